@@ -1,0 +1,241 @@
+/**
+ * Text of ports, hosts and relay addresses (`p2p://HOST:PORT/RELAY_ID`), both
+ * ways. Pure: nothing here resolves a name or opens a socket.
+ *
+ * @module
+ */
+
+import { type Endpoint, formatEndpoint } from "./conn.ts";
+import { Failure } from "./errors.ts";
+import { LIMITS } from "./limits.ts";
+import { show } from "./text.ts";
+
+/** Characters of an id: base32 of SHA-256, lower case, without padding. */
+export const ID_LENGTH = 52;
+
+// The last character carries one bit of the hash and four bits of padding.
+const ID = /^[a-z2-7]{51}[aq]$/;
+
+/** Whether `text` has the form of an id of a relay or node. */
+export function isId(text: string): boolean {
+  return ID.test(text);
+}
+
+/** Where a relay is, and which one it must be when that is known. */
+export interface RelayAddress extends Endpoint {
+  /** The relay's id; without it the relay is met unverified. */
+  readonly id?: string;
+}
+
+/**
+ * Parses a port.
+ *
+ * @throws {Failure} of kind `usage` when it is not a whole number from 0 to
+ * 65535, or is 0 where `zero` is not allowed.
+ */
+export function parsePort(text: string, options: { zero: boolean }): number {
+  const lowest = options.zero ? 0 : 1;
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : NaN;
+  if (!(port >= lowest && port <= 65_535)) {
+    throw new Failure("usage", {
+      what: "Cannot use port",
+      where: show(text),
+      why: `a port is a whole number from ${lowest} to 65535`,
+    });
+  }
+  return port;
+}
+
+/**
+ * Checks that `text` can be a host: an IP literal or a DNS name.
+ *
+ * @throws {Failure} of kind `usage`.
+ */
+export function parseHost(text: string): string {
+  const host = text.startsWith("[") && text.endsWith("]")
+    ? text.slice(1, -1)
+    : text;
+  if (!isHost(host)) {
+    throw new Failure("usage", {
+      what: "Cannot use host",
+      where: show(text),
+      why: "a host is a name such as nas.local or an address such as 192.0.2.7",
+    });
+  }
+  return host;
+}
+
+/** Whether `host` is an IP literal (without brackets) or a DNS name. */
+export function isHost(host: string): boolean {
+  return host.length <= LIMITS.hostBytes &&
+    (isIpv4(host) || isIpv6(host) || isDnsName(host));
+}
+
+function isDnsName(host: string): boolean {
+  // A last label of digits would be a mistyped IPv4 address.
+  return /^(?!-)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*\.?$/i.test(host) &&
+    !/(^|\.)\d+\.?$/.test(host);
+}
+
+/** Whether `host` is a dotted IPv4 literal. */
+export function isIpv4(host: string): boolean {
+  const parts = host.split(".");
+  return parts.length === 4 &&
+    parts.every((part) =>
+      /^(0|[1-9]\d{0,2})$/.test(part) && Number(part) <= 255
+    );
+}
+
+/** Whether `host` is an IPv6 literal without brackets (a zone is allowed). */
+export function isIpv6(host: string): boolean {
+  const [address = "", zone] = host.split("%", 2);
+  if (zone !== undefined && !/^[a-z0-9._-]{1,32}$/i.test(zone)) return false;
+  return URL.canParse(`http://[${address}]/`);
+}
+
+/** Whether `host` names this machine alone. */
+export function isLoopback(host: string): boolean {
+  const address = withoutMapping(host);
+  return address === "::1" || address === "localhost" ||
+    (isIpv4(address) && address.startsWith("127."));
+}
+
+/** The IPv4 address inside an IPv4-mapped IPv6 one; any other host unchanged. */
+export function withoutMapping(host: string): string {
+  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(host)?.[1];
+  return mapped !== undefined && isIpv4(mapped) ? mapped : host;
+}
+
+/**
+ * Why a node must not be listed at `endpoint`, or `undefined` when it may: its
+ * host must be one that a client can dial and that means one machine.
+ */
+export function unlistableReason(endpoint: Endpoint): string | undefined {
+  const { host, port } = endpoint;
+  if (!isHost(host)) return "not an address or a host name";
+  if (!Number.isInteger(port) || port < 1 || port > 65_535) {
+    return "port must be from 1 to 65535";
+  }
+  if (isIpv4(host)) {
+    const first = Number(host.split(".")[0]);
+    if (first === 0) return "unspecified address";
+    if (first >= 224) return "multicast, reserved or broadcast address";
+  } else if (isIpv6(host)) {
+    const bare = new URL(`http://[${host.split("%")[0]}]/`).hostname;
+    if (bare === "[::]") return "unspecified address";
+    if (bare.startsWith("[ff")) return "multicast address";
+    if (bare.startsWith("[::ffff:")) return "IPv4 written as IPv6";
+  }
+  return undefined;
+}
+
+/**
+ * Parses `HOST:PORT`, with brackets around IPv6.
+ *
+ * @throws {Failure} of kind `usage`.
+ */
+export function parseEndpoint(
+  text: string,
+  options: { zero: boolean },
+): Endpoint {
+  const colon = text.lastIndexOf(":");
+  if (colon < 0) {
+    throw new Failure("usage", {
+      what: "Cannot use address",
+      where: show(text),
+      why: "wanted HOST:PORT",
+    });
+  }
+  return {
+    host: parseHost(text.slice(0, colon)),
+    port: parsePort(text.slice(colon + 1), options),
+  };
+}
+
+const SCHEME = "p2p://";
+
+/** Whether `text` is meant as a relay address, right or wrong. */
+export function looksLikeRelayAddress(text: string): boolean {
+  return text.toLowerCase().startsWith(SCHEME);
+}
+
+/**
+ * Parses `p2p://HOST:PORT/RELAY_ID`.
+ *
+ * @example Usage
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { formatRelayAddress, parseRelayAddress } from "./address.ts";
+ *
+ * const text = `p2p://[2001:db8::1]:1700/${"a".repeat(52)}`;
+ * assertEquals(parseRelayAddress(text).host, "2001:db8::1");
+ * assertEquals(formatRelayAddress(parseRelayAddress(text)), text);
+ * ```
+ *
+ * @throws {Failure} of kind `usage` that names the part which is wrong.
+ */
+export function parseRelayAddress(text: string): Required<RelayAddress> {
+  const match = text.length <= 512
+    ? /^p2p:\/\/([^/?#]+)\/([^/?#]*)$/.exec(text)
+    : null;
+  const [, endpoint, id] = match ?? [];
+  if (endpoint === undefined || id === undefined) {
+    throw badRelayAddress(text, "wanted p2p://HOST:PORT/RELAY_ID");
+  }
+  if (!isId(id)) {
+    const why = id.length === ID_LENGTH
+      ? "the relay id holds a character that no id can have there"
+      : `the relay id must be ${ID_LENGTH} characters, found ${id.length}`;
+    throw badRelayAddress(text, why);
+  }
+  return { ...parseEndpoint(endpoint, { zero: false }), id };
+}
+
+function badRelayAddress(text: string, why: string): Failure {
+  return new Failure("usage", {
+    what: "Cannot use relay address",
+    where: show(text),
+    why,
+    remedy:
+      "copy it again from the line `relay address …` that the relay printed",
+  });
+}
+
+/** Text of a relay address that pins the relay's identity. */
+export function formatRelayAddress(address: Required<RelayAddress>): string {
+  return `${SCHEME}${formatEndpoint(address)}/${address.id}`;
+}
+
+/**
+ * The group an address is counted in: itself for IPv4, its /56 for IPv6, for
+ * that much is handed to one home.
+ *
+ * @example Usage
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { addressGroup } from "./address.ts";
+ *
+ * assertEquals(addressGroup("::ffff:192.0.2.7"), "192.0.2.7");
+ * assertEquals(addressGroup("2001:db8:1:2ff::1"), "2001:db8:1:200::/56");
+ * ```
+ */
+export function addressGroup(host: string): string {
+  const address = withoutMapping(host.split("%")[0] ?? "");
+  if (isIpv4(address) || !isIpv6(address) || isLoopback(address)) {
+    return address;
+  }
+  const groups = expandIpv6(address).slice(0, 4);
+  const last = parseInt(groups[3] ?? "0", 16) & 0xff00;
+  return `${[...groups.slice(0, 3), last.toString(16)].join(":")}::/56`;
+}
+
+/** The eight groups of a valid IPv6 literal, shortest form each. */
+function expandIpv6(address: string): string[] {
+  const normal = new URL(`http://[${address}]/`).hostname.slice(1, -1);
+  const [head = "", tail] = normal.split("::");
+  const before = head === "" ? [] : head.split(":");
+  if (tail === undefined) return before;
+  const after = tail === "" ? [] : tail.split(":");
+  const zeros = Array<string>(8 - before.length - after.length).fill("0");
+  return [...before, ...zeros, ...after];
+}

@@ -1,0 +1,201 @@
+/**
+ * Decides at accept, before a byte is read or a handshake begun, whether a
+ * connection may stay; and how often one peer may ask. Pure: time is an
+ * argument, in milliseconds on any monotonic clock.
+ *
+ * @module
+ */
+
+import type { Limits } from "./limits.ts";
+
+/** Why a connection was closed at accept. */
+export type AdmissionRefusal =
+  | "too_many_connections"
+  | "too_many_connections_for_address"
+  | "too_many_handshakes"
+  | "connecting_too_fast";
+
+/** A connection's place among those that are open. */
+export interface Place {
+  /** The peer has said hello: its handshake is no longer pending. */
+  settle(): void;
+  /** The connection is gone. */
+  leave(): void;
+}
+
+/** What became of a connection at accept. */
+export type AdmissionOutcome =
+  | { readonly kind: "admitted"; readonly place: Place }
+  | { readonly kind: "refused"; readonly reason: AdmissionRefusal };
+
+/** The numbers that bound who is let in. */
+export type AdmissionLimits =
+  & Pick<
+    Limits,
+    | "connectionCount"
+    | "handshakeCount"
+    | "handshakesPerAddressCount"
+    | "connectRatePerSecond"
+    | "connectBurstCount"
+  >
+  & {
+    /** Connections of one address. */
+    readonly connectionsPerAddressCount: number;
+  };
+
+interface Source {
+  connections: number;
+  handshakes: number;
+  readonly bucket: TokenBucket;
+}
+
+// A proxy or a tunnel on this machine brings everybody from one address.
+const SHARED_SOURCES: ReadonlySet<string> = new Set(["127.0.0.1", "::1"]);
+
+const PURGE_EVERY = 1024;
+
+/**
+ * Counts connections by source, a string the caller groups addresses by. The
+ * machine's own loopback address is shared by all who come through a local
+ * proxy: it is held only to the totals, and to half of the handshakes.
+ */
+export class Admission {
+  readonly #limits: AdmissionLimits;
+  readonly #sources = new Map<string, Source>();
+  #connections = 0;
+  #handshakes = 0;
+  #untilPurge = PURGE_EVERY;
+
+  /** Nobody is in yet. */
+  constructor(limits: AdmissionLimits) {
+    this.#limits = limits;
+  }
+
+  /** Connections that are open. */
+  get connectionCount(): number {
+    return this.#connections;
+  }
+
+  /** Connections that have not said hello yet. */
+  get handshakeCount(): number {
+    return this.#handshakes;
+  }
+
+  /** Addresses that are remembered. */
+  get sourceCount(): number {
+    return this.#sources.size;
+  }
+
+  /** Lets one more connection of `source` in, or says why not. */
+  admit(source: string, now: number): AdmissionOutcome {
+    this.#purge(now);
+    const entry = this.#sources.get(source) ?? {
+      connections: 0,
+      handshakes: 0,
+      bucket: new TokenBucket(
+        this.#limits.connectRatePerSecond,
+        this.#limits.connectBurstCount,
+        now,
+      ),
+    };
+    this.#sources.set(source, entry);
+    const reason = this.#refusal(source, entry, now);
+    if (reason !== undefined) return { kind: "refused", reason };
+    this.#connections++;
+    this.#handshakes++;
+    entry.connections++;
+    entry.handshakes++;
+    return { kind: "admitted", place: this.#placeOf(entry) };
+  }
+
+  #refusal(
+    source: string,
+    entry: Source,
+    now: number,
+  ): AdmissionRefusal | undefined {
+    const limits = this.#limits;
+    const shared = SHARED_SOURCES.has(source);
+    if (!shared && !entry.bucket.take(now)) return "connecting_too_fast";
+    if (this.#connections >= limits.connectionCount) {
+      return "too_many_connections";
+    }
+    if (!shared && entry.connections >= limits.connectionsPerAddressCount) {
+      return "too_many_connections_for_address";
+    }
+    const ownHandshakes = shared
+      ? Math.ceil(limits.handshakeCount / 2)
+      : limits.handshakesPerAddressCount;
+    if (
+      this.#handshakes >= limits.handshakeCount ||
+      entry.handshakes >= ownHandshakes
+    ) {
+      return "too_many_handshakes";
+    }
+    return undefined;
+  }
+
+  #placeOf(entry: Source): Place {
+    let phase: "handshake" | "settled" | "left" = "handshake";
+    const settle = () => {
+      if (phase !== "handshake") return;
+      phase = "settled";
+      this.#handshakes--;
+      entry.handshakes--;
+    };
+    const leave = () => {
+      if (phase === "left") return;
+      settle();
+      phase = "left";
+      this.#connections--;
+      entry.connections--;
+    };
+    return { settle, leave };
+  }
+
+  /** Forgets, now and then, the addresses that would start afresh anyway. */
+  #purge(now: number): void {
+    if (--this.#untilPurge > 0) return;
+    this.#untilPurge = PURGE_EVERY;
+    for (const [source, entry] of this.#sources) {
+      if (entry.connections === 0 && entry.bucket.isFull(now)) {
+        this.#sources.delete(source);
+      }
+    }
+  }
+}
+
+/** Lets `burst` through at once and `rate` a second in the long run. */
+export class TokenBucket {
+  readonly #ratePerMs: number;
+  readonly #burst: number;
+  #tokens: number;
+  #filledAt: number;
+
+  /** Full at `now`. */
+  constructor(ratePerSecond: number, burst: number, now: number) {
+    this.#ratePerMs = ratePerSecond / 1000;
+    this.#burst = burst;
+    this.#tokens = burst;
+    this.#filledAt = now;
+  }
+
+  /** Takes one token; `false` when there is none. */
+  take(now: number): boolean {
+    this.#fill(now);
+    if (this.#tokens < 1) return false;
+    this.#tokens--;
+    return true;
+  }
+
+  /** Whether nothing has been taken lately. */
+  isFull(now: number): boolean {
+    this.#fill(now);
+    return this.#tokens >= this.#burst;
+  }
+
+  #fill(now: number): void {
+    const earned = (now - this.#filledAt) * this.#ratePerMs;
+    this.#tokens = Math.min(this.#burst, this.#tokens + earned);
+    this.#filledAt = now;
+  }
+}

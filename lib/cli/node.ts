@@ -1,0 +1,198 @@
+/**
+ * `peer_node.ts`: from arguments to a node that runs until it is told to stop.
+ *
+ * @module
+ */
+
+import {
+  parseEndpoint,
+  parseHost,
+  parsePort,
+  unlistableReason,
+} from "../address.ts";
+import { formatEndpoint } from "../conn.ts";
+import { Failure } from "../errors.ts";
+import { LIMITS } from "../limits.ts";
+import { type NodeEvent, type NodeOptions, serveNode } from "../node_server.ts";
+import type { SkipCounts } from "../share.ts";
+import { loadIdentity } from "../state.ts";
+import { show } from "../text.ts";
+import type { Terminal } from "./terminal.ts";
+import { tellIncident } from "./incidents.ts";
+import { type CommandLine, type CommandSpec, usageFailure } from "./options.ts";
+import {
+  aborted,
+  expectNoMore,
+  KNOWN_RELAYS_OPTION,
+  listening,
+  loadKnownRelays,
+  PLAINTEXT_WARNING,
+  runRole,
+  surviveRejections,
+  takeRelay,
+  tellRelayMet,
+} from "./role.ts";
+
+const SPEC: CommandSpec = {
+  script: "peer_node.ts",
+  summary: "A peer node: shares a folder, and stays registered with a relay.",
+  usage: ["[options] RELAY PORT [DIR]"],
+  notes: [
+    "RELAY is HOST PORT, or a relay address p2p://HOST:PORT/RELAY_ID, which pins the",
+    "relay's identity. PORT is the node's own; 0 lets the system pick one. DIR is the",
+    "folder to share, ./files by default.",
+  ],
+  options: {
+    name: { value: "TEXT", help: "what people call this node" },
+    host: { value: "ADDRESS", help: "address to bind (0.0.0.0)" },
+    advertise: {
+      value: "HOST[:PORT]",
+      help: "where clients are told to dial this node",
+    },
+    state: { value: "DIR", help: "keep the node's identity here between runs" },
+    ...KNOWN_RELAYS_OPTION,
+  },
+};
+
+const DEFAULT_DIRECTORY = "./files";
+
+/** Runs the node; resolves to the exit code. */
+export function main(args: readonly string[]): Promise<number> {
+  return runRole(args, SPEC, async ({ line, terminal, signal }) => {
+    const options = await nodeOptions(line);
+    using _survive = surviveRejections(terminal);
+    await using _node = await listening(
+      options,
+      serveNode({ ...options, onEvent: (event) => tell(event, terminal) }),
+    );
+    await aborted(signal);
+    return 0;
+  });
+}
+
+async function nodeOptions(line: CommandLine): Promise<NodeOptions> {
+  const { relay, rest } = takeRelay(line.words, SPEC);
+  const [port, directory = DEFAULT_DIRECTORY, ...more] = rest;
+  if (port === undefined) {
+    throw usageFailure(SPEC, "the node's port is missing");
+  }
+  expectNoMore(more, SPEC);
+  const options: NodeOptions = {
+    relay,
+    port: parsePort(port, { zero: true }),
+    directory,
+    plaintext: line.isOn("plaintext"),
+    ...await loadKnownRelays(line),
+  };
+  const name = line.value("name");
+  const host = line.value("host");
+  const advertise = line.value("advertise");
+  const state = line.value("state");
+  if (name !== undefined) options.name = parseName(name);
+  if (host !== undefined) options.host = parseHost(host);
+  if (advertise !== undefined) options.advertise = parseAdvertise(advertise);
+  if (state !== undefined) options.identity = await loadIdentity(state);
+  return options;
+}
+
+function parseName(text: string): string {
+  const count = Array.from(text).length;
+  if (count > LIMITS.displayNameCount || text.trim() === "") {
+    throw new Failure("usage", {
+      what: "Cannot use name",
+      where: show(text),
+      why:
+        `a node's name has 1 to ${LIMITS.displayNameCount} characters, found ${count}`,
+    });
+  }
+  return text;
+}
+
+/** HOST or HOST:PORT; an IPv6 literal with a port needs brackets. */
+function parseAdvertise(text: string): { host: string; port?: number } {
+  const hasPort = /^(\[.*\]|[^:]*):[^:]*$/.test(text);
+  const endpoint = hasPort
+    ? parseEndpoint(text, { zero: false })
+    : { host: parseHost(text) };
+  const reason = unlistableReason({ port: 1, ...endpoint });
+  if (reason !== undefined) {
+    throw new Failure("usage", {
+      what: "Cannot advertise",
+      where: show(text),
+      why: reason,
+    });
+  }
+  return endpoint;
+}
+
+function tell(event: NodeEvent, terminal: Terminal): void {
+  terminal.event(event);
+  switch (event.event) {
+    case "node_listening": {
+      const { host, port, id, encrypted } = event;
+      terminal.fact(`node listening on ${formatEndpoint({ host, port })}`);
+      terminal.fact(`node id ${id}`);
+      if (!encrypted) terminal.note(PLAINTEXT_WARNING);
+      break;
+    }
+    case "sharing":
+      terminal.fact(
+        `sharing ${event.files} files from ${show(event.directory)}`,
+      );
+      tellSkipped(event.skipped, terminal);
+      break;
+    case "registered":
+      terminal.fact(
+        `registered with ${event.relay}, lease ${event.leaseSeconds} s`,
+      );
+      break;
+    case "renewed":
+      break;
+    case "registration_failed":
+      terminal.note(
+        `${event.error.message}; trying again, and serving meanwhile`,
+      );
+      break;
+    case "withdrawn":
+      terminal.note(`withdrawn from ${event.relay}`);
+      break;
+    case "withdraw_failed":
+      terminal.note(`${event.error.message}; the lease ends by itself`);
+      break;
+    case "relay_unverified":
+    case "relay_changed":
+      tellRelayMet(event, terminal);
+      break;
+    case "file_sent": {
+      const { name, bytes, to, outcome } = event;
+      terminal.note(
+        `${SENT_WORDS[outcome]} ${show(name)}, ${bytes} bytes, to ${to}`,
+      );
+      break;
+    }
+    default:
+      tellIncident(event, terminal);
+  }
+}
+
+const SENT_WORDS = {
+  completed: "sent",
+  changed: "changed while it was sent:",
+  aborted: "the client left before the end of",
+} as const;
+
+const SKIPPED_WORDS: Readonly<Record<keyof SkipCounts, string>> = {
+  link: "symbolic links",
+  special: "pipes, sockets or devices",
+  name: "names that are not portable",
+  clash: "names equal to another's",
+  unreadable: "entries that cannot be read",
+  excess: "files beyond what one share may hold",
+};
+
+function tellSkipped(skipped: SkipCounts, terminal: Terminal): void {
+  const parts = (Object.keys(SKIPPED_WORDS) as (keyof SkipCounts)[])
+    .filter((why) => skipped[why] > 0)
+    .map((why) => `${skipped[why]} ${SKIPPED_WORDS[why]}`);
+  if (parts.length > 0) terminal.note(`not shared: ${parts.join(", ")}`);
+}

@@ -1,0 +1,123 @@
+/**
+ * `relay.ts`: from arguments to a relay that runs until it is told to stop.
+ *
+ * @module
+ */
+
+import { isLoopback, parseEndpoint, parseHost, parsePort } from "../address.ts";
+import { formatEndpoint } from "../conn.ts";
+import {
+  type RelayEvent,
+  type RelayOptions,
+  serveRelay,
+} from "../relay_server.ts";
+import { loadIdentity } from "../state.ts";
+import { show } from "../text.ts";
+import type { Terminal } from "./terminal.ts";
+import { tellIncident } from "./incidents.ts";
+import { type CommandLine, type CommandSpec, usageFailure } from "./options.ts";
+import {
+  aborted,
+  expectNoMore,
+  listening,
+  PLAINTEXT_WARNING,
+  runRole,
+  surviveRejections,
+} from "./role.ts";
+
+const SPEC: CommandSpec = {
+  script: "relay.ts",
+  summary:
+    "The relay: knows which peer nodes are active, and tells peer clients.",
+  usage: ["[options] PORT"],
+  notes: [
+    "PORT may be 0: the system picks one, and the first line printed tells which.",
+  ],
+  options: {
+    host: { value: "ADDRESS", help: "address to bind (0.0.0.0)" },
+    advertise: {
+      value: "HOST:PORT",
+      help: "what to print in the relay address",
+    },
+    state: {
+      value: "DIR",
+      help: "keep the relay's identity here between runs",
+    },
+    greeting: { value: "TEXT", help: "what the relay says to clients" },
+  },
+};
+
+/** Runs the relay; resolves to the exit code. */
+export function main(args: readonly string[]): Promise<number> {
+  return runRole(args, SPEC, async ({ line, terminal, signal }) => {
+    const options = await relayOptions(line);
+    using _survive = surviveRejections(terminal);
+    await using _relay = await listening(
+      options,
+      serveRelay({ ...options, onEvent: (event) => tell(event, terminal) }),
+    );
+    await aborted(signal);
+    return 0;
+  });
+}
+
+async function relayOptions(line: CommandLine): Promise<RelayOptions> {
+  const [port, ...rest] = line.words;
+  if (port === undefined) throw usageFailure(SPEC, "the port is missing");
+  expectNoMore(rest, SPEC);
+  const options: RelayOptions = {
+    port: parsePort(port, { zero: true }),
+    plaintext: line.isOn("plaintext"),
+  };
+  const host = line.value("host");
+  const advertise = line.value("advertise");
+  const greeting = line.value("greeting");
+  const state = line.value("state");
+  if (host !== undefined) options.host = parseHost(host);
+  if (advertise !== undefined) {
+    options.advertise = parseEndpoint(advertise, { zero: false });
+  }
+  if (greeting !== undefined) options.greeting = greeting;
+  if (state !== undefined) options.identity = await loadIdentity(state);
+  return options;
+}
+
+function tell(event: RelayEvent, terminal: Terminal): void {
+  terminal.event(event);
+  switch (event.event) {
+    case "relay_listening": {
+      const { host, port, id, address, encrypted } = event;
+      terminal.fact(`relay listening on ${formatEndpoint({ host, port })}`);
+      terminal.fact(`relay id ${id}`);
+      terminal.fact(`relay address ${address}`);
+      terminal.note(
+        "open relay: whoever reaches it may register, list and fetch",
+      );
+      if (!encrypted) terminal.note(PLAINTEXT_WARNING);
+      const dialled = new URL(address).hostname;
+      if (isLoopback(dialled) && !isLoopback(host)) {
+        terminal.note(
+          `on other machines, put this one's name or address in place of ${dialled}`,
+        );
+      }
+      break;
+    }
+    case "node_registered":
+      terminal.note(
+        `node ${show(event.name)} registered from ${event.from}, ` +
+          `at ${event.addresses.join(", ")}`,
+      );
+      break;
+    case "node_left":
+      terminal.note(`node ${show(event.name)} left: ${HOW_LEFT[event.how]}`);
+      break;
+    default:
+      tellIncident(event, terminal);
+  }
+}
+
+const HOW_LEFT = {
+  withdrawn: "it withdrew",
+  expired: "its lease ended",
+  found_dead: "a client reported it, and it does not answer",
+} as const;

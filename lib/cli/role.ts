@@ -1,0 +1,230 @@
+/**
+ * What the three scripts have in common: options, help, errors to exit codes,
+ * signals.
+ *
+ * @module
+ */
+
+import {
+  looksLikeRelayAddress,
+  parseHost,
+  parsePort,
+  parseRelayAddress,
+  type RelayAddress,
+} from "../address.ts";
+import { formatEndpoint } from "../conn.ts";
+import { describeCause, Failure, systemErrorCode } from "../errors.ts";
+import { KnownRelays } from "../known_relays.ts";
+import { PROTOCOL_VERSION } from "../messages.ts";
+import type { RelayLinkEvent } from "../relay_link.ts";
+import { VERSION } from "../version.ts";
+import { Terminal } from "./terminal.ts";
+import {
+  type CommandLine,
+  type CommandSpec,
+  formatHelp,
+  type OptionTable,
+  parseCommandLine,
+  usageFailure,
+} from "./options.ts";
+
+/** What a role is given to run with. */
+export interface RoleContext {
+  /** Its command line. */
+  readonly line: CommandLine;
+  /** Writes for it. */
+  readonly terminal: Terminal;
+  /** Aborted, with a {@linkcode Failure}, when the person wants to stop. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Runs a role from its arguments to its exit code. Never throws.
+ *
+ * The first SIGINT or SIGTERM aborts the context's signal; the second ends the
+ * process at once.
+ */
+export async function runRole(
+  args: readonly string[],
+  spec: CommandSpec,
+  run: (context: RoleContext) => Promise<number>,
+): Promise<number> {
+  let terminal = new Terminal({ json: false, quiet: false, debug: false });
+  try {
+    const line = parseCommandLine(args, spec);
+    terminal = new Terminal({
+      json: line.isOn("json"),
+      quiet: line.isOn("quiet"),
+      debug: line.isOn("debug"),
+    });
+    if (line.isOn("help")) {
+      terminal.fact(formatHelp(spec).trimEnd());
+      return 0;
+    }
+    if (line.isOn("version")) {
+      terminal.fact(`relay-p2p ${VERSION}, protocol ${PROTOCOL_VERSION}`);
+      return 0;
+    }
+    using stop = new StopSignals();
+    return await run({ line, terminal, signal: stop.signal });
+  } catch (error) {
+    terminal.error(error);
+    return error instanceof Failure ? error.exitCode : 1;
+  }
+}
+
+/** Turns SIGINT and SIGTERM into an abort. */
+class StopSignals implements Disposable {
+  readonly #abort = new AbortController();
+  readonly #onSignal = () => {
+    if (this.#abort.signal.aborted) Deno.exit(130);
+    this.#abort.abort(
+      new Failure("interrupted", { what: "Stopped", why: "interrupted" }),
+    );
+  };
+
+  constructor() {
+    for (const signal of STOP_SIGNALS) {
+      Deno.addSignalListener(signal, this.#onSignal);
+    }
+  }
+
+  get signal(): AbortSignal {
+    return this.#abort.signal;
+  }
+
+  [Symbol.dispose](): void {
+    for (const signal of STOP_SIGNALS) {
+      Deno.removeSignalListener(signal, this.#onSignal);
+    }
+  }
+}
+
+// Windows knows no SIGTERM.
+const STOP_SIGNALS: readonly Deno.Signal[] = Deno.build.os === "windows"
+  ? ["SIGINT"]
+  : ["SIGINT", "SIGTERM"];
+
+/**
+ * The relay at the head of `words`: one word that is a relay address, or two
+ * that are host and port.
+ *
+ * @returns the relay and the words after it.
+ * @throws {Failure} of kind `usage`.
+ */
+export function takeRelay(
+  words: readonly string[],
+  spec: CommandSpec,
+): { relay: RelayAddress; rest: readonly string[] } {
+  const [first, second] = words;
+  if (first === undefined) throw usageFailure(spec, "the relay is missing");
+  if (looksLikeRelayAddress(first)) {
+    return { relay: parseRelayAddress(first), rest: words.slice(1) };
+  }
+  if (second === undefined) {
+    throw usageFailure(spec, "the relay's port is missing");
+  }
+  const relay = {
+    host: parseHost(first),
+    port: parsePort(second, { zero: false }),
+  };
+  return { relay, rest: words.slice(2) };
+}
+
+/** The relays met before, where `--known-relays` names the file. */
+export async function loadKnownRelays(
+  line: CommandLine,
+): Promise<{ knownRelays?: KnownRelays }> {
+  const path = line.value("known-relays");
+  return path === undefined
+    ? {}
+    : { knownRelays: await KnownRelays.load(path) };
+}
+
+/** Refuses words that are left over. */
+export function expectNoMore(
+  words: readonly string[],
+  spec: CommandSpec,
+): void {
+  if (words.length > 0) {
+    throw usageFailure(spec, "there are more words than it takes");
+  }
+}
+
+/**
+ * The server that `starting` resolves to.
+ *
+ * @throws {Failure} of kind `local` where its address cannot be bound.
+ */
+export async function listening<Server>(
+  { host = "0.0.0.0", port }: { host?: string; port: number },
+  starting: Promise<Server>,
+): Promise<Server> {
+  try {
+    return await starting;
+  } catch (error) {
+    const isBind = error instanceof Deno.errors.AddrInUse ||
+      error instanceof Deno.errors.AddrNotAvailable ||
+      error instanceof Deno.errors.PermissionDenied ||
+      error instanceof Deno.errors.NotCapable ||
+      systemErrorCode(error) !== undefined;
+    if (error instanceof Failure || !isBind) throw error;
+    throw new Failure("local", {
+      what: "Cannot listen",
+      where: formatEndpoint({ host, port }),
+      why: describeCause(error),
+      remedy: error instanceof Deno.errors.NotCapable
+        ? "grant it with --allow-net"
+        : "choose another port (0 lets the system pick one) or --host",
+      cause: error,
+    });
+  }
+}
+
+/** The option of `loadKnownRelays`. */
+export const KNOWN_RELAYS_OPTION: OptionTable = {
+  "known-relays": {
+    value: "FILE",
+    help: "remember relays here, and refuse one that has changed",
+  },
+};
+
+/** What is said wherever encryption is off. */
+export const PLAINTEXT_WARNING =
+  "warning: --plaintext: everybody on the way can read and change what is sent";
+
+/** Notes that a relay was met whose identity nobody vouched for. */
+export function tellRelayMet(event: RelayLinkEvent, terminal: Terminal): void {
+  const { relay, id } = event;
+  if (event.event === "relay_changed") {
+    terminal.note(
+      `warning: the relay at ${relay} is another one now: relay id ${id}`,
+    );
+  } else {
+    terminal.note(
+      `warning: relay not verified: p2p://${relay}/${id} ` +
+        "(give this address in place of host and port to pin it)",
+    );
+  }
+}
+
+/** Resolves when `signal` is aborted. */
+export function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}
+
+/** Reports what nobody caught, and goes on: one peer must not end a server. */
+export function surviveRejections(terminal: Terminal): Disposable {
+  const onRejection = (event: PromiseRejectionEvent) => {
+    event.preventDefault();
+    terminal.error(event.reason);
+  };
+  globalThis.addEventListener("unhandledrejection", onRejection);
+  return {
+    [Symbol.dispose]: () =>
+      globalThis.removeEventListener("unhandledrejection", onRejection),
+  };
+}

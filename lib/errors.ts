@@ -1,0 +1,209 @@
+/**
+ * The two kinds of errors this project throws, and the one place that turns the
+ * system's errors into words.
+ *
+ * - {@linkcode ProtocolError}: a peer broke the protocol. Its connection ends.
+ * - {@linkcode Failure}: something the person at the keyboard asked for cannot
+ *   be done. It says what failed, where, why and what to do, and carries the
+ *   exit code.
+ *
+ * Misuse of the library throws the built-in `TypeError` and `RangeError`.
+ * Expected refusals by a peer are values, not errors.
+ *
+ * @module
+ */
+
+/** Stable codes for the ways in which a peer can break the protocol. */
+export type ProtocolErrorCode =
+  | "frame_too_large"
+  | "truncated"
+  | "bad_message"
+  | "wrong_phase"
+  | "unsupported_version"
+  | "wrong_service"
+  | "identity_mismatch"
+  | "corrupt_piece"
+  | "timed_out"
+  | "idle"
+  | "slow_consumer"
+  | "rate_limited";
+
+/** A peer broke the protocol; the connection it came on cannot go on. */
+export class ProtocolError extends Error {
+  /** Always `ProtocolError`. */
+  override readonly name = "ProtocolError";
+  /** Which rule was broken; stable across versions, safe to match on. */
+  readonly code: ProtocolErrorCode;
+
+  /** Makes the error; `message` is `Cannot …: wanted before found`. */
+  constructor(
+    code: ProtocolErrorCode,
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+/**
+ * The process exit code of each kind of failure (0 is success, 1 is a bug,
+ * that is: anything which is not a {@linkcode Failure}).
+ */
+export const EXIT_CODE = {
+  usage: 2,
+  relay: 3,
+  not_found: 4,
+  undelivered: 5,
+  corrupt: 6,
+  not_allowed: 7,
+  local: 8,
+  interrupted: 130,
+} as const;
+
+/** What kind of failure it is; decides the exit code. */
+export type FailureKind = keyof typeof EXIT_CODE;
+
+/** The parts of a {@linkcode Failure}, in the order they are told. */
+export interface FailureParts {
+  /** The action that failed, as `Cannot …`. */
+  what: string;
+  /** The relay, node, file or option it failed at. */
+  where?: string;
+  /** The cause, in words a stranger understands. */
+  why: string;
+  /** What to do about it. */
+  remedy?: string;
+  /** The error underneath, for `--debug`. */
+  cause?: unknown;
+}
+
+/** What was asked for cannot be done; one line tells it all. */
+export class Failure extends Error {
+  /** Always `Failure`. */
+  override readonly name = "Failure";
+  /** Decides the exit code. */
+  readonly kind: FailureKind;
+  /** What failed, where, why and what to do, for `--json`. */
+  readonly parts: Readonly<Omit<FailureParts, "cause">>;
+
+  /** Makes the failure; `message` is its parts on one line. */
+  constructor(kind: FailureKind, parts: FailureParts) {
+    const { cause, ...told } = parts;
+    super(formatFailure(told), cause === undefined ? undefined : { cause });
+    this.kind = kind;
+    this.parts = told;
+  }
+
+  /** The process exit code this failure stands for. */
+  get exitCode(): number {
+    return EXIT_CODE[this.kind];
+  }
+}
+
+function formatFailure(parts: FailureParts): string {
+  const where = parts.where === undefined ? "" : ` (${parts.where})`;
+  const remedy = parts.remedy === undefined ? "" : `; ${parts.remedy}`;
+  return `${parts.what}${where}: ${parts.why}${remedy}`;
+}
+
+/**
+ * Words for the errors of Deno and of Node's sockets, without the path or
+ * address that their own text repeats (and that may hold a stranger's bytes).
+ *
+ * @example Usage
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { describeCause } from "./errors.ts";
+ *
+ * assertEquals(
+ *   describeCause(new Deno.errors.ConnectionRefused("tcp connect …")),
+ *   "connection refused",
+ * );
+ * ```
+ */
+export function describeCause(error: unknown): string {
+  if (error instanceof ProtocolError || error instanceof Failure) {
+    return error.message;
+  }
+  const code = systemErrorCode(error);
+  const known = code === undefined ? undefined : CAUSE_OF_CODE.get(code);
+  if (known !== undefined) return known;
+  for (const [name, words] of CAUSE_OF_CLASS) {
+    if (error instanceof Error && error.name === name) return words;
+  }
+  if (error instanceof DOMException) return error.message;
+  return error instanceof Error ? error.name : "unknown error";
+}
+
+/** The `E…` code of a system error, if it carries one. */
+export function systemErrorCode(error: unknown): string | undefined {
+  if (!(error instanceof Error) || !("code" in error)) return undefined;
+  return typeof error.code === "string" ? error.code : undefined;
+}
+
+/** Whether `error` tells of a mistake in this program, not in the world. */
+export function isBug(error: unknown): boolean {
+  return error instanceof TypeError || error instanceof RangeError ||
+    error instanceof ReferenceError;
+}
+
+/** Whether `error` says no more than that the other side is gone. */
+export function isDisconnect(error: unknown): boolean {
+  const code = systemErrorCode(error);
+  return code === "ECONNRESET" || code === "EPIPE" ||
+    (error instanceof Error && DISCONNECTS.has(error.name));
+}
+
+const DISCONNECTS: ReadonlySet<string> = new Set([
+  "ConnectionReset",
+  "ConnectionAborted",
+  "BrokenPipe",
+  "Interrupted",
+  "BadResource",
+  "NotConnected",
+  "UnexpectedEof",
+]);
+
+const CAUSE_OF_CODE: ReadonlyMap<string, string> = new Map([
+  ["ENOSPC", "no space left on the disk"],
+  ["EDQUOT", "disk quota used up"],
+  ["EIO", "the disk reported an input/output error"],
+  ["EROFS", "the disk is read-only"],
+  ["EMFILE", "too many open files in this process"],
+  ["ENFILE", "too many open files on this machine"],
+  ["ECONNREFUSED", "connection refused"],
+  ["ECONNRESET", "connection reset"],
+  ["EPIPE", "the other side closed the connection"],
+  ["EADDRINUSE", "the port is in use by another program"],
+  ["EADDRNOTAVAIL", "that address is not one of this machine's"],
+  ["EACCES", "permission denied by the system"],
+  ["ENETUNREACH", "network unreachable"],
+  ["EHOSTUNREACH", "host unreachable"],
+  ["ETIMEDOUT", "no answer"],
+  ["ENOTFOUND", "no such host name"],
+  ["ENAMETOOLONG", "the name is too long for this disk"],
+]);
+
+const CAUSE_OF_CLASS: ReadonlyMap<string, string> = new Map([
+  ["NotFound", "no such file or folder"],
+  ["NotADirectory", "not a folder"],
+  ["IsADirectory", "is a folder"],
+  ["AlreadyExists", "exists already"],
+  ["PermissionDenied", "permission denied by the system"],
+  ["NotCapable", "this process was not given the permission"],
+  ["ConnectionRefused", "connection refused"],
+  ["ConnectionReset", "connection reset"],
+  ["ConnectionAborted", "connection aborted"],
+  ["BrokenPipe", "the other side closed the connection"],
+  ["NotConnected", "the connection was closed"],
+  ["Interrupted", "the connection was closed"],
+  ["BadResource", "the connection was closed"],
+  ["UnexpectedEof", "the other side closed the connection early"],
+  ["AddrInUse", "the port is in use by another program"],
+  ["AddrNotAvailable", "that address is not one of this machine's"],
+  ["NetworkUnreachable", "network unreachable"],
+  ["TimedOut", "no answer"],
+  ["TimeoutError", "no answer in time"],
+  ["AbortError", "stopped"],
+]);

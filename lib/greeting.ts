@@ -1,0 +1,109 @@
+/**
+ * The first words on every conn, from both ends: hello, with the protocol
+ * version and the role, before anything else.
+ *
+ * @module
+ */
+
+import type { Channel } from "./channel.ts";
+import { isDisconnect, ProtocolError } from "./errors.ts";
+import type { Incidents } from "./incidents.ts";
+import {
+  type Hello,
+  type Message,
+  type MessageOf,
+  PROTOCOL_VERSION,
+} from "./messages.ts";
+
+/** What one end says of itself. */
+export type Introduction = Omit<Hello, "kind" | "protocol">;
+
+/** The other end's hello, or its refusal. */
+export type GreetOutcome =
+  | { readonly kind: "greeted"; readonly hello: Hello }
+  | { readonly kind: "refused"; readonly code: string; readonly text: string };
+
+/**
+ * Greets as the end that dialled. `first` leaves together with the hello, which
+ * saves a round trip.
+ *
+ * @throws {ProtocolError} `unsupported_version`, `truncated` or what else the
+ * peer did wrong.
+ */
+export async function greet(
+  channel: Channel,
+  introduction: Introduction,
+  ...first: Message[]
+): Promise<GreetOutcome> {
+  await channel.send(hello(introduction), ...first);
+  const answer = await channel.receive(["hello", "refused"]);
+  if (answer === null) {
+    throw new ProtocolError("truncated", "Cannot greet: the peer hung up");
+  }
+  if (answer.kind === "refused") return answer;
+  requireVersion(answer);
+  channel.openUp();
+  return { kind: "greeted", hello: answer };
+}
+
+/** Options of {@linkcode receivePeer}. */
+export interface ReceptionOptions {
+  /** What this end says of itself. */
+  readonly introduction: Introduction;
+  /** Called when the peer has said hello: the handshake is over. */
+  readonly settle: () => void;
+  /** Hears of peers that break the protocol. */
+  readonly incidents: Incidents;
+}
+
+/**
+ * Greets as the end that was dialled, then lets `talk` go on. A peer that
+ * breaks the protocol is told the code, as far as it listens, and counted.
+ */
+export async function receivePeer(
+  channel: Channel,
+  options: ReceptionOptions,
+  talk: (hello: Hello) => Promise<void>,
+): Promise<void> {
+  try {
+    await channel.send(hello(options.introduction));
+    const theirs = await channel.receive(["hello"]);
+    if (theirs === null) return;
+    requireVersion(theirs);
+    options.settle();
+    channel.openUp();
+    await talk(theirs);
+  } catch (error) {
+    if (!(error instanceof ProtocolError)) throw error;
+    options.incidents.refused(error.code, channel.conn.remote);
+    await channel.send(refusal(error.code, error.message)).catch((failure) => {
+      // The peer may be gone, or deaf; it is being left either way.
+      if (!isDisconnect(failure) && !(failure instanceof ProtocolError)) {
+        throw failure;
+      }
+    });
+  }
+}
+
+/** A refusal with its stable code, cut to what a frame takes. */
+export function refusal(
+  code: string,
+  text: string,
+  request?: number,
+): MessageOf<"refused"> {
+  const to = request === undefined ? {} : { request };
+  return { kind: "refused", code, text: text.slice(0, 300), ...to };
+}
+
+function hello(introduction: Introduction): Hello {
+  return { kind: "hello", protocol: PROTOCOL_VERSION, ...introduction };
+}
+
+function requireVersion({ protocol }: Hello): void {
+  if (protocol !== PROTOCOL_VERSION) {
+    throw new ProtocolError(
+      "unsupported_version",
+      `Cannot talk: protocol must be ${PROTOCOL_VERSION}, found ${protocol}`,
+    );
+  }
+}

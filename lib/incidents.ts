@@ -1,0 +1,51 @@
+/**
+ * What goes wrong with strangers, told as events: bounded in number, and never
+ * louder than it deserves.
+ *
+ * @module
+ */
+
+import { addressGroup } from "./address.ts";
+import type { Endpoint } from "./conn.ts";
+import { isDisconnect } from "./errors.ts";
+import { RefusalLog } from "./refusals.ts";
+
+/** What a relay or node tells of strangers. */
+export type IncidentEvent =
+  /** Something was refused, `count` times since it was last told. */
+  | { event: "refused"; reason: string; from: string; count: number }
+  /** A connection failed in a way that nobody foresaw. */
+  | { event: "connection_failed"; from: string; error: unknown }
+  /** The system refused to accept connections for a while. */
+  | { event: "accept_stalled"; error: unknown };
+
+/** Tells incidents, each kind of refusal only now and then for one address. */
+export class Incidents {
+  readonly #log: RefusalLog;
+  readonly #tell: (event: IncidentEvent) => void;
+
+  /** Tells through `tell`, one reason and address at most once in `pauseMs`. */
+  constructor(pauseMs: number, tell: (event: IncidentEvent) => void) {
+    this.#log = new RefusalLog(pauseMs);
+    this.#tell = tell;
+  }
+
+  /** A peer was refused something, for a reason with a stable code. */
+  refused(reason: string, remote: Endpoint): void {
+    const from = addressGroup(remote.host);
+    const count = this.#log.note(reason, from, performance.now());
+    if (count > 0) this.#tell({ event: "refused", reason, from, count });
+  }
+
+  /** A handler threw. That the peer went away is no incident. */
+  failed(error: unknown, remote: Endpoint): void {
+    if (isDisconnect(error)) return;
+    const from = addressGroup(remote.host);
+    this.#tell({ event: "connection_failed", from, error });
+  }
+
+  /** Accepting failed. */
+  stalled(error: unknown): void {
+    this.#tell({ event: "accept_stalled", error });
+  }
+}

@@ -1,0 +1,203 @@
+/**
+ * Every size, count and duration that bounds what a peer can make this program
+ * do, with the reason beside the number. Each is enforced somewhere and has a
+ * test that hits it. Engines take overrides through their `limits` option.
+ *
+ * @module
+ */
+
+const KIB = 1024;
+
+/** The numbers. Units are in the names, the reason stands above each. */
+export interface Limits {
+  // frames
+  /** A frame from a peer that has not said hello: a hello is under 1 KiB. */
+  readonly frameBeforeHelloBytes: number;
+  /** A control frame: the largest is a page of a listing. */
+  readonly frameControlBytes: number;
+  /** File bytes in one data frame: large enough that headers cost nothing. */
+  readonly frameDataBytes: number;
+  /** From the header of a control frame to the end of its body. */
+  readonly controlBodyMs: number;
+  /** Frames of numbers we do not know, skipped on one connection. */
+  readonly unknownFrameCount: number;
+  /** JSON nesting: our messages need 3, a hostile one wants thousands. */
+  readonly jsonDepth: number;
+  /** Control frames waiting to be written; a peer that reads nothing is cut. */
+  readonly sendQueueFrameCount: number;
+  /** Bytes of control frames waiting to be written. */
+  readonly sendQueueBytes: number;
+
+  // connections
+  /** TCP connect to one address. */
+  readonly connectMs: number;
+  /** From accept to hello, absolute: trickling bytes does not extend it. */
+  readonly handshakeMs: number;
+  /** Handshakes under way in the whole process. */
+  readonly handshakeCount: number;
+  /** Handshakes under way for one address. */
+  readonly handshakesPerAddressCount: number;
+  /** Connections in the whole process, under the usual limit of open files. */
+  readonly connectionCount: number;
+  /** Connections of one address at the relay: an office behind one NAT. */
+  readonly relayConnectionsPerAddressCount: number;
+  /** Connections of one address at a node: a few clients, a few pipes each. */
+  readonly nodeConnectionsPerAddressCount: number;
+  /** New connections a second from one address, in the long run. */
+  readonly connectRatePerSecond: number;
+  /** New connections of one address at once. */
+  readonly connectBurstCount: number;
+  /** No frame for so long closes a control connection. */
+  readonly idleMs: number;
+  /** No byte accepted for so long on a control leg: the peer does not read. */
+  readonly controlWriteStallMs: number;
+  /** The same on a leg that carries file bytes. */
+  readonly dataWriteStallMs: number;
+  /** Control frames a second on one connection, in the long run. */
+  readonly controlRatePerSecond: number;
+  /** Control frames of one connection at once. */
+  readonly controlBurstCount: number;
+  /** After EMFILE or the like, before the next accept is tried. */
+  readonly acceptPauseMs: number;
+  /** How often a listener that carries many connections proves it accepts. */
+  readonly acceptCheckMs: number;
+
+  // registry
+  /** Lease of a registration; three renewals may be missed. */
+  readonly leaseSeconds: number;
+  /** How often a node renews, in a quiet relay. */
+  readonly renewSeconds: number;
+  /** The longest lease a busy relay may dictate. */
+  readonly leaseMaxSeconds: number;
+  /** The shortest renewal interval a node will follow, whoever dictates it. */
+  readonly renewMinSeconds: number;
+  /** Renewals a second above which the relay lengthens leases. */
+  readonly renewalsPerSecond: number;
+  /** Nodes in the registry. */
+  readonly nodeCount: number;
+  /** Nodes registered from one address. */
+  readonly nodesPerAddressCount: number;
+  /** Registrations of one node in {@linkcode reregisterWindowMs}. */
+  readonly reregisterCount: number;
+  /** Window for {@linkcode reregisterCount}. */
+  readonly reregisterWindowMs: number;
+  /** Addresses in one registration. */
+  readonly addressCount: number;
+  /** Bytes of one host name or IP literal in a registration. */
+  readonly hostBytes: number;
+  /** Code points of a node's display name. */
+  readonly displayNameCount: number;
+  /** Nodes in one page of a listing (its bytes are bounded by the frame). */
+  readonly listingPageCount: number;
+  /** Nodes a client takes from one relay, however many pages it sends. */
+  readonly listingCount: number;
+  /** Between two dial-backs to the same node. */
+  readonly dialBackPauseMs: number;
+
+  /** Dial-backs under way at once. */
+  readonly dialBackCount: number;
+  /** How often ended leases are swept out of memory. */
+  readonly sweepMs: number;
+  /** A refusal is told at most so often for one reason and address. */
+  readonly refusalPauseMs: number;
+
+  // registration by a node
+  /** First wait after the relay could not be reached; doubles, full jitter. */
+  readonly retryFirstMs: number;
+  /** Longest wait between two attempts to reach the relay. */
+  readonly retryMaxMs: number;
+  /** Withdrawing at exit may take so long before the node leaves anyway. */
+  readonly withdrawMs: number;
+
+  // files
+  /** Bytes of a name, sub-folders included, as UTF-8. */
+  readonly nameBytes: number;
+  /** Bytes of one component of a name. */
+  readonly nameComponentBytes: number;
+  /** Components of a name. */
+  readonly nameDepthCount: number;
+  /** Files one share may hold. */
+  readonly shareFileCount: number;
+  /** Smallest piece; doubles with the file size. */
+  readonly pieceMinBytes: number;
+  /** Pieces of one file, which bounds a manifest to 2 MiB of hashes. */
+  readonly pieceCount: number;
+  /** The largest file: 1 TiB, 65,536 pieces of 16 MiB. */
+  readonly fileBytes: number;
+  /** A share is looked through again at most so often for a missing name. */
+  readonly rescanPauseMs: number;
+  /** Without a byte for so long, a client gives a node up. */
+  readonly pieceStallMs: number;
+}
+
+/** The defaults. */
+export const LIMITS: Limits = Object.freeze({
+  // frames
+  frameBeforeHelloBytes: 4 * KIB,
+  frameControlBytes: 64 * KIB,
+  frameDataBytes: 256 * KIB,
+  controlBodyMs: 10_000,
+  unknownFrameCount: 64,
+  jsonDepth: 16,
+  sendQueueFrameCount: 64,
+  sendQueueBytes: 256 * KIB,
+
+  // connections
+  connectMs: 5_000,
+  handshakeMs: 10_000,
+  handshakeCount: 256,
+  handshakesPerAddressCount: 16,
+  connectionCount: 20_000,
+  relayConnectionsPerAddressCount: 64,
+  nodeConnectionsPerAddressCount: 32,
+  connectRatePerSecond: 10,
+  connectBurstCount: 40,
+  idleMs: 90_000,
+  controlWriteStallMs: 10_000,
+  dataWriteStallMs: 30_000,
+  controlRatePerSecond: 50,
+  controlBurstCount: 200,
+  acceptPauseMs: 50,
+  acceptCheckMs: 2_000,
+
+  // registry
+  leaseSeconds: 60,
+  renewSeconds: 20,
+  leaseMaxSeconds: 300,
+  renewMinSeconds: 5,
+  renewalsPerSecond: 1_000,
+  nodeCount: 100_000,
+  nodesPerAddressCount: 32,
+  reregisterCount: 3,
+  reregisterWindowMs: 10_000,
+  addressCount: 8,
+  hostBytes: 128,
+  displayNameCount: 64,
+  listingPageCount: 1_000,
+  listingCount: 1_000_000,
+  dialBackPauseMs: 5_000,
+  dialBackCount: 16,
+  sweepMs: 1_000,
+  refusalPauseMs: 10_000,
+
+  // registration by a node
+  retryFirstMs: 500,
+  retryMaxMs: 30_000,
+  withdrawMs: 2_000,
+
+  // files
+  nameBytes: 1_024,
+  nameComponentBytes: 255,
+  nameDepthCount: 32,
+  shareFileCount: 1_000_000,
+  pieceMinBytes: 256 * KIB,
+  pieceCount: 65_536,
+  fileBytes: 1024 ** 4,
+  rescanPauseMs: 2_000,
+  pieceStallMs: 20_000,
+});
+
+/** The defaults with some of them replaced. */
+export function limitsWith(overrides: Partial<Limits> = {}): Limits {
+  return { ...LIMITS, ...overrides };
+}

@@ -1,0 +1,308 @@
+/**
+ * Typed messages and their frames. One table holds, for each kind of message,
+ * its permanent number and the schema from which both the type and the run-time
+ * check come. `docs/PROTOCOL.md` is the same table in words.
+ *
+ * Control bodies are JSON; file bytes are raw, in `data` frames, and are not
+ * messages: {@linkcode DataFrame} tells only how many follow.
+ *
+ * @module
+ */
+
+import { type Static, type TObject, Type } from "@sinclair/typebox";
+import { type TypeCheck, TypeCompiler } from "@sinclair/typebox/compiler";
+import { ProtocolError } from "./errors.ts";
+import { encodeFrame, FRAME_HEADER_BYTES, writeFrameHeader } from "./frame.ts";
+import { LIMITS } from "./limits.ts";
+
+/** The version this program speaks. Peers must have the same. */
+export const PROTOCOL_VERSION = 1;
+
+const Count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
+const RequestId = Type.Integer({ minimum: 0, maximum: 0xffff_ffff });
+const Seconds = Type.Integer({ minimum: 1, maximum: 86_400 });
+const Id = Type.String({ minLength: 52, maxLength: 52 });
+const Name = Type.String({ maxLength: LIMITS.nameBytes });
+const Token = Type.String({ maxLength: 128 });
+const Text = Type.String({ maxLength: 300 });
+
+const SignedRecord = Type.Object({
+  /** JSON text, signed as it stands. */
+  record: Type.String({ maxLength: 2048 }),
+  /** Base64 of the DER certificate whose key signed it. */
+  certificate: Type.String({ maxLength: 1400 }),
+  /** Base64 of the 64 bytes of the ECDSA signature. */
+  signature: Type.String({ minLength: 88, maxLength: 88 }),
+});
+
+/**
+ * Every message there is. Numbers are permanent: never reuse one, even after
+ * its message is gone. 0x14 to 0x17 stay free: TLS records begin with them.
+ */
+const CODEC = {
+  hello: {
+    type: 0x01,
+    schema: Type.Object({
+      protocol: Count,
+      role: Token,
+      id: Type.Optional(Id),
+      nonce: Type.Optional(Token),
+      greeting: Type.Optional(Text),
+    }),
+  },
+  refused: {
+    type: 0x02,
+    schema: Type.Object({
+      code: Token,
+      text: Text,
+      request: Type.Optional(RequestId),
+    }),
+  },
+  register: { type: 0x20, schema: SignedRecord },
+  registered: {
+    type: 0x21,
+    schema: Type.Object({ leaseSeconds: Seconds, renewSeconds: Seconds }),
+  },
+  withdraw: { type: 0x22, schema: SignedRecord },
+  withdrawn: { type: 0x23, schema: Type.Object({}) },
+  list: {
+    type: 0x24,
+    schema: Type.Object({ cursor: Type.Optional(Token) }),
+  },
+  nodes: {
+    type: 0x25,
+    schema: Type.Object({
+      count: Count,
+      nodes: Type.Array(SignedRecord, { maxItems: LIMITS.listingPageCount }),
+      cursor: Type.Optional(Token),
+    }),
+  },
+  report: { type: 0x26, schema: Type.Object({ id: Id }) },
+  reported: { type: 0x27, schema: Type.Object({ outcome: Token }) },
+  find: {
+    type: 0x40,
+    schema: Type.Object({ request: RequestId, name: Name }),
+  },
+  found: {
+    type: 0x41,
+    schema: Type.Object({
+      request: RequestId,
+      size: Count,
+      modifiedMs: Type.Integer(),
+      version: Token,
+    }),
+  },
+  read: {
+    type: 0x42,
+    schema: Type.Object({ request: RequestId, name: Name, version: Token }),
+  },
+  piece: {
+    type: 0x43,
+    schema: Type.Object({
+      request: RequestId,
+      index: Type.Integer({ minimum: 0, maximum: LIMITS.pieceCount - 1 }),
+      sha256: Type.String({ minLength: 64, maxLength: 64 }),
+    }),
+  },
+} as const satisfies Record<string, { type: number; schema: TObject }>;
+
+/** The name of a message. */
+export type MessageKind = keyof typeof CODEC;
+
+/** All messages, told apart by `kind`. */
+export type Message = {
+  [Kind in MessageKind]:
+    & { readonly kind: Kind }
+    & Readonly<Static<(typeof CODEC)[Kind]["schema"]>>;
+}[MessageKind];
+
+/** The message of one kind. */
+export type MessageOf<Kind extends MessageKind> = Extract<
+  Message,
+  { kind: Kind }
+>;
+
+/** The opening message of either side. */
+export type Hello = MessageOf<"hello">;
+/** A node's own words, signed: what it registers and what clients are told. */
+export type SignedRecord = Static<typeof SignedRecord>;
+
+/**
+ * Which messages may travel from whom to whom once both sides have said hello.
+ */
+export const DIRECTION = {
+  nodeToRelay: ["register", "withdraw"],
+  clientToRelay: ["list", "report"],
+  relayToNode: ["registered", "withdrawn", "refused"],
+  relayToClient: ["nodes", "reported", "refused"],
+  clientToNode: ["find", "read"],
+  nodeToClient: ["found", "piece", "refused"],
+} as const satisfies Record<string, readonly MessageKind[]>;
+
+/** A message that may travel in one direction. */
+export type Travelling<Way extends keyof typeof DIRECTION> = MessageOf<
+  (typeof DIRECTION)[Way][number]
+>;
+/** What a node says to its relay. */
+export type NodeToRelay = Travelling<"nodeToRelay">;
+/** What a client says to a relay. */
+export type ClientToRelay = Travelling<"clientToRelay">;
+/** What a relay says to a node. */
+export type RelayToNode = Travelling<"relayToNode">;
+/** What a relay says to a client. */
+export type RelayToClient = Travelling<"relayToClient">;
+/** What a client says to a node. */
+export type ClientToNode = Travelling<"clientToNode">;
+/** What a node says to a client. */
+export type NodeToClient = Travelling<"nodeToClient">;
+
+/** The number of a frame of file bytes: `request[4] bytes[rest]`. */
+export const DATA_FRAME_TYPE = 0x60;
+/** Bytes of the request id at the head of a data frame's body. */
+export const REQUEST_BYTES = 4;
+/** Bytes of a data frame before the file's own. */
+export const DATA_HEADER_BYTES = FRAME_HEADER_BYTES + REQUEST_BYTES;
+
+/** File bytes are about to follow: `length` of them, for `request`. */
+export interface DataFrame {
+  /** Tells this from the messages. */
+  readonly kind: "data";
+  /** The request these bytes answer. */
+  readonly request: number;
+  /** How many file bytes follow in this frame. */
+  readonly length: number;
+}
+
+/** A control frame of a kind this version does not know; it is skipped. */
+export interface UnknownMessage {
+  /** Tells this from the messages. */
+  readonly kind: "unknown";
+  /** The frame's number. */
+  readonly type: number;
+}
+
+const KIND_OF_TYPE: ReadonlyMap<number, MessageKind> = new Map(
+  (Object.keys(CODEC) as MessageKind[]).map((kind) => [CODEC[kind].type, kind]),
+);
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** The frame of `message`. */
+export function encodeMessage(message: Message): Uint8Array {
+  const { kind, ...body } = message;
+  return encodeFrame(CODEC[kind].type, encoder.encode(JSON.stringify(body)));
+}
+
+/**
+ * The frame of a `nodes` message whose entries are JSON text already: a relay
+ * keeps them so, and a listing costs no encoding.
+ */
+export function encodeNodes(page: {
+  count: number;
+  entries: readonly string[];
+  cursor?: string;
+}): Uint8Array {
+  const cursor = page.cursor === undefined
+    ? ""
+    : `,"cursor":${JSON.stringify(page.cursor)}`;
+  const body = `{"count":${page.count},"nodes":[${
+    page.entries.join(",")
+  }]${cursor}}`;
+  return encodeFrame(CODEC.nodes.type, encoder.encode(body));
+}
+
+/** Bytes of a `nodes` frame that are not entries: room to leave on a page. */
+export const NODES_OVERHEAD_BYTES = 256;
+
+/** Writes the header of a data frame of `length` file bytes into `target`. */
+export function writeDataHeader(
+  target: Uint8Array,
+  offset: number,
+  data: { request: number; length: number },
+): void {
+  writeFrameHeader(target, offset, {
+    type: DATA_FRAME_TYPE,
+    length: data.length + REQUEST_BYTES,
+  });
+  new DataView(target.buffer, target.byteOffset + offset)
+    .setUint32(FRAME_HEADER_BYTES, data.request);
+}
+
+/**
+ * The message in a frame's body, or {@linkcode UnknownMessage} for a number
+ * that this version does not know.
+ *
+ * @throws {ProtocolError} `wrong_phase` for a message that must not travel in
+ * this direction, `bad_message` for a body that is not what its number says.
+ */
+export function decodeMessage<Kind extends MessageKind>(
+  frame: { type: number; body: Uint8Array },
+  allowed: readonly Kind[],
+): MessageOf<Kind> | UnknownMessage {
+  const kind = KIND_OF_TYPE.get(frame.type);
+  if (kind === undefined) return { kind: "unknown", type: frame.type };
+  if (!(allowed as readonly MessageKind[]).includes(kind)) {
+    throw new ProtocolError(
+      "wrong_phase",
+      `Cannot accept ${kind}: wanted one of ${allowed.join(", ")}`,
+    );
+  }
+  const body = parseJson(kind, frame.body);
+  const check = checkOf(kind);
+  if (!check.Check(body)) {
+    const error = check.Errors(body).First();
+    const field = error?.path.slice(1).replaceAll("/", ".") || "body";
+    throw badMessage(kind, `${field}: ${error?.message ?? "not as declared"}`);
+  }
+  // The kind comes last: a peer's own `kind` field must not win.
+  return { ...(body as object), kind } as MessageOf<Kind>;
+}
+
+function parseJson(kind: MessageKind, body: Uint8Array): unknown {
+  if (depthOf(body) > LIMITS.jsonDepth) {
+    throw badMessage(kind, `nested deeper than ${LIMITS.jsonDepth}`);
+  }
+  try {
+    return JSON.parse(decoder.decode(body));
+  } catch {
+    throw badMessage(kind, "not JSON in UTF-8");
+  }
+}
+
+const QUOTE = 0x22, BACKSLASH = 0x5c, OPEN_LIST = 0x5b, OPEN_OBJECT = 0x7b;
+const CLOSE_LIST = 0x5d, CLOSE_OBJECT = 0x7d;
+
+/** How deep the brackets of JSON text nest, those in strings aside. */
+function depthOf(json: Uint8Array): number {
+  let depth = 0;
+  let deepest = 0;
+  let inString = false;
+  for (let at = 0; at < json.length; at++) {
+    const byte = json[at];
+    if (inString) {
+      if (byte === BACKSLASH) at++;
+      else if (byte === QUOTE) inString = false;
+    } else if (byte === QUOTE) inString = true;
+    else if (byte === OPEN_OBJECT || byte === OPEN_LIST) {
+      deepest = Math.max(deepest, ++depth);
+    } else if (byte === CLOSE_OBJECT || byte === CLOSE_LIST) depth--;
+  }
+  return deepest;
+}
+
+function badMessage(kind: MessageKind, why: string): ProtocolError {
+  return new ProtocolError("bad_message", `Cannot decode ${kind}: ${why}`);
+}
+
+const CHECKS = new Map<MessageKind, TypeCheck<TObject>>();
+
+/** The compiled check of a message; compiled when it is first needed. */
+function checkOf(kind: MessageKind): TypeCheck<TObject> {
+  let check = CHECKS.get(kind);
+  if (check === undefined) {
+    check = TypeCompiler.Compile(CODEC[kind].schema as TObject);
+    CHECKS.set(kind, check);
+  }
+  return check;
+}

@@ -1,0 +1,77 @@
+/**
+ * Any file, by name, from whichever of your machines has it: the library behind
+ * `relay.ts`, `peer_node.ts` and `peer_client.ts`. Each function takes one
+ * options object, with `signal` and `onEvent`, and gives back something to be
+ * disposed of with `await using`.
+ *
+ * @example A relay, a node and a client in one program
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { fetchFile, serveNode, serveRelay } from "./mod.ts";
+ *
+ * const registered = Promise.withResolvers<void>();
+ * await using relay = await serveRelay({ host: "127.0.0.1", port: 0 });
+ * await using node = await serveNode({
+ *   relay: relay.address,
+ *   host: "127.0.0.1",
+ *   port: 0,
+ *   directory: "files/two",
+ *   onEvent: ({ event }) => event === "registered" && registered.resolve(),
+ * });
+ * await registered.promise;
+ *
+ * await using file = await fetchFile({ relay: relay.address, name: "2.txt" });
+ * const pieces = await Array.fromAsync(file.pieces(), (piece) => piece.slice());
+ * assertEquals(await new Blob(pieces).text(), "I am Text file 2\n");
+ * assertEquals(file.node.id, node.id);
+ * ```
+ *
+ * @module
+ */
+
+export {
+  formatRelayAddress,
+  parseRelayAddress,
+  type RelayAddress,
+} from "./address.ts";
+export {
+  type ClientEvent,
+  type ClientOptions,
+  type FetchedFile,
+  fetchFile,
+  type FetchOptions,
+  type ListedNode,
+  listNodes,
+  type NodeAnswer,
+  type NodeListing,
+} from "./client.ts";
+export { type Endpoint, formatEndpoint } from "./conn.ts";
+export {
+  EXIT_CODE,
+  Failure,
+  type FailureKind,
+  type FailureParts,
+  ProtocolError,
+  type ProtocolErrorCode,
+} from "./errors.ts";
+export { createIdentity, type Identity } from "./identity.ts";
+export type { IncidentEvent } from "./incidents.ts";
+export { type Acquaintance, KnownRelays } from "./known_relays.ts";
+export { LIMITS, type Limits } from "./limits.ts";
+export {
+  type NodeEvent,
+  type NodeOptions,
+  type NodeServer,
+  serveNode,
+} from "./node_server.ts";
+export type { RegistrarEvent } from "./registrar.ts";
+export type { RelayLinkEvent } from "./relay_link.ts";
+export {
+  type RelayEvent,
+  type RelayOptions,
+  type RelayServer,
+  serveRelay,
+} from "./relay_server.ts";
+export type { SkipCounts } from "./share.ts";
+export { loadIdentity } from "./state.ts";
+export { show } from "./text.ts";

@@ -1,0 +1,105 @@
+/**
+ * The one gate for file names that come from elsewhere: from a peer, from the
+ * disk of a node, from the command line. What passes is portable, relative,
+ * NFC, and free of characters that act or hide. Pure text; `share` alone turns
+ * a name into a path.
+ *
+ * @module
+ */
+
+import { LIMITS } from "./limits.ts";
+
+/** Suffix of a file that is still being received. */
+export const PARTIAL_SUFFIX = ".p2p-part";
+
+/** A name that passed, or the rule it broke. */
+export type NameVerdict =
+  | { readonly kind: "safe"; readonly name: string }
+  | { readonly kind: "refused"; readonly rule: string };
+
+const CONTROL = /\p{Cc}/u;
+// Bidi embeddings, overrides and isolates; the byte order mark.
+const REORDERING = /[\u202a-\u202e\u2066-\u2069\ufeff]/u;
+// Surrogate, unassigned, private use. U+FFFD stands where bytes were not UTF-8.
+const MEANINGLESS = /[\p{Cs}\p{Cn}\p{Co}\ufffd]/u;
+const WINDOWS_DEVICE = /^(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\.|$)/i;
+
+/**
+ * Checks a share-relative name (components joined by `/`) and brings it to NFC.
+ *
+ * @example Usage
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { safeName } from "./names.ts";
+ *
+ * assertEquals(safeName("photos/a.jpg"), { kind: "safe", name: "photos/a.jpg" });
+ * assertEquals(safeName("../a.jpg"), {
+ *   kind: "refused",
+ *   rule: 'a name must not have "." or ".." as a part',
+ * });
+ * ```
+ */
+export function safeName(remote: string): NameVerdict {
+  const name = remote.normalize("NFC");
+  const rule = brokenRule(name);
+  return rule === undefined
+    ? { kind: "safe", name }
+    : { kind: "refused", rule };
+}
+
+function brokenRule(name: string): string | undefined {
+  if (name === "") return "a name must not be empty";
+  const bytes = byteLength(name);
+  if (bytes > LIMITS.nameBytes) {
+    return `a name must be at most ${LIMITS.nameBytes} bytes, found ${bytes}`;
+  }
+  if (CONTROL.test(name)) return "a name must not hold control characters";
+  if (REORDERING.test(name)) {
+    return "a name must not hold characters that reorder text";
+  }
+  if (MEANINGLESS.test(name)) {
+    return "a name must be valid Unicode without private-use characters";
+  }
+  if (name.startsWith("/")) return 'a name must not begin with "/"';
+  if (name.includes("\\")) return 'a name must not hold "\\"';
+  if (name.includes(":")) return 'a name must not hold ":"';
+  const parts = name.split("/");
+  if (parts.length > LIMITS.nameDepthCount) {
+    return `a name must have at most ${LIMITS.nameDepthCount} parts, found ${parts.length}`;
+  }
+  for (const part of parts) {
+    const rule = brokenPartRule(part);
+    if (rule !== undefined) return rule;
+  }
+  return undefined;
+}
+
+function brokenPartRule(part: string): string | undefined {
+  if (part === "") return 'a name must not hold "//" or end in "/"';
+  if (part === "." || part === "..") {
+    return 'a name must not have "." or ".." as a part';
+  }
+  const bytes = byteLength(part);
+  if (bytes > LIMITS.nameComponentBytes) {
+    return `a part of a name must be at most ${LIMITS.nameComponentBytes} bytes, found ${bytes}`;
+  }
+  if (part.startsWith(" ")) {
+    return "a part of a name must not begin with a space";
+  }
+  if (part.endsWith(" ") || part.endsWith(".")) {
+    return "a part of a name must not end in a space or a dot";
+  }
+  if (WINDOWS_DEVICE.test(part)) {
+    return "a name must not be that of a Windows device";
+  }
+  if (part.endsWith(PARTIAL_SUFFIX)) {
+    return `a name must not end in "${PARTIAL_SUFFIX}"`;
+  }
+  return undefined;
+}
+
+const encoder = new TextEncoder();
+
+function byteLength(text: string): number {
+  return encoder.encode(text).length;
+}

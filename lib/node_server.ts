@@ -1,0 +1,322 @@
+/**
+ * The peer node: shares a folder, stays listed at its relay, and answers
+ * clients. Serves on whether the relay is there or not.
+ *
+ * accept → TLS → hello both ways → find, read | …
+ *
+ * @module
+ */
+
+import { addressGroup, type RelayAddress, withoutMapping } from "./address.ts";
+import { Channel } from "./channel.ts";
+import type { Endpoint } from "./conn.ts";
+import { receivePeer, refusal } from "./greeting.ts";
+import { createIdentity, type Identity } from "./identity.ts";
+import type { KnownRelays } from "./known_relays.ts";
+import { type IncidentEvent, Incidents } from "./incidents.ts";
+import { type Limits, limitsWith } from "./limits.ts";
+import { DIRECTION, type MessageOf } from "./messages.ts";
+import { keepRegistered, type RegistrarEvent } from "./registrar.ts";
+import { RelayLink, type RelayLinkEvent } from "./relay_link.ts";
+import { Share, type SkipCounts } from "./share.ts";
+import { sendFile } from "./transfer.ts";
+import { type Accepted, listen, type Listener } from "./transport/listen.ts";
+
+/** What a node tells while it runs. */
+export type NodeEvent =
+  | IncidentEvent
+  | RegistrarEvent
+  | RelayLinkEvent
+  /** It accepts connections. */
+  | {
+    event: "node_listening";
+    host: string;
+    port: number;
+    id: string;
+    name: string;
+    encrypted: boolean;
+  }
+  /** The folder has been looked through. */
+  | { event: "sharing"; directory: string; files: number; skipped: SkipCounts }
+  /** A file was sent to a client, or not to its end. */
+  | {
+    event: "file_sent";
+    name: string;
+    to: string;
+    bytes: number;
+    outcome: "completed" | "changed" | "aborted";
+  };
+
+/** Options of {@linkcode serveNode}. */
+export interface NodeOptions {
+  /** The relay to register with. */
+  relay: RelayAddress;
+  /** Port to listen on; 0 lets the system pick. */
+  port: number;
+  /** The folder to share. */
+  directory: string;
+  /** What people call the node; part of its id by default. */
+  name?: string;
+  /** Address to bind; every IPv4 address of the machine by default. */
+  host?: string;
+  /** Where clients can dial the node, if not where it listens. */
+  advertise?: { host: string; port?: number };
+  /** Who the node is; made anew by default. */
+  identity?: Identity;
+  /** Goes without encryption, for whoever asks for it on both sides. */
+  plaintext?: boolean;
+  /** Remembers the relay between runs. */
+  knownRelays?: KnownRelays;
+  /** Numbers to replace in `limits.ts`. */
+  limits?: Partial<Limits>;
+  /** Closes the node when aborted. */
+  signal?: AbortSignal;
+  /** Told while the node runs. */
+  onEvent?: (event: NodeEvent) => void;
+}
+
+/** A node that runs. Disposing closes it. */
+export interface NodeServer extends AsyncDisposable {
+  /** Where it listens. */
+  readonly address: Endpoint;
+  /** Its id. */
+  readonly id: string;
+  /** Files it shares. */
+  readonly fileCount: number;
+  /** Connections that are open. */
+  readonly connectionCount: number;
+  /** Withdraws, stops accepting, ends what is open. Idempotent. */
+  close(): Promise<void>;
+}
+
+/**
+ * Starts a node. It listens and has looked through its folder when this
+ * resolves; registering goes on in the background. The caller closes it.
+ *
+ * @example Usage
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { serveNode } from "./node_server.ts";
+ * import { serveRelay } from "./relay_server.ts";
+ *
+ * await using relay = await serveRelay({ host: "127.0.0.1", port: 0 });
+ * await using node = await serveNode({
+ *   relay: relay.address,
+ *   host: "127.0.0.1",
+ *   port: 0,
+ *   directory: "files/one",
+ * });
+ * assertEquals(node.fileCount, 2);
+ * ```
+ *
+ * @throws {Failure} of kind `local` when the folder cannot be shared.
+ * @throws {Deno.errors} or an `E…` error when the port cannot be bound.
+ */
+export async function serveNode(options: NodeOptions): Promise<NodeServer> {
+  const limits = limitsWith(options.limits);
+  const share = await Share.open(options.directory, limits);
+  const identity = options.identity ?? await createIdentity();
+  const node = new PeerNode(options, { limits, share, identity });
+  await node.start();
+  return node;
+}
+
+class PeerNode implements NodeServer {
+  readonly #options: NodeOptions;
+  readonly #limits: Limits;
+  readonly #share: Share;
+  readonly #identity: Identity;
+  readonly #name: string;
+  readonly #incidents: Incidents;
+  readonly #link: RelayLink;
+  readonly #leaving = new AbortController();
+  #listener: Listener | null = null;
+  #registrar: Promise<void> | null = null;
+  #closing: Promise<void> | null = null;
+
+  constructor(
+    options: NodeOptions,
+    { limits, share, identity }: {
+      limits: Limits;
+      share: Share;
+      identity: Identity;
+    },
+  ) {
+    this.#options = options;
+    this.#limits = limits;
+    this.#share = share;
+    this.#identity = identity;
+    this.#name = options.name ?? `node-${identity.id.slice(0, 6)}`;
+    this.#incidents = new Incidents(
+      limits.refusalPauseMs,
+      (event) => this.#tell(event),
+    );
+    this.#link = new RelayLink(options.relay, {
+      role: "node",
+      plaintext: options.plaintext ?? false,
+      knownRelays: options.knownRelays,
+      limits,
+      onEvent: (event) => this.#tell(event),
+    });
+  }
+
+  async start(): Promise<void> {
+    const options = this.#options;
+    options.signal?.throwIfAborted();
+    this.#listener = await listen({
+      at: { host: options.host ?? "0.0.0.0", port: options.port },
+      identity: options.plaintext ? null : this.#identity,
+      limits: this.#limits,
+      connectionsPerAddressCount: this.#limits.nodeConnectionsPerAddressCount,
+      handle: (accepted) => this.#talk(accepted),
+      incidents: this.#incidents,
+    });
+    options.signal?.addEventListener("abort", () => void this.close());
+    this.#tell({
+      event: "node_listening",
+      ...this.address,
+      id: this.id,
+      name: this.#name,
+      encrypted: !options.plaintext,
+    });
+    this.#tell({
+      event: "sharing",
+      directory: this.#share.root,
+      files: this.fileCount,
+      skipped: this.#share.skipped,
+    });
+    this.#registrar = keepRegistered({
+      link: this.#link,
+      identity: this.#identity,
+      name: this.#name,
+      addressesFrom: (local) => [this.#addressFrom(local)],
+      limits: this.#limits,
+      signal: this.#leaving.signal,
+      onEvent: (event) => this.#tell(event),
+    });
+  }
+
+  get address(): Endpoint {
+    if (this.#listener === null) {
+      throw new TypeError("The node has not started");
+    }
+    return this.#listener.address;
+  }
+
+  get id(): string {
+    return this.#identity.id;
+  }
+
+  get fileCount(): number {
+    return this.#share.fileCount;
+  }
+
+  get connectionCount(): number {
+    return this.#listener?.connectionCount ?? 0;
+  }
+
+  close(): Promise<void> {
+    return this.#closing ??= this.#close();
+  }
+
+  async #close(): Promise<void> {
+    this.#leaving.abort();
+    await this.#registrar; // withdraws first: nobody is sent here in vain
+    await this.#listener?.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /**
+   * Where clients are told to dial: where they were told to by the owner, else
+   * the address bound, else the one from which this machine reaches the relay.
+   */
+  #addressFrom(local: Endpoint): Endpoint {
+    const { host, port } = this.address;
+    const { advertise } = this.#options;
+    const bound = host === "0.0.0.0" || host === "::"
+      ? withoutMapping(local.host)
+      : host;
+    return { host: advertise?.host ?? bound, port: advertise?.port ?? port };
+  }
+
+  /** One client, from hello to its end. */
+  async #talk({ conn, settle }: Accepted): Promise<void> {
+    await using channel = new Channel(conn, {
+      limits: this.#limits,
+      writeStallMs: this.#limits.dataWriteStallMs,
+      idleMs: this.#limits.idleMs,
+    });
+    const introduction = { role: "node", id: this.id };
+    const incidents = this.#incidents;
+    await receivePeer(
+      channel,
+      { introduction, settle, incidents },
+      async () => {
+        for (;;) {
+          const message = await channel.receive(DIRECTION.clientToNode);
+          if (message === null) return;
+          if (message.kind === "find") await this.#answerFind(channel, message);
+          else await this.#answerRead(channel, message);
+        }
+      },
+    );
+  }
+
+  async #answerFind(
+    channel: Channel,
+    { request, name }: MessageOf<"find">,
+  ): Promise<void> {
+    const file = await this.#share.find(name);
+    if (file === undefined) {
+      await channel.send(refusal("not_found", "no such file here", request));
+      return;
+    }
+    const { size, modifiedMs, version } = file;
+    await channel.send({ kind: "found", request, size, modifiedMs, version });
+  }
+
+  async #answerRead(
+    channel: Channel,
+    { request, name, version }: MessageOf<"read">,
+  ): Promise<void> {
+    const outcome = await this.#share.open(name, version);
+    if (outcome.kind === "refused") {
+      await channel.send(
+        refusal(outcome.reason, READ_REFUSAL_TEXT[outcome.reason], request),
+      );
+      return;
+    }
+    using opened = outcome.opened;
+    const told = {
+      name: opened.file.name,
+      to: addressGroup(channel.conn.remote.host),
+      bytes: opened.file.size,
+    };
+    try {
+      const limits = this.#limits;
+      const sent = await sendFile(channel, opened, { request, limits });
+      if (sent === "changed") {
+        await channel.send(
+          refusal("changed", READ_REFUSAL_TEXT.changed, request),
+        );
+      }
+      this.#tell({ event: "file_sent", ...told, outcome: sent });
+    } catch (error) {
+      this.#tell({ event: "file_sent", ...told, outcome: "aborted" });
+      throw error;
+    }
+  }
+
+  #tell(event: NodeEvent): void {
+    this.#options.onEvent?.(event);
+  }
+}
+
+const READ_REFUSAL_TEXT = {
+  gone: "the file is gone",
+  changed: "the file has changed",
+  unreadable: "the file cannot be read",
+} as const;

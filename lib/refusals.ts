@@ -1,0 +1,55 @@
+/**
+ * Keeps a flood of refusals from flooding the log: one line for a reason and an
+ * address in a while, with the count of those that were not told. Pure.
+ *
+ * @module
+ */
+
+interface Tally {
+  toldAt: number;
+  untold: number;
+}
+
+const PURGE_ABOVE = 4096;
+
+/** Decides which refusals are told. */
+export class RefusalLog {
+  readonly #pauseMs: number;
+  readonly #tallies = new Map<string, Tally>();
+
+  /** Tells each reason and source at most once in `pauseMs`. */
+  constructor(pauseMs: number) {
+    this.#pauseMs = pauseMs;
+  }
+
+  /**
+   * Notes one refusal.
+   *
+   * @returns how many refusals are to be told now, this one included; 0 where
+   * it is too soon.
+   */
+  note(reason: string, source: string, now: number): number {
+    const key = `${reason} ${source}`;
+    const tally = this.#tallies.get(key);
+    if (tally === undefined) {
+      this.#purge(now);
+      this.#tallies.set(key, { toldAt: now, untold: 0 });
+      return 1;
+    }
+    tally.untold++;
+    if (now - tally.toldAt < this.#pauseMs) return 0;
+    const count = tally.untold;
+    tally.toldAt = now;
+    tally.untold = 0;
+    return count;
+  }
+
+  #purge(now: number): void {
+    if (this.#tallies.size < PURGE_ABOVE) return;
+    for (const [key, tally] of this.#tallies) {
+      if (now - tally.toldAt >= this.#pauseMs) this.#tallies.delete(key);
+    }
+    // All of them fresh: forgetting tells a little more than promised.
+    if (this.#tallies.size >= PURGE_ABOVE) this.#tallies.clear();
+  }
+}

@@ -1,0 +1,277 @@
+/**
+ * How a node or a client reaches its relay: meet it, pin it, greet it. Keeps
+ * what it learned for the next time, in memory; a file remembers it for longer
+ * where one is given.
+ *
+ * @module
+ */
+
+import type { RelayAddress } from "./address.ts";
+import { Channel } from "./channel.ts";
+import { type Conn, formatEndpoint } from "./conn.ts";
+import {
+  describeCause,
+  Failure,
+  type FailureParts,
+  isBug,
+  ProtocolError,
+} from "./errors.ts";
+import { greet } from "./greeting.ts";
+import { certificateId } from "./identity.ts";
+import type { KnownRelays } from "./known_relays.ts";
+import type { Limits } from "./limits.ts";
+import { show } from "./text.ts";
+import { dial } from "./transport/dial.ts";
+import { learnCertificate } from "./transport/learn.ts";
+
+/** What a link tells on the way. */
+export type RelayLinkEvent =
+  /** A relay whose id nobody gave was met; `id` is what it proved to be. */
+  | { event: "relay_unverified"; relay: string; id: string }
+  /** The relay at a bare address is another one than before. */
+  | { event: "relay_changed"; relay: string; id: string; previousId: string };
+
+/** Options of {@linkcode RelayLink}. */
+export interface RelayLinkOptions {
+  /** Who this end is. */
+  readonly role: "node" | "client";
+  /** Whether to go without encryption. */
+  readonly plaintext: boolean;
+  /** Relays met before, and where to remember them. */
+  readonly knownRelays?: KnownRelays | undefined;
+  /** The numbers that bound the relay too. */
+  readonly limits: Limits;
+  /** Told on the way. */
+  readonly onEvent: (event: RelayLinkEvent) => void;
+}
+
+/** A relay that has said hello. The caller closes the channel. */
+export interface RelaySession {
+  /** Speaks with the relay. */
+  readonly channel: Channel;
+  /** The relay's id. */
+  readonly id: string;
+  /** Signed into a registration. */
+  readonly nonce: string;
+  /** What the relay says to people; a stranger's words. */
+  readonly greeting: string;
+}
+
+/** The way to one relay. */
+export class RelayLink {
+  readonly relay: RelayAddress;
+  readonly #options: RelayLinkOptions;
+  #certificate: Uint8Array | null = null;
+  #metId: string | null = null;
+
+  /**
+   * Nothing is dialled yet.
+   *
+   * @throws {Failure} of kind `usage` when an address that pins an id is to be
+   * used without encryption.
+   */
+  constructor(relay: RelayAddress, options: RelayLinkOptions) {
+    if (options.plaintext && relay.id !== undefined) {
+      throw new Failure("usage", {
+        what: "Cannot use --plaintext",
+        where: formatEndpoint(relay),
+        why: "a relay address with an id stands for encryption",
+        remedy: "leave --plaintext away, or give HOST PORT",
+      });
+    }
+    this.relay = relay;
+    this.#options = options;
+  }
+
+  /**
+   * Connects and greets.
+   *
+   * @throws {Failure} of kind `relay`, whatever went wrong.
+   */
+  async open(signal?: AbortSignal): Promise<RelaySession> {
+    try {
+      const conn = this.#options.plaintext
+        ? await this.#dial(null, signal)
+        : await this.#dialPinned(signal);
+      try {
+        return await this.#greet(conn);
+      } catch (error) {
+        conn.close();
+        throw error;
+      }
+    } catch (error) {
+      if (signal?.aborted) throw signal.reason;
+      if (isBug(error)) throw error;
+      throw this.#failure(error);
+    }
+  }
+
+  #dial(
+    peer: { id: string; certificate: Uint8Array } | null,
+    signal: AbortSignal | undefined,
+  ): Promise<Conn> {
+    const timeoutMs = this.#options.limits.connectMs;
+    return dial(this.relay, { peer, timeoutMs, signal });
+  }
+
+  /** Dials the certificate met before; meets the relay when there is none. */
+  async #dialPinned(signal: AbortSignal | undefined): Promise<Conn> {
+    if (this.#certificate !== null && this.#metId !== null) {
+      try {
+        return await this.#dial(
+          { id: this.#metId, certificate: this.#certificate },
+          signal,
+        );
+      } catch (error) {
+        const isOther = error instanceof ProtocolError &&
+          error.code === "identity_mismatch";
+        if (!isOther) throw error;
+        this.#certificate = null; // restarted, with another certificate
+      }
+    }
+    const certificate = await learnCertificate(this.relay, {
+      timeoutMs: this.#options.limits.connectMs,
+      signal,
+    });
+    const id = certificateId(certificate);
+    if (id === undefined) {
+      throw new ProtocolError(
+        "wrong_service",
+        "Cannot verify relay: its certificate is not of a P-256 key",
+      );
+    }
+    const isNew = this.#verify(id);
+    const conn = await this.#dial({ id, certificate }, signal);
+    // Only now has it proved to hold the key.
+    try {
+      await this.#meet(id, isNew);
+    } catch (error) {
+      conn.close();
+      throw error;
+    }
+    this.#certificate = certificate;
+    return conn;
+  }
+
+  /** Whether the id is to be remembered; throws when it must not be. */
+  #verify(id: string): boolean {
+    const expected = this.relay.id;
+    if (expected !== undefined && expected !== id) {
+      throw this.#notItself(expected, id, "the relay address names another");
+    }
+    const met = this.#options.knownRelays?.compare(this.relay, id);
+    if (met?.kind === "changed") {
+      const path = show(this.#options.knownRelays?.path ?? "");
+      throw this.#notItself(met.knownId, id, `${path} remembers another`);
+    }
+    return met?.kind === "unknown";
+  }
+
+  async #meet(id: string, isNew: boolean): Promise<void> {
+    const relay = formatEndpoint(this.relay);
+    const previousId = this.#metId;
+    this.#metId = id;
+    if (isNew) await this.#options.knownRelays?.remember(this.relay, id);
+    if (previousId !== null && previousId !== id) {
+      this.#options.onEvent({ event: "relay_changed", relay, id, previousId });
+    } else if (previousId === null && this.relay.id === undefined) {
+      const known = this.#options.knownRelays !== undefined && !isNew;
+      if (!known) {
+        this.#options.onEvent({ event: "relay_unverified", relay, id });
+      }
+    }
+  }
+
+  async #greet(conn: Conn): Promise<RelaySession> {
+    const { limits, role } = this.#options;
+    const channel = new Channel(conn, {
+      limits,
+      writeStallMs: limits.controlWriteStallMs,
+      idleMs: limits.handshakeMs,
+    });
+    const outcome = await greet(channel, { role });
+    if (outcome.kind === "refused") {
+      throw this.#refused(outcome.code, outcome.text);
+    }
+    const { id, nonce, greeting } = outcome.hello;
+    if (
+      outcome.hello.role !== "relay" || id === undefined || nonce === undefined
+    ) {
+      throw new ProtocolError(
+        "wrong_service",
+        "Cannot greet relay: it is none",
+      );
+    }
+    if (this.#metId !== null && id !== this.#metId) {
+      throw new ProtocolError(
+        "bad_message",
+        "Cannot greet relay: it claims another id than it proved",
+      );
+    }
+    return { channel, id, nonce, greeting: greeting ?? "" };
+  }
+
+  #notItself(expected: string, found: string, why: string): Failure {
+    return this.#fail({
+      what: "Cannot trust relay",
+      why:
+        `identity does not match: ${why}, wanted ${expected}, found ${found}`,
+      remedy:
+        "if the relay was set up anew, use its new relay address; if not, somebody is in between",
+    });
+  }
+
+  #refused(code: string, text: string): Failure {
+    return this.#fail({
+      what: "Cannot talk to relay",
+      why: `it refused: ${show(text)} (${show(code)})`,
+    });
+  }
+
+  #failure(error: unknown): Failure {
+    if (error instanceof Failure) return error;
+    const code = error instanceof ProtocolError ? error.code : undefined;
+    if (code === "wrong_service" || code === "identity_mismatch") {
+      return this.#fail({
+        what: "Cannot talk to relay",
+        why: "whoever answers there is not a relay that uses encryption",
+        remedy:
+          "check host and port; if the relay runs with --plaintext, use that here too",
+        cause: error,
+      });
+    }
+    if (code === "unsupported_version") {
+      return this.#fail({
+        what: "Cannot talk to relay",
+        why: (error as ProtocolError).message,
+        remedy: "run the same version on both sides",
+        cause: error,
+      });
+    }
+    if (code !== undefined && code !== "timed_out" && code !== "idle") {
+      return this.#fail({
+        what: "Cannot talk to relay",
+        why: `whoever answers there is not a relay (${
+          (error as ProtocolError).message
+        })`,
+        remedy: this.#options.plaintext
+          ? "check host and port; a relay without --plaintext wants encryption here too"
+          : "check host and port",
+        cause: error,
+      });
+    }
+    return this.#fail({
+      what: "Cannot reach relay",
+      why: code === undefined ? describeCause(error) : "no answer in time",
+      remedy: "check host and port, and that the relay is running",
+      cause: error,
+    });
+  }
+
+  #fail(parts: Omit<FailureParts, "where">): Failure {
+    return new Failure("relay", {
+      ...parts,
+      where: formatEndpoint(this.relay),
+    });
+  }
+}

@@ -1,0 +1,83 @@
+/**
+ * The folder of `--state`: what a relay or node keeps between runs. Secrets in
+ * it are readable by their owner alone, or not used.
+ *
+ * @module
+ */
+
+import { join } from "@std/path";
+import { describeCause, Failure } from "./errors.ts";
+import {
+  createIdentity,
+  formatIdentity,
+  type Identity,
+  parseIdentity,
+} from "./identity.ts";
+import { show } from "./text.ts";
+
+const IDENTITY_FILE = "identity.pem";
+
+/**
+ * The identity kept in `folder`; made, and kept there with mode 0600, when
+ * there is none.
+ *
+ * @throws {Failure} of kind `local` when the folder or the file cannot be used,
+ * and when others than the owner may read the file.
+ */
+export async function loadIdentity(folder: string): Promise<Identity> {
+  const path = join(folder, IDENTITY_FILE);
+  try {
+    return await readIdentity(path) ?? await writeIdentity(folder, path);
+  } catch (error) {
+    if (error instanceof Failure) throw error;
+    throw new Failure("local", {
+      what: "Cannot use identity",
+      where: show(path),
+      why: error instanceof TypeError ? error.message : describeCause(error),
+      remedy: error instanceof Deno.errors.NotCapable
+        ? `grant --allow-read=${show(folder)} --allow-write=${show(folder)}`
+        : "name another --state folder, or move the file away to get a new identity",
+      cause: error,
+    });
+  }
+}
+
+async function readIdentity(path: string): Promise<Identity | undefined> {
+  let text: string;
+  try {
+    const { mode } = await Deno.stat(path);
+    if (mode !== null && (mode & 0o077) !== 0) {
+      throw new Failure("local", {
+        what: "Cannot use identity",
+        where: show(path),
+        why: "others than its owner may read or change it",
+        remedy: `run chmod 600 ${show(path)}`,
+      });
+    }
+    text = await Deno.readTextFile(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+  return await parseIdentity(text);
+}
+
+async function writeIdentity(folder: string, path: string): Promise<Identity> {
+  await Deno.mkdir(folder, { recursive: true, mode: 0o700 });
+  const identity = await createIdentity();
+  const temporary = `${path}.${crypto.randomUUID()}`;
+  try {
+    await Deno.writeTextFile(temporary, formatIdentity(identity), {
+      createNew: true,
+      mode: 0o600,
+    });
+    // Published whole or not at all, and never over another's.
+    await Deno.link(temporary, path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+    return await readIdentity(path) ?? identity; // another process was first
+  } finally {
+    await Deno.remove(temporary);
+  }
+  return identity;
+}

@@ -1,0 +1,74 @@
+/**
+ * What a stranger sent, made safe to look at. Everything a peer or the system's
+ * own error text brings to a terminal or a log goes through {@linkcode show}.
+ *
+ * @module
+ */
+
+/** Columns after which {@linkcode show} cuts. */
+const SHOW_COLUMNS = 200;
+
+// Control, format (bidi controls are Cf), surrogate, private-use, unassigned,
+// and the line and paragraph separators.
+const UNSHOWABLE = /[\p{C}\p{Zl}\p{Zp}]/gu;
+
+/**
+ * Escapes everything in `text` that could act on a terminal, hide, or reorder
+ * what is read, and cuts it at 200 characters.
+ *
+ * @example Usage
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { show } from "./text.ts";
+ *
+ * assertEquals(show("a\x1b[2Jb\u202ec"), "a\\x1b[2Jb\\u{202e}c");
+ * ```
+ */
+export function show(text: string): string {
+  const characters = Array.from(text.slice(0, 2 * SHOW_COLUMNS + 2));
+  const cut = characters.length > SHOW_COLUMNS;
+  const kept = cut ? characters.slice(0, SHOW_COLUMNS).join("") : text;
+  return kept.replaceAll(UNSHOWABLE, escapeCharacter) + (cut ? "…" : "");
+}
+
+function escapeCharacter(character: string): string {
+  const point = character.codePointAt(0) ?? 0;
+  const hex = point.toString(16);
+  return point < 0x100 ? `\\x${hex.padStart(2, "0")}` : `\\u{${hex}}`;
+}
+
+/** Whether `text` is shown differently from what it is. */
+export function needsEscaping(text: string): boolean {
+  return show(text) !== text;
+}
+
+// C0 but tab, newline, form feed and return; DEL; C1.
+// deno-lint-ignore no-control-regex
+const NOT_TEXT = /[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f]/;
+
+/**
+ * Decides piece by piece whether content may be poured onto a terminal: valid
+ * UTF-8 without control characters other than line breaks and tabs. Characters
+ * that straddle two pieces are judged whole.
+ */
+export class TextCheck {
+  readonly #decoder = new TextDecoder("utf-8", { fatal: true });
+
+  /** Whether everything up to and with `bytes` can still be text. */
+  accepts(bytes: Uint8Array): boolean {
+    try {
+      return !NOT_TEXT.test(this.#decoder.decode(bytes, { stream: true }));
+    } catch {
+      return false; // not UTF-8
+    }
+  }
+
+  /** Whether the content may end here: no character is left half-way. */
+  acceptsEnd(): boolean {
+    try {
+      return !NOT_TEXT.test(this.#decoder.decode());
+    } catch {
+      return false; // ends inside a character
+    }
+  }
+}

@@ -1,0 +1,277 @@
+/**
+ * The two ways in which connections are accepted: in the clear through
+ * `Deno.listen`, with TLS through `node:net` and `node:tls`. Both survive
+ * running out of file descriptors.
+ *
+ * @module
+ */
+
+import { createServer, type Server, type Socket } from "node:net";
+import {
+  createSecureContext,
+  type SecureContext,
+  TLSSocket,
+  type TLSSocketOptions,
+} from "node:tls";
+import { delay } from "@std/async/delay";
+import type { Conn, Endpoint } from "../conn.ts";
+import { isDisconnect, ProtocolError, systemErrorCode } from "../errors.ts";
+import type { Identity } from "../identity.ts";
+import { DenoConn, endpointOf } from "./deno_conn.ts";
+import { ALPN_PROTOCOL } from "./dial.ts";
+import { StreamConn } from "./stream_conn.ts";
+
+/** A TCP connection that was accepted; not a byte of it has been read. */
+export interface RawConnection {
+  /** Who dialled. */
+  readonly remote: Endpoint;
+  /** Makes it a conn: the TLS handshake, where there is one. */
+  open(): Promise<Conn>;
+  /** Ends it at once, at whatever stage. Idempotent. */
+  destroy(): void;
+}
+
+/** What accepts connections until it is stopped. */
+export interface Acceptor {
+  /** Where it listens. */
+  readonly address: Endpoint;
+  /** Stops accepting; what was accepted lives on. */
+  stop(): void;
+}
+
+/** Options of both ways. */
+export interface AcceptOptions {
+  /** Address to bind and port; 0 lets the system pick. */
+  readonly at: Endpoint;
+  /** Pause after an accept that failed. */
+  readonly acceptPauseMs: number;
+  /** How often a busy acceptor proves that it still accepts. */
+  readonly acceptCheckMs: number;
+  /** Called for every connection. */
+  readonly onConnection: (raw: RawConnection) => void;
+  /** Called when the system refused to accept for a while. */
+  readonly onStall: (error: unknown) => void;
+}
+
+/** Accepts plain TCP. */
+export function acceptPlain(options: AcceptOptions): Acceptor {
+  const listener = Deno.listen({
+    hostname: options.at.host,
+    port: options.at.port,
+  });
+  const stopped = new AbortController();
+  const loop = async () => {
+    // Not `for await`: that ends for good at the first EMFILE.
+    while (!stopped.signal.aborted) {
+      try {
+        const tcp = await listener.accept();
+        tcp.setNoDelay(true);
+        const conn = new DenoConn(tcp);
+        options.onConnection({
+          remote: conn.remote,
+          open: () => Promise.resolve(conn),
+          destroy: () => conn.close(),
+        });
+      } catch (error) {
+        if (stopped.signal.aborted) return;
+        options.onStall(error);
+        await delay(options.acceptPauseMs, { signal: stopped.signal })
+          .catch(ignore); // stopped meanwhile
+      }
+    }
+  };
+  void loop();
+  return {
+    address: endpointOf(listener.addr),
+    stop: () => {
+      if (stopped.signal.aborted) return;
+      stopped.abort();
+      listener.close();
+    },
+  };
+}
+
+/**
+ * Accepts TCP for TLS 1.3 under `identity`.
+ *
+ * At EMFILE the listener of `node:net` falls silent for good, without an event.
+ * So an acceptor that has had many connections open dials itself now and then,
+ * and when that is not accepted either, it listens anew on the same port.
+ */
+export async function acceptTls(
+  identity: Identity,
+  options: AcceptOptions,
+): Promise<Acceptor> {
+  const secureContext = createSecureContext({
+    cert: identity.certificatePem,
+    key: identity.privateKeyPem,
+    minVersion: "TLSv1.3",
+  });
+  const census = new Census();
+  const onSocket = (socket: Socket) => {
+    census.count(socket);
+    socket.on("error", ignore); // the TLS socket tells it too
+    const { remoteAddress, remotePort, localAddress, localPort } = socket;
+    if (
+      remoteAddress === undefined || remotePort === undefined ||
+      localAddress === undefined || localPort === undefined
+    ) {
+      socket.destroy(); // gone already
+      return;
+    }
+    const ends = {
+      remote: { host: remoteAddress, port: remotePort },
+      local: { host: localAddress, port: localPort },
+    };
+    options.onConnection({
+      remote: ends.remote,
+      open: () => handshake(socket, secureContext, ends),
+      destroy: () => socket.destroy(),
+    });
+  };
+  let server = await startServer(options.at, onSocket);
+  const address = addressOf(server);
+  let stopped = false;
+  const check = async () => {
+    if (!census.worthChecking() || await accepts(address, census, options)) {
+      return;
+    }
+    if (stopped) return;
+    options.onStall(new Deno.errors.Interrupted("the listener had stalled"));
+    server.close();
+    server = await startServer(address, onSocket);
+    if (stopped) server.close();
+  };
+  const timer = setInterval(
+    () => void check().catch(options.onStall),
+    options.acceptCheckMs,
+  );
+  return {
+    address,
+    stop: () => {
+      stopped = true;
+      clearInterval(timer);
+      server.close();
+    },
+  };
+}
+
+/** Fewer connections than this do not exhaust the descriptors of a process. */
+const CHECK_FROM_CONNECTIONS = 24;
+
+/** How many sockets there are, how many there were, and when one comes. */
+class Census {
+  #open = 0;
+  #mostOpen = 0;
+  #onNext: (() => void) | null = null;
+  /** Set while the process had no descriptor left even to dial itself. */
+  suspect = false;
+
+  count(socket: Socket): void {
+    this.#mostOpen = Math.max(this.#mostOpen, ++this.#open);
+    socket.once("close", () => this.#open--);
+    this.#onNext?.();
+  }
+
+  worthChecking(): boolean {
+    const most = this.#mostOpen;
+    this.#mostOpen = this.#open;
+    return this.suspect || most >= CHECK_FROM_CONNECTIONS;
+  }
+
+  next(): Promise<void> {
+    return new Promise((resolve) => this.#onNext = resolve);
+  }
+}
+
+/** Whether a connection to this process's own listener is still accepted. */
+async function accepts(
+  address: Endpoint,
+  census: Census,
+  options: AcceptOptions,
+): Promise<boolean> {
+  const hostname = LOOPBACK_OF.get(address.host) ?? address.host;
+  const deadline = AbortSignal.timeout(options.acceptCheckMs / 2);
+  const next = census.next();
+  try {
+    using _probe = await Deno.connect({
+      hostname,
+      port: address.port,
+      signal: deadline,
+    });
+    const expired = Promise.withResolvers<"expired">();
+    deadline.addEventListener("abort", () => expired.resolve("expired"));
+    return await Promise.race([next, expired.promise]) !== "expired";
+  } catch (error) {
+    census.suspect = systemErrorCode(error) === "EMFILE";
+    // Not allowed to dial, or no descriptor to dial with: nothing is known.
+    return error !== deadline.reason;
+  }
+}
+
+const LOOPBACK_OF: ReadonlyMap<string, string> = new Map([
+  ["0.0.0.0", "127.0.0.1"],
+  ["::", "::1"],
+]);
+
+async function startServer(
+  at: Endpoint,
+  onSocket: (socket: Socket) => void,
+): Promise<Server> {
+  const server = createServer({ noDelay: true, allowHalfOpen: true }, onSocket);
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  server.once("error", (error) => {
+    // What Deno makes of EADDRNOTAVAIL.
+    const isForeign = systemErrorCode(error) === "EINVAL";
+    reject(isForeign ? new Deno.errors.AddrNotAvailable(error.message) : error);
+  });
+  server.listen({ host: at.host, port: at.port }, resolve);
+  await promise;
+  server.on("error", ignore); // a failed accept; the check above finds it
+  return server;
+}
+
+function addressOf(server: Server): Endpoint {
+  const address = server.address();
+  if (address === null || typeof address === "string") {
+    throw new TypeError("Cannot listen: the socket has no TCP address");
+  }
+  return { host: address.address, port: address.port };
+}
+
+async function handshake(
+  socket: Socket,
+  secureContext: SecureContext,
+  ends: { remote: Endpoint; local: Endpoint },
+): Promise<Conn> {
+  const tls = new TLSSocket(socket, {
+    isServer: true,
+    secureContext,
+    ALPNProtocols: [ALPN_PROTOCOL],
+    allowHalfOpen: true,
+  } as TLSSocketOptions);
+  // Before the handshake is awaited: the peer may end in the same turn.
+  const conn = new StreamConn(tls, ends);
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  tls.once("secure", resolve);
+  tls.once("error", reject);
+  const gone = new Deno.errors.ConnectionReset("the peer left");
+  tls.once("end", () => reject(gone));
+  tls.once("close", () => reject(gone));
+  try {
+    await promise;
+    if (tls.alpnProtocol !== ALPN_PROTOCOL) throw new Error("no ALPN");
+  } catch (cause) {
+    tls.on("error", ignore);
+    tls.destroy();
+    if (isDisconnect(cause)) throw cause;
+    throw new ProtocolError(
+      "wrong_service",
+      `Cannot accept TLS: the peer does not speak TLS for ${ALPN_PROTOCOL}`,
+      { cause },
+    );
+  }
+  return conn;
+}
+
+function ignore(): void {}

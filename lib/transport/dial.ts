@@ -1,0 +1,174 @@
+/**
+ * Opens connections to relays and nodes: TCP, then TLS 1.3 pinned to the one
+ * certificate that is expected there.
+ *
+ * @module
+ */
+
+import type { Conn, Endpoint } from "../conn.ts";
+import { formatEndpoint } from "../conn.ts";
+import { ProtocolError } from "../errors.ts";
+import { certificatePem, hostnameOf } from "../identity.ts";
+import { DenoConn } from "./deno_conn.ts";
+
+/** The protocol named in the TLS handshake, so that a wrong service fails early. */
+export const ALPN_PROTOCOL = "relay-p2p/1";
+
+/** Who must answer. */
+export interface PeerIdentity {
+  /** Its id. */
+  readonly id: string;
+  /** Its certificate, DER, which hashes to the id. */
+  readonly certificate: Uint8Array;
+}
+
+/** Options of {@linkcode dial}. */
+export interface DialOptions {
+  /** Who must answer; `null` dials without encryption. */
+  readonly peer: PeerIdentity | null;
+  /** Milliseconds for TCP and TLS together. */
+  readonly timeoutMs: number;
+  /** Gives up when aborted. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Dials `endpoint` and, unless `peer` is `null`, makes sure that whoever
+ * answers holds the key in the peer's certificate. The caller closes the conn.
+ *
+ * @throws {ProtocolError} `identity_mismatch` when it is somebody else or not
+ * TLS at all, `timed_out` when nobody answered in time.
+ * @throws {Deno.errors} when TCP fails; the signal's reason when aborted.
+ */
+export async function dial(
+  endpoint: Endpoint,
+  options: DialOptions,
+): Promise<Conn> {
+  using deadline = new DialDeadline(endpoint, options);
+  const tcp = await deadline.guard(
+    Deno.connect({
+      hostname: endpoint.host,
+      port: endpoint.port,
+      signal: deadline.signal,
+    }),
+  );
+  deadline.closeOnExpiry(tcp);
+  try {
+    tcp.setNoDelay(true);
+    if (options.peer === null) return new DenoConn(tcp);
+    return await deadline.guard(
+      openTls(tcp, options.peer, { endpoint, deadline }),
+    );
+  } catch (error) {
+    closeQuietly(tcp);
+    throw error;
+  }
+}
+
+async function openTls(
+  tcp: Deno.TcpConn,
+  peer: PeerIdentity,
+  { endpoint, deadline }: { endpoint: Endpoint; deadline: DialDeadline },
+): Promise<Conn> {
+  let tls: Deno.TlsConn | undefined;
+  try {
+    tls = await Deno.startTls(tcp, {
+      hostname: hostnameOf(peer.id),
+      caCerts: [certificatePem(peer.certificate)],
+      alpnProtocols: [ALPN_PROTOCOL],
+    });
+    deadline.closeOnExpiry(tls); // it has taken the TCP conn over
+    const { alpnProtocol } = await tls.handshake();
+    if (
+      alpnProtocol !== ALPN_PROTOCOL || !presented(tls, peer.certificate)
+    ) throw new Deno.errors.InvalidData("not the certificate that is pinned");
+    return new DenoConn(tls);
+  } catch (error) {
+    if (tls !== undefined) closeQuietly(tls);
+    // Deno tells every failure of the handshake by this one class.
+    if (!(error instanceof Deno.errors.InvalidData)) throw error;
+    throw new ProtocolError(
+      "identity_mismatch",
+      `Cannot open TLS with ${formatEndpoint(endpoint)}: ` +
+        `whoever answers there does not prove to be ${peer.id}`,
+      { cause: error },
+    );
+  }
+}
+
+/**
+ * Whether the peer presented exactly `certificate`. `caCerts` only adds to the
+ * roots the process trusts already, so an authority in `DENO_CERT` or in the
+ * system's store could vouch for any name. Deno tells the certificate by an
+ * internal method; where it is missing nobody is trusted.
+ */
+function presented(tls: Deno.TlsConn, certificate: Uint8Array): boolean {
+  const prototype = Object.getPrototypeOf(tls);
+  const method = Object.getOwnPropertySymbols(prototype)
+    .find((symbol) => symbol.description === "getPeerCertificate");
+  if (method === undefined) {
+    throw new TypeError(
+      "Cannot verify peers: this version of Deno does not tell the certificate of a TLS connection; use Deno 2.9.6",
+    );
+  }
+  const { raw } = prototype[method].call(tls, false) ?? {};
+  return raw instanceof Uint8Array && raw.length === certificate.length &&
+    raw.every((byte, index) => byte === certificate[index]);
+}
+
+/** Closes what may be closed already, by its owner or by the deadline. */
+function closeQuietly(conn: Deno.Conn): void {
+  try {
+    conn.close();
+  } catch (error) {
+    if (!(error instanceof Deno.errors.BadResource)) throw error;
+  }
+}
+
+/**
+ * One timer and one signal over the steps of a dial. The reason for which it
+ * ended early replaces whatever error the interrupted step threw.
+ */
+class DialDeadline implements Disposable {
+  readonly #abort = new AbortController();
+  readonly #timer: ReturnType<typeof setTimeout>;
+  readonly #outer: AbortSignal | undefined;
+  readonly #onOuterAbort = () => this.#abort.abort(this.#outer?.reason);
+
+  constructor(endpoint: Endpoint, options: DialOptions) {
+    this.#outer = options.signal;
+    this.#timer = setTimeout(() => {
+      this.#abort.abort(
+        new ProtocolError(
+          "timed_out",
+          `Cannot connect to ${formatEndpoint(endpoint)}: ` +
+            `no answer within ${options.timeoutMs / 1000} s`,
+        ),
+      );
+    }, options.timeoutMs);
+    if (this.#outer?.aborted) this.#onOuterAbort();
+    else this.#outer?.addEventListener("abort", this.#onOuterAbort);
+  }
+
+  get signal(): AbortSignal {
+    return this.#abort.signal;
+  }
+
+  closeOnExpiry(conn: Deno.Conn): void {
+    this.signal.addEventListener("abort", () => closeQuietly(conn));
+    if (this.signal.aborted) closeQuietly(conn);
+  }
+
+  async guard<T>(step: Promise<T>): Promise<T> {
+    try {
+      return await step;
+    } catch (error) {
+      throw this.signal.aborted ? this.signal.reason : error;
+    }
+  }
+
+  [Symbol.dispose](): void {
+    clearTimeout(this.#timer);
+    this.#outer?.removeEventListener("abort", this.#onOuterAbort);
+  }
+}

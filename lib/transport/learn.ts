@@ -1,0 +1,74 @@
+/**
+ * Asks whoever answers at an address for its certificate. Proves nothing: the
+ * caller compares the id with the one it expects and dials again, pinned.
+ *
+ * @module
+ */
+
+import { connect } from "node:tls";
+import { type Endpoint, formatEndpoint } from "../conn.ts";
+import { ProtocolError, systemErrorCode } from "../errors.ts";
+import { ALPN_PROTOCOL } from "./dial.ts";
+
+/**
+ * The certificate (DER) presented at `endpoint`.
+ *
+ * @throws {ProtocolError} `wrong_service` when it does not speak TLS for
+ * relay-p2p, `timed_out` when it does not answer in time.
+ * @throws {Error} with an `E…` code when TCP fails.
+ */
+export async function learnCertificate(
+  endpoint: Endpoint,
+  options: { timeoutMs: number; signal?: AbortSignal | undefined },
+): Promise<Uint8Array> {
+  options.signal?.throwIfAborted();
+  const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>();
+  const socket = connect({
+    host: endpoint.host,
+    port: endpoint.port,
+    ALPNProtocols: [ALPN_PROTOCOL],
+    minVersion: "TLSv1.3",
+    rejectUnauthorized: false,
+  });
+  const timer = setTimeout(() => {
+    reject(
+      new ProtocolError(
+        "timed_out",
+        `Cannot connect to ${formatEndpoint(endpoint)}: ` +
+          `no answer within ${options.timeoutMs / 1000} s`,
+      ),
+    );
+  }, options.timeoutMs);
+  const onAbort = () => reject(options.signal?.reason);
+  options.signal?.addEventListener("abort", onAbort);
+  socket.once("secureConnect", () => {
+    const { raw } = socket.getPeerCertificate(true);
+    if (raw === undefined || socket.alpnProtocol !== ALPN_PROTOCOL) {
+      reject(wrongService(endpoint));
+    } else resolve(new Uint8Array(raw));
+  });
+  socket.once("error", (error) => {
+    const isTcp = /^E[A-Z]+$/.test(systemErrorCode(error) ?? "");
+    reject(isTcp ? error : wrongService(endpoint, error));
+  });
+  socket.once("close", () => reject(wrongService(endpoint)));
+  try {
+    return await promise;
+  } finally {
+    clearTimeout(timer);
+    options.signal?.removeEventListener("abort", onAbort);
+    socket.on("error", ignore); // whatever it says after this is not ours
+    socket.destroy();
+  }
+}
+
+function ignore(): void {}
+
+function wrongService(endpoint: Endpoint, cause?: Error): ProtocolError {
+  return new ProtocolError(
+    "wrong_service",
+    `Cannot open TLS with ${formatEndpoint(endpoint)}: ` +
+      `whoever answers there does not speak TLS for ${ALPN_PROTOCOL}`,
+    { cause },
+  );
+}

@@ -1,0 +1,10 @@
+/**
+ * The peer client.
+ * `deno run --allow-net peer_client.ts [options] RELAY [command]`; see `--help`.
+ *
+ * @module
+ */
+
+import { main } from "./lib/cli/client.ts";
+
+if (import.meta.main) Deno.exit(await main(Deno.args));

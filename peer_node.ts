@@ -1,0 +1,11 @@
+/**
+ * A peer node.
+ * `deno run --allow-net --allow-read=DIR peer_node.ts [options] RELAY PORT [DIR]`;
+ * see `--help`.
+ *
+ * @module
+ */
+
+import { main } from "./lib/cli/node.ts";
+
+if (import.meta.main) Deno.exit(await main(Deno.args));

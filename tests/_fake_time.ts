@@ -1,0 +1,78 @@
+/**
+ * Time that passes when a test says so: `setTimeout`, `performance.now` and
+ * `Date.now` of this process, until disposed of. For what depends on time alone;
+ * whatever waits for sockets or files must not be tested with it.
+ */
+
+interface Timer {
+  readonly dueAt: number;
+  readonly call: () => void;
+}
+
+/** Takes the clocks over. */
+export class FakeTime implements Disposable {
+  readonly #timers = new Map<number, Timer>();
+  readonly #startedAt = Date.now();
+  readonly #restore: () => void;
+  #now = 1_000;
+  #nextId = 1_000_000;
+
+  constructor() {
+    const { setTimeout, clearTimeout } = globalThis;
+    const { now } = performance;
+    const dateNow = Date.now;
+    Object.assign(globalThis, {
+      setTimeout: (call: () => void, ms = 0) => {
+        const id = this.#nextId++;
+        this.#timers.set(id, { dueAt: this.#now + ms, call });
+        return id;
+      },
+      clearTimeout: (id: unknown) => {
+        if (!this.#timers.delete(Number(id))) clearTimeout(Number(id));
+      },
+    });
+    performance.now = () => this.#now;
+    Date.now = () => this.#startedAt + this.#now;
+    this.#restore = () => {
+      Object.assign(globalThis, { setTimeout, clearTimeout });
+      performance.now = now;
+      Date.now = dateNow;
+    };
+  }
+
+  /** Timers that wait. */
+  get timerCount(): number {
+    return this.#timers.size;
+  }
+
+  /** Milliseconds until the next timer. */
+  get nextTimerMs(): number {
+    const dues = [...this.#timers.values()].map(({ dueAt }) => dueAt);
+    return Math.min(...dues) - this.#now;
+  }
+
+  /** Lets `ms` pass: timers that come due run in order, with what they wake. */
+  async advance(ms: number): Promise<void> {
+    const end = this.#now + ms;
+    for (;;) {
+      await settle();
+      const due = [...this.#timers].filter(([, { dueAt }]) => dueAt <= end);
+      if (due.length === 0) break;
+      const [id, timer] = due.reduce((a, b) => b[1].dueAt < a[1].dueAt ? b : a);
+      this.#timers.delete(id);
+      this.#now = Math.max(this.#now, timer.dueAt);
+      timer.call();
+    }
+    this.#now = end;
+    await settle();
+  }
+
+  [Symbol.dispose](): void {
+    this.#restore();
+  }
+}
+
+/** Lets everything run that waits for promises alone. */
+async function settle(): Promise<void> {
+  for (let turn = 0; turn < 50; turn++) await Promise.resolve();
+}

@@ -1,0 +1,108 @@
+/**
+ * A relay and nodes on loopback, in this process, through the real engines.
+ */
+
+import { Channel } from "../lib/channel.ts";
+import type { Endpoint } from "../lib/conn.ts";
+import { createIdentity, type Identity } from "../lib/identity.ts";
+import { LIMITS } from "../lib/limits.ts";
+import {
+  type NodeEvent,
+  type NodeOptions,
+  type NodeServer,
+  serveNode,
+} from "../lib/node_server.ts";
+import {
+  type RelayEvent,
+  type RelayOptions,
+  type RelayServer,
+  serveRelay,
+} from "../lib/relay_server.ts";
+import { dial } from "../lib/transport/dial.ts";
+import { EventLog } from "./_event_log.ts";
+import { tempShare } from "./_temp_share.ts";
+
+const LOOPBACK = "127.0.0.1";
+
+/** Identities are slow to make; tests that need several share these. */
+export const IDENTITIES: readonly Identity[] = await Promise.all(
+  Array.from({ length: 4 }, createIdentity),
+);
+
+/** A relay and what it told. */
+export interface TestRelay extends AsyncDisposable {
+  readonly server: RelayServer;
+  readonly identity: Identity;
+  readonly log: EventLog<RelayEvent>;
+}
+
+/** Starts a relay on a port the system picks. */
+export async function startRelay(
+  options: Partial<RelayOptions> = {},
+): Promise<TestRelay> {
+  const log = new EventLog<RelayEvent>();
+  const identity = options.identity ?? IDENTITIES[0]!;
+  const server = await serveRelay({
+    host: LOOPBACK,
+    port: 0,
+    identity,
+    onEvent: log.onEvent,
+    ...options,
+  });
+  return {
+    server,
+    identity,
+    log,
+    [Symbol.asyncDispose]: () => server.close(),
+  };
+}
+
+/** A node and what it told. */
+export interface TestNode extends AsyncDisposable {
+  readonly server: NodeServer;
+  readonly log: EventLog<NodeEvent>;
+  /** The folder it shares. */
+  readonly directory: string;
+}
+
+/** Starts a node that shares the given files, and waits until it is listed. */
+export async function startNode(
+  relay: { server: { address: Endpoint } },
+  files: Readonly<Record<string, string | Uint8Array>>,
+  options: Partial<NodeOptions> = {},
+): Promise<TestNode> {
+  const folder = await tempShare(files);
+  const log = new EventLog<NodeEvent>();
+  const server = await serveNode({
+    relay: relay.server.address,
+    host: LOOPBACK,
+    port: 0,
+    directory: folder.path,
+    onEvent: log.onEvent,
+    ...options,
+  });
+  await log.until("registered");
+  return {
+    server,
+    log,
+    directory: folder.path,
+    [Symbol.asyncDispose]: async () => {
+      await server.close();
+      await folder[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** A channel to a relay or node, to say to it whatever a test wants. */
+export async function openChannel(
+  at: Endpoint,
+  peer: Identity | null,
+): Promise<Channel> {
+  const conn = await dial(at, { peer, timeoutMs: 5_000 });
+  return new Channel(conn, {
+    limits: LIMITS,
+    acceptsData: true,
+    writeStallMs: 5_000,
+    idleMs: 5_000,
+  });
+}

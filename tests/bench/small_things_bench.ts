@@ -1,0 +1,68 @@
+/**
+ * The speed of small things on loopback, in a warm process: a stall of 44 or
+ * 88 ms here means that Nagle's algorithm is on somewhere. The relay and the
+ * node are processes of their own. `deno task bench`.
+ */
+
+import { parseRelayAddress } from "../../lib/address.ts";
+import { fetchFile, listNodes } from "../../lib/client.ts";
+import { LIMITS } from "../../lib/limits.ts";
+import { RelayLink } from "../../lib/relay_link.ts";
+import { spawnNode, spawnRelay } from "../e2e/_processes.ts";
+
+const relayProcess = await spawnRelay();
+const nodeProcess = await spawnNode(relayProcess.port, "files/two");
+const relay = parseRelayAddress(relayProcess.address);
+
+const link = new RelayLink(relay, {
+  role: "client",
+  plaintext: false,
+  limits: LIMITS,
+  onEvent: () => {},
+});
+
+// Warm: what has run a while, as a client in a program has.
+const WARM = { n: 200, warmup: 50 };
+
+async function connectAndList(link: RelayLink): Promise<void> {
+  const { channel } = await link.open();
+  await channel.send({ kind: "list" });
+  await channel.receive(["nodes"]);
+  await channel.close();
+}
+
+Deno.bench(
+  "connect + TLS + list, the relay known (goal: 10 ms)",
+  WARM,
+  async () => {
+    await connectAndList(link);
+  },
+);
+
+Deno.bench("meet the relay, connect again pinned, list", WARM, async () => {
+  await listNodes({ relay });
+});
+
+const { nodes } = await listNodes({ relay });
+
+Deno.bench(
+  "connect to a node + TLS + find + first and last byte of 17",
+  async () => {
+    await using file = await fetchFile({ relay, name: "2.txt", nodes });
+    for await (const piece of file.pieces()) {
+      if (piece.length !== 17) {
+        throw piece;
+      }
+    }
+  },
+);
+
+Deno.bench("all of it: meet, list, find, fetch 17 bytes", WARM, async () => {
+  await using file = await fetchFile({ relay, name: "2.txt" });
+  for await (const piece of file.pieces()) if (piece.length !== 17) throw piece;
+});
+
+globalThis.addEventListener("unload", () => {
+  nodeProcess.signal("SIGKILL");
+  relayProcess.signal("SIGKILL");
+});

@@ -1,0 +1,96 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import {
+  type CommandSpec,
+  formatHelp,
+  parseCommandLine,
+  variableOf,
+} from "../../lib/cli/options.ts";
+import { Failure } from "../../lib/errors.ts";
+
+const SPEC: CommandSpec = {
+  script: "test.ts",
+  summary: "A test.",
+  usage: ["[options] WORD"],
+  notes: [],
+  options: {
+    name: { value: "TEXT", help: "a name" },
+    "known-relays": { value: "FILE", help: "a file" },
+  },
+};
+
+Deno.test("parseCommandLine parts words and options in any order", () => {
+  const line = parseCommandLine(
+    [
+      "007",
+      "--name",
+      "x",
+      "--json",
+      "1700",
+      "--known-relays=f",
+      "--",
+      "--json",
+    ],
+    SPEC,
+  );
+  assertEquals(line.words, ["007", "1700", "--json"]);
+  assertEquals(line.value("name"), "x");
+  assertEquals(line.value("known-relays"), "f");
+  assertEquals(line.isOn("json"), true);
+  assertEquals(line.isOn("quiet"), false);
+});
+
+for (
+  const [args, words] of [
+    [["--nmae", "x"], "Cannot use option (--nmae): there is no such option"],
+    [["--no-json"], "there is no such option"],
+    [["-x"], "there is no such option"],
+    [["--name"], "(--name): it needs a value: --name TEXT"],
+    [["--name", "--json"], "it needs a value"],
+    [["--name="], "it needs a value"],
+    [["--json=loud"], "(--json): it takes no value"],
+    [["--\x1b[2J"], "(--\\x1b[2J)"],
+  ] as const
+) {
+  Deno.test(`parseCommandLine refuses ${JSON.stringify(args)}`, () => {
+    const error = assertThrows(
+      () => parseCommandLine(args, SPEC),
+      Failure,
+      words,
+    );
+    assertEquals(error.kind, "usage");
+    assertEquals(error.parts.remedy, "see test.ts --help");
+  });
+}
+
+Deno.test("Options come from the environment, and the command line wins", () => {
+  Deno.env.set("RELAY_P2P_NAME", "env");
+  Deno.env.set("RELAY_P2P_QUIET", "1");
+  Deno.env.set("RELAY_P2P_JSON", "0");
+  try {
+    const line = parseCommandLine([], SPEC);
+    assertEquals(line.value("name"), "env");
+    assertEquals(line.isOn("quiet"), true);
+    assertEquals(line.isOn("json"), false);
+    assertEquals(
+      parseCommandLine(["--name", "arg"], SPEC).value("name"),
+      "arg",
+    );
+  } finally {
+    for (const name of ["NAME", "QUIET", "JSON"]) {
+      Deno.env.delete(`RELAY_P2P_${name}`);
+    }
+  }
+});
+
+Deno.test("variableOf names the variable of an option", () => {
+  assertEquals(variableOf("known-relays"), "RELAY_P2P_KNOWN_RELAYS");
+});
+
+Deno.test("formatHelp names every option, and the exit codes", () => {
+  const help = formatHelp(SPEC);
+  for (
+    const words of ["--name TEXT", "--known-relays FILE", "--plaintext", "130"]
+  ) {
+    assertEquals(help.includes(words), true, words);
+  }
+});

@@ -1,0 +1,52 @@
+import { assertEquals } from "@std/assert";
+import { formatNodes } from "../../lib/cli/nodes_table.ts";
+import { formatEvent } from "../../lib/cli/terminal.ts";
+import { Failure } from "../../lib/errors.ts";
+import { needsEscaping } from "../../lib/text.ts";
+
+Deno.test("formatEvent writes one line of JSON with version and name first", () => {
+  const event = { event: "registered", relay: "nas:1700", leaseSeconds: 60 };
+  assertEquals(
+    formatEvent(event),
+    '{"v":1,"event":"registered","relay":"nas:1700","leaseSeconds":60}',
+  );
+});
+
+Deno.test("formatEvent holds nothing that a terminal acts on, and loses nothing", () => {
+  const name = "a\x1b[2J\u009b\u202e\u2028\ud800🖥é\n";
+  const line = formatEvent({ event: "x", name } as { event: string });
+  assertEquals(needsEscaping(line), false);
+  assertEquals(JSON.parse(line).name, name);
+});
+
+Deno.test("formatEvent tells failures by their parts, and bytes as base64", () => {
+  const error = new Failure("relay", {
+    what: "Cannot x",
+    where: "y",
+    why: "z",
+  });
+  const event = { event: "x", error, bytes: Uint8Array.of(1, 2) };
+  assertEquals(JSON.parse(formatEvent(event)), {
+    v: 1,
+    event: "x",
+    error: { kind: "relay", what: "Cannot x", where: "y", why: "z" },
+    bytes: "AQI=",
+  });
+});
+
+Deno.test("formatNodes lines columns up, and escapes names", () => {
+  const node = (number: number, name: string) => ({
+    number,
+    name,
+    id: "id",
+    addresses: [{ host: "127.0.0.1", port: 1500 }],
+    certificate: new Uint8Array(),
+  });
+  const nodes = [node(1, "alpha"), node(2, "b\x1b[2J")];
+  assertEquals(formatNodes(nodes, { ids: false }), [
+    "1  alpha     127.0.0.1:1500",
+    "2  b\\x1b[2J  127.0.0.1:1500",
+  ]);
+  assertEquals(formatNodes(nodes, { ids: true })[0]?.endsWith("  id"), true);
+  assertEquals(formatNodes([], { ids: true }), []);
+});

@@ -1,0 +1,434 @@
+/**
+ * Wrong uses and broken worlds, with real processes: one line that a stranger
+ * understands, and the documented exit code.
+ */
+
+import { assertEquals, assertMatch } from "@std/assert";
+import { createIdentity, type Identity } from "../../lib/identity.ts";
+import { sha256 } from "../../lib/hash.ts";
+import {
+  registerNode,
+  sayData,
+  sayFound,
+  sayPiece,
+  startEvilNode,
+} from "../_evil_node.ts";
+import { startNode, startRelay } from "../_network.ts";
+import { tempShare } from "../_temp_share.ts";
+import { runRole, spawnNode, spawnRelay } from "./_processes.ts";
+
+const ID = "a".repeat(51) + "q";
+
+/** Runs a role that must fail: its code and the one line it says. */
+async function failure(
+  script: string,
+  args: readonly string[],
+  options: Parameters<typeof runRole>[2] = {},
+): Promise<{ code: number; line: string }> {
+  const outcome = await runRole(script, ["--quiet", ...args], options);
+  assertEquals(outcome.text, "", "nothing on stdout");
+  assertEquals(outcome.stderr.length, 1, outcome.stderr.join("\n"));
+  const line = outcome.stderr[0] ?? "";
+  // deno-lint-ignore no-control-regex
+  assertEquals(/[\x00-\x1f\x7f-\x9f]/.test(line), false, line);
+  return { code: outcome.code, line };
+}
+
+for (
+  const [script, args, words] of [
+    ["relay.ts", [], /the port is missing; usage: relay\.ts \[options\] PORT$/],
+    [
+      "relay.ts",
+      ["70000"],
+      /Cannot use port \(70000\): a port is a whole number from 0 to 65535$/,
+    ],
+    ["relay.ts", ["nas"], /Cannot use port \(nas\)/],
+    ["relay.ts", ["1700", "1701"], /more words than it takes/],
+    [
+      "relay.ts",
+      ["--port", "1700"],
+      /Cannot use option \(--port\): there is no such option; see relay\.ts --help$/,
+    ],
+    ["peer_node.ts", [], /the relay is missing/],
+    ["peer_node.ts", ["127.0.0.1"], /the relay's port is missing/],
+    ["peer_node.ts", ["127.0.0.1", "1700"], /the node's port is missing/],
+    ["peer_node.ts", ["127.0.0.1", "0", "1500"], /Cannot use port \(0\)/],
+    [
+      "peer_node.ts",
+      ["127.0.0.1", "1700", "70000"],
+      /Cannot use port \(70000\)/,
+    ],
+    [
+      "peer_node.ts",
+      ["--name", "x".repeat(65), "127.0.0.1", "1700", "0"],
+      /1 to 64 characters, found 65/,
+    ],
+    [
+      "peer_node.ts",
+      ["--advertise", "0.0.0.0", "127.0.0.1", "1700", "0"],
+      /Cannot advertise \(0\.0\.0\.0\): unspecified address/,
+    ],
+    ["peer_client.ts", [], /the relay is missing/],
+    ["peer_client.ts", ["127.0.0.1", "70000"], /Cannot use port \(70000\)/],
+    ["peer_client.ts", ["a b", "1700"], /Cannot use host \(a b\)/],
+    [
+      "peer_client.ts",
+      ["p2p://127.0.0.1:1700/short"],
+      /the relay id must be 52 characters, found 5/,
+    ],
+    ["peer_client.ts", [`p2p://127.0.0.1/${ID}`], /wanted HOST:PORT/],
+    [
+      "peer_client.ts",
+      [`p2p://127.0.0.1:1700/${ID}\n`],
+      /the relay id must be 52 characters/,
+    ],
+    [
+      "peer_client.ts",
+      ["--plaintext", `p2p://127.0.0.1:1700/${ID}`, "nodes"],
+      /Cannot use --plaintext/,
+    ],
+    [
+      "peer_client.ts",
+      ["127.0.0.1", "1700", "fetch"],
+      /there is no command fetch/,
+    ],
+    [
+      "peer_client.ts",
+      ["127.0.0.1", "1700", "cat"],
+      /cat needs the file's name/,
+    ],
+    [
+      "peer_client.ts",
+      ["127.0.0.1", "1700", "cat", "a", "b"],
+      /more words than it takes/,
+    ],
+    [
+      "peer_client.ts",
+      ["127.0.0.1", "1700", "cat", "../x"],
+      /Cannot ask for file \(\.\.\/x\)/,
+    ],
+    [
+      "peer_client.ts",
+      ["127.0.0.1", "1700", "cat", ""],
+      /a name must not be empty/,
+    ],
+    [
+      "peer_client.ts",
+      ["127.0.0.1", "1700", "cat", "\x1b[2Jx"],
+      /\(\\x1b\[2Jx\): a name must not hold control characters/,
+    ],
+    [
+      "peer_client.ts",
+      ["127.0.0.1", "1700", "cat", "x".repeat(5_000)],
+      /at most 1024 bytes, found 5000/,
+    ],
+  ] as const
+) {
+  Deno.test(`${script} ${JSON.stringify(args).slice(0, 60)} is told apart as usage`, async () => {
+    const { code, line } = await failure(script, args);
+    assertEquals(code, 2, line);
+    assertMatch(line, words);
+  });
+}
+
+Deno.test("A port in use is told, with what to do", async () => {
+  await using relay = await spawnRelay();
+  const { code, line } = await failure("relay.ts", [
+    "--host",
+    "127.0.0.1",
+    relay.port,
+  ]);
+  assertEquals(code, 8);
+  assertEquals(
+    line,
+    `error: Cannot listen (127.0.0.1:${relay.port}): the port is in use by ` +
+      "another program; choose another port (0 lets the system pick one) or --host",
+  );
+  const node = await failure(
+    "peer_node.ts",
+    ["--host", "127.0.0.1", relay.address, relay.port, "files/one"],
+    { permissions: ["--allow-read=files/one"] },
+  );
+  assertEquals(node.code, 8);
+  assertMatch(node.line, /the port is in use by another program/);
+});
+
+Deno.test("An address that is not this machine's is told", async () => {
+  const { code, line } = await failure("relay.ts", [
+    "--host",
+    "192.0.2.7",
+    "0",
+  ]);
+  assertEquals(code, 8);
+  assertMatch(line, /that address is not one of this machine's/);
+});
+
+Deno.test("A folder that cannot be shared is told", async () => {
+  for (
+    const [directory, permission, words] of [
+      [
+        "no/such",
+        "no/such",
+        /Cannot share folder \(no\/such\): no such file or folder/,
+      ],
+      ["deno.json", "deno.json", /not a folder/],
+      [
+        "files/one",
+        "files/two",
+        /was not given the permission; grant it with --allow-read=files\/one/,
+      ],
+    ] as const
+  ) {
+    const { code, line } = await failure(
+      "peer_node.ts",
+      ["127.0.0.1", "1700", "0", directory],
+      { permissions: [`--allow-read=${permission}`] },
+    );
+    assertEquals(code, 8);
+    assertMatch(line, words);
+  }
+});
+
+Deno.test("No relay there", async () => {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const port = String(listener.addr.port);
+  listener.close();
+  for (const args of [["nodes"], ["cat", "1.txt"], []]) {
+    const { code, line } = await failure("peer_client.ts", [
+      "127.0.0.1",
+      port,
+      ...args,
+    ]);
+    assertEquals(code, 3);
+    assertEquals(
+      line,
+      `error: Cannot reach relay (127.0.0.1:${port}): connection refused; ` +
+        "check host and port, and that the relay is running",
+    );
+  }
+});
+
+for (
+  const [what, answer] of [
+    ["A web server", "HTTP/1.1 400 Bad Request\r\n\r\n"],
+    ["Random bytes", "\x9d\x03\xe1\x7f\x01\x55\xaa"],
+  ] as const
+) {
+  Deno.test(`${what} in place of the relay`, async () => {
+    const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const answering = (async () => {
+      for await (const conn of listener) {
+        await conn.write(new TextEncoder().encode(answer));
+        await conn.read(new Uint8Array(4096)).catch(() => null);
+        conn.close();
+      }
+    })();
+    const args = ["127.0.0.1", String(listener.addr.port), "nodes"];
+    const { code, line } = await failure("peer_client.ts", args);
+    assertEquals(code, 3);
+    assertMatch(line, /whoever answers there is not a relay/);
+    listener.close();
+    await answering;
+  });
+}
+
+Deno.test("A silent socket in place of the relay", async () => {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const args = ["127.0.0.1", String(listener.addr.port), "nodes"];
+  const { code, line } = await failure("peer_client.ts", args);
+  assertEquals(code, 3);
+  assertMatch(line, /no answer in time/);
+  listener.close();
+});
+
+Deno.test("A node in place of the relay", async () => {
+  await using relay = await spawnRelay();
+  await using node = await spawnNode(relay.port, "files/one");
+  const args = ["127.0.0.1", node.port, "nodes"];
+  const { code, line } = await failure("peer_client.ts", args);
+  assertEquals(code, 3);
+  assertMatch(line, /is not a relay/);
+});
+
+Deno.test("Encryption on one side only", async () => {
+  await using clear = await spawnRelay(["--plaintext", "0"]);
+  await using secret = await spawnRelay();
+  const toClear = await failure("peer_client.ts", [
+    "127.0.0.1",
+    clear.port,
+    "nodes",
+  ]);
+  assertEquals(toClear.code, 3);
+  assertMatch(toClear.line, /--plaintext, use that here too/);
+  const toSecret = await failure("peer_client.ts", [
+    "--plaintext",
+    "127.0.0.1",
+    secret.port,
+    "nodes",
+  ]);
+  assertEquals(toSecret.code, 3);
+  assertMatch(toSecret.line, /wants encryption here too/);
+});
+
+Deno.test("No nodes, a file nowhere, a dead node", async () => {
+  await using relay = await startRelay();
+  const { relayAddress } = relay.server;
+  const none = await failure("peer_client.ts", [relayAddress, "cat", "1.txt"]);
+  assertEquals([none.code, /no peer node is active/.test(none.line)], [
+    4,
+    true,
+  ]);
+  const dialogue = await runRole("peer_client.ts", [relayAddress]);
+  assertEquals(dialogue.code, 4);
+  assertMatch(dialogue.stderr.at(-1) ?? "", /no peer node is active/);
+
+  await using _node = await startNode(relay, { "1.txt": "one" }, {
+    name: "alpha",
+  });
+  const addresses = [{ host: "127.0.0.1", port: 1 }];
+  const identity = await createIdentity();
+  await registerNode(relay, { identity, name: "dead", addresses });
+  const nowhere = await runRole("peer_client.ts", [relayAddress], {
+    input: "9.txt\n",
+  });
+  assertEquals(nowhere.code, 4);
+  assertMatch(
+    nowhere.stderr.at(-3) ?? "",
+    /^node 1 {2}.* {2}connected, file not found$/,
+  );
+  assertEquals(
+    nowhere.stderr.at(-2),
+    "node 2  127.0.0.1:1  cannot connect: connection refused",
+  );
+  assertEquals(
+    nowhere.stderr.at(-1),
+    "error: Cannot find file (9.txt): none of 2 nodes has it, 1 of them could not be asked; check the name",
+  );
+});
+
+/** An evil node that has "f" of ten bytes. */
+function tenBytesNode(
+  relay: Awaited<ReturnType<typeof startRelay>>,
+  identity: Identity,
+  hash: string | null,
+) {
+  const bytes = new TextEncoder().encode("ten bytes!");
+  return startEvilNode(relay, {
+    identity,
+    lie: async (channel, message) => {
+      if (message.kind === "find") return await sayFound(channel, message, 10);
+      await sayData(channel, message, bytes);
+      if (hash === null) throw new Error("hangs up");
+      await sayPiece(channel, message, { index: 0, sha256: hash });
+    },
+  });
+}
+
+Deno.test("A node that sends wrong bytes, and one that breaks off", async () => {
+  await using relay = await startRelay();
+  const { relayAddress } = relay.server;
+  const [breaks, lies] = await Promise.all([
+    createIdentity(),
+    createIdentity(),
+  ]);
+  await using _breaks = await tenBytesNode(relay, breaks!, null);
+  const broken = await failure("peer_client.ts", [relayAddress, "cat", "f"]);
+  assertEquals(broken.code, 5);
+  assertMatch(broken.line, /1 of 1 nodes have it, none could deliver it/);
+  await using _lies = await tenBytesNode(
+    relay,
+    lies!,
+    sha256(new Uint8Array()).toHex(),
+  );
+  const corrupt = await runRole("peer_client.ts", [relayAddress], {
+    input: "f\n",
+  });
+  assertEquals([corrupt.code, corrupt.text], [6, ""]);
+  assertMatch(
+    corrupt.stderr.at(-2) ?? "",
+    /^node 2 {2}\S+ {2}connected, sent wrong bytes: .*piece 0 does not match its hash$/,
+  );
+});
+
+for (
+  const [what, input, words] of [
+    ["nothing", "", /must not be empty/],
+    ["an empty line", "\n", /must not be empty/],
+    ["a path upwards", "../x\n", /"\." or "\.\."/],
+    ["NUL", "a\0b\n", /control characters/],
+    ["an escape sequence", "\x1b[2J\n", /control characters/],
+    ["5,000 characters", "x".repeat(5_000) + "\n", /at most 1024 bytes/],
+    [
+      "100,000 characters without a line break",
+      "x".repeat(100_000),
+      /at most 1024 bytes, found 65536/,
+    ],
+    [
+      "bytes that are not UTF-8",
+      "\udfff\n",
+      /none of 1 nodes has it|valid Unicode/,
+    ],
+  ] as const
+) {
+  Deno.test(`The dialogue refuses ${what} for a name`, async () => {
+    await using relay = await startRelay();
+    await using _node = await startNode(relay, {});
+    const outcome = await runRole(
+      "peer_client.ts",
+      [relay.server.relayAddress],
+      { input },
+    );
+    assertEquals(
+      [outcome.code, outcome.text],
+      [2, ""],
+      outcome.stderr.join("\n"),
+    );
+    assertMatch(outcome.stderr.at(-1) ?? "", words);
+    // deno-lint-ignore no-control-regex
+    assertEquals(/[\x00-\x1f]/.test(outcome.stderr.join("")), false);
+  });
+}
+
+Deno.test("A full or closed stdout is told, and no stack is shown", async () => {
+  await using relay = await spawnRelay();
+  await using _node = await spawnNode(relay.port, "files");
+  const script = `"$@" > /dev/full; echo "code $?"`;
+  const { stdout, stderr } = await new Deno.Command("bash", {
+    args: [
+      "-c",
+      script,
+      "bash",
+      Deno.execPath(),
+      "run",
+      "--allow-net",
+      "--no-prompt",
+      "peer_client.ts",
+      relay.address,
+      "cat",
+      "one/1.txt",
+    ],
+  }).output();
+  assertEquals(new TextDecoder().decode(stdout), "code 8\n");
+  assertEquals(
+    new TextDecoder().decode(stderr),
+    "error: Cannot write to stdout: no space left on the disk\n",
+  );
+});
+
+Deno.test("A key file that others may read is refused, with the command to mend it", async () => {
+  await using folder = await tempShare({ "identity.pem": "secret" });
+  await Deno.chmod(`${folder.path}/identity.pem`, 0o644);
+  const { code, line } = await failure(
+    "relay.ts",
+    ["--state", folder.path, "0"],
+    {
+      permissions: [
+        `--allow-read=${folder.path}`,
+        `--allow-write=${folder.path}`,
+      ],
+    },
+  );
+  assertEquals(code, 8);
+  assertMatch(line, /run chmod 600 /);
+  assertEquals(line.includes("secret"), false);
+});

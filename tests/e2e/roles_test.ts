@@ -1,0 +1,271 @@
+/**
+ * The assignment, with real processes: register, list, ask, fetch, print.
+ */
+
+import { assertEquals, assertMatch } from "@std/assert";
+import { join } from "@std/path";
+import { serveRelay } from "../../lib/relay_server.ts";
+import { EventLog, within } from "../_event_log.ts";
+import { tempShare } from "../_temp_share.ts";
+import {
+  ROOT,
+  runRole,
+  spawnNode,
+  spawnRelay,
+  spawnRole,
+} from "./_processes.ts";
+
+Deno.test("The dialogue follows the report's transcript", async () => {
+  await using relay = await spawnRelay();
+  await using alpha = await spawnNode(relay.port, "files/one", [
+    "--name",
+    "alpha",
+  ]);
+  await using beta = await spawnNode(relay.port, "files/two", [
+    "--name",
+    "beta",
+  ]);
+  await using gamma = await spawnNode(relay.port, "files/three", [
+    "--name",
+    "gamma",
+  ]);
+  const outcome = await runRole("peer_client.ts", ["127.0.0.1", relay.port], {
+    input: "2.txt\n",
+  });
+  assertEquals(outcome.stderr, [
+    `warning: relay not verified: p2p://127.0.0.1:${relay.port}/${relay.id} (give this address in place of host and port to pin it)`,
+    "relay says: hello, this is the relay",
+    "peer node count: 3",
+    `1  alpha  127.0.0.1:${alpha.port}`,
+    `2  beta   127.0.0.1:${beta.port}`,
+    `3  gamma  127.0.0.1:${gamma.port}`,
+    "file name: 2.txt",
+    `node 1  127.0.0.1:${alpha.port}  connected, file not found`,
+    `node 2  127.0.0.1:${beta.port}  connected, file found, 17 bytes`,
+    "received 17 bytes, remaining 0 bytes",
+    "file transfer successful from node 2 (beta)",
+  ]);
+  assertEquals(outcome.text, "I am Text file 2\n");
+  assertEquals(outcome.code, 0);
+});
+
+Deno.test("The relay prints its three lines with --allow-net alone, and stops on signals", async () => {
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    await using relay = await spawnRelay();
+    assertEquals(relay.stdout.all, [
+      `relay listening on 127.0.0.1:${relay.port}`,
+      `relay id ${relay.id}`,
+      `relay address p2p://127.0.0.1:${relay.port}/${relay.id}`,
+    ]);
+    relay.signal(signal);
+    assertEquals(await within(relay.exitCode, "the exit"), 0);
+  }
+});
+
+Deno.test("The node prints its four lines, and withdraws on signals", async () => {
+  await using relay = await spawnRelay();
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    await using node = await spawnNode(relay.port, "files/one", [
+      "--name",
+      "alpha",
+    ]);
+    assertEquals(node.stdout.all, [
+      `node listening on 127.0.0.1:${node.port}`,
+      `node id ${node.id}`,
+      "sharing 2 files from files/one",
+      `registered with 127.0.0.1:${relay.port}, lease 60 s`,
+    ]);
+    const before = await runRole("peer_client.ts", [relay.address, "nodes"]);
+    assertEquals(before.text, `1  alpha  127.0.0.1:${node.port}  ${node.id}\n`);
+    assertEquals(before.stderr, ["peer node count: 1"]);
+    node.signal(signal);
+    assertEquals(await within(node.exitCode, "the exit"), 0);
+    const after = await runRole("peer_client.ts", [relay.address, "nodes"]);
+    assertEquals(after.text, "");
+  }
+});
+
+Deno.test("A node killed -9 vanishes when its lease ends", async () => {
+  const log = new EventLog<{ event: string }>();
+  await using relay = await serveRelay({
+    host: "127.0.0.1",
+    port: 0,
+    limits: { leaseSeconds: 2, renewSeconds: 2 },
+    onEvent: log.onEvent,
+  });
+  await using node = await spawnNode(String(relay.address.port), "files/one");
+  node.signal("SIGKILL");
+  assertEquals(relay.nodeCount, 1);
+  await log.until("node_left");
+  assertEquals(relay.nodeCount, 0);
+});
+
+Deno.test("A node killed -9 vanishes at once when a client has noticed", async () => {
+  await using relay = await spawnRelay();
+  await using node = await spawnNode(relay.port, "files/one");
+  await using _other = await spawnNode(relay.port, "files/two");
+  node.signal("SIGKILL");
+  await node.exitCode;
+  const outcome = await runRole("peer_client.ts", [
+    relay.address,
+    "cat",
+    "2.txt",
+  ]);
+  assertEquals([outcome.code, outcome.text], [0, "I am Text file 2\n"]);
+  await relay.stderr.until(/^node .* left: a client reported it/);
+  const { stderr } = await runRole("peer_client.ts", [relay.address, "nodes"]);
+  assertEquals(stderr, ["peer node count: 1"]);
+});
+
+for (
+  const file of ["three/pictures/relay.png", "one/letter.txt", "two/empty.txt"]
+) {
+  Deno.test(`cat ${file} writes exactly its bytes, and quiet means quiet`, async () => {
+    await using relay = await spawnRelay();
+    await using _node = await spawnNode(relay.port, "files");
+    const outcome = await runRole("peer_client.ts", [
+      "--quiet",
+      "127.0.0.1",
+      relay.port,
+      "cat",
+      file,
+    ]);
+    assertEquals(
+      outcome.stdout,
+      await Deno.readFile(join(ROOT, "files", file)),
+    );
+    assertEquals([outcome.code, outcome.stderr], [0, []]);
+  });
+}
+
+Deno.test("The node shares ./files when no folder is named", async () => {
+  await using relay = await spawnRelay();
+  await using node = spawnRole("peer_node.ts", [relay.address, "0"], {
+    permissions: ["--allow-read=files"],
+  });
+  await node.stdout.until(/^sharing 6 files from \.\/files$/);
+});
+
+Deno.test("The identity stays with --state, and differs without", async () => {
+  await using folder = await tempShare();
+  const state = join(folder.path, "state");
+  const options = {
+    permissions: [`--allow-read=${state}`, `--allow-write=${state}`],
+  };
+  const ids: string[] = [];
+  for (const args of [["--state", state], ["--state", state], []]) {
+    await using relay = await spawnRelay([...args, "0"], options);
+    ids.push(relay.id);
+  }
+  assertEquals(ids[0], ids[1]);
+  assertEquals(ids[0] === ids[2], false);
+});
+
+Deno.test("The transfer needs no relay once the nodes are listed", async () => {
+  await using relay = await spawnRelay();
+  await using _node = await spawnNode(relay.port, "files/two", [
+    "--name",
+    "beta",
+  ]);
+  await using client = spawnRole("peer_client.ts", [relay.address]);
+  await client.stderr.until(/^1 {2}beta/);
+  relay.signal("SIGKILL");
+  await relay.exitCode;
+  await client.type("2.txt\n");
+  assertEquals(await within(client.exitCode, "the exit"), 0);
+  assertEquals(client.stdout.all, ["I am Text file 2"]);
+});
+
+Deno.test("--json gives events of every role, a JSON object a line and nothing else", async () => {
+  const parse = (lines: readonly string[]) =>
+    lines.map((line) => JSON.parse(line) as { v: number; event: string });
+  await using relay = spawnRole("relay.ts", [
+    "--json",
+    "--host",
+    "127.0.0.1",
+    "0",
+  ]);
+  const [line] = await relay.stdout.until(/^.*relay_listening.*$/);
+  const { address } = JSON.parse(line) as { address: string };
+  await using node = spawnRole("peer_node.ts", [
+    "--json",
+    address,
+    "0",
+    "files/two",
+  ], {
+    permissions: ["--allow-read=files/two"],
+  });
+  await node.stdout.until(/"registered"/);
+  const outcome = await runRole("peer_client.ts", [
+    "--json",
+    address,
+    "cat",
+    "2.txt",
+  ]);
+  const events = parse(outcome.text.trimEnd().split("\n"));
+  assertEquals(events.map(({ event }) => event), [
+    "nodes_listed",
+    "node_answered",
+    "content",
+    "file_received",
+  ]);
+  assertEquals(
+    events[2],
+    { v: 1, event: "content", base64: btoa("I am Text file 2\n") } as never,
+  );
+  const failed = await runRole("peer_client.ts", [
+    "--json",
+    address,
+    "cat",
+    "9.txt",
+  ]);
+  const error = parse(failed.text.trimEnd().split("\n")).at(-1);
+  assertEquals(error, {
+    v: 1,
+    event: "error",
+    kind: "not_found",
+    what: "Cannot find file",
+    where: "9.txt",
+    why: "none of 1 nodes has it",
+    remedy: "check the name",
+    exitCode: 4,
+  } as never);
+  for (const { v, event } of parse([...relay.stdout.all, ...node.stdout.all])) {
+    assertEquals(v, 1);
+    assertMatch(event, /^[a-z_]+$/);
+  }
+  assertEquals([...relay.stderr.all, ...node.stderr.all], []);
+});
+
+Deno.test("--help and --version answer without a relay", async () => {
+  for (const script of ["relay.ts", "peer_node.ts", "peer_client.ts"]) {
+    const help = await runRole(script, ["--help"]);
+    assertEquals([help.code, help.stderr], [0, []]);
+    assertMatch(help.text, new RegExp(`Usage:\\n {2}${script} `));
+    const version = await runRole(script, ["--version"]);
+    assertMatch(version.text, /^relay-p2p \d+\.\d+\.\d+, protocol 1\n$/);
+  }
+});
+
+Deno.test("Options come from the environment where that is permitted, and are not asked for", async () => {
+  await using relay = await spawnRelay();
+  const env = { RELAY_P2P_NAME: "from-env" };
+  for (const permitted of [true, false]) {
+    await using node = spawnRole(
+      "peer_node.ts",
+      [relay.address, "0", "files/one"],
+      {
+        env,
+        permissions: [
+          "--allow-read=files/one",
+          ...(permitted ? ["--allow-env"] : []),
+        ],
+      },
+    );
+    await node.stdout.until(/^registered/);
+    const { text } = await runRole("peer_client.ts", [relay.address, "nodes"]);
+    assertEquals(text.includes("from-env"), permitted);
+    node.signal("SIGTERM");
+    await node.exitCode;
+  }
+});

@@ -1,0 +1,233 @@
+/**
+ * The dialogue as a person meets it: on a terminal, typed into with `expect`,
+ * without `--no-prompt`, so that a question of Deno's would be seen.
+ */
+
+import { assertEquals, assertMatch } from "@std/assert";
+import { join } from "@std/path";
+import { within } from "../_event_log.ts";
+import { tempShare } from "../_temp_share.ts";
+import { testWith } from "../_tools.ts";
+import { commandLine, ROOT, spawnNode, spawnRelay } from "./_processes.ts";
+
+interface Session {
+  /** What stood on the terminal, its own line ends made plain. */
+  readonly screen: string;
+  readonly code: number;
+}
+
+/**
+ * Runs the client under a pseudo-terminal. `steps` is in the language of
+ * expect, with `await` for what must appear within 15 s.
+ */
+async function onTerminal(
+  args: readonly string[],
+  steps: string,
+  options: { permissions?: readonly string[]; cwd?: string } = {},
+): Promise<Session> {
+  const line = commandLine("peer_client.ts", args, options)
+    .filter((word) => word !== "--no-prompt")
+    .map((word) => `{${word}}`).join(" ");
+  const script = `
+    set timeout 15
+    set stty_init "columns 200"
+    proc await {words} {
+      expect -ex $words {} timeout { exit 99 } eof { exit 98 }
+    }
+    spawn -noecho ${line}
+    ${steps}
+    expect eof
+    lassign [wait] pid id os code
+    exit $code
+  `;
+  const output = await within(
+    new Deno.Command("expect", {
+      args: ["-c", script],
+      cwd: options.cwd ?? ROOT,
+      env: { NO_COLOR: "1", TERM: "xterm" },
+    }).output(),
+    "the session",
+  );
+  const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  assertEquals(decode(output.stderr), "");
+  return {
+    screen: decode(output.stdout).replaceAll("\r\n", "\n"),
+    code: output.code,
+  };
+}
+
+const TOOLS = ["expect"];
+
+testWith(
+  TOOLS,
+  "On a terminal the dialogue stands in order, and asks for nothing else",
+  async () => {
+    await using relay = await spawnRelay();
+    await using alpha = await spawnNode(relay.port, "files/one", [
+      "--name",
+      "alpha",
+    ]);
+    await using beta = await spawnNode(relay.port, "files/two", [
+      "--name",
+      "beta",
+    ]);
+    const { screen, code } = await onTerminal(
+      [relay.address],
+      `
+    expect "file name: "
+    send "2.txt\\r"
+  `,
+    );
+    assertEquals(
+      screen,
+      [
+        "relay says: hello, this is the relay",
+        "peer node count: 2",
+        `1  alpha  127.0.0.1:${alpha.port}`,
+        `2  beta   127.0.0.1:${beta.port}`,
+        "file name: 2.txt",
+        `node 1  127.0.0.1:${alpha.port}  connected, file not found`,
+        `node 2  127.0.0.1:${beta.port}  connected, file found, 17 bytes`,
+        "I am Text file 2",
+        "received 17 bytes, remaining 0 bytes",
+        "file transfer successful from node 2 (beta)",
+        "",
+      ].join("\n"),
+    );
+    assertEquals(code, 0);
+  },
+);
+
+testWith(
+  TOOLS,
+  "On a terminal content that is no text is offered as a file",
+  async () => {
+    await using folder = await tempShare({ "pic.png": "already here" });
+    await using relay = await spawnRelay();
+    await using _node = await spawnNode(relay.port, "files/three");
+    const permissions = ["--allow-read=.", "--allow-write=."];
+    const name = "pictures/relay.png";
+    const picture = await Deno.readFile(join(ROOT, "files/three", name));
+    const answer = (reply: string) =>
+      onTerminal(
+        [relay.address],
+        `
+      await "file name: "
+      send "${name}\\r"
+      await "save it as relay.png? (y, another name, or n): "
+      send "${reply}\\r"
+    `,
+        { permissions, cwd: folder.path },
+      );
+
+    const refused = await answer("n");
+    assertEquals(refused.code, 8);
+    assertMatch(
+      refused.screen,
+      /pictures\/relay\.png is not text: it is not shown/,
+    );
+    // deno-lint-ignore no-control-regex
+    assertEquals(/[\x00-\x08\x0e-\x1f]/.test(refused.screen), false);
+
+    const taken = await answer("pic.png");
+    assertEquals(taken.code, 8);
+    assertMatch(taken.screen, /Cannot save file \(pic\.png\): exists already/);
+
+    const outside = await answer("../x");
+    assertEquals(outside.code, 8);
+
+    const saved = await answer("y");
+    assertEquals(saved.code, 0);
+    assertMatch(
+      saved.screen,
+      /saved as relay\.png\nreceived 901 bytes, remaining 0 bytes/,
+    );
+    assertEquals(await Deno.readFile(join(folder.path, "relay.png")), picture);
+    const names = (await Array.fromAsync(Deno.readDir(folder.path))).map((
+      { name },
+    ) => name);
+    assertEquals(
+      names.toSorted(),
+      ["pic.png", "relay.png"],
+      "nothing is left behind",
+    );
+  },
+);
+
+testWith(
+  TOOLS,
+  "cat does not pour what is no text onto a terminal",
+  async () => {
+    await using relay = await spawnRelay();
+    await using _node = await spawnNode(relay.port, "files/three");
+    const args = [relay.address, "cat", "pictures/relay.png"];
+    const { screen, code } = await onTerminal(
+      args,
+      `
+    expect "or n): "
+    send "n\\r"
+  `,
+    );
+    assertEquals(code, 8);
+    assertMatch(screen, /it is not text; send it to a file: … cat NAME > FILE/);
+  },
+);
+
+testWith(
+  TOOLS,
+  "Ctrl-C leaves the dialogue at once, with its code",
+  async () => {
+    await using relay = await spawnRelay();
+    await using _node = await spawnNode(relay.port, "files/one");
+    const { screen, code } = await onTerminal(
+      [relay.address],
+      `
+    expect "file name: "
+    send "\\003"
+  `,
+    );
+    assertEquals(code, 130);
+    assertMatch(screen, /error: Stopped: interrupted\n$/);
+  },
+);
+
+testWith(TOOLS, "Ctrl-D is an empty name", async () => {
+  await using relay = await spawnRelay();
+  await using _node = await spawnNode(relay.port, "files/one");
+  const { screen, code } = await onTerminal(
+    [relay.address],
+    `
+    expect "file name: "
+    send "\\004"
+  `,
+  );
+  assertEquals(code, 2);
+  assertMatch(screen, /a name must not be empty/);
+});
+
+testWith(
+  TOOLS,
+  "Hostile names and greetings reach the terminal escaped",
+  async () => {
+    await using relay = await spawnRelay([
+      "--greeting",
+      "hi\x1b]0;owned\x07",
+      "0",
+    ]);
+    await using _node = await spawnNode(relay.port, "files/one", [
+      "--name",
+      "al\x1b[2Jpha\u202e",
+    ]);
+    const { screen } = await onTerminal(
+      [relay.address],
+      `
+    expect "file name: "
+    send "9.txt\\r"
+  `,
+    );
+    assertMatch(screen, /relay says: hi\\x1b\]0;owned\\x07\n/);
+    assertMatch(screen, /1 {2}al\\x1b\[2Jpha\\u\{202e\} /);
+    // deno-lint-ignore no-control-regex
+    assertEquals(/[\x00-\x08\x0b-\x1f\u202e]/.test(screen), false);
+  },
+);

@@ -1,0 +1,63 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { join } from "@std/path";
+import { Failure } from "../lib/errors.ts";
+import { KnownRelays } from "../lib/known_relays.ts";
+import { tempShare } from "./_temp_share.ts";
+
+const ID = "a".repeat(51) + "q";
+const OTHER = "b".repeat(51) + "q";
+const NAS = { host: "nas.local", port: 1700 };
+
+Deno.test("KnownRelays remembers a relay over runs, and notices a change", async () => {
+  await using folder = await tempShare();
+  const path = join(folder.path, "relays");
+  const first = await KnownRelays.load(path);
+  assertEquals(first.compare(NAS, ID), { kind: "unknown" });
+  await first.remember(NAS, ID);
+  assertEquals(first.compare(NAS, ID), { kind: "same" });
+  const second = await KnownRelays.load(path);
+  assertEquals(second.compare(NAS, ID), { kind: "same" });
+  assertEquals(second.compare(NAS, OTHER), { kind: "changed", knownId: ID });
+  assertEquals(second.compare({ ...NAS, port: 1701 }, OTHER), {
+    kind: "unknown",
+  });
+});
+
+Deno.test("KnownRelays skips comments and empty lines", async () => {
+  await using folder = await tempShare({
+    "relays": `# mine\n\n nas.local:1700  ${ID} \n`,
+  });
+  const known = await KnownRelays.load(join(folder.path, "relays"));
+  assertEquals(known.compare(NAS, ID), { kind: "same" });
+});
+
+for (
+  const line of [
+    "nas.local:1700",
+    `nas.local:1700 ${ID} x`,
+    "nas.local:1700 x",
+    "\x1b[2J",
+  ]
+) {
+  Deno.test(`KnownRelays names the line it does not understand: ${JSON.stringify(line)}`, async () => {
+    await using folder = await tempShare({ "relays": `# one\n${line}\n` });
+    const error = await assertRejects(
+      () => KnownRelays.load(join(folder.path, "relays")),
+      Failure,
+      "line 2",
+    );
+    assertEquals(error.kind, "local");
+  });
+}
+
+Deno.test("KnownRelays says when its file cannot be used", async () => {
+  await using folder = await tempShare();
+  const reading = await assertRejects(
+    () => KnownRelays.load(folder.path),
+    Failure,
+  );
+  assertEquals(reading.parts.what, "Cannot read known relays");
+  const known = await KnownRelays.load(join(folder.path, "missing", "relays"));
+  const writing = await assertRejects(() => known.remember(NAS, ID), Failure);
+  assertEquals(writing.parts.what, "Cannot write known relays");
+});

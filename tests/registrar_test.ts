@@ -1,0 +1,237 @@
+import { assertEquals, assertGreater, assertLessOrEqual } from "@std/assert";
+import { Channel } from "../lib/channel.ts";
+import { Failure } from "../lib/errors.ts";
+import type { Identity } from "../lib/identity.ts";
+import { LIMITS } from "../lib/limits.ts";
+import {
+  DIRECTION,
+  type MessageOf,
+  type NodeToRelay,
+  type RelayToNode,
+} from "../lib/messages.ts";
+import { readRegistration } from "../lib/registration.ts";
+import {
+  keepRegistered,
+  type RegistrarEvent,
+  retryDelayMs,
+} from "../lib/registrar.ts";
+import type { RelayLink } from "../lib/relay_link.ts";
+import { EventLog } from "./_event_log.ts";
+import { FakeTime } from "./_fake_time.ts";
+import { memoryPair } from "./_memory_conn.ts";
+import { IDENTITIES, startNode, startRelay } from "./_network.ts";
+import { seededRandom } from "./_random.ts";
+
+const identity: Identity = {
+  ...IDENTITIES[1]!,
+  // Without the thread pool: fake time must not overtake it.
+  sign: () => Promise.resolve(new Uint8Array(64)),
+};
+
+type Handler = (message: NodeToRelay) => RelayToNode | null;
+
+/**
+ * A link to a relay in memory, which answers as `handler` says; `null` hangs
+ * up. While `away` is set nobody is reached.
+ */
+function fakeLink(handler: Handler): RelayLink & { away: boolean } {
+  const link = {
+    relay: { host: "relay", port: 1700 },
+    away: false,
+    open: () => {
+      if (link.away) {
+        return Promise.reject(
+          new Failure("relay", { what: "Cannot reach relay", why: "refused" }),
+        );
+      }
+      const [near, far] = memoryPair();
+      const options = { limits: LIMITS, writeStallMs: 1e6, idleMs: 1e6 };
+      const relay = new Channel(far, options);
+      relay.openUp();
+      const channel = new Channel(near, options);
+      channel.openUp();
+      (async () => {
+        const message = await relay.receive(DIRECTION.nodeToRelay);
+        const answer = message && handler(message);
+        if (answer) await relay.send(answer);
+        await relay.close();
+      })();
+      return Promise.resolve({
+        channel,
+        id: IDENTITIES[0]!.id,
+        nonce: "AAAA",
+        greeting: "",
+      });
+    },
+  };
+  return link as unknown as RelayLink & { away: boolean };
+}
+
+interface Run {
+  readonly log: EventLog<RegistrarEvent>;
+  readonly sequences: number[];
+  readonly kinds: string[];
+  readonly link: RelayLink & { away: boolean };
+  answer: RelayToNode | null;
+  stop(): Promise<void>;
+}
+
+const GRANTED: MessageOf<"registered"> = {
+  kind: "registered",
+  leaseSeconds: 60,
+  renewSeconds: 20,
+};
+
+function start(random: () => number, away = false): Run {
+  const log = new EventLog<RegistrarEvent>();
+  const leaving = new AbortController();
+  const run: Run = {
+    log,
+    sequences: [],
+    kinds: [],
+    answer: GRANTED,
+    link: fakeLink((message) => {
+      const verdict = readRegistration(message);
+      if (verdict.kind === "opened") {
+        run.sequences.push(verdict.registration.sequence);
+      }
+      run.kinds.push(message.kind);
+      return message.kind === "withdraw" ? { kind: "withdrawn" } : run.answer;
+    }),
+    stop: async () => {
+      leaving.abort();
+      await done;
+    },
+  };
+  run.link.away = away;
+  const done = keepRegistered({
+    link: run.link,
+    identity,
+    name: "alpha",
+    addressesFrom: () => [{ host: "127.0.0.1", port: 1500 }],
+    limits: LIMITS,
+    signal: leaving.signal,
+    onEvent: log.onEvent,
+    random,
+  });
+  return run;
+}
+
+Deno.test("A registrar renews every 20 s, give or take 10 %, and withdraws", async () => {
+  using time = new FakeTime();
+  const run = start(seededRandom(1));
+  await time.advance(0);
+  const waits: number[] = [];
+  for (let n = 0; n < 20; n++) {
+    waits.push(time.nextTimerMs);
+    await time.advance(time.nextTimerMs);
+  }
+  for (const wait of waits) {
+    assertLessOrEqual(wait, 22_000);
+    assertGreater(wait, 17_999);
+  }
+  assertGreater(new Set(waits).size, 10, "they are spread");
+  await run.stop();
+  assertEquals(run.log.names[0], "registered");
+  assertEquals(new Set(run.log.names.slice(1, -1)), new Set(["renewed"]));
+  assertEquals(run.log.names.at(-1), "withdrawn");
+  assertEquals(run.kinds.filter((kind) => kind === "register").length, 21);
+  const rising = run.sequences.slice(0, -1);
+  assertEquals(rising, rising.toSorted((a, b) => a - b));
+  assertEquals(new Set(rising).size, rising.length);
+  assertEquals(
+    run.sequences.at(-1),
+    rising.at(-1),
+    "withdraws the last one sent",
+  );
+  assertEquals(time.timerCount, 0);
+});
+
+Deno.test("A registrar follows the interval its relay dictates, within bounds", async () => {
+  for (const [dictated, followed] of [[1, 5], [100, 100], [86_400, 300]]) {
+    using time = new FakeTime();
+    const run = start(() => 0.5); // the middle of the 10 %
+    run.answer = { ...GRANTED, renewSeconds: dictated! };
+    await time.advance(0);
+    assertEquals(Math.round(time.nextTimerMs), followed! * 1_000);
+    await run.stop();
+  }
+});
+
+Deno.test("A registrar says once that the relay is away, and tries on with back-off", async () => {
+  using time = new FakeTime();
+  const run = start(() => 0.999, true);
+  await time.advance(0);
+  const waits: number[] = [];
+  for (let n = 0; n < 10; n++) {
+    waits.push(Math.round(time.nextTimerMs / 100) / 10);
+    await time.advance(time.nextTimerMs);
+  }
+  assertEquals(
+    waits,
+    [0.5, 1, 2, 4, 8, 16, 20, 20, 20, 20],
+    "within one renewal",
+  );
+  assertEquals(run.log.names, ["registration_failed"]);
+  run.link.away = false;
+  await time.advance(20_000);
+  assertEquals(run.log.names, ["registration_failed", "registered"]);
+  run.link.away = true;
+  await time.advance(22_000);
+  assertEquals(run.log.names.at(-1), "registration_failed", "told again");
+  await run.stop();
+  assertEquals(run.log.names.length, 3, "and withdraws in silence");
+});
+
+Deno.test("A registrar says when it cannot withdraw, and leaves all the same", async () => {
+  using time = new FakeTime();
+  const run = start(() => 0.5);
+  await time.advance(0);
+  run.link.away = true;
+  await run.stop();
+  assertEquals(run.log.names, ["registered", "withdraw_failed"]);
+});
+
+Deno.test("A registrar tells another cause when there is one", async () => {
+  using time = new FakeTime();
+  const run = start(() => 0.999);
+  run.answer = { kind: "refused", code: "registry_full", text: "full \x1b[2J" };
+  await time.advance(5_000);
+  run.answer = null;
+  await time.advance(60_000);
+  const told = run.log.events.flatMap((event) =>
+    event.event === "registration_failed" ? [event.error.message] : []
+  );
+  assertEquals(told, [
+    "Cannot register (relay:1700): the relay refused: full \\x1b[2J (registry_full)",
+    "Cannot register (relay:1700): the relay hung up",
+  ]);
+  await run.stop();
+});
+
+Deno.test("retryDelayMs is full jitter below a doubling bound", () => {
+  const random = seededRandom(2);
+  const at = (attempt: number) =>
+    retryDelayMs(attempt, { firstMs: 500, maxMs: 30_000, random });
+  for (let attempt = 0; attempt < 60; attempt++) {
+    const bound = Math.min(30_000, 500 * 2 ** attempt);
+    const delays = Array.from({ length: 200 }, () => at(attempt));
+    assertLessOrEqual(Math.max(...delays), bound);
+    assertGreater(Math.max(...delays), 0.9 * bound);
+    assertLessOrEqual(Math.min(...delays), 0.1 * bound);
+  }
+});
+
+Deno.test("A node is listed again after its relay came back empty, untouched", async () => {
+  const limits = { renewMinSeconds: 1, retryFirstMs: 50 };
+  const first = await startRelay({
+    limits: { renewSeconds: 1, leaseSeconds: 3 },
+  });
+  const { port } = first.server.address;
+  await using node = await startNode(first, { "1.txt": "one" }, { limits });
+  await first.server.close();
+  await node.log.until("registration_failed");
+  await using again = await startRelay({ port });
+  const registered = await again.log.until("node_registered");
+  assertEquals(registered.id, node.server.id);
+});

@@ -1,0 +1,183 @@
+import { assertEquals } from "@std/assert";
+import { createIdentity } from "../lib/identity.ts";
+import type { SignedRecord } from "../lib/messages.ts";
+import {
+  openRegistration,
+  readRegistration,
+  type Registration,
+  signRegistration,
+} from "../lib/registration.ts";
+import { mutate, seededRandom } from "./_random.ts";
+
+const identity = await createIdentity();
+const other = await createIdentity();
+
+const REGISTRATION: Registration = {
+  purpose: "register",
+  relay: other.id,
+  nonce: "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
+  sequence: 1,
+  name: "alpha",
+  addresses: [{ host: "192.0.2.7", port: 1500 }, { host: "::1", port: 1500 }],
+};
+
+/** A record signed by `identity`, whatever it says. */
+async function sign(record: unknown): Promise<SignedRecord> {
+  const text = typeof record === "string" ? record : JSON.stringify(record);
+  const bytes = new TextEncoder().encode("relay-p2p registration 1\n" + text);
+  return {
+    record: text,
+    certificate: identity.certificate.toBase64(),
+    signature: (await identity.sign(bytes)).toBase64(),
+  };
+}
+
+async function refusalOf(signed: SignedRecord): Promise<string> {
+  const verdict = await openRegistration(signed);
+  return verdict.kind === "opened"
+    ? "opened"
+    : `${verdict.refusal.code}, ${verdict.refusal.text}`;
+}
+
+Deno.test("A registration survives signing and opening, and names its node", async () => {
+  const verdict = await openRegistration(
+    await signRegistration(REGISTRATION, identity),
+  );
+  assertEquals(verdict, {
+    kind: "opened",
+    registration: {
+      ...REGISTRATION,
+      id: identity.id,
+      certificate: identity.certificate,
+    },
+  });
+});
+
+Deno.test("openRegistration refuses another's certificate on a record", async () => {
+  const signed = await signRegistration(REGISTRATION, identity);
+  const stolen = { ...signed, certificate: other.certificate.toBase64() };
+  assertEquals(
+    await refusalOf(stolen),
+    "bad_signature, signature: not made by the key in the certificate",
+  );
+});
+
+Deno.test("openRegistration refuses a record altered after signing", async () => {
+  const signed = await signRegistration(REGISTRATION, identity);
+  const record = signed.record.replace("192.0.2.7", "192.0.2.8");
+  assertEquals(
+    (await refusalOf({ ...signed, record })).split(",")[0],
+    "bad_signature",
+  );
+  // What a listing shows is read without the signature.
+  assertEquals(readRegistration({ ...signed, record }).kind, "opened");
+});
+
+const WIRE = {
+  ...REGISTRATION,
+  addresses: ["192.0.2.7:1500"],
+};
+
+for (
+  const [what, record, refusal] of [
+    ["no JSON", "{", "bad_record, record: not as declared"],
+    ["a list", [], "bad_record, record: not as declared"],
+    [
+      "another purpose",
+      { ...WIRE, purpose: "x" },
+      "bad_record, purpose: not as declared",
+    ],
+    [
+      "a negative sequence",
+      { ...WIRE, sequence: -1 },
+      "bad_record, sequence: not as declared",
+    ],
+    [
+      "a short relay id",
+      { ...WIRE, relay: "x" },
+      "bad_record, relay: not as declared",
+    ],
+    [
+      "a name of 65 characters",
+      { ...WIRE, name: "🖥".repeat(65) },
+      "bad_record, name: over 64 characters",
+    ],
+    [
+      "9 addresses",
+      { ...WIRE, addresses: Array(9).fill("192.0.2.7:1") },
+      "bad_address, addresses: over 8",
+    ],
+    [
+      "0.0.0.0",
+      { ...WIRE, addresses: ["192.0.2.7:1", "0.0.0.0:1"] },
+      "bad_address, addresses.1: unspecified address",
+    ],
+    [
+      "::",
+      { ...WIRE, addresses: ["[::]:1"] },
+      "bad_address, addresses.0: unspecified address",
+    ],
+    [
+      "multicast",
+      { ...WIRE, addresses: ["224.0.0.1:1"] },
+      "bad_address, addresses.0: multicast, reserved or broadcast address",
+    ],
+    [
+      "port 0",
+      { ...WIRE, addresses: ["192.0.2.7:0"] },
+      "bad_address, addresses.0: port must be from 1 to 65535",
+    ],
+    [
+      "port 70000",
+      { ...WIRE, addresses: ["192.0.2.7:70000"] },
+      "bad_address, addresses.0: not HOST:PORT",
+    ],
+    [
+      "no port",
+      { ...WIRE, addresses: ["192.0.2.7"] },
+      "bad_address, addresses.0: not HOST:PORT",
+    ],
+    [
+      "a host of 129 bytes",
+      { ...WIRE, addresses: ["a".repeat(129) + ":1"] },
+      "bad_address, addresses.0: not HOST:PORT",
+    ],
+    ["an address of 300 bytes", {
+      ...WIRE,
+      addresses: ["a".repeat(300) + ":1"],
+    }, "bad_record, addresses/0: not as declared"],
+  ] as const
+) {
+  Deno.test(`openRegistration refuses a record with ${what}`, async () => {
+    assertEquals(await refusalOf(await sign(record)), refusal);
+  });
+}
+
+for (
+  const [what, override] of [
+    ["certificate", { certificate: "MIIB" }],
+    ["certificate", { certificate: "*" }],
+    ["signature", { signature: "*".repeat(88) }],
+    ["signature", { signature: "AAAA" }],
+  ] as const
+) {
+  Deno.test(`openRegistration refuses ${JSON.stringify(override).slice(0, 30)}`, async () => {
+    const signed = await signRegistration(REGISTRATION, identity);
+    const refusal = await refusalOf({ ...signed, ...override });
+    assertEquals(refusal.includes(`${what}:`), true, refusal);
+  });
+}
+
+Deno.test("openRegistration never opens a mutated record", async () => {
+  const random = seededRandom(10);
+  const signed = await signRegistration(REGISTRATION, identity);
+  const bytes = new TextEncoder().encode(signed.record);
+  for (let round = 0; round < 300; round++) {
+    const record = new TextDecoder().decode(mutate(bytes, random));
+    if (record === signed.record) continue;
+    assertEquals(
+      (await openRegistration({ ...signed, record })).kind,
+      "refused",
+    );
+  }
+});

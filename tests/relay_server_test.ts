@@ -1,0 +1,444 @@
+import { assertEquals, assertExists, assertMatch } from "@std/assert";
+import type { Channel } from "../lib/channel.ts";
+import { writeAll } from "../lib/conn.ts";
+import { encodeFrame } from "../lib/frame.ts";
+import { createIdentity, type Identity } from "../lib/identity.ts";
+import {
+  encodeMessage,
+  type MessageOf,
+  type SignedRecord,
+} from "../lib/messages.ts";
+import { readRegistration, signRegistration } from "../lib/registration.ts";
+import { within } from "./_event_log.ts";
+import {
+  IDENTITIES,
+  openChannel,
+  startNode,
+  startRelay,
+  type TestRelay,
+} from "./_network.ts";
+
+const [, alice, bob] = IDENTITIES as [Identity, Identity, Identity];
+const AT = [{ host: "127.0.0.1", port: 1500 }];
+
+/** A channel that has greeted the relay, and the relay's hello. */
+async function greeted(
+  relay: TestRelay,
+  role: string,
+): Promise<{ channel: Channel; hello: MessageOf<"hello"> }> {
+  const channel = await openChannel(
+    relay.server.address,
+    relay.identity,
+  );
+  await channel.send({ kind: "hello", protocol: 1, role });
+  const hello = await channel.receive(["hello"]);
+  assertExists(hello);
+  channel.openUp();
+  return { channel, hello };
+}
+
+interface Claim {
+  relay?: string;
+  nonce?: string;
+  sequence?: number;
+  purpose?: "register" | "withdraw";
+}
+
+/** Signs as `identity`, for this connection unless `claim` says otherwise. */
+function signFor(
+  hello: MessageOf<"hello">,
+  identity: Identity,
+  claim: Claim = {},
+): Promise<SignedRecord> {
+  return signRegistration({
+    purpose: "register",
+    relay: hello.id ?? "",
+    nonce: hello.nonce ?? "",
+    sequence: 1,
+    name: "alpha",
+    addresses: AT,
+    ...claim,
+  }, identity);
+}
+
+type Answer = MessageOf<"registered" | "withdrawn" | "refused"> | null;
+
+/** One connection: greet, sign, send, and what came back. */
+async function register(
+  relay: TestRelay,
+  identity: Identity,
+  claim: Claim = {},
+): Promise<Answer> {
+  const { channel, hello } = await greeted(relay, "node");
+  await using _channel = channel;
+  const signed = await signFor(hello, identity, claim);
+  await channel.send({ kind: claim.purpose ?? "register", ...signed });
+  return await channel.receive(["registered", "withdrawn", "refused"]);
+}
+
+async function list(relay: TestRelay): Promise<MessageOf<"nodes">> {
+  const { channel } = await greeted(relay, "client");
+  await using _channel = channel;
+  await channel.send({ kind: "list" });
+  const nodes = await channel.receive(["nodes"]);
+  assertExists(nodes);
+  return nodes;
+}
+
+Deno.test("A relay says hello with its id and a nonce for this connection", async () => {
+  await using relay = await startRelay({ greeting: "good day" });
+  const first = await greeted(relay, "client");
+  const second = await greeted(relay, "client");
+  assertEquals(first.hello.id, relay.identity.id);
+  assertEquals(first.hello.role, "relay");
+  assertEquals(first.hello.greeting, "good day");
+  assertEquals(first.hello.nonce === second.hello.nonce, false);
+  assertEquals(Uint8Array.fromBase64(first.hello.nonce!).length, 32);
+  await first.channel.close();
+  await second.channel.close();
+});
+
+Deno.test("A relay lists a node word for word as it registered, and withdraws it", async () => {
+  await using relay = await startRelay();
+  const { channel, hello } = await greeted(relay, "node");
+  const signed = await signFor(hello, alice);
+  await channel.send({ kind: "register", ...signed });
+  assertEquals(await channel.receive(["registered"]), {
+    kind: "registered",
+    leaseSeconds: 60,
+    renewSeconds: 20,
+  });
+  await channel.close();
+  assertEquals(await list(relay), { kind: "nodes", count: 1, nodes: [signed] });
+  const answer = await register(relay, alice, { purpose: "withdraw" });
+  assertEquals(answer, { kind: "withdrawn" });
+  assertEquals((await list(relay)).count, 0);
+  assertEquals(relay.log.names.filter((name) => name.startsWith("node_")), [
+    "node_registered",
+    "node_left",
+  ]);
+});
+
+for (
+  const [what, claim, code] of [
+    ["for another relay", { relay: alice.id }, "replayed"],
+    ["for another connection", { nonce: "AAAA" }, "replayed"],
+  ] as const
+) {
+  Deno.test(`A relay refuses a registration signed ${what}`, async () => {
+    await using relay = await startRelay();
+    const answer = await register(relay, alice, claim);
+    assertEquals(answer?.kind === "refused" && answer.code, code);
+    assertEquals(relay.server.nodeCount, 0);
+    await relay.log.until("refused", ({ reason }) => reason === code);
+  });
+}
+
+Deno.test("A relay refuses a captured registration that is sent again", async () => {
+  await using relay = await startRelay();
+  const first = await greeted(relay, "node");
+  const captured = await signFor(first.hello, alice);
+  await first.channel.send({ kind: "register", ...captured });
+  assertEquals(
+    (await first.channel.receive(["registered"]))?.kind,
+    "registered",
+  );
+  await first.channel.close();
+  const second = await greeted(relay, "node");
+  await second.channel.send({ kind: "register", ...captured });
+  const answer = await second.channel.receive(["registered", "refused"]);
+  assertEquals(answer?.kind === "refused" && answer.code, "replayed");
+  await second.channel.close();
+  // Nor can it be sent twice on its own connection.
+  const third = await greeted(relay, "node");
+  const signed = await signFor(third.hello, alice, { sequence: 2 });
+  const codes: string[] = [];
+  for (let n = 0; n < 2; n++) {
+    await third.channel.send({ kind: "register", ...signed });
+    const answer = await third.channel.receive(["registered", "refused"]);
+    codes.push(answer?.kind === "refused" ? answer.code : answer?.kind ?? "");
+  }
+  assertEquals(codes, ["registered", "stale_sequence"]);
+  await third.channel.close();
+});
+
+Deno.test("A relay refuses a registration for somebody else's id", async () => {
+  await using relay = await startRelay();
+  await register(relay, alice);
+  const { channel, hello } = await greeted(relay, "node");
+  const own = await signFor(hello, bob, { sequence: 9 });
+  const forged = { ...own, certificate: alice.certificate.toBase64() };
+  await channel.send({ kind: "register", ...forged });
+  const answer = await channel.receive(["registered", "refused"]);
+  assertEquals(answer?.kind === "refused" && answer.code, "bad_signature");
+  await channel.send({ kind: "withdraw", ...forged });
+  const again = await channel.receive(["withdrawn", "refused"]);
+  assertEquals(again?.kind === "refused" && again.code, "bad_signature");
+  await channel.close();
+  assertEquals(relay.server.nodeCount, 1);
+});
+
+Deno.test("A relay refuses a withdrawal dressed as a registration, and the reverse", async () => {
+  await using relay = await startRelay();
+  for (const kind of ["register", "withdraw"] as const) {
+    const { channel, hello } = await greeted(relay, "node");
+    const purpose = kind === "register" ? "withdraw" : "register";
+    await channel.send({ kind, ...await signFor(hello, alice, { purpose }) });
+    const answer = await channel.receive([
+      "registered",
+      "withdrawn",
+      "refused",
+    ]);
+    assertEquals(answer?.kind === "refused" && answer.code, "bad_record");
+    await channel.close();
+  }
+});
+
+Deno.test("A relay keeps one entry for a node that registers twice", async () => {
+  await using relay = await startRelay();
+  await register(relay, alice, { sequence: 1 });
+  await register(relay, alice, { sequence: 2 });
+  const { nodes, count } = await list(relay);
+  assertEquals(count, 1);
+  const verdict = readRegistration(nodes[0]!);
+  assertEquals(verdict.kind === "opened" && verdict.registration.sequence, 2);
+});
+
+Deno.test("A relay ends leases by its own clock", async () => {
+  await using relay = await startRelay({
+    limits: { leaseSeconds: 1, renewSeconds: 1, sweepMs: 20 },
+  });
+  await register(relay, alice);
+  const left = await relay.log.until("node_left");
+  assertEquals(left.how, "expired");
+  assertEquals((await list(relay)).count, 0);
+});
+
+Deno.test("A relay pages through more nodes than one frame takes", async () => {
+  await using relay = await startRelay({ limits: { listingPageCount: 2 } });
+  const identities = await Promise.all(
+    Array.from({ length: 5 }, createIdentity),
+  );
+  for (const identity of identities) await register(relay, identity);
+  const { channel } = await greeted(relay, "client");
+  const ids = new Set<string>();
+  let cursor: string | undefined;
+  let pages = 0;
+  do {
+    await channel.send({ kind: "list", ...(cursor ? { cursor } : {}) });
+    const page = await channel.receive(["nodes"]);
+    assertEquals(page?.count, 5);
+    for (const signed of page?.nodes ?? []) {
+      const verdict = readRegistration(signed);
+      if (verdict.kind === "opened") ids.add(verdict.registration.id);
+    }
+    cursor = page?.cursor;
+    pages++;
+  } while (cursor !== undefined);
+  await channel.close();
+  assertEquals(ids, new Set(identities.map(({ id }) => id)));
+  assertEquals(pages, 3);
+});
+
+for (
+  const [what, frames, code] of [
+    ["another protocol version", [
+      encodeMessage({ kind: "hello", protocol: 2, role: "client" }),
+    ], "unsupported_version"],
+    ["another role", [
+      encodeMessage({ kind: "hello", protocol: 1, role: "king" }),
+    ], "wrong_service"],
+    [
+      "a message before hello",
+      [encodeMessage({ kind: "list" })],
+      "wrong_phase",
+    ],
+    ["a second hello", [
+      encodeMessage({ kind: "hello", protocol: 1, role: "client" }),
+      encodeMessage({ kind: "hello", protocol: 1, role: "client" }),
+    ], "wrong_phase"],
+    ["a node's message from a client", [
+      encodeMessage({ kind: "hello", protocol: 1, role: "client" }),
+      encodeFrame(0x20, new Uint8Array(2)),
+    ], "wrong_phase"],
+    ["file bytes", [
+      encodeMessage({ kind: "hello", protocol: 1, role: "client" }),
+      encodeFrame(0x60, new Uint8Array(8)),
+    ], "wrong_phase"],
+    ["a frame of 5 KiB before hello", [
+      encodeFrame(0x01, new Uint8Array(5 * 1024)),
+    ], "frame_too_large"],
+    [
+      "a length of 4 GiB",
+      [Uint8Array.of(1, 255, 255, 255, 255)],
+      "frame_too_large",
+    ],
+    [
+      "a body that is no JSON",
+      [encodeFrame(0x01, new Uint8Array(9))],
+      "bad_message",
+    ],
+  ] as const
+) {
+  Deno.test(`A relay ends a peer that sends ${what}, and says why`, async () => {
+    await using relay = await startRelay();
+    const channel = await openChannel(
+      relay.server.address,
+      relay.identity,
+    );
+    for (const frame of frames) await writeAll(channel.conn, frame);
+    await channel.receive(["hello"]);
+    const answer = await channel.receive(["refused"]);
+    assertEquals(answer?.code, code);
+    assertEquals(await channel.receive(["refused"]).catch(() => null), null);
+    await relay.log.until("refused", ({ reason }) => reason === code);
+    channel.conn.close();
+  });
+}
+
+Deno.test("A relay's client may list again and again on one connection", async () => {
+  await using relay = await startRelay();
+  await register(relay, alice);
+  const { channel } = await greeted(relay, "client");
+  for (let n = 0; n < 20; n++) {
+    await channel.send({ kind: "list" });
+    assertEquals((await channel.receive(["nodes"]))?.count, 1);
+  }
+  await channel.close();
+});
+
+Deno.test("A relay cuts off whoever asks too often", async () => {
+  await using relay = await startRelay();
+  const { channel } = await greeted(relay, "client");
+  const asking = (async () => {
+    for (let n = 0; n < 500; n++) await channel.send({ kind: "list" });
+  })().catch(() => {});
+  let last: string | undefined;
+  const answers = (async () => {
+    for (;;) {
+      const answer = await channel.receive(["nodes", "refused"]);
+      if (answer === null) return;
+      last = answer.kind === "refused" ? answer.code : last;
+    }
+  })().catch(() => {});
+  await within(answers, "the end");
+  await relay.log.until("refused", ({ reason }) => reason === "rate_limited");
+  await asking;
+  assertMatch(last ?? "rate_limited", /rate_limited/);
+  channel.conn.close();
+});
+
+/** Reports `id` as dead; the relay's finding. */
+async function report(
+  relay: TestRelay,
+  id: string,
+): Promise<string | undefined> {
+  const { channel } = await greeted(relay, "client");
+  await using _channel = channel;
+  await channel.send({ kind: "report", id });
+  return (await channel.receive(["reported"]))?.outcome;
+}
+
+Deno.test("A relay checks a reported node itself, and keeps one that answers", async () => {
+  await using relay = await startRelay();
+  await using node = await startNode(relay, {});
+  assertEquals(await report(relay, node.server.id), "alive");
+  assertEquals(relay.server.nodeCount, 1);
+  // Not again so soon, whoever asks.
+  assertEquals(await report(relay, node.server.id), "unchecked");
+});
+
+Deno.test("A relay drops a reported node that does not answer", async () => {
+  await using relay = await startRelay();
+  await register(relay, alice); // nobody listens on its port
+  assertEquals(await report(relay, alice.id), "gone");
+  assertEquals(relay.server.nodeCount, 0);
+  const left = await relay.log.until("node_left");
+  assertEquals([left.id, left.how], [alice.id, "found_dead"]);
+});
+
+Deno.test("A relay drops a reported node in whose place somebody else answers", async () => {
+  await using relay = await startRelay();
+  await using node = await startNode(relay, {}, { identity: bob });
+  const { port } = node.server.address;
+  const { channel, hello } = await greeted(relay, "node");
+  const signed = await signRegistration({
+    purpose: "register",
+    relay: hello.id!,
+    nonce: hello.nonce!,
+    sequence: 1,
+    name: "impostor",
+    addresses: [{ host: "127.0.0.1", port }],
+  }, alice);
+  await channel.send({ kind: "register", ...signed });
+  assertEquals((await channel.receive(["registered"]))?.kind, "registered");
+  await channel.close();
+  assertEquals(await report(relay, alice.id), "gone");
+  assertEquals(await report(relay, bob.id), "alive");
+});
+
+Deno.test("A relay never dials an address that the node did not register from", async () => {
+  await using relay = await startRelay();
+  const listener = Deno.listen({ hostname: "127.0.0.2", port: 0 });
+  const { channel, hello } = await greeted(relay, "node");
+  const signed = await signRegistration({
+    purpose: "register",
+    relay: hello.id!,
+    nonce: hello.nonce!,
+    sequence: 1,
+    name: "far",
+    addresses: [{ host: "127.0.0.2", port: listener.addr.port }],
+  }, alice);
+  await channel.send({ kind: "register", ...signed });
+  await channel.receive(["registered"]);
+  await channel.close();
+  const dialled = listener.accept().then(() => "dialled", () => "closed");
+  assertEquals(await report(relay, alice.id), "unchecked");
+  listener.close();
+  assertEquals(await dialled, "closed");
+  assertEquals(relay.server.nodeCount, 1, "nothing is proven against it");
+});
+
+Deno.test("A relay answers a report about nobody", async () => {
+  await using relay = await startRelay();
+  assertEquals(await report(relay, alice.id), "unknown");
+});
+
+Deno.test("A relay that closes ends open connections and frees its port", async () => {
+  const relay = await startRelay();
+  const { channel } = await greeted(relay, "client");
+  await within(relay.server.close(), "closing");
+  assertEquals(await channel.receive(["nodes"]).catch(() => null), null);
+  channel.conn.close();
+  const { port } = relay.server.address;
+  await using again = await startRelay({ port });
+  assertEquals(again.server.address.port, port);
+});
+
+Deno.test("A relay closes when its signal is aborted", async () => {
+  const stop = new AbortController();
+  const relay = await startRelay({ signal: stop.signal });
+  const { channel } = await greeted(relay, "client");
+  stop.abort();
+  await within(channel.receive(["nodes"]).catch(() => null), "the end");
+  await relay.server.close();
+  channel.conn.close();
+});
+
+Deno.test("A relay's address names the loopback host when it binds all of them", async () => {
+  await using relay = await startRelay({ host: "0.0.0.0" });
+  const { port } = relay.server.address;
+  assertEquals(
+    relay.server.relayAddress,
+    `p2p://127.0.0.1:${port}/${relay.identity.id}`,
+  );
+  await using other = await startRelay({ advertise: { host: "nas", port: 9 } });
+  assertEquals(other.server.relayAddress, `p2p://nas:9/${relay.identity.id}`);
+});
+
+Deno.test("Relay events hold names as they came: showing them is for others", async () => {
+  await using relay = await startRelay();
+  await using _node = await startNode(relay, {}, { name: "al\u202epha" });
+  const registered = await relay.log.until("node_registered");
+  assertEquals(registered.name, "al\u202epha");
+});
