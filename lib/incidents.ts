@@ -17,7 +17,7 @@ export type IncidentEvent =
   /** A connection failed in a way that nobody foresaw. */
   | { event: "connection_failed"; from: string; error: unknown }
   /** The system refused to accept connections for a while. */
-  | { event: "accept_stalled"; error: unknown };
+  | { event: "accept_stalled"; why: string };
 
 /** Tells incidents, each kind of refusal only now and then for one address. */
 export class Incidents {
@@ -45,7 +45,7 @@ export class Incidents {
   }
 
   /** Accepting failed. */
-  stalled(error: unknown): void {
-    this.#tell({ event: "accept_stalled", error });
+  stalled(why: string): void {
+    this.#tell({ event: "accept_stalled", why });
   }
 }

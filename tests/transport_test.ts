@@ -21,8 +21,8 @@ import {
   listen,
   type Listener,
 } from "../lib/transport/listen.ts";
-import { TextLineStream } from "@std/streams";
 import { EventLog, within } from "./_event_log.ts";
+import { serveOpenssl } from "./_openssl.ts";
 import { testWith } from "./_tools.ts";
 
 const alice = await createIdentity();
@@ -73,50 +73,16 @@ async function echo({ conn, settle }: Accepted): Promise<void> {
  * The certificate of `victim` and the private key of `thief`, which claims the
  * victim's public point so that OpenSSL does not notice.
  */
-function impostorPem(victim: Identity, thief: Identity): string {
+function impostor(victim: Identity, thief: Identity): Identity {
   const key = Uint8Array.fromBase64(
     thief.privateKeyPem.replaceAll(/-----[^-]+-----/g, ""),
   );
   const point = new X509Certificate(victim.certificate).publicKey
     .export({ type: "spki", format: "der" }).subarray(-65);
   key.set(point, key.length - point.length);
-  return `${victim.certificatePem}-----BEGIN PRIVATE KEY-----\n` +
-    `${key.toBase64()}\n-----END PRIVATE KEY-----\n`;
-}
-
-/** `openssl s_server` with a certificate and key. */
-async function serveOpenssl(
-  pem: string,
-): Promise<{ at: Endpoint } & AsyncDisposable> {
-  const path = await Deno.makeTempFile();
-  await Deno.writeTextFile(path, pem);
-  const child = new Deno.Command("openssl", {
-    args: [
-      ...["s_server", "-accept", "127.0.0.1:0", "-naccept", "2", "-tls1_3"],
-      ...["-cert", path, "-key", path, "-alpn", "relay-p2p/1"],
-    ],
-    stdin: "piped",
-    stdout: "piped",
-    stderr: "null",
-  }).spawn();
-  const lines = child.stdout.pipeThrough(new TextDecoderStream())
-    .pipeThrough(new TextLineStream()).getReader();
-  let port: string | undefined;
-  while (port === undefined) {
-    const { value, done } = await within(lines.read(), "openssl s_server");
-    if (done) throw new Error("openssl s_server ended");
-    port = /^ACCEPT 127\.0\.0\.1:(\d+)$/.exec(value)?.[1];
-  }
-  return {
-    at: { host: "127.0.0.1", port: Number(port) },
-    [Symbol.asyncDispose]: async () => {
-      await child.stdin.close();
-      child.kill();
-      await child.status;
-      await lines.cancel();
-      await Deno.remove(path);
-    },
-  };
+  const privateKeyPem = `-----BEGIN PRIVATE KEY-----\n${key.toBase64()}\n` +
+    "-----END PRIVATE KEY-----\n";
+  return { ...victim, privateKeyPem };
 }
 
 function dialAt(at: Endpoint, peer: PeerIdentity | null): Promise<Conn> {
@@ -187,15 +153,15 @@ testWith(
   ["openssl"],
   "dial refuses an impostor with the right certificate and another key",
   async () => {
-    await using server = await serveOpenssl(impostorPem(alice, mallory));
+    await using server = await serveOpenssl(impostor(alice, mallory));
     const error = await assertRejects(
-      () => dialAt(server.at, alice),
+      () => dialAt(server, alice),
       ProtocolError,
     );
     assertEquals(error.code, "identity_mismatch");
     // Not even as somebody unknown.
     const learning = await assertRejects(
-      () => learnCertificate(server.at, { timeoutMs: 5_000 }),
+      () => learnCertificate(server, { timeoutMs: 5_000 }),
       ProtocolError,
     );
     assertEquals(learning.code, "wrong_service");
@@ -206,9 +172,8 @@ testWith(
   ["openssl"],
   "dial accepts the same server with the right key: the impostor test can fail",
   async () => {
-    const pem = alice.certificatePem + alice.privateKeyPem;
-    await using server = await serveOpenssl(pem);
-    using _conn = await dialAt(server.at, alice);
+    await using server = await serveOpenssl(alice);
+    using _conn = await dialAt(server, alice);
   },
 );
 

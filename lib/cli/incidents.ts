@@ -22,7 +22,7 @@ export function tellIncident(event: IncidentEvent, terminal: Terminal): void {
       );
       break;
     case "accept_stalled":
-      terminal.note(`cannot accept connections: ${describeCause(event.error)}`);
+      terminal.note(`cannot accept connections: ${event.why}`);
       break;
     default:
       event satisfies never;

@@ -15,7 +15,12 @@ import {
 } from "node:tls";
 import { delay } from "@std/async/delay";
 import type { Conn, Endpoint } from "../conn.ts";
-import { isDisconnect, ProtocolError, systemErrorCode } from "../errors.ts";
+import {
+  describeCause,
+  isDisconnect,
+  ProtocolError,
+  systemErrorCode,
+} from "../errors.ts";
 import type { Identity } from "../identity.ts";
 import { DenoConn, endpointOf } from "./deno_conn.ts";
 import { ALPN_PROTOCOL } from "./dial.ts";
@@ -50,7 +55,7 @@ export interface AcceptOptions {
   /** Called for every connection. */
   readonly onConnection: (raw: RawConnection) => void;
   /** Called when the system refused to accept for a while. */
-  readonly onStall: (error: unknown) => void;
+  readonly onStall: (why: string) => void;
 }
 
 /** Accepts plain TCP. */
@@ -74,7 +79,7 @@ export function acceptPlain(options: AcceptOptions): Acceptor {
         });
       } catch (error) {
         if (stopped.signal.aborted) return;
-        options.onStall(error);
+        options.onStall(describeCause(error));
         await delay(options.acceptPauseMs, { signal: stopped.signal })
           .catch(ignore); // stopped meanwhile
       }
@@ -137,13 +142,13 @@ export async function acceptTls(
       return;
     }
     if (stopped) return;
-    options.onStall(new Deno.errors.Interrupted("the listener had stalled"));
+    options.onStall("out of file descriptors, it seems; listening anew");
     server.close();
     server = await startServer(address, onSocket);
     if (stopped) server.close();
   };
   const timer = setInterval(
-    () => void check().catch(options.onStall),
+    () => void check().catch((error) => options.onStall(describeCause(error))),
     options.acceptCheckMs,
   );
   return {

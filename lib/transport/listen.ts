@@ -69,7 +69,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     at: options.at,
     acceptPauseMs: limits.acceptPauseMs,
     acceptCheckMs: limits.acceptCheckMs,
-    onStall: (error: unknown) => options.incidents.stalled(error),
+    onStall: (why: string) => options.incidents.stalled(why),
     onConnection: (raw: RawConnection) => {
       const source = addressGroup(raw.remote.host);
       const outcome = admission.admit(source, performance.now());

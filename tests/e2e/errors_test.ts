@@ -14,7 +14,9 @@ import {
   startEvilNode,
 } from "../_evil_node.ts";
 import { startNode, startRelay } from "../_network.ts";
+import { serveOpenssl } from "../_openssl.ts";
 import { tempShare } from "../_temp_share.ts";
+import { testWith } from "../_tools.ts";
 import { runRole, spawnNode, spawnRelay } from "./_processes.ts";
 
 const ID = "a".repeat(51) + "q";
@@ -231,6 +233,18 @@ for (
     await answering;
   });
 }
+
+testWith(
+  ["openssl"],
+  "A TLS server of another kind in place of the relay",
+  async () => {
+    await using server = await serveOpenssl(await createIdentity(), "h2");
+    const args = ["127.0.0.1", String(server.port), "nodes"];
+    const { code, line } = await failure("peer_client.ts", args);
+    assertEquals(code, 3);
+    assertMatch(line, /whoever answers there is not a relay/);
+  },
+);
 
 Deno.test("A silent socket in place of the relay", async () => {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });

@@ -6,10 +6,11 @@ import { assertEquals, assertMatch } from "@std/assert";
 import { join } from "@std/path";
 import { createIdentity, hostnameOf } from "../../lib/identity.ts";
 import { within } from "../_event_log.ts";
+import { serveOpenssl } from "../_openssl.ts";
 import { startRecording } from "../_recording_proxy.ts";
 import { tempShare } from "../_temp_share.ts";
 import { testWith } from "../_tools.ts";
-import { Lines, ROOT, runRole, spawnNode, spawnRelay } from "./_processes.ts";
+import { ROOT, runRole, spawnNode, spawnRelay } from "./_processes.ts";
 
 for (const encrypted of [true, false]) {
   Deno.test(
@@ -143,25 +144,11 @@ testWith(
       Deno.exit();
       `,
     );
-    const server = new Deno.Command("openssl", {
-      args: [
-        ...[
-          "s_server",
-          "-accept",
-          "127.0.0.1:0",
-          "-tls1_3",
-          "-alpn",
-          "relay-p2p/1",
-        ],
-        ...["-cert", "leaf.pem", "-key", "leaf.key"],
-      ],
-      cwd: folder.path,
-      stdin: "piped",
-      stdout: "piped",
-      stderr: "null",
-    }).spawn();
-    const lines = new Lines(server.stdout);
-    const [, port = ""] = await lines.until(/^ACCEPT 127\.0\.0\.1:(\d+)$/);
+    const read = (name: string) => Deno.readTextFile(join(folder.path, name));
+    await using server = await serveOpenssl({
+      certificatePem: await read("leaf.pem"),
+      privateKeyPem: await read("leaf.key"),
+    });
     const { stdout } = await within(
       new Deno.Command(Deno.execPath(), {
         args: [
@@ -171,16 +158,12 @@ testWith(
             join(ROOT, "deno.json"),
             join(folder.path, "dial.ts"),
           ],
-          ...[port, victim.id, victim.certificate.toBase64()],
+          ...[String(server.port), victim.id, victim.certificate.toBase64()],
         ],
         env: { DENO_CERT: join(folder.path, "ca.pem") },
       }).output(),
       "dialling",
     );
-    await server.stdin.close();
-    server.kill();
-    await server.status;
-    await lines.ended;
     assertEquals(
       new TextDecoder().decode(stdout),
       "identity_mismatch trusted\n",
