@@ -88,9 +88,9 @@ export function isIpv4(host: string): boolean {
 
 /** Whether `host` is an IPv6 literal without brackets (a zone is allowed). */
 export function isIpv6(host: string): boolean {
-  const [address = "", zone] = host.split("%", 2);
-  if (zone !== undefined && !/^[a-z0-9._-]{1,32}$/i.test(zone)) return false;
-  return URL.canParse(`http://[${address}]/`);
+  const [, address] = /^([0-9a-f:.]+)(%[a-z0-9._-]{1,32})?$/i.exec(host) ?? [];
+  // Nothing but the characters of an address: a URL is more than its host.
+  return address !== undefined && URL.canParse(`http://[${address}]/`);
 }
 
 /** Whether `host` names this machine alone. */
@@ -150,6 +150,31 @@ export function parseEndpoint(
     host: parseHost(text.slice(0, colon)),
     port: parsePort(text.slice(colon + 1), options),
   };
+}
+
+/**
+ * Parses what others are told to dial: HOST or HOST:PORT, with brackets around
+ * IPv6 where a port follows.
+ *
+ * @throws {Failure} of kind `usage`, also for a host that does not mean one
+ * machine.
+ */
+export function parseAdvertise(
+  text: string,
+): { host: string; port?: number } {
+  const hasPort = /^(\[.*\]|[^:]*):[^:]*$/.test(text);
+  const endpoint = hasPort
+    ? parseEndpoint(text, { zero: false })
+    : { host: parseHost(text) };
+  const reason = unlistableReason({ port: 1, ...endpoint });
+  if (reason !== undefined) {
+    throw new Failure("usage", {
+      what: "Cannot advertise",
+      where: show(text),
+      why: reason,
+    });
+  }
+  return endpoint;
 }
 
 const SCHEME = "p2p://";

@@ -25,7 +25,12 @@ export interface Place {
 
 /** What became of a connection at accept. */
 export type AdmissionOutcome =
-  | { readonly kind: "admitted"; readonly place: Place }
+  | {
+    readonly kind: "admitted";
+    readonly place: Place;
+    /** A place that was taken away for it: the caller ends that connection. */
+    readonly evicted?: Place;
+  }
   | { readonly kind: "refused"; readonly reason: AdmissionRefusal };
 
 /** The numbers that bound who is let in. */
@@ -45,7 +50,8 @@ export type AdmissionLimits =
 
 interface Source {
   connections: number;
-  handshakes: number;
+  /** Those that have not said hello yet, oldest first. */
+  readonly pending: Set<Place>;
   readonly bucket: TokenBucket;
 }
 
@@ -58,6 +64,9 @@ const PURGE_EVERY = 1024;
  * Counts connections by source, a string the caller groups addresses by. The
  * machine's own loopback address is shared by all who come through a local
  * proxy: it is held only to the totals, and to half of the handshakes.
+ *
+ * Where a source has as many handshakes pending as it may, the oldest gives way:
+ * silent connections lock nobody out who shares their address.
  */
 export class Admission {
   readonly #limits: AdmissionLimits;
@@ -91,7 +100,7 @@ export class Admission {
     this.#purge(now);
     const entry = this.#sources.get(source) ?? {
       connections: 0,
-      handshakes: 0,
+      pending: new Set(),
       bucket: new TokenBucket(
         this.#limits.connectRatePerSecond,
         this.#limits.connectBurstCount,
@@ -101,11 +110,13 @@ export class Admission {
     this.#sources.set(source, entry);
     const reason = this.#refusal(source, entry, now);
     if (reason !== undefined) return { kind: "refused", reason };
+    const evicted = this.#evict(source, entry);
     this.#connections++;
     this.#handshakes++;
     entry.connections++;
-    entry.handshakes++;
-    return { kind: "admitted", place: this.#placeOf(entry) };
+    const place = this.#placeOf(entry);
+    entry.pending.add(place);
+    return { kind: "admitted", place, ...(evicted ? { evicted } : {}) };
   }
 
   #refusal(
@@ -122,34 +133,42 @@ export class Admission {
     if (!shared && entry.connections >= limits.connectionsPerAddressCount) {
       return "too_many_connections_for_address";
     }
-    const ownHandshakes = shared
-      ? Math.ceil(limits.handshakeCount / 2)
-      : limits.handshakesPerAddressCount;
-    if (
-      this.#handshakes >= limits.handshakeCount ||
-      entry.handshakes >= ownHandshakes
-    ) {
-      return "too_many_handshakes";
-    }
-    return undefined;
+    return this.#handshakes >= limits.handshakeCount &&
+        !this.#mustEvict(source, entry)
+      ? "too_many_handshakes"
+      : undefined;
+  }
+
+  #mustEvict(source: string, entry: Source): boolean {
+    const { handshakeCount, handshakesPerAddressCount } = this.#limits;
+    const most = SHARED_SOURCES.has(source)
+      ? Math.ceil(handshakeCount / 2)
+      : handshakesPerAddressCount;
+    return entry.pending.size >= most;
+  }
+
+  /** Takes the place of the oldest handshake where there is no other. */
+  #evict(source: string, entry: Source): Place | undefined {
+    if (!this.#mustEvict(source, entry)) return undefined;
+    const [oldest] = entry.pending;
+    oldest?.leave();
+    return oldest;
   }
 
   #placeOf(entry: Source): Place {
-    let phase: "handshake" | "settled" | "left" = "handshake";
+    let hasLeft = false;
     const settle = () => {
-      if (phase !== "handshake") return;
-      phase = "settled";
-      this.#handshakes--;
-      entry.handshakes--;
+      if (entry.pending.delete(place)) this.#handshakes--;
     };
     const leave = () => {
-      if (phase === "left") return;
+      if (hasLeft) return;
       settle();
-      phase = "left";
+      hasLeft = true;
       this.#connections--;
       entry.connections--;
     };
-    return { settle, leave };
+    const place = { settle, leave };
+    return place;
   }
 
   /** Forgets, now and then, the addresses that would start afresh anyway. */

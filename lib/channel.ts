@@ -14,7 +14,6 @@ import { type FrameHeader, FrameReader } from "./frame.ts";
 import type { Limits } from "./limits.ts";
 import {
   DATA_FRAME_TYPE,
-  DATA_HEADER_BYTES,
   type DataFrame,
   decodeMessage,
   encodeMessage,
@@ -22,7 +21,6 @@ import {
   type MessageKind,
   type MessageOf,
   REQUEST_BYTES,
-  writeDataHeader,
 } from "./messages.ts";
 import { TokenBucket } from "./admission.ts";
 
@@ -51,9 +49,10 @@ export class Channel implements AsyncDisposable {
   readonly #rate: TokenBucket | null;
   #unknownFrames = 0;
   #phase: "hello" | "open" = "hello";
-  #queuedFrames = 0;
+  readonly #queue: QueuedFrames[] = [];
   #queuedBytes = 0;
-  #writes: Promise<void> = Promise.resolve();
+  #writing: Promise<void> | null = null;
+  #partBytes = FIRST_PART_BYTES;
 
   /** Takes `conn` over. */
   constructor(conn: Conn, options: ChannelOptions) {
@@ -61,7 +60,7 @@ export class Channel implements AsyncDisposable {
     this.#options = options;
     const { limits } = options;
     this.#watch = new Watch(conn);
-    this.#frames = new FrameReader(this.#watch, {
+    this.#frames = new FrameReader(conn, {
       limitFor: (type) => this.#limitFor(type),
       ...(options.readAheadBytes === undefined
         ? {}
@@ -90,8 +89,8 @@ export class Channel implements AsyncDisposable {
   }
 
   /**
-   * Queues messages, which leave in one write. Resolves when the conn has
-   * taken them.
+   * Queues messages. What is queued while a write is under way leaves together
+   * in the next. Resolves when the conn has taken them.
    *
    * @throws {ProtocolError} `slow_consumer` when too much is queued already.
    */
@@ -102,47 +101,76 @@ export class Channel implements AsyncDisposable {
   /** Queues frames that are encoded already. */
   sendFrames(...frames: Uint8Array[]): Promise<void> {
     const { limits } = this.#options;
-    const bytes = frames.length === 1 ? frames[0]! : concat(frames);
-    this.#queuedFrames += frames.length;
-    this.#queuedBytes += bytes.length;
+    const bytes = joined(frames);
     if (
-      this.#queuedFrames > limits.sendQueueFrameCount ||
-      this.#queuedBytes > limits.sendQueueBytes
+      this.#queue.length + frames.length > limits.sendQueueFrameCount ||
+      this.#queuedBytes + bytes.length > limits.sendQueueBytes
     ) {
       const error = this.#error("slow_consumer", "reads too slowly");
       this.#watch.end(error);
       return Promise.reject(error);
     }
-    return this.#write(bytes).finally(() => {
-      this.#queuedFrames -= frames.length;
-      this.#queuedBytes -= bytes.length;
-    });
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.#queue.push({ bytes, resolve, reject });
+    this.#queuedBytes += bytes.length;
+    if (this.#writing === null) this.#writing = this.#drain();
+    return promise;
   }
 
   /**
-   * Sends file bytes that lie in `buffer` from {@linkcode DATA_HEADER_BYTES}
-   * on; the header is written before them. The caller may use the buffer again
-   * when this resolves.
+   * Sends frames that carry file bytes. They are not queued: the caller waits,
+   * and may use the buffer again when this resolves.
    */
-  sendData(
-    buffer: Uint8Array,
-    data: { request: number; length: number },
-  ): Promise<void> {
-    writeDataHeader(buffer, 0, data);
-    return this.#write(buffer.subarray(0, DATA_HEADER_BYTES + data.length));
+  async sendBulk(frames: Uint8Array): Promise<void> {
+    while (this.#writing !== null) await this.#writing;
+    this.#writing = this.#write(frames).finally(() => {
+      this.#writing = this.#queue.length > 0 ? this.#drain() : null;
+    });
+    await this.#writing;
   }
 
-  /** One write after the other, each under the stall deadline. */
-  #write(bytes: Uint8Array): Promise<void> {
-    const write = this.#writes.then(async () => {
+  /** Writes what is queued until nothing is. Never rejects. */
+  async #drain(): Promise<void> {
+    while (this.#queue.length > 0) {
+      const batch = this.#queue.splice(0);
+      this.#queuedBytes = 0;
+      try {
+        await this.#write(joined(batch.map(({ bytes }) => bytes)));
+        for (const { resolve } of batch) resolve();
+      } catch (error) {
+        for (const { reject } of batch) reject(error);
+      }
+    }
+    this.#writing = null;
+  }
+
+  /** Whether the next message is here already, whole. */
+  get hasWholeFrame(): boolean {
+    return this.#frames.hasWholeFrame;
+  }
+
+  /**
+   * Writes all of `bytes`, each part under the stall deadline. Where the peer
+   * takes its time the parts become small, so that slow is not taken for stalled.
+   */
+  async #write(bytes: Uint8Array): Promise<void> {
+    for (let offset = 0; offset < bytes.length;) {
+      const part = bytes.subarray(offset, offset + this.#partBytes);
+      const startedAt = performance.now();
       using _stall = this.#watch.expect(
         this.#options.writeStallMs,
         () => this.#error("slow_consumer", "does not read"),
       );
-      await this.#watch.guard(writeAll(this.conn, bytes));
-    });
-    this.#writes = write.catch(() => {}); // told to whoever sent it
-    return write;
+      await this.#watch.guard(writeAll(this.conn, part));
+      this.#adapt(part.length, performance.now() - startedAt);
+      offset += part.length;
+    }
+  }
+
+  /** Parts that take about a second, at least 4 KiB; twice as large if quick. */
+  #adapt(bytes: number, ms: number): void {
+    if (ms < ADAPT_FROM_MS) this.#partBytes *= 2;
+    else this.#partBytes = Math.max(4096, Math.ceil(bytes / ms * 1000));
   }
 
   /**
@@ -155,7 +183,7 @@ export class Channel implements AsyncDisposable {
     allowed: readonly Kind[],
   ): Promise<MessageOf<Kind> | null> {
     for (;;) {
-      const header = await this.#header();
+      const header = this.#frames.nextAhead() ?? await this.#header();
       if (header === null) return null;
       const message = await this.#message(header, allowed);
       if (message !== undefined) return message;
@@ -170,7 +198,7 @@ export class Channel implements AsyncDisposable {
     allowed: readonly Kind[],
   ): Promise<MessageOf<Kind> | DataFrame | null> {
     for (;;) {
-      const header = await this.#header();
+      const header = this.#frames.nextAhead() ?? await this.#header();
       if (header === null) return null;
       if (header.type === DATA_FRAME_TYPE) return await this.#dataFrame(header);
       const message = await this.#message(header, allowed);
@@ -198,11 +226,7 @@ export class Channel implements AsyncDisposable {
     if (header.type === DATA_FRAME_TYPE) {
       throw this.#error("wrong_phase", "sent file bytes nobody asked for");
     }
-    using _body = this.#watch.expect(
-      limits.controlBodyMs,
-      () => this.#error("timed_out", "did not finish a message"),
-    );
-    const body = await this.#watch.guard(this.#frames.readBody());
+    const body = await this.#body(header.length);
     const message = decodeMessage({ type: header.type, body }, allowed);
     if (message.kind !== "unknown") return message as MessageOf<Kind>;
     if (++this.#unknownFrames > limits.unknownFrameCount) {
@@ -211,9 +235,23 @@ export class Channel implements AsyncDisposable {
     return undefined;
   }
 
+  async #body(length: number): Promise<Uint8Array> {
+    const body = new Uint8Array(length);
+    if (this.#frames.hasAhead(length)) {
+      this.#frames.takeAhead(body);
+      return body;
+    }
+    using _deadline = this.#watch.expect(
+      this.#options.limits.controlBodyMs,
+      () => this.#error("timed_out", "did not finish a message"),
+    );
+    await this.#watch.guard(this.#frames.readBodyInto(body));
+    return body;
+  }
+
   async #dataFrame(header: FrameHeader): Promise<DataFrame> {
-    if (header.length < REQUEST_BYTES) {
-      throw this.#error("bad_message", "sent file bytes for no request");
+    if (header.length <= REQUEST_BYTES) {
+      throw this.#error("bad_message", "sent no file bytes where some must be");
     }
     const request = new Uint8Array(REQUEST_BYTES);
     await this.readData(request);
@@ -226,11 +264,33 @@ export class Channel implements AsyncDisposable {
 
   /** Reads the bytes that a {@linkcode DataFrame} announced into `target`. */
   async readData(target: Uint8Array): Promise<void> {
+    if (this.#frames.hasAhead(target.length)) {
+      this.#frames.takeAhead(target);
+      return;
+    }
     using _idle = this.#watch.expectProgress(
+      () => this.#frames.readBytes,
       this.#options.idleMs,
       () => this.#error("idle", "sent nothing"),
     );
     await this.#watch.guard(this.#frames.readBodyInto(target));
+  }
+
+  /** Ends the channel with the reason of `signal`, until disposed of. */
+  endOn(signal: AbortSignal | undefined): Disposable {
+    const end = () => {
+      const { reason } = signal!;
+      const isTimeout = reason instanceof DOMException &&
+        reason.name === "TimeoutError";
+      this.abort(
+        isTimeout ? this.#error("timed_out", "took too long") : reason,
+      );
+    };
+    signal?.addEventListener("abort", end);
+    if (signal?.aborted) end();
+    return {
+      [Symbol.dispose]: () => signal?.removeEventListener("abort", end),
+    };
   }
 
   /** Ends the channel as `error` says; pending calls throw it. */
@@ -244,7 +304,7 @@ export class Channel implements AsyncDisposable {
    */
   async close(): Promise<void> {
     try {
-      await this.#writes;
+      while (this.#writing !== null) await this.#writing;
       using _stall = this.#watch.expect(
         this.#options.writeStallMs,
         () => this.#error("slow_consumer", "does not read"),
@@ -271,21 +331,14 @@ export class Channel implements AsyncDisposable {
 
 /**
  * Deadlines on a conn, and the reason for which it was closed in place of what
- * the interrupted call threw. Reads go through it, so that it sees progress.
+ * the interrupted call threw.
  */
 class Watch {
   readonly #conn: Conn;
   #reason: Error | null = null;
-  #progressAt = 0;
 
   constructor(conn: Conn) {
     this.#conn = conn;
-  }
-
-  async read(buffer: Uint8Array): Promise<number | null> {
-    const count = await this.#conn.read(buffer);
-    this.#progressAt = performance.now();
-    return count;
   }
 
   /** Ends the conn unless disposed of within `ms`. */
@@ -294,16 +347,22 @@ class Watch {
     return { [Symbol.dispose]: () => clearTimeout(timer) };
   }
 
-  /** Ends the conn when nothing is read for `ms`, unless disposed of. */
-  expectProgress(ms: number, reason: () => Error): Disposable {
-    this.#progressAt = performance.now();
-    const check = () => {
-      const left = this.#progressAt + ms - performance.now();
-      if (left <= 0) this.end(reason());
-      else timer = setTimeout(check, left);
-    };
-    let timer = setTimeout(check, ms);
-    return { [Symbol.dispose]: () => clearTimeout(timer) };
+  /** Ends the conn when `done` has not risen for `ms`, unless disposed of. */
+  expectProgress(
+    done: () => number,
+    ms: number,
+    reason: () => Error,
+  ): Disposable {
+    let before = done();
+    let quietParts = 0;
+    // Looks several times in `ms`: a clock read for every read costs more.
+    const timer = setInterval(() => {
+      const now = done();
+      quietParts = now === before ? quietParts + 1 : 0;
+      before = now;
+      if (quietParts >= QUIET_PARTS) this.end(reason());
+    }, ms / QUIET_PARTS);
+    return { [Symbol.dispose]: () => clearInterval(timer) };
   }
 
   /** Ends the conn. */
@@ -322,7 +381,21 @@ class Watch {
   }
 }
 
-function concat(parts: readonly Uint8Array[]): Uint8Array {
+const QUIET_PARTS = 4;
+
+const FIRST_PART_BYTES = 128 * 1024;
+// A write that takes longer shows how fast the peer reads.
+const ADAPT_FROM_MS = 1_000;
+
+interface QueuedFrames {
+  readonly bytes: Uint8Array;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** The parts as one; a single part is not copied. */
+function joined(parts: readonly Uint8Array[]): Uint8Array {
+  if (parts.length === 1) return parts[0]!;
   const whole = new Uint8Array(
     parts.reduce((sum, part) => sum + part.length, 0),
   );

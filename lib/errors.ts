@@ -64,6 +64,11 @@ export const EXIT_CODE = {
 /** What kind of failure it is; decides the exit code. */
 export type FailureKind = keyof typeof EXIT_CODE;
 
+/** What kind an error of this machine is: a lack of permission is its own. */
+export function localKindOf(error: unknown): "local" | "not_allowed" {
+  return error instanceof Deno.errors.NotCapable ? "not_allowed" : "local";
+}
+
 /** The parts of a {@linkcode Failure}, in the order they are told. */
 export interface FailureParts {
   /** The action that failed, as `Cannot …`. */

@@ -59,6 +59,7 @@ export class FrameReader {
   #start = 0;
   #end = 0;
   #bodyLeft = 0;
+  #readBytes = 0;
 
   /** Reads from `source`, which nobody else may read from meanwhile. */
   constructor(source: Pick<Conn, "read">, options: FrameReaderOptions) {
@@ -67,9 +68,22 @@ export class FrameReader {
     this.#buffer = new Uint8Array(options.bufferBytes ?? 4096);
   }
 
+  /** Bytes that have come from the source so far. */
+  get readBytes(): number {
+    return this.#readBytes;
+  }
+
   /** Bytes of the current body that have not been read yet. */
   get bodyLeft(): number {
     return this.#bodyLeft;
+  }
+
+  /** Whether the next frame has been read ahead, header and body. */
+  get hasWholeFrame(): boolean {
+    const ahead = this.#end - this.#start;
+    if (this.#bodyLeft > 0 || ahead < FRAME_HEADER_BYTES) return false;
+    const length = new DataView(this.#buffer.buffer, this.#start).getUint32(1);
+    return ahead >= FRAME_HEADER_BYTES + length;
   }
 
   /**
@@ -80,17 +94,29 @@ export class FrameReader {
    * `truncated` when the stream ends inside the header.
    */
   async next(): Promise<FrameHeader | null> {
-    if (this.#bodyLeft > 0) {
-      throw new TypeError(
-        `Cannot read the next frame: ${this.#bodyLeft} bytes of the last body are unread`,
-      );
-    }
-    while (this.#end - this.#start < FRAME_HEADER_BYTES) {
+    for (;;) {
+      const header = this.nextAhead();
+      if (header !== undefined) return header;
       if (!await this.#fill()) {
         if (this.#start === this.#end) return null;
         throw truncated("header");
       }
     }
+  }
+
+  /**
+   * The header of the next frame where it has been read ahead: no promise, for
+   * small frames come by the hundred.
+   *
+   * @throws {ProtocolError} `frame_too_large` before anything is allocated.
+   */
+  nextAhead(): FrameHeader | undefined {
+    if (this.#bodyLeft > 0) {
+      throw new TypeError(
+        `Cannot read the next frame: ${this.#bodyLeft} bytes of the last body are unread`,
+      );
+    }
+    if (this.#end - this.#start < FRAME_HEADER_BYTES) return undefined;
     const view = new DataView(this.#buffer.buffer, this.#start);
     const header = { type: view.getUint8(0), length: view.getUint32(1) };
     const limit = this.#limitFor(header.type);
@@ -104,6 +130,19 @@ export class FrameReader {
     this.#start += FRAME_HEADER_BYTES;
     this.#bodyLeft = header.length;
     return header;
+  }
+
+  /** Whether `bytes` of the current body have been read ahead. */
+  hasAhead(bytes: number): boolean {
+    return this.#end - this.#start >= Math.min(bytes, this.#bodyLeft);
+  }
+
+  /** Fills `target` from what has been read ahead, which must be enough. */
+  takeAhead(target: Uint8Array): void {
+    if (this.#take(target) < target.length) {
+      throw new RangeError("Cannot take bytes: they have not been read ahead");
+    }
+    this.#bodyLeft -= target.length;
   }
 
   /** The rest of the current body, in a buffer of its own. */
@@ -134,6 +173,7 @@ export class FrameReader {
       } else {
         const read = await this.#source.read(rest);
         if (read === null) throw truncated("body");
+        this.#readBytes += read;
         filled += read;
       }
     }
@@ -159,6 +199,7 @@ export class FrameReader {
     }
     const read = await this.#source.read(this.#buffer.subarray(this.#end));
     if (read === null) return false;
+    this.#readBytes += read;
     this.#end += read;
     return true;
   }

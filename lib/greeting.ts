@@ -15,6 +15,23 @@ import {
   PROTOCOL_VERSION,
 } from "./messages.ts";
 
+/** Characters (UTF-16 units) of a greeting: so much is shown of one. */
+export const GREETING_LENGTH = 200;
+
+/**
+ * Checks what a relay is to say to clients.
+ *
+ * @throws {RangeError} when it is longer than {@linkcode GREETING_LENGTH}.
+ */
+export function checkGreeting(text: string): void {
+  if (text.length > GREETING_LENGTH) {
+    throw new RangeError(
+      `Cannot use greeting: wanted at most ${GREETING_LENGTH} characters, ` +
+        `found ${text.length}`,
+    );
+  }
+}
+
 /** What one end says of itself. */
 export type Introduction = Omit<Hello, "kind" | "protocol">;
 

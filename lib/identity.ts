@@ -119,6 +119,14 @@ export function certificateId(certificate: Uint8Array): string | undefined {
   return spki && idOfKey(spki);
 }
 
+/** When a certificate is good, in milliseconds since 1970. */
+export function certificateTimes(
+  certificate: Uint8Array,
+): { from: number; to: number } {
+  const { validFrom, validTo } = new X509Certificate(certificate);
+  return { from: Date.parse(validFrom), to: Date.parse(validTo) };
+}
+
 /** Whether the holder of the key in `certificate` signed `bytes`. */
 export async function verifySignature(
   certificate: Uint8Array,

@@ -7,7 +7,7 @@
 
 import { isId } from "./address.ts";
 import { type Endpoint, formatEndpoint } from "./conn.ts";
-import { describeCause, Failure } from "./errors.ts";
+import { describeCause, Failure, localKindOf } from "./errors.ts";
 import { show } from "./text.ts";
 
 /** What is known of the relay at an address. */
@@ -50,8 +50,11 @@ export class KnownRelays {
    */
   async remember(endpoint: Endpoint, id: string): Promise<void> {
     const key = formatEndpoint(endpoint);
+    const text = await readText(this.path);
+    // Edited by hand, it may end without a line break.
+    const lineBreak = text === "" || text.endsWith("\n") ? "" : "\n";
     try {
-      await Deno.writeTextFile(this.path, `${key} ${id}\n`, {
+      await Deno.writeTextFile(this.path, `${lineBreak}${key} ${id}\n`, {
         append: true,
         mode: 0o600,
       });
@@ -93,7 +96,7 @@ function parseKnownRelays(text: string, path: string): Map<string, string> {
 
 function cannotUse(path: string, verb: string, error: unknown): Failure {
   const option = verb === "read" ? "--allow-read" : "--allow-write";
-  return new Failure("local", {
+  return new Failure(localKindOf(error), {
     what: `Cannot ${verb} known relays`,
     where: show(path),
     why: describeCause(error),

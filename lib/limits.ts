@@ -7,6 +7,7 @@
  */
 
 const KIB = 1024;
+const MIB = 1024 * KIB;
 
 /** The numbers. Units are in the names, the reason stands above each. */
 export interface Limits {
@@ -124,6 +125,34 @@ export interface Limits {
   readonly pieceCount: number;
   /** The largest file: 1 TiB, 65,536 pieces of 16 MiB. */
   readonly fileBytes: number;
+  /** Pieces on their way from the conns to the disk, in memory. */
+  readonly slabBytes: number;
+  /** File bytes asked of one connection before they come. */
+  readonly windowBytes: number;
+  /** Requests on one connection before their answers come. */
+  readonly windowRequestCount: number;
+  /** Files that are being received at once. */
+  readonly openFileCount: number;
+  /** Times a node may break off before it is out. */
+  readonly sourceFailureCount: number;
+  /** Times a piece may fail, over all nodes, before its file is given up. */
+  readonly pieceFailureCount: number;
+  /** A node that needs so much longer for its pieces loses them to an idle one. */
+  readonly takeOverMs: number;
+  /** Below this, over 30 s, a node is out while there is another. */
+  readonly lowestBytesPerSecond: number;
+  /** Nodes asked at once whether they have a file. */
+  readonly askingCount: number;
+  /** After the first node that has it, others may take so long to say so too. */
+  readonly askingGraceMs: number;
+  /** Bytes a node sends in one write, shared by all it sends to. */
+  readonly sendBufferBytes: number;
+  /** Files up to this size are read at once, without giving way to others. */
+  readonly smallFileBytes: number;
+  /** Files up to this size are hashed when somebody asks for them. */
+  readonly hashOnFindBytes: number;
+  /** Piece hashes a node keeps in memory, some 500 GB of files. */
+  readonly manifestCacheBytes: number;
   /** A share is looked through again at most so often for a missing name. */
   readonly rescanPauseMs: number;
   /** Without a byte for so long, a client gives a node up. */
@@ -193,6 +222,20 @@ export const LIMITS: Limits = Object.freeze({
   pieceMinBytes: 256 * KIB,
   pieceCount: 65_536,
   fileBytes: 1024 ** 4,
+  slabBytes: 32 * MIB,
+  windowBytes: 8 * MIB,
+  windowRequestCount: 48,
+  openFileCount: 64,
+  sourceFailureCount: 3,
+  pieceFailureCount: 5,
+  takeOverMs: 500,
+  lowestBytesPerSecond: 4 * KIB,
+  askingCount: 8,
+  askingGraceMs: 300,
+  sendBufferBytes: 64 * MIB,
+  smallFileBytes: 64 * KIB,
+  hashOnFindBytes: 16 * MIB,
+  manifestCacheBytes: 64 * MIB,
   rescanPauseMs: 2_000,
   pieceStallMs: 20_000,
 });

@@ -26,12 +26,25 @@ const Name = Type.String({ maxLength: LIMITS.nameBytes });
 const Token = Type.String({ maxLength: 128 });
 const Text = Type.String({ maxLength: 300 });
 
-const SignedRecord = Type.Object({
-  /** JSON text, signed as it stands. */
+const Version = Type.String({ minLength: 32, maxLength: 32 });
+const Digest = Type.String({ pattern: "^[0-9a-f]{64}$" });
+const ContentOrVersion = Type.String({ minLength: 32, maxLength: 64 });
+const PieceIndex = Type.Integer({
+  minimum: 0,
+  maximum: LIMITS.pieceCount - 1,
+});
+
+const ListedFile = Type.Object({
+  name: Name,
+  size: Count,
+  modifiedMs: Type.Integer(),
+  version: Version,
+  content: Type.Optional(Digest),
+});
+
+const SignedRecordSchema = Type.Object({
   record: Type.String({ maxLength: 2048 }),
-  /** Base64 of the DER certificate whose key signed it. */
   certificate: Type.String({ maxLength: 1400 }),
-  /** Base64 of the 64 bytes of the ECDSA signature. */
   signature: Type.String({ minLength: 88, maxLength: 88 }),
 });
 
@@ -58,12 +71,12 @@ const CODEC = {
       request: Type.Optional(RequestId),
     }),
   },
-  register: { type: 0x20, schema: SignedRecord },
+  register: { type: 0x20, schema: SignedRecordSchema },
   registered: {
     type: 0x21,
     schema: Type.Object({ leaseSeconds: Seconds, renewSeconds: Seconds }),
   },
-  withdraw: { type: 0x22, schema: SignedRecord },
+  withdraw: { type: 0x22, schema: SignedRecordSchema },
   withdrawn: { type: 0x23, schema: Type.Object({}) },
   list: {
     type: 0x24,
@@ -73,7 +86,9 @@ const CODEC = {
     type: 0x25,
     schema: Type.Object({
       count: Count,
-      nodes: Type.Array(SignedRecord, { maxItems: LIMITS.listingPageCount }),
+      nodes: Type.Array(SignedRecordSchema, {
+        maxItems: LIMITS.listingPageCount,
+      }),
       cursor: Type.Optional(Token),
     }),
   },
@@ -89,21 +104,54 @@ const CODEC = {
       request: RequestId,
       size: Count,
       modifiedMs: Type.Integer(),
-      version: Token,
+      version: Version,
+      content: Type.Optional(Digest),
+      sha256: Type.Optional(Digest),
     }),
   },
   read: {
     type: 0x42,
-    schema: Type.Object({ request: RequestId, name: Name, version: Token }),
+    schema: Type.Object({
+      request: RequestId,
+      of: ContentOrVersion,
+      first: PieceIndex,
+      count: Type.Integer({ minimum: 1, maximum: LIMITS.pieceCount }),
+    }),
   },
   piece: {
     type: 0x43,
     schema: Type.Object({
       request: RequestId,
-      index: Type.Integer({ minimum: 0, maximum: LIMITS.pieceCount - 1 }),
-      sha256: Type.String({ minLength: 64, maxLength: 64 }),
+      index: PieceIndex,
+      sha256: Digest,
     }),
   },
+  describe: {
+    type: 0x44,
+    schema: Type.Object({ request: RequestId, of: ContentOrVersion }),
+  },
+  manifest: {
+    type: 0x45,
+    schema: Type.Object({
+      request: RequestId,
+      size: Count,
+      content: Digest,
+      sha256: Digest,
+    }),
+  },
+  browse: {
+    type: 0x46,
+    schema: Type.Object({ request: RequestId, prefix: Name }),
+  },
+  files: {
+    type: 0x47,
+    schema: Type.Object({
+      request: RequestId,
+      files: Type.Array(ListedFile, { maxItems: LIMITS.listingPageCount }),
+      more: Type.Boolean(),
+    }),
+  },
+  working: { type: 0x48, schema: Type.Object({ request: RequestId }) },
 } as const satisfies Record<string, { type: number; schema: TObject }>;
 
 /** The name of a message. */
@@ -125,7 +173,16 @@ export type MessageOf<Kind extends MessageKind> = Extract<
 /** The opening message of either side. */
 export type Hello = MessageOf<"hello">;
 /** A node's own words, signed: what it registers and what clients are told. */
-export type SignedRecord = Static<typeof SignedRecord>;
+export interface SignedRecord {
+  /** JSON text, signed as it stands. */
+  record: string;
+  /** Base64 of the DER certificate whose key signed it. */
+  certificate: string;
+  /** Base64 of the 64 bytes of the ECDSA signature. */
+  signature: string;
+}
+/** A file as its node lists it. */
+export type ListedFile = Static<typeof ListedFile>;
 
 /**
  * Which messages may travel from whom to whom once both sides have said hello.
@@ -135,8 +192,8 @@ export const DIRECTION = {
   clientToRelay: ["list", "report"],
   relayToNode: ["registered", "withdrawn", "refused"],
   relayToClient: ["nodes", "reported", "refused"],
-  clientToNode: ["find", "read"],
-  nodeToClient: ["found", "piece", "refused"],
+  clientToNode: ["find", "browse", "describe", "read"],
+  nodeToClient: ["found", "files", "manifest", "piece", "working", "refused"],
 } as const satisfies Record<string, readonly MessageKind[]>;
 
 /** A message that may travel in one direction. */

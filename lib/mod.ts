@@ -34,18 +34,36 @@ export {
   parseRelayAddress,
   type RelayAddress,
 } from "./address.ts";
+export type { ContentGroup, Offer, Preference } from "./choice.ts";
+export type { ClientEvent, NodeAnswer, Progress } from "./client/events.ts";
 export {
-  type ClientEvent,
-  type ClientOptions,
   type FetchedFile,
   fetchFile,
   type FetchOptions,
-  type ListedNode,
+  type TransferOptions,
+} from "./client/fetch.ts";
+export {
+  getFiles,
+  type GetOptions,
+  type GetResult,
+  type Selection,
+} from "./client/get.ts";
+export {
+  type FileListing,
+  listFiles,
+  type ListFilesOptions,
   listNodes,
-  type NodeAnswer,
-  type NodeListing,
-} from "./client.ts";
+  type ListNodesOptions,
+} from "./client/listing.ts";
+export type {
+  ClientOptions,
+  ListedNode,
+  NodeListing,
+  PeersEvent,
+} from "./client/peers.ts";
 export { type Endpoint, formatEndpoint } from "./conn.ts";
+export type { DescribedFile, DigestStore, FileDigest } from "./digests.ts";
+export { DigestFolder } from "./digest_store.ts";
 export {
   EXIT_CODE,
   Failure,
@@ -58,6 +76,8 @@ export { createIdentity, type Identity } from "./identity.ts";
 export type { IncidentEvent } from "./incidents.ts";
 export { type Acquaintance, KnownRelays } from "./known_relays.ts";
 export { LIMITS, type Limits } from "./limits.ts";
+export type { Manifest } from "./manifest.ts";
+export type { SignedRecord } from "./messages.ts";
 export {
   type NodeEvent,
   type NodeOptions,
@@ -72,6 +92,7 @@ export {
   type RelayServer,
   serveRelay,
 } from "./relay_server.ts";
+export type { Served } from "./serving.ts";
 export type { SkipCounts } from "./share.ts";
 export { loadIdentity } from "./state.ts";
 export { show } from "./text.ts";

@@ -7,19 +7,21 @@
  * @module
  */
 
-import { addressGroup, type RelayAddress, withoutMapping } from "./address.ts";
+import { isIpv6, type RelayAddress, withoutMapping } from "./address.ts";
 import { Channel } from "./channel.ts";
 import type { Endpoint } from "./conn.ts";
-import { receivePeer, refusal } from "./greeting.ts";
+import { Digests, type DigestStore } from "./digests.ts";
+import { receivePeer } from "./greeting.ts";
 import { createIdentity, type Identity } from "./identity.ts";
-import type { KnownRelays } from "./known_relays.ts";
 import { type IncidentEvent, Incidents } from "./incidents.ts";
+import type { KnownRelays } from "./known_relays.ts";
 import { type Limits, limitsWith } from "./limits.ts";
-import { DIRECTION, type MessageOf } from "./messages.ts";
+import { BufferPool } from "./outbox.ts";
+import { RateLimit } from "./rate.ts";
 import { keepRegistered, type RegistrarEvent } from "./registrar.ts";
 import { RelayLink, type RelayLinkEvent } from "./relay_link.ts";
+import { ClientService, type Served, type Service } from "./serving.ts";
 import { Share, type SkipCounts } from "./share.ts";
-import { sendFile } from "./transfer.ts";
 import { type Accepted, listen, type Listener } from "./transport/listen.ts";
 
 /** What a node tells while it runs. */
@@ -38,14 +40,10 @@ export type NodeEvent =
   }
   /** The folder has been looked through. */
   | { event: "sharing"; directory: string; files: number; skipped: SkipCounts }
-  /** A file was sent to a client, or not to its end. */
-  | {
-    event: "file_sent";
-    name: string;
-    to: string;
-    bytes: number;
-    outcome: "completed" | "changed" | "aborted";
-  };
+  /** All files have been hashed, `files` of them since this was last told. */
+  | { event: "hashed"; files: number }
+  /** A client has left that was sent something. */
+  | ({ event: "served" } & Served);
 
 /** Options of {@linkcode serveNode}. */
 export interface NodeOptions {
@@ -67,6 +65,10 @@ export interface NodeOptions {
   plaintext?: boolean;
   /** Remembers the relay between runs. */
   knownRelays?: KnownRelays;
+  /** Keeps digests between runs. */
+  digestStore?: DigestStore;
+  /** Bytes a second to send at most, to all clients together. */
+  limitRate?: number;
   /** Numbers to replace in `limits.ts`. */
   limits?: Partial<Limits>;
   /** Closes the node when aborted. */
@@ -117,7 +119,12 @@ export async function serveNode(options: NodeOptions): Promise<NodeServer> {
   const share = await Share.open(options.directory, limits);
   const identity = options.identity ?? await createIdentity();
   const node = new PeerNode(options, { limits, share, identity });
-  await node.start();
+  try {
+    await node.start();
+  } catch (error) {
+    await node.close();
+    throw error;
+  }
   return node;
 }
 
@@ -125,6 +132,7 @@ class PeerNode implements NodeServer {
   readonly #options: NodeOptions;
   readonly #limits: Limits;
   readonly #share: Share;
+  readonly #service: Service;
   readonly #identity: Identity;
   readonly #name: string;
   readonly #incidents: Incidents;
@@ -133,6 +141,7 @@ class PeerNode implements NodeServer {
   #listener: Listener | null = null;
   #registrar: Promise<void> | null = null;
   #closing: Promise<void> | null = null;
+  readonly #onAbort = () => void this.close();
 
   constructor(
     options: NodeOptions,
@@ -146,6 +155,21 @@ class PeerNode implements NodeServer {
     this.#limits = limits;
     this.#share = share;
     this.#identity = identity;
+    const { limitRate } = options;
+    const digests = new Digests(share, {
+      limits,
+      store: options.digestStore,
+      isBusy: () => this.#service.busyCount > 0,
+      onIdle: (files) => this.#tell({ event: "hashed", files }),
+    });
+    this.#service = {
+      share,
+      digests,
+      limits,
+      rate: limitRate === undefined ? undefined : new RateLimit(limitRate),
+      buffers: new BufferPool(),
+      busyCount: 0,
+    };
     this.#name = options.name ?? `node-${identity.id.slice(0, 6)}`;
     this.#incidents = new Incidents(
       limits.refusalPauseMs,
@@ -164,14 +188,15 @@ class PeerNode implements NodeServer {
     const options = this.#options;
     options.signal?.throwIfAborted();
     this.#listener = await listen({
-      at: { host: options.host ?? "0.0.0.0", port: options.port },
+      at: { host: options.host ?? defaultHost(options), port: options.port },
       identity: options.plaintext ? null : this.#identity,
       limits: this.#limits,
       connectionsPerAddressCount: this.#limits.nodeConnectionsPerAddressCount,
       handle: (accepted) => this.#talk(accepted),
       incidents: this.#incidents,
     });
-    options.signal?.addEventListener("abort", () => void this.close());
+    options.signal?.addEventListener("abort", this.#onAbort);
+    options.signal?.throwIfAborted();
     this.#tell({
       event: "node_listening",
       ...this.address,
@@ -185,6 +210,9 @@ class PeerNode implements NodeServer {
       files: this.fileCount,
       skipped: this.#share.skipped,
     });
+    const { digests } = this.#service;
+    this.#share.watch(() => digests.refresh());
+    digests.refresh();
     this.#registrar = keepRegistered({
       link: this.#link,
       identity: this.#identity,
@@ -220,9 +248,15 @@ class PeerNode implements NodeServer {
   }
 
   async #close(): Promise<void> {
+    this.#options.signal?.removeEventListener("abort", this.#onAbort);
     this.#leaving.abort();
     await this.#registrar; // withdraws first: nobody is sent here in vain
-    await this.#listener?.close();
+    this.#share[Symbol.dispose]();
+    // Together: handlers may be waiting for a digest.
+    await Promise.all([
+      this.#listener?.close(),
+      this.#service.digests[Symbol.asyncDispose](),
+    ]);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -251,62 +285,18 @@ class PeerNode implements NodeServer {
     });
     const introduction = { role: "node", id: this.id };
     const incidents = this.#incidents;
-    await receivePeer(
-      channel,
-      { introduction, settle, incidents },
-      async () => {
-        for (;;) {
-          const message = await channel.receive(DIRECTION.clientToNode);
-          if (message === null) return;
-          if (message.kind === "find") await this.#answerFind(channel, message);
-          else await this.#answerRead(channel, message);
-        }
-      },
-    );
-  }
-
-  async #answerFind(
-    channel: Channel,
-    { request, name }: MessageOf<"find">,
-  ): Promise<void> {
-    const file = await this.#share.find(name);
-    if (file === undefined) {
-      await channel.send(refusal("not_found", "no such file here", request));
-      return;
-    }
-    const { size, modifiedMs, version } = file;
-    await channel.send({ kind: "found", request, size, modifiedMs, version });
-  }
-
-  async #answerRead(
-    channel: Channel,
-    { request, name, version }: MessageOf<"read">,
-  ): Promise<void> {
-    const outcome = await this.#share.open(name, version);
-    if (outcome.kind === "refused") {
-      await channel.send(
-        refusal(outcome.reason, READ_REFUSAL_TEXT[outcome.reason], request),
-      );
-      return;
-    }
-    using opened = outcome.opened;
-    const told = {
-      name: opened.file.name,
-      to: addressGroup(channel.conn.remote.host),
-      bytes: opened.file.size,
-    };
+    using client = new ClientService(channel, this.#service);
     try {
-      const limits = this.#limits;
-      const sent = await sendFile(channel, opened, { request, limits });
-      if (sent === "changed") {
-        await channel.send(
-          refusal("changed", READ_REFUSAL_TEXT.changed, request),
-        );
+      await receivePeer(
+        channel,
+        { introduction, settle, incidents },
+        () => client.run(),
+      );
+    } finally {
+      const { served } = client;
+      if (served.bytes > 0 || served.files > 0) {
+        this.#tell({ event: "served", ...served });
       }
-      this.#tell({ event: "file_sent", ...told, outcome: sent });
-    } catch (error) {
-      this.#tell({ event: "file_sent", ...told, outcome: "aborted" });
-      throw error;
     }
   }
 
@@ -315,8 +305,7 @@ class PeerNode implements NodeServer {
   }
 }
 
-const READ_REFUSAL_TEXT = {
-  gone: "the file is gone",
-  changed: "the file has changed",
-  unreadable: "the file cannot be read",
-} as const;
+/** Every address of the machine, of the kind by which the relay is reached. */
+function defaultHost({ relay }: NodeOptions): string {
+  return isIpv6(relay.host) ? "::" : "0.0.0.0";
+}

@@ -73,6 +73,8 @@ class Registrar {
   readonly #options: RegistrarOptions;
   readonly #random: () => number;
   readonly #relay: string;
+  /** Tells this process from another with the same identity. */
+  readonly #instance = crypto.getRandomValues(new Uint8Array(12)).toBase64();
   #sequence = 0;
   #renewSeconds: number;
   #isListed = false;
@@ -158,25 +160,21 @@ class Registrar {
     const { link, identity, name, addressesFrom } = this.#options;
     const session = await link.open(signal);
     await using channel = session.channel;
-    const end = () => channel.abort(signal.reason);
-    signal.addEventListener("abort", end);
-    try {
-      const signed = await signRegistration({
-        purpose,
-        relay: session.id,
-        nonce: session.nonce,
-        sequence: this.#sequence,
-        name,
-        addresses: addressesFrom(channel.conn.local),
-      }, identity);
-      const message: NodeToRelay = { kind: purpose, ...signed };
-      await channel.send(message);
-      const answer = await channel.receive(DIRECTION.relayToNode);
-      if (answer === null) throw this.#failure("the relay hung up");
-      return answer;
-    } finally {
-      signal.removeEventListener("abort", end);
-    }
+    using _end = channel.endOn(signal);
+    const signed = await signRegistration({
+      purpose,
+      relay: session.id,
+      nonce: session.nonce,
+      instance: this.#instance,
+      sequence: this.#sequence,
+      name,
+      addresses: addressesFrom(channel.conn.local),
+    }, identity);
+    const message: NodeToRelay = { kind: purpose, ...signed };
+    await channel.send(message);
+    const answer = await channel.receive(DIRECTION.relayToNode);
+    if (answer === null) throw this.#failure("the relay hung up");
+    return answer;
   }
 
   #refused(answer: RelayToNode): Failure {

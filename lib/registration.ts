@@ -17,10 +17,12 @@ const RecordSchema = Type.Object({
   purpose: Type.Union([Type.Literal("register"), Type.Literal("withdraw")]),
   relay: Type.String({ minLength: 52, maxLength: 52 }),
   nonce: Type.String({ maxLength: 64 }),
+  instance: Type.String({ minLength: 8, maxLength: 32 }),
   sequence: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }),
   name: Type.String({ maxLength: 4 * LIMITS.displayNameCount }),
   addresses: Type.Array(Type.String({ maxLength: LIMITS.hostBytes + 8 })),
-});
+  // Nothing beside it: a relay stores this and hands it to everybody.
+}, { additionalProperties: false });
 
 /** What a node says of itself. */
 export interface Registration {
@@ -30,6 +32,8 @@ export interface Registration {
   readonly relay: string;
   /** The relay's nonce for this one connection. */
   readonly nonce: string;
+  /** Tells processes with the same identity apart. */
+  readonly instance: string;
   /** Rises with every registration; a withdrawal repeats the last. */
   readonly sequence: number;
   /** What people call the node; to be shown escaped. */

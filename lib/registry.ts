@@ -1,12 +1,15 @@
 /**
  * The relay's table of leases: who is registered and until when. Pure: time and
  * randomness are arguments, there are no timers and no sockets, and what a
- * lease carries for the listing is opaque text.
+ * lease carries for the listing is opaque; {@linkcode Packing} makes it small.
  *
  * `expiresAt` is the only truth about a lease and is applied on every read.
  * Leases wait in a heap for the moment at which they may have ended; a renewal
  * moves `expiresAt` alone, and the lease is put back when its moment comes, so
  * that a renewal costs nothing.
+ *
+ * Two processes with one identity do not take turns: the newest has the lease,
+ * and the one it displaced is refused until that lease ends.
  *
  * @module
  */
@@ -18,10 +21,14 @@ import type { Limits } from "./limits.ts";
 export interface Registration {
   /** Id of the node. */
   readonly id: string;
+  /** Tells processes with the same identity apart. */
+  readonly instance: string;
   /** Rises with every registration of one node. */
   readonly sequence: number;
-  /** What the listing says of the node, encoded by the caller. */
+  /** What the listing says of the node, packed by the caller. */
   readonly entry: string;
+  /** Bytes of that on a page, unpacked. */
+  readonly listedBytes: number;
   /** The host it was seen to register from. */
   readonly observedHost: string;
   /** That host's group, as the caller counts addresses. */
@@ -32,10 +39,14 @@ export interface Registration {
 export interface Lease {
   /** Id of the node. */
   readonly id: string;
+  /** The process that holds the lease. */
+  readonly instance: string;
   /** The newest sequence number seen. */
   readonly sequence: number;
-  /** What the listing says of the node. */
+  /** What the listing says of the node, as the caller packed it. */
   readonly entry: string;
+  /** Bytes of that on a page. */
+  readonly listedBytes: number;
   /** The host it was last seen to register from. */
   readonly observedHost: string;
   /** That host's group. */
@@ -54,6 +65,7 @@ export interface LeaseTerms {
 
 /** Why a registration was refused. */
 export type RegisterRefusal =
+  | "identity_used_twice"
   | "stale_sequence"
   | "registering_too_fast"
   | "registry_full"
@@ -93,21 +105,33 @@ export type RegistryLimits = Pick<
   | "listingPageCount"
 >;
 
-interface MutableLease extends Lease {
+/** What is remembered of an id when its lease is gone, for a while. */
+interface History {
+  sequence: number;
+  /** Registrations since `windowAt`. */
+  windowCount: number;
+  windowAt: number;
+}
+
+interface MutableLease extends Lease, History {
+  instance: string;
   sequence: number;
   entry: string;
+  listedBytes: number;
   observedHost: string;
   source: string;
   expiresAt: number;
+  /** The process that held the lease before `instance`. */
+  displaced: string | undefined;
   /** When the heap looks at this lease next; fixed while it is in there. */
   checkAt: number;
   /** Place in the dense array; -1 once the lease is gone. */
   index: number;
-  /** Rises with each new lease: the order of a listing of one page. */
-  readonly order: number;
-  /** Registrations since `windowAt`. */
-  windowCount: number;
-  windowAt: number;
+}
+
+/** A node that withdrew, or was found dead, a moment ago. */
+interface Departed extends History {
+  readonly forgetAt: number;
 }
 
 /** The table. See the module's words. */
@@ -115,13 +139,14 @@ export class Registry {
   readonly #limits: RegistryLimits;
   readonly #onExpired: (id: string, entry: string) => void;
   readonly #byId = new Map<string, MutableLease>();
+  /** In the order of departure, which is the order of `forgetAt`. */
+  readonly #departed = new Map<string, Departed>();
   readonly #dense: MutableLease[] = [];
   readonly #perSource = new Map<string, number>();
   readonly #checks = new BinaryHeap<MutableLease>((a, b) =>
     a.checkAt - b.checkAt
   );
-  #entryBytes = 0;
-  #nextOrder = 0;
+  #listedBytes = 0;
 
   /** An empty table; `onExpired` hears of every lease whose time is over. */
   constructor(
@@ -167,76 +192,97 @@ export class Registry {
   register(node: Registration, now: number): RegisterOutcome {
     this.expire(now);
     const lease = this.#byId.get(node.id);
-    if (lease !== undefined) return this.#renew(lease, node, now);
-    if (this.#dense.length >= this.#limits.nodeCount) {
-      return { kind: "refused", reason: "registry_full" };
-    }
-    if (this.#sourceIsFull(node.source)) {
-      return { kind: "refused", reason: "too_many_nodes_for_address" };
-    }
+    const reason = this.#refusal(node, lease, now);
+    if (reason !== undefined) return { kind: "refused", reason };
     const terms = this.terms();
     const expiresAt = now + terms.leaseSeconds * 1000;
-    this.#add({
-      ...node,
-      expiresAt,
-      checkAt: expiresAt,
-      index: this.#dense.length,
-      order: this.#nextOrder++,
-      windowCount: 1,
-      windowAt: now,
-    });
-    return { kind: "granted", terms, isNew: true };
+    if (lease === undefined) this.#add(node, expiresAt, now);
+    else this.#renew(lease, node, expiresAt, now);
+    return { kind: "granted", terms, isNew: lease === undefined };
+  }
+
+  #refusal(
+    node: Registration,
+    lease: MutableLease | undefined,
+    now: number,
+  ): RegisterRefusal | undefined {
+    const limits = this.#limits;
+    if (lease?.displaced === node.instance) return "identity_used_twice";
+    const past = lease ?? this.#departed.get(node.id);
+    if (past !== undefined && node.sequence <= past.sequence) {
+      return "stale_sequence";
+    }
+    if (this.#windowOf(past, now).windowCount >= limits.reregisterCount) {
+      return "registering_too_fast";
+    }
+    if (lease === undefined && this.#dense.length >= limits.nodeCount) {
+      return "registry_full";
+    }
+    const held = this.#perSource.get(node.source) ?? 0;
+    return node.source !== lease?.source && held >= limits.nodesPerAddressCount
+      ? "too_many_nodes_for_address"
+      : undefined;
+  }
+
+  /** The window that a registration at `now` falls into. */
+  #windowOf(
+    past: History | undefined,
+    now: number,
+  ): Pick<History, "windowAt" | "windowCount"> {
+    return past === undefined ||
+        now - past.windowAt >= this.#limits.reregisterWindowMs
+      ? { windowAt: now, windowCount: 0 }
+      : past;
   }
 
   #renew(
     lease: MutableLease,
     node: Registration,
+    expiresAt: number,
     now: number,
-  ): RegisterOutcome {
-    if (node.sequence <= lease.sequence) {
-      return { kind: "refused", reason: "stale_sequence" };
-    }
-    if (now - lease.windowAt >= this.#limits.reregisterWindowMs) {
-      lease.windowAt = now;
-      lease.windowCount = 0;
-    }
-    if (lease.windowCount >= this.#limits.reregisterCount) {
-      return { kind: "refused", reason: "registering_too_fast" };
-    }
+  ): void {
+    const { windowAt, windowCount } = this.#windowOf(lease, now);
+    lease.windowAt = windowAt;
+    lease.windowCount = windowCount + 1;
     if (node.source !== lease.source) {
-      if (this.#sourceIsFull(node.source)) {
-        return { kind: "refused", reason: "too_many_nodes_for_address" };
-      }
       this.#countSource(lease.source, -1);
       this.#countSource(node.source, 1);
       lease.source = node.source;
     }
     lease.observedHost = node.observedHost;
-    lease.windowCount++;
     lease.sequence = node.sequence;
-    this.#entryBytes += node.entry.length - lease.entry.length;
+    if (node.instance !== lease.instance) {
+      lease.displaced = lease.instance;
+      lease.instance = node.instance;
+    }
+    this.#listedBytes += node.listedBytes - lease.listedBytes;
+    lease.listedBytes = node.listedBytes;
     lease.entry = node.entry;
-    const terms = this.terms();
     // A lease that got shorter would be looked at too late.
-    lease.expiresAt = Math.max(
-      lease.checkAt,
-      now + terms.leaseSeconds * 1000,
-    );
-    return { kind: "granted", terms, isNew: false };
+    lease.expiresAt = Math.max(lease.checkAt, expiresAt);
   }
 
   /**
-   * Ends a lease early. `sequence` is that of the last registration the node
-   * sent, so that a process which leaves cannot take down the one that has
-   * replaced it under the same id.
+   * Ends a lease early, unless another process has it: one that leaves must
+   * not take down the one that has replaced it. `sequence` is that of the last
+   * registration the node sent; one that arrives late is then refused.
    *
    * @returns the entry of the lease that was ended, if there was one.
    */
-  withdraw(id: string, sequence: number, now: number): string | undefined {
+  withdraw(
+    { id, instance, sequence }: Pick<
+      Registration,
+      "id" | "instance" | "sequence"
+    >,
+    now: number,
+  ): string | undefined {
     this.expire(now);
     const lease = this.#byId.get(id);
-    if (lease === undefined || sequence < lease.sequence) return undefined;
-    return this.#remove(lease);
+    if (lease?.instance !== instance || sequence < lease.sequence) {
+      return undefined;
+    }
+    lease.sequence = sequence;
+    return this.#depart(lease, now);
   }
 
   /**
@@ -245,14 +291,21 @@ export class Registry {
    *
    * @returns the entry of the lease that was ended, if there was one.
    */
-  drop(id: string, sequence: number): string | undefined {
+  drop(
+    { id, sequence }: Pick<Registration, "id" | "sequence">,
+    now: number,
+  ): string | undefined {
     const lease = this.#byId.get(id);
     if (lease === undefined || lease.sequence !== sequence) return undefined;
-    return this.#remove(lease);
+    return this.#depart(lease, now);
   }
 
   /** Ends every lease whose time is over. */
   expire(now: number): void {
+    for (const [id, { forgetAt }] of this.#departed) {
+      if (forgetAt > now) break; // so is the rest
+      this.#departed.delete(id);
+    }
     for (;;) {
       const lease = this.#checks.peek();
       if (lease === undefined || lease.checkAt > now) return;
@@ -268,11 +321,12 @@ export class Registry {
   }
 
   /**
-   * A page of the listing: what fits both the page's count and `pageBytes`.
-   * When everything fits on one page it comes in the order of registration,
-   * else in an order that `random` (from 0 to below 1) decides anew for each
-   * listing. A node that registers while a listing is being paged through may
-   * be missing from it; no cursor costs the relay memory.
+   * A page of the listing: what fits both the page's count and `pageBytes`,
+   * never empty while something is left. When everything fits on one page it
+   * comes in the order of registration, else in an order that `random` (from 0
+   * to below 1) decides anew for each listing. A node that registers while a
+   * listing is being paged through may be missing from it; no cursor costs the
+   * relay memory.
    */
   list(
     options: { cursor?: string; pageBytes: number; random: () => number },
@@ -283,10 +337,10 @@ export class Registry {
     const pageCount = this.#limits.listingPageCount;
     if (
       options.cursor === undefined && count <= pageCount &&
-      this.#entryBytes + count <= options.pageBytes
+      this.#listedBytes + count <= options.pageBytes
     ) {
-      const inOrder = this.#dense.toSorted((a, b) => a.order - b.order);
-      return { count, entries: inOrder.map((lease) => lease.entry) };
+      const inOrder = Array.from(this.#byId.values(), ({ entry }) => entry);
+      return { count, entries: inOrder };
     }
     const walk = options.cursor === undefined
       ? startWalk(count, options.random)
@@ -294,24 +348,59 @@ export class Registry {
     if (walk === undefined) return { count, entries: [] };
     const entries: string[] = [];
     let bytes = 0;
-    for (; walk.step < walk.span; walk.step++) {
-      const place = (walk.start + walk.step * walk.stride) % walk.span;
-      const lease = this.#dense[place];
-      if (lease === undefined) continue; // the table has shrunk
-      bytes += lease.entry.length + 1;
+    for (; skipTo(walk, count); walk.step++) {
+      const { entry, listedBytes } = this.#dense[placeOf(walk)]!;
+      bytes += listedBytes + 1;
       if (entries.length >= pageCount || bytes > options.pageBytes) break;
-      entries.push(lease.entry);
+      entries.push(entry);
     }
     const done = walk.step >= walk.span || entries.length === 0;
     return { count, entries, ...(done ? {} : { cursor: formatCursor(walk) }) };
   }
 
-  #add(lease: MutableLease): void {
-    this.#byId.set(lease.id, lease);
+  #add(node: Registration, expiresAt: number, now: number): void {
+    const { id, instance, sequence, observedHost, source } = node;
+    const { windowAt, windowCount } = this.#windowOf(
+      this.#departed.get(id),
+      now,
+    );
+    this.#departed.delete(id);
+    const lease: MutableLease = {
+      id,
+      instance,
+      sequence,
+      entry: node.entry,
+      listedBytes: node.listedBytes,
+      observedHost,
+      source: source === observedHost ? observedHost : source, // one copy
+      expiresAt,
+      displaced: undefined,
+      checkAt: expiresAt,
+      index: this.#dense.length,
+      windowCount: windowCount + 1,
+      windowAt,
+    };
+    this.#byId.set(id, lease);
     this.#dense.push(lease);
     this.#checks.push(lease);
-    this.#countSource(lease.source, 1);
-    this.#entryBytes += lease.entry.length;
+    this.#countSource(source, 1);
+    this.#listedBytes += node.listedBytes;
+  }
+
+  /**
+   * As {@linkcode #remove}, and remembers the id for one window: else whoever
+   * leaves and comes back could register as often as it likes, and again with
+   * what it signed before it left.
+   */
+  #depart(lease: MutableLease, now: number): string {
+    const { id, sequence, windowAt, windowCount } = lease;
+    if (this.#departed.size >= this.#limits.nodeCount) {
+      const [oldest] = this.#departed.keys();
+      this.#departed.delete(oldest!);
+    }
+    const forgetAt = now + this.#limits.reregisterWindowMs;
+    this.#departed.set(id, { sequence, windowAt, windowCount, forgetAt });
+    return this.#remove(lease);
   }
 
   /** Takes `lease` out; returns its entry, which it no longer holds. */
@@ -325,14 +414,9 @@ export class Registry {
     lease.index = -1;
     this.#countSource(lease.source, -1);
     const { entry } = lease;
-    this.#entryBytes -= entry.length;
+    this.#listedBytes -= lease.listedBytes;
     lease.entry = ""; // the heap may hold the lease for another minute
     return entry;
-  }
-
-  #sourceIsFull(source: string): boolean {
-    const held = this.#perSource.get(source) ?? 0;
-    return held >= this.#limits.nodesPerAddressCount;
   }
 
   #countSource(source: string, change: number): void {
@@ -359,6 +443,46 @@ function startWalk(span: number, random: () => number): Walk | undefined {
   return { start, stride: stride % span || 1, span, step: 0 };
 }
 
+function placeOf({ start, stride, span, step }: Walk): number {
+  return (start + step * stride) % span;
+}
+
+/**
+ * Goes on to the next place below `count`, where the table has shrunk since the
+ * walk began; `false` when there is none. Jumps: a cursor cannot make the relay
+ * look at a million empty places.
+ */
+function skipTo(walk: Walk, count: number): boolean {
+  const { span, stride } = walk;
+  const place = placeOf(walk);
+  if (walk.step < span && place >= count) {
+    const [low, high] = [span - place, span - place + count - 1];
+    walk.step += leastFactor(stride, { low, high, modulus: span });
+  }
+  return walk.step < span;
+}
+
+/**
+ * The least `k` for which `k * stride % modulus` is from `low` (above 0) to
+ * `high` (below `modulus`); Infinity when there is none. Where the first turn
+ * round the modulus has no such `k`, the question is how many turns there must
+ * be, which is the same question with smaller numbers, as in Euclid's algorithm.
+ */
+function leastFactor(
+  stride: number,
+  { low, high, modulus }: { low: number; high: number; modulus: number },
+): number {
+  if (stride === 0 || low > high) return Infinity;
+  const first = Math.ceil(low / stride);
+  if (first * stride <= high) return first;
+  const turns = leastFactor(modulus % stride, {
+    low: stride - high % stride,
+    high: stride - low % stride,
+    modulus: stride,
+  });
+  return Math.ceil((low + turns * modulus) / stride);
+}
+
 function greatestCommonDivisor(a: number, b: number): number {
   return b === 0 ? a : greatestCommonDivisor(b, a % b);
 }
@@ -367,12 +491,95 @@ function formatCursor(walk: Walk): string {
   return [walk.start, walk.stride, walk.span, walk.step].join(".");
 }
 
+/** The walk that goes on; `undefined` for what no listing can have given. */
 function parseCursor(text: string, nodeCount: number): Walk | undefined {
   const match = /^(\d{1,7})\.(\d{1,7})\.(\d{1,7})\.(\d{1,7})$/.exec(text);
   if (match === null) return undefined;
   const [start = 0, stride = 0, span = 0, step = 0] = match.slice(1).map(
     Number,
   );
-  if (start >= span || span > nodeCount || step >= span) return undefined;
-  return { start, stride, span, step };
+  const isWalk = span <= nodeCount && start < span && step < span &&
+    stride > 0 && greatestCommonDivisor(stride, span) === 1;
+  return isWalk ? { start, stride, span, step } : undefined;
+}
+
+/** Most characters of one skip or one literal: their counts are characters. */
+const RUN_LENGTH = 255;
+/** Equal characters that are worth a new run, which costs two. */
+const WORTH_SKIPPING = 4;
+
+/**
+ * Packs tuples of texts that are much alike: of each text only what differs,
+ * place by place, from the same text of a sample. Lossless for any text, short
+ * for those that resemble the sample; a character above 0xFF doubles the size.
+ *
+ * Packed, a text is runs of `skip[1] length[1] literal[length]`: `skip`
+ * characters as in the sample, then `length` of its own. An empty run ends it.
+ */
+export class Packing {
+  readonly #sample: readonly string[];
+
+  /** Only what the same sample packed can be unpacked. */
+  constructor(sample: readonly string[]) {
+    this.#sample = sample;
+  }
+
+  /** The texts as one string, in memory of its own. */
+  pack(texts: readonly string[]): string {
+    const units: number[] = [];
+    for (const [index, text] of texts.entries()) {
+      const sample = this.#sample[index] ?? "";
+      for (let at = 0; at < text.length;) {
+        const skip = commonLength(text, sample, { at, most: RUN_LENGTH });
+        const start = at + skip;
+        at = start;
+        while (
+          at < text.length && at - start < RUN_LENGTH &&
+          commonLength(text, sample, { at, most: WORTH_SKIPPING }) <
+            WORTH_SKIPPING
+        ) at++;
+        units.push(skip, at - start);
+        for (let n = start; n < at; n++) units.push(text.charCodeAt(n));
+      }
+      units.push(0, 0);
+    }
+    return String.fromCharCode(...units);
+  }
+
+  /** The texts that were packed. */
+  unpack(packed: string): string[] {
+    const texts: string[] = [];
+    let sample = this.#sample[0] ?? "";
+    let text = "";
+    for (let at = 0; at < packed.length;) {
+      const skip = packed.charCodeAt(at);
+      const length = packed.charCodeAt(at + 1);
+      at += 2;
+      if (skip === 0 && length === 0) {
+        texts.push(text);
+        text = "";
+        sample = this.#sample[texts.length] ?? "";
+        continue;
+      }
+      const done = text.length;
+      text += sample.slice(done, done + skip) + packed.slice(at, at + length);
+      at += length;
+    }
+    return texts;
+  }
+}
+
+/** How many characters from `at` on are the same in both, up to `most`. */
+function commonLength(
+  text: string,
+  sample: string,
+  { at, most }: { at: number; most: number },
+): number {
+  const end = Math.min(text.length, sample.length, at + most);
+  let length = 0;
+  while (
+    at + length < end &&
+    text.charCodeAt(at + length) === sample.charCodeAt(at + length)
+  ) length++;
+  return length;
 }

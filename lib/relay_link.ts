@@ -17,17 +17,19 @@ import {
   ProtocolError,
 } from "./errors.ts";
 import { greet } from "./greeting.ts";
-import { certificateId } from "./identity.ts";
+import { certificateId, certificateTimes } from "./identity.ts";
 import type { KnownRelays } from "./known_relays.ts";
 import type { Limits } from "./limits.ts";
 import { show } from "./text.ts";
-import { dial } from "./transport/dial.ts";
+import { dial, type PeerIdentity } from "./transport/dial.ts";
 import { learnCertificate } from "./transport/learn.ts";
 
 /** What a link tells on the way. */
 export type RelayLinkEvent =
   /** A relay whose id nobody gave was met; `id` is what it proved to be. */
   | { event: "relay_unverified"; relay: string; id: string }
+  /** A relay was met for the first time, and will be known again. */
+  | { event: "relay_remembered"; relay: string; id: string; path: string }
   /** The relay at a bare address is another one than before. */
   | { event: "relay_changed"; relay: string; id: string; previousId: string };
 
@@ -61,7 +63,7 @@ export interface RelaySession {
 export class RelayLink {
   readonly relay: RelayAddress;
   readonly #options: RelayLinkOptions;
-  #certificate: Uint8Array | null = null;
+  #peer: PeerIdentity | null = null;
   #metId: string | null = null;
 
   /**
@@ -90,13 +92,15 @@ export class RelayLink {
    */
   async open(signal?: AbortSignal): Promise<RelaySession> {
     try {
-      const conn = this.#options.plaintext
-        ? await this.#dial(null, signal)
+      const met = this.#options.plaintext
+        ? { conn: await this.#dial(null, signal), id: null }
         : await this.#dialPinned(signal);
       try {
-        return await this.#greet(conn);
+        const session = await this.#greet(met, signal);
+        if (met.id !== null) await this.#meet(met.id);
+        return session;
       } catch (error) {
-        conn.close();
+        met.conn.close();
         throw error;
       }
     } catch (error) {
@@ -107,7 +111,7 @@ export class RelayLink {
   }
 
   #dial(
-    peer: { id: string; certificate: Uint8Array } | null,
+    peer: PeerIdentity | null,
     signal: AbortSignal | undefined,
   ): Promise<Conn> {
     const timeoutMs = this.#options.limits.connectMs;
@@ -115,18 +119,18 @@ export class RelayLink {
   }
 
   /** Dials the certificate met before; meets the relay when there is none. */
-  async #dialPinned(signal: AbortSignal | undefined): Promise<Conn> {
-    if (this.#certificate !== null && this.#metId !== null) {
+  async #dialPinned(
+    signal: AbortSignal | undefined,
+  ): Promise<{ conn: Conn; id: string }> {
+    const known = this.#peer;
+    if (known !== null) {
       try {
-        return await this.#dial(
-          { id: this.#metId, certificate: this.#certificate },
-          signal,
-        );
+        return { conn: await this.#dial(known, signal), id: known.id };
       } catch (error) {
         const isOther = error instanceof ProtocolError &&
           error.code === "identity_mismatch";
         if (!isOther) throw error;
-        this.#certificate = null; // restarted, with another certificate
+        this.#peer = null; // restarted, with another certificate
       }
     }
     const certificate = await learnCertificate(this.relay, {
@@ -140,55 +144,87 @@ export class RelayLink {
         "Cannot verify relay: its certificate is not of a P-256 key",
       );
     }
-    const isNew = this.#verify(id);
-    const conn = await this.#dial({ id, certificate }, signal);
-    // Only now has it proved to hold the key.
-    try {
-      await this.#meet(id, isNew);
-    } catch (error) {
-      conn.close();
-      throw error;
-    }
-    this.#certificate = certificate;
-    return conn;
+    this.#verify(id);
+    this.#requireInTime(certificate);
+    const peer = { id, certificate };
+    const conn = await this.#dial(peer, signal);
+    this.#peer = peer; // only now has it proved to hold the key
+    return { conn, id };
   }
 
-  /** Whether the id is to be remembered; throws when it must not be. */
-  #verify(id: string): boolean {
+  /** Throws when the relay there must not be `id`. */
+  #verify(id: string): void {
     const expected = this.relay.id;
-    if (expected !== undefined && expected !== id) {
-      throw this.#notItself(expected, id, "the relay address names another");
+    if (expected !== undefined) {
+      if (expected === id) return; // named by the person: no file overrules that
+      throw this.#notItself(
+        { expected, found: id, why: "the relay address names another" },
+        "use its new relay address",
+      );
     }
-    const met = this.#options.knownRelays?.compare(this.relay, id);
-    if (met?.kind === "changed") {
-      const path = show(this.#options.knownRelays?.path ?? "");
-      throw this.#notItself(met.knownId, id, `${path} remembers another`);
-    }
-    return met?.kind === "unknown";
+    const { knownRelays } = this.#options;
+    const met = knownRelays?.compare(this.relay, id);
+    if (met?.kind !== "changed") return;
+    const path = show(knownRelays?.path ?? "");
+    throw this.#notItself(
+      { expected: met.knownId, found: id, why: `${path} remembers another` },
+      `remove its line from ${path}`,
+    );
   }
 
-  async #meet(id: string, isNew: boolean): Promise<void> {
+  /** A certificate that is not valid now means that a clock is wrong. */
+  #requireInTime(certificate: Uint8Array): void {
+    const { from, to } = certificateTimes(certificate);
+    const now = Date.now();
+    if (now >= from && now <= to) return;
+    const day = (ms: number) => new Date(ms).toISOString().slice(0, 10);
+    throw this.#fail({
+      what: "Cannot trust relay",
+      why: `its certificate is good from ${day(from)} to ${
+        day(to)
+      }, and here it is ${day(now)}`,
+      remedy: "set this machine's clock, or the relay's",
+    });
+  }
+
+  /** Notes who was met, and tells what is new about it. */
+  async #meet(id: string): Promise<void> {
+    const { knownRelays, onEvent } = this.#options;
     const relay = formatEndpoint(this.relay);
     const previousId = this.#metId;
     this.#metId = id;
-    if (isNew) await this.#options.knownRelays?.remember(this.relay, id);
-    if (previousId !== null && previousId !== id) {
-      this.#options.onEvent({ event: "relay_changed", relay, id, previousId });
-    } else if (previousId === null && this.relay.id === undefined) {
-      const known = this.#options.knownRelays !== undefined && !isNew;
-      if (!known) {
-        this.#options.onEvent({ event: "relay_unverified", relay, id });
-      }
+    const acquaintance = knownRelays?.compare(this.relay, id).kind;
+    if (acquaintance === "unknown" || acquaintance === "changed") {
+      await knownRelays!.remember(this.relay, id);
+    }
+    if (previousId === id) return;
+    if (previousId !== null) {
+      onEvent({ event: "relay_changed", relay, id, previousId });
+    } else if (this.relay.id === undefined && acquaintance === undefined) {
+      onEvent({ event: "relay_unverified", relay, id });
+    } else if (acquaintance === "unknown") {
+      onEvent({
+        event: "relay_remembered",
+        relay,
+        id,
+        path: knownRelays!.path,
+      });
     }
   }
 
-  async #greet(conn: Conn): Promise<RelaySession> {
+  async #greet(
+    met: { conn: Conn; id: string | null },
+    signal: AbortSignal | undefined,
+  ): Promise<RelaySession> {
     const { limits, role } = this.#options;
-    const channel = new Channel(conn, {
+    const channel = new Channel(met.conn, {
       limits,
       writeStallMs: limits.controlWriteStallMs,
       idleMs: limits.handshakeMs,
     });
+    using _signal = channel.endOn(signal);
+    // One deadline for all of it, whatever trickles in.
+    using _deadline = channel.endOn(AbortSignal.timeout(limits.handshakeMs));
     const outcome = await greet(channel, { role });
     if (outcome.kind === "refused") {
       throw this.#refused(outcome.code, outcome.text);
@@ -202,7 +238,7 @@ export class RelayLink {
         "Cannot greet relay: it is none",
       );
     }
-    if (this.#metId !== null && id !== this.#metId) {
+    if (met.id !== null && id !== met.id) {
       throw new ProtocolError(
         "bad_message",
         "Cannot greet relay: it claims another id than it proved",
@@ -211,13 +247,16 @@ export class RelayLink {
     return { channel, id, nonce, greeting: greeting ?? "" };
   }
 
-  #notItself(expected: string, found: string, why: string): Failure {
+  #notItself(
+    { expected, found, why }: { expected: string; found: string; why: string },
+    remedy: string,
+  ): Failure {
     return this.#fail({
       what: "Cannot trust relay",
       why:
         `identity does not match: ${why}, wanted ${expected}, found ${found}`,
       remedy:
-        "if the relay was set up anew, use its new relay address; if not, somebody is in between",
+        `if the relay was set up anew, ${remedy}; if not, somebody is in between`,
     });
   }
 
@@ -251,12 +290,19 @@ export class RelayLink {
     if (code !== undefined && code !== "timed_out" && code !== "idle") {
       return this.#fail({
         what: "Cannot talk to relay",
-        why: `whoever answers there is not a relay (${
-          (error as ProtocolError).message
-        })`,
+        why: "whoever answers there is not a relay",
         remedy: this.#options.plaintext
           ? "check host and port; a relay without --plaintext wants encryption here too"
           : "check host and port",
+        cause: error,
+      });
+    }
+    if (error instanceof Deno.errors.NotCapable) {
+      return new Failure("not_allowed", {
+        what: "Cannot reach relay",
+        where: formatEndpoint(this.relay),
+        why: describeCause(error),
+        remedy: "grant it with --allow-net",
         cause: error,
       });
     }

@@ -11,7 +11,7 @@ import { addressGroup, formatRelayAddress, withoutMapping } from "./address.ts";
 import { Channel } from "./channel.ts";
 import { type Endpoint, formatEndpoint } from "./conn.ts";
 import { ProtocolError, systemErrorCode } from "./errors.ts";
-import { receivePeer, refusal } from "./greeting.ts";
+import { checkGreeting, receivePeer, refusal } from "./greeting.ts";
 import { createIdentity, type Identity } from "./identity.ts";
 import { type IncidentEvent, Incidents } from "./incidents.ts";
 import { type Limits, limitsWith } from "./limits.ts";
@@ -30,8 +30,9 @@ import {
   type OpenedRegistration,
   openRegistration,
   readRegistration,
+  signRegistration,
 } from "./registration.ts";
-import { Registry } from "./registry.ts";
+import { Packing, Registry } from "./registry.ts";
 import { dial } from "./transport/dial.ts";
 import { type Accepted, listen, type Listener } from "./transport/listen.ts";
 
@@ -69,13 +70,13 @@ export interface RelayOptions {
   port: number;
   /** Address to bind; every IPv4 address of the machine by default. */
   host?: string;
-  /** Host and port to put in the relay address, where they differ. */
-  advertise?: Endpoint;
+  /** What to put in the relay address, where it differs. */
+  advertise?: { host: string; port?: number };
   /** Who the relay is; made anew by default. */
   identity?: Identity;
   /** Goes without encryption, for whoever asks for it on both sides. */
   plaintext?: boolean;
-  /** What the relay says to clients. */
+  /** What the relay says to clients, at most 200 characters. */
   greeting?: string;
   /** Numbers to replace in `limits.ts`. */
   limits?: Partial<Limits>;
@@ -116,10 +117,15 @@ const NONCE_BYTES = 32;
  * assertEquals(relay.nodeCount, 0);
  * ```
  *
+ * @throws {RangeError} when the greeting is too long.
  * @throws {Deno.errors} or an `E…` error when the port cannot be bound.
  */
 export async function serveRelay(options: RelayOptions): Promise<RelayServer> {
-  const relay = new Relay(options, options.identity ?? await createIdentity());
+  const identity = options.identity ?? await createIdentity();
+  const relay = new Relay(options, {
+    identity,
+    packing: new Packing(await sampleParts(identity)),
+  });
   await relay.start();
   return relay;
 }
@@ -129,16 +135,23 @@ class Relay implements RelayServer {
   readonly #identity: Identity;
   readonly #limits: Limits;
   readonly #registry: Registry;
+  readonly #packing: Packing;
   readonly #incidents: Incidents;
   readonly #dialBacks = new Map<string, number>();
   #dialBacksRunning = 0;
   #listener: Listener | null = null;
   #sweep: ReturnType<typeof setInterval> | undefined;
   #closing: Promise<void> | null = null;
+  readonly #onAbort = () => void this.close();
 
-  constructor(options: RelayOptions, identity: Identity) {
+  constructor(
+    options: RelayOptions,
+    { identity, packing }: { identity: Identity; packing: Packing },
+  ) {
+    checkGreeting(options.greeting ?? "");
     this.#options = options;
     this.#identity = identity;
+    this.#packing = packing;
     this.#limits = limitsWith(options.limits);
     this.#incidents = new Incidents(
       this.#limits.refusalPauseMs,
@@ -152,7 +165,8 @@ class Relay implements RelayServer {
 
   async start(): Promise<void> {
     const options = this.#options;
-    options.signal?.throwIfAborted();
+    const { signal } = options;
+    signal?.throwIfAborted();
     this.#listener = await listen({
       at: { host: options.host ?? "0.0.0.0", port: options.port },
       identity: options.plaintext ? null : this.#identity,
@@ -161,11 +175,15 @@ class Relay implements RelayServer {
       handle: (accepted) => this.#talk(accepted),
       incidents: this.#incidents,
     });
+    if (signal?.aborted) { // while the port was being bound
+      await this.close();
+      throw signal.reason;
+    }
     this.#sweep = setInterval(
       () => this.#registry.expire(performance.now()),
       this.#limits.sweepMs,
     );
-    options.signal?.addEventListener("abort", () => void this.close());
+    signal?.addEventListener("abort", this.#onAbort);
     this.#tell({
       event: "relay_listening",
       ...this.address,
@@ -187,7 +205,8 @@ class Relay implements RelayServer {
   }
 
   get relayAddress(): string {
-    const { host, port } = this.#options.advertise ?? this.address;
+    const bound = this.address;
+    const { host, port = bound.port } = this.#options.advertise ?? bound;
     // An address that stands for all of them cannot be dialled from elsewhere.
     const dialled = host === "0.0.0.0"
       ? "127.0.0.1"
@@ -211,6 +230,7 @@ class Relay implements RelayServer {
 
   async #close(): Promise<void> {
     clearInterval(this.#sweep);
+    this.#options.signal?.removeEventListener("abort", this.#onAbort);
     await this.#listener?.close();
   }
 
@@ -281,19 +301,22 @@ class Relay implements RelayServer {
   }
 
   #register(
-    { record, certificate, signature }: MessageOf<"register">,
+    signed: MessageOf<"register">,
     registration: OpenedRegistration,
     remote: Endpoint,
   ): RelayToNode {
-    const { id, sequence, name, addresses } = registration;
+    const { id, instance, sequence, name, addresses } = registration;
     if (addresses.length === 0) {
       return refusal("bad_address", "addresses: there is none");
     }
     const observedHost = withoutMapping(remote.host);
+    const parts = partsOf(signed);
     const outcome = this.#registry.register({
       id,
+      instance,
       sequence,
-      entry: JSON.stringify({ record, certificate, signature }),
+      entry: this.#packing.pack(parts),
+      listedBytes: listedText(parts).length,
       observedHost,
       source: addressGroup(observedHost),
     }, performance.now());
@@ -312,9 +335,11 @@ class Relay implements RelayServer {
     return { kind: "registered", ...outcome.terms };
   }
 
-  #withdraw({ id, sequence }: OpenedRegistration): RelayToNode {
-    const entry = this.#registry.withdraw(id, sequence, performance.now());
-    if (entry !== undefined) this.#tellLeft(id, entry, "withdrawn");
+  #withdraw(registration: OpenedRegistration): RelayToNode {
+    const entry = this.#registry.withdraw(registration, performance.now());
+    if (entry !== undefined) {
+      this.#tellLeft(registration.id, entry, "withdrawn");
+    }
     return { kind: "withdrawn" };
   }
 
@@ -333,7 +358,9 @@ class Relay implements RelayServer {
       pageBytes: this.#limits.frameControlBytes - NODES_OVERHEAD_BYTES,
       random: Math.random,
     }, performance.now());
-    await channel.sendFrames(encodeNodes(page));
+    const entries = page.entries
+      .map((entry) => listedText(this.#packing.unpack(entry)));
+    await channel.sendFrames(encodeNodes({ ...page, entries }));
   }
 
   /**
@@ -348,7 +375,7 @@ class Relay implements RelayServer {
     const lease = this.#registry.find(id, now);
     if (lease === undefined) return { kind: "reported", outcome: "unknown" };
     const { sequence, observedHost } = lease;
-    const registration = registrationOf(lease.entry);
+    const registration = registrationOf(this.#packing.unpack(lease.entry));
     const endpoint = registration.addresses
       .find((address) => withoutMapping(address.host) === observedHost);
     if (endpoint === undefined || !this.#mayDialBack(id, now)) {
@@ -356,7 +383,7 @@ class Relay implements RelayServer {
     }
     const outcome = await this.#dialBack(endpoint, registration);
     if (outcome === "gone") {
-      const entry = this.#registry.drop(id, sequence);
+      const entry = this.#registry.drop({ id, sequence }, performance.now());
       if (entry !== undefined) this.#tellLeft(id, entry, "found_dead");
     }
     return { kind: "reported", outcome };
@@ -404,21 +431,63 @@ class Relay implements RelayServer {
     entry: string,
     how: "withdrawn" | "expired" | "found_dead",
   ): void {
-    const { name } = registrationOf(entry);
+    const { name } = registrationOf(this.#packing.unpack(entry));
     this.#tell({ event: "node_left", id, name, how });
   }
 }
 
 const REGISTER_REFUSAL_TEXT = {
+  identity_used_twice:
+    "another process uses this identity: give each node its own --state",
   stale_sequence: "a newer registration of this node is known",
   registering_too_fast: "this identity registers too often; is it used twice?",
   registry_full: "the relay lists as many nodes as it may",
   too_many_nodes_for_address: "too many nodes registered from this address",
 } as const;
 
-/** What an entry of the registry says; it was checked when it came. */
-function registrationOf(entry: string): OpenedRegistration {
-  const verdict = readRegistration(JSON.parse(entry) as SignedRecord);
+/**
+ * What an entry holds, as texts whose characters are bytes: the record as JSON
+ * text, the certificate, the signature. Base64 that was not as we write it comes
+ * out as we do; the record, which is what was signed, comes out as it was.
+ */
+function partsOf({ record, certificate, signature }: SignedRecord): string[] {
+  return [asciiJson(record), atob(certificate), atob(signature)];
+}
+
+/** The parts as a page of the listing has them: JSON text of one byte a unit. */
+function listedText(
+  [record, certificate = "", signature = ""]: string[],
+): string {
+  return `{"record":${record},"certificate":"${btoa(certificate)}",` +
+    `"signature":"${btoa(signature)}"}`;
+}
+
+/** What all entries have in common is in one of the relay's own. */
+async function sampleParts(identity: Identity): Promise<string[]> {
+  const signed = await signRegistration({
+    purpose: "register",
+    relay: identity.id,
+    nonce: new Uint8Array(NONCE_BYTES).toBase64(),
+    instance: new Uint8Array(12).toBase64(),
+    sequence: 1e12, // as many digits as the time in milliseconds
+    name: "",
+    addresses: [],
+  }, identity);
+  return partsOf(signed);
+}
+
+/** JSON text whose characters are bytes: pages are cut by counting them. */
+function asciiJson(text: string): string {
+  return JSON.stringify(text).replaceAll(
+    /[^\x20-\x7e]/g,
+    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}
+
+/** What the parts of an entry say; it was checked when it came. */
+function registrationOf(parts: string[]): OpenedRegistration {
+  const signed = JSON.parse(listedText(parts)) as SignedRecord;
+  const verdict = readRegistration(signed);
   if (verdict.kind === "refused") throw new TypeError(verdict.refusal.text);
   return verdict.registration;
 }

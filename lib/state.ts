@@ -5,7 +5,7 @@
  * @module
  */
 
-import { join } from "@std/path";
+import { join } from "@std/path/join";
 import { describeCause, Failure } from "./errors.ts";
 import {
   createIdentity,
@@ -77,7 +77,10 @@ async function writeIdentity(folder: string, path: string): Promise<Identity> {
     if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
     return await readIdentity(path) ?? identity; // another process was first
   } finally {
-    await Deno.remove(temporary);
+    // Must not hide why the writing failed; what is left is read by nobody.
+    await Deno.remove(temporary).catch(ignore);
   }
   return identity;
 }
+
+function ignore(): void {}

@@ -1,5 +1,5 @@
 /**
- * A node that registers like any other and then lies, each in its own way.
+ * A node that registers like any other and then says whatever a test wants.
  */
 
 import { Channel } from "../lib/channel.ts";
@@ -9,9 +9,10 @@ import type { Identity } from "../lib/identity.ts";
 import { Incidents } from "../lib/incidents.ts";
 import { LIMITS } from "../lib/limits.ts";
 import {
+  type ClientToNode,
   DATA_HEADER_BYTES,
   DIRECTION,
-  type MessageOf,
+  writeDataHeader,
 } from "../lib/messages.ts";
 import { signRegistration } from "../lib/registration.ts";
 import { listen } from "../lib/transport/listen.ts";
@@ -19,9 +20,9 @@ import type { TestRelay } from "./_network.ts";
 import { openChannel } from "./_network.ts";
 
 /** What an evil node says to a client that has greeted it. */
-export type Lie = (
+export type Lie<Asked = ClientToNode> = (
   channel: Channel,
-  message: MessageOf<"find" | "read">,
+  message: Asked,
 ) => Promise<void>;
 
 /** What can be told wrongly about an evil node. */
@@ -38,12 +39,20 @@ export interface EvilNodeOptions {
   name?: string;
 }
 
+/** An evil node that runs. */
+export interface EvilNode extends AsyncDisposable {
+  readonly address: Endpoint;
+  /** All it was asked, in order. */
+  readonly asked: readonly ClientToNode[];
+}
+
 /** Starts an evil node and registers it. */
 export async function startEvilNode(
   relay: TestRelay,
   options: EvilNodeOptions,
-): Promise<{ address: Endpoint } & AsyncDisposable> {
+): Promise<EvilNode> {
   const { identity } = options;
+  const asked: ClientToNode[] = [];
   const listener = await listen({
     at: { host: "127.0.0.1", port: 0 },
     identity,
@@ -54,7 +63,7 @@ export async function startEvilNode(
       const channel = new Channel(conn, {
         limits: LIMITS,
         writeStallMs: 5_000,
-        idleMs: 5_000,
+        idleMs: 60_000, // longer than any test waits
       });
       settle();
       const id = options.helloId ?? identity.id;
@@ -64,6 +73,7 @@ export async function startEvilNode(
       for (;;) {
         const message = await channel.receive(DIRECTION.clientToNode);
         if (message === null) return;
+        asked.push(message);
         await options.lie(channel, message);
       }
     },
@@ -75,6 +85,7 @@ export async function startEvilNode(
   });
   return {
     address: listener.address,
+    asked,
     [Symbol.asyncDispose]: () => listener.close(),
   };
 }
@@ -91,6 +102,7 @@ export async function registerNode(
     purpose: "register",
     relay: outcome.hello.id ?? "",
     nonce: outcome.hello.nonce ?? "",
+    instance: "evil-evil",
     sequence: 1,
     name: node.name,
     addresses: node.addresses,
@@ -100,32 +112,55 @@ export async function registerNode(
   if (answer?.kind !== "registered") throw new Error(JSON.stringify(answer));
 }
 
+/** A version, for a file that has none of its own. */
+export const VERSION = "v".repeat(32);
+
+type ToRequest = Pick<ClientToNode, "request">;
+
 /** Says that it has a file of `size` bytes. */
 export function sayFound(
   channel: Channel,
-  { request }: { request: number },
+  { request }: ToRequest,
   size: number,
 ): Promise<void> {
-  const found = { request, size, modifiedMs: 0, version: "v" };
+  const found = { request, size, modifiedMs: 0, version: VERSION };
   return channel.send({ kind: "found", ...found });
 }
 
-/** Sends file bytes. */
-export function sayData(
+/** Refuses a request. */
+export function sayRefused(
   channel: Channel,
-  { request }: { request: number },
+  { request }: ToRequest,
+  { code, text = "no" }: { code: string; text?: string },
+): Promise<void> {
+  return channel.send({ kind: "refused", code, text, request });
+}
+
+/** Sends file bytes, in frames as large as they may be. */
+export async function sayData(
+  channel: Channel,
+  { request }: ToRequest,
   bytes: Uint8Array,
 ): Promise<void> {
-  const buffer = new Uint8Array(DATA_HEADER_BYTES + bytes.length);
-  buffer.set(bytes, DATA_HEADER_BYTES);
-  return channel.sendData(buffer, { request, length: bytes.length });
+  for (let at = 0; at < bytes.length; at += LIMITS.frameDataBytes) {
+    const part = bytes.subarray(at, at + LIMITS.frameDataBytes);
+    const frame = new Uint8Array(DATA_HEADER_BYTES + part.length);
+    writeDataHeader(frame, 0, { request, length: part.length });
+    frame.set(part, DATA_HEADER_BYTES);
+    await channel.sendBulk(frame);
+  }
 }
 
 /** Ends a piece. */
 export function sayPiece(
   channel: Channel,
-  { request }: { request: number },
+  { request }: ToRequest,
   { index, sha256 }: { index: number; sha256: string },
 ): Promise<void> {
   return channel.send({ kind: "piece", request, index, sha256 });
+}
+
+/** Says no more, until the client has left. */
+export async function saysNothing(channel: Channel): Promise<void> {
+  while (await channel.receive(DIRECTION.clientToNode) !== null);
 }

@@ -1,12 +1,14 @@
 /**
- * Time that passes when a test says so: `setTimeout`, `performance.now` and
- * `Date.now` of this process, until disposed of. For what depends on time alone;
+ * Time that passes when a test says so: `setTimeout`, `setInterval`,
+ * `performance.now` and `Date.now` of this process, until disposed of. For what depends on time alone;
  * whatever waits for sockets or files must not be tested with it.
  */
 
 interface Timer {
   readonly dueAt: number;
   readonly call: () => void;
+  /** After which it is due again, where it is. */
+  readonly everyMs?: number;
 }
 
 /** Takes the clocks over. */
@@ -18,26 +20,38 @@ export class FakeTime implements Disposable {
   #nextId = 1_000_000;
 
   constructor() {
-    const { setTimeout, clearTimeout } = globalThis;
+    const { setTimeout, clearTimeout, setInterval, clearInterval } = globalThis;
     const { now } = performance;
     const dateNow = Date.now;
+    const clear = (id: unknown) => {
+      if (!this.#timers.delete(Number(id))) clearTimeout(Number(id));
+    };
     Object.assign(globalThis, {
-      setTimeout: (call: () => void, ms = 0) => {
-        const id = this.#nextId++;
-        this.#timers.set(id, { dueAt: this.#now + ms, call });
-        return id;
-      },
-      clearTimeout: (id: unknown) => {
-        if (!this.#timers.delete(Number(id))) clearTimeout(Number(id));
-      },
+      setTimeout: (call: () => void, ms = 0) =>
+        this.#start({ dueAt: this.#now + ms, call }),
+      setInterval: (call: () => void, ms = 0) =>
+        this.#start({ dueAt: this.#now + ms, call, everyMs: ms }),
+      clearTimeout: clear,
+      clearInterval: clear,
     });
     performance.now = () => this.#now;
     Date.now = () => this.#startedAt + this.#now;
     this.#restore = () => {
-      Object.assign(globalThis, { setTimeout, clearTimeout });
+      Object.assign(globalThis, {
+        setTimeout,
+        clearTimeout,
+        setInterval,
+        clearInterval,
+      });
       performance.now = now;
       Date.now = dateNow;
     };
+  }
+
+  #start(timer: Timer): number {
+    const id = this.#nextId++;
+    this.#timers.set(id, timer);
+    return id;
   }
 
   /** Timers that wait. */
@@ -59,7 +73,9 @@ export class FakeTime implements Disposable {
       const due = [...this.#timers].filter(([, { dueAt }]) => dueAt <= end);
       if (due.length === 0) break;
       const [id, timer] = due.reduce((a, b) => b[1].dueAt < a[1].dueAt ? b : a);
-      this.#timers.delete(id);
+      const { dueAt, everyMs } = timer;
+      if (everyMs === undefined) this.#timers.delete(id);
+      else this.#timers.set(id, { ...timer, dueAt: dueAt + everyMs });
       this.#now = Math.max(this.#now, timer.dueAt);
       timer.call();
     }

@@ -5,6 +5,7 @@ import {
   isHost,
   isId,
   isLoopback,
+  parseAdvertise,
   parseEndpoint,
   parsePort,
   parseRelayAddress,
@@ -47,6 +48,14 @@ for (
     ["::1", true],
     ["fe80::1%eth0", true],
     ["2001:db8::7", true],
+    ["::1%eth0", true],
+    ["::1%", false],
+    ["::1%eth0%eth1", false],
+    ["fe80::1]x", false],
+    ["::1]/x", false],
+    ["x@[::1", false],
+    ["::\n1", false],
+    ["1::2/../", false],
     ["", false],
     ["-nas", false],
     ["a b", false],
@@ -128,6 +137,38 @@ for (
 ) {
   Deno.test(`parseEndpoint reads ${text}`, () => {
     assertEquals(parseEndpoint(text, { zero: false }), endpoint);
+  });
+}
+
+for (
+  const [text, advertised] of [
+    ["nas", { host: "nas" }],
+    ["192.0.2.7", { host: "192.0.2.7" }],
+    ["192.0.2.7:1700", { host: "192.0.2.7", port: 1700 }],
+    ["2001:db8::1", { host: "2001:db8::1" }],
+    ["[2001:db8::1]", { host: "2001:db8::1" }],
+    ["[2001:db8::1]:1700", { host: "2001:db8::1", port: 1700 }],
+  ] as const
+) {
+  Deno.test(`parseAdvertise reads ${text}`, () => {
+    assertEquals<unknown>(parseAdvertise(text), advertised);
+  });
+}
+
+for (
+  const [text, why] of [
+    ["0.0.0.0", "Cannot advertise (0.0.0.0): unspecified address"],
+    ["[::]:1700", "Cannot advertise ([::]:1700): unspecified address"],
+    ["nas:0", "a port is a whole number from 1 to 65535"],
+    ["nas:", "a port is a whole number from 1 to 65535"],
+    [":1700", "Cannot use host"],
+    ["", "Cannot use host"],
+    ["a b", "Cannot use host"],
+  ] as const
+) {
+  Deno.test(`parseAdvertise refuses ${JSON.stringify(text)}`, () => {
+    const error = assertThrows(() => parseAdvertise(text), Failure, why);
+    assertEquals(error.kind, "usage");
   });
 }
 

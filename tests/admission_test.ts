@@ -9,18 +9,20 @@ function admit(
   admission: Admission,
   source: string,
   { count, now, settle }: { count: number; now: number; settle: boolean },
-): { places: Place[]; refused: string[] } {
+): { places: Place[]; evicted: Place[]; refused: string[] } {
   const places: Place[] = [];
+  const evicted: Place[] = [];
   const refused: string[] = [];
   for (let n = 0; n < count; n++) {
     const outcome = admission.admit(source, now);
     if (outcome.kind === "refused") refused.push(outcome.reason);
     else {
       places.push(outcome.place);
+      if (outcome.evicted !== undefined) evicted.push(outcome.evicted);
       if (settle) outcome.place.settle();
     }
   }
-  return { places, refused };
+  return { places, evicted, refused };
 }
 
 Deno.test("Admission lets a burst of one address in, then so many a second", () => {
@@ -68,15 +70,17 @@ Deno.test("Admission holds one address to its connections", () => {
   assertEquals(admission.admit("192.0.2.7", 31_000).kind, "admitted");
 });
 
-Deno.test("Admission holds one address to its pending handshakes", () => {
+Deno.test("Admission holds one address to its pending handshakes: the oldest give way", () => {
   const admission = new Admission(limits);
   const silent = admit(admission, "192.0.2.7", {
     count: 40,
     now: 0,
     settle: false,
   });
-  assertEquals(silent.places.length, limits.handshakesPerAddressCount);
-  assertEquals(new Set(silent.refused), new Set(["too_many_handshakes"]));
+  assertEquals(silent.refused, []);
+  assertEquals(silent.evicted, silent.places.slice(0, 24), "in their order");
+  assertEquals(admission.handshakeCount, limits.handshakesPerAddressCount);
+  assertEquals(admission.connectionCount, limits.handshakesPerAddressCount);
   const other = admit(admission, "192.0.2.8", {
     count: 1,
     now: 0,
@@ -114,14 +118,52 @@ Deno.test("Admission holds everybody together to the connections", () => {
   assertEquals(admission.connectionCount, 0);
 });
 
-Deno.test("Admission holds the machine's own address to half of the handshakes", () => {
+Deno.test("Admission refuses a newcomer when all handshakes are others'", () => {
+  const admission = new Admission({ ...limits, handshakeCount: 32 });
+  const options = { count: 16, now: 0, settle: false };
+  admit(admission, "192.0.2.1", options);
+  admit(admission, "192.0.2.2", options);
+  assertEquals(admission.admit("192.0.2.3", 0), {
+    kind: "refused",
+    reason: "too_many_handshakes",
+  });
+  assertEquals(admission.admit("192.0.2.1", 0).kind, "admitted", "in its own");
+  assertEquals(admission.handshakeCount, 32);
+});
+
+Deno.test("Admission evicts no connection that has said hello", () => {
   const admission = new Admission(limits);
-  const own = admit(admission, "127.0.0.1", {
-    count: 5_000,
+  const source = "192.0.2.7";
+  admit(admission, source, { count: 20, now: 0, settle: true });
+  const { evicted } = admit(admission, source, {
+    count: 16,
     now: 0,
     settle: false,
   });
-  assertEquals(own.places.length, limits.handshakeCount / 2);
+  assertEquals(evicted, []);
+});
+
+Deno.test("Admission counts an evicted place once", () => {
+  const admission = new Admission(limits);
+  const { evicted, places } = admit(admission, "192.0.2.7", {
+    count: 30,
+    now: 0,
+    settle: false,
+  });
+  for (const place of evicted) {
+    place.settle();
+    place.leave();
+  }
+  assertEquals(admission.handshakeCount, limits.handshakesPerAddressCount);
+  for (const place of places) place.leave();
+  assertEquals(admission.connectionCount, 0);
+  assertEquals(admission.handshakeCount, 0);
+});
+
+Deno.test("Admission holds the machine's own address to half of the handshakes", () => {
+  const admission = new Admission(limits);
+  admit(admission, "127.0.0.1", { count: 5_000, now: 0, settle: false });
+  assertEquals(admission.handshakeCount, limits.handshakeCount / 2);
   const other = admit(admission, "127.0.0.2", {
     count: 1,
     now: 0,

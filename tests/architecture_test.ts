@@ -109,6 +109,10 @@ const PURE = [
   "names",
   "refusals",
   "registry",
+  "plan",
+  "rate",
+  "choice",
+  "glob",
   "text",
   "address",
 ];

@@ -8,6 +8,7 @@ import {
   DATA_HEADER_BYTES,
   encodeMessage,
   type Message,
+  writeDataHeader,
 } from "../lib/messages.ts";
 import { CONN_PAIRS } from "./_conn_pairs.ts";
 import { within } from "./_event_log.ts";
@@ -28,6 +29,14 @@ const LIST: Message = { kind: "list" };
 
 function find(request: number): Message {
   return { kind: "find", request, name: "a".repeat(request % 50) };
+}
+
+/** A frame of file bytes. */
+function dataFrame(request: number, bytes: Uint8Array): Uint8Array {
+  const frame = new Uint8Array(DATA_HEADER_BYTES + bytes.length);
+  writeDataHeader(frame, 0, { request, length: bytes.length });
+  frame.set(bytes, DATA_HEADER_BYTES);
+  return frame;
 }
 
 for (const kind of CONN_PAIRS) {
@@ -53,10 +62,8 @@ for (const kind of CONN_PAIRS) {
     bob.openUp();
     const bytes = randomBytes(20_000, seededRandom(1));
     const sending = (async () => {
-      const buffer = new Uint8Array(DATA_HEADER_BYTES + bytes.length);
-      buffer.set(bytes, DATA_HEADER_BYTES);
       await alice.send(find(1));
-      await alice.sendData(buffer, { request: 7, length: bytes.length });
+      await alice.sendBulk(dataFrame(7, bytes));
       await alice.send(find(2));
     })();
     assertEquals((await bob.receiveOrData(["find"]))?.kind, "find");
@@ -179,6 +186,104 @@ Deno.test("Channel holds data frames to their own limit, or to none at all", asy
   }
 });
 
+for (const length of [0, 3, 4]) {
+  Deno.test(`Channel refuses a data frame of ${length} bytes: it holds none of a file`, async () => {
+    const [near, far] = memoryPair();
+    const bob = new Channel(far, OPTIONS);
+    bob.openUp();
+    await writeAll(near, encodeFrame(0x60, new Uint8Array(length)));
+    const error = await assertRejects(
+      () => bob.receiveOrData(["find"]),
+      ProtocolError,
+    );
+    assertEquals(error.code, "bad_message");
+    near.close();
+    far.close();
+  });
+}
+
+Deno.test("Channel takes a data frame of one byte", async () => {
+  const [near, far] = memoryPair();
+  const bob = new Channel(far, OPTIONS);
+  bob.openUp();
+  await writeAll(near, dataFrame(9, Uint8Array.of(5)));
+  assertEquals(await bob.receiveOrData(["find"]), {
+    kind: "data",
+    request: 9,
+    length: 1,
+  });
+  const target = new Uint8Array(1);
+  await bob.readData(target);
+  assertEquals(target[0], 5);
+  near.close();
+  far.close();
+});
+
+Deno.test("Channel sends bulk and messages that are asked for at once one after the other, none inside another", async () => {
+  const [near, far] = memoryPair({ capacityBytes: 1_000 });
+  const alice = new Channel(near, OPTIONS);
+  const bob = new Channel(far, OPTIONS);
+  bob.openUp();
+  const bytes = randomBytes(5_000, seededRandom(3));
+  const sending = Promise.all([
+    alice.send(find(1)),
+    alice.sendBulk(dataFrame(1, bytes)),
+    alice.send(find(2)),
+    alice.sendBulk(dataFrame(2, bytes)),
+    alice.send(find(3)),
+  ]);
+  const requests: number[] = [];
+  for (let n = 0; n < 5; n++) {
+    const message = await within(bob.receiveOrData(["find"]), "a frame");
+    if (message === null) throw new Error("ended");
+    requests.push(message.request);
+    if (message.kind !== "data") continue;
+    const target = new Uint8Array(message.length);
+    await bob.readData(target);
+    assertEquals(target, bytes);
+  }
+  assertEquals(requests.toSorted(), [1, 1, 2, 2, 3]);
+  await sending;
+  near.close();
+  far.close();
+});
+
+Deno.test("Channel keeps nothing of bulk: sending it waits until the conn has taken all", async () => {
+  const [near, far] = memoryPair({ capacityBytes: 1_000 });
+  const alice = new Channel(near, OPTIONS);
+  let isSent = false;
+  const sending = alice.sendBulk(new Uint8Array(3_000)).then(() =>
+    isSent = true
+  );
+  const buffer = new Uint8Array(1_000);
+  for (let left = 3_000; left > 0;) {
+    // What the conn holds back is still with the sender.
+    assertEquals(isSent && left > 1_000, false);
+    left -= await far.read(buffer) ?? left;
+  }
+  await within(sending, "the end of sending");
+  near.close();
+  far.close();
+});
+
+Deno.test("Channel knows whether the next message is here, whole", async () => {
+  const [near, far] = memoryPair();
+  const bob = new Channel(far, OPTIONS);
+  const frames = new Uint8Array([
+    ...encodeMessage(find(1)),
+    ...encodeMessage(find(2)),
+    ...encodeMessage(find(3)).subarray(0, 9),
+  ]);
+  await writeAll(near, frames);
+  assertEquals(bob.hasWholeFrame, false, "nothing has been read yet");
+  await bob.receive(["find"]);
+  assertEquals(bob.hasWholeFrame, true);
+  await bob.receive(["find"]);
+  assertEquals(bob.hasWholeFrame, false, "only half of it is here");
+  near.close();
+  far.close();
+});
+
 Deno.test("Channel skips 64 unknown frames, and no more", async () => {
   const [near, far] = memoryPair({ capacityBytes: 1 << 20 });
   const bob = new Channel(far, OPTIONS);
@@ -250,17 +355,20 @@ Deno.test("Channel lets file bytes trickle, and ends them when they stop", async
     await bob.receiveOrData(["find"]);
     await bob.readData(new Uint8Array(8));
   })().catch((error) => outcome = error.code);
+  const { idleMs } = OPTIONS;
   const frame = encodeFrame(0x60, new Uint8Array(12));
   await near.write(frame.subarray(0, 9));
   for (const byte of frame.subarray(9, -1)) {
-    await time.advance(OPTIONS.idleMs - 1);
+    await time.advance(idleMs - 1);
     await near.write(Uint8Array.of(byte));
   }
-  await time.advance(OPTIONS.idleMs - 1);
+  await time.advance(idleMs - 1);
   assertEquals(outcome, "pending");
-  await time.advance(1);
+  // It looks four times in that while: so much later it knows at the latest.
+  await time.advance(1 + idleMs / 4);
   await receiving;
   assertEquals(outcome, "idle");
+  assertEquals(time.timerCount, 0);
   near.close();
 });
 
@@ -290,6 +398,28 @@ Deno.test("Channel ends a peer that takes no byte for the stall time", async () 
   const alice = new Channel(near, { ...OPTIONS, writeStallMs: 20 });
   const error = await assertRejects(() => alice.send(find(1)), ProtocolError);
   assertEquals(error.code, "slow_consumer");
+  far.close();
+});
+
+Deno.test("Channel takes a peer that reads slowly for slow, not for stalled", async () => {
+  using time = new FakeTime();
+  const [near, far] = memoryPair({ capacityBytes: 16 * 1024 });
+  const alice = new Channel(near, { ...OPTIONS, writeStallMs: 5_000 });
+  const bytes = 512 * 1024;
+  let isSent = false;
+  const sending = alice.sendBulk(new Uint8Array(64 * 1024))
+    .then(() => alice.sendBulk(new Uint8Array(bytes)))
+    .then(() => isSent = true);
+  const buffer = new Uint8Array(16 * 1024);
+  let left = 64 * 1024 + bytes;
+  // 16 KiB a second: the whole takes many times the stall time.
+  while (left > 0) {
+    await time.advance(1_000);
+    left -= await far.read(buffer) ?? left;
+  }
+  await sending;
+  assertEquals(isSent, true);
+  near.close();
   far.close();
 });
 

@@ -31,6 +31,17 @@ Deno.test("KnownRelays skips comments and empty lines", async () => {
   assertEquals(known.compare(NAS, ID), { kind: "same" });
 });
 
+Deno.test("KnownRelays glues no line to one without a line break", async () => {
+  await using folder = await tempShare({ "relays": `nas.local:1700 ${ID}` });
+  const path = join(folder.path, "relays");
+  const other = { host: "other.local", port: 1700 };
+  await (await KnownRelays.load(path)).remember(other, OTHER);
+  assertEquals(
+    await Deno.readTextFile(path),
+    `nas.local:1700 ${ID}\nother.local:1700 ${OTHER}\n`,
+  );
+});
+
 for (
   const line of [
     "nas.local:1700",

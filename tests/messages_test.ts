@@ -86,7 +86,17 @@ function frameOf(type: number, text: string): Uint8Array {
 }
 
 const FOUND = 0x41;
-const GOOD_FOUND = { request: 1, size: 17, modifiedMs: 1, version: "v" };
+const GOOD_FOUND = {
+  request: 1,
+  size: 17,
+  modifiedMs: 1,
+  version: "v".repeat(32),
+};
+
+Deno.test("decodeMessage takes the message that the next ones are made from", () => {
+  const message = decode(frameOf(FOUND, JSON.stringify(GOOD_FOUND)));
+  assertEquals(message, { kind: "found", ...GOOD_FOUND });
+});
 
 for (
   const size of [
@@ -109,6 +119,83 @@ for (
       () => decode(frameOf(FOUND, text)),
       ProtocolError,
       "Cannot decode found: size:",
+    );
+    assertEquals(error.code, "bad_message");
+  });
+}
+
+const DIGEST = "0123456789abcdef".repeat(4);
+
+for (
+  const [kind, field, good, bad] of [
+    ["found", "version", GOOD_FOUND, { version: "v".repeat(33) }],
+    ["found", "content", GOOD_FOUND, { content: DIGEST.toUpperCase() }],
+    ["found", "sha256", GOOD_FOUND, { sha256: DIGEST.slice(1) }],
+    [
+      "read",
+      "count",
+      { request: 1, of: DIGEST, first: 0, count: 1 },
+      { count: 0 },
+    ],
+    [
+      "read",
+      "first",
+      { request: 1, of: DIGEST, first: 65_535, count: 65_536 },
+      { first: 65_536 },
+    ],
+    [
+      "read",
+      "of",
+      { request: 1, of: "v".repeat(32), first: 0, count: 1 },
+      { of: "v".repeat(65) },
+    ],
+    ["describe", "of", { request: 1, of: DIGEST }, { of: "v".repeat(31) }],
+    [
+      "manifest",
+      "size",
+      { request: 1, size: 0, content: DIGEST, sha256: DIGEST },
+      { size: 2 ** 53 },
+    ],
+    [
+      "piece",
+      "sha256",
+      { request: 1, index: 0, sha256: DIGEST },
+      { sha256: `${DIGEST}0` },
+    ],
+    [
+      "browse",
+      "prefix",
+      { request: 1, prefix: "a".repeat(1_024) },
+      { prefix: "a".repeat(1_025) },
+    ],
+    [
+      "files",
+      "files",
+      { request: 1, files: [], more: true },
+      { files: Array(1_001).fill(null) },
+    ],
+    [
+      "files",
+      "files.0.size",
+      { request: 1, files: [], more: true },
+      {
+        files: [{
+          name: "a",
+          size: -1,
+          modifiedMs: 0,
+          version: "v".repeat(32),
+        }],
+      },
+    ],
+  ] as const
+) {
+  Deno.test(`decodeMessage takes a good ${kind}, and none with the ${field} ${JSON.stringify(bad).slice(0, 40)}`, () => {
+    const message = { kind, ...good } as Message;
+    assertEquals(decode(encodeMessage(message)), message);
+    const error = assertThrows(
+      () => decode(encodeMessage({ ...message, ...bad } as Message)),
+      ProtocolError,
+      `Cannot decode ${kind}: ${field}:`,
     );
     assertEquals(error.code, "bad_message");
   });

@@ -16,6 +16,7 @@ const REGISTRATION: Registration = {
   purpose: "register",
   relay: other.id,
   nonce: "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
+  instance: "AAECAwQFBgcICQoL",
   sequence: 1,
   name: "alpha",
   addresses: [{ host: "192.0.2.7", port: 1500 }, { host: "::1", port: 1500 }],
@@ -91,6 +92,21 @@ for (
       "a negative sequence",
       { ...WIRE, sequence: -1 },
       "bad_record, sequence: not as declared",
+    ],
+    [
+      "an instance of 7 characters",
+      { ...WIRE, instance: "AAECAwQ" },
+      "bad_record, instance: not as declared",
+    ],
+    [
+      "no instance",
+      { ...WIRE, instance: undefined },
+      "bad_record, instance: not as declared",
+    ],
+    [
+      "something beside it",
+      { ...WIRE, more: "x".repeat(1_000) },
+      "bad_record, more: not as declared",
     ],
     [
       "a short relay id",

@@ -1,11 +1,13 @@
 import { assertEquals, assertExists, assertLess } from "@std/assert";
 import { LIMITS } from "../lib/limits.ts";
 import {
+  type Lease,
+  Packing,
   type Registration,
   Registry,
   type RegistryLimits,
 } from "../lib/registry.ts";
-import { seededRandom } from "./_random.ts";
+import { randomBytes, seededRandom } from "./_random.ts";
 
 const LEASE_MS = LIMITS.leaseSeconds * 1_000;
 
@@ -22,10 +24,13 @@ function newRegistry(overrides: Partial<RegistryLimits> = {}): {
 }
 
 function node(id: string, overrides: Partial<Registration> = {}): Registration {
+  const entry = overrides.entry ?? `{"of":"${id}"}`;
   return {
     id,
+    instance: "one",
     sequence: 1,
-    entry: `{"of":"${id}"}`,
+    entry,
+    listedBytes: entry.length,
     observedHost: "192.0.2.7",
     source: id, // one address each, unless a test says otherwise
     ...overrides,
@@ -55,7 +60,7 @@ Deno.test("Registry applies the expiry on every read, without a sweep", () => {
     if (read === "count") registry.count(LEASE_MS);
     if (read === "find") registry.find("a", LEASE_MS);
     if (read === "list") entries(registry, LEASE_MS);
-    if (read === "withdraw") registry.withdraw("a", 9, LEASE_MS);
+    if (read === "withdraw") registry.withdraw(node("a"), LEASE_MS);
     assertEquals(expired, ["a"], read);
   }
 });
@@ -93,37 +98,102 @@ for (const sequence of [0, 1]) {
 Deno.test("Registry withdraws at once, and returns the entry", () => {
   const { registry, expired } = newRegistry();
   registry.register(node("a", { entry: "x" }), 0);
-  assertEquals(registry.withdraw("a", 1, 1), "x");
+  assertEquals(registry.withdraw(node("a"), 1), "x");
   assertEquals(registry.count(1), 0);
-  assertEquals(registry.withdraw("a", 1, 1), undefined);
+  assertEquals(registry.withdraw(node("a"), 1), undefined);
   assertEquals(registry.count(LEASE_MS), 0);
   assertEquals(expired, []);
 });
 
 Deno.test("Registry: a process that leaves does not take down its successor", () => {
   const { registry } = newRegistry();
-  registry.register(node("a", { sequence: 5 }), 0);
-  registry.register(node("a", { sequence: 9 }), 1);
-  assertEquals(registry.withdraw("a", 5, 2), undefined);
+  const first = node("a", { instance: "one", sequence: 5 });
+  const second = node("a", { instance: "two", sequence: 9 });
+  registry.register(first, 0);
+  registry.register(second, 1);
+  assertEquals(registry.withdraw(first, 2), undefined);
+  assertEquals(registry.withdraw({ ...first, sequence: 10 }, 2), undefined);
+  assertEquals(registry.withdraw({ ...second, sequence: 8 }, 2), undefined);
   assertEquals(registry.count(2), 1);
+  assertEquals(registry.withdraw(second, 2), second.entry);
+});
+
+Deno.test("Registry refuses a displaced process until the other's lease ends", () => {
+  for (const end of ["withdrawn", "dropped", "expired"] as const) {
+    const { registry } = newRegistry();
+    const at = (instance: string, sequence: number) =>
+      node("a", { instance, sequence, entry: instance });
+    registry.register(at("one", 1), 0);
+    assertEquals(registry.register(at("two", 2), 1).kind, "granted");
+    for (const sequence of [1, 3, 9]) {
+      assertEquals(registry.register(at("one", sequence), 2), {
+        kind: "refused",
+        reason: "identity_used_twice",
+      });
+    }
+    assertEquals(entries(registry, 3), ["two"], "it does not take turns");
+    const renewed = registry.register(at("two", 10), 4);
+    assertEquals(renewed.kind, "granted", "the refusals changed nothing");
+    assertEquals(registry.register(at("one", 11), 5).kind, "refused");
+    if (end === "withdrawn") registry.withdraw(at("two", 10), 6);
+    if (end === "dropped") registry.drop(at("two", 10), 6);
+    const later = LEASE_MS + 4;
+    assertEquals(registry.register(at("one", 12), later), {
+      kind: "granted",
+      isNew: true,
+      terms: registry.terms(),
+    }, end);
+  }
+});
+
+Deno.test("Registry lets a third process with the identity in", () => {
+  const { registry } = newRegistry({ reregisterCount: 4 });
+  const register = (instance: string, sequence: number) =>
+    registry.register(node("a", { instance, sequence }), sequence).kind;
+  assertEquals(register("one", 1), "granted");
+  assertEquals(register("two", 2), "granted");
+  assertEquals(register("three", 3), "granted");
+  assertEquals(register("two", 4), "refused");
+  // Only the last displaced process is remembered: this costs one string.
+  assertEquals(register("one", 5), "granted");
 });
 
 Deno.test("Registry drops a dead node, unless it has registered meanwhile", () => {
   const { registry } = newRegistry();
   registry.register(node("a", { sequence: 5 }), 0);
   registry.register(node("a", { sequence: 6 }), 1);
-  assertEquals(registry.drop("a", 5), undefined);
+  assertEquals(registry.drop({ id: "a", sequence: 5 }, 1), undefined);
   assertEquals(registry.count(1), 1);
-  assertEquals(registry.drop("a", 6), '{"of":"a"}');
+  assertEquals(registry.drop({ id: "a", sequence: 6 }, 1), '{"of":"a"}');
   assertEquals(registry.count(1), 0);
 });
 
-Deno.test("Registry lists an id again after it left, as a new one", () => {
+for (const leave of ["withdraw", "drop"] as const) {
+  Deno.test(`Registry lists an id again after ${leave}, as a new one, unless it repeats itself`, () => {
+    const { registry } = newRegistry();
+    const at = (sequence: number) => node("a", { sequence });
+    registry.register(at(5), 0);
+    assertExists(registry[leave](at(5), 1));
+    assertEquals(registry.register(at(5), 2), {
+      kind: "refused",
+      reason: "stale_sequence",
+    });
+    const outcome = registry.register(at(6), 3);
+    assertEquals(outcome.kind === "granted" && outcome.isNew, true);
+    registry[leave](at(6), 4);
+    const later = registry.register(at(1), 4 + LIMITS.reregisterWindowMs);
+    assertEquals(later.kind, "granted", "forgotten by now");
+  });
+}
+
+Deno.test("Registry refuses a registration that arrives after its withdrawal", () => {
   const { registry } = newRegistry();
   registry.register(node("a", { sequence: 5 }), 0);
-  registry.withdraw("a", 5, 1);
-  const outcome = registry.register(node("a", { sequence: 1 }), 2);
-  assertEquals(outcome.kind === "granted" && outcome.isNew, true);
+  registry.withdraw(node("a", { sequence: 6 }), 1); // 6 is still on its way
+  assertEquals(registry.register(node("a", { sequence: 6 }), 2), {
+    kind: "refused",
+    reason: "stale_sequence",
+  });
 });
 
 Deno.test("Registry renews when full, and refuses who is new", () => {
@@ -138,7 +208,7 @@ Deno.test("Registry renews when full, and refuses who is new", () => {
     registry.register(node("a", { sequence: 2 }), 1).kind,
     "granted",
   );
-  registry.withdraw("b", 1, 2);
+  registry.withdraw(node("b"), 2);
   assertEquals(registry.register(node("c"), 3).kind, "granted");
 });
 
@@ -155,7 +225,7 @@ Deno.test("Registry takes 32 nodes from one address, and others from others", ()
     reason: "too_many_nodes_for_address",
   });
   assertEquals(registry.register(node("x"), 0).kind, "granted");
-  registry.withdraw("n0", 1, 1);
+  registry.withdraw(node("n0"), 1);
   const next = registry.register(node("y", { source: "192.0.2.7" }), 1);
   assertEquals(next.kind, "granted", "a place became free");
 });
@@ -184,6 +254,36 @@ Deno.test("Registry refuses the fourth registration of one id in ten seconds", (
   assertEquals(register(5, 10_001).kind, "granted");
 });
 
+Deno.test("Registry counts registrations across withdrawals", () => {
+  const { registry } = newRegistry();
+  const outcomes = Array.from({ length: 5 }, (_, n) => {
+    const outcome = registry.register(node("a", { sequence: n }), n);
+    registry.withdraw(node("a", { sequence: n }), n);
+    return outcome.kind === "refused" ? outcome.reason : "granted";
+  });
+  assertEquals(outcomes, [
+    ...Array<string>(3).fill("granted"),
+    ...Array<string>(2).fill("registering_too_fast"),
+  ]);
+  assertEquals(
+    registry.register(node("a", { sequence: 9 }), 10_000).kind,
+    "granted",
+    "the window has ended",
+  );
+});
+
+Deno.test("Registry remembers as many departed nodes as it lists, the latest", () => {
+  const { registry } = newRegistry({ nodeCount: 2 });
+  for (const id of ["a", "b", "c"]) {
+    registry.register(node(id), 0);
+    registry.withdraw(node(id), 0);
+  }
+  const kinds = ["c", "b", "a"].map((id) =>
+    registry.register(node(id), 1).kind
+  );
+  assertEquals(kinds, ["refused", "refused", "granted"]);
+});
+
 Deno.test("Registry lengthens leases when it is busy, within bounds", () => {
   const { registry } = newRegistry();
   assertEquals(registry.terms(), { renewSeconds: 20, leaseSeconds: 60 });
@@ -202,7 +302,7 @@ Deno.test("Registry lists what fits one page in the order of registration", () =
   const { registry } = newRegistry();
   const names = Array.from({ length: 50 }, (_, n) => `n${n}`);
   for (const name of names) registry.register(node(name, { entry: name }), 0);
-  registry.withdraw("n7", 1, 0);
+  registry.withdraw(node("n7"), 0);
   registry.register(node("n3", { entry: "n3", sequence: 2 }), 1);
   const page = registry.list(WHOLE, 2);
   assertEquals(page.entries, names.filter((name) => name !== "n7"));
@@ -253,6 +353,31 @@ Deno.test("Registry holds a page to its bytes and to its count", () => {
   assertLess(byBytes.entries.join().length, 550);
 });
 
+Deno.test("Registry counts a page by the bytes listed, not by those kept", () => {
+  const { registry } = newRegistry();
+  for (let n = 0; n < 10; n++) {
+    registry.register(node(`n${n}`, { entry: `${n}`, listedBytes: 99 }), 0);
+  }
+  const random = seededRandom(1);
+  const whole = registry.list({ pageBytes: 1_000, random }, 0);
+  assertEquals(whole.entries.join(""), "0123456789");
+  const part = registry.list({ pageBytes: 999, random }, 0);
+  assertEquals(part.entries.length, 9);
+  registry.register(node("n3", { entry: "3", listedBytes: 9, sequence: 2 }), 1);
+  assertEquals(
+    registry.list({ pageBytes: 910, random }, 1).entries.length,
+    10,
+    "it has become shorter",
+  );
+  registry.withdraw(node("n4"), 2);
+  assertEquals(registry.list({ pageBytes: 810, random }, 2).count, 9);
+  assertEquals(
+    registry.list({ pageBytes: 810, random }, 2).cursor,
+    undefined,
+    "one has left",
+  );
+});
+
 for (
   const cursor of [
     "",
@@ -265,43 +390,173 @@ for (
     "0.1.9999999.0",
     "1e9.1.3.0",
     "0.0.3.0",
+    "0.2.4.0", // comes to every second place, again and again
+    "0.1.200000.0", // more places than there can be nodes
   ]
 ) {
   Deno.test(`Registry answers the cursor ${JSON.stringify(cursor)} harmlessly`, () => {
     const { registry } = newRegistry();
     for (const id of ["a", "b", "c"]) registry.register(node(id), 0);
     const page = registry.list({ ...WHOLE, cursor }, 0);
-    assertEquals(page.count, 3);
-    assertEquals(page.entries.length <= 3, true);
+    assertEquals(page, { count: 3, entries: [] });
   });
 }
+
+Deno.test("Registry leaves nobody out, and no page empty, when nodes leave meanwhile", () => {
+  const random = seededRandom(3);
+  const odd = [1, 2_999, 1_499, 1_501, 1_000, 1_001]; // strides and their steps
+  for (let round = 0; round < 60; round++) {
+    const { registry } = newRegistry({ listingPageCount: 10 });
+    const ids = Array.from({ length: 3_000 }, (_, n) => `n${n}`);
+    for (const id of ids) registry.register(node(id, { entry: id }), 0);
+    const stride = odd[round] ?? Math.ceil(random() * 3_000);
+    const draws = [random(), (stride - 0.5) / 3_000];
+    const walk = { pageBytes: 60_000, random: () => draws.shift()! };
+    const first = registry.list(walk, 0);
+    // The last ones leave: the others keep their places.
+    const stay = Math.floor(random() ** 3 * 3_000);
+    for (const id of ids.slice(stay).reverse()) {
+      registry.withdraw(node(id), 1);
+    }
+    const found: string[] = [];
+    let { cursor } = first;
+    while (cursor !== undefined) {
+      const page = registry.list({ ...walk, cursor }, 1);
+      assertEquals(page.entries.length > 0 || page.cursor === undefined, true);
+      found.push(...page.entries);
+      cursor = page.cursor;
+    }
+    const seen = new Set(first.entries);
+    const left = ids.slice(0, stay).filter((id) => !seen.has(id));
+    assertEquals(found.toSorted(), left.toSorted(), `stride ${stride}`);
+  }
+});
+
+Deno.test("Registry looks at no empty place, whatever the cursor says", () => {
+  const { registry } = newRegistry({ nodeCount: 1_000_000 });
+  registry.register(node("a"), 0);
+  const cursor = "1.1.1000000.0";
+  const startedAt = performance.now();
+  for (let n = 0; n < 20_000; n++) {
+    const page = registry.list({ ...WHOLE, cursor }, 0);
+    assertEquals(page.entries.length, 1);
+  }
+  // Place by place it would be 20 thousand million.
+  assertLess(performance.now() - startedAt, 5_000);
+});
 
 Deno.test("Registry agrees with a simple model over 20,000 random steps", () => {
   const random = seededRandom(7);
   const below = (most: number) => Math.floor(random() * most);
   const { registry } = newRegistry({ reregisterCount: Infinity });
-  const model = new Map<string, { sequence: number; expiresAt: number }>();
+  const leases = new Map<
+    string,
+    Pick<Lease, "instance" | "sequence" | "expiresAt"> & { displaced?: string }
+  >();
+  const departed = new Map<string, { sequence: number; forgetAt: number }>();
   let now = 0;
   for (let step = 0; step < 20_000; step++) {
     now += below(400);
-    for (const [id, lease] of model) {
-      if (lease.expiresAt <= now) model.delete(id);
+    for (const [id, { expiresAt }] of leases) {
+      if (expiresAt <= now) leases.delete(id);
+    }
+    for (const [id, { forgetAt }] of departed) {
+      if (forgetAt <= now) departed.delete(id);
     }
     const id = `n${below(200)}`;
+    const instance = `process ${below(3)}`;
     const sequence = below(50);
-    const lease = model.get(id);
+    const lease = leases.get(id);
     if (random() < 0.7) {
-      const isNewer = lease === undefined || sequence > lease.sequence;
-      const { kind } = registry.register(node(id, { sequence }), now);
-      assertEquals(kind, isNewer ? "granted" : "refused");
-      if (isNewer) model.set(id, { sequence, expiresAt: now + LEASE_MS });
+      const known = (lease ?? departed.get(id))?.sequence ?? -1;
+      const reason = lease?.displaced === instance
+        ? "identity_used_twice"
+        : sequence <= known
+        ? "stale_sequence"
+        : undefined;
+      const outcome = registry.register(node(id, { instance, sequence }), now);
+      assertEquals(
+        outcome.kind === "refused" ? outcome.reason : undefined,
+        reason,
+      );
+      if (reason === undefined) {
+        const displaced = lease?.instance === instance
+          ? lease.displaced
+          : lease?.instance;
+        leases.set(id, {
+          instance,
+          sequence,
+          expiresAt: now + LEASE_MS,
+          ...(displaced === undefined ? {} : { displaced }),
+        });
+        departed.delete(id);
+      }
     } else {
-      const isHeld = lease !== undefined && sequence >= lease.sequence;
-      const entry = registry.withdraw(id, sequence, now);
+      const isHeld = lease?.instance === instance && sequence >= lease.sequence;
+      const entry = registry.withdraw(node(id, { instance, sequence }), now);
       assertEquals(entry !== undefined, isHeld);
-      if (isHeld) model.delete(id);
+      if (isHeld) {
+        leases.delete(id);
+        departed.set(id, {
+          sequence,
+          forgetAt: now + LIMITS.reregisterWindowMs,
+        });
+      }
     }
-    assertEquals(registry.count(now), model.size);
-    assertEquals(registry.find(id, now)?.expiresAt, model.get(id)?.expiresAt);
+    assertEquals(registry.count(now), leases.size);
+    assertEquals(registry.find(id, now)?.expiresAt, leases.get(id)?.expiresAt);
   }
+});
+
+const SAMPLE = ["a text of some length, and more", "", "x".repeat(1_000)];
+
+for (
+  const [what, texts] of [
+    ["the sample itself", SAMPLE],
+    ["nothing", []],
+    ["empty texts", ["", "", ""]],
+    ["a shorter text", ["a text of"]],
+    ["a longer text", [SAMPLE[0] + "!".repeat(600)]],
+    ["other texts, and more of them", ["b", "c", "d", "e", ""]],
+    ["skips and literals of 255 and more", [
+      "",
+      "y".repeat(256),
+      "x".repeat(300) + "y".repeat(300) + "x".repeat(255) + "y",
+    ]],
+    ["equal characters too few to skip", ["a texX of", "", "yxxxyxxxy"]],
+    ["a text of NULs", ["\0\0\0", "\0\0"]],
+    ["characters that are no bytes", ["a text \u{1f5a5} \ud800"]],
+  ] as const
+) {
+  Deno.test(`Packing gives back ${what}`, () => {
+    const packing = new Packing(SAMPLE);
+    assertEquals(packing.unpack(packing.pack(texts)), [...texts]);
+  });
+}
+
+Deno.test("Packing gives back whatever is mixed from the sample and noise", () => {
+  const random = seededRandom(11);
+  const below = (most: number) => Math.floor(random() * most);
+  const noise = () => String.fromCharCode(...randomBytes(below(400), random));
+  for (let round = 0; round < 2_000; round++) {
+    const sample = Array.from({ length: below(4) }, noise);
+    const texts = Array.from({ length: below(5) }, (_, index) => {
+      let text = sample[index] ?? noise();
+      for (let edits = below(6); edits > 0; edits--) {
+        const at = below(text.length + 1);
+        text = text.slice(0, at) + noise().slice(0, below(9)) +
+          text.slice(at + below(9));
+      }
+      return text;
+    });
+    const packing = new Packing(sample);
+    assertEquals(packing.unpack(packing.pack(texts)), texts);
+  }
+});
+
+Deno.test("Packing keeps of a text only what differs", () => {
+  const packing = new Packing(["0123456789abcdef"]);
+  assertEquals(packing.pack(["0123456789abcdef"]), "\x10\0\0\0");
+  assertEquals(packing.pack(["0123XY6789abcdef"]), "\x04\x02XY\x0a\0\0\0");
+  assertEquals(packing.pack(["0123X5Y7Z9abcdef"]), "\x04\x05X5Y7Z\x07\0\0\0");
 });

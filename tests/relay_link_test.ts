@@ -2,7 +2,7 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { join } from "@std/path";
 import type { RelayAddress } from "../lib/address.ts";
 import { writeAll } from "../lib/conn.ts";
-import { Failure } from "../lib/errors.ts";
+import { describeCause, Failure } from "../lib/errors.ts";
 import type { Identity } from "../lib/identity.ts";
 import { Incidents } from "../lib/incidents.ts";
 import { KnownRelays } from "../lib/known_relays.ts";
@@ -88,7 +88,12 @@ Deno.test("A file of known relays remembers, and refuses a change", async () => 
   const at = before.server.address;
   const events: RelayLinkEvent[] = [];
   await meet(linkTo(at, { knownRelays: await KnownRelays.load(path), events }));
-  assertEquals(events.map(({ event }) => event), ["relay_unverified"]);
+  assertEquals(events, [{
+    event: "relay_remembered",
+    relay: `127.0.0.1:${port}`,
+    id: first.id,
+    path,
+  }]);
   // Known now: nothing more is said.
   await meet(linkTo(at, { knownRelays: await KnownRelays.load(path), events }));
   assertEquals(events.length, 1);
@@ -263,7 +268,9 @@ for (
   Deno.test(`A link refuses a relay that ${what}`, async () => {
     await using relay = await impostorRelay(first, [...frames]);
     const failure = await failureOf(linkTo({ ...relay.address, id: first.id }));
-    assertEquals(failure.message.includes(words), true, failure.message);
+    // The cause is for --debug.
+    const told = `${failure.message} (${describeCause(failure.cause)})`;
+    assertEquals(told.includes(words), true, told);
   });
 }
 

@@ -1,6 +1,12 @@
-import { assertEquals, assertExists, assertMatch } from "@std/assert";
+import {
+  assertEquals,
+  assertExists,
+  assertMatch,
+  assertRejects,
+} from "@std/assert";
 import type { Channel } from "../lib/channel.ts";
-import { writeAll } from "../lib/conn.ts";
+import { createCertificate } from "../lib/certificate.ts";
+import { type Endpoint, writeAll } from "../lib/conn.ts";
 import { encodeFrame } from "../lib/frame.ts";
 import { createIdentity, type Identity } from "../lib/identity.ts";
 import {
@@ -8,7 +14,12 @@ import {
   type MessageOf,
   type SignedRecord,
 } from "../lib/messages.ts";
-import { readRegistration, signRegistration } from "../lib/registration.ts";
+import {
+  openRegistration,
+  readRegistration,
+  signRegistration,
+} from "../lib/registration.ts";
+import { serveRelay } from "../lib/relay_server.ts";
 import { within } from "./_event_log.ts";
 import {
   IDENTITIES,
@@ -40,7 +51,10 @@ async function greeted(
 interface Claim {
   relay?: string;
   nonce?: string;
+  instance?: string;
   sequence?: number;
+  name?: string;
+  addresses?: readonly Endpoint[];
   purpose?: "register" | "withdraw";
 }
 
@@ -54,6 +68,7 @@ function signFor(
     purpose: "register",
     relay: hello.id ?? "",
     nonce: hello.nonce ?? "",
+    instance: "instance 1",
     sequence: 1,
     name: "alpha",
     addresses: AT,
@@ -117,6 +132,62 @@ Deno.test("A relay lists a node word for word as it registered, and withdraws it
     "node_registered",
     "node_left",
   ]);
+});
+
+Deno.test("A relay lists word for word what others than our nodes register", async () => {
+  await using relay = await startRelay();
+  const keys = await crypto.subtle.generateKey(
+    { name: "ECDSA", namedCurve: "P-256" },
+    true,
+    ["sign", "verify"],
+  );
+  const certificate = await createCertificate({
+    keys,
+    hostname: "of-another-make.example",
+    now: Date.now(),
+  });
+  const sign = async (bytes: Uint8Array<ArrayBuffer>) =>
+    new Uint8Array(
+      await crypto.subtle.sign(
+        { name: "ECDSA", hash: "SHA-256" },
+        keys.privateKey,
+        bytes,
+      ),
+    );
+  const { channel, hello } = await greeted(relay, "node");
+  const record = JSON.stringify(
+    {
+      name: "\u{1f5a5}\ud800\u2028\0é",
+      addresses: ["[2001:db8::7]:1500"],
+      sequence: 7,
+      instance: "instance 7",
+      nonce: hello.nonce,
+      relay: hello.id,
+      purpose: "register",
+    },
+    null,
+    " ",
+  );
+  const signature = await sign(
+    new TextEncoder().encode(`relay-p2p registration 1\n${record}`),
+  );
+  const signed = {
+    record,
+    certificate: certificate.toBase64(),
+    signature: signature.toBase64(),
+  };
+  // Base64 without its padding says the same.
+  const loose = {
+    ...signed,
+    certificate: signed.certificate.replace(/=+$/, ""),
+  };
+  await channel.send({ kind: "register", ...loose });
+  assertEquals(
+    (await channel.receive(["registered", "refused"]))?.kind,
+    "registered",
+  );
+  await channel.close();
+  assertEquals((await list(relay)).nodes, [signed]);
 });
 
 for (
@@ -204,6 +275,23 @@ Deno.test("A relay keeps one entry for a node that registers twice", async () =>
   assertEquals(verdict.kind === "opened" && verdict.registration.sequence, 2);
 });
 
+Deno.test("A relay refuses the process that another with its identity displaced", async () => {
+  await using relay = await startRelay();
+  const one = { instance: "instance 1" };
+  const two = { instance: "instance 2" };
+  await register(relay, alice, { ...one, sequence: 1 });
+  await register(relay, alice, { ...two, sequence: 2 });
+  const answer = await register(relay, alice, { ...one, sequence: 3 });
+  assertEquals(answer, {
+    kind: "refused",
+    code: "identity_used_twice",
+    text: "another process uses this identity: give each node its own --state",
+  });
+  const leaving = { ...one, purpose: "withdraw", sequence: 3 } as const;
+  assertEquals((await register(relay, alice, leaving))?.kind, "withdrawn");
+  assertEquals(relay.server.nodeCount, 1, "the other's lease lives on");
+});
+
 Deno.test("A relay ends leases by its own clock", async () => {
   await using relay = await startRelay({
     limits: { leaseSeconds: 1, renewSeconds: 1, sweepMs: 20 },
@@ -238,6 +326,35 @@ Deno.test("A relay pages through more nodes than one frame takes", async () => {
   await channel.close();
   assertEquals(ids, new Set(identities.map(({ id }) => id)));
   assertEquals(pages, 3);
+});
+
+Deno.test("A relay's pages stay within a frame, whatever the nodes are called", async () => {
+  await using relay = await startRelay({
+    limits: { nodesPerAddressCount: 100 },
+  });
+  const name = "\u{1f5a5}".repeat(64); // 2 units, 4 bytes, 12 when escaped
+  const identities = await Promise.all(
+    Array.from({ length: 80 }, createIdentity),
+  );
+  for (const identity of identities) await register(relay, identity, { name });
+  const { channel } = await greeted(relay, "client"); // takes 64 KiB a frame
+  const ids = new Set<string>();
+  let cursor: string | undefined;
+  do {
+    await channel.send({ kind: "list", ...(cursor ? { cursor } : {}) });
+    const page = await channel.receive(["nodes"]);
+    for (const signed of page?.nodes ?? []) {
+      const verdict = await openRegistration(signed);
+      assertEquals(
+        verdict.kind === "opened" && verdict.registration.name,
+        name,
+      );
+      if (verdict.kind === "opened") ids.add(verdict.registration.id);
+    }
+    cursor = page?.cursor;
+  } while (cursor !== undefined);
+  await channel.close();
+  assertEquals(ids, new Set(identities.map(({ id }) => id)));
 });
 
 for (
@@ -361,18 +478,9 @@ Deno.test("A relay drops a reported node in whose place somebody else answers", 
   await using relay = await startRelay();
   await using node = await startNode(relay, {}, { identity: bob });
   const { port } = node.server.address;
-  const { channel, hello } = await greeted(relay, "node");
-  const signed = await signRegistration({
-    purpose: "register",
-    relay: hello.id!,
-    nonce: hello.nonce!,
-    sequence: 1,
-    name: "impostor",
-    addresses: [{ host: "127.0.0.1", port }],
-  }, alice);
-  await channel.send({ kind: "register", ...signed });
-  assertEquals((await channel.receive(["registered"]))?.kind, "registered");
-  await channel.close();
+  const addresses = [{ host: "127.0.0.1", port }];
+  const answer = await register(relay, alice, { name: "impostor", addresses });
+  assertEquals(answer?.kind, "registered");
   assertEquals(await report(relay, alice.id), "gone");
   assertEquals(await report(relay, bob.id), "alive");
 });
@@ -380,18 +488,8 @@ Deno.test("A relay drops a reported node in whose place somebody else answers", 
 Deno.test("A relay never dials an address that the node did not register from", async () => {
   await using relay = await startRelay();
   const listener = Deno.listen({ hostname: "127.0.0.2", port: 0 });
-  const { channel, hello } = await greeted(relay, "node");
-  const signed = await signRegistration({
-    purpose: "register",
-    relay: hello.id!,
-    nonce: hello.nonce!,
-    sequence: 1,
-    name: "far",
-    addresses: [{ host: "127.0.0.2", port: listener.addr.port }],
-  }, alice);
-  await channel.send({ kind: "register", ...signed });
-  await channel.receive(["registered"]);
-  await channel.close();
+  const addresses = [{ host: "127.0.0.2", port: listener.addr.port }];
+  await register(relay, alice, { name: "far", addresses });
   const dialled = listener.accept().then(() => "dialled", () => "closed");
   assertEquals(await report(relay, alice.id), "unchecked");
   listener.close();
@@ -425,6 +523,48 @@ Deno.test("A relay closes when its signal is aborted", async () => {
   channel.conn.close();
 });
 
+Deno.test("A relay lets go of its signal when it closes", async () => {
+  const { signal } = new AbortController();
+  const listeners: unknown[] = [];
+  signal.addEventListener = (_type: string, listener: unknown) => {
+    listeners.push(listener);
+  };
+  signal.removeEventListener = (_type: string, listener: unknown) => {
+    listeners.splice(listeners.indexOf(listener), 1);
+  };
+  const relay = await startRelay({ signal });
+  assertEquals(listeners.length, 1);
+  await relay.server.close();
+  assertEquals(listeners.length, 0);
+});
+
+for (const plaintext of [false, true]) {
+  Deno.test(`A relay told to stop while it starts${plaintext ? " in the clear" : ""} does not start`, async () => {
+    const stop = new AbortController();
+    const starting = serveRelay({
+      host: "127.0.0.1",
+      port: 0,
+      identity: alice,
+      plaintext,
+      signal: stop.signal,
+    });
+    stop.abort(new Error("told to"));
+    await assertRejects(() => starting, Error, "told to");
+  });
+}
+
+Deno.test("A relay refuses to start with a greeting that no client would take", async () => {
+  await using relay = await startRelay({ greeting: "x".repeat(200) });
+  const { channel, hello } = await greeted(relay, "client");
+  assertEquals(hello.greeting?.length, 200);
+  await channel.close();
+  await assertRejects(
+    () => startRelay({ greeting: "x".repeat(201) }),
+    RangeError,
+    "Cannot use greeting: wanted at most 200 characters, found 201",
+  );
+});
+
 Deno.test("A relay's address names the loopback host when it binds all of them", async () => {
   await using relay = await startRelay({ host: "0.0.0.0" });
   const { port } = relay.server.address;
@@ -434,6 +574,12 @@ Deno.test("A relay's address names the loopback host when it binds all of them",
   );
   await using other = await startRelay({ advertise: { host: "nas", port: 9 } });
   assertEquals(other.server.relayAddress, `p2p://nas:9/${relay.identity.id}`);
+  await using named = await startRelay({ advertise: { host: "nas" } });
+  assertEquals(
+    named.server.relayAddress,
+    `p2p://nas:${named.server.address.port}/${relay.identity.id}`,
+    "the port it listens on",
+  );
 });
 
 Deno.test("Relay events hold names as they came: showing them is for others", async () => {

@@ -3,6 +3,7 @@ import { join } from "@std/path";
 import { Failure } from "../lib/errors.ts";
 import { LIMITS } from "../lib/limits.ts";
 import { type OpenedFile, Share } from "../lib/share.ts";
+import { within } from "./_event_log.ts";
 import { type TempFolder, tempShare } from "./_temp_share.ts";
 
 const limits = { ...LIMITS, rescanPauseMs: 0 };
@@ -19,10 +20,11 @@ const NONE_SKIPPED = {
 async function readAll(opened: OpenedFile): Promise<string> {
   const buffer = new Uint8Array(1024);
   let text = "";
-  for (;;) {
-    const count = await opened.read(buffer);
-    if (count === null) return text;
+  for (let position = 0;;) {
+    const count = await opened.read(buffer, position);
+    if (count === 0) return text;
     text += new TextDecoder().decode(buffer.subarray(0, count));
+    position += count;
   }
 }
 
@@ -33,7 +35,7 @@ async function contentOf(
 ): Promise<string | undefined> {
   const file = await share.find(name);
   if (file === undefined) return undefined;
-  const outcome = await share.open(file.name, file.version);
+  const outcome = share.open(file);
   if (outcome.kind === "refused") return `refused: ${outcome.reason}`;
   using opened = outcome.opened;
   return await readAll(opened);
@@ -78,7 +80,7 @@ for (
     });
     const share = await Share.open(join(folder.path, "share"), limits);
     assertEquals(await share.find(name), undefined);
-    assertEquals((await share.open(name, "x")).kind, "refused");
+    assertEquals(share.versioned(name), undefined);
   });
 }
 
@@ -177,11 +179,11 @@ Deno.test("Share no longer finds a file that is gone", async () => {
   const file = await share.find("1.txt");
   assertExists(file);
   await Deno.remove(join(folder.path, "1.txt"));
-  assertEquals(await share.open(file.name, file.version), {
-    kind: "refused",
-    reason: "gone",
-  });
+  const gone = { kind: "refused", reason: "gone" } as const;
+  assertEquals(share.open(file), gone);
+  assertEquals(share.readSmall(file), gone);
   assertEquals(await share.find("1.txt"), undefined);
+  assertEquals(share.versioned(file.version), undefined);
 });
 
 for (
@@ -211,8 +213,8 @@ for (
     const file = await share.find("1.txt");
     assertExists(file);
     await alter(join(folder.path, "1.txt"));
-    const outcome = await share.open(file.name, file.version);
-    assertEquals(outcome.kind, "refused");
+    assertEquals(share.open(file).kind, "refused");
+    assertEquals(share.readSmall(file).kind, "refused");
   });
 }
 
@@ -232,8 +234,9 @@ Deno.test("Share does not follow a link that was put into the path", async () =>
     join(folder.path, "outside"),
     join(folder.path, "share/d"),
   );
-  const outcome = await share.open(file.name, file.version);
-  assertEquals(outcome, { kind: "refused", reason: "changed" });
+  const changed = { kind: "refused", reason: "changed" } as const;
+  assertEquals(share.open(file), changed);
+  assertEquals(share.readSmall(file), changed);
   assertEquals(await contentOf(share, "d/f"), undefined);
 });
 
@@ -242,12 +245,96 @@ Deno.test("Share tells whether an open file has changed", async () => {
   const share = await Share.open(folder.path, limits);
   const file = await share.find("1.txt");
   assertExists(file);
-  const outcome = await share.open(file.name, file.version);
+  const outcome = share.open(file);
   if (outcome.kind === "refused") throw new Error(outcome.reason);
   using opened = outcome.opened;
-  assertEquals(await opened.isUnchanged(), true);
+  assertEquals(opened.isUnchanged(), true);
   await Deno.writeTextFile(join(folder.path, "1.txt"), "longer");
-  assertEquals(await opened.isUnchanged(), false);
+  assertEquals(opened.isUnchanged(), false);
+});
+
+Deno.test("Share reads a small file at once, and an open one from any place", async () => {
+  await using folder = await tempShare({ "1.txt": "one", "empty": "" });
+  const share = await Share.open(folder.path, limits);
+  const file = await share.find("1.txt");
+  const empty = await share.find("empty");
+  assertExists(file);
+  assertExists(empty);
+  const small = share.readSmall(file);
+  assertEquals(
+    small.kind === "read" && new TextDecoder().decode(small.bytes),
+    "one",
+  );
+  assertEquals(share.readSmall(empty), {
+    kind: "read",
+    bytes: new Uint8Array(),
+  });
+  const outcome = share.open(file);
+  if (outcome.kind === "refused") throw new Error(outcome.reason);
+  using opened = outcome.opened;
+  const buffer = new Uint8Array(8);
+  for (const [position, count] of [[2, 1], [0, 3], [3, 0], [99, 0]] as const) {
+    assertEquals(await opened.read(buffer, position), count);
+  }
+  assertEquals(opened.readSync(new Uint8Array(3)), true);
+  assertEquals(opened.readSync(new Uint8Array(4)), false);
+});
+
+Deno.test("Share knows a file by its version for as long as it has it", async () => {
+  await using folder = await tempShare({ "1.txt": "one", "2.txt": "one" });
+  const share = await Share.open(folder.path, limits);
+  const file = await share.find("1.txt");
+  const other = await share.find("2.txt");
+  assertExists(file);
+  assertExists(other);
+  assertEquals(file.version.length, 32);
+  assertEquals(file.version === other.version, false, "one a name");
+  assertEquals(share.versioned(file.version), file);
+  await Deno.writeTextFile(join(folder.path, "1.txt"), "longer");
+  const now = await share.find("1.txt");
+  assertExists(now);
+  assertEquals([now.size, now.version === file.version], [6, false]);
+  assertEquals(share.versioned(file.version), undefined);
+  assertEquals(share.versioned(now.version), now);
+  assertEquals(share.fileCount, 2);
+});
+
+Deno.test("Share follows what comes, changes and goes, folders too", async () => {
+  await using folder = await tempShare({
+    "outside/secret": "s",
+    "share/1.txt": "one",
+    "share/old/a": "a",
+    "share/old/b": "b",
+  });
+  const root = join(folder.path, "share");
+  // Looking again is out of the question: only watching can find it.
+  const patient = { ...limits, rescanPauseMs: 1e9 };
+  using share = await Share.open(root, patient);
+  let look = () => {};
+  share.watch(() => look());
+  const names = () => [...share.files()].map(({ name }) => name).toSorted();
+  /** Waits for rounds of changes until the share is as wanted. */
+  const until = (wanted: string[]) => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    look = () => {
+      if (names().join() === wanted.join()) resolve();
+    };
+    look();
+    return within(promise, `a share of ${wanted}`);
+  };
+  await Deno.mkdir(join(root, "new/deep"), { recursive: true });
+  await Deno.writeTextFile(join(root, "new/deep/c"), "c");
+  await Deno.symlink("../outside", join(root, "link"));
+  await until(["1.txt", "new/deep/c", "old/a", "old/b"]);
+  await Deno.rename(join(root, "old"), join(folder.path, "elsewhere"));
+  await until(["1.txt", "new/deep/c"]);
+  await Deno.writeTextFile(join(root, "1.txt"), "longer");
+  await Deno.writeTextFile(join(root, "2.txt"), "two");
+  await until(["1.txt", "2.txt", "new/deep/c"]);
+  const file = [...share.files()].find(({ name }) => name === "1.txt");
+  assertEquals(file?.size, 6);
+  await Deno.remove(join(root, "2.txt"));
+  await until(["1.txt", "new/deep/c"]);
 });
 
 for (const name of ["missing", "file", "with\x1bescape"]) {

@@ -68,6 +68,19 @@ for (
   });
 }
 
+Deno.test("loadIdentity says why the file could not be written", async () => {
+  await using folder = await tempShare();
+  const { writeTextFile } = Deno;
+  const full = Object.assign(new Error("write"), { code: "ENOSPC" });
+  Object.assign(Deno, { writeTextFile: () => Promise.reject(full) });
+  try {
+    const error = await assertRejects(() => loadIdentity(folder.path), Failure);
+    assertEquals(error.parts.why, "no space left on the disk");
+  } finally {
+    Object.assign(Deno, { writeTextFile });
+  }
+});
+
 Deno.test("loadIdentity refuses a state folder that is a file", async () => {
   await using folder = await tempShare({ "file": "x" });
   const error = await assertRejects(

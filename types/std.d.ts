@@ -53,6 +53,14 @@ declare module "@std/path" {
   export const SEPARATOR: string;
 }
 
+declare module "@std/path/dirname" {
+  export function dirname(path: string): string;
+}
+
+declare module "@std/path/join" {
+  export function join(path: string, ...paths: string[]): string;
+}
+
 declare module "@std/streams" {
   export class TextLineStream extends TransformStream<string, string> {
     constructor(options?: { allowCR?: boolean });

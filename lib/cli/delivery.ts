@@ -5,101 +5,119 @@
  * @module
  */
 
-import { basename } from "@std/path";
-import type { FetchedFile } from "../client.ts";
+import type { FetchedFile } from "../client/fetch.ts";
 import { describeCause, Failure } from "../errors.ts";
 import { PARTIAL_SUFFIX, safeName } from "../names.ts";
 import { show, TextCheck } from "../text.ts";
+import type { Input } from "./streams.ts";
 import type { Terminal } from "./terminal.ts";
-import { inputLines } from "./streams.ts";
 
-/** Takes one file to its place. */
-export class Delivery {
-  readonly #terminal: Terminal;
-  readonly #onTerminal: boolean;
-  readonly #lines: AsyncIterator<string> | undefined;
+/** What a delivery is made with. */
+export interface DeliveryOptions {
+  readonly terminal: Terminal;
+  readonly input: Input;
+  readonly signal: AbortSignal | undefined;
+}
 
-  /** Asks through `lines` when there is something to ask. */
-  constructor(terminal: Terminal, lines?: AsyncIterator<string>) {
-    this.#terminal = terminal;
-    this.#lines = lines;
-    this.#onTerminal = !terminal.options.json && Deno.stdout.isTerminal();
-  }
-
-  /**
-   * Delivers all of `file`.
-   *
-   * @throws {Failure} of kind `local` when it is not text and there is no other
-   * place for it than the terminal.
-   */
-  async deliver(file: FetchedFile): Promise<void> {
-    if (!this.#onTerminal) {
-      for await (const piece of file.pieces()) {
-        await this.#terminal.content(piece);
-      }
-      return;
+/**
+ * Delivers all of `file`.
+ *
+ * @throws {Failure} of kind `local` when it is not text and there is no other
+ * place for it than the terminal.
+ */
+export async function deliver(
+  file: FetchedFile,
+  options: DeliveryOptions,
+): Promise<void> {
+  const { terminal, signal } = options;
+  if (terminal.options.json || !Deno.stdout.isTerminal()) {
+    for await (const piece of file.pieces()) {
+      await terminal.content(piece, signal);
     }
-    const text = new TextCheck();
-    const pieces = file.pieces();
-    let shown = 0;
-    let last: number | undefined;
-    for await (const piece of pieces) {
-      const isEnd = shown + piece.length === file.size;
-      if (!text.accepts(piece) || (isEnd && !text.acceptsEnd())) {
-        return await this.#saveInstead(file, shown, piece, pieces);
-      }
-      await this.#terminal.content(piece);
-      shown += piece.length;
-      last = piece.at(-1);
+    return;
+  }
+  const text = new TextCheck();
+  const pieces = file.pieces();
+  let shown = 0;
+  let last: number | undefined;
+  for (;;) {
+    // Not `for await`: the rest may still be wanted after the first.
+    const { value: piece, done } = await pieces.next();
+    if (done) break;
+    const isEnd = shown + piece.length === file.size;
+    if (!text.accepts(piece) || (isEnd && !text.acceptsEnd())) {
+      return await saveInstead(
+        { file, piece, pieces, isFirst: shown === 0 },
+        options,
+      );
     }
-    if (last !== undefined && last !== NEWLINE) this.#terminal.note("");
+    await terminal.content(piece, signal);
+    shown += piece.length;
+    last = piece.at(-1);
   }
-
-  /** The content has turned out to be no text, at `piece`. */
-  async #saveInstead(
-    file: FetchedFile,
-    shown: number,
-    piece: Uint8Array,
-    rest: AsyncGenerator<Uint8Array>,
-  ): Promise<void> {
-    this.#terminal.note(
-      `${show(file.name)} is not text: it is not shown on the terminal`,
-    );
-    const path = shown === 0 ? await this.#askForPath(file.name) : undefined;
-    if (path === undefined) {
-      throw new Failure("local", {
-        what: "Cannot show file",
-        where: show(file.name),
-        why: "it is not text",
-        remedy: "send it to a file: … cat NAME > FILE",
-      });
-    }
-    await save(path, async (output) => {
-      await writeWhole(output, piece);
-      for await (const next of rest) await writeWhole(output, next);
-    });
-    this.#terminal.note(`saved as ${show(path)}`);
-  }
-
-  /** Where to save, if a person at a terminal says so. */
-  async #askForPath(name: string): Promise<string | undefined> {
-    if (!Deno.stdin.isTerminal() || !Deno.stderr.isTerminal()) return undefined;
-    const proposal = basename(name);
-    this.#terminal.ask(
-      `save it as ${show(proposal)}? (y, another name, or n): `,
-    );
-    const lines = this.#lines ?? inputLines();
-    const answer = (await lines.next()).value?.trim() ?? "n";
-    if (answer === "" || /^n(o)?$/i.test(answer)) return undefined;
-    if (/^y(es)?$/i.test(answer)) return proposal;
-    const verdict = safeName(answer);
-    if (verdict.kind === "safe") return verdict.name;
-    this.#terminal.note(verdict.rule);
-    return undefined;
-  }
+  if (last !== undefined && last !== NEWLINE) terminal.note("");
 }
 
 const NEWLINE = 0x0a;
+
+/** The content has turned out to be no text, at `piece`. */
+async function saveInstead(
+  { file, piece, pieces, isFirst }: {
+    file: FetchedFile;
+    piece: Uint8Array;
+    pieces: AsyncGenerator<Uint8Array>;
+    isFirst: boolean;
+  },
+  options: DeliveryOptions,
+): Promise<void> {
+  const { terminal } = options;
+  terminal.note(
+    `${show(file.name)} is not text: it is not shown on the terminal`,
+  );
+  const path = isFirst ? await askForPath(file.name, options) : undefined;
+  if (path === undefined) {
+    await pieces.return(undefined);
+    throw new Failure("local", {
+      what: "Cannot show file",
+      where: show(file.name),
+      why: "it is not text",
+      remedy: "send it to a file: … cat NAME > FILE",
+    });
+  }
+  await save(path, async (output) => {
+    await writeWhole(output, piece);
+    for await (const next of pieces) await writeWhole(output, next);
+  });
+  terminal.note(`saved as ${show(path)}`);
+}
+
+/** Where to save, if a person at a terminal says so. */
+async function askForPath(
+  name: string,
+  { terminal, input, signal }: DeliveryOptions,
+): Promise<string | undefined> {
+  if (!Deno.stdin.isTerminal() || !Deno.stderr.isTerminal()) return undefined;
+  const proposal = name.split("/").at(-1) ?? name;
+  terminal.ask(`save it as ${show(proposal)}? (y, another name, or n): `);
+  const answer = (await input.line(signal))?.trim() ?? "n";
+  if (answer === "" || /^no?$/i.test(answer)) return undefined;
+  const verdict = safeName(/^y(es)?$/i.test(answer) ? proposal : answer);
+  if (verdict.kind === "refused") {
+    terminal.note(verdict.rule);
+    return undefined;
+  }
+  // Asked for now, while nobody else reads from the terminal.
+  for (const permission of ["read", "write"] as const) {
+    const { state } = await Deno.permissions.request({
+      name: permission,
+      path: ".",
+    });
+    if (state === "granted") continue;
+    terminal.note(`not saved: that needs --allow-${permission}=.`);
+    return undefined;
+  }
+  return verdict.name;
+}
 
 /**
  * Writes a new file: under another name until it is whole, never over one that
@@ -109,7 +127,7 @@ async function save(
   path: string,
   write: (output: Deno.FsFile) => Promise<void>,
 ): Promise<void> {
-  const temporary = `${path}.${crypto.randomUUID()}${PARTIAL_SUFFIX}`;
+  const temporary = `.${crypto.randomUUID()}${PARTIAL_SUFFIX}`;
   try {
     using output = await Deno.open(temporary, {
       write: true,
@@ -129,9 +147,7 @@ async function save(
       what: "Cannot save file",
       where: show(path),
       why: describeCause(error),
-      remedy: error instanceof Deno.errors.NotCapable
-        ? "grant it with --allow-read --allow-write"
-        : "choose another name",
+      remedy: "choose another name, or use get",
       cause: error,
     });
   }

@@ -6,31 +6,24 @@
  * @module
  */
 
-import {
-  type ClientEvent,
-  type ClientOptions,
-  fetchFile,
-  listNodes,
-  type NodeAnswer,
-} from "../client.ts";
+import type { ClientEvent, NodeAnswer } from "../client/events.ts";
+import { fetchFile, type TransferOptions } from "../client/fetch.ts";
+import { listNodes } from "../client/listing.ts";
 import { Failure } from "../errors.ts";
 import { show } from "../text.ts";
+import { deliver } from "./delivery.ts";
+import { Input } from "./streams.ts";
+import { formatNodes } from "./tables.ts";
+import { Telling } from "./telling.ts";
 import type { Terminal } from "./terminal.ts";
-import { Delivery } from "./delivery.ts";
-import { formatNodes } from "./nodes_table.ts";
-import { tellRelayMet } from "./role.ts";
-import { inputLines } from "./streams.ts";
 
 /** Holds one dialogue; resolves to the exit code. */
 export async function runDialogue(
-  options: ClientOptions,
-  terminal: Terminal,
+  options: TransferOptions,
+  { terminal, signal }: { terminal: Terminal; signal: AbortSignal },
 ): Promise<number> {
-  const told = {
-    ...options,
-    onEvent: (event: ClientEvent) => tell(event, terminal),
-  };
-  const { nodes } = await listNodes(told);
+  const { onEvent } = new DialogueTelling(terminal);
+  const { nodes } = await listNodes({ ...options, onEvent });
   if (nodes.length === 0) {
     throw new Failure("not_found", {
       what: "Cannot fetch a file",
@@ -38,10 +31,16 @@ export async function runDialogue(
       remedy: "start one with peer_node.ts",
     });
   }
-  const lines = inputLines();
-  const name = await askName(lines, terminal, options.signal);
-  await using file = await fetchFile({ ...told, name, nodes });
-  await new Delivery(terminal, lines).deliver(file);
+  const input = new Input();
+  const name = await askName(input, terminal, signal);
+  await using file = await fetchFile({
+    ...options,
+    name,
+    nodes,
+    oneByOne: true,
+    onEvent,
+  });
+  await deliver(file, { terminal, input, signal });
   terminal.note(`received ${file.size} bytes, remaining 0 bytes`);
   terminal.note(
     `file transfer successful from node ${file.node.number} (${
@@ -52,51 +51,40 @@ export async function runDialogue(
 }
 
 async function askName(
-  lines: AsyncIterator<string>,
+  input: Input,
   terminal: Terminal,
-  signal: AbortSignal | undefined,
+  signal: AbortSignal,
 ): Promise<string> {
   terminal.ask("file name: ");
-  const answer = await Promise.race([lines.next(), rejectOnAbort(signal)]);
-  const name = answer.done ? "" : answer.value.trim();
+  const name = (await input.line(signal))?.trim() ?? "";
   // What was typed stands on the terminal already.
   if (!Deno.stdin.isTerminal()) terminal.note(show(name));
+  else if (name === "") terminal.note("");
   return name;
 }
 
-function rejectOnAbort(signal: AbortSignal | undefined): Promise<never> {
-  return new Promise((_resolve, reject) => {
-    const end = () => reject(signal?.reason);
-    if (signal?.aborted) end();
-    signal?.addEventListener("abort", end, { once: true });
-  });
-}
+/** Tells every answer of a node, as the report's transcript does. */
+class DialogueTelling extends Telling {
+  readonly #to: Terminal;
 
-function tell(event: ClientEvent, terminal: Terminal): void {
-  terminal.event(event);
-  switch (event.event) {
-    case "relay_unverified":
-    case "relay_changed":
-      tellRelayMet(event, terminal);
-      break;
-    case "nodes_listed":
-      terminal.note(`relay says: ${show(event.greeting)}`);
-      terminal.note(`peer node count: ${event.nodes.length}`);
+  constructor(terminal: Terminal) {
+    super(terminal);
+    this.#to = terminal;
+  }
+
+  override tell(event: ClientEvent): void {
+    if (event.event === "nodes_listed") {
+      this.#to.note(`relay says: ${show(event.greeting)}`);
+      this.#to.note(`peer node count: ${event.nodes.length}`);
       for (const row of formatNodes(event.nodes, { ids: false })) {
-        terminal.note(row);
+        this.#to.note(row);
       }
-      break;
-    case "node_answered":
-      terminal.note(
-        `node ${event.node.number}  ${event.address}  ${
-          answerInWords(event.answer)
-        }`,
+    } else if (event.event === "node_answered") {
+      const { node, address, answer } = event;
+      this.#to.note(
+        `node ${node.number}  ${show(address)}  ${answerInWords(answer)}`,
       );
-      break;
-    case "file_received":
-      break;
-    default:
-      event satisfies never;
+    } else super.tell(event);
   }
 }
 

@@ -4,14 +4,10 @@
  * @module
  */
 
-import {
-  parseEndpoint,
-  parseHost,
-  parsePort,
-  unlistableReason,
-} from "../address.ts";
+import { parseAdvertise, parseHost, parsePort } from "../address.ts";
+import { join } from "@std/path/join";
 import { formatEndpoint } from "../conn.ts";
-import { Failure } from "../errors.ts";
+import { DigestFolder } from "../digest_store.ts";
 import { LIMITS } from "../limits.ts";
 import { type NodeEvent, type NodeOptions, serveNode } from "../node_server.ts";
 import type { SkipCounts } from "../share.ts";
@@ -22,11 +18,13 @@ import { tellIncident } from "./incidents.ts";
 import { type CommandLine, type CommandSpec, usageFailure } from "./options.ts";
 import {
   aborted,
+  badValue,
   expectNoMore,
   KNOWN_RELAYS_OPTION,
   listening,
   loadKnownRelays,
   PLAINTEXT_WARNING,
+  rateOption,
   runRole,
   surviveRejections,
   takeRelay,
@@ -49,7 +47,14 @@ const SPEC: CommandSpec = {
       value: "HOST[:PORT]",
       help: "where clients are told to dial this node",
     },
-    state: { value: "DIR", help: "keep the node's identity here between runs" },
+    state: {
+      value: "DIR",
+      help: "keep the node's identity and digests here between runs",
+    },
+    "limit-rate": {
+      value: "RATE",
+      help: "bytes a second to send at most, as 500K or 20M",
+    },
     ...KNOWN_RELAYS_OPTION,
   },
 };
@@ -60,6 +65,11 @@ const DEFAULT_DIRECTORY = "./files";
 export function main(args: readonly string[]): Promise<number> {
   return runRole(args, SPEC, async ({ line, terminal, signal }) => {
     const options = await nodeOptions(line);
+    const state = line.value("state");
+    using digestStore = state === undefined
+      ? undefined
+      : await DigestFolder.open(join(state, "digests"));
+    if (digestStore !== undefined) options.digestStore = digestStore;
     using _survive = surviveRejections(terminal);
     await using _node = await listening(
       options,
@@ -88,41 +98,30 @@ async function nodeOptions(line: CommandLine): Promise<NodeOptions> {
   const host = line.value("host");
   const advertise = line.value("advertise");
   const state = line.value("state");
+  const limitRate = line.value("limit-rate");
   if (name !== undefined) options.name = parseName(name);
   if (host !== undefined) options.host = parseHost(host);
   if (advertise !== undefined) options.advertise = parseAdvertise(advertise);
   if (state !== undefined) options.identity = await loadIdentity(state);
+  if (limitRate !== undefined) {
+    options.limitRate = rateOption("limit-rate", limitRate);
+  }
   return options;
 }
 
 function parseName(text: string): string {
   const count = Array.from(text).length;
-  if (count > LIMITS.displayNameCount || text.trim() === "") {
-    throw new Failure("usage", {
-      what: "Cannot use name",
-      where: show(text),
-      why:
-        `a node's name has 1 to ${LIMITS.displayNameCount} characters, found ${count}`,
-    });
+  if (text.trim() === "") {
+    throw badValue("name", text, "a node's name must not be blank");
+  }
+  if (count > LIMITS.displayNameCount) {
+    throw badValue(
+      "name",
+      text,
+      `a node's name must have at most ${LIMITS.displayNameCount} characters, found ${count}`,
+    );
   }
   return text;
-}
-
-/** HOST or HOST:PORT; an IPv6 literal with a port needs brackets. */
-function parseAdvertise(text: string): { host: string; port?: number } {
-  const hasPort = /^(\[.*\]|[^:]*):[^:]*$/.test(text);
-  const endpoint = hasPort
-    ? parseEndpoint(text, { zero: false })
-    : { host: parseHost(text) };
-  const reason = unlistableReason({ port: 1, ...endpoint });
-  if (reason !== undefined) {
-    throw new Failure("usage", {
-      what: "Cannot advertise",
-      where: show(text),
-      why: reason,
-    });
-  }
-  return endpoint;
 }
 
 function tell(event: NodeEvent, terminal: Terminal): void {
@@ -160,26 +159,22 @@ function tell(event: NodeEvent, terminal: Terminal): void {
       terminal.note(`${event.error.message}; the lease ends by itself`);
       break;
     case "relay_unverified":
+    case "relay_remembered":
     case "relay_changed":
       tellRelayMet(event, terminal);
       break;
-    case "file_sent": {
-      const { name, bytes, to, outcome } = event;
-      terminal.note(
-        `${SENT_WORDS[outcome]} ${show(name)}, ${bytes} bytes, to ${to}`,
-      );
+    case "hashed":
+      break;
+    case "served": {
+      const { name, files, bytes, to } = event;
+      const what = name === undefined ? `${files} files` : show(name);
+      terminal.note(`sent ${what}, ${bytes} bytes, to ${to}`);
       break;
     }
     default:
       tellIncident(event, terminal);
   }
 }
-
-const SENT_WORDS = {
-  completed: "sent",
-  changed: "changed while it was sent:",
-  aborted: "the client left before the end of",
-} as const;
 
 const SKIPPED_WORDS: Readonly<Record<keyof SkipCounts, string>> = {
   link: "symbolic links",

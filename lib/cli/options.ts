@@ -13,6 +13,8 @@ import { show } from "../text.ts";
 export interface OptionSpec {
   /** What stands for its value in the help; absent for a switch. */
   readonly value?: string;
+  /** One letter that stands for it. */
+  readonly short?: string;
   /** One line for the help. */
   readonly help: string;
 }
@@ -49,9 +51,9 @@ const COMMON_OPTIONS: OptionTable = {
     help: "no encryption; must be given on both sides, and is dangerous",
   },
   json: { help: "events as one JSON object a line on stdout" },
-  quiet: { help: "nothing on stderr but errors" },
+  quiet: { short: "q", help: "nothing on stderr but errors" },
   debug: { help: "stack traces with errors" },
-  help: { help: "show this help" },
+  help: { short: "h", help: "show this help" },
   version: { help: "show the version" },
 };
 
@@ -82,7 +84,12 @@ export function parseCommandLine(
   const parsed = parseArgs([...args], {
     string: ["_", ...names.filter(isValued)],
     boolean: names.filter((name) => !isValued(name)),
-    alias: { h: "help", q: "quiet" },
+    alias: Object.fromEntries(
+      names.flatMap((name) => {
+        const short = options[name]?.short;
+        return short === undefined ? [] : [[short, name]];
+      }),
+    ),
     unknown: (arg, key) => {
       if (key !== undefined) throw unknownOption(arg, spec);
     },
@@ -157,7 +164,9 @@ export function usageFailure(spec: CommandSpec, why: string): Failure {
 /** The text of `--help`. */
 export function formatHelp(spec: CommandSpec): string {
   const rows = Object.entries(optionsOf(spec)).map(([name, option]) => ({
-    left: `  --${name}${option.value === undefined ? "" : ` ${option.value}`}`,
+    left:
+      `  ${option.short === undefined ? "" : `-${option.short}, `}--${name}` +
+      (option.value === undefined ? "" : ` ${option.value}`),
     right: option.help,
   }));
   const width = Math.max(...rows.map((row) => row.left.length)) + 2;

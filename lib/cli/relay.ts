@@ -4,8 +4,15 @@
  * @module
  */
 
-import { isLoopback, parseEndpoint, parseHost, parsePort } from "../address.ts";
+import {
+  isLoopback,
+  parseAdvertise,
+  parseHost,
+  parsePort,
+  parseRelayAddress,
+} from "../address.ts";
 import { formatEndpoint } from "../conn.ts";
+import { GREETING_LENGTH } from "../greeting.ts";
 import {
   type RelayEvent,
   type RelayOptions,
@@ -18,6 +25,7 @@ import { tellIncident } from "./incidents.ts";
 import { type CommandLine, type CommandSpec, usageFailure } from "./options.ts";
 import {
   aborted,
+  badValue,
   expectNoMore,
   listening,
   PLAINTEXT_WARNING,
@@ -36,7 +44,7 @@ const SPEC: CommandSpec = {
   options: {
     host: { value: "ADDRESS", help: "address to bind (0.0.0.0)" },
     advertise: {
-      value: "HOST:PORT",
+      value: "HOST[:PORT]",
       help: "what to print in the relay address",
     },
     state: {
@@ -74,15 +82,23 @@ async function relayOptions(line: CommandLine): Promise<RelayOptions> {
   const greeting = line.value("greeting");
   const state = line.value("state");
   if (host !== undefined) options.host = parseHost(host);
-  if (advertise !== undefined) {
-    options.advertise = parseEndpoint(advertise, { zero: false });
-  }
-  if (greeting !== undefined) options.greeting = greeting;
+  if (advertise !== undefined) options.advertise = parseAdvertise(advertise);
+  if (greeting !== undefined) options.greeting = parseGreeting(greeting);
   if (state !== undefined) options.identity = await loadIdentity(state);
   return options;
 }
 
-function tell(event: RelayEvent, terminal: Terminal): void {
+function parseGreeting(text: string): string {
+  if (text.length <= GREETING_LENGTH) return text;
+  throw badValue(
+    "greeting",
+    text,
+    `wanted at most ${GREETING_LENGTH} characters, found ${text.length}`,
+  );
+}
+
+/** Prints what the relay tells. */
+export function tell(event: RelayEvent, terminal: Terminal): void {
   terminal.event(event);
   switch (event.event) {
     case "relay_listening": {
@@ -94,7 +110,7 @@ function tell(event: RelayEvent, terminal: Terminal): void {
         "open relay: whoever reaches it may register, list and fetch",
       );
       if (!encrypted) terminal.note(PLAINTEXT_WARNING);
-      const dialled = new URL(address).hostname;
+      const { host: dialled } = parseRelayAddress(address);
       if (isLoopback(dialled) && !isLoopback(host)) {
         terminal.note(
           `on other machines, put this one's name or address in place of ${dialled}`,
@@ -104,8 +120,8 @@ function tell(event: RelayEvent, terminal: Terminal): void {
     }
     case "node_registered":
       terminal.note(
-        `node ${show(event.name)} registered from ${event.from}, ` +
-          `at ${event.addresses.join(", ")}`,
+        `node ${show(event.name)} registered from ${show(event.from)}, ` +
+          `at ${event.addresses.map(show).join(", ")}`,
       );
       break;
     case "node_left":

@@ -7,16 +7,24 @@
 
 import {
   looksLikeRelayAddress,
+  parseEndpoint,
   parseHost,
   parsePort,
   parseRelayAddress,
   type RelayAddress,
 } from "../address.ts";
 import { formatEndpoint } from "../conn.ts";
-import { describeCause, Failure, systemErrorCode } from "../errors.ts";
+import {
+  describeCause,
+  Failure,
+  localKindOf,
+  systemErrorCode,
+} from "../errors.ts";
 import { KnownRelays } from "../known_relays.ts";
 import { PROTOCOL_VERSION } from "../messages.ts";
+import { parseRate } from "../rate.ts";
 import type { RelayLinkEvent } from "../relay_link.ts";
+import { show } from "../text.ts";
 import { VERSION } from "../version.ts";
 import { Terminal } from "./terminal.ts";
 import {
@@ -106,8 +114,8 @@ const STOP_SIGNALS: readonly Deno.Signal[] = Deno.build.os === "windows"
   : ["SIGINT", "SIGTERM"];
 
 /**
- * The relay at the head of `words`: one word that is a relay address, or two
- * that are host and port.
+ * The relay at the head of `words`: one word that is a relay address or
+ * `HOST:PORT`, or two that are host and port.
  *
  * @returns the relay and the words after it.
  * @throws {Failure} of kind `usage`.
@@ -121,6 +129,12 @@ export function takeRelay(
   if (looksLikeRelayAddress(first)) {
     return { relay: parseRelayAddress(first), rest: words.slice(1) };
   }
+  if (HOST_AND_PORT.test(first)) {
+    return {
+      relay: parseEndpoint(first, { zero: false }),
+      rest: words.slice(1),
+    };
+  }
   if (second === undefined) {
     throw usageFailure(spec, "the relay's port is missing");
   }
@@ -130,6 +144,9 @@ export function takeRelay(
   };
   return { relay, rest: words.slice(2) };
 }
+
+// As one word, as addresses are written everywhere else.
+const HOST_AND_PORT = /^(\[.*\]|[^:/]+):\d+$/;
 
 /** The relays met before, where `--known-relays` names the file. */
 export async function loadKnownRelays(
@@ -169,7 +186,7 @@ export async function listening<Server>(
       error instanceof Deno.errors.NotCapable ||
       systemErrorCode(error) !== undefined;
     if (error instanceof Failure || !isBind) throw error;
-    throw new Failure("local", {
+    throw new Failure(localKindOf(error), {
       what: "Cannot listen",
       where: formatEndpoint({ host, port }),
       why: describeCause(error),
@@ -179,6 +196,22 @@ export async function listening<Server>(
       cause: error,
     });
   }
+}
+
+/** A rate from the command line. */
+export function rateOption(option: string, text: string): number {
+  const rate = parseRate(text);
+  if (rate !== undefined) return rate;
+  throw badValue(option, text, "wanted bytes a second, as 500K, 20M or 1G");
+}
+
+/** A value that its option cannot take. */
+export function badValue(option: string, value: string, why: string): Failure {
+  return new Failure("usage", {
+    what: `Cannot use --${option}`,
+    where: show(value),
+    why,
+  });
 }
 
 /** The option of `loadKnownRelays`. */
@@ -199,6 +232,11 @@ export function tellRelayMet(event: RelayLinkEvent, terminal: Terminal): void {
   if (event.event === "relay_changed") {
     terminal.note(
       `warning: the relay at ${relay} is another one now: relay id ${id}`,
+    );
+  } else if (event.event === "relay_remembered") {
+    terminal.note(
+      `met relay ${id} at ${relay} for the first time; ` +
+        `${show(event.path)} remembers it`,
     );
   } else {
     terminal.note(

@@ -4,7 +4,6 @@
  * @module
  */
 
-import { LimitedBytesTransformStream, TextLineStream } from "@std/streams";
 import { describeCause, Failure } from "../errors.ts";
 
 /** Writes all of `bytes`; a reader that has left is a {@linkcode Failure}. */
@@ -16,23 +15,84 @@ export async function writeAll(
     for (let written = 0; written < bytes.length;) {
       written += await output.write(bytes.subarray(written));
     }
-  } catch (cause) {
-    throw new Failure("local", {
-      what: "Cannot write to stdout",
-      why: describeCause(cause),
-      cause,
-    });
+  } catch (error) {
+    throw cannotWrite(error);
   }
 }
 
-// What a person types is short; a pipe without line breaks could go on for ever.
-const MOST_INPUT_BYTES = 64 * 1024;
+/** Stdout is full, or nobody reads it. */
+export function cannotWrite(error: unknown): Failure {
+  return new Failure("local", {
+    what: "Cannot write to stdout",
+    why: describeCause(error),
+    cause: error,
+  });
+}
 
-/** Lines of standard input, without their ends. The caller returns it. */
-export async function* inputLines(): AsyncGenerator<string> {
-  const lines = Deno.stdin.readable
-    .pipeThrough(new LimitedBytesTransformStream(MOST_INPUT_BYTES))
-    .pipeThrough(new TextDecoderStream())
-    .pipeThrough(new TextLineStream());
-  for await (const line of lines) yield line;
+/** Whether a failure says only that whoever read our output has left. */
+export function isClosedOutput(error: unknown): boolean {
+  return error instanceof Failure &&
+    error.cause instanceof Deno.errors.BrokenPipe;
+}
+
+// What a person types is short; a pipe without line breaks could go on for ever.
+const MOST_LINE_BYTES = 64 * 1024;
+
+/**
+ * Lines of standard input. Reads no further than it must: what it does not need
+ * is left for whoever asks next, Deno's own questions included.
+ */
+export class Input {
+  #left = new Uint8Array();
+
+  /**
+   * The next line, without its end; `null` at the end of the input. Rejects with
+   * the signal's reason when aborted.
+   */
+  async line(signal: AbortSignal | undefined): Promise<string | null> {
+    const buffer = new Uint8Array(4096);
+    for (;;) {
+      const end = this.#left.indexOf(NEWLINE);
+      if (end >= 0) return this.#take(end, end + 1);
+      if (this.#left.length >= MOST_LINE_BYTES) {
+        return this.#take(MOST_LINE_BYTES, this.#left.length);
+      }
+      const count = await orAborted(Deno.stdin.read(buffer), signal);
+      if (count === null) {
+        return this.#left.length === 0
+          ? null
+          : this.#take(this.#left.length, this.#left.length);
+      }
+      this.#left = new Uint8Array([
+        ...this.#left,
+        ...buffer.subarray(0, count),
+      ]);
+    }
+  }
+
+  /** The first `end` bytes as text; goes on after `next`. */
+  #take(end: number, next: number): string {
+    const line = new TextDecoder().decode(this.#left.subarray(0, end));
+    this.#left = this.#left.slice(next);
+    return line.replace(/\r$/, "");
+  }
+}
+
+const NEWLINE = 0x0a;
+
+/** `promise`, or a rejection with the signal's reason. */
+export async function orAborted<T>(
+  promise: Promise<T>,
+  signal: AbortSignal | undefined,
+): Promise<T> {
+  if (signal === undefined) return await promise;
+  signal.throwIfAborted();
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const onAbort = () => reject(signal.reason);
+  signal.addEventListener("abort", onAbort);
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+  }
 }

@@ -1,13 +1,14 @@
 /**
  * The one place that writes to stdout and stderr. stdout carries facts and
  * content; everything else goes to stderr. With `--json` stdout carries events
- * alone, one object a line.
+ * alone, one object a line. What cannot be written is no reason to stop a
+ * server: it is remembered, and told by those who have something to deliver.
  *
  * @module
  */
 
-import { writeAll } from "./streams.ts";
 import { describeCause, Failure } from "../errors.ts";
+import { cannotWrite, isClosedOutput, orAborted, writeAll } from "./streams.ts";
 
 /** What the options said about output. */
 export interface TerminalOptions {
@@ -27,48 +28,76 @@ export interface TerminalEvent {
 
 // What JSON leaves as it is, but a terminal would act on or hide.
 const UNSHOWABLE = /[\p{C}\p{Zl}\p{Zp}]/gu;
+const CLEAR_LINE = "\r\x1b[K";
 
 /** Writes for one role. */
 export class Terminal {
   readonly options: TerminalOptions;
+  #status = "";
+  #stdoutError: unknown = null;
 
   /** Writes as `options` say. */
   constructor(options: TerminalOptions) {
     this.options = options;
   }
 
+  /** Whether a line can be redrawn on stderr. */
+  get showsStatus(): boolean {
+    const { json, quiet } = this.options;
+    return !json && !quiet && Deno.stderr.isTerminal();
+  }
+
   /** A line of fact, on stdout. */
   fact(line: string): void {
-    if (!this.options.json) writeLine(Deno.stdout, line);
+    if (!this.options.json) this.#toStdout(line + "\n");
   }
 
   /** A line for whoever watches, on stderr. */
   note(line: string): void {
     const { json, quiet } = this.options;
-    if (!json && !quiet) writeLine(Deno.stderr, line);
+    if (!json && !quiet) this.#toStderr(line + "\n");
   }
 
   /** Words without a line break, such as a question, on stderr. */
   ask(words: string): void {
-    if (!this.options.json) writeText(Deno.stderr, words);
+    const { json, quiet } = this.options;
+    if (!json && (!quiet || Deno.stderr.isTerminal())) this.#toStderr(words);
+  }
+
+  /** A line that the next one replaces; an empty one removes it. */
+  status(line: string): void {
+    if (!this.showsStatus || line === this.#status) return;
+    write(Deno.stderr, CLEAR_LINE + cutToWidth(line));
+    this.#status = line;
   }
 
   /** An event, where events were asked for. */
   event(event: TerminalEvent): void {
-    if (this.options.json) writeLine(Deno.stdout, formatEvent(event));
+    if (this.options.json) this.#toStdout(formatEvent(event) + "\n");
   }
 
   /** Content, on stdout; as an event where events were asked for. */
-  async content(bytes: Uint8Array): Promise<void> {
+  async content(bytes: Uint8Array, signal?: AbortSignal): Promise<void> {
     if (this.options.json) {
       const content = { event: "content", base64: bytes.toBase64() };
-      return this.event(content);
+      this.event(content);
+      return this.check();
     }
-    await writeAll(Deno.stdout, bytes);
+    this.status("");
+    await orAborted(writeAll(Deno.stdout, bytes), signal);
+  }
+
+  /**
+   * @throws {Failure} of kind `local` when something could not be written to
+   * stdout.
+   */
+  check(): void {
+    if (this.#stdoutError !== null) throw cannotWrite(this.#stdoutError);
   }
 
   /** An error, on stderr, and as an event where those were asked for. */
   error(error: unknown): void {
+    if (isClosedOutput(error)) return; // as other tools do: there is nobody
     const failure = error instanceof Failure ? error : undefined;
     this.event({
       event: "error",
@@ -80,10 +109,21 @@ export class Terminal {
       `Internal error: ${
         describeCause(error)
       }; run again with --debug and report it`;
-    writeLine(Deno.stderr, `error: ${line}`);
+    this.#toStderr(`error: ${line}\n`);
     if (this.options.debug && error instanceof Error) {
-      writeLine(Deno.stderr, Deno.inspect(error));
+      this.#toStderr(Deno.inspect(error) + "\n");
     }
+  }
+
+  #toStdout(text: string): void {
+    this.#stdoutError ??= write(Deno.stdout, text);
+  }
+
+  #toStderr(text: string): void {
+    const status = this.#status;
+    if (status !== "") write(Deno.stderr, CLEAR_LINE);
+    write(Deno.stderr, text); // nowhere to tell that it failed
+    if (status !== "") write(Deno.stderr, cutToWidth(status));
   }
 }
 
@@ -106,20 +146,30 @@ export function formatEvent({ event, ...fields }: TerminalEvent): string {
   );
 }
 
-type Output = typeof Deno.stdout | typeof Deno.stderr;
-
-function writeLine(output: Output, line: string): void {
-  writeText(output, line + "\n");
-}
-
-function writeText(output: Output, text: string): void {
+/** Writes; returns the error when that fails. */
+function write(
+  output: typeof Deno.stdout | typeof Deno.stderr,
+  text: string,
+): unknown {
   const bytes = new TextEncoder().encode(text);
   try {
     for (let written = 0; written < bytes.length;) {
       written += output.writeSync(bytes.subarray(written));
     }
+    return null;
   } catch (error) {
-    // Whoever listened has left; a server goes on without.
-    if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+    return error;
   }
+}
+
+/** So much of `line` as a terminal shows in one row. */
+function cutToWidth(line: string): string {
+  let columns = 0;
+  try {
+    columns = Deno.consoleSize().columns;
+  } catch {
+    columns = 0; // no size to be had
+  }
+  const width = columns > 0 ? columns - 1 : 79;
+  return Array.from(line).slice(0, width).join("");
 }

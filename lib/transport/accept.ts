@@ -24,6 +24,7 @@ import {
 import type { Identity } from "../identity.ts";
 import { DenoConn, endpointOf } from "./deno_conn.ts";
 import { ALPN_PROTOCOL } from "./dial.ts";
+import { requireNet } from "./permission.ts";
 import { StreamConn } from "./stream_conn.ts";
 
 /** A TCP connection that was accepted; not a byte of it has been read. */
@@ -137,14 +138,17 @@ export async function acceptTls(
   let server = await startServer(options.at, onSocket);
   const address = addressOf(server);
   let stopped = false;
+  let isDeaf = false;
   const check = async () => {
-    if (!census.worthChecking() || await accepts(address, census, options)) {
-      return;
+    if (!isDeaf) {
+      if (!census.worthChecking()) return;
+      if (await accepts(address, census, options) || stopped) return;
+      options.onStall("out of file descriptors, it seems; listening anew");
+      server.close();
     }
-    if (stopped) return;
-    options.onStall("out of file descriptors, it seems; listening anew");
-    server.close();
+    isDeaf = true; // until listening anew has worked, at this check or the next
     server = await startServer(address, onSocket);
+    isDeaf = false;
     if (stopped) server.close();
   };
   const timer = setInterval(
@@ -223,6 +227,7 @@ async function startServer(
   at: Endpoint,
   onSocket: (socket: Socket) => void,
 ): Promise<Server> {
+  requireNet(at);
   const server = createServer({ noDelay: true, allowHalfOpen: true }, onSocket);
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   server.once("error", (error) => {

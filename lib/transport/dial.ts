@@ -65,6 +65,67 @@ export async function dial(
   }
 }
 
+/** Options of {@linkcode dialAny}. */
+export interface DialAnyOptions extends DialOptions {
+  /** Milliseconds after which the next address is tried as well. */
+  readonly staggerMs: number;
+}
+
+/**
+ * Dials several addresses of one peer, the next one when one fails or has not
+ * answered for a while; the first to answer wins. All of it under one deadline.
+ *
+ * @throws what the last attempt threw.
+ */
+export async function dialAny(
+  endpoints: readonly Endpoint[],
+  options: DialAnyOptions,
+): Promise<Conn> {
+  const [only] = endpoints;
+  if (only === undefined) throw new Deno.errors.NotFound("no address");
+  if (endpoints.length === 1) return await dial(only, options);
+  const startedAt = performance.now();
+  const others = new AbortController();
+  const signal = options.signal === undefined
+    ? others.signal
+    : AbortSignal.any([others.signal, options.signal]);
+  const attempts: Promise<Conn>[] = [];
+  let winner: Conn | undefined;
+  const attempt = async (endpoint: Endpoint) => {
+    const spentMs = performance.now() - startedAt;
+    const timeoutMs = Math.max(1, options.timeoutMs - spentMs);
+    const conn = await dial(endpoint, { ...options, timeoutMs, signal });
+    if (winner !== undefined) conn.close();
+    else winner = conn;
+    others.abort();
+    return conn;
+  };
+  for (const endpoint of endpoints) {
+    const dialling = attempt(endpoint);
+    dialling.catch(() => {}); // judged together with the others
+    attempts.push(dialling);
+    const failed = dialling.then(() => "won", () => "failed");
+    await Promise.race([failed, pause(options.staggerMs, signal)]);
+    if (winner !== undefined || options.signal?.aborted) break;
+  }
+  const outcomes = await Promise.allSettled(attempts);
+  if (winner !== undefined) return winner;
+  throw (outcomes.at(-1) as PromiseRejectedResult).reason;
+}
+
+/** Waits, or not so long when `signal` is aborted. */
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const end = () => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", end);
+      resolve();
+    };
+    const timer = setTimeout(end, ms);
+    signal.addEventListener("abort", end);
+  });
+}
+
 async function openTls(
   tcp: Deno.TcpConn,
   peer: PeerIdentity,

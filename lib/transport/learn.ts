@@ -9,6 +9,7 @@ import { connect } from "node:tls";
 import { type Endpoint, formatEndpoint } from "../conn.ts";
 import { ProtocolError, systemErrorCode } from "../errors.ts";
 import { ALPN_PROTOCOL } from "./dial.ts";
+import { requireNet } from "./permission.ts";
 
 /**
  * The certificate (DER) presented at `endpoint`.
@@ -22,6 +23,7 @@ export async function learnCertificate(
   options: { timeoutMs: number; signal?: AbortSignal | undefined },
 ): Promise<Uint8Array> {
   options.signal?.throwIfAborted();
+  requireNet(endpoint);
   const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>();
   const socket = connect({
     host: endpoint.host,

@@ -6,7 +6,7 @@
  */
 
 import { addressGroup } from "../address.ts";
-import { Admission } from "../admission.ts";
+import { Admission, type Place } from "../admission.ts";
 import type { Conn, Endpoint } from "../conn.ts";
 import { ProtocolError } from "../errors.ts";
 import type { Identity } from "../identity.ts";
@@ -64,7 +64,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     ...limits,
     connectionsPerAddressCount: options.connectionsPerAddressCount,
   });
-  const running = new Map<RawConnection, Promise<void>>();
+  const visits = new Map<Place, Visit>();
   const acceptOptions = {
     at: options.at,
     acceptPauseMs: limits.acceptPauseMs,
@@ -78,13 +78,11 @@ export async function listen(options: ListenOptions): Promise<Listener> {
         options.incidents.refused(outcome.reason, raw.remote);
         return;
       }
-      const { place } = outcome;
-      const run = serveOne(raw, place.settle, options).finally(() => {
-        raw.destroy();
-        place.leave();
-        running.delete(raw);
-      });
-      running.set(raw, run);
+      const { place, evicted } = outcome;
+      if (evicted !== undefined) visits.get(evicted)?.end("handshake_evicted");
+      const visit = new Visit(raw, place, options);
+      visits.set(place, visit);
+      void visit.done.then(() => visits.delete(place));
     },
   };
   const acceptor: Acceptor = options.identity === null
@@ -97,43 +95,73 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     },
     close: async () => {
       acceptor.stop();
-      for (const raw of running.keys()) raw.destroy();
-      await Promise.all(running.values());
+      const open = [...visits.values()];
+      for (const visit of open) visit.end();
+      await Promise.all(open.map(({ done }) => done));
     },
   };
 }
 
-/** Handshake, then the handler; never rejects. */
-async function serveOne(
-  raw: RawConnection,
-  settlePlace: () => void,
-  options: ListenOptions,
-): Promise<void> {
-  let phase = "handshake" as "handshake" | "hello" | "settled" | "expired";
-  // One absolute deadline from accept to hello, whatever trickles in.
-  const timer = setTimeout(() => {
-    const reason = phase === "hello" ? "no_hello" : "bad_handshake";
-    options.incidents.refused(reason, raw.remote);
-    phase = "expired";
-    raw.destroy();
-  }, options.limits.handshakeMs);
-  try {
-    using conn = await raw.open();
-    if (phase !== "handshake") return;
-    phase = "hello";
+/** One connection that was let in: handshake, then the handler. */
+class Visit {
+  readonly #raw: RawConnection;
+  readonly #place: Place;
+  readonly #options: ListenOptions;
+  #phase: "handshake" | "hello" | "settled" | "ended" = "handshake";
+  /** Resolves, and never rejects, when it is over. */
+  readonly done: Promise<void>;
+
+  constructor(raw: RawConnection, place: Place, options: ListenOptions) {
+    this.#raw = raw;
+    this.#place = place;
+    this.#options = options;
+    this.done = this.#run();
+  }
+
+  /**
+   * Ends it from this side, for a reason that is told or for none. What its
+   * handler throws then is of this side's making, and not told.
+   */
+  end(reason?: string): void {
+    if (this.#phase === "ended") return;
+    this.#phase = "ended";
+    if (reason !== undefined) {
+      this.#options.incidents.refused(reason, this.#raw.remote);
+    }
+    this.#raw.destroy();
+  }
+
+  async #run(): Promise<void> {
+    // One absolute deadline from accept to hello, whatever trickles in.
+    const deadline = setTimeout(
+      () => this.end(this.#phase === "hello" ? "no_hello" : "bad_handshake"),
+      this.#options.limits.handshakeMs,
+    );
     const settle = () => {
-      if (phase !== "hello") return;
-      phase = "settled";
-      clearTimeout(timer);
-      settlePlace();
+      if (this.#phase !== "hello") return;
+      this.#phase = "settled";
+      clearTimeout(deadline);
+      this.#place.settle();
     };
-    await options.handle({ conn, settle });
-  } catch (error) {
-    if (phase === "expired") return; // told already
-    if (phase === "handshake" && error instanceof ProtocolError) {
-      options.incidents.refused("bad_handshake", raw.remote);
-    } else options.incidents.failed(error, raw.remote);
-  } finally {
-    clearTimeout(timer);
+    try {
+      using conn = await this.#raw.open();
+      if (this.#phase !== "handshake") return;
+      this.#phase = "hello";
+      await this.#options.handle({ conn, settle });
+    } catch (error) {
+      this.#tellFailure(error);
+    } finally {
+      clearTimeout(deadline);
+      this.#raw.destroy();
+      this.#place.leave();
+    }
+  }
+
+  #tellFailure(error: unknown): void {
+    const { incidents } = this.#options;
+    if (this.#phase === "ended") return;
+    if (this.#phase === "handshake" && error instanceof ProtocolError) {
+      incidents.refused("bad_handshake", this.#raw.remote);
+    } else incidents.failed(error, this.#raw.remote);
   }
 }

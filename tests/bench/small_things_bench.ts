@@ -5,7 +5,7 @@
  */
 
 import { parseRelayAddress } from "../../lib/address.ts";
-import { fetchFile, listNodes } from "../../lib/client.ts";
+import { fetchFile, listNodes } from "../../lib/mod.ts";
 import { LIMITS } from "../../lib/limits.ts";
 import { RelayLink } from "../../lib/relay_link.ts";
 import { spawnNode, spawnRelay } from "../e2e/_processes.ts";

@@ -15,6 +15,7 @@ const SPEC: CommandSpec = {
   options: {
     name: { value: "TEXT", help: "a name" },
     "known-relays": { value: "FILE", help: "a file" },
+    output: { value: "PATH", short: "o", help: "a place" },
   },
 };
 
@@ -37,6 +38,12 @@ Deno.test("parseCommandLine parts words and options in any order", () => {
   assertEquals(line.value("known-relays"), "f");
   assertEquals(line.isOn("json"), true);
   assertEquals(line.isOn("quiet"), false);
+});
+
+Deno.test("parseCommandLine takes one letter for an option that has one", () => {
+  const line = parseCommandLine(["-o", "-", "-q", "word", "-h"], SPEC);
+  assertEquals([line.value("output"), line.words], ["-", ["word"]]);
+  assertEquals([line.isOn("quiet"), line.isOn("help")], [true, true]);
 });
 
 for (

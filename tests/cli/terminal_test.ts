@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { formatNodes } from "../../lib/cli/nodes_table.ts";
+import { formatFiles, formatNodes } from "../../lib/cli/tables.ts";
 import { formatEvent } from "../../lib/cli/terminal.ts";
 import { Failure } from "../../lib/errors.ts";
 import { needsEscaping } from "../../lib/text.ts";
@@ -41,6 +41,7 @@ Deno.test("formatNodes lines columns up, and escapes names", () => {
     id: "id",
     addresses: [{ host: "127.0.0.1", port: 1500 }],
     certificate: new Uint8Array(),
+    signed: { record: "", certificate: "", signature: "" },
   });
   const nodes = [node(1, "alpha"), node(2, "b\x1b[2J")];
   assertEquals(formatNodes(nodes, { ids: false }), [
@@ -49,4 +50,21 @@ Deno.test("formatNodes lines columns up, and escapes names", () => {
   ]);
   assertEquals(formatNodes(nodes, { ids: true })[0]?.endsWith("  id"), true);
   assertEquals(formatNodes([], { ids: true }), []);
+});
+
+Deno.test("formatFiles lines columns up, says what differs, and escapes names", () => {
+  const file = (name: string, size: number, nodeCount: number) => ({
+    name,
+    size,
+    nodeCount,
+    modifiedMs: 0,
+    differs: nodeCount === 12,
+    offers: [],
+  });
+  const files = [file("a", 17, 1), file("b\x1b[2J", 1234, 12)];
+  assertEquals(formatFiles(files), [
+    "  17   1 node           a",
+    "1234  12 nodes  differ  b\\x1b[2J",
+  ]);
+  assertEquals(formatFiles([]), []);
 });

@@ -63,7 +63,12 @@ for (
     [
       "peer_node.ts",
       ["--name", "x".repeat(65), "127.0.0.1", "1700", "0"],
-      /1 to 64 characters, found 65/,
+      /a node's name .*64 characters, found 65$/,
+    ],
+    [
+      "peer_node.ts",
+      ["--limit-rate", "fast", "127.0.0.1", "1700", "0"],
+      /Cannot use --limit-rate \(fast\): wanted bytes a second/,
     ],
     [
       "peer_node.ts",
@@ -102,7 +107,53 @@ for (
     [
       "peer_client.ts",
       ["127.0.0.1", "1700", "cat", "a", "b"],
+      /only one file can go to stdout/,
+    ],
+    [
+      "peer_client.ts",
+      ["127.0.0.1", "1700", "get", "a", "b", "-o", "-"],
+      /only one file can go to stdout/,
+    ],
+    ["peer_client.ts", ["127.0.0.1", "1700", "get"], /get needs a name/],
+    [
+      "peer_client.ts",
+      ["127.0.0.1", "1700", "get", "../x"],
+      /Cannot ask for file \(\.\.\/x\)/,
+    ],
+    [
+      "peer_client.ts",
+      ["127.0.0.1", "1700", "ls", "a", "b"],
       /more words than it takes/,
+    ],
+    [
+      "peer_client.ts",
+      ["127.0.0.1", "1700", "nodes", "a"],
+      /more words than it takes/,
+    ],
+    [
+      "peer_client.ts",
+      ["127.0.0.1", "1700", "--sha256", "12", "cat", "a"],
+      /Cannot use --sha256 \(12\): wanted 64 hexadecimal digits$/,
+    ],
+    [
+      "peer_client.ts",
+      ["127.0.0.1", "1700", "--prefer", "oldest", "cat", "a"],
+      /Cannot use --prefer \(oldest\): wanted most-nodes or newest$/,
+    ],
+    [
+      "peer_client.ts",
+      ["127.0.0.1", "1700", "--connections", "17", "cat", "a"],
+      /Cannot use --connections \(17\): wanted a number from 1 to 16$/,
+    ],
+    [
+      "peer_client.ts",
+      ["127.0.0.1", "1700", "--limit-rate", "0", "cat", "a"],
+      /Cannot use --limit-rate \(0\)/,
+    ],
+    [
+      "peer_client.ts",
+      ["127.0.0.1", "1700", "--lowest-speed", "slow", "cat", "a"],
+      /Cannot use --lowest-speed \(slow\)/,
     ],
     [
       "peer_client.ts",
@@ -167,16 +218,18 @@ Deno.test("An address that is not this machine's is told", async () => {
 
 Deno.test("A folder that cannot be shared is told", async () => {
   for (
-    const [directory, permission, words] of [
+    const [directory, permission, expected, words] of [
       [
         "no/such",
         "no/such",
+        8,
         /Cannot share folder \(no\/such\): no such file or folder/,
       ],
-      ["deno.json", "deno.json", /not a folder/],
+      ["deno.json", "deno.json", 8, /not a folder/],
       [
         "files/one",
         "files/two",
+        7,
         /was not given the permission; grant it with --allow-read=files\/one/,
       ],
     ] as const
@@ -186,9 +239,59 @@ Deno.test("A folder that cannot be shared is told", async () => {
       ["127.0.0.1", "1700", "0", directory],
       { permissions: [`--allow-read=${permission}`] },
     );
-    assertEquals(code, 8);
+    assertEquals(code, expected);
     assertMatch(line, words);
   }
+});
+
+Deno.test("A place where nothing can be saved is told, before anybody is asked", async () => {
+  await using folder = await tempShare({ "file": "" });
+  // Nobody listens there: that is not noticed.
+  const relay = ["127.0.0.1", "1"];
+  const granted = [
+    `--allow-read=${folder.path}`,
+    `--allow-write=${folder.path}`,
+  ];
+  for (
+    const [names, output, permissions, expected, words] of [
+      [
+        ["a"],
+        `${folder.path}/no/`,
+        granted,
+        8,
+        /no such folder; make it first/,
+      ],
+      [
+        ["a"],
+        `${folder.path}/no/f`,
+        granted,
+        8,
+        /no such folder; make it first/,
+      ],
+      [["a", "b"], `${folder.path}/f`, granted, 8, /no such folder/],
+      [["d/"], `${folder.path}/f`, granted, 8, /no such folder/],
+      [["a"], folder.path, [], 7, /was not given the permission; grant it/],
+    ] as const
+  ) {
+    const args = [...relay, "get", ...names, "-o", output];
+    const { code, line } = await failure("peer_client.ts", args, {
+      permissions,
+    });
+    assertEquals(code, expected, line);
+    assertMatch(line, words);
+  }
+});
+
+Deno.test("A relay that may not be dialled is told as not allowed", async () => {
+  const { stderr, code } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "--no-prompt", "peer_client.ts", "127.0.0.1", "1", "nodes"],
+    env: { NO_COLOR: "1" },
+  }).output();
+  assertEquals(
+    new TextDecoder().decode(stderr),
+    "error: Cannot reach relay (127.0.0.1:1): this process was not given the permission; grant it with --allow-net\n",
+  );
+  assertEquals(code, 7);
 });
 
 Deno.test("No relay there", async () => {
@@ -316,7 +419,7 @@ Deno.test("No nodes, a file nowhere, a dead node", async () => {
   );
   assertEquals(
     nowhere.stderr.at(-1),
-    "error: Cannot find file (9.txt): none of 2 nodes has it, 1 of them could not be asked; check the name",
+    "error: Cannot find file (9.txt): none of 2 nodes has it, 1 of them could not be asked; see that the nodes are running",
   );
 });
 
@@ -360,7 +463,7 @@ Deno.test("A node that sends wrong bytes, and one that breaks off", async () => 
   assertEquals([corrupt.code, corrupt.text], [6, ""]);
   assertMatch(
     corrupt.stderr.at(-2) ?? "",
-    /^node 2 {2}\S+ {2}connected, sent wrong bytes: .*piece 0 does not match its hash$/,
+    /^node 2 {2}\S+ {2}connected, sent wrong bytes: sent bytes of f that do not match their hash$/,
   );
 });
 

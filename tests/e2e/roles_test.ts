@@ -6,6 +6,7 @@ import { assertEquals, assertMatch } from "@std/assert";
 import { join } from "@std/path";
 import { serveRelay } from "../../lib/relay_server.ts";
 import { EventLog, within } from "../_event_log.ts";
+import { randomBytes, seededRandom } from "../_random.ts";
 import { tempShare } from "../_temp_share.ts";
 import {
   ROOT,
@@ -137,6 +138,118 @@ for (
     assertEquals([outcome.code, outcome.stderr], [0, []]);
   });
 }
+
+Deno.test("ls lists every file once, with size, nodes and whether contents differ", async () => {
+  await using relay = await spawnRelay();
+  await using folder = await tempShare({ "1.txt": "other", "sub/x": "x" });
+  await using _alpha = await spawnNode(relay.port, "files/one");
+  await using _beta = await spawnNode(relay.port, folder.path);
+  const all = await runRole("peer_client.ts", [relay.address, "ls"]);
+  const { size } = await Deno.stat(join(ROOT, "files/one/letter.txt"));
+  const wide = String(size).length;
+  assertEquals([all.code, all.stderr], [0, []]);
+  // Which of the two is taken is decided by their times of writing.
+  assertMatch(all.text, /^ *(17|5) {2}2 nodes {2}differ {2}1\.txt\n/);
+  assertEquals(all.text.split("\n").slice(1), [
+    `${size}  1 node           letter.txt`,
+    `${"1".padStart(wide)}  1 node           sub/x`,
+    "",
+  ]);
+  const some = await runRole("peer_client.ts", [relay.address, "ls", "s*/"]);
+  assertEquals([some.code, some.text], [4, ""]);
+  const below = await runRole("peer_client.ts", [relay.address, "ls", "sub/"]);
+  assertEquals([below.code, below.text], [0, "1  1 node           sub/x\n"]);
+});
+
+Deno.test("get saves files, verifies what is there already, and never writes over another", async () => {
+  await using relay = await spawnRelay();
+  await using _node = await spawnNode(relay.port, "files", [
+    "--name",
+    "alpha",
+  ]);
+  await using folder = await tempShare({ "1.txt": "mine" });
+  const permissions = [
+    `--allow-read=${folder.path}`,
+    `--allow-write=${folder.path}`,
+  ];
+  const get = (...args: string[]) =>
+    runRole("peer_client.ts", [relay.address, "get", ...args], { permissions });
+  const { path } = folder;
+  const picture = "three/pictures/relay.png";
+  const original = await Deno.readFile(join(ROOT, "files", picture));
+
+  const first = await get(picture, "-o", path);
+  assertEquals([first.code, first.text], [0, ""]);
+  assertEquals(first.stderr, [
+    `saved ${path}/relay.png, ${original.length} bytes, from alpha`,
+  ]);
+  assertEquals(await Deno.readFile(`${path}/relay.png`), original);
+
+  const again = await get(picture, "-o", path);
+  assertEquals([again.code, again.stderr], [0, [
+    `${path}/relay.png is here already, verified`,
+  ]]);
+
+  const taken = await get("one/1.txt", "-o", path);
+  assertEquals([taken.code, taken.stderr], [8, [
+    `error: Cannot save file (${path}/1.txt): exists already, with another content; give --overwrite to replace it, or -o for another place`,
+  ]]);
+  assertEquals(await Deno.readTextFile(`${path}/1.txt`), "mine");
+
+  const over = await get("one/1.txt", "--overwrite", "-o", path);
+  assertEquals(over.code, 0);
+  assertEquals(await Deno.readTextFile(`${path}/1.txt`), "I am Text file 1\n");
+
+  await Deno.mkdir(`${path}/all`);
+  const all = await get("**", "-o", `${path}/all/`);
+  assertEquals(all.code, 0);
+  assertMatch(all.stderr.at(-1) ?? "", /^6 files, .* in \d+\.\d s \(.*\/s\)$/);
+  assertEquals(await Deno.readFile(`${path}/all/${picture}`), original);
+
+  const none = await get("one/1.txt", "none.txt", "-o", `${path}/all`);
+  assertEquals(none.code, 4);
+  assertEquals(
+    await Deno.readTextFile(`${path}/all/1.txt`),
+    "I am Text file 1\n",
+  );
+
+  const out = await get("one/1.txt", "-o", "-");
+  assertEquals([out.code, out.text], [0, "I am Text file 1\n"]);
+});
+
+Deno.test("get goes on after Ctrl-C with what has come, and says what it was", async () => {
+  const content = randomBytes(4_000_000, seededRandom(1));
+  await using share = await tempShare({ "f": content });
+  await using folder = await tempShare();
+  await using relay = await spawnRelay();
+  await using node = await spawnNode(relay.port, share.path, [
+    "--limit-rate",
+    "3M",
+  ]);
+  const permissions = [
+    `--allow-read=${folder.path}`,
+    `--allow-write=${folder.path}`,
+  ];
+  const args = ["--json", relay.address, "get", "f", "-o", folder.path];
+  await using client = spawnRole("peer_client.ts", args, { permissions });
+  await client.stdout.until(/"event":"progress","received":[1-9]/);
+  client.signal("SIGINT");
+  assertEquals(await within(client.exitCode, "the exit"), 130);
+  assertEquals(client.stderr.all, [
+    "error: Stopped: interrupted; what has come is kept; run the same again to go on",
+  ]);
+  const left = await Array.fromAsync(Deno.readDir(folder.path));
+  assertEquals(left.map(({ name }) => name), [".f.p2p-part"]);
+  const again = await runRole("peer_client.ts", args, { permissions });
+  assertEquals(again.code, 0);
+  assertMatch(again.text, /"event":"file_resumed","name":"f",.*"bytes":\d{6,}/);
+  assertEquals(
+    (await Deno.readFile(join(folder.path, "f"))).toHex(),
+    content.toHex(),
+  );
+  node.signal("SIGTERM");
+  assertEquals(await within(node.exitCode, "the exit"), 0);
+});
 
 Deno.test("The node shares ./files when no folder is named", async () => {
   await using relay = await spawnRelay();

@@ -70,7 +70,10 @@ Deno.test("--known-relays notices another relay behind a known address", async (
   await using before = await spawnRelay();
   const { port } = before;
   const first = await list(port);
-  assertMatch(first.stderr.join("\n"), /relay not verified/);
+  assertEquals(first.stderr, [
+    `met relay ${before.id} at 127.0.0.1:${port} for the first time; ${file} remembers it`,
+    "peer node count: 0",
+  ]);
   const second = await list(port);
   assertEquals([second.code, second.stderr], [0, ["peer node count: 0"]]);
   before.signal("SIGTERM");

@@ -1,144 +1,64 @@
-import { assertEquals, assertRejects } from "@std/assert";
-import {
-  type ClientEvent,
-  type FetchedFile,
-  fetchFile,
-  type FetchOptions,
-  listNodes,
-} from "../lib/client.ts";
-import { writeAll } from "../lib/conn.ts";
-import { Failure, type FailureKind } from "../lib/errors.ts";
-import { sha256 } from "../lib/hash.ts";
-import { createIdentity, type Identity } from "../lib/identity.ts";
-import { limitsWith } from "../lib/limits.ts";
+/**
+ * Fetching as the dialogue does: the nodes one at a time, in the order listed.
+ */
+
+import { assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { fetchFile } from "../../lib/client/fetch.ts";
+import { listNodes } from "../../lib/client/listing.ts";
+import { writeAll } from "../../lib/conn.ts";
+import { Failure, type FailureKind } from "../../lib/errors.ts";
+import { sha256 } from "../../lib/hash.ts";
 import {
   type Lie,
   registerNode,
   sayData,
   sayFound,
   sayPiece,
+  sayRefused,
+  saysNothing,
   startEvilNode,
-} from "./_evil_node.ts";
-import { EventLog } from "./_event_log.ts";
+} from "../_evil_node.ts";
 import {
-  IDENTITIES,
-  startNode,
-  startRelay,
-  type TestRelay,
-} from "./_network.ts";
-import { randomBytes, seededRandom } from "./_random.ts";
+  describeBytes,
+  type Dishonesty,
+  hangsUp,
+  honestBut,
+  sayManifest,
+  sendsOnly,
+  sendTruly,
+} from "../_lies.ts";
+import { startNode, startRelay, type TestRelay } from "../_network.ts";
+import { randomBytes, seededRandom } from "../_random.ts";
+import {
+  assertBytes,
+  ClientLog,
+  contentOf,
+  fetch as fetchAny,
+  type FetchOutcome,
+  type FetchTestOptions,
+} from "./_outcomes.ts";
+import { CAROL, MALLORY, ONE_FAILURE, PIECE, TASK, TRUDY } from "./_setting.ts";
 
-const [, mallory, trudy, carol] = IDENTITIES as [
-  Identity,
-  Identity,
-  Identity,
-  Identity,
-];
-const PIECE = 256 * 1024;
-
-async function contentOf(file: FetchedFile): Promise<Uint8Array<ArrayBuffer>> {
-  const parts: Uint8Array<ArrayBuffer>[] = [];
-  for await (const piece of file.pieces()) parts.push(piece.slice());
-  return new Uint8Array(await new Blob(parts).arrayBuffer());
-}
-
-interface Outcome {
-  readonly content: Uint8Array | null;
-  readonly kind: FailureKind | null;
-  readonly message: string;
-  /** What each node answered, in order. */
-  readonly answers: string[];
-  readonly log: EventLog<ClientEvent>;
-}
-
-/** Fetches, and everything that can be said of how it went. */
-async function fetch(
+function fetch(
   relay: TestRelay,
   name: string,
-  options: Partial<FetchOptions> = {},
-): Promise<Outcome> {
-  const log = new EventLog<ClientEvent>();
-  const answers = () =>
-    log.events.flatMap((event) =>
-      event.event === "node_answered"
-        ? [`${event.node.number} ${event.answer.kind}`]
-        : []
-    );
-  try {
-    await using file = await fetchFile({
-      relay: { ...relay.server.address, id: relay.identity.id },
-      name,
-      onEvent: log.onEvent,
-      ...options,
-    });
-    const content = await contentOf(file);
-    return { content, kind: null, message: "", answers: answers(), log };
-  } catch (error) {
-    if (!(error instanceof Failure)) throw error;
-    const { kind, message } = error;
-    return { content: null, kind, message, answers: answers(), log };
-  }
+  options: FetchTestOptions = {},
+): Promise<FetchOutcome> {
+  return fetchAny(relay, name, { oneByOne: true, ...options });
 }
 
 function text(bytes: Uint8Array | null): string | null {
   return bytes && new TextDecoder().decode(bytes);
 }
 
-Deno.test("listNodes tells the greeting and the nodes in the order they came", async () => {
-  await using relay = await startRelay({ greeting: "good day" });
-  await using alpha = await startNode(relay, {}, { name: "alpha" });
-  await using beta = await startNode(relay, {}, { name: "beta" });
-  const listing = await listNodes({ relay: relay.server.address });
-  assertEquals(listing.greeting, "good day");
-  assertEquals(listing.relayId, relay.identity.id);
-  assertEquals(
-    listing.nodes.map((
-      { number, id, name, addresses },
-    ) => [number, id, name, addresses]),
-    [
-      [1, alpha.server.id, "alpha", [alpha.server.address]],
-      [2, beta.server.id, "beta", [beta.server.address]],
-    ],
-  );
-});
-
-Deno.test("listNodes tells that there is none", async () => {
-  await using relay = await startRelay();
-  assertEquals((await listNodes({ relay: relay.server.address })).nodes, []);
-});
-
-Deno.test("listNodes goes through all pages", async () => {
-  await using relay = await startRelay({
-    limits: { listingPageCount: 2, reregisterCount: 9 },
-  });
-  const identities = await Promise.all(
-    Array.from({ length: 5 }, createIdentity),
-  );
-  for (const identity of identities) {
-    const addresses = [{ host: "127.0.0.1", port: 9 }];
-    await registerNode(relay, { identity, name: "n", addresses });
-  }
-  const { nodes } = await listNodes({ relay: relay.server.address });
-  assertEquals(nodes.map(({ number }) => number), [1, 2, 3, 4, 5]);
-  assertEquals(
-    nodes.map(({ id }) => id).toSorted(),
-    identities.map(({ id }) => id).toSorted(),
-  );
-  const few = await listNodes({
-    relay: relay.server.address,
-    limits: { listingCount: 3 },
-  });
-  assertEquals(few.nodes.length, 3);
-});
-
-Deno.test("fetchFile stops at the first node that has the file", async () => {
+Deno.test("fetchFile one by one stops at the first node that has the file", async () => {
   await using relay = await startRelay();
   await using _alpha = await startNode(relay, { "1.txt": "one" });
   await using _beta = await startNode(relay, { "2.txt": "two" });
   await using gamma = await startNode(relay, { "2.txt": "other" });
   const outcome = await fetch(relay, "2.txt");
   assertEquals(text(outcome.content), "two");
-  assertEquals(outcome.answers, ["1 not_found", "2 found"]);
+  assertEquals(outcome.log.answers, ["1 not_found", "2 found"]);
   assertEquals(outcome.log.names, [
     "nodes_listed",
     "node_answered",
@@ -156,7 +76,7 @@ for (
     const content = randomBytes(size, seededRandom(size));
     await using _node = await startNode(relay, { "sub/f.bin": content });
     const outcome = await fetch(relay, "sub/f.bin");
-    assertEquals(outcome.content, content);
+    assertBytes(outcome.content, content);
     const received = outcome.log.events.at(-1);
     assertEquals(received?.event === "file_received" && received.bytes, size);
   });
@@ -186,7 +106,7 @@ Deno.test("fetchFile says that nobody has the file", async () => {
   await using _beta = await startNode(relay, {});
   const outcome = await fetch(relay, "2.txt");
   assertEquals(outcome.kind, "not_found");
-  assertEquals(outcome.answers, ["1 not_found", "2 not_found"]);
+  assertEquals(outcome.log.answers, ["1 not_found", "2 not_found"]);
   assertEquals(
     outcome.message,
     "Cannot find file (2.txt): none of 2 nodes has it; check the name",
@@ -217,19 +137,19 @@ for (const name of ["", "../1.txt", "a\0b", "a\x1b[2Jb", "x".repeat(5_000)]) {
 Deno.test("fetchFile passes a dead node by, and reports it to the relay", async () => {
   await using relay = await startRelay();
   const addresses = [{ host: "127.0.0.1", port: 1 }];
-  await registerNode(relay, { identity: mallory, name: "dead", addresses });
+  await registerNode(relay, { identity: MALLORY, name: "dead", addresses });
   await using _node = await startNode(relay, { "1.txt": "one" });
   const outcome = await fetch(relay, "1.txt");
-  assertEquals(outcome.answers, ["1 unreachable", "2 found"]);
+  assertEquals(outcome.log.answers, ["1 unreachable", "2 found"]);
   assertEquals(text(outcome.content), "one");
   const left = await relay.log.until("node_left");
-  assertEquals([left.id, left.how], [mallory.id, "found_dead"]);
+  assertEquals([left.id, left.how], [MALLORY.id, "found_dead"]);
 });
 
 Deno.test("fetchFile tries a node's addresses in turn", async () => {
   await using relay = await startRelay();
   await using evil = await startEvilNode(relay, {
-    identity: mallory,
+    identity: MALLORY,
     addresses: [{ host: "127.0.0.1", port: 1 }],
     lie: (channel, message) => sayFound(channel, message, 0),
   });
@@ -239,38 +159,39 @@ Deno.test("fetchFile tries a node's addresses in turn", async () => {
     addresses: [...nodes[0]!.addresses, evil.address],
   }];
   const outcome = await fetch(relay, "empty", { nodes: both });
-  assertEquals(outcome.answers, ["1 found"]);
+  assertEquals(outcome.log.answers, ["1 found"]);
 });
 
 Deno.test("fetchFile refuses a node in whose place somebody else answers", async () => {
   await using relay = await startRelay();
   await using trap = await startNode(relay, { "1.txt": "trap" }, {
-    identity: trudy,
+    identity: TRUDY,
   });
   await registerNode(relay, {
-    identity: mallory,
+    identity: MALLORY,
     name: "victim",
     addresses: [trap.server.address],
   });
   const { nodes } = await listNodes({ relay: relay.server.address });
-  const victim = nodes.filter(({ id }) => id === mallory.id);
+  const victim = nodes.filter(({ id }) => id === MALLORY.id);
   const outcome = await fetch(relay, "1.txt", { nodes: victim });
   assertEquals(outcome.content, null);
-  assertEquals(outcome.answers, ["2 unreachable"]);
+  assertEquals(outcome.log.answers, ["2 unreachable"]);
 });
 
 Deno.test("fetchFile says that nodes have the file and none could deliver it", async () => {
   await using relay = await startRelay();
   await using _evil = await startEvilNode(relay, {
-    identity: mallory,
+    identity: MALLORY,
     lie: (channel, message) =>
       message.kind === "find"
         ? sayFound(channel, message, 10)
         : Promise.reject(new Error("hangs up")),
   });
-  const outcome = await fetch(relay, "1.txt");
+  const limits = { sourceFailureCount: 1 };
+  const outcome = await fetch(relay, "1.txt", { limits });
   assertEquals(outcome.kind, "undelivered");
-  assertEquals(outcome.answers, ["1 found", "1 failed"]);
+  assertEquals(outcome.log.answers, ["1 found", "1 failed"]);
 });
 
 const TEN = new TextEncoder().encode("ten bytes!");
@@ -308,6 +229,16 @@ const LIES: Readonly<Record<string, { lie: Lie; kind: FailureKind }>> = {
       sayData(channel, message, new Uint8Array(11))
     ),
   },
+  "says that a piece is done before its bytes came": {
+    kind: "corrupt",
+    lie: tenBytes((channel, message) =>
+      sayPiece(channel, message, { index: 0, sha256: sha256(TEN).toHex() })
+    ),
+  },
+  "answers with another kind of message": {
+    kind: "corrupt",
+    lie: tenBytes((channel, message) => sayFound(channel, message, 10)),
+  },
   "sends endless data": {
     kind: "corrupt",
     lie: tenBytes(async (channel, message) => {
@@ -325,7 +256,7 @@ const LIES: Readonly<Record<string, { lie: Lie; kind: FailureKind }>> = {
     }),
   },
   "answers another request": {
-    kind: "corrupt",
+    kind: "undelivered",
     lie: tenBytes((channel) => sayData(channel, { request: 99 }, TEN)),
   },
   "hangs up in the middle": {
@@ -339,16 +270,16 @@ const LIES: Readonly<Record<string, { lie: Lie; kind: FailureKind }>> = {
     kind: "undelivered",
     lie: tenBytes(async (channel, message) => {
       await sayData(channel, message, TEN.slice(5));
-      const { request } = message;
       const text = "the file has\x1b[2J changed";
-      await channel.send({ kind: "refused", code: "changed", text, request });
+      await sayRefused(channel, message, { code: "changed", text });
     }),
   },
   "stalls": {
     kind: "undelivered",
-    lie: tenBytes((channel, message) =>
-      sayData(channel, message, TEN.slice(5))
-    ),
+    lie: tenBytes(async (channel, message) => {
+      await sayData(channel, message, TEN.slice(5));
+      await saysNothing(channel);
+    }),
   },
   "claims a size that no file can have": {
     kind: "not_found",
@@ -372,21 +303,26 @@ const LIES: Readonly<Record<string, { lie: Lie; kind: FailureKind }>> = {
 for (const [what, { lie, kind }] of Object.entries(LIES)) {
   Deno.test(`fetchFile drops a node that ${what}, and goes on to the next`, async () => {
     await using relay = await startRelay();
-    await using _evil = await startEvilNode(relay, { identity: mallory, lie });
-    const limits = limitsWith({ pieceStallMs: 150 });
+    await using _evil = await startEvilNode(relay, { identity: MALLORY, lie });
+    // Only one of them is to be waited for; the others may take their time.
+    const limits = what === "stalls"
+      ? { ...ONE_FAILURE, pieceStallMs: 500 }
+      : ONE_FAILURE;
     const alone = await fetch(relay, "1.txt", { limits });
     assertEquals(alone.kind, kind, alone.message);
     assertEquals(alone.content, null);
     await using _good = await startNode(relay, { "1.txt": "ten bytes!" });
     const both = await fetch(relay, "1.txt", { limits });
     assertEquals(text(both.content), "ten bytes!");
-    assertEquals(both.answers.at(-1), "2 found");
+    assertEquals(both.log.answers.at(-1), "2 found");
     for (const event of both.log.events) {
-      if (event.event !== "node_answered" || !("cause" in event.answer)) {
-        continue;
-      }
+      const causes = event.event === "node_trouble"
+        ? [event.cause]
+        : event.event === "node_answered" && "cause" in event.answer
+        ? [event.answer.cause]
+        : [];
       // deno-lint-ignore no-control-regex
-      assertEquals(/[\x00-\x1f]/.test(event.answer.cause), false);
+      for (const cause of causes) assertMatch(cause, /^[^\x00-\x1f]+$/);
     }
   });
 }
@@ -394,72 +330,182 @@ for (const [what, { lie, kind }] of Object.entries(LIES)) {
 Deno.test("fetchFile refuses a node whose hello is another's", async () => {
   await using relay = await startRelay();
   await using _evil = await startEvilNode(relay, {
-    identity: mallory,
-    helloId: trudy.id,
+    identity: MALLORY,
+    helloId: TRUDY.id,
     lie: (channel, message) => sayFound(channel, message, 0),
   });
   const outcome = await fetch(relay, "1.txt");
-  assertEquals(outcome.answers, ["1 failed"]);
+  assertEquals(outcome.log.answers, ["1 failed"]);
 });
 
-/** Delivers the first piece of `content` and then hangs up. */
-function breaksAfterOne(content: Uint8Array): Lie {
-  return async (channel, message) => {
-    if (message.kind === "find") {
-      return await sayFound(channel, message, content.length);
-    }
-    const piece = content.subarray(0, PIECE);
-    await sayData(channel, message, piece);
-    await sayPiece(channel, message, {
-      index: 0,
-      sha256: sha256(piece).toHex(),
-    });
-    throw new Error("hangs up");
-  };
+const CONTENT = randomBytes((TASK + 2) * PIECE, seededRandom(1));
+const OTHER = CONTENT.slice();
+OTHER[7] = OTHER[7]! ^ 1;
+
+/**
+ * A node that hangs up in the middle of `CONTENT`, once the first part has been
+ * given out; that is to be told with `onPart`.
+ */
+function breaksLater(lies: Dishonesty = {}): { lie: Lie; onPart: () => void } {
+  const { promise: taken, resolve: onPart } = Promise.withResolvers<void>();
+  const piece = sendsOnly(TASK, async (channel, piece) => {
+    await taken;
+    await hangsUp(channel, piece);
+  });
+  return { lie: honestBut({ "f": CONTENT }, { piece, ...lies }), onPart };
 }
 
 Deno.test("fetchFile goes on from the next node where one broke off", async () => {
   await using relay = await startRelay();
-  const content = randomBytes(2 * PIECE + 5, seededRandom(1));
+  const { lie, onPart } = breaksLater();
+  await using _breaks = await startEvilNode(relay, { identity: MALLORY, lie });
+  await using good = await startNode(relay, { "f": CONTENT }, { name: "good" });
+  const outcome = await fetch(relay, "f", { limits: ONE_FAILURE, onPart });
+  assertBytes(outcome.content, CONTENT);
+  assertEquals(outcome.log.answers, ["1 found", "1 failed", "2 found"]);
+  assertEquals(outcome.log.trouble, ["evil broke_off, out"]);
+  // What had come from the first is not fetched once more.
+  const rest = CONTENT.length - TASK * PIECE;
+  const from = { evil: TASK * PIECE, good: rest };
+  assertEquals(outcome.log.bytesFrom("f"), from);
+  const served = await good.log.until("served");
+  assertEquals(served.bytes, rest);
+});
+
+Deno.test("fetchFile tries a node that broke off again before it goes on to the next", async () => {
+  await using relay = await startRelay();
+  let count = 0;
   await using _breaks = await startEvilNode(relay, {
-    identity: mallory,
-    lie: breaksAfterOne(content),
+    identity: MALLORY,
+    lie: honestBut({ "f": CONTENT }, {
+      piece: (channel, piece) =>
+        ++count === 2 ? hangsUp(channel, piece) : sendTruly(channel, piece),
+    }),
   });
-  await using _good = await startNode(relay, { "f": content });
+  await using other = await startNode(relay, { "f": CONTENT });
   const outcome = await fetch(relay, "f");
-  assertEquals(outcome.content, content);
-  assertEquals(outcome.answers, ["1 found", "1 failed", "2 found"]);
+  assertBytes(outcome.content, CONTENT);
+  assertEquals(outcome.log.answers, ["1 found"]);
+  assertEquals(outcome.log.trouble, ["evil broke_off"]);
+  assertEquals(other.server.connectionCount, 0);
 });
 
 Deno.test("fetchFile never mixes the contents of two nodes", async () => {
   await using relay = await startRelay();
-  const content = randomBytes(2 * PIECE + 5, seededRandom(1));
-  await using _breaks = await startEvilNode(relay, {
-    identity: mallory,
-    lie: breaksAfterOne(content),
-  });
-  const sameSize = content.slice();
-  sameSize[7] = sameSize[7]! ^ 1;
-  await using _other = await startNode(relay, { "f": sameSize });
+  const { lie, onPart } = breaksLater();
+  await using _breaks = await startEvilNode(relay, { identity: MALLORY, lie });
+  await using _other = await startNode(relay, { "f": OTHER });
   await using _longer = await startNode(relay, {
-    "f": new Uint8Array([...content, 1]),
+    "f": new Uint8Array([...OTHER, 1]),
   });
-  const outcome = await fetch(relay, "f");
+  await using _shorter = await startNode(relay, {
+    "f": CONTENT.slice(0, TASK * PIECE - 1),
+  });
+  const outcome = await fetch(relay, "f", { limits: ONE_FAILURE, onPart });
   assertEquals(outcome.kind, "undelivered");
-  assertEquals(outcome.answers, [
+  assertEquals(outcome.log.answers, [
     "1 found",
     "1 failed",
     "2 found",
     "2 failed",
     "3 found",
     "3 failed",
+    "4 found",
+    "4 failed",
   ]);
 });
+
+Deno.test("fetchFile goes on with a longer content that begins as what has come, and delivers all of that", async () => {
+  await using relay = await startRelay();
+  const { lie, onPart } = breaksLater();
+  await using _breaks = await startEvilNode(relay, { identity: MALLORY, lie });
+  const longer = new Uint8Array([...CONTENT, 1]);
+  await using _longer = await startNode(relay, { "f": longer });
+  const outcome = await fetch(relay, "f", { limits: ONE_FAILURE, onPart });
+  assertBytes(outcome.content, longer);
+  const [received] = outcome.log.of("file_received");
+  assertEquals(
+    [received?.bytes, received?.content],
+    [longer.length, describeBytes("f", longer).manifest.contentId],
+  );
+});
+
+Deno.test("fetchFile goes on from a node that has not hashed the file, if what has come is the same there", async () => {
+  await using relay = await startRelay();
+  const { lie, onPart } = breaksLater({ unhashed: true });
+  await using _breaks = await startEvilNode(relay, { identity: MALLORY, lie });
+  await using _other = await startEvilNode(relay, {
+    identity: TRUDY,
+    lie: honestBut({ "f": OTHER }, { unhashed: true }),
+  });
+  await using _same = await startEvilNode(relay, {
+    identity: CAROL,
+    lie: honestBut({ "f": CONTENT }, { unhashed: true }),
+  });
+  const outcome = await fetch(relay, "f", { limits: ONE_FAILURE, onPart });
+  assertBytes(outcome.content, CONTENT);
+  assertEquals(outcome.log.answers, [
+    "1 found",
+    "1 failed",
+    "2 found",
+    "2 failed",
+    "3 found",
+  ]);
+});
+
+Deno.test("fetchFile holds the whole to its SHA-256, also where another node goes on with a shorter one", async () => {
+  await using relay = await startRelay();
+  const { lie, onPart } = breaksLater();
+  await using _breaks = await startEvilNode(relay, { identity: MALLORY, lie });
+  const { sha256 } = describeBytes("f", CONTENT);
+  const shorter = describeBytes("f", CONTENT.slice(0, (TASK + 1) * PIECE));
+  await using _liar = await startEvilNode(relay, {
+    identity: TRUDY,
+    lie: honestBut({ "f": shorter.bytes }, {
+      find: (channel, { request }) => {
+        const { name: _, ...found } = shorter.listed;
+        return channel.send({ kind: "found", request, ...found, sha256 });
+      },
+    }),
+  });
+  const outcome = await fetch(relay, "f", {
+    limits: ONE_FAILURE,
+    onPart,
+    sha256,
+  });
+  const { content, kind } = outcome;
+  assertEquals([content?.length, kind], [undefined, "corrupt"]);
+});
+
+for (const extra of [-1, 1]) {
+  Deno.test(`fetchFile takes no manifest of ${extra} more pieces than the file has`, async () => {
+    await using relay = await startRelay();
+    const { lie, onPart } = breaksLater({ unhashed: true });
+    await using _breaks = await startEvilNode(relay, {
+      identity: MALLORY,
+      lie,
+    });
+    const size = CONTENT.length + extra * PIECE;
+    const other = new Uint8Array(size);
+    other.set(CONTENT.subarray(0, size));
+    await using _other = await startEvilNode(relay, {
+      identity: TRUDY,
+      lie: honestBut({ "f": CONTENT }, {
+        unhashed: true,
+        describe: (channel, message) =>
+          sayManifest(channel, message, describeBytes("f", other)),
+      }),
+    });
+    const outcome = await fetch(relay, "f", { limits: ONE_FAILURE, onPart });
+    assertEquals(outcome.content, null);
+    assertEquals(["undelivered", "corrupt"].includes(outcome.kind!), true);
+  });
+}
 
 Deno.test("fetchFile needs no relay once the nodes are listed", async () => {
   const relay = await startRelay();
   await using _node = await startNode(relay, { "1.txt": "one" }, {
-    identity: carol,
+    identity: CAROL,
   });
   const { nodes } = await listNodes({ relay: relay.server.address });
   await relay.server.close();
@@ -470,7 +516,7 @@ Deno.test("fetchFile needs no relay once the nodes are listed", async () => {
 Deno.test("fetchFile stops with the signal's reason, at every stage", async () => {
   await using relay = await startRelay();
   await using _evil = await startEvilNode(relay, {
-    identity: mallory,
+    identity: MALLORY,
     lie: tenBytes((channel, message) =>
       sayData(channel, message, TEN.slice(5))
     ),
@@ -501,11 +547,12 @@ Deno.test("A client finds a node beside the relay although it gave its loopback 
   await using node = await startNode(relay, { "1.txt": "one" });
   const { nodes } = await listNodes({ relay: relay.server.address });
   // As seen from elsewhere: the relay has another name than its loopback one.
-  const log = new EventLog<ClientEvent>();
+  const log = new ClientLog();
   const attempt = fetchFile({
     relay: { host: "relay.invalid", port: 1 },
     name: "1.txt",
     nodes,
+    oneByOne: true,
     onEvent: log.onEvent,
     limits: { connectMs: 200 },
   });

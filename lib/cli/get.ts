@@ -1,0 +1,176 @@
+/**
+ * `get`: where files go, and how it went.
+ *
+ * @module
+ */
+
+import { join } from "@std/path/join";
+import type { ClientEvent } from "../client/events.ts";
+import type { TransferOptions } from "../client/fetch.ts";
+import { getFiles, type Selection } from "../client/get.ts";
+import { describeCause, EXIT_CODE, Failure, localKindOf } from "../errors.ts";
+import { show } from "../text.ts";
+import type { CommandLine } from "./options.ts";
+import { formatBytes } from "./progress.ts";
+import { parseSelection } from "./selection.ts";
+import { Telling } from "./telling.ts";
+import type { Terminal } from "./terminal.ts";
+
+// More files than this are told as a number.
+const MOST_TOLD = 20;
+
+/** Runs the command; resolves to its exit code. */
+export async function runGet(
+  words: readonly string[],
+  { options, terminal, line }: {
+    options: TransferOptions;
+    terminal: Terminal;
+    line: CommandLine;
+  },
+): Promise<number> {
+  const selections = words.map(parseSelection);
+  const pathOf = await destination(line.value("output"), selections);
+  const telling = new Telling(terminal);
+  const saved = new Saved(terminal);
+  try {
+    const { failed } = await getFiles({
+      ...options,
+      selections,
+      pathOf,
+      overwrite: line.isOn("overwrite"),
+      onEvent: (event) => {
+        saved.note(event);
+        telling.onEvent(event);
+      },
+    });
+    terminal.status("");
+    saved.summarize();
+    return report([...failed.values()], terminal);
+  } catch (error) {
+    terminal.status("");
+    const failure = error instanceof Failure ? error : undefined;
+    if (failure?.kind !== "interrupted") throw error;
+    throw new Failure("interrupted", {
+      what: "Stopped",
+      why: "interrupted; what has come is kept",
+      remedy: "run the same again to go on",
+    });
+  }
+}
+
+/**
+ * Where each file is to be saved. A name is saved under its last part, what
+ * matches a pattern or lies in a folder keeps its folders.
+ *
+ * @throws {Failure} of kind `local`, before anybody is asked for anything, when
+ * there is no such place.
+ */
+async function destination(
+  output: string | undefined,
+  selections: readonly Selection[],
+): Promise<(name: string, selection: Selection) => string> {
+  const place = output ?? ".";
+  const isFolder = place.endsWith("/") || await isDirectory(place);
+  const [only] = selections;
+  if (!isFolder && (selections.length > 1 || only?.kind === "matching")) {
+    throw noFolder(place, "no such folder");
+  }
+  if (!isFolder) {
+    const parent = place.includes("/")
+      ? place.slice(0, place.lastIndexOf("/"))
+      : ".";
+    if (parent !== "" && !await isDirectory(parent)) {
+      throw noFolder(parent, "no such folder");
+    }
+    return () => place;
+  }
+  if (!await isDirectory(place)) throw noFolder(place, "no such folder");
+  return (name, selection) =>
+    join(place, selection.kind === "name" ? name.split("/").at(-1)! : name);
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  try {
+    return (await Deno.stat(path)).isDirectory;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw noFolder(path, describeCause(error), error);
+  }
+}
+
+function noFolder(path: string, why: string, cause?: unknown): Failure {
+  return new Failure(localKindOf(cause), {
+    what: "Cannot save to",
+    where: show(path),
+    why,
+    remedy: cause instanceof Deno.errors.NotCapable
+      ? "grant it with --allow-read=. --allow-write=."
+      : "make it first, or name another with -o",
+    cause,
+  });
+}
+
+/** Tells what was saved, file by file while they are few. */
+class Saved {
+  readonly #terminal: Terminal;
+  readonly #startedAt = performance.now();
+  #files = 0;
+  #present = 0;
+  #bytes = 0;
+
+  constructor(terminal: Terminal) {
+    this.#terminal = terminal;
+  }
+
+  note(event: ClientEvent): void {
+    if (event.event === "file_resumed") {
+      const { name, bytes } = event;
+      this.#terminal.note(
+        `${show(name)}: ${formatBytes(bytes)} are here from an earlier run`,
+      );
+    } else if (event.event === "file_present") {
+      if (++this.#present > MOST_TOLD) return;
+      this.#terminal.note(`${show(event.path)} is here already, verified`);
+    } else if (event.event === "file_received") {
+      this.#bytes += event.bytes;
+      if (++this.#files > MOST_TOLD) return;
+      const names = event.from.map(({ node }) => show(node.name));
+      const from = names.length === 0 ? "" : `, from ${names.join(", ")}`;
+      this.#terminal.note(
+        `saved ${show(event.path ?? "")}, ${event.bytes} bytes${from}`,
+      );
+    }
+  }
+
+  summarize(): void {
+    if (this.#files <= 1) return;
+    const seconds = (performance.now() - this.#startedAt) / 1000;
+    const rate = formatBytes(this.#bytes / Math.max(seconds, 0.001));
+    this.#terminal.note(
+      `${this.#files} files, ${formatBytes(this.#bytes)} in ${
+        seconds.toFixed(1)
+      } s` +
+        ` (${rate}/s)`,
+    );
+  }
+}
+
+// Where several files failed, the exit code is that of the worst.
+const WORST_FIRST = [
+  "corrupt",
+  "local",
+  "undelivered",
+  "not_allowed",
+  "not_found",
+] as const;
+
+function report(failures: readonly Failure[], terminal: Terminal): number {
+  for (const failure of failures.slice(0, MOST_TOLD)) terminal.error(failure);
+  if (failures.length > MOST_TOLD) {
+    terminal.note(`and ${failures.length - MOST_TOLD} more files failed`);
+  }
+  const worst = WORST_FIRST.find((kind) =>
+    failures.some((failure) => failure.kind === kind)
+  );
+  return worst === undefined ? 0 : EXIT_CODE[worst];
+}

@@ -1,0 +1,87 @@
+/**
+ * A client's events in words, where they need any: warnings, trouble with nodes,
+ * progress.
+ *
+ * @module
+ */
+
+import type { ClientEvent } from "../client/events.ts";
+import { formatEndpoint } from "../conn.ts";
+import { show } from "../text.ts";
+import { formatProgress } from "./progress.ts";
+import { tellRelayMet } from "./role.ts";
+import type { Terminal, TerminalEvent } from "./terminal.ts";
+
+/** Tells events on a terminal. */
+export class Telling {
+  readonly #terminal: Terminal;
+
+  /** Tells on `terminal`. */
+  constructor(terminal: Terminal) {
+    this.#terminal = terminal;
+  }
+
+  /** To be given to a function of the client. */
+  readonly onEvent = (event: ClientEvent): void => {
+    if (this.#terminal.options.json) this.#terminal.event(plainEvent(event));
+    this.tell(event);
+  };
+
+  /** Puts an event into words. */
+  tell(event: ClientEvent): void {
+    const terminal = this.#terminal;
+    switch (event.event) {
+      case "relay_unverified":
+      case "relay_remembered":
+      case "relay_changed":
+        return tellRelayMet(event, terminal);
+      case "node_answered": {
+        const { node, address, answer } = event;
+        if (answer.kind === "found" || answer.kind === "not_found") return;
+        const at = `node ${node.number}  ${show(address)}`;
+        return terminal.note(`${at}  ${answer.kind}: ${answer.cause}`);
+      }
+      case "node_trouble": {
+        const { node, cause, out } = event;
+        const what = out ? "left out" : "gave trouble";
+        return terminal.note(
+          `node ${node.number} (${show(node.name)}) ${what}: ${cause}`,
+        );
+      }
+      case "contents_differ": {
+        const { name, groups } = event;
+        const counts = groups.map(({ offers, size }) =>
+          `${size} bytes on ${offers.length}`
+        );
+        return terminal.note(
+          `${show(name)} has ${groups.length} contents: ${
+            counts.join(", ")
+          }; ` +
+            "taking the first (see --sha256, --node, --prefer)",
+        );
+      }
+      case "progress":
+        return terminal.status(
+          event.received < event.total ? formatProgress(event) : "",
+        );
+      case "nodes_listed":
+      case "file_received":
+      case "file_present":
+      case "file_resumed":
+      case "file_failed":
+        return;
+      default:
+        event satisfies never;
+    }
+  }
+}
+
+/** An event without what only the program itself can use. */
+function plainEvent(event: ClientEvent): TerminalEvent {
+  return JSON.parse(JSON.stringify(event, (key, value) => {
+    if (key === "certificate" || key === "signed") return undefined;
+    if (key === "addresses") return value.map(formatEndpoint);
+    if (value instanceof Error) return { ...value, message: value.message };
+    return value;
+  })) as TerminalEvent;
+}

@@ -1,0 +1,136 @@
+/**
+ * Asks nodes for a file, several at a time or one after the other, and collects
+ * what they offer.
+ *
+ * @module
+ */
+
+import type { Offer } from "../choice.ts";
+import { formatEndpoint } from "../conn.ts";
+import { isBug } from "../errors.ts";
+import { LIMITS } from "../limits.ts";
+import type { MessageOf } from "../messages.ts";
+import { show } from "../text.ts";
+import type { NodeSession, Refused } from "../transfer/session.ts";
+import { answerOf, type ClientEvent, type NodeAnswer } from "./events.ts";
+import type { ListedNode, Peers } from "./peers.ts";
+
+/** A node that has the file, with the session it said so in. */
+export interface Found {
+  readonly node: ListedNode;
+  readonly session: NodeSession;
+  readonly offer: Offer;
+}
+
+/** Asks for one file. */
+export class Asking {
+  readonly #peers: Peers;
+  readonly #name: string;
+  readonly #tell: (event: ClientEvent) => void;
+  /** The last word of each node that was asked. */
+  readonly answers = new Map<string, NodeAnswer>();
+  /** Ids of the nodes that said that they have it. */
+  readonly found = new Set<string>();
+
+  /** Nobody has been asked yet. */
+  constructor(
+    peers: Peers,
+    { name, tell }: { name: string; tell: (event: ClientEvent) => void },
+  ) {
+    this.#peers = peers;
+    this.#name = name;
+    this.#tell = tell;
+  }
+
+  /** Asks one node; what it is worth is told, and never thrown. */
+  async ask(
+    node: ListedNode,
+    signal?: AbortSignal,
+  ): Promise<Found | undefined> {
+    const find = this.#name;
+    let session: NodeSession;
+    let answer: MessageOf<"found"> | Refused | undefined;
+    try {
+      ({ session, found: answer } = await this.#peers.open(node, {
+        find,
+        signal,
+      }));
+    } catch (error) {
+      this.#peers.options.signal?.throwIfAborted();
+      if (isBug(error)) throw error;
+      // Nothing of the file has been sent: whatever it did, it is no lie yet.
+      const { kind, cause } = answerOf(error);
+      const isUnreachable = kind === "unreachable";
+      if (!signal?.aborted) {
+        this.answered(node, {
+          kind: isUnreachable ? kind : "failed",
+          cause,
+        });
+      }
+      return undefined;
+    }
+    const offer = answer && offerOf(node.id, answer);
+    if (offer !== undefined) {
+      this.answered(node, { kind: "found", size: offer.size });
+      return { node, session, offer };
+    }
+    await session[Symbol.asyncDispose]();
+    this.answered(node, refusalAnswer(answer));
+    return undefined;
+  }
+
+  /** Notes, and tells, what a node is worth. */
+  answered(node: ListedNode, answer: NodeAnswer): void {
+    const [endpoint] = this.#peers.addressesOf(node);
+    const address = endpoint === undefined ? "" : formatEndpoint(endpoint);
+    this.answers.set(node.id, answer);
+    if (answer.kind === "found") this.found.add(node.id);
+    const name = this.#name;
+    this.#tell({ event: "node_answered", node, address, name, answer });
+  }
+
+  /** Notes that a node failed. */
+  failed(node: ListedNode, error: unknown): void {
+    this.answered(node, answerOf(error));
+  }
+}
+
+function offerOf(
+  node: string,
+  answer: MessageOf<"found"> | Refused,
+): Offer | undefined {
+  if (answer.kind === "refused" || answer.size > LIMITS.fileBytes) {
+    return undefined;
+  }
+  const { size, modifiedMs, version, content, sha256 } = answer;
+  return { node, size, modifiedMs, version, content, sha256 };
+}
+
+function refusalAnswer(
+  answer: MessageOf<"found"> | Refused | undefined,
+): NodeAnswer {
+  if (answer?.kind !== "refused") {
+    return { kind: "failed", cause: "it claims a size that no file can have" };
+  }
+  return answer.code === "not_found"
+    ? { kind: "not_found" }
+    : { kind: "failed", cause: `it refused: ${show(answer.text)}` };
+}
+
+/**
+ * Runs `work` for every item, at most `most` at a time, in order of start.
+ * Rejects with the first failure, once what runs has ended.
+ */
+export async function eachOf<Item>(
+  items: Iterable<Item>,
+  most: number,
+  work: (item: Item) => Promise<void>,
+): Promise<void> {
+  const iterator = items[Symbol.iterator]();
+  const worker = async () => {
+    for (let next = iterator.next(); !next.done; next = iterator.next()) {
+      await work(next.value);
+    }
+  };
+  await Promise.all(Array.from({ length: most }, worker));
+}

@@ -1,0 +1,108 @@
+/**
+ * What a client tells while it works.
+ *
+ * @module
+ */
+
+import type { ContentGroup } from "../choice.ts";
+import { describeCause, ProtocolError } from "../errors.ts";
+import { show } from "../text.ts";
+import { type ListedNode, type PeersEvent, Unreachable } from "./peers.ts";
+
+/** What one node had to say about a file. */
+export type NodeAnswer =
+  /** It has the file. */
+  | { readonly kind: "found"; readonly size: number }
+  /** It does not. */
+  | { readonly kind: "not_found" }
+  /** It could not be dialled, or is not the node that was listed. */
+  | { readonly kind: "unreachable"; readonly cause: string }
+  /** It broke off, or refused. */
+  | { readonly kind: "failed"; readonly cause: string }
+  /** It sent something else than it vouched for. */
+  | { readonly kind: "corrupt"; readonly cause: string };
+
+/** How much of a fetch is there. */
+export interface Progress {
+  /** Bytes that are there, verified. */
+  readonly received: number;
+  /** Bytes in all. */
+  readonly total: number;
+  /** Bytes a second, lately. */
+  readonly bytesPerSecond: number;
+  /** Files that are complete. */
+  readonly files: number;
+  /** Files in all. */
+  readonly fileCount: number;
+  /** Nodes that take part. */
+  readonly nodes: number;
+}
+
+/** What a client tells on the way. */
+export type ClientEvent =
+  | PeersEvent
+  /** A node was asked for a file. */
+  | {
+    event: "node_answered";
+    node: ListedNode;
+    address: string;
+    name: string;
+    answer: NodeAnswer;
+  }
+  /** Nodes have different contents under one name; the first group is taken. */
+  | { event: "contents_differ"; name: string; groups: readonly ContentGroup[] }
+  /** A node gave trouble in the middle; `out` when it takes part no more. */
+  | {
+    event: "node_trouble";
+    node: ListedNode;
+    kind: "broke_off" | "lied" | "slow" | "lost_file";
+    cause: string;
+    out: boolean;
+  }
+  /** More is there than a moment ago; at most ten times a second. */
+  | ({ event: "progress" } & Progress)
+  /** A whole file has been delivered. */
+  | {
+    event: "file_received";
+    name: string;
+    bytes: number;
+    /** Content id. */
+    content: string;
+    /** Bytes by the node they came from. */
+    from: readonly { node: ListedNode; bytes: number }[];
+    /** Where it was saved; absent for what was streamed. */
+    path?: string;
+  }
+  /** A file was there already, with the content that was asked for. */
+  | { event: "file_present"; name: string; path: string }
+  /** Part of a file was there from an earlier run, verified again. */
+  | { event: "file_resumed"; name: string; path: string; bytes: number }
+  /** A file could not be had; the others go on. */
+  | { event: "file_failed"; name: string; error: Error };
+
+/** What an error says of the node it came from. */
+export function answerOf(
+  error: unknown,
+): NodeAnswer & { readonly cause: string } {
+  if (error instanceof Unreachable) {
+    return { kind: "unreachable", cause: causeOf(error) };
+  }
+  const isLie = error instanceof ProtocolError &&
+    error.code === "corrupt_piece";
+  return { kind: isLie ? "corrupt" : "failed", cause: causeOf(error) };
+}
+
+/** The words for what went wrong with a node. */
+export function causeOf(error: unknown): string {
+  if (error instanceof Unreachable) return causeOf(error.cause);
+  if (!(error instanceof ProtocolError)) return describeCause(error);
+  switch (error.code) {
+    case "identity_mismatch":
+      return "whoever answers there is not the node that was listed";
+    case "timed_out":
+    case "idle":
+      return "no answer in time";
+    default:
+      return show(error.message);
+  }
+}

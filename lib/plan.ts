@@ -1,0 +1,425 @@
+/**
+ * Decides which source is asked for which pieces, across all files of one
+ * fetch: what is missing, who is asked for it, who is slow, who is out. Pure:
+ * time is an argument, and nothing here knows of files or sockets.
+ *
+ * Files are worked on in the order they were added, a bounded number of them at
+ * a time. Pieces of one file are handed out from the front. A source without
+ * work takes over pieces that a much slower one has been asked for.
+ *
+ * @module
+ */
+
+/** What one source is asked for: pieces of one file in a row. */
+export interface Task {
+  /** Index of the file in the plan. */
+  readonly file: number;
+  /** First piece. */
+  readonly first: number;
+  /** Number of pieces. */
+  readonly count: number;
+}
+
+/** What a piece that has arrived is good for. */
+export type Arrival = "wanted" | "duplicate" | "unasked";
+
+/** Options of {@linkcode Plan}. */
+export interface PlanOptions {
+  /** Files worked on at once. */
+  readonly openFileCount: number;
+  /** Failures after which a piece, and with it its file, is given up. */
+  readonly pieceFailureCount: number;
+  /** How much longer, in milliseconds, a slow source must need to lose work. */
+  readonly takeOverMs: number;
+}
+
+/** A file to be planned. */
+export interface PlannedFile {
+  /** Number of its pieces. */
+  readonly pieceCount: number;
+  /** Bytes of a piece. */
+  readonly pieceBytes: number;
+  /** Pieces in one task at most. */
+  readonly taskPieces: number;
+  /** Holders that have it. */
+  readonly holders: Iterable<string>;
+  /** Pieces that are there already. */
+  readonly have?: Iterable<number>;
+  /**
+   * Pieces that may be under way beyond the last that has been consumed, for a
+   * file that is consumed in order.
+   */
+  readonly lookahead?: number;
+}
+
+const MISSING = 0, ASKED = 1, DONE = 2;
+
+interface FileState {
+  readonly planned: PlannedFile;
+  readonly holders: Set<string>;
+  readonly state: Uint8Array;
+  /** Nothing before this piece is missing. */
+  front: number;
+  left: number;
+  consumed: number;
+  phase: "waiting" | "open" | "ended";
+}
+
+interface AskedPiece {
+  readonly file: number;
+  readonly piece: number;
+  readonly askedAt: number;
+}
+
+interface SourceState {
+  readonly holder: string;
+  readonly asked: Map<number, AskedPiece>;
+  out: boolean;
+  /** Bytes it has delivered in all. */
+  bytes: number;
+  /** Bytes and milliseconds of late: what is a second old counts a third. */
+  lateBytes: number;
+  lateMs: number;
+  lastAt: number;
+}
+
+// What fewer bytes tell of a source's rate is chance.
+const MEASURED_BYTES = 64 * 1024;
+
+/** Bytes a millisecond; 0 where it is not known, for pieces of that size. */
+function rateOf(source: SourceState, pieceBytes: number): number {
+  const { bytes, lateBytes, lateMs } = source;
+  const isMeasured = bytes > 0 && bytes >= Math.min(MEASURED_BYTES, pieceBytes);
+  return isMeasured ? lateBytes / lateMs : 0;
+}
+
+// A file has at most 65,536 pieces, so this numbers all of them.
+const PIECES = 65_536;
+
+function keyOf(file: number, piece: number): number {
+  return file * PIECES + piece;
+}
+
+/** The plan of one fetch. */
+export class Plan {
+  readonly #options: PlanOptions;
+  readonly #files: FileState[] = [];
+  readonly #sources = new Map<string, SourceState>();
+  readonly #pieceFailures = new Map<number, number>();
+  #firstOpen = 0;
+  #openCount = 0;
+  #endedCount = 0;
+
+  /** A plan without files and sources. */
+  constructor(options: PlanOptions) {
+    this.#options = options;
+  }
+
+  /** Adds a file; returns its index. */
+  addFile(planned: PlannedFile): number {
+    const state = new Uint8Array(planned.pieceCount);
+    for (const piece of planned.have ?? []) state[piece] = DONE;
+    const left = state.reduce((sum, one) => one === DONE ? sum : sum + 1, 0);
+    this.#files.push({
+      planned,
+      holders: new Set(planned.holders),
+      state,
+      front: 0,
+      left,
+      consumed: startOf(state),
+      phase: left === 0 ? "ended" : "waiting",
+    });
+    if (left === 0) this.#endedCount++;
+    return this.#files.length - 1;
+  }
+
+  /**
+   * Adds a source: one connection to a holder. A holder may be several sources;
+   * one that is out stays so.
+   */
+  addSource(id: string, holder: string, now: number): void {
+    if (this.#sources.has(id)) return;
+    this.#sources.set(id, {
+      holder,
+      asked: new Map(),
+      out: false,
+      bytes: 0,
+      lateBytes: 0,
+      lateMs: 0,
+      lastAt: now,
+    });
+  }
+
+  /** Says that a holder has a file as well. */
+  addHolder(file: number, holder: string): void {
+    this.#files[file]?.holders.add(holder);
+  }
+
+  /** Whether every file is complete or given up. */
+  get isDone(): boolean {
+    return this.#endedCount === this.#files.length;
+  }
+
+  /** Whether a file has all its pieces. */
+  isComplete(file: number): boolean {
+    return this.#files[file]?.left === 0;
+  }
+
+  /** Pieces of a file that are still missing. */
+  missingCount(file: number): number {
+    return this.#files[file]?.left ?? 0;
+  }
+
+  /** Pieces a source has been asked for and has not delivered. */
+  askedCount(source: string): number {
+    return this.#sources.get(source)?.asked.size ?? 0;
+  }
+
+  /** Whether a source takes part no more. */
+  isOut(source: string): boolean {
+    return this.#sources.get(source)?.out ?? true;
+  }
+
+  /** Bytes a second that a source has delivered lately. */
+  rateOf(source: string): number {
+    const state = this.#sources.get(source);
+    return state === undefined ? 0 : rateOf(state, 0) * 1000;
+  }
+
+  /**
+   * Something to ask `source` for; `undefined` where there is nothing for it
+   * right now.
+   */
+  take(source: string, now: number): Task | undefined {
+    const state = this.#sources.get(source);
+    if (state === undefined || state.out) return undefined;
+    const task = this.#missingTask(state.holder) ??
+      this.#takeOver(source, state, now);
+    if (task === undefined) return undefined;
+    const file = this.#files[task.file]!;
+    if (file.phase === "waiting") {
+      file.phase = "open";
+      this.#openCount++;
+    }
+    if (state.asked.size === 0) state.lastAt = now; // it was idle until now
+    for (let piece = task.first; piece < task.first + task.count; piece++) {
+      file.state[piece] = ASKED;
+      const asked = { file: task.file, piece, askedAt: now };
+      state.asked.set(keyOf(task.file, piece), asked);
+    }
+    return task;
+  }
+
+  /** The first run of missing pieces of the first file that `holder` has. */
+  #missingTask(holder: string): Task | undefined {
+    const { openFileCount } = this.#options;
+    while (this.#files[this.#firstOpen]?.phase === "ended") this.#firstOpen++;
+    for (let index = this.#firstOpen; index < this.#files.length; index++) {
+      const file = this.#files[index]!;
+      if (file.phase === "ended" || !file.holders.has(holder)) continue;
+      // Those that are open come first, wherever they are.
+      if (file.phase === "waiting" && this.#openCount >= openFileCount) {
+        continue;
+      }
+      const task = firstRun(index, file);
+      if (task !== undefined) return task;
+    }
+    return undefined;
+  }
+
+  /**
+   * A piece of the source that will need longest for what it was asked for, if
+   * this one would be done much earlier.
+   */
+  #takeOver(id: string, thief: SourceState, now: number): Task | undefined {
+    if (thief.asked.size > 0) return undefined; // it has work
+    let best: { task: Task; gainMs: number } | undefined;
+    for (const [otherId, victim] of this.#sources) {
+      if (otherId === id || victim.out) continue;
+      const last = this.#takeable(thief.holder, victim);
+      if (last === undefined) continue;
+      const { pieceBytes } = this.#files[last.file]!.planned;
+      const rate = rateOf(thief, pieceBytes);
+      const thiefMs = rate > 0 ? pieceBytes / rate : 0;
+      const gainMs = this.#remainingMs(victim, now) - thiefMs;
+      if (gainMs >= this.#options.takeOverMs && gainMs > (best?.gainMs ?? 0)) {
+        best = {
+          task: { file: last.file, first: last.piece, count: 1 },
+          gainMs,
+        };
+      }
+    }
+    return best?.task;
+  }
+
+  /** How long a source will take to deliver all it was asked for. */
+  #remainingMs(source: SourceState, now: number): number {
+    let bytes = 0;
+    let pieceBytes = Infinity;
+    for (const { file } of source.asked.values()) {
+      ({ pieceBytes } = this.#files[file]!.planned);
+      bytes += pieceBytes;
+    }
+    const silentMs = now - source.lastAt;
+    const rate = rateOf(source, pieceBytes);
+    return rate > 0 ? Math.max(bytes / rate, silentMs) : silentMs;
+  }
+
+  /**
+   * The piece that is best taken from `victim`: the last it was asked for; of a
+   * file consumed in order the first, for others wait on it.
+   */
+  #takeable(thief: string, victim: SourceState): AskedPiece | undefined {
+    let last: AskedPiece | undefined;
+    for (const asked of victim.asked.values()) {
+      const file = this.#files[asked.file]!;
+      const isWanted = file.phase === "open" &&
+        file.state[asked.piece] === ASKED;
+      if (!isWanted || !file.holders.has(thief)) continue;
+      if (this.#askedElsewhere(asked, victim)) continue;
+      if (file.planned.lookahead !== undefined) return asked;
+      last = asked;
+    }
+    return last;
+  }
+
+  #askedElsewhere(asked: AskedPiece, except: SourceState): boolean {
+    const key = keyOf(asked.file, asked.piece);
+    for (const source of this.#sources.values()) {
+      if (source !== except && source.asked.has(key)) return true;
+    }
+    return false;
+  }
+
+  /** Notes bytes that arrived, for the rate of their source. */
+  noteBytes(source: string, bytes: number, now: number): void {
+    const state = this.#sources.get(source);
+    if (state === undefined) return;
+    const ms = Math.max(now - state.lastAt, 0.01);
+    state.lastAt = now;
+    state.bytes += bytes;
+    const kept = Math.exp(-ms / 1000);
+    state.lateBytes = kept * state.lateBytes + bytes;
+    state.lateMs = kept * state.lateMs + ms;
+  }
+
+  /** Notes that a piece has arrived and is right. */
+  arrived(source: string, file: number, piece: number): Arrival {
+    const key = keyOf(file, piece);
+    const asked = this.#sources.get(source)?.asked.delete(key) ?? false;
+    const state = this.#files[file];
+    if (!asked || state === undefined) return "unasked";
+    if (state.state[piece] === DONE || state.phase === "ended") {
+      return "duplicate";
+    }
+    state.state[piece] = DONE;
+    if (--state.left === 0) this.#end(state);
+    return "wanted";
+  }
+
+  /** Notes that a file consumed in order has been consumed up to `piece`. */
+  consumed(file: number, piece: number): void {
+    const state = this.#files[file];
+    if (state !== undefined) state.consumed = piece;
+  }
+
+  /**
+   * Takes back what a source was asked for and will not deliver.
+   *
+   * @returns the files that are given up because of it.
+   */
+  release(source: string, only?: Task): number[] {
+    const state = this.#sources.get(source);
+    if (state === undefined) return [];
+    const givenUp = new Set<number>();
+    for (const [key, asked] of [...state.asked]) {
+      if (only !== undefined && !includes(only, asked)) continue;
+      state.asked.delete(key);
+      if (this.#giveBack(key, asked, state)) givenUp.add(asked.file);
+    }
+    return [...givenUp];
+  }
+
+  /** Puts a piece back among the missing; whether its file is given up. */
+  #giveBack(key: number, asked: AskedPiece, from: SourceState): boolean {
+    const file = this.#files[asked.file]!;
+    if (file.state[asked.piece] !== ASKED || file.phase === "ended") {
+      return false;
+    }
+    const failures = (this.#pieceFailures.get(key) ?? 0) + 1;
+    this.#pieceFailures.set(key, failures);
+    if (this.#askedElsewhere(asked, from)) return false;
+    file.state[asked.piece] = MISSING;
+    file.front = Math.min(file.front, asked.piece);
+    this.#firstOpen = Math.min(this.#firstOpen, asked.file);
+    if (failures < this.#options.pieceFailureCount) return false;
+    this.#end(file);
+    return true;
+  }
+
+  /** Puts a source out; what it was asked for is taken back. */
+  drop(source: string): number[] {
+    const state = this.#sources.get(source);
+    if (state !== undefined) state.out = true;
+    return this.release(source);
+  }
+
+  /** Takes a file from a holder, which turned out not to have it. */
+  removeHolder(file: number, holder: string): void {
+    this.#files[file]?.holders.delete(holder);
+  }
+
+  /** Gives a file up: nothing more of it is asked for. */
+  giveUp(file: number): void {
+    const state = this.#files[file];
+    if (state !== undefined) this.#end(state);
+  }
+
+  /** Files that no source can deliver any more. */
+  orphans(): number[] {
+    const alive = new Set<string>();
+    for (const { holder, out } of this.#sources.values()) {
+      if (!out) alive.add(holder);
+    }
+    return this.#files.flatMap((file, index) => {
+      if (file.phase === "ended") return [];
+      return [...file.holders].some((id) => alive.has(id)) ? [] : [index];
+    });
+  }
+
+  #end(file: FileState): void {
+    if (file.phase === "ended") return;
+    if (file.phase === "open") this.#openCount--;
+    file.phase = "ended";
+    this.#endedCount++;
+  }
+}
+
+/** How many pieces are there from the first on. */
+function startOf(state: Uint8Array): number {
+  const missing = state.indexOf(MISSING);
+  return missing < 0 ? state.length : missing;
+}
+
+function includes(task: Task, { file, piece }: AskedPiece): boolean {
+  return file === task.file && piece >= task.first &&
+    piece < task.first + task.count;
+}
+
+function firstRun(index: number, file: FileState): Task | undefined {
+  const { state, planned } = file;
+  while (file.front < state.length && state[file.front] !== MISSING) {
+    file.front++;
+  }
+  const end = Math.min(
+    state.length,
+    planned.lookahead === undefined
+      ? Infinity
+      : file.consumed + planned.lookahead,
+  );
+  if (file.front >= end) return undefined;
+  const most = Math.min(end, file.front + planned.taskPieces);
+  let last = file.front + 1;
+  while (last < most && state[last] === MISSING) last++;
+  return { file: index, first: file.front, count: last - file.front };
+}

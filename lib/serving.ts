@@ -1,0 +1,299 @@
+/**
+ * A node's answers to one client: finds, lists, describes and sends files of the
+ * share. Requests are taken one at a time, so that a client has at most one at
+ * work here, however many it has sent.
+ *
+ * @module
+ */
+
+import { addressGroup } from "./address.ts";
+import type { Channel } from "./channel.ts";
+import type { DescribeOutcome, Digests } from "./digests.ts";
+import { refusal } from "./greeting.ts";
+import type { Limits } from "./limits.ts";
+import { isContentId, pieceBytesOf, pieceCountOf } from "./manifest.ts";
+import {
+  type ClientToNode,
+  DIRECTION,
+  type ListedFile,
+  type MessageOf,
+} from "./messages.ts";
+import { type BufferPool, Outbox } from "./outbox.ts";
+import type { RateLimit } from "./rate.ts";
+import type { OpenedFile, ReadRefusal, Share, ShareFile } from "./share.ts";
+import { type SendOptions, sendPieces, sendSmall } from "./transfer/send.ts";
+
+/** What all clients of a node share. */
+export interface Service {
+  /** The folder. */
+  readonly share: Share;
+  /** What is known of its content. */
+  readonly digests: Digests;
+  /** The numbers. */
+  readonly limits: Limits;
+  /** Holds all sending to a rate. */
+  readonly rate: RateLimit | undefined;
+  /** Buffers to send from. */
+  readonly buffers: BufferPool;
+  /** Clients that are being sent something right now. */
+  busyCount: number;
+}
+
+/** What one client was sent. */
+export interface Served {
+  /** Its address, or the group of it. */
+  readonly to: string;
+  /** Files, counted whenever it went on to another. */
+  readonly files: number;
+  /** Bytes of them. */
+  readonly bytes: number;
+  /** The name, where it was one file. */
+  readonly name?: string;
+}
+
+// While a large file is being hashed for a client, it hears so often that we
+// have not gone.
+const WORKING_MS = 5_000;
+// What a listed file takes in a frame beside its name.
+const LISTED_BYTES = 300;
+
+/** Answers one client until it leaves. */
+export class ClientService implements Disposable {
+  readonly #channel: Channel;
+  readonly #service: Service;
+  readonly #outbox: Outbox;
+  /** The file that is being sent piece by piece, open between two requests. */
+  #opened: OpenedFile | null = null;
+  #lastFile: ShareFile | undefined;
+  #fileCount = 0;
+  #bytes = 0;
+
+  /** Answers over `channel`, on which hello has been said. */
+  constructor(channel: Channel, service: Service) {
+    this.#channel = channel;
+    this.#service = service;
+    this.#outbox = new Outbox(channel, () => {
+      // One buffer that is filled, and one that is on its way.
+      const share = service.limits.sendBufferBytes /
+        (2 * Math.max(1, service.busyCount));
+      return Math.min(1024 * 1024, Math.max(64 * 1024, Math.floor(share)));
+    }, service.buffers);
+  }
+
+  /** What the client was sent so far. */
+  get served(): Served {
+    const { name } = this.#lastFile ?? {};
+    return {
+      to: addressGroup(this.#channel.conn.remote.host),
+      files: this.#fileCount,
+      bytes: this.#bytes,
+      ...(this.#fileCount === 1 && name !== undefined ? { name } : {}),
+    };
+  }
+
+  /** Answers until the client ends. */
+  async run(): Promise<void> {
+    for (;;) {
+      // Answers leave together as long as requests are here already.
+      if (!this.#channel.hasWholeFrame) {
+        await this.#outbox.flush();
+        this.#outbox.rest();
+      }
+      const message = await this.#channel.receive(DIRECTION.clientToNode);
+      if (message === null) return;
+      this.#service.busyCount++;
+      try {
+        await this.#answer(message);
+      } finally {
+        this.#service.busyCount--;
+      }
+    }
+  }
+
+  #answer(message: ClientToNode): Promise<void> {
+    switch (message.kind) {
+      case "find":
+        return this.#find(message);
+      case "browse":
+        return this.#browse(message);
+      case "describe":
+        return this.#describe(message);
+      case "read":
+        return this.#read(message);
+    }
+  }
+
+  async #find({ request, name }: MessageOf<"find">): Promise<void> {
+    const { share, digests, limits } = this.#service;
+    const file = await share.find(name);
+    if (file === undefined) {
+      return await this.#outbox.message(
+        refusal("not_found", "no such file here", request),
+      );
+    }
+    // What is hashed at once need not be fetched without its content id.
+    if (file.size <= limits.hashOnFindBytes) await digests.describe(file);
+    const { size, modifiedMs, version } = file;
+    const digest = digests.of(file) ?? {};
+    await this.#outbox.message({
+      kind: "found",
+      request,
+      size,
+      modifiedMs,
+      version,
+      ...digest,
+    });
+  }
+
+  async #browse({ request, prefix }: MessageOf<"browse">): Promise<void> {
+    const { share, digests, limits } = this.#service;
+    let files: ListedFile[] = [];
+    let room = limits.frameControlBytes;
+    for (const file of [...share.files()]) {
+      if (!file.name.startsWith(prefix)) continue;
+      // At most three bytes a unit, as UTF-8 or escaped in JSON.
+      const needed = LISTED_BYTES + 3 * file.name.length;
+      if (room < needed || files.length === limits.listingPageCount) {
+        await this.#outbox.message({
+          kind: "files",
+          request,
+          files,
+          more: true,
+        });
+        files = [];
+        room = limits.frameControlBytes;
+      }
+      room -= needed;
+      const { name, size, modifiedMs, version } = file;
+      const content = digests.of(file)?.content;
+      const known = content === undefined ? {} : { content };
+      files.push({ name, size, modifiedMs, version, ...known });
+    }
+    await this.#outbox.message({ kind: "files", request, files, more: false });
+  }
+
+  /** The file that a content id or version stands for now. */
+  #fileOf(of: string): ShareFile | undefined {
+    const { share, digests } = this.#service;
+    return isContentId(of) ? digests.withContent(of) : share.versioned(of);
+  }
+
+  async #describe({ request, of }: MessageOf<"describe">): Promise<void> {
+    const file = this.#fileOf(of);
+    if (file === undefined) return await this.#refuse("gone", request);
+    const outcome = await this.#whileWorking(
+      request,
+      this.#service.digests.describe(file),
+    );
+    if (outcome.kind === "refused") {
+      return await this.#refuse(outcome.reason, request);
+    }
+    const { content, sha256, manifest } = outcome.described;
+    await this.#outbox.message({
+      kind: "manifest",
+      request,
+      size: file.size,
+      content,
+      sha256,
+    });
+    const { hashes } = manifest;
+    const { limits } = this.#service;
+    for (let sent = 0; sent < hashes.length;) {
+      const most = Math.min(hashes.length - sent, limits.frameDataBytes);
+      sent += await this.#outbox.data(request, most, (target) => {
+        target.set(hashes.subarray(sent, sent + target.length));
+        return target.length;
+      });
+    }
+  }
+
+  /** `work`, and a word to the client now and then until it is done. */
+  async #whileWorking(
+    request: number,
+    work: Promise<DescribeOutcome>,
+  ): Promise<DescribeOutcome> {
+    const timer = setInterval(() => {
+      // Whether it arrives shows when the answer is sent.
+      this.#channel.send({ kind: "working", request }).catch(() => {});
+    }, WORKING_MS);
+    try {
+      await this.#outbox.flush();
+      return await work;
+    } finally {
+      clearInterval(timer);
+    }
+  }
+
+  async #read(message: MessageOf<"read">): Promise<void> {
+    const { request, of, first, count } = message;
+    const file = this.#fileOf(of);
+    if (file === undefined) return await this.#refuse("gone", request);
+    if (first + count > pieceCountOf(file.size)) {
+      return await this.#outbox.message(
+        refusal("bad_range", "the file has fewer pieces", request),
+      );
+    }
+    const { limits, digests, rate } = this.#service;
+    const hashOf = (index: number) => digests.pieceHash(file, index);
+    const options = { request, first, count, hashOf, limits, rate };
+    const refused = this.#isQuick(file)
+      ? await this.#sendSmall(file, options)
+      : await this.#sendPieces(file, options);
+    if (refused !== undefined) return await this.#refuse(refused, request);
+    const start = first * pieceBytesOf(file.size);
+    const end = Math.min(file.size, start + count * pieceBytesOf(file.size));
+    this.#bytes += end - start;
+    if (this.#lastFile?.version !== file.version) this.#fileCount++;
+    this.#lastFile = file;
+  }
+
+  #isQuick({ size }: ShareFile): boolean {
+    return size <= this.#service.limits.smallFileBytes &&
+      this.#service.share.isQuick;
+  }
+
+  async #sendSmall(
+    file: ShareFile,
+    options: SendOptions,
+  ): Promise<ReadRefusal | undefined> {
+    const outcome = this.#service.share.readSmall(file);
+    if (outcome.kind === "refused") return outcome.reason;
+    await sendSmall(this.#outbox, outcome.bytes, options);
+    return undefined;
+  }
+
+  async #sendPieces(
+    file: ShareFile,
+    options: SendOptions,
+  ): Promise<ReadRefusal | undefined> {
+    if (this.#opened?.file.version !== file.version) {
+      this.#letGo();
+      const outcome = this.#service.share.open(file);
+      if (outcome.kind === "refused") return outcome.reason;
+      this.#opened = outcome.opened;
+    }
+    const sent = await sendPieces(this.#outbox, this.#opened, options);
+    if (sent === "completed") return undefined;
+    this.#letGo();
+    return sent;
+  }
+
+  #letGo(): void {
+    this.#opened?.[Symbol.dispose]();
+    this.#opened = null;
+  }
+
+  async #refuse(reason: ReadRefusal, request: number): Promise<void> {
+    await this.#outbox.message(refusal(reason, REFUSAL_TEXT[reason], request));
+  }
+
+  [Symbol.dispose](): void {
+    this.#letGo();
+  }
+}
+
+const REFUSAL_TEXT = {
+  gone: "the file is gone",
+  changed: "the file has changed",
+  unreadable: "the file cannot be read",
+} as const;

@@ -1,0 +1,132 @@
+/**
+ * A sink that gives its pieces out in order, as they come: for stdout, and for
+ * programs that read a file while it arrives.
+ *
+ * @module
+ */
+
+import type { Sink } from "./download.ts";
+
+interface Held {
+  readonly first: number;
+  readonly end: number;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly taken: () => void;
+}
+
+/** Holds pieces until it is their turn. */
+export class OrderedSink implements Sink {
+  readonly #pieceBytes: number;
+  readonly #onConsumed: (piece: number) => void;
+  readonly #held: Held[] = [];
+  #next: number;
+  #ended = false;
+  #abandoned = false;
+  #failure: { error: unknown } | null = null;
+  #wake: (() => void) | null = null;
+
+  /**
+   * Begins at piece `first`; `onConsumed` hears up to which piece everything has
+   * been given out.
+   */
+  constructor(
+    options: {
+      pieceBytes: number;
+      first: number;
+      onConsumed: (piece: number) => void;
+    },
+  ) {
+    this.#pieceBytes = options.pieceBytes;
+    this.#next = options.first;
+    this.#onConsumed = options.onConsumed;
+  }
+
+  write(first: number, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+    const end = first + Math.ceil(bytes.length / this.#pieceBytes);
+    if (end <= this.#next || this.#failure !== null) return Promise.resolve();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#held.push({ first, end, bytes, taken: resolve });
+    if (this.#abandoned) this.#dropBeyondGap();
+    this.#signal();
+    return promise;
+  }
+
+  finish(): Promise<void> {
+    this.#ended = true;
+    this.#signal();
+    return Promise.resolve();
+  }
+
+  /** Nothing more comes: what lies beyond a gap will never be given out. */
+  abandon(): void {
+    this.#abandoned = true;
+    this.#dropBeyondGap();
+  }
+
+  #dropBeyondGap(): void {
+    const held = this.#held.splice(0).sort((a, b) => a.first - b.first);
+    let reach = this.#next;
+    for (const part of held) {
+      if (part.first > reach) part.taken();
+      else {
+        this.#held.push(part);
+        reach = Math.max(reach, part.end);
+      }
+    }
+  }
+
+  /** Ends it: whoever reads gets `error`, once what can be given out has been. */
+  fail(error: unknown): void {
+    this.#failure ??= { error };
+    this.#signal();
+  }
+
+  /** Lets go of everything: nobody reads any more. */
+  cancel(): void {
+    this.#failure ??= { error: new Error("cancelled") };
+    for (const { taken } of this.#held.splice(0)) taken();
+    this.#signal();
+  }
+
+  /**
+   * The bytes in order, in parts of whole pieces with the number of the first;
+   * each part may be used until the next is asked for.
+   */
+  async *parts(): AsyncGenerator<
+    { first: number; bytes: Uint8Array<ArrayBuffer> }
+  > {
+    for (;;) {
+      const held = this.#takeNext();
+      if (held !== undefined) {
+        const skip = (this.#next - held.first) * this.#pieceBytes;
+        const first = this.#next;
+        this.#next = held.end;
+        try {
+          yield { first, bytes: held.bytes.subarray(skip) };
+        } finally {
+          held.taken();
+        }
+        this.#onConsumed(this.#next);
+      } else if (this.#ended) return;
+      else if (this.#failure !== null) throw this.#failure.error;
+      else await new Promise<void>((resolve) => this.#wake = resolve);
+    }
+  }
+
+  /** What holds the next piece; what is behind it already is let go. */
+  #takeNext(): Held | undefined {
+    for (let at = this.#held.length - 1; at >= 0; at--) {
+      const held = this.#held[at]!;
+      if (held.end > this.#next) continue;
+      held.taken();
+      this.#held.splice(at, 1);
+    }
+    const at = this.#held.findIndex(({ first }) => first <= this.#next);
+    return at < 0 ? undefined : this.#held.splice(at, 1)[0];
+  }
+
+  #signal(): void {
+    this.#wake?.();
+    this.#wake = null;
+  }
+}

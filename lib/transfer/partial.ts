@@ -1,0 +1,386 @@
+/**
+ * A file that is being received, on the disk: under a name of its own until it
+ * is whole, verified and durable, then published under its final name in one
+ * step, never over another unless that was asked for. What a run that was cut
+ * off has left is hashed again and used; nothing else about it is believed.
+ *
+ * @module
+ */
+
+import { dirname } from "@std/path/dirname";
+import { join } from "@std/path/join";
+import {
+  describeCause,
+  Failure,
+  localKindOf,
+  systemErrorCode,
+} from "../errors.ts";
+import { createSha256, sha256 } from "../hash.ts";
+import { type Manifest, pieceBytesOf, pieceLength } from "../manifest.ts";
+import { PARTIAL_SUFFIX } from "../names.ts";
+import { show } from "../text.ts";
+import type { Sink } from "./download.ts";
+import type { Hasher } from "./hashing.ts";
+
+/** What a file is to be once it is there. */
+export interface TargetOptions {
+  /** Whether it may replace another. */
+  readonly overwrite: boolean;
+  /** Time of writing to give it, in milliseconds since 1970. */
+  readonly modifiedMs: number;
+}
+
+/** What is under the final name already. */
+export type Occupant = "none" | "same_size" | "other" | "folder";
+
+/** Looks at what is under the final name. */
+export async function occupantOf(
+  path: string,
+  size: number,
+): Promise<Occupant> {
+  try {
+    const info = await Deno.lstat(path);
+    if (info.isDirectory) return "folder";
+    return info.isFile && info.size === size ? "same_size" : "other";
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return "none";
+    throw cannot("look at", path, error);
+  }
+}
+
+/** The name under which `path` is received. */
+export function partialPathOf(path: string): string {
+  const start = 1 + Math.max(
+    path.lastIndexOf("/"),
+    Deno.build.os === "windows" ? path.lastIndexOf("\\") : -1,
+  );
+  const name = path.slice(start);
+  const bytes = encoder.encode(name);
+  const fits = bytes.length + 1 + PARTIAL_SUFFIX.length <= NAME_BYTES;
+  const middle = fits ? name : sha256(bytes).toHex().slice(0, 32);
+  return `${path.slice(0, start)}.${middle}${PARTIAL_SUFFIX}`;
+}
+
+const encoder = new TextEncoder();
+// What all usual disks take.
+const NAME_BYTES = 255;
+
+// Read back and hashed at once, when a partial file is taken up again.
+const REHASH_BYTES = 1024 * 1024;
+
+/** A file on its way. Whoever opens it calls `finish`, `keep` or `discard`. */
+export class PartialFile implements Sink {
+  /** The final name. */
+  readonly path: string;
+  readonly #partialPath: string;
+  readonly #file: Deno.FsFile;
+  readonly #size: number;
+  readonly #options: TargetOptions;
+  #writes: Promise<void> = Promise.resolve();
+  #closed = false;
+
+  private constructor(
+    path: string,
+    file: Deno.FsFile,
+    { size, ...options }: TargetOptions & { size: number },
+  ) {
+    this.path = path;
+    this.#partialPath = partialPathOf(path);
+    this.#file = file;
+    this.#size = size;
+    this.#options = options;
+  }
+
+  /**
+   * Opens the partial file for `path`, new or left by an earlier run, for this
+   * process alone.
+   *
+   * @throws {Failure} of kind `local` when that cannot be, or another process
+   * has it.
+   */
+  static async open(
+    path: string,
+    options: TargetOptions & { size: number },
+  ): Promise<PartialFile> {
+    const partialPath = partialPathOf(path);
+    let file: Deno.FsFile | undefined;
+    try {
+      await removePublished(partialPath, path);
+      file = await openNew(partialPath) ?? await openOld(partialPath);
+      // Whoever had the lock may have published or removed it since.
+      if (!await file.tryLock(true) || !await isThere(file, partialPath)) {
+        throw new Failure("local", {
+          what: "Cannot save file",
+          where: show(path),
+          why: "another process is receiving it",
+          remedy: "wait for that one, or name another place",
+        });
+      }
+      return new PartialFile(path, file, options);
+    } catch (error) {
+      file?.close();
+      throw error instanceof Failure ? error : cannot("save", path, error);
+    }
+  }
+
+  /** Bytes that are there, right or not. */
+  async byteCount(): Promise<number> {
+    return (await this.#file.stat()).size;
+  }
+
+  /**
+   * Hashes what is there already.
+   *
+   * @returns the pieces that are what they must be.
+   */
+  async resume(manifest: Manifest, hasher: Hasher): Promise<number[]> {
+    try {
+      const { size } = await this.#file.stat();
+      const have: number[] = [];
+      const pieceBytes = pieceBytesOf(this.#size);
+      const perRead = Math.max(1, Math.floor(REHASH_BYTES / pieceBytes));
+      const whole = Math.floor(Math.min(size, this.#size) / pieceBytes);
+      const isAll = size >= this.#size;
+      const pieces = isAll ? manifest.pieceCount : whole;
+      for (let first = 0; first < pieces; first += perRead) {
+        const count = Math.min(perRead, pieces - first);
+        const hashes = await this.#hashAt(first, count, hasher);
+        for (const [at, hash] of hashes.entries()) {
+          if (manifest.has(first + at, hash)) have.push(first + at);
+        }
+      }
+      return have;
+    } catch (error) {
+      throw cannot("go on with", this.path, error);
+    }
+  }
+
+  async #hashAt(
+    first: number,
+    count: number,
+    hasher: Hasher,
+  ): Promise<readonly Uint8Array[]> {
+    const pieceBytes = pieceBytesOf(this.#size);
+    const start = first * pieceBytes;
+    const length = Math.min(count * pieceBytes, this.#size - start);
+    const buffer = new Uint8Array(length);
+    this.#file.seekSync(start, Deno.SeekMode.Start);
+    for (let filled = 0; filled < length;) {
+      const read = await this.#file.read(buffer.subarray(filled));
+      if (read === null) return []; // it became shorter
+      filled += read;
+    }
+    return (await hasher.hash(buffer, pieceBytes)).hashes;
+  }
+
+  /** Writes pieces to their place; one write after the other. */
+  write(first: number, bytes: Uint8Array): Promise<void> {
+    const write = this.#writes.then(async () => {
+      const position = first * pieceLength(this.#size, 0);
+      try {
+        this.#file.seekSync(position, Deno.SeekMode.Start);
+        for (let written = 0; written < bytes.length;) {
+          written += await this.#file.write(bytes.subarray(written));
+        }
+      } catch (error) {
+        throw cannot("save", this.path, error);
+      }
+    });
+    this.#writes = write.catch(ignore); // told to whoever wrote
+    return write;
+  }
+
+  /** SHA-256 of all that was written, 64 hexadecimal digits. */
+  async sha256(): Promise<string> {
+    await this.#writes;
+    const hash = createSha256();
+    const buffer = new Uint8Array(REHASH_BYTES);
+    this.#file.seekSync(0, Deno.SeekMode.Start);
+    for (let left = this.#size; left > 0;) {
+      const read = await this.#file.read(buffer.subarray(0, left));
+      if (read === null) break; // and so another hash
+      hash.update(buffer.subarray(0, read));
+      left -= read;
+    }
+    return hash.digest("hex");
+  }
+
+  /** Makes what was written durable, and publishes it. */
+  async finish(): Promise<void> {
+    try {
+      await this.#writes;
+      await this.#file.truncate(this.#size); // an older one may have been longer
+      await this.#file.utime(new Date(), new Date(writtenAt(this.#options)));
+      await this.#file.sync();
+      await Deno.chmod(this.#partialPath, await usualMode(dirname(this.path)));
+      await publish(this.#partialPath, this.path, this.#options);
+      this.#close();
+      await syncFolder(dirname(this.path));
+    } catch (error) {
+      await this.keep();
+      throw error instanceof Failure ? error : cannot("save", this.path, error);
+    }
+  }
+
+  /** Leaves what there is for another run. Idempotent. */
+  async keep(): Promise<void> {
+    if (this.#closed) return;
+    await this.#writes;
+    try {
+      await this.#file.sync();
+    } catch {
+      // What is not durable will not match its hash.
+    }
+    this.#close();
+  }
+
+  /** Removes it. */
+  async discard(): Promise<void> {
+    if (this.#closed) return;
+    await this.#writes;
+    this.#close();
+    await Deno.remove(this.#partialPath);
+  }
+
+  #close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#file.close(); // and with it the lock
+  }
+}
+
+/** Time of writing to give a file: a stranger's number, if a file can have it. */
+export function writtenAt({ modifiedMs }: TargetOptions): number {
+  return modifiedMs >= 0 && modifiedMs < 8e12 ? modifiedMs : Date.now();
+}
+
+const NEW = { read: true, write: true, createNew: true, mode: 0o600 };
+
+async function openNew(path: string): Promise<Deno.FsFile | undefined> {
+  try {
+    return await Deno.open(path, NEW);
+  } catch (error) {
+    if (error instanceof Deno.errors.AlreadyExists) return undefined;
+    throw error;
+  }
+}
+
+/** Removes the partial name of a file that was published, and not parted from. */
+async function removePublished(partial: string, final: string): Promise<void> {
+  try {
+    const [before, after] = [
+      await Deno.lstat(partial),
+      await Deno.lstat(final),
+    ];
+    if (before.isFile && before.ino === after.ino && before.dev === after.dev) {
+      await Deno.remove(partial);
+    }
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
+/** Opens what an earlier run left: a file of its own, and nothing else. */
+async function openOld(path: string): Promise<Deno.FsFile> {
+  const before = await Deno.lstat(path);
+  if (!before.isFile || (before.nlink ?? 1) > 1) throw notOurs(path);
+  const file = await Deno.open(path, { read: true, write: true });
+  const after = await file.stat();
+  if (after.ino !== before.ino || after.dev !== before.dev) {
+    file.close();
+    throw notOurs(path);
+  }
+  return file;
+}
+
+/** Whether an open file is the one under `path`, and under no other name. */
+async function isThere(file: Deno.FsFile, path: string): Promise<boolean> {
+  try {
+    const [open, named] = [await file.stat(), await Deno.lstat(path)];
+    return open.ino === named.ino && open.dev === named.dev &&
+      (open.nlink ?? 1) === 1;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+function notOurs(path: string): Failure {
+  return new Failure("local", {
+    what: "Cannot go on with partial file",
+    where: show(path),
+    why: "it is a link or no file",
+    remedy: "remove it",
+  });
+}
+
+async function publish(
+  from: string,
+  to: string,
+  { overwrite }: TargetOptions,
+): Promise<void> {
+  if (overwrite) return await Deno.rename(from, to);
+  try {
+    await Deno.link(from, to);
+  } catch (error) {
+    if (!hasNoLinks(error)) throw error;
+    // A place is taken before it is filled: nobody else's is.
+    (await Deno.open(to, { write: true, createNew: true })).close();
+    return await Deno.rename(from, to);
+  }
+  await Deno.remove(from);
+}
+
+/** Whether the disk has no hard links, as FAT has none. */
+export function hasNoLinks(error: unknown): boolean {
+  const code = systemErrorCode(error);
+  return code === "EPERM" || code === "ENOTSUP" || code === "EOPNOTSUPP" ||
+    code === "ENOSYS" || code === "EMLINK";
+}
+
+/** Makes the names in a folder durable, where the system can. */
+export async function syncFolder(folder: string): Promise<void> {
+  try {
+    using opened = await Deno.open(folder, { read: true });
+    await opened.sync();
+  } catch (error) {
+    // Some systems open no folders; a disk that failed is another matter.
+    if (systemErrorCode(error) === "EIO") throw error;
+  }
+}
+
+let mode: number | undefined;
+
+/**
+ * The mode that files usually get in `folder`, the process's mask applied. Found
+ * by making one, for asking for the mask needs a permission of its own.
+ */
+export async function usualMode(folder: string): Promise<number> {
+  if (mode !== undefined) return mode;
+  const path = join(folder, `.${crypto.randomUUID()}${PARTIAL_SUFFIX}`);
+  using file = await Deno.open(path, {
+    write: true,
+    createNew: true,
+    mode: 0o666,
+  });
+  await Deno.remove(path);
+  return mode = ((await file.stat()).mode ?? 0o600) & 0o666;
+}
+
+/** A failure of the disk, with what is to be done. */
+export function cannot(verb: string, path: string, error: unknown): Failure {
+  const remedy = error instanceof Deno.errors.AlreadyExists
+    ? "give --overwrite to replace it, or -o for another place"
+    : error instanceof Deno.errors.NotCapable
+    ? "grant it with --allow-read and --allow-write"
+    : "mend it and run the same again: what is there is kept";
+  return new Failure(localKindOf(error), {
+    what: `Cannot ${verb} file`,
+    where: show(path),
+    why: describeCause(error),
+    remedy,
+    cause: error,
+  });
+}
+
+function ignore(): void {}

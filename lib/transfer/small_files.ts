@@ -1,0 +1,111 @@
+/**
+ * Saves small files, each of which has come whole and is verified. The steps are
+ * those of {@linkcode PartialFile}, with synchronous calls, which for ten
+ * thousand files take a tenth of the time. A disk that takes its time to make a
+ * file durable is waited for by several files together.
+ *
+ * @module
+ */
+
+import {
+  cannot,
+  hasNoLinks,
+  PartialFile,
+  partialPathOf,
+  type TargetOptions,
+  writtenAt,
+} from "./partial.ts";
+
+// From here on it pays that several files wait for the disk at once: a call
+// through a thread takes 0.1 ms of its own.
+const SLOW_SYNC_MS = 1;
+
+/** Saves small files. */
+export class SmallFiles {
+  /** How long the disk takes to sync a file, lately. */
+  #syncMs = 0;
+
+  /**
+   * Saves one file. The bytes may be used again when it resolves.
+   *
+   * @throws {Failure} of kind `local`.
+   */
+  async save(
+    path: string,
+    bytes: Uint8Array,
+    options: TargetOptions,
+  ): Promise<void> {
+    const partialPath = partialPathOf(path);
+    try {
+      using file = openNew(partialPath);
+      if (file !== undefined) {
+        write(file, bytes, options);
+        await this.#sync(file);
+        return publish(partialPath, path, options);
+      }
+    } catch (error) {
+      throw cannot("save", path, error);
+    }
+    // Left by an earlier run, or being written by another: the lock will tell.
+    const partial = await PartialFile.open(path, {
+      ...options,
+      size: bytes.length,
+    });
+    await partial.write(0, bytes);
+    await partial.finish();
+  }
+
+  /** Waits on the spot while the disk is quick; else others go on meanwhile. */
+  async #sync(file: Deno.FsFile): Promise<void> {
+    const startedAt = performance.now();
+    if (this.#syncMs < SLOW_SYNC_MS) file.syncSync();
+    else await file.sync();
+    const ms = performance.now() - startedAt;
+    this.#syncMs += (ms - this.#syncMs) / 8;
+  }
+}
+
+// What is whole and verified is published in the next moment: it may have the
+// mode that files usually get, which spares asking for that.
+const NEW = { write: true, createNew: true };
+
+/** A new file, locked for this process; nothing where there is one. */
+function openNew(path: string): Deno.FsFile | undefined {
+  try {
+    const file = Deno.openSync(path, NEW);
+    if (file.tryLockSync(true)) return file;
+    file.close();
+    return undefined;
+  } catch (error) {
+    if (error instanceof Deno.errors.AlreadyExists) return undefined;
+    throw error;
+  }
+}
+
+function write(
+  file: Deno.FsFile,
+  bytes: Uint8Array,
+  options: TargetOptions,
+): void {
+  for (let written = 0; written < bytes.length;) {
+    written += file.writeSync(bytes.subarray(written));
+  }
+  file.utimeSync(new Date(), new Date(writtenAt(options)));
+}
+
+function publish(
+  from: string,
+  to: string,
+  { overwrite }: TargetOptions,
+): void {
+  if (overwrite) return Deno.renameSync(from, to);
+  try {
+    Deno.linkSync(from, to);
+  } catch (error) {
+    if (!hasNoLinks(error)) throw error;
+    // A place is taken before it is filled: nobody else's is.
+    Deno.openSync(to, { write: true, createNew: true }).close();
+    return Deno.renameSync(from, to);
+  }
+  Deno.removeSync(from);
+}

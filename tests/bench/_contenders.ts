@@ -1,0 +1,188 @@
+/**
+ * The programs that are compared, ours and others. Each is started when asked
+ * for, with the servers it needs, and says what command is to be timed.
+ */
+
+import { commandLine, spawnRelay, spawnRole } from "../e2e/_processes.ts";
+import type { Input, InputName, Inputs } from "./_inputs.ts";
+import { hasLibtorrent } from "./_libtorrent.ts";
+import {
+  findProgram,
+  serveNginx,
+  serveRsync,
+  serveTorrent,
+  type Serving,
+} from "./_servers.ts";
+
+/** How many nodes share the file for slow nodes. */
+export const SLOW_NODES = 4;
+/** How fast each of them is, in bytes a second. */
+export const SLOW_NODE_RATE = 20e6;
+
+/** A program that can be timed. */
+export interface Contender {
+  readonly label: string;
+  readonly input: Input;
+  /** The command that fetches the input into a folder. */
+  readonly command: (output: string) => string[];
+  /** Our nodes, by process id; none for others' programs. */
+  readonly nodes: readonly number[];
+}
+
+/** What contenders are made on. Who made it disposes of its stack. */
+export class Stage {
+  readonly inputs: Inputs;
+  readonly stack: AsyncDisposableStack;
+  #nginx: Promise<Serving<"http" | "https">> | undefined;
+
+  constructor(inputs: Inputs, stack: AsyncDisposableStack) {
+    this.inputs = inputs;
+    this.stack = stack;
+  }
+
+  /** One nginx for all that fetch from it. */
+  nginx(directory: string): Promise<Serving<"http" | "https">> {
+    return this.#nginx ??= serveNginx(directory, this.inputs.folder)
+      .then((nginx) => this.stack.use(nginx));
+  }
+}
+
+/** How to get a contender. */
+export interface ContenderSpec {
+  readonly label: string;
+  readonly input: InputName;
+  /** What of it is not installed. */
+  readonly missing: () => Promise<string[]>;
+  readonly start: (
+    stage: Stage,
+    input: Input,
+  ) => Promise<Pick<Contender, "command"> & Partial<Contender>>;
+}
+
+/** The contenders, in the order in which they take turns. */
+export const CONTENDERS = {
+  oursTls: ours("big", "ours, TLS"),
+  curlHttps: {
+    label: "curl https",
+    input: "big",
+    missing: missingOf("nginx", "openssl", "curl"),
+    start: curl("https"),
+  },
+  oursPlaintext: ours("big", "ours, plaintext", ["--plaintext"]),
+  curlHttp: {
+    label: "curl http",
+    input: "big",
+    missing: missingOf("nginx", "openssl", "curl"),
+    start: curl("http"),
+  },
+  ariaHttps: {
+    label: "aria2 https, 4 connections",
+    input: "big",
+    missing: missingOf("nginx", "openssl", "aria2c"),
+    start: aria("https"),
+  },
+  ariaHttp: {
+    label: "aria2 http, 4 connections",
+    input: "big",
+    missing: missingOf("nginx", "openssl", "aria2c"),
+    start: aria("http"),
+  },
+  libtorrent: {
+    label: "libtorrent",
+    input: "big",
+    missing: async () => await hasLibtorrent() ? [] : ["python3-libtorrent"],
+    start: async ({ stack, inputs }, { directory, name }) =>
+      stack.use(await serveTorrent(`${directory}/${name}`, inputs.folder)),
+  },
+  oursMany: ours("many", "ours, many files, TLS"),
+  rsync: {
+    label: "rsync, many files",
+    input: "many",
+    missing: missingOf("rsync"),
+    start: async ({ stack, inputs }, { directory, name }) => {
+      const { rsync } = stack.use(await serveRsync(directory, inputs.folder));
+      const source = `${rsync}/${name.replace(/\/$/, "")}`;
+      return { command: (output) => ["rsync", "-a", source, `${output}/`] };
+    },
+  },
+  oursSlow: ours("part", `ours, ${SLOW_NODES} slow nodes, TLS`, [], {
+    nodes: SLOW_NODES,
+    nodeArgs: ["--limit-rate", String(SLOW_NODE_RATE)],
+  }),
+} as const satisfies Readonly<Record<string, ContenderSpec>>;
+
+/** The name of a contender. */
+export type ContenderName = keyof typeof CONTENDERS;
+
+/** Our relay, nodes and client; `args` are given to all three. */
+function ours(
+  input: InputName,
+  label: string,
+  args: readonly string[] = [],
+  { nodes: count = 1, nodeArgs = [] }: {
+    nodes?: number;
+    nodeArgs?: readonly string[];
+  } = {},
+): ContenderSpec {
+  return {
+    label,
+    input,
+    missing: () => Promise.resolve([]),
+    start: async ({ stack }, { directory, name }) => {
+      const relay = stack.use(await spawnRelay([...args, "0"]));
+      // An address with an id stands for encryption.
+      const where = args.includes("--plaintext")
+        ? ["127.0.0.1", relay.port]
+        : [relay.address];
+      const nodes: number[] = [];
+      while (nodes.length < count) {
+        const node = stack.use(spawnRole("peer_node.ts", [
+          ...["--json", "--host", "127.0.0.1", ...args, ...nodeArgs],
+          ...[...where, "0", directory],
+        ], { permissions: [`--allow-read=${directory}`] }));
+        nodes.push(node.pid);
+        await node.stdout.until(/"event":"registered"/);
+        await node.stdout.until(/"event":"hashed"/);
+      }
+      return {
+        nodes,
+        command: (output) =>
+          commandLine("peer_client.ts", [
+            ...[...args, ...where, "get", name, "-o", output],
+          ], {
+            permissions: [`--allow-read=${output}`, `--allow-write=${output}`],
+          }),
+      };
+    },
+  };
+}
+
+function curl(scheme: "http" | "https"): ContenderSpec["start"] {
+  return async (stage, { directory, name }) => {
+    const source = (await stage.nginx(directory))[scheme];
+    return {
+      command: (output) => [
+        ...["curl", "-q", "-s", "-S", "-f", "-k", "--noproxy", "*"],
+        ...["-o", `${output}/${name}`, `${source}/${name}`],
+      ],
+    };
+  };
+}
+
+function aria(scheme: "http" | "https"): ContenderSpec["start"] {
+  return async (stage, { directory, name }) => {
+    const source = (await stage.nginx(directory))[scheme];
+    return {
+      command: (output) => [
+        ...["aria2c", "--no-conf", "-q", "--no-proxy=127.0.0.1"],
+        ...["-x4", "-s4", "-k1M", "--file-allocation=none"],
+        ...["--check-certificate=false", "-d", output, `${source}/${name}`],
+      ],
+    };
+  };
+}
+
+function missingOf(...programs: string[]): () => Promise<string[]> {
+  return () =>
+    Promise.resolve(programs.filter((name) => findProgram(name) === undefined));
+}

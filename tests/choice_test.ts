@@ -1,0 +1,218 @@
+import { assertEquals } from "@std/assert";
+import {
+  type ContentGroup,
+  differ,
+  groupOffers,
+  type Offer,
+  type Preference,
+} from "../lib/choice.ts";
+import { seededRandom } from "./_random.ts";
+
+const X = "1".repeat(64);
+const Y = "2".repeat(64);
+const Z = "3".repeat(64);
+
+function offer(
+  node: string,
+  content: string | undefined,
+  overrides: Partial<Offer> = {},
+): Offer {
+  return {
+    node,
+    size: 100,
+    modifiedMs: 1_000,
+    version: `version of ${node}`,
+    ...(content === undefined ? {} : { content }),
+    ...overrides,
+  };
+}
+
+/** The nodes of each group, in order. */
+function nodesOf(groups: readonly ContentGroup[]): string[] {
+  return groups.map(({ offers }) => offers.map(({ node }) => node).join(""));
+}
+
+function choose(
+  offers: readonly Offer[],
+  prefer: Preference = "most-nodes",
+): string[] {
+  return nodesOf(groupOffers(offers, prefer));
+}
+
+Deno.test("groupOffers makes nothing of no offers", () => {
+  assertEquals(groupOffers([], "most-nodes"), []);
+  assertEquals(groupOffers([], "newest"), []);
+});
+
+Deno.test("groupOffers puts together the nodes that have the same content", () => {
+  const a = offer("a", X, { size: 7, modifiedMs: 5 });
+  const b = offer("b", Y, { size: 8, modifiedMs: 9 });
+  const c = offer("c", X, { size: 7, modifiedMs: 6 });
+  assertEquals(groupOffers([a, b, c], "most-nodes"), [
+    { content: X, size: 7, modifiedMs: 6, offers: [a, c] },
+    { content: Y, size: 8, modifiedMs: 9, offers: [b] },
+  ]);
+});
+
+Deno.test("groupOffers keeps nodes apart that do not know their content yet", () => {
+  const a = offer("a", undefined);
+  const b = offer("b", undefined);
+  assertEquals(groupOffers([a, b], "most-nodes"), [
+    { content: undefined, size: 100, modifiedMs: 1_000, offers: [a] },
+    { content: undefined, size: 100, modifiedMs: 1_000, offers: [b] },
+  ]);
+});
+
+for (
+  const [what, offers, byCount, byTime] of [
+    [
+      "the content of most nodes, or the newest",
+      [
+        offer("a", X, { modifiedMs: 9_000 }),
+        offer("b", Y),
+        offer("c", Y),
+        offer("d", Z, { modifiedMs: 5_000 }),
+      ],
+      ["bc", "a", "d"],
+      ["a", "d", "bc"],
+    ],
+    [
+      "the newer of two that as many have, whichever is preferred",
+      [offer("a", X), offer("b", Y, { modifiedMs: 1_001 })],
+      ["b", "a"],
+      ["b", "a"],
+    ],
+    [
+      "what more nodes have, of two as new",
+      [offer("a", X), offer("b", Y), offer("c", Y)],
+      ["bc", "a"],
+      ["bc", "a"],
+    ],
+    [
+      "what has a content id, where all else is equal",
+      [offer("a", undefined), offer("b", X)],
+      ["b", "a"],
+      ["b", "a"],
+    ],
+    [
+      "the newer one even without a content id",
+      [offer("a", undefined, { modifiedMs: 2_000 }), offer("b", X)],
+      ["a", "b"],
+      ["a", "b"],
+    ],
+    [
+      "the first that answered, where nothing tells them apart",
+      [offer("c", Z), offer("a", X), offer("b", Y)],
+      ["c", "a", "b"],
+      ["c", "a", "b"],
+    ],
+    [
+      "a content as new as the latest of its nodes",
+      [
+        offer("a", X, { modifiedMs: 3_000 }),
+        offer("b", Y, { modifiedMs: 1 }),
+        offer("c", Y, { modifiedMs: 4_000 }),
+      ],
+      ["bc", "a"],
+      ["bc", "a"],
+    ],
+    [
+      "times before 1970 in their order",
+      [
+        offer("a", X, { modifiedMs: -2_000 }),
+        offer("b", Y, { modifiedMs: -1_000 }),
+      ],
+      ["b", "a"],
+      ["b", "a"],
+    ],
+  ] as const
+) {
+  Deno.test(`groupOffers takes ${what}`, () => {
+    assertEquals(choose(offers, "most-nodes"), [...byCount]);
+    assertEquals(choose(offers, "newest"), [...byTime]);
+  });
+}
+
+Deno.test("groupOffers keeps a node apart that gives a content another size", () => {
+  const offers = [
+    offer("a", X, { size: 7 }),
+    offer("b", X, { size: 8 }),
+    offer("c", X, { size: 8 }),
+  ];
+  const groups = groupOffers(offers, "most-nodes");
+  assertEquals(nodesOf(groups), ["bc", "a"]);
+  assertEquals(groups.map(({ size }) => size), [8, 7]);
+});
+
+Deno.test("groupOffers never mixes contents, and loses no node, whatever is offered", () => {
+  const random = seededRandom(5);
+  const below = (most: number) => Math.floor(random() * most);
+  for (let round = 0; round < 500; round++) {
+    const offers = Array.from({ length: below(12) }, (_, n) =>
+      // A content has one size.
+      ([X, Y, Z, undefined] as const).map((content, at) =>
+        offer(`n${n}`, content, {
+          size: content === undefined ? below(3) : at,
+          modifiedMs: below(3),
+        })
+      )[below(4)]!);
+    for (const prefer of ["most-nodes", "newest"] as const) {
+      const groups = groupOffers(offers, prefer);
+      assertEquals(
+        groups.flatMap((group) => group.offers).map(({ node }) => node).sort(),
+        offers.map(({ node }) => node).sort(),
+      );
+      for (const { content, size, modifiedMs, offers } of groups) {
+        for (const one of offers) {
+          assertEquals([one.content, one.size], [content, size]);
+        }
+        if (content === undefined) assertEquals(offers.length, 1);
+        const times = offers.map((one) => one.modifiedMs);
+        assertEquals(modifiedMs, Math.max(...times));
+      }
+      const ids = groups.flatMap(({ content }) => content ?? []);
+      assertEquals(new Set(ids).size, ids.length, "two groups of one content");
+      const ranks = groups.map((group) =>
+        prefer === "newest" ? group.modifiedMs : group.offers.length
+      );
+      assertEquals(ranks, ranks.toSorted((a, b) => b - a));
+    }
+  }
+});
+
+for (
+  const [what, offers, expected] of [
+    ["nothing", [], false],
+    ["one content", [offer("a", X), offer("b", X)], false],
+    ["two contents", [offer("a", X), offer("b", Y)], true],
+    [
+      "two contents of different times alone",
+      [offer("a", X), offer("b", X, { modifiedMs: 5 })],
+      false,
+    ],
+    [
+      "two sizes, not hashed yet",
+      [offer("a", undefined), offer("b", undefined, { size: 101 })],
+      true,
+    ],
+    [
+      "one size, not hashed yet",
+      [offer("a", undefined), offer("b", undefined)],
+      false,
+    ],
+    [
+      "one content, and one of its size not hashed yet",
+      [offer("a", X), offer("b", undefined)],
+      false,
+    ],
+    [
+      "one content, and one of another size not hashed yet",
+      [offer("a", X), offer("b", undefined, { size: 99 })],
+      true,
+    ],
+  ] as const
+) {
+  Deno.test(`differ is ${expected} for ${what}`, () => {
+    assertEquals(differ(groupOffers(offers, "most-nodes")), expected);
+  });
+}

@@ -1,0 +1,465 @@
+/**
+ * Fetching as a stream, from all nodes that have the content.
+ */
+
+import { assertEquals, assertRejects } from "@std/assert";
+import { join } from "@std/path";
+import type { Channel } from "../../lib/channel.ts";
+import { fetchFile } from "../../lib/client/fetch.ts";
+import { Failure } from "../../lib/errors.ts";
+import { sayData, sayRefused, saysNothing } from "../_evil_node.ts";
+import { within } from "../_event_log.ts";
+import {
+  describeBytes,
+  type Dishonesty,
+  hangsUp,
+  sendsOnly,
+  sendTruly,
+  sendWrongBytes,
+  stalls,
+} from "../_lies.ts";
+import { startNode, startRelay } from "../_network.ts";
+import { randomBytes, seededRandom } from "../_random.ts";
+import {
+  assertBytes,
+  ClientLog,
+  contentOf,
+  fetch,
+  pinned,
+} from "./_outcomes.ts";
+import {
+  evil,
+  LARGE,
+  MIB,
+  MIDDLE,
+  ONE_FAILURE,
+  PIECE,
+  SHARED,
+  STEADY,
+  TASK,
+  TRUDY,
+} from "./_setting.ts";
+
+Deno.test("fetchFile gives out in order what comes from two nodes", async () => {
+  await using relay = await startRelay();
+  // A second for one of them alone: that is worth sharing.
+  const options = { limitRate: 8 * MIB };
+  const files = { "f": LARGE };
+  await using _alpha = await startNode(relay, files, {
+    ...options,
+    name: "alpha",
+  });
+  await using _beta = await startNode(relay, files, {
+    ...options,
+    name: "beta",
+  });
+  const { content, log } = await fetch(relay, "f");
+  assertBytes(content, LARGE);
+  const from = log.bytesFrom("f");
+  assertEquals(from["alpha"]! + from["beta"]!, LARGE.length);
+  assertEquals(from["alpha"]! > MIB && from["beta"]! > MIB, true);
+  const [received] = log.of("file_received");
+  assertEquals(
+    [received?.bytes, received?.content, received?.path],
+    [LARGE.length, describeBytes("f", LARGE).manifest.contentId, undefined],
+  );
+});
+
+Deno.test("fetchFile gives out the first bytes before the last are asked for", async () => {
+  await using relay = await startRelay();
+  const content = randomBytes(32 * MIB, seededRandom(3));
+  const files = { "f": content };
+  await using one = await evil(relay, files);
+  await using two = await evil(relay, files, { identity: TRUDY });
+  await using file = await fetchFile({ relay: pinned(relay), name: "f" });
+  const pieces = file.pieces();
+  const first = await pieces.next();
+  assertEquals(first.value, content.slice(0, first.value?.length));
+  // As far ahead as may be, and no further while nothing more is taken.
+  const lastAsked = () =>
+    Math.max(
+      ...[one, two].flatMap(({ asked }) =>
+        asked.map((message) =>
+          message.kind === "read" ? message.first + message.count - 1 : 0
+        )
+      ),
+    );
+  assertEquals(lastAsked() < 64 + TASK, true, `piece ${lastAsked()}`);
+  let taken = first.value?.length ?? 0;
+  for await (const piece of pieces) {
+    assertEquals(piece, content.subarray(taken, taken + piece.length));
+    taken += piece.length;
+    const ahead = lastAsked() + 1 - Math.floor(taken / PIECE);
+    assertEquals(ahead <= 64 + TASK, true, `${ahead} pieces ahead`);
+  }
+  assertEquals(taken, content.length);
+  assertEquals(lastAsked(), 127);
+});
+
+for (
+  const [what, piece, kind] of [
+    ["hangs up", hangsUp, "broke_off"],
+    ["sends wrong bytes", sendWrongBytes, "lied"],
+  ] as const
+) {
+  Deno.test(`fetchFile goes on with the other node when one ${what} in the middle, and names it`, async () => {
+    await using relay = await startRelay();
+    await using _evil = await evil(relay, { "f": LARGE }, {
+      piece: sendsOnly(TASK + 1, piece),
+    });
+    await using _good = await startNode(relay, { "f": LARGE }, STEADY);
+    const { content, log } = await fetch(relay, "f", {
+      limits: { ...ONE_FAILURE, ...SHARED },
+    });
+    assertBytes(content, LARGE);
+    assertEquals(log.trouble, [`mallory ${kind}, out`]);
+  });
+}
+
+Deno.test("fetchFile gives out nothing wrong when all nodes lie, and says so", async () => {
+  await using relay = await startRelay();
+  const lies = { piece: sendsOnly(TASK, sendWrongBytes) };
+  await using _mallory = await evil(relay, { "f": MIDDLE }, lies);
+  await using _trudy = await evil(relay, { "f": MIDDLE }, {
+    identity: TRUDY,
+    piece: sendWrongBytes,
+  });
+  const log = new ClientLog();
+  await using file = await fetchFile({
+    relay: pinned(relay),
+    name: "f",
+    onEvent: log.onEvent,
+  });
+  let taken = 0;
+  const error = await assertRejects(async () => {
+    for await (const piece of file.pieces()) {
+      assertEquals(piece, MIDDLE.subarray(taken, taken + piece.length));
+      taken += piece.length;
+    }
+  }, Failure);
+  assertEquals(error.kind, "corrupt");
+  assertEquals(taken <= TASK * PIECE, true);
+  assertEquals(log.of("file_received"), []);
+});
+
+Deno.test("fetchFile goes on where a node stalls, without waiting for it", async () => {
+  await using relay = await startRelay();
+  await using _stalls = await evil(relay, { "f": MIDDLE }, { piece: stalls });
+  await using _good = await startNode(relay, { "f": MIDDLE });
+  const { content } = await within(
+    fetch(relay, "f", { limits: { takeOverMs: 50 } }),
+    "the file",
+  );
+  assertBytes(content, MIDDLE);
+});
+
+Deno.test("fetchFile does not wait for a node that says nothing, once another has the file", async () => {
+  await using relay = await startRelay();
+  await using _silent = await evil(relay, {}, { find: saysNothing });
+  await using _good = await startNode(relay, { "f": "here" });
+  const { content, log } = await within(
+    fetch(relay, "f", { limits: { askingGraceMs: 50 } }),
+    "the file",
+  );
+  assertEquals(content, new TextEncoder().encode("here"));
+  assertEquals(log.answers, ["2 found"]);
+});
+
+Deno.test("fetchFile lets a node that answers late take part", async () => {
+  await using relay = await startRelay();
+  const begun = Promise.withResolvers<void>();
+  const joined = Promise.withResolvers<void>();
+  // The first delivers nothing after its first part until the other has joined.
+  await using _early = await evil(relay, { "f": MIDDLE }, {
+    piece: sendsOnly(TASK, async (channel, piece) => {
+      begun.resolve();
+      await joined.promise;
+      await sendTruly(channel, piece);
+    }),
+  });
+  const late = describeBytes("f", MIDDLE);
+  await using _late = await evil(relay, { "f": MIDDLE }, {
+    identity: TRUDY,
+    find: async (channel, { request }) => {
+      await begun.promise;
+      const { name: _, ...found } = late.listed;
+      await channel.send({ kind: "found", request, ...found });
+    },
+    piece: async (channel, piece) => {
+      joined.resolve();
+      await sendTruly(channel, piece);
+    },
+  });
+  const limits = { askingGraceMs: 1, takeOverMs: 50 };
+  const { content, log } = await within(fetch(relay, "f", { limits }), "it");
+  assertBytes(content, MIDDLE);
+  assertEquals(log.answers, ["1 found", "2 found"]);
+  assertEquals(log.bytesFrom("f")["trudy"]! > 0, true);
+});
+
+const OLD = new TextEncoder().encode("old content");
+const NEW = new TextEncoder().encode("the new content");
+
+for (
+  const [what, options, wanted] of [
+    ["what most nodes have", {}, OLD],
+    ["the newest where that is asked for", { prefer: "newest" }, NEW],
+    ["that of the node that is named", { node: "beta" }, NEW],
+    [
+      "that with the SHA-256 that is given",
+      { sha256: describeBytes("f", NEW).sha256.toUpperCase() },
+      NEW,
+    ],
+  ] as const
+) {
+  Deno.test(`fetchFile takes ${what} where contents differ`, async () => {
+    await using relay = await startRelay();
+    await using stack = new AsyncDisposableStack();
+    for (
+      const [name, content, day] of [["alpha", OLD, 1], ["beta", NEW, 3], [
+        "gamma",
+        OLD,
+        2,
+      ]] as const
+    ) {
+      const files = { "f": content };
+      const node = stack.use(await startNode(relay, files, { name }));
+      const at = new Date(2020, 1, day);
+      await Deno.utime(join(node.directory, "f"), at, at);
+    }
+    const { content, log } = await fetch(relay, "f", options);
+    assertBytes(content, wanted);
+    const [received] = log.of("file_received");
+    assertEquals(
+      received?.content,
+      describeBytes("f", wanted).manifest.contentId,
+    );
+    const told = log.of("contents_differ").length;
+    assertEquals(told, "node" in options || "sha256" in options ? 0 : 1);
+  });
+}
+
+Deno.test("fetchFile takes another content when nobody can deliver the first, unless some of it has been given out", async () => {
+  for (const isGivenOut of [false, true]) {
+    await using relay = await startRelay();
+    const taken = Promise.withResolvers<void>();
+    const lies: Dishonesty = {
+      piece: sendsOnly(isGivenOut ? TASK : 0, async (channel, piece) => {
+        if (isGivenOut) await taken.promise;
+        await hangsUp(channel, piece);
+      }),
+    };
+    await using _mallory = await evil(relay, { "f": MIDDLE }, lies);
+    await using _trudy = await evil(relay, { "f": MIDDLE }, {
+      ...lies,
+      identity: TRUDY,
+    });
+    const other = MIDDLE.slice();
+    other[5]! ^= 1;
+    await using _other = await startNode(relay, { "f": other });
+    const { content, kind } = await fetch(relay, "f", {
+      limits: ONE_FAILURE,
+      onPart: () => taken.resolve(),
+    });
+    assertEquals(content, isGivenOut ? null : other);
+    assertEquals(kind, isGivenOut ? "undelivered" : null);
+  }
+});
+
+Deno.test("fetchFile says that no node has that SHA-256", async () => {
+  await using relay = await startRelay();
+  await using _node = await startNode(relay, { "f": "one" });
+  const { kind, message } = await fetch(relay, "f", {
+    sha256: "ab".repeat(32),
+  });
+  assertEquals(kind, "not_found");
+  assertEquals(message.includes("no node has it with that SHA-256"), true);
+});
+
+for (
+  const [size, bytes] of [
+    ["small", MIDDLE.slice(0, 99)],
+    ["large", MIDDLE],
+    ["empty", new Uint8Array()],
+  ] as const
+) {
+  Deno.test(`fetchFile does not believe a node that gives another SHA-256 to a file that is ${size}`, async () => {
+    await using relay = await startRelay();
+    const other = describeBytes("f", bytes);
+    const { sha256 } = describeBytes("f", new Uint8Array(7));
+    await using _evil = await evil(relay, { "f": bytes }, {
+      find: (channel, { request }) => {
+        const { name: _, ...found } = other.listed;
+        return channel.send({ kind: "found", request, ...found, sha256 });
+      },
+    });
+    let parts = 0;
+    const { content, kind } = await fetch(relay, "f", {
+      sha256,
+      onPart: () => parts++,
+    });
+    assertEquals([content, kind], [null, "corrupt"]);
+    // It cannot be known before the end; the end is never given out.
+    assertEquals(parts < Math.max(1, bytes.length / PIECE / TASK), true);
+  });
+}
+
+Deno.test("fetchFile fetches a file that its node has not hashed yet, and tells what it contains", async () => {
+  await using relay = await startRelay();
+  await using _node = await evil(relay, { "f": MIDDLE }, { unhashed: true });
+  const { content, log } = await fetch(relay, "f");
+  assertBytes(content, MIDDLE);
+  const [received] = log.of("file_received");
+  assertEquals(
+    received?.content,
+    describeBytes("f", MIDDLE).manifest.contentId,
+  );
+});
+
+Deno.test("fetchFile delivers an empty file, and tells what it contains", async () => {
+  await using relay = await startRelay();
+  await using _node = await startNode(relay, { "f": "" });
+  const { content, log } = await fetch(relay, "f");
+  assertEquals(content, new Uint8Array());
+  const [received] = log.of("file_received");
+  assertEquals(
+    [received?.bytes, received?.content],
+    [0, describeBytes("f", new Uint8Array()).manifest.contentId],
+  );
+});
+
+Deno.test("fetchFile never gives out a mixture of a file that changes while it is sent", async () => {
+  await using relay = await startRelay();
+  const before = randomBytes(32 * MIB, seededRandom(5));
+  await using node = await startNode(relay, { "f": before });
+  await node.log.until("hashed");
+  const log = new ClientLog();
+  await using file = await fetchFile({
+    relay: pinned(relay),
+    name: "f",
+    onEvent: log.onEvent,
+  });
+  let taken = 0;
+  const error = await assertRejects(async () => {
+    for await (const piece of file.pieces()) {
+      if (taken === 0) {
+        await Deno.writeFile(join(node.directory, "f"), before.slice().fill(7));
+      }
+      assertEquals(piece, before.subarray(taken, taken + piece.length));
+      taken += piece.length;
+    }
+  }, Failure);
+  assertEquals(error.kind, "undelivered");
+  assertEquals(taken > 0 && taken < before.length, true);
+});
+
+Deno.test("fetchFile lets go of everything when it is left in the middle", async () => {
+  await using relay = await startRelay();
+  await using one = await startNode(relay, { "f": LARGE });
+  await using two = await startNode(relay, { "f": LARGE });
+  for (const how of ["returned", "disposed of", "never begun"]) {
+    await using file = await fetchFile({ relay: pinned(relay), name: "f" });
+    const pieces = file.pieces();
+    if (how === "never begun") continue;
+    const first = await pieces.next();
+    assertEquals(first.done, false);
+    if (how === "returned") await pieces.return(undefined);
+  }
+  // Nodes notice that the client has left.
+  await within(
+    Promise.all([one.server.close(), two.server.close()]),
+    "closing",
+  );
+});
+
+Deno.test("fetchFile stops at once while a node says that it is working", async () => {
+  await using relay = await startRelay();
+  const asked = Promise.withResolvers<void>();
+  await using _node = await evil(relay, { "f": MIDDLE }, {
+    describe: async (channel: Channel, { request }) => {
+      await channel.send({ kind: "working", request });
+      asked.resolve();
+      await saysNothing(channel);
+    },
+  });
+  const stop = new AbortController();
+  await using file = await fetchFile({
+    relay: pinned(relay),
+    name: "f",
+    signal: stop.signal,
+  });
+  const reading = assertRejects(() => contentOf(file), Error, "told to");
+  await asked.promise;
+  stop.abort(new Error("told to"));
+  await within(reading, "stopping");
+});
+
+Deno.test("fetchFile asks another node for the manifest when one refuses it, or makes one up", async () => {
+  const other = describeBytes("f", MIDDLE.slice().fill(1));
+  const { size, contentId: content } = describeBytes("f", MIDDLE).manifest;
+  const { sha256 } = other;
+  const describes: NonNullable<Dishonesty["describe"]>[] = [
+    (channel, message) => sayRefused(channel, message, { code: "gone" }),
+    async (channel, { request }) => {
+      await channel.send({ kind: "manifest", request, size, content, sha256 });
+      await sayData(channel, { request }, other.manifest.hashes);
+    },
+  ];
+  for (const describe of describes) {
+    await using relay = await startRelay();
+    await using _evil = await evil(relay, { "f": MIDDLE }, { describe });
+    await using _good = await startNode(relay, { "f": MIDDLE });
+    const outcome = await fetch(relay, "f");
+    assertBytes(outcome.content, MIDDLE);
+  }
+});
+
+Deno.test("fetchFile uses as many connections to a node as it is told", async () => {
+  await using relay = await startRelay();
+  const node = await startNode(relay, { "f": LARGE }, { limitRate: 16 * MIB });
+  await using _node = node;
+  const { content } = await fetch(relay, "f", {
+    connections: 3,
+    limits: { windowBytes: MIB },
+  });
+  assertBytes(content, LARGE);
+  await node.server.close();
+  // Each has delivered something.
+  const told = node.log.names.filter((name) => name === "served");
+  assertEquals(told.length, 3);
+});
+
+Deno.test("fetchFile keeps to its rate", async () => {
+  await using relay = await startRelay();
+  await using _node = await startNode(relay, { "f": MIDDLE });
+  const startedAt = performance.now();
+  const { content } = await fetch(relay, "f", { limitRate: 3 * MIB });
+  const seconds = (performance.now() - startedAt) / 1000;
+  assertBytes(content, MIDDLE);
+  assertEquals(seconds > 0.35 && seconds < 5, true, `${seconds} s`);
+});
+
+Deno.test("fetchFile says what happened at every node when nobody has the file", async () => {
+  await using relay = await startRelay();
+  await using _alpha = await startNode(relay, { "g": "one" });
+  await using _breaks = await evil(relay, {}, {
+    find: () => Promise.reject(new Error("hangs up")),
+  });
+  await using _refuses = await evil(relay, {}, {
+    identity: TRUDY,
+    find: (channel, message) =>
+      sayRefused(channel, message, { code: "busy", text: "not\x1b[2J now" }),
+  });
+  const { kind, message, log } = await fetch(relay, "f");
+  assertEquals(kind, "not_found");
+  assertEquals(log.answers.toSorted(), ["1 not_found", "2 failed", "3 failed"]);
+  assertEquals(
+    message,
+    "Cannot find file (f): none of 3 nodes has it, 2 of them could not be asked; see that the nodes are running",
+  );
+  const refusal = log.of("node_answered").find(({ node }) => node.number === 3);
+  assertEquals(refusal?.answer, {
+    kind: "failed",
+    cause: "it refused: not\\x1b[2J now",
+  });
+});

@@ -1,0 +1,336 @@
+/**
+ * Fetching files to the disk: what is there already, and what is left there.
+ */
+
+import { assertEquals, assertInstanceOf } from "@std/assert";
+import { join } from "@std/path";
+import type { Channel } from "../../lib/channel.ts";
+import { Failure } from "../../lib/errors.ts";
+import { saysNothing } from "../_evil_node.ts";
+import { within } from "../_event_log.ts";
+import {
+  hangsUp,
+  type SendPiece,
+  sendsOnly,
+  sendTruly,
+  stalls,
+} from "../_lies.ts";
+import { startNode, startRelay } from "../_network.ts";
+import { tempShare } from "../_temp_share.ts";
+import {
+  assertBytes,
+  ClientLog,
+  everything,
+  filesIn,
+  get,
+} from "./_outcomes.ts";
+import {
+  evil,
+  MIDDLE,
+  ONE_FAILURE,
+  othersWait,
+  PARTIAL,
+  PIECE,
+  read,
+  SIX,
+  TASK,
+} from "./_setting.ts";
+
+Deno.test("getFiles keeps the time of writing, and gives the file the usual mode", async () => {
+  await using relay = await startRelay();
+  await using node = await startNode(relay, { "large": MIDDLE, "small": "s" });
+  await using folder = await tempShare({ "usual": "" });
+  const at = new Date("2020-02-02T02:02:02Z");
+  for (const name of ["large", "small"]) {
+    await Deno.utime(join(node.directory, name), at, at);
+  }
+  await get(relay, folder.path, ["large", "small"]);
+  const usual = await Deno.stat(join(folder.path, "usual"));
+  for (const name of ["large", "small"]) {
+    const info = await Deno.stat(join(folder.path, name));
+    assertEquals([info.mtime, info.mode], [at, usual.mode]);
+  }
+});
+
+/** A partial file as an earlier run may have left it. */
+function partialOf(
+  content: Uint8Array,
+  { wrong, bytes }: { wrong: readonly number[]; bytes: number },
+): Uint8Array {
+  const partial = content.slice(0, bytes);
+  for (const piece of wrong) partial[piece * PIECE + 5]! ^= 1;
+  return partial;
+}
+
+for (
+  const [what, left, missing] of [
+    ["has wrong pieces", { wrong: [1, 4], bytes: MIDDLE.length }, 2 * PIECE],
+    ["is cut", { wrong: [0], bytes: 3 * PIECE + 9 }, MIDDLE.length - 2 * PIECE],
+    ["is all right", { wrong: [], bytes: MIDDLE.length }, 0],
+    [
+      "is all wrong",
+      { wrong: [0, 1, 2, 3, 4, 5, 6], bytes: MIDDLE.length },
+      MIDDLE.length,
+    ],
+    ["is empty", { wrong: [], bytes: 0 }, MIDDLE.length],
+  ] as const
+) {
+  Deno.test(`getFiles fetches only what is missing where what is there ${what}`, async () => {
+    await using relay = await startRelay();
+    await using _node = await startNode(relay, { "f": MIDDLE }, {
+      name: "node",
+    });
+    const path = PARTIAL;
+    await using folder = await tempShare({ [path]: partialOf(MIDDLE, left) });
+    const { saved, log } = await get(relay, folder.path, ["f"]);
+    assertEquals(Object.keys(saved), ["f"]);
+    assertBytes(await read(folder, "f"), MIDDLE);
+    assertEquals(filesIn(folder.path), ["f"]);
+    assertEquals(log.bytesFrom("f")["node"] ?? 0, missing);
+    const there = MIDDLE.length - missing;
+    assertEquals(
+      log.of("file_resumed").map(({ bytes }) => bytes),
+      there > 0 ? [there] : [],
+    );
+    const last = log.of("progress").at(-1);
+    assertEquals([last?.received, last?.total], [MIDDLE.length, MIDDLE.length]);
+  });
+}
+
+Deno.test("getFiles throws away what is longer than the file in a partial one", async () => {
+  await using relay = await startRelay();
+  await using _node = await startNode(relay, { "f": MIDDLE });
+  const partial = new Uint8Array([...MIDDLE, 1, 2, 3]);
+  await using folder = await tempShare({ [PARTIAL]: partial });
+  await get(relay, folder.path, ["f"]);
+  assertBytes(await read(folder, "f"), MIDDLE);
+});
+
+Deno.test("getFiles goes on from another node with what came from one that is gone", async () => {
+  await using relay = await startRelay();
+  await using folder = await tempShare();
+  {
+    await using _dies = await evil(relay, { "f": MIDDLE }, {
+      piece: sendsOnly(TASK, hangsUp),
+    });
+    const { saved, failed } = await get(relay, folder.path, ["f"], {
+      limits: ONE_FAILURE,
+    });
+    assertEquals([saved, failed], [{}, { "f": "undelivered" }]);
+    assertEquals(filesIn(folder.path), [PARTIAL]);
+    const { mode } = await Deno.stat(join(folder.path, PARTIAL));
+    assertEquals((mode ?? 0) & 0o777, 0o600);
+  }
+  await using _node = await startNode(relay, { "f": MIDDLE }, { name: "node" });
+  const { log } = await get(relay, folder.path, ["f"]);
+  assertBytes(await read(folder, "f"), MIDDLE);
+  assertEquals(log.bytesFrom("f"), { node: MIDDLE.length - TASK * PIECE });
+  assertEquals(filesIn(folder.path), ["f"]);
+});
+
+Deno.test("getFiles keeps what has come when it is stopped, and goes on from there", async () => {
+  await using relay = await startRelay();
+  await using folder = await tempShare();
+  const stop = new AbortController();
+  const log = new ClientLog();
+  {
+    await using _stalls = await evil(relay, { "f": MIDDLE }, {
+      piece: sendsOnly(TASK, stalls),
+    });
+    const getting = get(relay, folder.path, ["f"], {
+      signal: stop.signal,
+      log,
+    });
+    await log.until("progress", ({ received }) => received === TASK * PIECE);
+    stop.abort(new Failure("interrupted", { what: "Stopped", why: "told to" }));
+    const { error } = await within(getting, "stopping");
+    assertInstanceOf(error, Failure);
+    assertEquals(error.kind, "interrupted");
+    assertEquals(filesIn(folder.path), [PARTIAL]);
+  }
+  await using _node = await startNode(relay, { "f": MIDDLE }, { name: "node" });
+  const again = await get(relay, folder.path, ["f"]);
+  assertBytes(await read(folder, "f"), MIDDLE);
+  assertEquals(again.log.bytesFrom("f"), {
+    node: MIDDLE.length - TASK * PIECE,
+  });
+});
+
+Deno.test("getFiles stops at once, with all it has open, however many large files wait", async () => {
+  await using relay = await startRelay();
+  await using folder = await tempShare();
+  await using _node = await evil(relay, SIX, { unhashed: true, piece: stalls });
+  const stop = new AbortController();
+  const log = new ClientLog();
+  const getting = get(relay, folder.path, [everything()], {
+    signal: stop.signal,
+    log,
+  });
+  await othersWait(log);
+  stop.abort(new Error("told to"));
+  const { error } = await within(getting, "stopping");
+  assertEquals(error instanceof Error && error.message, "told to");
+});
+
+Deno.test("getFiles ends when the disk fails, however many large files wait", async () => {
+  await using relay = await startRelay();
+  await using folder = await tempShare();
+  const log = new ClientLog();
+  await using _node = await evil(relay, SIX, {
+    unhashed: true,
+    piece: async (channel, piece) => {
+      await othersWait(log);
+      // What somebody else puts there meanwhile is in the way of the first.
+      await Deno.mkdir(join(folder.path, "f0"), { recursive: true });
+      await sendTruly(channel, piece);
+    },
+  });
+  const getting = get(relay, folder.path, [everything()], { log });
+  const { error } = await within(getting, "the end");
+  assertInstanceOf(error, Failure);
+  assertEquals(error.kind, "local");
+  assertEquals(filesIn(folder.path).includes(".f0.p2p-part"), true);
+});
+
+for (const kind of ["find", "browse", "describe"] as const) {
+  Deno.test(`getFiles stops at once, and lets go of all nodes, while one does not answer a ${kind}`, async () => {
+    await using relay = await startRelay();
+    await using _other = await startNode(relay, { "g": "other" });
+    const asked = Promise.withResolvers<void>();
+    await using _node = await evil(relay, { "f": MIDDLE }, {
+      [kind]: (channel: Channel) => {
+        asked.resolve();
+        return saysNothing(channel);
+      },
+    });
+    await using folder = await tempShare();
+    const wanted = kind === "browse" ? everything() : "f";
+    const stop = new AbortController();
+    const getting = get(relay, folder.path, [wanted], { signal: stop.signal });
+    await within(asked.promise, "the question");
+    stop.abort(new Error("told to"));
+    const { error } = await within(getting, "stopping");
+    assertEquals(error instanceof Error && error.message, "told to");
+  });
+}
+
+Deno.test("getFiles never writes over a file, unless it is told to", async () => {
+  await using relay = await startRelay();
+  await using node = await startNode(relay, { "f": MIDDLE, "s": "small" });
+  const there = { "f": "mine", "s": "mine!" }; // as long as the other
+  await using folder = await tempShare(there);
+  const outcome = await get(relay, folder.path, ["f", "s"]);
+  assertEquals(outcome.saved, {});
+  assertEquals(outcome.failed, { "f": "local", "s": "local" });
+  for (const [name, content] of Object.entries(there)) {
+    assertEquals(await Deno.readTextFile(join(folder.path, name)), content);
+  }
+  assertEquals(filesIn(folder.path), ["f", "s"]);
+  const again = await get(relay, folder.path, ["f", "s"], { overwrite: true });
+  assertEquals(Object.keys(again.saved).toSorted(), ["f", "s"]);
+  assertBytes(await read(folder, "f"), MIDDLE);
+  assertEquals(
+    await read(folder, "s"),
+    await Deno.readFile(`${node.directory}/s`),
+  );
+  assertEquals(filesIn(folder.path), ["f", "s"]);
+});
+
+Deno.test("getFiles does not write through a link, nor over a folder, also when it may overwrite", async () => {
+  await using relay = await startRelay();
+  await using _node = await startNode(relay, { "f": MIDDLE, "s": "small" });
+  for (const name of ["f", "s"]) {
+    await using folder = await tempShare({ "victim": "mine", "d/x": "" });
+    await Deno.symlink("victim", join(folder.path, name));
+    const refused = await get(relay, folder.path, [name]);
+    assertEquals(refused.failed, { [name]: "local" });
+    await get(relay, folder.path, [name], { overwrite: true });
+    assertEquals(await Deno.readTextFile(join(folder.path, "victim")), "mine");
+    assertEquals((await Deno.lstat(join(folder.path, name))).isFile, true);
+    const inFolder = await get(relay, folder.path, [name], {
+      overwrite: true,
+      pathOf: () => join(folder.path, "d"),
+    });
+    assertEquals(inFolder.failed, { [name]: "local" });
+    assertEquals(filesIn(folder.path), ["d/x", name, "victim"].toSorted());
+  }
+});
+
+Deno.test("getFiles does not write through a link that stands for the partial file", async () => {
+  await using relay = await startRelay();
+  await using _node = await startNode(relay, { "f": MIDDLE });
+  for (const link of [Deno.symlink, Deno.link]) {
+    await using folder = await tempShare({ "victim": "mine" });
+    await link(join(folder.path, "victim"), join(folder.path, PARTIAL));
+    const { failed } = await get(relay, folder.path, ["f"]);
+    assertEquals(failed, { "f": "local" });
+    assertEquals(await Deno.readTextFile(join(folder.path, "victim")), "mine");
+    assertEquals(filesIn(folder.path), [PARTIAL, "victim"]);
+  }
+});
+
+Deno.test("getFiles fetches nothing of what is there already, and says so", async () => {
+  await using relay = await startRelay();
+  const files = {
+    "f": MIDDLE,
+    "s": new TextEncoder().encode("small"),
+    "empty": new Uint8Array(),
+  };
+  await using node = await evil(relay, files);
+  await using folder = await tempShare(files);
+  const { saved, failed, log } = await get(
+    relay,
+    folder.path,
+    Object.keys(files),
+  );
+  assertEquals(failed, {});
+  assertEquals(Object.keys(saved).toSorted(), ["empty", "f", "s"]);
+  assertEquals(log.of("file_present").map(({ name, path }) => [name, path]), [
+    ["empty", join(folder.path, "empty")],
+    ["f", join(folder.path, "f")],
+    ["s", join(folder.path, "s")],
+  ]);
+  assertEquals(log.of("file_received"), []);
+  assertEquals(node.asked.filter(({ kind }) => kind === "read"), []);
+});
+
+Deno.test("getFiles goes on with a file that its node has not hashed yet", async () => {
+  await using relay = await startRelay();
+  await using _node = await evil(relay, { "f": MIDDLE }, { unhashed: true });
+  const partial = partialOf(MIDDLE, { wrong: [2], bytes: MIDDLE.length });
+  await using folder = await tempShare({ [PARTIAL]: partial });
+  const { log } = await get(relay, folder.path, ["f"]);
+  assertBytes(await read(folder, "f"), MIDDLE);
+  assertEquals(log.bytesFrom("f"), { mallory: PIECE });
+});
+
+Deno.test("getFiles has told of every file, one way or the other, when it is done", async () => {
+  await using relay = await startRelay();
+  const names = Object.keys(SIX);
+  const piece: SendPiece = (channel, told) =>
+    told.index === 1 ? hangsUp(channel, told) : sendTruly(channel, told);
+  await using _node = await evil(relay, SIX, { piece });
+  await using folder = await tempShare();
+  const { saved, failed, log } = await get(relay, folder.path, names, {
+    limits: ONE_FAILURE,
+  });
+  assertEquals(saved, {});
+  assertEquals(Object.keys(failed).toSorted(), names);
+  assertEquals(log.of("file_failed").length, names.length);
+});
+
+Deno.test("getFiles refuses to receive one file twice at the same time", async () => {
+  await using relay = await startRelay();
+  await using _stalls = await evil(relay, { "f": MIDDLE }, {
+    piece: sendsOnly(TASK, stalls),
+  });
+  await using folder = await tempShare();
+  const stop = new AbortController();
+  const log = new ClientLog();
+  const first = get(relay, folder.path, ["f"], { signal: stop.signal, log });
+  await log.until("progress", ({ received }) => received > 0);
+  const second = await get(relay, folder.path, ["f"]);
+  assertEquals(second.failed, { "f": "local" });
+  stop.abort(new Error("enough"));
+  await within(first, "stopping");
+});

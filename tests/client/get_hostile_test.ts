@@ -1,0 +1,240 @@
+/**
+ * Fetching files to the disk from nodes that lie, or whose files change.
+ */
+
+import { assertEquals } from "@std/assert";
+import { join } from "@std/path";
+import { Failure } from "../../lib/errors.ts";
+import type { ListedFile } from "../../lib/messages.ts";
+import { sayRefused, VERSION } from "../_evil_node.ts";
+import { within } from "../_event_log.ts";
+import {
+  describeBytes,
+  sayManifest,
+  sendsOnly,
+  sendWrongBytes,
+} from "../_lies.ts";
+import { startNode, startRelay } from "../_network.ts";
+import { randomBytes, seededRandom } from "../_random.ts";
+import { tempShare } from "../_temp_share.ts";
+import {
+  assertBytes,
+  ClientLog,
+  everything,
+  filesIn,
+  get,
+} from "./_outcomes.ts";
+import {
+  evil,
+  MIB,
+  MIDDLE,
+  PARTIAL,
+  PIECE,
+  read,
+  SIX,
+  TASK,
+  TRUDY,
+} from "./_setting.ts";
+
+Deno.test("getFiles saves nothing under the name when all nodes lie, and goes on where one does not", async () => {
+  await using relay = await startRelay();
+  await using folder = await tempShare();
+  {
+    const piece = sendsOnly(TASK, sendWrongBytes);
+    await using _mallory = await evil(relay, { "f": MIDDLE }, { piece });
+    await using _trudy = await evil(relay, { "f": MIDDLE }, {
+      identity: TRUDY,
+      piece: sendWrongBytes,
+    });
+    const { saved, failed, log } = await get(relay, folder.path, ["f"]);
+    assertEquals([saved, failed], [{}, { "f": "corrupt" }]);
+    assertEquals(log.trouble.toSorted(), [
+      "mallory lied, out",
+      "trudy lied, out",
+    ]);
+    assertEquals(filesIn(folder.path).includes("f"), false);
+  }
+  await using _good = await startNode(relay, { "f": MIDDLE });
+  const { saved } = await get(relay, folder.path, ["f"]);
+  assertEquals(Object.keys(saved), ["f"]);
+  assertBytes(await read(folder, "f"), MIDDLE);
+  assertEquals(filesIn(folder.path), ["f"]);
+});
+
+Deno.test("getFiles saves nothing of a small file when its node lies", async () => {
+  await using relay = await startRelay();
+  const files = { "f": MIDDLE.slice(0, 9), "empty": new Uint8Array() };
+  await using _evil = await evil(relay, files, { piece: sendWrongBytes });
+  await using folder = await tempShare();
+  const { saved, failed } = await get(relay, folder.path, ["f", "empty"]);
+  assertEquals(failed, { "f": "corrupt" });
+  assertEquals(Object.keys(saved), ["empty"]);
+  assertEquals(filesIn(folder.path), ["empty"]);
+});
+
+for (
+  const [size, bytes] of [["small", MIDDLE.slice(0, 99)], [
+    "large",
+    MIDDLE,
+  ]] as const
+) {
+  Deno.test(`getFiles does not believe a node that gives another SHA-256 to a ${size} file`, async () => {
+    await using relay = await startRelay();
+    const wanted = describeBytes(
+      "f",
+      randomBytes(bytes.length, seededRandom(9)),
+    );
+    const other = describeBytes("f", bytes);
+    await using _evil = await evil(relay, { "f": bytes }, {
+      find: (channel, { request }) => {
+        const { name: _, ...found } = other.listed;
+        const { sha256 } = wanted;
+        return channel.send({ kind: "found", request, ...found, sha256 });
+      },
+    });
+    await using folder = await tempShare();
+    const { sha256 } = wanted;
+    const { saved, failed, error } = await get(relay, folder.path, ["f"], {
+      sha256,
+    });
+    assertEquals(saved, {});
+    const kind = error instanceof Failure ? error.kind : failed["f"];
+    assertEquals(kind, "corrupt");
+    assertEquals(filesIn(folder.path), []);
+  });
+}
+
+Deno.test("getFiles never saves a mixture of a file that changes while it is sent", async () => {
+  await using relay = await startRelay();
+  const before = randomBytes(32 * MIB, seededRandom(5));
+  await using node = await startNode(relay, { "f": before }, {
+    limitRate: 40 * MIB,
+  });
+  await node.log.until("hashed");
+  await using folder = await tempShare();
+  const log = new ClientLog();
+  const getting = get(relay, folder.path, ["f"], { log });
+  await log.until("progress", ({ received }) => received > 0);
+  const after = before.slice();
+  for (let at = 0; at < after.length; at += PIECE) after[at]! ^= 1;
+  after.set(before.subarray(0, 2 * PIECE)); // two pieces are as they were
+  await Deno.writeFile(join(node.directory, "f"), after);
+  const { saved, failed } = await within(getting, "the end");
+  assertEquals([saved, failed], [{}, { "f": "undelivered" }]);
+  assertEquals(filesIn(folder.path), [PARTIAL]);
+  // Once for each of the requests that were under way.
+  const trouble = log.of("node_trouble").map(({ kind, out }) => [kind, out]);
+  assertEquals(new Set(trouble.flat()), new Set(["lost_file", false]));
+  // What is asked for again is the new one, all of it.
+  const again = await get(relay, folder.path, ["f"]);
+  assertEquals(Object.keys(again.saved), ["f"]);
+  assertBytes(await read(folder, "f"), after);
+  assertEquals(filesIn(folder.path), ["f"]);
+});
+
+for (const pieces of [1, 2, 40]) {
+  Deno.test(`getFiles takes no manifest of ${pieces} pieces for a file of seven`, async () => {
+    await using relay = await startRelay();
+    const other = describeBytes("f", new Uint8Array(pieces * PIECE));
+    await using _node = await evil(relay, { "f": MIDDLE }, {
+      unhashed: true,
+      describe: (channel, message) => sayManifest(channel, message, other),
+    });
+    // Of a file that is not hashed, and of which something is there already.
+    await using folder = await tempShare({ [PARTIAL]: MIDDLE });
+    const { saved, failed, error } = await get(relay, folder.path, ["f"]);
+    assertEquals([saved, error], [{}, undefined]);
+    assertEquals(["undelivered", "corrupt"].includes(failed["f"]!), true);
+    assertEquals(filesIn(folder.path), [PARTIAL]);
+  });
+}
+
+Deno.test("getFiles gives up the large files that no node will describe, and fetches the others", async () => {
+  await using relay = await startRelay();
+  const names = Object.keys(SIX);
+  await using _node = await evil(relay, SIX, {
+    unhashed: true,
+    describe: (channel, message) =>
+      sayRefused(channel, message, { code: "unreadable" }),
+  });
+  // Where there is something of it already, a description is needed.
+  await using folder = await tempShare(
+    Object.fromEntries(
+      names.slice(0, 4).map((name) => [`.${name}.p2p-part`, "something"]),
+    ),
+  );
+  const { saved, failed } = await within(
+    get(relay, folder.path, names),
+    "the end",
+  );
+  assertEquals(Object.keys(saved).toSorted(), ["f4", "f5"]);
+  assertEquals(Object.keys(failed).toSorted(), ["f0", "f1", "f2", "f3"]);
+  assertEquals(new Set(Object.values(failed)), new Set(["undelivered"]));
+});
+
+/** Names that no file may be saved under. */
+const HOSTILE = [
+  "../escaped",
+  "d/../../escaped",
+  "/tmp/relay-p2p-escaped",
+  "d//f",
+  "d/.",
+  "d/",
+  "",
+  "..",
+  "..\\escaped",
+  "C:escaped",
+  "a\0b",
+  "a\x1b[2Jb",
+  "a\u202eb",
+  "nul.txt",
+  "trailing. ",
+  "x.p2p-part",
+  "e\u0301", // not in its normal form
+  "x".repeat(300),
+];
+
+Deno.test("getFiles never brings a hostile name, size or time from a listing to the disk", async () => {
+  await using relay = await startRelay();
+  const good = describeBytes("good", new TextEncoder().encode("good"));
+  const listed = (name: string, size = 4): ListedFile => ({
+    name,
+    size,
+    modifiedMs: 2 ** 52,
+    version: VERSION,
+  });
+  const files = [
+    ...HOSTILE.map((name) => listed(name)),
+    listed("too-large", 2 ** 40 + 1),
+    { ...good.listed, modifiedMs: Number.MAX_SAFE_INTEGER },
+  ];
+  await using node = await evil(relay, { "good": good.bytes }, {
+    browse: (channel, { request }) =>
+      channel.send({ kind: "files", request, files, more: false }),
+  });
+  await using folder = await tempShare();
+  const inside = join(folder.path, "a", "b");
+  await Deno.mkdir(inside, { recursive: true });
+  const { saved, failed } = await get(relay, inside, [everything()]);
+  assertEquals([Object.keys(saved), failed], [["good"], {}]);
+  assertEquals(filesIn(folder.path), ["a/b/good"]);
+  const { mtime } = await Deno.stat(join(inside, "good"));
+  assertEquals(Math.abs(Date.now() - (mtime?.getTime() ?? 0)) < 60_000, true);
+  const reads = node.asked.filter(({ kind }) => kind === "read");
+  assertEquals(reads.length, 1);
+});
+
+Deno.test("getFiles takes no more of a node's listing than it asked for", async () => {
+  await using relay = await startRelay();
+  const lies = [
+    { name: "other/f", size: 1, modifiedMs: 0, version: VERSION },
+  ];
+  await using node = await evil(relay, {}, {
+    browse: (channel, { request }) =>
+      channel.send({ kind: "files", request, files: lies, more: false }),
+  });
+  await using folder = await tempShare();
+  const { failed } = await get(relay, folder.path, [everything("photos/")]);
+  assertEquals(failed, { "photos/**": "not_found" });
+  assertEquals(node.asked.map(({ kind }) => kind), ["browse"]);
+});

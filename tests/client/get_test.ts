@@ -1,0 +1,366 @@
+/**
+ * Fetching files to the disk: which, from whom, where to.
+ */
+
+import { assertEquals, assertInstanceOf } from "@std/assert";
+import { join } from "@std/path";
+import { getFiles, type Selection } from "../../lib/client/get.ts";
+import { Failure } from "../../lib/errors.ts";
+import { within } from "../_event_log.ts";
+import {
+  describeBytes,
+  hangsUp,
+  sendsOnly,
+  sendWrongBytes,
+  stalls,
+} from "../_lies.ts";
+import { startNode, startRelay, type TestRelay } from "../_network.ts";
+import { randomBytes, seededRandom } from "../_random.ts";
+import { tempShare } from "../_temp_share.ts";
+import {
+  assertBytes,
+  ClientLog,
+  everything,
+  filesIn,
+  get,
+  pinned,
+} from "./_outcomes.ts";
+import {
+  evil,
+  LARGE,
+  MIB,
+  MIDDLE,
+  ONE_FAILURE,
+  PIECE,
+  read,
+  SHARED,
+  STEADY,
+  TASK,
+} from "./_setting.ts";
+
+Deno.test("getFiles takes the pieces of one file from two nodes, and both deliver some", async () => {
+  await using relay = await startRelay();
+  // A second for one of them alone: that is worth sharing.
+  const options = { limitRate: 8 * MIB };
+  await using alpha = await startNode(relay, { "f": LARGE }, {
+    ...options,
+    name: "alpha",
+  });
+  await using beta = await startNode(relay, { "f": LARGE }, {
+    ...options,
+    name: "beta",
+  });
+  await using folder = await tempShare();
+  const { saved, log } = await get(relay, folder.path, ["f"]);
+  assertEquals(saved, { "f": join(folder.path, "f") });
+  assertBytes(await read(folder, "f"), LARGE);
+  assertEquals(filesIn(folder.path), ["f"]);
+  const from = log.bytesFrom("f");
+  assertEquals(from["alpha"]! + from["beta"]!, LARGE.length);
+  assertEquals(from["alpha"]! > MIB && from["beta"]! > MIB, true);
+  const last = log.of("progress").at(-1);
+  assertEquals(
+    [last?.received, last?.total, last?.files, last?.fileCount],
+    [LARGE.length, LARGE.length, 1, 1],
+  );
+  for (const node of [alpha, beta]) await node.log.until("served");
+});
+
+for (
+  const [what, piece, kind] of [
+    ["hangs up", hangsUp, "broke_off"],
+    ["sends wrong bytes", sendWrongBytes, "lied"],
+  ] as const
+) {
+  Deno.test(`getFiles goes on with the other node when one ${what} in the middle, and names it`, async () => {
+    await using relay = await startRelay();
+    await using _evil = await evil(relay, { "f": LARGE }, {
+      piece: sendsOnly(TASK + 1, piece),
+    });
+    await using _good = await startNode(relay, { "f": LARGE }, {
+      ...STEADY,
+      name: "good",
+    });
+    await using folder = await tempShare();
+    const { saved, failed, log } = await get(relay, folder.path, ["f"], {
+      limits: { ...ONE_FAILURE, ...SHARED },
+    });
+    assertEquals([Object.keys(saved), failed], [["f"], {}]);
+    assertBytes(await read(folder, "f"), LARGE);
+    assertEquals(filesIn(folder.path), ["f"]);
+    assertEquals(log.trouble, [`mallory ${kind}, out`]);
+    const from = log.bytesFrom("f");
+    assertEquals(from["good"]! + (from["mallory"] ?? 0), LARGE.length);
+  });
+}
+
+Deno.test("getFiles does not wait for a slow node with the last pieces", async () => {
+  await using relay = await startRelay();
+  await using _slow = await evil(relay, { "f": LARGE }, {
+    piece: sendsOnly(TASK + 1, stalls),
+  });
+  await using _quick = await startNode(relay, { "f": LARGE }, {
+    ...STEADY,
+    name: "quick",
+  });
+  await using folder = await tempShare();
+  const { saved, log } = await within(
+    get(relay, folder.path, ["f"], { limits: { ...SHARED, takeOverMs: 50 } }),
+    "the file",
+  );
+  assertEquals(Object.keys(saved), ["f"]);
+  assertBytes(await read(folder, "f"), LARGE);
+  assertEquals(log.trouble, [], "slow is not out: it is not waited for");
+  const from = log.bytesFrom("f");
+  assertEquals(from["quick"]! + (from["mallory"] ?? 0), LARGE.length);
+});
+
+const OLD = "old content";
+const NEW = "the new content";
+
+/** Three nodes: two have the old content, one a newer. */
+async function divided(relay: TestRelay) {
+  const stack = new AsyncDisposableStack();
+  const start = async (name: string, content: string, day: number) => {
+    const node = stack.use(await startNode(relay, { "f": content }, { name }));
+    const at = new Date(2020, 1, day);
+    await Deno.utime(join(node.directory, "f"), at, at);
+    return node;
+  };
+  return {
+    alpha: await start("alpha", OLD, 1),
+    beta: await start("beta", NEW, 3),
+    gamma: await start("gamma", OLD, 2),
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  };
+}
+
+for (
+  const [what, choose, wanted] of [
+    ["what most nodes have", () => ({}), OLD],
+    ["the newest where that is asked for", () => ({ prefer: "newest" }), NEW],
+    ["that of the node that is named", () => ({ node: "beta" }), NEW],
+    [
+      "that of the node whose id begins so",
+      (id: string) => ({ node: id.slice(0, 8) }),
+      NEW,
+    ],
+    [
+      "that with the SHA-256 that is given",
+      () => ({
+        sha256: describeBytes("f", new TextEncoder().encode(NEW)).sha256,
+      }),
+      NEW,
+    ],
+  ] as const
+) {
+  Deno.test(`getFiles takes ${what}, and says that contents differ`, async () => {
+    await using relay = await startRelay();
+    await using nodes = await divided(relay);
+    await using folder = await tempShare();
+    const options = choose(nodes.beta.server.id);
+    const { log } = await get(relay, folder.path, ["f"], options);
+    assertEquals(await Deno.readTextFile(join(folder.path, "f")), wanted);
+    const told = log.of("contents_differ").map(({ groups }) =>
+      groups.map(({ offers }) => offers.length)
+    );
+    const first = wanted === OLD || "sha256" in options ? 2 : 1;
+    assertEquals(told, "node" in options ? [] : [[first, 3 - first]]);
+    const from = Object.keys(log.bytesFrom("f"));
+    assertEquals(
+      from.every((name) => (name === "beta") === (wanted === NEW)),
+      true,
+    );
+  });
+}
+
+Deno.test("getFiles says that no node has that SHA-256, or that name", async () => {
+  await using relay = await startRelay();
+  await using _nodes = await divided(relay);
+  await using folder = await tempShare();
+  const pinnedTo = await get(relay, folder.path, ["f"], {
+    sha256: "ab".repeat(32),
+  });
+  assertEquals(pinnedTo.failed, { "f": "not_found" });
+  const { error } = await get(relay, folder.path, ["f"], { node: "delta" });
+  assertEquals(error instanceof Failure && error.kind, "not_found");
+  assertEquals(filesIn(folder.path), []);
+});
+
+Deno.test("getFiles saves files of sub-folders in sub-folders", async () => {
+  await using relay = await startRelay();
+  const files = {
+    "1.txt": "one",
+    "photos/2024/a.jpg": "a",
+    "photos/2024/b.jpg": "b",
+    "photos/c.jpg": "c",
+    "photos/empty": "",
+  };
+  await using _alpha = await startNode(relay, files);
+  await using _beta = await startNode(relay, { "photos/d.jpg": "d" });
+  await using folder = await tempShare({ "photos/mine": "mine" });
+  const { saved, failed } = await get(relay, folder.path, [
+    everything("photos/"),
+  ]);
+  assertEquals(failed, {});
+  assertEquals(Object.keys(saved).length, 5);
+  assertEquals(filesIn(folder.path), [
+    "photos/2024/a.jpg",
+    "photos/2024/b.jpg",
+    "photos/c.jpg",
+    "photos/d.jpg",
+    "photos/empty",
+    "photos/mine",
+  ]);
+  for (const [name, content] of Object.entries(files)) {
+    if (!name.startsWith("photos/")) continue;
+    assertEquals(await Deno.readTextFile(join(folder.path, name)), content);
+  }
+});
+
+Deno.test("getFiles goes on with the others when one file cannot be had", async () => {
+  await using relay = await startRelay();
+  await using _node = await startNode(relay, { "a": "a", "b": MIDDLE });
+  await using folder = await tempShare();
+  const wanted = ["a", "none", "b", everything("zz")];
+  const { saved, failed } = await get(relay, folder.path, wanted);
+  assertEquals(Object.keys(saved).toSorted(), ["a", "b"]);
+  assertEquals(failed, { "none": "not_found", "zz**": "not_found" });
+});
+
+Deno.test("getFiles says that there is no node", async () => {
+  await using relay = await startRelay();
+  await using folder = await tempShare();
+  const { failed } = await get(relay, folder.path, ["a", everything("b")]);
+  assertEquals(failed, { "a": "not_found", "b**": "not_found" });
+});
+
+const ALL: Selection = everything();
+
+for (
+  const [what, files, wanted, pathOf] of [
+    ["one place", ["d/f", "e/f"], ["d/f", "e/f"], (n: string) => n.slice(2)],
+    ["one place but for case", ["F", "f"], [ALL], (n: string) => n],
+    [
+      "one place but for its form",
+      ["d", "e"],
+      [ALL],
+      (n: string) => n === "d" ? "\u00e9" : "e\u0301",
+    ],
+    [
+      "each other's folder",
+      ["d", "e"],
+      [ALL],
+      (n: string) => n === "d" ? "x" : "x/y/z",
+    ],
+  ] as const
+) {
+  Deno.test(`getFiles saves nothing when two files would be in ${what}`, async () => {
+    await using relay = await startRelay();
+    await using _node = await startNode(
+      relay,
+      Object.fromEntries(files.map((name) => [name, name])),
+    );
+    await using folder = await tempShare();
+    const { error } = await get(relay, folder.path, wanted, {
+      pathOf: (name) => join(folder.path, pathOf(name)),
+    });
+    assertInstanceOf(error, Failure);
+    assertEquals(error.kind, "usage");
+    assertEquals(filesIn(folder.path), []);
+  });
+}
+
+Deno.test("getFiles fetches a file that its node has not hashed yet", async () => {
+  const files = { "d/f": MIDDLE, "d/s": MIDDLE.slice(0, 9) };
+  for (const wanted of [["d/f", "d/s"], [everything("d/")]]) {
+    await using relay = await startRelay();
+    await using _node = await evil(relay, files, { unhashed: true });
+    await using folder = await tempShare();
+    const { saved, log } = await get(relay, folder.path, wanted);
+    assertEquals(Object.keys(saved).toSorted(), ["d/f", "d/s"]);
+    assertBytes(await read(folder, "d/f"), MIDDLE);
+    assertBytes(await read(folder, "d/s"), MIDDLE.slice(0, 9));
+    // What it contains is known in the end.
+    assertEquals(
+      log.of("file_received").map(({ name, content }) => [name, content])
+        .toSorted(),
+      Object.entries(files).map(([name, bytes]) => [
+        name,
+        describeBytes(name, bytes).manifest.contentId,
+      ]),
+    );
+  }
+});
+
+/** Descriptors that this process has open; asked of another, which may look. */
+function descriptorCount(): number {
+  const args = [`/proc/${Deno.pid}/fd`];
+  const { stdout } = new Deno.Command("ls", { args }).outputSync();
+  return new TextDecoder().decode(stdout).split("\n").length;
+}
+
+Deno.test("getFiles fetches a thousand small files with few of them open", async () => {
+  await using relay = await startRelay();
+  const files = Object.fromEntries(
+    Array.from({ length: 1_000 }, (_, n) => [`d${n % 10}/f${n}`, `file ${n}`]),
+  );
+  await using node = await startNode(relay, files, { name: "node" });
+  await node.log.until("hashed");
+  await using folder = await tempShare();
+  const before = descriptorCount();
+  let most = 0;
+  let received = 0;
+  const log = new ClientLog();
+  const { saved, failed } = await getFiles({
+    relay: pinned(relay),
+    selections: [everything()],
+    pathOf: (name) => join(folder.path, name),
+    limits: { openFileCount: 8 },
+    onEvent: (event) => {
+      log.onEvent(event);
+      if (event.event === "file_received" && ++received % 50 === 0) {
+        most = Math.max(most, descriptorCount());
+      }
+    },
+  });
+  assertEquals([saved.size, failed.size], [1_000, 0]);
+  assertEquals(filesIn(folder.path), Object.keys(files).toSorted());
+  for (const [name, content] of Object.entries(files)) {
+    assertEquals(await Deno.readTextFile(join(folder.path, name)), content);
+  }
+  assertEquals(most - before < 20, true, `${most - before} more are open`);
+  const served = await node.log.until("served");
+  assertEquals(served.files, 1_000);
+  // One conversation is enough for all of them.
+  assertEquals(node.log.names.filter((name) => name === "served").length, 1);
+});
+
+Deno.test("getFiles saves several large files from one node", async () => {
+  await using relay = await startRelay();
+  const names = Array.from({ length: 8 }, (_, n) => `f${n}`);
+  const files = Object.fromEntries(names.map((name, n) => [
+    name,
+    randomBytes(3 * PIECE + n, seededRandom(n)),
+  ]));
+  await using node = await startNode(relay, files);
+  await node.log.until("hashed");
+  await using folder = await tempShare();
+  const { failed, log } = await get(relay, folder.path, [everything()]);
+  assertEquals([failed, log.trouble], [{}, []]);
+  for (const name of names) {
+    assertBytes(await read(folder, name), files[name]!);
+  }
+  assertEquals(filesIn(folder.path), names);
+});
+
+Deno.test("getFiles keeps to its rate", async () => {
+  await using relay = await startRelay();
+  await using _node = await startNode(relay, { "f": MIDDLE });
+  await using folder = await tempShare();
+  const startedAt = performance.now();
+  await get(relay, folder.path, ["f"], { limitRate: 3 * MIB });
+  const seconds = (performance.now() - startedAt) / 1000;
+  assertEquals(seconds > 0.35 && seconds < 5, true, `${seconds} s`);
+  assertBytes(await read(folder, "f"), MIDDLE);
+});

@@ -1,0 +1,140 @@
+/**
+ * Messages of every kind, as docs/PROTOCOL.md allows them. Written beside the
+ * schemas and not from them: a schema that allows too little shows here.
+ */
+
+import fc from "fast-check";
+import {
+  DIRECTION,
+  type Message,
+  type MessageKind,
+  type MessageOf,
+  type SignedRecord,
+} from "../../lib/messages.ts";
+import { anyText } from "./_runs.ts";
+
+/** Every kind of message. */
+export const KINDS: readonly MessageKind[] = [
+  ...new Set<MessageKind>(["hello", ...Object.values(DIRECTION).flat()]),
+];
+
+/** Text of at most `length` UTF-16 units. */
+export function textUpTo(length: number): fc.Arbitrary<string> {
+  return anyText.map((text) => text.slice(0, length));
+}
+
+function textOf(length: number): fc.Arbitrary<string> {
+  return anyText.map((text) => text.padEnd(length, "q").slice(0, length));
+}
+
+function hexOf(length: number): fc.Arbitrary<string> {
+  return fc.string({
+    unit: fc.constantFrom(..."0123456789abcdef"),
+    minLength: length,
+    maxLength: length,
+  });
+}
+
+const count = fc.oneof(
+  fc.nat(),
+  fc.maxSafeNat(),
+  fc.constantFrom(0, 2 ** 32, Number.MAX_SAFE_INTEGER),
+);
+const wholeNumber = fc.oneof(fc.integer(), fc.maxSafeInteger());
+const request = fc.oneof(fc.nat(), fc.constantFrom(0, 0xffff_ffff));
+const seconds = fc.integer({ min: 1, max: 86_400 });
+const index = fc.integer({ min: 0, max: 65_535 });
+const id = textOf(52);
+const name = textUpTo(1_024);
+const token = textUpTo(128);
+const words = textUpTo(300);
+const version = textOf(32);
+const digest = hexOf(64);
+const of = fc.oneof(version, digest);
+
+/** Any signed record, signed or not. */
+export const signedRecord: fc.Arbitrary<SignedRecord> = fc.record({
+  record: textUpTo(2_048),
+  certificate: textUpTo(1_400),
+  signature: textOf(88),
+});
+
+const listedFile = fc.record(
+  {
+    name,
+    size: count,
+    modifiedMs: wholeNumber,
+    version,
+    content: digest,
+  },
+  { requiredKeys: ["name", "size", "modifiedMs", "version"] },
+);
+
+type Body<Kind extends MessageKind> = Omit<MessageOf<Kind>, "kind">;
+
+const BODY: { readonly [Kind in MessageKind]: fc.Arbitrary<Body<Kind>> } = {
+  hello: fc.record(
+    { protocol: count, role: token, id, nonce: token, greeting: words },
+    { requiredKeys: ["protocol", "role"] },
+  ),
+  refused: fc.record(
+    { code: token, text: words, request },
+    { requiredKeys: ["code", "text"] },
+  ),
+  register: signedRecord,
+  registered: fc.record({ leaseSeconds: seconds, renewSeconds: seconds }),
+  withdraw: signedRecord,
+  withdrawn: fc.constant({}),
+  list: fc.record({ cursor: token }, { requiredKeys: [] }),
+  nodes: fc.record(
+    { count, nodes: fc.array(signedRecord, { maxLength: 4 }), cursor: token },
+    { requiredKeys: ["count", "nodes"] },
+  ),
+  report: fc.record({ id }),
+  reported: fc.record({ outcome: token }),
+  find: fc.record({ request, name }),
+  found: fc.record(
+    {
+      request,
+      size: count,
+      modifiedMs: wholeNumber,
+      version,
+      content: digest,
+      sha256: digest,
+    },
+    { requiredKeys: ["request", "size", "modifiedMs", "version"] },
+  ),
+  read: fc.record({
+    request,
+    of,
+    first: index,
+    count: fc.integer({ min: 1, max: 65_536 }),
+  }),
+  piece: fc.record({ request, index, sha256: digest }),
+  describe: fc.record({ request, of }),
+  manifest: fc.record({
+    request,
+    size: count,
+    content: digest,
+    sha256: digest,
+  }),
+  browse: fc.record({ request, prefix: name }),
+  files: fc.record({
+    request,
+    files: fc.array(listedFile, { maxLength: 4 }),
+    more: fc.boolean(),
+  }),
+  working: fc.record({ request }),
+};
+
+/** A message of one kind. */
+export function messageOf(kind: MessageKind): fc.Arbitrary<Message> {
+  return (BODY[kind] as fc.Arbitrary<object>).map((body) =>
+    ({ kind, ...body }) as Message
+  );
+}
+
+/** A message of any kind. */
+export const anyMessage: fc.Arbitrary<Message> = fc.oneof(
+  ...KINDS.map(messageOf),
+);

@@ -1,0 +1,197 @@
+/**
+ * The files this project reads back: they may have been edited by hand, or cut
+ * off by a full disk.
+ */
+
+import { assert, assertEquals } from "@std/assert";
+import { join } from "@std/path";
+import fc from "fast-check";
+import { parseEndpoint } from "../../lib/address.ts";
+import { formatEndpoint } from "../../lib/conn.ts";
+import { DigestFolder } from "../../lib/digest_store.ts";
+import type { FileDigest } from "../../lib/digests.ts";
+import { sha256 } from "../../lib/hash.ts";
+import { KnownRelays } from "../../lib/known_relays.ts";
+import { Manifest, pieceCountOf } from "../../lib/manifest.ts";
+import { tempShare } from "../_temp_share.ts";
+import { anyText, holds, refusedAs } from "./_runs.ts";
+
+const id = fc.constantFrom("a", "b", "7").map((letter) =>
+  letter.repeat(51) + "q"
+);
+const endpoint = fc.record({
+  host: fc.oneof(fc.ipV4(), fc.ipV6(), fc.constantFrom("nas", "nas.local")),
+  port: fc.integer({ min: 1, max: 65_535 }),
+});
+
+const knownLine = fc.oneof(
+  fc.tuple(endpoint, id).map(([endpoint, id]) =>
+    `${formatEndpoint(endpoint)} ${id}`
+  ),
+  fc.tuple(anyText, id).map((words) => words.join(" ")),
+  anyText,
+  anyText.map((text) => `# ${text}`),
+  fc.constantFrom("", " ", "\t", "\r"),
+);
+const knownText = fc.tuple(
+  fc.array(knownLine, { maxLength: 6 }),
+  fc.constantFrom("\n", "\r\n"),
+).map(([lines, lineBreak]) => lines.join(lineBreak));
+
+/** What is in the file; nothing where it was refused. */
+async function load(path: string): Promise<KnownRelays | undefined> {
+  try {
+    return await KnownRelays.load(path);
+  } catch (error) {
+    return refusedAs(error, "local");
+  }
+}
+
+holds(
+  "KnownRelays refuses a file that it does not understand, and believes no other id",
+  [knownText, endpoint, id],
+  async (text, endpoint, id) => {
+    await using folder = await tempShare({ "known": text });
+    const known = await load(join(folder.path, "known"));
+    const key = formatEndpoint(endpoint);
+    const met = known?.compare(endpoint, id);
+    const isThere = text.split(/\s+/).includes(key);
+    if (met?.kind === "same") assert(text.includes(id) && isThere);
+    if (met?.kind === "changed") assert(text.includes(met.knownId) && isThere);
+  },
+  { runs: 200 },
+);
+
+holds(
+  "KnownRelays knows again, in the next run, whom it met last at each address",
+  [
+    fc.array(fc.tuple(endpoint, id), { minLength: 1, maxLength: 6 }),
+    fc.constantFrom("", "# mine", "# mine\n", "\n\n"),
+  ],
+  async (met, text) => {
+    await using folder = await tempShare({ "known": text });
+    const path = join(folder.path, "known");
+    const now = await KnownRelays.load(path);
+    const last = new Map<string, string>();
+    for (const [endpoint, id] of met) {
+      await now.remember(endpoint, id);
+      last.set(formatEndpoint(endpoint), id);
+    }
+    const later = await KnownRelays.load(path);
+    for (const known of [now, later]) {
+      for (const [key, id] of last) {
+        const endpoint = parseEndpoint(key, { zero: false });
+        assertEquals(known.compare(endpoint, id), { kind: "same" });
+      }
+    }
+    assert((await Deno.readTextFile(path)).startsWith(text));
+  },
+  { runs: 100 },
+);
+
+/** What is kept of a file of `size` bytes. */
+function describe(size: number, seed: number) {
+  const hashes = new Uint8Array(32 * pieceCountOf(size)).fill(seed);
+  const manifest = new Manifest(size, hashes);
+  const whole = sha256(hashes).toHex();
+  return { content: manifest.contentId, sha256: whole, manifest };
+}
+
+const kept = fc.tuple(
+  anyText,
+  fc.constantFrom(0, 1, 256 * 1024, 256 * 1024 + 1, 10 ** 6),
+  fc.integer({ min: 0, max: 3 }),
+);
+
+function digestOf(size: number, seed: number): FileDigest {
+  const { content, sha256 } = describe(size, seed);
+  return { content, sha256 };
+}
+
+holds(
+  "DigestFolder gives back in the next run what was put last under each key",
+  [fc.array(kept, { maxLength: 5 }), fc.array(kept, { maxLength: 5 })],
+  async (first, second) => {
+    await using folder = await tempShare();
+    const last = new Map<string, FileDigest>();
+    for (const run of [first, second]) {
+      using store = await DigestFolder.open(folder.path);
+      for (const [key, digest] of last) assertEquals(store.get(key), digest);
+      for (const [key, size, seed] of run) {
+        store.put(key, describe(size, seed));
+        last.set(key, digestOf(size, seed));
+      }
+    }
+    using store = await DigestFolder.open(folder.path);
+    for (const [key, size, seed] of [...first, ...second]) {
+      assertEquals(store.get(key), last.get(key));
+      const { content, manifest } = describe(size, seed);
+      if (manifest.pieceCount < 2) continue;
+      assertEquals(store.hashesOf(content), manifest.hashes);
+    }
+  },
+  { runs: 100 },
+);
+
+holds(
+  "DigestFolder believes nothing that was not put, after a cut and what follows it",
+  [
+    fc.array(kept, { minLength: 1, maxLength: 4 }),
+    fc.nat(),
+    fc.array(kept, { maxLength: 4 }),
+  ],
+  async (before, cut, after) => {
+    await using folder = await tempShare();
+    const put = new Map<string, string[]>();
+    const keep = async (files: typeof before) => {
+      using store = await DigestFolder.open(folder.path);
+      for (const [key, size, seed] of files) {
+        store.put(key, describe(size, seed));
+        const all = put.get(key) ?? [];
+        put.set(key, [...all, JSON.stringify(digestOf(size, seed))]);
+      }
+    };
+    await keep(before);
+    const index = join(folder.path, "index");
+    const text = await Deno.readTextFile(index);
+    await Deno.truncate(index, cut % (text.length + 1));
+    await keep(after);
+    using store = await DigestFolder.open(folder.path);
+    for (const [key, digests] of put) {
+      const found = store.get(key);
+      if (found === undefined) continue; // to be computed again
+      assert(digests.includes(JSON.stringify(found)));
+    }
+  },
+  { runs: 100 },
+);
+
+const HEX = "0123456789abcdef".repeat(4);
+const indexLine = fc.oneof(
+  anyText,
+  fc.tuple(
+    fc.constantFrom(HEX, HEX.toUpperCase(), HEX.slice(1), "__proto__"),
+    fc.constantFrom(HEX, `${HEX}0`),
+    fc.oneof(anyText.map((text) => JSON.stringify(text)), anyText),
+  ).map((words) => words.join(" ")),
+);
+
+holds(
+  "DigestFolder leaves aside what is damaged in its index, whatever it is",
+  [fc.array(indexLine, { maxLength: 8 }), fc.uint8Array({ maxLength: 40 })],
+  async (lines, tail) => {
+    const text = new TextEncoder().encode(lines.join("\n"));
+    await using folder = await tempShare({
+      "index": new Uint8Array([...text, ...tail]),
+    });
+    using store = await DigestFolder.open(folder.path);
+    for (const line of lines) {
+      const found = store.get(line) ?? { content: HEX, sha256: HEX };
+      assertEquals(found, { content: HEX, sha256: HEX });
+    }
+    store.put("next", describe(1, 1));
+    assertEquals(store.get("next"), digestOf(1, 1));
+    assertEquals(store.hashesOf("../index"), undefined);
+  },
+  { runs: 150 },
+);

@@ -1,0 +1,587 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { Channel } from "../../lib/channel.ts";
+import type { Conn } from "../../lib/conn.ts";
+import { ProtocolError, type ProtocolErrorCode } from "../../lib/errors.ts";
+import { sha256 } from "../../lib/hash.ts";
+import { LIMITS } from "../../lib/limits.ts";
+import { Manifest } from "../../lib/manifest.ts";
+import {
+  type ClientToNode,
+  DIRECTION,
+  type ListedFile,
+  type MessageOf,
+  type NodeToClient,
+} from "../../lib/messages.ts";
+import { NodeSession, type PieceReceiver } from "../../lib/transfer/session.ts";
+import { sayData } from "../_evil_node.ts";
+import { within } from "../_event_log.ts";
+import { FakeTime } from "../_fake_time.ts";
+import { describeBytes, sayManifest } from "../_lies.ts";
+import { memoryPair } from "../_memory_conn.ts";
+import { randomBytes, seededRandom } from "../_random.ts";
+
+const ID = "a".repeat(52);
+const VERSION = "v".repeat(32);
+const PIECE = 256 * 1024;
+const IDLE_MS = 7_000;
+
+/** A session, and the node's end of it, both greeted. */
+interface Talk extends AsyncDisposable {
+  readonly session: NodeSession;
+  readonly node: Channel;
+  readonly conns: readonly [Conn, Conn];
+}
+
+function channels(): { client: Channel; node: Channel; conns: [Conn, Conn] } {
+  const conns = memoryPair({ capacityBytes: 4 * PIECE });
+  const options = {
+    limits: LIMITS,
+    acceptsData: true,
+    writeStallMs: 10_000,
+    idleMs: IDLE_MS,
+  };
+  const [client, node] = conns.map((conn) => new Channel(conn, options));
+  return { client: client!, node: node!, conns };
+}
+
+async function talk(): Promise<Talk> {
+  const { client, node, conns } = channels();
+  const opening = NodeSession.open(client, { id: ID });
+  await node.send({ kind: "hello", protocol: 1, role: "node", id: ID });
+  await node.receive(["hello"]);
+  node.openUp();
+  const { session } = await opening;
+  return {
+    session,
+    node,
+    conns,
+    [Symbol.asyncDispose]: () => {
+      for (const conn of conns) conn.close();
+      return Promise.resolve();
+    },
+  };
+}
+
+/** The next request, which must be of this kind. */
+async function asked<Kind extends ClientToNode["kind"]>(
+  node: Channel,
+  kind: Kind,
+): Promise<MessageOf<Kind>> {
+  const message = await within(node.receive(DIRECTION.clientToNode), kind);
+  assertEquals(message?.kind, kind);
+  return message as MessageOf<Kind>;
+}
+
+/** Keeps what it is given. */
+class Keeper implements PieceReceiver {
+  readonly pieces: string[] = [];
+  #bytes = new Uint8Array();
+  #target = new Uint8Array();
+
+  target(length: number): Promise<Uint8Array> {
+    this.#target = new Uint8Array(length);
+    return Promise.resolve(this.#target);
+  }
+
+  filled(length: number): void {
+    const bytes = this.#target.subarray(0, length);
+    this.#bytes = new Uint8Array([...this.#bytes, ...bytes]);
+  }
+
+  piece(index: number, sha256: string): void {
+    const text = new TextDecoder().decode(this.#bytes);
+    this.pieces.push(`${index} ${text} ${sha256.slice(0, 2)}`);
+    this.#bytes = new Uint8Array();
+  }
+}
+
+async function sayText(
+  node: Channel,
+  { request }: { request: number },
+  { index, text }: { index: number; text: string },
+): Promise<void> {
+  await sayData(node, { request }, new TextEncoder().encode(text));
+  await node.send({ kind: "piece", request, index, sha256: "ab".repeat(32) });
+}
+
+function found(request: number, size = 3): MessageOf<"found"> {
+  return { kind: "found", request, size, modifiedMs: 0, version: VERSION };
+}
+
+function refused(request?: number): MessageOf<"refused"> {
+  const to = request === undefined ? {} : { request };
+  return { kind: "refused", code: "gone", text: "the file is gone", ...to };
+}
+
+Deno.test("NodeSession greets and asks for a file in one breath", async () => {
+  const { client, node, conns } = channels();
+  const opening = NodeSession.open(client, { id: ID, find: "f" });
+  // Both are here before the node has said a word.
+  await node.receive(["hello"]);
+  const { request, name } = await asked(node, "find");
+  assertEquals(name, "f");
+  await node.send(
+    { kind: "hello", protocol: 1, role: "node", id: ID },
+    found(request),
+  );
+  assertEquals((await opening).found, found(request));
+  for (const conn of conns) conn.close();
+});
+
+for (
+  const [what, hello, code] of [
+    [
+      "has another id",
+      { role: "node", id: "b".repeat(52) },
+      "identity_mismatch",
+    ],
+    ["has no id", { role: "node" }, "identity_mismatch"],
+    ["is a relay", { role: "relay", id: ID }, "identity_mismatch"],
+  ] as const
+) {
+  Deno.test(`NodeSession refuses whoever ${what}`, async () => {
+    const { client, node, conns } = channels();
+    const opening = NodeSession.open(client, { id: ID });
+    const failing = assertRejects(() => opening, ProtocolError);
+    await node.send({ kind: "hello", protocol: 1, ...hello });
+    assertEquals((await failing).code, code);
+    for (const conn of conns) conn.close();
+  });
+}
+
+Deno.test("NodeSession tells that the node will not talk", async () => {
+  const { client, node, conns } = channels();
+  const opening = NodeSession.open(client, { id: ID });
+  const failing = assertRejects(() => opening, ProtocolError, "refused: no");
+  await node.send({ kind: "refused", code: "wrong_service", text: "no" });
+  assertEquals((await failing).code, "wrong_service");
+  for (const conn of conns) conn.close();
+});
+
+Deno.test("NodeSession sends requests without waiting, and takes the answers in order", async () => {
+  await using talking = await talk();
+  const { session, node } = talking;
+  const file = describeBytes("f", randomBytes(2 * PIECE, seededRandom(1)));
+  const first = new Keeper();
+  const last = new Keeper();
+  const { contentId } = file.manifest;
+  const all = Promise.all([
+    session.read({ of: contentId, first: 0, count: 2 }, first),
+    session.describe(contentId),
+    session.find("f"),
+    Array.fromAsync(session.browse("p")),
+    session.read({ of: VERSION, first: 7, count: 1 }, last),
+  ]);
+  // All of them are here before any of them is answered.
+  const read = await asked(node, "read");
+  const describe = await asked(node, "describe");
+  const find = await asked(node, "find");
+  const browse = await asked(node, "browse");
+  const again = await asked(node, "read");
+  assertEquals([read.of, read.first, read.count], [contentId, 0, 2]);
+  assertEquals([again.of, again.first, again.count], [VERSION, 7, 1]);
+  const requests = [read, describe, find, browse, again].map(({ request }) =>
+    request
+  );
+  assertEquals(new Set(requests).size, 5);
+  await sayText(node, read, { index: 0, text: "one" });
+  await sayText(node, read, { index: 1, text: "two" });
+  await sayManifest(node, describe, file);
+  await node.send(found(find.request));
+  await node.send({
+    kind: "files",
+    request: browse.request,
+    files: [],
+    more: false,
+  });
+  await sayText(node, again, { index: 7, text: "eight" });
+  const [, described, size] = await within(all, "the answers");
+  assertEquals(
+    described.kind === "described" && described.manifest.contentId,
+    contentId,
+  );
+  assertEquals(size.kind, "found");
+  assertEquals(first.pieces, ["0 one ab", "1 two ab"]);
+  assertEquals(last.pieces, ["7 eight ab"]);
+});
+
+Deno.test("NodeSession goes on with the next answer after a refusal", async () => {
+  await using talking = await talk();
+  const { session, node } = talking;
+  const keeper = new Keeper();
+  const all = Promise.all([
+    session.read({ of: VERSION, first: 0, count: 3 }, keeper),
+    session.describe(VERSION),
+    session.find("f"),
+  ]);
+  const read = await asked(node, "read");
+  await sayText(node, read, { index: 0, text: "one" });
+  await node.send(refused(read.request));
+  await node.send(refused((await asked(node, "describe")).request));
+  await node.send(refused((await asked(node, "find")).request));
+  for (const answer of await within(all, "the answers")) {
+    assertEquals(answer?.kind === "refused" && answer.code, "gone");
+  }
+  assertEquals(keeper.pieces, ["0 one ab"]);
+});
+
+type Answer = (node: Channel, request: number) => Promise<void>;
+
+const say = (message: NodeToClient): Answer => (node) => node.send(message);
+
+const LIST: readonly ListedFile[] = [];
+
+/** A question, what is no answer to it, and what that amounts to. */
+const NO_ANSWERS: Readonly<
+  Record<
+    string,
+    readonly [
+      (session: NodeSession) => Promise<unknown>,
+      Answer,
+      ProtocolErrorCode,
+    ]
+  >
+> = {
+  "a find by an answer to another request": [
+    (session) => session.find("f"),
+    say(found(999)),
+    "wrong_phase",
+  ],
+  "a find by file bytes": [
+    (session) => session.find("f"),
+    (node, request) => sayData(node, { request }, new Uint8Array(3)),
+    "wrong_phase",
+  ],
+  "a find by a piece": [
+    (session) => session.find("f"),
+    (node, request) =>
+      node.send({ kind: "piece", request, index: 0, sha256: "0".repeat(64) }),
+    "wrong_phase",
+  ],
+  "a find by a listing": [
+    (session) => session.find("f"),
+    (node, request) =>
+      node.send({ kind: "files", request, files: [...LIST], more: false }),
+    "wrong_phase",
+  ],
+  "a read by words that a file was found": [
+    (session) =>
+      session.read({ of: VERSION, first: 0, count: 1 }, new Keeper()),
+    (node, request) => node.send(found(request)),
+    "corrupt_piece",
+  ],
+  "a read by another piece": [
+    (session) =>
+      session.read({ of: VERSION, first: 0, count: 2 }, new Keeper()),
+    (node, request) => sayText(node, { request }, { index: 1, text: "two" }),
+    "corrupt_piece",
+  ],
+  "a read by the bytes of another request": [
+    (session) =>
+      session.read({ of: VERSION, first: 0, count: 1 }, new Keeper()),
+    (node) => sayData(node, { request: 999 }, new Uint8Array(3)),
+    "wrong_phase",
+  ],
+  "a describe by bytes without a manifest": [
+    (session) => session.describe(VERSION),
+    (node, request) => sayData(node, { request }, new Uint8Array(32)),
+    "corrupt_piece",
+  ],
+  "a describe by two manifests": [
+    (session) => session.describe(VERSION),
+    async (node, request) => {
+      const { manifest, sha256 } = describeBytes("f", new Uint8Array(3));
+      const { size, contentId: content } = manifest;
+      const said = {
+        kind: "manifest",
+        request,
+        size,
+        content,
+        sha256,
+      } as const;
+      await node.send(said, said);
+    },
+    "wrong_phase",
+  ],
+  "a describe by more hashes than it has pieces": [
+    (session) => session.describe(VERSION),
+    async (node, request) => {
+      const { manifest, sha256 } = describeBytes("f", new Uint8Array(3));
+      const { size, contentId: content } = manifest;
+      await node.send({ kind: "manifest", request, size, content, sha256 });
+      await sayData(node, { request }, new Uint8Array(33));
+    },
+    "corrupt_piece",
+  ],
+  "a describe by a size that no file can have": [
+    (session) => session.describe(VERSION),
+    (node, request) =>
+      node.send({
+        kind: "manifest",
+        request,
+        size: 2 ** 40 + 1,
+        content: "0".repeat(64),
+        sha256: "0".repeat(64),
+      }),
+    "corrupt_piece",
+  ],
+  "a browse by words that a file was found": [
+    (session) => Array.fromAsync(session.browse("")),
+    (node, request) => node.send(found(request)),
+    "wrong_phase",
+  ],
+  "a browse by pages that hold nothing and do not end": [
+    (session) => Array.fromAsync(session.browse("")),
+    async (node, request) => {
+      for (let n = 0; n < 100; n++) {
+        await node.send({ kind: "files", request, files: [], more: true });
+      }
+    },
+    "corrupt_piece",
+  ],
+};
+
+for (const [what, [ask, answer, code]] of Object.entries(NO_ANSWERS)) {
+  Deno.test(`NodeSession ends a node that answers ${what}`, async () => {
+    await using talking = await talk();
+    const { session, node, conns } = talking;
+    const asking = assertRejects(() => ask(session), ProtocolError);
+    const next = assertRejects(() => session.find("g"), ProtocolError);
+    const first = await within(node.receive(DIRECTION.clientToNode), "it");
+    // It may hang up in the middle of this.
+    await answer(node, first!.request).catch(() => {});
+    assertEquals((await within(asking, "the end")).code, code);
+    // And so does everything that waits, and comes later.
+    assertEquals((await within(next, "the end")).code, code);
+    const later = await assertRejects(() => session.find("h"), ProtocolError);
+    assertEquals(later.code, code);
+    await assertRejects(() => conns[0].write(Uint8Array.of(0)));
+  });
+}
+
+Deno.test("NodeSession takes no answer that came before its question", async () => {
+  await using talking = await talk();
+  const { session, node } = talking;
+  await node.send({
+    kind: "piece",
+    request: 2,
+    index: 0,
+    sha256: "0".repeat(64),
+  });
+  const error = await assertRejects(() => session.find("f"), ProtocolError);
+  assertEquals(error.code, "wrong_phase");
+});
+
+for (
+  const [what, message, code] of [
+    ["ends the conversation", refused(), "wrong_phase"],
+    ["sends a relay's message", { kind: "withdrawn" }, "wrong_phase"],
+    ["hangs up", null, "truncated"],
+  ] as const
+) {
+  Deno.test(`NodeSession fails all that waits when the node ${what}`, async () => {
+    await using talking = await talk();
+    const { session, node } = talking;
+    const waiting = [
+      session.read({ of: VERSION, first: 0, count: 1 }, new Keeper()),
+      session.find("f"),
+    ].map((answer) => assertRejects(() => answer, ProtocolError));
+    await asked(node, "read");
+    if (message === null) await node.close();
+    else await node.send(message as NodeToClient);
+    for (const failing of waiting) {
+      assertEquals((await within(failing, "the end")).code, code);
+    }
+  });
+}
+
+Deno.test("NodeSession.describe gives the manifest, by content id or version, of an empty file too", async () => {
+  await using talking = await talk();
+  const { session, node } = talking;
+  for (const size of [0, 3, 2 * PIECE + 1, 9_000 * PIECE]) {
+    // Not of real bytes: a manifest is what it is.
+    const hashes = randomBytes(
+      Math.ceil(size / PIECE) * 32,
+      seededRandom(size),
+    );
+    const known = new Manifest(size, hashes);
+    for (const id of [known.contentId, VERSION]) {
+      const describing = session.describe(id);
+      const request = await asked(node, "describe");
+      assertEquals(request.of, id);
+      const sending = sayManifest(node, request, {
+        manifest: known,
+        sha256: "0".repeat(64),
+      });
+      const answer = await within(describing, "the manifest");
+      await sending;
+      assertEquals(
+        answer.kind === "described" &&
+          [answer.manifest.contentId, answer.manifest.size, answer.sha256],
+        [known.contentId, size, "0".repeat(64)],
+      );
+    }
+  }
+});
+
+Deno.test("NodeSession.describe refuses a manifest of another content than was asked for", async () => {
+  await using talking = await talk();
+  const { session, node } = talking;
+  const wanted = describeBytes("f", randomBytes(3 * PIECE, seededRandom(1)));
+  const other = describeBytes("f", randomBytes(3 * PIECE, seededRandom(2)));
+  const { contentId } = wanted.manifest;
+  const describing = assertRejects(
+    () => session.describe(contentId),
+    ProtocolError,
+    "a manifest of another content",
+  );
+  const { request } = await asked(node, "describe");
+  // It says the right content id, and sends the hashes of another.
+  await node.send({
+    kind: "manifest",
+    request,
+    size: 3 * PIECE,
+    content: contentId,
+    sha256: wanted.sha256,
+  });
+  await sayData(node, { request }, other.manifest.hashes);
+  assertEquals((await describing).code, "corrupt_piece");
+});
+
+Deno.test("NodeSession.browse goes from page to page, and no further than the last", async () => {
+  await using talking = await talk();
+  const { session, node } = talking;
+  const listed = (name: string): ListedFile => ({
+    name,
+    size: 1,
+    modifiedMs: 2,
+    version: VERSION,
+  });
+  const pages = [[listed("a"), listed("b")], [listed("c")], []];
+  const browsing = Array.fromAsync(session.browse("photos/"));
+  const { request, prefix } = await asked(node, "browse");
+  assertEquals(prefix, "photos/");
+  for (const [at, files] of pages.entries()) {
+    await node.send({ kind: "files", request, files, more: at < 2 });
+  }
+  assertEquals(await within(browsing, "the pages"), pages);
+  const again = Array.fromAsync(session.browse(""));
+  await node.send(refused((await asked(node, "browse")).request));
+  assertEquals(await within(again, "the refusal"), []);
+});
+
+Deno.test("NodeSession waits for as long as the node says that it is working, and no longer", async () => {
+  using time = new FakeTime();
+  await using talking = await talk();
+  const { session, node } = talking;
+  let outcome = "pending";
+  const describing = session.describe(VERSION).catch((error) =>
+    outcome = error.code
+  );
+  await time.advance(0);
+  const { request } = await asked(node, "describe");
+  for (let n = 0; n < 10; n++) {
+    await time.advance(IDLE_MS - 1);
+    await node.send({ kind: "working", request });
+  }
+  await time.advance(IDLE_MS - 1);
+  assertEquals(outcome, "pending");
+  await time.advance(1);
+  await describing;
+  assertEquals(outcome, "idle");
+  assertEquals(time.timerCount, 0);
+});
+
+Deno.test("NodeSession.abort fails all that waits with its reason, and frees the conn", async () => {
+  await using talking = await talk();
+  const { session, node, conns } = talking;
+  const waiting = [
+    session.read({ of: VERSION, first: 0, count: 1 }, new Keeper()),
+    session.describe(VERSION),
+    session.find("f"),
+    Array.fromAsync(session.browse("")),
+  ].map((answer) => assertRejects(() => answer, Error, "enough"));
+  await asked(node, "read");
+  session.abort(new Error("enough"));
+  await within(Promise.all(waiting), "the end");
+  await assertRejects(() => session.find("g"), Error, "enough");
+  await assertRejects(() => conns[0].write(Uint8Array.of(0)));
+  // Once more is of no effect.
+  session.abort(new Error("other"));
+  await assertRejects(() => session.find("g"), Error, "enough");
+  await session[Symbol.asyncDispose]();
+});
+
+Deno.test("NodeSession parts well when nothing waits, and cuts off what does", async () => {
+  {
+    await using talking = await talk();
+    await talking.session[Symbol.asyncDispose]();
+    assertEquals(await talking.node.receive(DIRECTION.clientToNode), null);
+    await assertRejects(() => talking.session.find("f"), Error, "closed");
+  }
+  await using talking = await talk();
+  const finding = assertRejects(
+    () => talking.session.find("f"),
+    Error,
+    "closed",
+  );
+  await asked(talking.node, "find");
+  await talking.session[Symbol.asyncDispose]();
+  await within(finding, "the end");
+});
+
+Deno.test("NodeSession reads no more than the receiver has room for", async () => {
+  await using talking = await talk();
+  const { session, node } = talking;
+  const room = Promise.withResolvers<void>();
+  const waits = Promise.withResolvers<void>();
+  const keeper = new Keeper();
+  const receiver: PieceReceiver = {
+    target: async (length) => {
+      waits.resolve();
+      await room.promise;
+      return await keeper.target(Math.min(length, PIECE));
+    },
+    filled: () => {},
+    piece: () => {},
+  };
+  const reading = session.read({ of: VERSION, first: 0, count: 1 }, receiver);
+  const { request } = await asked(node, "read");
+  let sent = 0;
+  const sending = (async () => {
+    for (; sent < 32; sent++) {
+      await sayData(node, { request }, new Uint8Array(PIECE));
+    }
+    await node.send({
+      kind: "piece",
+      request,
+      index: 0,
+      sha256: "0".repeat(64),
+    });
+  })();
+  await waits.promise;
+  // What is between the two ends is all that can have left.
+  for (let turn = 0; turn < 100; turn++) await Promise.resolve();
+  assertEquals(sent < 8, true, `${sent} frames`);
+  room.resolve();
+  await within(reading, "the piece");
+  await sending;
+  assertEquals(sent, 32);
+});
+
+Deno.test("NodeSession ends with what its receiver throws", async () => {
+  await using talking = await talk();
+  const { session, node } = talking;
+  const receiver: PieceReceiver = {
+    target: () => Promise.reject(new RangeError("no room")),
+    filled: () => {},
+    piece: () => {},
+  };
+  const reading = assertRejects(
+    () => session.read({ of: VERSION, first: 0, count: 1 }, receiver),
+    RangeError,
+    "no room",
+  );
+  await sayData(node, await asked(node, "read"), sha256(new Uint8Array()));
+  await within(reading, "the end");
+});
