@@ -169,8 +169,9 @@ export class Channel implements AsyncDisposable {
 
   /** Parts that take about a second, at least 4 KiB; twice as large if quick. */
   #adapt(bytes: number, ms: number): void {
-    if (ms < ADAPT_FROM_MS) this.#partBytes *= 2;
-    else this.#partBytes = Math.max(4096, Math.ceil(bytes / ms * 1000));
+    if (ms < ADAPT_FROM_MS) {
+      this.#partBytes = Math.min(2 * this.#partBytes, MOST_PART_BYTES);
+    } else this.#partBytes = Math.max(4096, Math.ceil(bytes / ms * 1000));
   }
 
   /**
@@ -384,6 +385,8 @@ class Watch {
 const QUIET_PARTS = 4;
 
 const FIRST_PART_BYTES = 128 * 1024;
+// Whoever takes less than this in the time of a stall is not slow, but stalled.
+const MOST_PART_BYTES = 256 * 1024;
 // A write that takes longer shows how fast the peer reads.
 const ADAPT_FROM_MS = 1_000;
 

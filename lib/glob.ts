@@ -53,9 +53,7 @@ const SPECIAL = /[*?[{]/;
  * @throws {RangeError} when its braces stand for more than 256 patterns.
  */
 export function parseGlob(glob: string): (name: string) => boolean {
-  const patterns = expandBraces(glob).map((text) =>
-    text.split("/").map(parsePart)
-  );
+  const patterns = expandBraces(glob).map(parsePattern);
   return (name) => {
     const parts = name.split("/").map((part) => Array.from(part));
     return patterns.some((pattern) =>
@@ -123,6 +121,12 @@ function matchesCharacter(token: Token, character: string): boolean {
           first <= character && character <= last
         );
   }
+}
+
+function parsePattern(text: string): readonly Part[] {
+  const parts = text.split("/").map(parsePart);
+  // Folders alone are no file: what is in them is.
+  return parts.at(-1) === "folders" ? [...parts, [{ kind: "star" }]] : parts;
 }
 
 function parsePart(text: string): Part {

@@ -8,7 +8,7 @@ const CASES:
     ["a?c", ["abc", "a\u{1f600}c"], ["ac", "abbc", "a/c"]],
     ["**", ["a", "a/b/c"], []],
     ["**/*.txt", ["a.txt", "d/e/a.txt"], ["a.text"]],
-    ["d/**", ["d/a", "d/e/a"], ["e/a", "dd/a"]],
+    ["d/**", ["d/a", "d/e/a"], ["d", "e/a", "dd/a"]],
     ["d/**/x", ["d/x", "d/e/f/x"], ["x", "d/xx", "e/d/x"]],
     ["**/d/**/x", ["d/x", "a/d/b/d/x"], ["a/x"]],
     ["[a-c]x", ["ax", "cx"], ["dx", "x", "abx"]],

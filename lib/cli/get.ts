@@ -11,6 +11,7 @@ import { getFiles, type Selection } from "../client/get.ts";
 import { describeCause, EXIT_CODE, Failure, localKindOf } from "../errors.ts";
 import { show } from "../text.ts";
 import type { CommandLine } from "./options.ts";
+import { badValue } from "./role.ts";
 import { formatBytes } from "./progress.ts";
 import { parseSelection } from "./selection.ts";
 import { Telling } from "./telling.ts";
@@ -29,6 +30,10 @@ export async function runGet(
   },
 ): Promise<number> {
   const selections = words.map(parseSelection);
+  const isOne = selections.length === 1 && selections[0]?.kind === "name";
+  if (options.sha256 !== undefined && !isOne) {
+    throw badValue("sha256", options.sha256, "it goes with one name");
+  }
   const pathOf = await destination(line.value("output"), selections);
   const telling = new Telling(terminal);
   const saved = new Saved(terminal);
@@ -104,7 +109,7 @@ function noFolder(path: string, why: string, cause?: unknown): Failure {
     where: show(path),
     why,
     remedy: cause instanceof Deno.errors.NotCapable
-      ? "grant it with --allow-read=. --allow-write=."
+      ? `grant it with --allow-read=${show(path)} --allow-write=${show(path)}`
       : "make it first, or name another with -o",
     cause,
   });

@@ -235,7 +235,7 @@ export function tellRelayMet(event: RelayLinkEvent, terminal: Terminal): void {
     );
   } else if (event.event === "relay_remembered") {
     terminal.note(
-      `met relay ${id} at ${relay} for the first time; ` +
+      `met relay ${id} at ${relay} for the first time, not verified; ` +
         `${show(event.path)} remembers it`,
     );
   } else {

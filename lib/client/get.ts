@@ -136,7 +136,7 @@ class Get implements AsyncDisposable {
   readonly #saved = new Map<string, string>();
   readonly #failed = new Map<string, Failure>();
   readonly #partials = new Map<string, PartialFile>();
-  readonly #small = new SmallFiles();
+  readonly #small: SmallFiles;
   readonly #tally = new Tally(performance.now());
   readonly #stop = new AbortController();
   readonly #signal: AbortSignal;
@@ -151,6 +151,7 @@ class Get implements AsyncDisposable {
     this.#peers = peers;
     this.#options = options;
     this.#tell = options.onEvent ?? (() => {});
+    this.#small = new SmallFiles(peers.limits.openFileCount);
     this.#nodes = new Map(options.nodes.map((node) => [node.id, node]));
     this.#signal = options.signal === undefined
       ? this.#stop.signal

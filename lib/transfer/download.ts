@@ -99,7 +99,7 @@ export interface DownloadOptions {
   readonly lowestBytesPerSecond: number;
   /** Stops everything. */
   readonly signal: AbortSignal;
-  /** Bytes of a source have been verified and written. */
+  /** Bytes of a source have been verified, and are being written. */
   readonly onBytes: (source: string, file: number, bytes: number) => void;
   /** A file is complete. */
   readonly onFinished: (file: number) => void;
@@ -123,6 +123,8 @@ interface FileState {
   /** Hashes as they were found. */
   readonly found: Uint8Array;
   lied: boolean;
+  /** Writes under way. */
+  writing: number;
   ended: boolean;
 }
 
@@ -185,6 +187,7 @@ export class Download {
       pieceCount,
       found: new Uint8Array(file.manifest ? 0 : pieceCount * HASH_BYTES),
       lied: false,
+      writing: 0,
       ended: false,
     });
     this.#mayHaveOrphans = true;
@@ -371,14 +374,24 @@ export class Download {
     session: NodeSession,
   ): Promise<void> {
     const { windowBytes, windowRequestCount } = this.#options.limits;
-    const flight: Flight = { requests: 0, bytes: 0, error: null };
+    const flight: Flight = {
+      requests: 0,
+      bytes: 0,
+      receivedBytes: 0,
+      error: null,
+    };
     while (!this.#isOver && !source.out) {
       if (flight.error !== null) throw flight.error;
+      // Small at first: a file is not all for whoever answered first.
+      const window = Math.min(
+        windowBytes,
+        FIRST_WINDOW_BYTES + flight.receivedBytes,
+      );
       const isLow = flight.requests <= windowRequestCount / 2 &&
-        flight.bytes <= windowBytes / 2;
+        flight.bytes <= window / 2;
       while (
         isLow && flight.requests < windowRequestCount &&
-        flight.bytes < windowBytes
+        flight.bytes < window
       ) {
         const task = this.#plan.take(connection, performance.now());
         if (task === undefined) break;
@@ -404,9 +417,11 @@ export class Download {
     const receiver = new TaskReceiver(state, task, {
       slabs: this.#slabs,
       rate: this.#options.rate,
+      signal: this.#stop.signal,
       onBytes: (count) => {
         source.bytes += count;
         flight.bytes -= count;
+        flight.receivedBytes += count;
         this.#plan.noteBytes(connection, count, performance.now());
       },
     });
@@ -458,8 +473,7 @@ export class Download {
           0,
           bytesOf(state, { ...task, count: right }),
         );
-        await state.file.sink.write(task.first, good);
-        this.#arrived(leg, task, right);
+        await this.#write(leg, { ...task, count: right }, good);
       }
       if (right < claimed.length) this.#lied(leg.source, task.file);
     } finally {
@@ -467,17 +481,36 @@ export class Download {
     }
   }
 
-  #arrived({ source, connection }: Leg, task: Task, count: number): void {
+  /**
+   * Tells the plan that pieces have arrived, and writes them. In this order: a
+   * sink that takes pieces in order keeps some waiting, and their source must
+   * be free meanwhile to fetch those that they wait for.
+   */
+  async #write(
+    leg: Leg,
+    task: Task,
+    bytes: Uint8Array<ArrayBuffer>,
+  ): Promise<void> {
     const state = this.#files[task.file]!;
+    if (!this.#arrived(leg, task)) return; // others were quicker
+    state.writing++;
+    await state.file.sink.write(task.first, bytes);
+    state.writing--;
+    const isWhole = this.#plan.isComplete(task.file) && state.writing === 0;
+    if (isWhole && !state.ended) this.#track(this.#finish(task.file));
+  }
+
+  /** Whether any of the pieces was still wanted. */
+  #arrived({ source, connection }: Leg, task: Task): boolean {
+    const { file } = this.#files[task.file]!;
     let bytes = 0;
-    for (let piece = task.first; piece < task.first + count; piece++) {
+    for (let piece = task.first; piece < task.first + task.count; piece++) {
       const arrival = this.#plan.arrived(connection, task.file, piece);
-      if (arrival === "wanted") bytes += pieceLength(state.file.size, piece);
+      if (arrival === "wanted") bytes += pieceLength(file.size, piece);
     }
     if (bytes > 0) this.#options.onBytes(source.given.id, task.file, bytes);
-    if (this.#plan.isComplete(task.file) && !state.ended) {
-      this.#track(this.#finish(task.file));
-    }
+    this.#kick();
+    return bytes > 0;
   }
 
   async #finish(index: number): Promise<void> {
@@ -563,6 +596,8 @@ export class Download {
 interface Flight {
   requests: number;
   bytes: number;
+  /** Bytes that have come in all. */
+  receivedBytes: number;
   error: unknown;
 }
 
@@ -576,6 +611,8 @@ interface Leg {
 
 function ignore(): void {}
 
+// What a connection is asked for before anything has come over it.
+const FIRST_WINDOW_BYTES = 1024 * 1024;
 // Between two attempts to reach a source that broke off.
 const RETRY_MS = 500;
 const IDLE_LOOK_MS = 250;
@@ -615,6 +652,7 @@ class TaskReceiver implements PieceReceiver {
   readonly #options: {
     slabs: SlabPool;
     rate: RateLimit | undefined;
+    signal: AbortSignal;
     onBytes: (count: number) => void;
   };
   #slab: Uint8Array<ArrayBuffer> | undefined;
@@ -628,6 +666,7 @@ class TaskReceiver implements PieceReceiver {
     options: {
       slabs: SlabPool;
       rate: RateLimit | undefined;
+      signal: AbortSignal;
       onBytes: (count: number) => void;
     },
   ) {
@@ -643,13 +682,13 @@ class TaskReceiver implements PieceReceiver {
   }
 
   async target(length: number): Promise<Uint8Array> {
-    const { slabs, rate } = this.#options;
+    const { slabs, rate, signal } = this.#options;
     const room = this.#pieceEnd - this.receivedBytes;
     if (room === 0) throw tooMany(this.#state.file.name);
     this.#slab ??= await slabs.acquire(bytesOf(this.#state, this.#task));
     const most = Math.min(length, room, rate?.stepBytes ?? Infinity);
     const waitMs = rate?.reserve(most, performance.now()) ?? 0;
-    if (waitMs > 0) await delay(waitMs);
+    if (waitMs > 0) await delay(waitMs, { signal });
     return this.#slab.subarray(this.receivedBytes, this.receivedBytes + most);
   }
 

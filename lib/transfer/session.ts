@@ -34,6 +34,9 @@ export type DescribeAnswer =
   }
   | Refused;
 
+// One every 5 s, for the two hours that the largest file takes on a slow disk.
+const MOST_WORKING_COUNT = 1_440;
+
 /** Where the pieces of one request go. */
 export interface PieceReceiver {
   /**
@@ -62,6 +65,7 @@ export class NodeSession implements AsyncDisposable {
   readonly #waiting: Waiting[] = [];
   #nextRequest = 1;
   #pumping = false;
+  #workingCount = 0;
   #failure: Error | null = null;
   #ending: Disposable | null = null;
 
@@ -320,7 +324,11 @@ export class NodeSession implements AsyncDisposable {
       }
       throw new ProtocolError("wrong_phase", `it ended: ${message.text}`);
     }
-    if (message.kind === "working") return; // it hashes, and is not gone
+    if (message.kind === "working") {
+      // It hashes, and is not gone; but no file takes for ever.
+      if (++this.#workingCount > MOST_WORKING_COUNT) throw this.#unasked();
+      return;
+    }
     if (message.kind !== "data") {
       if (first.take(message)) this.#waiting.shift();
       return;

@@ -22,8 +22,16 @@ const SLOW_SYNC_MS = 1;
 
 /** Saves small files. */
 export class SmallFiles {
+  readonly #mostOpen: number;
+  readonly #waiting: (() => void)[] = [];
+  #open = 0;
   /** How long the disk takes to sync a file, lately. */
   #syncMs = 0;
+
+  /** Has at most `mostOpen` files open at a time. */
+  constructor(mostOpen = Infinity) {
+    this.#mostOpen = mostOpen;
+  }
 
   /**
    * Saves one file. The bytes may be used again when it resolves.
@@ -31,6 +39,23 @@ export class SmallFiles {
    * @throws {Failure} of kind `local`.
    */
   async save(
+    path: string,
+    bytes: Uint8Array,
+    options: TargetOptions,
+  ): Promise<void> {
+    while (this.#open >= this.#mostOpen) {
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    }
+    this.#open++;
+    try {
+      await this.#save(path, bytes, options);
+    } finally {
+      this.#open--;
+      this.#waiting.shift()?.();
+    }
+  }
+
+  async #save(
     path: string,
     bytes: Uint8Array,
     options: TargetOptions,

@@ -329,7 +329,8 @@ Deno.test("getFiles fetches a thousand small files with few of them open", async
   for (const [name, content] of Object.entries(files)) {
     assertEquals(await Deno.readTextFile(join(folder.path, name)), content);
   }
-  assertEquals(most - before < 20, true, `${most - before} more are open`);
+  // Calls through a thread have a descriptor of their own.
+  assertEquals(most - before < 40, true, `${most - before} more are open`);
   const served = await node.log.until("served");
   assertEquals(served.files, 1_000);
   // One conversation is enough for all of them.

@@ -71,7 +71,7 @@ Deno.test("--known-relays notices another relay behind a known address", async (
   const { port } = before;
   const first = await list(port);
   assertEquals(first.stderr, [
-    `met relay ${before.id} at 127.0.0.1:${port} for the first time; ${file} remembers it`,
+    `met relay ${before.id} at 127.0.0.1:${port} for the first time, not verified; ${file} remembers it`,
     "peer node count: 0",
   ]);
   const second = await list(port);

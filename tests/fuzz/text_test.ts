@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { join } from "@std/path";
 import fc from "fast-check";
+import { globPrefix, parseGlob } from "../../lib/glob.ts";
 import { LIMITS } from "../../lib/limits.ts";
 import { PARTIAL_SUFFIX, safeName } from "../../lib/names.ts";
 import { parseRate, RateLimit } from "../../lib/rate.ts";
@@ -207,6 +208,78 @@ holds(
     assert(below.matches(`${file}/${name}`) && !below.matches(file));
     assert(!below.matches(`${file}x/${name}`));
   },
+);
+
+/** Whether `items` match `pattern`, found by trying everything there is. */
+function matchesSlowly<Item>(
+  pattern: readonly string[],
+  items: readonly Item[],
+  options: {
+    star: string;
+    matchesOne: (one: string, item: Item) => boolean;
+  },
+): boolean {
+  const [first, ...rest] = pattern;
+  if (first === undefined) return items.length === 0;
+  const [item, ...others] = items;
+  if (first === options.star) {
+    return matchesSlowly(rest, items, options) ||
+      (item !== undefined && matchesSlowly(pattern, others, options));
+  }
+  return item !== undefined && options.matchesOne(first, item) &&
+    matchesSlowly(rest, others, options);
+}
+
+const MATCHES: Readonly<Record<string, (character: string) => boolean>> = {
+  "?": () => true,
+  "[ab]": (character) => /[ab]/.test(character),
+  "[!a]": (character) => character !== "a",
+  "[a-c]": (character) => /[a-c]/.test(character),
+};
+
+const globPart = fc.oneof(
+  fc.constant(["**"]),
+  fc.array(fc.constantFrom("a", "b", "é", "*", ...Object.keys(MATCHES)), {
+    minLength: 1,
+    maxLength: 5,
+  }).filter((tokens) => tokens.join("") !== "**"),
+);
+
+holds(
+  "parseGlob matches what is found by trying everything there is",
+  [
+    fc.array(globPart, { minLength: 1, maxLength: 4 }),
+    fc.array(
+      fc.string({
+        unit: fc.constantFrom(..."abé"),
+        minLength: 1,
+        maxLength: 5,
+      }),
+      { minLength: 1, maxLength: 4 },
+    ),
+  ],
+  (parts, folders) => {
+    const glob = parts.map((tokens) => tokens.join("")).join("/");
+    const name = folders.join("/");
+    const found = parseGlob(glob)(name);
+    // At the end it stands for what is in the folder, not for the folder.
+    const isEnd = parts.at(-1)![0] === "**";
+    const expected = matchesSlowly(
+      [...parts, ...(isEnd ? [["*"]] : [])].map((tokens) => tokens.join(" ")),
+      folders,
+      {
+        star: "**",
+        matchesOne: (tokens, folder) =>
+          matchesSlowly(tokens.split(" "), Array.from(folder), {
+            star: "*",
+            matchesOne: (token, one) => MATCHES[token]?.(one) ?? token === one,
+          }),
+      },
+    );
+    assertEquals(found, expected, `${glob} and ${name}`);
+    if (found) assert(name.startsWith(globPrefix(glob)));
+  },
+  { runs: 3_000 },
 );
 
 for (
