@@ -71,6 +71,8 @@ const PURGE_EVERY = 1024;
 export class Admission {
   readonly #limits: AdmissionLimits;
   readonly #sources = new Map<string, Source>();
+  /** Those with handshakes pending, at most as many as handshakes may be. */
+  readonly #pending = new Set<Source>();
   #connections = 0;
   #handshakes = 0;
   #untilPurge = PURGE_EVERY;
@@ -116,6 +118,7 @@ export class Admission {
     entry.connections++;
     const place = this.#placeOf(entry);
     entry.pending.add(place);
+    this.#pending.add(entry);
     return { kind: "admitted", place, ...(evicted ? { evicted } : {}) };
   }
 
@@ -134,9 +137,24 @@ export class Admission {
       return "too_many_connections_for_address";
     }
     return this.#handshakes >= limits.handshakeCount &&
-        !this.#mustEvict(source, entry)
+        this.#loserTo(source, entry) === undefined
       ? "too_many_handshakes"
       : undefined;
+  }
+
+  /**
+   * Whose oldest handshake gives way to one more of `source`: its own where it
+   * has as many as it may, else, where all places are taken, that of whoever
+   * has most of them and more than it has. None where it has most itself.
+   */
+  #loserTo(source: string, entry: Source): Source | undefined {
+    if (this.#mustEvict(source, entry)) return entry;
+    if (this.#handshakes < this.#limits.handshakeCount) return undefined;
+    let loser: Source | undefined;
+    for (const other of this.#pending) {
+      if (other.pending.size > (loser ?? entry).pending.size) loser = other;
+    }
+    return loser;
   }
 
   #mustEvict(source: string, entry: Source): boolean {
@@ -149,8 +167,7 @@ export class Admission {
 
   /** Takes the place of the oldest handshake where there is no other. */
   #evict(source: string, entry: Source): Place | undefined {
-    if (!this.#mustEvict(source, entry)) return undefined;
-    const [oldest] = entry.pending;
+    const [oldest] = this.#loserTo(source, entry)?.pending ?? [];
     oldest?.leave();
     return oldest;
   }
@@ -158,7 +175,9 @@ export class Admission {
   #placeOf(entry: Source): Place {
     let hasLeft = false;
     const settle = () => {
-      if (entry.pending.delete(place)) this.#handshakes--;
+      if (!entry.pending.delete(place)) return;
+      this.#handshakes--;
+      if (entry.pending.size === 0) this.#pending.delete(entry);
     };
     const leave = () => {
       if (hasLeft) return;

@@ -143,9 +143,26 @@ export function describeCause(error: unknown): string {
 
 /** The `E…` code of a system error, if it carries one. */
 export function systemErrorCode(error: unknown): string | undefined {
-  if (!(error instanceof Error) || !("code" in error)) return undefined;
-  return typeof error.code === "string" ? error.code : undefined;
+  if (!(error instanceof Error)) return undefined;
+  if ("code" in error && typeof error.code === "string") return error.code;
+  // For the rarer ones Deno gives the system's number alone, behind its words.
+  const number = /\(os error (\d+)\)/.exec(error.message)?.[1];
+  return Deno.build.os === "linux" && number !== undefined
+    ? CODE_OF_NUMBER.get(Number(number))
+    : undefined;
 }
+
+const CODE_OF_NUMBER: ReadonlyMap<number, string> = new Map([
+  [4, "EINTR"],
+  [5, "EIO"],
+  [27, "EFBIG"],
+  [28, "ENOSPC"],
+  [30, "EROFS"],
+  [31, "EMLINK"],
+  [38, "ENOSYS"],
+  [95, "EOPNOTSUPP"],
+  [122, "EDQUOT"],
+]);
 
 /** Whether `error` tells of a mistake in this program, not in the world. */
 export function isBug(error: unknown): boolean {
@@ -173,6 +190,7 @@ const DISCONNECTS: ReadonlySet<string> = new Set([
 const CAUSE_OF_CODE: ReadonlyMap<string, string> = new Map([
   ["ENOSPC", "no space left on the disk"],
   ["EDQUOT", "disk quota used up"],
+  ["EFBIG", "the file is too large for this disk"],
   ["EIO", "the disk reported an input/output error"],
   ["EROFS", "the disk is read-only"],
   ["EMFILE", "too many open files in this process"],

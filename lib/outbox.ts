@@ -18,8 +18,8 @@ const SLACK_BYTES = 64 * 1024;
 // While nothing is on its way, so much is worth a write.
 const EAGER_BYTES = 64 * 1024;
 
-// A few are enough: they wait here only between two bursts of requests.
-const MOST_IDLE = 4;
+// What is thrown away waits for the garbage collector, and takes more in the end.
+const MOST_IDLE_BYTES = 64 * 1024 * 1024;
 
 /** Buffers that nobody sends from right now, to be used again. */
 export class BufferPool {
@@ -36,7 +36,8 @@ export class BufferPool {
 
   /** Gives a buffer back. */
   give(buffer: Uint8Array<ArrayBuffer>): void {
-    if (this.#idle.length < MOST_IDLE) this.#idle.push(buffer);
+    const idleBytes = this.#idle.reduce((sum, { length }) => sum + length, 0);
+    if (idleBytes + buffer.length <= MOST_IDLE_BYTES) this.#idle.push(buffer);
   }
 }
 

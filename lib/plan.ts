@@ -324,30 +324,37 @@ export class Plan {
   }
 
   /**
-   * Takes back what a source was asked for and will not deliver.
+   * Takes back what a source was asked for and will not deliver; a failure of
+   * each of the pieces, unless the source is of use all the same.
    *
    * @returns the files that are given up because of it.
    */
-  release(source: string, only?: Task): number[] {
+  release(source: string, only?: Task, isFailure = true): number[] {
     const state = this.#sources.get(source);
     if (state === undefined) return [];
     const givenUp = new Set<number>();
     for (const [key, asked] of [...state.asked]) {
       if (only !== undefined && !includes(only, asked)) continue;
       state.asked.delete(key);
-      if (this.#giveBack(key, asked, state)) givenUp.add(asked.file);
+      if (this.#giveBack(key, asked, { from: state, isFailure })) {
+        givenUp.add(asked.file);
+      }
     }
     return [...givenUp];
   }
 
   /** Puts a piece back among the missing; whether its file is given up. */
-  #giveBack(key: number, asked: AskedPiece, from: SourceState): boolean {
+  #giveBack(
+    key: number,
+    asked: AskedPiece,
+    { from, isFailure }: { from: SourceState; isFailure: boolean },
+  ): boolean {
     const file = this.#files[asked.file]!;
     if (file.state[asked.piece] !== ASKED || file.phase === "ended") {
       return false;
     }
-    const failures = (this.#pieceFailures.get(key) ?? 0) + 1;
-    this.#pieceFailures.set(key, failures);
+    const failures = (this.#pieceFailures.get(key) ?? 0) + Number(isFailure);
+    if (isFailure) this.#pieceFailures.set(key, failures);
     if (this.#askedElsewhere(asked, from)) return false;
     file.state[asked.piece] = MISSING;
     file.front = Math.min(file.front, asked.piece);

@@ -190,10 +190,9 @@ export class Registry {
    * Renewals are granted even when the table is full.
    */
   register(node: Registration, now: number): RegisterOutcome {
-    this.expire(now);
-    const lease = this.#byId.get(node.id);
-    const reason = this.#refusal(node, lease, now);
+    const reason = this.refusalOf(node, now);
     if (reason !== undefined) return { kind: "refused", reason };
+    const lease = this.#byId.get(node.id);
     const terms = this.terms();
     const expiresAt = now + terms.leaseSeconds * 1000;
     if (lease === undefined) this.#add(node, expiresAt, now);
@@ -201,12 +200,17 @@ export class Registry {
     return { kind: "granted", terms, isNew: lease === undefined };
   }
 
-  #refusal(
-    node: Registration,
-    lease: MutableLease | undefined,
+  /**
+   * Why the registration would be refused, whoever signed it: known before the
+   * signature is checked, which costs more than all of this.
+   */
+  refusalOf(
+    node: Pick<Registration, "id" | "instance" | "sequence" | "source">,
     now: number,
   ): RegisterRefusal | undefined {
+    this.expire(now);
     const limits = this.#limits;
+    const lease = this.#byId.get(node.id);
     if (lease?.displaced === node.instance) return "identity_used_twice";
     const past = lease ?? this.#departed.get(node.id);
     if (past !== undefined && node.sequence <= past.sequence) {

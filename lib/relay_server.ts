@@ -139,6 +139,7 @@ class Relay implements RelayServer {
   readonly #incidents: Incidents;
   readonly #dialBacks = new Map<string, number>();
   #dialBacksRunning = 0;
+  readonly #stop = new AbortController();
   #listener: Listener | null = null;
   #sweep: ReturnType<typeof setInterval> | undefined;
   #closing: Promise<void> | null = null;
@@ -230,6 +231,7 @@ class Relay implements RelayServer {
 
   async #close(): Promise<void> {
     clearInterval(this.#sweep);
+    this.#stop.abort(); // dial-backs: those who asked are waited for
     this.#options.signal?.removeEventListener("abort", this.#onAbort);
     await this.#listener?.close();
   }
@@ -276,15 +278,21 @@ class Relay implements RelayServer {
         this.#incidents.refused(answer.code, channel.conn.remote);
       }
       await channel.send(answer);
+      // To check one costs a millisecond: whoever forges them starts anew for it.
+      if (answer.kind === "refused" && answer.code === "bad_signature") return;
     }
   }
 
+  /**
+   * Everything that refuses a message is looked at before its signature: to
+   * check that costs the relay a millisecond, in which it does nothing else.
+   */
   async #answerNode(
     message: NodeToRelay,
     nonce: string,
     remote: Endpoint,
   ): Promise<RelayToNode> {
-    const verdict = await openRegistration(message);
+    const verdict = readRegistration(message);
     if (verdict.kind === "refused") {
       return refusal(verdict.refusal.code, verdict.refusal.text);
     }
@@ -296,20 +304,32 @@ class Relay implements RelayServer {
       return refusal("bad_record", "purpose: not that of the message");
     }
     return message.kind === "register"
-      ? this.#register(message, registration, remote)
-      : this.#withdraw(registration);
+      ? await this.#register(message, registration, remote)
+      : await this.#withdraw(message, registration);
   }
 
-  #register(
+  async #register(
     signed: MessageOf<"register">,
     registration: OpenedRegistration,
     remote: Endpoint,
-  ): RelayToNode {
+  ): Promise<RelayToNode> {
     const { id, instance, sequence, name, addresses } = registration;
     if (addresses.length === 0) {
       return refusal("bad_address", "addresses: there is none");
     }
     const observedHost = withoutMapping(remote.host);
+    const source = addressGroup(observedHost);
+    const reason = this.#registry.refusalOf(
+      { id, instance, sequence, source },
+      performance.now(),
+    );
+    if (reason !== undefined) {
+      return refusal(reason, REGISTER_REFUSAL_TEXT[reason]);
+    }
+    const verdict = await openRegistration(signed);
+    if (verdict.kind === "refused") {
+      return refusal(verdict.refusal.code, verdict.refusal.text);
+    }
     const parts = partsOf(signed);
     const outcome = this.#registry.register({
       id,
@@ -318,7 +338,7 @@ class Relay implements RelayServer {
       entry: this.#packing.pack(parts),
       listedBytes: listedText(parts).length,
       observedHost,
-      source: addressGroup(observedHost),
+      source,
     }, performance.now());
     if (outcome.kind === "refused") {
       return refusal(outcome.reason, REGISTER_REFUSAL_TEXT[outcome.reason]);
@@ -335,7 +355,17 @@ class Relay implements RelayServer {
     return { kind: "registered", ...outcome.terms };
   }
 
-  #withdraw(registration: OpenedRegistration): RelayToNode {
+  async #withdraw(
+    signed: MessageOf<"withdraw">,
+    registration: OpenedRegistration,
+  ): Promise<RelayToNode> {
+    const lease = this.#registry.find(registration.id, performance.now());
+    // Nothing to end: not worth a look at the signature.
+    if (lease?.instance !== registration.instance) return { kind: "withdrawn" };
+    const verdict = await openRegistration(signed);
+    if (verdict.kind === "refused") {
+      return refusal(verdict.refusal.code, verdict.refusal.text);
+    }
     const entry = this.#registry.withdraw(registration, performance.now());
     if (entry !== undefined) {
       this.#tellLeft(registration.id, entry, "withdrawn");
@@ -411,10 +441,12 @@ class Relay implements RelayServer {
       using _conn = await dial(endpoint, {
         peer: this.#options.plaintext ? null : peer,
         timeoutMs: this.#limits.connectMs,
+        signal: this.#stop.signal,
       });
       return "alive";
     } catch (error) {
-      const ours = systemErrorCode(error) === "EMFILE" ||
+      const ours = this.#stop.signal.aborted ||
+        systemErrorCode(error) === "EMFILE" ||
         error instanceof Deno.errors.NotCapable;
       return ours ? "unchecked" : "gone";
     } finally {
@@ -431,7 +463,7 @@ class Relay implements RelayServer {
     entry: string,
     how: "withdrawn" | "expired" | "found_dead",
   ): void {
-    const { name } = registrationOf(this.#packing.unpack(entry));
+    const name = nameIn(this.#packing.unpack(entry));
     this.#tell({ event: "node_left", id, name, how });
   }
 }
@@ -482,6 +514,12 @@ function asciiJson(text: string): string {
     /[^\x20-\x7e]/g,
     (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`,
   );
+}
+
+/** The node's name. Leases may end by the thousand: no certificate is read. */
+function nameIn([record = ""]: string[]): string {
+  const { name } = JSON.parse(JSON.parse(record)) as { name: string };
+  return name;
 }
 
 /** What the parts of an entry say; it was checked when it came. */

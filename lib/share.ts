@@ -425,7 +425,25 @@ function openedFile(
  */
 function isStill(descriptor: number, file: ShareFile): boolean {
   if (!isVersion(descriptor, file)) return false;
-  return (nameOf(descriptor) ?? Deno.realPathSync(file.path)) === file.path;
+  const name = nameOf(descriptor);
+  return name === undefined
+    ? isSeenThere(descriptor, file)
+    : name === file.path;
+}
+
+// A link that comes and goes would have to be there for each of these looks, and
+// away for each in between.
+const LOOKS = 3;
+
+/** Whether a file is, look after look, at its path, and no link leads there. */
+function isSeenThere(descriptor: number, { path }: ShareFile): boolean {
+  const { ino, dev } = fstatSync(descriptor);
+  for (let look = 0; look < LOOKS; look++) {
+    const there = Deno.lstatSync(path);
+    if (there.ino !== ino || there.dev !== dev) return false;
+    if (Deno.realPathSync(path) !== path) return false;
+  }
+  return true;
 }
 
 let tellsNames = Deno.build.os === "linux";
@@ -587,6 +605,8 @@ function addTo(
 
 function lookAtFile(at: { name: string; path: string }): ShareFile | undefined {
   try {
+    // Not through a link that has come into its path.
+    if (Deno.realPathSync(at.path) !== at.path) return undefined;
     return fileOf(Deno.lstatSync(at.path), at);
   } catch {
     return undefined; // gone between the listing and this

@@ -196,6 +196,21 @@ Deno.test("Registry refuses a registration that arrives after its withdrawal", (
   });
 });
 
+Deno.test("Registry says beforehand why it would refuse, and changes nothing", () => {
+  const { registry } = newRegistry({ nodeCount: 1 });
+  registry.register(node("a", { sequence: 5 }), 0);
+  for (let n = 0; n < 9; n++) {
+    assertEquals(registry.refusalOf(node("a", { sequence: 6 }), 1), undefined);
+    assertEquals(
+      registry.refusalOf(node("a", { sequence: 5 }), 1),
+      "stale_sequence",
+    );
+    assertEquals(registry.refusalOf(node("b"), 1), "registry_full");
+  }
+  assertEquals(registry.find("a", 1)?.sequence, 5);
+  assertEquals(registry.refusalOf(node("b"), LEASE_MS), undefined, "a ended");
+});
+
 Deno.test("Registry renews when full, and refuses who is new", () => {
   const { registry } = newRegistry({ nodeCount: 2 });
   registry.register(node("a"), 0);

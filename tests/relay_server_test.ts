@@ -1,6 +1,7 @@
 import {
   assertEquals,
   assertExists,
+  assertLess,
   assertMatch,
   assertRejects,
 } from "@std/assert";
@@ -9,6 +10,7 @@ import { createCertificate } from "../lib/certificate.ts";
 import { type Endpoint, writeAll } from "../lib/conn.ts";
 import { encodeFrame } from "../lib/frame.ts";
 import { createIdentity, type Identity } from "../lib/identity.ts";
+import { LIMITS } from "../lib/limits.ts";
 import {
   encodeMessage,
   type MessageOf,
@@ -242,10 +244,51 @@ Deno.test("A relay refuses a registration for somebody else's id", async () => {
   await channel.send({ kind: "register", ...forged });
   const answer = await channel.receive(["registered", "refused"]);
   assertEquals(answer?.kind === "refused" && answer.code, "bad_signature");
-  await channel.send({ kind: "withdraw", ...forged });
-  const again = await channel.receive(["withdrawn", "refused"]);
-  assertEquals(again?.kind === "refused" && again.code, "bad_signature");
+  assertEquals(await channel.receive(["registered"]), null, "it has ended");
   await channel.close();
+  const second = await greeted(relay, "node");
+  const leaving = await signFor(second.hello, bob, {
+    sequence: 9,
+    purpose: "withdraw",
+  });
+  await second.channel.send({
+    kind: "withdraw",
+    ...leaving,
+    certificate: forged.certificate,
+  });
+  const again = await second.channel.receive(["withdrawn", "refused"]);
+  assertEquals(again?.kind === "refused" && again.code, "bad_signature");
+  await second.channel.close();
+  assertEquals(relay.server.nodeCount, 1);
+});
+
+Deno.test("A relay looks at a signature last, for that costs it most", async () => {
+  await using relay = await startRelay({ limits: { nodesPerAddressCount: 1 } });
+  await register(relay, alice, { sequence: 5 });
+  const signature = new Uint8Array(64).toBase64();
+  for (
+    const [identity, claim, outcome] of [
+      [alice, { sequence: 5 }, "stale_sequence"],
+      [bob, {}, "too_many_nodes_for_address"],
+      [alice, { sequence: 6, nonce: "AAAA" }, "replayed"],
+      [bob, { purpose: "withdraw" }, "withdrawn"],
+      [alice, { sequence: 6 }, "bad_signature"],
+      [alice, { sequence: 6, purpose: "withdraw" }, "bad_signature"],
+    ] as const
+  ) {
+    const { channel, hello } = await greeted(relay, "node");
+    const { purpose: kind = "register" } = claim as Claim;
+    const signed = await signFor(hello, identity, claim);
+    await channel.send({ kind, ...signed, signature });
+    const answer = await channel.receive([
+      "registered",
+      "withdrawn",
+      "refused",
+    ]);
+    const found = answer?.kind === "refused" ? answer.code : answer?.kind;
+    assertEquals(found, outcome);
+    await channel.close();
+  }
   assertEquals(relay.server.nodeCount, 1);
 });
 
@@ -511,6 +554,21 @@ Deno.test("A relay that closes ends open connections and frees its port", async 
   const { port } = relay.server.address;
   await using again = await startRelay({ port });
   assertEquals(again.server.address.port, port);
+});
+
+Deno.test("A relay that closes does not wait for a node that does not answer", async () => {
+  const relay = await startRelay();
+  using silent = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = silent.addr;
+  await register(relay, alice, { addresses: [{ host: "127.0.0.1", port }] });
+  const { channel } = await greeted(relay, "client");
+  await channel.send({ kind: "report", id: alice.id });
+  using _dialBack = await within(silent.accept(), "the dial-back");
+  const startedAt = performance.now();
+  await relay.server.close();
+  assertLess(performance.now() - startedAt, LIMITS.connectMs / 2);
+  assertEquals(relay.log.names.includes("node_left"), false);
+  channel.conn.close();
 });
 
 Deno.test("A relay closes when its signal is aborted", async () => {

@@ -7,6 +7,7 @@
 
 import type { ClientEvent } from "../client/events.ts";
 import { formatEndpoint } from "../conn.ts";
+import { Failure } from "../errors.ts";
 import { show } from "../text.ts";
 import { formatProgress } from "./progress.ts";
 import { tellRelayMet } from "./role.ts";
@@ -81,7 +82,7 @@ function plainEvent(event: ClientEvent): TerminalEvent {
   return JSON.parse(JSON.stringify(event, (key, value) => {
     if (key === "certificate" || key === "signed") return undefined;
     if (key === "addresses") return value.map(formatEndpoint);
-    if (value instanceof Error) return { ...value, message: value.message };
+    if (value instanceof Failure) return { kind: value.kind, ...value.parts };
     return value;
   })) as TerminalEvent;
 }

@@ -29,7 +29,10 @@ import type { Hasher } from "../transfer/hashing.ts";
 import {
   type Occupant,
   occupantOf,
+  OTHERS,
   PartialFile,
+  partialPathOf,
+  removePublished,
   syncFolder,
   type TargetOptions,
 } from "../transfer/partial.ts";
@@ -296,6 +299,7 @@ class Get implements AsyncDisposable {
       for (const session of this.#sessions) {
         download.addSource(this.#sourceOf(session));
       }
+      download.closeSources();
       for (const job of jobs) {
         while (
           this.#partials.size >= OPEN_LARGE_FILES && !this.#stop.signal.aborted
@@ -362,6 +366,7 @@ class Get implements AsyncDisposable {
     const { name, path, group } = job;
     try {
       const isNew = await folders.ensure(dirname(path));
+      await folders.refuseLinks(path, name);
       const occupant = isNew ? "none" : await occupantOf(path, group.size);
       const isCut = pieceCountOf(group.size) > 1;
       let manifest: Manifest | undefined;
@@ -378,7 +383,8 @@ class Get implements AsyncDisposable {
       const { size, content } = group;
       const file = { name, size, content, manifest, sources };
       if (!isCut) return { ...file, sink: this.#smallSink(job) };
-      return { ...file, ...await this.#largeSink(job, manifest) };
+      const large = await this.#largeSink(job, manifest);
+      return large && { ...file, ...large };
     } catch (error) {
       this.#options.signal?.throwIfAborted();
       if (!(error instanceof Failure)) throw error;
@@ -405,6 +411,8 @@ class Get implements AsyncDisposable {
         hashes !== undefined &&
         new Manifest(group.size, hashes).contentId === manifest.contentId
       ) {
+        // A run that was killed in between has left its other name.
+        await removePublished(partialPathOf(path), path);
         this.#tally.expect(group.size, group.size);
         this.#tally.complete();
         this.#saved.set(name, path);
@@ -435,6 +443,8 @@ class Get implements AsyncDisposable {
       } catch (error) {
         this.#options.signal?.throwIfAborted();
         if (isBug(error)) throw error;
+        // It was ourselves who ended it.
+        if (this.#stop.signal.aborted) throw this.#stop.signal.reason;
         const cause = causeOf(error);
         const told = { node: this.#nodes.get(node)!, cause, out: false };
         this.#tell({ event: "node_trouble", kind: "broke_off", ...told });
@@ -447,7 +457,7 @@ class Get implements AsyncDisposable {
     });
   }
 
-  #smallSink({ path, group }: Job): Sink {
+  #smallSink({ name, path, group }: Job): Sink {
     this.#tally.expect(group.size, 0);
     const options = this.#targetOptions(group);
     const wanted = this.#options.sha256?.toLowerCase();
@@ -458,22 +468,39 @@ class Get implements AsyncDisposable {
       await this.#small.save(path, bytes, options);
     };
     return {
-      write: (_first, bytes) => save(bytes),
+      write: (_first, bytes) => this.#attempt(name, () => save(bytes)),
       finish: async () => {
-        if (group.size === 0) await save(new Uint8Array()); // had no pieces
+        if (group.size > 0) return;
+        await this.#attempt(name, () => save(new Uint8Array())); // had no pieces
       },
     };
   }
 
-  /** Opens the partial file, and finds out what of it is right. */
+  /**
+   * Opens the partial file, and finds out what of it is right; nothing where the
+   * file has come to be there meanwhile.
+   */
   async #largeSink(
-    { name, path, group }: Job,
+    job: Job,
     known: Manifest | undefined,
-  ): Promise<{ sink: Sink; have: number[]; manifest: Manifest | undefined }> {
+  ): Promise<
+    | { sink: Sink; have: number[]; manifest: Manifest | undefined }
+    | undefined
+  > {
+    const { name, path, group } = job;
     const { size } = group;
     const options = { size, ...this.#targetOptions(group) };
     const partial = await PartialFile.open(path, options);
     this.#partials.set(name, partial);
+    // Another may have published it until this one had the lock.
+    const occupant = options.overwrite ? "none" : await occupantOf(path, size);
+    if (occupant !== "none") {
+      if (await partial.byteCount() === 0) await partial.discard();
+      else await partial.keep();
+      this.#partials.delete(name);
+      const manifest = known ?? await this.#describe(group);
+      if (await this.#isPresent(job, occupant, manifest)) return undefined;
+    }
     let manifest = known;
     let have: number[] = [];
     if (await partial.byteCount() > 0) {
@@ -486,11 +513,11 @@ class Get implements AsyncDisposable {
     );
     this.#tally.expect(size, bytes);
     if (bytes > 0) this.#tell({ event: "file_resumed", name, path, bytes });
-    return { sink: this.#verifying(partial), have, manifest };
+    return { sink: this.#verifying(name, partial), have, manifest };
   }
 
   /** A sink that holds the whole to the SHA-256 that was asked for. */
-  #verifying(partial: PartialFile): Sink {
+  #verifying(name: string, partial: PartialFile): Sink {
     const wanted = this.#options.sha256?.toLowerCase();
     return {
       write: (first, bytes) => partial.write(first, bytes),
@@ -499,9 +526,22 @@ class Get implements AsyncDisposable {
           await partial.discard();
           throw notThatSha256(partial.path);
         }
-        await partial.finish();
+        await this.#attempt(name, () => partial.finish());
       },
     };
+  }
+
+  /**
+   * Saves. That something else has come to be in the way is told of that file
+   * alone; that the disk fails ends everything.
+   */
+  async #attempt(name: string, save: () => Promise<void>): Promise<void> {
+    try {
+      await save();
+    } catch (error) {
+      if (!(error instanceof Failure) || !isInTheWay(error)) throw error;
+      this.#fail(name, error);
+    }
   }
 
   #targetOptions({ modifiedMs }: ContentGroup): TargetOptions {
@@ -510,6 +550,7 @@ class Get implements AsyncDisposable {
 
   #received({ job, from: bytesFrom }: Incoming, hashes: Uint8Array): void {
     const { name, path, group } = job;
+    if (this.#failed.has(name)) return; // something came to be in the way
     const content = group.content ?? new Manifest(group.size, hashes).contentId;
     const from = [...bytesFrom].map(([id, bytes]) => ({
       node: this.#nodes.get(id)!,
@@ -571,6 +612,7 @@ class Get implements AsyncDisposable {
 /** Folders that files are saved in: made where they are missing. */
 class Folders {
   readonly #known = new Map<string, "new" | "old">();
+  readonly #links = new Map<string, boolean>();
 
   /** Makes sure of a folder; whether it is new, and so empty. */
   async ensure(path: string): Promise<boolean> {
@@ -583,7 +625,9 @@ class Folders {
     } catch (error) {
       if (error instanceof Deno.errors.NotFound) {
         await this.ensure(dirname(path));
-        await Deno.mkdir(path);
+        await Deno.mkdir(path).catch((cause) => {
+          throw cannotMake(path, cause);
+        });
         isNew = true;
       } else if (!(error instanceof Deno.errors.AlreadyExists)) {
         throw cannotMake(path, error);
@@ -593,10 +637,44 @@ class Folders {
     return isNew;
   }
 
+  /**
+   * Refuses folders that a name asks for, and that are links to elsewhere. Where
+   * the person said to save may be one: that is their own word.
+   */
+  async refuseLinks(path: string, name: string): Promise<void> {
+    if (!path.endsWith(name)) return;
+    for (
+      let at = dirname(name), folder = dirname(path);
+      at !== ".";
+      at = dirname(at), folder = dirname(folder)
+    ) {
+      if (!this.#links.has(folder)) {
+        this.#links.set(folder, (await Deno.lstat(folder)).isSymlink);
+      }
+      if (this.#links.get(folder)) {
+        throw inTheWay(folder, "is a link, and leads elsewhere");
+      }
+    }
+  }
+
   /** Makes the names in all of them durable. */
   async sync(): Promise<void> {
-    for (const path of this.#known.keys()) await syncFolder(path);
+    for (const path of this.#known.keys()) {
+      await syncFolder(path).catch((cause) => {
+        throw cannotSync(path, cause);
+      });
+    }
   }
+}
+
+function cannotSync(path: string, error: unknown): Failure {
+  return new Failure("local", {
+    what: "Cannot make folder durable",
+    where: show(path),
+    why: describeCause(error),
+    remedy: "what was saved is there, but may not outlast a power failure",
+    cause: error,
+  });
 }
 
 function cannotMake(path: string, error: unknown): Failure {
@@ -606,6 +684,11 @@ function cannotMake(path: string, error: unknown): Failure {
     why: describeCause(error),
     cause: error,
   });
+}
+
+/** Whether somebody else has put the file there, or is about to. */
+function isInTheWay({ cause }: Failure): boolean {
+  return cause instanceof Deno.errors.AlreadyExists || cause === OTHERS;
 }
 
 function inTheWay(path: string, why: string): Failure {

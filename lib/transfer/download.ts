@@ -135,7 +135,12 @@ interface Source {
   out: boolean;
   /** Bytes at the start of each of the last seconds. */
   readonly history: number[];
+  /** Bytes that have come from it. */
   bytes: number;
+  /** Bytes of whole pieces that were right. */
+  arrivedBytes: number;
+  /** How many those were when it failed last. */
+  arrivedAtFailure: number;
 }
 
 /** Receives files. See the module's words. */
@@ -152,6 +157,7 @@ export class Download {
   #mayHaveOrphans = true;
   #failure: { error: unknown } | null = null;
   #closed = false;
+  #sourcesClosed = false;
   #stopped = false;
 
   /** Nothing is received before {@linkcode run}. */
@@ -205,6 +211,8 @@ export class Download {
       out: false,
       history: [],
       bytes: 0,
+      arrivedBytes: 0,
+      arrivedAtFailure: 0,
     };
     this.#sources.set(given.id, source);
     for (let n = 0; n < this.#options.connections; n++) {
@@ -222,10 +230,16 @@ export class Download {
     this.#kick();
   }
 
-  /** Says that no more files follow. */
+  /** Says that no more sources follow: what none of them has is given up. */
+  closeSources(): void {
+    this.#sourcesClosed = true;
+    this.#kick();
+  }
+
+  /** Says that neither files nor sources follow. */
   close(): void {
     this.#closed = true;
-    this.#kick();
+    this.closeSources();
   }
 
   /**
@@ -344,8 +358,13 @@ export class Download {
   #brokeOff(source: Source, connection: string, error: unknown): void {
     const lied = error instanceof ProtocolError &&
       error.code === "corrupt_piece";
-    const givenUp = this.#plan.release(connection);
-    const isLast = ++source.failures >= this.#options.limits.sourceFailureCount;
+    // While there is no other, it may fail as often as it brings something.
+    const isOfUse = this.activeCount === 1 &&
+      source.arrivedBytes > source.arrivedAtFailure;
+    const givenUp = this.#plan.release(connection, undefined, !isOfUse);
+    source.arrivedAtFailure = source.arrivedBytes;
+    source.failures = isOfUse ? 1 : source.failures + 1;
+    const isLast = source.failures >= this.#options.limits.sourceFailureCount;
     if (lied || isLast) givenUp.push(...this.#putOut(source));
     this.#settle(givenUp, lied ? "corrupt" : "undelivered");
     this.#options.onTrouble({
@@ -378,10 +397,15 @@ export class Download {
       requests: 0,
       bytes: 0,
       receivedBytes: 0,
+      reading: new Set(),
       error: null,
     };
     while (!this.#isOver && !source.out) {
-      if (flight.error !== null) throw flight.error;
+      if (flight.error !== null) {
+        // What has come whole before that counts.
+        await Promise.all(flight.reading);
+        throw flight.error;
+      }
       // Small at first: a file is not all for whoever answered first.
       const window = Math.min(
         windowBytes,
@@ -437,7 +461,8 @@ export class Download {
       flight.bytes -= bytes - receiver.receivedBytes;
       return this.#accept(leg, task, receiver);
     });
-    this.#track(reading);
+    flight.reading.add(reading);
+    this.#track(reading.finally(() => flight.reading.delete(reading)));
   }
 
   /** A node no longer has what it said it had. */
@@ -466,41 +491,34 @@ export class Download {
     const { bytes, hashes } = length <= HASHED_AT_ONCE_BYTES
       ? { bytes: given, hashes: hashParts(given, state.pieceBytes) }
       : await this.#options.hasher.hash(given, state.pieceBytes);
-    try {
-      const right = countRight(state, task.first, hashes, claimed);
-      if (right > 0 && !state.ended) {
-        const good = bytes.subarray(
-          0,
-          bytesOf(state, { ...task, count: right }),
-        );
-        await this.#write(leg, { ...task, count: right }, good);
-      }
-      if (right < claimed.length) this.#lied(leg.source, task.file);
-    } finally {
-      this.#slabs.release(bytes);
-    }
+    const right = countRight(state, task.first, hashes, claimed);
+    const good = { ...task, count: right };
+    const isWanted = right > 0 && !state.ended && this.#arrived(leg, good);
+    if (!isWanted) this.#slabs.release(bytes);
+    else this.#track(this.#write(good, bytes));
+    if (right < claimed.length) this.#lied(leg.source, task.file);
   }
 
   /**
-   * Tells the plan that pieces have arrived, and writes them. In this order: a
-   * sink that takes pieces in order keeps some waiting, and their source must
-   * be free meanwhile to fetch those that they wait for.
+   * Writes pieces that have arrived. The plan knows of them already: a sink that
+   * takes pieces in order keeps some waiting, and their source must be free
+   * meanwhile to fetch those that they wait for.
    */
-  async #write(
-    leg: Leg,
-    task: Task,
-    bytes: Uint8Array<ArrayBuffer>,
-  ): Promise<void> {
+  async #write(task: Task, slab: Uint8Array<ArrayBuffer>): Promise<void> {
     const state = this.#files[task.file]!;
-    if (!this.#arrived(leg, task)) return; // others were quicker
     state.writing++;
-    await state.file.sink.write(task.first, bytes);
-    state.writing--;
+    try {
+      const bytes = slab.subarray(0, bytesOf(state, task));
+      await state.file.sink.write(task.first, bytes);
+    } finally {
+      state.writing--;
+      this.#slabs.release(slab);
+    }
     const isWhole = this.#plan.isComplete(task.file) && state.writing === 0;
     if (isWhole && !state.ended) this.#track(this.#finish(task.file));
   }
 
-  /** Whether any of the pieces was still wanted. */
+  /** Tells the plan; whether any of the pieces was still wanted. */
   #arrived({ source, connection }: Leg, task: Task): boolean {
     const { file } = this.#files[task.file]!;
     let bytes = 0;
@@ -508,6 +526,7 @@ export class Download {
       const arrival = this.#plan.arrived(connection, task.file, piece);
       if (arrival === "wanted") bytes += pieceLength(file.size, piece);
     }
+    source.arrivedBytes += bytes;
     if (bytes > 0) this.#options.onBytes(source.given.id, task.file, bytes);
     this.#kick();
     return bytes > 0;
@@ -556,7 +575,7 @@ export class Download {
 
   /** Gives up the files that no source is left for. */
   #failOrphans(): void {
-    if (!this.#closed || !this.#mayHaveOrphans) return;
+    if (!this.#sourcesClosed || !this.#mayHaveOrphans) return;
     this.#mayHaveOrphans = false;
     for (const index of this.#plan.orphans()) {
       this.#giveUp(index, "undelivered");
@@ -598,6 +617,8 @@ interface Flight {
   bytes: number;
   /** Bytes that have come in all. */
   receivedBytes: number;
+  /** Requests that wait for their answer, or whose answer is being verified. */
+  readonly reading: Set<Promise<void>>;
   error: unknown;
 }
 

@@ -30,6 +30,9 @@ export interface TargetOptions {
   readonly modifiedMs: number;
 }
 
+/** Why a file cannot be received that another process has. */
+export const OTHERS = new Error("another process has it");
+
 /** What is under the final name already. */
 export type Occupant = "none" | "same_size" | "other" | "folder";
 
@@ -114,6 +117,7 @@ export class PartialFile implements Sink {
           where: show(path),
           why: "another process is receiving it",
           remedy: "wait for that one, or name another place",
+          cause: OTHERS,
         });
       }
       return new PartialFile(path, file, options);
@@ -180,7 +184,9 @@ export class PartialFile implements Sink {
       try {
         this.#file.seekSync(position, Deno.SeekMode.Start);
         for (let written = 0; written < bytes.length;) {
-          written += await this.#file.write(bytes.subarray(written));
+          written += await uninterrupted(() =>
+            this.#file.write(bytes.subarray(written))
+          );
         }
       } catch (error) {
         throw cannot("save", this.path, error);
@@ -217,7 +223,10 @@ export class PartialFile implements Sink {
       this.#close();
       await syncFolder(dirname(this.path));
     } catch (error) {
-      await this.keep();
+      // Where another was quicker with the same, nobody will go on with this.
+      const isDone = error instanceof Deno.errors.AlreadyExists &&
+        await occupantOf(this.path, this.#size) === "same_size";
+      await (isDone ? this.discard() : this.keep());
       throw error instanceof Failure ? error : cannot("save", this.path, error);
     }
   }
@@ -256,6 +265,17 @@ export function writtenAt({ modifiedMs }: TargetOptions): number {
 
 const NEW = { read: true, write: true, createNew: true, mode: 0o600 };
 
+/** Makes a call again that a signal has interrupted. */
+async function uninterrupted<T>(call: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await call();
+    } catch (error) {
+      if (systemErrorCode(error) !== "EINTR") throw error;
+    }
+  }
+}
+
 async function openNew(path: string): Promise<Deno.FsFile | undefined> {
   try {
     return await Deno.open(path, NEW);
@@ -266,7 +286,10 @@ async function openNew(path: string): Promise<Deno.FsFile | undefined> {
 }
 
 /** Removes the partial name of a file that was published, and not parted from. */
-async function removePublished(partial: string, final: string): Promise<void> {
+export async function removePublished(
+  partial: string,
+  final: string,
+): Promise<void> {
   try {
     const [before, after] = [
       await Deno.lstat(partial),
@@ -357,7 +380,9 @@ let mode: number | undefined;
  */
 export async function usualMode(folder: string): Promise<number> {
   if (mode !== undefined) return mode;
-  const path = join(folder, `.${crypto.randomUUID()}${PARTIAL_SUFFIX}`);
+  // One name for all: what a killed run has left of it is removed by the next.
+  const path = join(folder, `.mode${PARTIAL_SUFFIX}`);
+  await Deno.remove(path).catch(ignore); // there is none, as a rule
   using file = await Deno.open(path, {
     write: true,
     createNew: true,

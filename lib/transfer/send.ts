@@ -6,6 +6,7 @@
  */
 
 import { delay } from "@std/async/delay";
+import { isBug } from "../errors.ts";
 import { createSha256, sha256 } from "../hash.ts";
 import type { Limits } from "../limits.ts";
 import { pieceLength } from "../manifest.ts";
@@ -14,7 +15,7 @@ import type { RateLimit } from "../rate.ts";
 import type { OpenedFile } from "../share.ts";
 
 /** How sending ended. */
-export type SendOutcome = "completed" | "changed";
+export type SendOutcome = "completed" | "changed" | "unreadable";
 
 /** What is asked for, and how it is to be sent. */
 export interface SendOptions {
@@ -53,12 +54,19 @@ export async function sendPieces(
       const step = rate === undefined ? limits.frameDataBytes : rate.stepBytes;
       const most = Math.min(left, step, limits.frameDataBytes);
       if (rate !== undefined) await pace(outbox, rate, most);
+      let isReadable = true;
       const length = await outbox.data(request, most, async (target) => {
-        const read = await opened.read(target, position);
-        hash?.update(target.subarray(0, read));
-        return read;
+        try {
+          const read = await opened.read(target, position);
+          hash?.update(target.subarray(0, read));
+          return read;
+        } catch (error) {
+          if (isBug(error)) throw error;
+          isReadable = false; // the disk fails; the client may ask another
+          return 0;
+        }
       });
-      if (length === 0) return "changed"; // cut short
+      if (length === 0) return isReadable ? "changed" : "unreadable";
       left -= length;
       position += length;
     }

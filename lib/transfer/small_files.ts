@@ -7,6 +7,7 @@
  * @module
  */
 
+import { systemErrorCode } from "../errors.ts";
 import {
   cannot,
   hasNoLinks,
@@ -113,7 +114,11 @@ function write(
   options: TargetOptions,
 ): void {
   for (let written = 0; written < bytes.length;) {
-    written += file.writeSync(bytes.subarray(written));
+    try {
+      written += file.writeSync(bytes.subarray(written));
+    } catch (error) {
+      if (systemErrorCode(error) !== "EINTR") throw error; // else once more
+    }
   }
   file.utimeSync(new Date(), new Date(writtenAt(options)));
 }
@@ -127,6 +132,8 @@ function publish(
   try {
     Deno.linkSync(from, to);
   } catch (error) {
+    // Nobody goes on with so little: it must not lie there.
+    if (error instanceof Deno.errors.AlreadyExists) Deno.removeSync(from);
     if (!hasNoLinks(error)) throw error;
     // A place is taken before it is filled: nobody else's is.
     Deno.openSync(to, { write: true, createNew: true }).close();

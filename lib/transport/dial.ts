@@ -101,6 +101,8 @@ export async function dialAny(
     return conn;
   };
   for (const endpoint of endpoints) {
+    const isLate = performance.now() - startedAt >= options.timeoutMs;
+    if (isLate && attempts.length > 0) break;
     const dialling = attempt(endpoint);
     dialling.catch(() => {}); // judged together with the others
     attempts.push(dialling);

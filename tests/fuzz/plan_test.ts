@@ -78,10 +78,14 @@ class Table {
   }
 
   /** Takes a piece back; whether its file is given up for it. */
-  giveBack(file: FileRow, piece: Piece, source: string): boolean {
+  giveBack(
+    file: FileRow,
+    piece: Piece,
+    { source, isFailure }: { source: string; isFailure: boolean },
+  ): boolean {
     piece.asked.delete(source);
     if (piece.done || file.hasEnded) return false;
-    piece.failures++;
+    if (isFailure) piece.failures++;
     if (piece.asked.size > 0) return false; // another may still deliver it
     if (piece.failures < this.options.pieceFailureCount) return false;
     file.hasEnded = true;
@@ -274,19 +278,20 @@ class Consume extends Step<{ file: number; ahead: number }> {
   }
 }
 
-class Release extends Step<{ source: string; task: Task | undefined }> {
+class Release extends Step<
+  { source: string; task: Task | undefined; isFailure: boolean }
+> {
   happen(table: Table, plan: Plan): void {
-    const { source, task } = this.options;
-    const givenUp = plan.release(source, task);
-    assertEquals(givenUp.toSorted(), takeBack(table, source, task));
+    const { source, task, isFailure } = this.options;
+    const givenUp = plan.release(source, task, isFailure);
+    assertEquals(givenUp.toSorted(), takeBack(table, this.options));
   }
 }
 
-/** Takes back what `source` was asked for; the files given up for it. */
+/** Takes back what a source was asked for; the files given up for it. */
 function takeBack(
   table: Table,
-  source: string,
-  only?: Task,
+  { source, task: only, isFailure }: Release["options"],
 ): number[] {
   const givenUp = new Set<number>();
   for (const [index, file] of table.files.entries()) {
@@ -295,7 +300,9 @@ function takeBack(
       const isMeant = only === undefined ||
         (at >= only.first && at < only.first + only.count);
       if (!isMeant || !piece.asked.has(source)) continue;
-      if (table.giveBack(file, piece, source)) givenUp.add(index);
+      if (table.giveBack(file, piece, { source, isFailure })) {
+        givenUp.add(index);
+      }
     }
   }
   return [...givenUp].toSorted();
@@ -306,7 +313,10 @@ class DropSource extends Step<{ source: string }> {
     const { source } = this.options;
     const givenUp = plan.drop(source);
     if (table.sources.has(source)) table.out.add(source);
-    assertEquals(givenUp.toSorted(), takeBack(table, source));
+    assertEquals(
+      givenUp.toSorted(),
+      takeBack(table, { source, task: undefined, isFailure: true }),
+    );
   }
 }
 
@@ -366,8 +376,11 @@ const STEPS: fc.Arbitrary<fc.Command<Table, Plan>>[] = [
   ),
   fc.record({ source, file, piece }).map((options) => new Arrive(options)),
   fc.record({ file, ahead: piece }).map((options) => new Consume(options)),
-  fc.record({ source, task: fc.option(task, { nil: undefined }) })
-    .map((options) => new Release(options)),
+  fc.record({
+    source,
+    task: fc.option(task, { nil: undefined }),
+    isFailure: fc.boolean(),
+  }).map((options) => new Release(options)),
   fc.record({ source }).map((options) => new DropSource(options)),
   fc.record({ file, holder: fc.constantFrom(...HOLDERS), has: fc.boolean() })
     .map((options) => new ChangeHolder(options)),

@@ -1,0 +1,390 @@
+/**
+ * A relay process under attack, with the limits it has by default: what a
+ * flood from one address costs everybody else. Attackers bind addresses of
+ * their own in 127.0.0.0/8; honest clients come from 127.0.0.1, to which some
+ * limits do not apply, and from 127.0.0.3, to which all do.
+ *
+ * The figures are printed; what is asserted leaves room for a busy machine.
+ * `FLOOD_SECONDS=60` makes a soak of it.
+ */
+
+import { assertEquals, assertLess } from "@std/assert";
+import { connect, type Socket } from "node:net";
+import { Channel } from "../../lib/channel.ts";
+import { fetchFile } from "../../lib/client/fetch.ts";
+import { listNodes } from "../../lib/client/listing.ts";
+import type { Conn, Endpoint } from "../../lib/conn.ts";
+import { isBug } from "../../lib/errors.ts";
+import { encodeFrame } from "../../lib/frame.ts";
+import { greet } from "../../lib/greeting.ts";
+import { LIMITS } from "../../lib/limits.ts";
+import { encodeMessage } from "../../lib/messages.ts";
+import { within } from "../_event_log.ts";
+import { startNode } from "../_network.ts";
+import { randomBytes, seededRandom } from "../_random.ts";
+import { testWith } from "../_tools.ts";
+import { dialFrom } from "../bench/_big_relay.ts";
+import { median } from "../bench/_measuring.ts";
+import { type RelayProcess, spawnRelay } from "./_processes.ts";
+
+const MIB = 1024 ** 2;
+/** The aim is 200 ms; the rest is for a machine that does other things. */
+const LIST_MS = 1_000;
+const SOAK_SECONDS = Deno.env.get("FLOOD_SECONDS");
+const FLOOD_MS = 1_000 * Number(SOAK_SECONDS ?? 1);
+/**
+ * Memory that a flood may cost. A process with little to do collects late: of
+ * what it handles in minutes, some 140 MiB wait to be collected, flood or not.
+ */
+const GROWTH_BYTES = (SOAK_SECONDS === undefined ? 20 : 200) * MIB;
+const LIST_EVERY_MS = 100;
+const ATTACKER = "127.0.0.2";
+const STRANGER = "127.0.0.3";
+const FILE = "what the node has\n";
+
+/** A relay process and a node, both honest. */
+interface Scene extends AsyncDisposable {
+  readonly relay: RelayProcess;
+  readonly at: Endpoint;
+  readonly plaintext: boolean;
+}
+
+async function openScene(plaintext: boolean): Promise<Scene> {
+  await using stack = new AsyncDisposableStack();
+  const encryption = plaintext ? ["--plaintext"] : [];
+  const relay = stack.use(
+    await spawnRelay(["--host", "0.0.0.0", ...encryption, "0"]),
+  );
+  const at = { host: "127.0.0.1", port: Number(relay.port) };
+  stack.use(
+    await startNode({ server: { address: at } }, { f: FILE }, { plaintext }),
+  );
+  const owned = stack.move();
+  const scene = {
+    relay,
+    at,
+    plaintext,
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+  // What every process needs once is not what a flood costs.
+  for (let n = 0; n < 20; n++) await list(scene);
+  await fetchText(scene);
+  return scene;
+}
+
+/** How many milliseconds an honest client waits for its listing. */
+async function list({ at, relay, plaintext }: Scene): Promise<number> {
+  const startedAt = performance.now();
+  const pin = plaintext ? {} : { id: relay.id };
+  const { nodes } = await within(
+    listNodes({ relay: { ...at, ...pin }, plaintext }),
+    "a listing",
+  );
+  assertEquals(nodes.length, 1);
+  return performance.now() - startedAt;
+}
+
+/** The same from an address of its own. */
+async function listFrom(scene: Scene, host: string): Promise<number> {
+  const startedAt = performance.now();
+  using conn = await dialFrom(host, scene);
+  const channel = new Channel(conn, {
+    limits: LIMITS,
+    writeStallMs: 5_000,
+    idleMs: 5_000,
+  });
+  await greet(channel, { role: "client" });
+  await channel.send({ kind: "list" });
+  assertEquals((await channel.receive(["nodes"]))?.count, 1);
+  return performance.now() - startedAt;
+}
+
+async function fetchText({ at, plaintext }: Scene): Promise<void> {
+  await using file = await within(
+    fetchFile({ relay: at, plaintext, name: "f" }),
+    "a fetch",
+  );
+  const pieces = await Array.fromAsync(file.pieces(), (piece) => piece.slice());
+  assertEquals(await new Blob(pieces).text(), FILE);
+}
+
+async function residentBytes({ relay }: Scene): Promise<number> {
+  // Deno wants all permissions for that; another program does not.
+  const args = [`/proc/${relay.pid}/status`];
+  const { stdout } = await new Deno.Command("cat", { args }).output();
+  const status = new TextDecoder().decode(stdout);
+  return Number(/^VmRSS:\s*(\d+) kB$/m.exec(status)?.[1]) * 1024;
+}
+
+/** Something that goes on until its signal is aborted. */
+type Flood = (scene: Scene, signal: AbortSignal) => Promise<void>;
+
+/** Lists and fetches while `flood` runs, and after it. */
+async function outlast(
+  scene: Scene,
+  flood: Flood,
+  what: string,
+): Promise<void> {
+  const before = await residentBytes(scene);
+  const stop = new AbortController();
+  const running = flood(scene, stop.signal);
+  const waits: number[] = [];
+  let most = before;
+  try {
+    for (
+      const until = performance.now() + FLOOD_MS;
+      performance.now() < until;
+    ) {
+      await pause(LIST_EVERY_MS);
+      waits.push(await list(scene));
+      most = Math.max(most, await residentBytes(scene));
+    }
+    waits.push(await listFrom(scene, STRANGER));
+    await fetchText(scene);
+  } finally {
+    stop.abort();
+    await within(running, "the end of the flood");
+  }
+  await list(scene);
+  const after = await residentBytes(scene);
+  const mib = (bytes: number) => (bytes / MIB).toFixed(1);
+  say(
+    `${what}: listing ${median(waits).toFixed(0)} ms ` +
+      `(median of ${waits.length}, most ${Math.max(...waits).toFixed(0)}); ` +
+      `relay ${mib(before)} MiB, at most +${mib(most - before)}, ` +
+      `afterwards +${mib(after - before)}`,
+  );
+  assertLess(median(waits), LIST_MS);
+  assertLess(most - before, GROWTH_BYTES);
+  assertLess(after - before, GROWTH_BYTES);
+}
+
+function say(line: string): void {
+  Deno.stdout.writeSync(new TextEncoder().encode(`${line}\n`));
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/** Runs an attacker's part, in which the relay may hang up at any moment. */
+async function untilCut(attack: () => Promise<void>): Promise<void> {
+  try {
+    await attack();
+  } catch (error) {
+    if (isBug(error)) throw error;
+    await pause(1); // and the attacker tries again
+  }
+}
+
+/** Writes on and on, until it is cut off or told to stop. */
+async function pour(
+  conn: Conn,
+  { next, signal }: { next: () => Uint8Array; signal: AbortSignal },
+): Promise<void> {
+  const stop = () => conn.close();
+  signal.addEventListener("abort", stop);
+  try {
+    while (!signal.aborted) {
+      await conn.write(next());
+      await pause(0); // the honest ones live in the same process
+    }
+  } finally {
+    signal.removeEventListener("abort", stop);
+  }
+}
+
+const HELLO = encodeMessage({ kind: "hello", protocol: 1, role: "client" });
+
+/** Sockets of an attacker's that say nothing and wait to be hung up on. */
+class Crowd implements Disposable {
+  readonly #at: Endpoint;
+  readonly #open = new Set<Socket>();
+
+  constructor(at: Endpoint) {
+    this.#at = at;
+  }
+
+  get size(): number {
+    return this.#open.size;
+  }
+
+  add(localAddress: string): void {
+    const socket = connect({ ...this.#at, localAddress });
+    this.#open.add(socket);
+    socket.on("error", () => {}); // told by "close" too
+    socket.once("close", () => this.#open.delete(socket));
+    socket.resume();
+  }
+
+  [Symbol.dispose](): void {
+    for (const socket of this.#open) socket.destroy();
+  }
+}
+
+/** 300 connections that say nothing, tried at once. */
+const silent: Flood = async ({ at }, signal) => {
+  using crowd = new Crowd(at);
+  for (let n = 0; n < 300; n++) crowd.add(ATTACKER);
+  while (!signal.aborted) await pause(50);
+};
+
+/** 5,000 connects a second. */
+const connecting: Flood = async ({ at }, signal) => {
+  using crowd = new Crowd(at);
+  const startedAt = performance.now();
+  let count = 0;
+  while (!signal.aborted) {
+    const due = (performance.now() - startedAt) * 5;
+    for (let n = 0; n < 50 && count < due; n++, count++) crowd.add(ATTACKER);
+    await pause(5);
+  }
+  const seconds = (performance.now() - startedAt) / 1_000;
+  say(`  ${(count / seconds).toFixed(0)} connects a second`);
+};
+
+/** Empty frames, on one connection after another. */
+const emptyFrames: Flood = async (scene, signal) => {
+  const frame = encodeFrame(0x7e, new Uint8Array());
+  const frames = new Uint8Array(10_000 * frame.length);
+  for (let at = 0; at < frames.length; at += frame.length) {
+    frames.set(frame, at);
+  }
+  const startedAt = performance.now();
+  let count = 0;
+  while (!signal.aborted) {
+    await untilCut(async () => {
+      using conn = await dialFrom(ATTACKER, scene);
+      await conn.write(HELLO);
+      const next = () => {
+        count += 10_000;
+        return frames;
+      };
+      await pour(conn, { next, signal });
+    });
+  }
+  const seconds = (performance.now() - startedAt) / 1_000;
+  say(`  ${(count / seconds).toFixed(0)} empty frames a second`);
+};
+
+/** A length of 4 GiB, before the hello or after it, and bytes that follow. */
+const hugeLengths: Flood = async (scene, signal) => {
+  const header = Uint8Array.of(0x24, 0xff, 0xff, 0xff, 0xff);
+  const next = () => new Uint8Array(64 * 1024);
+  for (let n = 0; !signal.aborted; n++) {
+    await untilCut(async () => {
+      using conn = await dialFrom(ATTACKER, scene);
+      if (n % 2 === 1) await conn.write(HELLO);
+      await conn.write(header);
+      await pour(conn, { next, signal });
+    });
+  }
+};
+
+/** Noise: in place of TLS, inside of it, and in frames of their own. */
+const noise: Flood = async ({ at, plaintext }, signal) => {
+  const random = seededRandom(13);
+  const bytes = () => randomBytes(4096, random);
+  const frame = () =>
+    encodeFrame(random() * 256, randomBytes(random() * 2_000, random));
+  for (let n = 0; !signal.aborted; n++) {
+    await untilCut(async () => {
+      const isPlain = plaintext || n % 3 === 0;
+      using conn = await dialFrom(ATTACKER, { at, plaintext: isPlain });
+      if (n % 4 > 1) await conn.write(HELLO);
+      await pour(conn, { next: n % 3 === 1 ? bytes : frame, signal });
+    });
+  }
+};
+
+const ignore = Deno.build.os !== "linux"; // /proc, and addresses of 127.0.0.0/8
+
+for (
+  const [what, flood, reason] of [
+    ["300 silent connections", silent, /connecting_too_fast|handshake_evicted/],
+    ["5,000 connects a second", connecting, /connecting_too_fast/],
+    ["100,000 empty frames a second", emptyFrames, /rate_limited/],
+    ["lengths of 4 GiB", hugeLengths, /frame_too_large/],
+    ["random bytes", noise, /bad_handshake|frame_too_large|bad_message/],
+  ] as const
+) {
+  for (const plaintext of [false, true]) {
+    Deno.test({
+      name: `A relay${plaintext ? " in the clear" : ""} ` +
+        `under ${what} serves others as before`,
+      ignore,
+      fn: async () => {
+        await using scene = await openScene(plaintext);
+        await outlast(scene, flood, `${what}${plaintext ? ", plaintext" : ""}`);
+        await scene.relay.stderr.until(reason);
+      },
+    });
+  }
+}
+
+for (const plaintext of [false, true]) {
+  testWith(
+    ["prlimit"],
+    `A relay${plaintext ? " in the clear" : ""} ` +
+      "out of file descriptors recovers, and does not exit",
+    async () => {
+      await using scene = await openScene(plaintext);
+      const { relay, at } = scene;
+      await limitDescriptors(relay, 128);
+      {
+        using crowd = new Crowd(at);
+        for (let n = 0; n < 160; n++) crowd.add(`127.0.1.${n % 16}`);
+        await within(untilDescriptors(relay, 128), "running out");
+        const lastWord = list(scene).then(() => "served", () => "not served");
+        const isServed = Promise.race([lastWord, pause(200)]);
+        assertEquals(await isServed === "served", false);
+        crowd[Symbol.dispose]();
+        await lastWord;
+      }
+      await listAtLast(scene);
+      await fetchText(scene);
+      await relay.stderr.until(
+        /^cannot accept connections: .*(descriptors|open files)/,
+      );
+      relay.signal("SIGTERM");
+      assertEquals(await within(relay.exitCode, "the exit"), 0);
+    },
+  );
+}
+
+async function limitDescriptors(
+  { pid }: RelayProcess,
+  count: number,
+): Promise<void> {
+  const args = [`--nofile=${count}`, "--pid", String(pid)];
+  const { code } = await new Deno.Command("prlimit", { args }).output();
+  assertEquals(code, 0);
+}
+
+async function untilDescriptors(
+  { pid }: RelayProcess,
+  count: number,
+): Promise<void> {
+  const args = [`/proc/${pid}/fd`];
+  for (;;) {
+    const { stdout } = await new Deno.Command("ls", { args }).output();
+    if (new TextDecoder().decode(stdout).split("\n").length > count) return;
+    await pause(20);
+  }
+}
+
+/** Lists as soon as the relay can be reached again. */
+async function listAtLast(scene: Scene): Promise<void> {
+  const startedAt = performance.now();
+  for (;;) {
+    try {
+      await list(scene);
+      break;
+    } catch (error) {
+      if (isBug(error) || performance.now() - startedAt > 15_000) throw error;
+      await pause(100);
+    }
+  }
+  const seconds = (performance.now() - startedAt) / 1_000;
+  say(`lists again after ${seconds.toFixed(1)} s`);
+}

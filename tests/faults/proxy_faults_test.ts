@@ -1,0 +1,577 @@
+/**
+ * What goes wrong on the way between a client and a node: the client goes on
+ * with another node where there is one, says what happened where there is none,
+ * never waits longer than it must, and never publishes a wrong file.
+ */
+
+import { assert, assertEquals, assertLess, assertMatch } from "@std/assert";
+import { delay } from "@std/async/delay";
+import { join } from "@std/path";
+import { fetchFile } from "../../lib/client/fetch.ts";
+import { listNodes } from "../../lib/client/listing.ts";
+import { Failure, type FailureKind } from "../../lib/errors.ts";
+import { greet } from "../../lib/greeting.ts";
+import type { Limits } from "../../lib/limits.ts";
+import { pieceCountOf } from "../../lib/manifest.ts";
+import type { NodeOptions } from "../../lib/node_server.ts";
+import { within } from "../_event_log.ts";
+import {
+  type FaultProxy,
+  type FaultProxyOptions,
+  type Faults,
+  startFaultProxy,
+} from "../_fault_proxy.ts";
+import {
+  IDENTITIES,
+  openChannel,
+  startNode,
+  startRelay,
+  type TestNode,
+  type TestRelay,
+} from "../_network.ts";
+import { randomBytes, seededRandom } from "../_random.ts";
+import { tempShare } from "../_temp_share.ts";
+import {
+  ClientLog,
+  filesIn,
+  get,
+  type GetOutcome,
+} from "../client/_outcomes.ts";
+import { spawnNode } from "../e2e/_processes.ts";
+
+const MIB = 1024 * 1024;
+const FILE = randomBytes(3 * MIB + 7, seededRandom(1));
+const SMALL = randomBytes(5_000, seededRandom(2));
+// Well into the file, behind the hellos and what was found.
+const MIDDLE = MIB + 77;
+
+// Short, so that what they are for is seen to happen.
+const LIMITS: Partial<Limits> = {
+  connectMs: 1_000,
+  handshakeMs: 1_000,
+  pieceStallMs: 700,
+  sourceFailureCount: 2,
+};
+// All of them one after the other, for every attempt, and some for the machine.
+const DEADLINE_MS = 10_000;
+
+/** How everybody speaks in a test. */
+type Mode = "TLS" | "plaintext";
+
+interface Network extends AsyncDisposable {
+  readonly relay: TestRelay;
+  readonly proxy: FaultProxy;
+  /** The node behind the proxy. */
+  readonly faulty: TestNode;
+}
+
+function speaking(mode: Mode): { plaintext: boolean } {
+  return { plaintext: mode === "plaintext" };
+}
+
+/** A relay, and a node that clients reach through a proxy alone. */
+async function startNetwork(
+  { mode = "TLS", faults, files = { "f": FILE }, ...options }:
+    & { mode?: Mode; faults: FaultProxyOptions }
+    & { files?: Record<string, Uint8Array> }
+    & Partial<NodeOptions>,
+): Promise<Network> {
+  await using stack = new AsyncDisposableStack();
+  const relay = stack.use(
+    await startRelay({
+      ...speaking(mode),
+      // It would find the node dead, and rightly so, and list it no more.
+      limits: { dialBackCount: 0 },
+    }),
+  );
+  const proxy = await startFaultProxy(faults);
+  const faulty = await startNode(relay, files, {
+    name: "faulty",
+    advertise: { host: "127.0.0.1", port: proxy.port },
+    ...speaking(mode),
+    ...options,
+  });
+  stack.use(faulty);
+  stack.use(proxy); // ends first: nobody waits for what it holds up
+  proxy.target = faulty.server.address.port;
+  const rest = stack.move();
+  return {
+    relay,
+    proxy,
+    faulty,
+    [Symbol.asyncDispose]: () => rest.disposeAsync(),
+  };
+}
+
+/** A second node that nothing is wrong with, slow enough not to do it all. */
+function startGood(
+  relay: TestRelay,
+  mode: Mode,
+  limitRate = 8 * MIB,
+): Promise<TestNode> {
+  return startNode(relay, { "f": FILE }, {
+    name: "good",
+    limitRate,
+    ...speaking(mode),
+  });
+}
+
+/** Gets a file before the deadline; what is there is right, or nothing is. */
+async function getInTime(
+  { relay }: Network,
+  folder: { path: string },
+  { mode = "TLS", name = "f", bytes = FILE, limits = {} }: {
+    mode?: Mode;
+    name?: string;
+    bytes?: Uint8Array;
+    limits?: Partial<Limits>;
+  } = {},
+): Promise<GetOutcome & { ms: number }> {
+  const { server, identity } = relay;
+  const startedAt = performance.now();
+  const outcome = await within(
+    get(relay, folder.path, [name], {
+      relay: mode === "TLS"
+        ? { ...server.address, id: identity.id }
+        : server.address,
+      limits: { ...LIMITS, ...limits },
+      ...speaking(mode),
+    }),
+    "an answer of the client",
+  );
+  const ms = performance.now() - startedAt;
+  assertLess(ms, DEADLINE_MS);
+  if (outcome.saved[name] !== undefined) {
+    assertEquals(await Deno.readFile(join(folder.path, name)), bytes);
+    assertEquals(filesIn(folder.path), [name], "and nothing beside it");
+  } else assertEquals(filesIn(folder.path).includes(name), false);
+  return { ...outcome, ms };
+}
+
+/** What the client says of a node it knows nothing good of. */
+function lastAnswer({ log }: GetOutcome): string {
+  return log.of("node_answered").filter(({ node }) => node.name === "faulty")
+    .at(-1)!.answer.kind;
+}
+
+interface Fault {
+  readonly name: string;
+  readonly faults: FaultProxyOptions;
+  /** How it ends where there is no other node. */
+  readonly alone: FailureKind;
+  /** Whether the client hears from the node at all. */
+  readonly reached: boolean;
+}
+
+/** On the way from the node to the client. */
+function towardsClient(faults: Faults): FaultProxyOptions {
+  return { toDialler: faults };
+}
+
+/** The same, and the way does not get better for whoever dials again. */
+function forGood(faults: Faults): FaultProxyOptions {
+  return { toDialler: { ...faults, inAll: true } };
+}
+
+const FATAL: readonly Fault[] = [
+  {
+    name: "a proxy that takes everything and answers nothing",
+    faults: { toTarget: { swallowAfter: 0 } },
+    alone: "not_found",
+    reached: false,
+  },
+  {
+    name: "a proxy that reads nothing",
+    faults: { toTarget: { stallAfter: 1 } },
+    alone: "not_found",
+    reached: false,
+  },
+  {
+    name: "an end before the first byte",
+    faults: towardsClient({ cutAfter: 0 }),
+    alone: "not_found",
+    reached: false,
+  },
+  {
+    name: "a reset before the first byte",
+    faults: towardsClient({ cutAfter: 0, cut: "rst" }),
+    alone: "not_found",
+    reached: false,
+  },
+  {
+    name: "an end in the middle of the hellos",
+    faults: towardsClient({ cutAfter: 100 }),
+    alone: "not_found",
+    reached: false,
+  },
+  {
+    name: "a stall in the middle of the file",
+    faults: forGood({ stallAfter: MIDDLE }),
+    alone: "undelivered",
+    reached: true,
+  },
+  {
+    name: "a black hole from the middle of the file on",
+    faults: forGood({ swallowAfter: MIDDLE }),
+    alone: "undelivered",
+    reached: true,
+  },
+  {
+    name: "an end in the middle of the file",
+    faults: forGood({ cutAfter: MIDDLE }),
+    alone: "undelivered",
+    reached: true,
+  },
+  {
+    name: "a reset in the middle of the file",
+    faults: forGood({ cutAfter: MIDDLE, cut: "rst" }),
+    alone: "undelivered",
+    reached: true,
+  },
+  {
+    name: "a reset on the way to the node",
+    faults: { toTarget: { cutAfter: 400, cut: "rst" } },
+    alone: "not_found",
+    reached: false,
+  },
+];
+
+for (const mode of ["TLS", "plaintext"] as const) {
+  for (const { name, faults, alone, reached } of FATAL) {
+    // In plaintext a client says less than that in all.
+    if (mode === "plaintext" && !reached && faults.toTarget?.cutAfter) continue;
+    Deno.test(`Fault proxy, ${mode}: ${name}, and no other node: told as ${alone}, in time`, async () => {
+      await using network = await startNetwork({ mode, faults });
+      await using folder = await tempShare();
+      const outcome = await getInTime(network, folder, { mode });
+      assertEquals([outcome.saved, outcome.failed], [{}, { "f": alone }]);
+      if (reached) {
+        assertEquals(outcome.log.trouble.at(-1), "faulty broke_off, out");
+      } else assertMatch(lastAnswer(outcome), /^(unreachable|failed)$/);
+      network.proxy.faults = {};
+      const { saved } = await getInTime(network, folder, { mode });
+      assertEquals(Object.keys(saved), ["f"], "mended, the same run goes on");
+    });
+
+    Deno.test(`Fault proxy, ${mode}: ${name}: the client goes on with another node`, async () => {
+      await using network = await startNetwork({ mode, faults });
+      await using _good = await startGood(network.relay, mode);
+      await using folder = await tempShare();
+      const outcome = await getInTime(network, folder, { mode });
+      assertEquals([Object.keys(outcome.saved), outcome.failed], [["f"], {}]);
+      assert(network.proxy.acceptedCount > 0, "it was tried");
+      const from = outcome.log.bytesFrom("f");
+      assert(from["good"]! > 0, JSON.stringify(from));
+    });
+  }
+
+  for (
+    const [name, faults] of [
+      ["a byte at a time in the hellos", { sliceBytes: 1 }],
+      ["100 ms late, both ways", { delayMs: 100 }],
+      ["at 100 KB a second", { bytesPerSecond: 100_000 }],
+    ] as const
+  ) {
+    Deno.test(`Fault proxy, ${mode}: ${name}: slower, and nothing else`, async () => {
+      const both = { toTarget: faults, toDialler: faults };
+      const files = { "f": SMALL };
+      await using network = await startNetwork({ mode, faults: both, files });
+      await using folder = await tempShare();
+      const outcome = await getInTime(network, folder, { mode, bytes: SMALL });
+      assertEquals([Object.keys(outcome.saved), outcome.log.trouble], [
+        ["f"],
+        [],
+      ]);
+    });
+  }
+
+  Deno.test(`Fault proxy, ${mode}: a node that does not come up again is left, and the other finishes`, async () => {
+    // Slow enough for the file not to be there before the node is gone.
+    await using network = await startNetwork({
+      mode,
+      faults: towardsClient({ bytesPerSecond: 2 * MIB }),
+    });
+    await using _good = await startGood(network.relay, mode, 2 * MIB);
+    await using folder = await tempShare();
+    const getting = getInTime(network, folder, { mode });
+    await until(
+      () => network.proxy.passedBytes > MIB / 4,
+      "some of the file from the faulty node",
+    );
+    await network.proxy.breakDown();
+    const { saved, log } = await getting;
+    assertEquals(Object.keys(saved), ["f"]);
+    const total = Object.values(log.bytesFrom("f")).reduce((a, b) => a + b);
+    assertEquals(total, FILE.length, "nothing counted twice");
+  });
+}
+
+/** Waits until something is so that nobody tells of; `what` fails otherwise. */
+async function until(isSo: () => boolean, what: string): Promise<void> {
+  let isWaiting = true;
+  const looking = async () => {
+    while (isWaiting && !isSo()) await delay(5);
+  };
+  try {
+    await within(looking(), what);
+  } finally {
+    isWaiting = false;
+  }
+}
+
+Deno.test("Fault proxy: a bit that flips on the way ends a connection under TLS, and the client goes on", async () => {
+  const faults = towardsClient({ flipAt: 200_000 });
+  await using network = await startNetwork({ faults });
+  await using folder = await tempShare();
+  const alone = await getInTime(network, folder);
+  assertEquals(alone.failed, { "f": "undelivered" });
+  assertEquals(alone.log.trouble.includes("faulty lied, out"), false);
+  await using _good = await startGood(network.relay, "TLS");
+  const { saved } = await getInTime(network, folder);
+  assertEquals(Object.keys(saved), ["f"]);
+});
+
+Deno.test("Fault proxy: a bit that flips in plaintext is caught by the piece's hash, and the node is named", async () => {
+  const faults = towardsClient({ flipAt: MIDDLE });
+  await using network = await startNetwork({ mode: "plaintext", faults });
+  await using folder = await tempShare();
+  const alone = await getInTime(network, folder, { mode: "plaintext" });
+  assertEquals(alone.failed, { "f": "corrupt" });
+  assertEquals(alone.log.trouble, ["faulty lied, out"]);
+  assertEquals(
+    alone.log.of("node_trouble")[0]?.node.id,
+    network.faulty.server.id,
+  );
+  await using _good = await startGood(network.relay, "plaintext");
+  const { saved, log } = await getInTime(network, folder, {
+    mode: "plaintext",
+  });
+  assertEquals(Object.keys(saved), ["f"]);
+  // It may have been asked for other pieces this time, that passed unchanged.
+  assert(log.trouble.every((words) => words === "faulty lied, out"));
+});
+
+// Hellos, what was found, the head of a manifest, its hashes, the head of a
+// data frame: wherever the bit is, a wrong file is not what comes of it.
+for (const at of [0, 3, 9, 60, 200, 300, 500, 700, 1_000, 1_500, 3_000]) {
+  Deno.test(`Fault proxy: a bit that flips in byte ${at} in plaintext makes no wrong file`, async () => {
+    const faults = towardsClient({ flipAt: at });
+    await using network = await startNetwork({ mode: "plaintext", faults });
+    await using folder = await tempShare();
+    const { saved, failed } = await getInTime(network, folder, {
+      mode: "plaintext",
+      limits: { sourceFailureCount: 1 },
+    });
+    assertEquals(Object.keys({ ...saved, ...failed }), ["f"]);
+  });
+}
+
+for (const flipAt of [undefined, MIDDLE]) {
+  const what = flipAt === undefined ? "cut off" : "changed on the way";
+  Deno.test(`Fault proxy: a stream that is ${what} has given out nothing wrong`, async () => {
+    const faults = flipAt === undefined
+      ? forGood({ cutAfter: MIDDLE })
+      : towardsClient({ flipAt });
+    await using network = await startNetwork({ mode: "plaintext", faults });
+    const parts: Uint8Array<ArrayBuffer>[] = [];
+    const reading = async () => {
+      await using file = await fetchFile({
+        relay: network.relay.server.address,
+        name: "f",
+        plaintext: true,
+        limits: LIMITS,
+      });
+      for await (const part of file.pieces()) parts.push(part.slice());
+    };
+    const failure = await within(
+      reading().then(() => undefined, (error) => error),
+      "the end of the stream",
+    );
+    assert(failure instanceof Failure, String(failure));
+    assertEquals(
+      failure.kind,
+      flipAt === undefined ? "undelivered" : "corrupt",
+    );
+    const given = new Uint8Array(await new Blob(parts).arrayBuffer());
+    assert(given.length > 0);
+    assertEquals(given, FILE.subarray(0, given.length));
+  });
+}
+
+for (const count of [1, 2, 3, 5, 8]) {
+  Deno.test(`Fault proxy: when the only node vanishes, each of ${count} large files is told as undelivered, in time`, async () => {
+    const random = seededRandom(4);
+    const files = Object.fromEntries(
+      Array.from(
+        { length: count },
+        (_, at) => [`f${at}`, randomBytes(4 * MIB, random)],
+      ),
+    );
+    await using network = await startNetwork({
+      faults: towardsClient({ cutAfter: 3 * MIB, cut: "rst" }),
+      files,
+    });
+    await network.faulty.log.until("hashed");
+    await using folder = await tempShare();
+    const stop = new AbortController();
+    try {
+      const { saved, failed, error } = await within(
+        get(network.relay, folder.path, Object.keys(files), {
+          signal: stop.signal,
+          // Several files are under way at once.
+          limits: { ...LIMITS, sourceFailureCount: 1, windowBytes: 512 * 1024 },
+        }),
+        "an end",
+      );
+      assertEquals(error, undefined);
+      assertEquals(
+        Object.keys({ ...saved, ...failed }).toSorted(),
+        Object.keys(files),
+      );
+      assertEquals(new Set(Object.values(failed)), new Set(["undelivered"]));
+    } finally {
+      stop.abort(new Error("the test is over"));
+    }
+  });
+}
+
+Deno.test("Fault proxy: a connection that is cut again and again, and brings something each time, brings all of it", async () => {
+  await using network = await startNetwork({
+    // Not with a reset, which takes along what has not been read yet.
+    faults: towardsClient({ cutAfter: MIDDLE }),
+    files: { "f": randomBytes(5 * MIB, seededRandom(5)) },
+  });
+  await using folder = await tempShare();
+  const { saved, failed } = await within(
+    get(network.relay, folder.path, ["f"]),
+    "an end",
+  );
+  assertEquals([Object.keys(saved), failed], [["f"], {}]);
+  assert(network.proxy.acceptedCount >= 5);
+});
+
+Deno.test("Fault proxy: a client that stops reading is left by the node in time, and holds nothing of it", async () => {
+  const identity = IDENTITIES[1]!;
+  await using network = await startNetwork({
+    identity,
+    faults: { toDialler: { stallAfter: MIDDLE } },
+    files: { "f": randomBytes(32 * MIB, seededRandom(3)) },
+    limits: { dataWriteStallMs: 500 },
+  });
+  const { proxy, faulty } = network;
+  const at = { host: "127.0.0.1", port: proxy.port };
+  await using channel = await openChannel(at, identity);
+  await greet(channel, { role: "client" });
+  await channel.send({ kind: "find", request: 1, name: "f" });
+  const found = await channel.receive(["found"]);
+  // All of it at once: more than sockets hold.
+  const { version: of, size } = found!;
+  const count = pieceCountOf(size);
+  await channel.send({ kind: "read", request: 2, of, first: 0, count });
+  const { server } = faulty;
+  assertEquals(server.connectionCount, 1);
+  await until(() => server.connectionCount === 0, "the end of the connection");
+  assertLess(proxy.passedBytes, 2 * MIB);
+});
+
+Deno.test("Fault proxy: a client that vanishes leaves nothing open at the node", async () => {
+  await using network = await startNetwork({
+    faults: { toDialler: { cutAfter: MIDDLE, cut: "rst" } },
+  });
+  // Asked of another process, which may look.
+  const descriptors = () => {
+    const args = [`/proc/${Deno.pid}/fd`];
+    const { stdout } = new Deno.Command("ls", { args }).outputSync();
+    return new TextDecoder().decode(stdout).split("\n").length;
+  };
+  const before = descriptors();
+  for (let round = 0; round < 5; round++) {
+    await using folder = await tempShare();
+    const { failed } = await getInTime(network, folder);
+    assertEquals(failed, { "f": "undelivered" });
+  }
+  const { server } = network.faulty;
+  await until(
+    () => server.connectionCount === 0 && descriptors() <= before,
+    "the end of all connections",
+  );
+});
+
+Deno.test("Fault proxy: a node at a crawl loses its pieces to the other, and does not hold it up", async () => {
+  const faults = towardsClient({ bytesPerSecond: 20_000 });
+  await using network = await startNetwork({ faults });
+  await using _good = await startGood(network.relay, "TLS");
+  await using folder = await tempShare();
+  const { saved, ms, log } = await getInTime(network, folder);
+  assertEquals(Object.keys(saved), ["f"]);
+  assertLess(ms, 4_000); // at the crawl, 200 s
+  assertEquals(log.bytesFrom("f")["good"]! > FILE.length / 2, true);
+});
+
+/** A node in a process of its own, which can be stopped, and takes seconds to send. */
+async function spawnSlowNode(relay: TestRelay, directory: string) {
+  const { port } = relay.server.address;
+  return await spawnNode(String(port), directory, ["--limit-rate", "3M"]);
+}
+
+Deno.test("A node that is stopped for a moment in the middle goes on, and so does the client", async () => {
+  await using relay = await startRelay();
+  await using share = await tempShare({ "f": FILE });
+  await using node = await spawnSlowNode(relay, share.path);
+  await using folder = await tempShare();
+  const log = new ClientLog();
+  const getting = get(relay, folder.path, ["f"], { limits: LIMITS, log });
+  await log.until("progress", ({ received }) => received > 0);
+  node.signal("SIGSTOP");
+  await delay(300);
+  node.signal("SIGCONT");
+  const { saved } = await within(getting, "the file");
+  assertEquals([Object.keys(saved), log.trouble], [["f"], []]);
+  assertEquals(await Deno.readFile(join(folder.path, "f")), FILE);
+});
+
+Deno.test("A node that is stopped for long is left for another, and is of use again later", async () => {
+  await using relay = await startRelay();
+  await using share = await tempShare({ "f": FILE });
+  await using node = await spawnSlowNode(relay, share.path);
+  const log = new ClientLog();
+  {
+    await using _good = await startGood(relay, "TLS", 2 * MIB);
+    await using folder = await tempShare();
+    const getting = get(relay, folder.path, ["f"], { limits: LIMITS, log });
+    await log.until("progress", ({ received }) => received > 0);
+    node.signal("SIGSTOP");
+    const { saved } = await within(getting, "the file");
+    assertEquals(Object.keys(saved), ["f"]);
+    assertEquals(await Deno.readFile(join(folder.path, "f")), FILE);
+    node.signal("SIGCONT");
+  }
+  await using folder = await tempShare();
+  const { saved } = await get(relay, folder.path, ["f"], { limits: LIMITS });
+  assertEquals(Object.keys(saved), ["f"]);
+});
+
+for (
+  const [name, faults] of [
+    ["takes everything and answers nothing", { toTarget: { swallowAfter: 0 } }],
+    ["cuts the hellos", { toDialler: { cutAfter: 900 } }],
+    ["resets", { toDialler: { cutAfter: 0, cut: "rst" } }],
+    ["flips a bit", { toDialler: { flipAt: 400 } }],
+  ] as const
+) {
+  Deno.test(`Fault proxy: a relay behind one that ${name} is told as a failure of the relay, in time`, async () => {
+    await using relay = await startRelay();
+    await using proxy = await startFaultProxy(faults);
+    proxy.target = relay.server.address.port;
+    const { id } = relay.identity;
+    const at = { host: "127.0.0.1", port: proxy.port, id };
+    const startedAt = performance.now();
+    const failure = await within(
+      listNodes({ relay: at, limits: LIMITS }).catch((error) => error),
+      "an answer",
+    );
+    assert(failure instanceof Failure, String(failure));
+    assertEquals(failure.kind, "relay", failure.message);
+    assertLess(performance.now() - startedAt, DEADLINE_MS);
+  });
+}
