@@ -55,6 +55,7 @@ export interface PlannedFile {
 const MISSING = 0, ASKED = 1, DONE = 2;
 
 interface FileState {
+  readonly index: number;
   readonly planned: PlannedFile;
   readonly holders: Set<string>;
   readonly state: Uint8Array;
@@ -107,7 +108,7 @@ export class Plan {
   readonly #sources = new Map<string, SourceState>();
   readonly #pieceFailures = new Map<number, number>();
   #firstOpen = 0;
-  #openCount = 0;
+  readonly #open = new Set<number>();
   #endedCount = 0;
 
   /** A plan without files and sources. */
@@ -121,6 +122,7 @@ export class Plan {
     for (const piece of planned.have ?? []) state[piece] = DONE;
     const left = state.reduce((sum, one) => one === DONE ? sum : sum + 1, 0);
     this.#files.push({
+      index: this.#files.length,
       planned,
       holders: new Set(planned.holders),
       state,
@@ -199,7 +201,7 @@ export class Plan {
     const file = this.#files[task.file]!;
     if (file.phase === "waiting") {
       file.phase = "open";
-      this.#openCount++;
+      this.#open.add(task.file);
     }
     if (state.asked.size === 0) state.lastAt = now; // it was idle until now
     for (let piece = task.first; piece < task.first + task.count; piece++) {
@@ -214,17 +216,27 @@ export class Plan {
   #missingTask(holder: string): Task | undefined {
     const { openFileCount } = this.#options;
     while (this.#files[this.#firstOpen]?.phase === "ended") this.#firstOpen++;
-    for (let index = this.#firstOpen; index < this.#files.length; index++) {
-      const file = this.#files[index]!;
-      if (file.phase === "ended" || !file.holders.has(holder)) continue;
-      // Those that are open come first, wherever they are.
-      if (file.phase === "waiting" && this.#openCount >= openFileCount) {
-        continue;
+    if (this.#open.size >= openFileCount) {
+      // Those that are open come first, wherever they are; ten thousand that
+      // wait need not be looked at for each piece.
+      for (const index of [...this.#open].sort((a, b) => a - b)) {
+        const task = this.#missingOf(index, holder);
+        if (task !== undefined) return task;
       }
-      const task = firstRun(index, file);
+      return undefined;
+    }
+    for (let index = this.#firstOpen; index < this.#files.length; index++) {
+      const task = this.#missingOf(index, holder);
       if (task !== undefined) return task;
     }
     return undefined;
+  }
+
+  /** The first run of missing pieces of a file, if `holder` has it. */
+  #missingOf(index: number, holder: string): Task | undefined {
+    const file = this.#files[index]!;
+    if (file.phase === "ended" || !file.holders.has(holder)) return undefined;
+    return firstRun(index, file);
   }
 
   /**
@@ -396,7 +408,7 @@ export class Plan {
 
   #end(file: FileState): void {
     if (file.phase === "ended") return;
-    if (file.phase === "open") this.#openCount--;
+    this.#open.delete(file.index);
     file.phase = "ended";
     this.#endedCount++;
   }

@@ -196,7 +196,10 @@ export class Download {
       writing: 0,
       ended: false,
     });
-    this.#mayHaveOrphans = true;
+    const hasSource = [...file.sources.keys()].some((id) =>
+      this.#sources.get(id)?.out === false
+    );
+    if (!hasSource) this.#mayHaveOrphans = true;
     if (this.#plan.isComplete(index)) this.#track(this.#finish(index));
     this.#kick();
     return index;
