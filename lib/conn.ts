@@ -14,6 +14,9 @@ export interface Endpoint {
   readonly port: number;
 }
 
+/** How a client's conn to a node goes: straight, or through the relay. */
+export type Path = "direct" | "tunnel";
+
 /** A duplex stream of bytes to one peer. Disposing closes it. */
 export interface Conn extends Disposable {
   /** The peer's end. */

@@ -55,13 +55,10 @@ export {
   listNodes,
   type ListNodesOptions,
 } from "./client/listing.ts";
-export type {
-  ClientOptions,
-  ListedNode,
-  NodeListing,
-  PeersEvent,
-} from "./client/peers.ts";
-export { type Endpoint, formatEndpoint } from "./conn.ts";
+export type { BytesByPath, Delivery } from "./client/deliveries.ts";
+export type { ListedNode, NodeListing } from "./client/nodes.ts";
+export type { ClientOptions, PeersEvent } from "./client/peers.ts";
+export { type Endpoint, formatEndpoint, type Path } from "./conn.ts";
 export type { DescribedFile, DigestStore, FileDigest } from "./digests.ts";
 export { DigestFolder } from "./digest_store.ts";
 export {

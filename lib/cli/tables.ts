@@ -5,7 +5,7 @@
  */
 
 import type { FileListing } from "../client/listing.ts";
-import type { ListedNode } from "../client/peers.ts";
+import type { ListedNode } from "../client/nodes.ts";
 import { formatEndpoint } from "../conn.ts";
 import { show } from "../text.ts";
 

@@ -6,14 +6,15 @@
  */
 
 import type { Offer } from "../choice.ts";
-import { formatEndpoint } from "../conn.ts";
+import { formatEndpoint, type Path } from "../conn.ts";
 import { isBug } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import type { MessageOf } from "../messages.ts";
 import { show } from "../text.ts";
 import type { NodeSession, Refused } from "../transfer/session.ts";
 import { answerOf, type ClientEvent, type NodeAnswer } from "./events.ts";
-import type { ListedNode, Peers } from "./peers.ts";
+import type { ListedNode } from "./nodes.ts";
+import type { Peers } from "./peers.ts";
 
 /** A node that has the file, with the session it said so in. */
 export interface Found {
@@ -31,6 +32,8 @@ export class Asking {
   readonly answers = new Map<string, NodeAnswer>();
   /** Ids of the nodes that said that they have it. */
   readonly found = new Set<string>();
+  /** The paths by which nodes were reached. */
+  readonly #paths = new Map<string, Path>();
 
   /** Nobody has been asked yet. */
   constructor(
@@ -69,6 +72,7 @@ export class Asking {
       }
       return undefined;
     }
+    this.#paths.set(node.id, session.path);
     const offer = answer && offerOf(node.id, answer);
     if (offer !== undefined) {
       this.answered(node, { kind: "found", size: offer.size });
@@ -81,12 +85,19 @@ export class Asking {
 
   /** Notes, and tells, what a node is worth. */
   answered(node: ListedNode, answer: NodeAnswer): void {
-    const [endpoint] = this.#peers.addressesOf(node);
+    const [endpoint] = this.#peers.reach.addressesOf(node);
     const address = endpoint === undefined ? "" : formatEndpoint(endpoint);
     this.answers.set(node.id, answer);
     if (answer.kind === "found") this.found.add(node.id);
-    const name = this.#name;
-    this.#tell({ event: "node_answered", node, address, name, answer });
+    const path = this.#paths.get(node.id);
+    this.#tell({
+      event: "node_answered",
+      node,
+      address,
+      ...(path === undefined ? {} : { path }),
+      name: this.#name,
+      answer,
+    });
   }
 
   /** Notes that a node failed. */

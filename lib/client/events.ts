@@ -5,9 +5,13 @@
  */
 
 import type { ContentGroup } from "../choice.ts";
+import type { Path } from "../conn.ts";
 import { describeCause, ProtocolError } from "../errors.ts";
 import { show } from "../text.ts";
-import { type ListedNode, type PeersEvent, Unreachable } from "./peers.ts";
+import type { BytesByPath, Delivery } from "./deliveries.ts";
+import type { ListedNode } from "./nodes.ts";
+import type { PeersEvent } from "./peers.ts";
+import { Unreachable } from "./reach.ts";
 
 /** What one node had to say about a file. */
 export type NodeAnswer =
@@ -30,6 +34,8 @@ export interface Progress {
   readonly total: number;
   /** Bytes a second, lately. */
   readonly bytesPerSecond: number;
+  /** Bytes that this run has received, by the path they came by. */
+  readonly paths: BytesByPath;
   /** Files that are complete. */
   readonly files: number;
   /** Files in all. */
@@ -46,6 +52,8 @@ export type ClientEvent =
     event: "node_answered";
     node: ListedNode;
     address: string;
+    /** The path by which it was reached, where it was. */
+    path?: Path;
     name: string;
     answer: NodeAnswer;
   }
@@ -68,8 +76,8 @@ export type ClientEvent =
     bytes: number;
     /** Content id. */
     content: string;
-    /** Bytes by the node they came from. */
-    from: readonly { node: ListedNode; bytes: number }[];
+    /** Bytes by the node they came from, and the path they came by. */
+    from: readonly Delivery<ListedNode>[];
     /** Where it was saved; absent for what was streamed. */
     path?: string;
   }

@@ -28,7 +28,9 @@ import { OrderedSink } from "../transfer/ordered.ts";
 import type { DescribeAnswer, NodeSession } from "../transfer/session.ts";
 import { Asking, eachOf, type Found } from "./asking.ts";
 import type { ClientEvent, NodeAnswer } from "./events.ts";
-import { type ClientOptions, type ListedNode, Peers } from "./peers.ts";
+import { Deliveries } from "./deliveries.ts";
+import type { ListedNode } from "./nodes.ts";
+import { type ClientOptions, Peers } from "./peers.ts";
 
 /** Options that decide what is fetched, and from whom. */
 export interface TransferOptions extends ClientOptions {
@@ -190,9 +192,10 @@ class Fetch implements FetchedFile {
   readonly #signal: AbortSignal;
   /** Nodes that have not been asked, where they are asked one by one. */
   readonly #unasked: ListedNode[];
+  readonly #nodes: ReadonlyMap<string, ListedNode>;
   /** Nodes that have the file and have not failed. */
   readonly #found = new Map<string, Found>();
-  readonly #bytesFrom = new Map<ListedNode, number>();
+  readonly #deliveries = new Deliveries();
   #askingAll: Promise<void> = Promise.resolve();
   #group: ContentGroup | null = null;
   #node: ListedNode | null = null;
@@ -209,6 +212,7 @@ class Fetch implements FetchedFile {
     this.#tell = options.onEvent ?? (() => {});
     this.#asking = new Asking(peers, { name: this.name, tell: this.#tell });
     this.#unasked = [...options.nodes];
+    this.#nodes = new Map(options.nodes.map((node) => [node.id, node]));
     this.#signal = signal === undefined
       ? this.#stop.signal
       : AbortSignal.any([signal, this.#stop.signal]);
@@ -409,10 +413,7 @@ class Fetch implements FetchedFile {
       rate: limitRate === undefined ? undefined : new RateLimit(limitRate),
       lowestBytesPerSecond: lowestSpeed ?? limits.lowestBytesPerSecond,
       signal: this.#signal,
-      onBytes: (id, _file, bytes) => {
-        const { node } = this.#found.get(id)!;
-        this.#bytesFrom.set(node, (this.#bytesFrom.get(node) ?? 0) + bytes);
-      },
+      onBytes: (arrived) => this.#deliveries.add(arrived),
       onFinished: () => {},
       onFailed: () => {}, // the sink hears it
       onTrouble: (trouble) => this.#troubled(trouble),
@@ -469,7 +470,7 @@ class Fetch implements FetchedFile {
   }
 
   #tellReceived(content: string): void {
-    const from = [...this.#bytesFrom].map(([node, bytes]) => ({ node, bytes }));
+    const from = this.#deliveries.by((id) => this.#nodes.get(id)!);
     const { name, size: bytes } = this;
     this.#tell({ event: "file_received", name, bytes, content, from });
   }

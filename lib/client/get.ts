@@ -49,7 +49,9 @@ import {
   type TransferOptions,
 } from "./fetch.ts";
 import { browseAll, compareNames } from "./listing.ts";
-import { type ListedNode, Peers } from "./peers.ts";
+import { Deliveries } from "./deliveries.ts";
+import type { ListedNode } from "./nodes.ts";
+import { Peers } from "./peers.ts";
 import { Tally } from "./tally.ts";
 
 /** What to fetch: a name, or all names that match. */
@@ -116,8 +118,7 @@ interface Job {
 /** A file that the download knows, by its index there. */
 interface Incoming {
   readonly job: Job;
-  /** Bytes by the node they came from. */
-  readonly from: Map<string, number>;
+  readonly deliveries: Deliveries;
   /** Pieces that were there from an earlier run. */
   readonly have: number;
 }
@@ -279,10 +280,9 @@ class Get implements AsyncDisposable {
     const freed = { wake: () => {} };
     const download = new Download({
       ...this.#downloadOptions(),
-      onBytes: (source, file, bytes) => {
-        const { from } = incoming[file]!;
-        from.set(source, (from.get(source) ?? 0) + bytes);
-        this.#tally.add(bytes);
+      onBytes: (arrived) => {
+        incoming[arrived.file]!.deliveries.add(arrived);
+        this.#tally.add(arrived.path, arrived.bytes);
       },
       onFinished: (file) => {
         this.#received(incoming[file]!, download.hashesOf(file));
@@ -309,7 +309,7 @@ class Get implements AsyncDisposable {
         if (prepared === undefined) continue;
         incoming.push({
           job,
-          from: new Map(),
+          deliveries: new Deliveries(),
           have: prepared.have?.length ?? 0,
         });
         download.addFile(prepared);
@@ -548,14 +548,11 @@ class Get implements AsyncDisposable {
     return { overwrite: this.#options.overwrite ?? false, modifiedMs };
   }
 
-  #received({ job, from: bytesFrom }: Incoming, hashes: Uint8Array): void {
+  #received({ job, deliveries }: Incoming, hashes: Uint8Array): void {
     const { name, path, group } = job;
     if (this.#failed.has(name)) return; // something came to be in the way
     const content = group.content ?? new Manifest(group.size, hashes).contentId;
-    const from = [...bytesFrom].map(([id, bytes]) => ({
-      node: this.#nodes.get(id)!,
-      bytes,
-    }));
+    const from = deliveries.by((id) => this.#nodes.get(id)!);
     this.#partials.delete(name);
     this.#saved.set(name, path);
     this.#tally.complete();
@@ -564,14 +561,13 @@ class Get implements AsyncDisposable {
   }
 
   async #undelivered(
-    { job: { name, group }, from, have }: Incoming,
+    { job: { name, group }, deliveries, have }: Incoming,
     kind: FileFailure,
   ): Promise<void> {
     const partial = this.#partials.get(name);
     this.#partials.delete(name);
     await partial?.keep();
-    const received = [...from.values()].reduce((sum, bytes) => sum + bytes, 0) +
-      have * pieceLength(group.size, 0);
+    const received = deliveries.total + have * pieceLength(group.size, 0);
     this.#fail(
       name,
       kind === "corrupt"

@@ -12,12 +12,8 @@ import { safeName } from "../names.ts";
 import type { NodeSession } from "../transfer/session.ts";
 import { eachOf } from "./asking.ts";
 import { causeOf, type ClientEvent } from "./events.ts";
-import {
-  type ClientOptions,
-  type ListedNode,
-  type NodeListing,
-  Peers,
-} from "./peers.ts";
+import type { ListedNode, NodeListing } from "./nodes.ts";
+import { type ClientOptions, Peers } from "./peers.ts";
 
 /** Options of {@linkcode listNodes}. */
 export interface ListNodesOptions extends ClientOptions {

@@ -5,6 +5,8 @@
  * @module
  */
 
+import type { Path } from "../conn.ts";
+import { PathCount } from "./deliveries.ts";
 import type { Progress } from "./events.ts";
 
 // The rate is that of about so long.
@@ -14,6 +16,7 @@ const SMOOTH_MS = 2_000;
 export class Tally {
   #received = 0;
   #total = 0;
+  readonly #paths = new PathCount();
   #files = 0;
   #fileCount = 0;
   #rate = 0;
@@ -33,7 +36,8 @@ export class Tally {
   }
 
   /** Bytes have come. */
-  add(bytes: number): void {
+  add(path: Path, bytes: number): void {
+    this.#paths.add(path, bytes);
     this.#received += bytes;
     this.#pending += bytes;
   }
@@ -57,6 +61,7 @@ export class Tally {
       received: this.#received,
       total: this.#total,
       bytesPerSecond: this.#rate,
+      paths: this.#paths.byPath,
       files: this.#files,
       fileCount: this.#fileCount,
       nodes,

@@ -9,6 +9,7 @@
  */
 
 import { delay } from "@std/async/delay";
+import type { Path } from "../conn.ts";
 import { describeCause, isBug, ProtocolError } from "../errors.ts";
 import { HASH_BYTES } from "../hash.ts";
 import type { Limits } from "../limits.ts";
@@ -68,6 +69,18 @@ export interface DownloadSource {
   open(signal: AbortSignal): Promise<NodeSession>;
 }
 
+/** Bytes that have come, and are right. */
+export interface Arrived {
+  /** The node they came from. */
+  readonly source: string;
+  /** The path they came by. */
+  readonly path: Path;
+  /** The file they are of. */
+  readonly file: number;
+  /** How many. */
+  readonly bytes: number;
+}
+
 /** Why a source was put out, or was not there for a while. */
 export interface SourceTrouble {
   /** The node. */
@@ -100,7 +113,7 @@ export interface DownloadOptions {
   /** Stops everything. */
   readonly signal: AbortSignal;
   /** Bytes of a source have been verified, and are being written. */
-  readonly onBytes: (source: string, file: number, bytes: number) => void;
+  readonly onBytes: (arrived: Arrived) => void;
   /** A file is complete. */
   readonly onFinished: (file: number) => void;
   /** A file cannot be received. */
@@ -522,7 +535,7 @@ export class Download {
   }
 
   /** Tells the plan; whether any of the pieces was still wanted. */
-  #arrived({ source, connection }: Leg, task: Task): boolean {
+  #arrived({ source, connection, session }: Leg, task: Task): boolean {
     const { file } = this.#files[task.file]!;
     let bytes = 0;
     for (let piece = task.first; piece < task.first + task.count; piece++) {
@@ -530,9 +543,12 @@ export class Download {
       if (arrival === "wanted") bytes += pieceLength(file.size, piece);
     }
     source.arrivedBytes += bytes;
-    if (bytes > 0) this.#options.onBytes(source.given.id, task.file, bytes);
     this.#kick();
-    return bytes > 0;
+    if (bytes === 0) return false;
+    const { path } = session;
+    const { id } = source.given;
+    this.#options.onBytes({ source: id, path, file: task.file, bytes });
+    return true;
   }
 
   async #finish(index: number): Promise<void> {

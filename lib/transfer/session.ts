@@ -7,7 +7,7 @@
  */
 
 import type { Channel } from "../channel.ts";
-import { formatEndpoint } from "../conn.ts";
+import { formatEndpoint, type Path } from "../conn.ts";
 import { ProtocolError } from "../errors.ts";
 import { greet } from "../greeting.ts";
 import { HASH_BYTES } from "../hash.ts";
@@ -61,6 +61,8 @@ interface Waiting {
 
 /** A node that has said hello. Disposing parts from it. */
 export class NodeSession implements AsyncDisposable {
+  /** The path that it goes by. */
+  readonly path: Path;
   readonly #channel: Channel;
   readonly #waiting: Waiting[] = [];
   #nextRequest = 1;
@@ -69,8 +71,9 @@ export class NodeSession implements AsyncDisposable {
   #failure: Error | null = null;
   #ending: Disposable | null = null;
 
-  private constructor(channel: Channel) {
+  private constructor(channel: Channel, path: Path) {
     this.#channel = channel;
+    this.path = path;
   }
 
   /**
@@ -80,9 +83,9 @@ export class NodeSession implements AsyncDisposable {
    */
   static async open(
     channel: Channel,
-    { id, find }: { id: string; find?: string },
+    { id, path, find }: { id: string; path: Path; find?: string },
   ): Promise<{ session: NodeSession; found?: MessageOf<"found"> | Refused }> {
-    const session = new NodeSession(channel);
+    const session = new NodeSession(channel, path);
     const request = session.#nextRequest++;
     const first = find === undefined
       ? []

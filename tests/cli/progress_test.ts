@@ -45,6 +45,7 @@ Deno.test("formatProgress tells part, amount, rate, time left and nodes, and fil
     received: 25e6,
     total: 100e6,
     bytesPerSecond: 5e6,
+    paths: { direct: 25e6, tunnel: 0 },
     files: 0,
     fileCount: 1,
     nodes: 1,

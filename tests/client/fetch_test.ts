@@ -59,6 +59,13 @@ Deno.test("fetchFile gives out in order what comes from two nodes", async () => 
   assertEquals(from["alpha"]! + from["beta"]!, LARGE.length);
   assertEquals(from["alpha"]! > MIB && from["beta"]! > MIB, true);
   const [received] = log.of("file_received");
+  for (const { bytes, paths } of received?.from ?? []) {
+    assertEquals(paths, { direct: bytes, tunnel: 0 });
+  }
+  assertEquals(log.of("node_answered").map(({ path }) => path), [
+    "direct",
+    "direct",
+  ]);
   assertEquals(
     [received?.bytes, received?.content, received?.path],
     [LARGE.length, describeBytes("f", LARGE).manifest.contentId, undefined],

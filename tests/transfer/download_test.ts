@@ -1,10 +1,11 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { Channel } from "../../lib/channel.ts";
-import type { Conn } from "../../lib/conn.ts";
+import type { Conn, Path } from "../../lib/conn.ts";
 import { type Limits, limitsWith } from "../../lib/limits.ts";
 import { DIRECTION, type MessageOf } from "../../lib/messages.ts";
 import { RateLimit } from "../../lib/rate.ts";
 import {
+  type Arrived,
   Download,
   type DownloadFile,
   type DownloadOptions,
@@ -54,6 +55,8 @@ class Source implements DownloadSource {
   readonly reads: MessageOf<"read">[] = [];
   /** Sessions that were opened. */
   openCount = 0;
+  /** The path that the next session goes by. */
+  path: Path = "direct";
   #onRead = () => {};
 
   constructor(id: string, lie: Lie, limits: Partial<Limits> = {}) {
@@ -75,7 +78,7 @@ class Source implements DownloadSource {
     const [client, node] = conns.map((conn) => new Channel(conn, options));
     this.#talks.push(this.#talk(node!));
     const id = this.id.padEnd(52, "a");
-    return (await NodeSession.open(client!, { id })).session;
+    return (await NodeSession.open(client!, { id, path: this.path })).session;
   }
 
   /** Resolves when it has been asked so often. */
@@ -165,7 +168,7 @@ function start(options: Partial<DownloadOptions> = {}): Run {
     connections: 1,
     lowestBytesPerSecond: 1,
     signal: new AbortController().signal,
-    onBytes: (source, _file, count) =>
+    onBytes: ({ source, bytes: count }) =>
       bytes[source] = (bytes[source] ?? 0) + count,
     onFinished: (file) => finished.push(file),
     onFailed: (file, failure) => failed.push([file, failure]),
@@ -572,6 +575,28 @@ Deno.test("Download uses as many connections to a source as it is told", async (
   const { sink } = await receive([source], { options: { connections: 3 } });
   assertBytes(sink.bytes, LARGE.bytes);
   assertEquals(source.openCount, 3);
+});
+
+Deno.test("Download tells bytes by the path of the session that they came over", async () => {
+  const arrived: Arrived[] = [];
+  const source: Source = sourceWith(
+    "a",
+    sendsOnly(TASK, async (channel, piece) => {
+      if (source.path === "tunnel") return await sendTruly(channel, piece);
+      source.path = "tunnel";
+      await hangsUp(channel, piece);
+    }),
+  );
+  const { sink } = await receive([source], {
+    options: { onBytes: (bytes) => arrived.push(bytes) },
+  });
+  assertBytes(sink.bytes, LARGE.bytes);
+  const sum = (path: Path) =>
+    arrived.filter((one) => one.path === path)
+      .reduce((sum, { bytes }) => sum + bytes, 0);
+  assertEquals(arrived.every((one) => one.source === "a"), true);
+  assertEquals(sum("direct"), TASK * PIECE);
+  assertEquals(sum("tunnel"), LARGE.bytes.length - TASK * PIECE);
 });
 
 Deno.test("Download puts all connections of a source out when it lies on one", async () => {

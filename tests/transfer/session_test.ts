@@ -46,7 +46,7 @@ function channels(): { client: Channel; node: Channel; conns: [Conn, Conn] } {
 
 async function talk(): Promise<Talk> {
   const { client, node, conns } = channels();
-  const opening = NodeSession.open(client, { id: ID });
+  const opening = NodeSession.open(client, { id: ID, path: "direct" });
   await node.send({ kind: "hello", protocol: 1, role: "node", id: ID });
   await node.receive(["hello"]);
   node.openUp();
@@ -115,7 +115,11 @@ function refused(request?: number): MessageOf<"refused"> {
 
 Deno.test("NodeSession greets and asks for a file in one breath", async () => {
   const { client, node, conns } = channels();
-  const opening = NodeSession.open(client, { id: ID, find: "f" });
+  const opening = NodeSession.open(client, {
+    id: ID,
+    path: "direct",
+    find: "f",
+  });
   // Both are here before the node has said a word.
   await node.receive(["hello"]);
   const { request, name } = await asked(node, "find");
@@ -141,7 +145,7 @@ for (
 ) {
   Deno.test(`NodeSession refuses whoever ${what}`, async () => {
     const { client, node, conns } = channels();
-    const opening = NodeSession.open(client, { id: ID });
+    const opening = NodeSession.open(client, { id: ID, path: "direct" });
     const failing = assertRejects(() => opening, ProtocolError);
     await node.send({ kind: "hello", protocol: 1, ...hello });
     assertEquals((await failing).code, code);
@@ -151,7 +155,7 @@ for (
 
 Deno.test("NodeSession tells that the node will not talk", async () => {
   const { client, node, conns } = channels();
-  const opening = NodeSession.open(client, { id: ID });
+  const opening = NodeSession.open(client, { id: ID, path: "direct" });
   const failing = assertRejects(() => opening, ProtocolError, "refused: no");
   await node.send({ kind: "refused", code: "wrong_service", text: "no" });
   assertEquals((await failing).code, "wrong_service");

@@ -1,0 +1,100 @@
+/**
+ * The active nodes, as the relay lists them: asked for page by page, and each
+ * held to what the node itself has signed.
+ *
+ * @module
+ */
+
+import type { Channel } from "../channel.ts";
+import type { Endpoint } from "../conn.ts";
+import { ProtocolError } from "../errors.ts";
+import { DIRECTION, type MessageOf, type SignedRecord } from "../messages.ts";
+import { readRegistration } from "../registration.ts";
+import { show } from "../text.ts";
+
+/** An active node, as the relay lists it. */
+export interface ListedNode {
+  /** Its place in the listing, from 1. */
+  readonly number: number;
+  /** Its id. */
+  readonly id: string;
+  /** What people call it: a stranger's words. */
+  readonly name: string;
+  /** Where to dial it, most useful first. */
+  readonly addresses: readonly Endpoint[];
+  /** Its certificate, DER, which hashes to the id. */
+  readonly certificate: Uint8Array;
+  /** The node's own words that the rest was read from, and its signature. */
+  readonly signed: SignedRecord;
+}
+
+/** What the relay answered. */
+export interface NodeListing {
+  /** What the relay says to people: a stranger's words. */
+  readonly greeting: string;
+  /** Id of the relay. */
+  readonly relayId: string;
+  /** The nodes whose lease is alive. */
+  readonly nodes: readonly ListedNode[];
+}
+
+/**
+ * All pages of a listing, each node once, `most` of them at most; a page that
+ * brings nobody new is the last.
+ *
+ * @throws {ProtocolError} when the relay answers something else, or hangs up.
+ */
+export async function listAll(
+  channel: Channel,
+  { relayId, most }: { relayId: string; most: number },
+): Promise<ListedNode[]> {
+  const nodes = new Map<string, ListedNode>();
+  let cursor: string | undefined;
+  for (;;) {
+    const page = await listPage(channel, cursor);
+    const before = nodes.size;
+    for (const signed of page.nodes) {
+      const node = listedNode(signed, relayId, nodes.size + 1);
+      if (node !== undefined && !nodes.has(node.id)) nodes.set(node.id, node);
+      if (nodes.size >= most) return [...nodes.values()];
+    }
+    cursor = page.cursor;
+    if (cursor === undefined || nodes.size === before) {
+      return [...nodes.values()];
+    }
+  }
+}
+
+/** A node of a listing, if it is one: the signature is checked before dialling. */
+function listedNode(
+  signed: SignedRecord,
+  relayId: string,
+  number: number,
+): ListedNode | undefined {
+  const verdict = readRegistration(signed);
+  if (verdict.kind === "refused") return undefined;
+  const { id, name, addresses, certificate, purpose, relay } =
+    verdict.registration;
+  if (purpose !== "register" || relay !== relayId) return undefined;
+  return { number, id, name, addresses, certificate, signed };
+}
+
+async function listPage(
+  channel: Channel,
+  cursor: string | undefined,
+): Promise<MessageOf<"nodes">> {
+  await channel.send({
+    kind: "list",
+    ...(cursor === undefined ? {} : { cursor }),
+  });
+  const answer = await channel.receive(DIRECTION.relayToClient);
+  if (answer?.kind === "nodes") return answer;
+  throw new ProtocolError(
+    answer === null ? "truncated" : "wrong_phase",
+    answer === null
+      ? "the relay hung up"
+      : answer.kind === "refused"
+      ? `the relay refused: ${show(answer.text)} (${show(answer.code)})`
+      : "the relay answered something else",
+  );
+}

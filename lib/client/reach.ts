@@ -1,0 +1,146 @@
+/**
+ * The way to a node. Every connection of a client to a node is opened here,
+ * whatever is asked over it, and it is known by which path it goes.
+ *
+ * @module
+ */
+
+import { isLoopback } from "../address.ts";
+import { Channel } from "../channel.ts";
+import type { Conn, Endpoint, Path } from "../conn.ts";
+import { isBug, ProtocolError } from "../errors.ts";
+import type { Limits } from "../limits.ts";
+import { openRegistration } from "../registration.ts";
+import type { RelayLink } from "../relay_link.ts";
+import { dialAny } from "../transport/dial.ts";
+import type { ListedNode } from "./nodes.ts";
+
+/** A node that has proved to be the one that was listed. */
+export interface Reached {
+  /** Speaks with it; nothing has been said yet. The caller closes it. */
+  readonly channel: Channel;
+  /** The path that the channel goes by. */
+  readonly path: Path;
+}
+
+/** Options of {@linkcode Reach}. */
+export interface ReachOptions {
+  /** The way to the relay that lists the nodes. */
+  readonly link: RelayLink;
+  /** Whether to go without encryption. */
+  readonly plaintext: boolean;
+  /** The numbers. */
+  readonly limits: Limits;
+}
+
+/** A node could not be dialled, or is not the one that was listed. */
+export class Unreachable extends Error {
+  override readonly name = "Unreachable";
+
+  constructor(cause: unknown) {
+    super("Cannot reach node", { cause });
+  }
+}
+
+/** Reaches nodes. Disposing waits, shortly, for reports to arrive. */
+export class Reach implements AsyncDisposable {
+  readonly #options: ReachOptions;
+  readonly #reports = new Map<string, Promise<void>>();
+
+  /** Nothing is dialled yet. */
+  constructor(options: ReachOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Opens a connection to a node, by whichever path has it first; a node that
+   * cannot be reached is reported to the relay.
+   *
+   * @throws {Unreachable} when nobody answers who proves to be that node, and
+   * with the signal's reason.
+   */
+  async open(
+    node: ListedNode,
+    signal: AbortSignal | undefined,
+  ): Promise<Reached> {
+    const { limits } = this.#options;
+    try {
+      const verdict = await openRegistration(node.signed);
+      if (verdict.kind === "refused") {
+        throw new ProtocolError(
+          "bad_message",
+          "the relay lists what no node signed",
+        );
+      }
+      const { conn, path } = await this.#connect(node, signal);
+      const channel = new Channel(conn, {
+        limits,
+        acceptsData: true,
+        writeStallMs: limits.dataWriteStallMs,
+        idleMs: limits.pieceStallMs,
+        readAheadBytes: READ_AHEAD_BYTES,
+      });
+      return { channel, path };
+    } catch (error) {
+      if (signal?.aborted || isBug(error)) throw error;
+      this.#report(node);
+      throw new Unreachable(error);
+    }
+  }
+
+  /** A conn to whoever proves to be that node, and the path it goes by. */
+  async #connect(
+    node: ListedNode,
+    signal: AbortSignal | undefined,
+  ): Promise<{ conn: Conn; path: Path }> {
+    const { plaintext, limits } = this.#options;
+    const conn = await dialAny(this.addressesOf(node), {
+      peer: plaintext ? null : node,
+      timeoutMs: limits.connectMs,
+      staggerMs: STAGGER_MS,
+      signal,
+    });
+    return { conn, path: "direct" };
+  }
+
+  /**
+   * Where to dial a node. One that gives the loopback address runs beside the
+   * relay: from another machine it is found where the relay is.
+   */
+  addressesOf(node: ListedNode): Endpoint[] {
+    const { host: relayHost } = this.#options.link.relay;
+    return node.addresses.map(({ host, port }) => ({
+      host: isLoopback(host) && !isLoopback(relayHost) ? relayHost : host,
+      port,
+    }));
+  }
+
+  /** Tells the relay that a node seems dead; the relay finds out for itself. */
+  #report(node: ListedNode): void {
+    if (this.#reports.has(node.id)) return;
+    this.#reports.set(node.id, this.#sendReport(node));
+  }
+
+  async #sendReport({ id }: ListedNode): Promise<void> {
+    const { link, limits } = this.#options;
+    try {
+      const deadline = AbortSignal.timeout(limits.withdrawMs);
+      const session = await link.open(deadline);
+      await using channel = session.channel;
+      using _end = channel.endOn(deadline);
+      await channel.send({ kind: "report", id });
+    } catch (error) {
+      // Good will only; what the person asked for has errors of its own.
+      if (isBug(error)) throw error;
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#reports.values());
+  }
+}
+
+// An address that does not answer at once must not hold up the others.
+const STAGGER_MS = 250;
+// Several small files come in one record; large pieces are read to their place.
+const READ_AHEAD_BYTES = 64 * 1024;
