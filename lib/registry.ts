@@ -1,7 +1,7 @@
 /**
  * The relay's table of leases: who is registered and until when. Pure: time and
  * randomness are arguments, there are no timers and no sockets, and what a
- * lease carries for the listing is opaque; {@linkcode Packing} makes it small.
+ * lease carries for the listing is opaque.
  *
  * `expiresAt` is the only truth about a lease and is applied on every read.
  * Leases wait in a heap for the moment at which they may have ended; a renewal
@@ -16,6 +16,13 @@
 
 import { BinaryHeap } from "@std/data-structures/binary-heap";
 import type { Limits } from "./limits.ts";
+import {
+  formatCursor,
+  parseCursor,
+  placeOf,
+  skipTo,
+  startWalk,
+} from "./walk.ts";
 
 /** What a node asks to be listed as. Its proof has been checked already. */
 export interface Registration {
@@ -428,162 +435,4 @@ export class Registry {
     if (count === 0) this.#perSource.delete(source);
     else this.#perSource.set(source, count);
   }
-}
-
-/** A way through `span` places in which each comes once, in odd order. */
-interface Walk {
-  readonly start: number;
-  readonly stride: number;
-  readonly span: number;
-  step: number;
-}
-
-function startWalk(span: number, random: () => number): Walk | undefined {
-  if (span === 0) return undefined;
-  const start = Math.floor(random() * span);
-  let stride = 1 + Math.floor(random() * span);
-  // A stride without a common divisor visits every place once.
-  while (greatestCommonDivisor(stride, span) !== 1) stride++;
-  return { start, stride: stride % span || 1, span, step: 0 };
-}
-
-function placeOf({ start, stride, span, step }: Walk): number {
-  return (start + step * stride) % span;
-}
-
-/**
- * Goes on to the next place below `count`, where the table has shrunk since the
- * walk began; `false` when there is none. Jumps: a cursor cannot make the relay
- * look at a million empty places.
- */
-function skipTo(walk: Walk, count: number): boolean {
-  const { span, stride } = walk;
-  const place = placeOf(walk);
-  if (walk.step < span && place >= count) {
-    const [low, high] = [span - place, span - place + count - 1];
-    walk.step += leastFactor(stride, { low, high, modulus: span });
-  }
-  return walk.step < span;
-}
-
-/**
- * The least `k` for which `k * stride % modulus` is from `low` (above 0) to
- * `high` (below `modulus`); Infinity when there is none. Where the first turn
- * round the modulus has no such `k`, the question is how many turns there must
- * be, which is the same question with smaller numbers, as in Euclid's algorithm.
- */
-function leastFactor(
-  stride: number,
-  { low, high, modulus }: { low: number; high: number; modulus: number },
-): number {
-  if (stride === 0 || low > high) return Infinity;
-  const first = Math.ceil(low / stride);
-  if (first * stride <= high) return first;
-  const turns = leastFactor(modulus % stride, {
-    low: stride - high % stride,
-    high: stride - low % stride,
-    modulus: stride,
-  });
-  return Math.ceil((low + turns * modulus) / stride);
-}
-
-function greatestCommonDivisor(a: number, b: number): number {
-  return b === 0 ? a : greatestCommonDivisor(b, a % b);
-}
-
-function formatCursor(walk: Walk): string {
-  return [walk.start, walk.stride, walk.span, walk.step].join(".");
-}
-
-/** The walk that goes on; `undefined` for what no listing can have given. */
-function parseCursor(text: string, nodeCount: number): Walk | undefined {
-  const match = /^(\d{1,7})\.(\d{1,7})\.(\d{1,7})\.(\d{1,7})$/.exec(text);
-  if (match === null) return undefined;
-  const [start = 0, stride = 0, span = 0, step = 0] = match.slice(1).map(
-    Number,
-  );
-  const isWalk = span <= nodeCount && start < span && step < span &&
-    stride > 0 && greatestCommonDivisor(stride, span) === 1;
-  return isWalk ? { start, stride, span, step } : undefined;
-}
-
-/** Most characters of one skip or one literal: their counts are characters. */
-const RUN_LENGTH = 255;
-/** Equal characters that are worth a new run, which costs two. */
-const WORTH_SKIPPING = 4;
-
-/**
- * Packs tuples of texts that are much alike: of each text only what differs,
- * place by place, from the same text of a sample. Lossless for any text, short
- * for those that resemble the sample; a character above 0xFF doubles the size.
- *
- * Packed, a text is runs of `skip[1] length[1] literal[length]`: `skip`
- * characters as in the sample, then `length` of its own. An empty run ends it.
- */
-export class Packing {
-  readonly #sample: readonly string[];
-
-  /** Only what the same sample packed can be unpacked. */
-  constructor(sample: readonly string[]) {
-    this.#sample = sample;
-  }
-
-  /** The texts as one string, in memory of its own. */
-  pack(texts: readonly string[]): string {
-    const units: number[] = [];
-    for (const [index, text] of texts.entries()) {
-      const sample = this.#sample[index] ?? "";
-      for (let at = 0; at < text.length;) {
-        const skip = commonLength(text, sample, { at, most: RUN_LENGTH });
-        const start = at + skip;
-        at = start;
-        while (
-          at < text.length && at - start < RUN_LENGTH &&
-          commonLength(text, sample, { at, most: WORTH_SKIPPING }) <
-            WORTH_SKIPPING
-        ) at++;
-        units.push(skip, at - start);
-        for (let n = start; n < at; n++) units.push(text.charCodeAt(n));
-      }
-      units.push(0, 0);
-    }
-    return String.fromCharCode(...units);
-  }
-
-  /** The texts that were packed. */
-  unpack(packed: string): string[] {
-    const texts: string[] = [];
-    let sample = this.#sample[0] ?? "";
-    let text = "";
-    for (let at = 0; at < packed.length;) {
-      const skip = packed.charCodeAt(at);
-      const length = packed.charCodeAt(at + 1);
-      at += 2;
-      if (skip === 0 && length === 0) {
-        texts.push(text);
-        text = "";
-        sample = this.#sample[texts.length] ?? "";
-        continue;
-      }
-      const done = text.length;
-      text += sample.slice(done, done + skip) + packed.slice(at, at + length);
-      at += length;
-    }
-    return texts;
-  }
-}
-
-/** How many characters from `at` on are the same in both, up to `most`. */
-function commonLength(
-  text: string,
-  sample: string,
-  { at, most }: { at: number; most: number },
-): number {
-  const end = Math.min(text.length, sample.length, at + most);
-  let length = 0;
-  while (
-    at + length < end &&
-    text.charCodeAt(at + length) === sample.charCodeAt(at + length)
-  ) length++;
-  return length;
 }

@@ -10,7 +10,9 @@
 import { addressGroup, formatRelayAddress, withoutMapping } from "./address.ts";
 import { Channel } from "./channel.ts";
 import { type Endpoint, formatEndpoint } from "./conn.ts";
-import { ProtocolError, systemErrorCode } from "./errors.ts";
+import { DialBacks } from "./dial_backs.ts";
+import { Entries } from "./entries.ts";
+import { ProtocolError } from "./errors.ts";
 import { checkGreeting, receivePeer, refusal } from "./greeting.ts";
 import { createIdentity, type Identity } from "./identity.ts";
 import { type IncidentEvent, Incidents } from "./incidents.ts";
@@ -24,16 +26,13 @@ import {
   type NodeToRelay,
   type RelayToClient,
   type RelayToNode,
-  type SignedRecord,
 } from "./messages.ts";
 import {
   type OpenedRegistration,
   openRegistration,
   readRegistration,
-  signRegistration,
 } from "./registration.ts";
-import { Packing, Registry } from "./registry.ts";
-import { dial } from "./transport/dial.ts";
+import { Registry } from "./registry.ts";
 import { type Accepted, listen, type Listener } from "./transport/listen.ts";
 
 /** What a relay tells while it runs. */
@@ -122,10 +121,8 @@ const NONCE_BYTES = 32;
  */
 export async function serveRelay(options: RelayOptions): Promise<RelayServer> {
   const identity = options.identity ?? await createIdentity();
-  const relay = new Relay(options, {
-    identity,
-    packing: new Packing(await sampleParts(identity)),
-  });
+  const entries = await Entries.of(identity);
+  const relay = new Relay(options, { identity, entries });
   await relay.start();
   return relay;
 }
@@ -135,10 +132,9 @@ class Relay implements RelayServer {
   readonly #identity: Identity;
   readonly #limits: Limits;
   readonly #registry: Registry;
-  readonly #packing: Packing;
+  readonly #entries: Entries;
   readonly #incidents: Incidents;
-  readonly #dialBacks = new Map<string, number>();
-  #dialBacksRunning = 0;
+  readonly #dialBacks: DialBacks;
   readonly #stop = new AbortController();
   #listener: Listener | null = null;
   #sweep: ReturnType<typeof setInterval> | undefined;
@@ -147,12 +143,12 @@ class Relay implements RelayServer {
 
   constructor(
     options: RelayOptions,
-    { identity, packing }: { identity: Identity; packing: Packing },
+    { identity, entries }: { identity: Identity; entries: Entries },
   ) {
     checkGreeting(options.greeting ?? "");
     this.#options = options;
     this.#identity = identity;
-    this.#packing = packing;
+    this.#entries = entries;
     this.#limits = limitsWith(options.limits);
     this.#incidents = new Incidents(
       this.#limits.refusalPauseMs,
@@ -162,6 +158,7 @@ class Relay implements RelayServer {
       this.#limits,
       (id, entry) => this.#tellLeft(id, entry, "expired"),
     );
+    this.#dialBacks = new DialBacks(this.#limits, this.#stop.signal);
   }
 
   async start(): Promise<void> {
@@ -330,13 +327,11 @@ class Relay implements RelayServer {
     if (verdict.kind === "refused") {
       return refusal(verdict.refusal.code, verdict.refusal.text);
     }
-    const parts = partsOf(signed);
     const outcome = this.#registry.register({
       id,
       instance,
       sequence,
-      entry: this.#packing.pack(parts),
-      listedBytes: listedText(parts).length,
+      ...this.#entries.pack(signed),
       observedHost,
       source,
     }, performance.now());
@@ -389,7 +384,7 @@ class Relay implements RelayServer {
       random: Math.random,
     }, performance.now());
     const entries = page.entries
-      .map((entry) => listedText(this.#packing.unpack(entry)));
+      .map((entry) => this.#entries.listed(entry));
     await channel.sendFrames(encodeNodes({ ...page, entries }));
   }
 
@@ -405,53 +400,19 @@ class Relay implements RelayServer {
     const lease = this.#registry.find(id, now);
     if (lease === undefined) return { kind: "reported", outcome: "unknown" };
     const { sequence, observedHost } = lease;
-    const registration = registrationOf(this.#packing.unpack(lease.entry));
+    const registration = this.#entries.registrationIn(lease.entry);
     const endpoint = registration.addresses
       .find((address) => withoutMapping(address.host) === observedHost);
-    if (endpoint === undefined || !this.#mayDialBack(id, now)) {
+    if (endpoint === undefined) {
       return { kind: "reported", outcome: "unchecked" };
     }
-    const outcome = await this.#dialBack(endpoint, registration);
+    const peer = this.#options.plaintext ? null : registration;
+    const outcome = await this.#dialBacks.check({ id, endpoint, peer }, now);
     if (outcome === "gone") {
       const entry = this.#registry.drop({ id, sequence }, performance.now());
       if (entry !== undefined) this.#tellLeft(id, entry, "found_dead");
     }
     return { kind: "reported", outcome };
-  }
-
-  #mayDialBack(id: string, now: number): boolean {
-    const { dialBackPauseMs, dialBackCount } = this.#limits;
-    for (const [checked, at] of this.#dialBacks) {
-      if (now - at < dialBackPauseMs) break; // the rest is newer
-      this.#dialBacks.delete(checked);
-    }
-    if (this.#dialBacks.has(id) || this.#dialBacksRunning >= dialBackCount) {
-      return false;
-    }
-    this.#dialBacks.set(id, now);
-    return true;
-  }
-
-  async #dialBack(
-    endpoint: Endpoint,
-    peer: OpenedRegistration,
-  ): Promise<"alive" | "gone" | "unchecked"> {
-    this.#dialBacksRunning++;
-    try {
-      using _conn = await dial(endpoint, {
-        peer: this.#options.plaintext ? null : peer,
-        timeoutMs: this.#limits.connectMs,
-        signal: this.#stop.signal,
-      });
-      return "alive";
-    } catch (error) {
-      const ours = this.#stop.signal.aborted ||
-        systemErrorCode(error) === "EMFILE" ||
-        error instanceof Deno.errors.NotCapable;
-      return ours ? "unchecked" : "gone";
-    } finally {
-      this.#dialBacksRunning--;
-    }
   }
 
   #tell(event: RelayEvent): void {
@@ -463,8 +424,12 @@ class Relay implements RelayServer {
     entry: string,
     how: "withdrawn" | "expired" | "found_dead",
   ): void {
-    const name = nameIn(this.#packing.unpack(entry));
-    this.#tell({ event: "node_left", id, name, how });
+    this.#tell({
+      event: "node_left",
+      id,
+      name: this.#entries.nameIn(entry),
+      how,
+    });
   }
 }
 
@@ -476,56 +441,3 @@ const REGISTER_REFUSAL_TEXT = {
   registry_full: "the relay lists as many nodes as it may",
   too_many_nodes_for_address: "too many nodes registered from this address",
 } as const;
-
-/**
- * What an entry holds, as texts whose characters are bytes: the record as JSON
- * text, the certificate, the signature. Base64 that was not as we write it comes
- * out as we do; the record, which is what was signed, comes out as it was.
- */
-function partsOf({ record, certificate, signature }: SignedRecord): string[] {
-  return [asciiJson(record), atob(certificate), atob(signature)];
-}
-
-/** The parts as a page of the listing has them: JSON text of one byte a unit. */
-function listedText(
-  [record, certificate = "", signature = ""]: string[],
-): string {
-  return `{"record":${record},"certificate":"${btoa(certificate)}",` +
-    `"signature":"${btoa(signature)}"}`;
-}
-
-/** What all entries have in common is in one of the relay's own. */
-async function sampleParts(identity: Identity): Promise<string[]> {
-  const signed = await signRegistration({
-    purpose: "register",
-    relay: identity.id,
-    nonce: new Uint8Array(NONCE_BYTES).toBase64(),
-    instance: new Uint8Array(12).toBase64(),
-    sequence: 1e12, // as many digits as the time in milliseconds
-    name: "",
-    addresses: [],
-  }, identity);
-  return partsOf(signed);
-}
-
-/** JSON text whose characters are bytes: pages are cut by counting them. */
-function asciiJson(text: string): string {
-  return JSON.stringify(text).replaceAll(
-    /[^\x20-\x7e]/g,
-    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
-}
-
-/** The node's name. Leases may end by the thousand: no certificate is read. */
-function nameIn([record = ""]: string[]): string {
-  const { name } = JSON.parse(JSON.parse(record)) as { name: string };
-  return name;
-}
-
-/** What the parts of an entry say; it was checked when it came. */
-function registrationOf(parts: string[]): OpenedRegistration {
-  const signed = JSON.parse(listedText(parts)) as SignedRecord;
-  const verdict = readRegistration(signed);
-  if (verdict.kind === "refused") throw new TypeError(verdict.refusal.text);
-  return verdict.registration;
-}

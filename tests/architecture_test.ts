@@ -113,6 +113,8 @@ const PURE = [
   "rate",
   "choice",
   "glob",
+  "packing",
+  "walk",
   "text",
   "address",
 ];

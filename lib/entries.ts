@@ -1,0 +1,91 @@
+/**
+ * What a relay keeps of each node to list it: the signed record, packed, and
+ * unpacked again as it came. Knows what an entry holds, not until when.
+ *
+ * @module
+ */
+
+import type { Identity } from "./identity.ts";
+import type { SignedRecord } from "./messages.ts";
+import { Packing } from "./packing.ts";
+import {
+  type OpenedRegistration,
+  readRegistration,
+  signRegistration,
+} from "./registration.ts";
+
+/** Packs the entries of one relay. */
+export class Entries {
+  readonly #packing: Packing;
+
+  private constructor(sample: readonly string[]) {
+    this.#packing = new Packing(sample);
+  }
+
+  /** Those of the relay `identity`: it signs one to compare others with. */
+  static async of(identity: Identity): Promise<Entries> {
+    const signed = await signRegistration({
+      purpose: "register",
+      relay: identity.id,
+      nonce: new Uint8Array(32).toBase64(),
+      instance: new Uint8Array(12).toBase64(),
+      sequence: 1e12, // as many digits as the time in milliseconds
+      name: "",
+      addresses: [],
+    }, identity);
+    return new Entries(partsOf(signed));
+  }
+
+  /** A record as it is kept, and the bytes it has on a page of the listing. */
+  pack(signed: SignedRecord): { entry: string; listedBytes: number } {
+    const parts = partsOf(signed);
+    return {
+      entry: this.#packing.pack(parts),
+      listedBytes: listedText(parts).length,
+    };
+  }
+
+  /** An entry as a page has it: JSON text whose characters are bytes. */
+  listed(entry: string): string {
+    return listedText(this.#packing.unpack(entry));
+  }
+
+  /** The node's name. Leases may end by the thousand: no certificate is read. */
+  nameIn(entry: string): string {
+    const [record = ""] = this.#packing.unpack(entry);
+    const { name } = JSON.parse(JSON.parse(record)) as { name: string };
+    return name;
+  }
+
+  /** What an entry says; it was checked when it came. */
+  registrationIn(entry: string): OpenedRegistration {
+    const verdict = readRegistration(JSON.parse(this.listed(entry)));
+    if (verdict.kind === "refused") throw new TypeError(verdict.refusal.text);
+    return verdict.registration;
+  }
+}
+
+/**
+ * What an entry holds, as texts whose characters are bytes: the record as JSON
+ * text, the certificate, the signature. Base64 that was not as we write it comes
+ * out as we do; the record, which is what was signed, comes out as it was.
+ */
+function partsOf({ record, certificate, signature }: SignedRecord): string[] {
+  return [asciiJson(record), atob(certificate), atob(signature)];
+}
+
+/** The parts as a page of the listing has them: JSON text of one byte a unit. */
+function listedText(
+  [record, certificate = "", signature = ""]: string[],
+): string {
+  return `{"record":${record},"certificate":"${btoa(certificate)}",` +
+    `"signature":"${btoa(signature)}"}`;
+}
+
+/** JSON text whose characters are bytes: pages are cut by counting them. */
+function asciiJson(text: string): string {
+  return JSON.stringify(text).replaceAll(
+    /[^\x20-\x7e]/g,
+    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}

@@ -1,0 +1,86 @@
+/**
+ * Texts that are much alike, kept as what differs between them. Pure.
+ *
+ * @module
+ */
+
+/** Most characters of one skip or one literal: their counts are characters. */
+const RUN_LENGTH = 255;
+/** Equal characters that are worth a new run, which costs two. */
+const WORTH_SKIPPING = 4;
+
+/**
+ * Packs tuples of texts that are much alike: of each text only what differs,
+ * place by place, from the same text of a sample. Lossless for any text, short
+ * for those that resemble the sample; a character above 0xFF doubles the size.
+ *
+ * Packed, a text is runs of `skip[1] length[1] literal[length]`: `skip`
+ * characters as in the sample, then `length` of its own. An empty run ends it.
+ */
+export class Packing {
+  readonly #sample: readonly string[];
+
+  /** Only what the same sample packed can be unpacked. */
+  constructor(sample: readonly string[]) {
+    this.#sample = sample;
+  }
+
+  /** The texts as one string, in memory of its own. */
+  pack(texts: readonly string[]): string {
+    const units: number[] = [];
+    for (const [index, text] of texts.entries()) {
+      const sample = this.#sample[index] ?? "";
+      for (let at = 0; at < text.length;) {
+        const skip = commonLength(text, sample, { at, most: RUN_LENGTH });
+        const start = at + skip;
+        at = start;
+        while (
+          at < text.length && at - start < RUN_LENGTH &&
+          commonLength(text, sample, { at, most: WORTH_SKIPPING }) <
+            WORTH_SKIPPING
+        ) at++;
+        units.push(skip, at - start);
+        for (let n = start; n < at; n++) units.push(text.charCodeAt(n));
+      }
+      units.push(0, 0);
+    }
+    return String.fromCharCode(...units);
+  }
+
+  /** The texts that were packed. */
+  unpack(packed: string): string[] {
+    const texts: string[] = [];
+    let sample = this.#sample[0] ?? "";
+    let text = "";
+    for (let at = 0; at < packed.length;) {
+      const skip = packed.charCodeAt(at);
+      const length = packed.charCodeAt(at + 1);
+      at += 2;
+      if (skip === 0 && length === 0) {
+        texts.push(text);
+        text = "";
+        sample = this.#sample[texts.length] ?? "";
+        continue;
+      }
+      const done = text.length;
+      text += sample.slice(done, done + skip) + packed.slice(at, at + length);
+      at += length;
+    }
+    return texts;
+  }
+}
+
+/** How many characters from `at` on are the same in both, up to `most`. */
+function commonLength(
+  text: string,
+  sample: string,
+  { at, most }: { at: number; most: number },
+): number {
+  const end = Math.min(text.length, sample.length, at + most);
+  let length = 0;
+  while (
+    at + length < end &&
+    text.charCodeAt(at + length) === sample.charCodeAt(at + length)
+  ) length++;
+  return length;
+}

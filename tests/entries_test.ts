@@ -1,0 +1,30 @@
+import { assertEquals, assertLess } from "@std/assert";
+import { Entries } from "../lib/entries.ts";
+import { createIdentity } from "../lib/identity.ts";
+import { openRegistration, signRegistration } from "../lib/registration.ts";
+
+for (const name of ["", "plain", 'a "quoted" \\ name', "büro \u{1f5a5}"]) {
+  Deno.test(`Entries gives back the record of a node named ${JSON.stringify(name)}, small meanwhile`, async () => {
+    const entries = await Entries.of(await createIdentity());
+    const identity = await createIdentity();
+    const signed = await signRegistration({
+      purpose: "register",
+      relay: identity.id,
+      nonce: "n",
+      instance: "instance",
+      sequence: 7,
+      name,
+      addresses: [{ host: "192.0.2.1", port: 1 }],
+    }, identity);
+    const { entry, listedBytes } = entries.pack(signed);
+    const listed = entries.listed(entry);
+    assertEquals(JSON.parse(listed), { ...signed });
+    assertEquals(new TextEncoder().encode(listed).length, listedBytes);
+    assertLess(entry.length, listedBytes * 0.6);
+    assertEquals(entries.nameIn(entry), name);
+    assertEquals(
+      await openRegistration(signed),
+      { kind: "opened", registration: entries.registrationIn(entry) },
+    );
+  });
+}
