@@ -136,7 +136,6 @@ class Get implements AsyncDisposable {
   readonly #offers = new Map<string, Offer[]>();
   readonly #selectionOf = new Map<string, Selection>();
   readonly #sessions = new Map<string, NodeSession>();
-  readonly #askings = new Map<string, Asking>();
   readonly #saved = new Map<string, string>();
   readonly #failed = new Map<string, Failure>();
   readonly #partials = new Map<string, PartialFile>();
@@ -224,7 +223,6 @@ class Get implements AsyncDisposable {
     const { name } = selection;
     const { askingCount, askingGraceMs } = this.#peers.limits;
     const asking = new Asking(this.#peers, { name, tell: this.#tell });
-    this.#askings.set(name, asking);
     const late = new AbortController();
     let timer: ReturnType<typeof setTimeout> | undefined;
     await eachOf(this.#options.nodes, askingCount, async (node) => {
@@ -550,10 +548,10 @@ class Get implements AsyncDisposable {
 
   #received({ job, deliveries }: Incoming, hashes: Uint8Array): void {
     const { name, path, group } = job;
+    this.#partials.delete(name);
     if (this.#failed.has(name)) return; // something came to be in the way
     const content = group.content ?? new Manifest(group.size, hashes).contentId;
     const from = deliveries.by((id) => this.#nodes.get(id)!);
-    this.#partials.delete(name);
     this.#saved.set(name, path);
     this.#tally.complete();
     const bytes = group.size;

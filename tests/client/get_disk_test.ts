@@ -9,6 +9,7 @@ import { Failure } from "../../lib/errors.ts";
 import { saysNothing } from "../_evil_node.ts";
 import { within } from "../_event_log.ts";
 import {
+  describeBytes,
   hangsUp,
   type SendPiece,
   sendsOnly,
@@ -193,6 +194,38 @@ Deno.test("getFiles goes on with the others when something comes to be in the wa
     Object.keys(SIX).filter((name) => name !== "f0"),
   );
   assertEquals(filesIn(folder.path).includes(".f0.p2p-part"), true);
+});
+
+Deno.test("getFiles comes to an end when something comes to be in the way of more large files than are open at once", async () => {
+  await using relay = await startRelay();
+  await using folder = await tempShare();
+  const inTheWay = Object.keys(SIX).slice(0, 5);
+  const versions = new Map(inTheWay.map((name) => [
+    describeBytes(name, SIX[name]!).listed.version,
+    name,
+  ]));
+  await using _node = await evil(relay, SIX, {
+    unhashed: true,
+    piece: async (channel, piece) => {
+      // Its partial file is open by now.
+      const name = versions.get(piece.message.of);
+      if (name !== undefined) {
+        await Deno.mkdir(join(folder.path, name), { recursive: true });
+      }
+      await sendTruly(channel, piece);
+    },
+  });
+  const { error, saved, failed } = await within(
+    get(relay, folder.path, [everything()]),
+    "the end",
+  );
+  assertEquals(error, undefined);
+  assertEquals(
+    failed,
+    Object.fromEntries(inTheWay.map((name) => [name, "local"])),
+  );
+  assertEquals(Object.keys(saved), ["f5"]);
+  assertBytes(await read(folder, "f5"), SIX["f5"]!);
 });
 
 for (const kind of ["find", "browse", "describe"] as const) {
