@@ -109,9 +109,12 @@ export class PartialFile implements Sink {
     let file: Deno.FsFile | undefined;
     try {
       await removePublished(partialPath, path);
-      file = await openNew(partialPath) ?? await openOld(partialPath);
+      file = await openEither(partialPath);
       // Whoever had the lock may have published or removed it since.
-      if (!await file.tryLock(true) || !await isThere(file, partialPath)) {
+      if (
+        file === undefined || !await file.tryLock(true) ||
+        !await isThere(file, partialPath)
+      ) {
         throw new Failure("local", {
           what: "Cannot save file",
           where: show(path),
@@ -299,15 +302,42 @@ export async function removePublished(
       await Deno.remove(partial);
     }
   } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    ignoreGone(error);
   }
 }
 
-/** Opens what an earlier run left: a file of its own, and nothing else. */
-async function openOld(path: string): Promise<Deno.FsFile> {
-  const before = await Deno.lstat(path);
-  if (!before.isFile || (before.nlink ?? 1) > 1) throw notOurs(path);
-  const file = await Deno.open(path, { read: true, write: true });
+/** Lets pass that a file is gone: another process has removed it. */
+export function ignoreGone(error: unknown): void {
+  if (!(error instanceof Deno.errors.NotFound)) throw error;
+}
+
+// Each time another process has to come and go between two calls.
+const OPEN_TRIES = 3;
+
+/** The partial file, new or old; nothing where others come and go there. */
+async function openEither(path: string): Promise<Deno.FsFile | undefined> {
+  for (let tries = 0; tries < OPEN_TRIES; tries++) {
+    const file = await openNew(path) ?? await openOld(path);
+    if (file !== undefined) return file;
+  }
+  return undefined;
+}
+
+/**
+ * Opens what an earlier run left: a file of its own, and nothing else. Nothing
+ * where it has gone meanwhile.
+ */
+async function openOld(path: string): Promise<Deno.FsFile | undefined> {
+  let before: Deno.FileInfo;
+  let file: Deno.FsFile;
+  try {
+    before = await Deno.lstat(path);
+    if (!before.isFile || (before.nlink ?? 1) > 1) throw notOurs(path);
+    file = await Deno.open(path, { read: true, write: true });
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
   const after = await file.stat();
   if (after.ino !== before.ino || after.dev !== before.dev) {
     file.close();
@@ -351,7 +381,7 @@ async function publish(
     (await Deno.open(to, { write: true, createNew: true })).close();
     return await Deno.rename(from, to);
   }
-  await Deno.remove(from);
+  await Deno.remove(from).catch(ignoreGone);
 }
 
 /** Whether the disk has no hard links, as FAT has none. */
@@ -372,24 +402,39 @@ export async function syncFolder(folder: string): Promise<void> {
   }
 }
 
-let mode: number | undefined;
+let mode: Promise<number> | undefined;
+// Each time another process has to ask at the same moment.
+const MODE_TRIES = 10;
 
 /**
  * The mode that files usually get in `folder`, the process's mask applied. Found
  * by making one, for asking for the mask needs a permission of its own.
  */
-export async function usualMode(folder: string): Promise<number> {
-  if (mode !== undefined) return mode;
+export function usualMode(folder: string): Promise<number> {
+  return mode ??= findMode(folder).catch((error) => {
+    mode = undefined;
+    throw error;
+  });
+}
+
+async function findMode(folder: string): Promise<number> {
   // One name for all: what a killed run has left of it is removed by the next.
   const path = join(folder, `.mode${PARTIAL_SUFFIX}`);
-  await Deno.remove(path).catch(ignore); // there is none, as a rule
-  using file = await Deno.open(path, {
-    write: true,
-    createNew: true,
-    mode: 0o666,
-  });
-  await Deno.remove(path);
-  return mode = ((await file.stat()).mode ?? 0o600) & 0o666;
+  for (let tries = 1;; tries++) {
+    await Deno.remove(path).catch(ignore); // there is none, as a rule
+    try {
+      using file = await Deno.open(path, {
+        write: true,
+        createNew: true,
+        mode: 0o666,
+      });
+      await Deno.remove(path).catch(ignoreGone);
+      return ((await file.stat()).mode ?? 0o600) & 0o666;
+    } catch (error) {
+      const isAsked = error instanceof Deno.errors.AlreadyExists;
+      if (!isAsked || tries === MODE_TRIES) throw error;
+    }
+  }
 }
 
 /** A failure of the disk, with what is to be done. */

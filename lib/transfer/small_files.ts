@@ -11,6 +11,7 @@ import { systemErrorCode } from "../errors.ts";
 import {
   cannot,
   hasNoLinks,
+  ignoreGone,
   PartialFile,
   partialPathOf,
   type TargetOptions,
@@ -139,5 +140,9 @@ function publish(
     Deno.openSync(to, { write: true, createNew: true }).close();
     return Deno.renameSync(from, to);
   }
-  Deno.removeSync(from);
+  try {
+    Deno.removeSync(from);
+  } catch (error) {
+    ignoreGone(error);
+  }
 }

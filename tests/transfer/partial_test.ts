@@ -636,6 +636,43 @@ for (const { name, content, save } of SAVES) {
   });
 }
 
+for (const { name, content, save } of SAVES) {
+  Deno.test(`${name} is done where another process tidies up after it`, async () => {
+    await using folder = await tempShare();
+    const path = join(folder.path, "file");
+    using _async = replaced(Deno, "link", (link) => async (from, to) => {
+      await link(from, to);
+      await Deno.remove(from);
+    });
+    using _sync = replaced(Deno, "linkSync", (linkSync) => (from, to) => {
+      linkSync(from, to);
+      Deno.removeSync(from);
+    });
+    await save(path);
+    await assertContent(path, content);
+    assertEquals(namesIn(folder.path), ["file"]);
+  });
+}
+
+Deno.test("PartialFile is new where the one that was there goes as it is opened", async () => {
+  await using folder = await tempShare({ ".file.p2p-part": "left" });
+  const path = join(folder.path, "file");
+  {
+    using _race = replaced(Deno, "open", (open) => async (at, options) => {
+      try {
+        return await open(at, options);
+      } catch (error) {
+        await Deno.remove(at); // whoever had it is done
+        throw error;
+      }
+    });
+    const partial = await open(path);
+    assertEquals(await partial.byteCount(), 0);
+    await partial.keep();
+  }
+  assertEquals(namesIn(folder.path), [".file.p2p-part"]);
+});
+
 testWith(
   ["mkfifo"],
   "PartialFile refuses a pipe at the partial name, and does not wait for it",
@@ -697,6 +734,7 @@ function run(code: string, path: string) {
   const text = `
     import { PartialFile } from ${JSON.stringify(`${folder}partial.ts`)};
     import { SmallFiles } from ${JSON.stringify(`${folder}small_files.ts`)};
+    const at = (name) => ${JSON.stringify(folder)} + name;
     const path = ${JSON.stringify(path)};
     const options = { overwrite: false, modifiedMs: 0 };
     ${code}
@@ -793,6 +831,53 @@ Deno.test("usualMode leaves nothing in the folder in which it looked", async () 
   assertEquals(mode & ~0o666, 0, "no file becomes a program");
   assertEquals(namesIn(folder.path), []);
 });
+
+for (
+  const [what, race] of [
+    ["several ask at once", ""],
+    [
+      "another process asks at the same time, and is quicker",
+      `
+        let others = 2;
+        const { remove } = Deno;
+        Deno.remove = async (at) => {
+          const isThere = await remove(at).then(() => true, () => false);
+          if (others-- > 0) await Deno.writeTextFile(at, "");
+          else if (!isThere) throw new Deno.errors.NotFound();
+        };
+      `,
+    ],
+    [
+      "another process removes what is looked at",
+      `
+        const { open } = Deno;
+        Deno.open = async (at, options) => {
+          const file = await open(at, options);
+          if (at.endsWith("/.mode.p2p-part")) await Deno.remove(at);
+          return file;
+        };
+      `,
+    ],
+  ] as const
+) {
+  Deno.test(`usualMode is found where ${what}`, async () => {
+    await using folder = await tempShare();
+    const { child, starting } = run(
+      `
+        const { usualMode } = await import(at("partial.ts"));
+        const folder = path.slice(0, path.lastIndexOf("/"));
+        ${race}
+        const modes = await Promise.all([0, 1, 2].map(() => usualMode(folder)));
+        console.log(new Set(modes).size, modes[0] & ~0o666);
+      `,
+      join(folder.path, "file"),
+    );
+    await starting;
+    const { stdout } = await child.output();
+    assertEquals(new TextDecoder().decode(stdout).trim(), "1 0");
+    assertEquals(namesIn(folder.path), []);
+  });
+}
 
 Deno.test("SmallFiles saves one file after the other, and leaves nothing else", async () => {
   await using folder = await tempShare();
