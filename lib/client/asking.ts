@@ -138,10 +138,13 @@ export async function eachOf<Item>(
   work: (item: Item) => Promise<void>,
 ): Promise<void> {
   const iterator = items[Symbol.iterator]();
+  const failures: unknown[] = [];
   const worker = async () => {
     for (let next = iterator.next(); !next.done; next = iterator.next()) {
-      await work(next.value);
+      await work(next.value).catch((error) => failures.push(error));
+      if (failures.length > 0) return;
     }
   };
   await Promise.all(Array.from({ length: most }, worker));
+  if (failures.length > 0) throw failures[0];
 }

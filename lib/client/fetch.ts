@@ -26,11 +26,12 @@ import {
 import { type Hasher, PlainHasher, WorkerHasher } from "../transfer/hashing.ts";
 import { OrderedSink } from "../transfer/ordered.ts";
 import type { DescribeAnswer, NodeSession } from "../transfer/session.ts";
-import { Asking, eachOf, type Found } from "./asking.ts";
+import { Asking, type Found } from "./asking.ts";
 import type { ClientEvent, NodeAnswer } from "./events.ts";
 import { Deliveries } from "./deliveries.ts";
 import type { ListedNode } from "./nodes.ts";
 import { type ClientOptions, Peers } from "./peers.ts";
+import { Seeking } from "./seeking.ts";
 
 /** Options that decide what is fetched, and from whom. */
 export interface TransferOptions extends ClientOptions {
@@ -196,7 +197,7 @@ class Fetch implements FetchedFile {
   /** Nodes that have the file and have not failed. */
   readonly #found = new Map<string, Found>();
   readonly #deliveries = new Deliveries();
-  #askingAll: Promise<void> = Promise.resolve();
+  readonly #seeking: Seeking;
   #group: ContentGroup | null = null;
   #node: ListedNode | null = null;
   #running: Running | null = null;
@@ -216,6 +217,8 @@ class Fetch implements FetchedFile {
     this.#signal = signal === undefined
       ? this.#stop.signal
       : AbortSignal.any([signal, this.#stop.signal]);
+    const { nodes, sha256 } = options;
+    this.#seeking = new Seeking(peers, { nodes, sha256, signal: this.#signal });
   }
 
   get size(): number {
@@ -231,7 +234,7 @@ class Fetch implements FetchedFile {
   /** Finds out who has the file, and which content to take. */
   async seek(): Promise<void> {
     if (this.#options.oneByOne) await this.#askNext();
-    else await this.#askAll();
+    else await this.#seeking.seek(this.#asking, (found) => this.#join(found));
     const groups = this.#groups();
     if (differ(groups)) {
       this.#tell({ event: "contents_differ", name: this.name, groups });
@@ -256,30 +259,10 @@ class Fetch implements FetchedFile {
     }
   }
 
-  /**
-   * Asks all nodes, some at a time. Once one has it, the others are not waited
-   * for much longer: they can join in later.
-   */
-  async #askAll(): Promise<void> {
-    const { askingCount, askingGraceMs } = this.#peers.limits;
-    const { promise: enough, resolve } = Promise.withResolvers<void>();
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const nodes = this.#unasked.splice(0);
-    const asking = eachOf(nodes, askingCount, async (node) => {
-      if (this.#stop.signal.aborted) return;
-      const found = await this.#asking.ask(node, this.#signal);
-      if (found === undefined) return;
-      this.#found.set(node.id, found);
-      this.#join(found);
-      timer ??= setTimeout(resolve, askingGraceMs);
-    });
-    this.#askingAll = asking.catch(() => {}); // judged here, or too late to be
-    await Promise.race([asking, enough]);
-    clearTimeout(timer);
-  }
-
-  /** Lets a node that answered late take part. */
-  #join({ node, session, offer }: Found): void {
+  /** Notes who has it; one that answers late takes part at once. */
+  #join(found: Found): void {
+    const { node, session, offer } = found;
+    this.#found.set(node.id, found);
     const running = this.#running;
     if (running?.content === undefined || offer.content !== running.content) {
       return;
@@ -491,7 +474,7 @@ class Fetch implements FetchedFile {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort(new Error("the fetch was disposed of"));
-    await this.#askingAll;
+    await this.#seeking.settled();
     for (const { session } of this.#found.values()) {
       await session[Symbol.asyncDispose]();
     }

@@ -38,7 +38,7 @@ import {
 } from "../transfer/partial.ts";
 import type { NodeSession } from "../transfer/session.ts";
 import { SmallFiles } from "../transfer/small_files.ts";
-import { Asking, eachOf } from "./asking.ts";
+import { Asking } from "./asking.ts";
 import { causeOf, type ClientEvent } from "./events.ts";
 import {
   checkedName,
@@ -52,6 +52,7 @@ import { browseAll, compareNames } from "./listing.ts";
 import { Deliveries } from "./deliveries.ts";
 import type { ListedNode } from "./nodes.ts";
 import { Peers } from "./peers.ts";
+import { Seeking } from "./seeking.ts";
 import { Tally } from "./tally.ts";
 
 /** What to fetch: a name, or all names that match. */
@@ -113,6 +114,8 @@ interface Job {
   readonly name: string;
   readonly path: string;
   readonly group: ContentGroup;
+  /** What to ask each node for, by its id: a content id or a version. */
+  readonly sources: Map<string, string>;
 }
 
 /** A file that the download knows, by its index there. */
@@ -121,6 +124,13 @@ interface Incoming {
   readonly deliveries: Deliveries;
   /** Pieces that were there from an earlier run. */
   readonly have: number;
+}
+
+/** A download that runs: nodes that answer late may join it. */
+interface Running {
+  readonly download: Download;
+  /** What the download calls each file. */
+  readonly files: Map<Job, number>;
 }
 
 // Large files that are open, or being looked at for what is there already.
@@ -143,6 +153,10 @@ class Get implements AsyncDisposable {
   readonly #tally = new Tally(performance.now());
   readonly #stop = new AbortController();
   readonly #signal: AbortSignal;
+  readonly #seeking: Seeking;
+  /** What is to be saved, by name; nothing before that has been decided. */
+  #jobs: ReadonlyMap<string, Job> | null = null;
+  #running: Running | null = null;
   /** Files that have failed, and whose partial files are being closed. */
   readonly #failing = new Set<Promise<void>>();
   #hasher: Hasher | null = null;
@@ -159,11 +173,14 @@ class Get implements AsyncDisposable {
     this.#signal = options.signal === undefined
       ? this.#stop.signal
       : AbortSignal.any([options.signal, this.#stop.signal]);
+    const { nodes, sha256 } = options;
+    this.#seeking = new Seeking(peers, { nodes, sha256, signal: this.#signal });
   }
 
   async run(): Promise<GetResult> {
     await this.#ask();
     const jobs = this.#choose();
+    this.#jobs = new Map(jobs.map((job) => [job.name, job]));
     refuseClashes(jobs);
     this.#hasher = hasherFor(jobs.map(({ group }) => group.size));
     if (jobs.length > 0) await this.#receive(jobs);
@@ -209,37 +226,50 @@ class Get implements AsyncDisposable {
     );
   }
 
-  /** Keeps one session a node. */
+  /** Keeps one session a node, and fetches from it. */
   async #keep(id: string, session: NodeSession): Promise<void> {
-    if (this.#sessions.has(id)) await session[Symbol.asyncDispose]();
-    else this.#sessions.set(id, session);
+    if (this.#sessions.has(id)) return await session[Symbol.asyncDispose]();
+    this.#sessions.set(id, session);
+    this.#running?.download.addSource(this.#sourceOf([id, session]));
   }
 
-  /**
-   * Asks all nodes for one name. Once one has it, the others are not waited for
-   * much longer.
-   */
+  /** Asks all nodes for one name. */
   async #find(selection: Selection & { kind: "name" }): Promise<void> {
     const { name } = selection;
-    const { askingCount, askingGraceMs } = this.#peers.limits;
     const asking = new Asking(this.#peers, { name, tell: this.#tell });
-    const late = new AbortController();
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    await eachOf(this.#options.nodes, askingCount, async (node) => {
-      if (late.signal.aborted) return;
-      const signal = AbortSignal.any([late.signal, this.#signal]);
-      const found = await asking.ask(node, signal);
-      if (found === undefined) return;
-      await this.#keep(node.id, found.session);
-      const offers = this.#offers.get(name) ?? [];
-      this.#offers.set(name, [...offers, found.offer]);
-      this.#selectionOf.set(name, selection);
-      timer ??= setTimeout(() => late.abort(new Error("late")), askingGraceMs);
+    await this.#seeking.seek(asking, async ({ node, session, offer }) => {
+      const isOfUse = this.#jobs === null
+        ? this.#note(selection, offer)
+        : this.#join(name, offer);
+      if (isOfUse) await this.#keep(node.id, session);
+      else await session[Symbol.asyncDispose]();
     });
-    clearTimeout(timer);
     if (!this.#offers.has(name) && this.#nodes.size > 0) {
       this.#fail(name, exhausted(name, asking.answers, asking.found));
     }
+  }
+
+  /** Notes an offer that may be chosen. */
+  #note(selection: Selection & { kind: "name" }, offer: Offer): boolean {
+    const { name } = selection;
+    this.#offers.set(name, [...this.#offers.get(name) ?? [], offer]);
+    this.#selectionOf.set(name, selection);
+    return true;
+  }
+
+  /**
+   * Lets a node that answered late deliver a file; whether it has the content
+   * that was chosen.
+   */
+  #join(name: string, { node, content }: Offer): boolean {
+    const job = this.#jobs?.get(name);
+    if (content === undefined || job?.group.content !== content) return false;
+    job.sources.set(node, content);
+    const file = this.#running?.files.get(job);
+    if (file !== undefined) {
+      this.#running?.download.addHolder(file, node, content);
+    }
+    return true;
   }
 
   /** Decides, for each name, which content to take. */
@@ -262,7 +292,12 @@ class Get implements AsyncDisposable {
         continue;
       }
       const path = pathOf(name, this.#selectionOf.get(name)!);
-      jobs.push({ name, path, group });
+      const sources = new Map(
+        group.offers.map((
+          { node, content, version },
+        ) => [node, content ?? version]),
+      );
+      jobs.push({ name, path, group, sources });
     }
     return jobs;
   }
@@ -293,6 +328,8 @@ class Get implements AsyncDisposable {
         freed.wake();
       },
     });
+    const files = new Map<Job, number>();
+    this.#running = { download, files };
     const prepare = async () => {
       for (const session of this.#sessions) {
         download.addSource(this.#sourceOf(session));
@@ -310,7 +347,7 @@ class Get implements AsyncDisposable {
           deliveries: new Deliveries(),
           have: prepared.have?.length ?? 0,
         });
-        download.addFile(prepared);
+        files.set(job, download.addFile(prepared));
       }
     };
     const clock = setInterval(() => this.#tellProgress(download), PROGRESS_MS);
@@ -319,6 +356,7 @@ class Get implements AsyncDisposable {
       await Promise.all([download.run(), preparing]);
     } finally {
       clearInterval(clock);
+      this.#running = null;
       this.#stop.abort(new Error("ended"));
       freed.wake();
       await preparing.catch(() => {}); // judged above
@@ -361,7 +399,7 @@ class Get implements AsyncDisposable {
     job: Job,
     folders: Folders,
   ): Promise<DownloadFile | undefined> {
-    const { name, path, group } = job;
+    const { name, path, group, sources } = job;
     try {
       const isNew = await folders.ensure(dirname(path));
       await folders.refuseLinks(path, name);
@@ -373,11 +411,6 @@ class Get implements AsyncDisposable {
       }
       if (occupant === "same_size") manifest ??= await this.#describe(group);
       if (await this.#isPresent(job, occupant, manifest)) return undefined;
-      const sources = new Map(
-        group.offers.map((
-          { node, content, version },
-        ) => [node, content ?? version]),
-      );
       const { size, content } = group;
       const file = { name, size, content, manifest, sources };
       if (!isCut) return { ...file, sink: this.#smallSink(job) };
@@ -596,6 +629,7 @@ class Get implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort(new Error("ended"));
+    await this.#seeking.settled();
     for (const session of this.#sessions.values()) {
       await session[Symbol.asyncDispose]();
     }

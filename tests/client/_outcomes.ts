@@ -18,6 +18,9 @@ import { Failure, type FailureKind } from "../../lib/errors.ts";
 import { EventLog } from "../_event_log.ts";
 import type { TestRelay } from "../_network.ts";
 
+/** What a client tells when a node has answered. */
+export type NodeAnswered = Extract<ClientEvent, { event: "node_answered" }>;
+
 /** What a fetch or a get told on the way. */
 export class ClientLog extends EventLog<ClientEvent> {
   /** What each node answered, by its number, in order. */

@@ -4,9 +4,10 @@
  */
 
 import { join } from "@std/path";
+import type { Channel } from "../../lib/channel.ts";
 import type { Identity } from "../../lib/identity.ts";
 import { type EvilNode, startEvilNode } from "../_evil_node.ts";
-import { type Dishonesty, honestBut } from "../_lies.ts";
+import { type DescribedBytes, type Dishonesty, honestBut } from "../_lies.ts";
 import { IDENTITIES, type TestRelay } from "../_network.ts";
 import { randomBytes, seededRandom } from "../_random.ts";
 import type { ClientLog } from "./_outcomes.ts";
@@ -38,6 +39,9 @@ export const SIX: Readonly<Record<string, Uint8Array>> = Object.fromEntries(
 /** Where what has come of "f" is kept. */
 export const PARTIAL = ".f.p2p-part";
 
+/** A timer that ends after that of a grace of 1 ms which began before it. */
+export const LATE_MS = 20;
+
 /** One failure is enough: what comes after it is what is looked at. */
 export const ONE_FAILURE = { sourceFailureCount: 1 };
 /** So that each of two nodes is asked for a part before the other has all. */
@@ -53,6 +57,16 @@ export function evil(
 ): Promise<EvilNode> {
   const name = identity === MALLORY ? "mallory" : "trudy";
   return startEvilNode(relay, { identity, name, lie: honestBut(files, lies) });
+}
+
+/** Says that it has a file, as an honest node does. */
+export async function sayHas(
+  channel: Channel,
+  { request }: { request: number },
+  { listed, sha256 }: DescribedBytes,
+): Promise<void> {
+  const { name: _, ...found } = listed;
+  await channel.send({ kind: "found", request, ...found, sha256 });
 }
 
 /** A file that was saved. */

@@ -3,6 +3,7 @@
  */
 
 import { assertEquals, assertRejects } from "@std/assert";
+import { delay } from "@std/async/delay";
 import { join } from "@std/path";
 import type { Channel } from "../../lib/channel.ts";
 import { fetchFile } from "../../lib/client/fetch.ts";
@@ -30,10 +31,12 @@ import {
 import {
   evil,
   LARGE,
+  LATE_MS,
   MIB,
   MIDDLE,
   ONE_FAILURE,
   PIECE,
+  sayHas,
   SHARED,
   STEADY,
   TASK,
@@ -187,10 +190,9 @@ Deno.test("fetchFile lets a node that answers late take part", async () => {
   const late = describeBytes("f", MIDDLE);
   await using _late = await evil(relay, { "f": MIDDLE }, {
     identity: TRUDY,
-    find: async (channel, { request }) => {
+    find: async (channel, message) => {
       await begun.promise;
-      const { name: _, ...found } = late.listed;
-      await channel.send({ kind: "found", request, ...found });
+      await sayHas(channel, message, late);
     },
     piece: async (channel, piece) => {
       joined.resolve();
@@ -202,6 +204,30 @@ Deno.test("fetchFile lets a node that answers late take part", async () => {
   assertBytes(content, MIDDLE);
   assertEquals(log.answers, ["1 found", "2 found"]);
   assertEquals(log.bytesFrom("f")["trudy"]! > 0, true);
+});
+
+Deno.test("fetchFile waits for a node with the SHA-256 that is asked for, though another has the name", async () => {
+  await using relay = await startRelay();
+  const log = new ClientLog();
+  await using _other = await startNode(relay, { "f": "another content" });
+  const wanted = describeBytes("f", MIDDLE);
+  await using _late = await evil(relay, { "f": MIDDLE }, {
+    find: async (channel, message) => {
+      await log.until("node_answered", ({ answer }) => answer.kind === "found");
+      await delay(LATE_MS);
+      await sayHas(channel, message, wanted);
+    },
+  });
+  const { content, kind } = await within(
+    fetch(relay, "f", {
+      sha256: wanted.sha256,
+      limits: { askingGraceMs: 1 },
+      onEvent: log.onEvent,
+    }),
+    "the file",
+  );
+  assertEquals(kind, null);
+  assertBytes(content, MIDDLE);
 });
 
 const OLD = new TextEncoder().encode("old content");

@@ -3,14 +3,17 @@
  */
 
 import { assertEquals, assertInstanceOf } from "@std/assert";
+import { delay } from "@std/async/delay";
 import { join } from "@std/path";
 import { getFiles, type Selection } from "../../lib/client/get.ts";
 import { Failure } from "../../lib/errors.ts";
+import { sayRefused, saysNothing } from "../_evil_node.ts";
 import { within } from "../_event_log.ts";
 import {
   describeBytes,
   hangsUp,
   sendsOnly,
+  sendTruly,
   sendWrongBytes,
   stalls,
 } from "../_lies.ts";
@@ -23,19 +26,24 @@ import {
   everything,
   filesIn,
   get,
+  type NodeAnswered,
   pinned,
 } from "./_outcomes.ts";
 import {
   evil,
   LARGE,
+  LATE_MS,
   MIB,
   MIDDLE,
   ONE_FAILURE,
   PIECE,
   read,
+  sayHas,
   SHARED,
+  SIX,
   STEADY,
   TASK,
+  TRUDY,
 } from "./_setting.ts";
 
 Deno.test("getFiles takes the pieces of one file from two nodes, and both deliver some", async () => {
@@ -113,6 +121,98 @@ Deno.test("getFiles does not wait for a slow node with the last pieces", async (
   assertEquals(log.trouble, [], "slow is not out: it is not waited for");
   const from = log.bytesFrom("f");
   assertEquals(from["quick"]! + (from["mallory"] ?? 0), LARGE.length);
+});
+
+Deno.test("getFiles waits for a node with the SHA-256 that is asked for, though another has the name", async () => {
+  await using relay = await startRelay();
+  const log = new ClientLog();
+  await using _other = await startNode(relay, { "f": "another content" });
+  const wanted = describeBytes("f", MIDDLE);
+  await using _late = await evil(relay, { "f": MIDDLE }, {
+    find: async (channel, message) => {
+      await log.until("node_answered", ({ answer }) => answer.kind === "found");
+      await delay(LATE_MS);
+      await sayHas(channel, message, wanted);
+    },
+  });
+  await using folder = await tempShare();
+  const { failed } = await within(
+    get(relay, folder.path, ["f"], {
+      sha256: wanted.sha256,
+      limits: { askingGraceMs: 1 },
+      log,
+    }),
+    "the file",
+  );
+  assertEquals(failed, {});
+  assertBytes(await read(folder, "f"), MIDDLE);
+});
+
+/** Whether it is the second node that has "g". */
+function isLate({ node, name, answer }: NodeAnswered): boolean {
+  return node.number === 2 && name === "g" && answer.kind === "found";
+}
+
+for (const isOpen of [true, false]) {
+  const which = isOpen ? "that is being fetched" : "that waits for others";
+  Deno.test(`getFiles lets a node that answers late deliver a file ${which}`, async () => {
+    await using relay = await startRelay();
+    await using folder = await tempShare();
+    const log = new ClientLog();
+    const begun = Promise.withResolvers<void>();
+    const joined = Promise.withResolvers<void>();
+    const files = { ...SIX, "g": MIDDLE };
+    const wanted = isOpen ? ["g"] : [...Object.keys(SIX), "g"];
+    const late = describeBytes("g", MIDDLE);
+    // The first delivers nothing of it until the other is asked for some.
+    await using _early = await evil(relay, files, {
+      piece: async (channel, piece) => {
+        begun.resolve();
+        const isIt = piece.message.of === late.manifest.contentId;
+        if (isIt) await within(joined.promise, "the other's turn");
+        else await log.until("node_answered", isLate);
+        await sendTruly(channel, piece);
+      },
+    });
+    await using _late = await evil(relay, { "g": MIDDLE }, {
+      identity: TRUDY,
+      find: async (channel, message) => {
+        if (message.name !== "g") {
+          return await sayRefused(channel, message, { code: "not_found" });
+        }
+        await begun.promise;
+        await sayHas(channel, message, late);
+      },
+      piece: async (channel, piece) => {
+        joined.resolve();
+        await sendTruly(channel, piece);
+      },
+    });
+    const { failed } = await within(
+      get(relay, folder.path, wanted, {
+        log,
+        limits: { askingGraceMs: 1, takeOverMs: 50 },
+      }),
+      "the files",
+    );
+    assertEquals(failed, {});
+    assertBytes(await read(folder, "g"), MIDDLE);
+    assertEquals(log.bytesFrom("g")["trudy"]! > 0, true);
+  });
+}
+
+Deno.test("getFiles asks a node that does not answer no more than one thing, and does not wait for it", async () => {
+  await using relay = await startRelay();
+  const names = Object.keys(SIX);
+  await using silent = await evil(relay, {}, { find: saysNothing });
+  await using _good = await startNode(relay, SIX);
+  await using folder = await tempShare();
+  const { saved } = await within(
+    get(relay, folder.path, names, { limits: { askingGraceMs: 1 } }),
+    "the files",
+  );
+  assertEquals(Object.keys(saved).toSorted(), names);
+  assertEquals(silent.asked.length, 1);
 });
 
 const OLD = "old content";
