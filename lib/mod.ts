@@ -40,7 +40,6 @@ export {
   type FetchedFile,
   fetchFile,
   type FetchOptions,
-  type TransferOptions,
 } from "./client/fetch.ts";
 export {
   getFiles,
@@ -58,6 +57,7 @@ export {
 export type { BytesByPath, Delivery } from "./client/deliveries.ts";
 export type { ListedNode, NodeListing } from "./client/nodes.ts";
 export type { ClientOptions, PeersEvent } from "./client/peers.ts";
+export type { TransferOptions } from "./client/transfer_options.ts";
 export { type Endpoint, formatEndpoint, type Path } from "./conn.ts";
 export type { DescribedFile, DigestStore, FileDigest } from "./digests.ts";
 export { DigestFolder } from "./digest_store.ts";

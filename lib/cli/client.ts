@@ -5,8 +5,9 @@
  */
 
 import type { Preference } from "../choice.ts";
-import { fetchFile, type TransferOptions } from "../client/fetch.ts";
+import { fetchFile } from "../client/fetch.ts";
 import { listFiles, listNodes } from "../client/listing.ts";
+import type { TransferOptions } from "../client/transfer_options.ts";
 import { Failure } from "../errors.ts";
 import { show } from "../text.ts";
 import { deliver } from "./delivery.ts";

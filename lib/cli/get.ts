@@ -6,8 +6,8 @@
 
 import { join } from "@std/path/join";
 import type { ClientEvent } from "../client/events.ts";
-import type { TransferOptions } from "../client/fetch.ts";
 import { getFiles, type Selection } from "../client/get.ts";
+import type { TransferOptions } from "../client/transfer_options.ts";
 import { describeCause, EXIT_CODE, Failure, localKindOf } from "../errors.ts";
 import { show } from "../text.ts";
 import type { CommandLine } from "./options.ts";

@@ -6,7 +6,7 @@
  */
 
 import type { Selection } from "../client/get.ts";
-import { checkedName } from "../client/fetch.ts";
+import { checkedName } from "../client/transfer_options.ts";
 import { Failure } from "../errors.ts";
 import { globPrefix, isGlob, parseGlob } from "../glob.ts";
 import { show } from "../text.ts";

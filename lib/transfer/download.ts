@@ -22,7 +22,7 @@ import {
 import { Plan, type Task } from "../plan.ts";
 import type { RateLimit } from "../rate.ts";
 import { show } from "../text.ts";
-import { type Hasher, hashParts } from "./hashing.ts";
+import { HASHED_AT_ONCE_BYTES, type Hasher, hashParts } from "./hashing.ts";
 import type { NodeSession, PieceReceiver } from "./session.ts";
 import { SlabPool } from "./slabs.ts";
 
@@ -124,8 +124,6 @@ export interface DownloadOptions {
 
 // Several small pieces are asked for, hashed and written together.
 const SLAB_BYTES = 1024 * 1024;
-/** Up to so many bytes are hashed on the spot: quicker than telling another to. */
-export const HASHED_AT_ONCE_BYTES = 128 * 1024;
 // Where pieces are taken in order, so much may be under way ahead.
 const LOOKAHEAD_BYTES = 16 * 1024 * 1024;
 

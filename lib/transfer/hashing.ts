@@ -42,6 +42,9 @@ interface Answer extends Hashed {
   readonly id: number;
 }
 
+/** Up to so many bytes are hashed on the spot: quicker than telling another to. */
+export const HASHED_AT_ONCE_BYTES = 128 * 1024;
+
 /** Hashes on the spot. For what is small, and for where there is no worker. */
 export class PlainHasher implements Hasher {
   hash(bytes: Uint8Array<ArrayBuffer>, partBytes: number): Promise<Hashed> {

@@ -16,11 +16,12 @@ import {
   systemErrorCode,
 } from "../errors.ts";
 import { createSha256, sha256 } from "../hash.ts";
-import { type Manifest, pieceBytesOf, pieceLength } from "../manifest.ts";
+import { type Manifest, pieceLength } from "../manifest.ts";
 import { PARTIAL_SUFFIX } from "../names.ts";
 import { show } from "../text.ts";
 import type { Sink } from "./download.ts";
 import type { Hasher } from "./hashing.ts";
+import { REHASH_BYTES, rightPieces } from "./rehash.ts";
 
 /** What a file is to be once it is there. */
 export interface TargetOptions {
@@ -67,9 +68,6 @@ export function partialPathOf(path: string): string {
 const encoder = new TextEncoder();
 // What all usual disks take.
 const NAME_BYTES = 255;
-
-// Read back and hashed at once, when a partial file is taken up again.
-const REHASH_BYTES = 1024 * 1024;
 
 /** A file on its way. Whoever opens it calls `finish`, `keep` or `discard`. */
 export class PartialFile implements Sink {
@@ -142,42 +140,11 @@ export class PartialFile implements Sink {
    */
   async resume(manifest: Manifest, hasher: Hasher): Promise<number[]> {
     try {
-      const { size } = await this.#file.stat();
-      const have: number[] = [];
-      const pieceBytes = pieceBytesOf(this.#size);
-      const perRead = Math.max(1, Math.floor(REHASH_BYTES / pieceBytes));
-      const whole = Math.floor(Math.min(size, this.#size) / pieceBytes);
-      const isAll = size >= this.#size;
-      const pieces = isAll ? manifest.pieceCount : whole;
-      for (let first = 0; first < pieces; first += perRead) {
-        const count = Math.min(perRead, pieces - first);
-        const hashes = await this.#hashAt(first, count, hasher);
-        for (const [at, hash] of hashes.entries()) {
-          if (manifest.has(first + at, hash)) have.push(first + at);
-        }
-      }
-      return have;
+      const pieces = rightPieces(this.#file, manifest, hasher);
+      return await Array.fromAsync(pieces);
     } catch (error) {
       throw cannot("go on with", this.path, error);
     }
-  }
-
-  async #hashAt(
-    first: number,
-    count: number,
-    hasher: Hasher,
-  ): Promise<readonly Uint8Array[]> {
-    const pieceBytes = pieceBytesOf(this.#size);
-    const start = first * pieceBytes;
-    const length = Math.min(count * pieceBytes, this.#size - start);
-    const buffer = new Uint8Array(length);
-    this.#file.seekSync(start, Deno.SeekMode.Start);
-    for (let filled = 0; filled < length;) {
-      const read = await this.#file.read(buffer.subarray(filled));
-      if (read === null) return []; // it became shorter
-      filled += read;
-    }
-    return (await hasher.hash(buffer, pieceBytes)).hashes;
   }
 
   /** Writes pieces to their place; one write after the other. */

@@ -1,0 +1,126 @@
+/**
+ * What every download of a client has in common, whether the file is streamed
+ * or saved: its sources, its hasher, its bounds, and the manifests it needs.
+ *
+ * @module
+ */
+
+import type { ContentGroup } from "../choice.ts";
+import { isBug } from "../errors.ts";
+import type { Manifest } from "../manifest.ts";
+import { RateLimit } from "../rate.ts";
+import { show } from "../text.ts";
+import type { DownloadOptions, DownloadSource } from "../transfer/download.ts";
+import {
+  HASHED_AT_ONCE_BYTES,
+  type Hasher,
+  PlainHasher,
+  WorkerHasher,
+} from "../transfer/hashing.ts";
+import type { NodeSession } from "../transfer/session.ts";
+import type { ListedNode } from "./nodes.ts";
+import type { Peers } from "./peers.ts";
+import type { TransferOptions } from "./transfer_options.ts";
+
+/** A node as a download knows it, with a session that is open already. */
+export function sourceOf(
+  peers: Peers,
+  { node, session }: { node: ListedNode; session: NodeSession },
+): DownloadSource {
+  return {
+    id: node.id,
+    session,
+    open: async (signal) => (await peers.open(node, { signal })).session,
+  };
+}
+
+/** What to ask each node for, by its id: a content id, or else a version. */
+export function sourcesOf({ offers }: ContentGroup): Map<string, string> {
+  return new Map(
+    offers.map(({ node, content, version }) => [node, content ?? version]),
+  );
+}
+
+// Below this a worker takes longer to start than to be of use.
+const WORKER_FROM_BYTES = 16 * 1024 * 1024;
+
+/** What hashes best for files of these sizes. */
+export function hasherFor(sizes: readonly number[]): Hasher {
+  const bytes = sizes.reduce(
+    (sum, size) => size > HASHED_AT_ONCE_BYTES ? sum + size : sum,
+    0,
+  );
+  return bytes >= WORKER_FROM_BYTES ? new WorkerHasher() : new PlainHasher();
+}
+
+/** The bounds of a download, from what the person said. */
+export function boundsOf(
+  { limits }: Peers,
+  { connections = 1, limitRate, lowestSpeed }: TransferOptions,
+): Pick<
+  DownloadOptions,
+  "limits" | "connections" | "rate" | "lowestBytesPerSecond"
+> {
+  return {
+    limits,
+    connections,
+    rate: limitRate === undefined ? undefined : new RateLimit(limitRate),
+    lowestBytesPerSecond: lowestSpeed ?? limits.lowestBytesPerSecond,
+  };
+}
+
+/** A node that may describe a file. */
+export interface Describer {
+  /** The node. */
+  readonly node: ListedNode;
+  /** A session with it. */
+  readonly session: NodeSession;
+  /** Content id or version to ask it for. */
+  readonly of: string;
+}
+
+/** Options of {@linkcode manifestFrom}. */
+export interface ManifestOptions {
+  /** Bytes that the file must have. */
+  readonly size: number;
+  /** Hashes that it must begin with. */
+  readonly start?: Uint8Array;
+  /** Stops asking. */
+  readonly signal: AbortSignal;
+  /** A node refused, or described another file. */
+  readonly onUnfit?: (node: ListedNode, cause: string) => void;
+  /** A node broke off. */
+  readonly onError: (node: ListedNode, error: unknown) => void;
+}
+
+/** The manifest from the first node whose it is; nothing where there is none. */
+export async function manifestFrom(
+  describers: readonly Describer[],
+  { size, start, signal, onUnfit, onError }: ManifestOptions,
+): Promise<Manifest | undefined> {
+  for (const { node, session, of } of describers) {
+    try {
+      const answer = await session.describe(of);
+      if (answer.kind === "refused") {
+        onUnfit?.(node, `it refused: ${show(answer.text)}`);
+        continue;
+      }
+      const { manifest } = answer;
+      if (manifest.size === size && beginsWith(manifest.hashes, start)) {
+        return manifest;
+      }
+      onUnfit?.(node, "it has another content");
+    } catch (error) {
+      if (signal.aborted) throw signal.reason;
+      if (isBug(error)) throw error;
+      onError(node, error);
+    }
+  }
+  return undefined;
+}
+
+function beginsWith(bytes: Uint8Array, start?: Uint8Array): boolean {
+  if (start === undefined) return true;
+  return bytes.length >= start.length &&
+    start.every((byte, at) => byte === bytes[at]);
+}

@@ -1,0 +1,109 @@
+/**
+ * Why a file cannot be had, in words for a person.
+ *
+ * @module
+ */
+
+import { Failure } from "../errors.ts";
+import { show } from "../text.ts";
+import type { FileFailure } from "../transfer/download.ts";
+import type { NodeAnswer } from "./events.ts";
+
+/** A file is not the one whose SHA-256 a node said it has. */
+export function notThatSha256(where: string): Failure {
+  return new Failure("corrupt", {
+    what: "Cannot verify file",
+    where: show(where),
+    why: "it does not have the SHA-256 that was asked for",
+    remedy: "the node that says so is wrong; choose another with --node",
+  });
+}
+
+/** Nodes have a file of that name, but none the one whose SHA-256 is asked for. */
+export function nobodyHasThatSha256(name: string): Failure {
+  return new Failure("not_found", {
+    what: "Cannot find file",
+    where: show(name),
+    why: "no node has it with that SHA-256",
+    remedy: "see the command ls",
+  });
+}
+
+/** None of the nodes that were asked has a file that matches. */
+export function nobodyHasAny(pattern: string, nodeCount: number): Failure {
+  return new Failure("not_found", {
+    what: "Cannot find files",
+    where: show(pattern),
+    why: `none of ${nodeCount} nodes has any that match`,
+    remedy: "see the command ls",
+  });
+}
+
+/** A download has given a file up, of which a `part` from 0 to 1 is there. */
+export function givenUp(
+  name: string,
+  { failure, part }: { failure: FileFailure; part: number },
+): Failure {
+  return failure === "corrupt"
+    ? new Failure("corrupt", {
+      what: "Cannot verify file",
+      where: show(name),
+      why:
+        "nodes sent something else than they vouched for, and no other has it",
+      remedy: "look at those nodes",
+    })
+    : new Failure("undelivered", {
+      what: "Cannot fetch file",
+      where: show(name),
+      why: `no node that has it is left, at ${Math.floor(100 * part)} %`,
+      remedy: "run again to resume",
+    });
+}
+
+/** Why a file cannot be had, from what the nodes answered. */
+export function exhausted(
+  name: string,
+  answers: ReadonlyMap<string, NodeAnswer>,
+  found: ReadonlySet<string>,
+): Failure {
+  const where = show(name);
+  const asked = answers.size;
+  const count = (kind: NodeAnswer["kind"]) =>
+    [...answers.values()].filter((answer) => answer.kind === kind).length;
+  if (asked === 0) {
+    return new Failure("not_found", {
+      what: "Cannot find file",
+      where,
+      why: "no peer node is active",
+      remedy: "start one with peer_node.ts",
+    });
+  }
+  if (count("corrupt") > 0) {
+    return new Failure("corrupt", {
+      what: "Cannot verify file",
+      where,
+      why: `${
+        count("corrupt")
+      } of ${asked} nodes sent something else than they vouched for`,
+      remedy: "look at those nodes",
+    });
+  }
+  if (found.size > 0) {
+    return new Failure("undelivered", {
+      what: "Cannot fetch file",
+      where,
+      why: `${found.size} of ${asked} nodes have it, none could deliver it`,
+      remedy: "run again to resume",
+    });
+  }
+  const silent = asked - count("not_found");
+  return new Failure("not_found", {
+    what: "Cannot find file",
+    where,
+    why: silent === asked
+      ? `none of ${asked} nodes could be asked`
+      : `none of ${asked} nodes has it` +
+        (silent === 0 ? "" : `, ${silent} of them could not be asked`),
+    remedy: silent === 0 ? "check the name" : "see that the nodes are running",
+  });
+}

@@ -1,0 +1,172 @@
+/**
+ * The download of a get: opens files as there is room, receives them, and tells
+ * what becomes of each.
+ *
+ * @module
+ */
+
+import { Failure } from "../errors.ts";
+import { pieceLength } from "../manifest.ts";
+import {
+  Download,
+  type DownloadOptions,
+  type DownloadSource,
+  type FileFailure,
+} from "../transfer/download.ts";
+import { Deliveries } from "./deliveries.ts";
+import { givenUp } from "./failures.ts";
+import type { Job } from "./jobs.ts";
+import type { ListedNode } from "./nodes.ts";
+import type { Outcomes } from "./outcomes.ts";
+import type { Targets } from "./targets.ts";
+
+/** Options of {@linkcode Saving}: those of its download, and what it serves. */
+export interface SavingOptions extends
+  Omit<
+    DownloadOptions,
+    "signal" | "onBytes" | "onFinished" | "onFailed"
+  > {
+  /** Stops everything when aborted; is aborted when everything has ended. */
+  readonly stop: AbortController;
+  /** Aborted by the person, or with `stop`. */
+  readonly signal: AbortSignal;
+  /** Where files go. */
+  readonly targets: Targets;
+  /** Hears what becomes of them. */
+  readonly outcomes: Outcomes;
+  /** The node of an id. */
+  readonly nodeOf: (id: string) => ListedNode;
+}
+
+/** A file that the download knows, by its index there. */
+interface Incoming {
+  readonly job: Job;
+  readonly deliveries: Deliveries;
+  /** Pieces that were there from an earlier run. */
+  readonly have: number;
+}
+
+// Large files that are open, or being looked at for what is there already.
+const OPEN_LARGE_FILES = 3;
+const PROGRESS_MS = 100;
+
+/** Saves files. Nodes that answer late may join it. */
+export class Saving {
+  readonly #options: SavingOptions;
+  readonly #download: Download;
+  readonly #incoming: Incoming[] = [];
+  /** What the download calls each file. */
+  readonly #files = new Map<Job, number>();
+  /** Files that have ended, and whose partial files are being closed. */
+  readonly #ending = new Set<Promise<void>>();
+  #wake = () => {};
+
+  /** Nothing is received before {@linkcode run}. */
+  constructor(options: SavingOptions) {
+    this.#options = options;
+    this.#download = new Download({
+      ...options,
+      onBytes: (arrived) => {
+        this.#incoming[arrived.file]!.deliveries.add(arrived);
+        options.outcomes.tally.add(arrived.path, arrived.bytes);
+      },
+      onFinished: (file) => this.#received(file),
+      onFailed: (file, failure) => this.#end(this.#undelivered(file, failure)),
+    });
+  }
+
+  /** Adds a source, which it disposes of. */
+  addSource(source: DownloadSource): void {
+    this.#download.addSource(source);
+  }
+
+  /** A node has a file as well; what to ask it for. */
+  addHolder(job: Job, node: string, of: string): void {
+    job.sources.set(node, of);
+    const file = this.#files.get(job);
+    if (file !== undefined) this.#download.addHolder(file, node, of);
+  }
+
+  /**
+   * Receives all files, one way or the other. Rejects when the disk fails, and
+   * with the signal's reason.
+   */
+  async run(jobs: readonly Job[]): Promise<void> {
+    const { stop, targets, outcomes } = this.#options;
+    const download = this.#download;
+    const tell = () => outcomes.tellProgress(download.activeCount);
+    const clock = setInterval(tell, PROGRESS_MS);
+    download.closeSources();
+    const opening = this.#openAll(jobs).finally(() => download.close());
+    try {
+      await Promise.all([download.run(), opening]);
+    } finally {
+      clearInterval(clock);
+      stop.abort(new Error("ended"));
+      this.#wake();
+      await opening.catch(() => {}); // judged above
+      await Promise.all(this.#ending);
+      await targets[Symbol.asyncDispose]();
+    }
+    tell();
+    await targets.sync();
+  }
+
+  /** Opens one file after the other, as far as large ones may be open. */
+  async #openAll(jobs: readonly Job[]): Promise<void> {
+    const { stop, targets } = this.#options;
+    for (const job of jobs) {
+      while (
+        targets.openCount >= OPEN_LARGE_FILES && !stop.signal.aborted
+      ) await new Promise<void>((resolve) => this.#wake = resolve);
+      if (stop.signal.aborted) return;
+      await this.#open(job);
+    }
+  }
+
+  async #open(job: Job): Promise<void> {
+    const { signal, targets, outcomes } = this.#options;
+    try {
+      const file = await targets.open(job);
+      if (file === undefined) return;
+      const have = file.have?.length ?? 0;
+      this.#incoming.push({ job, deliveries: new Deliveries(), have });
+      this.#files.set(job, this.#download.addFile(file));
+    } catch (error) {
+      if (signal.aborted) throw signal.reason;
+      if (!(error instanceof Failure)) throw error;
+      await targets.release(job.name);
+      outcomes.fail(job.name, error);
+    }
+  }
+
+  /** Keeps the end of a file in view; then there is room for another. */
+  #end(ending: Promise<void>): void {
+    const ended = ending.finally(() => {
+      this.#ending.delete(ended);
+      this.#wake();
+    });
+    this.#ending.add(ended);
+  }
+
+  #received(file: number): void {
+    const { outcomes, targets, nodeOf } = this.#options;
+    const { job, deliveries } = this.#incoming[file]!;
+    const hashes = this.#download.hashesOf(file);
+    // Something may have come to be in the way.
+    if (!outcomes.failed.has(job.name)) {
+      outcomes.receive(job, { hashes, deliveries, nodeOf });
+    }
+    this.#end(targets.release(job.name));
+  }
+
+  async #undelivered(file: number, failure: FileFailure): Promise<void> {
+    const { outcomes, targets } = this.#options;
+    const { job, deliveries, have } = this.#incoming[file]!;
+    const { name, group: { size } } = job;
+    await targets.release(name);
+    const bytes = deliveries.total + have * pieceLength(size, 0);
+    const part = bytes / Math.max(1, size);
+    outcomes.fail(name, givenUp(name, { failure, part }));
+  }
+}

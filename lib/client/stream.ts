@@ -1,0 +1,323 @@
+/**
+ * One file on its way, as a stream: who has it, which content to take, and its
+ * pieces in order while they arrive, from all nodes that have that content.
+ *
+ * @module
+ */
+
+import { type ContentGroup, differ, groupOffers } from "../choice.ts";
+import type { Failure } from "../errors.ts";
+import { createSha256, HASH_BYTES } from "../hash.ts";
+import { Manifest, pieceBytesOf, pieceCountOf } from "../manifest.ts";
+import { Download, type SourceTrouble } from "../transfer/download.ts";
+import type { Hasher } from "../transfer/hashing.ts";
+import { OrderedSink } from "../transfer/ordered.ts";
+import { Asking, type Found } from "./asking.ts";
+import { Deliveries } from "./deliveries.ts";
+import {
+  boundsOf,
+  hasherFor,
+  manifestFrom,
+  sourceOf,
+  sourcesOf,
+} from "./downloading.ts";
+import type { ClientEvent } from "./events.ts";
+import { exhausted, nobodyHasThatSha256, notThatSha256 } from "./failures.ts";
+import type { ListedNode } from "./nodes.ts";
+import type { Peers } from "./peers.ts";
+import { Seeking } from "./seeking.ts";
+import type { TransferOptions } from "./transfer_options.ts";
+
+/** What a stream is of. */
+export type StreamOptions = TransferOptions & {
+  /** The file's name, in its normal form. */
+  name: string;
+  /** The nodes to ask. */
+  nodes: readonly ListedNode[];
+  /** Asks one node after the other, in the order listed, and takes the first. */
+  oneByOne?: boolean;
+};
+
+/** A transfer that runs: late nodes with the same content may join it. */
+interface Running {
+  readonly content: string | undefined;
+  readonly download: Download;
+  readonly file: number;
+}
+
+/** One file on its way. Disposing ends the transfer. */
+export class Stream implements AsyncDisposable {
+  readonly name: string;
+  readonly #peers: Peers;
+  readonly #options: StreamOptions;
+  readonly #tell: (event: ClientEvent) => void;
+  readonly #asking: Asking;
+  readonly #stop = new AbortController();
+  readonly #signal: AbortSignal;
+  /** Nodes that have not been asked, where they are asked one by one. */
+  readonly #unasked: ListedNode[];
+  readonly #nodes: ReadonlyMap<string, ListedNode>;
+  /** Nodes that have the file and have not failed. */
+  readonly #found = new Map<string, Found>();
+  readonly #deliveries = new Deliveries();
+  readonly #seeking: Seeking;
+  #group: ContentGroup | null = null;
+  #node: ListedNode | null = null;
+  #running: Running | null = null;
+  /** Hashes of the pieces given out: another node must have the same. */
+  #delivered: Uint8Array = new Uint8Array();
+  #hasher: Hasher | null = null;
+
+  /** Nobody has been asked yet. The stream disposes of the peers. */
+  constructor(peers: Peers, options: StreamOptions) {
+    const { signal } = options;
+    this.name = options.name;
+    this.#peers = peers;
+    this.#options = options;
+    this.#tell = options.onEvent ?? (() => {});
+    this.#asking = new Asking(peers, { name: this.name, tell: this.#tell });
+    this.#unasked = [...options.nodes];
+    this.#nodes = new Map(options.nodes.map((node) => [node.id, node]));
+    this.#signal = signal === undefined
+      ? this.#stop.signal
+      : AbortSignal.any([signal, this.#stop.signal]);
+    const { nodes, sha256 } = options;
+    this.#seeking = new Seeking(peers, { nodes, sha256, signal: this.#signal });
+  }
+
+  get size(): number {
+    if (this.#group === null) throw new TypeError("No node has been found");
+    return this.#group.size;
+  }
+
+  get node(): ListedNode {
+    if (this.#node === null) throw new TypeError("No node has been found");
+    return this.#node;
+  }
+
+  /** Finds out who has the file, and which content to take. */
+  async seek(): Promise<void> {
+    if (this.#options.oneByOne) await this.#askNext();
+    else await this.#seeking.seek(this.#asking, (found) => this.#join(found));
+    const groups = this.#groups();
+    if (differ(groups)) {
+      this.#tell({ event: "contents_differ", name: this.name, groups });
+    }
+    this.#choose(groups[0]);
+  }
+
+  #choose(group: ContentGroup | undefined): void {
+    const node = group && this.#found.get(group.offers[0]!.node)?.node;
+    if (group === undefined || node === undefined) throw this.#exhausted();
+    this.#group = group;
+    this.#node = node;
+  }
+
+  /** Asks the next nodes until one has it. */
+  async #askNext(): Promise<void> {
+    for (let node = this.#unasked.shift(); node; node = this.#unasked.shift()) {
+      const found = await this.#asking.ask(node, this.#signal);
+      if (found === undefined) continue;
+      this.#found.set(node.id, found);
+      return;
+    }
+  }
+
+  /** Notes who has it; one that answers late takes part at once. */
+  #join(found: Found): void {
+    const { node, offer } = found;
+    this.#found.set(node.id, found);
+    const running = this.#running;
+    if (running?.content === undefined || offer.content !== running.content) {
+      return;
+    }
+    running.download.addHolder(running.file, node.id, running.content);
+    running.download.addSource(sourceOf(this.#peers, found));
+  }
+
+  /** What the nodes offer, by content, the one to take first. */
+  #groups(): ContentGroup[] {
+    const { sha256, prefer = "most-nodes" } = this.#options;
+    const wanted = sha256?.toLowerCase();
+    const offers = [...this.#found.values()].map(({ offer }) => offer)
+      .filter((offer) => wanted === undefined || offer.sha256 === wanted);
+    return groupOffers(offers, prefer);
+  }
+
+  async *pieces(): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+    const wanted = this.#options.sha256?.toLowerCase();
+    if (wanted === undefined) return yield* this.#unpinned();
+    const hash = createSha256();
+    let given = 0;
+    for await (const bytes of this.#unpinned()) {
+      hash.update(bytes);
+      given += bytes.length;
+      // What it is shows at the end: that is never given out of another file.
+      if (given === this.size) this.#require(wanted, hash.digest("hex"));
+      yield bytes;
+    }
+    if (given === 0) this.#require(wanted, hash.digest("hex"));
+  }
+
+  #require(wanted: string, found: string): void {
+    if (found !== wanted) throw notThatSha256(this.name);
+  }
+
+  /** The content in order, whatever its SHA-256. */
+  async *#unpinned(): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+    for (;;) {
+      const group = this.#group!;
+      const members = group.offers.flatMap(({ node }) =>
+        this.#found.get(node) ?? []
+      );
+      try {
+        const content = yield* this.#receive(group, members);
+        return this.#tellReceived(content);
+      } catch (error) {
+        this.#options.signal?.throwIfAborted();
+        if (!(error instanceof GroupFailed)) throw error;
+      }
+      for (const { node, session } of members) {
+        this.#found.delete(node.id);
+        await session[Symbol.asyncDispose]();
+      }
+      if (this.#options.oneByOne && this.#found.size === 0) {
+        await this.#askNext();
+      }
+      this.#choose(this.#groups()[0]);
+    }
+  }
+
+  /** Gives out one content from where the last one broke off; its id. */
+  async *#receive(
+    group: ContentGroup,
+    members: readonly Found[],
+  ): AsyncGenerator<Uint8Array<ArrayBuffer>, string> {
+    const manifest = await this.#manifestOf(group, members);
+    const count = this.#delivered.length / HASH_BYTES;
+    const pieceBytes = pieceBytesOf(group.size);
+    const download = this.#startDownload(group.size);
+    const sink = new OrderedSink({
+      pieceBytes,
+      first: count,
+      onConsumed: (piece) => download.consumed(file, piece),
+    });
+    const file = download.addFile({
+      name: this.name,
+      size: group.size,
+      content: group.content,
+      manifest,
+      sources: sourcesOf(group),
+      have: Array.from({ length: count }, (_, piece) => piece),
+      inOrder: true,
+      sink,
+    });
+    for (const found of members) {
+      download.addSource(sourceOf(this.#peers, found));
+    }
+    this.#running = { content: group.content, download, file };
+    download.close();
+    const running = download.run().then(
+      () => sink.fail(new GroupFailed()), // of no effect once all has come
+      (error) => sink.fail(error),
+    );
+    let end = count;
+    try {
+      for await (const { first, bytes } of sink.parts()) {
+        yield bytes;
+        end = first + Math.ceil(bytes.length / pieceBytes);
+      }
+      return new Manifest(group.size, download.hashesOf(file)).contentId;
+    } finally {
+      this.#delivered = download.hashesOf(file).slice(0, end * HASH_BYTES);
+      this.#running = null;
+      sink.cancel();
+      download.stop();
+      await running;
+    }
+  }
+
+  #startDownload(size: number): Download {
+    return new Download({
+      ...boundsOf(this.#peers, this.#options),
+      hasher: this.#hasher ??= hasherFor([size]),
+      signal: this.#signal,
+      onBytes: (arrived) => this.#deliveries.add(arrived),
+      onFinished: () => {},
+      onFailed: () => {}, // the sink hears it
+      onTrouble: (trouble) => this.#troubled(trouble),
+    });
+  }
+
+  #troubled({ source, kind, cause, out }: SourceTrouble): void {
+    const { node } = this.#found.get(source)!;
+    this.#tell({ event: "node_trouble", node, kind, cause, out });
+    const isLie = kind === "lied";
+    if (out) {
+      this.#asking.answered(node, {
+        kind: isLie ? "corrupt" : "failed",
+        cause,
+      });
+    }
+  }
+
+  /**
+   * What the pieces of a content must hash to, where it has several and its id
+   * is known; else, and after another content broke off, what a node says.
+   */
+  async #manifestOf(
+    group: ContentGroup,
+    members: readonly Found[],
+  ): Promise<Manifest | undefined> {
+    const isCut = pieceCountOf(group.size) > 1;
+    const mustAgree = this.#delivered.length > 0;
+    if (!isCut || (group.content === undefined && !mustAgree)) return undefined;
+    const manifest = await manifestFrom(
+      members.map(({ node, session, offer }) => ({
+        node,
+        session,
+        of: group.content ?? offer.version,
+      })),
+      {
+        size: group.size,
+        start: this.#delivered,
+        signal: this.#signal,
+        onUnfit: (node, cause) =>
+          this.#asking.answered(node, { kind: "failed", cause }),
+        onError: (node, error) => this.#asking.failed(node, error),
+      },
+    );
+    if (manifest === undefined) throw new GroupFailed();
+    return manifest;
+  }
+
+  #tellReceived(content: string): void {
+    const from = this.#deliveries.by((id) => this.#nodes.get(id)!);
+    const { name, size: bytes } = this;
+    this.#tell({ event: "file_received", name, bytes, content, from });
+  }
+
+  /** Why the file cannot be had, once no node is left. */
+  #exhausted(): Failure {
+    const { answers, found } = this.#asking;
+    const isPinned = this.#options.sha256 !== undefined && this.#found.size > 0;
+    return isPinned
+      ? nobodyHasThatSha256(this.name)
+      : exhausted(this.name, answers, found);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort(new Error("the fetch was disposed of"));
+    await this.#seeking.settled();
+    for (const { session } of this.#found.values()) {
+      await session[Symbol.asyncDispose]();
+    }
+    this.#hasher?.[Symbol.dispose]();
+    await this.#peers[Symbol.asyncDispose]();
+  }
+}
+
+/** No node of a group can deliver: another content may. */
+class GroupFailed extends Error {
+  override readonly name = "GroupFailed";
+}

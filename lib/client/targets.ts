@@ -1,0 +1,215 @@
+/**
+ * The disk's side of a get: what is there of each file already, whether it may
+ * be saved, and where its pieces go.
+ *
+ * @module
+ */
+
+import { dirname } from "@std/path/dirname";
+import type { ContentGroup } from "../choice.ts";
+import { Failure } from "../errors.ts";
+import { sha256 } from "../hash.ts";
+import { type Manifest, pieceCountOf, pieceLength } from "../manifest.ts";
+import type { DownloadFile, Sink } from "../transfer/download.ts";
+import type { Hasher } from "../transfer/hashing.ts";
+import {
+  type Occupant,
+  occupantOf,
+  PartialFile,
+  partialPathOf,
+  removePublished,
+  type TargetOptions,
+} from "../transfer/partial.ts";
+import { hasContent } from "../transfer/rehash.ts";
+import { SmallFiles } from "../transfer/small_files.ts";
+import { notThatSha256 } from "./failures.ts";
+import type { Job } from "./jobs.ts";
+import type { Outcomes } from "./outcomes.ts";
+import { Folders, inTheWay, isInTheWay } from "./places.ts";
+
+/** Options of {@linkcode Targets}. */
+export interface TargetsOptions {
+  /** Whether files that are there may be replaced. */
+  readonly overwrite: boolean;
+  /** SHA-256 that a file must have. */
+  readonly sha256: string | undefined;
+  /** Small files that are open at a time. */
+  readonly openFileCount: number;
+  /** Hashes what is there. */
+  readonly hasher: Hasher;
+  /** Hears what becomes of files. */
+  readonly outcomes: Outcomes;
+  /** Asks for the manifest of a content; throws a `Failure` where none is had. */
+  readonly describe: (group: ContentGroup) => Promise<Manifest>;
+}
+
+/** Places that files are saved in. Disposing keeps what is not complete. */
+export class Targets implements AsyncDisposable {
+  readonly #options: TargetsOptions;
+  readonly #wanted: string | undefined;
+  readonly #folders = new Folders();
+  readonly #small: SmallFiles;
+  readonly #partials = new Map<string, PartialFile>();
+
+  /** Nothing is open yet. */
+  constructor(options: TargetsOptions) {
+    this.#options = options;
+    this.#wanted = options.sha256?.toLowerCase();
+    this.#small = new SmallFiles(options.openFileCount);
+  }
+
+  /** Large files that are open. */
+  get openCount(): number {
+    return this.#partials.size;
+  }
+
+  /**
+   * Looks at what is there of a file; nothing where no more is to be done.
+   *
+   * @throws {Failure} when it cannot be saved there, or cannot be described.
+   */
+  async open(job: Job): Promise<DownloadFile | undefined> {
+    const { name, path, group, sources } = job;
+    const { size, content } = group;
+    const isNew = await this.#folders.ensure(dirname(path));
+    await this.#folders.refuseLinks(path, name);
+    const occupant = isNew ? "none" : await occupantOf(path, size);
+    const isCut = pieceCountOf(size) > 1;
+    const isDescribed = isCut && content !== undefined;
+    const manifest = isDescribed || occupant === "same_size"
+      ? await this.#options.describe(group)
+      : undefined;
+    if (await this.#isPresent(job, occupant, manifest)) return undefined;
+    const file = { name, size, content, manifest, sources };
+    if (!isCut) return { ...file, sink: this.#smallSink(job) };
+    const large = await this.#openLarge(job, manifest);
+    return large && { ...file, ...large };
+  }
+
+  /** Whether the file is there already; throws where another one is. */
+  async #isPresent(
+    job: Job,
+    occupant: Occupant,
+    manifest: Manifest | undefined,
+  ): Promise<boolean> {
+    const { path } = job;
+    const { hasher, outcomes, overwrite } = this.#options;
+    if (occupant === "none") return false;
+    if (occupant === "folder") {
+      throw inTheWay(path, "a folder of that name is there");
+    }
+    const mayBeIt = occupant === "same_size" && manifest !== undefined;
+    if (mayBeIt && await hasContent(path, manifest, hasher)) {
+      // A run that was killed in between has left its other name.
+      await removePublished(partialPathOf(path), path);
+      outcomes.present(job);
+      return true;
+    }
+    if (overwrite) return false;
+    throw inTheWay(path, "exists already, with another content");
+  }
+
+  #smallSink(job: Job): Sink {
+    const { name, path, group } = job;
+    this.#options.outcomes.expect(job, 0);
+    const options = this.#targetOptions(group);
+    const save = async (bytes: Uint8Array) => {
+      if (
+        this.#wanted !== undefined && sha256(bytes).toHex() !== this.#wanted
+      ) {
+        throw notThatSha256(path);
+      }
+      await this.#small.save(path, bytes, options);
+    };
+    return {
+      write: (_first, bytes) => this.#attempt(name, () => save(bytes)),
+      finish: async () => {
+        if (group.size > 0) return;
+        await this.#attempt(name, () => save(new Uint8Array())); // had no pieces
+      },
+    };
+  }
+
+  /**
+   * Opens the partial file, and finds out what of it is right; nothing where the
+   * file has come to be there meanwhile.
+   */
+  async #openLarge(
+    job: Job,
+    known: Manifest | undefined,
+  ): Promise<Pick<DownloadFile, "sink" | "have" | "manifest"> | undefined> {
+    const { name, path, group } = job;
+    const { size } = group;
+    const { describe, hasher, outcomes } = this.#options;
+    const options = { size, ...this.#targetOptions(group) };
+    const partial = await PartialFile.open(path, options);
+    this.#partials.set(name, partial);
+    // Another may have published it until this one had the lock.
+    const occupant = options.overwrite ? "none" : await occupantOf(path, size);
+    if (occupant !== "none") {
+      if (await partial.byteCount() === 0) await partial.discard();
+      else await partial.keep();
+      this.#partials.delete(name);
+      const manifest = known ?? await describe(group);
+      if (await this.#isPresent(job, occupant, manifest)) return undefined;
+    }
+    let manifest = known;
+    let have: number[] = [];
+    if (await partial.byteCount() > 0) {
+      manifest ??= await describe(group);
+      have = await partial.resume(manifest, hasher);
+    }
+    const bytes = have.map((piece) => pieceLength(size, piece));
+    outcomes.expect(job, bytes.reduce((sum, length) => sum + length, 0));
+    return { sink: this.#verifying(name, partial), have, manifest };
+  }
+
+  /** A sink that holds the whole to the SHA-256 that was asked for. */
+  #verifying(name: string, partial: PartialFile): Sink {
+    return {
+      write: (first, bytes) => partial.write(first, bytes),
+      finish: async () => {
+        if (
+          this.#wanted !== undefined && await partial.sha256() !== this.#wanted
+        ) {
+          await partial.discard();
+          throw notThatSha256(partial.path);
+        }
+        await this.#attempt(name, () => partial.finish());
+      },
+    };
+  }
+
+  /**
+   * Saves. That something else has come to be in the way is told of that file
+   * alone; that the disk fails ends everything.
+   */
+  async #attempt(name: string, save: () => Promise<void>): Promise<void> {
+    try {
+      await save();
+    } catch (error) {
+      if (!(error instanceof Failure) || !isInTheWay(error)) throw error;
+      this.#options.outcomes.fail(name, error);
+    }
+  }
+
+  #targetOptions({ modifiedMs }: ContentGroup): TargetOptions {
+    return { overwrite: this.#options.overwrite, modifiedMs };
+  }
+
+  /** Lets go of a file, and keeps what there is of it if it is not complete. */
+  async release(name: string): Promise<void> {
+    const partial = this.#partials.get(name);
+    this.#partials.delete(name);
+    await partial?.keep();
+  }
+
+  /** Makes the names of what was saved durable. */
+  async sync(): Promise<void> {
+    await this.#folders.sync();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const name of [...this.#partials.keys()]) await this.release(name);
+  }
+}
