@@ -7,7 +7,8 @@
 import { dirname } from "@std/path/dirname";
 import { describeCause, Failure, localKindOf } from "../errors.ts";
 import { show } from "../text.ts";
-import { OTHERS, syncFolder } from "../transfer/partial.ts";
+import { OTHERS } from "../transfer/partial.ts";
+import { syncFolder } from "../transfer/publishing.ts";
 
 /** A file, and where it is to be saved. */
 export interface Placed {

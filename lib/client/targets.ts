@@ -17,9 +17,8 @@ import {
   occupantOf,
   PartialFile,
   partialPathOf,
-  removePublished,
-  type TargetOptions,
 } from "../transfer/partial.ts";
+import { removePublished, type TargetOptions } from "../transfer/publishing.ts";
 import { hasContent } from "../transfer/rehash.ts";
 import { SmallFiles } from "../transfer/small_files.ts";
 import { notThatSha256 } from "./failures.ts";

@@ -8,7 +8,6 @@
  */
 
 import { dirname } from "@std/path/dirname";
-import { join } from "@std/path/join";
 import {
   describeCause,
   Failure,
@@ -21,15 +20,15 @@ import { PARTIAL_SUFFIX } from "../names.ts";
 import { show } from "../text.ts";
 import type { Sink } from "./download.ts";
 import type { Hasher } from "./hashing.ts";
+import {
+  publish,
+  removePublished,
+  syncFolder,
+  type TargetOptions,
+  usualMode,
+  writtenAt,
+} from "./publishing.ts";
 import { REHASH_BYTES, rightPieces } from "./rehash.ts";
-
-/** What a file is to be once it is there. */
-export interface TargetOptions {
-  /** Whether it may replace another. */
-  readonly overwrite: boolean;
-  /** Time of writing to give it, in milliseconds since 1970. */
-  readonly modifiedMs: number;
-}
 
 /** Why a file cannot be received that another process has. */
 export const OTHERS = new Error("another process has it");
@@ -228,11 +227,6 @@ export class PartialFile implements Sink {
   }
 }
 
-/** Time of writing to give a file: a stranger's number, if a file can have it. */
-export function writtenAt({ modifiedMs }: TargetOptions): number {
-  return modifiedMs >= 0 && modifiedMs < 8e12 ? modifiedMs : Date.now();
-}
-
 const NEW = { read: true, write: true, createNew: true, mode: 0o600 };
 
 /** Makes a call again that a signal has interrupted. */
@@ -253,29 +247,6 @@ async function openNew(path: string): Promise<Deno.FsFile | undefined> {
     if (error instanceof Deno.errors.AlreadyExists) return undefined;
     throw error;
   }
-}
-
-/** Removes the partial name of a file that was published, and not parted from. */
-export async function removePublished(
-  partial: string,
-  final: string,
-): Promise<void> {
-  try {
-    const [before, after] = [
-      await Deno.lstat(partial),
-      await Deno.lstat(final),
-    ];
-    if (before.isFile && before.ino === after.ino && before.dev === after.dev) {
-      await Deno.remove(partial);
-    }
-  } catch (error) {
-    ignoreGone(error);
-  }
-}
-
-/** Lets pass that a file is gone: another process has removed it. */
-export function ignoreGone(error: unknown): void {
-  if (!(error instanceof Deno.errors.NotFound)) throw error;
 }
 
 // Each time another process has to come and go between two calls.
@@ -332,76 +303,6 @@ function notOurs(path: string): Failure {
     why: "it is a link or no file",
     remedy: "remove it",
   });
-}
-
-async function publish(
-  from: string,
-  to: string,
-  { overwrite }: TargetOptions,
-): Promise<void> {
-  if (overwrite) return await Deno.rename(from, to);
-  try {
-    await Deno.link(from, to);
-  } catch (error) {
-    if (!hasNoLinks(error)) throw error;
-    // A place is taken before it is filled: nobody else's is.
-    (await Deno.open(to, { write: true, createNew: true })).close();
-    return await Deno.rename(from, to);
-  }
-  await Deno.remove(from).catch(ignoreGone);
-}
-
-/** Whether the disk has no hard links, as FAT has none. */
-export function hasNoLinks(error: unknown): boolean {
-  const code = systemErrorCode(error);
-  return code === "EPERM" || code === "ENOTSUP" || code === "EOPNOTSUPP" ||
-    code === "ENOSYS" || code === "EMLINK";
-}
-
-/** Makes the names in a folder durable, where the system can. */
-export async function syncFolder(folder: string): Promise<void> {
-  try {
-    using opened = await Deno.open(folder, { read: true });
-    await opened.sync();
-  } catch (error) {
-    // Some systems open no folders; a disk that failed is another matter.
-    if (systemErrorCode(error) === "EIO") throw error;
-  }
-}
-
-let mode: Promise<number> | undefined;
-// Each time another process has to ask at the same moment.
-const MODE_TRIES = 10;
-
-/**
- * The mode that files usually get in `folder`, the process's mask applied. Found
- * by making one, for asking for the mask needs a permission of its own.
- */
-export function usualMode(folder: string): Promise<number> {
-  return mode ??= findMode(folder).catch((error) => {
-    mode = undefined;
-    throw error;
-  });
-}
-
-async function findMode(folder: string): Promise<number> {
-  // One name for all: what a killed run has left of it is removed by the next.
-  const path = join(folder, `.mode${PARTIAL_SUFFIX}`);
-  for (let tries = 1;; tries++) {
-    await Deno.remove(path).catch(ignore); // there is none, as a rule
-    try {
-      using file = await Deno.open(path, {
-        write: true,
-        createNew: true,
-        mode: 0o666,
-      });
-      await Deno.remove(path).catch(ignoreGone);
-      return ((await file.stat()).mode ?? 0o600) & 0o666;
-    } catch (error) {
-      const isAsked = error instanceof Deno.errors.AlreadyExists;
-      if (!isAsked || tries === MODE_TRIES) throw error;
-    }
-  }
 }
 
 /** A failure of the disk, with what is to be done. */

@@ -8,15 +8,13 @@
  */
 
 import { systemErrorCode } from "../errors.ts";
+import { cannot, PartialFile, partialPathOf } from "./partial.ts";
 import {
-  cannot,
   hasNoLinks,
   ignoreGone,
-  PartialFile,
-  partialPathOf,
   type TargetOptions,
   writtenAt,
-} from "./partial.ts";
+} from "./publishing.ts";
 
 // From here on it pays that several files wait for the disk at once: a call
 // through a thread takes 0.1 ms of its own.

@@ -14,10 +14,12 @@ import {
   occupantOf,
   PartialFile,
   partialPathOf,
+} from "../../lib/transfer/partial.ts";
+import {
   syncFolder,
   type TargetOptions,
   usualMode,
-} from "../../lib/transfer/partial.ts";
+} from "../../lib/transfer/publishing.ts";
 import { SmallFiles } from "../../lib/transfer/small_files.ts";
 import { within } from "../_event_log.ts";
 import { randomBytes, seededRandom } from "../_random.ts";
@@ -864,7 +866,7 @@ for (
     await using folder = await tempShare();
     const { child, starting } = run(
       `
-        const { usualMode } = await import(at("partial.ts"));
+        const { usualMode } = await import(at("publishing.ts"));
         const folder = path.slice(0, path.lastIndexOf("/"));
         ${race}
         const modes = await Promise.all([0, 1, 2].map(() => usualMode(folder)));
