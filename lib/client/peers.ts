@@ -11,7 +11,8 @@ import type { KnownRelays } from "../known_relays.ts";
 import { type Limits, limitsWith } from "../limits.ts";
 import type { MessageOf } from "../messages.ts";
 import { RelayLink, type RelayLinkEvent } from "../relay_link.ts";
-import { NodeSession, type Refused } from "../transfer/session.ts";
+import type { Refused } from "../transfer/answers.ts";
+import { NodeSession } from "../transfer/session.ts";
 import { listAll, type ListedNode, type NodeListing } from "./nodes.ts";
 import { Reach } from "./reach.ts";
 

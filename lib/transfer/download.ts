@@ -23,7 +23,8 @@ import { Plan, type Task } from "../plan.ts";
 import type { RateLimit } from "../rate.ts";
 import { show } from "../text.ts";
 import { HASHED_AT_ONCE_BYTES, type Hasher, hashParts } from "./hashing.ts";
-import type { NodeSession, PieceReceiver } from "./session.ts";
+import type { NodeSession } from "./session.ts";
+import type { PieceReceiver } from "./answers.ts";
 import { SlabPool } from "./slabs.ts";
 
 /** Where the pieces of one file go. */

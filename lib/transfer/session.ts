@@ -10,61 +10,35 @@ import type { Channel } from "../channel.ts";
 import { formatEndpoint, type Path } from "../conn.ts";
 import { ProtocolError } from "../errors.ts";
 import { greet } from "../greeting.ts";
-import { HASH_BYTES } from "../hash.ts";
-import { LIMITS } from "../limits.ts";
-import { isContentId, Manifest, pieceCountOf } from "../manifest.ts";
+import { isContentId } from "../manifest.ts";
 import {
   type ClientToNode,
   DIRECTION,
   type ListedFile,
   type MessageOf,
-  type NodeToClient,
 } from "../messages.ts";
-
-/** The node's refusal of one request. */
-export type Refused = MessageOf<"refused">;
-
-/** A file's manifest, verified against its content id, or a refusal. */
-export type DescribeAnswer =
-  | {
-    readonly kind: "described";
-    readonly manifest: Manifest;
-    /** What the node says `sha256sum` would print. */
-    readonly sha256: string;
-  }
-  | Refused;
+import {
+  type Answer,
+  type DescribeAnswer,
+  lie,
+  ListingAnswer,
+  ManifestAnswer,
+  OneAnswer,
+  type PieceReceiver,
+  PiecesAnswer,
+  type Refused,
+  unasked,
+} from "./answers.ts";
 
 // One every 5 s, for the two hours that the largest file takes on a slow disk.
 const MOST_WORKING_COUNT = 1_440;
-
-/** Where the pieces of one request go. */
-export interface PieceReceiver {
-  /**
-   * Where the next `length` bytes of file data belong; waits for room. Throws
-   * when there are more than were asked for.
-   */
-  target(length: number): Promise<Uint8Array>;
-  /** `length` bytes have been read into the target. */
-  filled(length: number): void;
-  /** The piece that was being filled is whole; its hash as the node gave it. */
-  piece(index: number, sha256: string): void;
-}
-
-/** One request that waits for its answers. */
-interface Waiting {
-  readonly request: number;
-  /** Takes one message; `true` when it was the last. */
-  take(message: NodeToClient): boolean;
-  readonly receiver?: Pick<PieceReceiver, "target" | "filled"> | undefined;
-  fail(error: Error): void;
-}
 
 /** A node that has said hello. Disposing parts from it. */
 export class NodeSession implements AsyncDisposable {
   /** The path that it goes by. */
   readonly path: Path;
   readonly #channel: Channel;
-  readonly #waiting: Waiting[] = [];
+  readonly #waiting: Answer[] = [];
   #nextRequest = 1;
   #pumping = false;
   #workingCount = 0;
@@ -86,7 +60,8 @@ export class NodeSession implements AsyncDisposable {
     { id, path, find }: { id: string; path: Path; find?: string },
   ): Promise<{ session: NodeSession; found?: MessageOf<"found"> | Refused }> {
     const session = new NodeSession(channel, path);
-    const request = session.#nextRequest++;
+    const answer = session.#foundOrRefused();
+    const { request } = answer;
     const first = find === undefined
       ? []
       : [{ kind: "find", request, name: find } as const];
@@ -101,59 +76,34 @@ export class NodeSession implements AsyncDisposable {
       );
     }
     if (find === undefined) return { session };
-    return {
-      session,
-      found: await session.#one(request, ["found", "refused"]),
-    };
+    session.#await(answer);
+    return { session, found: await answer.promise };
   }
 
   /** Whether the node has a file of that name. */
   find(name: string): Promise<MessageOf<"found"> | Refused> {
-    const request = this.#nextRequest++;
-    const answer = this.#one(request, ["found", "refused"]);
-    return this.#ask({ kind: "find", request, name }, answer);
+    const answer = this.#foundOrRefused();
+    return this.#ask({ kind: "find", request: answer.request, name }, answer);
+  }
+
+  #foundOrRefused(): OneAnswer<"found" | "refused"> {
+    return new OneAnswer(
+      this.#nextRequest++,
+      ["found", "refused"],
+      this.#from,
+    );
   }
 
   /** All files whose names begin with `prefix`; they must be read to the end. */
   async *browse(prefix: string): AsyncGenerator<readonly ListedFile[]> {
-    const request = this.#nextRequest++;
-    const pages: (readonly ListedFile[])[] = [];
-    const done = Promise.withResolvers<void>();
-    let wake = () => {};
-    let isDone = false;
-    this.#await({
-      request,
-      take: (message) => {
-        const isPage = message.kind === "files";
-        if (!isPage && message.kind !== "refused") throw this.#unasked();
-        isDone = !isPage || !message.more;
-        if (isPage) {
-          if (message.files.length === 0 && message.more) {
-            throw this.#lie("a page of a listing without files");
-          }
-          pages.push(message.files);
-        }
-        if (isDone) done.resolve();
-        wake();
-        return isDone;
-      },
-      fail: done.reject,
-    });
-    done.promise.catch(ignore); // told below, or to nobody who still reads
+    const answer = new ListingAnswer(this.#nextRequest++, this.#from);
+    this.#await(answer);
     try {
-      await this.#send({ kind: "browse", request, prefix });
-      for (;;) {
-        const page = pages.shift();
-        if (page !== undefined) yield page;
-        else if (isDone) return;
-        else {
-          const next = new Promise<void>((resolve) => wake = resolve);
-          await Promise.race([next, done.promise]);
-        }
-      }
+      await this.#send({ kind: "browse", request: answer.request, prefix });
+      yield* answer.pages();
     } finally {
       // Whoever stops early leaves answers on their way that nobody wants.
-      if (!isDone) this.abort(new Error("the listing was broken off"));
+      if (!answer.isDone) this.abort(new Error("the listing was broken off"));
     }
   }
 
@@ -164,60 +114,16 @@ export class NodeSession implements AsyncDisposable {
    * that was asked for.
    */
   async describe(of: string): Promise<DescribeAnswer> {
-    const request = this.#nextRequest++;
-    const head = Promise.withResolvers<MessageOf<"manifest"> | Refused>();
-    const done = Promise.withResolvers<Uint8Array>();
-    let hashes = new Uint8Array();
-    let filled = 0;
-    const isDone = () => filled === hashes.length;
-    const end = () => {
-      this.#waiting.shift();
-      done.resolve(hashes);
-    };
-    this.#await({
-      request,
-      receiver: {
-        target: (length) => {
-          if (filled + length > hashes.length) {
-            throw this.#lie("more piece hashes than the file has pieces");
-          }
-          return Promise.resolve(hashes.subarray(filled, filled + length));
-        },
-        filled: (length) => {
-          filled += length;
-          if (isDone()) end();
-        },
-      },
-      take: (message) => {
-        if (message.kind === "refused") {
-          head.resolve(message);
-          return true;
-        }
-        if (message.kind !== "manifest" || hashes.length > 0) {
-          throw this.#unasked();
-        }
-        if (message.size > LIMITS.fileBytes) {
-          throw this.#lie("a size that no file can have");
-        }
-        hashes = new Uint8Array(pieceCountOf(message.size) * HASH_BYTES);
-        head.resolve(message);
-        if (isDone()) done.resolve(hashes);
-        return isDone();
-      },
-      fail: (error) => {
-        head.reject(error);
-        done.reject(error);
-      },
-    });
-    done.promise.catch(ignore); // whoever fails at the head does not wait on
-    const message = { kind: "describe", request, of } as const;
-    const answer = await this.#ask(message, head.promise);
-    if (answer.kind === "refused") return answer;
-    const manifest = new Manifest(answer.size, await done.promise);
-    if (isContentId(of) && manifest.contentId !== of) {
-      throw this.#lie("a manifest of another content");
-    }
-    return { kind: "described", manifest, sha256: answer.sha256 };
+    const answer = new ManifestAnswer(this.#nextRequest++, this.#from);
+    const { request } = answer;
+    const described = await this.#ask(
+      { kind: "describe", request, of },
+      answer,
+    );
+    const isOther = described.kind === "described" && isContentId(of) &&
+      described.manifest.contentId !== of;
+    if (isOther) throw lie(this.#from, "a manifest of another content");
+    return described;
   }
 
   /**
@@ -229,40 +135,23 @@ export class NodeSession implements AsyncDisposable {
     receiver: PieceReceiver,
   ): Promise<Refused | undefined> {
     const request = this.#nextRequest++;
-    const { promise, resolve, reject } = Promise.withResolvers<
-      Refused | undefined
-    >();
-    let next = task.first;
-    this.#await({
-      request,
-      receiver,
-      take: (message) => {
-        if (message.kind === "refused") {
-          resolve(message);
-          return true;
-        }
-        if (message.kind !== "piece" || message.index !== next) {
-          throw this.#lie(`another piece than ${next}`);
-        }
-        receiver.piece(next, message.sha256);
-        next++;
-        const isLast = next === task.first + task.count;
-        if (isLast) resolve(undefined);
-        return isLast;
-      },
-      fail: reject,
-    });
-    return this.#ask({ kind: "read", request, ...task }, promise);
+    const pieces = { ...task, receiver };
+    const answer = new PiecesAnswer(request, pieces, this.#from);
+    return this.#ask({ kind: "read", request, ...task }, answer);
   }
 
   /**
    * Sends a question. Its answer is awaited from before that on, for answers
    * come in the order of the questions.
    */
-  async #ask<T>(message: ClientToNode, answer: Promise<T>): Promise<T> {
-    answer.catch(ignore); // told below, once sending is through
+  async #ask<T>(
+    message: ClientToNode,
+    answer: Answer & { promise: Promise<T> },
+  ): Promise<T> {
+    this.#await(answer);
+    answer.promise.catch(ignore); // told below, once sending is through
     await this.#send(message);
-    return await answer;
+    return await answer.promise;
   }
 
   #send(message: ClientToNode): Promise<void> {
@@ -270,34 +159,12 @@ export class NodeSession implements AsyncDisposable {
     return this.#channel.send(message);
   }
 
-  /** The next answer to `request`, which must be of one of `kinds`. */
-  #one<Kind extends NodeToClient["kind"]>(
-    request: number,
-    kinds: readonly Kind[],
-  ): Promise<MessageOf<Kind>> {
-    const { promise, resolve, reject } = Promise.withResolvers<
-      MessageOf<Kind>
-    >();
-    this.#await({
-      request,
-      take: (message) => {
-        if (!(kinds as readonly string[]).includes(message.kind)) {
-          throw this.#unasked();
-        }
-        resolve(message as MessageOf<Kind>);
-        return true;
-      },
-      fail: reject,
-    });
-    return promise;
-  }
-
-  #await(waiting: Waiting): void {
+  #await(answer: Answer): void {
     if (this.#failure !== null) {
-      waiting.fail(this.#failure);
+      answer.fail(this.#failure);
       return;
     }
-    this.#waiting.push(waiting);
+    this.#waiting.push(answer);
     if (!this.#pumping) void this.#pump();
   }
 
@@ -315,7 +182,7 @@ export class NodeSession implements AsyncDisposable {
     }
   }
 
-  async #receive(first: Waiting): Promise<void> {
+  async #receive(first: Answer): Promise<void> {
     const message = await this.#channel.receiveOrData(DIRECTION.nodeToClient);
     if (message === null) {
       throw new ProtocolError("truncated", "it hung up");
@@ -323,24 +190,26 @@ export class NodeSession implements AsyncDisposable {
     if (message.request !== first.request) {
       // Without a request it is the node that ends the conversation.
       if (message.kind !== "refused" || message.request !== undefined) {
-        throw this.#unasked();
+        throw unasked(this.#from);
       }
       throw new ProtocolError("wrong_phase", `it ended: ${message.text}`);
     }
     if (message.kind === "working") {
       // It hashes, and is not gone; but no file takes for ever.
-      if (++this.#workingCount > MOST_WORKING_COUNT) throw this.#unasked();
+      if (++this.#workingCount > MOST_WORKING_COUNT) throw unasked(this.#from);
       return;
     }
-    if (message.kind !== "data") {
-      if (first.take(message)) this.#waiting.shift();
-      return;
-    }
-    if (first.receiver === undefined) throw this.#unasked();
-    for (let left = message.length; left > 0;) {
-      const target = await first.receiver.target(left);
+    if (message.kind === "data") await this.#receiveData(first, message.length);
+    else first.take(message);
+    if (first.isDone) this.#waiting.shift();
+  }
+
+  async #receiveData({ receiver }: Answer, length: number): Promise<void> {
+    if (receiver === undefined) throw unasked(this.#from);
+    for (let left = length; left > 0;) {
+      const target = await receiver.target(left);
       await this.#channel.readData(target);
-      first.receiver.filled(target.length);
+      receiver.filled(target.length);
       left -= target.length;
     }
   }
@@ -348,21 +217,13 @@ export class NodeSession implements AsyncDisposable {
   #fail(error: Error): void {
     this.#failure ??= error;
     this.#ending?.[Symbol.dispose]();
-    for (const { fail } of this.#waiting.splice(0)) fail(error);
+    for (const answer of this.#waiting.splice(0)) answer.fail(error);
     this.#channel.abort(error);
   }
 
-  #lie(what: string): ProtocolError {
-    const from = formatEndpoint(this.#channel.conn.remote);
-    return new ProtocolError("corrupt_piece", `${from} sent ${what}`);
-  }
-
-  #unasked(): ProtocolError {
-    const from = formatEndpoint(this.#channel.conn.remote);
-    return new ProtocolError(
-      "wrong_phase",
-      `${from} sent an answer nobody asked for`,
-    );
+  /** Who it is, for errors. */
+  get #from(): string {
+    return formatEndpoint(this.#channel.conn.remote);
   }
 
   /** Ends the conversation with the reason of `signal`, until it has ended. */

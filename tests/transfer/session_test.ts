@@ -12,7 +12,8 @@ import {
   type MessageOf,
   type NodeToClient,
 } from "../../lib/messages.ts";
-import { NodeSession, type PieceReceiver } from "../../lib/transfer/session.ts";
+import type { PieceReceiver } from "../../lib/transfer/answers.ts";
+import { NodeSession } from "../../lib/transfer/session.ts";
 import { sayData } from "../_evil_node.ts";
 import { within } from "../_event_log.ts";
 import { FakeTime } from "../_fake_time.ts";

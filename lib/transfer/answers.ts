@@ -1,0 +1,252 @@
+/**
+ * What a client waits for after each of its requests: which messages and bytes
+ * may come, what they amount to, and when it was the last. Knows no connection.
+ *
+ * @module
+ */
+
+import { ProtocolError } from "../errors.ts";
+import { HASH_BYTES } from "../hash.ts";
+import { LIMITS } from "../limits.ts";
+import { Manifest, pieceCountOf } from "../manifest.ts";
+import type { ListedFile, MessageOf, NodeToClient } from "../messages.ts";
+
+/** The node's refusal of one request. */
+export type Refused = MessageOf<"refused">;
+
+/** A file's manifest, or a refusal. */
+export type DescribeAnswer =
+  | {
+    readonly kind: "described";
+    readonly manifest: Manifest;
+    /** What the node says `sha256sum` would print. */
+    readonly sha256: string;
+  }
+  | Refused;
+
+/** Where the pieces of one request go. */
+export interface PieceReceiver {
+  /**
+   * Where the next `length` bytes of file data belong; waits for room. Throws
+   * when there are more than were asked for.
+   */
+  target(length: number): Promise<Uint8Array>;
+  /** `length` bytes have been read into the target. */
+  filled(length: number): void;
+  /** The piece that was being filled is whole; its hash as the node gave it. */
+  piece(index: number, sha256: string): void;
+}
+
+/** The answer to one request. Whatever its methods throw ends the session. */
+export interface Answer {
+  /** Number of the request. */
+  readonly request: number;
+  /** Whether all of it has come. */
+  readonly isDone: boolean;
+  /** Where bytes go, where some may come. */
+  readonly receiver?: Pick<PieceReceiver, "target" | "filled"> | undefined;
+  /** Takes one message. */
+  take(message: NodeToClient): void;
+  /** Nothing more will come. */
+  fail(error: Error): void;
+}
+
+/** A node answers what it was not asked; `from` says which. */
+export function unasked(from: string): ProtocolError {
+  return new ProtocolError(
+    "wrong_phase",
+    `${from} sent an answer nobody asked for`,
+  );
+}
+
+/** A node sends what cannot be. */
+export function lie(from: string, what: string): ProtocolError {
+  return new ProtocolError("corrupt_piece", `${from} sent ${what}`);
+}
+
+/** One message, of one of several kinds. */
+export class OneAnswer<Kind extends NodeToClient["kind"]> implements Answer {
+  readonly request: number;
+  isDone = false;
+  readonly #kinds: readonly Kind[];
+  readonly #from: string;
+  readonly #message = Promise.withResolvers<MessageOf<Kind>>();
+
+  constructor(request: number, kinds: readonly Kind[], from: string) {
+    this.request = request;
+    this.#kinds = kinds;
+    this.#from = from;
+  }
+
+  get promise(): Promise<MessageOf<Kind>> {
+    return this.#message.promise;
+  }
+
+  take(message: NodeToClient): void {
+    if (!(this.#kinds as readonly string[]).includes(message.kind)) {
+      throw unasked(this.#from);
+    }
+    this.isDone = true;
+    this.#message.resolve(message as MessageOf<Kind>);
+  }
+
+  fail(error: Error): void {
+    this.#message.reject(error);
+  }
+}
+
+/** The pages of a listing. */
+export class ListingAnswer implements Answer {
+  readonly request: number;
+  isDone = false;
+  readonly #from: string;
+  readonly #pages: (readonly ListedFile[])[] = [];
+  readonly #failed = Promise.withResolvers<never>();
+  #wake = () => {};
+
+  constructor(request: number, from: string) {
+    this.request = request;
+    this.#from = from;
+    this.#failed.promise.catch(() => {}); // told to whoever still reads
+  }
+
+  take(message: NodeToClient): void {
+    const isPage = message.kind === "files";
+    if (!isPage && message.kind !== "refused") throw unasked(this.#from);
+    this.isDone = !isPage || !message.more;
+    if (isPage) {
+      if (message.files.length === 0 && message.more) {
+        throw lie(this.#from, "a page of a listing without files");
+      }
+      this.#pages.push(message.files);
+    }
+    this.#wake();
+  }
+
+  fail(error: Error): void {
+    this.#failed.reject(error);
+  }
+
+  /** The pages, as they come. */
+  async *pages(): AsyncGenerator<readonly ListedFile[]> {
+    for (;;) {
+      const page = this.#pages.shift();
+      if (page !== undefined) yield page;
+      else if (this.isDone) return;
+      else {
+        const next = new Promise<void>((resolve) => this.#wake = resolve);
+        await Promise.race([next, this.#failed.promise]);
+      }
+    }
+  }
+}
+
+/** A manifest: a message, and then the hashes as bytes. */
+export class ManifestAnswer implements Answer {
+  readonly request: number;
+  readonly receiver = {
+    target: (length: number) => this.#target(length),
+    filled: (length: number) => this.#fill(length),
+  };
+  isDone = false;
+  readonly #from: string;
+  readonly #answer = Promise.withResolvers<DescribeAnswer>();
+  #head: MessageOf<"manifest"> | null = null;
+  #hashes = new Uint8Array();
+  #filled = 0;
+
+  constructor(request: number, from: string) {
+    this.request = request;
+    this.#from = from;
+  }
+
+  get promise(): Promise<DescribeAnswer> {
+    return this.#answer.promise;
+  }
+
+  take(message: NodeToClient): void {
+    if (message.kind === "refused") {
+      this.isDone = true;
+      return this.#answer.resolve(message);
+    }
+    if (message.kind !== "manifest" || this.#head !== null) {
+      throw unasked(this.#from);
+    }
+    if (message.size > LIMITS.fileBytes) {
+      throw lie(this.#from, "a size that no file can have");
+    }
+    this.#head = message;
+    this.#hashes = new Uint8Array(pieceCountOf(message.size) * HASH_BYTES);
+    this.#fill(0);
+  }
+
+  #target(length: number): Promise<Uint8Array> {
+    const end = this.#filled + length;
+    if (end > this.#hashes.length) {
+      throw lie(this.#from, "more piece hashes than the file has pieces");
+    }
+    return Promise.resolve(this.#hashes.subarray(this.#filled, end));
+  }
+
+  #fill(length: number): void {
+    this.#filled += length;
+    if (this.#head === null || this.#filled < this.#hashes.length) return;
+    const { size, sha256 } = this.#head;
+    const manifest = new Manifest(size, this.#hashes);
+    this.isDone = true;
+    this.#answer.resolve({ kind: "described", manifest, sha256 });
+  }
+
+  fail(error: Error): void {
+    this.#answer.reject(error);
+  }
+}
+
+/** Pieces in a row, which go to a receiver. */
+export class PiecesAnswer implements Answer {
+  readonly request: number;
+  readonly receiver: PieceReceiver;
+  isDone = false;
+  readonly #from: string;
+  readonly #end: number;
+  #next: number;
+  readonly #refused = Promise.withResolvers<Refused | undefined>();
+
+  constructor(
+    request: number,
+    { first, count, receiver }: {
+      first: number;
+      count: number;
+      receiver: PieceReceiver;
+    },
+    from: string,
+  ) {
+    this.request = request;
+    this.receiver = receiver;
+    this.#next = first;
+    this.#end = first + count;
+    this.#from = from;
+  }
+
+  /** Resolves when the last has come, or to the node's refusal. */
+  get promise(): Promise<Refused | undefined> {
+    return this.#refused.promise;
+  }
+
+  take(message: NodeToClient): void {
+    if (message.kind === "refused") {
+      this.isDone = true;
+      return this.#refused.resolve(message);
+    }
+    if (message.kind !== "piece" || message.index !== this.#next) {
+      throw lie(this.#from, `another piece than ${this.#next}`);
+    }
+    this.receiver.piece(this.#next++, message.sha256);
+    this.isDone = this.#next === this.#end;
+    if (this.isDone) this.#refused.resolve(undefined);
+  }
+
+  fail(error: Error): void {
+    this.#refused.reject(error);
+  }
+}
