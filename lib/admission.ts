@@ -58,6 +58,11 @@ interface Source {
 // A proxy or a tunnel on this machine brings everybody from one address.
 const SHARED_SOURCES: ReadonlySet<string> = new Set(["127.0.0.1", "::1"]);
 
+/** Whether many who have nothing to do with each other come from `source`. */
+export function isShared(source: string): boolean {
+  return SHARED_SOURCES.has(source);
+}
+
 const PURGE_EVERY = 1024;
 
 /**

@@ -185,6 +185,7 @@ const DISCONNECTS: ReadonlySet<string> = new Set([
   "BadResource",
   "NotConnected",
   "UnexpectedEof",
+  "TunnelRefused",
 ]);
 
 const CAUSE_OF_CODE: ReadonlyMap<string, string> = new Map([

@@ -120,13 +120,7 @@ export class FrameReader {
     const view = new DataView(this.#buffer.buffer, this.#start);
     const header = { type: view.getUint8(0), length: view.getUint32(1) };
     const limit = this.#limitFor(header.type);
-    if (header.length > limit) {
-      throw new ProtocolError(
-        "frame_too_large",
-        `Cannot read frame 0x${header.type.toString(16).padStart(2, "0")}: ` +
-          `length must be <= ${limit}, found ${header.length}`,
-      );
-    }
+    if (header.length > limit) throw tooLarge(header, limit);
     this.#start += FRAME_HEADER_BYTES;
     this.#bodyLeft = header.length;
     return header;
@@ -209,5 +203,49 @@ function truncated(part: string): ProtocolError {
   return new ProtocolError(
     "truncated",
     `Cannot read frame: the stream ended inside its ${part}`,
+  );
+}
+
+/**
+ * Reads one frame and not a byte more: what follows on the conn may be of
+ * another kind. `null` where the peer ended before it.
+ *
+ * @throws {ProtocolError} `frame_too_large` before anything is allocated,
+ * `truncated` when the stream ends inside the frame.
+ */
+export async function readFrame(
+  source: Pick<Conn, "read">,
+  limitBytes: number,
+): Promise<{ type: number; body: Uint8Array } | null> {
+  const head = new Uint8Array(FRAME_HEADER_BYTES);
+  const first = await source.read(head);
+  if (first === null) return null;
+  await readRest(source, head.subarray(first), "header");
+  const view = new DataView(head.buffer);
+  const type = view.getUint8(0);
+  const length = view.getUint32(1);
+  if (length > limitBytes) throw tooLarge({ type, length }, limitBytes);
+  const body = new Uint8Array(length);
+  await readRest(source, body, "body");
+  return { type, body };
+}
+
+async function readRest(
+  source: Pick<Conn, "read">,
+  target: Uint8Array,
+  part: string,
+): Promise<void> {
+  for (let filled = 0; filled < target.length;) {
+    const read = await source.read(target.subarray(filled));
+    if (read === null) throw truncated(part);
+    filled += read;
+  }
+}
+
+function tooLarge({ type, length }: FrameHeader, limit: number): ProtocolError {
+  return new ProtocolError(
+    "frame_too_large",
+    `Cannot read frame 0x${type.toString(16).padStart(2, "0")}: ` +
+      `length must be <= ${limit}, found ${length}`,
   );
 }

@@ -102,6 +102,34 @@ export interface Limits {
   /** A refusal is told at most so often for one reason and address. */
   readonly refusalPauseMs: number;
 
+  // tunnels
+  /** A tunnel ends unless both sides have come within so long. */
+  readonly tunnelJoinMs: number;
+  /** A tunnel ends when no byte has moved for so long, in either direction. */
+  readonly tunnelIdleMs: number;
+  /** Tunnels in the whole relay, those that are waited for included. */
+  readonly tunnelCount: number;
+  /** Tunnels to one node. */
+  readonly tunnelsPerNodeCount: number;
+  /** Tunnels of the clients at one address: twice {@linkcode askingCount}. */
+  readonly tunnelsPerAddressCount: number;
+  /** Connections of one address where tunnels enter: an office of nodes. */
+  readonly tunnelConnectionsPerAddressCount: number;
+  /** Bytes that a tunnel holds in each direction. */
+  readonly tunnelBufferBytes: number;
+  /** How often an attached node is asked whether it is still there. */
+  readonly pingMs: number;
+  /** An attached node that hears nothing for so long attaches anew. */
+  readonly attachedIdleMs: number;
+  /** How often a node asks whether it can be dialled. */
+  readonly reachCheckMs: number;
+  /** A client asks for a tunnel when dialling has taken so long. */
+  readonly tunnelHeadStartMs: number;
+  /** So long the only node, behind a tunnel, may be away: it attaches anew. */
+  readonly tunnelPatienceMs: number;
+  /** Tunnels may take so long to end when the relay does. */
+  readonly tunnelDrainMs: number;
+
   // registration by a node
   /** First wait after the relay could not be reached; doubles, full jitter. */
   readonly retryFirstMs: number;
@@ -208,6 +236,21 @@ export const LIMITS: Limits = Object.freeze({
   dialBackCount: 16,
   sweepMs: 1_000,
   refusalPauseMs: 10_000,
+
+  // tunnels
+  tunnelJoinMs: 30_000,
+  tunnelIdleMs: 60_000,
+  tunnelCount: 1_000,
+  tunnelsPerNodeCount: 16,
+  tunnelsPerAddressCount: 16,
+  tunnelConnectionsPerAddressCount: 512,
+  tunnelBufferBytes: 64 * KIB,
+  pingMs: 20_000,
+  attachedIdleMs: 65_000,
+  reachCheckMs: 300_000,
+  tunnelHeadStartMs: 300,
+  tunnelPatienceMs: 45_000,
+  tunnelDrainMs: 10_000,
 
   // registration by a node
   retryFirstMs: 500,

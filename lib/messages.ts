@@ -21,10 +21,13 @@ export const PROTOCOL_VERSION = 1;
 const Count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
 const RequestId = Type.Integer({ minimum: 0, maximum: 0xffff_ffff });
 const Seconds = Type.Integer({ minimum: 1, maximum: 86_400 });
+const Port = Type.Integer({ minimum: 1, maximum: 65_535 });
 const Id = Type.String({ minLength: 52, maxLength: 52 });
 const Name = Type.String({ maxLength: LIMITS.nameBytes });
 const Token = Type.String({ maxLength: 128 });
 const Text = Type.String({ maxLength: 300 });
+/** 128 random bits, base64url: good for one end of one tunnel, once. */
+const TunnelKey = Type.String({ pattern: "^[A-Za-z0-9_-]{22}$" });
 
 const Version = Type.String({ minLength: 32, maxLength: 32 });
 const Digest = Type.String({ pattern: "^[0-9a-f]{64}$" });
@@ -48,6 +51,12 @@ const SignedRecordSchema = Type.Object({
   signature: Type.String({ minLength: 88, maxLength: 88 }),
 });
 
+/** A record as the relay lists it, and what the relay adds. */
+const ListedRecordSchema = Type.Object({
+  ...SignedRecordSchema.properties,
+  tunnel: Type.Optional(Type.Boolean()),
+});
+
 /**
  * Every message there is. Numbers are permanent: never reuse one, even after
  * its message is gone. 0x14 to 0x17 stay free: TLS records begin with them.
@@ -61,6 +70,7 @@ const CODEC = {
       id: Type.Optional(Id),
       nonce: Type.Optional(Token),
       greeting: Type.Optional(Text),
+      tunnelPort: Type.Optional(Port),
     }),
   },
   refused: {
@@ -71,6 +81,10 @@ const CODEC = {
       request: Type.Optional(RequestId),
     }),
   },
+  join: { type: 0x03, schema: Type.Object({ key: TunnelKey }) },
+  joined: { type: 0x04, schema: Type.Object({}) },
+  ping: { type: 0x05, schema: Type.Object({}) },
+  pong: { type: 0x06, schema: Type.Object({}) },
   register: { type: 0x20, schema: SignedRecordSchema },
   registered: {
     type: 0x21,
@@ -86,7 +100,7 @@ const CODEC = {
     type: 0x25,
     schema: Type.Object({
       count: Count,
-      nodes: Type.Array(SignedRecordSchema, {
+      nodes: Type.Array(ListedRecordSchema, {
         maxItems: LIMITS.listingPageCount,
       }),
       cursor: Type.Optional(Token),
@@ -94,6 +108,20 @@ const CODEC = {
   },
   report: { type: 0x26, schema: Type.Object({ id: Id }) },
   reported: { type: 0x27, schema: Type.Object({ outcome: Token }) },
+  attach: { type: 0x28, schema: Type.Object({}) },
+  attached: { type: 0x29, schema: Type.Object({}) },
+  reach: { type: 0x2a, schema: Type.Object({}) },
+  reached: { type: 0x2b, schema: Type.Object({ outcome: Token }) },
+  tunnel: { type: 0x2c, schema: Type.Object({ id: Id }) },
+  rendezvous: { type: 0x2d, schema: Type.Object({ key: TunnelKey }) },
+  invite: {
+    type: 0x2e,
+    schema: Type.Object({ key: TunnelKey, from: Token }),
+  },
+  decline: {
+    type: 0x2f,
+    schema: Type.Object({ key: TunnelKey, code: Token }),
+  },
   find: {
     type: 0x40,
     schema: Type.Object({ request: RequestId, name: Name }),
@@ -181,6 +209,11 @@ export interface SignedRecord {
   /** Base64 of the 64 bytes of the ECDSA signature. */
   signature: string;
 }
+/** A signed record as a relay lists it, and what the relay says beside it. */
+export interface ListedRecord extends SignedRecord {
+  /** Whether the node can be reached through the relay. */
+  tunnel?: boolean;
+}
 /** A file as its node lists it. */
 export type ListedFile = Static<typeof ListedFile>;
 
@@ -188,10 +221,20 @@ export type ListedFile = Static<typeof ListedFile>;
  * Which messages may travel from whom to whom once both sides have said hello.
  */
 export const DIRECTION = {
-  nodeToRelay: ["register", "withdraw"],
-  clientToRelay: ["list", "report"],
-  relayToNode: ["registered", "withdrawn", "refused"],
-  relayToClient: ["nodes", "reported", "refused"],
+  nodeToRelay: ["register", "withdraw", "reach", "attach", "decline", "pong"],
+  clientToRelay: ["list", "report", "tunnel"],
+  relayToNode: [
+    "registered",
+    "withdrawn",
+    "reached",
+    "attached",
+    "invite",
+    "ping",
+    "refused",
+  ],
+  relayToClient: ["nodes", "reported", "rendezvous", "refused"],
+  toTunnel: ["join"],
+  fromTunnel: ["joined", "refused"],
   clientToNode: ["find", "browse", "describe", "read"],
   nodeToClient: ["found", "files", "manifest", "piece", "working", "refused"],
 } as const satisfies Record<string, readonly MessageKind[]>;
@@ -213,6 +256,8 @@ export type ClientToNode = Travelling<"clientToNode">;
 /** What a node says to a client. */
 export type NodeToClient = Travelling<"nodeToClient">;
 
+/** The number of the frame that opens an end of a tunnel. */
+export const JOIN_TYPE = CODEC.join.type;
 /** The number of a frame of file bytes: `request[4] bytes[rest]`. */
 export const DATA_FRAME_TYPE = 0x60;
 /** Bytes of the request id at the head of a data frame's body. */

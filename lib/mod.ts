@@ -81,7 +81,10 @@ export {
   type NodeServer,
   serveNode,
 } from "./node_server.ts";
-export type { RegistrarEvent } from "./registrar.ts";
+export type { RegistrarEvent, TunnelMode } from "./registrar.ts";
+export type { NodesEvent } from "./relay/state.ts";
+export type { TunnelEvent } from "./relay/tunnels.ts";
+export type { TunnelEnding } from "./rendezvous.ts";
 export type { RelayLinkEvent } from "./relay_link.ts";
 export {
   type RelayEvent,

@@ -18,10 +18,16 @@ import type { KnownRelays } from "./known_relays.ts";
 import { type Limits, limitsWith } from "./limits.ts";
 import { BufferPool } from "./outbox.ts";
 import { RateLimit } from "./rate.ts";
-import { keepRegistered, type RegistrarEvent } from "./registrar.ts";
+import {
+  type Invitation,
+  keepRegistered,
+  type RegistrarEvent,
+  type TunnelMode,
+} from "./registrar.ts";
 import { RelayLink, type RelayLinkEvent } from "./relay_link.ts";
 import { ClientService, type Served, type Service } from "./serving.ts";
 import { Share, type SkipCounts } from "./share.ts";
+import { acceptTunnel } from "./transport/join.ts";
 import { type Accepted, listen, type Listener } from "./transport/listen.ts";
 
 /** What a node tells while it runs. */
@@ -67,6 +73,11 @@ export interface NodeOptions {
   knownRelays?: KnownRelays;
   /** Keeps digests between runs. */
   digestStore?: DigestStore;
+  /**
+   * Whether clients may come through the relay: where the node cannot be
+   * dialled (`auto`, the default), `always`, or `never`.
+   */
+  tunnels?: TunnelMode;
   /** Bytes a second to send at most, to all clients together. */
   limitRate?: number;
   /** Numbers to replace in `limits.ts`. */
@@ -218,6 +229,8 @@ class PeerNode implements NodeServer {
       identity: this.#identity,
       name: this.#name,
       addressesFrom: (local) => [this.#addressFrom(local)],
+      tunnels: this.#options.tunnels ?? "auto",
+      onInvite: (invitation) => this.#takeTunnel(invitation),
       limits: this.#limits,
       signal: this.#leaving.signal,
       onEvent: (event) => this.#tell(event),
@@ -274,6 +287,26 @@ class PeerNode implements NodeServer {
       ? withoutMapping(local.host)
       : host;
     return { host: advertise?.host ?? bound, port: advertise?.port ?? port };
+  }
+
+  /** A client that waits in a tunnel: held to the same rules as any other. */
+  #takeTunnel({ from, ...invitation }: Invitation): boolean {
+    const remote = { host: from, port: 0 };
+    const end = new AbortController();
+    const { signal } = end;
+    const open = async () => {
+      const conn = await acceptTunnel({
+        ...invitation,
+        remote,
+        identity: this.#options.plaintext ? null : this.#identity,
+        timeoutMs: this.#limits.handshakeMs,
+        signal,
+      });
+      signal.addEventListener("abort", () => conn.close());
+      return { conn, isJoin: false };
+    };
+    const destroy = () => end.abort();
+    return this.#listener?.take({ remote, open, destroy }) ?? false;
   }
 
   /** One client, from hello to its end. */

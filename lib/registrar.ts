@@ -1,6 +1,7 @@
 /**
  * Keeps a node listed: registers, renews before the lease ends, comes back
- * after the relay was away, and withdraws when the node leaves.
+ * after the relay was away, and withdraws when the node leaves. Where the node
+ * cannot be dialled it stays attached to the relay, for tunnels.
  *
  * @module
  */
@@ -10,10 +11,10 @@ import { type Endpoint, formatEndpoint } from "./conn.ts";
 import { describeCause, Failure } from "./errors.ts";
 import type { Identity } from "./identity.ts";
 import type { Limits } from "./limits.ts";
-import { DIRECTION, type NodeToRelay, type RelayToNode } from "./messages.ts";
+import type { NodeToRelay } from "./messages.ts";
 import { type Registration, signRegistration } from "./registration.ts";
-import type { RelayLink } from "./relay_link.ts";
-import type { LeaseTerms } from "./registry.ts";
+import type { RelayLink, RelaySession } from "./relay_link.ts";
+import { type RelayAnswer, RelayVisit } from "./relay_visit.ts";
 import { show } from "./text.ts";
 
 /** What a registrar tells. */
@@ -24,10 +25,29 @@ export type RegistrarEvent =
   | { event: "renewed"; relay: string; leaseSeconds: number }
   /** The node is not listed, and tries again. Told once for one cause. */
   | { event: "registration_failed"; relay: string; error: Failure }
+  /** Clients can reach the node through the relay. */
+  | { event: "attached"; relay: string; why: "forced" | "unreachable" }
+  /** They no longer can. */
+  | { event: "detached"; relay: string; why: "reachable" | "lost" }
+  /** Tunnels are wanted, and the relay carries none. */
+  | { event: "no_tunnels"; relay: string }
   /** The node is no longer listed because it asked for that. */
   | { event: "withdrawn"; relay: string }
   /** The node could not ask for that; its lease ends by itself. */
   | { event: "withdraw_failed"; relay: string; error: Failure };
+
+/** When a node stays attached to its relay, for tunnels. */
+export type TunnelMode = "auto" | "always" | "never";
+
+/** A client waits in a tunnel. */
+export interface Invitation {
+  /** Where tunnels enter the relay, cheapest first. */
+  readonly entrances: readonly Endpoint[];
+  /** The node's one-time key. */
+  readonly key: string;
+  /** The group of the client's address, as the relay tells it. */
+  readonly from: string;
+}
 
 /** Options of {@linkcode keepRegistered}. */
 export interface RegistrarOptions {
@@ -39,6 +59,10 @@ export interface RegistrarOptions {
   readonly name: string;
   /** Where clients can dial the node, seen from this end of the relay's conn. */
   readonly addressesFrom: (local: Endpoint) => Endpoint[];
+  /** Whether to stay attached: where the node cannot be dialled, by default. */
+  readonly tunnels?: TunnelMode;
+  /** A client waits in a tunnel; `false` where it is not let in. */
+  readonly onInvite?: (invitation: Invitation) => boolean;
   /** The numbers. */
   readonly limits: Limits;
   /** Ends it: the node withdraws. */
@@ -78,6 +102,11 @@ class Registrar {
   #sequence = 0;
   #renewSeconds: number;
   #isListed = false;
+  #failures = 0;
+  #unreachable = false;
+  /** When to ask again whether the node can be dialled. */
+  #checkAt = 0;
+  #toldNoTunnels = false;
   #toldFailure: string | null = null;
 
   constructor(options: RegistrarOptions) {
@@ -89,21 +118,90 @@ class Registrar {
 
   async run(): Promise<void> {
     const { signal } = this.#options;
-    let failures = 0;
     while (!signal.aborted) {
       let waitMs: number;
       try {
-        const terms = await this.#register();
-        failures = 0;
-        waitMs = terms.renewSeconds * 1000 * (0.9 + 0.2 * this.#random());
+        await this.#visit();
+        waitMs = this.#renewMs();
       } catch (error) {
         if (signal.aborted) break;
         this.#tellFailure(error);
-        waitMs = this.#retryMs(failures++);
+        waitMs = this.#retryMs(this.#failures++);
       }
       await delay(waitMs, { signal }).catch(ignore); // leaving
     }
     await this.#withdraw();
+  }
+
+  /** Registers; stays, for as long as clients need the relay to come here. */
+  async #visit(): Promise<void> {
+    const { signal, limits } = this.#options;
+    await using visit = await this.#open(signal, limits.attachedIdleMs);
+    using _end = visit.session.channel.endOn(signal);
+    await this.#register(visit);
+    const why = await this.#needsTunnels(visit);
+    if (why !== undefined) await this.#stay(visit, why);
+  }
+
+  /** Why the node must be attached, if it must. */
+  async #needsTunnels(
+    visit: RelayVisit,
+  ): Promise<"forced" | "unreachable" | undefined> {
+    const mode = this.#options.tunnels ?? "auto";
+    if (mode === "never") return undefined;
+    if (visit.session.entrances.length === 0) {
+      if (mode === "always" && !this.#toldNoTunnels) {
+        this.#toldNoTunnels = true;
+        this.#options.onEvent({ event: "no_tunnels", relay: this.#relay });
+      }
+      return undefined;
+    }
+    if (mode === "always") return "forced";
+    return await this.#isUnreachable(visit) ? "unreachable" : undefined;
+  }
+
+  /** Asks the relay, now and then, whether it can dial this node. */
+  async #isUnreachable(visit: RelayVisit): Promise<boolean> {
+    const now = performance.now();
+    if (now < this.#checkAt) return this.#unreachable;
+    // The node is listed: that the relay leaves meanwhile shows next time.
+    const answer = await visit.ask({ kind: "reach" }).catch(() => undefined);
+    const outcome = answer?.kind === "reached" ? answer.outcome : "unchecked";
+    // Nothing is known anew, and may be next time.
+    if (outcome === "unchecked") return this.#unreachable;
+    this.#checkAt = now + this.#options.limits.reachCheckMs;
+    return this.#unreachable = outcome === "gone";
+  }
+
+  /** Attached: renews over the same connection until it is not needed. */
+  async #stay(
+    visit: RelayVisit,
+    why: "forced" | "unreachable",
+  ): Promise<void> {
+    const { signal, onEvent } = this.#options;
+    const relay = this.#relay;
+    const answer = await visit.ask({ kind: "attach" });
+    if (answer.kind !== "attached") throw this.#refused(answer);
+    onEvent({ event: "attached", relay, why });
+    try {
+      do {
+        const waiting = new AbortController();
+        const any = AbortSignal.any([signal, waiting.signal]);
+        await Promise.race([
+          visit.ended,
+          delay(this.#renewMs(), { signal: any }),
+        ]).finally(() => waiting.abort());
+        await this.#register(visit);
+      } while (await this.#needsTunnels(visit) !== undefined);
+    } catch (error) {
+      if (!signal.aborted) onEvent({ event: "detached", relay, why: "lost" });
+      throw error;
+    }
+    onEvent({ event: "detached", relay, why: "reachable" });
+  }
+
+  #renewMs(): number {
+    return this.#renewSeconds * 1000 * (0.9 + 0.2 * this.#random());
   }
 
   #retryMs(attempt: number): number {
@@ -117,11 +215,13 @@ class Registrar {
     });
   }
 
-  async #register(): Promise<LeaseTerms> {
-    const { limits, signal } = this.#options;
+  async #register(visit: RelayVisit): Promise<void> {
+    const { limits } = this.#options;
     // Rises across restarts too, as long as the clock does not go back.
     this.#sequence = Math.max(this.#sequence + 1, Date.now());
-    const answer = await this.#ask("register", signal);
+    const answer = await visit.ask(
+      await this.#signed("register", visit.session),
+    );
     if (answer.kind !== "registered") throw this.#refused(answer);
     const { leaseSeconds } = answer;
     this.#renewSeconds = Math.min(
@@ -130,16 +230,20 @@ class Registrar {
     );
     const event = this.#isListed ? "renewed" : "registered";
     this.#isListed = true;
+    this.#failures = 0;
     this.#toldFailure = null;
     this.#options.onEvent({ event, relay: this.#relay, leaseSeconds });
-    return { leaseSeconds, renewSeconds: this.#renewSeconds };
   }
 
   async #withdraw(): Promise<void> {
     if (this.#sequence === 0) return; // never got as far as asking
     const signal = AbortSignal.timeout(this.#options.limits.withdrawMs);
     try {
-      const answer = await this.#ask("withdraw", signal);
+      await using visit = await this.#open(signal);
+      using _end = visit.session.channel.endOn(signal);
+      const answer = await visit.ask(
+        await this.#signed("withdraw", visit.session),
+      );
       if (answer.kind !== "withdrawn") throw this.#refused(answer);
       this.#options.onEvent({ event: "withdrawn", relay: this.#relay });
     } catch (error) {
@@ -152,15 +256,28 @@ class Registrar {
     }
   }
 
-  /** One connection to the relay: greet, sign, ask, part. */
-  async #ask(
+  /** One connection to the relay. */
+  async #open(signal: AbortSignal, idleMs?: number): Promise<RelayVisit> {
+    const { link, limits, onInvite } = this.#options;
+    const session = await link.open(
+      signal,
+      idleMs === undefined ? {} : { idleMs },
+    );
+    return new RelayVisit(session, {
+      answerMs: limits.handshakeMs,
+      onInvite: ({ key, from }, visit) => {
+        const { entrances } = session;
+        if (onInvite?.({ entrances, key, from })) return;
+        visit.say({ kind: "decline", key, code: "busy" });
+      },
+    });
+  }
+
+  async #signed(
     purpose: Registration["purpose"],
-    signal: AbortSignal,
-  ): Promise<RelayToNode> {
-    const { link, identity, name, addressesFrom } = this.#options;
-    const session = await link.open(signal);
-    await using channel = session.channel;
-    using _end = channel.endOn(signal);
+    session: RelaySession,
+  ): Promise<NodeToRelay> {
+    const { identity, name, addressesFrom } = this.#options;
     const signed = await signRegistration({
       purpose,
       relay: session.id,
@@ -168,16 +285,12 @@ class Registrar {
       instance: this.#instance,
       sequence: this.#sequence,
       name,
-      addresses: addressesFrom(channel.conn.local),
+      addresses: addressesFrom(session.channel.conn.local),
     }, identity);
-    const message: NodeToRelay = { kind: purpose, ...signed };
-    await channel.send(message);
-    const answer = await channel.receive(DIRECTION.relayToNode);
-    if (answer === null) throw this.#failure("the relay hung up");
-    return answer;
+    return { kind: purpose, ...signed };
   }
 
-  #refused(answer: RelayToNode): Failure {
+  #refused(answer: RelayAnswer): Failure {
     return answer.kind === "refused"
       ? this.#failure(
         `the relay refused: ${show(answer.text)} (${show(answer.code)})`,

@@ -94,6 +94,8 @@ export interface Page {
   readonly count: number;
   /** Entries on this page. */
   readonly entries: readonly string[];
+  /** The ids of their nodes, in the same order. */
+  readonly ids: readonly string[];
   /** Asks for the next page; absent on the last one. */
   readonly cursor?: string;
 }
@@ -351,22 +353,29 @@ export class Registry {
       this.#listedBytes + count <= options.pageBytes
     ) {
       const inOrder = Array.from(this.#byId.values(), ({ entry }) => entry);
-      return { count, entries: inOrder };
+      return { count, entries: inOrder, ids: [...this.#byId.keys()] };
     }
     const walk = options.cursor === undefined
       ? startWalk(count, options.random)
       : parseCursor(options.cursor, this.#limits.nodeCount);
-    if (walk === undefined) return { count, entries: [] };
+    if (walk === undefined) return { count, entries: [], ids: [] };
     const entries: string[] = [];
+    const ids: string[] = [];
     let bytes = 0;
     for (; skipTo(walk, count); walk.step++) {
-      const { entry, listedBytes } = this.#dense[placeOf(walk)]!;
+      const { id, entry, listedBytes } = this.#dense[placeOf(walk)]!;
       bytes += listedBytes + 1;
       if (entries.length >= pageCount || bytes > options.pageBytes) break;
       entries.push(entry);
+      ids.push(id);
     }
     const done = walk.step >= walk.span || entries.length === 0;
-    return { count, entries, ...(done ? {} : { cursor: formatCursor(walk) }) };
+    return {
+      count,
+      entries,
+      ids,
+      ...(done ? {} : { cursor: formatCursor(walk) }),
+    };
   }
 
   #add(node: Registration, expiresAt: number, now: number): void {

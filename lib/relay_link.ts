@@ -8,7 +8,7 @@
 
 import type { RelayAddress } from "./address.ts";
 import { Channel } from "./channel.ts";
-import { type Conn, formatEndpoint } from "./conn.ts";
+import { type Conn, type Endpoint, formatEndpoint } from "./conn.ts";
 import {
   describeCause,
   Failure,
@@ -57,6 +57,8 @@ export interface RelaySession {
   readonly nonce: string;
   /** What the relay says to people; a stranger's words. */
   readonly greeting: string;
+  /** Where tunnels enter the relay, cheapest first; none if it carries none. */
+  readonly entrances: readonly Endpoint[];
 }
 
 /** The way to one relay. */
@@ -86,17 +88,21 @@ export class RelayLink {
   }
 
   /**
-   * Connects and greets.
+   * Connects and greets. The session ends when the relay is silent for
+   * `idleMs`, or for as long as a handshake may take.
    *
    * @throws {Failure} of kind `relay`, whatever went wrong.
    */
-  async open(signal?: AbortSignal): Promise<RelaySession> {
+  async open(
+    signal?: AbortSignal,
+    { idleMs = this.#options.limits.handshakeMs } = {},
+  ): Promise<RelaySession> {
     try {
       const met = this.#options.plaintext
         ? { conn: await this.#dial(null, signal), id: null }
         : await this.#dialPinned(signal);
       try {
-        const session = await this.#greet(met, signal);
+        const session = await this.#greet(met, { signal, idleMs });
         if (met.id !== null) await this.#meet(met.id);
         return session;
       } catch (error) {
@@ -214,13 +220,13 @@ export class RelayLink {
 
   async #greet(
     met: { conn: Conn; id: string | null },
-    signal: AbortSignal | undefined,
+    { signal, idleMs }: { signal: AbortSignal | undefined; idleMs: number },
   ): Promise<RelaySession> {
     const { limits, role } = this.#options;
     const channel = new Channel(met.conn, {
       limits,
       writeStallMs: limits.controlWriteStallMs,
-      idleMs: limits.handshakeMs,
+      idleMs,
     });
     using _signal = channel.endOn(signal);
     // One deadline for all of it, whatever trickles in.
@@ -229,7 +235,7 @@ export class RelayLink {
     if (outcome.kind === "refused") {
       throw this.#refused(outcome.code, outcome.text);
     }
-    const { id, nonce, greeting } = outcome.hello;
+    const { id, nonce, greeting, tunnelPort } = outcome.hello;
     if (
       outcome.hello.role !== "relay" || id === undefined || nonce === undefined
     ) {
@@ -244,7 +250,20 @@ export class RelayLink {
         "Cannot greet relay: it claims another id than it proved",
       );
     }
-    return { channel, id, nonce, greeting: greeting ?? "" };
+    return {
+      channel,
+      id,
+      nonce,
+      greeting: greeting ?? "",
+      entrances: tunnelPort === undefined ? [] : this.#entrances(tunnelPort),
+    };
+  }
+
+  /** A second port may be closed to us; the relay's own we have come by. */
+  #entrances(tunnelPort: number): Endpoint[] {
+    const { host, port } = this.relay;
+    const cheap = { host, port: tunnelPort };
+    return this.#options.plaintext ? [cheap] : [cheap, { host, port }];
   }
 
   #notItself(

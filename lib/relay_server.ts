@@ -7,37 +7,27 @@
  * @module
  */
 
-import { addressGroup, formatRelayAddress, withoutMapping } from "./address.ts";
+import { formatRelayAddress } from "./address.ts";
 import { Channel } from "./channel.ts";
-import { type Endpoint, formatEndpoint } from "./conn.ts";
-import { DialBacks } from "./dial_backs.ts";
-import { Entries } from "./entries.ts";
+import type { Endpoint } from "./conn.ts";
 import { ProtocolError } from "./errors.ts";
-import { checkGreeting, receivePeer, refusal } from "./greeting.ts";
+import { checkGreeting, receivePeer } from "./greeting.ts";
 import { createIdentity, type Identity } from "./identity.ts";
 import { type IncidentEvent, Incidents } from "./incidents.ts";
 import { type Limits, limitsWith } from "./limits.ts";
-import {
-  type ClientToRelay,
-  DIRECTION,
-  encodeNodes,
-  type MessageOf,
-  NODES_OVERHEAD_BYTES,
-  type NodeToRelay,
-  type RelayToClient,
-  type RelayToNode,
-} from "./messages.ts";
-import {
-  type OpenedRegistration,
-  openRegistration,
-  readRegistration,
-} from "./registration.ts";
 import { Registry } from "./registry.ts";
+import { DialBacks } from "./relay/dial_backs.ts";
+import { Entries } from "./relay/entries.ts";
+import { type NodesEvent, type RelayState, tellLeft } from "./relay/state.ts";
+import { Tunnels } from "./relay/tunnels.ts";
+import { talkWithClient } from "./relay/with_client.ts";
+import { talkWithNode } from "./relay/with_node.ts";
 import { type Accepted, listen, type Listener } from "./transport/listen.ts";
 
 /** What a relay tells while it runs. */
 export type RelayEvent =
   | IncidentEvent
+  | NodesEvent
   /** It accepts connections; `address` pins its id. */
   | {
     event: "relay_listening";
@@ -46,21 +36,8 @@ export type RelayEvent =
     id: string;
     address: string;
     encrypted: boolean;
-  }
-  /** A node holds a lease that did not hold one before. */
-  | {
-    event: "node_registered";
-    id: string;
-    name: string;
-    addresses: string[];
-    from: string;
-  }
-  /** A node no longer holds a lease. */
-  | {
-    event: "node_left";
-    id: string;
-    name: string;
-    how: "withdrawn" | "expired" | "found_dead";
+    /** The second port by which tunnels enter, where there are any. */
+    tunnelPort?: number;
   };
 
 /** Options of {@linkcode serveRelay}. */
@@ -75,6 +52,12 @@ export interface RelayOptions {
   identity?: Identity;
   /** Goes without encryption, for whoever asks for it on both sides. */
   plaintext?: boolean;
+  /**
+   * Carries bytes for nodes that cannot be dialled, unless `false`. They enter
+   * by the relay's own port, and cheaper by a second one, which the system
+   * picks where it is not given.
+   */
+  tunnels?: false | { port?: number };
   /** What the relay says to clients, at most 200 characters. */
   greeting?: string;
   /** Numbers to replace in `limits.ts`. */
@@ -97,6 +80,8 @@ export interface RelayServer extends AsyncDisposable {
   readonly nodeCount: number;
   /** Connections that are open. */
   readonly connectionCount: number;
+  /** Tunnels that have not ended. */
+  readonly tunnelCount: number;
   /** Stops accepting, ends what is open. Idempotent. */
   close(): Promise<void>;
 }
@@ -130,13 +115,11 @@ export async function serveRelay(options: RelayOptions): Promise<RelayServer> {
 class Relay implements RelayServer {
   readonly #options: RelayOptions;
   readonly #identity: Identity;
-  readonly #limits: Limits;
-  readonly #registry: Registry;
-  readonly #entries: Entries;
-  readonly #incidents: Incidents;
-  readonly #dialBacks: DialBacks;
+  readonly #state: RelayState;
   readonly #stop = new AbortController();
   #listener: Listener | null = null;
+  /** Where tunnels enter cheaply. */
+  #entrance: Listener | null = null;
   #sweep: ReturnType<typeof setInterval> | undefined;
   #closing: Promise<void> | null = null;
   readonly #onAbort = () => void this.close();
@@ -148,47 +131,85 @@ class Relay implements RelayServer {
     checkGreeting(options.greeting ?? "");
     this.#options = options;
     this.#identity = identity;
-    this.#entries = entries;
-    this.#limits = limitsWith(options.limits);
-    this.#incidents = new Incidents(
-      this.#limits.refusalPauseMs,
-      (event) => this.#tell(event),
-    );
-    this.#registry = new Registry(
-      this.#limits,
-      (id, entry) => this.#tellLeft(id, entry, "expired"),
-    );
-    this.#dialBacks = new DialBacks(this.#limits, this.#stop.signal);
+    const limits = limitsWith(options.limits);
+    const tell = (event: RelayEvent) => options.onEvent?.(event);
+    const incidents = new Incidents(limits.refusalPauseMs, tell);
+    this.#state = {
+      id: identity.id,
+      plaintext: options.plaintext ?? false,
+      limits,
+      entries,
+      incidents,
+      registry: new Registry(
+        limits,
+        (id, entry) => tellLeft(this.#state, { id, entry }, "expired"),
+      ),
+      dialBacks: new DialBacks(limits, this.#stop.signal),
+      reachChecks: new DialBacks(limits, this.#stop.signal),
+      tunnels: options.tunnels === false
+        ? null
+        : new Tunnels({ limits, incidents, onEvent: tell }),
+      tell,
+    };
   }
 
   async start(): Promise<void> {
     const options = this.#options;
     const { signal } = options;
     signal?.throwIfAborted();
-    this.#listener = await listen({
-      at: { host: options.host ?? "0.0.0.0", port: options.port },
-      identity: options.plaintext ? null : this.#identity,
-      limits: this.#limits,
-      connectionsPerAddressCount: this.#limits.relayConnectionsPerAddressCount,
-      handle: (accepted) => this.#talk(accepted),
-      incidents: this.#incidents,
-    });
-    if (signal?.aborted) { // while the port was being bound
+    try {
+      await this.#listen(options.host ?? "0.0.0.0");
+      signal?.throwIfAborted(); // while the port was being bound
+    } catch (error) {
       await this.close();
-      throw signal.reason;
+      throw error;
     }
-    this.#sweep = setInterval(
-      () => this.#registry.expire(performance.now()),
-      this.#limits.sweepMs,
-    );
+    this.#sweep = setInterval(() => this.#expire(), this.#state.limits.sweepMs);
     signal?.addEventListener("abort", this.#onAbort);
-    this.#tell({
+    options.onEvent?.({
       event: "relay_listening",
       ...this.address,
       id: this.id,
       address: this.relayAddress,
       encrypted: !options.plaintext,
+      ...this.#tunnelPort,
     });
+  }
+
+  async #listen(host: string): Promise<void> {
+    const { port, tunnels } = this.#options;
+    const { limits, incidents, plaintext } = this.#state;
+    this.#listener = await listen({
+      at: { host, port },
+      identity: plaintext ? null : this.#identity,
+      limits,
+      connectionsPerAddressCount: limits.relayConnectionsPerAddressCount,
+      acceptsJoins: tunnels !== false,
+      handle: (accepted) => this.#talk(accepted),
+      incidents,
+    });
+    if (tunnels === false) return;
+    this.#entrance = await listen({
+      at: { host, port: tunnels?.port ?? 0 },
+      identity: null, // what comes here is encrypted already
+      limits,
+      connectionsPerAddressCount: limits.tunnelConnectionsPerAddressCount,
+      handle: (accepted) => this.#join(accepted),
+      incidents,
+    });
+  }
+
+  /** What hello says of tunnels. */
+  get #tunnelPort(): { tunnelPort?: number } {
+    return this.#entrance === null
+      ? {}
+      : { tunnelPort: this.#entrance.address.port };
+  }
+
+  #expire(): void {
+    const now = performance.now();
+    this.#state.registry.expire(now);
+    this.#state.tunnels?.expire(now);
   }
 
   get address(): Endpoint {
@@ -215,11 +236,16 @@ class Relay implements RelayServer {
   }
 
   get nodeCount(): number {
-    return this.#registry.count(performance.now());
+    return this.#state.registry.count(performance.now());
   }
 
   get connectionCount(): number {
-    return this.#listener?.connectionCount ?? 0;
+    return (this.#listener?.connectionCount ?? 0) +
+      (this.#entrance?.connectionCount ?? 0);
+  }
+
+  get tunnelCount(): number {
+    return this.#state.tunnels?.count ?? 0;
   }
 
   close(): Promise<void> {
@@ -230,19 +256,34 @@ class Relay implements RelayServer {
     clearInterval(this.#sweep);
     this.#stop.abort(); // dial-backs: those who asked are waited for
     this.#options.signal?.removeEventListener("abort", this.#onAbort);
-    await this.#listener?.close();
+    await this.#state.tunnels?.close();
+    await Promise.all([this.#listener?.close(), this.#entrance?.close()]);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
 
+  /** One end of a tunnel. */
+  async #join(accepted: Accepted): Promise<void> {
+    try {
+      await this.#state.tunnels?.join(accepted);
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      this.#state.incidents.refused(error.code, accepted.conn.remote);
+    }
+  }
+
   /** One peer, from hello to its end. */
-  async #talk({ conn, settle }: Accepted): Promise<void> {
+  async #talk(accepted: Accepted): Promise<void> {
+    if (accepted.isJoin) return await this.#join(accepted);
+    const { conn, settle } = accepted;
+    const relay = this.#state;
+    const { limits, incidents } = relay;
     await using channel = new Channel(conn, {
-      limits: this.#limits,
-      writeStallMs: this.#limits.controlWriteStallMs,
-      idleMs: this.#limits.idleMs,
+      limits,
+      writeStallMs: limits.controlWriteStallMs,
+      idleMs: limits.idleMs,
       limitsRate: true,
       readAheadBytes: 1024, // idle connections are many, and cost this much
     });
@@ -253,191 +294,12 @@ class Relay implements RelayServer {
       id: this.id,
       nonce,
       greeting: this.#options.greeting ?? DEFAULT_GREETING,
+      ...this.#tunnelPort,
     };
-    const incidents = this.#incidents;
     await receivePeer(channel, { introduction, settle, incidents }, (hello) => {
-      if (hello.role === "node") return this.#serveNode(channel, nonce);
-      if (hello.role === "client") return this.#serveClient(channel);
+      if (hello.role === "node") return talkWithNode(channel, { nonce, relay });
+      if (hello.role === "client") return talkWithClient(channel, relay);
       throw new ProtocolError("wrong_service", "role must be node or client");
     });
   }
-
-  async #serveNode(channel: Channel, nonce: string): Promise<void> {
-    for (;;) {
-      const message = await channel.receive(DIRECTION.nodeToRelay);
-      if (message === null) return;
-      const answer = await this.#answerNode(
-        message,
-        nonce,
-        channel.conn.remote,
-      );
-      if (answer.kind === "refused") {
-        this.#incidents.refused(answer.code, channel.conn.remote);
-      }
-      await channel.send(answer);
-      // To check one costs a millisecond: whoever forges them starts anew for it.
-      if (answer.kind === "refused" && answer.code === "bad_signature") return;
-    }
-  }
-
-  /**
-   * Everything that refuses a message is looked at before its signature: to
-   * check that costs the relay a millisecond, in which it does nothing else.
-   */
-  async #answerNode(
-    message: NodeToRelay,
-    nonce: string,
-    remote: Endpoint,
-  ): Promise<RelayToNode> {
-    const verdict = readRegistration(message);
-    if (verdict.kind === "refused") {
-      return refusal(verdict.refusal.code, verdict.refusal.text);
-    }
-    const { registration } = verdict;
-    if (registration.relay !== this.id || registration.nonce !== nonce) {
-      return refusal("replayed", "signed for another relay or connection");
-    }
-    if (registration.purpose !== message.kind) {
-      return refusal("bad_record", "purpose: not that of the message");
-    }
-    return message.kind === "register"
-      ? await this.#register(message, registration, remote)
-      : await this.#withdraw(message, registration);
-  }
-
-  async #register(
-    signed: MessageOf<"register">,
-    registration: OpenedRegistration,
-    remote: Endpoint,
-  ): Promise<RelayToNode> {
-    const { id, instance, sequence, name, addresses } = registration;
-    if (addresses.length === 0) {
-      return refusal("bad_address", "addresses: there is none");
-    }
-    const observedHost = withoutMapping(remote.host);
-    const source = addressGroup(observedHost);
-    const reason = this.#registry.refusalOf(
-      { id, instance, sequence, source },
-      performance.now(),
-    );
-    if (reason !== undefined) {
-      return refusal(reason, REGISTER_REFUSAL_TEXT[reason]);
-    }
-    const verdict = await openRegistration(signed);
-    if (verdict.kind === "refused") {
-      return refusal(verdict.refusal.code, verdict.refusal.text);
-    }
-    const outcome = this.#registry.register({
-      id,
-      instance,
-      sequence,
-      ...this.#entries.pack(signed),
-      observedHost,
-      source,
-    }, performance.now());
-    if (outcome.kind === "refused") {
-      return refusal(outcome.reason, REGISTER_REFUSAL_TEXT[outcome.reason]);
-    }
-    if (outcome.isNew) {
-      this.#tell({
-        event: "node_registered",
-        id,
-        name,
-        addresses: addresses.map(formatEndpoint),
-        from: observedHost,
-      });
-    }
-    return { kind: "registered", ...outcome.terms };
-  }
-
-  async #withdraw(
-    signed: MessageOf<"withdraw">,
-    registration: OpenedRegistration,
-  ): Promise<RelayToNode> {
-    const lease = this.#registry.find(registration.id, performance.now());
-    // Nothing to end: not worth a look at the signature.
-    if (lease?.instance !== registration.instance) return { kind: "withdrawn" };
-    const verdict = await openRegistration(signed);
-    if (verdict.kind === "refused") {
-      return refusal(verdict.refusal.code, verdict.refusal.text);
-    }
-    const entry = this.#registry.withdraw(registration, performance.now());
-    if (entry !== undefined) {
-      this.#tellLeft(registration.id, entry, "withdrawn");
-    }
-    return { kind: "withdrawn" };
-  }
-
-  async #serveClient(channel: Channel): Promise<void> {
-    for (;;) {
-      const message = await channel.receive(DIRECTION.clientToRelay);
-      if (message === null) return;
-      if (message.kind === "list") await this.#list(channel, message.cursor);
-      else await channel.send(await this.#answerReport(message));
-    }
-  }
-
-  async #list(channel: Channel, cursor: string | undefined): Promise<void> {
-    const page = this.#registry.list({
-      ...(cursor === undefined ? {} : { cursor }),
-      pageBytes: this.#limits.frameControlBytes - NODES_OVERHEAD_BYTES,
-      random: Math.random,
-    }, performance.now());
-    const entries = page.entries
-      .map((entry) => this.#entries.listed(entry));
-    await channel.sendFrames(encodeNodes({ ...page, entries }));
-  }
-
-  /**
-   * A client says that a node is dead. Whether it is, the relay finds out for
-   * itself, by dialling the host it saw the node register from; and only where
-   * the node asked to be dialled there, for else a failure proves nothing.
-   */
-  async #answerReport(
-    { id }: ClientToRelay & { kind: "report" },
-  ): Promise<RelayToClient> {
-    const now = performance.now();
-    const lease = this.#registry.find(id, now);
-    if (lease === undefined) return { kind: "reported", outcome: "unknown" };
-    const { sequence, observedHost } = lease;
-    const registration = this.#entries.registrationIn(lease.entry);
-    const endpoint = registration.addresses
-      .find((address) => withoutMapping(address.host) === observedHost);
-    if (endpoint === undefined) {
-      return { kind: "reported", outcome: "unchecked" };
-    }
-    const peer = this.#options.plaintext ? null : registration;
-    const outcome = await this.#dialBacks.check({ id, endpoint, peer }, now);
-    if (outcome === "gone") {
-      const entry = this.#registry.drop({ id, sequence }, performance.now());
-      if (entry !== undefined) this.#tellLeft(id, entry, "found_dead");
-    }
-    return { kind: "reported", outcome };
-  }
-
-  #tell(event: RelayEvent): void {
-    this.#options.onEvent?.(event);
-  }
-
-  #tellLeft(
-    id: string,
-    entry: string,
-    how: "withdrawn" | "expired" | "found_dead",
-  ): void {
-    this.#tell({
-      event: "node_left",
-      id,
-      name: this.#entries.nameIn(entry),
-      how,
-    });
-  }
 }
-
-const REGISTER_REFUSAL_TEXT = {
-  identity_used_twice:
-    "another process uses this identity: give each node its own --state",
-  stale_sequence: "a newer registration of this node is known",
-  registering_too_fast: "this identity registers too often; is it used twice?",
-  registry_full: "the relay lists as many nodes as it may",
-  too_many_nodes_for_address: "too many nodes registered from this address",
-} as const;

@@ -114,6 +114,7 @@ const PURE = [
   "choice",
   "glob",
   "packing",
+  "rendezvous",
   "walk",
   "text",
   "address",

@@ -1,4 +1,9 @@
-import { assertEquals, assertGreater, assertLessOrEqual } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertGreater,
+  assertLessOrEqual,
+} from "@std/assert";
 import { Channel } from "../lib/channel.ts";
 import { Failure } from "../lib/errors.ts";
 import type { Identity } from "../lib/identity.ts";
@@ -61,6 +66,7 @@ function fakeLink(handler: Handler): RelayLink & { away: boolean } {
         id: IDENTITIES[0]!.id,
         nonce: "AAAA",
         greeting: "",
+        entrances: [],
       });
     },
   };
@@ -91,6 +97,7 @@ function start(random: () => number, away = false): Run {
     kinds: [],
     answer: GRANTED,
     link: fakeLink((message) => {
+      assert(message.kind === "register" || message.kind === "withdraw");
       const verdict = readRegistration(message);
       if (verdict.kind === "opened") {
         run.sequences.push(verdict.registration.sequence);

@@ -412,7 +412,7 @@ for (
     const { registry } = newRegistry();
     for (const id of ["a", "b", "c"]) registry.register(node(id), 0);
     const page = registry.list({ ...WHOLE, cursor }, 0);
-    assertEquals(page, { count: 3, entries: [] });
+    assertEquals(page, { count: 3, entries: [], ids: [] });
   });
 }
 

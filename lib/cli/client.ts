@@ -23,6 +23,7 @@ import {
   rateOption,
   type RoleContext,
   runRole,
+  sizeOption,
   takeRelay,
 } from "./role.ts";
 import { parseSelection } from "./selection.ts";
@@ -71,6 +72,11 @@ export const SPEC: CommandSpec = {
       value: "RATE",
       help: "leave a node that is slower while there is another (4096)",
     },
+    "no-tunnel": { help: "never go through the relay" },
+    "max-relayed": {
+      value: "SIZE",
+      help: "bytes that may come through the relay, as 500M (no limit)",
+    },
     ...KNOWN_RELAYS_OPTION,
   },
 };
@@ -85,6 +91,7 @@ export function main(args: readonly string[]): Promise<number> {
       relay,
       plaintext: line.isOn("plaintext"),
       signal: context.signal,
+      tunnels: !line.isOn("no-tunnel"),
       ...transferOptions(line),
       ...await loadKnownRelays(line),
     };
@@ -182,6 +189,7 @@ function transferOptions(line: CommandLine): Partial<TransferOptions> {
   const connections = line.value("connections");
   const limitRate = line.value("limit-rate");
   const lowestSpeed = line.value("lowest-speed");
+  const maxRelayed = line.value("max-relayed");
   if (node !== undefined) options.node = node;
   if (sha256 !== undefined) options.sha256 = parseSha256(sha256);
   if (prefer !== undefined) options.prefer = parsePreference(prefer);
@@ -190,6 +198,9 @@ function transferOptions(line: CommandLine): Partial<TransferOptions> {
   }
   if (limitRate !== undefined) {
     options.limitRate = rateOption("limit-rate", limitRate);
+  }
+  if (maxRelayed !== undefined) {
+    options.maxRelayedBytes = sizeOption("max-relayed", maxRelayed);
   }
   if (lowestSpeed !== undefined) {
     options.lowestSpeed = rateOption("lowest-speed", lowestSpeed);

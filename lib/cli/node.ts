@@ -55,6 +55,10 @@ const SPEC: CommandSpec = {
       value: "RATE",
       help: "bytes a second to send at most, as 500K or 20M",
     },
+    tunnel: {
+      help: "let clients come through the relay, whether it can dial or not",
+    },
+    "no-tunnel": { help: "never let clients come through the relay" },
     ...KNOWN_RELAYS_OPTION,
   },
 };
@@ -99,6 +103,12 @@ async function nodeOptions(line: CommandLine): Promise<NodeOptions> {
   const advertise = line.value("advertise");
   const state = line.value("state");
   const limitRate = line.value("limit-rate");
+  if (line.isOn("no-tunnel")) {
+    if (line.isOn("tunnel")) {
+      throw usageFailure(SPEC, "--tunnel and --no-tunnel exclude each other");
+    }
+    options.tunnels = "never";
+  } else if (line.isOn("tunnel")) options.tunnels = "always";
   if (name !== undefined) options.name = parseName(name);
   if (host !== undefined) options.host = parseHost(host);
   if (advertise !== undefined) options.advertise = parseAdvertise(advertise);
@@ -146,6 +156,21 @@ function tell(event: NodeEvent, terminal: Terminal): void {
       );
       break;
     case "renewed":
+      break;
+    case "attached":
+      terminal.note(
+        event.why === "forced"
+          ? "clients can come through the relay"
+          : "the relay cannot dial this node: clients come through the relay",
+      );
+      break;
+    case "detached":
+      if (event.why === "reachable") {
+        terminal.note("the relay can dial this node: clients come directly");
+      }
+      break;
+    case "no_tunnels":
+      terminal.note("the relay carries no tunnels: --tunnel is of no use");
       break;
     case "registration_failed":
       terminal.note(

@@ -52,6 +52,13 @@ const SPEC: CommandSpec = {
       help: "keep the relay's identity here between runs",
     },
     greeting: { value: "TEXT", help: "what the relay says to clients" },
+    "no-tunnel": {
+      help: "carry no bytes for nodes that cannot be dialled",
+    },
+    "tunnel-port": {
+      value: "PORT",
+      help: "second port for tunnels, cheaper than PORT (the system picks)",
+    },
   },
 };
 
@@ -81,6 +88,11 @@ async function relayOptions(line: CommandLine): Promise<RelayOptions> {
   const advertise = line.value("advertise");
   const greeting = line.value("greeting");
   const state = line.value("state");
+  const tunnelPort = line.value("tunnel-port");
+  if (line.isOn("no-tunnel")) options.tunnels = false;
+  else if (tunnelPort !== undefined) {
+    options.tunnels = { port: parsePort(tunnelPort, { zero: true }) };
+  }
   if (host !== undefined) options.host = parseHost(host);
   if (advertise !== undefined) options.advertise = parseAdvertise(advertise);
   if (greeting !== undefined) options.greeting = parseGreeting(greeting);
@@ -102,13 +114,19 @@ export function tell(event: RelayEvent, terminal: Terminal): void {
   terminal.event(event);
   switch (event.event) {
     case "relay_listening": {
-      const { host, port, id, address, encrypted } = event;
+      const { host, port, id, address, encrypted, tunnelPort } = event;
       terminal.fact(`relay listening on ${formatEndpoint({ host, port })}`);
       terminal.fact(`relay id ${id}`);
       terminal.fact(`relay address ${address}`);
       terminal.note(
         "open relay: whoever reaches it may register, list and fetch",
       );
+      if (tunnelPort !== undefined) {
+        terminal.note(
+          `tunnels to nodes that cannot be dialled enter at port ${tunnelPort}, ` +
+            `or where that is closed at ${port}`,
+        );
+      }
       if (!encrypted) terminal.note(PLAINTEXT_WARNING);
       const { host: dialled } = parseRelayAddress(address);
       if (isLoopback(dialled) && !isLoopback(host)) {
@@ -127,6 +145,17 @@ export function tell(event: RelayEvent, terminal: Terminal): void {
     case "node_left":
       terminal.note(`node ${show(event.name)} left: ${HOW_LEFT[event.how]}`);
       break;
+    case "node_attached":
+    case "node_detached":
+      break;
+    case "tunnel_ended": {
+      const { how, toClientBytes, toNodeBytes, id, from } = event;
+      terminal.note(
+        `tunnel to ${id} ${how}: ${toClientBytes + toNodeBytes} bytes, ` +
+          `for ${show(from || "this machine")}`,
+      );
+      break;
+    }
     default:
       tellIncident(event, terminal);
   }

@@ -205,6 +205,13 @@ export function rateOption(option: string, text: string): number {
   throw badValue(option, text, "wanted bytes a second, as 500K, 20M or 1G");
 }
 
+/** The bytes that an option was given: `500K`, `20M`, `1G`, or none. */
+export function sizeOption(option: string, text: string): number {
+  const bytes = /^0+$/.test(text) ? 0 : parseRate(text);
+  if (bytes !== undefined) return bytes;
+  throw badValue(option, text, "wanted bytes, as 500K, 20M or 1G");
+}
+
 /** A value that its option cannot take. */
 export function badValue(option: string, value: string, why: string): Failure {
   return new Failure("usage", {

@@ -9,7 +9,7 @@ import type { ListedNode } from "../client/nodes.ts";
 import { formatEndpoint } from "../conn.ts";
 import { show } from "../text.ts";
 
-/** A row for each node: number, name, address and, if wanted, id. */
+/** A row for each node: number, name, address, id if wanted, and `tunnel`. */
 export function formatNodes(
   nodes: readonly ListedNode[],
   options: { ids: boolean },
@@ -19,6 +19,7 @@ export function formatNodes(
     show(node.name),
     show(node.addresses.map(formatEndpoint).join(",")),
     ...(options.ids ? [node.id] : []),
+    ...(node.isAttached ? ["tunnel"] : []),
   ]));
 }
 

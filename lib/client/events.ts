@@ -11,7 +11,9 @@ import { show } from "../text.ts";
 import type { BytesByPath, Delivery } from "./deliveries.ts";
 import type { ListedNode } from "./nodes.ts";
 import type { PeersEvent } from "./peers.ts";
-import { Unreachable } from "./reach.ts";
+import { TunnelRefused } from "../transport/join.ts";
+import { NoPath, Unreachable } from "./reach.ts";
+import { RelayedEnough } from "./tunnel_way.ts";
 
 /** What one node had to say about a file. */
 export type NodeAnswer =
@@ -103,6 +105,14 @@ export function answerOf(
 /** The words for what went wrong with a node. */
 export function causeOf(error: unknown): string {
   if (error instanceof Unreachable) return causeOf(error.cause);
+  if (error instanceof NoPath) {
+    return `directly: ${causeOf(error.direct)}; ` +
+      `through the relay: ${causeOf(error.tunnel)}`;
+  }
+  if (error instanceof RelayedEnough) return error.message;
+  if (error instanceof TunnelRefused) {
+    return `it has no tunnel: ${show(error.text)} (${show(error.code)})`;
+  }
   if (!(error instanceof ProtocolError)) return describeCause(error);
   switch (error.code) {
     case "identity_mismatch":

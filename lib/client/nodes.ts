@@ -8,7 +8,12 @@
 import type { Channel } from "../channel.ts";
 import type { Endpoint } from "../conn.ts";
 import { ProtocolError } from "../errors.ts";
-import { DIRECTION, type MessageOf, type SignedRecord } from "../messages.ts";
+import {
+  DIRECTION,
+  type ListedRecord,
+  type MessageOf,
+  type SignedRecord,
+} from "../messages.ts";
 import { readRegistration } from "../registration.ts";
 import { show } from "../text.ts";
 
@@ -24,6 +29,8 @@ export interface ListedNode {
   readonly addresses: readonly Endpoint[];
   /** Its certificate, DER, which hashes to the id. */
   readonly certificate: Uint8Array;
+  /** Whether it can be reached through the relay. */
+  readonly isAttached: boolean;
   /** The node's own words that the rest was read from, and its signature. */
   readonly signed: SignedRecord;
 }
@@ -67,7 +74,7 @@ export async function listAll(
 
 /** A node of a listing, if it is one: the signature is checked before dialling. */
 function listedNode(
-  signed: SignedRecord,
+  signed: ListedRecord,
   relayId: string,
   number: number,
 ): ListedNode | undefined {
@@ -76,7 +83,15 @@ function listedNode(
   const { id, name, addresses, certificate, purpose, relay } =
     verdict.registration;
   if (purpose !== "register" || relay !== relayId) return undefined;
-  return { number, id, name, addresses, certificate, signed };
+  return {
+    number,
+    id,
+    name,
+    addresses,
+    certificate,
+    isAttached: signed.tunnel ?? false,
+    signed,
+  };
 }
 
 async function listPage(

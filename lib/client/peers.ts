@@ -24,6 +24,13 @@ export interface ClientOptions {
   plaintext?: boolean;
   /** Remembers the relay between runs. */
   knownRelays?: KnownRelays;
+  /**
+   * Whether to go through the relay to nodes that cannot be dialled, or not at
+   * once; it is, by default.
+   */
+  tunnels?: boolean;
+  /** Bytes that may come through the relay; as many as there are by default. */
+  maxRelayedBytes?: number;
   /** Numbers to replace in `limits.ts`. */
   limits?: Partial<Limits>;
   /** Stops when aborted. */
@@ -59,7 +66,8 @@ export class Peers implements AsyncDisposable {
     this.limits = limitsWith(options.limits);
     this.#tell = tell;
     const { limits } = this;
-    const { knownRelays, plaintext = false } = options;
+    const { knownRelays, tunnels, maxRelayedBytes } = options;
+    const plaintext = options.plaintext ?? false;
     const link = new RelayLink(options.relay, {
       role: "client",
       plaintext,
@@ -68,7 +76,13 @@ export class Peers implements AsyncDisposable {
       onEvent: tell,
     });
     this.#link = link;
-    this.reach = new Reach({ link, plaintext, limits });
+    this.reach = new Reach({
+      link,
+      plaintext,
+      tunnels,
+      maxRelayedBytes,
+      limits,
+    });
   }
 
   /**

@@ -14,6 +14,7 @@ import { openRegistration } from "../registration.ts";
 import type { RelayLink } from "../relay_link.ts";
 import { dialAny } from "../transport/dial.ts";
 import type { ListedNode } from "./nodes.ts";
+import { TunnelWay } from "./tunnel_way.ts";
 
 /** A node that has proved to be the one that was listed. */
 export interface Reached {
@@ -29,8 +30,27 @@ export interface ReachOptions {
   readonly link: RelayLink;
   /** Whether to go without encryption. */
   readonly plaintext: boolean;
+  /** Whether to go through the relay where need be; it is, by default. */
+  readonly tunnels?: boolean | undefined;
+  /** Bytes that may come through the relay; as many as there are by default. */
+  readonly maxRelayedBytes?: number | undefined;
   /** The numbers. */
   readonly limits: Limits;
+}
+
+/** Neither path led to the node. */
+export class NoPath extends Error {
+  override readonly name = "NoPath";
+  /** What became of dialling. */
+  readonly direct: unknown;
+  /** What became of the tunnel. */
+  readonly tunnel: unknown;
+
+  constructor(direct: unknown, tunnel: unknown) {
+    super("no path leads to the node");
+    this.direct = direct;
+    this.tunnel = tunnel;
+  }
 }
 
 /** A node could not be dialled, or is not the one that was listed. */
@@ -46,10 +66,12 @@ export class Unreachable extends Error {
 export class Reach implements AsyncDisposable {
   readonly #options: ReachOptions;
   readonly #reports = new Map<string, Promise<void>>();
+  readonly #tunnels: TunnelWay | null;
 
   /** Nothing is dialled yet. */
   constructor(options: ReachOptions) {
     this.#options = options;
+    this.#tunnels = options.tunnels === false ? null : new TunnelWay(options);
   }
 
   /**
@@ -88,19 +110,47 @@ export class Reach implements AsyncDisposable {
     }
   }
 
-  /** A conn to whoever proves to be that node, and the path it goes by. */
+  /**
+   * A conn to whoever proves to be that node, and the path it goes by. Dialling
+   * has a head start; whichever is there first wins, and the other is let go.
+   */
   async #connect(
     node: ListedNode,
     signal: AbortSignal | undefined,
   ): Promise<{ conn: Conn; path: Path }> {
+    const tunnels = node.isAttached ? this.#tunnels : null;
+    if (tunnels === null) {
+      return { conn: await this.#dial(node, signal), path: "direct" };
+    }
+    const decided = new AbortController();
+    const either = signal === undefined
+      ? decided.signal
+      : AbortSignal.any([decided.signal, signal]);
+    const direct = this.#dial(node, either);
+    const tunnel = headStart(direct, this.#options.limits, either)
+      .then(() => tunnels.open(node, either));
+    const winner = await Promise.any([
+      direct.then((conn) => ({ conn, path: "direct" as const })),
+      tunnel.then((conn) => ({ conn, path: "tunnel" as const })),
+    ]).catch((error: AggregateError) => {
+      signal?.throwIfAborted();
+      const [direct, tunnel] = error.errors;
+      throw new NoPath(direct, tunnel);
+    });
+    decided.abort(LOST);
+    const loser = winner.path === "direct" ? tunnel : direct;
+    loser.then((conn) => conn.close(), () => {}); // it was let go
+    return winner;
+  }
+
+  #dial(node: ListedNode, signal: AbortSignal | undefined): Promise<Conn> {
     const { plaintext, limits } = this.#options;
-    const conn = await dialAny(this.addressesOf(node), {
+    return dialAny(this.addressesOf(node), {
       peer: plaintext ? null : node,
       timeoutMs: limits.connectMs,
       staggerMs: STAGGER_MS,
       signal,
     });
-    return { conn, path: "direct" };
   }
 
   /**
@@ -138,6 +188,29 @@ export class Reach implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(this.#reports.values());
   }
+}
+
+const LOST = new DOMException("The other path was quicker", "AbortError");
+
+/** Waits until dialling has failed, or has had its time. */
+function headStart(
+  direct: Promise<Conn>,
+  { tunnelHeadStartMs }: Limits,
+  signal: AbortSignal,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(resolve, tunnelHeadStartMs);
+    direct.catch(() => {
+      clearTimeout(timer);
+      resolve();
+    });
+    const onAbort = () => {
+      clearTimeout(timer);
+      reject(signal.reason);
+    };
+    signal.addEventListener("abort", onAbort, { once: true });
+    if (signal.aborted) onAbort();
+  });
 }
 
 // An address that does not answer at once must not hold up the others.

@@ -153,6 +153,10 @@ interface Source {
   arrivedBytes: number;
   /** How many those were when it failed last. */
   arrivedAtFailure: number;
+  /** The path of its last session. */
+  path: Path;
+  /** When it broke off after it had been of use. */
+  brokeOffAt: number;
 }
 
 /** Receives files. See the module's words. */
@@ -228,6 +232,8 @@ export class Download {
       bytes: 0,
       arrivedBytes: 0,
       arrivedAtFailure: 0,
+      path: "direct",
+      brokeOffAt: 0,
     };
     this.#sources.set(given.id, source);
     for (let n = 0; n < this.#options.connections; n++) {
@@ -350,6 +356,7 @@ export class Download {
     while (!this.#isOver && !source.out) {
       try {
         session ??= await source.given.open(this.#stop.signal);
+        source.path = session.path;
         await this.#work(source, connection, session);
       } catch (error) {
         if (this.#isOver) return;
@@ -360,7 +367,8 @@ export class Download {
         session = undefined;
       }
       if (this.#isOver || source.out) return;
-      await delay(RETRY_MS, { signal: this.#stop.signal }).catch(ignore);
+      const waitMs = Math.min(RETRY_MS * source.failures, RETRY_MAX_MS);
+      await delay(waitMs, { signal: this.#stop.signal }).catch(ignore);
     }
   }
 
@@ -378,9 +386,13 @@ export class Download {
       source.arrivedBytes > source.arrivedAtFailure;
     const givenUp = this.#plan.release(connection, undefined, !isOfUse);
     source.arrivedAtFailure = source.arrivedBytes;
+    const now = performance.now();
+    if (isOfUse || source.failures === 0) source.brokeOffAt = now;
     source.failures = isOfUse ? 1 : source.failures + 1;
     const isLast = source.failures >= this.#options.limits.sourceFailureCount;
-    if (lied || isLast) givenUp.push(...this.#putOut(source));
+    if (lied || (isLast && !this.#mayComeBack(source, now))) {
+      givenUp.push(...this.#putOut(source));
+    }
     this.#settle(givenUp, lied ? "corrupt" : "undelivered");
     this.#options.onTrouble({
       source: source.given.id,
@@ -388,6 +400,15 @@ export class Download {
       cause: describeCause(error),
       out: source.out,
     });
+  }
+
+  /**
+   * Whether to wait for a node although it fails: the only one, behind a tunnel.
+   * When the relay comes back, so does the node, by itself.
+   */
+  #mayComeBack(source: Source, now: number): boolean {
+    return source.path === "tunnel" && this.activeCount === 1 &&
+      now - source.brokeOffAt < this.#options.limits.tunnelPatienceMs;
   }
 
   /** Puts all connections of a node out; the files that are given up for it. */
@@ -654,6 +675,7 @@ function ignore(): void {}
 const FIRST_WINDOW_BYTES = 1024 * 1024;
 // Between two attempts to reach a source that broke off.
 const RETRY_MS = 500;
+const RETRY_MAX_MS = 2_000;
 const IDLE_LOOK_MS = 250;
 const SLOW_SECONDS = 30;
 

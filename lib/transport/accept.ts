@@ -22,6 +22,7 @@ import {
   systemErrorCode,
 } from "../errors.ts";
 import type { Identity } from "../identity.ts";
+import { JOIN_TYPE } from "../messages.ts";
 import { DenoConn, endpointOf } from "./deno_conn.ts";
 import { ALPN_PROTOCOL } from "./dial.ts";
 import { requireNet } from "./permission.ts";
@@ -32,9 +33,17 @@ export interface RawConnection {
   /** Who dialled. */
   readonly remote: Endpoint;
   /** Makes it a conn: the TLS handshake, where there is one. */
-  open(): Promise<Conn>;
+  open(): Promise<OpenedConnection>;
   /** Ends it at once, at whatever stage. Idempotent. */
   destroy(): void;
+}
+
+/** A connection that can be talked over. */
+export interface OpenedConnection {
+  /** The conn. */
+  readonly conn: Conn;
+  /** Whether it came in the clear, with the key of a tunnel. */
+  readonly isJoin: boolean;
 }
 
 /** What accepts connections until it is stopped. */
@@ -53,6 +62,8 @@ export interface AcceptOptions {
   readonly acceptPauseMs: number;
   /** How often a busy acceptor proves that it still accepts. */
   readonly acceptCheckMs: number;
+  /** Whether ends of tunnels may come in the clear where TLS is spoken. */
+  readonly acceptsJoins?: boolean;
   /** Called for every connection. */
   readonly onConnection: (raw: RawConnection) => void;
   /** Called when the system refused to accept for a while. */
@@ -75,7 +86,7 @@ export function acceptPlain(options: AcceptOptions): Acceptor {
         const conn = new DenoConn(tcp);
         options.onConnection({
           remote: conn.remote,
-          open: () => Promise.resolve(conn),
+          open: () => Promise.resolve({ conn, isJoin: false }),
           destroy: () => conn.close(),
         });
       } catch (error) {
@@ -108,11 +119,7 @@ export async function acceptTls(
   identity: Identity,
   options: AcceptOptions,
 ): Promise<Acceptor> {
-  const secureContext = createSecureContext({
-    cert: identity.certificatePem,
-    key: identity.privateKeyPem,
-    minVersion: "TLSv1.3",
-  });
+  const secureContext = secureContextOf(identity);
   const census = new Census();
   const onSocket = (socket: Socket) => {
     census.count(socket);
@@ -131,7 +138,14 @@ export async function acceptTls(
     };
     options.onConnection({
       remote: ends.remote,
-      open: () => handshake(socket, secureContext, ends),
+      open: async () => {
+        const isJoin = options.acceptsJoins === true &&
+          await firstByte(socket) === JOIN_TYPE;
+        const conn = isJoin
+          ? new StreamConn(socket, ends)
+          : await serverHandshake(socket, secureContext, ends);
+        return { conn, isJoin };
+      },
       destroy: () => socket.destroy(),
     });
   };
@@ -249,7 +263,43 @@ function addressOf(server: Server): Endpoint {
   return { host: address.address, port: address.port };
 }
 
-async function handshake(
+/**
+ * The first byte that comes, which stays to be read again: a TLS record begins
+ * with another than any of our frames.
+ */
+async function firstByte(socket: Socket): Promise<number | undefined> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const events = ["readable", "end", "error", "close"];
+  for (const event of events) socket.on(event, resolve);
+  await promise;
+  for (const event of events) socket.off(event, resolve);
+  const bytes = socket.read() as Uint8Array | null;
+  if (bytes === null) return undefined;
+  socket.unshift(bytes);
+  return bytes[0];
+}
+
+/** What TLS servers under `identity` are made with. */
+export function secureContextOf(identity: Identity): SecureContext {
+  let context = CONTEXTS.get(identity);
+  if (context === undefined) {
+    context = createSecureContext({
+      cert: identity.certificatePem,
+      key: identity.privateKeyPem,
+      minVersion: "TLSv1.3",
+    });
+    CONTEXTS.set(identity, context);
+  }
+  return context;
+}
+
+const CONTEXTS = new WeakMap<Identity, SecureContext>();
+
+/**
+ * The server's side of a TLS handshake on a connected socket, whoever dialled.
+ * Takes the socket over, and destroys it where it throws.
+ */
+export async function serverHandshake(
   socket: Socket,
   secureContext: SecureContext,
   ends: { remote: Endpoint; local: Endpoint },

@@ -8,28 +8,29 @@ import type { Conn, Endpoint } from "../conn.ts";
 
 /** Wraps a TCP or TLS connection of Deno's; closing it closes that. */
 export class DenoConn implements Conn {
-  readonly #inner: Deno.TcpConn | Deno.TlsConn;
+  /** What is wrapped. */
+  readonly inner: Deno.TcpConn | Deno.TlsConn;
   #closed = false;
   readonly remote: Endpoint;
   readonly local: Endpoint;
 
   /** Takes `inner` over. */
   constructor(inner: Deno.TcpConn | Deno.TlsConn) {
-    this.#inner = inner;
+    this.inner = inner;
     this.remote = endpointOf(inner.remoteAddr);
     this.local = endpointOf(inner.localAddr);
   }
 
   read(buffer: Uint8Array): Promise<number | null> {
-    return this.#inner.read(buffer);
+    return this.inner.read(buffer);
   }
 
   write(bytes: Uint8Array): Promise<number> {
-    return this.#inner.write(bytes);
+    return this.inner.write(bytes);
   }
 
   closeWrite(): Promise<void> {
-    return this.#inner.closeWrite();
+    return this.inner.closeWrite();
   }
 
   [Symbol.dispose](): void {
@@ -39,7 +40,7 @@ export class DenoConn implements Conn {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#inner.close();
+    this.inner.close();
   }
 }
 

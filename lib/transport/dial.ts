@@ -77,42 +77,92 @@ export interface DialAnyOptions extends DialOptions {
  *
  * @throws what the last attempt threw.
  */
-export async function dialAny(
+export function dialAny(
   endpoints: readonly Endpoint[],
   options: DialAnyOptions,
 ): Promise<Conn> {
+  return firstOf(endpoints, options, dial);
+}
+
+/** Tries to connect to `endpoint`; what it gives can be closed. */
+export type Attempt<Connected extends { close(): void }, Options> = (
+  endpoint: Endpoint,
+  options: Options,
+) => Promise<Connected>;
+
+/**
+ * Makes attempts at several addresses of one peer, as {@linkcode dialAny} does.
+ *
+ * @throws what the last attempt threw.
+ */
+export async function firstOf<
+  Connected extends { close(): void },
+  Options extends Omit<DialAnyOptions, "peer">,
+>(
+  endpoints: readonly Endpoint[],
+  options: Options,
+  connect: Attempt<Connected, Options>,
+): Promise<Connected> {
   const [only] = endpoints;
   if (only === undefined) throw new Deno.errors.NotFound("no address");
-  if (endpoints.length === 1) return await dial(only, options);
+  if (endpoints.length === 1) return await connect(only, options);
   const startedAt = performance.now();
   const others = new AbortController();
   const signal = options.signal === undefined
     ? others.signal
     : AbortSignal.any([others.signal, options.signal]);
-  const attempts: Promise<Conn>[] = [];
-  let winner: Conn | undefined;
+  const attempts: Promise<Connected>[] = [];
+  let winner: Connected | undefined;
   const attempt = async (endpoint: Endpoint) => {
     const spentMs = performance.now() - startedAt;
     const timeoutMs = Math.max(1, options.timeoutMs - spentMs);
-    const conn = await dial(endpoint, { ...options, timeoutMs, signal });
-    if (winner !== undefined) conn.close();
-    else winner = conn;
+    const connected = await connect(endpoint, {
+      ...options,
+      timeoutMs,
+      signal,
+    });
+    if (winner !== undefined) connected.close();
+    else winner = connected;
     others.abort();
-    return conn;
+    return connected;
   };
   for (const endpoint of endpoints) {
     const isLate = performance.now() - startedAt >= options.timeoutMs;
     if (isLate && attempts.length > 0) break;
-    const dialling = attempt(endpoint);
-    dialling.catch(() => {}); // judged together with the others
-    attempts.push(dialling);
-    const failed = dialling.then(() => "won", () => "failed");
+    const connecting = attempt(endpoint);
+    connecting.catch(() => {}); // judged together with the others
+    attempts.push(connecting);
+    const failed = connecting.then(() => "won", () => "failed");
     await Promise.race([failed, pause(options.staggerMs, signal)]);
     if (winner !== undefined || options.signal?.aborted) break;
   }
   const outcomes = await Promise.allSettled(attempts);
   if (winner !== undefined) return winner;
   throw (outcomes.at(-1) as PromiseRejectedResult).reason;
+}
+
+/**
+ * Opens TLS over a TCP connection that is there already, and that nobody has
+ * read too much from. Takes `conn` over, and closes it where it throws.
+ *
+ * @throws as {@linkcode dial}.
+ */
+export async function secure(
+  conn: DenoConn,
+  options: Omit<DialOptions, "peer"> & { readonly peer: PeerIdentity },
+): Promise<Conn> {
+  const endpoint = conn.remote;
+  using deadline = new DialDeadline(endpoint, options);
+  const tcp = conn.inner as Deno.TcpConn;
+  deadline.closeOnExpiry(tcp);
+  try {
+    return await deadline.guard(
+      openTls(tcp, options.peer, { endpoint, deadline }),
+    );
+  } catch (error) {
+    closeQuietly(tcp);
+    throw error;
+  }
 }
 
 /** Waits, or not so long when `signal` is aborted. */

@@ -23,6 +23,8 @@ import {
 export interface Accepted {
   /** The conn; closed by the listener when the handler returns. */
   readonly conn: Conn;
+  /** Whether it came in the clear, with the key of a tunnel. */
+  readonly isJoin: boolean;
   /** Ends the handshake deadline: the peer has said hello. */
   settle(): void;
 }
@@ -37,6 +39,8 @@ export interface ListenOptions {
   readonly limits: Limits;
   /** Connections of one address. */
   readonly connectionsPerAddressCount: number;
+  /** Whether ends of tunnels may come in the clear where TLS is spoken. */
+  readonly acceptsJoins?: boolean;
   /** Talks to one peer. May throw: only its own conn ends. */
   readonly handle: (accepted: Accepted) => Promise<void>;
   /** Hears of connections that ended early, and of handlers that threw. */
@@ -49,6 +53,12 @@ export interface Listener {
   readonly address: Endpoint;
   /** Connections that are open. */
   readonly connectionCount: number;
+  /**
+   * Lets in, or not, a connection that came another way, by the same rules.
+   *
+   * @returns whether it was let in.
+   */
+  take(raw: RawConnection): boolean;
   /** Stops accepting, ends what is open, and waits for the handlers. */
   close(): Promise<void>;
 }
@@ -65,25 +75,31 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     connectionsPerAddressCount: options.connectionsPerAddressCount,
   });
   const visits = new Map<Place, Visit>();
+  let isClosing = false;
+  const take = (raw: RawConnection) => {
+    const source = addressGroup(raw.remote.host);
+    const outcome = isClosing
+      ? CLOSING
+      : admission.admit(source, performance.now());
+    if (outcome.kind === "refused") {
+      raw.destroy();
+      options.incidents.refused(outcome.reason, raw.remote);
+      return false;
+    }
+    const { place, evicted } = outcome;
+    if (evicted !== undefined) visits.get(evicted)?.end("handshake_evicted");
+    const visit = new Visit(raw, place, options);
+    visits.set(place, visit);
+    void visit.done.then(() => visits.delete(place));
+    return true;
+  };
   const acceptOptions = {
     at: options.at,
     acceptPauseMs: limits.acceptPauseMs,
     acceptCheckMs: limits.acceptCheckMs,
     onStall: (why: string) => options.incidents.stalled(why),
-    onConnection: (raw: RawConnection) => {
-      const source = addressGroup(raw.remote.host);
-      const outcome = admission.admit(source, performance.now());
-      if (outcome.kind === "refused") {
-        raw.destroy();
-        options.incidents.refused(outcome.reason, raw.remote);
-        return;
-      }
-      const { place, evicted } = outcome;
-      if (evicted !== undefined) visits.get(evicted)?.end("handshake_evicted");
-      const visit = new Visit(raw, place, options);
-      visits.set(place, visit);
-      void visit.done.then(() => visits.delete(place));
-    },
+    acceptsJoins: options.acceptsJoins ?? false,
+    onConnection: (raw: RawConnection) => void take(raw),
   };
   const acceptor: Acceptor = options.identity === null
     ? acceptPlain(acceptOptions)
@@ -93,7 +109,9 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     get connectionCount() {
       return admission.connectionCount;
     },
+    take,
     close: async () => {
+      isClosing = true;
       acceptor.stop();
       const open = [...visits.values()];
       for (const visit of open) visit.end();
@@ -101,6 +119,8 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     },
   };
 }
+
+const CLOSING = { kind: "refused", reason: "closing" } as const;
 
 /** One connection that was let in: handshake, then the handler. */
 class Visit {
@@ -144,10 +164,11 @@ class Visit {
       this.#place.settle();
     };
     try {
-      using conn = await this.#raw.open();
+      const { conn, isJoin } = await this.#raw.open();
+      using _conn = conn;
       if (this.#phase !== "handshake") return;
       this.#phase = "hello";
-      await this.#options.handle({ conn, settle });
+      await this.#options.handle({ conn, isJoin, settle });
     } catch (error) {
       this.#tellFailure(error);
     } finally {

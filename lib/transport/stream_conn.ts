@@ -17,6 +17,17 @@ export class StreamConn implements Conn {
   #failure: Error | null = null;
   #wakeReader: (() => void) | null = null;
   #rejectWriter: ((reason: Error) => void) | null = null;
+  readonly #listeners: readonly [string, (error: Error) => void][] = [
+    ["readable", () => this.#wake()],
+    ["end", () => {
+      this.#ended = true;
+      this.#wake();
+    }],
+    ["error", (error) => this.#fail(error)],
+    ["close", () => {
+      this.#fail(new Deno.errors.Interrupted("the connection was closed"));
+    }],
+  ];
   readonly remote: Endpoint;
   readonly local: Endpoint;
 
@@ -28,15 +39,21 @@ export class StreamConn implements Conn {
     this.#socket = socket;
     this.remote = ends.remote;
     this.local = ends.local;
-    socket.on("readable", () => this.#wake());
-    socket.on("end", () => {
-      this.#ended = true;
-      this.#wake();
-    });
-    socket.on("error", (error) => this.#fail(error));
-    socket.on("close", () => {
-      this.#fail(new Deno.errors.Interrupted("the connection was closed"));
-    });
+    for (const [event, listener] of this.#listeners) socket.on(event, listener);
+  }
+
+  /**
+   * Gives the socket back, with what was read and not used put back into it.
+   * The conn is of no use afterwards.
+   */
+  release(): Socket {
+    const socket = this.#socket;
+    for (const [event, listener] of this.#listeners) {
+      socket.off(event, listener);
+    }
+    if (this.#unread !== null) socket.unshift(this.#unread);
+    this.#unread = null;
+    return socket;
   }
 
   async read(buffer: Uint8Array): Promise<number | null> {

@@ -41,12 +41,13 @@ Deno.test("formatNodes lines columns up, and escapes names", () => {
     id: "id",
     addresses: [{ host: "127.0.0.1", port: 1500 }],
     certificate: new Uint8Array(),
+    isAttached: number === 2,
     signed: { record: "", certificate: "", signature: "" },
   });
   const nodes = [node(1, "alpha"), node(2, "b\x1b[2J")];
   assertEquals(formatNodes(nodes, { ids: false }), [
     "1  alpha     127.0.0.1:1500",
-    "2  b\\x1b[2J  127.0.0.1:1500",
+    "2  b\\x1b[2J  127.0.0.1:1500  tunnel",
   ]);
   assertEquals(formatNodes(nodes, { ids: true })[0]?.endsWith("  id"), true);
   assertEquals(formatNodes([], { ids: true }), []);

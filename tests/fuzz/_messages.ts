@@ -35,6 +35,10 @@ function hexOf(length: number): fc.Arbitrary<string> {
   });
 }
 
+const tunnelKey = fc.uint8Array({ minLength: 16, maxLength: 16 }).map((bytes) =>
+  bytes.toBase64({ alphabet: "base64url", omitPadding: true })
+);
+
 const count = fc.oneof(
   fc.nat(),
   fc.maxSafeNat(),
@@ -59,6 +63,11 @@ export const signedRecord: fc.Arbitrary<SignedRecord> = fc.record({
   signature: textOf(88),
 });
 
+const listedRecord = fc.tuple(
+  signedRecord,
+  fc.record({ tunnel: fc.boolean() }, { requiredKeys: [] }),
+).map(([signed, marks]) => ({ ...signed, ...marks }));
+
 const listedFile = fc.record(
   {
     name,
@@ -74,24 +83,43 @@ type Body<Kind extends MessageKind> = Omit<MessageOf<Kind>, "kind">;
 
 const BODY: { readonly [Kind in MessageKind]: fc.Arbitrary<Body<Kind>> } = {
   hello: fc.record(
-    { protocol: count, role: token, id, nonce: token, greeting: words },
+    {
+      protocol: count,
+      role: token,
+      id,
+      nonce: token,
+      greeting: words,
+      tunnelPort: fc.integer({ min: 1, max: 65_535 }),
+    },
     { requiredKeys: ["protocol", "role"] },
   ),
   refused: fc.record(
     { code: token, text: words, request },
     { requiredKeys: ["code", "text"] },
   ),
+  join: fc.record({ key: tunnelKey }),
+  joined: fc.constant({}),
+  ping: fc.constant({}),
+  pong: fc.constant({}),
   register: signedRecord,
   registered: fc.record({ leaseSeconds: seconds, renewSeconds: seconds }),
   withdraw: signedRecord,
   withdrawn: fc.constant({}),
   list: fc.record({ cursor: token }, { requiredKeys: [] }),
   nodes: fc.record(
-    { count, nodes: fc.array(signedRecord, { maxLength: 4 }), cursor: token },
+    { count, nodes: fc.array(listedRecord, { maxLength: 4 }), cursor: token },
     { requiredKeys: ["count", "nodes"] },
   ),
   report: fc.record({ id }),
   reported: fc.record({ outcome: token }),
+  attach: fc.constant({}),
+  attached: fc.constant({}),
+  reach: fc.constant({}),
+  reached: fc.record({ outcome: token }),
+  tunnel: fc.record({ id }),
+  rendezvous: fc.record({ key: tunnelKey }),
+  invite: fc.record({ key: tunnelKey, from: token }),
+  decline: fc.record({ key: tunnelKey, code: token }),
   find: fc.record({ request, name }),
   found: fc.record(
     {

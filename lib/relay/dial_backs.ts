@@ -5,10 +5,10 @@
  * @module
  */
 
-import type { Endpoint } from "./conn.ts";
-import { systemErrorCode } from "./errors.ts";
-import type { Limits } from "./limits.ts";
-import { dial, type DialOptions } from "./transport/dial.ts";
+import type { Endpoint } from "../conn.ts";
+import { systemErrorCode } from "../errors.ts";
+import type { Limits } from "../limits.ts";
+import { dial, type DialOptions } from "../transport/dial.ts";
 
 /** What was found: `unchecked` says nothing of the node. */
 export type DialBackOutcome = "alive" | "gone" | "unchecked";

@@ -1,7 +1,7 @@
 import { assertEquals, assertLess } from "@std/assert";
-import { Entries } from "../lib/entries.ts";
-import { createIdentity } from "../lib/identity.ts";
-import { openRegistration, signRegistration } from "../lib/registration.ts";
+import { Entries } from "../../lib/relay/entries.ts";
+import { createIdentity } from "../../lib/identity.ts";
+import { openRegistration, signRegistration } from "../../lib/registration.ts";
 
 for (const name of ["", "plain", 'a "quoted" \\ name', "büro \u{1f5a5}"]) {
   Deno.test(`Entries gives back the record of a node named ${JSON.stringify(name)}, small meanwhile`, async () => {
@@ -17,8 +17,9 @@ for (const name of ["", "plain", 'a "quoted" \\ name', "büro \u{1f5a5}"]) {
       addresses: [{ host: "192.0.2.1", port: 1 }],
     }, identity);
     const { entry, listedBytes } = entries.pack(signed);
-    const listed = entries.listed(entry);
-    assertEquals(JSON.parse(listed), { ...signed });
+    assertEquals(JSON.parse(entries.listed(entry)), { ...signed });
+    const listed = entries.listed(entry, { tunnel: true });
+    assertEquals(JSON.parse(listed), { ...signed, tunnel: true });
     assertEquals(new TextEncoder().encode(listed).length, listedBytes);
     assertLess(entry.length, listedBytes * 0.6);
     assertEquals(entries.nameIn(entry), name);

@@ -5,14 +5,22 @@
  * @module
  */
 
-import type { Identity } from "./identity.ts";
-import type { SignedRecord } from "./messages.ts";
-import { Packing } from "./packing.ts";
+import type { Identity } from "../identity.ts";
+import type { SignedRecord } from "../messages.ts";
+import { Packing } from "../packing.ts";
 import {
   type OpenedRegistration,
   readRegistration,
   signRegistration,
-} from "./registration.ts";
+} from "../registration.ts";
+
+/** What a relay says of a node, beside the node's own words. */
+export interface Marks {
+  /** Whether it can be reached through the relay. */
+  readonly tunnel?: boolean;
+}
+
+const EVERY_MARK: Marks = { tunnel: true };
 
 /** Packs the entries of one relay. */
 export class Entries {
@@ -36,18 +44,18 @@ export class Entries {
     return new Entries(partsOf(signed));
   }
 
-  /** A record as it is kept, and the bytes it has on a page of the listing. */
+  /** A record as it is kept, and the most bytes it has on a page. */
   pack(signed: SignedRecord): { entry: string; listedBytes: number } {
     const parts = partsOf(signed);
     return {
       entry: this.#packing.pack(parts),
-      listedBytes: listedText(parts).length,
+      listedBytes: listedText(parts, EVERY_MARK).length,
     };
   }
 
   /** An entry as a page has it: JSON text whose characters are bytes. */
-  listed(entry: string): string {
-    return listedText(this.#packing.unpack(entry));
+  listed(entry: string, marks: Marks = {}): string {
+    return listedText(this.#packing.unpack(entry), marks);
   }
 
   /** The node's name. Leases may end by the thousand: no certificate is read. */
@@ -77,9 +85,10 @@ function partsOf({ record, certificate, signature }: SignedRecord): string[] {
 /** The parts as a page of the listing has them: JSON text of one byte a unit. */
 function listedText(
   [record, certificate = "", signature = ""]: string[],
+  { tunnel = false }: Marks,
 ): string {
   return `{"record":${record},"certificate":"${btoa(certificate)}",` +
-    `"signature":"${btoa(signature)}"}`;
+    `"signature":"${btoa(signature)}"${tunnel ? ',"tunnel":true' : ""}}`;
 }
 
 /** JSON text whose characters are bytes: pages are cut by counting them. */

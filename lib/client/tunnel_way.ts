@@ -1,0 +1,124 @@
+/**
+ * The way to a node through the relay: asks for a tunnel, and joins it. Keeps
+ * what comes this way under the bytes that the person allows.
+ *
+ * @module
+ */
+
+import type { Conn } from "../conn.ts";
+import { ProtocolError } from "../errors.ts";
+import type { Limits } from "../limits.ts";
+import { DIRECTION } from "../messages.ts";
+import type { RelayLink } from "../relay_link.ts";
+import { dialTunnel, TunnelRefused } from "../transport/join.ts";
+import type { ListedNode } from "./nodes.ts";
+
+/** Options of {@linkcode TunnelWay}. */
+export interface TunnelWayOptions {
+  /** The way to the relay. */
+  readonly link: RelayLink;
+  /** Whether to go without encryption. */
+  readonly plaintext: boolean;
+  /** The numbers. */
+  readonly limits: Limits;
+  /** Bytes that may come through the relay; as many as there are by default. */
+  readonly maxRelayedBytes?: number | undefined;
+}
+
+/** The person allows no more bytes to come through the relay. */
+export class RelayedEnough extends Error {
+  override readonly name = "RelayedEnough";
+
+  constructor() {
+    super("as many bytes have come through the relay as --max-relayed allows");
+  }
+}
+
+/** Tunnels to nodes, all through one relay. */
+export class TunnelWay {
+  readonly #options: TunnelWayOptions;
+  #leftBytes: number;
+
+  /** Nothing is asked for yet. */
+  constructor(options: TunnelWayOptions) {
+    this.#options = options;
+    this.#leftBytes = options.maxRelayedBytes ?? Infinity;
+  }
+
+  /**
+   * A conn to whoever proves to be that node. The caller closes it.
+   *
+   * @throws {TunnelRefused} when the relay has no tunnel to it.
+   * @throws {RelayedEnough} when no more bytes may come this way.
+   */
+  async open(node: ListedNode, signal: AbortSignal): Promise<Conn> {
+    if (this.#leftBytes <= 0) throw new RelayedEnough();
+    const { link, plaintext, limits } = this.#options;
+    const session = await link.open(signal);
+    await using channel = session.channel;
+    using _end = channel.endOn(signal);
+    await channel.send({ kind: "tunnel", id: node.id });
+    const answer = await channel.receive(DIRECTION.relayToClient);
+    if (answer?.kind === "refused") {
+      throw new TunnelRefused(answer.code, answer.text);
+    }
+    if (answer?.kind !== "rendezvous") {
+      throw new ProtocolError("wrong_phase", "the relay gave no tunnel");
+    }
+    const conn = await dialTunnel({
+      entrances: session.entrances,
+      key: answer.key,
+      peer: plaintext ? null : node,
+      timeoutMs: limits.handshakeMs,
+      signal,
+    });
+    return new AllowedConn(conn, this.#allow);
+  }
+
+  /** Bytes have come; throws where they were too many. */
+  readonly #allow = (bytes: number): void => {
+    this.#leftBytes -= bytes;
+    if (this.#leftBytes < 0) throw new RelayedEnough();
+  };
+}
+
+/** A conn that is read from only while it is allowed. */
+class AllowedConn implements Conn {
+  readonly #inner: Conn;
+  readonly #allow: (bytes: number) => void;
+
+  constructor(inner: Conn, allow: (bytes: number) => void) {
+    this.#inner = inner;
+    this.#allow = allow;
+  }
+
+  get remote() {
+    return this.#inner.remote;
+  }
+
+  get local() {
+    return this.#inner.local;
+  }
+
+  async read(buffer: Uint8Array): Promise<number | null> {
+    const count = await this.#inner.read(buffer);
+    if (count !== null) this.#allow(count);
+    return count;
+  }
+
+  write(bytes: Uint8Array): Promise<number> {
+    return this.#inner.write(bytes);
+  }
+
+  closeWrite(): Promise<void> {
+    return this.#inner.closeWrite();
+  }
+
+  close(): void {
+    this.#inner.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}

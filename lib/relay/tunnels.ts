@@ -1,0 +1,305 @@
+/**
+ * The relay's part in tunnels: knows which nodes are attached, invites them,
+ * lets both sides in by their keys, and joins the two connections. Sees
+ * ciphertext, and counts it.
+ *
+ * client: tunnel → rendezvous → join → joined → TLS with the node
+ * node:   attach → invite     → join → joined → TLS with the client
+ *
+ * @module
+ */
+
+import { addressGroup } from "../address.ts";
+import { isShared } from "../admission.ts";
+import type { Channel } from "../channel.ts";
+import { type Conn, type Endpoint, writeAll } from "../conn.ts";
+import { isDisconnect, ProtocolError } from "../errors.ts";
+import { readFrame } from "../frame.ts";
+import { refusal } from "../greeting.ts";
+import type { Incidents } from "../incidents.ts";
+import type { Limits } from "../limits.ts";
+import {
+  decodeMessage,
+  DIRECTION,
+  encodeMessage,
+  type MessageOf,
+  type RelayToClient,
+} from "../messages.ts";
+import { Rendezvous, type Tunnel, type TunnelEnding } from "../rendezvous.ts";
+import { splice } from "../splice.ts";
+import type { Accepted } from "../transport/listen.ts";
+
+/** What is told of tunnels. */
+export type TunnelEvent =
+  /** A node can be reached through the relay from now on. */
+  | { event: "node_attached"; id: string }
+  /** It no longer can. */
+  | { event: "node_detached"; id: string }
+  /** A tunnel has ended; counts are of ciphertext. */
+  | {
+    event: "tunnel_ended";
+    how: TunnelEnding;
+    id: string;
+    from: string;
+    toClientBytes: number;
+    toNodeBytes: number;
+  };
+
+/** Options of {@linkcode Tunnels}. */
+export interface TunnelsOptions {
+  /** The numbers. */
+  readonly limits: Limits;
+  /** Hears of keys that nobody waits for. */
+  readonly incidents: Incidents;
+  /** Told while it runs. */
+  readonly onEvent: (event: TunnelEvent) => void;
+}
+
+/** An end that has come before the other. */
+interface Waiting {
+  readonly conn: Conn;
+  /** The other end has come, and this runs until the tunnel ends. */
+  meet(ended: Promise<void>): void;
+  /** The other end will not come. */
+  giveUp(code: string): void;
+}
+
+/** The tunnels of one relay. Closing waits, for a while, until they end. */
+export class Tunnels {
+  readonly #options: TunnelsOptions;
+  readonly #rendezvous: Rendezvous;
+  readonly #attached = new Map<string, Channel>();
+  readonly #waiting = new Map<Tunnel, Waiting>();
+  readonly #running = new Set<Promise<void>>();
+  readonly #stop = new AbortController();
+  /** Runs while a node is attached. */
+  #pings: ReturnType<typeof setInterval> | undefined;
+
+  /** Nobody is attached yet. */
+  constructor(options: TunnelsOptions) {
+    this.#options = options;
+    this.#rendezvous = new Rendezvous(options.limits);
+  }
+
+  /** Tunnels that have not ended. */
+  get count(): number {
+    return this.#rendezvous.count;
+  }
+
+  /** Nodes that are attached. */
+  get attachedCount(): number {
+    return this.#attached.size;
+  }
+
+  /** Whether a node can be reached through the relay. */
+  isAttached(id: string): boolean {
+    return this.#attached.has(id);
+  }
+
+  /**
+   * A node stays on `channel`. The newest wins: one that was attached under the
+   * same id before is told so, and ends. Disposing detaches.
+   */
+  attach(id: string, channel: Channel): Disposable {
+    const former = this.#attached.get(id);
+    if (former !== undefined && former !== channel) {
+      former.send(refusal("replaced", "this node has attached anew"))
+        .catch(gone)
+        .finally(() => void former.close());
+    }
+    this.#attached.set(id, channel);
+    this.#pings ??= setInterval(
+      () => this.#ping(),
+      this.#options.limits.pingMs,
+    );
+    if (former === undefined) this.#tell({ event: "node_attached", id });
+    return {
+      [Symbol.dispose]: () => {
+        if (this.#attached.get(id) !== channel) return;
+        this.#attached.delete(id);
+        if (this.#attached.size === 0) {
+          clearInterval(this.#pings);
+          this.#pings = undefined;
+        }
+        this.#tell({ event: "node_detached", id });
+      },
+    };
+  }
+
+  /** A client at `from` wants a tunnel to a node. */
+  open(node: string, from: Endpoint): RelayToClient {
+    const channel = this.#attached.get(node);
+    if (channel === undefined) {
+      return refusal("not_attached", "the node is not attached to this relay");
+    }
+    const source = addressGroup(from.host);
+    const keys = { client: newKey(), node: newKey() };
+    const outcome = this.#rendezvous.open({
+      node,
+      source: isShared(source) ? undefined : source,
+      keys,
+    }, performance.now());
+    if (outcome.kind === "refused") {
+      this.#options.incidents.refused(outcome.reason, from);
+      return refusal(outcome.reason, OPEN_REFUSAL_TEXT[outcome.reason]);
+    }
+    channel.send({ kind: "invite", key: keys.node, from: source })
+      .catch((error) => {
+        gone(error);
+        this.#end(outcome.tunnel, "failed", "node_gone");
+      });
+    return { kind: "rendezvous", key: keys.client };
+  }
+
+  /** The node `id` will not come to the tunnel with this key. */
+  decline(id: string, { key }: MessageOf<"decline">): void {
+    const tunnel = this.#rendezvous.find(key);
+    // Its own key of its own tunnel: nobody ends those of others.
+    if (tunnel?.node !== id || tunnel.keys.node !== key) return;
+    this.#end(tunnel, "refused", "declined");
+  }
+
+  /** Ends the tunnels to which a side has not come in time. */
+  expire(now: number): void {
+    for (const tunnel of this.#rendezvous.expire(now)) {
+      this.#settle(tunnel, "expired", "peer_did_not_join");
+    }
+  }
+
+  /** One end of a tunnel, from its key to the end of the tunnel. */
+  async join({ conn, settle }: Accepted): Promise<void> {
+    const { limits, incidents } = this.#options;
+    const frame = await readFrame(conn, limits.frameBeforeHelloBytes);
+    if (frame === null) return;
+    const message = decodeMessage(frame, DIRECTION.toTunnel);
+    if (message.kind === "unknown") {
+      throw new ProtocolError("wrong_phase", "Cannot join: wanted a key");
+    }
+    const outcome = this.#rendezvous.join(message.key, performance.now());
+    if (outcome.kind === "refused") {
+      incidents.refused(outcome.reason, conn.remote);
+      return await refuse(conn, outcome.reason);
+    }
+    settle();
+    const { tunnel } = outcome;
+    if (outcome.kind === "waits") return await this.#wait(tunnel, conn);
+    const other = this.#waiting.get(tunnel)!;
+    this.#waiting.delete(tunnel);
+    const ends = outcome.side === "node"
+      ? { client: other.conn, node: conn }
+      : { client: conn, node: other.conn };
+    const ended = this.#run(tunnel, ends);
+    this.#running.add(ended);
+    other.meet(ended);
+    await ended;
+    this.#running.delete(ended);
+  }
+
+  async #wait(tunnel: Tunnel, conn: Conn): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<
+      { ended: Promise<void> } | { code: string }
+    >();
+    this.#waiting.set(tunnel, {
+      conn,
+      meet: (ended) => resolve({ ended }),
+      giveUp: (code) => resolve({ code }),
+    });
+    const met = await promise;
+    if ("ended" in met) await met.ended;
+    else await refuse(conn, met.code);
+  }
+
+  async #run(
+    tunnel: Tunnel,
+    { client, node }: { client: Conn; node: Conn },
+  ): Promise<void> {
+    const { limits } = this.#options;
+    const joined = encodeMessage({ kind: "joined" });
+    try {
+      await Promise.all([writeAll(client, joined), writeAll(node, joined)]);
+    } catch {
+      client.close();
+      node.close();
+      return this.#settle(tunnel, "abandoned");
+    }
+    const outcome = await splice(client, node, {
+      bufferBytes: limits.tunnelBufferBytes,
+      idleMs: limits.tunnelIdleMs,
+      signal: this.#stop.signal,
+    });
+    this.#settle(tunnel, outcome.how, undefined, {
+      toNodeBytes: outcome.aToB,
+      toClientBytes: outcome.bToA,
+    });
+  }
+
+  /** Ends a tunnel that has not been joined. */
+  #end(tunnel: Tunnel, how: TunnelEnding, code: string): void {
+    if (tunnel.phase === "ended" || tunnel.phase === "joined") return;
+    this.#settle(tunnel, how, code);
+  }
+
+  /** Takes a tunnel off the books, and tells how it ended. */
+  #settle(
+    tunnel: Tunnel,
+    how: TunnelEnding,
+    code = "ended",
+    bytes = { toClientBytes: 0, toNodeBytes: 0 },
+  ): void {
+    this.#rendezvous.end(tunnel);
+    this.#waiting.get(tunnel)?.giveUp(code);
+    this.#waiting.delete(tunnel);
+    const { node: id, source: from } = tunnel;
+    this.#tell({ event: "tunnel_ended", how, id, from, ...bytes });
+  }
+
+  #ping(): void {
+    for (const channel of this.#attached.values()) {
+      channel.send({ kind: "ping" }).catch(gone);
+    }
+  }
+
+  /** Lets what runs end, for a while; then ends it. */
+  async close(): Promise<void> {
+    for (const { giveUp } of this.#waiting.values()) giveUp("closing");
+    if (this.#running.size > 0) {
+      const timer = setTimeout(
+        () => this.#stop.abort(),
+        this.#options.limits.tunnelDrainMs,
+      );
+      await Promise.all(this.#running);
+      clearTimeout(timer);
+    }
+    this.#stop.abort();
+  }
+
+  #tell(event: TunnelEvent): void {
+    this.#options.onEvent(event);
+  }
+}
+
+const OPEN_REFUSAL_TEXT = {
+  too_many_tunnels: "the relay carries as many tunnels as it may",
+  too_many_tunnels_for_node: "the node has as many tunnels as it may",
+  too_many_tunnels_for_address: "too many tunnels for this address",
+} as const;
+
+const KEY_BYTES = 16;
+
+/** 128 random bits, as text. */
+function newKey(): string {
+  return crypto.getRandomValues(new Uint8Array(KEY_BYTES))
+    .toBase64({ alphabet: "base64url", omitPadding: true });
+}
+
+/** Says why an end cannot be joined; it may be gone already. */
+async function refuse(conn: Conn, code: string): Promise<void> {
+  await writeAll(conn, encodeMessage(refusal(code, "no tunnel")))
+    .then(() => conn.closeWrite())
+    .catch(gone);
+}
+
+/** That a peer has left, or does not listen, shows elsewhere. */
+function gone(error: unknown): void {
+  if (!isDisconnect(error) && !(error instanceof ProtocolError)) throw error;
+}

@@ -1,0 +1,107 @@
+/**
+ * What a relay says to one client: it lists the nodes, looks after those that
+ * are reported dead, and opens tunnels.
+ *
+ * @module
+ */
+
+import { withoutMapping } from "../address.ts";
+import type { Channel } from "../channel.ts";
+import { refusal } from "../greeting.ts";
+import {
+  type ClientToRelay,
+  DIRECTION,
+  encodeNodes,
+  type MessageOf,
+  NODES_OVERHEAD_BYTES,
+  type RelayToClient,
+} from "../messages.ts";
+import { type RelayState, tellLeft } from "./state.ts";
+
+/** Talks with the client on `channel` until it ends. */
+export async function talkWithClient(
+  channel: Channel,
+  relay: RelayState,
+): Promise<void> {
+  for (;;) {
+    const message = await channel.receive(DIRECTION.clientToRelay);
+    if (message === null) return;
+    if (message.kind === "list") {
+      await channel.sendFrames(listing(message.cursor, relay));
+    } else await channel.send(await answer(message, channel, relay));
+  }
+}
+
+function answer(
+  message: Exclude<ClientToRelay, { kind: "list" }>,
+  channel: Channel,
+  relay: RelayState,
+): RelayToClient | Promise<RelayToClient> {
+  switch (message.kind) {
+    case "report":
+      return answerReport(message, relay);
+    case "tunnel":
+      return openTunnel(message, channel, relay);
+  }
+  message satisfies never;
+}
+
+/** A page of the listing, as a frame. */
+function listing(cursor: string | undefined, relay: RelayState): Uint8Array {
+  const { registry, entries, limits, tunnels } = relay;
+  const page = registry.list({
+    ...(cursor === undefined ? {} : { cursor }),
+    pageBytes: limits.frameControlBytes - NODES_OVERHEAD_BYTES,
+    random: Math.random,
+  }, performance.now());
+  const listed = page.entries.map((entry, index) =>
+    entries.listed(entry, {
+      tunnel: tunnels?.isAttached(page.ids[index]!) ?? false,
+    })
+  );
+  return encodeNodes({ ...page, entries: listed });
+}
+
+/**
+ * A client says that a node is dead. Whether it is, the relay finds out for
+ * itself, by dialling the host it saw the node register from; and only where
+ * the node asked to be dialled there, for else a failure proves nothing. A node
+ * that is attached lives.
+ */
+async function answerReport(
+  { id }: MessageOf<"report">,
+  relay: RelayState,
+): Promise<RelayToClient> {
+  const { registry, entries, dialBacks, plaintext, tunnels } = relay;
+  const now = performance.now();
+  const lease = registry.find(id, now);
+  if (lease === undefined) return { kind: "reported", outcome: "unknown" };
+  if (tunnels?.isAttached(id)) return { kind: "reported", outcome: "alive" };
+  const { sequence, observedHost } = lease;
+  const registration = entries.registrationIn(lease.entry);
+  const endpoint = registration.addresses
+    .find((address) => withoutMapping(address.host) === observedHost);
+  if (endpoint === undefined) {
+    return { kind: "reported", outcome: "unchecked" };
+  }
+  const peer = plaintext ? null : registration;
+  const outcome = await dialBacks.check({ id, endpoint, peer }, now);
+  if (outcome === "gone") {
+    const entry = registry.drop({ id, sequence }, performance.now());
+    if (entry !== undefined) tellLeft(relay, { id, entry }, "found_dead");
+  }
+  return { kind: "reported", outcome };
+}
+
+function openTunnel(
+  { id }: MessageOf<"tunnel">,
+  channel: Channel,
+  { registry, tunnels }: RelayState,
+): RelayToClient {
+  if (tunnels === null) {
+    return refusal("no_tunnels", "this relay carries no tunnels");
+  }
+  return registry.find(id, performance.now()) === undefined
+    ? refusal("unknown_node", "no such node is registered")
+    : tunnels.open(id, channel.conn.remote);
+}

@@ -1,0 +1,218 @@
+/**
+ * What a relay says to one node: it registers, renews and withdraws, asks
+ * whether it can be dialled, and stays attached where it cannot.
+ *
+ * @module
+ */
+
+import { addressGroup, withoutMapping } from "../address.ts";
+import type { Channel } from "../channel.ts";
+import { formatEndpoint } from "../conn.ts";
+import { ProtocolError } from "../errors.ts";
+import { refusal } from "../greeting.ts";
+import {
+  DIRECTION,
+  type MessageOf,
+  type NodeToRelay,
+  type RelayToNode,
+} from "../messages.ts";
+import {
+  type OpenedRegistration,
+  openRegistration,
+  readRegistration,
+} from "../registration.ts";
+import type { DialBackOutcome } from "./dial_backs.ts";
+import { type RelayState, tellLeft } from "./state.ts";
+
+/** Talks with the node on `channel` until it ends. */
+export async function talkWithNode(
+  channel: Channel,
+  options: { nonce: string; relay: RelayState },
+): Promise<void> {
+  using node = new NodeTalk(channel, options);
+  await node.run();
+}
+
+class NodeTalk implements Disposable {
+  readonly #channel: Channel;
+  readonly #nonce: string;
+  readonly #relay: RelayState;
+  /** Who has registered here, and has thus proved to be there. */
+  #registered: OpenedRegistration | null = null;
+  #attached: Disposable | null = null;
+
+  constructor(
+    channel: Channel,
+    { nonce, relay }: { nonce: string; relay: RelayState },
+  ) {
+    this.#channel = channel;
+    this.#nonce = nonce;
+    this.#relay = relay;
+  }
+
+  async run(): Promise<void> {
+    const channel = this.#channel;
+    for (;;) {
+      const message = await channel.receive(DIRECTION.nodeToRelay);
+      if (message === null) return;
+      const answer = await this.#answer(message);
+      if (answer === undefined) continue;
+      if (answer.kind === "refused") {
+        this.#relay.incidents.refused(answer.code, channel.conn.remote);
+      }
+      await channel.send(answer);
+      // To check one costs a millisecond: whoever forges them starts anew for it.
+      if (answer.kind === "refused" && answer.code === "bad_signature") return;
+    }
+  }
+
+  async #answer(message: NodeToRelay): Promise<RelayToNode | undefined> {
+    switch (message.kind) {
+      case "register":
+      case "withdraw":
+        return await this.#answerSigned(message);
+      case "reach":
+        return { kind: "reached", outcome: await this.#reach() };
+      case "attach":
+        return this.#attach();
+      case "decline":
+        if (this.#registered !== null) {
+          this.#relay.tunnels?.decline(this.#registered.id, message);
+        }
+        return undefined;
+      case "pong":
+        return undefined; // that it came is all it says
+    }
+    message satisfies never;
+  }
+
+  /**
+   * Everything that refuses a message is looked at before its signature: to
+   * check that costs the relay a millisecond, in which it does nothing else.
+   */
+  async #answerSigned(
+    message: MessageOf<"register" | "withdraw">,
+  ): Promise<RelayToNode> {
+    const verdict = readRegistration(message);
+    if (verdict.kind === "refused") {
+      return refusal(verdict.refusal.code, verdict.refusal.text);
+    }
+    const { registration } = verdict;
+    if (
+      registration.relay !== this.#relay.id ||
+      registration.nonce !== this.#nonce
+    ) {
+      return refusal("replayed", "signed for another relay or connection");
+    }
+    if (registration.purpose !== message.kind) {
+      return refusal("bad_record", "purpose: not that of the message");
+    }
+    return message.kind === "register"
+      ? await this.#register(message, registration)
+      : await this.#withdraw(message, registration);
+  }
+
+  async #register(
+    signed: MessageOf<"register">,
+    registration: OpenedRegistration,
+  ): Promise<RelayToNode> {
+    const { registry, entries, tell } = this.#relay;
+    const { id, instance, sequence, name, addresses } = registration;
+    if (addresses.length === 0) {
+      return refusal("bad_address", "addresses: there is none");
+    }
+    const observedHost = withoutMapping(this.#channel.conn.remote.host);
+    const source = addressGroup(observedHost);
+    const reason = registry.refusalOf(
+      { id, instance, sequence, source },
+      performance.now(),
+    );
+    if (reason !== undefined) {
+      return refusal(reason, REGISTER_REFUSAL_TEXT[reason]);
+    }
+    const verdict = await openRegistration(signed);
+    if (verdict.kind === "refused") {
+      return refusal(verdict.refusal.code, verdict.refusal.text);
+    }
+    const outcome = registry.register({
+      id,
+      instance,
+      sequence,
+      ...entries.pack(signed),
+      observedHost,
+      source,
+    }, performance.now());
+    if (outcome.kind === "refused") {
+      return refusal(outcome.reason, REGISTER_REFUSAL_TEXT[outcome.reason]);
+    }
+    this.#registered = registration;
+    if (outcome.isNew) {
+      tell({
+        event: "node_registered",
+        id,
+        name,
+        addresses: addresses.map(formatEndpoint),
+        from: observedHost,
+      });
+    }
+    return { kind: "registered", ...outcome.terms };
+  }
+
+  async #withdraw(
+    signed: MessageOf<"withdraw">,
+    registration: OpenedRegistration,
+  ): Promise<RelayToNode> {
+    const { registry } = this.#relay;
+    const { id, instance } = registration;
+    const lease = registry.find(id, performance.now());
+    // Nothing to end: not worth a look at the signature.
+    if (lease?.instance !== instance) return { kind: "withdrawn" };
+    const verdict = await openRegistration(signed);
+    if (verdict.kind === "refused") {
+      return refusal(verdict.refusal.code, verdict.refusal.text);
+    }
+    const entry = registry.withdraw(registration, performance.now());
+    if (entry !== undefined) {
+      tellLeft(this.#relay, { id, entry }, "withdrawn");
+    }
+    return { kind: "withdrawn" };
+  }
+
+  /** Whether the node can be dialled at the host it was seen to come from. */
+  async #reach(): Promise<DialBackOutcome> {
+    const node = this.#registered;
+    const [address] = node?.addresses ?? [];
+    if (node === null || address === undefined) return "unchecked";
+    const host = withoutMapping(this.#channel.conn.remote.host);
+    return await this.#relay.reachChecks.check({
+      id: node.id,
+      endpoint: { host, port: address.port },
+      peer: this.#relay.plaintext ? null : node,
+    }, performance.now());
+  }
+
+  #attach(): RelayToNode {
+    const { tunnels } = this.#relay;
+    if (this.#registered === null || tunnels === null) {
+      throw new ProtocolError(
+        "wrong_phase",
+        "Cannot attach: wanted a registration, and a relay with tunnels",
+      );
+    }
+    this.#attached ??= tunnels.attach(this.#registered.id, this.#channel);
+    return { kind: "attached" };
+  }
+
+  [Symbol.dispose](): void {
+    this.#attached?.[Symbol.dispose]();
+  }
+}
+
+const REGISTER_REFUSAL_TEXT = {
+  identity_used_twice:
+    "another process uses this identity: give each node its own --state",
+  stale_sequence: "a newer registration of this node is known",
+  registering_too_fast: "this identity registers too often; is it used twice?",
+  registry_full: "the relay lists as many nodes as it may",
+  too_many_nodes_for_address: "too many nodes registered from this address",
+} as const;

@@ -1,0 +1,178 @@
+/**
+ * Both ends of a tunnel: dials the relay with a one-time key, waits until the
+ * other side has come, and then speaks with that other side alone, in TLS of
+ * their own. The key is all that travels in the clear.
+ *
+ * @module
+ */
+
+import { connect, type Socket } from "node:net";
+import { type Conn, type Endpoint, writeAll } from "../conn.ts";
+import { ProtocolError } from "../errors.ts";
+import { readFrame } from "../frame.ts";
+import type { Identity } from "../identity.ts";
+import { decodeMessage, DIRECTION, encodeMessage } from "../messages.ts";
+import { LIMITS } from "../limits.ts";
+import { secureContextOf, serverHandshake } from "./accept.ts";
+import type { DenoConn } from "./deno_conn.ts";
+import { dial, firstOf, type PeerIdentity, secure } from "./dial.ts";
+import { requireNet } from "./permission.ts";
+import { StreamConn } from "./stream_conn.ts";
+
+/** Options of both ends. */
+export interface JoinOptions {
+  /** Where tunnels enter the relay, most useful first. */
+  readonly entrances: readonly Endpoint[];
+  /** This side's one-time key. */
+  readonly key: string;
+  /** Milliseconds for TCP, and as many again for the rest. */
+  readonly timeoutMs: number;
+  /** Gives up when aborted. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** The other side did not come, or would not have it. */
+export class TunnelRefused extends Error {
+  override readonly name = "TunnelRefused";
+  /** Why, as a stable code of the relay's. */
+  readonly code: string;
+  /** Why, in the relay's words: to be shown escaped. */
+  readonly text: string;
+
+  /** Refused by the relay, for the reason `code`. */
+  constructor(code: string, text = "no tunnel") {
+    super(`no tunnel: ${code}`);
+    this.code = code;
+    this.text = text;
+  }
+}
+
+/**
+ * The client's end: a conn to whoever proves to be `peer`; in the clear where
+ * that is `null`. The caller closes it.
+ *
+ * @throws {TunnelRefused} when the relay has no tunnel for this key.
+ * @throws as `dial`.
+ */
+export async function dialTunnel(
+  options: JoinOptions & { readonly peer: PeerIdentity | null },
+): Promise<Conn> {
+  const { peer, timeoutMs, signal } = options;
+  const conn = await firstOf(
+    options.entrances,
+    { peer: null, timeoutMs, signal, staggerMs: STAGGER_MS },
+    dial,
+  ) as DenoConn;
+  await join(conn, options);
+  if (peer === null) return conn;
+  return await secure(conn, { peer, timeoutMs, signal });
+}
+
+/**
+ * The node's end: a conn to the client, with this end as the TLS server;
+ * `identity` is `null` for one in the clear. The caller closes it.
+ *
+ * @throws {TunnelRefused} when the relay has no tunnel for this key.
+ */
+export async function acceptTunnel(
+  options: JoinOptions & {
+    readonly identity: Identity | null;
+    /** The client, as the relay knows it. */
+    readonly remote: Endpoint;
+  },
+): Promise<Conn> {
+  const { identity, remote, timeoutMs, signal } = options;
+  const conn = await firstOf(
+    options.entrances,
+    { timeoutMs, signal, staggerMs: STAGGER_MS },
+    connectSocket,
+  );
+  await join(conn, options);
+  const { local } = conn;
+  const socket = conn.release();
+  return identity === null
+    ? new StreamConn(socket, { local, remote })
+    : await serverHandshake(socket, secureContextOf(identity), {
+      local,
+      remote,
+    });
+}
+
+// An entrance that a firewall swallows must not hold up the other.
+const STAGGER_MS = 250;
+
+/** Shows the key, and waits for the other side. Closes `conn` if it throws. */
+async function join(
+  conn: Conn,
+  { key, timeoutMs, signal }: JoinOptions,
+): Promise<void> {
+  const late = new ProtocolError(
+    "timed_out",
+    "Cannot join the tunnel: the other side did not come in time",
+  );
+  let reason: unknown;
+  const end = (why: unknown) => {
+    reason ??= why;
+    conn.close();
+  };
+  const timer = setTimeout(() => end(late), timeoutMs);
+  const onAbort = () => end(signal?.reason);
+  signal?.addEventListener("abort", onAbort);
+  if (signal?.aborted) onAbort();
+  try {
+    await writeAll(conn, encodeMessage({ kind: "join", key }));
+    const frame = await readFrame(conn, LIMITS.frameBeforeHelloBytes);
+    if (frame === null) throw new TunnelRefused("hung_up");
+    const answer = decodeMessage(frame, DIRECTION.fromTunnel);
+    if (answer.kind === "refused") {
+      throw new TunnelRefused(answer.code, answer.text);
+    }
+    if (answer.kind === "unknown") throw new TunnelRefused("unknown");
+  } catch (error) {
+    conn.close();
+    throw reason ?? error;
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", onAbort);
+  }
+}
+
+/** A connection of `node:net`: TLS servers need one. */
+async function connectSocket(
+  endpoint: Endpoint,
+  { timeoutMs, signal }: {
+    timeoutMs: number;
+    signal?: AbortSignal | undefined;
+  },
+): Promise<StreamConn> {
+  signal?.throwIfAborted();
+  requireNet(endpoint);
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const socket: Socket = connect({
+    host: endpoint.host,
+    port: endpoint.port,
+    noDelay: true,
+    allowHalfOpen: true,
+  }, resolve);
+  const onAbort = () => reject(signal?.reason);
+  socket.on("error", reject);
+  signal?.addEventListener("abort", onAbort);
+  const timer = setTimeout(() => {
+    reject(
+      new ProtocolError("timed_out", "Cannot reach the relay: no answer"),
+    );
+  }, timeoutMs);
+  try {
+    await promise;
+  } catch (error) {
+    socket.destroy();
+    throw error;
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", onAbort);
+  }
+  return new StreamConn(socket, {
+    remote: endpoint,
+    local: { host: socket.localAddress ?? "", port: socket.localPort ?? 0 },
+  });
+}
