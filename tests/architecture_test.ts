@@ -118,6 +118,11 @@ const PURE = [
   "walk",
   "text",
   "address",
+  "cli/fuzzy",
+  "cli/keys",
+  "cli/picker",
+  "cli/search",
+  "cli/width",
 ];
 
 for (const name of PURE) {

@@ -1,7 +1,8 @@
 /**
  * The interactive client: greeting, the active nodes, the question for a file
  * name, a line for each node tried, the content, and how it ended. The dialogue
- * goes to stderr and the content to stdout, so that they can be parted.
+ * goes to stderr and the content to stdout, so that they can be parted. Where
+ * all of it is on a terminal, an empty name leads to a list to choose from.
  *
  * @module
  */
@@ -9,6 +10,7 @@
 import type { ClientEvent, NodeAnswer } from "../client/events.ts";
 import { fetchFile } from "../client/fetch.ts";
 import { listNodes } from "../client/listing.ts";
+import type { ListedNode } from "../client/nodes.ts";
 import type { TransferOptions } from "../client/transfer_options.ts";
 import { Failure } from "../errors.ts";
 import { show } from "../text.ts";
@@ -33,35 +35,47 @@ export async function runDialogue(
     });
   }
   const input = new Input();
+  const showFile = async (name: string, nodes: readonly ListedNode[]) => {
+    const asked = { ...options, name, nodes, oneByOne: true, onEvent };
+    await using file = await fetchFile(asked);
+    await deliver(file, { terminal, input, signal });
+    terminal.note(`received ${file.size} bytes, remaining 0 bytes`);
+    terminal.note(
+      `file transfer successful from node ${file.node.number} (${
+        show(file.node.name)
+      })`,
+    );
+  };
+  if (terminal.isInteractive) terminal.note(HINT);
   const name = await askName(input, terminal, signal);
-  await using file = await fetchFile({
-    ...options,
-    name,
-    nodes,
-    oneByOne: true,
-    onEvent,
-  });
-  await deliver(file, { terminal, input, signal });
-  terminal.note(`received ${file.size} bytes, remaining 0 bytes`);
-  terminal.note(
-    `file transfer successful from node ${file.node.number} (${
-      show(file.node.name)
-    })`,
-  );
-  return 0;
+  const isOurs = terminal.isInteractive && name !== null && OUR_WORDS.has(name);
+  if (!isOurs) {
+    await showFile(name ?? "", nodes);
+    return 0;
+  }
+  if (name === "q") return 0;
+  const { browse } = await import("./browse.ts"); // most runs do without
+  return await browse(options, { terminal, input, signal, nodes, showFile });
 }
 
+const HINT = "(an empty name lists all files, q leaves)";
+/** Words that a person can answer with in place of a name. */
+const OUR_WORDS: ReadonlySet<string> = new Set(["", "?", "q"]);
+
+/** What was answered; `null` at the end of the input. */
 async function askName(
   input: Input,
   terminal: Terminal,
   signal: AbortSignal,
-): Promise<string> {
+): Promise<string | null> {
   terminal.ask("file name: ");
-  const name = (await input.line(signal))?.trim() ?? "";
-  // What was typed stands on the terminal already.
+  const line = await input.line(signal);
+  const name = line?.trim() ?? "";
+  // What was typed stands on the terminal already, with its line break.
+  const isEnded = line !== null && (name !== "" || terminal.isInteractive);
   if (!Deno.stdin.isTerminal()) terminal.note(show(name));
-  else if (name === "") terminal.note("");
-  return name;
+  else if (!isEnded) terminal.note("");
+  return line === null ? null : name;
 }
 
 /** Tells every answer of a node, as the report's transcript does. */

@@ -70,7 +70,7 @@ export async function runGet(
  * @throws {Failure} of kind `local`, before anybody is asked for anything, when
  * there is no such place.
  */
-async function destination(
+export async function destination(
   output: string | undefined,
   selections: readonly Selection[],
 ): Promise<(name: string, selection: Selection) => string> {
@@ -116,17 +116,19 @@ function noFolder(path: string, why: string, cause?: unknown): Failure {
 }
 
 /** Tells what was saved, file by file while they are few. */
-class Saved {
+export class Saved {
   readonly #terminal: Terminal;
   readonly #startedAt = performance.now();
   #files = 0;
   #present = 0;
   #bytes = 0;
 
+  /** Tells on `terminal`. */
   constructor(terminal: Terminal) {
     this.#terminal = terminal;
   }
 
+  /** Takes note of an event. */
   note(event: ClientEvent): void {
     if (event.event === "file_resumed") {
       const { name, bytes } = event;
@@ -147,6 +149,7 @@ class Saved {
     }
   }
 
+  /** Tells of all files together, where they are several. */
   summarize(): void {
     if (this.#files <= 1) return;
     const seconds = (performance.now() - this.#startedAt) / 1000;

@@ -39,35 +39,71 @@ export function isClosedOutput(error: unknown): boolean {
 const MOST_LINE_BYTES = 64 * 1024;
 
 /**
- * Lines of standard input. Reads no further than it must: what it does not need
- * is left for whoever asks next, Deno's own questions included.
+ * Standard input, by lines or as it comes. Reads no further than it must: what
+ * it does not need is left for whoever asks next, Deno's own questions included.
  */
 export class Input {
   #left = new Uint8Array();
+  #isEnd = false;
+  /** A read that is under way: nothing can call it back. */
+  #reading: Promise<void> | null = null;
 
   /**
    * The next line, without its end; `null` at the end of the input. Rejects with
    * the signal's reason when aborted.
    */
   async line(signal: AbortSignal | undefined): Promise<string | null> {
-    const buffer = new Uint8Array(4096);
-    for (;;) {
-      const end = this.#left.indexOf(NEWLINE);
+    for (let looked = 0;;) {
+      const end = this.#left.indexOf(NEWLINE, looked);
       if (end >= 0) return this.#take(end, end + 1);
       if (this.#left.length >= MOST_LINE_BYTES) {
         return this.#take(MOST_LINE_BYTES, this.#left.length);
       }
-      const count = await orAborted(Deno.stdin.read(buffer), signal);
-      if (count === null) {
+      if (this.#isEnd) {
+        this.#isEnd = false; // a terminal may go on
         return this.#left.length === 0
           ? null
           : this.#take(this.#left.length, this.#left.length);
       }
-      this.#left = new Uint8Array([
-        ...this.#left,
-        ...buffer.subarray(0, count),
-      ]);
+      looked = this.#left.length;
+      await orAborted(this.#fill(), signal);
     }
+  }
+
+  /** Whether a read waits for input: what comes next goes to it. */
+  get isReading(): boolean {
+    return this.#reading !== null;
+  }
+
+  /** Resolves once {@linkcode Input.taken} has something. Takes nothing. */
+  async ready(): Promise<void> {
+    if (this.#left.length === 0 && !this.#isEnd) await this.#fill();
+  }
+
+  /** What has come; `null` at the end of the input, empty where nothing has. */
+  taken(): Uint8Array | null {
+    if (this.#left.length === 0 && this.#isEnd) {
+      this.#isEnd = false;
+      return null;
+    }
+    const bytes = this.#left;
+    this.#left = new Uint8Array();
+    return bytes;
+  }
+
+  #fill(): Promise<void> {
+    this.#reading ??= this.#read().finally(() => this.#reading = null);
+    return this.#reading;
+  }
+
+  async #read(): Promise<void> {
+    const buffer = new Uint8Array(4096);
+    const count = await Deno.stdin.read(buffer);
+    this.#isEnd = count === null;
+    const left = new Uint8Array(this.#left.length + (count ?? 0));
+    left.set(this.#left);
+    left.set(buffer.subarray(0, count ?? 0), this.#left.length);
+    this.#left = left;
   }
 
   /** The first `end` bytes as text; goes on after `next`. */

@@ -9,6 +9,7 @@
 
 import { describeCause, Failure } from "../errors.ts";
 import { cannotWrite, isClosedOutput, orAborted, writeAll } from "./streams.ts";
+import { startOf } from "./width.ts";
 
 /** What the options said about output. */
 export interface TerminalOptions {
@@ -29,6 +30,8 @@ export interface TerminalEvent {
 // What JSON leaves as it is, but a terminal would act on or hide.
 const UNSHOWABLE = /[\p{C}\p{Zl}\p{Zp}]/gu;
 const CLEAR_LINE = "\r\x1b[K";
+// Where a terminal does not tell its size.
+const USUAL_SIZE = { columns: 80, rows: 24 };
 
 /** Writes for one role. */
 export class Terminal {
@@ -45,6 +48,21 @@ export class Terminal {
   get showsStatus(): boolean {
     const { json, quiet } = this.options;
     return !json && !quiet && Deno.stderr.isTerminal();
+  }
+
+  /** Whether a person sees all that is written, and can answer. */
+  get isInteractive(): boolean {
+    return this.showsStatus && Deno.stdin.isTerminal() &&
+      Deno.stdout.isTerminal();
+  }
+
+  /** Columns and rows; the usual ones where there are none to be had. */
+  get size(): { readonly columns: number; readonly rows: number } {
+    const { columns, rows } = consoleSize();
+    return {
+      columns: columns || USUAL_SIZE.columns,
+      rows: rows || USUAL_SIZE.rows,
+    };
   }
 
   /** A line of fact, on stdout. */
@@ -67,8 +85,13 @@ export class Terminal {
   /** A line that the next one replaces; an empty one removes it. */
   status(line: string): void {
     if (!this.showsStatus || line === this.#status) return;
-    write(Deno.stderr, CLEAR_LINE + cutToWidth(line));
+    write(Deno.stderr, CLEAR_LINE + this.#cutToWidth(line));
     this.#status = line;
+  }
+
+  /** Text with escape sequences of our own, for a terminal alone. */
+  draw(text: string): void {
+    if (this.showsStatus) write(Deno.stderr, text);
   }
 
   /** An event, where events were asked for. */
@@ -123,7 +146,12 @@ export class Terminal {
     const status = this.#status;
     if (status !== "") write(Deno.stderr, CLEAR_LINE);
     write(Deno.stderr, text); // nowhere to tell that it failed
-    if (status !== "") write(Deno.stderr, cutToWidth(status));
+    if (status !== "") write(Deno.stderr, this.#cutToWidth(status));
+  }
+
+  /** So much of `line` as stands in one row, short of the last column. */
+  #cutToWidth(line: string): string {
+    return startOf(line, this.size.columns - 1);
   }
 }
 
@@ -162,14 +190,10 @@ function write(
   }
 }
 
-/** So much of `line` as a terminal shows in one row. */
-function cutToWidth(line: string): string {
-  let columns = 0;
+function consoleSize(): { columns: number; rows: number } {
   try {
-    columns = Deno.consoleSize().columns;
+    return Deno.consoleSize();
   } catch {
-    columns = 0; // no size to be had
+    return { columns: 0, rows: 0 }; // no size to be had
   }
-  const width = columns > 0 ? columns - 1 : 79;
-  return Array.from(line).slice(0, width).join("");
 }

@@ -5,56 +5,10 @@
 
 import { assertEquals, assertMatch } from "@std/assert";
 import { join } from "@std/path";
-import { within } from "../_event_log.ts";
 import { tempShare } from "../_temp_share.ts";
 import { testWith } from "../_tools.ts";
-import { commandLine, ROOT, spawnNode, spawnRelay } from "./_processes.ts";
-
-interface Session {
-  /** What stood on the terminal, its own line ends made plain. */
-  readonly screen: string;
-  readonly code: number;
-}
-
-/**
- * Runs the client under a pseudo-terminal. `steps` is in the language of
- * expect, with `await` for what must appear within 15 s.
- */
-async function onTerminal(
-  args: readonly string[],
-  steps: string,
-  options: { permissions?: readonly string[]; cwd?: string } = {},
-): Promise<Session> {
-  const line = commandLine("peer_client.ts", args, options)
-    .filter((word) => word !== "--no-prompt")
-    .map((word) => `{${word}}`).join(" ");
-  const script = `
-    set timeout 15
-    set stty_init "columns 200"
-    proc await {words} {
-      expect -ex $words {} timeout { exit 99 } eof { exit 98 }
-    }
-    spawn -noecho ${line}
-    ${steps}
-    expect eof
-    lassign [wait] pid id os code
-    exit $code
-  `;
-  const output = await within(
-    new Deno.Command("expect", {
-      args: ["-c", script],
-      cwd: options.cwd ?? ROOT,
-      env: { NO_COLOR: "1", TERM: "xterm" },
-    }).output(),
-    "the session",
-  );
-  const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-  assertEquals(decode(output.stderr), "");
-  return {
-    screen: decode(output.stdout).replaceAll("\r\n", "\n"),
-    code: output.code,
-  };
-}
+import { ROOT, spawnNode, spawnRelay } from "./_processes.ts";
+import { onTerminal } from "./_terminal.ts";
 
 const TOOLS = ["expect"];
 
@@ -85,6 +39,7 @@ testWith(
         "peer node count: 2",
         `1  alpha  127.0.0.1:${alpha.port}`,
         `2  beta   127.0.0.1:${beta.port}`,
+        "(an empty name lists all files, q leaves)",
         "file name: 2.txt",
         `node 1  127.0.0.1:${alpha.port}  connected, file not found`,
         `node 2  127.0.0.1:${beta.port}  connected, file found, 17 bytes`,

@@ -1,0 +1,102 @@
+/**
+ * Columns that text takes on a terminal, by Unicode's East Asian Width (UAX #11)
+ * and general categories. Pure. Ambiguous characters count as one column, as
+ * terminals have it.
+ *
+ * @module
+ */
+
+// First and last of each range that takes two columns: W and F of UAX #11. What
+// is not assigned there is left to the block around it.
+const WIDE: readonly (readonly [number, number])[] = [
+  [0x1100, 0x115f], // Hangul initials
+  [0x2329, 0x232a],
+  [0x2e80, 0x303e], // radicals, punctuation
+  [0x3041, 0x3247], // kana, bopomofo
+  [0x3250, 0x33ff], // enclosed, squared
+  [0x3400, 0xa4cf], // ideographs, Yi
+  [0xa960, 0xa97c],
+  [0xac00, 0xd7a3], // Hangul syllables
+  [0xf900, 0xfaff],
+  [0xfe10, 0xfe19],
+  [0xfe30, 0xfe6b],
+  [0xff01, 0xff60], // full-width forms
+  [0xffe0, 0xffe6],
+  [0x16fe0, 0x18dff], // Tangut, Khitan
+  [0x1aff0, 0x1b2ff], // kana supplements
+  [0x1f200, 0x1f265],
+  [0x20000, 0x3fffd], // ideographs
+];
+
+// They join the character before, or are not seen. Hangul medials and finals
+// join their initial.
+const UNSEEN = /^[\p{Mn}\p{Me}\p{Cf}\p{Cc}\u1160-\u11ff\ud7b0-\ud7ff]$/u;
+const EMOJI = /^\p{Emoji_Presentation}$/u;
+
+const FIRST_NOT_PLAIN = 0x300;
+
+/** Columns of one character (a code point): 0, 1 or 2. */
+export function widthOfCharacter(character: string): 0 | 1 | 2 {
+  const point = character.codePointAt(0) ?? 0;
+  if (point >= 0x20 && point < 0x7f) return 1;
+  if (point >= 0xa0 && point < FIRST_NOT_PLAIN && point !== 0xad) return 1;
+  if (UNSEEN.test(character)) return 0;
+  if (isWide(point)) return 2;
+  // Regional indicators are one each: two make a flag.
+  const isFlagLetter = point >= 0x1f1e6 && point <= 0x1f1ff;
+  return EMOJI.test(character) && !isFlagLetter ? 2 : 1;
+}
+
+function isWide(point: number): boolean {
+  return WIDE.some(([first, last]) => point >= first && point <= last);
+}
+
+/** Columns of `text`. */
+export function widthOf(text: string): number {
+  let columns = 0;
+  for (const character of text) columns += widthOfCharacter(character);
+  return columns;
+}
+
+/** `text`, or its start and `…`, so that it takes at most `columns`. */
+export function cutEnd(text: string, columns: number): string {
+  if (fits(text, columns)) return text;
+  return columns < 1 ? "" : startOf(text, columns - 1) + "…";
+}
+
+/** `text`, or `…` and its end, so that it takes at most `columns`. */
+export function cutStart(text: string, columns: number): string {
+  if (fits(text, columns)) return text;
+  return columns < 1 ? "" : "…" + endOf(text, columns - 1);
+}
+
+/** So much of the start of `text` as takes at most `columns`. */
+export function startOf(text: string, columns: number): string {
+  let taken = 0;
+  let end = 0;
+  for (const character of text) {
+    taken += widthOfCharacter(character);
+    if (taken > columns) break;
+    end += character.length;
+  }
+  return text.slice(0, end);
+}
+
+/** So much of the end, without marks whose character is left out. */
+function endOf(text: string, columns: number): string {
+  const characters = Array.from(text);
+  let taken = 0;
+  let start = characters.length;
+  for (let at = characters.length - 1; at >= 0; at--) {
+    const width = widthOfCharacter(characters[at]!);
+    taken += width;
+    if (taken > columns) break;
+    if (width > 0) start = at;
+  }
+  return characters.slice(start).join("");
+}
+
+function fits(text: string, columns: number): boolean {
+  // Twice as many columns as code units is the most there can be.
+  return text.length * 2 <= columns || widthOf(text) <= columns;
+}
