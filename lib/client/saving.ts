@@ -10,9 +10,9 @@ import { pieceLength } from "../manifest.ts";
 import {
   Download,
   type DownloadOptions,
-  type DownloadSource,
   type FileFailure,
 } from "../transfer/download.ts";
+import type { DownloadSource } from "../transfer/source.ts";
 import { Deliveries } from "./deliveries.ts";
 import { givenUp } from "./failures.ts";
 import type { Job } from "./jobs.ts";

@@ -10,7 +10,7 @@ import type { ContentGroup } from "../choice.ts";
 import { Failure } from "../errors.ts";
 import { sha256 } from "../hash.ts";
 import { type Manifest, pieceCountOf, pieceLength } from "../manifest.ts";
-import type { DownloadFile, Sink } from "../transfer/download.ts";
+import type { DownloadFile, Sink } from "../transfer/receiving.ts";
 import type { Hasher } from "../transfer/hashing.ts";
 import {
   type Occupant,

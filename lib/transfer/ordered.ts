@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { Sink } from "./download.ts";
+import type { Sink } from "./receiving.ts";
 
 interface Held {
   readonly first: number;

@@ -18,7 +18,7 @@ import { createSha256, sha256 } from "../hash.ts";
 import { type Manifest, pieceLength } from "../manifest.ts";
 import { PARTIAL_SUFFIX } from "../names.ts";
 import { show } from "../text.ts";
-import type { Sink } from "./download.ts";
+import type { Sink } from "./receiving.ts";
 import type { Hasher } from "./hashing.ts";
 import {
   publish,

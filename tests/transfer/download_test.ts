@@ -7,13 +7,14 @@ import { RateLimit } from "../../lib/rate.ts";
 import {
   type Arrived,
   Download,
-  type DownloadFile,
   type DownloadOptions,
-  type DownloadSource,
   type FileFailure,
-  type Sink,
-  type SourceTrouble,
 } from "../../lib/transfer/download.ts";
+import type { DownloadFile, Sink } from "../../lib/transfer/receiving.ts";
+import type {
+  DownloadSource,
+  SourceTrouble,
+} from "../../lib/transfer/source.ts";
 import { PlainHasher } from "../../lib/transfer/hashing.ts";
 import { NodeSession } from "../../lib/transfer/session.ts";
 import type { Lie } from "../_evil_node.ts";

@@ -1,0 +1,189 @@
+/**
+ * One connection to a source: one session after the other, each kept full of
+ * requests for as long as there is something to ask for.
+ *
+ * @module
+ */
+
+import { delay } from "@std/async/delay";
+import type { Path } from "../conn.ts";
+import { isBug } from "../errors.ts";
+import type { Limits } from "../limits.ts";
+import type { Task } from "../plan.ts";
+import type { TaskReceiver } from "./receiving.ts";
+import type { NodeSession } from "./session.ts";
+import type { Source } from "./source.ts";
+
+/** A request, as it is to be made. */
+export interface Request {
+  /** What it is for. */
+  readonly task: Task;
+  /** Content id or version to ask for. */
+  readonly of: string;
+  /** Bytes that it asks for. */
+  readonly bytes: number;
+  /** Where they go. */
+  readonly receiver: TaskReceiver;
+}
+
+/** What a connection works for. */
+export interface Work {
+  /** The numbers. */
+  readonly limits: Limits;
+  /** Aborted when all is over. */
+  readonly signal: AbortSignal;
+  /** Whether there is nothing left to do for anybody. */
+  isOver(): boolean;
+  /** The next request, if there is one now; `onBytes` hears what comes of it. */
+  next(
+    connection: Connection,
+    onBytes: (count: number) => void,
+  ): Request | undefined;
+  /** Resolves when something has changed, or after so many milliseconds. */
+  changed(withinMs?: number): Promise<void>;
+  /** The node refused a request. */
+  refused(connection: Connection, request: Request, text: string): void;
+  /** What has come for a request, by some path, may be verified. */
+  accept(connection: Connection, request: Request, path: Path): Promise<void>;
+  /** Keeps a running part in view. */
+  track(part: Promise<void>): void;
+  /** A session broke off. */
+  brokeOff(connection: Connection, error: unknown): void;
+}
+
+/** What is under way in one session. */
+interface Flight {
+  requests: number;
+  bytes: number;
+  /** Bytes that have come in all. */
+  receivedBytes: number;
+  /** Requests that wait for their answer, or whose answer is being verified. */
+  readonly reading: Set<Promise<void>>;
+  error: unknown;
+}
+
+// What a connection is asked for before anything has come over it.
+const FIRST_WINDOW_BYTES = 1024 * 1024;
+// Between two attempts to reach a source that broke off.
+const RETRY_MS = 500;
+const RETRY_MAX_MS = 2_000;
+const IDLE_LOOK_MS = 250;
+
+/** One connection to a source. */
+export class Connection {
+  /** Its id. */
+  readonly id: string;
+  /** The source. */
+  readonly source: Source;
+  readonly #work: Work;
+  #session: NodeSession | undefined;
+
+  /** Uses `session` first, where there is one. */
+  constructor(
+    id: string,
+    { source, work, session }: {
+      source: Source;
+      work: Work;
+      session: NodeSession | undefined;
+    },
+  ) {
+    this.id = id;
+    this.source = source;
+    this.#work = work;
+    this.#session = session;
+  }
+
+  /** One session after the other, until the source is out or all is done. */
+  async serve(): Promise<void> {
+    const { source } = this;
+    const { signal } = this.#work;
+    while (!this.#isOver) {
+      try {
+        const session = this.#session ??= await source.given.open(signal);
+        source.path = session.path;
+        await this.#keepFull(session);
+      } catch (error) {
+        if (this.#work.isOver()) return;
+        if (isBug(error)) throw error;
+        this.#work.brokeOff(this, error);
+      } finally {
+        await this.#dispose();
+      }
+      if (this.#isOver) return;
+      const waitMs = Math.min(RETRY_MS * source.failureCount, RETRY_MAX_MS);
+      await delay(waitMs, { signal }).catch(() => {});
+    }
+  }
+
+  get #isOver(): boolean {
+    return this.#work.isOver() || this.source.out;
+  }
+
+  async #dispose(): Promise<void> {
+    const session = this.#session;
+    this.#session = undefined;
+    if (session === undefined) return;
+    if (this.#work.isOver()) session.abort(new Error("done"));
+    await session[Symbol.asyncDispose]();
+  }
+
+  /** Keeps a session full of requests until nothing is left for it. */
+  async #keepFull(session: NodeSession): Promise<void> {
+    const flight: Flight = {
+      requests: 0,
+      bytes: 0,
+      receivedBytes: 0,
+      reading: new Set(),
+      error: null,
+    };
+    while (!this.#isOver) {
+      if (flight.error !== null) {
+        // What has come whole before that counts.
+        await Promise.all(flight.reading);
+        throw flight.error;
+      }
+      this.#fill(session, flight);
+      // An idle source looks again now and then: others may have become slow.
+      const isIdle = flight.requests === 0;
+      await this.#work.changed(isIdle ? IDLE_LOOK_MS : undefined);
+    }
+  }
+
+  /** Asks for more, once half of what is under way has come. */
+  #fill(session: NodeSession, flight: Flight): void {
+    const { windowBytes, windowRequestCount } = this.#work.limits;
+    // Small at first: a file is not all for whoever answered first.
+    const window = Math.min(
+      windowBytes,
+      FIRST_WINDOW_BYTES + flight.receivedBytes,
+    );
+    const isLow = flight.requests <= windowRequestCount / 2 &&
+      flight.bytes <= window / 2;
+    if (!isLow) return;
+    while (flight.requests < windowRequestCount && flight.bytes < window) {
+      const request = this.#work.next(this, (count) => {
+        flight.bytes -= count;
+        flight.receivedBytes += count;
+      });
+      if (request === undefined) return;
+      this.#ask(session, flight, request);
+    }
+  }
+
+  /** Makes one request; what comes of it is followed in the background. */
+  #ask(session: NodeSession, flight: Flight, request: Request): void {
+    const { task: { first, count }, of, bytes, receiver } = request;
+    flight.requests++;
+    flight.bytes += bytes;
+    const reading = session.read({ of, first, count }, receiver).then(
+      (refused) => refused && this.#work.refused(this, request, refused.text),
+      (error) => flight.error ??= error,
+    ).then(() => {
+      flight.requests--;
+      flight.bytes -= bytes - receiver.receivedBytes;
+      return this.#work.accept(this, request, session.path);
+    });
+    flight.reading.add(reading);
+    this.#work.track(reading.finally(() => flight.reading.delete(reading)));
+  }
+}

@@ -1,0 +1,193 @@
+/**
+ * A file that is being received: where its pieces go, what they must hash to,
+ * and how those of one request are put together.
+ *
+ * @module
+ */
+
+import { delay } from "@std/async/delay";
+import { ProtocolError } from "../errors.ts";
+import { HASH_BYTES } from "../hash.ts";
+import { Manifest, pieceBytesOf, pieceCountOf } from "../manifest.ts";
+import type { Task } from "../plan.ts";
+import type { RateLimit } from "../rate.ts";
+import { show } from "../text.ts";
+import type { PieceReceiver } from "./answers.ts";
+import type { SlabPool } from "./slabs.ts";
+
+/** Where the pieces of one file go. */
+export interface Sink {
+  /**
+   * Takes whole pieces in a row, verified, from piece `first` on. The bytes may
+   * be used until it resolves.
+   */
+  write(first: number, bytes: Uint8Array<ArrayBuffer>): Promise<void>;
+  /** All pieces have been written. */
+  finish(): Promise<void>;
+  /** Nothing more will come: `write` must not wait for it. */
+  abandon?(): void;
+}
+
+/** A file to be received. */
+export interface DownloadFile {
+  /** Its name, for events. */
+  readonly name: string;
+  /** Bytes. */
+  readonly size: number;
+  /** The content it must have, where that is known. */
+  readonly content?: string | undefined;
+  /** The hashes of its pieces, where it has more than one and they are known. */
+  readonly manifest?: Manifest | undefined;
+  /** What to ask each source for, by node id: a content id or a version. */
+  readonly sources: Map<string, string>;
+  /** Pieces that are there already. */
+  readonly have?: readonly number[];
+  /** Whether the sink takes pieces in order. */
+  readonly inOrder?: boolean;
+  /** Where the pieces go. */
+  readonly sink: Sink;
+}
+
+/** What is known of a file while it is being received. */
+export class IncomingFile {
+  /** What was asked for. */
+  readonly given: DownloadFile;
+  /** Bytes of a piece. */
+  readonly pieceBytes: number;
+  /** How many there are. */
+  readonly pieceCount: number;
+  /** Whether a node has sent something else than it vouched for. */
+  lied = false;
+  /** Writes under way. */
+  writing = 0;
+  /** Whether it is complete, or has been given up. */
+  ended = false;
+  /** Hashes as they were found. */
+  readonly #found: Uint8Array;
+
+  /** Nothing has come yet. */
+  constructor(given: DownloadFile) {
+    this.given = given;
+    this.pieceBytes = pieceBytesOf(given.size);
+    this.pieceCount = pieceCountOf(given.size);
+    const isKnown = given.manifest !== undefined;
+    this.#found = new Uint8Array(isKnown ? 0 : this.pieceCount * HASH_BYTES);
+  }
+
+  /** Hashes of all pieces where they are known, else of those that have come. */
+  get hashes(): Uint8Array {
+    return this.given.manifest?.hashes ?? this.#found;
+  }
+
+  /** Bytes of the pieces of a task. */
+  bytesOf({ first, count }: Task): number {
+    const start = first * this.pieceBytes;
+    return Math.min(count * this.pieceBytes, this.given.size - start);
+  }
+
+  /** How many hashes, from that of piece `first` on, are what they must be. */
+  countRight(
+    first: number,
+    hashes: readonly Uint8Array[],
+    claimed: readonly string[],
+  ): number {
+    const { manifest, content, size } = this.given;
+    for (const [at, hash] of hashes.entries()) {
+      const isRight = manifest !== undefined
+        ? manifest.has(first + at, hash)
+        : content !== undefined
+        ? new Manifest(size, hash).contentId === content
+        : hash.toHex() === claimed[at];
+      if (!isRight) return at;
+      if (manifest === undefined) {
+        this.#found.set(hash, (first + at) * HASH_BYTES);
+      }
+    }
+    return hashes.length;
+  }
+}
+
+/** Options of {@linkcode TaskReceiver}. */
+export interface TaskReceiverOptions {
+  /** Where room comes from. */
+  readonly slabs: SlabPool;
+  /** Holds receiving to a rate. */
+  readonly rate: RateLimit | undefined;
+  /** Ends waiting for it. */
+  readonly signal: AbortSignal;
+  /** Hears of bytes as they come. */
+  readonly onBytes: (count: number) => void;
+}
+
+/** Takes the pieces of one task into one slab. */
+export class TaskReceiver implements PieceReceiver {
+  readonly #file: IncomingFile;
+  readonly #task: Task;
+  readonly #options: TaskReceiverOptions;
+  #slab: Uint8Array<ArrayBuffer> | undefined;
+  /** Hashes of the pieces that are whole, as the node gave them. */
+  readonly claimed: string[] = [];
+  /** Bytes that have come. */
+  receivedBytes = 0;
+
+  /** Nothing has come yet. */
+  constructor(
+    file: IncomingFile,
+    task: Task,
+    options: TaskReceiverOptions,
+  ) {
+    this.#file = file;
+    this.#task = task;
+    this.#options = options;
+  }
+
+  /** End of the piece that is being filled, in bytes of the slab. */
+  get #pieceEnd(): number {
+    const count = this.claimed.length + 1;
+    return this.#file.bytesOf({ ...this.#task, count });
+  }
+
+  async target(length: number): Promise<Uint8Array> {
+    const { slabs, rate, signal } = this.#options;
+    const room = this.#pieceEnd - this.receivedBytes;
+    if (room === 0) throw tooMany(this.#file.given.name);
+    this.#slab ??= await slabs.acquire(this.#file.bytesOf(this.#task));
+    const most = Math.min(length, room, rate?.stepBytes ?? Infinity);
+    const waitMs = rate?.reserve(most, performance.now()) ?? 0;
+    if (waitMs > 0) await delay(waitMs, { signal });
+    return this.#slab.subarray(this.receivedBytes, this.receivedBytes + most);
+  }
+
+  filled(length: number): void {
+    this.receivedBytes += length;
+    this.#options.onBytes(length);
+  }
+
+  piece(_index: number, sha256: string): void {
+    if (this.receivedBytes !== this.#pieceEnd) {
+      throw new ProtocolError(
+        "corrupt_piece",
+        `a piece must have ${this.#pieceEnd} bytes, found ${this.receivedBytes}`,
+      );
+    }
+    this.claimed.push(sha256);
+  }
+
+  /** The slab, to be released by who takes it; nothing where nothing is whole. */
+  take(): Uint8Array<ArrayBuffer> | undefined {
+    const slab = this.#slab;
+    this.#slab = undefined;
+    if (slab !== undefined && this.claimed.length === 0) {
+      this.#options.slabs.release(slab);
+      return undefined;
+    }
+    return slab;
+  }
+}
+
+function tooMany(name: string): ProtocolError {
+  return new ProtocolError(
+    "corrupt_piece",
+    `more bytes of ${show(name)} than a piece has`,
+  );
+}
