@@ -10,6 +10,9 @@
  * @module
  */
 
+import { Pace } from "./pace.ts";
+import { Pieces } from "./pieces.ts";
+
 /** What one source is asked for: pieces of one file in a row. */
 export interface Task {
   /** Index of the file in the plan. */
@@ -52,17 +55,11 @@ export interface PlannedFile {
   readonly lookahead?: number;
 }
 
-const MISSING = 0, ASKED = 1, DONE = 2;
-
 interface FileState {
   readonly index: number;
   readonly planned: PlannedFile;
   readonly holders: Set<string>;
-  readonly state: Uint8Array;
-  /** Nothing before this piece is missing. */
-  front: number;
-  left: number;
-  consumed: number;
+  readonly pieces: Pieces;
   phase: "waiting" | "open" | "ended";
 }
 
@@ -75,23 +72,8 @@ interface AskedPiece {
 interface SourceState {
   readonly holder: string;
   readonly asked: Map<number, AskedPiece>;
+  readonly pace: Pace;
   out: boolean;
-  /** Bytes it has delivered in all. */
-  bytes: number;
-  /** Bytes and milliseconds of late: what is a second old counts a third. */
-  lateBytes: number;
-  lateMs: number;
-  lastAt: number;
-}
-
-// What fewer bytes tell of a source's rate is chance.
-const MEASURED_BYTES = 64 * 1024;
-
-/** Bytes a millisecond; 0 where it is not known, for pieces of that size. */
-function rateOf(source: SourceState, pieceBytes: number): number {
-  const { bytes, lateBytes, lateMs } = source;
-  const isMeasured = bytes > 0 && bytes >= Math.min(MEASURED_BYTES, pieceBytes);
-  return isMeasured ? lateBytes / lateMs : 0;
 }
 
 // A file has at most 65,536 pieces, so this numbers all of them.
@@ -118,20 +100,17 @@ export class Plan {
 
   /** Adds a file; returns its index. */
   addFile(planned: PlannedFile): number {
-    const state = new Uint8Array(planned.pieceCount);
-    for (const piece of planned.have ?? []) state[piece] = DONE;
-    const left = state.reduce((sum, one) => one === DONE ? sum : sum + 1, 0);
+    const { pieceCount: count, have, lookahead } = planned;
+    const pieces = new Pieces({ count, have, lookahead });
+    const isThere = pieces.left === 0;
     this.#files.push({
       index: this.#files.length,
       planned,
       holders: new Set(planned.holders),
-      state,
-      front: 0,
-      left,
-      consumed: startOf(state),
-      phase: left === 0 ? "ended" : "waiting",
+      pieces,
+      phase: isThere ? "ended" : "waiting",
     });
-    if (left === 0) this.#endedCount++;
+    if (isThere) this.#endedCount++;
     return this.#files.length - 1;
   }
 
@@ -144,11 +123,8 @@ export class Plan {
     this.#sources.set(id, {
       holder,
       asked: new Map(),
+      pace: new Pace(now),
       out: false,
-      bytes: 0,
-      lateBytes: 0,
-      lateMs: 0,
-      lastAt: now,
     });
   }
 
@@ -164,12 +140,12 @@ export class Plan {
 
   /** Whether a file has all its pieces. */
   isComplete(file: number): boolean {
-    return this.#files[file]?.left === 0;
+    return this.#files[file]?.pieces.left === 0;
   }
 
   /** Pieces of a file that are still missing. */
   missingCount(file: number): number {
-    return this.#files[file]?.left ?? 0;
+    return this.#files[file]?.pieces.left ?? 0;
   }
 
   /** Pieces a source has been asked for and has not delivered. */
@@ -185,7 +161,7 @@ export class Plan {
   /** Bytes a second that a source has delivered lately. */
   rateOf(source: string): number {
     const state = this.#sources.get(source);
-    return state === undefined ? 0 : rateOf(state, 0) * 1000;
+    return state === undefined ? 0 : state.pace.rateFor(0) * 1000;
   }
 
   /**
@@ -203,9 +179,9 @@ export class Plan {
       file.phase = "open";
       this.#open.add(task.file);
     }
-    if (state.asked.size === 0) state.lastAt = now; // it was idle until now
+    if (state.asked.size === 0) state.pace.begin(now); // it was idle until now
     for (let piece = task.first; piece < task.first + task.count; piece++) {
-      file.state[piece] = ASKED;
+      file.pieces.ask(piece);
       const asked = { file: task.file, piece, askedAt: now };
       state.asked.set(keyOf(task.file, piece), asked);
     }
@@ -236,7 +212,8 @@ export class Plan {
   #missingOf(index: number, holder: string): Task | undefined {
     const file = this.#files[index]!;
     if (file.phase === "ended" || !file.holders.has(holder)) return undefined;
-    return firstRun(index, file);
+    const run = file.pieces.firstMissing(file.planned.taskPieces);
+    return run && { file: index, ...run };
   }
 
   /**
@@ -251,7 +228,7 @@ export class Plan {
       const last = this.#takeable(thief.holder, victim);
       if (last === undefined) continue;
       const { pieceBytes } = this.#files[last.file]!.planned;
-      const rate = rateOf(thief, pieceBytes);
+      const rate = thief.pace.rateFor(pieceBytes);
       const thiefMs = rate > 0 ? pieceBytes / rate : 0;
       const gainMs = this.#remainingMs(victim, now) - thiefMs;
       if (gainMs >= this.#options.takeOverMs && gainMs > (best?.gainMs ?? 0)) {
@@ -272,9 +249,7 @@ export class Plan {
       ({ pieceBytes } = this.#files[file]!.planned);
       bytes += pieceBytes;
     }
-    const silentMs = now - source.lastAt;
-    const rate = rateOf(source, pieceBytes);
-    return rate > 0 ? Math.max(bytes / rate, silentMs) : silentMs;
+    return source.pace.msFor(bytes, pieceBytes, now);
   }
 
   /**
@@ -286,7 +261,7 @@ export class Plan {
     for (const asked of victim.asked.values()) {
       const file = this.#files[asked.file]!;
       const isWanted = file.phase === "open" &&
-        file.state[asked.piece] === ASKED;
+        file.pieces.isAsked(asked.piece);
       if (!isWanted || !file.holders.has(thief)) continue;
       if (this.#askedElsewhere(asked, victim)) continue;
       if (file.planned.lookahead !== undefined) return asked;
@@ -305,14 +280,7 @@ export class Plan {
 
   /** Notes bytes that arrived, for the rate of their source. */
   noteBytes(source: string, bytes: number, now: number): void {
-    const state = this.#sources.get(source);
-    if (state === undefined) return;
-    const ms = Math.max(now - state.lastAt, 0.01);
-    state.lastAt = now;
-    state.bytes += bytes;
-    const kept = Math.exp(-ms / 1000);
-    state.lateBytes = kept * state.lateBytes + bytes;
-    state.lateMs = kept * state.lateMs + ms;
+    this.#sources.get(source)?.pace.note(bytes, now);
   }
 
   /** Notes that a piece has arrived and is right. */
@@ -321,18 +289,16 @@ export class Plan {
     const asked = this.#sources.get(source)?.asked.delete(key) ?? false;
     const state = this.#files[file];
     if (!asked || state === undefined) return "unasked";
-    if (state.state[piece] === DONE || state.phase === "ended") {
+    if (state.phase === "ended" || !state.pieces.arrive(piece)) {
       return "duplicate";
     }
-    state.state[piece] = DONE;
-    if (--state.left === 0) this.#end(state);
+    if (state.pieces.left === 0) this.#end(state);
     return "wanted";
   }
 
   /** Notes that a file consumed in order has been consumed up to `piece`. */
   consumed(file: number, piece: number): void {
-    const state = this.#files[file];
-    if (state !== undefined) state.consumed = piece;
+    this.#files[file]?.pieces.consume(piece);
   }
 
   /**
@@ -362,14 +328,13 @@ export class Plan {
     { from, isFailure }: { from: SourceState; isFailure: boolean },
   ): boolean {
     const file = this.#files[asked.file]!;
-    if (file.state[asked.piece] !== ASKED || file.phase === "ended") {
+    if (!file.pieces.isAsked(asked.piece) || file.phase === "ended") {
       return false;
     }
     const failures = (this.#pieceFailures.get(key) ?? 0) + Number(isFailure);
     if (isFailure) this.#pieceFailures.set(key, failures);
     if (this.#askedElsewhere(asked, from)) return false;
-    file.state[asked.piece] = MISSING;
-    file.front = Math.min(file.front, asked.piece);
+    file.pieces.giveBack(asked.piece);
     this.#firstOpen = Math.min(this.#firstOpen, asked.file);
     if (failures < this.#options.pieceFailureCount) return false;
     this.#end(file);
@@ -414,31 +379,7 @@ export class Plan {
   }
 }
 
-/** How many pieces are there from the first on. */
-function startOf(state: Uint8Array): number {
-  const missing = state.indexOf(MISSING);
-  return missing < 0 ? state.length : missing;
-}
-
 function includes(task: Task, { file, piece }: AskedPiece): boolean {
   return file === task.file && piece >= task.first &&
     piece < task.first + task.count;
-}
-
-function firstRun(index: number, file: FileState): Task | undefined {
-  const { state, planned } = file;
-  while (file.front < state.length && state[file.front] !== MISSING) {
-    file.front++;
-  }
-  const end = Math.min(
-    state.length,
-    planned.lookahead === undefined
-      ? Infinity
-      : file.consumed + planned.lookahead,
-  );
-  if (file.front >= end) return undefined;
-  const most = Math.min(end, file.front + planned.taskPieces);
-  let last = file.front + 1;
-  while (last < most && state[last] === MISSING) last++;
-  return { file: index, first: file.front, count: last - file.front };
 }

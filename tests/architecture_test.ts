@@ -110,6 +110,8 @@ const PURE = [
   "refusals",
   "registry",
   "plan",
+  "pace",
+  "pieces",
   "rate",
   "choice",
   "glob",

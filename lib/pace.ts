@@ -1,0 +1,53 @@
+/**
+ * How fast one source delivers of late. Pure: time is an argument, in
+ * milliseconds.
+ *
+ * @module
+ */
+
+// What fewer bytes tell of a source's rate is chance.
+const MEASURED_BYTES = 64 * 1024;
+
+/** Measures one source. */
+export class Pace {
+  /** Bytes it has delivered in all. */
+  #bytes = 0;
+  /** Bytes and milliseconds of late: what is a second old counts a third. */
+  #lateBytes = 0;
+  #lateMs = 0;
+  #lastAt: number;
+
+  /** Begins at `now`. */
+  constructor(now: number) {
+    this.#lastAt = now;
+  }
+
+  /** It was idle, and has work from `now` on. */
+  begin(now: number): void {
+    this.#lastAt = now;
+  }
+
+  /** Bytes have come. */
+  note(bytes: number, now: number): void {
+    const ms = Math.max(now - this.#lastAt, 0.01);
+    this.#lastAt = now;
+    this.#bytes += bytes;
+    const kept = Math.exp(-ms / 1000);
+    this.#lateBytes = kept * this.#lateBytes + bytes;
+    this.#lateMs = kept * this.#lateMs + ms;
+  }
+
+  /** Bytes a millisecond; 0 where it is not known, for pieces of that size. */
+  rateFor(pieceBytes: number): number {
+    const isMeasured = this.#bytes > 0 &&
+      this.#bytes >= Math.min(MEASURED_BYTES, pieceBytes);
+    return isMeasured ? this.#lateBytes / this.#lateMs : 0;
+  }
+
+  /** Milliseconds it will take for `bytes`, in pieces of that size. */
+  msFor(bytes: number, pieceBytes: number, now: number): number {
+    const silentMs = now - this.#lastAt;
+    const rate = this.rateFor(pieceBytes);
+    return rate > 0 ? Math.max(bytes / rate, silentMs) : silentMs;
+  }
+}

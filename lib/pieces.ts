@@ -1,0 +1,90 @@
+/**
+ * Which pieces of one file are missing, asked for, or there. Pure.
+ *
+ * @module
+ */
+
+const MISSING = 0, ASKED = 1, DONE = 2;
+
+/** Options of {@linkcode Pieces}. */
+export interface PiecesOptions {
+  /** Number of pieces. */
+  readonly count: number;
+  /** Those that are there already. */
+  readonly have?: Iterable<number> | undefined;
+  /**
+   * Pieces that may be asked for beyond the last that has been consumed, for a
+   * file that is consumed in order.
+   */
+  readonly lookahead?: number | undefined;
+}
+
+/** The pieces of one file. */
+export class Pieces {
+  readonly #states: Uint8Array;
+  readonly #lookahead: number;
+  /** Nothing before this piece is missing. */
+  #front = 0;
+  #left: number;
+  #consumed: number;
+
+  /** All are missing but those that are there. */
+  constructor({ count, have = [], lookahead = Infinity }: PiecesOptions) {
+    const states = new Uint8Array(count);
+    for (const piece of have) states[piece] = DONE;
+    const missing = states.indexOf(MISSING);
+    this.#states = states;
+    this.#lookahead = lookahead;
+    this.#left = states.reduce((sum, one) => one === DONE ? sum : sum + 1, 0);
+    this.#consumed = missing < 0 ? count : missing;
+  }
+
+  /** Pieces that are not there yet. */
+  get left(): number {
+    return this.#left;
+  }
+
+  /** Whether a piece is asked for, and not there. */
+  isAsked(piece: number): boolean {
+    return this.#states[piece] === ASKED;
+  }
+
+  /** Notes that a piece is asked for. */
+  ask(piece: number): void {
+    this.#states[piece] = ASKED;
+  }
+
+  /** Notes that a piece is there; whether it was not before. */
+  arrive(piece: number): boolean {
+    if (this.#states[piece] === DONE) return false;
+    this.#states[piece] = DONE;
+    this.#left--;
+    return true;
+  }
+
+  /** Notes that a piece is missing again. */
+  giveBack(piece: number): void {
+    this.#states[piece] = MISSING;
+    this.#front = Math.min(this.#front, piece);
+  }
+
+  /** Notes that all before `piece` have been consumed. */
+  consume(piece: number): void {
+    this.#consumed = piece;
+  }
+
+  /** The first missing pieces in a row, `most` at most, that may be asked for. */
+  firstMissing(most: number): { first: number; count: number } | undefined {
+    const states = this.#states;
+    while (this.#front < states.length && states[this.#front] !== MISSING) {
+      this.#front++;
+    }
+    const first = this.#front;
+    const end = Math.min(states.length, this.#consumed + this.#lookahead);
+    if (first >= end) return undefined;
+    const stop = Math.min(end, first + most);
+    let last = first + 1;
+    while (last < stop && states[last] === MISSING) last++;
+    return { first, count: last - first };
+  }
+}
