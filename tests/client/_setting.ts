@@ -3,12 +3,22 @@
  * lie about them.
  */
 
+import { delay } from "@std/async/delay";
 import { join } from "@std/path";
 import type { Channel } from "../../lib/channel.ts";
 import type { Identity } from "../../lib/identity.ts";
 import { type EvilNode, startEvilNode } from "../_evil_node.ts";
-import { type DescribedBytes, type Dishonesty, honestBut } from "../_lies.ts";
-import { IDENTITIES, type TestRelay } from "../_network.ts";
+import {
+  describeBytes,
+  type DescribedBytes,
+  type Dishonesty,
+  hangsUp,
+  honestBut,
+  type SendPiece,
+  sendsOnly,
+  sendWrongBytes,
+} from "../_lies.ts";
+import { IDENTITIES, startNode, type TestRelay } from "../_network.ts";
 import { randomBytes, seededRandom } from "../_random.ts";
 import type { ClientLog } from "./_outcomes.ts";
 
@@ -40,7 +50,7 @@ export const SIX: Readonly<Record<string, Uint8Array>> = Object.fromEntries(
 export const PARTIAL = ".f.p2p-part";
 
 /** A timer that ends after that of a grace of 1 ms which began before it. */
-export const LATE_MS = 20;
+const LATE_MS = 20;
 
 /** One failure is enough: what comes after it is what is looked at. */
 export const ONE_FAILURE = { sourceFailureCount: 1 };
@@ -67,6 +77,87 @@ export async function sayHas(
 ): Promise<void> {
   const { name: _, ...found } = listed;
   await channel.send({ kind: "found", request, ...found, sha256 });
+}
+
+/** Two nodes with the same files, each at a rate that makes sharing worth it. */
+export async function alphaAndBeta(
+  relay: TestRelay,
+  files: Readonly<Record<string, Uint8Array>>,
+) {
+  // A second for one of them alone, of LARGE.
+  const start = (name: string) =>
+    startNode(relay, files, { name, limitRate: 8 * MIB });
+  const stack = new AsyncDisposableStack();
+  return {
+    alpha: stack.use(await start("alpha")),
+    beta: stack.use(await start("beta")),
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  };
+}
+
+/** Ways in which a node breaks off, and what is told of it. */
+export const BREAKS = [
+  ["hangs up", hangsUp, "broke_off"],
+  ["sends wrong bytes", sendWrongBytes, "lied"],
+] as const;
+
+/** A node called "mallory" that breaks off in the middle of "f". */
+export function breaksOff(
+  relay: TestRelay,
+  piece: SendPiece,
+): Promise<EvilNode> {
+  return evil(relay, { "f": LARGE }, { piece: sendsOnly(TASK + 1, piece) });
+}
+
+export const OLD = new TextEncoder().encode("old content");
+export const NEW = new TextEncoder().encode("the new content");
+
+/** Three nodes: two have the old content of "f", "beta" a newer. */
+export async function divided(relay: TestRelay) {
+  const stack = new AsyncDisposableStack();
+  const start = async (name: string, content: Uint8Array, day: number) => {
+    const node = stack.use(await startNode(relay, { "f": content }, { name }));
+    const at = new Date(2020, 1, day);
+    await Deno.utime(join(node.directory, "f"), at, at);
+    return node;
+  };
+  return {
+    alpha: await start("alpha", OLD, 1),
+    beta: await start("beta", NEW, 3),
+    gamma: await start("gamma", OLD, 2),
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  };
+}
+
+/** A node that has "f", and gives it another SHA-256 than it has. */
+export function claims(
+  relay: TestRelay,
+  bytes: Uint8Array,
+  sha256: string,
+): Promise<EvilNode> {
+  const described = { ...describeBytes("f", bytes), sha256 };
+  return evil(relay, { "f": bytes }, {
+    find: (channel, message) => sayHas(channel, message, described),
+  });
+}
+
+/**
+ * A node that says that it has "f" once another has said so, and the grace of
+ * 1 ms that began with that has ended.
+ */
+export function answersLate(
+  relay: TestRelay,
+  bytes: Uint8Array,
+  log: ClientLog,
+): Promise<EvilNode> {
+  const described = describeBytes("f", bytes);
+  return evil(relay, { "f": bytes }, {
+    find: async (channel, message) => {
+      await log.until("node_answered", ({ answer }) => answer.kind === "found");
+      await delay(LATE_MS);
+      await sayHas(channel, message, described);
+    },
+  });
 }
 
 /** A file that was saved. */

@@ -3,7 +3,6 @@
  */
 
 import { assertEquals, assertRejects } from "@std/assert";
-import { delay } from "@std/async/delay";
 import { join } from "@std/path";
 import type { Channel } from "../../lib/channel.ts";
 import { fetchFile } from "../../lib/client/fetch.ts";
@@ -29,11 +28,18 @@ import {
   pinned,
 } from "./_outcomes.ts";
 import {
+  alphaAndBeta,
+  answersLate,
+  BREAKS,
+  breaksOff,
+  claims,
+  divided,
   evil,
   LARGE,
-  LATE_MS,
   MIB,
   MIDDLE,
+  NEW,
+  OLD,
   ONE_FAILURE,
   PIECE,
   sayHas,
@@ -45,17 +51,7 @@ import {
 
 Deno.test("fetchFile gives out in order what comes from two nodes", async () => {
   await using relay = await startRelay();
-  // A second for one of them alone: that is worth sharing.
-  const options = { limitRate: 8 * MIB };
-  const files = { "f": LARGE };
-  await using _alpha = await startNode(relay, files, {
-    ...options,
-    name: "alpha",
-  });
-  await using _beta = await startNode(relay, files, {
-    ...options,
-    name: "beta",
-  });
+  await using _nodes = await alphaAndBeta(relay, { "f": LARGE });
   const { content, log } = await fetch(relay, "f");
   assertBytes(content, LARGE);
   const from = log.bytesFrom("f");
@@ -106,17 +102,10 @@ Deno.test("fetchFile gives out the first bytes before the last are asked for", a
   assertEquals(lastAsked(), 127);
 });
 
-for (
-  const [what, piece, kind] of [
-    ["hangs up", hangsUp, "broke_off"],
-    ["sends wrong bytes", sendWrongBytes, "lied"],
-  ] as const
-) {
+for (const [what, piece, kind] of BREAKS) {
   Deno.test(`fetchFile goes on with the other node when one ${what} in the middle, and names it`, async () => {
     await using relay = await startRelay();
-    await using _evil = await evil(relay, { "f": LARGE }, {
-      piece: sendsOnly(TASK + 1, piece),
-    });
+    await using _evil = await breaksOff(relay, piece);
     await using _good = await startNode(relay, { "f": LARGE }, STEADY);
     const { content, log } = await fetch(relay, "f", {
       limits: { ...ONE_FAILURE, ...SHARED },
@@ -210,17 +199,11 @@ Deno.test("fetchFile waits for a node with the SHA-256 that is asked for, though
   await using relay = await startRelay();
   const log = new ClientLog();
   await using _other = await startNode(relay, { "f": "another content" });
-  const wanted = describeBytes("f", MIDDLE);
-  await using _late = await evil(relay, { "f": MIDDLE }, {
-    find: async (channel, message) => {
-      await log.until("node_answered", ({ answer }) => answer.kind === "found");
-      await delay(LATE_MS);
-      await sayHas(channel, message, wanted);
-    },
-  });
+  const { sha256 } = describeBytes("f", MIDDLE);
+  await using _late = await answersLate(relay, MIDDLE, log);
   const { content, kind } = await within(
     fetch(relay, "f", {
-      sha256: wanted.sha256,
+      sha256,
       limits: { askingGraceMs: 1 },
       onEvent: log.onEvent,
     }),
@@ -229,9 +212,6 @@ Deno.test("fetchFile waits for a node with the SHA-256 that is asked for, though
   assertEquals(kind, null);
   assertBytes(content, MIDDLE);
 });
-
-const OLD = new TextEncoder().encode("old content");
-const NEW = new TextEncoder().encode("the new content");
 
 for (
   const [what, options, wanted] of [
@@ -247,19 +227,7 @@ for (
 ) {
   Deno.test(`fetchFile takes ${what} where contents differ`, async () => {
     await using relay = await startRelay();
-    await using stack = new AsyncDisposableStack();
-    for (
-      const [name, content, day] of [["alpha", OLD, 1], ["beta", NEW, 3], [
-        "gamma",
-        OLD,
-        2,
-      ]] as const
-    ) {
-      const files = { "f": content };
-      const node = stack.use(await startNode(relay, files, { name }));
-      const at = new Date(2020, 1, day);
-      await Deno.utime(join(node.directory, "f"), at, at);
-    }
+    await using _nodes = await divided(relay);
     const { content, log } = await fetch(relay, "f", options);
     assertBytes(content, wanted);
     const [received] = log.of("file_received");
@@ -318,14 +286,8 @@ for (
 ) {
   Deno.test(`fetchFile does not believe a node that gives another SHA-256 to a file that is ${size}`, async () => {
     await using relay = await startRelay();
-    const other = describeBytes("f", bytes);
     const { sha256 } = describeBytes("f", new Uint8Array(7));
-    await using _evil = await evil(relay, { "f": bytes }, {
-      find: (channel, { request }) => {
-        const { name: _, ...found } = other.listed;
-        return channel.send({ kind: "found", request, ...found, sha256 });
-      },
-    });
+    await using _evil = await claims(relay, bytes, sha256);
     let parts = 0;
     const { content, kind } = await fetch(relay, "f", {
       sha256,

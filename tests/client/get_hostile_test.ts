@@ -25,6 +25,7 @@ import {
   get,
 } from "./_outcomes.ts";
 import {
+  claims,
   evil,
   MIB,
   MIDDLE,
@@ -80,20 +81,10 @@ for (
 ) {
   Deno.test(`getFiles does not believe a node that gives another SHA-256 to a ${size} file`, async () => {
     await using relay = await startRelay();
-    const wanted = describeBytes(
-      "f",
-      randomBytes(bytes.length, seededRandom(9)),
-    );
-    const other = describeBytes("f", bytes);
-    await using _evil = await evil(relay, { "f": bytes }, {
-      find: (channel, { request }) => {
-        const { name: _, ...found } = other.listed;
-        const { sha256 } = wanted;
-        return channel.send({ kind: "found", request, ...found, sha256 });
-      },
-    });
+    const random = randomBytes(bytes.length, seededRandom(9));
+    const { sha256 } = describeBytes("f", random);
+    await using _evil = await claims(relay, bytes, sha256);
     await using folder = await tempShare();
-    const { sha256 } = wanted;
     const { saved, failed, error } = await get(relay, folder.path, ["f"], {
       sha256,
     });

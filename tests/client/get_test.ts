@@ -3,21 +3,13 @@
  */
 
 import { assertEquals, assertInstanceOf } from "@std/assert";
-import { delay } from "@std/async/delay";
 import { join } from "@std/path";
 import { getFiles, type Selection } from "../../lib/client/get.ts";
 import { Failure } from "../../lib/errors.ts";
 import { sayRefused, saysNothing } from "../_evil_node.ts";
 import { within } from "../_event_log.ts";
-import {
-  describeBytes,
-  hangsUp,
-  sendsOnly,
-  sendTruly,
-  sendWrongBytes,
-  stalls,
-} from "../_lies.ts";
-import { startNode, startRelay, type TestRelay } from "../_network.ts";
+import { describeBytes, sendTruly, stalls } from "../_lies.ts";
+import { startNode, startRelay } from "../_network.ts";
 import { randomBytes, seededRandom } from "../_random.ts";
 import { tempShare } from "../_temp_share.ts";
 import {
@@ -30,11 +22,17 @@ import {
   pinned,
 } from "./_outcomes.ts";
 import {
+  alphaAndBeta,
+  answersLate,
+  BREAKS,
+  breaksOff,
+  divided,
   evil,
   LARGE,
-  LATE_MS,
   MIB,
   MIDDLE,
+  NEW,
+  OLD,
   ONE_FAILURE,
   PIECE,
   read,
@@ -42,22 +40,12 @@ import {
   SHARED,
   SIX,
   STEADY,
-  TASK,
   TRUDY,
 } from "./_setting.ts";
 
 Deno.test("getFiles takes the pieces of one file from two nodes, and both deliver some", async () => {
   await using relay = await startRelay();
-  // A second for one of them alone: that is worth sharing.
-  const options = { limitRate: 8 * MIB };
-  await using alpha = await startNode(relay, { "f": LARGE }, {
-    ...options,
-    name: "alpha",
-  });
-  await using beta = await startNode(relay, { "f": LARGE }, {
-    ...options,
-    name: "beta",
-  });
+  await using nodes = await alphaAndBeta(relay, { "f": LARGE });
   await using folder = await tempShare();
   const { saved, log } = await get(relay, folder.path, ["f"]);
   assertEquals(saved, { "f": join(folder.path, "f") });
@@ -71,20 +59,13 @@ Deno.test("getFiles takes the pieces of one file from two nodes, and both delive
     [last?.received, last?.total, last?.files, last?.fileCount],
     [LARGE.length, LARGE.length, 1, 1],
   );
-  for (const node of [alpha, beta]) await node.log.until("served");
+  for (const node of [nodes.alpha, nodes.beta]) await node.log.until("served");
 });
 
-for (
-  const [what, piece, kind] of [
-    ["hangs up", hangsUp, "broke_off"],
-    ["sends wrong bytes", sendWrongBytes, "lied"],
-  ] as const
-) {
+for (const [what, piece, kind] of BREAKS) {
   Deno.test(`getFiles goes on with the other node when one ${what} in the middle, and names it`, async () => {
     await using relay = await startRelay();
-    await using _evil = await evil(relay, { "f": LARGE }, {
-      piece: sendsOnly(TASK + 1, piece),
-    });
+    await using _evil = await breaksOff(relay, piece);
     await using _good = await startNode(relay, { "f": LARGE }, {
       ...STEADY,
       name: "good",
@@ -104,9 +85,7 @@ for (
 
 Deno.test("getFiles does not wait for a slow node with the last pieces", async () => {
   await using relay = await startRelay();
-  await using _slow = await evil(relay, { "f": LARGE }, {
-    piece: sendsOnly(TASK + 1, stalls),
-  });
+  await using _slow = await breaksOff(relay, stalls);
   await using _quick = await startNode(relay, { "f": LARGE }, {
     ...STEADY,
     name: "quick",
@@ -127,18 +106,12 @@ Deno.test("getFiles waits for a node with the SHA-256 that is asked for, though 
   await using relay = await startRelay();
   const log = new ClientLog();
   await using _other = await startNode(relay, { "f": "another content" });
-  const wanted = describeBytes("f", MIDDLE);
-  await using _late = await evil(relay, { "f": MIDDLE }, {
-    find: async (channel, message) => {
-      await log.until("node_answered", ({ answer }) => answer.kind === "found");
-      await delay(LATE_MS);
-      await sayHas(channel, message, wanted);
-    },
-  });
+  const { sha256 } = describeBytes("f", MIDDLE);
+  await using _late = await answersLate(relay, MIDDLE, log);
   await using folder = await tempShare();
   const { failed } = await within(
     get(relay, folder.path, ["f"], {
-      sha256: wanted.sha256,
+      sha256,
       limits: { askingGraceMs: 1 },
       log,
     }),
@@ -215,26 +188,6 @@ Deno.test("getFiles asks a node that does not answer no more than one thing, and
   assertEquals(silent.asked.length, 1);
 });
 
-const OLD = "old content";
-const NEW = "the new content";
-
-/** Three nodes: two have the old content, one a newer. */
-async function divided(relay: TestRelay) {
-  const stack = new AsyncDisposableStack();
-  const start = async (name: string, content: string, day: number) => {
-    const node = stack.use(await startNode(relay, { "f": content }, { name }));
-    const at = new Date(2020, 1, day);
-    await Deno.utime(join(node.directory, "f"), at, at);
-    return node;
-  };
-  return {
-    alpha: await start("alpha", OLD, 1),
-    beta: await start("beta", NEW, 3),
-    gamma: await start("gamma", OLD, 2),
-    [Symbol.asyncDispose]: () => stack.disposeAsync(),
-  };
-}
-
 for (
   const [what, choose, wanted] of [
     ["what most nodes have", () => ({}), OLD],
@@ -247,9 +200,7 @@ for (
     ],
     [
       "that with the SHA-256 that is given",
-      () => ({
-        sha256: describeBytes("f", new TextEncoder().encode(NEW)).sha256,
-      }),
+      () => ({ sha256: describeBytes("f", NEW).sha256 }),
       NEW,
     ],
   ] as const
@@ -260,7 +211,7 @@ for (
     await using folder = await tempShare();
     const options = choose(nodes.beta.server.id);
     const { log } = await get(relay, folder.path, ["f"], options);
-    assertEquals(await Deno.readTextFile(join(folder.path, "f")), wanted);
+    assertBytes(await read(folder, "f"), wanted);
     const told = log.of("contents_differ").map(({ groups }) =>
       groups.map(({ offers }) => offers.length)
     );
