@@ -101,6 +101,14 @@ export interface Limits {
   readonly sweepMs: number;
   /** A refusal is told at most so often for one reason and address. */
   readonly refusalPauseMs: number;
+  /** How often a relay looks at the memory it takes. */
+  readonly collectCheckMs: number;
+  /** Having grown by so much it collects: a fifth of what a flood may cost. */
+  readonly collectGrowthBytes: number;
+  /** A large relay waits until it has grown by so much of what it had. */
+  readonly collectGrowthPercent: number;
+  /** Share of the time that may go into collecting, also where it is slow. */
+  readonly collectBusyPercent: number;
 
   // tunnels
   /** A tunnel ends unless both sides have come within so long. */
@@ -236,6 +244,10 @@ export const LIMITS: Limits = Object.freeze({
   dialBackCount: 16,
   sweepMs: 1_000,
   refusalPauseMs: 10_000,
+  collectCheckMs: 250,
+  collectGrowthBytes: 4 * MIB,
+  collectGrowthPercent: 5,
+  collectBusyPercent: 5,
 
   // tunnels
   tunnelJoinMs: 30_000,

@@ -22,6 +22,7 @@ import { loadIdentity } from "../state.ts";
 import { show } from "../text.ts";
 import type { Terminal } from "./terminal.ts";
 import { tellIncident } from "./incidents.ts";
+import { collectInTime } from "./memory.ts";
 import { type CommandLine, type CommandSpec, usageFailure } from "./options.ts";
 import {
   aborted,
@@ -67,6 +68,7 @@ export function main(args: readonly string[]): Promise<number> {
   return runRole(args, SPEC, async ({ line, terminal, signal }) => {
     const options = await relayOptions(line);
     using _survive = surviveRejections(terminal);
+    using _collect = collectInTime();
     await using _relay = await listening(
       options,
       serveRelay({ ...options, onEvent: (event) => tell(event, terminal) }),

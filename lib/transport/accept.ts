@@ -6,7 +6,7 @@
  * @module
  */
 
-import { createServer, type Server, type Socket } from "node:net";
+import { BlockList, createServer, type Server, type Socket } from "node:net";
 import {
   createSecureContext,
   type SecureContext,
@@ -46,6 +46,9 @@ export interface OpenedConnection {
   readonly isJoin: boolean;
 }
 
+/** Takes over a connection that was let in. Called once, in the same turn. */
+export type Welcome = (raw: RawConnection) => void;
+
 /** What accepts connections until it is stopped. */
 export interface Acceptor {
   /** Where it listens. */
@@ -64,8 +67,11 @@ export interface AcceptOptions {
   readonly acceptCheckMs: number;
   /** Whether ends of tunnels may come in the clear where TLS is spoken. */
   readonly acceptsJoins?: boolean;
-  /** Called for every connection. */
-  readonly onConnection: (raw: RawConnection) => void;
+  /**
+   * Asked for every connection, by the host it comes from, before anything is
+   * made for it; `undefined` where it is not let in.
+   */
+  readonly admit: (host: string) => Welcome | undefined;
   /** Called when the system refused to accept for a while. */
   readonly onStall: (why: string) => void;
 }
@@ -82,9 +88,14 @@ export function acceptPlain(options: AcceptOptions): Acceptor {
     while (!stopped.signal.aborted) {
       try {
         const tcp = await listener.accept();
+        const welcome = options.admit(endpointOf(tcp.remoteAddr).host);
+        if (welcome === undefined) {
+          tcp.close();
+          continue;
+        }
         tcp.setNoDelay(true);
         const conn = new DenoConn(tcp);
-        options.onConnection({
+        welcome({
           remote: conn.remote,
           open: () => Promise.resolve({ conn, isJoin: false }),
           destroy: () => conn.close(),
@@ -121,22 +132,21 @@ export async function acceptTls(
 ): Promise<Acceptor> {
   const secureContext = secureContextOf(identity);
   const census = new Census();
+  const door = new Door(options, () => census.arrived());
   const onSocket = (socket: Socket) => {
     census.count(socket);
     socket.on("error", ignore); // the TLS socket tells it too
     const { remoteAddress, remotePort, localAddress, localPort } = socket;
-    if (
-      remoteAddress === undefined || remotePort === undefined ||
-      localAddress === undefined || localPort === undefined
-    ) {
+    const welcome = door.welcomeFor(remoteAddress);
+    if (remoteAddress === undefined || welcome === undefined) {
       socket.destroy(); // gone already
       return;
     }
     const ends = {
-      remote: { host: remoteAddress, port: remotePort },
-      local: { host: localAddress, port: localPort },
+      remote: { host: remoteAddress, port: remotePort ?? 0 },
+      local: { host: localAddress ?? options.at.host, port: localPort ?? 0 },
     };
-    options.onConnection({
+    welcome({
       remote: ends.remote,
       open: async () => {
         const isJoin = options.acceptsJoins === true &&
@@ -149,7 +159,7 @@ export async function acceptTls(
       destroy: () => socket.destroy(),
     });
   };
-  let server = await startServer(options.at, onSocket);
+  let server = await startServer(options.at, { door, onSocket });
   const address = addressOf(server);
   let stopped = false;
   let isDeaf = false;
@@ -161,7 +171,7 @@ export async function acceptTls(
       server.close();
     }
     isDeaf = true; // until listening anew has worked, at this check or the next
-    server = await startServer(address, onSocket);
+    server = await startServer(address, { door, onSocket });
     isDeaf = false;
     if (stopped) server.close();
   };
@@ -179,6 +189,37 @@ export async function acceptTls(
   };
 }
 
+/**
+ * Says who is let in before `node:net` makes a socket: one costs 10 KiB of
+ * garbage, and a flood brings thousands a second.
+ */
+class Door extends BlockList {
+  readonly #admit: AcceptOptions["admit"];
+  readonly #onArrival: () => void;
+  #welcome: Welcome | undefined;
+
+  constructor({ admit }: AcceptOptions, onArrival: () => void) {
+    super();
+    this.#admit = admit;
+    this.#onArrival = onArrival;
+  }
+
+  /** `node:net` asks this, and makes the socket in the same turn. */
+  override check(address: unknown): boolean {
+    this.#onArrival();
+    this.#welcome = this.#admit(String(address));
+    return this.#welcome === undefined;
+  }
+
+  /** Who waits for the socket that was just made for a peer at `host`. */
+  welcomeFor(host: string | undefined): Welcome | undefined {
+    const welcome = this.#welcome;
+    this.#welcome = undefined;
+    if (welcome !== undefined || host === undefined) return welcome;
+    return this.#admit(host); // a version of Deno that does not ask before
+  }
+}
+
 /** Fewer connections than this do not exhaust the descriptors of a process. */
 const CHECK_FROM_CONNECTIONS = 24;
 
@@ -193,6 +234,10 @@ class Census {
   count(socket: Socket): void {
     this.#mostOpen = Math.max(this.#mostOpen, ++this.#open);
     socket.once("close", () => this.#open--);
+    this.arrived();
+  }
+
+  arrived(): void {
     this.#onNext?.();
   }
 
@@ -237,19 +282,32 @@ const LOOPBACK_OF: ReadonlyMap<string, string> = new Map([
   ["::", "::1"],
 ]);
 
+/**
+ * Connections that wait to be accepted: what a flood brings while the process
+ * is busy with something else. The system may have a lower limit.
+ */
+const BACKLOG = 4096;
+
+/** Requests and messages are short: nobody needs 64 KiB of what comes next. */
+const READ_AHEAD_BYTES = 16 * 1024;
+
 async function startServer(
   at: Endpoint,
-  onSocket: (socket: Socket) => void,
+  { door, onSocket }: { door: Door; onSocket: (socket: Socket) => void },
 ): Promise<Server> {
   requireNet(at);
-  const server = createServer({ noDelay: true, allowHalfOpen: true }, onSocket);
+  const server = createServer({
+    noDelay: true,
+    allowHalfOpen: true,
+    blockList: door,
+  }, onSocket);
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   server.once("error", (error) => {
     // What Deno makes of EADDRNOTAVAIL.
     const isForeign = systemErrorCode(error) === "EINVAL";
     reject(isForeign ? new Deno.errors.AddrNotAvailable(error.message) : error);
   });
-  server.listen({ host: at.host, port: at.port }, resolve);
+  server.listen({ host: at.host, port: at.port, backlog: BACKLOG }, resolve);
   await promise;
   server.on("error", ignore); // a failed accept; the check above finds it
   return server;
@@ -309,6 +367,7 @@ export async function serverHandshake(
     secureContext,
     ALPNProtocols: [ALPN_PROTOCOL],
     allowHalfOpen: true,
+    highWaterMark: READ_AHEAD_BYTES,
   } as TLSSocketOptions);
   // Before the handshake is awaited: the peer may end in the same turn.
   const conn = new StreamConn(tls, ends);

@@ -17,6 +17,7 @@ import {
   acceptPlain,
   acceptTls,
   type RawConnection,
+  type Welcome,
 } from "./accept.ts";
 
 /** A connection that was let in, with TLS established. */
@@ -76,22 +77,27 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   });
   const visits = new Map<Place, Visit>();
   let isClosing = false;
-  const take = (raw: RawConnection) => {
-    const source = addressGroup(raw.remote.host);
+  const admit = (host: string): Welcome | undefined => {
     const outcome = isClosing
       ? CLOSING
-      : admission.admit(source, performance.now());
+      : admission.admit(addressGroup(host), performance.now());
     if (outcome.kind === "refused") {
-      raw.destroy();
-      options.incidents.refused(outcome.reason, raw.remote);
-      return false;
+      options.incidents.refused(outcome.reason, { host, port: 0 });
+      return undefined;
     }
     const { place, evicted } = outcome;
     if (evicted !== undefined) visits.get(evicted)?.end("handshake_evicted");
-    const visit = new Visit(raw, place, options);
-    visits.set(place, visit);
-    void visit.done.then(() => visits.delete(place));
-    return true;
+    return (raw) => {
+      const visit = new Visit(raw, place, options);
+      visits.set(place, visit);
+      void visit.done.then(() => visits.delete(place));
+    };
+  };
+  const take = (raw: RawConnection) => {
+    const welcome = admit(raw.remote.host);
+    if (welcome === undefined) raw.destroy();
+    else welcome(raw);
+    return welcome !== undefined;
   };
   const acceptOptions = {
     at: options.at,
@@ -99,7 +105,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     acceptCheckMs: limits.acceptCheckMs,
     onStall: (why: string) => options.incidents.stalled(why),
     acceptsJoins: options.acceptsJoins ?? false,
-    onConnection: (raw: RawConnection) => void take(raw),
+    admit,
   };
   const acceptor: Acceptor = options.identity === null
     ? acceptPlain(acceptOptions)

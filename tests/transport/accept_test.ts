@@ -1,0 +1,66 @@
+/**
+ * Who is let in, asked before anything is made for a connection.
+ */
+
+import { assertEquals } from "@std/assert";
+import { createIdentity } from "../../lib/identity.ts";
+import {
+  type AcceptOptions,
+  type Acceptor,
+  acceptPlain,
+  acceptTls,
+  type RawConnection,
+} from "../../lib/transport/accept.ts";
+import { within } from "../_event_log.ts";
+
+const identity = await createIdentity();
+
+const WAYS: Record<string, (options: AcceptOptions) => Promise<Acceptor>> = {
+  acceptPlain: (options) => Promise.resolve(acceptPlain(options)),
+  acceptTls: (options) => acceptTls(identity, options),
+};
+
+/** Connects twice; the first is refused. What was asked, and let in. */
+async function connectTwice(
+  accept: (options: AcceptOptions) => Promise<Acceptor>,
+): Promise<{ asked: string[]; letIn: RawConnection; port: number }> {
+  const asked: string[] = [];
+  const letIn = Promise.withResolvers<RawConnection>();
+  const acceptor = await accept({
+    at: { host: "127.0.0.1", port: 0 },
+    acceptPauseMs: 50,
+    acceptCheckMs: 2_000,
+    onStall: (why) => letIn.reject(new Error(why)),
+    admit: (host) => {
+      asked.push(host);
+      return asked.length === 1 ? undefined : letIn.resolve;
+    },
+  });
+  try {
+    const { host: hostname, port } = acceptor.address;
+    {
+      using refused = await Deno.connect({ hostname, port });
+      const read = await within(refused.read(new Uint8Array(1)), "the end");
+      assertEquals(read, null);
+    }
+    using second = await Deno.connect({ hostname, port });
+    const raw = await within(letIn.promise, "the second");
+    raw.destroy();
+    assertEquals(
+      await within(second.read(new Uint8Array(1)), "its end"),
+      null,
+    );
+    const { port: local } = second.localAddr as Deno.NetAddr;
+    return { asked, letIn: raw, port: local };
+  } finally {
+    acceptor.stop();
+  }
+}
+
+for (const [name, accept] of Object.entries(WAYS)) {
+  Deno.test(`${name} asks once for each connection, and ends those not let in`, async () => {
+    const { asked, letIn, port } = await connectTwice(accept);
+    assertEquals(asked, ["127.0.0.1", "127.0.0.1"]);
+    assertEquals(letIn.remote, { host: "127.0.0.1", port });
+  });
+}
