@@ -99,6 +99,8 @@ export interface Limits {
   readonly dialBackCount: number;
   /** How often ended leases are swept out of memory. */
   readonly sweepMs: number;
+  /** Leases swept in one turn, some 10 ms: those of all nodes may end at once. */
+  readonly sweepCount: number;
   /** A refusal is told at most so often for one reason and address. */
   readonly refusalPauseMs: number;
   /** How often a relay looks at the memory it takes. */
@@ -243,6 +245,7 @@ export const LIMITS: Limits = Object.freeze({
   dialBackPauseMs: 5_000,
   dialBackCount: 16,
   sweepMs: 1_000,
+  sweepCount: 1_000,
   refusalPauseMs: 10_000,
   collectCheckMs: 250,
   collectGrowthBytes: 4 * MIB,

@@ -3,7 +3,8 @@
  * randomness are arguments, there are no timers and no sockets, and what a
  * lease carries for the listing is opaque.
  *
- * `expiresAt` is the only truth about a lease and is applied on every read.
+ * `expiresAt` is the only truth about a lease and is applied on every read. Of
+ * very many that end at once only so many are swept in one turn.
  * Leases wait in a heap for the moment at which they may have ended; a renewal
  * moves `expiresAt` alone, and the lease is put back when its moment comes, so
  * that a renewal costs nothing.
@@ -90,7 +91,7 @@ export type RegisterOutcome =
 
 /** A part of the listing. */
 export interface Page {
-  /** Nodes registered at this moment, on all pages. */
+  /** Nodes registered at this moment, on all pages; as {@linkcode Registry.count}. */
   readonly count: number;
   /** Entries on this page. */
   readonly entries: readonly string[];
@@ -112,6 +113,7 @@ export type RegistryLimits = Pick<
   | "reregisterCount"
   | "reregisterWindowMs"
   | "listingPageCount"
+  | "sweepCount"
 >;
 
 /** What is remembered of an id when its lease is gone, for a while. */
@@ -166,7 +168,7 @@ export class Registry {
     this.#onExpired = onExpired;
   }
 
-  /** Nodes whose lease is alive. */
+  /** Nodes whose lease is alive, and those that wait to be swept. */
   count(now: number): number {
     this.expire(now);
     return this.#dense.length;
@@ -175,7 +177,7 @@ export class Registry {
   /** The lease of a node, while it is alive. */
   find(id: string, now: number): Lease | undefined {
     this.expire(now);
-    return this.#byId.get(id);
+    return this.#alive(id, now);
   }
 
   /**
@@ -219,7 +221,7 @@ export class Registry {
   ): RegisterRefusal | undefined {
     this.expire(now);
     const limits = this.#limits;
-    const lease = this.#byId.get(node.id);
+    const lease = this.#alive(node.id, now);
     if (lease?.displaced === node.instance) return "identity_used_twice";
     const past = lease ?? this.#departed.get(node.id);
     if (past !== undefined && node.sequence <= past.sequence) {
@@ -290,7 +292,7 @@ export class Registry {
     now: number,
   ): string | undefined {
     this.expire(now);
-    const lease = this.#byId.get(id);
+    const lease = this.#alive(id, now);
     if (lease?.instance !== instance || sequence < lease.sequence) {
       return undefined;
     }
@@ -308,29 +310,49 @@ export class Registry {
     { id, sequence }: Pick<Registration, "id" | "sequence">,
     now: number,
   ): string | undefined {
-    const lease = this.#byId.get(id);
+    this.expire(now);
+    const lease = this.#alive(id, now);
     if (lease === undefined || lease.sequence !== sequence) return undefined;
     return this.#depart(lease, now);
   }
 
-  /** Ends every lease whose time is over. */
-  expire(now: number): void {
+  /**
+   * Ends leases whose time is over, and forgets who left long ago: so many at a
+   * time that others need not wait. What is left is seen by no reader, and is
+   * swept by the next calls.
+   *
+   * @returns whether some are left.
+   */
+  expire(now: number): boolean {
+    let left = this.#limits.sweepCount;
     for (const [id, { forgetAt }] of this.#departed) {
       if (forgetAt > now) break; // so is the rest
+      if (left-- === 0) return true;
       this.#departed.delete(id);
     }
     for (;;) {
       const lease = this.#checks.peek();
-      if (lease === undefined || lease.checkAt > now) return;
+      if (lease === undefined || lease.checkAt > now) return false;
+      if (left-- <= 0) return true;
       this.#checks.pop();
       if (lease.index < 0) continue; // withdrawn meanwhile
       if (lease.expiresAt > now) {
         lease.checkAt = lease.expiresAt;
         this.#checks.push(lease);
-      } else {
-        this.#onExpired(lease.id, this.#remove(lease));
-      }
+      } else this.#end(lease);
     }
+  }
+
+  /** The lease of `id`; one whose time is over is ended, swept or not. */
+  #alive(id: string, now: number): MutableLease | undefined {
+    const lease = this.#byId.get(id);
+    if (lease === undefined || lease.expiresAt > now) return lease;
+    this.#end(lease);
+    return undefined;
+  }
+
+  #end(lease: MutableLease): void {
+    this.#onExpired(lease.id, this.#remove(lease));
   }
 
   /**
@@ -352,8 +374,13 @@ export class Registry {
       options.cursor === undefined && count <= pageCount &&
       this.#listedBytes + count <= options.pageBytes
     ) {
-      const inOrder = Array.from(this.#byId.values(), ({ entry }) => entry);
-      return { count, entries: inOrder, ids: [...this.#byId.keys()] };
+      const alive = [...this.#byId.values()]
+        .filter(({ expiresAt }) => expiresAt > now);
+      return {
+        count,
+        entries: alive.map(({ entry }) => entry),
+        ids: alive.map(({ id }) => id),
+      };
     }
     const walk = options.cursor === undefined
       ? startWalk(count, options.random)
@@ -363,7 +390,9 @@ export class Registry {
     const ids: string[] = [];
     let bytes = 0;
     for (; skipTo(walk, count); walk.step++) {
-      const { id, entry, listedBytes } = this.#dense[placeOf(walk)]!;
+      const lease = this.#dense[placeOf(walk)]!;
+      const { id, entry, listedBytes, expiresAt } = lease;
+      if (expiresAt <= now) continue; // not swept yet
       bytes += listedBytes + 1;
       if (entries.length >= pageCount || bytes > options.pageBytes) break;
       entries.push(entry);

@@ -120,7 +120,7 @@ class Relay implements RelayServer {
   #listener: Listener | null = null;
   /** Where tunnels enter cheaply. */
   #entrance: Listener | null = null;
-  #sweep: ReturnType<typeof setInterval> | undefined;
+  #sweepTimer: ReturnType<typeof setTimeout> | undefined;
   #closing: Promise<void> | null = null;
   readonly #onAbort = () => void this.close();
 
@@ -164,7 +164,7 @@ class Relay implements RelayServer {
       await this.close();
       throw error;
     }
-    this.#sweep = setInterval(() => this.#expire(), this.#state.limits.sweepMs);
+    this.#sweep();
     signal?.addEventListener("abort", this.#onAbort);
     options.onEvent?.({
       event: "relay_listening",
@@ -206,10 +206,14 @@ class Relay implements RelayServer {
       : { tunnelPort: this.#entrance.address.port };
   }
 
-  #expire(): void {
+  /** Sweeps, and goes on at the next turn where there is more to sweep. */
+  #sweep(): void {
     const now = performance.now();
-    this.#state.registry.expire(now);
-    this.#state.tunnels?.expire(now);
+    const { registry, tunnels, limits } = this.#state;
+    const isLeft = registry.expire(now);
+    tunnels?.expire(now);
+    const pauseMs = isLeft ? 0 : limits.sweepMs;
+    this.#sweepTimer = setTimeout(() => this.#sweep(), pauseMs);
   }
 
   get address(): Endpoint {
@@ -253,7 +257,7 @@ class Relay implements RelayServer {
   }
 
   async #close(): Promise<void> {
-    clearInterval(this.#sweep);
+    clearTimeout(this.#sweepTimer);
     this.#stop.abort(); // dial-backs: those who asked are waited for
     this.#options.signal?.removeEventListener("abort", this.#onAbort);
     await this.#state.tunnels?.close();

@@ -3,7 +3,7 @@
  */
 
 import { Channel } from "../lib/channel.ts";
-import type { Endpoint } from "../lib/conn.ts";
+import type { Conn, Endpoint } from "../lib/conn.ts";
 import { createIdentity, type Identity } from "../lib/identity.ts";
 import { LIMITS } from "../lib/limits.ts";
 import {
@@ -21,6 +21,7 @@ import {
 import { dial } from "../lib/transport/dial.ts";
 import { EventLog } from "./_event_log.ts";
 import { tempShare } from "./_temp_share.ts";
+import { dialFrom } from "./bench/_big_relay.ts";
 
 const LOOPBACK = "127.0.0.1";
 
@@ -98,7 +99,21 @@ export async function openChannel(
   at: Endpoint,
   peer: Identity | null,
 ): Promise<Channel> {
-  const conn = await dial(at, { peer, timeoutMs: 5_000 });
+  return channelOver(await dial(at, { peer, timeoutMs: 5_000 }));
+}
+
+/**
+ * The same from another of the addresses in 127.0.0.0/8, to which all limits
+ * apply. Linux only; whoever answers is not verified.
+ */
+export async function openChannelFrom(
+  localAddress: string,
+  at: Endpoint,
+): Promise<Channel> {
+  return channelOver(await dialFrom(localAddress, { at, plaintext: false }));
+}
+
+function channelOver(conn: Conn): Channel {
   return new Channel(conn, {
     limits: LIMITS,
     acceptsData: true,

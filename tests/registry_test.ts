@@ -94,6 +94,53 @@ for (const sequence of [0, 1]) {
   });
 }
 
+Deno.test("Registry sweeps 1,000 leases in a call, and shows none that wait for it", () => {
+  const { registry, expired } = newRegistry();
+  const count = 2 * LIMITS.sweepCount + 500;
+  for (let n = 0; n < count; n++) registry.register(node(`n${n}`), 0);
+  const swept = () => expired.length;
+  assertEquals([registry.expire(LEASE_MS - 1), swept()], [false, 0]);
+  assertEquals([registry.expire(LEASE_MS), swept()], [true, LIMITS.sweepCount]);
+  assertEquals(entries(registry, LEASE_MS), []);
+  assertEquals(registry.expire(LEASE_MS), false, "the rest");
+  assertEquals(new Set(expired).size, count);
+});
+
+Deno.test("Registry knows no lease that waits to be swept", () => {
+  const { registry, expired } = newRegistry({ sweepCount: 1 });
+  const ids = ["first", "found", "withdrawn", "dropped", "new", "last", "end"];
+  for (const id of ids) registry.register(node(id), 0);
+  assertEquals(registry.find("last", LEASE_MS), undefined);
+  assertEquals(registry.withdraw(node("end"), LEASE_MS), undefined);
+  assertEquals(
+    registry.drop({ id: "new", sequence: 1 }, LEASE_MS),
+    undefined,
+  );
+  const again = registry.register(node("dropped"), LEASE_MS);
+  assertEquals(again.kind === "granted" && again.isNew, true);
+  while (registry.expire(LEASE_MS));
+  assertEquals(expired.toSorted(), ids.toSorted(), "each is told once");
+  assertEquals(registry.count(LEASE_MS), 1);
+  assertEquals(entries(registry, LEASE_MS), ['{"of":"dropped"}']);
+});
+
+Deno.test("Registry lists what is alive among leases that wait to be swept", () => {
+  const { registry } = newRegistry({ sweepCount: 1, listingPageCount: 30 });
+  for (let n = 0; n < 50; n++) registry.register(node(`old${n}`), 0);
+  for (let n = 0; n < 20; n++) registry.register(node(`new${n}`), LEASE_MS - 1);
+  const page = registry.list(WHOLE, LEASE_MS);
+  assertEquals(new Set(page.entries).size, 20);
+  assertEquals(page.entries.filter((entry) => entry.includes("old")), []);
+  assertEquals(page.cursor, undefined);
+});
+
+Deno.test("Registry drops nothing whose lease is over", () => {
+  const { registry, expired } = newRegistry();
+  registry.register(node("a"), 0);
+  assertEquals(registry.drop({ id: "a", sequence: 1 }, LEASE_MS), undefined);
+  assertEquals(expired, ["a"]);
+});
+
 Deno.test("Registry withdraws at once, and returns the entry", () => {
   const { registry, expired } = newRegistry();
   registry.register(node("a", { entry: "x" }), 0);

@@ -22,6 +22,7 @@ import { EventLog, within } from "../_event_log.ts";
 import {
   IDENTITIES,
   openChannel,
+  openChannelFrom,
   startNode,
   startRelay,
   type TestRelay,
@@ -64,8 +65,16 @@ async function register(
   identity: Identity,
   claim: Claim = {},
 ): Promise<string> {
-  const channel = await openChannel(relay.server.address, relay.identity);
-  await using _channel = channel;
+  await using channel = await openChannel(relay.server.address, relay.identity);
+  return await registerOver(channel, relay, identity, claim);
+}
+
+async function registerOver(
+  channel: Channel,
+  relay: TestRelay,
+  identity: Identity,
+  claim: Claim = {},
+): Promise<string> {
   const outcome = await greet(channel, { role: "node" });
   assert(outcome.kind === "greeted");
   const signed = await signRegistration({
@@ -172,24 +181,32 @@ function isRegistered({ event }: { event: string }): boolean {
   return event === "node_registered";
 }
 
-Deno.test("row 33: of the nodes of one address 32 are listed, and the others are told", async () => {
-  await using relay = await startRelay();
-  const makeIdentity = await identityMaker();
-  const answers: string[] = [];
-  for (let n = 0; n < 40; n++) {
-    answers.push(await register(relay, await makeIdentity()));
-  }
-  assertEquals(answers, [
-    ...Array<string>(LIMITS.nodesPerAddressCount).fill("registered"),
-    ...Array<string>(40 - LIMITS.nodesPerAddressCount).fill(
-      "too_many_nodes_for_address",
-    ),
-  ]);
-  await relay.log.until(
-    "refused",
-    ({ reason }) => reason === "too_many_nodes_for_address",
-  );
-});
+Deno.test(
+  "row 33: of the nodes of one address 32 are listed, and the others are told",
+  {
+    ignore: Deno.build.os !== "linux", // from 127.0.0.1 any number may come
+  },
+  async () => {
+    await using relay = await startRelay();
+    const makeIdentity = await identityMaker();
+    const answers: string[] = [];
+    for (let n = 0; n < 40; n++) {
+      const { address } = relay.server;
+      await using channel = await openChannelFrom("127.0.0.2", address);
+      answers.push(await registerOver(channel, relay, await makeIdentity()));
+    }
+    assertEquals(answers, [
+      ...Array<string>(LIMITS.nodesPerAddressCount).fill("registered"),
+      ...Array<string>(40 - LIMITS.nodesPerAddressCount).fill(
+        "too_many_nodes_for_address",
+      ),
+    ]);
+    await relay.log.until(
+      "refused",
+      ({ reason }) => reason === "too_many_nodes_for_address",
+    );
+  },
+);
 
 Deno.test("row 35: a node that stands still is gone with its lease, and comes back by itself", async () => {
   await using relay = await startRelay({
