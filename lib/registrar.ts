@@ -226,7 +226,7 @@ class Registrar {
     const { leaseSeconds } = answer;
     this.#renewSeconds = Math.min(
       Math.max(answer.renewSeconds, limits.renewMinSeconds),
-      limits.leaseMaxSeconds,
+      limits.renewMaxSeconds,
     );
     const event = this.#isListed ? "renewed" : "registered";
     this.#isListed = true;

@@ -353,9 +353,17 @@ Deno.test("Registry lengthens leases when it is busy, within bounds", () => {
       registry.register(node(`n${n}`), 0);
     }
   };
-  fill(40_000);
+  fill(5_000);
+  assertEquals(registry.terms(), { renewSeconds: 20, leaseSeconds: 60 });
+  fill(10_000);
   assertEquals(registry.terms(), { renewSeconds: 40, leaseSeconds: 120 });
   fill(100_000);
+  assertEquals(registry.terms(), { renewSeconds: 300, leaseSeconds: 900 });
+});
+
+Deno.test("Registry never dictates a lease longer than its limit", () => {
+  const { registry } = newRegistry({ leaseMaxSeconds: 300 });
+  for (let n = 0; n < 30_000; n++) registry.register(node(`n${n}`), 0);
   assertEquals(registry.terms(), { renewSeconds: 100, leaseSeconds: 300 });
 });
 

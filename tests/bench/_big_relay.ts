@@ -31,6 +31,9 @@ export interface Target {
   readonly plaintext: boolean;
 }
 
+/** Peers from one address: as many as may connect at once. */
+export const PEERS_PER_HOST = 10;
+
 /** The address that the `n`th peer comes from, `each` of them from one. */
 export function hostOf(n: number, each: number): string {
   const index = Math.floor(n / each);

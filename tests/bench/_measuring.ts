@@ -87,7 +87,9 @@ async function endProgram(
 }
 
 /** Processor time that processes have used since they started, in seconds. */
-export async function cpuSecondsOf(pids: readonly number[]): Promise<number> {
+export async function cpuSecondsOf(
+  pids: readonly (number | string)[],
+): Promise<number> {
   let ticks = 0;
   for (const pid of pids) {
     const stat = await Deno.readTextFile(`/proc/${pid}/stat`);

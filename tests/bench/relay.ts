@@ -11,43 +11,44 @@
 
 import { parseArgs } from "@std/cli/parse-args";
 import { eachOf } from "../../lib/client/asking.ts";
-import type { Conn, Endpoint } from "../../lib/conn.ts";
-import { createIdentity, type Identity } from "../../lib/identity.ts";
+import type { Endpoint } from "../../lib/conn.ts";
+import type { Identity } from "../../lib/identity.ts";
 import { LIMITS } from "../../lib/limits.ts";
-import { encodeMessage } from "../../lib/messages.ts";
-import { Packing } from "../../lib/packing.ts";
+import { encodeMessage, type MessageOf } from "../../lib/messages.ts";
 import { signRegistration } from "../../lib/registration.ts";
-import { type Registration, Registry } from "../../lib/registry.ts";
 import { RelayLink } from "../../lib/relay_link.ts";
 import { spawnRelay } from "../e2e/_processes.ts";
-import { seededRandom } from "../_random.ts";
 import {
-  dialFrom,
-  Exchange,
+  type Exchange,
   greetFrom,
   hostOf,
   identityMaker,
   messageIn,
+  PEERS_PER_HOST,
   type Target,
 } from "./_big_relay.ts";
-import { median } from "./_measuring.ts";
+import {
+  type Figures,
+  latenciesOf,
+  LOOKUP_CONNECTIONS,
+  loopRate,
+  mainThreadMs,
+  p99,
+  ratePerSecond,
+  residentBytes,
+  sayFigures,
+  sayRatio,
+  verdict,
+} from "./_figures.ts";
+import { ALONE, benchLeases, runLeases } from "./_leases.ts";
+import { benchRedis, ENTRY_BYTES, PAGE_COUNT } from "./_redis.ts";
 import { say } from "./_report.ts";
 import { findProgram } from "./_servers.ts";
 
 const WORDS = ["tls", "plaintext", "redis", "leases"] as const;
 type Word = typeof WORDS[number];
 
-/** Peers from one address: as many as may connect at once. */
-const PEERS_PER_HOST = 10;
-/** Requests under way at once, each on a connection of its own. */
-const AT_ONCE = 64;
-const LOOKUP_CONNECTIONS = 128;
-const LOOKUP_MS = 3_000;
-const LATENCY_COUNT = 300;
-
 const P99_TARGET_MS = 100;
-const LEASE_TARGET_BYTES = 1024;
-const MIB = 1024 ** 2;
 
 /** What the command line asks for. */
 interface Plan {
@@ -74,69 +75,13 @@ function parsePlan(args: string[]): Plan | undefined {
   return { nodes, leases, words: words.length === 0 ? WORDS : words };
 }
 
-/** What somebody who keeps entries did, a second or in all. */
-interface Figures {
-  readonly emptyBytes: number;
-  /** Resident, with the connections alone. */
-  readonly idleBytes: number;
-  readonly heldBytes: number;
-  readonly afterBytes: number;
-  /** Entries made, on connections that are open. */
-  readonly registrations: number;
-  readonly renewals: number;
-  /** Pages read, on connections that are open. */
-  readonly lookups: number;
-  /** Milliseconds to connect and read a page, each time anew, sorted. */
-  readonly latencies: readonly number[];
-}
-
-async function residentBytes(pid: number): Promise<number> {
-  const status = await Deno.readTextFile(`/proc/${pid}/status`);
-  return Number(/^VmRSS:\s*(\d+) kB$/m.exec(status)?.[1]) * 1024;
-}
-
-/** How often a second `work` gets done for all items, some at once. */
-async function ratePerSecond<Item>(
-  items: readonly Item[],
-  work: (item: Item) => Promise<void>,
-): Promise<number> {
-  const startedAt = performance.now();
-  await eachOf(items, AT_ONCE, work);
-  return items.length / (performance.now() - startedAt) * 1000;
-}
-
-/** How often a second `work` gets done, by all items at once, for a while. */
-async function loopRate<Item>(
-  items: readonly Item[],
-  work: (item: Item) => Promise<void>,
-): Promise<number> {
-  const startedAt = performance.now();
-  let count = 0;
-  await Promise.all(items.map(async (item) => {
-    while (performance.now() - startedAt < LOOKUP_MS) {
-      await work(item);
-      count++;
-    }
-  }));
-  return count / (performance.now() - startedAt) * 1000;
-}
-
-/** How many milliseconds `work` takes, each time, sorted. */
-async function latenciesOf(work: () => Promise<void>): Promise<number[]> {
-  const found: number[] = [];
-  for (let n = -20; n < LATENCY_COUNT; n++) {
-    const startedAt = performance.now();
-    await work();
-    if (n >= 0) found.push(performance.now() - startedAt); // else warming up
-  }
-  return found.sort((a, b) => a - b);
-}
-
 /** A node that keeps its connection, and what it will say. */
 interface HeldNode {
   readonly exchange: Exchange;
   readonly registration: Uint8Array;
   readonly renewal: Uint8Array;
+  /** Signs a renewal for another connection. */
+  readonly renew: (hello: MessageOf<"hello">) => Promise<Uint8Array>;
 }
 
 async function openNode(
@@ -147,15 +92,16 @@ async function openNode(
   const host = hostOf(n, PEERS_PER_HOST);
   const { exchange, hello } = await greetFrom(host, target, "node");
   const instance = crypto.getRandomValues(new Uint8Array(12)).toBase64();
-  const sign = async (later: number) =>
+  let sequence = Date.now();
+  const sign = async ({ id = "", nonce = "" }: MessageOf<"hello">) =>
     encodeMessage({
       kind: "register",
       ...await signRegistration({
         purpose: "register",
-        relay: hello.id ?? "",
-        nonce: hello.nonce ?? "",
+        relay: id,
+        nonce,
         instance,
-        sequence: Date.now() + later,
+        sequence: sequence++,
         name: `node-${n}`,
         addresses: [
           { host: "192.168.1.17", port: 1024 + n % 60_000 },
@@ -163,7 +109,12 @@ async function openNode(
         ],
       }, identity),
     });
-  return { exchange, registration: await sign(0), renewal: await sign(1) };
+  return {
+    exchange,
+    registration: await sign(hello),
+    renewal: await sign(hello),
+    renew: sign,
+  };
 }
 
 async function benchRelay(plaintext: boolean, plan: Plan): Promise<Figures> {
@@ -198,12 +149,19 @@ async function benchRelay(plaintext: boolean, plan: Plan): Promise<Figures> {
   const renewals = await ratePerSecond(nodes, async (node) => {
     messageIn(await node.exchange.ask(node.renewal), "registered");
   });
+  const busyBefore = await mainThreadMs(relay.pid);
+  const arrivals = await ratePerSecond(nodes, async ({ renew }) => {
+    const { exchange, hello } = await greetFrom("127.0.0.1", target, "node");
+    using _conn = exchange.conn;
+    messageIn(await exchange.ask(await renew(hello)), "registered");
+  });
+  const arrivalMs = (await mainThreadMs(relay.pid) - busyBefore) / plan.nodes;
   for (const { exchange } of nodes) exchange.conn.close();
   await new Promise((resolve) => setTimeout(resolve, 10_000));
   const afterBytes = await residentBytes(relay.pid);
   return {
     ...{ emptyBytes, idleBytes, heldBytes, afterBytes },
-    ...{ registrations, renewals, lookups, latencies },
+    ...{ registrations, renewals, arrivals, arrivalMs, lookups, latencies },
   };
 }
 
@@ -243,278 +201,6 @@ async function relayLookups(target: Target, plan: Plan): Promise<number> {
   return rate;
 }
 
-/** Nodes on a page of a relay's listing, and bytes of an entry of one. */
-const PAGE_COUNT = 66;
-const ENTRY_BYTES = 964;
-
-async function benchRedis(program: string, plan: Plan): Promise<Figures> {
-  const port = freePort();
-  const child = new Deno.Command(program, {
-    args: [
-      ...["--port", String(port), "--bind", "127.0.0.1", "--save", ""],
-      ...["--appendonly", "no", "--maxclients", String(plan.nodes + 1_000)],
-      ...["--protected-mode", "no"], // only 127.0.0.1 is local to it
-    ],
-    stdout: "null",
-    stderr: "null",
-  }).spawn();
-  try {
-    const target = { at: { host: "127.0.0.1", port }, plaintext: true };
-    await untilListening(target.at);
-    const emptyBytes = await residentBytes(child.pid);
-    const clients: [string, Exchange][] = [];
-    await eachOf(Array(plan.nodes).keys(), 32, async (n) => {
-      const conn = await dialFrom(hostOf(n, PEERS_PER_HOST), target);
-      clients.push([`node-${n}`, redisExchange(conn)]);
-    });
-    const entry = "x".repeat(ENTRY_BYTES);
-    const set = async ([key, exchange]: [string, Exchange]) => {
-      await exchange.ask(command("SET", key, entry, "EX", "60"));
-    };
-    const idleBytes = await residentBytes(child.pid);
-    const registrations = await ratePerSecond(clients, set);
-    const heldBytes = await residentBytes(child.pid);
-    const random = seededRandom(5);
-    const page = () =>
-      command(
-        "MGET",
-        ...Array.from(
-          { length: Math.min(PAGE_COUNT, plan.nodes) },
-          () => `node-${Math.floor(random() * plan.nodes)}`,
-        ),
-      );
-    const latencies = await latenciesOf(async () => {
-      using conn = await dialFrom("127.0.0.1", target);
-      await redisExchange(conn).ask(page());
-    });
-    const asking = clients.slice(0, LOOKUP_CONNECTIONS);
-    const lookups = await loopRate(asking, async ([, exchange]) => {
-      await exchange.ask(page());
-    });
-    const gets = await loopRate(asking, async ([key, exchange]) => {
-      await exchange.ask(command("GET", key));
-    });
-    say(`  GET of one entry: ${gets.toFixed(0)} a second`);
-    const renewals = await ratePerSecond(clients, set);
-    for (const [, { conn }] of clients) conn.close();
-    await new Promise((resolve) => setTimeout(resolve, 1_000));
-    const afterBytes = await residentBytes(child.pid);
-    return {
-      ...{ emptyBytes, idleBytes, heldBytes, afterBytes },
-      ...{ registrations, renewals, lookups, latencies },
-    };
-  } finally {
-    child.kill("SIGTERM");
-    await child.status;
-  }
-}
-
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
-}
-
-async function untilListening({ host, port }: Endpoint): Promise<void> {
-  for (let tries = 0;; tries++) {
-    try {
-      using _conn = await Deno.connect({ hostname: host, port });
-      return;
-    } catch (error) {
-      if (tries > 100) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
-  }
-}
-
-function command(...words: string[]): Uint8Array {
-  const parts = words.map((word) => `$${word.length}\r\n${word}\r\n`);
-  return new TextEncoder().encode(`*${words.length}\r\n${parts.join("")}`);
-}
-
-/** Takes the length of an answer from its first line and its number of items. */
-function redisExchange(conn: Conn): Exchange {
-  const decoder = new TextDecoder("latin1");
-  const itemBytes = `$${ENTRY_BYTES}\r\n`.length + ENTRY_BYTES + 2;
-  return new Exchange(conn, (bytes) => {
-    const line = /^([+$*-])([^\r]*)\r\n/.exec(
-      decoder.decode(bytes.subarray(0, 64)),
-    );
-    if (line === null) return false;
-    const [{ length }, type, rest] = line;
-    if (type === "-") throw new Error(rest);
-    if (type === "$") return bytes.length >= itemBytes;
-    return type === "+" || bytes.length >= length + Number(rest) * itemBytes;
-  });
-}
-
-/**
- * The registry alone. Runs in a process of its own, started with `--expose-gc`,
- * so that nothing else is in its memory.
- */
-async function benchLeases(count: number): Promise<void> {
-  const { gc } = globalThis as { gc?: () => void };
-  const relay = await createIdentity();
-  const sign = async (n: number): Promise<string[]> => {
-    const { record, certificate, signature } = await signRegistration({
-      purpose: "register",
-      relay: relay.id,
-      nonce: crypto.getRandomValues(new Uint8Array(32)).toBase64(),
-      instance: crypto.getRandomValues(new Uint8Array(12)).toBase64(),
-      sequence: Date.now() + n,
-      name: `node-${n}`,
-      addresses: [
-        { host: "192.168.1.17", port: 41_234 },
-        { host: "10.0.0.5", port: 41_234 },
-      ],
-    }, n < 0 ? relay : await createIdentity());
-    return [JSON.stringify(record), atob(certificate), atob(signature)];
-  };
-  const packing = new Packing(await sign(-1));
-  const parts: string[][] = [];
-  for (let n = 0; n < 100; n++) parts.push(await sign(n));
-  const entryOf = (n: number) => packing.pack(parts[n % parts.length]!);
-  const nodeOf = (n: number, sequence: number, entry: string): Registration => {
-    const observedHost = flat(`10.${n >> 16}.${n >> 8 & 255}.${n & 255}`);
-    return {
-      id: flat(n.toString(32).padStart(52, "-")),
-      instance: flat(n.toString(36).padStart(16, "-")),
-      sequence: 1.8e12 + sequence,
-      entry,
-      listedBytes: ENTRY_BYTES,
-      observedHost,
-      source: flat(observedHost),
-    };
-  };
-  const registry = new Registry({ ...LIMITS, nodeCount: count }, () => {});
-  const before = await memoryAfter(gc);
-  const perSecond = Math.ceil(count / FILL_SECONDS);
-  for (let n = 0; n < count; n++) {
-    const now = 0.5 + 1_000 * Math.floor(n / perSecond); // as a clock has it
-    registry.register(nodeOf(n, 0, entryOf(n)), now);
-  }
-  const after = await memoryAfter(gc);
-  const heap = (after.heapUsed - before.heapUsed) / count;
-  const rss = (after.rss - before.rss) / count;
-  say(
-    `  ${heap.toFixed(0)} bytes of heap a lease, ${
-      rss.toFixed(0)
-    } of resident ` +
-      `memory (target: at most ${LEASE_TARGET_BYTES}): ${
-        verdict(heap <= LEASE_TARGET_BYTES)
-      }`,
-  );
-  // Each second a sweep, and then the renewals of that second, all in turn.
-  const entry = entryOf(0); // the packing is not to be measured
-  const sweeps: number[] = [];
-  let renewals = 0;
-  let renewalMs = 0;
-  let now = 0.5 + 1_000 * (FILL_SECONDS - 1);
-  for (const end = now + 1_000 * (LIMITS.leaseMaxSeconds + 60); now < end;) {
-    now += 1_000;
-    const nodes = Array.from(
-      { length: perSecond },
-      () => nodeOf(renewals++ % count, now, entry),
-    );
-    sweeps.push(timeOf(() => registry.expire(now)));
-    renewalMs += timeOf(() => {
-      for (const node of nodes) registry.register(node, now);
-    });
-  }
-  if (registry.count(now) !== count) throw new Error("some expired");
-  sweeps.sort((a, b) => a - b);
-  const pageMs = timeOf(() => {
-    for (let n = 0; n < 1_000; n++) {
-      registry.list({ pageBytes: 65_000, random: Math.random }, now);
-    }
-  }) / 1_000;
-  const endMs = timeOf(() => registry.expire(Infinity));
-  say(
-    `  ${(renewals / renewalMs * 1000).toFixed(0)} renewals a second; ` +
-      `a sweep each second: median ${median(sweeps).toFixed(1)} ms, ` +
-      `most ${sweeps.at(-1)!.toFixed(1)} ms; a page ${pageMs.toFixed(3)} ms; ` +
-      `all leases ending at once ${endMs.toFixed(0)} ms`,
-  );
-}
-
-/** A copy in one piece: what is put together is kept in its parts at first. */
-function flat(text: string): string {
-  return new TextDecoder().decode(new TextEncoder().encode(text));
-}
-
-function timeOf(work: () => void): number {
-  const startedAt = performance.now();
-  work();
-  return performance.now() - startedAt;
-}
-
-async function memoryAfter(
-  gc: (() => void) | undefined,
-): Promise<Deno.MemoryUsage> {
-  if (gc === undefined) throw new Error("start it with --v8-flags=--expose-gc");
-  for (let n = 0; n < 3; n++) {
-    gc();
-    await new Promise((resolve) => setTimeout(resolve, 500)); // pages go later
-  }
-  return Deno.memoryUsage();
-}
-
-async function runLeases(count: number): Promise<boolean> {
-  const { success } = await new Deno.Command(Deno.execPath(), {
-    args: [
-      ...["run", "--v8-flags=--expose-gc", "-A", Deno.mainModule],
-      ...["--leases", String(count), "leases"],
-    ],
-    env: { [ALONE]: "1" },
-  }).spawn().status;
-  return success;
-}
-
-/** Registrations come evenly; the first lease, of 60 s, must not end meanwhile. */
-const FILL_SECONDS = 50;
-
-/** Set in the process that has the registry for itself. */
-const ALONE = "BENCH_LEASES_ALONE";
-
-const verdict = (isReached: boolean) => isReached ? "reached" : "not reached";
-
-function sayFigures(figures: Figures, plan: Plan): void {
-  const { emptyBytes, idleBytes, heldBytes, afterBytes, latencies } = figures;
-  const mib = (bytes: number) => `${(bytes / MIB).toFixed(0)} MiB`;
-  const perConnection = (idleBytes - emptyBytes) / plan.nodes / 1024;
-  say(
-    `  resident: empty ${mib(emptyBytes)}, ` +
-      `${plan.nodes} connections ${mib(idleBytes)} ` +
-      `(${perConnection.toFixed(1)} KiB each), ` +
-      `as many nodes on them ${mib(heldBytes)}, closed ${mib(afterBytes)}`,
-  );
-  say(
-    `  connect and read a page: median ${median(latencies).toFixed(1)} ms, ` +
-      `p99 ${p99(latencies).toFixed(1)} ms`,
-  );
-  say(
-    `  a second: ${figures.registrations.toFixed(0)} registrations, ` +
-      `${figures.renewals.toFixed(0)} renewals, ` +
-      `${figures.lookups.toFixed(0)} pages read`,
-  );
-}
-
-function p99(sorted: readonly number[]): number {
-  return sorted[Math.floor(sorted.length * 0.99)] ?? NaN;
-}
-
-function sayRatio(ours: Figures, theirs: Figures): void {
-  const ratio = (pick: (figures: Figures) => number) =>
-    (pick(ours) / pick(theirs)).toFixed(2);
-  say(
-    `ours to Redis's: registrations ${ratio((f) => f.registrations)}, ` +
-      `renewals ${ratio((f) => f.renewals)}, pages ${
-        ratio((f) => f.lookups)
-      }, ` +
-      `connect and read, median ${ratio((f) => median(f.latencies))}; ` +
-      "Redis checks no signature",
-  );
-}
-
 async function bench(plan: Plan): Promise<number> {
   const results = new Map<Word, Figures>();
   say(`load before ${Deno.loadavg()[0]?.toFixed(2)}`);
@@ -523,7 +209,7 @@ async function bench(plan: Plan): Promise<number> {
     say(`relay, ${word}:`);
     const figures = await benchRelay(word === "plaintext", plan);
     results.set(word, figures);
-    sayFigures(figures, plan);
+    sayFigures(figures, plan.nodes);
     const isReached = p99(figures.latencies) < P99_TARGET_MS;
     say(`  p99 below ${P99_TARGET_MS} ms: ${verdict(isReached)}`);
   }
@@ -534,10 +220,11 @@ async function bench(plan: Plan): Promise<number> {
       say(
         `redis-server, values of ${ENTRY_BYTES} bytes, pages of ${PAGE_COUNT}:`,
       );
-      const figures = await benchRedis(redis, plan);
-      sayFigures(figures, plan);
-      const ours = results.get("plaintext");
-      if (ours !== undefined) sayRatio(ours, figures);
+      const figures = await benchRedis(redis, plan.nodes);
+      sayFigures(figures, plan.nodes);
+      for (const [word, ours] of results) {
+        sayRatio(word, { ours, theirs: figures });
+      }
     }
   }
   if (!plan.words.includes("leases")) return 0;

@@ -1,0 +1,133 @@
+/**
+ * What is measured of somebody who keeps entries for very many peers.
+ */
+
+import { eachOf } from "../../lib/client/asking.ts";
+import { cpuSecondsOf, median } from "./_measuring.ts";
+import { say } from "./_report.ts";
+
+/** Requests under way at once, each on a connection of its own. */
+const AT_ONCE = 64;
+/** Connections that look up at once. */
+export const LOOKUP_CONNECTIONS = 128;
+const LOOKUP_MS = 3_000;
+const LATENCY_COUNT = 300;
+const MIB = 1024 ** 2;
+
+/** What somebody who keeps entries did, a second or in all. */
+export interface Figures {
+  readonly emptyBytes: number;
+  /** Resident, with the connections alone. */
+  readonly idleBytes: number;
+  readonly heldBytes: number;
+  readonly afterBytes: number;
+  /** Entries made, on connections that are open. */
+  readonly registrations: number;
+  readonly renewals: number;
+  /** Peers that connect, make their entry anew and leave. */
+  readonly arrivals: number;
+  /** Milliseconds of the main thread for one of these. */
+  readonly arrivalMs: number;
+  /** Pages read, on connections that are open. */
+  readonly lookups: number;
+  /** Milliseconds to connect and read a page, each time anew, sorted. */
+  readonly latencies: readonly number[];
+}
+
+export async function residentBytes(pid: number): Promise<number> {
+  const status = await Deno.readTextFile(`/proc/${pid}/status`);
+  return Number(/^VmRSS:\s*(\d+) kB$/m.exec(status)?.[1]) * 1024;
+}
+
+/** Processor time of the first thread of a process, in milliseconds. */
+export async function mainThreadMs(pid: number): Promise<number> {
+  return 1000 * await cpuSecondsOf([`${pid}/task/${pid}`]);
+}
+
+/** How often a second `work` gets done for all items, some at once. */
+export async function ratePerSecond<Item>(
+  items: readonly Item[],
+  work: (item: Item) => Promise<void>,
+): Promise<number> {
+  const startedAt = performance.now();
+  await eachOf(items, AT_ONCE, work);
+  return items.length / (performance.now() - startedAt) * 1000;
+}
+
+/** How often a second `work` gets done, by all items at once, for a while. */
+export async function loopRate<Item>(
+  items: readonly Item[],
+  work: (item: Item) => Promise<void>,
+): Promise<number> {
+  const startedAt = performance.now();
+  let count = 0;
+  await Promise.all(items.map(async (item) => {
+    while (performance.now() - startedAt < LOOKUP_MS) {
+      await work(item);
+      count++;
+    }
+  }));
+  return count / (performance.now() - startedAt) * 1000;
+}
+
+/** How many milliseconds `work` takes, each time, sorted. */
+export async function latenciesOf(
+  work: () => Promise<void>,
+): Promise<number[]> {
+  const found: number[] = [];
+  for (let n = -20; n < LATENCY_COUNT; n++) {
+    const startedAt = performance.now();
+    await work();
+    if (n >= 0) found.push(performance.now() - startedAt); // else warming up
+  }
+  return found.sort((a, b) => a - b);
+}
+
+export const verdict = (isReached: boolean) =>
+  isReached ? "reached" : "not reached";
+
+export function sayFigures(figures: Figures, nodes: number): void {
+  const { emptyBytes, idleBytes, heldBytes, afterBytes, latencies } = figures;
+  const mib = (bytes: number) => `${(bytes / MIB).toFixed(0)} MiB`;
+  const perConnection = (idleBytes - emptyBytes) / nodes / 1024;
+  say(
+    `  resident: empty ${mib(emptyBytes)}, ` +
+      `${nodes} connections ${mib(idleBytes)} ` +
+      `(${perConnection.toFixed(1)} KiB each), ` +
+      `as many nodes on them ${mib(heldBytes)}, closed ${mib(afterBytes)}`,
+  );
+  say(
+    `  connect and read a page: median ${median(latencies).toFixed(1)} ms, ` +
+      `p99 ${p99(latencies).toFixed(1)} ms`,
+  );
+  say(
+    `  a second: ${figures.registrations.toFixed(0)} registrations, ` +
+      `${figures.renewals.toFixed(0)} renewals, ` +
+      `${figures.lookups.toFixed(0)} pages read`,
+  );
+  say(
+    `  connect, renew and leave: ${figures.arrivals.toFixed(0)} a second, ` +
+      `${figures.arrivalMs.toFixed(2)} ms of the main thread each`,
+  );
+}
+
+export function p99(sorted: readonly number[]): number {
+  return sorted[Math.floor(sorted.length * 0.99)] ?? NaN;
+}
+
+/** Ours beside Redis's, so that the figures mean something elsewhere. */
+export function sayRatio(
+  what: string,
+  { ours, theirs }: { ours: Figures; theirs: Figures },
+): void {
+  const ratio = (pick: (figures: Figures) => number) =>
+    (pick(ours) / pick(theirs)).toFixed(2);
+  say(
+    `${what} to Redis: registrations ${ratio((f) => f.registrations)}, ` +
+      `renewals ${ratio((f) => f.renewals)}, ` +
+      `connect, renew and leave ${ratio((f) => f.arrivals)}, ` +
+      `pages ${ratio((f) => f.lookups)}, ` +
+      `connect and read, median ${ratio((f) => median(f.latencies))}; ` +
+      "Redis encrypts nothing and checks no signature",
+  );
+}
