@@ -114,6 +114,8 @@ export interface Limits {
   readonly collectGrowthBytes: number;
   /** A large relay waits until it has grown by so much of what it had. */
   readonly collectGrowthPercent: number;
+  /** So long after the last time, a relay that takes more than once collects. */
+  readonly collectIdleMs: number;
   /** Share of the time that may go into collecting, also where it is slow. */
   readonly collectBusyPercent: number;
 
@@ -256,6 +258,7 @@ export const LIMITS: Limits = Object.freeze({
   collectCheckMs: 250,
   collectGrowthBytes: 4 * MIB,
   collectGrowthPercent: 5,
+  collectIdleMs: 10_000,
   collectBusyPercent: 5,
 
   // tunnels

@@ -13,7 +13,10 @@ import { LIMITS, type Limits } from "../limits.ts";
 /** The numbers of `limits.ts` that bound collecting. */
 export type CollectionLimits = Pick<
   Limits,
-  "collectGrowthBytes" | "collectGrowthPercent" | "collectBusyPercent"
+  | "collectGrowthBytes"
+  | "collectGrowthPercent"
+  | "collectBusyPercent"
+  | "collectIdleMs"
 >;
 
 /**
@@ -22,24 +25,36 @@ export type CollectionLimits = Pick<
  */
 export class CollectionPlan {
   readonly #limits: CollectionLimits;
+  #leastBytes: number;
   #floorBytes: number;
   #notBefore = -Infinity;
+  #collectedAt = -Infinity;
 
   /** For a process that has `residentBytes` when it has little to do. */
   constructor(limits: CollectionLimits, residentBytes: number) {
     this.#limits = limits;
+    this.#leastBytes = residentBytes;
     this.#floorBytes = residentBytes;
   }
 
-  /** Whether the process has grown enough, and rested from the last time. */
+  /**
+   * Whether the process has grown enough, and rested from the last time; or has
+   * not collected for a while and takes more than it once did: what has left
+   * since makes nothing grow.
+   */
   isDue(residentBytes: number, now: number): boolean {
-    const { collectGrowthBytes, collectGrowthPercent } = this.#limits;
     this.#floorBytes = Math.min(this.#floorBytes, residentBytes);
-    const growth = Math.max(
-      collectGrowthBytes,
-      this.#floorBytes * collectGrowthPercent / 100,
-    );
-    return now >= this.#notBefore && residentBytes >= this.#floorBytes + growth;
+    this.#leastBytes = Math.min(this.#leastBytes, residentBytes);
+    if (now < this.#notBefore) return false;
+    const isLong = now - this.#collectedAt >= this.#limits.collectIdleMs;
+    return this.#exceeds(residentBytes, this.#floorBytes) ||
+      isLong && this.#exceeds(residentBytes, this.#leastBytes);
+  }
+
+  #exceeds(residentBytes: number, floorBytes: number): boolean {
+    const { collectGrowthBytes, collectGrowthPercent } = this.#limits;
+    const growth = floorBytes * collectGrowthPercent / 100;
+    return residentBytes >= floorBytes + Math.max(collectGrowthBytes, growth);
   }
 
   /** A collection took `ms`, up to `now`, and left `residentBytes`. */
@@ -48,6 +63,7 @@ export class CollectionPlan {
     now: number,
   ): void {
     this.#floorBytes = residentBytes;
+    this.#collectedAt = now;
     const { collectBusyPercent } = this.#limits;
     this.#notBefore = now + ms * (100 - collectBusyPercent) /
         collectBusyPercent;

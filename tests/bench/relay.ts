@@ -157,7 +157,7 @@ async function benchRelay(plaintext: boolean, plan: Plan): Promise<Figures> {
   });
   const arrivalMs = (await mainThreadMs(relay.pid) - busyBefore) / plan.nodes;
   for (const { exchange } of nodes) exchange.conn.close();
-  await new Promise((resolve) => setTimeout(resolve, 10_000));
+  await new Promise((resolve) => setTimeout(resolve, 15_000));
   const afterBytes = await residentBytes(relay.pid);
   return {
     ...{ emptyBytes, idleBytes, heldBytes, afterBytes },

@@ -33,8 +33,16 @@ Deno.test("CollectionPlan rests until collecting took 5 % of the time", () => {
 Deno.test("CollectionPlan does not collect again what could not be given back", () => {
   const plan = new CollectionPlan(LIMITS, 70 * MIB);
   plan.collected({ ms: 10, residentBytes: 90 * MIB }, 0);
-  assertEquals(plan.isDue(90 * MIB, 60_000), false);
-  assertEquals(plan.isDue(95 * MIB, 60_000), true);
+  assertEquals(plan.isDue(90 * MIB, 9_999), false);
+  assertEquals(plan.isDue(95 * MIB, 9_999), true);
+});
+
+Deno.test("CollectionPlan collects after 10 s what has left meanwhile", () => {
+  const plan = new CollectionPlan(LIMITS, 70 * MIB);
+  plan.collected({ ms: 10, residentBytes: 90 * MIB }, 0);
+  assertEquals(plan.isDue(90 * MIB, LIMITS.collectIdleMs - 1), false);
+  assertEquals(plan.isDue(90 * MIB, LIMITS.collectIdleMs), true);
+  assertEquals(plan.isDue(73 * MIB, LIMITS.collectIdleMs), false);
 });
 
 Deno.test("collectInTime collects when the process has grown", async () => {
