@@ -15,7 +15,9 @@ import { isBug } from "./errors.ts";
 import { createSha256, HASH_BYTES } from "./hash.ts";
 import type { Limits } from "./limits.ts";
 import { Manifest, pieceBytesOf, pieceCountOf } from "./manifest.ts";
-import type { OpenedFile, ReadRefusal, Share, ShareFile } from "./share.ts";
+import type { OpenedFile, ReadRefusal } from "./opened_file.ts";
+import type { Share } from "./share.ts";
+import type { ShareFile } from "./share_file.ts";
 
 /** What is known of a file's content. */
 export interface FileDigest {

@@ -93,6 +93,6 @@ export {
   serveRelay,
 } from "./relay_server.ts";
 export type { Served } from "./serving.ts";
-export type { SkipCounts } from "./share.ts";
+export type { SkipCounts } from "./share_scan.ts";
 export { loadIdentity } from "./state.ts";
 export { show } from "./text.ts";

@@ -26,7 +26,8 @@ import {
 } from "./registrar.ts";
 import { RelayLink, type RelayLinkEvent } from "./relay_link.ts";
 import { ClientService, type Served, type Service } from "./serving.ts";
-import { Share, type SkipCounts } from "./share.ts";
+import { Share } from "./share.ts";
+import type { SkipCounts } from "./share_scan.ts";
 import { acceptTunnel } from "./transport/join.ts";
 import { type Accepted, listen, type Listener } from "./transport/listen.ts";
 

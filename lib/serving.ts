@@ -20,7 +20,9 @@ import {
 } from "./messages.ts";
 import { type BufferPool, Outbox } from "./outbox.ts";
 import type { RateLimit } from "./rate.ts";
-import type { OpenedFile, ReadRefusal, Share, ShareFile } from "./share.ts";
+import type { OpenedFile, ReadRefusal } from "./opened_file.ts";
+import type { Share } from "./share.ts";
+import type { ShareFile } from "./share_file.ts";
 import { type SendOptions, sendPieces, sendSmall } from "./transfer/send.ts";
 
 /** What all clients of a node share. */

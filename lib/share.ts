@@ -1,104 +1,32 @@
 /**
  * The folder a node serves. The only module that turns a stranger's name into a
  * file, and it does so by looking the name up among those it found itself,
- * never by joining a path. Links, pipes, sockets and devices are not followed
- * or opened; what was opened is compared with what was found.
+ * never by joining a path. `share_scan` finds them, `opened_file` opens them.
  *
  * @module
  */
 
-import {
-  closeSync,
-  constants,
-  fstatSync,
-  openSync,
-  read,
-  readlinkSync,
-  readSync,
-} from "node:fs";
-import { promisify } from "node:util";
-import { join } from "@std/path/join";
-import { delay } from "@std/async/delay";
-import {
-  describeCause,
-  Failure,
-  localKindOf,
-  systemErrorCode,
-} from "./errors.ts";
-import { sha256 } from "./hash.ts";
-import { LIMITS, type Limits } from "./limits.ts";
+import { describeCause, Failure, localKindOf } from "./errors.ts";
+import type { Limits } from "./limits.ts";
 import { safeName } from "./names.ts";
+import {
+  DiskPace,
+  openedFile,
+  openNow,
+  type OpenOutcome,
+  refusalOf,
+  type SmallFileOutcome,
+} from "./opened_file.ts";
+import { fileOf, type ShareFile } from "./share_file.ts";
+import {
+  addTo,
+  type Scan,
+  scan,
+  type SkipCounts,
+  walkFolder,
+} from "./share_scan.ts";
 import { show } from "./text.ts";
 
-/** A file that can be served, as it was when it was last looked at. */
-export interface ShareFile {
-  /** Its name in the share: components joined by `/`, NFC. */
-  readonly name: string;
-  /** Bytes. */
-  readonly size: number;
-  /** When it was last written, in milliseconds since 1970. */
-  readonly modifiedMs: number;
-  /** Its inode, where the system has such. */
-  readonly inode: number | null;
-  /** Changes whenever the file does, and tells nothing else; 32 characters. */
-  readonly version: string;
-  /** Where it lies on the disk; not for others to see. */
-  readonly path: string;
-  /** What the version stands for; not for others to see. */
-  readonly facts: string;
-}
-
-/** Why entries of a folder are not shared, and how many. */
-export interface SkipCounts {
-  /** Symbolic links. */
-  readonly link: number;
-  /** Pipes, sockets, devices. */
-  readonly special: number;
-  /** Names that are not valid or not portable. */
-  readonly name: number;
-  /** Names equal to another's after normalisation. */
-  readonly clash: number;
-  /** Entries that could not be looked at. */
-  readonly unreadable: number;
-  /** Files beyond the number that one share may hold, or the largest size. */
-  readonly excess: number;
-}
-
-/** Why a file cannot be read any more. */
-export type ReadRefusal = "gone" | "changed" | "unreadable";
-
-/** A file of the share, open. Disposing closes it. */
-export interface OpenedFile extends Disposable {
-  /** What was opened. */
-  readonly file: ShareFile;
-  /** Reads from `position` on, at once where that is quick; 0 at the end. */
-  read(buffer: Uint8Array, position: number): Promise<number> | number;
-  /** Fills `buffer` from the start of the file; `false` when that is too short. */
-  readSync(buffer: Uint8Array): boolean;
-  /** Whether the file is still what it was when it was found. */
-  isUnchanged(): boolean;
-  /** Whether it also is still at the place where it was found. */
-  isStill(): boolean;
-}
-
-/** A file that was opened, or why not. */
-export type OpenOutcome =
-  | { readonly kind: "opened"; readonly opened: OpenedFile }
-  | { readonly kind: "refused"; readonly reason: ReadRefusal };
-
-/** The content of a small file, or why not. */
-export type SmallFileOutcome =
-  | { readonly kind: "read"; readonly bytes: Uint8Array<ArrayBuffer> }
-  | { readonly kind: "refused"; readonly reason: ReadRefusal };
-
-interface Scan {
-  readonly byName: Map<string, ShareFile>;
-  readonly byVersion: Map<string, ShareFile>;
-  readonly skipped: Record<keyof SkipCounts, number>;
-}
-
-// Between two slices of a scan other work of the process gets its turn.
-const SLICE_ENTRIES = 512;
 // Changes that come together are looked at together.
 const SETTLE_MS = 100;
 // More changes than this, and looking through everything is quicker.
@@ -352,263 +280,5 @@ export class Share implements Disposable {
   [Symbol.dispose](): void {
     this.#watcher?.close();
     this.#watcher = null;
-  }
-}
-
-const { O_RDONLY, O_NONBLOCK = 0 } = constants;
-const readAt = promisify(read);
-
-/** Opens at once, also what turns out to be a pipe that nobody writes to. */
-function openNow(path: string): number {
-  return openSync(path, O_RDONLY | O_NONBLOCK);
-}
-
-/**
- * Whether the disk is quick enough to be read from at once. A file in the page
- * cache is, and then a call costs half of one that goes through a thread; a read
- * that took its time sends those of the next second to the threads.
- */
-class DiskPace {
-  #slowUntil = 0;
-
-  get isQuick(): boolean {
-    return performance.now() >= this.#slowUntil;
-  }
-
-  /** Runs a read, and notes how long it took. */
-  time<T>(read: () => T): T {
-    const startedAt = performance.now();
-    try {
-      return read();
-    } finally {
-      const now = performance.now();
-      if (now - startedAt > SLOW_READ_MS) this.#slowUntil = now + SLOW_PAUSE_MS;
-    }
-  }
-}
-
-const SLOW_READ_MS = 5;
-const SLOW_PAUSE_MS = 1_000;
-
-function openedFile(
-  descriptor: number,
-  file: ShareFile,
-  pace: DiskPace,
-): OpenedFile {
-  const readNow = (buffer: Uint8Array, position: number) =>
-    pace.time(() => readSync(descriptor, buffer, 0, buffer.length, position));
-  const readThen = async (buffer: Uint8Array, position: number) =>
-    (await readAt(descriptor, buffer, 0, buffer.length, position)).bytesRead;
-  return {
-    file,
-    read: (buffer, position) =>
-      pace.isQuick ? readNow(buffer, position) : readThen(buffer, position),
-    readSync: (buffer) => {
-      for (let filled = 0; filled < buffer.length;) {
-        const count = readNow(buffer.subarray(filled), filled);
-        if (count === 0) return false;
-        filled += count;
-      }
-      return true;
-    },
-    isUnchanged: () => isVersion(descriptor, file),
-    isStill: () => isStill(descriptor, file),
-    [Symbol.dispose]: () => closeSync(descriptor),
-  };
-}
-
-/**
- * Whether what was opened is the file that was found, at the place where it was
- * found: a link may have been put into its path since. With all permissions the
- * system tells which file a descriptor is, which leaves no race; else the path
- * is resolved again.
- */
-function isStill(descriptor: number, file: ShareFile): boolean {
-  if (!isVersion(descriptor, file)) return false;
-  const name = nameOf(descriptor);
-  return name === undefined
-    ? isSeenThere(descriptor, file)
-    : name === file.path;
-}
-
-// A link that comes and goes would have to be there for each of these looks, and
-// away for each in between.
-const LOOKS = 3;
-
-/** Whether a file is, look after look, at its path, and no link leads there. */
-function isSeenThere(descriptor: number, { path }: ShareFile): boolean {
-  const { ino, dev } = fstatSync(descriptor);
-  for (let look = 0; look < LOOKS; look++) {
-    const there = Deno.lstatSync(path);
-    if (there.ino !== ino || there.dev !== dev) return false;
-    if (Deno.realPathSync(path) !== path) return false;
-  }
-  return true;
-}
-
-let tellsNames = Deno.build.os === "linux";
-
-/** Where an open file is, if the system tells and this process may ask. */
-function nameOf(descriptor: number): string | undefined {
-  if (!tellsNames) return undefined;
-  try {
-    return readlinkSync(`/proc/self/fd/${descriptor}`);
-  } catch {
-    tellsNames = false; // Deno wants all permissions for that
-    return undefined;
-  }
-}
-
-/** Whether an open file has the device, inode, size and times that were found. */
-function isVersion(descriptor: number, file: ShareFile): boolean {
-  const stats = fstatSync(descriptor);
-  const info = {
-    isFile: stats.isFile(),
-    size: stats.size,
-    dev: stats.dev,
-    ino: stats.ino,
-    mtime: new Date(stats.mtimeMs),
-    ctime: new Date(stats.ctimeMs),
-  };
-  return info.isFile && factsOf(info, file.name) === file.facts;
-}
-
-function refusalOf(error: unknown): ReadRefusal {
-  const code = systemErrorCode(error);
-  if (code === "ENOENT" || code === "ENOTDIR") return "gone";
-  return code === "ENXIO" ? "changed" : "unreadable"; // ENXIO: a socket
-}
-
-/** What is asked of the system about a file. */
-type FileFacts = Pick<
-  Deno.FileInfo,
-  "isFile" | "size" | "dev" | "ino" | "mtime" | "ctime"
->;
-
-/** The file that `info` describes; `undefined` unless it is a regular file. */
-function fileOf(
-  info: FileFacts,
-  { name, path }: { name: string; path: string },
-): ShareFile | undefined {
-  if (!info.isFile) return undefined;
-  const { size, ino: inode } = info;
-  const modifiedMs = info.mtime?.getTime() ?? 0;
-  const facts = factsOf(info, name);
-  const version = sha256(encoder.encode(facts)).toHex().slice(0, 32);
-  return { name, path, size, modifiedMs, inode, version, facts };
-}
-
-/** All that changes when a file does. */
-function factsOf(info: FileFacts, name: string): string {
-  const modifiedMs = info.mtime?.getTime() ?? 0;
-  // Whole seconds are what all ways of asking agree on.
-  const changedAt = Math.floor((info.ctime?.getTime() ?? 0) / 1000);
-  // Of the name too: two names of one file are two files here.
-  return [info.size, modifiedMs, changedAt, info.dev, info.ino, name].join();
-}
-
-const encoder = new TextEncoder();
-
-async function scan(root: string, limits: Limits): Promise<Scan> {
-  const result: Scan = {
-    byName: new Map(),
-    byVersion: new Map(),
-    skipped: {
-      link: 0,
-      special: 0,
-      name: 0,
-      clash: 0,
-      unreadable: 0,
-      excess: 0,
-    },
-  };
-  const walk = walkFolder(root, "", result, limits);
-  while (!walkSlice(walk)) await delay(0);
-  return result;
-}
-
-/** Takes some steps of a walk; whether it is done. */
-function walkSlice(walk: Iterator<void>): boolean {
-  for (let step = 0; step < SLICE_ENTRIES; step++) {
-    if (walk.next().done) return true;
-  }
-  return false;
-}
-
-/**
- * Looks at every entry below `folder`, one a step. Synchronous calls inside a
- * step: they are five times as fast as asynchronous ones, 10,000 files in 60 ms.
- */
-function* walkFolder(
-  folder: string,
-  prefix: string,
-  result: Scan,
-  limits: Limits,
-): Generator<void> {
-  let listing: Deno.DirEntry[];
-  try {
-    listing = [...Deno.readDirSync(folder)];
-  } catch {
-    result.skipped.unreadable++;
-    return;
-  }
-  for (const item of listing) {
-    const name = prefix + item.name;
-    const path = join(folder, item.name);
-    if (!item.isDirectory) addFile(item, { name, path }, result, limits);
-    // Below a name that is refused every name is.
-    else if (safeName(name).kind === "refused") result.skipped.name++;
-    else yield* walkFolder(path, `${name}/`, result, limits);
-    yield;
-  }
-}
-
-function addFile(
-  item: Deno.DirEntry,
-  { name, path }: { name: string; path: string },
-  result: Scan,
-  limits: Limits,
-): void {
-  const { skipped } = result;
-  const verdict = safeName(name);
-  if (item.isSymlink) skipped.link++;
-  else if (!item.isFile) skipped.special++;
-  else if (verdict.kind === "refused") skipped.name++;
-  else if (isAnothers(result, verdict.name, path)) skipped.clash++;
-  else {
-    const file = lookAtFile({ name: verdict.name, path });
-    if (file === undefined) skipped.unreadable++;
-    else addTo(result, file, limits);
-  }
-}
-
-/** Whether the name stands for a file at another path already. */
-function isAnothers({ byName }: Scan, name: string, path: string): boolean {
-  const known = byName.get(name);
-  return known !== undefined && known.path !== path;
-}
-
-function addTo(
-  { byName, byVersion, skipped }: Scan,
-  file: ShareFile,
-  limits: Limits,
-): void {
-  if (byName.size >= limits.shareFileCount || file.size > LIMITS.fileBytes) {
-    skipped.excess++;
-    return;
-  }
-  const before = byName.get(file.name);
-  if (before !== undefined) byVersion.delete(before.version);
-  byName.set(file.name, file);
-  byVersion.set(file.version, file);
-}
-
-function lookAtFile(at: { name: string; path: string }): ShareFile | undefined {
-  try {
-    // Not through a link that has come into its path.
-    if (Deno.realPathSync(at.path) !== at.path) return undefined;
-    return fileOf(Deno.lstatSync(at.path), at);
-  } catch {
-    return undefined; // gone between the listing and this
   }
 }

@@ -125,6 +125,7 @@ const PURE = [
   "cli/picker",
   "cli/search",
   "cli/width",
+  "share_file",
 ];
 
 for (const name of PURE) {

@@ -9,7 +9,8 @@ import {
   type FileDigest,
 } from "../lib/digests.ts";
 import { LIMITS } from "../lib/limits.ts";
-import { Share, type ShareFile } from "../lib/share.ts";
+import { Share } from "../lib/share.ts";
+import type { ShareFile } from "../lib/share_file.ts";
 import { within } from "./_event_log.ts";
 import { randomBytes, seededRandom } from "./_random.ts";
 import { tempShare } from "./_temp_share.ts";

@@ -2,7 +2,8 @@ import { assertEquals, assertExists, assertRejects } from "@std/assert";
 import { join } from "@std/path";
 import { Failure } from "../lib/errors.ts";
 import { LIMITS } from "../lib/limits.ts";
-import { type OpenedFile, Share } from "../lib/share.ts";
+import type { OpenedFile } from "../lib/opened_file.ts";
+import { Share } from "../lib/share.ts";
 import { within } from "./_event_log.ts";
 import { type TempFolder, tempShare } from "./_temp_share.ts";
 

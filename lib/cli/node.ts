@@ -10,7 +10,7 @@ import { formatEndpoint } from "../conn.ts";
 import { DigestFolder } from "../digest_store.ts";
 import { LIMITS } from "../limits.ts";
 import { type NodeEvent, type NodeOptions, serveNode } from "../node_server.ts";
-import type { SkipCounts } from "../share.ts";
+import type { SkipCounts } from "../share_scan.ts";
 import { loadIdentity } from "../state.ts";
 import { show } from "../text.ts";
 import type { Terminal } from "./terminal.ts";

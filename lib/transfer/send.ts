@@ -12,7 +12,7 @@ import type { Limits } from "../limits.ts";
 import { pieceLength } from "../manifest.ts";
 import type { Outbox } from "../outbox.ts";
 import type { RateLimit } from "../rate.ts";
-import type { OpenedFile } from "../share.ts";
+import type { OpenedFile } from "../opened_file.ts";
 
 /** How sending ended. */
 export type SendOutcome = "completed" | "changed" | "unreadable";

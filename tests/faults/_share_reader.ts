@@ -6,7 +6,8 @@
  */
 
 import { LIMITS } from "../../lib/limits.ts";
-import { Share, type ShareFile } from "../../lib/share.ts";
+import { Share } from "../../lib/share.ts";
+import type { ShareFile } from "../../lib/share_file.ts";
 
 /** The byte that the secret is made of. */
 export const SECRET_BYTE = 0x53;
