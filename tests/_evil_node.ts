@@ -16,7 +16,7 @@ import {
 } from "../lib/messages.ts";
 import { signRegistration } from "../lib/registration.ts";
 import { listen } from "../lib/transport/listen.ts";
-import type { TestRelay } from "./_network.ts";
+import type { PeerIdentity } from "../lib/transport/dial.ts";
 import { openChannel } from "./_network.ts";
 
 /** What an evil node says to a client that has greeted it. */
@@ -24,6 +24,12 @@ export type Lie<Asked = ClientToNode> = (
   channel: Channel,
   message: Asked,
 ) => Promise<void>;
+
+/** The relay at which an evil node registers. */
+export interface RelayToDeceive {
+  readonly server: { readonly address: Endpoint };
+  readonly identity: PeerIdentity;
+}
 
 /** What can be told wrongly about an evil node. */
 export interface EvilNodeOptions {
@@ -48,7 +54,7 @@ export interface EvilNode extends AsyncDisposable {
 
 /** Starts an evil node and registers it. */
 export async function startEvilNode(
-  relay: TestRelay,
+  relay: RelayToDeceive,
   options: EvilNodeOptions,
 ): Promise<EvilNode> {
   const { identity } = options;
@@ -92,7 +98,7 @@ export async function startEvilNode(
 
 /** Registers a node once, whether there is one or not. */
 export async function registerNode(
-  relay: TestRelay,
+  relay: RelayToDeceive,
   node: { identity: Identity; name: string; addresses: Endpoint[] },
 ): Promise<void> {
   await using channel = await openChannel(relay.server.address, relay.identity);

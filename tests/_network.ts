@@ -18,7 +18,7 @@ import {
   type RelayServer,
   serveRelay,
 } from "../lib/relay_server.ts";
-import { dial } from "../lib/transport/dial.ts";
+import { dial, type PeerIdentity } from "../lib/transport/dial.ts";
 import { EventLog } from "./_event_log.ts";
 import { tempShare } from "./_temp_share.ts";
 import { dialFrom } from "./bench/_big_relay.ts";
@@ -97,7 +97,7 @@ export async function startNode(
 /** A channel to a relay or node, to say to it whatever a test wants. */
 export async function openChannel(
   at: Endpoint,
-  peer: Identity | null,
+  peer: PeerIdentity | null,
 ): Promise<Channel> {
   return channelOver(await dial(at, { peer, timeoutMs: 5_000 }));
 }

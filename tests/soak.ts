@@ -1,34 +1,51 @@
 /**
  * A relay and a node that run for long while everything happens to them: nodes
- * come and go, clients fetch, peers misbehave. Fails when a fetch does not
- * deliver what it must, a process ends, or memory or descriptors grow beyond
- * the bounds below. `deno task soak SECONDS`, 120 by default. Needs all
- * permissions: without them nobody may look into /proc.
+ * come and go, clients fetch, peers misbehave on either side, connections are
+ * cut. Fails when a fetch does not deliver what it must, a process ends, or
+ * memory, descriptors or timers grow beyond the bounds below.
+ * `deno task soak SECONDS`, 120 by default. Needs all permissions: without them
+ * nobody may look into /proc.
  */
 
+import { timerCount } from "./_timers.ts";
 import { delay } from "@std/async/delay";
 import { fetchFile } from "../lib/client/fetch.ts";
 import type { Endpoint } from "../lib/conn.ts";
-import { encodeFrame } from "../lib/frame.ts";
-import { certificateId } from "../lib/identity.ts";
-import { encodeMessage } from "../lib/messages.ts";
-import { dial, type PeerIdentity } from "../lib/transport/dial.ts";
-import { learnCertificate } from "../lib/transport/learn.ts";
+import { createIdentity } from "../lib/identity.ts";
 import {
   type NodeProcess,
   type RoleProcess,
   spawnNode,
   spawnRelay,
 } from "./e2e/_processes.ts";
+import { startEvilNode } from "./_evil_node.ts";
+import { startFaultProxy } from "./_fault_proxy.ts";
+import {
+  type Dishonesty,
+  hangsUp,
+  honestBut,
+  sendEndless,
+  sendOtherContent,
+  sendsOnly,
+  sendTooFew,
+  sendTooMany,
+  sendWrongBytes,
+  sendWrongHash,
+  stalls,
+} from "./_lies.ts";
+import { startNode } from "./_network.ts";
 import { randomBytes, seededRandom } from "./_random.ts";
 import { tempShare } from "./_temp_share.ts";
+import { type Target, targetAt, TROUBLES } from "./_troubles.ts";
 
 const MIB = 1024 * 1024;
 const DEFAULT_SECONDS = 120;
 // Memory that a process may hold more than when it was warm: the heap breathes.
 const GROWTH_BYTES = 32 * MIB;
-// Descriptors beyond those before anything happened, once all peers are gone.
+// Descriptors and timers beyond those before anything happened, once all peers
+// are gone.
 const GROWTH_DESCRIPTORS = 4;
+const GROWTH_TIMERS = 2;
 // The longest that a peer which says nothing is waited for, and some.
 const QUIET_MS = 15_000;
 const REPORT_MS = 10_000;
@@ -41,6 +58,19 @@ const FILES: Readonly<Record<string, Uint8Array>> = {
   "small": randomBytes(1_000, random),
   "sub/middle": randomBytes(100_000, random),
   "large": randomBytes(3 * MIB + 5, random),
+};
+
+/** What evil nodes do with pieces that they are asked for. */
+const LIES: Readonly<Record<string, Dishonesty["piece"]>> = {
+  "wrong bytes": sendWrongBytes,
+  "wrong hashes": sendWrongHash,
+  "another content": sendOtherContent,
+  "too few bytes": sendTooFew,
+  "too many bytes": sendTooMany,
+  "bytes without end": sendEndless,
+  "a hang-up": hangsUp,
+  "silence in the middle": stalls,
+  "silence after a while": sendsOnly(3, stalls),
 };
 
 function say(text: string): void {
@@ -59,113 +89,11 @@ function oneOf<T>(all: readonly T[]): T {
 interface Holding {
   readonly bytes: number;
   readonly descriptors: number;
+  readonly timers: number;
 }
 
-/** Reads it, and throws where the process has ended. */
-function holdingOf({ pid }: { pid: number }): Holding {
-  const status = Deno.readTextFileSync(`/proc/${pid}/status`);
-  const kib = /^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1];
-  if (kib === undefined) throw new Error(`process ${pid} has ended`);
-  const descriptors = [...Deno.readDirSync(`/proc/${pid}/fd`)].length;
-  return { bytes: Number(kib) * 1024, descriptors };
-}
-
-function format({ bytes, descriptors }: Holding): string {
-  return `${(bytes / MIB).toFixed(1).padStart(6)} MiB ` +
-    `${String(descriptors).padStart(3)} fds`;
-}
-
-/** Where peers are that are to be troubled, and who answers there. */
-interface Target extends Endpoint {
-  readonly peer: PeerIdentity;
-}
-
-async function targetAt(port: string): Promise<Target> {
-  const at = { host: "127.0.0.1", port: Number(port) };
-  const certificate = await learnCertificate(at, { timeoutMs: 5_000 });
-  const id = certificateId(certificate)!;
-  return { ...at, peer: { id, certificate } };
-}
-
-/** Ways to misbehave; each resolves when it is over, however that came. */
-const TROUBLES: Readonly<Record<string, (at: Target) => Promise<void>>> = {
-  silent: async (at) => {
-    using conn = await dialPlainly(at);
-    await untilClosed(conn, 12_000);
-  },
-  "random bytes": async (at) => {
-    using conn = await dialPlainly(at);
-    await conn.write(randomBytes(1 + below(5_000), random));
-    await untilClosed(conn, 1_000);
-  },
-  "a hello of TLS that is cut off": async (at) => {
-    using conn = await dialPlainly(at);
-    const length = below(5);
-    await conn.write(Uint8Array.of(22, 3, 1, 2, 0, 1).subarray(0, 1 + length));
-  },
-  "random bytes inside of TLS": async (at) => {
-    using conn = await dial(at, { peer: at.peer, timeoutMs: 5_000 });
-    await conn.write(randomBytes(1 + below(5_000), random));
-    await untilClosed(conn, 2_000);
-  },
-  "frames that are wrong": async (at) => {
-    using conn = await dial(at, { peer: at.peer, timeoutMs: 5_000 });
-    if (random() < 0.7) await conn.write(hello());
-    for (let count = 1 + below(30); count > 0; count--) {
-      const body = random() < 0.5
-        ? randomBytes(below(300), random)
-        : new TextEncoder().encode(
-          oneOf(["{}", "[", "null", '{"request":-1}']),
-        );
-      await conn.write(encodeFrame(below(256), body));
-    }
-    await untilClosed(conn, 1_000);
-  },
-  "a length that nothing has": async (at) => {
-    using conn = await dial(at, { peer: at.peer, timeoutMs: 5_000 });
-    await conn.write(Uint8Array.of(oneOf([1, 0x20, 0x60]), 255, 255, 255, 255));
-    await untilClosed(conn, 2_000);
-  },
-  "a hang-up in the middle": async (at) => {
-    using conn = await dial(at, { peer: at.peer, timeoutMs: 5_000 });
-    await conn.write(hello());
-    await conn.write(encodeMessage({ kind: "list" }));
-    await conn.write(
-      encodeMessage({ kind: "find", request: 1, name: "large" }),
-    );
-    await conn.read(new Uint8Array(100));
-  },
-  "questions whose answers nobody reads": async (at) => {
-    using conn = await dial(at, { peer: at.peer, timeoutMs: 5_000 });
-    await conn.write(hello());
-    const question = encodeMessage({ kind: "browse", request: 1, prefix: "" });
-    for (let count = below(2_000); count > 0; count--) {
-      await conn.write(question);
-    }
-    await delay(below(2_000));
-  },
-};
-
-function hello(): Uint8Array {
-  return encodeMessage({ kind: "hello", protocol: 1, role: "client" });
-}
-
-function dialPlainly(at: Endpoint) {
-  return dial(at, { peer: null, timeoutMs: 5_000 });
-}
-
-/** Reads what comes, until nothing does or the time is over. */
-async function untilClosed(
-  conn: { read(buffer: Uint8Array): Promise<number | null>; close(): void },
-  ms: number,
-): Promise<void> {
-  const timer = setTimeout(() => conn.close(), ms);
-  try {
-    const buffer = new Uint8Array(4_096);
-    while (await conn.read(buffer) !== null);
-  } finally {
-    clearTimeout(timer);
-  }
+function format({ bytes, descriptors, timers }: Holding): string {
+  return `${(bytes / MIB).toFixed(1)} MiB ${descriptors} fds ${timers} timers`;
 }
 
 /** What has happened so far. */
@@ -173,14 +101,21 @@ class Tally {
   fetches = 0;
   troubles = 0;
   nodes = 0;
+  evilNodes = 0;
+  cuts = 0;
   readonly failures: string[] = [];
 }
 
+/** What all that happens has in common. */
+interface Scene {
+  readonly relay: Endpoint & { id: string };
+  readonly directory: string;
+  readonly tally: Tally;
+  readonly signal: AbortSignal;
+}
+
 /** Fetches one file after the other, each of which must come. */
-async function fetchOn(
-  relay: Endpoint & { id: string },
-  { tally, signal }: { tally: Tally; signal: AbortSignal },
-): Promise<void> {
+async function fetchOn({ relay, tally, signal }: Scene): Promise<void> {
   while (!signal.aborted) {
     const name = oneOf(Object.keys(FILES));
     try {
@@ -203,7 +138,7 @@ async function fetchOn(
 /** Makes one trouble after the other. */
 async function troubleOn(
   targets: readonly Target[],
-  { tally, signal }: { tally: Tally; signal: AbortSignal },
+  { tally, signal }: Scene,
 ): Promise<void> {
   while (!signal.aborted) {
     const trouble = oneOf(Object.values(TROUBLES));
@@ -216,15 +151,10 @@ async function troubleOn(
 
 /** Starts one node after the other, and ends each in one way or another. */
 async function comeAndGo(
-  relayPort: string,
-  { directory, tally, signal }: {
-    directory: string;
-    tally: Tally;
-    signal: AbortSignal;
-  },
+  { relay, directory, tally, signal }: Scene,
 ): Promise<void> {
   while (!signal.aborted) {
-    await using node: NodeProcess = await spawnNode(relayPort, directory);
+    await using node: NodeProcess = await spawnNode(`${relay.port}`, directory);
     tally.nodes++;
     await delay(1_000 + below(3_000));
     node.signal(oneOf(["SIGTERM", "SIGKILL", "SIGINT"] as const));
@@ -232,25 +162,76 @@ async function comeAndGo(
   }
 }
 
+/** Starts one node after the other that lies about the pieces it sends. */
+async function lieOn(
+  relayTarget: Target,
+  { tally, signal }: Scene,
+): Promise<void> {
+  const relay = {
+    server: { address: relayTarget },
+    identity: relayTarget.peer,
+  };
+  while (!signal.aborted) {
+    const lie = honestBut(FILES, { piece: oneOf(Object.values(LIES))! });
+    const identity = await createIdentity();
+    await using _node = await startEvilNode(relay, { identity, lie });
+    tally.evilNodes++;
+    await delay(2_000 + below(3_000));
+  }
+}
+
+/** Starts one node after the other whose connections are cut. */
+async function cutOn({ relay, tally, signal }: Scene): Promise<void> {
+  while (!signal.aborted) {
+    const cut = oneOf(["fin", "rst"] as const);
+    await using proxy = await startFaultProxy({
+      toDialler: { cutAfter: 500 + below(4 * MIB), cut },
+    });
+    await using node = await startNode({ server: { address: relay } }, FILES, {
+      advertise: { host: "127.0.0.1", port: proxy.port },
+      limitRate: 20 * MIB,
+    });
+    proxy.target = node.server.address.port;
+    await delay(2_000 + below(3_000));
+    tally.cuts += proxy.acceptedCount;
+  }
+}
+
+/** Does once what this process keeps something open for from then on. */
+async function once(scene: Scene, relay: Target): Promise<void> {
+  const over = new AbortController();
+  const short = { ...scene, tally: new Tally(), signal: over.signal };
+  const all = [fetchOn(short), comeAndGo(short), lieOn(relay, short)];
+  const rest = cutOn(short);
+  over.abort();
+  await Promise.all([...all, rest]);
+}
+
 /** A process that is watched, and what it held when. */
 class Watched {
   readonly name: string;
-  readonly #process: RoleProcess;
+  readonly #pid: number;
+  readonly #countTimers: () => Promise<number>;
   readonly #holdings = new Map<string, Holding>();
-  hasEnded = false;
 
-  constructor(name: string, process: RoleProcess) {
+  constructor(name: string, pid: number, countTimers: () => Promise<number>) {
     this.name = name;
-    this.#process = process;
-    void process.exitCode.then(() => this.hasEnded = true);
+    this.#pid = pid;
+    this.#countTimers = countTimers;
   }
 
-  get now(): string {
-    return format(holdingOf(this.#process));
+  /** Reads what it holds, and throws where the process has ended. */
+  async now(): Promise<Holding> {
+    const status = Deno.readTextFileSync(`/proc/${this.#pid}/status`);
+    const kib = /^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1];
+    if (kib === undefined) throw new Error(`${this.name} has ended`);
+    const descriptors = [...Deno.readDirSync(`/proc/${this.#pid}/fd`)].length;
+    const timers = await this.#countTimers();
+    return { bytes: Number(kib) * 1024, descriptors, timers };
   }
 
-  note(when: string): void {
-    this.#holdings.set(when, holdingOf(this.#process));
+  async note(when: string): Promise<void> {
+    this.#holdings.set(when, await this.now());
   }
 
   /** What it has grown by that it should not have. */
@@ -261,6 +242,7 @@ class Watched {
     }
     const bytes = end.bytes - warm.bytes;
     const descriptors = end.descriptors - before.descriptors;
+    const timers = end.timers - before.timers;
     return [
       ...(bytes > GROWTH_BYTES
         ? [`${this.name} grew by ${(bytes / MIB).toFixed(1)} MiB`]
@@ -268,15 +250,27 @@ class Watched {
       ...(descriptors > GROWTH_DESCRIPTORS
         ? [`${this.name} keeps ${descriptors} descriptors more`]
         : []),
+      ...(timers > GROWTH_TIMERS
+        ? [`${this.name} keeps ${timers} timers more`]
+        : []),
     ];
   }
 
   report(): void {
-    const all = [...this.#holdings].map(([when, holding]) =>
-      `${when} ${format(holding)}`
-    );
-    say(`${this.name.padEnd(6)} ${all.join("   ")}`);
+    for (const [when, holding] of this.#holdings) {
+      say(`${this.name.padEnd(7)} ${when.padEnd(7)} ${format(holding)}`);
+    }
   }
+}
+
+/** A role in a process of its own, which counts its timers. */
+function watchedRole(name: string, process: RoleProcess): Watched {
+  let asked = 0;
+  return new Watched(name, process.pid, async () => {
+    process.signal("SIGUSR2");
+    const told = new RegExp(`^timers ${++asked} (\\d+)$`);
+    return Number((await process.stderr.until(told))[1]);
+  });
 }
 
 async function main([given]: readonly string[]): Promise<number> {
@@ -287,67 +281,81 @@ async function main([given]: readonly string[]): Promise<number> {
   }
   say(
     `for ${seconds} s: memory may grow by ${GROWTH_BYTES / MIB} MiB after ` +
-      `the first quarter, descriptors by ${GROWTH_DESCRIPTORS}`,
+      `the first quarter, descriptors by ${GROWTH_DESCRIPTORS}, ` +
+      `timers by ${GROWTH_TIMERS}`,
   );
   await using folder = await tempShare(FILES);
-  await using relay = await spawnRelay();
-  await using node = await spawnNode(relay.port, folder.path);
+  const through = "tests/_counted_role.ts";
+  await using relay = await spawnRelay(["0"], { through });
+  await using node = await spawnNode(relay.port, folder.path, [], { through });
   const targets = [await targetAt(relay.port), await targetAt(node.port)];
-  const watched = [new Watched("relay", relay), new Watched("node", node)];
-  const note = (when: string) => {
-    for (const one of watched) one.note(when);
-  };
+  const watched = [
+    watchedRole("relay", relay),
+    watchedRole("node", node),
+    new Watched("clients", Deno.pid, () => Promise.resolve(timerCount())),
+  ];
+  const ended: string[] = [];
+  void relay.exitCode.then(() => ended.push("relay has ended"));
+  void node.exitCode.then(() => ended.push("node has ended"));
   const tally = new Tally();
   const over = new AbortController();
   const { signal } = over;
-  note("before");
-  const { port, id } = relay;
-  const at = { host: "127.0.0.1", port: Number(port), id };
+  const isBad = () => tally.failures.length > 0 || ended.length > 0;
+  const note = async (when: string) => {
+    for (const one of watched) await one.note(when);
+  };
+  const scene: Scene = {
+    relay: { host: "127.0.0.1", port: Number(relay.port), id: relay.id },
+    directory: folder.path,
+    tally,
+    signal,
+  };
+  await once(scene, targets[0]!);
+  await note("before");
   const running = [
-    ...Array.from({ length: CLIENTS }, () => fetchOn(at, { tally, signal })),
-    ...Array.from(
-      { length: TROUBLEMAKERS },
-      () => troubleOn(targets, { tally, signal }),
-    ),
-    comeAndGo(port, { directory: folder.path, tally, signal }),
+    ...Array.from({ length: CLIENTS }, () => fetchOn(scene)),
+    ...Array.from({ length: TROUBLEMAKERS }, () => troubleOn(targets, scene)),
+    comeAndGo(scene),
+    lieOn(targets[0]!, scene),
+    cutOn(scene),
   ];
-  const tell = () => {
-    const { fetches, troubles, nodes, failures } = tally;
-    const held = watched.map(({ name, now }) => `${name} ${now}`).join(", ");
+  const tell = async () => {
+    const { fetches, troubles, nodes, evilNodes, cuts, failures } = tally;
     say(
       `${fetches} fetches, ${troubles} troubles, ${nodes} nodes, ` +
-        `${failures.length} failures; ${held}`,
+        `${evilNodes} evil ones, ${cuts} connections to be cut, ` +
+        `${failures.length} failures`,
     );
+    for (const one of watched) {
+      say(`  ${one.name.padEnd(7)} ${format(await one.now())}`);
+    }
   };
-  const isBad = () =>
-    tally.failures.length > 0 || watched.some(({ hasEnded }) => hasEnded);
+  const startedAt = performance.now();
   const until = async (part: number) => {
     const end = startedAt + 1_000 * seconds * part;
     for (;;) {
       const left = end - performance.now();
       if (left <= 0 || isBad()) return;
       await delay(Math.min(left, REPORT_MS));
-      if (!watched.some(({ hasEnded }) => hasEnded)) tell();
+      if (!isBad()) await tell();
     }
   };
-  const startedAt = performance.now();
   for (
     const [part, when] of [[0.25, "warm"], [0.6, "middle"], [1, ""]] as const
   ) {
     await until(part);
-    if (!isBad() && when !== "") note(when);
+    if (!isBad() && when !== "") await note(when);
   }
   over.abort();
   await Promise.all(running);
   if (!isBad()) {
     await delay(QUIET_MS); // whoever said nothing is gone by then
-    note("end");
+    await note("end");
   }
   for (const one of watched) one.report();
   const complaints = [
     ...tally.failures,
-    ...watched.filter(({ hasEnded }) => hasEnded)
-      .map(({ name }) => `${name} has ended`),
+    ...ended,
     ...(isBad() ? [] : watched.flatMap((one) => one.complaints())),
     ...(tally.fetches === 0 ? ["nothing was fetched"] : []),
   ];

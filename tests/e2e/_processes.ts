@@ -83,6 +83,8 @@ export interface SpawnOptions {
   /** Variables of its environment, beyond those of this process. */
   env?: Record<string, string>;
   cwd?: string;
+  /** A script that is told which one to run. */
+  through?: string;
 }
 
 /** The command line that starts a role. */
@@ -100,7 +102,9 @@ export function commandLine(
     "run",
     "--no-prompt",
     ...permissions,
-    join(ROOT, script),
+    ...options.through === undefined
+      ? [join(ROOT, script)]
+      : [join(ROOT, options.through), script],
     ...args,
   ];
 }
@@ -218,11 +222,12 @@ export async function spawnNode(
   relayPort: string,
   directory: string,
   args: readonly string[] = [],
+  options: SpawnOptions = {},
 ): Promise<NodeProcess> {
   const node = spawnRole(
     "peer_node.ts",
     ["--host", "127.0.0.1", ...args, "127.0.0.1", relayPort, "0", directory],
-    { permissions: [`--allow-read=${directory}`] },
+    { ...options, permissions: [`--allow-read=${directory}`] },
   );
   const [, port = ""] = await node.stdout.until(/^node listening on .*:(\d+)$/);
   const [, id = ""] = await node.stdout.until(/^node id (\w{52})$/);
