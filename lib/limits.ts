@@ -190,7 +190,7 @@ export interface Limits {
   readonly askingCount: number;
   /** After the first node that has it, others may take so long to say so too. */
   readonly askingGraceMs: number;
-  /** Bytes a node sends in one write, shared by all it sends to. */
+  /** Buffers a node sends from, shared by all it sends to. */
   readonly sendBufferBytes: number;
   /** Files up to this size are read at once, without giving way to others. */
   readonly smallFileBytes: number;
@@ -299,7 +299,7 @@ export const LIMITS: Limits = Object.freeze({
   lowestBytesPerSecond: 4 * KIB,
   askingCount: 8,
   askingGraceMs: 300,
-  sendBufferBytes: 64 * MIB,
+  sendBufferBytes: 32 * MIB,
   smallFileBytes: 64 * KIB,
   hashOnFindBytes: 16 * MIB,
   manifestCacheBytes: 64 * MIB,

@@ -179,7 +179,8 @@ class PeerNode implements NodeServer {
       digests,
       limits,
       rate: limitRate === undefined ? undefined : new RateLimit(limitRate),
-      buffers: new BufferPool(),
+      buffers: new BufferPool(limits.sendBufferBytes),
+      clientCount: 0,
       busyCount: 0,
     };
     this.#name = options.name ?? `node-${identity.id.slice(0, 6)}`;

@@ -18,26 +18,76 @@ const SLACK_BYTES = 64 * 1024;
 // While nothing is on its way, so much is worth a write.
 const EAGER_BYTES = 64 * 1024;
 
-// What is thrown away waits for the garbage collector, and takes more in the end.
-const MOST_IDLE_BYTES = 64 * 1024 * 1024;
+// One buffer that is filled, and one that is on its way.
+const BUFFERS_PER_PEER = 2;
+const MOST_WRITE_BYTES = 1024 * 1024;
+const LEAST_WRITE_BYTES = 64 * 1024;
 
-/** Buffers that nobody sends from right now, to be used again. */
+/**
+ * File bytes in one write to each of `peerCount` peers that share `bytes` of
+ * buffers. A power of two, so that buffers are of few sizes.
+ */
+export function writeBytes(bytes: number, peerCount: number): number {
+  const share = bytes / (BUFFERS_PER_PEER * Math.max(1, peerCount));
+  let most = MOST_WRITE_BYTES;
+  while (most > LEAST_WRITE_BYTES && most + SLACK_BYTES > share) most /= 2;
+  return most;
+}
+
+/**
+ * Buffers to send from, bounded in bytes, to be used again: what is thrown away
+ * waits for the garbage collector, and takes more memory in the end.
+ */
 export class BufferPool {
+  readonly #mostBytes: number;
   readonly #idle: Uint8Array<ArrayBuffer>[] = [];
+  #idleBytes = 0;
+  #lentBytes = 0;
+
+  /** Keeps up to `mostBytes`, those that are lent counted in. */
+  constructor(mostBytes: number) {
+    this.#mostBytes = mostBytes;
+  }
+
+  /** Bytes of all buffers, lent or not. */
+  get bytes(): number {
+    return this.#lentBytes + this.#idleBytes;
+  }
 
   /** A buffer of at least `bytes`, though not of more than twice that. */
   take(bytes: number): Uint8Array<ArrayBuffer> {
     const index = this.#idle.findIndex(({ length }) =>
       length >= bytes && length <= 2 * bytes
     );
-    return this.#idle.splice(index, index < 0 ? 0 : 1)[0] ??
-      new Uint8Array(bytes);
+    if (index >= 0) {
+      const [buffer] = this.#idle.splice(index, 1);
+      this.#idleBytes -= buffer!.length;
+      this.#lentBytes += buffer!.length;
+      return buffer!;
+    }
+    this.#lentBytes += bytes;
+    this.#shrink();
+    return new Uint8Array(bytes);
   }
 
   /** Gives a buffer back. */
   give(buffer: Uint8Array<ArrayBuffer>): void {
-    const idleBytes = this.#idle.reduce((sum, { length }) => sum + length, 0);
-    if (idleBytes + buffer.length <= MOST_IDLE_BYTES) this.#idle.push(buffer);
+    this.forget(buffer);
+    this.#idle.push(buffer);
+    this.#idleBytes += buffer.length;
+    this.#shrink();
+  }
+
+  /** A buffer will not come back. */
+  forget(buffer: Uint8Array<ArrayBuffer>): void {
+    this.#lentBytes -= buffer.length;
+  }
+
+  /** Throws away what is idle, the oldest first, until the rest is within bounds. */
+  #shrink(): void {
+    while (this.bytes > this.#mostBytes && this.#idle.length > 0) {
+      this.#idleBytes -= this.#idle.shift()!.length;
+    }
   }
 }
 
@@ -45,7 +95,7 @@ export class BufferPool {
  * Joins what is sent over a channel. Nobody else may send meanwhile. Holds a
  * buffer from the first append until {@linkcode rest}.
  */
-export class Outbox {
+export class Outbox implements Disposable {
   readonly #channel: Channel;
   readonly #capacity: () => number;
   readonly #pool: BufferPool;
@@ -62,7 +112,7 @@ export class Outbox {
   constructor(
     channel: Channel,
     capacity: () => number,
-    pool: BufferPool = new BufferPool(),
+    pool: BufferPool,
   ) {
     this.#channel = channel;
     this.#capacity = capacity;
@@ -119,6 +169,12 @@ export class Outbox {
     this.#buffer = null;
   }
 
+  /** Lets go of what was not sent. */
+  [Symbol.dispose](): void {
+    this.#used = 0;
+    this.rest();
+  }
+
   /**
    * Begins to send what waits, so that the next is filled meanwhile. Waits for
    * what was begun before: two buffers are all that a peer can hold.
@@ -131,11 +187,24 @@ export class Outbox {
     this.#buffer = null;
     this.#used = 0;
     this.#isSending = true;
-    this.#sending = this.#channel.sendBulk(frames).then(() => {
-      this.#isSending = false;
-      this.#pool.give(buffer);
-    });
+    this.#sending = this.#send(frames, buffer);
     this.#sending.catch(ignore); // told to whoever sends next
+  }
+
+  async #send(
+    frames: Uint8Array,
+    buffer: Uint8Array<ArrayBuffer>,
+  ): Promise<void> {
+    let hasLeft = false;
+    try {
+      await this.#channel.sendBulk(frames);
+      hasLeft = true;
+    } finally {
+      this.#isSending = false;
+      // A conn that broke off may still hold what it was given.
+      if (hasLeft) this.#pool.give(buffer);
+      else this.#pool.forget(buffer);
+    }
   }
 
   /** Free space of at least `bytes`. */

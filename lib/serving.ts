@@ -18,7 +18,7 @@ import {
   type ListedFile,
   type MessageOf,
 } from "./messages.ts";
-import { type BufferPool, Outbox } from "./outbox.ts";
+import { type BufferPool, Outbox, writeBytes } from "./outbox.ts";
 import type { RateLimit } from "./rate.ts";
 import type { OpenedFile, ReadRefusal } from "./opened_file.ts";
 import type { Share } from "./share.ts";
@@ -37,6 +37,8 @@ export interface Service {
   readonly rate: RateLimit | undefined;
   /** Buffers to send from. */
   readonly buffers: BufferPool;
+  /** Clients that are connected. */
+  clientCount: number;
   /** Clients that are being sent something right now. */
   busyCount: number;
 }
@@ -74,12 +76,12 @@ export class ClientService implements Disposable {
   constructor(channel: Channel, service: Service) {
     this.#channel = channel;
     this.#service = service;
-    this.#outbox = new Outbox(channel, () => {
-      // One buffer that is filled, and one that is on its way.
-      const share = service.limits.sendBufferBytes /
-        (2 * Math.max(1, service.busyCount));
-      return Math.min(1024 * 1024, Math.max(64 * 1024, Math.floor(share)));
-    }, service.buffers);
+    service.clientCount++;
+    this.#outbox = new Outbox(
+      channel,
+      () => writeBytes(service.limits.sendBufferBytes, service.clientCount),
+      service.buffers,
+    );
   }
 
   /** What the client was sent so far. */
@@ -290,7 +292,9 @@ export class ClientService implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.#service.clientCount--;
     this.#letGo();
+    this.#outbox[Symbol.dispose]();
   }
 }
 

@@ -7,7 +7,7 @@ import {
   encodeMessage,
   type MessageOf,
 } from "../lib/messages.ts";
-import { BufferPool, Outbox } from "../lib/outbox.ts";
+import { BufferPool, Outbox, writeBytes } from "../lib/outbox.ts";
 import { memoryPair, type MemoryPairOptions } from "./_memory_conn.ts";
 import { randomBytes, seededRandom } from "./_random.ts";
 
@@ -45,9 +45,15 @@ interface Setup extends AsyncDisposable {
   capacity: number;
 }
 
+function newPool(): BufferPool {
+  return new BufferPool(LIMITS.sendBufferBytes);
+}
+
 function setUp(
   capacity: number,
-  { pool, ...options }: MemoryPairOptions & { pool?: BufferPool } = {},
+  { pool = newPool(), ...options }: MemoryPairOptions & {
+    pool?: BufferPool;
+  } = {},
 ): Setup {
   const [near, far] = memoryPair({ capacityBytes: 64 * KIB * KIB, ...options });
   const writes: number[] = [];
@@ -290,7 +296,7 @@ Deno.test("Outbox fills another buffer while one is on its way, and uses both ag
 });
 
 Deno.test("Outbox lends its buffer to others when it rests, and not before", async () => {
-  const pool = new BufferPool();
+  const pool = newPool();
   await using one = setUp(64 * KIB, { pool });
   await using other = setUp(64 * KIB, { pool });
   const memory = await memoryOf(one.outbox);
@@ -305,7 +311,7 @@ Deno.test("Outbox lends its buffer to others when it rests, and not before", asy
 });
 
 Deno.test("BufferPool lends what is large enough, and not much too large", () => {
-  const pool = new BufferPool();
+  const pool = newPool();
   const buffer = pool.take(1_000);
   assertEquals(buffer.length, 1_000);
   pool.give(buffer);
@@ -315,14 +321,57 @@ Deno.test("BufferPool lends what is large enough, and not much too large", () =>
   assert(pool.take(500) !== buffer, "to one at a time");
 });
 
-Deno.test("BufferPool keeps 64 MiB of buffers that nobody uses, and no more", () => {
-  const pool = new BufferPool();
-  const bytes = 16 * KIB * KIB;
-  const given = Array.from({ length: 6 }, () => new Uint8Array(bytes));
-  for (const buffer of given) pool.give(buffer);
-  const taken = given.map(() => pool.take(bytes));
-  assertEquals(taken.filter((buffer) => given.includes(buffer)).length, 4);
+Deno.test("BufferPool keeps as many buffers as it may, and no more, those that are lent counted in", () => {
+  const bytes = 8 * KIB * KIB;
+  const pool = newPool();
+  const lent = Array.from({ length: 6 }, () => pool.take(bytes));
+  assertEquals(pool.bytes, 6 * bytes, "nobody waits for another");
+  for (const buffer of lent) pool.give(buffer);
+  assertEquals(pool.bytes, LIMITS.sendBufferBytes);
+  const taken = lent.map(() => pool.take(bytes));
+  assertEquals(taken.filter((buffer) => lent.includes(buffer)).length, 4);
   assertEquals(new Set(taken).size, 6);
+  for (const buffer of taken) pool.forget(buffer);
+  assertEquals(pool.bytes, 0);
+});
+
+Deno.test("BufferPool makes room for a buffer of another size with those that nobody uses", () => {
+  const pool = newPool();
+  const half = LIMITS.sendBufferBytes / 2;
+  for (const buffer of [pool.take(half), pool.take(half)]) pool.give(buffer);
+  const other = pool.take(half / 4);
+  assertEquals(pool.bytes, half + half / 4);
+  pool.give(other);
+  assertEquals(pool.bytes, half + half / 4);
+});
+
+Deno.test("writeBytes gives each of many peers its part of the buffers, in few sizes", () => {
+  const bytes = LIMITS.sendBufferBytes;
+  const sizes = new Set<number>();
+  for (let peers = 0; peers <= 128; peers++) {
+    const each = writeBytes(bytes, peers);
+    sizes.add(each);
+    // Two buffers, each with room for a message.
+    const all = 2 * peers * (each + 64 * KIB);
+    assert(all <= bytes, `${peers} peers take ${all}`);
+  }
+  assertEquals([...sizes], [1_024, 512, 256, 128, 64].map((kib) => kib * KIB));
+  assertEquals(writeBytes(bytes, 1e6), 64 * KIB, "nobody waits for another");
+});
+
+Deno.test("Outbox gives its buffers back when it is disposed of, and when the peer is gone", async () => {
+  const pool = newPool();
+  await using setup = setUp(64 * KIB, { pool });
+  const { outbox } = setup;
+  setup.peer.conn.close();
+  await outbox.message(piece(1));
+  await assertRejects(() => outbox.flush(), Deno.errors.BrokenPipe);
+  assertEquals(pool.bytes, 0, "what was sent from does not come back");
+  await using other = setUp(64 * KIB, { pool });
+  const memory = await memoryOf(other.outbox);
+  other.outbox[Symbol.dispose]();
+  other.outbox[Symbol.dispose]();
+  assertEquals(pool.take(memory.byteLength).buffer, memory);
 });
 
 Deno.test("Outbox waits while the peer does not read, and holds no more than two buffers", async () => {
@@ -413,7 +462,7 @@ async function sendAtRandom(seed: number, pool: BufferPool): Promise<void> {
 
 for (const seed of [1, 2, 3]) {
   Deno.test(`Outbox delivers whatever is appended, whole and in order (${seed})`, async () => {
-    const pool = new BufferPool();
+    const pool = newPool();
     await Promise.all(
       [1, 2, 3].map((peer) => sendAtRandom(10 * seed + peer, pool)),
     );

@@ -554,6 +554,7 @@ for (
         `node ${(nodeBytes / MIB).toFixed(0)} MiB`,
     );
     assertLess(mean / 5, least);
+    assertLess(nodeBytes, 200 * MIB);
   });
 }
 
