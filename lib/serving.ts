@@ -37,7 +37,7 @@ export interface Service {
   readonly rate: RateLimit | undefined;
   /** Buffers to send from. */
   readonly buffers: BufferPool;
-  /** Clients that are connected. */
+  /** Clients that have said hello. */
   clientCount: number;
   /** Clients that are being sent something right now. */
   busyCount: number;
@@ -76,7 +76,6 @@ export class ClientService implements Disposable {
   constructor(channel: Channel, service: Service) {
     this.#channel = channel;
     this.#service = service;
-    service.clientCount++;
     this.#outbox = new Outbox(
       channel,
       () => writeBytes(service.limits.sendBufferBytes, service.clientCount),
@@ -97,6 +96,15 @@ export class ClientService implements Disposable {
 
   /** Answers until the client ends. */
   async run(): Promise<void> {
+    this.#service.clientCount++;
+    try {
+      await this.#answerAll();
+    } finally {
+      this.#service.clientCount--;
+    }
+  }
+
+  async #answerAll(): Promise<void> {
     for (;;) {
       // Answers leave together as long as requests are here already.
       if (!this.#channel.hasWholeFrame) {
@@ -292,7 +300,6 @@ export class ClientService implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#service.clientCount--;
     this.#letGo();
     this.#outbox[Symbol.dispose]();
   }

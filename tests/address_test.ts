@@ -208,6 +208,12 @@ for (
   });
 }
 
+Deno.test("isHost takes a name of 128 bytes, and none that is longer", () => {
+  const most = `${"a".repeat(63)}.${"b".repeat(62)}.c`;
+  assertEquals(most.length, 128);
+  assertEquals([isHost(most), isHost(`${most}d`)], [true, false]);
+});
+
 Deno.test("parseRelayAddress throws a Failure or nothing on mutated text", () => {
   const random = seededRandom(1);
   const good = new TextEncoder().encode(`p2p://[2001:db8::1]:1700/${ID}`);

@@ -380,9 +380,10 @@ Deno.test("Channel ends a peer that does not read, by count and by bytes", async
     const alice = new Channel(near, {
       ...OPTIONS,
       limits: limitsWith(override),
+      writeStallMs: 1e6, // or that would end it
     });
     const sends = Array.from({ length: 40 }, (_, n) => alice.send(find(n)));
-    const outcomes = await Promise.allSettled(sends);
+    const outcomes = await within(Promise.allSettled(sends), "the end");
     for (const outcome of outcomes) {
       assertEquals(outcome.status, "rejected");
       if (outcome.status === "rejected") {
@@ -390,6 +391,49 @@ Deno.test("Channel ends a peer that does not read, by count and by bytes", async
       }
     }
     far.close();
+  }
+});
+
+Deno.test("Channel lets a peer that has used up its burst send so many messages a second", async () => {
+  using time = new FakeTime();
+  const [near, far] = memoryPair();
+  const alice = new Channel(near, { ...OPTIONS, limitsRate: true });
+  const bob = new Channel(far, OPTIONS);
+  const { controlBurstCount, controlRatePerSecond } = LIMITS;
+  const pass = async (count: number) => {
+    for (let n = 0; n < count; n++) {
+      await bob.send(find(n));
+      await alice.receive(["find"]);
+    }
+  };
+  await pass(controlBurstCount);
+  await time.advance(2_000);
+  await pass(2 * controlRatePerSecond);
+  await bob.send(find(1));
+  const error = await assertRejects(
+    () => alice.receive(["find"]),
+    ProtocolError,
+  );
+  assertEquals(error.code, "rate_limited");
+  for (const conn of [near, far]) conn.close();
+});
+
+Deno.test("Channel queues as many frames and bytes as it may for a peer that is slow", async () => {
+  const bytes = encodeMessage(find(1)).length;
+  for (
+    // The first is being written, and queued no more.
+    const override of [{ sendQueueFrameCount: 3 }, {
+      sendQueueBytes: 3 * bytes,
+    }]
+  ) {
+    const [near, far] = memoryPair({ capacityBytes: 16 });
+    const limits = limitsWith(override);
+    const alice = new Channel(near, { ...OPTIONS, limits });
+    const sends = [1, 2, 3, 4].map(() => alice.send(find(1)));
+    const bob = new Channel(far, OPTIONS);
+    for (const _ of sends) assertEquals(await bob.receive(["find"]), find(1));
+    await Promise.all(sends);
+    bob.conn.close();
   }
 });
 

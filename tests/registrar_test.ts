@@ -190,6 +190,19 @@ Deno.test("A registrar says once that the relay is away, and tries on with back-
   assertEquals(run.log.names.length, 3, "and withdraws in silence");
 });
 
+Deno.test("A registrar tries again after half a minute at most, also where it renews more seldom", async () => {
+  using time = new FakeTime();
+  const run = start(() => 0.999);
+  run.answer = { ...GRANTED, renewSeconds: 300 };
+  await time.advance(0);
+  run.link.away = true;
+  await time.advance(330_000);
+  assertEquals(run.log.names, ["registered", "registration_failed"]);
+  for (let n = 0; n < 10; n++) await time.advance(time.nextTimerMs);
+  assertEquals(Math.round(time.nextTimerMs / 100), LIMITS.retryMaxMs / 100);
+  await run.stop();
+});
+
 Deno.test("A registrar says when it cannot withdraw, and leaves all the same", async () => {
   using time = new FakeTime();
   const run = start(() => 0.5);

@@ -367,6 +367,15 @@ Deno.test("Registry never dictates a lease longer than its limit", () => {
   assertEquals(registry.terms(), { renewSeconds: 100, leaseSeconds: 300 });
 });
 
+Deno.test("Registry lengthens no lease beyond the longest, however busy it is", () => {
+  const { registry } = newRegistry({ renewalsPerSecond: 1 });
+  for (let n = 0; n < 2 * LIMITS.leaseMaxSeconds; n++) {
+    registry.register(node(`n${n}`), 0);
+  }
+  const { leaseSeconds } = registry.terms();
+  assertEquals(leaseSeconds, LIMITS.leaseMaxSeconds);
+});
+
 Deno.test("Registry lists what fits one page in the order of registration", () => {
   const { registry } = newRegistry();
   const names = Array.from({ length: 50 }, (_, n) => `n${n}`);

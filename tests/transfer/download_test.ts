@@ -1,7 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { Channel } from "../../lib/channel.ts";
 import type { Conn, Path } from "../../lib/conn.ts";
-import { type Limits, limitsWith } from "../../lib/limits.ts";
+import { LIMITS, type Limits, limitsWith } from "../../lib/limits.ts";
 import { DIRECTION, type MessageOf } from "../../lib/messages.ts";
 import { RateLimit } from "../../lib/rate.ts";
 import {
@@ -18,8 +18,9 @@ import type {
 import { PlainHasher } from "../../lib/transfer/hashing.ts";
 import { NodeSession } from "../../lib/transfer/session.ts";
 import type { Lie } from "../_evil_node.ts";
-import { sayRefused } from "../_evil_node.ts";
+import { sayData, sayPiece, sayRefused } from "../_evil_node.ts";
 import { within } from "../_event_log.ts";
+import { FakeTime } from "../_fake_time.ts";
 import {
   describeBytes,
   type DescribedBytes,
@@ -653,3 +654,38 @@ Deno.test("Download ends with what a sink throws, and closes everything", async 
   await source.end();
   assertEquals(sink.isFinished, false);
 });
+
+/** Sends so many bytes of a piece each second. */
+function trickles(bytesPerSecond: number): SendPiece {
+  return async (channel, { message, index, bytes, hash }) => {
+    for (let at = 0; at < bytes.length; at += bytesPerSecond) {
+      const part = bytes.subarray(at, at + bytesPerSecond);
+      await sayData(channel, message, part);
+      await new Promise<void>((resolve) => setTimeout(resolve, 1_000));
+    }
+    await sayPiece(channel, message, { index, sha256: hash });
+  };
+}
+
+for (const [more, isOut] of [[-64, true], [64, false]] as const) {
+  Deno.test(`Download ${isOut ? "leaves" : "keeps"} a source that is ${isOut ? "slower" : "no slower"} than it may be while there is another`, async () => {
+    using time = new FakeTime();
+    const lowestBytesPerSecond = LIMITS.lowestBytesPerSecond;
+    const stop = new AbortController();
+    const run = start({ lowestBytesPerSecond, signal: stop.signal });
+    const slow = sourceWith("slow", trickles(lowestBytesPerSecond + more));
+    const other = sourceWith("other", trickles(2 * lowestBytesPerSecond));
+    const { file } = wanted(LARGE, [slow, other]);
+    run.download.addFile(file);
+    for (const source of [slow, other]) run.download.addSource(source);
+    const running = run.download.run().catch(() => {});
+    for (let second = 0; second < 40; second++) await time.advance(1_000);
+    const told = run.trouble.map(({ source, kind, out }) =>
+      [source, kind, out].join(" ")
+    );
+    assertEquals(told, isOut ? ["slow slow true"] : []);
+    stop.abort(new Error("seen enough"));
+    await time.advance(60_000);
+    await running;
+  });
+}
