@@ -49,6 +49,8 @@ export interface FaultProxy extends AsyncDisposable {
   readonly acceptedCount: number;
   /** Bytes that have been passed on to those who dialled. */
   readonly passedBytes: number;
+  /** Resolves when at least so many bytes have been passed on to those who dialled. */
+  passed(bytes: number): Promise<void>;
   /** Resets what runs, and refuses whoever dials from now on. */
   breakDown(): Promise<void>;
 }
@@ -68,6 +70,7 @@ export async function startFaultProxy(
   const inAll = { toTarget: { bytes: 0 }, toDialler: { bytes: 0 } };
   let passedBytes = 0;
   let acceptedCount = 0;
+  const onPassed = new Set<() => void>();
 
   const keep = (socket: Socket) => {
     open.add(socket);
@@ -102,7 +105,10 @@ export async function startFaultProxy(
       taken: toDialler.inAll ? inAll.toDialler : { bytes: 0 },
       signal,
     });
-    counted.onPassed = (bytes) => passedBytes += bytes;
+    counted.onPassed = (bytes) => {
+      passedBytes += bytes;
+      for (const look of [...onPassed]) look();
+    };
     run(counted.run());
   });
   const end = async (how: (socket: Socket) => void) => {
@@ -127,6 +133,16 @@ export async function startFaultProxy(
     get passedBytes() {
       return passedBytes;
     },
+    passed: (bytes) =>
+      new Promise((resolve) => {
+        const look = () => {
+          if (passedBytes < bytes) return;
+          onPassed.delete(look);
+          resolve();
+        };
+        onPassed.add(look);
+        look();
+      }),
     breakDown: () => end(reset),
     [Symbol.asyncDispose]: () => end((socket) => socket.destroy()),
   };

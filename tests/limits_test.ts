@@ -22,7 +22,7 @@ import { BufferPool } from "../lib/outbox.ts";
 import { ClientService } from "../lib/serving.ts";
 import { Share } from "../lib/share.ts";
 import { StreamConn } from "../lib/transport/stream_conn.ts";
-import { EventLog, within } from "./_event_log.ts";
+import { type EventLog, within } from "./_event_log.ts";
 import { registerNode, sayRefused, startEvilNode } from "./_evil_node.ts";
 import { startFaultProxy } from "./_fault_proxy.ts";
 import { memoryPair } from "./_memory_conn.ts";

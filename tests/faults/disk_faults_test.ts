@@ -6,10 +6,10 @@
  */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { delay } from "@std/async/delay";
 import { join } from "@std/path";
 import { sha256 } from "../../lib/hash.ts";
 import { partialPathOf } from "../../lib/transfer/partial.ts";
+import { within } from "../_event_log.ts";
 import { startNode, startRelay } from "../_network.ts";
 import { randomBytes, seededRandom } from "../_random.ts";
 import { tempShare } from "../_temp_share.ts";
@@ -343,6 +343,18 @@ function startClient(args: readonly string[], folder: string): RoleProcess {
   });
 }
 
+/** Resolves when a file has so many bytes, as its folder tells of changes. */
+async function grown(
+  path: string,
+  bytes: number,
+  watcher: Deno.FsWatcher,
+): Promise<void> {
+  for await (const _ of watcher) {
+    const info = await Deno.lstat(path).catch(() => null);
+    if (info !== null && info.size >= bytes) return;
+  }
+}
+
 Deno.test("A client killed again and again goes on each time from what is on the disk", async () => {
   const MIB = 1024 * 1024;
   const bytes = randomBytes(6 * MIB, seededRandom(3));
@@ -358,12 +370,9 @@ Deno.test("A client killed again and again goes on each time from what is on the
     ...["-o", `${folder.path}/`],
   ];
   for (let kept = MIB; kept < bytes.length; kept += 2 * MIB) {
+    using watcher = Deno.watchFs(folder.path);
     await using client = startClient(args, folder.path);
-    const isFar = async () => {
-      const info = await Deno.lstat(partial).catch(() => null);
-      return (info?.size ?? 0) >= kept;
-    };
-    while (!await isFar()) await delay(5);
+    await within(grown(partial, kept, watcher), "some of the file");
     client.signal("SIGKILL");
     await client.exitCode;
     assertEquals(filesIn(folder.path), [".f.p2p-part"]);

@@ -294,8 +294,8 @@ for (const mode of ["TLS", "plaintext"] as const) {
     await using _good = await startGood(network.relay, mode, 2 * MIB);
     await using folder = await tempShare();
     const getting = getInTime(network, folder, { mode });
-    await until(
-      () => network.proxy.passedBytes > MIB / 4,
+    await within(
+      network.proxy.passed(MIB / 4),
       "some of the file from the faulty node",
     );
     await network.proxy.breakDown();
@@ -306,11 +306,14 @@ for (const mode of ["TLS", "plaintext"] as const) {
   });
 }
 
-/** Waits until something is so that nobody tells of; `what` fails otherwise. */
-async function until(isSo: () => boolean, what: string): Promise<void> {
+/**
+ * Lets the event loop turn until something is so that is not told, after what
+ * is told of it; `what` fails otherwise.
+ */
+async function untilSettled(isSo: () => boolean, what: string): Promise<void> {
   let isWaiting = true;
   const looking = async () => {
-    while (isWaiting && !isSo()) await delay(5);
+    while (isWaiting && !isSo()) await delay(0);
   };
   try {
     await within(looking(), what);
@@ -468,9 +471,10 @@ Deno.test("Fault proxy: a client that stops reading is left by the node in time,
   const { version: of, size } = found!;
   const count = pieceCountOf(size);
   await channel.send({ kind: "read", request: 2, of, first: 0, count });
-  const { server } = faulty;
+  const { server, log } = faulty;
   assertEquals(server.connectionCount, 1);
-  await until(() => server.connectionCount === 0, "the end of the connection");
+  await log.until("refused", ({ reason }) => reason === "slow_consumer");
+  await untilSettled(() => server.connectionCount === 0, "its end");
   assertLess(proxy.passedBytes, 2 * MIB);
 });
 
@@ -485,16 +489,19 @@ Deno.test("Fault proxy: a client that vanishes leaves nothing open at the node",
     return new TextDecoder().decode(stdout).split("\n").length;
   };
   const before = descriptors();
-  for (let round = 0; round < 5; round++) {
+  const rounds = 5;
+  for (let round = 0; round < rounds; round++) {
     await using folder = await tempShare();
     const { failed } = await getInTime(network, folder);
     assertEquals(failed, { "f": "undelivered" });
   }
-  const { server } = network.faulty;
-  await until(
-    () => server.connectionCount === 0 && descriptors() <= before,
-    "the end of all connections",
+  const { server, log } = network.faulty;
+  await log.until(
+    "served",
+    () => log.names.filter((name) => name === "served").length >= rounds,
   );
+  await untilSettled(() => server.connectionCount === 0, "their end");
+  await untilSettled(() => descriptors() <= before, "their descriptors");
 });
 
 Deno.test("Fault proxy: a node at a crawl loses its pieces to the other, and does not hold it up", async () => {
