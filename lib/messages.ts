@@ -19,6 +19,11 @@ import { LIMITS } from "./limits.ts";
 export const PROTOCOL_VERSION = 1;
 
 const Count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
+/** Milliseconds since 1970, or before. */
+const Time = Type.Integer({
+  minimum: -Number.MAX_SAFE_INTEGER,
+  maximum: Number.MAX_SAFE_INTEGER,
+});
 const RequestId = Type.Integer({ minimum: 0, maximum: 0xffff_ffff });
 const Seconds = Type.Integer({ minimum: 1, maximum: 86_400 });
 const Port = Type.Integer({ minimum: 1, maximum: 65_535 });
@@ -40,7 +45,7 @@ const PieceIndex = Type.Integer({
 const ListedFile = Type.Object({
   name: Name,
   size: Count,
-  modifiedMs: Type.Integer(),
+  modifiedMs: Time,
   version: Version,
   content: Type.Optional(Digest),
 });
@@ -131,7 +136,7 @@ const CODEC = {
     schema: Type.Object({
       request: RequestId,
       size: Count,
-      modifiedMs: Type.Integer(),
+      modifiedMs: Time,
       version: Version,
       content: Type.Optional(Digest),
       sha256: Type.Optional(Digest),
@@ -293,7 +298,17 @@ const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 /** The frame of `message`. */
 export function encodeMessage(message: Message): Uint8Array {
   const { kind, ...body } = message;
-  return encodeFrame(CODEC[kind].type, encoder.encode(JSON.stringify(body)));
+  return encodeFrame(CODEC[kind].type, encoder.encode(jsonOf(body)));
+}
+
+/** JSON text; half a character, where a text was cut, stands for none. */
+function jsonOf(body: object): string {
+  const json = JSON.stringify(body);
+  if (!SURROGATE_ESCAPE.test(json)) return json;
+  return JSON.stringify(
+    body,
+    (_, value) => typeof value === "string" ? value.toWellFormed() : value,
+  );
 }
 
 /**
@@ -365,11 +380,30 @@ function parseJson(kind: MessageKind, body: Uint8Array): unknown {
   if (depthOf(body) > LIMITS.jsonDepth) {
     throw badMessage(kind, `nested deeper than ${LIMITS.jsonDepth}`);
   }
+  let text: string;
+  let value: unknown;
   try {
-    return JSON.parse(decoder.decode(body));
+    text = decoder.decode(body);
+    value = JSON.parse(text);
   } catch {
     throw badMessage(kind, "not JSON in UTF-8");
   }
+  if (SURROGATE_ESCAPE.test(text) && !isWellFormed(value)) {
+    throw badMessage(kind, "half a character");
+  }
+  return value;
+}
+
+// UTF-8 has no surrogates; an escape in JSON may stand for one, without its half.
+const SURROGATE_ESCAPE = /\\u[dD][89a-fA-F]/;
+
+/** Whether every text in a value of JSON can be written as UTF-8. */
+function isWellFormed(value: unknown): boolean {
+  if (typeof value === "string") return value.isWellFormed();
+  if (typeof value !== "object" || value === null) return true;
+  return Object.entries(value).every(([key, part]) =>
+    key.isWellFormed() && isWellFormed(part)
+  );
 }
 
 const QUOTE = 0x22, BACKSLASH = 0x5c, OPEN_LIST = 0x5b, OPEN_OBJECT = 0x7b;

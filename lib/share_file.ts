@@ -44,7 +44,7 @@ export function fileOf(
 ): ShareFile | undefined {
   if (!info.isFile) return undefined;
   const { size, ino: inode } = info;
-  const modifiedMs = info.mtime?.getTime() ?? 0;
+  const modifiedMs = info.mtime?.getTime() || 0; // none that a date can say
   const facts = factsOf(info, name);
   const version = sha256(encoder.encode(facts)).toHex().slice(0, 32);
   return { name, path, size, modifiedMs, inode, version, facts };

@@ -1,5 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { ProtocolError } from "../lib/errors.ts";
+import { FRAME_HEADER_BYTES } from "../lib/frame.ts";
 import {
   decodeMessage,
   DIRECTION,
@@ -271,6 +272,51 @@ Deno.test("decodeMessage does not count brackets inside texts as depth", () => {
   const text = JSON.stringify({ request: 1, name });
   assertEquals(decode(frameOf(0x40, text)), { kind: "find", request: 1, name });
 });
+
+for (
+  const [what, text, isTaken] of [
+    ["a half of a character", String.raw`"\ud83d"`, false],
+    ["the other half", String.raw`"a\uDE00"`, false],
+    ["the halves in the wrong order", String.raw`"\ude00\ud83d"`, false],
+    ["a half beside a whole one", String.raw`"\ud83d\ude00\ud83d"`, false],
+    ["both halves", String.raw`"\ud83d\uDE00"`, true],
+    ["an escaped backslash", String.raw`"\\ud83d"`, true],
+  ] as const
+) {
+  Deno.test(`decodeMessage ${isTaken ? "takes" : "refuses"} ${what} as an escape`, () => {
+    for (
+      const json of [
+        `{"request":1,"name":${text}}`,
+        `{"request":1,"name":"a","more":[{"in":${text}}]}`,
+        `{"request":1,"name":"a",${text}:1}`,
+      ]
+    ) {
+      const body = new TextEncoder().encode(json);
+      const decode = () => decodeMessage({ type: 0x40, body }, ["find"]);
+      if (isTaken) assertEquals(decode().kind, "find");
+      else assertThrows(decode, ProtocolError, "half a character");
+    }
+  });
+}
+
+Deno.test("encodeMessage sends no half of a character, wherever a text was cut", () => {
+  const text = "cut \u{1f600}".slice(0, -1);
+  const frame = encodeMessage({ kind: "refused", code: "x", text });
+  const body = frame.subarray(FRAME_HEADER_BYTES);
+  const found = decodeMessage({ type: frame[0]!, body }, ["refused"]);
+  assertEquals(found, { kind: "refused", code: "x", text: "cut \ufffd" });
+});
+
+for (const time of ["1e300", "-1e300", "9007199254740992", "0.5", '"1"']) {
+  Deno.test(`decodeMessage refuses the time ${time}, and names the field`, () => {
+    const json = `{"request":1,"size":1,"modifiedMs":${time},"version":"${
+      "v".repeat(32)
+    }"}`;
+    const body = new TextEncoder().encode(json);
+    const decode = () => decodeMessage({ type: 0x41, body }, ["found"]);
+    assertThrows(decode, ProtocolError, "modifiedMs");
+  });
+}
 
 Deno.test("decodeMessage ignores unknown fields, also hostile ones", () => {
   const text = '{"request":1,"name":"a","__proto__":{"admin":true},' +

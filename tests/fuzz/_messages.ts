@@ -18,13 +18,15 @@ export const KINDS: readonly MessageKind[] = [
   ...new Set<MessageKind>(["hello", ...Object.values(DIRECTION).flat()]),
 ];
 
-/** Text of at most `length` UTF-16 units. */
+/** Text of at most `length` UTF-16 units, without half characters. */
 export function textUpTo(length: number): fc.Arbitrary<string> {
-  return anyText.map((text) => text.slice(0, length));
+  return anyText.map((text) => text.slice(0, length).toWellFormed());
 }
 
 function textOf(length: number): fc.Arbitrary<string> {
-  return anyText.map((text) => text.padEnd(length, "q").slice(0, length));
+  return anyText.map((text) =>
+    text.padEnd(length, "q").slice(0, length).toWellFormed()
+  );
 }
 
 function hexOf(length: number): fc.Arbitrary<string> {

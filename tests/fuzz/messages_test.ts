@@ -61,10 +61,11 @@ function assertSound(found: Message | UnknownMessage, type: number): void {
     const isDeclared = FIELDS_OF.get(found.kind)!.has(field);
     if (!isDeclared || typeof value !== "number") continue;
     // A time of writing is held to what a file can have where it is used.
-    const isCount = field === "modifiedMs"
-      ? Number.isInteger(value)
-      : Number.isSafeInteger(value) && value >= 0;
-    assert(isCount, `${field} of ${found.kind}: ${value}`);
+    const isCount = field === "modifiedMs" || value >= 0;
+    assert(
+      Number.isSafeInteger(value) && isCount,
+      `${field} of ${found.kind}: ${value}`,
+    );
   }
   if (found.kind === "files") {
     for (const { size } of found.files) assert(Number.isSafeInteger(size));
@@ -199,7 +200,7 @@ holds(
     anyText,
   ],
   (depth, lists, text) => {
-    const quoted = JSON.stringify(text + '[{"');
+    const quoted = JSON.stringify(text.toWellFormed() + '[{"');
     let json = quoted;
     for (const list of lists.slice(0, depth - 1)) {
       json = list ? `[${quoted},${json}]` : `{${quoted}:${json}}`;
