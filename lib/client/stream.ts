@@ -124,6 +124,11 @@ export class Stream implements AsyncDisposable {
     }
   }
 
+  /** Nobody is left who has it, of those that have answered. */
+  #askTheRest(): Promise<void> {
+    return this.#options.oneByOne ? this.#askNext() : this.#seeking.settled();
+  }
+
   /** Notes who has it; one that answers late takes part at once. */
   #join(found: Found): void {
     const { node, offer } = found;
@@ -182,9 +187,7 @@ export class Stream implements AsyncDisposable {
         this.#found.delete(node.id);
         await session[Symbol.asyncDispose]();
       }
-      if (this.#options.oneByOne && this.#found.size === 0) {
-        await this.#askNext();
-      }
+      if (this.#found.size === 0) await this.#askTheRest();
       this.#choose(this.#groups()[0]);
     }
   }

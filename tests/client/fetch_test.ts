@@ -13,6 +13,7 @@ import {
   describeBytes,
   type Dishonesty,
   hangsUp,
+  honestBut,
   sendsOnly,
   sendTruly,
   sendWrongBytes,
@@ -139,6 +140,28 @@ Deno.test("fetchFile gives out nothing wrong when all nodes lie, and says so", a
   assertEquals(error.kind, "corrupt");
   assertEquals(taken <= TASK * PIECE, true);
   assertEquals(log.of("file_received"), []);
+});
+
+Deno.test("fetchFile goes on with a node that answers only after all others have lied", async () => {
+  await using relay = await startRelay();
+  const log = new ClientLog();
+  const { onEvent } = log;
+  const honest = honestBut({ "f": MIDDLE });
+  await using _liar = await evil(relay, { "f": MIDDLE }, {
+    piece: sendWrongBytes,
+  });
+  await using _late = await evil(relay, { "f": MIDDLE }, {
+    identity: TRUDY,
+    find: async (channel, message) => {
+      await log.until("node_trouble", ({ out }) => out);
+      await honest(channel, message);
+    },
+  });
+  const { content } = await within(
+    fetch(relay, "f", { limits: { askingGraceMs: 1 }, onEvent }),
+    "the file",
+  );
+  assertBytes(content, MIDDLE);
 });
 
 Deno.test("fetchFile goes on where a node stalls, without waiting for it", async () => {
