@@ -74,6 +74,8 @@ export class PartialFile implements Sink {
   readonly path: string;
   readonly #partialPath: string;
   readonly #file: Deno.FsFile;
+  /** The folder in which it was opened. */
+  readonly #folder: Inode;
   readonly #size: number;
   readonly #options: TargetOptions;
   #writes: Promise<void> = Promise.resolve();
@@ -81,12 +83,13 @@ export class PartialFile implements Sink {
 
   private constructor(
     path: string,
-    file: Deno.FsFile,
+    { file, folder }: { file: Deno.FsFile; folder: Inode },
     { size, ...options }: TargetOptions & { size: number },
   ) {
     this.path = path;
     this.#partialPath = partialPathOf(path);
     this.#file = file;
+    this.#folder = folder;
     this.#size = size;
     this.#options = options;
   }
@@ -105,6 +108,7 @@ export class PartialFile implements Sink {
     const partialPath = partialPathOf(path);
     let file: Deno.FsFile | undefined;
     try {
+      const folder = await Deno.stat(dirname(path));
       await removePublished(partialPath, path);
       file = await openEither(partialPath);
       // Whoever had the lock may have published or removed it since.
@@ -120,7 +124,7 @@ export class PartialFile implements Sink {
           cause: OTHERS,
         });
       }
-      return new PartialFile(path, file, options);
+      return new PartialFile(path, { file, folder }, options);
     } catch (error) {
       file?.close();
       throw error instanceof Failure ? error : cannot("save", path, error);
@@ -188,7 +192,9 @@ export class PartialFile implements Sink {
       await this.#file.utime(new Date(), new Date(writtenAt(this.#options)));
       await this.#file.sync();
       await Deno.chmod(this.#partialPath, await usualMode(dirname(this.path)));
+      await this.#requirePlace(this.#partialPath);
       await publish(this.#partialPath, this.path, this.#options);
+      await this.#requirePlace(this.path);
       this.#close();
       await syncFolder(dirname(this.path));
     } catch (error) {
@@ -198,6 +204,21 @@ export class PartialFile implements Sink {
       await (isDone ? this.discard() : this.keep());
       throw error instanceof Failure ? error : cannot("save", this.path, error);
     }
+  }
+
+  /** Throws unless it is under `name`, in the folder in which it was opened. */
+  async #requirePlace(name: string): Promise<void> {
+    const folder = await Deno.stat(dirname(name));
+    if (
+      isInode(folder, this.#folder) &&
+      isInode(await Deno.lstat(name), await this.#file.stat())
+    ) return;
+    throw new Failure("local", {
+      what: "Cannot save file",
+      where: show(this.path),
+      why: "something else was put in the place of its folder meanwhile",
+      remedy: "save to a folder that nobody else changes",
+    });
   }
 
   /** Leaves what there is for another run. Idempotent. */
@@ -225,6 +246,13 @@ export class PartialFile implements Sink {
     this.#closed = true;
     this.#file.close(); // and with it the lock
   }
+}
+
+/** What tells a file or folder from all others. */
+type Inode = Pick<Deno.FileInfo, "ino" | "dev">;
+
+function isInode(one: Inode, other: Inode): boolean {
+  return one.ino === other.ino && one.dev === other.dev;
 }
 
 const NEW = { read: true, write: true, createNew: true, mode: 0o600 };

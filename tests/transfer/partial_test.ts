@@ -709,6 +709,42 @@ Deno.test("PartialFile notices that a link was put at the partial name as it ope
   assertEquals(await Deno.readTextFile(join(folder.path, "victim")), "mine");
 });
 
+/** Puts a link to another folder, where something lies in wait, in a folder's place. */
+async function swap(folder: string, other: string): Promise<void> {
+  await Deno.rename(folder, `${folder}-away`);
+  await Deno.symlink(other, folder);
+}
+
+for (const when of ["while it is received", "as it is published"] as const) {
+  Deno.test(`PartialFile notices that a link was put in the place of its folder ${when}`, async () => {
+    await using folder = await tempShare({
+      "sub/old": "",
+      "other/.file.p2p-part": "another's",
+    });
+    const [sub, other] = ["sub", "other"].map((name) =>
+      join(folder.path, name)
+    ) as [string, string];
+    const partial = await open(join(sub, "file"));
+    await partial.write(0, CONTENT);
+    if (when === "while it is received") await swap(sub, other);
+    using _race = replaced(Deno, "link", (link) => async (from, to) => {
+      if (when === "as it is published") await swap(sub, other);
+      await link(from, to);
+    });
+    const failure = await rejection(partial.finish());
+    assertEquals(
+      failure.parts.why,
+      "something else was put in the place of its folder meanwhile",
+    );
+    const found = [...Deno.readDirSync(other)].map(({ name }) => name);
+    // What took a link there was never ours, and did not get our bytes.
+    for (const name of found) {
+      assertEquals(await Deno.readTextFile(join(other, name)), "another's");
+    }
+    if (when === "while it is received") assertEquals(found.length, 1);
+  });
+}
+
 Deno.test("PartialFile is for one at a time", async () => {
   await using folder = await tempShare();
   const path = join(folder.path, "file");
