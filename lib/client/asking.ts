@@ -35,6 +35,7 @@ export class Asking {
   readonly found = new Set<string>();
   /** The paths by which nodes were reached. */
   readonly #paths = new Map<string, Path>();
+  readonly #askedAt = new Map<string, number>();
 
   /** Nobody has been asked yet. */
   constructor(
@@ -52,6 +53,7 @@ export class Asking {
     signal?: AbortSignal,
   ): Promise<Found | undefined> {
     const find = this.#name;
+    this.#askedAt.set(node.id, performance.now());
     let session: NodeSession;
     let answer: MessageOf<"found"> | Refused | undefined;
     try {
@@ -63,13 +65,14 @@ export class Asking {
       this.#peers.options.signal?.throwIfAborted();
       if (isBug(error)) throw error;
       // Nothing of the file has been sent: whatever it did, it is no lie yet.
-      const { kind, cause } = answerOf(error);
-      const isUnreachable = kind === "unreachable";
+      const answer = answerOf(error);
       if (!signal?.aborted) {
-        this.answered(node, {
-          kind: isUnreachable ? kind : "failed",
-          cause,
-        });
+        this.answered(
+          node,
+          answer.kind === "unreachable"
+            ? answer
+            : { ...answer, kind: "failed" },
+        );
       }
       return undefined;
     }
@@ -98,6 +101,7 @@ export class Asking {
       ...(path === undefined ? {} : { path }),
       name: this.#name,
       answer,
+      ms: performance.now() - this.#askedAt.get(node.id)!,
     });
   }
 

@@ -22,7 +22,12 @@ export type NodeAnswer =
   /** It does not. */
   | { readonly kind: "not_found" }
   /** It could not be dialled, or is not the node that was listed. */
-  | { readonly kind: "unreachable"; readonly cause: string }
+  | {
+    readonly kind: "unreachable";
+    /** Whether anybody answered there. */
+    readonly stage: "connect" | "handshake";
+    readonly cause: string;
+  }
   /** It broke off, or refused. */
   | { readonly kind: "failed"; readonly cause: string }
   /** It sent something else than it vouched for. */
@@ -58,6 +63,8 @@ export type ClientEvent =
     path?: Path;
     name: string;
     answer: NodeAnswer;
+    /** Milliseconds since it was asked first. */
+    ms: number;
   }
   /** Nodes have different contents under one name; the first group is taken. */
   | { event: "contents_differ"; name: string; groups: readonly ContentGroup[] }
@@ -66,6 +73,8 @@ export type ClientEvent =
     event: "node_trouble";
     node: ListedNode;
     kind: "broke_off" | "lied" | "slow" | "lost_file";
+    /** How far it got, where it was not yet sending files. */
+    stage?: "connect" | "handshake" | "ask";
     cause: string;
     out: boolean;
   }
@@ -80,6 +89,8 @@ export type ClientEvent =
     content: string;
     /** Bytes by the node they came from, and the path they came by. */
     from: readonly Delivery<ListedNode>[];
+    /** Nodes that said they have this content. */
+    holders: number;
     /** Where it was saved; absent for what was streamed. */
     path?: string;
   }
@@ -88,14 +99,23 @@ export type ClientEvent =
   /** Part of a file was there from an earlier run, verified again. */
   | { event: "file_resumed"; name: string; path: string; bytes: number }
   /** A file could not be had; the others go on. */
-  | { event: "file_failed"; name: string; error: Error };
+  | {
+    event: "file_failed";
+    name: string;
+    error: Error;
+    /** What each node had delivered of it by then. */
+    from: readonly Delivery<ListedNode>[];
+  };
 
 /** What an error says of the node it came from. */
 export function answerOf(
   error: unknown,
-): NodeAnswer & { readonly cause: string } {
+): Exclude<NodeAnswer, { kind: "found" | "not_found" }> {
   if (error instanceof Unreachable) {
-    return { kind: "unreachable", cause: causeOf(error) };
+    const isAnswered = error.cause instanceof ProtocolError &&
+      error.cause.code !== "timed_out";
+    const stage = isAnswered ? "handshake" : "connect";
+    return { kind: "unreachable", stage, cause: causeOf(error) };
   }
   const isLie = error instanceof ProtocolError &&
     error.code === "corrupt_piece";

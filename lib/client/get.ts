@@ -120,8 +120,8 @@ class Get implements AsyncDisposable {
     this.#peers = peers;
     this.#options = options;
     this.#tell = options.onEvent ?? (() => {});
-    this.#outcomes = new Outcomes(this.#tell);
     this.#nodes = new Map(nodes.map((node) => [node.id, node]));
+    this.#outcomes = new Outcomes(this.#tell, (id) => this.#nodes.get(id)!);
     this.#signal = signal === undefined
       ? this.#stop.signal
       : AbortSignal.any([signal, this.#stop.signal]);
@@ -245,7 +245,6 @@ class Get implements AsyncDisposable {
 
   async #save(jobs: readonly Job[]): Promise<void> {
     const { overwrite = false, sha256 } = this.#options;
-    const nodeOf = (id: string) => this.#nodes.get(id)!;
     const outcomes = this.#outcomes;
     const hasher = hasherFor(jobs.map(({ group }) => group.size));
     this.#hasher = hasher;
@@ -263,9 +262,8 @@ class Get implements AsyncDisposable {
         openFileCount: this.#peers.limits.openFileCount,
         describe: (group) => this.#describe(group),
       }),
-      nodeOf,
       onTrouble: ({ source, kind, cause, out }) => {
-        const node = nodeOf(source);
+        const node = this.#nodes.get(source)!;
         this.#tell({ event: "node_trouble", node, kind, cause, out });
       },
     });

@@ -11,7 +11,7 @@ import type { ListedFile } from "../messages.ts";
 import { safeName } from "../names.ts";
 import type { NodeSession } from "../transfer/session.ts";
 import { eachOf } from "./asking.ts";
-import { causeOf, type ClientEvent } from "./events.ts";
+import { answerOf, type ClientEvent } from "./events.ts";
 import type { ListedNode, NodeListing } from "./nodes.ts";
 import { type ClientOptions, Peers } from "./peers.ts";
 
@@ -128,12 +128,13 @@ export async function browseAll(
     } catch (error) {
       peers.options.signal?.throwIfAborted();
       if (isBug(error)) throw error;
-      const cause = causeOf(error);
+      const answer = answerOf(error);
       tell({
         event: "node_trouble",
         node,
         kind: "broke_off",
-        cause,
+        stage: answer.kind === "unreachable" ? answer.stage : "ask",
+        cause: answer.cause,
         out: true,
       });
     }

@@ -6,7 +6,7 @@
 
 import type { Failure } from "../errors.ts";
 import { Manifest } from "../manifest.ts";
-import type { Deliveries } from "./deliveries.ts";
+import { Deliveries } from "./deliveries.ts";
 import type { ClientEvent } from "./events.ts";
 import type { Job } from "./jobs.ts";
 import type { ListedNode } from "./nodes.ts";
@@ -21,16 +21,30 @@ export class Outcomes {
   /** How much is there. */
   readonly tally = new Tally(performance.now());
   readonly #tell: (event: ClientEvent) => void;
+  readonly #nodeOf: (id: string) => ListedNode;
+  readonly #deliveries = new Map<string, Deliveries>();
 
   /** Nothing has become of any. */
-  constructor(tell: (event: ClientEvent) => void) {
+  constructor(
+    tell: (event: ClientEvent) => void,
+    nodeOf: (id: string) => ListedNode,
+  ) {
     this.#tell = tell;
+    this.#nodeOf = nodeOf;
+  }
+
+  /** What nodes deliver of a file, to be added to. */
+  deliveriesOf(name: string): Deliveries {
+    const deliveries = this.#deliveries.get(name) ?? new Deliveries();
+    this.#deliveries.set(name, deliveries);
+    return deliveries;
   }
 
   /** A file cannot be had. */
   fail(name: string, failure: Failure): void {
     this.failed.set(name, failure);
-    this.#tell({ event: "file_failed", name, error: failure });
+    const from = this.#deliveries.get(name)?.by(this.#nodeOf) ?? [];
+    this.#tell({ event: "file_failed", name, error: failure, from });
   }
 
   /** A file is there already. */
@@ -50,12 +64,8 @@ export class Outcomes {
 
   /** A file has been saved. */
   receive(
-    { name, path, group: { size, content } }: Job,
-    { hashes, deliveries, nodeOf }: {
-      hashes: Uint8Array;
-      deliveries: Deliveries;
-      nodeOf: (id: string) => ListedNode;
-    },
+    { name, path, group: { size, content, offers } }: Job,
+    hashes: Uint8Array,
   ): void {
     this.saved.set(name, path);
     this.tally.complete();
@@ -64,7 +74,8 @@ export class Outcomes {
       name,
       bytes: size,
       content: content ?? new Manifest(size, hashes).contentId,
-      from: deliveries.by(nodeOf),
+      from: this.deliveriesOf(name).by(this.#nodeOf),
+      holders: offers.length,
       path,
     });
   }

@@ -13,10 +13,9 @@ import {
   type FileFailure,
 } from "../transfer/download.ts";
 import type { DownloadSource } from "../transfer/source.ts";
-import { Deliveries } from "./deliveries.ts";
+import type { Deliveries } from "./deliveries.ts";
 import { givenUp } from "./failures.ts";
 import type { Job } from "./jobs.ts";
-import type { ListedNode } from "./nodes.ts";
 import type { Outcomes } from "./outcomes.ts";
 import type { Targets } from "./targets.ts";
 
@@ -34,8 +33,6 @@ export interface SavingOptions extends
   readonly targets: Targets;
   /** Hears what becomes of them. */
   readonly outcomes: Outcomes;
-  /** The node of an id. */
-  readonly nodeOf: (id: string) => ListedNode;
 }
 
 /** A file that the download knows, by its index there. */
@@ -130,7 +127,8 @@ export class Saving {
       const file = await targets.open(job);
       if (file === undefined) return;
       const have = file.have?.length ?? 0;
-      this.#incoming.push({ job, deliveries: new Deliveries(), have });
+      const deliveries = outcomes.deliveriesOf(job.name);
+      this.#incoming.push({ job, deliveries, have });
       this.#files.set(job, this.#download.addFile(file));
     } catch (error) {
       if (signal.aborted) throw signal.reason;
@@ -150,12 +148,12 @@ export class Saving {
   }
 
   #received(file: number): void {
-    const { outcomes, targets, nodeOf } = this.#options;
-    const { job, deliveries } = this.#incoming[file]!;
+    const { outcomes, targets } = this.#options;
+    const { job } = this.#incoming[file]!;
     const hashes = this.#download.hashesOf(file);
     // Something may have come to be in the way.
     if (!outcomes.failed.has(job.name)) {
-      outcomes.receive(job, { hashes, deliveries, nodeOf });
+      outcomes.receive(job, hashes);
     }
     this.#end(targets.release(job.name));
   }

@@ -109,7 +109,9 @@ export class Stream implements AsyncDisposable {
 
   #choose(group: ContentGroup | undefined): void {
     const node = group && this.#found.get(group.offers[0]!.node)?.node;
-    if (group === undefined || node === undefined) throw this.#exhausted();
+    if (group === undefined || node === undefined) {
+      throw this.#failed(this.#exhausted());
+    }
     this.#group = group;
     this.#node = node;
   }
@@ -166,7 +168,7 @@ export class Stream implements AsyncDisposable {
   }
 
   #require(wanted: string, found: string): void {
-    if (found !== wanted) throw notThatSha256(this.name);
+    if (found !== wanted) throw this.#failed(notThatSha256(this.name));
   }
 
   /** The content in order, whatever its SHA-256. */
@@ -298,7 +300,15 @@ export class Stream implements AsyncDisposable {
   #tellReceived(content: string): void {
     const from = this.#deliveries.by((id) => this.#nodes.get(id)!);
     const { name, size: bytes } = this;
-    this.#tell({ event: "file_received", name, bytes, content, from });
+    const holders = this.#group!.offers.length;
+    this.#tell({ event: "file_received", name, bytes, content, from, holders });
+  }
+
+  /** A failure that ends the fetch, told of the file. */
+  #failed(error: Failure): Failure {
+    const from = this.#deliveries.by((id) => this.#nodes.get(id)!);
+    this.#tell({ event: "file_failed", name: this.name, error, from });
+    return error;
   }
 
   /** Why the file cannot be had, once no node is left. */

@@ -116,7 +116,7 @@ export class Targets implements AsyncDisposable {
       if (
         this.#wanted !== undefined && sha256(bytes).toHex() !== this.#wanted
       ) {
-        throw notThatSha256(path);
+        throw this.#failed(name, notThatSha256(path));
       }
       await this.#small.save(path, bytes, options);
     };
@@ -172,11 +172,17 @@ export class Targets implements AsyncDisposable {
           this.#wanted !== undefined && await partial.sha256() !== this.#wanted
         ) {
           await partial.discard();
-          throw notThatSha256(partial.path);
+          throw this.#failed(name, notThatSha256(partial.path));
         }
         await this.#attempt(name, () => partial.finish());
       },
     };
+  }
+
+  /** A failure that ends everything, told of the file. */
+  #failed(name: string, failure: Failure): Failure {
+    this.#options.outcomes.fail(name, failure);
+    return failure;
   }
 
   /**
