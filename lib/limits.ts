@@ -202,6 +202,12 @@ export interface Limits {
   readonly rescanPauseMs: number;
   /** Without a byte for so long, a client gives a node up. */
   readonly pieceStallMs: number;
+
+  // files that the person names
+  /** A configuration file: one line for each option is under 2 KiB. */
+  readonly configBytes: number;
+  /** A receipt: 500 bytes for each file, 100,000 files and more. */
+  readonly receiptBytes: number;
 }
 
 /** The defaults. */
@@ -305,6 +311,10 @@ export const LIMITS: Limits = Object.freeze({
   manifestCacheBytes: 64 * MIB,
   rescanPauseMs: 2_000,
   pieceStallMs: 20_000,
+
+  // files that the person names
+  configBytes: 64 * KIB,
+  receiptBytes: 64 * MIB,
 });
 
 /** The defaults with some of them replaced. */

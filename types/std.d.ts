@@ -72,6 +72,10 @@ declare module "@std/streams" {
   export function toText(stream: ReadableStream): Promise<string>;
 }
 
+declare module "@std/toml/parse" {
+  export function parse(text: string): Record<string, unknown>;
+}
+
 declare module "@std/assert" {
   type ErrorClass<E extends Error = Error> =
     // deno-lint-ignore no-explicit-any

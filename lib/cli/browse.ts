@@ -17,6 +17,7 @@ import { saveFile } from "./saving.ts";
 import type { Input } from "./streams.ts";
 import { formatFiles } from "./tables.ts";
 import { Telling } from "./telling.ts";
+import { triedOn } from "./tried.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** What browsing is done with. */
@@ -86,6 +87,7 @@ class Browsing {
     } catch (error) {
       terminal.status("");
       if (!(error instanceof Failure) || signal.aborted) throw error;
+      triedOn(terminal).tell(terminal);
       terminal.error(error);
     }
   }

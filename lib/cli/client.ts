@@ -7,17 +7,22 @@
 import type { Preference } from "../choice.ts";
 import { fetchFile } from "../client/fetch.ts";
 import { listFiles, listNodes } from "../client/listing.ts";
-import type { TransferOptions } from "../client/transfer_options.ts";
+import {
+  chosenNodes,
+  type TransferOptions,
+} from "../client/transfer_options.ts";
 import { Failure } from "../errors.ts";
 import { show } from "../text.ts";
 import { deliver } from "./delivery.ts";
 import { runDialogue } from "./dialogue.ts";
 import { runGet } from "./get.ts";
-import { type CommandLine, type CommandSpec, usageFailure } from "./options.ts";
+import { noSuchCommand } from "./about.ts";
+import { CLIENT as SPEC, commandNames } from "./command_table.ts";
+import { type ClientCommand, OPTIONS } from "./option_table.ts";
+import { type CommandLine, usageFailure } from "./options.ts";
 import {
   badValue,
   expectNoMore,
-  KNOWN_RELAYS_OPTION,
   loadKnownRelays,
   PLAINTEXT_WARNING,
   rateOption,
@@ -30,103 +35,153 @@ import { parseSelection } from "./selection.ts";
 import { Input } from "./streams.ts";
 import { formatFiles, formatNodes } from "./tables.ts";
 import { Telling } from "./telling.ts";
-
-/** The client's command line. */
-export const SPEC: CommandSpec = {
-  script: "peer_client.ts",
-  summary:
-    "The peer client: fetches files by name from whichever peer nodes have them.",
-  usage: ["[options] RELAY [command]"],
-  notes: [
-    "RELAY is HOST PORT, or a relay address p2p://HOST:PORT/RELAY_ID, which pins the",
-    "relay's identity.",
-    "",
-    "Commands:",
-    "  (none)        ask for a file name, and show the file",
-    "  nodes         the active nodes",
-    "  ls [GLOB]     the files on all nodes",
-    "  get NAME…     fetch files; NAME may be a 'GLOB' or a FOLDER/",
-    "  cat NAME      content of a file to stdout",
-    "",
-    "A name that begins with a dash goes after --.",
-  ],
-  options: {
-    output: {
-      value: "PATH",
-      short: "o",
-      help: "get: file or folder to save to, or - for stdout (.)",
-    },
-    overwrite: { help: "get: replace files that exist" },
-    sha256: { value: "HEX", help: "fetch only what has this SHA-256" },
-    node: { value: "ID|NAME", help: "fetch from this node only" },
-    prefer: {
-      value: "RULE",
-      help: "which content to take: most-nodes or newest (most-nodes)",
-    },
-    connections: { value: "N", help: "connections to each node (1)" },
-    "limit-rate": {
-      value: "RATE",
-      help: "bytes a second at most, as 500K or 20M",
-    },
-    "lowest-speed": {
-      value: "RATE",
-      help: "leave a node that is slower while there is another (4096)",
-    },
-    "no-tunnel": { help: "never go through the relay" },
-    "max-relayed": {
-      value: "SIZE",
-      help: "bytes that may come through the relay, as 500M (no limit)",
-    },
-    ...KNOWN_RELAYS_OPTION,
-  },
-};
+import { triedOn } from "./tried.ts";
+import { runVerify } from "./verify.ts";
 
 /** Runs the client; resolves to the exit code. */
 export function main(args: readonly string[]): Promise<number> {
   return runRole(args, SPEC, async (context) => {
     const { line, terminal } = context;
-    const { relay, rest } = takeRelay(line.words, SPEC);
-    const [command, ...words] = rest;
-    const options: TransferOptions = {
-      relay,
-      plaintext: line.isOn("plaintext"),
-      signal: context.signal,
-      tunnels: !line.isOn("no-tunnel"),
-      ...transferOptions(line),
-      ...await loadKnownRelays(line),
-    };
-    if (options.plaintext) terminal.note(PLAINTEXT_WARNING);
-    const code = await runCommand(command, words, { ...context, options });
+    const code = line.words[0] === "verify"
+      ? await verify(context)
+      : await runWithRelay(context);
     terminal.check();
     return code;
   });
 }
 
+function verify({ line, terminal }: RoleContext): Promise<number> {
+  refuseStrayOptions(line, "verify");
+  return runVerify(line.words.slice(1), terminal);
+}
+
+async function runWithRelay(context: RoleContext): Promise<number> {
+  const { line, terminal } = context;
+  const { relay, rest } = takeRelay(wordsWithRelay(line.words), SPEC);
+  const [word, ...words] = rest;
+  const command = parseCommand(word);
+  refuseStrayOptions(line, command);
+  const options: TransferOptions = {
+    relay,
+    plaintext: line.isOn("plaintext"),
+    signal: context.signal,
+    tunnels: !line.isOn("no-tunnel"),
+    ...transferOptions(line),
+    ...await loadKnownRelays(line),
+  };
+  if (options.plaintext) terminal.note(PLAINTEXT_WARNING);
+  try {
+    return await runCommand(command, words, { ...context, options });
+  } catch (error) {
+    if (!isInterruption(error)) {
+      triedOn(terminal).tell(terminal, { isTold: command === "dialogue" });
+    }
+    throw error;
+  }
+}
+
+function isInterruption(error: unknown): boolean {
+  return error instanceof Failure && error.kind === "interrupted";
+}
+
 type Context = RoleContext & { readonly options: TransferOptions };
+/** The commands that ask a relay. */
+type RelayCommand = Exclude<
+  ClientCommand,
+  "verify" | "help" | "completions"
+>;
+
+/** The words, if their first can be a relay: a command there lacks one. */
+function wordsWithRelay(words: readonly string[]): readonly string[] {
+  const [first = "", second = ""] = words;
+  if (!commandNames(SPEC).includes(first) || /^\d+$/.test(second)) return words;
+  throw usageFailure(
+    SPEC,
+    "the relay is missing",
+    SPEC.commands[first]!.usage,
+  );
+}
+
+function parseCommand(word: string | undefined): RelayCommand {
+  switch (word) {
+    case undefined:
+      return "dialogue";
+    case "nodes":
+    case "ls":
+    case "get":
+    case "cat":
+      return word;
+    case "verify":
+    case "help":
+    case "completions":
+      throw usageFailure(
+        SPEC,
+        `${word} takes no relay`,
+        SPEC.commands[word]!.usage,
+      );
+    default:
+      throw noSuchCommand(SPEC, word);
+  }
+}
+
+/** Refuses what was typed and has no effect on the command. */
+function refuseStrayOptions(line: CommandLine, command: ClientCommand): void {
+  for (const name of line.typed) {
+    const { commands } = OPTIONS[name]!;
+    if (commands === undefined || commands.includes(command)) continue;
+    const named = commands.filter((other) => other !== "dialogue");
+    throw new Failure("usage", {
+      what: "Cannot use option",
+      where: `--${name}`,
+      why: command === "dialogue"
+        ? "the dialogue has no use for it"
+        : `${command} has no use for it`,
+      remedy: `it goes with ${named.join(", ")}`,
+    });
+  }
+}
 
 function runCommand(
-  command: string | undefined,
+  command: RelayCommand,
   words: readonly string[],
   context: Context,
 ): Promise<number> {
   const { options, terminal, signal, line } = context;
   switch (command) {
-    case undefined:
+    case "dialogue":
       return runDialogue(options, { terminal, signal });
     case "nodes":
-      expectNoMore(words, SPEC);
+      expectNoMore(words, SPEC, SPEC.commands[command]!.usage);
       return runNodes(context);
     case "ls":
       return runList(words, context);
     case "cat":
       return runCat(words, context);
     case "get":
-      if (words.length === 0) throw usageFailure(SPEC, "get needs a name");
-      if (line.value("output") === "-") return runCat(words, context);
+      if (words.length === 0) throw wrongUse(command, "get needs a name");
+      if (line.value("output") === "-") {
+        refuseReceipt(line);
+        return runCat(words, context);
+      }
       return runGet(words, { options, terminal, line });
     default:
-      throw usageFailure(SPEC, `there is no command ${show(command)}`);
+      return command satisfies never;
   }
+}
+
+/** Refuses a receipt for what is not saved. */
+function refuseReceipt(line: CommandLine): void {
+  const receipt = line.value("receipt");
+  if (receipt === undefined) return;
+  throw badValue(
+    "receipt",
+    receipt,
+    "with -o - there is no file to check later",
+  );
+}
+
+function wrongUse(command: RelayCommand, why: string): Failure {
+  return usageFailure(SPEC, why, SPEC.commands[command]!.usage);
 }
 
 async function runNodes({ options, terminal }: Context): Promise<number> {
@@ -142,7 +197,7 @@ async function runList(
   { options, terminal }: Context,
 ): Promise<number> {
   const [pattern, ...more] = words;
-  expectNoMore(more, SPEC);
+  expectNoMore(more, SPEC, SPEC.commands["ls"]!.usage);
   const selection = pattern === undefined ? undefined : parseSelection(pattern);
   const matching = selection?.kind === "name"
     ? {
@@ -151,7 +206,9 @@ async function runList(
     }
     : selection ?? {};
   const { onEvent } = new Telling(terminal);
-  const files = await listFiles({ ...options, ...matching, onEvent });
+  const listing = await listNodes({ ...options, onEvent });
+  const nodes = chosenNodes(listing.nodes, options);
+  const files = await listFiles({ ...options, ...matching, nodes, onEvent });
   for (const { offers: _, ...file } of files) {
     terminal.event({ event: "file", ...file });
   }
@@ -170,10 +227,8 @@ async function runCat(
   { options, terminal, signal }: Context,
 ): Promise<number> {
   const [name, ...more] = words;
-  if (name === undefined) throw usageFailure(SPEC, "cat needs the file's name");
-  if (more.length > 0) {
-    throw usageFailure(SPEC, "only one file can go to stdout");
-  }
+  if (name === undefined) throw wrongUse("cat", "cat needs the file's name");
+  if (more.length > 0) throw wrongUse("cat", "only one file can go to stdout");
   const { onEvent } = new Telling(terminal);
   await using file = await fetchFile({ ...options, name, onEvent });
   await deliver(file, { terminal, input: new Input(), signal });

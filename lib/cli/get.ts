@@ -14,7 +14,10 @@ import type { CommandLine } from "./options.ts";
 import { badValue } from "./role.ts";
 import { formatBytes } from "./progress.ts";
 import { parseSelection } from "./selection.ts";
+import { ReceiptWriter } from "./receipt.ts";
+import { Replicas } from "./replicas.ts";
 import { Telling } from "./telling.ts";
+import { triedOn } from "./tried.ts";
 import type { Terminal } from "./terminal.ts";
 
 // More files than this are told as a number.
@@ -35,8 +38,11 @@ export async function runGet(
     throw badValue("sha256", options.sha256, "it goes with one name");
   }
   const pathOf = await destination(line.value("output"), selections);
+  const receipt = receiptFor(line, options);
+  await receipt?.check();
   const telling = new Telling(terminal);
   const saved = new Saved(terminal);
+  const replicas = new Replicas({ isChosen: options.node !== undefined });
   try {
     const { failed } = await getFiles({
       ...options,
@@ -45,11 +51,16 @@ export async function runGet(
       overwrite: line.isOn("overwrite"),
       onEvent: (event) => {
         saved.note(event);
+        replicas.note(event);
+        receipt?.note(event);
         telling.onEvent(event);
       },
     });
     terminal.status("");
     saved.summarize();
+    replicas.warn(terminal);
+    await tellReceipt(receipt, terminal);
+    triedOn(terminal).tell(terminal);
     return report([...failed.values()], terminal);
   } catch (error) {
     terminal.status("");
@@ -61,6 +72,33 @@ export async function runGet(
       remedy: "run the same again to go on",
     });
   }
+}
+
+function receiptFor(
+  line: CommandLine,
+  { relay, plaintext = false }: TransferOptions,
+): ReceiptWriter | undefined {
+  const path = line.value("receipt");
+  return path === undefined ? undefined : new ReceiptWriter({
+    path,
+    overwrite: line.isOn("overwrite"),
+    relay,
+    encrypted: !plaintext,
+  });
+}
+
+async function tellReceipt(
+  receipt: ReceiptWriter | undefined,
+  terminal: Terminal,
+): Promise<void> {
+  if (receipt === undefined) return;
+  const files = await receipt.write();
+  const { path } = receipt.options;
+  if (files === 0) return terminal.note("nothing to write a receipt of");
+  terminal.note(
+    `receipt of ${files === 1 ? "1 file" : `${files} files`}: ${show(path)}`,
+  );
+  terminal.event({ event: "receipt_written", path, files });
 }
 
 /**

@@ -15,12 +15,12 @@ import { loadIdentity } from "../state.ts";
 import { show } from "../text.ts";
 import type { Terminal } from "./terminal.ts";
 import { tellIncident } from "./incidents.ts";
-import { type CommandLine, type CommandSpec, usageFailure } from "./options.ts";
+import { NODE as SPEC } from "./command_table.ts";
+import { type CommandLine, usageFailure } from "./options.ts";
 import {
   aborted,
   badValue,
   expectNoMore,
-  KNOWN_RELAYS_OPTION,
   listening,
   loadKnownRelays,
   PLAINTEXT_WARNING,
@@ -30,38 +30,6 @@ import {
   takeRelay,
   tellRelayMet,
 } from "./role.ts";
-
-const SPEC: CommandSpec = {
-  script: "peer_node.ts",
-  summary: "A peer node: shares a folder, and stays registered with a relay.",
-  usage: ["[options] RELAY PORT [DIR]"],
-  notes: [
-    "RELAY is HOST PORT, or a relay address p2p://HOST:PORT/RELAY_ID, which pins the",
-    "relay's identity. PORT is the node's own; 0 lets the system pick one. DIR is the",
-    "folder to share, ./files by default.",
-  ],
-  options: {
-    name: { value: "TEXT", help: "what people call this node" },
-    host: { value: "ADDRESS", help: "address to bind (0.0.0.0)" },
-    advertise: {
-      value: "HOST[:PORT]",
-      help: "where clients are told to dial this node",
-    },
-    state: {
-      value: "DIR",
-      help: "keep the node's identity and digests here between runs",
-    },
-    "limit-rate": {
-      value: "RATE",
-      help: "bytes a second to send at most, as 500K or 20M",
-    },
-    tunnel: {
-      help: "let clients come through the relay, whether it can dial or not",
-    },
-    "no-tunnel": { help: "never let clients come through the relay" },
-    ...KNOWN_RELAYS_OPTION,
-  },
-};
 
 const DEFAULT_DIRECTORY = "./files";
 

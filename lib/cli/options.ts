@@ -1,6 +1,6 @@
 /**
- * Command lines: one table of options per role, from which come parsing, the
- * environment variables and `--help`.
+ * Command lines: parsed by the table of options, with the environment and a
+ * configuration file behind them.
  *
  * @module
  */
@@ -8,63 +8,27 @@
 import { parseArgs } from "@std/cli/parse-args";
 import { Failure } from "../errors.ts";
 import { show } from "../text.ts";
+import type { CommandSpec } from "./command_table.ts";
+import { variableOf } from "./option_table.ts";
+import { didYouMean } from "./suggestion.ts";
 
-/** One option, as the table of its role describes it. */
-export interface OptionSpec {
-  /** What stands for its value in the help; absent for a switch. */
-  readonly value?: string;
-  /** One letter that stands for it. */
-  readonly short?: string;
-  /** One line for the help. */
-  readonly help: string;
-}
+/** Options that a configuration file sets, by name. */
+export type Settings = ReadonlyMap<string, string | boolean>;
 
-/** The options of a role by name, without dashes. */
-export type OptionTable = Readonly<Record<string, OptionSpec>>;
-
-/** A role's command line in words. */
-export interface CommandSpec {
-  /** The script, as it is started. */
-  readonly script: string;
-  /** What the role does, one sentence. */
-  readonly summary: string;
-  /** What follows the script's name. */
-  readonly usage: readonly string[];
-  /** Lines for the help between usage and options. */
-  readonly notes: readonly string[];
-  /** Its options, without those that every role has. */
-  readonly options: OptionTable;
-}
-
-/** What was given on the command line. */
+/** What was given on the command line, and what stands behind it. */
 export interface CommandLine {
   /** The words that are no options, in order. */
   readonly words: readonly string[];
-  /** Value of an option, from the command line or else the environment. */
+  /** Options that were typed. */
+  readonly typed: readonly string[];
+  /** Value of an option: typed, or else from a variable, or else from a file. */
   value(name: string): string | undefined;
-  /** Whether a switch is on. */
+  /**
+   * Whether a switch is on, by the same order.
+   *
+   * @throws {Failure} of kind `usage` for a variable that says neither.
+   */
   isOn(name: string): boolean;
-}
-
-const COMMON_OPTIONS: OptionTable = {
-  plaintext: {
-    help: "no encryption; must be given on both sides, and is dangerous",
-  },
-  json: { help: "events as one JSON object a line on stdout" },
-  quiet: { short: "q", help: "nothing on stderr but errors" },
-  debug: { help: "stack traces with errors" },
-  help: { short: "h", help: "show this help" },
-  version: { help: "show the version" },
-};
-
-/** All options of a role. */
-export function optionsOf(spec: CommandSpec): OptionTable {
-  return { ...spec.options, ...COMMON_OPTIONS };
-}
-
-/** The environment variable of an option. */
-export function variableOf(option: string): string {
-  return `RELAY_P2P_${option.toUpperCase().replaceAll("-", "_")}`;
 }
 
 /**
@@ -77,8 +41,9 @@ export function variableOf(option: string): string {
 export function parseCommandLine(
   args: readonly string[],
   spec: CommandSpec,
+  settings: Settings = new Map(),
 ): CommandLine {
-  const options = optionsOf(spec);
+  const { options } = spec;
   const isValued = (name: string) => options[name]?.value !== undefined;
   const names = Object.keys(options);
   const parsed = parseArgs([...args], {
@@ -94,14 +59,16 @@ export function parseCommandLine(
       if (key !== undefined) throw unknownOption(arg, spec);
     },
   });
+  const off = new Set<string>();
   for (const arg of args) {
     if (arg === "--") break;
     const [, name, value] = /^--([^=]+)=(.*)$/s.exec(arg) ?? [];
-    if (
-      name !== undefined && !isValued(name) && !/^(true|false)$/.test(value!)
-    ) {
+    if (name === undefined || isValued(name)) continue;
+    if (!/^(true|false)$/.test(value!)) {
       throw badOption(name, "it takes no value", spec);
     }
+    if (value === "false") off.add(name);
+    else off.delete(name);
   }
   for (const name of names) {
     if (isValued(name) && parsed[name] === "") {
@@ -112,15 +79,26 @@ export function parseCommandLine(
       );
     }
   }
+  const typed = (name: string) => {
+    const given = parsed[name];
+    if (typeof given === "string") return given;
+    return given === true ? true : off.has(name) ? false : undefined;
+  };
+  const found = (name: string) =>
+    typed(name) ??
+      (options[name]?.isTyped ? undefined : readVariable(name)) ??
+      settings.get(name);
   return {
     words: parsed._.map(String),
+    typed: names.filter((name) => typed(name) !== undefined),
     value: (name) => {
-      const given = parsed[name];
-      return typeof given === "string" ? given : readVariable(name);
+      const value = found(name);
+      return typeof value === "string" ? value : undefined;
     },
-    isOn: (name) =>
-      parsed[name] === true ||
-      /^(1|true|yes|on)$/i.test(readVariable(name) ?? ""),
+    isOn: (name) => {
+      const value = found(name) ?? false;
+      return typeof value === "boolean" ? value : parseSwitch(name, value);
+    },
   };
 }
 
@@ -134,12 +112,25 @@ function readVariable(option: string): string | undefined {
   return value === "" ? undefined : value;
 }
 
+/** The variable of a switch, in words people have for on and off. */
+function parseSwitch(option: string, text: string): boolean {
+  if (/^(1|true|yes|on)$/i.test(text)) return true;
+  if (/^(0|false|no|off)$/i.test(text)) return false;
+  throw new Failure("usage", {
+    what: `Cannot use ${variableOf(option)}`,
+    where: show(text),
+    why: "wanted 1 or 0",
+  });
+}
+
 function unknownOption(arg: string, spec: CommandSpec): Failure {
+  const [, name] = /^--([^=]+)/s.exec(arg) ?? [];
   return new Failure("usage", {
     what: "Cannot use option",
     where: show(arg),
     why: "there is no such option",
-    remedy: `see ${spec.script} --help`,
+    remedy: (name && didYouMean(name, Object.keys(spec.options), "--")) ??
+      `see ${spec.script} --help`,
   });
 }
 
@@ -153,42 +144,14 @@ function badOption(name: string, why: string, spec: CommandSpec): Failure {
 }
 
 /** A mistake in the words of a command line. */
-export function usageFailure(spec: CommandSpec, why: string): Failure {
+export function usageFailure(
+  spec: CommandSpec,
+  why: string,
+  usage = spec.usage[0]!,
+): Failure {
   return new Failure("usage", {
     what: "Cannot start",
     why,
-    remedy: `usage: ${spec.script} ${spec.usage[0]}`,
+    remedy: `usage: ${spec.script} ${usage}`,
   });
-}
-
-/** The text of `--help`. */
-export function formatHelp(spec: CommandSpec): string {
-  const rows = Object.entries(optionsOf(spec)).map(([name, option]) => ({
-    left:
-      `  ${option.short === undefined ? "" : `-${option.short}, `}--${name}` +
-      (option.value === undefined ? "" : ` ${option.value}`),
-    right: option.help,
-  }));
-  const width = Math.max(...rows.map((row) => row.left.length)) + 2;
-  return [
-    spec.summary,
-    "",
-    "Usage:",
-    ...spec.usage.map((usage) => `  ${spec.script} ${usage}`),
-    "",
-    ...spec.notes,
-    ...(spec.notes.length > 0 ? [""] : []),
-    "Options:",
-    ...rows.map((row) => row.left.padEnd(width) + row.right),
-    "",
-    `Every option can be set by a variable too, ${
-      variableOf("json")
-    }=1 for --json,`,
-    "where the script is given --allow-env.",
-    "",
-    "Exit codes: 0 done, 2 usage, 3 relay unreachable or refused, 4 no node has the",
-    "file, 5 nodes have it but none could deliver, 6 content failed verification,",
-    "7 not allowed, 8 local file or disk error, 130 interrupted, 1 a bug.",
-    "",
-  ].join("\n");
 }

@@ -22,8 +22,9 @@ import { loadIdentity } from "../state.ts";
 import { show } from "../text.ts";
 import type { Terminal } from "./terminal.ts";
 import { tellIncident } from "./incidents.ts";
+import { RELAY as SPEC } from "./command_table.ts";
 import { collectInTime } from "./memory.ts";
-import { type CommandLine, type CommandSpec, usageFailure } from "./options.ts";
+import { type CommandLine, usageFailure } from "./options.ts";
 import {
   aborted,
   badValue,
@@ -33,35 +34,6 @@ import {
   runRole,
   surviveRejections,
 } from "./role.ts";
-
-const SPEC: CommandSpec = {
-  script: "relay.ts",
-  summary:
-    "The relay: knows which peer nodes are active, and tells peer clients.",
-  usage: ["[options] PORT"],
-  notes: [
-    "PORT may be 0: the system picks one, and the first line printed tells which.",
-  ],
-  options: {
-    host: { value: "ADDRESS", help: "address to bind (0.0.0.0)" },
-    advertise: {
-      value: "HOST[:PORT]",
-      help: "what to print in the relay address",
-    },
-    state: {
-      value: "DIR",
-      help: "keep the relay's identity here between runs",
-    },
-    greeting: { value: "TEXT", help: "what the relay says to clients" },
-    "no-tunnel": {
-      help: "carry no bytes for nodes that cannot be dialled",
-    },
-    "tunnel-port": {
-      value: "PORT",
-      help: "second port for tunnels, cheaper than PORT (the system picks)",
-    },
-  },
-};
 
 /** Runs the relay; resolves to the exit code. */
 export function main(args: readonly string[]): Promise<number> {

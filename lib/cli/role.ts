@@ -21,20 +21,14 @@ import {
   systemErrorCode,
 } from "../errors.ts";
 import { KnownRelays } from "../known_relays.ts";
-import { PROTOCOL_VERSION } from "../messages.ts";
 import { parseRate } from "../rate.ts";
 import type { RelayLinkEvent } from "../relay_link.ts";
 import { show } from "../text.ts";
-import { VERSION } from "../version.ts";
-import { Terminal } from "./terminal.ts";
-import {
-  type CommandLine,
-  type CommandSpec,
-  formatHelp,
-  type OptionTable,
-  parseCommandLine,
-  usageFailure,
-} from "./options.ts";
+import type { CommandSpec } from "./command_table.ts";
+import { answerAboutItself } from "./about.ts";
+import { readConfig } from "./config.ts";
+import { type CommandLine, parseCommandLine, usageFailure } from "./options.ts";
+import { Terminal, type TerminalOptions } from "./terminal.ts";
 
 /** What a role is given to run with. */
 export interface RoleContext {
@@ -59,19 +53,14 @@ export async function runRole(
 ): Promise<number> {
   let terminal = new Terminal({ json: false, quiet: false, debug: false });
   try {
-    const line = parseCommandLine(args, spec);
-    terminal = new Terminal({
-      json: line.isOn("json"),
-      quiet: line.isOn("quiet"),
-      debug: line.isOn("debug"),
-    });
-    if (line.isOn("help")) {
-      terminal.fact(formatHelp(spec).trimEnd());
-      return 0;
-    }
-    if (line.isOn("version")) {
-      terminal.fact(`relay-p2p ${VERSION}, protocol ${PROTOCOL_VERSION}`);
-      return 0;
+    let line = parseCommandLine(args, spec);
+    terminal = new Terminal(outputOptions(line));
+    if (answerAboutItself(line, spec, terminal)) return 0;
+    const config = line.value("config");
+    if (config !== undefined) {
+      const settings = await readConfig(config, spec.role);
+      line = parseCommandLine(args, spec, settings);
+      terminal = new Terminal(outputOptions(line));
     }
     using stop = new StopSignals();
     return await run({ line, terminal, signal: stop.signal });
@@ -79,6 +68,14 @@ export async function runRole(
     terminal.error(error);
     return error instanceof Failure ? error.exitCode : 1;
   }
+}
+
+function outputOptions(line: CommandLine): TerminalOptions {
+  return {
+    json: line.isOn("json"),
+    quiet: line.isOn("quiet"),
+    debug: line.isOn("debug"),
+  };
 }
 
 /** Turns SIGINT and SIGTERM into an abort. */
@@ -162,9 +159,10 @@ export async function loadKnownRelays(
 export function expectNoMore(
   words: readonly string[],
   spec: CommandSpec,
+  usage?: string,
 ): void {
   if (words.length > 0) {
-    throw usageFailure(spec, "there are more words than it takes");
+    throw usageFailure(spec, "there are more words than it takes", usage);
   }
 }
 
@@ -220,14 +218,6 @@ export function badValue(option: string, value: string, why: string): Failure {
     why,
   });
 }
-
-/** The option of `loadKnownRelays`. */
-export const KNOWN_RELAYS_OPTION: OptionTable = {
-  "known-relays": {
-    value: "FILE",
-    help: "remember relays here, and refuse one that has changed",
-  },
-};
 
 /** What is said wherever encryption is off. */
 export const PLAINTEXT_WARNING =

@@ -24,8 +24,8 @@ export function formatNodes(
 }
 
 /**
- * A row for each name: bytes, number of nodes, whether their contents differ,
- * and the name.
+ * A row for each name: bytes, number of nodes, whether their contents differ or
+ * only one has it, and the name.
  */
 export function formatFiles(files: readonly FileListing[]): string[] {
   const widths = {
@@ -39,14 +39,13 @@ export function formatFiles(files: readonly FileListing[]): string[] {
     const nodes = nodeCount === 1 ? "node " : "nodes";
     const bytes = String(size).padStart(widths.size);
     const count = String(nodeCount).padStart(widths.count);
-    return `${bytes}  ${count} ${nodes}  ${differs ? "differ" : "      "}  ${
-      show(name)
-    }`;
+    const mark = differs ? "differ" : nodeCount === 1 ? "only" : "";
+    return `${bytes}  ${count} ${nodes}  ${mark.padEnd(6)}  ${show(name)}`;
   });
 }
 
 /** Rows with their columns lined up. */
-function formatRows(rows: readonly (readonly string[])[]): string[] {
+export function formatRows(rows: readonly (readonly string[])[]): string[] {
   const widths: number[] = [];
   for (const row of rows) {
     for (const [column, cell] of row.entries()) {

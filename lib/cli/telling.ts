@@ -11,6 +11,7 @@ import { Failure } from "../errors.ts";
 import { show } from "../text.ts";
 import { formatProgress } from "./progress.ts";
 import { tellRelayMet } from "./role.ts";
+import { triedOn } from "./tried.ts";
 import type { Terminal, TerminalEvent } from "./terminal.ts";
 
 /** Tells events on a terminal. */
@@ -24,6 +25,7 @@ export class Telling {
 
   /** To be given to a function of the client. */
   readonly onEvent = (event: ClientEvent): void => {
+    triedOn(this.#terminal).note(event);
     if (this.#terminal.options.json) this.#terminal.event(plainEvent(event));
     this.tell(event);
   };

@@ -95,7 +95,7 @@ export class Terminal {
   }
 
   /** An event, where events were asked for. */
-  event(event: TerminalEvent): void {
+  event<Event extends TerminalEvent>(event: Event): void {
     if (this.options.json) this.#toStdout(formatEvent(event) + "\n");
   }
 

@@ -112,8 +112,10 @@ export function answerOf(
   error: unknown,
 ): Exclude<NodeAnswer, { kind: "found" | "not_found" }> {
   if (error instanceof Unreachable) {
-    const isAnswered = error.cause instanceof ProtocolError &&
-      error.cause.code !== "timed_out";
+    const { cause } = error;
+    const direct = cause instanceof NoPath ? cause.direct : cause;
+    const isAnswered = direct instanceof ProtocolError &&
+      direct.code !== "timed_out";
     const stage = isAnswered ? "handshake" : "connect";
     return { kind: "unreachable", stage, cause: causeOf(error) };
   }

@@ -1,18 +1,20 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import {
-  type CommandSpec,
-  formatHelp,
-  parseCommandLine,
-  variableOf,
-} from "../../lib/cli/options.ts";
+import type { CommandSpec } from "../../lib/cli/command_table.ts";
+import { formatHelp } from "../../lib/cli/help.ts";
+import { optionsOfRole, variableOf } from "../../lib/cli/option_table.ts";
+import { parseCommandLine } from "../../lib/cli/options.ts";
 import { Failure } from "../../lib/errors.ts";
 
 const SPEC: CommandSpec = {
+  role: "relay",
   script: "test.ts",
   summary: "A test.",
   usage: ["[options] WORD"],
   notes: [],
+  examples: [],
+  commands: {},
   options: {
+    ...optionsOfRole("relay"),
     name: { value: "TEXT", help: "a name" },
     "known-relays": { value: "FILE", help: "a file" },
     output: { value: "PATH", short: "o", help: "a place" },
@@ -48,7 +50,6 @@ Deno.test("parseCommandLine takes one letter for an option that has one", () => 
 
 for (
   const [args, words] of [
-    [["--nmae", "x"], "Cannot use option (--nmae): there is no such option"],
     [["--no-json"], "there is no such option"],
     [["-x"], "there is no such option"],
     [["--name"], "(--name): it needs a value: --name TEXT"],
@@ -66,6 +67,25 @@ for (
     );
     assertEquals(error.kind, "usage");
     assertEquals(error.parts.remedy, "see test.ts --help");
+  });
+}
+
+for (
+  const [typed, meant] of [
+    ["--nmae", "--name"],
+    ["--nmae=x", "--name"],
+    ["--ouput", "--output"],
+    ["--knownrelays", "--known-relays"],
+    ["--out", "--output"],
+  ]
+) {
+  Deno.test(`parseCommandLine asks whether ${typed} is ${meant}`, () => {
+    const error = assertThrows(() => parseCommandLine([typed!], SPEC), Failure);
+    assertEquals(error.exitCode, 2);
+    assertEquals(
+      error.message,
+      `Cannot use option (${typed}): there is no such option; did you mean ${meant}?`,
+    );
   });
 }
 

@@ -53,7 +53,7 @@ Deno.test("formatNodes lines columns up, and escapes names", () => {
   assertEquals(formatNodes([], { ids: true }), []);
 });
 
-Deno.test("formatFiles lines columns up, says what differs, and escapes names", () => {
+Deno.test("formatFiles lines columns up, says what differs and what only one has, and escapes names", () => {
   const file = (name: string, size: number, nodeCount: number) => ({
     name,
     size,
@@ -64,7 +64,7 @@ Deno.test("formatFiles lines columns up, says what differs, and escapes names", 
   });
   const files = [file("a", 17, 1), file("b\x1b[2J", 1234, 12)];
   assertEquals(formatFiles(files), [
-    "  17   1 node           a",
+    "  17   1 node   only    a",
     "1234  12 nodes  differ  b\\x1b[2J",
   ]);
   assertEquals(formatFiles([]), []);

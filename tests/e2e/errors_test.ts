@@ -421,6 +421,23 @@ Deno.test("No nodes, a file nowhere, a dead node", async () => {
     nowhere.stderr.at(-1),
     "error: Cannot find file (9.txt): none of 2 nodes has it, 1 of them could not be asked; see that the nodes are running",
   );
+  // The relay has found out that it is dead, and lists it no more.
+  await relay.log.until("node_left");
+  const another = await createIdentity();
+  await registerNode(relay, { identity: another, name: "dead", addresses });
+  const cat = await runRole("peer_client.ts", [relayAddress, "cat", "9.txt"]);
+  assertEquals([cat.code, cat.text], [4, ""]);
+  const [heading, first = "", second = "", ...rest] = cat.stderr.slice(-4);
+  assertEquals(heading, "tried:");
+  assertMatch(
+    first,
+    /^ {2}1 {2}alpha {2}127\.0\.0\.1:\d+ {2}direct {2}ask {6}file not found {6}0 bytes {2}\d+\.\d\d s$/,
+  );
+  assertMatch(
+    second,
+    /^ {2}2 {2}dead {3}127\.0\.0\.1:1 {6,}- {7}connect {2}connection refused {2}0 bytes {2}\d+\.\d\d s$/,
+  );
+  assertEquals(rest, [nowhere.stderr.at(-1)]);
 });
 
 /** An evil node that has "f" of ten bytes. */
@@ -462,8 +479,16 @@ Deno.test("A node that sends wrong bytes, and one that breaks off", async () => 
   });
   assertEquals([corrupt.code, corrupt.text], [6, ""]);
   assertMatch(
-    corrupt.stderr.at(-2) ?? "",
+    corrupt.stderr.at(-5) ?? "",
     /^node 2 {2}\S+ {2}connected, sent wrong bytes: sent bytes of f that do not match their hash$/,
+  );
+  assertMatch(
+    corrupt.stderr.at(-3) ?? "",
+    /^ {2}1 {2}evil {2}\S+ {2}direct {2}transfer {2}\S.* {2}0 bytes {2}\d+\.\d\d s$/,
+  );
+  assertMatch(
+    corrupt.stderr.at(-2) ?? "",
+    /^ {2}2 {2}evil {2}\S+ {2}direct {2}verify {4}sent bytes of f that do not match their hash {2}0 bytes {2}\d+\.\d\d s$/,
   );
 });
 

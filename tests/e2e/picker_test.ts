@@ -141,7 +141,7 @@ testWith(
     assertMatch(session.screen, /2 of 4 files|4 of 4 files {2}Enter picks/);
     assertMatch(
       session.screen,
-      /759 {2}1 node {11}letter\.txt\nprint or save/,
+      /759 {2}1 node {3}only {4}letter\.txt\nprint or save/,
     );
   },
 );
@@ -186,10 +186,10 @@ for (
           `2  beta   127.0.0.1:${beta.port}`,
           "(an empty name lists all files, q leaves)",
           "file name: ?",
-          `${question} 17  1 node           1.txt`,
-          " 17  1 node           2.txt",
-          "  0  1 node           empty.txt",
-          "759  1 node           letter.txt",
+          `${question} 17  1 node   only    1.txt`,
+          " 17  1 node   only    2.txt",
+          "  0  1 node   only    empty.txt",
+          "759  1 node   only    letter.txt",
           line("letter.txt"),
           "print or save it? (p, s, or an empty line to go back): x",
           "neither: it was left alone",
@@ -336,9 +336,9 @@ testWith(
     await terminal.shows("print or save it?");
     await terminal.press("p", "Enter");
     const printed = await terminal.shows("an empty one leaves");
-    const at = printed.indexOf("17  1 node           2.txt");
+    const at = printed.indexOf("17  1 node   only    2.txt");
     assertEquals(printed.slice(at, at + 8), [
-      "17  1 node           2.txt",
+      "17  1 node   only    2.txt",
       "print or save it? (p, s, or an empty line to go back): p",
       `node 1  127.0.0.1:${place.alpha.port}  connected, file not found`,
       `node 2  127.0.0.1:${place.beta.port}  connected, file found, 17 bytes`,

@@ -151,14 +151,14 @@ Deno.test("ls lists every file once, with size, nodes and whether contents diffe
   // Which of the two is taken is decided by their times of writing.
   assertMatch(all.text, /^ *(17|5) {2}2 nodes {2}differ {2}1\.txt\n/);
   assertEquals(all.text.split("\n").slice(1), [
-    `${size}  1 node           letter.txt`,
-    `${"1".padStart(wide)}  1 node           sub/x`,
+    `${size}  1 node   only    letter.txt`,
+    `${"1".padStart(wide)}  1 node   only    sub/x`,
     "",
   ]);
   const some = await runRole("peer_client.ts", [relay.address, "ls", "s*/"]);
   assertEquals([some.code, some.text], [4, ""]);
   const below = await runRole("peer_client.ts", [relay.address, "ls", "sub/"]);
-  assertEquals([below.code, below.text], [0, "1  1 node           sub/x\n"]);
+  assertEquals([below.code, below.text], [0, "1  1 node   only    sub/x\n"]);
 });
 
 Deno.test("get saves files, verifies what is there already, and never writes over another", async () => {

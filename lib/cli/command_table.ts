@@ -1,0 +1,309 @@
+/**
+ * The scripts and their commands: usage, examples and exit codes, for the help,
+ * the completions and the refusals.
+ *
+ * @module
+ */
+
+import type { ClientCommand, Role } from "./option_table.ts";
+import { optionsOfRole, type OptionTable } from "./option_table.ts";
+
+/** A command line that somebody may want, and what it is for. */
+export interface Example {
+  /** What it is for. */
+  readonly what: string;
+  /** The whole line, permissions included. */
+  readonly line: string;
+}
+
+/** A command of a script. */
+export interface Command {
+  /** What follows the script's name. */
+  readonly usage: string;
+  /** What it does, in some words. */
+  readonly summary: string;
+  /** Other words that people have for it. */
+  readonly alsoCalled: readonly string[];
+  /** More about it, in lines of 80 columns. */
+  readonly notes: readonly string[];
+  /** The commonest uses. */
+  readonly examples: readonly Example[];
+}
+
+/** A script in words. */
+export interface CommandSpec {
+  /** Which of the three it is. */
+  readonly role: Role;
+  /** The script, as it is started. */
+  readonly script: string;
+  /** What the role does, one sentence. */
+  readonly summary: string;
+  /** What follows the script's name. */
+  readonly usage: readonly string[];
+  /** Lines for the help between usage and options. */
+  readonly notes: readonly string[];
+  /** The commonest uses. */
+  readonly examples: readonly Example[];
+  /** Its options. */
+  readonly options: OptionTable;
+  /** Its commands by name. */
+  readonly commands: Readonly<Record<string, Command>>;
+}
+
+/** The shells that words can be completed for. */
+export const SHELLS = ["bash", "zsh", "fish"] as const;
+
+/** One of them. */
+export type Shell = typeof SHELLS[number];
+
+const NOTHING = { alsoCalled: [], notes: [], examples: [] };
+
+/** The commands that every script has. */
+function commonCommands(script: string) {
+  return {
+    help: {
+      ...NOTHING,
+      usage: "help [COMMAND]",
+      summary: "show help, also for one command",
+      examples: [{
+        what: "all that there is",
+        line: `deno run ${script} help`,
+      }],
+    },
+    completions: {
+      ...NOTHING,
+      usage: "completions SHELL [NAME]",
+      summary: "what a shell needs to complete words here",
+      notes: [
+        `SHELL is one of ${SHELLS.join(", ")}.`,
+        `NAME is what you call the script in your shell, ${script} by default: an`,
+        "alias, a function, or what deno install --global made of it.",
+      ],
+      examples: ["bash", "zsh", "fish"].map((shell) => ({
+        what: `for ${shell}, called p2p`,
+        line: COMPLETION_LINES[shell as Shell].replace("SCRIPT", script),
+      })),
+    },
+  } satisfies Record<string, Command>;
+}
+
+const COMPLETION_LINES: Readonly<Record<Shell, string>> = {
+  bash: 'eval "$(deno run SCRIPT completions bash p2p)"  # in ~/.bashrc',
+  zsh: 'eval "$(deno run SCRIPT completions zsh p2p)"  # in ~/.zshrc',
+  fish: "deno run SCRIPT completions fish p2p | source  # in config.fish",
+};
+
+/** The relay. */
+export const RELAY: CommandSpec = {
+  role: "relay",
+  script: "relay.ts",
+  summary:
+    "The relay: knows which peer nodes are active, and tells peer clients.",
+  usage: ["[options] PORT"],
+  notes: [
+    "PORT may be 0: the system picks one, and the first line printed tells which.",
+  ],
+  examples: [
+    {
+      what: "a relay on port 1700",
+      line: "deno run --allow-net relay.ts 1700",
+    },
+    {
+      what: "one that keeps its id between runs",
+      line:
+        "deno run --allow-net --allow-read=state --allow-write=state relay.ts --state state 1700",
+    },
+    {
+      what: "for this machine only",
+      line: "deno run --allow-net relay.ts --host 127.0.0.1 1700",
+    },
+  ],
+  options: optionsOfRole("relay"),
+  commands: commonCommands("relay.ts"),
+};
+
+/** The node. */
+export const NODE: CommandSpec = {
+  role: "node",
+  script: "peer_node.ts",
+  summary: "A peer node: shares a folder, and stays registered with a relay.",
+  usage: ["[options] RELAY PORT [DIR]"],
+  notes: [
+    "RELAY is HOST PORT, or a relay address p2p://HOST:PORT/RELAY_ID, which pins the",
+    "relay's identity. PORT is the node's own; 0 lets the system pick one. DIR is the",
+    "folder to share, ./files by default.",
+  ],
+  examples: [
+    {
+      what: "share ./files",
+      line:
+        "deno run --allow-net --allow-read=files peer_node.ts nas 1700 1500",
+    },
+    {
+      what: "share another folder, under a name",
+      line:
+        "deno run --allow-net --allow-read=photos peer_node.ts --name laptop nas 1700 1500 photos",
+    },
+    {
+      what: "leave room on the line for others",
+      line:
+        "deno run --allow-net --allow-read=files peer_node.ts --limit-rate 2M nas 1700 1500",
+    },
+  ],
+  options: optionsOfRole("node"),
+  commands: commonCommands("peer_node.ts"),
+};
+
+const RUN = "deno run --allow-net peer_client.ts";
+const SAVE =
+  "deno run --allow-net --allow-read=. --allow-write=. peer_client.ts";
+
+const CLIENT_COMMANDS: Readonly<Record<ClientCommand, Command>> = {
+  dialogue: {
+    ...NOTHING,
+    usage: "RELAY",
+    summary: "ask for a file name, and show the file",
+    examples: [
+      { what: "be asked", line: `${RUN} nas 1700` },
+      { what: "say it at once", line: `echo letter.txt | ${RUN} nas 1700` },
+      { what: "keep it", line: `${RUN} nas 1700 > letter.txt` },
+    ],
+  },
+  nodes: {
+    ...NOTHING,
+    usage: "RELAY nodes",
+    summary: "the active nodes",
+    alsoCalled: ["peers", "status", "who"],
+    examples: [
+      {
+        what: "number, name, address and id of each",
+        line: `${RUN} nas 1700 nodes`,
+      },
+      { what: "how many there are", line: `${RUN} nas 1700 nodes | wc -l` },
+      { what: "for a script", line: `${RUN} nas 1700 nodes --json` },
+    ],
+  },
+  ls: {
+    ...NOTHING,
+    usage: "RELAY ls [GLOB]",
+    summary: "the files on all nodes",
+    alsoCalled: ["list", "dir", "files", "find", "search"],
+    notes: [
+      "A row for each name: bytes, how many nodes have it, differ where they have",
+      "different contents, only where no other node has a copy.",
+    ],
+    examples: [
+      { what: "all files", line: `${RUN} nas 1700 ls` },
+      { what: "those of a folder", line: `${RUN} nas 1700 ls photos/` },
+      { what: "those that match", line: `${RUN} nas 1700 ls '**/*.jpg'` },
+    ],
+  },
+  get: {
+    ...NOTHING,
+    usage: "RELAY get NAME…",
+    summary: "fetch files; NAME may be a 'GLOB' or a FOLDER/",
+    alsoCalled: ["fetch", "download", "save", "pull", "copy", "cp"],
+    notes: [
+      "A file is saved under its last part; what matches a GLOB or is in a FOLDER/",
+      "keeps its folders. Interrupted, run the same again: only the rest is fetched.",
+    ],
+    examples: [
+      { what: "save it here", line: `${SAVE} nas 1700 get report.pdf` },
+      {
+        what: "all of a folder, into another",
+        line: `${SAVE} nas 1700 get photos/ -o Pictures/`,
+      },
+      {
+        what: "with a receipt, to check it against later",
+        line: `${SAVE} nas 1700 get disk.img --receipt disk.json`,
+      },
+    ],
+  },
+  cat: {
+    ...NOTHING,
+    usage: "RELAY cat NAME",
+    summary: "content of a file to stdout",
+    alsoCalled: ["show", "print", "type", "read"],
+    examples: [
+      { what: "read it", line: `${RUN} nas 1700 cat letter.txt` },
+      {
+        what: "into another program",
+        line: `${RUN} nas 1700 cat a.tar | tar t`,
+      },
+      {
+        what: "from one node only",
+        line: `${RUN} nas 1700 cat letter.txt --node laptop`,
+      },
+    ],
+  },
+  verify: {
+    ...NOTHING,
+    usage: "verify FILE RECEIPT",
+    summary: "check a file against the receipt of its get",
+    alsoCalled: ["check"],
+    notes: [
+      "Asks nobody: it needs no relay.",
+      "Ends with 0 when it is what was received, and with 6 when it is not.",
+    ],
+    examples: [
+      {
+        what: "is it still what was received?",
+        line:
+          "deno run --allow-read=. peer_client.ts verify disk.img disk.json",
+      },
+      {
+        what: "the same, for a script",
+        line:
+          "deno run --allow-read=. peer_client.ts verify disk.img disk.json --quiet",
+      },
+      {
+        what: "its digests",
+        line:
+          "deno run --allow-read=. peer_client.ts verify disk.img disk.json --json",
+      },
+    ],
+  },
+  ...commonCommands("peer_client.ts"),
+};
+
+/** The client. */
+export const CLIENT: CommandSpec = {
+  role: "client",
+  script: "peer_client.ts",
+  summary:
+    "The peer client: fetches files by name from whichever peer nodes have them.",
+  usage: ["[options] RELAY [command]"],
+  notes: [
+    "RELAY is HOST PORT, or a relay address p2p://HOST:PORT/RELAY_ID, which pins the",
+    "relay's identity. A name that begins with a dash goes after --.",
+  ],
+  examples: [
+    { what: "be asked for a name, and read the file", line: `${RUN} nas 1700` },
+    { what: "what there is", line: `${RUN} nas 1700 ls` },
+    { what: "save a file here", line: `${SAVE} nas 1700 get report.pdf` },
+  ],
+  options: optionsOfRole("client"),
+  commands: CLIENT_COMMANDS,
+};
+
+/** The three scripts. */
+export const SCRIPTS: readonly CommandSpec[] = [RELAY, NODE, CLIENT];
+
+/** The commands that are typed: all but the dialogue. */
+export function commandNames({ commands }: CommandSpec): string[] {
+  return Object.keys(commands).filter((name) => name !== "dialogue");
+}
+
+/** What each exit code says. */
+export const EXIT_WORDS: Readonly<Record<number, string>> = {
+  0: "done; a relay or node that was told to stop",
+  2: "usage",
+  3: "relay unreachable, or refused us",
+  4: "no node has the file",
+  5: "nodes have it, but none could deliver",
+  6: "content failed verification",
+  7: "not allowed",
+  8: "local file or disk error",
+  130: "interrupted",
+  1: "a bug",
+};

@@ -1,0 +1,55 @@
+/**
+ * Files that are small and named by the person: read as far as a limit.
+ *
+ * @module
+ */
+
+import { describeCause, Failure, localKindOf } from "../errors.ts";
+import { show } from "../text.ts";
+
+/**
+ * The text of a file.
+ *
+ * @throws {Failure} where it is longer than `mostBytes`, not UTF-8, or cannot be
+ * read, in the words of `what`.
+ */
+export async function readBounded(
+  path: string,
+  { what, mostBytes }: { what: string; mostBytes: number },
+): Promise<string> {
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  try {
+    using file = await Deno.open(path, { read: true });
+    const buffer = new Uint8Array(64 * 1024);
+    for (;;) {
+      const count = await file.read(buffer);
+      if (count === null) break;
+      parts.push(buffer.slice(0, count));
+      length += count;
+      if (length > mostBytes) break;
+    }
+  } catch (error) {
+    throw new Failure(localKindOf(error), {
+      what,
+      where: show(path),
+      why: describeCause(error),
+      ...(error instanceof Deno.errors.NotCapable
+        ? { remedy: `grant it with --allow-read=${show(path)}` }
+        : {}),
+      cause: error,
+    });
+  }
+  const refused = (why: string) =>
+    new Failure("local", { what, where: show(path), why });
+  if (length > mostBytes) {
+    throw refused(`it must have at most ${mostBytes} bytes`);
+  }
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(
+      await new Blob(parts as BlobPart[]).bytes(),
+    );
+  } catch {
+    throw refused("it is not text");
+  }
+}

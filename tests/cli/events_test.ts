@@ -1,0 +1,257 @@
+/**
+ * What the scripts print with `--json`, held to the schemas of the events: by
+ * real processes what they tell day by day, and through the same code what
+ * rarely happens.
+ */
+
+import { assert, assertEquals } from "@std/assert";
+import { Value } from "@sinclair/typebox/value";
+import { join } from "@std/path";
+import {
+  type EventName,
+  EVENTS,
+  schemaOf,
+} from "../../lib/cli/events_schema.ts";
+import { formatEvent } from "../../lib/cli/terminal.ts";
+import { Failure } from "../../lib/errors.ts";
+import { createIdentity } from "../../lib/identity.ts";
+import type { NodeEvent } from "../../lib/node_server.ts";
+import type { RelayEvent } from "../../lib/relay_server.ts";
+import {
+  registerNode,
+  sayData,
+  sayFound,
+  sayPiece,
+  startEvilNode,
+} from "../_evil_node.ts";
+import { startRelay } from "../_network.ts";
+import { randomBytes, seededRandom } from "../_random.ts";
+import { tempShare } from "../_temp_share.ts";
+import { accessTo } from "../e2e/_transfer.ts";
+import { runRole, spawnRole } from "../e2e/_processes.ts";
+
+const ALWAYS: ReadonlySet<string> = new Set(Object.keys(EVENTS));
+const ID = "a".repeat(52);
+
+/** Checks a line; its event. */
+function checkLine(line: string): EventName {
+  const event = JSON.parse(line) as { v: number; event: EventName };
+  assertEquals(event.v, 1, line);
+  assert(ALWAYS.has(event.event), line);
+  const schema = schemaOf(event.event);
+  const [error] = [...Value.Errors(schema, event)];
+  assertEquals(error && `${error.path}: ${error.message}`, undefined, line);
+  return event.event;
+}
+
+/** Checks lines; the names of their events, each once. */
+function checkAll(lines: readonly string[]): Set<EventName> {
+  assert(lines.length > 0);
+  return new Set(lines.map(checkLine));
+}
+
+/** Runs a client to its end, and checks what it says. */
+async function client(
+  args: readonly string[],
+  options: Parameters<typeof runRole>[2] = {},
+): Promise<{ code: number; names: Set<EventName>; lines: string[] }> {
+  const outcome = await runRole("peer_client.ts", ["--json", ...args], options);
+  const lines = outcome.text.split("\n").slice(0, -1);
+  return { code: outcome.code, names: checkAll(lines), lines };
+}
+
+Deno.test("Every line of every role and command with --json is as its schema says", async () => {
+  const content = randomBytes(4_000_000, seededRandom(3));
+  await using share = await tempShare({ "f": content, "sub/1.txt": "one" });
+  await using other = await tempShare({ "sub/1.txt": "another" });
+  await using folder = await tempShare();
+  await using relay = spawnRole("relay.ts", [
+    "--json",
+    "--host",
+    "127.0.0.1",
+    "0",
+  ]);
+  const [line] = await relay.stdout.until(/^.*"relay_listening".*$/);
+  const { address, port } = JSON.parse(line) as {
+    address: string;
+    port: number;
+  };
+  const nodeOf = ({ path }: { path: string }, ...options: string[]) =>
+    spawnRole("peer_node.ts", [
+      ...["--json", "--host", "127.0.0.1", "--limit-rate", "3M", ...options],
+      ...["127.0.0.1", String(port), "0", path],
+    ], { permissions: [`--allow-read=${path}`] });
+  await using alpha = nodeOf(share, "--name", "al\u202epha");
+  await using beta = nodeOf(other, "--name", "beta", "--tunnel");
+  await beta.stdout.until(/"attached"/);
+  for (const node of [alpha, beta]) {
+    await node.stdout.until(/"hashed"/);
+    await node.stdout.until(/"registered"/);
+  }
+  const seen = new Set<EventName>();
+  const run = async (
+    code: number,
+    wanted: readonly EventName[],
+    args: readonly string[],
+    options: Parameters<typeof runRole>[2] = {},
+  ) => {
+    const outcome = await client(args, options);
+    assertEquals(outcome.code, code, outcome.lines.join("\n"));
+    for (const name of wanted) {
+      assert(outcome.names.has(name), `${name} in ${outcome.lines.join("\n")}`);
+    }
+    if (code !== 0) assertEquals(checkLine(outcome.lines.at(-1)!), "error");
+    for (const name of outcome.names) seen.add(name);
+  };
+  const known = join(folder.path, "known");
+  const access = accessTo(folder);
+  const to = ["-o", `${folder.path}/`];
+  const receipt = join(folder.path, "r.json");
+
+  await run(0, ["relay_unverified", "nodes_listed"], [
+    "127.0.0.1",
+    String(port),
+    "nodes",
+  ]);
+  await run(0, ["relay_remembered"], [
+    ...["--known-relays", known, "127.0.0.1", String(port), "nodes"],
+  ], access);
+  await run(0, ["file"], [address, "ls"]);
+  await run(0, ["node_answered", "content", "file_received"], [
+    ...[address, "cat", "sub/1.txt"],
+  ]);
+  await run(0, ["contents_differ", "file_received"], [
+    ...[address, "get", "sub/", ...to],
+  ], access);
+  await run(0, ["content", "file_received"], [address], { input: "f\n" });
+  await using first = spawnRole(
+    "peer_client.ts",
+    ["--json", address, "get", "f", ...to],
+    access,
+  );
+  await first.stdout.until(/"event":"progress","received":[1-9]/);
+  first.signal("SIGINT");
+  assertEquals(await first.exitCode, 130);
+  for (const name of checkAll(first.stdout.all)) seen.add(name);
+  await run(
+    0,
+    ["progress", "file_resumed", "file_received", "receipt_written"],
+    [
+      ...[address, "get", "f", ...to, "--receipt", receipt],
+    ],
+    access,
+  );
+  await run(0, ["file_present"], [address, "get", "f", ...to], access);
+  await run(
+    0,
+    ["file_verified"],
+    ["verify", join(folder.path, "f"), receipt],
+    access,
+  );
+  await run(4, ["node_tried", "file_failed"], [address, "cat", "no"]);
+  await run(
+    4,
+    ["node_tried", "file_failed"],
+    [address, "get", "no", ...to],
+    access,
+  );
+  await run(4, ["node_tried"], [address], { input: "no\n" });
+  await run(4, ["file_failed"], [address, "get", "no*", ...to], access);
+  await run(2, [], [address, "gte"]);
+  await run(3, [], ["127.0.0.1:1", "ls"]);
+  await run(0, ["version"], ["--version"]);
+  await run(0, ["help"], ["help", "get"]);
+  await run(0, ["completions"], ["completions", "fish"]);
+
+  // One that lies, and one that is not there.
+  const [liar, dead] = await Promise.all([createIdentity(), createIdentity()]);
+  await using evil = await startRelay();
+  await using _liar = await startEvilNode(evil, {
+    identity: liar!,
+    lie: async (channel, message) => {
+      if (message.kind === "find") return await sayFound(channel, message, 10);
+      await sayData(channel, message, new TextEncoder().encode("ten bytes!"));
+      await sayPiece(channel, message, { index: 0, sha256: "0".repeat(64) });
+    },
+  });
+  await registerNode(evil, {
+    identity: dead!,
+    name: "dead",
+    addresses: [{ host: "127.0.0.1", port: 1 }],
+  });
+  await run(6, ["node_trouble", "node_tried"], [
+    evil.server.relayAddress,
+    "cat",
+    "lie",
+  ]);
+  await run(
+    6,
+    ["node_trouble", "node_tried"],
+    [evil.server.relayAddress, "get", "lie", ...to],
+    access,
+  );
+
+  for (const node of [alpha, beta]) node.signal("SIGTERM");
+  await alpha.exitCode;
+  await beta.exitCode;
+  await relay.stdout.until(/"node_detached"/);
+  relay.signal("SIGTERM");
+  await relay.exitCode;
+  for (const role of [relay, alpha, beta]) {
+    for (const name of checkAll(role.stdout.all)) seen.add(name);
+    assertEquals(role.stderr.all, []);
+  }
+  // These need hours, or worse: they are below.
+  const missing = Object.keys(EVENTS).filter((name) =>
+    !seen.has(name as EventName)
+  );
+  assertEquals(missing, RARE.map(({ event }) => event));
+});
+
+const FAILURE = new Failure("relay", {
+  what: "Cannot reach relay",
+  where: "nas:1700",
+  why: "connection refused",
+  remedy: "check host and port",
+});
+
+/** Events that a test by processes cannot wait for. */
+const RARE: (RelayEvent | NodeEvent)[] = [
+  {
+    event: "tunnel_ended",
+    how: "completed",
+    id: ID,
+    from: "::1",
+    toClientBytes: 2,
+    toNodeBytes: 1,
+  },
+  { event: "renewed", relay: "nas:1700", leaseSeconds: 60 },
+  { event: "registration_failed", relay: "nas:1700", error: FAILURE },
+  { event: "detached", relay: "nas:1700", why: "lost" },
+  { event: "no_tunnels", relay: "nas:1700" },
+  { event: "withdraw_failed", relay: "nas:1700", error: FAILURE },
+  { event: "refused", reason: "too many connections", from: "::1", count: 3 },
+  { event: "connection_failed", from: "::1", error: new TypeError("x") },
+  { event: "accept_stalled", why: "too many open files in this process" },
+  { event: "relay_changed", relay: "nas:1700", id: ID, previousId: ID },
+];
+
+for (const event of RARE) {
+  Deno.test(`The event ${event.event} is told as its schema says`, () => {
+    assertEquals(checkLine(formatEvent(event)), event.event);
+  });
+}
+
+Deno.test("A schema refuses an event that lacks a field, or has one more", () => {
+  const good = formatEvent(RARE[1]!);
+  assertEquals(checkLine(good), "renewed");
+  for (
+    const wrong of [
+      good.replace('"leaseSeconds":60', '"leaseSeconds":"60"'),
+      good.replace(',"leaseSeconds":60', ""),
+      good.replace("}", ',"more":1}'),
+    ]
+  ) {
+    assertEquals(Value.Check(schemaOf("renewed"), JSON.parse(wrong)), false);
+  }
+});

@@ -1,0 +1,198 @@
+/**
+ * What people get wrong, as they type it: one line that a stranger understands,
+ * what to do about it, and the documented exit code.
+ */
+
+import { assertEquals } from "@std/assert";
+import { join } from "@std/path";
+import { accessTo } from "../e2e/_transfer.ts";
+import { runRole, spawnNode, spawnRelay } from "../e2e/_processes.ts";
+import { tempShare } from "../_temp_share.ts";
+
+/** A world with a relay and one node that has 1.txt, and a folder. */
+interface World {
+  readonly relay: string;
+  readonly relayPort: string;
+  readonly folder: string;
+}
+
+interface WrongUse {
+  readonly what: string;
+  readonly script?: string;
+  readonly args: (world: World) => string[];
+  readonly permissions?: (world: World) => string[];
+  readonly env?: Record<string, string>;
+  readonly code: number;
+  readonly line: (world: World) => string;
+}
+
+const ANYTHING = ["--allow-read", "--allow-write"];
+
+const WRONG_USES: readonly WrongUse[] = [
+  {
+    what: "a file that no node has",
+    args: ({ relay }) => [relay, "get", "nothing.bin"],
+    permissions: () => ANYTHING,
+    code: 4,
+    line: () =>
+      "Cannot find file (nothing.bin): none of 1 nodes has it; check the name",
+  },
+  {
+    what: "the relay left out",
+    args: () => ["get", "1.txt"],
+    code: 2,
+    line: () =>
+      "Cannot start: the relay is missing; usage: peer_client.ts RELAY get NAME…",
+  },
+  {
+    what: "no relay where it is said to be",
+    args: () => ["127.0.0.1", "1", "ls"],
+    code: 3,
+    line: () =>
+      "Cannot reach relay (127.0.0.1:1): connection refused; check host and port, and that the relay is running",
+  },
+  {
+    what: "a command misspelt",
+    args: ({ relay }) => [relay, "gte", "1.txt"],
+    code: 2,
+    line: () => "Cannot start: there is no command gte; did you mean get?",
+  },
+  {
+    what: "a command of another tool",
+    args: ({ relay }) => [relay, "download", "1.txt"],
+    code: 2,
+    line: () => "Cannot start: there is no command download; did you mean get?",
+  },
+  {
+    what: "an option misspelt",
+    args: ({ relay }) => [relay, "get", "1.txt", "--ouput", "x"],
+    code: 2,
+    line: () =>
+      "Cannot use option (--ouput): there is no such option; did you mean --output?",
+  },
+  {
+    what: "an option of another command",
+    args: ({ relay }) => [relay, "ls", "--overwrite"],
+    code: 2,
+    line: () =>
+      "Cannot use option (--overwrite): ls has no use for it; it goes with get",
+  },
+  {
+    what: "an option without its value",
+    args: ({ relay }) => [relay, "get", "1.txt", "-o"],
+    code: 2,
+    line: () =>
+      "Cannot use option (--output): it needs a value: --output PATH; see peer_client.ts --help",
+  },
+  {
+    what: "a folder that does not exist",
+    args: ({ relay, folder }) => [relay, "get", "1.txt", "-o", `${folder}/no/`],
+    permissions: () => ANYTHING,
+    code: 8,
+    line: ({ folder }) =>
+      `Cannot save to (${folder}/no/): no such folder; make it first, or name another with -o`,
+  },
+  {
+    what: "a file that is there already",
+    args: ({ relay, folder }) => [relay, "get", "1.txt", "-o", folder],
+    permissions: () => ANYTHING,
+    code: 8,
+    line: ({ folder }) =>
+      `Cannot save file (${folder}/1.txt): exists already, with another content; give --overwrite to replace it, or -o for another place`,
+  },
+  {
+    what: "no leave to read where it is to be saved",
+    args: ({ relay, folder }) => [relay, "get", "1.txt", "-o", folder],
+    code: 7,
+    line: ({ folder }) =>
+      `Cannot save to (${folder}): this process was not given the permission; grant it with --allow-read=${folder} --allow-write=${folder}`,
+  },
+  {
+    what: "a node that shares what it may not read",
+    script: "peer_node.ts",
+    args: ({ relay, folder }) => [relay, "0", folder],
+    code: 7,
+    line: ({ folder }) =>
+      `Cannot share folder (${folder}): this process was not given the permission; grant it with --allow-read=${folder}`,
+  },
+  {
+    what: "a node without its port",
+    script: "peer_node.ts",
+    args: () => ["nas", "1700"],
+    code: 2,
+    line: () =>
+      "Cannot start: the node's port is missing; usage: peer_node.ts [options] RELAY PORT [DIR]",
+  },
+  {
+    what: "a relay on a port that is taken",
+    script: "relay.ts",
+    args: ({ relayPort }) => ["--host", "127.0.0.1", relayPort],
+    code: 8,
+    line: ({ relayPort }) =>
+      `Cannot listen (127.0.0.1:${relayPort}): the port is in use by another program; choose another port (0 lets the system pick one) or --host`,
+  },
+  {
+    what: "a relay's command misspelt",
+    script: "relay.ts",
+    args: () => ["hlep"],
+    code: 2,
+    line: () => "Cannot start: there is no command hlep; did you mean help?",
+  },
+  {
+    what: "a variable with a wrong value",
+    args: ({ relay }) => [relay, "cat", "1.txt"],
+    permissions: () => ["--allow-env"],
+    env: { RELAY_P2P_CONNECTIONS: "many" },
+    code: 2,
+    line: () => "Cannot use --connections (many): wanted a number from 1 to 16",
+  },
+  {
+    what: "a setting misspelt",
+    args: ({ relay, folder }) => ["--config", join(folder, "p2p.toml"), relay],
+    permissions: () => ANYTHING,
+    code: 2,
+    line: ({ folder }) =>
+      `Cannot use configuration (${folder}/p2p.toml): line 1: there is no setting limit_rate; did you mean limit-rate?`,
+  },
+  {
+    what: "a file that is not what was received",
+    args: ({ folder }) => ["verify", `${folder}/1.txt`, `${folder}/r.json`],
+    permissions: () => ANYTHING,
+    code: 6,
+    line: ({ folder }) =>
+      `Cannot verify file (${folder}/1.txt): it has 4 bytes, received were 17; fetch it again`,
+  },
+];
+
+Deno.test("Wrong uses: one line that helps, and the documented code", async (test) => {
+  await using share = await tempShare({ "1.txt": "I am Text file 1\n" });
+  await using folder = await tempShare({
+    "1.txt": "mine",
+    "p2p.toml": 'limit_rate = "2M"\n',
+    "received/x": "",
+  });
+  await using relay = await spawnRelay();
+  await using _node = await spawnNode(relay.port, share.path);
+  const received = await runRole("peer_client.ts", [
+    ...[relay.address, "get", "1.txt", "-o", join(folder.path, "received/")],
+    ...["--receipt", join(folder.path, "r.json")],
+  ], accessTo(folder));
+  assertEquals(received.code, 0, received.stderr.join("\n"));
+  const world = {
+    relay: relay.address,
+    relayPort: relay.port,
+    folder: folder.path,
+  };
+  for (const wrong of WRONG_USES) {
+    await test.step(wrong.what, async () => {
+      const { script = "peer_client.ts", args, permissions, env } = wrong;
+      const given = ["--quiet", ...args(world)];
+      const { code, text, stderr } = await runRole(script, given, {
+        permissions: permissions?.(world) ?? [],
+        ...(env === undefined ? {} : { env }),
+      });
+      assertEquals(stderr, [`error: ${wrong.line(world)}`]);
+      assertEquals([code, text], [wrong.code, ""]);
+    });
+  }
+});
