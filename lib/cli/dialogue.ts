@@ -95,9 +95,10 @@ class DialogueTelling extends Telling {
         this.#to.note(row);
       }
     } else if (event.event === "node_answered") {
-      const { node, address, answer } = event;
+      const { node, address, answer, path } = event;
+      const by = path === "tunnel" ? "through the relay, " : "";
       this.#to.note(
-        `node ${node.number}  ${show(address)}  ${answerInWords(answer)}`,
+        `node ${node.number}  ${show(address)}  ${by}${answerInWords(answer)}`,
       );
     } else super.tell(event);
   }

@@ -12,6 +12,8 @@ import { describeCause, EXIT_CODE, Failure, localKindOf } from "../errors.ts";
 import { show } from "../text.ts";
 import type { CommandLine } from "./options.ts";
 import { badValue } from "./role.ts";
+import type { Delivery } from "../client/deliveries.ts";
+import type { ListedNode } from "../client/nodes.ts";
 import { formatBytes } from "./progress.ts";
 import { parseSelection } from "./selection.ts";
 import { ReceiptWriter } from "./receipt.ts";
@@ -160,6 +162,7 @@ export class Saved {
   #files = 0;
   #present = 0;
   #bytes = 0;
+  #relayedBytes = 0;
 
   /** Tells on `terminal`. */
   constructor(terminal: Terminal) {
@@ -178,8 +181,9 @@ export class Saved {
       this.#terminal.note(`${show(event.path)} is here already, verified`);
     } else if (event.event === "file_received") {
       this.#bytes += event.bytes;
+      for (const { paths } of event.from) this.#relayedBytes += paths.tunnel;
       if (++this.#files > MOST_TOLD) return;
-      const names = event.from.map(({ node }) => show(node.name));
+      const names = event.from.map(nodeInWords);
       const from = names.length === 0 ? "" : `, from ${names.join(", ")}`;
       this.#terminal.note(
         `saved ${show(event.path ?? "")}, ${event.bytes} bytes${from}`,
@@ -191,14 +195,27 @@ export class Saved {
   summarize(): void {
     if (this.#files <= 1) return;
     const seconds = (performance.now() - this.#startedAt) / 1000;
+    const relayed = this.#relayedBytes === 0
+      ? ""
+      : `, ${formatBytes(this.#relayedBytes)} of it through the relay`;
     const rate = formatBytes(this.#bytes / Math.max(seconds, 0.001));
     this.#terminal.note(
       `${this.#files} files, ${formatBytes(this.#bytes)} in ${
         seconds.toFixed(1)
       } s` +
-        ` (${rate}/s)`,
+        ` (${rate}/s)${relayed}`,
     );
   }
+}
+
+/** A node that delivered, and by which path where that is not the usual one. */
+function nodeInWords({ node, bytes, paths }: Delivery<ListedNode>): string {
+  const name = show(node.name);
+  if (paths.tunnel === 0) return name;
+  const part = paths.tunnel === bytes
+    ? ""
+    : `, ${formatBytes(paths.tunnel)} of ${formatBytes(bytes)}`;
+  return `${name} (through the relay${part})`;
 }
 
 // Where several files failed, the exit code is that of the worst.

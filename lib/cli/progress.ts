@@ -35,7 +35,8 @@ export function formatSeconds(seconds: number): string {
 
 /** Part, rate, time left, sources in use. */
 export function formatProgress(progress: Progress): string {
-  const { received, total, bytesPerSecond, files, fileCount, nodes } = progress;
+  const { received, total, bytesPerSecond, files, fileCount, nodes, paths } =
+    progress;
   const percent = total === 0 ? 0 : Math.floor(100 * received / total);
   const left = bytesPerSecond > 0
     ? `${formatSeconds((total - received) / bytesPerSecond)} left`
@@ -47,5 +48,8 @@ export function formatProgress(progress: Progress): string {
     `${formatBytes(bytesPerSecond)}/s`,
     left,
     `${nodes} ${nodes === 1 ? "node" : "nodes"}`,
+    ...(paths.tunnel > 0
+      ? [`${formatBytes(paths.tunnel)} through the relay`]
+      : []),
   ].join("  ");
 }

@@ -63,3 +63,19 @@ Deno.test("formatProgress tells part, amount, rate, time left and nodes, and fil
     "  0 %  0 bytes of 0 bytes  0 bytes/s  waiting  1 node",
   );
 });
+
+Deno.test("formatProgress says how much came through the relay, where some did", () => {
+  const progress = {
+    received: 600,
+    total: 1000,
+    bytesPerSecond: 100,
+    paths: { direct: 500, tunnel: 100 },
+    files: 0,
+    fileCount: 1,
+    nodes: 2,
+  };
+  assertEquals(
+    formatProgress(progress),
+    " 60 %  600 bytes of 1.0 KB  100 bytes/s  0:04 left  2 nodes  100 bytes through the relay",
+  );
+});
