@@ -227,7 +227,13 @@ export async function spawnNode(
   const node = spawnRole(
     "peer_node.ts",
     ["--host", "127.0.0.1", ...args, "127.0.0.1", relayPort, "0", directory],
-    { ...options, permissions: [`--allow-read=${directory}`] },
+    {
+      ...options,
+      permissions: [
+        ...options.permissions ?? [],
+        `--allow-read=${directory}`,
+      ],
+    },
   );
   const [, port = ""] = await node.stdout.until(/^node listening on .*:(\d+)$/);
   const [, id = ""] = await node.stdout.until(/^node id (\w{52})$/);
