@@ -80,11 +80,17 @@ export class Digests implements AsyncDisposable {
   readonly #underWay = new Set<string>();
   readonly #stopped = new AbortController();
   #background: Promise<void> | null = null;
+  #backlogCount = 0;
 
   /** Nothing is hashed before {@linkcode refresh} is called. */
   constructor(share: Share, options: DigestsOptions) {
     this.#share = share;
     this.#options = options;
+  }
+
+  /** Files that are still to be looked at, or hashed, in the background. */
+  get backlogCount(): number {
+    return this.#backlogCount;
   }
 
   /** What is known of a file; `undefined` while it has not been hashed. */
@@ -155,13 +161,17 @@ export class Digests implements AsyncDisposable {
     const { signal } = this.#stopped;
     let count = 0;
     let checked = 0;
-    for (const file of [...this.#share.files()]) {
+    const files = [...this.#share.files()];
+    this.#backlogCount = files.length;
+    for (const file of files) {
       await this.#hashUrgent();
       if (signal.aborted) return;
       if (++checked % 1024 === 0) await delay(0);
-      if (this.of(file) !== undefined) continue;
-      await this.#hashOne(file);
-      count++;
+      if (this.of(file) === undefined) {
+        await this.#hashOne(file);
+        count++;
+      }
+      this.#backlogCount--;
     }
     await this.#hashUrgent();
     this.#forgetOld();

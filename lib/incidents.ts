@@ -7,6 +7,7 @@
 
 import { addressGroup } from "./address.ts";
 import type { Endpoint } from "./conn.ts";
+import { Counts } from "./counts.ts";
 import { isDisconnect } from "./errors.ts";
 import { RefusalLog } from "./refusals.ts";
 
@@ -19,10 +20,23 @@ export type IncidentEvent =
   /** The system refused to accept connections for a while. */
   | { event: "accept_stalled"; why: string };
 
+/** How often what went wrong, told or not. */
+export interface IncidentTotals {
+  /** Refusals by reason. */
+  readonly refusals: Readonly<Record<string, number>>;
+  /** Connections that failed in a way that nobody foresaw. */
+  readonly failedConnections: number;
+  /** Times the system refused to accept connections. */
+  readonly acceptStalls: number;
+}
+
 /** Tells incidents, each kind of refusal only now and then for one address. */
 export class Incidents {
   readonly #log: RefusalLog;
   readonly #tell: (event: IncidentEvent) => void;
+  readonly #refusals = new Counts();
+  #failedConnections = 0;
+  #acceptStalls = 0;
 
   /** Tells through `tell`, one reason and address at most once in `pauseMs`. */
   constructor(pauseMs: number, tell: (event: IncidentEvent) => void) {
@@ -30,8 +44,18 @@ export class Incidents {
     this.#tell = tell;
   }
 
+  /** All incidents so far. */
+  get totals(): IncidentTotals {
+    return {
+      refusals: this.#refusals.snapshot(),
+      failedConnections: this.#failedConnections,
+      acceptStalls: this.#acceptStalls,
+    };
+  }
+
   /** A peer was refused something, for a reason with a stable code. */
   refused(reason: string, remote: Endpoint): void {
+    this.#refusals.add(reason);
     const from = addressGroup(remote.host);
     const count = this.#log.note(reason, from, performance.now());
     if (count > 0) this.#tell({ event: "refused", reason, from, count });
@@ -40,12 +64,14 @@ export class Incidents {
   /** A handler threw. That the peer went away is no incident. */
   failed(error: unknown, remote: Endpoint): void {
     if (isDisconnect(error)) return;
+    this.#failedConnections++;
     const from = addressGroup(remote.host);
     this.#tell({ event: "connection_failed", from, error });
   }
 
   /** Accepting failed. */
   stalled(why: string): void {
+    this.#acceptStalls++;
     this.#tell({ event: "accept_stalled", why });
   }
 }

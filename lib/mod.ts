@@ -59,6 +59,7 @@ export type { ListedNode, NodeListing } from "./client/nodes.ts";
 export type { ClientOptions, PeersEvent } from "./client/peers.ts";
 export type { TransferOptions } from "./client/transfer_options.ts";
 export { type Endpoint, formatEndpoint, type Path } from "./conn.ts";
+export type { HistogramSnapshot } from "./counts.ts";
 export type { DescribedFile, DigestStore, FileDigest } from "./digests.ts";
 export { DigestFolder } from "./digest_store.ts";
 export {
@@ -70,7 +71,7 @@ export {
   type ProtocolErrorCode,
 } from "./errors.ts";
 export { createIdentity, type Identity } from "./identity.ts";
-export type { IncidentEvent } from "./incidents.ts";
+export type { IncidentEvent, IncidentTotals } from "./incidents.ts";
 export { type Acquaintance, KnownRelays } from "./known_relays.ts";
 export { LIMITS, type Limits } from "./limits.ts";
 export type { Manifest } from "./manifest.ts";
@@ -79,6 +80,7 @@ export {
   type NodeEvent,
   type NodeOptions,
   type NodeServer,
+  type NodeStats,
   serveNode,
 } from "./node_server.ts";
 export type { RegistrarEvent, TunnelMode } from "./registrar.ts";
@@ -90,6 +92,7 @@ export {
   type RelayEvent,
   type RelayOptions,
   type RelayServer,
+  type RelayStats,
   serveRelay,
 } from "./relay_server.ts";
 export type { Served } from "./serving.ts";

@@ -10,12 +10,23 @@
 import { isIpv6, type RelayAddress, withoutMapping } from "./address.ts";
 import { Channel } from "./channel.ts";
 import type { Endpoint } from "./conn.ts";
+import {
+  Counts,
+  HANDSHAKE_SECONDS,
+  Histogram,
+  type HistogramSnapshot,
+} from "./counts.ts";
 import { Digests, type DigestStore } from "./digests.ts";
 import { receivePeer } from "./greeting.ts";
 import { createIdentity, type Identity } from "./identity.ts";
-import { type IncidentEvent, Incidents } from "./incidents.ts";
+import {
+  type IncidentEvent,
+  Incidents,
+  type IncidentTotals,
+} from "./incidents.ts";
 import type { KnownRelays } from "./known_relays.ts";
 import { type Limits, limitsWith } from "./limits.ts";
+import { DIRECTION } from "./messages.ts";
 import { BufferPool } from "./outbox.ts";
 import { RateLimit } from "./rate.ts";
 import {
@@ -89,6 +100,24 @@ export interface NodeOptions {
   onEvent?: (event: NodeEvent) => void;
 }
 
+/** A node in numbers, at one moment; counts are since it started. */
+export interface NodeStats extends IncidentTotals {
+  /** Files it shares. */
+  readonly fileCount: number;
+  /** Files that are still to be looked at, or hashed. */
+  readonly backlogCount: number;
+  /** Connections that are open. */
+  readonly connectionCount: number;
+  /** Those of them that have not said hello yet. */
+  readonly handshakeCount: number;
+  /** Seconds from accept to hello. */
+  readonly handshakes: HistogramSnapshot;
+  /** Requests of clients by kind. */
+  readonly requests: Readonly<Record<string, number>>;
+  /** Bytes of files sent. */
+  readonly sentBytes: number;
+}
+
 /** A node that runs. Disposing closes it. */
 export interface NodeServer extends AsyncDisposable {
   /** Where it listens. */
@@ -99,6 +128,10 @@ export interface NodeServer extends AsyncDisposable {
   readonly fileCount: number;
   /** Connections that are open. */
   readonly connectionCount: number;
+  /** The node in numbers, as it is now. */
+  stats(): NodeStats;
+  /** Whether its folder is there and can be read, now. */
+  isShareReadable(): Promise<boolean>;
   /** Withdraws, stops accepting, ends what is open. Idempotent. */
   close(): Promise<void>;
 }
@@ -148,6 +181,7 @@ class PeerNode implements NodeServer {
   readonly #identity: Identity;
   readonly #name: string;
   readonly #incidents: Incidents;
+  readonly #handshakes = new Histogram(HANDSHAKE_SECONDS);
   readonly #link: RelayLink;
   readonly #leaving = new AbortController();
   #listener: Listener | null = null;
@@ -182,6 +216,8 @@ class PeerNode implements NodeServer {
       buffers: new BufferPool(limits.sendBufferBytes),
       clientCount: 0,
       busyCount: 0,
+      requests: new Counts(DIRECTION.clientToNode),
+      sentBytes: 0,
     };
     this.#name = options.name ?? `node-${identity.id.slice(0, 6)}`;
     this.#incidents = new Incidents(
@@ -207,6 +243,7 @@ class PeerNode implements NodeServer {
       connectionsPerAddressCount: this.#limits.nodeConnectionsPerAddressCount,
       handle: (accepted) => this.#talk(accepted),
       incidents: this.#incidents,
+      handshakes: this.#handshakes,
     });
     options.signal?.addEventListener("abort", this.#onAbort);
     options.signal?.throwIfAborted();
@@ -256,6 +293,24 @@ class PeerNode implements NodeServer {
 
   get connectionCount(): number {
     return this.#listener?.connectionCount ?? 0;
+  }
+
+  stats(): NodeStats {
+    const { digests, requests, sentBytes } = this.#service;
+    return {
+      ...this.#incidents.totals,
+      fileCount: this.fileCount,
+      backlogCount: digests.backlogCount,
+      connectionCount: this.connectionCount,
+      handshakeCount: this.#listener?.handshakeCount ?? 0,
+      handshakes: this.#handshakes.snapshot(),
+      requests: requests.snapshot(),
+      sentBytes,
+    };
+  }
+
+  isShareReadable(): Promise<boolean> {
+    return this.#share.isReadable();
   }
 
   close(): Promise<void> {

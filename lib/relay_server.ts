@@ -10,10 +10,20 @@
 import { formatRelayAddress } from "./address.ts";
 import { Channel } from "./channel.ts";
 import type { Endpoint } from "./conn.ts";
+import {
+  Counts,
+  HANDSHAKE_SECONDS,
+  Histogram,
+  type HistogramSnapshot,
+} from "./counts.ts";
 import { ProtocolError } from "./errors.ts";
 import { checkGreeting, receivePeer } from "./greeting.ts";
 import { createIdentity, type Identity } from "./identity.ts";
-import { type IncidentEvent, Incidents } from "./incidents.ts";
+import {
+  type IncidentEvent,
+  Incidents,
+  type IncidentTotals,
+} from "./incidents.ts";
 import { type Limits, limitsWith } from "./limits.ts";
 import { Registry } from "./registry.ts";
 import { DialBacks } from "./relay/dial_backs.ts";
@@ -68,6 +78,26 @@ export interface RelayOptions {
   onEvent?: (event: RelayEvent) => void;
 }
 
+/** A relay in numbers, at one moment; counts are since it started. */
+export interface RelayStats extends IncidentTotals {
+  /** Nodes that hold a lease. */
+  readonly nodeCount: number;
+  /** Nodes that may hold one. */
+  readonly nodeLimit: number;
+  /** Connections that are open. */
+  readonly connectionCount: number;
+  /** Those of them that have not said hello yet. */
+  readonly handshakeCount: number;
+  /** Seconds from accept to hello. */
+  readonly handshakes: HistogramSnapshot;
+  /** Registrations granted, renewals included. */
+  readonly registrations: number;
+  /** Listings asked for. */
+  readonly lookups: number;
+  /** Reports of dead nodes by outcome. */
+  readonly reports: Readonly<Record<string, number>>;
+}
+
 /** A relay that runs. Disposing closes it. */
 export interface RelayServer extends AsyncDisposable {
   /** Where it listens. */
@@ -82,6 +112,8 @@ export interface RelayServer extends AsyncDisposable {
   readonly connectionCount: number;
   /** Tunnels that have not ended. */
   readonly tunnelCount: number;
+  /** The relay in numbers, as it is now. */
+  stats(): RelayStats;
   /** Stops accepting, ends what is open. Idempotent. */
   close(): Promise<void>;
 }
@@ -116,6 +148,7 @@ class Relay implements RelayServer {
   readonly #options: RelayOptions;
   readonly #identity: Identity;
   readonly #state: RelayState;
+  readonly #handshakes = new Histogram(HANDSHAKE_SECONDS);
   readonly #stop = new AbortController();
   #listener: Listener | null = null;
   /** Where tunnels enter cheaply. */
@@ -140,6 +173,8 @@ class Relay implements RelayServer {
       limits,
       entries,
       incidents,
+      requests: new Counts(["registration", "lookup"]),
+      reports: new Counts(["alive", "gone", "unknown", "unchecked"]),
       registry: new Registry(
         limits,
         (id, entry) => tellLeft(this.#state, { id, entry }, "expired"),
@@ -187,6 +222,7 @@ class Relay implements RelayServer {
       acceptsJoins: tunnels !== false,
       handle: (accepted) => this.#talk(accepted),
       incidents,
+      handshakes: this.#handshakes,
     });
     if (tunnels === false) return;
     this.#entrance = await listen({
@@ -196,6 +232,7 @@ class Relay implements RelayServer {
       connectionsPerAddressCount: limits.tunnelConnectionsPerAddressCount,
       handle: (accepted) => this.#join(accepted),
       incidents,
+      handshakes: this.#handshakes,
     });
   }
 
@@ -250,6 +287,23 @@ class Relay implements RelayServer {
 
   get tunnelCount(): number {
     return this.#state.tunnels?.count ?? 0;
+  }
+
+  stats(): RelayStats {
+    const { incidents, limits, requests, reports } = this.#state;
+    const { registration = 0, lookup = 0 } = requests.snapshot();
+    return {
+      ...incidents.totals,
+      nodeCount: this.nodeCount,
+      nodeLimit: limits.nodeCount,
+      connectionCount: this.connectionCount,
+      handshakeCount: (this.#listener?.handshakeCount ?? 0) +
+        (this.#entrance?.handshakeCount ?? 0),
+      handshakes: this.#handshakes.snapshot(),
+      registrations: registration,
+      lookups: lookup,
+      reports: reports.snapshot(),
+    };
   }
 
   close(): Promise<void> {

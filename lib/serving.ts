@@ -8,6 +8,7 @@
 
 import { addressGroup } from "./address.ts";
 import type { Channel } from "./channel.ts";
+import type { Counts } from "./counts.ts";
 import type { DescribeOutcome, Digests } from "./digests.ts";
 import { refusal } from "./greeting.ts";
 import type { Limits } from "./limits.ts";
@@ -41,6 +42,10 @@ export interface Service {
   clientCount: number;
   /** Clients that are being sent something right now. */
   busyCount: number;
+  /** Requests so far, by kind. */
+  readonly requests: Counts;
+  /** Bytes of files sent so far, to all clients. */
+  sentBytes: number;
 }
 
 /** What one client was sent. */
@@ -113,6 +118,7 @@ export class ClientService implements Disposable {
       }
       const message = await this.#channel.receive(DIRECTION.clientToNode);
       if (message === null) return;
+      this.#service.requests.add(message.kind);
       this.#service.busyCount++;
       try {
         await this.#answer(message);
@@ -247,7 +253,8 @@ export class ClientService implements Disposable {
     }
     const { limits, digests, rate } = this.#service;
     const hashOf = (index: number) => digests.pieceHash(file, index);
-    const options = { request, first, count, hashOf, limits, rate };
+    const onSent = (bytes: number) => this.#service.sentBytes += bytes;
+    const options = { request, first, count, hashOf, limits, rate, onSent };
     const refused = this.#isQuick(file)
       ? await this.#sendSmall(file, options)
       : await this.#sendPieces(file, options);

@@ -92,6 +92,16 @@ export class Share implements Disposable {
     return this.#scan.skipped;
   }
 
+  /** Whether the folder is there and can be read, now. */
+  async isReadable(): Promise<boolean> {
+    try {
+      for await (const _entry of Deno.readDir(this.#realRoot)) break;
+      return true;
+    } catch {
+      return false; // gone, or its disk fails
+    }
+  }
+
   /** All files as they were last seen, in no order. */
   files(): Iterable<ShareFile> {
     return this.#scan.byName.values();

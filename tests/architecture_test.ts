@@ -103,6 +103,7 @@ Deno.test("Only transport opens sockets", () => {
 });
 
 const PURE = [
+  "counts",
   "admission",
   "frame",
   "manifest",

@@ -9,6 +9,7 @@ import { connect } from "node:net";
 import { fetchFile } from "../lib/client/fetch.ts";
 import { Channel } from "../lib/channel.ts";
 import { type Endpoint, writeAll } from "../lib/conn.ts";
+import { Counts } from "../lib/counts.ts";
 import { Digests } from "../lib/digests.ts";
 import { Failure } from "../lib/errors.ts";
 import { encodeFrame } from "../lib/frame.ts";
@@ -263,6 +264,8 @@ async function startService(
       buffers: new BufferPool(limits.sendBufferBytes),
       clientCount: 0,
       busyCount: 0,
+      requests: new Counts(),
+      sentBytes: 0,
     }),
   );
   service.run().catch(() => {}); // it ends with the channel

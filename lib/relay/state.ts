@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Counts } from "../counts.ts";
 import type { Incidents } from "../incidents.ts";
 import type { Limits } from "../limits.ts";
 import type { Registry } from "../registry.ts";
@@ -44,6 +45,10 @@ export interface RelayState {
   readonly entries: Entries;
   /** Hears of what was refused. */
   readonly incidents: Incidents;
+  /** What was asked and granted: `registration`, `lookup`. */
+  readonly requests: Counts;
+  /** Reports of dead nodes, by outcome. */
+  readonly reports: Counts;
   /** Finds out about nodes that clients report. */
   readonly dialBacks: DialBacks;
   /** Finds out for nodes. Apart from the others: neither holds up the other. */

@@ -27,8 +27,13 @@ export async function talkWithClient(
     const message = await channel.receive(DIRECTION.clientToRelay);
     if (message === null) return;
     if (message.kind === "list") {
+      if (message.cursor === undefined) relay.requests.add("lookup");
       await channel.sendFrames(listing(message.cursor, relay));
-    } else await channel.send(await answer(message, channel, relay));
+      continue;
+    }
+    const answered = await answer(message, channel, relay);
+    if (answered.kind === "reported") relay.reports.add(answered.outcome);
+    await channel.send(answered);
   }
 }
 

@@ -149,6 +149,7 @@ class NodeTalk implements Disposable {
       return refusal(outcome.reason, REGISTER_REFUSAL_TEXT[outcome.reason]);
     }
     this.#registered = registration;
+    this.#relay.requests.add("registration");
     if (outcome.isNew) {
       tell({
         event: "node_registered",

@@ -31,6 +31,8 @@ export interface SendOptions {
   readonly limits: Limits;
   /** Holds all sending of the node to a rate. */
   readonly rate: RateLimit | undefined;
+  /** Told of bytes of the file that have been put into the outbox. */
+  readonly onSent?: (bytes: number) => void;
 }
 
 /**
@@ -67,6 +69,7 @@ export async function sendPieces(
         }
       });
       if (length === 0) return isReadable ? "changed" : "unreadable";
+      options.onSent?.(length);
       left -= length;
       position += length;
     }
@@ -81,15 +84,17 @@ export async function sendPieces(
 export async function sendSmall(
   outbox: Outbox,
   bytes: Uint8Array,
-  { request, hashOf, rate }: SendOptions,
+  { request, hashOf, rate, onSent }: SendOptions,
 ): Promise<void> {
   for (let sent = 0; sent < bytes.length;) {
     const most = Math.min(bytes.length - sent, rate?.stepBytes ?? Infinity);
     if (rate !== undefined) await pace(outbox, rate, most);
-    sent += await outbox.data(request, most, (target) => {
+    const length = await outbox.data(request, most, (target) => {
       target.set(bytes.subarray(sent, sent + target.length));
       return target.length;
     });
+    onSent?.(length);
+    sent += length;
   }
   if (bytes.length === 0) return; // no pieces
   const digest = hashOf(0) ?? sha256(bytes).toHex();

@@ -9,6 +9,7 @@ import { addressGroup } from "../address.ts";
 import { Admission, type Place } from "../admission.ts";
 import type { Conn, Endpoint } from "../conn.ts";
 import { ProtocolError } from "../errors.ts";
+import type { Histogram } from "../counts.ts";
 import type { Identity } from "../identity.ts";
 import type { Incidents } from "../incidents.ts";
 import type { Limits } from "../limits.ts";
@@ -46,6 +47,8 @@ export interface ListenOptions {
   readonly handle: (accepted: Accepted) => Promise<void>;
   /** Hears of connections that ended early, and of handlers that threw. */
   readonly incidents: Incidents;
+  /** Measures the time from accept to hello, in seconds. */
+  readonly handshakes?: Histogram;
 }
 
 /** What listens until it is closed. */
@@ -54,6 +57,8 @@ export interface Listener {
   readonly address: Endpoint;
   /** Connections that are open. */
   readonly connectionCount: number;
+  /** Those of them that have not said hello yet. */
+  readonly handshakeCount: number;
   /**
    * Lets in, or not, a connection that came another way, by the same rules.
    *
@@ -115,6 +120,9 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     get connectionCount() {
       return admission.connectionCount;
     },
+    get handshakeCount() {
+      return admission.handshakeCount;
+    },
     take,
     close: async () => {
       isClosing = true;
@@ -158,6 +166,7 @@ class Visit {
   }
 
   async #run(): Promise<void> {
+    const acceptedAt = performance.now();
     // One absolute deadline from accept to hello, whatever trickles in.
     const deadline = setTimeout(
       () => this.end(this.#phase === "hello" ? "no_hello" : "bad_handshake"),
@@ -167,6 +176,8 @@ class Visit {
       if (this.#phase !== "hello") return;
       this.#phase = "settled";
       clearTimeout(deadline);
+      const seconds = (performance.now() - acceptedAt) / 1000;
+      this.#options.handshakes?.observe(seconds);
       this.#place.settle();
     };
     try {

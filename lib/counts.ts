@@ -1,0 +1,81 @@
+/**
+ * Numbers that only grow, by a word for what was counted, and how measurements
+ * are spread. Pure; both hold as many numbers as there are words or bounds.
+ *
+ * @module
+ */
+
+/** Counts by label. Labels are words of this program, never a peer's. */
+export class Counts {
+  readonly #counts = new Map<string, number>();
+
+  /** Each of `labels` counts from 0; others from when they first occur. */
+  constructor(labels: readonly string[] = []) {
+    for (const label of labels) this.#counts.set(label, 0);
+  }
+
+  /** Counts `label` once, or `count` times. */
+  add(label: string, count = 1): void {
+    this.#counts.set(label, (this.#counts.get(label) ?? 0) + count);
+  }
+
+  /** All counts as they are now. */
+  snapshot(): Readonly<Record<string, number>> {
+    return Object.fromEntries(this.#counts);
+  }
+}
+
+/** How measurements are spread. */
+export interface HistogramSnapshot {
+  /** Upper bounds of the buckets, inclusive and rising. */
+  readonly bounds: readonly number[];
+  /** Measurements by bucket, and last those above all bounds. */
+  readonly counts: readonly number[];
+  /** Sum of all measurements. */
+  readonly sum: number;
+}
+
+/** Counts measurements by bucket. */
+export class Histogram {
+  readonly #bounds: readonly number[];
+  readonly #counts: number[];
+  #sum = 0;
+
+  /** Nothing has been measured yet; `bounds` rise. */
+  constructor(bounds: readonly number[]) {
+    this.#bounds = bounds;
+    this.#counts = [...bounds.map(() => 0), 0];
+  }
+
+  /** Counts one measurement. */
+  observe(value: number): void {
+    const bucket = this.#bounds.findIndex((bound) => value <= bound);
+    const index = bucket < 0 ? this.#bounds.length : bucket;
+    this.#counts[index] = this.#counts[index]! + 1;
+    this.#sum += value;
+  }
+
+  /** All buckets as they are now. */
+  snapshot(): HistogramSnapshot {
+    return {
+      bounds: this.#bounds,
+      counts: [...this.#counts],
+      sum: this.#sum,
+    };
+  }
+}
+
+/** Buckets for handshakes, in seconds: from loopback to the deadline. */
+export const HANDSHAKE_SECONDS: readonly number[] = [
+  0.005,
+  0.01,
+  0.025,
+  0.05,
+  0.1,
+  0.25,
+  0.5,
+  1,
+  2.5,
+  5,
+  10,
+];
