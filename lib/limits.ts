@@ -63,6 +63,14 @@ export interface Limits {
   /** How often a listener that carries many connections proves it accepts. */
   readonly acceptCheckMs: number;
 
+  // metrics and health, over HTTP
+  /** Connections of whoever watches: one scrapes, another looks. */
+  readonly httpConnectionCount: number;
+  /** A request with all its header fields; browsers send 1 KiB. */
+  readonly httpHeadBytes: number;
+  /** From accept to the end of the answer, absolute. */
+  readonly httpMs: number;
+
   // registry
   /** Lease of a registration; three renewals may be missed. */
   readonly leaseSeconds: number;
@@ -239,6 +247,11 @@ export const LIMITS: Limits = Object.freeze({
   controlBurstCount: 200,
   acceptPauseMs: 50,
   acceptCheckMs: 2_000,
+
+  // metrics and health, over HTTP
+  httpConnectionCount: 16,
+  httpHeadBytes: 8 * KIB,
+  httpMs: 5_000,
 
   // registry
   leaseSeconds: 60,

@@ -70,12 +70,24 @@ export {
   ProtocolError,
   type ProtocolErrorCode,
 } from "./errors.ts";
+export {
+  EXPOSITION_TYPE,
+  formatExposition,
+  type MetricFamily,
+  type Sample,
+} from "./exposition.ts";
 export { createIdentity, type Identity } from "./identity.ts";
 export type { IncidentEvent, IncidentTotals } from "./incidents.ts";
 export { type Acquaintance, KnownRelays } from "./known_relays.ts";
 export { LIMITS, type Limits } from "./limits.ts";
 export type { Manifest } from "./manifest.ts";
 export type { SignedRecord } from "./messages.ts";
+export {
+  NodeMetrics,
+  type NodeTrouble,
+  RelayMetrics,
+  type RelayTrouble,
+} from "./metrics.ts";
 export {
   type NodeEvent,
   type NodeOptions,

@@ -37,6 +37,19 @@ function escapeCharacter(character: string): string {
   return point < 0x100 ? `\\x${hex.padStart(2, "0")}` : `\\u{${hex}}`;
 }
 
+/** JSON that means the same, and in which nothing acts on a terminal. */
+export function escapeJson(json: string): string {
+  return json.replaceAll(
+    UNSHOWABLE,
+    (character) =>
+      Array.from(
+        { length: character.length },
+        (_, unit) =>
+          `\\u${character.charCodeAt(unit).toString(16).padStart(4, "0")}`,
+      ).join(""),
+  );
+}
+
 /** Whether `text` is shown differently from what it is. */
 export function needsEscaping(text: string): boolean {
   return show(text) !== text;

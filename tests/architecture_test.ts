@@ -104,6 +104,8 @@ Deno.test("Only transport opens sockets", () => {
 
 const PURE = [
   "counts",
+  "exposition",
+  "metrics",
   "admission",
   "frame",
   "manifest",

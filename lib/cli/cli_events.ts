@@ -34,6 +34,8 @@ export type CliEvent =
   | { event: "version"; program: string; version: string; protocol: number }
   | { event: "help"; text: string }
   | { event: "completions"; shell: string; name: string; script: string }
+  /** `--metrics` answers there. */
+  | { event: "metrics_listening"; host: string; port: number }
   /** Verified bytes of a file, in order. */
   | { event: "content"; base64: string }
   /** A name that `ls` found. */
@@ -67,4 +69,5 @@ export type CliEvent =
     why: string;
     remedy?: string;
     exitCode: number;
+    stack?: string;
   };

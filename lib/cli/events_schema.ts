@@ -299,6 +299,14 @@ export const EVENTS: Readonly<Record<EventName, EventSpec>> = {
     roles: SERVERS,
     fields: { why: text("why") },
   },
+  "metrics_listening": {
+    says: "metrics and health can be read over HTTP",
+    roles: SERVERS,
+    fields: {
+      host: text("the address they are bound to"),
+      port: count("their port"),
+    },
+  },
   "relay_unverified": {
     says: "a relay was met whose id nobody gave",
     roles: PEERS,
@@ -483,6 +491,7 @@ export const EVENTS: Readonly<Record<EventName, EventSpec>> = {
       kind: oneOf([...Object.keys(EXIT_CODE), "bug"], "its kind"),
       what: Type.Optional(text("what failed")),
       exitCode: Type.Integer({ description: "the exit code it stands for" }),
+      stack: Type.Optional(text("where, with `--log` and `--debug`")),
     },
   },
 };

@@ -9,6 +9,7 @@ import { join } from "@std/path/join";
 import { formatEndpoint } from "../conn.ts";
 import { DigestFolder } from "../digest_store.ts";
 import { LIMITS } from "../limits.ts";
+import { NodeMetrics } from "../metrics.ts";
 import { type NodeEvent, type NodeOptions, serveNode } from "../node_server.ts";
 import type { SkipCounts } from "../share_scan.ts";
 import { loadIdentity } from "../state.ts";
@@ -16,6 +17,7 @@ import { show } from "../text.ts";
 import type { Terminal } from "./terminal.ts";
 import { tellIncident } from "./incidents.ts";
 import { NODE as SPEC } from "./command_table.ts";
+import { metricsAddress, serveMetrics } from "./metrics.ts";
 import { type CommandLine, usageFailure } from "./options.ts";
 import {
   aborted,
@@ -37,16 +39,30 @@ const DEFAULT_DIRECTORY = "./files";
 export function main(args: readonly string[]): Promise<number> {
   return runRole(args, SPEC, async ({ line, terminal, signal }) => {
     const options = await nodeOptions(line);
+    const metricsAt = metricsAddress(line);
     const state = line.value("state");
     using digestStore = state === undefined
       ? undefined
       : await DigestFolder.open(join(state, "digests"));
     if (digestStore !== undefined) options.digestStore = digestStore;
     using _survive = surviveRejections(terminal);
-    await using _node = await listening(
+    const metrics = new NodeMetrics();
+    const onEvent = (event: NodeEvent) => {
+      metrics.onEvent(event, performance.now());
+      tell(event, terminal);
+    };
+    await using node = await listening(
       options,
-      serveNode({ ...options, onEvent: (event) => tell(event, terminal) }),
+      serveNode({ ...options, onEvent }),
     );
+    await using _metrics = await serveMetrics(metricsAt, terminal, {
+      role: "node",
+      families: () => metrics.families(node.stats(), performance.now()),
+      troubles: async () => {
+        const isShareReadable = await node.isShareReadable();
+        return metrics.troubles({ isShareReadable }, performance.now());
+      },
+    });
     await aborted(signal);
     return 0;
   });

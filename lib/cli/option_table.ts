@@ -167,6 +167,21 @@ export const OPTIONS: OptionTable = {
     commands: ASKING,
     help: "remember relays here, and refuse one that has changed",
   },
+  metrics: {
+    roles: SERVERS,
+    value: "HOST:PORT",
+    help: "serve /metrics and /healthz here, over HTTP",
+  },
+  log: {
+    roles: SERVERS,
+    value: "FORM",
+    choices: ["json", "text"],
+    help: "log lines on stderr in place of notes: json or text",
+  },
+  "log-addresses": {
+    roles: SERVERS,
+    help: "whole addresses of peers in log lines",
+  },
   plaintext: {
     commands: ASKING,
     help: "no encryption; on both sides, and warned of",

@@ -18,12 +18,14 @@ import {
   type RelayOptions,
   serveRelay,
 } from "../relay_server.ts";
+import { RelayMetrics } from "../metrics.ts";
 import { loadIdentity } from "../state.ts";
 import { show } from "../text.ts";
 import type { Terminal } from "./terminal.ts";
 import { tellIncident } from "./incidents.ts";
 import { RELAY as SPEC } from "./command_table.ts";
 import { collectInTime } from "./memory.ts";
+import { metricsAddress, serveMetrics } from "./metrics.ts";
 import { type CommandLine, usageFailure } from "./options.ts";
 import {
   aborted,
@@ -39,12 +41,23 @@ import {
 export function main(args: readonly string[]): Promise<number> {
   return runRole(args, SPEC, async ({ line, terminal, signal }) => {
     const options = await relayOptions(line);
+    const metricsAt = metricsAddress(line);
     using _survive = surviveRejections(terminal);
     using _collect = collectInTime();
-    await using _relay = await listening(
+    const metrics = new RelayMetrics();
+    const onEvent = (event: RelayEvent) => {
+      metrics.onEvent(event, performance.now());
+      tell(event, terminal);
+    };
+    await using relay = await listening(
       options,
-      serveRelay({ ...options, onEvent: (event) => tell(event, terminal) }),
+      serveRelay({ ...options, onEvent }),
     );
+    await using _metrics = await serveMetrics(metricsAt, terminal, {
+      role: "relay",
+      families: () => metrics.families(relay.stats()),
+      troubles: () => metrics.troubles(relay.stats(), performance.now()),
+    });
     await aborted(signal);
     return 0;
   });

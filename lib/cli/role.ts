@@ -28,6 +28,7 @@ import type { CommandSpec } from "./command_table.ts";
 import { answerAboutItself } from "./about.ts";
 import { readConfig } from "./config.ts";
 import { type CommandLine, parseCommandLine, usageFailure } from "./options.ts";
+import { parseLog } from "./log.ts";
 import { Terminal, type TerminalOptions } from "./terminal.ts";
 
 /** What a role is given to run with. */
@@ -54,13 +55,13 @@ export async function runRole(
   let terminal = new Terminal({ json: false, quiet: false, debug: false });
   try {
     let line = parseCommandLine(args, spec);
-    terminal = new Terminal(outputOptions(line));
+    terminal = new Terminal(outputOptions(line, spec));
     if (answerAboutItself(line, spec, terminal)) return 0;
     const config = line.value("config");
     if (config !== undefined) {
       const settings = await readConfig(config, spec.role);
       line = parseCommandLine(args, spec, settings);
-      terminal = new Terminal(outputOptions(line));
+      terminal = new Terminal(outputOptions(line, spec));
     }
     using stop = new StopSignals();
     return await run({ line, terminal, signal: stop.signal });
@@ -70,11 +71,16 @@ export async function runRole(
   }
 }
 
-function outputOptions(line: CommandLine): TerminalOptions {
+function outputOptions(
+  line: CommandLine,
+  { options }: CommandSpec,
+): TerminalOptions {
   return {
     json: line.isOn("json"),
     quiet: line.isOn("quiet"),
     debug: line.isOn("debug"),
+    // Not every role has logs; a variable could name them all the same.
+    log: Object.hasOwn(options, "log") ? parseLog(line) : undefined,
   };
 }
 

@@ -8,6 +8,8 @@
  */
 
 import { describeCause, Failure } from "../errors.ts";
+import { escapeJson } from "../text.ts";
+import { formatLog, type LoggedEvent, type LogOptions } from "./log.ts";
 import { cannotWrite, isClosedOutput, orAborted, writeAll } from "./streams.ts";
 import { startOf } from "./width.ts";
 
@@ -19,16 +21,13 @@ export interface TerminalOptions {
   readonly quiet: boolean;
   /** Stack traces with errors. */
   readonly debug: boolean;
+  /** Events as log lines on stderr, in place of notes and errors. */
+  readonly log?: LogOptions | undefined;
 }
 
 /** An event: a name and what belongs to it. */
-export interface TerminalEvent {
-  /** Its name. */
-  readonly event: string;
-}
+export type TerminalEvent = LoggedEvent;
 
-// What JSON leaves as it is, but a terminal would act on or hide.
-const UNSHOWABLE = /[\p{C}\p{Zl}\p{Zp}]/gu;
 const CLEAR_LINE = "\r\x1b[K";
 // Where a terminal does not tell its size.
 const USUAL_SIZE = { columns: 80, rows: 24 };
@@ -72,8 +71,8 @@ export class Terminal {
 
   /** A line for whoever watches, on stderr. */
   note(line: string): void {
-    const { json, quiet } = this.options;
-    if (!json && !quiet) this.#toStderr(line + "\n");
+    const { json, quiet, log } = this.options;
+    if (!json && !quiet && !log) this.#toStderr(line + "\n");
   }
 
   /** Words without a line break, such as a question, on stderr. */
@@ -96,7 +95,11 @@ export class Terminal {
 
   /** An event, where events were asked for. */
   event<Event extends TerminalEvent>(event: Event): void {
-    if (this.options.json) this.#toStdout(formatEvent(event) + "\n");
+    const { json, log: options } = this.options;
+    if (json) this.#toStdout(formatEvent(event) + "\n");
+    if (options === undefined) return;
+    const line = formatLog(event, { options, now: new Date() });
+    if (line !== undefined) this.#toStderr(line + "\n");
   }
 
   /** Content, on stdout; as an event where events were asked for. */
@@ -121,19 +124,22 @@ export class Terminal {
   /** An error, on stderr, and as an event where those were asked for. */
   error(error: unknown): void {
     if (isClosedOutput(error)) return; // as other tools do: there is nobody
+    const { log, debug } = this.options;
     const failure = error instanceof Failure ? error : undefined;
     this.event({
       event: "error",
       ...(failure === undefined
         ? { kind: "bug", why: describeCause(error), exitCode: 1 }
         : { kind: failure.kind, ...failure.parts, exitCode: failure.exitCode }),
+      ...(log && debug ? { stack: Deno.inspect(error) } : {}),
     } as TerminalEvent);
+    if (log) return;
     const line = failure?.message ??
       `Internal error: ${
         describeCause(error)
       }; run again with --debug and report it`;
     this.#toStderr(`error: ${line}\n`);
-    if (this.options.debug && error instanceof Error) {
+    if (debug && error instanceof Error) {
       this.#toStderr(Deno.inspect(error) + "\n");
     }
   }
@@ -163,15 +169,7 @@ export function formatEvent({ event, ...fields }: TerminalEvent): string {
     if (value instanceof Uint8Array) return value.toBase64();
     return value;
   });
-  return json.replaceAll(
-    UNSHOWABLE,
-    (character) =>
-      Array.from(
-        { length: character.length },
-        (_, unit) =>
-          `\\u${character.charCodeAt(unit).toString(16).padStart(4, "0")}`,
-      ).join(""),
-  );
+  return escapeJson(json);
 }
 
 /** Writes; returns the error when that fails. */

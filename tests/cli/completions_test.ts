@@ -63,6 +63,12 @@ const CASES: readonly Case[] = [
   { script: "relay.ts", typed: ["--gr"], offered: ["--greeting"] },
   {
     script: "relay.ts",
+    typed: ["--log", ""],
+    offered: ["json", "text"],
+    not: ["help"],
+  },
+  {
+    script: "relay.ts",
     typed: ["--state", ""],
     offered: ["my files/"],
     not: ["disk.img", "help"],

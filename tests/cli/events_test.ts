@@ -66,10 +66,7 @@ Deno.test("Every line of every role and command with --json is as its schema say
   await using other = await tempShare({ "sub/1.txt": "another" });
   await using folder = await tempShare();
   await using relay = spawnRole("relay.ts", [
-    "--json",
-    "--host",
-    "127.0.0.1",
-    "0",
+    ...["--json", "--host", "127.0.0.1", "--metrics", "127.0.0.1:0", "0"],
   ]);
   const [line] = await relay.stdout.until(/^.*"relay_listening".*$/);
   const { address, port } = JSON.parse(line) as {

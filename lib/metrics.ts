@@ -1,0 +1,239 @@
+/**
+ * What a relay and a node are worth watching for: their events and a snapshot,
+ * folded into metrics and into a verdict on their health. Pure: time is an
+ * argument, in milliseconds on any monotonic clock.
+ *
+ * No label holds a name, an id or an address: metrics tell how much, and never
+ * who.
+ *
+ * @module
+ */
+
+import { Counts } from "./counts.ts";
+import type { MetricFamily } from "./exposition.ts";
+import type { NodeEvent, NodeStats } from "./node_server.ts";
+import type { RelayEvent, RelayStats } from "./relay_server.ts";
+
+/** Why a relay is not well. */
+export type RelayTrouble = "not_accepting" | "registry_full";
+
+/** Why a node is not well. */
+export type NodeTrouble =
+  | "not_accepting"
+  | "not_registered"
+  | "share_unreadable";
+
+// A listener that cannot accept says so again within 2 s.
+const STALLED_MS = 6_000;
+
+/** Whether the listener of an engine accepts, by what was told of it. */
+class Accepting {
+  #stalledAt = -Infinity;
+
+  stalled(now: number): void {
+    this.#stalledAt = now;
+  }
+
+  isAt(now: number): boolean {
+    return now - this.#stalledAt >= STALLED_MS;
+  }
+}
+
+/** Watches one relay. */
+export class RelayMetrics {
+  readonly #accepting = new Accepting();
+  readonly #left = new Counts(["withdrawn", "expired", "found_dead"]);
+  #joined = 0;
+
+  /** To be given every event of the relay, when it is told. */
+  onEvent(event: RelayEvent, now: number): void {
+    switch (event.event) {
+      case "node_registered":
+        this.#joined++;
+        break;
+      case "node_left":
+        this.#left.add(event.how);
+        break;
+      case "accept_stalled":
+        this.#accepting.stalled(now);
+        break;
+    }
+  }
+
+  /** Why the relay is not well; nothing where it is. */
+  troubles(stats: RelayStats, now: number): RelayTrouble[] {
+    const troubles: RelayTrouble[] = [];
+    if (!this.#accepting.isAt(now)) troubles.push("not_accepting");
+    if (stats.nodeCount >= stats.nodeLimit) troubles.push("registry_full");
+    return troubles;
+  }
+
+  /** The metrics. */
+  families(stats: RelayStats): MetricFamily[] {
+    return [
+      ...connectionFamilies(stats),
+      gauge("leases", "Nodes that hold a lease.", stats.nodeCount),
+      gauge("leases_max", "Leases that there may be.", stats.nodeLimit),
+      counter("nodes_joined_total", "Nodes that got a lease.", this.#joined),
+      counterBy(
+        "nodes_left_total",
+        "Nodes whose lease ended, by how.",
+        "how",
+        this.#left.snapshot(),
+      ),
+      counter(
+        "registrations_total",
+        "Registrations granted, renewals included.",
+        stats.registrations,
+      ),
+      counter("lookups_total", "Listings asked for.", stats.lookups),
+      counterBy(
+        "reports_total",
+        "Reports of dead nodes, by outcome.",
+        "outcome",
+        stats.reports,
+      ),
+    ];
+  }
+}
+
+/** Watches one node. */
+export class NodeMetrics {
+  readonly #accepting = new Accepting();
+  #leaseEndsAt = -Infinity;
+  #registrationFailures = 0;
+  #clientsServed = 0;
+
+  /** To be given every event of the node, when it is told. */
+  onEvent(event: NodeEvent, now: number): void {
+    switch (event.event) {
+      case "registered":
+      case "renewed":
+        this.#leaseEndsAt = now + event.leaseSeconds * 1000;
+        break;
+      case "registration_failed":
+        this.#registrationFailures++;
+        this.#leaseEndsAt = -Infinity;
+        break;
+      case "withdrawn":
+        this.#leaseEndsAt = -Infinity;
+        break;
+      case "served":
+        this.#clientsServed++;
+        break;
+      case "accept_stalled":
+        this.#accepting.stalled(now);
+        break;
+    }
+  }
+
+  /** Why the node is not well; nothing where it is. */
+  troubles(
+    { isShareReadable }: { isShareReadable: boolean },
+    now: number,
+  ): NodeTrouble[] {
+    const troubles: NodeTrouble[] = [];
+    if (!this.#accepting.isAt(now)) troubles.push("not_accepting");
+    if (!this.#isRegistered(now)) troubles.push("not_registered");
+    if (!isShareReadable) troubles.push("share_unreadable");
+    return troubles;
+  }
+
+  /** The metrics. */
+  families(stats: NodeStats, now: number): MetricFamily[] {
+    return [
+      ...connectionFamilies(stats),
+      gauge(
+        "registered",
+        "1 while the relay lists this node, as far as it knows.",
+        this.#isRegistered(now) ? 1 : 0,
+      ),
+      counter(
+        "registration_failures_total",
+        "Times the relay could not be reached or refused, once for one cause.",
+        this.#registrationFailures,
+      ),
+      gauge("files", "Files shared.", stats.fileCount),
+      gauge(
+        "hashing_backlog_files",
+        "Files still to be looked at or hashed.",
+        stats.backlogCount,
+      ),
+      counterBy(
+        "requests_total",
+        "Requests of clients, by kind.",
+        "kind",
+        stats.requests,
+      ),
+      counter("sent_bytes_total", "Bytes of files sent.", stats.sentBytes),
+      counter(
+        "clients_served_total",
+        "Clients that left after they had been sent something.",
+        this.#clientsServed,
+      ),
+    ];
+  }
+
+  #isRegistered(now: number): boolean {
+    return now < this.#leaseEndsAt;
+  }
+}
+
+/** What the listeners of both have. */
+function connectionFamilies(
+  stats: RelayStats | NodeStats,
+): MetricFamily[] {
+  return [
+    gauge("connections", "Connections that are open.", stats.connectionCount),
+    gauge(
+      "handshakes_pending",
+      "Connections that have not said hello yet.",
+      stats.handshakeCount,
+    ),
+    {
+      name: named("handshake_seconds"),
+      help: "From accept to hello, in seconds.",
+      type: "histogram",
+      histogram: stats.handshakes,
+    },
+    counterBy(
+      "refusals_total",
+      "Connections and requests refused, by reason.",
+      "reason",
+      stats.refusals,
+    ),
+    counter(
+      "connections_failed_total",
+      "Connections that ended in a way nobody foresaw.",
+      stats.failedConnections,
+    ),
+    counter(
+      "accept_stalls_total",
+      "Times the system would not let connections be accepted.",
+      stats.acceptStalls,
+    ),
+  ];
+}
+
+function named(name: string): string {
+  return `relay_p2p_${name}`;
+}
+
+function gauge(name: string, help: string, value: number): MetricFamily {
+  return { name: named(name), help, type: "gauge", samples: [{ value }] };
+}
+
+function counter(name: string, help: string, value: number): MetricFamily {
+  return { name: named(name), help, type: "counter", samples: [{ value }] };
+}
+
+function counterBy(
+  name: string,
+  help: string,
+  label: string,
+  counts: Readonly<Record<string, number>>,
+): MetricFamily {
+  const samples = Object.entries(counts)
+    .map(([text, value]) => ({ labels: { [label]: text }, value }));
+  return { name: named(name), help, type: "counter", samples };
+}
