@@ -14,21 +14,40 @@ import {
   type MessageOf,
   PROTOCOL_VERSION,
 } from "./messages.ts";
+import { isVersion } from "./version.ts";
 
-/** Characters (UTF-16 units) of a greeting: so much is shown of one. */
+/** Characters (UTF-16 units) of a greeting or a motd: so much is shown. */
 export const GREETING_LENGTH = 200;
 
+/** What a relay says of itself to whoever connects. */
+export interface Announcement {
+  /** Words for clients, at most 200 characters. */
+  greeting?: string;
+  /** Message of the day to clients and nodes, at most 200 characters. */
+  motd?: string;
+  /** Clients and nodes of an earlier version leave; `X.Y.Z`. */
+  minVersion?: string;
+}
+
 /**
- * Checks what a relay is to say to clients.
+ * Checks what a relay is to say of itself.
  *
- * @throws {RangeError} when it is longer than {@linkcode GREETING_LENGTH}.
+ * @throws {RangeError} when words are longer than {@linkcode GREETING_LENGTH},
+ * or the version is none.
  */
-export function checkGreeting(text: string): void {
-  if (text.length > GREETING_LENGTH) {
-    throw new RangeError(
-      `Cannot use greeting: wanted at most ${GREETING_LENGTH} characters, ` +
-        `found ${text.length}`,
-    );
+export function checkAnnouncement(announcement: Announcement): void {
+  const { minVersion } = announcement;
+  for (const what of ["greeting", "motd"] as const) {
+    const { length } = announcement[what] ?? "";
+    if (length > GREETING_LENGTH) {
+      throw new RangeError(
+        `Cannot use ${what}: wanted at most ${GREETING_LENGTH} characters, ` +
+          `found ${length}`,
+      );
+    }
+  }
+  if (minVersion !== undefined && !isVersion(minVersion)) {
+    throw new RangeError("Cannot use minVersion: wanted X.Y.Z");
   }
 }
 

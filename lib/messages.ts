@@ -76,6 +76,8 @@ const CODEC = {
       nonce: Type.Optional(Token),
       greeting: Type.Optional(Text),
       tunnelPort: Type.Optional(Port),
+      motd: Type.Optional(Text),
+      minVersion: Type.Optional(Token),
     }),
   },
   refused: {

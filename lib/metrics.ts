@@ -112,6 +112,7 @@ export class NodeMetrics {
         this.#leaseEndsAt = now + event.leaseSeconds * 1000;
         break;
       case "registration_failed":
+      case "outdated":
         this.#registrationFailures++;
         this.#leaseEndsAt = -Infinity;
         break;

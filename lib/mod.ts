@@ -76,6 +76,7 @@ export {
   type MetricFamily,
   type Sample,
 } from "./exposition.ts";
+export type { Announcement } from "./greeting.ts";
 export { createIdentity, type Identity } from "./identity.ts";
 export type { IncidentEvent, IncidentTotals } from "./incidents.ts";
 export { type Acquaintance, KnownRelays } from "./known_relays.ts";

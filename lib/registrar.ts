@@ -13,7 +13,11 @@ import type { Identity } from "./identity.ts";
 import type { Limits } from "./limits.ts";
 import type { NodeToRelay } from "./messages.ts";
 import { type Registration, signRegistration } from "./registration.ts";
-import type { RelayLink, RelaySession } from "./relay_link.ts";
+import {
+  OutdatedFailure,
+  type RelayLink,
+  type RelaySession,
+} from "./relay_link.ts";
 import { type RelayAnswer, RelayVisit } from "./relay_visit.ts";
 import { show } from "./text.ts";
 
@@ -31,6 +35,8 @@ export type RegistrarEvent =
   | { event: "detached"; relay: string; why: "reachable" | "lost" }
   /** Tunnels are wanted, and the relay carries none. */
   | { event: "no_tunnels"; relay: string }
+  /** The relay wants a later version of this program. Nothing more is tried. */
+  | { event: "outdated"; relay: string; error: Failure }
   /** The node is no longer listed because it asked for that. */
   | { event: "withdrawn"; relay: string }
   /** The node could not ask for that; its lease ends by itself. */
@@ -73,7 +79,10 @@ export interface RegistrarOptions {
   readonly random?: () => number;
 }
 
-/** Runs until the signal is aborted, and then until the node has withdrawn. */
+/**
+ * Runs until the signal is aborted, and then until the node has withdrawn; or
+ * until the relay wants a later version of this program.
+ */
 export async function keepRegistered(options: RegistrarOptions): Promise<void> {
   await new Registrar(options).run();
 }
@@ -125,6 +134,14 @@ class Registrar {
         waitMs = this.#renewMs();
       } catch (error) {
         if (signal.aborted) break;
+        if (error instanceof OutdatedFailure) {
+          this.#options.onEvent({
+            event: "outdated",
+            relay: this.#relay,
+            error,
+          });
+          return; // it would not let us withdraw either
+        }
         this.#tellFailure(error);
         waitMs = this.#retryMs(this.#failures++);
       }

@@ -20,9 +20,11 @@ import { greet } from "./greeting.ts";
 import { certificateId, certificateTimes } from "./identity.ts";
 import type { KnownRelays } from "./known_relays.ts";
 import type { Limits } from "./limits.ts";
+import type { Hello } from "./messages.ts";
 import { show } from "./text.ts";
 import { dial, type PeerIdentity } from "./transport/dial.ts";
 import { learnCertificate } from "./transport/learn.ts";
+import { isEarlier, isVersion, VERSION } from "./version.ts";
 
 /** What a link tells on the way. */
 export type RelayLinkEvent =
@@ -31,7 +33,9 @@ export type RelayLinkEvent =
   /** A relay was met for the first time, and will be known again. */
   | { event: "relay_remembered"; relay: string; id: string; path: string }
   /** The relay at a bare address is another one than before. */
-  | { event: "relay_changed"; relay: string; id: string; previousId: string };
+  | { event: "relay_changed"; relay: string; id: string; previousId: string }
+  /** The relay's message of the day: a stranger's words. Told once. */
+  | { event: "relay_motd"; relay: string; text: string };
 
 /** Options of {@linkcode RelayLink}. */
 export interface RelayLinkOptions {
@@ -59,7 +63,12 @@ export interface RelaySession {
   readonly greeting: string;
   /** Where tunnels enter the relay, cheapest first; none if it carries none. */
   readonly entrances: readonly Endpoint[];
+  /** All that it said. */
+  readonly hello: Hello;
 }
+
+/** The relay wants a later version of this program; trying again is no use. */
+export class OutdatedFailure extends Failure {}
 
 /** The way to one relay. */
 export class RelayLink {
@@ -67,6 +76,7 @@ export class RelayLink {
   readonly #options: RelayLinkOptions;
   #peer: PeerIdentity | null = null;
   #metId: string | null = null;
+  #toldMotd = "";
 
   /**
    * Nothing is dialled yet.
@@ -104,6 +114,7 @@ export class RelayLink {
       try {
         const session = await this.#greet(met, { signal, idleMs });
         if (met.id !== null) await this.#meet(met.id);
+        this.#heed(session.hello);
         return session;
       } catch (error) {
         met.conn.close();
@@ -218,6 +229,22 @@ export class RelayLink {
     }
   }
 
+  /** Passes on what the relay has to say; leaves one that wants a later us. */
+  #heed({ motd = "", minVersion = "" }: Hello): void {
+    if (motd !== "" && motd !== this.#toldMotd) {
+      const relay = formatEndpoint(this.relay);
+      this.#options.onEvent({ event: "relay_motd", relay, text: motd });
+      this.#toldMotd = motd;
+    }
+    if (!isVersion(minVersion) || !isEarlier(VERSION, minVersion)) return;
+    throw new OutdatedFailure("relay", {
+      what: "Cannot use relay",
+      where: formatEndpoint(this.relay),
+      why: `it wants version ${minVersion} or later, and this is ${VERSION}`,
+      remedy: "update relay-p2p here",
+    });
+  }
+
   async #greet(
     met: { conn: Conn; id: string | null },
     { signal, idleMs }: { signal: AbortSignal | undefined; idleMs: number },
@@ -254,6 +281,7 @@ export class RelayLink {
       channel,
       id,
       nonce,
+      hello: outcome.hello,
       greeting: greeting ?? "",
       entrances: tunnelPort === undefined ? [] : this.#entrances(tunnelPort),
     };

@@ -17,7 +17,11 @@ import {
   type HistogramSnapshot,
 } from "./counts.ts";
 import { ProtocolError } from "./errors.ts";
-import { checkGreeting, receivePeer } from "./greeting.ts";
+import {
+  type Announcement,
+  checkAnnouncement,
+  receivePeer,
+} from "./greeting.ts";
 import { createIdentity, type Identity } from "./identity.ts";
 import {
   type IncidentEvent,
@@ -51,7 +55,7 @@ export type RelayEvent =
   };
 
 /** Options of {@linkcode serveRelay}. */
-export interface RelayOptions {
+export interface RelayOptions extends Announcement {
   /** Port to listen on; 0 lets the system pick. */
   port: number;
   /** Address to bind; every IPv4 address of the machine by default. */
@@ -68,8 +72,6 @@ export interface RelayOptions {
    * picks where it is not given.
    */
   tunnels?: false | { port?: number };
-  /** What the relay says to clients, at most 200 characters. */
-  greeting?: string;
   /** Numbers to replace in `limits.ts`. */
   limits?: Partial<Limits>;
   /** Closes the relay when aborted. */
@@ -133,7 +135,7 @@ const NONCE_BYTES = 32;
  * assertEquals(relay.nodeCount, 0);
  * ```
  *
- * @throws {RangeError} when the greeting is too long.
+ * @throws {RangeError} when what it says of itself is too long, or no version.
  * @throws {Deno.errors} or an `E…` error when the port cannot be bound.
  */
 export async function serveRelay(options: RelayOptions): Promise<RelayServer> {
@@ -161,7 +163,7 @@ class Relay implements RelayServer {
     options: RelayOptions,
     { identity, entries }: { identity: Identity; entries: Entries },
   ) {
-    checkGreeting(options.greeting ?? "");
+    checkAnnouncement(options);
     this.#options = options;
     this.#identity = identity;
     const limits = limitsWith(options.limits);
@@ -347,12 +349,15 @@ class Relay implements RelayServer {
     });
     const nonce = crypto.getRandomValues(new Uint8Array(NONCE_BYTES))
       .toBase64();
+    const { greeting = DEFAULT_GREETING, motd, minVersion } = this.#options;
     const introduction = {
       role: "relay",
       id: this.id,
       nonce,
-      greeting: this.#options.greeting ?? DEFAULT_GREETING,
+      greeting,
       ...this.#tunnelPort,
+      ...(motd === undefined ? {} : { motd }),
+      ...(minVersion === undefined ? {} : { minVersion }),
     };
     await receivePeer(channel, { introduction, settle, incidents }, (hello) => {
       if (hello.role === "node") return talkWithNode(channel, { nonce, relay });

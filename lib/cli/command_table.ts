@@ -298,7 +298,7 @@ export function commandNames({ commands }: CommandSpec): string[] {
 export const EXIT_WORDS: Readonly<Record<number, string>> = {
   0: "done; a relay or node that was told to stop",
   2: "usage",
-  3: "relay unreachable, or refused us",
+  3: "relay unreachable, refused us, or wants a newer version",
   4: "no node has the file",
   5: "nodes have it, but none could deliver",
   6: "content failed verification",

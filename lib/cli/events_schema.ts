@@ -260,6 +260,11 @@ export const EVENTS: Readonly<Record<EventName, EventSpec>> = {
     roles: NODES,
     fields: { relay: relayAt },
   },
+  outdated: {
+    says: "the relay wants a later version; the node ends, with exit code 3",
+    roles: NODES,
+    fields: { relay: relayAt, error: FailureObject },
+  },
   withdrawn: {
     says: "the relay lists the node no more, as it wished",
     roles: NODES,
@@ -329,6 +334,11 @@ export const EVENTS: Readonly<Record<EventName, EventSpec>> = {
       id: id("what it proved to be"),
       previousId: id("what it was before"),
     },
+  },
+  "relay_motd": {
+    says: "the relay has a message for people: a stranger's words",
+    roles: PEERS,
+    fields: { relay: relayAt, text: text("the message") },
   },
   "nodes_listed": {
     says: "the relay has told which nodes are active",

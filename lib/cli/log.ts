@@ -61,6 +61,7 @@ const LEVELS: ReadonlyMap<string, LogLevel> = new Map([
   ["relay_changed", "warn"],
   ["registration_failed", "warn"],
   ["withdraw_failed", "warn"],
+  ["outdated", "error"],
   ["accept_stalled", "error"],
   ["error", "error"],
 ]);

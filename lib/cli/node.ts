@@ -47,9 +47,12 @@ export function main(args: readonly string[]): Promise<number> {
     if (digestStore !== undefined) options.digestStore = digestStore;
     using _survive = surviveRejections(terminal);
     const metrics = new NodeMetrics();
+    const outdated = Promise.withResolvers<never>();
+    outdated.promise.catch(() => {}); // told below, if it gets there
     const onEvent = (event: NodeEvent) => {
       metrics.onEvent(event, performance.now());
       tell(event, terminal);
+      if (event.event === "outdated") outdated.reject(event.error);
     };
     await using node = await listening(
       options,
@@ -63,7 +66,7 @@ export function main(args: readonly string[]): Promise<number> {
         return metrics.troubles({ isShareReadable }, performance.now());
       },
     });
-    await aborted(signal);
+    await Promise.race([aborted(signal), outdated.promise]);
     return 0;
   });
 }
@@ -161,6 +164,8 @@ function tell(event: NodeEvent, terminal: Terminal): void {
         `${event.error.message}; trying again, and serving meanwhile`,
       );
       break;
+    case "outdated":
+      break; // what ends this process
     case "withdrawn":
       terminal.note(`withdrawn from ${event.relay}`);
       break;
@@ -170,6 +175,7 @@ function tell(event: NodeEvent, terminal: Terminal): void {
     case "relay_unverified":
     case "relay_remembered":
     case "relay_changed":
+    case "relay_motd":
       tellRelayMet(event, terminal);
       break;
     case "hashed":

@@ -80,6 +80,16 @@ export const OPTIONS: OptionTable = {
     value: "TEXT",
     help: "what the relay says to clients",
   },
+  motd: {
+    roles: ["relay"],
+    value: "TEXT",
+    help: "message of the day to clients and nodes",
+  },
+  "min-version": {
+    roles: ["relay"],
+    value: "X.Y.Z",
+    help: "earlier clients and nodes leave, and say why",
+  },
   output: {
     roles: CLIENT,
     commands: ["get"],

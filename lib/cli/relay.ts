@@ -21,6 +21,7 @@ import {
 import { RelayMetrics } from "../metrics.ts";
 import { loadIdentity } from "../state.ts";
 import { show } from "../text.ts";
+import { isVersion } from "../version.ts";
 import type { Terminal } from "./terminal.ts";
 import { tellIncident } from "./incidents.ts";
 import { RELAY as SPEC } from "./command_table.ts";
@@ -74,6 +75,8 @@ async function relayOptions(line: CommandLine): Promise<RelayOptions> {
   const host = line.value("host");
   const advertise = line.value("advertise");
   const greeting = line.value("greeting");
+  const motd = line.value("motd");
+  const minVersion = line.value("min-version");
   const state = line.value("state");
   const tunnelPort = line.value("tunnel-port");
   if (line.isOn("no-tunnel")) options.tunnels = false;
@@ -82,18 +85,27 @@ async function relayOptions(line: CommandLine): Promise<RelayOptions> {
   }
   if (host !== undefined) options.host = parseHost(host);
   if (advertise !== undefined) options.advertise = parseAdvertise(advertise);
-  if (greeting !== undefined) options.greeting = parseGreeting(greeting);
+  if (greeting !== undefined) {
+    options.greeting = parseWords("greeting", greeting);
+  }
+  if (motd !== undefined) options.motd = parseWords("motd", motd);
+  if (minVersion !== undefined) options.minVersion = parseVersion(minVersion);
   if (state !== undefined) options.identity = await loadIdentity(state);
   return options;
 }
 
-function parseGreeting(text: string): string {
+function parseWords(option: string, text: string): string {
   if (text.length <= GREETING_LENGTH) return text;
   throw badValue(
-    "greeting",
+    option,
     text,
     `wanted at most ${GREETING_LENGTH} characters, found ${text.length}`,
   );
+}
+
+function parseVersion(text: string): string {
+  if (isVersion(text)) return text;
+  throw badValue("min-version", text, "wanted X.Y.Z, such as 0.2.0");
 }
 
 /** Prints what the relay tells. */

@@ -229,8 +229,15 @@ export function badValue(option: string, value: string, why: string): Failure {
 export const PLAINTEXT_WARNING =
   "warning: --plaintext: everybody on the way can read and change what is sent";
 
-/** Notes that a relay was met whose identity nobody vouched for. */
+/**
+ * Notes that a relay was met whose identity nobody vouched for, and what it has
+ * to say.
+ */
 export function tellRelayMet(event: RelayLinkEvent, terminal: Terminal): void {
+  if (event.event === "relay_motd") {
+    terminal.note(`relay message: ${show(event.text)}`);
+    return;
+  }
   const { relay, id } = event;
   if (event.event === "relay_changed") {
     terminal.note(

@@ -17,6 +17,7 @@ import type { Terminal, TerminalEvent } from "./terminal.ts";
 /** Tells events on a terminal. */
 export class Telling {
   readonly #terminal: Terminal;
+  #toldMotd = "";
 
   /** Tells on `terminal`. */
   constructor(terminal: Terminal) {
@@ -38,6 +39,11 @@ export class Telling {
       case "relay_remembered":
       case "relay_changed":
         return tellRelayMet(event, terminal);
+      case "relay_motd":
+        // A command may ask the relay more than once.
+        if (event.text !== this.#toldMotd) tellRelayMet(event, terminal);
+        this.#toldMotd = event.text;
+        return;
       case "node_answered": {
         const { node, address, answer } = event;
         if (answer.kind === "found" || answer.kind === "not_found") return;

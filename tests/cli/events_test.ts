@@ -66,7 +66,8 @@ Deno.test("Every line of every role and command with --json is as its schema say
   await using other = await tempShare({ "sub/1.txt": "another" });
   await using folder = await tempShare();
   await using relay = spawnRole("relay.ts", [
-    ...["--json", "--host", "127.0.0.1", "--metrics", "127.0.0.1:0", "0"],
+    ...["--json", "--host", "127.0.0.1", "--metrics", "127.0.0.1:0"],
+    ...["--motd", "away on \u202eSunday", "0"],
   ]);
   const [line] = await relay.stdout.until(/^.*"relay_listening".*$/);
   const { address, port } = JSON.parse(line) as {
@@ -226,6 +227,7 @@ const RARE: (RelayEvent | NodeEvent)[] = [
   { event: "registration_failed", relay: "nas:1700", error: FAILURE },
   { event: "detached", relay: "nas:1700", why: "lost" },
   { event: "no_tunnels", relay: "nas:1700" },
+  { event: "outdated", relay: "nas:1700", error: FAILURE },
   { event: "withdraw_failed", relay: "nas:1700", error: FAILURE },
   { event: "refused", reason: "too many connections", from: "::1", count: 3 },
   { event: "connection_failed", from: "::1", error: new TypeError("x") },

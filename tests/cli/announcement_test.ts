@@ -1,0 +1,119 @@
+/**
+ * What a relay announces, as clients and nodes meet it: `--motd` and
+ * `--min-version`.
+ */
+
+import { assertEquals, assertMatch } from "@std/assert";
+import { listNodes } from "../../lib/client/listing.ts";
+import { Failure } from "../../lib/errors.ts";
+import { VERSION } from "../../lib/version.ts";
+import { runRole, spawnRelay, spawnRole } from "../e2e/_processes.ts";
+import { within } from "../_event_log.ts";
+import { startNode, startRelay } from "../_network.ts";
+
+const LATER = "999.0.0";
+
+Deno.test("--motd reaches clients and nodes once, escaped", async () => {
+  await using relay = await spawnRelay([
+    "--motd",
+    "away on \x1b[2JSunday",
+    "0",
+  ]);
+  const told = "relay message: away on \\x1b[2JSunday";
+  await using node = spawnRole("peer_node.ts", [
+    ...["--host", "127.0.0.1", relay.address, "0", "files/two"],
+  ], { permissions: ["--allow-read=files/two"] });
+  await node.stdout.until(/^registered/);
+  const dialogue = await runRole("peer_client.ts", [relay.address], {
+    input: "2.txt\n",
+  });
+  assertEquals([dialogue.code, dialogue.text], [0, "I am Text file 2\n"]);
+  const nodes = await runRole("peer_client.ts", [relay.address, "nodes"]);
+  const quiet = await runRole("peer_client.ts", [
+    "-q",
+    relay.address,
+    "nodes",
+  ]);
+  node.signal("SIGTERM");
+  assertEquals(await within(node.exitCode, "the exit"), 0);
+  for (const lines of [dialogue.stderr, nodes.stderr, node.stderr.all]) {
+    assertEquals(lines.filter((line) => line.includes("Sunday")), [told]);
+  }
+  assertEquals(quiet.stderr, []);
+  const json = await runRole("peer_client.ts", [
+    "--json",
+    relay.address,
+    "nodes",
+  ]);
+  assertMatch(json.text, /"event":"relay_motd",.*"text":"away on \\u001b\[2J/);
+});
+
+Deno.test("A client that is too old for its relay ends with exit 3, and says what to do", async () => {
+  await using relay = await spawnRelay(["--min-version", LATER, "0"]);
+  const { code, stderr, text } = await runRole("peer_client.ts", [
+    relay.address,
+    "nodes",
+  ]);
+  assertEquals([code, text, stderr], [3, "", [
+    `error: Cannot use relay (127.0.0.1:${relay.port}): it wants version ` +
+    `${LATER} or later, and this is ${VERSION}; update relay-p2p here`,
+  ]]);
+});
+
+Deno.test("A node that is too old for its relay ends with exit 3, and is not listed", async () => {
+  await using relay = await spawnRelay(["--min-version", LATER, "0"]);
+  await using node = spawnRole("peer_node.ts", [
+    ...["--host", "127.0.0.1", relay.address, "0", "files/two"],
+  ], { permissions: ["--allow-read=files/two"] });
+  assertEquals(await within(node.exitCode, "the exit"), 3);
+  assertMatch(
+    node.stderr.all.at(-1) ?? "",
+    /^error: Cannot use relay .*it wants version 999.*; update relay-p2p here$/,
+  );
+  assertEquals(
+    relay.stderr.all.filter((line) => line.includes("registered")),
+    [],
+  );
+});
+
+Deno.test("A program of the version that a relay wants, or a later one, is served", async () => {
+  for (const minVersion of [VERSION, "0.0.1"]) {
+    await using relay = await startRelay({ minVersion });
+    await using _node = await startNode(relay, { "a": "a" });
+    const { nodes } = await listNodes({ relay: relay.server.address });
+    assertEquals(nodes.length, 1);
+  }
+});
+
+Deno.test("A node serves on when its relay comes to want a later version", async () => {
+  await using first = await startRelay({
+    limits: { leaseSeconds: 5, renewSeconds: 1 },
+  });
+  const { port } = first.server.address;
+  const limits = { renewMinSeconds: 1, retryFirstMs: 10 };
+  await using node = await startNode(first, { "a": "a" }, { limits });
+  await first.server.close();
+  await using _second = await startRelay({ port, minVersion: LATER });
+  const { error } = await node.log.until("outdated");
+  assertEquals(error instanceof Failure && error.exitCode, 3);
+  assertEquals(node.server.fileCount, 1);
+});
+
+for (
+  const [args, words] of [
+    [
+      ["--motd", "x".repeat(201)],
+      /Cannot use --motd .*wanted at most 200 characters, found 201$/,
+    ],
+    [
+      ["--min-version", "1.0"],
+      /Cannot use --min-version \(1\.0\): wanted X\.Y\.Z/,
+    ],
+  ] as const
+) {
+  Deno.test(`relay.ts ${args[0]} refuses what it cannot use`, async () => {
+    const { code, stderr } = await runRole("relay.ts", [...args, "0"]);
+    assertEquals(code, 2);
+    assertMatch(stderr[0] ?? "", words);
+  });
+}
