@@ -6,7 +6,7 @@
  */
 
 import { join } from "@std/path/join";
-import { describeCause, Failure } from "./errors.ts";
+import { describeCause, Failure, localKindOf } from "./errors.ts";
 import {
   createIdentity,
   formatIdentity,
@@ -22,7 +22,8 @@ const IDENTITY_FILE = "identity.pem";
  * there is none.
  *
  * @throws {Failure} of kind `local` when the folder or the file cannot be used,
- * and when others than the owner may read the file.
+ * and when others than the owner may read the file; `not_allowed` when this
+ * process lacks the permission.
  */
 export async function loadIdentity(folder: string): Promise<Identity> {
   const path = join(folder, IDENTITY_FILE);
@@ -30,7 +31,7 @@ export async function loadIdentity(folder: string): Promise<Identity> {
     return await readIdentity(path) ?? await writeIdentity(folder, path);
   } catch (error) {
     if (error instanceof Failure) throw error;
-    throw new Failure("local", {
+    throw new Failure(localKindOf(error), {
       what: "Cannot use identity",
       where: show(path),
       why: error instanceof TypeError ? error.message : describeCause(error),
