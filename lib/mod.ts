@@ -26,6 +26,77 @@
  * assertEquals(file.node.id, node.id);
  * ```
  *
+ * @example What there is, and all of it to the disk, with progress
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { getFiles, listFiles, listNodes, serveNode, serveRelay } from "./mod.ts";
+ *
+ * const registered = Promise.withResolvers<void>();
+ * await using relay = await serveRelay({ host: "127.0.0.1", port: 0 });
+ * await using _node = await serveNode({
+ *   relay: relay.address,
+ *   host: "127.0.0.1",
+ *   port: 0,
+ *   name: "alpha",
+ *   directory: "files/one",
+ *   onEvent: ({ event }) => event === "registered" && registered.resolve(),
+ * });
+ * await registered.promise;
+ *
+ * const { nodes } = await listNodes({ relay: relay.address });
+ * assertEquals(nodes.map(({ name }) => name), ["alpha"]);
+ * const files = await listFiles({ relay: relay.address });
+ * assertEquals(files.map(({ name }) => name), ["1.txt", "letter.txt"]);
+ *
+ * const folder = await Deno.makeTempDir();
+ * let received = 0;
+ * const { saved, failed } = await getFiles({
+ *   relay: relay.address,
+ *   selections: [{ kind: "name", name: "1.txt" }],
+ *   pathOf: (name) => `${folder}/${name}`,
+ *   onEvent: (event) => {
+ *     if (event.event === "progress") received = event.received;
+ *   },
+ * });
+ * assertEquals([saved.size, failed.size, received], [1, 0, 17]);
+ * assertEquals(await Deno.readTextFile(`${folder}/1.txt`), "I am Text file 1\n");
+ * await Deno.remove(folder, { recursive: true });
+ * ```
+ *
+ * @example What cannot be done says what failed, where, why and what to do
+ * ```ts
+ * import { assertEquals, assertRejects } from "@std/assert";
+ * import { Failure, fetchFile, serveRelay } from "./mod.ts";
+ *
+ * await using relay = await serveRelay({ host: "127.0.0.1", port: 0 });
+ * const failure = await assertRejects(
+ *   () => fetchFile({ relay: relay.address, name: "1.txt" }),
+ *   Failure,
+ * );
+ * assertEquals([failure.kind, failure.exitCode], ["not_found", 4]);
+ * assertEquals(failure.parts.where, "1.txt");
+ * ```
+ *
+ * @example A relay that is watched, and stops when it is told to
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { formatExposition, RelayMetrics, serveRelay } from "./mod.ts";
+ *
+ * const stop = new AbortController();
+ * const metrics = new RelayMetrics();
+ * await using relay = await serveRelay({
+ *   host: "127.0.0.1",
+ *   port: 0,
+ *   motd: "away on Sunday",
+ *   signal: stop.signal,
+ *   onEvent: (event) => metrics.onEvent(event, performance.now()),
+ * });
+ * assertEquals(metrics.troubles(relay.stats(), performance.now()), []);
+ * const text = formatExposition(metrics.families(relay.stats()));
+ * assertEquals(text.includes("\nrelay_p2p_leases 0\n"), true);
+ * stop.abort();
+ * ```
+ *
  * @module
  */
 

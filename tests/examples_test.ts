@@ -1,0 +1,160 @@
+/**
+ * The programs in `examples/`, run as their first lines say.
+ */
+
+import { assertEquals, assertMatch } from "@std/assert";
+import { dirname, join } from "@std/path";
+import { within } from "./_event_log.ts";
+import { startNode, startRelay, type TestRelay } from "./_network.ts";
+import { randomBytes, seededRandom } from "./_random.ts";
+import { tempShare } from "./_temp_share.ts";
+import { testWith } from "./_tools.ts";
+import { Lines, ROOT } from "./e2e/_processes.ts";
+
+function example(name: string): string {
+  return join(ROOT, "examples", name);
+}
+
+/** The permissions in the first lines of an example, for folders below `cwd`. */
+async function permissionsOf(name: string): Promise<string[]> {
+  const [lines = ""] = (await Deno.readTextFile(example(name))).split("*/");
+  return lines.match(/--allow-\S+/g) ?? [];
+}
+
+function spawn(
+  command: string,
+  args: readonly string[],
+  { cwd, path }: { cwd: string; path?: string },
+) {
+  const child = new Deno.Command(command, {
+    args: [...args],
+    cwd,
+    env: { NO_COLOR: "1", ...(path === undefined ? {} : { PATH: path }) },
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const [stdout, stderr] = [new Lines(child.stdout), new Lines(child.stderr)];
+  const code = Promise.all([child.status, stdout.ended, stderr.ended])
+    .then(([status]) => status.code);
+  return { child, stdout, stderr, code: () => within(code, command) };
+}
+
+const deno = Deno.execPath();
+const addressOf = ({ server }: TestRelay) => server.relayAddress;
+
+Deno.test("examples/fetch_with_progress.ts saves a file and tells how far it is", async () => {
+  const content = randomBytes(3_000_000, seededRandom(1));
+  await using relay = await startRelay();
+  await using _node = await startNode(relay, { "a/f": content });
+  await using folder = await tempShare();
+  const flags = await permissionsOf("fetch_with_progress.ts");
+  assertEquals(flags, ["--allow-net", "--allow-read=.", "--allow-write=."]);
+  const fetch = (name: string) =>
+    spawn(deno, [
+      ...["run", "--no-prompt", ...flags, example("fetch_with_progress.ts")],
+      ...[addressOf(relay), name],
+    ], { cwd: folder.path });
+  const run = fetch("a/f");
+  assertEquals(await run.code(), 0, run.stderr.all.join("\n"));
+  assertEquals(
+    (await Deno.readFile(join(folder.path, "f"))).toHex(),
+    content.toHex(),
+  );
+  assertMatch(run.stdout.all.join("\n"), /100 %, \d+\.\d MB\/s from \d nodes/);
+  assertMatch(run.stdout.all.join("\n"), /^3000000 bytes, content \w{64}$/m);
+  assertEquals(run.stdout.all.at(-1), "f");
+  const none = fetch("none");
+  assertEquals(await none.code(), 4);
+  assertMatch(none.stdout.all.join("\n"), /Cannot find file \(none\)/);
+});
+
+Deno.test("examples/embedded_node.ts shares what it makes, and withdraws", async () => {
+  await using relay = await startRelay();
+  await using folder = await tempShare({ "clock/.keep": "" });
+  const flags = await permissionsOf("embedded_node.ts");
+  assertEquals(flags.length, 3);
+  const ids: string[] = [];
+  for (let run = 0; run < 2; run++) {
+    const node = spawn(deno, [
+      ...["run", "--no-prompt", ...flags, example("embedded_node.ts")],
+      ...[addressOf(relay), "clock", "state"],
+    ], { cwd: folder.path });
+    try {
+      const [, id = ""] = await node.stdout.until(/^(\w{52}) serves/);
+      ids.push(id);
+      await node.stdout.until(/^listed by /);
+      const client = await new Deno.Command(deno, {
+        args: [
+          ...["run", "--allow-net", join(ROOT, "peer_client.ts")],
+          ...[addressOf(relay), "cat", "now.txt"],
+        ],
+      }).output();
+      assertMatch(
+        new TextDecoder().decode(client.stdout),
+        /^\d{4}-\d\d-\d\dT[\d:.]+Z\n$/,
+      );
+      await node.stdout.until(/^sent now\.txt to 127\.0\.0\.1$/);
+    } finally {
+      node.child.kill("SIGINT");
+    }
+    assertEquals(await node.code(), 0, node.stderr.all.join("\n"));
+    assertMatch(node.stdout.all.at(-1) ?? "", /^sent 25 bytes$/);
+    assertEquals(relay.server.nodeCount, 0);
+  }
+  assertEquals(ids[0], ids[1]);
+});
+
+testWith(
+  ["jq", "bash"],
+  "examples/backup.sh fetches what is new, and writes down what came",
+  async () => {
+    await using relay = await startRelay();
+    await using node = await startNode(relay, {
+      "photos/1.jpg": "one",
+      "photos/2024/2.jpg": "two",
+      "letter.txt": "no photo",
+    }, { name: "alpha" });
+    await using folder = await tempShare();
+    const target = join(folder.path, "backup");
+    // The script finds `deno` by its name.
+    const path = `${dirname(deno)}:${Deno.env.get("PATH")}`;
+    const backup = (pattern: string) =>
+      spawn("bash", [example("backup.sh"), addressOf(relay), pattern, target], {
+        cwd: folder.path,
+        path,
+      });
+    const first = backup("photos/**");
+    assertEquals(await first.code(), 0, first.stderr.all.join("\n"));
+    assertEquals(
+      first.stdout.all.map((line) => line.split("\t").with(2, "")).sort(),
+      [
+        ["new", "3", "", "alpha", "photos/1.jpg"],
+        ["new", "3", "", "alpha", "photos/2024/2.jpg"],
+      ],
+    );
+    for (const line of first.stdout.all) {
+      assertMatch(line.split("\t")[2]!, /^[0-9a-f]{64}$/);
+    }
+    assertEquals(first.stderr.all, ["2 new, 0 there already, 0 failed"]);
+    assertEquals(
+      await Deno.readTextFile(join(target, "photos/2024/2.jpg")),
+      "two",
+    );
+
+    await Deno.writeTextFile(join(node.directory, "photos/3.jpg"), "three");
+    await Deno.writeTextFile(join(target, "photos/1.jpg"), "mine");
+    const second = backup("photos/**");
+    const code = await second.code();
+    assertEquals(second.stderr.all, ["1 new, 1 there already, 1 failed"]);
+    assertEquals(code, 8);
+    assertEquals(await Deno.readTextFile(join(target, "photos/1.jpg")), "mine");
+    assertMatch(
+      second.stdout.all.join("\n"),
+      /^failed\texists already, with another content\tphotos\/1\.jpg$/m,
+    );
+
+    const none = backup("none/**");
+    assertEquals(await none.code(), 4);
+  },
+);
