@@ -41,6 +41,7 @@ export class Share implements Disposable {
   #scan: Scan;
   #scannedAt: number;
   #scanning: Promise<void> | null = null;
+  #looking: Promise<boolean> | null = null;
   #watcher: Deno.FsWatcher | null = null;
   readonly #pace = new DiskPace();
 
@@ -93,13 +94,10 @@ export class Share implements Disposable {
   }
 
   /** Whether the folder is there and can be read, now. */
-  async isReadable(): Promise<boolean> {
-    try {
-      for await (const _entry of Deno.readDir(this.#realRoot)) break;
-      return true;
-    } catch {
-      return false; // gone, or its disk fails
-    }
+  isReadable(): Promise<boolean> {
+    // One look at a time, however many ask while a disk hangs.
+    return this.#looking ??= canRead(this.#realRoot)
+      .finally(() => this.#looking = null);
   }
 
   /** All files as they were last seen, in no order. */
@@ -290,5 +288,14 @@ export class Share implements Disposable {
   [Symbol.dispose](): void {
     this.#watcher?.close();
     this.#watcher = null;
+  }
+}
+
+async function canRead(folder: string): Promise<boolean> {
+  try {
+    for await (const _entry of Deno.readDir(folder)) break;
+    return true;
+  } catch {
+    return false; // gone, or its disk fails
   }
 }

@@ -51,10 +51,11 @@ export interface HttpServer extends AsyncDisposable {
  */
 export function serveHttp(options: HttpOptions): HttpServer {
   const { at, limits } = options;
-  const visits = new Map<RawConnection, Promise<void>>();
+  const visits = new Set<Visit>();
   const welcome = (raw: RawConnection) => {
-    const visit = answer(raw, options).finally(() => visits.delete(raw));
-    visits.set(raw, visit);
+    const visit = new Visit(raw, options);
+    visits.add(visit);
+    void visit.done.then(() => visits.delete(visit));
   };
   const acceptor = acceptPlain({
     at,
@@ -68,19 +69,42 @@ export function serveHttp(options: HttpOptions): HttpServer {
     [Symbol.asyncDispose]: async () => {
       acceptor.stop();
       const open = [...visits];
-      for (const [raw] of open) raw.destroy();
-      await Promise.all(open.map(([, visit]) => visit));
+      for (const visit of open) visit.end();
+      await Promise.all(open.map(({ done }) => done));
     },
   };
 }
 
-/** One connection, from its request to its end. Never rejects. */
+/** One connection, from its request to its end. */
+class Visit {
+  readonly #raw: RawConnection;
+  readonly #ended = Promise.withResolvers<void>();
+  /** Resolves, and never rejects, when it is over. */
+  readonly done: Promise<void>;
+
+  constructor(raw: RawConnection, options: HttpOptions) {
+    this.#raw = raw;
+    // One absolute deadline, whatever trickles in or out, and however long an
+    // answer takes to be made.
+    const deadline = setTimeout(() => this.end(), options.limits.httpMs);
+    const answered = answer(raw, options);
+    this.done = Promise.race([answered, this.#ended.promise]).finally(() => {
+      clearTimeout(deadline);
+      raw.destroy();
+    });
+  }
+
+  end(): void {
+    this.#raw.destroy();
+    this.#ended.resolve();
+  }
+}
+
+/** Answers one connection. Never rejects. */
 async function answer(
   raw: RawConnection,
   options: HttpOptions,
 ): Promise<void> {
-  // One absolute deadline, whatever trickles in or out.
-  const deadline = setTimeout(() => raw.destroy(), options.limits.httpMs);
   try {
     const { conn } = await raw.open();
     const head = await readHead(conn, options.limits.httpHeadBytes);
@@ -90,9 +114,6 @@ async function answer(
     await discard(conn); // closing with bytes unread would cut the answer off
   } catch (error) {
     if (!isDisconnect(error)) options.onError(error);
-  } finally {
-    clearTimeout(deadline);
-    raw.destroy();
   }
 }
 

@@ -23,6 +23,7 @@ function serve(
       "/well": () => ({ status: 200, type: "text/plain", body: "grün\n" }),
       "/ill": () =>
         Promise.resolve({ status: 503, type: "application/json", body: "{}" }),
+      "/stuck": () => new Promise(() => {}),
       "/bug": () => {
         throw new TypeError("a bug");
       },
@@ -180,6 +181,30 @@ Deno.test("HTTP holds httpConnectionCount connections, and no more", async () =>
     assertMatch(answer, /^HTTP\/1\.1 200 /);
     break;
   }
+});
+
+Deno.test("HTTP gives up an answer that does not come, and its place is free again", async () => {
+  await using server = serve({
+    limits: { httpMs: 200, httpConnectionCount: 1 },
+  });
+  for (let count = 0; count < 3; count++) {
+    assertEquals(await ask(server, "GET /stuck HTTP/1.1\r\n\r\n"), "");
+  }
+  const answer = await ask(server, "GET /well HTTP/1.1\r\n\r\n");
+  assertMatch(answer, /^HTTP\/1\.1 200 /);
+});
+
+Deno.test("HTTP waits for no answer when it is disposed of", async () => {
+  const server = serve();
+  using conn = await connect(server);
+  await conn.write(new TextEncoder().encode("GET /stuck HTTP/1.1\r\n\r\n"));
+  using other = await connect(server); // accepted after the first
+  await other.write(new TextEncoder().encode("GET /well HTTP/1.1\r\n\r\n"));
+  await readAll(other);
+  await within(
+    Promise.resolve(server[Symbol.asyncDispose]()),
+    "the end of the server",
+  );
 });
 
 Deno.test("HTTP ends what is open when it is disposed of", async () => {
