@@ -43,7 +43,16 @@ class Accepting {
 export class RelayMetrics {
   readonly #accepting = new Accepting();
   readonly #left = new Counts(["withdrawn", "expired", "found_dead"]);
+  readonly #tunnels = new Counts([
+    "completed",
+    "abandoned",
+    "refused",
+    "expired",
+    "failed",
+  ]);
+  readonly #tunnelBytes = new Counts(["client", "node"]);
   #joined = 0;
+  #attached = 0;
 
   /** To be given every event of the relay, when it is told. */
   onEvent(event: RelayEvent, now: number): void {
@@ -53,6 +62,17 @@ export class RelayMetrics {
         break;
       case "node_left":
         this.#left.add(event.how);
+        break;
+      case "node_attached":
+        this.#attached++;
+        break;
+      case "node_detached":
+        this.#attached--;
+        break;
+      case "tunnel_ended":
+        this.#tunnels.add(event.how);
+        this.#tunnelBytes.add("client", event.toClientBytes);
+        this.#tunnelBytes.add("node", event.toNodeBytes);
         break;
       case "accept_stalled":
         this.#accepting.stalled(now);
@@ -87,6 +107,24 @@ export class RelayMetrics {
         stats.registrations,
       ),
       counter("lookups_total", "Listings asked for.", stats.lookups),
+      gauge(
+        "nodes_attached",
+        "Nodes that can be reached through the relay.",
+        this.#attached,
+      ),
+      gauge("tunnels", "Tunnels that have not ended.", stats.tunnelCount),
+      counterBy(
+        "tunnels_total",
+        "Tunnels that have ended, by how.",
+        "ending",
+        this.#tunnels.snapshot(),
+      ),
+      counterBy(
+        "tunnel_bytes_total",
+        "Bytes of tunnels that have ended, encrypted, by whom they went to.",
+        "to",
+        this.#tunnelBytes.snapshot(),
+      ),
       counterBy(
         "reports_total",
         "Reports of dead nodes, by outcome.",

@@ -96,6 +96,8 @@ export interface RelayStats extends IncidentTotals {
   readonly registrations: number;
   /** Listings asked for. */
   readonly lookups: number;
+  /** Tunnels that have not ended. */
+  readonly tunnelCount: number;
   /** Reports of dead nodes by outcome. */
   readonly reports: Readonly<Record<string, number>>;
 }
@@ -304,6 +306,7 @@ class Relay implements RelayServer {
       handshakes: this.#handshakes.snapshot(),
       registrations: registration,
       lookups: lookup,
+      tunnelCount: this.tunnelCount,
       reports: reports.snapshot(),
     };
   }

@@ -104,6 +104,40 @@ Deno.test("Refusals are counted by reason, all of them, told or not", async () =
   assertEquals(valueOf(families, "relay_p2p_refusals_total", reason), 3);
 });
 
+Deno.test("A fetch through the relay is counted by how its tunnel ended, with its bytes", async () => {
+  const content = randomBytes(300_000, seededRandom(2));
+  await using relay = await startRelay();
+  // Where nobody answers: there is no way but through the relay.
+  using closed = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = closed.addr;
+  closed.close();
+  await using node = await startNode(relay, { "f": content }, {
+    tunnels: "always",
+    advertise: { host: "127.0.0.1", port },
+  });
+  await relay.log.until("node_attached");
+  const before = readRelay(relay);
+  assertEquals(valueOf(before, "relay_p2p_nodes_attached"), 1);
+  assertEquals(valueOf(before, "relay_p2p_tunnels"), 0);
+  {
+    await using file = await fetchFile({
+      relay: relay.server.address,
+      name: "f",
+    });
+    for await (const _piece of file.pieces());
+  }
+  const { how } = await relay.log.until("tunnel_ended");
+  const after = readRelay(relay);
+  assertEquals(valueOf(after, "relay_p2p_tunnels_total", { ending: how }), 1);
+  const toClient = valueOf(after, "relay_p2p_tunnel_bytes_total", {
+    to: "client",
+  });
+  assertEquals(toClient > content.length, true, `${toClient}`);
+  await node.server.close();
+  await relay.log.until("node_detached");
+  assertEquals(valueOf(readRelay(relay), "relay_p2p_nodes_attached"), 0);
+});
+
 Deno.test("A report of a dead node is counted by its outcome", async () => {
   await using relay = await startRelay();
   await using channel = await openChannel(relay.server.address, relay.identity);
