@@ -163,6 +163,26 @@ export interface Limits {
   /** Withdrawing at exit may take so long before the node leaves anyway. */
   readonly withdrawMs: number;
 
+  // access
+  /** Failed proofs of one address before it is not listened to for a while. */
+  readonly proofFailureCount: number;
+  /** In such a time, and for such a time. */
+  readonly proofFailureWindowMs: number;
+  /** Addresses that have failed and are remembered. */
+  readonly proofFailureSourceCount: number;
+  /** How long a relay's grants are good for; checked when a client connects. */
+  readonly grantSeconds: number;
+  /** Clocks of relay and node may differ by so much. */
+  readonly clockToleranceMs: number;
+  /** The longest time a link may be good for. */
+  readonly linkSeconds: number;
+  /** The most fetches a link may be good for. */
+  readonly linkUsesCount: number;
+  /** Fetches by links that a relay, or a node, remembers. */
+  readonly linkUseCount: number;
+  /** Characters of a link: it must survive mail, chat and a QR code. */
+  readonly linkLength: number;
+
   // files
   /** Bytes of a name, sub-folders included, as UTF-8. */
   readonly nameBytes: number;
@@ -299,6 +319,17 @@ export const LIMITS: Limits = Object.freeze({
   retryFirstMs: 500,
   retryMaxMs: 30_000,
   withdrawMs: 2_000,
+
+  // access
+  proofFailureCount: 5,
+  proofFailureWindowMs: 60_000,
+  proofFailureSourceCount: 4_096,
+  grantSeconds: 3_600,
+  clockToleranceMs: 300_000,
+  linkSeconds: 30 * 86_400,
+  linkUsesCount: 1_000,
+  linkUseCount: 100_000,
+  linkLength: 512,
 
   // files
   nameBytes: 1_024,

@@ -41,6 +41,7 @@ declare module "@std/data-structures/binary-heap" {
 
 declare module "@std/encoding/base32" {
   export function encodeBase32(data: ArrayBuffer | Uint8Array | string): string;
+  export function decodeBase32(b32: string): Uint8Array<ArrayBuffer>;
 }
 
 declare module "@std/path" {

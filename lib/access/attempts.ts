@@ -1,0 +1,71 @@
+/**
+ * Counts failed attempts to prove something, by address. Whoever fails too
+ * often is not listened to for a while, right or wrong. Pure: time is an
+ * argument, in milliseconds on any monotonic clock.
+ *
+ * @module
+ */
+
+import type { Limits } from "../limits.ts";
+
+/** The numbers that bound attempts. */
+export type AttemptLimits = Pick<
+  Limits,
+  "proofFailureCount" | "proofFailureWindowMs" | "proofFailureSourceCount"
+>;
+
+interface Record {
+  /** When the failures were, oldest first; as many as are allowed at most. */
+  readonly failedAt: number[];
+  blockedUntil: number;
+}
+
+/** Remembers who failed lately. */
+export class Attempts {
+  readonly #limits: AttemptLimits;
+  /** By address, the one that failed last at the end. */
+  readonly #records = new Map<string, Record>();
+
+  /** Nobody has failed yet. */
+  constructor(limits: AttemptLimits) {
+    this.#limits = limits;
+  }
+
+  /** Addresses that are remembered. */
+  get sourceCount(): number {
+    return this.#records.size;
+  }
+
+  /** Whether whatever comes from there is refused without being looked at. */
+  isBlocked(source: string, now: number): boolean {
+    const record = this.#records.get(source);
+    return record !== undefined && now < record.blockedUntil;
+  }
+
+  /** Notes a failure. */
+  failed(source: string, now: number): void {
+    const { proofFailureCount, proofFailureWindowMs } = this.#limits;
+    const record = this.#records.get(source) ??
+      { failedAt: [], blockedUntil: -Infinity };
+    this.#records.delete(source);
+    this.#makeRoom();
+    this.#records.set(source, record);
+    const since = now - proofFailureWindowMs;
+    while (record.failedAt.length > 0 && record.failedAt[0]! <= since) {
+      record.failedAt.shift();
+    }
+    record.failedAt.push(now);
+    if (record.failedAt.length < proofFailureCount) return;
+    record.failedAt.length = 0;
+    record.blockedUntil = now + proofFailureWindowMs;
+  }
+
+  /** Forgets whoever has been quiet longest, where there is no room left. */
+  #makeRoom(): void {
+    const [oldest] = this.#records.keys();
+    if (
+      oldest !== undefined &&
+      this.#records.size >= this.#limits.proofFailureSourceCount
+    ) this.#records.delete(oldest);
+  }
+}

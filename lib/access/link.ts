@@ -1,0 +1,137 @@
+/**
+ * Links: `p2p://HOST:PORT/RELAY_ID/PAYLOAD/NAME`, one file with one content, as
+ * a person sends it to another. No character in it means anything to a shell,
+ * and a checksum over all of it tells a link that was cut or altered before
+ * anybody is asked. Pure.
+ *
+ * @module
+ */
+
+import {
+  formatRelayAddress,
+  parseRelayAddress,
+  type RelayAddress,
+} from "../address.ts";
+import { Failure } from "../errors.ts";
+import { sha256 } from "../hash.ts";
+import { LIMITS } from "../limits.ts";
+import { safeName } from "../names.ts";
+import { show } from "../text.ts";
+import { fromBase64Url, toBase64Url } from "./keys.ts";
+import { decodePass, encodeBare } from "./pass.ts";
+
+/** One file, by name and content, at the nodes of one relay. */
+export interface Link {
+  /** The relay to ask. */
+  readonly relay: Required<RelayAddress>;
+  /** The file's name. */
+  readonly name: string;
+  /** Its content id. */
+  readonly content: string;
+  /** What a private relay has put in; a secret. */
+  readonly pass?: string;
+}
+
+const CHECK_BYTES = 4;
+const CONTEXT = "relay-p2p link 1\n";
+const SCHEME = "p2p://";
+
+/** Whether `text` is meant as a link, right or wrong, and not as an address. */
+export function looksLikeLink(text: string): boolean {
+  return /^p2p:\/\/[^/]*\/[^/]*\//i.test(text);
+}
+
+/**
+ * Text of a link. A secret, where it has a pass.
+ *
+ * @throws {Failure} of kind `usage` when the name is too long for one.
+ */
+export function formatLink(link: Link): string {
+  const { relay, name, content, pass } = link;
+  const said = pass === undefined ? encodeBare(content) : fromBase64Url(pass)!;
+  const head = encodePart(formatRelayAddress(relay).slice(SCHEME.length));
+  const tail = encodePart(name);
+  const check = checkOf(head, said, tail);
+  const payload = toBase64Url(new Uint8Array([...said, ...check]));
+  const text = `${SCHEME}${head}/${payload}/${tail}`;
+  if (text.length > LIMITS.linkLength) {
+    throw new Failure("usage", {
+      what: "Cannot make link",
+      where: show(name),
+      why:
+        `it would have ${text.length} characters, and may have ${LIMITS.linkLength}`,
+      remedy: "give the file a shorter name",
+    });
+  }
+  return text;
+}
+
+/**
+ * Reads a link.
+ *
+ * @throws {Failure} of kind `usage`, without the link, when it is none or was
+ * cut or altered.
+ */
+export function parseLink(text: string): Link {
+  const match = text.length <= LIMITS.linkLength
+    ? /^p2p:\/\/([\w.:%-]+\/[a-z2-7]+)\/([\w-]+)\/([\w.%\/-]+)$/.exec(text)
+    : null;
+  const [, head = "", payload = "", tail = ""] = match ?? [];
+  const bytes = fromBase64Url(payload) ?? new Uint8Array();
+  const said = bytes.slice(0, -CHECK_BYTES);
+  const given = bytes.slice(-CHECK_BYTES).toHex();
+  if (match === null || given !== checkOf(head, said, tail).toHex()) {
+    throw badLink("it is not whole: it was cut or altered");
+  }
+  const terms = decodePass(said);
+  if (terms === undefined) {
+    throw badLink("it is of a kind that this version does not know");
+  }
+  const address = decodePart(head);
+  const name = decodePart(tail);
+  const verdict = safeName(name ?? "");
+  if (address === undefined || verdict.kind === "refused") {
+    throw badLink("no file can have the name in it");
+  }
+  return {
+    relay: parseRelayAddress(SCHEME + address),
+    name: verdict.name,
+    content: terms.content,
+    ...("serial" in terms ? { pass: toBase64Url(said) } : {}),
+  };
+}
+
+function badLink(why: string): Failure {
+  return new Failure("usage", {
+    what: "Cannot use link",
+    why,
+    remedy: "copy it again, whole, or ask for a new one",
+  });
+}
+
+function checkOf(head: string, said: Uint8Array, tail: string): Uint8Array {
+  const encoder = new TextEncoder();
+  return sha256(
+    new Uint8Array([
+      ...encoder.encode(`${CONTEXT}${head}\n${tail}\n`),
+      ...said,
+    ]),
+  ).slice(0, CHECK_BYTES);
+}
+
+/** Text as characters that mean nothing to a shell, or in an address. */
+function encodePart(text: string): string {
+  return text.replaceAll(/[^\w.\/:-]/gu, (character) =>
+    Array.from(
+      new TextEncoder().encode(character),
+      (byte) => `%${byte.toString(16).toUpperCase().padStart(2, "0")}`,
+    ).join(""));
+}
+
+function decodePart(text: string): string | undefined {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return undefined; // not UTF-8
+  }
+}

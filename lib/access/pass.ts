@@ -1,0 +1,119 @@
+/**
+ * Passes: what a relay puts into a link so that it knows it again. A pass is for
+ * one name with one content, for a time, for so many fetches. Pure.
+ *
+ * ```
+ * version[1] flags[1] content[32] expires[4] uses[2] serial[12] mac[16]
+ * ```
+ *
+ * big-endian, as base64url; without a pass the flags are 0 and all after
+ * `content` is missing.
+ *
+ * @module
+ */
+
+import {
+  codeOf,
+  deriveKey,
+  fromBase64Url,
+  isSameCode,
+  toBase64Url,
+} from "./keys.ts";
+
+/** Bytes of a link's serial number, which is random. */
+export const SERIAL_BYTES = 12;
+/** Bytes of a pass. */
+export const PASS_BYTES = 68;
+/** Bytes that stand for a content alone, where there is no pass. */
+export const BARE_BYTES = 34;
+
+const VERSION = 1;
+const HAS_PASS = 1;
+const MAC_BYTES = 16;
+const CONTEXT = "relay-p2p link 1\n";
+
+/** What a pass says. */
+export interface PassTerms {
+  /** The content it is for. */
+  readonly content: string;
+  /** When it ends, in seconds since 1970. */
+  readonly expires: number;
+  /** How many fetches it is good for. */
+  readonly uses: number;
+  /** Its number, {@linkcode SERIAL_BYTES} random bytes as base64url. */
+  readonly serial: string;
+}
+
+/** The key under which a relay makes passes. */
+export function linkKeyOf(secret: Uint8Array): Uint8Array<ArrayBuffer> {
+  return deriveKey(secret, "link");
+}
+
+/** Text of a pass for `name`. A secret. */
+export function formatPass(
+  { content, expires, uses, serial }: PassTerms,
+  { name, key }: { name: string; key: Uint8Array },
+): string {
+  const bytes = new Uint8Array(PASS_BYTES);
+  bytes.set(encodeBare(content));
+  bytes[1] = HAS_PASS;
+  const view = new DataView(bytes.buffer);
+  view.setUint32(BARE_BYTES, expires);
+  view.setUint16(BARE_BYTES + 4, uses);
+  bytes.set(fromBase64Url(serial)!, BARE_BYTES + 6);
+  bytes.set(macOf(bytes, { name, key }), PASS_BYTES - MAC_BYTES);
+  return toBase64Url(bytes);
+}
+
+/** What stands for a content where there is no pass. */
+export function encodeBare(content: string): Uint8Array<ArrayBuffer> {
+  return new Uint8Array([VERSION, 0, ...Uint8Array.fromHex(content)]);
+}
+
+/** What bytes of a link say: a pass, or a content alone; nobody vouches. */
+export function decodePass(
+  bytes: Uint8Array,
+): PassTerms | { readonly content: string } | undefined {
+  const [version, flags] = bytes;
+  if (version !== VERSION) return undefined;
+  const content = bytes.slice(2, BARE_BYTES).toHex();
+  if (flags === 0 && bytes.length === BARE_BYTES) return { content };
+  if (flags !== HAS_PASS || bytes.length !== PASS_BYTES) return undefined;
+  const view = new DataView(bytes.buffer, bytes.byteOffset);
+  return {
+    content,
+    expires: view.getUint32(BARE_BYTES),
+    uses: view.getUint16(BARE_BYTES + 4),
+    serial: toBase64Url(
+      bytes.slice(BARE_BYTES + 6, BARE_BYTES + 6 + SERIAL_BYTES),
+    ),
+  };
+}
+
+/**
+ * What a pass for `name` says that was made under one of `keys`, and which; for
+ * every other text `undefined`. Whether it has ended is not looked at.
+ */
+export function openPass(
+  text: string,
+  { name, keys }: { name: string; keys: readonly Uint8Array[] },
+): { terms: PassTerms; keyIndex: number } | undefined {
+  const bytes = fromBase64Url(text);
+  const terms = bytes && decodePass(bytes);
+  if (terms === undefined || !("serial" in terms)) return undefined;
+  const given = bytes!.slice(PASS_BYTES - MAC_BYTES);
+  // All of them, whichever it is: the time must not tell.
+  const matches = keys.map((key) =>
+    isSameCode(given, macOf(bytes!, { name, key }))
+  );
+  const keyIndex = matches.indexOf(true);
+  return keyIndex < 0 ? undefined : { terms, keyIndex };
+}
+
+function macOf(
+  bytes: Uint8Array,
+  { name, key }: { name: string; key: Uint8Array },
+): Uint8Array {
+  const said = bytes.slice(0, PASS_BYTES - MAC_BYTES);
+  return codeOf(key, CONTEXT, said, name).slice(0, MAC_BYTES);
+}

@@ -1,0 +1,38 @@
+/**
+ * The refusals of those who check tokens, links and grants. They say no more
+ * than whoever is refused needs to know. Pure.
+ *
+ * @module
+ */
+
+/** The codes, as they travel, and the words. */
+const TEXTS = {
+  unauthorized: "not authorized",
+  too_many_failures: "too many failures from this address, wait a minute",
+  expired: "it has expired",
+  used_up: "it has been used as often as it may be",
+  too_many_uses: "too many links are in use, try again later",
+} as const;
+
+/** Why somebody was not let in, as it travels. */
+export type AccessRefusalCode = keyof typeof TEXTS;
+
+/** Somebody was not let in. */
+export interface AccessRefusal {
+  readonly kind: "refused";
+  readonly code: AccessRefusalCode;
+  readonly text: string;
+}
+
+/** Each of them once. */
+export const REFUSALS = Object.fromEntries(
+  Object.entries(TEXTS).map(([code, text]) => [
+    code,
+    { kind: "refused", code, text },
+  ]),
+) as Readonly<Record<AccessRefusalCode, AccessRefusal>>;
+
+/** Whether a code that came from elsewhere is one of these. */
+export function isAccessRefusal(code: string): code is AccessRefusalCode {
+  return Object.hasOwn(TEXTS, code);
+}

@@ -1,0 +1,253 @@
+/**
+ * Who may do what at a private relay: proofs of tokens, passes of links, the
+ * keys and grants that nodes check clients by, and the change from one secret to
+ * the next. Pure: time and randomness are arguments.
+ *
+ * @module
+ */
+
+import { isContentId } from "../manifest.ts";
+import type { Limits } from "../limits.ts";
+import { safeName } from "../names.ts";
+import { Attempts } from "./attempts.ts";
+import { formatGrant, type Grant, grantKeyOf } from "./grant.ts";
+import { isSameCode } from "./keys.ts";
+import { formatPass, linkKeyOf, openPass, type PassTerms } from "./pass.ts";
+import { type AccessRefusal, REFUSALS } from "./refusal.ts";
+import { isProof, type ProofTerms, tokenOf, type TokenRole } from "./token.ts";
+import { Uses } from "./uses.ts";
+
+/** The secrets of a private relay. */
+export interface Secrets {
+  /** The one in force. */
+  readonly current: Uint8Array;
+  /** The one before it, accepted for so many milliseconds more. */
+  readonly previous?: {
+    readonly secret: Uint8Array;
+    readonly overlapMs: number;
+  };
+}
+
+/** When something happens, on both clocks. */
+export interface Moment {
+  /** Milliseconds on a monotonic clock. */
+  readonly now: number;
+  /** Milliseconds since 1970. */
+  readonly unixMs: number;
+}
+
+/** Who has been let in. */
+export type Visitor =
+  /** Somebody with the token of the role. */
+  | { readonly kind: "member" }
+  /** Somebody with a link, for one fetch of its file. */
+  | {
+    readonly kind: "guest";
+    readonly name: string;
+    readonly terms: PassTerms;
+    readonly fetch: string;
+  };
+
+/** Whether somebody is let in. */
+export type AccessVerdict =
+  | { readonly kind: "admitted"; readonly visitor: Visitor }
+  | AccessRefusal;
+
+/** What somebody shows to be let in. */
+export type Credentials =
+  | { readonly kind: "authenticate"; readonly proof: string }
+  | {
+    readonly kind: "redeem";
+    readonly pass: string;
+    readonly name: string;
+    readonly fetch: string;
+  };
+
+/** Who shows it, and on which connection. */
+export interface Caller extends ProofTerms {
+  readonly role: TokenRole;
+  /** The group of its address. */
+  readonly source: string;
+}
+
+/** What a link is to be for. */
+export interface MintRequest {
+  readonly name: string;
+  readonly content: string;
+  readonly expiresSeconds: number;
+  readonly uses: number;
+}
+
+/** A secret and what follows from it. */
+interface Keys {
+  readonly secret: Uint8Array;
+  readonly link: Uint8Array;
+}
+
+/** The gate of a private relay. */
+export class RelayAccess {
+  readonly #limits: Limits;
+  readonly #attempts: Attempts;
+  readonly #uses: Uses;
+  #current: Keys;
+  #previous: Keys | null = null;
+  /** End of the old secret, on the monotonic clock. */
+  #previousUntil = -Infinity;
+  /** Until then nodes are listed that know nothing of the new one. */
+  #mintOldUntil = -Infinity;
+
+  /** Opens with these secrets. */
+  constructor(
+    secrets: Secrets,
+    { limits, now }: { limits: Limits; now: number },
+  ) {
+    this.#limits = limits;
+    this.#attempts = new Attempts(limits);
+    this.#uses = new Uses(limits);
+    this.#current = keysOf(secrets.current);
+    this.#takePrevious(secrets, now);
+  }
+
+  /**
+   * Goes on with other secrets. Where the one that was in force becomes the
+   * previous one, grants are made under it until every node that is listed now
+   * has registered again, and so has the new keys. Secrets that have not changed
+   * keep their time.
+   */
+  replace(secrets: Secrets, now: number): void {
+    const before = this.#current;
+    const old = secrets.previous?.secret;
+    const isSame = isSameCode(secrets.current, before.secret);
+    const isKnown = old !== undefined && this.#previous !== null &&
+      isSameCode(old, this.#previous.secret);
+    if (isSame && isKnown) return;
+    this.#current = keysOf(secrets.current);
+    this.#previous = null;
+    this.#mintOldUntil = -Infinity;
+    this.#takePrevious(secrets, now);
+    if (!isSame && old !== undefined && isSameCode(old, before.secret)) {
+      this.#mintOldUntil = now + this.#limits.leaseMaxSeconds * 1000;
+    }
+  }
+
+  #takePrevious({ previous }: Secrets, now: number): void {
+    if (previous === undefined) return;
+    this.#previous = keysOf(previous.secret);
+    this.#previousUntil = now + previous.overlapMs;
+  }
+
+  /** The secrets in force, the newest first. */
+  #inForce(now: number): Keys[] {
+    if (now >= this.#previousUntil) this.#previous = null;
+    return this.#previous === null
+      ? [this.#current]
+      : [this.#current, this.#previous];
+  }
+
+  /**
+   * Lets somebody in, or says why not. `credentials` are `undefined` where there
+   * were none.
+   */
+  admit(
+    credentials: Credentials | undefined,
+    caller: Caller,
+    moment: Moment,
+  ): AccessVerdict {
+    const { source } = caller;
+    if (this.#attempts.isBlocked(source, moment.now)) {
+      return REFUSALS.too_many_failures;
+    }
+    const verdict = credentials?.kind === "redeem" && caller.role === "client"
+      ? this.#redeem(credentials, moment)
+      : credentials?.kind === "authenticate" &&
+          this.#isMember(credentials.proof, caller, moment.now)
+      ? { kind: "admitted", visitor: { kind: "member" } } as const
+      : REFUSALS.unauthorized;
+    if (verdict === REFUSALS.unauthorized) {
+      this.#attempts.failed(source, moment.now);
+    }
+    return verdict;
+  }
+
+  #isMember(proof: string, caller: Caller, now: number): boolean {
+    // All of them, whichever it is: the time must not tell.
+    return this.#inForce(now)
+      .map(({ secret }) => isProof(proof, tokenOf(secret, caller.role), caller))
+      .includes(true);
+  }
+
+  #redeem(
+    { pass, name, fetch }: Credentials & { kind: "redeem" },
+    { now, unixMs }: Moment,
+  ): AccessVerdict {
+    const keys = this.#inForce(now).map(({ link }) => link);
+    const terms = openPass(pass, { name, keys })?.terms;
+    if (terms === undefined) return REFUSALS.unauthorized;
+    const seconds = Math.floor(unixMs / 1000);
+    if (seconds >= terms.expires) return REFUSALS.expired;
+    const outcome = this.#uses.take({ ...terms, fetch }, seconds);
+    if (outcome === "used_up") return REFUSALS.used_up;
+    if (outcome === "no_room") return REFUSALS.too_many_uses;
+    return {
+      kind: "admitted",
+      visitor: { kind: "guest", name, terms, fetch },
+    };
+  }
+
+  /** What a node is to check grants by, base64, one key for each secret. */
+  grantKeys(nodeId: string, now: number): string[] {
+    return this.#inForce(now)
+      .map(({ secret }) => grantKeyOf(secret, nodeId).toBase64());
+  }
+
+  /**
+   * What makes the grants that a visitor is given for nodes, by their ids. They
+   * all have the same length.
+   */
+  granter(visitor: Visitor, { now, unixMs }: Moment): (id: string) => string {
+    const keys = this.#inForce(now);
+    const { secret } = now < this.#mintOldUntil ? keys.at(-1)! : keys[0]!;
+    const most = Math.floor(unixMs / 1000) + this.#limits.grantSeconds;
+    const grant: Grant = visitor.kind === "member" ? { expires: most } : {
+      expires: Math.min(most, visitor.terms.expires),
+      prefix: visitor.name,
+      content: visitor.terms.content,
+      serial: visitor.terms.serial,
+      uses: visitor.terms.uses,
+      fetch: visitor.fetch,
+    };
+    return (id) => formatGrant(grant, grantKeyOf(secret, id));
+  }
+
+  /**
+   * Makes the pass of a link; `serial` is random. A refusal says what in the
+   * request is out of bounds.
+   */
+  mint(
+    { name, content, expiresSeconds, uses }: MintRequest,
+    { serial, unixMs }: { serial: string; unixMs: number },
+  ): { kind: "minted"; pass: string } | { kind: "refused"; text: string } {
+    const { linkSeconds, linkUsesCount } = this.#limits;
+    const verdict = safeName(name);
+    if (verdict.kind === "refused" || verdict.name !== name) {
+      return { kind: "refused", text: "name: no file can have it" };
+    }
+    if (!isContentId(content)) {
+      return { kind: "refused", text: "content: not a content id" };
+    }
+    if (expiresSeconds > linkSeconds) {
+      return { kind: "refused", text: `expiresSeconds: over ${linkSeconds}` };
+    }
+    if (uses > linkUsesCount) {
+      return { kind: "refused", text: `uses: over ${linkUsesCount}` };
+    }
+    const expires = Math.floor(unixMs / 1000) + expiresSeconds;
+    const key = this.#current.link;
+    const terms = { content, expires, uses, serial };
+    return { kind: "minted", pass: formatPass(terms, { name, key }) };
+  }
+}
+
+function keysOf(secret: Uint8Array): Keys {
+  return { secret, link: linkKeyOf(secret) };
+}

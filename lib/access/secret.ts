@@ -1,0 +1,62 @@
+/**
+ * The secret of a private relay: at least 128 random bits, as text. Whoever has
+ * it is the relay. Pure.
+ *
+ * @module
+ */
+
+import { decodeBase32 } from "@std/encoding/base32";
+import { Failure } from "../errors.ts";
+
+/** Bytes of a secret that a relay makes for itself. */
+export const SECRET_BYTES = 32;
+
+const LEAST_BYTES = 16;
+const MOST_LENGTH = 1024;
+// Of 16 random bytes fewer than this differ once in 10^15 times.
+const LEAST_DIFFERENT = 7;
+
+/**
+ * Reads a secret: base32, base64, base64url or hexadecimal digits.
+ *
+ * @throws {Failure} of kind `usage` that does not repeat it.
+ */
+export function parseSecret(text: string): Uint8Array<ArrayBuffer> {
+  const bytes = text.length <= MOST_LENGTH ? decode(text) : undefined;
+  if (bytes === undefined) {
+    throw badSecret("wanted base32, base64 or hexadecimal digits");
+  }
+  if (bytes.length < LEAST_BYTES) {
+    throw badSecret(
+      `wanted at least ${8 * LEAST_BYTES} bits, found ${8 * bytes.length}`,
+    );
+  }
+  if (new Set(bytes).size < LEAST_DIFFERENT) {
+    throw badSecret("it is not random");
+  }
+  return bytes;
+}
+
+function badSecret(why: string): Failure {
+  return new Failure("usage", {
+    what: "Cannot use secret",
+    why,
+    remedy: "make one: head -c 32 /dev/urandom | base64",
+  });
+}
+
+/** The bytes that a text stands for, by the narrowest alphabet that it fits. */
+function decode(text: string): Uint8Array<ArrayBuffer> | undefined {
+  try {
+    if (/^([0-9a-f]{2})+$/i.test(text)) return Uint8Array.fromHex(text);
+    if (/^([a-z2-7]+|[A-Z2-7]+)=*$/.test(text)) {
+      const bare = text.replace(/=*$/, "").toUpperCase();
+      const padding = "=".repeat((8 - bare.length % 8) % 8);
+      return new Uint8Array(decodeBase32(bare + padding));
+    }
+    const standard = text.replaceAll("-", "+").replaceAll("_", "/");
+    return /\s/.test(text) ? undefined : Uint8Array.fromBase64(standard);
+  } catch {
+    return undefined; // none of them
+  }
+}

@@ -1,0 +1,122 @@
+/**
+ * Files that hold a secret, a token or a link: read only where nobody but their
+ * owner can read or replace them.
+ *
+ * @module
+ */
+
+import { dirname } from "@std/path/dirname";
+import { describeCause, Failure, localKindOf } from "../errors.ts";
+import { show } from "../text.ts";
+
+// Enough for any of them, and for a line break.
+const MOST_BYTES = 4096;
+
+/**
+ * The one word in a file, `what` being a secret, a token or a link.
+ *
+ * @throws {Failure} of kind `local` when others than its owner may read it or
+ * put another in its place, with the command that mends it; of kind
+ * `not_allowed` when this process may not read it.
+ */
+export async function readSecretFile(
+  path: string,
+  what: "secret" | "token" | "link",
+): Promise<string> {
+  const fail = (why: string, remedy: string, cause?: unknown) =>
+    new Failure(localKindOf(cause), {
+      what: `Cannot use ${what} file`,
+      where: show(path),
+      why,
+      remedy,
+      cause,
+    });
+  try {
+    // Not opened before: to open a pipe waits for whoever writes to it.
+    if (!(await Deno.stat(path)).isFile) {
+      throw fail("it is not a file", `name a file with the ${what} in it`);
+    }
+    using file = await Deno.open(path);
+    const info = await file.stat();
+    const reason = weaknessOf(info, ownUser());
+    if (reason !== undefined) {
+      throw fail(reason, `run ${mendingCommand(info, path)}`);
+    }
+    if (isOpenFolder(await folderOf(path))) {
+      throw fail(
+        "others may put another file in its place",
+        `run chmod go-w ${show(dirname(path))}`,
+      );
+    }
+    const word = await readWord(file);
+    if (word !== undefined) return word;
+  } catch (error) {
+    if (error instanceof Failure) throw error;
+    throw fail(
+      describeCause(error),
+      error instanceof Deno.errors.NotCapable
+        ? `grant it with --allow-read=${show(path)}`
+        : `name a file with the ${what} in it`,
+      error,
+    );
+  }
+  throw fail("it does not hold one word", `put the ${what} in it, alone`);
+}
+
+/** Why the file must not be used, if so. */
+function weaknessOf(
+  { mode, uid }: Deno.FileInfo,
+  own: number | undefined,
+): string | undefined {
+  if (own !== undefined && uid !== null && uid !== own) {
+    return "it belongs to another user";
+  }
+  return mode !== null && (mode & 0o077) !== 0
+    ? "others than its owner may read or change it"
+    : undefined;
+}
+
+function mendingCommand({ mode }: Deno.FileInfo, path: string): string {
+  return mode !== null && (mode & 0o077) !== 0
+    ? `chmod 600 ${show(path)}`
+    : `chown "$(id -u)" ${show(path)}`;
+}
+
+/**
+ * This process's user, where it may ask. Where it may not, a file of another
+ * that only its owner can read cannot be read either, but by root.
+ */
+function ownUser(): number | undefined {
+  const uid = { name: "sys", kind: "uid" } as const;
+  const isKnown = Deno.permissions.querySync(uid).state === "granted";
+  return isKnown ? Deno.uid() ?? undefined : undefined;
+}
+
+/** The folder a file is in, where this process may look at it. */
+async function folderOf(path: string): Promise<Deno.FileInfo | undefined> {
+  const folder = dirname(path);
+  const read = { name: "read", path: folder } as const;
+  const { state } = await Deno.permissions.query(read);
+  return state === "granted" ? await Deno.stat(folder) : undefined;
+}
+
+const STICKY = 0o1000;
+
+/** Whether others can replace a file that is not theirs in it. */
+function isOpenFolder(info: Deno.FileInfo | undefined): boolean {
+  const mode = info?.mode ?? 0;
+  return (mode & 0o022) !== 0 && (mode & STICKY) === 0;
+}
+
+/** The only word in a file; `undefined` where there are more, or none. */
+async function readWord(file: Deno.FsFile): Promise<string | undefined> {
+  const buffer = new Uint8Array(MOST_BYTES);
+  let length = 0;
+  while (length < MOST_BYTES) {
+    const count = await file.read(buffer.subarray(length));
+    if (count === null) break;
+    length += count;
+  }
+  const text = new TextDecoder().decode(buffer.subarray(0, length)).trim();
+  return length < MOST_BYTES && /^\S+$/.test(text) ? text : undefined;
+}

@@ -1,0 +1,112 @@
+/**
+ * Tokens: what lets a node or a client use a private relay. A token is never
+ * sent; a proof of it is, good for one connection to one relay. Pure.
+ *
+ * A token is text: `p2p-node-` or `p2p-client-`, then base32 of the key (20
+ * bytes) and of a checksum (5 bytes), so that a slip of the pen and the token of
+ * the other role are noticed before anybody is asked.
+ *
+ * @module
+ */
+
+import { decodeBase32, encodeBase32 } from "@std/encoding/base32";
+import { Failure } from "../errors.ts";
+import { sha256 } from "../hash.ts";
+import { codeOf, deriveKey, isSameCode } from "./keys.ts";
+
+/** Who a token is for. */
+export type TokenRole = "node" | "client";
+
+/** A token. */
+export interface Token {
+  /** Who it is for. */
+  readonly role: TokenRole;
+  /** The key: never shown, never sent. */
+  readonly key: Uint8Array;
+}
+
+/** What a proof is good for: this relay, on this one connection. */
+export interface ProofTerms {
+  /** Id of the relay. */
+  readonly relayId: string;
+  /** Its nonce for the connection, as its hello has it. */
+  readonly nonce: string;
+}
+
+const KEY_BYTES = 20;
+const CHECK_BYTES = 5;
+const CHECK_CONTEXT = "relay-p2p token 1\n";
+const PROOF_CONTEXT = "relay-p2p proof 1\n";
+const PREFIX: Readonly<Record<TokenRole, string>> = {
+  node: "p2p-node-",
+  client: "p2p-client-",
+};
+
+/** The token of a role, from the relay's secret. */
+export function tokenOf(secret: Uint8Array, role: TokenRole): Token {
+  return { role, key: deriveKey(secret, role, KEY_BYTES) };
+}
+
+/** Text of a token. A secret. */
+export function formatToken({ role, key }: Token): string {
+  const bytes = new Uint8Array([...key, ...checkOf(role, key)]);
+  return PREFIX[role] + encodeBase32(bytes).toLowerCase();
+}
+
+/**
+ * Reads a token for `role`.
+ *
+ * @throws {Failure} of kind `not_allowed` that does not repeat it.
+ */
+export function parseToken(text: string, role: TokenRole): Token {
+  const plain = text.toLowerCase();
+  const found = (["node", "client"] as const)
+    .find((each) => plain.startsWith(PREFIX[each]));
+  if (found === undefined) {
+    throw badToken(role, `a ${role} token begins with ${PREFIX[role]}`);
+  }
+  const code = plain.slice(PREFIX[found].length);
+  const bytes = /^[a-z2-7]{40}$/.test(code)
+    ? decodeBase32(code.toUpperCase())
+    : new Uint8Array(KEY_BYTES + CHECK_BYTES);
+  const key = bytes.slice(0, KEY_BYTES);
+  if (!isSameCode(bytes.slice(KEY_BYTES), checkOf(found, key))) {
+    throw badToken(role, "it was mistyped or cut");
+  }
+  if (found !== role) throw badToken(role, `it is a ${found} token`);
+  return { role, key };
+}
+
+function badToken(role: TokenRole, why: string): Failure {
+  return new Failure("not_allowed", {
+    what: `Cannot use ${role} token`,
+    why,
+    remedy: "get it again from whoever runs the relay",
+  });
+}
+
+function checkOf(role: TokenRole, key: Uint8Array): Uint8Array {
+  const text = new TextEncoder().encode(CHECK_CONTEXT + role + "\n");
+  return sha256(new Uint8Array([...text, ...key])).slice(0, CHECK_BYTES);
+}
+
+/** Proves a token to one relay on one connection; base64 of 32 bytes. */
+export function proofOf(
+  { role, key }: Token,
+  { relayId, nonce }: ProofTerms,
+): string {
+  return codeOf(key, PROOF_CONTEXT, `${role}\n${relayId}\n${nonce}`).toBase64();
+}
+
+/** Whether `proof` is that of the token. */
+export function isProof(
+  proof: string,
+  token: Token,
+  terms: ProofTerms,
+): boolean {
+  const encoder = new TextEncoder();
+  return isSameCode(
+    encoder.encode(proof),
+    encoder.encode(proofOf(token, terms)),
+  );
+}

@@ -1,0 +1,65 @@
+/**
+ * Counts the uses of links: a use is a fetch, however many connections it needs
+ * and however often it is resumed. Pure: time is an argument.
+ *
+ * @module
+ */
+
+import type { Limits } from "../limits.ts";
+
+/** One fetch by one link. */
+export interface Use {
+  /** Which link. */
+  readonly serial: string;
+  /** How many fetches it is good for. */
+  readonly uses: number;
+  /** Which fetch. */
+  readonly fetch: string;
+  /** When the link ends, in seconds since 1970. */
+  readonly expires: number;
+}
+
+/** What became of it; `no_room` where too many are remembered already. */
+export type UseOutcome = "counted" | "used_up" | "no_room";
+
+/** Remembers which fetches there were, until their links end. */
+export class Uses {
+  readonly #most: number;
+  readonly #links = new Map<
+    string,
+    { readonly fetches: Set<string>; readonly expires: number }
+  >();
+  #count = 0;
+
+  /** No link has been used yet. */
+  constructor({ linkUseCount }: Pick<Limits, "linkUseCount">) {
+    this.#most = linkUseCount;
+  }
+
+  /** Fetches that are remembered. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Counts a fetch, unless it has been counted; `now` in seconds since 1970. */
+  take({ serial, uses, fetch, expires }: Use, now: number): UseOutcome {
+    const link = this.#links.get(serial) ?? { fetches: new Set(), expires };
+    if (link.fetches.has(fetch)) return "counted";
+    if (link.fetches.size >= uses) return "used_up";
+    if (this.#count >= this.#most) this.#forget(now);
+    if (this.#count >= this.#most) return "no_room";
+    link.fetches.add(fetch);
+    this.#links.set(serial, link);
+    this.#count++;
+    return "counted";
+  }
+
+  /** Forgets the links that have ended: nobody takes them any more. */
+  #forget(now: number): void {
+    for (const [serial, { fetches, expires }] of this.#links) {
+      if (expires >= now) continue;
+      this.#links.delete(serial);
+      this.#count -= fetches.size;
+    }
+  }
+}

@@ -1,0 +1,74 @@
+import { assertEquals, assertNotEquals } from "@std/assert";
+import {
+  codeOf,
+  deriveKey,
+  fromBase64Url,
+  isSameCode,
+  toBase64Url,
+} from "../../lib/access/keys.ts";
+import { SECRET } from "./_golden.ts";
+
+/** The same by the browser's own functions, which are another program. */
+async function derivedBySubtle(purpose: string, bytes: number) {
+  const text = (value: string) => new TextEncoder().encode(value);
+  const key = await crypto.subtle.importKey("raw", SECRET, "HKDF", false, [
+    "deriveBits",
+  ]);
+  const salt = text("relay-p2p access 1");
+  const info = text(purpose);
+  const derivation = { name: "HKDF", hash: "SHA-256", salt, info };
+  return new Uint8Array(
+    await crypto.subtle.deriveBits(derivation, key, 8 * bytes),
+  );
+}
+
+for (const [purpose, bytes] of [["node", 20], ["link", 32]] as const) {
+  Deno.test(`deriveKey is HKDF-SHA256, for ${purpose}`, async () => {
+    const expected = await derivedBySubtle(purpose, bytes);
+    assertEquals(deriveKey(SECRET, purpose, bytes), expected);
+  });
+}
+
+Deno.test("deriveKey makes another key for every purpose", () => {
+  const purposes = ["node", "client", "link", "grant", "granta", "grantb"];
+  const keys = purposes.map((purpose) => deriveKey(SECRET, purpose).toHex());
+  assertEquals(new Set(keys).size, keys.length);
+});
+
+Deno.test("codeOf is HMAC-SHA256 of the parts in a row", async () => {
+  const key = await crypto.subtle.importKey(
+    "raw",
+    SECRET,
+    { name: "HMAC", hash: "SHA-256" },
+    false,
+    ["sign"],
+  );
+  const text = new TextEncoder().encode("one and two");
+  const expected = new Uint8Array(await crypto.subtle.sign("HMAC", key, text));
+  const parts = ["one", new TextEncoder().encode(" and "), "two"];
+  assertEquals(codeOf(SECRET, ...parts), expected);
+  assertNotEquals(codeOf(SECRET, "one and twp"), expected);
+});
+
+Deno.test("isSameCode compares codes of any length", () => {
+  const code = codeOf(SECRET, "a");
+  assertEquals(isSameCode(code, code.slice()), true);
+  for (const at of [0, 15, 31]) {
+    const other = code.slice();
+    other[at]! ^= 1;
+    assertEquals(isSameCode(code, other), false, `byte ${at}`);
+  }
+  assertEquals(isSameCode(code, code.slice(1)), false);
+  assertEquals(isSameCode(code, new Uint8Array()), false);
+});
+
+Deno.test("fromBase64Url reads what toBase64Url writes, and nothing else", () => {
+  const bytes = new Uint8Array([251, 255, 0, 1]);
+  assertEquals(toBase64Url(bytes), "-_8AAQ");
+  assertEquals(fromBase64Url("-_8AAQ"), bytes);
+  for (
+    const text of ["-_8AAR", "-_8AAQ==", "+/8AAQ", "-_8 AAQ", "-_8AA", "ä", "="]
+  ) {
+    assertEquals(fromBase64Url(text), undefined, text);
+  }
+});

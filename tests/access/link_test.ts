@@ -1,0 +1,159 @@
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import {
+  formatLink,
+  type Link,
+  looksLikeLink,
+  parseLink,
+} from "../../lib/access/link.ts";
+import { toBase64Url } from "../../lib/access/keys.ts";
+import {
+  formatPass,
+  linkKeyOf,
+  openPass,
+  SERIAL_BYTES,
+} from "../../lib/access/pass.ts";
+import { Failure } from "../../lib/errors.ts";
+import { LIMITS } from "../../lib/limits.ts";
+import { CONTENT, EXPIRES, golden, NAME, RELAY_ID, SECRET } from "./_golden.ts";
+
+const RELAY = { host: "nas.local", port: 1700, id: RELAY_ID };
+const KEY = linkKeyOf(SECRET);
+const SERIAL = toBase64Url(
+  Uint8Array.from({ length: SERIAL_BYTES }, (_, at) => at),
+);
+const TERMS = { content: CONTENT, expires: EXPIRES, uses: 1, serial: SERIAL };
+const PASS = formatPass(TERMS, { name: NAME, key: KEY });
+const LINK: Link = { relay: RELAY, name: NAME, content: CONTENT, pass: PASS };
+
+Deno.test("A pass and a link are those of PROTOCOL.md", () => {
+  assertEquals(PASS, golden("pass"));
+  assertEquals(formatLink(LINK), golden("link"));
+  assertEquals(parseLink(golden("link")), LINK);
+});
+
+Deno.test("The link of an open relay is that of PROTOCOL.md", () => {
+  const { pass: _, ...open } = LINK;
+  assertEquals(formatLink(open), golden("open link"));
+  assertEquals(parseLink(golden("open link")), open);
+});
+
+Deno.test("openPass knows its own pass, for its own name, by any of its keys", () => {
+  const other = linkKeyOf(SECRET.toReversed());
+  const open = (name: string, keys: Uint8Array[]) =>
+    openPass(PASS, { name, keys });
+  assertEquals(open(NAME, [KEY]), { terms: TERMS, keyIndex: 0 });
+  assertEquals(open(NAME, [other, KEY])?.keyIndex, 1);
+  assertEquals(open(NAME, [other]), undefined);
+  assertEquals(open("photos/other.jpg", [KEY]), undefined);
+  assertEquals(openPass(PASS.slice(4), { name: NAME, keys: [KEY] }), undefined);
+  assertEquals(openPass("", { name: NAME, keys: [KEY] }), undefined);
+});
+
+Deno.test("openPass refuses a pass in which any byte was altered", () => {
+  const bytes = Uint8Array.fromBase64(PASS, { alphabet: "base64url" });
+  for (let at = 0; at < bytes.length; at++) {
+    const altered = bytes.slice();
+    altered[at]! ^= 1;
+    const text = toBase64Url(altered);
+    const opened = openPass(text, { name: NAME, keys: [KEY] });
+    assertEquals(opened, undefined, `byte ${at}`);
+  }
+});
+
+Deno.test("A link that is cut anywhere is refused, and not repeated", () => {
+  const text = formatLink(LINK);
+  for (let length = 0; length < text.length; length++) {
+    const error = assertThrows(() => parseLink(text.slice(0, length)), Failure);
+    assertEquals(error.exitCode, 2);
+    assert(!error.message.includes(text.slice(100, 120)));
+  }
+  for (let from = 1; from < text.length; from++) {
+    assertThrows(() => parseLink(text.slice(from)), Failure);
+  }
+});
+
+Deno.test("A link in which any character was altered is refused", () => {
+  const text = formatLink(LINK);
+  for (let at = 0; at < text.length; at++) {
+    for (const other of ["A", "b", "7", "-", "%", "/"]) {
+      if (text[at] === other) continue;
+      const altered = text.slice(0, at) + other + text.slice(at + 1);
+      assertThrows(() => parseLink(altered), Failure);
+    }
+  }
+});
+
+const ODD: readonly [string, string][] = [
+  ["nothing", ""],
+  ["a relay address", `p2p://nas.local:1700/${RELAY_ID}`],
+  ["10 KB", golden("link") + "a".repeat(10_000)],
+  ["a line break", `${golden("link")}\n`],
+  ["another scheme", golden("link").replace("p2p", "http")],
+];
+
+for (const [what, text] of ODD) {
+  Deno.test(`parseLink refuses ${what}`, () => {
+    const error = assertThrows(
+      () => parseLink(text),
+      Failure,
+      "Cannot use link",
+    );
+    assertEquals(error.exitCode, 2);
+  });
+}
+
+const NAMES = [
+  "a",
+  "photos/2024/a b.jpg",
+  "it's $HOME `id` !! ~ (1) [2] {3} *.txt & | ; < > \" # ^ = ?,",
+  "日本語/ファイル.txt",
+  "100%.txt",
+  "-rf",
+];
+
+for (const name of NAMES) {
+  Deno.test(`A link to ${name} needs no quoting and comes back as it was`, () => {
+    const text = formatLink({ ...LINK, name });
+    assert(/^[\w.\/:%-]+$/.test(text), text);
+    assertEquals(parseLink(text), { ...LINK, name });
+  });
+}
+
+for (const host of ["192.0.2.7", "2001:db8::7", "fe80::1%eth0"]) {
+  Deno.test(`A link to a relay at ${host} needs no quoting and comes back`, () => {
+    const link = { ...LINK, relay: { ...RELAY, host } };
+    const text = formatLink(link);
+    assert(/^[\w.\/:%-]+$/.test(text), text);
+    assertEquals(parseLink(text), link);
+  });
+}
+
+Deno.test("A shell takes a link as one word, as it is", async () => {
+  const text = formatLink({ ...LINK, name: NAMES[2]! });
+  const { stdout } = await new Deno.Command("bash", {
+    args: ["-c", `printf '%s|' ${text}`],
+  }).output();
+  assertEquals(new TextDecoder().decode(stdout), `${text}|`);
+});
+
+Deno.test("formatLink makes links of 512 characters and refuses longer ones", () => {
+  const rest = formatLink({ ...LINK, name: "a" }).length - 1;
+  const parts = (length: number) =>
+    `${"a".repeat(200)}/${"b".repeat(length - 201)}`;
+  const longest = parts(LIMITS.linkLength - rest);
+  assertEquals(formatLink({ ...LINK, name: longest }).length, 512);
+  assertEquals(parseLink(formatLink({ ...LINK, name: longest })).name, longest);
+  const error = assertThrows(
+    () => formatLink({ ...LINK, name: longest + "b" }),
+    Failure,
+    "it would have 513 characters, and may have 512",
+  );
+  assertEquals(error.exitCode, 2);
+});
+
+Deno.test("looksLikeLink tells links, right or wrong, from relay addresses", () => {
+  assertEquals(looksLikeLink(golden("link")), true);
+  assertEquals(looksLikeLink("P2P://a:1/b/"), true);
+  assertEquals(looksLikeLink(`p2p://nas.local:1700/${RELAY_ID}`), false);
+  assertEquals(looksLikeLink("photos/p2p://a/b/c"), false);
+});

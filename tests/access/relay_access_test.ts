@@ -1,0 +1,287 @@
+import { assert, assertEquals } from "@std/assert";
+import { formatGrant, grantKeyOf, openGrant } from "../../lib/access/grant.ts";
+import { NodeAccess } from "../../lib/access/node_access.ts";
+import {
+  type Caller,
+  type Credentials,
+  RelayAccess,
+  type Secrets,
+  type Visitor,
+} from "../../lib/access/relay_access.ts";
+import { proofOf, tokenOf, type TokenRole } from "../../lib/access/token.ts";
+import { LIMITS } from "../../lib/limits.ts";
+import { CONTENT, NAME, NODE_ID, RELAY_ID, SECRET } from "./_golden.ts";
+
+const NEXT = SECRET.toReversed();
+const HOUR = 3_600_000;
+const UNIX_MS = 1_790_000_000_000;
+const SERIAL = "AAECAwQFBgcICQoL";
+
+const at = (now: number) => ({ now, unixMs: UNIX_MS + now });
+
+function caller(role: TokenRole = "client", source = "192.0.2.7"): Caller {
+  return { role, source, relayId: RELAY_ID, nonce: "AAECAw==" };
+}
+
+function proof(secret: Uint8Array, role: TokenRole = "client"): Credentials {
+  const token = tokenOf(secret, role);
+  return { kind: "authenticate", proof: proofOf(token, caller(role)) };
+}
+
+function open(secrets: Secrets = { current: SECRET }): RelayAccess {
+  return new RelayAccess(secrets, { limits: LIMITS, now: 0 });
+}
+
+function outcome(
+  access: RelayAccess,
+  credentials: Credentials | undefined,
+  now = 0,
+  who = caller(),
+): string {
+  const verdict = access.admit(credentials, who, at(now));
+  return verdict.kind === "admitted" ? verdict.visitor.kind : verdict.code;
+}
+
+Deno.test("A relay lets in whoever proves the token of their role, and nobody else", () => {
+  const access = open();
+  assertEquals(outcome(access, proof(SECRET)), "member");
+  const node = proof(SECRET, "node");
+  assertEquals(outcome(access, node, 0, caller("node")), "member");
+  assertEquals(outcome(access, node), "unauthorized");
+  assertEquals(outcome(access, undefined), "unauthorized");
+  assertEquals(outcome(access, proof(NEXT)), "unauthorized");
+});
+
+Deno.test("A relay does not look at what comes after five failures, right or wrong", () => {
+  const access = open();
+  for (let n = 0; n < LIMITS.proofFailureCount; n++) {
+    assertEquals(outcome(access, proof(NEXT), n), "unauthorized");
+  }
+  assertEquals(outcome(access, proof(SECRET), 5), "too_many_failures");
+  const elsewhere = caller("client", "192.0.2.8");
+  assertEquals(outcome(access, proof(SECRET), 5, elsewhere), "member");
+  assertEquals(outcome(access, proof(SECRET), 60_004), "member");
+});
+
+Deno.test("Both secrets are taken until the overlap ends", () => {
+  const previous = { secret: SECRET, overlapMs: HOUR };
+  const access = open({ current: NEXT, previous });
+  assertEquals(outcome(access, proof(SECRET), HOUR - 1), "member");
+  assertEquals(outcome(access, proof(NEXT), HOUR - 1), "member");
+  assertEquals(access.grantKeys(NODE_ID, HOUR - 1).length, 2);
+  assertEquals(outcome(access, proof(SECRET), HOUR), "unauthorized");
+  assertEquals(outcome(access, proof(NEXT), HOUR), "member");
+  assertEquals(access.grantKeys(NODE_ID, HOUR).length, 1);
+});
+
+/** What a node that registered at some time makes of a grant of another time. */
+function nodeThatRegistered(access: RelayAccess, now: number): NodeAccess {
+  const node = new NodeAccess(LIMITS);
+  const keys = access.grantKeys(NODE_ID, now);
+  node.setKeys(keys.map((key) => Uint8Array.fromBase64(key)));
+  return node;
+}
+
+function granted(
+  access: RelayAccess,
+  now: number,
+  visitor: Visitor = { kind: "member" },
+): string {
+  return access.granter(visitor, at(now))(NODE_ID);
+}
+
+Deno.test("A change of secret while running: no node that is listed refuses a grant, before or after it renews", () => {
+  const access = open();
+  const before = nodeThatRegistered(access, 1_000);
+  const oldGrant = granted(access, 1_000);
+  access.replace({
+    current: NEXT,
+    previous: { secret: SECRET, overlapMs: 24 * HOUR },
+  }, 2_000);
+  const after = nodeThatRegistered(access, 3_000);
+  assertEquals(after.admit(oldGrant, "a", at(3_000)).kind, "admitted");
+  const during = granted(access, 3_000);
+  assertEquals(before.admit(during, "a", at(3_000)).kind, "admitted");
+  assertEquals(after.admit(during, "a", at(3_000)).kind, "admitted");
+  // By now all have renewed.
+  const later = 2_000 + LIMITS.leaseMaxSeconds * 1_000;
+  assertEquals(
+    before.admit(granted(access, later - 1), "a", at(0)).kind,
+    "admitted",
+  );
+  assertEquals(
+    before.admit(granted(access, later), "a", at(0)).kind,
+    "refused",
+  );
+  assertEquals(
+    after.admit(granted(access, later), "a", at(0)).kind,
+    "admitted",
+  );
+});
+
+Deno.test("Secrets that are read again and have not changed keep their time", () => {
+  const access = open();
+  const secrets = {
+    current: NEXT,
+    previous: { secret: SECRET, overlapMs: HOUR },
+  };
+  access.replace(secrets, 0);
+  access.replace(secrets, HOUR - 1);
+  assertEquals(outcome(access, proof(SECRET), HOUR), "unauthorized");
+  assertEquals(outcome(access, proof(NEXT), HOUR), "member");
+});
+
+Deno.test("A secret that is replaced without an overlap is out at once", () => {
+  const access = open();
+  const pass = minted(access);
+  access.replace({ current: NEXT }, 1_000);
+  assertEquals(outcome(access, proof(SECRET), 1_000), "unauthorized");
+  assertEquals(outcome(access, redeem(pass), 1_000), "unauthorized");
+  const node = nodeThatRegistered(access, 1_000);
+  assertEquals(
+    node.admit(granted(access, 1_000), "a", at(1_000)).kind,
+    "admitted",
+  );
+});
+
+function minted(access: RelayAccess, uses = 1): string {
+  const outcome = access.mint({
+    name: NAME,
+    content: CONTENT,
+    expiresSeconds: 3_600,
+    uses,
+  }, { serial: SERIAL, unixMs: UNIX_MS });
+  assert(outcome.kind === "minted");
+  return outcome.pass;
+}
+
+function redeem(
+  pass: string,
+  { name = NAME, fetch = "first" } = {},
+): Credentials {
+  return { kind: "redeem", pass, name, fetch };
+}
+
+Deno.test("A link is good for its fetches, and the same fetch again is the same use", () => {
+  const access = open();
+  const pass = minted(access, 2);
+  assertEquals(outcome(access, redeem(pass)), "guest");
+  assertEquals(outcome(access, redeem(pass)), "guest");
+  assertEquals(outcome(access, redeem(pass, { fetch: "second" })), "guest");
+  assertEquals(outcome(access, redeem(pass, { fetch: "third" })), "used_up");
+  assertEquals(outcome(access, redeem(pass)), "guest");
+});
+
+Deno.test("A link ends at its second", () => {
+  const access = open();
+  const pass = minted(access);
+  assertEquals(outcome(access, redeem(pass), HOUR - 1), "guest");
+  assertEquals(outcome(access, redeem(pass), HOUR), "expired");
+});
+
+Deno.test("A link is refused for another name, altered, to a node, and counts as a failure", () => {
+  const access = open();
+  const pass = minted(access);
+  const name = "photos/other.jpg";
+  assertEquals(outcome(access, redeem(pass, { name })), "unauthorized");
+  const altered = pass.slice(0, -1) + (pass.endsWith("A") ? "B" : "A");
+  assertEquals(outcome(access, redeem(altered)), "unauthorized");
+  assertEquals(
+    outcome(access, redeem(pass), 0, caller("node")),
+    "unauthorized",
+  );
+  assertEquals(outcome(access, redeem("")), "unauthorized");
+  assertEquals(outcome(access, redeem("x")), "unauthorized");
+  assertEquals(outcome(access, redeem(pass)), "too_many_failures");
+});
+
+Deno.test("A guest's grants are for that name, content, serial and fetch alone, and end with the link", () => {
+  const access = open();
+  const verdict = access.admit(redeem(minted(access)), caller(), at(1_000));
+  assert(verdict.kind === "admitted");
+  const text = access.granter(verdict.visitor, at(1_000))(NODE_ID);
+  assertEquals(openGrant(text, [grantKeyOf(SECRET, NODE_ID)]), {
+    expires: UNIX_MS / 1_000 + 3_600,
+    prefix: NAME,
+    content: CONTENT,
+    serial: SERIAL,
+    uses: 1,
+    fetch: "first",
+  });
+  const member = access.granter({ kind: "member" }, at(1_000))(NODE_ID);
+  assertEquals(openGrant(member, [grantKeyOf(SECRET, NODE_ID)]), {
+    expires: UNIX_MS / 1_000 + 1 + LIMITS.grantSeconds,
+  });
+});
+
+const REQUEST = { name: "a", content: CONTENT, expiresSeconds: 1, uses: 1 };
+const OUT_OF_BOUNDS: readonly [string, Partial<typeof REQUEST>][] = [
+  ["a name that no file has", { name: "../a" }],
+  ["a name that is not in its normal form", { name: "e\u0301" }],
+  ["a content that is none", { content: "x" }],
+  ["31 days", { expiresSeconds: LIMITS.linkSeconds + 1 }],
+  ["1,001 uses", { uses: LIMITS.linkUsesCount + 1 }],
+];
+
+for (const [what, part] of OUT_OF_BOUNDS) {
+  Deno.test(`A relay mints no link for ${what}`, () => {
+    const request = { ...REQUEST, ...part };
+    const from = { serial: SERIAL, unixMs: UNIX_MS };
+    assertEquals(open().mint(request, from).kind, "refused");
+    const most = {
+      expiresSeconds: LIMITS.linkSeconds,
+      uses: LIMITS.linkUsesCount,
+    };
+    assertEquals(open().mint({ ...REQUEST, ...most }, from).kind, "minted");
+  });
+}
+
+const KEY = grantKeyOf(SECRET, NODE_ID);
+
+function node(): NodeAccess {
+  const access = new NodeAccess(LIMITS);
+  access.setKeys([KEY]);
+  return access;
+}
+
+Deno.test("A node serves nobody before it has keys, and nobody without a grant", () => {
+  const text = formatGrant({ expires: UNIX_MS / 1_000 }, KEY);
+  const access = new NodeAccess(LIMITS);
+  const code = (grant: string | undefined) => {
+    const verdict = access.admit(grant, "a", at(0));
+    return verdict.kind === "refused" ? verdict.code : verdict.kind;
+  };
+  assertEquals(code(text), "unauthorized");
+  access.setKeys([KEY]);
+  assertEquals(code(text), "admitted");
+  assertEquals(code(undefined), "unauthorized");
+  assertEquals(code(text.slice(1)), "unauthorized");
+  assertEquals(code("."), "unauthorized");
+  assertEquals(code(""), "unauthorized");
+  assertEquals(code(text), "too_many_failures");
+});
+
+Deno.test("A node takes a grant for five minutes more, for clocks differ", () => {
+  const text = formatGrant({ expires: UNIX_MS / 1_000 }, KEY);
+  const { clockToleranceMs } = LIMITS;
+  assertEquals(node().admit(text, "a", at(clockToleranceMs)).kind, "admitted");
+  const late = node().admit(text, "a", at(clockToleranceMs + 1));
+  assertEquals(late.kind === "refused" && late.code, "expired");
+});
+
+Deno.test("A node counts the fetches of a link by itself", () => {
+  const access = node();
+  const grant = (fetch: string) =>
+    formatGrant({
+      expires: UNIX_MS / 1_000,
+      prefix: "a",
+      content: CONTENT,
+      serial: SERIAL,
+      uses: 1,
+      fetch,
+    }, KEY);
+  assertEquals(access.admit(grant("first"), "a", at(0)).kind, "admitted");
+  assertEquals(access.admit(grant("first"), "b", at(0)).kind, "admitted");
+  const second = access.admit(grant("second"), "a", at(0));
+  assertEquals(second.kind === "refused" && second.code, "used_up");
+});

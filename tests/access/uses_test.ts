@@ -1,0 +1,37 @@
+import { assertEquals } from "@std/assert";
+import { Uses } from "../../lib/access/uses.ts";
+import { LIMITS } from "../../lib/limits.ts";
+
+const use = (fetch: string, serial = "s", uses = 2, expires = 100) => ({
+  serial,
+  uses,
+  fetch,
+  expires,
+});
+
+Deno.test("Uses counts fetches, not connections", () => {
+  const uses = new Uses(LIMITS);
+  for (const fetch of ["a", "a", "b", "a", "b"]) {
+    assertEquals(uses.take(use(fetch), 0), "counted", fetch);
+  }
+  assertEquals(uses.take(use("c"), 0), "used_up");
+  assertEquals(uses.take(use("a"), 0), "counted");
+  assertEquals(uses.take(use("c", "other"), 0), "counted");
+  assertEquals(uses.count, 3);
+});
+
+Deno.test("Uses gives no use where a link is good for none", () => {
+  assertEquals(new Uses(LIMITS).take(use("a", "s", 0), 0), "used_up");
+});
+
+Deno.test("Uses remembers so many fetches, forgets those of links that have ended, and else takes no more", () => {
+  const uses = new Uses({ linkUseCount: 3 });
+  assertEquals(uses.take(use("a", "old", 2, 10), 0), "counted");
+  assertEquals(uses.take(use("b", "old", 2, 10), 0), "counted");
+  assertEquals(uses.take(use("c", "new", 2, 99), 0), "counted");
+  assertEquals(uses.take(use("d", "new", 2, 99), 10), "no_room");
+  assertEquals(uses.take(use("c", "new", 2, 99), 10), "counted");
+  assertEquals(uses.take(use("d", "new", 2, 99), 11), "counted");
+  assertEquals(uses.count, 2);
+  assertEquals(uses.take(use("e", "new", 2, 99), 11), "used_up");
+});
