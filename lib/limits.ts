@@ -180,6 +180,10 @@ export interface Limits {
   readonly linkUsesCount: number;
   /** Fetches by links that a relay, or a node, remembers. */
   readonly linkUseCount: number;
+  /** A client asks for new grants when its own are so old. */
+  readonly grantRenewMs: number;
+  /** A node whose token is no longer taken asks again after so long, or so. */
+  readonly unauthorizedRetryMs: number;
   /** Characters of a link: it must survive mail, chat and a QR code. */
   readonly linkLength: number;
 
@@ -329,6 +333,8 @@ export const LIMITS: Limits = Object.freeze({
   linkSeconds: 30 * 86_400,
   linkUsesCount: 1_000,
   linkUseCount: 100_000,
+  grantRenewMs: 1_800_000,
+  unauthorizedRetryMs: 120_000,
   linkLength: 512,
 
   // files

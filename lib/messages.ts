@@ -42,6 +42,10 @@ const PieceIndex = Type.Integer({
   maximum: LIMITS.pieceCount - 1,
 });
 
+// A grant, or a key that grants are checked by; see `access/`.
+const Grant = Type.String({ maxLength: 3_400 });
+const GrantKey = Type.String({ minLength: 44, maxLength: 44 });
+
 const ListedFile = Type.Object({
   name: Name,
   size: Count,
@@ -78,6 +82,8 @@ const CODEC = {
       tunnelPort: Type.Optional(Port),
       motd: Type.Optional(Text),
       minVersion: Type.Optional(Token),
+      private: Type.Optional(Type.Boolean()),
+      grant: Type.Optional(Grant),
     }),
   },
   refused: {
@@ -92,10 +98,26 @@ const CODEC = {
   joined: { type: 0x04, schema: Type.Object({}) },
   ping: { type: 0x05, schema: Type.Object({}) },
   pong: { type: 0x06, schema: Type.Object({}) },
+  authenticate: {
+    type: 0x07,
+    schema: Type.Object({ proof: Type.String({ maxLength: 64 }) }),
+  },
+  redeem: {
+    type: 0x08,
+    schema: Type.Object({
+      pass: Token,
+      name: Name,
+      fetch: Type.String({ pattern: "^[A-Za-z0-9_-]{16,64}$" }),
+    }),
+  },
   register: { type: 0x20, schema: SignedRecordSchema },
   registered: {
     type: 0x21,
-    schema: Type.Object({ leaseSeconds: Seconds, renewSeconds: Seconds }),
+    schema: Type.Object({
+      leaseSeconds: Seconds,
+      renewSeconds: Seconds,
+      grantKeys: Type.Optional(Type.Array(GrantKey, { maxItems: 4 })),
+    }),
   },
   withdraw: { type: 0x22, schema: SignedRecordSchema },
   withdrawn: { type: 0x23, schema: Type.Object({}) },
@@ -111,6 +133,9 @@ const CODEC = {
         maxItems: LIMITS.listingPageCount,
       }),
       cursor: Type.Optional(Token),
+      grants: Type.Optional(
+        Type.Array(Grant, { maxItems: LIMITS.listingPageCount }),
+      ),
     }),
   },
   report: { type: 0x26, schema: Type.Object({ id: Id }) },
@@ -129,6 +154,16 @@ const CODEC = {
     type: 0x2f,
     schema: Type.Object({ key: TunnelKey, code: Token }),
   },
+  mint: {
+    type: 0x30,
+    schema: Type.Object({
+      name: Name,
+      content: Digest,
+      expiresSeconds: Type.Integer({ minimum: 1, maximum: 0xffff_ffff }),
+      uses: Type.Integer({ minimum: 1, maximum: 0xffff }),
+    }),
+  },
+  minted: { type: 0x31, schema: Type.Object({ pass: Token }) },
   find: {
     type: 0x40,
     schema: Type.Object({ request: RequestId, name: Name }),
@@ -229,7 +264,8 @@ export type ListedFile = Static<typeof ListedFile>;
  */
 export const DIRECTION = {
   nodeToRelay: ["register", "withdraw", "reach", "attach", "decline", "pong"],
-  clientToRelay: ["list", "report", "tunnel"],
+  toPrivateRelay: ["authenticate", "redeem"],
+  clientToRelay: ["list", "report", "tunnel", "mint"],
   relayToNode: [
     "registered",
     "withdrawn",
@@ -239,7 +275,7 @@ export const DIRECTION = {
     "ping",
     "refused",
   ],
-  relayToClient: ["nodes", "reported", "rendezvous", "refused"],
+  relayToClient: ["nodes", "reported", "rendezvous", "minted", "refused"],
   toTunnel: ["join"],
   fromTunnel: ["joined", "refused"],
   clientToNode: ["find", "browse", "describe", "read"],
@@ -252,6 +288,8 @@ export type Travelling<Way extends keyof typeof DIRECTION> = MessageOf<
 >;
 /** What a node says to its relay. */
 export type NodeToRelay = Travelling<"nodeToRelay">;
+/** What lets a node or a client use a private relay. */
+export type ToPrivateRelay = Travelling<"toPrivateRelay">;
 /** What a client says to a relay. */
 export type ClientToRelay = Travelling<"clientToRelay">;
 /** What a relay says to a node. */
@@ -321,13 +359,18 @@ export function encodeNodes(page: {
   count: number;
   entries: readonly string[];
   cursor?: string;
+  /** A grant for each entry, where the relay is private. */
+  grants?: readonly string[];
 }): Uint8Array {
   const cursor = page.cursor === undefined
     ? ""
     : `,"cursor":${JSON.stringify(page.cursor)}`;
+  const grants = page.grants === undefined
+    ? ""
+    : `,"grants":${JSON.stringify(page.grants)}`;
   const body = `{"count":${page.count},"nodes":[${
     page.entries.join(",")
-  }]${cursor}}`;
+  }]${cursor}${grants}}`;
   return encodeFrame(CODEC.nodes.type, encoder.encode(body));
 }
 

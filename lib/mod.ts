@@ -101,6 +101,23 @@
  */
 
 export {
+  type Access,
+  AccessFailure,
+  type LinkAccess,
+} from "./access/credentials.ts";
+export { formatLink, type Link, parseLink } from "./access/link.ts";
+export type { AccessRefusalCode } from "./access/refusal.ts";
+export type { Secrets } from "./access/relay_access.ts";
+export { parseSecret } from "./access/secret.ts";
+export { readSecretFile } from "./access/secret_file.ts";
+export {
+  formatToken,
+  parseToken,
+  type Token,
+  tokenOf,
+  type TokenRole,
+} from "./access/token.ts";
+export {
   formatRelayAddress,
   parseRelayAddress,
   type RelayAddress,
@@ -118,6 +135,7 @@ export {
   type GetResult,
   type Selection,
 } from "./client/get.ts";
+export { type LinkOptions, type MadeLink, makeLink } from "./client/link.ts";
 export {
   type FileListing,
   listFiles,
@@ -126,7 +144,7 @@ export {
   type ListNodesOptions,
 } from "./client/listing.ts";
 export type { BytesByPath, Delivery } from "./client/deliveries.ts";
-export type { ListedNode, NodeListing } from "./client/nodes.ts";
+export type { ListedGrant, ListedNode, NodeListing } from "./client/nodes.ts";
 export type { ClientOptions, PeersEvent } from "./client/peers.ts";
 export type { TransferOptions } from "./client/transfer_options.ts";
 export { type Endpoint, formatEndpoint, type Path } from "./conn.ts";

@@ -17,6 +17,8 @@ import {
   type HistogramSnapshot,
 } from "./counts.ts";
 import { Digests, type DigestStore } from "./digests.ts";
+import type { Token } from "./access/token.ts";
+import { NodeGate } from "./gate.ts";
 import { receivePeer } from "./greeting.ts";
 import { createIdentity, type Identity } from "./identity.ts";
 import {
@@ -81,6 +83,11 @@ export interface NodeOptions {
   identity?: Identity;
   /** Goes without encryption, for whoever asks for it on both sides. */
   plaintext?: boolean;
+  /**
+   * The node token of a private relay: the node registers with no open one, and
+   * serves only clients with a grant of the relay.
+   */
+  token?: Token;
   /** Remembers the relay between runs. */
   knownRelays?: KnownRelays;
   /** Keeps digests between runs. */
@@ -183,6 +190,8 @@ class PeerNode implements NodeServer {
   readonly #incidents: Incidents;
   readonly #handshakes = new Histogram(HANDSHAKE_SECONDS);
   readonly #link: RelayLink;
+  /** Which clients are served; all of them where there is none. */
+  readonly #gate: NodeGate | null;
   readonly #leaving = new AbortController();
   #listener: Listener | null = null;
   #registrar: Promise<void> | null = null;
@@ -227,10 +236,15 @@ class PeerNode implements NodeServer {
     this.#link = new RelayLink(options.relay, {
       role: "node",
       plaintext: options.plaintext ?? false,
+      access: { token: options.token },
       knownRelays: options.knownRelays,
       limits,
       onEvent: (event) => this.#tell(event),
     });
+    const incidents = this.#incidents;
+    this.#gate = options.token === undefined
+      ? null
+      : new NodeGate({ limits, incidents });
   }
 
   async start(): Promise<void> {
@@ -273,6 +287,7 @@ class PeerNode implements NodeServer {
       limits: this.#limits,
       signal: this.#leaving.signal,
       onEvent: (event) => this.#tell(event),
+      onGrantKeys: (keys) => this.#gate?.setKeys(keys),
     });
   }
 
@@ -380,7 +395,10 @@ class PeerNode implements NodeServer {
       await receivePeer(
         channel,
         { introduction, settle, incidents },
-        () => client.run(),
+        async (hello) => {
+          const grant = await this.#gate?.admit(channel, hello);
+          if (grant !== null) await client.run(grant);
+        },
       );
     } finally {
       const { served } = client;

@@ -9,6 +9,7 @@
 import { delay } from "@std/async/delay";
 import { type Endpoint, formatEndpoint } from "./conn.ts";
 import { describeCause, Failure } from "./errors.ts";
+import { AccessFailure, accessFailure } from "./access/credentials.ts";
 import type { Identity } from "./identity.ts";
 import type { Limits } from "./limits.ts";
 import type { NodeToRelay } from "./messages.ts";
@@ -37,6 +38,8 @@ export type RegistrarEvent =
   | { event: "no_tunnels"; relay: string }
   /** The relay wants a later version of this program. Nothing more is tried. */
   | { event: "outdated"; relay: string; error: Failure }
+  /** The relay will not have the node, which does not ask again. */
+  | { event: "turned_away"; relay: string; error: Failure }
   /** The node is no longer listed because it asked for that. */
   | { event: "withdrawn"; relay: string }
   /** The node could not ask for that; its lease ends by itself. */
@@ -75,6 +78,8 @@ export interface RegistrarOptions {
   readonly signal: AbortSignal;
   /** Told on the way. */
   readonly onEvent: (event: RegistrarEvent) => void;
+  /** Given the keys, base64, that a private relay hands out. */
+  readonly onGrantKeys?: (keys: readonly string[]) => void;
   /** From 0 to below 1; spreads renewals and attempts. */
   readonly random?: () => number;
 }
@@ -111,6 +116,7 @@ class Registrar {
   #sequence = 0;
   #renewSeconds: number;
   #isListed = false;
+  #wasListed = false;
   #failures = 0;
   #unreachable = false;
   /** When to ask again whether the node can be dialled. */
@@ -142,8 +148,17 @@ class Registrar {
           });
           return; // it would not let us withdraw either
         }
+        const isFinal = error instanceof AccessFailure && error.isFinal;
+        if (isFinal && !this.#wasListed) {
+          const relay = this.#relay;
+          this.#options.onEvent({ event: "turned_away", relay, error });
+          return;
+        }
         this.#tellFailure(error);
-        waitMs = this.#retryMs(this.#failures++);
+        // So that a token that was replaced locks nobody out who has the new one.
+        waitMs = isFinal
+          ? this.#options.limits.unauthorizedRetryMs * (0.5 + this.#random())
+          : this.#retryMs(this.#failures++);
       }
       await delay(waitMs, { signal }).catch(ignore); // leaving
     }
@@ -247,8 +262,10 @@ class Registrar {
     );
     const event = this.#isListed ? "renewed" : "registered";
     this.#isListed = true;
+    this.#wasListed = true;
     this.#failures = 0;
     this.#toldFailure = null;
+    this.#options.onGrantKeys?.(answer.grantKeys ?? []);
     this.#options.onEvent({ event, relay: this.#relay, leaseSeconds });
   }
 
@@ -308,6 +325,11 @@ class Registrar {
   }
 
   #refused(answer: RelayAnswer): Failure {
+    const { access } = this.#options.link;
+    const denied = answer.kind === "refused"
+      ? accessFailure(answer, { where: this.#relay, access })
+      : undefined;
+    if (denied !== undefined) return denied;
     return answer.kind === "refused"
       ? this.#failure(
         `the relay refused: ${show(answer.text)} (${show(answer.code)})`,

@@ -364,15 +364,22 @@ export class Registry {
    * relay memory.
    */
   list(
-    options: { cursor?: string; pageBytes: number; random: () => number },
+    options: {
+      cursor?: string;
+      pageBytes: number;
+      random: () => number;
+      /** Bytes that go with each entry on a page. */
+      besidesBytes?: number;
+    },
     now: number,
   ): Page {
+    const { besidesBytes = 0 } = options;
     this.expire(now);
     const count = this.#dense.length;
     const pageCount = this.#limits.listingPageCount;
     if (
       options.cursor === undefined && count <= pageCount &&
-      this.#listedBytes + count <= options.pageBytes
+      this.#listedBytes + count * (1 + besidesBytes) <= options.pageBytes
     ) {
       const alive = [...this.#byId.values()]
         .filter(({ expiresAt }) => expiresAt > now);
@@ -393,7 +400,7 @@ export class Registry {
       const lease = this.#dense[placeOf(walk)]!;
       const { id, entry, listedBytes, expiresAt } = lease;
       if (expiresAt <= now) continue; // not swept yet
-      bytes += listedBytes + 1;
+      bytes += listedBytes + 1 + besidesBytes;
       if (entries.length >= pageCount || bytes > options.pageBytes) break;
       entries.push(entry);
       ids.push(id);

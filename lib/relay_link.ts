@@ -16,6 +16,7 @@ import {
   isBug,
   ProtocolError,
 } from "./errors.ts";
+import { type Access, credentialsFor } from "./access/credentials.ts";
 import { greet } from "./greeting.ts";
 import { certificateId, certificateTimes } from "./identity.ts";
 import type { KnownRelays } from "./known_relays.ts";
@@ -43,6 +44,8 @@ export interface RelayLinkOptions {
   readonly role: "node" | "client";
   /** Whether to go without encryption. */
   readonly plaintext: boolean;
+  /** What to use a private relay with. */
+  readonly access?: Access;
   /** Relays met before, and where to remember them. */
   readonly knownRelays?: KnownRelays | undefined;
   /** The numbers that bound the relay too. */
@@ -57,6 +60,8 @@ export interface RelaySession {
   readonly channel: Channel;
   /** The relay's id. */
   readonly id: string;
+  /** Whether it serves only those with a token or a link. */
+  readonly isPrivate: boolean;
   /** Signed into a registration. */
   readonly nonce: string;
   /** What the relay says to people; a stranger's words. */
@@ -95,6 +100,11 @@ export class RelayLink {
     }
     this.relay = relay;
     this.#options = options;
+  }
+
+  /** What there is to use a private relay with. */
+  get access(): Access {
+    return this.#options.access ?? {};
   }
 
   /**
@@ -263,6 +273,7 @@ export class RelayLink {
       throw this.#refused(outcome.code, outcome.text);
     }
     const { id, nonce, greeting, tunnelPort } = outcome.hello;
+    const { private: isPrivate = false } = outcome.hello;
     if (
       outcome.hello.role !== "relay" || id === undefined || nonce === undefined
     ) {
@@ -277,9 +288,17 @@ export class RelayLink {
         "Cannot greet relay: it claims another id than it proved",
       );
     }
+    const credentials = credentialsFor({ isPrivate, id, nonce }, {
+      role,
+      access: this.access,
+      where: formatEndpoint(this.relay),
+    });
+    // What follows is sent without waiting for an answer, which there is none.
+    if (credentials !== undefined) await channel.send(credentials);
     return {
       channel,
       id,
+      isPrivate,
       nonce,
       hello: outcome.hello,
       greeting: greeting ?? "",

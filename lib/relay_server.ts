@@ -17,6 +17,8 @@ import {
   type HistogramSnapshot,
 } from "./counts.ts";
 import { ProtocolError } from "./errors.ts";
+import type { Secrets } from "./access/relay_access.ts";
+import { Admittance, RelayGate } from "./gate.ts";
 import {
   type Announcement,
   checkAnnouncement,
@@ -50,6 +52,8 @@ export type RelayEvent =
     id: string;
     address: string;
     encrypted: boolean;
+    /** Whether it serves only those with a token or a link. */
+    private: boolean;
     /** The second port by which tunnels enter, where there are any. */
     tunnelPort?: number;
   };
@@ -72,6 +76,8 @@ export interface RelayOptions extends Announcement {
    * picks where it is not given.
    */
   tunnels?: false | { port?: number };
+  /** Makes it a private relay: tokens, links and grants come from these. */
+  secrets?: Secrets;
   /** Numbers to replace in `limits.ts`. */
   limits?: Partial<Limits>;
   /** Closes the relay when aborted. */
@@ -118,6 +124,14 @@ export interface RelayServer extends AsyncDisposable {
   readonly tunnelCount: number;
   /** The relay in numbers, as it is now. */
   stats(): RelayStats;
+  /**
+   * Goes on with other secrets. Grants are made under the one before for as long
+   * as nodes are listed that do not know the new one; whoever was let in by one
+   * that is out is left at their next word.
+   *
+   * @throws {TypeError} when the relay is open.
+   */
+  replaceSecrets(secrets: Secrets): void;
   /** Stops accepting, ends what is open. Idempotent. */
   close(): Promise<void>;
 }
@@ -153,6 +167,8 @@ class Relay implements RelayServer {
   readonly #identity: Identity;
   readonly #state: RelayState;
   readonly #handshakes = new Histogram(HANDSHAKE_SECONDS);
+  /** Who is let in; everybody where there is none. */
+  readonly #gate: RelayGate | null;
   readonly #stop = new AbortController();
   #listener: Listener | null = null;
   /** Where tunnels enter cheaply. */
@@ -190,6 +206,10 @@ class Relay implements RelayServer {
         : new Tunnels({ limits, incidents, onEvent: tell }),
       tell,
     };
+    const { secrets } = options;
+    this.#gate = secrets === undefined
+      ? null
+      : new RelayGate(secrets, { limits, incidents });
   }
 
   async start(): Promise<void> {
@@ -211,6 +231,7 @@ class Relay implements RelayServer {
       id: this.id,
       address: this.relayAddress,
       encrypted: !options.plaintext,
+      private: this.#gate !== null,
       ...this.#tunnelPort,
     });
   }
@@ -311,6 +332,13 @@ class Relay implements RelayServer {
     };
   }
 
+  replaceSecrets(secrets: Secrets): void {
+    if (this.#gate === null) {
+      throw new TypeError("Cannot replace secrets: the relay is open");
+    }
+    this.#gate.replace(secrets);
+  }
+
   close(): Promise<void> {
     return this.#closing ??= this.#close();
   }
@@ -361,11 +389,30 @@ class Relay implements RelayServer {
       ...this.#tunnelPort,
       ...(motd === undefined ? {} : { motd }),
       ...(minVersion === undefined ? {} : { minVersion }),
+      ...(this.#gate === null ? {} : { private: true }),
     };
-    await receivePeer(channel, { introduction, settle, incidents }, (hello) => {
-      if (hello.role === "node") return talkWithNode(channel, { nonce, relay });
-      if (hello.role === "client") return talkWithClient(channel, relay);
-      throw new ProtocolError("wrong_service", "role must be node or client");
+    const reception = { introduction, settle, incidents };
+    await receivePeer(channel, reception, async ({ role }) => {
+      if (role !== "node" && role !== "client") {
+        throw new ProtocolError("wrong_service", "role must be node or client");
+      }
+      const admittance = await this.#admit(channel, { role, nonce });
+      if (admittance === null) return;
+      if (role === "node") {
+        await talkWithNode(channel, { nonce, relay, admittance });
+      } else await talkWithClient(channel, { relay, admittance });
     });
+  }
+
+  /** Lets a peer in; `null` where it has been turned away. */
+  async #admit(
+    channel: Channel,
+    caller: { role: "node" | "client"; nonce: string },
+  ): Promise<Admittance | null> {
+    const gate = this.#gate;
+    if (gate === null) return new Admittance(null);
+    const relayId = this.id;
+    const visitor = await gate.admit(channel, { ...caller, relayId });
+    return visitor && new Admittance({ gate, visitor });
   }
 }

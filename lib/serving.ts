@@ -6,6 +6,7 @@
  * @module
  */
 
+import { type Grant, isGranted } from "./access/grant.ts";
 import { addressGroup } from "./address.ts";
 import type { Channel } from "./channel.ts";
 import type { Counts } from "./counts.ts";
@@ -71,6 +72,8 @@ export class ClientService implements Disposable {
   readonly #channel: Channel;
   readonly #service: Service;
   readonly #outbox: Outbox;
+  /** What the client may have; all there is where there is none. */
+  #grant: Grant | undefined;
   /** The file that is being sent piece by piece, open between two requests. */
   #opened: OpenedFile | null = null;
   #lastFile: ShareFile | undefined;
@@ -99,8 +102,9 @@ export class ClientService implements Disposable {
     };
   }
 
-  /** Answers until the client ends. */
-  async run(): Promise<void> {
+  /** Answers until the client ends; within `grant`, if there is one. */
+  async run(grant?: Grant): Promise<void> {
+    this.#grant = grant;
     this.#service.clientCount++;
     try {
       await this.#answerAll();
@@ -143,6 +147,12 @@ export class ClientService implements Disposable {
 
   async #find({ request, name }: MessageOf<"find">): Promise<void> {
     const { share, digests, limits } = this.#service;
+    // Before it is looked up: whether there is such a file is not told.
+    if (!this.#mayName(name)) {
+      return await this.#outbox.message(
+        refusal("unauthorized", "not authorized", request),
+      );
+    }
     const file = await share.find(name);
     if (file === undefined) {
       return await this.#outbox.message(
@@ -151,6 +161,15 @@ export class ClientService implements Disposable {
     }
     // What is hashed at once need not be fetched without its content id.
     if (file.size <= limits.hashOnFindBytes) await digests.describe(file);
+    const wanted = this.#grant?.content;
+    if (wanted !== undefined) {
+      await this.#whileWorking(request, digests.describe(file));
+      if (digests.of(file)?.content !== wanted) {
+        return await this.#outbox.message(
+          refusal("other_content", "it has another content here", request),
+        );
+      }
+    }
     const { size, modifiedMs, version } = file;
     const digest = digests.of(file) ?? {};
     await this.#outbox.message({
@@ -168,7 +187,7 @@ export class ClientService implements Disposable {
     let files: ListedFile[] = [];
     let room = limits.frameControlBytes;
     for (const file of [...share.files()]) {
-      if (!file.name.startsWith(prefix)) continue;
+      if (!file.name.startsWith(prefix) || !this.#may(file)) continue;
       // At most three bytes a unit, as UTF-8 or escaped in JSON.
       const needed = LISTED_BYTES + 3 * file.name.length;
       if (room < needed || files.length === limits.listingPageCount) {
@@ -190,10 +209,33 @@ export class ClientService implements Disposable {
     await this.#outbox.message({ kind: "files", request, files, more: false });
   }
 
-  /** The file that a content id or version stands for now. */
+  #mayName(name: string): boolean {
+    return this.#grant === undefined || isGranted(this.#grant, name);
+  }
+
+  /** Whether the client may have a file as it is now. */
+  #may(file: ShareFile): boolean {
+    const content = this.#grant?.content;
+    return this.#mayName(file.name) &&
+      (content === undefined ||
+        this.#service.digests.of(file)?.content === content);
+  }
+
+  /**
+   * The file that a content id or version stands for now, if the client may have
+   * it; what it may not have looks like what is not there.
+   */
   #fileOf(of: string): ShareFile | undefined {
     const { share, digests } = this.#service;
-    return isContentId(of) ? digests.withContent(of) : share.versioned(of);
+    const isContent = isContentId(of);
+    const file = isContent ? digests.withContent(of) : share.versioned(of);
+    if (file === undefined || this.#may(file)) return file;
+    if (!isContent) return undefined;
+    // The same content may be there under a name that the client may have.
+    for (const other of share.files()) {
+      if (digests.of(other)?.content === of && this.#may(other)) return other;
+    }
+    return undefined;
   }
 
   async #describe({ request, of }: MessageOf<"describe">): Promise<void> {

@@ -73,10 +73,17 @@ Deno.test("Golden bytes name every message of every direction", () => {
 Deno.test("encodeNodes writes what encodeMessage writes", () => {
   for (const { kind, body, frame } of CONTROL) {
     if (kind !== "nodes") continue;
-    const page = body as { count: number; nodes: unknown[]; cursor?: string };
+    const page = body as {
+      count: number;
+      nodes: unknown[];
+      cursor?: string;
+      grants?: string[];
+    };
     const entries = page.nodes.map((node) => JSON.stringify(node));
     const cursor = page.cursor === undefined ? {} : { cursor: page.cursor };
-    const found = encodeNodes({ count: page.count, entries, ...cursor });
+    const grants = page.grants === undefined ? {} : { grants: page.grants };
+    const { count } = page;
+    const found = encodeNodes({ count, entries, ...cursor, ...grants });
     assertEquals(found.toHex(), frame.toHex());
   }
 });

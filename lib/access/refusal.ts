@@ -12,10 +12,15 @@ const TEXTS = {
   expired: "it has expired",
   used_up: "it has been used as often as it may be",
   too_many_uses: "too many links are in use, try again later",
-} as const;
+} as const satisfies Record<AccessRefusalCode, string>;
 
 /** Why somebody was not let in, as it travels. */
-export type AccessRefusalCode = keyof typeof TEXTS;
+export type AccessRefusalCode =
+  | "unauthorized"
+  | "too_many_failures"
+  | "expired"
+  | "used_up"
+  | "too_many_uses";
 
 /** Somebody was not let in. */
 export interface AccessRefusal {

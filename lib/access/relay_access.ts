@@ -39,10 +39,15 @@ export interface Moment {
 /** Who has been let in. */
 export type Visitor =
   /** Somebody with the token of the role. */
-  | { readonly kind: "member" }
+  | {
+    readonly kind: "member";
+    /** The secret that it comes from. */
+    readonly secret: Uint8Array;
+  }
   /** Somebody with a link, for one fetch of its file. */
   | {
     readonly kind: "guest";
+    readonly secret: Uint8Array;
     readonly name: string;
     readonly terms: PassTerms;
     readonly fetch: string;
@@ -159,9 +164,8 @@ export class RelayAccess {
     }
     const verdict = credentials?.kind === "redeem" && caller.role === "client"
       ? this.#redeem(credentials, moment)
-      : credentials?.kind === "authenticate" &&
-          this.#isMember(credentials.proof, caller, moment.now)
-      ? { kind: "admitted", visitor: { kind: "member" } } as const
+      : credentials?.kind === "authenticate"
+      ? this.#prove(credentials.proof, caller, moment.now)
       : REFUSALS.unauthorized;
     if (verdict === REFUSALS.unauthorized) {
       this.#attempts.failed(source, moment.now);
@@ -169,20 +173,33 @@ export class RelayAccess {
     return verdict;
   }
 
-  #isMember(proof: string, caller: Caller, now: number): boolean {
+  #prove(proof: string, caller: Caller, now: number): AccessVerdict {
     // All of them, whichever it is: the time must not tell.
-    return this.#inForce(now)
-      .map(({ secret }) => isProof(proof, tokenOf(secret, caller.role), caller))
-      .includes(true);
+    const [proved] = this.#inForce(now).filter(({ secret }) =>
+      isProof(proof, tokenOf(secret, caller.role), caller)
+    );
+    if (proved === undefined) return REFUSALS.unauthorized;
+    return {
+      kind: "admitted",
+      visitor: { kind: "member", secret: proved.secret },
+    };
+  }
+
+  /** Whether whoever was let in would be let in again, with the same. */
+  isInForce({ secret }: Visitor, now: number): boolean {
+    return this.#inForce(now).some((keys) => isSameCode(keys.secret, secret));
   }
 
   #redeem(
     { pass, name, fetch }: Credentials & { kind: "redeem" },
     { now, unixMs }: Moment,
   ): AccessVerdict {
-    const keys = this.#inForce(now).map(({ link }) => link);
-    const terms = openPass(pass, { name, keys })?.terms;
-    if (terms === undefined) return REFUSALS.unauthorized;
+    const inForce = this.#inForce(now);
+    const keys = inForce.map(({ link }) => link);
+    const opened = openPass(pass, { name, keys });
+    if (opened === undefined) return REFUSALS.unauthorized;
+    const { terms, keyIndex } = opened;
+    const { secret } = inForce[keyIndex]!;
     const seconds = Math.floor(unixMs / 1000);
     if (seconds >= terms.expires) return REFUSALS.expired;
     const outcome = this.#uses.take({ ...terms, fetch }, seconds);
@@ -190,7 +207,7 @@ export class RelayAccess {
     if (outcome === "no_room") return REFUSALS.too_many_uses;
     return {
       kind: "admitted",
-      visitor: { kind: "guest", name, terms, fetch },
+      visitor: { kind: "guest", secret, name, terms, fetch },
     };
   }
 

@@ -114,6 +114,8 @@ function answerInWords(answer: NodeAnswer): string {
       return `cannot connect: ${answer.cause}`;
     case "failed":
       return `connected, failed: ${answer.cause}`;
+    case "denied":
+      return `connected, refused: ${answer.cause}`;
     case "corrupt":
       return `connected, sent wrong bytes: ${answer.cause}`;
   }

@@ -112,6 +112,11 @@ const Answer = Type.Union([
     cause: text("why"),
   }),
   object({
+    kind: Type.Literal("denied"),
+    code: text("its code, as `unauthorized` or `other_content`"),
+    cause: text("why it does not give the file to this client"),
+  }),
+  object({
     kind: oneOf(["failed", "corrupt"], "it broke off, or sent wrong bytes"),
     cause: text("why"),
   }),
@@ -141,6 +146,7 @@ export const EVENTS: Readonly<Record<EventName, EventSpec>> = {
       id: id("the relay's id"),
       address: text("its relay address, `p2p://…`"),
       encrypted: flag("whether connections are encrypted"),
+      private: flag("whether it serves only those with a token or a link"),
       tunnelPort: Type.Optional(
         count("the second port by which tunnels enter, where there are any"),
       ),
@@ -233,6 +239,11 @@ export const EVENTS: Readonly<Record<EventName, EventSpec>> = {
   },
   "registration_failed": {
     says: "the relay could not be asked, or refused; it is tried again",
+    roles: NODES,
+    fields: { relay: relayAt, error: FailureObject },
+  },
+  "turned_away": {
+    says: "the relay will not have the node, which ends",
     roles: NODES,
     fields: { relay: relayAt, error: FailureObject },
   },

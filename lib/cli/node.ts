@@ -166,6 +166,8 @@ function tell(event: NodeEvent, terminal: Terminal): void {
       break;
     case "outdated":
       break; // what ends this process
+    case "turned_away":
+      break; // ends the node, with that failure
     case "withdrawn":
       terminal.note(`withdrawn from ${event.relay}`);
       break;

@@ -88,7 +88,9 @@ export class Telling {
 /** An event without what only the program itself can use. */
 function plainEvent(event: ClientEvent): TerminalEvent {
   return JSON.parse(JSON.stringify(event, (key, value) => {
-    if (key === "certificate" || key === "signed") return undefined;
+    if (key === "certificate" || key === "signed" || key === "grant") {
+      return undefined;
+    }
     if (key === "addresses") return value.map(formatEndpoint);
     if (value instanceof Failure) return { kind: value.kind, ...value.parts };
     return value;

@@ -178,6 +178,7 @@ function stageOf(answer: NodeAnswer, hadIt: boolean): Stage {
     case "unreachable":
       return answer.stage;
     case "not_found":
+    case "denied":
       return "ask";
     case "failed":
       return hadIt ? "transfer" : "ask";

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { isAccessRefusal } from "../access/refusal.ts";
 import type { Offer } from "../choice.ts";
 import { formatEndpoint, type Path } from "../conn.ts";
 import { isBug } from "../errors.ts";
@@ -69,9 +70,7 @@ export class Asking {
       if (!signal?.aborted) {
         this.answered(
           node,
-          answer.kind === "unreachable"
-            ? answer
-            : { ...answer, kind: "failed" },
+          answer.kind === "corrupt" ? { ...answer, kind: "failed" } : answer,
         );
       }
       return undefined;
@@ -128,9 +127,12 @@ function refusalAnswer(
   if (answer?.kind !== "refused") {
     return { kind: "failed", cause: "it claims a size that no file can have" };
   }
-  return answer.code === "not_found"
-    ? { kind: "not_found" }
-    : { kind: "failed", cause: `it refused: ${show(answer.text)}` };
+  const { code, text } = answer;
+  const cause = `it refused: ${show(text)}`;
+  if (code === "not_found") return { kind: code };
+  return isAccessRefusal(code) || code === "other_content"
+    ? { kind: "denied", code, cause }
+    : { kind: "failed", cause };
 }
 
 /**

@@ -8,6 +8,7 @@ import type { ContentGroup } from "../choice.ts";
 import type { Path } from "../conn.ts";
 import { describeCause, ProtocolError } from "../errors.ts";
 import { show } from "../text.ts";
+import { Denied } from "../transfer/session.ts";
 import type { BytesByPath, Delivery } from "./deliveries.ts";
 import type { ListedNode } from "./nodes.ts";
 import type { PeersEvent } from "./peers.ts";
@@ -30,6 +31,8 @@ export type NodeAnswer =
   }
   /** It broke off, or refused. */
   | { readonly kind: "failed"; readonly cause: string }
+  /** It will not give the file to this client, or has another content of it. */
+  | { readonly kind: "denied"; readonly code: string; readonly cause: string }
   /** It sent something else than it vouched for. */
   | { readonly kind: "corrupt"; readonly cause: string };
 
@@ -119,6 +122,9 @@ export function answerOf(
     const stage = isAnswered ? "handshake" : "connect";
     return { kind: "unreachable", stage, cause: causeOf(error) };
   }
+  if (error instanceof Denied) {
+    return { kind: "denied", code: error.code, cause: causeOf(error) };
+  }
   const isLie = error instanceof ProtocolError &&
     error.code === "corrupt_piece";
   return { kind: isLie ? "corrupt" : "failed", cause: causeOf(error) };
@@ -135,6 +141,7 @@ export function causeOf(error: unknown): string {
   if (error instanceof TunnelRefused) {
     return `it has no tunnel: ${show(error.text)} (${show(error.code)})`;
   }
+  if (error instanceof Denied) return `it refused: ${show(error.message)}`;
   if (!(error instanceof ProtocolError)) return describeCause(error);
   switch (error.code) {
     case "identity_mismatch":

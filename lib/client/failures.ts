@@ -29,6 +29,16 @@ export function nobodyHasThatSha256(name: string): Failure {
   });
 }
 
+/** Nodes have a file of that name, but with another content. */
+export function nobodyHasThatContent(name: string): Failure {
+  return new Failure("not_found", {
+    what: "Cannot find file",
+    where: show(name),
+    why: "nodes have another content of that name now",
+    remedy: "ask for a new link",
+  });
+}
+
 /** None of the nodes that were asked has a file that matches. */
 export function nobodyHasAny(pattern: string, nodeCount: number): Failure {
   return new Failure("not_found", {
@@ -96,6 +106,10 @@ export function exhausted(
       remedy: "run again to resume",
     });
   }
+  const denied = [...answers.values()].filter((answer) =>
+    answer.kind === "denied"
+  );
+  if (denied.length > 0) return denial(name, denied);
   const silent = asked - count("not_found");
   return new Failure("not_found", {
     what: "Cannot find file",
@@ -107,3 +121,25 @@ export function exhausted(
     remedy: silent === 0 ? "check the name" : "see that the nodes are running",
   });
 }
+
+type Denial = NodeAnswer & { kind: "denied" };
+
+/** Why nodes that may have a file do not give it. */
+function denial(name: string, denied: readonly Denial[]): Failure {
+  const [first] = denied.filter(({ code }) => code !== "other_content");
+  if (first === undefined) return nobodyHasThatContent(name);
+  const { code, cause } = first;
+  return new Failure("not_allowed", {
+    what: "Cannot fetch file",
+    where: show(name),
+    why:
+      `${denied.length} of the nodes do not let this client have it, ${cause}`,
+    remedy: DENIAL_REMEDY[code] ?? "ask whoever runs the relay",
+  });
+}
+
+const DENIAL_REMEDY: Readonly<Record<string, string>> = {
+  expired: "see that the clocks of node and relay are right",
+  ["used_up"]: "ask for another link",
+  ["too_many_failures"]: "wait a minute",
+};

@@ -24,7 +24,12 @@ import {
   sourcesOf,
 } from "./downloading.ts";
 import { causeOf, type ClientEvent } from "./events.ts";
-import { exhausted, nobodyHasAny, nobodyHasThatSha256 } from "./failures.ts";
+import {
+  exhausted,
+  nobodyHasAny,
+  nobodyHasThatContent,
+  nobodyHasThatSha256,
+} from "./failures.ts";
 import type { Job } from "./jobs.ts";
 import { browseAll, compareNames } from "./listing.ts";
 import type { ListedNode } from "./nodes.ts";
@@ -116,7 +121,7 @@ class Get implements AsyncDisposable {
     peers: Peers,
     options: GetOptions & { nodes: readonly ListedNode[] },
   ) {
-    const { signal, nodes, sha256 } = options;
+    const { signal, nodes, sha256, content } = options;
     this.#peers = peers;
     this.#options = options;
     this.#tell = options.onEvent ?? (() => {});
@@ -125,7 +130,12 @@ class Get implements AsyncDisposable {
     this.#signal = signal === undefined
       ? this.#stop.signal
       : AbortSignal.any([signal, this.#stop.signal]);
-    this.#seeking = new Seeking(peers, { nodes, sha256, signal: this.#signal });
+    this.#seeking = new Seeking(peers, {
+      nodes,
+      sha256,
+      content,
+      signal: this.#signal,
+    });
   }
 
   async run(): Promise<GetResult> {
@@ -220,21 +230,28 @@ class Get implements AsyncDisposable {
 
   /** Decides, for each name, which content to take. */
   #choose(): Job[] {
-    const { prefer = "most-nodes", pathOf } = this.#options;
+    const { prefer = "most-nodes", pathOf, content } = this.#options;
     const wanted = this.#options.sha256?.toLowerCase();
     const jobs: Job[] = [];
     for (const name of [...this.#offers.keys()].sort(compareNames)) {
       const groups = groupOffers(this.#offers.get(name)!, prefer);
-      if (differ(groups)) {
+      if (content === undefined && differ(groups)) {
         this.#tell({ event: "contents_differ", name, groups });
       }
-      const group = wanted === undefined
+      const group = content !== undefined
+        ? groups.find((group) => group.content === content)
+        : wanted === undefined
         ? groups[0]
         : groups.find(({ offers }) =>
           offers.some((offer) => offer.sha256 === wanted)
         );
       if (group === undefined) {
-        this.#outcomes.fail(name, nobodyHasThatSha256(name));
+        this.#outcomes.fail(
+          name,
+          content === undefined
+            ? nobodyHasThatSha256(name)
+            : nobodyHasThatContent(name),
+        );
         continue;
       }
       const path = pathOf(name, this.#selectionOf.get(name)!);

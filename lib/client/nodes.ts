@@ -16,6 +16,15 @@ import {
 } from "../messages.ts";
 import { readRegistration } from "../registration.ts";
 import { show } from "../text.ts";
+import { type Access, accessFailure } from "../access/credentials.ts";
+
+/** A grant, as the relay gave it. */
+export interface ListedGrant {
+  /** As it is shown to its node. A secret. */
+  readonly text: string;
+  /** When it came, in milliseconds on the monotonic clock. */
+  readonly listedAt: number;
+}
 
 /** An active node, as the relay lists it. */
 export interface ListedNode {
@@ -33,6 +42,8 @@ export interface ListedNode {
   readonly isAttached: boolean;
   /** The node's own words that the rest was read from, and its signature. */
   readonly signed: SignedRecord;
+  /** What to show it, where the relay is private. */
+  readonly grant?: ListedGrant;
 }
 
 /** What the relay answered. */
@@ -53,16 +64,26 @@ export interface NodeListing {
  */
 export async function listAll(
   channel: Channel,
-  { relayId, most }: { relayId: string; most: number },
+  { relayId, most, access, where }: {
+    relayId: string;
+    most: number;
+    access: Access;
+    where: string;
+  },
 ): Promise<ListedNode[]> {
   const nodes = new Map<string, ListedNode>();
   let cursor: string | undefined;
   for (;;) {
-    const page = await listPage(channel, cursor);
+    const page = await listPage(channel, { cursor, access, where });
     const before = nodes.size;
-    for (const signed of page.nodes) {
+    const listedAt = performance.now();
+    for (const [index, signed] of page.nodes.entries()) {
       const node = listedNode(signed, relayId, nodes.size + 1);
-      if (node !== undefined && !nodes.has(node.id)) nodes.set(node.id, node);
+      if (node !== undefined && !nodes.has(node.id)) {
+        const text = page.grants?.[index];
+        const grant = text === undefined ? {} : { grant: { text, listedAt } };
+        nodes.set(node.id, { ...node, ...grant });
+      }
       if (nodes.size >= most) return [...nodes.values()];
     }
     cursor = page.cursor;
@@ -96,7 +117,11 @@ function listedNode(
 
 async function listPage(
   channel: Channel,
-  cursor: string | undefined,
+  { cursor, access, where }: {
+    cursor: string | undefined;
+    access: Access;
+    where: string;
+  },
 ): Promise<MessageOf<"nodes">> {
   await channel.send({
     kind: "list",
@@ -104,6 +129,10 @@ async function listPage(
   });
   const answer = await channel.receive(DIRECTION.relayToClient);
   if (answer?.kind === "nodes") return answer;
+  const denied = answer?.kind === "refused"
+    ? accessFailure(answer, { where, access })
+    : undefined;
+  if (denied !== undefined) throw denied;
   throw new ProtocolError(
     answer === null ? "truncated" : "wrong_phase",
     answer === null

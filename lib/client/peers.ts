@@ -4,15 +4,21 @@
  * @module
  */
 
+import type { Access } from "../access/credentials.ts";
 import type { RelayAddress } from "../address.ts";
 import { formatEndpoint } from "../conn.ts";
 import { describeCause, Failure, isBug } from "../errors.ts";
 import type { KnownRelays } from "../known_relays.ts";
 import { type Limits, limitsWith } from "../limits.ts";
 import type { MessageOf } from "../messages.ts";
-import { RelayLink, type RelayLinkEvent } from "../relay_link.ts";
+import {
+  RelayLink,
+  type RelayLinkEvent,
+  type RelaySession,
+} from "../relay_link.ts";
 import type { Refused } from "../transfer/answers.ts";
 import { NodeSession } from "../transfer/session.ts";
+import { Grants } from "./grants.ts";
 import { listAll, type ListedNode, type NodeListing } from "./nodes.ts";
 import { Reach } from "./reach.ts";
 
@@ -22,6 +28,8 @@ export interface ClientOptions {
   relay: RelayAddress;
   /** Goes without encryption, for whoever asks for it on both sides. */
   plaintext?: boolean;
+  /** What to use a private relay with: a token, or a link. */
+  access?: Access;
   /** Remembers the relay between runs. */
   knownRelays?: KnownRelays;
   /**
@@ -59,6 +67,7 @@ export class Peers implements AsyncDisposable {
   readonly reach: Reach;
   readonly #tell: (event: PeersEvent) => void;
   readonly #link: RelayLink;
+  readonly #grants: Grants;
 
   /** Nothing is dialled yet. */
   constructor(options: ClientOptions, tell: (event: PeersEvent) => void) {
@@ -66,16 +75,21 @@ export class Peers implements AsyncDisposable {
     this.limits = limitsWith(options.limits);
     this.#tell = tell;
     const { limits } = this;
-    const { knownRelays, tunnels, maxRelayedBytes } = options;
+    const { knownRelays, access = {}, tunnels, maxRelayedBytes } = options;
     const plaintext = options.plaintext ?? false;
     const link = new RelayLink(options.relay, {
       role: "client",
       plaintext,
+      access,
       knownRelays,
       limits,
       onEvent: tell,
     });
     this.#link = link;
+    this.#grants = new Grants({
+      renewMs: limits.grantRenewMs,
+      list: async () => (await this.#list()).nodes,
+    });
     this.reach = new Reach({
       link,
       plaintext,
@@ -91,6 +105,18 @@ export class Peers implements AsyncDisposable {
    * @throws {Failure} of kind `relay` when it cannot be asked.
    */
   async list(): Promise<NodeListing> {
+    const listing = await this.#list();
+    const { greeting, nodes } = listing;
+    this.#tell({ event: "nodes_listed", greeting, nodes });
+    return listing;
+  }
+
+  /** The relay, ready to be asked. The caller closes the channel. */
+  askRelay(): Promise<RelaySession> {
+    return this.#link.open(this.options.signal);
+  }
+
+  async #list(): Promise<NodeListing> {
     const { signal } = this.options;
     const session = await this.#link.open(signal);
     await using channel = session.channel;
@@ -98,8 +124,9 @@ export class Peers implements AsyncDisposable {
     try {
       const { greeting, id: relayId } = session;
       const most = this.limits.listingCount;
-      const nodes = await listAll(channel, { relayId, most });
-      this.#tell({ event: "nodes_listed", greeting, nodes });
+      const where = formatEndpoint(this.options.relay);
+      const { access } = this.#link;
+      const nodes = await listAll(channel, { relayId, most, access, where });
       return { greeting, relayId, nodes };
     } catch (error) {
       if (signal?.aborted) throw signal.reason;
@@ -123,13 +150,20 @@ export class Peers implements AsyncDisposable {
     options: { find?: string; signal?: AbortSignal | undefined } = {},
   ): Promise<OpenedSession> {
     const signal = options.signal ?? this.options.signal;
+    const grant = await this.#grants.of(node);
     const { channel, path } = await this.reach.open(node, signal);
     using _end = channel.endOn(signal);
     try {
       const { find } = options;
       const asked = find === undefined ? {} : { find };
+      const shown = grant === undefined ? {} : { grant };
       const { id } = node;
-      const opened = await NodeSession.open(channel, { id, path, ...asked });
+      const opened = await NodeSession.open(channel, {
+        id,
+        path,
+        ...asked,
+        ...shown,
+      });
       opened.session.endOn(this.options.signal);
       return opened;
     } catch (error) {

@@ -16,6 +16,8 @@ export interface SeekingOptions {
   readonly nodes: readonly ListedNode[];
   /** SHA-256 that a file must have: only a node that has that is waited on. */
   readonly sha256?: string | undefined;
+  /** Content id that it must have, in the same way. */
+  readonly content?: string | undefined;
   /** Stops asking. */
   readonly signal: AbortSignal;
 }
@@ -77,8 +79,9 @@ export class Seeking {
   }
 
   #isWanted(offer: Offer): boolean {
-    const { sha256 } = this.#options;
-    return sha256 === undefined || offer.sha256 === sha256.toLowerCase();
+    const { sha256, content } = this.#options;
+    return (sha256 === undefined || offer.sha256 === sha256.toLowerCase()) &&
+      (content === undefined || offer.content === content);
   }
 
   /** Resolves when nobody is being asked any more. */

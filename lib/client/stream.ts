@@ -23,7 +23,12 @@ import {
   sourcesOf,
 } from "./downloading.ts";
 import type { ClientEvent } from "./events.ts";
-import { exhausted, nobodyHasThatSha256, notThatSha256 } from "./failures.ts";
+import {
+  exhausted,
+  nobodyHasThatContent,
+  nobodyHasThatSha256,
+  notThatSha256,
+} from "./failures.ts";
 import type { ListedNode } from "./nodes.ts";
 import type { Peers } from "./peers.ts";
 import { Seeking } from "./seeking.ts";
@@ -82,8 +87,13 @@ export class Stream implements AsyncDisposable {
     this.#signal = signal === undefined
       ? this.#stop.signal
       : AbortSignal.any([signal, this.#stop.signal]);
-    const { nodes, sha256 } = options;
-    this.#seeking = new Seeking(peers, { nodes, sha256, signal: this.#signal });
+    const { nodes, sha256, content } = options;
+    this.#seeking = new Seeking(peers, {
+      nodes,
+      sha256,
+      content,
+      signal: this.#signal,
+    });
   }
 
   get size(): number {
@@ -145,10 +155,11 @@ export class Stream implements AsyncDisposable {
 
   /** What the nodes offer, by content, the one to take first. */
   #groups(): ContentGroup[] {
-    const { sha256, prefer = "most-nodes" } = this.#options;
+    const { sha256, content, prefer = "most-nodes" } = this.#options;
     const wanted = sha256?.toLowerCase();
     const offers = [...this.#found.values()].map(({ offer }) => offer)
-      .filter((offer) => wanted === undefined || offer.sha256 === wanted);
+      .filter((offer) => wanted === undefined || offer.sha256 === wanted)
+      .filter((offer) => content === undefined || offer.content === content);
     return groupOffers(offers, prefer);
   }
 
@@ -314,8 +325,12 @@ export class Stream implements AsyncDisposable {
   /** Why the file cannot be had, once no node is left. */
   #exhausted(): Failure {
     const { answers, found } = this.#asking;
-    const isPinned = this.#options.sha256 !== undefined && this.#found.size > 0;
-    return isPinned
+    const { content, sha256 } = this.#options;
+    const hasOthers = this.#found.size > 0;
+    if (hasOthers && content !== undefined) {
+      return nobodyHasThatContent(this.name);
+    }
+    return hasOthers && sha256 !== undefined
       ? nobodyHasThatSha256(this.name)
       : exhausted(this.name, answers, found);
   }

@@ -22,6 +22,8 @@ export interface TransferOptions extends ClientOptions {
   prefer?: Preference;
   /** SHA-256 that the file must have, 64 hexadecimal digits. */
   sha256?: string;
+  /** Content id that the file must have, 64 hexadecimal digits. */
+  content?: string;
   /** Connections to each node. */
   connections?: number;
   /** Bytes a second to receive at most. */

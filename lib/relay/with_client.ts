@@ -7,6 +7,7 @@
 
 import { withoutMapping } from "../address.ts";
 import type { Channel } from "../channel.ts";
+import type { Admittance } from "../gate.ts";
 import { refusal } from "../greeting.ts";
 import {
   type ClientToRelay,
@@ -21,24 +22,27 @@ import { type RelayState, tellLeft } from "./state.ts";
 /** Talks with the client on `channel` until it ends. */
 export async function talkWithClient(
   channel: Channel,
-  relay: RelayState,
+  { relay, admittance }: { relay: RelayState; admittance: Admittance },
 ): Promise<void> {
   for (;;) {
     const message = await channel.receive(DIRECTION.clientToRelay);
-    if (message === null) return;
+    if (message === null || !await admittance.holds(channel)) return;
     if (message.kind === "list") {
       if (message.cursor === undefined) relay.requests.add("lookup");
-      await channel.sendFrames(listing(message.cursor, relay));
+      const { cursor } = message;
+      await channel.sendFrames(listing({ cursor, admittance }, relay));
       continue;
     }
-    const answered = await answer(message, channel, relay);
+    const answered = message.kind === "mint"
+      ? admittance.mint(message)
+      : await answer(message, channel, relay);
     if (answered.kind === "reported") relay.reports.add(answered.outcome);
     await channel.send(answered);
   }
 }
 
 function answer(
-  message: Exclude<ClientToRelay, { kind: "list" }>,
+  message: Exclude<ClientToRelay, { kind: "list" } | { kind: "mint" }>,
   channel: Channel,
   relay: RelayState,
 ): RelayToClient | Promise<RelayToClient> {
@@ -52,19 +56,33 @@ function answer(
 }
 
 /** A page of the listing, as a frame. */
-function listing(cursor: string | undefined, relay: RelayState): Uint8Array {
-  const { registry, entries, limits, tunnels } = relay;
+function listing(
+  { cursor, admittance }: {
+    cursor: string | undefined;
+    admittance: Admittance;
+  },
+  relay: RelayState,
+): Uint8Array {
+  const { registry, entries, limits, tunnels, id } = relay;
+  const { granter } = admittance;
   const page = registry.list({
     ...(cursor === undefined ? {} : { cursor }),
     pageBytes: limits.frameControlBytes - NODES_OVERHEAD_BYTES,
     random: Math.random,
+    // All grants have the length of any; quotes and a comma go with each.
+    besidesBytes: granter === undefined ? 0 : granter(id).length + 3,
   }, performance.now());
   const listed = page.entries.map((entry, index) =>
     entries.listed(entry, {
       tunnel: tunnels?.isAttached(page.ids[index]!) ?? false,
     })
   );
-  return encodeNodes({ ...page, entries: listed });
+  const grants = granter && page.ids.map((id) => granter(id));
+  return encodeNodes({
+    ...page,
+    entries: listed,
+    ...(grants === undefined ? {} : { grants }),
+  });
 }
 
 /**

@@ -10,6 +10,7 @@ import { isShared } from "../admission.ts";
 import type { Channel } from "../channel.ts";
 import { formatEndpoint } from "../conn.ts";
 import { ProtocolError } from "../errors.ts";
+import type { Admittance } from "../gate.ts";
 import { refusal } from "../greeting.ts";
 import {
   DIRECTION,
@@ -28,24 +29,32 @@ import { type RelayState, tellLeft } from "./state.ts";
 /** Talks with the node on `channel` until it ends. */
 export async function talkWithNode(
   channel: Channel,
-  options: { nonce: string; relay: RelayState },
+  options: NodeTalkOptions,
 ): Promise<void> {
   using node = new NodeTalk(channel, options);
   await node.run();
+}
+
+interface NodeTalkOptions {
+  readonly nonce: string;
+  readonly relay: RelayState;
+  readonly admittance: Admittance;
 }
 
 class NodeTalk implements Disposable {
   readonly #channel: Channel;
   readonly #nonce: string;
   readonly #relay: RelayState;
+  readonly #admittance: Admittance;
   /** Who has registered here, and has thus proved to be there. */
   #registered: OpenedRegistration | null = null;
   #attached: Disposable | null = null;
 
   constructor(
     channel: Channel,
-    { nonce, relay }: { nonce: string; relay: RelayState },
+    { nonce, relay, admittance }: NodeTalkOptions,
   ) {
+    this.#admittance = admittance;
     this.#channel = channel;
     this.#nonce = nonce;
     this.#relay = relay;
@@ -55,7 +64,7 @@ class NodeTalk implements Disposable {
     const channel = this.#channel;
     for (;;) {
       const message = await channel.receive(DIRECTION.nodeToRelay);
-      if (message === null) return;
+      if (message === null || !await this.#admittance.holds(channel)) return;
       const answer = await this.#answer(message);
       if (answer === undefined) continue;
       if (answer.kind === "refused") {
@@ -159,7 +168,11 @@ class NodeTalk implements Disposable {
         from: observedHost,
       });
     }
-    return { kind: "registered", ...outcome.terms };
+    return {
+      kind: "registered",
+      ...outcome.terms,
+      ...this.#admittance.grantKeys(id),
+    };
   }
 
   async #withdraw(

@@ -6,6 +6,7 @@
  * @module
  */
 
+import { isAccessRefusal } from "../access/refusal.ts";
 import type { Channel } from "../channel.ts";
 import { formatEndpoint, type Path } from "../conn.ts";
 import { ProtocolError } from "../errors.ts";
@@ -29,6 +30,18 @@ import {
   type Refused,
   unasked,
 } from "./answers.ts";
+
+/** The node will have nothing to do with this client. */
+export class Denied extends Error {
+  override readonly name = "Denied";
+  /** Why, as it travels. */
+  readonly code: string;
+
+  constructor({ code, text }: { code: string; text: string }) {
+    super(text);
+    this.code = code;
+  }
+}
 
 // One every 5 s, for the two hours that the largest file takes on a slow disk.
 const MOST_WORKING_COUNT = 1_440;
@@ -54,10 +67,16 @@ export class NodeSession implements AsyncDisposable {
    * Greets the node `id`, and asks it for `name` in the same breath.
    *
    * @throws {ProtocolError} when it is another, or does something wrong.
+   * @throws {Denied} when it does not serve this client.
    */
   static async open(
     channel: Channel,
-    { id, path, find }: { id: string; path: Path; find?: string },
+    { id, path, find, grant }: {
+      id: string;
+      path: Path;
+      find?: string;
+      grant?: string;
+    },
   ): Promise<{ session: NodeSession; found?: MessageOf<"found"> | Refused }> {
     const session = new NodeSession(channel, path);
     const answer = session.#foundOrRefused();
@@ -65,7 +84,11 @@ export class NodeSession implements AsyncDisposable {
     const first = find === undefined
       ? []
       : [{ kind: "find", request, name: find } as const];
-    const outcome = await greet(channel, { role: "client" }, ...first);
+    const introduction = {
+      role: "client",
+      ...(grant === undefined ? {} : { grant }),
+    };
+    const outcome = await greet(channel, introduction, ...first);
     if (outcome.kind === "refused") {
       throw new ProtocolError("wrong_service", `it refused: ${outcome.text}`);
     }
@@ -192,6 +215,7 @@ export class NodeSession implements AsyncDisposable {
       if (message.kind !== "refused" || message.request !== undefined) {
         throw unasked(this.#from);
       }
+      if (isAccessRefusal(message.code)) throw new Denied(message);
       throw new ProtocolError("wrong_phase", `it ended: ${message.text}`);
     }
     if (message.kind === "working") {

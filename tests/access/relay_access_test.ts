@@ -85,7 +85,7 @@ function nodeThatRegistered(access: RelayAccess, now: number): NodeAccess {
 function granted(
   access: RelayAccess,
   now: number,
-  visitor: Visitor = { kind: "member" },
+  visitor: Visitor = { kind: "member", secret: SECRET },
 ): string {
   return access.granter(visitor, at(now))(NODE_ID);
 }
@@ -129,6 +129,25 @@ Deno.test("Secrets that are read again and have not changed keep their time", ()
   access.replace(secrets, HOUR - 1);
   assertEquals(outcome(access, proof(SECRET), HOUR), "unauthorized");
   assertEquals(outcome(access, proof(NEXT), HOUR), "member");
+});
+
+Deno.test("Whoever was let in by a secret that is out may not stay", () => {
+  const access = open();
+  const admitted = (credentials: Credentials) => {
+    const verdict = access.admit(credentials, caller(), at(0));
+    assert(verdict.kind === "admitted");
+    return verdict.visitor;
+  };
+  const before = [admitted(proof(SECRET)), admitted(redeem(minted(access)))];
+  const previous = { secret: SECRET, overlapMs: HOUR };
+  access.replace({ current: NEXT, previous }, 0);
+  const after = admitted(proof(NEXT));
+  for (const now of [HOUR - 1, HOUR]) {
+    for (const visitor of before) {
+      assertEquals(access.isInForce(visitor, now), now < HOUR);
+    }
+  }
+  assertEquals(access.isInForce(after, HOUR), true);
 });
 
 Deno.test("A secret that is replaced without an overlap is out at once", () => {
@@ -208,7 +227,9 @@ Deno.test("A guest's grants are for that name, content, serial and fetch alone, 
     uses: 1,
     fetch: "first",
   });
-  const member = access.granter({ kind: "member" }, at(1_000))(NODE_ID);
+  const member = access.granter({ kind: "member", secret: SECRET }, at(1_000))(
+    NODE_ID,
+  );
   assertEquals(openGrant(member, [grantKeyOf(SECRET, NODE_ID)]), {
     expires: UNIX_MS / 1_000 + 1 + LIMITS.grantSeconds,
   });

@@ -31,6 +31,7 @@ for (
   Deno.test(`A relay at ${host}, to be dialled at ${dialled}, says ${note ? "" : "nothing "}what others are to dial`, () => {
     const notes = notesOf({
       event: "relay_listening",
+      private: false,
       host,
       port: 1700,
       id: ID,

@@ -92,9 +92,17 @@ const BODY: { readonly [Kind in MessageKind]: fc.Arbitrary<Body<Kind>> } = {
       nonce: token,
       greeting: words,
       tunnelPort: fc.integer({ min: 1, max: 65_535 }),
+      private: fc.boolean(),
+      grant: textUpTo(3_400),
     },
     { requiredKeys: ["protocol", "role"] },
   ),
+  authenticate: fc.record({ proof: textUpTo(64) }),
+  redeem: fc.record({
+    pass: token,
+    name,
+    fetch: fc.stringMatching(/^[A-Za-z0-9_-]{16,64}$/),
+  }),
   refused: fc.record(
     { code: token, text: words, request },
     { requiredKeys: ["code", "text"] },
@@ -104,12 +112,24 @@ const BODY: { readonly [Kind in MessageKind]: fc.Arbitrary<Body<Kind>> } = {
   ping: fc.constant({}),
   pong: fc.constant({}),
   register: signedRecord,
-  registered: fc.record({ leaseSeconds: seconds, renewSeconds: seconds }),
+  registered: fc.record(
+    {
+      leaseSeconds: seconds,
+      renewSeconds: seconds,
+      grantKeys: fc.array(textOf(44), { maxLength: 4 }),
+    },
+    { requiredKeys: ["leaseSeconds", "renewSeconds"] },
+  ),
   withdraw: signedRecord,
   withdrawn: fc.constant({}),
   list: fc.record({ cursor: token }, { requiredKeys: [] }),
   nodes: fc.record(
-    { count, nodes: fc.array(listedRecord, { maxLength: 4 }), cursor: token },
+    {
+      count,
+      nodes: fc.array(listedRecord, { maxLength: 4 }),
+      cursor: token,
+      grants: fc.array(textUpTo(3_400), { maxLength: 4 }),
+    },
     { requiredKeys: ["count", "nodes"] },
   ),
   report: fc.record({ id }),
@@ -122,6 +142,13 @@ const BODY: { readonly [Kind in MessageKind]: fc.Arbitrary<Body<Kind>> } = {
   rendezvous: fc.record({ key: tunnelKey }),
   invite: fc.record({ key: tunnelKey, from: token }),
   decline: fc.record({ key: tunnelKey, code: token }),
+  mint: fc.record({
+    name,
+    content: digest,
+    expiresSeconds: fc.integer({ min: 1, max: 0xffff_ffff }),
+    uses: fc.integer({ min: 1, max: 65_535 }),
+  }),
+  minted: fc.record({ pass: token }),
   find: fc.record({ request, name }),
   found: fc.record(
     {

@@ -1,0 +1,134 @@
+/**
+ * What a node or a client shows a relay, from what it has and what the relay
+ * says of itself. Pure.
+ *
+ * @module
+ */
+
+import { Failure, type FailureParts } from "../errors.ts";
+import { type AccessRefusalCode, isAccessRefusal } from "./refusal.ts";
+import type { Credentials } from "./relay_access.ts";
+import { proofOf, type Token, type TokenRole } from "./token.ts";
+
+/** What somebody has to use a private relay with. */
+export interface Access {
+  /** The token of the role. */
+  readonly token?: Token | undefined;
+  /** A link, for one fetch of its file. */
+  readonly link?: LinkAccess | undefined;
+}
+
+/** A link, as it is redeemed. */
+export interface LinkAccess {
+  /** Absent in the link of an open relay. */
+  readonly pass?: string | undefined;
+  /** The file's name. */
+  readonly name: string;
+  /** Which fetch it is: 16 random bytes as base64url. */
+  readonly fetch: string;
+}
+
+/** What a relay says of itself. */
+export interface RelayTerms {
+  readonly isPrivate: boolean;
+  readonly id: string;
+  readonly nonce: string;
+}
+
+/** Somebody is not let in, or will not go in. */
+export class AccessFailure extends Failure {
+  /** Why, as it travels, or what is missing on this side. */
+  readonly code: AccessRefusalCode | "token_missing" | "relay_open";
+
+  /** Always of kind `not_allowed`. */
+  constructor(code: AccessFailure["code"], parts: FailureParts) {
+    super("not_allowed", parts);
+    this.code = code;
+  }
+
+  /** Whether it is of no use to ask again with what there is. */
+  get isFinal(): boolean {
+    return this.code !== "too_many_failures" && this.code !== "too_many_uses";
+  }
+}
+
+/**
+ * What to show a relay, if anything.
+ *
+ * @throws {AccessFailure} where it wants what there is not, and where a node
+ * that was given a token would serve everybody.
+ */
+export function credentialsFor(
+  { isPrivate, id, nonce }: RelayTerms,
+  { role, access, where }: {
+    role: TokenRole;
+    access: Access;
+    /** The relay, for people. */
+    where: string;
+  },
+): Credentials | undefined {
+  const { token, link } = access;
+  if (!isPrivate) {
+    if (role === "client" || token === undefined) return undefined;
+    throw new AccessFailure("relay_open", {
+      what: "Cannot use relay",
+      where,
+      why: "it is open, and would send everybody here",
+      remedy: "run it with --private, or leave the token away",
+    });
+  }
+  if (token !== undefined) {
+    return {
+      kind: "authenticate",
+      proof: proofOf(token, { relayId: id, nonce }),
+    };
+  }
+  if (role === "client" && link?.pass !== undefined) {
+    const { pass, name, fetch } = link;
+    return { kind: "redeem", pass, name, fetch };
+  }
+  throw new AccessFailure("token_missing", {
+    what: "Cannot use relay",
+    where,
+    why: link === undefined
+      ? "it is private"
+      : "it is private, and was not when the link was made",
+    remedy: `give a ${role} token with --token-file FILE or RELAY_P2P_TOKEN`,
+  });
+}
+
+/** A refusal as somebody is told who asked; `undefined` for one of another kind. */
+export function accessFailure(
+  { code }: { code: string },
+  { where, access }: { where: string; access: Access },
+): AccessFailure | undefined {
+  if (!isAccessRefusal(code)) return undefined;
+  const isLink = access.token === undefined && access.link !== undefined;
+  const what = isLink ? "Cannot use link" : "Cannot use relay";
+  return new AccessFailure(code, { what, where, ...WORDS[code](isLink) });
+}
+
+type Words = (isLink: boolean) => { why: string; remedy: string };
+
+const ASK_FOR_ANOTHER = "ask whoever sent it for another";
+
+const WORDS: Readonly<Record<AccessRefusalCode, Words>> = {
+  unauthorized: (isLink) =>
+    isLink ? { why: "the relay does not take it", remedy: ASK_FOR_ANOTHER } : {
+      why: "it does not take this token",
+      remedy: "get the token again from whoever runs the relay",
+    },
+  expired: () => ({ why: "it has expired", remedy: ASK_FOR_ANOTHER }),
+  ["used_up"]: () => ({
+    why: "it has been used as often as it may be",
+    remedy: ASK_FOR_ANOTHER,
+  }),
+  ["too_many_failures"]: () => ({
+    why: "too many failures from this address",
+    remedy: "wait a minute",
+  }),
+  ["too_many_uses"]: () => ({
+    why: "too many links are in use",
+    remedy: "try again later",
+  }),
+};

@@ -1,0 +1,157 @@
+/**
+ * Makes links: finds a file as a fetch does, and has the relay vouch for it.
+ *
+ * @module
+ */
+
+import { accessFailure } from "../access/credentials.ts";
+import { formatLink } from "../access/link.ts";
+import { type ContentGroup, differ, groupOffers } from "../choice.ts";
+import { formatEndpoint } from "../conn.ts";
+import { describeCause, Failure, isBug } from "../errors.ts";
+import { DIRECTION, type RelayToClient } from "../messages.ts";
+import { show } from "../text.ts";
+import { Asking, eachOf, type Found } from "./asking.ts";
+import { exhausted, nobodyHasThatSha256 } from "./failures.ts";
+import { Peers } from "./peers.ts";
+import {
+  checkedName,
+  chosenNodes,
+  type TransferOptions,
+} from "./transfer_options.ts";
+
+/** Options of {@linkcode makeLink}. */
+export interface LinkOptions extends TransferOptions {
+  /** The file's name, as its node shares it. */
+  name: string;
+  /** How long the link is to be good for, in seconds; an hour by default. */
+  expiresSeconds?: number;
+  /** How many fetches it is to be good for; one by default. */
+  uses?: number;
+}
+
+/** A link, and what it is for. */
+export interface MadeLink {
+  /** The link. A secret, where the relay is private. */
+  readonly text: string;
+  /** Whether the relay holds it to a time and a number of fetches. */
+  readonly isHeld: boolean;
+  /** Bytes of the file. */
+  readonly size: number;
+}
+
+/**
+ * Makes a link to one file with the content that it has now. It names the relay
+ * by the address given in `options`.
+ *
+ * @throws {Failure} of kind `usage` for a name that no file can have or that is
+ * too long for a link, `relay` when the relay cannot be asked, `not_allowed`
+ * when it makes none for this client, `not_found` when no node has the file.
+ */
+export async function makeLink(options: LinkOptions): Promise<MadeLink> {
+  const name = checkedName(options.name);
+  const tell = options.onEvent ?? (() => {});
+  await using peers = new Peers(options, tell);
+  const { nodes } = await peers.list();
+  const asking = new Asking(peers, { name, tell });
+  await using sessions = new AsyncDisposableStack();
+  const found = new Map<string, Found>();
+  const chosen = chosenNodes(nodes, options);
+  await eachOf(chosen, peers.limits.askingCount, async (node) => {
+    const one = await asking.ask(node);
+    if (one === undefined) return;
+    sessions.use(one.session);
+    found.set(node.id, one);
+  });
+  const group = chooseGroup([...found.values()], { ...options, name });
+  if (group === undefined) {
+    throw exhausted(name, asking.answers, asking.found);
+  }
+  const content = group.content ??
+    await contentOf(group, { found, asking, name });
+  const { size } = group;
+  return { ...await sealed(peers, { ...options, name, content }), size };
+}
+
+function chooseGroup(
+  found: readonly Found[],
+  { name, sha256, prefer = "most-nodes", onEvent }: LinkOptions,
+): ContentGroup | undefined {
+  const offers = found.map(({ offer }) => offer);
+  const groups = groupOffers(offers, prefer);
+  if (differ(groups)) onEvent?.({ event: "contents_differ", name, groups });
+  if (sha256 === undefined || groups.length === 0) return groups[0];
+  const group = groups.find(({ offers }) =>
+    offers.some((offer) => offer.sha256 === sha256.toLowerCase())
+  );
+  if (group !== undefined) return group;
+  throw nobodyHasThatSha256(name);
+}
+
+/** The content id of a file that has not been hashed yet: its node hashes it. */
+async function contentOf(
+  group: ContentGroup,
+  { found, asking, name }: {
+    found: ReadonlyMap<string, Found>;
+    asking: Asking;
+    name: string;
+  },
+): Promise<string> {
+  for (const { node: id, version } of group.offers) {
+    const { node, session } = found.get(id)!;
+    try {
+      const answer = await session.describe(version);
+      if (answer.kind === "described") return answer.manifest.contentId;
+      const cause = `it refused: ${show(answer.text)}`;
+      asking.answered(node, { kind: "failed", cause });
+    } catch (error) {
+      if (isBug(error)) throw error;
+      asking.failed(node, error);
+    }
+  }
+  throw exhausted(name, asking.answers, asking.found);
+}
+
+/** The link, with what the relay puts in. */
+async function sealed(
+  peers: Peers,
+  options: LinkOptions & { content: string },
+): Promise<{ text: string; isHeld: boolean }> {
+  const { name, content, expiresSeconds = 3_600, uses = 1, signal } = options;
+  const session = await peers.askRelay();
+  await using channel = session.channel;
+  using _end = channel.endOn(signal);
+  const { host, port } = options.relay;
+  const relay = { host, port, id: session.id };
+  if (!session.isPrivate) {
+    return { text: formatLink({ relay, name, content }), isHeld: false };
+  }
+  let answer: RelayToClient | null;
+  try {
+    await channel.send({ kind: "mint", name, content, expiresSeconds, uses });
+    answer = await channel.receive(DIRECTION.relayToClient);
+  } catch (error) {
+    signal?.throwIfAborted();
+    if (isBug(error)) throw error;
+    throw noLink(relay, describeCause(error));
+  }
+  if (answer?.kind === "minted") {
+    const { pass } = answer;
+    return { text: formatLink({ relay, name, content, pass }), isHeld: true };
+  }
+  if (answer?.kind !== "refused") throw noLink(relay, "the relay hung up");
+  const where = formatEndpoint(relay);
+  throw accessFailure(answer, { where, access: options.access ?? {} }) ??
+    noLink(relay, `the relay refused: ${show(answer.text)}`);
+}
+
+function noLink(
+  relay: { host: string; port: number },
+  why: string,
+): Failure {
+  return new Failure("relay", {
+    what: "Cannot make link",
+    where: formatEndpoint(relay),
+    why,
+  });
+}

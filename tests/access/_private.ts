@@ -1,0 +1,101 @@
+/**
+ * A private relay with nodes and clients, on loopback, through the real engines.
+ */
+
+import type { Access } from "../../lib/access/credentials.ts";
+import { parseLink } from "../../lib/access/link.ts";
+import { proofOf, tokenOf, type TokenRole } from "../../lib/access/token.ts";
+import type { Channel } from "../../lib/channel.ts";
+import { makeLink } from "../../lib/client/link.ts";
+import type { ListedNode } from "../../lib/client/nodes.ts";
+import { Peers } from "../../lib/client/peers.ts";
+import { greet } from "../../lib/greeting.ts";
+import type { Message } from "../../lib/messages.ts";
+import type { NodeOptions } from "../../lib/node_server.ts";
+import type { RelayOptions } from "../../lib/relay_server.ts";
+import {
+  IDENTITIES,
+  openChannel,
+  startNode,
+  startRelay,
+  type TestNode,
+  type TestRelay,
+} from "../_network.ts";
+
+export const SECRET = Uint8Array.from({ length: 32 }, (_, at) => at);
+export const NEXT_SECRET = SECRET.toReversed();
+export const NODE_TOKEN = tokenOf(SECRET, "node");
+export const MEMBER: Access = { token: tokenOf(SECRET, "client") };
+
+/** Identities for nodes; the first is the relay's. */
+const [, ...NODE_IDENTITIES] = IDENTITIES;
+
+/** Starts a private relay. */
+export function startPrivate(
+  options: Partial<RelayOptions> = {},
+): Promise<TestRelay> {
+  return startRelay({ secrets: { current: SECRET }, ...options });
+}
+
+/** Starts a node of a private relay, of known identity, and waits until it is listed. */
+export function startMember(
+  relay: TestRelay,
+  files: Readonly<Record<string, string | Uint8Array>>,
+  { which = 0, ...options }: Partial<NodeOptions> & { which?: number } = {},
+): Promise<TestNode> {
+  const identity = NODE_IDENTITIES[which]!;
+  return startNode(relay, files, { token: NODE_TOKEN, identity, ...options });
+}
+
+/** The nodes of a relay with their grants. */
+export async function listedBy(
+  relay: TestRelay,
+  access: Access = MEMBER,
+): Promise<readonly ListedNode[]> {
+  const options = { relay: relay.server.address, access };
+  await using peers = new Peers(options, () => {});
+  return (await peers.list()).nodes;
+}
+
+/** Says hello to a relay and gives the channel and its nonce. */
+export async function greetedBy(
+  relay: TestRelay,
+  role: TokenRole,
+): Promise<{ channel: Channel; nonce: string }> {
+  const channel = await openChannel(relay.server.address, relay.identity);
+  const outcome = await greet(channel, { role });
+  if (outcome.kind === "refused") throw new Error(outcome.text);
+  return { channel, nonce: outcome.hello.nonce! };
+}
+
+/** The proof of a token, for one connection to a relay. */
+export function authenticate(
+  relay: TestRelay,
+  { role, nonce, secret = SECRET }: {
+    role: TokenRole;
+    nonce: string;
+    secret?: Uint8Array;
+  },
+): Message {
+  const terms = { relayId: relay.identity.id, nonce };
+  return { kind: "authenticate", proof: proofOf(tokenOf(secret, role), terms) };
+}
+
+/** What somebody has who was sent a link to a file. */
+export async function linkTo(
+  relay: TestRelay,
+  name: string,
+  options: { uses?: number; expiresSeconds?: number } = {},
+): Promise<{ content: string; access: (fetch?: string) => Access }> {
+  const { text } = await makeLink({
+    relay: relay.server.address,
+    access: MEMBER,
+    name,
+    ...options,
+  });
+  const { pass, content, name: linked } = parseLink(text);
+  const access = (fetch = "fetch-number-one-") => ({
+    link: { pass, name: linked, fetch },
+  });
+  return { content, access };
+}

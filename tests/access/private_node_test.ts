@@ -1,0 +1,224 @@
+/**
+ * A node of a private relay: whom it serves, and what those see who may have one
+ * file only.
+ */
+
+import { assertEquals } from "@std/assert";
+import { formatGrant, grantKeyOf } from "../../lib/access/grant.ts";
+import { greet } from "../../lib/greeting.ts";
+import { LIMITS } from "../../lib/limits.ts";
+import { sha256 } from "../../lib/hash.ts";
+import { Manifest } from "../../lib/manifest.ts";
+import type { ClientToNode, NodeToClient } from "../../lib/messages.ts";
+import { IDENTITIES, openChannel, type TestNode } from "../_network.ts";
+import { fetch } from "../client/_outcomes.ts";
+import {
+  linkTo,
+  listedBy,
+  MEMBER,
+  SECRET,
+  startMember,
+  startPrivate,
+} from "./_private.ts";
+
+const IDENTITY = IDENTITIES[1]!;
+const ANSWERS = ["found", "files", "manifest", "piece", "refused"] as const;
+
+type Answer = NodeToClient | string | null;
+
+/** What a node answers to a client that shows a grant and asks one thing. */
+async function answerOf(
+  node: TestNode,
+  grant: string | undefined,
+  question: ClientToNode,
+): Promise<Answer> {
+  const channel = await openChannel(node.server.address, IDENTITY);
+  try {
+    const shown = grant === undefined ? {} : { grant };
+    await greet(channel, { role: "client", ...shown }, question);
+    const message = await channel.receiveOrData(ANSWERS);
+    if (message?.kind === "data") return "data";
+    return message?.kind === "refused" ? message.code : message;
+  } finally {
+    await channel.close();
+  }
+}
+
+const FIND = { kind: "find", request: 1, name: "a.txt" } as const;
+
+function contentIdOf(text: string): string {
+  const bytes = new TextEncoder().encode(text);
+  return new Manifest(bytes.length, sha256(bytes)).contentId;
+}
+
+const NOW = () => Math.floor(Date.now() / 1_000);
+const KEY = grantKeyOf(SECRET, IDENTITY.id);
+
+Deno.test("A node of a private relay serves nobody without a grant of that relay for itself", async () => {
+  await using relay = await startPrivate();
+  await using node = await startMember(relay, { "a.txt": "abc" });
+  await using _other = await startMember(relay, {}, { which: 1 });
+  const [own, others] = (await listedBy(relay))
+    .toSorted((a) => a.id === IDENTITY.id ? -1 : 1)
+    .map(({ grant }) => grant!.text);
+  const good = await answerOf(node, own, FIND) as NodeToClient;
+  assertEquals(good.kind, "found");
+  assertEquals(await answerOf(node, undefined, FIND), "unauthorized");
+  assertEquals(await answerOf(node, others, FIND), "unauthorized");
+  assertEquals(await answerOf(node, own!.slice(1), FIND), "unauthorized");
+  const foreign = grantKeyOf(SECRET.toReversed(), IDENTITY.id);
+  const forged = formatGrant({ expires: NOW() + 60 }, foreign);
+  assertEquals(await answerOf(node, forged, FIND), "unauthorized");
+});
+
+Deno.test("A node takes no grant that has expired, beyond what clocks may differ", async () => {
+  await using relay = await startPrivate();
+  await using node = await startMember(relay, { "a.txt": "abc" });
+  const { clockToleranceMs } = LIMITS;
+  const grantOf = (expires: number) => formatGrant({ expires }, KEY);
+  const late = grantOf(NOW() - clockToleranceMs / 1_000 - 1);
+  assertEquals(await answerOf(node, late, FIND), "expired");
+  const within = grantOf(NOW() - clockToleranceMs / 1_000 + 60);
+  const answer = await answerOf(node, within, FIND) as NodeToClient;
+  assertEquals(answer.kind, "found");
+});
+
+Deno.test("After five failures a node does not look at grants of that address for a minute", async () => {
+  await using relay = await startPrivate();
+  await using node = await startMember(relay, { "a.txt": "abc" });
+  for (let n = 0; n < LIMITS.proofFailureCount; n++) {
+    assertEquals(await answerOf(node, "x.y", FIND), "unauthorized");
+  }
+  const good = formatGrant({ expires: NOW() + 60 }, KEY);
+  assertEquals(await answerOf(node, good, FIND), "too_many_failures");
+  const { kind, message } = await fetch(relay, "a.txt", { access: MEMBER });
+  assertEquals(kind, "not_allowed", message);
+});
+
+/** A node with some files, all hashed. */
+async function nodeWithFiles(relay: Awaited<ReturnType<typeof startPrivate>>) {
+  const node = await startMember(relay, {
+    "a.txt": "abc",
+    "copy.txt": "abc",
+    "b/secret.txt": "top",
+    "b/c/deep.txt": "deep",
+  });
+  await node.log.until("hashed", ({ files }) => files === 4);
+  return node;
+}
+
+Deno.test("A grant for one name and content: find, browse, describe and read go no further", async () => {
+  await using relay = await startPrivate();
+  await using node = await nodeWithFiles(relay);
+  const content = contentIdOf("abc");
+  const secret = contentIdOf("top");
+  const member = formatGrant({ expires: NOW() + 60 }, KEY);
+  const browse = { kind: "browse", request: 1, prefix: "" } as const;
+  const all = await answerOf(node, member, browse) as NodeToClient;
+  const files = all.kind === "files" ? all.files : [];
+  const versionOf = (name: string) =>
+    files.find((file) => file.name === name)!.version;
+  assertEquals(files.length, 4);
+
+  const grant = formatGrant({
+    expires: NOW() + 60,
+    prefix: "a.txt",
+    content,
+  }, KEY);
+  const ask = (question: ClientToNode) => answerOf(node, grant, question);
+  const kindOf = (answer: Answer) =>
+    typeof answer === "string" ? answer : answer?.kind;
+  const find = (name: string) => ask({ kind: "find", request: 1, name });
+  const describe = (of: string) => ask({ kind: "describe", request: 1, of });
+  const read = (of: string) =>
+    ask({ kind: "read", request: 1, of, first: 0, count: 1 });
+
+  assertEquals(kindOf(await find("a.txt")), "found");
+  // What is there and what is not look the same.
+  assertEquals(await find("b/secret.txt"), "unauthorized");
+  assertEquals(await find("b/missing.txt"), "unauthorized");
+  assertEquals(await find("copy.txt"), "unauthorized");
+  const seen = await ask(browse) as NodeToClient;
+  assertEquals(
+    seen.kind === "files" && seen.files.map(({ name }) => name),
+    ["a.txt"],
+  );
+  for (const inside of [content, versionOf("a.txt")]) {
+    assertEquals(kindOf(await describe(inside)), "manifest");
+    assertEquals(await read(inside), "data");
+  }
+  const outside = [
+    secret,
+    versionOf("b/secret.txt"),
+    versionOf("copy.txt"),
+    "f".repeat(64),
+    "f".repeat(32),
+  ];
+  for (const of of outside) {
+    assertEquals(await describe(of), "gone", of);
+    assertEquals(await read(of), "gone", of);
+  }
+});
+
+Deno.test("A grant for a folder: what is below it, and nothing else", async () => {
+  await using relay = await startPrivate();
+  await using node = await nodeWithFiles(relay);
+  const grant = formatGrant({ expires: NOW() + 60, prefix: "b/" }, KEY);
+  const ask = (question: ClientToNode) => answerOf(node, grant, question);
+  const seen = await ask({ kind: "browse", request: 1, prefix: "" });
+  assertEquals(
+    (seen as { files: { name: string }[] }).files.map(({ name }) => name)
+      .toSorted(),
+    ["b/c/deep.txt", "b/secret.txt"],
+  );
+  assertEquals(await ask(FIND), "unauthorized");
+  const missing = { kind: "find", request: 1, name: "b/no" } as const;
+  assertEquals(await ask(missing), "not_found");
+  const read = (of: string) =>
+    ask({ kind: "read", request: 1, of, first: 0, count: 1 });
+  assertEquals(await read(contentIdOf("top")), "data");
+  assertEquals(await read(contentIdOf("abc")), "gone");
+});
+
+Deno.test("The same content under a name that is granted is read, whichever name it was found by first", async () => {
+  await using relay = await startPrivate();
+  await using node = await nodeWithFiles(relay);
+  for (const prefix of ["a.txt", "copy.txt"]) {
+    const grant = formatGrant({ expires: NOW() + 60, prefix }, KEY);
+    const of = contentIdOf("abc");
+    const read = { kind: "read", request: 1, of, first: 0, count: 1 } as const;
+    assertEquals(await answerOf(node, grant, read), "data", prefix);
+  }
+});
+
+Deno.test("A grant for a content that the name no longer has is of no use, and says so", async () => {
+  await using relay = await startPrivate();
+  await using node = await nodeWithFiles(relay);
+  const content = contentIdOf("what it was");
+  const grant = formatGrant(
+    { expires: NOW() + 60, prefix: "a.txt", content },
+    KEY,
+  );
+  assertEquals(await answerOf(node, grant, FIND), "other_content");
+});
+
+Deno.test("A node refuses the fetch that is one too many, whatever the relay says", async () => {
+  await using relay = await startPrivate();
+  await using node = await startMember(relay, { "a.txt": "abc" });
+  const { access } = await linkTo(relay, "a.txt");
+  const grantFor = (fetch: string) =>
+    formatGrant({
+      expires: NOW() + 60,
+      prefix: "a.txt",
+      content: contentIdOf("abc"),
+      serial: "AAECAwQFBgcICQoL",
+      uses: 1,
+      fetch,
+    }, KEY);
+  const first = await answerOf(node, grantFor("first"), FIND) as NodeToClient;
+  assertEquals(first.kind, "found");
+  assertEquals(await answerOf(node, grantFor("second"), FIND), "used_up");
+  const [listed] = await listedBy(relay, access());
+  const linked = await answerOf(node, listed!.grant!.text, FIND);
+  assertEquals((linked as NodeToClient).kind, "found");
+});

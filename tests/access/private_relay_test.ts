@@ -1,0 +1,364 @@
+/**
+ * A private relay: who gets in, who does not, and what those learn.
+ */
+
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import type { Access } from "../../lib/access/credentials.ts";
+import { tokenOf } from "../../lib/access/token.ts";
+import { makeLink } from "../../lib/client/link.ts";
+import { listNodes } from "../../lib/client/listing.ts";
+import { Failure } from "../../lib/errors.ts";
+import { encodeFrame } from "../../lib/frame.ts";
+import { LIMITS } from "../../lib/limits.ts";
+import { encodeMessage, type Message } from "../../lib/messages.ts";
+import { type NodeEvent, serveNode } from "../../lib/node_server.ts";
+import { signRegistration } from "../../lib/registration.ts";
+import { EventLog } from "../_event_log.ts";
+import { IDENTITIES, startNode, startRelay } from "../_network.ts";
+import { fetch } from "../client/_outcomes.ts";
+import {
+  authenticate,
+  greetedBy,
+  linkTo,
+  listedBy,
+  MEMBER,
+  NEXT_SECRET,
+  NODE_TOKEN,
+  SECRET,
+  startMember,
+  startPrivate,
+} from "./_private.ts";
+
+Deno.test("With its tokens, a private relay is used as any other", async () => {
+  await using relay = await startPrivate();
+  await using _node = await startMember(relay, { "a.txt": "abc" });
+  const { content, log } = await fetch(relay, "a.txt", { access: MEMBER });
+  assertEquals(new TextDecoder().decode(content!), "abc");
+  assertEquals(log.of("nodes_listed")[0]!.nodes.length, 1);
+  const listening = await relay.log.until("relay_listening");
+  assertEquals(listening.private, true);
+});
+
+const WITHOUT: readonly [string, Access, string][] = [
+  ["without a token", {}, "it is private; give a client token"],
+  [
+    "with the token of another secret",
+    { token: tokenOf(NEXT_SECRET, "client") },
+    "it does not take this token",
+  ],
+  [
+    "with a link of an open relay",
+    { link: { name: "a.txt", fetch: "fetch-number-one-" } },
+    "it is private, and was not when the link was made",
+  ],
+  [
+    "with a link that nobody made",
+    { link: { pass: "AQHN", name: "a", fetch: "fetch-number-one-" } },
+    "the relay does not take it; ask whoever sent it",
+  ],
+];
+
+for (const [what, access, why] of WITHOUT) {
+  Deno.test(`A client ${what} is not allowed at a private relay`, async () => {
+    await using relay = await startPrivate();
+    await using _node = await startMember(relay, { "a.txt": "abc" });
+    const listing = () => listNodes({ relay: relay.server.address, access });
+    const error = await assertRejects(listing, Failure, why);
+    assertEquals(error.exitCode, 7);
+    assert(!error.message.includes("\n"));
+  });
+}
+
+/** What becomes of a node that starts with a token, or without. */
+async function turnedAway(
+  at: { host: string; port: number },
+  token?: typeof NODE_TOKEN,
+): Promise<Failure> {
+  const log = new EventLog<NodeEvent>();
+  await using _node = await serveNode({
+    relay: at,
+    host: "127.0.0.1",
+    port: 0,
+    directory: "files/one",
+    onEvent: log.onEvent,
+    ...(token === undefined ? {} : { token }),
+  });
+  return (await log.until("turned_away")).error;
+}
+
+Deno.test("A node that a private relay will not have is turned away, and does not ask again", async () => {
+  await using relay = await startPrivate();
+  const { address } = relay.server;
+  const without = await turnedAway(address);
+  assertEquals(without.exitCode, 7);
+  assert(without.message.includes("it is private; give a node token"));
+  const wrong = await turnedAway(address, tokenOf(NEXT_SECRET, "node"));
+  assertEquals(wrong.exitCode, 7);
+  assert(wrong.message.includes("it does not take this token"));
+  assertEquals(relay.server.nodeCount, 0);
+});
+
+Deno.test("A node that was given a token registers with no open relay", async () => {
+  await using relay = await startRelay();
+  const error = await turnedAway(relay.server.address, NODE_TOKEN);
+  assertEquals(error.exitCode, 7);
+  assert(error.message.includes("it is open, and would send everybody here"));
+  assertEquals(relay.server.nodeCount, 0);
+});
+
+Deno.test("A client with a token uses an open relay too", async () => {
+  await using relay = await startRelay();
+  await using _node = await startNode(relay, { "a.txt": "abc" });
+  const { kind } = await fetch(relay, "a.txt", { access: MEMBER });
+  assertEquals(kind, null);
+});
+
+const registration = await signRegistration({
+  purpose: "register",
+  relay: IDENTITIES[0]!.id,
+  nonce: "AAAA",
+  instance: "instance",
+  sequence: 1,
+  name: "n",
+  addresses: [{ host: "127.0.0.1", port: 1 }],
+}, IDENTITIES[1]!);
+
+const FIRST: readonly [string, Uint8Array][] = ([
+  ["list", { kind: "list" }],
+  ["report", { kind: "report", id: "a".repeat(52) }],
+  ["register", { kind: "register", ...registration }],
+  ["withdraw", { kind: "withdraw", ...registration }],
+  ["mint", {
+    kind: "mint",
+    name: "a",
+    content: "ab".repeat(32),
+    expiresSeconds: 1,
+    uses: 1,
+  }],
+  ["find", { kind: "find", request: 1, name: "a.txt" }],
+  ["a proof that is none", { kind: "authenticate", proof: "" }],
+  ["a link that is none", {
+    kind: "redeem",
+    pass: "",
+    name: "",
+    fetch: "fetch-number-one-",
+  }],
+] satisfies [string, Message][]).map((
+  [what, message],
+): [string, Uint8Array] => [
+  what,
+  encodeMessage(message),
+]).concat([
+  ["a proof that is a number", encodeFrame(7, new TextEncoder().encode("7"))],
+  ["no JSON", encodeFrame(7, new Uint8Array([0xff]))],
+]);
+
+for (const role of ["node", "client"] as const) {
+  for (const [what, frame] of FIRST) {
+    Deno.test(`A private relay says nothing but "unauthorized" to a ${role} that begins with ${what}`, async () => {
+      await using relay = await startPrivate();
+      await using _node = await startMember(relay, { "a.txt": "abc" });
+      const { channel } = await greetedBy(relay, role);
+      await channel.sendFrames(frame, frame);
+      assertEquals(await channel.receive(["refused"]), {
+        kind: "refused",
+        code: "unauthorized",
+        text: "not authorized",
+      });
+      assertEquals(await channel.receive(["refused"]), null);
+      await relay.log.until(
+        "refused",
+        ({ reason }) => reason === "unauthorized",
+      );
+      await channel.close();
+    });
+  }
+}
+
+Deno.test("A private relay does not wait for long for somebody to say who they are", async () => {
+  await using relay = await startPrivate({ limits: { handshakeMs: 100 } });
+  const { channel } = await greetedBy(relay, "client");
+  await channel.receive(["refused"]).catch(() => null); // it may be heard
+  await relay.log.until("refused", ({ reason }) => reason === "timed_out");
+  channel.conn.close();
+});
+
+/** What a relay answers to a first message and a list. */
+async function answerTo(
+  channel: Awaited<ReturnType<typeof greetedBy>>["channel"],
+  message: Message,
+): Promise<string | undefined> {
+  await channel.send(message, { kind: "list" });
+  const answer = await channel.receive(["nodes", "refused"]);
+  await channel.close();
+  return answer?.kind === "refused" ? answer.code : answer?.kind;
+}
+
+Deno.test("A captured proof is of no use on another connection, to another relay, or for the other role", async () => {
+  await using relay = await startPrivate();
+  await using other = await startPrivate({ identity: IDENTITIES[3]! });
+  const first = await greetedBy(relay, "client");
+  const captured = authenticate(relay, { role: "client", nonce: first.nonce });
+  assertEquals(await answerTo(first.channel, captured), "nodes");
+  const again = await greetedBy(relay, "client");
+  assertEquals(await answerTo(again.channel, captured), "unauthorized");
+  // An impostor that is given a proof for itself can show it to nobody.
+  const { channel, nonce } = await greetedBy(relay, "client");
+  const forImpostor = authenticate(other, { role: "client", nonce });
+  assertEquals(await answerTo(channel, forImpostor), "unauthorized");
+  const asNode = await greetedBy(relay, "client");
+  const nodeProof = authenticate(relay, { role: "node", nonce: asNode.nonce });
+  assertEquals(await answerTo(asNode.channel, nodeProof), "unauthorized");
+});
+
+Deno.test("After five failures a private relay does not look at proofs of that address for a minute", async () => {
+  await using relay = await startPrivate();
+  for (let n = 0; n < LIMITS.proofFailureCount; n++) {
+    const { channel, nonce } = await greetedBy(relay, "client");
+    const secret = NEXT_SECRET;
+    const wrong = authenticate(relay, { role: "client", nonce, secret });
+    assertEquals(await answerTo(channel, wrong), "unauthorized");
+  }
+  const { channel, nonce } = await greetedBy(relay, "client");
+  const right = authenticate(relay, { role: "client", nonce });
+  assertEquals(await answerTo(channel, right), "too_many_failures");
+  const listing = () => listedBy(relay);
+  const error = await assertRejects(listing, Failure, "wait a minute");
+  assertEquals(error.exitCode, 7);
+});
+
+Deno.test("A long listing of a private relay brings every node its own grant", async () => {
+  await using relay = await startPrivate({ limits: { listingPageCount: 1 } });
+  await using stack = new AsyncDisposableStack();
+  const nodes = [];
+  for (const which of [0, 1, 2]) {
+    const files = { "a.txt": String(which) };
+    nodes.push(stack.use(await startMember(relay, files, { which })));
+  }
+  const listed = await listedBy(relay);
+  assertEquals(listed.length, 3);
+  assertEquals(new Set(listed.map(({ grant }) => grant?.text)).size, 3);
+  const { log, kind } = await fetch(relay, "a.txt", {
+    access: MEMBER,
+    nodes: listed,
+  });
+  assertEquals(kind, null);
+  assertEquals(log.answers.toSorted(), ["1 found", "2 found", "3 found"]);
+});
+
+Deno.test("A secret that is changed while all runs: the old tokens work for a while, and nodes stay listed and served", async () => {
+  const limits = { renewSeconds: 1, leaseMaxSeconds: 60 };
+  await using relay = await startPrivate({ limits });
+  await using node = await startMember(relay, { "a.txt": "abc" }, {
+    limits: { renewMinSeconds: 1 },
+  });
+  const before = await listedBy(relay);
+  const previous = { secret: SECRET, overlapMs: 60_000 };
+  relay.server.replaceSecrets({ current: NEXT_SECRET, previous });
+  const next = { token: tokenOf(NEXT_SECRET, "client") };
+  const works = async (access: Access, nodes = before) => {
+    const { kind, message } = await fetch(relay, "a.txt", { access, nodes });
+    assertEquals(kind, null, message);
+  };
+  // The node knows nothing of it yet.
+  await works(next, await listedBy(relay, next));
+  await works(MEMBER, await listedBy(relay));
+  await node.log.until("renewed");
+  await works(next, await listedBy(relay, next));
+  await works(MEMBER, await listedBy(relay));
+  await works(MEMBER);
+  assertEquals(node.log.names.includes("registration_failed"), false);
+});
+
+Deno.test("A node that was listed goes on trying when its token is no longer taken", async () => {
+  const limits = { renewSeconds: 1 };
+  await using relay = await startPrivate({ limits });
+  await using node = await startMember(relay, {}, {
+    limits: { renewMinSeconds: 1, unauthorizedRetryMs: 20 },
+  });
+  relay.server.replaceSecrets({ current: NEXT_SECRET });
+  const failed = await node.log.until("registration_failed");
+  assert(failed.error.message.includes("it does not take this token"));
+  const registered = () =>
+    node.log.events.filter(({ event }) => event === "registered").length;
+  assertEquals(registered(), 1);
+  await relay.log.until(
+    "refused",
+    ({ reason }) => reason === "too_many_failures",
+  );
+  assertEquals(node.log.names.includes("turned_away"), false);
+});
+
+Deno.test("An attached node and a client that stays are left when their secret is out", async () => {
+  const limits = { pingMs: 50 };
+  await using relay = await startPrivate({ limits });
+  await using node = await startMember(relay, { "a.txt": "abc" }, {
+    tunnels: "always",
+  });
+  await node.log.until("attached");
+  const { channel, nonce } = await greetedBy(relay, "client");
+  await channel.send(authenticate(relay, { role: "client", nonce }), {
+    kind: "list",
+  });
+  assertEquals((await channel.receive(["nodes"]))?.count, 1);
+  relay.server.replaceSecrets({ current: NEXT_SECRET });
+  await channel.send({ kind: "list" });
+  assertEquals((await channel.receive(["refused"]))?.code, "unauthorized");
+  await channel.close();
+  await node.log.until("detached", ({ why }) => why === "lost");
+});
+
+Deno.test("A private relay carries tunnels, and nodes check clients in them as any other", async () => {
+  await using relay = await startPrivate();
+  await using node = await startMember(relay, { "a.txt": "abc" }, {
+    tunnels: "always",
+    advertise: { host: "127.0.0.1", port: 9 },
+  });
+  await node.log.until("attached");
+  const { access, content } = await linkTo(relay, "a.txt");
+  const one = await fetch(relay, "a.txt", { access: access(), content });
+  assertEquals(one.kind, null, one.message);
+  const other = await fetch(relay, "b.txt", { access: access() });
+  assertEquals(other.kind, "not_allowed", other.message);
+});
+
+Deno.test("A relay that is open has no secrets to replace, and makes no passes", async () => {
+  await using relay = await startRelay();
+  await using _node = await startNode(relay, { "a.txt": "abc" });
+  try {
+    relay.server.replaceSecrets({ current: SECRET });
+    throw new Error("it did");
+  } catch (error) {
+    assert(error instanceof TypeError);
+  }
+  const { channel } = await greetedBy(relay, "client");
+  await channel.send({
+    kind: "mint",
+    name: "a.txt",
+    content: "ab".repeat(32),
+    expiresSeconds: 1,
+    uses: 1,
+  });
+  assertEquals((await channel.receive(["refused"]))?.code, "bad_request");
+  await channel.close();
+});
+
+Deno.test("A link makes no links, and a client is told what a link may not be", async () => {
+  await using relay = await startPrivate();
+  await using _node = await startMember(relay, { "a.txt": "abc" });
+  const { access } = await linkTo(relay, "a.txt");
+  const make = (options: { access: Access; uses?: number }) =>
+    makeLink({ relay: relay.server.address, name: "a.txt", ...options });
+  const denied = await assertRejects(
+    () => make({ access: access() }),
+    Failure,
+    "Cannot use link",
+  );
+  assertEquals(denied.exitCode, 7);
+  const wrong = await assertRejects(
+    () => make({ access: MEMBER, uses: LIMITS.linkUsesCount + 1 }),
+    Failure,
+    "uses: over 1000",
+  );
+  assertEquals(wrong.exitCode, 3);
+});
