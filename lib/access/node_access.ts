@@ -48,6 +48,8 @@ export class NodeAccess {
     if (this.#attempts.isBlocked(source, now)) {
       return REFUSALS.too_many_failures;
     }
+    // No fault of the client: the relay has not been asked yet.
+    if (this.#keys.length === 0) return REFUSALS.unauthorized;
     const grant = text === undefined ? undefined : openGrant(text, this.#keys);
     if (grant === undefined) {
       this.#attempts.failed(source, now);

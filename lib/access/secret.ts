@@ -12,7 +12,8 @@ import { Failure } from "../errors.ts";
 export const SECRET_BYTES = 32;
 
 const LEAST_BYTES = 16;
-const MOST_LENGTH = 1024;
+// Short enough to be kept out of every message, however it is cut.
+const MOST_LENGTH = 160;
 // Of 16 random bytes fewer than this differ once in 10^15 times.
 const LEAST_DIFFERENT = 7;
 
@@ -22,7 +23,10 @@ const LEAST_DIFFERENT = 7;
  * @throws {Failure} of kind `usage` that does not repeat it.
  */
 export function parseSecret(text: string): Uint8Array<ArrayBuffer> {
-  const bytes = text.length <= MOST_LENGTH ? decode(text) : undefined;
+  if (text.length > MOST_LENGTH) {
+    throw badSecret(`wanted at most ${MOST_LENGTH} characters`);
+  }
+  const bytes = decode(text);
   if (bytes === undefined) {
     throw badSecret("wanted base32, base64 or hexadecimal digits");
   }

@@ -47,6 +47,16 @@ export type CliEvent =
     nodeCount: number;
     differs: boolean;
   }
+  /** A link, for whoever asked for one: a secret. */
+  | {
+    event: "link_made";
+    link: string;
+    name: string;
+    bytes: number;
+    isHeld: boolean;
+  }
+  /** The tokens of a secret, for whoever asked for them. */
+  | { event: "tokens"; node: string; client: string }
   | NodeTried
   /** `--receipt` has been written. */
   | { event: "receipt_written"; path: string; files: number }

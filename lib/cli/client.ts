@@ -14,6 +14,14 @@ import {
 import { Failure } from "../errors.ts";
 import { show } from "../text.ts";
 import { deliver } from "./delivery.ts";
+import {
+  getByLink,
+  type GivenLink,
+  relayOf,
+  runLink,
+  takeLink,
+} from "./link.ts";
+import { readToken } from "./secrets.ts";
 import { runDialogue } from "./dialogue.ts";
 import { runGet } from "./get.ts";
 import { noSuchCommand } from "./about.ts";
@@ -57,10 +65,14 @@ function verify({ line, terminal }: RoleContext): Promise<number> {
 
 async function runWithRelay(context: RoleContext): Promise<number> {
   const { line, terminal } = context;
-  const { relay, rest } = takeRelay(wordsWithRelay(line.words), SPEC);
+  const given = await takeLink(context);
+  const { relay, rest } = given === undefined
+    ? takeRelay(wordsWithRelay(line.words), SPEC)
+    : relayFor(given);
   const [word, ...words] = rest;
   const command = parseCommand(word);
   refuseStrayOptions(line, command);
+  const token = await readToken("client", context);
   const options: TransferOptions = {
     relay,
     plaintext: line.isOn("plaintext"),
@@ -68,10 +80,13 @@ async function runWithRelay(context: RoleContext): Promise<number> {
     tunnels: !line.isOn("no-tunnel"),
     ...transferOptions(line),
     ...await loadKnownRelays(line),
+    ...(token === undefined ? {} : { access: { token } }),
   };
   if (options.plaintext) terminal.note(PLAINTEXT_WARNING);
   try {
-    return await runCommand(command, words, { ...context, options });
+    return given === undefined
+      ? await runCommand(command, words, { ...context, options })
+      : await runGetByLink(given, { ...context, options });
   } catch (error) {
     if (!isInterruption(error)) {
       triedOn(terminal).tell(terminal, { isTold: command === "dialogue" });
@@ -82,6 +97,29 @@ async function runWithRelay(context: RoleContext): Promise<number> {
 
 function isInterruption(error: unknown): boolean {
   return error instanceof Failure && error.kind === "interrupted";
+}
+
+/** The relay of a link, and the command that it stands for. */
+function relayFor({ link, relayWords }: GivenLink) {
+  if (relayWords.length === 0) return { relay: link.relay, rest: ["get"] };
+  const { relay, rest } = takeRelay(relayWords, SPEC);
+  expectNoMore(rest, SPEC, SPEC.commands["get"]!.usage);
+  return { relay: relayOf(link, relay), rest: ["get"] };
+}
+
+function runGetByLink({ link }: GivenLink, context: Context): Promise<number> {
+  const { line, terminal } = context;
+  return getByLink(link, {
+    options: context.options,
+    line,
+    run: (options, selection) => {
+      if (line.value("output") !== "-") {
+        return runGet([selection], { options, terminal, line });
+      }
+      refuseReceipt(line);
+      return runCat([selection.name], { ...context, options });
+    },
+  });
 }
 
 type Context = RoleContext & { readonly options: TransferOptions };
@@ -110,6 +148,7 @@ function parseCommand(word: string | undefined): RelayCommand {
     case "ls":
     case "get":
     case "cat":
+    case "link":
       return word;
     case "verify":
     case "help":
@@ -163,7 +202,14 @@ function runCommand(
         refuseReceipt(line);
         return runCat(words, context);
       }
-      return runGet(words, { options, terminal, line });
+      return runGet(words.map(parseSelection), { options, terminal, line });
+    case "link": {
+      const [name, ...more] = words;
+      if (name === undefined || more.length > 0) {
+        throw wrongUse(command, "link needs one name");
+      }
+      return runLink(name, { options, terminal, line });
+    }
     default:
       return command satisfies never;
   }

@@ -206,6 +206,7 @@ const CLIENT_COMMANDS: Readonly<Record<ClientCommand, Command>> = {
     notes: [
       "A file is saved under its last part; what matches a GLOB or is in a FOLDER/",
       "keeps its folders. Interrupted, run the same again: only the rest is fetched.",
+      "A link stands for relay and name: peer_client.ts get LINK.",
     ],
     examples: [
       { what: "save it here", line: `${SAVE} nas 1700 get report.pdf` },
@@ -216,6 +217,30 @@ const CLIENT_COMMANDS: Readonly<Record<ClientCommand, Command>> = {
       {
         what: "with a receipt, to check it against later",
         line: `${SAVE} nas 1700 get disk.img --receipt disk.json`,
+      },
+    ],
+  },
+  link: {
+    ...NOTHING,
+    usage: "RELAY link NAME",
+    summary: "make a link, for one file, to send to somebody",
+    alsoCalled: ["send", "share", "ticket", "invite"],
+    notes: [
+      "Whoever has it fetches that file with that content, and nothing else, without a",
+      "token: peer_client.ts get LINK.",
+    ],
+    examples: [
+      {
+        what: "good for one fetch in the next hour",
+        line: `${RUN} --token-file=my.token nas 1700 link letter.txt`,
+      },
+      {
+        what: "for ten people, until next week",
+        line: `${RUN} nas 1700 link photos.zip --uses 10 --expires 7d`,
+      },
+      {
+        what: "for the phone across the table",
+        line: `${RUN} nas 1700 link letter.txt --qr`,
       },
     ],
   },

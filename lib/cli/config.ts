@@ -99,6 +99,13 @@ class Source {
         didYouMean(key, isTable(value) ? ROLES : settable(of)),
       );
     }
+    if (option.isSecret) {
+      throw cannotUse(
+        this.#path,
+        `${line}${key} is a secret, and this file may be anybody's to read`,
+        `put it in a file of its own, and set ${key}-file`,
+      );
+    }
     if (of !== undefined && option.roles?.includes(of) === false) {
       throw cannotUse(
         this.#path,

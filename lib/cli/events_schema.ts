@@ -469,6 +469,24 @@ export const EVENTS: Readonly<Record<EventName, EventSpec>> = {
       differs: flag("whether nodes seem to have different contents"),
     },
   },
+  "link_made": {
+    says: "the link that was asked for",
+    roles: CLIENT,
+    fields: {
+      link: text("the link: a secret, where `isHeld`"),
+      name,
+      bytes: count("bytes of the file"),
+      isHeld: flag("whether the relay holds it to a time and a number of uses"),
+    },
+  },
+  tokens: {
+    says: "the tokens that `--show-tokens` asked for",
+    roles: RELAY,
+    fields: {
+      node: text("what nodes are given: a secret"),
+      client: text("what clients are given: a secret"),
+    },
+  },
   "file_verified": {
     says: "a file is what its receipt says",
     roles: CLIENT,

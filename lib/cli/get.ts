@@ -15,7 +15,6 @@ import { badValue } from "./role.ts";
 import type { Delivery } from "../client/deliveries.ts";
 import type { ListedNode } from "../client/nodes.ts";
 import { formatBytes } from "./progress.ts";
-import { parseSelection } from "./selection.ts";
 import { ReceiptWriter } from "./receipt.ts";
 import { Replicas } from "./replicas.ts";
 import { Telling } from "./telling.ts";
@@ -27,14 +26,13 @@ const MOST_TOLD = 20;
 
 /** Runs the command; resolves to its exit code. */
 export async function runGet(
-  words: readonly string[],
+  selections: readonly Selection[],
   { options, terminal, line }: {
     options: TransferOptions;
     terminal: Terminal;
     line: CommandLine;
   },
 ): Promise<number> {
-  const selections = words.map(parseSelection);
   const isOne = selections.length === 1 && selections[0]?.kind === "name";
   if (options.sha256 !== undefined && !isOne) {
     throw badValue("sha256", options.sha256, "it goes with one name");

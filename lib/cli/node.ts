@@ -15,6 +15,7 @@ import type { SkipCounts } from "../share_scan.ts";
 import { loadIdentity } from "../state.ts";
 import { show } from "../text.ts";
 import type { Terminal } from "./terminal.ts";
+import { readToken } from "./secrets.ts";
 import { tellIncident } from "./incidents.ts";
 import { NODE as SPEC } from "./command_table.ts";
 import { metricsAddress, serveMetrics } from "./metrics.ts";
@@ -37,9 +38,12 @@ const DEFAULT_DIRECTORY = "./files";
 
 /** Runs the node; resolves to the exit code. */
 export function main(args: readonly string[]): Promise<number> {
-  return runRole(args, SPEC, async ({ line, terminal, signal }) => {
+  return runRole(args, SPEC, async (context) => {
+    const { line, terminal, signal } = context;
     const options = await nodeOptions(line);
     const metricsAt = metricsAddress(line);
+    const token = await readToken("node", context);
+    if (token !== undefined) options.token = token;
     const state = line.value("state");
     using digestStore = state === undefined
       ? undefined
@@ -47,12 +51,14 @@ export function main(args: readonly string[]): Promise<number> {
     if (digestStore !== undefined) options.digestStore = digestStore;
     using _survive = surviveRejections(terminal);
     const metrics = new NodeMetrics();
-    const outdated = Promise.withResolvers<never>();
-    outdated.promise.catch(() => {}); // told below, if it gets there
+    const ended = Promise.withResolvers<never>();
+    ended.promise.catch(() => {}); // told below, if it gets there
     const onEvent = (event: NodeEvent) => {
       metrics.onEvent(event, performance.now());
       tell(event, terminal);
-      if (event.event === "outdated") outdated.reject(event.error);
+      if (event.event === "outdated" || event.event === "turned_away") {
+        ended.reject(event.error);
+      }
     };
     await using node = await listening(
       options,
@@ -66,7 +72,7 @@ export function main(args: readonly string[]): Promise<number> {
         return metrics.troubles({ isShareReadable }, performance.now());
       },
     });
-    await Promise.race([aborted(signal), outdated.promise]);
+    await Promise.race([aborted(signal), ended.promise]);
     return 0;
   });
 }

@@ -16,6 +16,7 @@ export type ClientCommand =
   | "ls"
   | "get"
   | "cat"
+  | "link"
   | "verify"
   | "help"
   | "completions";
@@ -38,6 +39,8 @@ export interface OptionSpec {
   readonly default?: string;
   /** Whether neither a variable nor a configuration file can set it. */
   readonly isTyped?: true;
+  /** Whether its value is a secret, which no configuration file may hold. */
+  readonly isSecret?: true;
   /** One line for the help, of 53 characters at most with its command. */
   readonly help: string;
 }
@@ -48,8 +51,9 @@ export type OptionTable = Readonly<Record<string, OptionSpec>>;
 const SERVERS = ["relay", "node"] as const;
 const PEERS = ["node", "client"] as const;
 const CLIENT = ["client"] as const;
-const ASKING = ["dialogue", "nodes", "ls", "get", "cat"] as const;
+const ASKING = ["dialogue", "nodes", "ls", "get", "cat", "link"] as const;
 const FETCHING = ["dialogue", "get", "cat"] as const;
+const CHOOSING = [...FETCHING, "link"] as const;
 
 /** All options, in the order in which they are told. */
 export const OPTIONS: OptionTable = {
@@ -113,19 +117,19 @@ export const OPTIONS: OptionTable = {
   },
   sha256: {
     roles: CLIENT,
-    commands: FETCHING,
+    commands: CHOOSING,
     value: "HEX",
     help: "fetch only what has this SHA-256",
   },
   node: {
     roles: CLIENT,
-    commands: ["dialogue", "ls", "get", "cat"],
+    commands: ["dialogue", "ls", "get", "cat", "link"],
     value: "ID|NAME",
     help: "ask this node only",
   },
   prefer: {
     roles: CLIENT,
-    commands: FETCHING,
+    commands: CHOOSING,
     value: "RULE",
     choices: ["most-nodes", "newest"],
     default: "most-nodes",
@@ -191,6 +195,79 @@ export const OPTIONS: OptionTable = {
   "log-addresses": {
     roles: SERVERS,
     help: "whole addresses of peers in log lines",
+  },
+  private: {
+    roles: ["relay"],
+    help: "serve only those with a token or a link",
+  },
+  "secret-file": {
+    roles: ["relay"],
+    value: "FILE",
+    names: "file",
+    help: "be private, with the secret in this file",
+  },
+  secret: {
+    roles: ["relay"],
+    value: "TEXT",
+    isSecret: true,
+    help: "the same, for the variable: others can read it here",
+  },
+  "previous-secret-file": {
+    roles: ["relay"],
+    value: "FILE",
+    names: "file",
+    help: "take the tokens of the secret before it too",
+  },
+  overlap: {
+    roles: ["relay"],
+    value: "TIME",
+    default: "24h",
+    help: "for so long",
+  },
+  "show-tokens": {
+    roles: ["relay"],
+    isTyped: true,
+    help: "print the tokens of the secret, and end",
+  },
+  "token-file": {
+    roles: PEERS,
+    commands: ASKING,
+    value: "FILE",
+    names: "file",
+    help: "the token for a private relay",
+  },
+  token: {
+    roles: PEERS,
+    commands: ASKING,
+    value: "TEXT",
+    isSecret: true,
+    help: "the same, for the variable: others can read it here",
+  },
+  expires: {
+    roles: CLIENT,
+    commands: ["link"],
+    value: "TIME",
+    default: "1h",
+    help: "how long it is good for, 30d at most",
+  },
+  uses: {
+    roles: CLIENT,
+    commands: ["link"],
+    value: "N",
+    default: "1",
+    help: "how many fetches it is good for",
+  },
+  qr: {
+    roles: CLIENT,
+    commands: ["link"],
+    help: "draw it as a QR code too",
+  },
+  "link-file": {
+    roles: CLIENT,
+    commands: ["get"],
+    value: "FILE",
+    names: "file",
+    help: "fetch by the link in this file",
   },
   plaintext: {
     commands: ASKING,

@@ -13,12 +13,22 @@ import {
 } from "../address.ts";
 import { formatEndpoint } from "../conn.ts";
 import { GREETING_LENGTH } from "../greeting.ts";
+import { parseSecret } from "../access/secret.ts";
+import { Failure } from "../errors.ts";
 import {
   type RelayEvent,
   type RelayOptions,
+  type RelayServer,
   serveRelay,
 } from "../relay_server.ts";
 import { RelayMetrics } from "../metrics.ts";
+import type { CliEvent } from "./cli_events.ts";
+import {
+  makeSecret,
+  readSecrets,
+  showMadeTokens,
+  tokenLines,
+} from "./secrets.ts";
 import { loadIdentity } from "../state.ts";
 import { show } from "../text.ts";
 import { isVersion } from "../version.ts";
@@ -34,14 +44,20 @@ import {
   expectNoMore,
   listening,
   PLAINTEXT_WARNING,
+  type RoleContext,
   runRole,
   surviveRejections,
 } from "./role.ts";
 
 /** Runs the relay; resolves to the exit code. */
 export function main(args: readonly string[]): Promise<number> {
-  return runRole(args, SPEC, async ({ line, terminal, signal }) => {
+  return runRole(args, SPEC, async (context) => {
+    const { line, terminal, signal } = context;
+    for (const word of line.words) concealSecret(word, terminal);
+    if (line.isOn("show-tokens")) return await showTokens(context);
     const options = await relayOptions(line);
+    const secrets = await readSecrets(context) ?? madeSecrets(context);
+    if (secrets !== undefined) options.secrets = secrets;
     const metricsAt = metricsAddress(line);
     using _survive = surviveRejections(terminal);
     using _collect = collectInTime();
@@ -54,6 +70,7 @@ export function main(args: readonly string[]): Promise<number> {
       options,
       serveRelay({ ...options, onEvent }),
     );
+    using _reloads = rereadOnHangup(relay, context);
     await using _metrics = await serveMetrics(metricsAt, terminal, {
       role: "relay",
       families: () => metrics.families(relay.stats()),
@@ -62,6 +79,70 @@ export function main(args: readonly string[]): Promise<number> {
     await aborted(signal);
     return 0;
   });
+}
+
+/** A word that is a secret is not where it belongs, and is not repeated. */
+function concealSecret(word: string, terminal: Terminal): void {
+  try {
+    parseSecret(word);
+    terminal.conceal(word);
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error; // no secret
+  }
+}
+
+async function showTokens(context: RoleContext): Promise<number> {
+  const { terminal } = context;
+  const secrets = await readSecrets(context);
+  if (secrets === undefined) {
+    throw usageFailure(SPEC, "--show-tokens goes with --secret-file FILE");
+  }
+  const [node = "", client = ""] = tokenLines(secrets.current);
+  terminal.reveal(node);
+  terminal.reveal(client);
+  const tokenIn = (row: string) => row.split(" ").at(-1)!;
+  terminal.revealEvent(
+    {
+      event: "tokens",
+      node: tokenIn(node),
+      client: tokenIn(client),
+    } satisfies CliEvent,
+  );
+  terminal.check();
+  return 0;
+}
+
+/** A new secret, where the relay is to be private and has been given none. */
+function madeSecrets(
+  { line, terminal }: RoleContext,
+): { current: Uint8Array } | undefined {
+  if (!line.isOn("private")) return undefined;
+  const current = makeSecret();
+  showMadeTokens(current, terminal, SPEC);
+  return { current };
+}
+
+/** Reads the files of the secrets again on SIGHUP; nobody is disconnected. */
+function rereadOnHangup(relay: RelayServer, context: RoleContext): Disposable {
+  const { line, terminal } = context;
+  const isOfUse = line.value("secret-file") !== undefined &&
+    Deno.build.os !== "windows";
+  if (!isOfUse) return { [Symbol.dispose]: () => {} };
+  const reread = async () => {
+    try {
+      const secrets = await readSecrets(context);
+      if (secrets !== undefined) relay.replaceSecrets(secrets);
+      terminal.note("secrets read again");
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error;
+      terminal.note(`${error.message}; going on with the secrets from before`);
+    }
+  };
+  const onHangup = () => void reread();
+  Deno.addSignalListener("SIGHUP", onHangup);
+  return {
+    [Symbol.dispose]: () => Deno.removeSignalListener("SIGHUP", onHangup),
+  };
 }
 
 async function relayOptions(line: CommandLine): Promise<RelayOptions> {
@@ -118,7 +199,9 @@ export function tell(event: RelayEvent, terminal: Terminal): void {
       terminal.fact(`relay id ${id}`);
       terminal.fact(`relay address ${address}`);
       terminal.note(
-        "open relay: whoever reaches it may register, list and fetch",
+        event.private
+          ? "private relay: it serves those with a token or a link"
+          : "open relay: whoever reaches it may register, list and fetch",
       );
       if (tunnelPort !== undefined) {
         terminal.note(

@@ -63,6 +63,7 @@ export async function runRole(
       line = parseCommandLine(args, spec, settings);
       terminal = new Terminal(outputOptions(line, spec));
     }
+    concealSecrets(line, spec, terminal);
     using stop = new StopSignals();
     return await run({ line, terminal, signal: stop.signal });
   } catch (error) {
@@ -82,6 +83,18 @@ function outputOptions(
     // Not every role has logs; a variable could name them all the same.
     log: Object.hasOwn(options, "log") ? parseLog(line) : undefined,
   };
+}
+
+/** Keeps the secrets among the options out of all that is written. */
+function concealSecrets(
+  line: CommandLine,
+  spec: CommandSpec,
+  terminal: Terminal,
+): void {
+  for (const [name, { isSecret = false }] of Object.entries(spec.options)) {
+    const value = isSecret ? line.value(name) : undefined;
+    if (value !== undefined) terminal.conceal(value);
+  }
 }
 
 /** Turns SIGINT and SIGTERM into an abort. */

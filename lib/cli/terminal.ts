@@ -8,6 +8,7 @@
  */
 
 import { describeCause, Failure } from "../errors.ts";
+import { Concealment } from "./concealment.ts";
 import { escapeJson } from "../text.ts";
 import { formatLog, type LoggedEvent, type LogOptions } from "./log.ts";
 import { cannotWrite, isClosedOutput, orAborted, writeAll } from "./streams.ts";
@@ -35,6 +36,7 @@ const USUAL_SIZE = { columns: 80, rows: 24 };
 /** Writes for one role. */
 export class Terminal {
   readonly options: TerminalOptions;
+  readonly #concealment = new Concealment();
   #status = "";
   #stdoutError: unknown = null;
 
@@ -62,6 +64,21 @@ export class Terminal {
       columns: columns || USUAL_SIZE.columns,
       rows: rows || USUAL_SIZE.rows,
     };
+  }
+
+  /** Keeps a secret out of all that is written from now on. */
+  conceal(secret: string): void {
+    this.#concealment.add(secret);
+  }
+
+  /** A secret that the person has asked for, as a line of fact. */
+  reveal(line: string): void {
+    if (!this.options.json) this.#writeOut(line + "\n");
+  }
+
+  /** An event with a secret that the person has asked for. */
+  revealEvent<Event extends TerminalEvent>(event: Event): void {
+    if (this.options.json) this.#writeOut(formatEvent(event) + "\n");
   }
 
   /** A line of fact, on stdout. */
@@ -106,7 +123,7 @@ export class Terminal {
   async content(bytes: Uint8Array, signal?: AbortSignal): Promise<void> {
     if (this.options.json) {
       const content = { event: "content", base64: bytes.toBase64() };
-      this.event(content);
+      this.#writeOut(formatEvent(content) + "\n");
       return this.check();
     }
     this.status("");
@@ -145,13 +162,17 @@ export class Terminal {
   }
 
   #toStdout(text: string): void {
+    this.#writeOut(this.#concealment.apply(text));
+  }
+
+  #writeOut(text: string): void {
     this.#stdoutError ??= write(Deno.stdout, text);
   }
 
   #toStderr(text: string): void {
     const status = this.#status;
     if (status !== "") write(Deno.stderr, CLEAR_LINE);
-    write(Deno.stderr, text); // nowhere to tell that it failed
+    write(Deno.stderr, this.#concealment.apply(text)); // nowhere to tell that it failed
     if (status !== "") write(Deno.stderr, this.#cutToWidth(status));
   }
 

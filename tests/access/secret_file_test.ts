@@ -46,19 +46,18 @@ for (const [what, modes, remedy] of WEAK) {
   });
 }
 
-Deno.test({
-  name: "A secret file of another user is refused, with the command to mend it",
-  ignore: Deno.uid() !== 0,
-  fn: async () => {
-    await using file = await secretFile();
-    await Deno.chown(file.path, 65_534, 65_534);
-    const error = await assertRejects(
-      () => readSecretFile(file.path, "secret"),
-      Failure,
-      "it belongs to another user",
-    );
-    assert(error.message.includes("run chown "));
-  },
+Deno.test("A secret file of another user is refused, with the command to mend it", async () => {
+  await using file = await secretFile();
+  const isRoot = Deno.uid() === 0;
+  if (isRoot) await Deno.chown(file.path, 65_534, 65_534);
+  // Only root can give a file away; everybody has one that is root's.
+  const path = isRoot ? file.path : "/etc/passwd";
+  const error = await assertRejects(
+    () => readSecretFile(path, "secret"),
+    Failure,
+    "it belongs to another user",
+  );
+  assert(/run ch(own|mod) /.test(error.message));
 });
 
 const CONTENTS: readonly [string, string][] = [

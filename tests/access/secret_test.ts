@@ -41,7 +41,7 @@ const WRONG: readonly [string, string, string][] = [
   ["nothing", "", "wanted at least 128 bits, found 0"],
   ["zeros", "0".repeat(64), "it is not random"],
   ["one letter", "a".repeat(40), "it is not random"],
-  ["too much", "ab".repeat(1000), "wanted base32, base64"],
+  ["too much", "ab".repeat(1000), "wanted at most 160 characters"],
   ["half a byte", SECRET.toHex() + "!", "wanted base32, base64"],
 ];
 

@@ -29,6 +29,7 @@ import { randomBytes, seededRandom } from "../_random.ts";
 import { tempShare } from "../_temp_share.ts";
 import { accessTo } from "../e2e/_transfer.ts";
 import { runRole, spawnRole } from "../e2e/_processes.ts";
+import { makeKeys } from "../e2e/_private.ts";
 
 const ALWAYS: ReadonlySet<string> = new Set(Object.keys(EVENTS));
 const ID = "a".repeat(52);
@@ -160,6 +161,23 @@ Deno.test("Every line of every role and command with --json is as its schema say
   await run(0, ["version"], ["--version"]);
   await run(0, ["help"], ["help", "get"]);
   await run(0, ["completions"], ["completions", "fish"]);
+
+  await run(0, ["link_made"], [address, "link", "sub/1.txt"]);
+  await using keys = await makeKeys();
+  const reading = {
+    permissions: [`--allow-read=${keys.folder},${share.path}`],
+  };
+  const tokens = await runRole("relay.ts", [
+    ...["--json", "--secret-file", keys.secretFile, "--show-tokens"],
+  ], reading);
+  const turnedAway = await runRole("peer_node.ts", [
+    ...["--json", "--token-file", keys.tokenFiles.node, address, "0"],
+    share.path,
+  ], reading);
+  assertEquals(turnedAway.code, 7);
+  for (const { text } of [tokens, turnedAway]) {
+    for (const name of checkAll(text.split("\n").slice(0, -1))) seen.add(name);
+  }
 
   // One that lies, and one that is not there.
   const [liar, dead] = await Promise.all([createIdentity(), createIdentity()]);

@@ -1,0 +1,27 @@
+/**
+ * Keeps secrets out of what is written: those that are known by their value, and
+ * whatever has the form of a token or a link, wherever a person has put it.
+ *
+ * @module
+ */
+
+const TOKEN = /\b(p2p-(?:node|client)-)[a-z2-7]{6,}/gi;
+const LINK = /(p2p:\/\/[^\s/]+\/[a-z2-7]+)\/[\w.%\/-]{8,}/gi;
+
+/** What must not be written. */
+export class Concealment {
+  readonly #values = new Set<string>();
+
+  /** Conceals a value from now on. */
+  add(value: string): void {
+    // Shorter ones are no secrets, and would make holes in common words.
+    if (value.length >= 16) this.#values.add(value);
+  }
+
+  /** The text without what must not be written. */
+  apply(text: string): string {
+    let kept = text;
+    for (const value of this.#values) kept = kept.replaceAll(value, "…");
+    return kept.replace(TOKEN, "$1…").replace(LINK, "$1/…");
+  }
+}

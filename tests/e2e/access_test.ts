@@ -1,0 +1,500 @@
+/**
+ * Private relays, tokens and links, as people use them.
+ */
+
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { join } from "@std/path";
+import { fromBase64Url } from "../../lib/access/keys.ts";
+import { formatLink, parseLink } from "../../lib/access/link.ts";
+import { decodePass, formatPass, linkKeyOf } from "../../lib/access/pass.ts";
+import { startRecording } from "../_recording_proxy.ts";
+import { randomBytes, seededRandom } from "../_random.ts";
+import { tempShare } from "../_temp_share.ts";
+import {
+  makeKeys,
+  runClient,
+  spawnPrivateNode,
+  spawnPrivateRelay,
+  writeSecret,
+} from "./_private.ts";
+import { runRole, spawnRelay, spawnRole } from "./_processes.ts";
+import { assertSaved, MIB, namesIn } from "./_transfer.ts";
+
+const FILES = { "a.txt": "abc", "b.txt": "other" };
+
+Deno.test("relay.ts --private shows two tokens once, with --allow-net alone, and they are what it takes", async () => {
+  await using relay = await spawnRelay(["--private", "0"]);
+  const [, node = ""] = await relay.stdout.until(
+    /^node token (p2p-node-\w{40})$/,
+  );
+  const [, client = ""] = await relay.stdout.until(
+    /^client token (p2p-client-\w{40})$/,
+  );
+  await relay.stderr.until(
+    /^these tokens are shown once, .*--secret-file FILE$/,
+  );
+  await relay.stderr.until(/^private relay: /);
+  await using share = await tempShare(FILES);
+  await using _node = spawnRole("peer_node.ts", [
+    ...["--host", "127.0.0.1", "127.0.0.1", relay.port, "0", share.path],
+  ], {
+    permissions: [`--allow-read=${share.path}`, "--allow-env=RELAY_P2P_TOKEN"],
+    env: { RELAY_P2P_TOKEN: node },
+  });
+  await _node.stdout.until(/^registered with /);
+  const listed = await runRole("peer_client.ts", [relay.address, "ls"], {
+    permissions: ["--allow-env=RELAY_P2P_TOKEN"],
+    env: { RELAY_P2P_TOKEN: client },
+  });
+  assertEquals(listed.code, 0, listed.stderr.join("\n"));
+  assertEquals(listed.stderr, []);
+  const all = [...relay.stdout.all, ...relay.stderr.all].join("\n");
+  assertEquals(all.split(node).length, 2);
+  assertEquals(all.split(client).length, 2);
+});
+
+Deno.test("relay.ts --private refuses --json where the tokens of a new secret would not be seen", async () => {
+  const { code, text } = await runRole("relay.ts", [
+    "--private",
+    "--json",
+    "0",
+  ]);
+  assertEquals(code, 2);
+  assert(!text.includes("p2p-node-"));
+});
+
+Deno.test("relay.ts --secret-file shows no tokens; with --show-tokens it prints them and ends", async () => {
+  await using keys = await makeKeys();
+  await using relay = await spawnPrivateRelay(keys);
+  await relay.stderr.until(/^private relay: /);
+  assertEquals(relay.stdout.all.length, 3);
+  const args = ["--secret-file", keys.secretFile, "--show-tokens"];
+  const permissions = [`--allow-read=${keys.folder}`];
+  const shown = await runRole("relay.ts", args, { permissions });
+  assertEquals(shown.code, 0);
+  assertEquals(
+    shown.text,
+    `node token ${keys.tokens.node}\nclient token ${keys.tokens.client}\n`,
+  );
+  const json = await runRole("relay.ts", ["--json", ...args], { permissions });
+  assertEquals(JSON.parse(json.text).client, keys.tokens.client);
+  const without = await runRole("relay.ts", ["--show-tokens"]);
+  assertEquals(without.code, 2);
+});
+
+Deno.test("A secret file that others may read, or that may not be read, is refused with what to do", async () => {
+  await using keys = await makeKeys();
+  const permissions = [`--allow-read=${keys.folder}`];
+  const args = ["--secret-file", keys.secretFile, "0"];
+  const denied = await runRole("relay.ts", args);
+  assertEquals(denied.code, 7);
+  assertMatch(denied.stderr[0]!, /grant it with --allow-read=/);
+  await Deno.chmod(keys.secretFile, 0o644);
+  const open = await runRole("relay.ts", args, { permissions });
+  assertEquals(open.code, 8);
+  assertMatch(open.stderr[0]!, /; run chmod 600 \S+secret$/);
+  await Deno.chmod(keys.secretFile, 0o600);
+  await Deno.chmod(keys.folder, 0o777);
+  const folder = await runRole("relay.ts", args, { permissions });
+  assertEquals(folder.code, 8);
+  assertMatch(folder.stderr[0]!, /; run chmod go-w \S+$/);
+  assertEquals(open.stderr.length + folder.stderr.length, 2);
+});
+
+Deno.test("A token or a secret on the command line works, with a warning", async () => {
+  await using keys = await makeKeys();
+  await using relay = await spawnRelay(["--secret", keys.secretText, "0"]);
+  await relay.stderr.until(
+    /^warning: --secret: .* use --secret-file FILE or RELAY_P2P_SECRET$/,
+  );
+  const args = ["--token", keys.tokens.client, relay.address, "nodes"];
+  const { code, stderr } = await runRole("peer_client.ts", args);
+  assertEquals(code, 0);
+  assertMatch(stderr[0]!, /^warning: --token: .* use --token-file FILE/);
+  assertEquals(stderr[1], "peer node count: 0");
+});
+
+/** An altered token that is of the right form. */
+function altered(token: string): string {
+  const at = token.length - 20;
+  const other = token[at] === "a" ? "b" : "a";
+  return token.slice(0, at) + other + token.slice(at + 1);
+}
+
+Deno.test("Without the right token, altered, expired, used up or for something else: refused in one line, and the documented code", async () => {
+  await using keys = await makeKeys();
+  await using others = await makeKeys();
+  await using relay = await spawnPrivateRelay(keys);
+  await using share = await tempShare(FILES);
+  await using folder = await tempShare();
+  const { port } = relay;
+  await using _node = await spawnPrivateNode(keys, { port, share: share.path });
+  const into = folder.path;
+  const refused = async (code: number, why: RegExp, args: string[]) => {
+    const outcome = await runClient(keys, args, { into });
+    assertEquals(outcome.code, code, outcome.stderr.join("\n"));
+    const errors = outcome.stderr.filter((line) => line.startsWith("error: "));
+    assertEquals(errors.length, 1);
+    assertMatch(errors[0]!, why);
+    assertEquals(outcome.text, "");
+  };
+  const tokenFile = join(keys.folder, "a.token");
+  const withToken = async (token: string) => {
+    await writeSecret(tokenFile, token);
+    return ["--token-file", tokenFile, relay.address, "ls"];
+  };
+  await refused(7, /it is private; give a client token/, [relay.address, "ls"]);
+  await refused(7, /it is a node token/, await withToken(keys.tokens.node));
+  await refused(
+    7,
+    /it was mistyped or cut/,
+    await withToken(altered(keys.tokens.client)),
+  );
+  await refused(
+    7,
+    /it does not take this token/,
+    await withToken(others.tokens.client),
+  );
+
+  const token = ["--token-file", keys.tokenFiles.client];
+  const linkTo = async (name: string, ...args: string[]) => {
+    const made = await runClient(keys, [
+      ...[...token, relay.address, "link", name, ...args],
+    ]);
+    assertEquals(made.code, 0, made.stderr.join("\n"));
+    return made.text.trim();
+  };
+  const link = await linkTo("a.txt");
+  const to = ["-o", `${into}/`];
+  const parsed = parseLink(link);
+  const terms = decodePass(fromBase64Url(parsed.pass!)!)!;
+  assert("serial" in terms);
+  const linkWith = (
+    change: Partial<typeof terms>,
+    { name = "a.txt", secret = keys.secret } = {},
+  ) =>
+    formatLink({
+      ...parsed,
+      name,
+      pass: formatPass({ ...terms, ...change }, {
+        name,
+        key: linkKeyOf(secret),
+      }),
+    });
+  await refused(2, /it was cut or altered/, ["get", altered(link), ...to]);
+  await refused(2, /it was cut or altered/, ["get", link.slice(0, -3), ...to]);
+  await refused(2, /it is for another relay/, [
+    ...[`p2p://127.0.0.1:${port}/${"a".repeat(52)}`, "get", link, ...to],
+  ]);
+  await refused(7, /it has expired/, ["get", linkWith({ expires: 1 }), ...to]);
+  const forged = linkWith({}, { secret: others.secret });
+  await refused(7, /the relay does not take it/, ["get", forged, ...to]);
+  const renamed = formatLink({ ...parsed, name: "b.txt" });
+  await refused(7, /the relay does not take it/, ["get", renamed, ...to]);
+
+  // The failures so far must not keep out who comes from the same address.
+  await using second = await spawnPrivateRelay(keys);
+  await using _other = await spawnPrivateNode(keys, {
+    port: second.port,
+    share: share.path,
+  });
+  const at = ["127.0.0.1", second.port];
+  const made = await runClient(keys, [...token, ...at, "link", "b.txt"]);
+  const used = made.text.trim();
+  const first = await runClient(keys, [used, ...to], { into });
+  assertEquals(first.code, 0, first.stderr.join("\n"));
+  assertEquals(await Deno.readTextFile(join(into, "b.txt")), "other");
+  await refused(7, /it has been used as often as it may be/, [
+    ...["get", used, "-o", join(into, "again.txt")],
+  ]);
+  assertEquals(namesIn(folder), ["b.txt"]);
+  const changed = await runClient(keys, [...token, ...at, "link", "a.txt"]);
+  await Deno.writeTextFile(join(share.path, "a.txt"), "something else");
+  await refused(4, /another content/, [changed.text.trim(), ...to]);
+});
+
+Deno.test("A node without the right token, or at an open relay with one, ends with exit code 7", async () => {
+  await using keys = await makeKeys();
+  await using others = await makeKeys();
+  await using relay = await spawnPrivateRelay(keys);
+  await using open = await spawnRelay();
+  const run = async (port: string, ...args: string[]) => {
+    const { code, stderr } = await runRole("peer_node.ts", [
+      ...[...args, "127.0.0.1", port, "0", keys.folder],
+    ], {
+      permissions: [`--allow-read=${keys.folder},${others.folder}`],
+    });
+    assertEquals(code, 7, stderr.join("\n"));
+    const errors = stderr.filter((line) => line.startsWith("error: "));
+    assertEquals(errors.length, 1);
+    return errors[0]!;
+  };
+  assertMatch(await run(relay.port), /it is private; give a node token/);
+  const foreign = ["--token-file", others.tokenFiles.node];
+  assertMatch(await run(relay.port, ...foreign), /it does not take this token/);
+  const client = ["--token-file", keys.tokenFiles.client];
+  assertMatch(await run(relay.port, ...client), /it is a client token/);
+  const own = ["--token-file", keys.tokenFiles.node];
+  assertMatch(await run(open.port, ...own), /it is open, and would send/);
+});
+
+Deno.test("A link in a file, in place of the command, after the relay, and to stdout", async () => {
+  await using keys = await makeKeys();
+  await using relay = await spawnPrivateRelay(keys);
+  await using share = await tempShare({ "it's here/ü *.txt": "abc" });
+  await using folder = await tempShare();
+  const { port } = relay;
+  await using _node = await spawnPrivateNode(keys, { port, share: share.path });
+  const made = await runClient(keys, [
+    ...["--token-file", keys.tokenFiles.client, relay.address],
+    ...["link", "it's here/ü *.txt", "--uses", "4", "--expires", "2d", "--qr"],
+  ]);
+  assertEquals(made.code, 0, made.stderr.join("\n"));
+  assert(
+    made.stderr.includes(
+      "good for 4 fetches in the next 2d, by whoever has it",
+    ),
+  );
+  assert(made.stderr.some((line) => /^[ ▀▄█]{40,}$/.test(line)), "QR code");
+  const link = made.text.trim();
+  assert(/^[\w.\/:%-]{1,512}$/.test(link));
+  const file = join(keys.folder, "link");
+  await writeSecret(file, link);
+  const into = folder.path;
+  const ways: string[][] = [
+    [link, "-o", join(into, "1")],
+    ["get", "--link-file", file, "-o", join(into, "2")],
+    [relay.address, "get", link, "-o", join(into, "3")],
+    ["127.0.0.1", port, "get", link, "-o", "-"],
+  ];
+  for (const args of ways) {
+    const { code, stderr, text } = await runClient(keys, args, { into });
+    assertEquals(code, 0, stderr.join("\n"));
+    assertEquals(text, args.at(-1) === "-" ? "abc" : "");
+  }
+  assertEquals(namesIn(folder), ["1", "2", "3"]);
+});
+
+Deno.test("A fetch by a link that is interrupted goes on, and that is the same use", async () => {
+  await using keys = await makeKeys();
+  await using relay = await spawnPrivateRelay(keys);
+  const content = randomBytes(8 * MIB, seededRandom(1));
+  await using share = await tempShare({ "f": content });
+  await using folder = await tempShare();
+  const { port } = relay;
+  await using _node = await spawnPrivateNode(keys, {
+    port,
+    share: share.path,
+    args: ["--limit-rate", "4M"],
+  });
+  const made = await runClient(keys, [
+    ...["--token-file", keys.tokenFiles.client, relay.address, "link", "f"],
+  ]);
+  const link = made.text.trim();
+  const args = ["--json", "get", link, "-o", `${folder.path}/`];
+  const permissions = [
+    `--allow-read=${folder.path}`,
+    `--allow-write=${folder.path}`,
+  ];
+  await using first = spawnRole("peer_client.ts", args, { permissions });
+  await first.stdout.until(/"event":"progress","received":\d{7}/);
+  first.signal("SIGKILL");
+  await first.exitCode;
+  const second = await runRole("peer_client.ts", args, { permissions });
+  assertEquals(second.code, 0, second.text);
+  assertMatch(second.text, /"event":"file_resumed"/);
+  await assertSaved(folder, content);
+  const third = await runRole("peer_client.ts", [
+    ...["get", link, "-o", join(folder.path, "again")],
+  ], { permissions });
+  assertEquals(third.code, 7);
+});
+
+Deno.test("SIGHUP reads the secret again: the old token is out, and a file that is none changes nothing", async () => {
+  await using keys = await makeKeys();
+  await using next = await makeKeys();
+  await using relay = await spawnPrivateRelay(keys);
+  await using share = await tempShare(FILES);
+  const { port } = relay;
+  await using _node = await spawnPrivateNode(keys, { port, share: share.path });
+  const listsWith = async (token: string) => {
+    const { code } = await runClient(keys, [
+      ...["--token-file", token, relay.address, "cat", "a.txt"],
+    ], { permissions: [`--allow-read=${next.folder}`] });
+    return code;
+  };
+  assertEquals(await listsWith(keys.tokenFiles.client), 0);
+  assertEquals(await listsWith(next.tokenFiles.client), 7);
+  await writeSecret(keys.secretFile, next.secretText);
+  relay.signal("SIGHUP");
+  await relay.stderr.until(/^secrets read again$/);
+  assertEquals(await listsWith(keys.tokenFiles.client), 7);
+  await writeSecret(keys.secretFile, "not a secret");
+  relay.signal("SIGHUP");
+  await relay.stderr.until(/; going on with the secrets from before$/);
+});
+
+Deno.test("With --previous-secret-file the tokens of both secrets work, and every node is reached", async () => {
+  await using keys = await makeKeys();
+  await using next = await makeKeys();
+  const previous = join(next.folder, "previous");
+  await writeSecret(previous, keys.secretText);
+  await using relay = await spawnPrivateRelay(next, [
+    ...["--previous-secret-file", previous, "--overlap", "1h"],
+  ]);
+  await using share = await tempShare(FILES);
+  const { port } = relay;
+  const options = { port, share: share.path };
+  await using _old = await spawnPrivateNode(keys, options);
+  await using _new = await spawnPrivateNode(next, options);
+  for (const each of [keys, next]) {
+    const { code, text } = await runClient(each, [
+      ...["--token-file", each.tokenFiles.client, relay.address, "ls"],
+    ]);
+    assertEquals(code, 0);
+    assertMatch(text, /2 nodes .*a\.txt/);
+  }
+});
+
+/** Runs everything there is, right and wrong, and keeps all that is written. */
+async function everythingWritten({ plaintext }: { plaintext: boolean }) {
+  await using keys = await makeKeys();
+  await using recording = startRecording();
+  await using share = await tempShare(FILES);
+  await using folder = await tempShare();
+  const into = folder.path;
+  const mode = plaintext ? ["--plaintext"] : [];
+  const written: string[] = [];
+  await using relay = await spawnPrivateRelay(keys, [...mode, "--debug"]);
+  recording.target = Number(relay.port);
+  const port = String(recording.port);
+  await using node = await spawnPrivateNode(keys, {
+    port,
+    share: share.path,
+    args: [...mode, "--debug", "--json"],
+  });
+  const at = ["127.0.0.1", port];
+  const token = ["--token-file", keys.tokenFiles.client];
+  const run = async (
+    args: readonly string[],
+    options: Parameters<typeof runClient>[2] = {},
+  ) => {
+    for (const extra of [[], ["--json", "--debug"]]) {
+      const outcome = await runClient(keys, [...mode, ...extra, ...args], {
+        into,
+        ...options,
+      });
+      written.push(outcome.text, ...outcome.stderr);
+    }
+  };
+  const made = await runClient(keys, [
+    ...[...mode, ...token, ...at, "link", "a.txt", "--uses", "9", "--qr"],
+  ]);
+  written.push(...made.stderr);
+  const link = made.text.trim();
+  const linkFile = join(keys.folder, "link");
+  await writeSecret(linkFile, link);
+  const to = ["-o", `${into}/`, "--overwrite"];
+  await run([...token, ...at, "nodes"]);
+  await run([...token, ...at, "ls"]);
+  await run([...token, ...at, "get", "b.txt", ...to]);
+  await run([...token, ...at, "cat", "b.txt"]);
+  await run([...token, ...at], { input: "a.txt\n" });
+  await run([...token, ...at, "cat", "missing"]);
+  await run([...at, "get", "--link-file", linkFile, ...to]);
+  await run([...at, "get", link, ...to]);
+  // Everything where it does not belong.
+  for (const word of [keys.tokens.client, keys.tokens.node, link]) {
+    for (
+      const args of [
+        [word],
+        [word, "ls"],
+        ["ls", word],
+        ["127.0.0.1", word],
+        [...at, word],
+        [...at, "ls", word],
+        [...at, "get", word, ...to],
+        [...at, "cat", word],
+        [`--${word}`, ...at],
+        ["--node", word, ...token, ...at, "ls"],
+        ["--limit-rate", word, ...token, ...at, "cat", "a.txt"],
+        ["--sha256", word, ...at, "cat", "a.txt"],
+        ["--token", word.slice(0, -2), ...at, "ls"],
+        ["--known-relays", word, ...at, "ls"],
+      ]
+    ) await run(args);
+    for (const script of ["relay.ts", "peer_node.ts"]) {
+      for (const args of [[word], ["--host", word, "0"], ["0", word, "0"]]) {
+        const outcome = await runRole(script, args);
+        written.push(outcome.text, ...outcome.stderr);
+      }
+    }
+  }
+  for (
+    const args of [
+      [keys.secretText],
+      [keys.secretText, "1700"],
+      ["--secret", keys.secretText, keys.secretText],
+      ["--secret", keys.secretText, "--host", keys.secretText, "0"],
+      ["--secret", `${keys.secretText}!`, "0"],
+    ]
+  ) {
+    const outcome = await runRole("relay.ts", args);
+    written.push(outcome.text, ...outcome.stderr);
+  }
+  const commandLines = await Promise.all(
+    [relay.pid, node.pid].map(async (pid) => {
+      const { stdout } = await new Deno.Command("cat", {
+        args: [`/proc/${pid}/cmdline`],
+      }).output();
+      return new TextDecoder().decode(stdout);
+    }),
+  );
+  node.signal("SIGTERM");
+  await node.exitCode;
+  relay.signal("SIGTERM");
+  await relay.exitCode;
+  for (const { stdout, stderr } of [relay, node]) {
+    written.push(...stdout.all, ...stderr.all);
+  }
+  const key = (text: string) => text.split("-").at(-1)!.slice(0, 24);
+  const { pass = "" } = parseLink(link);
+  const secrets = {
+    secret: keys.secretText.slice(0, 24),
+    "node token": key(keys.tokens.node),
+    "client token": key(keys.tokens.client),
+  };
+  return {
+    written: written.join("\n"),
+    commandLines,
+    secrets,
+    pass: pass.slice(50, 80),
+    raw: keys.secret,
+    saw: (words: string | Uint8Array) => recording.saw(words),
+    bytes: recording.byteCount,
+  };
+}
+
+Deno.test("Secrets, tokens and links are in no output, no list of processes and no capture", async () => {
+  const { written, commandLines, secrets, pass, raw, saw, bytes } =
+    await everythingWritten({ plaintext: false });
+  assert(written.length > 10_000, `${written.length} characters`);
+  assert(bytes > 10_000, `${bytes} bytes`);
+  assert(pass.length === 30);
+  for (const [what, text] of Object.entries({ ...secrets, pass })) {
+    const at = written.indexOf(text);
+    assertEquals(at < 0 ? "" : written.slice(at - 200, at + 40), "", what);
+    assertEquals(saw(text), false, `${what} in the capture`);
+    for (const line of commandLines) assert(!line.includes(text), what);
+  }
+  assertEquals(saw(raw.slice(0, 16)), false);
+});
+
+Deno.test("Without encryption a capture holds no token and no secret all the same", async () => {
+  const { secrets, raw, saw } = await everythingWritten({ plaintext: true });
+  assertEquals(saw('"grants":['), true);
+  for (const [what, text] of Object.entries(secrets)) {
+    assertEquals(saw(text), false, what);
+  }
+  assertEquals(saw(raw.slice(0, 16)), false);
+});
