@@ -151,6 +151,7 @@ export class NodeMetrics {
         break;
       case "registration_failed":
       case "outdated":
+      case "turned_away":
         this.#registrationFailures++;
         this.#leaseEndsAt = -Infinity;
         break;

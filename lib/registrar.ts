@@ -299,6 +299,7 @@ class Registrar {
     );
     return new RelayVisit(session, {
       answerMs: limits.handshakeMs,
+      onRefused: (refused) => this.#denied(refused),
       onInvite: ({ key, from }, visit) => {
         const { entrances } = session;
         if (onInvite?.({ entrances, key, from })) return;
@@ -324,11 +325,14 @@ class Registrar {
     return { kind: purpose, ...signed };
   }
 
-  #refused(answer: RelayAnswer): Failure {
+  /** The failure of somebody who is not let in, if the refusal says so. */
+  #denied(refused: { code: string }): AccessFailure | undefined {
     const { access } = this.#options.link;
-    const denied = answer.kind === "refused"
-      ? accessFailure(answer, { where: this.#relay, access })
-      : undefined;
+    return accessFailure(refused, { where: this.#relay, access });
+  }
+
+  #refused(answer: RelayAnswer): Failure {
+    const denied = answer.kind === "refused" ? this.#denied(answer) : undefined;
     if (denied !== undefined) return denied;
     return answer.kind === "refused"
       ? this.#failure(

@@ -29,6 +29,8 @@ export interface RelayVisitOptions {
     invite: MessageOf<"invite">,
     visit: RelayVisit,
   ) => void;
+  /** What a refusal means that comes before anything was asked, if that is known. */
+  readonly onRefused?: (refused: MessageOf<"refused">) => Error | undefined;
 }
 
 interface Question {
@@ -102,6 +104,11 @@ export class RelayVisit implements AsyncDisposable {
     }
     const question = this.#questions.shift();
     if (question !== undefined) return question.resolve(message);
+    // Who is not let in may hear of it first.
+    const known = message.kind === "refused"
+      ? this.#options.onRefused?.(message)
+      : undefined;
+    if (known !== undefined) throw known;
     throw new ProtocolError(
       "wrong_phase",
       message.kind === "refused"

@@ -62,6 +62,7 @@ const LEVELS: ReadonlyMap<string, LogLevel> = new Map([
   ["registration_failed", "warn"],
   ["withdraw_failed", "warn"],
   ["outdated", "error"],
+  ["turned_away", "error"],
   ["accept_stalled", "error"],
   ["error", "error"],
 ]);

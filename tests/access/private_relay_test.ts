@@ -73,6 +73,7 @@ for (const [what, access, why] of WITHOUT) {
 async function turnedAway(
   at: { host: string; port: number },
   token?: typeof NODE_TOKEN,
+  identity = IDENTITIES[1]!,
 ): Promise<Failure> {
   const log = new EventLog<NodeEvent>();
   await using _node = await serveNode({
@@ -80,6 +81,7 @@ async function turnedAway(
     host: "127.0.0.1",
     port: 0,
     directory: "files/one",
+    identity,
     onEvent: log.onEvent,
     ...(token === undefined ? {} : { token }),
   });
@@ -96,6 +98,25 @@ Deno.test("A node that a private relay will not have is turned away, and does no
   assertEquals(wrong.exitCode, 7);
   assert(wrong.message.includes("it does not take this token"));
   assertEquals(relay.server.nodeCount, 0);
+});
+
+Deno.test("A node that hears that it is not let in before it has asked is turned away all the same", async () => {
+  await using relay = await startPrivate();
+  // It signs slowly: the refusal of its proof is there first.
+  const identity = IDENTITIES[1]!;
+  const slow = {
+    ...identity,
+    sign: async (bytes: Uint8Array<ArrayBuffer>) => {
+      await relay.log.until("refused");
+      // Another conversation with the relay takes longer than a word of it.
+      const { channel } = await greetedBy(relay, "client");
+      await channel.close();
+      return await identity.sign(bytes);
+    },
+  };
+  const token = tokenOf(NEXT_SECRET, "node");
+  const error = await turnedAway(relay.server.address, token, slow);
+  assert(error.message.includes("it does not take this token"));
 });
 
 Deno.test("A node that was given a token registers with no open relay", async () => {
@@ -278,7 +299,8 @@ Deno.test("A node that was listed goes on trying when its token is no longer tak
   });
   relay.server.replaceSecrets({ current: NEXT_SECRET });
   const failed = await node.log.until("registration_failed");
-  assert(failed.error.message.includes("it does not take this token"));
+  const { message } = failed.error;
+  assert(message.includes("it does not take this token"), message);
   const registered = () =>
     node.log.events.filter(({ event }) => event === "registered").length;
   assertEquals(registered(), 1);
