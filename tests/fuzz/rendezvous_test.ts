@@ -1,0 +1,191 @@
+/**
+ * The pairing of tunnels beside a plain list that is looked through from end to
+ * end: whatever is opened, joined, ended and forgotten in any order, both say
+ * the same.
+ */
+
+import { assertEquals } from "@std/assert";
+import fc from "fast-check";
+import { LIMITS } from "../../lib/limits.ts";
+import {
+  Rendezvous,
+  type RendezvousLimits,
+  type Tunnel,
+  type TunnelSide,
+} from "../../lib/rendezvous.ts";
+import { holds } from "./_runs.ts";
+
+interface Row {
+  readonly node: string;
+  readonly source: string | undefined;
+  readonly keys: Readonly<Record<TunnelSide, string>>;
+  readonly joinBefore: number;
+  readonly came: Set<TunnelSide>;
+  hasEnded: boolean;
+  /** What the rendezvous calls it. */
+  readonly tunnel: Tunnel;
+}
+
+/** What the rendezvous is held against. */
+class List {
+  readonly limits: RendezvousLimits;
+  now = 1_000;
+  /** All there ever were, in the order of opening. */
+  readonly rows: Row[] = [];
+
+  constructor(limits: RendezvousLimits) {
+    this.limits = limits;
+  }
+
+  get open(): Row[] {
+    return this.rows.filter(({ hasEnded }) => !hasEnded);
+  }
+
+  refusal(node: string, source: string | undefined): string | undefined {
+    const { open, limits } = this;
+    if (open.length >= limits.tunnelCount) return "too_many_tunnels";
+    const toNode = open.filter((row) => row.node === node);
+    if (toNode.length >= limits.tunnelsPerNodeCount) {
+      return "too_many_tunnels_for_node";
+    }
+    const from = open.filter((row) => row.source === source);
+    return source !== undefined && from.length >= limits.tunnelsPerAddressCount
+      ? "too_many_tunnels_for_address"
+      : undefined;
+  }
+
+  phaseOf({ hasEnded, came }: Row): Tunnel["phase"] {
+    if (hasEnded) return "ended";
+    return (["waiting", "half", "joined"] as const)[came.size]!;
+  }
+}
+
+abstract class Step<Options> implements fc.Command<List, Rendezvous> {
+  readonly options: Options;
+
+  constructor(options: Options) {
+    this.options = options;
+  }
+
+  check(): boolean {
+    return true;
+  }
+
+  run(list: List, rendezvous: Rendezvous): void {
+    this.happen(list, rendezvous);
+    assertEquals(rendezvous.count, list.open.length);
+    for (const row of list.rows) {
+      assertEquals(row.tunnel.phase, list.phaseOf(row));
+      for (const side of ["client", "node"] as const) {
+        const waits = !row.hasEnded && !row.came.has(side);
+        const found = rendezvous.find(row.keys[side]);
+        assertEquals(found, waits ? row.tunnel : undefined);
+      }
+    }
+  }
+
+  abstract happen(list: List, rendezvous: Rendezvous): void;
+
+  toString(): string {
+    return `${this.constructor.name} ${JSON.stringify(this.options)}`;
+  }
+}
+
+class Open extends Step<{ node: string; source: string | undefined }> {
+  happen(list: List, rendezvous: Rendezvous): void {
+    const { node, source } = this.options;
+    const name = list.rows.length;
+    const keys = { client: `${name} client`, node: `${name} node` };
+    const reason = list.refusal(node, source);
+    const outcome = rendezvous.open({ node, source, keys }, list.now);
+    if (outcome.kind === "refused") return assertEquals(outcome.reason, reason);
+    assertEquals(reason, undefined);
+    list.rows.push({
+      node,
+      source,
+      keys,
+      joinBefore: list.now + list.limits.tunnelJoinMs,
+      came: new Set(),
+      hasEnded: false,
+      tunnel: outcome.tunnel,
+    });
+  }
+}
+
+/** A key is shown: of some tunnel, whatever has become of it, or of none. */
+class Join extends Step<{ at: number; side: TunnelSide }> {
+  happen(list: List, rendezvous: Rendezvous): void {
+    const { at, side } = this.options;
+    const row = list.rows.at(-at);
+    const outcome = rendezvous.join(row?.keys[side] ?? "nobody's", list.now);
+    const isGood = row !== undefined && !row.hasEnded && !row.came.has(side) &&
+      list.now < row.joinBefore;
+    if (!isGood) {
+      return assertEquals(outcome, { kind: "refused", reason: "unknown_key" });
+    }
+    row.came.add(side);
+    const kind = row.came.size === 2 ? "joined" : "waits";
+    assertEquals(outcome, { kind, tunnel: row.tunnel, side });
+  }
+}
+
+class End extends Step<{ at: number }> {
+  happen(list: List, rendezvous: Rendezvous): void {
+    const row = list.rows.at(-this.options.at);
+    if (row === undefined) return;
+    row.hasEnded = true;
+    rendezvous.end(row.tunnel);
+  }
+}
+
+class Wait extends Step<{ ms: number }> {
+  happen(list: List): void {
+    list.now += this.options.ms;
+  }
+}
+
+class Expire extends Step<null> {
+  happen(list: List, rendezvous: Rendezvous): void {
+    const late = list.open.filter(({ came, joinBefore }) =>
+      came.size < 2 && joinBefore <= list.now
+    );
+    for (const row of late) row.hasEnded = true;
+    assertEquals(
+      rendezvous.expire(list.now),
+      late.map(({ tunnel }) => tunnel),
+    );
+  }
+}
+
+const at = fc.integer({ min: 1, max: 8 });
+
+const STEPS = [
+  fc.record({
+    node: fc.constantFrom("a", "b", "c"),
+    source: fc.constantFrom("x", "y", undefined),
+  }).map((options) => new Open(options)),
+  fc.record({ at, side: fc.constantFrom("client", "node") })
+    .map((options) => new Join(options as Join["options"])),
+  fc.record({ at }).map((options) => new End(options)),
+  fc.record({ ms: fc.constantFrom(0, 1, 9_999, 10_000, 30_000) })
+    .map((options) => new Wait(options)),
+  fc.constant(new Expire(null)),
+];
+
+const limits = fc.record({
+  tunnelJoinMs: fc.constantFrom(10_000, 30_000),
+  tunnelCount: fc.integer({ min: 1, max: 9 }),
+  tunnelsPerNodeCount: fc.integer({ min: 1, max: 5 }),
+  tunnelsPerAddressCount: fc.integer({ min: 1, max: 5 }),
+});
+
+holds(
+  "Rendezvous pairs as a plain list does, whatever happens to both",
+  [limits, fc.commands(STEPS, { maxCommands: 80, size: "max" })],
+  (limits, steps) => {
+    fc.modelRun(() => {
+      const all = { ...LIMITS, ...limits };
+      return { model: new List(all), real: new Rendezvous(all) };
+    }, steps);
+  },
+);
