@@ -9,6 +9,7 @@ import type { Endpoint } from "../conn.ts";
 import { systemErrorCode } from "../errors.ts";
 import type { Limits } from "../limits.ts";
 import { dial, type DialOptions } from "../transport/dial.ts";
+import { learnCertificate } from "../transport/learn.ts";
 
 /** What was found: `unchecked` says nothing of the node. */
 export type DialBackOutcome = "alive" | "gone" | "unchecked";
@@ -52,12 +53,7 @@ export class DialBacks {
     this.#dialledAt.set(id, now);
     this.#running++;
     try {
-      using _conn = await dial(endpoint, {
-        peer,
-        timeoutMs: this.#limits.connectMs,
-        signal: this.#signal,
-      });
-      return "alive";
+      return await this.#isThere(endpoint, peer) ? "alive" : "gone";
     } catch (error) {
       const ours = this.#signal.aborted ||
         systemErrorCode(error) === "EMFILE" ||
@@ -68,6 +64,26 @@ export class DialBacks {
     }
   }
 
+  /**
+   * Whether `peer` answers. By `node:tls`: where a handshake is not answered,
+   * Deno's own TLS keeps the socket for as long as the other side likes.
+   */
+  async #isThere(
+    endpoint: Endpoint,
+    peer: DialBackTarget["peer"],
+  ): Promise<boolean> {
+    const timing = {
+      timeoutMs: this.#limits.connectMs,
+      signal: this.#signal,
+    };
+    if (peer === null) {
+      using _conn = await dial(endpoint, { peer, ...timing });
+      return true;
+    }
+    const found = await learnCertificate(endpoint, timing);
+    return equal(found, peer.certificate);
+  }
+
   #may(id: string, now: number): boolean {
     const { dialBackPauseMs, dialBackCount } = this.#limits;
     for (const [dialled, at] of this.#dialledAt) {
@@ -76,4 +92,8 @@ export class DialBacks {
     }
     return !this.#dialledAt.has(id) && this.#running < dialBackCount;
   }
+}
+
+function equal(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, at) => byte === b[at]);
 }

@@ -324,17 +324,23 @@ function addressOf(server: Server): Endpoint {
 /**
  * The first byte that comes, which stays to be read again: a TLS record begins
  * with another than any of our frames.
+ *
+ * @throws {Deno.errors.ConnectionReset} when the connection ends before it.
  */
-async function firstByte(socket: Socket): Promise<number | undefined> {
+async function firstByte(socket: Socket): Promise<number> {
   const { promise, resolve } = Promise.withResolvers<void>();
   const events = ["readable", "end", "error", "close"];
   for (const event of events) socket.on(event, resolve);
   await promise;
   for (const event of events) socket.off(event, resolve);
   const bytes = socket.read() as Uint8Array | null;
-  if (bytes === null) return undefined;
+  // TLS over one that is gone would wait for ever.
+  const first = socket.destroyed ? undefined : bytes?.[0];
+  if (first === undefined) {
+    throw new Deno.errors.ConnectionReset("the peer left");
+  }
   socket.unshift(bytes);
-  return bytes[0];
+  return first;
 }
 
 /** What TLS servers under `identity` are made with. */

@@ -88,52 +88,84 @@ export async function acceptTunnel(
     connectSocket,
   );
   await join(conn, options);
-  const { local } = conn;
+  const ends = { local: conn.local, remote };
   const socket = conn.release();
-  return identity === null
-    ? new StreamConn(socket, { local, remote })
-    : await serverHandshake(socket, secureContextOf(identity), {
-      local,
-      remote,
-    });
+  if (identity === null) return new StreamConn(socket, ends);
+  using deadline = new JoinDeadline(options, () => socket.destroy());
+  return await deadline.guard(
+    serverHandshake(socket, secureContextOf(identity), ends),
+  );
 }
 
 // An entrance that a firewall swallows must not hold up the other.
 const STAGGER_MS = 250;
 
 /** Shows the key, and waits for the other side. Closes `conn` if it throws. */
-async function join(
-  conn: Conn,
-  { key, timeoutMs, signal }: JoinOptions,
-): Promise<void> {
-  const late = new ProtocolError(
-    "timed_out",
-    "Cannot join the tunnel: the other side did not come in time",
-  );
-  let reason: unknown;
-  const end = (why: unknown) => {
-    reason ??= why;
-    conn.close();
-  };
-  const timer = setTimeout(() => end(late), timeoutMs);
-  const onAbort = () => end(signal?.reason);
-  signal?.addEventListener("abort", onAbort);
-  if (signal?.aborted) onAbort();
+async function join(conn: Conn, options: JoinOptions): Promise<void> {
+  using deadline = new JoinDeadline(options, () => conn.close());
   try {
-    await writeAll(conn, encodeMessage({ kind: "join", key }));
-    const frame = await readFrame(conn, LIMITS.frameBeforeHelloBytes);
-    if (frame === null) throw new TunnelRefused("hung_up");
-    const answer = decodeMessage(frame, DIRECTION.fromTunnel);
-    if (answer.kind === "refused") {
-      throw new TunnelRefused(answer.code, answer.text);
-    }
-    if (answer.kind === "unknown") throw new TunnelRefused("unknown");
+    await deadline.guard(showKey(conn, options.key));
   } catch (error) {
     conn.close();
-    throw reason ?? error;
-  } finally {
-    clearTimeout(timer);
-    signal?.removeEventListener("abort", onAbort);
+    throw error;
+  }
+}
+
+async function showKey(conn: Conn, key: string): Promise<void> {
+  await writeAll(conn, encodeMessage({ kind: "join", key }));
+  const frame = await readFrame(conn, LIMITS.frameBeforeHelloBytes);
+  if (frame === null) throw new TunnelRefused("hung_up");
+  const answer = decodeMessage(frame, DIRECTION.fromTunnel);
+  if (answer.kind === "refused") {
+    throw new TunnelRefused(answer.code, answer.text);
+  }
+  if (answer.kind === "unknown") throw new TunnelRefused("unknown");
+}
+
+/** Ends a step that takes too long, or is not wanted any more. */
+class JoinDeadline implements Disposable {
+  readonly #signal: AbortSignal | undefined;
+  readonly #timer: ReturnType<typeof setTimeout>;
+  readonly #end: () => void;
+  #reason: { error: unknown } | null = null;
+  readonly #onAbort = () => this.#expire(this.#signal?.reason);
+
+  /** `end` makes the step reject. */
+  constructor(
+    { timeoutMs, signal }: Pick<JoinOptions, "timeoutMs" | "signal">,
+    end: () => void,
+  ) {
+    this.#signal = signal;
+    this.#end = end;
+    this.#timer = setTimeout(() => {
+      this.#expire(
+        new ProtocolError(
+          "timed_out",
+          "Cannot join the tunnel: the other side did not come in time",
+        ),
+      );
+    }, timeoutMs);
+    signal?.addEventListener("abort", this.#onAbort);
+    if (signal?.aborted) this.#onAbort();
+  }
+
+  #expire(error: unknown): void {
+    this.#reason ??= { error };
+    this.#end();
+  }
+
+  /** `step`, or the reason for which it was ended. */
+  async guard<T>(step: Promise<T>): Promise<T> {
+    try {
+      return await step;
+    } catch (error) {
+      throw this.#reason === null ? error : this.#reason.error;
+    }
+  }
+
+  [Symbol.dispose](): void {
+    clearTimeout(this.#timer);
+    this.#signal?.removeEventListener("abort", this.#onAbort);
   }
 }
 

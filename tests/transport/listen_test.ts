@@ -2,12 +2,14 @@
  * Who gives way when connections are many, and what closing tells.
  */
 
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { connect, type Socket } from "node:net";
-import { type Endpoint, writeAll } from "../../lib/conn.ts";
+import { type Conn, type Endpoint, writeAll } from "../../lib/conn.ts";
 import { createIdentity, type Identity } from "../../lib/identity.ts";
 import { type IncidentEvent, Incidents } from "../../lib/incidents.ts";
 import { type Limits, limitsWith } from "../../lib/limits.ts";
+import { encodeMessage, JOIN_TYPE } from "../../lib/messages.ts";
+import { DenoConn } from "../../lib/transport/deno_conn.ts";
 import { dial } from "../../lib/transport/dial.ts";
 import {
   type Accepted,
@@ -28,6 +30,7 @@ async function serve(
     identity: Identity | null;
     handle: (accepted: Accepted) => Promise<void>;
     limits?: Partial<Limits>;
+    acceptsJoins?: boolean;
   },
 ): Promise<TestServer> {
   const log = new EventLog<IncidentEvent>();
@@ -36,6 +39,7 @@ async function serve(
     identity: options.identity,
     limits: limitsWith(options.limits),
     connectionsPerAddressCount: 64,
+    acceptsJoins: options.acceptsJoins ?? false,
     incidents: new Incidents(0, log.onEvent),
     handle: options.handle,
   });
@@ -50,6 +54,161 @@ async function greetBack({ conn, settle }: Accepted): Promise<void> {
   await writeAll(conn, byte);
   await conn.read(byte);
 }
+
+/** Sends what it gets back, and tells in the first byte how it came. */
+async function echo({ conn, isJoin, settle }: Accepted): Promise<void> {
+  settle();
+  await writeAll(conn, Uint8Array.of(isJoin ? 1 : 0));
+  const buffer = new Uint8Array(4096);
+  for (;;) {
+    const count = await conn.read(buffer);
+    if (count === null) return await conn.closeWrite();
+    await writeAll(conn, buffer.subarray(0, count));
+  }
+}
+
+/** Where joins and TLS come by one port. */
+function serveBoth(limits: Partial<Limits> = {}): Promise<TestServer> {
+  return serve({ identity, handle: echo, acceptsJoins: true, limits });
+}
+
+async function dialPlain({ port }: Endpoint): Promise<DenoConn> {
+  const tcp = await Deno.connect({ hostname: "127.0.0.1", port });
+  tcp.setNoDelay(true);
+  return new DenoConn(tcp);
+}
+
+async function readExactly(conn: Conn, length: number): Promise<Uint8Array> {
+  const target = new Uint8Array(length);
+  for (let at = 0; at < length;) {
+    const count = await within(conn.read(target.subarray(at)), "bytes");
+    assert(count !== null, `ended at ${at} of ${length}`);
+    at += count;
+  }
+  return target;
+}
+
+/** Until the other side has ended it, one way or the other. */
+function untilEnd(conn: Conn): Promise<void> {
+  const buffer = new Uint8Array(4096);
+  const ended = (async () => {
+    while (await conn.read(buffer).catch(() => null) !== null);
+  })();
+  return within(ended, "the end");
+}
+
+const JOIN = encodeMessage({ kind: "join", key: "AAECAwQFBgcICQoLDA0ODw" });
+
+for (const sliceBytes of [1, 3, JOIN.length]) {
+  Deno.test(`A listener takes a join beside TLS, in slices of ${sliceBytes} bytes, and loses none of it`, async () => {
+    await using server = await serveBoth();
+    const { address } = server.listener;
+    using join = await dialPlain(address);
+    for (let at = 0; at < JOIN.length; at += sliceBytes) {
+      await writeAll(join, JOIN.subarray(at, at + sliceBytes));
+    }
+    assertEquals(await readExactly(join, 1), Uint8Array.of(1));
+    assertEquals(await readExactly(join, JOIN.length), JOIN);
+    using secured = await dial(address, { peer: identity, timeoutMs: 5_000 });
+    assertEquals(await readExactly(secured, 1), Uint8Array.of(0));
+    assertEquals(server.log.events, []);
+  });
+}
+
+Deno.test("A listener takes TLS that comes in crumbs beside joins", async () => {
+  await using server = await serveBoth();
+  const proxy = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const dialling = dial(
+    { host: "127.0.0.1", port: proxy.addr.port },
+    { peer: identity, timeoutMs: 5_000 },
+  );
+  using near = new DenoConn(await proxy.accept());
+  using far = await dialPlain(server.listener.address);
+  const pass = async (from: Conn, to: Conn, most: number) => {
+    const buffer = new Uint8Array(most);
+    for (;;) {
+      const count = await from.read(buffer);
+      if (count === null) return;
+      await writeAll(to, buffer.subarray(0, count));
+    }
+  };
+  const passing = [pass(near, far, 1), pass(far, near, 4096)]
+    .map((each) => each.catch(() => {})); // ends with the test
+  using conn = await dialling;
+  assertEquals(await readExactly(conn, 1), Uint8Array.of(0));
+  near.close();
+  far.close();
+  await Promise.all(passing);
+  proxy.close();
+});
+
+Deno.test("A listener with joins beside TLS ends whatever begins with another byte", async () => {
+  await using server = await serveBoth({ handshakeMs: 200 });
+  const { address } = server.listener;
+  const bytes = Array.from({ length: 256 }, (_, byte) => byte)
+    .filter((byte) => byte !== JOIN_TYPE);
+  for (const byte of bytes) {
+    using conn = await dialPlain(address);
+    // A TLS record is waited for to its end; nothing else is.
+    await writeAll(conn, new Uint8Array(64).fill(byte));
+    await untilEnd(conn);
+  }
+  const told = server.log.events.map((event) =>
+    event.event === "refused" ? event.reason : event.event
+  );
+  assertEquals(new Set(told), new Set(["bad_handshake"]));
+  assertEquals(told.length, bytes.length);
+  assertEquals(server.listener.connectionCount, 0);
+});
+
+Deno.test("A listener with joins beside TLS ends who says nothing at its deadline", async () => {
+  await using server = await serveBoth({ handshakeMs: 100 });
+  using silent = await dialPlain(server.listener.address);
+  await untilEnd(silent);
+  const { reason } = await server.log.until("refused");
+  assertEquals(reason, "bad_handshake");
+  await untilEmpty(server);
+});
+
+for (const how of ["ends", "is reset"] as const) {
+  Deno.test(`A listener with joins beside TLS lets go of who ${how} before a word`, async () => {
+    await using server = await serveBoth();
+    const { address } = server.listener;
+    using socket = await connectFrom("127.0.0.1", address);
+    if (how === "ends") socket.end();
+    else socket.resetAndDestroy();
+    // Let in after it, and served: so it has been looked at.
+    using conn = await dial(address, { peer: identity, timeoutMs: 5_000 });
+    await readExactly(conn, 1);
+    conn.close();
+    await untilEmpty(server);
+    assertEquals(
+      server.log.events.filter(({ event }) => event !== "refused"),
+      [],
+    );
+  });
+}
+
+/** Until all connections have been let go of. */
+async function untilEmpty({ listener }: TestServer): Promise<void> {
+  const empty = (async () => {
+    while (listener.connectionCount > 0) {
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+  })();
+  await within(empty, "letting go");
+}
+
+Deno.test("A listener with joins beside TLS closes at once, whoever is silent", async () => {
+  const server = await serveBoth();
+  using silent = await dialPlain(server.listener.address);
+  using joined = await dialPlain(server.listener.address);
+  await writeAll(joined, JOIN.subarray(0, 1));
+  await readExactly(joined, 1);
+  await within(server.listener.close(), "closing");
+  await untilEnd(silent);
+  await untilEnd(joined);
+});
 
 /** A TCP connection from one of the many loopback addresses. */
 async function connectFrom(

@@ -1,0 +1,96 @@
+import { assertEquals } from "@std/assert";
+import type { Identity } from "../../lib/identity.ts";
+import { Incidents } from "../../lib/incidents.ts";
+import { LIMITS, type Limits, limitsWith } from "../../lib/limits.ts";
+import { DialBacks } from "../../lib/relay/dial_backs.ts";
+import { listen, type Listener } from "../../lib/transport/listen.ts";
+import { within } from "../_event_log.ts";
+import { IDENTITIES } from "../_network.ts";
+
+const [, alice, mallory] = IDENTITIES as [Identity, Identity, Identity];
+
+function serve(identity: Identity | null): Promise<Listener> {
+  return listen({
+    at: { host: "127.0.0.1", port: 0 },
+    identity,
+    limits: LIMITS,
+    connectionsPerAddressCount: 8,
+    incidents: new Incidents(0, () => {}),
+    handle: async ({ conn }) => {
+      await conn.read(new Uint8Array(1));
+    },
+  });
+}
+
+function dialBacks(limits: Partial<Limits> = {}): DialBacks {
+  return new DialBacks(limitsWith(limits), new AbortController().signal);
+}
+
+for (
+  const [what, there, peer, outcome] of [
+    ["the node", alice, alice, "alive"],
+    ["another", mallory, alice, "gone"],
+    ["somebody without TLS", null, alice, "gone"],
+    ["somebody, in the clear", null, null, "alive"],
+  ] as const
+) {
+  Deno.test(`DialBacks takes a node for ${outcome} where ${what} answers`, async () => {
+    const listener = await serve(there);
+    const { address: endpoint } = listener;
+    const found = dialBacks({ connectMs: 1_000 })
+      .check({ id: alice.id, endpoint, peer }, 0);
+    // Who does not speak TLS is waited for no longer than this.
+    assertEquals(await within(found, "the check"), outcome);
+    await listener.close();
+    const gone = dialBacks().check({ id: alice.id, endpoint, peer }, 0);
+    assertEquals(await within(gone, "the check"), "gone");
+  });
+}
+
+Deno.test("DialBacks lets go of a node that takes the connection and does not answer", async () => {
+  const silent = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = silent.addr;
+  const endpoint = { host: "127.0.0.1", port };
+  const checking = dialBacks({ connectMs: 50 })
+    .check({ id: alice.id, endpoint, peer: alice }, 0);
+  const conn = await silent.accept();
+  assertEquals(await within(checking, "the check"), "gone");
+  const buffer = new Uint8Array(4096);
+  const ended = (async () => {
+    while (await conn.read(buffer).catch(() => null) !== null);
+  })();
+  // Or a relay would keep a descriptor for each, as long as they like.
+  await within(ended, "the end of the connection");
+  conn.close();
+  silent.close();
+});
+
+Deno.test("DialBacks dials a node every 5 s at most, and 16 at once", async () => {
+  const listener = await serve(alice);
+  const { address: endpoint } = listener;
+  const checks = dialBacks();
+  const check = (id: string, now: number) =>
+    checks.check({ id, endpoint, peer: alice }, now);
+  assertEquals(await check("a", 0), "alive");
+  assertEquals(await check("a", 4_999), "unchecked");
+  assertEquals(await check("b", 4_999), "alive");
+  assertEquals(await check("a", 5_000), "alive");
+  const many = Array.from({ length: 17 }, (_, n) => check(`${n}`, 20_000));
+  assertEquals(await many[16], "unchecked");
+  await Promise.all(many);
+  assertEquals(await check("16", 30_000), "alive");
+  await listener.close();
+});
+
+Deno.test("DialBacks says nothing of a node when the relay is leaving", async () => {
+  const silent = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const endpoint = { host: "127.0.0.1", port: silent.addr.port };
+  const leaving = new AbortController();
+  const checking = new DialBacks(LIMITS, leaving.signal)
+    .check({ id: alice.id, endpoint, peer: alice }, 0);
+  const conn = await silent.accept();
+  leaving.abort();
+  assertEquals(await within(checking, "the check"), "unchecked");
+  conn.close();
+  silent.close();
+});
