@@ -28,6 +28,7 @@ import {
 import { Rendezvous, type Tunnel, type TunnelEnding } from "../rendezvous.ts";
 import { splice } from "../splice.ts";
 import type { Accepted } from "../transport/listen.ts";
+import { HeldConn } from "./held_conn.ts";
 
 /** What is told of tunnels. */
 export type TunnelEvent =
@@ -70,8 +71,10 @@ export class Tunnels {
   readonly #rendezvous: Rendezvous;
   readonly #attached = new Map<string, Channel>();
   readonly #waiting = new Map<Tunnel, Waiting>();
+  /** Tunnels that are joined, and refusals on their way. */
   readonly #running = new Set<Promise<void>>();
   readonly #stop = new AbortController();
+  #isClosing = false;
   /** Runs while a node is attached. */
   #pings: ReturnType<typeof setInterval> | undefined;
 
@@ -128,6 +131,7 @@ export class Tunnels {
 
   /** A client at `from` wants a tunnel to a node. */
   open(node: string, from: Endpoint): RelayToClient {
+    if (this.#isClosing) return refusal("closing", "the relay is closing");
     const channel = this.#attached.get(node);
     if (channel === undefined) {
       return refusal("not_attached", "the node is not attached to this relay");
@@ -178,7 +182,8 @@ export class Tunnels {
     const outcome = this.#rendezvous.join(message.key, performance.now());
     if (outcome.kind === "refused") {
       incidents.refused(outcome.reason, conn.remote);
-      return await refuse(conn, outcome.reason);
+      const code = this.#isClosing ? "closing" : outcome.reason;
+      return await this.#track(refuse(conn, code));
     }
     settle();
     const { tunnel } = outcome;
@@ -188,25 +193,28 @@ export class Tunnels {
     const ends = outcome.side === "node"
       ? { client: other.conn, node: conn }
       : { client: conn, node: other.conn };
-    const ended = this.#run(tunnel, ends);
-    this.#running.add(ended);
+    const ended = this.#track(this.#run(tunnel, ends));
     other.meet(ended);
     await ended;
-    this.#running.delete(ended);
   }
 
-  async #wait(tunnel: Tunnel, conn: Conn): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<
-      { ended: Promise<void> } | { code: string }
-    >();
+  /** Keeps in view what closing waits for. */
+  async #track(part: Promise<void>): Promise<void> {
+    this.#running.add(part);
+    await part.finally(() => this.#running.delete(part));
+  }
+
+  async #wait(tunnel: Tunnel, inner: Conn): Promise<void> {
+    const conn = new HeldConn(inner);
+    const { promise: over, resolve } = Promise.withResolvers<void>();
     this.#waiting.set(tunnel, {
       conn,
-      meet: (ended) => resolve({ ended }),
-      giveUp: (code) => resolve({ code }),
+      meet: resolve,
+      giveUp: (code) => resolve(this.#track(refuse(conn, code))),
     });
-    const met = await promise;
-    if ("ended" in met) await met.ended;
-    else await refuse(conn, met.code);
+    // Nobody need come to one that has left: it makes room at once.
+    void conn.left.then(() => this.#end(tunnel, "abandoned", "ended"));
+    await over;
   }
 
   async #run(
@@ -259,9 +267,12 @@ export class Tunnels {
     }
   }
 
-  /** Lets what runs end, for a while; then ends it. */
+  /** Opens no more; lets what runs end, for a while; then ends it. */
   async close(): Promise<void> {
-    for (const { giveUp } of this.#waiting.values()) giveUp("closing");
+    this.#isClosing = true;
+    for (const tunnel of this.#rendezvous.expire(Infinity)) {
+      this.#settle(tunnel, "failed", "closing");
+    }
     if (this.#running.size > 0) {
       const timer = setTimeout(
         () => this.#stop.abort(),
