@@ -215,14 +215,12 @@ class Registrar {
     const answer = await visit.ask({ kind: "attach" });
     if (answer.kind !== "attached") throw this.#refused(answer);
     onEvent({ event: "attached", relay, why });
+    const lost = new AbortController();
+    visit.ended.catch((error) => lost.abort(error));
+    const either = AbortSignal.any([signal, lost.signal]);
     try {
       do {
-        const waiting = new AbortController();
-        const any = AbortSignal.any([signal, waiting.signal]);
-        await Promise.race([
-          visit.ended,
-          delay(this.#renewMs(), { signal: any }),
-        ]).finally(() => waiting.abort());
+        await delay(this.#renewMs(), { signal: either });
         await this.#register(visit);
       } while (await this.#needsTunnels(visit) !== undefined);
     } catch (error) {

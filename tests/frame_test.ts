@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { ProtocolError } from "../lib/errors.ts";
-import { encodeFrame, FrameReader } from "../lib/frame.ts";
+import { encodeFrame, FrameReader, readFrame } from "../lib/frame.ts";
 import { memoryPair } from "./_memory_conn.ts";
 import { mutate, randomBytes, seededRandom } from "./_random.ts";
 
@@ -163,3 +163,57 @@ Deno.test("FrameReader is not to be misused", async () => {
   await assertRejects(() => reader.next(), TypeError, "4 bytes");
   await assertRejects(() => reader.readBodyInto(new Uint8Array(5)), RangeError);
 });
+
+for (const slice of [() => 1, () => 3, () => Infinity]) {
+  Deno.test(`readFrame reads one frame and not a byte more, in slices of ${slice()}`, async () => {
+    const [near, far] = memoryPair();
+    const body = randomBytes(200, seededRandom(7));
+    await near.write(join(encodeFrame(3, body), Uint8Array.of(22, 3, 1)));
+    const sizes: number[] = [];
+    const source = {
+      read: (buffer: Uint8Array) => {
+        sizes.push(buffer.length);
+        return far.read(buffer.subarray(0, Math.min(slice(), buffer.length)));
+      },
+    };
+    assertEquals(await readFrame(source, 200), { type: 3, body });
+    assertEquals(sizes.every((size) => size <= 200), true);
+    const rest = new Uint8Array(10);
+    assertEquals(await far.read(rest), 3);
+    assertEquals([...rest.subarray(0, 3)], [22, 3, 1]);
+  });
+}
+
+Deno.test("readFrame reads an empty body, and no frame where the peer ended before it", async () => {
+  const [near, far] = memoryPair();
+  await near.write(encodeFrame(4, new Uint8Array()));
+  await near.closeWrite();
+  assertEquals(await readFrame(far, 0), { type: 4, body: new Uint8Array() });
+  assertEquals(await readFrame(far, 0), null);
+});
+
+Deno.test("readFrame takes a cut at any byte for an error, never for an end", async () => {
+  const bytes = encodeFrame(1, Uint8Array.of(1, 2, 3));
+  for (let length = 1; length < bytes.length; length++) {
+    const [near, far] = memoryPair();
+    await near.write(bytes.subarray(0, length));
+    await near.closeWrite();
+    const error = await assertRejects(() => readFrame(far, 10), ProtocolError);
+    assertEquals(error.code, "truncated");
+  }
+});
+
+for (const length of [0xffff_ffff, 0x8000_0000, 4097]) {
+  Deno.test(`readFrame refuses a length of ${length} over 4096 unread`, async () => {
+    const [near, far] = memoryPair();
+    const header = Uint8Array.of(3, 0, 0, 0, 0);
+    new DataView(header.buffer).setUint32(1, length);
+    await near.write(header);
+    const error = await assertRejects(
+      () => readFrame(far, 4096),
+      ProtocolError,
+      `length must be <= 4096, found ${length}`,
+    );
+    assertEquals(error.code, "frame_too_large");
+  });
+}

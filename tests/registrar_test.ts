@@ -2,6 +2,7 @@ import {
   assert,
   assertEquals,
   assertGreater,
+  assertLess,
   assertLessOrEqual,
 } from "@std/assert";
 import { Channel } from "../lib/channel.ts";
@@ -16,8 +17,10 @@ import {
 } from "../lib/messages.ts";
 import { readRegistration } from "../lib/registration.ts";
 import {
+  type Invitation,
   keepRegistered,
   type RegistrarEvent,
+  type RegistrarOptions,
   retryDelayMs,
 } from "../lib/registrar.ts";
 import type { RelayLink } from "../lib/relay_link.ts";
@@ -227,6 +230,319 @@ Deno.test("A registrar tells another cause when there is one", async () => {
     "Cannot register (relay:1700): the relay hung up",
   ]);
   await run.stop();
+});
+
+/** What a relay in memory does with a node that may stay. */
+interface StayingRelay {
+  /** Whether it carries tunnels. */
+  carries: boolean;
+  /** What it answers to whether the node can be dialled. */
+  reached: "alive" | "gone" | "unchecked";
+  /** Whether nobody is reached. */
+  away: boolean;
+  /** What it was asked, in order. */
+  readonly asked: string[];
+  /** The conversations that are open. */
+  readonly channels: Set<Channel>;
+}
+
+interface Stay {
+  readonly relay: StayingRelay;
+  readonly log: EventLog<RegistrarEvent>;
+  readonly invitations: Invitation[];
+  /** Whether the node lets clients in. */
+  lets: boolean;
+  /** The names of what was told of being attached. */
+  readonly told: string[];
+  stop(): Promise<void>;
+}
+
+/** A registrar and a relay in memory that lets it stay. */
+function startStaying(
+  options: Partial<RegistrarOptions> = {},
+  start: Partial<StayingRelay> = {},
+): Stay {
+  const relay: StayingRelay = {
+    carries: true,
+    reached: "gone",
+    away: false,
+    asked: [],
+    channels: new Set(),
+    ...start,
+  };
+  const answer = (message: NodeToRelay): RelayToNode | null => {
+    relay.asked.push(message.kind);
+    switch (message.kind) {
+      case "register":
+        return GRANTED;
+      case "withdraw":
+        return { kind: "withdrawn" };
+      case "reach":
+        return { kind: "reached", outcome: relay.reached };
+      case "attach":
+        return { kind: "attached" };
+      default:
+        return null;
+    }
+  };
+  const open = () => {
+    if (relay.away) {
+      return Promise.reject(
+        new Failure("relay", { what: "Cannot reach relay", why: "refused" }),
+      );
+    }
+    const [near, far] = memoryPair();
+    const timing = { limits: LIMITS, writeStallMs: 1e6, idleMs: 1e6 };
+    const there = new Channel(far, timing);
+    const channel = new Channel(near, timing);
+    there.openUp();
+    channel.openUp();
+    relay.channels.add(there);
+    (async () => {
+      for (;;) {
+        const message = await there.receive(DIRECTION.nodeToRelay);
+        if (message === null) break;
+        const said = answer(message);
+        if (said !== null) await there.send(said);
+      }
+    })().catch(() => {}).finally(() => {
+      relay.channels.delete(there);
+      return there.close();
+    });
+    return Promise.resolve({
+      channel,
+      id: IDENTITIES[0]!.id,
+      nonce: "AAAA",
+      greeting: "",
+      entrances: relay.carries ? ENTRANCES : [],
+    });
+  };
+  const log = new EventLog<RegistrarEvent>();
+  const leaving = new AbortController();
+  const stay: Stay = {
+    relay,
+    log,
+    invitations: [],
+    lets: true,
+    get told() {
+      return log.events.flatMap((event) =>
+        "why" in event ? [`${event.event} ${event.why}`] : []
+      );
+    },
+    stop: async () => {
+      leaving.abort();
+      await done;
+    },
+  };
+  const done = keepRegistered({
+    link: {
+      relay: { host: "relay", port: 1700 },
+      open,
+    } as unknown as RelayLink,
+    identity,
+    name: "alpha",
+    addressesFrom: () => [{ host: "127.0.0.1", port: 1500 }],
+    onInvite: (invitation) => {
+      stay.invitations.push(invitation);
+      return stay.lets;
+    },
+    limits: LIMITS,
+    signal: leaving.signal,
+    onEvent: log.onEvent,
+    random: () => 0.5,
+    ...options,
+  });
+  return stay;
+}
+
+const ENTRANCES = [
+  { host: "relay", port: 1701 },
+  { host: "relay", port: 1700 },
+];
+
+Deno.test("A registrar attaches where the node cannot be dialled, and renews over the same connection", async () => {
+  using time = new FakeTime();
+  const stay = startStaying();
+  await time.advance(0);
+  assertEquals(stay.told, ["attached unreachable"]);
+  const [channel] = stay.relay.channels;
+  await time.advance(100_000);
+  assertEquals([...stay.relay.channels], [channel]);
+  assertEquals(stay.relay.asked, [
+    "register",
+    "reach",
+    "attach",
+    ...Array<string>(5).fill("register"),
+  ]);
+  await stay.stop();
+  assertEquals(stay.log.names.at(-1), "withdrawn");
+  assertEquals(stay.told, ["attached unreachable"], "leaving is no loss");
+  assertEquals(time.timerCount, 0);
+});
+
+Deno.test("A registrar asks every 300 s whether the node can be dialled, attached or not", async () => {
+  for (const reached of ["alive", "gone"] as const) {
+    using time = new FakeTime();
+    const stay = startStaying({}, { reached });
+    const askedAt: number[] = [];
+    for (let second = 0; second < 1_300; second++) {
+      await time.advance(1_000);
+      const count = stay.relay.asked.filter((kind) => kind === "reach").length;
+      if (count > askedAt.length) askedAt.push(second);
+    }
+    const gaps = askedAt.slice(1).map((at, n) => at - askedAt[n]!);
+    assertGreater(gaps.length, 2);
+    for (const gap of gaps) {
+      assertLessOrEqual(gap, 322, "with the next renewal");
+      assertGreater(gap, 298);
+    }
+    await stay.stop();
+  }
+});
+
+Deno.test("A registrar whose node becomes reachable detaches, and attaches when it is not any more", async () => {
+  using time = new FakeTime();
+  const stay = startStaying();
+  await time.advance(0);
+  stay.relay.reached = "alive";
+  await time.advance(320_000);
+  assertEquals(stay.told, ["attached unreachable", "detached reachable"]);
+  assertEquals(stay.relay.channels.size, 0, "the connection is not kept");
+  stay.relay.reached = "gone";
+  await time.advance(320_000);
+  assertEquals(stay.told.at(-1), "attached unreachable");
+  assertEquals(stay.log.names.includes("registration_failed"), false);
+  await stay.stop();
+});
+
+Deno.test("A registrar that is not told whether the node can be dialled keeps to what it knew", async () => {
+  using time = new FakeTime();
+  const unknown = startStaying({}, { reached: "unchecked" });
+  await time.advance(0);
+  assertEquals(unknown.told, []);
+  unknown.relay.reached = "gone";
+  await time.advance(20_000); // asks again with the next renewal
+  assertEquals(unknown.told, ["attached unreachable"]);
+  unknown.relay.reached = "unchecked";
+  await time.advance(900_000);
+  assertEquals(unknown.told, ["attached unreachable"]);
+  await unknown.stop();
+});
+
+for (const mode of ["always", "never"] as const) {
+  Deno.test(`A registrar with tunnels "${mode}" asks nobody whether the node can be dialled`, async () => {
+    using time = new FakeTime();
+    const stay = startStaying({ tunnels: mode }, { reached: "alive" });
+    await time.advance(1_000_000);
+    const asked = new Set(stay.relay.asked);
+    assertEquals(
+      [...asked].toSorted(),
+      mode === "always" ? ["attach", "register"] : ["register"],
+    );
+    assertEquals(stay.told, mode === "always" ? ["attached forced"] : []);
+    await stay.stop();
+  });
+}
+
+Deno.test("A registrar says once that a relay carries no tunnels, where they are wanted", async () => {
+  for (const [mode, names] of [["always", ["no_tunnels"]], ["auto", []]]) {
+    using time = new FakeTime();
+    const tunnels = mode as "always" | "auto";
+    const stay = startStaying({ tunnels }, { carries: false });
+    await time.advance(200_000);
+    assertEquals(new Set(stay.relay.asked), new Set(["register"]));
+    const others = stay.log.names.filter((name) => !/^re/.test(name));
+    assertEquals(others, names);
+    // A relay that is set up anew may carry them.
+    stay.relay.carries = true;
+    await time.advance(20_000);
+    assertEquals(stay.told.length, 1);
+    await stay.stop();
+  }
+});
+
+Deno.test("A registrar that loses its relay says so, comes back with full jitter, and attaches anew without asking", async () => {
+  using time = new FakeTime();
+  const stay = startStaying({ random: () => 0.5 });
+  await time.advance(0);
+  const lose = () => {
+    stay.relay.away = true;
+    for (const channel of stay.relay.channels) channel.conn.close();
+  };
+  lose();
+  await time.advance(0);
+  assertEquals(stay.told.at(-1), "detached lost");
+  const waits: number[] = [];
+  for (let n = 0; n < 4; n++) {
+    waits.push(Math.round(time.nextTimerMs));
+    await time.advance(time.nextTimerMs);
+  }
+  assertEquals(waits, [250, 500, 1_000, 2_000]);
+  stay.relay.away = false;
+  stay.relay.asked.length = 0;
+  await time.advance(time.nextTimerMs);
+  assertEquals(stay.relay.asked, ["register", "attach"]);
+  assertEquals(stay.told.at(-1), "attached unreachable");
+  await stay.stop();
+  const full = startStaying({ random: () => 0 });
+  await time.advance(0);
+  for (const channel of full.relay.channels) channel.conn.close();
+  await time.advance(0);
+  assertEquals(full.told.slice(-2), ["detached lost", "attached unreachable"]);
+  await full.stop();
+});
+
+Deno.test("A registrar that was replaced is told why, and tries again", async () => {
+  using time = new FakeTime();
+  const stay = startStaying();
+  await time.advance(0);
+  for (const channel of stay.relay.channels) {
+    void channel.send({ kind: "refused", code: "replaced", text: "anew" });
+  }
+  await time.advance(0);
+  assertEquals(stay.told.at(-1), "detached lost");
+  const failed = stay.log.events.find(({ event }) =>
+    event === "registration_failed"
+  );
+  assert(failed?.event === "registration_failed");
+  assertEquals(failed.error.parts.why.includes("replaced"), true);
+  await time.advance(1_000);
+  assertEquals(stay.told.at(-1), "attached unreachable");
+  await stay.stop();
+});
+
+Deno.test("A registrar hands invitations on with where to come, and declines those that are not let in", async () => {
+  using time = new FakeTime();
+  const stay = startStaying();
+  await time.advance(0);
+  const [channel] = stay.relay.channels;
+  const key = "AAECAwQFBgcICQoLDA0ODw";
+  const invite = { kind: "invite", key, from: "192.0.2.7" } as const;
+  await channel!.send(invite);
+  await time.advance(0);
+  const invitation = { entrances: ENTRANCES, key, from: "192.0.2.7" };
+  assertEquals(stay.invitations, [invitation]);
+  assertEquals(stay.relay.asked.includes("decline"), false);
+  stay.lets = false;
+  await channel!.send(invite);
+  await time.advance(0);
+  assertEquals(stay.invitations.length, 2);
+  assertEquals(stay.relay.asked.at(-1), "decline");
+  await stay.stop();
+});
+
+Deno.test("An attached node that hears nothing of its relay for 65 s attaches anew", async () => {
+  assertEquals(LIMITS.attachedIdleMs, 65_000);
+  assertLess(3 * LIMITS.pingMs, LIMITS.attachedIdleMs, "two may be lost");
+  await using relay = await startRelay({
+    limits: { pingMs: 60_000, renewSeconds: 60, leaseSeconds: 200 },
+  });
+  await using node = await startNode(relay, {}, {
+    tunnels: "always",
+    limits: { attachedIdleMs: 200, retryFirstMs: 10 },
+  });
+  await node.log.until("detached", ({ why }) => why === "lost");
+  await node.log.until("registration_failed");
 });
 
 Deno.test("retryDelayMs is full jitter below a doubling bound", () => {

@@ -20,7 +20,6 @@ import {
   answerTo,
   askForTunnel,
   attachNode,
-  type Entrance,
   joinTunnel,
   openTunnel,
   passes,
