@@ -14,7 +14,7 @@ import { openRegistration } from "../registration.ts";
 import type { RelayLink } from "../relay_link.ts";
 import { dialAny } from "../transport/dial.ts";
 import type { ListedNode } from "./nodes.ts";
-import { TunnelWay } from "./tunnel_way.ts";
+import { RelayedEnough, TunnelWay } from "./tunnel_way.ts";
 
 /** A node that has proved to be the one that was listed. */
 export interface Reached {
@@ -78,8 +78,9 @@ export class Reach implements AsyncDisposable {
    * Opens a connection to a node, by whichever path has it first; a node that
    * cannot be reached is reported to the relay.
    *
-   * @throws {Unreachable} when nobody answers who proves to be that node, and
-   * with the signal's reason.
+   * @throws {Unreachable} when nobody answers who proves to be that node,
+   * {RelayedEnough} when it cannot be dialled and no more may come through the
+   * relay, and with the signal's reason.
    */
   async open(
     node: ListedNode,
@@ -105,6 +106,7 @@ export class Reach implements AsyncDisposable {
       return { channel, path };
     } catch (error) {
       if (signal?.aborted || isBug(error)) throw error;
+      if (error instanceof RelayedEnough) throw error;
       this.#report(node);
       throw new Unreachable(error);
     }
@@ -135,6 +137,7 @@ export class Reach implements AsyncDisposable {
     ]).catch((error: AggregateError) => {
       signal?.throwIfAborted();
       const [direct, tunnel] = error.errors;
+      if (tunnel instanceof RelayedEnough) throw tunnel;
       throw new NoPath(direct, tunnel);
     });
     decided.abort(LOST);

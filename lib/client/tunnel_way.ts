@@ -10,6 +10,7 @@ import { ProtocolError } from "../errors.ts";
 import type { Limits } from "../limits.ts";
 import { DIRECTION } from "../messages.ts";
 import type { RelayLink } from "../relay_link.ts";
+import { SourceExhausted } from "../transfer/source.ts";
 import { dialTunnel, TunnelRefused } from "../transport/join.ts";
 import type { ListedNode } from "./nodes.ts";
 
@@ -26,7 +27,7 @@ export interface TunnelWayOptions {
 }
 
 /** The person allows no more bytes to come through the relay. */
-export class RelayedEnough extends Error {
+export class RelayedEnough extends SourceExhausted {
   override readonly name = "RelayedEnough";
 
   constructor() {

@@ -71,6 +71,8 @@ export class Tunnels {
   readonly #rendezvous: Rendezvous;
   readonly #attached = new Map<string, Channel>();
   readonly #waiting = new Map<Tunnel, Waiting>();
+  /** Tunnels whose node will not come, and whose client has yet to hear it. */
+  readonly #declined = new Set<Tunnel>();
   /** Tunnels that are joined, and refusals on their way. */
   readonly #running = new Set<Promise<void>>();
   readonly #stop = new AbortController();
@@ -160,13 +162,15 @@ export class Tunnels {
     const tunnel = this.#rendezvous.find(key);
     // Its own key of its own tunnel: nobody ends those of others.
     if (tunnel?.node !== id || tunnel.keys.node !== key) return;
-    this.#end(tunnel, "refused", "declined");
+    if (this.#waiting.has(tunnel)) this.#end(tunnel, "refused", "declined");
+    else this.#declined.add(tunnel);
   }
 
   /** Ends the tunnels to which a side has not come in time. */
   expire(now: number): void {
     for (const tunnel of this.#rendezvous.expire(now)) {
-      this.#settle(tunnel, "expired", "peer_did_not_join");
+      const how = this.#declined.has(tunnel) ? "refused" : "expired";
+      this.#settle(tunnel, how, "peer_did_not_join");
     }
   }
 
@@ -187,7 +191,11 @@ export class Tunnels {
     }
     settle();
     const { tunnel } = outcome;
-    if (outcome.kind === "waits") return await this.#wait(tunnel, conn);
+    if (outcome.kind === "waits") {
+      const waiting = this.#wait(tunnel, conn);
+      if (this.#declined.has(tunnel)) this.#end(tunnel, "refused", "declined");
+      return await waiting;
+    }
     const other = this.#waiting.get(tunnel)!;
     this.#waiting.delete(tunnel);
     const ends = outcome.side === "node"
@@ -257,6 +265,7 @@ export class Tunnels {
     this.#rendezvous.end(tunnel);
     this.#waiting.get(tunnel)?.giveUp(code);
     this.#waiting.delete(tunnel);
+    this.#declined.delete(tunnel);
     const { node: id, source: from } = tunnel;
     this.#tell({ event: "tunnel_ended", how, id, from, ...bytes });
   }

@@ -115,6 +115,11 @@ export class Connection {
     }
   }
 
+  /** Whether there is a session. */
+  get isOpen(): boolean {
+    return this.#session !== undefined;
+  }
+
   get #isOver(): boolean {
     return this.#work.isOver() || this.source.out;
   }

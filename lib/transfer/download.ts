@@ -19,7 +19,12 @@ import { Connection, type Request, type Work } from "./connection.ts";
 import { HASHED_AT_ONCE_BYTES, type Hasher, hashParts } from "./hashing.ts";
 import { type DownloadFile, IncomingFile, TaskReceiver } from "./receiving.ts";
 import { SlabPool } from "./slabs.ts";
-import { type DownloadSource, Source, type SourceTrouble } from "./source.ts";
+import {
+  type DownloadSource,
+  Source,
+  SourceExhausted,
+  type SourceTrouble,
+} from "./source.ts";
 
 /** Bytes that have come, and are right. */
 export interface Arrived {
@@ -256,7 +261,8 @@ export class Download {
     clearTimeout(timer);
   }
 
-  #brokeOff({ source, id }: Connection, error: unknown): void {
+  #brokeOff({ source, id, isOpen }: Connection, error: unknown): void {
+    const isExhausted = error instanceof SourceExhausted;
     const lied = error instanceof ProtocolError &&
       error.code === "corrupt_piece";
     const now = performance.now();
@@ -264,14 +270,16 @@ export class Download {
     const givenUp = this.#plan.release(id, undefined, !isOfUse);
     const { sourceFailureCount } = this.#options.limits;
     const isLast = source.failureCount >= sourceFailureCount;
-    if (lied || (isLast && !this.#mayComeBack(source, now))) {
+    // There may be another path, which opening anew finds.
+    const isFinal = isExhausted && !isOpen;
+    if (lied || isFinal || (isLast && !this.#mayComeBack(source, now))) {
       givenUp.push(...this.#putOut(source));
     }
     this.#settle(givenUp, lied ? "corrupt" : "undelivered");
     this.#options.onTrouble({
       source: source.given.id,
       kind: lied ? "lied" : "broke_off",
-      cause: describeCause(error),
+      cause: isExhausted ? error.message : describeCause(error),
       out: source.out,
     });
   }

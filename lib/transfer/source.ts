@@ -14,8 +14,17 @@ export interface DownloadSource {
   readonly id: string;
   /** A session that is open already; the download disposes of it. */
   readonly session?: NodeSession | undefined;
-  /** Opens another session. */
+  /**
+   * Opens another session.
+   *
+   * @throws {SourceExhausted} when it is of no use to try again.
+   */
   open(signal: AbortSignal): Promise<NodeSession>;
+}
+
+/** Nothing more may come from a source, whether it is there or not. */
+export class SourceExhausted extends Error {
+  override readonly name: string = "SourceExhausted";
 }
 
 /** Why a source was put out, or was not there for a while. */

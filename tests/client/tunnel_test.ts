@@ -1,20 +1,36 @@
-import { assert, assertEquals } from "@std/assert";
-import type { Endpoint } from "../../lib/conn.ts";
+import {
+  assert,
+  assertEquals,
+  assertLessOrEqual,
+  assertMatch,
+} from "@std/assert";
+import { type Endpoint, writeAll } from "../../lib/conn.ts";
 import {
   fetchFile,
   type FetchOptions,
   listNodes,
   type NodeOptions,
 } from "../../lib/mod.ts";
-import { EventLog } from "../_event_log.ts";
+import { EventLog, within } from "../_event_log.ts";
+import { type FaultProxy, startFaultProxy } from "../_fault_proxy.ts";
 import { randomBytes, seededRandom } from "../_random.ts";
 import {
+  IDENTITIES,
   startNode,
   startRelay,
   type TestNode,
   type TestRelay,
 } from "../_network.ts";
 import type { ClientEvent } from "../../lib/mod.ts";
+import { tempShare } from "../_temp_share.ts";
+import {
+  answerTo,
+  askForTunnel,
+  attachNode,
+  showKey,
+} from "../_tunnel_ends.ts";
+import { type ClientLog, fetch, get } from "./_outcomes.ts";
+import { PIECE } from "./_setting.ts";
 
 const BYTES = randomBytes(3_000_000, seededRandom(1));
 
@@ -96,4 +112,346 @@ Deno.test("A transfer through a relay that restarts goes on by itself", async ()
   }
   assertEquals(await new Blob(parts).bytes(), BYTES);
   await second?.server.close();
+});
+
+/** Bytes of "a.bin" by the name of the node and the path they came by. */
+function bytesByPath(log: ClientLog): Record<string, Record<string, number>> {
+  const [received] = log.of("file_received");
+  return Object.fromEntries(
+    received?.from.map(({ node, paths }) => [node.name, { ...paths }]) ?? [],
+  );
+}
+
+/** How each node was reached. */
+function pathsOf(log: ClientLog): (string | undefined)[] {
+  return log.of("node_answered").map(({ path }) => path);
+}
+
+Deno.test("A get uses a node behind a tunnel and one that can be dialled at once, and tells bytes by path", async () => {
+  await using relay = await startRelay();
+  const limitRate = 4_000_000;
+  await using hidden = await startHidden(relay, { name: "hidden", limitRate });
+  await hidden.log.until("attached");
+  await using _open = await startNode(relay, { "a.bin": BYTES }, {
+    name: "open",
+    limitRate,
+  });
+  await using folder = await tempShare();
+  const { failed, error, log } = await get(relay, folder.path, ["a.bin"], {
+    limits: { askingGraceMs: 5_000, windowBytes: 1_000_000 },
+  });
+  assertEquals([failed, error], [{}, undefined]);
+  assertEquals(await Deno.readFile(`${folder.path}/a.bin`), BYTES);
+  const { hidden: tunnelled, open: dialled } = bytesByPath(log);
+  assertEquals([tunnelled?.["direct"], dialled?.["tunnel"]], [0, 0]);
+  assertEquals(
+    tunnelled!["tunnel"]! + dialled!["direct"]!,
+    BYTES.length,
+  );
+  assert(tunnelled!["tunnel"]! >= PIECE && dialled!["direct"]! >= PIECE);
+  // Nothing but the hidden node's share, and what TLS adds, went by the relay.
+  const { toClientBytes } = await relay.log.until("tunnel_ended");
+  assert(toClientBytes >= tunnelled!["tunnel"]!);
+  assertLessOrEqual(toClientBytes, BYTES.length);
+});
+
+Deno.test("A node that can be dialled is dialled, attached or not: no tunnel is asked for", async () => {
+  await using relay = await startRelay();
+  await using node = await startNode(relay, { "a.bin": BYTES }, {
+    tunnels: "always",
+  });
+  const { why } = await node.log.until("attached");
+  assertEquals(why, "forced");
+  const { content, log } = await fetch(relay, "a.bin", {
+    limits: { tunnelHeadStartMs: 60_000 },
+  });
+  assertEquals(content, BYTES);
+  assertEquals(pathsOf(log), ["direct"]);
+  assertEquals(relay.log.names.includes("tunnel_ended"), false);
+});
+
+/** A port that takes connections, and on which nobody ever says a word. */
+function startBlackHole(): { at: Endpoint } & Disposable {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return {
+    at: { host: "127.0.0.1", port: listener.addr.port },
+    [Symbol.dispose]: () => listener.close(),
+  };
+}
+
+for (
+  const [what, limits] of [
+    ["has its head start behind it", {
+      tunnelHeadStartMs: 20,
+      connectMs: 60_000,
+    }],
+    ["has been given up", { tunnelHeadStartMs: 60_000, connectMs: 50 }],
+  ] as const
+) {
+  Deno.test(`The tunnel wins over an address at which nobody speaks, when dialling ${what}`, async () => {
+    using hole = startBlackHole();
+    await using relay = await startRelay({ limits: { connectMs: 50 } });
+    await using node = await startHidden(relay, { advertise: hole.at });
+    await node.log.until("attached");
+    const { content, log } = await fetch(relay, "a.bin", { limits });
+    assertEquals(content, BYTES);
+    assertEquals(pathsOf(log), ["tunnel"]);
+  });
+}
+
+Deno.test("A client without tunnels goes through none", async () => {
+  await using relay = await startRelay();
+  await using node = await startHidden(relay);
+  await node.log.until("attached");
+  const { kind, log } = await fetch(relay, "a.bin", { tunnels: false });
+  assertEquals([kind, log.answers], ["not_found", ["1 unreachable"]]);
+  assertEquals(relay.log.names.includes("tunnel_ended"), false);
+  assertEquals((await fetch(relay, "a.bin")).content, BYTES);
+});
+
+Deno.test("A node without tunnels does not attach, nor is it said to be there for them", async () => {
+  await using relay = await startRelay();
+  await using node = await startHidden(relay, { tunnels: "never" });
+  const refused = await askForTunnel(relay, node.server.id);
+  assertEquals(refused.kind === "refused" && refused.code, "not_attached");
+  const { kind, log } = await fetch(relay, "a.bin");
+  assertEquals([kind, log.answers], ["not_found", ["1 unreachable"]]);
+  assertEquals(node.log.names.includes("attached"), false);
+});
+
+for (const tunnels of ["auto", "always"] as const) {
+  Deno.test(`A relay without tunnels carries none, for nodes that want them ${tunnels}`, async () => {
+    await using relay = await startRelay({ tunnels: false });
+    await using node = await startHidden(relay, { tunnels });
+    const { kind, log } = await fetch(relay, "a.bin");
+    assertEquals([kind, log.answers], ["not_found", ["1 unreachable"]]);
+    if (tunnels === "always") await node.log.until("no_tunnels");
+    assertEquals(node.log.names.includes("attached"), false);
+  });
+}
+
+Deno.test("maxRelayedBytes stops a get that comes through the relay, which the next run goes on with", async () => {
+  await using relay = await startRelay();
+  await using node = await startHidden(relay);
+  await node.log.until("attached");
+  await using folder = await tempShare();
+  const startedAt = performance.now();
+  const stopped = await get(relay, folder.path, ["a.bin"], {
+    maxRelayedBytes: 1_600_000,
+  });
+  const tookMs = performance.now() - startedAt;
+  assertEquals(stopped.failed, { "a.bin": "undelivered" });
+  const [failure] = stopped.log.of("file_failed");
+  assertMatch(failure!.error.message, /run again to resume$/);
+  // Told in words, and not tried for as long as a relay may be away.
+  assertEquals(
+    new Set(stopped.log.of("node_trouble").map(({ cause }) => cause)),
+    new Set([
+      "as many bytes have come through the relay as --max-relayed allows",
+    ]),
+  );
+  assertEquals(stopped.log.trouble.at(-1)?.endsWith("broke_off, out"), true);
+  assertLessOrEqual(tookMs, 10_000);
+  assertEquals([...Deno.readDirSync(folder.path)].map(({ name }) => name), [
+    ".a.bin.p2p-part",
+  ]);
+  const first = await relay.log.until("tunnel_ended");
+  // What was on its way when it stopped is all that comes beyond.
+  assert(first.toClientBytes >= 1_500_000);
+
+  const finished = await get(relay, folder.path, ["a.bin"], {
+    maxRelayedBytes: BYTES.length,
+  });
+  assertEquals(finished.failed, {});
+  assertEquals(await Deno.readFile(`${folder.path}/a.bin`), BYTES);
+  const [resumed] = finished.log.of("file_resumed");
+  // Whole pieces of what was allowed were kept; those under way were not.
+  assert(resumed!.bytes >= 1_600_000 - 5 * PIECE, `kept ${resumed!.bytes}`);
+  const { tunnel } = Object.values(bytesByPath(finished.log))[0]!;
+  assertEquals(resumed!.bytes + tunnel!, BYTES.length);
+});
+
+Deno.test("maxRelayedBytes does not count what comes directly", async () => {
+  await using relay = await startRelay();
+  await using _node = await startNode(relay, { "a.bin": BYTES }, {
+    tunnels: "always",
+  });
+  const { content } = await fetch(relay, "a.bin", {
+    maxRelayedBytes: 0,
+    limits: { tunnelHeadStartMs: 60_000 },
+  });
+  assertEquals(content, BYTES);
+});
+
+Deno.test("maxRelayedBytes leaves a get to the nodes that can be dialled", async () => {
+  await using relay = await startRelay();
+  await using hidden = await startHidden(relay, { name: "hidden" });
+  await hidden.log.until("attached");
+  await using _open = await startNode(relay, { "a.bin": BYTES }, {
+    name: "open",
+    limitRate: 4_000_000,
+  });
+  await using folder = await tempShare();
+  const { failed, log } = await get(relay, folder.path, ["a.bin"], {
+    maxRelayedBytes: 600_000,
+    limits: { askingGraceMs: 5_000, windowBytes: 1_000_000 },
+  });
+  assertEquals(failed, {});
+  assertEquals(await Deno.readFile(`${folder.path}/a.bin`), BYTES);
+  assertLessOrEqual(bytesByPath(log)["hidden"]?.["tunnel"] ?? 0, 600_000);
+});
+
+Deno.test("A node that comes to be reachable detaches, and is dialled from then on", async () => {
+  await using way = await startFaultProxy({ toTarget: { swallowAfter: 0 } });
+  await using relay = await startRelay({
+    limits: {
+      ...{ renewSeconds: 1, reregisterCount: 1_000 },
+      ...{ connectMs: 50, dialBackPauseMs: 10 },
+    },
+  });
+  await using node = await startHidden(relay, {
+    advertise: { host: "127.0.0.1", port: way.port },
+    limits: { renewMinSeconds: 0.1, reachCheckMs: 100 },
+  });
+  way.target = node.server.address.port;
+  await node.log.until("attached");
+  const before = await fetch(relay, "a.bin", QUICK);
+  assertEquals([before.content, pathsOf(before.log)], [BYTES, ["tunnel"]]);
+  openUp(way);
+  await node.log.until("detached", ({ why }) => why === "reachable");
+  await relay.log.until("node_detached");
+  const after = await fetch(relay, "a.bin");
+  assertEquals([after.content, pathsOf(after.log)], [BYTES, ["direct"]]);
+});
+
+const QUICK = { limits: { tunnelHeadStartMs: 1 } };
+
+/** From now on the way is free. */
+function openUp(way: FaultProxy): void {
+  way.faults = {};
+}
+
+Deno.test("A client is told what became of both paths where neither leads to the node", async () => {
+  const alice = IDENTITIES[1]!;
+  await using relay = await startRelay();
+  await using node = await attachNode(relay, alice);
+  const fetching = fetch(relay, "a.bin");
+  const { key } = await node.invited();
+  await node.channel.send({ kind: "decline", key, code: "busy" });
+  const { log } = await fetching;
+  const [answered] = log.of("node_answered");
+  assert(answered?.answer.kind === "unreachable");
+  assertEquals(
+    answered.answer.cause,
+    "directly: connection refused; " +
+      "through the relay: it has no tunnel: no tunnel (declined)",
+  );
+});
+
+Deno.test("row 81: a client whose node does not come to the tunnel is told so", async () => {
+  await using relay = await startRelay({
+    limits: { tunnelJoinMs: 50, sweepMs: 5 },
+  });
+  await using _node = await attachNode(relay, IDENTITIES[1]!);
+  const { log } = await fetch(relay, "a.bin");
+  const [answered] = log.of("node_answered");
+  assert(answered?.answer.kind === "unreachable");
+  assertMatch(answered.answer.cause, /\(peer_did_not_join\)$/);
+});
+
+for (
+  const [limit, code] of [
+    ["tunnelCount", "too_many_tunnels"],
+    ["tunnelsPerNodeCount", "too_many_tunnels_for_node"],
+  ] as const
+) {
+  Deno.test(`A client beyond ${limit} is refused with ${code}, and let in later`, async () => {
+    await using relay = await startRelay({ limits: { [limit]: 1 } });
+    await using node = await startHidden(relay);
+    await node.log.until("attached");
+    const answer = await askForTunnel(relay, node.server.id);
+    assert(answer.kind === "rendezvous");
+    using taken = await showKey(relay, answer.key);
+    assertEquals(await answerTo(taken), "joined");
+    const { log } = await fetch(relay, "a.bin");
+    const [answered] = log.of("node_answered");
+    assert(answered?.answer.kind === "unreachable");
+    assert(answered.answer.cause.endsWith(`(${code})`), answered.answer.cause);
+    taken.close();
+    await relay.log.until("tunnel_ended");
+    assertEquals((await fetch(relay, "a.bin")).content, BYTES);
+  });
+}
+
+Deno.test("A node that has as many connections as it may declines tunnels", async () => {
+  await using relay = await startRelay();
+  await using node = await startHidden(relay, {
+    limits: { connectionCount: 1 },
+  });
+  await node.log.until("attached");
+  const answer = await askForTunnel(relay, node.server.id);
+  assert(answer.kind === "rendezvous");
+  using taken = await showKey(relay, answer.key);
+  assertEquals(await answerTo(taken), "joined");
+  const { log } = await fetch(relay, "a.bin");
+  const [answered] = log.of("node_answered");
+  assert(answered?.answer.kind === "unreachable");
+  assertMatch(answered.answer.cause, /\(declined\)$/);
+  const { reason } = await node.log.until("refused");
+  assertEquals(reason, "too_many_connections");
+  const { how } = await relay.log.until("tunnel_ended");
+  assertEquals(how, "refused");
+});
+
+for (const what of ["nothing", "noise"] as const) {
+  Deno.test(`A client that says ${what} in a tunnel does not hold its node up`, async () => {
+    await using relay = await startRelay();
+    await using node = await startHidden(relay);
+    await node.log.until("attached");
+    const answer = await askForTunnel(relay, node.server.id);
+    assert(answer.kind === "rendezvous");
+    using silent = await showKey(relay, answer.key);
+    assertEquals(await answerTo(silent), "joined");
+    if (what === "noise") {
+      await writeAll(silent, randomBytes(1_000, seededRandom(3)));
+      const { reason } = await node.log.until("refused");
+      assertEquals(reason, "bad_handshake");
+    }
+    assertEquals((await fetch(relay, "a.bin")).content, BYTES);
+    await within(node.server.close(), "closing");
+    assertEquals(node.log.names.includes("connection_failed"), false);
+  });
+}
+
+Deno.test("A client that says nothing in a tunnel ends with its handshake's time", async () => {
+  await using relay = await startRelay();
+  await using node = await startHidden(relay, { limits: { handshakeMs: 300 } });
+  await node.log.until("attached");
+  const answer = await askForTunnel(relay, node.server.id);
+  assert(answer.kind === "rendezvous");
+  using silent = await showKey(relay, answer.key);
+  assertEquals(await answerTo(silent), "joined");
+  const { reason } = await node.log.until("refused");
+  assertEquals(reason, "bad_handshake");
+  const ended = silent.read(new Uint8Array(1)).catch(() => null);
+  assertEquals(await within(ended, "the end"), null);
+  assertEquals(node.server.connectionCount, 0);
+});
+
+Deno.test("A client waits for the only node behind a tunnel as long as it may be away, and no longer", async () => {
+  const relay = await startRelay({ limits: { tunnelDrainMs: 0 } });
+  await using node = await startHidden(relay, { limitRate: 1_000_000 });
+  await node.log.until("attached");
+  await using folder = await tempShare();
+  let isClosed = false;
+  const outcome = await get(relay, folder.path, ["a.bin"], {
+    limits: { tunnelPatienceMs: 200 },
+    onEvent: ({ event }) => {
+      if (event !== "progress" || isClosed) return;
+      isClosed = true;
+      void relay.server.close();
+    },
+  });
+  assertEquals(outcome.failed, { "a.bin": "undelivered" });
+  await relay.server.close();
 });
