@@ -136,8 +136,7 @@ for (const entrance of ["tunnel", "own"] as const) {
   });
 }
 
-Deno.test("row 84: the client's key shown by the node's side first still makes one pair of two", async () => {
-  // Keys are of sides and not of connections: whoever has one is that side.
+Deno.test("row 84: the client's key shown twice makes no pair: it is good for one side", async () => {
   await using relay = await startRelay();
   await using node = await attachNode(relay, alice);
   const keys = await openTunnel(relay, node);
