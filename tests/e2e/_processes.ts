@@ -85,6 +85,8 @@ export interface SpawnOptions {
   cwd?: string;
   /** A script that is told which one to run. */
   through?: string;
+  /** A command that runs it, such as one that enters a network namespace. */
+  prefix?: readonly string[];
 }
 
 /** The command line that starts a role. */
@@ -98,6 +100,7 @@ export function commandLine(
     ...options.permissions ?? [],
   ];
   return [
+    ...options.prefix ?? [],
     Deno.execPath(),
     "run",
     "--no-prompt",
