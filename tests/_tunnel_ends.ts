@@ -21,9 +21,15 @@ import { dial } from "../lib/transport/dial.ts";
 import { within } from "./_event_log.ts";
 import type { TestRelay } from "./_network.ts";
 
+/** A relay, in this process or elsewhere. */
+export type AnyRelay = {
+  readonly server: { readonly address: Endpoint };
+  readonly identity: Identity;
+};
+
 /** A channel to the relay, on which hello has been said. */
 async function greeted(
-  { server, identity }: TestRelay,
+  { server, identity }: AnyRelay,
   { role, peer = identity }: {
     role: "node" | "client";
     peer?: Identity | null | undefined;
@@ -50,7 +56,7 @@ export interface AttachedNode extends AsyncDisposable {
 
 /** Registers and attaches a node at which nobody can be dialled. */
 export async function attachNode(
-  relay: TestRelay,
+  relay: AnyRelay,
   identity: Identity,
   options: { sequence?: number; instance?: string } = {},
 ): Promise<AttachedNode> {
@@ -83,7 +89,7 @@ export async function attachNode(
 
 /** Asks for a tunnel to a node: the client's key, or the code of a refusal. */
 export async function askForTunnel(
-  relay: TestRelay,
+  relay: AnyRelay,
   id: string,
 ): Promise<MessageOf<"rendezvous"> | MessageOf<"refused">> {
   const { channel } = await greeted(relay, { role: "client" });
@@ -96,7 +102,7 @@ export async function askForTunnel(
 
 /** The keys of a new tunnel, of which neither has been shown. */
 export async function openTunnel(
-  relay: TestRelay,
+  relay: AnyRelay,
   node: AttachedNode,
 ): Promise<{ client: string; node: string }> {
   const answer = await askForTunnel(relay, node.id);
@@ -125,7 +131,11 @@ export async function showKey(
   key: string,
   entrance: Entrance = "tunnel",
 ): Promise<Conn> {
-  const at = await entranceOf(relay, entrance);
+  return await showKeyAt(await entranceOf(relay, entrance), key);
+}
+
+/** The same, where tunnels enter. */
+export async function showKeyAt(at: Endpoint, key: string): Promise<Conn> {
   const conn = await dial(at, { peer: null, timeoutMs: 5_000 });
   await writeAll(conn, encodeMessage({ kind: "join", key }));
   return conn;
