@@ -53,7 +53,7 @@ Deno.test("row 85: kill -9 of the relay in the middle of a tunnel: the same rela
   await using _first = first;
   await using _node = await spawnHidden(first, share, ["--limit-rate", "3M"]);
   const { text } = await runRole("peer_client.ts", [first.address, "nodes"]);
-  assertMatch(text, /^1  hidden  127\.0\.0\.1:\d+  \w{52}  tunnel$/m);
+  assertMatch(text, /^1\s+hidden\s+127\.0\.0\.1:\d+\s+\w{52}\s+tunnel$/m);
   await using client = spawnGet(first, folder);
   await client.stdout.until(received(7));
   first.signal("SIGKILL");
