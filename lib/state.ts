@@ -36,7 +36,9 @@ export async function loadIdentity(folder: string): Promise<Identity> {
       where: show(path),
       why: error instanceof TypeError ? error.message : describeCause(error),
       remedy: error instanceof Deno.errors.NotCapable
-        ? `grant --allow-read=${show(folder)} --allow-write=${show(folder)}`
+        ? `grant it with --allow-read=${show(folder)} --allow-write=${
+          show(folder)
+        }`
         : "name another --state folder, or move the file away to get a new identity",
       cause: error,
     });

@@ -19,6 +19,7 @@ import {
   WorkerHasher,
 } from "../transfer/hashing.ts";
 import type { NodeSession } from "../transfer/session.ts";
+import { causeOf } from "./events.ts";
 import type { ListedNode } from "./nodes.ts";
 import type { Peers } from "./peers.ts";
 import type { TransferOptions } from "./transfer_options.ts";
@@ -60,13 +61,14 @@ export function boundsOf(
   { connections = 1, limitRate, lowestSpeed }: TransferOptions,
 ): Pick<
   DownloadOptions,
-  "limits" | "connections" | "rate" | "lowestBytesPerSecond"
+  "limits" | "connections" | "rate" | "lowestBytesPerSecond" | "describe"
 > {
   return {
     limits,
     connections,
     rate: limitRate === undefined ? undefined : new RateLimit(limitRate),
     lowestBytesPerSecond: lowestSpeed ?? limits.lowestBytesPerSecond,
+    describe: causeOf,
   };
 }
 

@@ -63,6 +63,8 @@ export interface DownloadOptions {
   readonly onFailed: (file: number, failure: FileFailure) => void;
   /** A source gave trouble. */
   readonly onTrouble: (trouble: SourceTrouble) => void;
+  /** Words for what a source failed with. */
+  readonly describe?: (error: unknown) => string;
 }
 
 // Several small pieces are asked for, hashed and written together.
@@ -268,6 +270,7 @@ export class Download {
     const now = performance.now();
     const isOfUse = source.brokeOff(this.activeCount === 1, now);
     const givenUp = this.#plan.release(id, undefined, !isOfUse);
+    const { describe = describeCause } = this.#options;
     const { sourceFailureCount } = this.#options.limits;
     const isLast = source.failureCount >= sourceFailureCount;
     // There may be another path, which opening anew finds.
@@ -279,7 +282,7 @@ export class Download {
     this.#options.onTrouble({
       source: source.given.id,
       kind: lied ? "lied" : "broke_off",
-      cause: isExhausted ? error.message : describeCause(error),
+      cause: isExhausted ? error.message : describe(error),
       out: source.out,
     });
   }

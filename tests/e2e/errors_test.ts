@@ -36,6 +36,20 @@ async function failure(
   return { code: outcome.code, line };
 }
 
+Deno.test("A state folder that the process may not use is told with the permissions to give", async () => {
+  await using folder = await tempShare();
+  const { code, line } = await failure("relay.ts", [
+    ...["--state", folder.path, "0"],
+  ]);
+  assertEquals(code, 7);
+  assertEquals(
+    line,
+    `error: Cannot use identity (${folder.path}/identity.pem): this process was ` +
+      `not given the permission; grant it with --allow-read=${folder.path} ` +
+      `--allow-write=${folder.path}`,
+  );
+});
+
 for (
   const [script, args, words] of [
     ["relay.ts", [], /the port is missing; usage: relay\.ts \[options\] PORT$/],

@@ -116,6 +116,10 @@ Deno.test("kill -9 of the only node: exit 5 says how to go on, and the next run 
     /^error: Cannot fetch file \(f\): no node that has it is left, at \d\d %; run again to resume$/,
   );
   assertEquals(namesIn(folder), [PARTIAL]);
+  const trouble = client.stdout.all.findLast((line) =>
+    line.includes('"event":"node_trouble"')
+  );
+  assertMatch(trouble!, /"cause":"connection refused"/);
 
   await using other = await spawnNode(relay.port, share.path);
   await using again = spawnGet(relay, folder);
