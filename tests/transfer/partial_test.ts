@@ -736,7 +736,8 @@ for (const when of ["while it is received", "as it is published"] as const) {
       failure.parts.why,
       "something else was put in the place of its folder meanwhile",
     );
-    const found = [...Deno.readDirSync(other)].map(({ name }) => name);
+    const found = (await Array.fromAsync(Deno.readDir(other)))
+      .map(({ name }) => name);
     // What took a link there was never ours, and did not get our bytes.
     for (const name of found) {
       assertEquals(await Deno.readTextFile(join(other, name)), "another's");
