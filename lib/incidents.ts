@@ -17,8 +17,8 @@ export type IncidentEvent =
   | { event: "refused"; reason: string; from: string; count: number }
   /** A connection failed in a way that nobody foresaw. */
   | { event: "connection_failed"; from: string; error: unknown }
-  /** The system refused to accept connections for a while. */
-  | { event: "accept_stalled"; why: string };
+  /** The system refused to accept, `count` times since it was last told. */
+  | { event: "accept_stalled"; why: string; count: number };
 
 /** How often what went wrong, told or not. */
 export interface IncidentTotals {
@@ -30,7 +30,7 @@ export interface IncidentTotals {
   readonly acceptStalls: number;
 }
 
-/** Tells incidents, each kind of refusal only now and then for one address. */
+/** Tells incidents, each kind only now and then for one address or cause. */
 export class Incidents {
   readonly #log: RefusalLog;
   readonly #tell: (event: IncidentEvent) => void;
@@ -72,6 +72,7 @@ export class Incidents {
   /** Accepting failed. */
   stalled(why: string): void {
     this.#acceptStalls++;
-    this.#tell({ event: "accept_stalled", why });
+    const count = this.#log.note("accept_stalled", why, performance.now());
+    if (count > 0) this.#tell({ event: "accept_stalled", why, count });
   }
 }

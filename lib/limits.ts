@@ -114,7 +114,7 @@ export interface Limits {
   readonly sweepMs: number;
   /** Leases swept in one turn, some 10 ms: those of all nodes may end at once. */
   readonly sweepCount: number;
-  /** A refusal is told at most so often for one reason and address. */
+  /** Each refusal, and each stall of accepting, is told at most so often. */
   readonly refusalPauseMs: number;
   /** How often a relay looks at the memory it takes. */
   readonly collectCheckMs: number;

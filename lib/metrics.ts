@@ -11,6 +11,7 @@
 
 import { Counts } from "./counts.ts";
 import type { MetricFamily } from "./exposition.ts";
+import { LIMITS } from "./limits.ts";
 import type { NodeEvent, NodeStats } from "./node_server.ts";
 import type { RelayEvent, RelayStats } from "./relay_server.ts";
 
@@ -23,8 +24,9 @@ export type NodeTrouble =
   | "not_registered"
   | "share_unreadable";
 
-// A listener that cannot accept says so again within 2 s.
-const STALLED_MS = 6_000;
+// A listener that cannot accept notices again at its next check at the latest,
+// and that is told once in a while.
+const STALLED_MS = LIMITS.refusalPauseMs + 2 * LIMITS.acceptCheckMs;
 
 /** Whether the listener of an engine accepts, by what was told of it. */
 class Accepting {

@@ -16,7 +16,11 @@ import {
 } from "./_network.ts";
 import { randomBytes, seededRandom } from "./_random.ts";
 
-const STALL = { event: "accept_stalled", why: "too many open files" } as const;
+const STALL = {
+  event: "accept_stalled",
+  why: "too many open files",
+  count: 1,
+} as const;
 
 function read(families: readonly MetricFamily[]) {
   return readExposition(formatExposition(families));
@@ -154,10 +158,10 @@ Deno.test("A relay is well, until it cannot accept or its registry is full", asy
   const troubles = (now: number) => metrics.troubles(relay.server.stats(), now);
   assertEquals(troubles(0), []);
   metrics.onEvent(STALL, 1_000);
-  assertEquals(troubles(6_999), ["not_accepting"]);
-  assertEquals(troubles(7_000), []);
+  assertEquals(troubles(14_999), ["not_accepting"]);
+  assertEquals(troubles(15_000), []);
   await using _node = await startNode(relay, { "a": "a" });
-  assertEquals(troubles(7_000), ["registry_full"]);
+  assertEquals(troubles(15_000), ["registry_full"]);
   const families = read(metrics.families(relay.server.stats()));
   assertEquals(valueOf(families, "relay_p2p_leases_max"), 1);
 });

@@ -311,9 +311,9 @@ export const EVENTS: Readonly<Record<EventName, EventSpec>> = {
     fields: { from, error: text("what happened") },
   },
   "accept_stalled": {
-    says: "no connections can be taken for a while",
+    says: "the system refused to take connections, in the last seconds",
     roles: SERVERS,
-    fields: { why: text("why") },
+    fields: { why: text("why"), count: count("how many times") },
   },
   "metrics_listening": {
     says: "metrics and health can be read over HTTP",

@@ -249,7 +249,7 @@ const RARE: (RelayEvent | NodeEvent)[] = [
   { event: "withdraw_failed", relay: "nas:1700", error: FAILURE },
   { event: "refused", reason: "too many connections", from: "::1", count: 3 },
   { event: "connection_failed", from: "::1", error: new TypeError("x") },
-  { event: "accept_stalled", why: "too many open files in this process" },
+  { event: "accept_stalled", why: "too many open files", count: 20 },
   { event: "relay_changed", relay: "nas:1700", id: ID, previousId: ID },
 ];
 
