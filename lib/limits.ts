@@ -240,6 +240,14 @@ export interface Limits {
   readonly configBytes: number;
   /** A receipt: 500 bytes for each file, 100,000 files and more. */
   readonly receiptBytes: number;
+
+  // doctor
+  /** Clocks that differ by more are warned of: people notice minutes. */
+  readonly clockSkewMs: number;
+  /** Less room on a disk is warned of. */
+  readonly spareDiskBytes: number;
+  /** Attached nodes that a tunnel is tried with before it counts as failed. */
+  readonly tunnelTrialCount: number;
 }
 
 /** The defaults. */
@@ -365,6 +373,11 @@ export const LIMITS: Limits = Object.freeze({
   // files that the person names
   configBytes: 64 * KIB,
   receiptBytes: 64 * MIB,
+
+  // doctor
+  clockSkewMs: 60_000,
+  spareDiskBytes: 1024 * MIB,
+  tunnelTrialCount: 3,
 });
 
 /** The defaults with some of them replaced. */

@@ -84,6 +84,8 @@ const CODEC = {
       minVersion: Type.Optional(Token),
       private: Type.Optional(Type.Boolean()),
       grant: Type.Optional(Grant),
+      version: Type.Optional(Token),
+      time: Type.Optional(Time),
     }),
   },
   refused: {

@@ -75,6 +75,12 @@ export interface RelaySession {
 /** The relay wants a later version of this program; trying again is no use. */
 export class OutdatedFailure extends Failure {}
 
+/** Who answers is not the relay that was named or remembered. */
+export class IdentityFailure extends Failure {}
+
+/** By this machine's clock the relay's certificate is not valid. */
+export class ClockFailure extends Failure {}
+
 /** The way to one relay. */
 export class RelayLink {
   readonly relay: RelayAddress;
@@ -205,8 +211,9 @@ export class RelayLink {
     const now = Date.now();
     if (now >= from && now <= to) return;
     const day = (ms: number) => new Date(ms).toISOString().slice(0, 10);
-    throw this.#fail({
+    throw new ClockFailure("relay", {
       what: "Cannot trust relay",
+      where: formatEndpoint(this.relay),
       why: `its certificate is good from ${day(from)} to ${
         day(to)
       }, and here it is ${day(now)}`,
@@ -317,8 +324,9 @@ export class RelayLink {
     { expected, found, why }: { expected: string; found: string; why: string },
     remedy: string,
   ): Failure {
-    return this.#fail({
+    return new IdentityFailure("relay", {
       what: "Cannot trust relay",
+      where: formatEndpoint(this.relay),
       why:
         `identity does not match: ${why}, wanted ${expected}, found ${found}`,
       remedy:

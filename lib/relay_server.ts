@@ -31,6 +31,7 @@ import {
   type IncidentTotals,
 } from "./incidents.ts";
 import { type Limits, limitsWith } from "./limits.ts";
+import { VERSION } from "./version.ts";
 import { Registry } from "./registry.ts";
 import { DialBacks } from "./relay/dial_backs.ts";
 import { Entries } from "./relay/entries.ts";
@@ -390,6 +391,8 @@ class Relay implements RelayServer {
       ...(motd === undefined ? {} : { motd }),
       ...(minVersion === undefined ? {} : { minVersion }),
       ...(this.#gate === null ? {} : { private: true }),
+      version: VERSION,
+      time: Date.now(),
     };
     const reception = { introduction, settle, incidents };
     await receivePeer(channel, reception, async ({ role }) => {

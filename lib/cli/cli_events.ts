@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Check } from "../doctor/check.ts";
 import type { FailureKind } from "../errors.ts";
 
 /** How far a node got before it could not deliver. */
@@ -58,6 +59,8 @@ export type CliEvent =
   /** The tokens of a secret, for whoever asked for them. */
   | { event: "tokens"; node: string; client: string }
   | NodeTried
+  /** `doctor` has looked at something. */
+  | ({ event: "checked" } & Check)
   /** `--receipt` has been written. */
   | { event: "receipt_written"; path: string; files: number }
   /** A file is what a receipt says. */

@@ -23,6 +23,7 @@ import {
 } from "./link.ts";
 import { readToken } from "./secrets.ts";
 import { runDialogue } from "./dialogue.ts";
+import { runClientDoctor } from "./doctor.ts";
 import { runGet } from "./get.ts";
 import { noSuchCommand } from "./about.ts";
 import { CLIENT as SPEC, commandNames } from "./command_table.ts";
@@ -149,6 +150,7 @@ function parseCommand(word: string | undefined): RelayCommand {
     case "get":
     case "cat":
     case "link":
+    case "doctor":
       return word;
     case "verify":
     case "help":
@@ -192,6 +194,9 @@ function runCommand(
     case "nodes":
       expectNoMore(words, SPEC, SPEC.commands[command]!.usage);
       return runNodes(context);
+    case "doctor":
+      expectNoMore(words, SPEC, SPEC.commands[command]!.usage);
+      return runClientDoctor(options, context);
     case "ls":
       return runList(words, context);
     case "cat":

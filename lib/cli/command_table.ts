@@ -151,7 +151,37 @@ export const NODE: CommandSpec = {
     },
   ],
   options: optionsOfRole("node"),
-  commands: commonCommands("peer_node.ts"),
+  commands: {
+    doctor: {
+      ...NOTHING,
+      usage: "doctor RELAY PORT [DIR]",
+      summary: "what works here and what does not, and what to do",
+      alsoCalled: ["diagnose", "test"],
+      notes: [
+        "Give it the words and options of the node, which must not run meanwhile. It is",
+        "listed for a moment, without files, so that the relay can try to dial it.",
+        "Ends with 0 where nothing has failed.",
+      ],
+      examples: [
+        {
+          what: "can ./files be shared?",
+          line:
+            "deno run --allow-net --allow-read=files peer_node.ts doctor nas 1700 1500",
+        },
+        {
+          what: "another folder, behind a router",
+          line:
+            "deno run --allow-net --allow-read=photos peer_node.ts doctor --advertise home.example:1500 nas 1700 1500 photos",
+        },
+        {
+          what: "for a script",
+          line:
+            "deno run --allow-net --allow-read=files peer_node.ts doctor --json nas 1700 1500",
+        },
+      ],
+    },
+    ...commonCommands("peer_node.ts"),
+  },
 };
 
 const RUN = "deno run --allow-net peer_client.ts";
@@ -286,6 +316,21 @@ const CLIENT_COMMANDS: Readonly<Record<ClientCommand, Command>> = {
         line:
           "deno run --allow-read=. peer_client.ts verify disk.img disk.json --json",
       },
+    ],
+  },
+  doctor: {
+    ...NOTHING,
+    usage: "RELAY doctor",
+    summary: "what works here and what does not, and what to do",
+    alsoCalled: ["diagnose", "test", "ping"],
+    notes: [
+      "Looks at the relay, who it is, its version and clock, tunnels, the folder to",
+      "save to, the disk, and permissions. Ends with 0 where nothing has failed.",
+    ],
+    examples: [
+      { what: "can files be fetched?", line: `${RUN} nas 1700 doctor` },
+      { what: "and saved here?", line: `${SAVE} nas 1700 doctor -o .` },
+      { what: "for a script", line: `${RUN} nas 1700 doctor --json` },
     ],
   },
   ...commonCommands("peer_client.ts"),

@@ -49,6 +49,7 @@ function operandOf(spec: CommandSpec, command: string): Operand {
   if (command === "help") return commandNames(spec);
   if (command === "completions") return SHELLS;
   if (command === "verify") return "file";
+  if (command === "doctor" && spec.role === "node") return "folder";
   return [];
 }
 
@@ -239,7 +240,9 @@ function formatFish(spec: CommandSpec, name: string): string[] {
       if (operand.length === 0) return [];
       const given = operand === "file"
         ? "-F"
-        : `-a ${quote((operand as readonly string[]).join(" "))}`;
+        : operand === "folder"
+        ? "-a '(__fish_complete_directories)'"
+        : `-a ${quote(operand.join(" "))}`;
       return [
         `${complete} -n '__fish_seen_subcommand_from ${command}' ${given}`,
       ];

@@ -14,6 +14,7 @@ import {
   Type,
 } from "@sinclair/typebox";
 import type { ClientEvent } from "../client/events.ts";
+import { CHECKS, VERDICTS } from "../doctor/check.ts";
 import { EXIT_CODE } from "../errors.ts";
 import type { NodeEvent } from "../node_server.ts";
 import type { RelayEvent } from "../relay_server.ts";
@@ -449,6 +450,19 @@ export const EVENTS: Readonly<Record<EventName, EventSpec>> = {
       cause: text("why it got no further"),
       bytes: count("bytes of the file that came from it, verified"),
       ms: count("milliseconds from the first thing asked to its last word"),
+    },
+  },
+  checked: {
+    says: "`doctor` has looked at something",
+    roles: PEERS,
+    fields: {
+      check: oneOf(CHECKS, "at what"),
+      verdict: oneOf(VERDICTS, "how it came out"),
+      says: text("what was found"),
+      remedy: Type.Optional(text("what to do about it")),
+      kind: Type.Optional(
+        oneOf(Object.keys(EXIT_CODE), "what kind of failure it is"),
+      ),
     },
   },
   "receipt_written": {

@@ -18,6 +18,7 @@ import type { Terminal } from "./terminal.ts";
 import { readToken } from "./secrets.ts";
 import { tellIncident } from "./incidents.ts";
 import { NODE as SPEC } from "./command_table.ts";
+import { runNodeDoctor } from "./doctor.ts";
 import { metricsAddress, serveMetrics } from "./metrics.ts";
 import { type CommandLine, usageFailure } from "./options.ts";
 import {
@@ -40,11 +41,20 @@ const DEFAULT_DIRECTORY = "./files";
 export function main(args: readonly string[]): Promise<number> {
   return runRole(args, SPEC, async (context) => {
     const { line, terminal, signal } = context;
-    const options = await nodeOptions(line);
-    const metricsAt = metricsAddress(line);
     const token = await readToken("node", context);
+    const [command, ...words] = line.words;
+    if (command === "doctor") {
+      const options = await nodeOptions(line, words);
+      if (token !== undefined) options.token = token;
+      const code = await runNodeDoctor(options, context);
+      terminal.check();
+      return code;
+    }
+    const options = await nodeOptions(line, line.words);
+    const metricsAt = metricsAddress(line);
     if (token !== undefined) options.token = token;
     const state = line.value("state");
+    if (state !== undefined) options.identity = await loadIdentity(state);
     using digestStore = state === undefined
       ? undefined
       : await DigestFolder.open(join(state, "digests"));
@@ -77,8 +87,11 @@ export function main(args: readonly string[]): Promise<number> {
   });
 }
 
-async function nodeOptions(line: CommandLine): Promise<NodeOptions> {
-  const { relay, rest } = takeRelay(line.words, SPEC);
+async function nodeOptions(
+  line: CommandLine,
+  words: readonly string[],
+): Promise<NodeOptions> {
+  const { relay, rest } = takeRelay(words, SPEC);
   const [port, directory = DEFAULT_DIRECTORY, ...more] = rest;
   if (port === undefined) {
     throw usageFailure(SPEC, "the node's port is missing");
@@ -94,7 +107,6 @@ async function nodeOptions(line: CommandLine): Promise<NodeOptions> {
   const name = line.value("name");
   const host = line.value("host");
   const advertise = line.value("advertise");
-  const state = line.value("state");
   const limitRate = line.value("limit-rate");
   if (line.isOn("no-tunnel")) {
     if (line.isOn("tunnel")) {
@@ -105,7 +117,6 @@ async function nodeOptions(line: CommandLine): Promise<NodeOptions> {
   if (name !== undefined) options.name = parseName(name);
   if (host !== undefined) options.host = parseHost(host);
   if (advertise !== undefined) options.advertise = parseAdvertise(advertise);
-  if (state !== undefined) options.identity = await loadIdentity(state);
   if (limitRate !== undefined) {
     options.limitRate = rateOption("limit-rate", limitRate);
   }

@@ -18,6 +18,7 @@ export type ClientCommand =
   | "cat"
   | "link"
   | "verify"
+  | "doctor"
   | "help"
   | "completions";
 
@@ -51,7 +52,15 @@ export type OptionTable = Readonly<Record<string, OptionSpec>>;
 const SERVERS = ["relay", "node"] as const;
 const PEERS = ["node", "client"] as const;
 const CLIENT = ["client"] as const;
-const ASKING = ["dialogue", "nodes", "ls", "get", "cat", "link"] as const;
+const ASKING = [
+  "dialogue",
+  "nodes",
+  "ls",
+  "get",
+  "cat",
+  "link",
+  "doctor",
+] as const;
 const FETCHING = ["dialogue", "get", "cat"] as const;
 const CHOOSING = [...FETCHING, "link"] as const;
 
@@ -96,7 +105,7 @@ export const OPTIONS: OptionTable = {
   },
   output: {
     roles: CLIENT,
-    commands: ["get"],
+    commands: ["get", "doctor"],
     value: "PATH",
     names: "file",
     short: "o",

@@ -23,7 +23,10 @@ const CASES: readonly Case[] = [
   {
     script: "peer_client.ts",
     typed: ["nas", "1700", ""],
-    offered: ["nodes", "ls", "get", "cat", "verify", "help", "completions"],
+    offered: [
+      ...["nodes", "ls", "get", "cat", "verify", "doctor"],
+      ...["help", "completions"],
+    ],
   },
   {
     script: "peer_client.ts",
@@ -80,6 +83,12 @@ const CASES: readonly Case[] = [
     not: ["disk.img"],
   },
   { script: "peer_node.ts", typed: ["--adv"], offered: ["--advertise"] },
+  {
+    script: "peer_node.ts",
+    typed: ["doctor", "nas", "1700", "0", ""],
+    offered: ["my files/"],
+    not: ["disk.img", "help"],
+  },
 ];
 
 /** A folder with the shell's program for a script and something to complete. */

@@ -60,7 +60,7 @@ for (const spec of SCRIPTS) {
     for (const name of commandNames(spec)) {
       assert(
         formatHelp(spec).includes(
-          `\n  ${spec.commands[name]!.usage.replace("RELAY ", "")} `,
+          `\n  ${spec.commands[name]!.usage.replace(/^RELAY /, "")} `,
         ),
       );
     }

@@ -1,0 +1,54 @@
+/**
+ * Examines what a client needs of others: its relay, the nodes that it lists,
+ * and tunnels to them.
+ *
+ * @module
+ */
+
+import { listAll } from "../client/nodes.ts";
+import { formatEndpoint } from "../conn.ts";
+import { describeCause, Failure, isBug } from "../errors.ts";
+import type { Findings } from "./check.ts";
+import { checkRelay, type ExaminationOptions } from "./relay.ts";
+import { checkEntrances, checkTunnel } from "./tunnels.ts";
+
+/**
+ * Looks at the relay, and through it at the nodes.
+ *
+ * @throws {Failure} of kind `usage` for options that exclude each other, of kind
+ * `interrupted` when `signal` was aborted.
+ */
+export async function examineClient(
+  options: ExaminationOptions,
+  findings: Findings,
+): Promise<void> {
+  const { signal, limits } = options;
+  const met = await checkRelay(options, { role: "client", findings });
+  if (met === undefined) return;
+  await using channel = met.session.channel;
+  using _end = channel.endOn(signal);
+  try {
+    const relayId = met.session.id;
+    const most = limits.listingCount;
+    const { access } = met.link;
+    const where = formatEndpoint(options.relay);
+    const nodes = await listAll(channel, { relayId, most, access, where });
+    const says = `peer node count: ${nodes.length}`;
+    if (nodes.length > 0) findings.ok("nodes", says);
+    else findings.warn("nodes", says, "start a peer node");
+    if (!await checkEntrances(met, { options, findings })) return;
+    const attached = nodes.filter(({ isAttached }) => isAttached);
+    await checkTunnel(attached, { link: met.link, options, findings });
+  } catch (error) {
+    signal.throwIfAborted();
+    if (isBug(error) || error instanceof Failure) throw error;
+    findings.failed(
+      "nodes",
+      new Failure("relay", {
+        what: "Cannot list nodes",
+        where: formatEndpoint(options.relay),
+        why: describeCause(error),
+      }),
+    );
+  }
+}

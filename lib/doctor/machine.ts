@@ -1,0 +1,223 @@
+/**
+ * Looks at this machine: folders to share and to save to, the disk, and what the
+ * process may do beyond what it needs. Nobody is asked for a permission.
+ *
+ * @module
+ */
+
+import { statfs } from "node:fs/promises";
+import { dirname } from "@std/path/dirname";
+import { join } from "@std/path/join";
+import { describeCause, Failure, localKindOf } from "../errors.ts";
+import type { Limits } from "../limits.ts";
+import { Share } from "../share.ts";
+import { show } from "../text.ts";
+import type { Findings } from "./check.ts";
+
+/** Whether a permission has been granted. */
+export type Grants = (
+  descriptor: Deno.PermissionDescriptor | { name: "sys"; kind?: "statfs" },
+) => boolean;
+
+/** What this process has been granted. */
+export const granted: Grants = (descriptor) =>
+  Deno.permissions.querySync(descriptor as Deno.PermissionDescriptor).state ===
+    "granted";
+
+/** Whether a folder can be shared. */
+export async function checkShare(
+  directory: string,
+  { limits, findings }: { limits: Limits; findings: Findings },
+): Promise<void> {
+  const where = show(directory);
+  if (!granted({ name: "read", path: directory })) {
+    return findings.failed(
+      "share",
+      notAllowed("Cannot share folder", where, [
+        `--allow-read=${where}`,
+      ]),
+    );
+  }
+  try {
+    using share = await Share.open(directory, limits);
+    const { unreadable } = share.skipped;
+    const says = `${share.fileCount} files in ${where}`;
+    if (unreadable === 0) findings.ok("share", says);
+    else {
+      findings.warn(
+        "share",
+        `${says}; ${unreadable} entries cannot be read`,
+        "let the user that runs the node read them",
+      );
+    }
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    findings.failed("share", error);
+  }
+}
+
+/**
+ * Whether files can be saved where `output` says, by saving one and removing it.
+ * Where nobody has said so, it is `isOptional`.
+ *
+ * @returns the folder, where there is one that can be written to.
+ */
+export async function checkFolder(
+  output: string,
+  { isOptional, findings }: { isOptional: boolean; findings: Findings },
+): Promise<string | undefined> {
+  const where = show(output);
+  const flags = [`--allow-read=${where}`, `--allow-write=${where}`];
+  const isAllowed = granted({ name: "read", path: output }) &&
+    granted({ name: "write", path: output });
+  if (!isAllowed && isOptional) {
+    findings.warn(
+      "folder",
+      `${where} may not be written to: get cannot save there`,
+      `grant it with ${flags.join(" ")}`,
+    );
+    return undefined;
+  }
+  if (!isAllowed) {
+    findings.failed("folder", notAllowed("Cannot save to", where, flags));
+    return undefined;
+  }
+  try {
+    const folder = await folderOf(output);
+    const path = join(folder, `.relay-p2p-${crypto.randomUUID()}`);
+    try {
+      await Deno.writeFile(path, new Uint8Array(1), { createNew: true });
+    } finally {
+      await Deno.remove(path).catch(() => {}); // where not even that was made
+    }
+    findings.ok("folder", `${show(folder)} can be written to`);
+    return folder;
+  } catch (error) {
+    findings.failed(
+      "folder",
+      new Failure(localKindOf(error), {
+        what: "Cannot save to",
+        where,
+        why: describeCause(error),
+        remedy: "make it first, or name another with -o",
+      }),
+    );
+    return undefined;
+  }
+}
+
+/** A folder stands for itself, a file to be saved for the one that it is in. */
+async function folderOf(output: string): Promise<string> {
+  if (/[/\\]$/.test(output)) return output;
+  try {
+    return (await Deno.stat(output)).isDirectory ? output : dirname(output);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return dirname(output);
+    throw error;
+  }
+}
+
+const GIB = 1024 ** 3;
+
+/** Whether the disk of a folder has room, where the system and Deno tell. */
+export async function checkDisk(
+  folder: string,
+  { limits, findings }: {
+    limits: Pick<Limits, "spareDiskBytes">;
+    findings: Findings;
+  },
+): Promise<void> {
+  if (!granted({ name: "sys", kind: "statfs" })) {
+    return findings.ok(
+      "disk",
+      "room on it is not known: Deno tells with --allow-sys=statfs",
+    );
+  }
+  let bytes: number;
+  try {
+    const { bavail, bsize } = await statfs(folder);
+    bytes = bavail * bsize;
+  } catch (error) {
+    return findings.ok(
+      "disk",
+      `room on it is not known: ${describeCause(error)}`,
+    );
+  }
+  const says = `${(bytes / GIB).toFixed(1)} GiB free at ${show(folder)}`;
+  if (bytes >= limits.spareDiskBytes) return findings.ok("disk", says);
+  findings.warn("disk", says, "make room, or save elsewhere");
+}
+
+/** What a role has to do with files. */
+export interface Needs {
+  /** Paths that it reads. */
+  readonly read: readonly string[];
+  /** Paths that it writes. */
+  readonly write: readonly string[];
+}
+
+/** Whether the process may do more than it needs, and the flags that suffice. */
+export function checkPermissions(needs: Needs, findings: Findings): void {
+  const flags = flagsFor(needs);
+  if (Deno.build.standalone) {
+    return findings.ok("permissions", "those built into this executable");
+  }
+  const excess = excessOf(granted);
+  if (excess.length === 0) {
+    return findings.ok("permissions", `no more than needed: ${flags}`);
+  }
+  findings.warn(
+    "permissions",
+    `more than needed: ${excess.join(" ")}`,
+    `run it with ${flags}`,
+  );
+}
+
+/** Flags that grant what no role needs as a whole, as far as they are given. */
+export function excessOf(grants: Grants): string[] {
+  const whole = ["read", "write", "env", "sys", "run", "ffi"] as const;
+  return whole.filter((name) => grants({ name })).map((name) =>
+    `--allow-${name}`
+  );
+}
+
+/** The flags that suffice. */
+export function flagsFor({ read, write }: Needs): string {
+  const flags = ["--allow-net"];
+  if (read.length > 0) flags.push(`--allow-read=${listOf(read)}`);
+  if (write.length > 0) flags.push(`--allow-write=${listOf(write)}`);
+  if (usesVariables()) flags.push("--allow-env=RELAY_P2P_*");
+  return flags.map(quote).join(" ");
+}
+
+function listOf(paths: readonly string[]): string {
+  return [...new Set(paths)].map((path) => show(path).replaceAll(",", ",,"))
+    .join(",");
+}
+
+function usesVariables(): boolean {
+  return granted({ name: "env" }) &&
+    Object.keys(Deno.env.toObject()).some((name) =>
+      name.startsWith("RELAY_P2P_")
+    );
+}
+
+/** One word for a shell. */
+function quote(word: string): string {
+  return /^[\w./:=,@%+-]+$/.test(word)
+    ? word
+    : `'${word.replaceAll("'", `'\\''`)}'`;
+}
+
+function notAllowed(
+  what: string,
+  where: string,
+  flags: readonly string[],
+): Failure {
+  return new Failure("not_allowed", {
+    what,
+    where,
+    why: "this process was not given the permission",
+    remedy: `grant it with ${flags.join(" ")}`,
+  });
+}

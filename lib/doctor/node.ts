@@ -1,0 +1,314 @@
+/**
+ * Examines what a node needs: a folder to share, a port, and a relay that lists
+ * it, can dial it, and carries tunnels to it. For that the node is listed, under
+ * its own name, for as long as it takes; it serves nothing.
+ *
+ * @module
+ */
+
+import { isIpv6, withoutMapping } from "../address.ts";
+import { Channel } from "../channel.ts";
+import type { ListedNode } from "../client/nodes.ts";
+import { type Endpoint, formatEndpoint } from "../conn.ts";
+import {
+  describeCause,
+  Failure,
+  isBug,
+  localKindOf,
+  systemErrorCode,
+} from "../errors.ts";
+import { receivePeer } from "../greeting.ts";
+import type { Identity } from "../identity.ts";
+import { Incidents } from "../incidents.ts";
+import { signRegistration } from "../registration.ts";
+import { RelayLink } from "../relay_link.ts";
+import { type RelayAnswer, RelayVisit } from "../relay_visit.ts";
+import { show } from "../text.ts";
+import { acceptTunnel } from "../transport/join.ts";
+import { listen, type Listener } from "../transport/listen.ts";
+import type { Findings } from "./check.ts";
+import { checkRelay, type ExaminationOptions, type MetRelay } from "./relay.ts";
+import { checkEntrances, checkTunnel } from "./tunnels.ts";
+
+/** Options of {@linkcode examineNode}. */
+export interface NodeExaminationOptions extends ExaminationOptions {
+  /** Who the node is. */
+  readonly identity: Identity;
+  /** What people call it. */
+  readonly name: string;
+  /** Address to bind; every one of the machine by default. */
+  readonly host?: string | undefined;
+  /** Port to listen on; 0 lets the system pick. */
+  readonly port: number;
+  /** What clients are told to dial instead. */
+  readonly advertise?: { host: string; port?: number } | undefined;
+}
+
+/**
+ * Listens, registers, and asks the relay to dial back and to carry a tunnel; and
+ * withdraws.
+ *
+ * @throws {Failure} of kind `usage` for options that exclude each other, of kind
+ * `interrupted` when `signal` was aborted.
+ */
+export async function examineNode(
+  options: NodeExaminationOptions,
+  findings: Findings,
+): Promise<void> {
+  const listener = await checkPort(options, findings);
+  try {
+    const met = await checkRelay(options, { role: "node", findings });
+    if (met === undefined) return;
+    if (listener === undefined) await met.session.channel.close();
+    else await new Trial(met, { options, listener, findings }).run();
+  } finally {
+    await listener?.close();
+  }
+}
+
+async function checkPort(
+  options: NodeExaminationOptions,
+  findings: Findings,
+): Promise<Listener | undefined> {
+  const { identity, limits, plaintext, port } = options;
+  const host = options.host ?? (isIpv6(options.relay.host) ? "::" : "0.0.0.0");
+  const incidents = new Incidents(limits.refusalPauseMs, () => {});
+  try {
+    const listener = await listen({
+      at: { host, port },
+      identity: plaintext ? null : identity,
+      limits,
+      connectionsPerAddressCount: limits.nodeConnectionsPerAddressCount,
+      incidents,
+      handle: async ({ conn, settle }) => {
+        await using channel = new Channel(conn, {
+          limits,
+          writeStallMs: limits.controlWriteStallMs,
+          idleMs: limits.idleMs,
+        });
+        const introduction = { role: "node", id: identity.id };
+        const reception = { introduction, settle, incidents };
+        await receivePeer(channel, reception, () => Promise.resolve());
+      },
+    });
+    findings.ok("port", `listens on ${formatEndpoint(listener.address)}`);
+    return listener;
+  } catch (error) {
+    if (isBug(error) && systemErrorCode(error) === undefined) throw error;
+    findings.failed(
+      "port",
+      new Failure(localKindOf(error), {
+        what: "Cannot listen",
+        where: formatEndpoint({ host, port }),
+        why: describeCause(error),
+        remedy: error instanceof Deno.errors.NotCapable
+          ? "grant it with --allow-net"
+          : "choose another port, or stop the node if it runs already",
+      }),
+    );
+    return undefined;
+  }
+}
+
+/** One registration, with all that is asked in it. */
+class Trial {
+  readonly #met: MetRelay;
+  readonly #options: NodeExaminationOptions;
+  readonly #listener: Listener;
+  readonly #findings: Findings;
+  readonly #instance = crypto.getRandomValues(new Uint8Array(12)).toBase64();
+  readonly #sequence = Date.now();
+  /** Ends of tunnels of this node. */
+  readonly #ends: Promise<void>[] = [];
+  readonly #over = new AbortController();
+
+  constructor(
+    met: MetRelay,
+    { options, listener, findings }: {
+      options: NodeExaminationOptions;
+      listener: Listener;
+      findings: Findings;
+    },
+  ) {
+    this.#met = met;
+    this.#options = options;
+    this.#listener = listener;
+    this.#findings = findings;
+  }
+
+  async run(): Promise<void> {
+    const { signal, limits } = this.#options;
+    const { session } = this.#met;
+    using _end = session.channel.endOn(signal);
+    await using visit = new RelayVisit(session, {
+      answerMs: limits.handshakeMs,
+      onInvite: ({ key, from }) => this.#comeTo(key, from),
+    });
+    try {
+      if (!await this.#register(visit)) return;
+      const hasTunnels = await checkEntrances(this.#met, {
+        options: this.#options,
+        findings: this.#findings,
+      });
+      await this.#reach(visit, hasTunnels);
+      if (hasTunnels) await this.#tunnel(visit);
+      await visit.ask(await this.#signed("withdraw"));
+    } catch (error) {
+      signal.throwIfAborted();
+      if (isBug(error) || error instanceof Failure) throw error;
+      this.#findings.failed(
+        "registration",
+        this.#failure(describeCause(error)),
+      );
+    } finally {
+      this.#over.abort();
+      await Promise.all(this.#ends);
+    }
+  }
+
+  async #register(visit: RelayVisit): Promise<boolean> {
+    const answer = await visit.ask(await this.#signed("register"));
+    if (answer.kind !== "registered") {
+      this.#findings.failed("registration", this.#refused(answer));
+      return false;
+    }
+    const { leaseSeconds } = answer;
+    this.#findings.ok(
+      "registration",
+      `listed as ${show(this.#options.name)} at ${
+        formatEndpoint(this.#address())
+      }, lease ${leaseSeconds} s`,
+    );
+    return true;
+  }
+
+  async #reach(visit: RelayVisit, hasTunnels: boolean): Promise<void> {
+    const findings = this.#findings;
+    const answer = await visit.ask({ kind: "reach" });
+    const outcome = answer.kind === "reached" ? answer.outcome : "unchecked";
+    if (outcome === "alive") {
+      return findings.ok("reach", "the relay can dial this node");
+    }
+    const remedy = "open the port in firewall and router, and name it with " +
+      "--advertise where it is another there";
+    if (outcome === "unchecked") {
+      return findings.warn(
+        "reach",
+        "the relay did not try: it has just done so, or is busy",
+        "run it again in some seconds",
+      );
+    }
+    const says = "the relay cannot dial this node";
+    if (hasTunnels) {
+      return findings.warn(
+        "reach",
+        `${says}: clients come through the relay, which is slower`,
+        remedy,
+      );
+    }
+    findings.failed(
+      "reach",
+      new Failure("relay", {
+        what: "Cannot be reached",
+        where: formatEndpoint(this.#address()),
+        why: `${says}, and there are no tunnels`,
+        remedy,
+      }),
+    );
+  }
+
+  /** Comes to itself as a client would. */
+  async #tunnel(visit: RelayVisit): Promise<void> {
+    const answer = await visit.ask({ kind: "attach" });
+    if (answer.kind !== "attached") {
+      return this.#findings.failed("tunnel", this.#refused(answer));
+    }
+    const options = this.#options;
+    const { relay, plaintext, limits, identity, name } = options;
+    const { session } = this.#met;
+    if (session.isPrivate) {
+      return this.#findings.ok(
+        "tunnel",
+        "the node can stay attached; to join one takes a client's token",
+      );
+    }
+    const link = new RelayLink(
+      plaintext ? relay : { ...relay, id: session.id },
+      {
+        role: "client",
+        plaintext,
+        limits,
+        onEvent: () => {}, // met already
+      },
+    );
+    const node: ListedNode = {
+      number: 1,
+      id: identity.id,
+      name,
+      addresses: [this.#address()],
+      certificate: identity.certificate,
+      isAttached: true,
+      signed: await this.#sign("register"),
+    };
+    await checkTunnel([node], { link, options, findings: this.#findings });
+  }
+
+  /** The node's end of a tunnel: whoever comes is who they say, or nobody. */
+  #comeTo(key: string, from: string): void {
+    const { identity, plaintext, limits } = this.#options;
+    const { signal } = this.#over;
+    const join = async () => {
+      const conn = await acceptTunnel({
+        entrances: this.#met.session.entrances,
+        key,
+        identity: plaintext ? null : identity,
+        remote: { host: from, port: 0 },
+        timeoutMs: limits.handshakeMs,
+        signal,
+      });
+      signal.addEventListener("abort", () => conn.close());
+      if (signal.aborted) conn.close();
+    };
+    this.#ends.push(join().catch(() => {})); // the other end says what is wrong
+  }
+
+  #address(): Endpoint {
+    const { advertise } = this.#options;
+    const { host, port } = this.#listener.address;
+    const { local } = this.#met.session.channel.conn;
+    const bound = host === "0.0.0.0" || host === "::"
+      ? withoutMapping(local.host)
+      : host;
+    return { host: advertise?.host ?? bound, port: advertise?.port ?? port };
+  }
+
+  #sign(purpose: "register" | "withdraw") {
+    const { session } = this.#met;
+    return signRegistration({
+      purpose,
+      relay: session.id,
+      nonce: session.nonce,
+      instance: this.#instance,
+      sequence: this.#sequence,
+      name: this.#options.name,
+      addresses: [this.#address()],
+    }, this.#options.identity);
+  }
+
+  async #signed<Purpose extends "register" | "withdraw">(purpose: Purpose) {
+    return { kind: purpose, ...await this.#sign(purpose) };
+  }
+
+  #refused(answer: RelayAnswer): Failure {
+    return this.#failure(
+      answer.kind === "refused"
+        ? `the relay refused: ${show(answer.text)} (${show(answer.code)})`
+        : "the relay answered something else",
+    );
+  }
+
+  #failure(why: string): Failure {
+    const where = formatEndpoint(this.#met.link.relay);
+    return new Failure("relay", { what: "Cannot register", where, why });
+  }
+}

@@ -1,0 +1,184 @@
+/**
+ * Looks at a relay from outside: whether it answers, whom it proves to be, which
+ * version it is, and whether its clock and this one agree.
+ *
+ * @module
+ */
+
+import type { Access } from "../access/credentials.ts";
+import type { RelayAddress } from "../address.ts";
+import { formatEndpoint } from "../conn.ts";
+import { Failure } from "../errors.ts";
+import type { KnownRelays } from "../known_relays.ts";
+import type { Limits } from "../limits.ts";
+import { type Hello, PROTOCOL_VERSION } from "../messages.ts";
+import {
+  ClockFailure,
+  IdentityFailure,
+  OutdatedFailure,
+  RelayLink,
+  type RelayLinkEvent,
+  type RelaySession,
+} from "../relay_link.ts";
+import { show } from "../text.ts";
+import { VERSION } from "../version.ts";
+import type { Findings } from "./check.ts";
+
+/** Options of every examination. */
+export interface ExaminationOptions {
+  /** The relay to ask. */
+  readonly relay: RelayAddress;
+  /** Whether to go without encryption. */
+  readonly plaintext: boolean;
+  /** Relays met before, and where to remember them. */
+  readonly knownRelays?: KnownRelays | undefined;
+  /** What to use a private relay with. */
+  readonly access: Access;
+  /** Whether to look at tunnels. */
+  readonly tunnels: boolean;
+  /** The numbers. */
+  readonly limits: Limits;
+  /** Stops when aborted. */
+  readonly signal: AbortSignal;
+  /** Told what the relay says of itself. */
+  readonly onEvent: (event: RelayLinkEvent) => void;
+}
+
+/** A relay that has said hello. The caller closes the session's channel. */
+export interface MetRelay {
+  /** The way to it. */
+  readonly link: RelayLink;
+  /** What it said. */
+  readonly session: RelaySession;
+}
+
+/**
+ * Meets the relay; `undefined` where that fails.
+ *
+ * @throws {Failure} of kind `usage` for options that exclude each other, of kind
+ * `interrupted` when `signal` was aborted.
+ */
+export async function checkRelay(
+  options: ExaminationOptions,
+  { role, findings }: { role: "node" | "client"; findings: Findings },
+): Promise<MetRelay | undefined> {
+  const { relay, limits, signal } = options;
+  const met: RelayLinkEvent["event"][] = [];
+  const link = new RelayLink(relay, {
+    role,
+    plaintext: options.plaintext,
+    knownRelays: options.knownRelays,
+    access: options.access,
+    limits,
+    onEvent: (event) => {
+      met.push(event.event);
+      options.onEvent(event);
+    },
+  });
+  const at = formatEndpoint(relay);
+  const startedAt = performance.now();
+  const askedAt = Date.now();
+  try {
+    const idleMs = limits.attachedIdleMs;
+    const session = await link.open(signal, { idleMs });
+    const ms = performance.now() - startedAt;
+    findings.ok("relay", `${at} answers, after ${Math.ceil(ms)} ms`);
+    tellIdentity(options, { met, id: session.id, findings });
+    tellVersions(session.hello, findings);
+    tellClock(session.hello, { askedAt, ms, limits, findings });
+    return { link, session };
+  } catch (error) {
+    if (!(error instanceof Failure) || error.kind === "interrupted") {
+      throw error;
+    }
+    if (error instanceof IdentityFailure) {
+      findings.ok("relay", `${at} answers`);
+      findings.failed("identity", error);
+    } else if (error instanceof ClockFailure) {
+      findings.ok("relay", `${at} answers`);
+      findings.failed("clock", error);
+    } else if (error instanceof OutdatedFailure) {
+      findings.ok("relay", `${at} answers`);
+      tellIdentity(options, { met, findings });
+      findings.failed("versions", error);
+    } else findings.failed("relay", error);
+    return undefined;
+  }
+}
+
+function tellIdentity(
+  { relay, plaintext, knownRelays }: ExaminationOptions,
+  { met, id, findings }: {
+    met: readonly RelayLinkEvent["event"][];
+    id?: string;
+    findings: Findings;
+  },
+): void {
+  const path = show(knownRelays?.path ?? "");
+  if (plaintext) {
+    findings.warn(
+      "identity",
+      "nothing is encrypted: whoever answers there is taken for the relay",
+      "leave --plaintext away, on both sides",
+    );
+  } else if (met.includes("relay_unverified")) {
+    findings.warn(
+      "identity",
+      "not verified: whoever answers there is taken for the relay",
+      id === undefined
+        ? "give its relay address in place of host and port"
+        : `give p2p://${
+          formatEndpoint(relay)
+        }/${id} in place of host and port, if that is its id`,
+    );
+  } else if (met.includes("relay_remembered")) {
+    findings.warn(
+      "identity",
+      `met for the first time, and remembered in ${path}`,
+      `compare the id there with what the relay prints`,
+    );
+  } else {
+    findings.ok(
+      "identity",
+      relay.id === undefined
+        ? `it proves to be the relay that ${path} remembers`
+        : "it proves to be the relay that its address names",
+    );
+  }
+}
+
+function tellVersions({ version }: Hello, findings: Findings): void {
+  const theirs = version === undefined
+    ? "the relay does not tell its own"
+    : `the relay is ${show(version)}`;
+  findings.ok(
+    "versions",
+    `this is ${VERSION}, ${theirs}; both speak protocol ${PROTOCOL_VERSION}`,
+  );
+}
+
+/** The relay's time is from within the `ms` that meeting it took. */
+function tellClock(
+  { time }: Hello,
+  { askedAt, ms, limits, findings }: {
+    askedAt: number;
+    ms: number;
+    limits: Limits;
+    findings: Findings;
+  },
+): void {
+  if (time === undefined) {
+    return findings.ok(
+      "clock",
+      "the relay does not tell its time; its certificate is valid by this clock",
+    );
+  }
+  const aheadMs = time - (askedAt + ms / 2);
+  const seconds = Math.abs(aheadMs / 1000).toFixed(1);
+  const is = aheadMs > 0 ? "ahead of" : "behind";
+  const says = `the relay's is ${seconds} s ${is} this one`;
+  if (Math.abs(aheadMs) <= limits.clockSkewMs + ms / 2) {
+    return findings.ok("clock", says);
+  }
+  findings.warn("clock", says, "set the one that is wrong");
+}

@@ -1,0 +1,104 @@
+/**
+ * Looks at tunnels: whether the relay carries them, whether they can enter it,
+ * and whether one can be joined from end to end.
+ *
+ * @module
+ */
+
+import type { ListedNode } from "../client/nodes.ts";
+import { TunnelWay } from "../client/tunnel_way.ts";
+import { formatEndpoint } from "../conn.ts";
+import { describeCause, Failure, isBug } from "../errors.ts";
+import type { RelayLink } from "../relay_link.ts";
+import { show } from "../text.ts";
+import { dial } from "../transport/dial.ts";
+import { TunnelRefused } from "../transport/join.ts";
+import type { Findings } from "./check.ts";
+import type { ExaminationOptions, MetRelay } from "./relay.ts";
+
+/** Whether tunnels can enter the relay, as far as this end can tell. */
+export async function checkEntrances(
+  { session, link }: MetRelay,
+  { options, findings }: { options: ExaminationOptions; findings: Findings },
+): Promise<boolean> {
+  const { limits, signal, plaintext } = options;
+  if (!options.tunnels) {
+    findings.ok("tunnels", "not wanted: --no-tunnel");
+    return false;
+  }
+  const [entrance] = session.entrances;
+  if (entrance === undefined) {
+    findings.warn(
+      "tunnels",
+      "the relay carries none: nodes that cannot be dialled are out of reach",
+      "start the relay without --no-tunnel",
+    );
+    return false;
+  }
+  findings.ok("tunnels", "the relay carries them");
+  if (entrance.port === link.relay.port) return true;
+  const at = formatEndpoint(entrance);
+  try {
+    const timeoutMs = limits.connectMs;
+    using _conn = await dial(entrance, { peer: null, timeoutMs, signal });
+    findings.ok("tunnel_port", `${at} can be reached`);
+    return true;
+  } catch (error) {
+    signal.throwIfAborted();
+    if (isBug(error)) throw error;
+    const why = describeCause(error);
+    if (plaintext) {
+      findings.failed("tunnel_port", cannotJoin(at, why));
+      return false;
+    }
+    findings.warn(
+      "tunnel_port",
+      `${at} cannot be reached: ${why}; tunnels go through the relay's own port`,
+      "open it in the relay's firewall, which saves the relay work",
+    );
+    return true;
+  }
+}
+
+/**
+ * Joins a tunnel to the first of `nodes` to which one can be joined, and closes
+ * it again.
+ */
+export async function checkTunnel(
+  nodes: readonly ListedNode[],
+  { link, options, findings }: {
+    link: RelayLink;
+    options: ExaminationOptions;
+    findings: Findings;
+  },
+): Promise<void> {
+  const { plaintext, limits, signal } = options;
+  const way = new TunnelWay({ link, plaintext, limits });
+  let failure: Failure | undefined;
+  for (const node of nodes.slice(0, limits.tunnelTrialCount)) {
+    const startedAt = performance.now();
+    try {
+      using _conn = await way.open(node, signal);
+      const ms = Math.ceil(performance.now() - startedAt);
+      return findings.ok("tunnel", `joined to ${show(node.name)}, in ${ms} ms`);
+    } catch (error) {
+      signal.throwIfAborted();
+      if (isBug(error)) throw error;
+      const why = error instanceof TunnelRefused
+        ? `the relay refused: ${show(error.text)} (${show(error.code)})`
+        : describeCause(error);
+      failure ??= cannotJoin(show(node.name), why);
+    }
+  }
+  if (failure !== undefined) return findings.failed("tunnel", failure);
+  findings.ok("tunnel", "no node is attached to which one could be tried");
+}
+
+function cannotJoin(where: string, why: string): Failure {
+  return new Failure("relay", {
+    what: "Cannot join tunnel",
+    where,
+    why,
+    remedy: "see that the relay's ports are open, and run it again",
+  });
+}

@@ -1,0 +1,316 @@
+/**
+ * The doctor's checks against real relays and nodes in this process, and against
+ * a relay that says what a test wants.
+ */
+
+import { assertEquals, assertMatch } from "@std/assert";
+import { Channel } from "../../lib/channel.ts";
+import { listNodes } from "../../lib/client/listing.ts";
+import type { ListedNode } from "../../lib/client/nodes.ts";
+import {
+  type Check,
+  type CheckName,
+  Findings,
+} from "../../lib/doctor/check.ts";
+import { examineClient } from "../../lib/doctor/client.ts";
+import {
+  checkDisk,
+  checkFolder,
+  checkPermissions,
+  excessOf,
+  flagsFor,
+} from "../../lib/doctor/machine.ts";
+import { examineNode } from "../../lib/doctor/node.ts";
+import type { ExaminationOptions } from "../../lib/doctor/relay.ts";
+import { checkTunnel } from "../../lib/doctor/tunnels.ts";
+import { receivePeer } from "../../lib/greeting.ts";
+import { Incidents } from "../../lib/incidents.ts";
+import { LIMITS } from "../../lib/limits.ts";
+import type { Hello } from "../../lib/messages.ts";
+import { RelayLink } from "../../lib/relay_link.ts";
+import { listen } from "../../lib/transport/listen.ts";
+import { MEMBER, startPrivate } from "../access/_private.ts";
+import { IDENTITIES, startNode, startRelay } from "../_network.ts";
+import { tempShare } from "../_temp_share.ts";
+
+const limits = LIMITS;
+
+function optionsFor(
+  relay: ExaminationOptions["relay"],
+  others: Partial<ExaminationOptions> = {},
+): ExaminationOptions {
+  return {
+    relay,
+    plaintext: false,
+    access: {},
+    tunnels: true,
+    limits,
+    signal: new AbortController().signal,
+    onEvent: () => {},
+    ...others,
+  };
+}
+
+/** Verdicts by check, and what was said of one. */
+class Seen {
+  readonly checks: Check[] = [];
+  readonly findings = new Findings((check) => this.checks.push(check));
+
+  verdicts(): Record<string, string> {
+    return Object.fromEntries(
+      this.checks.map(({ check, verdict }) => [check, verdict]),
+    );
+  }
+
+  of(name: CheckName): Check {
+    const found = this.checks.find(({ check }) => check === name);
+    assertEquals(found?.check, name);
+    return found!;
+  }
+}
+
+/** A relay that says hello with what a test wants, and lists nobody. */
+async function startTalker(says: Partial<Hello>) {
+  const identity = IDENTITIES[0]!;
+  const incidents = new Incidents(0, () => {});
+  const listener = await listen({
+    at: { host: "127.0.0.1", port: 0 },
+    identity,
+    limits,
+    connectionsPerAddressCount: 10,
+    incidents,
+    handle: async ({ conn, settle }) => {
+      await using channel = new Channel(conn, {
+        limits,
+        writeStallMs: 1e4,
+        idleMs: 1e4,
+      });
+      const nonce = "AAAA";
+      const introduction = { role: "relay", id: identity.id, nonce, ...says };
+      await receivePeer(
+        channel,
+        { introduction, settle, incidents },
+        async () => {
+          await channel.receive(["list"]);
+          await channel.send({ kind: "nodes", count: 0, nodes: [] });
+        },
+      );
+    },
+  });
+  return {
+    address: listener.address,
+    [Symbol.asyncDispose]: () => listener.close(),
+  };
+}
+
+for (
+  const [seconds, verdict] of [
+    [0, "ok"],
+    [59, "ok"],
+    [-59, "ok"],
+    [63, "warning"],
+    [-63, "warning"],
+    [86_400, "warning"],
+  ] as const
+) {
+  Deno.test(`The doctor warns of a relay whose clock is off by more than a minute: ${seconds} s`, async () => {
+    await using relay = await startTalker({
+      time: Date.now() + seconds * 1000,
+    });
+    const seen = new Seen();
+    await examineClient(optionsFor(relay.address), seen.findings);
+    assertEquals(seen.of("clock").verdict, verdict, seen.of("clock").says);
+    if (seconds === -63) assertMatch(seen.of("clock").says, /behind/);
+  });
+}
+
+Deno.test("The doctor says so where a relay tells neither time nor version, as one from before", async () => {
+  await using relay = await startTalker({});
+  const seen = new Seen();
+  await examineClient(optionsFor(relay.address), seen.findings);
+  assertEquals(seen.verdicts(), {
+    relay: "ok",
+    identity: "warning",
+    versions: "ok",
+    clock: "ok",
+    nodes: "warning",
+    tunnels: "warning",
+  });
+  assertMatch(seen.of("clock").says, /does not tell/);
+  assertMatch(seen.of("versions").says, /does not tell/);
+});
+
+Deno.test("The doctor warns of a disk with less room than it should have", async () => {
+  await using folder = await tempShare();
+  for (
+    const [spareDiskBytes, verdict] of [[1, "ok"], [1e18, "warning"]] as const
+  ) {
+    const { findings, ...seen } = new Seen();
+    await checkDisk(folder.path, { limits: { spareDiskBytes }, findings });
+    assertEquals(seen.checks.map(({ verdict }) => verdict), [verdict]);
+    assertMatch(seen.checks[0]!.says, /^\d+\.\d GiB free at /);
+  }
+});
+
+Deno.test("The doctor tries tunnels to so many nodes, and no more", async () => {
+  await using relay = await startRelay();
+  await using node = await startNode(relay, { "a": "a" }, {
+    tunnels: "always",
+  });
+  await node.log.until("attached");
+  const at = relay.server.address;
+  const { nodes: [attached] } = await listNodes({ relay: at });
+  const stranger: ListedNode = {
+    ...attached!,
+    id: IDENTITIES[3]!.id,
+    name: "stranger",
+  };
+  const nodes = [stranger, stranger, attached!];
+  for (
+    const [tunnelTrialCount, verdict] of [[2, "failed"], [3, "ok"]] as const
+  ) {
+    const options = optionsFor(at, { limits: { ...limits, tunnelTrialCount } });
+    const link = new RelayLink(at, { ...options, role: "client" });
+    const seen = new Seen();
+    await checkTunnel(nodes, { link, options, findings: seen.findings });
+    assertEquals(seen.of("tunnel").verdict, verdict, seen.of("tunnel").says);
+  }
+});
+
+Deno.test("The doctor sees to it that a folder is left as it was", async () => {
+  await using folder = await tempShare({ "a": "a" });
+  const { findings, ...seen } = new Seen();
+  for (const output of [folder.path, `${folder.path}/new.bin`]) {
+    const found = await checkFolder(output, { isOptional: false, findings });
+    assertEquals(found, folder.path);
+  }
+  const missing = `${folder.path}/no/`;
+  await checkFolder(missing, { isOptional: false, findings });
+  assertEquals(seen.checks.map(({ verdict, kind }) => [verdict, kind]), [
+    ["ok", undefined],
+    ["ok", undefined],
+    ["failed", "local"],
+  ]);
+  const left = await Array.fromAsync(Deno.readDir(folder.path));
+  assertEquals(left.map(({ name }) => name), ["a"]);
+});
+
+/** What the doctor finds of a node that says it is at another port. */
+async function examineAt(
+  port: number | undefined,
+  { relayTunnels, tunnels = true, plaintext = false }: {
+    relayTunnels: boolean;
+    tunnels?: boolean;
+    plaintext?: boolean;
+  },
+): Promise<Seen> {
+  await using relay = await startRelay({
+    ...(relayTunnels ? {} : { tunnels: false }),
+    plaintext,
+  });
+  const seen = new Seen();
+  await examineNode({
+    ...optionsFor(relay.server.address, { tunnels, plaintext }),
+    identity: IDENTITIES[1]!,
+    name: "examined",
+    host: "127.0.0.1",
+    port: 0,
+    advertise: port === undefined ? undefined : { host: "127.0.0.1", port },
+  }, seen.findings);
+  assertEquals(relay.server.nodeCount, 0, "it has withdrawn");
+  return seen;
+}
+
+const WELL = {
+  port: "ok",
+  relay: "ok",
+  identity: "warning",
+  versions: "ok",
+  clock: "ok",
+  registration: "ok",
+};
+
+for (const plaintext of [false, true]) {
+  Deno.test(`The doctor has a relay dial a node${plaintext ? " in the clear" : ""} and join a tunnel to it, and withdraws`, async () => {
+    const seen = await examineAt(undefined, { relayTunnels: true, plaintext });
+    assertEquals(seen.verdicts(), {
+      ...WELL,
+      reach: "ok",
+      tunnels: "ok",
+      tunnel_port: "ok",
+      tunnel: "ok",
+    });
+    assertMatch(seen.of("tunnel").says, /^joined to examined, in \d+ ms$/);
+  });
+}
+
+Deno.test("The doctor tells a node that cannot be dialled that clients come through the relay", async () => {
+  const closed = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = closed.addr;
+  closed.close();
+  const tunnelled = await examineAt(port, { relayTunnels: true });
+  assertEquals(tunnelled.of("reach").verdict, "warning");
+  assertEquals(tunnelled.of("tunnel").verdict, "ok");
+  for (
+    const [relayTunnels, tunnels, verdict] of [
+      [false, true, "warning"],
+      [true, false, "ok"],
+    ] as const
+  ) {
+    const seen = await examineAt(port, { relayTunnels, tunnels });
+    const { verdict: reach, kind } = seen.of("reach");
+    assertEquals([reach, kind], ["failed", "relay"]);
+    assertEquals(seen.of("tunnels").verdict, verdict);
+  }
+});
+
+Deno.test("The doctor tells a node that its relay does not list it, and why", async () => {
+  await using relay = await startRelay({ limits: { nodeCount: 1 } });
+  await using _node = await startNode(relay, { "a": "a" });
+  await relay.log.until("node_registered");
+  const seen = new Seen();
+  await examineNode({
+    ...optionsFor(relay.server.address),
+    identity: IDENTITIES[1]!,
+    name: "late",
+    host: "127.0.0.1",
+    port: 0,
+  }, seen.findings);
+  const { verdict, kind, says } = seen.of("registration");
+  assertEquals([verdict, kind], ["failed", "relay"]);
+  assertMatch(says, /registry_full/);
+});
+
+Deno.test("The doctor names permissions that no role needs, and the flags that suffice", () => {
+  assertEquals(excessOf(() => false), []);
+  assertEquals(excessOf(({ name }) => name === "net"), []);
+  assertEquals(
+    excessOf(({ name }) => name === "run" || name === "env"),
+    ["--allow-env", "--allow-run"],
+  );
+  assertEquals(flagsFor({ read: [], write: [] }), "--allow-net");
+  assertEquals(
+    flagsFor({ read: ["files", "files", "a,b"], write: ["my files", "it's"] }),
+    "--allow-net --allow-read=files,a,,b '--allow-write=my files,it'\\''s'",
+  );
+  const { findings, ...seen } = new Seen();
+  checkPermissions({ read: ["files"], write: [] }, findings);
+  assertEquals(seen.checks[0]!.verdict, "warning");
+  assertMatch(seen.checks[0]!.remedy!, /--allow-read=files/);
+});
+
+Deno.test("The doctor of a private relay comes in with a token, and without one says what is missing", async () => {
+  await using relay = await startPrivate();
+  const outsider = new Seen();
+  await examineClient(optionsFor(relay.server.address), outsider.findings);
+  assertEquals(outsider.checks.at(-1)?.verdict, "failed");
+  const friend = new Seen();
+  await examineClient(
+    optionsFor(relay.server.address, { access: MEMBER }),
+    friend.findings,
+  );
+  assertEquals(
+    friend.checks.some(({ verdict }) => verdict === "failed"),
+    false,
+  );
+});
