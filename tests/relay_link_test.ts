@@ -10,6 +10,7 @@ import { LIMITS, limitsWith } from "../lib/limits.ts";
 import { encodeMessage } from "../lib/messages.ts";
 import { RelayLink, type RelayLinkEvent } from "../lib/relay_link.ts";
 import { listen } from "../lib/transport/listen.ts";
+import { within } from "./_event_log.ts";
 import { IDENTITIES, startRelay } from "./_network.ts";
 import { tempShare } from "./_temp_share.ts";
 
@@ -285,3 +286,37 @@ Deno.test("A link ends with the signal's reason when told to", async () => {
   conn.close();
   silent.close();
 });
+
+Deno.test("A link leaves at most one socket at a relay that stands still, however often it asks", async () => {
+  const relay = await startRelay();
+  const { address } = relay.server;
+  const link = linkTo(address, { timeoutMs: 200 });
+  await meet(link);
+  await relay.server.close();
+  const silent = Deno.listen({ hostname: address.host, port: address.port });
+  const accepted: Deno.TcpConn[] = [];
+  const ended: number[] = [];
+  const { promise: threeEnded, resolve } = Promise.withResolvers<void>();
+  const accepting = (async () => {
+    for await (const conn of silent) {
+      const number = accepted.push(conn);
+      drain(conn).then(() => ended.push(number) === 3 && resolve());
+    }
+  })();
+  for (let n = 0; n < 4; n++) await failureOf(link);
+  await within(threeEnded, "the end of three connections");
+  assertEquals([accepted.length, ended], [4, [2, 3, 4]]);
+  silent.close();
+  await accepting;
+  for (const conn of accepted) conn.close();
+});
+
+/** Reads until the other end is gone. */
+async function drain(conn: Deno.TcpConn): Promise<void> {
+  const buffer = new Uint8Array(4096);
+  try {
+    while (await conn.read(buffer) !== null);
+  } catch {
+    // gone as well
+  }
+}
