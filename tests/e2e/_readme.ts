@@ -1,0 +1,118 @@
+/**
+ * The README as steps that can be taken: its blocks of commands, in order, with
+ * what is said of them in comments that a reader does not see:
+ *
+ * - `<!-- not run: REASON -->`: cannot run offline, or by a test.
+ * - `<!-- walk: type WORDS -->`: on a terminal, where WORDS are typed.
+ * - `<!-- walk: kill NAME -->`: the node of that name is killed before.
+ * - `<!-- walk: after SECTION -->`: taken at the end of another section.
+ *
+ * A line `…` in what a command prints stands for any number of lines.
+ */
+
+/** A command, and what the README shows that it prints. */
+export interface Step {
+  /** The line of the README. */
+  readonly line: number;
+  readonly command: string;
+  /** Not there where the README shows commands alone. */
+  readonly shown?: readonly string[];
+}
+
+/** A block of commands. */
+export interface Block {
+  /** The heading that it stands below; empty before the first. */
+  readonly section: string;
+  /** The line of the README that opens it. */
+  readonly line: number;
+  readonly steps: readonly Step[];
+  /** Why it is not run. */
+  readonly notRun?: string;
+  /** What is typed. */
+  readonly typed?: string;
+  /** The node that is killed before. */
+  readonly killed?: string;
+}
+
+const COMMENT = /^<!-- (not run|walk): (.+) -->$/;
+const WALK = /^(type|kill|after) (.+)$/;
+const FENCE = /^```(\w*)/;
+
+/** The blocks of a README in the order in which they are to be taken. */
+export function blocksOf(readme: string): Block[] {
+  const lines = readme.split("\n");
+  const bySection = new Map<string, Block[]>([["", []]]);
+  const later = new Map<string, Block[]>();
+  let section = "";
+  let said = new Map<string, string>();
+  for (let at = 0; at < lines.length; at++) {
+    const text = lines[at]!;
+    const [, kind, words = ""] = COMMENT.exec(text) ?? [];
+    if (kind !== undefined) {
+      const [, verb, rest] = kind === "walk" ? WALK.exec(words) ?? [] : [];
+      if (kind === "walk" && verb === undefined) {
+        throw new Error(`README.md:${at + 1}: no such comment: ${text}`);
+      }
+      said.set(verb ?? kind, rest ?? words);
+    } else if (text.startsWith("## ")) {
+      section = text.slice(3);
+      bySection.set(section, []);
+    }
+    const [, language] = FENCE.exec(text) ?? [];
+    if (language === undefined) continue;
+    const end = lines.indexOf("```", at + 1);
+    const content = lines.slice(at + 1, end);
+    if (language === "console" || language === "sh") {
+      const steps = language === "console"
+        ? shownSteps(content, at + 2)
+        : bareSteps(content, at + 2);
+      const block = { section, line: at + 1, steps, ...wordsOf(said) };
+      const after = said.get("after");
+      if (after === undefined) bySection.get(section)!.push(block);
+      else later.set(after, [...later.get(after) ?? [], block]);
+    } else if (said.size > 0) {
+      throw new Error(`README.md:${at + 1}: a comment on no block of commands`);
+    }
+    said = new Map();
+    at = end;
+  }
+  for (const name of later.keys()) {
+    if (!bySection.has(name)) throw new Error(`README.md: no section ${name}`);
+  }
+  return [...bySection].flatMap(([name, blocks]) => [
+    ...blocks,
+    ...later.get(name) ?? [],
+  ]);
+}
+
+function wordsOf(said: ReadonlyMap<string, string>): Partial<Block> {
+  const notRun = said.get("not run");
+  const typed = said.get("type");
+  const killed = said.get("kill");
+  return {
+    ...notRun === undefined ? {} : { notRun },
+    ...typed === undefined ? {} : { typed },
+    ...killed === undefined ? {} : { killed },
+  };
+}
+
+/** Commands behind `$`, each with what it prints. */
+function shownSteps(lines: readonly string[], first: number): Step[] {
+  const steps: { line: number; command: string; shown: string[] }[] = [];
+  for (const [index, text] of lines.entries()) {
+    const line = first + index;
+    const last = steps.at(-1);
+    if (text.startsWith("$ ")) {
+      steps.push({ line, command: text.slice(2), shown: [] });
+    } else if (last === undefined) {
+      throw new Error(`README.md:${line}: output of no command`);
+    } else last.shown.push(text);
+  }
+  return steps;
+}
+
+/** Commands alone, one a line. */
+function bareSteps(lines: readonly string[], first: number): Step[] {
+  return lines.map((command, index) => ({ line: first + index, command }))
+    .filter(({ command }) => !/^\s*(#|$)/.test(command));
+}

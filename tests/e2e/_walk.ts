@@ -1,0 +1,268 @@
+/**
+ * Takes the steps of a document as a stranger would who types them, in a folder
+ * of its own: what serves goes on running, until the same is started anew.
+ *
+ * Three things are put in place of what the document shows, in commands and in
+ * what they print: ports that the system picks, 127.0.0.1 in place of
+ * `nas.local`, and `--host 127.0.0.1` for what serves, so that nothing leaves
+ * the machine. The relay then has no word about other machines, and a link has
+ * one that it would not have with the name.
+ */
+
+import { dirname } from "@std/path/dirname";
+import { within } from "../_event_log.ts";
+import {
+  compare,
+  ELISION,
+  type Meanings,
+  patternOf,
+  withMeanings,
+} from "./_likeness.ts";
+import { Lines } from "./_processes.ts";
+import type { Block, Step } from "./_readme.ts";
+
+const SERVES = /^deno run .*\b(relay|peer_node)\.ts (?!help|completions)/;
+const ENDS = /--show-tokens/;
+const DEFINES = /^(?:\w+=\S*|\w+\(\) \{ .* \})$/;
+/** What is said when something happens, and not when the process starts. */
+const LATER =
+  /^(?:sent |withdrawn from |node \S+ (?:registered|left)|tunnel to |Cannot )/;
+const STEP_SECONDS = 30;
+
+/** Something that runs beside the steps. */
+interface Server {
+  readonly command: string;
+  /** The port that the document gives it. */
+  readonly port: string;
+  readonly child: Deno.ChildProcess;
+  readonly lines: Lines;
+  /** How many of its first lines the document shows; it may leave out others. */
+  shownCount?: number;
+}
+
+/** A walk in a folder. Disposing kills what still serves. */
+export class Walk implements AsyncDisposable {
+  readonly #folder: string;
+  readonly #definitions: string[] = [];
+  #servers: Server[] = [];
+  /** The document's ports, and those in their place. */
+  readonly #ports = new Map<string, string>();
+  #meanings: Meanings = new Map();
+
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  /** Takes the steps of a block; fails where anything is not as it says. */
+  async take({ steps, typed, killed }: Block): Promise<void> {
+    if (killed !== undefined) await this.#kill(killed);
+    for (const step of steps) {
+      const { line, command } = step;
+      try {
+        if (DEFINES.test(command)) {
+          this.#definitions.push(command);
+        } else if (SERVES.test(command) && !ENDS.test(command)) {
+          await this.#serve(step);
+        } else {
+          await this.#run(step, typed);
+        }
+      } catch (error) {
+        const { message } = error as Error;
+        const at = `README.md:${line}: ${command}`;
+        throw new Error(`${at}\n${message}`, { cause: error });
+      }
+    }
+  }
+
+  /** Ends what serves, as Ctrl-C does, nodes first. */
+  async end(): Promise<void> {
+    for (const server of this.#servers.toReversed()) await this.#stop(server);
+  }
+
+  /** Runs a command to its end. */
+  async #run(step: Step, typed: string | undefined): Promise<void> {
+    const script = this.#script(this.#localised(step.command));
+    const run = typed === undefined
+      ? ["sh", "-c", script]
+      : ["expect", "-c", typing(script, promptOf(step, typed), typed)];
+    const { code, stdout, stderr } = await new Deno.Command("timeout", {
+      args: ["--kill-after=2", String(STEP_SECONDS), ...run],
+      ...this.#surroundings,
+    }).output();
+    const text = decode(stdout) + decode(stderr);
+    const lines = text.replaceAll("\r\n", "\n").split("\n")
+      .filter((line) => !line.startsWith(`warning: the link names ${HOST}, `));
+    if (lines.at(-1) === "") lines.pop();
+    if (step.shown !== undefined) this.#hold(this.#expected(step), lines);
+    const isRefused = step.shown?.at(-1)?.startsWith("error: ") ?? false;
+    if ((code === 0) === isRefused) {
+      throw new Error(`it ended with code ${code}, after\n${text}`);
+    }
+  }
+
+  /** Starts what serves, and waits until it has said what is shown. */
+  async #serve(step: Step): Promise<void> {
+    const words = step.command.split(" ");
+    const at = words.findLastIndex((word) => /^\d+$/.test(word));
+    const port = words[at]!;
+    const isRelay = SERVES.exec(step.command)?.[1] === "relay";
+    // Whoever starts the relay anew starts its nodes anew as well.
+    const before = this.#servers.find((server) => server.port === port);
+    if (before !== undefined && isRelay) await this.end();
+    else if (before !== undefined) await this.#stop(before);
+    this.#ports.delete(port);
+    words[at] = "0";
+    const command = this.#localised(words.join(" "))
+      .replace(/(?<=\b(relay|peer_node)\.ts )/, "--host 127.0.0.1 ");
+    const child = new Deno.Command("sh", {
+      args: ["-c", this.#script(`exec ${command}`)],
+      ...this.#surroundings,
+      stdout: "piped",
+      stderr: "null", // it goes where the other goes
+    }).spawn();
+    const lines = new Lines(child.stdout);
+    const server: Server = { command: step.command, port, child, lines };
+    this.#servers.push(server);
+    const [, actual = ""] = await hear(lines, / listening on .*:(\d+)$/);
+    this.#ports.set(port, actual);
+    const ready = isRelay ? /^relay address / : /^registered with /;
+    await hear(lines, ready);
+    if (step.shown === undefined) return;
+    const expected = this.#expected(step);
+    const last = expected.at(-1) ?? ELISION;
+    if (last === ELISION) return this.#hold(expected, lines.all);
+    const pattern = patternOf(last);
+    await hear(lines, pattern);
+    const end = Math.max(
+      lines.all.findIndex((line) => pattern.test(line)),
+      lines.all.findIndex((line) => ready.test(line)),
+    );
+    server.shownCount = end + 1;
+    this.#hold(expected, lines.all.slice(0, end + 1));
+  }
+
+  /** What a step must print here. */
+  #expected({ shown = [] }: Step): string[] {
+    return shown.filter((line) => !line.startsWith("on other machines, "))
+      .map((line) => this.#substituted(line).replaceAll("0.0.0.0", HOST));
+  }
+
+  /** Holds lines to what is expected, and keeps what names stand for. */
+  #hold(expected: readonly string[], lines: readonly string[]): void {
+    const found = compare(expected, lines, this.#meanings);
+    if (found === undefined) {
+      throw new Error(
+        ["shown:", ...expected, "", "printed:", ...lines, ""].join("\n"),
+      );
+    }
+    this.#meanings = found;
+  }
+
+  /** A command as it is run here. */
+  #localised(command: string): string {
+    return withMeanings(this.#substituted(command), this.#meanings);
+  }
+
+  #substituted(text: string): string {
+    return text.replaceAll("nas.local", HOST)
+      .replaceAll(
+        /(?<![\w.])\d{4,5}(?!\w)/g,
+        (port) => this.#ports.get(port) ?? port,
+      );
+  }
+
+  #script(command: string): string {
+    // Localised anew: what they name may have moved to another port.
+    const definitions = this.#definitions.map((line) => this.#localised(line));
+    return ["exec 2>&1", ...definitions, command].join("\n");
+  }
+
+  get #surroundings() {
+    return {
+      cwd: this.#folder,
+      // The Deno that runs the tests is the one that is found.
+      env: { NO_COLOR: "1", PATH: `${DENO_FOLDER}:${Deno.env.get("PATH")}` },
+      stdin: "null",
+    } as const;
+  }
+
+  /** Kills the node of that name, so that it cannot say good-bye. */
+  async #kill(name: string): Promise<void> {
+    const server = this.#servers.find(({ command }) =>
+      command.includes(`--name ${name} `)
+    );
+    if (server === undefined) throw new Error(`no node ${name} runs`);
+    server.child.kill("SIGKILL");
+    await server.child.status;
+    await server.lines.ended;
+    this.#servers = this.#servers.filter((other) => other !== server);
+  }
+
+  async #stop(server: Server): Promise<void> {
+    server.child.kill("SIGINT");
+    const { code } = await within(server.child.status, "the end of a process");
+    await server.lines.ended;
+    this.#servers = this.#servers.filter((other) => other !== server);
+    const said = server.lines.all;
+    const next = said[server.shownCount ?? said.length];
+    const isTold = next === undefined || LATER.test(next);
+    if (code === 0 && isTold) return;
+    throw new Error(
+      [
+        `${server.command}\nended with code ${code}, after`,
+        ...said,
+        isTold ? "" : `of which the document does not show: ${next}`,
+      ].join("\n"),
+    );
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const { child, lines } of this.#servers) {
+      try {
+        child.kill("SIGKILL");
+      } catch (error) {
+        if (!(error instanceof TypeError)) throw error; // ended by itself
+      }
+      await child.status;
+      await lines.ended;
+    }
+  }
+}
+
+const HOST = "127.0.0.1";
+const DENO_FOLDER = dirname(Deno.execPath());
+
+/** A line that must come; what came in its place is told. */
+async function hear(lines: Lines, pattern: RegExp): Promise<RegExpExecArray> {
+  try {
+    return await lines.until(pattern);
+  } catch (cause) {
+    const said = lines.all.join("\n");
+    throw new Error(`no line matches ${pattern}:\n${said}`, { cause });
+  }
+}
+
+/** What stands before the words that are typed. */
+function promptOf({ shown = [] }: Step, typed: string): string {
+  const line = shown.find((line) => line.endsWith(`: ${typed}`));
+  if (line === undefined) throw new Error(`no line ends with ${typed}`);
+  return line.slice(0, -typed.length);
+}
+
+/** A script for `expect`: a terminal with a command, and somebody who types. */
+function typing(script: string, prompt: string, typed: string): string {
+  return `
+    set timeout ${STEP_SECONDS}
+    set stty_init "columns 200"
+    spawn -noecho sh -c {${script}}
+    expect -ex "${prompt}" {} timeout { exit 99 } eof { exit 98 }
+    send "${typed}\\r"
+    expect eof
+    lassign [wait] wpid id os code
+    exit $code
+  `;
+}
+
+function decode(bytes: Uint8Array): string {
+  return new TextDecoder().decode(bytes);
+}
