@@ -126,21 +126,15 @@ function examination(
     terminal.event(event);
     if (event.event === "relay_motd") tellRelayMet(event, terminal);
   };
-  return {
-    relay,
-    plaintext,
-    knownRelays,
-    access,
-    tunnels,
-    limits,
-    signal,
-    onEvent,
-  };
+  const met = { relay, plaintext, access, knownRelays };
+  return { ...met, tunnels, limits, signal, onEvent };
 }
 
 /** Files that options name, and that are read. */
 function read(line: CommandLine): string[] {
-  return ["known-relays", "config"].flatMap((name) => line.value(name) ?? []);
+  return ["known-relays", "config", "token-file"].flatMap((name) =>
+    line.value(name) ?? []
+  );
 }
 
 /** Files that options name, and that are written. */

@@ -41,18 +41,17 @@ const DEFAULT_DIRECTORY = "./files";
 export function main(args: readonly string[]): Promise<number> {
   return runRole(args, SPEC, async (context) => {
     const { line, terminal, signal } = context;
-    const token = await readToken("node", context);
     const [command, ...words] = line.words;
-    if (command === "doctor") {
-      const options = await nodeOptions(line, words);
-      if (token !== undefined) options.token = token;
+    const isDoctor = command === "doctor";
+    const options = await nodeOptions(line, isDoctor ? words : line.words);
+    const metricsAt = metricsAddress(line);
+    const token = await readToken("node", context);
+    if (token !== undefined) options.token = token;
+    if (isDoctor) {
       const code = await runNodeDoctor(options, context);
       terminal.check();
       return code;
     }
-    const options = await nodeOptions(line, line.words);
-    const metricsAt = metricsAddress(line);
-    if (token !== undefined) options.token = token;
     const state = line.value("state");
     if (state !== undefined) options.identity = await loadIdentity(state);
     using digestStore = state === undefined

@@ -53,14 +53,8 @@ const SERVERS = ["relay", "node"] as const;
 const PEERS = ["node", "client"] as const;
 const CLIENT = ["client"] as const;
 const ASKING = [
-  "dialogue",
-  "nodes",
-  "ls",
-  "get",
-  "cat",
-  "link",
-  "doctor",
-] as const;
+  ...["dialogue", "nodes", "ls", "get", "cat", "link", "doctor"] as const,
+];
 const FETCHING = ["dialogue", "get", "cat"] as const;
 const CHOOSING = [...FETCHING, "link"] as const;
 

@@ -13,6 +13,7 @@ export const CHECKS = [
   "identity",
   "versions",
   "clock",
+  "access",
   "nodes",
   "share",
   "state",

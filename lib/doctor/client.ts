@@ -5,11 +5,12 @@
  * @module
  */
 
+import { AccessFailure } from "../access/credentials.ts";
 import { listAll } from "../client/nodes.ts";
 import { formatEndpoint } from "../conn.ts";
 import { describeCause, Failure, isBug } from "../errors.ts";
 import type { Findings } from "./check.ts";
-import { checkRelay, type ExaminationOptions } from "./relay.ts";
+import { checkRelay, type ExaminationOptions, tellAccess } from "./relay.ts";
 import { checkEntrances, checkTunnel } from "./tunnels.ts";
 
 /**
@@ -30,9 +31,10 @@ export async function examineClient(
   try {
     const relayId = met.session.id;
     const most = limits.listingCount;
-    const { access } = met.link;
     const where = formatEndpoint(options.relay);
+    const { access } = options;
     const nodes = await listAll(channel, { relayId, most, access, where });
+    tellAccess(met, findings);
     const says = `peer node count: ${nodes.length}`;
     if (nodes.length > 0) findings.ok("nodes", says);
     else findings.warn("nodes", says, "start a peer node");
@@ -41,6 +43,7 @@ export async function examineClient(
     await checkTunnel(attached, { link: met.link, options, findings });
   } catch (error) {
     signal.throwIfAborted();
+    if (error instanceof AccessFailure) return findings.failed("access", error);
     if (isBug(error) || error instanceof Failure) throw error;
     findings.failed(
       "nodes",

@@ -6,6 +6,7 @@
  * @module
  */
 
+import { AccessFailure, accessFailure } from "../access/credentials.ts";
 import { isIpv6, withoutMapping } from "../address.ts";
 import { Channel } from "../channel.ts";
 import type { ListedNode } from "../client/nodes.ts";
@@ -27,7 +28,12 @@ import { show } from "../text.ts";
 import { acceptTunnel } from "../transport/join.ts";
 import { listen, type Listener } from "../transport/listen.ts";
 import type { Findings } from "./check.ts";
-import { checkRelay, type ExaminationOptions, type MetRelay } from "./relay.ts";
+import {
+  checkRelay,
+  type ExaminationOptions,
+  type MetRelay,
+  tellAccess,
+} from "./relay.ts";
 import { checkEntrances, checkTunnel } from "./tunnels.ts";
 
 /** Options of {@linkcode examineNode}. */
@@ -142,6 +148,7 @@ class Trial {
     using _end = session.channel.endOn(signal);
     await using visit = new RelayVisit(session, {
       answerMs: limits.handshakeMs,
+      onRefused: (refused) => this.#denied(refused),
       onInvite: ({ key, from }) => this.#comeTo(key, from),
     });
     try {
@@ -155,6 +162,9 @@ class Trial {
       await visit.ask(await this.#signed("withdraw"));
     } catch (error) {
       signal.throwIfAborted();
+      if (error instanceof AccessFailure) {
+        return this.#findings.failed("access", error);
+      }
       if (isBug(error) || error instanceof Failure) throw error;
       this.#findings.failed(
         "registration",
@@ -168,11 +178,16 @@ class Trial {
 
   async #register(visit: RelayVisit): Promise<boolean> {
     const answer = await visit.ask(await this.#signed("register"));
+    if (answer.kind === "refused") {
+      const denied = this.#denied(answer);
+      if (denied !== undefined) throw denied;
+    }
     if (answer.kind !== "registered") {
       this.#findings.failed("registration", this.#refused(answer));
       return false;
     }
     const { leaseSeconds } = answer;
+    tellAccess(this.#met, this.#findings);
     this.#findings.ok(
       "registration",
       `listed as ${show(this.#options.name)} at ${
@@ -229,7 +244,7 @@ class Trial {
     if (session.isPrivate) {
       return this.#findings.ok(
         "tunnel",
-        "the node can stay attached; to join one takes a client's token",
+        "the node can be attached; to try one takes a client with its token",
       );
     }
     const link = new RelayLink(
@@ -305,6 +320,12 @@ class Trial {
         ? `the relay refused: ${show(answer.text)} (${show(answer.code)})`
         : "the relay answered something else",
     );
+  }
+
+  /** The failure of somebody who is not let in, if the refusal says so. */
+  #denied(refused: { code: string }): AccessFailure | undefined {
+    const where = formatEndpoint(this.#met.link.relay);
+    return accessFailure(refused, { where, access: this.#options.access });
   }
 
   #failure(why: string): Failure {

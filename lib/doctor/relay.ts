@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { Access } from "../access/credentials.ts";
+import { type Access, AccessFailure } from "../access/credentials.ts";
 import type { RelayAddress } from "../address.ts";
 import { formatEndpoint } from "../conn.ts";
 import { Failure } from "../errors.ts";
@@ -30,10 +30,10 @@ export interface ExaminationOptions {
   readonly relay: RelayAddress;
   /** Whether to go without encryption. */
   readonly plaintext: boolean;
-  /** Relays met before, and where to remember them. */
-  readonly knownRelays?: KnownRelays | undefined;
   /** What to use a private relay with. */
   readonly access: Access;
+  /** Relays met before, and where to remember them. */
+  readonly knownRelays?: KnownRelays | undefined;
   /** Whether to look at tunnels. */
   readonly tunnels: boolean;
   /** The numbers. */
@@ -67,8 +67,8 @@ export async function checkRelay(
   const link = new RelayLink(relay, {
     role,
     plaintext: options.plaintext,
-    knownRelays: options.knownRelays,
     access: options.access,
+    knownRelays: options.knownRelays,
     limits,
     onEvent: (event) => {
       met.push(event.event);
@@ -91,7 +91,10 @@ export async function checkRelay(
     if (!(error instanceof Failure) || error.kind === "interrupted") {
       throw error;
     }
-    if (error instanceof IdentityFailure) {
+    if (error instanceof AccessFailure) {
+      findings.ok("relay", `${at} answers`);
+      findings.failed("access", error);
+    } else if (error instanceof IdentityFailure) {
       findings.ok("relay", `${at} answers`);
       findings.failed("identity", error);
     } else if (error instanceof ClockFailure) {
@@ -181,4 +184,14 @@ function tellClock(
     return findings.ok("clock", says);
   }
   findings.warn("clock", says, "set the one that is wrong");
+}
+
+/** Tells of a relay that has let somebody in. */
+export function tellAccess({ session }: MetRelay, findings: Findings): void {
+  findings.ok(
+    "access",
+    session.isPrivate
+      ? "the relay is private, and takes the token"
+      : "the relay is open: whoever reaches it may use it",
+  );
 }

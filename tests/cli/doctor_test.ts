@@ -5,7 +5,9 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { join } from "@std/path";
 import { runRole, spawnNode, spawnRelay } from "../e2e/_processes.ts";
+import { makeKeys, spawnPrivateRelay } from "../e2e/_private.ts";
 import { accessTo } from "../e2e/_transfer.ts";
+import { seededRandom } from "../_random.ts";
 import { tempShare } from "../_temp_share.ts";
 
 type Outcome = Awaited<ReturnType<typeof runRole>>;
@@ -49,6 +51,7 @@ Deno.test("doctor finds nothing wrong where all is well, for a client and for a 
     identity: "ok",
     versions: "ok",
     clock: "ok",
+    access: "ok",
     nodes: "ok",
     tunnels: "ok",
     tunnel_port: "ok",
@@ -71,6 +74,7 @@ Deno.test("doctor finds nothing wrong where all is well, for a client and for a 
     identity: "ok",
     versions: "ok",
     clock: "ok",
+    access: "ok",
     registration: "ok",
     tunnels: "ok",
     tunnel_port: "ok",
@@ -192,4 +196,44 @@ Deno.test("doctor says that a relay wants a later version", async () => {
     ["versions", "relay"],
   ]);
   assertEquals(events.at(-1).event, "error");
+});
+
+Deno.test("doctor tells who is let in by a private relay, and who is not", async () => {
+  await using share = await tempShare({ "a": "a" });
+  await using keys = await makeKeys();
+  await using others = await makeKeys(seededRandom(99));
+  await using relay = await spawnPrivateRelay(keys);
+  const args = [relay.address, "doctor"];
+  const token = (role: "node" | "client", of = keys) => [
+    ...["--token-file", of.tokenFiles[role]],
+  ];
+  const read = [`--allow-read=${keys.folder},${others.folder},${share.path}`];
+  const good = await client([...token("client"), ...args], read);
+  assertEquals([good.code, rowsOf(good).get("access")], [0, [
+    "ok",
+    "the relay is private, and takes the token",
+  ]]);
+  assert(!good.text.includes(keys.tokens.client));
+  for (const options of [[], token("client", others)]) {
+    const found = await client([...options, ...args], read);
+    assertEquals([found.code, rowsOf(found).get("access")![0]], [7, "failed"]);
+    assertMatch(rowsOf(found).get("access")![1], /^Cannot use relay .*; /);
+  }
+  const node = (options: string[]) =>
+    runRole("peer_node.ts", [
+      ...["doctor", "--host", "127.0.0.1", ...options],
+      ...[relay.address, "0", share.path],
+    ], { permissions: read });
+  const listed = await node(token("node"));
+  assertEquals(listed.code, 0, listed.text);
+  assertEquals(
+    ["access", "registration", "reach", "tunnel"].map((check) =>
+      rowsOf(listed).get(check)?.[0]
+    ),
+    ["ok", "ok", "ok", "ok"],
+  );
+  for (const options of [[], token("node", others)]) {
+    const found = await node(options);
+    assertEquals([found.code, rowsOf(found).get("access")![0]], [7, "failed"]);
+  }
 });

@@ -29,7 +29,6 @@ import { LIMITS } from "../../lib/limits.ts";
 import type { Hello } from "../../lib/messages.ts";
 import { RelayLink } from "../../lib/relay_link.ts";
 import { listen } from "../../lib/transport/listen.ts";
-import { MEMBER, startPrivate } from "../access/_private.ts";
 import { IDENTITIES, startNode, startRelay } from "../_network.ts";
 import { tempShare } from "../_temp_share.ts";
 
@@ -133,6 +132,7 @@ Deno.test("The doctor says so where a relay tells neither time nor version, as o
     identity: "warning",
     versions: "ok",
     clock: "ok",
+    access: "ok",
     nodes: "warning",
     tunnels: "warning",
   });
@@ -227,6 +227,7 @@ const WELL = {
   identity: "warning",
   versions: "ok",
   clock: "ok",
+  access: "ok",
   registration: "ok",
 };
 
@@ -297,20 +298,4 @@ Deno.test("The doctor names permissions that no role needs, and the flags that s
   checkPermissions({ read: ["files"], write: [] }, findings);
   assertEquals(seen.checks[0]!.verdict, "warning");
   assertMatch(seen.checks[0]!.remedy!, /--allow-read=files/);
-});
-
-Deno.test("The doctor of a private relay comes in with a token, and without one says what is missing", async () => {
-  await using relay = await startPrivate();
-  const outsider = new Seen();
-  await examineClient(optionsFor(relay.server.address), outsider.findings);
-  assertEquals(outsider.checks.at(-1)?.verdict, "failed");
-  const friend = new Seen();
-  await examineClient(
-    optionsFor(relay.server.address, { access: MEMBER }),
-    friend.findings,
-  );
-  assertEquals(
-    friend.checks.some(({ verdict }) => verdict === "failed"),
-    false,
-  );
 });
