@@ -110,9 +110,11 @@ function formatOptions(
       ...(option.default === undefined ? [] : [`default ${option.default}`]),
       ...(option.isTyped ? [] : [variableOf(name)]),
     ];
-    const left = `  ${formatOption(name, option)}`.padEnd(OPTION_COLUMNS);
+    const left = `  ${formatOption(name, option)}`;
     return [
-      left + help,
+      ...(left.length < OPTION_COLUMNS
+        ? [left.padEnd(OPTION_COLUMNS) + help]
+        : [left, " ".repeat(OPTION_COLUMNS) + help]),
       ...(settings.length === 0
         ? []
         : [`${" ".repeat(OPTION_COLUMNS)}[${settings.join(", ")}]`]),
@@ -120,7 +122,8 @@ function formatOptions(
   });
 }
 
-// Wide enough for every option, and leaves 53 columns for what it does.
+// Leaves 53 columns for what an option does. One that is longer than this has
+// a line of its own.
 const OPTION_COLUMNS = 27;
 
 function alignRows(rows: readonly (readonly [string, string])[]): string[] {

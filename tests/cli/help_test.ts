@@ -35,7 +35,17 @@ function assertTeaches(
     const isThere = at >= 0;
     assertEquals(isThere, Object.hasOwn(options, name), `--${name}`);
     if (!isThere) continue;
-    const shown = `${lines[at]}\n${lines[at + 1]}`;
+    const next = lines.findIndex((line, index) =>
+      index > at && !line.startsWith(" ".repeat(27))
+    );
+    const rows = lines.slice(at, next);
+    const shown = rows.join("\n");
+    assert(
+      rows.some((row) =>
+        row[26] === " " && row.slice(27).endsWith(option.help)
+      ),
+      shown,
+    );
     if (!option.isTyped) assert(shown.includes(variableOf(name)), shown);
     if (option.default !== undefined) {
       assert(shown.includes(`default ${option.default}`), shown);
