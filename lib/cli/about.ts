@@ -64,13 +64,17 @@ export function answerAboutItself(
   return true;
 }
 
-/** Where only a port can stand, a word near a command's is a slip. */
-function refuseMistyped(spec: CommandSpec, word: string | undefined): void {
+/** Where only a host or a port can stand, a word near a command's is a slip. */
+export function refuseMistyped(
+  spec: CommandSpec,
+  word: string | undefined,
+): void {
   if (word === undefined || isCommand(spec, word)) return;
   if (suggestCommand(spec, word) !== undefined) throw noSuchCommand(spec, word);
 }
 
-function isCommand(spec: CommandSpec, word: string): boolean {
+/** Whether `word` is a command of the script. */
+export function isCommand(spec: CommandSpec, word: string): boolean {
   return commandNames(spec).includes(word);
 }
 

@@ -43,7 +43,9 @@ export function main(args: readonly string[]): Promise<number> {
     const { line, terminal, signal } = context;
     const [command, ...words] = line.words;
     const isDoctor = command === "doctor";
-    const options = await nodeOptions(line, isDoctor ? words : line.words);
+    const options = isDoctor
+      ? await nodeOptions(line, words, SPEC.commands[command]!.usage)
+      : await nodeOptions(line, line.words);
     const metricsAt = metricsAddress(line);
     const token = await readToken("node", context);
     if (token !== undefined) options.token = token;
@@ -89,13 +91,14 @@ export function main(args: readonly string[]): Promise<number> {
 async function nodeOptions(
   line: CommandLine,
   words: readonly string[],
+  usage?: string,
 ): Promise<NodeOptions> {
-  const { relay, rest } = takeRelay(words, SPEC);
+  const { relay, rest } = takeRelay(words, SPEC, usage);
   const [port, directory = DEFAULT_DIRECTORY, ...more] = rest;
   if (port === undefined) {
-    throw usageFailure(SPEC, "the node's port is missing");
+    throw usageFailure(SPEC, "the node's port is missing", usage);
   }
-  expectNoMore(more, SPEC);
+  expectNoMore(more, SPEC, usage);
   const options: NodeOptions = {
     relay,
     port: parsePort(port, { zero: true }),

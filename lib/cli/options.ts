@@ -8,7 +8,7 @@
 import { parseArgs } from "@std/cli/parse-args";
 import { Failure } from "../errors.ts";
 import { show } from "../text.ts";
-import type { CommandSpec } from "./command_table.ts";
+import { type CommandSpec, SCRIPTS } from "./command_table.ts";
 import { variableOf } from "./option_table.ts";
 import { didYouMean } from "./suggestion.ts";
 
@@ -129,9 +129,23 @@ function unknownOption(arg: string, spec: CommandSpec): Failure {
     what: "Cannot use option",
     where: show(arg),
     why: "there is no such option",
-    remedy: (name && didYouMean(name, Object.keys(spec.options), "--")) ??
-      `see ${spec.script} --help`,
+    remedy: adviceOn(name, spec),
   });
+}
+
+/** What to do about an option that the script has not, by its long name. */
+function adviceOn(name: string | undefined, spec: CommandSpec): string {
+  const see = `see ${spec.script} --help`;
+  if (name === undefined) {
+    return spec.role === "client"
+      ? `a name that begins with a dash goes after --; ${see}`
+      : see;
+  }
+  const others = SCRIPTS.filter(({ options }) => Object.hasOwn(options, name));
+  if (others.length > 0) {
+    return `it goes with ${others.map(({ script }) => script).join(" and ")}`;
+  }
+  return didYouMean(name, Object.keys(spec.options), "--") ?? see;
 }
 
 function badOption(name: string, why: string, spec: CommandSpec): Failure {

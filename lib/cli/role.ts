@@ -25,7 +25,7 @@ import { parseRate } from "../rate.ts";
 import type { RelayLinkEvent } from "../relay_link.ts";
 import { show } from "../text.ts";
 import type { CommandSpec } from "./command_table.ts";
-import { answerAboutItself } from "./about.ts";
+import { answerAboutItself, isCommand, refuseMistyped } from "./about.ts";
 import { readConfig } from "./config.ts";
 import { type CommandLine, parseCommandLine, usageFailure } from "./options.ts";
 import { parseLog } from "./log.ts";
@@ -133,15 +133,19 @@ const STOP_SIGNALS: readonly Deno.Signal[] = Deno.build.os === "windows"
  * The relay at the head of `words`: one word that is a relay address or
  * `HOST:PORT`, or two that are host and port.
  *
+ * @param usage that of the command, where the words are those of one.
  * @returns the relay and the words after it.
  * @throws {Failure} of kind `usage`.
  */
 export function takeRelay(
   words: readonly string[],
   spec: CommandSpec,
+  usage?: string,
 ): { relay: RelayAddress; rest: readonly string[] } {
   const [first, second] = words;
-  if (first === undefined) throw usageFailure(spec, "the relay is missing");
+  if (first === undefined) {
+    throw usageFailure(spec, "the relay is missing", usage);
+  }
   if (looksLikeRelayAddress(first)) {
     return { relay: parseRelayAddress(first), rest: words.slice(1) };
   }
@@ -151,9 +155,10 @@ export function takeRelay(
       rest: words.slice(1),
     };
   }
-  if (second === undefined) {
-    throw usageFailure(spec, "the relay's port is missing");
+  if (second === undefined || isCommand(spec, second)) {
+    throw usageFailure(spec, "the relay's port is missing", usage);
   }
+  if (!/^\d+$/.test(second)) refuseMistyped(spec, first);
   const relay = {
     host: parseHost(first),
     port: parsePort(second, { zero: false }),

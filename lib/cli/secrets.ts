@@ -31,6 +31,10 @@ export interface SecretSource {
 }
 
 const DEFAULT_OVERLAP = "24h";
+const GOES_WITH = {
+  "previous-secret-file": "it goes with --secret-file",
+  overlap: "it goes with --previous-secret-file",
+} as const;
 
 /**
  * The secrets of a relay; nothing where it is to be open. Read anew each time:
@@ -52,10 +56,15 @@ export async function readSecrets(
       ? "overlap"
       : undefined;
     if (stray === undefined) return undefined;
-    throw badValue(stray, line.value(stray)!, "it goes with --secret-file");
+    throw badValue(stray, line.value(stray)!, GOES_WITH[stray]);
   }
   const current = parseSecret(text);
-  if (previousPath === undefined) return { current };
+  if (previousPath === undefined) {
+    if (line.typed.includes("overlap")) {
+      throw badValue("overlap", overlap!, GOES_WITH["overlap"]);
+    }
+    return { current };
+  }
   const previous = await readSecretFile(previousPath, "secret");
   terminal.conceal(previous);
   const overlapMs = 1_000 *

@@ -78,6 +78,78 @@ const WRONG_USES: readonly WrongUse[] = [
       "Cannot use option (--overwrite): ls has no use for it; it goes with get",
   },
   {
+    what: "an option of other scripts",
+    args: ({ relay }) => [relay, "get", "1.txt", "--metrics", "127.0.0.1:0"],
+    code: 2,
+    line: () =>
+      "Cannot use option (--metrics): there is no such option; it goes with relay.ts and peer_node.ts",
+  },
+  {
+    what: "an option of the node given to the relay",
+    script: "relay.ts",
+    args: () => ["--tunnel", "0"],
+    code: 2,
+    line: () =>
+      "Cannot use option (--tunnel): there is no such option; it goes with peer_node.ts",
+  },
+  {
+    what: "a name that begins with a dash",
+    args: ({ relay }) => [relay, "get", "-draft.txt"],
+    code: 2,
+    line: () =>
+      "Cannot use option (-draft.txt): there is no such option; a name that begins with a dash goes after --; see peer_client.ts --help",
+  },
+  {
+    what: "a relay without its port, before a command",
+    args: () => ["nas", "ls"],
+    code: 2,
+    line: () =>
+      "Cannot start: the relay's port is missing; usage: peer_client.ts [options] RELAY [command]",
+  },
+  {
+    what: "an overlap with no secret before",
+    script: "relay.ts",
+    args: ({ folder }) => [
+      ...["--secret-file", `${folder}/secret`, "--overlap", "1h", "0"],
+    ],
+    permissions: () => ANYTHING,
+    code: 2,
+    line: () =>
+      "Cannot use --overlap (1h): it goes with --previous-secret-file",
+  },
+  {
+    what: "an overlap with no secret at all",
+    script: "relay.ts",
+    args: () => ["--overlap", "1h", "0"],
+    code: 2,
+    line: () =>
+      "Cannot use --overlap (1h): it goes with --previous-secret-file",
+  },
+  {
+    what: "a node's doctor without a relay",
+    script: "peer_node.ts",
+    args: () => ["doctor"],
+    code: 2,
+    line: () =>
+      "Cannot start: the relay is missing; usage: peer_node.ts doctor RELAY PORT [DIR]",
+  },
+  {
+    what: "a node's doctor without its port",
+    script: "peer_node.ts",
+    args: () => ["doctor", "nas", "1700"],
+    code: 2,
+    line: () =>
+      "Cannot start: the node's port is missing; usage: peer_node.ts doctor RELAY PORT [DIR]",
+  },
+  {
+    what: "a node's command misspelt",
+    script: "peer_node.ts",
+    args: () => ["docter", "127.0.0.1", "1700", "0"],
+    code: 2,
+    line: () =>
+      "Cannot start: there is no command docter; did you mean doctor?",
+  },
+  {
     what: "an option without its value",
     args: ({ relay }) => [relay, "get", "1.txt", "-o"],
     code: 2,
@@ -170,7 +242,9 @@ Deno.test("Wrong uses: one line that helps, and the documented code", async (tes
     "1.txt": "mine",
     "p2p.toml": 'limit_rate = "2M"\n',
     "received/x": "",
+    secret: "0123456789abcdef".repeat(4),
   });
+  await Deno.chmod(join(folder.path, "secret"), 0o600);
   await using relay = await spawnRelay();
   await using _node = await spawnNode(relay.port, share.path);
   const received = await runRole("peer_client.ts", [
