@@ -35,10 +35,12 @@ export interface Link {
 const CHECK_BYTES = 4;
 const CONTEXT = "relay-p2p link 1\n";
 const SCHEME = "p2p://";
+// No file can have such a name.
+const WITHOUT_SCHEME = /^[^/]+:\d+\/[a-z2-7]{52}\//;
 
 /** Whether `text` is meant as a link, right or wrong, and not as an address. */
 export function looksLikeLink(text: string): boolean {
-  return /^p2p:\/\/[^/]*\/[^/]*\//i.test(text);
+  return /^p2p:\/\/[^/]*\/[^/]*\//i.test(text) || WITHOUT_SCHEME.test(text);
 }
 
 /**

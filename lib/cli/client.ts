@@ -268,8 +268,12 @@ async function runList(
   throw new Failure("not_found", {
     what: "Cannot list files",
     ...(pattern === undefined ? {} : { where: show(pattern) }),
-    why: "no active node has any",
-    remedy: "see the command nodes",
+    ...(pattern === undefined || nodes.length === 0
+      ? { why: "no active node has any", remedy: "see the command nodes" }
+      : {
+        why: "no active node has any that match",
+        remedy: "see all that there are with ls alone",
+      }),
   });
 }
 

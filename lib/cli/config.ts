@@ -41,6 +41,7 @@ export async function readConfig(path: string, role: Role): Promise<Settings> {
   const text = await readBounded(path, {
     what: "Cannot read configuration",
     mostBytes: LIMITS.configBytes,
+    remedy: "name a file in TOML with --config",
   });
   const { parse } = await import("@std/toml/parse");
   let table: Record<string, unknown>;

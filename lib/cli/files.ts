@@ -11,11 +11,15 @@ import { show } from "../text.ts";
  * The text of a file.
  *
  * @throws {Failure} where it is longer than `mostBytes`, not UTF-8, or cannot be
- * read, in the words of `what`.
+ * read, in the words of `what` and `remedy`.
  */
 export async function readBounded(
   path: string,
-  { what, mostBytes }: { what: string; mostBytes: number },
+  { what, mostBytes, remedy }: {
+    what: string;
+    mostBytes: number;
+    remedy: string;
+  },
 ): Promise<string> {
   const parts: Uint8Array[] = [];
   let length = 0;
@@ -34,14 +38,14 @@ export async function readBounded(
       what,
       where: show(path),
       why: describeCause(error),
-      ...(error instanceof Deno.errors.NotCapable
-        ? { remedy: `grant it with --allow-read=${show(path)}` }
-        : {}),
+      remedy: error instanceof Deno.errors.NotCapable
+        ? `grant it with --allow-read=${show(path)}`
+        : remedy,
       cause: error,
     });
   }
   const refused = (why: string) =>
-    new Failure("local", { what, where: show(path), why });
+    new Failure("local", { what, where: show(path), why, remedy });
   if (length > mostBytes) {
     throw refused(`it must have at most ${mostBytes} bytes`);
   }

@@ -116,18 +116,18 @@ export async function destination(
   const isFolder = place.endsWith("/") || await isDirectory(place);
   const [only] = selections;
   if (!isFolder && (selections.length > 1 || only?.kind === "matching")) {
-    throw noFolder(place, "no such folder");
+    throw await noFolderThere(place);
   }
   if (!isFolder) {
     const parent = place.includes("/")
       ? place.slice(0, place.lastIndexOf("/"))
       : ".";
     if (parent !== "" && !await isDirectory(parent)) {
-      throw noFolder(parent, "no such folder");
+      throw await noFolderThere(parent);
     }
     return () => place;
   }
-  if (!await isDirectory(place)) throw noFolder(place, "no such folder");
+  if (!await isDirectory(place)) throw await noFolderThere(place);
   return (name, selection) =>
     join(place, selection.kind === "name" ? name.split("/").at(-1)! : name);
 }
@@ -139,6 +139,21 @@ async function isDirectory(path: string): Promise<boolean> {
     if (error instanceof Deno.errors.NotFound) return false;
     throw noFolder(path, describeCause(error), error);
   }
+}
+
+/** What is wrong with a place that is no folder. */
+async function noFolderThere(path: string): Promise<Failure> {
+  try {
+    await Deno.lstat(path);
+  } catch {
+    return noFolder(path, "no such folder");
+  }
+  return new Failure("local", {
+    what: "Cannot save to",
+    where: show(path),
+    why: "not a folder",
+    remedy: "name a folder with -o",
+  });
 }
 
 function noFolder(path: string, why: string, cause?: unknown): Failure {

@@ -19,6 +19,7 @@ import { KeptFetch, newFetchId } from "../transfer/kept_fetch.ts";
 import { formatDuration } from "./duration.ts";
 import { destination } from "./get.ts";
 import type { CliEvent } from "./cli_events.ts";
+import { CLIENT as SPEC } from "./command_table.ts";
 import type { CommandLine } from "./options.ts";
 import { formatQr } from "./qr.ts";
 import { badValue } from "./role.ts";
@@ -115,7 +116,8 @@ export interface GivenLink {
  * The link on a command line: `LINK`, `get LINK` or `RELAY get LINK`, or the same
  * with `--link-file` in place of the last word.
  *
- * @throws {Failure} of kind `usage` for one that was cut or altered, without it.
+ * @throws {Failure} of kind `usage` for one that was cut or altered, or is where
+ * none can be, without it.
  */
 export async function takeLink(
   { line, terminal }: SecretSource,
@@ -125,11 +127,29 @@ export async function takeLink(
   const last = words.at(-1) ?? "";
   const before = path === undefined ? words.slice(0, -1) : words;
   const isPlace = before.length === 0 || before.at(-1) === "get";
-  if (!isPlace) return undefined;
-  if (path === undefined && !looksLikeLink(last)) return undefined;
+  const isGiven = isPlace && (path !== undefined || isMeant(last, before));
+  if ((isGiven ? before : words).some(isMisplaced)) {
+    throw new Failure("usage", {
+      what: "Cannot use link",
+      why: "a link goes after get, and alone",
+      remedy: `usage: ${SPEC.script} get LINK`,
+    });
+  }
+  if (!isGiven) return undefined;
   const text = path === undefined ? last : await readSecretFile(path, "link");
   terminal.conceal(text);
   return { link: parseLink(text), relayWords: before.slice(0, -1) };
+}
+
+/** Whether the last word is a link, or one that lost so much that it is none. */
+function isMeant(last: string, before: readonly string[]): boolean {
+  const isAfterGet = before.length === 1 && before[0] === "get";
+  return looksLikeLink(last) || isAfterGet && /^p2p:/i.test(last);
+}
+
+/** Whether a word that is for something else is a link with some content. */
+function isMisplaced(word: string): boolean {
+  return looksLikeLink(word) && !word.endsWith("/");
 }
 
 /**

@@ -58,7 +58,10 @@ export async function serveMetrics(
         "/healthz": () => healthOf(watched),
       },
     });
-  const server = await listening(at, Promise.try(start));
+  const server = await listening(
+    { ...at, option: "metrics" },
+    Promise.try(start),
+  );
   const { host, port } = server.address;
   terminal.event<CliEvent>({ event: "metrics_listening", host, port });
   terminal.fact(`metrics on http://${formatEndpoint({ host, port })}/metrics`);

@@ -216,7 +216,8 @@ export class ReceiptWriter {
 export async function readReceipt(path: string): Promise<Receipt> {
   const what = "Cannot read receipt";
   const mostBytes = LIMITS.receiptBytes;
-  const text = await readBounded(path, { what, mostBytes });
+  const remedy = "name a file that get --receipt wrote";
+  const text = await readBounded(path, { what, mostBytes, remedy });
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -232,6 +233,6 @@ export async function readReceipt(path: string): Promise<Receipt> {
     why: error === undefined
       ? "it is not JSON"
       : `it is not a receipt, at ${show(error.path === "" ? "/" : error.path)}`,
-    remedy: "name a file that get --receipt wrote",
+    remedy,
   });
 }

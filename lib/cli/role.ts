@@ -191,12 +191,17 @@ export function expectNoMore(
 }
 
 /**
- * The server that `starting` resolves to.
+ * The server that `starting` resolves to, at the address of `option`, or else
+ * of `--host` and the port.
  *
  * @throws {Failure} of kind `local` where its address cannot be bound.
  */
 export async function listening<Server>(
-  { host = "0.0.0.0", port }: { host?: string; port: number },
+  { host = "0.0.0.0", port, option }: {
+    host?: string;
+    port: number;
+    option?: string;
+  },
   starting: Promise<Server>,
 ): Promise<Server> {
   try {
@@ -214,6 +219,11 @@ export async function listening<Server>(
       why: describeCause(error),
       remedy: error instanceof Deno.errors.NotCapable
         ? "grant it with --allow-net"
+        : option !== undefined
+        ? `give --${option} another address`
+        : error instanceof Deno.errors.AddrNotAvailable ||
+            systemErrorCode(error) === "ENOTFOUND"
+        ? "give --host an address of this machine"
         : "choose another port (0 lets the system pick one) or --host",
       cause: error,
     });

@@ -107,13 +107,19 @@ Deno.test("readConfig refuses what is no text, or not there", async () => {
     () => readConfig(join(folder.path, "x"), "node"),
     Failure,
   );
-  assertMatch(noText.message, /Cannot read configuration .*: it is not text$/);
+  assertMatch(
+    noText.message,
+    /Cannot read configuration .*: it is not text; name a file in TOML with --config$/,
+  );
   const none = await assertRejects(
     () => readConfig(join(folder.path, "no"), "node"),
     Failure,
   );
   assertEquals(none.kind, "local");
-  assertMatch(none.message, /no such file or folder$/);
+  assertMatch(
+    none.message,
+    /no such file or folder; name a file in TOML with --config$/,
+  );
 });
 
 Deno.test("What is typed wins over the variable, and that over the file", async () => {

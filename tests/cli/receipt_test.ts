@@ -182,7 +182,7 @@ Deno.test("verify says what is missing, and asks nobody", async () => {
       [
         ["f", "none.json"],
         8,
-        /Cannot read receipt \(none\.json\): no such file or folder$/,
+        /Cannot read receipt \(none\.json\): no such file or folder; name a file that get --receipt wrote$/,
       ],
       [
         ["f", "no.json"],
@@ -308,7 +308,10 @@ Deno.test("readReceipt reads no more than its limit", async () => {
   using file = await Deno.open(path, { write: true });
   await file.truncate(LIMITS.receiptBytes + 1);
   const error = await assertRejects(() => readReceipt(path), Failure);
-  assertMatch(error.message, /it must have at most 67108864 bytes$/);
+  assertMatch(
+    error.message,
+    /it must have at most 67108864 bytes; name a file that get --receipt wrote$/,
+  );
   await file.truncate(LIMITS.receiptBytes);
   await assertRejects(() => readReceipt(path), Failure, "it is not JSON");
 });
