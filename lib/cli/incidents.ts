@@ -6,17 +6,24 @@
 
 import { describeCause } from "../errors.ts";
 import type { IncidentEvent } from "../incidents.ts";
+import { show } from "../text.ts";
 import type { Terminal } from "./terminal.ts";
 
-/** Notes one incident on stderr. */
+/**
+ * Notes one incident on stderr. A node knows of a client in a tunnel what the
+ * relay says: an address too may be a stranger's words.
+ */
 export function tellIncident(event: IncidentEvent, terminal: Terminal): void {
   switch (event.event) {
     case "refused":
-      terminal.note(`refused ${event.from}: ${event.reason}${timesOf(event)}`);
+      terminal.note(
+        `refused ${show(event.from)}: ${event.reason}${timesOf(event)}`,
+      );
       break;
     case "connection_failed":
       terminal.note(
-        `connection of ${event.from} failed: ${describeCause(event.error)}`,
+        `connection of ${show(event.from)} failed: ` +
+          describeCause(event.error),
       );
       break;
     case "accept_stalled":

@@ -140,7 +140,8 @@ function parseName(text: string): string {
   return text;
 }
 
-function tell(event: NodeEvent, terminal: Terminal): void {
+/** Prints what the node tells. */
+export function tell(event: NodeEvent, terminal: Terminal): void {
   terminal.event(event);
   switch (event.event) {
     case "node_listening": {
@@ -204,7 +205,7 @@ function tell(event: NodeEvent, terminal: Terminal): void {
     case "served": {
       const { name, files, bytes, to } = event;
       const what = name === undefined ? `${files} files` : show(name);
-      terminal.note(`sent ${what}, ${bytes} bytes, to ${to}`);
+      terminal.note(`sent ${what}, ${bytes} bytes, to ${show(to)}`);
       break;
     }
     default:
