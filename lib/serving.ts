@@ -6,7 +6,7 @@
  * @module
  */
 
-import { type Grant, isGranted } from "./access/grant.ts";
+import { type Grant, isGranted, onlyNameOf } from "./access/grant.ts";
 import { addressGroup } from "./address.ts";
 import type { Channel } from "./channel.ts";
 import type { Counts } from "./counts.ts";
@@ -183,10 +183,10 @@ export class ClientService implements Disposable {
   }
 
   async #browse({ request, prefix }: MessageOf<"browse">): Promise<void> {
-    const { share, digests, limits } = this.#service;
+    const { digests, limits } = this.#service;
     let files: ListedFile[] = [];
     let room = limits.frameControlBytes;
-    for (const file of [...share.files()]) {
+    for (const file of this.#candidates()) {
       if (!file.name.startsWith(prefix) || !this.#may(file)) continue;
       // At most three bytes a unit, as UTF-8 or escaped in JSON.
       const needed = LISTED_BYTES + 3 * file.name.length;
@@ -207,6 +207,18 @@ export class ClientService implements Disposable {
       files.push({ name, size, modifiedMs, version, ...known });
     }
     await this.#outbox.message({ kind: "files", request, files, more: false });
+  }
+
+  /**
+   * Files among which are all that the client may have: the one it is granted,
+   * or all there are, of which there may be a million.
+   */
+  #candidates(): ShareFile[] {
+    const { share } = this.#service;
+    const only = this.#grant && onlyNameOf(this.#grant);
+    if (only === undefined) return [...share.files()];
+    const file = share.named(only);
+    return file === undefined ? [] : [file];
   }
 
   #mayName(name: string): boolean {
@@ -232,7 +244,7 @@ export class ClientService implements Disposable {
     if (file === undefined || this.#may(file)) return file;
     if (!isContent) return undefined;
     // The same content may be there under a name that the client may have.
-    for (const other of share.files()) {
+    for (const other of this.#candidates()) {
       if (digests.of(other)?.content === of && this.#may(other)) return other;
     }
     return undefined;

@@ -119,6 +119,11 @@ export class Share implements Disposable {
     return this.#scan.byName.get(verdict.name);
   }
 
+  /** The file of that name as it was last seen. */
+  named(name: string): ShareFile | undefined {
+    return this.#scan.byName.get(name);
+  }
+
   /** The file that had this version when it was last looked at. */
   versioned(version: string): ShareFile | undefined {
     return this.#scan.byVersion.get(version);

@@ -136,3 +136,8 @@ export function isGranted({ prefix }: Grant, name: string): boolean {
   return prefix === undefined || name === prefix ||
     (prefix.endsWith("/") && name.startsWith(prefix));
 }
+
+/** The only name that a grant is for, if there is only one. */
+export function onlyNameOf({ prefix }: Grant): string | undefined {
+  return prefix?.endsWith("/") ? undefined : prefix;
+}

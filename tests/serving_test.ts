@@ -1,0 +1,106 @@
+/**
+ * What a node does for a client beyond what it answers: how much it looks at.
+ */
+
+import { assert, assertEquals } from "@std/assert";
+import type { Grant } from "../lib/access/grant.ts";
+import { Channel } from "../lib/channel.ts";
+import { Counts } from "../lib/counts.ts";
+import { Digests } from "../lib/digests.ts";
+import { LIMITS } from "../lib/limits.ts";
+import { type ClientToNode, DIRECTION } from "../lib/messages.ts";
+import { BufferPool } from "../lib/outbox.ts";
+import { ClientService } from "../lib/serving.ts";
+import { Share } from "../lib/share.ts";
+import { memoryPair } from "./_memory_conn.ts";
+import { tempShare } from "./_temp_share.ts";
+
+const FILES = { "a.txt": "abc", "empty": "", "other/empty": "" };
+
+/** The last answers to questions within a grant, and the walks they took. */
+async function asked(
+  grant: Grant | undefined,
+  questions: (contentOf: (name: string) => string) => ClientToNode[],
+): Promise<{ answers: string[]; walkCount: number }> {
+  await using folder = await tempShare(FILES);
+  using share = await Share.open(folder.path, LIMITS);
+  const hashed = Promise.withResolvers<void>();
+  await using digests = new Digests(share, {
+    limits: LIMITS,
+    isBusy: () => false,
+    onIdle: () => hashed.resolve(),
+  });
+  digests.refresh();
+  await hashed.promise;
+  const contentOf = (name: string) => {
+    const file = share.named(name);
+    assert(file !== undefined);
+    return digests.of(file)!.content;
+  };
+  let walkCount = 0;
+  const files = share.files.bind(share);
+  share.files = () => {
+    walkCount++;
+    return files();
+  };
+  const timing = { limits: LIMITS, writeStallMs: 5_000, idleMs: 5_000 };
+  const [near, far] = memoryPair();
+  await using client = new Channel(near, { ...timing, acceptsData: true });
+  await using channel = new Channel(far, timing);
+  using service = new ClientService(channel, {
+    share,
+    digests,
+    limits: LIMITS,
+    rate: undefined,
+    buffers: new BufferPool(LIMITS.sendBufferBytes),
+    clientCount: 0,
+    busyCount: 0,
+    requests: new Counts(DIRECTION.clientToNode),
+    sentBytes: 0,
+  });
+  const served = service.run(grant);
+  const answers: string[] = [];
+  for (const question of questions(contentOf)) {
+    await client.send(question);
+    const answer = await client.receive(["files", "manifest", "refused"]);
+    answers.push(
+      answer?.kind === "files"
+        ? answer.files.map(({ name }) => name).toSorted().join(" ")
+        : answer?.kind === "refused"
+        ? answer.code
+        : answer?.kind ?? "nothing",
+    );
+  }
+  await client.close();
+  await served;
+  return { answers, walkCount };
+}
+
+const BROWSE = { kind: "browse", request: 1, prefix: "" } as const;
+
+Deno.test("Whoever may have one file makes the node look at that one, whatever they ask", async () => {
+  const grant = { expires: 2_000_000_000, prefix: "a.txt" };
+  const { answers, walkCount } = await asked(grant, (contentOf) => [
+    BROWSE,
+    { ...BROWSE, prefix: "o" },
+    // A content that is there under names outside the grant, and one inside.
+    { kind: "describe", request: 1, of: contentOf("empty") },
+    {
+      kind: "read",
+      request: 1,
+      of: contentOf("empty"),
+      first: 0,
+      count: 1,
+    },
+    { kind: "describe", request: 1, of: contentOf("a.txt") },
+  ]);
+  assertEquals(answers, ["a.txt", "", "gone", "gone", "manifest"]);
+  assertEquals(walkCount, 0);
+});
+
+Deno.test("Whoever may have all files makes the node look through them, once for each listing", async () => {
+  const { answers, walkCount } = await asked(undefined, () => [BROWSE, BROWSE]);
+  const all = "a.txt empty other/empty";
+  assertEquals(answers, [all, all]);
+  assertEquals(walkCount, 2);
+});
