@@ -9,7 +9,7 @@ import { addressGroup } from "./address.ts";
 import type { Grant } from "./access/grant.ts";
 import { NodeAccess } from "./access/node_access.ts";
 import { SERIAL_BYTES } from "./access/pass.ts";
-import { type AccessRefusal, REFUSALS } from "./access/refusal.ts";
+import type { AccessRefusal } from "./access/refusal.ts";
 import { toBase64Url } from "./access/keys.ts";
 import {
   type Moment,
@@ -85,14 +85,15 @@ export class RelayGate {
     return null;
   }
 
-  /** Whether whoever was let in may stay: the secret may have changed since. */
-  isInForce(visitor: Visitor): boolean {
-    return this.#access.isInForce(visitor, performance.now());
-  }
-
-  /** Leaves somebody whose token is no longer taken. */
-  async turnAway(channel: Channel): Promise<void> {
-    await turnAway(channel, REFUSALS.unauthorized, this.#options);
+  /**
+   * Whether whoever was let in may stay: the secret may have changed since, or
+   * the link have ended. Where they may not, they are told, and are to be left.
+   */
+  async keeps(channel: Channel, visitor: Visitor): Promise<boolean> {
+    const objection = this.#access.objectionTo(visitor, moment());
+    if (objection === undefined) return true;
+    await turnAway(channel, objection, this.#options);
+    return false;
   }
 
   /** What goes with a registration: the keys that the node checks grants by. */
@@ -135,9 +136,7 @@ export class Admittance {
   async holds(channel: Channel): Promise<boolean> {
     if (this.#admitted === null) return true;
     const { gate, visitor } = this.#admitted;
-    if (gate.isInForce(visitor)) return true;
-    await gate.turnAway(channel);
-    return false;
+    return await gate.keeps(channel, visitor);
   }
 
   /** Makes their grants, by the ids of nodes, where they need any. */

@@ -190,6 +190,17 @@ export class RelayAccess {
     return this.#inForce(now).some((keys) => isSameCode(keys.secret, secret));
   }
 
+  /** Why somebody who was let in may not stay, if so. */
+  objectionTo(
+    visitor: Visitor,
+    { now, unixMs }: Moment,
+  ): AccessRefusal | undefined {
+    if (!this.isInForce(visitor, now)) return REFUSALS.unauthorized;
+    return visitor.kind === "guest" && hasEnded(visitor.terms, unixMs)
+      ? REFUSALS.expired
+      : undefined;
+  }
+
   #redeem(
     { pass, name, fetch }: Credentials & { kind: "redeem" },
     { now, unixMs }: Moment,
@@ -200,8 +211,8 @@ export class RelayAccess {
     if (opened === undefined) return REFUSALS.unauthorized;
     const { terms, keyIndex } = opened;
     const { secret } = inForce[keyIndex]!;
+    if (hasEnded(terms, unixMs)) return REFUSALS.expired;
     const seconds = Math.floor(unixMs / 1000);
-    if (seconds >= terms.expires) return REFUSALS.expired;
     const outcome = this.#uses.take({ ...terms, fetch }, seconds);
     if (outcome === "used_up") return REFUSALS.used_up;
     if (outcome === "no_room") return REFUSALS.too_many_uses;
@@ -263,6 +274,10 @@ export class RelayAccess {
     const terms = { content, expires, uses, serial };
     return { kind: "minted", pass: formatPass(terms, { name, key }) };
   }
+}
+
+function hasEnded({ expires }: PassTerms, unixMs: number): boolean {
+  return Math.floor(unixMs / 1000) >= expires;
 }
 
 function keysOf(secret: Uint8Array): Keys {

@@ -330,6 +330,26 @@ Deno.test("An attached node and a client that stays are left when their secret i
   await node.log.until("detached", ({ why }) => why === "lost");
 });
 
+Deno.test("A guest who stays is left when their link has ended", async () => {
+  await using relay = await startPrivate();
+  await using _node = await startMember(relay, { "a.txt": "abc" });
+  const { access } = await linkTo(relay, "a.txt", { expiresSeconds: 60 });
+  const { name, fetch, pass = "" } = access().link!;
+  const { channel } = await greetedBy(relay, "client");
+  await channel.send({ kind: "redeem", name, fetch, pass }, { kind: "list" });
+  assertEquals((await channel.receive(["nodes"]))?.count, 1);
+  const { now } = Date;
+  try {
+    Date.now = () => now() + 60_000;
+    await channel.send({ kind: "list" });
+    const answer = await channel.receive(["nodes", "refused"]);
+    assertEquals(answer?.kind === "refused" && answer.code, "expired");
+  } finally {
+    Date.now = now;
+    await channel.close();
+  }
+});
+
 Deno.test("A private relay carries tunnels, and nodes check clients in them as any other", async () => {
   await using relay = await startPrivate();
   await using node = await startMember(relay, { "a.txt": "abc" }, {
