@@ -17,7 +17,7 @@ import {
   type Secrets,
   type Visitor,
 } from "./access/relay_access.ts";
-import type { TokenRole } from "./access/token.ts";
+import type { ProofTerms, TokenRole } from "./access/token.ts";
 import type { Channel } from "./channel.ts";
 import { isDisconnect, ProtocolError } from "./errors.ts";
 import { refusal } from "./greeting.ts";
@@ -96,10 +96,16 @@ export class RelayGate {
     return false;
   }
 
-  /** What goes with a registration: the keys that the node checks grants by. */
-  grantKeys(nodeId: string): { grantKeys: string[] } {
+  /**
+   * What goes with a registration: the keys that the node checks grants by, and
+   * the proof that they are its relay's.
+   */
+  grantKeys(
+    nodeId: string,
+    terms: ProofTerms & { visitor: Visitor },
+  ): { grantKeys: string[]; proof: string } {
     const grantKeys = this.#access.grantKeys(nodeId, performance.now());
-    return { grantKeys };
+    return { grantKeys, proof: this.#access.keysProof(grantKeys, terms) };
   }
 
   /** Makes a visitor's grants, by the ids of nodes. */
@@ -123,12 +129,18 @@ export class RelayGate {
   }
 }
 
+/** Somebody who has been let in, by which gate, and on which connection. */
+interface Admitted extends ProofTerms {
+  readonly gate: RelayGate;
+  readonly visitor: Visitor;
+}
+
 /** Somebody who has been let in, and by which gate; none at an open relay. */
 export class Admittance {
-  readonly #admitted: { gate: RelayGate; visitor: Visitor } | null;
+  readonly #admitted: Admitted | null;
 
   /** For nobody in particular where there is no gate. */
-  constructor(admitted: { gate: RelayGate; visitor: Visitor } | null) {
+  constructor(admitted: Admitted | null) {
     this.#admitted = admitted;
   }
 
@@ -151,8 +163,9 @@ export class Admittance {
   }
 
   /** What goes with a registration. */
-  grantKeys(nodeId: string): { grantKeys?: string[] } {
-    return this.#admitted?.gate.grantKeys(nodeId) ?? {};
+  grantKeys(nodeId: string): { grantKeys?: string[]; proof?: string } {
+    const admitted = this.#admitted;
+    return admitted?.gate.grantKeys(nodeId, admitted) ?? {};
   }
 }
 

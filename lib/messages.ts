@@ -119,6 +119,7 @@ const CODEC = {
       leaseSeconds: Seconds,
       renewSeconds: Seconds,
       grantKeys: Type.Optional(Type.Array(GrantKey, { maxItems: 4 })),
+      proof: Type.Optional(Type.String({ maxLength: 64 })),
     }),
   },
   withdraw: { type: 0x22, schema: SignedRecordSchema },

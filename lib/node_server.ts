@@ -287,6 +287,7 @@ class PeerNode implements NodeServer {
       limits: this.#limits,
       signal: this.#leaving.signal,
       onEvent: (event) => this.#tell(event),
+      token: this.#options.token,
       onGrantKeys: (keys) => this.#gate?.setKeys(keys),
     });
   }

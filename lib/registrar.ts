@@ -9,7 +9,12 @@
 import { delay } from "@std/async/delay";
 import { type Endpoint, formatEndpoint } from "./conn.ts";
 import { describeCause, Failure } from "./errors.ts";
-import { AccessFailure, accessFailure } from "./access/credentials.ts";
+import {
+  AccessFailure,
+  accessFailure,
+  requireKeysProof,
+} from "./access/credentials.ts";
+import type { Token } from "./access/token.ts";
 import type { Identity } from "./identity.ts";
 import type { Limits } from "./limits.ts";
 import type { NodeToRelay } from "./messages.ts";
@@ -78,6 +83,8 @@ export interface RegistrarOptions {
   readonly signal: AbortSignal;
   /** Told on the way. */
   readonly onEvent: (event: RegistrarEvent) => void;
+  /** The node token: whoever hands out keys must prove to know it. */
+  readonly token?: Token | undefined;
   /** Given the keys, base64, that a private relay hands out. */
   readonly onGrantKeys?: (keys: readonly string[]) => void;
   /** From 0 to below 1; spreads renewals and attempts. */
@@ -253,6 +260,12 @@ class Registrar {
       await this.#signed("register", visit.session),
     );
     if (answer.kind !== "registered") throw this.#refused(answer);
+    const { token } = this.#options;
+    if (token !== undefined) {
+      const { id: relayId, nonce } = visit.session;
+      const where = this.#relay;
+      requireKeysProof(answer, { token, relayId, nonce, where });
+    }
     const { leaseSeconds } = answer;
     this.#renewSeconds = Math.min(
       Math.max(answer.renewSeconds, limits.renewMinSeconds),

@@ -416,6 +416,7 @@ class Relay implements RelayServer {
     if (gate === null) return new Admittance(null);
     const relayId = this.id;
     const visitor = await gate.admit(channel, { ...caller, relayId });
-    return visitor && new Admittance({ gate, visitor });
+    const { nonce } = caller;
+    return visitor && new Admittance({ gate, visitor, relayId, nonce });
   }
 }

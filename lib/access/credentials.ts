@@ -8,7 +8,7 @@
 import { Failure, type FailureParts } from "../errors.ts";
 import { type AccessRefusalCode, isAccessRefusal } from "./refusal.ts";
 import type { Credentials } from "./relay_access.ts";
-import { proofOf, type Token, type TokenRole } from "./token.ts";
+import { isKeysProof, proofOf, type Token, type TokenRole } from "./token.ts";
 
 /** What somebody has to use a private relay with. */
 export interface Access {
@@ -38,7 +38,11 @@ export interface RelayTerms {
 /** Somebody is not let in, or will not go in. */
 export class AccessFailure extends Failure {
   /** Why, as it travels, or what is missing on this side. */
-  readonly code: AccessRefusalCode | "token_missing" | "relay_open";
+  readonly code:
+    | AccessRefusalCode
+    | "token_missing"
+    | "relay_open"
+    | "relay_unproven";
 
   /** Always of kind `not_allowed`. */
   constructor(code: AccessFailure["code"], parts: FailureParts) {
@@ -94,6 +98,34 @@ export function credentialsFor(
       ? "it is private"
       : "it is private, and was not when the link was made",
     remedy: `give a ${role} token with --token-file FILE or RELAY_P2P_TOKEN`,
+  });
+}
+
+/**
+ * Makes sure that the grant keys a node is given come from somebody who knows its
+ * token: whoever serves clients by another's keys serves whom that one likes.
+ *
+ * @throws {AccessFailure} where it is not proved.
+ */
+export function requireKeysProof(
+  { grantKeys = [], proof = "" }: {
+    readonly grantKeys?: readonly string[];
+    readonly proof?: string;
+  },
+  { where, ...terms }: {
+    token: Token;
+    relayId: string;
+    nonce: string;
+    /** The relay, for people. */
+    where: string;
+  },
+): void {
+  if (isKeysProof(proof, grantKeys, terms)) return;
+  throw new AccessFailure("relay_unproven", {
+    what: "Cannot use relay",
+    where,
+    why: "it does not know this node's token",
+    remedy: "name it by its relay address, p2p://HOST:PORT/RELAY_ID",
   });
 }
 

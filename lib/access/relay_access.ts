@@ -14,7 +14,13 @@ import { formatGrant, type Grant, grantKeyOf } from "./grant.ts";
 import { isSameCode } from "./keys.ts";
 import { formatPass, linkKeyOf, openPass, type PassTerms } from "./pass.ts";
 import { type AccessRefusal, REFUSALS } from "./refusal.ts";
-import { isProof, type ProofTerms, tokenOf, type TokenRole } from "./token.ts";
+import {
+  isProof,
+  keysProofOf,
+  type ProofTerms,
+  tokenOf,
+  type TokenRole,
+} from "./token.ts";
 import { Uses } from "./uses.ts";
 
 /** The secrets of a private relay. */
@@ -226,6 +232,15 @@ export class RelayAccess {
   grantKeys(nodeId: string, now: number): string[] {
     return this.#inForce(now)
       .map(({ secret }) => grantKeyOf(secret, nodeId).toBase64());
+  }
+
+  /** Proves to a node that has been let in where such keys come from. */
+  keysProof(
+    grantKeys: readonly string[],
+    { visitor, ...terms }: ProofTerms & { visitor: Visitor },
+  ): string {
+    const token = tokenOf(visitor.secret, "node");
+    return keysProofOf(grantKeys, { token, ...terms });
   }
 
   /**

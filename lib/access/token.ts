@@ -37,6 +37,7 @@ const KEY_BYTES = 20;
 const CHECK_BYTES = 5;
 const CHECK_CONTEXT = "relay-p2p token 1\n";
 const PROOF_CONTEXT = "relay-p2p proof 1\n";
+const KEYS_CONTEXT = "relay-p2p keys 1\n";
 const PREFIX: Readonly<Record<TokenRole, string>> = {
   node: "p2p-node-",
   client: "p2p-client-",
@@ -98,15 +99,37 @@ export function proofOf(
   return codeOf(key, PROOF_CONTEXT, `${role}\n${relayId}\n${nonce}`).toBase64();
 }
 
+/**
+ * Proves to a node that grant keys come from somebody who knows its token: from
+ * its relay, and from no other that says it were private; base64 of 32 bytes.
+ */
+export function keysProofOf(
+  grantKeys: readonly string[],
+  { token, relayId, nonce }: ProofTerms & { token: Token },
+): string {
+  const said = [token.role, relayId, nonce, ...grantKeys].join("\n");
+  return codeOf(token.key, KEYS_CONTEXT, said).toBase64();
+}
+
 /** Whether `proof` is that of the token. */
 export function isProof(
   proof: string,
   token: Token,
   terms: ProofTerms,
 ): boolean {
+  return isSameText(proof, proofOf(token, terms));
+}
+
+/** Whether `proof` is that of the grant keys. */
+export function isKeysProof(
+  proof: string,
+  grantKeys: readonly string[],
+  terms: ProofTerms & { token: Token },
+): boolean {
+  return isSameText(proof, keysProofOf(grantKeys, terms));
+}
+
+function isSameText(a: string, b: string): boolean {
   const encoder = new TextEncoder();
-  return isSameCode(
-    encoder.encode(proof),
-    encoder.encode(proofOf(token, terms)),
-  );
+  return isSameCode(encoder.encode(a), encoder.encode(b));
 }

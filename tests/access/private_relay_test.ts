@@ -4,15 +4,19 @@
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import type { Access } from "../../lib/access/credentials.ts";
-import { tokenOf } from "../../lib/access/token.ts";
+import { keysProofOf, tokenOf } from "../../lib/access/token.ts";
+import { Channel } from "../../lib/channel.ts";
 import { makeLink } from "../../lib/client/link.ts";
 import { listNodes } from "../../lib/client/listing.ts";
 import { Failure } from "../../lib/errors.ts";
 import { encodeFrame } from "../../lib/frame.ts";
+import { receivePeer } from "../../lib/greeting.ts";
+import { Incidents } from "../../lib/incidents.ts";
 import { LIMITS } from "../../lib/limits.ts";
 import { encodeMessage, type Message } from "../../lib/messages.ts";
 import { type NodeEvent, serveNode } from "../../lib/node_server.ts";
 import { signRegistration } from "../../lib/registration.ts";
+import { listen, type Listener } from "../../lib/transport/listen.ts";
 import { EventLog } from "../_event_log.ts";
 import { IDENTITIES, startNode, startRelay } from "../_network.ts";
 import { fetch } from "../client/_outcomes.ts";
@@ -88,6 +92,50 @@ async function turnedAway(
   return (await log.until("turned_away")).error;
 }
 
+const GRANT_KEY = new Uint8Array(32).toBase64();
+
+/** Says that it is private, lets everybody in, and has grant keys of its own. */
+async function startImpostor(
+  proof: { readonly proof?: string },
+): Promise<Listener & AsyncDisposable> {
+  const identity = IDENTITIES[2]!;
+  const incidents = new Incidents(0, () => {});
+  const introduction = {
+    role: "relay",
+    id: identity.id,
+    nonce: "AAAA",
+    private: true,
+  };
+  const listener = await listen({
+    at: { host: "127.0.0.1", port: 0 },
+    identity,
+    limits: LIMITS,
+    connectionsPerAddressCount: 8,
+    incidents,
+    handle: async ({ conn, settle }) => {
+      const timing = { writeStallMs: 5_000, idleMs: 5_000 };
+      await using channel = new Channel(conn, { limits: LIMITS, ...timing });
+      const reception = { introduction, settle, incidents };
+      await receivePeer(channel, reception, async () => {
+        await channel.receive(["authenticate"]);
+        await channel.receive(["register"]);
+        const lease = { leaseSeconds: 60, renewSeconds: 20 };
+        const grantKeys = [GRANT_KEY];
+        await channel.send({
+          kind: "registered",
+          ...lease,
+          grantKeys,
+          ...proof,
+        });
+        await channel.receive(["pong"]);
+      });
+    },
+  });
+  return Object.assign(listener, {
+    [Symbol.asyncDispose]: () => listener.close(),
+  });
+}
+
 Deno.test("A node that a private relay will not have is turned away, and does not ask again", async () => {
   await using relay = await startPrivate();
   const { address } = relay.server;
@@ -126,6 +174,41 @@ Deno.test("A node that was given a token registers with no open relay", async ()
   assert(error.message.includes("it is open, and would send everybody here"));
   assertEquals(relay.server.nodeCount, 0);
 });
+
+for (
+  const [what, proof] of [
+    ["no proof", {}],
+    ["a wrong one", { proof: new Uint8Array(32).toBase64() }],
+    ["that of another relay", {
+      proof: keysProofOf([GRANT_KEY], {
+        token: NODE_TOKEN,
+        relayId: IDENTITIES[3]!.id,
+        nonce: "AAAA",
+      }),
+    }],
+    ["that of another token", {
+      proof: keysProofOf([GRANT_KEY], {
+        token: tokenOf(NEXT_SECRET, "node"),
+        relayId: IDENTITIES[2]!.id,
+        nonce: "AAAA",
+      }),
+    }],
+    ["that of other keys", {
+      proof: keysProofOf([], {
+        token: NODE_TOKEN,
+        relayId: IDENTITIES[2]!.id,
+        nonce: "AAAA",
+      }),
+    }],
+  ] as const
+) {
+  Deno.test(`A node takes no keys of a relay that takes every token and shows ${what}`, async () => {
+    await using relay = await startImpostor(proof);
+    const error = await turnedAway(relay.address, NODE_TOKEN);
+    assertEquals(error.exitCode, 7);
+    assert(error.message.includes("it does not know this node's token"));
+  });
+}
 
 Deno.test("A client with a token uses an open relay too", async () => {
   await using relay = await startRelay();

@@ -2,6 +2,7 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import {
   formatToken,
   isProof,
+  keysProofOf,
   parseToken,
   proofOf,
   tokenOf,
@@ -24,6 +25,12 @@ for (const role of ["node", "client"] as const) {
     assertEquals(parseToken(shouted, role), token);
   });
 }
+
+Deno.test("The proof of grant keys is that of PROTOCOL.md", () => {
+  const terms = { ...TERMS, token: tokenOf(SECRET, "node") };
+  const keys = [golden("key of grants")];
+  assertEquals(keysProofOf(keys, terms), golden("proof of keys"));
+});
 
 const WRONG: readonly [string, string, TokenRole, string][] = [
   ["the token of the other role", NODE, "client", "it is a node token"],

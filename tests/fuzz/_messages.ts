@@ -117,6 +117,7 @@ const BODY: { readonly [Kind in MessageKind]: fc.Arbitrary<Body<Kind>> } = {
       leaseSeconds: seconds,
       renewSeconds: seconds,
       grantKeys: fc.array(textOf(44), { maxLength: 4 }),
+      proof: textUpTo(64),
     },
     { requiredKeys: ["leaseSeconds", "renewSeconds"] },
   ),
