@@ -6,7 +6,11 @@
  * @module
  */
 
-import { AccessFailure, accessFailure } from "../access/credentials.ts";
+import {
+  AccessFailure,
+  accessFailure,
+  requireKeysProof,
+} from "../access/credentials.ts";
 import { isIpv6, withoutMapping } from "../address.ts";
 import { Channel } from "../channel.ts";
 import type { ListedNode } from "../client/nodes.ts";
@@ -185,6 +189,12 @@ class Trial {
     if (answer.kind !== "registered") {
       this.#findings.failed("registration", this.#refused(answer));
       return false;
+    }
+    const { token } = this.#options.access;
+    if (token !== undefined) {
+      const { id: relayId, nonce } = this.#met.session;
+      const where = formatEndpoint(this.#met.link.relay);
+      requireKeysProof(answer, { token, relayId, nonce, where });
     }
     const { leaseSeconds } = answer;
     tellAccess(this.#met, this.#findings);

@@ -5,14 +5,17 @@
 import type { Access } from "../../lib/access/credentials.ts";
 import { parseLink } from "../../lib/access/link.ts";
 import { proofOf, tokenOf, type TokenRole } from "../../lib/access/token.ts";
-import type { Channel } from "../../lib/channel.ts";
+import { Channel } from "../../lib/channel.ts";
 import { makeLink } from "../../lib/client/link.ts";
 import type { ListedNode } from "../../lib/client/nodes.ts";
 import { Peers } from "../../lib/client/peers.ts";
-import { greet } from "../../lib/greeting.ts";
+import { greet, receivePeer } from "../../lib/greeting.ts";
+import { Incidents } from "../../lib/incidents.ts";
+import { LIMITS } from "../../lib/limits.ts";
 import type { Message } from "../../lib/messages.ts";
 import type { NodeOptions } from "../../lib/node_server.ts";
 import type { RelayOptions } from "../../lib/relay_server.ts";
+import { listen, type Listener } from "../../lib/transport/listen.ts";
 import {
   IDENTITIES,
   openChannel,
@@ -98,4 +101,49 @@ export async function linkTo(
     link: { pass, name: linked, fetch },
   });
   return { content, access };
+}
+
+/** What an impostor gives nodes to check clients by. */
+export const GRANT_KEY = new Uint8Array(32).toBase64();
+
+/** Says that it is private, lets everybody in, and has grant keys of its own. */
+export async function startImpostor(
+  proof: { readonly proof?: string },
+): Promise<Listener & AsyncDisposable> {
+  const identity = IDENTITIES[2]!;
+  const incidents = new Incidents(0, () => {});
+  const introduction = {
+    role: "relay",
+    id: identity.id,
+    nonce: "AAAA",
+    private: true,
+  };
+  const listener = await listen({
+    at: { host: "127.0.0.1", port: 0 },
+    identity,
+    limits: LIMITS,
+    connectionsPerAddressCount: 8,
+    incidents,
+    handle: async ({ conn, settle }) => {
+      const timing = { writeStallMs: 5_000, idleMs: 5_000 };
+      await using channel = new Channel(conn, { limits: LIMITS, ...timing });
+      const reception = { introduction, settle, incidents };
+      await receivePeer(channel, reception, async () => {
+        await channel.receive(["authenticate"]);
+        await channel.receive(["register"]);
+        const lease = { leaseSeconds: 60, renewSeconds: 20 };
+        const grantKeys = [GRANT_KEY];
+        await channel.send({
+          kind: "registered",
+          ...lease,
+          grantKeys,
+          ...proof,
+        });
+        await channel.receive(["pong"]);
+      });
+    },
+  });
+  return Object.assign(listener, {
+    [Symbol.asyncDispose]: () => listener.close(),
+  });
 }

@@ -5,23 +5,20 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import type { Access } from "../../lib/access/credentials.ts";
 import { keysProofOf, tokenOf } from "../../lib/access/token.ts";
-import { Channel } from "../../lib/channel.ts";
 import { makeLink } from "../../lib/client/link.ts";
 import { listNodes } from "../../lib/client/listing.ts";
 import { Failure } from "../../lib/errors.ts";
 import { encodeFrame } from "../../lib/frame.ts";
-import { receivePeer } from "../../lib/greeting.ts";
-import { Incidents } from "../../lib/incidents.ts";
 import { LIMITS } from "../../lib/limits.ts";
 import { encodeMessage, type Message } from "../../lib/messages.ts";
 import { type NodeEvent, serveNode } from "../../lib/node_server.ts";
 import { signRegistration } from "../../lib/registration.ts";
-import { listen, type Listener } from "../../lib/transport/listen.ts";
 import { EventLog } from "../_event_log.ts";
 import { IDENTITIES, startNode, startRelay } from "../_network.ts";
 import { fetch } from "../client/_outcomes.ts";
 import {
   authenticate,
+  GRANT_KEY,
   greetedBy,
   linkTo,
   listedBy,
@@ -29,6 +26,7 @@ import {
   NEXT_SECRET,
   NODE_TOKEN,
   SECRET,
+  startImpostor,
   startMember,
   startPrivate,
 } from "./_private.ts";
@@ -90,50 +88,6 @@ async function turnedAway(
     ...(token === undefined ? {} : { token }),
   });
   return (await log.until("turned_away")).error;
-}
-
-const GRANT_KEY = new Uint8Array(32).toBase64();
-
-/** Says that it is private, lets everybody in, and has grant keys of its own. */
-async function startImpostor(
-  proof: { readonly proof?: string },
-): Promise<Listener & AsyncDisposable> {
-  const identity = IDENTITIES[2]!;
-  const incidents = new Incidents(0, () => {});
-  const introduction = {
-    role: "relay",
-    id: identity.id,
-    nonce: "AAAA",
-    private: true,
-  };
-  const listener = await listen({
-    at: { host: "127.0.0.1", port: 0 },
-    identity,
-    limits: LIMITS,
-    connectionsPerAddressCount: 8,
-    incidents,
-    handle: async ({ conn, settle }) => {
-      const timing = { writeStallMs: 5_000, idleMs: 5_000 };
-      await using channel = new Channel(conn, { limits: LIMITS, ...timing });
-      const reception = { introduction, settle, incidents };
-      await receivePeer(channel, reception, async () => {
-        await channel.receive(["authenticate"]);
-        await channel.receive(["register"]);
-        const lease = { leaseSeconds: 60, renewSeconds: 20 };
-        const grantKeys = [GRANT_KEY];
-        await channel.send({
-          kind: "registered",
-          ...lease,
-          grantKeys,
-          ...proof,
-        });
-        await channel.receive(["pong"]);
-      });
-    },
-  });
-  return Object.assign(listener, {
-    [Symbol.asyncDispose]: () => listener.close(),
-  });
 }
 
 Deno.test("A node that a private relay will not have is turned away, and does not ask again", async () => {

@@ -29,6 +29,7 @@ import { LIMITS } from "../../lib/limits.ts";
 import type { Hello } from "../../lib/messages.ts";
 import { RelayLink } from "../../lib/relay_link.ts";
 import { listen } from "../../lib/transport/listen.ts";
+import { NODE_TOKEN, startImpostor } from "../access/_private.ts";
 import { IDENTITIES, startNode, startRelay } from "../_network.ts";
 import { tempShare } from "../_temp_share.ts";
 
@@ -280,6 +281,21 @@ Deno.test("The doctor tells a node that its relay does not list it, and why", as
   const { verdict, kind, says } = seen.of("registration");
   assertEquals([verdict, kind], ["failed", "relay"]);
   assertMatch(says, /registry_full/);
+});
+
+Deno.test("The doctor finds out a relay that takes a node's token and does not know it", async () => {
+  await using relay = await startImpostor({});
+  const seen = new Seen();
+  await examineNode({
+    ...optionsFor(relay.address, { access: { token: NODE_TOKEN } }),
+    identity: IDENTITIES[1]!,
+    name: "examined",
+    host: "127.0.0.1",
+    port: 0,
+  }, seen.findings);
+  const { verdict, kind, says } = seen.of("access");
+  assertEquals([verdict, kind], ["failed", "not_allowed"]);
+  assertMatch(says, /does not know this node's token/);
 });
 
 Deno.test("The doctor names permissions that no role needs, and the flags that suffice", () => {
