@@ -134,7 +134,7 @@ export interface Limits {
   readonly tunnelIdleMs: number;
   /** Tunnels in the whole relay, those that are waited for included. */
   readonly tunnelCount: number;
-  /** Tunnels to one node. */
+  /** Tunnels to one node: no one address, nor three, has it to itself. */
   readonly tunnelsPerNodeCount: number;
   /** Tunnels of the clients at one address: twice {@linkcode askingCount}. */
   readonly tunnelsPerAddressCount: number;
@@ -316,7 +316,7 @@ export const LIMITS: Limits = Object.freeze({
   tunnelJoinMs: 30_000,
   tunnelIdleMs: 60_000,
   tunnelCount: 1_000,
-  tunnelsPerNodeCount: 16,
+  tunnelsPerNodeCount: 64,
   tunnelsPerAddressCount: 16,
   tunnelConnectionsPerAddressCount: 512,
   tunnelBufferBytes: 64 * KIB,

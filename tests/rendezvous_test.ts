@@ -105,10 +105,10 @@ Deno.test("row 81: Rendezvous gives both sides 30 s, to the millisecond", () => 
   assertEquals([joined.phase, rendezvous.count], ["joined", 1]);
 });
 
-Deno.test("Rendezvous opens 16 tunnels to one node, until one of them ends", () => {
+Deno.test("Rendezvous opens 64 tunnels to one node, until one of them ends", () => {
   const rendezvous = pairing();
   const tunnels = Array.from(
-    { length: 16 },
+    { length: 64 },
     (_, n) => open(rendezvous, `${n}`, { source: `source ${n}` }),
   );
   assertEquals(ask(rendezvous, "more", { source: "other" }), {
@@ -123,6 +123,12 @@ Deno.test("Rendezvous opens 16 tunnels to one node, until one of them ends", () 
     ask(rendezvous, "more", { source: "other" }).kind,
     "refused",
   );
+});
+
+Deno.test("Rendezvous leaves a node to others, however often one address asks for it", () => {
+  const rendezvous = pairing();
+  for (let n = 0; n < 100; n++) ask(rendezvous, `${n}`, { source: "greedy" });
+  open(rendezvous, "of another", { source: "another" });
 });
 
 Deno.test("Rendezvous opens 16 tunnels for one address, and any number where many share it", () => {
