@@ -14,7 +14,7 @@ import type { ListedNode } from "./nodes.ts";
 import type { PeersEvent } from "./peers.ts";
 import { TunnelRefused } from "../transport/join.ts";
 import { NoPath, Unreachable } from "./reach.ts";
-import { RelayedEnough } from "./tunnel_way.ts";
+import { RelayedEnough, TunnelsUnwanted } from "./tunnel_way.ts";
 
 /** What one node had to say about a file. */
 export type NodeAnswer =
@@ -137,7 +137,9 @@ export function causeOf(error: unknown): string {
     return `directly: ${causeOf(error.direct)}; ` +
       `through the relay: ${causeOf(error.tunnel)}`;
   }
-  if (error instanceof RelayedEnough) return error.message;
+  if (error instanceof RelayedEnough || error instanceof TunnelsUnwanted) {
+    return error.message;
+  }
   if (error instanceof TunnelRefused) {
     return `it has no tunnel: ${show(error.text)} (${show(error.code)})`;
   }

@@ -14,7 +14,7 @@ import { openRegistration } from "../registration.ts";
 import type { RelayLink } from "../relay_link.ts";
 import { dialAny } from "../transport/dial.ts";
 import type { ListedNode } from "./nodes.ts";
-import { RelayedEnough, TunnelWay } from "./tunnel_way.ts";
+import { RelayedEnough, TunnelsUnwanted, TunnelWay } from "./tunnel_way.ts";
 
 /** A node that has proved to be the one that was listed. */
 export interface Reached {
@@ -122,7 +122,11 @@ export class Reach implements AsyncDisposable {
   ): Promise<{ conn: Conn; path: Path }> {
     const tunnels = node.isAttached ? this.#tunnels : null;
     if (tunnels === null) {
-      return { conn: await this.#dial(node, signal), path: "direct" };
+      const conn = await this.#dial(node, signal).catch((error) => {
+        if (!node.isAttached || signal?.aborted || isBug(error)) throw error;
+        throw new NoPath(error, new TunnelsUnwanted());
+      });
+      return { conn, path: "direct" };
     }
     const decided = new AbortController();
     const either = signal === undefined

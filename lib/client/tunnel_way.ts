@@ -35,6 +35,15 @@ export class RelayedEnough extends SourceExhausted {
   }
 }
 
+/** The person allows no bytes to come through the relay at all. */
+export class TunnelsUnwanted extends Error {
+  override readonly name = "TunnelsUnwanted";
+
+  constructor() {
+    super("not tried, because of --no-tunnel");
+  }
+}
+
 /** Tunnels to nodes, all through one relay. */
 export class TunnelWay {
   readonly #options: TunnelWayOptions;

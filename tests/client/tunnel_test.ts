@@ -205,6 +205,12 @@ Deno.test("A client without tunnels goes through none", async () => {
   await node.log.until("attached");
   const { kind, log } = await fetch(relay, "a.bin", { tunnels: false });
   assertEquals([kind, log.answers], ["not_found", ["1 unreachable"]]);
+  const { answer } = await log.until("node_answered");
+  assertEquals(
+    "cause" in answer && answer.cause,
+    "directly: connection refused; " +
+      "through the relay: not tried, because of --no-tunnel",
+  );
   assertEquals(relay.log.names.includes("tunnel_ended"), false);
   assertEquals((await fetch(relay, "a.bin")).content, BYTES);
 });
