@@ -12,6 +12,7 @@ import { DIRECTION } from "../messages.ts";
 import type { RelayLink } from "../relay_link.ts";
 import { SourceExhausted } from "../transfer/source.ts";
 import { dialTunnel, TunnelRefused } from "../transport/join.ts";
+import { WrappedConn } from "../wrapped_conn.ts";
 import type { ListedNode } from "./nodes.ts";
 
 /** Options of {@linkcode TunnelWay}. */
@@ -93,42 +94,17 @@ export class TunnelWay {
 }
 
 /** A conn that is read from only while it is allowed. */
-class AllowedConn implements Conn {
-  readonly #inner: Conn;
+class AllowedConn extends WrappedConn {
   readonly #allow: (bytes: number) => void;
 
   constructor(inner: Conn, allow: (bytes: number) => void) {
-    this.#inner = inner;
+    super(inner);
     this.#allow = allow;
   }
 
-  get remote() {
-    return this.#inner.remote;
-  }
-
-  get local() {
-    return this.#inner.local;
-  }
-
-  async read(buffer: Uint8Array): Promise<number | null> {
-    const count = await this.#inner.read(buffer);
+  override async read(buffer: Uint8Array): Promise<number | null> {
+    const count = await super.read(buffer);
     if (count !== null) this.#allow(count);
     return count;
-  }
-
-  write(bytes: Uint8Array): Promise<number> {
-    return this.#inner.write(bytes);
-  }
-
-  closeWrite(): Promise<void> {
-    return this.#inner.closeWrite();
-  }
-
-  close(): void {
-    this.#inner.close();
-  }
-
-  [Symbol.dispose](): void {
-    this.close();
   }
 }

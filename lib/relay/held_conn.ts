@@ -5,14 +5,14 @@
  * @module
  */
 
-import type { Conn, Endpoint } from "../conn.ts";
+import type { Conn } from "../conn.ts";
+import { WrappedConn } from "../wrapped_conn.ts";
 
 // Who has come waits for the other side's word: there is nothing to read ahead.
 const AHEAD_BYTES = 512;
 
 /** Wraps a conn that nobody else reads from. Closing closes it. */
-export class HeldConn implements Conn {
-  readonly #inner: Conn;
+export class HeldConn extends WrappedConn {
   /** What was read ahead; `null` when there is nothing left of it. */
   #ahead: Promise<Uint8Array | null> | null;
   /** Resolves when the peer ends before it has said anything. */
@@ -20,7 +20,7 @@ export class HeldConn implements Conn {
 
   /** Listens from now on. */
   constructor(inner: Conn) {
-    this.#inner = inner;
+    super(inner);
     const ahead = readAhead(inner);
     this.#ahead = ahead;
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -28,16 +28,8 @@ export class HeldConn implements Conn {
     ahead.then((bytes) => bytes === null && resolve(), () => resolve());
   }
 
-  get remote(): Endpoint {
-    return this.#inner.remote;
-  }
-
-  get local(): Endpoint {
-    return this.#inner.local;
-  }
-
-  async read(buffer: Uint8Array): Promise<number | null> {
-    if (this.#ahead === null) return await this.#inner.read(buffer);
+  override async read(buffer: Uint8Array): Promise<number | null> {
+    if (this.#ahead === null) return await super.read(buffer);
     const bytes = await this.#ahead;
     if (bytes === null) return null;
     const count = Math.min(bytes.length, buffer.length);
@@ -45,22 +37,6 @@ export class HeldConn implements Conn {
     const rest = bytes.subarray(count);
     this.#ahead = rest.length === 0 ? null : Promise.resolve(rest);
     return count;
-  }
-
-  write(bytes: Uint8Array): Promise<number> {
-    return this.#inner.write(bytes);
-  }
-
-  closeWrite(): Promise<void> {
-    return this.#inner.closeWrite();
-  }
-
-  close(): void {
-    this.#inner.close();
-  }
-
-  [Symbol.dispose](): void {
-    this.close();
   }
 }
 
