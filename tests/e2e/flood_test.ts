@@ -4,27 +4,30 @@
  * their own in 127.0.0.0/8; honest clients come from 127.0.0.1, to which some
  * limits do not apply, and from 127.0.0.3, to which all do.
  *
+ * The attacks are those of `tests/floods/`, which measures them with all others.
  * The figures are printed; what is asserted leaves room for a busy machine.
  * `FLOOD_SECONDS=60` makes a soak of it.
  */
 
 import { assert, assertEquals, assertLess } from "@std/assert";
-import { connect, type Socket } from "node:net";
-import { Channel } from "../../lib/channel.ts";
 import { fetchFile } from "../../lib/client/fetch.ts";
 import { listNodes } from "../../lib/client/listing.ts";
-import type { Conn, Endpoint } from "../../lib/conn.ts";
+import type { Endpoint } from "../../lib/conn.ts";
 import { isBug } from "../../lib/errors.ts";
-import { encodeFrame } from "../../lib/frame.ts";
-import { greet } from "../../lib/greeting.ts";
-import { LIMITS } from "../../lib/limits.ts";
-import { encodeMessage } from "../../lib/messages.ts";
 import { within } from "../_event_log.ts";
 import { startNode } from "../_network.ts";
-import { randomBytes, seededRandom } from "../_random.ts";
 import { testWith } from "../_tools.ts";
-import { dialFrom } from "../bench/_big_relay.ts";
 import { median } from "../bench/_measuring.ts";
+import { Crowd, pause, say, STRANGER } from "../floods/_attacker.ts";
+import type { Attack } from "../floods/_flood.ts";
+import {
+  connecting,
+  emptyFrames,
+  hugeLengths,
+  listFrom,
+  noise,
+  silent,
+} from "../floods/at_relay.ts";
 import { type RelayProcess, spawnRelay } from "./_processes.ts";
 
 const MIB = 1024 ** 2;
@@ -38,8 +41,6 @@ const FLOOD_MS = 1_000 * Number(SOAK_SECONDS ?? 1);
  */
 const GROWTH_BYTES = (SOAK_SECONDS === undefined ? 20 : 60) * MIB;
 const LIST_EVERY_MS = 100;
-const ATTACKER = "127.0.0.2";
-const STRANGER = "127.0.0.3";
 const FILE = "what the node has\n";
 
 /** A relay process and a node, both honest. */
@@ -84,21 +85,6 @@ async function list({ at, relay, plaintext }: Scene): Promise<number> {
   return performance.now() - startedAt;
 }
 
-/** The same from an address of its own. */
-async function listFrom(scene: Scene, host: string): Promise<number> {
-  const startedAt = performance.now();
-  using conn = await dialFrom(host, scene);
-  const channel = new Channel(conn, {
-    limits: LIMITS,
-    writeStallMs: 5_000,
-    idleMs: 5_000,
-  });
-  await greet(channel, { role: "client" });
-  await channel.send({ kind: "list" });
-  assertEquals((await channel.receive(["nodes"]))?.count, 1);
-  return performance.now() - startedAt;
-}
-
 async function fetchText({ at, plaintext }: Scene): Promise<void> {
   await using file = await within(
     fetchFile({ relay: at, plaintext, name: "f" }),
@@ -116,13 +102,10 @@ async function residentBytes({ relay }: Scene): Promise<number> {
   return Number(/^VmRSS:\s*(\d+) kB$/m.exec(status)?.[1]) * 1024;
 }
 
-/** Something that goes on until its signal is aborted. */
-type Flood = (scene: Scene, signal: AbortSignal) => Promise<void>;
-
 /** Lists and fetches while `flood` runs, and after it. */
 async function outlast(
   scene: Scene,
-  flood: Flood,
+  flood: Attack,
   what: string,
 ): Promise<void> {
   const before = await residentBytes(scene);
@@ -158,146 +141,6 @@ async function outlast(
   assertLess(most - before, GROWTH_BYTES);
   assertLess(after - before, GROWTH_BYTES);
 }
-
-function say(line: string): void {
-  Deno.stdout.writeSync(new TextEncoder().encode(`${line}\n`));
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
-}
-
-/** Runs an attacker's part, in which the relay may hang up at any moment. */
-async function untilCut(attack: () => Promise<void>): Promise<void> {
-  try {
-    await attack();
-  } catch (error) {
-    if (isBug(error)) throw error;
-    await pause(1); // and the attacker tries again
-  }
-}
-
-/** Writes on and on, until it is cut off or told to stop. */
-async function pour(
-  conn: Conn,
-  { next, signal }: { next: () => Uint8Array; signal: AbortSignal },
-): Promise<void> {
-  const stop = () => conn.close();
-  signal.addEventListener("abort", stop);
-  try {
-    while (!signal.aborted) {
-      await conn.write(next());
-      await pause(0); // the honest ones live in the same process
-    }
-  } finally {
-    signal.removeEventListener("abort", stop);
-  }
-}
-
-const HELLO = encodeMessage({ kind: "hello", protocol: 1, role: "client" });
-
-/** Sockets of an attacker's that say nothing and wait to be hung up on. */
-class Crowd implements Disposable {
-  readonly #at: Endpoint;
-  readonly #open = new Set<Socket>();
-
-  constructor(at: Endpoint) {
-    this.#at = at;
-  }
-
-  get size(): number {
-    return this.#open.size;
-  }
-
-  add(localAddress: string): void {
-    const socket = connect({ ...this.#at, localAddress });
-    this.#open.add(socket);
-    socket.on("error", () => {}); // told by "close" too
-    socket.once("close", () => this.#open.delete(socket));
-    socket.resume();
-  }
-
-  [Symbol.dispose](): void {
-    for (const socket of this.#open) socket.destroy();
-  }
-}
-
-/** 300 connections that say nothing, tried at once. */
-const silent: Flood = async ({ at }, signal) => {
-  using crowd = new Crowd(at);
-  for (let n = 0; n < 300; n++) crowd.add(ATTACKER);
-  const { promise, resolve } = Promise.withResolvers<void>();
-  signal.addEventListener("abort", () => resolve());
-  if (!signal.aborted) await promise;
-};
-
-/** 5,000 connects a second. */
-const connecting: Flood = async ({ at }, signal) => {
-  using crowd = new Crowd(at);
-  const startedAt = performance.now();
-  let count = 0;
-  while (!signal.aborted) {
-    const due = (performance.now() - startedAt) * 5;
-    for (let n = 0; n < 50 && count < due; n++, count++) crowd.add(ATTACKER);
-    await pause(5);
-  }
-  const seconds = (performance.now() - startedAt) / 1_000;
-  say(`  ${(count / seconds).toFixed(0)} connects a second`);
-};
-
-/** Empty frames, on one connection after another. */
-const emptyFrames: Flood = async (scene, signal) => {
-  const frame = encodeFrame(0x7e, new Uint8Array());
-  const frames = new Uint8Array(10_000 * frame.length);
-  for (let at = 0; at < frames.length; at += frame.length) {
-    frames.set(frame, at);
-  }
-  const startedAt = performance.now();
-  let count = 0;
-  while (!signal.aborted) {
-    await untilCut(async () => {
-      using conn = await dialFrom(ATTACKER, scene);
-      await conn.write(HELLO);
-      const next = () => {
-        count += 10_000;
-        return frames;
-      };
-      await pour(conn, { next, signal });
-    });
-  }
-  const seconds = (performance.now() - startedAt) / 1_000;
-  say(`  ${(count / seconds).toFixed(0)} empty frames a second`);
-};
-
-/** A length of 4 GiB, before the hello or after it, and bytes that follow. */
-const hugeLengths: Flood = async (scene, signal) => {
-  const header = Uint8Array.of(0x24, 0xff, 0xff, 0xff, 0xff);
-  const next = () => new Uint8Array(64 * 1024);
-  for (let n = 0; !signal.aborted; n++) {
-    await untilCut(async () => {
-      using conn = await dialFrom(ATTACKER, scene);
-      if (n % 2 === 1) await conn.write(HELLO);
-      await conn.write(header);
-      await pour(conn, { next, signal });
-    });
-  }
-};
-
-/** Noise: in place of TLS, inside of it, and in frames of their own. */
-const noise: Flood = async ({ at, plaintext }, signal) => {
-  const random = seededRandom(13);
-  const bytes = () => randomBytes(4096, random);
-  const frame = () =>
-    encodeFrame(random() * 256, randomBytes(random() * 2_000, random));
-  for (let n = 0; !signal.aborted; n++) {
-    await untilCut(async () => {
-      const isPlain = plaintext || n % 3 === 0;
-      using conn = await dialFrom(ATTACKER, { at, plaintext: isPlain });
-      if (n % 4 > 1) await conn.write(HELLO);
-      await pour(conn, { next: n % 3 === 1 ? bytes : frame, signal });
-    });
-  }
-};
 
 const ignore = Deno.build.os !== "linux"; // /proc, and addresses of 127.0.0.0/8
 

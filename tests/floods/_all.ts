@@ -1,0 +1,14 @@
+/**
+ * All floods, one row each. A new one is a module beside these and a line here.
+ */
+
+import { AT_METRICS } from "./at_metrics.ts";
+import { AT_NODE } from "./at_node.ts";
+import { AT_RELAY } from "./at_relay.ts";
+import type { Flood } from "./_flood.ts";
+
+export const FLOODS: readonly Flood[] = [
+  ...AT_RELAY,
+  ...AT_NODE,
+  ...AT_METRICS,
+];

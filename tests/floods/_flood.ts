@@ -1,0 +1,189 @@
+/**
+ * What a flood is: a victim that runs as a process, an attacker that runs as
+ * another, and an honest peer in this one, which is timed meanwhile.
+ */
+
+import type { Endpoint } from "../../lib/conn.ts";
+import { pause } from "./_attacker.ts";
+
+/** What an attacker is told of its victim. Plain data: it travels as JSON. */
+export interface Target {
+  readonly at: Endpoint;
+  readonly plaintext: boolean;
+  /** The id of the relay or node at `at`, where the attacker pins it. */
+  readonly id?: string;
+}
+
+/** A victim, and an honest peer that uses it. */
+export interface Scene extends AsyncDisposable {
+  readonly target: Target;
+  /** Processes whose memory is looked at. */
+  readonly pids: readonly number[];
+  /**
+   * One request of the honest peer, in milliseconds. It throws where the answer
+   * is not the right one.
+   */
+  ask(): Promise<number>;
+}
+
+/** Goes on until its signal is aborted. */
+export type Attack = (target: Target, signal: AbortSignal) => Promise<void>;
+
+/** One row of the table. */
+export interface Flood {
+  /** Names the row; also what `deno task flood WORD` looks through. */
+  readonly name: string;
+  /** Starts the victim. */
+  open(): Promise<Scene>;
+  /** Runs in a process of its own, so that it slows down nobody who is timed. */
+  readonly attack: Attack;
+  /** Half a second between two asks, say, where asks are slow. */
+  readonly askEveryMs?: number;
+  /** Where another bound than {@linkcode MOST_P95_MS} holds. */
+  readonly mostP95Ms?: number;
+}
+
+/** The honest request may take so long at the 95th percentile. */
+export const MOST_P95_MS = 200;
+/** The victim may have so much memory resident at any moment. */
+export const MOST_RESIDENT_BYTES = 200e6;
+
+const ASK_EVERY_MS = 100;
+const SAMPLE_MS = 50;
+const WARM_UP_COUNT = 10;
+const GIVE_UP_MS = 15_000;
+
+/** What one flood did. */
+export interface Outcome {
+  readonly name: string;
+  /** Milliseconds of the honest requests, before the flood and during it. */
+  readonly before: readonly number[];
+  readonly during: readonly number[];
+  /** Why honest requests failed during the flood. */
+  readonly failures: readonly string[];
+  readonly residentBefore: number;
+  readonly residentMost: number;
+  /** Which bounds it went over; none where all hold. */
+  readonly faults: readonly string[];
+}
+
+/** Runs one flood for so many milliseconds. */
+export async function measure(flood: Flood, ms: number): Promise<Outcome> {
+  await using scene = await flood.open();
+  const before: number[] = [];
+  // What every process needs once is not what a flood costs.
+  for (let n = 0; n < WARM_UP_COUNT; n++) {
+    before.push(await scene.ask());
+    await pause(flood.askEveryMs ?? ASK_EVERY_MS);
+  }
+  const residentBefore = await residentBytes(scene);
+  let residentMost = residentBefore;
+  const during: number[] = [];
+  const failures: string[] = [];
+  const attacker = startAttacker(flood, scene.target);
+  const sampler = setInterval(async () => {
+    residentMost = Math.max(residentMost, await residentBytes(scene));
+  }, SAMPLE_MS);
+  try {
+    await attacker.begun;
+    for (const until = performance.now() + ms; performance.now() < until;) {
+      await pause(flood.askEveryMs ?? ASK_EVERY_MS);
+      try {
+        during.push(await inTime(scene.ask()));
+      } catch (error) {
+        failures.push(String(error));
+      }
+    }
+  } finally {
+    clearInterval(sampler);
+    await attacker.stop();
+  }
+  const found = { before, during, failures, residentBefore, residentMost };
+  return { name: flood.name, ...found, faults: faultsOf(flood, found) };
+}
+
+function faultsOf(
+  { mostP95Ms = MOST_P95_MS }: Flood,
+  { during, failures, residentMost }: Omit<Outcome, "name" | "faults">,
+): string[] {
+  const p95 = percentile(during, 95);
+  const faults: string[] = [];
+  if (!(p95 <= mostP95Ms)) faults.push(`p95 over ${mostP95Ms} ms`);
+  if (!(residentMost <= MOST_RESIDENT_BYTES)) {
+    faults.push(`over ${MOST_RESIDENT_BYTES / 1e6} MB`);
+  }
+  if (failures.length > 0) faults.push(`failed: ${failures[0]}`);
+  return faults;
+}
+
+/** The value below or at which `percent` of the values are; none is `NaN`. */
+export function percentile(
+  values: readonly number[],
+  percent: number,
+): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.ceil(sorted.length * percent / 100) - 1] ?? NaN;
+}
+
+async function residentBytes({ pids }: Scene): Promise<number> {
+  let most = 0;
+  for (const pid of pids) {
+    const status = await Deno.readTextFile(`/proc/${pid}/status`)
+      .catch(() => ""); // it has ended, which its honest peer notices
+    const kib = Number(/^VmRSS:\s*(\d+) kB$/m.exec(status)?.[1] ?? 0);
+    most = Math.max(most, kib * 1024);
+  }
+  return most;
+}
+
+/** The attack in another process, until it is told to stop. */
+function startAttacker(
+  { name }: Flood,
+  target: Target,
+): { begun: Promise<void>; stop(): Promise<void> } {
+  const child = new Deno.Command(Deno.execPath(), {
+    args: [
+      ...["run", "--no-prompt", "-A", "--no-check"],
+      new URL("./attack.ts", import.meta.url).pathname,
+      name,
+      JSON.stringify(target),
+    ],
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "inherit",
+  }).spawn();
+  const reader = child.stdout.getReader();
+  // Its first word says that it attacks from now on.
+  const begun = inTime(reader.read()).then(({ done }) => {
+    if (done) throw new Error(`the attacker of "${name}" did not start`);
+  });
+  return {
+    begun,
+    stop: async () => {
+      await child.stdin.close();
+      const timer = setTimeout(() => child.kill("SIGKILL"), GIVE_UP_MS);
+      await Promise.all([child.status, drain(reader)]);
+      clearTimeout(timer);
+    },
+  };
+}
+
+async function drain(
+  reader: ReadableStreamDefaultReader<Uint8Array>,
+): Promise<void> {
+  while (!(await reader.read()).done);
+}
+
+/** `promise`, or an error where it takes longer than anybody would wait. */
+async function inTime<T>(promise: Promise<T>): Promise<T> {
+  const { promise: expired, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(
+    () => reject(new Error(`no answer in ${GIVE_UP_MS / 1000} s`)),
+    GIVE_UP_MS,
+  );
+  try {
+    return await Promise.race([promise, expired]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
