@@ -48,6 +48,8 @@ export class Channel implements AsyncDisposable {
   readonly #frames: FrameReader;
   readonly #watch: Watch;
   readonly #rate: TokenBucket | null;
+  /** Messages of the peer that do not count. */
+  #offered = 0;
   #unknownFrames = 0;
   #phase: "hello" | "open" = "hello";
   readonly #queue: QueuedFrames[] = [];
@@ -222,7 +224,8 @@ export class Channel implements AsyncDisposable {
     allowed: readonly Kind[],
   ): Promise<MessageOf<Kind> | undefined> {
     const { limits } = this.#options;
-    if (this.#rate?.take(performance.now()) === false) {
+    if (this.#offered > 0) this.#offered--;
+    else if (this.#rate?.take(performance.now()) === false) {
       throw this.#error("rate_limited", "sends messages too fast");
     }
     if (header.type === DATA_FRAME_TYPE) {
@@ -276,6 +279,14 @@ export class Channel implements AsyncDisposable {
       () => this.#error("idle", "sent nothing"),
     );
     await this.#watch.guard(this.#frames.readBodyInto(target));
+  }
+
+  /**
+   * The peer was told that it may ask once more: that does not count against
+   * its rate. What it does not take up ends with the channel.
+   */
+  offer(): void {
+    this.#offered = 1;
   }
 
   /** Ends the channel with the reason of `signal`, until disposed of. */

@@ -58,6 +58,13 @@ export interface Limits {
   readonly controlRatePerSecond: number;
   /** Control frames of one connection at once. */
   readonly controlBurstCount: number;
+  /**
+   * Requests a second that a relay answers one address, whatever the number of
+   * its connections; more wait. At 0.1 to 0.4 ms each that is 8 % of a core.
+   */
+  readonly requestRatePerSecond: number;
+  /** Requests of one address at once: the pages of the largest listing. */
+  readonly requestBurstCount: number;
   /** After EMFILE or the like, before the next accept is tried. */
   readonly acceptPauseMs: number;
   /** How often a listener that carries many connections proves it accepts. */
@@ -97,12 +104,27 @@ export interface Limits {
   readonly reregisterWindowMs: number;
   /** Addresses in one registration. */
   readonly addressCount: number;
+  /**
+   * Those of them at other hosts than the node was seen to come from: a home
+   * network and a name for it. Whoever lists nodes is sent there by anybody.
+   */
+  readonly unobservedAddressCount: number;
+  /**
+   * Bytes of one node on a page: most have 1 KiB, the longest name with eight
+   * addresses 2.1. A page takes 25 of the largest.
+   */
+  readonly listedEntryBytes: number;
   /** Bytes of one host name or IP literal in a registration. */
   readonly hostBytes: number;
   /** Code points of a node's display name. */
   readonly displayNameCount: number;
   /** Nodes in one page of a listing (its bytes are bounded by the frame). */
   readonly listingPageCount: number;
+  /**
+   * A first page is handed to all who ask within so long, as long as it is true:
+   * of a long listing it is where many begin.
+   */
+  readonly firstPageMs: number;
   /** Nodes a client takes from one relay, however many pages it sends. */
   readonly listingCount: number;
   /** Between two dial-backs to the same node. */
@@ -277,6 +299,8 @@ export const LIMITS: Limits = Object.freeze({
   dataWriteStallMs: 30_000,
   controlRatePerSecond: 50,
   controlBurstCount: 200,
+  requestRatePerSecond: 200,
+  requestBurstCount: 2_000,
   acceptPauseMs: 50,
   acceptCheckMs: 2_000,
 
@@ -297,9 +321,12 @@ export const LIMITS: Limits = Object.freeze({
   reregisterCount: 3,
   reregisterWindowMs: 10_000,
   addressCount: 8,
+  unobservedAddressCount: 2,
+  listedEntryBytes: 2_560,
   hostBytes: 128,
   displayNameCount: 64,
   listingPageCount: 1_000,
+  firstPageMs: 100,
   listingCount: 1_000_000,
   dialBackPauseMs: 5_000,
   dialBackCount: 16,

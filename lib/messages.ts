@@ -63,6 +63,12 @@ const SignedRecordSchema = Type.Object({
 /** A record as the relay lists it, and what the relay adds. */
 const ListedRecordSchema = Type.Object({
   ...SignedRecordSchema.properties,
+  observed: Type.Optional(
+    Type.Array(
+      Type.Integer({ minimum: 0, maximum: LIMITS.addressCount - 1 }),
+      { maxItems: LIMITS.addressCount },
+    ),
+  ),
   tunnel: Type.Optional(Type.Boolean()),
 });
 
@@ -256,6 +262,8 @@ export interface SignedRecord {
 }
 /** A signed record as a relay lists it, and what the relay says beside it. */
 export interface ListedRecord extends SignedRecord {
+  /** Which addresses, by their place, are at the host it was seen to come from. */
+  observed?: number[];
   /** Whether the node can be reached through the relay. */
   tunnel?: boolean;
 }

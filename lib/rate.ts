@@ -1,5 +1,5 @@
 /**
- * A rate that many share: each asks before it sends, and is told how long to
+ * Rates that many share: each asks before it goes on, and is told how long to
  * wait. Pure: time is an argument. Whoever asks in turn gets an equal part.
  *
  * @module
@@ -7,6 +7,7 @@
 
 // What may be sent at once after a pause, in milliseconds of the rate.
 const BURST_MS = 50;
+const PURGE_EVERY = 1024;
 
 /** Holds what is sent to so many bytes a second. */
 export class RateLimit {
@@ -36,6 +37,50 @@ export class RateLimit {
   /** Bytes to send at once, so that slow rates still move several times a second. */
   get stepBytes(): number {
     return Math.max(4096, Math.ceil(this.bytesPerSecond / 8));
+  }
+}
+
+/**
+ * Holds each of many sources to so many requests a second, some at once: those
+ * beyond wait, in the order in which they came. A source costs others nothing.
+ */
+export class SourceRate {
+  readonly #intervalMs: number;
+  readonly #burstMs: number;
+  /** When the next request of each source is due. */
+  readonly #dueAt = new Map<string, number>();
+  #untilPurge = PURGE_EVERY;
+
+  /** Each source may ask `burst` times at once. */
+  constructor(ratePerSecond: number, burst: number) {
+    this.#intervalMs = 1000 / ratePerSecond;
+    this.#burstMs = burst * this.#intervalMs;
+  }
+
+  /** Sources that are remembered: those that have asked lately. */
+  get sourceCount(): number {
+    return this.#dueAt.size;
+  }
+
+  /** Reserves one request; returns the milliseconds to wait before it. */
+  reserve(source: string, now: number): number {
+    this.#purge(now);
+    // A burst is time that was not used.
+    const earliest = now - this.#burstMs + this.#intervalMs;
+    const dueAt = Math.max(this.#dueAt.get(source) ?? -Infinity, earliest);
+    this.#dueAt.set(source, dueAt + this.#intervalMs);
+    return Math.max(0, dueAt - now);
+  }
+
+  /** Forgets, now and then, the sources that would start afresh anyway. */
+  #purge(now: number): void {
+    if (--this.#untilPurge > 0) return;
+    this.#untilPurge = PURGE_EVERY;
+    for (const [source, dueAt] of this.#dueAt) {
+      if (dueAt <= now - this.#burstMs + this.#intervalMs) {
+        this.#dueAt.delete(source);
+      }
+    }
   }
 }
 

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { Type } from "@sinclair/typebox";
+import { type Static, Type } from "@sinclair/typebox";
 import { type TypeCheck, TypeCompiler } from "@sinclair/typebox/compiler";
 import { parseEndpoint, unlistableReason } from "./address.ts";
 import { type Endpoint, formatEndpoint } from "./conn.ts";
@@ -13,11 +13,15 @@ import { certificateId, type Identity, verifySignature } from "./identity.ts";
 import { LIMITS } from "./limits.ts";
 import type { SignedRecord } from "./messages.ts";
 
+// Printable ASCII that JSON need not escape: listed, it is as long as it was sent.
+const plainText = (least: number, most: number) =>
+  Type.String({ pattern: `^[ !#-\\[\\]-~]{${least},${most}}$` });
+
 const RecordSchema = Type.Object({
   purpose: Type.Union([Type.Literal("register"), Type.Literal("withdraw")]),
-  relay: Type.String({ minLength: 52, maxLength: 52 }),
-  nonce: Type.String({ maxLength: 64 }),
-  instance: Type.String({ minLength: 8, maxLength: 32 }),
+  relay: plainText(52, 52),
+  nonce: plainText(0, 64),
+  instance: plainText(8, 32),
   sequence: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }),
   name: Type.String({ maxLength: 4 * LIMITS.displayNameCount }),
   addresses: Type.Array(Type.String({ maxLength: LIMITS.hostBytes + 8 })),
@@ -50,11 +54,16 @@ export interface OpenedRegistration extends Registration {
   readonly certificate: Uint8Array<ArrayBuffer>;
 }
 
+/** What a record must have been signed for. */
+export type SigningTerms = Pick<Registration, "relay" | "nonce">;
+
 /** Why a signed record cannot be accepted. */
-export type RecordRefusal =
-  | { readonly code: "bad_record"; readonly text: string }
-  | { readonly code: "bad_address"; readonly text: string }
-  | { readonly code: "bad_signature"; readonly text: string };
+export interface RecordRefusal {
+  /** Stable. */
+  readonly code: "bad_record" | "bad_address" | "bad_signature" | "replayed";
+  /** For people. */
+  readonly text: string;
+}
 
 /** A signed record, opened, or why it was refused. */
 export type RecordVerdict =
@@ -72,7 +81,7 @@ export async function signRegistration(
   registration: Registration,
   identity: Identity,
 ): Promise<SignedRecord> {
-  const record = JSON.stringify({
+  const record = encodeRecord({
     ...registration,
     addresses: registration.addresses.map(formatEndpoint),
   });
@@ -85,43 +94,87 @@ export async function signRegistration(
 }
 
 /**
- * Reads a signed record without checking the signature: what a listing says,
- * good enough to show and to try, for whoever is dialled must prove the id.
+ * The one text of a record: these fields in this order, without blanks. A record
+ * that is written otherwise could say a thing twice, or say it at length.
  */
-export function readRegistration(signed: SignedRecord): RecordVerdict {
-  const certificate = fromBase64(signed.certificate);
-  const id = certificate && certificateId(certificate);
-  if (certificate === undefined || id === undefined) {
-    return refused("bad_record", "certificate: not of a P-256 key");
-  }
+function encodeRecord(record: Static<typeof RecordSchema>): string {
+  const { purpose, relay, nonce, instance, sequence, name, addresses } = record;
+  return JSON.stringify({
+    purpose,
+    relay,
+    nonce,
+    instance,
+    sequence,
+    name,
+    addresses,
+  });
+}
+
+/**
+ * Reads a signed record without checking the signature: what a listing says,
+ * good enough to show and to try, because a node that is dialled must prove its
+ * id. The certificate, the dearest to read, is looked at last, and not at all
+ * for a record that was signed for other `terms`.
+ */
+export function readRegistration(
+  signed: SignedRecord,
+  terms?: SigningTerms,
+): RecordVerdict {
   const record = parseJson(signed.record);
   const check = recordCheck();
   if (!check.Check(record)) {
     const field = check.Errors(record).First()?.path.slice(1) || "record";
     return refused("bad_record", `${field}: not as declared`);
   }
-  const { name } = record;
-  if (Array.from(name).length > LIMITS.displayNameCount) {
+  if (
+    terms !== undefined &&
+    (record.relay !== terms.relay || record.nonce !== terms.nonce)
+  ) return refused("replayed", "signed for another relay or connection");
+  if (encodeRecord(record) !== signed.record || !record.name.isWellFormed()) {
+    return refused("bad_record", "record: not in its canonical form");
+  }
+  if (Array.from(record.name).length > LIMITS.displayNameCount) {
     return refused(
       "bad_record",
       `name: over ${LIMITS.displayNameCount} characters`,
     );
   }
-  if (record.addresses.length > LIMITS.addressCount) {
-    return refused("bad_address", `addresses: over ${LIMITS.addressCount}`);
-  }
-  const addresses: Endpoint[] = [];
-  for (const [index, text] of record.addresses.entries()) {
-    const address = parseAddress(text);
-    if (typeof address === "string") {
-      return refused("bad_address", `addresses.${index}: ${address}`);
-    }
-    addresses.push(address);
+  const addresses = parseAddresses(record.addresses);
+  if (!Array.isArray(addresses)) return addresses;
+  const certificate = fromBase64(signed.certificate);
+  const id = certificate && certificateId(certificate);
+  if (certificate === undefined || id === undefined) {
+    return refused("bad_record", "certificate: not of a P-256 key");
   }
   return {
     kind: "opened",
     registration: { ...record, addresses, id, certificate },
   };
+}
+
+/** The endpoints of a record, each once, or why they cannot be listed. */
+function parseAddresses(
+  texts: readonly string[],
+): Endpoint[] | RecordVerdict & { kind: "refused" } {
+  if (texts.length > LIMITS.addressCount) {
+    return refused("bad_address", `addresses: over ${LIMITS.addressCount}`);
+  }
+  const addresses: Endpoint[] = [];
+  const seen = new Set<string>();
+  for (const [index, text] of texts.entries()) {
+    const address = parseAddress(text);
+    const flaw = typeof address === "string"
+      ? address
+      : seen.has(text.toLowerCase())
+      ? "listed twice"
+      : undefined;
+    if (flaw !== undefined || typeof address === "string") {
+      return refused("bad_address", `addresses.${index}: ${flaw}`);
+    }
+    seen.add(text.toLowerCase());
+    addresses.push(address);
+  }
+  return addresses;
 }
 
 /** Reads a signed record and checks that the key in it signed it. */
@@ -146,19 +199,25 @@ export async function openRegistration(
 function parseAddress(text: string): Endpoint | string {
   try {
     const endpoint = parseEndpoint(text, { zero: true });
+    if (formatEndpoint(endpoint) !== text) return "not in its canonical form";
     return unlistableReason(endpoint) ?? endpoint;
   } catch {
     return "not HOST:PORT";
   }
 }
 
-function refused(code: RecordRefusal["code"], text: string): RecordVerdict {
+function refused(
+  code: RecordRefusal["code"],
+  text: string,
+): RecordVerdict & { kind: "refused" } {
   return { kind: "refused", refusal: { code, text } };
 }
 
+/** The bytes, unless `text` is another spelling of them than ours. */
 function fromBase64(text: string): Uint8Array<ArrayBuffer> | undefined {
   try {
-    return Uint8Array.fromBase64(text);
+    const bytes = Uint8Array.fromBase64(text);
+    return bytes.toBase64() === text ? bytes : undefined;
   } catch {
     return undefined; // not base64
   }

@@ -97,6 +97,8 @@ export interface Page {
   readonly entries: readonly string[];
   /** The ids of their nodes, in the same order. */
   readonly ids: readonly string[];
+  /** When the first of their leases ends; Infinity where there is none. */
+  readonly trueUntil: number;
   /** Asks for the next page; absent on the last one. */
   readonly cursor?: string;
 }
@@ -158,6 +160,7 @@ export class Registry {
     a.checkAt - b.checkAt
   );
   #listedBytes = 0;
+  #changes = 0;
 
   /** An empty table; `onExpired` hears of every lease whose time is over. */
   constructor(
@@ -172,6 +175,12 @@ export class Registry {
   count(now: number): number {
     this.expire(now);
     return this.#dense.length;
+  }
+
+  /** Rises with every change of what is listed. */
+  changes(now: number): number {
+    this.expire(now);
+    return this.#changes;
   }
 
   /** The lease of a node, while it is alive. */
@@ -273,6 +282,7 @@ export class Registry {
     this.#listedBytes += node.listedBytes - lease.listedBytes;
     lease.listedBytes = node.listedBytes;
     lease.entry = node.entry;
+    this.#changes++;
     // A lease that got shorter would be looked at too late.
     lease.expiresAt = Math.max(lease.checkAt, expiresAt);
   }
@@ -383,35 +393,26 @@ export class Registry {
     ) {
       const alive = [...this.#byId.values()]
         .filter(({ expiresAt }) => expiresAt > now);
-      return {
-        count,
-        entries: alive.map(({ entry }) => entry),
-        ids: alive.map(({ id }) => id),
-      };
+      return pageOf(alive, { count });
     }
     const walk = options.cursor === undefined
       ? startWalk(count, options.random)
       : parseCursor(options.cursor, this.#limits.nodeCount);
-    if (walk === undefined) return { count, entries: [], ids: [] };
-    const entries: string[] = [];
-    const ids: string[] = [];
+    if (walk === undefined) return pageOf([], { count });
+    const leases: Lease[] = [];
     let bytes = 0;
     for (; skipTo(walk, count); walk.step++) {
       const lease = this.#dense[placeOf(walk)]!;
-      const { id, entry, listedBytes, expiresAt } = lease;
-      if (expiresAt <= now) continue; // not swept yet
-      bytes += listedBytes + 1 + besidesBytes;
-      if (entries.length >= pageCount || bytes > options.pageBytes) break;
-      entries.push(entry);
-      ids.push(id);
+      if (lease.expiresAt <= now) continue; // not swept yet
+      bytes += lease.listedBytes + 1 + besidesBytes;
+      if (leases.length >= pageCount || bytes > options.pageBytes) break;
+      leases.push(lease);
     }
-    const done = walk.step >= walk.span || entries.length === 0;
-    return {
+    const done = walk.step >= walk.span || leases.length === 0;
+    return pageOf(leases, {
       count,
-      entries,
-      ids,
       ...(done ? {} : { cursor: formatCursor(walk) }),
-    };
+    });
   }
 
   #add(node: Registration, expiresAt: number, now: number): void {
@@ -441,6 +442,7 @@ export class Registry {
     this.#checks.push(lease);
     this.#countSource(source, 1);
     this.#listedBytes += node.listedBytes;
+    this.#changes++;
   }
 
   /**
@@ -471,6 +473,7 @@ export class Registry {
     this.#countSource(lease.source, -1);
     const { entry } = lease;
     this.#listedBytes -= lease.listedBytes;
+    this.#changes++;
     lease.entry = ""; // the heap may hold the lease for another minute
     return entry;
   }
@@ -480,4 +483,19 @@ export class Registry {
     if (count === 0) this.#perSource.delete(source);
     else this.#perSource.set(source, count);
   }
+}
+
+function pageOf(
+  leases: readonly Lease[],
+  rest: Pick<Page, "count" | "cursor">,
+): Page {
+  return {
+    ...rest,
+    entries: leases.map(({ entry }) => entry),
+    ids: leases.map(({ id }) => id),
+    trueUntil: leases.reduce(
+      (first, { expiresAt }) => Math.min(first, expiresAt),
+      Infinity,
+    ),
+  };
 }

@@ -35,8 +35,10 @@ import { VERSION } from "./version.ts";
 import { Registry } from "./registry.ts";
 import { DialBacks } from "./relay/dial_backs.ts";
 import { Entries } from "./relay/entries.ts";
+import { Listings } from "./relay/listings.ts";
 import { type NodesEvent, type RelayState, tellLeft } from "./relay/state.ts";
 import { Tunnels } from "./relay/tunnels.ts";
+import { Turns } from "./relay/turns.ts";
 import { talkWithClient } from "./relay/with_client.ts";
 import { talkWithNode } from "./relay/with_node.ts";
 import { type Accepted, listen, type Listener } from "./transport/listen.ts";
@@ -188,6 +190,13 @@ class Relay implements RelayServer {
     const limits = limitsWith(options.limits);
     const tell = (event: RelayEvent) => options.onEvent?.(event);
     const incidents = new Incidents(limits.refusalPauseMs, tell);
+    const registry = new Registry(
+      limits,
+      (id, entry) => tellLeft(this.#state, { id, entry }, "expired"),
+    );
+    const tunnels = options.tunnels === false
+      ? null
+      : new Tunnels({ limits, incidents, onEvent: tell });
     this.#state = {
       id: identity.id,
       plaintext: options.plaintext ?? false,
@@ -196,15 +205,18 @@ class Relay implements RelayServer {
       incidents,
       requests: new Counts(["registration", "lookup"]),
       reports: new Counts(["alive", "gone", "unknown", "unchecked"]),
-      registry: new Registry(
+      registry,
+      listings: new Listings(identity.id, {
+        registry,
+        entries,
+        tunnels,
         limits,
-        (id, entry) => tellLeft(this.#state, { id, entry }, "expired"),
-      ),
+        random: Math.random,
+      }),
+      turns: new Turns(limits, this.#stop.signal),
       dialBacks: new DialBacks(limits, this.#stop.signal),
       reachChecks: new DialBacks(limits, this.#stop.signal),
-      tunnels: options.tunnels === false
-        ? null
-        : new Tunnels({ limits, incidents, onEvent: tell }),
+      tunnels,
       tell,
     };
     const { secrets } = options;

@@ -309,6 +309,23 @@ Deno.test("Channel holds a peer to its control rate, zero-length frames included
   far.close();
 });
 
+Deno.test("Channel does not count what it has offered, once for each offer", async () => {
+  const [near, far] = memoryPair({ capacityBytes: 1 << 20 });
+  const limits = limitsWith({ controlBurstCount: 2, controlRatePerSecond: 0 });
+  const bob = new Channel(far, { ...OPTIONS, limits, limitsRate: true });
+  for (let n = 0; n < 30; n++) await writeAll(near, encodeMessage(find(n)));
+  for (let n = 0; n < 20; n++) {
+    bob.offer();
+    assertEquals((await bob.receive(["find"]))?.request, n);
+  }
+  bob.offer();
+  bob.offer(); // one page offers one more
+  for (let n = 20; n < 23; n++) await bob.receive(["find"]);
+  const error = await assertRejects(() => bob.receive(["find"]), ProtocolError);
+  assertEquals(error.code, "rate_limited");
+  far.close();
+});
+
 for (
   const [what, sent, limitMs, code] of [
     ["nothing", new Uint8Array(), IDLE_MS, "idle"],

@@ -1,5 +1,5 @@
 import { assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
-import { parseRate, RateLimit } from "../lib/rate.ts";
+import { parseRate, RateLimit, SourceRate } from "../lib/rate.ts";
 
 for (
   const [text, rate] of [
@@ -152,3 +152,23 @@ for (
     assertEquals(new RateLimit(rate).stepBytes, bytes);
   });
 }
+
+Deno.test("SourceRate lets a burst of a source through at once, then so many a second, in order", () => {
+  const rate = new SourceRate(10, 3);
+  const waits = Array.from({ length: 6 }, () => rate.reserve("a", 1_000));
+  assertEquals(waits, [0, 0, 0, 100, 200, 300]);
+  assertEquals(rate.reserve("b", 1_000), 0, "another waits for nobody");
+  assertEquals(rate.reserve("a", 1_350), 50);
+  // What was not used comes back, and no more than that.
+  const later = Array.from({ length: 4 }, () => rate.reserve("a", 9_000));
+  assertEquals(later, [0, 0, 0, 100]);
+});
+
+Deno.test("SourceRate forgets the sources that would start afresh", () => {
+  const rate = new SourceRate(10, 3);
+  for (let n = 0; n < 1_000; n++) rate.reserve(`${n}`, 0);
+  assertEquals(rate.sourceCount, 1_000);
+  for (let n = 0; n < 1_024; n++) rate.reserve("late", 10_000);
+  assertEquals(rate.sourceCount, 1);
+  assertEquals(rate.reserve("late", 10_000) > 0, true, "and no other");
+});

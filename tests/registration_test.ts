@@ -158,6 +158,31 @@ for (
       { ...WIRE, addresses: ["a".repeat(129) + ":1"] },
       "bad_address, addresses.0: not HOST:PORT",
     ],
+    [
+      "port 01500",
+      { ...WIRE, addresses: ["192.0.2.7:01500"] },
+      "bad_address, addresses.0: not in its canonical form",
+    ],
+    [
+      "brackets around a name",
+      { ...WIRE, addresses: ["[nas]:1500"] },
+      "bad_address, addresses.0: not in its canonical form",
+    ],
+    [
+      "an address twice",
+      { ...WIRE, addresses: ["nas:1", "192.0.2.7:1", "NAS:1"] },
+      "bad_address, addresses.2: listed twice",
+    ],
+    [
+      "an instance that JSON escapes",
+      { ...WIRE, instance: "\x7f".repeat(32) },
+      "bad_record, instance: not as declared",
+    ],
+    [
+      "half a character in its name",
+      { ...WIRE, name: "\ud800" },
+      "bad_record, record: not in its canonical form",
+    ],
     ["an address of 300 bytes", {
       ...WIRE,
       addresses: ["a".repeat(300) + ":1"],
@@ -169,10 +194,70 @@ for (
   });
 }
 
+const TEXT = JSON.stringify(WIRE);
+
+for (
+  const [what, text] of [
+    ["said twice", TEXT.replace("{", '{"name":"beta",')],
+    ["said twice, alike", TEXT.replace("{", '{"name":"alpha",')],
+    [
+      "padded with a field said over and over",
+      TEXT.replace(
+        "{",
+        `{"name":"${"\x7f".repeat(1_500)}",`,
+      ),
+    ],
+    ["with blanks", TEXT.replace(":", ": ")],
+    ["with a line after it", `${TEXT}\n`],
+    [
+      "in another order",
+      JSON.stringify(Object.fromEntries(Object.entries(WIRE).reverse())),
+    ],
+    ["with an escape that need not be", TEXT.replace("alpha", "\\u0061lpha")],
+    ["with another escape of a slash", TEXT.replace("AAEC", "AAE\\u0043")],
+    ["with a number written at length", TEXT.replace('e":1,', 'e":1.0,')],
+    ["with a number as a power", TEXT.replace('e":1,', 'e":1e0,')],
+  ] as const
+) {
+  Deno.test(`openRegistration refuses a record that is ${what}: there is one form of each`, async () => {
+    assertEquals((await openRegistration(await sign(TEXT))).kind, "opened");
+    assertEquals(JSON.parse(text).sequence, 1, "it is JSON");
+    assertEquals(
+      await refusalOf(await sign(text)),
+      "bad_record, record: not in its canonical form",
+    );
+  });
+}
+
+Deno.test("openRegistration takes every name in its canonical form", async () => {
+  for (const name of ["\u{1f5a5}\u2028\0é", 'a "quoted" \\ name', "\x7f"]) {
+    const verdict = await openRegistration(await sign({ ...WIRE, name }));
+    assertEquals(verdict.kind === "opened" && verdict.registration.name, name);
+  }
+});
+
+Deno.test("readRegistration does not look at the certificate of what was signed for another connection", async () => {
+  const signed = { ...await sign(WIRE), certificate: "MIIB" };
+  const { relay, nonce } = WIRE;
+  const codeFor = (terms: { relay: string; nonce: string }) => {
+    const verdict = readRegistration(signed, terms);
+    return verdict.kind === "refused" && verdict.refusal.code;
+  };
+  assertEquals(codeFor({ relay, nonce: "another" }), "replayed");
+  assertEquals(codeFor({ relay: identity.id, nonce }), "replayed");
+  assertEquals(codeFor({ relay, nonce }), "bad_record");
+});
+
 for (
   const [what, override] of [
     ["certificate", { certificate: "MIIB" }],
     ["certificate", { certificate: "*" }],
+    ["certificate", {
+      certificate: ` ${identity.certificate.toBase64()}`,
+    }],
+    ["certificate", {
+      certificate: identity.certificate.toBase64().replace(/=+$|$/, "=="),
+    }],
     ["signature", { signature: "*".repeat(88) }],
     ["signature", { signature: "AAAA" }],
   ] as const

@@ -456,6 +456,24 @@ Deno.test("Registry counts a page by the bytes listed, not by those kept", () =>
   );
 });
 
+Deno.test("Registry tells until when a page is true, and counts what changes it", () => {
+  const { registry } = newRegistry();
+  registry.register(node("a"), 0);
+  registry.register(node("b"), 10_000);
+  const before = registry.changes(20_000);
+  assertEquals(registry.list(WHOLE, 20_000).trueUntil, 60_000);
+  assertEquals(registry.changes(20_000), before, "reading changes nothing");
+  registry.register(node("a", { sequence: 2 }), 30_000);
+  const renewed = registry.changes(30_000);
+  assertEquals(renewed > before, true, "its signature is another now");
+  assertEquals(registry.list(WHOLE, 30_000).trueUntil, 70_000);
+  assertEquals(registry.changes(69_999), renewed);
+  assertEquals(registry.changes(70_000) > renewed, true, "a lease has ended");
+  const withdrawn = registry.changes(70_000);
+  registry.withdraw({ id: "a", instance: "one", sequence: 2 }, 70_000);
+  assertEquals(registry.changes(70_000) > withdrawn, true);
+});
+
 for (
   const cursor of [
     "",
@@ -476,7 +494,8 @@ for (
     const { registry } = newRegistry();
     for (const id of ["a", "b", "c"]) registry.register(node(id), 0);
     const page = registry.list({ ...WHOLE, cursor }, 0);
-    assertEquals(page, { count: 3, entries: [], ids: [] });
+    const trueUntil = Infinity;
+    assertEquals(page, { count: 3, entries: [], ids: [], trueUntil });
   });
 }
 

@@ -21,6 +21,7 @@ import {
   readRegistration,
   signRegistration,
 } from "../lib/registration.ts";
+import { listNodes } from "../lib/client/listing.ts";
 import { serveRelay } from "../lib/relay_server.ts";
 import { within } from "./_event_log.ts";
 import {
@@ -129,7 +130,8 @@ Deno.test("A relay lists a node word for word as it registered, and withdraws it
     renewSeconds: 20,
   });
   await channel.close();
-  assertEquals(await list(relay), { kind: "nodes", count: 1, nodes: [signed] });
+  const nodes = [{ ...signed, observed: [0] }];
+  assertEquals(await list(relay), { kind: "nodes", count: 1, nodes });
   const answer = await register(relay, alice, { purpose: "withdraw" });
   assertEquals(answer, { kind: "withdrawn" });
   assertEquals((await list(relay)).count, 0);
@@ -160,19 +162,15 @@ Deno.test("A relay lists word for word what others than our nodes register", asy
       ),
     );
   const { channel, hello } = await greeted(relay, "node");
-  const record = JSON.stringify(
-    {
-      name: "\u{1f5a5}\ud800\u2028\0é",
-      addresses: ["[2001:db8::7]:1500"],
-      sequence: 7,
-      instance: "instance 7",
-      nonce: hello.nonce,
-      relay: hello.id,
-      purpose: "register",
-    },
-    null,
-    " ",
-  );
+  const record = JSON.stringify({
+    purpose: "register",
+    relay: hello.id,
+    nonce: hello.nonce,
+    instance: "instance 7",
+    sequence: 7,
+    name: "\u{1f5a5}\u2028\0é",
+    addresses: ["[2001:db8::7]:1500"],
+  });
   const signature = await sign(
     new TextEncoder().encode(`relay-p2p registration 1\n${record}`),
   );
@@ -181,18 +179,93 @@ Deno.test("A relay lists word for word what others than our nodes register", asy
     certificate: certificate.toBase64(),
     signature: signature.toBase64(),
   };
-  // Base64 without its padding says the same.
-  const loose = {
-    ...signed,
-    certificate: signed.certificate.replace(/=+$/, ""),
-  };
-  await channel.send({ kind: "register", ...loose });
+  await channel.send({ kind: "register", ...signed });
   assertEquals(
     (await channel.receive(["registered", "refused"]))?.kind,
     "registered",
   );
   await channel.close();
   assertEquals((await list(relay)).nodes, [signed]);
+});
+
+const ELSEWHERE = [
+  { host: "192.0.2.1", port: 1500 },
+  { host: "192.0.2.2", port: 1500 },
+  { host: "192.0.2.3", port: 1500 },
+];
+
+Deno.test("A relay marks the addresses at which it saw the node, and takes few others", async () => {
+  await using relay = await startRelay();
+  const seen = [1, 2, 3, 4, 5].map((port) => ({ host: "127.0.0.1", port }));
+  const [first, second, third] = ELSEWHERE as [Endpoint, Endpoint, Endpoint];
+  const many = await register(relay, alice, { addresses: ELSEWHERE });
+  assertEquals(
+    many?.kind === "refused" && `${many.code}: ${many.text}`,
+    "bad_address: addresses: over 2 at other hosts than the node comes from",
+  );
+  const mixed = [first, ...seen.slice(0, 2), second, ...seen.slice(2)];
+  await register(relay, alice, { addresses: mixed });
+  await register(relay, bob, { addresses: [third] });
+  const { nodes } = await list(relay);
+  assertEquals(nodes.map(({ observed }) => observed), [
+    [1, 2, 4, 5, 6],
+    undefined,
+  ]);
+  const { address } = relay.server;
+  const listing = await listNodes({
+    relay: { ...address, id: relay.server.id },
+  });
+  assertEquals(
+    listing.nodes.map(({ addresses }) => addresses),
+    [[...seen, first, second], [third]],
+    "a client has those first",
+  );
+});
+
+Deno.test("A relay bounds what a node takes on a page, whatever it is when it is sent", async () => {
+  await using relay = await startRelay();
+  const name = "\u{1f5a5}".repeat(64); // 256 bytes as sent, 768 as listed
+  const host = (n: number) => `${"h".repeat(63)}.${"h".repeat(60)}.${n}a`;
+  const seen = [1, 2, 3].map((port) => ({ host: "127.0.0.1", port }));
+  const far = [1, 2].map((n) => ({ host: host(n), port: 50_000 }));
+  const addresses = [...seen, ...far];
+  assertEquals(
+    (await register(relay, alice, { name, addresses }))?.kind,
+    "registered",
+    "the longest name, and the longest hosts",
+  );
+  await using small = await startRelay({ limits: { listedEntryBytes: 2_000 } });
+  const answer = await register(small, alice, { name, addresses });
+  assertEquals(answer?.kind === "refused" && answer.code, "bad_record");
+  assertMatch(
+    answer?.kind === "refused" ? answer.text : "",
+    /^record: must list in 2000 bytes, found 2\d\d\d$/,
+  );
+  const [{ nodes: [listed] }] = [await list(relay)];
+  const bytes = new TextEncoder().encode(JSON.stringify(listed)).length;
+  assertLess(bytes, LIMITS.listedEntryBytes);
+});
+
+Deno.test("A relay's client may follow all pages that it is offered, however many", async () => {
+  await using relay = await startRelay({
+    limits: {
+      listingPageCount: 1,
+      controlBurstCount: 2, // hello, and the first page
+      controlRatePerSecond: 0,
+    },
+  });
+  const identities = await Promise.all(
+    Array.from({ length: 12 }, createIdentity),
+  );
+  for (const identity of identities) await register(relay, identity);
+  const { address } = relay.server;
+  const { nodes } = await listNodes({
+    relay: { ...address, id: relay.server.id },
+  });
+  assertEquals(
+    new Set(nodes.map(({ id }) => id)),
+    new Set(identities.map(({ id }) => id)),
+  );
 });
 
 for (

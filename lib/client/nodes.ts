@@ -34,7 +34,7 @@ export interface ListedNode {
   readonly id: string;
   /** What people call it: a stranger's words. */
   readonly name: string;
-  /** Where to dial it, most useful first. */
+  /** Where to dial it: where the relay saw it first, then by its own order. */
   readonly addresses: readonly Endpoint[];
   /** Its certificate, DER, which hashes to the id. */
   readonly certificate: Uint8Array;
@@ -101,18 +101,30 @@ function listedNode(
 ): ListedNode | undefined {
   const verdict = readRegistration(signed);
   if (verdict.kind === "refused") return undefined;
-  const { id, name, addresses, certificate, purpose, relay } =
-    verdict.registration;
+  const { id, name, certificate, purpose, relay } = verdict.registration;
   if (purpose !== "register" || relay !== relayId) return undefined;
   return {
     number,
     id,
     name,
-    addresses,
+    addresses: observedFirst(verdict.registration.addresses, signed.observed),
     certificate,
     isAttached: signed.tunnel ?? false,
     signed,
   };
+}
+
+/** Anybody can claim the other addresses, and send clients there. */
+function observedFirst(
+  addresses: readonly Endpoint[],
+  observed: readonly number[] = [],
+): Endpoint[] {
+  const places = new Set(observed);
+  const isSeen = (_address: Endpoint, place: number) => places.has(place);
+  return [
+    ...addresses.filter(isSeen),
+    ...addresses.filter((address, place) => !isSeen(address, place)),
+  ];
 }
 
 async function listPage(

@@ -22,6 +22,14 @@ export interface Marks {
 
 const EVERY_MARK: Marks = { tunnel: true };
 
+/** A node as it was seen to register. */
+export interface Sighting {
+  /** Its own words. */
+  readonly signed: SignedRecord;
+  /** Which of its addresses are at the host it came from, by their place. */
+  readonly observed: readonly number[];
+}
+
 /** Packs the entries of one relay. */
 export class Entries {
   readonly #packing: Packing;
@@ -41,12 +49,12 @@ export class Entries {
       name: "",
       addresses: [],
     }, identity);
-    return new Entries(partsOf(signed));
+    return new Entries(partsOf({ signed, observed: [0] }));
   }
 
   /** A record as it is kept, and the most bytes it has on a page. */
-  pack(signed: SignedRecord): { entry: string; listedBytes: number } {
-    const parts = partsOf(signed);
+  pack(sighting: Sighting): { entry: string; listedBytes: number } {
+    const parts = partsOf(sighting);
     return {
       entry: this.#packing.pack(parts),
       listedBytes: listedText(parts, EVERY_MARK).length,
@@ -73,22 +81,23 @@ export class Entries {
   }
 }
 
-/**
- * What an entry holds, as texts whose characters are bytes: the record as JSON
- * text, the certificate, the signature. Base64 that was not as we write it comes
- * out as we do; the record, which is what was signed, comes out as it was.
- */
-function partsOf({ record, certificate, signature }: SignedRecord): string[] {
-  return [asciiJson(record), atob(certificate), atob(signature)];
+/** What an entry holds, as texts whose characters are bytes. */
+function partsOf(
+  { signed: { record, certificate, signature }, observed }: Sighting,
+): string[] {
+  const places = observed.join(",");
+  return [asciiJson(record), atob(certificate), atob(signature), places];
 }
 
 /** The parts as a page of the listing has them: JSON text of one byte a unit. */
 function listedText(
-  [record, certificate = "", signature = ""]: string[],
+  [record, certificate = "", signature = "", observed = ""]: string[],
   { tunnel = false }: Marks,
 ): string {
   return `{"record":${record},"certificate":"${btoa(certificate)}",` +
-    `"signature":"${btoa(signature)}"${tunnel ? ',"tunnel":true' : ""}}`;
+    `"signature":"${btoa(signature)}"` +
+    (observed === "" ? "" : `,"observed":[${observed}]`) +
+    (tunnel ? ',"tunnel":true}' : "}");
 }
 
 /** JSON text whose characters are bytes: pages are cut by counting them. */

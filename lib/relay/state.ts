@@ -10,7 +10,9 @@ import type { Limits } from "../limits.ts";
 import type { Registry } from "../registry.ts";
 import type { DialBacks } from "./dial_backs.ts";
 import type { Entries } from "./entries.ts";
+import type { Listings } from "./listings.ts";
 import type { TunnelEvent, Tunnels } from "./tunnels.ts";
+import type { Turns } from "./turns.ts";
 
 /** What a relay tells of its nodes. */
 export type NodesEvent =
@@ -49,6 +51,10 @@ export interface RelayState {
   readonly requests: Counts;
   /** Reports of dead nodes, by outcome. */
   readonly reports: Counts;
+  /** Makes the pages of the listing. */
+  readonly listings: Listings;
+  /** Whose request is answered next. */
+  readonly turns: Turns;
   /** Finds out about nodes that clients report. */
   readonly dialBacks: DialBacks;
   /** Finds out for nodes. Apart from the others: neither holds up the other. */

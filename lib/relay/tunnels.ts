@@ -77,6 +77,7 @@ export class Tunnels {
   readonly #running = new Set<Promise<void>>();
   readonly #stop = new AbortController();
   #isClosing = false;
+  #changes = 0;
   /** Runs while a node is attached. */
   #pings: ReturnType<typeof setInterval> | undefined;
 
@@ -94,6 +95,11 @@ export class Tunnels {
   /** Nodes that are attached. */
   get attachedCount(): number {
     return this.#attached.size;
+  }
+
+  /** Rises with every node that attaches or leaves. */
+  get changes(): number {
+    return this.#changes;
   }
 
   /** Whether a node can be reached through the relay. */
@@ -117,11 +123,15 @@ export class Tunnels {
       () => this.#ping(),
       this.#options.limits.pingMs,
     );
-    if (former === undefined) this.#tell({ event: "node_attached", id });
+    if (former === undefined) {
+      this.#changes++;
+      this.#tell({ event: "node_attached", id });
+    }
     return {
       [Symbol.dispose]: () => {
         if (this.#attached.get(id) !== channel) return;
         this.#attached.delete(id);
+        this.#changes++;
         if (this.#attached.size === 0) {
           clearInterval(this.#pings);
           this.#pings = undefined;

@@ -12,9 +12,7 @@ import { refusal } from "../greeting.ts";
 import {
   type ClientToRelay,
   DIRECTION,
-  encodeNodes,
   type MessageOf,
-  NODES_OVERHEAD_BYTES,
   type RelayToClient,
 } from "../messages.ts";
 import { type RelayState, tellLeft } from "./state.ts";
@@ -27,10 +25,15 @@ export async function talkWithClient(
   for (;;) {
     const message = await channel.receive(DIRECTION.clientToRelay);
     if (message === null || !await admittance.holds(channel)) return;
+    await relay.turns.next(channel.conn.remote);
     if (message.kind === "list") {
-      if (message.cursor === undefined) relay.requests.add("lookup");
       const { cursor } = message;
-      await channel.sendFrames(listing({ cursor, admittance }, relay));
+      if (cursor === undefined) relay.requests.add("lookup");
+      const { granter } = admittance;
+      const now = performance.now();
+      const page = relay.listings.page({ cursor, granter }, now);
+      if (page.hasMore) channel.offer();
+      await channel.sendFrames(page.frame);
       continue;
     }
     const answered = message.kind === "mint"
@@ -53,36 +56,6 @@ function answer(
       return openTunnel(message, channel, relay);
   }
   message satisfies never;
-}
-
-/** A page of the listing, as a frame. */
-function listing(
-  { cursor, admittance }: {
-    cursor: string | undefined;
-    admittance: Admittance;
-  },
-  relay: RelayState,
-): Uint8Array {
-  const { registry, entries, limits, tunnels, id } = relay;
-  const { granter } = admittance;
-  const page = registry.list({
-    ...(cursor === undefined ? {} : { cursor }),
-    pageBytes: limits.frameControlBytes - NODES_OVERHEAD_BYTES,
-    random: Math.random,
-    // All grants have the length of any; quotes and a comma go with each.
-    besidesBytes: granter === undefined ? 0 : granter(id).length + 3,
-  }, performance.now());
-  const listed = page.entries.map((entry, index) =>
-    entries.listed(entry, {
-      tunnel: tunnels?.isAttached(page.ids[index]!) ?? false,
-    })
-  );
-  const grants = granter && page.ids.map((id) => granter(id));
-  return encodeNodes({
-    ...page,
-    entries: listed,
-    ...(grants === undefined ? {} : { grants }),
-  });
 }
 
 /**

@@ -8,7 +8,7 @@
 import { addressGroup, withoutMapping } from "../address.ts";
 import { isShared } from "../admission.ts";
 import type { Channel } from "../channel.ts";
-import { formatEndpoint } from "../conn.ts";
+import { type Endpoint, formatEndpoint } from "../conn.ts";
 import { ProtocolError } from "../errors.ts";
 import type { Admittance } from "../gate.ts";
 import { refusal } from "../greeting.ts";
@@ -65,6 +65,9 @@ class NodeTalk implements Disposable {
     for (;;) {
       const message = await channel.receive(DIRECTION.nodeToRelay);
       if (message === null || !await this.#admittance.holds(channel)) return;
+      if (message.kind !== "pong" && message.kind !== "decline") {
+        await this.#relay.turns.next(channel.conn.remote);
+      }
       const answer = await this.#answer(message);
       if (answer === undefined) continue;
       if (answer.kind === "refused") {
@@ -103,17 +106,12 @@ class NodeTalk implements Disposable {
   async #answerSigned(
     message: MessageOf<"register" | "withdraw">,
   ): Promise<RelayToNode> {
-    const verdict = readRegistration(message);
+    const terms = { relay: this.#relay.id, nonce: this.#nonce };
+    const verdict = readRegistration(message, terms);
     if (verdict.kind === "refused") {
       return refusal(verdict.refusal.code, verdict.refusal.text);
     }
     const { registration } = verdict;
-    if (
-      registration.relay !== this.#relay.id ||
-      registration.nonce !== this.#nonce
-    ) {
-      return refusal("replayed", "signed for another relay or connection");
-    }
     if (registration.purpose !== message.kind) {
       return refusal("bad_record", "purpose: not that of the message");
     }
@@ -126,12 +124,11 @@ class NodeTalk implements Disposable {
     signed: MessageOf<"register">,
     registration: OpenedRegistration,
   ): Promise<RelayToNode> {
-    const { registry, entries, tell } = this.#relay;
+    const { registry, tell } = this.#relay;
     const { id, instance, sequence, name, addresses } = registration;
-    if (addresses.length === 0) {
-      return refusal("bad_address", "addresses: there is none");
-    }
     const observedHost = withoutMapping(this.#channel.conn.remote.host);
+    const listing = this.#listingOf({ signed, addresses, observedHost });
+    if ("code" in listing) return listing;
     const group = addressGroup(observedHost);
     // Behind a proxy on this machine everybody comes from one address.
     const source = isShared(group) ? id : group;
@@ -150,7 +147,7 @@ class NodeTalk implements Disposable {
       id,
       instance,
       sequence,
-      ...entries.pack(signed),
+      ...listing,
       observedHost,
       source,
     }, performance.now());
@@ -173,6 +170,38 @@ class NodeTalk implements Disposable {
       ...outcome.terms,
       ...this.#admittance.grantKeys(id),
     };
+  }
+
+  /** The node as it would be listed, or why it cannot be. */
+  #listingOf(
+    { signed, addresses, observedHost }: {
+      signed: MessageOf<"register">;
+      addresses: readonly Endpoint[];
+      observedHost: string;
+    },
+  ): { entry: string; listedBytes: number } | MessageOf<"refused"> {
+    const { entries, limits } = this.#relay;
+    if (addresses.length === 0) {
+      return refusal("bad_address", "addresses: there is none");
+    }
+    const observed = [...addresses.keys()].filter((place) =>
+      withoutMapping(addresses[place]!.host) === observedHost
+    );
+    const most = limits.unobservedAddressCount;
+    if (addresses.length - observed.length > most) {
+      return refusal(
+        "bad_address",
+        `addresses: over ${most} at other hosts than the node comes from`,
+      );
+    }
+    const packed = entries.pack({ signed, observed });
+    return packed.listedBytes > limits.listedEntryBytes
+      ? refusal(
+        "bad_record",
+        `record: must list in ${limits.listedEntryBytes} bytes, ` +
+          `found ${packed.listedBytes}`,
+      )
+      : packed;
   }
 
   async #withdraw(

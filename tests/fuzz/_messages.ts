@@ -67,7 +67,10 @@ export const signedRecord: fc.Arbitrary<SignedRecord> = fc.record({
 
 const listedRecord = fc.tuple(
   signedRecord,
-  fc.record({ tunnel: fc.boolean() }, { requiredKeys: [] }),
+  fc.record({
+    tunnel: fc.boolean(),
+    observed: fc.array(fc.integer({ min: 0, max: 7 }), { maxLength: 8 }),
+  }, { requiredKeys: [] }),
 ).map(([signed, marks]) => ({ ...signed, ...marks }));
 
 const listedFile = fc.record(

@@ -16,10 +16,13 @@ for (const name of ["", "plain", 'a "quoted" \\ name', "büro \u{1f5a5}"]) {
       name,
       addresses: [{ host: "192.0.2.1", port: 1 }],
     }, identity);
-    const { entry, listedBytes } = entries.pack(signed);
-    assertEquals(JSON.parse(entries.listed(entry)), { ...signed });
+    const bare = entries.pack({ signed, observed: [] }).entry;
+    assertEquals(JSON.parse(entries.listed(bare)), { ...signed });
+    const { entry, listedBytes } = entries.pack({ signed, observed: [0, 2] });
+    const observed = { ...signed, observed: [0, 2] };
+    assertEquals(JSON.parse(entries.listed(entry)), observed);
     const listed = entries.listed(entry, { tunnel: true });
-    assertEquals(JSON.parse(listed), { ...signed, tunnel: true });
+    assertEquals(JSON.parse(listed), { ...observed, tunnel: true });
     assertEquals(new TextEncoder().encode(listed).length, listedBytes);
     assertLess(entry.length, listedBytes * 0.6);
     assertEquals(entries.nameIn(entry), name);
