@@ -28,7 +28,15 @@ export function show(text: string): string {
   const characters = Array.from(text.slice(0, 2 * SHOW_COLUMNS + 2));
   const cut = characters.length > SHOW_COLUMNS;
   const kept = cut ? characters.slice(0, SHOW_COLUMNS).join("") : text;
-  return kept.replaceAll(UNSHOWABLE, escapeCharacter) + (cut ? "…" : "");
+  return showWhole(kept) + (cut ? "…" : "");
+}
+
+/**
+ * As {@linkcode show}, and cuts nothing: for names of files and other text of
+ * bounded length that somebody may want to use again.
+ */
+export function showWhole(text: string): string {
+  return text.replaceAll(UNSHOWABLE, escapeCharacter);
 }
 
 function escapeCharacter(character: string): string {

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { needsEscaping, show, TextCheck } from "../lib/text.ts";
+import { needsEscaping, show, showWhole, TextCheck } from "../lib/text.ts";
 
 for (
   const [what, text, shown] of [
@@ -28,6 +28,11 @@ Deno.test("show cuts at 200 characters, and not inside one", () => {
   assertEquals(show("🖥".repeat(200)), "🖥".repeat(200));
   assertEquals(show("🖥".repeat(201)), "🖥".repeat(200) + "…");
   assertEquals(show("\x1b".repeat(1_000_000)), "\\x1b".repeat(200) + "…");
+});
+
+Deno.test("showWhole escapes as show does, and cuts nothing", () => {
+  const name = "n".repeat(1_000);
+  assertEquals(showWhole(`${name}\x1b`), `${name}\\x1b`);
 });
 
 function isText(...pieces: Uint8Array[]): boolean {

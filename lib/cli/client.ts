@@ -54,7 +54,8 @@ export function main(args: readonly string[]): Promise<number> {
     const code = line.words[0] === "verify"
       ? await verify(context)
       : await runWithRelay(context);
-    terminal.check();
+    // What went wrong counts for more than a reader that is gone.
+    if (code === 0) terminal.check();
     return code;
   });
 }
@@ -235,17 +236,19 @@ function wrongUse(command: RelayCommand, why: string): Failure {
   return usageFailure(SPEC, why, SPEC.commands[command]!.usage);
 }
 
-async function runNodes({ options, terminal }: Context): Promise<number> {
+async function runNodes(
+  { options, terminal, signal }: Context,
+): Promise<number> {
   const { onEvent } = new Telling(terminal);
   const { nodes } = await listNodes({ ...options, onEvent });
   terminal.note(`peer node count: ${nodes.length}`);
-  for (const row of formatNodes(nodes, { ids: true })) terminal.fact(row);
+  await terminal.facts(formatNodes(nodes, { ids: true }), signal);
   return 0;
 }
 
 async function runList(
   words: readonly string[],
-  { options, terminal }: Context,
+  { options, terminal, signal }: Context,
 ): Promise<number> {
   const [pattern, ...more] = words;
   expectNoMore(more, SPEC, SPEC.commands["ls"]!.usage);
@@ -260,10 +263,12 @@ async function runList(
   const listing = await listNodes({ ...options, onEvent });
   const nodes = chosenNodes(listing.nodes, options);
   const files = await listFiles({ ...options, ...matching, nodes, onEvent });
-  for (const { offers: _, ...file } of files) {
-    terminal.event({ event: "file", ...file });
-  }
-  for (const row of formatFiles(files)) terminal.fact(row);
+  const events = Iterator.from(files).map(({ offers: _, ...file }) => ({
+    event: "file",
+    ...file,
+  }));
+  await terminal.events(events, signal);
+  await terminal.facts(formatFiles(files), signal);
   if (files.length > 0) return 0;
   throw new Failure("not_found", {
     what: "Cannot list files",

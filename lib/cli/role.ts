@@ -29,6 +29,7 @@ import { answerAboutItself, isCommand, refuseMistyped } from "./about.ts";
 import { readConfig } from "./config.ts";
 import { type CommandLine, parseCommandLine, usageFailure } from "./options.ts";
 import { parseLog } from "./log.ts";
+import { isClosedOutput } from "./streams.ts";
 import { Terminal, type TerminalOptions } from "./terminal.ts";
 
 /** What a role is given to run with. */
@@ -67,6 +68,9 @@ export async function runRole(
     using stop = new StopSignals();
     return await run({ line, terminal, signal: stop.signal });
   } catch (error) {
+    terminal.status("");
+    // `head` has had enough: nothing has failed, and there is nobody to tell.
+    if (isClosedOutput(error)) return 0;
     terminal.error(error);
     return error instanceof Failure ? error.exitCode : 1;
   }

@@ -7,7 +7,8 @@
 import type { FileListing } from "../client/listing.ts";
 import type { ListedNode } from "../client/nodes.ts";
 import { formatEndpoint } from "../conn.ts";
-import { show } from "../text.ts";
+import { showWhole } from "../text.ts";
+import { padEnd, widthOf } from "./width.ts";
 
 /** A row for each node: number, name, address, id if wanted, and `tunnel`. */
 export function formatNodes(
@@ -16,8 +17,8 @@ export function formatNodes(
 ): string[] {
   return formatRows(nodes.map((node) => [
     String(node.number),
-    show(node.name),
-    show(node.addresses.map(formatEndpoint).join(",")),
+    showWhole(node.name),
+    showWhole(node.addresses.map(formatEndpoint).join(",")),
     ...(options.ids ? [node.id] : []),
     ...(node.isAttached ? ["tunnel"] : []),
   ]));
@@ -25,23 +26,25 @@ export function formatNodes(
 
 /**
  * A row for each name: bytes, number of nodes, whether their contents differ or
- * only one has it, and the name.
+ * only one has it, and the whole name. Made one by one: there may be a million.
  */
-export function formatFiles(files: readonly FileListing[]): string[] {
-  const widths = {
-    size: Math.max(0, ...files.map(({ size }) => String(size).length)),
-    count: Math.max(
-      0,
-      ...files.map(({ nodeCount }) => String(nodeCount).length),
-    ),
-  };
-  return files.map(({ size, nodeCount, differs, name }) => {
+export function* formatFiles(
+  files: readonly FileListing[],
+): Generator<string, void> {
+  let widest = { size: 0, count: 0 };
+  for (const { size, nodeCount } of files) {
+    widest = {
+      size: Math.max(widest.size, String(size).length),
+      count: Math.max(widest.count, String(nodeCount).length),
+    };
+  }
+  for (const { size, nodeCount, differs, name } of files) {
     const nodes = nodeCount === 1 ? "node " : "nodes";
-    const bytes = String(size).padStart(widths.size);
-    const count = String(nodeCount).padStart(widths.count);
+    const bytes = String(size).padStart(widest.size);
+    const count = String(nodeCount).padStart(widest.count);
     const mark = differs ? "differ" : nodeCount === 1 ? "only" : "";
-    return `${bytes}  ${count} ${nodes}  ${mark.padEnd(6)}  ${show(name)}`;
-  });
+    yield `${bytes}  ${count} ${nodes}  ${mark.padEnd(6)}  ${showWhole(name)}`;
+  }
 }
 
 /** Rows with their columns lined up. */
@@ -49,10 +52,11 @@ export function formatRows(rows: readonly (readonly string[])[]): string[] {
   const widths: number[] = [];
   for (const row of rows) {
     for (const [column, cell] of row.entries()) {
-      widths[column] = Math.max(widths[column] ?? 0, cell.length);
+      widths[column] = Math.max(widths[column] ?? 0, widthOf(cell));
     }
   }
   return rows.map((row) =>
-    row.map((cell, column) => cell.padEnd(widths[column]!)).join("  ").trimEnd()
+    row.map((cell, column) => padEnd(cell, widths[column]!)).join("  ")
+      .trimEnd()
   );
 }

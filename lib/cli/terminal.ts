@@ -11,8 +11,8 @@ import { describeCause, Failure } from "../errors.ts";
 import { Concealment } from "./concealment.ts";
 import { escapeJson } from "../text.ts";
 import { formatLog, type LoggedEvent, type LogOptions } from "./log.ts";
-import { cannotWrite, isClosedOutput, orAborted, writeAll } from "./streams.ts";
-import { startOf } from "./width.ts";
+import { cannotWrite, orAborted, writeAll } from "./streams.ts";
+import { startOf, widthOf } from "./width.ts";
 
 /** What the options said about output. */
 export interface TerminalOptions {
@@ -29,7 +29,8 @@ export interface TerminalOptions {
 /** An event: a name and what belongs to it. */
 export type TerminalEvent = LoggedEvent;
 
-const CLEAR_LINE = "\r\x1b[K";
+// Much larger ones would be held twice, as text and as bytes.
+const POUR_UNITS = 32 * 1024;
 // Where a terminal does not tell its size.
 const USUAL_SIZE = { columns: 80, rows: 24 };
 
@@ -38,6 +39,8 @@ export class Terminal {
   readonly options: TerminalOptions;
   readonly #concealment = new Concealment();
   #status = "";
+  /** The status as it stands on the terminal. */
+  #drawn = "";
   #stdoutError: unknown = null;
 
   /** Writes as `options` say. */
@@ -86,6 +89,24 @@ export class Terminal {
     if (!this.options.json) this.#toStdout(line + "\n");
   }
 
+  /**
+   * Lines of fact, any number of them. Waits for whoever reads, without holding
+   * up all else.
+   *
+   * @throws {Failure} as {@linkcode Terminal.check}, or the signal's reason.
+   */
+  async facts(lines: Iterable<string>, signal?: AbortSignal): Promise<void> {
+    if (!this.options.json) await this.#pour(lines, signal);
+  }
+
+  /** Events, any number of them, as {@linkcode Terminal.facts}. */
+  async events<Event extends TerminalEvent>(
+    events: Iterable<Event>,
+    signal?: AbortSignal,
+  ): Promise<void> {
+    if (this.options.json) await this.#pour(jsonLines(events), signal);
+  }
+
   /** A line for whoever watches, on stderr. */
   note(line: string): void {
     const { json, quiet, log } = this.options;
@@ -101,8 +122,20 @@ export class Terminal {
   /** A line that the next one replaces; an empty one removes it. */
   status(line: string): void {
     if (!this.showsStatus || line === this.#status) return;
-    write(Deno.stderr, CLEAR_LINE + this.#cutToWidth(line));
     this.#status = line;
+    this.#redraw(line);
+  }
+
+  /**
+   * Puts `line` in place of the status that is drawn. Without escape sequences:
+   * whether the terminal knows any is in `TERM`, which may not be read.
+   */
+  #redraw(line: string): void {
+    const next = startOf(line, this.size.columns - 1);
+    const left = Math.max(0, widthOf(this.#drawn) - widthOf(next));
+    const blank = " ".repeat(Math.min(left, this.size.columns - 1));
+    write(Deno.stderr, `\r${next}${blank}${next === "" ? "\r" : ""}`);
+    this.#drawn = next;
   }
 
   /** Text with escape sequences of our own, for a terminal alone. */
@@ -126,8 +159,18 @@ export class Terminal {
       this.#writeOut(formatEvent(content) + "\n");
       return this.check();
     }
-    this.status("");
+    if (Deno.stdout.isTerminal()) this.status("");
     await orAborted(writeAll(Deno.stdout, bytes), signal);
+  }
+
+  /** Writes lines to stdout, some at a time: a write takes a call of the system. */
+  async #pour(lines: Iterable<string>, signal?: AbortSignal): Promise<void> {
+    if (Deno.stdout.isTerminal()) this.status("");
+    for (const text of joined(lines, POUR_UNITS)) {
+      this.check();
+      const bytes = new TextEncoder().encode(this.#concealment.apply(text));
+      await orAborted(writeAll(Deno.stdout, bytes), signal);
+    }
   }
 
   /**
@@ -140,7 +183,6 @@ export class Terminal {
 
   /** An error, on stderr, and as an event where those were asked for. */
   error(error: unknown): void {
-    if (isClosedOutput(error)) return; // as other tools do: there is nobody
     const { log, debug } = this.options;
     const failure = error instanceof Failure ? error : undefined;
     this.event({
@@ -170,16 +212,26 @@ export class Terminal {
   }
 
   #toStderr(text: string): void {
-    const status = this.#status;
-    if (status !== "") write(Deno.stderr, CLEAR_LINE);
+    if (this.#drawn !== "") this.#redraw("");
     write(Deno.stderr, this.#concealment.apply(text)); // nowhere to tell that it failed
-    if (status !== "") write(Deno.stderr, this.#cutToWidth(status));
+    if (this.#status !== "") this.#redraw(this.#status);
   }
+}
 
-  /** So much of `line` as stands in one row, short of the last column. */
-  #cutToWidth(line: string): string {
-    return startOf(line, this.size.columns - 1);
+/** `lines` with their ends, joined to texts of about so many code units. */
+function* joined(lines: Iterable<string>, units: number): Generator<string> {
+  let text = "";
+  for (const line of lines) {
+    text += line + "\n";
+    if (text.length < units) continue;
+    yield text;
+    text = "";
   }
+  if (text !== "") yield text;
+}
+
+function* jsonLines(events: Iterable<TerminalEvent>): Generator<string> {
+  for (const event of events) yield formatEvent(event);
 }
 
 /** One line of JSON that no terminal acts on. */

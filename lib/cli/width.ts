@@ -51,11 +51,25 @@ function isWide(point: number): boolean {
   return WIDE.some(([first, last]) => point >= first && point <= last);
 }
 
+// Text of these alone has as many columns as code units.
+const PLAIN = /^[\x20-\x7e]*$/;
+
 /** Columns of `text`. */
 export function widthOf(text: string): number {
+  if (PLAIN.test(text)) return text.length;
   let columns = 0;
   for (const character of text) columns += widthOfCharacter(character);
   return columns;
+}
+
+/** `text` with spaces behind it, so that it takes at least `columns`. */
+export function padEnd(text: string, columns: number): string {
+  return text + " ".repeat(Math.max(0, columns - widthOf(text)));
+}
+
+/** `text` with spaces before it, so that it takes at least `columns`. */
+export function padStart(text: string, columns: number): string {
+  return " ".repeat(Math.max(0, columns - widthOf(text))) + text;
 }
 
 /** `text`, or its start and `…`, so that it takes at most `columns`. */

@@ -63,9 +63,44 @@ Deno.test("formatFiles lines columns up, says what differs and what only one has
     offers: [],
   });
   const files = [file("a", 17, 1), file("b\x1b[2J", 1234, 12)];
-  assertEquals(formatFiles(files), [
+  assertEquals([...formatFiles(files)], [
     "  17   1 node   only    a",
     "1234  12 nodes  differ  b\\x1b[2J",
   ]);
-  assertEquals(formatFiles([]), []);
+  assertEquals([...formatFiles([])], []);
+});
+
+Deno.test("formatNodes lines columns up by what a terminal shows, not by characters", () => {
+  const node = (number: number, name: string) => ({
+    number,
+    name,
+    id: "id",
+    addresses: [{ host: "127.0.0.1", port: 1500 }],
+    certificate: new Uint8Array(),
+    isAttached: false,
+    signed: { record: "", certificate: "", signature: "" },
+  });
+  const nodes = ["東京", "nas", "e\u0301te\u0301", "😀"].map((name, at) =>
+    node(at + 1, name)
+  );
+  assertEquals(formatNodes(nodes, { ids: false }), [
+    "1  東京  127.0.0.1:1500",
+    "2  nas   127.0.0.1:1500",
+    "3  e\u0301te\u0301   127.0.0.1:1500",
+    "4  😀    127.0.0.1:1500",
+  ]);
+});
+
+Deno.test("formatFiles makes rows of 300,000 files one by one, each name whole", () => {
+  const name = "n".repeat(1_000);
+  const file = {
+    name,
+    size: 5,
+    nodeCount: 1,
+    modifiedMs: 0,
+    differs: false,
+    offers: [],
+  };
+  const rows = formatFiles(Array.from({ length: 300_000 }, () => file));
+  assertEquals(rows.next().value, `5  1 node   only    ${name}`);
 });

@@ -2,6 +2,8 @@ import { assertEquals } from "@std/assert";
 import {
   cutEnd,
   cutStart,
+  padEnd,
+  padStart,
   startOf,
   widthOf,
   widthOfCharacter,
@@ -40,6 +42,14 @@ for (
 Deno.test("widthOf adds up, marks with their letters", () => {
   assertEquals(widthOf(""), 0);
   assertEquals(widthOf("e\u0301日本.txt"), 9);
+});
+
+Deno.test("padEnd and padStart fill up to the column, and cut nothing", () => {
+  assertEquals(padEnd("日本", 6), "日本  ");
+  assertEquals(padStart("日本", 6), "  日本");
+  assertEquals(padEnd("e\u0301", 2), "e\u0301 ");
+  assertEquals(padEnd("日本", 3), "日本");
+  assertEquals(padStart("", 0), "");
 });
 
 Deno.test("cutEnd and cutStart leave what fits, to the column", () => {

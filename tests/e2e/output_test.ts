@@ -1,0 +1,76 @@
+/**
+ * Output that is read by a program: whole, and however early its reader leaves.
+ */
+
+import { assert, assertEquals } from "@std/assert";
+import { within } from "../_event_log.ts";
+import { tempShare } from "../_temp_share.ts";
+import {
+  commandLine,
+  ROOT,
+  runRole,
+  spawnNode,
+  spawnRelay,
+} from "./_processes.ts";
+
+/** Runs the client for a reader that leaves after so many bytes. */
+async function withReader(args: readonly string[], mostBytes: number) {
+  const [command = "", ...rest] = commandLine("peer_client.ts", args);
+  const child = new Deno.Command(command, {
+    args: rest,
+    cwd: ROOT,
+    env: { NO_COLOR: "1" },
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const stderr = new Response(child.stderr).text();
+  const reader = child.stdout.getReader();
+  for (let read = 0; read < mostBytes;) {
+    const { value, done } = await reader.read();
+    assert(!done, "it goes on");
+    read += value.length;
+  }
+  await reader.cancel();
+  const { code } = await within(child.status, "the client");
+  return { code, stderr: await stderr };
+}
+
+// More than any pipe holds.
+const BIG = new Uint8Array(8 << 20).fill(0x61);
+
+const LEFT_EARLY = [
+  [["ls"], 0],
+  [["--json", "ls"], 0],
+  [["nodes"], 0],
+  [["cat", "big.txt"], 10],
+  [["--json", "cat", "big.txt"], 10],
+  [["get", "big.txt", "-o", "-"], 10],
+] as const;
+
+Deno.test("A reader that leaves early is no failure, and nothing is said of it", async (t) => {
+  await using share = await tempShare({ "big.txt": BIG });
+  await using relay = await spawnRelay();
+  await using _node = await spawnNode(relay.port, share.path);
+  for (const [command, mostBytes] of LEFT_EARLY) {
+    await t.step(command.join(" "), async () => {
+      const args = ["--quiet", relay.address, ...command];
+      assertEquals(await withReader(args, mostBytes), { code: 0, stderr: "" });
+    });
+  }
+});
+
+Deno.test("What went wrong counts for more than a reader that left early", async () => {
+  await using relay = await spawnRelay();
+  const args = ["--json", relay.address, "cat", "nothing.txt"];
+  const { code } = await withReader(args, 0);
+  assertEquals(code, 4);
+});
+
+Deno.test("A name of 250 characters is listed whole", async () => {
+  const name = `${"n".repeat(246)}.txt`;
+  await using share = await tempShare({ [name]: "1" });
+  await using relay = await spawnRelay();
+  await using _node = await spawnNode(relay.port, share.path);
+  const { text } = await runRole("peer_client.ts", [relay.address, "ls"]);
+  assertEquals(text, `1  1 node   only    ${name}\n`);
+});
