@@ -240,8 +240,14 @@ export interface Limits {
   readonly takeOverMs: number;
   /** Below this, over 30 s, a node is out while there is another. */
   readonly lowestBytesPerSecond: number;
-  /** Nodes asked at once whether they have a file. */
+  /** Nodes asked at once for files, those aside that take their time. */
   readonly askingCount: number;
+  /** Nodes asked at once, slow ones included: a tenth of usual descriptors. */
+  readonly askingMostCount: number;
+  /** A node that takes longer is slow: the next is asked beside it. */
+  readonly askingPatienceMs: number;
+  /** Names asked for together; those found are fetched while others are sought. */
+  readonly askingBatchCount: number;
   /** After the first node that has it, others may take so long to say so too. */
   readonly askingGraceMs: number;
   /** Buffers a node sends from, shared by all it sends to. */
@@ -389,6 +395,9 @@ export const LIMITS: Limits = Object.freeze({
   takeOverMs: 500,
   lowestBytesPerSecond: 4 * KIB,
   askingCount: 8,
+  askingMostCount: 64,
+  askingPatienceMs: 1_000,
+  askingBatchCount: 256,
   askingGraceMs: 300,
   sendBufferBytes: 32 * MIB,
   smallFileBytes: 64 * KIB,

@@ -18,6 +18,7 @@ import type { Terminal, TerminalEvent } from "./terminal.ts";
 export class Telling {
   readonly #terminal: Terminal;
   #toldMotd = "";
+  readonly #toldAnswers = new Set<string>();
 
   /** Tells on `terminal`. */
   constructor(terminal: Terminal) {
@@ -48,7 +49,11 @@ export class Telling {
         const { node, address, answer } = event;
         if (answer.kind === "found" || answer.kind === "not_found") return;
         const at = `node ${node.number}  ${show(address)}`;
-        return terminal.note(`${at}  ${answer.kind}: ${answer.cause}`);
+        const line = `${at}  ${answer.kind}: ${answer.cause}`;
+        // A node that fails does so for each of the names it is asked for.
+        if (this.#toldAnswers.has(line)) return;
+        this.#toldAnswers.add(line);
+        return terminal.note(line);
       }
       case "node_trouble": {
         const { node, cause, out } = event;

@@ -14,6 +14,7 @@ import type { MessageOf } from "../messages.ts";
 import { show } from "../text.ts";
 import type { Refused } from "../transfer/answers.ts";
 import type { NodeSession } from "../transfer/session.ts";
+import type { Conversations } from "./conversations.ts";
 import { answerOf, type ClientEvent, type NodeAnswer } from "./events.ts";
 import type { ListedNode } from "./nodes.ts";
 import type { Peers } from "./peers.ts";
@@ -23,6 +24,17 @@ export interface Found {
   readonly node: ListedNode;
   readonly session: NodeSession;
   readonly offer: Offer;
+}
+
+/** How a node is asked. */
+export interface AskOptions {
+  /** Stops asking. */
+  readonly signal?: AbortSignal | undefined;
+  /**
+   * Where the session belongs, of a node that is asked for more than this; else
+   * each file has a session of its own, which the caller disposes of.
+   */
+  readonly conversations?: Conversations | undefined;
 }
 
 /** Asks for one file. */
@@ -48,20 +60,24 @@ export class Asking {
     this.#tell = tell;
   }
 
+  /** The file's name. */
+  get name(): string {
+    return this.#name;
+  }
+
   /** Asks one node; what it is worth is told, and never thrown. */
   async ask(
     node: ListedNode,
-    signal?: AbortSignal,
+    { signal, conversations }: AskOptions = {},
   ): Promise<Found | undefined> {
     const find = this.#name;
     this.#askedAt.set(node.id, performance.now());
     let session: NodeSession;
     let answer: MessageOf<"found"> | Refused | undefined;
     try {
-      ({ session, found: answer } = await this.#peers.open(node, {
-        find,
-        signal,
-      }));
+      ({ session, found: answer } = conversations === undefined
+        ? await this.#peers.open(node, { find, signal })
+        : await conversations.find(node, find));
     } catch (error) {
       this.#peers.options.signal?.throwIfAborted();
       if (isBug(error)) throw error;
@@ -81,7 +97,7 @@ export class Asking {
       this.answered(node, { kind: "found", size: offer.size });
       return { node, session, offer };
     }
-    await session[Symbol.asyncDispose]();
+    if (conversations === undefined) await session[Symbol.asyncDispose]();
     this.answered(node, refusalAnswer(answer));
     return undefined;
   }
@@ -133,25 +149,4 @@ function refusalAnswer(
   return isAccessRefusal(code) || code === "other_content"
     ? { kind: "denied", code, cause }
     : { kind: "failed", cause };
-}
-
-/**
- * Runs `work` for every item, at most `most` at a time, in order of start.
- * Rejects with the first failure, once what runs has ended.
- */
-export async function eachOf<Item>(
-  items: Iterable<Item>,
-  most: number,
-  work: (item: Item) => Promise<void>,
-): Promise<void> {
-  const iterator = items[Symbol.iterator]();
-  const failures: unknown[] = [];
-  const worker = async () => {
-    for (let next = iterator.next(); !next.done; next = iterator.next()) {
-      await work(next.value).catch((error) => failures.push(error));
-      if (failures.length > 0) return;
-    }
-  };
-  await Promise.all(Array.from({ length: most }, worker));
-  if (failures.length > 0) throw failures[0];
 }

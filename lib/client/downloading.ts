@@ -24,10 +24,10 @@ import type { ListedNode } from "./nodes.ts";
 import type { Peers } from "./peers.ts";
 import type { TransferOptions } from "./transfer_options.ts";
 
-/** A node as a download knows it, with a session that is open already. */
+/** A node as a download knows it, with a session where one is open already. */
 export function sourceOf(
   peers: Peers,
-  { node, session }: { node: ListedNode; session: NodeSession },
+  { node, session }: { node: ListedNode; session?: NodeSession },
 ): DownloadSource {
   return {
     id: node.id,

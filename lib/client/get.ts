@@ -83,10 +83,12 @@ export interface GetResult {
  * when the disk fails, and with the signal's reason.
  */
 export async function getFiles(options: GetOptions): Promise<GetResult> {
-  const selections = options.selections.map((selection) =>
-    selection.kind === "name"
-      ? { ...selection, name: checkedName(selection.name) }
-      : selection
+  const selections = distinct(
+    options.selections.map((selection) =>
+      selection.kind === "name"
+        ? { ...selection, name: checkedName(selection.name) }
+        : selection
+    ),
   );
   await using stack = new AsyncDisposableStack();
   const tell = options.onEvent ?? (() => {});
@@ -97,6 +99,17 @@ export async function getFiles(options: GetOptions): Promise<GetResult> {
   );
   const get = stack.use(new Get(peers, { ...options, selections, nodes }));
   return await get.run();
+}
+
+/** Each name and pattern once: a node that is asked twice has one voice. */
+function distinct(selections: readonly Selection[]): Selection[] {
+  const byText = new Map(selections.map((selection) => [
+    `${selection.kind} ${
+      selection.kind === "name" ? selection.name : selection.pattern
+    }`,
+    selection,
+  ]));
+  return [...byText.values()];
 }
 
 /** One run of {@linkcode getFiles}. */
@@ -112,8 +125,10 @@ class Get implements AsyncDisposable {
   readonly #stop = new AbortController();
   readonly #signal: AbortSignal;
   readonly #seeking: Seeking;
-  /** What is to be saved, by name; nothing before that has been decided. */
-  #jobs: ReadonlyMap<string, Job> | null = null;
+  /** What is to be saved, by name; nothing of a name that is not decided. */
+  readonly #jobs = new Map<string, Job | null>();
+  /** Whether all is asked for, and sessions may be given to the download. */
+  #isAsked = false;
   #saving: Saving | null = null;
   #hasher: Hasher | null = null;
 
@@ -139,29 +154,46 @@ class Get implements AsyncDisposable {
   }
 
   async run(): Promise<GetResult> {
-    await this.#ask();
-    const jobs = this.#choose();
-    this.#jobs = new Map(jobs.map((job) => [job.name, job]));
-    refuseClashes(jobs);
-    if (jobs.length > 0) await this.#save(jobs);
+    const batches = this.#batches();
+    for (;;) {
+      const { value: jobs, done } = await batches.next();
+      if (done) break;
+      if (jobs.length > 0) await this.#save(jobs, batches);
+    }
     const { saved, failed } = this.#outcomes;
     return { saved, failed };
   }
 
-  /** Asks all nodes for all that was selected, some nodes at a time. */
-  async #ask(): Promise<void> {
+  /**
+   * What is to be saved, as it is found: each batch is asked for when the one
+   * before has been opened, while that is being received.
+   */
+  async *#batches(): AsyncGenerator<readonly Job[], undefined> {
     const { selections, nodes } = this.#options;
-    for (const selection of selections) {
+    const batches = batchesOf(selections, this.#peers.limits.askingBatchCount);
+    for (const [n, batch] of batches.entries()) {
+      const more = n < batches.length - 1;
+      if (nodes.length > 0) await this.#ask(batch, more);
+      else for (const selection of batch) this.#failWithoutNodes(selection);
+      this.#isAsked = !more;
+      const jobs = this.#choose();
+      refuseClashes([...this.#jobs.values()].filter((job) => job !== null));
+      yield jobs;
+    }
+  }
+
+  /** Asks all nodes for all of a batch, after which there may be more. */
+  async #ask(batch: readonly Selection[], more: boolean): Promise<void> {
+    for (const selection of batch) {
       if (selection.kind === "matching") await this.#browse(selection);
-      else await this.#find(selection);
     }
-    if (nodes.length > 0) return;
-    for (const selection of selections) {
-      const name = selection.kind === "name"
-        ? selection.name
-        : selection.pattern;
-      this.#outcomes.fail(name, exhausted(name, new Map(), new Set()));
-    }
+    const names = batch.filter((selection) => selection.kind === "name");
+    await this.#find(names, more);
+  }
+
+  #failWithoutNodes(selection: Selection): void {
+    const name = selection.kind === "name" ? selection.name : selection.pattern;
+    this.#outcomes.fail(name, exhausted(name, new Map(), new Set()));
   }
 
   async #browse(selection: Selection & { kind: "matching" }): Promise<void> {
@@ -170,7 +202,10 @@ class Get implements AsyncDisposable {
       ...selection,
       tell: this.#tell,
     });
-    for (const [id, session] of browsed.sessions) await this.#keep(id, session);
+    for (const [id, session] of browsed.sessions) {
+      if (this.#sessions.has(id)) await session[Symbol.asyncDispose]();
+      else this.#keep(id, session);
+    }
     for (const [name, offers] of browsed.offers) {
       this.#offers.set(name, offers);
       this.#selectionOf.set(name, selection);
@@ -182,29 +217,48 @@ class Get implements AsyncDisposable {
   }
 
   /** Keeps one session a node, and fetches from it. */
-  async #keep(id: string, session: NodeSession): Promise<void> {
-    if (this.#sessions.has(id)) return await session[Symbol.asyncDispose]();
+  #keep(id: string, session: NodeSession): void {
+    if (this.#sessions.has(id)) return;
     this.#sessions.set(id, session);
     this.#saving?.addSource(this.#sourceOf(id, session));
   }
 
+  /**
+   * A node as the download is to know it. While more is asked of it the download
+   * opens a session of its own: answers would wait behind file bytes.
+   */
   #sourceOf(id: string, session: NodeSession) {
-    return sourceOf(this.#peers, { node: this.#nodes.get(id)!, session });
+    const node = this.#nodes.get(id)!;
+    if (!this.#isAsked) return sourceOf(this.#peers, { node });
+    this.#seeking.release(id, session);
+    return sourceOf(this.#peers, { node, session });
   }
 
-  /** Asks all nodes for one name. */
-  async #find(selection: Selection & { kind: "name" }): Promise<void> {
-    const { name } = selection;
-    const asking = new Asking(this.#peers, { name, tell: this.#tell });
-    await this.#seeking.seek(asking, async ({ node, session, offer }) => {
-      const isOfUse = this.#jobs === null
-        ? this.#note(selection, offer)
-        : this.#join(name, offer);
-      if (isOfUse) await this.#keep(node.id, session);
-      else await session[Symbol.asyncDispose]();
+  /** Asks all nodes for some names. */
+  async #find(
+    selections: readonly (Selection & { kind: "name" })[],
+    more: boolean,
+  ): Promise<void> {
+    if (selections.length === 0) return;
+    const wanted = new Map(selections.map((selection) => [
+      new Asking(this.#peers, { name: selection.name, tell: this.#tell }),
+      selection,
+    ]));
+    await this.#seeking.seek([...wanted.keys()], {
+      more,
+      onFound: (asking, { node, session, offer }) => {
+        const isOfUse = this.#jobs.has(asking.name)
+          ? this.#join(asking.name, offer)
+          : this.#note(wanted.get(asking)!, offer);
+        if (isOfUse) this.#keep(node.id, session);
+        return isOfUse;
+      },
     });
-    if (!this.#offers.has(name) && this.#nodes.size > 0) {
-      this.#outcomes.fail(name, exhausted(name, asking.answers, asking.found));
+    this.#signal.throwIfAborted();
+    for (const { name, answers, found } of wanted.keys()) {
+      if (this.#offers.has(name)) continue;
+      this.#jobs.set(name, null);
+      this.#outcomes.fail(name, exhausted(name, answers, found));
     }
   }
 
@@ -221,19 +275,22 @@ class Get implements AsyncDisposable {
    * that was chosen.
    */
   #join(name: string, { node, content }: Offer): boolean {
-    const job = this.#jobs?.get(name);
+    const job = this.#jobs.get(name);
     if (content === undefined || job?.group.content !== content) return false;
     if (this.#saving !== null) this.#saving.addHolder(job, node, content);
     else job.sources.set(node, content);
     return true;
   }
 
-  /** Decides, for each name, which content to take. */
+  /** Decides which content to take, for each name that is not decided. */
   #choose(): Job[] {
     const { prefer = "most-nodes", pathOf, content } = this.#options;
     const wanted = this.#options.sha256?.toLowerCase();
     const jobs: Job[] = [];
-    for (const name of [...this.#offers.keys()].sort(compareNames)) {
+    const names = [...this.#offers.keys()].filter((name) =>
+      !this.#jobs.has(name)
+    );
+    for (const name of names.sort(compareNames)) {
       const groups = groupOffers(this.#offers.get(name)!, prefer);
       if (content === undefined && differ(groups)) {
         this.#tell({ event: "contents_differ", name, groups });
@@ -246,6 +303,7 @@ class Get implements AsyncDisposable {
           offers.some((offer) => offer.sha256 === wanted)
         );
       if (group === undefined) {
+        this.#jobs.set(name, null);
         this.#outcomes.fail(
           name,
           content === undefined
@@ -255,15 +313,23 @@ class Get implements AsyncDisposable {
         continue;
       }
       const path = pathOf(name, this.#selectionOf.get(name)!);
-      jobs.push({ name, path, group, sources: sourcesOf(group) });
+      const job = { name, path, group, sources: sourcesOf(group) };
+      this.#jobs.set(name, job);
+      jobs.push(job);
     }
     return jobs;
   }
 
-  async #save(jobs: readonly Job[]): Promise<void> {
+  /** Saves some files, and those of the batches that follow. */
+  async #save(
+    jobs: readonly Job[],
+    batches: AsyncIterable<readonly Job[]>,
+  ): Promise<void> {
     const { overwrite = false, sha256 } = this.#options;
     const outcomes = this.#outcomes;
-    const hasher = hasherFor(jobs.map(({ group }) => group.size));
+    // What follows may be large.
+    const sizes = jobs.map(({ group }) => group.size);
+    const hasher = hasherFor(this.#isAsked ? sizes : [Infinity]);
     this.#hasher = hasher;
     this.#saving = new Saving({
       ...boundsOf(this.#peers, this.#options),
@@ -288,7 +354,7 @@ class Get implements AsyncDisposable {
       this.#saving.addSource(this.#sourceOf(id, session));
     }
     try {
-      await this.#saving.run(jobs);
+      await this.#saving.run(followedBy(jobs, batches));
     } finally {
       this.#saving = null;
     }
@@ -325,10 +391,33 @@ class Get implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort(new Error("ended"));
-    await this.#seeking.settled();
+    await this.#seeking[Symbol.asyncDispose]();
     for (const session of this.#sessions.values()) {
       await session[Symbol.asyncDispose]();
     }
     this.#hasher?.[Symbol.dispose]();
   }
+}
+
+/** Names in batches of `count`; patterns go with the first. */
+function batchesOf(
+  selections: readonly Selection[],
+  count: number,
+): Selection[][] {
+  const names = selections.filter(({ kind }) => kind === "name");
+  const patterns = selections.filter(({ kind }) => kind === "matching");
+  const batches = [[...patterns, ...names.slice(0, count)]];
+  for (let at = count; at < names.length; at += count) {
+    batches.push(names.slice(at, at + count));
+  }
+  return batches;
+}
+
+/** The first, and then those that follow. */
+async function* followedBy<T>(
+  first: T,
+  others: AsyncIterable<T>,
+): AsyncGenerator<T> {
+  yield first;
+  yield* others;
 }

@@ -11,7 +11,7 @@ import { formatEndpoint } from "../conn.ts";
 import { describeCause, Failure, isBug } from "../errors.ts";
 import { DIRECTION, type RelayToClient } from "../messages.ts";
 import { show } from "../text.ts";
-import { Asking, eachOf, type Found } from "./asking.ts";
+import { Asking, type Found } from "./asking.ts";
 import { exhausted, nobodyHasThatSha256 } from "./failures.ts";
 import { Peers } from "./peers.ts";
 import {
@@ -57,7 +57,7 @@ export async function makeLink(options: LinkOptions): Promise<MadeLink> {
   await using sessions = new AsyncDisposableStack();
   const found = new Map<string, Found>();
   const chosen = chosenNodes(nodes, options);
-  await eachOf(chosen, peers.limits.askingCount, async (node) => {
+  await peers.turns.each(chosen, async (node) => {
     const one = await asking.ask(node);
     if (one === undefined) return;
     sessions.use(one.session);

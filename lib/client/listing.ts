@@ -10,7 +10,6 @@ import { LIMITS } from "../limits.ts";
 import type { ListedFile } from "../messages.ts";
 import { safeName } from "../names.ts";
 import type { NodeSession } from "../transfer/session.ts";
-import { eachOf } from "./asking.ts";
 import { answerOf, type ClientEvent } from "./events.ts";
 import type { ListedNode, NodeListing } from "./nodes.ts";
 import { type ClientOptions, Peers } from "./peers.ts";
@@ -111,8 +110,8 @@ export async function browseAll(
   },
 ): Promise<Browsed> {
   const browsed: Browsed = { offers: new Map(), sessions: new Map() };
-  const { askingCount, listingCount } = peers.limits;
-  await eachOf(nodes, askingCount, async (node) => {
+  const { listingCount } = peers.limits;
+  await peers.turns.each(nodes, async (node) => {
     try {
       const { session } = await peers.open(node);
       browsed.sessions.set(node.id, session);

@@ -21,6 +21,7 @@ import { NodeSession } from "../transfer/session.ts";
 import { Grants } from "./grants.ts";
 import { listAll, type ListedNode, type NodeListing } from "./nodes.ts";
 import { Reach } from "./reach.ts";
+import { Turns } from "./turns.ts";
 
 /** Options that every function of the client takes. */
 export interface ClientOptions {
@@ -65,6 +66,8 @@ export class Peers implements AsyncDisposable {
   readonly limits: Limits;
   /** The way to the nodes. */
   readonly reach: Reach;
+  /** When each of many nodes has its turn to be asked. */
+  readonly turns: Turns;
   readonly #tell: (event: PeersEvent) => void;
   readonly #link: RelayLink;
   readonly #grants: Grants;
@@ -75,6 +78,11 @@ export class Peers implements AsyncDisposable {
     this.limits = limitsWith(options.limits);
     this.#tell = tell;
     const { limits } = this;
+    this.turns = new Turns({
+      count: limits.askingCount,
+      mostCount: limits.askingMostCount,
+      patienceMs: limits.askingPatienceMs,
+    });
     const { knownRelays, access = {}, tunnels, maxRelayedBytes } = options;
     const plaintext = options.plaintext ?? false;
     const link = new RelayLink(options.relay, {

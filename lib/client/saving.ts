@@ -85,16 +85,17 @@ export class Saving {
   }
 
   /**
-   * Receives all files, one way or the other. Rejects when the disk fails, and
-   * with the signal's reason.
+   * Receives all files, one way or the other; the next batch of them is asked for
+   * when the one before has been opened. Rejects when the disk fails, and with
+   * the signal's reason.
    */
-  async run(jobs: readonly Job[]): Promise<void> {
+  async run(batches: AsyncIterable<readonly Job[]>): Promise<void> {
     const { stop, targets, outcomes } = this.#options;
     const download = this.#download;
     const tell = () => outcomes.tellProgress(download.activeCount);
     const clock = setInterval(tell, PROGRESS_MS);
     download.closeSources();
-    const opening = this.#openAll(jobs).finally(() => download.close());
+    const opening = this.#openAll(batches).finally(() => download.close());
     try {
       await Promise.all([download.run(), opening]);
     } finally {
@@ -110,14 +111,16 @@ export class Saving {
   }
 
   /** Opens one file after the other, as far as large ones may be open. */
-  async #openAll(jobs: readonly Job[]): Promise<void> {
+  async #openAll(batches: AsyncIterable<readonly Job[]>): Promise<void> {
     const { stop, targets } = this.#options;
-    for (const job of jobs) {
-      while (
-        targets.openCount >= OPEN_LARGE_FILES && !stop.signal.aborted
-      ) await new Promise<void>((resolve) => this.#wake = resolve);
-      if (stop.signal.aborted) return;
-      await this.#open(job);
+    for await (const jobs of batches) {
+      for (const job of jobs) {
+        while (
+          targets.openCount >= OPEN_LARGE_FILES && !stop.signal.aborted
+        ) await new Promise<void>((resolve) => this.#wake = resolve);
+        if (stop.signal.aborted) return;
+        await this.#open(job);
+      }
     }
   }
 

@@ -109,7 +109,11 @@ export class Stream implements AsyncDisposable {
   /** Finds out who has the file, and which content to take. */
   async seek(): Promise<void> {
     if (this.#options.oneByOne) await this.#askNext();
-    else await this.#seeking.seek(this.#asking, (found) => this.#join(found));
+    else {
+      await this.#seeking.seek([this.#asking], {
+        onFound: (_asking, found) => this.#join(found),
+      });
+    }
     const groups = this.#groups();
     if (differ(groups)) {
       this.#tell({ event: "contents_differ", name: this.name, groups });
@@ -129,7 +133,7 @@ export class Stream implements AsyncDisposable {
   /** Asks the next nodes until one has it. */
   async #askNext(): Promise<void> {
     for (let node = this.#unasked.shift(); node; node = this.#unasked.shift()) {
-      const found = await this.#asking.ask(node, this.#signal);
+      const found = await this.#asking.ask(node, { signal: this.#signal });
       if (found === undefined) continue;
       this.#found.set(node.id, found);
       return;
@@ -142,15 +146,17 @@ export class Stream implements AsyncDisposable {
   }
 
   /** Notes who has it; one that answers late takes part at once. */
-  #join(found: Found): void {
+  #join(found: Found): boolean {
     const { node, offer } = found;
+    this.#seeking.release(node.id, found.session);
     this.#found.set(node.id, found);
     const running = this.#running;
     if (running?.content === undefined || offer.content !== running.content) {
-      return;
+      return true;
     }
     running.download.addHolder(running.file, node.id, running.content);
     running.download.addSource(sourceOf(this.#peers, found));
+    return true;
   }
 
   /** What the nodes offer, by content, the one to take first. */
@@ -337,7 +343,7 @@ export class Stream implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort(new Error("the fetch was disposed of"));
-    await this.#seeking.settled();
+    await this.#seeking[Symbol.asyncDispose]();
     for (const { session } of this.#found.values()) {
       await session[Symbol.asyncDispose]();
     }

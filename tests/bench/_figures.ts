@@ -2,7 +2,7 @@
  * What is measured of somebody who keeps entries for very many peers.
  */
 
-import { eachOf } from "../../lib/client/asking.ts";
+import { eachOf } from "../_each_of.ts";
 import { cpuSecondsOf, median } from "./_measuring.ts";
 import { say } from "./_report.ts";
 

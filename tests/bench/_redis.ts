@@ -3,7 +3,7 @@
  * same client: it keeps each entry with an end, and gives pages of them.
  */
 
-import { eachOf } from "../../lib/client/asking.ts";
+import { eachOf } from "../_each_of.ts";
 import type { Conn, Endpoint } from "../../lib/conn.ts";
 import { seededRandom } from "../_random.ts";
 import { dialFrom, Exchange, hostOf, PEERS_PER_HOST } from "./_big_relay.ts";

@@ -10,7 +10,7 @@
  */
 
 import { parseArgs } from "@std/cli/parse-args";
-import { eachOf } from "../../lib/client/asking.ts";
+import { eachOf } from "../_each_of.ts";
 import type { Endpoint } from "../../lib/conn.ts";
 import type { Identity } from "../../lib/identity.ts";
 import { LIMITS } from "../../lib/limits.ts";

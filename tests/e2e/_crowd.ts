@@ -3,7 +3,7 @@
  */
 
 import { assert } from "@std/assert";
-import { eachOf } from "../../lib/client/asking.ts";
+import { eachOf } from "../_each_of.ts";
 import { Peers } from "../../lib/client/peers.ts";
 import { pieceCountOf } from "../../lib/manifest.ts";
 import type { NodeSession } from "../../lib/transfer/session.ts";
