@@ -8,6 +8,7 @@ import type { Input, InputName, Inputs } from "./_inputs.ts";
 import { hasLibtorrent } from "./_libtorrent.ts";
 import {
   findProgram,
+  serveFloor,
   serveNginx,
   serveRsync,
   serveTorrent,
@@ -25,8 +26,10 @@ export interface Contender {
   readonly input: Input;
   /** The command that fetches the input into a folder. */
   readonly command: (output: string) => string[];
-  /** Our nodes, by process id; none for others' programs. */
+  /** The processes that serve it, where their processor time is known. */
   readonly nodes: readonly number[];
+  /** Whether it is ours, and held to our bounds. */
+  readonly isOurs?: boolean;
 }
 
 /** What contenders are made on. Who made it disposes of its stack. */
@@ -68,12 +71,30 @@ export const CONTENDERS = {
     missing: missingOf("nginx", "openssl", "curl"),
     start: curl("https"),
   },
+  floorTls: floor("the floor, TLS", true),
   oursPlaintext: ours("big", "ours, plaintext", ["--plaintext"]),
   curlHttp: {
     label: "curl http",
     input: "big",
     missing: missingOf("nginx", "openssl", "curl"),
     start: curl("http"),
+  },
+  floorPlaintext: floor("the floor, plaintext", false),
+  curlAndDigest: {
+    label: "curl http, then openssl dgst",
+    input: "big",
+    missing: missingOf("nginx", "openssl", "curl"),
+    start: async (stage, input) => {
+      const { command } = await curl("http")(stage, input);
+      // One process that does both, one after the other, as a person would.
+      const script = `"$@" && openssl dgst -sha256 "$OUTPUT"`;
+      return {
+        command: (output) => [
+          ...["env", `OUTPUT=${output}/${input.name}`, "sh", "-c", script],
+          ...["sh", ...command(output)],
+        ],
+      };
+    },
   },
   ariaHttps: {
     label: "aria2 https, 4 connections",
@@ -146,6 +167,7 @@ function ours(
       }
       return {
         nodes,
+        isOurs: true,
         command: (output) =>
           commandLine("peer_client.ts", [
             ...[...args, ...where, "get", name, "-o", output],
@@ -153,6 +175,22 @@ function ours(
             permissions: [`--allow-read=${output}`, `--allow-write=${output}`],
           }),
       };
+    },
+  };
+}
+
+/** Bare loops of Deno that move, hash and write the same bytes in two lanes. */
+function floor(label: string, tls: boolean): ContenderSpec {
+  return {
+    label,
+    input: "big",
+    missing: missingOf("openssl"),
+    start: async ({ stack, inputs }, { directory, name, bytes }) => {
+      const file = `${directory}/${name}`;
+      const { pid, command } = stack.use(
+        await serveFloor({ file, bytes, lanes: 2, tls }, inputs.folder),
+      );
+      return { nodes: [pid], command };
     },
   };
 }

@@ -16,6 +16,8 @@ export interface Comparison {
   readonly other: ContenderName | { readonly bytesPerSecond: number };
   /** Of the times, at most; of the rates, at least. None where none was set. */
   readonly target?: number;
+  /** What is compared: wall time, or processor time of both ends together. */
+  readonly by?: "wall" | "processor";
 }
 
 /** One timed run, with what our nodes used in it. */
@@ -64,11 +66,17 @@ export const formatSeconds = (seconds: number) =>
   Number.isNaN(seconds) ? "?" : seconds.toFixed(2);
 
 /** What failed has no time, however fast it was before. */
-function medianSecondsOf(result: Result | undefined): number | undefined {
+function medianSecondsOf(
+  result: Result | undefined,
+  by: Comparison["by"] = "wall",
+): number | undefined {
   if (result === undefined || result.failure !== undefined) return undefined;
-  return result.runs.length === 0
-    ? undefined
-    : median(result.runs.map(({ seconds }) => seconds));
+  if (result.runs.length === 0) return undefined;
+  return median(
+    result.runs.map((run) =>
+      by === "wall" ? run.seconds : (run.cpuSeconds ?? NaN) + run.nodeCpuSeconds
+    ),
+  );
 }
 
 /** Says how ours did beside others, as far as both have run. */
@@ -77,14 +85,15 @@ export function sayComparisons(
   results: ReadonlyMap<ContenderName, Result>,
 ): void {
   const rows = [["what", "s", "beside", "s", "ratio", "target", ""]];
-  for (const { ours, other, target } of comparisons) {
+  for (const { ours, other, target, by = "wall" } of comparisons) {
     const mine = results.get(ours);
-    const seconds = medianSecondsOf(mine);
+    const seconds = medianSecondsOf(mine, by);
     if (mine === undefined || seconds === undefined) continue;
-    const row = [mine.contender.label, formatSeconds(seconds)];
+    const what = by === "wall" ? "" : ", CPU of both ends";
+    const row = [mine.contender.label + what, formatSeconds(seconds)];
     if (typeof other === "string") {
       const theirs = results.get(other);
-      const otherSeconds = medianSecondsOf(theirs);
+      const otherSeconds = medianSecondsOf(theirs, by);
       if (theirs === undefined || otherSeconds === undefined) continue;
       const ratio = seconds / otherSeconds;
       row.push(theirs.contender.label, formatSeconds(otherSeconds));
@@ -108,12 +117,12 @@ export function sayComparisons(
 export function sayCosts(results: readonly Result[]): void {
   const rows = [[
     ...["program", "median s", "fastest", "slowest", "CPU s", "peak"],
-    ...["node CPU s", "node peak"],
+    ...["server CPU s", "server peak"],
   ]];
   for (const { contender, runs, nodePeakBytes } of results) {
     if (runs.length === 0) continue;
     const seconds = runs.map((run) => run.seconds);
-    const isOurs = contender.nodes.length > 0;
+    const isKnown = contender.nodes.length > 0;
     rows.push([
       contender.label,
       formatSeconds(median(seconds)),
@@ -121,15 +130,15 @@ export function sayCosts(results: readonly Result[]): void {
       formatSeconds(Math.max(...seconds)),
       formatSeconds(median(runs.map((run) => run.cpuSeconds ?? NaN))),
       formatMib(Math.max(...runs.map((run) => run.peakBytes ?? NaN))),
-      isOurs
+      isKnown
         ? formatSeconds(median(runs.map((run) => run.nodeCpuSeconds)))
         : "",
-      isOurs ? formatMib(nodePeakBytes) : "",
+      isKnown ? formatMib(nodePeakBytes) : "",
     ]);
   }
   sayTable(rows, { left: [0] });
   const ours = results.filter(({ contender, runs }) =>
-    contender.nodes.length > 0 && runs.length > 0
+    contender.isOurs === true && runs.length > 0
   );
   if (ours.length === 0) return;
   const most = Math.max(

@@ -2,7 +2,7 @@
  * Servers of others to compare with, as processes on ports of their own.
  */
 
-import { dirname, join } from "@std/path";
+import { basename, dirname, join } from "@std/path";
 import { Lines } from "../e2e/_processes.ts";
 import { hasTool } from "../_tools.ts";
 import { LIBTORRENT_SCRIPT, PYTHON } from "./_libtorrent.ts";
@@ -19,6 +19,7 @@ export function findProgram(name: string): string | undefined {
 interface Server extends AsyncDisposable {
   /** What it said when it was ready. */
   readonly ready: RegExpExecArray;
+  readonly pid: number;
 }
 
 /** Starts a server and waits for a line on either of its outputs. */
@@ -48,7 +49,7 @@ async function startServer(
     const found = await Promise.any(
       outputs.map((output) => output.until(ready)),
     );
-    return { ready: found, [Symbol.asyncDispose]: end };
+    return { ready: found, pid: child.pid, [Symbol.asyncDispose]: end };
   } catch {
     await end();
     const said = outputs.flatMap(({ all }) => all).join("\n");
@@ -154,6 +155,46 @@ reverse lookup = no
     /starting, listening on port/,
   );
   return Object.assign(server, { rsync: `rsync://127.0.0.1:${port}/share` });
+}
+
+/** The floor's server of one file, and the command that fetches it in lanes. */
+export async function serveFloor(
+  { file, bytes, lanes, tls }: {
+    file: string;
+    bytes: number;
+    lanes: number;
+    tls: boolean;
+  },
+  folder: string,
+): Promise<
+  AsyncDisposable & { pid: number; command: (output: string) => string[] }
+> {
+  const mode = tls ? "tls" : "plain";
+  const path = (name: string) => join(folder, `floor-${mode}-${name}`);
+  const [key, cert] = [path("key"), path("cert")];
+  const curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"];
+  await run([
+    ...["openssl", "req", "-x509", ...curve, "-nodes", "-days", "2"],
+    ...["-subj", "/CN=floor.invalid"],
+    ...["-addext", "subjectAltName=DNS:floor.invalid"],
+    ...["-addext", "basicConstraints=CA:FALSE"],
+    ...["-keyout", key, "-out", cert],
+  ]);
+  const script = (name: string) => [
+    ...[Deno.execPath(), "run", "-A", "--no-check"],
+    new URL(`./_floor_${name}.ts`, import.meta.url).pathname,
+  ];
+  const server = await startServer(
+    [...script("server"), mode, file, cert, key],
+    /^floor at (\d+)$/,
+  );
+  const [, port = ""] = server.ready;
+  return Object.assign(server, {
+    command: (output: string) => [
+      ...[...script("client"), port, String(lanes), String(bytes)],
+      ...[join(output, basename(file)), ...tls ? [cert] : []],
+    ],
+  });
 }
 
 /** A libtorrent seed of one file, and the command that fetches it. */

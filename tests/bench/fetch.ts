@@ -34,14 +34,40 @@ import {
 
 const COMPARISONS: readonly Comparison[] = [
   { word: "tls", ours: "oursTls", other: "curlHttps", target: 1 },
-  { word: "plaintext", ours: "oursPlaintext", other: "curlHttp", target: 0.8 },
+  { word: "tls", ours: "oursTls", other: "floorTls" },
+  {
+    word: "tls",
+    ours: "oursTls",
+    other: "floorTls",
+    target: 1.25,
+    by: "processor",
+  },
+  {
+    word: "plaintext",
+    ours: "oursPlaintext",
+    other: "curlHttp",
+    target: 1.1,
+  },
+  {
+    word: "plaintext",
+    ours: "oursPlaintext",
+    other: "curlAndDigest",
+    target: 0.6,
+  },
+  { word: "plaintext", ours: "oursPlaintext", other: "floorPlaintext" },
+  {
+    word: "plaintext",
+    ours: "oursPlaintext",
+    other: "floorPlaintext",
+    by: "processor",
+  },
   { word: "aria2", ours: "oursTls", other: "ariaHttps" },
   { word: "aria2", ours: "oursPlaintext", other: "ariaHttp" },
   {
     word: "libtorrent",
     ours: "oursPlaintext",
     other: "libtorrent",
-    target: 1 / 3,
+    target: 1 / 2,
   },
   { word: "libtorrent", ours: "oursTls", other: "libtorrent" },
   { word: "rsync", ours: "oursMany", other: "rsync", target: 2 },
