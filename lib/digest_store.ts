@@ -10,6 +10,7 @@ import { join } from "@std/path/join";
 import type { DescribedFile, DigestStore, FileDigest } from "./digests.ts";
 import { describeCause, Failure, localKindOf } from "./errors.ts";
 import { isContentId } from "./manifest.ts";
+import { grantRemedy, requireAccess } from "./permission.ts";
 import { show } from "./text.ts";
 
 const FLUSH_MS = 1_000;
@@ -34,6 +35,7 @@ export class DigestFolder implements DigestStore, Disposable {
    */
   static async open(folder: string): Promise<DigestFolder> {
     try {
+      requireAccess(folder, "read", "write");
       await Deno.mkdir(join(folder, "manifests"), {
         recursive: true,
         mode: 0o700,
@@ -51,6 +53,9 @@ export class DigestFolder implements DigestStore, Disposable {
         what: "Cannot use state folder",
         where: show(folder),
         why: describeCause(error),
+        remedy: error instanceof Deno.errors.NotCapable
+          ? grantRemedy([folder], "read", "write")
+          : "name another --state folder",
         cause: error,
       });
     }

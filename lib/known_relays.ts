@@ -8,6 +8,7 @@
 import { isId } from "./address.ts";
 import { type Endpoint, formatEndpoint } from "./conn.ts";
 import { describeCause, Failure, localKindOf } from "./errors.ts";
+import { type Access, grantRemedy, requireAccess } from "./permission.ts";
 import { show } from "./text.ts";
 
 /** What is known of the relay at an address. */
@@ -54,6 +55,7 @@ export class KnownRelays {
     // Edited by hand, it may end without a line break.
     const lineBreak = text === "" || text.endsWith("\n") ? "" : "\n";
     try {
+      requireAccess(this.path, "write");
       await Deno.writeTextFile(this.path, `${lineBreak}${key} ${id}\n`, {
         append: true,
         mode: 0o600,
@@ -67,6 +69,7 @@ export class KnownRelays {
 
 async function readText(path: string): Promise<string> {
   try {
+    requireAccess(path, "read");
     return await Deno.readTextFile(path);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return "";
@@ -94,15 +97,14 @@ function parseKnownRelays(text: string, path: string): Map<string, string> {
   return ids;
 }
 
-function cannotUse(path: string, verb: string, error: unknown): Failure {
-  const option = verb === "read" ? "--allow-read" : "--allow-write";
+function cannotUse(path: string, verb: Access, error: unknown): Failure {
   return new Failure(localKindOf(error), {
     what: `Cannot ${verb} known relays`,
     where: show(path),
     why: describeCause(error),
     ...(error instanceof Deno.errors.NotCapable
-      ? { remedy: `grant it with ${option}=${show(path)}` }
-      : {}),
+      ? { remedy: grantRemedy([path], "read", "write") }
+      : { remedy: "name another file with --known-relays" }),
     cause: error,
   });
 }

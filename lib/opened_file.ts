@@ -17,6 +17,7 @@ import {
 } from "node:fs";
 import { promisify } from "node:util";
 import { systemErrorCode } from "./errors.ts";
+import { isGranted } from "./permission.ts";
 import { factsOf, type ShareFile } from "./share_file.ts";
 
 /** Why a file cannot be read any more. */
@@ -137,13 +138,18 @@ function isSeenThere(descriptor: number, { path }: ShareFile): boolean {
   return true;
 }
 
-let tellsNames = Deno.build.os === "linux";
+const DESCRIPTORS = "/proc/self/fd";
 
-/** Where an open file is, if the system tells and this process may ask. */
+/** Not known before the first file: the library may be loaded and not used. */
+let tellsNames: boolean | undefined;
+
+/** Where an open file is, if the system tells and this process may look. */
 function nameOf(descriptor: number): string | undefined {
+  tellsNames ??= Deno.build.os === "linux" &&
+    isGranted({ name: "read", path: DESCRIPTORS });
   if (!tellsNames) return undefined;
   try {
-    return readlinkSync(`/proc/self/fd/${descriptor}`);
+    return readlinkSync(`${DESCRIPTORS}/${descriptor}`);
   } catch {
     tellsNames = false; // Deno wants all permissions for that
     return undefined;

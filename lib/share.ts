@@ -17,6 +17,7 @@ import {
   refusalOf,
   type SmallFileOutcome,
 } from "./opened_file.ts";
+import { grantRemedy, requireAccess } from "./permission.ts";
 import { fileOf, type ShareFile } from "./share_file.ts";
 import {
   addTo,
@@ -63,11 +64,14 @@ export class Share implements Disposable {
    * @throws {Failure} of kind `local` when it is no folder or cannot be read.
    */
   static async open(root: string, limits: Limits): Promise<Share> {
+    let real = root;
     try {
+      requireAccess(root, "read");
       if (!(await Deno.stat(root)).isDirectory) {
         throw new Deno.errors.NotADirectory(root);
       }
-      const real = await Deno.realPath(root);
+      real = await Deno.realPath(root);
+      requireAccess(real, "read"); // elsewhere, where `root` is a link
       Deno.readDirSync(real)[Symbol.iterator]().next(); // may it be read at all?
       return new Share({ given: root, real }, limits, await scan(real, limits));
     } catch (error) {
@@ -76,7 +80,7 @@ export class Share implements Disposable {
         where: show(root),
         why: describeCause(error),
         remedy: error instanceof Deno.errors.NotCapable
-          ? `grant it with --allow-read=${show(root)}`
+          ? grantRemedy([root, real], "read")
           : "name a folder that exists and can be read",
         cause: error,
       });

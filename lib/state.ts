@@ -13,6 +13,7 @@ import {
   type Identity,
   parseIdentity,
 } from "./identity.ts";
+import { grantRemedy, requireAccess } from "./permission.ts";
 import { show } from "./text.ts";
 
 const IDENTITY_FILE = "identity.pem";
@@ -28,6 +29,7 @@ const IDENTITY_FILE = "identity.pem";
 export async function loadIdentity(folder: string): Promise<Identity> {
   const path = join(folder, IDENTITY_FILE);
   try {
+    requireAccess(folder, "read", "write");
     return await readIdentity(path) ?? await writeIdentity(folder, path);
   } catch (error) {
     if (error instanceof Failure) throw error;
@@ -36,9 +38,7 @@ export async function loadIdentity(folder: string): Promise<Identity> {
       where: show(path),
       why: error instanceof TypeError ? error.message : describeCause(error),
       remedy: error instanceof Deno.errors.NotCapable
-        ? `grant it with --allow-read=${show(folder)} --allow-write=${
-          show(folder)
-        }`
+        ? grantRemedy([folder], "read", "write")
         : "name another --state folder, or move the file away to get a new identity",
       cause: error,
     });

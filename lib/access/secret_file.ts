@@ -7,6 +7,7 @@
 
 import { dirname } from "@std/path/dirname";
 import { describeCause, Failure, localKindOf } from "../errors.ts";
+import { grantRemedy, isGranted, requireAccess } from "../permission.ts";
 import { show } from "../text.ts";
 
 // Enough for any of them, and for a line break.
@@ -32,6 +33,7 @@ export async function readSecretFile(
       cause,
     });
   try {
+    requireAccess(path, "read");
     // Not opened before: to open a pipe waits for whoever writes to it.
     if (!(await Deno.stat(path)).isFile) {
       throw fail("it is not a file", `name a file with the ${what} in it`);
@@ -55,7 +57,7 @@ export async function readSecretFile(
     throw fail(
       describeCause(error),
       error instanceof Deno.errors.NotCapable
-        ? `grant it with --allow-read=${show(path)}`
+        ? grantRemedy([path], "read")
         : `name a file with the ${what} in it`,
       error,
     );
@@ -87,17 +89,15 @@ function mendingCommand({ mode }: Deno.FileInfo, path: string): string {
  * that only its owner can read cannot be read either, but by root.
  */
 function ownUser(): number | undefined {
-  const uid = { name: "sys", kind: "uid" } as const;
-  const isKnown = Deno.permissions.querySync(uid).state === "granted";
+  const isKnown = isGranted({ name: "sys", kind: "uid" });
   return isKnown ? Deno.uid() ?? undefined : undefined;
 }
 
 /** The folder a file is in, where this process may look at it. */
 async function folderOf(path: string): Promise<Deno.FileInfo | undefined> {
   const folder = dirname(path);
-  const read = { name: "read", path: folder } as const;
-  const { state } = await Deno.permissions.query(read);
-  return state === "granted" ? await Deno.stat(folder) : undefined;
+  const isAllowed = isGranted({ name: "read", path: folder });
+  return isAllowed ? await Deno.stat(folder) : undefined;
 }
 
 const STICKY = 0o1000;

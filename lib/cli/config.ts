@@ -23,21 +23,12 @@ import { didYouMean } from "./suggestion.ts";
 const ROLES: readonly Role[] = ["relay", "node", "client"];
 
 /**
- * What a file sets for `role`. Nobody is asked for the permission to read it.
+ * What a file sets for `role`.
  *
  * @throws {Failure} of kind `not_allowed` where reading is not permitted, `local`
  * where it fails, `usage` for what is no setting.
  */
 export async function readConfig(path: string, role: Role): Promise<Settings> {
-  const { state } = await Deno.permissions.query({ name: "read", path });
-  if (state !== "granted") {
-    throw new Failure("not_allowed", {
-      what: "Cannot read configuration",
-      where: show(path),
-      why: "this process was not given the permission",
-      remedy: `grant it with --allow-read=${show(path)}`,
-    });
-  }
   const text = await readBounded(path, {
     what: "Cannot read configuration",
     mostBytes: LIMITS.configBytes,

@@ -8,6 +8,7 @@
 import type { FetchedFile } from "../client/fetch.ts";
 import { describeCause, Failure } from "../errors.ts";
 import { PARTIAL_SUFFIX, safeName } from "../names.ts";
+import { isGranted } from "../permission.ts";
 import { show, TextCheck } from "../text.ts";
 import type { Input } from "./streams.ts";
 import type { Terminal } from "./terminal.ts";
@@ -97,6 +98,7 @@ async function askForPath(
   { terminal, input, signal }: DeliveryOptions,
 ): Promise<string | undefined> {
   if (!Deno.stdin.isTerminal() || !Deno.stderr.isTerminal()) return undefined;
+  if (!maySave()) return undefined; // an offer that could not be kept
   const proposal = name.split("/").at(-1) ?? name;
   terminal.ask(`save it as ${show(proposal)}? (y, another name, or n): `);
   const answer = (await input.line(signal))?.trim() ?? "n";
@@ -106,17 +108,13 @@ async function askForPath(
     terminal.note(verdict.rule);
     return undefined;
   }
-  // Asked for now, while nobody else reads from the terminal.
-  for (const permission of ["read", "write"] as const) {
-    const { state } = await Deno.permissions.request({
-      name: permission,
-      path: ".",
-    });
-    if (state === "granted") continue;
-    terminal.note(`not saved: that needs --allow-${permission}=.`);
-    return undefined;
-  }
   return verdict.name;
+}
+
+function maySave(): boolean {
+  return (["read", "write"] as const).every((name) =>
+    isGranted({ name, path: "." })
+  );
 }
 
 /**

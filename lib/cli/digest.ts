@@ -8,6 +8,7 @@ import { describeCause, Failure, localKindOf } from "../errors.ts";
 import { createSha256, HASH_BYTES, sha256 } from "../hash.ts";
 import { LIMITS } from "../limits.ts";
 import { Manifest, pieceCountOf, pieceLength } from "../manifest.ts";
+import { grantRemedy, requireAccess } from "../permission.ts";
 import { show } from "../text.ts";
 
 /** What a file's content comes to. */
@@ -27,6 +28,7 @@ export interface FileDigests {
  */
 export async function digestFile(path: string): Promise<FileDigests> {
   try {
+    requireAccess(path, "read");
     using file = await Deno.open(path, { read: true });
     const { size, isFile } = await file.stat();
     if (!isFile) throw cannotRead(path, "it is no file");
@@ -73,7 +75,7 @@ function cannotRead(path: string, why: string, cause?: unknown): Failure {
     where: show(path),
     why,
     ...(cause instanceof Deno.errors.NotCapable
-      ? { remedy: `grant it with --allow-read=${show(path)}` }
+      ? { remedy: grantRemedy([path], "read") }
       : {}),
     cause,
   });

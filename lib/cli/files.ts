@@ -5,7 +5,31 @@
  */
 
 import { describeCause, Failure, localKindOf } from "../errors.ts";
+import { grantRemedy, requireAccess } from "../permission.ts";
 import { show } from "../text.ts";
+
+/**
+ * Makes sure that files can be saved in `folder`. They are made there under
+ * other names first, so that the whole folder is needed, and not the one name.
+ *
+ * @throws {Failure} of kind `not_allowed`.
+ */
+export function requireSaving(
+  folder: string,
+  { what = "Cannot save to", where = folder } = {},
+): void {
+  try {
+    requireAccess(folder, "read", "write");
+  } catch (error) {
+    throw new Failure("not_allowed", {
+      what,
+      where: show(where),
+      why: describeCause(error),
+      remedy: grantRemedy([folder], "read", "write"),
+      cause: error,
+    });
+  }
+}
 
 /**
  * The text of a file.
@@ -24,6 +48,7 @@ export async function readBounded(
   const parts: Uint8Array[] = [];
   let length = 0;
   try {
+    requireAccess(path, "read");
     using file = await Deno.open(path, { read: true });
     const buffer = new Uint8Array(64 * 1024);
     for (;;) {
@@ -39,7 +64,7 @@ export async function readBounded(
       where: show(path),
       why: describeCause(error),
       remedy: error instanceof Deno.errors.NotCapable
-        ? `grant it with --allow-read=${show(path)}`
+        ? grantRemedy([path], "read")
         : remedy,
       cause: error,
     });

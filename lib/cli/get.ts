@@ -4,12 +4,15 @@
  * @module
  */
 
+import { dirname } from "@std/path/dirname";
 import { join } from "@std/path/join";
 import type { ClientEvent } from "../client/events.ts";
 import { getFiles, type Selection } from "../client/get.ts";
 import type { TransferOptions } from "../client/transfer_options.ts";
 import { describeCause, EXIT_CODE, Failure, localKindOf } from "../errors.ts";
+import { grantRemedy, isGranted } from "../permission.ts";
 import { show } from "../text.ts";
+import { requireSaving } from "./files.ts";
 import type { CommandLine } from "./options.ts";
 import { badValue } from "./role.ts";
 import type { Delivery } from "../client/deliveries.ts";
@@ -113,8 +116,17 @@ export async function destination(
   selections: readonly Selection[],
 ): Promise<(name: string, selection: Selection) => string> {
   const place = output ?? ".";
-  const isFolder = place.endsWith("/") || await isDirectory(place);
   const [only] = selections;
+  const mayBeFile = selections.length === 1 && only?.kind === "name";
+  if (!isGranted({ name: "read", path: place })) {
+    // Whether it is a folder cannot be seen: a name like `up.txt` is a file's.
+    requireSaving(
+      mayBeFile && HAS_EXTENSION.test(place) ? dirname(place) : place,
+      { where: place },
+    );
+  }
+  const isFolder = place.endsWith("/") || await isDirectory(place);
+  requireSaving(isFolder ? place : dirname(place), { where: place });
   if (!isFolder && (selections.length > 1 || only?.kind === "matching")) {
     throw await noFolderThere(place);
   }
@@ -131,6 +143,8 @@ export async function destination(
   return (name, selection) =>
     join(place, selection.kind === "name" ? name.split("/").at(-1)! : name);
 }
+
+const HAS_EXTENSION = /[^/]\.[^/.]+$/;
 
 async function isDirectory(path: string): Promise<boolean> {
   try {
@@ -162,7 +176,7 @@ function noFolder(path: string, why: string, cause?: unknown): Failure {
     where: show(path),
     why,
     remedy: cause instanceof Deno.errors.NotCapable
-      ? `grant it with --allow-read=${show(path)} --allow-write=${show(path)}`
+      ? grantRemedy([path], "read", "write")
       : "make it first, or name another with -o",
     cause,
   });

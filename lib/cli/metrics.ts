@@ -13,6 +13,7 @@ import {
   type MetricFamily,
 } from "../exposition.ts";
 import { LIMITS } from "../limits.ts";
+import { isGranted } from "../permission.ts";
 import { type HttpAnswer, serveHttp } from "../transport/http.ts";
 import { VERSION } from "../version.ts";
 import type { CliEvent } from "./cli_events.ts";
@@ -137,8 +138,7 @@ const DESCRIPTORS = "/proc/self/fd";
 
 /** Where the system tells, and this process may ask: it asks nobody for it. */
 function openDescriptors(): number | undefined {
-  const permission = { name: "read", path: DESCRIPTORS } as const;
-  if (Deno.permissions.querySync(permission).state !== "granted") return;
+  if (!isGranted({ name: "read", path: DESCRIPTORS })) return;
   try {
     // One of them is that of the folder itself.
     return [...Deno.readDirSync(DESCRIPTORS)].length - 1;

@@ -7,6 +7,7 @@
 
 import { parseArgs } from "@std/cli/parse-args";
 import { Failure } from "../errors.ts";
+import { isGranted } from "../permission.ts";
 import { show } from "../text.ts";
 import { type CommandSpec, SCRIPTS } from "./command_table.ts";
 import { variableOf } from "./option_table.ts";
@@ -104,10 +105,7 @@ export function parseCommandLine(
 
 function readVariable(option: string): string | undefined {
   const variable = variableOf(option);
-  const permission = { name: "env", variable } as const;
-  if (Deno.permissions.querySync(permission).state !== "granted") {
-    return undefined;
-  }
+  if (!isGranted({ name: "env", variable })) return undefined;
   const value = Deno.env.get(variable);
   return value === "" ? undefined : value;
 }

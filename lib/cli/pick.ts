@@ -6,6 +6,7 @@
  */
 
 import type { FileListing } from "../client/listing.ts";
+import { isGranted } from "../permission.ts";
 import { ASK_TERMINAL, ESCAPE_MS, type Key, KeyDecoder } from "./keys.ts";
 import { Picker } from "./picker.ts";
 import { RawTerminal, Screen, SizeChanges } from "./screen.ts";
@@ -75,8 +76,7 @@ const WIPE = "\r    \r";
 
 /** Whether `TERM`, where it may be read, says that nothing can be drawn. */
 function isDumb(): boolean {
-  const permission = { name: "env", variable: "TERM" } as const;
-  return Deno.permissions.querySync(permission).state === "granted" &&
+  return isGranted({ name: "env", variable: "TERM" }) &&
     Deno.env.get("TERM") === "dumb";
 }
 

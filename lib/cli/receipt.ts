@@ -18,7 +18,7 @@ import { show } from "../text.ts";
 import { SmallFiles } from "../transfer/small_files.ts";
 import { VERSION } from "../version.ts";
 import { digestFile } from "./digest.ts";
-import { readBounded } from "./files.ts";
+import { readBounded, requireSaving } from "./files.ts";
 
 const Digest = Type.String({ pattern: "^[0-9a-f]{64}$" });
 const Bytes = Type.Integer({ minimum: 0, maximum: LIMITS.fileBytes });
@@ -104,17 +104,7 @@ export class ReceiptWriter {
    */
   async check(): Promise<void> {
     const { path, overwrite } = this.options;
-    // It is made under another name first: that takes the whole folder.
-    const folder = dirname(path);
-    for (const name of ["read", "write"] as const) {
-      const { state } = await Deno.permissions.request({ name, path: folder });
-      if (state === "granted") continue;
-      throw this.#cannot(
-        "not_allowed",
-        "this process was not given the permission",
-        `grant it with --allow-${name}=${show(folder)}`,
-      );
-    }
+    requireSaving(dirname(path), { what: "Cannot write receipt", where: path });
     let info: Deno.FileInfo;
     try {
       info = await Deno.lstat(path);

@@ -1,6 +1,6 @@
 /**
- * Saves one file where a person at a terminal says: asks for the place, for the
- * permission to write there, and before anything is replaced.
+ * Saves one file where a person at a terminal says: asks for the place, and
+ * before anything is replaced.
  *
  * @module
  */
@@ -10,6 +10,7 @@ import { getFiles, type Selection } from "../client/get.ts";
 import type { TransferOptions } from "../client/transfer_options.ts";
 import { describeCause, Failure, localKindOf } from "../errors.ts";
 import { show } from "../text.ts";
+import { requireSaving } from "./files.ts";
 import { destination, Saved } from "./get.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -36,7 +37,7 @@ export async function saveFile(
   );
   if (answer === null) return;
   const place = answer === "" ? proposal : answer;
-  await requestPermissions(folderOf(place));
+  requireSaving(folderOf(place));
   const selection: Selection = { kind: "name", name };
   const path = (await destination(place, [selection]))(name, selection);
   const overwrite = await exists(path);
@@ -65,23 +66,6 @@ export async function saveFile(
 /** The folder that must be written to for `place`. */
 function folderOf(place: string): string {
   return place.endsWith("/") ? place : dirname(place);
-}
-
-/**
- * Deno asks the person, where it may. Asked for while nobody else reads from
- * the terminal.
- */
-async function requestPermissions(path: string): Promise<void> {
-  for (const name of ["read", "write"] as const) {
-    const { state } = await Deno.permissions.request({ name, path });
-    if (state === "granted") continue;
-    throw new Failure("not_allowed", {
-      what: "Cannot save to",
-      where: show(path),
-      why: "this process was not given the permission",
-      remedy: `grant it with --allow-${name}=${show(path)}`,
-    });
-  }
 }
 
 async function exists(path: string): Promise<boolean> {

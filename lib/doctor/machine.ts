@@ -11,18 +11,16 @@ import { join } from "@std/path/join";
 import { describeCause, Failure, localKindOf } from "../errors.ts";
 import type { Limits } from "../limits.ts";
 import { Share } from "../share.ts";
+import {
+  accessFlag,
+  grantRemedy,
+  type Grants,
+  isGranted,
+  requireAccess,
+  shellWord,
+} from "../permission.ts";
 import { show } from "../text.ts";
 import type { Findings } from "./check.ts";
-
-/** Whether a permission has been granted. */
-export type Grants = (
-  descriptor: Deno.PermissionDescriptor | { name: "sys"; kind?: "statfs" },
-) => boolean;
-
-/** What this process has been granted. */
-export const granted: Grants = (descriptor) =>
-  Deno.permissions.querySync(descriptor as Deno.PermissionDescriptor).state ===
-    "granted";
 
 /** Whether a folder can be shared. */
 export async function checkShare(
@@ -30,14 +28,6 @@ export async function checkShare(
   { limits, findings }: { limits: Limits; findings: Findings },
 ): Promise<void> {
   const where = show(directory);
-  if (!granted({ name: "read", path: directory })) {
-    return findings.failed(
-      "share",
-      notAllowed("Cannot share folder", where, [
-        `--allow-read=${where}`,
-      ]),
-    );
-  }
   try {
     using share = await Share.open(directory, limits);
     const { unreadable } = share.skipped;
@@ -67,23 +57,10 @@ export async function checkFolder(
   { isOptional, findings }: { isOptional: boolean; findings: Findings },
 ): Promise<string | undefined> {
   const where = show(output);
-  const flags = [`--allow-read=${where}`, `--allow-write=${where}`];
-  const isAllowed = granted({ name: "read", path: output }) &&
-    granted({ name: "write", path: output });
-  if (!isAllowed && isOptional) {
-    findings.warn(
-      "folder",
-      `${where} may not be written to: get cannot save there`,
-      `grant it with ${flags.join(" ")}`,
-    );
-    return undefined;
-  }
-  if (!isAllowed) {
-    findings.failed("folder", notAllowed("Cannot save to", where, flags));
-    return undefined;
-  }
   try {
+    requireAccess(output, "read");
     const folder = await folderOf(output);
+    requireAccess(folder, "read", "write");
     const path = join(folder, `.relay-p2p-${crypto.randomUUID()}`);
     try {
       await Deno.writeFile(path, new Uint8Array(1), { createNew: true });
@@ -93,17 +70,38 @@ export async function checkFolder(
     findings.ok("folder", `${show(folder)} can be written to`);
     return folder;
   } catch (error) {
+    const remedy = remedyFor(output, error);
+    if (isOptional && error instanceof Deno.errors.NotCapable) {
+      const says = `${where} may not be written to: get cannot save there`;
+      findings.warn("folder", says, remedy);
+      return undefined;
+    }
     findings.failed(
       "folder",
       new Failure(localKindOf(error), {
         what: "Cannot save to",
         where,
         why: describeCause(error),
-        remedy: "make it first, or name another with -o",
+        remedy,
+        cause: error,
       }),
     );
     return undefined;
   }
+}
+
+function remedyFor(output: string, error: unknown): string {
+  if (error instanceof Deno.errors.NotCapable) {
+    const isReadable = isGranted({ name: "read", path: output });
+    return grantRemedy(
+      [isReadable ? dirname(output) : output],
+      "read",
+      "write",
+    );
+  }
+  return error instanceof Deno.errors.NotFound
+    ? "make it first, or name another with -o"
+    : "name another with -o";
 }
 
 /** A folder stands for itself, a file to be saved for the one that it is in. */
@@ -127,7 +125,7 @@ export async function checkDisk(
     findings: Findings;
   },
 ): Promise<void> {
-  if (!granted({ name: "sys", kind: "statfs" })) {
+  if (!isGranted({ name: "sys", kind: "statfs" })) {
     return findings.ok(
       "disk",
       "room on it is not known: Deno tells with --allow-sys=statfs",
@@ -162,7 +160,7 @@ export function checkPermissions(needs: Needs, findings: Findings): void {
   if (Deno.build.standalone) {
     return findings.ok("permissions", "those built into this executable");
   }
-  const excess = excessOf(granted);
+  const excess = excessOf(isGranted);
   if (excess.length === 0) {
     return findings.ok("permissions", `no more than needed: ${flags}`);
   }
@@ -184,40 +182,15 @@ export function excessOf(grants: Grants): string[] {
 /** The flags that suffice. */
 export function flagsFor({ read, write }: Needs): string {
   const flags = ["--allow-net"];
-  if (read.length > 0) flags.push(`--allow-read=${listOf(read)}`);
-  if (write.length > 0) flags.push(`--allow-write=${listOf(write)}`);
-  if (usesVariables()) flags.push("--allow-env=RELAY_P2P_*");
-  return flags.map(quote).join(" ");
-}
-
-function listOf(paths: readonly string[]): string {
-  return [...new Set(paths)].map((path) => show(path).replaceAll(",", ",,"))
-    .join(",");
+  if (read.length > 0) flags.push(accessFlag("read", read));
+  if (write.length > 0) flags.push(accessFlag("write", write));
+  if (usesVariables()) flags.push(shellWord("--allow-env=RELAY_P2P_*"));
+  return flags.join(" ");
 }
 
 function usesVariables(): boolean {
-  return granted({ name: "env" }) &&
+  return isGranted({ name: "env" }) &&
     Object.keys(Deno.env.toObject()).some((name) =>
       name.startsWith("RELAY_P2P_")
     );
-}
-
-/** One word for a shell. */
-function quote(word: string): string {
-  return /^[\w./:=,@%+-]+$/.test(word)
-    ? word
-    : `'${word.replaceAll("'", `'\\''`)}'`;
-}
-
-function notAllowed(
-  what: string,
-  where: string,
-  flags: readonly string[],
-): Failure {
-  return new Failure("not_allowed", {
-    what,
-    where,
-    why: "this process was not given the permission",
-    remedy: `grant it with ${flags.join(" ")}`,
-  });
 }

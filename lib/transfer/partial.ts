@@ -17,6 +17,7 @@ import {
 import { createSha256, sha256 } from "../hash.ts";
 import { type Manifest, pieceLength } from "../manifest.ts";
 import { PARTIAL_SUFFIX } from "../names.ts";
+import { grantRemedy } from "../permission.ts";
 import { show } from "../text.ts";
 import type { Sink } from "./receiving.ts";
 import type { Hasher } from "./hashing.ts";
@@ -338,7 +339,7 @@ export function cannot(verb: string, path: string, error: unknown): Failure {
   const remedy = error instanceof Deno.errors.AlreadyExists
     ? "give --overwrite to replace it, or -o for another place"
     : error instanceof Deno.errors.NotCapable
-    ? "grant it with --allow-read and --allow-write"
+    ? grantRemedy([dirname(path)], "read", "write")
     : "mend it and run the same again: what is there is kept";
   return new Failure(localKindOf(error), {
     what: `Cannot ${verb} file`,

@@ -25,7 +25,7 @@ import type { Identity } from "../identity.ts";
 import { JOIN_TYPE } from "../messages.ts";
 import { DenoConn, endpointOf } from "./deno_conn.ts";
 import { ALPN_PROTOCOL } from "./dial.ts";
-import { requireNet } from "./permission.ts";
+import { requireNet } from "../permission.ts";
 import { StreamConn } from "./stream_conn.ts";
 
 /** A TCP connection that was accepted; not a byte of it has been read. */
@@ -78,6 +78,7 @@ export interface AcceptOptions {
 
 /** Accepts plain TCP. */
 export function acceptPlain(options: AcceptOptions): Acceptor {
+  requireNet(options.at);
   const listener = Deno.listen({
     hostname: options.at.host,
     port: options.at.port,
@@ -262,6 +263,7 @@ async function accepts(
   const deadline = AbortSignal.timeout(options.acceptCheckMs / 2);
   const next = census.next();
   try {
+    requireNet({ host: hostname, port: address.port });
     using _probe = await Deno.connect({
       hostname,
       port: address.port,

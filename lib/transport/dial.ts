@@ -9,6 +9,7 @@ import type { Conn, Endpoint } from "../conn.ts";
 import { formatEndpoint } from "../conn.ts";
 import { ProtocolError } from "../errors.ts";
 import { certificatePem, hostnameOf } from "../identity.ts";
+import { requireNet } from "../permission.ts";
 import { DenoConn } from "./deno_conn.ts";
 
 /** The protocol named in the TLS handshake, so that a wrong service fails early. */
@@ -44,6 +45,7 @@ export async function dial(
   endpoint: Endpoint,
   options: DialOptions,
 ): Promise<Conn> {
+  requireNet(endpoint);
   using deadline = new DialDeadline(endpoint, options);
   const tcp = await deadline.guard(
     Deno.connect({

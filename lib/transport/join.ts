@@ -16,7 +16,7 @@ import { LIMITS } from "../limits.ts";
 import { secureContextOf, serverHandshake } from "./accept.ts";
 import type { DenoConn } from "./deno_conn.ts";
 import { dial, firstOf, type PeerIdentity, secure } from "./dial.ts";
-import { requireNet } from "./permission.ts";
+import { requireNet } from "../permission.ts";
 import { StreamConn } from "./stream_conn.ts";
 
 /** Options of both ends. */

@@ -9,7 +9,7 @@ import { connect } from "node:tls";
 import { type Endpoint, formatEndpoint } from "../conn.ts";
 import { ProtocolError, systemErrorCode } from "../errors.ts";
 import { ALPN_PROTOCOL } from "./dial.ts";
-import { requireNet } from "./permission.ts";
+import { requireNet } from "../permission.ts";
 
 /**
  * The certificate (DER) presented at `endpoint`.

@@ -116,15 +116,24 @@ testWith(
     await using relay = await spawnRelay();
     await using _node = await spawnNode(relay.port, "files/three");
     const args = [relay.address, "cat", "pictures/relay.png"];
-    const { screen, code } = await onTerminal(
+    const declined = await onTerminal(
       args,
       `
     expect "or n): "
     send "n\\r"
   `,
+      { permissions: ["--allow-read=.", "--allow-write=."] },
     );
-    assertEquals(code, 8);
-    assertMatch(screen, /it is not text; send it to a file: … cat NAME > FILE/);
+    // It offers nothing that it may not do, and Deno is not made to ask.
+    const unable = await onTerminal(args, "");
+    assertEquals(/save it as/.test(unable.screen), false);
+    for (const { screen, code } of [declined, unable]) {
+      assertEquals(code, 8);
+      assertMatch(
+        screen,
+        /it is not text; send it to a file: … cat NAME > FILE/,
+      );
+    }
   },
 );
 

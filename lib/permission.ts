@@ -1,0 +1,86 @@
+/**
+ * What Deno lets this process do. Nobody is ever asked: at a terminal Deno stops
+ * the program and puts a question where a permission is missing, so whatever a
+ * role would like to touch is looked up here first, and its absence is an error
+ * as it is off a terminal.
+ *
+ * Below `/dev`, `/proc` and `/sys` Deno answers `granted` and then wants
+ * `--allow-all`: there the use itself throws `NotCapable`, without a question.
+ *
+ * @module
+ */
+
+import { type Endpoint, formatEndpoint } from "./conn.ts";
+import { show } from "./text.ts";
+
+/** What is done with a file or folder. */
+export type Access = "read" | "write";
+
+/** Whether a permission has been granted. */
+export type Grants = (
+  descriptor: Deno.PermissionDescriptor | { name: "sys"; kind?: "statfs" },
+) => boolean;
+
+/** What this process has been granted. */
+export const isGranted: Grants = (descriptor) =>
+  Deno.permissions.querySync(descriptor as Deno.PermissionDescriptor).state ===
+    "granted";
+
+/**
+ * Makes sure that this process may read, or write, what is at `path` and below.
+ *
+ * @throws {Deno.errors.NotCapable} when it may not.
+ */
+export function requireAccess(path: string, ...wanted: Access[]): void {
+  for (const name of wanted) {
+    if (isGranted({ name, path })) continue;
+    throw new Deno.errors.NotCapable(`Requires ${name} access to ${path}`);
+  }
+}
+
+/**
+ * Makes sure that this process may listen at or dial `endpoint`. `node:net` is
+ * not to find out: there a missing permission ends the process from inside a
+ * callback.
+ *
+ * @throws {Deno.errors.NotCapable} when it may not.
+ */
+export function requireNet(endpoint: Endpoint): void {
+  const host = formatEndpoint(endpoint);
+  if (isGranted({ name: "net", host })) return;
+  throw new Deno.errors.NotCapable(`Requires net access to ${host}`);
+}
+
+/**
+ * What to do where Deno refused `wanted` access to `paths`. The flags go beside
+ * those that the process was started with.
+ */
+export function grantRemedy(
+  paths: readonly string[],
+  ...wanted: Access[]
+): string {
+  const missing = wanted.filter((name) =>
+    paths.some((path) => !isGranted({ name, path }))
+  );
+  if (missing.length === 0) {
+    return "Deno opens what is below /dev, /proc and /sys with --allow-all " +
+      "alone: name another place, or grant that";
+  }
+  const flags = missing.map((name) => accessFlag(name, paths));
+  return `grant it with ${flags.join(" ")}`;
+}
+
+/** The flag that grants access to `paths`, as one word for a shell. */
+export function accessFlag(access: Access, paths: readonly string[]): string {
+  const list = [...new Set(paths)].map((path) =>
+    show(path).replaceAll(",", ",,")
+  );
+  return shellWord(`--allow-${access}=${list.join(",")}`);
+}
+
+/** One word for a shell. */
+export function shellWord(word: string): string {
+  return /^[\w./:=,@%+-]+$/.test(word)
+    ? word
+    : `'${word.replaceAll("'", `'\\''`)}'`;
+}

@@ -1,0 +1,203 @@
+/**
+ * A person at a terminal is never asked by Deno for a permission: every command
+ * that README, documents and help give is typed there, with just the
+ * permissions that they give it; and whatever a command would like to touch
+ * beyond is refused with a remedy, and not asked for.
+ */
+
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { dirname, join } from "@std/path";
+import { SCRIPTS } from "../../lib/cli/command_table.ts";
+import { OPTIONS, type Role } from "../../lib/cli/option_table.ts";
+import { within } from "../_event_log.ts";
+import { tempShare } from "../_temp_share.ts";
+import { testWith } from "../_tools.ts";
+import { ROOT, spawnNode, spawnRelay } from "./_processes.ts";
+import { Pty, type PtyOptions, QUESTION } from "./_pty.ts";
+
+const PATH = `${dirname(Deno.execPath())}:${Deno.env.get("PATH")}`;
+const SERVES = /\b(relay|peer_node)\.ts (?!help|completions|doctor)/;
+
+/** Types a command, and ends it by Ctrl-C where it serves. */
+async function typed(
+  command: string,
+  { answers = "", ...options }: PtyOptions & { answers?: string },
+): Promise<{ text: string; code: number }> {
+  // A shell that waits for what serves would be interrupted with it.
+  const line = SERVES.test(command) ? `exec ${command}` : command;
+  await using pty = Pty.type(line, { ...options, env: { PATH } });
+  if (answers !== "") await pty.press(answers);
+  if (!SERVES.test(command)) {
+    const code = await within(pty.code, command);
+    return { text: pty.text, code };
+  }
+  const ready = new RegExp(
+    `^relay address |^registered with |^error: |${QUESTION.source}`,
+  );
+  const [said] = await pty.lines.until(ready);
+  const code = said === "error: "
+    ? await within(pty.code, command)
+    : await pty.interrupt();
+  return { code, text: pty.text };
+}
+
+/** A command of the help, as it is typed here. */
+function localised(line: string, relay: { port: string }): string {
+  return line
+    .replace(/(relay|peer_(?:node|client))\.ts/, `${ROOT}$&`)
+    .replace(/\bnas 1700\b/, `127.0.0.1 ${relay.port}`)
+    .replace(/(relay\.ts .*)\b1700$/, "$10")
+    .replace(/ 1500\b/, " 0")
+    .replace(
+      /(?<=(relay|peer_node)\.ts )(?!help|compl|doctor)/,
+      "--host 127.0.0.1 ",
+    )
+    .replace(/--token-file=\S+ /, "")
+    .replace("SCRIPT", `${ROOT}peer_client.ts`);
+}
+
+testWith(
+  ["script"],
+  "At a terminal Deno asks nothing, whichever example of the help is typed",
+  async () => {
+    await using here = await tempShare({
+      "files/letter.txt": "Dear reader\n",
+      "photos/a/b.jpg": "jpeg",
+      "share/report.pdf": "pdf",
+      "share/disk.img": "image",
+      "share/letter.txt": "Dear reader\n",
+      "share/photos.zip": "zip",
+      "share/photos/b.jpg": "jpeg",
+    });
+    const { path } = here;
+    await Deno.mkdir(join(path, "Pictures"));
+    const tar = await new Deno.Command("tar", {
+      args: ["cf", "share/a.tar", "files"],
+      cwd: path,
+    }).output();
+    assertEquals(tar.code, 0);
+    await using relay = await spawnRelay();
+    await using _laptop = await spawnNode(relay.port, join(path, "share"), [
+      "--name",
+      "laptop",
+    ]);
+    const lines = new Set(
+      SCRIPTS.flatMap((spec) => [
+        ...spec.examples,
+        ...Object.values(spec.commands).flatMap(({ examples }) => examples),
+      ]).map(({ line }) => line),
+    );
+    assert(lines.size >= 40, `${lines.size} examples`);
+    for (const line of lines) {
+      const command = localised(line, relay);
+      const { text, code } = await typed(command, {
+        cwd: path,
+        answers: /\bnas 1700(?= >|$)/.test(line) ? "letter.txt\r" : "",
+      });
+      assertEquals(QUESTION.test(text), false, `${line}\n${text}`);
+      // What a shell says of completions is not looked at here.
+      const mayFail = /doctor|completions|tar t$/.test(line);
+      assert(mayFail || code === 0, `${line}\nended with ${code}\n${text}`);
+    }
+  },
+);
+
+testWith(
+  ["script"],
+  "At a terminal whatever an option names and Deno does not grant is refused with a remedy, and not asked for",
+  async () => {
+    await using folder = await tempShare({ "share/a.txt": "whole\n" });
+    const { path: cwd } = folder;
+    await Deno.writeTextFile(
+      join(cwd, "share/secret"),
+      crypto.getRandomValues(new Uint8Array(32)).toBase64(),
+      { mode: 0o600 },
+    );
+    await using relay = await spawnRelay();
+    await using _node = await spawnNode(relay.port, join(cwd, "share"));
+    const at = `127.0.0.1 ${relay.port}`;
+    const lines: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+      relay: {
+        state: "relay.ts --state elsewhere 0",
+        "secret-file": "relay.ts --secret-file elsewhere 0",
+        "previous-secret-file":
+          "relay.ts --secret-file share/secret --previous-secret-file elsewhere 0",
+        config: "relay.ts --config elsewhere 0",
+      },
+      node: {
+        state: `peer_node.ts --state elsewhere ${at} 0 share`,
+        "known-relays": `peer_node.ts --known-relays elsewhere ${at} 0 share`,
+        "token-file": `peer_node.ts --token-file elsewhere ${at} 0 share`,
+        config: `peer_node.ts --config elsewhere ${at} 0 share`,
+      },
+      client: {
+        output: `peer_client.ts ${at} get a.txt -o elsewhere/`,
+        receipt:
+          `peer_client.ts ${at} get a.txt -o share/ --receipt elsewhere/r.json`,
+        "known-relays": `peer_client.ts --known-relays elsewhere ${at} ls`,
+        "token-file": `peer_client.ts --token-file elsewhere ${at} ls`,
+        "link-file": "peer_client.ts get --link-file elsewhere",
+        config: `peer_client.ts --config elsewhere ${at} ls`,
+      },
+    };
+    for (const [role, byOption] of Object.entries(lines)) {
+      const named = Object.entries(OPTIONS).filter(([, option]) =>
+        /^(FILE|DIR|PATH)$/.test(option.value ?? "") &&
+        option.roles?.includes(role as Role) !== false
+      ).map(([name]) => name);
+      assertEquals(Object.keys(byOption).toSorted(), named.toSorted(), role);
+    }
+    const others = [
+      `peer_node.ts ${at} 0 elsewhere`,
+      `peer_node.ts doctor ${at} 0 elsewhere`,
+      `peer_client.ts ${at} doctor -o elsewhere`,
+      "peer_client.ts verify elsewhere elsewhere",
+    ];
+    const all = [...Object.values(lines).flatMap(Object.values), ...others];
+    for (const line of all) {
+      const granted = "--allow-net --allow-read=share --allow-write=share";
+      const { text, code } = await typed(
+        `deno run ${granted} ${ROOT}${line}`,
+        { cwd },
+      );
+      assertEquals(QUESTION.test(text), false, `${line}\n${text}`);
+      assertEquals(code, 7, `${line}\n${text}`);
+      assertMatch(text, /grant it with --allow-(read|write)=elsewhere/, line);
+    }
+  },
+);
+
+testWith(
+  ["script"],
+  "At a terminal Deno asks nothing of roles that may read everything but what Deno keeps to itself",
+  async () => {
+    await using folder = await tempShare({ "share/a.txt": "whole\n" });
+    const { path: cwd } = folder;
+    await using relay = await spawnRelay();
+    const at = `127.0.0.1 ${relay.port}`;
+    // As docs/OPERATIONS.md installs them.
+    const deno = "deno run --allow-net --allow-read --allow-write";
+    await using node = Pty.type(
+      `exec ${deno} ${ROOT}peer_node.ts --host 127.0.0.1 --state kept --metrics 127.0.0.1:0 ${at} 0 share`,
+      { cwd, env: { PATH } },
+    );
+    await node.lines.until(new RegExp(`^registered |${QUESTION.source}`));
+    const fetched = await typed(
+      `${deno} ${ROOT}peer_client.ts ${at} get a.txt --receipt r.json`,
+      { cwd },
+    );
+    assertEquals(fetched.code, 0, fetched.text);
+    const refused = await typed(
+      `${deno} ${ROOT}peer_client.ts ${at} get a.txt -o /dev/shm/`,
+      { cwd },
+    );
+    assertEquals(refused.code, 7, refused.text);
+    assertMatch(refused.text, /with --allow-all alone/);
+    const metrics = await node.lines.until(/^metrics on (.*)$/);
+    assertMatch(await (await fetch(metrics[1]!)).text(), /relay_p2p_files 1/);
+    assertEquals(await node.interrupt(), 0);
+    for (const text of [node.text, fetched.text, refused.text]) {
+      assertEquals(QUESTION.test(text), false, text);
+    }
+  },
+);
