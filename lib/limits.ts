@@ -250,6 +250,8 @@ export interface Limits {
   readonly askingBatchCount: number;
   /** After the first node that has it, others may take so long to say so too. */
   readonly askingGraceMs: number;
+  /** A client waits so long in all for files to be hashed that decide a vote. */
+  readonly settleMs: number;
   /** Buffers a node sends from, shared by all it sends to. */
   readonly sendBufferBytes: number;
   /** Files up to this size are read at once, without giving way to others. */
@@ -399,6 +401,7 @@ export const LIMITS: Limits = Object.freeze({
   askingPatienceMs: 1_000,
   askingBatchCount: 256,
   askingGraceMs: 300,
+  settleMs: 10_000,
   sendBufferBytes: 32 * MIB,
   smallFileBytes: 64 * KIB,
   hashOnFindBytes: 16 * MIB,

@@ -1,10 +1,12 @@
 import { assertEquals } from "@std/assert";
 import {
+  chooseContent,
   type ContentGroup,
   differ,
   groupOffers,
   type Offer,
   type Preference,
+  type Wish,
 } from "../lib/choice.ts";
 import { seededRandom } from "./_random.ts";
 
@@ -19,6 +21,7 @@ function offer(
 ): Offer {
   return {
     node,
+    votesAs: node,
     size: 100,
     modifiedMs: 1_000,
     version: `version of ${node}`,
@@ -49,8 +52,8 @@ Deno.test("groupOffers puts together the nodes that have the same content", () =
   const b = offer("b", Y, { size: 8, modifiedMs: 9 });
   const c = offer("c", X, { size: 7, modifiedMs: 6 });
   assertEquals(groupOffers([a, b, c], "most-nodes"), [
-    { content: X, size: 7, modifiedMs: 6, offers: [a, c] },
-    { content: Y, size: 8, modifiedMs: 9, offers: [b] },
+    { content: X, size: 7, modifiedMs: 6, votes: 2, offers: [a, c] },
+    { content: Y, size: 8, modifiedMs: 9, votes: 1, offers: [b] },
   ]);
 });
 
@@ -58,8 +61,8 @@ Deno.test("groupOffers keeps nodes apart that do not know their content yet", ()
   const a = offer("a", undefined);
   const b = offer("b", undefined);
   assertEquals(groupOffers([a, b], "most-nodes"), [
-    { content: undefined, size: 100, modifiedMs: 1_000, offers: [a] },
-    { content: undefined, size: 100, modifiedMs: 1_000, offers: [b] },
+    { content: undefined, size: 100, modifiedMs: 1_000, votes: 1, offers: [a] },
+    { content: undefined, size: 100, modifiedMs: 1_000, votes: 1, offers: [b] },
   ]);
 });
 
@@ -216,3 +219,221 @@ for (
     assertEquals(differ(groupOffers(offers, "most-nodes")), expected);
   });
 }
+
+/** Offers of five nodes at one address. */
+const FIVE_IDS = Array.from(
+  { length: 5 },
+  (_, n) => offer(`m${n}`, Y, { votesAs: "192.0.2.66", modifiedMs: 9_000 }),
+);
+
+/** What is chosen: its nodes, and on which basis; or why nothing is. */
+function chosen(
+  offers: readonly Offer[],
+  wish: Wish = {},
+  { isFinal = false } = {},
+): string {
+  const choice = chooseContent(offers, wish, { isFinal });
+  if (choice.kind === "taken") {
+    return `${nodesOf([choice.group])} ${choice.basis}`;
+  }
+  const unknown = choice.unknown.map(({ node }) => node).join("");
+  return unknown === "" ? choice.kind : `${choice.kind}, asks ${unknown}`;
+}
+
+const HASH = "ab".repeat(32);
+
+for (
+  const [what, offers, wish, expected] of [
+    ["nothing where nothing is offered", [], {}, "none"],
+    [
+      "the one content there is",
+      [offer("a", X), offer("b", X)],
+      {},
+      "ab agreed",
+    ],
+    [
+      "what two addresses have, and not what five ids at one have",
+      [...FIVE_IDS, offer("a", X), offer("b", X)],
+      {},
+      "ab voted",
+    ],
+    [
+      "nothing where five ids at one address stand against one honest node",
+      [...FIVE_IDS, offer("a", X)],
+      {},
+      "undecided",
+    ],
+    [
+      "nothing where it is even, newer or not",
+      [offer("a", X), offer("b", Y, { modifiedMs: 5_000 })],
+      {},
+      "undecided",
+    ],
+    [
+      "nothing where it is even, though the most is asked for",
+      [offer("a", X), offer("b", Y, { modifiedMs: 5_000 })],
+      { prefer: "most-nodes" },
+      "undecided",
+    ],
+    [
+      "the newest where that is asked for",
+      [offer("a", X), offer("b", Y, { modifiedMs: 5_000 })],
+      { prefer: "newest" },
+      "b wished",
+    ],
+    [
+      "what most have of two as new",
+      [offer("a", X), offer("b", Y), offer("c", Y)],
+      { prefer: "newest" },
+      "bc wished",
+    ],
+    [
+      "nothing where two are as new, and even",
+      [offer("a", X), offer("b", Y)],
+      { prefer: "newest" },
+      "undecided",
+    ],
+    [
+      "what most have, on a person's word",
+      [offer("a", X), offer("b", Y), offer("c", Y)],
+      { prefer: "most-nodes" },
+      "bc wished",
+    ],
+    [
+      "an address for each content that its nodes have",
+      [
+        offer("a", X, { votesAs: "192.0.2.1" }),
+        offer("b", Y, { votesAs: "192.0.2.1" }),
+        offer("c", Y),
+      ],
+      {},
+      "bc voted",
+    ],
+    [
+      "the content whose SHA-256 is asked for, however few have it",
+      [
+        offer("a", X, { sha256: HASH }),
+        offer("b", Y, { sha256: "cd".repeat(32) }),
+        offer("c", Y, { sha256: "cd".repeat(32) }),
+      ],
+      { sha256: HASH.toUpperCase() },
+      "a wished",
+    ],
+    [
+      "the content whose id is asked for",
+      [offer("a", X), offer("b", Y), offer("c", Y)],
+      { content: X },
+      "a wished",
+    ],
+    [
+      "of two that claim to be what is asked for what more addresses have",
+      [
+        offer("a", X, { size: 5, votesAs: "192.0.2.66" }),
+        offer("b", X, { size: 5, votesAs: "192.0.2.66" }),
+        offer("c", X),
+        offer("d", X),
+      ],
+      { content: X },
+      "cd wished",
+    ],
+    [
+      "nothing where no node has what is asked for",
+      [offer("a", X, { sha256: "cd".repeat(32) })],
+      { sha256: HASH },
+      "none",
+    ],
+    [
+      "nothing yet where a node that has not hashed its file may have it",
+      [offer("a", X, { sha256: "cd".repeat(32) }), offer("b", undefined)],
+      { sha256: HASH },
+      "none, asks b",
+    ],
+    [
+      "nothing yet where a node has told no SHA-256",
+      [offer("a", X)],
+      { sha256: HASH },
+      "none, asks a",
+    ],
+    [
+      "one of what is not hashed, where no difference is known",
+      [offer("a", undefined), offer("b", undefined)],
+      {},
+      "a voted",
+    ],
+    [
+      "nothing yet where one is hashed and another is not",
+      [offer("a", X), offer("b", undefined)],
+      {},
+      "undecided, asks b",
+    ],
+    [
+      "nothing where three that are not hashed may be one against two",
+      [
+        offer("a", X),
+        offer("b", X),
+        ...["c", "d", "e"].map((node) => offer(node, undefined, { size: 7 })),
+      ],
+      {},
+      "undecided, asks cde",
+    ],
+    [
+      "what three have against two that are not hashed",
+      [
+        ...["a", "b", "c"].map((node) => offer(node, X)),
+        ...["d", "e"].map((node) => offer(node, undefined, { size: 7 })),
+      ],
+      {},
+      "abc voted",
+    ],
+  ] as const satisfies readonly (readonly [
+    string,
+    readonly Offer[],
+    Wish,
+    string,
+  ])[]
+) {
+  Deno.test(`chooseContent takes ${what}`, () => {
+    assertEquals(chosen(offers, wish), expected);
+  });
+}
+
+for (
+  const [what, offers, expected] of [
+    ["and that is hashed", [offer("a", undefined), offer("b", X)], "b voted"],
+    [
+      "but not where sizes differ",
+      [offer("a", undefined, { size: 5 }), offer("b", X)],
+      "undecided, asks a",
+    ],
+  ] as const
+) {
+  Deno.test(`chooseContent takes what is not known to differ when no more can be found out, ${what}`, () => {
+    assertEquals(chosen(offers, {}, { isFinal: true }), expected);
+  });
+}
+
+Deno.test("chooseContent is never swayed by ids at an address that has voted", () => {
+  const random = seededRandom(7);
+  const below = (most: number) => Math.floor(random() * most);
+  for (let round = 0; round < 500; round++) {
+    const offers = Array.from(
+      { length: 1 + below(8) },
+      (_, n) =>
+        offer(`n${n}`, [X, Y, Z][below(3)]!, {
+          votesAs: `192.0.2.${below(4)}`,
+          modifiedMs: below(3),
+        }),
+    );
+    const before = chooseContent(offers, {}, { isFinal: false });
+    const { votesAs, content } = offers[below(offers.length)]!;
+    const more = Array.from(
+      { length: 20 },
+      (_, n) => offer(`m${n}`, content, { votesAs, modifiedMs: 9 }),
+    );
+    const after = chooseContent([...offers, ...more], {}, { isFinal: false });
+    assertEquals(after.kind, before.kind);
+    if (before.kind === "taken" && after.kind === "taken") {
+      assertEquals(after.group.content, before.group.content);
+    }
+  }
+});

@@ -89,6 +89,7 @@ const FailureFields = {
 const FailureObject = object(FailureFields, "the failure");
 const Offer = object({
   node: id("the node"),
+  votesAs: text("what its vote is counted by: the address, or the node itself"),
   size: count("bytes"),
   modifiedMs: Type.Number({ description: "when it was written there" }),
   version: text("stands for the file's state at that node"),
@@ -99,6 +100,7 @@ const Group = object({
   content: Type.Optional(digest("content id, once it is known")),
   size: count("bytes"),
   modifiedMs: Type.Number({ description: "the latest time of writing" }),
+  votes: count("addresses that have it"),
   offers: listOf(Offer, "the nodes that have it"),
 });
 const Answer = Type.Union([
@@ -373,9 +375,13 @@ export const EVENTS: Readonly<Record<EventName, EventSpec>> = {
     },
   },
   "contents_differ": {
-    says: "nodes have different contents under one name; the first is taken",
+    says: "nodes have different contents under one name",
     roles: CLIENT,
-    fields: { name, groups: listOf(Group, "the contents") },
+    fields: {
+      name,
+      groups: listOf(Group, "the contents"),
+      taken: flag("whether the first is taken; none is where votes are even"),
+    },
   },
   "node_trouble": {
     says: "a node gave trouble in the middle",

@@ -9,6 +9,7 @@ import type { ClientEvent } from "../client/events.ts";
 import { formatEndpoint } from "../conn.ts";
 import { Failure } from "../errors.ts";
 import { show } from "../text.ts";
+import { contentsInWords } from "./choices.ts";
 import { formatProgress } from "./progress.ts";
 import { tellRelayMet } from "./role.ts";
 import { triedOn } from "./tried.ts";
@@ -17,6 +18,7 @@ import type { Terminal, TerminalEvent } from "./terminal.ts";
 /** Tells events on a terminal. */
 export class Telling {
   readonly #terminal: Terminal;
+  readonly #nodeNames = new Map<string, string>();
   #toldMotd = "";
   readonly #toldAnswers = new Set<string>();
 
@@ -28,6 +30,9 @@ export class Telling {
   /** To be given to a function of the client. */
   readonly onEvent = (event: ClientEvent): void => {
     triedOn(this.#terminal).note(event);
+    if (event.event === "nodes_listed") {
+      for (const { id, name } of event.nodes) this.#nodeNames.set(id, name);
+    }
     if (this.#terminal.options.json) this.#terminal.event(plainEvent(event));
     this.tell(event);
   };
@@ -63,16 +68,9 @@ export class Telling {
         );
       }
       case "contents_differ": {
-        const { name, groups } = event;
-        const counts = groups.map(({ offers, size }) =>
-          `${size} bytes on ${offers.length}`
-        );
-        return terminal.note(
-          `${show(name)} has ${groups.length} contents: ${
-            counts.join(", ")
-          }; ` +
-            "taking the first (see --sha256, --node, --prefer)",
-        );
+        const nameOf = (id: string) => this.#nodeNames.get(id) ?? id;
+        for (const line of contentsInWords(event, nameOf)) terminal.note(line);
+        return;
       }
       case "progress":
         return terminal.status(

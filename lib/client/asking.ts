@@ -18,6 +18,7 @@ import type { Conversations } from "./conversations.ts";
 import { answerOf, type ClientEvent, type NodeAnswer } from "./events.ts";
 import type { ListedNode } from "./nodes.ts";
 import type { Peers } from "./peers.ts";
+import { votesAs } from "./votes.ts";
 
 /** A node that has the file, with the session it said so in. */
 export interface Found {
@@ -92,7 +93,7 @@ export class Asking {
       return undefined;
     }
     this.#paths.set(node.id, session.path);
-    const offer = answer && offerOf(node.id, answer);
+    const offer = answer && offerOf(node.id, answer, session);
     if (offer !== undefined) {
       this.answered(node, { kind: "found", size: offer.size });
       return { node, session, offer };
@@ -129,12 +130,14 @@ export class Asking {
 function offerOf(
   node: string,
   answer: MessageOf<"found"> | Refused,
+  session: NodeSession,
 ): Offer | undefined {
   if (answer.kind === "refused" || answer.size > LIMITS.fileBytes) {
     return undefined;
   }
   const { size, modifiedMs, version, content, sha256 } = answer;
-  return { node, size, modifiedMs, version, content, sha256 };
+  const voter = votesAs(node, session);
+  return { node, votesAs: voter, size, modifiedMs, version, content, sha256 };
 }
 
 function refusalAnswer(

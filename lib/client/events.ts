@@ -69,8 +69,14 @@ export type ClientEvent =
     /** Milliseconds since it was asked first. */
     ms: number;
   }
-  /** Nodes have different contents under one name; the first group is taken. */
-  | { event: "contents_differ"; name: string; groups: readonly ContentGroup[] }
+  /** Nodes have different contents under one name. */
+  | {
+    event: "contents_differ";
+    name: string;
+    groups: readonly ContentGroup[];
+    /** Whether the first is taken; none is where that is not decided. */
+    taken: boolean;
+  }
   /** A node gave trouble in the middle; `out` when it takes part no more. */
   | {
     event: "node_trouble";

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { ContentGroup } from "../choice.ts";
 import { Failure } from "../errors.ts";
 import { show } from "../text.ts";
 import type { FileFailure } from "../transfer/download.ts";
@@ -36,6 +37,50 @@ export function nobodyHasThatContent(name: string): Failure {
     where: show(name),
     why: "nodes have another content of that name now",
     remedy: "ask for a new link",
+  });
+}
+
+/** Nodes have a file of that name, and do not tell whether it is the one wanted. */
+export function notKnownWhoHasThat(name: string, nodeCount: number): Failure {
+  return new Failure("undelivered", {
+    what: "Cannot find file",
+    where: show(name),
+    why:
+      `${
+        nodeCount === 1 ? "a node has" : `${nodeCount} nodes have`
+      } that name and could not hash the file: whether it is the one asked for ` +
+      "is not known",
+    remedy: "run again once the file is hashed there, and changes no more",
+  });
+}
+
+/** Nodes have different contents, and as many addresses have one as another. */
+export function contentUndecided(
+  name: string,
+  groups: readonly ContentGroup[],
+): Failure {
+  const hashed = groups.every(({ content }) => content !== undefined);
+  return new Failure("undelivered", {
+    what: "Cannot choose content",
+    where: show(name),
+    why: hashed
+      ? `nodes have ${groups.length} contents of it, and no content is at more ` +
+        "addresses than every other"
+      : "nodes have, or may have, different contents of it, and no content is " +
+        "known to be at more addresses than every other",
+    remedy: `choose one with --sha256 or --node, or give --prefer newest`,
+  });
+}
+
+/** A file is there that a vote of nodes must not replace. */
+export function notReplacedOnVote(name: string, path: string): Failure {
+  return new Failure("undelivered", {
+    what: "Cannot replace file",
+    where: show(path),
+    why:
+      `nodes have, or may have, different contents of ${show(name)}, and a ` +
+      "file that is there is not replaced by what most of them have",
+    remedy: "choose the content with --sha256, --node or --prefer",
   });
 }
 

@@ -5,17 +5,13 @@
  * @module
  */
 
-import {
-  type ContentGroup,
-  differ,
-  groupOffers,
-  type Offer,
-} from "../choice.ts";
+import type { ContentGroup, Offer } from "../choice.ts";
 import { Failure } from "../errors.ts";
 import type { Manifest } from "../manifest.ts";
 import type { Hasher } from "../transfer/hashing.ts";
 import type { NodeSession } from "../transfer/session.ts";
 import { Asking } from "./asking.ts";
+import { Choosing } from "./choosing.ts";
 import {
   boundsOf,
   hasherFor,
@@ -24,12 +20,7 @@ import {
   sourcesOf,
 } from "./downloading.ts";
 import { causeOf, type ClientEvent } from "./events.ts";
-import {
-  exhausted,
-  nobodyHasAny,
-  nobodyHasThatContent,
-  nobodyHasThatSha256,
-} from "./failures.ts";
+import { exhausted, nobodyHasAny } from "./failures.ts";
 import type { Job } from "./jobs.ts";
 import { browseAll, compareNames } from "./listing.ts";
 import type { ListedNode } from "./nodes.ts";
@@ -125,6 +116,7 @@ class Get implements AsyncDisposable {
   readonly #stop = new AbortController();
   readonly #signal: AbortSignal;
   readonly #seeking: Seeking;
+  readonly #choosing: Choosing;
   /** What is to be saved, by name; nothing of a name that is not decided. */
   readonly #jobs = new Map<string, Job | null>();
   /** Whether all is asked for, and sessions may be given to the download. */
@@ -136,7 +128,7 @@ class Get implements AsyncDisposable {
     peers: Peers,
     options: GetOptions & { nodes: readonly ListedNode[] },
   ) {
-    const { signal, nodes, sha256, content } = options;
+    const { signal, nodes, sha256, content, prefer } = options;
     this.#peers = peers;
     this.#options = options;
     this.#tell = options.onEvent ?? (() => {});
@@ -149,6 +141,12 @@ class Get implements AsyncDisposable {
       nodes,
       sha256,
       content,
+      signal: this.#signal,
+    });
+    this.#choosing = new Choosing(peers, {
+      wish: { sha256, content, prefer },
+      nodes,
+      tell: this.#tell,
       signal: this.#signal,
     });
   }
@@ -176,7 +174,7 @@ class Get implements AsyncDisposable {
       if (nodes.length > 0) await this.#ask(batch, more);
       else for (const selection of batch) this.#failWithoutNodes(selection);
       this.#isAsked = !more;
-      const jobs = this.#choose();
+      const jobs = await this.#choose();
       refuseClashes([...this.#jobs.values()].filter((job) => job !== null));
       yield jobs;
     }
@@ -283,41 +281,28 @@ class Get implements AsyncDisposable {
   }
 
   /** Decides which content to take, for each name that is not decided. */
-  #choose(): Job[] {
-    const { prefer = "most-nodes", pathOf, content } = this.#options;
-    const wanted = this.#options.sha256?.toLowerCase();
-    const jobs: Job[] = [];
+  async #choose(): Promise<Job[]> {
     const names = [...this.#offers.keys()].filter((name) =>
       !this.#jobs.has(name)
     );
+    const jobs: Job[] = [];
     for (const name of names.sort(compareNames)) {
-      const groups = groupOffers(this.#offers.get(name)!, prefer);
-      if (content === undefined && differ(groups)) {
-        this.#tell({ event: "contents_differ", name, groups });
-      }
-      const group = content !== undefined
-        ? groups.find((group) => group.content === content)
-        : wanted === undefined
-        ? groups[0]
-        : groups.find(({ offers }) =>
-          offers.some((offer) => offer.sha256 === wanted)
-        );
-      if (group === undefined) {
-        this.#jobs.set(name, null);
-        this.#outcomes.fail(
-          name,
-          content === undefined
-            ? nobodyHasThatSha256(name)
-            : nobodyHasThatContent(name),
-        );
-        continue;
-      }
-      const path = pathOf(name, this.#selectionOf.get(name)!);
-      const job = { name, path, group, sources: sourcesOf(group) };
+      const job = await this.#jobFor(name).catch((error) => {
+        if (!(error instanceof Failure)) throw error;
+        this.#outcomes.fail(name, error);
+        return null;
+      });
       this.#jobs.set(name, job);
-      jobs.push(job);
+      if (job !== null) jobs.push(job);
     }
     return jobs;
+  }
+
+  async #jobFor(name: string): Promise<Job> {
+    const offers = this.#offers.get(name)!;
+    const { group, isVoted } = await this.#choosing.choose(name, offers);
+    const path = this.#options.pathOf(name, this.#selectionOf.get(name)!);
+    return { name, path, group, isVoted, sources: sourcesOf(group) };
   }
 
   /** Saves some files, and those of the batches that follow. */
@@ -392,6 +377,7 @@ class Get implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort(new Error("ended"));
     await this.#seeking[Symbol.asyncDispose]();
+    await this.#choosing[Symbol.asyncDispose]();
     for (const session of this.#sessions.values()) {
       await session[Symbol.asyncDispose]();
     }

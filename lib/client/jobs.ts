@@ -12,6 +12,8 @@ import type { Placed } from "./places.ts";
 export interface Job extends Placed {
   /** The content that was chosen. */
   readonly group: ContentGroup;
+  /** Whether votes alone chose it: it replaces nothing. */
+  readonly isVoted: boolean;
   /** What to ask each node for, by its id: a content id or a version. */
   readonly sources: Map<string, string>;
 }

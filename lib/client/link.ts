@@ -6,13 +6,14 @@
 
 import { accessFailure } from "../access/credentials.ts";
 import { formatLink } from "../access/link.ts";
-import { type ContentGroup, differ, groupOffers } from "../choice.ts";
+import type { ContentGroup } from "../choice.ts";
 import { formatEndpoint } from "../conn.ts";
 import { describeCause, Failure, isBug } from "../errors.ts";
 import { DIRECTION, type RelayToClient } from "../messages.ts";
 import { show } from "../text.ts";
 import { Asking, type Found } from "./asking.ts";
-import { exhausted, nobodyHasThatSha256 } from "./failures.ts";
+import { Choosing } from "./choosing.ts";
+import { exhausted } from "./failures.ts";
 import { Peers } from "./peers.ts";
 import {
   checkedName,
@@ -63,29 +64,20 @@ export async function makeLink(options: LinkOptions): Promise<MadeLink> {
     sessions.use(one.session);
     found.set(node.id, one);
   });
-  const group = chooseGroup([...found.values()], { ...options, name });
-  if (group === undefined) {
-    throw exhausted(name, asking.answers, asking.found);
-  }
+  if (found.size === 0) throw exhausted(name, asking.answers, asking.found);
+  const { sha256, prefer, signal } = options;
+  await using choosing = new Choosing(peers, {
+    wish: { sha256, prefer },
+    nodes: chosen,
+    tell,
+    signal: signal ?? new AbortController().signal,
+  });
+  const offers = [...found.values()].map(({ offer }) => offer);
+  const { group } = await choosing.choose(name, offers);
   const content = group.content ??
     await contentOf(group, { found, asking, name });
   const { size } = group;
   return { ...await sealed(peers, { ...options, name, content }), size };
-}
-
-function chooseGroup(
-  found: readonly Found[],
-  { name, sha256, prefer = "most-nodes", onEvent }: LinkOptions,
-): ContentGroup | undefined {
-  const offers = found.map(({ offer }) => offer);
-  const groups = groupOffers(offers, prefer);
-  if (differ(groups)) onEvent?.({ event: "contents_differ", name, groups });
-  if (sha256 === undefined || groups.length === 0) return groups[0];
-  const group = groups.find(({ offers }) =>
-    offers.some((offer) => offer.sha256 === sha256.toLowerCase())
-  );
-  if (group !== undefined) return group;
-  throw nobodyHasThatSha256(name);
 }
 
 /** The content id of a file that has not been hashed yet: its node hashes it. */

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { differ, groupOffers, type Offer } from "../choice.ts";
+import { chooseContent, differ, type Offer } from "../choice.ts";
 import { isBug } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import type { ListedFile } from "../messages.ts";
@@ -13,6 +13,7 @@ import type { NodeSession } from "../transfer/session.ts";
 import { answerOf, type ClientEvent } from "./events.ts";
 import type { ListedNode, NodeListing } from "./nodes.ts";
 import { type ClientOptions, Peers } from "./peers.ts";
+import { votesAs } from "./votes.ts";
 
 /** Options of {@linkcode listNodes}. */
 export interface ListNodesOptions extends ClientOptions {
@@ -80,7 +81,7 @@ export async function listFiles(
 }
 
 function listingOf(name: string, offers: readonly Offer[]): FileListing {
-  const groups = groupOffers(offers, "most-nodes");
+  const { groups } = chooseContent(offers, {}, { isFinal: true });
   const { size, modifiedMs } = groups[0]!;
   const differs = differ(groups);
   return { name, size, modifiedMs, nodeCount: offers.length, differs, offers };
@@ -115,12 +116,13 @@ export async function browseAll(
     try {
       const { session } = await peers.open(node);
       browsed.sessions.set(node.id, session);
+      const from = { node: node.id, votesAs: votesAs(node.id, session) };
       let count = 0;
       for await (const files of session.browse(prefix)) {
         for (const file of files) {
           if (++count > listingCount) return;
           if (isListed(file) && matches(file.name)) {
-            addOffer(browsed.offers, node.id, file);
+            addOffer(browsed.offers, from, file);
           }
         }
       }
@@ -150,11 +152,11 @@ function isListed({ name, size }: ListedFile): boolean {
 
 function addOffer(
   offers: Map<string, Offer[]>,
-  node: string,
+  from: Pick<Offer, "node" | "votesAs">,
   { name, size, modifiedMs, version, content }: ListedFile,
 ): void {
-  const offer = { node, size, modifiedMs, version, content };
+  const offer = { ...from, size, modifiedMs, version, content };
   const others = offers.get(name);
   if (others === undefined) offers.set(name, [offer]);
-  else if (others.every((other) => other.node !== node)) others.push(offer);
+  else if (others.every(({ node }) => node !== from.node)) others.push(offer);
 }

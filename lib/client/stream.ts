@@ -5,8 +5,8 @@
  * @module
  */
 
-import { type ContentGroup, differ, groupOffers } from "../choice.ts";
-import type { Failure } from "../errors.ts";
+import type { ContentGroup } from "../choice.ts";
+import { Failure } from "../errors.ts";
 import { createSha256, HASH_BYTES } from "../hash.ts";
 import { Manifest, pieceBytesOf, pieceCountOf } from "../manifest.ts";
 import { Download } from "../transfer/download.ts";
@@ -14,6 +14,7 @@ import type { SourceTrouble } from "../transfer/source.ts";
 import type { Hasher } from "../transfer/hashing.ts";
 import { OrderedSink } from "../transfer/ordered.ts";
 import { Asking, type Found } from "./asking.ts";
+import { Choosing } from "./choosing.ts";
 import { Deliveries } from "./deliveries.ts";
 import {
   boundsOf,
@@ -23,12 +24,7 @@ import {
   sourcesOf,
 } from "./downloading.ts";
 import type { ClientEvent } from "./events.ts";
-import {
-  exhausted,
-  nobodyHasThatContent,
-  nobodyHasThatSha256,
-  notThatSha256,
-} from "./failures.ts";
+import { exhausted, notThatSha256 } from "./failures.ts";
 import type { ListedNode } from "./nodes.ts";
 import type { Peers } from "./peers.ts";
 import { Seeking } from "./seeking.ts";
@@ -67,6 +63,7 @@ export class Stream implements AsyncDisposable {
   readonly #found = new Map<string, Found>();
   readonly #deliveries = new Deliveries();
   readonly #seeking: Seeking;
+  readonly #choosing: Choosing;
   #group: ContentGroup | null = null;
   #node: ListedNode | null = null;
   #running: Running | null = null;
@@ -87,11 +84,17 @@ export class Stream implements AsyncDisposable {
     this.#signal = signal === undefined
       ? this.#stop.signal
       : AbortSignal.any([signal, this.#stop.signal]);
-    const { nodes, sha256, content } = options;
+    const { nodes, sha256, content, prefer } = options;
     this.#seeking = new Seeking(peers, {
       nodes,
       sha256,
       content,
+      signal: this.#signal,
+    });
+    this.#choosing = new Choosing(peers, {
+      wish: { sha256, content, prefer },
+      nodes,
+      tell: this.#tell,
       signal: this.#signal,
     });
   }
@@ -114,20 +117,30 @@ export class Stream implements AsyncDisposable {
         onFound: (_asking, found) => this.#join(found),
       });
     }
-    const groups = this.#groups();
-    if (differ(groups)) {
-      this.#tell({ event: "contents_differ", name: this.name, groups });
-    }
-    this.#choose(groups[0]);
+    await this.#choose();
   }
 
-  #choose(group: ContentGroup | undefined): void {
-    const node = group && this.#found.get(group.offers[0]!.node)?.node;
-    if (group === undefined || node === undefined) {
-      throw this.#failed(this.#exhausted());
+  /** Chooses among what the nodes offer that have not failed. */
+  async #choose(): Promise<void> {
+    for (;;) {
+      if (this.#found.size === 0) throw this.#failed(this.#exhausted());
+      const offers = [...this.#found.values()].map(({ offer }) => offer);
+      try {
+        const { group } = await this.#choosing.choose(this.name, offers);
+        this.#group = group;
+        this.#node = this.#found.get(group.offers[0]!.node)!.node;
+        return;
+      } catch (error) {
+        if (!(error instanceof Failure)) throw error;
+        // One by one, what is wished for may be at a node not asked yet.
+        const before = this.#found.size;
+        if (this.#options.oneByOne) await this.#askNext();
+        if (this.#found.size > before) continue;
+        // A node had it, and could not deliver it.
+        const isTried = this.#group !== null && error.kind === "not_found";
+        throw this.#failed(isTried ? this.#exhausted() : error);
+      }
     }
-    this.#group = group;
-    this.#node = node;
   }
 
   /** Asks the next nodes until one has it. */
@@ -157,16 +170,6 @@ export class Stream implements AsyncDisposable {
     running.download.addHolder(running.file, node.id, running.content);
     running.download.addSource(sourceOf(this.#peers, found));
     return true;
-  }
-
-  /** What the nodes offer, by content, the one to take first. */
-  #groups(): ContentGroup[] {
-    const { sha256, content, prefer = "most-nodes" } = this.#options;
-    const wanted = sha256?.toLowerCase();
-    const offers = [...this.#found.values()].map(({ offer }) => offer)
-      .filter((offer) => wanted === undefined || offer.sha256 === wanted)
-      .filter((offer) => content === undefined || offer.content === content);
-    return groupOffers(offers, prefer);
   }
 
   async *pieces(): AsyncGenerator<Uint8Array<ArrayBuffer>> {
@@ -207,7 +210,7 @@ export class Stream implements AsyncDisposable {
         await session[Symbol.asyncDispose]();
       }
       if (this.#found.size === 0) await this.#askTheRest();
-      this.#choose(this.#groups()[0]);
+      await this.#choose();
     }
   }
 
@@ -331,19 +334,13 @@ export class Stream implements AsyncDisposable {
   /** Why the file cannot be had, once no node is left. */
   #exhausted(): Failure {
     const { answers, found } = this.#asking;
-    const { content, sha256 } = this.#options;
-    const hasOthers = this.#found.size > 0;
-    if (hasOthers && content !== undefined) {
-      return nobodyHasThatContent(this.name);
-    }
-    return hasOthers && sha256 !== undefined
-      ? nobodyHasThatSha256(this.name)
-      : exhausted(this.name, answers, found);
+    return exhausted(this.name, answers, found);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort(new Error("the fetch was disposed of"));
     await this.#seeking[Symbol.asyncDispose]();
+    await this.#choosing[Symbol.asyncDispose]();
     for (const { session } of this.#found.values()) {
       await session[Symbol.asyncDispose]();
     }

@@ -21,7 +21,7 @@ import {
 import { removePublished, type TargetOptions } from "../transfer/publishing.ts";
 import { hasContent } from "../transfer/rehash.ts";
 import { SmallFiles } from "../transfer/small_files.ts";
-import { notThatSha256 } from "./failures.ts";
+import { notReplacedOnVote, notThatSha256 } from "./failures.ts";
 import type { Job } from "./jobs.ts";
 import type { Outcomes } from "./outcomes.ts";
 import { Folders, inTheWay, isInTheWay } from "./places.ts";
@@ -104,14 +104,17 @@ export class Targets implements AsyncDisposable {
       outcomes.present(job);
       return true;
     }
-    if (overwrite) return false;
-    throw inTheWay(path, "exists already, with another content");
+    if (!overwrite) {
+      throw inTheWay(path, "exists already, with another content");
+    }
+    if (job.isVoted) throw notReplacedOnVote(job.name, path);
+    return false;
   }
 
   #smallSink(job: Job): Sink {
     const { name, path, group } = job;
     this.#options.outcomes.expect(job, 0);
-    const options = this.#targetOptions(group);
+    const options = this.#targetOptions(job);
     const save = async (bytes: Uint8Array) => {
       if (
         this.#wanted !== undefined && sha256(bytes).toHex() !== this.#wanted
@@ -140,7 +143,7 @@ export class Targets implements AsyncDisposable {
     const { name, path, group } = job;
     const { size } = group;
     const { describe, hasher, outcomes } = this.#options;
-    const options = { size, ...this.#targetOptions(group) };
+    const options = { size, ...this.#targetOptions(job) };
     const partial = await PartialFile.open(path, options);
     this.#partials.set(name, partial);
     // Another may have published it until this one had the lock.
@@ -198,8 +201,9 @@ export class Targets implements AsyncDisposable {
     }
   }
 
-  #targetOptions({ modifiedMs }: ContentGroup): TargetOptions {
-    return { overwrite: this.#options.overwrite, modifiedMs };
+  #targetOptions({ group, isVoted }: Job): TargetOptions {
+    const overwrite = this.#options.overwrite && !isVoted;
+    return { overwrite, modifiedMs: group.modifiedMs };
   }
 
   /** Lets go of a file, and keeps what there is of it if it is not complete. */

@@ -8,7 +8,7 @@
 
 import { isAccessRefusal } from "../access/refusal.ts";
 import type { Channel } from "../channel.ts";
-import { formatEndpoint, type Path } from "../conn.ts";
+import { type Endpoint, formatEndpoint, type Path } from "../conn.ts";
 import { ProtocolError } from "../errors.ts";
 import { greet } from "../greeting.ts";
 import { isContentId } from "../manifest.ts";
@@ -101,6 +101,11 @@ export class NodeSession implements AsyncDisposable {
     if (find === undefined) return { session };
     session.#await(answer);
     return { session, found: await answer.promise };
+  }
+
+  /** Where it goes to: the node, or the relay that it goes through. */
+  get remote(): Endpoint {
+    return this.#channel.conn.remote;
   }
 
   /** Whether the node has a file of that name. */

@@ -65,6 +65,8 @@ Deno.test("Every line of every role and command with --json is as its schema say
   const content = randomBytes(4_000_000, seededRandom(3));
   await using share = await tempShare({ "f": content, "sub/1.txt": "one" });
   await using other = await tempShare({ "sub/1.txt": "another" });
+  await Deno.utime(join(other.path, "sub/1.txt"), 1, 1);
+  const newest = ["--prefer", "newest"];
   await using folder = await tempShare();
   await using relay = spawnRole("relay.ts", [
     ...["--json", "--host", "127.0.0.1", "--metrics", "127.0.0.1:0"],
@@ -121,10 +123,13 @@ Deno.test("Every line of every role and command with --json is as its schema say
     ...[address, "doctor", "-o", join(folder.path, "no/")],
   ], access);
   await run(0, ["node_answered", "content", "file_received"], [
-    ...[address, "cat", "sub/1.txt"],
+    ...[address, "cat", "sub/1.txt", ...newest],
   ]);
-  await run(0, ["contents_differ", "file_received"], [
+  await run(5, ["contents_differ", "file_failed"], [
     ...[address, "get", "sub/", ...to],
+  ], access);
+  await run(0, ["contents_differ", "file_received"], [
+    ...[address, "get", "sub/", ...to, ...newest],
   ], access);
   await run(0, ["content", "file_received"], [address], { input: "f\n" });
   await using first = spawnRole(
@@ -166,7 +171,9 @@ Deno.test("Every line of every role and command with --json is as its schema say
   await run(0, ["help"], ["help", "get"]);
   await run(0, ["completions"], ["completions", "fish"]);
 
-  await run(0, ["link_made"], [address, "link", "sub/1.txt"]);
+  await run(0, ["link_made"], [
+    ...[address, "link", "sub/1.txt", ...newest],
+  ]);
   await using keys = await makeKeys();
   const reading = {
     permissions: [`--allow-read=${keys.folder},${share.path}`],

@@ -227,7 +227,12 @@ Deno.test("Replicas warns of a file that only one of several nodes has", () => {
     received("f", 1),
   ];
   assertEquals(warnings(events), ["warning: only be\\x1bta has f"]);
-  const differ = { event: "contents_differ", name: "f", groups: [] } as const;
+  const differ = {
+    event: "contents_differ",
+    name: "f",
+    groups: [],
+    taken: true,
+  } as const;
   assertEquals(warnings([differ, ...events]), [
     "warning: only be\\x1bta has this content of f",
   ]);
