@@ -7,8 +7,9 @@
  */
 
 import { join } from "@std/path/join";
-import type { DescribedFile, DigestStore, FileDigest } from "./digests.ts";
+import type { DescribedFile, DigestStore } from "./digests.ts";
 import { describeCause, Failure, localKindOf } from "./errors.ts";
+import type { FileDigest } from "./file_table.ts";
 import { isContentId } from "./manifest.ts";
 import { grantRemedy, requireAccess } from "./permission.ts";
 import { show } from "./text.ts";

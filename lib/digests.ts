@@ -12,20 +12,14 @@
 import { setImmediate } from "node:timers/promises";
 import { delay } from "@std/async/delay";
 import { isBug } from "./errors.ts";
+import type { FileDigest } from "./file_table.ts";
 import { createSha256, HASH_BYTES } from "./hash.ts";
 import type { Limits } from "./limits.ts";
 import { Manifest, pieceBytesOf, pieceCountOf } from "./manifest.ts";
 import type { OpenedFile, ReadRefusal } from "./opened_file.ts";
 import type { Share } from "./share.ts";
 import type { ShareFile } from "./share_file.ts";
-
-/** What is known of a file's content. */
-export interface FileDigest {
-  /** Content id: the hash of the manifest, 64 hexadecimal digits. */
-  readonly content: string;
-  /** SHA-256 of the whole file, as `sha256sum` prints it. */
-  readonly sha256: string;
-}
+import { Turns } from "./turns.ts";
 
 /** A digest with what it was computed from. */
 export interface DescribedFile extends FileDigest {
@@ -69,8 +63,6 @@ const SETTLED_MS = 2_000;
 export class Digests implements AsyncDisposable {
   readonly #share: Share;
   readonly #options: DigestsOptions;
-  readonly #byVersion = new Map<string, FileDigest>();
-  readonly #byContent = new Map<string, ShareFile>();
   /** Manifests in memory, the least lately used first. */
   readonly #manifests = new Map<string, Manifest>();
   #manifestBytes = 0;
@@ -80,7 +72,8 @@ export class Digests implements AsyncDisposable {
   readonly #underWay = new Set<string>();
   readonly #stopped = new AbortController();
   #background: Promise<void> | null = null;
-  #backlogCount = 0;
+  /** Whether something may have come since the pass that is under way began. */
+  #isRefreshed = false;
 
   /** Nothing is hashed before {@linkcode refresh} is called. */
   constructor(share: Share, options: DigestsOptions) {
@@ -90,34 +83,23 @@ export class Digests implements AsyncDisposable {
 
   /** Files that are still to be looked at, or hashed, in the background. */
   get backlogCount(): number {
-    return this.#backlogCount;
+    return this.#share.unhashedCount;
   }
 
   /** What is known of a file; `undefined` while it has not been hashed. */
   of(file: ShareFile): FileDigest | undefined {
-    const known = this.#byVersion.get(file.version);
+    const known = this.#share.digestOf(file);
     if (known !== undefined) return known;
     const kept = this.#options.store?.get(keyOf(file));
     // What lay on a disk may have been altered there.
     if (kept === undefined || !isPlausible(file, kept)) return undefined;
-    this.#learn(file, kept);
+    this.#share.learn(file, kept);
     return kept;
   }
 
   /** A file with that content. */
   withContent(content: string): ShareFile | undefined {
-    const file = this.#byContent.get(content);
-    if (file === undefined) return undefined;
-    if (this.#share.versioned(file.version) !== undefined) return file;
-    // That one has been replaced since; another may have the same content.
-    for (const [version, digest] of this.#byVersion) {
-      const other = digest.content === content &&
-        this.#share.versioned(version);
-      if (!other) continue;
-      this.#byContent.set(content, other);
-      return other;
-    }
-    this.#byContent.delete(content);
+    for (const file of this.#share.withContent(content)) return file;
     return undefined;
   }
 
@@ -129,10 +111,11 @@ export class Digests implements AsyncDisposable {
 
   /** Hashes what has not been hashed yet, in the background. */
   refresh(): void {
+    this.#isRefreshed = true;
     if (this.#background !== null || this.#stopped.signal.aborted) return;
     this.#background = this.#hashAll().finally(() => {
       this.#background = null;
-      if (this.#urgent.length > 0) this.refresh();
+      if (this.#isRefreshed || this.#urgent.length > 0) this.refresh();
     });
   }
 
@@ -159,37 +142,23 @@ export class Digests implements AsyncDisposable {
 
   async #hashAll(): Promise<void> {
     const { signal } = this.#stopped;
+    const turns = new Turns(this.#options.limits.turnMs);
+    this.#isRefreshed = false;
     let count = 0;
-    let checked = 0;
-    const files = [...this.#share.files()];
-    this.#backlogCount = files.length;
-    for (const file of files) {
-      await this.#hashUrgent();
-      if (signal.aborted) return;
-      if (++checked % 1024 === 0) await delay(0);
-      if (this.of(file) === undefined) {
-        await this.#hashOne(file);
+    await this.#hashUrgent();
+    for (let number = 0; !signal.aborted;) {
+      const found = this.#share.unhashedFrom(number);
+      if (found === undefined) break;
+      number = found.next;
+      // What is kept of it is taken up by looking for it.
+      if (this.of(found.file) === undefined) {
+        await this.#hashOne(found.file);
         count++;
       }
-      this.#backlogCount--;
+      await this.#hashUrgent();
+      if (turns.isOver) await turns.give();
     }
-    await this.#hashUrgent();
-    this.#forgetOld();
     if (count > 0 && !signal.aborted) this.#options.onIdle(count);
-  }
-
-  /** Forgets versions of files that are no more. */
-  #forgetOld(): void {
-    for (const version of this.#byVersion.keys()) {
-      if (this.#share.versioned(version) === undefined) {
-        this.#byVersion.delete(version);
-      }
-    }
-    for (const [content, file] of this.#byContent) {
-      if (this.#share.versioned(file.version) === undefined) {
-        this.#byContent.delete(content);
-      }
-    }
   }
 
   /** Hashes what somebody waits for and has fewer than `bytes`. */
@@ -211,12 +180,12 @@ export class Digests implements AsyncDisposable {
     this.#waiting.delete(file.version);
     if (outcome.kind === "described") {
       const { described } = outcome;
-      this.#learn(file, described);
+      this.#share.learn(file, described);
       this.#keep(described.manifest);
       if (Date.now() - file.modifiedMs > SETTLED_MS) {
         this.#options.store?.put(keyOf(file), described);
       }
-    }
+    } else this.#share.giveUp(file);
     waiting?.resolve(outcome);
   }
 
@@ -287,11 +256,6 @@ export class Digests implements AsyncDisposable {
       return;
     }
     await delay(4 * spentMs, { signal: this.#stopped.signal }).catch(() => {});
-  }
-
-  #learn(file: ShareFile, { content, sha256 }: FileDigest): void {
-    this.#byVersion.set(file.version, { content, sha256 });
-    this.#byContent.set(content, file);
   }
 
   #manifest(

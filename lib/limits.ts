@@ -262,6 +262,16 @@ export interface Limits {
   readonly manifestCacheBytes: number;
   /** A share is looked through again at most so often for a missing name. */
   readonly rescanPauseMs: number;
+  /** The same where the system tells what changes, but not on other machines. */
+  readonly rescanWatchedMs: number;
+  /** Share of the time that may go into looking through a share again. */
+  readonly rescanPercent: number;
+  /** How often a node looks whether its folder is at its place: a quick call. */
+  readonly shareCheckMs: number;
+  /** Entries that are not shared and are kept by name; the others are counted. */
+  readonly skippedNameCount: number;
+  /** Work of a node that takes longer gives others their turn in between. */
+  readonly turnMs: number;
   /** Without a byte for so long, a client gives a node up. */
   readonly pieceStallMs: number;
 
@@ -407,6 +417,11 @@ export const LIMITS: Limits = Object.freeze({
   hashOnFindBytes: 16 * MIB,
   manifestCacheBytes: 64 * MIB,
   rescanPauseMs: 2_000,
+  rescanWatchedMs: 60_000,
+  rescanPercent: 5,
+  shareCheckMs: 2_000,
+  skippedNameCount: 1_000,
+  turnMs: 5,
   pieceStallMs: 20_000,
 
   // files that the person names

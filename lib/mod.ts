@@ -149,7 +149,8 @@ export type { ClientOptions, PeersEvent } from "./client/peers.ts";
 export type { TransferOptions } from "./client/transfer_options.ts";
 export { type Endpoint, formatEndpoint, type Path } from "./conn.ts";
 export type { HistogramSnapshot } from "./counts.ts";
-export type { DescribedFile, DigestStore, FileDigest } from "./digests.ts";
+export type { DescribedFile, DigestStore } from "./digests.ts";
+export type { FileDigest } from "./file_table.ts";
 export { DigestFolder } from "./digest_store.ts";
 export {
   EXIT_CODE,
@@ -198,6 +199,7 @@ export {
   serveRelay,
 } from "./relay_server.ts";
 export type { Served } from "./serving.ts";
-export type { SkipCounts } from "./share_scan.ts";
+export type { ShareEvent } from "./share_upkeep.ts";
+export type { SkipCounts } from "./skipped.ts";
 export { loadIdentity } from "./state.ts";
 export { show } from "./text.ts";

@@ -40,7 +40,8 @@ import {
 import { RelayLink, type RelayLinkEvent } from "./relay_link.ts";
 import { ClientService, type Served, type Service } from "./serving.ts";
 import { Share } from "./share.ts";
-import type { SkipCounts } from "./share_scan.ts";
+import type { ShareEvent } from "./share_upkeep.ts";
+import type { SkipCounts } from "./skipped.ts";
 import { acceptTunnel } from "./transport/join.ts";
 import { type Accepted, listen, type Listener } from "./transport/listen.ts";
 
@@ -49,6 +50,7 @@ export type NodeEvent =
   | IncidentEvent
   | RegistrarEvent
   | RelayLinkEvent
+  | ShareEvent
   /** It accepts connections. */
   | {
     event: "node_listening";
@@ -168,7 +170,9 @@ export interface NodeServer extends AsyncDisposable {
  */
 export async function serveNode(options: NodeOptions): Promise<NodeServer> {
   const limits = limitsWith(options.limits);
-  const share = await Share.open(options.directory, limits);
+  const share = await Share.open(options.directory, limits, {
+    isWatched: true,
+  });
   const identity = options.identity ?? await createIdentity();
   const node = new PeerNode(options, { limits, share, identity });
   try {
@@ -275,7 +279,10 @@ class PeerNode implements NodeServer {
       skipped: this.#share.skipped,
     });
     const { digests } = this.#service;
-    this.#share.watch(() => digests.refresh());
+    this.#share.follow({
+      onChange: () => digests.refresh(),
+      onEvent: (event) => this.#tell(event),
+    });
     digests.refresh();
     this.#registrar = keepRegistered({
       link: this.#link,
@@ -337,9 +344,9 @@ class PeerNode implements NodeServer {
     this.#options.signal?.removeEventListener("abort", this.#onAbort);
     this.#leaving.abort();
     await this.#registrar; // withdraws first: nobody is sent here in vain
-    this.#share[Symbol.dispose]();
     // Together: handlers may be waiting for a digest.
     await Promise.all([
+      this.#share[Symbol.asyncDispose](),
       this.#listener?.close(),
       this.#service.digests[Symbol.asyncDispose](),
     ]);

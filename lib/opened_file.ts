@@ -18,7 +18,7 @@ import {
 import { promisify } from "node:util";
 import { systemErrorCode } from "./errors.ts";
 import { isGranted } from "./permission.ts";
-import { factsOf, type ShareFile } from "./share_file.ts";
+import { isSameStamp, type ShareFile, stampOf } from "./share_file.ts";
 
 /** Why a file cannot be read any more. */
 export type ReadRefusal = "gone" | "changed" | "unreadable";
@@ -167,7 +167,7 @@ function isVersion(descriptor: number, file: ShareFile): boolean {
     mtime: new Date(stats.mtimeMs),
     ctime: new Date(stats.ctimeMs),
   };
-  return info.isFile && factsOf(info, file.name) === file.facts;
+  return info.isFile && isSameStamp(stampOf(info), file);
 }
 
 /** What an error on opening or reading says of the file. */

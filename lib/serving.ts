@@ -186,8 +186,7 @@ export class ClientService implements Disposable {
     const { digests, limits } = this.#service;
     let files: ListedFile[] = [];
     let room = limits.frameControlBytes;
-    for (const file of this.#candidates()) {
-      if (!file.name.startsWith(prefix) || !this.#may(file)) continue;
+    for await (const file of this.#listed(prefix)) {
       // At most three bytes a unit, as UTF-8 or escaped in JSON.
       const needed = LISTED_BYTES + 3 * file.name.length;
       if (room < needed || files.length === limits.listingPageCount) {
@@ -209,16 +208,23 @@ export class ClientService implements Disposable {
     await this.#outbox.message({ kind: "files", request, files, more: false });
   }
 
-  /**
-   * Files among which are all that the client may have: the one it is granted,
-   * or all there are, of which there may be a million.
-   */
-  #candidates(): ShareFile[] {
+  /** Files that the client may have and whose names begin with `prefix`. */
+  async *#listed(prefix: string): AsyncGenerator<ShareFile> {
     const { share } = this.#service;
     const only = this.#grant && onlyNameOf(this.#grant);
-    if (only === undefined) return [...share.files()];
-    const file = share.named(only);
-    return file === undefined ? [] : [file];
+    if (only !== undefined) {
+      const file = share.named(only);
+      const isListed = file?.name.startsWith(prefix) && this.#may(file);
+      if (file !== undefined && isListed) yield file;
+      return;
+    }
+    // All that begins with both begins with the longer one.
+    const granted = this.#grant?.prefix ?? "";
+    if (!prefix.startsWith(granted) && !granted.startsWith(prefix)) return;
+    const both = granted.length > prefix.length ? granted : prefix;
+    for await (const files of share.browse(both)) {
+      for (const file of files) if (this.#may(file)) yield file;
+    }
   }
 
   #mayName(name: string): boolean {
@@ -244,8 +250,8 @@ export class ClientService implements Disposable {
     if (file === undefined || this.#may(file)) return file;
     if (!isContent) return undefined;
     // The same content may be there under a name that the client may have.
-    for (const other of this.#candidates()) {
-      if (digests.of(other)?.content === of && this.#may(other)) return other;
+    for (const other of share.withContent(of)) {
+      if (this.#may(other)) return other;
     }
     return undefined;
   }

@@ -1,12 +1,14 @@
 /**
  * The folder a node serves. The only module that turns a stranger's name into a
  * file, and it does so by looking the name up among those it found itself,
- * never by joining a path. `share_scan` finds them, `opened_file` opens them.
+ * never by joining a path. `share_upkeep` finds them, `file_table` keeps them,
+ * `opened_file` opens them.
  *
  * @module
  */
 
 import { describeCause, Failure, localKindOf } from "./errors.ts";
+import type { FileDigest, FileTable, Stretch } from "./file_table.ts";
 import type { Limits } from "./limits.ts";
 import { safeName } from "./names.ts";
 import {
@@ -19,43 +21,35 @@ import {
 } from "./opened_file.ts";
 import { grantRemedy, requireAccess } from "./permission.ts";
 import { fileOf, type ShareFile } from "./share_file.ts";
-import {
-  addTo,
-  type Scan,
-  scan,
-  type SkipCounts,
-  walkFolder,
-} from "./share_scan.ts";
+import { folderIdentity } from "./share_root.ts";
+import { type ShareListener, ShareUpkeep } from "./share_upkeep.ts";
+import type { SkipCounts, SkippedEntry } from "./skipped.ts";
 import { show } from "./text.ts";
+import { Turns } from "./turns.ts";
 
-// Changes that come together are looked at together.
-const SETTLE_MS = 100;
-// More changes than this, and looking through everything is quicker.
-const MOST_CHANGES = 1000;
+// Files of a listing that are taken from the table at once.
+const SLICE_FILES = 64;
 
-/** The files below one folder. Disposing stops watching it. */
-export class Share implements Disposable {
+/** Options of {@linkcode Share.open}. */
+export interface ShareOptions {
+  /** It is going to be followed: nothing is missed that happens meanwhile. */
+  readonly isWatched?: boolean | undefined;
+}
+
+/** The files below one folder. Disposing stops following it. */
+export class Share implements Disposable, AsyncDisposable {
   /** The folder, as it was given. */
   readonly root: string;
-  readonly #realRoot: string;
   readonly #limits: Limits;
-  #scan: Scan;
-  #scannedAt: number;
-  #scanning: Promise<void> | null = null;
-  #looking: Promise<boolean> | null = null;
-  #watcher: Deno.FsWatcher | null = null;
+  readonly #upkeep: ShareUpkeep;
+  readonly #table: FileTable;
   readonly #pace = new DiskPace();
 
-  private constructor(
-    root: { given: string; real: string },
-    limits: Limits,
-    scan: Scan,
-  ) {
-    this.root = root.given;
-    this.#realRoot = root.real;
+  private constructor(root: string, upkeep: ShareUpkeep, limits: Limits) {
+    this.root = root;
+    this.#upkeep = upkeep;
+    this.#table = upkeep.table;
     this.#limits = limits;
-    this.#scan = scan;
-    this.#scannedAt = performance.now();
   }
 
   /**
@@ -63,17 +57,20 @@ export class Share implements Disposable {
    *
    * @throws {Failure} of kind `local` when it is no folder or cannot be read.
    */
-  static async open(root: string, limits: Limits): Promise<Share> {
+  static async open(
+    root: string,
+    limits: Limits,
+    { isWatched = false }: ShareOptions = {},
+  ): Promise<Share> {
     let real = root;
     try {
       requireAccess(root, "read");
-      if (!(await Deno.stat(root)).isDirectory) {
-        throw new Deno.errors.NotADirectory(root);
-      }
       real = await Deno.realPath(root);
-      requireAccess(real, "read"); // elsewhere, where `root` is a link
-      Deno.readDirSync(real)[Symbol.iterator]().next(); // may it be read at all?
-      return new Share({ given: root, real }, limits, await scan(real, limits));
+      const folder = await folderIdentity(root);
+      const upkeep = new ShareUpkeep(root, folder, limits);
+      if (isWatched) upkeep.startWatch();
+      await upkeep.lookThrough();
+      return new Share(root, upkeep, limits);
     } catch (error) {
       throw new Failure(localKindOf(error), {
         what: "Cannot share folder",
@@ -89,48 +86,82 @@ export class Share implements Disposable {
 
   /** Number of files. */
   get fileCount(): number {
-    return this.#scan.byName.size;
+    return this.#upkeep.isThere ? this.#table.fileCount : 0;
   }
 
   /** What lies in the folder and is not shared. */
   get skipped(): SkipCounts {
-    return this.#scan.skipped;
+    return this.#upkeep.skipped.counts;
+  }
+
+  /** The first entries of the folder that are not shared, with the reason. */
+  skippedEntries(): Iterable<SkippedEntry> {
+    return this.#upkeep.skipped.entries();
   }
 
   /** Whether the folder is there and can be read, now. */
   isReadable(): Promise<boolean> {
-    // One look at a time, however many ask while a disk hangs.
-    return this.#looking ??= canRead(this.#realRoot)
-      .finally(() => this.#looking = null);
+    return this.#upkeep.seesFolder();
   }
 
-  /** All files as they were last seen, in no order. */
-  files(): Iterable<ShareFile> {
-    return this.#scan.byName.values();
+  /** All files as they were last seen, in the order of their names. */
+  *files(): Iterable<ShareFile> {
+    let after: string | undefined;
+    for (;;) {
+      const files = this.stretch({ prefix: "", after, most: SLICE_FILES });
+      if (files.length === 0) return;
+      yield* files;
+      after = files.at(-1)!.name;
+    }
   }
 
   /**
-   * The file of that name as it is now; the folder is looked through again,
-   * though not too often, for a name that is not known.
+   * Files whose names begin with `prefix` and come after `after`, in the order
+   * of their names, a slice at a time; others have their turn in between. Each
+   * slice is as the share is at its moment, whatever has changed since the last.
+   */
+  async *browse(
+    prefix: string,
+    after?: string,
+  ): AsyncGenerator<readonly ShareFile[]> {
+    const turns = new Turns(this.#limits.turnMs);
+    for (let from = after;;) {
+      const files = this.stretch({ prefix, after: from, most: SLICE_FILES });
+      if (files.length === 0) return;
+      yield files;
+      from = files.at(-1)!.name;
+      if (turns.isOver) await turns.give();
+    }
+  }
+
+  /** One slice of {@linkcode browse}. */
+  stretch(stretch: Stretch): ShareFile[] {
+    return this.#upkeep.isThere ? this.#table.stretch(stretch) : [];
+  }
+
+  /**
+   * The file of that name as it is now. What is not known is not there where the
+   * system tells what changes; else the folder is looked through again, though
+   * seldom.
    */
   async find(name: string): Promise<ShareFile | undefined> {
     const verdict = safeName(name);
-    if (verdict.kind === "refused") return undefined;
-    const known = this.#scan.byName.get(verdict.name);
+    if (verdict.kind === "refused" || !this.#upkeep.isThere) return undefined;
+    const known = this.named(verdict.name);
     const found = known && await this.#refresh(known);
     if (found !== undefined) return found;
-    await this.#rescan();
-    return this.#scan.byName.get(verdict.name);
+    await this.#upkeep.catchUp();
+    return this.named(verdict.name);
   }
 
   /** The file of that name as it was last seen. */
   named(name: string): ShareFile | undefined {
-    return this.#scan.byName.get(name);
+    return this.#upkeep.isThere ? this.#table.named(name) : undefined;
   }
 
   /** The file that had this version when it was last looked at. */
   versioned(version: string): ShareFile | undefined {
-    return this.#scan.byVersion.get(version);
+    return this.#upkeep.isThere ? this.#table.versioned(version) : undefined;
   }
 
   /** Whether files can be read at once, without making others wait. */
@@ -168,85 +199,44 @@ export class Share implements Disposable {
   }
 
   /**
-   * Follows changes on the disk, where the system lets us; else they are found
-   * when a file is asked for. `onChange` is called after each round of them.
+   * Follows the share until it is disposed of: by what the system tells, and by
+   * looking where its path leads every `shareCheckMs`.
    */
-  watch(onChange: () => void): void {
-    try {
-      this.#watcher = Deno.watchFs(this.#realRoot, { recursive: true });
-    } catch {
-      return; // no watcher here: looking again on use must do
-    }
-    void this.#follow(this.#watcher, onChange);
+  follow(listener: ShareListener): void {
+    this.#upkeep.follow(listener);
   }
 
-  async #follow(watcher: Deno.FsWatcher, onChange: () => void): Promise<void> {
-    const changed = new Set<string>();
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const look = async () => {
-      timer = undefined;
-      const paths = [...changed];
-      changed.clear();
-      if (paths.length > MOST_CHANGES) await this.#scanAgain();
-      else this.#lookAt(paths);
-      onChange();
-    };
-    try {
-      for await (const event of watcher) {
-        if (event.kind === "access") continue;
-        for (const path of event.paths) changed.add(path);
-        timer ??= setTimeout(() => void look(), SETTLE_MS);
-      }
-    } finally {
-      clearTimeout(timer);
-    }
+  /** Files that nobody has tried to hash. */
+  get unhashedCount(): number {
+    return this.#upkeep.isThere ? this.#table.unhashedCount : 0;
   }
 
-  /** Brings the index up to date with some paths, whatever is there now. */
-  #lookAt(paths: readonly string[]): void {
-    const gone: string[] = [];
-    for (const path of paths) {
-      const name = this.#nameOf(path);
-      if (name === undefined) continue;
-      const known = this.#scan.byName.get(name);
-      this.#forget(name);
-      if (!this.#take({ name, path }) && known === undefined) {
-        gone.push(`${name}/`);
-      }
-    }
-    if (gone.length === 0) return;
-    for (const name of [...this.#scan.byName.keys()]) {
-      if (gone.some((folder) => name.startsWith(folder))) this.#forget(name);
-    }
+  /**
+   * The next file that nobody has tried to hash, and the number to go on from;
+   * 0 is the beginning.
+   */
+  unhashedFrom(number: number): { file: ShareFile; next: number } | undefined {
+    return this.#upkeep.isThere ? this.#table.unhashedFrom(number) : undefined;
   }
 
-  /** The name of a path of the share, if it can be one. */
-  #nameOf(path: string): string | undefined {
-    if (!path.startsWith(this.#realRoot)) return undefined;
-    const below = path.slice(this.#realRoot.length).replaceAll("\\", "/");
-    const verdict = safeName(below.replace(/^\//, ""));
-    return verdict.kind === "safe" ? verdict.name : undefined;
+  /** What is known of a file's content, while it is in the share as it was. */
+  digestOf({ version }: ShareFile): FileDigest | undefined {
+    return this.#table.digestOf(version);
   }
 
-  /** Takes up what is at a path now; `false` where nothing is. */
-  #take(at: { name: string; path: string }): boolean {
-    try {
-      // Not through a link: what a link leads to is not in the share.
-      if (Deno.realPathSync(at.path) !== at.path) return false;
-      const info = Deno.lstatSync(at.path);
-      if (info.isDirectory) {
-        const walk = walkFolder(
-          at.path,
-          `${at.name}/`,
-          this.#scan,
-          this.#limits,
-        );
-        while (!walk.next().done);
-      } else this.#remember(fileOf(info, at));
-      return true;
-    } catch {
-      return false; // gone again: the watcher tells what comes next
-    }
+  /** Keeps what was found of a file's content, while it is as it was. */
+  learn({ version }: ShareFile, digest: FileDigest): void {
+    this.#table.learn(version, digest);
+  }
+
+  /** A file could not be hashed: it counts as tried. */
+  giveUp({ version }: ShareFile): void {
+    this.#table.giveUp(version);
+  }
+
+  /** Files with a content; not to be gone on with once something has changed. */
+  withContent(content: string): Iterable<ShareFile> {
+    return this.#upkeep.isThere ? this.#table.withContent(content) : [];
   }
 
   /** What the disk says of `file` now; `undefined` once it is gone. */
@@ -261,50 +251,17 @@ export class Share implements Disposable {
       now = undefined; // gone, or no longer to be looked at
     }
     if (now?.version === file.version) return file;
-    this.#forget(file.name);
-    this.#remember(now);
+    if (now !== undefined) this.#table.put(now);
+    else this.#table.delete(file.name);
     return now;
   }
 
-  #remember(file: ShareFile | undefined): void {
-    if (file !== undefined) addTo(this.#scan, file, this.#limits);
-  }
-
-  #forget(name: string): void {
-    const file = this.#scan.byName.get(name);
-    if (file === undefined) return;
-    this.#scan.byName.delete(name);
-    this.#scan.byVersion.delete(file.version);
-  }
-
-  async #rescan(): Promise<void> {
-    const age = performance.now() - this.#scannedAt;
-    if (age < this.#limits.rescanPauseMs) return;
-    await this.#scanAgain();
-  }
-
-  #scanAgain(): Promise<void> {
-    return this.#scanning ??= scan(this.#realRoot, this.#limits)
-      .then((result) => {
-        this.#scan = result;
-      })
-      .finally(() => {
-        this.#scannedAt = performance.now();
-        this.#scanning = null;
-      });
-  }
-
   [Symbol.dispose](): void {
-    this.#watcher?.close();
-    this.#watcher = null;
+    this.#upkeep.stop();
   }
-}
 
-async function canRead(folder: string): Promise<boolean> {
-  try {
-    for await (const _entry of Deno.readDir(folder)) break;
-    return true;
-  } catch {
-    return false; // gone, or its disk fails
+  /** Stops following it, and waits for what is under way. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#upkeep[Symbol.asyncDispose]();
   }
 }

@@ -17,14 +17,16 @@ export interface ShareFile {
   readonly size: number;
   /** When it was last written, in milliseconds since 1970. */
   readonly modifiedMs: number;
+  /** When it was last changed in any way, in whole seconds; not for others. */
+  readonly changedAt: number;
+  /** Its device, not for others. */
+  readonly device: number;
   /** Its inode, where the system has such. */
   readonly inode: number | null;
   /** Changes whenever the file does, and tells nothing else; 32 characters. */
   readonly version: string;
   /** Where it lies on the disk; not for others to see. */
   readonly path: string;
-  /** What the version stands for; not for others to see. */
-  readonly facts: string;
 }
 
 /** What is asked of the system about a file. */
@@ -37,24 +39,44 @@ export interface FileFacts {
   readonly ctime: Date | null;
 }
 
+/** What shows whether a file is what it was. */
+export type FileStamp = Pick<
+  ShareFile,
+  "size" | "modifiedMs" | "changedAt" | "device" | "inode"
+>;
+
 /** The file that `info` describes; `undefined` unless it is a regular file. */
 export function fileOf(
   info: FileFacts,
   { name, path }: { name: string; path: string },
 ): ShareFile | undefined {
   if (!info.isFile) return undefined;
-  const { size, ino: inode } = info;
-  const modifiedMs = info.mtime?.getTime() || 0; // none that a date can say
-  const facts = factsOf(info, name);
-  const version = sha256(encoder.encode(facts)).toHex().slice(0, 32);
-  return { name, path, size, modifiedMs, inode, version, facts };
+  const stamp = stampOf(info);
+  return { name, path, ...stamp, version: versionOf(stamp, name) };
 }
 
-/** All that changes when a file does. */
-export function factsOf(info: FileFacts, name: string): string {
-  const modifiedMs = info.mtime?.getTime() ?? 0;
-  // Whole seconds are what all ways of asking agree on.
-  const changedAt = Math.floor((info.ctime?.getTime() ?? 0) / 1000);
+/** The numbers that change when a file does. */
+export function stampOf(info: FileFacts): FileStamp {
+  return {
+    size: info.size,
+    modifiedMs: info.mtime?.getTime() || 0, // none that a date can say
+    // Whole seconds are what all ways of asking agree on.
+    changedAt: Math.floor((info.ctime?.getTime() || 0) / 1000),
+    device: info.dev,
+    inode: info.ino,
+  };
+}
+
+/** Whether two looks at a file saw the same. */
+export function isSameStamp(one: FileStamp, other: FileStamp): boolean {
+  return one.size === other.size && one.modifiedMs === other.modifiedMs &&
+    one.changedAt === other.changedAt && one.device === other.device &&
+    one.inode === other.inode;
+}
+
+function versionOf(stamp: FileStamp, name: string): string {
+  const { size, modifiedMs, changedAt, device, inode } = stamp;
   // Of the name too: two names of one file are two files here.
-  return [info.size, modifiedMs, changedAt, info.dev, info.ino, name].join();
+  const facts = [size, modifiedMs, changedAt, device, inode, name].join();
+  return sha256(encoder.encode(facts)).toHex().slice(0, 32);
 }

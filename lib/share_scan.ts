@@ -1,143 +1,207 @@
 /**
- * Looking through a shared folder: which files there are, and what is skipped.
- * Follows no link.
+ * Looking at a shared folder: what is at a path now goes into the table, what is
+ * not shared is noted with the reason. Follows no link. Everything is done in
+ * pieces of a few milliseconds, and each step looks at the disk as it is at that
+ * moment, so that several may be under way at once.
  *
  * @module
  */
 
+import { dirname } from "@std/path/dirname";
 import { join } from "@std/path/join";
-import { delay } from "@std/async/delay";
+import type { FileTable } from "./file_table.ts";
 import { LIMITS, type Limits } from "./limits.ts";
 import { safeName } from "./names.ts";
-import { fileOf, type ShareFile } from "./share_file.ts";
+import { fileOf, isSameStamp, stampOf } from "./share_file.ts";
+import type { Skipped } from "./skipped.ts";
+import { Turns } from "./turns.ts";
 
-/** Why entries of a folder are not shared, and how many. */
-export interface SkipCounts {
-  /** Symbolic links. */
-  readonly link: number;
-  /** Pipes, sockets, devices. */
-  readonly special: number;
-  /** Names that are not valid or not portable. */
-  readonly name: number;
-  /** Names equal to another's after normalisation. */
-  readonly clash: number;
-  /** Entries that could not be looked at. */
-  readonly unreadable: number;
-  /** Files beyond the number that one share may hold, or the largest size. */
-  readonly excess: number;
-}
-/** What was found in a folder. */
+/** What is kept up to date. */
 export interface Scan {
-  readonly byName: Map<string, ShareFile>;
-  readonly byVersion: Map<string, ShareFile>;
-  readonly skipped: Record<keyof SkipCounts, number>;
+  readonly table: FileTable;
+  readonly skipped: Skipped;
+  readonly limits: Limits;
+  /** Ends a walk early. */
+  readonly signal?: AbortSignal | undefined;
 }
 
-// Between two slices of a scan other work of the process gets its turn.
-const SLICE_ENTRIES = 512;
-
-/** Looks through a folder and all its sub-folders, a slice at a time. */
-export async function scan(root: string, limits: Limits): Promise<Scan> {
-  const result: Scan = {
-    byName: new Map(),
-    byVersion: new Map(),
-    skipped: {
-      link: 0,
-      special: 0,
-      name: 0,
-      clash: 0,
-      unreadable: 0,
-      excess: 0,
-    },
-  };
-  const walk = walkFolder(root, "", result, limits);
-  while (!walkSlice(walk)) await delay(0);
-  return result;
+/** A name of the share, and where it lies on the disk. */
+export interface Place {
+  readonly name: string;
+  readonly path: string;
 }
 
-/** Takes some steps of a walk; whether it is done. */
-function walkSlice(walk: Iterator<void>): boolean {
-  for (let step = 0; step < SLICE_ENTRIES; step++) {
-    if (walk.next().done) return true;
+const STRETCH = 64;
+
+/** Looks at every entry below a folder, which is `""` for the whole share. */
+export async function walkFolder(
+  { name, path }: Place,
+  scan: Scan,
+): Promise<void> {
+  const turns = new Turns(scan.limits.turnMs);
+  const waiting: Place[] = [{ name, path }];
+  for (let folder = waiting.pop(); folder; folder = waiting.pop()) {
+    for (const item of await entriesOf(folder, scan)) {
+      if (turns.isOver) await turns.give();
+      if (scan.signal?.aborted) return;
+      const place = {
+        name: folder.name === "" ? item.name : `${folder.name}/${item.name}`,
+        path: join(folder.path, item.name),
+      };
+      if (!item.isDirectory) lookAtEntry(place, item, scan);
+      else if (isFolderShared(place, scan)) waiting.push(place);
+    }
+    if (turns.isOver) await turns.give();
   }
+}
+
+/** Looks at one path, and at all below it where it is a folder. */
+export async function lookAtPath(place: Place, scan: Scan): Promise<void> {
+  const { name, path } = place;
+  scan.skipped.forget(path);
+  const info = infoOf(place);
+  if (info === undefined) {
+    scan.table.delete(nameOf(name));
+    scan.skipped.forgetBelow(path);
+    return await forgetGone(name, scan);
+  }
+  if (!isFolderShared(parentOf(place), scan)) return;
+  if (!info.isDirectory) {
+    await forgetGone(name, scan); // it may have been a folder
+    if (!info.isFile) scan.table.delete(nameOf(name));
+    return lookAtEntry(place, info, scan);
+  }
+  scan.table.delete(nameOf(name)); // it may have been a file
+  if (!isFolderShared(place, scan)) return;
+  await walkFolder(place, scan);
+  await forgetGone(name, scan);
+}
+
+/** What is at a path, if no link leads there. */
+function infoOf({ path }: Place): Deno.FileInfo | undefined {
+  try {
+    const folder = dirname(path);
+    return Deno.realPathSync(folder) === folder
+      ? Deno.lstatSync(path)
+      : undefined;
+  } catch {
+    return undefined; // gone
+  }
+}
+
+/** Takes out of the table what was not seen since its last look began. */
+export async function forgetUnseen({ table, limits }: Scan): Promise<void> {
+  const turns = new Turns(limits.turnMs);
+  let after: string | undefined;
+  for (;;) {
+    const files = table.stretch({ prefix: "", after, most: STRETCH });
+    if (files.length === 0) return;
+    for (const { name } of files) if (!table.isSeen(name)) table.delete(name);
+    after = files.at(-1)!.name;
+    if (turns.isOver) await turns.give();
+  }
+}
+
+/** Takes out of the table what was below a folder and is there no more. */
+async function forgetGone(
+  folder: string,
+  { table, limits }: Scan,
+): Promise<void> {
+  const prefix = `${nameOf(folder)}/`;
+  const turns = new Turns(limits.turnMs);
+  let after: string | undefined;
+  for (;;) {
+    const files = table.stretch({ prefix, after, most: STRETCH });
+    if (files.length === 0) return;
+    for (const { name, path } of files) {
+      if (!isThere(path)) table.delete(name);
+    }
+    after = files.at(-1)!.name;
+    if (turns.isOver) await turns.give();
+  }
+}
+
+async function entriesOf(
+  folder: Place,
+  { skipped }: Scan,
+): Promise<Deno.DirEntry[]> {
+  try {
+    // Whole, by a thread: an open folder that changes would be read twice.
+    return await Array.fromAsync(Deno.readDir(folder.path));
+  } catch (error) {
+    if (!isGone(error)) skipped.note(folder.path, "unreadable");
+    return [];
+  }
+}
+
+/** Whether there may be files below a folder that can be shared. */
+function isFolderShared({ name, path }: Place, { skipped }: Scan): boolean {
+  if (name === "") return true;
+  const verdict = safeName(name);
+  if (verdict.kind === "safe") {
+    if (name.split("/").length < LIMITS.nameDepthCount) return true;
+    skipped.note(path, "deep");
+    return false;
+  }
+  skipped.note(path, "name", verdict.rule);
   return false;
 }
 
-/**
- * Looks at every entry below `folder`, one a step. Synchronous calls inside a
- * step: they are five times as fast as asynchronous ones, 10,000 files in 60 ms.
- */
-export function* walkFolder(
-  folder: string,
-  prefix: string,
-  result: Scan,
-  limits: Limits,
-): Generator<void> {
-  let listing: Deno.DirEntry[];
-  try {
-    listing = [...Deno.readDirSync(folder)];
-  } catch {
-    result.skipped.unreadable++;
-    return;
-  }
-  for (const item of listing) {
-    const name = prefix + item.name;
-    const path = join(folder, item.name);
-    if (!item.isDirectory) addFile(item, { name, path }, result, limits);
-    // Below a name that is refused every name is.
-    else if (safeName(name).kind === "refused") result.skipped.name++;
-    else yield* walkFolder(path, `${name}/`, result, limits);
-    yield;
-  }
-}
-
-function addFile(
-  item: Deno.DirEntry,
-  { name, path }: { name: string; path: string },
-  result: Scan,
-  limits: Limits,
+function lookAtEntry(
+  { name, path }: Place,
+  item: { isSymlink: boolean; isFile: boolean },
+  { table, skipped, limits }: Scan,
 ): void {
-  const { skipped } = result;
   const verdict = safeName(name);
-  if (item.isSymlink) skipped.link++;
-  else if (!item.isFile) skipped.special++;
-  else if (verdict.kind === "refused") skipped.name++;
-  else if (isAnothers(result, verdict.name, path)) skipped.clash++;
-  else {
-    const file = lookAtFile({ name: verdict.name, path });
-    if (file === undefined) skipped.unreadable++;
-    else addTo(result, file, limits);
+  if (item.isSymlink) return skipped.note(path, "link");
+  if (!item.isFile) return skipped.note(path, "special");
+  if (verdict.kind === "refused") {
+    return skipped.note(path, "name", verdict.rule);
   }
-}
-
-/** Whether the name stands for a file at another path already. */
-function isAnothers({ byName }: Scan, name: string, path: string): boolean {
-  const known = byName.get(name);
-  return known !== undefined && known.path !== path;
-}
-
-/** Takes up a file, in place of another of that name. */
-export function addTo(
-  { byName, byVersion, skipped }: Scan,
-  file: ShareFile,
-  limits: Limits,
-): void {
-  if (byName.size >= limits.shareFileCount || file.size > LIMITS.fileBytes) {
-    skipped.excess++;
-    return;
-  }
-  const before = byName.get(file.name);
-  if (before !== undefined) byVersion.delete(before.version);
-  byName.set(file.name, file);
-  byVersion.set(file.version, file);
-}
-
-function lookAtFile(at: { name: string; path: string }): ShareFile | undefined {
+  let info: Deno.FileInfo;
   try {
     // Not through a link that has come into its path.
-    if (Deno.realPathSync(at.path) !== at.path) return undefined;
-    return fileOf(Deno.lstatSync(at.path), at);
-  } catch {
-    return undefined; // gone between the listing and this
+    if (Deno.realPathSync(path) !== path) return;
+    info = Deno.lstatSync(path);
+  } catch (error) {
+    if (isGone(error)) return;
+    return skipped.note(path, "unreadable");
   }
+  const known = table.named(verdict.name);
+  if (known !== undefined && known.path !== path && isThere(known.path)) {
+    return skipped.note(path, "clash");
+  }
+  if (known?.path === path && isSameStamp(known, stampOf(info))) {
+    return table.see(known.name);
+  }
+  const file = fileOf(info, { name: verdict.name, path });
+  if (file === undefined) return;
+  if (file.size > LIMITS.fileBytes) skipped.note(path, "large");
+  else if (known === undefined && table.fileCount >= limits.shareFileCount) {
+    skipped.note(path, "excess");
+  } else return table.put(file);
+  table.delete(file.name);
+}
+
+/** Whether a file is at a path, and no link leads there. */
+function isThere(path: string): boolean {
+  try {
+    return Deno.realPathSync(path) === path && Deno.lstatSync(path).isFile;
+  } catch {
+    return false;
+  }
+}
+
+function isGone(error: unknown): boolean {
+  return error instanceof Deno.errors.NotFound ||
+    error instanceof Deno.errors.NotADirectory;
+}
+
+function parentOf({ name, path }: Place): Place {
+  const end = name.lastIndexOf("/");
+  return { name: end < 0 ? "" : name.slice(0, end), path: dirname(path) };
+}
+
+function nameOf(name: string): string {
+  return name.normalize("NFC");
 }

@@ -144,6 +144,10 @@ const PURE = [
   "cli/search",
   "cli/width",
   "share_file",
+  "file_table",
+  "row_hash",
+  "skipped",
+  "sorted_rows",
 ];
 
 for (const name of PURE) {

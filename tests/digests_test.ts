@@ -6,8 +6,8 @@ import {
   Digests,
   type DigestsOptions,
   type DigestStore,
-  type FileDigest,
 } from "../lib/digests.ts";
+import type { FileDigest } from "../lib/file_table.ts";
 import { LIMITS } from "../lib/limits.ts";
 import { Share } from "../lib/share.ts";
 import type { ShareFile } from "../lib/share_file.ts";
@@ -61,7 +61,7 @@ async function setUp(
   await using stack = new AsyncDisposableStack();
   const folder = stack.use(await tempShare(files));
   for (const name of Object.keys(files)) await age(join(folder.path, name));
-  const limits = { ...LIMITS, rescanPauseMs: 0 };
+  const limits = { ...LIMITS, rescanPauseMs: 0, rescanPercent: 100 };
   const share = stack.use(await Share.open(folder.path, limits));
   const idles: number[] = [];
   let wake = Promise.withResolvers<number>();
@@ -238,7 +238,8 @@ Deno.test("Digests of a small file do not wait until a large one is hashed", asy
   const { digests, share } = setup;
   const large = await setup.file("large");
   const small = await setup.file("small");
-  share.files = () => [large];
+  share.unhashedFrom = (number) =>
+    number === 0 ? { file: large, next: 1 } : undefined;
   const idle = setup.idle();
   digests.refresh();
   await idle;

@@ -367,7 +367,7 @@ Deno.test("A node sends a file that it has not hashed yet, with the hashes of it
   await using node = await startNode(relay, {}, {
     identity: NODE,
     directory: folder.path,
-    limits: { hashOnFindBytes: 0, rescanPauseMs: 0 },
+    limits: { hashOnFindBytes: 0, rescanWatchedMs: 0, rescanPercent: 100 },
   });
   const content = randomBytes(PIECE + 1, seededRandom(2));
   await Deno.writeFile(join(folder.path, "f"), content);
@@ -387,7 +387,7 @@ Deno.test("A node says what a file contains while it is busy hashing a huge one"
   await using node = await startNode(relay, {}, {
     identity: NODE,
     directory: folder.path,
-    limits: { rescanPauseMs: 0 },
+    limits: { rescanWatchedMs: 0, rescanPercent: 100 },
   });
   const content = randomBytes(PIECE + 1, seededRandom(2));
   await Deno.writeFile(join(folder.path, "f"), content);

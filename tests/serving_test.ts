@@ -38,10 +38,10 @@ async function asked(
     return digests.of(file)!.content;
   };
   let walkCount = 0;
-  const files = share.files.bind(share);
-  share.files = () => {
+  const browse = share.browse.bind(share);
+  share.browse = (prefix, after) => {
     walkCount++;
-    return files();
+    return browse(prefix, after);
   };
   const timing = { limits: LIMITS, writeStallMs: 5_000, idleMs: 5_000 };
   const [near, far] = memoryPair();

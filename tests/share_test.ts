@@ -7,14 +7,16 @@ import { Share } from "../lib/share.ts";
 import { within } from "./_event_log.ts";
 import { type TempFolder, tempShare } from "./_temp_share.ts";
 
-const limits = { ...LIMITS, rescanPauseMs: 0 };
+const limits = { ...LIMITS, rescanPauseMs: 0, rescanPercent: 100 };
 
 const NONE_SKIPPED = {
   link: 0,
   special: 0,
   name: 0,
+  deep: 0,
   clash: 0,
   unreadable: 0,
+  large: 0,
   excess: 0,
 };
 
@@ -159,7 +161,7 @@ Deno.test("Share skips a file larger than any that can be sent", async () => {
   using file = await Deno.create(join(folder.path, "huge"));
   await file.truncate(2 ** 40 + 1); // sparse: takes no room
   const share = await Share.open(folder.path, limits);
-  assertEquals([share.fileCount, share.skipped.excess], [1, 1]);
+  assertEquals([share.fileCount, share.skipped.large], [1, 1]);
 });
 
 Deno.test("Share finds a file that came later, after its pause", async () => {
@@ -312,7 +314,7 @@ Deno.test("Share follows what comes, changes and goes, folders too", async () =>
   const patient = { ...limits, rescanPauseMs: 1e9 };
   using share = await Share.open(root, patient);
   let look = () => {};
-  share.watch(() => look());
+  share.follow({ onChange: () => look() });
   const names = () => [...share.files()].map(({ name }) => name).toSorted();
   /** Waits for rounds of changes until the share is as wanted. */
   const until = (wanted: string[]) => {

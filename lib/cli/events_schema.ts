@@ -219,11 +219,37 @@ export const EVENTS: Readonly<Record<EventName, EventSpec>> = {
         link: count("symbolic links"),
         special: count("pipes, sockets and devices"),
         name: count("names that are not portable"),
+        deep: count("folders nested deeper than a name may have parts"),
         clash: count("names equal to another's"),
         unreadable: count("entries that cannot be read"),
+        large: count("files larger than the largest that can be sent"),
         excess: count("files beyond what one share may hold"),
       }, "what is not shared, and why"),
     },
+  },
+  "share_gone": {
+    says:
+      "the folder is gone, or another has taken its place; its files are not shared",
+    roles: NODES,
+    fields: {
+      directory: text("the folder"),
+      files: count("files that were shared"),
+      why: text("what is wrong with it"),
+    },
+  },
+  "share_back": {
+    says: "the folder is there again and has been looked through",
+    roles: NODES,
+    fields: {
+      directory: text("the folder"),
+      files: count("files that are shared"),
+    },
+  },
+  "share_unwatched": {
+    says:
+      "the system does not tell what changes in the folder: it is looked through every few seconds instead",
+    roles: NODES,
+    fields: { directory: text("the folder"), why: text("the cause") },
   },
   hashed: {
     says: "all files that are shared have been hashed",

@@ -11,7 +11,7 @@ import { DigestFolder } from "../digest_store.ts";
 import { LIMITS } from "../limits.ts";
 import { NodeMetrics } from "../metrics.ts";
 import { type NodeEvent, type NodeOptions, serveNode } from "../node_server.ts";
-import type { SkipCounts } from "../share_scan.ts";
+import { SKIP_KINDS, type SkipCounts, type SkipKind } from "../skipped.ts";
 import { loadIdentity } from "../state.ts";
 import { show } from "../text.ts";
 import type { Terminal } from "./terminal.ts";
@@ -157,6 +157,25 @@ export function tell(event: NodeEvent, terminal: Terminal): void {
       );
       tellSkipped(event.skipped, terminal);
       break;
+    case "share_gone":
+      terminal.note(
+        `share gone: ${
+          show(event.directory)
+        }, ${event.files} files (${event.why}); looking every few seconds whether it is back`,
+      );
+      break;
+    case "share_back":
+      terminal.note(
+        `share back: ${show(event.directory)}, ${event.files} files`,
+      );
+      break;
+    case "share_unwatched":
+      terminal.note(
+        `changes in ${
+          show(event.directory)
+        } are found by looking through it: the system does not watch it (${event.why})`,
+      );
+      break;
     case "registered":
       terminal.fact(
         `registered with ${event.relay}, lease ${event.leaseSeconds} s`,
@@ -213,18 +232,20 @@ export function tell(event: NodeEvent, terminal: Terminal): void {
   }
 }
 
-const SKIPPED_WORDS: Readonly<Record<keyof SkipCounts, string>> = {
+const SKIPPED_WORDS: Readonly<Record<SkipKind, string>> = {
   link: "symbolic links",
   special: "pipes, sockets or devices",
   name: "names that are not portable",
+  deep: `folders nested deeper than ${LIMITS.nameDepthCount}`,
   clash: "names equal to another's",
   unreadable: "entries that cannot be read",
+  large: "files larger than 1 TiB",
   excess: "files beyond what one share may hold",
 };
 
 function tellSkipped(skipped: SkipCounts, terminal: Terminal): void {
-  const parts = (Object.keys(SKIPPED_WORDS) as (keyof SkipCounts)[])
-    .filter((why) => skipped[why] > 0)
-    .map((why) => `${skipped[why]} ${SKIPPED_WORDS[why]}`);
+  const parts = SKIP_KINDS
+    .filter((kind) => skipped[kind] > 0)
+    .map((kind) => `${skipped[kind]} ${SKIPPED_WORDS[kind]}`);
   if (parts.length > 0) terminal.note(`not shared: ${parts.join(", ")}`);
 }

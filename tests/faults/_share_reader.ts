@@ -35,7 +35,11 @@ async function count(
   seconds: number,
 ): Promise<ReaderCounts> {
   // It looks through the folder again whenever it does not know a name.
-  using share = await Share.open(folder, { ...LIMITS, rescanPauseMs: 0 });
+  using share = await Share.open(folder, {
+    ...LIMITS,
+    rescanPauseMs: 0,
+    rescanPercent: 100,
+  });
   const refused: Record<string, number> = {};
   let read = 0, missing = 0, leaked = 0, listed = 0;
   const judge = (bytes: Uint8Array) => {

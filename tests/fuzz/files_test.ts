@@ -9,7 +9,7 @@ import fc from "fast-check";
 import { parseEndpoint } from "../../lib/address.ts";
 import { formatEndpoint } from "../../lib/conn.ts";
 import { DigestFolder } from "../../lib/digest_store.ts";
-import type { FileDigest } from "../../lib/digests.ts";
+import type { FileDigest } from "../../lib/file_table.ts";
 import { sha256 } from "../../lib/hash.ts";
 import { KnownRelays } from "../../lib/known_relays.ts";
 import { Manifest, pieceCountOf } from "../../lib/manifest.ts";
