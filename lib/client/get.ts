@@ -12,6 +12,7 @@ import type { Hasher } from "../transfer/hashing.ts";
 import type { NodeSession } from "../transfer/session.ts";
 import { Asking } from "./asking.ts";
 import { Choosing } from "./choosing.ts";
+import { Clashes } from "./clashes.ts";
 import {
   boundsOf,
   hasherFor,
@@ -26,7 +27,6 @@ import { browseAll, compareNames } from "./listing.ts";
 import type { ListedNode } from "./nodes.ts";
 import { Outcomes } from "./outcomes.ts";
 import { Peers } from "./peers.ts";
-import { refuseClashes } from "./places.ts";
 import { Saving } from "./saving.ts";
 import { Seeking } from "./seeking.ts";
 import { Targets } from "./targets.ts";
@@ -69,8 +69,8 @@ export interface GetResult {
 /**
  * Fetches files to the disk.
  *
- * @throws {Failure} of kind `usage` for names that no file can have or that
- * would be saved in one place, `relay` when the relay cannot be asked, `local`
+ * @throws {Failure} of kind `usage` for names that no file can have, `relay`
+ * when the relay cannot be asked, `local`
  * when the disk fails, and with the signal's reason.
  */
 export async function getFiles(options: GetOptions): Promise<GetResult> {
@@ -117,6 +117,7 @@ class Get implements AsyncDisposable {
   readonly #signal: AbortSignal;
   readonly #seeking: Seeking;
   readonly #choosing: Choosing;
+  readonly #clashes: Clashes;
   /** What is to be saved, by name; nothing of a name that is not decided. */
   readonly #jobs = new Map<string, Job | null>();
   /** Whether all is asked for, and sessions may be given to the download. */
@@ -142,6 +143,10 @@ class Get implements AsyncDisposable {
       sha256,
       content,
       signal: this.#signal,
+    });
+    this.#clashes = new Clashes({
+      isNamed: (name) => this.#selectionOf.get(name)?.kind === "name",
+      nodeName: (id) => this.#nodes.get(id)!.name,
     });
     this.#choosing = new Choosing(peers, {
       wish: { sha256, content, prefer },
@@ -175,7 +180,6 @@ class Get implements AsyncDisposable {
       else for (const selection of batch) this.#failWithoutNodes(selection);
       this.#isAsked = !more;
       const jobs = await this.#choose();
-      refuseClashes([...this.#jobs.values()].filter((job) => job !== null));
       yield jobs;
     }
   }
@@ -295,7 +299,12 @@ class Get implements AsyncDisposable {
       this.#jobs.set(name, job);
       if (job !== null) jobs.push(job);
     }
-    return jobs;
+    const { admitted, refused } = await this.#clashes.admit(jobs);
+    for (const { job: { name }, failure } of refused) {
+      this.#jobs.set(name, null);
+      this.#outcomes.fail(name, failure);
+    }
+    return admitted;
   }
 
   async #jobFor(name: string): Promise<Job> {

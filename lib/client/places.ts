@@ -5,10 +5,17 @@
  */
 
 import { dirname } from "@std/path/dirname";
-import { describeCause, Failure, localKindOf } from "../errors.ts";
+import { join } from "@std/path/join";
+import {
+  describeCause,
+  Failure,
+  localKindOf,
+  systemErrorCode,
+} from "../errors.ts";
+import { PARTIAL_SUFFIX } from "../names.ts";
 import { show } from "../text.ts";
 import { OTHERS } from "../transfer/partial.ts";
-import { syncFolder } from "../transfer/publishing.ts";
+import { ignoreGone, syncFolder } from "../transfer/publishing.ts";
 
 /** A file, and where it is to be saved. */
 export interface Placed {
@@ -40,6 +47,8 @@ export class Folders {
         isNew = true;
       } else if (!(error instanceof Deno.errors.AlreadyExists)) {
         throw cannotMake(path, error);
+      } else if (!await isFolder(path)) {
+        throw inTheWay(path, "is a file, and its place is needed for a folder");
       }
     }
     this.#known.set(path, isNew ? "new" : "old");
@@ -95,47 +104,94 @@ function cannotMake(path: string, error: unknown): Failure {
   });
 }
 
-/** Whether somebody else has put the file there, or is about to. */
-export function isInTheWay({ cause }: Failure): boolean {
-  return cause instanceof Deno.errors.AlreadyExists || cause === OTHERS;
+async function isFolder(path: string): Promise<boolean> {
+  try {
+    return (await Deno.stat(path)).isDirectory;
+  } catch (error) {
+    throw cannotMake(path, error);
+  }
 }
 
-/** Something is where a file is to be saved. */
+/**
+ * Whether a failure of the disk concerns one file: somebody else has put
+ * something in its place, or the disk does not take its name.
+ */
+export function isOfOneFile({ cause }: Failure): boolean {
+  const code = systemErrorCode(cause);
+  return cause === OTHERS || (code !== undefined && OF_NAMES.has(code)) ||
+    ONE_FILES_ERRORS.some((kind) => cause instanceof kind);
+}
+
+const ONE_FILES_ERRORS = [
+  Deno.errors.AlreadyExists,
+  Deno.errors.IsADirectory,
+  Deno.errors.NotADirectory,
+];
+const OF_NAMES: ReadonlySet<string> = new Set([
+  "EINVAL",
+  "EILSEQ",
+  "ELOOP",
+  "ENAMETOOLONG",
+]);
+
+/** Whether a failure says that the place to save in is there no more. */
+export function isPlaceGone({ kind, cause }: Failure): boolean {
+  return kind === "local" && cause instanceof Deno.errors.NotFound;
+}
+
+/** Something is where a file is to be saved, that --overwrite does not replace. */
 export function inTheWay(path: string, why: string): Failure {
   return new Failure("local", {
     what: "Cannot save file",
     where: show(path),
     why,
+    remedy: "move it away, or give -o for another place",
+  });
+}
+
+/** A file is where another is to be saved. */
+export function existsAlready(path: string): Failure {
+  return new Failure("local", {
+    what: "Cannot save file",
+    where: show(path),
+    why: "exists already, with another content",
     remedy: "give --overwrite to replace it, or -o for another place",
   });
 }
 
 /**
- * Refuses to save two files in one place, or one file inside of another.
- *
- * @throws {Failure} of kind `usage`.
+ * Whether the disk below a folder, which need not be there yet, keeps two files
+ * whose names differ in case or in their Unicode form alone. Found by making
+ * one: what a disk does depends on how it was made, and not on the system.
  */
-export function refuseClashes(files: readonly Placed[]): void {
-  const taken = new Map<string, string>();
-  for (const { name, path } of files) {
-    const key = path.normalize("NFC").toLowerCase();
-    const other = taken.get(key);
-    if (other !== undefined) throw clash(name, other);
-    taken.set(key, name);
-  }
-  for (const { name, path } of files) {
-    for (let at = dirname(path); at !== dirname(at); at = dirname(at)) {
-      const other = taken.get(at.normalize("NFC").toLowerCase());
-      if (other !== undefined) throw clash(name, other);
+export async function tellsNamesApart(folder: string): Promise<boolean> {
+  for (let at = folder;; at = dirname(at)) {
+    // Of one letter in two cases and two forms.
+    const name = `.${crypto.randomUUID()}-\u00e9${PARTIAL_SUFFIX}`;
+    const path = join(at, name);
+    try {
+      (await Deno.open(path, { write: true, createNew: true })).close();
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound && at !== dirname(at)) continue;
+      return false; // whatever is wrong shows when files are saved
+    }
+    try {
+      const others = [name.toUpperCase(), name.normalize("NFD")];
+      const found = await Promise.all(
+        others.map((other) => isThere(join(at, other))),
+      );
+      return !found.includes(true);
+    } finally {
+      await Deno.remove(path).catch(ignoreGone);
     }
   }
 }
 
-function clash(name: string, other: string): Failure {
-  return new Failure("usage", {
-    what: "Cannot save files",
-    where: `${show(name)} and ${show(other)}`,
-    why: "they would be in each other's place",
-    remedy: "fetch them one after the other, with -o",
-  });
+async function isThere(path: string): Promise<boolean> {
+  try {
+    await Deno.lstat(path);
+    return true;
+  } catch (error) {
+    return !(error instanceof Deno.errors.NotFound);
+  }
 }

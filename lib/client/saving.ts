@@ -17,6 +17,7 @@ import type { Deliveries } from "./deliveries.ts";
 import { givenUp } from "./failures.ts";
 import type { Job } from "./jobs.ts";
 import type { Outcomes } from "./outcomes.ts";
+import { isPlaceGone } from "./places.ts";
 import type { Targets } from "./targets.ts";
 
 /** Options of {@linkcode Saving}: those of its download, and what it serves. */
@@ -136,6 +137,7 @@ export class Saving {
     } catch (error) {
       if (signal.aborted) throw signal.reason;
       if (!(error instanceof Failure)) throw error;
+      if (isPlaceGone(error)) throw error;
       await targets.release(job.name);
       outcomes.fail(job.name, error);
     }

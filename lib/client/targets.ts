@@ -24,7 +24,7 @@ import { SmallFiles } from "../transfer/small_files.ts";
 import { notReplacedOnVote, notThatSha256 } from "./failures.ts";
 import type { Job } from "./jobs.ts";
 import type { Outcomes } from "./outcomes.ts";
-import { Folders, inTheWay, isInTheWay } from "./places.ts";
+import { existsAlready, Folders, inTheWay, isOfOneFile } from "./places.ts";
 
 /** Options of {@linkcode Targets}. */
 export interface TargetsOptions {
@@ -104,9 +104,7 @@ export class Targets implements AsyncDisposable {
       outcomes.present(job);
       return true;
     }
-    if (!overwrite) {
-      throw inTheWay(path, "exists already, with another content");
-    }
+    if (!overwrite) throw existsAlready(path);
     if (job.isVoted) throw notReplacedOnVote(job.name, path);
     return false;
   }
@@ -189,14 +187,14 @@ export class Targets implements AsyncDisposable {
   }
 
   /**
-   * Saves. That something else has come to be in the way is told of that file
-   * alone; that the disk fails ends everything.
+   * Saves. What concerns one file is told of that alone; that the disk fails
+   * ends everything.
    */
   async #attempt(name: string, save: () => Promise<void>): Promise<void> {
     try {
       await save();
     } catch (error) {
-      if (!(error instanceof Failure) || !isInTheWay(error)) throw error;
+      if (!(error instanceof Failure) || !isOfOneFile(error)) throw error;
       this.#options.outcomes.fail(name, error);
     }
   }

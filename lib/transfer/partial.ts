@@ -165,9 +165,27 @@ export class PartialFile implements Sink {
       } catch (error) {
         throw cannot("save", this.path, error);
       }
+      await this.#requireName();
     });
     this.#writes = write.catch(ignore); // told to whoever wrote
     return write;
+  }
+
+  /** Throws once the file has no name any more: all that is written is lost. */
+  async #requireName(): Promise<void> {
+    if (this.#file.statSync().nlink !== 0) return;
+    const isFolderGone = await isGone(dirname(this.path));
+    throw new Failure("local", {
+      what: "Cannot save file",
+      where: show(this.path),
+      why: isFolderGone
+        ? "its folder was removed while it was being received"
+        : "its partial file was removed while it was being received",
+      remedy: isFolderGone
+        ? "make the folder again, and run the same again"
+        : "run the same again",
+      cause: new Deno.errors.NotFound("removed"),
+    });
   }
 
   /** SHA-256 of all that was written, 64 hexadecimal digits. */
@@ -246,6 +264,15 @@ export class PartialFile implements Sink {
     if (this.#closed) return;
     this.#closed = true;
     this.#file.close(); // and with it the lock
+  }
+}
+
+async function isGone(path: string): Promise<boolean> {
+  try {
+    await Deno.lstat(path);
+    return false;
+  } catch (error) {
+    return error instanceof Deno.errors.NotFound;
   }
 }
 
@@ -340,11 +367,15 @@ export function cannot(verb: string, path: string, error: unknown): Failure {
     ? "give --overwrite to replace it, or -o for another place"
     : error instanceof Deno.errors.NotCapable
     ? grantRemedy([dirname(path)], "read", "write")
+    : error instanceof Deno.errors.NotFound
+    ? "make the folder again, and run the same again"
     : "mend it and run the same again: what is there is kept";
   return new Failure(localKindOf(error), {
     what: `Cannot ${verb} file`,
     where: show(path),
-    why: describeCause(error),
+    why: error instanceof Deno.errors.NotFound
+      ? "its folder is gone"
+      : describeCause(error),
     remedy,
     cause: error,
   });

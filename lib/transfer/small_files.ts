@@ -131,15 +131,21 @@ function publish(
   try {
     Deno.linkSync(from, to);
   } catch (error) {
-    // Nobody goes on with so little: it must not lie there.
-    if (error instanceof Deno.errors.AlreadyExists) Deno.removeSync(from);
-    if (!hasNoLinks(error)) throw error;
+    if (!hasNoLinks(error)) {
+      // Nobody goes on with so little: it must not lie there.
+      removeSync(from);
+      throw error;
+    }
     // A place is taken before it is filled: nobody else's is.
     Deno.openSync(to, { write: true, createNew: true }).close();
     return Deno.renameSync(from, to);
   }
+  removeSync(from);
+}
+
+function removeSync(path: string): void {
   try {
-    Deno.removeSync(from);
+    Deno.removeSync(path);
   } catch (error) {
     ignoreGone(error);
   }

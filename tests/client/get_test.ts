@@ -2,9 +2,9 @@
  * Fetching files to the disk: which, from whom, where to.
  */
 
-import { assertEquals, assertInstanceOf } from "@std/assert";
+import { assertEquals } from "@std/assert";
 import { join } from "@std/path";
-import { getFiles, type Selection } from "../../lib/client/get.ts";
+import { getFiles } from "../../lib/client/get.ts";
 import { Failure } from "../../lib/errors.ts";
 import { sayRefused, saysNothing } from "../_evil_node.ts";
 import { within } from "../_event_log.ts";
@@ -285,42 +285,6 @@ Deno.test("getFiles says that there is no node", async () => {
   const { failed } = await get(relay, folder.path, ["a", everything("b")]);
   assertEquals(failed, { "a": "not_found", "b**": "not_found" });
 });
-
-const ALL: Selection = everything();
-
-for (
-  const [what, files, wanted, pathOf] of [
-    ["one place", ["d/f", "e/f"], ["d/f", "e/f"], (n: string) => n.slice(2)],
-    ["one place but for case", ["F", "f"], [ALL], (n: string) => n],
-    [
-      "one place but for its form",
-      ["d", "e"],
-      [ALL],
-      (n: string) => n === "d" ? "\u00e9" : "e\u0301",
-    ],
-    [
-      "each other's folder",
-      ["d", "e"],
-      [ALL],
-      (n: string) => n === "d" ? "x" : "x/y/z",
-    ],
-  ] as const
-) {
-  Deno.test(`getFiles saves nothing when two files would be in ${what}`, async () => {
-    await using relay = await startRelay();
-    await using _node = await startNode(
-      relay,
-      Object.fromEntries(files.map((name) => [name, name])),
-    );
-    await using folder = await tempShare();
-    const { error } = await get(relay, folder.path, wanted, {
-      pathOf: (name) => join(folder.path, pathOf(name)),
-    });
-    assertInstanceOf(error, Failure);
-    assertEquals(error.kind, "usage");
-    assertEquals(filesIn(folder.path), []);
-  });
-}
 
 Deno.test("getFiles fetches a file that its node has not hashed yet", async () => {
   const files = { "d/f": MIDDLE, "d/s": MIDDLE.slice(0, 9) };
