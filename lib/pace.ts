@@ -8,6 +8,33 @@
 // What fewer bytes tell of a source's rate is chance.
 const MEASURED_BYTES = 64 * 1024;
 
+/**
+ * A clock that runs only while a source is waited for: its socket is being read,
+ * and it owes bytes. Time in which our own rate, memory or disk holds it is none
+ * of its own.
+ */
+export class WaitClock {
+  #ms = 0;
+  #startedAt: number | undefined;
+
+  /** We wait from `now` on. */
+  start(now: number): void {
+    this.#startedAt ??= now;
+  }
+
+  /** We wait no more. */
+  stop(now: number): void {
+    this.#ms = this.read(now);
+    this.#startedAt = undefined;
+  }
+
+  /** Milliseconds of waiting up to `now`. */
+  read(now: number): number {
+    const since = this.#startedAt ?? now;
+    return this.#ms + Math.max(0, now - since);
+  }
+}
+
 /** Measures one source. */
 export class Pace {
   /** Bytes it has delivered in all. */

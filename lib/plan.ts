@@ -34,6 +34,11 @@ export interface PlanOptions {
   readonly pieceFailureCount: number;
   /** How much longer, in milliseconds, a slow source must need to lose work. */
   readonly takeOverMs: number;
+  /**
+   * Milliseconds for which a source has been waited for, up to `now`: it is
+   * judged by these alone. By all of the time where this is not given.
+   */
+  readonly waitedMs?: (source: string, now: number) => number;
 }
 
 /** A file to be planned. */
@@ -123,9 +128,13 @@ export class Plan {
     this.#sources.set(id, {
       holder,
       asked: new Map(),
-      pace: new Pace(now),
+      pace: new Pace(this.#waitedMs(id, now)),
       out: false,
     });
+  }
+
+  #waitedMs(source: string, now: number): number {
+    return this.#options.waitedMs?.(source, now) ?? now;
   }
 
   /** Says that a holder has a file as well. */
@@ -179,7 +188,8 @@ export class Plan {
       file.phase = "open";
       this.#open.add(task.file);
     }
-    if (state.asked.size === 0) state.pace.begin(now); // it was idle until now
+    // It was idle until now.
+    if (state.asked.size === 0) state.pace.begin(this.#waitedMs(source, now));
     for (let piece = task.first; piece < task.first + task.count; piece++) {
       file.pieces.ask(piece);
       const asked = { file: task.file, piece, askedAt: now };
@@ -230,7 +240,8 @@ export class Plan {
       const { pieceBytes } = this.#files[last.file]!.planned;
       const rate = thief.pace.rateFor(pieceBytes);
       const thiefMs = rate > 0 ? pieceBytes / rate : 0;
-      const gainMs = this.#remainingMs(victim, now) - thiefMs;
+      const waitedMs = this.#waitedMs(otherId, now);
+      const gainMs = this.#remainingMs(victim, waitedMs) - thiefMs;
       if (gainMs >= this.#options.takeOverMs && gainMs > (best?.gainMs ?? 0)) {
         best = {
           task: { file: last.file, first: last.piece, count: 1 },
@@ -242,14 +253,14 @@ export class Plan {
   }
 
   /** How long a source will take to deliver all it was asked for. */
-  #remainingMs(source: SourceState, now: number): number {
+  #remainingMs(source: SourceState, waitedMs: number): number {
     let bytes = 0;
     let pieceBytes = Infinity;
     for (const { file } of source.asked.values()) {
       ({ pieceBytes } = this.#files[file]!.planned);
       bytes += pieceBytes;
     }
-    return source.pace.msFor(bytes, pieceBytes, now);
+    return source.pace.msFor(bytes, pieceBytes, waitedMs);
   }
 
   /**
@@ -280,7 +291,7 @@ export class Plan {
 
   /** Notes bytes that arrived, for the rate of their source. */
   noteBytes(source: string, bytes: number, now: number): void {
-    this.#sources.get(source)?.pace.note(bytes, now);
+    this.#sources.get(source)?.pace.note(bytes, this.#waitedMs(source, now));
   }
 
   /** Notes that a piece has arrived and is right. */

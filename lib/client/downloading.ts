@@ -10,7 +10,7 @@ import { isBug } from "../errors.ts";
 import type { Manifest } from "../manifest.ts";
 import { RateLimit } from "../rate.ts";
 import { show } from "../text.ts";
-import type { DownloadOptions } from "../transfer/download.ts";
+import type { DownloadOptions } from "../transfer/download_options.ts";
 import type { DownloadSource } from "../transfer/source.ts";
 import {
   HASHED_AT_ONCE_BYTES,

@@ -7,7 +7,7 @@
 import type { ContentGroup } from "../choice.ts";
 import { Failure } from "../errors.ts";
 import { show } from "../text.ts";
-import type { FileFailure } from "../transfer/download.ts";
+import type { FileFailure } from "../transfer/download_options.ts";
 import type { NodeAnswer } from "./events.ts";
 
 /** A file is not the one whose SHA-256 a node said it has. */

@@ -7,11 +7,11 @@
 
 import { Failure } from "../errors.ts";
 import { pieceLength } from "../manifest.ts";
-import {
-  Download,
-  type DownloadOptions,
-  type FileFailure,
-} from "../transfer/download.ts";
+import { Download } from "../transfer/download.ts";
+import type {
+  DownloadOptions,
+  FileFailure,
+} from "../transfer/download_options.ts";
 import type { DownloadSource } from "../transfer/source.ts";
 import type { Deliveries } from "./deliveries.ts";
 import { givenUp } from "./failures.ts";

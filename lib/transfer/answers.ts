@@ -43,6 +43,8 @@ export interface Answer {
   readonly request: number;
   /** Whether all of it has come. */
   readonly isDone: boolean;
+  /** Whether it is made of file bytes, which a source is judged by. */
+  readonly owesPieces?: true;
   /** Where bytes go, where some may come. */
   readonly receiver?: Pick<PieceReceiver, "target" | "filled"> | undefined;
   /** Takes one message. */
@@ -205,6 +207,7 @@ export class ManifestAnswer implements Answer {
 /** Pieces in a row, which go to a receiver. */
 export class PiecesAnswer implements Answer {
   readonly request: number;
+  readonly owesPieces = true;
   readonly receiver: PieceReceiver;
   isDone = false;
   readonly #from: string;

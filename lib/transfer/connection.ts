@@ -8,7 +8,6 @@
 import { delay } from "@std/async/delay";
 import type { Path } from "../conn.ts";
 import { isBug } from "../errors.ts";
-import type { Limits } from "../limits.ts";
 import type { Task } from "../plan.ts";
 import type { TaskReceiver } from "./receiving.ts";
 import type { NodeSession } from "./session.ts";
@@ -28,8 +27,10 @@ export interface Request {
 
 /** What a connection works for. */
 export interface Work {
-  /** The numbers. */
-  readonly limits: Limits;
+  /** File bytes asked of one connection before they come. */
+  readonly windowBytes: number;
+  /** Requests on one connection before their answers come. */
+  readonly windowRequestCount: number;
   /** Aborted when all is over. */
   readonly signal: AbortSignal;
   /** Whether there is nothing left to do for anybody. */
@@ -77,6 +78,8 @@ export class Connection {
   readonly source: Source;
   readonly #work: Work;
   #session: NodeSession | undefined;
+  /** Milliseconds for which sessions that have ended were waited for. */
+  #waitedMs = 0;
 
   /** Uses `session` first, where there is one. */
   constructor(
@@ -115,6 +118,16 @@ export class Connection {
     }
   }
 
+  /** Milliseconds for which it owed pieces that we were ready to read. */
+  waitedMs(now: number): number {
+    return this.#waitedMs + (this.#session?.waitedMs(now) ?? 0);
+  }
+
+  /** Whether we have let the session wait for long. */
+  get wasHeld(): boolean {
+    return this.#session?.wasHeld ?? false;
+  }
+
   /** Whether there is a session. */
   get isOpen(): boolean {
     return this.#session !== undefined;
@@ -126,6 +139,7 @@ export class Connection {
 
   async #dispose(): Promise<void> {
     const session = this.#session;
+    this.#waitedMs = this.waitedMs(performance.now());
     this.#session = undefined;
     if (session === undefined) return;
     if (this.#work.isOver()) session.abort(new Error("done"));
@@ -156,7 +170,7 @@ export class Connection {
 
   /** Asks for more, once half of what is under way has come. */
   #fill(session: NodeSession, flight: Flight): void {
-    const { windowBytes, windowRequestCount } = this.#work.limits;
+    const { windowBytes, windowRequestCount } = this.#work;
     // Small at first: a file is not all for whoever answered first.
     const window = Math.min(
       windowBytes,

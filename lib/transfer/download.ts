@@ -10,65 +10,23 @@
 
 import type { Path } from "../conn.ts";
 import { describeCause, ProtocolError } from "../errors.ts";
-import type { Limits } from "../limits.ts";
 import { pieceLength } from "../manifest.ts";
 import { Plan, type Task } from "../plan.ts";
-import type { RateLimit } from "../rate.ts";
 import { show } from "../text.ts";
 import { Connection, type Request, type Work } from "./connection.ts";
-import { HASHED_AT_ONCE_BYTES, type Hasher, hashParts } from "./hashing.ts";
+import type { DownloadOptions, FileFailure } from "./download_options.ts";
+import { HASHED_AT_ONCE_BYTES, hashParts } from "./hashing.ts";
 import { type DownloadFile, IncomingFile, TaskReceiver } from "./receiving.ts";
 import { SlabPool } from "./slabs.ts";
-import {
-  type DownloadSource,
-  Source,
-  SourceExhausted,
-  type SourceTrouble,
-} from "./source.ts";
-
-/** Bytes that have come, and are right. */
-export interface Arrived {
-  /** The node they came from. */
-  readonly source: string;
-  /** The path they came by. */
-  readonly path: Path;
-  /** The file they are of. */
-  readonly file: number;
-  /** How many. */
-  readonly bytes: number;
-}
-
-/** Why a file could not be received. */
-export type FileFailure = "undelivered" | "corrupt";
-
-/** Options of {@linkcode Download}. */
-export interface DownloadOptions {
-  /** The numbers. */
-  readonly limits: Limits;
-  /** Hashes large buffers. */
-  readonly hasher: Hasher;
-  /** Sessions with each node. */
-  readonly connections: number;
-  /** Holds all receiving to a rate. */
-  readonly rate?: RateLimit | undefined;
-  /** A source slower than this is put out while another is left. */
-  readonly lowestBytesPerSecond: number;
-  /** Stops everything. */
-  readonly signal: AbortSignal;
-  /** Bytes of a source have been verified, and are being written. */
-  readonly onBytes: (arrived: Arrived) => void;
-  /** A file is complete. */
-  readonly onFinished: (file: number) => void;
-  /** A file cannot be received. */
-  readonly onFailed: (file: number, failure: FileFailure) => void;
-  /** A source gave trouble. */
-  readonly onTrouble: (trouble: SourceTrouble) => void;
-  /** Words for what a source failed with. */
-  readonly describe?: (error: unknown) => string;
-}
+import { Sources } from "./sources.ts";
+import { type DownloadSource, Source, SourceExhausted } from "./source.ts";
 
 // Several small pieces are asked for, hashed and written together.
 const SLAB_BYTES = 1024 * 1024;
+// Where a rate holds us back, no more is asked for than comes in such a time:
+// what waits in the line is sent for nothing when somebody else delivers it, and
+// a node that cannot send for long takes us for gone.
+const LIMITED_AHEAD_SECONDS = 4;
 // Where pieces are taken in order, so much may be under way ahead.
 const LOOKAHEAD_BYTES = 16 * 1024 * 1024;
 
@@ -78,7 +36,7 @@ export class Download {
   readonly #plan: Plan;
   readonly #slabs: SlabPool;
   readonly #files: IncomingFile[] = [];
-  readonly #sources = new Map<string, Source>();
+  readonly #sources = new Sources();
   readonly #stop = new AbortController();
   readonly #accepting = new Set<Promise<void>>();
   #kicks: (() => void)[] = [];
@@ -91,19 +49,26 @@ export class Download {
 
   /** What connections work for. */
   readonly #work: Work;
+  /** What may be under way on a connection, as far as our rate says. */
+  readonly #aheadBytes: number;
 
   /** Nothing is received before {@linkcode run}. */
   constructor(options: DownloadOptions) {
     this.#options = options;
-    const { limits } = options;
+    const { limits, rate } = options;
+    this.#aheadBytes = rate === undefined
+      ? Infinity
+      : rate.bytesPerSecond * LIMITED_AHEAD_SECONDS;
     this.#slabs = new SlabPool(limits.slabBytes);
     this.#plan = new Plan({
       openFileCount: limits.openFileCount,
       pieceFailureCount: limits.pieceFailureCount,
       takeOverMs: limits.takeOverMs,
+      waitedMs: (id, now) => this.#sources.waitedMs(id, now),
     });
     this.#work = {
-      limits,
+      windowBytes: Math.min(limits.windowBytes, this.#aheadBytes),
+      windowRequestCount: limits.windowRequestCount,
       signal: this.#stop.signal,
       isOver: () => this.#isOver,
       next: this.#next.bind(this),
@@ -123,7 +88,10 @@ export class Download {
     const index = this.#plan.addFile({
       pieceCount,
       pieceBytes: Math.min(pieceBytes, Math.max(size, 1)),
-      taskPieces: Math.max(1, Math.floor(SLAB_BYTES / pieceBytes)),
+      taskPieces: Math.max(
+        1,
+        Math.floor(Math.min(SLAB_BYTES, this.#aheadBytes) / pieceBytes),
+      ),
       holders: sources.keys(),
       ...(have === undefined ? {} : { have }),
       ...(inOrder
@@ -132,7 +100,7 @@ export class Download {
     });
     this.#files.push(file);
     const hasSource = [...sources.keys()].some((id) =>
-      this.#sources.get(id)?.out === false
+      this.#sources.isActive(id)
     );
     if (!hasSource) this.#mayHaveOrphans = true;
     if (this.#plan.isComplete(index)) this.#track(this.#finish(index));
@@ -144,12 +112,13 @@ export class Download {
   addSource(given: DownloadSource): void {
     if (this.#sources.has(given.id)) return;
     const source = new Source(given, this.#options.connections);
-    this.#sources.set(given.id, source);
+    this.#sources.add(source);
     for (const [n, id] of source.connections.entries()) {
-      this.#plan.addSource(id, given.id, performance.now());
       const session = n === 0 ? given.session : undefined;
       const work = this.#work;
       const connection = new Connection(id, { source, work, session });
+      this.#sources.addConnection(connection);
+      this.#plan.addSource(id, given.id, performance.now());
       this.#track(connection.serve());
     }
   }
@@ -195,7 +164,7 @@ export class Download {
 
   /** Sources that take part. */
   get activeCount(): number {
-    return [...this.#sources.values()].filter(({ out }) => !out).length;
+    return this.#sources.activeCount;
   }
 
   /**
@@ -263,10 +232,16 @@ export class Download {
     clearTimeout(timer);
   }
 
-  #brokeOff({ source, id, isOpen }: Connection, error: unknown): void {
+  #brokeOff(connection: Connection, error: unknown): void {
+    const { source, id, isOpen, wasHeld } = connection;
     const isExhausted = error instanceof SourceExhausted;
     const lied = error instanceof ProtocolError &&
       error.code === "corrupt_piece";
+    if (wasHeld && !lied && source.takeProgress()) {
+      // It waited for us, not we for it.
+      const givenUp = this.#plan.release(id, undefined, false);
+      return this.#settle(givenUp, "undelivered");
+    }
     const now = performance.now();
     const isOfUse = source.brokeOff(this.activeCount === 1, now);
     const givenUp = this.#plan.release(id, undefined, !isOfUse);
@@ -451,18 +426,22 @@ export class Download {
 
   #everySecond(): void {
     const { lowestBytesPerSecond } = this.#options;
-    for (const [id, source] of this.#sources) {
-      const rate = source.secondPassed();
-      if (rate === undefined || rate >= lowestBytesPerSecond) continue;
-      const isBusy = source.connections.some((connection) =>
-        this.#plan.askedCount(connection) > 0
-      );
-      if (isBusy && !source.out && this.activeCount > 1) {
-        this.#settle(this.#putOut(source), "undelivered");
-        const cause = `slower than ${lowestBytesPerSecond} bytes a second`;
-        this.#options.onTrouble({ source: id, kind: "slow", cause, out: true });
-      }
+    const slow = this.#sources.secondPassed({
+      lowestBytesPerSecond,
+      now: performance.now(),
+      isBusy: (id) => this.#plan.askedCount(id) > 0,
+    });
+    if (slow !== undefined) {
+      this.#settle(this.#putOut(slow), "undelivered");
+      const cause = `slower than ${lowestBytesPerSecond} bytes a second`;
+      const { id } = slow.given;
+      this.#options.onTrouble({ source: id, kind: "slow", cause, out: true });
     }
     this.#kick();
+  }
+
+  /** Bytes that are lent to what is on its way, or is being written. */
+  get lentBytes(): number {
+    return this.#slabs.lentBytes;
   }
 }

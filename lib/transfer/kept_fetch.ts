@@ -9,10 +9,12 @@
 import { toBase64Url } from "../access/keys.ts";
 import { Failure } from "../errors.ts";
 import { sha256 } from "../hash.ts";
-import { show } from "../text.ts";
+import { openLeft, PRIVATE_MODE } from "./left_file.ts";
 import { cannot, partialPathOf } from "./partial.ts";
 
 const FETCH_BYTES = 16;
+// Two numbers as text; a longer file is none of ours.
+const KEPT_BYTES = 88;
 
 /** A number that no other fetch has. */
 export function newFetchId(): string {
@@ -46,7 +48,7 @@ export class KeptFetch {
       const fetch = newFetchId();
       await Deno.writeTextFile(path, `${link} ${fetch}\n`, {
         createNew: true,
-        mode: 0o600,
+        mode: PRIVATE_MODE,
       });
       return new KeptFetch(path, fetch);
     } catch (error) {
@@ -73,22 +75,11 @@ function placeOf(target: string): string {
 async function read(
   path: string,
 ): Promise<{ link: string; fetch: string } | undefined> {
-  let info: Deno.FileInfo;
-  try {
-    info = await Deno.lstat(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  }
-  if (!info.isFile || info.size > 256) {
-    throw new Failure("local", {
-      what: "Cannot go on with a link",
-      where: show(path),
-      why: "it is no file of ours",
-      remedy: "remove it",
-    });
-  }
-  const text = await Deno.readTextFile(path);
+  using file = await openLeft(path, { write: false });
+  if (file === undefined) return undefined;
+  const buffer = new Uint8Array(KEPT_BYTES + 1);
+  const length = await file.read(buffer) ?? 0;
+  const text = new TextDecoder().decode(buffer.subarray(0, length));
   const [, link, fetch] = /^([0-9a-f]{64}) ([\w-]{22})\n$/.exec(text) ?? [];
   return { link: link ?? "", fetch: fetch ?? "" };
 }

@@ -22,6 +22,13 @@ import { show } from "../text.ts";
 import type { Sink } from "./receiving.ts";
 import type { Hasher } from "./hashing.ts";
 import {
+  changeMode,
+  type Inode,
+  isInode,
+  openLeft,
+  PRIVATE_MODE,
+} from "./left_file.ts";
+import {
   publish,
   removePublished,
   syncFolder,
@@ -210,8 +217,9 @@ export class PartialFile implements Sink {
       await this.#file.truncate(this.#size); // an older one may have been longer
       await this.#file.utime(new Date(), new Date(writtenAt(this.#options)));
       await this.#file.sync();
-      await Deno.chmod(this.#partialPath, await usualMode(dirname(this.path)));
+      const mode = await usualMode(dirname(this.path));
       await this.#requirePlace(this.#partialPath);
+      changeMode(this.#partialPath, this.#file, mode);
       await publish(this.#partialPath, this.path, this.#options);
       await this.#requirePlace(this.path);
       this.#close();
@@ -276,14 +284,7 @@ async function isGone(path: string): Promise<boolean> {
   }
 }
 
-/** What tells a file or folder from all others. */
-type Inode = Pick<Deno.FileInfo, "ino" | "dev">;
-
-function isInode(one: Inode, other: Inode): boolean {
-  return one.ino === other.ino && one.dev === other.dev;
-}
-
-const NEW = { read: true, write: true, createNew: true, mode: 0o600 };
+const NEW = { read: true, write: true, createNew: true, mode: PRIVATE_MODE };
 
 /** Makes a call again that a signal has interrupted. */
 async function uninterrupted<T>(call: () => Promise<T>): Promise<T> {
@@ -311,54 +312,22 @@ const OPEN_TRIES = 3;
 /** The partial file, new or old; nothing where others come and go there. */
 async function openEither(path: string): Promise<Deno.FsFile | undefined> {
   for (let tries = 0; tries < OPEN_TRIES; tries++) {
-    const file = await openNew(path) ?? await openOld(path);
+    const file = await openNew(path) ??
+      await openLeft(path, { write: true });
     if (file !== undefined) return file;
   }
   return undefined;
-}
-
-/**
- * Opens what an earlier run left: a file of its own, and nothing else. Nothing
- * where it has gone meanwhile.
- */
-async function openOld(path: string): Promise<Deno.FsFile | undefined> {
-  let before: Deno.FileInfo;
-  let file: Deno.FsFile;
-  try {
-    before = await Deno.lstat(path);
-    if (!before.isFile || (before.nlink ?? 1) > 1) throw notOurs(path);
-    file = await Deno.open(path, { read: true, write: true });
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  }
-  const after = await file.stat();
-  if (after.ino !== before.ino || after.dev !== before.dev) {
-    file.close();
-    throw notOurs(path);
-  }
-  return file;
 }
 
 /** Whether an open file is the one under `path`, and under no other name. */
 async function isThere(file: Deno.FsFile, path: string): Promise<boolean> {
   try {
     const [open, named] = [await file.stat(), await Deno.lstat(path)];
-    return open.ino === named.ino && open.dev === named.dev &&
-      (open.nlink ?? 1) === 1;
+    return isInode(open, named) && (open.nlink ?? 1) === 1;
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return false;
     throw error;
   }
-}
-
-function notOurs(path: string): Failure {
-  return new Failure("local", {
-    what: "Cannot go on with partial file",
-    where: show(path),
-    why: "it is a link or no file",
-    remedy: "remove it",
-  });
 }
 
 /** A failure of the disk, with what is to be done. */

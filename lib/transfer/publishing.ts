@@ -74,9 +74,11 @@ export function usualMode(folder: string): Promise<number> {
 }
 
 async function findMode(folder: string): Promise<number> {
-  // One name for all: what a killed run has left of it is removed by the next.
-  const path = join(folder, `.mode${PARTIAL_SUFFIX}`);
   for (let tries = 1;; tries++) {
+    // One name for all: what a killed run has left of it is removed by the next.
+    // Where another user's cannot be, the last try has a name of its own.
+    const own = tries === MODE_TRIES ? `-${crypto.randomUUID()}` : "";
+    const path = join(folder, `.mode${own}${PARTIAL_SUFFIX}`);
     await Deno.remove(path).catch(ignore); // there is none, as a rule
     try {
       using file = await Deno.open(path, {

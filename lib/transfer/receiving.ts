@@ -125,6 +125,8 @@ export class TaskReceiver implements PieceReceiver {
   readonly #task: Task;
   readonly #options: TaskReceiverOptions;
   #slab: Uint8Array<ArrayBuffer> | undefined;
+  /** Whether what has come was taken: nothing more has a place here. */
+  #ended = false;
   /** Hashes of the pieces that are whole, as the node gave them. */
   readonly claimed: string[] = [];
   /** Bytes that have come. */
@@ -148,14 +150,27 @@ export class TaskReceiver implements PieceReceiver {
   }
 
   async target(length: number): Promise<Uint8Array> {
-    const { slabs, rate, signal } = this.#options;
+    const { rate, signal } = this.#options;
     const room = this.#pieceEnd - this.receivedBytes;
     if (room === 0) throw tooMany(this.#file.given.name);
-    this.#slab ??= await slabs.acquire(this.#file.bytesOf(this.#task));
+    if (this.#slab === undefined) await this.#acquire();
     const most = Math.min(length, room, rate?.stepBytes ?? Infinity);
     const waitMs = rate?.reserve(most, performance.now()) ?? 0;
     if (waitMs > 0) await delay(waitMs, { signal });
+    if (this.#slab === undefined) throw ended();
     return this.#slab.subarray(this.receivedBytes, this.receivedBytes + most);
+  }
+
+  /** Waits for a slab; gives it back where the source was put out meanwhile. */
+  async #acquire(): Promise<void> {
+    const { slabs } = this.#options;
+    const slab = await slabs.acquire(this.#file.bytesOf(this.#task));
+    if (!this.#ended) {
+      this.#slab = slab;
+      return;
+    }
+    slabs.release(slab);
+    throw ended();
   }
 
   filled(length: number): void {
@@ -177,12 +192,17 @@ export class TaskReceiver implements PieceReceiver {
   take(): Uint8Array<ArrayBuffer> | undefined {
     const slab = this.#slab;
     this.#slab = undefined;
+    this.#ended = true;
     if (slab !== undefined && this.claimed.length === 0) {
       this.#options.slabs.release(slab);
       return undefined;
     }
     return slab;
   }
+}
+
+function ended(): Error {
+  return new Error("the request has ended");
 }
 
 function tooMany(name: string): ProtocolError {

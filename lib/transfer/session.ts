@@ -12,6 +12,7 @@ import { type Endpoint, formatEndpoint, type Path } from "../conn.ts";
 import { ProtocolError } from "../errors.ts";
 import { greet } from "../greeting.ts";
 import { isContentId } from "../manifest.ts";
+import { WaitClock } from "../pace.ts";
 import {
   type ClientToNode,
   DIRECTION,
@@ -46,12 +47,19 @@ export class Denied extends Error {
 // One every 5 s, for the two hours that the largest file takes on a slow disk.
 const MOST_WORKING_COUNT = 1_440;
 
+// Nodes leave a client that reads nothing for three times as long.
+const HELD_MS = 10_000;
+
 /** A node that has said hello. Disposing parts from it. */
 export class NodeSession implements AsyncDisposable {
   /** The path that it goes by. */
   readonly path: Path;
   readonly #channel: Channel;
   readonly #waiting: Answer[] = [];
+  /** Milliseconds for which it was not read from, for reasons of ours. */
+  #heldMs = 0;
+  /** Runs while pieces are waited for. */
+  readonly #waited = new WaitClock();
   #nextRequest = 1;
   #pumping = false;
   #workingCount = 0;
@@ -210,8 +218,38 @@ export class NodeSession implements AsyncDisposable {
     }
   }
 
+  /**
+   * Milliseconds for which pieces were waited for: the node owed some, and
+   * nothing of ours kept them from being read.
+   */
+  waitedMs(now: number): number {
+    return this.#waited.read(now);
+  }
+
+  /**
+   * Whether it was not read from for so long, for want of room or by our own
+   * rate, that its node may have taken us for gone.
+   */
+  get wasHeld(): boolean {
+    return this.#heldMs >= HELD_MS;
+  }
+
+  /** A read from the channel, timed where it is for pieces. */
+  async #timed<T>(answer: Answer, read: Promise<T>): Promise<T> {
+    if (!answer.owesPieces) return await read;
+    this.#waited.start(performance.now());
+    try {
+      return await read;
+    } finally {
+      this.#waited.stop(performance.now());
+    }
+  }
+
   async #receive(first: Answer): Promise<void> {
-    const message = await this.#channel.receiveOrData(DIRECTION.nodeToClient);
+    const message = await this.#timed(
+      first,
+      this.#channel.receiveOrData(DIRECTION.nodeToClient),
+    );
     if (message === null) {
       throw new ProtocolError("truncated", "it hung up");
     }
@@ -233,11 +271,14 @@ export class NodeSession implements AsyncDisposable {
     if (first.isDone) this.#waiting.shift();
   }
 
-  async #receiveData({ receiver }: Answer, length: number): Promise<void> {
+  async #receiveData(answer: Answer, length: number): Promise<void> {
+    const { receiver } = answer;
     if (receiver === undefined) throw unasked(this.#from);
     for (let left = length; left > 0;) {
+      const from = performance.now();
       const target = await receiver.target(left);
-      await this.#channel.readData(target);
+      this.#heldMs += performance.now() - from;
+      await this.#timed(answer, this.#channel.readData(target));
       receiver.filled(target.length);
       left -= target.length;
     }

@@ -41,7 +41,18 @@ export interface SourceTrouble {
   readonly file?: number;
 }
 
-const SLOW_SECONDS = 30;
+// Of waiting, after which a source can be judged by its rate.
+const SLOW_MS = 30_000;
+// Between two looks; a process that was busy for longer has not waited longer.
+const LOOK_MS = 1_000;
+// Another must be so much quicker: else it is our own line that is slow.
+const MUCH_QUICKER = 2;
+
+/** How far a source had come when it had been waited for so long. */
+interface Mark {
+  readonly bytes: number;
+  readonly waitedMs: number;
+}
 
 /** What is known of a source while it takes part. */
 export class Source {
@@ -54,8 +65,11 @@ export class Source {
   /** The path of its last session. */
   path: Path = "direct";
   #failures = 0;
-  /** Bytes at the start of each of the last seconds. */
-  readonly #history: number[] = [];
+  /** Marks of the last {@linkcode SLOW_MS} of waiting, a second apart. */
+  readonly #marks: Mark[] = [{ bytes: 0, waitedMs: 0 }];
+  /** The clocks of its connections, at the last look. */
+  #clocks: readonly number[] = [];
+  #waitedMs = 0;
   #receivedBytes = 0;
   #arrivedBytes = 0;
   #arrivedAtFailure = 0;
@@ -90,11 +104,17 @@ export class Source {
    * there is no other, it may fail as often as it brings something.
    */
   brokeOff(isOnly: boolean, now: number): boolean {
-    const isOfUse = isOnly && this.#arrivedBytes > this.#arrivedAtFailure;
-    this.#arrivedAtFailure = this.#arrivedBytes;
+    const isOfUse = this.takeProgress() && isOnly;
     if (isOfUse || this.#failures === 0) this.#brokeOffAt = now;
     this.#failures = isOfUse ? 1 : this.#failures + 1;
     return isOfUse;
+  }
+
+  /** Whether pieces have come since this was last asked. */
+  takeProgress(): boolean {
+    const before = this.#arrivedAtFailure;
+    this.#arrivedAtFailure = this.#arrivedBytes;
+    return this.#arrivedBytes > before;
   }
 
   /** Milliseconds for which it has only failed. */
@@ -103,13 +123,44 @@ export class Source {
   }
 
   /**
-   * A second has passed; bytes a second of late, once that has been for long
-   * enough to judge it by.
+   * A second has passed; `clocks` are the milliseconds for which each of its
+   * connections has been waited for in all. It is judged by these alone: time in
+   * which our own rate, memory or disk held it says nothing of it.
    */
-  secondPassed(): number | undefined {
-    this.#history.push(this.#receivedBytes);
-    if (this.#history.length <= SLOW_SECONDS) return undefined;
-    const before = this.#history.shift()!;
-    return (this.#receivedBytes - before) / SLOW_SECONDS;
+  secondPassed(clocks: readonly number[]): void {
+    const waited = clocks.map((ms, n) => ms - (this.#clocks[n] ?? 0));
+    this.#clocks = clocks;
+    this.#waitedMs += Math.min(LOOK_MS, Math.max(...waited));
+    const marks = this.#marks;
+    if (this.#waitedMs - marks.at(-1)!.waitedMs >= LOOK_MS) {
+      marks.push({ bytes: this.#receivedBytes, waitedMs: this.#waitedMs });
+    }
+    while (
+      marks.length > 1 && this.#waitedMs - marks[1]!.waitedMs >= SLOW_MS
+    ) marks.shift();
+  }
+
+  /** Bytes a second that it has delivered of late, while it was waited for. */
+  get bytesPerSecond(): number {
+    const { bytes, waitedMs } = this.#marks[0]!;
+    const ms = Math.max(1, this.#waitedMs - waitedMs);
+    return (this.#receivedBytes - bytes) / ms * 1000;
+  }
+
+  /**
+   * Whether it is slower than it may be: it has been waited for long enough to
+   * know, and one of the others delivers much more.
+   */
+  isSlow(lowestBytesPerSecond: number, others: Iterable<Source>): boolean {
+    const rate = this.bytesPerSecond;
+    const isJudged = this.#waitedMs - this.#marks[0]!.waitedMs >= SLOW_MS;
+    if (!isJudged || rate >= lowestBytesPerSecond) return false;
+    const enough = Math.max(lowestBytesPerSecond, MUCH_QUICKER * rate);
+    for (const other of others) {
+      if (other !== this && !other.out && other.bytesPerSecond >= enough) {
+        return true;
+      }
+    }
+    return false;
   }
 }

@@ -260,7 +260,7 @@ for (const name of ["small", "large"] as const) {
     const calls = overwrite
       ? ["rename"]
       : ["openat", "write", "utimensat", "fsync", "linkat", "unlink"];
-    const more = overwrite || name === "small" ? [] : ["ftruncate", "chmod"];
+    const more = overwrite || name === "small" ? [] : ["ftruncate", "fchmod"];
     for (const call of [...calls, ...more]) {
       testWithStrace(
         `A client killed at ${call} of a ${name} file${

@@ -1,0 +1,52 @@
+/**
+ * What a download is told, and what it tells.
+ *
+ * @module
+ */
+
+import type { Path } from "../conn.ts";
+import type { Limits } from "../limits.ts";
+import type { RateLimit } from "../rate.ts";
+import type { Hasher } from "./hashing.ts";
+import type { SourceTrouble } from "./source.ts";
+
+/** Bytes that have come, and are right. */
+export interface Arrived {
+  /** The node they came from. */
+  readonly source: string;
+  /** The path they came by. */
+  readonly path: Path;
+  /** The file they are of. */
+  readonly file: number;
+  /** How many. */
+  readonly bytes: number;
+}
+
+/** Why a file could not be received. */
+export type FileFailure = "undelivered" | "corrupt";
+
+/** Options of {@linkcode Download}. */
+export interface DownloadOptions {
+  /** The numbers. */
+  readonly limits: Limits;
+  /** Hashes large buffers. */
+  readonly hasher: Hasher;
+  /** Sessions with each node. */
+  readonly connections: number;
+  /** Holds all receiving to a rate. */
+  readonly rate?: RateLimit | undefined;
+  /** A source slower than this is put out while another is left. */
+  readonly lowestBytesPerSecond: number;
+  /** Stops everything. */
+  readonly signal: AbortSignal;
+  /** Bytes of a source have been verified, and are being written. */
+  readonly onBytes: (arrived: Arrived) => void;
+  /** A file is complete. */
+  readonly onFinished: (file: number) => void;
+  /** A file cannot be received. */
+  readonly onFailed: (file: number, failure: FileFailure) => void;
+  /** A source gave trouble. */
+  readonly onTrouble: (trouble: SourceTrouble) => void;
+  /** Words for what a source failed with. */
+  readonly describe?: (error: unknown) => string;
+}

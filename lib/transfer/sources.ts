@@ -1,0 +1,69 @@
+/**
+ * All sources of a download with their connections: which take part, for how
+ * long each has been waited for, and which are too slow.
+ *
+ * @module
+ */
+
+import type { Connection } from "./connection.ts";
+import type { Source } from "./source.ts";
+
+/** The sources of one download. */
+export class Sources {
+  readonly #sources = new Map<string, Source>();
+  readonly #connections = new Map<string, Connection>();
+
+  /** Whether there is a source of that id. */
+  has(id: string): boolean {
+    return this.#sources.has(id);
+  }
+
+  /** Whether a source takes part. */
+  isActive(id: string): boolean {
+    return this.#sources.get(id)?.out === false;
+  }
+
+  /** Adds a source. */
+  add(source: Source): void {
+    this.#sources.set(source.given.id, source);
+  }
+
+  /** Adds a connection of one of them. */
+  addConnection(connection: Connection): void {
+    this.#connections.set(connection.id, connection);
+  }
+
+  /** Sources that take part. */
+  get activeCount(): number {
+    let count = 0;
+    for (const { out } of this.#sources.values()) if (!out) count++;
+    return count;
+  }
+
+  /** Milliseconds for which a connection has been waited for. */
+  waitedMs(connection: string, now: number): number {
+    return this.#connections.get(connection)?.waitedMs(now) ?? 0;
+  }
+
+  /**
+   * A second has passed: the first source that owes something and is slower than
+   * it may be. It is held to the others, so that one at a time is put out.
+   */
+  secondPassed(
+    { lowestBytesPerSecond, now, isBusy }: {
+      lowestBytesPerSecond: number;
+      now: number;
+      isBusy: (connection: string) => boolean;
+    },
+  ): Source | undefined {
+    const all = [...this.#sources.values()];
+    for (const source of all) {
+      const { connections } = source;
+      source.secondPassed(connections.map((id) => this.waitedMs(id, now)));
+    }
+    return all.find((source) =>
+      !source.out && source.connections.some(isBusy) &&
+      source.isSlow(lowestBytesPerSecond, all)
+    );
+  }
+}
