@@ -34,8 +34,13 @@ export function formatCompletions(
   { shell, name }: CompletionOptions,
 ): string {
   const lines = FORMATS[shell](spec, name);
-  return [`# Completes the words of ${name} in ${shell}.`, ...lines, ""]
-    .join("\n");
+  return [
+    // For zsh, where it lies in a folder of `fpath`.
+    ...(shell === "zsh" ? [`#compdef ${name}`] : []),
+    `# Completes the words of ${name} in ${shell}.`,
+    ...lines,
+    "",
+  ].join("\n");
 }
 
 const FORMATS: Readonly<
@@ -205,7 +210,15 @@ function formatZsh(spec: CommandSpec, name: string): string[] {
     }_describe command commands ;;`,
     `  esac`,
     `}`,
-    `compdef ${own} ${name}`,
+    // Loaded from a folder of `fpath` for the first Tab, or read by `source`.
+    `if [[ \${zsh_eval_context[-1]} == loadautofunc ]]; then`,
+    `  ${own} "$@"`,
+    `else`,
+    `  if (( ! \${+functions[compdef]} )); then`,
+    `    autoload -Uz compinit && compinit -i`,
+    `  fi`,
+    `  compdef ${own} ${name}`,
+    `fi`,
   ];
 }
 

@@ -425,11 +425,20 @@ export const EVENTS: Readonly<Record<EventName, EventSpec>> = {
     roles: CLIENT,
     fields: {
       received: count("bytes that are there, verified"),
-      total: count("bytes in all"),
-      bytesPerSecond: Type.Number({ minimum: 0, description: "lately" }),
+      total: count("bytes of all files that are wanted and can be had"),
+      name: text("the file that was started last; empty before any was"),
+      bytesPerSecond: Type.Number({
+        minimum: 0,
+        description: "in the last few seconds",
+      }),
+      secondsLeft: Type.Optional(Type.Number({
+        minimum: 0,
+        description: "for the rest; absent while that is not known",
+      })),
       paths: Paths,
       files: count("files that are complete"),
-      fileCount: count("files in all"),
+      filesStarted: count("files that were started, complete ones included"),
+      fileCount: count("files that are wanted"),
       nodes: count("nodes that take part"),
     },
   },
@@ -451,7 +460,7 @@ export const EVENTS: Readonly<Record<EventName, EventSpec>> = {
   "file_present": {
     says: "a file was there already, with the content asked for",
     roles: CLIENT,
-    fields: { name, path },
+    fields: { name, path, bytes: count("bytes of the file") },
   },
   "file_received": {
     says: "a whole file has been delivered",

@@ -11,7 +11,7 @@ import { getFiles, type Selection } from "../client/get.ts";
 import type { TransferOptions } from "../client/transfer_options.ts";
 import { describeCause, EXIT_CODE, Failure, localKindOf } from "../errors.ts";
 import { grantRemedy, isGranted } from "../permission.ts";
-import { show } from "../text.ts";
+import { show, showWhole } from "../text.ts";
 import { requireSaving } from "./files.ts";
 import type { CommandLine } from "./options.ts";
 import { badValue } from "./role.ts";
@@ -69,6 +69,7 @@ export async function runGet(
     terminal.status("");
     const failure = error instanceof Failure ? error : undefined;
     if (failure?.kind !== "interrupted") throw error;
+    saved.summarize();
     throw new Failure("interrupted", {
       what: "Stopped",
       why: "interrupted; what has come is kept",
@@ -99,7 +100,7 @@ async function tellReceipt(
   const { path } = receipt.options;
   if (files === 0) return terminal.note("nothing to write a receipt of");
   terminal.note(
-    `receipt of ${files === 1 ? "1 file" : `${files} files`}: ${show(path)}`,
+    `receipt of ${filesInWords(files)}: ${showWhole(path)}`,
   );
   terminal.event({ event: "receipt_written", path, files });
 }
@@ -186,10 +187,10 @@ function noFolder(path: string, why: string, cause?: unknown): Failure {
 export class Saved {
   readonly #terminal: Terminal;
   readonly #startedAt = performance.now();
-  #files = 0;
-  #present = 0;
-  #bytes = 0;
-  #relayedBytes = 0;
+  readonly #received = { files: 0, bytes: 0 };
+  readonly #present = { files: 0, bytes: 0 };
+  /** Bytes that this run has brought. */
+  readonly #brought = { bytes: 0, relayed: 0, nodes: new Set<string>() };
 
   /** Tells on `terminal`. */
   constructor(terminal: Terminal) {
@@ -200,39 +201,83 @@ export class Saved {
   note(event: ClientEvent): void {
     if (event.event === "file_resumed") {
       const { name, bytes } = event;
-      this.#terminal.note(
-        `${show(name)}: ${formatBytes(bytes)} are here from an earlier run`,
-      );
+      const amount = formatBytes(bytes);
+      this.#tell(`${showWhole(name)}: ${amount} are here from an earlier run`);
     } else if (event.event === "file_present") {
-      if (++this.#present > MOST_TOLD) return;
-      this.#terminal.note(`${show(event.path)} is here already, verified`);
+      this.#present.bytes += event.bytes;
+      if (++this.#present.files > MOST_TOLD) return;
+      this.#tell(`${showWhole(event.path)} is here already, verified`);
     } else if (event.event === "file_received") {
-      this.#bytes += event.bytes;
-      for (const { paths } of event.from) this.#relayedBytes += paths.tunnel;
-      if (++this.#files > MOST_TOLD) return;
-      const names = event.from.map(nodeInWords);
-      const from = names.length === 0 ? "" : `, from ${names.join(", ")}`;
-      this.#terminal.note(
-        `saved ${show(event.path ?? "")}, ${event.bytes} bytes${from}`,
-      );
+      this.#noteReceived(event);
     }
   }
 
-  /** Tells of all files together, where they are several. */
-  summarize(): void {
-    if (this.#files <= 1) return;
-    const seconds = (performance.now() - this.#startedAt) / 1000;
-    const relayed = this.#relayedBytes === 0
-      ? ""
-      : `, ${formatBytes(this.#relayedBytes)} of it through the relay`;
-    const rate = formatBytes(this.#bytes / Math.max(seconds, 0.001));
-    this.#terminal.note(
-      `${this.#files} files, ${formatBytes(this.#bytes)} in ${
-        seconds.toFixed(1)
-      } s` +
-        ` (${rate}/s)${relayed}`,
-    );
+  #noteReceived(event: ClientEvent & { event: "file_received" }): void {
+    this.#received.bytes += event.bytes;
+    for (const { node, bytes, paths } of event.from) {
+      this.#brought.nodes.add(node.id);
+      this.#brought.bytes += bytes;
+      this.#brought.relayed += paths.tunnel;
+    }
+    if (++this.#received.files > MOST_TOLD) return;
+    const names = event.from.map(nodeInWords);
+    const from = names.length === 0 ? "" : `, from ${names.join(", ")}`;
+    const path = showWhole(event.path ?? "");
+    this.#tell(`saved ${path}, ${event.bytes} bytes${from}`);
   }
+
+  /** Tells of all files together. */
+  summarize(): void {
+    const seconds = (performance.now() - this.#startedAt) / 1000;
+    const [received, present] = [this.#received, this.#present];
+    const untold = Math.max(0, received.files - MOST_TOLD) +
+      Math.max(0, present.files - MOST_TOLD);
+    if (untold > 0) this.#tell(`and ${filesInWords(untold)} more`);
+    if (received.files > 0) {
+      this.#tell(
+        `${amountInWords(received)} in ${secondsInWords(seconds)} ` +
+          this.#rateInWords(seconds),
+      );
+    }
+    if (present.files > 0 && present.files + received.files > 1) {
+      const time = received.files > 0 ? "" : ` in ${secondsInWords(seconds)}`;
+      this.#tell(`${amountInWords(present)} here already, verified${time}`);
+    }
+  }
+
+  /** Average rate, and nodes. */
+  #rateInWords(seconds: number): string {
+    const { bytes, relayed, nodes } = this.#brought;
+    const rate = formatBytes(bytes / Math.max(seconds, 0.001));
+    return [
+      `(${rate}/s)`,
+      ...(nodes.size === 0
+        ? []
+        : [nodes.size === 1 ? "from 1 node" : `from ${nodes.size} nodes`]),
+      ...(relayed === 0
+        ? []
+        : [`${formatBytes(relayed)} of it through the relay`]),
+    ].join(", ");
+  }
+
+  #tell(line: string): void {
+    this.#terminal.note(line);
+  }
+}
+
+/** How many files, and how large. */
+function amountInWords(
+  { files, bytes }: { files: number; bytes: number },
+): string {
+  return `${filesInWords(files)}, ${formatBytes(bytes)}`;
+}
+
+function secondsInWords(seconds: number): string {
+  return `${seconds.toFixed(seconds < 10 ? 2 : 1)} s`;
+}
+
+function filesInWords(count: number): string {
+  return count === 1 ? "1 file" : `${count} files`;
 }
 
 /** A node that delivered, and by which path where that is not the usual one. */

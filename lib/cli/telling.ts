@@ -74,7 +74,9 @@ export class Telling {
       }
       case "progress":
         return terminal.status(
-          event.received < event.total ? formatProgress(event) : "",
+          event.received < event.total
+            ? formatProgress(event, terminal.statusColumns)
+            : "",
         );
       case "nodes_listed":
       case "file_received":

@@ -69,6 +69,11 @@ export class Terminal {
     };
   }
 
+  /** Columns of a status: the last one would make some terminals go on below. */
+  get statusColumns(): number {
+    return this.size.columns - 1;
+  }
+
   /** Keeps a secret out of all that is written from now on. */
   conceal(secret: string): void {
     this.#concealment.add(secret);
@@ -131,9 +136,10 @@ export class Terminal {
    * whether the terminal knows any is in `TERM`, which may not be read.
    */
   #redraw(line: string): void {
-    const next = startOf(line, this.size.columns - 1);
-    const left = Math.max(0, widthOf(this.#drawn) - widthOf(next));
-    const blank = " ".repeat(Math.min(left, this.size.columns - 1));
+    const columns = this.statusColumns;
+    const next = startOf(line, columns);
+    const old = Math.min(widthOf(this.#drawn), columns);
+    const blank = " ".repeat(Math.max(0, old - widthOf(next)));
     write(Deno.stderr, `\r${next}${blank}${next === "" ? "\r" : ""}`);
     this.#drawn = next;
   }

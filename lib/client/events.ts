@@ -40,15 +40,21 @@ export type NodeAnswer =
 export interface Progress {
   /** Bytes that are there, verified. */
   readonly received: number;
-  /** Bytes in all. */
+  /** Bytes of all files that are wanted, less those that will not come. */
   readonly total: number;
-  /** Bytes a second, lately. */
+  /** The file that was started last; empty before any was. */
+  readonly name: string;
+  /** Bytes a second, in the last few seconds. */
   readonly bytesPerSecond: number;
+  /** Seconds that the rest will take; absent while that is not known. */
+  readonly secondsLeft?: number;
   /** Bytes that this run has received, by the path they came by. */
   readonly paths: BytesByPath;
   /** Files that are complete. */
   readonly files: number;
-  /** Files in all. */
+  /** Files that were started, those that are complete included. */
+  readonly filesStarted: number;
+  /** Files that are wanted. */
   readonly fileCount: number;
   /** Nodes that take part. */
   readonly nodes: number;
@@ -104,7 +110,7 @@ export type ClientEvent =
     path?: string;
   }
   /** A file was there already, with the content that was asked for. */
-  | { event: "file_present"; name: string; path: string }
+  | { event: "file_present"; name: string; path: string; bytes: number }
   /** Part of a file was there from an earlier run, verified again. */
   | { event: "file_resumed"; name: string; path: string; bytes: number }
   /** A file could not be had; the others go on. */

@@ -180,6 +180,7 @@ class Get implements AsyncDisposable {
       else for (const selection of batch) this.#failWithoutNodes(selection);
       this.#isAsked = !more;
       const jobs = await this.#choose();
+      this.#outcomes.expect(jobs, { more });
       yield jobs;
     }
   }

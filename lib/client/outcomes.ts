@@ -19,10 +19,14 @@ export class Outcomes {
   /** Files that could not be had, by name. */
   readonly failed = new Map<string, Failure>();
   /** How much is there. */
-  readonly tally = new Tally(performance.now());
+  readonly tally = new Tally();
   readonly #tell: (event: ClientEvent) => void;
   readonly #nodeOf: (id: string) => ListedNode;
   readonly #deliveries = new Map<string, Deliveries>();
+  /** What is to be saved, by name. */
+  readonly #wanted = new Map<string, Job>();
+  /** Bytes that were there from earlier runs, by name. */
+  readonly #earlier = new Map<string, number>();
 
   /** Nothing has become of any. */
   constructor(
@@ -31,6 +35,15 @@ export class Outcomes {
   ) {
     this.#tell = tell;
     this.#nodeOf = nodeOf;
+  }
+
+  /** These are to be saved, after which there may be more. */
+  expect(jobs: readonly Job[], { more }: { more: boolean }): void {
+    for (const job of jobs) {
+      this.#wanted.set(job.name, job);
+      this.tally.expect(job.group.size);
+    }
+    if (!more) this.tally.expectNoMore();
   }
 
   /** What nodes deliver of a file, to be added to. */
@@ -42,6 +55,7 @@ export class Outcomes {
 
   /** A file cannot be had. */
   fail(name: string, failure: Failure): void {
+    if (!this.failed.has(name)) this.tally.forgo(this.#missingOf(name));
     this.failed.set(name, failure);
     const from = this.#deliveries.get(name)?.by(this.#nodeOf) ?? [];
     this.#tell({ event: "file_failed", name, error: failure, from });
@@ -49,16 +63,17 @@ export class Outcomes {
 
   /** A file is there already. */
   present({ name, path, group: { size } }: Job): void {
-    this.tally.expect(size, size);
+    this.tally.start(name, size);
     this.tally.complete();
     this.saved.set(name, path);
-    this.#tell({ event: "file_present", name, path });
+    this.#tell({ event: "file_present", name, path, bytes: size });
   }
 
   /** A file is to be received, of which so many bytes are there. */
-  expect({ name, path, group: { size } }: Job, have: number): void {
-    this.tally.expect(size, have);
+  start({ name, path }: Job, have: number): void {
+    this.tally.start(name, have);
     if (have === 0) return;
+    this.#earlier.set(name, have);
     this.#tell({ event: "file_resumed", name, path, bytes: have });
   }
 
@@ -78,6 +93,13 @@ export class Outcomes {
       holders: offers.length,
       path,
     });
+  }
+
+  /** Bytes of a file that is to be saved that have not come. */
+  #missingOf(name: string): number {
+    const size = this.#wanted.get(name)?.group.size ?? 0;
+    const come = this.#deliveries.get(name)?.total ?? 0;
+    return Math.max(0, size - come - (this.#earlier.get(name) ?? 0));
   }
 
   /** How things stand, while so many nodes take part. */

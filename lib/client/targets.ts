@@ -111,7 +111,7 @@ export class Targets implements AsyncDisposable {
 
   #smallSink(job: Job): Sink {
     const { name, path, group } = job;
-    this.#options.outcomes.expect(job, 0);
+    this.#options.outcomes.start(job, 0);
     const options = this.#targetOptions(job);
     const save = async (bytes: Uint8Array) => {
       if (
@@ -160,7 +160,7 @@ export class Targets implements AsyncDisposable {
       have = await partial.resume(manifest, hasher);
     }
     const bytes = have.map((piece) => pieceLength(size, piece));
-    outcomes.expect(job, bytes.reduce((sum, length) => sum + length, 0));
+    outcomes.start(job, bytes.reduce((sum, length) => sum + length, 0));
     return { sink: this.#verifying(name, partial), have, manifest };
   }
 

@@ -162,9 +162,6 @@ async function askFish(folder: string, { script, typed }: Case) {
 
 // What zsh is about to offer is written down on its way to the screen.
 const ZSH_SETUP = `
-autoload -Uz compinit
-compinit -u -D
-source completions.zsh
 compadd() {
   local -a offered
   if [[ \${(j: :)@[1,(i)(-|--)]} != *-[a-zA-Z]#[OAD]* ]]; then
@@ -189,14 +186,52 @@ zpty -d shell
 cat offered
 `;
 
+const ZSH_COMPINIT = `
+autoload -Uz compinit
+compinit -u -D
+`;
+const ZSH_SOURCE = "source completions.zsh";
+
 /** What zsh offers on a terminal of its own when Tab is typed. */
-async function askZsh(folder: string, { script, typed }: Case) {
-  await Deno.writeTextFile(join(folder, "setup.zsh"), ZSH_SETUP);
+async function askZsh(
+  folder: string,
+  { script, typed }: Case,
+  start = ZSH_COMPINIT + ZSH_SOURCE,
+) {
+  await Deno.writeTextFile(join(folder, "setup.zsh"), start + ZSH_SETUP);
   await Deno.writeTextFile(join(folder, "ask.zsh"), ZSH_ASKING);
   const line = [script, ...typed].join(" ");
   const args = ["-k", "1", "10", "zsh", "-f", "ask.zsh", line];
   const output = await run("timeout", args, folder);
   return output.split("\n").map((row) => row.replaceAll("\\", ""));
+}
+
+const ZSH_STARTS = [
+  ["is read where compinit was not called", ZSH_SOURCE],
+  [
+    "lies in a folder of fpath",
+    `mkdir functions
+    mv completions.zsh functions/_relay.ts
+    fpath=($PWD/functions $fpath)
+    ${ZSH_COMPINIT}`,
+  ],
+] as const;
+
+for (const [how, start] of ZSH_STARTS) {
+  testWith(
+    ["zsh", "timeout"],
+    `In zsh, Tab offers what fits when the program ${how}`,
+    async () => {
+      const wanted = {
+        script: "relay.ts",
+        typed: ["--log", ""],
+        offered: ["json", "text"],
+        not: ["help"],
+      };
+      await using folder = await prepare("zsh", "relay.ts");
+      assertOffered(await askZsh(folder.path, wanted, start), wanted);
+    },
+  );
 }
 
 const ASK = { bash: askBash, fish: askFish, zsh: askZsh };

@@ -1,9 +1,11 @@
 import { assertEquals } from "@std/assert";
+import type { Progress } from "../../lib/client/events.ts";
 import {
   formatBytes,
   formatProgress,
   formatSeconds,
 } from "../../lib/cli/progress.ts";
+import { widthOf } from "../../lib/cli/width.ts";
 
 for (
   const [bytes, words] of [
@@ -40,42 +42,100 @@ for (
   });
 }
 
-Deno.test("formatProgress tells part, amount, rate, time left and nodes, and files where there are several", () => {
-  const progress = {
-    received: 25e6,
-    total: 100e6,
-    bytesPerSecond: 5e6,
-    paths: { direct: 25e6, tunnel: 0 },
-    files: 0,
-    fileCount: 1,
-    nodes: 1,
-  };
-  assertEquals(
-    formatProgress(progress),
-    " 25 %  25.0 MB of 100 MB  5.0 MB/s  0:15 left  1 node",
-  );
-  assertEquals(
-    formatProgress({ ...progress, files: 3, fileCount: 7, nodes: 2 }),
-    " 25 %  25.0 MB of 100 MB  3 of 7 files  5.0 MB/s  0:15 left  2 nodes",
-  );
-  assertEquals(
-    formatProgress({ ...progress, received: 0, total: 0, bytesPerSecond: 0 }),
-    "  0 %  0 bytes of 0 bytes  0 bytes/s  waiting  1 node",
-  );
+const ALONE: Progress = {
+  received: 25e6,
+  total: 100e6,
+  name: "pictures/2024/disk.img",
+  bytesPerSecond: 5e6,
+  secondsLeft: 15,
+  paths: { direct: 25e6, tunnel: 0 },
+  files: 0,
+  filesStarted: 1,
+  fileCount: 1,
+  nodes: 2,
+};
+const { secondsLeft: _, ...UNKNOWN } = ALONE;
+const MANY: Progress = { ...ALONE, files: 3, fileCount: 60 };
+
+for (
+  const [what, progress, columns, line] of [
+    [
+      "name, bar, part, bytes, rate, time left and nodes",
+      ALONE,
+      120,
+      "pictures/2024/disk.img  [======>                       ]   25 %  " +
+      "25.0 of 100 MB  5.0 MB/s  0:15 left  2 nodes",
+    ],
+    [
+      "the end of a long name",
+      ALONE,
+      79,
+      "…2024/disk.img  [=>      ]   25 %  25.0 of 100 MB  5.0 MB/s  " +
+      "0:15 left  2 nodes",
+    ],
+    [
+      "a wide name, to the column",
+      { ...ALONE, name: "写真/二〇二四年/休み.jpg" },
+      79,
+      "…四年/休み.jpg  [=>      ]   25 %  25.0 of 100 MB  5.0 MB/s  " +
+      "0:15 left  2 nodes",
+    ],
+    [
+      "files where they are several",
+      MANY,
+      79,
+      "[=>       ]   25 %  25.0 of 100 MB  3 of 60 files  5.0 MB/s  " +
+      "0:15 left  2 nodes",
+    ],
+    ["what matters most", ALONE, 39, " 25 %  25.0 of 100 MB  5.0 MB/s  0:15"],
+    ["part and time left alone", MANY, 19, " 25 %  0:15"],
+    [
+      "no time left that is not known, and keeps its place",
+      UNKNOWN,
+      79,
+      "…2024/disk.img  [=>      ]   25 %  25.0 of 100 MB  5.0 MB/s  " +
+      "           2 nodes",
+    ],
+    ["the rate where no time is known", UNKNOWN, 19, " 25 %  5.0 MB/s"],
+    [
+      "that it waits",
+      { ...UNKNOWN, received: 9e5, bytesPerSecond: 0 },
+      32,
+      "  0 %  900 KB of 100 MB  waiting",
+    ],
+    [
+      "what came through the relay, where there is room",
+      { ...ALONE, paths: { direct: 0, tunnel: 5e6 } },
+      120,
+      "pictures/2024/disk.img  [==>            ]   25 %  25.0 of 100 MB  " +
+      "5.0 MB/s  0:15 left  2 nodes  5.0 MB through the relay",
+    ],
+    [
+      "no part of nothing",
+      { ...UNKNOWN, received: 0, total: 0, bytesPerSecond: 0 },
+      14,
+      "  0 %  waiting",
+    ],
+  ] as const
+) {
+  Deno.test(`formatProgress tells ${what} in ${columns} columns`, () => {
+    assertEquals(formatProgress(progress, columns), line);
+  });
+}
+
+Deno.test("formatProgress takes at most its columns, however few", () => {
+  for (const progress of [ALONE, UNKNOWN, MANY]) {
+    for (let columns = 0; columns <= 200; columns++) {
+      const width = widthOf(formatProgress(progress, columns));
+      assertEquals(width <= columns, true, `${width} of ${columns}`);
+    }
+  }
 });
 
-Deno.test("formatProgress says how much came through the relay, where some did", () => {
-  const progress = {
-    received: 600,
-    total: 1000,
-    bytesPerSecond: 100,
-    paths: { direct: 500, tunnel: 100 },
-    files: 0,
-    fileCount: 1,
-    nodes: 2,
-  };
+Deno.test("formatProgress escapes the name", () => {
+  const name = "a\x1b[2J.txt";
   assertEquals(
-    formatProgress(progress),
-    " 60 %  600 bytes of 1.0 KB  100 bytes/s  0:04 left  2 nodes  100 bytes through the relay",
+    formatProgress({ ...ALONE, name }, 120).split("  ")[0],
+    "a\\x1b[2J.txt",
   );
 });

@@ -170,5 +170,5 @@ export function read(
 
 /** Resolves when files are open, and others wait for one of them to be done. */
 export async function othersWait(log: ClientLog): Promise<void> {
-  await log.until("progress", ({ fileCount }) => fileCount === 3);
+  await log.until("progress", ({ filesStarted }) => filesStarted === 3);
 }

@@ -16,7 +16,7 @@ const NAMES = [
 const AMOUNTS = [
   /\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z/, // a time
   /(?<= )\d+\.\d\d? s\b/, // seconds
-  /(?<=\()\d+\.\d [KMG]?B\/s(?=\))/, // a rate
+  /(?<=\()\d+(?:\.\d)? (?:[KMG]?B|bytes)\/s(?=\))/, // a rate
   /(?<=enter at port )\d{4,5}(?=,)/, // a port that the system picked
 ];
 

@@ -2,7 +2,7 @@
  * Output that is read by a program: whole, and however early its reader leaves.
  */
 
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { within } from "../_event_log.ts";
 import { tempShare } from "../_temp_share.ts";
 import {
@@ -73,4 +73,39 @@ Deno.test("A name of 250 characters is listed whole", async () => {
   await using _node = await spawnNode(relay.port, share.path);
   const { text } = await runRole("peer_client.ts", [relay.address, "ls"]);
   assertEquals(text, `1  1 node   only    ${name}\n`);
+});
+
+Deno.test("get tells how many files it does not name, and of all together, also where all are there", async () => {
+  const files = Array.from({ length: 25 }, (_, at) => [`f${at}.txt`, "12345"]);
+  await using share = await tempShare(Object.fromEntries(files));
+  await using folder = await tempShare();
+  await using relay = await spawnRelay();
+  await using _node = await spawnNode(relay.port, share.path);
+  const get = async () => {
+    const args = [relay.address, "get", "*", "-o", `${folder.path}/`];
+    const permissions = [
+      `--allow-read=${folder.path}`,
+      `--allow-write=${folder.path}`,
+    ];
+    const { code, stderr } = await runRole("peer_client.ts", args, {
+      permissions,
+    });
+    assertEquals(code, 0);
+    return stderr;
+  };
+  const saved = await get();
+  assertEquals(saved.filter((line) => line.startsWith("saved ")).length, 20);
+  assertEquals(saved[20], "and 5 files more");
+  assertMatch(
+    saved[21]!,
+    /^25 files, 125 bytes in \d+\.\d\d? s \(.*\/s\), from 1 node$/,
+  );
+  const present = await get();
+  assertEquals(present.length, 22);
+  assertMatch(present[19]!, / is here already, verified$/);
+  assertEquals(present[20], "and 5 files more");
+  assertMatch(
+    present[21]!,
+    /^25 files, 125 bytes here already, verified in \d+\.\d\d? s$/,
+  );
 });

@@ -8,7 +8,7 @@ import { join } from "@std/path";
 import { tempShare } from "../_temp_share.ts";
 import { testWith } from "../_tools.ts";
 import { ROOT, spawnNode, spawnRelay } from "./_processes.ts";
-import { onTerminal } from "./_terminal.ts";
+import { onTerminal, type Session } from "./_terminal.ts";
 
 const TOOLS = ["expect"];
 
@@ -193,5 +193,89 @@ testWith(
     assertMatch(screen, /1 {2}al\\x1b\[2Jpha\\u\{202e\} /);
     // deno-lint-ignore no-control-regex
     assertEquals(/[\x00-\x08\x0b-\x1f\u202e]/.test(screen), false);
+  },
+);
+
+/** Runs `get '*'` of three files, slowly, on a terminal. */
+async function getSlowly(
+  options: Parameters<typeof onTerminal>[2],
+  steps = "",
+): Promise<Session & { folder: string }> {
+  const content = new Uint8Array(200_000);
+  await using share = await tempShare({ a: content, b: content, c: content });
+  await using folder = await tempShare();
+  await using relay = await spawnRelay();
+  await using _node = await spawnNode(relay.port, share.path, [
+    ...["--limit-rate", "200K"],
+  ]);
+  const session = await onTerminal([relay.address, "get", "*"], steps, {
+    permissions: ["--allow-read=.", "--allow-write=."],
+    cwd: folder.path,
+    ...options,
+  });
+  return { ...session, folder: folder.path };
+}
+
+/** The states of the progress line, each as it was written. */
+function statesIn(screen: string): string[] {
+  return screen.split(/[\r\n]+/).filter((line) => / % {2}/.test(line));
+}
+
+testWith(
+  TOOLS,
+  "Progress is of all files from the start, is drawn without escape sequences, and ends in a line about all",
+  async () => {
+    const { screen, code } = await getSlowly({ env: { TERM: "dumb" } });
+    assertEquals(code, 0);
+    assertEquals(screen.includes("\x1b"), false);
+    const states = statesIn(screen);
+    assertEquals(states.length > 2, true);
+    for (const state of states) assertMatch(state, / of 600 KB .* of 3 files /);
+    // The first second is too short to tell from.
+    assertEquals(states[0]!.includes("left"), false);
+    assertMatch(states.at(-1)!, / 0:0\d left {2}1 node *$/);
+    assertMatch(
+      screen,
+      /[\r\n]3 files, 600 KB in \d\.\d\d s \(.*\/s\), from 1 node\n/,
+    );
+  },
+);
+
+testWith(
+  TOOLS,
+  "Progress keeps to one row where it is narrow, or the terminal tells no size",
+  async () => {
+    for (
+      const [size, most] of [
+        ["columns 20 rows 10", 19],
+        ["columns 0 rows 0", 79],
+      ] as const
+    ) {
+      const { screen, code } = await getSlowly({ size });
+      assertEquals(code, 0);
+      for (const state of statesIn(screen)) {
+        assertEquals(state.length <= most, true, state);
+      }
+    }
+  },
+);
+
+testWith(
+  TOOLS,
+  "Ctrl-C while progress is drawn leaves a clean line, and says how to go on",
+  async () => {
+    const { screen, code } = await getSlowly(
+      {},
+      `
+      await " %  "
+      send "\\003"
+    `,
+    );
+    assertEquals(code, 130);
+    const last = screen.split("\n").at(-2)!.split("\r").at(-1);
+    assertEquals(
+      last,
+      "error: Stopped: interrupted; what has come is kept; run the same again to go on",
+    );
   },
 );
