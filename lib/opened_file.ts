@@ -54,6 +54,18 @@ export function openNow(path: string): number {
   return openSync(path, O_RDONLY | O_NONBLOCK);
 }
 
+/** The first `size` bytes of a short file as text, read at once. */
+export function readShortText(path: string, size: number): string {
+  const descriptor = openNow(path);
+  try {
+    const buffer = new Uint8Array(size);
+    const count = readSync(descriptor, buffer, 0, size, 0);
+    return new TextDecoder().decode(buffer.subarray(0, count));
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
 /**
  * Whether the disk is quick enough to be read from at once. A file in the page
  * cache is, and then a call costs half of one that goes through a thread; a read

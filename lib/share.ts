@@ -22,6 +22,7 @@ import {
 import { grantRemedy, requireAccess } from "./permission.ts";
 import { fileOf, type ShareFile } from "./share_file.ts";
 import { folderIdentity } from "./share_root.ts";
+import { holdsOwnSecret } from "./share_scan.ts";
 import { type ShareListener, ShareUpkeep } from "./share_upkeep.ts";
 import type { SkipCounts, SkippedEntry } from "./skipped.ts";
 import { show } from "./text.ts";
@@ -251,6 +252,7 @@ export class Share implements Disposable, AsyncDisposable {
       now = undefined; // gone, or no longer to be looked at
     }
     if (now?.version === file.version) return file;
+    if (now !== undefined && holdsOwnSecret(now)) now = undefined;
     if (now !== undefined) this.#table.put(now);
     else this.#table.delete(file.name);
     return now;

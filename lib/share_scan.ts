@@ -12,7 +12,9 @@ import { join } from "@std/path/join";
 import type { FileTable } from "./file_table.ts";
 import { LIMITS, type Limits } from "./limits.ts";
 import { safeName } from "./names.ts";
-import { fileOf, isSameStamp, stampOf } from "./share_file.ts";
+import { readShortText } from "./opened_file.ts";
+import { isOwnSecret, mayHoldOwnSecret } from "./own_secrets.ts";
+import { fileOf, isSameStamp, type ShareFile, stampOf } from "./share_file.ts";
 import type { Skipped } from "./skipped.ts";
 import { Turns } from "./turns.ts";
 
@@ -177,10 +179,21 @@ function lookAtEntry(
   const file = fileOf(info, { name: verdict.name, path });
   if (file === undefined) return;
   if (file.size > LIMITS.fileBytes) skipped.note(path, "large");
+  else if (holdsOwnSecret(file)) skipped.note(path, "secret");
   else if (known === undefined && table.fileCount >= limits.shareFileCount) {
     skipped.note(path, "excess");
   } else return table.put(file);
   table.delete(file.name);
+}
+
+/** Whether somebody put a key or token of this program into the share. */
+export function holdsOwnSecret({ path, size }: ShareFile): boolean {
+  if (!mayHoldOwnSecret(size)) return false;
+  try {
+    return isOwnSecret(readShortText(path, size));
+  } catch {
+    return false; // gone, or not to be read: then nobody gets it either
+  }
 }
 
 /** Whether a file is at a path, and no link leads there. */

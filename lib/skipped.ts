@@ -19,6 +19,8 @@ export interface SkipCounts {
   readonly clash: number;
   /** Entries that could not be looked at. */
   readonly unreadable: number;
+  /** Identities and tokens of this program. */
+  readonly secret: number;
   /** Files larger than the largest that can be sent. */
   readonly large: number;
   /** Files beyond the number that one share may hold. */
@@ -46,6 +48,7 @@ export const SKIP_KINDS = [
   "deep",
   "clash",
   "unreadable",
+  "secret",
   "large",
   "excess",
 ] as const satisfies readonly SkipKind[];

@@ -19,6 +19,21 @@ import { show } from "./text.ts";
 const IDENTITY_FILE = "identity.pem";
 
 /**
+ * Makes the folder, for its owner alone, where there is none.
+ *
+ * @throws {Failure} of kind `local` when it cannot be made; `not_allowed` when
+ * this process lacks the permission.
+ */
+export async function makeStateFolder(folder: string): Promise<void> {
+  try {
+    requireAccess(folder, "read", "write");
+    await Deno.mkdir(folder, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw cannotUse("Cannot use state folder", folder, { folder, error });
+  }
+}
+
+/**
  * The identity kept in `folder`; made, and kept there with mode 0600, when
  * there is none.
  *
@@ -27,22 +42,32 @@ const IDENTITY_FILE = "identity.pem";
  * process lacks the permission.
  */
 export async function loadIdentity(folder: string): Promise<Identity> {
+  await makeStateFolder(folder);
   const path = join(folder, IDENTITY_FILE);
   try {
-    requireAccess(folder, "read", "write");
-    return await readIdentity(path) ?? await writeIdentity(folder, path);
+    return await readIdentity(path) ?? await writeIdentity(path);
   } catch (error) {
     if (error instanceof Failure) throw error;
-    throw new Failure(localKindOf(error), {
-      what: "Cannot use identity",
-      where: show(path),
-      why: error instanceof TypeError ? error.message : describeCause(error),
-      remedy: error instanceof Deno.errors.NotCapable
-        ? grantRemedy([folder], "read", "write")
-        : "name another --state folder, or move the file away to get a new identity",
-      cause: error,
-    });
+    throw cannotUse("Cannot use identity", path, { folder, error });
   }
+}
+
+function cannotUse(
+  what: string,
+  path: string,
+  { folder, error }: { folder: string; error: unknown },
+): Failure {
+  return new Failure(localKindOf(error), {
+    what,
+    where: show(path),
+    why: error instanceof TypeError ? error.message : describeCause(error),
+    remedy: error instanceof Deno.errors.NotCapable
+      ? grantRemedy([folder], "read", "write")
+      : error instanceof TypeError
+      ? "name another --state folder, or move the file away to get a new identity"
+      : "name another --state folder",
+    cause: error,
+  });
 }
 
 async function readIdentity(path: string): Promise<Identity | undefined> {
@@ -65,8 +90,7 @@ async function readIdentity(path: string): Promise<Identity | undefined> {
   return await parseIdentity(text);
 }
 
-async function writeIdentity(folder: string, path: string): Promise<Identity> {
-  await Deno.mkdir(folder, { recursive: true, mode: 0o700 });
+async function writeIdentity(path: string): Promise<Identity> {
   const identity = await createIdentity();
   const temporary = `${path}.${crypto.randomUUID()}`;
   try {

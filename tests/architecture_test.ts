@@ -125,6 +125,7 @@ const PURE = [
   "frame",
   "manifest",
   "names",
+  "own_secrets",
   "refusals",
   "registry",
   "plan",

@@ -86,16 +86,15 @@ async function copyGraph(script: string, to: string): Promise<Graph> {
     await Deno.mkdir(dirname(join(to, "app", file)), { recursive: true });
     await Deno.copyFile(join(ROOT, file), join(to, "app", file));
   }
-  // All that the lock file names: Deno wants them there, used or not.
+  // All that the lock file names: Deno wants them there, used or not. What it
+  // knows of them is in the lock file: a cache that is new has no more.
   const packages = Object.values(graph.npmPackages);
   for (const { name, version, registryUrl } of packages) {
     const { host } = new URL(registryUrl);
-    const source = join(cache.npmCache, host, name);
-    const target = join(to, "cache", "npm", host, name);
-    await copyFolder(join(source, version), join(target, version));
-    await Deno.copyFile(
-      join(source, "registry.json"),
-      join(target, "registry.json"),
+    const place = join(host, name, version);
+    await copyFolder(
+      join(cache.npmCache, place),
+      join(to, "cache", "npm", place),
     );
   }
   return graph;

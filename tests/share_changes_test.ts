@@ -5,6 +5,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { join } from "@std/path";
+import { createIdentity, formatIdentity } from "../lib/identity.ts";
 import { LIMITS, type Limits } from "../lib/limits.ts";
 import { Share } from "../lib/share.ts";
 import type { ShareEvent } from "../lib/share_upkeep.ts";
@@ -323,4 +324,27 @@ Deno.test("Share hands out a listing in slices that go on wherever it has change
   ]);
   const rest = await Array.fromAsync(share.browse("d/14", "d/1490"));
   assertEquals(rest.flat().map(({ name }) => name), names.slice(491));
+});
+
+Deno.test("Share serves no identity and no token of ours, whatever they are called and whenever they come", async () => {
+  const token = `p2p-client-${"a2".repeat(20)}\n`;
+  const identity = formatIdentity(await createIdentity());
+  await using folder = await tempShare({
+    "s/a": "a",
+    "s/.p2p/identity.pem": identity,
+    "s/notes": token,
+    "s/later": "nothing secret yet, and about as long as a token is\n",
+  });
+  const root = join(folder.path, "s");
+  await using setup = await followed(root);
+  const { share } = setup;
+  assertEquals(namesOf(share), "a later");
+  assertEquals(share.skipped.secret, 2);
+  await Deno.writeTextFile(join(root, "copy"), identity);
+  await setup.until("counted", () => share.skipped.secret === 3);
+  for (const name of [".p2p/identity.pem", "notes", "copy"]) {
+    assertEquals(await share.find(name), undefined, name);
+  }
+  await Deno.writeTextFile(join(root, "later"), token);
+  assertEquals(await share.find("later"), undefined);
 });

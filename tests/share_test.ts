@@ -16,6 +16,7 @@ const NONE_SKIPPED = {
   deep: 0,
   clash: 0,
   unreadable: 0,
+  secret: 0,
   large: 0,
   excess: 0,
 };

@@ -222,6 +222,7 @@ export const EVENTS: Readonly<Record<EventName, EventSpec>> = {
         deep: count("folders nested deeper than a name may have parts"),
         clash: count("names equal to another's"),
         unreadable: count("entries that cannot be read"),
+        secret: count("keys and tokens of relay-p2p"),
         large: count("files larger than the largest that can be sent"),
         excess: count("files beyond what one share may hold"),
       }, "what is not shared, and why"),

@@ -12,9 +12,10 @@ import { LIMITS } from "../limits.ts";
 import { NodeMetrics } from "../metrics.ts";
 import { type NodeEvent, type NodeOptions, serveNode } from "../node_server.ts";
 import { SKIP_KINDS, type SkipCounts, type SkipKind } from "../skipped.ts";
-import { loadIdentity } from "../state.ts";
+import { loadIdentity, makeStateFolder } from "../state.ts";
 import { show } from "../text.ts";
 import type { Terminal } from "./terminal.ts";
+import { refusePrivateFiles } from "./private_files.ts";
 import { readToken } from "./secrets.ts";
 import { tellIncident } from "./incidents.ts";
 import { NODE as SPEC } from "./command_table.ts";
@@ -46,6 +47,9 @@ export function main(args: readonly string[]): Promise<number> {
     const options = isDoctor
       ? await nodeOptions(line, words, SPEC.commands[command]!.usage)
       : await nodeOptions(line, line.words);
+    const state = line.value("state");
+    if (state !== undefined && !isDoctor) await makeStateFolder(state);
+    await refusePrivateFiles([options.directory], line);
     const metricsAt = metricsAddress(line);
     const token = await readToken("node", context);
     if (token !== undefined) options.token = token;
@@ -54,7 +58,6 @@ export function main(args: readonly string[]): Promise<number> {
       terminal.check();
       return code;
     }
-    const state = line.value("state");
     if (state !== undefined) options.identity = await loadIdentity(state);
     using digestStore = state === undefined
       ? undefined
@@ -239,6 +242,7 @@ const SKIPPED_WORDS: Readonly<Record<SkipKind, string>> = {
   deep: `folders nested deeper than ${LIMITS.nameDepthCount}`,
   clash: "names equal to another's",
   unreadable: "entries that cannot be read",
+  secret: "keys and tokens of relay-p2p",
   large: "files larger than 1 TiB",
   excess: "files beyond what one share may hold",
 };

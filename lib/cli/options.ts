@@ -37,13 +37,14 @@ export interface CommandLine {
  * already; nobody is asked for it.
  *
  * @throws {Failure} of kind `usage` for options that do not exist, lack their
- * value, or have one that they do not take.
+ * value, or have one that they do not take; and for what is not UTF-8.
  */
 export function parseCommandLine(
   args: readonly string[],
   spec: CommandSpec,
   settings: Settings = new Map(),
 ): CommandLine {
+  refuseOtherEncodings(args);
   const { options } = spec;
   const isValued = (name: string) => options[name]?.value !== undefined;
   const names = Object.keys(options);
@@ -106,8 +107,30 @@ export function parseCommandLine(
 function readVariable(option: string): string | undefined {
   const variable = variableOf(option);
   if (!isGranted({ name: "env", variable })) return undefined;
-  const value = Deno.env.get(variable);
+  let value: string | undefined;
+  try {
+    value = Deno.env.get(variable);
+  } catch (cause) {
+    throw new Failure("usage", {
+      what: `Cannot use ${variable}`,
+      why: "it is not UTF-8",
+      remedy: `set it in UTF-8, or give --${option}`,
+      cause,
+    });
+  }
   return value === "" ? undefined : value;
+}
+
+/** Deno puts U+FFFD where an argument is not UTF-8: it would be another name. */
+function refuseOtherEncodings(args: readonly string[]): void {
+  const wrong = args.find((arg) => arg.includes("\ufffd"));
+  if (wrong === undefined) return;
+  throw new Failure("usage", {
+    what: "Cannot use argument",
+    where: show(wrong),
+    why: "it is not UTF-8",
+    remedy: "give names in UTF-8; rename what has another one",
+  });
 }
 
 /** The variable of a switch, in words people have for on and off. */

@@ -76,8 +76,12 @@ const WIPE = "\r    \r";
 
 /** Whether `TERM`, where it may be read, says that nothing can be drawn. */
 function isDumb(): boolean {
-  return isGranted({ name: "env", variable: "TERM" }) &&
-    Deno.env.get("TERM") === "dumb";
+  if (!isGranted({ name: "env", variable: "TERM" })) return false;
+  try {
+    return Deno.env.get("TERM") === "dumb";
+  } catch {
+    return false; // not UTF-8, so not that
+  }
 }
 
 /** The keys that a person types. */

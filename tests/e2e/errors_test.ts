@@ -44,7 +44,7 @@ Deno.test("A state folder that the process may not use is told with the permissi
   assertEquals(code, 7);
   assertEquals(
     line,
-    `error: Cannot use identity (${folder.path}/identity.pem): this process was ` +
+    `error: Cannot use state folder (${folder.path}): this process was ` +
       `not given the permission; grant it with --allow-read=${folder.path} ` +
       `--allow-write=${folder.path}`,
   );

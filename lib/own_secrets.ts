@@ -1,0 +1,40 @@
+/**
+ * What our own secrets look like in a file: the identity that `--state` keeps,
+ * and a token. A node shares no file with one, under whatever name it lies in the
+ * folder. The secret of a private relay is random text and cannot be told from
+ * others. Pure.
+ *
+ * @module
+ */
+
+/** A token is 49 or 51 characters; line ends and blanks may stand around it. */
+const TOKEN_BYTES = { least: 49, most: 64 };
+/** A key is 241 bytes of PEM, with its certificate 600 to 900. */
+const IDENTITY_BYTES = { least: 300, most: 2048 };
+
+/** Whether a file of that size can hold one; most need not be read. */
+export function mayHoldOwnSecret(size: number): boolean {
+  return [TOKEN_BYTES, IDENTITY_BYTES].some(({ least, most }) =>
+    size >= least && size <= most
+  );
+}
+
+/**
+ * Whether the whole text of a file is one.
+ *
+ * @example Usage
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { isOwnSecret } from "./own_secrets.ts";
+ *
+ * assertEquals(isOwnSecret(`p2p-node-${"a2".repeat(20)}\n`), true);
+ * assertEquals(isOwnSecret("put your p2p-node- token here"), false);
+ * ```
+ */
+export function isOwnSecret(text: string): boolean {
+  return TOKEN.test(text) || IDENTITY.test(text);
+}
+
+const TOKEN = /^\s*p2p-(node|client)-[a-z2-7]{40}\s*$/;
+const IDENTITY =
+  /^\s*-----BEGIN PRIVATE KEY-----\s[\sA-Za-z0-9+/=]+-----END PRIVATE KEY-----\s+-----BEGIN CERTIFICATE-----\s/;
