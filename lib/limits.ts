@@ -94,6 +94,13 @@ export interface Limits {
    * connection of its own and takes 1 ms of the main thread: a quarter of it.
    */
   readonly renewalsPerSecond: number;
+  /**
+   * Nodes that stay connected between renewals, so that they notice at once when
+   * the relay is gone. Each takes 40 KiB there.
+   */
+  readonly stayingNodeCount: number;
+  /** Those of them at one address, which has other connections to make. */
+  readonly stayingNodesPerAddressCount: number;
   /** Nodes in the registry. */
   readonly nodeCount: number;
   /** Nodes registered from one address. */
@@ -132,6 +139,15 @@ export interface Limits {
 
   /** Dial-backs under way at once. */
   readonly dialBackCount: number;
+  /**
+   * Those of them to one address: a port that says nothing takes its place for
+   * seconds, and others must find one.
+   */
+  readonly dialBacksPerAddressCount: number;
+  /** A node that does not answer in such a time is better off with tunnels. */
+  readonly reachMs: number;
+  /** Nodes that one command of a client reports dead, in one message. */
+  readonly reportCount: number;
   /** How often ended leases are swept out of memory. */
   readonly sweepMs: number;
   /** Leases swept in one turn, some 10 ms: those of all nodes may end at once. */
@@ -182,6 +198,11 @@ export interface Limits {
   readonly retryFirstMs: number;
   /** Longest wait between two attempts to reach the relay. */
   readonly retryMaxMs: number;
+  /**
+   * And so many attempts in the time of a renewal: 5 s apart at a quiet relay,
+   * and further apart at one that has so many nodes that it lengthens renewals.
+   */
+  readonly retriesPerRenewalCount: number;
   /** Withdrawing at exit may take so long before the node leaves anyway. */
   readonly withdrawMs: number;
 
@@ -334,6 +355,8 @@ export const LIMITS: Limits = Object.freeze({
   renewMinSeconds: 5,
   renewMaxSeconds: 300,
   renewalsPerSecond: 250,
+  stayingNodeCount: 500,
+  stayingNodesPerAddressCount: 16,
   nodeCount: 100_000,
   nodesPerAddressCount: 32,
   reregisterCount: 3,
@@ -348,6 +371,9 @@ export const LIMITS: Limits = Object.freeze({
   listingCount: 1_000_000,
   dialBackPauseMs: 5_000,
   dialBackCount: 16,
+  dialBacksPerAddressCount: 2,
+  reachMs: 2_000,
+  reportCount: 64,
   sweepMs: 1_000,
   sweepCount: 1_000,
   refusalPauseMs: 10_000,
@@ -375,6 +401,7 @@ export const LIMITS: Limits = Object.freeze({
   // registration by a node
   retryFirstMs: 500,
   retryMaxMs: 30_000,
+  retriesPerRenewalCount: 4,
   withdrawMs: 2_000,
 
   // access

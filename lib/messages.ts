@@ -92,6 +92,7 @@ const CODEC = {
       grant: Type.Optional(Grant),
       version: Type.Optional(Token),
       time: Type.Optional(Time),
+      uptime: Type.Optional(Count),
     }),
   },
   refused: {
@@ -124,6 +125,7 @@ const CODEC = {
     schema: Type.Object({
       leaseSeconds: Seconds,
       renewSeconds: Seconds,
+      stay: Type.Optional(Type.Boolean()),
       grantKeys: Type.Optional(Type.Array(GrantKey, { maxItems: 4 })),
       proof: Type.Optional(Type.String({ maxLength: 64 })),
     }),
@@ -147,8 +149,18 @@ const CODEC = {
       ),
     }),
   },
-  report: { type: 0x26, schema: Type.Object({ id: Id }) },
-  reported: { type: 0x27, schema: Type.Object({ outcome: Token }) },
+  report: {
+    type: 0x26,
+    schema: Type.Object({
+      ids: Type.Array(Id, { minItems: 1, maxItems: LIMITS.reportCount }),
+    }),
+  },
+  reported: {
+    type: 0x27,
+    schema: Type.Object({
+      outcomes: Type.Array(Token, { maxItems: LIMITS.reportCount }),
+    }),
+  },
   attach: { type: 0x28, schema: Type.Object({}) },
   attached: { type: 0x29, schema: Type.Object({}) },
   reach: { type: 0x2a, schema: Type.Object({}) },

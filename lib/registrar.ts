@@ -36,7 +36,7 @@ export type RegistrarEvent =
   /** The node is not listed, and tries again. Told once for one cause. */
   | { event: "registration_failed"; relay: string; error: Failure }
   /** Clients can reach the node through the relay. */
-  | { event: "attached"; relay: string; why: "forced" | "unreachable" }
+  | { event: "attached"; relay: string; why: AttachReason }
   /** They no longer can. */
   | { event: "detached"; relay: string; why: "reachable" | "lost" }
   /** Tunnels are wanted, and the relay carries none. */
@@ -49,6 +49,12 @@ export type RegistrarEvent =
   | { event: "withdrawn"; relay: string }
   /** The node could not ask for that; its lease ends by itself. */
   | { event: "withdraw_failed"; relay: string; error: Failure };
+
+/**
+ * Why a node attaches: it was asked to, it cannot be dialled, or nobody has found
+ * out whether it can.
+ */
+export type AttachReason = "forced" | "unreachable" | "unchecked";
 
 /** When a node stays attached to its relay, for tunnels. */
 export type TunnelMode = "auto" | "always" | "never";
@@ -125,7 +131,10 @@ class Registrar {
   #isListed = false;
   #wasListed = false;
   #failures = 0;
-  #unreachable = false;
+  /** Connections lost in a row, on which nothing was renewed. */
+  #losses = 0;
+  /** What the relay found the last time that it found anything. */
+  #reached: "alive" | "gone" | "unchecked" = "unchecked";
   /** When to ask again whether the node can be dialled. */
   #checkAt = 0;
   #toldNoTunnels = false;
@@ -143,8 +152,8 @@ class Registrar {
     while (!signal.aborted) {
       let waitMs: number;
       try {
-        await this.#visit();
-        waitMs = this.#renewMs();
+        const isLost = await this.#visit() === "lost";
+        waitMs = isLost ? this.#retryMs(this.#losses++) : this.#renewMs();
       } catch (error) {
         if (signal.aborted) break;
         if (error instanceof OutdatedFailure) {
@@ -172,20 +181,34 @@ class Registrar {
     await this.#withdraw();
   }
 
-  /** Registers; stays, for as long as clients need the relay to come here. */
-  async #visit(): Promise<void> {
+  /**
+   * Registers; stays where the relay asks for it, or clients need it to. `lost`
+   * where it stayed and the connection broke: the relay may be back already.
+   */
+  async #visit(): Promise<"over" | "lost"> {
     const { signal, limits } = this.#options;
     await using visit = await this.#open(signal, limits.attachedIdleMs);
     using _end = visit.session.channel.endOn(signal);
-    await this.#register(visit);
-    const why = await this.#needsTunnels(visit);
-    if (why !== undefined) await this.#stay(visit, why);
+    const lost = new AbortController();
+    visit.ended.catch((error) => lost.abort(error));
+    const either = AbortSignal.any([signal, lost.signal]);
+    for (let stays = await this.#register(visit);;) {
+      const why = await this.#needsTunnels(visit);
+      if (why !== undefined) await this.#attach(visit, { why, either });
+      if (why !== undefined || !stays) return "over";
+      try {
+        await delay(this.#renewMs(), { signal: either });
+        stays = await this.#register(visit);
+        this.#losses = 0;
+      } catch (error) {
+        if (signal.aborted || error instanceof Failure) throw error;
+        return "lost";
+      }
+    }
   }
 
   /** Why the node must be attached, if it must. */
-  async #needsTunnels(
-    visit: RelayVisit,
-  ): Promise<"forced" | "unreachable" | undefined> {
+  async #needsTunnels(visit: RelayVisit): Promise<AttachReason | undefined> {
     const mode = this.#options.tunnels ?? "auto";
     if (mode === "never") return undefined;
     if (visit.session.entrances.length === 0) {
@@ -196,35 +219,44 @@ class Registrar {
       return undefined;
     }
     if (mode === "always") return "forced";
-    return await this.#isUnreachable(visit) ? "unreachable" : undefined;
+    switch (await this.#whetherReached(visit)) {
+      case "gone":
+        return "unreachable";
+      case "unchecked":
+        return "unchecked";
+      case "alive":
+      case "lost":
+        return undefined;
+    }
   }
 
   /** Asks the relay, now and then, whether it can dial this node. */
-  async #isUnreachable(visit: RelayVisit): Promise<boolean> {
+  async #whetherReached(
+    visit: RelayVisit,
+  ): Promise<"alive" | "gone" | "unchecked" | "lost"> {
     const now = performance.now();
-    if (now < this.#checkAt) return this.#unreachable;
+    if (now < this.#checkAt) return this.#reached;
     // The node is listed: that the relay leaves meanwhile shows next time.
     const answer = await visit.ask({ kind: "reach" }).catch(() => undefined);
-    const outcome = answer?.kind === "reached" ? answer.outcome : "unchecked";
+    if (answer === undefined) return "lost";
+    if (answer.kind === "refused") throw this.#refused(answer);
+    const outcome = answer.kind === "reached" ? answer.outcome : "unchecked";
     // Nothing is known anew, and may be next time.
-    if (outcome === "unchecked") return this.#unreachable;
+    if (outcome !== "alive" && outcome !== "gone") return this.#reached;
     this.#checkAt = now + this.#options.limits.reachCheckMs;
-    return this.#unreachable = outcome === "gone";
+    return this.#reached = outcome;
   }
 
   /** Attached: renews over the same connection until it is not needed. */
-  async #stay(
+  async #attach(
     visit: RelayVisit,
-    why: "forced" | "unreachable",
+    { why, either }: { why: AttachReason; either: AbortSignal },
   ): Promise<void> {
     const { signal, onEvent } = this.#options;
     const relay = this.#relay;
     const answer = await visit.ask({ kind: "attach" });
     if (answer.kind !== "attached") throw this.#refused(answer);
     onEvent({ event: "attached", relay, why });
-    const lost = new AbortController();
-    visit.ended.catch((error) => lost.abort(error));
-    const either = AbortSignal.any([signal, lost.signal]);
     try {
       do {
         await delay(this.#renewMs(), { signal: either });
@@ -242,9 +274,11 @@ class Registrar {
   }
 
   #retryMs(attempt: number): number {
-    const { retryFirstMs, retryMaxMs } = this.#options.limits;
-    // Never longer than a renewal: listed again within one of them.
-    const maxMs = Math.min(retryMaxMs, this.#renewSeconds * 1000);
+    const { retryFirstMs, retryMaxMs, retriesPerRenewalCount } =
+      this.#options.limits;
+    // The more nodes a relay has, the less often each may knock at it.
+    const perRenewal = this.#renewSeconds * 1000 / retriesPerRenewalCount;
+    const maxMs = Math.min(retryMaxMs, perRenewal);
     return retryDelayMs(attempt, {
       firstMs: retryFirstMs,
       maxMs,
@@ -252,7 +286,8 @@ class Registrar {
     });
   }
 
-  async #register(visit: RelayVisit): Promise<void> {
+  /** Registers or renews; whether the relay wants the node to stay. */
+  async #register(visit: RelayVisit): Promise<boolean> {
     const { limits } = this.#options;
     // Rises across restarts too, as long as the clock does not go back.
     this.#sequence = Math.max(this.#sequence + 1, Date.now());
@@ -278,6 +313,7 @@ class Registrar {
     this.#toldFailure = null;
     this.#options.onGrantKeys?.(answer.grantKeys ?? []);
     this.#options.onEvent({ event, relay: this.#relay, leaseSeconds });
+    return answer.stay ?? false;
   }
 
   async #withdraw(): Promise<void> {

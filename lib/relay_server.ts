@@ -36,6 +36,7 @@ import { Registry } from "./registry.ts";
 import { DialBacks } from "./relay/dial_backs.ts";
 import { Entries } from "./relay/entries.ts";
 import { Listings } from "./relay/listings.ts";
+import { Stays } from "./relay/stays.ts";
 import { type NodesEvent, type RelayState, tellLeft } from "./relay/state.ts";
 import { Tunnels } from "./relay/tunnels.ts";
 import { Turns } from "./relay/turns.ts";
@@ -71,6 +72,8 @@ export interface RelayOptions extends Announcement {
   advertise?: { host: string; port?: number };
   /** Who the relay is; made anew by default. */
   identity?: Identity;
+  /** Whether nodes know it from before, and will be coming back. */
+  hasRunBefore?: boolean;
   /** Goes without encryption, for whoever asks for it on both sides. */
   plaintext?: boolean;
   /**
@@ -173,6 +176,7 @@ class Relay implements RelayServer {
   /** Who is let in; everybody where there is none. */
   readonly #gate: RelayGate | null;
   readonly #stop = new AbortController();
+  readonly #startedAt = performance.now();
   #listener: Listener | null = null;
   /** Where tunnels enter cheaply. */
   #entrance: Listener | null = null;
@@ -214,8 +218,17 @@ class Relay implements RelayServer {
         random: Math.random,
       }),
       turns: new Turns(limits, this.#stop.signal),
-      dialBacks: new DialBacks(limits, this.#stop.signal),
-      reachChecks: new DialBacks(limits, this.#stop.signal),
+      dialBacks: new DialBacks({
+        limits,
+        timeoutMs: limits.connectMs,
+        signal: this.#stop.signal,
+      }),
+      reachChecks: new DialBacks({
+        limits,
+        timeoutMs: limits.reachMs,
+        signal: this.#stop.signal,
+      }),
+      stays: new Stays(limits),
       tunnels,
       tell,
     };
@@ -279,6 +292,13 @@ class Relay implements RelayServer {
     return this.#entrance === null
       ? {}
       : { tunnelPort: this.#entrance.address.port };
+  }
+
+  /** What hello says while nodes may still be coming back from before. */
+  get #uptime(): { uptime?: number } {
+    if (!this.#options.hasRunBefore) return {};
+    const uptime = Math.floor((performance.now() - this.#startedAt) / 1000);
+    return uptime < this.#state.limits.leaseSeconds ? { uptime } : {};
   }
 
   /** Sweeps, and goes on at the next turn where there is more to sweep. */
@@ -403,6 +423,7 @@ class Relay implements RelayServer {
       ...(motd === undefined ? {} : { motd }),
       ...(minVersion === undefined ? {} : { minVersion }),
       ...(this.#gate === null ? {} : { private: true }),
+      ...this.#uptime,
       version: VERSION,
       time: Date.now(),
     };

@@ -70,6 +70,15 @@ function cannotUse(
   });
 }
 
+/** Whether an identity is kept in `folder`, as far as can be seen. */
+export async function hasIdentity(folder: string): Promise<boolean> {
+  try {
+    return (await Deno.stat(join(folder, IDENTITY_FILE))).isFile;
+  } catch {
+    return false; // loading it says what is wrong
+  }
+}
+
 async function readIdentity(path: string): Promise<Identity | undefined> {
   let text: string;
   try {

@@ -153,8 +153,8 @@ async function report(
     relay.identity,
   );
   await greet(channel, { role: "client" });
-  await channel.send({ kind: "report", id });
-  return (await channel.receive(["reported"]))?.outcome;
+  await channel.send({ kind: "report", ids: [id] });
+  return (await channel.receive(["reported"]))?.outcomes[0];
 }
 
 Deno.test("A relay dials so many reported nodes back at once, and no more", async () => {

@@ -147,7 +147,7 @@ Deno.test("A report of a dead node is counted by its outcome", async () => {
   await using channel = await openChannel(relay.server.address, relay.identity);
   await channel.send({ kind: "hello", protocol: 1, role: "client" });
   await channel.receive(["hello"]);
-  await channel.send({ kind: "report", id: "a".repeat(51) + "q" });
+  await channel.send({ kind: "report", ids: ["a".repeat(51) + "q"] });
   await channel.receive(["reported"]);
   assertEquals(relay.server.stats().reports.unknown, 1);
 });

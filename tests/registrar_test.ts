@@ -179,12 +179,12 @@ Deno.test("A registrar says once that the relay is away, and tries on with back-
   }
   assertEquals(
     waits,
-    [0.5, 1, 2, 4, 8, 16, 20, 20, 20, 20],
-    "within one renewal",
+    [0.5, 1, 2, 4, 5, 5, 5, 5, 5, 5],
+    "four times in one renewal",
   );
   assertEquals(run.log.names, ["registration_failed"]);
   run.link.away = false;
-  await time.advance(20_000);
+  await time.advance(5_000);
   assertEquals(run.log.names, ["registration_failed", "registered"]);
   run.link.away = true;
   await time.advance(22_000);
@@ -240,6 +240,10 @@ interface StayingRelay {
   reached: "alive" | "gone" | "unchecked";
   /** Whether nobody is reached. */
   away: boolean;
+  /** Whether it wants nodes to stay. */
+  stay: boolean;
+  /** What it answers to every registration. */
+  refuses: RelayToNode | null;
   /** What it was asked, in order. */
   readonly asked: string[];
   /** The conversations that are open. */
@@ -266,6 +270,8 @@ function startStaying(
     carries: true,
     reached: "gone",
     away: false,
+    stay: false,
+    refuses: null,
     asked: [],
     channels: new Set(),
     ...start,
@@ -274,7 +280,8 @@ function startStaying(
     relay.asked.push(message.kind);
     switch (message.kind) {
       case "register":
-        return GRANTED;
+        return relay.refuses ??
+          (relay.stay ? { ...GRANTED, stay: true } : GRANTED);
       case "withdraw":
         return { kind: "withdrawn" };
       case "reach":
@@ -415,18 +422,99 @@ Deno.test("A registrar whose node becomes reachable detaches, and attaches when 
   await stay.stop();
 });
 
-Deno.test("A registrar that is not told whether the node can be dialled keeps to what it knew", async () => {
+Deno.test("A registrar that is not told whether the node can be dialled attaches, and keeps to what it knew", async () => {
   using time = new FakeTime();
   const unknown = startStaying({}, { reached: "unchecked" });
   await time.advance(0);
-  assertEquals(unknown.told, []);
-  unknown.relay.reached = "gone";
+  assertEquals(unknown.told, ["attached unchecked"]);
+  unknown.relay.reached = "alive";
   await time.advance(20_000); // asks again with the next renewal
-  assertEquals(unknown.told, ["attached unreachable"]);
+  assertEquals(unknown.told.slice(1), ["detached reachable"]);
   unknown.relay.reached = "unchecked";
   await time.advance(900_000);
-  assertEquals(unknown.told, ["attached unreachable"]);
+  assertEquals(unknown.told.length, 2, "it could be dialled the last time");
+  unknown.relay.reached = "gone";
+  await time.advance(320_000);
+  assertEquals(unknown.told.slice(2), ["attached unreachable"]);
+  unknown.relay.reached = "unchecked";
+  await time.advance(900_000);
+  assertEquals(unknown.told.length, 3);
   await unknown.stop();
+});
+
+Deno.test("A registrar stays where its relay wants it to, and renews over the same connection", async () => {
+  using time = new FakeTime();
+  const stay = startStaying({}, { reached: "alive", stay: true });
+  await time.advance(0);
+  const [channel] = stay.relay.channels;
+  await time.advance(100_000);
+  assertEquals([...stay.relay.channels], [channel]);
+  assertEquals(stay.relay.asked, [
+    "register",
+    "reach",
+    ...Array<string>(5).fill("register"),
+  ]);
+  stay.relay.stay = false;
+  await time.advance(20_000);
+  assertEquals(stay.relay.channels.size, 0, "it is not wanted any more");
+  await stay.stop();
+  assertEquals(stay.log.names.at(-1), "withdrawn");
+  assertEquals(time.timerCount, 0);
+});
+
+Deno.test("A registrar that stayed is listed again at once when its relay is back, and not in step with others", async () => {
+  for (const [random, waits] of [[0.5, [250, 500, 1_000]], [0, [0, 0, 0]]]) {
+    using time = new FakeTime();
+    const stay = startStaying({ random: () => random as number }, {
+      reached: "alive",
+      stay: true,
+    });
+    await time.advance(0);
+    const lose = () => {
+      for (const channel of stay.relay.channels) channel.conn.close();
+    };
+    lose();
+    await time.advance((waits as number[])[0]!);
+    assertEquals(stay.relay.channels.size, 1, "it is back");
+    assertEquals(stay.log.names, ["registered", "renewed"], "and no word");
+    await stay.stop();
+  }
+});
+
+Deno.test("A registrar whose relay ends each stay at once tries less and less often", async () => {
+  using time = new FakeTime();
+  const stay = startStaying({ random: () => 0.999 }, {
+    reached: "alive",
+    stay: true,
+  });
+  await time.advance(0);
+  const waits: number[] = [];
+  for (let n = 0; n < 5; n++) {
+    for (const channel of stay.relay.channels) channel.conn.close();
+    await time.advance(0);
+    waits.push(Math.round(time.nextTimerMs / 100) / 10);
+    await time.advance(time.nextTimerMs);
+  }
+  assertEquals(waits, [0.5, 1, 2, 4, 5]);
+  await time.advance(22_000); // one renewal over the same connection
+  for (const channel of stay.relay.channels) channel.conn.close();
+  await time.advance(0);
+  assertEquals(Math.round(time.nextTimerMs / 100) / 10, 0.5);
+  await stay.stop();
+});
+
+Deno.test("A registrar that stays is told why it may not any more", async () => {
+  using time = new FakeTime();
+  const stay = startStaying({}, { reached: "alive", stay: true });
+  await time.advance(0);
+  stay.relay.refuses = { kind: "refused", code: "registry_full", text: "full" };
+  await time.advance(22_000);
+  const failed = stay.log.events.find(({ event }) =>
+    event === "registration_failed"
+  );
+  assert(failed?.event === "registration_failed");
+  assertEquals(failed.error.parts.why.includes("registry_full"), true);
+  await stay.stop();
 });
 
 for (const mode of ["always", "never"] as const) {
@@ -556,6 +644,19 @@ Deno.test("retryDelayMs is full jitter below a doubling bound", () => {
     assertGreater(Math.max(...delays), 0.9 * bound);
     assertLessOrEqual(Math.min(...delays), 0.1 * bound);
   }
+});
+
+Deno.test("A node that nothing tells of its relay's end but the connection is listed again at once when it is back", async () => {
+  // Renewals are far apart: only the broken connection can be what it heeds.
+  const first = await startRelay({
+    limits: { renewSeconds: 40, leaseSeconds: 120 },
+  });
+  const { port } = first.server.address;
+  await using node = await startNode(first, { "1.txt": "one" });
+  await first.server.close();
+  await using again = await startRelay({ port });
+  const registered = await again.log.until("node_registered");
+  assertEquals(registered.id, node.server.id);
 });
 
 Deno.test("A node is listed again after its relay came back empty, untouched", async () => {

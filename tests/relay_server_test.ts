@@ -128,6 +128,7 @@ Deno.test("A relay lists a node word for word as it registered, and withdraws it
     kind: "registered",
     leaseSeconds: 60,
     renewSeconds: 20,
+    stay: true,
   });
   await channel.close();
   const nodes = [{ ...signed, observed: [0] }];
@@ -612,8 +613,8 @@ async function report(
 ): Promise<string | undefined> {
   const { channel } = await greeted(relay, "client");
   await using _channel = channel;
-  await channel.send({ kind: "report", id });
-  return (await channel.receive(["reported"]))?.outcome;
+  await channel.send({ kind: "report", ids: [id] });
+  return (await channel.receive(["reported"]))?.outcomes[0];
 }
 
 Deno.test("A relay checks a reported node itself, and keeps one that answers", async () => {
@@ -679,7 +680,7 @@ Deno.test("A relay that closes does not wait for a node that does not answer", a
   const { port } = silent.addr;
   await register(relay, alice, { addresses: [{ host: "127.0.0.1", port }] });
   const { channel } = await greeted(relay, "client");
-  await channel.send({ kind: "report", id: alice.id });
+  await channel.send({ kind: "report", ids: [alice.id] });
   using _dialBack = await within(silent.accept(), "the dial-back");
   const startedAt = performance.now();
   await relay.server.close();
@@ -762,4 +763,69 @@ Deno.test("Relay events hold names as they came: showing them is for others", as
   await using _node = await startNode(relay, {}, { name: "al\u202epha" });
   const registered = await relay.log.until("node_registered");
   assertEquals(registered.name, "al\u202epha");
+});
+
+Deno.test("A relay that has run before tells for a minute since when, and a new one does not", async () => {
+  await using fresh = await startRelay();
+  const new_ = await greeted(fresh, "client");
+  assertEquals(new_.hello.uptime, undefined);
+  await new_.channel.close();
+  await using again = await startRelay({ hasRunBefore: true });
+  const back = await greeted(again, "client");
+  assertEquals(back.hello.uptime, 0);
+  await back.channel.close();
+  const { address, id } = again.server;
+  const listing = await listNodes({ relay: { ...address, id } });
+  assertEquals(listing.uptime, 0);
+  await using old = await startRelay({
+    hasRunBefore: true,
+    limits: { leaseSeconds: 0 },
+  });
+  const late = await greeted(old, "client");
+  assertEquals(late.hello.uptime, undefined);
+  await late.channel.close();
+});
+
+Deno.test("A relay keeps the connections of so many nodes, and tells the others to come again", async () => {
+  await using relay = await startRelay({ limits: { stayingNodeCount: 1 } });
+  const stays = async (identity: Identity) => {
+    const { channel, hello } = await greeted(relay, "node");
+    const signed = await signFor(hello, identity);
+    await channel.send({ kind: "register", ...signed });
+    const answer = await channel.receive(["registered"]);
+    return { channel, stay: answer?.stay };
+  };
+  const first = await stays(alice);
+  const second = await stays(bob);
+  assertEquals([first.stay, second.stay], [true, undefined]);
+  await first.channel.conn.closeWrite();
+  assertEquals(await first.channel.receive(["refused"]), null, "it has left");
+  first.channel.conn.close();
+  await second.channel.close();
+  const third = await stays(await createIdentity());
+  assertEquals(third.stay, true, "a place is free again");
+  await third.channel.close();
+  await using busy = await startRelay({
+    limits: { renewSeconds: 46, leaseSeconds: 138 },
+  });
+  assertEquals(
+    await register(busy, alice),
+    { kind: "registered", leaseSeconds: 138, renewSeconds: 46 },
+    "it would be taken for idle",
+  );
+});
+
+Deno.test("A relay answers in time whether a silent node can be dialled", async () => {
+  await using relay = await startRelay({ limits: { reachMs: 100 } });
+  using silent = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { channel, hello } = await greeted(relay, "node");
+  const addresses = [{ host: "127.0.0.1", port: silent.addr.port }];
+  const signed = await signFor(hello, alice, { addresses });
+  await channel.send({ kind: "register", ...signed });
+  await channel.receive(["registered"]);
+  await channel.send({ kind: "reach" });
+  const conn = await silent.accept();
+  assertEquals((await channel.receive(["reached"]))?.outcome, "gone");
+  conn.close();
+  await channel.close();
 });

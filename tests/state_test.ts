@@ -1,13 +1,15 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { join } from "@std/path";
 import { Failure } from "../lib/errors.ts";
-import { loadIdentity } from "../lib/state.ts";
+import { hasIdentity, loadIdentity } from "../lib/state.ts";
 import { tempShare } from "./_temp_share.ts";
 
 Deno.test("loadIdentity makes an identity once, for its owner's eyes alone", async () => {
   await using folder = await tempShare();
   const state = join(folder.path, "deep", "state");
+  assertEquals(await hasIdentity(state), false);
   const made = await loadIdentity(state);
+  assertEquals(await hasIdentity(state), true);
   const read = await loadIdentity(state);
   assertEquals(read.id, made.id);
   assertEquals(read.certificatePem, made.certificatePem);

@@ -93,7 +93,7 @@ async function runWithRelay(context: RoleContext): Promise<number> {
     if (!isInterruption(error)) {
       triedOn(terminal).tell(terminal, { isTold: command === "dialogue" });
     }
-    throw error;
+    throw triedOn(terminal).explained(error);
   }
 }
 

@@ -283,8 +283,8 @@ export const EVENTS: Readonly<Record<EventName, EventSpec>> = {
     fields: {
       relay: relayAt,
       why: oneOf(
-        ["forced", "unreachable"],
-        "`--tunnel`, or that the relay cannot dial it",
+        ["forced", "unreachable", "unchecked"],
+        "`--tunnel`, that the relay cannot dial it, or that it could not find out",
       ),
     },
   },
@@ -387,6 +387,11 @@ export const EVENTS: Readonly<Record<EventName, EventSpec>> = {
     fields: {
       greeting: text("what the relay says to people: a stranger's words"),
       nodes: listOf(Node, "the nodes"),
+      uptime: Type.Optional(
+        count(
+          "seconds since the relay came back, while nodes may still be coming back",
+        ),
+      ),
     },
   },
   "node_answered": {

@@ -300,7 +300,9 @@ const WORST_FIRST = [
 ] as const;
 
 function report(failures: readonly Failure[], terminal: Terminal): number {
-  for (const failure of failures.slice(0, MOST_TOLD)) terminal.error(failure);
+  for (const failure of failures.slice(0, MOST_TOLD)) {
+    terminal.error(triedOn(terminal).explained(failure));
+  }
   if (failures.length > MOST_TOLD) {
     terminal.note(`and ${failures.length - MOST_TOLD} more files failed`);
   }

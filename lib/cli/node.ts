@@ -188,9 +188,9 @@ export function tell(event: NodeEvent, terminal: Terminal): void {
       break;
     case "attached":
       terminal.note(
-        event.why === "forced"
-          ? "clients can come through the relay"
-          : "the relay cannot dial this node: clients come through the relay",
+        event.why === "unreachable"
+          ? "the relay cannot dial this node: clients come through the relay"
+          : "clients can come through the relay",
       );
       break;
     case "detached":

@@ -29,7 +29,7 @@ import {
   showMadeTokens,
   tokenLines,
 } from "./secrets.ts";
-import { loadIdentity } from "../state.ts";
+import { hasIdentity, loadIdentity } from "../state.ts";
 import { show } from "../text.ts";
 import { isVersion } from "../version.ts";
 import type { Terminal } from "./terminal.ts";
@@ -171,7 +171,10 @@ async function relayOptions(line: CommandLine): Promise<RelayOptions> {
   }
   if (motd !== undefined) options.motd = parseWords("motd", motd);
   if (minVersion !== undefined) options.minVersion = parseVersion(minVersion);
-  if (state !== undefined) options.identity = await loadIdentity(state);
+  if (state !== undefined) {
+    options.hasRunBefore = await hasIdentity(state);
+    options.identity = await loadIdentity(state);
+  }
   return options;
 }
 

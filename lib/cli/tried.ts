@@ -50,6 +50,8 @@ export class Tried {
   >();
   readonly #failed: NodeTried[] = [];
   #failedFiles = 0;
+  /** Seconds since the relay came back, where that was a moment ago. */
+  #uptime: number | undefined;
 
   /** Nothing has been tried yet. `now` is in milliseconds. */
   constructor(now: () => number = () => performance.now()) {
@@ -62,6 +64,7 @@ export class Tried {
     switch (event.event) {
       case "nodes_listed":
         this.#listedAt = this.#now();
+        this.#uptime = event.uptime;
         return;
       case "node_answered":
         return this.#answered(event);
@@ -77,6 +80,21 @@ export class Tried {
       case "file_failed":
         return this.#fail(event);
     }
+  }
+
+  /** The failure with another remedy where nodes may still be coming back. */
+  explained<Cause>(error: Cause): Cause | Failure {
+    const isEarly = error instanceof Failure && error.kind === "not_found" &&
+      this.#uptime !== undefined;
+    return isEarly
+      ? new Failure(error.kind, {
+        ...error.parts,
+        remedy:
+          `the relay came back ${this.#uptime} s ago, and nodes may still` +
+          " be coming back: try again in half a minute",
+        cause: error,
+      })
+      : error;
   }
 
   #answered(event: ClientEvent & { event: "node_answered" }): void {

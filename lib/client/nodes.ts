@@ -54,6 +54,8 @@ export interface NodeListing {
   readonly relayId: string;
   /** The nodes whose lease is alive. */
   readonly nodes: readonly ListedNode[];
+  /** Seconds since the relay came back, while nodes may still be coming back. */
+  readonly uptime?: number;
 }
 
 /**

@@ -50,7 +50,13 @@ export interface ClientOptions {
 export type PeersEvent =
   | RelayLinkEvent
   /** The relay has answered. */
-  | { event: "nodes_listed"; greeting: string; nodes: readonly ListedNode[] };
+  | {
+    event: "nodes_listed";
+    greeting: string;
+    nodes: readonly ListedNode[];
+    /** Seconds since the relay came back, while nodes may still be coming back. */
+    uptime?: number;
+  };
 
 /** A node that has said hello, and what it said of the file asked for. */
 export interface OpenedSession {
@@ -114,8 +120,8 @@ export class Peers implements AsyncDisposable {
    */
   async list(): Promise<NodeListing> {
     const listing = await this.#list();
-    const { greeting, nodes } = listing;
-    this.#tell({ event: "nodes_listed", greeting, nodes });
+    const { relayId: _, ...told } = listing;
+    this.#tell({ event: "nodes_listed", ...told });
     return listing;
   }
 
@@ -135,7 +141,9 @@ export class Peers implements AsyncDisposable {
       const where = formatEndpoint(this.options.relay);
       const { access } = this.#link;
       const nodes = await listAll(channel, { relayId, most, access, where });
-      return { greeting, relayId, nodes };
+      const { uptime } = session.hello;
+      const young = uptime === undefined ? {} : { uptime };
+      return { greeting, relayId, nodes, ...young };
     } catch (error) {
       if (signal?.aborted) throw signal.reason;
       if (error instanceof Failure || isBug(error)) throw error;

@@ -14,6 +14,7 @@ import { openRegistration } from "../registration.ts";
 import type { RelayLink } from "../relay_link.ts";
 import { dialAny } from "../transport/dial.ts";
 import type { ListedNode } from "./nodes.ts";
+import { Reports } from "./reports.ts";
 import { RelayedEnough, TunnelsUnwanted, TunnelWay } from "./tunnel_way.ts";
 
 /** A node that has proved to be the one that was listed. */
@@ -62,15 +63,16 @@ export class Unreachable extends Error {
   }
 }
 
-/** Reaches nodes. Disposing waits, shortly, for reports to arrive. */
+/** Reaches nodes. Disposing waits, shortly, for reports to leave. */
 export class Reach implements AsyncDisposable {
   readonly #options: ReachOptions;
-  readonly #reports = new Map<string, Promise<void>>();
+  readonly #reports: Reports;
   readonly #tunnels: TunnelWay | null;
 
   /** Nothing is dialled yet. */
   constructor(options: ReachOptions) {
     this.#options = options;
+    this.#reports = new Reports(options);
     this.#tunnels = options.tunnels === false ? null : new TunnelWay(options);
   }
 
@@ -107,7 +109,7 @@ export class Reach implements AsyncDisposable {
     } catch (error) {
       if (signal?.aborted || isBug(error)) throw error;
       if (error instanceof RelayedEnough) throw error;
-      this.#report(node);
+      this.#reports.add(node.id);
       throw new Unreachable(error);
     }
   }
@@ -172,28 +174,9 @@ export class Reach implements AsyncDisposable {
     }));
   }
 
-  /** Tells the relay that a node seems dead; the relay finds out for itself. */
-  #report(node: ListedNode): void {
-    if (this.#reports.has(node.id)) return;
-    this.#reports.set(node.id, this.#sendReport(node));
-  }
-
-  async #sendReport({ id }: ListedNode): Promise<void> {
-    const { link, limits } = this.#options;
-    try {
-      const deadline = AbortSignal.timeout(limits.withdrawMs);
-      const session = await link.open(deadline);
-      await using channel = session.channel;
-      using _end = channel.endOn(deadline);
-      await channel.send({ kind: "report", id });
-    } catch (error) {
-      // Good will only; what the person asked for has errors of its own.
-      if (isBug(error)) throw error;
-    }
-  }
-
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all(this.#reports.values());
+    await this.#reports[Symbol.asyncDispose]();
+    await this.#tunnels?.[Symbol.asyncDispose]();
   }
 }
 

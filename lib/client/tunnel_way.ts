@@ -8,12 +8,12 @@
 import type { Conn } from "../conn.ts";
 import { ProtocolError } from "../errors.ts";
 import type { Limits } from "../limits.ts";
-import { DIRECTION } from "../messages.ts";
 import type { RelayLink } from "../relay_link.ts";
 import { SourceExhausted } from "../transfer/source.ts";
 import { dialTunnel, TunnelRefused } from "../transport/join.ts";
 import { WrappedConn } from "../wrapped_conn.ts";
 import type { ListedNode } from "./nodes.ts";
+import { RelayLine } from "./relay_line.ts";
 
 /** Options of {@linkcode TunnelWay}. */
 export interface TunnelWayOptions {
@@ -46,13 +46,15 @@ export class TunnelsUnwanted extends Error {
 }
 
 /** Tunnels to nodes, all through one relay. */
-export class TunnelWay {
+export class TunnelWay implements AsyncDisposable {
   readonly #options: TunnelWayOptions;
+  readonly #line: RelayLine;
   #leftBytes: number;
 
   /** Nothing is asked for yet. */
   constructor(options: TunnelWayOptions) {
     this.#options = options;
+    this.#line = new RelayLine(options.link);
     this.#leftBytes = options.maxRelayedBytes ?? Infinity;
   }
 
@@ -64,16 +66,15 @@ export class TunnelWay {
    */
   async open(node: ListedNode, signal: AbortSignal): Promise<Conn> {
     if (this.#leftBytes <= 0) throw new RelayedEnough();
-    const { link, plaintext, limits } = this.#options;
-    const session = await link.open(signal);
-    await using channel = session.channel;
-    using _end = channel.endOn(signal);
-    await channel.send({ kind: "tunnel", id: node.id });
-    const answer = await channel.receive(DIRECTION.relayToClient);
-    if (answer?.kind === "refused") {
+    const { plaintext, limits } = this.#options;
+    const { answer, session } = await this.#line.ask(
+      { kind: "tunnel", id: node.id },
+      signal,
+    );
+    if (answer.kind === "refused") {
       throw new TunnelRefused(answer.code, answer.text);
     }
-    if (answer?.kind !== "rendezvous") {
+    if (answer.kind !== "rendezvous") {
       throw new ProtocolError("wrong_phase", "the relay gave no tunnel");
     }
     const conn = await dialTunnel({
@@ -84,6 +85,10 @@ export class TunnelWay {
       signal,
     });
     return new AllowedConn(conn, this.#allow);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#line[Symbol.asyncDispose]();
   }
 
   /** Bytes have come; throws where they were too many. */

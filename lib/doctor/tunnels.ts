@@ -73,7 +73,7 @@ export async function checkTunnel(
   },
 ): Promise<void> {
   const { plaintext, limits, signal } = options;
-  const way = new TunnelWay({ link, plaintext, limits });
+  await using way = new TunnelWay({ link, plaintext, limits });
   let failure: Failure | undefined;
   for (const node of nodes.slice(0, limits.tunnelTrialCount)) {
     const startedAt = performance.now();

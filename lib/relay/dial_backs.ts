@@ -5,6 +5,8 @@
  * @module
  */
 
+import { addressGroup } from "../address.ts";
+import { isShared } from "../admission.ts";
 import type { Endpoint } from "../conn.ts";
 import { systemErrorCode } from "../errors.ts";
 import type { Limits } from "../limits.ts";
@@ -17,8 +19,18 @@ export type DialBackOutcome = "alive" | "gone" | "unchecked";
 /** The numbers of `limits.ts` that bound dial-backs. */
 export type DialBackLimits = Pick<
   Limits,
-  "connectMs" | "dialBackPauseMs" | "dialBackCount"
+  "dialBackPauseMs" | "dialBackCount" | "dialBacksPerAddressCount"
 >;
+
+/** Options of {@linkcode DialBacks}. */
+export interface DialBacksOptions {
+  /** The numbers. */
+  readonly limits: DialBackLimits;
+  /** Milliseconds in which a node must answer. */
+  readonly timeoutMs: number;
+  /** Ends those under way. */
+  readonly signal: AbortSignal;
+}
 
 /** A node to be dialled, and where. */
 export interface DialBackTarget {
@@ -32,36 +44,61 @@ export interface DialBackTarget {
 
 /** The dial-backs of one relay. */
 export class DialBacks {
-  readonly #limits: DialBackLimits;
-  readonly #signal: AbortSignal;
+  readonly #options: DialBacksOptions;
   /** When each id was dialled, oldest first. */
   readonly #dialledAt = new Map<string, number>();
   #running = 0;
+  /** Those under way by the group of the address that is dialled. */
+  readonly #perSource = new Map<string, number>();
 
-  /** Ends those under way when `signal` is aborted. */
-  constructor(limits: DialBackLimits, signal: AbortSignal) {
-    this.#limits = limits;
-    this.#signal = signal;
+  /** Nobody is dialled yet. */
+  constructor(options: DialBacksOptions) {
+    this.#options = options;
   }
 
-  /** Dials a node, or says `unchecked` where it was just now, or too many are. */
+  /**
+   * Whether a node at `host` may be dialled now: not just after the last time,
+   * nor while too many are, in all or at that address.
+   */
+  may({ id, host }: { id: string; host: string }, now: number): boolean {
+    const { limits } = this.#options;
+    for (const [dialled, at] of this.#dialledAt) {
+      if (now - at < limits.dialBackPauseMs) break; // the rest is newer
+      this.#dialledAt.delete(dialled);
+    }
+    const source = addressGroup(host);
+    const beside = isShared(source) ? 0 : this.#perSource.get(source) ?? 0;
+    return !this.#dialledAt.has(id) && this.#running < limits.dialBackCount &&
+      beside < limits.dialBacksPerAddressCount;
+  }
+
+  /** Dials a node; says `unchecked` where it may not be dialled. */
   async check(
     { id, endpoint, peer }: DialBackTarget,
     now: number,
   ): Promise<DialBackOutcome> {
-    if (!this.#may(id, now)) return "unchecked";
+    const { signal } = this.#options;
+    if (!this.may({ id, host: endpoint.host }, now)) return "unchecked";
     this.#dialledAt.set(id, now);
-    this.#running++;
+    const source = addressGroup(endpoint.host);
+    this.#count(source, 1);
     try {
       return await this.#isThere(endpoint, peer) ? "alive" : "gone";
     } catch (error) {
-      const ours = this.#signal.aborted ||
+      const ours = signal.aborted ||
         systemErrorCode(error) === "EMFILE" ||
         error instanceof Deno.errors.NotCapable;
       return ours ? "unchecked" : "gone";
     } finally {
-      this.#running--;
+      this.#count(source, -1);
     }
+  }
+
+  #count(source: string, change: number): void {
+    this.#running += change;
+    const count = (this.#perSource.get(source) ?? 0) + change;
+    if (count === 0) this.#perSource.delete(source);
+    else this.#perSource.set(source, count);
   }
 
   /**
@@ -72,25 +109,13 @@ export class DialBacks {
     endpoint: Endpoint,
     peer: DialBackTarget["peer"],
   ): Promise<boolean> {
-    const timing = {
-      timeoutMs: this.#limits.connectMs,
-      signal: this.#signal,
-    };
+    const timing = this.#options;
     if (peer === null) {
       using _conn = await dial(endpoint, { peer, ...timing });
       return true;
     }
     const found = await learnCertificate(endpoint, timing);
     return equal(found, peer.certificate);
-  }
-
-  #may(id: string, now: number): boolean {
-    const { dialBackPauseMs, dialBackCount } = this.#limits;
-    for (const [dialled, at] of this.#dialledAt) {
-      if (now - at < dialBackPauseMs) break; // the rest is newer
-      this.#dialledAt.delete(dialled);
-    }
-    return !this.#dialledAt.has(id) && this.#running < dialBackCount;
   }
 }
 

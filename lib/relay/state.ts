@@ -11,6 +11,7 @@ import type { Registry } from "../registry.ts";
 import type { DialBacks } from "./dial_backs.ts";
 import type { Entries } from "./entries.ts";
 import type { Listings } from "./listings.ts";
+import type { Stays } from "./stays.ts";
 import type { TunnelEvent, Tunnels } from "./tunnels.ts";
 import type { Turns } from "./turns.ts";
 
@@ -59,6 +60,8 @@ export interface RelayState {
   readonly dialBacks: DialBacks;
   /** Finds out for nodes. Apart from the others: neither holds up the other. */
   readonly reachChecks: DialBacks;
+  /** Which nodes stay connected between renewals. */
+  readonly stays: Stays;
   /** The tunnels, where the relay carries any. */
   readonly tunnels: Tunnels | null;
   /** Tells an event. */

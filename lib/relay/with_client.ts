@@ -15,6 +15,7 @@ import {
   type MessageOf,
   type RelayToClient,
 } from "../messages.ts";
+import type { DialBackOutcome } from "./dial_backs.ts";
 import { type RelayState, tellLeft } from "./state.ts";
 
 /** Talks with the client on `channel` until it ends. */
@@ -39,7 +40,6 @@ export async function talkWithClient(
     const answered = message.kind === "mint"
       ? admittance.mint(message)
       : await answer(message, channel, relay);
-    if (answered.kind === "reported") relay.reports.add(answered.outcome);
     await channel.send(answered);
   }
 }
@@ -58,35 +58,44 @@ function answer(
   message satisfies never;
 }
 
-/**
- * A client says that a node is dead. Whether it is, the relay finds out for
- * itself, by dialling the host it saw the node register from; and only where
- * the node asked to be dialled there, for else a failure proves nothing. A node
- * that is attached lives.
- */
+/** A client says that nodes are dead; the answers are in the same order. */
 async function answerReport(
-  { id }: MessageOf<"report">,
+  { ids }: MessageOf<"report">,
   relay: RelayState,
 ): Promise<RelayToClient> {
+  const outcomes = await Promise.all(ids.map((id) => findOut(id, relay)));
+  for (const outcome of outcomes) relay.reports.add(outcome);
+  return { kind: "reported", outcomes };
+}
+
+/**
+ * Whether a node is dead the relay finds out for itself, by dialling the host it
+ * saw the node register from; and only where the node also asked to be dialled
+ * there, because else a failure proves nothing. A node that is attached lives.
+ */
+async function findOut(
+  id: string,
+  relay: RelayState,
+): Promise<DialBackOutcome | "unknown"> {
   const { registry, entries, dialBacks, plaintext, tunnels } = relay;
   const now = performance.now();
   const lease = registry.find(id, now);
-  if (lease === undefined) return { kind: "reported", outcome: "unknown" };
-  if (tunnels?.isAttached(id)) return { kind: "reported", outcome: "alive" };
+  if (lease === undefined) return "unknown";
+  if (tunnels?.isAttached(id)) return "alive";
   const { sequence, observedHost } = lease;
+  // Looked at first: to read an entry again takes a certificate.
+  if (!dialBacks.may({ id, host: observedHost }, now)) return "unchecked";
   const registration = entries.registrationIn(lease.entry);
   const endpoint = registration.addresses
     .find((address) => withoutMapping(address.host) === observedHost);
-  if (endpoint === undefined) {
-    return { kind: "reported", outcome: "unchecked" };
-  }
+  if (endpoint === undefined) return "unchecked";
   const peer = plaintext ? null : registration;
   const outcome = await dialBacks.check({ id, endpoint, peer }, now);
   if (outcome === "gone") {
     const entry = registry.drop({ id, sequence }, performance.now());
     if (entry !== undefined) tellLeft(relay, { id, entry }, "found_dead");
   }
-  return { kind: "reported", outcome };
+  return outcome;
 }
 
 function openTunnel(

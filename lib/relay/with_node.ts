@@ -23,6 +23,7 @@ import {
   openRegistration,
   readRegistration,
 } from "../registration.ts";
+import type { LeaseTerms } from "../registry.ts";
 import type { DialBackOutcome } from "./dial_backs.ts";
 import { type RelayState, tellLeft } from "./state.ts";
 
@@ -49,6 +50,8 @@ class NodeTalk implements Disposable {
   /** Who has registered here, and has thus proved to be there. */
   #registered: OpenedRegistration | null = null;
   #attached: Disposable | null = null;
+  /** Held from when the node was told to stay. */
+  #stay: Disposable | undefined;
 
   constructor(
     channel: Channel,
@@ -168,8 +171,18 @@ class NodeTalk implements Disposable {
     return {
       kind: "registered",
       ...outcome.terms,
+      ...this.#stays(group, outcome.terms),
       ...this.#admittance.grantKeys(id),
     };
+  }
+
+  /** Whether the node is to stay until it renews. */
+  #stays(group: string, { renewSeconds }: LeaseTerms): { stay?: true } {
+    const { stays, limits } = this.#relay;
+    // Whoever renews more seldom would be taken for idle.
+    if (2_000 * renewSeconds > limits.idleMs) return {};
+    this.#stay ??= stays.take(group);
+    return this.#stay === undefined ? {} : { stay: true };
   }
 
   /** The node as it would be listed, or why it cannot be. */
@@ -251,6 +264,7 @@ class NodeTalk implements Disposable {
 
   [Symbol.dispose](): void {
     this.#attached?.[Symbol.dispose]();
+    this.#stay?.[Symbol.dispose]();
   }
 }
 

@@ -183,7 +183,7 @@ const registration = await signRegistration({
 
 const FIRST: readonly [string, Uint8Array][] = ([
   ["list", { kind: "list" }],
-  ["report", { kind: "report", id: "a".repeat(52) }],
+  ["report", { kind: "report", ids: ["a".repeat(52)] }],
   ["register", { kind: "register", ...registration }],
   ["withdraw", { kind: "withdraw", ...registration }],
   ["mint", {

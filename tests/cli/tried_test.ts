@@ -252,3 +252,25 @@ Deno.test("Replicas does not warn where another copy may be", () => {
   const alone = { ...LISTED, nodes: [NODES[1]!] } as ClientEvent;
   assertEquals(warnings([alone, answered(2, found), received("f", 1)]), []);
 });
+
+Deno.test("Tried explains what was not found by a relay that came back a moment ago", () => {
+  const parts = { what: "Cannot find file", why: "nobody has it" };
+  const missing = new Failure("not_found", {
+    ...parts,
+    remedy: "check the name",
+  });
+  const corrupt = new Failure("corrupt", parts);
+  const listed = { event: "nodes_listed", greeting: "", nodes: [] } as const;
+  const explain = (uptime?: number) => {
+    const tried = new Tried();
+    tried.note(uptime === undefined ? listed : { ...listed, uptime });
+    return (failure: Failure) => tried.explained(failure).message;
+  };
+  assertEquals(explain()(missing), missing.message);
+  assertEquals(
+    explain(3)(missing),
+    "Cannot find file: nobody has it; the relay came back 3 s ago, and nodes " +
+      "may still be coming back: try again in half a minute",
+  );
+  assertEquals(explain(3)(corrupt), corrupt.message);
+});

@@ -4,13 +4,17 @@ import {
   assertLessOrEqual,
   assertMatch,
 } from "@std/assert";
+import { join } from "@std/path/join";
 import { type Endpoint, writeAll } from "../../lib/conn.ts";
 import {
   fetchFile,
   type FetchOptions,
+  getFiles,
   listNodes,
   type NodeOptions,
 } from "../../lib/mod.ts";
+import { registerNode } from "../_evil_node.ts";
+import { identityMaker } from "../bench/_big_relay.ts";
 import { EventLog, within } from "../_event_log.ts";
 import { type FaultProxy, startFaultProxy } from "../_fault_proxy.ts";
 import { randomBytes, seededRandom } from "../_random.ts";
@@ -458,4 +462,39 @@ Deno.test("A client waits for the only node behind a tunnel as long as it may be
   });
   assertEquals(outcome.failed, { "a.bin": "undelivered" });
   await relay.server.close();
+});
+
+Deno.test("A client that meets forty dead nodes reports them over one connection, and one asks for all its tunnels", async () => {
+  await using relay = await startRelay({
+    limits: { dialBackCount: 0 }, // they stay listed
+  });
+  const dead = await identityMaker();
+  for (let n = 0; n < 40; n++) {
+    const addresses = [closedAddress()];
+    await registerNode(relay, { identity: await dead(), name: "", addresses });
+  }
+  await using _near = await startHidden(relay, {
+    identity: IDENTITIES[1]!,
+    tunnels: "always",
+  });
+  await using _far = await startHidden(relay, {
+    identity: IDENTITIES[2]!,
+    tunnels: "always",
+  });
+  await relay.log.until("node_attached");
+  const handshakes = () =>
+    relay.server.stats().handshakes.counts.reduce((sum, one) => sum + one, 0);
+  const before = handshakes();
+  await using folder = await tempShare({});
+  const { saved } = await getFiles({
+    relay: { ...relay.server.address, id: relay.server.id },
+    selections: [{ kind: "name", name: "a.bin" }],
+    pathOf: (name) => join(folder.path, name),
+  });
+  assertEquals(saved.size, 1);
+  // Meeting the relay, listing, reports, and the line to ask for tunnels; two
+  // nodes come to two tunnels, by the other port.
+  assertLessOrEqual(handshakes() - before, 4 + 4);
+  const { reports } = relay.server.stats();
+  assertEquals(reports, { alive: 0, gone: 0, unknown: 0, unchecked: 40 });
 });

@@ -130,7 +130,7 @@ for (const plaintext of [false, true]) {
   Deno.test(`row 18: a frame cut off by the end of the stream is told as truncated${plaintext ? ", in plaintext" : ""}`, async () => {
     await using relay = await startRelay({ plaintext });
     const peer = plaintext ? null : relay.identity;
-    const frame = encodeMessage({ kind: "report", id: alice.id });
+    const frame = encodeMessage({ kind: "report", ids: [alice.id] });
     for (const length of [1, 5, frame.length - 1]) {
       const channel = await openChannel(relay.server.address, peer);
       await greet(channel, { role: "client" });
@@ -285,10 +285,12 @@ Deno.test("row 45: a client that asks for pages and reads none is left, and hold
 
 for (
   const [what, frame, outcome] of [
-    ["a well-formed id", encodeMessage({ kind: "report", id: alice.id }), {
+    ["a well-formed id", encodeMessage({ kind: "report", ids: [alice.id] }), {
       kind: "reported",
-      outcome: "unknown",
+      outcomes: ["unknown"],
     }],
+    ["no id", report(), "bad_message"],
+    ["65 ids", report(...Array(65).fill(alice.id)), "bad_message"],
     ["an id that is too short", report(alice.id.slice(1)), "bad_message"],
     ["an id that is a number", report(52), "bad_message"],
     ["an id of 60 KiB", report("a".repeat(60 * 1024)), "bad_message"],
@@ -315,8 +317,8 @@ for (
   });
 }
 
-function report(id: unknown): Uint8Array {
-  return encodeFrame(0x26, new TextEncoder().encode(JSON.stringify({ id })));
+function report(...ids: unknown[]): Uint8Array {
+  return encodeFrame(0x26, new TextEncoder().encode(JSON.stringify({ ids })));
 }
 
 function list(cursor: unknown): Uint8Array {

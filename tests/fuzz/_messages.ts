@@ -96,6 +96,7 @@ const BODY: { readonly [Kind in MessageKind]: fc.Arbitrary<Body<Kind>> } = {
       greeting: words,
       tunnelPort: fc.integer({ min: 1, max: 65_535 }),
       private: fc.boolean(),
+      uptime: count,
       grant: textUpTo(3_400),
     },
     { requiredKeys: ["protocol", "role"] },
@@ -119,6 +120,7 @@ const BODY: { readonly [Kind in MessageKind]: fc.Arbitrary<Body<Kind>> } = {
     {
       leaseSeconds: seconds,
       renewSeconds: seconds,
+      stay: fc.boolean(),
       grantKeys: fc.array(textOf(44), { maxLength: 4 }),
       proof: textUpTo(64),
     },
@@ -136,8 +138,10 @@ const BODY: { readonly [Kind in MessageKind]: fc.Arbitrary<Body<Kind>> } = {
     },
     { requiredKeys: ["count", "nodes"] },
   ),
-  report: fc.record({ id }),
-  reported: fc.record({ outcome: token }),
+  report: fc.record({
+    ids: fc.array(id, { minLength: 1, maxLength: 64 }),
+  }),
+  reported: fc.record({ outcomes: fc.array(token, { maxLength: 64 }) }),
   attach: fc.constant({}),
   attached: fc.constant({}),
   reach: fc.constant({}),

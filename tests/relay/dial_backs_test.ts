@@ -1,4 +1,5 @@
 import { assertEquals } from "@std/assert";
+import type { Endpoint } from "../../lib/conn.ts";
 import type { Identity } from "../../lib/identity.ts";
 import { Incidents } from "../../lib/incidents.ts";
 import { LIMITS, type Limits, limitsWith } from "../../lib/limits.ts";
@@ -8,6 +9,9 @@ import { within } from "../_event_log.ts";
 import { IDENTITIES } from "../_network.ts";
 
 const [, alice, mallory] = IDENTITIES as [Identity, Identity, Identity];
+
+/** Elsewhere the other addresses in 127.0.0.0/8 are not there. */
+const onLinux = { ignore: Deno.build.os !== "linux" };
 
 function serve(identity: Identity | null): Promise<Listener> {
   return listen({
@@ -22,8 +26,12 @@ function serve(identity: Identity | null): Promise<Listener> {
   });
 }
 
-function dialBacks(limits: Partial<Limits> = {}): DialBacks {
-  return new DialBacks(limitsWith(limits), new AbortController().signal);
+function dialBacks(
+  limits: Partial<Limits> = {},
+  signal = new AbortController().signal,
+): DialBacks {
+  const { connectMs: timeoutMs } = limitsWith(limits);
+  return new DialBacks({ limits: limitsWith(limits), timeoutMs, signal });
 }
 
 for (
@@ -82,11 +90,35 @@ Deno.test("DialBacks dials a node every 5 s at most, and 16 at once", async () =
   await listener.close();
 });
 
+Deno.test(
+  "DialBacks dials two nodes of one address at once, however silent, and others meanwhile",
+  onLinux,
+  async () => {
+    const silent = Deno.listen({ hostname: "127.0.0.2", port: 0 });
+    const listener = await serve(alice);
+    const there = { host: "127.0.0.2", port: silent.addr.port };
+    const leaving = new AbortController();
+    const checks = dialBacks({}, leaving.signal);
+    const check = (id: string, endpoint: Endpoint) =>
+      checks.check({ id, endpoint, peer: alice }, 0);
+    const held = [check("a", there), check("b", there)];
+    const conns = [await silent.accept(), await silent.accept()];
+    assertEquals(await check("c", there), "unchecked");
+    assertEquals(checks.may({ id: "c", host: "127.0.0.2" }, 0), false);
+    assertEquals(await check("d", listener.address), "alive");
+    for (const conn of conns) conn.close();
+    assertEquals(await Promise.all(held), ["gone", "gone"]);
+    assertEquals(checks.may({ id: "c", host: "127.0.0.2" }, 0), true);
+    silent.close();
+    await listener.close();
+  },
+);
+
 Deno.test("DialBacks says nothing of a node when the relay is leaving", async () => {
   const silent = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const endpoint = { host: "127.0.0.1", port: silent.addr.port };
   const leaving = new AbortController();
-  const checking = new DialBacks(LIMITS, leaving.signal)
+  const checking = dialBacks({}, leaving.signal)
     .check({ id: alice.id, endpoint, peer: alice }, 0);
   const conn = await silent.accept();
   leaving.abort();

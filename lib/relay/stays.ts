@@ -1,0 +1,61 @@
+/**
+ * Which nodes stay connected between renewals: as many as cost little, and few
+ * of one address. A node that stays notices at once when the relay is gone, and
+ * is listed again seconds after its return. Pure.
+ *
+ * @module
+ */
+
+import { isShared } from "../admission.ts";
+import type { Limits } from "../limits.ts";
+
+/** The numbers of `limits.ts` that bound who stays. */
+export type StayLimits = Pick<
+  Limits,
+  "stayingNodeCount" | "stayingNodesPerAddressCount"
+>;
+
+/** The nodes that stay at one relay. */
+export class Stays {
+  readonly #limits: StayLimits;
+  readonly #perSource = new Map<string, number>();
+  #count = 0;
+
+  /** Nobody stays yet. */
+  constructor(limits: StayLimits) {
+    this.#limits = limits;
+  }
+
+  /** Nodes that stay. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /**
+   * Lets a node at an address of the group `source` stay until it is disposed
+   * of; `undefined` where there are too many.
+   */
+  take(source: string): Disposable | undefined {
+    const { stayingNodeCount, stayingNodesPerAddressCount } = this.#limits;
+    const beside = this.#perSource.get(source) ?? 0;
+    if (this.#count >= stayingNodeCount) return undefined;
+    if (!isShared(source) && beside >= stayingNodesPerAddressCount) {
+      return undefined;
+    }
+    this.#add(source, 1);
+    let stays = true;
+    return {
+      [Symbol.dispose]: () => {
+        if (stays) this.#add(source, -1);
+        stays = false;
+      },
+    };
+  }
+
+  #add(source: string, change: number): void {
+    this.#count += change;
+    const count = (this.#perSource.get(source) ?? 0) + change;
+    if (count === 0) this.#perSource.delete(source);
+    else this.#perSource.set(source, count);
+  }
+}

@@ -1,0 +1,97 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { Channel } from "../../lib/channel.ts";
+import { RelayLine } from "../../lib/client/relay_line.ts";
+import { ProtocolError } from "../../lib/errors.ts";
+import { LIMITS } from "../../lib/limits.ts";
+import { DIRECTION, type RelayToClient } from "../../lib/messages.ts";
+import type { RelayLink } from "../../lib/relay_link.ts";
+import { FakeTime } from "../_fake_time.ts";
+import { memoryPair } from "../_memory_conn.ts";
+
+type Answering = (id: string) => RelayToClient | null;
+
+/** A relay in memory that answers as it is told; `null` hangs up. */
+function fakeRelay(answer: Answering) {
+  const relay = { opened: 0, open: 0 };
+  const link = {
+    open: () => {
+      const [near, far] = memoryPair();
+      const options = { limits: LIMITS, writeStallMs: 1e6, idleMs: 1e6 };
+      const there = new Channel(far, options);
+      const channel = new Channel(near, options);
+      there.openUp();
+      channel.openUp();
+      relay.opened++;
+      relay.open++;
+      (async () => {
+        for (;;) {
+          const message = await there.receive(DIRECTION.clientToRelay);
+          if (message?.kind !== "tunnel") break;
+          const said = answer(message.id);
+          if (said === null) break;
+          await there.send(said);
+        }
+      })().catch(() => {}).finally(() => {
+        relay.open--;
+        return there.close();
+      });
+      return Promise.resolve({ channel });
+    },
+  } as unknown as RelayLink;
+  return { relay, line: new RelayLine(link) };
+}
+
+const ID = "a".repeat(51);
+const never = new AbortController().signal;
+const ask = (line: RelayLine, last: string, signal = never) =>
+  line.ask({ kind: "tunnel", id: ID + last }, signal)
+    .then(({ answer }) => answer.kind === "refused" ? answer.code : "");
+const echo = (id: string): RelayToClient => ({
+  kind: "refused",
+  code: id.slice(-1),
+  text: "",
+});
+
+Deno.test("RelayLine asks many things over one connection, each answered for itself, and hangs up when it is quiet", async () => {
+  using time = new FakeTime();
+  const { relay, line } = fakeRelay(echo);
+  const words = ["a", "b", "c", "d"];
+  assertEquals(await Promise.all(words.map((word) => ask(line, word))), words);
+  assertEquals(relay, { opened: 1, open: 1 });
+  await time.advance(4_999);
+  assertEquals(relay.open, 1);
+  await time.advance(1);
+  assertEquals(relay.open, 0);
+  assertEquals(await ask(line, "e"), "e");
+  assertEquals(relay, { opened: 2, open: 1 });
+  await line[Symbol.asyncDispose]();
+  await time.advance(0);
+  assertEquals(relay.open, 0);
+  assertEquals(time.timerCount, 0);
+});
+
+Deno.test("RelayLine gives nobody the answer to what somebody else asked and gave up", async () => {
+  const { relay, line } = fakeRelay(echo);
+  const leaving = new AbortController();
+  const given = ask(line, "a", leaving.signal);
+  const kept = ask(line, "b");
+  leaving.abort(new Error("no more"));
+  await assertRejects(() => given, Error, "no more");
+  assertEquals(await kept, "b");
+  await assertRejects(() => ask(line, "c", leaving.signal), Error, "no more");
+  assertEquals(relay.opened, 1);
+  await line[Symbol.asyncDispose]();
+});
+
+Deno.test("RelayLine asks a relay that has started anew once more, and one that hangs up at once no more", async () => {
+  let left = 2;
+  const { relay, line } = fakeRelay((id) => left-- > 0 ? echo(id) : null);
+  assertEquals(await ask(line, "a"), "a");
+  assertEquals(await ask(line, "b"), "b");
+  await assertRejects(() => ask(line, "c"), ProtocolError, "hung up");
+  assertEquals(relay.opened, 2);
+  left = 1;
+  assertEquals(await ask(line, "d"), "d");
+  left = 1; // this connection is dead, the next is not
+  await line[Symbol.asyncDispose]();
+});

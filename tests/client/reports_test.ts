@@ -1,0 +1,51 @@
+import { assertEquals } from "@std/assert";
+import { Channel } from "../../lib/channel.ts";
+import { Reports } from "../../lib/client/reports.ts";
+import { LIMITS } from "../../lib/limits.ts";
+import { DIRECTION } from "../../lib/messages.ts";
+import type { RelayLink } from "../../lib/relay_link.ts";
+import { memoryPair } from "../_memory_conn.ts";
+
+Deno.test("Reports names 64 nodes, each once, over one connection, and waits for no answer", async () => {
+  const heard: string[][] = [];
+  let opened = 0;
+  const ended: Promise<void>[] = [];
+  const link = {
+    open: () => {
+      opened++;
+      const [near, far] = memoryPair();
+      const options = { limits: LIMITS, writeStallMs: 1e6, idleMs: 1e6 };
+      const there = new Channel(far, options);
+      const channel = new Channel(near, options);
+      there.openUp();
+      channel.openUp();
+      ended.push((async () => {
+        for (;;) {
+          const message = await there.receive(DIRECTION.clientToRelay);
+          if (message?.kind !== "report") return await there.close();
+          heard.push([...message.ids]);
+        }
+      })());
+      return Promise.resolve({ channel });
+    },
+  } as unknown as RelayLink;
+  const ids = Array.from({ length: 100 }, (_, n) => `${n}`.padStart(52, "a"));
+  {
+    await using reports = new Reports({ link, limits: LIMITS });
+    for (const id of ids.slice(0, 10)) reports.add(id);
+    for (const id of ids.slice(0, 10)) reports.add(id);
+    await Promise.resolve();
+    for (const id of ids) reports.add(id);
+  }
+  await Promise.all(ended);
+  assertEquals(opened, 1);
+  assertEquals(heard.flat(), ids.slice(0, LIMITS.reportCount));
+});
+
+Deno.test("Reports are lost, and nothing else, where the relay is away", async () => {
+  const link = {
+    open: () => Promise.reject(new Deno.errors.ConnectionRefused()),
+  } as unknown as RelayLink;
+  await using reports = new Reports({ link, limits: LIMITS });
+  reports.add("a".repeat(52));
+});
