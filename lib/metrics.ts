@@ -13,7 +13,8 @@ import { Counts } from "./counts.ts";
 import type { MetricFamily } from "./exposition.ts";
 import { LIMITS } from "./limits.ts";
 import type { NodeEvent, NodeStats } from "./node_server.ts";
-import type { RelayEvent, RelayStats } from "./relay_server.ts";
+import type { RelayStats } from "./relay/stats.ts";
+import type { RelayEvent } from "./relay_server.ts";
 
 /** Why a relay is not well. */
 export type RelayTrouble = "not_accepting" | "registry_full";

@@ -186,7 +186,7 @@ export {
   type NodeStats,
   serveNode,
 } from "./node_server.ts";
-export type { RegistrarEvent, TunnelMode } from "./registrar.ts";
+export type { AttachReason, RegistrarEvent, TunnelMode } from "./registrar.ts";
 export type { NodesEvent } from "./relay/state.ts";
 export type { TunnelEvent } from "./relay/tunnels.ts";
 export type { TunnelEnding } from "./rendezvous.ts";
@@ -195,9 +195,9 @@ export {
   type RelayEvent,
   type RelayOptions,
   type RelayServer,
-  type RelayStats,
   serveRelay,
 } from "./relay_server.ts";
+export type { RelayStats } from "./relay/stats.ts";
 export type { Served } from "./serving.ts";
 export type { ShareEvent } from "./share_upkeep.ts";
 export type { SkipCounts } from "./skipped.ts";

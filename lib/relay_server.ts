@@ -10,12 +10,7 @@
 import { formatRelayAddress } from "./address.ts";
 import { Channel } from "./channel.ts";
 import type { Endpoint } from "./conn.ts";
-import {
-  Counts,
-  HANDSHAKE_SECONDS,
-  Histogram,
-  type HistogramSnapshot,
-} from "./counts.ts";
+import { Counts, HANDSHAKE_SECONDS, Histogram } from "./counts.ts";
 import { ProtocolError } from "./errors.ts";
 import type { Secrets } from "./access/relay_access.ts";
 import { Admittance, RelayGate } from "./gate.ts";
@@ -25,17 +20,14 @@ import {
   receivePeer,
 } from "./greeting.ts";
 import { createIdentity, type Identity } from "./identity.ts";
-import {
-  type IncidentEvent,
-  Incidents,
-  type IncidentTotals,
-} from "./incidents.ts";
+import { type IncidentEvent, Incidents } from "./incidents.ts";
 import { type Limits, limitsWith } from "./limits.ts";
 import { VERSION } from "./version.ts";
 import { Registry } from "./registry.ts";
 import { DialBacks } from "./relay/dial_backs.ts";
 import { Entries } from "./relay/entries.ts";
 import { Listings } from "./relay/listings.ts";
+import type { RelayStats } from "./relay/stats.ts";
 import { Stays } from "./relay/stays.ts";
 import { type NodesEvent, type RelayState, tellLeft } from "./relay/state.ts";
 import { Tunnels } from "./relay/tunnels.ts";
@@ -90,28 +82,6 @@ export interface RelayOptions extends Announcement {
   signal?: AbortSignal;
   /** Told while the relay runs. */
   onEvent?: (event: RelayEvent) => void;
-}
-
-/** A relay in numbers, at one moment; counts are since it started. */
-export interface RelayStats extends IncidentTotals {
-  /** Nodes that hold a lease. */
-  readonly nodeCount: number;
-  /** Nodes that may hold one. */
-  readonly nodeLimit: number;
-  /** Connections that are open. */
-  readonly connectionCount: number;
-  /** Those of them that have not said hello yet. */
-  readonly handshakeCount: number;
-  /** Seconds from accept to hello. */
-  readonly handshakes: HistogramSnapshot;
-  /** Registrations granted, renewals included. */
-  readonly registrations: number;
-  /** Listings asked for. */
-  readonly lookups: number;
-  /** Tunnels that have not ended. */
-  readonly tunnelCount: number;
-  /** Reports of dead nodes by outcome. */
-  readonly reports: Readonly<Record<string, number>>;
 }
 
 /** A relay that runs. Disposing closes it. */

@@ -73,6 +73,7 @@ function cannotUse(
 /** Whether an identity is kept in `folder`, as far as can be seen. */
 export async function hasIdentity(folder: string): Promise<boolean> {
   try {
+    requireAccess(folder, "read");
     return (await Deno.stat(join(folder, IDENTITY_FILE))).isFile;
   } catch {
     return false; // loading it says what is wrong

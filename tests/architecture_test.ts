@@ -128,6 +128,8 @@ const PURE = [
   "own_secrets",
   "refusals",
   "registry",
+  "lease",
+  "relay/stays",
   "plan",
   "pace",
   "pieces",

@@ -1,11 +1,7 @@
 import { assertEquals, assertExists, assertLess } from "@std/assert";
 import { LIMITS } from "../lib/limits.ts";
-import {
-  type Lease,
-  type Registration,
-  Registry,
-  type RegistryLimits,
-} from "../lib/registry.ts";
+import type { Lease, Registration } from "../lib/lease.ts";
+import { Registry, type RegistryLimits } from "../lib/registry.ts";
 import { seededRandom } from "./_random.ts";
 
 const LEASE_MS = LIMITS.leaseSeconds * 1_000;

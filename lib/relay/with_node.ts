@@ -23,7 +23,7 @@ import {
   openRegistration,
   readRegistration,
 } from "../registration.ts";
-import type { LeaseTerms } from "../registry.ts";
+import type { LeaseTerms } from "../lease.ts";
 import type { DialBackOutcome } from "./dial_backs.ts";
 import { type RelayState, tellLeft } from "./state.ts";
 

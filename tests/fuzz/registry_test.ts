@@ -7,11 +7,8 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { LIMITS } from "../../lib/limits.ts";
-import {
-  type Registration,
-  Registry,
-  type RegistryLimits,
-} from "../../lib/registry.ts";
+import type { Registration } from "../../lib/lease.ts";
+import { Registry, type RegistryLimits } from "../../lib/registry.ts";
 import { seededRandom } from "../_random.ts";
 import { holds } from "./_runs.ts";
 
