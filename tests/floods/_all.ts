@@ -4,11 +4,13 @@
 
 import { AT_METRICS } from "./at_metrics.ts";
 import { AT_NODE } from "./at_node.ts";
+import { OF_LISTINGS } from "./at_listing.ts";
 import { AT_RELAY } from "./at_relay.ts";
 import type { Flood } from "./_flood.ts";
 
 export const FLOODS: readonly Flood[] = [
   ...AT_RELAY,
+  ...OF_LISTINGS,
   ...AT_NODE,
   ...AT_METRICS,
 ];
