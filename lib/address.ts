@@ -181,11 +181,12 @@ const SCHEME = "p2p://";
 
 /** Whether `text` is meant as a relay address, right or wrong. */
 export function looksLikeRelayAddress(text: string): boolean {
-  return text.toLowerCase().startsWith(SCHEME);
+  return text.trimStart().toLowerCase().startsWith(SCHEME);
 }
 
 /**
- * Parses `p2p://HOST:PORT/RELAY_ID`.
+ * Parses `p2p://HOST:PORT/RELAY_ID`, in capitals or not, with blanks around it
+ * or a slash behind it or without.
  *
  * @example Usage
  * ```ts
@@ -201,9 +202,10 @@ export function looksLikeRelayAddress(text: string): boolean {
  */
 export function parseRelayAddress(text: string): Required<RelayAddress> {
   const match = text.length <= 512
-    ? /^p2p:\/\/([^/?#]+)\/([^/?#]*)$/.exec(text)
+    ? /^[ \t]*p2p:\/\/([^/?#]+)\/([^/?#\s]*)\/?[ \t]*$/i.exec(text)
     : null;
-  const [, endpoint, id] = match ?? [];
+  const [, endpoint] = match ?? [];
+  const id = match?.[2]?.toLowerCase();
   if (endpoint === undefined || id === undefined) {
     throw badRelayAddress(text, "wanted p2p://HOST:PORT/RELAY_ID");
   }

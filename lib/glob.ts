@@ -1,6 +1,7 @@
 /**
  * Patterns for file names, as shells have them: `*`, `?`, `[a-z]`, `{a,b}`, and
- * `**` for any number of folders. Pure. Names come from strangers, so that no
+ * `**` for any number of folders. As there, nothing but a dot matches a dot that a
+ * part of a name begins with. Pure. Names come from strangers, so that no
  * name may take long to be matched: the time is that of pattern times name,
  * where regular expressions would need a power of it.
  *
@@ -36,6 +37,17 @@ export function globPrefix(glob: string): string {
 
 const SPECIAL = /[*?[{]/;
 
+/** Options of {@linkcode parseGlob}. */
+export interface GlobOptions {
+  /** Whether stars and the like match a leading dot too; they do not. */
+  readonly dots?: boolean;
+}
+
+/** Whether a part of `name` begins with a dot: shells and people hide those. */
+export function isHidden(name: string): boolean {
+  return name.startsWith(".") || name.includes("/.");
+}
+
 /**
  * A test for names.
  *
@@ -48,22 +60,37 @@ const SPECIAL = /[*?[{]/;
  * assert(matches("photos/a.jpg"));
  * assert(matches("photos/2024/05/b.png"));
  * assert(!matches("photos/a.gif"));
+ * assert(!matches("photos/.cache/a.jpg"));
  * ```
  *
  * @throws {RangeError} when its braces stand for more than 256 patterns.
  */
-export function parseGlob(glob: string): (name: string) => boolean {
+export function parseGlob(
+  glob: string,
+  { dots = false }: GlobOptions = {},
+): (name: string) => boolean {
   const patterns = expandBraces(glob).map(parsePattern);
   return (name) => {
     const parts = name.split("/").map((part) => Array.from(part));
     return patterns.some((pattern) =>
       matchesInOrder(pattern, parts, {
         isStar: (part) => part === "folders",
+        starMatches: (characters) => dots || characters[0] !== ".",
         matchesOne: (part, characters) =>
+          (dots || begins(part as Token[], characters)) &&
           matchesPart(part as Token[], characters),
       })
     );
   };
+}
+
+/** Whether a leading dot, if there is one, is asked for. */
+function begins(
+  [first]: readonly Token[],
+  characters: readonly string[],
+): boolean {
+  return characters[0] !== "." ||
+    (first?.kind === "literal" && first.character === ".");
 }
 
 function matchesPart(
@@ -72,6 +99,7 @@ function matchesPart(
 ): boolean {
   return matchesInOrder(tokens, characters, {
     isStar: ({ kind }) => kind === "star",
+    starMatches: () => true,
     matchesOne: matchesCharacter,
   });
 }
@@ -79,13 +107,15 @@ function matchesPart(
 /**
  * Whether `items` match `pattern`, in which stars stand for any number of items.
  * Only the last star is ever tried again, which is enough: what an earlier one
- * could take besides, the last one can as well.
+ * could take besides, the last one can as well. That holds for stars that take
+ * no dotted part, because a part of a pattern takes dotted ones only, or none.
  */
 function matchesInOrder<Pattern, Item>(
   pattern: readonly Pattern[],
   items: readonly Item[],
-  { isStar, matchesOne }: {
+  { isStar, starMatches, matchesOne }: {
     isStar: (one: Pattern) => boolean;
+    starMatches: (item: Item) => boolean;
     matchesOne: (one: Pattern, item: Item) => boolean;
   },
 ): boolean {
@@ -100,7 +130,7 @@ function matchesInOrder<Pattern, Item>(
     } else if (one !== undefined && matchesOne(one, items[item]!)) {
       at++;
       item++;
-    } else if (star >= 0) {
+    } else if (star >= 0 && starMatches(items[starItem]!)) {
       at = star + 1;
       item = ++starItem;
     } else return false;

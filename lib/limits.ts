@@ -261,6 +261,18 @@ export interface Limits {
   readonly takeOverMs: number;
   /** Below this, over 30 s, a node is out while there is another. */
   readonly lowestBytesPerSecond: number;
+  /** A node's list of files may take so long, whatever its rate. */
+  readonly listingMs: number;
+  /** After that it must have come at such a rate: 30 files a second. */
+  readonly listingBytesPerSecond: number;
+  /** A node's list may take so long at any rate: 100,000 files at 1 Mbit/s. */
+  readonly listingMostMs: number;
+  /** What a client keeps of one node's list: some 250,000 files. */
+  readonly listingNodeBytes: number;
+  /** What it keeps of all lists: with it a client stays below 200 MB. */
+  readonly listingBytes: number;
+  /** Pages of a list that have come and are not looked at; then none is read. */
+  readonly listingPagesAheadCount: number;
   /** Nodes asked at once for files, those aside that take their time. */
   readonly askingCount: number;
   /** Nodes asked at once, slow ones included: a tenth of usual descriptors. */
@@ -433,6 +445,12 @@ export const LIMITS: Limits = Object.freeze({
   pieceFailureCount: 5,
   takeOverMs: 500,
   lowestBytesPerSecond: 4 * KIB,
+  listingMs: 15_000,
+  listingBytesPerSecond: 4 * KIB,
+  listingMostMs: 300_000,
+  listingNodeBytes: 32 * MIB,
+  listingBytes: 64 * MIB,
+  listingPagesAheadCount: 4,
   askingCount: 8,
   askingMostCount: 64,
   askingPatienceMs: 1_000,

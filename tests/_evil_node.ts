@@ -119,7 +119,7 @@ export async function registerNode(
 }
 
 /** A version, for a file that has none of its own. */
-export const VERSION = "v".repeat(32);
+export const VERSION = "0a".repeat(16);
 
 type ToRequest = Pick<ClientToNode, "request">;
 

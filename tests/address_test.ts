@@ -5,6 +5,7 @@ import {
   isHost,
   isId,
   isLoopback,
+  looksLikeRelayAddress,
   parseAdvertise,
   parseEndpoint,
   parsePort,
@@ -183,11 +184,23 @@ for (
 
 for (
   const [what, text] of [
+    ["in capitals", `P2P://NAS:1700/${ID.toUpperCase()}`],
+    ["with a slash behind it", `p2p://NAS:1700/${ID}/`],
+    ["with blanks around it", ` \tp2p://NAS:1700/${ID} `],
+  ] as const
+) {
+  Deno.test(`parseRelayAddress understands one ${what}`, () => {
+    assertEquals(looksLikeRelayAddress(text), true);
+    assertEquals(parseRelayAddress(text), { host: "NAS", port: 1700, id: ID });
+  });
+}
+
+for (
+  const [what, text] of [
     ["cut", `p2p://nas:1700/${ID.slice(1)}`],
     ["without id", "p2p://nas:1700/"],
     ["without slash", "p2p://nas:1700"],
     ["of another scheme", `http://nas:1700/${ID}`],
-    ["in upper case", `p2p://nas:1700/${ID.toUpperCase()}`],
     ["with a character no id has", `p2p://nas:1700/${"1" + ID.slice(1)}`],
     ["with a last character no id has", `p2p://nas:1700/${ID.slice(1)}b`],
     ["with port 0", `p2p://nas:0/${ID}`],

@@ -3,8 +3,10 @@ import { globPrefix, isGlob, parseGlob } from "../lib/glob.ts";
 
 const CASES:
   readonly (readonly [string, readonly string[], readonly string[]])[] = [
-    ["*", ["a", "a.b", ".hidden"], ["a/b"]],
-    ["*.jpg", ["a.jpg", ".jpg"], ["a.jpeg", "d/a.jpg", "a.jpg.txt"]],
+    ["*", ["a", "a.b"], ["a/b", ".hidden"]],
+    ["*.jpg", ["a.jpg"], [".jpg", "a.jpeg", "d/a.jpg", "a.jpg.txt"]],
+    [".*", [".hidden", ".jpg"], ["a", "a.b", "d/.x"]],
+    ["**/.x/**/c", [".x/c", "a/.x/c", "a/.x/b/c"], [".x/.x/c", ".y/.x/c"]],
     ["a?c", ["abc", "a\u{1f600}c"], ["ac", "abbc", "a/c"]],
     ["**", ["a", "a/b/c"], []],
     ["**/*.txt", ["a.txt", "d/e/a.txt"], ["a.text"]],

@@ -38,9 +38,15 @@ const SCHEME = "p2p://";
 // No file can have such a name.
 const WITHOUT_SCHEME = /^[^/]+:\d+\/[a-z2-7]{52}\//;
 
+const LINK =
+  /^[ \t]*[pP]2[pP]:\/\/([\w.:%-]+\/(?:[a-z2-7]+|[A-Z2-7]+))\/([\w-]+)\/([\w.%\/-]+)[ \t]*$/;
+// Somebody added a slash to it.
+const ADDRESS = /^\s*p2p:\/\/[^/]+\/[a-z2-7]{52}\/\s*$/i;
+
 /** Whether `text` is meant as a link, right or wrong, and not as an address. */
 export function looksLikeLink(text: string): boolean {
-  return /^p2p:\/\/[^/]*\/[^/]*\//i.test(text) || WITHOUT_SCHEME.test(text);
+  if (ADDRESS.test(text)) return false;
+  return /^\s*p2p:\/\/[^/]*\/[^/]*\//i.test(text) || WITHOUT_SCHEME.test(text);
 }
 
 /**
@@ -75,14 +81,14 @@ export function formatLink(link: Link): string {
  * cut or altered.
  */
 export function parseLink(text: string): Link {
-  const match = text.length <= LIMITS.linkLength
-    ? /^p2p:\/\/([\w.:%-]+\/[a-z2-7]+)\/([\w-]+)\/([\w.%\/-]+)$/.exec(text)
-    : null;
-  const [, head = "", payload = "", tail = ""] = match ?? [];
+  const match = text.length <= LIMITS.linkLength ? LINK.exec(text) : null;
+  const [, given = "", payload = "", tail = ""] = match ?? [];
+  // An id in capitals is the same.
+  const head = given.replace(/[^/]+$/, (id) => id.toLowerCase());
   const bytes = fromBase64Url(payload) ?? new Uint8Array();
   const said = bytes.slice(0, -CHECK_BYTES);
-  const given = bytes.slice(-CHECK_BYTES).toHex();
-  if (match === null || given !== checkOf(head, said, tail).toHex()) {
+  const check = bytes.slice(-CHECK_BYTES).toHex();
+  if (match === null || check !== checkOf(head, said, tail).toHex()) {
     throw badLink("it is not whole: it was cut or altered");
   }
   const terms = decodePass(said);

@@ -6,7 +6,7 @@
 
 import type { Preference } from "../choice.ts";
 import { fetchFile } from "../client/fetch.ts";
-import { listFiles, listNodes } from "../client/listing.ts";
+import { browseFiles, listNodes } from "../client/listing.ts";
 import {
   chosenNodes,
   type TransferOptions,
@@ -40,7 +40,7 @@ import {
   sizeOption,
   takeRelay,
 } from "./role.ts";
-import { parseSelection } from "./selection.ts";
+import { EVERYTHING, parseSelection } from "./selection.ts";
 import { Input } from "./streams.ts";
 import { formatFiles, formatNodes } from "./tables.ts";
 import { Telling } from "./telling.ts";
@@ -252,24 +252,32 @@ async function runList(
 ): Promise<number> {
   const [pattern, ...more] = words;
   expectNoMore(more, SPEC, SPEC.commands["ls"]!.usage);
-  const selection = pattern === undefined ? undefined : parseSelection(pattern);
-  const matching = selection?.kind === "name"
+  const selection = pattern === undefined
+    ? EVERYTHING
+    : parseSelection(pattern);
+  const matching = selection.kind === "name"
     ? {
       prefix: selection.name,
       matches: (name: string) => name === selection.name,
     }
-    : selection ?? {};
+    : selection;
   const { onEvent } = new Telling(terminal);
   const listing = await listNodes({ ...options, onEvent });
   const nodes = chosenNodes(listing.nodes, options);
-  const files = await listFiles({ ...options, ...matching, nodes, onEvent });
+  const files = await browseFiles({
+    ...options,
+    ...matching,
+    nodes,
+    onEvent,
+  });
+  terminal.status("");
   const events = Iterator.from(files).map(({ offers: _, ...file }) => ({
     event: "file",
     ...file,
   }));
   await terminal.events(events, signal);
   await terminal.facts(formatFiles(files), signal);
-  if (files.length > 0) return 0;
+  if (!files.isEmpty) return 0;
   throw new Failure("not_found", {
     what: "Cannot list files",
     ...(pattern === undefined ? {} : { where: show(pattern) }),

@@ -220,7 +220,8 @@ const CLIENT_COMMANDS: Readonly<Record<ClientCommand, Command>> = {
     alsoCalled: ["list", "dir", "files", "find", "search"],
     notes: [
       "A row for each name: bytes, how many nodes have it, differ where they have",
-      "different contents, only where no other node has a copy.",
+      "different contents, only where no other node has a copy. Names that begin with",
+      "a dot, or lie below one, need a GLOB with that dot: '**/.*'.",
     ],
     examples: [
       { what: "all files", line: `${RUN} nas 1700 ls` },
@@ -235,7 +236,8 @@ const CLIENT_COMMANDS: Readonly<Record<ClientCommand, Command>> = {
     alsoCalled: ["fetch", "download", "save", "pull", "copy", "cp"],
     notes: [
       "A file is saved under its last part; what matches a GLOB or is in a FOLDER/",
-      "keeps its folders. Interrupted, run the same again: only the rest is fetched.",
+      "keeps its folders; names with a dot in front need a GLOB that has it too.",
+      "Interrupted, run the same again: only the rest is fetched.",
       "A link stands for relay and name: peer_client.ts get LINK.",
     ],
     examples: [

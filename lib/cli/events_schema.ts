@@ -426,6 +426,22 @@ export const EVENTS: Readonly<Record<EventName, EventSpec>> = {
       out: flag("whether it takes part no more"),
     },
   },
+  "listing": {
+    says: "nodes are listing their files; once a second",
+    roles: CLIENT,
+    fields: {
+      files: count("files listed so far, as often as they were"),
+      nodes: count("nodes that have ended"),
+      nodeCount: count("nodes in all"),
+      waitingFor: listOf(text("a node's name"), "nodes that are listing"),
+    },
+  },
+  "names_left_out": {
+    says:
+      "names with a part that begins with a dot, which no pattern asked for",
+    roles: CLIENT,
+    fields: { names: count("how many; no more than 10,000 are counted") },
+  },
   progress: {
     says: "how much is there; at most ten times a second",
     roles: CLIENT,

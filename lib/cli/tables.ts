@@ -29,7 +29,7 @@ export function formatNodes(
  * only one has it, and the whole name. Made one by one: there may be a million.
  */
 export function* formatFiles(
-  files: readonly FileListing[],
+  files: Iterable<FileListing>,
 ): Generator<string, void> {
   let widest = { size: 0, count: 0 };
   for (const { size, nodeCount } of files) {

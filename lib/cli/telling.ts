@@ -15,6 +15,9 @@ import { tellRelayMet } from "./role.ts";
 import { triedOn } from "./tried.ts";
 import type { Terminal, TerminalEvent } from "./terminal.ts";
 
+// More nodes than this are not named in one line.
+const MOST_WAITED_FOR = 3;
+
 /** Tells events on a terminal. */
 export class Telling {
   readonly #terminal: Terminal;
@@ -72,6 +75,21 @@ export class Telling {
         for (const line of contentsInWords(event, nameOf)) terminal.note(line);
         return;
       }
+      case "listing": {
+        const { files, nodes, nodeCount, waitingFor } = event;
+        const waited = waitingFor.slice(0, MOST_WAITED_FOR).map(show);
+        const others = waitingFor.length > MOST_WAITED_FOR ? ", …" : "";
+        return terminal.status(
+          `listing: ${files} files of ${nodes} of ${nodeCount} nodes; ` +
+            `waiting for ${waited.join(", ")}${others}`,
+        );
+      }
+      case "names_left_out":
+        return terminal.note(
+          event.names === 1
+            ? "1 name that begins with a dot, or lies below one, is left out (see '**/.*')"
+            : `${event.names} names that begin with a dot, or lie below one, are left out (see '**/.*' and '**/.*/**')`,
+        );
       case "progress":
         return terminal.status(
           event.received < event.total

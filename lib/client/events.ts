@@ -93,6 +93,19 @@ export type ClientEvent =
     cause: string;
     out: boolean;
   }
+  /** Nodes are listing their files; once a second. */
+  | {
+    event: "listing";
+    /** Files listed so far, as often as they were. */
+    files: number;
+    /** Nodes that have ended. */
+    nodes: number;
+    nodeCount: number;
+    /** Names of the nodes that are listing. */
+    waitingFor: readonly string[];
+  }
+  /** Names with a part that begins with a dot, which no pattern asked for. */
+  | { event: "names_left_out"; names: number }
   /** More is there than a moment ago; at most ten times a second. */
   | ({ event: "progress" } & Progress)
   /** A whole file has been delivered. */

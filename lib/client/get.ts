@@ -22,13 +22,16 @@ import {
 } from "./downloading.ts";
 import { causeOf, type ClientEvent } from "./events.ts";
 import { exhausted, nobodyHasAny } from "./failures.ts";
+import { explained, lacking } from "./folders.ts";
 import type { Job } from "./jobs.ts";
-import { browseAll, compareNames } from "./listing.ts";
+import { browseAll } from "./browsing.ts";
+import { compareNames } from "./listing.ts";
 import type { ListedNode } from "./nodes.ts";
 import { Outcomes } from "./outcomes.ts";
 import { Peers } from "./peers.ts";
 import { Saving } from "./saving.ts";
 import { Seeking } from "./seeking.ts";
+import { batchesOf, distinct, type Selection } from "./selections.ts";
 import { Targets } from "./targets.ts";
 import {
   checkedName,
@@ -36,17 +39,7 @@ import {
   type TransferOptions,
 } from "./transfer_options.ts";
 
-/** What to fetch: a name, or all names that match. */
-export type Selection =
-  | { readonly kind: "name"; readonly name: string }
-  | {
-    readonly kind: "matching";
-    /** As the person wrote it. */
-    readonly pattern: string;
-    /** What every match begins with. */
-    readonly prefix: string;
-    readonly matches: (name: string) => boolean;
-  };
+export type { Selection } from "./selections.ts";
 
 /** Options of {@linkcode getFiles}. */
 export interface GetOptions extends TransferOptions {
@@ -92,16 +85,8 @@ export async function getFiles(options: GetOptions): Promise<GetResult> {
   return await get.run();
 }
 
-/** Each name and pattern once: a node that is asked twice has one voice. */
-function distinct(selections: readonly Selection[]): Selection[] {
-  const byText = new Map(selections.map((selection) => [
-    `${selection.kind} ${
-      selection.kind === "name" ? selection.name : selection.pattern
-    }`,
-    selection,
-  ]));
-  return [...byText.values()];
-}
+// Of more names that are not found nobody is asked whether they are folders.
+const MOST_EXPLAINED = 4;
 
 /** One run of {@linkcode getFiles}. */
 class Get implements AsyncDisposable {
@@ -109,7 +94,7 @@ class Get implements AsyncDisposable {
   readonly #options: GetOptions & { nodes: readonly ListedNode[] };
   readonly #tell: (event: ClientEvent) => void;
   readonly #nodes: ReadonlyMap<string, ListedNode>;
-  readonly #offers = new Map<string, Offer[]>();
+  readonly #offers = new Map<string, readonly Offer[]>();
   readonly #selectionOf = new Map<string, Selection>();
   readonly #sessions = new Map<string, NodeSession>();
   readonly #outcomes: Outcomes;
@@ -122,6 +107,7 @@ class Get implements AsyncDisposable {
   readonly #jobs = new Map<string, Job | null>();
   /** Whether all is asked for, and sessions may be given to the download. */
   #isAsked = false;
+  #missCount = 0;
   #saving: Saving | null = null;
   #hasher: Hasher | null = null;
 
@@ -209,11 +195,11 @@ class Get implements AsyncDisposable {
       if (this.#sessions.has(id)) await session[Symbol.asyncDispose]();
       else this.#keep(id, session);
     }
-    for (const [name, offers] of browsed.offers) {
+    for (const { name, offers } of browsed.catalogue) {
       this.#offers.set(name, offers);
       this.#selectionOf.set(name, selection);
     }
-    if (browsed.offers.size > 0 || nodes.length === 0) return;
+    if (browsed.catalogue.count > 0 || nodes.length === 0) return;
     const { pattern } = selection;
     const count = browsed.sessions.size;
     this.#outcomes.fail(pattern, nobodyHasAny(pattern, count));
@@ -258,11 +244,23 @@ class Get implements AsyncDisposable {
       },
     });
     this.#signal.throwIfAborted();
-    for (const { name, answers, found } of wanted.keys()) {
-      if (this.#offers.has(name)) continue;
-      this.#jobs.set(name, null);
-      this.#outcomes.fail(name, exhausted(name, answers, found));
+    for (const asking of wanted.keys()) {
+      if (!this.#offers.has(asking.name)) await this.#miss(asking);
     }
+  }
+
+  /** A name is not found: why, of the first few. */
+  async #miss({ name, answers, found }: Asking): Promise<void> {
+    this.#jobs.set(name, null);
+    const [peers, signal] = [this.#peers, this.#signal];
+    const nodes = lacking(this.#options.nodes, answers);
+    const failure = exhausted(name, answers, found);
+    this.#outcomes.fail(
+      name,
+      this.#missCount++ < MOST_EXPLAINED
+        ? await explained(failure, { peers, nodes, name, signal })
+        : failure,
+    );
   }
 
   /** Notes an offer that may be chosen. */
@@ -393,20 +391,6 @@ class Get implements AsyncDisposable {
     }
     this.#hasher?.[Symbol.dispose]();
   }
-}
-
-/** Names in batches of `count`; patterns go with the first. */
-function batchesOf(
-  selections: readonly Selection[],
-  count: number,
-): Selection[][] {
-  const names = selections.filter(({ kind }) => kind === "name");
-  const patterns = selections.filter(({ kind }) => kind === "matching");
-  const batches = [[...patterns, ...names.slice(0, count)]];
-  for (let at = count; at < names.length; at += count) {
-    batches.push(names.slice(at, at + count));
-  }
-  return batches;
 }
 
 /** The first, and then those that follow. */

@@ -14,6 +14,7 @@ import { show } from "../text.ts";
 import { Asking, type Found } from "./asking.ts";
 import { Choosing } from "./choosing.ts";
 import { exhausted } from "./failures.ts";
+import { explained, lacking } from "./folders.ts";
 import { Peers } from "./peers.ts";
 import {
   checkedName,
@@ -64,13 +65,17 @@ export async function makeLink(options: LinkOptions): Promise<MadeLink> {
     sessions.use(one.session);
     found.set(node.id, one);
   });
-  if (found.size === 0) throw exhausted(name, asking.answers, asking.found);
-  const { sha256, prefer, signal } = options;
+  const { sha256, prefer, signal = new AbortController().signal } = options;
+  if (found.size === 0) {
+    const failure = exhausted(name, asking.answers, asking.found);
+    const nodes = lacking(chosen, asking.answers);
+    throw await explained(failure, { peers, nodes, name, signal });
+  }
   await using choosing = new Choosing(peers, {
     wish: { sha256, prefer },
     nodes: chosen,
     tell,
-    signal: signal ?? new AbortController().signal,
+    signal,
   });
   const offers = [...found.values()].map(({ offer }) => offer);
   const { group } = await choosing.choose(name, offers);

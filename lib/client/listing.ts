@@ -5,15 +5,11 @@
  */
 
 import { chooseContent, differ, type Offer } from "../choice.ts";
-import { isBug } from "../errors.ts";
-import { LIMITS } from "../limits.ts";
-import type { ListedFile } from "../messages.ts";
-import { safeName } from "../names.ts";
-import type { NodeSession } from "../transfer/session.ts";
-import { answerOf, type ClientEvent } from "./events.ts";
+import { browseAll } from "./browsing.ts";
+import type { Catalogue } from "./catalogue.ts";
+import type { ClientEvent } from "./events.ts";
 import type { ListedNode, NodeListing } from "./nodes.ts";
 import { type ClientOptions, Peers } from "./peers.ts";
-import { votesAs } from "./votes.ts";
 
 /** Options of {@linkcode listNodes}. */
 export interface ListNodesOptions extends ClientOptions {
@@ -25,6 +21,8 @@ export interface ListNodesOptions extends ClientOptions {
 export interface ListFilesOptions extends ListNodesOptions {
   /** Which names to list: a pattern, or all of them. */
   matches?: (name: string) => boolean;
+  /** Names that are only counted, of those that do not match. */
+  leavesOut?: (name: string) => boolean;
   /** What every name listed begins with. */
   prefix?: string;
   /** The nodes to ask, when they have been listed already. */
@@ -67,17 +65,49 @@ export async function listNodes(
 export async function listFiles(
   options: ListFilesOptions,
 ): Promise<FileListing[]> {
+  return [...await browseFiles(options)];
+}
+
+/** Files on nodes, by name. Each is made anew when it is read: there may be many. */
+export class FileListings implements Iterable<FileListing> {
+  readonly #catalogue: Catalogue;
+
+  /** Lists what is in `catalogue`. */
+  constructor(catalogue: Catalogue) {
+    this.#catalogue = catalogue;
+  }
+
+  /** Whether there is none. */
+  get isEmpty(): boolean {
+    return this.#catalogue.count === 0;
+  }
+
+  *[Symbol.iterator](): Generator<FileListing, void> {
+    for (const { name, offers } of this.#catalogue) {
+      yield listingOf(name, offers);
+    }
+  }
+}
+
+/**
+ * As {@linkcode listFiles}, for more files than there should be objects.
+ *
+ * @throws {Failure} of kind `relay` when the relay cannot be asked.
+ */
+export async function browseFiles(
+  options: ListFilesOptions,
+): Promise<FileListings> {
   const tell = options.onEvent ?? (() => {});
   await using peers = new Peers(options, tell);
   const nodes = options.nodes ?? (await peers.list()).nodes;
-  const { offers, sessions } = await browseAll(peers, nodes, {
+  const { catalogue, sessions } = await browseAll(peers, nodes, {
     prefix: options.prefix ?? "",
     matches: options.matches ?? (() => true),
+    leavesOut: options.leavesOut,
     tell,
   });
   for (const session of sessions.values()) await session[Symbol.asyncDispose]();
-  const names = [...offers.keys()].sort(compareNames);
-  return names.map((name) => listingOf(name, offers.get(name)!));
+  return new FileListings(catalogue);
 }
 
 function listingOf(name: string, offers: readonly Offer[]): FileListing {
@@ -90,73 +120,4 @@ function listingOf(name: string, offers: readonly Offer[]): FileListing {
 /** By Unicode code point, so that it is the same on every machine. */
 export function compareNames(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
-}
-
-/** What all nodes offer, and the sessions in which they said so. */
-export interface Browsed {
-  /** Offers by name. */
-  readonly offers: Map<string, Offer[]>;
-  /** Sessions by node id. The caller disposes of them. */
-  readonly sessions: Map<string, NodeSession>;
-}
-
-/** Asks all nodes for their files, some nodes at a time. */
-export async function browseAll(
-  peers: Peers,
-  nodes: readonly ListedNode[],
-  { prefix, matches, tell }: {
-    prefix: string;
-    matches: (name: string) => boolean;
-    tell: (event: ClientEvent) => void;
-  },
-): Promise<Browsed> {
-  const browsed: Browsed = { offers: new Map(), sessions: new Map() };
-  const { listingCount } = peers.limits;
-  await peers.turns.each(nodes, async (node) => {
-    try {
-      const { session } = await peers.open(node);
-      browsed.sessions.set(node.id, session);
-      const from = { node: node.id, votesAs: votesAs(node.id, session) };
-      let count = 0;
-      for await (const files of session.browse(prefix)) {
-        for (const file of files) {
-          if (++count > listingCount) return;
-          if (isListed(file) && matches(file.name)) {
-            addOffer(browsed.offers, from, file);
-          }
-        }
-      }
-    } catch (error) {
-      peers.options.signal?.throwIfAborted();
-      if (isBug(error)) throw error;
-      const answer = answerOf(error);
-      tell({
-        event: "node_trouble",
-        node,
-        kind: "broke_off",
-        stage: answer.kind === "unreachable" ? answer.stage : "ask",
-        cause: answer.cause,
-        out: true,
-      });
-    }
-  });
-  return browsed;
-}
-
-/** Whether a node's words describe a file that there can be. */
-function isListed({ name, size }: ListedFile): boolean {
-  const verdict = safeName(name);
-  return verdict.kind === "safe" && verdict.name === name &&
-    size <= LIMITS.fileBytes;
-}
-
-function addOffer(
-  offers: Map<string, Offer[]>,
-  from: Pick<Offer, "node" | "votesAs">,
-  { name, size, modifiedMs, version, content }: ListedFile,
-): void {
-  const offer = { ...from, size, modifiedMs, version, content };
-  const others = offers.get(name);
-  if (others === undefined) offers.set(name, [offer]);
-  else if (others.every(({ node }) => node !== from.node)) others.push(offer);
 }

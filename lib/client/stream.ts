@@ -25,6 +25,7 @@ import {
 } from "./downloading.ts";
 import type { ClientEvent } from "./events.ts";
 import { exhausted, notThatSha256 } from "./failures.ts";
+import { explained, lacking } from "./folders.ts";
 import type { ListedNode } from "./nodes.ts";
 import type { Peers } from "./peers.ts";
 import { Seeking } from "./seeking.ts";
@@ -116,6 +117,9 @@ export class Stream implements AsyncDisposable {
       await this.#seeking.seek([this.#asking], {
         onFound: (_asking, found) => this.#join(found),
       });
+    }
+    if (this.#found.size === 0 && !this.#options.oneByOne) {
+      throw this.#failed(await this.#explained());
     }
     await this.#choose();
   }
@@ -329,6 +333,17 @@ export class Stream implements AsyncDisposable {
     const from = this.#deliveries.by((id) => this.#nodes.get(id)!);
     this.#tell({ event: "file_failed", name: this.name, error, from });
     return error;
+  }
+
+  /** Why no node has it, with what the name is instead. */
+  #explained(): Promise<Failure> {
+    const nodes = lacking(this.#options.nodes, this.#asking.answers);
+    return explained(this.#exhausted(), {
+      peers: this.#peers,
+      nodes,
+      name: this.name,
+      signal: this.#signal,
+    });
   }
 
   /** Why the file cannot be had, once no node is left. */

@@ -60,7 +60,8 @@ export function chosenNodes(
 ): readonly ListedNode[] {
   if (wanted === undefined) return nodes;
   const chosen = nodes.filter(({ id, name }) =>
-    name === wanted || (wanted.length >= 6 && id.startsWith(wanted))
+    name === wanted ||
+    (wanted.length >= 6 && id.startsWith(wanted.toLowerCase()))
   );
   if (chosen.length > 0) return chosen;
   throw new Failure("not_found", {

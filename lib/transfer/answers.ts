@@ -47,8 +47,8 @@ export interface Answer {
   readonly owesPieces?: true;
   /** Where bytes go, where some may come. */
   readonly receiver?: Pick<PieceReceiver, "target" | "filled"> | undefined;
-  /** Takes one message. */
-  take(message: NodeToClient): void;
+  /** Takes one message; what it gives is waited for before the next is read. */
+  take(message: NodeToClient): void | Promise<void>;
   /** Nothing more will come. */
   fail(error: Error): void;
 }
@@ -105,6 +105,7 @@ export class ListingAnswer implements Answer {
   readonly #pages: (readonly ListedFile[])[] = [];
   readonly #failed = Promise.withResolvers<never>();
   #wake = () => {};
+  #onRead = () => {};
 
   constructor(request: number, from: string) {
     this.request = request;
@@ -112,7 +113,7 @@ export class ListingAnswer implements Answer {
     this.#failed.promise.catch(() => {}); // told to whoever still reads
   }
 
-  take(message: NodeToClient): void {
+  take(message: NodeToClient): void | Promise<void> {
     const isPage = message.kind === "files";
     if (!isPage && message.kind !== "refused") throw unasked(this.#from);
     this.isDone = !isPage || !message.more;
@@ -123,18 +124,23 @@ export class ListingAnswer implements Answer {
       this.#pages.push(message.files);
     }
     this.#wake();
+    if (this.#pages.length < LIMITS.listingPagesAheadCount) return;
+    return new Promise((resolve) => this.#onRead = resolve);
   }
 
   fail(error: Error): void {
     this.#failed.reject(error);
+    this.#onRead();
   }
 
   /** The pages, as they come. */
   async *pages(): AsyncGenerator<readonly ListedFile[]> {
     for (;;) {
       const page = this.#pages.shift();
-      if (page !== undefined) yield page;
-      else if (this.isDone) return;
+      if (page !== undefined) {
+        this.#onRead();
+        yield page;
+      } else if (this.isDone) return;
       else {
         const next = new Promise<void>((resolve) => this.#wake = resolve);
         await Promise.race([next, this.#failed.promise]);

@@ -267,7 +267,10 @@ export class NodeSession implements AsyncDisposable {
       return;
     }
     if (message.kind === "data") await this.#receiveData(first, message.length);
-    else first.take(message);
+    else {
+      const room = first.take(message);
+      if (room !== undefined) await room;
+    }
     if (first.isDone) this.#waiting.shift();
   }
 

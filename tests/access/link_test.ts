@@ -83,6 +83,13 @@ Deno.test("A link in which any character was altered is refused", () => {
   }
 });
 
+Deno.test("A link with its scheme and id in capitals, or blanks around it, is the same", () => {
+  const text = formatLink(LINK);
+  const capitals = text.replace("p2p", "P2P")
+    .replace(RELAY_ID, RELAY_ID.toUpperCase());
+  assertEquals(parseLink(` ${capitals} `), LINK);
+});
+
 const ODD: readonly [string, string][] = [
   ["nothing", ""],
   ["a relay address", `p2p://nas.local:1700/${RELAY_ID}`],
@@ -154,6 +161,7 @@ Deno.test("formatLink makes links of 512 characters and refuses longer ones", ()
 Deno.test("looksLikeLink tells links, right or wrong, from relay addresses", () => {
   assertEquals(looksLikeLink(golden("link")), true);
   assertEquals(looksLikeLink("P2P://a:1/b/"), true);
+  assertEquals(looksLikeLink(`p2p://nas.local:1700/${RELAY_ID}/`), false);
   assertEquals(looksLikeLink(`p2p://nas.local:1700/${RELAY_ID}`), false);
   assertEquals(looksLikeLink("photos/p2p://a/b/c"), false);
 });

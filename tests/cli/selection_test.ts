@@ -12,6 +12,41 @@ const NAMES = [
   "\u00e9.jpg",
 ];
 
+const HIDDEN = [
+  ".bash_profile",
+  ".ssh/authorized_keys",
+  "work/.git/config",
+  "work/a.txt",
+  "work/.x",
+  ".ssh/.x",
+];
+
+for (
+  const [text, matches, leftOut] of [
+    ["**", ["work/a.txt"], 5],
+    ["*", [], 1],
+    ["?bash*", [], 1],
+    ["[.]bash*", [], 1],
+    ["work/", ["work/a.txt"], 2],
+    ["work/**", ["work/a.txt"], 2],
+    [".*", [".bash_profile"], 0],
+    [".ssh/", [".ssh/authorized_keys"], 1],
+    [".ssh/**", [".ssh/authorized_keys"], 1],
+    ["**/.x", ["work/.x"], 1],
+    ["**/.git/*", ["work/.git/config"], 0],
+    ["{.ssh,work}/*", [".ssh/authorized_keys", "work/a.txt"], 2],
+    [".*/.*", [".ssh/.x"], 0],
+    ["./**", ["work/a.txt"], 5],
+  ] as const
+) {
+  Deno.test(`parseSelection takes names with a dot where ${text} has one, and counts the others`, () => {
+    const selection = parseSelection(text);
+    if (selection.kind !== "matching") throw new Error("it is a name");
+    assertEquals(HIDDEN.filter(selection.matches), [...matches]);
+    assertEquals(HIDDEN.filter(selection.leavesOut!).length, leftOut);
+  });
+}
+
 for (
   const [text, prefix, matches] of [
     ["photos/", "photos/", [
@@ -51,6 +86,24 @@ Deno.test("parseSelection takes a pattern for the file of just that name as well
     if (selection.kind !== "matching") throw new Error("it is a name");
     assertEquals(selection.matches(name), true, name);
   }
+});
+
+for (
+  const [text, remedy] of [
+    ["/", "all that there is has the name '**'"],
+    [".", "all that there is has the name '**'"],
+    ["./", "all that there is has the name '**'"],
+    ["/etc/hosts", "leave the / away: etc/hosts"],
+  ] as const
+) {
+  Deno.test(`parseSelection tells what to say in place of ${text}`, () => {
+    const error = assertThrows(() => parseSelection(text), Failure);
+    assertEquals([error.kind, error.parts.remedy], ["usage", remedy]);
+  });
+}
+
+Deno.test("parseSelection takes ./ before a name for nothing, as shells put it there", () => {
+  assertEquals(parseSelection("./a.txt"), { kind: "name", name: "a.txt" });
 });
 
 Deno.test("parseSelection takes everything else for a name, in its normal form", () => {

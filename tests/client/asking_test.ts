@@ -2,7 +2,9 @@
  * Asking nodes for many files.
  */
 
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertRejects } from "@std/assert";
+import { makeLink } from "../../lib/client/link.ts";
+import { Failure } from "../../lib/errors.ts";
 import { Turns } from "../../lib/client/turns.ts";
 import { createIdentity, type Identity } from "../../lib/identity.ts";
 import { sayRefused, saysNothing, startEvilNode } from "../_evil_node.ts";
@@ -10,7 +12,7 @@ import { within } from "../_event_log.ts";
 import { honestBut } from "../_lies.ts";
 import { IDENTITIES, startNode, startRelay } from "../_network.ts";
 import { tempShare } from "../_temp_share.ts";
-import { ClientLog, filesIn, get } from "./_outcomes.ts";
+import { ClientLog, fetch, filesIn, get, pinned } from "./_outcomes.ts";
 import { evil, TRUDY } from "./_setting.ts";
 
 const [, MALLORY] = IDENTITIES as [Identity, Identity];
@@ -169,4 +171,24 @@ Deno.test("Turns begins nothing after a failure, and throws it once what runs ha
     return n === 1 ? Promise.reject(new Error("one")) : Promise.resolve();
   }).catch((error) => error.message);
   assertEquals([outcome, begun], ["one", [0, 1]]);
+});
+
+Deno.test("A folder or a pattern in place of a name is told for what it is", async () => {
+  await using relay = await startRelay();
+  await using _node = await startNode(relay, { "sub/a": "x", "ab": "x" });
+  await using folder = await tempShare();
+  const { log } = await get(relay, folder.path, ["sub", "none"]);
+  assertEquals(log.of("file_failed").map(({ error }) => error.message), [
+    "Cannot find file (sub): it is a folder; " +
+    "get 'sub/' fetches what is in it, and ls 'sub/' lists it",
+    "Cannot find file (none): none of 1 nodes has it; check the name",
+  ]);
+  const pattern =
+    "Cannot find file (a*): no node has a file of just that name, " +
+    "and only one can be taken here; " +
+    "see which names match with ls 'a*', and take one of them";
+  assertEquals((await fetch(relay, "a*")).message, pattern);
+  const linking = makeLink({ relay: pinned(relay), name: "a*" });
+  const error = await assertRejects(() => linking, Failure);
+  assertEquals(error.message, pattern);
 });

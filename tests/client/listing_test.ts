@@ -2,18 +2,30 @@
  * What there is: nodes, and the files on them.
  */
 
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertMatch } from "@std/assert";
+import type { Offer } from "../../lib/choice.ts";
+import { delay } from "@std/async/delay";
+import { Catalogue } from "../../lib/client/catalogue.ts";
+import type { Selection } from "../../lib/client/get.ts";
 import {
   type FileListing,
   listFiles,
   type ListFilesOptions,
   listNodes,
 } from "../../lib/client/listing.ts";
+import { parseSelection } from "../../lib/cli/selection.ts";
 import { createIdentity, type Identity } from "../../lib/identity.ts";
-import type { ListedFile } from "../../lib/messages.ts";
-import { registerNode, startEvilNode, VERSION } from "../_evil_node.ts";
+import type { ListedFile, MessageOf } from "../../lib/messages.ts";
+import {
+  type Lie,
+  registerNode,
+  saysNothing,
+  startEvilNode,
+  VERSION,
+} from "../_evil_node.ts";
 import { within } from "../_event_log.ts";
 import { describeBytes, honestBut } from "../_lies.ts";
+import { seededRandom } from "../_random.ts";
 import {
   IDENTITIES,
   startNode,
@@ -313,4 +325,211 @@ Deno.test("listFiles asks no relay for nodes that are known, and lists nothing w
   const { files, log } = await list(relay, { nodes });
   assertEquals(rows(files), ["f 1 1"]);
   assertEquals(log.of("nodes_listed"), []);
+});
+
+/** Lists one file, and says nothing more. */
+const stalls: Lie<MessageOf<"browse">> = async (channel, { request }) => {
+  const files = [{ name: "f", size: 1, modifiedMs: 0, version: VERSION }];
+  await channel.send({ kind: "files", request, files, more: true });
+  await saysNothing(channel);
+};
+
+/** Says one page of a list after the other, `pause` apart, without end. */
+function endless(
+  pauseMs: number,
+  filesAPage: number,
+): Lie<MessageOf<"browse">> {
+  return async (channel, { request }) => {
+    for (let page = 0;; page++) {
+      const files = Array.from({ length: filesAPage }, (_, n) => ({
+        name: `f${page}-${n}`,
+        size: 1,
+        modifiedMs: 0,
+        version: VERSION,
+      }));
+      await channel.send({ kind: "files", request, files, more: true });
+      await delay(pauseMs);
+    }
+  };
+}
+
+Deno.test("listFiles does not wait for nodes that list a file now and then, and names them", async () => {
+  await using relay = await startRelay({ limits: { reregisterCount: 99 } });
+  await using stack = new AsyncDisposableStack();
+  for (let n = 0; n < 8; n++) {
+    stack.use(
+      await startEvilNode(relay, {
+        identity: await createIdentity(),
+        name: `slow${n}`,
+        lie: honestBut({}, { browse: stalls }),
+      }),
+    );
+  }
+  await using _good = await startNode(relay, { "good": "x" });
+  const listing = list(relay, {
+    limits: { listingMs: 1_000, askingPatienceMs: 50 },
+  });
+  const { files, log } = await within(listing, "the listing");
+  // What had come of the others is there as well.
+  assertEquals(rows(files), ["f 1 8", "good 1 1"]);
+  assertEquals(
+    log.trouble.toSorted(),
+    Array.from({ length: 8 }, (_, n) => `slow${n} slow, out`),
+  );
+  const [first] = log.of("node_trouble");
+  assertMatch(first!.cause, /^its list came too slowly, 1 files in \d s$/);
+});
+
+Deno.test("listFiles waits for a list that comes quickly enough", async () => {
+  await using relay = await startRelay();
+  await using _node = await startEvilNode(relay, {
+    identity: mallory,
+    lie: honestBut({}, {
+      browse: async (channel, { request }) => {
+        const file = { size: 1, modifiedMs: 0, version: VERSION };
+        const page = (name: string, more: boolean) =>
+          channel.send({
+            kind: "files",
+            request,
+            files: [{ ...file, name: name.repeat(200) }],
+            more,
+          });
+        await page("a", true);
+        // Several looks later.
+        await delay(300);
+        await page("b", false);
+      },
+    }),
+  });
+  const limits = { listingMs: 20, listingBytesPerSecond: 100 };
+  const { files } = await list(relay, { limits });
+  assertEquals(files.length, 2);
+  const slow = await list(relay, {
+    limits: { ...limits, listingBytesPerSecond: 1e5 },
+  });
+  assertEquals(slow.log.trouble.length, 1);
+});
+
+Deno.test("listFiles stops a list that never ends, however quickly it comes", async () => {
+  await using relay = await startRelay();
+  await using _node = await startEvilNode(relay, {
+    identity: mallory,
+    name: "mallory",
+    lie: honestBut({}, { browse: endless(1, 5) }),
+  });
+  const limits = { listingMs: 50, listingMostMs: 500 };
+  const { files, log } = await within(list(relay, { limits }), "the end");
+  assertEquals(files.length > 0, true);
+  assertEquals(log.trouble, ["mallory slow, out"]);
+});
+
+for (const isSame of [true, false]) {
+  const which = isSame ? "the same name for ever" : "names for ever";
+  Deno.test(`listFiles keeps so much of one node's list, and goes on with the others, where it lists ${which}`, async () => {
+    await using relay = await startRelay();
+    await using _good = await startNode(relay, { "good": "x" });
+    const file = { size: 1, modifiedMs: 0, version: VERSION };
+    let count = 0;
+    await using _evil = await startEvilNode(relay, {
+      identity: mallory,
+      name: "mallory",
+      lie: honestBut({}, {
+        browse: async (channel, { request }) => {
+          for (;;) {
+            const files = Array.from({ length: 100 }, () => ({
+              ...file,
+              name: isSame ? "same" : `n${count++}`,
+            }));
+            await channel.send({ kind: "files", request, files, more: true });
+          }
+        },
+      }),
+    });
+    const { files, log } = await within(
+      list(relay, { limits: { listingNodeBytes: 100_000 } }),
+      "the end",
+    );
+    assertEquals(files.some(({ name }) => name === "good"), true);
+    assertEquals(files.length <= (isSame ? 2 : 1_300), true);
+    assertEquals(log.trouble, ["mallory slow, out"]);
+    assertMatch(
+      log.of("node_trouble")[0]!.cause,
+      /more than there is room for/,
+    );
+  });
+}
+
+Deno.test("listFiles keeps so much of all lists together", async () => {
+  await using relay = await startRelay();
+  const files = Object.fromEntries(
+    Array.from({ length: 40 }, (_, n) => [`f${n}`, ""]),
+  );
+  await using _one = await startNode(relay, files);
+  await using _two = await startNode(relay, files);
+  const all = await list(relay);
+  assertEquals(all.files.map(({ nodeCount }) => nodeCount), Array(40).fill(2));
+  const some = await list(relay, { limits: { listingBytes: 5_000 } });
+  const offers = some.files.reduce((sum, { nodeCount }) => sum + nodeCount, 0);
+  assertEquals(offers > 50 && offers < 70, true, `${offers} offers`);
+  assertEquals(some.log.of("node_trouble").map(({ cause }) => cause), [
+    "all nodes together list more than there is room for",
+  ]);
+});
+
+Deno.test("listFiles counts what a pattern leaves out", async () => {
+  await using relay = await startRelay();
+  const files = { ".profile": "x", ".ssh/key": "x", "a": "x" };
+  await using _one = await startNode(relay, files);
+  await using _two = await startNode(relay, files);
+  const { matches, leavesOut } = parseSelection("**") as Selection & {
+    kind: "matching";
+  };
+  const outcome = await list(relay, { matches, leavesOut: leavesOut! });
+  assertEquals(rows(outcome.files), ["a 1 2"]);
+  assertEquals(outcome.log.of("names_left_out").map(({ names }) => names), [2]);
+});
+
+Deno.test("Catalogue gives back what was added, in the order of code points", () => {
+  const catalogue = new Catalogue();
+  const random = seededRandom(3);
+  const names = [
+    "\u{1f600}",
+    "\uffee",
+    "z",
+    "a/b",
+    "a",
+    "é",
+    "n".repeat(1_000),
+  ];
+  const added = Array.from({ length: 20_000 }, (_, n) => ({
+    name: names[n] ?? `n${Math.floor(random() * 15_000)}`,
+    size: n * 2 ** 20,
+    modifiedMs: n - 2 ** 40,
+    version: VERSION,
+    ...(n % 2 === 0 ? { content: "ab".repeat(32) } : {}),
+  }));
+  for (const [n, file] of added.entries()) {
+    catalogue.add({ node: `node ${n % 3}`, votesAs: "x" }, file);
+  }
+  const entries = [...catalogue];
+  const points = (text: string) => [...text].map((one) => one.codePointAt(0)!);
+  const sorted = entries.toSorted((a, b) => {
+    const [x, y] = [points(a.name), points(b.name)];
+    const at = x.findIndex((point, n) => point !== y[n]);
+    return at < 0 ? x.length - y.length : x[at]! - (y[at] ?? -1);
+  });
+  assertEquals(entries.map(({ name }) => name), sorted.map(({ name }) => name));
+  assertEquals(entries.length, new Set(added.map(({ name }) => name)).size);
+  for (const { name, offers } of entries) {
+    // Of each node the first.
+    const wanted = new Map<string, Offer>();
+    for (const [n, { name: other, ...file }] of added.entries()) {
+      const node = `node ${n % 3}`;
+      if (other !== name || wanted.has(node)) continue;
+      const offerer = { node, votesAs: "x" };
+      wanted.set(node, { ...offerer, content: undefined, ...file });
+    }
+    assertEquals(offers, [...wanted.values()]);
+    if (added.indexOf(added.find((one) => one.name === name)!) > 200) break;
+  }
 });

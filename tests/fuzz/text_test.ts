@@ -205,7 +205,10 @@ holds(
     assertEquals(parseSelection(folder), { kind: "name", name: file });
     const below = parseSelection(`${folder}/`);
     assert(below.kind === "matching" && below.prefix === `${file}/`);
-    assert(below.matches(`${file}/${name}`) && !below.matches(file));
+    const isHidden = /(^|\/)\./.test(name);
+    assertEquals(below.matches(`${file}/${name}`), !isHidden);
+    assertEquals(below.leavesOut!(`${file}/${name}`), isHidden);
+    assert(!below.matches(file));
     assert(!below.matches(`${file}x/${name}`));
   },
 );
@@ -216,6 +219,7 @@ function matchesSlowly<Item>(
   items: readonly Item[],
   options: {
     star: string;
+    starMatches?: (item: Item) => boolean;
     matchesOne: (one: string, item: Item) => boolean;
   },
 ): boolean {
@@ -224,7 +228,8 @@ function matchesSlowly<Item>(
   const [item, ...others] = items;
   if (first === options.star) {
     return matchesSlowly(rest, items, options) ||
-      (item !== undefined && matchesSlowly(pattern, others, options));
+      (item !== undefined && (options.starMatches?.(item) ?? true) &&
+        matchesSlowly(pattern, others, options));
   }
   return item !== undefined && options.matchesOne(first, item) &&
     matchesSlowly(rest, others, options);
@@ -239,7 +244,7 @@ const MATCHES: Readonly<Record<string, (character: string) => boolean>> = {
 
 const globPart = fc.oneof(
   fc.constant(["**"]),
-  fc.array(fc.constantFrom("a", "b", "é", "*", ...Object.keys(MATCHES)), {
+  fc.array(fc.constantFrom("a", "b", "é", ".", "*", ...Object.keys(MATCHES)), {
     minLength: 1,
     maxLength: 5,
   }).filter((tokens) => tokens.join("") !== "**"),
@@ -251,7 +256,7 @@ holds(
     fc.array(globPart, { minLength: 1, maxLength: 4 }),
     fc.array(
       fc.string({
-        unit: fc.constantFrom(..."abé"),
+        unit: fc.constantFrom(..."abé."),
         minLength: 1,
         maxLength: 5,
       }),
@@ -269,7 +274,9 @@ holds(
       folders,
       {
         star: "**",
+        starMatches: (folder) => !folder.startsWith("."),
         matchesOne: (tokens, folder) =>
+          (!folder.startsWith(".") || tokens.startsWith(".")) &&
           matchesSlowly(tokens.split(" "), Array.from(folder), {
             star: "*",
             matchesOne: (token, one) => MATCHES[token]?.(one) ?? token === one,

@@ -12,7 +12,10 @@ import {
   type MessageOf,
   type NodeToClient,
 } from "../../lib/messages.ts";
-import type { PieceReceiver } from "../../lib/transfer/answers.ts";
+import {
+  ListingAnswer,
+  type PieceReceiver,
+} from "../../lib/transfer/answers.ts";
 import { NodeSession } from "../../lib/transfer/session.ts";
 import { sayData } from "../_evil_node.ts";
 import { within } from "../_event_log.ts";
@@ -589,4 +592,23 @@ Deno.test("NodeSession ends with what its receiver throws", async () => {
   );
   await sayData(node, await asked(node, "read"), sha256(new Uint8Array()));
   await within(reading, "the end");
+});
+
+Deno.test("ListingAnswer wants no more pages than are looked at", async () => {
+  const answer = new ListingAnswer(1, "a node");
+  const files = [{ name: "f", size: 1, modifiedMs: 0, version: VERSION }];
+  const take = () =>
+    answer.take({ kind: "files", request: 1, files, more: true });
+  const most = LIMITS.listingPagesAheadCount;
+  const rooms = Array.from({ length: most }, take);
+  assertEquals(rooms.slice(0, -1), Array(most - 1).fill(undefined));
+  const room = rooms.at(-1);
+  assertEquals(room instanceof Promise, true);
+  const pages = answer.pages();
+  assertEquals((await pages.next()).value, files);
+  await within(room as Promise<void>, "room for another page");
+  // Nobody waits for a listing that is broken off.
+  const stuck = take() as Promise<void>;
+  answer.fail(new Error("broken off"));
+  await within(stuck, "the end");
 });

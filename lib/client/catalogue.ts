@@ -1,0 +1,211 @@
+/**
+ * What nodes list, in few bytes: names as UTF-8 and what is offered under them
+ * in fixed records, outside of the heap, sorted once all have come. A name and
+ * its offer take some 130 bytes, where objects take 700. Pure.
+ *
+ * @module
+ */
+
+import type { Offer } from "../choice.ts";
+import type { ListedFile } from "../messages.ts";
+
+/** What all offers of one node have in common. */
+export type Offerer = Omit<
+  Offer,
+  "size" | "modifiedMs" | "version" | "content" | "sha256"
+>;
+
+/** A name, and what nodes offer under it. */
+export interface CatalogueEntry {
+  /** The name. */
+  readonly name: string;
+  /** The offers, one a node: its first, where it lists the name again. */
+  readonly offers: readonly Offer[];
+}
+
+const VERSION_BYTES = 16;
+const CONTENT_BYTES = 32;
+// size[8] modifiedMs[8] node[4] nameAt[4] nameLength[2] hasContent[1] …
+const SIZE_AT = 0;
+const TIME_AT = 8;
+const NODE_AT = 16;
+const NAME_AT = 20;
+const LENGTH_AT = 24;
+const FLAG_AT = 26;
+const VERSION_AT = 28;
+const CONTENT_AT = VERSION_AT + VERSION_BYTES;
+const RECORD_BYTES = CONTENT_AT + CONTENT_BYTES;
+// Its place in the order.
+const ORDER_BYTES = 4;
+
+const RECORDS_A_CHUNK = 8_192;
+const NAMES_CHUNK_BYTES = 512 * 1024;
+const VERSION = /^[0-9a-f]{32}$/;
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+/** Whether a version is one that a catalogue can keep. */
+export function isVersion(text: string): boolean {
+  return VERSION.test(text);
+}
+
+/** What nodes list. */
+export class Catalogue implements Iterable<CatalogueEntry> {
+  readonly #records: DataView<ArrayBuffer>[] = [];
+  readonly #names: Uint8Array<ArrayBuffer>[] = [];
+  #namesUsed = NAMES_CHUNK_BYTES;
+  #count = 0;
+  readonly #offerers: Offerer[] = [];
+  readonly #numbers = new Map<string, number>();
+  /** Records in the order of their names, and for one name of their coming. */
+  #sorted: Uint32Array | null = null;
+
+  /** Files listed, as often as they were. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Notes what a node lists; the bytes that it takes. */
+  add(from: Offerer, file: ListedFile): number {
+    const { name, size, modifiedMs, version, content } = file;
+    const { record, at } = this.#record(this.#count, { make: true });
+    record.setFloat64(at + SIZE_AT, size);
+    record.setFloat64(at + TIME_AT, modifiedMs);
+    record.setUint32(at + NODE_AT, this.#numberOf(from));
+    const place = this.#keep(name);
+    record.setUint32(at + NAME_AT, place.at);
+    record.setUint16(at + LENGTH_AT, place.length);
+    record.setUint8(at + FLAG_AT, content === undefined ? 0 : 1);
+    bytesOf(record, at + VERSION_AT, VERSION_BYTES).setFromHex(version);
+    bytesOf(record, at + CONTENT_AT, CONTENT_BYTES).setFromHex(content ?? "");
+    this.#count++;
+    this.#sorted = null;
+    return RECORD_BYTES + ORDER_BYTES + place.length;
+  }
+
+  #numberOf(from: Offerer): number {
+    const known = this.#numbers.get(from.node);
+    if (known !== undefined) return known;
+    this.#numbers.set(from.node, this.#offerers.length);
+    return this.#offerers.push(from) - 1;
+  }
+
+  /** Keeps a name whole within one chunk. */
+  #keep(name: string): { at: number; length: number } {
+    if (this.#namesUsed + 3 * name.length > NAMES_CHUNK_BYTES) {
+      this.#names.push(new Uint8Array(NAMES_CHUNK_BYTES));
+      this.#namesUsed = 0;
+    }
+    const chunk = this.#names.at(-1)!;
+    const target = chunk.subarray(this.#namesUsed);
+    const { written: length } = encoder.encodeInto(name, target);
+    const at = (this.#names.length - 1) * NAMES_CHUNK_BYTES + this.#namesUsed;
+    this.#namesUsed += length;
+    return { at, length };
+  }
+
+  #record(
+    index: number,
+    { make = false } = {},
+  ): { record: DataView<ArrayBuffer>; at: number } {
+    const chunk = Math.floor(index / RECORDS_A_CHUNK);
+    if (make && chunk === this.#records.length) {
+      const bytes = RECORDS_A_CHUNK * RECORD_BYTES;
+      this.#records.push(new DataView(new ArrayBuffer(bytes)));
+    }
+    const at = (index % RECORDS_A_CHUNK) * RECORD_BYTES;
+    return { record: this.#records[chunk]!, at };
+  }
+
+  /** Names in the order of their code points, each with its offers. */
+  *[Symbol.iterator](): Generator<CatalogueEntry, void> {
+    const sorted = this.#sorted ??= this.#sort();
+    const seen = new Set<string>();
+    for (let at = 0; at < sorted.length;) {
+      const first = sorted[at]!;
+      const offers: Offer[] = [];
+      for (; at < sorted.length; at++) {
+        const index = sorted[at]!;
+        if (this.#compare(index, first) !== 0) break;
+        const { node } = this.#offererOf(index);
+        // A node may list a name a million times.
+        if (seen.has(node)) continue;
+        seen.add(node);
+        offers.push(this.#offerOf(index));
+      }
+      seen.clear();
+      yield { name: this.#nameOf(first), offers };
+    }
+  }
+
+  #sort(): Uint32Array {
+    const order = Uint32Array.from({ length: this.#count }, (_, n) => n);
+    return order.sort((a, b) => this.#compare(a, b) || a - b);
+  }
+
+  /** By bytes, which is by code points. Makes no object: it runs for ever. */
+  #compare(a: number, b: number): number {
+    const x = this.#placeOf(a);
+    const y = this.#placeOf(b);
+    const one = this.#names[Math.floor(x / NAMES_CHUNK_BYTES)]!;
+    const other = this.#names[Math.floor(y / NAMES_CHUNK_BYTES)]!;
+    const i = x % NAMES_CHUNK_BYTES;
+    const j = y % NAMES_CHUNK_BYTES;
+    const m = this.#lengthOf(a);
+    const n = this.#lengthOf(b);
+    const length = Math.min(m, n);
+    for (let at = 0; at < length; at++) {
+      const difference = one[i + at]! - other[j + at]!;
+      if (difference !== 0) return difference;
+    }
+    return m - n;
+  }
+
+  #placeOf(index: number): number {
+    return this.#records[Math.floor(index / RECORDS_A_CHUNK)]!
+      .getUint32((index % RECORDS_A_CHUNK) * RECORD_BYTES + NAME_AT);
+  }
+
+  #lengthOf(index: number): number {
+    return this.#records[Math.floor(index / RECORDS_A_CHUNK)]!
+      .getUint16((index % RECORDS_A_CHUNK) * RECORD_BYTES + LENGTH_AT);
+  }
+
+  #nameOf(index: number): string {
+    const place = this.#placeOf(index);
+    const start = place % NAMES_CHUNK_BYTES;
+    return decoder.decode(
+      this.#names[Math.floor(place / NAMES_CHUNK_BYTES)]!
+        .subarray(start, start + this.#lengthOf(index)),
+    );
+  }
+
+  #offererOf(index: number): Offerer {
+    const { record, at } = this.#record(index);
+    return this.#offerers[record.getUint32(at + NODE_AT)]!;
+  }
+
+  #offerOf(index: number): Offer {
+    const { record, at } = this.#record(index);
+    const hex = (from: number, length: number) =>
+      bytesOf(record, at + from, length).toHex();
+    return {
+      ...this.#offererOf(index),
+      size: record.getFloat64(at + SIZE_AT),
+      modifiedMs: record.getFloat64(at + TIME_AT),
+      version: hex(VERSION_AT, VERSION_BYTES),
+      content: record.getUint8(at + FLAG_AT) === 0
+        ? undefined
+        : hex(CONTENT_AT, CONTENT_BYTES),
+    };
+  }
+}
+
+function bytesOf(
+  { buffer }: DataView<ArrayBuffer>,
+  at: number,
+  length: number,
+): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(buffer, at, length);
+}

@@ -1,0 +1,89 @@
+/**
+ * Why a name is not found that is none of a file, but of a folder, or a pattern.
+ *
+ * @module
+ */
+
+import { Failure, isBug } from "../errors.ts";
+import { isGlob } from "../glob.ts";
+import { show } from "../text.ts";
+import type { NodeAnswer } from "./events.ts";
+import type { ListedNode } from "./nodes.ts";
+import type { Peers } from "./peers.ts";
+
+/** What was asked for, and how that went. */
+export interface Unfound {
+  readonly peers: Peers;
+  /** The nodes that were asked. */
+  readonly nodes: readonly ListedNode[];
+  readonly name: string;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * The failure in better words, where there are any: nodes are asked once more,
+ * for what lies below the name.
+ */
+export async function explained(
+  failure: Failure,
+  { peers, nodes, name, signal }: Unfound,
+): Promise<Failure> {
+  if (failure.kind !== "not_found") return failure;
+  const where = show(name);
+  const what = "Cannot find file";
+  if (isGlob(name)) {
+    return new Failure("not_found", {
+      what,
+      where,
+      why:
+        "no node has a file of just that name, and only one can be taken here",
+      remedy: `see which names match with ls '${where}', and take one of them`,
+    });
+  }
+  if (!await isFolder({ peers, nodes, name, signal })) return failure;
+  return new Failure("not_found", {
+    what,
+    where,
+    why: "it is a folder",
+    remedy:
+      `get '${where}/' fetches what is in it, and ls '${where}/' lists it`,
+  });
+}
+
+/** The nodes that said that they do not have a name. */
+export function lacking(
+  nodes: readonly ListedNode[],
+  answers: ReadonlyMap<string, NodeAnswer>,
+): readonly ListedNode[] {
+  return nodes.filter(({ id }) => answers.get(id)?.kind === "not_found");
+}
+
+/** Whether a node lists a file below a name. */
+async function isFolder(
+  { peers, nodes, name, signal }: Unfound,
+): Promise<boolean> {
+  const found = new AbortController();
+  const { limits: { askingGraceMs, listingMs } } = peers;
+  const late = AbortSignal.timeout(Math.max(askingGraceMs, listingMs / 5));
+  const either = AbortSignal.any([signal, found.signal, late]);
+  await peers.turns.each(nodes, async (node) => {
+    if (either.aborted) return;
+    try {
+      const { session } = await peers.open(node, { signal: either });
+      await using _session = session;
+      const stop = () => session.abort(either.reason);
+      either.addEventListener("abort", stop);
+      for await (const files of session.browse(`${name}/`)) {
+        if (files.some((file) => file.name.startsWith(`${name}/`))) {
+          found.abort(new Error("found"));
+        }
+        break;
+      }
+    } catch (error) {
+      // Only a better word was asked for.
+      if (isBug(error)) throw error;
+    }
+  });
+  signal.throwIfAborted();
+  return found.signal.aborted;
+}
