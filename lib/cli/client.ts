@@ -40,6 +40,7 @@ import {
   sizeOption,
   takeRelay,
 } from "./role.ts";
+import { collectInTime } from "./memory.ts";
 import { EVERYTHING, parseSelection } from "./selection.ts";
 import { Input } from "./streams.ts";
 import { formatFiles, formatNodes } from "./tables.ts";
@@ -262,6 +263,7 @@ async function runList(
     }
     : selection;
   const { onEvent } = new Telling(terminal);
+  using _collecting = collectInTime();
   const listing = await listNodes({ ...options, onEvent });
   const nodes = chosenNodes(listing.nodes, options);
   const files = await browseFiles({

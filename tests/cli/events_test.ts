@@ -13,6 +13,7 @@ import {
   schemaOf,
 } from "../../lib/cli/events_schema.ts";
 import { formatEvent } from "../../lib/cli/terminal.ts";
+import type { ClientEvent } from "../../lib/client/events.ts";
 import { Failure } from "../../lib/errors.ts";
 import { createIdentity } from "../../lib/identity.ts";
 import type { NodeEvent } from "../../lib/node_server.ts";
@@ -246,7 +247,12 @@ const FAILURE = new Failure("relay", {
 
 /** Events that a test by processes cannot wait for. */
 const SHARE = { directory: "/srv", files: 2 };
-const RARE: (RelayEvent | NodeEvent)[] = [
+type ListingEvent = Extract<
+  ClientEvent,
+  { event: "listing" | "names_left_out" }
+>;
+
+const RARE: (RelayEvent | NodeEvent | ListingEvent)[] = [
   { event: "share_gone", ...SHARE, why: "no such file or folder" },
   { event: "share_back", ...SHARE },
   { event: "share_unwatched", directory: "/srv", why: "no watches left" },
@@ -260,6 +266,14 @@ const RARE: (RelayEvent | NodeEvent)[] = [
   { event: "connection_failed", from: "::1", error: new TypeError("x") },
   { event: "accept_stalled", why: "too many open files", count: 20 },
   { event: "relay_changed", relay: "nas:1700", id: ID, previousId: ID },
+  {
+    event: "listing",
+    files: 9,
+    nodes: 1,
+    nodeCount: 2,
+    waitingFor: ["pi", "nas"],
+  },
+  { event: "names_left_out", names: 3 },
 ];
 
 for (const event of RARE) {

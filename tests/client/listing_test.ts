@@ -395,13 +395,13 @@ Deno.test("listFiles waits for a list that comes quickly enough", async () => {
             more,
           });
         await page("a", true);
-        // Several looks later.
-        await delay(300);
+        // After the time that a slow list would have.
+        await delay(1_500);
         await page("b", false);
       },
     }),
   });
-  const limits = { listingMs: 20, listingBytesPerSecond: 100 };
+  const limits = { listingMs: 1_000, listingBytesPerSecond: 50 };
   const { files } = await list(relay, { limits });
   assertEquals(files.length, 2);
   const slow = await list(relay, {
