@@ -40,15 +40,29 @@ export async function runGet(
   if (options.sha256 !== undefined && !isOne) {
     throw badValue("sha256", options.sha256, "it goes with one name");
   }
-  const pathOf = await destination(line.value("output"), selections);
+  const place = await destination(line.value("output"), selections);
   const receipt = receiptFor(line, options);
   await receipt?.check();
+  // Without its receipt nothing is wanted.
+  const stop = new AbortController();
+  const signals = [stop.signal, ...options.signal ? [options.signal] : []];
+  const pathOf = (name: string, selection: Selection) => {
+    const path = place(name, selection);
+    try {
+      receipt?.expect(name, path);
+    } catch (error) {
+      stop.abort(error);
+      throw error;
+    }
+    return path;
+  };
   const telling = new Telling(terminal);
   const saved = new Saved(terminal);
   const replicas = new Replicas({ isChosen: options.node !== undefined });
   try {
     const { failed } = await getFiles({
       ...options,
+      signal: AbortSignal.any(signals),
       selections,
       pathOf,
       overwrite: line.isOn("overwrite"),
@@ -60,6 +74,7 @@ export async function runGet(
       },
     });
     terminal.status("");
+    stop.signal.throwIfAborted();
     saved.summarize();
     replicas.warn(terminal);
     await tellReceipt(receipt, terminal);

@@ -7,13 +7,15 @@
  */
 
 import { dirname } from "@std/path/dirname";
+import { join } from "@std/path/join";
 import { type Static, Type } from "@sinclair/typebox";
 import { TypeCompiler } from "@sinclair/typebox/compiler";
 import type { RelayAddress } from "../address.ts";
 import type { ClientEvent } from "../client/events.ts";
 import { formatEndpoint } from "../conn.ts";
-import { Failure } from "../errors.ts";
+import { describeCause, Failure } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
+import { PARTIAL_SUFFIX } from "../names.ts";
 import { show } from "../text.ts";
 import { SmallFiles } from "../transfer/small_files.ts";
 import { VERSION } from "../version.ts";
@@ -80,6 +82,9 @@ export interface ReceiptOptions {
   readonly encrypted: boolean;
 }
 
+// A file takes so much beside its name and place: digests, times and nodes.
+const LEAST_FILE_BYTES = 350;
+
 type Noted = Pick<
   ReceiptFile,
   "name" | "path" | "verified" | "receivedAt" | "from"
@@ -91,6 +96,9 @@ export class ReceiptWriter {
   readonly options: ReceiptOptions;
   readonly #noted: Noted[] = [];
   readonly #earlier = new Map<string, number>();
+  /** The folder that it is to be in. */
+  #folder: Deno.FileInfo | undefined;
+  #leastBytes = 0;
 
   /** Nothing has been received yet. */
   constructor(options: ReceiptOptions) {
@@ -103,22 +111,80 @@ export class ReceiptWriter {
    * @throws {Failure} of kind `local` or `not_allowed`.
    */
   async check(): Promise<void> {
-    const { path, overwrite } = this.options;
+    const { path } = this.options;
     requireSaving(dirname(path), { what: "Cannot write receipt", where: path });
+    await this.#refuseOther();
+    const folder = dirname(path);
+    try {
+      await tryFolder(folder);
+      this.#folder = await Deno.stat(folder);
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) {
+        throw this.#cannot(describeCause(error), "name another place");
+      }
+      throw this.#cannot(
+        `there is no folder ${show(folder)}`,
+        "make it first, or name another place",
+      );
+    }
+  }
+
+  /** Refuses to be written where something is that may not be replaced. */
+  async #refuseOther(): Promise<void> {
+    const { path, overwrite } = this.options;
     let info: Deno.FileInfo;
     try {
       info = await Deno.lstat(path);
     } catch {
-      return; // there is none, or writing will tell
+      return; // there is none, or trying the folder will tell
     }
-    if (info.isDirectory) throw this.#cannot("local", "it is a folder");
-    if (!overwrite) {
+    if (info.isDirectory) {
+      throw this.#cannot("it is a folder", "name another place");
+    }
+    if (overwrite) return;
+    throw this.#cannot(
+      "exists already",
+      "give --overwrite to replace it, or another name",
+    );
+  }
+
+  /**
+   * To be told of every file before it is fetched: that is the time to say that
+   * there can be no receipt.
+   *
+   * @throws {Failure} of kind `local`.
+   */
+  expect(name: string, path: string): void {
+    if (this.#isSame(path)) {
       throw this.#cannot(
-        "local",
-        "exists already",
-        "give --overwrite to replace it, or another name",
+        `${show(name)} is to be saved there`,
+        "name another place",
       );
     }
+    const text = JSON.stringify([name, path]);
+    this.#leastBytes += LEAST_FILE_BYTES +
+      new TextEncoder().encode(text).length;
+    if (this.#leastBytes > LIMITS.receiptBytes) throw this.#tooLong();
+  }
+
+  /** Whether `path` is that of the receipt, however it is written. */
+  #isSame(path: string): boolean {
+    if (lastPart(path) !== lastPart(this.options.path)) return false;
+    if (path === this.options.path) return true;
+    try {
+      const { dev, ino } = Deno.statSync(dirname(path));
+      return ino !== null && ino === this.#folder?.ino &&
+        dev === this.#folder.dev;
+    } catch {
+      return false; // a folder that is not there yet is another
+    }
+  }
+
+  #tooLong(): Failure {
+    return this.#cannot(
+      `it would have more than ${LIMITS.receiptBytes} bytes`,
+      "fetch fewer files at a time for receipts",
+    );
   }
 
   /** To be told every event. */
@@ -171,11 +237,7 @@ export class ReceiptWriter {
       JSON.stringify(receipt, undefined, 2) + "\n",
     );
     if (bytes.length > LIMITS.receiptBytes) {
-      throw this.#cannot(
-        "local",
-        `it would have more than ${LIMITS.receiptBytes} bytes`,
-        "the files are there; fetch fewer at a time for receipts",
-      );
+      throw this.#tooLong();
     }
     await new SmallFiles().save(path, bytes, {
       overwrite,
@@ -184,18 +246,28 @@ export class ReceiptWriter {
     return files.length;
   }
 
-  #cannot(
-    kind: "local" | "not_allowed",
-    why: string,
-    remedy?: string,
-  ): Failure {
-    return new Failure(kind, {
+  #cannot(why: string, remedy: string): Failure {
+    const where = show(this.options.path);
+    return new Failure("local", {
       what: "Cannot write receipt",
-      where: show(this.options.path),
+      where,
       why,
-      ...(remedy === undefined ? {} : { remedy }),
+      remedy,
     });
   }
+}
+
+/** What stands behind the last slash of a path. */
+export function lastPart(path: string): string {
+  return path.split(/[/\\]/).at(-1) ?? path;
+}
+
+/** Makes a file in a folder, and removes it. */
+async function tryFolder(folder: string): Promise<void> {
+  const path = join(folder, `.${crypto.randomUUID()}${PARTIAL_SUFFIX}`);
+  const options = { write: true, createNew: true, mode: 0o600 };
+  (await Deno.open(path, options)).close();
+  await Deno.remove(path);
 }
 
 /**

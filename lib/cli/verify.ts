@@ -9,7 +9,7 @@ import { show } from "../text.ts";
 import { CLIENT as SPEC } from "./command_table.ts";
 import { digestFile, type FileDigests } from "./digest.ts";
 import { usageFailure } from "./options.ts";
-import { readReceipt, type ReceiptFile } from "./receipt.ts";
+import { lastPart, readReceipt, type ReceiptFile } from "./receipt.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** Runs the command; resolves to its exit code. */
@@ -60,10 +60,6 @@ function entriesFor(
   if (exact.length > 0) return exact;
   const named = files.filter((file) => lastPart(file.path) === lastPart(path));
   return named.length > 0 ? named : files.length === 1 ? files : [];
-}
-
-function lastPart(path: string): string {
-  return path.split(/[/\\]/).at(-1) ?? path;
 }
 
 function isSame(entry: ReceiptFile, found: FileDigests): boolean {

@@ -2,9 +2,19 @@
  * Receipts by real processes: written by `get`, checked by `verify`.
  */
 
-import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertRejects,
+  assertThrows,
+} from "@std/assert";
 import { join } from "@std/path";
-import { readReceipt, type Receipt } from "../../lib/cli/receipt.ts";
+import {
+  readReceipt,
+  type Receipt,
+  ReceiptWriter,
+} from "../../lib/cli/receipt.ts";
 import { Failure } from "../../lib/errors.ts";
 import { createSha256 } from "../../lib/hash.ts";
 import { LIMITS } from "../../lib/limits.ts";
@@ -229,7 +239,12 @@ Deno.test("get refuses a receipt that it could not write, before anybody is aske
     });
   for (
     const [receipt, words, code, line] of [
-      ["taken", [], 8, /Cannot write receipt \(taken\): it is a folder$/],
+      [
+        "taken",
+        [],
+        8,
+        /Cannot write receipt \(taken\): it is a folder; name another place$/,
+      ],
       [
         "../r.json",
         [],
@@ -314,4 +329,57 @@ Deno.test("readReceipt reads no more than its limit", async () => {
   );
   await file.truncate(LIMITS.receiptBytes);
   await assertRejects(() => readReceipt(path), Failure, "it is not JSON");
+});
+
+Deno.test("A receipt that cannot be written is told before anything is fetched", async () => {
+  await using share = await tempShare({ "a.txt": "a" });
+  await using folder = await tempShare({ "into/kept": "" });
+  await using relay = await spawnRelay();
+  await using _node = await spawnNode(relay.port, share.path);
+  const { path } = folder;
+  const into = join(path, "into");
+  for (
+    const [receipt, why] of [
+      [
+        `${path}/no/r.json`,
+        `there is no folder ${path}/no; make it first, or name another place`,
+      ],
+      [`${path}/into`, "it is a folder; name another place"],
+      [`${path}/into/kept/r`, "not a folder; name another place"],
+      [
+        `${path}/into/../into/a.txt`,
+        "a.txt is to be saved there; name another place",
+      ],
+    ] as const
+  ) {
+    const args = ["get", "a.txt", "-o", `${into}/`, "--receipt", receipt];
+    const { code, stderr } = await runRole(
+      "peer_client.ts",
+      [relay.address, ...args],
+      accessTo(folder),
+    );
+    assertEquals([code, stderr], [8, [
+      `error: Cannot write receipt (${receipt}): ${why}`,
+    ]]);
+    assertEquals(namesIn({ path: into }), ["kept"]);
+  }
+});
+
+Deno.test("ReceiptWriter refuses more files than a receipt has room for, before they are fetched", () => {
+  const writer = new ReceiptWriter({
+    path: "r.json",
+    overwrite: false,
+    relay: { host: "nas", port: 1700 },
+    encrypted: true,
+  });
+  const name = "n".repeat(1_000);
+  const mostFiles = Math.floor(LIMITS.receiptBytes / 2_360);
+  for (let file = 0; file < mostFiles; file++) writer.expect(name, name);
+  assertThrows(
+    () => {
+      for (let file = 0; file < 1_000; file++) writer.expect(name, name);
+    },
+    Failure,
+    `it would have more than ${LIMITS.receiptBytes} bytes; fetch fewer files at a time`,
+  );
 });
