@@ -39,7 +39,8 @@ export async function pickFile(
 ): Promise<Picked> {
   const { terminal } = options;
   if (isDumb()) return { kind: "unable" };
-  using raw = new RawTerminal(terminal);
+  using changes = new SizeChanges();
+  using raw = new RawTerminal(terminal, changes.note);
   const keys = new Keys(options);
   const early = await keys.untilAnswer();
   if (early === undefined) {
@@ -50,10 +51,10 @@ export async function pickFile(
     nodeCount: options.nodeCount,
     size: terminal.size,
   });
-  using changes = new SizeChanges();
   const screen = new Screen(terminal, raw);
   for (let typed: readonly Key[] = early;;) {
     for (const key of typed) {
+      if (key.kind === "key" && key.name === "ctrl_z") await raw.suspend();
       const outcome = picker.press(key);
       if (outcome.kind === "open") continue;
       await keys.endReading();

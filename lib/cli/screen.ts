@@ -37,47 +37,106 @@ const MARKED = `${ESC}1m`;
 const ENDING_SIGNALS: readonly (readonly [Deno.Signal, number])[] =
   Deno.build.os === "windows" ? [] : [["SIGHUP", 1], ["SIGQUIT", 3]];
 
+// Whether shells stop and continue processes.
+const HAS_JOBS = Deno.build.os !== "windows";
+// A process that is told to stop does so at once, or not at all: there may be no
+// shell that could continue it.
+const STOP_MS = 50;
+
+/** Something that is switched on, and off again. */
+interface Switch {
+  readonly on: () => void;
+  readonly off: () => void;
+}
+
 /**
  * Keys come one by one while it is not disposed of. The terminal is given back
- * on disposal, on exit, on an error that nobody caught, and on signals.
+ * on disposal, on exit, on an error that nobody caught, on signals, and while
+ * the process is stopped.
  */
 export class RawTerminal implements Disposable {
   readonly #terminal: Terminal;
-  readonly #undo: (() => void)[] = [];
+  readonly #onRetaken: () => void;
+  readonly #switches: Switch[] = [];
   readonly #listeners = new AbortController();
+  #isOn = true;
 
-  /** Takes the terminal. */
-  constructor(terminal: Terminal) {
+  /** Takes the terminal; `onRetaken` hears that all is to be drawn anew. */
+  constructor(terminal: Terminal, onRetaken: () => void) {
     this.#terminal = terminal;
-    Deno.stdin.setRaw(true);
-    this.#undo.push(() => Deno.stdin.setRaw(false));
+    this.#onRetaken = onRetaken;
+    this.#add({
+      on: () => Deno.stdin.setRaw(true),
+      off: () => Deno.stdin.setRaw(false),
+    });
     const { signal } = this.#listeners;
     const restore = () => this[Symbol.dispose]();
     for (const end of ["unload", "error", "unhandledrejection"]) {
       globalThis.addEventListener(end, restore, { signal });
     }
     for (const [name, number] of ENDING_SIGNALS) {
-      const onSignal = () => {
+      this.#listen(name, () => {
         restore();
         Deno.exit(128 + number);
-      };
-      Deno.addSignalListener(name, onSignal);
-      signal.addEventListener(
-        "abort",
-        () => Deno.removeSignalListener(name, onSignal),
-      );
+      });
     }
+    if (HAS_JOBS) this.#listen("SIGCONT", () => this.#retake());
+  }
+
+  #listen(name: Deno.Signal, onSignal: () => void): void {
+    Deno.addSignalListener(name, onSignal);
+    this.#listeners.signal.addEventListener(
+      "abort",
+      () => Deno.removeSignalListener(name, onSignal),
+    );
+  }
+
+  #add(added: Switch): void {
+    this.#switches.push(added);
+    added.on();
   }
 
   /** Writes escape sequences, and `undo` when the terminal is given back. */
   set(sequences: string, undo: string): void {
-    this.#undo.push(() => this.#terminal.draw(undo));
-    this.#terminal.draw(sequences);
+    this.#add({
+      on: () => this.#terminal.draw(sequences),
+      off: () => this.#terminal.draw(undo),
+    });
+  }
+
+  /**
+   * Gives the terminal back, and stops this process as Ctrl-Z does elsewhere;
+   * takes the terminal again when the shell lets the process go on. A process
+   * may send signals to itself without a permission.
+   */
+  async suspend(): Promise<void> {
+    if (!HAS_JOBS || !this.#isOn) return;
+    this.#switchOff();
+    // Nobody may ever have listened to it: after that Deno stops the process by
+    // force, also where no shell could continue it.
+    Deno.kill(Deno.pid, "SIGTSTP");
+    await new Promise((resolve) => setTimeout(resolve, STOP_MS));
+    if (!this.#listeners.signal.aborted && !this.#isOn) this.#retake();
+  }
+
+  /** Another program may have had the terminal meanwhile. */
+  #retake(): void {
+    // Stopped by force: what was drawn is as it was, but for its keys.
+    const switches = this.#isOn ? this.#switches.slice(0, 1) : this.#switches;
+    this.#isOn = true;
+    for (const { on } of switches) on();
+    this.#onRetaken();
+  }
+
+  #switchOff(): void {
+    if (!this.#isOn) return;
+    this.#isOn = false;
+    for (const { off } of this.#switches.toReversed()) off();
   }
 
   [Symbol.dispose](): void {
     this.#listeners.abort();
-    for (let undo = this.#undo.pop(); undo; undo = this.#undo.pop()) undo();
+    this.#switchOff();
   }
 }
 
@@ -136,14 +195,15 @@ function formatRow({ spans, isMarked }: Row, coloured: boolean): string {
 export class SizeChanges implements Disposable {
   #wake = Promise.withResolvers<void>();
   #hasChanged = false;
-  readonly #onChange = () => {
+  /** Notes that all is to be drawn anew. */
+  readonly note = (): void => {
     this.#hasChanged = true;
     this.#wake.resolve();
   };
 
   /** Listens. */
   constructor() {
-    if (HAS_SIZE_SIGNAL) Deno.addSignalListener("SIGWINCH", this.#onChange);
+    if (HAS_SIZE_SIGNAL) Deno.addSignalListener("SIGWINCH", this.note);
   }
 
   /** Resolves when the size has changed. */
@@ -160,7 +220,7 @@ export class SizeChanges implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    if (HAS_SIZE_SIGNAL) Deno.removeSignalListener("SIGWINCH", this.#onChange);
+    if (HAS_SIZE_SIGNAL) Deno.removeSignalListener("SIGWINCH", this.note);
   }
 }
 

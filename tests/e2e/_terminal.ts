@@ -114,12 +114,34 @@ export class Tmux implements AsyncDisposable {
       test "$before" = "$(stty -g)" && echo "left with $code, terminal as before"
       read forever
     `;
-    await terminal.#run([
-      ...["-u", "-f", "/dev/null", "new-session", "-d"],
-      ...["-x", String(options.columns), "-y", String(options.rows)],
-      ...["-c", options.cwd ?? ROOT, line],
-    ], options.env);
+    await terminal.#start(line, options);
     return terminal;
+  }
+
+  /** The same from a shell that stops and continues its jobs. */
+  static async openInShell(
+    args: readonly string[],
+    options: TerminalOptions & { columns: number; rows: number },
+  ): Promise<Tmux> {
+    const terminal = new Tmux();
+    await terminal.#start("PS1='$ ' exec bash --norc -i", options);
+    await terminal.shows("$");
+    await terminal.type(clientLine(args, options));
+    await terminal.press("Enter");
+    return terminal;
+  }
+
+  async #start(
+    line: string,
+    { columns, rows, cwd = ROOT, env }: TerminalOptions & {
+      columns: number;
+      rows: number;
+    },
+  ): Promise<void> {
+    await this.#run([
+      ...["-u", "-f", "/dev/null", "new-session", "-d"],
+      ...["-x", String(columns), "-y", String(rows), "-c", cwd, line],
+    ], env);
   }
 
   /** Presses keys, by the names that tmux has for them. */

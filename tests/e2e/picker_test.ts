@@ -514,3 +514,52 @@ testWith(
     await terminal.shows("left with 0, terminal as before");
   },
 );
+
+testWith(
+  ["tmux", "bash", "stty"],
+  "Ctrl-Z in the picker gives the shell its terminal, and fg the picker its own",
+  async () => {
+    await using place = await demo();
+    await using terminal = await Tmux.openInShell([place.relay.address], SIZE);
+    await terminal.shows("file name:");
+    await terminal.press("Enter");
+    await terminal.shows("letter.txt");
+    for (const typed of ["l", "et"]) {
+      await terminal.press("C-z");
+      const rows = await terminal.shows("Stopped");
+      assertEquals(rows.some((row) => row.startsWith("> ")), false);
+      await terminal.type("stty -a | grep -o ' icanon' && jobs");
+      await terminal.press("Enter");
+      await terminal.shows(" icanon");
+      await terminal.type("fg");
+      await terminal.press("Enter");
+      await terminal.shows("letter.txt");
+      await terminal.type(typed);
+    }
+    await terminal.shows("> let");
+    await terminal.shows("1 of ");
+    await terminal.press("Enter");
+    await terminal.shows("print or save it?");
+    await terminal.press("C-c");
+    await terminal.shows("error: Stopped: ");
+  },
+);
+
+testWith(
+  TMUX,
+  "The picker that no shell could continue is not stopped by Ctrl-Z",
+  async () => {
+    await using place = await demo();
+    await using terminal = await Tmux.open([place.relay.address], SIZE);
+    await terminal.shows("file name:");
+    await terminal.press("Enter");
+    await terminal.shows("letter.txt");
+    await terminal.press("C-z");
+    await terminal.type("let");
+    await terminal.shows("> let");
+    await terminal.press("C-c");
+    await terminal.shows("an empty one leaves");
+    await terminal.press("Enter");
+    await terminal.shows("left with 0, terminal as before");
+  },
+);
