@@ -14,12 +14,19 @@ import {
   messageIn,
 } from "../bench/_big_relay.ts";
 import { spawnRelay } from "../e2e/_processes.ts";
-import { aborted, ATTACKER, pause, say, untilCut } from "./_attacker.ts";
+import {
+  aborted,
+  ATTACKER,
+  pause,
+  say,
+  STRANGER,
+  untilCut,
+} from "./_attacker.ts";
 import type { Attack, Flood, Scene, Target } from "./_flood.ts";
-import { openRelayScene } from "./at_relay.ts";
 
 const LIST = encodeMessage({ kind: "list" });
 const CONNECTIONS = 64;
+const LISTED_NODES = 60;
 
 /** As many connections as one address may have, each listing on and on. */
 export const listing: Attack = async (target, signal) => {
@@ -95,6 +102,33 @@ export const silentPorts: Attack = async (target, signal) => {
   for (const conn of taken) conn.close();
 };
 
+/** A relay whose nodes just fit a page, and a client that lists them. */
+async function openListingScene(): Promise<Scene> {
+  await using stack = new AsyncDisposableStack();
+  const relay = stack.use(await spawnRelay(["--host", "0.0.0.0", "0"]));
+  const at = { host: "127.0.0.1", port: Number(relay.port) };
+  const target = { at, plaintext: false };
+  const make = await identityMaker();
+  for (let n = 0; n < LISTED_NODES; n++) {
+    const host = hostOf(n, 10);
+    using _conn = (await registerFrom(host, { target, port: 1, make })).conn;
+  }
+  const owned = stack.move();
+  return {
+    target,
+    pids: [relay.pid],
+    ask: async () => {
+      const startedAt = performance.now();
+      const { exchange } = await greetFrom(STRANGER, target, "client");
+      using _conn = exchange.conn;
+      const { nodes } = messageIn(await exchange.ask(LIST), "nodes");
+      assertEquals(nodes.length, LISTED_NODES);
+      return performance.now() - startedAt;
+    },
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
 /** A relay, and a node of another address that asks whether it can be dialled. */
 async function openReachScene(): Promise<Scene> {
   const relay = await spawnRelay(["--host", "0.0.0.0", "0"]);
@@ -124,7 +158,7 @@ async function openReachScene(): Promise<Scene> {
 export const OF_LISTINGS: readonly Flood[] = [
   {
     name: "relay: listings over 64 connections",
-    open: () => openRelayScene(false),
+    open: openListingScene,
     attack: listing,
     mostP95Ms: 100,
   },
