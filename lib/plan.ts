@@ -10,6 +10,7 @@
  * @module
  */
 
+import { IndexQueue } from "./index_queue.ts";
 import { Pace } from "./pace.ts";
 import { Pieces } from "./pieces.ts";
 
@@ -65,13 +66,19 @@ interface FileState {
   readonly planned: PlannedFile;
   readonly holders: Set<string>;
   readonly pieces: Pieces;
-  phase: "waiting" | "open" | "ended";
+  phase: "waiting" | "open";
+}
+
+/** What a holder can be asked for: files with missing pieces, by their phase. */
+interface Queues {
+  readonly open: IndexQueue;
+  readonly waiting: IndexQueue;
 }
 
 interface AskedPiece {
   readonly file: number;
   readonly piece: number;
-  readonly askedAt: number;
+  readonly bytes: number;
 }
 
 interface SourceState {
@@ -91,12 +98,15 @@ function keyOf(file: number, piece: number): number {
 /** The plan of one fetch. */
 export class Plan {
   readonly #options: PlanOptions;
-  readonly #files: FileState[] = [];
+  /** Files that have not ended, by index. */
+  readonly #files = new Map<number, FileState>();
+  /** Pieces that a file lacked when it was added, or ended, by index. */
+  readonly #left: number[] = [];
+  readonly #queues = new Map<string, Queues>();
   readonly #sources = new Map<string, SourceState>();
   readonly #pieceFailures = new Map<number, number>();
-  #firstOpen = 0;
-  readonly #open = new Set<number>();
-  #endedCount = 0;
+  #openCount = 0;
+  #stepCount = 0;
 
   /** A plan without files and sources. */
   constructor(options: PlanOptions) {
@@ -107,16 +117,24 @@ export class Plan {
   addFile(planned: PlannedFile): number {
     const { pieceCount: count, have, lookahead } = planned;
     const pieces = new Pieces({ count, have, lookahead });
-    const isThere = pieces.left === 0;
-    this.#files.push({
-      index: this.#files.length,
+    const index = this.#left.push(pieces.left) - 1;
+    if (pieces.left === 0) return index;
+    const holders = new Set(planned.holders);
+    const file: FileState = {
+      index,
       planned,
-      holders: new Set(planned.holders),
+      holders,
       pieces,
-      phase: isThere ? "ended" : "waiting",
-    });
-    if (isThere) this.#endedCount++;
-    return this.#files.length - 1;
+      phase: "waiting",
+    };
+    this.#files.set(index, file);
+    this.#requeue(file);
+    return index;
+  }
+
+  /** Files, sources and pieces that have been looked at so far. */
+  get stepCount(): number {
+    return this.#stepCount;
   }
 
   /**
@@ -139,22 +157,25 @@ export class Plan {
 
   /** Says that a holder has a file as well. */
   addHolder(file: number, holder: string): void {
-    this.#files[file]?.holders.add(holder);
+    const state = this.#files.get(file);
+    if (state === undefined) return;
+    state.holders.add(holder);
+    this.#queuesOf(holder)[state.phase].push(file);
   }
 
   /** Whether every file is complete or given up. */
   get isDone(): boolean {
-    return this.#endedCount === this.#files.length;
+    return this.#files.size === 0;
   }
 
   /** Whether a file has all its pieces. */
   isComplete(file: number): boolean {
-    return this.#files[file]?.pieces.left === 0;
+    return this.#left[file] === 0;
   }
 
-  /** Pieces of a file that are still missing. */
+  /** Pieces of a file that are still to come. */
   missingCount(file: number): number {
-    return this.#files[file]?.pieces.left ?? 0;
+    return this.#files.get(file)?.pieces.left ?? this.#left[file] ?? 0;
   }
 
   /** Pieces a source has been asked for and has not delivered. */
@@ -175,53 +196,76 @@ export class Plan {
 
   /**
    * Something to ask `source` for; `undefined` where there is nothing for it
-   * right now.
+   * right now. What others were asked for is looked at only where `mayTakeOver`.
    */
-  take(source: string, now: number): Task | undefined {
+  take(source: string, now: number, mayTakeOver = true): Task | undefined {
     const state = this.#sources.get(source);
     if (state === undefined || state.out) return undefined;
     const task = this.#missingTask(state.holder) ??
-      this.#takeOver(source, state, now);
+      (mayTakeOver ? this.#takeOver(source, state, now) : undefined);
     if (task === undefined) return undefined;
-    const file = this.#files[task.file]!;
-    if (file.phase === "waiting") {
+    const file = this.#files.get(task.file)!;
+    const wasWaiting = file.phase === "waiting";
+    if (wasWaiting) {
       file.phase = "open";
-      this.#open.add(task.file);
+      this.#openCount++;
     }
     // It was idle until now.
     if (state.asked.size === 0) state.pace.begin(this.#waitedMs(source, now));
     for (let piece = task.first; piece < task.first + task.count; piece++) {
       file.pieces.ask(piece);
-      const asked = { file: task.file, piece, askedAt: now };
+      const bytes = file.planned.pieceBytes;
+      const asked = { file: task.file, piece, bytes };
       state.asked.set(keyOf(task.file, piece), asked);
     }
+    if (wasWaiting && file.pieces.firstMissing(1)) this.#requeue(file);
     return task;
   }
 
   /** The first run of missing pieces of the first file that `holder` has. */
   #missingTask(holder: string): Task | undefined {
-    const { openFileCount } = this.#options;
-    while (this.#files[this.#firstOpen]?.phase === "ended") this.#firstOpen++;
-    if (this.#open.size >= openFileCount) {
-      // Those that are open come first, wherever they are; ten thousand that
-      // wait need not be looked at for each piece.
-      for (const index of [...this.#open].sort((a, b) => a - b)) {
-        const task = this.#missingOf(index, holder);
-        if (task !== undefined) return task;
-      }
-      return undefined;
-    }
-    for (let index = this.#firstOpen; index < this.#files.length; index++) {
-      const task = this.#missingOf(index, holder);
+    const queues = this.#queues.get(holder);
+    if (queues === undefined) return undefined;
+    for (;;) {
+      this.#stepCount++;
+      const phase = this.#firstPhase(queues);
+      const index = queues[phase].first;
+      if (index === undefined) return undefined;
+      const task = this.#files.get(index)?.phase === phase
+        ? this.#missingOf(index, holder)
+        : undefined;
       if (task !== undefined) return task;
+      queues[phase].shift(); // it comes again when there is something to ask for
     }
-    return undefined;
+  }
+
+  /** Where the first file is: those that wait are left while enough are open. */
+  #firstPhase({ open, waiting }: Queues): "open" | "waiting" {
+    const isFull = this.#openCount >= this.#options.openFileCount;
+    if (isFull || waiting.first === undefined) return "open";
+    return open.first !== undefined && open.first < waiting.first
+      ? "open"
+      : "waiting";
+  }
+
+  /** Has all holders of a file look at it again. */
+  #requeue({ index, holders, phase }: FileState): void {
+    for (const holder of holders) this.#queuesOf(holder)[phase].push(index);
+  }
+
+  #queuesOf(holder: string): Queues {
+    let queues = this.#queues.get(holder);
+    if (queues === undefined) {
+      queues = { open: new IndexQueue(), waiting: new IndexQueue() };
+      this.#queues.set(holder, queues);
+    }
+    return queues;
   }
 
   /** The first run of missing pieces of a file, if `holder` has it. */
   #missingOf(index: number, holder: string): Task | undefined {
-    const file = this.#files[index]!;
-    if (file.phase === "ended" || !file.holders.has(holder)) return undefined;
+    const file = this.#files.get(index);
+    if (!file?.holders.has(holder)) return undefined;
     const run = file.pieces.firstMissing(file.planned.taskPieces);
     return run && { file: index, ...run };
   }
@@ -237,7 +281,7 @@ export class Plan {
       if (otherId === id || victim.out) continue;
       const last = this.#takeable(thief.holder, victim);
       if (last === undefined) continue;
-      const { pieceBytes } = this.#files[last.file]!.planned;
+      const pieceBytes = last.bytes;
       const rate = thief.pace.rateFor(pieceBytes);
       const thiefMs = rate > 0 ? pieceBytes / rate : 0;
       const waitedMs = this.#waitedMs(otherId, now);
@@ -256,8 +300,9 @@ export class Plan {
   #remainingMs(source: SourceState, waitedMs: number): number {
     let bytes = 0;
     let pieceBytes = Infinity;
-    for (const { file } of source.asked.values()) {
-      ({ pieceBytes } = this.#files[file]!.planned);
+    for (const asked of source.asked.values()) {
+      this.#stepCount++;
+      pieceBytes = asked.bytes;
       bytes += pieceBytes;
     }
     return source.pace.msFor(bytes, pieceBytes, waitedMs);
@@ -270,10 +315,10 @@ export class Plan {
   #takeable(thief: string, victim: SourceState): AskedPiece | undefined {
     let last: AskedPiece | undefined;
     for (const asked of victim.asked.values()) {
-      const file = this.#files[asked.file]!;
-      const isWanted = file.phase === "open" &&
-        file.pieces.isAsked(asked.piece);
-      if (!isWanted || !file.holders.has(thief)) continue;
+      this.#stepCount++;
+      const file = this.#files.get(asked.file);
+      if (!file?.pieces.isAsked(asked.piece)) continue;
+      if (!file.holders.has(thief)) continue;
       if (this.#askedElsewhere(asked, victim)) continue;
       if (file.planned.lookahead !== undefined) return asked;
       last = asked;
@@ -284,6 +329,7 @@ export class Plan {
   #askedElsewhere(asked: AskedPiece, except: SourceState): boolean {
     const key = keyOf(asked.file, asked.piece);
     for (const source of this.#sources.values()) {
+      this.#stepCount++;
       if (source !== except && source.asked.has(key)) return true;
     }
     return false;
@@ -298,18 +344,18 @@ export class Plan {
   arrived(source: string, file: number, piece: number): Arrival {
     const key = keyOf(file, piece);
     const asked = this.#sources.get(source)?.asked.delete(key) ?? false;
-    const state = this.#files[file];
-    if (!asked || state === undefined) return "unasked";
-    if (state.phase === "ended" || !state.pieces.arrive(piece)) {
-      return "duplicate";
-    }
+    if (!asked) return "unasked";
+    const state = this.#files.get(file);
+    if (!state?.pieces.arrive(piece)) return "duplicate";
     if (state.pieces.left === 0) this.#end(state);
     return "wanted";
   }
 
   /** Notes that a file consumed in order has been consumed up to `piece`. */
   consumed(file: number, piece: number): void {
-    this.#files[file]?.pieces.consume(piece);
+    const state = this.#files.get(file);
+    state?.pieces.consume(piece);
+    if (state?.pieces.firstMissing(1)) this.#requeue(state);
   }
 
   /**
@@ -338,15 +384,13 @@ export class Plan {
     asked: AskedPiece,
     { from, isFailure }: { from: SourceState; isFailure: boolean },
   ): boolean {
-    const file = this.#files[asked.file]!;
-    if (!file.pieces.isAsked(asked.piece) || file.phase === "ended") {
-      return false;
-    }
+    const file = this.#files.get(asked.file);
+    if (!file?.pieces.isAsked(asked.piece)) return false;
     const failures = (this.#pieceFailures.get(key) ?? 0) + Number(isFailure);
     if (isFailure) this.#pieceFailures.set(key, failures);
     if (this.#askedElsewhere(asked, from)) return false;
     file.pieces.giveBack(asked.piece);
-    this.#firstOpen = Math.min(this.#firstOpen, asked.file);
+    this.#requeue(file);
     if (failures < this.#options.pieceFailureCount) return false;
     this.#end(file);
     return true;
@@ -361,12 +405,12 @@ export class Plan {
 
   /** Takes a file from a holder, which turned out not to have it. */
   removeHolder(file: number, holder: string): void {
-    this.#files[file]?.holders.delete(holder);
+    this.#files.get(file)?.holders.delete(holder);
   }
 
   /** Gives a file up: nothing more of it is asked for. */
   giveUp(file: number): void {
-    const state = this.#files[file];
+    const state = this.#files.get(file);
     if (state !== undefined) this.#end(state);
   }
 
@@ -376,17 +420,17 @@ export class Plan {
     for (const { holder, out } of this.#sources.values()) {
       if (!out) alive.add(holder);
     }
-    return this.#files.flatMap((file, index) => {
-      if (file.phase === "ended") return [];
-      return [...file.holders].some((id) => alive.has(id)) ? [] : [index];
-    });
+    const orphans: number[] = [];
+    for (const [index, { holders }] of this.#files) {
+      if (![...holders].some((id) => alive.has(id))) orphans.push(index);
+    }
+    return orphans;
   }
 
   #end(file: FileState): void {
-    if (file.phase === "ended") return;
-    this.#open.delete(file.index);
-    file.phase = "ended";
-    this.#endedCount++;
+    if (file.phase === "open") this.#openCount--;
+    this.#left[file.index] = file.pieces.left;
+    this.#files.delete(file.index);
   }
 }
 

@@ -133,6 +133,7 @@ const PURE = [
   "plan",
   "pace",
   "pieces",
+  "index_queue",
   "rate",
   "choice",
   "glob",

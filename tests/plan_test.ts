@@ -27,7 +27,7 @@ function newPlan(
 
 /** A file of `pieceCount` pieces that the holders named by `holders` have. */
 function file(
-  holders: string,
+  holders: string | readonly string[],
   pieceCount: number,
   overrides: Partial<PlannedFile> = {},
 ): PlannedFile {
@@ -766,4 +766,53 @@ Deno.test("Plan completes every file that somebody has where nothing fails", () 
     takenOver += run.takenOver;
   }
   assert(takenOver > 100, `only ${takenOver} pieces were taken over`);
+});
+
+Deno.test("Plan looks at no more than 40 things a piece, with 100,000 files that one of 16 sources has", () => {
+  const ids = Array.from({ length: 16 }, (_, n) => `${n}`);
+  const plan = new Plan(OPTIONS);
+  for (const id of ids) plan.addSource(id, id, 0);
+  const count = 100_000;
+  for (let n = 0; n < count; n++) plan.addFile(file(["7"], 1));
+  const asked: Task[] = [];
+  let now = 0;
+  for (let arrived = 0; arrived < count; arrived++) {
+    now += 0.25;
+    // All that are idle look for what is missing; now and then at the others.
+    const isLook = arrived % 1_000 === 0;
+    for (const id of ids) {
+      while (id !== "7" || asked.length < 48) {
+        const task = plan.take(id, now, isLook);
+        if (task === undefined) break;
+        asked.push(task);
+      }
+    }
+    const task = asked.shift()!;
+    assertEquals(plan.arrived("7", task.file, task.first), "wanted");
+  }
+  assertEquals(plan.isDone, true);
+  assert(plan.stepCount <= 40 * count, `${plan.stepCount / count} a piece`);
+});
+
+Deno.test("Plan looks at no more than 40 things a piece where every file is had by all of 16 sources", () => {
+  const ids = Array.from({ length: 16 }, (_, n) => `${n}`);
+  const plan = new Plan(OPTIONS);
+  for (const id of ids) plan.addSource(id, id, 0);
+  const random = seededRandom(145);
+  const count = 20_000;
+  for (let n = 0; n < count; n++) plan.addFile(file(ids, 1));
+  let arrived = 0;
+  for (let now = 0; arrived < count; now++) {
+    const id = ids[Math.floor(random() * ids.length)]!;
+    const task = plan.take(id, now, false);
+    if (task === undefined) continue;
+    // Some break off, and what they were asked for is missing again.
+    if (random() < 0.05) plan.release(id, task, false);
+    else {
+      assertEquals(plan.arrived(id, task.file, task.first), "wanted");
+      arrived++;
+    }
+  }
+  assertEquals(plan.isDone, true);
+  assert(plan.stepCount <= 40 * count, `${plan.stepCount / count} a piece`);
 });

@@ -35,13 +35,8 @@ export interface Work {
   readonly signal: AbortSignal;
   /** Whether there is nothing left to do for anybody. */
   isOver(): boolean;
-  /** The next request, if there is one now; `onBytes` hears what comes of it. */
-  next(
-    connection: Connection,
-    onBytes: (count: number) => void,
-  ): Request | undefined;
-  /** Resolves when something has changed, or after so many milliseconds. */
-  changed(withinMs?: number): Promise<void>;
+  /** The next request, if there is one now. */
+  next(connection: Connection, options: NextOptions): Request | undefined;
   /** The node refused a request. */
   refused(connection: Connection, request: Request, text: string): void;
   /** What has come for a request, by some path, may be verified. */
@@ -50,6 +45,14 @@ export interface Work {
   track(part: Promise<void>): void;
   /** A session broke off. */
   brokeOff(connection: Connection, error: unknown): void;
+}
+
+/** Options of {@linkcode Work.next}. */
+export interface NextOptions {
+  /** Whether it is time to look at what others were asked for. */
+  readonly mayTakeOver: boolean;
+  /** Hears of bytes of the request as they come. */
+  readonly onBytes: (count: number) => void;
 }
 
 /** What is under way in one session. */
@@ -80,6 +83,9 @@ export class Connection {
   #session: NodeSession | undefined;
   /** Milliseconds for which sessions that have ended were waited for. */
   #waitedMs = 0;
+  #resume = () => {};
+  /** Whether something of its own has changed, or it has idled for a while. */
+  #looksAround = true;
 
   /** Uses `session` first, where there is one. */
   constructor(
@@ -116,6 +122,25 @@ export class Connection {
       const waitMs = Math.min(RETRY_MS * source.failureCount, RETRY_MAX_MS);
       await delay(waitMs, { signal }).catch(() => {});
     }
+  }
+
+  /** There may be something for it to do. */
+  wake(): void {
+    this.#resume();
+  }
+
+  /** Resolves when it is woken, or after so many milliseconds. */
+  async #changed(withinMs?: number): Promise<void> {
+    const timer = withinMs === undefined
+      ? undefined
+      : setTimeout(() => this.#lookAround(), withinMs);
+    await new Promise<void>((resolve) => this.#resume = resolve);
+    clearTimeout(timer);
+  }
+
+  #lookAround(): void {
+    this.#looksAround = true;
+    this.wake();
   }
 
   /** Milliseconds for which it owed pieces that we were ready to read. */
@@ -164,7 +189,7 @@ export class Connection {
       this.#fill(session, flight);
       // An idle source looks again now and then: others may have become slow.
       const isIdle = flight.requests === 0;
-      await this.#work.changed(isIdle ? IDLE_LOOK_MS : undefined);
+      await this.#changed(isIdle ? IDLE_LOOK_MS : undefined);
     }
   }
 
@@ -179,11 +204,14 @@ export class Connection {
     const isLow = flight.requests <= windowRequestCount / 2 &&
       flight.bytes <= window / 2;
     if (!isLow) return;
+    const mayTakeOver = this.#looksAround;
+    this.#looksAround = false;
+    const onBytes = (count: number) => {
+      flight.bytes -= count;
+      flight.receivedBytes += count;
+    };
     while (flight.requests < windowRequestCount && flight.bytes < window) {
-      const request = this.#work.next(this, (count) => {
-        flight.bytes -= count;
-        flight.receivedBytes += count;
-      });
+      const request = this.#work.next(this, { mayTakeOver, onBytes });
       if (request === undefined) return;
       this.#ask(session, flight, request);
     }
@@ -201,7 +229,7 @@ export class Connection {
       flight.requests--;
       flight.bytes -= bytes - receiver.receivedBytes;
       return this.#work.accept(this, request, session.path);
-    });
+    }).finally(() => this.#lookAround());
     flight.reading.add(reading);
     this.#work.track(reading.finally(() => flight.reading.delete(reading)));
   }

@@ -13,7 +13,12 @@ import { describeCause, ProtocolError } from "../errors.ts";
 import { pieceLength } from "../manifest.ts";
 import { Plan, type Task } from "../plan.ts";
 import { show } from "../text.ts";
-import { Connection, type Request, type Work } from "./connection.ts";
+import {
+  Connection,
+  type NextOptions,
+  type Request,
+  type Work,
+} from "./connection.ts";
 import type { DownloadOptions, FileFailure } from "./download_options.ts";
 import { HASHED_AT_ONCE_BYTES, hashParts } from "./hashing.ts";
 import { type DownloadFile, IncomingFile, TaskReceiver } from "./receiving.ts";
@@ -35,11 +40,13 @@ export class Download {
   readonly #options: DownloadOptions;
   readonly #plan: Plan;
   readonly #slabs: SlabPool;
-  readonly #files: IncomingFile[] = [];
+  /** Files, by index, that have not been forgotten. */
+  readonly #files = new Map<number, IncomingFile>();
   readonly #sources = new Sources();
   readonly #stop = new AbortController();
   readonly #accepting = new Set<Promise<void>>();
-  #kicks: (() => void)[] = [];
+  #resume = () => {};
+  #fileCount = 0;
   #endedCount = 0;
   #mayHaveOrphans = true;
   #failure: { error: unknown } | null = null;
@@ -72,7 +79,6 @@ export class Download {
       signal: this.#stop.signal,
       isOver: () => this.#isOver,
       next: this.#next.bind(this),
-      changed: this.#changed.bind(this),
       refused: this.#lost.bind(this),
       accept: this.#accept.bind(this),
       track: this.#track.bind(this),
@@ -98,13 +104,15 @@ export class Download {
         ? { lookahead: Math.max(3, Math.floor(LOOKAHEAD_BYTES / pieceBytes)) }
         : {}),
     });
-    this.#files.push(file);
+    this.#files.set(index, file);
+    this.#fileCount++;
     const hasSource = [...sources.keys()].some((id) =>
       this.#sources.isActive(id)
     );
     if (!hasSource) this.#mayHaveOrphans = true;
-    if (this.#plan.isComplete(index)) this.#track(this.#finish(index));
-    this.#kick();
+    if (this.#plan.isComplete(index)) this.#track(this.#finish(index, file));
+    if (!hasSource) this.#resume();
+    this.#sources.wake(sources.keys());
     return index;
   }
 
@@ -125,9 +133,9 @@ export class Download {
 
   /** Says that a source has a file as well, and what to ask it for. */
   addHolder(index: number, source: string, of: string): void {
-    this.#files[index]?.given.sources.set(source, of);
+    this.#files.get(index)?.given.sources.set(source, of);
     this.#plan.addHolder(index, source);
-    this.#kick();
+    this.#sources.wake([source]);
   }
 
   /** Says that no more sources follow: what none of them has is given up. */
@@ -147,7 +155,12 @@ export class Download {
    * known, else of those that have come.
    */
   hashesOf(index: number): Uint8Array {
-    return this.#files[index]!.hashes;
+    return this.#files.get(index)!.hashes;
+  }
+
+  /** Forgets a file that has ended: no more will be asked of it. */
+  forget(index: number): void {
+    this.#files.delete(index);
   }
 
   /** Ends it early: what runs is cut off, and `run` resolves. */
@@ -180,13 +193,14 @@ export class Download {
     try {
       while (!this.#isOver) {
         this.#failOrphans();
-        if (!this.#isOver) await this.#kicked();
+        if (this.#isOver) break;
+        await new Promise<void>((resolve) => this.#resume = resolve);
       }
     } finally {
       clearInterval(clock);
       signal.removeEventListener("abort", onAbort);
       this.#stop.abort(this.#failure?.error ?? new Error("done"));
-      for (const { given } of this.#files) given.sink.abandon?.();
+      for (const { given } of this.#files.values()) given.sink.abandon?.();
       this.#kick();
       while (this.#accepting.size > 0) await Promise.all(this.#accepting);
     }
@@ -199,14 +213,14 @@ export class Download {
   }
 
   get #isSettled(): boolean {
-    return this.#endedCount === this.#files.length;
+    return this.#endedCount === this.#fileCount;
   }
 
   /** Keeps a running part in view: whatever it throws ends everything. */
   #track(part: Promise<void>): void {
     const tracked = part.catch((error) => this.#fail(error)).finally(() => {
       this.#accepting.delete(tracked);
-      this.#kick();
+      if (this.#isOver) this.#kick();
     });
     this.#accepting.add(tracked);
   }
@@ -216,20 +230,10 @@ export class Download {
     this.#kick();
   }
 
+  /** Something has changed that concerns all. */
   #kick(): void {
-    for (const resolve of this.#kicks.splice(0)) resolve();
-  }
-
-  #kicked(): Promise<void> {
-    return new Promise((resolve) => this.#kicks.push(resolve));
-  }
-
-  /** Resolves when something has changed, or after so many milliseconds. */
-  async #changed(withinMs?: number): Promise<void> {
-    if (withinMs === undefined) return await this.#kicked();
-    const timer = setTimeout(() => this.#kick(), withinMs);
-    await this.#kicked();
-    clearTimeout(timer);
+    this.#resume();
+    this.#sources.wake();
   }
 
   #brokeOff(connection: Connection, error: unknown): void {
@@ -281,11 +285,11 @@ export class Download {
   /** What a connection is to ask for next. */
   #next(
     { id, source }: Connection,
-    onBytes: (count: number) => void,
+    { mayTakeOver, onBytes }: NextOptions,
   ): Request | undefined {
-    const task = this.#plan.take(id, performance.now());
+    const task = this.#plan.take(id, performance.now(), mayTakeOver);
     if (task === undefined) return undefined;
-    const file = this.#files[task.file]!;
+    const file = this.#files.get(task.file)!;
     const receiver = new TaskReceiver(file, task, {
       slabs: this.#slabs,
       rate: this.#options.rate,
@@ -323,8 +327,7 @@ export class Download {
   ): Promise<void> {
     const slab = receiver.take();
     if (slab === undefined) return;
-    const file = this.#files[task.file]!;
-    const { claimed } = receiver;
+    const { claimed, file } = receiver;
     const length = file.bytesOf({ ...task, count: claimed.length });
     const given = slab.subarray(0, length);
     const { bytes, hashes } = length <= HASHED_AT_ONCE_BYTES
@@ -333,10 +336,12 @@ export class Download {
     const right = file.countRight(task.first, hashes, claimed);
     const good = { ...task, count: right };
     const isWanted = right > 0 && !file.ended &&
-      this.#arrived(connection, good, path);
+      this.#arrived(connection, { task: good, file, path });
     if (!isWanted) this.#slabs.release(bytes);
-    else this.#track(this.#write(good, bytes));
-    if (right < claimed.length) this.#lied(connection.source, task.file);
+    else this.#track(this.#write(good, file, bytes));
+    if (right < claimed.length) {
+      this.#lied(connection.source, task.file, file);
+    }
   }
 
   /**
@@ -344,8 +349,11 @@ export class Download {
    * takes pieces in order keeps some waiting, and their source must be free
    * meanwhile to fetch those that they wait for.
    */
-  async #write(task: Task, slab: Uint8Array<ArrayBuffer>): Promise<void> {
-    const file = this.#files[task.file]!;
+  async #write(
+    task: Task,
+    file: IncomingFile,
+    slab: Uint8Array<ArrayBuffer>,
+  ): Promise<void> {
     file.writing++;
     try {
       const bytes = slab.subarray(0, file.bytesOf(task));
@@ -355,27 +363,31 @@ export class Download {
       this.#slabs.release(slab);
     }
     const isWhole = this.#plan.isComplete(task.file) && file.writing === 0;
-    if (isWhole && !file.ended) this.#track(this.#finish(task.file));
+    if (isWhole && !file.ended) this.#track(this.#finish(task.file, file));
   }
 
   /** Tells the plan; whether any of the pieces was still wanted. */
-  #arrived({ id, source }: Connection, task: Task, path: Path): boolean {
-    const { given } = this.#files[task.file]!;
+  #arrived(
+    { id, source }: Connection,
+    { task, file: { given }, path }: {
+      task: Task;
+      file: IncomingFile;
+      path: Path;
+    },
+  ): boolean {
     let bytes = 0;
     for (let piece = task.first; piece < task.first + task.count; piece++) {
       const arrival = this.#plan.arrived(id, task.file, piece);
       if (arrival === "wanted") bytes += pieceLength(given.size, piece);
     }
     source.arrived(bytes);
-    this.#kick();
     if (bytes === 0) return false;
     const { file } = task;
     this.#options.onBytes({ source: source.given.id, path, file, bytes });
     return true;
   }
 
-  async #finish(index: number): Promise<void> {
-    const file = this.#files[index]!;
+  async #finish(index: number, file: IncomingFile): Promise<void> {
     if (file.ended) return;
     file.ended = true;
     await file.given.sink.finish();
@@ -384,19 +396,18 @@ export class Download {
   }
 
   /** A node sent bytes that are not what it vouched for: it is out. */
-  #lied(source: Source, file: number): void {
+  #lied(source: Source, index: number, file: IncomingFile): void {
     if (source.out) return;
-    const incoming = this.#files[file]!;
-    incoming.lied = true;
+    file.lied = true;
     this.#settle(this.#putOut(source), "corrupt");
     this.#options.onTrouble({
       source: source.given.id,
       kind: "lied",
       cause: `sent bytes of ${
-        show(incoming.given.name)
+        show(file.given.name)
       } that do not match their hash`,
       out: true,
-      file,
+      file: index,
     });
   }
 
@@ -406,8 +417,8 @@ export class Download {
   }
 
   #giveUp(index: number, failure: FileFailure): void {
-    const file = this.#files[index]!;
-    if (file.ended) return;
+    const file = this.#files.get(index);
+    if (file === undefined || file.ended) return;
     file.ended = true;
     this.#endedCount++;
     this.#plan.giveUp(index);

@@ -121,7 +121,8 @@ export interface TaskReceiverOptions {
 
 /** Takes the pieces of one task into one slab. */
 export class TaskReceiver implements PieceReceiver {
-  readonly #file: IncomingFile;
+  /** The file that they are of. */
+  readonly file: IncomingFile;
   readonly #task: Task;
   readonly #options: TaskReceiverOptions;
   #slab: Uint8Array<ArrayBuffer> | undefined;
@@ -138,7 +139,7 @@ export class TaskReceiver implements PieceReceiver {
     task: Task,
     options: TaskReceiverOptions,
   ) {
-    this.#file = file;
+    this.file = file;
     this.#task = task;
     this.#options = options;
   }
@@ -146,13 +147,13 @@ export class TaskReceiver implements PieceReceiver {
   /** End of the piece that is being filled, in bytes of the slab. */
   get #pieceEnd(): number {
     const count = this.claimed.length + 1;
-    return this.#file.bytesOf({ ...this.#task, count });
+    return this.file.bytesOf({ ...this.#task, count });
   }
 
   async target(length: number): Promise<Uint8Array> {
     const { rate, signal } = this.#options;
     const room = this.#pieceEnd - this.receivedBytes;
-    if (room === 0) throw tooMany(this.#file.given.name);
+    if (room === 0) throw tooMany(this.file.given.name);
     if (this.#slab === undefined) await this.#acquire();
     const most = Math.min(length, room, rate?.stepBytes ?? Infinity);
     const waitMs = rate?.reserve(most, performance.now()) ?? 0;
@@ -164,7 +165,7 @@ export class TaskReceiver implements PieceReceiver {
   /** Waits for a slab; gives it back where the source was put out meanwhile. */
   async #acquire(): Promise<void> {
     const { slabs } = this.#options;
-    const slab = await slabs.acquire(this.#file.bytesOf(this.#task));
+    const slab = await slabs.acquire(this.file.bytesOf(this.#task));
     if (!this.#ended) {
       this.#slab = slab;
       return;

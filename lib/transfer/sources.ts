@@ -33,6 +33,15 @@ export class Sources {
     this.#connections.set(connection.id, connection);
   }
 
+  /** There may be something to do for some sources, or for all. */
+  wake(ids: Iterable<string> = this.#sources.keys()): void {
+    for (const id of ids) {
+      for (const connection of this.#sources.get(id)?.connections ?? []) {
+        this.#connections.get(connection)?.wake();
+      }
+    }
+  }
+
   /** Sources that take part. */
   get activeCount(): number {
     let count = 0;
