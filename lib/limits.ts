@@ -253,6 +253,11 @@ export interface Limits {
   readonly windowRequestCount: number;
   /** Files that are being received at once. */
   readonly openFileCount: number;
+  /**
+   * Files that are received or wait for it, with all that is known of them: 12
+   * MiB, and enough that no node waits for its turn.
+   */
+  readonly plannedFileCount: number;
   /** Times a node may break off before it is out. */
   readonly sourceFailureCount: number;
   /** Times a piece may fail, over all nodes, before its file is given up. */
@@ -441,6 +446,7 @@ export const LIMITS: Limits = Object.freeze({
   windowBytes: 8 * MIB,
   windowRequestCount: 48,
   openFileCount: 64,
+  plannedFileCount: 4_096,
   sourceFailureCount: 3,
   pieceFailureCount: 5,
   takeOverMs: 500,

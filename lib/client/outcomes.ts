@@ -53,6 +53,11 @@ export class Outcomes {
     return deliveries;
   }
 
+  /** What nodes delivered of a file has been told. */
+  forget(name: string): void {
+    this.#deliveries.delete(name);
+  }
+
   /** A file cannot be had. */
   fail(name: string, failure: Failure): void {
     if (!this.failed.has(name)) this.tally.forgo(this.#missingOf(name));

@@ -52,7 +52,8 @@ const PROGRESS_MS = 100;
 export class Saving {
   readonly #options: SavingOptions;
   readonly #download: Download;
-  readonly #incoming: Incoming[] = [];
+  /** Files that have not ended, by their index. */
+  readonly #incoming = new Map<number, Incoming>();
   /** What the download calls each file. */
   readonly #files = new Map<Job, number>();
   /** Files that have ended, and whose partial files are being closed. */
@@ -65,7 +66,7 @@ export class Saving {
     this.#download = new Download({
       ...options,
       onBytes: (arrived) => {
-        this.#incoming[arrived.file]!.deliveries.add(arrived);
+        this.#incoming.get(arrived.file)?.deliveries.add(arrived);
         options.outcomes.tally.add(arrived.path, arrived.bytes);
       },
       onFinished: (file) => this.#received(file),
@@ -113,16 +114,23 @@ export class Saving {
 
   /** Opens one file after the other, as far as large ones may be open. */
   async #openAll(batches: AsyncIterable<readonly Job[]>): Promise<void> {
-    const { stop, targets } = this.#options;
+    const { stop } = this.#options;
     for await (const jobs of batches) {
       for (const job of jobs) {
-        while (
-          targets.openCount >= OPEN_LARGE_FILES && !stop.signal.aborted
-        ) await new Promise<void>((resolve) => this.#wake = resolve);
+        while (!this.#hasRoom && !stop.signal.aborted) {
+          await new Promise<void>((resolve) => this.#wake = resolve);
+        }
         if (stop.signal.aborted) return;
         await this.#open(job);
       }
     }
+  }
+
+  /** Whether another file may be opened: each that waits takes memory. */
+  get #hasRoom(): boolean {
+    const { limits, targets } = this.#options;
+    return targets.openCount < OPEN_LARGE_FILES &&
+      this.#incoming.size < limits.plannedFileCount;
   }
 
   async #open(job: Job): Promise<void> {
@@ -132,8 +140,9 @@ export class Saving {
       if (file === undefined) return;
       const have = file.have?.length ?? 0;
       const deliveries = outcomes.deliveriesOf(job.name);
-      this.#incoming.push({ job, deliveries, have });
-      this.#files.set(job, this.#download.addFile(file));
+      const index = this.#download.addFile(file);
+      this.#incoming.set(index, { job, deliveries, have });
+      this.#files.set(job, index);
     } catch (error) {
       if (signal.aborted) throw signal.reason;
       if (!(error instanceof Failure)) throw error;
@@ -154,22 +163,32 @@ export class Saving {
 
   #received(file: number): void {
     const { outcomes, targets } = this.#options;
-    const { job } = this.#incoming[file]!;
+    const { job } = this.#incoming.get(file)!;
     const hashes = this.#download.hashesOf(file);
     // Something may have come to be in the way.
     if (!outcomes.failed.has(job.name)) {
       outcomes.receive(job, hashes);
     }
+    this.#forget(file, job);
     this.#end(targets.release(job.name));
+  }
+
+  /** What was noted of a file that has ended is of no more use. */
+  #forget(file: number, job: Job): void {
+    this.#incoming.delete(file);
+    this.#files.delete(job);
+    this.#download.forget(file);
+    this.#options.outcomes.forget(job.name);
   }
 
   async #undelivered(file: number, failure: FileFailure): Promise<void> {
     const { outcomes, targets } = this.#options;
-    const { job, deliveries, have } = this.#incoming[file]!;
+    const { job, deliveries, have } = this.#incoming.get(file)!;
     const { name, group: { size } } = job;
     await targets.release(name);
     const bytes = deliveries.total + have * pieceLength(size, 0);
     const part = bytes / Math.max(1, size);
     outcomes.fail(name, givenUp(name, { failure, part }));
+    this.#forget(file, job);
   }
 }

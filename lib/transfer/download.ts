@@ -35,7 +35,7 @@ const LIMITED_AHEAD_SECONDS = 4;
 // Where pieces are taken in order, so much may be under way ahead.
 const LOOKAHEAD_BYTES = 16 * 1024 * 1024;
 
-/** Receives files. See the module's words. */
+/** Receives files. */
 export class Download {
   readonly #options: DownloadOptions;
   readonly #plan: Plan;
@@ -54,7 +54,6 @@ export class Download {
   #sourcesClosed = false;
   #stopped = false;
 
-  /** What connections work for. */
   readonly #work: Work;
   /** What may be under way on a connection, as far as our rate says. */
   readonly #aheadBytes: number;
@@ -94,14 +93,11 @@ export class Download {
     const index = this.#plan.addFile({
       pieceCount,
       pieceBytes: Math.min(pieceBytes, Math.max(size, 1)),
-      taskPieces: Math.max(
-        1,
-        Math.floor(Math.min(SLAB_BYTES, this.#aheadBytes) / pieceBytes),
-      ),
+      taskPieces: file.piecesIn(Math.min(SLAB_BYTES, this.#aheadBytes)),
       holders: sources.keys(),
       ...(have === undefined ? {} : { have }),
       ...(inOrder
-        ? { lookahead: Math.max(3, Math.floor(LOOKAHEAD_BYTES / pieceBytes)) }
+        ? { lookahead: Math.max(3, file.piecesIn(LOOKAHEAD_BYTES)) }
         : {}),
     });
     this.#files.set(index, file);
@@ -209,11 +205,7 @@ export class Download {
 
   get #isOver(): boolean {
     return this.#failure !== null || this.#stopped ||
-      (this.#closed && this.#isSettled);
-  }
-
-  get #isSettled(): boolean {
-    return this.#endedCount === this.#fileCount;
+      (this.#closed && this.#endedCount === this.#fileCount);
   }
 
   /** Keeps a running part in view: whatever it throws ends everything. */

@@ -79,6 +79,11 @@ export class IncomingFile {
     return this.given.manifest?.hashes ?? this.#found;
   }
 
+  /** How many whole pieces have room in so many bytes, and at least one. */
+  piecesIn(bytes: number): number {
+    return Math.max(1, Math.floor(bytes / this.pieceBytes));
+  }
+
   /** Bytes of the pieces of a task. */
   bytesOf({ first, count }: Task): number {
     const start = first * this.pieceBytes;

@@ -352,6 +352,33 @@ Deno.test("getFiles fetches a thousand small files with few of them open", async
   assertEquals(node.log.names.filter((name) => name === "served").length, 1);
 });
 
+Deno.test("getFiles plans so many files at a time, and saves all of them", async () => {
+  await using relay = await startRelay();
+  // Each in a folder of its own, which is made when the file is planned.
+  const names = Array.from({ length: 300 }, (_, n) => `d${n}/f`);
+  const files = Object.fromEntries(names.map((name) => [name, name]));
+  await using node = await startNode(relay, files, { name: "node" });
+  await node.log.until("hashed");
+  await using folder = await tempShare();
+  let received = 0;
+  let most = 0;
+  const { saved, failed } = await getFiles({
+    relay: pinned(relay),
+    selections: [everything()],
+    pathOf: (name) => join(folder.path, name),
+    limits: { plannedFileCount: 16 },
+    onEvent: ({ event }) => {
+      if (event !== "file_received") return;
+      const planned = [...Deno.readDirSync(folder.path)].length - received++;
+      most = Math.max(most, planned);
+    },
+  });
+  assertEquals([saved.size, failed.size], [300, 0]);
+  assertEquals(filesIn(folder.path), names.toSorted());
+  // The folder of the next is there before there is room for it.
+  assertEquals(most <= 17, true, `${most} are planned`);
+});
+
 Deno.test("getFiles saves several large files from one node", async () => {
   await using relay = await startRelay();
   const names = Array.from({ length: 8 }, (_, n) => `f${n}`);
