@@ -65,6 +65,17 @@ export interface Limits {
   readonly requestRatePerSecond: number;
   /** Requests of one address at once: the pages of the largest listing. */
   readonly requestBurstCount: number;
+  /**
+   * Listing, hashing and looking for names that a node does for one client, in
+   * milliseconds of its processor a second: a quarter of a core. More waits.
+   */
+  readonly clientWorkMsPerSecond: number;
+  /** The same at once: a listing of 160,000 files. */
+  readonly clientWorkBurstMs: number;
+  /** For all clients of one address together: half of a core. */
+  readonly addressWorkMsPerSecond: number;
+  /** The same at once: two clients that list everything. */
+  readonly addressWorkBurstMs: number;
   /** After EMFILE or the like, before the next accept is tried. */
   readonly acceptPauseMs: number;
   /** How often a listener that carries many connections proves it accepts. */
@@ -357,6 +368,10 @@ export const LIMITS: Limits = Object.freeze({
   controlBurstCount: 200,
   requestRatePerSecond: 200,
   requestBurstCount: 2_000,
+  clientWorkMsPerSecond: 250,
+  clientWorkBurstMs: 1_000,
+  addressWorkMsPerSecond: 500,
+  addressWorkBurstMs: 2_000,
   acceptPauseMs: 50,
   acceptCheckMs: 2_000,
 

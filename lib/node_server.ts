@@ -42,6 +42,7 @@ import { ClientService, type Served, type Service } from "./serving.ts";
 import { Share } from "./share.ts";
 import type { ShareEvent } from "./share_upkeep.ts";
 import type { SkipCounts } from "./skipped.ts";
+import { WorkQueue } from "./work_queue.ts";
 import { acceptTunnel } from "./transport/join.ts";
 import { type Accepted, listen, type Listener } from "./transport/listen.ts";
 
@@ -227,6 +228,7 @@ class PeerNode implements NodeServer {
       limits,
       rate: limitRate === undefined ? undefined : new RateLimit(limitRate),
       buffers: new BufferPool(limits.sendBufferBytes),
+      work: new WorkQueue(limits),
       clientCount: 0,
       busyCount: 0,
       requests: new Counts(DIRECTION.clientToNode),
@@ -344,6 +346,7 @@ class PeerNode implements NodeServer {
     this.#options.signal?.removeEventListener("abort", this.#onAbort);
     this.#leaving.abort();
     await this.#registrar; // withdraws first: nobody is sent here in vain
+    this.#service.work[Symbol.dispose](); // handlers may be waiting for a turn
     // Together: handlers may be waiting for a digest.
     await Promise.all([
       this.#share[Symbol.asyncDispose](),

@@ -1,7 +1,8 @@
 /**
  * A node's answers to one client: finds, lists, describes and sends files of the
  * share. Requests are taken one at a time, so that a client has at most one at
- * work here, however many it has sent.
+ * work here, however many it has sent; each is charged what it costs, and waits
+ * for its turn among those of all clients.
  *
  * @module
  */
@@ -26,6 +27,8 @@ import type { OpenedFile, ReadRefusal } from "./opened_file.ts";
 import type { Share } from "./share.ts";
 import type { ShareFile } from "./share_file.ts";
 import { type SendOptions, sendPieces, sendSmall } from "./transfer/send.ts";
+import { WORK_MS } from "./work_ledger.ts";
+import type { ClientWork, WorkQueue } from "./work_queue.ts";
 
 /** What all clients of a node share. */
 export interface Service {
@@ -39,6 +42,8 @@ export interface Service {
   readonly rate: RateLimit | undefined;
   /** Buffers to send from. */
   readonly buffers: BufferPool;
+  /** Whose turn it is. */
+  readonly work: WorkQueue;
   /** Clients that have said hello. */
   clientCount: number;
   /** Clients that are being sent something right now. */
@@ -72,6 +77,7 @@ export class ClientService implements Disposable {
   readonly #channel: Channel;
   readonly #service: Service;
   readonly #outbox: Outbox;
+  readonly #work: ClientWork;
   /** What the client may have; all there is where there is none. */
   #grant: Grant | undefined;
   /** The file that is being sent piece by piece, open between two requests. */
@@ -80,10 +86,18 @@ export class ClientService implements Disposable {
   #fileCount = 0;
   #bytes = 0;
 
-  /** Answers over `channel`, on which hello has been said. */
-  constructor(channel: Channel, service: Service) {
+  /**
+   * Answers over `channel`, on which hello has been said; the work is counted
+   * under `source`, the group of the client's address.
+   */
+  constructor(
+    channel: Channel,
+    service: Service,
+    source: string = addressGroup(channel.conn.remote.host),
+  ) {
     this.#channel = channel;
     this.#service = service;
+    this.#work = service.work.enter(source);
     this.#outbox = new Outbox(
       channel,
       () => writeBytes(service.limits.sendBufferBytes, service.clientCount),
@@ -123,6 +137,8 @@ export class ClientService implements Disposable {
       const message = await this.#channel.receive(DIRECTION.clientToNode);
       if (message === null) return;
       this.#service.requests.add(message.kind);
+      this.#work.charge(WORK_MS.request, "sent");
+      await this.#turn();
       this.#service.busyCount++;
       try {
         await this.#answer(message);
@@ -130,6 +146,14 @@ export class ClientService implements Disposable {
         this.#service.busyCount--;
       }
     }
+  }
+
+  /** Waits until it is this client's turn, where it is not. */
+  async #turn(): Promise<void> {
+    const turn = this.#work.turn();
+    if (turn === undefined) return;
+    await this.#outbox.flush(); // what is there already need not wait
+    await turn;
   }
 
   #answer(message: ClientToNode): Promise<void> {
@@ -155,15 +179,16 @@ export class ClientService implements Disposable {
     }
     const file = await share.find(name);
     if (file === undefined) {
+      this.#work.charge(WORK_MS.miss);
       return await this.#outbox.message(
         refusal("not_found", "no such file here", request),
       );
     }
     // What is hashed at once need not be fetched without its content id.
-    if (file.size <= limits.hashOnFindBytes) await digests.describe(file);
+    if (file.size <= limits.hashOnFindBytes) await this.#describeFile(file);
     const wanted = this.#grant?.content;
     if (wanted !== undefined) {
-      await this.#whileWorking(request, digests.describe(file));
+      await this.#whileWorking(request, this.#describeFile(file));
       if (digests.of(file)?.content !== wanted) {
         return await this.#outbox.message(
           refusal("other_content", "it has another content here", request),
@@ -196,6 +221,7 @@ export class ClientService implements Disposable {
           files,
           more: true,
         });
+        this.#work.charge(files.length * WORK_MS.list);
         files = [];
         room = limits.frameControlBytes;
       }
@@ -205,6 +231,7 @@ export class ClientService implements Disposable {
       const known = content === undefined ? {} : { content };
       files.push({ name, size, modifiedMs, version, ...known });
     }
+    this.#work.charge(files.length * WORK_MS.list);
     await this.#outbox.message({ kind: "files", request, files, more: false });
   }
 
@@ -223,6 +250,8 @@ export class ClientService implements Disposable {
     if (!prefix.startsWith(granted) && !granted.startsWith(prefix)) return;
     const both = granted.length > prefix.length ? granted : prefix;
     for await (const files of share.browse(both)) {
+      this.#work.charge(files.length * WORK_MS.look);
+      await this.#turn();
       for (const file of files) if (this.#may(file)) yield file;
     }
   }
@@ -261,7 +290,7 @@ export class ClientService implements Disposable {
     if (file === undefined) return await this.#refuse("gone", request);
     const outcome = await this.#whileWorking(
       request,
-      this.#service.digests.describe(file),
+      this.#describeFile(file),
     );
     if (outcome.kind === "refused") {
       return await this.#refuse(outcome.reason, request);
@@ -276,6 +305,7 @@ export class ClientService implements Disposable {
     });
     const { hashes } = manifest;
     const { limits } = this.#service;
+    this.#work.charge(WORK_MS.sendByte * hashes.length);
     for (let sent = 0; sent < hashes.length;) {
       const most = Math.min(hashes.length - sent, limits.frameDataBytes);
       sent += await this.#outbox.data(request, most, (target) => {
@@ -283,6 +313,15 @@ export class ClientService implements Disposable {
         return target.length;
       });
     }
+  }
+
+  /** Describes a file; hashing it, where it is not known yet, is charged. */
+  #describeFile(file: ShareFile): Promise<DescribeOutcome> {
+    const { digests } = this.#service;
+    if (file.size > 0 && digests.pieceHash(file, 0) === undefined) {
+      this.#work.charge(WORK_MS.hashByte * file.size);
+    }
+    return digests.describe(file);
   }
 
   /** `work`, and a word to the client now and then until it is done. */
@@ -313,7 +352,10 @@ export class ClientService implements Disposable {
     }
     const { limits, digests, rate } = this.#service;
     const hashOf = (index: number) => digests.pieceHash(file, index);
-    const onSent = (bytes: number) => this.#service.sentBytes += bytes;
+    const onSent = (bytes: number) => {
+      this.#service.sentBytes += bytes;
+      this.#work.charge(WORK_MS.sendByte * bytes, "sent");
+    };
     const options = { request, first, count, hashOf, limits, rate, onSent };
     const refused = this.#isQuick(file)
       ? await this.#sendSmall(file, options)
@@ -363,11 +405,13 @@ export class ClientService implements Disposable {
   }
 
   async #refuse(reason: ReadRefusal, request: number): Promise<void> {
+    this.#work.charge(WORK_MS.miss);
     await this.#outbox.message(refusal(reason, REFUSAL_TEXT[reason], request));
   }
 
   [Symbol.dispose](): void {
     this.#letGo();
+    this.#work[Symbol.dispose]();
     this.#outbox[Symbol.dispose]();
   }
 }

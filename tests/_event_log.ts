@@ -51,11 +51,15 @@ export class EventLog<E extends { event: string }> {
 }
 
 /** `promise`, or an error that names `what` when it takes too long. */
-export async function within<T>(promise: Promise<T>, what: string): Promise<T> {
+export async function within<T>(
+  promise: Promise<T>,
+  what: string,
+  deadlineMs = DEADLINE_MS,
+): Promise<T> {
   const { promise: expired, reject } = Promise.withResolvers<never>();
   const timer = setTimeout(
     () => reject(new Error(`${what} did not happen in time`)),
-    DEADLINE_MS,
+    deadlineMs,
   );
   try {
     return await Promise.race([promise, expired]);

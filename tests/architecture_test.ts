@@ -140,6 +140,7 @@ const PURE = [
   "packing",
   "rendezvous",
   "walk",
+  "work_ledger",
   "text",
   "address",
   "cli/fuzzy",

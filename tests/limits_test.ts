@@ -23,6 +23,7 @@ import { BufferPool } from "../lib/outbox.ts";
 import { ClientService } from "../lib/serving.ts";
 import { Share } from "../lib/share.ts";
 import { StreamConn } from "../lib/transport/stream_conn.ts";
+import { WorkQueue } from "../lib/work_queue.ts";
 import { type EventLog, within } from "./_event_log.ts";
 import { registerNode, sayRefused, startEvilNode } from "./_evil_node.ts";
 import { startFaultProxy } from "./_fault_proxy.ts";
@@ -255,6 +256,7 @@ async function startService(
     channel.openUp();
     return channel;
   });
+  const work = stack.use(new WorkQueue(limits));
   const service = stack.use(
     new ClientService(node!, {
       share,
@@ -262,6 +264,7 @@ async function startService(
       limits,
       rate: undefined,
       buffers: new BufferPool(limits.sendBufferBytes),
+      work,
       clientCount: 0,
       busyCount: 0,
       requests: new Counts(),

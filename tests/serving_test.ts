@@ -12,6 +12,7 @@ import { type ClientToNode, DIRECTION } from "../lib/messages.ts";
 import { BufferPool } from "../lib/outbox.ts";
 import { ClientService } from "../lib/serving.ts";
 import { Share } from "../lib/share.ts";
+import { WorkQueue } from "../lib/work_queue.ts";
 import { memoryPair } from "./_memory_conn.ts";
 import { tempShare } from "./_temp_share.ts";
 
@@ -47,12 +48,14 @@ async function asked(
   const [near, far] = memoryPair();
   await using client = new Channel(near, { ...timing, acceptsData: true });
   await using channel = new Channel(far, timing);
+  using work = new WorkQueue(LIMITS);
   using service = new ClientService(channel, {
     share,
     digests,
     limits: LIMITS,
     rate: undefined,
     buffers: new BufferPool(LIMITS.sendBufferBytes),
+    work,
     clientCount: 0,
     busyCount: 0,
     requests: new Counts(DIRECTION.clientToNode),

@@ -45,7 +45,10 @@ export class Lines {
   }
 
   /** The first match of `pattern` in any line, past or to come. */
-  async until(pattern: RegExp): Promise<RegExpExecArray> {
+  async until(
+    pattern: RegExp,
+    deadlineMs?: number,
+  ): Promise<RegExpExecArray> {
     const search = () =>
       this.all.map((line) => pattern.exec(line)).find(Boolean);
     const past = search();
@@ -62,7 +65,7 @@ export class Lines {
       reject(new Error(`no ${pattern} in ${this.all.join("\n")}`))
     );
     try {
-      return await within(promise, String(pattern));
+      return await within(promise, String(pattern), deadlineMs);
     } finally {
       this.#watchers.delete(watch);
     }

@@ -10,10 +10,12 @@ import { LIMITS } from "../../lib/limits.ts";
 import { encodeMessage } from "../../lib/messages.ts";
 import { tempShare } from "../_temp_share.ts";
 import { dialFrom } from "../bench/_big_relay.ts";
-import { spawnNode, spawnRelay } from "../e2e/_processes.ts";
+import { spawnRelay, spawnRole } from "../e2e/_processes.ts";
 import { ATTACKER, HELLO, pause, STRANGER, untilCut } from "./_attacker.ts";
 import type { Attack, Flood, Scene, Target } from "./_flood.ts";
 
+/** A folder of 100,000 files has been looked through by then. */
+const START_MS = 60_000;
 const WANTED = "d0/wanted.txt";
 const CONTENT = "what the honest client wants\n";
 
@@ -24,11 +26,18 @@ export async function openNodeScene(fileCount: number): Promise<Scene> {
   fillFolder(folder.path, fileCount - 1);
   const relay = stack.use(await spawnRelay());
   const node = stack.use(
-    await spawnNode(relay.port, folder.path, ["--host", "0.0.0.0"]),
+    spawnRole(
+      "peer_node.ts",
+      ["--host", "0.0.0.0", "127.0.0.1", relay.port, "0", folder.path],
+      { permissions: [`--allow-read=${folder.path}`] },
+    ),
   );
+  const listening = /^node listening on .*:(\d+)$/;
+  const [, port] = await node.stdout.until(listening, START_MS);
+  await node.stdout.until(/^registered with /, START_MS);
   const owned = stack.move();
   const target = {
-    at: { host: "127.0.0.1", port: Number(node.port) },
+    at: { host: "127.0.0.1", port: Number(port) },
     plaintext: false,
   };
   return {

@@ -1,0 +1,168 @@
+import { assert, assertEquals } from "@std/assert";
+import { setImmediate } from "node:timers/promises";
+import { Channel } from "../lib/channel.ts";
+import { writeAll } from "../lib/conn.ts";
+import { Counts } from "../lib/counts.ts";
+import { Digests } from "../lib/digests.ts";
+import { LIMITS, limitsWith } from "../lib/limits.ts";
+import { DIRECTION, encodeMessage } from "../lib/messages.ts";
+import { BufferPool } from "../lib/outbox.ts";
+import { ClientService } from "../lib/serving.ts";
+import { Share } from "../lib/share.ts";
+import { WorkQueue } from "../lib/work_queue.ts";
+import { within } from "./_event_log.ts";
+import { memoryPair } from "./_memory_conn.ts";
+import { tempShare } from "./_temp_share.ts";
+
+/** Works on and on in pieces of 2 ms, and notes each. */
+async function toil(
+  queue: WorkQueue,
+  { source, signal, onTurn }: {
+    source: string;
+    signal: AbortSignal;
+    onTurn: () => void;
+  },
+): Promise<void> {
+  using work = queue.enter(source);
+  while (!signal.aborted) {
+    await work.turn();
+    if (signal.aborted) return;
+    onTurn();
+    const until = performance.now() + 2;
+    while (performance.now() < until);
+    work.charge(2, "sent");
+  }
+}
+
+Deno.test("WorkQueue gives the event loop a turn, however many clients work on and on", async () => {
+  using queue = new WorkQueue(LIMITS);
+  const stop = new AbortController();
+  const { signal } = stop;
+  let piecesInTurn = 0;
+  let mostInTurn = 0;
+  const onTurn = () => mostInTurn = Math.max(mostInTurn, ++piecesInTurn);
+  const toiling = Array.from(
+    { length: 8 },
+    (_, n) => toil(queue, { source: `192.0.2.${n}`, signal, onTurn }),
+  );
+  for (let turn = 0; turn < 30; turn++) {
+    await setImmediate();
+    piecesInTurn = 0;
+  }
+  stop.abort();
+  queue[Symbol.dispose]();
+  await within(Promise.all(toiling), "the end of all work");
+  // The third piece of 2 ms begins before 5 ms are over.
+  assert(mostInTurn >= 1 && mostInTurn <= 3, `${mostInTurn} pieces in a turn`);
+});
+
+Deno.test("WorkQueue lets a client that comes go before one that has worked on and on", async () => {
+  using queue = new WorkQueue(LIMITS);
+  const stop = new AbortController();
+  let turns = 0;
+  const options = { signal: stop.signal, onTurn: () => turns++ };
+  const toiling = toil(queue, { source: "192.0.2.1", ...options });
+  while (turns < 20) await setImmediate();
+  using work = queue.enter("192.0.2.2");
+  const before = turns;
+  await work.turn();
+  assert(turns - before <= 3, `${turns - before} pieces of the other first`);
+  stop.abort();
+  queue[Symbol.dispose]();
+  await within(toiling, "the end of all work");
+});
+
+Deno.test("WorkQueue makes a client that asked too much rest, and lets it go on when disposed of", async () => {
+  using queue = new WorkQueue(limitsWith({ clientWorkMsPerSecond: 0.001 }));
+  using work = queue.enter("192.0.2.1");
+  using other = queue.enter("192.0.2.2");
+  assertEquals(work.turn(), undefined);
+  work.charge(2 * LIMITS.clientWorkBurstMs);
+  const resting = work.turn();
+  assert(resting !== undefined);
+  let isOver = false;
+  void resting.then(() => isOver = true);
+  await other.turn();
+  await setImmediate();
+  assertEquals(isOver, false);
+  queue[Symbol.dispose]();
+  await within(resting, "the end of the rest");
+});
+
+/** A node's service of one client, over a conn in memory. */
+async function serviceOf(
+  files: Readonly<Record<string, string>>,
+  stack: AsyncDisposableStack,
+) {
+  const folder = stack.use(await tempShare(files));
+  const share = stack.use(await Share.open(folder.path, LIMITS));
+  const digests = stack.use(
+    new Digests(share, {
+      limits: LIMITS,
+      isBusy: () => false,
+      onIdle: () => {},
+    }),
+  );
+  const [near, far] = memoryPair();
+  const options = { limits: LIMITS, writeStallMs: 5_000, idleMs: 5_000 };
+  const channel = stack.use(new Channel(far, options));
+  channel.openUp();
+  const work = stack.use(new WorkQueue(LIMITS));
+  const service = {
+    share,
+    digests,
+    limits: LIMITS,
+    rate: undefined,
+    buffers: new BufferPool(LIMITS.sendBufferBytes),
+    work,
+    clientCount: 0,
+    busyCount: 0,
+    requests: new Counts(DIRECTION.clientToNode),
+    sentBytes: 0,
+  };
+  const client = stack.use(new ClientService(channel, service));
+  return { conn: near, client, share, service };
+}
+
+Deno.test("A node answers a write full of requests in turns, whatever they are for", async () => {
+  await using stack = new AsyncDisposableStack();
+  const names = Array.from({ length: 200 }, (_, n) => `file ${n}`);
+  const files = Object.fromEntries(names.map((name) => [name, ""]));
+  const { conn, client, service } = await serviceOf(files, stack);
+  const gone = encodeMessage({
+    kind: "read",
+    request: 1,
+    of: "0".repeat(32),
+    first: 0,
+    count: 1,
+  });
+  const browse = encodeMessage({ kind: "browse", request: 1, prefix: "no" });
+  const count = 2_000;
+  const frames = new Uint8Array(count * (gone.length + browse.length));
+  for (let n = 0; n < count; n++) {
+    frames.set(gone, n * (gone.length + browse.length));
+    frames.set(browse, n * (gone.length + browse.length) + gone.length);
+  }
+  const served = client.run();
+  let failure: unknown = null;
+  served.catch((error) => failure = error);
+  const answered = () => service.requests.snapshot().browse ?? 0;
+  void writeAll(conn, frames).catch(() => {});
+  const scratch = new Uint8Array(1 << 20);
+  void (async () => {
+    while (await conn.read(scratch) !== null);
+  })().catch(() => {});
+  let turns = 0;
+  const startedAt = performance.now();
+  while (answered() < count) {
+    if (failure !== null) throw failure;
+    await within(setImmediate(), "a turn");
+    turns++;
+  }
+  const ms = performance.now() - startedAt;
+  conn.close();
+  await served.catch(() => {});
+  // A piece of work takes 5 ms, and a request more at most.
+  const expected = Math.floor(ms / 50);
+  assert(turns >= Math.max(5, expected), `${turns} turns in ${ms} ms`);
+});
