@@ -58,9 +58,23 @@ interface Source {
 // A proxy or a tunnel on this machine brings everybody from one address.
 const SHARED_SOURCES: ReadonlySet<string> = new Set(["127.0.0.1", "::1"]);
 
+// Where a client in a tunnel comes from is the word of the relay.
+const IN_TUNNEL = "tunnel ";
+
+/**
+ * What a client in a tunnel is counted under: apart from all who come directly,
+ * so that no relay can use up what an address may have here.
+ */
+export function tunnelSource(group: string): string {
+  return IN_TUNNEL + group;
+}
+
 /** Whether many who have nothing to do with each other come from `source`. */
 export function isShared(source: string): boolean {
-  return SHARED_SOURCES.has(source);
+  const isInTunnel = source.startsWith(IN_TUNNEL);
+  return SHARED_SOURCES.has(
+    isInTunnel ? source.slice(IN_TUNNEL.length) : source,
+  );
 }
 
 const PURGE_EVERY = 1024;
@@ -133,7 +147,7 @@ export class Admission {
     now: number,
   ): AdmissionRefusal | undefined {
     const limits = this.#limits;
-    const shared = SHARED_SOURCES.has(source);
+    const shared = isShared(source);
     if (!shared && !entry.bucket.take(now)) return "connecting_too_fast";
     if (this.#connections >= limits.connectionCount) {
       return "too_many_connections";
@@ -164,7 +178,7 @@ export class Admission {
 
   #mustEvict(source: string, entry: Source): boolean {
     const { handshakeCount, handshakesPerAddressCount } = this.#limits;
-    const most = SHARED_SOURCES.has(source)
+    const most = isShared(source)
       ? Math.ceil(handshakeCount / 2)
       : handshakesPerAddressCount;
     return entry.pending.size >= most;

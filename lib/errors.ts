@@ -26,7 +26,8 @@ export type ProtocolErrorCode =
   | "timed_out"
   | "idle"
   | "slow_consumer"
-  | "rate_limited";
+  | "rate_limited"
+  | "grant_ended";
 
 /** A peer broke the protocol; the connection it came on cannot go on. */
 export class ProtocolError extends Error {

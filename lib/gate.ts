@@ -9,7 +9,7 @@ import { addressGroup } from "./address.ts";
 import type { Grant } from "./access/grant.ts";
 import { NodeAccess } from "./access/node_access.ts";
 import { SERIAL_BYTES } from "./access/pass.ts";
-import type { AccessRefusal } from "./access/refusal.ts";
+import { type AccessRefusal, REFUSALS } from "./access/refusal.ts";
 import { toBase64Url } from "./access/keys.ts";
 import {
   type Moment,
@@ -19,6 +19,7 @@ import {
 } from "./access/relay_access.ts";
 import type { ProofTerms, TokenRole } from "./access/token.ts";
 import type { Channel } from "./channel.ts";
+import { formatEndpoint } from "./conn.ts";
 import { isDisconnect, ProtocolError } from "./errors.ts";
 import { refusal } from "./greeting.ts";
 import type { Incidents } from "./incidents.ts";
@@ -169,10 +170,22 @@ export class Admittance {
   }
 }
 
-/** The gate of a node that its relay gives keys. */
+/** A client that a node has let in. Disposing forgets it. */
+export interface AdmittedClient extends Disposable {
+  /** What it may do. */
+  readonly grant: Grant;
+}
+
+/**
+ * The gate of a node that its relay gives keys. Whoever is let in stays as long
+ * as the grant is good: until it ends, an hour at most, or the relay takes the
+ * key back that it was made with.
+ */
 export class NodeGate {
   readonly #access: NodeAccess;
   readonly #options: GateOptions;
+  /** Connections that are open, and the grants that opened them. */
+  readonly #inside = new Map<Channel, string>();
 
   /** Lets nobody in before there are keys. */
   constructor(options: GateOptions) {
@@ -180,7 +193,10 @@ export class NodeGate {
     this.#access = new NodeAccess(options.limits);
   }
 
-  /** Takes the keys, base64, that the relay has just given. */
+  /**
+   * Takes the keys, base64, that the relay has just given, in place of all
+   * before. Connections that were opened with others end.
+   */
   setKeys(keys: readonly string[]): void {
     this.#access.setKeys(keys.flatMap((key) => {
       try {
@@ -189,6 +205,9 @@ export class NodeGate {
         return []; // no key: nobody has a grant under it
       }
     }));
+    for (const [channel, grant] of this.#inside) {
+      if (!this.#access.isGood(grant)) channel.abort(grantEnded(channel));
+    }
   }
 
   /**
@@ -199,12 +218,34 @@ export class NodeGate {
     channel: Channel,
     { grant }: Hello,
     source: string = addressGroup(channel.conn.remote.host),
-  ): Promise<Grant | null> {
-    const verdict = this.#access.admit(grant, source, moment());
-    if (verdict.kind === "admitted") return verdict.grant;
-    await turnAway(channel, verdict, this.#options);
-    return null;
+  ): Promise<AdmittedClient | null> {
+    const now = moment();
+    const verdict = this.#access.admit(grant, source, now);
+    if (verdict.kind !== "admitted" || grant === undefined) {
+      const refused = verdict.kind === "admitted"
+        ? REFUSALS.unauthorized
+        : verdict;
+      await turnAway(channel, refused, this.#options);
+      return null;
+    }
+    const goodMs = this.#access.goodMs(verdict.grant, now);
+    const end = setTimeout(() => channel.abort(grantEnded(channel)), goodMs);
+    this.#inside.set(channel, grant);
+    return {
+      grant: verdict.grant,
+      [Symbol.dispose]: () => {
+        clearTimeout(end);
+        this.#inside.delete(channel);
+      },
+    };
   }
+}
+
+function grantEnded({ conn }: Channel): ProtocolError {
+  return new ProtocolError(
+    "grant_ended",
+    `Cannot go on with ${formatEndpoint(conn.remote)}: its grant has ended`,
+  );
 }
 
 /** All that a node or a client may say to a relay. */

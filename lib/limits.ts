@@ -86,6 +86,8 @@ export interface Limits {
   readonly httpConnectionCount: number;
   /** A request with all its header fields; browsers send 1 KiB. */
   readonly httpHeadBytes: number;
+  /** From accept to the end of a request's head; and so long after its answer. */
+  readonly httpHeadMs: number;
   /** From accept to the end of the answer, absolute. */
   readonly httpMs: number;
 
@@ -378,6 +380,7 @@ export const LIMITS: Limits = Object.freeze({
   // metrics and health, over HTTP
   httpConnectionCount: 16,
   httpHeadBytes: 8 * KIB,
+  httpHeadMs: 1_000,
   httpMs: 5_000,
 
   // registry

@@ -7,7 +7,13 @@
  * @module
  */
 
-import { isIpv6, type RelayAddress, withoutMapping } from "./address.ts";
+import {
+  addressGroup,
+  isIpv6,
+  type RelayAddress,
+  withoutMapping,
+} from "./address.ts";
+import { tunnelSource } from "./admission.ts";
 import { Channel } from "./channel.ts";
 import type { Endpoint } from "./conn.ts";
 import {
@@ -389,11 +395,13 @@ class PeerNode implements NodeServer {
       return { conn, isJoin: false };
     };
     const destroy = () => end.abort();
-    return this.#listener?.take({ remote, open, destroy }) ?? false;
+    const source = tunnelSource(addressGroup(from));
+    const raw = { remote, source, open, destroy };
+    return this.#listener?.take(raw) ?? false;
   }
 
   /** One client, from hello to its end. */
-  async #talk({ conn, settle }: Accepted): Promise<void> {
+  async #talk({ conn, source, settle }: Accepted): Promise<void> {
     await using channel = new Channel(conn, {
       limits: this.#limits,
       writeStallMs: this.#limits.dataWriteStallMs,
@@ -401,14 +409,17 @@ class PeerNode implements NodeServer {
     });
     const introduction = { role: "node", id: this.id };
     const incidents = this.#incidents;
-    using client = new ClientService(channel, this.#service);
+    using client = new ClientService(channel, this.#service, source);
     try {
       await receivePeer(
         channel,
         { introduction, settle, incidents },
         async (hello) => {
-          const grant = await this.#gate?.admit(channel, hello);
-          if (grant !== null) await client.run(grant);
+          if (this.#gate === null) return await client.run();
+          const admitted = await this.#gate.admit(channel, hello, source);
+          if (admitted === null) return;
+          using _until = admitted;
+          await client.run(admitted.grant);
         },
       );
     } finally {

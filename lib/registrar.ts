@@ -139,6 +139,9 @@ class Registrar {
   #checkAt = 0;
   #toldNoTunnels = false;
   #toldFailure: string | null = null;
+  /** Ids of the relay of this visit, and of the one that gave the grant keys. */
+  #visited: string | null = null;
+  #keysFrom: string | null = null;
 
   constructor(options: RegistrarOptions) {
     this.#options = options;
@@ -164,6 +167,7 @@ class Registrar {
           });
           return; // it would not let us withdraw either
         }
+        this.#forgetKeys(error);
         const isFinal = error instanceof AccessFailure && error.isFinal;
         if (isFinal && !this.#wasListed) {
           const relay = this.#relay;
@@ -179,6 +183,18 @@ class Registrar {
       await delay(waitMs, { signal }).catch(ignore); // leaving
     }
     await this.#withdraw();
+  }
+
+  /**
+   * The relay that gave the keys no longer takes the token: the secret was
+   * changed, and with it all grants. One that is away, or another, changes
+   * nothing.
+   */
+  #forgetKeys(error: unknown): void {
+    const isOut = error instanceof AccessFailure &&
+      error.code === "unauthorized";
+    if (!isOut || this.#visited === null) return;
+    if (this.#visited === this.#keysFrom) this.#options.onGrantKeys?.([]);
   }
 
   /**
@@ -311,6 +327,7 @@ class Registrar {
     this.#wasListed = true;
     this.#failures = 0;
     this.#toldFailure = null;
+    this.#keysFrom = visit.session.id;
     this.#options.onGrantKeys?.(answer.grantKeys ?? []);
     this.#options.onEvent({ event, relay: this.#relay, leaseSeconds });
     return answer.stay ?? false;
@@ -340,10 +357,12 @@ class Registrar {
   /** One connection to the relay. */
   async #open(signal: AbortSignal, idleMs?: number): Promise<RelayVisit> {
     const { link, limits, onInvite } = this.#options;
+    this.#visited = null;
     const session = await link.open(
       signal,
       idleMs === undefined ? {} : { idleMs },
     );
+    this.#visited = session.id;
     return new RelayVisit(session, {
       answerMs: limits.handshakeMs,
       onRefused: (refused) => this.#denied(refused),

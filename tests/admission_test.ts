@@ -1,5 +1,11 @@
 import { assertEquals } from "@std/assert";
-import { Admission, type Place, TokenBucket } from "../lib/admission.ts";
+import {
+  Admission,
+  isShared,
+  type Place,
+  TokenBucket,
+  tunnelSource,
+} from "../lib/admission.ts";
 import { LIMITS } from "../lib/limits.ts";
 
 const limits = { ...LIMITS, connectionsPerAddressCount: 64 };
@@ -188,6 +194,27 @@ Deno.test("Admission counts a place once, however often it is settled or left", 
   }
   assertEquals(admission.connectionCount, 0);
   assertEquals(admission.handshakeCount, 0);
+});
+
+Deno.test("Admission counts clients in tunnels apart from those who come directly, and not as one behind a local proxy of the relay", () => {
+  const admission = new Admission({ ...limits, connectBurstCount: 1_000 });
+  const victim = "192.0.2.7";
+  const most = limits.connectionsPerAddressCount;
+  // A relay may say of anybody that they come from there.
+  for (let n = 0; n < most; n++) {
+    const outcome = admission.admit(tunnelSource(victim), 0);
+    if (outcome.kind === "admitted") outcome.place.settle();
+  }
+  assertEquals(
+    admission.admit(tunnelSource(victim), 0),
+    { kind: "refused", reason: "too_many_connections_for_address" },
+  );
+  assertEquals(admission.admit(victim, 0).kind, "admitted");
+  for (const shared of ["127.0.0.1", "::1"]) {
+    assertEquals(isShared(tunnelSource(shared)), true);
+    assertEquals(isShared(shared), true);
+  }
+  assertEquals(isShared(tunnelSource(victim)), false);
 });
 
 Deno.test("Admission forgets addresses that have left", () => {

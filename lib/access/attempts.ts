@@ -1,11 +1,14 @@
 /**
  * Counts failed attempts to prove something, by address. Whoever fails too
- * often is not listened to for a while, right or wrong. Pure: time is an
- * argument, in milliseconds on any monotonic clock.
+ * often is not listened to for a while, right or wrong. An address that many
+ * share is not counted: a stranger behind a local proxy must not shut all out,
+ * and what is to be proved has 160 bits. Pure: time is an argument, in
+ * milliseconds on any monotonic clock.
  *
  * @module
  */
 
+import { isShared } from "../admission.ts";
 import type { Limits } from "../limits.ts";
 
 /** The numbers that bound attempts. */
@@ -44,6 +47,7 @@ export class Attempts {
 
   /** Notes a failure. */
   failed(source: string, now: number): void {
+    if (isShared(source)) return;
     const { proofFailureCount, proofFailureWindowMs } = this.#limits;
     const record = this.#records.get(source) ??
       { failedAt: [], blockedUntil: -Infinity };

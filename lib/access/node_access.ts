@@ -36,6 +36,18 @@ export class NodeAccess {
     this.#keys = keys;
   }
 
+  /** Whether a grant that was shown before was made under a key in force. */
+  isGood(text: string): boolean {
+    return openGrant(text, this.#keys) !== undefined;
+  }
+
+  /** How long a client may stay that has just been let in by a grant. */
+  goodMs({ expires }: Grant, { unixMs }: Pick<Moment, "unixMs">): number {
+    const { clockToleranceMs, grantSeconds } = this.#limits;
+    const leftMs = expires * 1000 + clockToleranceMs - unixMs;
+    return Math.min(leftMs, grantSeconds * 1000);
+  }
+
   /**
    * Looks at the grant a client shows, if it shows one. `source` is the group of
    * its address, whichever way it came.

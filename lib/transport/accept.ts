@@ -32,6 +32,8 @@ import { StreamConn } from "./stream_conn.ts";
 export interface RawConnection {
   /** Who dialled. */
   readonly remote: Endpoint;
+  /** What limits count it under; the group of its address where it is absent. */
+  readonly source?: string;
   /** Makes it a conn: the TLS handshake, where there is one. */
   open(): Promise<OpenedConnection>;
   /** Ends it at once, at whatever stage. Idempotent. */

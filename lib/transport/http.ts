@@ -1,11 +1,16 @@
 /**
  * The little of HTTP/1.1 that a machine which watches this one needs: `GET` and
  * `HEAD` of a few paths, one request a connection. Bounded in connections, time
- * and size; no request has a body, and none is read.
+ * and size; no request has a body, and none is read. Where all places are taken,
+ * the connection that has said nothing for longest gives way.
+ *
+ * A request must name this machine as its host: a web page whose own name leads
+ * here (DNS rebinding) reads nothing.
  *
  * @module
  */
 
+import { addressGroup, isIpv4, isIpv6 } from "../address.ts";
 import { type Conn, type Endpoint, writeAll } from "../conn.ts";
 import { isDisconnect } from "../errors.ts";
 import type { Limits } from "../limits.ts";
@@ -32,7 +37,11 @@ export interface HttpOptions {
   /** The numbers that bound who is let in. */
   readonly limits: Pick<
     Limits,
-    "httpConnectionCount" | "httpHeadBytes" | "httpMs" | "acceptPauseMs"
+    | "httpConnectionCount"
+    | "httpHeadBytes"
+    | "httpHeadMs"
+    | "httpMs"
+    | "acceptPauseMs"
   >;
   /** Told when a route throws; its client gets status 500. */
   readonly onError: (error: unknown) => void;
@@ -62,7 +71,14 @@ export function serveHttp(options: HttpOptions): HttpServer {
     acceptPauseMs: limits.acceptPauseMs,
     acceptCheckMs: Infinity, // only for TLS
     onStall: () => {}, // the listener that matters says it too
-    admit: () => visits.size < limits.httpConnectionCount ? welcome : undefined,
+    admit: () => {
+      if (visits.size < limits.httpConnectionCount) return welcome;
+      const loser = loserAmong(visits);
+      if (loser === undefined) return undefined;
+      loser.end();
+      visits.delete(loser);
+      return welcome;
+    },
   });
   return {
     address: acceptor.address,
@@ -75,45 +91,79 @@ export function serveHttp(options: HttpOptions): HttpServer {
   };
 }
 
+/**
+ * Who gives way: the oldest that has not asked yet, of the address that has most
+ * of these; else the oldest that has its answer, and stays.
+ */
+function loserAmong(visits: Iterable<Visit>): Visit | undefined {
+  const silent = new Map<string, Visit[]>();
+  let answered: Visit | undefined;
+  for (const visit of visits) {
+    if (visit.phase === "answered") answered ??= visit;
+    if (visit.phase !== "silent") continue;
+    const ofSource = silent.get(visit.source) ?? [];
+    silent.set(visit.source, ofSource);
+    ofSource.push(visit);
+  }
+  let most: readonly Visit[] = [];
+  for (const ofSource of silent.values()) {
+    if (ofSource.length > most.length) most = ofSource;
+  }
+  return most[0] ?? answered;
+}
+
 /** One connection, from its request to its end. */
 class Visit {
   readonly #raw: RawConnection;
+  readonly #options: HttpOptions;
   readonly #ended = Promise.withResolvers<void>();
+  /** What its address is counted under. */
+  readonly source: string;
+  /** How far it has come. */
+  phase: "silent" | "asked" | "answered" = "silent";
   /** Resolves, and never rejects, when it is over. */
   readonly done: Promise<void>;
 
   constructor(raw: RawConnection, options: HttpOptions) {
     this.#raw = raw;
+    this.#options = options;
+    this.source = addressGroup(raw.remote.host);
     // One absolute deadline, whatever trickles in or out, and however long an
     // answer takes to be made.
     const deadline = setTimeout(() => this.end(), options.limits.httpMs);
-    const answered = answer(raw, options);
+    const answered = this.#answer();
     this.done = Promise.race([answered, this.#ended.promise]).finally(() => {
       clearTimeout(deadline);
       raw.destroy();
     });
   }
 
+  /** Answers its one request. Never rejects. */
+  async #answer(): Promise<void> {
+    const { limits, onError } = this.#options;
+    const endSoon = () => setTimeout(() => this.end(), limits.httpHeadMs);
+    let deadline = endSoon();
+    try {
+      const { conn } = await this.#raw.open();
+      const head = await readHead(conn, limits.httpHeadBytes);
+      clearTimeout(deadline);
+      if (head === null) return;
+      this.phase = "asked";
+      await writeAll(conn, await responseTo(head, this.#options));
+      await conn.closeWrite();
+      this.phase = "answered";
+      deadline = endSoon();
+      await discard(conn); // closing with bytes unread would cut it off
+    } catch (error) {
+      if (!isDisconnect(error)) onError(error);
+    } finally {
+      clearTimeout(deadline);
+    }
+  }
+
   end(): void {
     this.#raw.destroy();
     this.#ended.resolve();
-  }
-}
-
-/** Answers one connection. Never rejects. */
-async function answer(
-  raw: RawConnection,
-  options: HttpOptions,
-): Promise<void> {
-  try {
-    const { conn } = await raw.open();
-    const head = await readHead(conn, options.limits.httpHeadBytes);
-    if (head === null) return;
-    await writeAll(conn, await responseTo(head, options));
-    await conn.closeWrite();
-    await discard(conn); // closing with bytes unread would cut the answer off
-  } catch (error) {
-    if (!isDisconnect(error)) options.onError(error);
   }
 }
 
@@ -142,7 +192,7 @@ const REQUEST_LINE = /^([!-~]+) ([!-~]+) HTTP\/1\.[01]$/;
 
 async function responseTo(
   head: string | undefined,
-  { routes, onError }: HttpOptions,
+  { at, routes, onError }: HttpOptions,
 ): Promise<Uint8Array> {
   if (head === undefined) return refusal("431 Request Header Fields Too Large");
   const [line = ""] = head.split("\r\n");
@@ -154,6 +204,10 @@ async function responseTo(
     });
   }
   const withBody = method === "GET";
+  const host = hostIn(head);
+  if (host !== undefined && !isHere(host, at.host)) {
+    return refusal("421 Misdirected Request", { withBody });
+  }
   const path = target.split("?")[0]!;
   const route = Object.hasOwn(routes, path) ? routes[path] : undefined;
   if (route === undefined) return refusal("404 Not Found", { withBody });
@@ -165,6 +219,26 @@ async function responseTo(
     onError(error);
     return refusal("500 Internal Server Error", { withBody });
   }
+}
+
+/** The host that a request is for, without its port; nothing where none is named. */
+function hostIn(head: string): string | undefined {
+  const [, host] = /\r\nHost:[ \t]*([^\r]*)/i.exec(head) ?? [];
+  return host?.trim().replace(/:\d*$/, "").replace(/\.$/, "").toLowerCase();
+}
+
+// Names below these belong to nobody on the internet.
+const LOCAL_NAME = /\.(localhost|local|internal|home\.arpa)$/;
+
+/**
+ * Whether a host can only mean this machine or its network: an address, a name
+ * of one word, or the one that was given to bind.
+ */
+function isHere(host: string, bound: string): boolean {
+  const address = /^\[(.*)\]$/.exec(host)?.[1];
+  return isIpv4(host) || (address !== undefined && isIpv6(address)) ||
+    !host.includes(".") || LOCAL_NAME.test(host) ||
+    host === bound.toLowerCase();
 }
 
 function refusal(

@@ -25,6 +25,8 @@ import {
 export interface Accepted {
   /** The conn; closed by the listener when the handler returns. */
   readonly conn: Conn;
+  /** What limits count it under. */
+  readonly source: string;
   /** Whether it came in the clear, with the key of a tunnel. */
   readonly isJoin: boolean;
   /** Ends the handshake deadline: the peer has said hello. */
@@ -82,10 +84,13 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   });
   const visits = new Map<Place, Visit>();
   let isClosing = false;
-  const admit = (host: string): Welcome | undefined => {
+  const admit = (
+    host: string,
+    source = addressGroup(host),
+  ): Welcome | undefined => {
     const outcome = isClosing
       ? CLOSING
-      : admission.admit(addressGroup(host), performance.now());
+      : admission.admit(source, performance.now());
     if (outcome.kind === "refused") {
       options.incidents.refused(outcome.reason, { host, port: 0 });
       return undefined;
@@ -93,13 +98,13 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     const { place, evicted } = outcome;
     if (evicted !== undefined) visits.get(evicted)?.end("handshake_evicted");
     return (raw) => {
-      const visit = new Visit(raw, place, options);
+      const visit = new Visit({ source, ...raw }, place, options);
       visits.set(place, visit);
       void visit.done.then(() => visits.delete(place));
     };
   };
   const take = (raw: RawConnection) => {
-    const welcome = admit(raw.remote.host);
+    const welcome = admit(raw.remote.host, raw.source);
     if (welcome === undefined) raw.destroy();
     else welcome(raw);
     return welcome !== undefined;
@@ -110,7 +115,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     acceptCheckMs: limits.acceptCheckMs,
     onStall: (why: string) => options.incidents.stalled(why),
     acceptsJoins: options.acceptsJoins ?? false,
-    admit,
+    admit: (host: string) => admit(host),
   };
   const acceptor: Acceptor = options.identity === null
     ? acceptPlain(acceptOptions)
@@ -138,14 +143,18 @@ const CLOSING = { kind: "refused", reason: "closing" } as const;
 
 /** One connection that was let in: handshake, then the handler. */
 class Visit {
-  readonly #raw: RawConnection;
+  readonly #raw: RawConnection & { readonly source: string };
   readonly #place: Place;
   readonly #options: ListenOptions;
   #phase: "handshake" | "hello" | "settled" | "ended" = "handshake";
   /** Resolves, and never rejects, when it is over. */
   readonly done: Promise<void>;
 
-  constructor(raw: RawConnection, place: Place, options: ListenOptions) {
+  constructor(
+    raw: RawConnection & { readonly source: string },
+    place: Place,
+    options: ListenOptions,
+  ) {
     this.#raw = raw;
     this.#place = place;
     this.#options = options;
@@ -185,7 +194,8 @@ class Visit {
       using _conn = conn;
       if (this.#phase !== "handshake") return;
       this.#phase = "hello";
-      await this.#options.handle({ conn, isJoin, settle });
+      const { source } = this.#raw;
+      await this.#options.handle({ conn, source, isJoin, settle });
     } catch (error) {
       this.#tellFailure(error);
     } finally {

@@ -19,6 +19,7 @@ import { listen, type Listener } from "../../lib/transport/listen.ts";
 import {
   IDENTITIES,
   openChannel,
+  openChannelFrom,
   startNode,
   startRelay,
   type TestNode,
@@ -60,12 +61,19 @@ export async function listedBy(
   return (await peers.list()).nodes;
 }
 
-/** Says hello to a relay and gives the channel and its nonce. */
+/**
+ * Says hello to a relay and gives the channel and its nonce; `from` is another
+ * address than the one that all local programs share.
+ */
 export async function greetedBy(
   relay: TestRelay,
   role: TokenRole,
+  from?: string,
 ): Promise<{ channel: Channel; nonce: string }> {
-  const channel = await openChannel(relay.server.address, relay.identity);
+  const { address } = relay.server;
+  const channel = from === undefined
+    ? await openChannel(address, relay.identity)
+    : await openChannelFrom(from, address);
   const outcome = await greet(channel, { role });
   if (outcome.kind === "refused") throw new Error(outcome.text);
   return { channel, nonce: outcome.hello.nonce! };

@@ -10,12 +10,20 @@ import { LIMITS } from "../../lib/limits.ts";
 import { sha256 } from "../../lib/hash.ts";
 import { Manifest } from "../../lib/manifest.ts";
 import type { ClientToNode, NodeToClient } from "../../lib/messages.ts";
-import { IDENTITIES, openChannel, type TestNode } from "../_network.ts";
+import { within } from "../_event_log.ts";
+import type { Channel } from "../../lib/channel.ts";
+import {
+  IDENTITIES,
+  openChannel,
+  openChannelFrom,
+  type TestNode,
+} from "../_network.ts";
 import { fetch } from "../client/_outcomes.ts";
 import {
   linkTo,
   listedBy,
   MEMBER,
+  NEXT_SECRET,
   SECRET,
   startMember,
   startPrivate,
@@ -31,8 +39,12 @@ async function answerOf(
   node: TestNode,
   grant: string | undefined,
   question: ClientToNode,
+  from?: string,
 ): Promise<Answer> {
-  const channel = await openChannel(node.server.address, IDENTITY);
+  const { address } = node.server;
+  const channel = from === undefined
+    ? await openChannel(address, IDENTITY)
+    : await openChannelFrom(from, address);
   try {
     const shown = grant === undefined ? {} : { grant };
     await greet(channel, { role: "client", ...shown }, question);
@@ -86,13 +98,97 @@ Deno.test("A node takes no grant that has expired, beyond what clocks may differ
 Deno.test("After five failures a node does not look at grants of that address for a minute", async () => {
   await using relay = await startPrivate();
   await using node = await startMember(relay, { "a.txt": "abc" });
+  const from = "127.0.0.2";
   for (let n = 0; n < LIMITS.proofFailureCount; n++) {
-    assertEquals(await answerOf(node, "x.y", FIND), "unauthorized");
+    assertEquals(await answerOf(node, "x.y", FIND, from), "unauthorized");
   }
   const good = formatGrant({ expires: NOW() + 60 }, KEY);
-  assertEquals(await answerOf(node, good, FIND), "too_many_failures");
+  assertEquals(await answerOf(node, good, FIND, from), "too_many_failures");
+});
+
+Deno.test("Wrong grants that come through a local proxy shut out nobody who comes through it", async () => {
+  await using relay = await startPrivate();
+  await using node = await startMember(relay, { "a.txt": "abc" });
+  for (let n = 0; n < 2 * LIMITS.proofFailureCount; n++) {
+    assertEquals(await answerOf(node, "x.y", FIND), "unauthorized");
+  }
   const { kind, message } = await fetch(relay, "a.txt", { access: MEMBER });
-  assertEquals(kind, "not_allowed", message);
+  assertEquals(kind, null, message);
+});
+
+/** A connection of a member that has been answered once. */
+async function memberAt(node: TestNode, expires: number, key = KEY) {
+  const channel = await openChannel(node.server.address, IDENTITY);
+  const grant = formatGrant({ expires }, key);
+  await greet(channel, { role: "client", grant }, FIND);
+  assertEquals((await channel.receive(["found"]))?.kind, "found");
+  return channel;
+}
+
+/** How a connection ends: at once, and not after it was idle. */
+async function endOf(channel: Channel): Promise<unknown> {
+  const ended = channel.receive(ANSWERS).catch(() => null);
+  return await within(ended, "the end of the connection");
+}
+
+Deno.test("A connection to a node ends with the grant that opened it", async () => {
+  await using relay = await startPrivate();
+  await using node = await startMember(relay, { "a.txt": "abc" }, {
+    limits: { clockToleranceMs: 0 },
+  });
+  await using channel = await memberAt(node, NOW() + 2);
+  await node.log.until("refused", ({ reason }) => reason === "grant_ended");
+  assertEquals(await endOf(channel), null);
+});
+
+Deno.test("A connection to a node ends after the longest time of a grant, whatever its grant says", async () => {
+  await using relay = await startPrivate();
+  await using node = await startMember(relay, { "a.txt": "abc" }, {
+    limits: { grantSeconds: 1 },
+  });
+  await using channel = await memberAt(node, NOW() + 86_400);
+  await node.log.until("refused", ({ reason }) => reason === "grant_ended");
+  assertEquals(await endOf(channel), null);
+});
+
+Deno.test("A secret that is changed reaches a node at its next renewal: connections of before end, and their grants open none", async () => {
+  const limits = { renewSeconds: 1 };
+  await using relay = await startPrivate({ limits });
+  await using node = await startMember(relay, { "a.txt": "abc" }, {
+    limits: { renewMinSeconds: 1 },
+  });
+  await using staying = await memberAt(node, NOW() + 3_000);
+  const previous = { secret: SECRET, overlapMs: 2_000 };
+  relay.server.replaceSecrets({ current: NEXT_SECRET, previous });
+  // The node's token comes from the secret before: it is let in for 2 s more.
+  await node.log.until("renewed");
+  await staying.send(FIND);
+  assertEquals((await staying.receive(["found"]))?.kind, "found");
+  await node.log.until("refused", ({ reason }) => reason === "grant_ended");
+  assertEquals(await endOf(staying), null);
+  const old = formatGrant({ expires: NOW() + 3_000 }, KEY);
+  assertEquals(await answerOf(node, old, FIND), "unauthorized");
+});
+
+Deno.test("A node whose relay is away, or is another, goes on with the grants that it knows", async () => {
+  const relay = await startPrivate({ limits: { renewSeconds: 1 } });
+  await using node = await startMember(relay, { "a.txt": "abc" }, {
+    limits: { renewMinSeconds: 1 },
+  });
+  await using channel = await memberAt(node, NOW() + 3_000);
+  const { address } = relay.server;
+  await relay[Symbol.asyncDispose]();
+  await node.log.until("registration_failed");
+  const { port } = address;
+  const identity = IDENTITIES[3]!;
+  await using other = await startPrivate({
+    port,
+    identity,
+    secrets: { current: NEXT_SECRET },
+  });
+  await other.log.until("refused", ({ reason }) => reason === "unauthorized");
+  await channel.send(FIND);
+  assertEquals((await channel.receive(["found"]))?.kind, "found");
 });
 
 /** A node with some files, all hashed. */

@@ -10,9 +10,11 @@ import { within } from "../_event_log.ts";
 const AT = { host: "127.0.0.1", port: 0 };
 
 function serve(
-  { limits, errors = [] }: {
+  { limits, errors = [], onStuck }: {
     limits?: Partial<typeof LIMITS>;
     errors?: unknown[];
+    /** Called when somebody asks for what never comes. */
+    onStuck?: () => void;
   } = {},
 ): HttpServer {
   return serveHttp({
@@ -23,7 +25,10 @@ function serve(
       "/well": () => ({ status: 200, type: "text/plain", body: "grün\n" }),
       "/ill": () =>
         Promise.resolve({ status: 503, type: "application/json", body: "{}" }),
-      "/stuck": () => new Promise(() => {}),
+      "/stuck": () => {
+        onStuck?.();
+        return new Promise(() => {});
+      },
       "/bug": () => {
         throw new TypeError("a bug");
       },
@@ -158,29 +163,95 @@ Deno.test("HTTP ends a connection at httpMs, whatever trickles in", async () => 
   assertEquals(performance.now() - started >= 190, true);
 });
 
-Deno.test("HTTP holds httpConnectionCount connections, and no more", async () => {
+Deno.test("HTTP holds httpConnectionCount connections: the oldest that has said nothing gives way", async () => {
   await using server = serve({ limits: { httpConnectionCount: 2 } });
   using first = await connect(server);
   using second = await connect(server);
-  const request = new TextEncoder().encode("GET /well HTTP/1.1\r\n");
-  for (const conn of [first, second]) await conn.write(request);
-  // Accepted in order: when the third is ended, the first two are in.
   using third = await connect(server);
   const ended = await within(
-    third.read(new Uint8Array(1)).catch(() => null),
-    "the end of the third",
+    first.read(new Uint8Array(1)).catch(() => null),
+    "the end of the first",
   );
   assertEquals(ended, null);
-  await first.write(new TextEncoder().encode("\r\n"));
-  assertMatch(await readAll(first), /^HTTP\/1\.1 200 /);
-  first.close();
-  for (;;) { // until its place is free
-    const answer = await ask(server, "GET /well HTTP/1.1\r\n\r\n")
-      .catch(() => "");
-    if (answer === "") continue;
-    assertMatch(answer, /^HTTP\/1\.1 200 /);
-    break;
+  const request = new TextEncoder().encode("GET /well HTTP/1.1\r\n\r\n");
+  for (const conn of [second, third]) {
+    await conn.write(request);
+    assertMatch(await readAll(conn), /^HTTP\/1\.1 200 /);
   }
+});
+
+Deno.test("HTTP ends a connection whose request has not come at httpHeadMs, and answers others meanwhile", async () => {
+  await using server = serve({ limits: { httpHeadMs: 200 } });
+  using silent = await connect(server);
+  const started = performance.now();
+  const request = "GET /well HTTP/1.1\r\n\r\n";
+  assertMatch(await ask(server, request), /^HTTP\/1\.1 200 /);
+  const end = await within(
+    silent.read(new Uint8Array(1)).catch(() => null),
+    "the end of the silent one",
+  );
+  assertEquals(end, null);
+  const ms = performance.now() - started;
+  assertEquals(ms >= 190 && ms < LIMITS.httpMs, true, `${ms}`);
+});
+
+Deno.test("HTTP lets connections that keep their answer give way", async () => {
+  await using server = serve({ limits: { httpConnectionCount: 2 } });
+  const request = new TextEncoder().encode("GET /well HTTP/1.1\r\n\r\n");
+  using first = await connect(server);
+  using second = await connect(server);
+  for (const conn of [first, second]) {
+    await conn.write(request);
+    await readAll(conn); // and it stays
+  }
+  assertMatch(
+    await ask(server, "GET /well HTTP/1.1\r\n\r\n"),
+    /^HTTP\/1\.1 200 /,
+  );
+});
+
+for (
+  const [host, status] of [
+    ["127.0.0.1:9464", 200],
+    ["192.168.1.7", 200],
+    ["[::1]:9464", 200],
+    ["localhost", 200],
+    ["LOCALHOST.:80", 200],
+    ["relay:9464", 200],
+    ["nas.local", 200],
+    ["rebound.example", 421],
+    ["127.0.0.1.rebound.example:9464", 421],
+    ["localhost.example", 421],
+    ["xlocal.example.", 421],
+    ["[::1].example", 421],
+  ] as const
+) {
+  Deno.test(`HTTP answers a request for the host ${host} with ${status}`, async () => {
+    await using server = serve();
+    const answer = await ask(
+      server,
+      `GET /well HTTP/1.1\r\nHost: ${host}\r\n\r\n`,
+    );
+    assertEquals(answer.slice(9, 12), `${status}`);
+  });
+}
+
+Deno.test("HTTP refuses a newcomer where all connections wait for their answers", async () => {
+  let asked = Promise.withResolvers<void>();
+  await using server = serve({
+    limits: { httpConnectionCount: 2 },
+    onStuck: () => asked.resolve(),
+  });
+  await using stack = new AsyncDisposableStack();
+  for (let n = 0; n < 2; n++) {
+    const conn = stack.use(await connect(server));
+    await conn.write(new TextEncoder().encode("GET /stuck HTTP/1.1\r\n\r\n"));
+    await within(asked.promise, "the question");
+    asked = Promise.withResolvers();
+  }
+  const answer = await ask(server, "GET /well HTTP/1.1\r\n\r\n")
+    .catch(() => "");
+  assertEquals(answer, "");
 });
 
 Deno.test("HTTP gives up an answer that does not come, and its place is free again", async () => {
