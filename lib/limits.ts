@@ -279,6 +279,10 @@ export interface Limits {
   readonly takeOverMs: number;
   /** Below this, over 30 s, a node is out while there is another. */
   readonly lowestBytesPerSecond: number;
+  /** Nodes that an address is dialled for at which the relay saw none of them. */
+  readonly claimedDialCount: number;
+  /** Such addresses of one host that may fail before no other is dialled. */
+  readonly claimedFailureCount: number;
   /** A node's list of files may take so long, whatever its rate. */
   readonly listingMs: number;
   /** After that it must have come at such a rate: 30 files a second. */
@@ -469,6 +473,8 @@ export const LIMITS: Limits = Object.freeze({
   pieceFailureCount: 5,
   takeOverMs: 500,
   lowestBytesPerSecond: 4 * KIB,
+  claimedDialCount: 4,
+  claimedFailureCount: 16,
   listingMs: 15_000,
   listingBytesPerSecond: 4 * KIB,
   listingMostMs: 300_000,

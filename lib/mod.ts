@@ -172,7 +172,7 @@ export type { IncidentEvent, IncidentTotals } from "./incidents.ts";
 export { type Acquaintance, KnownRelays } from "./known_relays.ts";
 export { LIMITS, type Limits } from "./limits.ts";
 export type { Manifest } from "./manifest.ts";
-export type { SignedRecord } from "./messages.ts";
+export type { ListedRecord, SignedRecord } from "./messages.ts";
 export {
   NodeMetrics,
   type NodeTrouble,

@@ -8,12 +8,7 @@
 import type { Channel } from "../channel.ts";
 import type { Endpoint } from "../conn.ts";
 import { ProtocolError } from "../errors.ts";
-import {
-  DIRECTION,
-  type ListedRecord,
-  type MessageOf,
-  type SignedRecord,
-} from "../messages.ts";
+import { DIRECTION, type ListedRecord, type MessageOf } from "../messages.ts";
 import { readRegistration } from "../registration.ts";
 import { show } from "../text.ts";
 import { type Access, accessFailure } from "../access/credentials.ts";
@@ -41,7 +36,7 @@ export interface ListedNode {
   /** Whether it can be reached through the relay. */
   readonly isAttached: boolean;
   /** The node's own words that the rest was read from, and its signature. */
-  readonly signed: SignedRecord;
+  readonly signed: ListedRecord;
   /** What to show it, where the relay is private. */
   readonly grant?: ListedGrant;
 }

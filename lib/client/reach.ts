@@ -12,7 +12,8 @@ import { isBug, ProtocolError } from "../errors.ts";
 import type { Limits } from "../limits.ts";
 import { openRegistration } from "../registration.ts";
 import type { RelayLink } from "../relay_link.ts";
-import { dialAny } from "../transport/dial.ts";
+import { dial, firstOf } from "../transport/dial.ts";
+import { Dials } from "./dials.ts";
 import type { ListedNode } from "./nodes.ts";
 import { Reports } from "./reports.ts";
 import { RelayedEnough, TunnelsUnwanted, TunnelWay } from "./tunnel_way.ts";
@@ -66,12 +67,14 @@ export class Unreachable extends Error {
 /** Reaches nodes. Disposing waits, shortly, for reports to leave. */
 export class Reach implements AsyncDisposable {
   readonly #options: ReachOptions;
+  readonly #dials: Dials;
   readonly #reports: Reports;
   readonly #tunnels: TunnelWay | null;
 
   /** Nothing is dialled yet. */
   constructor(options: ReachOptions) {
     this.#options = options;
+    this.#dials = new Dials(options.limits);
     this.#reports = new Reports(options);
     this.#tunnels = options.tunnels === false ? null : new TunnelWay(options);
   }
@@ -154,12 +157,27 @@ export class Reach implements AsyncDisposable {
 
   #dial(node: ListedNode, signal: AbortSignal | undefined): Promise<Conn> {
     const { plaintext, limits } = this.#options;
-    return dialAny(this.addressesOf(node), {
+    const endpoints = this.addressesOf(node);
+    // Those come first; see `nodes`.
+    const observed = endpoints.slice(0, node.signed.observed?.length ?? 0);
+    const options = {
       peer: plaintext ? null : node,
       timeoutMs: limits.connectMs,
       staggerMs: STAGGER_MS,
       signal,
-    });
+    };
+    return firstOf(
+      endpoints,
+      options,
+      (endpoint, options) =>
+        this.#dials.dial(endpoint, {
+          id: node.id,
+          isObserved: observed.includes(endpoint),
+        }, {
+          connect: () => dial(endpoint, options),
+          signal: options.signal,
+        }),
+    );
   }
 
   /**

@@ -67,23 +67,10 @@ export async function dial(
   }
 }
 
-/** Options of {@linkcode dialAny}. */
+/** Options of attempts at several addresses. */
 export interface DialAnyOptions extends DialOptions {
   /** Milliseconds after which the next address is tried as well. */
   readonly staggerMs: number;
-}
-
-/**
- * Dials several addresses of one peer, the next one when one fails or has not
- * answered for a while; the first to answer wins. All of it under one deadline.
- *
- * @throws what the last attempt threw.
- */
-export function dialAny(
-  endpoints: readonly Endpoint[],
-  options: DialAnyOptions,
-): Promise<Conn> {
-  return firstOf(endpoints, options, dial);
 }
 
 /** Tries to connect to `endpoint`; what it gives can be closed. */
@@ -93,7 +80,9 @@ export type Attempt<Connected extends { close(): void }, Options> = (
 ) => Promise<Connected>;
 
 /**
- * Makes attempts at several addresses of one peer, as {@linkcode dialAny} does.
+ * Makes attempts at several addresses of one peer, the next one when one fails or
+ * has not answered for a while; the first to answer wins. All of it under one
+ * deadline.
  *
  * @throws what the last attempt threw.
  */

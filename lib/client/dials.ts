@@ -1,0 +1,123 @@
+/**
+ * What a command has dialled, so that many nodes that name one address do not
+ * send it many connections: anybody can register nodes at addresses of others.
+ *
+ * @module
+ */
+
+import { type Endpoint, formatEndpoint } from "../conn.ts";
+import { isBug, ProtocolError } from "../errors.ts";
+import type { Limits } from "../limits.ts";
+
+/** A node that names an endpoint. */
+export interface DialledFor {
+  /** Its id. */
+  readonly id: string;
+  /** Whether the relay saw it at that host: others it may only claim. */
+  readonly isObserved: boolean;
+}
+
+/** How a dial is made. */
+export interface DialHow<Connected> {
+  readonly connect: () => Promise<Connected>;
+  /** Ends the dial, and says nothing of the endpoint. */
+  readonly signal: AbortSignal | undefined;
+}
+
+/** What is known of an endpoint. */
+interface Known {
+  /** Nodes that it was dialled for. */
+  readonly ids: Set<string>;
+  /** Dials under way; they never reject. */
+  readonly running: Set<Promise<unknown>>;
+  /** Why nobody is there. */
+  absence: { readonly error: unknown; readonly id: string } | null;
+}
+
+/** Remembers dials. */
+export class Dials {
+  readonly #limits: Limits;
+  readonly #known = new Map<string, Known>();
+  /** Endpoints of a host that nodes only claim, and did not prove to be at. */
+  readonly #failures = new Map<string, Set<string>>();
+
+  constructor(limits: Limits) {
+    this.#limits = limits;
+  }
+
+  /**
+   * Dials for a node; does not where it is known that nobody is
+   * there, or where too many nodes claim to be.
+   *
+   * @throws {ProtocolError} `identity_mismatch` where it is not dialled for that.
+   */
+  async dial<Connected>(
+    endpoint: Endpoint,
+    node: DialledFor,
+    { connect, signal }: DialHow<Connected>,
+  ): Promise<Connected> {
+    const key = formatEndpoint(endpoint);
+    const known = this.#of(key);
+    if (!known.ids.has(node.id)) {
+      // Another's dial may show that nobody is there.
+      while (known.running.size > 0 && !signal?.aborted) {
+        await Promise.race([...known.running, aborted(signal)]);
+      }
+    }
+    const { absence } = known;
+    if (absence !== null && absence.id !== node.id) throw absence.error;
+    if (!node.isObserved) this.#refuse(endpoint, known, node);
+    known.ids.add(node.id);
+    const dialling = connect();
+    const settled = dialling.then(() => {}, () => {});
+    known.running.add(settled);
+    try {
+      const connected = await dialling;
+      known.absence = null;
+      this.#failures.get(endpoint.host)?.delete(key);
+      return connected;
+    } catch (error) {
+      if (!signal?.aborted && !isBug(error)) this.#note(endpoint, node, error);
+      throw error;
+    } finally {
+      known.running.delete(settled);
+    }
+  }
+
+  #of(key: string): Known {
+    const known = this.#known.get(key) ??
+      { ids: new Set(), running: new Set(), absence: null };
+    this.#known.set(key, known);
+    return known;
+  }
+
+  /** Refuses to dial what too many nodes claim. */
+  #refuse(endpoint: Endpoint, { ids }: Known, { id }: DialledFor): void {
+    if (ids.has(id)) return;
+    const { claimedDialCount, claimedFailureCount } = this.#limits;
+    const failed = this.#failures.get(endpoint.host)?.size ?? 0;
+    if (ids.size < claimedDialCount && failed < claimedFailureCount) return;
+    throw new ProtocolError(
+      "identity_mismatch",
+      `Cannot dial ${
+        formatEndpoint(endpoint)
+      }: too many nodes claim to be there`,
+    );
+  }
+
+  #note(endpoint: Endpoint, node: DialledFor, error: unknown): void {
+    const key = formatEndpoint(endpoint);
+    const isElse = error instanceof ProtocolError &&
+      error.code !== "timed_out";
+    if (!isElse) this.#of(key).absence = { error, id: node.id };
+    if (node.isObserved) return;
+    const failures = this.#failures.get(endpoint.host) ?? new Set();
+    this.#failures.set(endpoint.host, failures.add(key));
+  }
+}
+
+function aborted(signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve) =>
+    signal?.addEventListener("abort", () => resolve(), { once: true })
+  );
+}

@@ -1,0 +1,122 @@
+/**
+ * What a command dials, where many nodes name one address.
+ */
+
+import { assertEquals, assertRejects } from "@std/assert";
+import { Dials } from "../../lib/client/dials.ts";
+import { ProtocolError } from "../../lib/errors.ts";
+import { createIdentity } from "../../lib/identity.ts";
+import { LIMITS } from "../../lib/limits.ts";
+import { registerNode } from "../_evil_node.ts";
+import { startNode, startRelay } from "../_network.ts";
+import { fetch } from "./_outcomes.ts";
+
+const AT = { host: "192.0.2.7", port: 443 };
+const MISMATCH = new ProtocolError("identity_mismatch", "somebody else");
+const REFUSED = new Deno.errors.ConnectionRefused("refused");
+
+/** Dials that fail as `error` says, and how many there were. */
+function failing(error: Error) {
+  const dials = new Dials(LIMITS);
+  let count = 0;
+  const connect = () => {
+    count++;
+    return Promise.reject(error);
+  };
+  return {
+    dial: (id: string, isObserved: boolean, port = AT.port) =>
+      assertRejects(
+        () =>
+          dials.dial({ ...AT, port }, { id, isObserved }, {
+            connect,
+            signal: undefined,
+          }),
+        Error,
+      ),
+    get count() {
+      return count;
+    },
+  };
+}
+
+Deno.test("Dials goes to an address once where nobody is, however many nodes name it", async () => {
+  for (const isObserved of [true, false]) {
+    const dials = failing(REFUSED);
+    const errors = await Promise.all(
+      ["a", "b", "c"].map((id) => dials.dial(id, isObserved)),
+    );
+    assertEquals(errors, [REFUSED, REFUSED, REFUSED]);
+    assertEquals(dials.count, 1);
+    // The node itself may have come back.
+    await dials.dial("a", isObserved);
+    assertEquals(dials.count, 2);
+  }
+});
+
+Deno.test("Dials goes to an address that nodes only claim for four of them, and to one where the relay saw them for all", async () => {
+  const ids = Array.from({ length: 10 }, (_, n) => `id ${n}`);
+  const claimed = failing(MISMATCH);
+  for (const id of ids) await claimed.dial(id, false);
+  assertEquals(claimed.count, 4);
+  // Claims shut out nobody who is there.
+  await claimed.dial("owner", true);
+  assertEquals(claimed.count, 5);
+  const observed = failing(MISMATCH);
+  for (const id of ids) await observed.dial(id, true);
+  assertEquals(observed.count, 10);
+});
+
+Deno.test("Dials goes to sixteen addresses of one host that nodes only claim, and fail at", async () => {
+  const dials = failing(REFUSED);
+  for (let port = 1; port <= 40; port++) {
+    await dials.dial(`id ${port}`, false, port);
+  }
+  assertEquals(dials.count, 16);
+});
+
+Deno.test("Dials takes a dial that was called off for no word of the address", async () => {
+  const dials = new Dials(LIMITS);
+  const off = new AbortController();
+  const begun = Promise.withResolvers<void>();
+  const first = dials.dial(AT, { id: "a", isObserved: true }, {
+    connect: () => {
+      begun.resolve();
+      return new Promise<string>((_, reject) => {
+        off.signal.addEventListener("abort", () => reject(REFUSED));
+      });
+    },
+    signal: off.signal,
+  });
+  const failed = assertRejects(() => first);
+  await begun.promise;
+  const second = dials.dial(AT, { id: "b", isObserved: true }, {
+    connect: () => Promise.resolve("connected"),
+    signal: undefined,
+  });
+  off.abort();
+  await failed;
+  assertEquals(await second, "connected");
+});
+
+Deno.test("A client sends a host that many nodes claim to be at few connections", async () => {
+  await using relay = await startRelay();
+  let count = 0;
+  using victim = Deno.listen({ hostname: "127.0.0.9", port: 0 });
+  const accepting = (async () => {
+    for await (const conn of victim) {
+      count++;
+      conn.close();
+    }
+  })();
+  const { port } = victim.addr as Deno.NetAddr;
+  for (let n = 0; n < 12; n++) {
+    const identity = await createIdentity();
+    const addresses = [{ host: "127.0.0.9", port }];
+    await registerNode(relay, { identity, name: `n${n}`, addresses });
+  }
+  await using _node = await startNode(relay, { "f": "x" });
+  assertEquals((await fetch(relay, "none")).kind, "not_found");
+  victim.close();
+  await accepting;
+  assertEquals(count > 0 && count <= 4, true, `${count} connections`);
+});
