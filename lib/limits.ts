@@ -275,6 +275,8 @@ export interface Limits {
   readonly sourceFailureCount: number;
   /** Times a piece may fail, over all nodes, before its file is given up. */
   readonly pieceFailureCount: number;
+  /** A file that changes while it is fetched is begun anew so often. */
+  readonly refetchCount: number;
   /** A node that needs so much longer for its pieces loses them to an idle one. */
   readonly takeOverMs: number;
   /** Below this, over 30 s, a node is out while there is another. */
@@ -471,6 +473,7 @@ export const LIMITS: Limits = Object.freeze({
   plannedFileCount: 4_096,
   sourceFailureCount: 3,
   pieceFailureCount: 5,
+  refetchCount: 3,
   takeOverMs: 500,
   lowestBytesPerSecond: 4 * KIB,
   claimedDialCount: 4,

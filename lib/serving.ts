@@ -417,7 +417,7 @@ export class ClientService implements Disposable {
 }
 
 const REFUSAL_TEXT = {
-  gone: "the file is gone",
+  gone: "it was changed, replaced or removed: no such version is here now",
   changed: "the file has changed",
   unreadable: "the file cannot be read",
 } as const;

@@ -15,6 +15,7 @@ import { formatBytes } from "./progress.ts";
 import { formatRows } from "./tables.ts";
 import type { Terminal } from "./terminal.ts";
 
+const NOT_WHOLE = "could not deliver the whole file";
 // The disk's failures are nobody's else.
 const OF_NODES: ReadonlySet<string> = new Set([
   "not_found",
@@ -134,6 +135,13 @@ export class Tried {
       attempt.cause = cause;
       attempt.endedAt = at;
     }
+    for (const attempt of attempts.values()) {
+      // All of it came, and was not what was asked for.
+      const isWrong = error.kind === "corrupt" && bytesOf.has(attempt.node.id);
+      if (!isWrong || attempt.cause !== NOT_WHOLE) continue;
+      attempt.stage = "verify";
+      attempt.cause = error.parts.why;
+    }
     for (const attempt of [...attempts.values()].sort(byNumber)) {
       const { node, address, path, stage, cause } = attempt;
       this.#failed.push({
@@ -159,7 +167,7 @@ export class Tried {
       address: endpoint === undefined ? "" : formatEndpoint(endpoint),
       path: undefined,
       stage: "transfer",
-      cause: "could not deliver the whole file",
+      cause: NOT_WHOLE,
       endedAt: this.#now(),
     });
   }
@@ -210,7 +218,7 @@ function stageOf(answer: NodeAnswer, hadIt: boolean): Stage {
 function causeOf(answer: NodeAnswer): string {
   switch (answer.kind) {
     case "found":
-      return "could not deliver the whole file";
+      return NOT_WHOLE;
     case "not_found":
       return "file not found";
     default:

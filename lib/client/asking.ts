@@ -127,7 +127,8 @@ export class Asking {
   }
 }
 
-function offerOf(
+/** What a node's answer offers; nothing where no file can be so. */
+export function offerOf(
   node: string,
   answer: MessageOf<"found"> | Refused,
   session: NodeSession,

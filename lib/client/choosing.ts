@@ -14,7 +14,7 @@ import {
   type Wish,
 } from "../choice.ts";
 import { type Failure, isBug } from "../errors.ts";
-import type { NodeSession } from "../transfer/session.ts";
+import { Asides } from "./asides.ts";
 import type { ClientEvent } from "./events.ts";
 import {
   contentUndecided,
@@ -51,9 +51,8 @@ export class Choosing implements AsyncDisposable {
   readonly #options: ChoosingOptions;
   readonly #nodes: ReadonlyMap<string, ListedNode>;
   /** Sessions of their own: a file that takes long to hash holds no other up. */
-  readonly #sessions = new Map<string, Promise<NodeSession>>();
+  readonly #asides: Asides;
   readonly #stop = new AbortController();
-  readonly #signal: AbortSignal;
   readonly #deadline = new AbortController();
   #timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -62,7 +61,10 @@ export class Choosing implements AsyncDisposable {
     this.#peers = peers;
     this.#options = options;
     this.#nodes = new Map(options.nodes.map((node) => [node.id, node]));
-    this.#signal = AbortSignal.any([options.signal, this.#stop.signal]);
+    this.#asides = new Asides(
+      peers,
+      AbortSignal.any([options.signal, this.#stop.signal]),
+    );
   }
 
   /**
@@ -128,9 +130,10 @@ export class Choosing implements AsyncDisposable {
   /** An offer with its digests; nothing where its node does not give them. */
   async #describe(offer: Offer): Promise<Offer | undefined> {
     try {
-      const session = await this.#sessionWith(offer.node);
+      const node = this.#nodes.get(offer.node)!;
+      const of = offer.content ?? offer.version;
       const answer = await this.#inTime(
-        session.describe(offer.content ?? offer.version),
+        () => this.#asides.ask(node, (session) => session.describe(of)),
       );
       if (answer.kind === "refused") return undefined;
       const { manifest, sha256 } = answer;
@@ -143,23 +146,12 @@ export class Choosing implements AsyncDisposable {
     }
   }
 
-  #sessionWith(id: string): Promise<NodeSession> {
-    const open = async () => {
-      const node = this.#nodes.get(id)!;
-      return (await this.#peers.open(node, { signal: this.#signal })).session;
-    };
-    const session = this.#sessions.get(id) ?? open();
-    this.#sessions.set(id, session);
-    session.catch(() => {}); // told to whoever asks
-    return this.#inTime(session);
-  }
-
   /**
    * Waits as long as the person's wish needs it; where nothing but votes are at
    * stake, for a while in all.
    */
-  async #inTime<T>(work: Promise<T>): Promise<T> {
-    if (this.#isPinned) return await work;
+  async #inTime<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#isPinned) return await work();
     const { signal } = this.#deadline;
     signal.throwIfAborted();
     this.#timer ??= setTimeout(
@@ -170,7 +162,7 @@ export class Choosing implements AsyncDisposable {
     const end = () => reject(signal.reason);
     signal.addEventListener("abort", end);
     try {
-      return await Promise.race([work, promise]);
+      return await Promise.race([work(), promise]);
     } finally {
       signal.removeEventListener("abort", end);
     }
@@ -179,9 +171,6 @@ export class Choosing implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     clearTimeout(this.#timer);
     this.#stop.abort(new Error("chosen"));
-    for (const opening of this.#sessions.values()) {
-      const session = await opening.catch(() => undefined);
-      await session?.[Symbol.asyncDispose]();
-    }
+    await this.#asides[Symbol.asyncDispose]();
   }
 }

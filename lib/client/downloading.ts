@@ -19,6 +19,7 @@ import {
   WorkerHasher,
 } from "../transfer/hashing.ts";
 import type { NodeSession } from "../transfer/session.ts";
+import type { Asides } from "./asides.ts";
 import { causeOf } from "./events.ts";
 import type { ListedNode } from "./nodes.ts";
 import type { Peers } from "./peers.ts";
@@ -76,8 +77,8 @@ export function boundsOf(
 export interface Describer {
   /** The node. */
   readonly node: ListedNode;
-  /** A session with it. */
-  readonly session: NodeSession;
+  /** A session with it, if there is one. */
+  readonly session?: NodeSession | undefined;
   /** Content id or version to ask it for. */
   readonly of: string;
 }
@@ -88,10 +89,12 @@ export interface ManifestOptions {
   readonly size: number;
   /** Hashes that it must begin with. */
   readonly start?: Uint8Array;
+  /** Where a node is asked whose session has ended. */
+  readonly asides: Asides;
   /** Stops asking. */
   readonly signal: AbortSignal;
-  /** A node refused, or described another file. */
-  readonly onUnfit?: (node: ListedNode, cause: string) => void;
+  /** A node refused, with a code, or described another file. */
+  readonly onUnfit: (node: ListedNode, cause: string, code?: string) => void;
   /** A node broke off. */
   readonly onError: (node: ListedNode, error: unknown) => void;
 }
@@ -99,20 +102,24 @@ export interface ManifestOptions {
 /** The manifest from the first node whose it is; nothing where there is none. */
 export async function manifestFrom(
   describers: readonly Describer[],
-  { size, start, signal, onUnfit, onError }: ManifestOptions,
+  { size, start, asides, signal, onUnfit, onError }: ManifestOptions,
 ): Promise<Manifest | undefined> {
   for (const { node, session, of } of describers) {
     try {
-      const answer = await session.describe(of);
+      const answer = await asides.ask(
+        node,
+        (open) => open.describe(of),
+        session,
+      );
       if (answer.kind === "refused") {
-        onUnfit?.(node, `it refused: ${show(answer.text)}`);
+        onUnfit(node, `it refused: ${show(answer.text)}`, answer.code);
         continue;
       }
       const { manifest } = answer;
       if (manifest.size === size && beginsWith(manifest.hashes, start)) {
         return manifest;
       }
-      onUnfit?.(node, "it has another content");
+      onUnfit(node, "it has another content");
     } catch (error) {
       if (signal.aborted) throw signal.reason;
       if (isBug(error)) throw error;

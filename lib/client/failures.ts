@@ -94,24 +94,107 @@ export function nobodyHasAny(pattern: string, nodeCount: number): Failure {
   });
 }
 
+/** Why a node does not deliver a file. */
+export interface Cause {
+  /** What people call the node. */
+  readonly node: string;
+  /** In words; escaped. */
+  readonly cause: string;
+  /** The code of its refusal, where it refused. */
+  readonly code?: string | undefined;
+}
+
+/** Whether a node refuses a file that it may have in another version. */
+export function isChanged({ code }: { code?: string | undefined }): boolean {
+  return code === "gone" || code === "changed";
+}
+
+/** No node described a file; by their refusals, as far as they refused. */
+export class NotDescribed extends Error {
+  override readonly name = "NotDescribed";
+  /** Whether one may have the file in another version. */
+  readonly isChanged: boolean;
+
+  constructor(causes: readonly Cause[]) {
+    super("no node described it");
+    this.isChanged = causes.some(isChanged);
+  }
+}
+
+// Causes of more nodes than this are left out.
+const MOST_CAUSES = 3;
+
+function causesInWords(causes: readonly Cause[]): string {
+  const told = causes.slice(0, MOST_CAUSES).map(({ node, cause }) =>
+    `${show(node)}: ${cause}`
+  );
+  const more = causes.length - MOST_CAUSES;
+  return told.join(", ") + (more > 0 ? ` and ${more} more` : "");
+}
+
+/** No node tells what the pieces of a file must hash to. */
+export function notDescribed(name: string, causes: readonly Cause[]): Failure {
+  return new Failure("undelivered", {
+    what: "Cannot fetch file",
+    where: show(name),
+    why: "no node could describe it" +
+      (causes.length === 0 ? "" : ` (${causesInWords(causes)})`),
+    remedy: remedyFor(causes),
+    cause: new NotDescribed(causes),
+  });
+}
+
+function remedyFor(causes: readonly Cause[]): string {
+  return causes.length > 0 && causes.every(({ code }) => code === "unreadable")
+    ? "see that the node may read it, and its disk is well"
+    : "run again to resume";
+}
+
+/** A file changed more often than it is begun anew. */
+export function isBeingWritten(name: string): Failure {
+  return new Failure("undelivered", {
+    what: "Cannot fetch file",
+    where: show(name),
+    why: "it is being written to: it changed each time while it was fetched",
+    remedy: "run again when it is at rest, or fetch a copy of it",
+  });
+}
+
+/** A file is no longer under its name. */
+export function wasRemoved(name: string): Failure {
+  return new Failure("undelivered", {
+    what: "Cannot fetch file",
+    where: show(name),
+    why: "it was removed, or renamed, while it was being fetched",
+    remedy: "see the command ls",
+  });
+}
+
 /** A download has given a file up, of which a `part` from 0 to 1 is there. */
 export function givenUp(
   name: string,
-  { failure, part }: { failure: FileFailure; part: number },
+  { failure, part, causes = [] }: {
+    failure: FileFailure;
+    part: number;
+    causes?: readonly Cause[];
+  },
 ): Failure {
+  const where = show(name);
+  const told = causes.length === 0 ? "" : ` (${causesInWords(causes)})`;
   return failure === "corrupt"
     ? new Failure("corrupt", {
       what: "Cannot verify file",
-      where: show(name),
+      where,
       why:
-        "nodes sent something else than they vouched for, and no other has it",
+        "nodes sent something else than they vouched for, and no other has it" +
+        told,
       remedy: "look at those nodes",
     })
     : new Failure("undelivered", {
       what: "Cannot fetch file",
-      where: show(name),
-      why: `no node that has it is left, at ${Math.floor(100 * part)} %`,
-      remedy: "run again to resume",
+      where,
+      why: `no node that has it is left, at ${Math.floor(100 * part)} %${told}`,
+      remedy: remedyFor(causes),
     });
 }
 
@@ -147,7 +230,8 @@ export function exhausted(
     return new Failure("undelivered", {
       what: "Cannot fetch file",
       where,
-      why: `${found.size} of ${asked} nodes have it, none could deliver it`,
+      why: `${found.size} of ${asked} nodes have it, none could deliver it` +
+        firstCauseIn(answers),
       remedy: "run again to resume",
     });
   }
@@ -165,6 +249,14 @@ export function exhausted(
         (silent === 0 ? "" : `, ${silent} of them could not be asked`),
     remedy: silent === 0 ? "check the name" : "see that the nodes are running",
   });
+}
+
+/** Why the first of the nodes that failed did. */
+function firstCauseIn(answers: ReadonlyMap<string, NodeAnswer>): string {
+  for (const answer of answers.values()) {
+    if (answer.kind === "failed") return ` (${answer.cause})`;
+  }
+  return "";
 }
 
 type Denial = NodeAnswer & { kind: "denied" };

@@ -5,24 +5,18 @@
  * @module
  */
 
-import type { ContentGroup, Offer } from "../choice.ts";
+import type { Offer } from "../choice.ts";
 import { Failure } from "../errors.ts";
-import type { Manifest } from "../manifest.ts";
 import type { Hasher } from "../transfer/hashing.ts";
 import type { NodeSession } from "../transfer/session.ts";
 import { Asking } from "./asking.ts";
 import { Choosing } from "./choosing.ts";
 import { Clashes } from "./clashes.ts";
-import {
-  boundsOf,
-  hasherFor,
-  manifestFrom,
-  sourceOf,
-  sourcesOf,
-} from "./downloading.ts";
-import { causeOf, type ClientEvent } from "./events.ts";
+import { boundsOf, hasherFor, sourceOf, sourcesOf } from "./downloading.ts";
+import type { ClientEvent } from "./events.ts";
 import { exhausted, nobodyHasAny } from "./failures.ts";
 import { explained, lacking } from "./folders.ts";
+import { Followups } from "./followups.ts";
 import type { Job } from "./jobs.ts";
 import { browseAll } from "./browsing.ts";
 import { compareNames } from "./listing.ts";
@@ -102,6 +96,7 @@ class Get implements AsyncDisposable {
   readonly #signal: AbortSignal;
   readonly #seeking: Seeking;
   readonly #choosing: Choosing;
+  readonly #followups: Followups;
   readonly #clashes: Clashes;
   /** What is to be saved, by name; nothing of a name that is not decided. */
   readonly #jobs = new Map<string, Job | null>();
@@ -137,6 +132,13 @@ class Get implements AsyncDisposable {
     this.#choosing = new Choosing(peers, {
       wish: { sha256, content, prefer },
       nodes,
+      tell: this.#tell,
+      signal: this.#signal,
+    });
+    this.#followups = new Followups(peers, {
+      nodes: this.#nodes,
+      sessionOf: (id) => this.#sessions.get(id),
+      choosing: this.#choosing,
       tell: this.#tell,
       signal: this.#signal,
     });
@@ -336,8 +338,14 @@ class Get implements AsyncDisposable {
         hasher,
         outcomes,
         openFileCount: this.#peers.limits.openFileCount,
-        describe: (group) => this.#describe(group),
+        describe: (job) => this.#followups.describe(job),
       }),
+      again: async (job) => {
+        const next = await this.#followups.again(job);
+        this.#jobs.set(job.name, next instanceof Failure ? null : next);
+        return next;
+      },
+      nodeName: (id) => this.#nodes.get(id)!.name,
       onTrouble: ({ source, kind, cause, out }) => {
         const node = this.#nodes.get(source)!;
         this.#tell({ event: "node_trouble", node, kind, cause, out });
@@ -353,39 +361,11 @@ class Get implements AsyncDisposable {
     }
   }
 
-  /**
-   * The manifest of a content, from the first node that gives it.
-   *
-   * @throws {Failure} of kind `undelivered` when none does.
-   */
-  async #describe(
-    { content, size, offers }: ContentGroup,
-  ): Promise<Manifest> {
-    const describers = offers.flatMap(({ node: id, version }) => {
-      const node = this.#nodes.get(id)!;
-      const session = this.#sessions.get(id);
-      return session ? [{ node, session, of: content ?? version }] : [];
-    });
-    const manifest = await manifestFrom(describers, {
-      size,
-      signal: this.#signal,
-      onError: (node, error) => {
-        const told = { node, cause: causeOf(error), out: false };
-        this.#tell({ event: "node_trouble", kind: "broke_off", ...told });
-      },
-    });
-    if (manifest !== undefined) return manifest;
-    throw new Failure("undelivered", {
-      what: "Cannot fetch file",
-      why: "no node could describe it",
-      remedy: "run again to resume",
-    });
-  }
-
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort(new Error("ended"));
     await this.#seeking[Symbol.asyncDispose]();
     await this.#choosing[Symbol.asyncDispose]();
+    await this.#followups[Symbol.asyncDispose]();
     for (const session of this.#sessions.values()) {
       await session[Symbol.asyncDispose]();
     }

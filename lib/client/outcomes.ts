@@ -78,8 +78,19 @@ export class Outcomes {
   start({ name, path }: Job, have: number): void {
     this.tally.start(name, have);
     if (have === 0) return;
-    this.#earlier.set(name, have);
+    this.#earlier.set(name, have + (this.#earlier.get(name) ?? 0));
     this.#tell({ event: "file_resumed", name, path, bytes: have });
+  }
+
+  /** A file is fetched anew, for its nodes have another version of it now. */
+  restart(job: Job, next: Job, { isStarted }: { isStarted: boolean }): void {
+    const { name } = job;
+    const come = this.#deliveries.get(name)?.total ?? 0;
+    if (isStarted) this.tally.restart(come + (this.#earlier.get(name) ?? 0));
+    // What has come until now counts no more.
+    this.#earlier.set(name, -come);
+    this.tally.forgo(job.group.size - next.group.size);
+    this.#wanted.set(name, next);
   }
 
   /** A file has been saved. */

@@ -12,9 +12,9 @@ import type {
   DownloadOptions,
   FileFailure,
 } from "../transfer/download_options.ts";
-import type { DownloadSource } from "../transfer/source.ts";
+import type { DownloadSource, SourceTrouble } from "../transfer/source.ts";
 import type { Deliveries } from "./deliveries.ts";
-import { givenUp } from "./failures.ts";
+import { type Cause, givenUp, isChanged, NotDescribed } from "./failures.ts";
 import type { Job } from "./jobs.ts";
 import type { Outcomes } from "./outcomes.ts";
 import { isPlaceGone } from "./places.ts";
@@ -34,6 +34,10 @@ export interface SavingOptions extends
   readonly targets: Targets;
   /** Hears what becomes of them. */
   readonly outcomes: Outcomes;
+  /** What to fetch in place of a file that changed meanwhile, or why nothing. */
+  readonly again: (job: Job) => Promise<Job | Failure>;
+  /** What people call a node. */
+  readonly nodeName: (id: string) => string;
 }
 
 /** A file that the download knows, by its index there. */
@@ -42,6 +46,8 @@ interface Incoming {
   readonly deliveries: Deliveries;
   /** Pieces that were there from an earlier run. */
   readonly have: number;
+  /** Why nodes do not send it, by their ids. */
+  readonly refusals: Map<string, SourceTrouble>;
 }
 
 // Large files that are open, or being looked at for what is there already.
@@ -56,6 +62,10 @@ export class Saving {
   readonly #incoming = new Map<number, Incoming>();
   /** What the download calls each file. */
   readonly #files = new Map<Job, number>();
+  /** The last trouble that each node gave. */
+  readonly #troubles = new Map<string, SourceTrouble>();
+  /** Files that changed, to be fetched anew. */
+  readonly #changed: Job[] = [];
   /** Files that have ended, and whose partial files are being closed. */
   readonly #ending = new Set<Promise<void>>();
   #wake = () => {};
@@ -71,6 +81,10 @@ export class Saving {
       },
       onFinished: (file) => this.#received(file),
       onFailed: (file, failure) => this.#end(this.#undelivered(file, failure)),
+      onTrouble: (trouble) => {
+        this.#note(trouble);
+        options.onTrouble(trouble);
+      },
     });
   }
 
@@ -112,17 +126,25 @@ export class Saving {
     await targets.sync();
   }
 
-  /** Opens one file after the other, as far as large ones may be open. */
+  /**
+   * Opens one file after the other, as far as large ones may be open; then those
+   * that changed, until there are none.
+   */
   async #openAll(batches: AsyncIterable<readonly Job[]>): Promise<void> {
     const { stop } = this.#options;
+    const change = () => new Promise<void>((resolve) => this.#wake = resolve);
     for await (const jobs of batches) {
       for (const job of jobs) {
-        while (!this.#hasRoom && !stop.signal.aborted) {
-          await new Promise<void>((resolve) => this.#wake = resolve);
-        }
+        while (!this.#hasRoom && !stop.signal.aborted) await change();
         if (stop.signal.aborted) return;
         await this.#open(job);
       }
+    }
+    while (!stop.signal.aborted) {
+      const job = this.#changed.shift();
+      if (job !== undefined) await this.#open(job);
+      else if (this.#incoming.size === 0) return;
+      else await change();
     }
   }
 
@@ -140,15 +162,18 @@ export class Saving {
       if (file === undefined) return;
       const have = file.have?.length ?? 0;
       const deliveries = outcomes.deliveriesOf(job.name);
+      const refusals = new Map<string, SourceTrouble>();
       const index = this.#download.addFile(file);
-      this.#incoming.set(index, { job, deliveries, have });
+      this.#incoming.set(index, { job, deliveries, have, refusals });
       this.#files.set(job, index);
     } catch (error) {
       if (signal.aborted) throw signal.reason;
       if (!(error instanceof Failure)) throw error;
       if (isPlaceGone(error)) throw error;
       await targets.release(job.name);
-      outcomes.fail(job.name, error);
+      if (error.cause instanceof NotDescribed && error.cause.isChanged) {
+        await this.#fetchAnew(job);
+      } else outcomes.fail(job.name, error);
     }
   }
 
@@ -174,21 +199,61 @@ export class Saving {
   }
 
   /** What was noted of a file that has ended is of no more use. */
-  #forget(file: number, job: Job): void {
+  #forget(file: number, job: Job, { isAgain = false } = {}): void {
     this.#incoming.delete(file);
     this.#files.delete(job);
     this.#download.forget(file);
-    this.#options.outcomes.forget(job.name);
+    if (!isAgain) this.#options.outcomes.forget(job.name);
   }
 
   async #undelivered(file: number, failure: FileFailure): Promise<void> {
     const { outcomes, targets } = this.#options;
-    const { job, deliveries, have } = this.#incoming.get(file)!;
+    const { job, deliveries, have, refusals } = this.#incoming.get(file)!;
     const { name, group: { size } } = job;
     await targets.release(name);
-    const bytes = deliveries.total + have * pieceLength(size, 0);
-    const part = bytes / Math.max(1, size);
-    outcomes.fail(name, givenUp(name, { failure, part }));
-    this.#forget(file, job);
+    let isAgain = false;
+    try {
+      if (failure !== "corrupt" && [...refusals.values()].some(isChanged)) {
+        isAgain = await this.#fetchAnew(job);
+        return;
+      }
+      const bytes = deliveries.total + have * pieceLength(size, 0);
+      const part = Math.min(1, bytes / Math.max(1, size));
+      const causes = this.#causesOf(job, refusals);
+      outcomes.fail(name, givenUp(name, { failure, part, causes }));
+    } finally {
+      this.#forget(file, job, { isAgain });
+    }
+  }
+
+  /** Has a file fetched anew that changed; whether it is. */
+  async #fetchAnew(job: Job): Promise<boolean> {
+    const { again, outcomes, stop } = this.#options;
+    const next = await again(job);
+    if (next instanceof Failure) outcomes.fail(job.name, next);
+    if (next instanceof Failure || stop.signal.aborted) return false;
+    outcomes.restart(job, next, { isStarted: this.#files.has(job) });
+    this.#changed.push(next);
+    return true;
+  }
+
+  #note(trouble: SourceTrouble): void {
+    const { file, source } = trouble;
+    if (file === undefined) this.#troubles.set(source, trouble);
+    else this.#incoming.get(file)?.refusals.set(source, trouble);
+  }
+
+  /** Why each node that has a file does not deliver it, as far as is known. */
+  #causesOf(
+    { sources }: Job,
+    refusals: ReadonlyMap<string, SourceTrouble>,
+  ): Cause[] {
+    return [...sources.keys()].flatMap((id) => {
+      const trouble = refusals.get(id) ?? this.#troubles.get(id);
+      const node = this.#options.nodeName(id);
+      return trouble
+        ? [{ node, cause: trouble.cause, code: trouble.code }]
+        : [];
+    });
   }
 }

@@ -13,6 +13,7 @@ import { Download } from "../transfer/download.ts";
 import type { SourceTrouble } from "../transfer/source.ts";
 import type { Hasher } from "../transfer/hashing.ts";
 import { OrderedSink } from "../transfer/ordered.ts";
+import { Asides } from "./asides.ts";
 import { Asking, type Found } from "./asking.ts";
 import { Choosing } from "./choosing.ts";
 import { Deliveries } from "./deliveries.ts";
@@ -65,6 +66,7 @@ export class Stream implements AsyncDisposable {
   readonly #deliveries = new Deliveries();
   readonly #seeking: Seeking;
   readonly #choosing: Choosing;
+  readonly #asides: Asides;
   #group: ContentGroup | null = null;
   #node: ListedNode | null = null;
   #running: Running | null = null;
@@ -92,6 +94,7 @@ export class Stream implements AsyncDisposable {
       content,
       signal: this.#signal,
     });
+    this.#asides = new Asides(peers, this.#signal);
     this.#choosing = new Choosing(peers, {
       wish: { sha256, content, prefer },
       nodes,
@@ -283,7 +286,8 @@ export class Stream implements AsyncDisposable {
     const { node } = this.#found.get(source)!;
     this.#tell({ event: "node_trouble", node, kind, cause, out });
     const isLie = kind === "lied";
-    if (out) {
+    const isFirst = this.#asking.answers.get(node.id)?.kind === "found";
+    if (out || (kind === "lost_file" && isFirst)) {
       this.#asking.answered(node, {
         kind: isLie ? "corrupt" : "failed",
         cause,
@@ -311,6 +315,7 @@ export class Stream implements AsyncDisposable {
       {
         size: group.size,
         start: this.#delivered,
+        asides: this.#asides,
         signal: this.#signal,
         onUnfit: (node, cause) =>
           this.#asking.answered(node, { kind: "failed", cause }),
@@ -356,6 +361,7 @@ export class Stream implements AsyncDisposable {
     this.#stop.abort(new Error("the fetch was disposed of"));
     await this.#seeking[Symbol.asyncDispose]();
     await this.#choosing[Symbol.asyncDispose]();
+    await this.#asides[Symbol.asyncDispose]();
     for (const { session } of this.#found.values()) {
       await session[Symbol.asyncDispose]();
     }

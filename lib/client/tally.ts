@@ -53,6 +53,12 @@ export class Tally {
     this.#started++;
   }
 
+  /** A file that was started is begun anew: what was there of it is not. */
+  restart(had: number): void {
+    this.#received -= had;
+    this.#started--;
+  }
+
   /** Bytes have come. */
   add(path: Path, bytes: number): void {
     this.#paths.add(path, bytes);

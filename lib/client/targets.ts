@@ -6,7 +6,6 @@
  */
 
 import { dirname } from "@std/path/dirname";
-import type { ContentGroup } from "../choice.ts";
 import { Failure } from "../errors.ts";
 import { sha256 } from "../hash.ts";
 import { type Manifest, pieceCountOf, pieceLength } from "../manifest.ts";
@@ -38,8 +37,8 @@ export interface TargetsOptions {
   readonly hasher: Hasher;
   /** Hears what becomes of files. */
   readonly outcomes: Outcomes;
-  /** Asks for the manifest of a content; throws a `Failure` where none is had. */
-  readonly describe: (group: ContentGroup) => Promise<Manifest>;
+  /** Asks for the manifest of a file; throws a `Failure` where none is had. */
+  readonly describe: (job: Job) => Promise<Manifest>;
 }
 
 /** Places that files are saved in. Disposing keeps what is not complete. */
@@ -76,7 +75,7 @@ export class Targets implements AsyncDisposable {
     const isCut = pieceCountOf(size) > 1;
     const isDescribed = isCut && content !== undefined;
     const manifest = isDescribed || occupant === "same_size"
-      ? await this.#options.describe(group)
+      ? await this.#options.describe(job)
       : undefined;
     if (await this.#isPresent(job, occupant, manifest)) return undefined;
     const file = { name, size, content, manifest, sources };
@@ -150,13 +149,13 @@ export class Targets implements AsyncDisposable {
       if (await partial.byteCount() === 0) await partial.discard();
       else await partial.keep();
       this.#partials.delete(name);
-      const manifest = known ?? await describe(group);
+      const manifest = known ?? await describe(job);
       if (await this.#isPresent(job, occupant, manifest)) return undefined;
     }
     let manifest = known;
     let have: number[] = [];
     if (await partial.byteCount() > 0) {
-      manifest ??= await describe(group);
+      manifest ??= await describe(job);
       have = await partial.resume(manifest, hasher);
     }
     const bytes = have.map((piece) => pieceLength(size, piece));

@@ -9,6 +9,7 @@ import { delay } from "@std/async/delay";
 import type { Path } from "../conn.ts";
 import { isBug } from "../errors.ts";
 import type { Task } from "../plan.ts";
+import type { Refused } from "./answers.ts";
 import type { TaskReceiver } from "./receiving.ts";
 import type { NodeSession } from "./session.ts";
 import type { Source } from "./source.ts";
@@ -38,7 +39,7 @@ export interface Work {
   /** The next request, if there is one now. */
   next(connection: Connection, options: NextOptions): Request | undefined;
   /** The node refused a request. */
-  refused(connection: Connection, request: Request, text: string): void;
+  refused(connection: Connection, request: Request, refused: Refused): void;
   /** What has come for a request, by some path, may be verified. */
   accept(connection: Connection, request: Request, path: Path): Promise<void>;
   /** Keeps a running part in view. */
@@ -223,7 +224,7 @@ export class Connection {
     flight.requests++;
     flight.bytes += bytes;
     const reading = session.read({ of, first, count }, receiver).then(
-      (refused) => refused && this.#work.refused(this, request, refused.text),
+      (refused) => refused && this.#work.refused(this, request, refused),
       (error) => flight.error ??= error,
     ).then(() => {
       flight.requests--;

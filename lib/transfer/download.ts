@@ -13,6 +13,7 @@ import { describeCause, ProtocolError } from "../errors.ts";
 import { pieceLength } from "../manifest.ts";
 import { Plan, type Task } from "../plan.ts";
 import { show } from "../text.ts";
+import type { Refused } from "./answers.ts";
 import {
   Connection,
   type NextOptions,
@@ -297,15 +298,15 @@ export class Download {
   }
 
   /** A node no longer has what it said it had. */
-  #lost({ id, source }: Connection, { task }: Request, text: string): void {
-    const node = source.given.id;
-    this.#plan.removeHolder(task.file, node);
+  #lost({ id, source }: Connection, { task }: Request, why: Refused): void {
+    this.#plan.removeHolder(task.file, source.given.id);
     this.#mayHaveOrphans = true;
     this.#settle(this.#plan.release(id, task), "undelivered");
     this.#options.onTrouble({
-      source: node,
+      source: source.given.id,
       kind: "lost_file",
-      cause: show(text),
+      cause: show(why.text),
+      code: why.code,
       out: false,
       file: task.file,
     });

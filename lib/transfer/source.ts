@@ -35,6 +35,8 @@ export interface SourceTrouble {
   readonly cause: string;
   /** What it amounts to. */
   readonly kind: "broke_off" | "lied" | "slow" | "lost_file";
+  /** The code of a refusal, where it refused. */
+  readonly code?: string;
   /** Whether the node takes part no more. */
   readonly out: boolean;
   /** The file it concerns, where it is one. */

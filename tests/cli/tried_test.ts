@@ -274,3 +274,24 @@ Deno.test("Tried explains what was not found by a relay that came back a moment 
   );
   assertEquals(explain(3)(corrupt), corrupt.message);
 });
+
+Deno.test("Tried says that a file was not what was asked for, where all of it came", () => {
+  const events = [
+    answered(1, { kind: "found", size: 7 }),
+    answered(2, { kind: "found", size: 7 }),
+    failed("corrupt", [[1, 7]]),
+  ];
+  let now = 0;
+  const tried = new Tried(() => now += 10);
+  for (const event of events) tried.note(event);
+  const rows: unknown[] = [];
+  tried.tell({
+    event: (row: { stage: string; cause: string }) =>
+      rows.push([row.stage, row.cause]),
+    note: () => {},
+  } as unknown as Terminal);
+  assertEquals(rows, [
+    ["verify", "y"],
+    ["transfer", "could not deliver the whole file"],
+  ]);
+});

@@ -17,17 +17,10 @@ import {
 import { startNode, startRelay } from "../_network.ts";
 import { randomBytes, seededRandom } from "../_random.ts";
 import { tempShare } from "../_temp_share.ts";
-import {
-  assertBytes,
-  ClientLog,
-  everything,
-  filesIn,
-  get,
-} from "./_outcomes.ts";
+import { assertBytes, everything, filesIn, get } from "./_outcomes.ts";
 import {
   claims,
   evil,
-  MIB,
   MIDDLE,
   PARTIAL,
   PIECE,
@@ -94,34 +87,6 @@ for (
     assertEquals(filesIn(folder.path), []);
   });
 }
-
-Deno.test("getFiles never saves a mixture of a file that changes while it is sent", async () => {
-  await using relay = await startRelay();
-  const before = randomBytes(32 * MIB, seededRandom(5));
-  await using node = await startNode(relay, { "f": before }, {
-    limitRate: 40 * MIB,
-  });
-  await node.log.until("hashed");
-  await using folder = await tempShare();
-  const log = new ClientLog();
-  const getting = get(relay, folder.path, ["f"], { log });
-  await log.until("progress", ({ received }) => received > 0);
-  const after = before.slice();
-  for (let at = 0; at < after.length; at += PIECE) after[at]! ^= 1;
-  after.set(before.subarray(0, 2 * PIECE)); // two pieces are as they were
-  await Deno.writeFile(join(node.directory, "f"), after);
-  const { saved, failed } = await within(getting, "the end");
-  assertEquals([saved, failed], [{}, { "f": "undelivered" }]);
-  assertEquals(filesIn(folder.path), [PARTIAL]);
-  // Once for each of the requests that were under way.
-  const trouble = log.of("node_trouble").map(({ kind, out }) => [kind, out]);
-  assertEquals(new Set(trouble.flat()), new Set(["lost_file", false]));
-  // What is asked for again is the new one, all of it.
-  const again = await get(relay, folder.path, ["f"]);
-  assertEquals(Object.keys(again.saved), ["f"]);
-  assertBytes(await read(folder, "f"), after);
-  assertEquals(filesIn(folder.path), ["f"]);
-});
 
 for (const pieces of [1, 2, 40]) {
   Deno.test(`getFiles takes no manifest of ${pieces} pieces for a file of seven`, async () => {

@@ -113,7 +113,7 @@ Deno.test("kill -9 of the only node: exit 5 says how to go on, and the next run 
   assertEquals(client.stderr.all.length, 1);
   assertMatch(
     client.stderr.all[0]!,
-    /^error: Cannot fetch file \(f\): no node that has it is left, at \d\d %; run again to resume$/,
+    /^error: Cannot fetch file \(f\): no node that has it is left, at \d\d % \(.+\); run again to resume$/,
   );
   assertEquals(namesIn(folder), [PARTIAL]);
   const trouble = client.stdout.all.findLast((line) =>

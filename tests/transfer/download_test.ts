@@ -417,6 +417,7 @@ Deno.test("Download takes from a source only the file that it no longer has", as
       source: "a",
       kind: "lost_file",
       cause: "it\\x1b[2J",
+      code: "changed",
       out: false,
       file: 0,
     });

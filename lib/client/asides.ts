@@ -1,0 +1,84 @@
+/**
+ * Sessions for what nodes are asked beside the files themselves: one a node,
+ * opened when it is needed, and anew when it has ended meanwhile.
+ *
+ * @module
+ */
+
+import { isBug, ProtocolError } from "../errors.ts";
+import type { NodeSession } from "../transfer/session.ts";
+import type { ListedNode } from "./nodes.ts";
+import type { Peers } from "./peers.ts";
+
+/** Asks over a session. */
+export type Ask<T> = (session: NodeSession) => Promise<T>;
+
+/** Sessions beside a transfer. Disposing ends them. */
+export class Asides implements AsyncDisposable {
+  readonly #peers: Peers;
+  readonly #signal: AbortSignal;
+  readonly #sessions = new Map<string, Promise<NodeSession>>();
+
+  /** Nobody is spoken with yet; `signal` ends everything. */
+  constructor(peers: Peers, signal: AbortSignal) {
+    this.#peers = peers;
+    this.#signal = signal;
+  }
+
+  /**
+   * Asks a node over `first` or the session of its own that there is; over
+   * another where that one has ended: nodes part from whoever is silent for long.
+   *
+   * @throws as {@linkcode Peers.open}, and what asking throws.
+   */
+  async ask<T>(
+    node: ListedNode,
+    ask: Ask<T>,
+    first?: NodeSession,
+  ): Promise<T> {
+    const aside = this.#sessions.get(node.id);
+    for (const session of [first, aside]) {
+      if (session === undefined) continue;
+      try {
+        return await ask(await session);
+      } catch (error) {
+        this.#signal.throwIfAborted();
+        if (isBug(error) || isLie(error)) throw error;
+      }
+    }
+    return await ask(await this.#after(node, aside));
+  }
+
+  /** A session that is not the one before: a new one, or another's. */
+  async #after(
+    node: ListedNode,
+    before: Promise<NodeSession> | undefined,
+  ): Promise<NodeSession> {
+    const current = this.#sessions.get(node.id);
+    if (current !== undefined && current !== before) return await current;
+    const next = this.#open(node);
+    this.#sessions.set(node.id, next);
+    await end(current);
+    return await next;
+  }
+
+  #open(node: ListedNode): Promise<NodeSession> {
+    const opening = this.#peers.open(node, { signal: this.#signal })
+      .then(({ session }) => session);
+    opening.catch(() => {}); // told to whoever asks
+    return opening;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const session of this.#sessions.values()) await end(session);
+  }
+}
+
+function isLie(error: unknown): boolean {
+  return error instanceof ProtocolError && error.code === "corrupt_piece";
+}
+
+async function end(opening: Promise<NodeSession> | undefined): Promise<void> {
+  const session = await opening?.catch(() => undefined);
+  await session?.[Symbol.asyncDispose]();
+}

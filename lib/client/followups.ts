@@ -1,0 +1,140 @@
+/**
+ * What nodes are asked of a file after it was chosen: what its pieces hash to,
+ * and what they have under its name once it has changed.
+ *
+ * @module
+ */
+
+import type { Offer } from "../choice.ts";
+import { Failure, isBug } from "../errors.ts";
+import type { Manifest } from "../manifest.ts";
+import type { NodeSession } from "../transfer/session.ts";
+import { Asides } from "./asides.ts";
+import { offerOf } from "./asking.ts";
+import type { Choosing } from "./choosing.ts";
+import { manifestFrom, sourcesOf } from "./downloading.ts";
+import { causeOf, type ClientEvent } from "./events.ts";
+import {
+  type Cause,
+  givenUp,
+  isBeingWritten,
+  notDescribed,
+  wasRemoved,
+} from "./failures.ts";
+import type { Job } from "./jobs.ts";
+import type { ListedNode } from "./nodes.ts";
+import type { Peers } from "./peers.ts";
+
+/** Options of {@linkcode Followups}. */
+export interface FollowupsOptions {
+  /** The nodes that may be asked, by id. */
+  readonly nodes: ReadonlyMap<string, ListedNode>;
+  /** A session with a node, if there is one, which may have ended. */
+  readonly sessionOf: (id: string) => NodeSession | undefined;
+  /** Chooses between what they offer. */
+  readonly choosing: Choosing;
+  /** Told of nodes that break off. */
+  readonly tell: (event: ClientEvent) => void;
+  /** Stops asking. */
+  readonly signal: AbortSignal;
+}
+
+/** Asks after files that were chosen. Disposing ends it. */
+export class Followups implements AsyncDisposable {
+  readonly #peers: Peers;
+  readonly #options: FollowupsOptions;
+  readonly #asides: Asides;
+  /** How often files were asked for anew, by name. */
+  readonly #againCounts = new Map<string, number>();
+
+  /** Nobody is asked yet. */
+  constructor(peers: Peers, options: FollowupsOptions) {
+    this.#peers = peers;
+    this.#options = options;
+    this.#asides = new Asides(peers, options.signal);
+  }
+
+  /**
+   * The manifest of a file, from the first node that gives it.
+   *
+   * @throws {Failure} of kind `undelivered` when none does.
+   */
+  async describe({ name, group }: Job): Promise<Manifest> {
+    const { content, size, offers } = group;
+    const { nodes, sessionOf, tell, signal } = this.#options;
+    const describers = offers.map(({ node: id, version }) => ({
+      node: nodes.get(id)!,
+      session: sessionOf(id),
+      of: content ?? version,
+    }));
+    const causes: Cause[] = [];
+    const manifest = await manifestFrom(describers, {
+      size,
+      asides: this.#asides,
+      signal,
+      onUnfit: (node, cause, code) =>
+        causes.push({ node: node.name, cause, code }),
+      onError: (node, error) => {
+        const cause = causeOf(error);
+        causes.push({ node: node.name, cause });
+        const told = { node, cause, out: false };
+        tell({ event: "node_trouble", kind: "broke_off", ...told });
+      },
+    });
+    if (manifest !== undefined) return manifest;
+    throw notDescribed(name, causes);
+  }
+
+  /**
+   * What to fetch in place of a file that its nodes have in another version now:
+   * asks them anew, but not for ever.
+   */
+  async again(job: Job): Promise<Job | Failure> {
+    const { nodes, choosing } = this.#options;
+    const { name } = job;
+    const count = (this.#againCounts.get(name) ?? 0) + 1;
+    if (count > this.#peers.limits.refetchCount) return isBeingWritten(name);
+    this.#againCounts.set(name, count);
+    const ids = new Set(job.sources.keys());
+    const answers = await Promise.all(
+      [...ids].map((id) => this.#askAgain(nodes.get(id)!, name)),
+    );
+    const offers = answers.filter((answer) => typeof answer === "object");
+    if (offers.length === 0) {
+      return answers.includes("not_found")
+        ? wasRemoved(name)
+        : givenUp(name, { failure: "undelivered", part: 0 });
+    }
+    try {
+      const { group, isVoted } = await choosing.choose(name, offers);
+      const sources = sourcesOf(group);
+      return { ...job, group, sources, isVoted: isVoted || job.isVoted };
+    } catch (error) {
+      if (error instanceof Failure) return error;
+      throw error;
+    }
+  }
+
+  /** What a node offers under a name now. */
+  async #askAgain(
+    node: ListedNode,
+    name: string,
+  ): Promise<Offer | "not_found" | "failed"> {
+    try {
+      return await this.#asides.ask(node, async (session) => {
+        const answer = await session.find(name);
+        if (answer.kind === "refused") {
+          return answer.code === "not_found" ? "not_found" : "failed";
+        }
+        return offerOf(node.id, answer, session) ?? "failed";
+      });
+    } catch (error) {
+      if (isBug(error)) throw error;
+      return "failed"; // it was told when the file was asked for
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#asides[Symbol.asyncDispose]();
+  }
+}
