@@ -291,7 +291,7 @@ export interface Limits {
   readonly listingBytesPerSecond: number;
   /** A node's list may take so long at any rate: 100,000 files at 1 Mbit/s. */
   readonly listingMostMs: number;
-  /** What a client keeps of one node's list: some 250,000 files. */
+  /** What a client keeps of one node's list: some 200,000 files. */
   readonly listingNodeBytes: number;
   /** What it keeps of all lists: with it a client stays below 200 MB. */
   readonly listingBytes: number;
@@ -481,8 +481,8 @@ export const LIMITS: Limits = Object.freeze({
   listingMs: 15_000,
   listingBytesPerSecond: 4 * KIB,
   listingMostMs: 300_000,
-  listingNodeBytes: 32 * MIB,
-  listingBytes: 64 * MIB,
+  listingNodeBytes: 24 * MIB,
+  listingBytes: 40 * MIB,
   listingPagesAheadCount: 4,
   askingCount: 8,
   askingMostCount: 64,
