@@ -250,6 +250,7 @@ Deno.test("row 39: after a restart of the relay all nodes are listed within one 
     relay: addressOf(first),
     nodes: known.nodes,
     name: "f",
+    prefer: "newest", // each has another content
   });
   await Array.fromAsync(file.pieces());
   const startedAt = performance.now();
