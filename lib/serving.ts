@@ -209,6 +209,7 @@ export class ClientService implements Disposable {
 
   async #browse({ request, prefix }: MessageOf<"browse">): Promise<void> {
     const { digests, limits } = this.#service;
+    this.#work.charge(WORK_MS.miss); // also where no file has the prefix
     let files: ListedFile[] = [];
     let room = limits.frameControlBytes;
     for await (const file of this.#listed(prefix)) {

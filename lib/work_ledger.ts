@@ -15,7 +15,7 @@ import type { Limits } from "./limits.ts";
 export const WORK_MS = {
   /** Reading and answering any request. */
   request: 0.05,
-  /** Asking the disk for a name that turns out to be unknown, and saying so. */
+  /** Looking for what may turn out not to be there, and saying so. */
   miss: 0.2,
   /** Looking at one file for a listing. */
   look: 0.001,
