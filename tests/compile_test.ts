@@ -166,29 +166,46 @@ Deno.test("Each program runs from the files of its module graph, and needs no ot
   }
 });
 
-Deno.test("deno install -g makes commands that run from anywhere, and leaves the checkout as it is", async () => {
-  await using folder = await tempShare();
-  const lock = await Deno.readTextFile(join(ROOT, "deno.lock"));
-  const readme = await Deno.readTextFile(join(ROOT, "docs/OPERATIONS.md"));
-  const lines = [...readme.matchAll(/^deno (install -g .*)$/gm)];
-  assertEquals(lines.length, SCRIPTS.length);
-  for (const [, line = ""] of lines) {
-    const args = line.replaceAll("'", "").split(" ");
-    const { code, stderr } = await deno(args, {
-      env: { DENO_INSTALL_ROOT: folder.path },
-    });
-    assertEquals(code, 0, stderr);
-    const name = args[args.indexOf("--name") + 1]!;
-    const { stdout } = await run(
-      join(folder.path, "bin", name),
-      ["--version"],
-      {
-        cwd: folder.path,
-      },
-    );
+Deno.test("The commands of docs/OPERATIONS.md run from anywhere, with the packages of the lock file", async () => {
+  await using home = await tempShare();
+  const text = await Deno.readTextFile(join(ROOT, "docs/OPERATIONS.md"));
+  const [, lines = ""] = /```sh\n(mkdir -p ~[^`]+)```/.exec(text) ?? [];
+  const PATH = `${dirname(Deno.execPath())}:${Deno.env.get("PATH")}`;
+  const env = { HOME: home.path, PATH, DENO_DIR: await denoDir() };
+  const made = await run("sh", ["-ec", lines], { env });
+  assertEquals([made.code, made.stderr], [0, ""]);
+  for (const script of SCRIPTS) {
+    const name = `relay-p2p-${script.replace(".ts", "")}`;
+    const at = { cwd: home.path, env: { ...env, RELAY_P2P_QUIET: "maybe" } };
+    const command = join(home.path, ".local/bin", name);
+    const { stdout } = await run(command, ["--version"], { ...at, env });
     assertEquals(stdout, `relay-p2p ${VERSION}, protocol 1\n`);
+    // It may read the variables that our errors recommend.
+    const { stderr } = await run(command, ["--version"], at);
+    assertMatch(stderr, /Cannot use RELAY_P2P_QUIET \(maybe\)/);
   }
-  assertEquals(await Deno.readTextFile(join(ROOT, "deno.lock")), lock);
+});
+
+async function denoDir(): Promise<string> {
+  const { stdout } = await deno(["info", "--json"]);
+  return (JSON.parse(stdout) as { denoDir: string }).denoDir;
+}
+
+Deno.test("The library is imported from another folder by both ways that the README gives", async () => {
+  await using folder = await tempShare({
+    "main.ts":
+      `import { show } from "${ROOT}lib/mod.ts";\nconsole.log(show("a\x1b"));\n`,
+  });
+  const options = { cwd: folder.path };
+  const config = join(ROOT, "deno.json");
+  const byFlag = await deno(["run", "--config", config, "main.ts"], options);
+  assertEquals([byFlag.code, byFlag.stdout], [0, "a\\x1b\n"]);
+  await Deno.writeTextFile(
+    join(folder.path, "deno.json"),
+    JSON.stringify({ importMap: config }),
+  );
+  const byMap = await deno(["run", "main.ts"], options);
+  assertEquals([byMap.code, byMap.stdout], [0, "a\\x1b\n"]);
 });
 
 Deno.test("deno publish finds nothing wrong, and takes no tests", async () => {

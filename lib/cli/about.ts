@@ -33,7 +33,7 @@ export function answerAboutItself(
   spec: CommandSpec,
   terminal: Terminal,
 ): boolean {
-  const [command, ...words] = line.words;
+  const [command, ...words] = wordsWithoutRelay(line.words, spec);
   if (spec.role === "relay") refuseMistyped(spec, command);
   if (line.isOn("help")) {
     const topic = line.words.find((word) => isCommand(spec, word));
@@ -62,6 +62,26 @@ export function answerAboutItself(
   }
   terminal.check();
   return true;
+}
+
+const ASKS_NOBODY: ReadonlySet<string> = new Set([
+  "help",
+  "completions",
+  "verify",
+]);
+
+/**
+ * The words of a client's command that needs no relay, without one before it: a
+ * function of the shell may put it there always.
+ */
+export function wordsWithoutRelay(
+  words: readonly string[],
+  spec: CommandSpec,
+): readonly string[] {
+  const [first = "", second = ""] = words;
+  if (spec.role !== "client" || isCommand(spec, first)) return words;
+  const rest = words.slice(/^\d+$/.test(second) ? 2 : 1);
+  return ASKS_NOBODY.has(rest[0] ?? "") ? rest : words;
 }
 
 /** Where only a host or a port can stand, a word near a command's is a slip. */

@@ -25,7 +25,7 @@ import { readToken } from "./secrets.ts";
 import { runDialogue } from "./dialogue.ts";
 import { runClientDoctor } from "./doctor.ts";
 import { runGet } from "./get.ts";
-import { noSuchCommand } from "./about.ts";
+import { noSuchCommand, wordsWithoutRelay } from "./about.ts";
 import { CLIENT as SPEC, commandNames } from "./command_table.ts";
 import { type ClientCommand, OPTIONS } from "./option_table.ts";
 import { type CommandLine, usageFailure } from "./options.ts";
@@ -52,8 +52,9 @@ import { runVerify } from "./verify.ts";
 export function main(args: readonly string[]): Promise<number> {
   return runRole(args, SPEC, async (context) => {
     const { line, terminal } = context;
-    const code = line.words[0] === "verify"
-      ? await verify(context)
+    const words = wordsWithoutRelay(line.words, SPEC);
+    const code = words[0] === "verify"
+      ? await verify(words.slice(1), context)
       : await runWithRelay(context);
     // What went wrong counts for more than a reader that is gone.
     if (code === 0) terminal.check();
@@ -61,9 +62,12 @@ export function main(args: readonly string[]): Promise<number> {
   });
 }
 
-function verify({ line, terminal }: RoleContext): Promise<number> {
+function verify(
+  words: readonly string[],
+  { line, terminal }: RoleContext,
+): Promise<number> {
   refuseStrayOptions(line, "verify");
-  return runVerify(line.words.slice(1), terminal);
+  return runVerify(words, terminal);
 }
 
 async function runWithRelay(context: RoleContext): Promise<number> {
