@@ -44,6 +44,13 @@ export class Lines {
     }
   }
 
+  /** Calls `watch` now, and after each line until it is disposed of. */
+  watch(watch: () => void): Disposable {
+    this.#watchers.add(watch);
+    watch();
+    return { [Symbol.dispose]: () => this.#watchers.delete(watch) };
+  }
+
   /** The first match of `pattern` in any line, past or to come. */
   async until(
     pattern: RegExp,
