@@ -39,7 +39,7 @@ export class KnownRelays {
 
   /** Compares `id` with what was met at `endpoint` before. */
   compare(endpoint: Endpoint, id: string): Acquaintance {
-    const knownId = this.#ids.get(formatEndpoint(endpoint));
+    const knownId = this.#ids.get(keyOf(formatEndpoint(endpoint)));
     if (knownId === undefined) return { kind: "unknown" };
     return knownId === id ? { kind: "same" } : { kind: "changed", knownId };
   }
@@ -50,7 +50,7 @@ export class KnownRelays {
    * @throws {Failure} of kind `local` when the file cannot be written.
    */
   async remember(endpoint: Endpoint, id: string): Promise<void> {
-    const key = formatEndpoint(endpoint);
+    const key = keyOf(formatEndpoint(endpoint));
     const text = await readText(this.path);
     // Edited by hand, it may end without a line break.
     const lineBreak = text === "" || text.endsWith("\n") ? "" : "\n";
@@ -65,6 +65,15 @@ export class KnownRelays {
     }
     this.#ids.set(key, id);
   }
+}
+
+/** One text for all ways to write an address: `NAS.local.` is `nas.local`. */
+function keyOf(endpoint: string): string {
+  const lower = endpoint.toLowerCase().replace(/\.(?=:\d+$)/, "");
+  const [, host, port] = /^\[(.+)\](:\d+)$/.exec(lower) ?? [];
+  // The shortest form of an IPv6 address; one with a zone is left as it is.
+  const url = host === undefined ? null : URL.parse(`http://[${host}]`);
+  return url === null ? lower : `${url.hostname}${port}`;
 }
 
 async function readText(path: string): Promise<string> {
@@ -92,7 +101,7 @@ function parseKnownRelays(text: string, path: string): Map<string, string> {
         remedy: "mend or remove that line",
       });
     }
-    ids.set(endpoint, id);
+    ids.set(keyOf(endpoint), id);
   }
   return ids;
 }

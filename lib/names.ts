@@ -20,9 +20,19 @@ export type NameVerdict =
 const CONTROL = /\p{Cc}/u;
 // Bidi embeddings, overrides and isolates; the byte order mark.
 const REORDERING = /[\u202a-\u202e\u2066-\u2069\ufeff]/u;
+// Lines and paragraphs of their own; notes between the lines.
+const SEPARATING = /[\u2028\u2029\ufff9-\ufffb]/;
+// Nothing is seen of them, and some disks leave them out: `.g\u200dit` is `.git`.
+const INVISIBLE = /\p{Default_Ignorable_Code_Point}/u;
+// Joiners and variants where scripts and emoji need them: never beside ASCII,
+// but in a keycap.
+const NEEDED =
+  /(?<=[\p{L}\p{M}\p{Emoji_Modifier}\p{Extended_Pictographic}\ufe0f])(?<![ -~])[\u200c\u200d\ufe0e\ufe0f](?=$|[^ -~]|[./ _-])|(?<=[#*0-9])\ufe0f(?=\u20e3)/gu;
 // Surrogate, unassigned, private use. U+FFFD stands where bytes were not UTF-8.
 const MEANINGLESS = /[\p{Cs}\p{Cn}\p{Co}\ufffd]/u;
-const WINDOWS_DEVICE = /^(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\.|$)/i;
+// Spaces before the ending do not count there.
+const WINDOWS_DEVICE =
+  /^(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³]) *(\.|$)/i;
 
 /**
  * Checks a share-relative name (components joined by `/`) and brings it to NFC.
@@ -56,6 +66,12 @@ function brokenRule(name: string): string | undefined {
   if (CONTROL.test(name)) return "a name must not hold control characters";
   if (REORDERING.test(name)) {
     return "a name must not hold characters that reorder text";
+  }
+  if (SEPARATING.test(name)) {
+    return "a name must not hold characters that separate lines";
+  }
+  if (INVISIBLE.test(name.replace(NEEDED, ""))) {
+    return "a name must not hold invisible characters";
   }
   if (MEANINGLESS.test(name)) {
     return "a name must be valid Unicode without private-use characters";

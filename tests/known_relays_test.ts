@@ -23,6 +23,32 @@ Deno.test("KnownRelays remembers a relay over runs, and notices a change", async
   });
 });
 
+for (
+  const [host, other] of [
+    ["nas.local", "NAS.Local"],
+    ["NAS.local", "nas.local"],
+    ["nas.local", "nas.local."],
+    ["2001:db8::1", "2001:DB8:0:0::1"],
+    ["fe80::1%eth0", "FE80::1%eth0"],
+  ] as const
+) {
+  Deno.test(`KnownRelays knows the relay at ${host} as ${other}, in this run and the next`, async () => {
+    await using folder = await tempShare();
+    const path = join(folder.path, "relays");
+    const first = await KnownRelays.load(path);
+    await first.remember({ host, port: 1700 }, ID);
+    const endpoint = { host: other, port: 1700 };
+    const changed = { kind: "changed", knownId: ID } as const;
+    assertEquals(first.compare(endpoint, ID), { kind: "same" });
+    assertEquals(first.compare(endpoint, OTHER), changed);
+    // As it was written by hand, or by this program before.
+    const written = host.includes(":") ? `[${host}]` : host;
+    await Deno.writeTextFile(path, `${written}:1700 ${ID}\n`);
+    const second = await KnownRelays.load(path);
+    assertEquals(second.compare(endpoint, OTHER), changed);
+  });
+}
+
 Deno.test("KnownRelays skips comments and empty lines", async () => {
   await using folder = await tempShare({
     "relays": `# mine\n\n nas.local:1700  ${ID} \n`,
