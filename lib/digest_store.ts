@@ -1,32 +1,43 @@
 /**
  * Digests on the disk, in a folder of `--state`: one line a file in `index`, and
  * the piece hashes of larger files in one file each, named by content id.
- * Everything in it can be computed again: what is damaged is left aside.
+ * Everything in it can be computed again: what is damaged is left aside. Of the
+ * lines only the places are kept in memory.
  *
  * @module
  */
 
 import { join } from "@std/path/join";
+import { DigestIndex } from "./digest_index.ts";
 import type { DescribedFile, DigestStore } from "./digests.ts";
 import { describeCause, Failure, localKindOf } from "./errors.ts";
 import type { FileDigest } from "./file_table.ts";
+import { LIMITS } from "./limits.ts";
 import { isContentId } from "./manifest.ts";
 import { grantRemedy, requireAccess } from "./permission.ts";
 import { show } from "./text.ts";
+import { Turns } from "./turns.ts";
 
 const FLUSH_MS = 1_000;
 const FLUSH_LINES = 256;
+// Lines that a full disk has not taken yet: of more, the oldest are forgotten.
+const PENDING_LINES = 4_096;
+// Two digests and a key, which JSON may make six times as long.
+const LINE_BYTES = 8 * 1024;
+const READ_BYTES = 256 * 1024;
 
 /** Keeps digests in a folder. Disposing writes what has not been written. */
 export class DigestFolder implements DigestStore, Disposable {
   readonly #folder: string;
-  readonly #digests: Map<string, FileDigest>;
-  #lines: string[] = [];
+  #lines = new DigestIndex();
+  /** To read single lines from. */
+  #file: Deno.FsFile | null = null;
+  /** What has not been written. */
+  readonly #pending = new Map<string, FileDigest>();
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  private constructor(folder: string, digests: Map<string, FileDigest>) {
+  private constructor(folder: string) {
     this.#folder = folder;
-    this.#digests = digests;
   }
 
   /**
@@ -41,13 +52,11 @@ export class DigestFolder implements DigestStore, Disposable {
         recursive: true,
         mode: 0o700,
       });
-      const path = join(folder, "index");
-      const text = await readText(path);
-      const digests = parseIndex(text);
-      const store = new DigestFolder(folder, digests);
-      const lineCount = text.split("\n").length;
-      const isCut = text !== "" && !text.endsWith("\n");
-      if (isCut || lineCount > 2 * digests.size + 100) await store.#rewrite();
+      const store = new DigestFolder(folder);
+      const { lineCount, isCut } = await store.#readIndex();
+      if (isCut || lineCount > 2 * store.#lines.count + 100) {
+        await store.#rewrite();
+      }
       return store;
     } catch (error) {
       throw new Failure(localKindOf(error), {
@@ -64,15 +73,20 @@ export class DigestFolder implements DigestStore, Disposable {
 
   /** What was kept of a file. */
   get(key: string): FileDigest | undefined {
-    return this.#digests.get(key);
+    const pending = this.#pending.get(key);
+    if (pending !== undefined) return pending;
+    const offset = this.#lines.get(key);
+    if (offset === undefined) return undefined;
+    const parsed = this.#lineAt(offset);
+    return parsed?.key === key ? parsed.digest : undefined;
   }
 
   /** Keeps a digest, and writes it soon. */
   put(key: string, { content, sha256, manifest }: DescribedFile): void {
-    this.#digests.set(key, { content, sha256 });
     if (manifest.pieceCount > 1) this.#writeManifest(content, manifest.hashes);
-    this.#lines.push(formatLine(key, { content, sha256 }));
-    if (this.#lines.length >= FLUSH_LINES) this.#flush();
+    this.#pending.delete(key); // the last word on it is written last
+    this.#pending.set(key, { content, sha256 });
+    if (this.#pending.size % FLUSH_LINES === 0) this.#flush();
     else this.#timer ??= setTimeout(() => this.#flush(), FLUSH_MS);
   }
 
@@ -94,45 +108,178 @@ export class DigestFolder implements DigestStore, Disposable {
   #flush(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    const text = this.#lines.join("");
-    this.#lines = [];
-    const options = { append: true, mode: 0o600 };
-    const path = join(this.#folder, "index");
-    if (text !== "") {
-      this.#attempt(() => Deno.writeTextFileSync(path, text, options));
+    if (this.#pending.size === 0) return;
+    const isWritten = this.#attempt(() => this.#append([...this.#pending]));
+    if (isWritten) return this.#pending.clear();
+    for (const key of this.#pending.keys()) {
+      if (this.#pending.size <= PENDING_LINES) return;
+      this.#pending.delete(key);
     }
   }
 
-  /** A full disk costs the next start some time, and nothing else. */
-  #attempt(write: () => void): void {
+  #append(digests: readonly (readonly [string, FileDigest])[]): void {
+    const path = this.#indexPath;
+    const lines = digests.map(([key, digest]) =>
+      encoder.encode(formatLine(key, digest))
+    );
+    using file = Deno.openSync(path, {
+      append: true,
+      create: true,
+      mode: 0o600,
+    });
+    let offset = file.statSync().size;
+    writeAll(file, lines);
+    for (const [index, [key]] of digests.entries()) {
+      this.#lines.set(key, offset);
+      offset += lines[index]!.length;
+    }
+  }
+
+  #lineAt(offset: number): ParsedLine | undefined {
+    let parsed: ParsedLine | undefined;
+    this.#attempt(() => {
+      this.#file ??= Deno.openSync(this.#indexPath);
+      this.#file.seekSync(offset, Deno.SeekMode.Start);
+      const bytes = new Uint8Array(LINE_BYTES);
+      const count = this.#file.readSync(bytes) ?? 0;
+      const end = bytes.subarray(0, count).indexOf(NEWLINE);
+      parsed = parseLine(bytes.subarray(0, end < 0 ? count : end));
+    });
+    return parsed;
+  }
+
+  /** Finds the last line of each key. */
+  async #readIndex(): Promise<{ lineCount: number; isCut: boolean }> {
+    let lineCount = 0;
+    let isCut = false;
+    for await (const { offset, bytes, isWhole } of linesOf(this.#indexPath)) {
+      lineCount++;
+      isCut = !isWhole;
+      const parsed = parseLine(bytes);
+      if (parsed !== undefined) this.#lines.set(parsed.key, offset);
+    }
+    return { lineCount, isCut };
+  }
+
+  /** Whether that worked; a full disk costs the next start some time, no more. */
+  #attempt(write: () => void): boolean {
     try {
       write();
+      return true;
     } catch (error) {
       if (error instanceof TypeError) throw error;
+      return false;
     }
   }
 
+  /** Leaves out what is damaged, and all but the last word on each file. */
   async #rewrite(): Promise<void> {
-    const lines = [...this.#digests].map(([key, digest]) =>
-      formatLine(key, digest)
-    );
     const temporary = join(this.#folder, `index.${crypto.randomUUID()}`);
-    await Deno.writeTextFile(temporary, lines.join(""), { mode: 0o600 });
-    await Deno.rename(temporary, join(this.#folder, "index"));
+    const lines = new DigestIndex();
+    {
+      using file = await Deno.open(temporary, {
+        write: true,
+        createNew: true,
+        mode: 0o600,
+      });
+      let end = 0;
+      let batch: Uint8Array[] = [];
+      for await (const { offset, bytes } of linesOf(this.#indexPath)) {
+        const parsed = parseLine(bytes);
+        if (parsed === undefined) continue;
+        if (this.#lines.get(parsed.key) !== offset) continue;
+        const line = encoder.encode(formatLine(parsed.key, parsed.digest));
+        lines.set(parsed.key, end);
+        end += line.length;
+        if (batch.push(line) < FLUSH_LINES) continue;
+        writeAll(file, batch);
+        batch = [];
+      }
+      writeAll(file, batch);
+    }
+    await Deno.rename(temporary, this.#indexPath);
+    this.#lines = lines;
+  }
+
+  get #indexPath(): string {
+    return join(this.#folder, "index");
   }
 
   /** Writes what has not been written. */
   [Symbol.dispose](): void {
     this.#flush();
+    this.#file?.close();
+    this.#file = null;
   }
 }
 
-async function readText(path: string): Promise<string> {
+const NEWLINE = 10;
+const encoder = new TextEncoder();
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+
+interface Line {
+  /** Where it begins. */
+  readonly offset: number;
+  /** Without its end; not to be kept. */
+  readonly bytes: Uint8Array;
+  /** Whether its end is there. */
+  readonly isWhole: boolean;
+}
+
+/** The lines of a file, none where there is no file; others get their turn. */
+async function* linesOf(path: string): AsyncGenerator<Line> {
+  using file = await openIfThere(path);
+  if (file === null) return;
+  const turns = new Turns(LIMITS.turnMs);
+  const buffer = new Uint8Array(READ_BYTES);
+  let [offset, filled] = [0, 0];
+  for (;;) {
+    const count = await file.read(buffer.subarray(filled));
+    filled += count ?? 0;
+    let start = 0;
+    for (;;) {
+      const end = buffer.subarray(0, filled).indexOf(NEWLINE, start);
+      if (end < 0) break;
+      const bytes = buffer.subarray(start, end);
+      yield { offset: offset + start, bytes, isWhole: true };
+      start = end + 1;
+      if (turns.isOver) await turns.give();
+    }
+    // A line as long as the buffer is none of ours.
+    if (start === 0 && filled === buffer.length) start = filled;
+    const bytes = buffer.subarray(start, filled);
+    if (count === null) {
+      if (bytes.length > 0) {
+        yield { offset: offset + start, bytes, isWhole: false };
+      }
+      return;
+    }
+    buffer.copyWithin(0, start, filled);
+    filled -= start;
+    offset += start;
+  }
+}
+
+async function openIfThere(path: string): Promise<Deno.FsFile | null> {
   try {
-    return await Deno.readTextFile(path);
+    return await Deno.open(path);
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return "";
+    if (error instanceof Deno.errors.NotFound) return null;
     throw error;
+  }
+}
+
+function writeAll(file: Deno.FsFile, parts: readonly Uint8Array[]): void {
+  const bytes = new Uint8Array(
+    parts.reduce((sum, { length }) => sum + length, 0),
+  );
+  let end = 0;
+  for (const part of parts) {
+    bytes.set(part, end);
+    end += part.length;
+  }
+  for (let written = 0; written < bytes.length;) {
+    written += file.writeSync(bytes.subarray(written));
   }
 }
 
@@ -140,18 +287,21 @@ function formatLine(key: string, { content, sha256 }: FileDigest): string {
   return `${content} ${sha256} ${JSON.stringify(key)}\n`;
 }
 
-/** The last word on each file; lines that are damaged are left aside. */
-function parseIndex(text: string): Map<string, FileDigest> {
-  const digests = new Map<string, FileDigest>();
-  for (const line of text.split("\n")) {
-    const match = /^([0-9a-f]{64}) ([0-9a-f]{64}) (".*")$/s.exec(line);
-    if (match === null) continue;
-    const [, content = "", sha256 = "", quoted = ""] = match;
-    try {
-      digests.set(JSON.parse(quoted) as string, { content, sha256 });
-    } catch {
-      continue; // cut in the middle
-    }
+interface ParsedLine {
+  readonly key: string;
+  readonly digest: FileDigest;
+}
+
+/** What a line says; nothing where it is damaged. */
+function parseLine(bytes: Uint8Array): ParsedLine | undefined {
+  if (bytes.length > LINE_BYTES) return undefined;
+  const match = /^([0-9a-f]{64}) ([0-9a-f]{64}) (".*")$/s
+    .exec(decoder.decode(bytes));
+  if (match === null) return undefined;
+  const [, content = "", sha256 = "", quoted = ""] = match;
+  try {
+    return { key: JSON.parse(quoted) as string, digest: { content, sha256 } };
+  } catch {
+    return undefined; // cut in the middle
   }
-  return digests;
 }

@@ -149,6 +149,7 @@ const PURE = [
   "cli/search",
   "cli/width",
   "share_file",
+  "digest_index",
   "file_table",
   "row_hash",
   "skipped",

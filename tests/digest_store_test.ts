@@ -426,3 +426,44 @@ Deno.test("Digests do not believe an index that gives a file another's content",
   await Deno.writeTextFile(join(state, "index"), index);
   assertEquals(await describe(share, state), first);
 });
+
+Deno.test("DigestFolder finds every line of an index that is larger than what it reads at once", async () => {
+  const random = seededRandom(9);
+  const keys = Array.from(
+    { length: 2_000 },
+    (_, n) => `${n} ${"é".repeat(Math.floor(random() * 300))}`,
+  );
+  const contentOf = (n: number) => n.toString(16).padStart(64, "0");
+  const lines = keys.map((key, n) => `${line(key, contentOf(n))}\n`);
+  const huge = "x".repeat(600_000); // no line of ours, and longer than a read
+  const index = [...lines.slice(0, 900), `${huge}\n`, ...lines.slice(900)];
+  await using folder = await tempShare({ "index": index.join("") });
+  using store = await DigestFolder.open(folder.path);
+  for (const [n, key] of keys.entries()) {
+    assertEquals(store.get(key)?.content, contentOf(n), key);
+  }
+});
+
+Deno.test("DigestFolder believes no line but the one of the key, wherever an index was altered", async () => {
+  await using folder = await tempShare({ "index": `${line("a")}\n` });
+  using store = await DigestFolder.open(folder.path);
+  await Deno.writeTextFile(join(folder.path, "index"), `${line("b")}\n`);
+  assertEquals(store.get("a"), undefined);
+});
+
+Deno.test("DigestFolder writes what the disk did not take as soon as it does, up to 4,096 lines", async () => {
+  await using folder = await tempShare();
+  const state = join(folder.path, "state");
+  const file = described(1);
+  {
+    using store = await DigestFolder.open(state);
+    await Deno.rename(state, `${state}.away`);
+    for (let n = 0; n < 5_000; n++) store.put(`${n}`, file);
+    await Deno.rename(`${state}.away`, state);
+  }
+  // The last have been written, and none is in there twice.
+  const lines = readIndex(state).trimEnd().split("\n");
+  assertEquals(lines.length, 4_096 + 5_000 % 256);
+  assertEquals(await reopened(state, "4999"), digestOf(file));
+  assertEquals(await reopened(state, "0"), undefined);
+});
