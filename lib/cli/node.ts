@@ -20,6 +20,7 @@ import { readToken } from "./secrets.ts";
 import { tellIncident } from "./incidents.ts";
 import { NODE as SPEC } from "./command_table.ts";
 import { runNodeDoctor } from "./doctor.ts";
+import { collectInTime } from "./memory.ts";
 import { metricsAddress, serveMetrics } from "./metrics.ts";
 import { type CommandLine, usageFailure } from "./options.ts";
 import {
@@ -64,6 +65,7 @@ export function main(args: readonly string[]): Promise<number> {
       : await DigestFolder.open(join(state, "digests"));
     if (digestStore !== undefined) options.digestStore = digestStore;
     using _survive = surviveRejections(terminal);
+    using _collect = collectInTime();
     const metrics = new NodeMetrics();
     const ended = Promise.withResolvers<never>();
     ended.promise.catch(() => {}); // told below, if it gets there
