@@ -464,7 +464,10 @@ testWith(
   "Names that hide something stand escaped in the list, and contents that differ are told",
   async () => {
     await using relay = await spawnRelay();
-    await using one = await tempShare({ "\u00e9\u200d.txt": "1", "c.txt": "1" });
+    await using one = await tempShare({
+      "\u00e9\u200d.txt": "1",
+      "c.txt": "1",
+    });
     await using two = await tempShare({ "c.txt": "two" });
     await using _alpha = await spawnNode(relay.port, one.path);
     await using _beta = await spawnNode(relay.port, two.path);
