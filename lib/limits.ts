@@ -273,7 +273,10 @@ export interface Limits {
   readonly plannedFileCount: number;
   /** Times a node may break off before it is out. */
   readonly sourceFailureCount: number;
-  /** Times a piece may fail, over all nodes, before its file is given up. */
+  /**
+   * Times a piece may fail, over all nodes, before its file is given up. A node
+   * that has not failed at it is asked all the same, however many others have.
+   */
   readonly pieceFailureCount: number;
   /** A file that changes while it is fetched is begun anew so often. */
   readonly refetchCount: number;

@@ -31,7 +31,7 @@ export type Arrival = "wanted" | "duplicate" | "unasked";
 export interface PlanOptions {
   /** Files worked on at once. */
   readonly openFileCount: number;
-  /** Failures after which a piece, and with it its file, is given up. */
+  /** Failures of a piece, of each holder left one at least, that end its file. */
   readonly pieceFailureCount: number;
   /** How much longer, in milliseconds, a slow source must need to lose work. */
   readonly takeOverMs: number;
@@ -104,7 +104,8 @@ export class Plan {
   readonly #left: number[] = [];
   readonly #queues = new Map<string, Queues>();
   readonly #sources = new Map<string, SourceState>();
-  readonly #pieceFailures = new Map<number, number>();
+  /** The holder of each failure, by piece. */
+  readonly #failed = new Map<number, string[]>();
   #openCount = 0;
   #stepCount = 0;
 
@@ -386,14 +387,21 @@ export class Plan {
   ): boolean {
     const file = this.#files.get(asked.file);
     if (!file?.pieces.isAsked(asked.piece)) return false;
-    const failures = (this.#pieceFailures.get(key) ?? 0) + Number(isFailure);
-    if (isFailure) this.#pieceFailures.set(key, failures);
+    const failed = this.#failed.get(key) ?? [];
+    if (isFailure) this.#failed.set(key, [...failed, from.holder]);
     if (this.#askedElsewhere(asked, from)) return false;
     file.pieces.giveBack(asked.piece);
     this.#requeue(file);
-    if (failures < this.#options.pieceFailureCount) return false;
+    if (!this.#isHopeless(key, file)) return false;
     this.#end(file);
     return true;
+  }
+
+  /** Whether a piece failed so often, and with all that are left to ask. */
+  #isHopeless(key: number, { holders }: FileState): boolean {
+    const failed = this.#failed.get(key) ?? [];
+    return failed.length >= this.#options.pieceFailureCount &&
+      this.#alive().intersection(holders).isSubsetOf(new Set(failed));
   }
 
   /** Puts a source out; what it was asked for is taken back. */
@@ -416,15 +424,16 @@ export class Plan {
 
   /** Files that no source can deliver any more. */
   orphans(): number[] {
-    const alive = new Set<string>();
-    for (const { holder, out } of this.#sources.values()) {
-      if (!out) alive.add(holder);
-    }
-    const orphans: number[] = [];
-    for (const [index, { holders }] of this.#files) {
-      if (![...holders].some((id) => alive.has(id))) orphans.push(index);
-    }
-    return orphans;
+    const alive = this.#alive();
+    return [...this.#files.values()]
+      .filter(({ holders }) => alive.isDisjointFrom(holders))
+      .map(({ index }) => index);
+  }
+
+  /** Holders that have not been put out. */
+  #alive(): Set<string> {
+    const sources = [...this.#sources.values()];
+    return new Set(sources.flatMap(({ out, holder }) => out ? [] : [holder]));
   }
 
   #end(file: FileState): void {

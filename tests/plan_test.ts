@@ -259,6 +259,17 @@ Deno.test("Plan gives a file up when one of its pieces fails too often", () => {
   assertEquals(plan.isDone, true);
 });
 
+Deno.test("Plan asks a holder that has not failed, however many others have", () => {
+  const plan = newPlan(["a1", "b1", "c1", "d1", "e1"]);
+  plan.addFile(file("abcde", 1));
+  for (const source of ["a1", "b1", "c1", "d1"]) {
+    assertEquals(format(plan.take(source, 0)), "0:0-0");
+    assertEquals(plan.drop(source), [], `e is left when ${source} fails`);
+  }
+  assertEquals(deliver(plan, "e1", plan.take("e1", 0)), ["wanted"]);
+  assertEquals(plan.isComplete(0), true);
+});
+
 Deno.test("Plan does not add up the failures of different pieces", () => {
   const plan = newPlan(["a1"]);
   plan.addFile(file("a", 3, { taskPieces: 1 }));
@@ -524,7 +535,8 @@ interface ModelFile {
   readonly planned: PlannedFile;
   readonly holders: Set<string>;
   readonly done: Set<number>;
-  readonly failures: number[];
+  /** The holder of each failure, by piece. */
+  readonly failed: string[][];
   consumed: number;
   touched: boolean;
   ended: boolean;
@@ -590,7 +602,7 @@ class Run {
       planned,
       holders: new Set(some),
       done: new Set(have),
-      failures: new Array(pieceCount).fill(0),
+      failed: Array.from({ length: pieceCount }, () => []),
       consumed: lookahead === undefined ? 0 : have.length,
       touched: false,
       ended: have.length === pieceCount,
@@ -678,21 +690,26 @@ class Run {
     const lost = source.asked[0];
     if (luck < 0.2) {
       source.out = true;
-      this.#released(source.asked.splice(0), this.plan.drop(source.id));
+      this.#released(source, source.asked.splice(0), this.plan.drop(source.id));
     } else if (luck < 0.5 && lost !== undefined) {
       const { file, piece } = lost;
       this.files[file]!.holders.delete(source.holder);
       this.plan.removeHolder(file, source.holder);
       source.asked.shift();
       const only = { file, first: piece, count: 1 };
-      this.#released([lost], this.plan.release(source.id, only));
+      this.#released(source, [lost], this.plan.release(source.id, only));
     } else {
-      this.#released(source.asked.splice(0), this.plan.release(source.id));
+      this.#released(
+        source,
+        source.asked.splice(0),
+        this.plan.release(source.id),
+      );
     }
   }
 
   /** Judges which files were given up for what was taken back. */
   #released(
+    source: ModelSource,
     pieces: readonly { file: number; piece: number }[],
     givenUp: readonly number[],
   ): void {
@@ -700,8 +717,12 @@ class Run {
     for (const { file, piece } of pieces) {
       const state = this.files[file]!;
       if (state.ended || state.done.has(piece)) continue;
-      const failures = ++state.failures[piece]!;
-      const isHopeless = failures >= this.#options.pieceFailureCount;
+      const failed = state.failed[piece]!;
+      failed.push(source.holder);
+      const isHopeless = failed.length >= this.#options.pieceFailureCount &&
+        this.sources.every(({ holder, out }) =>
+          out || !state.holders.has(holder) || failed.includes(holder)
+        );
       if (!isHopeless || this.#askedOf(file, piece).length > 0) continue;
       state.ended = true;
       expected.add(file);

@@ -5,6 +5,7 @@
 import { assertEquals } from "@std/assert";
 import { join } from "@std/path";
 import { Failure } from "../../lib/errors.ts";
+import { createIdentity } from "../../lib/identity.ts";
 import type { ListedFile } from "../../lib/messages.ts";
 import { sayRefused, VERSION } from "../_evil_node.ts";
 import { within } from "../_event_log.ts";
@@ -53,6 +54,33 @@ Deno.test("getFiles saves nothing under the name when all nodes lie, and goes on
   assertEquals(Object.keys(saved), ["f"]);
   assertBytes(await read(folder, "f"), MIDDLE);
   assertEquals(filesIn(folder.path), ["f"]);
+});
+
+Deno.test("getFiles fetches from the one node that delivers, however many say that they have the files", async () => {
+  await using relay = await startRelay();
+  await using folder = await tempShare();
+  const names = Array.from({ length: 20 }, (_, n) => `f${n}`);
+  const files = Object.fromEntries(
+    names.map((name, n) => [name, randomBytes(1_000, seededRandom(n))]),
+  );
+  await using _honest = await startNode(relay, files, { name: "honest" });
+  await using stack = new AsyncDisposableStack();
+  for (let n = 0; n < 12; n++) {
+    const identity = await createIdentity();
+    stack.use(
+      await evil(relay, files, {
+        identity,
+        read: (channel, message) =>
+          sayRefused(channel, message, { code: "gone" }),
+      }),
+    );
+  }
+  const { saved, failed } = await get(relay, folder.path, names);
+  assertEquals(failed, {});
+  assertEquals(Object.keys(saved).toSorted(), names.toSorted());
+  for (const name of names) {
+    assertBytes(await read(folder, name), files[name]!);
+  }
 });
 
 Deno.test("getFiles saves nothing of a small file when its node lies", async () => {

@@ -15,7 +15,8 @@ const SOURCES = HOLDERS.flatMap((holder) => [`${holder}1`, `${holder}2`]);
 
 interface Piece {
   done: boolean;
-  failures: number;
+  /** The holder of each failure. */
+  failed: string[];
   /** Sources that have been asked for it and have not answered. */
   readonly asked: Set<string>;
 }
@@ -85,9 +86,15 @@ class Table {
   ): boolean {
     piece.asked.delete(source);
     if (piece.done || file.hasEnded) return false;
-    if (isFailure) piece.failures++;
+    if (isFailure) piece.failed.push(holderOf(source));
     if (piece.asked.size > 0) return false; // another may still deliver it
-    if (piece.failures < this.options.pieceFailureCount) return false;
+    if (piece.failed.length < this.options.pieceFailureCount) return false;
+    const left = [...this.sources].filter((one) =>
+      !this.out.has(one) && file.holders.has(holderOf(one))
+    );
+    if (!left.every((one) => piece.failed.includes(holderOf(one)))) {
+      return false;
+    }
     file.hasEnded = true;
     return true;
   }
@@ -188,7 +195,7 @@ class AddFile extends Step<
     const there = new Set(have.filter((piece) => piece < pieceCount));
     const pieces = Array.from({ length: pieceCount }, (_, at) => ({
       done: there.has(at),
-      failures: 0,
+      failed: [],
       asked: new Set<string>(),
     }));
     const index = plan.addFile({
