@@ -337,13 +337,13 @@ export function cannot(verb: string, path: string, error: unknown): Failure {
     : error instanceof Deno.errors.NotCapable
     ? grantRemedy([dirname(path)], "read", "write")
     : error instanceof Deno.errors.NotFound
-    ? "make the folder again, and run the same again"
+    ? "make the folder, and run the same again"
     : "mend it and run the same again: what is there is kept";
   return new Failure(localKindOf(error), {
     what: `Cannot ${verb} file`,
     where: show(path),
     why: error instanceof Deno.errors.NotFound
-      ? "its folder is gone"
+      ? "its folder is not there"
       : describeCause(error),
     remedy,
     cause: error,

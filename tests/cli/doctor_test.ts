@@ -178,9 +178,13 @@ Deno.test("doctor tells a node what of its own stands in the way", async () => {
   assertEquals(unread.code, 7, unread.text);
   assertEquals(rowsOf(unread).get("share")![0], "failed");
   assertEquals(rowsOf(unread).get("reach")![0], "ok");
+  await using other = await tempShare({ "a": "a" });
   const state = await node(
-    ["--state", join(share.path, "a"), relay.address, "0", share.path],
-    [...read, `--allow-write=${share.path}`],
+    ["--state", join(other.path, "a"), relay.address, "0", share.path],
+    [
+      `--allow-read=${share.path},${other.path}`,
+      `--allow-write=${other.path}`,
+    ],
   );
   assertEquals(state.code, 8, state.text);
   assertEquals(rowsOf(state).get("state")![0], "failed");

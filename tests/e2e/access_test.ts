@@ -218,11 +218,13 @@ Deno.test("A node without the right token, or at an open relay with one, ends wi
   await using others = await makeKeys();
   await using relay = await spawnPrivateRelay(keys);
   await using open = await spawnRelay();
+  await using share = await tempShare();
+  const readable = [keys.folder, others.folder, share.path];
   const run = async (port: string, ...args: string[]) => {
     const { code, stderr } = await runRole("peer_node.ts", [
-      ...[...args, "127.0.0.1", port, "0", keys.folder],
+      ...[...args, "127.0.0.1", port, "0", share.path],
     ], {
-      permissions: [`--allow-read=${keys.folder},${others.folder}`],
+      permissions: [`--allow-read=${readable.join()}`],
     });
     assertEquals(code, 7, stderr.join("\n"));
     const errors = stderr.filter((line) => line.startsWith("error: "));

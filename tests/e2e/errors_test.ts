@@ -101,7 +101,7 @@ for (
     [
       "peer_client.ts",
       [`p2p://127.0.0.1:1700/${ID}\n`],
-      /the relay id must be 52 characters/,
+      /\\x0a\): wanted p2p:\/\/HOST:PORT\/RELAY_ID; copy it again/,
     ],
     [
       "peer_client.ts",

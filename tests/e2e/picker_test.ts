@@ -176,7 +176,7 @@ for (
       assertEquals(code, 0);
       const line = (name: string) =>
         `file name (? lists again, an empty one leaves): ${name}`;
-      const status = "\r\x1b[Klisting files …\r\x1b[K";
+      const status = `\rlisting files …\r${" ".repeat(15)}\r`;
       assertEquals(
         screen.replace(status, ""),
         [

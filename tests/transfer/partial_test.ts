@@ -348,7 +348,7 @@ for (const { name, content, save, syncsFolder } of SAVES) {
   Deno.test(`${name} says what is wrong with the folder to save in`, async () => {
     await using folder = await tempShare({ "file": "x" });
     const missing = await rejection(save(join(folder.path, "no\x1b[2J/f")));
-    assertEquals(missing.parts.why, "no such file or folder");
+    assertEquals(missing.parts.why, "its folder is not there");
     assertEquals(missing.message.includes("\x1b"), false);
     const noFolder = await rejection(save(join(folder.path, "file", "f")));
     assertEquals(noFolder.parts.why, "not a folder");
