@@ -310,7 +310,10 @@ export interface Limits {
   readonly askingBatchCount: number;
   /** After the first node that has it, others may take so long to say so too. */
   readonly askingGraceMs: number;
-  /** A client waits so long in all for files to be hashed that decide a vote. */
+  /**
+   * A client waits so long in all for files to be hashed that decide a vote, and
+   * for nodes to answer where a file may be replaced.
+   */
   readonly settleMs: number;
   /** Buffers a node sends from, shared by all it sends to. */
   readonly sendBufferBytes: number;

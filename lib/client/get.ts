@@ -110,7 +110,8 @@ class Get implements AsyncDisposable {
     peers: Peers,
     options: GetOptions & { nodes: readonly ListedNode[] },
   ) {
-    const { signal, nodes, sha256, content, prefer } = options;
+    const { signal, nodes, sha256, content, prefer, overwrite } = options;
+    const isPinned = sha256 !== undefined || content !== undefined;
     this.#peers = peers;
     this.#options = options;
     this.#tell = options.onEvent ?? (() => {});
@@ -123,6 +124,8 @@ class Get implements AsyncDisposable {
       nodes,
       sha256,
       content,
+      // What is there is not replaced because others were slower to answer.
+      graceMs: overwrite && !isPinned ? peers.limits.settleMs : undefined,
       signal: this.#signal,
     });
     this.#clashes = new Clashes({

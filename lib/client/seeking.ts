@@ -21,6 +21,11 @@ export interface SeekingOptions {
   readonly sha256?: string | undefined;
   /** Content id that it must have, in the same way. */
   readonly content?: string | undefined;
+  /**
+   * Milliseconds for which others may still answer once one has what is wanted;
+   * `askingGraceMs` by default.
+   */
+  readonly graceMs?: number | undefined;
   /** Stops asking. */
   readonly signal: AbortSignal;
 }
@@ -59,9 +64,9 @@ export class Seeking implements AsyncDisposable {
     { onFound, more = false }: SeekOptions,
   ): Promise<void> {
     const { nodes, signal } = this.#options;
-    const { askingGraceMs } = this.#peers.limits;
+    const { graceMs = this.#peers.limits.askingGraceMs } = this.#options;
     const sought = askings.map((asking) =>
-      new Sought(asking, { nodeCount: nodes.length, graceMs: askingGraceMs })
+      new Sought(asking, { nodeCount: nodes.length, graceMs })
     );
     const all = this.#peers.turns.each(nodes, async (node) => {
       if (signal.aborted) return;

@@ -15,6 +15,7 @@ import { startNode, startRelay } from "../_network.ts";
 import { tempShare } from "../_temp_share.ts";
 import {
   assertBytes,
+  ClientLog,
   everything,
   fetch,
   filesIn,
@@ -22,6 +23,7 @@ import {
   pinned,
 } from "./_outcomes.ts";
 import {
+  answersLate,
   divided,
   evil,
   MIDDLE,
@@ -112,6 +114,21 @@ for (
     assertEquals(filesIn(folder.path), ["f"]);
   });
 }
+
+Deno.test("A file that is there is not replaced because a node with another content answers late", async () => {
+  await using relay = await startRelay();
+  await using _alpha = await startNode(relay, { "f": OLD });
+  const log = new ClientLog();
+  await using _late = await answersLate(relay, NEW, log);
+  await using folder = await tempShare({ "f": NEW });
+  const { saved, failed } = await get(relay, folder.path, ["f"], {
+    log,
+    overwrite: true,
+    limits: { askingGraceMs: 1 },
+  });
+  assertEquals([saved, failed], [{}, { "f": "undelivered" }]);
+  assertBytes(await read(folder, "f"), NEW);
+});
 
 Deno.test("A file that is there, and is what most nodes have, is found to be right where contents differ", async () => {
   await using relay = await startRelay();
