@@ -172,7 +172,7 @@ export function spawnRole(
 export async function runRole(
   script: string,
   args: readonly string[],
-  options: SpawnOptions & { input?: string } = {},
+  options: SpawnOptions & { input?: string; deadlineMs?: number } = {},
 ): Promise<
   { code: number; stdout: Uint8Array; text: string; stderr: string[] }
 > {
@@ -189,7 +189,11 @@ export async function runRole(
   // It may end without reading what it is told.
   input.write(new TextEncoder().encode(options.input ?? "")).catch(() => {});
   input.close().catch(() => {});
-  const { code, stdout, stderr } = await within(child.output(), script);
+  const { code, stdout, stderr } = await within(
+    child.output(),
+    script,
+    options.deadlineMs,
+  );
   const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
   return {
     code,
