@@ -185,14 +185,13 @@ class ListingClock implements Disposable {
   readonly #limits: Limits;
   readonly #late = new AbortController();
   readonly #startedAt = performance.now();
-  readonly #timer: ReturnType<typeof setInterval>;
+  #timer: ReturnType<typeof setTimeout>;
   #bytes = 0;
   #files = 0;
 
   constructor(limits: Limits) {
     this.#limits = limits;
-    const everyMs = Math.min(limits.listingMs, TELL_MS);
-    this.#timer = setInterval(() => this.#look(), everyMs);
+    this.#timer = setTimeout(() => this.#look(), limits.listingMs);
   }
 
   /** Aborted when the listing is to be stopped. */
@@ -210,7 +209,11 @@ class ListingClock implements Disposable {
     const ms = performance.now() - this.#startedAt;
     const { listingMs, listingMostMs, listingBytesPerSecond } = this.#limits;
     const isSlow = this.#bytes < ms / 1000 * listingBytesPerSecond;
-    if (ms < listingMs || (!isSlow && ms < listingMostMs)) return;
+    if (!isSlow && ms < listingMostMs) {
+      const nextMs = Math.min(listingMs, TELL_MS);
+      this.#timer = setTimeout(() => this.#look(), nextMs);
+      return;
+    }
     const seconds = Math.round(ms / 1000);
     this.#late.abort(
       new Stopped(
@@ -220,7 +223,7 @@ class ListingClock implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    clearInterval(this.#timer);
+    clearTimeout(this.#timer);
   }
 }
 

@@ -2,6 +2,7 @@
  * All floods, one row each. A new one is a module beside these and a line here.
  */
 
+import { AT_CLIENT } from "./at_client.ts";
 import { AT_METRICS } from "./at_metrics.ts";
 import { AT_NODE } from "./at_node.ts";
 import { OF_LISTINGS } from "./at_listing.ts";
@@ -13,4 +14,5 @@ export const FLOODS: readonly Flood[] = [
   ...OF_LISTINGS,
   ...AT_NODE,
   ...AT_METRICS,
+  ...AT_CLIENT,
 ];

@@ -35,10 +35,14 @@ export interface Flood {
   readonly name: string;
   /** Starts the victim. */
   open(): Promise<Scene>;
+  /** What the attacker sets up in its process before it begins. */
+  readonly prepare?: (target: Target) => Promise<AsyncDisposable>;
   /** Runs in a process of its own, so that it slows down nobody who is timed. */
   readonly attack: Attack;
   /** Half a second between two asks, say, where asks are slow. */
   readonly askEveryMs?: number;
+  /** Where an ask takes longer than {@linkcode GIVE_UP_MS} by its nature. */
+  readonly giveUpMs?: number;
   /** Where another bound than {@linkcode MOST_P95_MS} holds. */
   readonly mostP95Ms?: number;
 }
@@ -89,7 +93,7 @@ export async function measure(flood: Flood, ms: number): Promise<Outcome> {
     for (const until = performance.now() + ms; performance.now() < until;) {
       await pause(flood.askEveryMs ?? ASK_EVERY_MS);
       try {
-        during.push(await inTime(scene.ask()));
+        during.push(await inTime(scene.ask(), flood.giveUpMs));
       } catch (error) {
         failures.push(String(error));
       }
@@ -174,12 +178,15 @@ async function drain(
   while (!(await reader.read()).done);
 }
 
-/** `promise`, or an error where it takes longer than anybody would wait. */
-async function inTime<T>(promise: Promise<T>): Promise<T> {
+/** `promise`, or an error where it takes longer than that. */
+async function inTime<T>(
+  promise: Promise<T>,
+  giveUpMs = GIVE_UP_MS,
+): Promise<T> {
   const { promise: expired, reject } = Promise.withResolvers<never>();
   const timer = setTimeout(
-    () => reject(new Error(`no answer in ${GIVE_UP_MS / 1000} s`)),
-    GIVE_UP_MS,
+    () => reject(new Error(`no answer in ${giveUpMs / 1000} s`)),
+    giveUpMs,
   );
   try {
     return await Promise.race([promise, expired]);

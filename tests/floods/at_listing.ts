@@ -47,7 +47,7 @@ export const listing: Attack = async (target, signal) => {
 };
 
 /** Registers a node at `host`, with a port there, and stays connected. */
-async function registerFrom(
+export async function registerFrom(
   host: string,
   { target, port, make }: {
     target: Target;

@@ -10,7 +10,9 @@ async function main([name, target = ""]: readonly string[]): Promise<number> {
   const flood = FLOODS.find((each) => each.name === name);
   if (flood === undefined) return 2;
   const stop = new AbortController();
-  const attacking = flood.attack(JSON.parse(target) as Target, stop.signal);
+  const victim = JSON.parse(target) as Target;
+  await using _ready = await flood.prepare?.(victim);
+  const attacking = flood.attack(victim, stop.signal);
   Deno.stdout.writeSync(new TextEncoder().encode("attacking\n"));
   for await (const _chunk of Deno.stdin.readable);
   stop.abort();
