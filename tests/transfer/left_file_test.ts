@@ -4,7 +4,6 @@ import { Failure } from "../../lib/errors.ts";
 import { KeptFetch } from "../../lib/transfer/kept_fetch.ts";
 import { openLeft } from "../../lib/transfer/left_file.ts";
 import { PartialFile, partialPathOf } from "../../lib/transfer/partial.ts";
-import { usualMode } from "../../lib/transfer/publishing.ts";
 import { SmallFiles } from "../../lib/transfer/small_files.ts";
 import { tempShare } from "../_temp_share.ts";
 
@@ -135,27 +134,6 @@ Deno.test({
       Failure,
     );
     assertMatch(failure.message, /p2p-part\): it belongs to another user/);
-  },
-});
-
-Deno.test({
-  name: "usualMode is found where another user's probe cannot be removed",
-  ignore,
-  fn: async () => {
-    await using folder = await tempShare({ ".mode.p2p-part": "planted" });
-    const { remove } = Deno;
-    Object.assign(Deno, {
-      remove: (at: string) =>
-        at.endsWith("/.mode.p2p-part")
-          ? Promise.reject(new Deno.errors.PermissionDenied("sticky"))
-          : remove(at),
-    });
-    try {
-      assertEquals(await usualMode(folder.path) & ~0o666, 0);
-    } finally {
-      Object.assign(Deno, { remove });
-    }
-    assertEquals(namesIn(folder.path), [".mode.p2p-part"]);
   },
 });
 

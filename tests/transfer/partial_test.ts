@@ -872,8 +872,8 @@ Deno.test("usualMode leaves nothing in the folder in which it looked", async () 
 });
 
 for (
-  const [what, race] of [
-    ["several ask at once", ""],
+  const [what, race, left] of [
+    ["several ask at once", "", []],
     [
       "another process asks at the same time, and is quicker",
       `
@@ -885,6 +885,7 @@ for (
           else if (!isThere) throw new Deno.errors.NotFound();
         };
       `,
+      [],
     ],
     [
       "another process removes what is looked at",
@@ -896,6 +897,19 @@ for (
           return file;
         };
       `,
+      [],
+    ],
+    [
+      "another user's probe cannot be removed",
+      `
+        Deno.writeTextFileSync(folder + "/.mode.p2p-part", "planted");
+        const { remove } = Deno;
+        Deno.remove = (at) =>
+          at.endsWith("/.mode.p2p-part")
+            ? Promise.reject(new Deno.errors.PermissionDenied("sticky"))
+            : remove(at);
+      `,
+      [".mode.p2p-part"],
     ],
   ] as const
 ) {
@@ -914,7 +928,7 @@ for (
     await starting;
     const { stdout } = await child.output();
     assertEquals(new TextDecoder().decode(stdout).trim(), "1 0");
-    assertEquals(namesIn(folder.path), []);
+    assertEquals(namesIn(folder.path), [...left]);
   });
 }
 
