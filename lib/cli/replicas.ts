@@ -16,7 +16,8 @@ export class Replicas {
   readonly #answered = new Map<string, Set<string>>();
   /** Names under which nodes have different contents. */
   readonly #differing = new Set<string>();
-  readonly #lone: { name: string; holder: string | undefined }[] = [];
+  #loneCount = 0;
+  #firstLone: { name: string; holder: string | undefined } | undefined;
 
   /** `isChosen` says that not all nodes are asked. */
   constructor({ isChosen }: { isChosen: boolean }) {
@@ -39,21 +40,21 @@ export class Replicas {
       const heard = this.#answered.get(name)?.size ?? this.#nodeCount;
       this.#answered.delete(name);
       if (holders > 1 || heard < this.#nodeCount) return;
-      this.#lone.push({ name, holder: from[0]?.node.name });
+      this.#loneCount++;
+      this.#firstLone ??= { name, holder: from[0]?.node.name };
     }
   }
 
   /** Warns, where there are other nodes that could have a copy. */
   warn(terminal: Terminal): void {
     if (this.#isChosen || this.#nodeCount < 2) return;
-    const [first] = this.#lone;
-    if (first === undefined) return;
-    const { name, holder = "one node" } = first;
+    if (this.#firstLone === undefined) return;
+    const { name, holder = "one node" } = this.#firstLone;
     const what = this.#differing.has(name) ? "this content of " : "";
     terminal.note(
-      this.#lone.length === 1
+      this.#loneCount === 1
         ? `warning: only ${show(holder)} has ${what}${show(name)}`
-        : `warning: ${this.#lone.length} of ${this.#files} files are on one node only`,
+        : `warning: ${this.#loneCount} of ${this.#files} files are on one node only`,
     );
   }
 }

@@ -120,23 +120,68 @@ export class Catalogue implements Iterable<CatalogueEntry> {
 
   /** Names in the order of their code points, each with its offers. */
   *[Symbol.iterator](): Generator<CatalogueEntry, void> {
+    for (const at of this.places()) yield this.entryAt(at);
+  }
+
+  /** The places of all names, in their order, until more is added. */
+  *places(): Generator<number, void> {
     const sorted = this.#sorted ??= this.#sort();
-    const seen = new Set<string>();
     for (let at = 0; at < sorted.length;) {
+      yield at;
       const first = sorted[at]!;
-      const offers: Offer[] = [];
-      for (; at < sorted.length; at++) {
-        const index = sorted[at]!;
-        if (this.#compare(index, first) !== 0) break;
-        const { node } = this.#offererOf(index);
-        // A node may list a name a million times.
-        if (seen.has(node)) continue;
-        seen.add(node);
-        offers.push(this.#offerOf(index));
-      }
-      seen.clear();
-      yield { name: this.#nameOf(first), offers };
+      do at++; while (
+        at < sorted.length && this.#compare(sorted[at]!, first) === 0
+      );
     }
+  }
+
+  /** The name at a place, with its offers. */
+  entryAt(place: number): CatalogueEntry {
+    const sorted = this.#sorted!;
+    const first = sorted[place]!;
+    const seen = new Set<string>();
+    const offers: Offer[] = [];
+    for (let at = place; at < sorted.length; at++) {
+      const index = sorted[at]!;
+      if (this.#compare(index, first) !== 0) break;
+      const { node } = this.#offererOf(index);
+      // A node may list a name a million times.
+      if (seen.has(node)) continue;
+      seen.add(node);
+      offers.push(this.#offerOf(index));
+    }
+    return { name: this.#nameOf(first), offers };
+  }
+
+  /** The name at a place. */
+  nameAt(place: number): string {
+    return this.#nameOf(this.#sorted![place]!);
+  }
+
+  /** The place of a name; nothing where nobody lists it. */
+  placeOf(name: string): number | undefined {
+    const sorted = this.#sorted ??= this.#sort();
+    const wanted = encoder.encode(name);
+    let low = 0;
+    let high = sorted.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.#compareWith(wanted, sorted[middle]!) > 0) low = middle + 1;
+      else high = middle;
+    }
+    const isThere = low < sorted.length &&
+      this.#compareWith(wanted, sorted[low]!) === 0;
+    return isThere ? low : undefined;
+  }
+
+  #compareWith(wanted: Uint8Array, index: number): number {
+    const bytes = this.#bytesOfName(index);
+    const length = Math.min(wanted.length, bytes.length);
+    for (let at = 0; at < length; at++) {
+      const difference = wanted[at]! - bytes[at]!;
+      if (difference !== 0) return difference;
+    }
+    return wanted.length - bytes.length;
   }
 
   #sort(): Uint32Array {
@@ -173,12 +218,14 @@ export class Catalogue implements Iterable<CatalogueEntry> {
   }
 
   #nameOf(index: number): string {
+    return decoder.decode(this.#bytesOfName(index));
+  }
+
+  #bytesOfName(index: number): Uint8Array<ArrayBuffer> {
     const place = this.#placeOf(index);
     const start = place % NAMES_CHUNK_BYTES;
-    return decoder.decode(
-      this.#names[Math.floor(place / NAMES_CHUNK_BYTES)]!
-        .subarray(start, start + this.#lengthOf(index)),
-    );
+    return this.#names[Math.floor(place / NAMES_CHUNK_BYTES)]!
+      .subarray(start, start + this.#lengthOf(index));
   }
 
   #offererOf(index: number): Offerer {

@@ -43,6 +43,8 @@ export interface Chosen {
   readonly group: ContentGroup;
   /** Whether other contents there may be, and votes alone decided. */
   readonly isVoted: boolean;
+  /** Whether the offers alone decided, and would again. */
+  readonly isByOffers: boolean;
 }
 
 /** Chooses between contents. Disposing ends what is still being asked. */
@@ -76,6 +78,7 @@ export class Choosing implements AsyncDisposable {
   async choose(name: string, offers: readonly Offer[]): Promise<Chosen> {
     const { wish, tell } = this.#options;
     let choice = chooseContent(offers, wish, { isFinal: false });
+    const isByOffers = choice.kind === "taken";
     if (choice.kind !== "taken" && choice.unknown.length > 0) {
       choice = await this.#settle(offers, choice.unknown);
     }
@@ -86,7 +89,8 @@ export class Choosing implements AsyncDisposable {
       tell({ event: "contents_differ", name, groups, taken: kind === "taken" });
     }
     if (kind !== "taken") throw contentUndecided(name, groups);
-    return { group: choice.group, isVoted: choice.basis === "voted" };
+    const isVoted = choice.basis === "voted";
+    return { group: choice.group, isVoted, isByOffers };
   }
 
   get #isPinned(): boolean {

@@ -27,18 +27,16 @@ export interface Clash {
   readonly failure: Failure;
 }
 
-/** Jobs by the place that is meant, however it is written. */
-type Claims = Map<string, Map<string, Job>>;
-
 // Names of more nodes than this are told as a number.
 const MOST_NAMES = 3;
 
 /** Gives each place to one file. */
 export class Clashes {
   readonly #options: ClashesOptions;
-  readonly #files: Claims = new Map();
+  /** By the place that is meant, however it is written: nearly always one. */
+  readonly #files = new Map<string, Job | Job[]>();
   /** A file in each folder that is needed. */
-  readonly #folders: Claims = new Map();
+  readonly #folders = new Map<string, Map<string, Job>>();
   readonly #apart = new Map<string, Promise<boolean>>();
 
   /** All places are free. */
@@ -55,7 +53,7 @@ export class Clashes {
     jobs: readonly Job[],
   ): Promise<{ admitted: Job[]; refused: Clash[] }> {
     const refused = new Map<Job, Failure>();
-    for (const job of jobs.toSorted((a, b) => this.#compare(a, b))) {
+    for (const job of this.#inOrder(jobs)) {
       const other = await this.#occupantOf(job);
       if (other === undefined) this.#claim(job);
       else refused.set(job, this.#failure(job, other));
@@ -66,26 +64,40 @@ export class Clashes {
     };
   }
 
-  #compare(a: Job, b: Job): number {
-    const { isNamed } = this.#options;
-    return +isNamed(b.name) - +isNamed(a.name) ||
-      b.group.votes - a.group.votes ||
-      a.path.split("/").length - b.path.split("/").length;
+  /** The one that gets a place first: each is looked at once, in few bytes. */
+  *#inOrder(jobs: readonly Job[]): Generator<Job, void> {
+    const named = new Uint8Array(jobs.length);
+    const votes = new Float64Array(jobs.length);
+    const depths = new Float64Array(jobs.length);
+    for (const [n, { name, path, group }] of jobs.entries()) {
+      named[n] = +this.#options.isNamed(name);
+      votes[n] = group.votes;
+      depths[n] = path.split("/").length;
+    }
+    const order = Uint32Array.from(jobs, (_, n) => n).sort((a, b) =>
+      named[b]! - named[a]! || votes[b]! - votes[a]! ||
+      depths[a]! - depths[b]! || a - b
+    );
+    for (const n of order) yield jobs[n]!;
   }
 
   #claim(job: Job): void {
-    note(this.#files, job.path, job);
+    const key = keyOf(job.path);
+    const claimed = this.#files.get(key);
+    this.#files.set(key, claimed === undefined ? job : [claimed, job].flat());
     for (const folder of foldersOf(job.path)) {
       const key = keyOf(folder);
-      if (this.#folders.get(key)?.has(folder)) return; // and all above it
-      note(this.#folders, folder, job);
+      const claimed = this.#folders.get(key);
+      if (claimed?.has(folder)) return; // and all above it
+      if (claimed === undefined) {
+        this.#folders.set(key, new Map([[folder, job]]));
+      } else claimed.set(folder, job);
     }
   }
 
   /** What is in the place of a file, or of a folder that it needs. */
   async #occupantOf({ path }: Job): Promise<Job | undefined> {
-    return await this.#at(path, this.#files) ??
-      await this.#at(path, this.#folders) ??
+    return await this.#fileAt(path) ?? await this.#folderAt(path) ??
       await this.#above(path);
   }
 
@@ -94,19 +106,27 @@ export class Clashes {
     // As a rule another file of the folder has looked.
     if (this.#folders.get(keyOf(folder))?.has(folder)) return undefined;
     for (const folder of foldersOf(path)) {
-      const found = await this.#at(folder, this.#files);
+      const found = await this.#fileAt(folder);
       if (found !== undefined) return found;
     }
     return undefined;
   }
 
-  async #at(path: string, claims: Claims): Promise<Job | undefined> {
-    const claimed = claims.get(keyOf(path));
+  async #fileAt(path: string): Promise<Job | undefined> {
+    const claimed = this.#files.get(keyOf(path));
     if (claimed === undefined) return undefined;
-    const same = claimed.get(path);
-    if (same !== undefined) return same;
-    if (await this.#tellsApart(dirname(path))) return undefined;
-    return claimed.values().next().value;
+    const jobs = [claimed].flat();
+    return jobs.find((job) => job.path === path) ??
+      (await this.#tellsApart(dirname(path)) ? undefined : jobs[0]);
+  }
+
+  async #folderAt(path: string): Promise<Job | undefined> {
+    const claimed = this.#folders.get(keyOf(path));
+    if (claimed === undefined) return undefined;
+    return claimed.get(path) ??
+      (await this.#tellsApart(dirname(path))
+        ? undefined
+        : claimed.values().next().value);
   }
 
   #tellsApart(folder: string): Promise<boolean> {
@@ -135,13 +155,6 @@ export class Clashes {
     const more = offers.length - MOST_NAMES;
     return names.join(", ") + (more > 0 ? ` and ${more} more` : "");
   }
-}
-
-function note(claims: Claims, path: string, job: Job): void {
-  const key = keyOf(path);
-  const claimed = claims.get(key);
-  if (claimed === undefined) claims.set(key, new Map([[path, job]]));
-  else if (!claimed.has(path)) claimed.set(path, job);
 }
 
 /** The folders that a path lies in, the nearest first. */

@@ -17,8 +17,9 @@ import type { ClientEvent } from "./events.ts";
 import { exhausted, nobodyHasAny } from "./failures.ts";
 import { explained, lacking } from "./folders.ts";
 import { Followups } from "./followups.ts";
-import type { Job } from "./jobs.ts";
+import { type Job, type Listed, ListedJob } from "./jobs.ts";
 import { browseAll } from "./browsing.ts";
+import type { CatalogueEntry } from "./catalogue.ts";
 import { compareNames } from "./listing.ts";
 import type { ListedNode } from "./nodes.ts";
 import { Outcomes } from "./outcomes.ts";
@@ -82,6 +83,11 @@ export async function getFiles(options: GetOptions): Promise<GetResult> {
 // Of more names that are not found nobody is asked whether they are folders.
 const MOST_EXPLAINED = 4;
 
+/** What nodes list for one pattern. */
+interface List extends Listed {
+  readonly selection: Selection;
+}
+
 /** One run of {@linkcode getFiles}. */
 class Get implements AsyncDisposable {
   readonly #peers: Peers;
@@ -89,7 +95,10 @@ class Get implements AsyncDisposable {
   readonly #tell: (event: ClientEvent) => void;
   readonly #nodes: ReadonlyMap<string, ListedNode>;
   readonly #offers = new Map<string, readonly Offer[]>();
-  readonly #selectionOf = new Map<string, Selection>();
+  /** Names that the person gave, and how. */
+  readonly #named: ReadonlyMap<string, Selection>;
+  /** What nodes list for each pattern. */
+  readonly #lists: List[] = [];
   readonly #sessions = new Map<string, NodeSession>();
   readonly #outcomes: Outcomes;
   readonly #stop = new AbortController();
@@ -98,7 +107,7 @@ class Get implements AsyncDisposable {
   readonly #choosing: Choosing;
   readonly #followups: Followups;
   readonly #clashes: Clashes;
-  /** What is to be saved, by name; nothing of a name that is not decided. */
+  /** What is to be saved of these names; nothing of one not to be had. */
   readonly #jobs = new Map<string, Job | null>();
   /** Whether all is asked for, and sessions may be given to the download. */
   #isAsked = false;
@@ -116,6 +125,11 @@ class Get implements AsyncDisposable {
     this.#options = options;
     this.#tell = options.onEvent ?? (() => {});
     this.#nodes = new Map(nodes.map((node) => [node.id, node]));
+    this.#named = new Map(
+      options.selections.flatMap((selection) =>
+        selection.kind === "name" ? [[selection.name, selection]] : []
+      ),
+    );
     this.#outcomes = new Outcomes(this.#tell, (id) => this.#nodes.get(id)!);
     this.#signal = signal === undefined
       ? this.#stop.signal
@@ -129,7 +143,7 @@ class Get implements AsyncDisposable {
       signal: this.#signal,
     });
     this.#clashes = new Clashes({
-      isNamed: (name) => this.#selectionOf.get(name)?.kind === "name",
+      isNamed: (name) => this.#named.has(name),
       nodeName: (id) => this.#nodes.get(id)!.name,
     });
     this.#choosing = new Choosing(peers, {
@@ -154,8 +168,13 @@ class Get implements AsyncDisposable {
       if (done) break;
       if (jobs.length > 0) await this.#save(jobs, batches);
     }
-    const { saved, failed } = this.#outcomes;
-    return { saved, failed };
+    const outcomes = this.#outcomes;
+    return {
+      get saved() {
+        return outcomes.saved;
+      },
+      failed: outcomes.failed,
+    };
   }
 
   /**
@@ -200,9 +219,12 @@ class Get implements AsyncDisposable {
       if (this.#sessions.has(id)) await session[Symbol.asyncDispose]();
       else this.#keep(id, session);
     }
-    for (const { name, offers } of browsed.catalogue) {
-      this.#offers.set(name, offers);
-      this.#selectionOf.set(name, selection);
+    const { catalogue } = browsed;
+    this.#lists.push({ catalogue, wish: this.#options, selection });
+    for (const name of this.#named.keys()) {
+      const at = catalogue.placeOf(name);
+      if (at === undefined || this.#offers.has(name)) continue;
+      this.#offers.set(name, catalogue.entryAt(at).offers);
     }
     if (browsed.catalogue.count > 0 || nodes.length === 0) return;
     const { pattern } = selection;
@@ -234,22 +256,21 @@ class Get implements AsyncDisposable {
     more: boolean,
   ): Promise<void> {
     if (selections.length === 0) return;
-    const wanted = new Map(selections.map((selection) => [
-      new Asking(this.#peers, { name: selection.name, tell: this.#tell }),
-      selection,
-    ]));
-    await this.#seeking.seek([...wanted.keys()], {
+    const askings = selections.map(({ name }) =>
+      new Asking(this.#peers, { name, tell: this.#tell })
+    );
+    await this.#seeking.seek(askings, {
       more,
       onFound: (asking, { node, session, offer }) => {
         const isOfUse = this.#jobs.has(asking.name)
           ? this.#join(asking.name, offer)
-          : this.#note(wanted.get(asking)!, offer);
+          : this.#note(asking.name, offer);
         if (isOfUse) this.#keep(node.id, session);
         return isOfUse;
       },
     });
     this.#signal.throwIfAborted();
-    for (const asking of wanted.keys()) {
+    for (const asking of askings) {
       if (!this.#offers.has(asking.name)) await this.#miss(asking);
     }
   }
@@ -269,10 +290,8 @@ class Get implements AsyncDisposable {
   }
 
   /** Notes an offer that may be chosen. */
-  #note(selection: Selection & { kind: "name" }, offer: Offer): boolean {
-    const { name } = selection;
+  #note(name: string, offer: Offer): boolean {
     this.#offers.set(name, [...this.#offers.get(name) ?? [], offer]);
-    this.#selectionOf.set(name, selection);
     return true;
   }
 
@@ -290,32 +309,66 @@ class Get implements AsyncDisposable {
 
   /** Decides which content to take, for each name that is not decided. */
   async #choose(): Promise<Job[]> {
+    const jobs = await this.#chooseListed();
     const names = [...this.#offers.keys()].filter((name) =>
       !this.#jobs.has(name)
     );
-    const jobs: Job[] = [];
     for (const name of names.sort(compareNames)) {
-      const job = await this.#jobFor(name).catch((error) => {
-        if (!(error instanceof Failure)) throw error;
-        this.#outcomes.fail(name, error);
-        return null;
-      });
+      const offers = this.#offers.get(name)!;
+      const selection = this.#named.get(name)!;
+      const job = await this.#jobFor({ name, offers }, selection);
       this.#jobs.set(name, job);
       if (job !== null) jobs.push(job);
     }
     const { admitted, refused } = await this.#clashes.admit(jobs);
     for (const { job: { name }, failure } of refused) {
-      this.#jobs.set(name, null);
+      if (this.#jobs.has(name)) this.#jobs.set(name, null);
       this.#outcomes.fail(name, failure);
     }
     return admitted;
   }
 
-  async #jobFor(name: string): Promise<Job> {
-    const offers = this.#offers.get(name)!;
-    const { group, isVoted } = await this.#choosing.choose(name, offers);
-    const path = this.#options.pathOf(name, this.#selectionOf.get(name)!);
-    return { name, path, group, isVoted, sources: sourcesOf(group) };
+  /** The same for what was listed: of two patterns the first has a name. */
+  async #chooseListed(): Promise<Job[]> {
+    const jobs: Job[] = [];
+    const lists = this.#lists.splice(0);
+    for (const [n, list] of lists.entries()) {
+      const others = lists.slice(0, n);
+      for (const at of list.catalogue.places()) {
+        const entry = list.catalogue.entryAt(at);
+        const { name } = entry;
+        const isTaken = this.#named.has(name) ||
+          others.some(({ catalogue }) => catalogue.placeOf(name) !== undefined);
+        if (isTaken) continue;
+        const job = await this.#jobFor(entry, list.selection, { list, at });
+        if (job !== null) jobs.push(job);
+      }
+    }
+    return jobs;
+  }
+
+  /** What is to be saved under a name; nothing where that cannot be decided. */
+  async #jobFor(
+    { name, offers }: CatalogueEntry,
+    selection: Selection,
+    listed?: { readonly list: List; readonly at: number },
+  ): Promise<Job | null> {
+    try {
+      const choosing = this.#choosing;
+      const { group, isVoted, isByOffers } = await choosing.choose(
+        name,
+        offers,
+      );
+      const path = this.#options.pathOf(name, selection);
+      if (isByOffers && listed !== undefined) {
+        return new ListedJob(listed.list, { at: listed.at, path, isVoted });
+      }
+      return { name, path, group, isVoted, sources: sourcesOf(group) };
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error;
+      this.#outcomes.fail(name, error);
+      return null;
+    }
   }
 
   /** Saves some files, and those of the batches that follow. */
@@ -345,7 +398,9 @@ class Get implements AsyncDisposable {
       }),
       again: async (job) => {
         const next = await this.#followups.again(job);
-        this.#jobs.set(job.name, next instanceof Failure ? null : next);
+        if (this.#jobs.has(job.name)) {
+          this.#jobs.set(job.name, next instanceof Failure ? null : next);
+        }
         return next;
       },
       nodeName: (id) => this.#nodes.get(id)!.name,

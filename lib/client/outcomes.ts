@@ -10,12 +10,12 @@ import { Deliveries } from "./deliveries.ts";
 import type { ClientEvent } from "./events.ts";
 import type { Job } from "./jobs.ts";
 import type { ListedNode } from "./nodes.ts";
+import type { Placed } from "./places.ts";
 import { Tally } from "./tally.ts";
 
 /** Notes what becomes of files. */
 export class Outcomes {
-  /** Files that are there now, by name: where. */
-  readonly saved = new Map<string, string>();
+  readonly #saved: Placed[] = [];
   /** Files that could not be had, by name. */
   readonly failed = new Map<string, Failure>();
   /** How much is there. */
@@ -23,8 +23,6 @@ export class Outcomes {
   readonly #tell: (event: ClientEvent) => void;
   readonly #nodeOf: (id: string) => ListedNode;
   readonly #deliveries = new Map<string, Deliveries>();
-  /** What is to be saved, by name. */
-  readonly #wanted = new Map<string, Job>();
   /** Bytes that were there from earlier runs, by name. */
   readonly #earlier = new Map<string, number>();
 
@@ -39,11 +37,13 @@ export class Outcomes {
 
   /** These are to be saved, after which there may be more. */
   expect(jobs: readonly Job[], { more }: { more: boolean }): void {
-    for (const job of jobs) {
-      this.#wanted.set(job.name, job);
-      this.tally.expect(job.group.size);
-    }
+    for (const { group: { size } } of jobs) this.tally.expect(size);
     if (!more) this.tally.expectNoMore();
+  }
+
+  /** Files that are there now, by name: where. */
+  get saved(): ReadonlyMap<string, string> {
+    return new Map(this.#saved.map(({ name, path }) => [name, path]));
   }
 
   /** What nodes deliver of a file, to be added to. */
@@ -58,19 +58,21 @@ export class Outcomes {
     this.#deliveries.delete(name);
   }
 
-  /** A file cannot be had. */
-  fail(name: string, failure: Failure): void {
-    if (!this.failed.has(name)) this.tally.forgo(this.#missingOf(name));
+  /** A file cannot be had, which was to be saved if there is a `job`. */
+  fail(name: string, failure: Failure, job?: Job): void {
+    if (job !== undefined && !this.failed.has(name)) {
+      this.tally.forgo(this.#missingOf(job));
+    }
     this.failed.set(name, failure);
     const from = this.#deliveries.get(name)?.by(this.#nodeOf) ?? [];
     this.#tell({ event: "file_failed", name, error: failure, from });
   }
 
   /** A file is there already. */
-  present({ name, path, group: { size } }: Job): void {
+  present({ name, path, group: { size }, placed }: Job): void {
     this.tally.start(name, size);
     this.tally.complete();
-    this.saved.set(name, path);
+    this.#saved.push(placed ?? { name, path });
     this.#tell({ event: "file_present", name, path, bytes: size });
   }
 
@@ -90,15 +92,14 @@ export class Outcomes {
     // What has come until now counts no more.
     this.#earlier.set(name, -come);
     this.tally.forgo(job.group.size - next.group.size);
-    this.#wanted.set(name, next);
   }
 
   /** A file has been saved. */
   receive(
-    { name, path, group: { size, content, offers } }: Job,
+    { name, path, group: { size, content, offers }, placed }: Job,
     hashes: Uint8Array,
   ): void {
-    this.saved.set(name, path);
+    this.#saved.push(placed ?? { name, path });
     this.tally.complete();
     this.#tell({
       event: "file_received",
@@ -112,8 +113,7 @@ export class Outcomes {
   }
 
   /** Bytes of a file that is to be saved that have not come. */
-  #missingOf(name: string): number {
-    const size = this.#wanted.get(name)?.group.size ?? 0;
+  #missingOf({ name, group: { size } }: Job): number {
     const come = this.#deliveries.get(name)?.total ?? 0;
     return Math.max(0, size - come - (this.#earlier.get(name) ?? 0));
   }

@@ -15,7 +15,7 @@ import type {
 import type { DownloadSource, SourceTrouble } from "../transfer/source.ts";
 import type { Deliveries } from "./deliveries.ts";
 import { type Cause, givenUp, isChanged, NotDescribed } from "./failures.ts";
-import type { Job } from "./jobs.ts";
+import { type Job, wholeOf } from "./jobs.ts";
 import type { Outcomes } from "./outcomes.ts";
 import { isPlaceGone } from "./places.ts";
 import type { Targets } from "./targets.ts";
@@ -137,7 +137,7 @@ export class Saving {
       for (const job of jobs) {
         while (!this.#hasRoom && !stop.signal.aborted) await change();
         if (stop.signal.aborted) return;
-        await this.#open(job);
+        await this.#open(wholeOf(job));
       }
     }
     while (!stop.signal.aborted) {
@@ -173,7 +173,7 @@ export class Saving {
       await targets.release(job.name);
       if (error.cause instanceof NotDescribed && error.cause.isChanged) {
         await this.#fetchAnew(job);
-      } else outcomes.fail(job.name, error);
+      } else outcomes.fail(job.name, error, job);
     }
   }
 
@@ -220,7 +220,7 @@ export class Saving {
       const bytes = deliveries.total + have * pieceLength(size, 0);
       const part = Math.min(1, bytes / Math.max(1, size));
       const causes = this.#causesOf(job, refusals);
-      outcomes.fail(name, givenUp(name, { failure, part, causes }));
+      outcomes.fail(name, givenUp(name, { failure, part, causes }), job);
     } finally {
       this.#forget(file, job, { isAgain });
     }
@@ -230,7 +230,7 @@ export class Saving {
   async #fetchAnew(job: Job): Promise<boolean> {
     const { again, outcomes, stop } = this.#options;
     const next = await again(job);
-    if (next instanceof Failure) outcomes.fail(job.name, next);
+    if (next instanceof Failure) outcomes.fail(job.name, next, job);
     if (next instanceof Failure || stop.signal.aborted) return false;
     outcomes.restart(job, next, { isStarted: this.#files.has(job) });
     this.#changed.push(next);

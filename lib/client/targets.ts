@@ -109,22 +109,22 @@ export class Targets implements AsyncDisposable {
   }
 
   #smallSink(job: Job): Sink {
-    const { name, path, group } = job;
+    const { path, group } = job;
     this.#options.outcomes.start(job, 0);
     const options = this.#targetOptions(job);
     const save = async (bytes: Uint8Array) => {
       if (
         this.#wanted !== undefined && sha256(bytes).toHex() !== this.#wanted
       ) {
-        throw this.#failed(name, notThatSha256(path));
+        throw this.#failed(job, notThatSha256(path));
       }
       await this.#small.save(path, bytes, options);
     };
     return {
-      write: (_first, bytes) => this.#attempt(name, () => save(bytes)),
+      write: (_first, bytes) => this.#attempt(job, () => save(bytes)),
       finish: async () => {
         if (group.size > 0) return;
-        await this.#attempt(name, () => save(new Uint8Array())); // had no pieces
+        await this.#attempt(job, () => save(new Uint8Array())); // had no pieces
       },
     };
   }
@@ -160,11 +160,11 @@ export class Targets implements AsyncDisposable {
     }
     const bytes = have.map((piece) => pieceLength(size, piece));
     outcomes.start(job, bytes.reduce((sum, length) => sum + length, 0));
-    return { sink: this.#verifying(name, partial), have, manifest };
+    return { sink: this.#verifying(job, partial), have, manifest };
   }
 
   /** A sink that holds the whole to the SHA-256 that was asked for. */
-  #verifying(name: string, partial: PartialFile): Sink {
+  #verifying(job: Job, partial: PartialFile): Sink {
     return {
       write: (first, bytes) => partial.write(first, bytes),
       finish: async () => {
@@ -172,16 +172,16 @@ export class Targets implements AsyncDisposable {
           this.#wanted !== undefined && await partial.sha256() !== this.#wanted
         ) {
           await partial.discard();
-          throw this.#failed(name, notThatSha256(partial.path));
+          throw this.#failed(job, notThatSha256(partial.path));
         }
-        await this.#attempt(name, () => partial.finish());
+        await this.#attempt(job, () => partial.finish());
       },
     };
   }
 
   /** A failure that ends everything, told of the file. */
-  #failed(name: string, failure: Failure): Failure {
-    this.#options.outcomes.fail(name, failure);
+  #failed(job: Job, failure: Failure): Failure {
+    this.#options.outcomes.fail(job.name, failure, job);
     return failure;
   }
 
@@ -189,12 +189,12 @@ export class Targets implements AsyncDisposable {
    * Saves. What concerns one file is told of that alone; that the disk fails
    * ends everything.
    */
-  async #attempt(name: string, save: () => Promise<void>): Promise<void> {
+  async #attempt(job: Job, save: () => Promise<void>): Promise<void> {
     try {
       await save();
     } catch (error) {
       if (!(error instanceof Failure) || !isOfOneFile(error)) throw error;
-      this.#options.outcomes.fail(name, error);
+      this.#options.outcomes.fail(job.name, error, job);
     }
   }
 
