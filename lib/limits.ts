@@ -177,6 +177,10 @@ export interface Limits {
   readonly collectIdleMs: number;
   /** Share of the time that may go into collecting, also where it is slow. */
   readonly collectBusyPercent: number;
+  /** A client collects having grown by so much: a tenth of what it may take. */
+  readonly collectClientGrowthBytes: number;
+  /** What it may spend on that: a list of 100,000 files takes 0.2 s each time. */
+  readonly collectClientBusyPercent: number;
 
   // tunnels
   /** A tunnel ends unless both sides have come within so long. */
@@ -429,6 +433,8 @@ export const LIMITS: Limits = Object.freeze({
   collectGrowthPercent: 5,
   collectIdleMs: 10_000,
   collectBusyPercent: 5,
+  collectClientGrowthBytes: 16 * MIB,
+  collectClientBusyPercent: 25,
 
   // tunnels
   tunnelJoinMs: 30_000,

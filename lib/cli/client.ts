@@ -40,7 +40,7 @@ import {
   sizeOption,
   takeRelay,
 } from "./role.ts";
-import { collectInTime } from "./memory.ts";
+import { collectInTime, ofClient } from "./memory.ts";
 import { EVERYTHING, parseSelection } from "./selection.ts";
 import { Input } from "./streams.ts";
 import { formatFiles, formatNodes } from "./tables.ts";
@@ -267,7 +267,7 @@ async function runList(
     }
     : selection;
   const { onEvent } = new Telling(terminal);
-  using _collecting = collectInTime();
+  using _collecting = collectInTime(ofClient());
   const listing = await listNodes({ ...options, onEvent });
   const nodes = chosenNodes(listing.nodes, options);
   const files = await browseFiles({

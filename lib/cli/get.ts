@@ -13,7 +13,7 @@ import { describeCause, EXIT_CODE, Failure, localKindOf } from "../errors.ts";
 import { grantRemedy, isGranted } from "../permission.ts";
 import { show, showWhole } from "../text.ts";
 import { requireSaving } from "./files.ts";
-import { collectInTime } from "./memory.ts";
+import { collectInTime, ofClient } from "./memory.ts";
 import type { CommandLine } from "./options.ts";
 import { badValue } from "./role.ts";
 import type { Delivery } from "../client/deliveries.ts";
@@ -60,7 +60,7 @@ export async function runGet(
   const telling = new Telling(terminal);
   const saved = new Saved(terminal);
   const replicas = new Replicas({ isChosen: options.node !== undefined });
-  using _collecting = collectInTime();
+  using _collecting = collectInTime(ofClient());
   try {
     const { failed } = await getFiles({
       ...options,

@@ -90,6 +90,18 @@ export function collectInTime(limits: Limits = LIMITS): Disposable {
   return { [Symbol.dispose]: () => clearInterval(timer) };
 }
 
+/**
+ * How a client collects: what it keeps of a long list makes V8 let its heap grow
+ * to three times that before it collects by itself.
+ */
+export function ofClient(limits: Limits = LIMITS): Limits {
+  return {
+    ...limits,
+    collectGrowthBytes: limits.collectClientGrowthBytes,
+    collectBusyPercent: limits.collectClientBusyPercent,
+  };
+}
+
 /** What V8 calls `gc`: only a context made after the flag was set has it. */
 function collector(): (() => void) | undefined {
   setFlagsFromString("--expose-gc");

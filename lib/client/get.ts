@@ -27,6 +27,7 @@ import { Peers } from "./peers.ts";
 import { Saving } from "./saving.ts";
 import { Seeking } from "./seeking.ts";
 import { batchesOf, distinct, type Selection } from "./selections.ts";
+import { Turns } from "../turns.ts";
 import { Targets } from "./targets.ts";
 import {
   checkedName,
@@ -332,9 +333,12 @@ class Get implements AsyncDisposable {
   async #chooseListed(): Promise<Job[]> {
     const jobs: Job[] = [];
     const lists = this.#lists.splice(0);
+    const turns = new Turns(this.#peers.limits.turnMs);
     for (const [n, list] of lists.entries()) {
       const others = lists.slice(0, n);
       for (const at of list.catalogue.places()) {
+        if (turns.isOver) await turns.give();
+        this.#signal.throwIfAborted();
         const entry = list.catalogue.entryAt(at);
         const { name } = entry;
         const isTaken = this.#named.has(name) ||

@@ -1,5 +1,9 @@
 import { assertEquals } from "@std/assert";
-import { collectInTime, CollectionPlan } from "../../lib/cli/memory.ts";
+import {
+  collectInTime,
+  CollectionPlan,
+  ofClient,
+} from "../../lib/cli/memory.ts";
 import { LIMITS } from "../../lib/limits.ts";
 import { within } from "../_event_log.ts";
 
@@ -43,6 +47,15 @@ Deno.test("CollectionPlan collects after 10 s what has left meanwhile", () => {
   assertEquals(plan.isDue(90 * MIB, LIMITS.collectIdleMs - 1), false);
   assertEquals(plan.isDue(90 * MIB, LIMITS.collectIdleMs), true);
   assertEquals(plan.isDue(73 * MIB, LIMITS.collectIdleMs), false);
+});
+
+Deno.test("A client collects when it has grown by 16 MiB, a quarter of the time at most", () => {
+  const plan = new CollectionPlan(ofClient(), 160 * MIB);
+  assertEquals(plan.isDue(176 * MIB - 1, 0), false);
+  assertEquals(plan.isDue(176 * MIB, 0), true);
+  plan.collected({ ms: 200, residentBytes: 160 * MIB }, 1_000);
+  assertEquals(plan.isDue(190 * MIB, 1_599), false);
+  assertEquals(plan.isDue(190 * MIB, 1_600), true);
 });
 
 Deno.test("collectInTime collects when the process has grown", async () => {

@@ -520,6 +520,16 @@ Deno.test("Catalogue gives back what was added, in the order of code points", ()
   });
   assertEquals(entries.map(({ name }) => name), sorted.map(({ name }) => name));
   assertEquals(entries.length, new Set(added.map(({ name }) => name)).size);
+  const places = [...catalogue.places()];
+  assertEquals(entries.map(({ name }) => catalogue.placeOf(name)), places);
+  assertEquals(
+    places.map((at) => catalogue.nameAt(at)),
+    entries.map((e) => e.name),
+  );
+  assertEquals(catalogue.entryAt(places[7]!), entries[7]);
+  for (const name of ["", "a/", "n", "\u{1f601}"]) {
+    assertEquals(catalogue.placeOf(name), undefined);
+  }
   for (const { name, offers } of entries) {
     // Of each node the first.
     const wanted = new Map<string, Offer>();

@@ -1,0 +1,97 @@
+/**
+ * Files that wait to be saved, of which little is kept.
+ */
+
+import { assert, assertEquals } from "@std/assert";
+import { Catalogue } from "../../lib/client/catalogue.ts";
+import { ListedJob, wholeOf } from "../../lib/client/jobs.ts";
+
+const MODULES = new URL("../../lib/client/", import.meta.url);
+
+Deno.test("ListedJob reads from the catalogue what its offers decide", () => {
+  const catalogue = new Catalogue();
+  const file = { name: "a/b", size: 5, modifiedMs: 7 };
+  const [same, other] = ["ab".repeat(32), "cd".repeat(32)];
+  const offers = [other, same, same].map((content, n) => ({
+    node: `n${n}`,
+    votesAs: `v${n}`,
+    size: 5,
+    modifiedMs: 7,
+    version: `${n}`.repeat(32),
+    content,
+  }));
+  catalogue.add({ node: "n0", votesAs: "v0" }, {
+    ...file,
+    name: "a",
+    version: "9".repeat(32),
+  });
+  for (const { node, votesAs, version, content } of offers) {
+    catalogue.add({ node, votesAs }, { ...file, version, content });
+  }
+  const at = catalogue.placeOf("a/b")!;
+  const listed = { catalogue, wish: {} };
+  const job = new ListedJob(listed, { at, path: "out/a/b", isVoted: true });
+  assertEquals(wholeOf(job), {
+    name: "a/b",
+    path: "out/a/b",
+    isVoted: true,
+    group: {
+      content: same,
+      size: 5,
+      modifiedMs: 7,
+      votes: 2,
+      offers: offers.slice(1),
+    },
+    sources: new Map([["n1", same], ["n2", same]]),
+    placed: job,
+  });
+});
+
+Deno.test("100,000 listed files that wait take less than 250 bytes each of the heap", async () => {
+  const code = `
+    import { Catalogue } from "${new URL("catalogue.ts", MODULES)}";
+    import { Clashes } from "${new URL("clashes.ts", MODULES)}";
+    import { ListedJob } from "${new URL("jobs.ts", MODULES)}";
+    const catalogue = new Catalogue();
+    const from = { node: "n", votesAs: "v" };
+    const content = "ab".repeat(32), version = "c".repeat(32);
+    for (let n = 0; n < 100_000; n++) {
+      catalogue.add(from, { name: "d/f" + n, size: 4096, modifiedMs: 0, version, content });
+    }
+    gc();
+    const before = Deno.memoryUsage().heapUsed;
+    const listed = { catalogue, wish: {} };
+    const jobs = [...catalogue.places()].map((at) =>
+      new ListedJob(listed, { at, path: "out/" + catalogue.nameAt(at), isVoted: false })
+    );
+    const clashes = new Clashes({ isNamed: () => false, nodeName: (id) => id, tellsApart: async () => true });
+    const { admitted } = await clashes.admit(jobs);
+    gc();
+    console.log(admitted.length, (Deno.memoryUsage().heapUsed - before) / jobs.length);
+    console.log(jobs.length, await clashes.admit([]).then(() => 0));
+  `;
+  const file = await Deno.makeTempFile({ suffix: ".ts" });
+  try {
+    await Deno.writeTextFile(file, code);
+    const config = new URL("../../deno.json", import.meta.url).pathname;
+    const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: [
+        "run",
+        "--quiet",
+        "--no-check",
+        "--config",
+        config,
+        "--v8-flags=--expose-gc",
+        "--allow-read",
+        file,
+      ],
+    }).output();
+    const [count, bytes] = new TextDecoder().decode(stdout).split(/\s/).map(
+      Number,
+    );
+    assertEquals(count, 100_000, new TextDecoder().decode(stderr));
+    assert(bytes! < 250, `${bytes} bytes`);
+  } finally {
+    await Deno.remove(file);
+  }
+});
