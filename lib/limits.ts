@@ -300,7 +300,7 @@ export interface Limits {
   readonly listingMostMs: number;
   /** What a client keeps of one node's list: some 200,000 files. */
   readonly listingNodeBytes: number;
-  /** What it keeps of all lists: with it a client stays below 200 MB. */
+  /** What it keeps of all lists, beside some 140 MB that it takes anyway. */
   readonly listingBytes: number;
   /** Pages of a list that have come and are not looked at; then none is read. */
   readonly listingPagesAheadCount: number;
