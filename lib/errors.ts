@@ -208,6 +208,11 @@ const CAUSE_OF_CODE: ReadonlyMap<string, string> = new Map([
   ["ETIMEDOUT", "no answer"],
   ["ENOTFOUND", "no such host name"],
   ["ENAMETOOLONG", "the name is too long for this disk"],
+  ["ENOENT", "no such file or folder"],
+  ["EEXIST", "exists already"],
+  ["ENOTDIR", "not a folder"],
+  ["EISDIR", "is a folder"],
+  ["ELOOP", "a link is in its place"],
 ]);
 
 const CAUSE_OF_CLASS: ReadonlyMap<string, string> = new Map([

@@ -8,9 +8,10 @@
  */
 
 import { closeSync, constants, fchmodSync, fstatSync, openSync } from "node:fs";
+import { delay } from "@std/async/delay";
 import { dirname } from "@std/path/dirname";
 import { join } from "@std/path/join";
-import { describeCause, Failure } from "../errors.ts";
+import { describeCause, Failure, systemErrorCode } from "../errors.ts";
 import { PARTIAL_SUFFIX } from "../names.ts";
 import { show } from "../text.ts";
 
@@ -48,7 +49,7 @@ export async function openLeft(
 ): Promise<Deno.FsFile | undefined> {
   let file: Deno.FsFile | undefined;
   try {
-    const named = await Deno.lstat(path);
+    const named = await lookAt(path);
     const own = await ownFile(dirname(path));
     // Before it is opened, too: a pipe or a device does something when it is.
     refuse(path, { info: named, own });
@@ -61,9 +62,22 @@ export async function openLeft(
     return file;
   } catch (error) {
     file?.close();
-    if (error instanceof Deno.errors.NotFound) return undefined;
+    const isGone = error instanceof Deno.errors.NotFound ||
+      systemErrorCode(error) === "ENOENT";
+    if (isGone) return undefined;
     throw error;
   }
+}
+
+// Publishing gives a file its final name, and takes the other in the next call.
+const PUBLISHING_MS = 20;
+
+/** A file as it is; one that another process is publishing, after that. */
+async function lookAt(path: string): Promise<Deno.FileInfo> {
+  const info = await Deno.lstat(path);
+  if (!info.isFile || info.nlink !== 2) return info;
+  await delay(PUBLISHING_MS);
+  return await Deno.lstat(path);
 }
 
 /** Opens a file; where the system forbids it, the error names that file. */

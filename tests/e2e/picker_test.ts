@@ -447,7 +447,9 @@ testWith(
     await terminal.shows("error: Cannot save to (missing/): no such folder");
 
     await save("", "y");
-    await terminal.until((rows) => rows.some((row) => /^ *\d+ % /.test(row)));
+    await terminal.until((rows) =>
+      rows.some((row) => /^big\.bin .*\d+ %/.test(row))
+    );
     await terminal.shows("saved big.bin, 1280000 bytes, from");
     assertEquals(await Deno.readTextFile(path), content);
     await terminal.shows("an empty one leaves");
@@ -493,7 +495,13 @@ testWith(
   async () => {
     await using relay = await spawnRelay();
     await using _node = await spawnNode(relay.port, "files/three");
-    await using terminal = await Tmux.open([relay.address], SIZE);
+    await using folder = await tempShare();
+    // Saving is offered only where the client may save.
+    const permissions = ["--allow-read=.", "--allow-write=."];
+    await using terminal = await Tmux.open([relay.address], {
+      ...{ permissions, cwd: folder.path },
+      ...SIZE,
+    });
     await terminal.shows("file name:");
     await terminal.press("Enter");
     await terminal.shows("2 of 2 files");
