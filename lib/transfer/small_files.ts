@@ -132,8 +132,8 @@ function publish(
     Deno.linkSync(from, to);
   } catch (error) {
     if (!hasNoLinks(error)) {
-      // Nobody goes on with so little: it must not lie there.
-      removeSync(from);
+      // Where another file is in the place, nobody goes on with this one.
+      if (error instanceof Deno.errors.AlreadyExists) removeSync(from);
       throw error;
     }
     // A place is taken before it is filled: nobody else's is.

@@ -683,7 +683,8 @@ Deno.test({
     const { path } = folder;
     const lines = new TextDecoder().decode(stdout).trimEnd().split("\n");
     assertMatch(lines[3] ?? "", /^f: \d.*B are here from an earlier run$/);
-    assertEquals(lines.toSpliced(3, 1), [
+    assertMatch(lines[5] ?? "", /^1 file, .* from 1 node$/);
+    assertEquals(lines.toSpliced(5, 1).toSpliced(3, 1), [
       `error: Cannot save file (${path}/f): no space left on the disk; mend it and run the same again: what is there is kept`,
       "exit 8",
       PARTIAL,
