@@ -28,6 +28,7 @@ export class Asides implements AsyncDisposable {
   /**
    * Asks a node over `first` or the session of its own that there is; over
    * another where that one has ended: nodes part from whoever is silent for long.
+   * No other is opened once `over` is aborted.
    *
    * @throws as {@linkcode Peers.open}, and what asking throws.
    */
@@ -35,6 +36,7 @@ export class Asides implements AsyncDisposable {
     node: ListedNode,
     ask: Ask<T>,
     first?: NodeSession,
+    over?: AbortSignal,
   ): Promise<T> {
     const aside = this.#sessions.get(node.id);
     for (const session of [first, aside]) {
@@ -43,6 +45,7 @@ export class Asides implements AsyncDisposable {
         return await ask(await session);
       } catch (error) {
         this.#signal.throwIfAborted();
+        over?.throwIfAborted();
         if (isBug(error) || isLie(error)) throw error;
       }
     }

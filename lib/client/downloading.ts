@@ -93,38 +93,80 @@ export interface ManifestOptions {
   readonly asides: Asides;
   /** Stops asking. */
   readonly signal: AbortSignal;
+  /** Milliseconds of a node's silence after which the next is asked as well. */
+  readonly patienceMs: number;
   /** A node refused, with a code, or described another file. */
   readonly onUnfit: (node: ListedNode, cause: string, code?: string) => void;
   /** A node broke off. */
   readonly onError: (node: ListedNode, error: unknown) => void;
 }
 
-/** The manifest from the first node whose it is; nothing where there is none. */
+/**
+ * The manifest from the first node that gives it; nothing where none does. One
+ * that says nothing, or that it works, holds nobody up: the next is asked too.
+ */
 export async function manifestFrom(
   describers: readonly Describer[],
-  { size, start, asides, signal, onUnfit, onError }: ManifestOptions,
+  options: ManifestOptions,
 ): Promise<Manifest | undefined> {
-  for (const { node, session, of } of describers) {
-    try {
-      const answer = await asides.ask(
-        node,
-        (open) => open.describe(of),
-        session,
-      );
-      if (answer.kind === "refused") {
-        onUnfit(node, `it refused: ${show(answer.text)}`, answer.code);
-        continue;
-      }
-      const { manifest } = answer;
-      if (manifest.size === size && beginsWith(manifest.hashes, start)) {
-        return manifest;
-      }
-      onUnfit(node, "it has another content");
-    } catch (error) {
-      if (signal.aborted) throw signal.reason;
-      if (isBug(error)) throw error;
-      onError(node, error);
+  const found = Promise.withResolvers<Manifest>();
+  const over = new AbortController();
+  const asked: Promise<void>[] = [];
+  try {
+    for (const describer of describers) {
+      const asking = askForManifest(describer, options, over.signal)
+        .then((manifest) => manifest && found.resolve(manifest));
+      asking.catch(() => {}); // told below, or too late to matter
+      asked.push(asking);
+      const late = Promise.withResolvers<void>();
+      const timer = setTimeout(late.resolve, options.patienceMs);
+      const manifest = await Promise.race([
+        found.promise,
+        asking,
+        late.promise,
+      ]).finally(() => clearTimeout(timer));
+      if (manifest !== undefined) return manifest;
     }
+    const all = Promise.all(asked).then(() => undefined);
+    return await Promise.race([found.promise, all]);
+  } finally {
+    over.abort();
+  }
+}
+
+/** What one node says; after `over` nothing is told of it any more. */
+async function askForManifest(
+  { node, session, of }: Describer,
+  { size, start, asides, signal, onUnfit, onError }: ManifestOptions,
+  over: AbortSignal,
+): Promise<Manifest | undefined> {
+  try {
+    const describe = async (open: NodeSession) => {
+      // What else is asked of it would wait behind an answer that never comes.
+      const leave = () => open.abort(new Error("it did not describe the file"));
+      over.addEventListener("abort", leave);
+      try {
+        return await open.describe(of);
+      } finally {
+        over.removeEventListener("abort", leave);
+      }
+    };
+    const answer = await asides.ask(node, describe, session, over);
+    if (over.aborted) return undefined;
+    if (answer.kind === "refused") {
+      onUnfit(node, `it refused: ${show(answer.text)}`, answer.code);
+      return undefined;
+    }
+    const { manifest } = answer;
+    if (manifest.size === size && beginsWith(manifest.hashes, start)) {
+      return manifest;
+    }
+    onUnfit(node, "it has another content");
+  } catch (error) {
+    if (signal.aborted) throw signal.reason;
+    if (over.aborted) return undefined;
+    if (isBug(error)) throw error;
+    onError(node, error);
   }
   return undefined;
 }

@@ -72,6 +72,7 @@ export class Followups implements AsyncDisposable {
       size,
       asides: this.#asides,
       signal,
+      patienceMs: this.#peers.limits.askingPatienceMs,
       onUnfit: (node, cause, code) =>
         causes.push({ node: node.name, cause, code }),
       onError: (node, error) => {

@@ -317,6 +317,7 @@ export class Stream implements AsyncDisposable {
         start: this.#delivered,
         asides: this.#asides,
         signal: this.#signal,
+        patienceMs: this.#peers.limits.askingPatienceMs,
         onUnfit: (node, cause) =>
           this.#asking.answered(node, { kind: "failed", cause }),
         onError: (node, error) => this.#asking.failed(node, error),

@@ -4,10 +4,11 @@
 
 import { assertEquals } from "@std/assert";
 import { join } from "@std/path";
+import type { Channel } from "../../lib/channel.ts";
 import { Failure } from "../../lib/errors.ts";
 import { createIdentity } from "../../lib/identity.ts";
-import type { ListedFile } from "../../lib/messages.ts";
-import { sayRefused, VERSION } from "../_evil_node.ts";
+import type { ListedFile, MessageOf } from "../../lib/messages.ts";
+import { sayRefused, saysNothing, VERSION } from "../_evil_node.ts";
 import { within } from "../_event_log.ts";
 import {
   describeBytes,
@@ -18,7 +19,15 @@ import {
 import { startNode, startRelay } from "../_network.ts";
 import { randomBytes, seededRandom } from "../_random.ts";
 import { tempShare } from "../_temp_share.ts";
-import { assertBytes, everything, filesIn, get } from "./_outcomes.ts";
+import {
+  assertBytes,
+  ClientLog,
+  everything,
+  fetch,
+  filesIn,
+  get,
+  type NodeAnswered,
+} from "./_outcomes.ts";
 import {
   claims,
   evil,
@@ -26,10 +35,14 @@ import {
   PARTIAL,
   PIECE,
   read,
+  sayHas,
   SIX,
   TASK,
   TRUDY,
 } from "./_setting.ts";
+
+// Less than nodes are waited for that say nothing.
+const SOON_MS = 10_000;
 
 Deno.test("getFiles saves nothing under the name when all nodes lie, and goes on where one does not", async () => {
   await using relay = await startRelay();
@@ -82,6 +95,45 @@ Deno.test("getFiles fetches from the one node that delivers, however many say th
     assertBytes(await read(folder, name), files[name]!);
   }
 });
+
+for (
+  const [what, describe] of [
+    ["says nothing", saysNothing],
+    ["says that it works, and no more", saysThatItWorks],
+  ] as const
+) {
+  Deno.test(`A node that ${what} when it is to describe a file holds up neither get nor fetch`, async () => {
+    await using relay = await startRelay();
+    await using folder = await tempShare();
+    let log = new ClientLog();
+    await using _mallory = await evil(relay, { "f": MIDDLE }, { describe });
+    await using _trudy = await evil(relay, { "f": MIDDLE }, {
+      identity: TRUDY,
+      find: async (channel, message) => {
+        const isFound = ({ answer }: NodeAnswered) => answer.kind === "found";
+        await log.until("node_answered", isFound); // mallory is asked first
+        await sayHas(channel, message, describeBytes("f", MIDDLE));
+      },
+    });
+    const limits = { askingPatienceMs: 1 };
+    const got = get(relay, folder.path, ["f"], { log, limits });
+    assertEquals((await within(got, "get", SOON_MS)).failed, {});
+    assertBytes(await read(folder, "f"), MIDDLE);
+    log = new ClientLog();
+    const fetched = fetch(relay, "f", { limits, onEvent: log.onEvent });
+    const { content } = await within(fetched, "fetch", SOON_MS);
+    assertBytes(content!, MIDDLE);
+  });
+}
+
+/** Says that it hashes; then waits until the client has left. */
+async function saysThatItWorks(
+  channel: Channel,
+  { request }: MessageOf<"describe">,
+): Promise<void> {
+  await channel.send({ kind: "working", request });
+  await saysNothing(channel);
+}
 
 Deno.test("getFiles saves nothing of a small file when its node lies", async () => {
   await using relay = await startRelay();
