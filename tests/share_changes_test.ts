@@ -348,3 +348,63 @@ Deno.test("Share serves no identity and no token of ours, whatever they are call
   await Deno.writeTextFile(join(root, "later"), token);
   assertEquals(await share.find("later"), undefined);
 });
+
+/** Counts the questions where a path leads. */
+function countRealPaths(): Disposable & { count: number } {
+  const { realPathSync } = Deno;
+  const counter = {
+    count: 0,
+    [Symbol.dispose]: () => void (Deno.realPathSync = realPathSync),
+  };
+  Deno.realPathSync = (path) => {
+    counter.count++;
+    return realPathSync(path);
+  };
+  return counter;
+}
+
+/** Calls `after` once, when something below `folder` has been looked at. */
+function afterLooking(folder: string, after: () => void): Disposable {
+  const { lstatSync } = Deno;
+  Deno.lstatSync = (path) => {
+    const info = lstatSync(path);
+    if (!`${path}`.startsWith(folder)) return info;
+    Deno.lstatSync = lstatSync;
+    after();
+    return info;
+  };
+  return { [Symbol.dispose]: () => void (Deno.lstatSync = lstatSync) };
+}
+
+function replaceByLink(folder: string, { to }: { to: string }): void {
+  Deno.renameSync(folder, `${folder}.moved`);
+  Deno.symlinkSync(to, folder);
+}
+
+Deno.test("Share asks for the way to a folder once a turn, and not for each file", async () => {
+  const files: Record<string, string> = {};
+  for (let n = 0; n < 300; n++) files[`d${n % 3}/${n}`] = "";
+  await using folder = await tempShare(files);
+  using asked = countRealPaths();
+  // One turn for all: the share itself and its three folders are asked for.
+  const limits = { ...LIMITS, turnMs: 600_000 };
+  using share = await Share.open(folder.path, limits);
+  assertEquals([share.fileCount, asked.count], [300, 4]);
+});
+
+Deno.test("Share looks at nothing through a link that is put into a path meanwhile", async () => {
+  await using folder = await tempShare({
+    "outside/a": "secret",
+    "outside/b": "secret",
+    "share/d/a": "one",
+    "share/d/b": "two",
+  });
+  const inside = join(folder.path, "share/d");
+  using _looking = afterLooking(
+    inside,
+    () => replaceByLink(inside, { to: join(folder.path, "outside") }),
+  );
+  const limits = { ...LIMITS, turnMs: 0 };
+  using share = await Share.open(join(folder.path, "share"), limits);
+  assertEquals([...share.files()].map(({ size }) => size), [3]);
+});

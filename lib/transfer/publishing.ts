@@ -17,9 +17,13 @@ export interface TargetOptions {
   readonly modifiedMs: number;
 }
 
+// 1901: the earliest that ext4 and others can keep; they alter what is earlier.
+const EARLIEST_MS = -(2 ** 31) * 1_000;
+
 /** Time of writing to give a file: a stranger's number, if a file can have it. */
 export function writtenAt({ modifiedMs }: TargetOptions): number {
-  return modifiedMs >= 0 && modifiedMs < 8e12 ? modifiedMs : Date.now();
+  const isKept = modifiedMs >= EARLIEST_MS && modifiedMs < 8e12;
+  return isKept ? modifiedMs : Date.now();
 }
 
 /** Gives a file its final name; it has no other after that. */

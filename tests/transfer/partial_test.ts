@@ -326,14 +326,24 @@ for (const { name, content, save, syncsFolder } of SAVES) {
     const path = join(folder.path, "file");
     await save(path);
     assertEquals((await Deno.stat(path)).mtime?.getTime(), MODIFIED_MS);
-    for (const modifiedMs of [0, 1, 4_000_000_000_000]) {
+    const before1970 = [-1, -1_500, -315_359_999_877, -2_147_483_648_000];
+    for (const modifiedMs of [0, 1, 4_000_000_000_000, ...before1970]) {
       await save(path, { overwrite: true, modifiedMs });
       assertEquals((await Deno.stat(path)).mtime?.getTime(), modifiedMs);
     }
   });
 
   for (
-    const modifiedMs of [-1, NaN, Infinity, -Infinity, 8e12, 2 ** 53, 1e300]
+    const modifiedMs of [
+      -2_147_483_648_001,
+      -1e300,
+      NaN,
+      Infinity,
+      -Infinity,
+      8e12,
+      2 ** 53,
+      1e300,
+    ]
   ) {
     Deno.test(`${name} gives a file the time of now rather than ${modifiedMs}`, async () => {
       await using folder = await tempShare();
