@@ -10,6 +10,7 @@
  * @module
  */
 
+import { dirname } from "@std/path/dirname";
 import { type Endpoint, formatEndpoint } from "./conn.ts";
 import { show } from "./text.ts";
 
@@ -68,6 +69,21 @@ export function grantRemedy(
   }
   const flags = missing.map((name) => accessFlag(name, paths));
   return `grant it with ${flags.join(" ")}`;
+}
+
+/**
+ * What to grant for saving at a place that cannot be looked at: a folder, or a
+ * file, which needs the folder that it is in.
+ */
+export function savingRemedy(place: string): string {
+  const asFolder = grantRemedy([place], "read", "write");
+  if (/(^|[/\\])(\.{1,2})?$/.test(place)) return asFolder;
+  const asFile = grantRemedy([dirname(place)], "read", "write");
+  // A name like `up.txt` is a file's.
+  if (/[^/\\]\.[^/\\.]+$/.test(place)) return asFile;
+  return asFolder === asFile
+    ? asFolder
+    : `${asFolder} where it is a folder, or else ${asFile}`;
 }
 
 /** The flag that grants access to `paths`, as one word for a shell. */

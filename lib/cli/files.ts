@@ -16,7 +16,11 @@ import { show } from "../text.ts";
  */
 export function requireSaving(
   folder: string,
-  { what = "Cannot save to", where = folder } = {},
+  {
+    what = "Cannot save to",
+    where = folder,
+    remedy = grantRemedy([folder], "read", "write"),
+  } = {},
 ): void {
   try {
     requireAccess(folder, "read", "write");
@@ -25,7 +29,7 @@ export function requireSaving(
       what,
       where: show(where),
       why: describeCause(error),
-      remedy: grantRemedy([folder], "read", "write"),
+      remedy,
       cause: error,
     });
   }

@@ -10,7 +10,7 @@ import type { ClientEvent } from "../client/events.ts";
 import { getFiles, type Selection } from "../client/get.ts";
 import type { TransferOptions } from "../client/transfer_options.ts";
 import { describeCause, EXIT_CODE, Failure, localKindOf } from "../errors.ts";
-import { grantRemedy, isGranted } from "../permission.ts";
+import { grantRemedy, isGranted, savingRemedy } from "../permission.ts";
 import { show, showWhole } from "../text.ts";
 import { requireSaving } from "./files.ts";
 import { collectInTime, ofClient } from "./memory.ts";
@@ -137,11 +137,7 @@ export async function destination(
   const [only] = selections;
   const mayBeFile = selections.length === 1 && only?.kind === "name";
   if (!isGranted({ name: "read", path: place })) {
-    // Whether it is a folder cannot be seen: a name like `up.txt` is a file's.
-    requireSaving(
-      mayBeFile && HAS_EXTENSION.test(place) ? dirname(place) : place,
-      { where: place },
-    );
+    requireSaving(place, mayBeFile ? { remedy: savingRemedy(place) } : {});
   }
   const isFolder = place.endsWith("/") || await isDirectory(place);
   requireSaving(isFolder ? place : dirname(place), { where: place });
@@ -161,8 +157,6 @@ export async function destination(
   return (name, selection) =>
     join(place, selection.kind === "name" ? name.split("/").at(-1)! : name);
 }
-
-const HAS_EXTENSION = /[^/]\.[^/.]+$/;
 
 async function isDirectory(path: string): Promise<boolean> {
   try {

@@ -17,6 +17,7 @@ import {
   type Grants,
   isGranted,
   requireAccess,
+  savingRemedy,
   shellWord,
 } from "../permission.ts";
 import { show } from "../text.ts";
@@ -57,9 +58,10 @@ export async function checkFolder(
   { isOptional, findings }: { isOptional: boolean; findings: Findings },
 ): Promise<string | undefined> {
   const where = show(output);
+  let folder = output;
   try {
     requireAccess(output, "read");
-    const folder = await folderOf(output);
+    folder = await folderOf(output);
     requireAccess(folder, "read", "write");
     const path = join(folder, `.relay-p2p-${crypto.randomUUID()}`);
     try {
@@ -70,7 +72,7 @@ export async function checkFolder(
     findings.ok("folder", `${show(folder)} can be written to`);
     return folder;
   } catch (error) {
-    const remedy = remedyFor(output, error);
+    const remedy = remedyFor(output, { folder, error });
     if (isOptional && error instanceof Deno.errors.NotCapable) {
       const says = `${where} may not be written to: get cannot save there`;
       findings.warn("folder", says, remedy);
@@ -90,14 +92,14 @@ export async function checkFolder(
   }
 }
 
-function remedyFor(output: string, error: unknown): string {
+function remedyFor(
+  output: string,
+  { folder, error }: { folder: string; error: unknown },
+): string {
   if (error instanceof Deno.errors.NotCapable) {
-    const isReadable = isGranted({ name: "read", path: output });
-    return grantRemedy(
-      [isReadable ? dirname(output) : output],
-      "read",
-      "write",
-    );
+    return isGranted({ name: "read", path: output })
+      ? grantRemedy([folder], "read", "write")
+      : savingRemedy(output);
   }
   return error instanceof Deno.errors.NotFound
     ? "make it first, or name another with -o"

@@ -1,0 +1,241 @@
+/**
+ * Remedies of commands and their options, each followed.
+ */
+
+import {
+  ended,
+  linkOf,
+  noFolderForDoctor,
+  OTHER_ID,
+  SECRET,
+  shares,
+  type Trials,
+  ungranted,
+  withoutNet,
+} from "./_remedy_trials.ts";
+
+/** Words and trials, by module. */
+export const OF_COMMANDS: Readonly<Record<string, Trials>> = {
+  "lib/cli/about.ts": {
+    "did you mean ${meant}?": (here) => ({
+      wrong: here.client("peers"),
+      right: here.client("nodes"),
+    }),
+    "see ${spec.script} help": (here) => ({
+      wrong: here.client("frobnicate"),
+      right: here.bare("help"),
+    }),
+  },
+  "lib/cli/client.ts": {
+    'it goes with ${named.join(", ")}': (here) => ({
+      wrong: here.client("ls", "--receipt=r.json"),
+      right: here.client("get", "a.txt", "--receipt=r.json"),
+    }),
+    "see all that there are with ls alone": (here) => ({
+      wrong: here.client("ls", "none*"),
+      right: here.client("ls"),
+    }),
+  },
+  "lib/cli/config.ts": {
+    'it goes with ${option.roles.join(", ")}': async (here) => {
+      await here.write("wrong.toml", '[relay]\noutput = "there/"\n');
+      await here.write("right.toml", '[client]\noutput = "there/"\n');
+      return {
+        wrong: here.newRelay("--config=wrong.toml", "0"),
+        right: here.client("--config=right.toml", "get", "a.txt"),
+      };
+    },
+    "name a file in TOML with --config": async (here) => {
+      await here.write("right.toml");
+      return {
+        wrong: here.client("--config=there", "ls"),
+        right: here.client("--config=right.toml", "ls"),
+      };
+    },
+    "put it in a file of its own, and set ${key}-file": async (here) => {
+      await here.write("c.toml", `[relay]\nsecret = "${SECRET}"\n`);
+      return {
+        wrong: here.newRelay("--config=c.toml", "0"),
+        mend: async () => {
+          await here.write("secret", SECRET);
+          await here.write("c.toml", '[relay]\nsecret-file = "secret"\n');
+        },
+      };
+    },
+  },
+  "lib/cli/digest.ts": {
+    grantRemedy: async (here) => {
+      const receipt = ["--receipt=r.json", "-o", "there/a.txt"];
+      await ended(here.client("get", "a.txt", ...receipt));
+      const permissions = ["--allow-read=r.json"];
+      const verify = here.bare("verify", "there/a.txt", "r.json");
+      return { wrong: { ...verify, permissions } };
+    },
+  },
+  "lib/cli/doctor.ts": {
+    "do what is said there": noFolderForDoctor,
+  },
+  "lib/cli/files.ts": {
+    grantRemedy: (here) => ({
+      wrong: ungranted(here.client("get", "a.txt", "-o", "there/")),
+    }),
+  },
+  "lib/cli/get.ts": {
+    "make it first, or name another with -o": (here) => ({
+      wrong: here.client("get", "a.txt", "-o", "missing/"),
+      mend: () => Deno.mkdir(`${here.path}/missing`),
+    }),
+    "name a folder with -o": (here) => ({
+      wrong: here.client("get", "a.txt", "sub/c.txt", "-o", "there/b.txt"),
+      right: here.client("get", "a.txt", "sub/c.txt", "-o", "there"),
+    }),
+    savingRemedy: (here) => ({
+      wrong: ungranted(here.client("get", "a.txt", "-o", "there/a.txt")),
+    }),
+  },
+  "lib/cli/link.ts": {
+    "leave the relay away: the link names it": async (here) => {
+      const link = await linkOf(here);
+      const other = here.at.replace(/\w+$/, OTHER_ID);
+      return {
+        wrong: here.bare(other, "get", link),
+        right: here.bare("get", link),
+      };
+    },
+    "usage: ${SPEC.script} get LINK": async (here) => {
+      const link = await linkOf(here);
+      return {
+        wrong: here.client("cat", link),
+        right: here.bare("get", link),
+      };
+    },
+  },
+  "lib/cli/options.ts": {
+    "a name that begins with a dash goes after --; ${see}": (here) => ({
+      wrong: here.client("get", "-x", "-o", "there/"),
+      right: here.client("get", "-o", "there/", "--", "-x"),
+    }),
+    'it goes with ${others.map(({ script }) => script).join(" and ")}': (
+      here,
+    ) => ({
+      wrong: here.client("--motd=hello", "ls"),
+      right: here.newRelay("--motd=hello", "0"),
+    }),
+    "see ${spec.script} --help": (here) => ({
+      wrong: here.newRelay("--frobnicate", "0"),
+      right: here.newRelay("--help"),
+    }),
+    "usage: ${spec.script} ${usage}": (here) => ({
+      wrong: here.client("get"),
+      right: here.client("get", "a.txt"),
+    }),
+    "set it in UTF-8, or give --${option}": (here) => ({
+      wrong: {
+        ...here.client("get", "a.txt"),
+        permissions: [
+          ...here.client().permissions ?? [],
+          "--allow-env=RELAY_P2P_OUTPUT",
+        ],
+        prefix: [
+          "sh",
+          "-c",
+          `RELAY_P2P_OUTPUT=$(printf '\\377') exec "$@"`,
+          "sh",
+        ],
+      },
+      right: here.client("get", "a.txt", "-o", "there/"),
+    }),
+  },
+  "lib/cli/private_files.ts": {
+    "name another place with --${option}": async (here) => {
+      await Deno.mkdir(`${here.path}/kept`);
+      return {
+        wrong: shares(here, "share", "--state=share/kept"),
+        right: shares(here, "share", "--state=kept"),
+      };
+    },
+  },
+  "lib/cli/receipt.ts": {
+    "give --overwrite to replace it, or another name": (here) => ({
+      wrong: here.client("get", "a.txt", "--receipt=there/b.txt"),
+      right: here.client(
+        "get",
+        "a.txt",
+        "--receipt=there/b.txt",
+        "--overwrite",
+      ),
+    }),
+    "make it first, or name another place": (here) => ({
+      wrong: here.client("get", "a.txt", "--receipt=missing/r.json"),
+      mend: () => Deno.mkdir(`${here.path}/missing`),
+    }),
+    "name a file that get --receipt wrote": async (here) => {
+      await ended(here.client("get", "a.txt", "--receipt=r.json"));
+      return {
+        wrong: here.bare("verify", "a.txt", "there/b.txt"),
+        right: here.bare("verify", "a.txt", "r.json"),
+      };
+    },
+    "name another place": (here) => ({
+      wrong: here.client("get", "a.txt", "--receipt=there", "--overwrite"),
+      right: here.client("get", "a.txt", "--receipt=there/r.json"),
+    }),
+  },
+  "lib/cli/role.ts": {
+    "choose another port (0 lets the system pick one) or --host": (here) => ({
+      wrong: here.newRelay(here.port),
+      right: here.newRelay("0"),
+    }),
+    "give --${option} another address": (here) => ({
+      wrong: here.newRelay(`--metrics=127.0.0.1:${here.port}`, "0"),
+      right: here.newRelay("--metrics=127.0.0.1:0", "0"),
+    }),
+    "give --host an address of this machine": (here) => ({
+      wrong: here.newRelay("--host=192.0.2.1", "0"),
+      right: here.newRelay("0"),
+    }),
+    "grant it with --allow-net": (here) => ({
+      wrong: withoutNet(here.newRelay("0")),
+      right: here.newRelay("0"),
+    }),
+  },
+  "lib/cli/selection.ts": {
+    "all that there is has the name '**'": (here) => ({
+      wrong: here.client("get", "/", "-o", "there/"),
+      right: here.client("get", "**", "-o", "there/", "--node=laptop"),
+    }),
+    'leave the / away: ${show(name.replace(/^\\/+/, ""))}': (here) => ({
+      wrong: here.client("get", "/sub/c.txt", "-o", "there/"),
+      right: here.client("get", "sub/c.txt", "-o", "there/"),
+    }),
+  },
+  "lib/cli/suggestion.ts": {
+    "did you mean ${prefix}${word}?": (here) => ({
+      wrong: here.client("nodse"),
+      right: here.client("nodes"),
+    }),
+  },
+  "lib/cli/verify.ts": {
+    "fetch it again": async (here) => {
+      const get = here.client("get", "a.txt", "--receipt=r.json");
+      await ended(get);
+      await here.write("a.txt", "broken\n");
+      return {
+        wrong: here.bare("verify", "a.txt", "r.json"),
+        mend: async () => {
+          await Deno.remove(`${here.path}/a.txt`);
+          await ended({ ...get, words: [...get.words, "--overwrite"] });
+        },
+      };
+    },
+    "name the file as it was saved": async (here) => {
+      await ended(
+        here.client("get", "a.txt", "sub/c.txt", "--receipt=r.json"),
+      );
+      return {
+        wrong: here.bare("verify", "there/b.txt", "r.json"),
+        right: here.bare("verify", "a.txt", "r.json"),
+      };
+    },
+  },
+};

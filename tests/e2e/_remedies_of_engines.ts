@@ -1,0 +1,350 @@
+/**
+ * Remedies of everything below the commands, each followed.
+ */
+
+import { loadIdentity } from "../../lib/state.ts";
+import { partialPathOf } from "../../lib/transfer/partial.ts";
+import {
+  CLIENT_TOKEN,
+  type Here,
+  linkOf,
+  noFolderForDoctor,
+  OTHER_ID,
+  privateRelay,
+  SECRET,
+  shares,
+  TOKEN,
+  tooOpenSecret,
+  type Trial,
+  type Trials,
+  ungranted,
+  unusedPort,
+  withoutNet,
+} from "./_remedy_trials.ts";
+
+const NEWER = "if the relay was set up anew, ${remedy}; if not, somebody is " +
+  "in between";
+
+const anotherId = (here: Here): Trial => ({
+  wrong: here.bare(here.at.replace(/\w+$/, OTHER_ID), "nodes"),
+  right: here.client("nodes"),
+});
+
+/** Words and trials, by module. */
+export const OF_ENGINES: Readonly<Record<string, Trials>> = {
+  "lib/address.ts": {
+    "copy it again from the line `relay address …` that the relay printed": (
+      here,
+    ) => ({
+      wrong: here.bare(here.at.slice(0, -1), "nodes"),
+      right: here.client("nodes"),
+    }),
+  },
+  "lib/relay_link.ts": {
+    [NEWER]: anotherId,
+    "use its new relay address": anotherId,
+    "remove its line from ${path}": async (here) => {
+      await here.write("known", `127.0.0.1:${here.port} ${OTHER_ID}\n`);
+      return {
+        wrong: here.bare(
+          "--known-relays=known",
+          `127.0.0.1:${here.port}`,
+          "ls",
+        ),
+        mend: () => here.write("known"),
+      };
+    },
+    "leave --plaintext away, or give HOST PORT": (here) => ({
+      wrong: here.client("nodes", "--plaintext"),
+      right: here.client("nodes"),
+    }),
+    "check host and port; a relay without --plaintext wants encryption here too":
+      (here) => ({
+        wrong: here.bare("127.0.0.1", here.port, "nodes", "--plaintext"),
+        right: here.bare("127.0.0.1", here.port, "nodes"),
+      }),
+    "check host and port, and that the relay is running": (here) => ({
+      wrong: here.bare("127.0.0.1", unusedPort(), "nodes"),
+      right: here.bare("127.0.0.1", here.port, "nodes"),
+    }),
+    "grant it with --allow-net": (here) => ({
+      wrong: withoutNet(here.client("nodes")),
+      right: here.client("nodes"),
+    }),
+  },
+  "lib/known_relays.ts": {
+    grantRemedy: (here) => ({
+      wrong: ungranted(
+        here.bare("--known-relays=known", `127.0.0.1:${here.port}`, "ls"),
+      ),
+    }),
+    "mend or remove that line": async (here) => {
+      await here.write("known", "what is this\n");
+      return {
+        wrong: here.bare(
+          "--known-relays=known",
+          `127.0.0.1:${here.port}`,
+          "ls",
+        ),
+        mend: () => here.write("known"),
+      };
+    },
+    "name another file with --known-relays": (here) => ({
+      wrong: here.bare("--known-relays=there", here.at, "ls"),
+      right: here.bare("--known-relays=known", here.at, "ls"),
+    }),
+  },
+  "lib/share.ts": {
+    grantRemedy: async (here) => {
+      await Deno.symlink("share", `${here.path}/linked`);
+      // Where the link leads can be seen only with the first permission.
+      const permissions = ["--allow-read=linked"];
+      return { wrong: { ...shares(here, "linked"), permissions } };
+    },
+    "name a folder that exists and can be read": (here) => ({
+      wrong: shares(here, "missing"),
+      right: shares(here, "share"),
+    }),
+  },
+  "lib/state.ts": {
+    grantRemedy: (here) => ({
+      wrong: ungranted(here.newRelay("--state=kept", "0")),
+    }),
+    "name another --state folder": (here) => ({
+      wrong: here.newRelay("--state=there/b.txt", "0"),
+      right: here.newRelay("--state=kept", "0"),
+    }),
+    "name another --state folder, or move the file away to get a new identity":
+      async (here) => {
+        await here.write("there/identity.pem", "broken");
+        return {
+          wrong: here.newRelay("--state=there", "0"),
+          mend: () => Deno.remove(`${here.path}/there/identity.pem`),
+        };
+      },
+    "run chmod 600 ${show(path)}": async (here) => {
+      await loadIdentity(`${here.path}/there`);
+      const path = `${here.path}/there/identity.pem`;
+      await Deno.chmod(path, 0o644);
+      return {
+        wrong: here.newRelay("--state=there", "0"),
+        mend: () => Deno.chmod(path, 0o600),
+      };
+    },
+  },
+  "lib/access/credentials.ts": {
+    "run it with --private, or leave the token away": async (here) => {
+      await here.write("token", TOKEN);
+      return {
+        wrong: shares(here, "share", "--token-file=token"),
+        right: shares(here, "share"),
+      };
+    },
+    "give a ${role} token with --token-file FILE or RELAY_P2P_TOKEN": async (
+      here,
+    ) => {
+      const { keys, relay, end } = await privateRelay();
+      await here.write("token", keys.tokens.client);
+      return {
+        wrong: here.bare(relay.address, "nodes"),
+        right: here.bare("--token-file=token", relay.address, "nodes"),
+        end,
+      };
+    },
+    "get the token again from whoever runs the relay": async (here) => {
+      const { keys, relay, end } = await privateRelay();
+      await here.write("token", CLIENT_TOKEN);
+      return {
+        wrong: here.bare("--token-file=token", relay.address, "nodes"),
+        mend: () => here.write("token", keys.tokens.client),
+        end,
+      };
+    },
+  },
+  "lib/access/link.ts": {
+    "copy it again, whole, or ask for a new one": async (here) => {
+      const link = await linkOf(here);
+      return {
+        wrong: here.bare("get", link.slice(0, -3)),
+        right: here.bare("get", link),
+      };
+    },
+  },
+  "lib/access/token.ts": {
+    "get it again from whoever runs the relay": async (here) => {
+      await here.write("token", CLIENT_TOKEN.slice(0, -2));
+      return {
+        wrong: here.client("--token-file=token", "nodes"),
+        mend: () => here.write("token", CLIENT_TOKEN),
+      };
+    },
+  },
+  "lib/access/secret.ts": {
+    "make one: head -c 32 /dev/urandom | base64": async (here) => {
+      await here.write("secret", "hunter2hunter2");
+      return {
+        wrong: here.newRelay("--secret-file=secret", "0"),
+        mend: async () => {
+          const made = await new Deno.Command("sh", {
+            args: ["-c", "head -c 32 /dev/urandom | base64"],
+          }).output();
+          await here.write("secret", new TextDecoder().decode(made.stdout));
+        },
+      };
+    },
+  },
+  "lib/access/secret_file.ts": {
+    grantRemedy: async (here) => {
+      await here.write("secret", SECRET);
+      return { wrong: ungranted(here.newRelay("--secret-file=secret", "0")) };
+    },
+    "chmod 600 ${show(path)}": tooOpenSecret,
+    "run ${mendingCommand(info, path)}": tooOpenSecret,
+    "run chmod go-w ${show(dirname(path))}": async (here) => {
+      const folder = `${here.path}/there`;
+      await here.write("there/secret", SECRET);
+      await Deno.chmod(folder, 0o777);
+      return {
+        wrong: here.newRelay("--secret-file=there/secret", "0"),
+        mend: () => Deno.chmod(folder, 0o755),
+      };
+    },
+    "name a file with the ${what} in it": async (here) => {
+      await here.write("secret", SECRET);
+      return {
+        wrong: here.newRelay("--secret-file=there", "0"),
+        right: here.newRelay("--secret-file=secret", "0"),
+      };
+    },
+    "put the ${what} in it, alone": async (here) => {
+      await here.write("secret", `my secret ${SECRET}`);
+      return {
+        wrong: here.newRelay("--secret-file=secret", "0"),
+        mend: () => here.write("secret", SECRET),
+      };
+    },
+  },
+  "lib/client/failures.ts": {
+    "check the name": (here) => ({
+      wrong: here.client("get", "A.txt"),
+      right: here.client("get", "a.txt"),
+    }),
+    "choose one with --sha256 or --node, or give --prefer newest": (here) => ({
+      wrong: here.client("get", "d.txt", "-o", "there/"),
+      right: here.client("get", "d.txt", "-o", "there/", "--node=laptop"),
+    }),
+    "see the command ls": (here) => ({
+      wrong: here.client("get", "none*", "-o", "there/"),
+      right: here.client("ls"),
+    }),
+  },
+  "lib/client/folders.ts": {
+    "get '${where}/' fetches what is in it, and ls '${where}/' lists it": (
+      here,
+    ) => ({
+      wrong: here.client("get", "sub"),
+      right: here.client("get", "sub/", "-o", "there/"),
+    }),
+    "see which names match with ls '${where}', and take one of them": (
+      here,
+    ) => ({
+      wrong: here.client("cat", "a*"),
+      right: here.client("ls", "a*"),
+    }),
+  },
+  "lib/client/places.ts": {
+    "give --overwrite to replace it, or -o for another place": async (here) => {
+      await here.write("a.txt", "mine\n");
+      return {
+        wrong: here.client("get", "a.txt"),
+        right: here.client("get", "a.txt", "--overwrite"),
+      };
+    },
+    "move it away, or give -o for another place": async (here) => {
+      await Deno.mkdir(`${here.path}/a.txt`);
+      const get = here.client("get", "a.txt", "--overwrite");
+      return {
+        wrong: get,
+        mend: () => Deno.rename(`${here.path}/a.txt`, `${here.path}/away`),
+      };
+    },
+  },
+  "lib/client/transfer_options.ts": {
+    "see the command nodes": (here) => ({
+      wrong: here.client("get", "a.txt", "--node=nobody"),
+      right: here.client("nodes"),
+    }),
+  },
+  "lib/digest_store.ts": {
+    "name another --state folder": async (here) => {
+      await here.write("there/digests", "in the way");
+      return {
+        wrong: shares(here, "share", "--state=there"),
+        right: shares(here, "share", "--state=kept"),
+      };
+    },
+  },
+  "lib/doctor/machine.ts": {
+    grantRemedy: (here) => ({
+      wrong: ungranted(here.client("doctor", "-o", "there/")),
+    }),
+    savingRemedy: (here) => ({
+      wrong: ungranted(here.client("doctor", "-o", "new.txt")),
+    }),
+    "make it first, or name another with -o": noFolderForDoctor,
+    "name another with -o": (here) => ({
+      wrong: here.client("doctor", "-o", "there/b.txt/"),
+      right: here.client("doctor", "-o", "there/"),
+    }),
+  },
+  "lib/doctor/node.ts": {
+    "choose another port, or stop the node if it runs already": (here) => ({
+      wrong: here.node("doctor", here.at, here.port, "share"),
+      right: here.node("doctor", here.at, unusedPort(), "share"),
+    }),
+  },
+  "lib/doctor/relay.ts": {
+    "give p2p://${ formatEndpoint(relay) }/${id} in place of host and port, if that is its id":
+      (here) => ({
+        wrong: here.bare("127.0.0.1", here.port, "doctor"),
+        right: here.client("doctor"),
+      }),
+    "compare the id there with what the relay prints": (here) => ({
+      wrong: here.bare(
+        "--known-relays=known",
+        `127.0.0.1:${here.port}`,
+        "doctor",
+      ),
+    }),
+  },
+  "lib/permission.ts": {
+    'grant it with ${flags.join(" ")}': (here) => ({
+      wrong: ungranted(here.client("--config=there/b.toml", "get", "a.txt")),
+      mend: () => here.write("there/b.toml", '[client]\noutput = "-"\n'),
+    }),
+    "${asFolder} where it is a folder, or else ${asFile}": (here) => ({
+      wrong: ungranted(here.client("get", "a.txt", "-o", "new")),
+    }),
+    grantRemedy: (here) => ({
+      wrong: ungranted(here.client("get", "sub/", "-o", "there")),
+    }),
+    "Deno opens what is below /dev, /proc and /sys with --allow-all alone: name another place, or grant that":
+      (here) => ({
+        wrong: {
+          ...here.client("get", "a.txt", "-o", "/dev/shm/"),
+          permissions: ["--allow-read", "--allow-write"],
+        },
+        right: here.client("get", "a.txt", "-o", "there/"),
+      }),
+  },
+  "lib/transfer/left_file.ts": {
+    "remove it, or save elsewhere with -o": async (here) => {
+      const left = partialPathOf(`${here.path}/there/big.bin`);
+      await Deno.mkdir(left);
+      return {
+        wrong: here.client("get", "big.bin", "-o", "there/"),
+        mend: () => Deno.remove(left),
+      };
+    },
+  },
+};

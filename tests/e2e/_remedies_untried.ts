@@ -1,0 +1,129 @@
+/**
+ * Remedies that are not followed by `remedies_test.ts`, by module, each with the
+ * reason.
+ */
+
+const OF_OTHERS = "somebody else has to act: there is no command to try";
+const OF_TIME = "waiting is all there is to do: other tests hold the waits";
+const OF_MACHINES = "takes another machine, clock, disk or firewall";
+const OF_TERMINALS = "only at a terminal, which other tests type at";
+const OF_RACES = "takes another program that acts in between: other tests do";
+const OF_NODES = "takes nodes that lie, break off or change: other tests do";
+const OF_SIZES = "takes more than fits here: the limit is held by other tests";
+const NO_ADVICE = "says how things are: nothing is to be done";
+const ELSEWHERE = "the check before it says the same, and that one is tried";
+
+/** Words and reasons. */
+export const UNTRIED: Readonly<
+  Record<string, Readonly<Record<string, string>>>
+> = {
+  "lib/access/credentials.ts": {
+    "ask whoever sent it for another": OF_OTHERS,
+    "name it by its relay address, p2p://HOST:PORT/RELAY_ID":
+      "takes a relay that lies: tests/access/private_relay_test.ts has one",
+    "try again later": OF_TIME,
+    "wait a minute": OF_TIME,
+  },
+  "lib/access/link.ts": { "give the file a shorter name": OF_SIZES },
+  "lib/access/secret_file.ts": {
+    'chown "$(id -u)" ${show(path)}': "takes another user",
+  },
+  "lib/cli/delivery.ts": {
+    "choose another name, or use get": OF_TERMINALS,
+    "send it to a file: … cat NAME > FILE": OF_TERMINALS,
+  },
+  "lib/cli/client.ts": {
+    "see the command nodes": "the same words of another module are tried",
+  },
+  "lib/cli/dialogue.ts": {
+    "start one with peer_node.ts": "every other trial has a node",
+  },
+  "lib/cli/events_schema.ts": {
+    "what to do about it": "describes the field, and is no remedy",
+  },
+  "lib/cli/get.ts": {
+    grantRemedy: ELSEWHERE,
+    "run the same again to go on": "tests/e2e/transfer_test.ts interrupts one",
+  },
+  "lib/cli/options.ts": {
+    "give names in UTF-8; rename what has another one": OF_OTHERS,
+  },
+  "lib/cli/receipt.ts": {
+    "fetch fewer files at a time for receipts": OF_SIZES,
+  },
+  "lib/cli/saving.ts": { "choose another place": OF_TERMINALS },
+  "lib/cli/tried.ts": {
+    "the relay came back ${this.#uptime} s ago, and nodes may still be coming back: try again in half a minute":
+      OF_TIME,
+  },
+  "lib/client/clashes.ts": {
+    "fetch it alone, with -o for another place": OF_NODES,
+  },
+  "lib/client/failures.ts": {
+    "ask for a new link": OF_OTHERS,
+    "ask for another link": OF_OTHERS,
+    "ask whoever runs the relay": OF_OTHERS,
+    "choose the content with --sha256, --node or --prefer":
+      "takes nodes at more addresses than there are here: other tests do",
+    "look at those nodes": OF_NODES,
+    "run again once the file is hashed there, and changes no more": OF_NODES,
+    "run again to resume": OF_NODES,
+    "run again when it is at rest, or fetch a copy of it": OF_NODES,
+    "see that the clocks of node and relay are right": OF_MACHINES,
+    "see that the node may read it, and its disk is well": OF_MACHINES,
+    "see that the nodes are running": OF_NODES,
+    "start one with peer_node.ts": "every other trial has a node",
+    "the node that says so is wrong; choose another with --node": OF_NODES,
+    "wait a minute": OF_TIME,
+  },
+  "lib/client/places.ts": {
+    "what was saved is there, but may not outlast a power failure": NO_ADVICE,
+  },
+  "lib/digest_store.ts": { grantRemedy: ELSEWHERE },
+  "lib/doctor/client.ts": {
+    "start a peer node": "every other trial has a node",
+  },
+  "lib/doctor/machine.ts": {
+    "let the user that runs the node read them": "takes another user",
+    "make room, or save elsewhere": OF_MACHINES,
+    "run it with ${flags}": "tests/cli/doctor_test.ts runs it with them",
+  },
+  "lib/doctor/node.ts": {
+    "grant it with --allow-net": "the relay's check before it says the same",
+    "open the port in firewall and router, and name it with --advertise where it is another there":
+      OF_MACHINES,
+    "run it again in some seconds": OF_TIME,
+  },
+  "lib/doctor/relay.ts": {
+    "give its relay address in place of host and port":
+      "the same with an id is tried",
+    "leave --plaintext away, on both sides": "takes a relay of another kind",
+    "set the one that is wrong": OF_MACHINES,
+  },
+  "lib/doctor/tunnels.ts": {
+    "open it in the relay's firewall, which saves the relay work": OF_MACHINES,
+    "see that the relay's ports are open, and run it again": OF_MACHINES,
+    "start the relay without --no-tunnel": "takes a relay of another kind",
+  },
+  "lib/errors.ts": {
+    "; ${parts.remedy}": "joins a remedy to its error, and is none",
+  },
+  "lib/relay_link.ts": {
+    "check host and port":
+      "takes a service of another kind: errors_test.ts does",
+    "check host and port; if the relay runs with --plaintext, use that here too":
+      "takes a relay of another kind: errors_test.ts does",
+    "run the same version on both sides": "takes another version",
+    "set this machine's clock, or the relay's": OF_MACHINES,
+    "update relay-p2p here": "takes another version",
+  },
+  "lib/transfer/partial.ts": {
+    "give --overwrite to replace it, or -o for another place": OF_RACES,
+    grantRemedy: ELSEWHERE,
+    "make the folder again, and run the same again": OF_RACES,
+    "mend it and run the same again: what is there is kept": OF_MACHINES,
+    "run the same again": OF_RACES,
+    "save to a folder that nobody else changes": OF_RACES,
+    "wait for that one, or name another place": OF_RACES,
+  },
+};

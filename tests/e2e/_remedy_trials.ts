@@ -1,0 +1,242 @@
+/**
+ * What a trial of a remedy is: a command that fails and prints it, and what is
+ * done about it as it says, after which the command does what was wanted.
+ */
+
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { formatToken, tokenOf } from "../../lib/access/token.ts";
+import { IDENTITIES, type TestRelay } from "../_network.ts";
+import { tempShare } from "../_temp_share.ts";
+import { within } from "../_event_log.ts";
+import { type Keys, makeKeys, spawnPrivateRelay } from "./_private.ts";
+import {
+  type RelayProcess,
+  runRole,
+  type SpawnOptions,
+  spawnRole,
+} from "./_processes.ts";
+
+/** Words of remedies as they are written, and how each is tried. */
+export type Trials = Readonly<
+  Record<string, (here: Here) => Trial | Promise<Trial>>
+>;
+
+/** The id of another relay. */
+export const OTHER_ID = IDENTITIES[1]!.id;
+/** A secret. */
+export const SECRET = crypto.getRandomValues(new Uint8Array(32)).toHex();
+/** A node's token, of no relay here. */
+export const TOKEN = formatToken(tokenOf(new Uint8Array(32).fill(7), "node"));
+/** The same of a client. */
+export const CLIENT_TOKEN = formatToken(
+  tokenOf(new Uint8Array(32).fill(7), "client"),
+);
+
+/** A command as somebody types it in a folder of their own. */
+export interface Command extends SpawnOptions {
+  readonly script: "relay.ts" | "peer_node.ts" | "peer_client.ts";
+  readonly words: readonly string[];
+}
+
+/** A trial: the second command is the first where there is none. */
+export interface Trial {
+  readonly wrong: Command;
+  readonly mend?: () => unknown;
+  readonly right?: Command;
+  /** Ends what was started for it. */
+  readonly end?: () => Promise<void>;
+}
+
+/** Where a trial takes place: a folder, and a relay with nodes. */
+export class Here {
+  readonly at: string;
+  readonly port: string;
+  readonly #permissions: readonly string[];
+
+  /** All in `path`, with a relay that runs. */
+  constructor(readonly path: string, readonly relay: TestRelay) {
+    this.at = relay.server.relayAddress;
+    this.port = String(relay.server.address.port);
+    this.#permissions = [
+      `--allow-read=${path}`,
+      `--allow-write=${path}`,
+      "--allow-env=RELAY_P2P_TOKEN,RELAY_P2P_RATE",
+    ];
+  }
+
+  /** A client at the relay. */
+  client(...words: string[]): Command {
+    return this.bare(this.at, ...words);
+  }
+
+  /** A client that is told its relay by `words`, if any. */
+  bare(...words: string[]): Command {
+    return this.#command("peer_client.ts", words);
+  }
+
+  /** A node at the relay. */
+  node(...words: string[]): Command {
+    const host = ["--host", "127.0.0.1"];
+    return this.#command("peer_node.ts", [...host, ...words]);
+  }
+
+  /** Another relay. */
+  newRelay(...words: string[]): Command {
+    return this.#command("relay.ts", ["--host", "127.0.0.1", ...words]);
+  }
+
+  write(name: string, text = "", mode = 0o600): Promise<void> {
+    return Deno.writeTextFile(`${this.path}/${name}`, text, { mode });
+  }
+
+  #command(script: Command["script"], words: readonly string[]): Command {
+    return { script, words, permissions: this.#permissions, cwd: this.path };
+  }
+}
+
+/** A command without any permission but to dial. */
+export function ungranted(command: Command): Command {
+  return { ...command, permissions: [] };
+}
+
+/** A command that may dial and listen nowhere. */
+export function withoutNet(command: Command): Command {
+  const { permissions = [] } = command;
+  return { ...command, permissions: [...permissions, "--deny-net"] };
+}
+
+interface Outcome {
+  readonly code: number;
+  readonly said: string;
+}
+
+/** Runs a command to its end. */
+async function run(
+  { script, words, ...options }: Command,
+): Promise<Outcome> {
+  const { code, text, stderr } = await runRole(script, words, options);
+  return { code, said: `${text}\n${stderr.join("\n")}` };
+}
+
+/** Runs a command to its end; one that serves, until it does. */
+async function succeed(command: Command): Promise<Outcome> {
+  const { script, words, ...options } = command;
+  const isRole = script !== "peer_client.ts" &&
+    !words.some((word) => /^(doctor|help|--help)$/.test(word));
+  if (!isRole) return await run(command);
+  await using role = spawnRole(script, words, options);
+  const ready = role.stdout.until(/^registered with |^relay address /)
+    .then(() => 0).catch(() => role.exitCode);
+  const code = await within(ready, words.join(" "));
+  const lines = [...role.stdout.all, ...role.stderr.all];
+  return { code, said: lines.join("\n") };
+}
+
+/** What a command prints that must succeed. */
+export async function ended(command: Command): Promise<string> {
+  const { code, said } = await run(command);
+  assertEquals(code, 0, said);
+  return said;
+}
+
+/** Fails, does as the remedy says, and does what was wanted. */
+export async function tryRemedy(
+  words: string,
+  relay: TestRelay,
+  trial: (here: Here) => Trial | Promise<Trial>,
+): Promise<void> {
+  await using folder = await tempShare({
+    "share/a.txt": "whole\n",
+    "there/b.txt": "another\n",
+  });
+  const made = await trial(new Here(folder.path, relay));
+  try {
+    await followed(words, made);
+  } finally {
+    await made.end?.();
+  }
+}
+
+async function followed(
+  words: string,
+  { wrong, mend, right = wrong }: Trial,
+): Promise<void> {
+  const pattern = patternOf(words);
+  const failed = await run(wrong);
+  assertMatch(failed.said, pattern);
+  const warns = /^warning /m.test(failed.said);
+  assert(warns || failed.code !== 0, `${words}\n${failed.said}`);
+  await mend?.();
+  const flags = [...failed.said.matchAll(/(?<=\s)--allow-(?:read|write)=\S+/g)];
+  const done = await succeed({
+    ...right,
+    permissions: [
+      ...right.permissions ?? [],
+      ...(right === wrong ? flags.map(([flag]) => flag) : []),
+    ],
+  });
+  assertEquals(done.code, 0, `after: ${words}\n${failed.said}\n${done.said}`);
+  assertEquals(pattern.test(done.said), false, `${words}\n${done.said}`);
+}
+
+const FILLED = /\$\{(?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*\}/;
+
+/** What is printed of words as they are written. */
+function patternOf(words: string): RegExp {
+  if (/Remedy$/.test(words)) return /grant it with --allow-/;
+  return new RegExp(
+    words.split(FILLED).map((part) => RegExp.escape(part)).join(".+"),
+  );
+}
+
+/** A port where nobody listens. */
+export function unusedPort(): string {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return String(listener.addr.port);
+}
+
+/** A node that shares a folder at the relay. */
+export function shares(
+  here: Here,
+  folder: string,
+  ...options: string[]
+): Command {
+  return here.node(...options, "127.0.0.1", here.port, "0", folder);
+}
+
+/** A secret that others may read. */
+export async function tooOpenSecret(here: Here): Promise<Trial> {
+  await here.write("secret", SECRET);
+  await Deno.chmod(`${here.path}/secret`, 0o644);
+  return {
+    wrong: here.newRelay("--secret-file=secret", "0"),
+    mend: () => Deno.chmod(`${here.path}/secret`, 0o600),
+  };
+}
+
+/** A folder that is missing. */
+export function noFolderForDoctor(here: Here): Trial {
+  return {
+    wrong: here.client("doctor", "-o", "missing/"),
+    mend: () => Deno.mkdir(`${here.path}/missing`),
+  };
+}
+
+/** A private relay of one trial. */
+export async function privateRelay(): Promise<
+  { keys: Keys; relay: RelayProcess; end: () => Promise<void> }
+> {
+  const keys = await makeKeys();
+  const relay = await spawnPrivateRelay(keys);
+  const end = async () => {
+    await relay[Symbol.asyncDispose]();
+    await keys[Symbol.asyncDispose]();
+  };
+  return { keys, relay, end };
+}
+
+/** A link to a file of the nodes. */
+export async function linkOf(here: Here): Promise<string> {
+  const said = await ended(here.client("link", "a.txt"));
+  return /^p2p:\S+$/m.exec(said)![0];
+}

@@ -1,0 +1,73 @@
+/**
+ * Every remedy that the program prints: followed by real processes, after which
+ * the command succeeds, or with the reason why it is not followed here.
+ */
+
+import { assertEquals } from "@std/assert";
+import { startNode, startRelay } from "../_network.ts";
+import { remediesInSource } from "../_remedies.ts";
+import { OF_COMMANDS } from "./_remedies_of_commands.ts";
+import { OF_ENGINES } from "./_remedies_of_engines.ts";
+import { UNTRIED } from "./_remedies_untried.ts";
+import { tryRemedy } from "./_remedy_trials.ts";
+
+const TRIED = { ...OF_COMMANDS, ...OF_ENGINES };
+
+// As many commands at a time as a small machine starts without delay.
+const AT_A_TIME = 3;
+
+async function inTurns<Item>(
+  items: readonly Item[],
+  act: (item: Item) => Promise<void>,
+): Promise<void> {
+  const left = [...items];
+  await Promise.all(
+    Array.from({ length: AT_A_TIME }, async () => {
+      for (let item = left.pop(); item !== undefined; item = left.pop()) {
+        await act(item);
+      }
+    }),
+  );
+}
+
+for (const [module, trials] of Object.entries(TRIED)) {
+  Deno.test(`Remedies of ${module} help when they are followed`, async () => {
+    await using relay = await startRelay();
+    await using _node = await startNode(relay, {
+      "-x": "dashed\n",
+      "a.txt": "whole\n",
+      "big.bin": new Uint8Array(300_000),
+      "d.txt": "of the laptop\n",
+      "sub/c.txt": "deeper\n",
+    }, { name: "laptop" });
+    await using _other = await startNode(relay, {
+      "d.txt": "of the desktop\n",
+    }, { name: "desktop" });
+    const failed: unknown[] = [];
+    await inTurns(Object.entries(trials), async ([words, trial]) => {
+      await tryRemedy(words, relay, trial).catch((error) => {
+        failed.push(error.stack);
+      });
+    });
+    assertEquals(failed.join("\n"), "");
+  });
+}
+
+Deno.test("Every remedy in the source is tried, or has a reason not to be", async () => {
+  const known = new Map<string, string[]>();
+  for (const table of [TRIED, UNTRIED]) {
+    for (const [module, rows] of Object.entries(table)) {
+      known.set(module, [...known.get(module) ?? [], ...Object.keys(rows)]);
+    }
+  }
+  const listed = [...known].map(([module, words]) =>
+    [module, words.toSorted()] as const
+  );
+  const found = [...await remediesInSource()].map(([module, words]) =>
+    [module, [...words].toSorted()] as const
+  );
+  assertEquals(
+    Object.fromEntries(listed),
+    Object.fromEntries(found),
+  );
+});
