@@ -121,6 +121,7 @@ export const UNTRIED: Readonly<
     "give --overwrite to replace it, or -o for another place": OF_RACES,
     grantRemedy: ELSEWHERE,
     "make the folder again, and run the same again": OF_RACES,
+    "make the folder, and run the same again": OF_RACES,
     "mend it and run the same again: what is there is kept": OF_MACHINES,
     "run the same again": OF_RACES,
     "save to a folder that nobody else changes": OF_RACES,
