@@ -169,6 +169,6 @@ function conclude({ checks }: Findings): number {
     what: "Cannot pass all checks",
     where: failed.map(({ check }) => check).join(", "),
     why: `${failed.length} of ${checks.length} failed`,
-    remedy: "do what is said there",
+    remedy: "see the failed checks above",
   });
 }

@@ -20,6 +20,7 @@ import type { Delivery } from "../client/deliveries.ts";
 import type { ListedNode } from "../client/nodes.ts";
 import { formatBytes } from "./progress.ts";
 import { ReceiptWriter } from "./receipt.ts";
+import { filesInWords } from "./tables.ts";
 import { Replicas } from "./replicas.ts";
 import { Telling } from "./telling.ts";
 import { triedOn } from "./tried.ts";
@@ -285,10 +286,6 @@ function amountInWords(
 
 function secondsInWords(seconds: number): string {
   return `${seconds.toFixed(seconds < 10 ? 2 : 1)} s`;
-}
-
-function filesInWords(count: number): string {
-  return count === 1 ? "1 file" : `${count} files`;
 }
 
 /** A node that delivered, and by which path where that is not the usual one. */

@@ -18,6 +18,7 @@ import type { Terminal } from "./terminal.ts";
 import { refusePrivateFiles } from "./private_files.ts";
 import { readToken } from "./secrets.ts";
 import { tellIncident } from "./incidents.ts";
+import { filesInWords } from "./tables.ts";
 import { NODE as SPEC } from "./command_table.ts";
 import { runNodeDoctor } from "./doctor.ts";
 import { collectInTime } from "./memory.ts";
@@ -158,20 +159,20 @@ export function tell(event: NodeEvent, terminal: Terminal): void {
     }
     case "sharing":
       terminal.fact(
-        `sharing ${event.files} files from ${show(event.directory)}`,
+        `sharing ${filesInWords(event.files)} from ${show(event.directory)}`,
       );
       tellSkipped(event.skipped, terminal);
       break;
     case "share_gone":
       terminal.note(
-        `share gone: ${
-          show(event.directory)
-        }, ${event.files} files (${event.why}); looking every few seconds whether it is back`,
+        `share gone: ${show(event.directory)}, ${
+          filesInWords(event.files)
+        } (${event.why}); looking every few seconds whether it is back`,
       );
       break;
     case "share_back":
       terminal.note(
-        `share back: ${show(event.directory)}, ${event.files} files`,
+        `share back: ${show(event.directory)}, ${filesInWords(event.files)}`,
       );
       break;
     case "share_unwatched":
@@ -228,7 +229,7 @@ export function tell(event: NodeEvent, terminal: Terminal): void {
       break;
     case "served": {
       const { name, files, bytes, to } = event;
-      const what = name === undefined ? `${files} files` : show(name);
+      const what = name === undefined ? filesInWords(files) : show(name);
       terminal.note(`sent ${what}, ${bytes} bytes, to ${show(to)}`);
       break;
     }

@@ -89,7 +89,9 @@ export function nobodyHasAny(pattern: string, nodeCount: number): Failure {
   return new Failure("not_found", {
     what: "Cannot find files",
     where: show(pattern),
-    why: `none of ${nodeCount} nodes has any that match`,
+    why: nodeCount === 1
+      ? "the only node has none that match"
+      : `none of ${nodeCount} nodes has any that match`,
     remedy: "see the command ls",
   });
 }
@@ -243,12 +245,21 @@ export function exhausted(
   return new Failure("not_found", {
     what: "Cannot find file",
     where,
-    why: silent === asked
-      ? `none of ${asked} nodes could be asked`
-      : `none of ${asked} nodes has it` +
-        (silent === 0 ? "" : `, ${silent} of them could not be asked`),
+    why: noneOf(asked, silent),
     remedy: silent === 0 ? "check the name" : "see that the nodes are running",
   });
+}
+
+/** That no node has a file, and how many of them could not be asked. */
+function noneOf(asked: number, silent: number): string {
+  if (asked === 1) {
+    return `the only node ${
+      silent === 1 ? "could not be asked" : "does not have it"
+    }`;
+  }
+  if (silent === asked) return `none of ${asked} nodes could be asked`;
+  return `none of ${asked} nodes has it` +
+    (silent === 0 ? "" : `, ${silent} of them could not be asked`);
 }
 
 /** Why the first of the nodes that failed did. */

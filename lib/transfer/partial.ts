@@ -338,7 +338,9 @@ export function cannot(verb: string, path: string, error: unknown): Failure {
     ? grantRemedy([dirname(path)], "read", "write")
     : error instanceof Deno.errors.NotFound
     ? "make the folder, and run the same again"
-    : "mend it and run the same again: what is there is kept";
+    : systemErrorCode(error) === "ENOSPC"
+    ? "free some space and run the same again: what has come is kept"
+    : "solve that and run the same again: what has come is kept";
   return new Failure(localKindOf(error), {
     what: `Cannot ${verb} file`,
     where: show(path),

@@ -158,7 +158,10 @@ Deno.test("doctor ends with the code of the worst failure, and says what to do",
     for (const [, [, says]] of rows) assertMatch(says, /^Cannot .*: .*; /);
     assertMatch(
       found.stderr.at(-1) ?? "",
-      new RegExp(`^error: Cannot pass all checks \\(${failed.join(", ")}\\): `),
+      new RegExp(
+        `^error: Cannot pass all checks \\(${failed.join(", ")}\\): ` +
+          `${failed.length} of \\d+ failed; see the failed checks above$`,
+      ),
     );
   }
 });

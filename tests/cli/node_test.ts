@@ -2,13 +2,15 @@ import { assertEquals } from "@std/assert";
 import { tell } from "../../lib/cli/node.ts";
 import type { Terminal } from "../../lib/cli/terminal.ts";
 import type { NodeEvent } from "../../lib/node_server.ts";
+import { Skipped } from "../../lib/skipped.ts";
 
-/** The notes that an event leads to. */
+/** The lines that an event leads to. */
 function notesOf(event: NodeEvent): string[] {
   const notes: string[] = [];
   const terminal = {
     event: () => {},
     note: (line: string) => notes.push(line),
+    fact: (line: string) => notes.push(line),
   };
   tell(event, terminal as unknown as Terminal);
   return notes;
@@ -36,5 +38,29 @@ for (
 ) {
   Deno.test(`A node escapes what the relay says of a client's address: ${event.event}`, () => {
     assertEquals(notesOf(event), [note]);
+  });
+}
+
+for (
+  const [files, words] of [[0, "0 files"], [1, "1 file"], [
+    2,
+    "2 files",
+  ]] as const
+) {
+  Deno.test(`A node tells of ${words}`, () => {
+    const share = { directory: "s", files };
+    const skipped = new Skipped(0).counts;
+    const events: NodeEvent[] = [
+      { event: "sharing", ...share, skipped },
+      { event: "share_gone", ...share, why: "no such file or folder" },
+      { event: "share_back", ...share },
+      { event: "served", to: "192.0.2.7", files, bytes: 5 },
+    ];
+    assertEquals(events.flatMap(notesOf), [
+      `sharing ${words} from s`,
+      `share gone: s, ${words} (no such file or folder); looking every few seconds whether it is back`,
+      `share back: s, ${words}`,
+      `sent ${words}, 5 bytes, to 192.0.2.7`,
+    ]);
   });
 }

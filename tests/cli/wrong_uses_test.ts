@@ -45,7 +45,7 @@ const WRONG_USES: readonly WrongUse[] = [
     permissions: () => ANYTHING,
     code: 4,
     line: () =>
-      "Cannot find file (nothing.bin): none of 1 nodes has it; check the name",
+      "Cannot find file (nothing.bin): the only node does not have it; check the name",
   },
   {
     what: "the relay left out",

@@ -178,7 +178,7 @@ Deno.test("A folder or a pattern in place of a name is told for what it is", asy
   assertEquals(log.of("file_failed").map(({ error }) => error.message), [
     "Cannot find file (sub): it is a folder; " +
     "get 'sub/' fetches what is in it, and ls 'sub/' lists it",
-    "Cannot find file (none): none of 1 nodes has it; check the name",
+    "Cannot find file (none): the only node does not have it; check the name",
   ]);
   const pattern =
     "Cannot find file (a*): no node has a file of just that name, " +

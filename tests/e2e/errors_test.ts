@@ -522,7 +522,7 @@ for (
     [
       "bytes that are not UTF-8",
       "\udfff\n",
-      /none of 1 nodes has it|valid Unicode/,
+      /the only node does not have it|valid Unicode/,
     ],
   ] as const
 ) {

@@ -345,7 +345,7 @@ Deno.test("--json gives events of every role, a JSON object a line and nothing e
     kind: "not_found",
     what: "Cannot find file",
     where: "9.txt",
-    why: "none of 1 nodes has it",
+    why: "the only node does not have it",
     remedy: "check the name",
     exitCode: 4,
   } as never);
