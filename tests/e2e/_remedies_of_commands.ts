@@ -73,7 +73,7 @@ export const OF_COMMANDS: Readonly<Record<string, Trials>> = {
     },
   },
   "lib/cli/doctor.ts": {
-    "do what is said there": noFolderForDoctor,
+    "see the failed checks above": noFolderForDoctor,
   },
   "lib/cli/files.ts": {
     grantRemedy: (here) => ({

@@ -119,12 +119,14 @@ export const UNTRIED: Readonly<
   },
   "lib/transfer/partial.ts": {
     "give --overwrite to replace it, or -o for another place": OF_RACES,
+    "free some space and run the same again: what has come is kept":
+      OF_MACHINES,
     grantRemedy: ELSEWHERE,
     "make the folder again, and run the same again": OF_RACES,
     "make the folder, and run the same again": OF_RACES,
-    "mend it and run the same again: what is there is kept": OF_MACHINES,
     "run the same again": OF_RACES,
     "save to a folder that nobody else changes": OF_RACES,
+    "solve that and run the same again: what has come is kept": OF_MACHINES,
     "wait for that one, or name another place": OF_RACES,
   },
 };
