@@ -88,6 +88,7 @@ async function startNetwork(
   const faulty = await startNode(relay, files, {
     name: "faulty",
     advertise: { host: "127.0.0.1", port: proxy.port },
+    tunnels: "never", // the way through the relay would lead past the proxy
     ...speaking(mode),
     ...options,
   });
