@@ -122,6 +122,9 @@ function write(
   file.utimeSync(new Date(), new Date(writtenAt(options)));
 }
 
+// How disks say that they take no such name.
+const NAME_REFUSALS = ["ENAMETOOLONG", "EINVAL", "EILSEQ"];
+
 function publish(
   from: string,
   to: string,
@@ -132,8 +135,10 @@ function publish(
     Deno.linkSync(from, to);
   } catch (error) {
     if (!hasNoLinks(error)) {
-      // Where another file is in the place, nobody goes on with this one.
-      if (error instanceof Deno.errors.AlreadyExists) removeSync(from);
+      // Where no run will ever publish it under that name, nobody goes on with it.
+      const isHopeless = error instanceof Deno.errors.AlreadyExists ||
+        NAME_REFUSALS.includes(systemErrorCode(error) ?? "");
+      if (isHopeless) removeSync(from);
       throw error;
     }
     // A place is taken before it is filled: nobody else's is.

@@ -4,7 +4,7 @@
  */
 
 import { assertEquals } from "@std/assert";
-import { join } from "@std/path";
+import { dirname, join } from "@std/path";
 import { accessTo } from "../e2e/_transfer.ts";
 import { runRole, spawnNode, spawnRelay } from "../e2e/_processes.ts";
 import { tempShare } from "../_temp_share.ts";
@@ -271,7 +271,9 @@ const WRONG_USES: readonly WrongUse[] = [
     args: ({ relay, folder }) => [relay, "get", "1.txt", "-o", folder],
     code: 7,
     line: ({ folder }) =>
-      `Cannot save to (${folder}): this process was not given the permission; grant it with --allow-read=${folder} --allow-write=${folder}`,
+      `Cannot save to (${folder}): this process was not given the permission; grant it with --allow-read=${folder} --allow-write=${folder} where it is a folder, or else grant it with --allow-read=${
+        dirname(folder)
+      } --allow-write=${dirname(folder)}`,
   },
   {
     what: "a node that shares what it may not read",
