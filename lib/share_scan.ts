@@ -34,7 +34,6 @@ export interface Place {
 }
 
 const STRETCH = 64;
-const SEPARATOR = Deno.build.os === "windows" ? "\\" : "/";
 
 /** Looks at every entry below a folder, which is `""` for the whole share. */
 export async function walkFolder(
@@ -44,21 +43,12 @@ export async function walkFolder(
   const turns = new Turns(scan.limits.turnMs);
   const waiting: Place[] = [{ name, path }];
   for (let folder = waiting.pop(); folder; folder = waiting.pop()) {
-    const nameStart = folder.name === "" ? "" : `${folder.name}/`;
-    const pathStart = join(folder.path, SEPARATOR);
-    let isReal = false;
     for (const item of await entriesOf(folder, scan)) {
-      if (turns.isOver) {
-        await turns.give();
-        isReal = false;
-      }
+      if (turns.isOver) await turns.give();
       if (scan.signal?.aborted) return;
-      // Once a turn: asked of each file it takes a third of the walk.
-      isReal ||= isRealPath(folder.path);
-      if (!isReal) break; // gone, or a link has come into its path
       const place = {
-        name: nameStart + item.name,
-        path: pathStart + item.name,
+        name: folder.name === "" ? item.name : `${folder.name}/${item.name}`,
+        path: join(folder.path, item.name),
       };
       if (!item.isDirectory) lookAtEntry(place, item, scan);
       else if (isFolderShared(place, scan)) waiting.push(place);
@@ -92,7 +82,10 @@ export async function lookAtPath(place: Place, scan: Scan): Promise<void> {
 /** What is at a path, if no link leads there. */
 function infoOf({ path }: Place): Deno.FileInfo | undefined {
   try {
-    return isRealPath(dirname(path)) ? Deno.lstatSync(path) : undefined;
+    const folder = dirname(path);
+    return Deno.realPathSync(folder) === folder
+      ? Deno.lstatSync(path)
+      : undefined;
   } catch {
     return undefined; // gone
   }
@@ -156,7 +149,6 @@ function isFolderShared({ name, path }: Place, { skipped }: Scan): boolean {
   return false;
 }
 
-/** `path` is below a folder that is real at this moment. */
 function lookAtEntry(
   { name, path }: Place,
   item: { isSymlink: boolean; isFile: boolean },
@@ -170,6 +162,8 @@ function lookAtEntry(
   }
   let info: Deno.FileInfo;
   try {
+    // Not through a link that has come into its path.
+    if (Deno.realPathSync(path) !== path) return;
     info = Deno.lstatSync(path);
   } catch (error) {
     if (isGone(error)) return;
@@ -205,16 +199,7 @@ export function holdsOwnSecret({ path, size }: ShareFile): boolean {
 /** Whether a file is at a path, and no link leads there. */
 function isThere(path: string): boolean {
   try {
-    return isRealPath(path) && Deno.lstatSync(path).isFile;
-  } catch {
-    return false;
-  }
-}
-
-/** Whether a path leads somewhere, through no link. */
-function isRealPath(path: string): boolean {
-  try {
-    return Deno.realPathSync(path) === path;
+    return Deno.realPathSync(path) === path && Deno.lstatSync(path).isFile;
   } catch {
     return false;
   }
