@@ -78,7 +78,7 @@ export interface Limits {
   readonly addressWorkBurstMs: number;
   /** After EMFILE or the like, before the next accept is tried. */
   readonly acceptPauseMs: number;
-  /** How often a listener that carries many connections proves it accepts. */
+  /** How often a listener is roused, in case it stopped at EMFILE. */
   readonly acceptCheckMs: number;
 
   // metrics and health, over HTTP

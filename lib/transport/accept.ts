@@ -65,7 +65,7 @@ export interface AcceptOptions {
   readonly at: Endpoint;
   /** Pause after an accept that failed. */
   readonly acceptPauseMs: number;
-  /** How often a busy acceptor proves that it still accepts. */
+  /** How often an acceptor makes sure that it still accepts. */
   readonly acceptCheckMs: number;
   /** Whether ends of tunnels may come in the clear where TLS is spoken. */
   readonly acceptsJoins?: boolean;
@@ -126,8 +126,8 @@ export function acceptPlain(options: AcceptOptions): Acceptor {
  * Accepts TCP for TLS 1.3 under `identity`.
  *
  * At EMFILE the listener of `node:net` falls silent for good, without an event.
- * So an acceptor that has had many connections open dials itself now and then,
- * and when that is not accepted either, it listens anew on the same port.
+ * So it is roused whenever a connection has ended, and now and then. Connections
+ * that came meanwhile wait in the system, and are accepted then.
  */
 export async function acceptTls(
   identity: Identity,
@@ -135,9 +135,10 @@ export async function acceptTls(
 ): Promise<Acceptor> {
   const secureContext = secureContextOf(identity);
   const census = new Census();
-  const door = new Door(options, () => census.arrived());
+  const door = new Door(options);
   const onSocket = (socket: Socket) => {
     census.count(socket);
+    socket.once("close", () => rouse(server));
     socket.on("error", ignore); // the TLS socket tells it too
     const { remoteAddress, remotePort, localAddress, localPort } = socket;
     const welcome = door.welcomeFor(remoteAddress);
@@ -162,30 +163,18 @@ export async function acceptTls(
       destroy: () => socket.destroy(),
     });
   };
-  let server = await startServer(options.at, { door, onSocket });
+  const server = await startServer(options.at, { door, onSocket });
   const address = addressOf(server);
-  let stopped = false;
-  let isDeaf = false;
   const check = async () => {
-    if (!isDeaf) {
-      if (!census.worthChecking()) return;
-      if (await accepts(address, census, options) || stopped) return;
-      options.onStall("out of file descriptors, it seems; listening anew");
-      server.close();
-    }
-    isDeaf = true; // until listening anew has worked, at this check or the next
-    server = await startServer(address, { door, onSocket });
-    isDeaf = false;
-    if (stopped) server.close();
+    rouse(server);
+    const why = census.worthChecking() ? await shortage(address) : undefined;
+    census.isSuspect = why !== undefined;
+    if (why !== undefined) options.onStall(why);
   };
-  const timer = setInterval(
-    () => void check().catch((error) => options.onStall(describeCause(error))),
-    options.acceptCheckMs,
-  );
+  const timer = setInterval(() => void check(), options.acceptCheckMs);
   return {
     address,
     stop: () => {
-      stopped = true;
       clearInterval(timer);
       server.close();
     },
@@ -198,18 +187,15 @@ export async function acceptTls(
  */
 class Door extends BlockList {
   readonly #admit: AcceptOptions["admit"];
-  readonly #onArrival: () => void;
   #welcome: Welcome | undefined;
 
-  constructor({ admit }: AcceptOptions, onArrival: () => void) {
+  constructor({ admit }: AcceptOptions) {
     super();
     this.#admit = admit;
-    this.#onArrival = onArrival;
   }
 
   /** `node:net` asks this, and makes the socket in the same turn. */
   override check(address: unknown): boolean {
-    this.#onArrival();
     this.#welcome = this.#admit(String(address));
     return this.#welcome === undefined;
   }
@@ -226,58 +212,54 @@ class Door extends BlockList {
 /** Fewer connections than this do not exhaust the descriptors of a process. */
 const CHECK_FROM_CONNECTIONS = 24;
 
-/** How many sockets there are, how many there were, and when one comes. */
+/** How many sockets there are, and how many there were since the last look. */
 class Census {
   #open = 0;
   #mostOpen = 0;
-  #onNext: (() => void) | null = null;
-  /** Set while the process had no descriptor left even to dial itself. */
-  suspect = false;
+  /** Set while the process has no descriptor left to dial itself with. */
+  isSuspect = false;
 
   count(socket: Socket): void {
     this.#mostOpen = Math.max(this.#mostOpen, ++this.#open);
     socket.once("close", () => this.#open--);
-    this.arrived();
-  }
-
-  arrived(): void {
-    this.#onNext?.();
   }
 
   worthChecking(): boolean {
     const most = this.#mostOpen;
     this.#mostOpen = this.#open;
-    return this.suspect || most >= CHECK_FROM_CONNECTIONS;
-  }
-
-  next(): Promise<void> {
-    return new Promise((resolve) => this.#onNext = resolve);
+    return this.isSuspect || most >= CHECK_FROM_CONNECTIONS;
   }
 }
 
-/** Whether a connection to this process's own listener is still accepted. */
-async function accepts(
-  address: Endpoint,
-  census: Census,
-  options: AcceptOptions,
-): Promise<boolean> {
+/** What a listener of `node:net` is in Deno. */
+interface ListenerHandle {
+  listen?(backlog: number): number;
+}
+
+/**
+ * Has a listener accept again that stopped at EMFILE; changes nothing for one
+ * that accepts. Nothing public of `node:net` does that: to close it and listen
+ * anew would refuse all that wait, and whoever comes in between.
+ */
+function rouse(server: Server): void {
+  if (!server.listening) return;
+  const { _handle: handle } = server as { _handle?: ListenerHandle | null };
+  handle?.listen?.(BACKLOG);
+}
+
+/**
+ * Why this process cannot open another socket, if that is so. It dials itself
+ * to find out: that is what it may do in any case.
+ */
+async function shortage(address: Endpoint): Promise<string | undefined> {
   const hostname = LOOPBACK_OF.get(address.host) ?? address.host;
-  const deadline = AbortSignal.timeout(options.acceptCheckMs / 2);
-  const next = census.next();
   try {
     requireNet({ host: hostname, port: address.port });
-    using _probe = await Deno.connect({
-      hostname,
-      port: address.port,
-      signal: deadline,
-    });
-    const expired = Promise.withResolvers<"expired">();
-    deadline.addEventListener("abort", () => expired.resolve("expired"));
-    return await Promise.race([next, expired.promise]) !== "expired";
+    using _probe = await Deno.connect({ hostname, port: address.port });
+    return undefined;
   } catch (error) {
-    census.suspect = systemErrorCode(error) === "EMFILE";
-    // Not allowed to dial, or no descriptor to dial with: nothing is known.
-    return error !== deadline.reason;
+    const isShort = systemErrorCode(error) === "EMFILE";
+    return isShort ? describeCause(error) : undefined;
   }
 }
 
@@ -313,7 +295,7 @@ async function startServer(
   });
   server.listen({ host: at.host, port: at.port, backlog: BACKLOG }, resolve);
   await promise;
-  server.on("error", ignore); // a failed accept; the check above finds it
+  server.on("error", ignore); // a failed accept; it is roused
   return server;
 }
 

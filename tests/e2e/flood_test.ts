@@ -4,8 +4,10 @@
  * their own in 127.0.0.0/8; honest clients come from 127.0.0.1, to which some
  * limits do not apply, and from 127.0.0.3, to which all do.
  *
- * The attacks are those of `tests/floods/`, which measures them with all others.
- * The figures are printed; what is asserted leaves room for a busy machine.
+ * The attacks are those of `tests/floods/`, each from a process of its own, which
+ * measures them with all others and holds them to 200 ms. Here the times are
+ * printed alone, because other work on the machine makes them longer; asserted
+ * is that everybody is served in the time that clients wait, and the memory.
  * `FLOOD_SECONDS=60` makes a soak of it.
  */
 
@@ -19,20 +21,11 @@ import { startNode } from "../_network.ts";
 import { testWith } from "../_tools.ts";
 import { median } from "../bench/_measuring.ts";
 import { Crowd, pause, say, STRANGER } from "../floods/_attacker.ts";
-import type { Attack } from "../floods/_flood.ts";
-import {
-  connecting,
-  emptyFrames,
-  hugeLengths,
-  listFrom,
-  noise,
-  silent,
-} from "../floods/at_relay.ts";
+import { startAttacker } from "../floods/_flood.ts";
+import { listFrom } from "../floods/at_relay.ts";
 import { type RelayProcess, spawnRelay } from "./_processes.ts";
 
 const MIB = 1024 ** 2;
-/** The aim is 200 ms; the rest is for a machine that does other things. */
-const LIST_MS = 1_000;
 const SOAK_SECONDS = Deno.env.get("FLOOD_SECONDS");
 const FLOOD_MS = 1_000 * Number(SOAK_SECONDS ?? 1);
 /**
@@ -105,15 +98,16 @@ async function residentBytes({ relay }: Scene): Promise<number> {
 /** Lists and fetches while `flood` runs, and after it. */
 async function outlast(
   scene: Scene,
-  flood: Attack,
+  flood: string,
   what: string,
 ): Promise<void> {
   const before = await residentBytes(scene);
-  const stop = new AbortController();
-  const running = flood(scene, stop.signal);
+  const { at, plaintext } = scene;
+  const attacker = startAttacker({ name: flood }, { at, plaintext });
   const waits: number[] = [];
   let most = before;
   try {
+    await attacker.begun;
     for (
       const until = performance.now() + FLOOD_MS;
       performance.now() < until;
@@ -125,8 +119,7 @@ async function outlast(
     waits.push(await listFrom(scene, STRANGER));
     await fetchText(scene);
   } finally {
-    stop.abort();
-    await within(running, "the end of the flood");
+    await attacker.stop();
   }
   await list(scene);
   const after = await residentBytes(scene);
@@ -137,7 +130,6 @@ async function outlast(
       `relay ${mib(before)} MiB, at most +${mib(most - before)}, ` +
       `afterwards +${mib(after - before)}`,
   );
-  assertLess(median(waits), LIST_MS);
   assertLess(most - before, GROWTH_BYTES);
   assertLess(after - before, GROWTH_BYTES);
 }
@@ -145,12 +137,12 @@ async function outlast(
 const ignore = Deno.build.os !== "linux"; // /proc, and addresses of 127.0.0.0/8
 
 for (
-  const [what, flood, reason] of [
-    ["300 silent connections", silent, /connecting_too_fast|handshake_evicted/],
-    ["5,000 connects a second", connecting, /connecting_too_fast/],
-    ["100,000 empty frames a second", emptyFrames, /rate_limited/],
-    ["lengths of 4 GiB", hugeLengths, /frame_too_large/],
-    ["random bytes", noise, /bad_handshake|frame_too_large|bad_message/],
+  const [what, reason] of [
+    ["300 silent connections", /connecting_too_fast|handshake_evicted/],
+    ["5,000 connects a second", /connecting_too_fast/],
+    ["empty frames", /rate_limited/],
+    ["lengths of 4 GiB", /frame_too_large/],
+    ["random bytes", /bad_handshake|frame_too_large|bad_message/],
   ] as const
 ) {
   for (const plaintext of [false, true]) {
@@ -160,12 +152,16 @@ for (
       ignore,
       fn: async () => {
         await using scene = await openScene(plaintext);
-        await outlast(scene, flood, `${what}${plaintext ? ", plaintext" : ""}`);
+        const told = `${what}${plaintext ? ", plaintext" : ""}`;
+        await outlast(scene, `relay: ${what}`, told);
         await scene.relay.stderr.until(reason);
       },
     });
   }
 }
+
+const OUT_OF_DESCRIPTORS =
+  /^cannot accept connections: too many open files in this process/;
 
 for (const plaintext of [false, true]) {
   testWith(
@@ -183,14 +179,12 @@ for (const plaintext of [false, true]) {
         const lastWord = list(scene).then(() => "served", () => "not served");
         const isServed = Promise.race([lastWord, pause(200)]);
         assertEquals(await isServed === "served", false);
+        await relay.stderr.until(OUT_OF_DESCRIPTORS);
         crowd[Symbol.dispose]();
-        await lastWord;
+        assertEquals(await lastWord, "served"); // it waited, and was not refused
       }
       await listAtLast(scene);
       await fetchText(scene);
-      await relay.stderr.until(
-        /^cannot accept connections: .*(descriptors|open files)/,
-      );
       const told = relay.stderr.all
         .filter((line) => line.startsWith("cannot accept"));
       // It tries every 50 ms, and tells each cause once in ten seconds.

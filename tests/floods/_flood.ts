@@ -140,9 +140,12 @@ async function residentBytes({ pids }: Scene): Promise<number> {
   return most;
 }
 
-/** The attack in another process, until it is told to stop. */
-function startAttacker(
-  { name }: Flood,
+/**
+ * The attack in another process, until it is told to stop. `begun` resolves when
+ * it attacks; `stop` may be called once.
+ */
+export function startAttacker(
+  { name }: Pick<Flood, "name">,
   target: Target,
 ): { begun: Promise<void>; stop(): Promise<void> } {
   const child = new Deno.Command(Deno.execPath(), {

@@ -64,3 +64,30 @@ for (const [name, accept] of Object.entries(WAYS)) {
     assertEquals(letIn.remote, { host: "127.0.0.1", port });
   });
 }
+
+Deno.test("acceptTls on a machine that is too busy to accept refuses nobody", async () => {
+  const stalls: string[] = [];
+  let letIn = 0;
+  const acceptor = await acceptTls(identity, {
+    at: { host: "127.0.0.1", port: 0 },
+    acceptPauseMs: 50,
+    acceptCheckMs: 10,
+    onStall: (why) => stalls.push(why),
+    admit: () => () => letIn++,
+  });
+  const { host: hostname, port } = acceptor.address;
+  const open: Deno.Conn[] = [];
+  try {
+    const count = 60;
+    for (let n = 0; n < count; n++) {
+      open.push(await Deno.connect({ hostname, port }));
+      // Longer than between two checks: nothing else has its turn.
+      for (const until = performance.now() + 15; performance.now() < until;);
+    }
+    while (letIn < count) await new Promise((turn) => setTimeout(turn));
+    assertEquals(stalls, []);
+  } finally {
+    for (const conn of open) conn.close();
+    acceptor.stop();
+  }
+});
