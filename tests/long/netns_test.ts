@@ -15,8 +15,14 @@ import {
   startCapture,
   whyNoNetworks,
 } from "./_namespaces.ts";
-import { type RoleProcess, spawnRole } from "./_processes.ts";
-import { accessTo, assertSaved, only, received, say } from "./_transfer.ts";
+import { type RoleProcess, spawnRole } from "../e2e/_processes.ts";
+import {
+  accessTo,
+  assertSaved,
+  only,
+  received,
+  say,
+} from "../e2e/_transfer.ts";
 
 const PORT = 1700;
 const TUNNEL_PORT = 1701;

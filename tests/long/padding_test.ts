@@ -18,8 +18,8 @@ import {
   messageIn,
   type Target,
 } from "../bench/_big_relay.ts";
-import { runRole, spawnRelay } from "./_processes.ts";
-import { accessTo, say } from "./_transfer.ts";
+import { runRole, spawnRelay } from "../e2e/_processes.ts";
+import { accessTo, say } from "../e2e/_transfer.ts";
 
 const HOSTS = Array.from({ length: 44 }, (_, n) => `127.0.1.${n + 1}`);
 /** As many nodes as one address may have. */

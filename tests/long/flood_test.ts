@@ -23,7 +23,7 @@ import { median } from "../bench/_measuring.ts";
 import { Crowd, pause, say, STRANGER } from "../floods/_attacker.ts";
 import { startAttacker } from "../floods/_flood.ts";
 import { listFrom } from "../floods/at_relay.ts";
-import { type RelayProcess, spawnRelay } from "./_processes.ts";
+import { type RelayProcess, spawnRelay } from "../e2e/_processes.ts";
 
 const MIB = 1024 ** 2;
 const SOAK_SECONDS = Deno.env.get("FLOOD_SECONDS");
