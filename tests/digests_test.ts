@@ -98,6 +98,29 @@ async function age(path: string): Promise<void> {
   await Deno.utime(path, new Date(), new Date(1_500_000_000_000));
 }
 
+function gate(): PromiseWithResolvers<void> {
+  return Promise.withResolvers<void>();
+}
+
+/** Each read of one file waits for `hold`. */
+function holdReads(
+  share: Share,
+  { version }: ShareFile,
+  hold: () => Promise<void>,
+): void {
+  const open = share.open.bind(share);
+  share.open = (file) => {
+    const opening = open(file);
+    if (opening.kind === "refused" || file.version !== version) return opening;
+    const { opened } = opening;
+    const read: typeof opened.read = async (buffer, position) => {
+      await hold();
+      return await opened.read(buffer, position);
+    };
+    return { kind: "opened", opened: { ...opened, read } };
+  };
+}
+
 /** SHA-256 by the other implementation that the platform has. */
 async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
   return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
@@ -203,6 +226,63 @@ Deno.test("Digests hash only what is new when they are refreshed", async () => {
   setup.digests.refresh();
   assertEquals(await idle, 1);
   assertEquals(setup.idles, [2, 1]);
+});
+
+Deno.test("Digests that are refreshed during a pass hash what came behind it", async () => {
+  await using setup = await setUp({ "a": "one", "b": "two" });
+  const { digests, path, share } = setup;
+  // The last file of the pass is held until another is in the place of the first.
+  const [first, last] = [share.unhashedFrom(0)!, share.unhashedFrom(1)!];
+  const [reached, held] = [gate(), gate()];
+  holdReads(share, last.file, async () => {
+    reached.resolve();
+    await held.promise;
+  });
+  digests.refresh();
+  await within(reached.promise, "the last file");
+  await Deno.remove(first.file.path);
+  assertEquals(await share.find(first.file.name), undefined);
+  await Deno.writeTextFile(join(path, "new"), "three");
+  const late = await setup.file("new");
+  assertEquals(share.unhashedFrom(0), { file: late, next: first.next });
+  digests.refresh();
+  digests.refresh();
+  const idle = setup.idle();
+  held.resolve();
+  assertEquals(await idle, 2, "the pass as it began");
+  assertEquals(await setup.idle(), 1, "what came during it");
+  const { content, sha256 } = await expectedOf(
+    new TextEncoder().encode("three"),
+  );
+  assertEquals(digests.of(late), { content, sha256 });
+  assertEquals(digests.withContent(content), late);
+  assertEquals([share.unhashedCount, setup.idles], [0, [2, 1]]);
+});
+
+Deno.test("Digests that are refreshed while a file is hashed hash what it became", async () => {
+  await using setup = await setUp({ "a": "one" });
+  const { digests, share } = setup;
+  const before = await setup.file("a");
+  const [reached, held] = [gate(), gate()];
+  holdReads(share, before, async () => {
+    reached.resolve();
+    await held.promise;
+  });
+  digests.refresh();
+  await within(reached.promise, "the file");
+  await Deno.writeTextFile(before.path, "three");
+  const after = await setup.file("a");
+  digests.refresh();
+  const idle = setup.idle();
+  held.resolve();
+  assertEquals(await idle, 1, "the version that is no more");
+  assertEquals(await setup.idle(), 1, "the one that is there");
+  const { content, sha256 } = await expectedOf(
+    new TextEncoder().encode("three"),
+  );
+  assertEquals(digests.of(after), { content, sha256 });
+  assertEquals(digests.of(before), undefined);
+  assertEquals(share.unhashedCount, 0);
 });
 
 Deno.test("Digests of what is asked for come before those of the rest", async () => {
