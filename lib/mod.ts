@@ -200,6 +200,11 @@ export {
 export type { RelayStats } from "./relay/stats.ts";
 export type { Served } from "./serving.ts";
 export type { ShareEvent } from "./share_upkeep.ts";
-export type { SkipCounts } from "./skipped.ts";
+export type {
+  SkipCounts,
+  SkipEvent,
+  SkipKind,
+  SkippedName,
+} from "./skipped.ts";
 export { loadIdentity } from "./state.ts";
 export { show } from "./text.ts";

@@ -47,7 +47,7 @@ import { RelayLink, type RelayLinkEvent } from "./relay_link.ts";
 import { ClientService, type Served, type Service } from "./serving.ts";
 import { Share } from "./share.ts";
 import type { ShareEvent } from "./share_upkeep.ts";
-import type { SkipCounts } from "./skipped.ts";
+import type { SkipCounts, SkipEvent } from "./skipped.ts";
 import { WorkQueue } from "./work_queue.ts";
 import { acceptTunnel } from "./transport/join.ts";
 import { type Accepted, listen, type Listener } from "./transport/listen.ts";
@@ -58,6 +58,7 @@ export type NodeEvent =
   | RegistrarEvent
   | RelayLinkEvent
   | ShareEvent
+  | SkipEvent
   /** It accepts connections. */
   | {
     event: "node_listening";
@@ -82,6 +83,8 @@ export interface NodeOptions {
   port: number;
   /** The folder to share. */
   directory: string;
+  /** Tells each entry of the folder that is not shared, once, at the start. */
+  listSkipped?: boolean;
   /** What people call the node; part of its id by default. */
   name?: string;
   /** Address to bind; every IPv4 address of the machine by default. */
@@ -286,6 +289,9 @@ class PeerNode implements NodeServer {
       files: this.fileCount,
       skipped: this.#share.skipped,
     });
+    if (this.#options.listSkipped) {
+      for (const event of this.#share.skipEvents()) this.#tell(event);
+    }
     const { digests } = this.#service;
     this.#share.follow({
       onChange: () => digests.refresh(),

@@ -24,7 +24,7 @@ import { fileOf, type ShareFile } from "./share_file.ts";
 import { folderIdentity } from "./share_root.ts";
 import { holdsOwnSecret } from "./share_scan.ts";
 import { type ShareListener, ShareUpkeep } from "./share_upkeep.ts";
-import type { SkipCounts, SkippedEntry } from "./skipped.ts";
+import { type SkipCounts, type SkipEvent, skippedCount } from "./skipped.ts";
 import { show } from "./text.ts";
 import { Turns } from "./turns.ts";
 
@@ -95,9 +95,12 @@ export class Share implements Disposable, AsyncDisposable {
     return this.#upkeep.skipped.counts;
   }
 
-  /** The first entries of the folder that are not shared, with the reason. */
-  skippedEntries(): Iterable<SkippedEntry> {
-    return this.#upkeep.skipped.entries();
+  /** The same entry by entry, in the order of their names; not all are named. */
+  *skipEvents(): Generator<SkipEvent> {
+    const names = this.#upkeep.skippedNames();
+    for (const name of names) yield { event: "skipped", ...name };
+    const entries = skippedCount(this.skipped) - names.length;
+    if (entries > 0) yield { event: "skipped_unnamed", entries };
   }
 
   /** Whether the folder is there and can be read, now. */

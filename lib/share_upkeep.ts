@@ -18,7 +18,7 @@ import {
   type Scan,
   walkFolder,
 } from "./share_scan.ts";
-import { Skipped } from "./skipped.ts";
+import { ruleOf, Skipped, type SkippedName } from "./skipped.ts";
 import { Turns } from "./turns.ts";
 
 /** What happens to a share that is followed. */
@@ -82,6 +82,16 @@ export class ShareUpkeep implements AsyncDisposable {
   /** What is not shared. */
   get skipped(): Skipped {
     return this.#skipped;
+  }
+
+  /** The first entries that are not shared, in the order of their names. */
+  skippedNames(): SkippedName[] {
+    const names = Array.from(this.#skipped.entries(), (entry) => ({
+      name: this.#placeOf(entry.path)?.name ?? ".",
+      kind: entry.kind,
+      rule: ruleOf(entry),
+    }));
+    return names.sort((a, b) => a.name < b.name ? -1 : 1);
   }
 
   /** Whether the folder is at its place, as is seen now. */

@@ -5,6 +5,8 @@
  * @module
  */
 
+import { LIMITS } from "./limits.ts";
+
 /** Why entries of a folder are not shared, and how many. */
 export interface SkipCounts {
   /** Symbolic links. */
@@ -40,6 +42,40 @@ export interface SkippedEntry {
   readonly rule?: string;
 }
 
+/** One entry that is not shared, as its owner is told. */
+export interface SkippedName {
+  /** Its name below the folder; from the disk, and so to be escaped. */
+  readonly name: string;
+  /** Why it is not shared. */
+  readonly kind: SkipKind;
+  /** The rule that it breaks, in words. */
+  readonly rule: string;
+}
+
+/** What is told of entries that are not shared. */
+export type SkipEvent =
+  /** One of them. */
+  | ({ event: "skipped" } & SkippedName)
+  /** So many more: names beyond `skippedNameCount` are not kept. */
+  | { event: "skipped_unnamed"; entries: number };
+
+const RULES: Readonly<Record<SkipKind, string>> = {
+  link: "a symbolic link is not followed",
+  special: "a pipe, a socket or a device is not a file",
+  name: "a name must be portable",
+  deep: `a name must have at most ${LIMITS.nameDepthCount} parts`,
+  clash: "two names must differ once they are NFC",
+  unreadable: "the system refuses to read it",
+  secret: "a key or token of relay-p2p is never shared",
+  large: `a file must be at most ${LIMITS.fileBytes} bytes`,
+  excess: `a share must have at most ${LIMITS.shareFileCount} files`,
+};
+
+/** The rule that an entry breaks: that of its name, or of its kind. */
+export function ruleOf({ kind, rule }: SkippedEntry): string {
+  return rule ?? RULES[kind];
+}
+
 /** All kinds, in the order in which they are told. */
 export const SKIP_KINDS = [
   "link",
@@ -52,6 +88,11 @@ export const SKIP_KINDS = [
   "large",
   "excess",
 ] as const satisfies readonly SkipKind[];
+
+/** How many entries there are of all kinds together. */
+export function skippedCount(counts: SkipCounts): number {
+  return SKIP_KINDS.reduce((sum, kind) => sum + counts[kind], 0);
+}
 
 /** Keeps count. */
 export class Skipped {

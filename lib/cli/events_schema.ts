@@ -18,6 +18,7 @@ import { CHECKS, VERDICTS } from "../doctor/check.ts";
 import { EXIT_CODE } from "../errors.ts";
 import type { NodeEvent } from "../node_server.ts";
 import type { RelayEvent } from "../relay_server.ts";
+import { SKIP_KINDS } from "../skipped.ts";
 import type { CliEvent } from "./cli_events.ts";
 import { SHELLS } from "./command_table.ts";
 import type { Role } from "./option_table.ts";
@@ -227,6 +228,21 @@ export const EVENTS: Readonly<Record<EventName, EventSpec>> = {
         excess: count("files beyond what one share may hold"),
       }, "what is not shared, and why"),
     },
+  },
+  skipped: {
+    says:
+      "an entry of the folder is not shared; told at start with --list-skipped",
+    roles: NODES,
+    fields: {
+      name: text("its name below the folder, as the disk has it"),
+      kind: oneOf(SKIP_KINDS, "its kind, as in `sharing`"),
+      rule: text("the rule that it breaks"),
+    },
+  },
+  "skipped_unnamed": {
+    says: "more entries are not shared than a node keeps names of",
+    roles: NODES,
+    fields: { entries: count("those that are counted, and not named") },
   },
   "share_gone": {
     says:

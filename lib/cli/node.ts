@@ -11,13 +11,14 @@ import { DigestFolder } from "../digest_store.ts";
 import { LIMITS } from "../limits.ts";
 import { NodeMetrics } from "../metrics.ts";
 import { type NodeEvent, type NodeOptions, serveNode } from "../node_server.ts";
-import { SKIP_KINDS, type SkipCounts, type SkipKind } from "../skipped.ts";
+import type { SkipCounts } from "../skipped.ts";
 import { loadIdentity, makeStateFolder } from "../state.ts";
 import { show } from "../text.ts";
 import type { Terminal } from "./terminal.ts";
 import { refusePrivateFiles } from "./private_files.ts";
 import { readToken } from "./secrets.ts";
 import { tellIncident } from "./incidents.ts";
+import { formatSkipCounts, formatSkipped } from "./skipped.ts";
 import { filesInWords } from "./tables.ts";
 import { NODE as SPEC } from "./command_table.ts";
 import { runNodeDoctor } from "./doctor.ts";
@@ -72,7 +73,7 @@ export function main(args: readonly string[]): Promise<number> {
     ended.promise.catch(() => {}); // told below, if it gets there
     const onEvent = (event: NodeEvent) => {
       metrics.onEvent(event, performance.now());
-      tell(event, terminal);
+      tell(event, terminal, { isListed: options.listSkipped });
       if (event.event === "outdated" || event.event === "turned_away") {
         ended.reject(event.error);
       }
@@ -110,6 +111,7 @@ async function nodeOptions(
     port: parsePort(port, { zero: true }),
     directory,
     plaintext: line.isOn("plaintext"),
+    listSkipped: line.isOn("list-skipped"),
     ...await loadKnownRelays(line),
   };
   const name = line.value("name");
@@ -146,8 +148,18 @@ function parseName(text: string): string {
   return text;
 }
 
+/** How {@linkcode tell} prints. */
+export interface TellOptions {
+  /** Whether what is skipped follows by name. */
+  readonly isListed?: boolean | undefined;
+}
+
 /** Prints what the node tells. */
-export function tell(event: NodeEvent, terminal: Terminal): void {
+export function tell(
+  event: NodeEvent,
+  terminal: Terminal,
+  { isListed = false }: TellOptions = {},
+): void {
   terminal.event(event);
   switch (event.event) {
     case "node_listening": {
@@ -161,7 +173,15 @@ export function tell(event: NodeEvent, terminal: Terminal): void {
       terminal.fact(
         `sharing ${filesInWords(event.files)} from ${show(event.directory)}`,
       );
-      tellSkipped(event.skipped, terminal);
+      tellSkipCounts(event.skipped, { terminal, isListed });
+      break;
+    case "skipped":
+      terminal.fact(formatSkipped(event));
+      break;
+    case "skipped_unnamed":
+      terminal.fact(
+        `skipped ${event.entries} more: a node keeps the names of ${LIMITS.skippedNameCount}`,
+      );
       break;
     case "share_gone":
       terminal.note(
@@ -238,21 +258,11 @@ export function tell(event: NodeEvent, terminal: Terminal): void {
   }
 }
 
-const SKIPPED_WORDS: Readonly<Record<SkipKind, string>> = {
-  link: "symbolic links",
-  special: "pipes, sockets or devices",
-  name: "names that are not portable",
-  deep: `folders nested deeper than ${LIMITS.nameDepthCount}`,
-  clash: "names equal to another's",
-  unreadable: "entries that cannot be read",
-  secret: "keys and tokens of relay-p2p",
-  large: "files larger than 1 TiB",
-  excess: "files beyond what one share may hold",
-};
-
-function tellSkipped(skipped: SkipCounts, terminal: Terminal): void {
-  const parts = SKIP_KINDS
-    .filter((kind) => skipped[kind] > 0)
-    .map((kind) => `${skipped[kind]} ${SKIPPED_WORDS[kind]}`);
-  if (parts.length > 0) terminal.note(`not shared: ${parts.join(", ")}`);
+function tellSkipCounts(
+  counts: SkipCounts,
+  { terminal, isListed }: { terminal: Terminal; isListed: boolean },
+): void {
+  const line = formatSkipCounts(counts);
+  if (line === undefined) return;
+  terminal.note(isListed ? line : `${line}; name them with --list-skipped`);
 }

@@ -82,6 +82,10 @@ export const OPTIONS: OptionTable = {
     value: "TEXT",
     help: "what people call this node",
   },
+  "list-skipped": {
+    roles: ["node"],
+    help: "name at start what is not shared, and why",
+  },
   greeting: {
     roles: ["relay"],
     value: "TEXT",

@@ -16,6 +16,7 @@ import { formatEvent } from "../../lib/cli/terminal.ts";
 import type { ClientEvent } from "../../lib/client/events.ts";
 import { Failure } from "../../lib/errors.ts";
 import { createIdentity } from "../../lib/identity.ts";
+import { LIMITS } from "../../lib/limits.ts";
 import type { NodeEvent } from "../../lib/node_server.ts";
 import type { RelayEvent } from "../../lib/relay_server.ts";
 import {
@@ -26,6 +27,7 @@ import {
   startEvilNode,
 } from "../_evil_node.ts";
 import { startRelay } from "../_network.ts";
+
 import { randomBytes, seededRandom } from "../_random.ts";
 import { tempShare } from "../_temp_share.ts";
 import { accessTo } from "../e2e/_transfer.ts";
@@ -67,6 +69,9 @@ Deno.test("Every line of every role and command with --json is as its schema say
   await using share = await tempShare({ "f": content, "sub/1.txt": "one" });
   await using other = await tempShare({ "sub/1.txt": "another" });
   await Deno.utime(join(other.path, "sub/1.txt"), 1, 1);
+  for (let n = 0; n <= LIMITS.skippedNameCount; n++) {
+    await Deno.symlink("nowhere", join(other.path, `${n}`));
+  }
   const newest = ["--prefer", "newest"];
   await using folder = await tempShare();
   await using relay = spawnRole("relay.ts", [
@@ -84,7 +89,13 @@ Deno.test("Every line of every role and command with --json is as its schema say
       ...["127.0.0.1", String(port), "0", path],
     ], { permissions: [`--allow-read=${path}`] });
   await using alpha = nodeOf(share, "--name", "al\u202epha");
-  await using beta = nodeOf(other, "--name", "beta", "--tunnel");
+  await using beta = nodeOf(
+    other,
+    "--name",
+    "beta",
+    "--tunnel",
+    "--list-skipped",
+  );
   await beta.stdout.until(/"attached"/);
   for (const node of [alpha, beta]) {
     await node.stdout.until(/"hashed"/);

@@ -48,7 +48,9 @@ testWith(
     try {
       await stdout.until(/^sharing 2 files from /);
       await stdout.until(/^registered with /);
-      await stderr.until(/^not shared: 1 entries that cannot be read$/);
+      await stderr.until(
+        /^1 skipped: 1 entry that cannot be read; name them with --list-skipped$/,
+      );
       await using folder = await tempShare();
       const names = ["open", "locked", "closed/f"];
       const { saved, failed } = await get(relay, folder.path, names);
