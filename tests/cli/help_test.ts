@@ -14,6 +14,7 @@ import {
   type OptionTable,
   variableOf,
 } from "../../lib/cli/option_table.ts";
+import { runRoleHere } from "../_here.ts";
 import { runRole } from "../e2e/_processes.ts";
 
 /** What every help must have. */
@@ -108,7 +109,7 @@ Deno.test("Every example is a line that its script takes", async () => {
     assert(examples.length >= 3);
     for (const { line } of examples) {
       // As it stands it would go to work: so much of it that it need not.
-      const { code, stderr } = await runRole(spec.script, [
+      const { code, stderr } = await runRoleHere(spec.script, [
         ...wordsOf(line, spec),
         "--help",
       ]);

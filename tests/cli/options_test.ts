@@ -4,6 +4,7 @@ import { formatHelp } from "../../lib/cli/help.ts";
 import { optionsOfRole, variableOf } from "../../lib/cli/option_table.ts";
 import { parseCommandLine } from "../../lib/cli/options.ts";
 import { Failure } from "../../lib/errors.ts";
+import { withVariables } from "../_here.ts";
 
 const SPEC: CommandSpec = {
   role: "relay",
@@ -90,23 +91,16 @@ for (
 }
 
 Deno.test("Options come from the environment, and the command line wins", () => {
-  Deno.env.set("RELAY_P2P_NAME", "env");
-  Deno.env.set("RELAY_P2P_QUIET", "1");
-  Deno.env.set("RELAY_P2P_JSON", "0");
-  try {
-    const line = parseCommandLine([], SPEC);
-    assertEquals(line.value("name"), "env");
-    assertEquals(line.isOn("quiet"), true);
-    assertEquals(line.isOn("json"), false);
-    assertEquals(
-      parseCommandLine(["--name", "arg"], SPEC).value("name"),
-      "arg",
-    );
-  } finally {
-    for (const name of ["NAME", "QUIET", "JSON"]) {
-      Deno.env.delete(`RELAY_P2P_${name}`);
-    }
-  }
+  using _variables = withVariables({
+    RELAY_P2P_NAME: "env",
+    RELAY_P2P_QUIET: "1",
+    RELAY_P2P_JSON: "0",
+  });
+  const line = parseCommandLine([], SPEC);
+  assertEquals(line.value("name"), "env");
+  assertEquals(line.isOn("quiet"), true);
+  assertEquals(line.isOn("json"), false);
+  assertEquals(parseCommandLine(["--name", "arg"], SPEC).value("name"), "arg");
 });
 
 Deno.test("variableOf names the variable of an option", () => {
