@@ -13,6 +13,7 @@ import type {
   FileFailure,
 } from "../transfer/download_options.ts";
 import type { DownloadSource, SourceTrouble } from "../transfer/source.ts";
+import { begunAhead } from "./ahead.ts";
 import type { Deliveries } from "./deliveries.ts";
 import { type Cause, givenUp, isChanged, NotDescribed } from "./failures.ts";
 import { type Job, wholeOf } from "./jobs.ts";
@@ -48,6 +49,12 @@ interface Incoming {
   readonly have: number;
   /** Why nodes do not send it, by their ids. */
   readonly refusals: Map<string, SourceTrouble>;
+}
+
+/** A file of which a manifest may have been asked for. */
+interface Asked {
+  readonly job: Job;
+  readonly asked: ReturnType<Targets["askAhead"]>;
 }
 
 // Large files that are open, or being looked at for what is there already.
@@ -134,10 +141,10 @@ export class Saving {
     const { stop } = this.#options;
     const change = () => new Promise<void>((resolve) => this.#wake = resolve);
     for await (const jobs of batches) {
-      for (const job of jobs) {
+      for (const { job, asked } of this.#askedAhead(jobs)) {
         while (!this.#hasRoom && !stop.signal.aborted) await change();
         if (stop.signal.aborted) return;
-        await this.#open(wholeOf(job));
+        await this.#open(job, asked);
       }
     }
     while (!stop.signal.aborted) {
@@ -148,6 +155,17 @@ export class Saving {
     }
   }
 
+  /** Asks what some files consist of before it is their turn. */
+  #askedAhead(jobs: readonly Job[]): Generator<Asked, void> {
+    const { targets, limits: { askedAheadCount } } = this.#options;
+    return begunAhead(jobs, askedAheadCount, (listed) => {
+      const job = wholeOf(listed);
+      const asked = targets.askAhead(job);
+      asked.catch(() => {}); // told when it is its turn
+      return { job, asked };
+    });
+  }
+
   /** Whether another file may be opened: each that waits takes memory. */
   get #hasRoom(): boolean {
     const { limits, targets } = this.#options;
@@ -155,10 +173,10 @@ export class Saving {
       this.#incoming.size < limits.plannedFileCount;
   }
 
-  async #open(job: Job): Promise<void> {
+  async #open(job: Job, asked?: Asked["asked"]): Promise<void> {
     const { signal, targets, outcomes } = this.#options;
     try {
-      const file = await targets.open(job);
+      const file = await targets.open(job, asked);
       if (file === undefined) return;
       const have = file.have?.length ?? 0;
       const deliveries = outcomes.deliveriesOf(job.name);

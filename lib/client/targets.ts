@@ -18,7 +18,7 @@ import {
   partialPathOf,
 } from "../transfer/partial.ts";
 import { removePublished, type TargetOptions } from "../transfer/publishing.ts";
-import { hasContent } from "../transfer/rehash.ts";
+import { contentIdAt, hasContent } from "../transfer/rehash.ts";
 import { SmallFiles } from "../transfer/small_files.ts";
 import { notReplacedOnVote, notThatSha256 } from "./failures.ts";
 import type { Job } from "./jobs.ts";
@@ -62,22 +62,38 @@ export class Targets implements AsyncDisposable {
   }
 
   /**
-   * Looks at what is there of a file; nothing where no more is to be done.
+   * Asks for the manifest of a file that may be there already, where its content
+   * is not known otherwise. Changes nothing, and may go on for several at once.
+   *
+   * @throws {Failure} when it cannot be described.
+   */
+  async askAhead(job: Job): Promise<Manifest | undefined> {
+    const { path, group: { size, content } } = job;
+    if (content !== undefined) return undefined;
+    const mayBeIt = await occupantOf(path, size) === "same_size";
+    return mayBeIt ? await this.#options.describe(job) : undefined;
+  }
+
+  /**
+   * Looks at what is there of a file, of which a manifest may have been asked
+   * for; nothing where no more is to be done.
    *
    * @throws {Failure} when it cannot be saved there, or cannot be described.
    */
-  async open(job: Job): Promise<DownloadFile | undefined> {
-    const { name, path, group, sources } = job;
-    const { size, content } = group;
+  async open(
+    job: Job,
+    asked?: Promise<Manifest | undefined>,
+  ): Promise<DownloadFile | undefined> {
+    const { name, path, group: { size, content }, sources } = job;
+    const { describe } = this.#options;
     const isNew = await this.#folders.ensure(dirname(path));
     await this.#folders.refuseLinks(path, name);
     const occupant = isNew ? "none" : await occupantOf(path, size);
-    const isCut = pieceCountOf(size) > 1;
-    const isDescribed = isCut && content !== undefined;
-    const manifest = isDescribed || occupant === "same_size"
-      ? await this.#options.describe(job)
-      : undefined;
+    const isUnknown = occupant === "same_size" && content === undefined;
+    let manifest = isUnknown ? await asked ?? await describe(job) : undefined;
     if (await this.#isPresent(job, occupant, manifest)) return undefined;
+    const isCut = pieceCountOf(size) > 1;
+    if (isCut && content !== undefined) manifest = await describe(job);
     const file = { name, size, content, manifest, sources };
     if (!isCut) return { ...file, sink: this.#smallSink(job) };
     const large = await this.#openLarge(job, manifest);
@@ -91,13 +107,12 @@ export class Targets implements AsyncDisposable {
     manifest: Manifest | undefined,
   ): Promise<boolean> {
     const { path } = job;
-    const { hasher, outcomes, overwrite } = this.#options;
+    const { outcomes, overwrite } = this.#options;
     if (occupant === "none") return false;
     if (occupant === "folder") {
       throw inTheWay(path, "a folder of that name is there");
     }
-    const mayBeIt = occupant === "same_size" && manifest !== undefined;
-    if (mayBeIt && await hasContent(path, manifest, hasher)) {
+    if (occupant === "same_size" && await this.#isIt(job, manifest)) {
       // A run that was killed in between has left its other name.
       await removePublished(partialPathOf(path), path);
       outcomes.present(job);
@@ -106,6 +121,18 @@ export class Targets implements AsyncDisposable {
     if (!overwrite) throw existsAlready(path);
     if (job.isVoted) throw notReplacedOnVote(job.name, path);
     return false;
+  }
+
+  /** Whether what is there has the content: nobody is asked who has said it. */
+  async #isIt(
+    { path, group: { size, content } }: Job,
+    manifest: Manifest | undefined,
+  ): Promise<boolean> {
+    const { hasher } = this.#options;
+    if (content !== undefined) {
+      return await contentIdAt(path, size, hasher) === content;
+    }
+    return manifest !== undefined && await hasContent(path, manifest, hasher);
   }
 
   #smallSink(job: Job): Sink {

@@ -5,8 +5,9 @@
  */
 
 import { isBug } from "../errors.ts";
-import { type Manifest, pieceBytesOf } from "../manifest.ts";
-import type { Hasher } from "./hashing.ts";
+import { HASH_BYTES, sha256 } from "../hash.ts";
+import { Manifest, pieceBytesOf, pieceCountOf } from "../manifest.ts";
+import { HASHED_AT_ONCE_BYTES, type Hasher } from "./hashing.ts";
 
 /** Bytes that are read back and hashed at once. */
 export const REHASH_BYTES = 1024 * 1024;
@@ -20,21 +21,31 @@ export async function* rightPieces(
   manifest: Manifest,
   hasher: Hasher,
 ): AsyncGenerator<number> {
-  const pieceBytes = pieceBytesOf(manifest.size);
+  let piece = 0;
+  for await (const hash of hashesOf(file, manifest.size, hasher)) {
+    if (manifest.has(piece, hash)) yield piece;
+    piece++;
+  }
+}
+
+/** The hashes of the pieces of a file of `size` bytes, as far as it has them. */
+async function* hashesOf(
+  file: Deno.FsFile,
+  size: number,
+  hasher: Hasher,
+): AsyncGenerator<Uint8Array> {
+  const pieceBytes = pieceBytesOf(size);
   const perRead = Math.max(1, Math.floor(REHASH_BYTES / pieceBytes));
-  const { size } = await file.stat();
-  const whole = Math.floor(size / pieceBytes);
-  const count = size >= manifest.size ? manifest.pieceCount : whole;
+  const { size: found } = await file.stat();
+  const whole = Math.floor(found / pieceBytes);
+  const count = found >= size ? pieceCountOf(size) : whole;
   for (let first = 0; first < count; first += perRead) {
     const start = first * pieceBytes;
     const pieces = Math.min(perRead, count - first);
-    const length = Math.min(pieces * pieceBytes, manifest.size - start);
+    const length = Math.min(pieces * pieceBytes, size - start);
     const bytes = await readAt(file, start, length);
     if (bytes === undefined) return; // it became shorter
-    const { hashes } = await hasher.hash(bytes, pieceBytes);
-    for (const [at, hash] of hashes.entries()) {
-      if (manifest.has(first + at, hash)) yield first + at;
-    }
+    yield* (await hasher.hash(bytes, pieceBytes)).hashes;
   }
 }
 
@@ -71,4 +82,58 @@ export async function hasContent(
     if (isBug(error)) throw error;
     return false;
   }
+}
+
+/**
+ * The content id of what is at a path; nothing where that is not a file of `size`
+ * bytes, or cannot be read.
+ */
+export async function contentIdAt(
+  path: string,
+  size: number,
+  hasher: Hasher,
+): Promise<string | undefined> {
+  try {
+    const hashes = size <= HASHED_AT_ONCE_BYTES
+      ? hashSmall(path, size)
+      : await hashLarge(path, size, hasher);
+    return hashes && new Manifest(size, hashes).contentId;
+  } catch (error) {
+    if (isBug(error)) throw error;
+    return undefined;
+  }
+}
+
+/** With synchronous calls: of 4 KiB they take a fifth of the time of others. */
+function hashSmall(
+  path: string,
+  size: number,
+): Uint8Array<ArrayBuffer> | undefined {
+  using file = Deno.openSync(path, { read: true });
+  // One more, so that a longer file shows.
+  const bytes = new Uint8Array(size + 1);
+  let filled = 0;
+  for (;;) {
+    const read = file.readSync(bytes.subarray(filled));
+    if (read === null || read === 0) break;
+    filled += read;
+  }
+  if (filled !== size) return undefined;
+  return size === 0 ? new Uint8Array() : sha256(bytes.subarray(0, size));
+}
+
+async function hashLarge(
+  path: string,
+  size: number,
+  hasher: Hasher,
+): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  using file = await Deno.open(path, { read: true });
+  if ((await file.stat()).size !== size) return undefined;
+  const hashes = new Uint8Array(pieceCountOf(size) * HASH_BYTES);
+  let filled = 0;
+  for await (const hash of hashesOf(file, size, hasher)) {
+    hashes.set(hash, filled);
+    filled += hash.length;
+  }
+  return filled === hashes.length ? hashes : undefined;
 }

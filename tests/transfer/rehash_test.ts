@@ -1,7 +1,11 @@
 import { assertEquals } from "@std/assert";
 import { join } from "@std/path";
 import { PlainHasher } from "../../lib/transfer/hashing.ts";
-import { hasContent, rightPieces } from "../../lib/transfer/rehash.ts";
+import {
+  contentIdAt,
+  hasContent,
+  rightPieces,
+} from "../../lib/transfer/rehash.ts";
 import { describeBytes } from "../_lies.ts";
 import { randomBytes, seededRandom } from "../_random.ts";
 import { tempShare } from "../_temp_share.ts";
@@ -55,13 +59,15 @@ for (
     ["empty", new Uint8Array(), [], false],
   ] as const
 ) {
-  Deno.test(`rightPieces and hasContent tell of a file that is ${what}`, async () => {
+  Deno.test(`rightPieces, hasContent and contentIdAt tell of a file that is ${what}`, async () => {
     await using folder = await tempShare({ "f": bytes });
     const path = join(folder.path, "f");
     using file = await Deno.open(path, { read: true });
     const pieces = await Array.fromAsync(rightPieces(file, MANIFEST, HASHER));
     assertEquals(pieces, [...wanted]);
     assertEquals(await hasContent(path, MANIFEST, HASHER), isIt);
+    const id = await contentIdAt(path, CONTENT.length, HASHER);
+    assertEquals(id === MANIFEST.contentId, isIt);
   });
 }
 
@@ -73,3 +79,20 @@ Deno.test("hasContent does not take a file that cannot be read for the content, 
   assertEquals(await hasContent(at("none"), manifest, HASHER), false);
   assertEquals(await hasContent(at("sub"), manifest, HASHER), false);
 });
+
+for (const size of [0, 1, PIECE / 2, PIECE / 2 + 1, PIECE, PIECE + 1]) {
+  Deno.test(`contentIdAt tells the content id of a file of ${size} bytes, and none for another size`, async () => {
+    const bytes = randomBytes(size, seededRandom(size));
+    await using folder = await tempShare({ "f": bytes });
+    const path = join(folder.path, "f");
+    const { manifest: { contentId } } = describeBytes("f", bytes);
+    assertEquals(await contentIdAt(path, size, HASHER), contentId);
+    for (const other of [size + 1, Math.max(0, size - 1)]) {
+      if (other === size) continue;
+      assertEquals(await contentIdAt(path, other, HASHER), undefined);
+    }
+    for (const missing of [join(folder.path, "none"), folder.path]) {
+      assertEquals(await contentIdAt(missing, size, HASHER), undefined);
+    }
+  });
+}

@@ -1,0 +1,28 @@
+/**
+ * Work that is begun before it is its turn.
+ */
+
+import { assertEquals } from "@std/assert";
+import { begunAhead } from "../../lib/client/ahead.ts";
+
+Deno.test("begunAhead has begun so many when it hands one out, and hands out all in order", () => {
+  const begun: number[] = [];
+  const begin = (item: number) => {
+    begun.push(item);
+    return item * 10;
+  };
+  const seen: [number, number][] = [];
+  for (const result of begunAhead([1, 2, 3, 4, 5], 3, begin)) {
+    seen.push([result, begun.length]);
+  }
+  assertEquals(seen, [[10, 3], [20, 4], [30, 5], [40, 5], [50, 5]]);
+});
+
+Deno.test("begunAhead begins nothing before it is asked, and hands out few items too", () => {
+  const begun: number[] = [];
+  const begin = (item: number) => begun.push(item);
+  const ahead = begunAhead([1, 2], 3, begin);
+  assertEquals(begun, []);
+  assertEquals([...ahead], [1, 2]);
+  assertEquals([...begunAhead([], 3, begin)], []);
+});

@@ -1,0 +1,108 @@
+/**
+ * What a run asks nodes about files that are there already.
+ */
+
+import { assertEquals } from "@std/assert";
+import { join } from "@std/path";
+import { LIMITS } from "../../lib/limits.ts";
+import type { MessageOf } from "../../lib/messages.ts";
+import type { Channel } from "../../lib/channel.ts";
+import { within } from "../_event_log.ts";
+import { honestBut } from "../_lies.ts";
+import { startRelay } from "../_network.ts";
+import { randomBytes, seededRandom } from "../_random.ts";
+import { tempShare } from "../_temp_share.ts";
+import { assertBytes, everything, get } from "./_outcomes.ts";
+import { evil, LARGE, MIDDLE, read } from "./_setting.ts";
+
+/** Small files in two folders. */
+function smallFiles(count: number): Record<string, Uint8Array> {
+  return Object.fromEntries(
+    Array.from({ length: count }, (_, n) => [
+      `folder-${n % 2}/file-${String(n).padStart(3, "0")}`,
+      randomBytes(n, seededRandom(n)),
+    ]),
+  );
+}
+
+Deno.test("getFiles asks nobody about what is there with the contents that were listed", async () => {
+  await using relay = await startRelay();
+  // Of no piece, of one, of some, of more than are read at once.
+  const files = { ...smallFiles(40), "middle": MIDDLE, "large": LARGE };
+  await using node = await evil(relay, files);
+  await using folder = await tempShare(files);
+  const { failed, log } = await get(relay, folder.path, [everything("")]);
+  assertEquals(failed, {});
+  assertEquals(
+    log.of("file_present").map(({ name }) => name),
+    Object.keys(files).toSorted(),
+  );
+  assertEquals(node.asked.map(({ kind }) => kind), ["browse"]);
+});
+
+Deno.test("getFiles takes no file for the one that was listed where a byte of it differs", async () => {
+  await using relay = await startRelay();
+  const files: Readonly<Record<string, Uint8Array>> = {
+    ...smallFiles(4),
+    "middle": MIDDLE,
+  };
+  await using _node = await evil(relay, files);
+  const others = Object.fromEntries(
+    Object.entries(files).map(([name, bytes]) => {
+      const other = bytes.slice();
+      if (other.length > 0) other[other.length - 1]! ^= 1;
+      return [name, other];
+    }),
+  );
+  await using folder = await tempShare(others);
+  const all = [everything("")];
+  const kept = await get(relay, folder.path, all);
+  const differ = Object.keys(files).filter((name) => files[name]!.length > 0);
+  assertEquals(
+    kept.failed,
+    Object.fromEntries(differ.map((name) => [name, "local"])),
+  );
+  const { failed, log } = await get(relay, folder.path, all, {
+    overwrite: true,
+  });
+  assertEquals(failed, {});
+  assertEquals(
+    log.of("file_received").map(({ name }) => name).toSorted(),
+    differ.toSorted(),
+  );
+  for (const [name, bytes] of Object.entries(files)) {
+    assertBytes(await read(folder, name), bytes);
+  }
+});
+
+Deno.test("getFiles asks for several files at once where their contents are not listed", async () => {
+  const { askedAheadCount } = LIMITS;
+  await using relay = await startRelay();
+  const files = smallFiles(2 * askedAheadCount);
+  const truth = honestBut(files);
+  const asked: MessageOf<"describe">[] = [];
+  await using node = await evil(relay, files, {
+    unhashed: true,
+    // Says nothing before so many are asked for.
+    describe: async (channel: Channel, message) => {
+      asked.push(message);
+      if (asked.length < askedAheadCount) return;
+      for (const each of asked.splice(0)) await truth(channel, each);
+    },
+  });
+  await using folder = await tempShare(files);
+  const { failed, log } = await within(
+    get(relay, folder.path, [everything("")], {
+      limits: { askingPatienceMs: 60_000 },
+    }),
+    "all files",
+  );
+  assertEquals(failed, {});
+  assertEquals(
+    log.of("file_present").map(({ path }) => path),
+    Object.keys(files).toSorted().map((name) => join(folder.path, name)),
+  );
+  const count = (kind: string) =>
+    node.asked.filter((message) => message.kind === kind).length;
+  assertEquals([count("describe"), count("read")], [2 * askedAheadCount, 0]);
+});
