@@ -300,9 +300,13 @@ for (
   Deno.test(`parseSelection decides at once about a name made to fit ${pattern} almost`, () => {
     const selection = parseSelection(pattern);
     assert(selection.kind === "matching");
-    const startedAt = performance.now();
-    assertEquals(selection.matches(name), false);
+    // The best of five: another process may have the processor meanwhile.
+    const times = Array.from({ length: 5 }, () => {
+      const startedAt = performance.now();
+      assertEquals(selection.matches(name), false);
+      return performance.now() - startedAt;
+    });
     // Names are strangers', and there may be a million of them.
-    assert(performance.now() - startedAt < 100);
+    assert(Math.min(...times) < 100, times.join(", "));
   });
 }

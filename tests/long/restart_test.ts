@@ -30,8 +30,8 @@ import {
   runRole,
   spawnNode,
   spawnRelay,
-} from "./_processes.ts";
-import { accessTo, say } from "./_transfer.ts";
+} from "../e2e/_processes.ts";
+import { accessTo, say } from "../e2e/_transfer.ts";
 
 /** What the README promises of a relay that comes back. */
 const LISTED_AGAIN_MS = 5_000;
