@@ -19,6 +19,7 @@ import { Manifest, pieceBytesOf, pieceCountOf } from "./manifest.ts";
 import type { OpenedFile, ReadRefusal } from "./opened_file.ts";
 import type { Share } from "./share.ts";
 import type { ShareFile } from "./share_file.ts";
+import { whenRoom } from "./shortage.ts";
 import { Turns } from "./turns.ts";
 
 /** A digest with what it was computed from. */
@@ -190,10 +191,13 @@ export class Digests implements AsyncDisposable {
   }
 
   async #hash(file: ShareFile): Promise<DescribeOutcome> {
-    const opening = this.#share.open(file);
-    if (opening.kind === "refused") return opening;
-    using opened = opening.opened;
     try {
+      const opening = await whenRoom(() => this.#share.open(file), {
+        pauseMs: this.#options.limits.acceptPauseMs,
+        signal: this.#stopped.signal,
+      });
+      if (opening.kind === "refused") return opening;
+      using opened = opening.opened;
       return await this.#hashOpened(opened);
     } catch (error) {
       if (isBug(error)) throw error;

@@ -156,6 +156,8 @@ export function systemErrorCode(error: unknown): string | undefined {
 const CODE_OF_NUMBER: ReadonlyMap<number, string> = new Map([
   [4, "EINTR"],
   [5, "EIO"],
+  [23, "ENFILE"],
+  [24, "EMFILE"],
   [27, "EFBIG"],
   [28, "ENOSPC"],
   [30, "EROFS"],
@@ -169,6 +171,12 @@ const CODE_OF_NUMBER: ReadonlyMap<number, string> = new Map([
 export function isBug(error: unknown): boolean {
   return error instanceof TypeError || error instanceof RangeError ||
     error instanceof ReferenceError;
+}
+
+/** Whether `error` says that there was no file descriptor left. */
+export function isShortage(error: unknown): boolean {
+  const code = systemErrorCode(error);
+  return code === "EMFILE" || code === "ENFILE";
 }
 
 /** Whether `error` says no more than that the other side is gone. */

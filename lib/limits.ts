@@ -78,6 +78,12 @@ export interface Limits {
   readonly addressWorkBurstMs: number;
   /** After EMFILE or the like, before the next accept is tried. */
   readonly acceptPauseMs: number;
+  /**
+   * A request that needs a file waits so long for a file descriptor: less than
+   * clients wait for an answer, and more than a handshake that is dropped holds
+   * one.
+   */
+  readonly shortageMs: number;
   /** How often a listener is roused, in case it stopped at EMFILE. */
   readonly acceptCheckMs: number;
 
@@ -397,6 +403,7 @@ export const LIMITS: Limits = Object.freeze({
   addressWorkBurstMs: 2_000,
   acceptPauseMs: 50,
   acceptCheckMs: 2_000,
+  shortageMs: 12_000,
 
   // metrics and health, over HTTP
   httpConnectionCount: 16,

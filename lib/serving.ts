@@ -12,6 +12,7 @@ import { addressGroup } from "./address.ts";
 import type { Channel } from "./channel.ts";
 import type { Counts } from "./counts.ts";
 import type { DescribeOutcome, Digests } from "./digests.ts";
+import { isShortage } from "./errors.ts";
 import { refusal } from "./greeting.ts";
 import type { Limits } from "./limits.ts";
 import { isContentId, pieceBytesOf, pieceCountOf } from "./manifest.ts";
@@ -26,6 +27,7 @@ import type { RateLimit } from "./rate.ts";
 import type { OpenedFile, ReadRefusal } from "./opened_file.ts";
 import type { Share } from "./share.ts";
 import type { ShareFile } from "./share_file.ts";
+import { whenRoom } from "./shortage.ts";
 import { type SendOptions, sendPieces, sendSmall } from "./transfer/send.ts";
 import { WORK_MS } from "./work_ledger.ts";
 import type { ClientWork, WorkQueue } from "./work_queue.ts";
@@ -378,7 +380,8 @@ export class ClientService implements Disposable {
     file: ShareFile,
     options: SendOptions,
   ): Promise<ReadRefusal | undefined> {
-    const outcome = this.#service.share.readSmall(file);
+    const { share } = this.#service;
+    const outcome = await this.#whenRoom(() => share.readSmall(file));
     if (outcome.kind === "refused") return outcome.reason;
     await sendSmall(this.#outbox, outcome.bytes, options);
     return undefined;
@@ -390,7 +393,8 @@ export class ClientService implements Disposable {
   ): Promise<ReadRefusal | undefined> {
     if (this.#opened?.file.version !== file.version) {
       this.#letGo();
-      const outcome = this.#service.share.open(file);
+      const { share } = this.#service;
+      const outcome = await this.#whenRoom(() => share.open(file));
       if (outcome.kind === "refused") return outcome.reason;
       this.#opened = outcome.opened;
     }
@@ -398,6 +402,23 @@ export class ClientService implements Disposable {
     if (sent === "completed") return undefined;
     this.#letGo();
     return sent;
+  }
+
+  /** What `open` gives, as soon as there is a file descriptor for it. */
+  async #whenRoom<T>(open: () => T): Promise<T | typeof UNREADABLE> {
+    const { acceptPauseMs: pauseMs, shortageMs: mostMs } = this.#service.limits;
+    try {
+      return open();
+    } catch (error) {
+      if (!isShortage(error)) throw error;
+    }
+    await this.#outbox.flush(); // what is there already need not wait
+    try {
+      return await whenRoom(open, { pauseMs, mostMs });
+    } catch (error) {
+      if (isShortage(error)) return UNREADABLE;
+      throw error;
+    }
   }
 
   #letGo(): void {
@@ -416,6 +437,8 @@ export class ClientService implements Disposable {
     this.#outbox[Symbol.dispose]();
   }
 }
+
+const UNREADABLE = { kind: "refused", reason: "unreadable" } as const;
 
 const REFUSAL_TEXT = {
   gone: "it was changed, replaced or removed: no such version is here now",

@@ -7,7 +7,7 @@
  * @module
  */
 
-import { describeCause, Failure, localKindOf } from "./errors.ts";
+import { describeCause, Failure, isShortage, localKindOf } from "./errors.ts";
 import type { FileDigest, FileTable, Stretch } from "./file_table.ts";
 import type { Limits } from "./limits.ts";
 import { safeName } from "./names.ts";
@@ -23,6 +23,7 @@ import { grantRemedy, requireAccess } from "./permission.ts";
 import { fileOf, type ShareFile } from "./share_file.ts";
 import { folderIdentity } from "./share_root.ts";
 import { holdsOwnSecret } from "./share_scan.ts";
+import { whenRoom } from "./shortage.ts";
 import { type ShareListener, ShareUpkeep } from "./share_upkeep.ts";
 import { type SkipCounts, type SkipEvent, skippedCount } from "./skipped.ts";
 import { show } from "./text.ts";
@@ -173,7 +174,11 @@ export class Share implements Disposable, AsyncDisposable {
     return this.#pace.isQuick;
   }
 
-  /** Opens a file for reading if it still is what it was. */
+  /**
+   * Opens a file for reading if it still is what it was.
+   *
+   * @throws where no file descriptor is left, which says nothing of the file.
+   */
   open(file: ShareFile): OpenOutcome {
     try {
       const opened = openedFile(openNow(file.path), file, this.#pace);
@@ -181,6 +186,7 @@ export class Share implements Disposable, AsyncDisposable {
       opened[Symbol.dispose]();
       return { kind: "refused", reason: "changed" };
     } catch (error) {
+      if (isShortage(error)) throw error;
       return { kind: "refused", reason: refusalOf(error) };
     }
   }
@@ -188,6 +194,8 @@ export class Share implements Disposable, AsyncDisposable {
   /**
    * The whole of a small file, read at once with synchronous calls: for 4 KiB
    * they take 25 µs where asynchronous ones take 250.
+   *
+   * @throws where no file descriptor is left.
    */
   readSmall(file: ShareFile): SmallFileOutcome {
     try {
@@ -198,6 +206,7 @@ export class Share implements Disposable, AsyncDisposable {
         ? { kind: "read", bytes }
         : { kind: "refused", reason: "changed" };
     } catch (error) {
+      if (isShortage(error)) throw error;
       return { kind: "refused", reason: refusalOf(error) };
     }
   }
@@ -255,10 +264,21 @@ export class Share implements Disposable, AsyncDisposable {
       now = undefined; // gone, or no longer to be looked at
     }
     if (now?.version === file.version) return file;
-    if (now !== undefined && holdsOwnSecret(now)) now = undefined;
+    if (now !== undefined && await this.#isSecret(now)) now = undefined;
     if (now !== undefined) this.#table.put(now);
     else this.#table.delete(file.name);
     return now;
+  }
+
+  /** Whether a file is not to be shared; one that cannot be read now is not. */
+  async #isSecret(file: ShareFile): Promise<boolean> {
+    const { acceptPauseMs: pauseMs, shortageMs: mostMs } = this.#limits;
+    try {
+      return await whenRoom(() => holdsOwnSecret(file), { pauseMs, mostMs });
+    } catch (error) {
+      if (isShortage(error)) return true;
+      throw error;
+    }
   }
 
   [Symbol.dispose](): void {

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { describeCause } from "./errors.ts";
+import { describeCause, isShortage } from "./errors.ts";
 import { requireAccess } from "./permission.ts";
 
 /** Which folder a path led to. */
@@ -19,7 +19,9 @@ export interface FolderIdentity {
 /** What a path leads to now. */
 export type RootState =
   | { readonly kind: "there"; readonly identity: FolderIdentity }
-  | { readonly kind: "gone"; readonly why: string };
+  | { readonly kind: "gone"; readonly why: string }
+  /** There is no file descriptor left to find out with. */
+  | { readonly kind: "not_seen" };
 
 /**
  * The folder that a path leads to.
@@ -42,6 +44,7 @@ export async function lookAtRoot(given: string): Promise<RootState> {
   try {
     return { kind: "there", identity: await folderIdentity(given) };
   } catch (error) {
+    if (isShortage(error)) return { kind: "not_seen" };
     return { kind: "gone", why: describeCause(error) };
   }
 }

@@ -10,11 +10,13 @@
 import { dirname } from "@std/path/dirname";
 import { join } from "@std/path/join";
 import type { FileTable } from "./file_table.ts";
+import { isShortage } from "./errors.ts";
 import { LIMITS, type Limits } from "./limits.ts";
 import { safeName } from "./names.ts";
 import { readShortText } from "./opened_file.ts";
 import { isOwnSecret, mayHoldOwnSecret } from "./own_secrets.ts";
 import { fileOf, isSameStamp, type ShareFile, stampOf } from "./share_file.ts";
+import { whenRoom, type WhenRoomOptions } from "./shortage.ts";
 import type { Skipped } from "./skipped.ts";
 import { Turns } from "./turns.ts";
 
@@ -50,7 +52,7 @@ export async function walkFolder(
         name: folder.name === "" ? item.name : `${folder.name}/${item.name}`,
         path: join(folder.path, item.name),
       };
-      if (!item.isDirectory) lookAtEntry(place, item, scan);
+      if (!item.isDirectory) await lookAtEntry(place, item, scan);
       else if (isFolderShared(place, scan)) waiting.push(place);
     }
     if (turns.isOver) await turns.give();
@@ -71,7 +73,7 @@ export async function lookAtPath(place: Place, scan: Scan): Promise<void> {
   if (!info.isDirectory) {
     await forgetGone(name, scan); // it may have been a folder
     if (!info.isFile) scan.table.delete(nameOf(name));
-    return lookAtEntry(place, info, scan);
+    return await lookAtEntry(place, info, scan);
   }
   scan.table.delete(nameOf(name)); // it may have been a file
   if (!isFolderShared(place, scan)) return;
@@ -125,11 +127,13 @@ async function forgetGone(
 
 async function entriesOf(
   folder: Place,
-  { skipped }: Scan,
+  scan: Scan,
 ): Promise<Deno.DirEntry[]> {
+  const { skipped } = scan;
   try {
     // Whole, by a thread: an open folder that changes would be read twice.
-    return await Array.fromAsync(Deno.readDir(folder.path));
+    const read = () => Array.fromAsync(Deno.readDir(folder.path));
+    return await whenRoom(read, roomFor(scan));
   } catch (error) {
     if (!isGone(error)) skipped.note(folder.path, "unreadable");
     return [];
@@ -149,7 +153,29 @@ function isFolderShared({ name, path }: Place, { skipped }: Scan): boolean {
   return false;
 }
 
+/** How a look waits for a file descriptor: it would take a file for gone. */
+function roomFor({ limits, signal }: Scan): WhenRoomOptions {
+  return { pauseMs: limits.acceptPauseMs, signal };
+}
+
+/** Looks at what is at a path, at once or when there is a descriptor for it. */
 function lookAtEntry(
+  place: Place,
+  item: { isSymlink: boolean; isFile: boolean },
+  scan: Scan,
+): Promise<void> | void {
+  const look = () => lookAtEntryNow(place, item, scan);
+  try {
+    return look();
+  } catch (error) {
+    if (!isShortage(error)) throw error;
+    return whenRoom(look, roomFor(scan)).catch((again) => {
+      if (!isShortage(again)) throw again; // else the look has been ended
+    });
+  }
+}
+
+function lookAtEntryNow(
   { name, path }: Place,
   item: { isSymlink: boolean; isFile: boolean },
   { table, skipped, limits }: Scan,
@@ -186,12 +212,17 @@ function lookAtEntry(
   table.delete(file.name);
 }
 
-/** Whether somebody put a key or token of this program into the share. */
+/**
+ * Whether somebody put a key or token of this program into the share.
+ *
+ * @throws where no file descriptor is left to find out with.
+ */
 export function holdsOwnSecret({ path, size }: ShareFile): boolean {
   if (!mayHoldOwnSecret(size)) return false;
   try {
     return isOwnSecret(readShortText(path, size));
-  } catch {
+  } catch (error) {
+    if (isShortage(error)) throw error; // it may be read later
     return false; // gone, or not to be read: then nobody gets it either
   }
 }

@@ -206,6 +206,7 @@ export class ShareUpkeep implements AsyncDisposable {
   async #checkRootNow(): Promise<void> {
     const state = await lookAtRoot(this.#given);
     if (this.#closing.signal.aborted) return;
+    if (state.kind === "not_seen") return; // the next look tells
     if (state.kind === "gone") return this.#leave(state.why);
     if (!isSameFolder(state.identity, this.#folder)) this.#leave(REPLACED);
     if (this.#isThere) return;

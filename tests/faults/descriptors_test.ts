@@ -1,0 +1,97 @@
+/**
+ * A process that has no file descriptor left: what it takes of its files then,
+ * and what others are told.
+ */
+
+import { assert, assertEquals } from "@std/assert";
+import { join } from "@std/path";
+import { Channel } from "../../lib/channel.ts";
+import { writeAll } from "../../lib/conn.ts";
+import { greet } from "../../lib/greeting.ts";
+import { createIdentity, formatIdentity } from "../../lib/identity.ts";
+import { LIMITS } from "../../lib/limits.ts";
+import { encodeMessage } from "../../lib/messages.ts";
+import { tempShare } from "../_temp_share.ts";
+import { testWith } from "../_tools.ts";
+import { dialFrom } from "../bench/_big_relay.ts";
+import { spawnRelay, spawnRole } from "../e2e/_processes.ts";
+import type { WithoutRoom } from "./_share_without_room.ts";
+
+const SCRIPT = new URL("./_share_without_room.ts", import.meta.url).pathname;
+const CONTENT = "what is in the file\n";
+
+testWith(
+  ["prlimit"],
+  "Share without file descriptors forgets no file, and waits to see what a new one holds",
+  async () => {
+    const key = formatIdentity(await createIdentity());
+    await using folder = await tempShare({
+      "share/a.txt": CONTENT,
+      "share/sub/b.txt": CONTENT,
+      "aside/key.pem": key,
+      "aside/late/c.txt": CONTENT,
+    });
+    const { success, stdout, stderr } = await new Deno.Command("prlimit", {
+      args: [
+        ...["--nofile=64", Deno.execPath(), "run", "--no-prompt"],
+        ...[`--allow-read=${folder.path}`, `--allow-write=${folder.path}`],
+        ...[SCRIPT, join(folder.path, "share"), join(folder.path, "aside")],
+      ],
+    }).output();
+    assert(success, new TextDecoder().decode(stderr));
+    const seen = JSON.parse(new TextDecoder().decode(stdout)) as WithoutRoom;
+    assertEquals(seen, {
+      isReadable: true,
+      names: ["a.txt", "late/c.txt", "sub/b.txt"],
+      hashed: "described",
+    });
+  },
+);
+
+testWith(
+  ["prlimit"],
+  "A node without file descriptors sends a file as soon as it has one again",
+  async () => {
+    await using folder = await tempShare({ "a.txt": CONTENT });
+    await using relay = await spawnRelay();
+    await using node = spawnRole(
+      "peer_node.ts",
+      ["--host", "127.0.0.1", "127.0.0.1", relay.port, "0", folder.path],
+      { permissions: [`--allow-read=${folder.path}`] },
+    );
+    const [, port] = await node.stdout.until(/^node listening on .*:(\d+)$/);
+    await node.stdout.until(/^registered with /);
+    const at = { host: "127.0.0.1", port: Number(port) };
+    using conn = await dialFrom("127.0.0.1", { at, plaintext: false });
+    const channel = new Channel(conn, {
+      limits: LIMITS,
+      acceptsData: true,
+      writeStallMs: 10_000,
+      idleMs: 10_000,
+    });
+    await greet(channel, { role: "client" });
+    const find = encodeMessage({ kind: "find", request: 1, name: "a.txt" });
+    await writeAll(conn, find);
+    const found = await channel.receive(["found"]);
+    await limitDescriptors(node.pid, 3);
+    const of = found?.version ?? "";
+    const read = encodeMessage({
+      ...{ kind: "read", request: 2, of, first: 0, count: 1 },
+    });
+    // The second answer leaves before the read is done: the node waits for it.
+    await writeAll(conn, new Uint8Array([...find, ...read]));
+    assertEquals((await channel.receive(["found"]))?.version, of);
+    await limitDescriptors(node.pid, 1_024);
+    const data = await channel.receiveOrData(["piece"]);
+    assertEquals(data?.kind, "data");
+    const bytes = new Uint8Array(data?.kind === "data" ? data.length : 0);
+    await channel.readData(bytes);
+    assertEquals(new TextDecoder().decode(bytes), CONTENT);
+  },
+);
+
+async function limitDescriptors(pid: number, count: number): Promise<void> {
+  const args = [`--nofile=${count}:4096`, "--pid", String(pid)];
+  const { code } = await new Deno.Command("prlimit", { args }).output();
+  assertEquals(code, 0);
+}
