@@ -14,6 +14,7 @@ import { delay } from "@std/async/delay";
 import { isBug } from "./errors.ts";
 import type { FileDigest } from "./file_table.ts";
 import { createSha256, HASH_BYTES } from "./hash.ts";
+import { HashQueue } from "./hash_queue.ts";
 import type { Limits } from "./limits.ts";
 import { Manifest, pieceBytesOf, pieceCountOf } from "./manifest.ts";
 import type { OpenedFile, ReadRefusal } from "./opened_file.ts";
@@ -67,7 +68,7 @@ export class Digests implements AsyncDisposable {
   /** Manifests in memory, the least lately used first. */
   readonly #manifests = new Map<string, Manifest>();
   #manifestBytes = 0;
-  readonly #urgent: ShareFile[] = [];
+  readonly #urgent = new HashQueue<ShareFile>();
   readonly #waiting = new Map<string, PromiseWithResolvers<DescribeOutcome>>();
   /** Versions that are being hashed; more than one while a smaller goes first. */
   readonly #underWay = new Set<string>();
@@ -116,12 +117,15 @@ export class Digests implements AsyncDisposable {
     if (this.#background !== null || this.#stopped.signal.aborted) return;
     this.#background = this.#hashAll().finally(() => {
       this.#background = null;
-      if (this.#isRefreshed || this.#urgent.length > 0) this.refresh();
+      if (this.#isRefreshed || !this.#urgent.isEmpty) this.refresh();
     });
   }
 
-  /** The digest of a file with its manifest; hashed next where it is not known. */
-  describe(file: ShareFile): Promise<DescribeOutcome> {
+  /**
+   * The digest of a file with its manifest; hashed soon where it is not known.
+   * Those who ask take turns: `asker` is anything that tells one from another.
+   */
+  describe(file: ShareFile, asker?: unknown): Promise<DescribeOutcome> {
     const digest = this.of(file);
     const manifest = digest && this.#manifest(file, digest);
     if (digest !== undefined && manifest !== undefined) {
@@ -135,9 +139,10 @@ export class Digests implements AsyncDisposable {
     if (waiting === undefined) {
       waiting = Promise.withResolvers();
       this.#waiting.set(file.version, waiting);
-      if (!this.#underWay.has(file.version)) this.#urgent.push(file);
-      this.refresh();
     }
+    // Also where another asks for it, whose turn may be late.
+    if (!this.#underWay.has(file.version)) this.#urgent.add(file, asker);
+    this.refresh();
     return waiting.promise;
   }
 
@@ -162,14 +167,21 @@ export class Digests implements AsyncDisposable {
     if (count > 0 && !signal.aborted) this.#options.onIdle(count);
   }
 
-  /** Hashes what somebody waits for and has fewer than `bytes`. */
-  async #hashUrgent(bytes = Infinity): Promise<void> {
+  /** Hashes what somebody waits for. */
+  async #hashUrgent(): Promise<void> {
+    while (await this.#hashNext(Infinity) && !this.#stopped.signal.aborted);
+  }
+
+  /** Hashes one file that somebody waits for and that has fewer than `bytes`. */
+  async #hashNext(bytes: number): Promise<boolean> {
     for (;;) {
-      const index = this.#urgent.findIndex(({ size }) => size < bytes);
-      const [file] = index < 0 ? [] : this.#urgent.splice(index, 1);
-      if (file === undefined || this.#stopped.signal.aborted) return;
-      // Hashed meanwhile, in the background, if nobody waits any more.
-      if (this.#waiting.has(file.version)) await this.#hashOne(file);
+      const file = this.#urgent.take(bytes);
+      if (file === undefined || this.#stopped.signal.aborted) return false;
+      // Hashed meanwhile, or under way, if it was asked for twice.
+      const { version } = file;
+      if (!this.#waiting.has(version) || this.#underWay.has(version)) continue;
+      await this.#hashOne(file);
+      return true;
     }
   }
 
@@ -232,7 +244,8 @@ export class Digests implements AsyncDisposable {
         piece = createSha256();
       }
       await this.#giveWay(file, performance.now() - startedAt);
-      await this.#hashUrgent(file.size - position);
+      // One alone: smaller files that come on and on hold up no larger one.
+      await this.#hashNext(file.size - position);
     }
     if (!opened.isUnchanged()) return { kind: "refused", reason: "changed" };
     const manifest = new Manifest(file.size, hashes);

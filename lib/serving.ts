@@ -9,6 +9,7 @@
 
 import { type Grant, isGranted, onlyNameOf } from "./access/grant.ts";
 import { addressGroup } from "./address.ts";
+import { isShared } from "./admission.ts";
 import type { Channel } from "./channel.ts";
 import type { Counts } from "./counts.ts";
 import type { DescribeOutcome, Digests } from "./digests.ts";
@@ -80,6 +81,8 @@ export class ClientService implements Disposable {
   readonly #service: Service;
   readonly #outbox: Outbox;
   readonly #work: ClientWork;
+  /** Takes turns with others where files are hashed. */
+  readonly #asker: unknown;
   /** What the client may have; all there is where there is none. */
   #grant: Grant | undefined;
   /** The file that is being sent piece by piece, open between two requests. */
@@ -100,6 +103,7 @@ export class ClientService implements Disposable {
     this.#channel = channel;
     this.#service = service;
     this.#work = service.work.enter(source);
+    this.#asker = isShared(source) ? this : source;
     this.#outbox = new Outbox(
       channel,
       () => writeBytes(service.limits.sendBufferBytes, service.clientCount),
@@ -324,7 +328,7 @@ export class ClientService implements Disposable {
     if (file.size > 0 && digests.pieceHash(file, 0) === undefined) {
       this.#work.charge(WORK_MS.hashByte * file.size);
     }
-    return digests.describe(file);
+    return digests.describe(file, this.#asker);
   }
 
   /** `work`, and a word to the client now and then until it is done. */

@@ -124,6 +124,7 @@ const PURE = [
   "admission",
   "frame",
   "manifest",
+  "hash_queue",
   "names",
   "own_secrets",
   "refusals",

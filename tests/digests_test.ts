@@ -121,6 +121,51 @@ function holdReads(
   };
 }
 
+Deno.test("Digests hashes for one address group after one file of another, however many that asks for", async () => {
+  const files: Record<string, string> = { honest: "honest" };
+  for (let n = 0; n < 20; n++) files[`greedy ${n}`] = "greedy".repeat(n + 1);
+  await using setup = await setUp(files);
+  const { digests, file } = setup;
+  const order: string[] = [];
+  const all = await Promise.all(
+    Object.keys(files).map(async (name) => [name, await file(name)] as const),
+  );
+  const wanted = new Map(all);
+  const described = [...wanted].toReversed().map(async ([name, found]) => {
+    await digests.describe(found, name === "honest" ? "b" : "a");
+    order.push(name);
+  });
+  await within(Promise.all(described), "all described");
+  // One was begun before the others were there, and then it was one each.
+  assertEquals(order.indexOf("honest"), 2);
+  assertEquals(order.length, 21);
+});
+
+Deno.test("Digests goes on with a large file after each smaller one that somebody asks for", async () => {
+  const large = randomBytes(4 * MIB, seededRandom(7));
+  const files: Record<string, string | Uint8Array<ArrayBuffer>> = { large };
+  for (let n = 0; n < 40; n++) files[`small ${n}`] = `${n}`;
+  await using setup = await setUp(files);
+  const { digests, file, share } = setup;
+  const order: string[] = [];
+  const wanted: [string, ShareFile][] = [];
+  for (const name of Object.keys(files)) wanted.push([name, await file(name)]);
+  const begun = gate();
+  const hold = gate();
+  holdReads(share, wanted[0]![1], () => {
+    begun.resolve();
+    return hold.promise;
+  });
+  const described = [];
+  for (const [name, found] of wanted) {
+    described.push(digests.describe(found, "a").then(() => order.push(name)));
+    if (name === "large") await begun.promise;
+  }
+  hold.resolve();
+  await within(Promise.all(described), "all described");
+  assert(order.indexOf("large") <= large.length / PIECE, order.join());
+});
+
 /** SHA-256 by the other implementation that the platform has. */
 async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
   return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
