@@ -19,6 +19,8 @@ export interface Offer {
   readonly size: number;
   /** When it was last written there, in milliseconds since 1970. */
   readonly modifiedMs: number;
+  /** Whether it can be run there. */
+  readonly isExecutable?: true;
   /** Stands for the file's state at that node. */
   readonly version: string;
   /** Content id, once the node has hashed it. */
@@ -35,6 +37,8 @@ export interface ContentGroup {
   readonly size: number;
   /** The latest time of writing among them. */
   readonly modifiedMs: number;
+  /** Whether it can be run at more than half of the addresses. */
+  readonly isExecutable?: true;
   /** Addresses at which nodes were reached that have it. */
   readonly votes: number;
   /** The offers, one a node. */
@@ -160,6 +164,7 @@ export function groupOffers(
     content: group[0]!.content,
     size: group[0]!.size,
     modifiedMs: Math.max(...group.map(({ modifiedMs }) => modifiedMs)),
+    ...isMostlyExecutable(group) && { isExecutable: true as const },
     votes: votesOf(group),
     offers: group,
   }));
@@ -179,6 +184,12 @@ export function groupOffers(
 
 function votesOf(offers: readonly Offer[]): number {
   return new Set(offers.map(({ votesAs }) => votesAs)).size;
+}
+
+/** The bit is no part of the content, and no hash vouches for it: most decide. */
+function isMostlyExecutable(offers: readonly Offer[]): boolean {
+  const votes = votesOf(offers.filter(({ isExecutable }) => isExecutable));
+  return 2 * votes > votesOf(offers);
 }
 
 /** Whether the groups are known, or seem, to be different contents. */

@@ -55,6 +55,7 @@ class Block {
   readonly seen = new Uint8Array(BLOCK_ROWS);
   readonly folders = new Uint32Array(BLOCK_ROWS);
   readonly bases: string[] = new Array<string>(BLOCK_ROWS).fill("");
+  readonly executables = new Uint8Array(BLOCK_ROWS);
   readonly stamps = new Float64Array(BLOCK_ROWS * STAMP_NUMBERS);
   readonly versions = new Uint32Array(BLOCK_ROWS * VERSION_WORDS);
   readonly contents = new Uint8Array(BLOCK_ROWS * HASH_BYTES);
@@ -143,6 +144,7 @@ export class FileTable {
       ],
       at * STAMP_NUMBERS,
     );
+    block.executables[at] = Number(file.isExecutable);
     block.versions.set(wordsOf(file.version), at * VERSION_WORDS);
     block.states[at] = UNHASHED;
     block.seen[at] = this.#look;
@@ -279,7 +281,7 @@ export class FileTable {
   }
 
   #fileOf(row: number): ShareFile {
-    const { folders, bases, stamps, versions } = this.#block(row);
+    const { folders, bases, executables, stamps, versions } = this.#block(row);
     const at = row % BLOCK_ROWS;
     const folder = this.#folders[folders[at]!]!;
     const base = bases[at]!;
@@ -293,6 +295,7 @@ export class FileTable {
       name: folder.name + base,
       size: stamps[at * STAMP_NUMBERS]!,
       modifiedMs: stamps[at * STAMP_NUMBERS + 1]!,
+      isExecutable: executables[at] === 1,
       changedAt: stamps[at * STAMP_NUMBERS + 2]!,
       device: stamps[at * STAMP_NUMBERS + 3]!,
       inode: inode === -1 ? null : inode,

@@ -268,6 +268,10 @@ export interface Limits {
   readonly pieceCount: number;
   /** The largest file: 1 TiB, 65,536 pieces of 16 MiB. */
   readonly fileBytes: number;
+  /** The earliest time that a saved file is given, 1901: ext4 alters earlier ones. */
+  readonly fileTimeFirstMs: number;
+  /** The latest, 2223: beyond it are the times that nobody can have meant. */
+  readonly fileTimeLastMs: number;
   /** Pieces on their way from the conns to the disk, in memory. */
   readonly slabBytes: number;
   /** File bytes asked of one connection before they come. */
@@ -490,6 +494,8 @@ export const LIMITS: Limits = Object.freeze({
   pieceMinBytes: 256 * KIB,
   pieceCount: 65_536,
   fileBytes: 1024 ** 4,
+  fileTimeFirstMs: -(2 ** 31) * 1_000,
+  fileTimeLastMs: 8e12 - 1,
   slabBytes: 32 * MIB,
   windowBytes: 8 * MIB,
   windowRequestCount: 48,

@@ -52,6 +52,7 @@ const ListedFile = Type.Object({
   modifiedMs: Time,
   version: Version,
   content: Type.Optional(Digest),
+  executable: Type.Optional(Type.Boolean()),
 });
 
 const SignedRecordSchema = Type.Object({
@@ -198,6 +199,7 @@ const CODEC = {
       version: Version,
       content: Type.Optional(Digest),
       sha256: Type.Optional(Digest),
+      executable: Type.Optional(Type.Boolean()),
     }),
   },
   read: {

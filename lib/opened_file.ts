@@ -176,6 +176,7 @@ function isVersion(descriptor: number, file: ShareFile): boolean {
     size: stats.size,
     dev: stats.dev,
     ino: stats.ino,
+    mode: Deno.build.os === "windows" ? null : stats.mode,
     mtime: new Date(stats.mtimeMs),
     ctime: new Date(stats.ctimeMs),
   };

@@ -210,6 +210,7 @@ export class ClientService implements Disposable {
       modifiedMs,
       version,
       ...digest,
+      ...bitOf(file),
     });
   }
 
@@ -236,7 +237,14 @@ export class ClientService implements Disposable {
       const { name, size, modifiedMs, version } = file;
       const content = digests.of(file)?.content;
       const known = content === undefined ? {} : { content };
-      files.push({ name, size, modifiedMs, version, ...known });
+      files.push({
+        name,
+        size,
+        modifiedMs,
+        version,
+        ...known,
+        ...bitOf(file),
+      });
     }
     this.#work.charge(files.length * WORK_MS.list);
     await this.#outbox.message({ kind: "files", request, files, more: false });
@@ -449,3 +457,8 @@ const REFUSAL_TEXT = {
   changed: "the file has changed",
   unreadable: "the file cannot be read",
 } as const;
+
+/** What a client is told of the executable bit: nothing where there is none. */
+function bitOf({ isExecutable }: ShareFile): { executable?: true } {
+  return isExecutable ? { executable: true } : {};
+}

@@ -8,6 +8,7 @@
 import { sha256 } from "./hash.ts";
 
 const encoder = new TextEncoder();
+const OWNER_RUNS = 0o100;
 
 /** A file that can be served, as it was when it was last looked at. */
 export interface ShareFile {
@@ -17,6 +18,8 @@ export interface ShareFile {
   readonly size: number;
   /** When it was last written, in milliseconds since 1970. */
   readonly modifiedMs: number;
+  /** Whether its owner may run it; never where the system has no such bit. */
+  readonly isExecutable: boolean;
   /** When it was last changed in any way, in whole seconds; not for others. */
   readonly changedAt: number;
   /** Its device, not for others. */
@@ -35,6 +38,7 @@ export interface FileFacts {
   readonly size: number;
   readonly dev: number;
   readonly ino: number | null;
+  readonly mode: number | null;
   readonly mtime: Date | null;
   readonly ctime: Date | null;
 }
@@ -42,7 +46,7 @@ export interface FileFacts {
 /** What shows whether a file is what it was. */
 export type FileStamp = Pick<
   ShareFile,
-  "size" | "modifiedMs" | "changedAt" | "device" | "inode"
+  "size" | "modifiedMs" | "isExecutable" | "changedAt" | "device" | "inode"
 >;
 
 /** The file that `info` describes; `undefined` unless it is a regular file. */
@@ -60,6 +64,7 @@ export function stampOf(info: FileFacts): FileStamp {
   return {
     size: info.size,
     modifiedMs: info.mtime?.getTime() || 0, // none that a date can say
+    isExecutable: ((info.mode ?? 0) & OWNER_RUNS) !== 0,
     // Whole seconds are what all ways of asking agree on.
     changedAt: Math.floor((info.ctime?.getTime() || 0) / 1000),
     device: info.dev,
@@ -70,13 +75,15 @@ export function stampOf(info: FileFacts): FileStamp {
 /** Whether two looks at a file saw the same. */
 export function isSameStamp(one: FileStamp, other: FileStamp): boolean {
   return one.size === other.size && one.modifiedMs === other.modifiedMs &&
+    one.isExecutable === other.isExecutable &&
     one.changedAt === other.changedAt && one.device === other.device &&
     one.inode === other.inode;
 }
 
 function versionOf(stamp: FileStamp, name: string): string {
-  const { size, modifiedMs, changedAt, device, inode } = stamp;
+  const { size, modifiedMs, isExecutable, changedAt, device, inode } = stamp;
   // Of the name too: two names of one file are two files here.
-  const facts = [size, modifiedMs, changedAt, device, inode, name].join();
-  return sha256(encoder.encode(facts)).toHex().slice(0, 32);
+  const facts = [size, modifiedMs, changedAt, device, inode, name];
+  if (isExecutable) facts.unshift("x");
+  return sha256(encoder.encode(facts.join())).toHex().slice(0, 32);
 }

@@ -57,6 +57,26 @@ Deno.test("groupOffers puts together the nodes that have the same content", () =
   ]);
 });
 
+for (
+  const [bits, wanted] of [
+    ["-", undefined],
+    ["x", true],
+    ["x-", undefined],
+    ["xx-", true],
+    ["x--", undefined],
+    ["xx--", undefined],
+  ] as const
+) {
+  Deno.test(`groupOffers takes the executable bit that most addresses have: ${bits}`, () => {
+    const offers = Array.from(bits, (bit, n) => ({
+      ...offer(`${n}`, X),
+      ...bit === "x" && { isExecutable: true as const },
+    }));
+    const [group] = groupOffers(offers, "most-nodes");
+    assertEquals(group?.isExecutable, wanted);
+  });
+}
+
 Deno.test("groupOffers keeps nodes apart that do not know their content yet", () => {
   const a = offer("a", undefined);
   const b = offer("b", undefined);

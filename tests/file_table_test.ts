@@ -11,6 +11,7 @@ function fileAt(name: string, size: number, path = `/srv/${name}`): ShareFile {
     dev: 1,
     ino: size,
     mtime: time,
+    mode: 0o100644,
     ctime: time,
   };
   return fileOf(info, { name, path })!;

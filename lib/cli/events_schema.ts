@@ -93,6 +93,7 @@ const Offer = object({
   votesAs: text("what its vote is counted by: the address, or the node itself"),
   size: count("bytes"),
   modifiedMs: Type.Number({ description: "when it was written there" }),
+  isExecutable: Type.Optional(flag("whether it can be run there")),
   version: text("stands for the file's state at that node"),
   content: Type.Optional(digest("content id, once it is known")),
   sha256: Type.Optional(digest("SHA-256 of the file, once it is known")),
@@ -101,6 +102,9 @@ const Group = object({
   content: Type.Optional(digest("content id, once it is known")),
   size: count("bytes"),
   modifiedMs: Type.Number({ description: "the latest time of writing" }),
+  isExecutable: Type.Optional(
+    flag("whether it can be run at more than half of the addresses"),
+  ),
   votes: count("addresses that have it"),
   offers: listOf(Offer, "the nodes that have it"),
 });

@@ -136,9 +136,17 @@ export function offerOf(
   if (answer.kind === "refused" || answer.size > LIMITS.fileBytes) {
     return undefined;
   }
-  const { size, modifiedMs, version, content, sha256 } = answer;
-  const voter = votesAs(node, session);
-  return { node, votesAs: voter, size, modifiedMs, version, content, sha256 };
+  const { size, modifiedMs, executable, version, content, sha256 } = answer;
+  return {
+    node,
+    votesAs: votesAs(node, session),
+    size,
+    modifiedMs,
+    ...executable && { isExecutable: true as const },
+    version,
+    content,
+    sha256,
+  };
 }
 
 function refusalAnswer(

@@ -12,7 +12,7 @@ import type { ListedFile } from "../messages.ts";
 /** What all offers of one node have in common. */
 export type Offerer = Omit<
   Offer,
-  "size" | "modifiedMs" | "version" | "content" | "sha256"
+  "size" | "modifiedMs" | "isExecutable" | "version" | "content" | "sha256"
 >;
 
 /** A name, and what nodes offer under it. */
@@ -25,7 +25,7 @@ export interface CatalogueEntry {
 
 const VERSION_BYTES = 16;
 const CONTENT_BYTES = 32;
-// size[8] modifiedMs[8] node[4] nameAt[4] nameLength[2] hasContent[1] …
+// size[8] modifiedMs[8] node[4] nameAt[4] nameLength[2] flags[1] …
 const SIZE_AT = 0;
 const TIME_AT = 8;
 const NODE_AT = 16;
@@ -34,6 +34,8 @@ const LENGTH_AT = 24;
 const FLAG_AT = 26;
 const VERSION_AT = 28;
 const CONTENT_AT = VERSION_AT + VERSION_BYTES;
+const HAS_CONTENT = 1;
+const IS_EXECUTABLE = 2;
 const RECORD_BYTES = CONTENT_AT + CONTENT_BYTES;
 // Its place in the order.
 const ORDER_BYTES = 4;
@@ -68,7 +70,7 @@ export class Catalogue implements Iterable<CatalogueEntry> {
 
   /** Notes what a node lists; the bytes that it takes. */
   add(from: Offerer, file: ListedFile): number {
-    const { name, size, modifiedMs, version, content } = file;
+    const { name, size, modifiedMs, version, content, executable } = file;
     const { record, at } = this.#record(this.#count, { make: true });
     record.setFloat64(at + SIZE_AT, size);
     record.setFloat64(at + TIME_AT, modifiedMs);
@@ -76,7 +78,9 @@ export class Catalogue implements Iterable<CatalogueEntry> {
     const place = this.#keep(name);
     record.setUint32(at + NAME_AT, place.at);
     record.setUint16(at + LENGTH_AT, place.length);
-    record.setUint8(at + FLAG_AT, content === undefined ? 0 : 1);
+    const flags = (content === undefined ? 0 : HAS_CONTENT) |
+      (executable ? IS_EXECUTABLE : 0);
+    record.setUint8(at + FLAG_AT, flags);
     bytesOf(record, at + VERSION_AT, VERSION_BYTES).setFromHex(version);
     bytesOf(record, at + CONTENT_AT, CONTENT_BYTES).setFromHex(content ?? "");
     this.#count++;
@@ -237,12 +241,14 @@ export class Catalogue implements Iterable<CatalogueEntry> {
     const { record, at } = this.#record(index);
     const hex = (from: number, length: number) =>
       bytesOf(record, at + from, length).toHex();
+    const flags = record.getUint8(at + FLAG_AT);
     return {
       ...this.#offererOf(index),
       size: record.getFloat64(at + SIZE_AT),
       modifiedMs: record.getFloat64(at + TIME_AT),
+      ...(flags & IS_EXECUTABLE) !== 0 && { isExecutable: true as const },
       version: hex(VERSION_AT, VERSION_BYTES),
-      content: record.getUint8(at + FLAG_AT) === 0
+      content: (flags & HAS_CONTENT) === 0
         ? undefined
         : hex(CONTENT_AT, CONTENT_BYTES),
     };

@@ -227,7 +227,8 @@ export class Targets implements AsyncDisposable {
 
   #targetOptions({ group, isVoted }: Job): TargetOptions {
     const overwrite = this.#options.overwrite && !isVoted;
-    return { overwrite, modifiedMs: group.modifiedMs };
+    const { modifiedMs, isExecutable } = group;
+    return { overwrite, modifiedMs, isExecutable };
   }
 
   /** Lets go of a file, and keeps what there is of it if it is not complete. */

@@ -217,7 +217,7 @@ export class PartialFile implements Sink {
       await this.#file.truncate(this.#size); // an older one may have been longer
       await this.#file.utime(new Date(), new Date(writtenAt(this.#options)));
       await this.#file.sync();
-      const mode = await usualMode(dirname(this.path));
+      const mode = await usualMode(dirname(this.path), this.#options);
       await this.#requirePlace(this.#partialPath);
       changeMode(this.#partialPath, this.#file, mode);
       await publish(this.#partialPath, this.path, this.#options);

@@ -7,6 +7,7 @@
 
 import { join } from "@std/path/join";
 import { systemErrorCode } from "../errors.ts";
+import { LIMITS } from "../limits.ts";
 import { PARTIAL_SUFFIX } from "../names.ts";
 
 /** What a file is to be once it is there. */
@@ -15,14 +16,14 @@ export interface TargetOptions {
   readonly overwrite: boolean;
   /** Time of writing to give it, in milliseconds since 1970. */
   readonly modifiedMs: number;
+  /** Whether it can be run, by all whom the process's mask lets. */
+  readonly isExecutable?: boolean | undefined;
 }
-
-// 1901: the earliest that ext4 and others can keep; they alter what is earlier.
-const EARLIEST_MS = -(2 ** 31) * 1_000;
 
 /** Time of writing to give a file: a stranger's number, if a file can have it. */
 export function writtenAt({ modifiedMs }: TargetOptions): number {
-  const isKept = modifiedMs >= EARLIEST_MS && modifiedMs < 8e12;
+  const { fileTimeFirstMs, fileTimeLastMs } = LIMITS;
+  const isKept = modifiedMs >= fileTimeFirstMs && modifiedMs <= fileTimeLastMs;
   return isKept ? modifiedMs : Date.now();
 }
 
@@ -62,19 +63,27 @@ export async function syncFolder(folder: string): Promise<void> {
   }
 }
 
+/** Modes that new files are made with, before the mask: never with setuid. */
+export const MADE_MODE = { plain: 0o666, executable: 0o777 } as const;
+
 let mode: Promise<number> | undefined;
 // Each time another process has to ask at the same moment.
 const MODE_TRIES = 10;
 
 /**
- * The mode that files usually get in `folder`, the process's mask applied. Found
- * by making one, for asking for the mask needs a permission of its own.
+ * The mode that files usually get in `folder`, the process's mask applied, or
+ * those that can be run. Found by making one: asking for the mask needs a
+ * permission of its own.
  */
-export function usualMode(folder: string): Promise<number> {
-  return mode ??= findMode(folder).catch((error) => {
+export async function usualMode(
+  folder: string,
+  { isExecutable }: Pick<TargetOptions, "isExecutable"> = {},
+): Promise<number> {
+  mode ??= findMode(folder).catch((error) => {
     mode = undefined;
     throw error;
   });
+  return await mode & (isExecutable ? MADE_MODE.executable : MADE_MODE.plain);
 }
 
 async function findMode(folder: string): Promise<number> {
@@ -88,10 +97,10 @@ async function findMode(folder: string): Promise<number> {
       using file = await Deno.open(path, {
         write: true,
         createNew: true,
-        mode: 0o666,
+        mode: MADE_MODE.executable,
       });
       await Deno.remove(path).catch(ignoreGone);
-      return ((await file.stat()).mode ?? 0o600) & 0o666;
+      return (await file.stat()).mode ?? 0o600;
     } catch (error) {
       const isAsked = error instanceof Deno.errors.AlreadyExists;
       if (!isAsked || tries === MODE_TRIES) throw error;

@@ -12,6 +12,7 @@ import { cannot, PartialFile, partialPathOf } from "./partial.ts";
 import {
   hasNoLinks,
   ignoreGone,
+  MADE_MODE,
   type TargetOptions,
   writtenAt,
 } from "./publishing.ts";
@@ -62,7 +63,7 @@ export class SmallFiles {
   ): Promise<void> {
     const partialPath = partialPathOf(path);
     try {
-      using file = openNew(partialPath);
+      using file = openNew(partialPath, options);
       if (file !== undefined) {
         write(file, bytes, options);
         await this.#sync(file);
@@ -95,9 +96,13 @@ export class SmallFiles {
 const NEW = { write: true, createNew: true };
 
 /** A new file, locked for this process; nothing where there is one. */
-function openNew(path: string): Deno.FsFile | undefined {
+function openNew(
+  path: string,
+  { isExecutable }: TargetOptions,
+): Deno.FsFile | undefined {
+  const mode = isExecutable ? MADE_MODE.executable : MADE_MODE.plain;
   try {
-    const file = Deno.openSync(path, NEW);
+    const file = Deno.openSync(path, { ...NEW, mode });
     if (file.tryLockSync(true)) return file;
     file.close();
     return undefined;
