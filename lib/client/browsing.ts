@@ -7,12 +7,13 @@
  */
 
 import { isBug } from "../errors.ts";
-import { LIMITS, type Limits } from "../limits.ts";
+import { LIMITS } from "../limits.ts";
 import type { ListedFile } from "../messages.ts";
 import { safeName } from "../names.ts";
 import type { NodeSession } from "../transfer/session.ts";
 import { Catalogue, isVersion, type Offerer } from "./catalogue.ts";
 import { answerOf, type ClientEvent } from "./events.ts";
+import { ListingClock, Stopped } from "./listing_clock.ts";
 import type { ListedNode } from "./nodes.ts";
 import type { Peers } from "./peers.ts";
 import { votesAs } from "./votes.ts";
@@ -48,11 +49,6 @@ export async function browseAll(
   await peers.turns.each(nodes, (node) => browsing.browse(node));
   browsing.tellLeftOut();
   return browsing;
-}
-
-/** A node's listing was stopped. */
-class Stopped extends Error {
-  override readonly name = "Stopped";
 }
 
 const TELL_MS = 1_000;
@@ -175,57 +171,8 @@ class Browsing implements Browsed {
   }
 }
 
-// What is said of a file beside its name.
-const LISTED_BYTES = 150;
 // Counted, to be told; nobody needs to know more exactly.
 const MOST_LEFT_OUT = 10_000;
-
-/** Stops a listing that comes too slowly. */
-class ListingClock implements Disposable {
-  readonly #limits: Limits;
-  readonly #late = new AbortController();
-  readonly #startedAt = performance.now();
-  #timer: ReturnType<typeof setTimeout>;
-  #bytes = 0;
-  #files = 0;
-
-  constructor(limits: Limits) {
-    this.#limits = limits;
-    this.#timer = setTimeout(() => this.#look(), limits.listingMs);
-  }
-
-  /** Aborted when the listing is to be stopped. */
-  get signal(): AbortSignal {
-    return this.#late.signal;
-  }
-
-  /** A page has come. */
-  came(files: readonly ListedFile[]): void {
-    this.#files += files.length;
-    for (const { name } of files) this.#bytes += name.length + LISTED_BYTES;
-  }
-
-  #look(): void {
-    const ms = performance.now() - this.#startedAt;
-    const { listingMs, listingMostMs, listingBytesPerSecond } = this.#limits;
-    const isSlow = this.#bytes < ms / 1000 * listingBytesPerSecond;
-    if (!isSlow && ms < listingMostMs) {
-      const nextMs = Math.min(listingMs, TELL_MS);
-      this.#timer = setTimeout(() => this.#look(), nextMs);
-      return;
-    }
-    const seconds = Math.round(ms / 1000);
-    this.#late.abort(
-      new Stopped(
-        `its list came too slowly, ${this.#files} files in ${seconds} s`,
-      ),
-    );
-  }
-
-  [Symbol.dispose](): void {
-    clearTimeout(this.#timer);
-  }
-}
 
 /** Whether a node's words describe a file that there can be. */
 function isListed({ name, size, version }: ListedFile): boolean {
