@@ -9,7 +9,6 @@
  * @module
  */
 
-import { setImmediate } from "node:timers/promises";
 import { delay } from "@std/async/delay";
 import { isBug } from "./errors.ts";
 import type { FileDigest } from "./file_table.ts";
@@ -73,6 +72,7 @@ export class Digests implements AsyncDisposable {
   /** Versions that are being hashed; more than one while a smaller goes first. */
   readonly #underWay = new Set<string>();
   readonly #stopped = new AbortController();
+  readonly #turns: Turns;
   #background: Promise<void> | null = null;
   /** Whether something may have come since the pass that is under way began. */
   #isRefreshed = false;
@@ -81,6 +81,7 @@ export class Digests implements AsyncDisposable {
   constructor(share: Share, options: DigestsOptions) {
     this.#share = share;
     this.#options = options;
+    this.#turns = new Turns(options.limits.turnMs);
   }
 
   /** Files that are still to be looked at, or hashed, in the background. */
@@ -148,7 +149,6 @@ export class Digests implements AsyncDisposable {
 
   async #hashAll(): Promise<void> {
     const { signal } = this.#stopped;
-    const turns = new Turns(this.#options.limits.turnMs);
     this.#isRefreshed = false;
     let count = 0;
     await this.#hashUrgent();
@@ -162,7 +162,7 @@ export class Digests implements AsyncDisposable {
         count++;
       }
       await this.#hashUrgent();
-      if (turns.isOver) await turns.give();
+      if (this.#turns.isOver) await this.#turns.give();
     }
     if (count > 0 && !signal.aborted) this.#options.onIdle(count);
   }
@@ -269,7 +269,8 @@ export class Digests implements AsyncDisposable {
   async #giveWay(file: ShareFile, spentMs: number): Promise<void> {
     const isWaitedFor = this.#waiting.has(file.version);
     if (!this.#options.isBusy() || isWaitedFor) {
-      await setImmediate(); // reading at once gives nobody a turn
+      // Reading at once gives nobody a turn.
+      if (this.#turns.isOver) await this.#turns.give();
       return;
     }
     await delay(4 * spentMs, { signal: this.#stopped.signal }).catch(() => {});

@@ -264,7 +264,7 @@ export class ClientService implements Disposable {
     const granted = this.#grant?.prefix ?? "";
     if (!prefix.startsWith(granted) && !granted.startsWith(prefix)) return;
     const both = granted.length > prefix.length ? granted : prefix;
-    for await (const files of share.browse(both)) {
+    for (const files of share.browse(both)) {
       this.#work.charge(files.length * WORK_MS.look);
       await this.#turn();
       for (const file of files) if (this.#may(file)) yield file;

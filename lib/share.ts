@@ -27,7 +27,6 @@ import { whenRoom } from "./shortage.ts";
 import { type ShareListener, ShareUpkeep } from "./share_upkeep.ts";
 import { type SkipCounts, type SkipEvent, skippedCount } from "./skipped.ts";
 import { show } from "./text.ts";
-import { Turns } from "./turns.ts";
 
 // Files of a listing that are taken from the table at once.
 const SLICE_FILES = 64;
@@ -111,31 +110,24 @@ export class Share implements Disposable, AsyncDisposable {
 
   /** All files as they were last seen, in the order of their names. */
   *files(): Iterable<ShareFile> {
-    let after: string | undefined;
-    for (;;) {
-      const files = this.stretch({ prefix: "", after, most: SLICE_FILES });
-      if (files.length === 0) return;
-      yield* files;
-      after = files.at(-1)!.name;
-    }
+    for (const files of this.browse("")) yield* files;
   }
 
   /**
    * Files whose names begin with `prefix` and come after `after`, in the order
-   * of their names, a slice at a time; others have their turn in between. Each
-   * slice is as the share is at its moment, whatever has changed since the last.
+   * of their names, a slice at a time: between two slices the caller may let
+   * others have their turn. Each is as the share is at its moment, whatever has
+   * changed since the last.
    */
-  async *browse(
+  *browse(
     prefix: string,
     after?: string,
-  ): AsyncGenerator<readonly ShareFile[]> {
-    const turns = new Turns(this.#limits.turnMs);
+  ): Generator<readonly ShareFile[], void> {
     for (let from = after;;) {
       const files = this.stretch({ prefix, after: from, most: SLICE_FILES });
       if (files.length === 0) return;
       yield files;
       from = files.at(-1)!.name;
-      if (turns.isOver) await turns.give();
     }
   }
 

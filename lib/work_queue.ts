@@ -1,6 +1,6 @@
 /**
  * The order in which a node works for its clients: one at a time, each for some
- * milliseconds, with a turn of the event loop between two of them. However fast
+ * milliseconds, with a turn of all others between two of them. However fast
  * requests come, the listener, the disk and everybody else have their turn.
  *
  * @module
@@ -9,6 +9,7 @@
 import { clearImmediate, setImmediate } from "node:timers";
 import { isShared } from "./admission.ts";
 import type { Limits } from "./limits.ts";
+import { afterOthers } from "./turns.ts";
 import { type Account, type WorkKind, WorkLedger } from "./work_ledger.ts";
 
 /** Work for all clients of a node. Disposing lets all that wait go on. */
@@ -22,6 +23,10 @@ export class WorkQueue implements Disposable {
   /** When this turn of the event loop began to be used, and by whom. */
   #startedAt: number | null = null;
   #holder: Account | null = null;
+  /** Used by turns of the event loop before, since others had theirs. */
+  #usedMs = 0;
+  /** While others have their turn. */
+  #giving: Disposable | null = null;
   #immediate: ReturnType<typeof setImmediate> | undefined;
   #isClosed = false;
 
@@ -55,10 +60,11 @@ export class WorkQueue implements Disposable {
 
   /** Whether this turn is the client's, or nobody's, and there is time left. */
   #mayGoOn(account: Account): boolean {
+    if (this.#giving !== null) return false;
     this.#begin();
     if (this.#waiting.size === 0) this.#holder ??= account;
     return this.#holder === account &&
-      performance.now() - this.#startedAt! < this.#turnMs;
+      this.#usedMs + performance.now() - this.#startedAt! < this.#turnMs;
   }
 
   async #wait(account: Account, restMs: number): Promise<void> {
@@ -80,18 +86,33 @@ export class WorkQueue implements Disposable {
     this.#resting.delete(account);
   }
 
-  /** Notes when this turn began, and looks for who goes next after it. */
+  /** Notes when this turn began, and sees to what follows it. */
   #begin(): void {
-    if (this.#startedAt !== null) return;
+    if (this.#startedAt !== null || this.#giving !== null) return;
     this.#startedAt = performance.now();
-    this.#immediate = setImmediate(() => {
-      this.#startedAt = null;
-      this.#holder = this.#ledger.next(this.#waiting.keys()) ?? null;
-      const next = this.#holder;
-      if (next === null) return;
-      this.#begin();
-      this.#release(next);
+    this.#immediate = setImmediate(() => this.#end());
+  }
+
+  /** Others have their turn whenever enough time was used for clients. */
+  #end(): void {
+    this.#usedMs += performance.now() - this.#startedAt!;
+    this.#startedAt = null;
+    this.#holder = null;
+    if (this.#usedMs < this.#turnMs) return this.#goOn();
+    this.#giving = afterOthers(() => {
+      this.#giving = null;
+      this.#usedMs = 0;
+      this.#goOn();
     });
+  }
+
+  /** Lets the next of those that wait go on, where there is one. */
+  #goOn(): void {
+    const next = this.#ledger.next(this.#waiting.keys());
+    if (next === undefined) return;
+    this.#holder = next;
+    this.#begin();
+    this.#release(next);
   }
 
   /** Lets one go on that waits, or rests. */
@@ -104,6 +125,7 @@ export class WorkQueue implements Disposable {
   [Symbol.dispose](): void {
     this.#isClosed = true;
     clearImmediate(this.#immediate);
+    this.#giving?.[Symbol.dispose]();
     for (const account of [...this.#waiting.keys(), ...this.#resting.keys()]) {
       this.#release(account);
     }

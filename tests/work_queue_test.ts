@@ -13,6 +13,7 @@ import { WorkQueue } from "../lib/work_queue.ts";
 import { within } from "./_event_log.ts";
 import { memoryPair } from "./_memory_conn.ts";
 import { tempShare } from "./_temp_share.ts";
+import { SteppedTurns, withEcho } from "./_turns.ts";
 
 /** Works on and on in pieces of 2 ms, and notes each. */
 async function toil(
@@ -34,24 +35,30 @@ async function toil(
   }
 }
 
-Deno.test("WorkQueue gives the event loop a turn, however many clients work on and on", async () => {
+Deno.test("WorkQueue gives the event loop a turn, and the network, however many clients work on and on", async () => {
   using queue = new WorkQueue(LIMITS);
   const stop = new AbortController();
   const { signal } = stop;
   let pieces = 0;
-  const onTurn = () => pieces++;
+  const onTurn = () => {
+    if (++pieces > 2_000) stop.abort(); // nobody is let in
+  };
   const toiling = Array.from(
     { length: 8 },
     (_, n) => toil(queue, { source: `192.0.2.${n}`, signal, onTurn }),
   );
-  const turns = 30;
-  for (let turn = 0; turn < turns; turn++) await setImmediate();
-  stop.abort();
-  queue[Symbol.dispose]();
-  await within(Promise.all(toiling), "the end of all work");
-  // The third piece of 2 ms begins before 5 ms are over; two turns of the queue
-  // may fall into one of this test.
-  assert(pieces >= turns / 2 && pieces <= 6 * turns, `${pieces} pieces`);
+  await withEcho(async (echo) => {
+    const before = pieces;
+    const trips = 10;
+    for (let trip = 0; trip < trips; trip++) await echo();
+    // Three pieces of 2 ms are a turn; there and back take up to four of them.
+    const most = 4 * 3 * trips;
+    const done = pieces - before;
+    assert(done >= trips / 2 && done <= most, `${done} pieces`);
+    stop.abort();
+    queue[Symbol.dispose]();
+    await within(Promise.all(toiling), "the end of all work");
+  });
 });
 
 Deno.test("WorkQueue lets a client that comes go before one that has worked on and on", async () => {
@@ -163,4 +170,29 @@ Deno.test("A node answers a write full of requests in turns, whatever they are f
   // A piece of work takes 5 ms, and a request more at most.
   const expected = Math.floor(ms / 50);
   assert(turns >= Math.max(5, expected), `${turns} turns in ${ms} ms`);
+});
+
+Deno.test("A node gives others a turn every turnMs while it lists a thousand files", async () => {
+  await using stack = new AsyncDisposableStack();
+  const names = Array.from({ length: 1_000 }, (_, n) => `file ${n}`);
+  const files = Object.fromEntries(names.map((name) => [name, ""]));
+  const { conn, client } = await serviceOf(files, stack);
+  const served = client.run();
+  await writeAll(
+    conn,
+    encodeMessage({ kind: "browse", request: 1, prefix: "" }),
+  );
+  let bytes = 0;
+  let turnCount = 0;
+  {
+    using turns = new SteppedTurns();
+    const scratch = new Uint8Array(1 << 20);
+    while (bytes < 50_000) bytes += await conn.read(scratch) ?? 0;
+    turnCount = turns.count;
+  }
+  conn.close();
+  await served.catch(() => {});
+  // The clock is looked at more than once for each slice of 64 files.
+  const least = 61 * 1_000 / 64 / (LIMITS.turnMs + 1);
+  assert(turnCount >= least, `${turnCount} turns`);
 });
