@@ -5,16 +5,8 @@
 import { assert, assertEquals } from "@std/assert";
 import type { Grant } from "../lib/access/grant.ts";
 import { Channel } from "../lib/channel.ts";
-import { Counts } from "../lib/counts.ts";
-import { Digests } from "../lib/digests.ts";
-import { LIMITS } from "../lib/limits.ts";
-import { type ClientToNode, DIRECTION } from "../lib/messages.ts";
-import { BufferPool } from "../lib/outbox.ts";
-import { ClientService } from "../lib/serving.ts";
-import { Share } from "../lib/share.ts";
-import { WorkQueue } from "../lib/work_queue.ts";
-import { memoryPair } from "./_memory_conn.ts";
-import { tempShare } from "./_temp_share.ts";
+import type { ClientToNode } from "../lib/messages.ts";
+import { serviceOf, TIMING } from "./_client_service.ts";
 
 const FILES = { "a.txt": "abc", "empty": "", "other/empty": "" };
 
@@ -23,16 +15,12 @@ async function asked(
   grant: Grant | undefined,
   questions: (contentOf: (name: string) => string) => ClientToNode[],
 ): Promise<{ answers: string[]; walkCount: number }> {
-  await using folder = await tempShare(FILES);
-  using share = await Share.open(folder.path, LIMITS);
-  const hashed = Promise.withResolvers<void>();
-  await using digests = new Digests(share, {
-    limits: LIMITS,
-    isBusy: () => false,
-    onIdle: () => hashed.resolve(),
-  });
-  digests.refresh();
-  await hashed.promise;
+  await using stack = new AsyncDisposableStack();
+  const { conn, client: service, share, digests, hash } = await serviceOf(
+    FILES,
+    stack,
+  );
+  await hash();
   const contentOf = (name: string) => {
     const file = share.named(name);
     assert(file !== undefined);
@@ -44,23 +32,7 @@ async function asked(
     walkCount++;
     return browse(prefix, after);
   };
-  const timing = { limits: LIMITS, writeStallMs: 5_000, idleMs: 5_000 };
-  const [near, far] = memoryPair();
-  await using client = new Channel(near, { ...timing, acceptsData: true });
-  await using channel = new Channel(far, timing);
-  using work = new WorkQueue(LIMITS);
-  using service = new ClientService(channel, {
-    share,
-    digests,
-    limits: LIMITS,
-    rate: undefined,
-    buffers: new BufferPool(LIMITS.sendBufferBytes),
-    work,
-    clientCount: 0,
-    busyCount: 0,
-    requests: new Counts(DIRECTION.clientToNode),
-    sentBytes: 0,
-  });
+  await using client = new Channel(conn, { ...TIMING, acceptsData: true });
   const served = service.run(grant);
   const answers: string[] = [];
   for (const question of questions(contentOf)) {

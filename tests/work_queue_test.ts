@@ -1,18 +1,11 @@
 import { assert, assertEquals } from "@std/assert";
 import { setImmediate } from "node:timers/promises";
-import { Channel } from "../lib/channel.ts";
 import { writeAll } from "../lib/conn.ts";
-import { Counts } from "../lib/counts.ts";
-import { Digests } from "../lib/digests.ts";
 import { LIMITS, limitsWith } from "../lib/limits.ts";
-import { DIRECTION, encodeMessage } from "../lib/messages.ts";
-import { BufferPool } from "../lib/outbox.ts";
-import { ClientService } from "../lib/serving.ts";
-import { Share } from "../lib/share.ts";
+import { encodeMessage } from "../lib/messages.ts";
 import { WorkQueue } from "../lib/work_queue.ts";
+import { serviceOf } from "./_client_service.ts";
 import { within } from "./_event_log.ts";
-import { memoryPair } from "./_memory_conn.ts";
-import { tempShare } from "./_temp_share.ts";
 import { SteppedTurns, withEcho } from "./_turns.ts";
 
 /** Works on and on in pieces of 2 ms, and notes each. */
@@ -93,41 +86,6 @@ Deno.test("WorkQueue makes a client that asked too much rest, and lets it go on 
   queue[Symbol.dispose]();
   await within(resting, "the end of the rest");
 });
-
-/** A node's service of one client, over a conn in memory. */
-async function serviceOf(
-  files: Readonly<Record<string, string>>,
-  stack: AsyncDisposableStack,
-) {
-  const folder = stack.use(await tempShare(files));
-  const share = stack.use(await Share.open(folder.path, LIMITS));
-  const digests = stack.use(
-    new Digests(share, {
-      limits: LIMITS,
-      isBusy: () => false,
-      onIdle: () => {},
-    }),
-  );
-  const [near, far] = memoryPair();
-  const options = { limits: LIMITS, writeStallMs: 5_000, idleMs: 5_000 };
-  const channel = stack.use(new Channel(far, options));
-  channel.openUp();
-  const work = stack.use(new WorkQueue(LIMITS));
-  const service = {
-    share,
-    digests,
-    limits: LIMITS,
-    rate: undefined,
-    buffers: new BufferPool(LIMITS.sendBufferBytes),
-    work,
-    clientCount: 0,
-    busyCount: 0,
-    requests: new Counts(DIRECTION.clientToNode),
-    sentBytes: 0,
-  };
-  const client = stack.use(new ClientService(channel, service));
-  return { conn: near, client, share, service };
-}
 
 Deno.test("A node answers a write full of requests in turns, whatever they are for", async () => {
   await using stack = new AsyncDisposableStack();

@@ -1,0 +1,67 @@
+/** A node's service of one client, over a conn in memory. */
+
+import { Channel } from "../lib/channel.ts";
+import type { Conn } from "../lib/conn.ts";
+import { Counts } from "../lib/counts.ts";
+import { Digests } from "../lib/digests.ts";
+import { LIMITS } from "../lib/limits.ts";
+import { DIRECTION } from "../lib/messages.ts";
+import { BufferPool } from "../lib/outbox.ts";
+import { ClientService, type Service } from "../lib/serving.ts";
+import { Share } from "../lib/share.ts";
+import { WorkQueue } from "../lib/work_queue.ts";
+import { memoryPair } from "./_memory_conn.ts";
+import { tempShare } from "./_temp_share.ts";
+
+/** Deadlines of a channel that no test here should meet. */
+export const TIMING = { limits: LIMITS, writeStallMs: 5_000, idleMs: 5_000 };
+
+/** What {@linkcode serviceOf} makes. */
+export interface OneService {
+  /** The client's end. */
+  readonly conn: Conn;
+  readonly client: ClientService;
+  readonly share: Share;
+  readonly digests: Digests;
+  readonly service: Service;
+  /** Hashes all files. */
+  hash(): Promise<void>;
+}
+
+/** Shares files with one client; `stack` closes everything. */
+export async function serviceOf(
+  files: Readonly<Record<string, string>>,
+  stack: AsyncDisposableStack,
+): Promise<OneService> {
+  const folder = stack.use(await tempShare(files));
+  const share = stack.use(await Share.open(folder.path, LIMITS));
+  const hashed = Promise.withResolvers<void>();
+  const digests = stack.use(
+    new Digests(share, {
+      limits: LIMITS,
+      isBusy: () => false,
+      onIdle: () => hashed.resolve(),
+    }),
+  );
+  const [conn, far] = memoryPair();
+  const channel = stack.use(new Channel(far, TIMING));
+  channel.openUp();
+  const service = {
+    share,
+    digests,
+    limits: LIMITS,
+    rate: undefined,
+    buffers: new BufferPool(LIMITS.sendBufferBytes),
+    work: stack.use(new WorkQueue(LIMITS)),
+    clientCount: 0,
+    busyCount: 0,
+    requests: new Counts(DIRECTION.clientToNode),
+    sentBytes: 0,
+  };
+  const client = stack.use(new ClientService(channel, service));
+  const hash = () => {
+    digests.refresh();
+    return hashed.promise;
+  };
+  return { conn, client, share, digests, service, hash };
+}
