@@ -16,9 +16,12 @@ import {
   readSync,
 } from "node:fs";
 import { promisify } from "node:util";
+import { dirname } from "@std/path/dirname";
 import { systemErrorCode } from "./errors.ts";
 import { isGranted } from "./permission.ts";
 import { isSameStamp, type ShareFile, stampOf } from "./share_file.ts";
+import { lookOften, Way } from "./share_way.ts";
+import type { FolderIdentity } from "./share_root.ts";
 
 /** Why a file cannot be read any more. */
 export type ReadRefusal = "gone" | "changed" | "unreadable";
@@ -93,12 +96,19 @@ export class DiskPace {
 const SLOW_READ_MS = 5;
 const SLOW_PAUSE_MS = 1_000;
 
-/** The file behind a descriptor, which it takes over. */
-export function openedFile(
-  descriptor: number,
+/**
+ * Opens a file of the share with this folder; whether it still is what it was is
+ * to be asked then.
+ *
+ * @throws {Error} with the code of the system.
+ */
+export function openFile(
   file: ShareFile,
-  pace: DiskPace,
+  { root, pace }: { root: FolderIdentity; pace: DiskPace },
 ): OpenedFile {
+  // Where the system tells the name of what is open, nothing else is asked.
+  const way = canTellNames() ? null : new Way(root, dirname(file.path));
+  const descriptor = openNow(file.path);
   const readNow = (buffer: Uint8Array, position: number) =>
     pace.time(() => readSync(descriptor, buffer, 0, buffer.length, position));
   const readThen = async (buffer: Uint8Array, position: number) =>
@@ -116,7 +126,7 @@ export function openedFile(
       return true;
     },
     isUnchanged: () => isVersion(descriptor, file),
-    isStill: () => isStill(descriptor, file),
+    isStill: () => isStill(descriptor, file, way),
     [Symbol.dispose]: () => closeSync(descriptor),
   };
 }
@@ -124,30 +134,30 @@ export function openedFile(
 /**
  * Whether what was opened is the file that was found, at the place where it was
  * found: a link may have been put into its path since. With all permissions the
- * system tells which file a descriptor is, which leaves no race; else the path
- * is resolved again.
+ * system tells which file a descriptor is; else the way to it must have stayed.
  */
-function isStill(descriptor: number, file: ShareFile): boolean {
+function isStill(
+  descriptor: number,
+  file: ShareFile,
+  way: Way | null,
+): boolean {
   if (!isVersion(descriptor, file)) return false;
   const name = nameOf(descriptor);
   return name === undefined
-    ? isSeenThere(descriptor, file)
+    ? isSeenThere(descriptor, file, way)
     : name === file.path;
 }
 
-// A link that comes and goes would have to be there for each of these looks, and
-// away for each in between.
-const LOOKS = 3;
-
-/** Whether a file is, look after look, at its path, and no link leads there. */
-function isSeenThere(descriptor: number, { path }: ShareFile): boolean {
+/** Whether the file at a path is the one that was opened, and no link led there. */
+function isSeenThere(
+  descriptor: number,
+  { path }: ShareFile,
+  way: Way | null,
+): boolean {
   const { ino, dev } = fstatSync(descriptor);
-  for (let look = 0; look < LOOKS; look++) {
-    const there = Deno.lstatSync(path);
-    if (there.ino !== ino || there.dev !== dev) return false;
-    if (Deno.realPathSync(path) !== path) return false;
-  }
-  return true;
+  let there: Deno.FileInfo | undefined = Deno.lstatSync(path);
+  if (!way?.stayed()) there = lookOften(path);
+  return there?.ino === ino && there.dev === dev;
 }
 
 const DESCRIPTORS = "/proc/self/fd";
@@ -155,11 +165,15 @@ const DESCRIPTORS = "/proc/self/fd";
 /** Not known before the first file: the library may be loaded and not used. */
 let tellsNames: boolean | undefined;
 
-/** Where an open file is, if the system tells and this process may look. */
-function nameOf(descriptor: number): string | undefined {
-  tellsNames ??= Deno.build.os === "linux" &&
+/** Whether the system tells where an open file is, and this process may look. */
+function canTellNames(): boolean {
+  return tellsNames ??= Deno.build.os === "linux" &&
     isGranted({ name: "read", path: DESCRIPTORS });
-  if (!tellsNames) return undefined;
+}
+
+/** Where an open file is, if that can be told. */
+function nameOf(descriptor: number): string | undefined {
+  if (!canTellNames()) return undefined;
   try {
     return readlinkSync(`${DESCRIPTORS}/${descriptor}`);
   } catch {

@@ -7,14 +7,15 @@
  * @module
  */
 
+import { dirname } from "@std/path/dirname";
 import { describeCause, Failure, isShortage, localKindOf } from "./errors.ts";
 import type { FileDigest, FileTable, Stretch } from "./file_table.ts";
 import type { Limits } from "./limits.ts";
 import { safeName } from "./names.ts";
 import {
   DiskPace,
-  openedFile,
-  openNow,
+  type OpenedFile,
+  openFile,
   type OpenOutcome,
   refusalOf,
   type SmallFileOutcome,
@@ -23,6 +24,7 @@ import { grantRemedy, requireAccess } from "./permission.ts";
 import { fileOf, type ShareFile } from "./share_file.ts";
 import { folderIdentity } from "./share_root.ts";
 import { holdsOwnSecret } from "./share_scan.ts";
+import { lookOften, Way } from "./share_way.ts";
 import { whenRoom } from "./shortage.ts";
 import { type ShareListener, ShareUpkeep } from "./share_upkeep.ts";
 import { type SkipCounts, type SkipEvent, skippedCount } from "./skipped.ts";
@@ -173,7 +175,7 @@ export class Share implements Disposable, AsyncDisposable {
    */
   open(file: ShareFile): OpenOutcome {
     try {
-      const opened = openedFile(openNow(file.path), file, this.#pace);
+      const opened = this.#openNow(file);
       if (opened.isStill()) return { kind: "opened", opened };
       opened[Symbol.dispose]();
       return { kind: "refused", reason: "changed" };
@@ -191,7 +193,7 @@ export class Share implements Disposable, AsyncDisposable {
    */
   readSmall(file: ShareFile): SmallFileOutcome {
     try {
-      using opened = openedFile(openNow(file.path), file, this.#pace);
+      using opened = this.#openNow(file);
       const bytes = new Uint8Array(file.size);
       // What it is need be asked only once, after all of it has been read.
       return opened.readSync(bytes) && opened.isStill()
@@ -244,14 +246,18 @@ export class Share implements Disposable, AsyncDisposable {
     return this.#upkeep.isThere ? this.#table.withContent(content) : [];
   }
 
+  #openNow(file: ShareFile): OpenedFile {
+    return openFile(file, { root: this.#upkeep.folder, pace: this.#pace });
+  }
+
   /** What the disk says of `file` now; `undefined` once it is gone. */
   async #refresh(file: ShareFile): Promise<ShareFile | undefined> {
     let now: ShareFile | undefined;
     try {
-      // Not through a link that has been put into its path meanwhile.
-      if (await Deno.realPath(file.path) === file.path) {
-        now = fileOf(await Deno.lstat(file.path), file);
-      }
+      const way = new Way(this.#upkeep.folder, dirname(file.path));
+      let info: Deno.FileInfo | undefined = await Deno.lstat(file.path);
+      if (!way.stayed()) info = lookOften(file.path);
+      now = info && fileOf(info, file);
     } catch {
       now = undefined; // gone, or no longer to be looked at
     }

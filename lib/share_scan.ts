@@ -16,12 +16,16 @@ import { safeName } from "./names.ts";
 import { readShortText } from "./opened_file.ts";
 import { isOwnSecret, mayHoldOwnSecret } from "./own_secrets.ts";
 import { fileOf, isSameStamp, type ShareFile, stampOf } from "./share_file.ts";
+import type { FolderIdentity } from "./share_root.ts";
+import { lookAt, lookOften, Way } from "./share_way.ts";
 import { whenRoom, type WhenRoomOptions } from "./shortage.ts";
 import type { Skipped } from "./skipped.ts";
 import { Turns } from "./turns.ts";
 
 /** What is kept up to date. */
 export interface Scan {
+  /** The folder of the share. */
+  readonly root: FolderIdentity;
   readonly table: FileTable;
   readonly skipped: Skipped;
   readonly limits: Limits;
@@ -36,6 +40,7 @@ export interface Place {
 }
 
 const STRETCH = 64;
+const LOOK_STRETCH = 16; // 5 ms, where each has to be looked at often
 
 /** Looks at every entry below a folder, which is `""` for the whole share. */
 export async function walkFolder(
@@ -45,17 +50,59 @@ export async function walkFolder(
   const turns = new Turns(scan.limits.turnMs);
   const waiting: Place[] = [{ name, path }];
   for (let folder = waiting.pop(); folder; folder = waiting.pop()) {
-    for (const item of await entriesOf(folder, scan)) {
-      if (turns.isOver) await turns.give();
+    const entries = await entriesOf(folder, scan);
+    for (let from = 0; from < entries.length; from += LOOK_STRETCH) {
       if (scan.signal?.aborted) return;
-      const place = {
-        name: folder.name === "" ? item.name : `${folder.name}/${item.name}`,
-        path: join(folder.path, item.name),
-      };
-      if (!item.isDirectory) await lookAtEntry(place, item, scan);
-      else if (isFolderShared(place, scan)) waiting.push(place);
+      const stretch = entries.slice(from, from + LOOK_STRETCH);
+      for (const found of lookAtEntries(folder, stretch, scan)) {
+        if (!found.entry.isDirectory) await lookAtFile(found, scan);
+        else if (isFolderShared(found.place, scan)) waiting.push(found.place);
+        if (turns.isOver) await turns.give();
+      }
     }
     if (turns.isOver) await turns.give();
+  }
+}
+
+/** An entry of a folder, and what was seen at its path. */
+interface Found {
+  readonly place: Place;
+  readonly entry: { isSymlink: boolean; isFile: boolean; isDirectory: boolean };
+  /** Missing where it was gone, or a link led there. */
+  readonly info: Deno.FileInfo | undefined;
+  readonly isUnreadable?: boolean;
+}
+
+/** Looks at some entries of a folder at once; only files are looked at. */
+function lookAtEntries(
+  folder: Place,
+  entries: readonly Deno.DirEntry[],
+  { root }: Scan,
+): Found[] {
+  const way = new Way(root, folder.path);
+  const lookAll = (look: (path: string) => Deno.FileInfo | undefined) =>
+    entries.map((entry): Found => {
+      const place = {
+        name: folder.name === "" ? entry.name : `${folder.name}/${entry.name}`,
+        path: join(folder.path, entry.name),
+      };
+      return entry.isFile
+        ? { place, entry, ...infoBy(look, place.path) }
+        : { place, entry, info: undefined };
+    });
+  const found = lookAll(Deno.lstatSync);
+  return way.stayed() ? found : lookAll(lookOften);
+}
+
+/** What a look says of a path, and whether it could not look. */
+function infoBy(
+  look: (path: string) => Deno.FileInfo | undefined,
+  path: string,
+): Pick<Found, "info" | "isUnreadable"> {
+  try {
+    return { info: look(path) };
+  } catch (error) {
+    return { info: undefined, isUnreadable: !isGone(error) };
   }
 }
 
@@ -63,7 +110,7 @@ export async function walkFolder(
 export async function lookAtPath(place: Place, scan: Scan): Promise<void> {
   const { name, path } = place;
   scan.skipped.forget(path);
-  const info = infoOf(place);
+  const { info } = infoBy((path) => lookAt(scan.root, path), path);
   if (info === undefined) {
     scan.table.delete(nameOf(name));
     scan.skipped.forgetBelow(path);
@@ -73,24 +120,12 @@ export async function lookAtPath(place: Place, scan: Scan): Promise<void> {
   if (!info.isDirectory) {
     await forgetGone(name, scan); // it may have been a folder
     if (!info.isFile) scan.table.delete(nameOf(name));
-    return await lookAtEntry(place, info, scan);
+    return await lookAtFile({ place, entry: info, info }, scan);
   }
   scan.table.delete(nameOf(name)); // it may have been a file
   if (!isFolderShared(place, scan)) return;
   await walkFolder(place, scan);
   await forgetGone(name, scan);
-}
-
-/** What is at a path, if no link leads there. */
-function infoOf({ path }: Place): Deno.FileInfo | undefined {
-  try {
-    const folder = dirname(path);
-    return Deno.realPathSync(folder) === folder
-      ? Deno.lstatSync(path)
-      : undefined;
-  } catch {
-    return undefined; // gone
-  }
 }
 
 /** Takes out of the table what was not seen since its last look began. */
@@ -158,13 +193,9 @@ function roomFor({ limits, signal }: Scan): WhenRoomOptions {
   return { pauseMs: limits.acceptPauseMs, signal };
 }
 
-/** Looks at what is at a path, at once or when there is a descriptor for it. */
-function lookAtEntry(
-  place: Place,
-  item: { isSymlink: boolean; isFile: boolean },
-  scan: Scan,
-): Promise<void> | void {
-  const look = () => lookAtEntryNow(place, item, scan);
+/** Takes up what was seen, at once or when there is a descriptor for it. */
+function lookAtFile(found: Found, scan: Scan): Promise<void> | void {
+  const look = () => lookAtFileNow(found, scan);
   try {
     return look();
   } catch (error) {
@@ -175,26 +206,18 @@ function lookAtEntry(
   }
 }
 
-function lookAtEntryNow(
-  { name, path }: Place,
-  item: { isSymlink: boolean; isFile: boolean },
+function lookAtFileNow(
+  { place: { name, path }, entry, info, isUnreadable }: Found,
   { table, skipped, limits }: Scan,
 ): void {
   const verdict = safeName(name);
-  if (item.isSymlink) return skipped.note(path, "link");
-  if (!item.isFile) return skipped.note(path, "special");
+  if (entry.isSymlink) return skipped.note(path, "link");
+  if (!entry.isFile) return skipped.note(path, "special");
   if (verdict.kind === "refused") {
     return skipped.note(path, "name", verdict.rule);
   }
-  let info: Deno.FileInfo;
-  try {
-    // Not through a link that has come into its path.
-    if (Deno.realPathSync(path) !== path) return;
-    info = Deno.lstatSync(path);
-  } catch (error) {
-    if (isGone(error)) return;
-    return skipped.note(path, "unreadable");
-  }
+  if (isUnreadable) return skipped.note(path, "unreadable");
+  if (info === undefined) return;
   const known = table.named(verdict.name);
   if (known !== undefined && known.path !== path && isThere(known.path)) {
     return skipped.note(path, "clash");

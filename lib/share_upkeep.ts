@@ -79,6 +79,11 @@ export class ShareUpkeep implements AsyncDisposable {
     return this.#isThere;
   }
 
+  /** The folder that was looked through. */
+  get folder(): FolderIdentity {
+    return this.#folder;
+  }
+
   /** What is not shared. */
   get skipped(): Skipped {
     return this.#skipped;
@@ -165,9 +170,13 @@ export class ShareUpkeep implements AsyncDisposable {
   }
 
   get #scan(): Scan {
-    const { table } = this;
-    const { signal } = this.#closing;
-    return { table, skipped: this.#skipped, limits: this.#limits, signal };
+    return {
+      root: this.#folder,
+      table: this.table,
+      skipped: this.#skipped,
+      limits: this.#limits,
+      signal: this.#closing.signal,
+    };
   }
 
   /** Whether looking through everything took little of the time lately. */
