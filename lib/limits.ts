@@ -100,6 +100,8 @@ export interface Limits {
   // registry
   /** Lease of a registration; three renewals may be missed. */
   readonly leaseSeconds: number;
+  /** A relay that was restarted says so this long: a renewal, and half of one. */
+  readonly comingBackSeconds: number;
   /** How often a node renews, in a quiet relay. */
   readonly renewSeconds: number;
   /** The longest lease a busy relay may dictate, thrice what nodes follow. */
@@ -417,6 +419,7 @@ export const LIMITS: Limits = Object.freeze({
 
   // registry
   leaseSeconds: 60,
+  comingBackSeconds: 30,
   renewSeconds: 20,
   leaseMaxSeconds: 900,
   renewMinSeconds: 5,

@@ -283,6 +283,7 @@ export class RelayLink {
     }
     const { id, nonce, greeting, tunnelPort } = outcome.hello;
     const { private: isPrivate = false } = outcome.hello;
+    if (outcome.hello.role === "node") throw this.#isNode();
     if (
       outcome.hello.role !== "relay" || id === undefined || nonce === undefined
     ) {
@@ -333,6 +334,15 @@ export class RelayLink {
         `identity does not match: ${why}, wanted ${expected}, found ${found}`,
       remedy:
         `if the relay was set up anew, ${remedy}; if not, somebody is in between`,
+    });
+  }
+
+  #isNode(): Failure {
+    return this.#fail({
+      what: "Cannot talk to relay",
+      why: "a peer node answers there, and no relay",
+      remedy: "give the relay's own port, from the line `relay address …` " +
+        "that it printed",
     });
   }
 

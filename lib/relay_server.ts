@@ -268,7 +268,7 @@ class Relay implements RelayServer {
   get #uptime(): { uptime?: number } {
     if (!this.#options.hasRunBefore) return {};
     const uptime = Math.floor((performance.now() - this.#startedAt) / 1000);
-    return uptime < this.#state.limits.leaseSeconds ? { uptime } : {};
+    return uptime < this.#state.limits.comingBackSeconds ? { uptime } : {};
   }
 
   /** Sweeps, and goes on at the next turn where there is more to sweep. */

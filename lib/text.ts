@@ -45,6 +45,11 @@ function escapeCharacter(character: string): string {
   return point < 0x100 ? `\\x${hex.padStart(2, "0")}` : `\\u{${hex}}`;
 }
 
+/** A number and what is counted, `1 file` or `2 files`. `noun` takes an `s`. */
+export function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+}
+
 /** JSON that means the same, and in which nothing acts on a terminal. */
 export function escapeJson(json: string): string {
   return json.replaceAll(

@@ -29,7 +29,8 @@ export async function remediesInSource(): Promise<Map<string, Set<string>>> {
   return found;
 }
 
-async function* modulesIn(folder: string): AsyncGenerator<string> {
+/** Paths of all modules in a folder and below it. */
+export async function* modulesIn(folder: string): AsyncGenerator<string> {
   for await (const { name, isDirectory } of Deno.readDir(ROOT + folder)) {
     const path = `${folder}/${name}`;
     if (isDirectory) yield* modulesIn(path);

@@ -11,7 +11,7 @@ import { encodeMessage } from "../lib/messages.ts";
 import { RelayLink, type RelayLinkEvent } from "../lib/relay_link.ts";
 import { listen } from "../lib/transport/listen.ts";
 import { within } from "./_event_log.ts";
-import { IDENTITIES, startRelay } from "./_network.ts";
+import { IDENTITIES, startNode, startRelay } from "./_network.ts";
 import { tempShare } from "./_temp_share.ts";
 
 const [first, second] = IDENTITIES as [Identity, Identity];
@@ -19,6 +19,7 @@ const [first, second] = IDENTITIES as [Identity, Identity];
 function linkTo(
   relay: RelayAddress,
   options: {
+    role?: "node" | "client";
     plaintext?: boolean;
     knownRelays?: KnownRelays;
     events?: RelayLinkEvent[];
@@ -27,7 +28,7 @@ function linkTo(
 ): RelayLink {
   const ms = options.timeoutMs;
   return new RelayLink(relay, {
-    role: "client",
+    role: options.role ?? "client",
     plaintext: options.plaintext ?? false,
     knownRelays: options.knownRelays,
     limits: ms === undefined
@@ -63,6 +64,24 @@ Deno.test("A bare address meets whoever is there, and says that it is not verifi
     id: first.id,
   }], "told once");
 });
+
+for (const role of ["node", "client"] as const) {
+  for (const plaintext of [false, true]) {
+    const how = plaintext ? "in plaintext" : "with encryption";
+    Deno.test(`A ${role} that is given a node's port as its relay's, ${how}, is told so`, async () => {
+      await using relay = await startRelay({ plaintext });
+      await using node = await startNode(relay, {}, { plaintext });
+      const { address } = node.server;
+      const { message } = await failureOf(linkTo(address, { role, plaintext }));
+      assertEquals(
+        message,
+        `Cannot talk to relay (127.0.0.1:${address.port}): a peer node answers ` +
+          "there, and no relay; give the relay's own port, from the line " +
+          "`relay address …` that it printed",
+      );
+    });
+  }
+}
 
 Deno.test("A relay address meets the relay it names, without a warning", async () => {
   await using relay = await startRelay();
@@ -236,7 +255,7 @@ for (
     [
       "is a node",
       [encodeMessage({ ...HELLO, role: "node", id: first.id })],
-      "not a relay",
+      "a peer node answers there, and no relay",
     ],
     ["gives no nonce", [
       encodeMessage({

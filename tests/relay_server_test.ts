@@ -765,7 +765,7 @@ Deno.test("Relay events hold names as they came: showing them is for others", as
   assertEquals(registered.name, "al\u202epha");
 });
 
-Deno.test("A relay that has run before tells for a minute since when, and a new one does not", async () => {
+Deno.test("A relay that has run before tells for half a minute since when, and a new one does not", async () => {
   await using fresh = await startRelay();
   const new_ = await greeted(fresh, "client");
   assertEquals(new_.hello.uptime, undefined);
@@ -779,7 +779,7 @@ Deno.test("A relay that has run before tells for a minute since when, and a new 
   assertEquals(listing.uptime, 0);
   await using old = await startRelay({
     hasRunBefore: true,
-    limits: { leaseSeconds: 0 },
+    limits: { comingBackSeconds: 0 },
   });
   const late = await greeted(old, "client");
   assertEquals(late.hello.uptime, undefined);

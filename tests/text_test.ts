@@ -1,5 +1,12 @@
 import { assertEquals } from "@std/assert";
-import { needsEscaping, show, showWhole, TextCheck } from "../lib/text.ts";
+import {
+  counted,
+  needsEscaping,
+  show,
+  showWhole,
+  TextCheck,
+} from "../lib/text.ts";
+import { modulesIn } from "./_remedies.ts";
 
 for (
   const [what, text, shown] of [
@@ -33,6 +40,32 @@ Deno.test("show cuts at 200 characters, and not inside one", () => {
 Deno.test("showWhole escapes as show does, and cuts nothing", () => {
   const name = "n".repeat(1_000);
   assertEquals(showWhole(`${name}\x1b`), `${name}\\x1b`);
+});
+
+Deno.test("counted puts one and many into words", () => {
+  assertEquals(
+    [0, 1, 2].map((count) => counted(count, "byte")),
+    ["0 bytes", "1 byte", "2 bytes"],
+  );
+});
+
+// Numbers that are never 1: limits, and counts of what there are several of.
+const NEVER_ONE =
+  /\b(?:LIMITS|limits)\.|mostBytes|hashes\.length|target\.length|#bodyLeft|#pieceEnd|listingCount|lowestBytesPerSecond|LENGTH|#loneCount|fileCount|asked\}|nodeCount\}|votes\}|uses\}|groups\.length|event\.names\}|incomplete\.length|nodes\.length|text\.length|this\.#files\}|\{count\} times|wanted\}/;
+
+Deno.test("No number in the program's words stands before a plural that may be wrong", async () => {
+  const wrong: string[] = [];
+  for await (const path of modulesIn("lib")) {
+    const source = await Deno.readTextFile(
+      new URL(`../${path}`, import.meta.url),
+    );
+    const plurals =
+      /\$\{[^}]*\}\s(?:bytes|names|files|nodes|addresses|entries|fetches|times|connections|pieces|tunnels|warnings|characters)\b/g;
+    for (const [words] of source.matchAll(plurals)) {
+      if (!NEVER_ONE.test(words)) wrong.push(`${path}: ${words}`);
+    }
+  }
+  assertEquals(wrong, []);
 });
 
 function isText(...pieces: Uint8Array[]): boolean {

@@ -13,7 +13,7 @@ import {
 } from "../client/transfer_options.ts";
 import { Failure } from "../errors.ts";
 import { pickFile } from "./pick.ts";
-import { saveFile } from "./saving.ts";
+import { missingToSaveHere, saveFile } from "./saving.ts";
 import type { Input } from "./streams.ts";
 import { formatFiles } from "./tables.ts";
 import { Telling } from "./telling.ts";
@@ -36,7 +36,7 @@ export interface BrowseOptions {
 
 // A terminal keeps some thousand rows; who wants more has `ls`.
 const MOST_LISTED = 1_000;
-const PROMPT = "file name (? lists again, an empty one leaves): ";
+const PROMPT = "file name (Enter lists again, q leaves): ";
 
 /** Offers files until the person leaves; resolves to the exit code. */
 export async function browse(
@@ -66,12 +66,19 @@ class Browsing {
   }
 
   async run(): Promise<void> {
+    // Known before a file is chosen, and not when a place has been typed.
+    const flags = missingToSaveHere();
+    if (flags !== "") {
+      this.#with.terminal.note(
+        `(to save in this folder, start the client with ${flags})`,
+      );
+    }
     await this.#attempt(async () => await this.#offer());
     for (;;) {
       const name = await this.#ask(PROMPT);
-      if (name === null || name === "" || name === "q") return;
+      if (name === null || name === "q") return;
       await this.#attempt(async () => {
-        if (name !== "?") return await this.#deliver(name);
+        if (name !== "" && name !== "?") return await this.#deliver(name);
         const { nodes } = await listNodes(this.#options);
         this.#nodes = nodes;
         await this.#offer();
@@ -122,16 +129,18 @@ class Browsing {
   /** Prints or saves a file, as the person wants it. */
   async #deliver(name: string): Promise<void> {
     const answer = await this.#ask(
-      "print or save it? (p, s, or an empty line to go back): ",
+      "print or save it? (Enter prints, s saves, q goes back): ",
     );
-    if (/^p(rint)?$/i.test(answer ?? "")) {
+    if (/^(p(rint)?)?$/i.test(answer ?? "q")) {
       await this.#with.showFile(name, this.#nodes);
     } else if (/^s(ave)?$/i.test(answer ?? "")) {
       const nodes = this.#nodes;
       const ask = (words: string) => this.#ask(words);
       const { terminal } = this.#with;
       await saveFile(name, { ...this.#options, nodes }, { terminal, ask });
-    } else if (answer) this.#with.terminal.note("neither: it was left alone");
+    } else if (answer !== null && answer !== "q") {
+      this.#with.terminal.note("neither: it was left alone");
+    }
   }
 
   /** What the person answers; `null` for Ctrl-D. */

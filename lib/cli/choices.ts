@@ -6,7 +6,7 @@
  */
 
 import type { ContentGroup } from "../choice.ts";
-import { show } from "../text.ts";
+import { counted, show } from "../text.ts";
 
 // More contents than this are told as a number.
 const MOST_CHOICES = 10;
@@ -58,7 +58,7 @@ function countInWords(group: ContentGroup): string {
 }
 
 function size({ size }: ContentGroup): string {
-  return `${size} bytes`;
+  return counted(size, "byte");
 }
 
 // As far as a date goes, either way.

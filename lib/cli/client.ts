@@ -7,6 +7,7 @@
 import type { Preference } from "../choice.ts";
 import { fetchFile } from "../client/fetch.ts";
 import { browseFiles, listNodes } from "../client/listing.ts";
+import { notListedWhole } from "../client/failures.ts";
 import {
   chosenNodes,
   type TransferOptions,
@@ -283,6 +284,9 @@ async function runList(
   }));
   await terminal.events(events, signal);
   await terminal.facts(formatFiles(files), signal);
+  if (files.incomplete.length > 0) {
+    throw notListedWhole(files.incomplete, { pattern, nodes });
+  }
   if (!files.isEmpty) return 0;
   throw new Failure("not_found", {
     what: "Cannot list files",

@@ -100,10 +100,10 @@ async function askForPath(
   if (!Deno.stdin.isTerminal() || !Deno.stderr.isTerminal()) return undefined;
   if (!maySave()) return undefined; // an offer that could not be kept
   const proposal = name.split("/").at(-1) ?? name;
-  terminal.ask(`save it as ${show(proposal)}? (y, another name, or n): `);
-  const answer = (await input.line(signal))?.trim() ?? "n";
-  if (answer === "" || /^no?$/i.test(answer)) return undefined;
-  const verdict = safeName(/^y(es)?$/i.test(answer) ? proposal : answer);
+  terminal.ask(`save it as (Enter takes ${show(proposal)}, q goes back): `);
+  const answer = (await input.line(signal))?.trim() ?? "q";
+  if (/^(q|no?)$/i.test(answer)) return undefined;
+  const verdict = safeName(/^(y|yes)?$/i.test(answer) ? proposal : answer);
   if (verdict.kind === "refused") {
     terminal.note(verdict.rule);
     return undefined;

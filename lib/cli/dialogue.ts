@@ -13,7 +13,7 @@ import { listNodes } from "../client/listing.ts";
 import type { ListedNode } from "../client/nodes.ts";
 import type { TransferOptions } from "../client/transfer_options.ts";
 import { Failure } from "../errors.ts";
-import { show } from "../text.ts";
+import { counted, show } from "../text.ts";
 import { deliver } from "./delivery.ts";
 import { Input } from "./streams.ts";
 import { formatNodes } from "./tables.ts";
@@ -39,7 +39,7 @@ export async function runDialogue(
     const asked = { ...options, name, nodes, oneByOne: true, onEvent };
     await using file = await fetchFile(asked);
     await deliver(file, { terminal, input, signal });
-    terminal.note(`received ${file.size} bytes, remaining 0 bytes`);
+    terminal.note(`received ${counted(file.size, "byte")}, remaining 0 bytes`);
     terminal.note(
       `file transfer successful from node ${file.node.number} (${
         show(file.node.name)
@@ -58,7 +58,7 @@ export async function runDialogue(
   return await browse(options, { terminal, input, signal, nodes, showFile });
 }
 
-const HINT = "(an empty name lists all files, q leaves)";
+const HINT = "(Enter lists all files, q leaves)";
 /** Words that a person can answer with in place of a name. */
 const OUR_WORDS: ReadonlySet<string> = new Set(["", "?", "q"]);
 
@@ -107,7 +107,7 @@ class DialogueTelling extends Telling {
 function answerInWords(answer: NodeAnswer): string {
   switch (answer.kind) {
     case "found":
-      return `connected, file found, ${answer.size} bytes`;
+      return `connected, file found, ${counted(answer.size, "byte")}`;
     case "not_found":
       return "connected, file not found";
     case "unreachable":

@@ -11,7 +11,7 @@ import { getFiles, type Selection } from "../client/get.ts";
 import type { TransferOptions } from "../client/transfer_options.ts";
 import { describeCause, EXIT_CODE, Failure, localKindOf } from "../errors.ts";
 import { grantRemedy, isGranted, savingRemedy } from "../permission.ts";
-import { show, showWhole } from "../text.ts";
+import { counted, show, showWhole } from "../text.ts";
 import { requireSaving } from "./files.ts";
 import { collectInTime, ofClient } from "./memory.ts";
 import type { CommandLine } from "./options.ts";
@@ -20,7 +20,6 @@ import type { Delivery } from "../client/deliveries.ts";
 import type { ListedNode } from "../client/nodes.ts";
 import { formatBytes } from "./progress.ts";
 import { ReceiptWriter } from "./receipt.ts";
-import { filesInWords } from "./tables.ts";
 import { Replicas } from "./replicas.ts";
 import { Telling } from "./telling.ts";
 import { triedOn } from "./tried.ts";
@@ -118,7 +117,7 @@ async function tellReceipt(
   const { path } = receipt.options;
   if (files === 0) return terminal.note("nothing to write a receipt of");
   terminal.note(
-    `receipt of ${filesInWords(files)}: ${showWhole(path)}`,
+    `receipt of ${counted(files, "file")}: ${showWhole(path)}`,
   );
   terminal.event({ event: "receipt_written", path, files });
 }
@@ -235,7 +234,7 @@ export class Saved {
     const names = event.from.map(nodeInWords);
     const from = names.length === 0 ? "" : `, from ${names.join(", ")}`;
     const path = showWhole(event.path ?? "");
-    this.#tell(`saved ${path}, ${event.bytes} bytes${from}`);
+    this.#tell(`saved ${path}, ${counted(event.bytes, "byte")}${from}`);
   }
 
   /** Tells of all files together. */
@@ -244,7 +243,7 @@ export class Saved {
     const [received, present] = [this.#received, this.#present];
     const untold = Math.max(0, received.files - MOST_TOLD) +
       Math.max(0, present.files - MOST_TOLD);
-    if (untold > 0) this.#tell(`and ${filesInWords(untold)} more`);
+    if (untold > 0) this.#tell(`and ${counted(untold, "file")} more`);
     if (received.files > 0) {
       this.#tell(
         `${amountInWords(received)} in ${secondsInWords(seconds)} ` +
@@ -263,9 +262,7 @@ export class Saved {
     const rate = formatBytes(bytes / Math.max(seconds, 0.001));
     return [
       `(${rate}/s)`,
-      ...(nodes.size === 0
-        ? []
-        : [nodes.size === 1 ? "from 1 node" : `from ${nodes.size} nodes`]),
+      ...(nodes.size === 0 ? [] : [`from ${counted(nodes.size, "node")}`]),
       ...(relayed === 0
         ? []
         : [`${formatBytes(relayed)} of it through the relay`]),
@@ -281,7 +278,7 @@ export class Saved {
 function amountInWords(
   { files, bytes }: { files: number; bytes: number },
 ): string {
-  return `${filesInWords(files)}, ${formatBytes(bytes)}`;
+  return `${counted(files, "file")}, ${formatBytes(bytes)}`;
 }
 
 function secondsInWords(seconds: number): string {

@@ -13,13 +13,12 @@ import { NodeMetrics } from "../metrics.ts";
 import { type NodeEvent, type NodeOptions, serveNode } from "../node_server.ts";
 import type { SkipCounts } from "../skipped.ts";
 import { loadIdentity, makeStateFolder } from "../state.ts";
-import { show } from "../text.ts";
+import { counted, show } from "../text.ts";
 import type { Terminal } from "./terminal.ts";
 import { refusePrivateFiles } from "./private_files.ts";
 import { readToken } from "./secrets.ts";
 import { tellIncident } from "./incidents.ts";
 import { formatSkipCounts, formatSkipped } from "./skipped.ts";
-import { filesInWords } from "./tables.ts";
 import { NODE as SPEC } from "./command_table.ts";
 import { runNodeDoctor } from "./doctor.ts";
 import { collectInTime } from "./memory.ts";
@@ -171,7 +170,7 @@ export function tell(
     }
     case "sharing":
       terminal.fact(
-        `sharing ${filesInWords(event.files)} from ${show(event.directory)}`,
+        `sharing ${counted(event.files, "file")} from ${show(event.directory)}`,
       );
       tellSkipCounts(event.skipped, { terminal, isListed });
       break;
@@ -186,13 +185,13 @@ export function tell(
     case "share_gone":
       terminal.note(
         `share gone: ${show(event.directory)}, ${
-          filesInWords(event.files)
+          counted(event.files, "file")
         } (${event.why}); looking every few seconds whether it is back`,
       );
       break;
     case "share_back":
       terminal.note(
-        `share back: ${show(event.directory)}, ${filesInWords(event.files)}`,
+        `share back: ${show(event.directory)}, ${counted(event.files, "file")}`,
       );
       break;
     case "share_unwatched":
@@ -249,8 +248,8 @@ export function tell(
       break;
     case "served": {
       const { name, files, bytes, to } = event;
-      const what = name === undefined ? filesInWords(files) : show(name);
-      terminal.note(`sent ${what}, ${bytes} bytes, to ${show(to)}`);
+      const what = name === undefined ? counted(files, "file") : show(name);
+      terminal.note(`sent ${what}, ${counted(bytes, "byte")}, to ${show(to)}`);
       break;
     }
     default:

@@ -6,7 +6,7 @@
  */
 
 import type { FileListing } from "../client/listing.ts";
-import { show } from "../text.ts";
+import { counted, show } from "../text.ts";
 import type { Key } from "./keys.ts";
 import { formatBytes } from "./progress.ts";
 import { Search } from "./search.ts";
@@ -207,7 +207,10 @@ export class Picker {
     const { count, isDone } = this.#search;
     const counts = `${count}${isDone ? "" : "…"} of ${this.#files.length}`;
     if (this.#isWide) {
-      return `  ${cutEnd(`${counts} files  ${HELP}`, this.#size.columns - 2)}`;
+      const files = this.#files.length === 1 ? "file" : "files";
+      return `  ${
+        cutEnd(`${counts} ${files}  ${HELP}`, this.#size.columns - 2)
+      }`;
     }
     const marked =
       this.#files[count === 0 ? -1 : this.#search.at(this.#marked)];
@@ -219,8 +222,8 @@ export class Picker {
 
   /** On how many nodes a file is, and what is to be minded about it. */
   #nodesOf({ nodeCount, differs }: FileListing): string {
-    if (differs) return `${nodeCount} nodes, differ`;
-    if (nodeCount > 1) return `${nodeCount} nodes`;
+    if (differs) return `${counted(nodeCount, "node")}, differ`;
+    if (nodeCount > 1) return counted(nodeCount, "node");
     return this.#nodeCount > 1 ? "only 1 node" : "1 node";
   }
 

@@ -5,7 +5,7 @@
  */
 
 import type { Progress } from "../client/events.ts";
-import { show } from "../text.ts";
+import { counted, show } from "../text.ts";
 import { cutStart, widthOf } from "./width.ts";
 
 const UNITS = ["bytes", "KB", "MB", "GB", "TB"];
@@ -102,7 +102,7 @@ function partsOf(progress: Progress, columns: number): Part[] {
     fixed(2, formatRate(progress)),
     // While it is not known it keeps its place, where there is room.
     fixed(timeLeft === "" ? 8 : 1, timeLeft.padEnd(time.length)),
-    fixed(6, `${nodes} ${nodes === 1 ? "node" : "nodes"}`),
+    fixed(6, counted(nodes, "node")),
     fixed(
       9,
       paths.tunnel > 0 ? `${formatBytes(paths.tunnel)} through the relay` : "",

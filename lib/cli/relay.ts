@@ -30,7 +30,7 @@ import {
   tokenLines,
 } from "./secrets.ts";
 import { hasIdentity, loadIdentity } from "../state.ts";
-import { show } from "../text.ts";
+import { counted, show } from "../text.ts";
 import { isVersion } from "../version.ts";
 import type { Terminal } from "./terminal.ts";
 import { tellIncident } from "./incidents.ts";
@@ -236,8 +236,10 @@ export function tell(event: RelayEvent, terminal: Terminal): void {
     case "tunnel_ended": {
       const { how, toClientBytes, toNodeBytes, id, from } = event;
       terminal.note(
-        `tunnel to ${id} ${how}: ${toClientBytes + toNodeBytes} bytes, ` +
-          `for ${show(from || "this machine")}`,
+        `tunnel to ${id} ${how}: ` +
+          `${counted(toClientBytes + toNodeBytes, "byte")}, for ${
+            show(from || "this machine")
+          }`,
       );
       break;
     }

@@ -9,6 +9,7 @@ import { dirname } from "@std/path/dirname";
 import { getFiles, type Selection } from "../client/get.ts";
 import type { TransferOptions } from "../client/transfer_options.ts";
 import { describeCause, Failure, localKindOf } from "../errors.ts";
+import { accessFlag, isGranted } from "../permission.ts";
 import { show } from "../text.ts";
 import { requireSaving } from "./files.ts";
 import { destination, Saved } from "./get.ts";
@@ -31,18 +32,22 @@ export async function saveFile(
   options: TransferOptions,
   { terminal, ask }: SavingOptions,
 ): Promise<void> {
-  const proposal = name.split("/").at(-1)!;
+  const last = name.split("/").at(-1)!;
+  const proposal = missingToSaveHere() === "" ? last : "";
+  const usual = proposal === "" ? "" : `Enter takes ${show(proposal)}, `;
   const answer = await ask(
-    `save it as (a file or a folder, ${show(proposal)} by default): `,
+    `save it as (a file or a folder; ${usual}q goes back): `,
   );
-  if (answer === null) return;
-  const place = answer === "" ? proposal : answer;
+  const place = answer || proposal;
+  if (answer === null || answer === "q" || place === "") return;
   requireSaving(folderOf(place));
   const selection: Selection = { kind: "name", name };
   const path = (await destination(place, [selection]))(name, selection);
   const overwrite = await exists(path);
   if (overwrite) {
-    const reply = await ask(`${show(path)} exists; replace it? (y or n): `);
+    const reply = await ask(
+      `${show(path)} exists; replace it? (y replaces, Enter leaves it): `,
+    );
     if (!/^y(es)?$/i.test(reply ?? "")) return terminal.note("not saved");
   }
   const saved = new Saved(terminal);
@@ -61,6 +66,13 @@ export async function saveFile(
   } finally {
     terminal.status("");
   }
+}
+
+/** Flags without which nothing can be saved in the current folder; "" if none. */
+export function missingToSaveHere(): string {
+  return (["read", "write"] as const)
+    .filter((name) => !isGranted({ name, path: "." }))
+    .map((name) => accessFlag(name, ["."])).join(" ");
 }
 
 /** The folder that must be written to for `place`. */

@@ -24,11 +24,6 @@ export function formatNodes(
   ]));
 }
 
-/** A number of files, with its noun. */
-export function filesInWords(count: number): string {
-  return count === 1 ? "1 file" : `${count} files`;
-}
-
 /**
  * A row for each name: bytes, number of nodes, whether their contents differ or
  * only one has it, and the whole name. Made one by one: there may be a million.

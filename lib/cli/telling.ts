@@ -8,7 +8,7 @@
 import type { ClientEvent } from "../client/events.ts";
 import { formatEndpoint } from "../conn.ts";
 import { Failure } from "../errors.ts";
-import { show } from "../text.ts";
+import { counted, show } from "../text.ts";
 import { contentsInWords } from "./choices.ts";
 import { formatProgress } from "./progress.ts";
 import { tellRelayMet } from "./role.ts";
@@ -80,7 +80,9 @@ export class Telling {
         const waited = waitingFor.slice(0, MOST_WAITED_FOR).map(show);
         const others = waitingFor.length > MOST_WAITED_FOR ? ", …" : "";
         return terminal.status(
-          `listing: ${files} files of ${nodes} of ${nodeCount} nodes; ` +
+          `listing: ${counted(files, "file")} of ${nodes} of ${
+            counted(nodeCount, "node")
+          }; ` +
             `waiting for ${waited.join(", ")}${others}`,
         );
       }

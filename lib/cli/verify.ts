@@ -5,7 +5,7 @@
  */
 
 import { Failure } from "../errors.ts";
-import { show } from "../text.ts";
+import { counted, show } from "../text.ts";
 import { CLIENT as SPEC } from "./command_table.ts";
 import { digestFile, type FileDigests } from "./digest.ts";
 import { usageFailure } from "./options.ts";
@@ -31,7 +31,10 @@ export async function runVerify(
     throw new Failure("local", {
       what: "Cannot verify file",
       where: show(path),
-      why: `${show(receiptPath)} tells of ${receipt.files.length} files, ` +
+      why:
+        `${show(receiptPath)} tells of ${
+          counted(receipt.files.length, "file")
+        }, ` +
         "and of none with that name",
       remedy: "name the file as it was saved",
     });
@@ -42,7 +45,7 @@ export async function runVerify(
   const { name, receivedAt } = entry;
   terminal.fact(
     `${show(path)} is what was received on ${receivedAt}: ` +
-      `${found.bytes} bytes, SHA-256 ${found.sha256}`,
+      `${counted(found.bytes, "byte")}, SHA-256 ${found.sha256}`,
   );
   terminal.event({ event: "file_verified", path, name, ...found, receivedAt });
   return 0;
@@ -73,7 +76,7 @@ function differs(
   found: FileDigests,
 ): Failure {
   const why = entry.bytes !== found.bytes
-    ? `it has ${found.bytes} bytes, received were ${entry.bytes}`
+    ? `it has ${counted(found.bytes, "byte")}, received were ${entry.bytes}`
     : entry.sha256 !== found.sha256
     ? `its SHA-256 is ${found.sha256}, received was ${entry.sha256}`
     : "the receipt contradicts itself: SHA-256 and content id are of two files";

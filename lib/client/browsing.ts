@@ -10,6 +10,7 @@ import { isBug } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import type { ListedFile } from "../messages.ts";
 import { safeName } from "../names.ts";
+import { counted } from "../text.ts";
 import type { NodeSession } from "../transfer/session.ts";
 import { Catalogue, isVersion, type Offerer } from "./catalogue.ts";
 import { answerOf, type ClientEvent } from "./events.ts";
@@ -36,6 +37,8 @@ export interface Browsed {
   readonly catalogue: Catalogue;
   /** Sessions by node id. The caller disposes of them. */
   readonly sessions: Map<string, NodeSession>;
+  /** Nodes that were reached, and did not list all of their files. */
+  readonly incomplete: readonly ListedNode[];
 }
 
 /** Asks all nodes for their files, some nodes at a time. */
@@ -56,6 +59,7 @@ const TELL_MS = 1_000;
 class Browsing implements Browsed {
   readonly catalogue = new Catalogue();
   readonly sessions = new Map<string, NodeSession>();
+  readonly incomplete: ListedNode[] = [];
   readonly #peers: Peers;
   readonly #options: BrowseOptions;
   /** Nodes that are listing now. */
@@ -80,6 +84,7 @@ class Browsing implements Browsed {
       this.#peers.options.signal?.throwIfAborted();
       if (isBug(error)) throw error;
       const isStopped = error instanceof Stopped;
+      if (this.sessions.has(node.id)) this.incomplete.push(node);
       const answer = answerOf(error);
       tell({
         event: "node_trouble",
@@ -141,7 +146,9 @@ class Browsing implements Browsed {
     this.#bytes += bytes;
     if (taking.bytes >= listingNodeBytes) {
       throw new Stopped(
-        `it lists more than there is room for, after ${taking.count} files`,
+        `it lists more than there is room for, after ${
+          counted(taking.count, "file")
+        }`,
       );
     }
   }

@@ -6,9 +6,10 @@
 
 import type { ContentGroup } from "../choice.ts";
 import { Failure } from "../errors.ts";
-import { show } from "../text.ts";
+import { counted, show } from "../text.ts";
 import type { FileFailure } from "../transfer/download_options.ts";
 import type { NodeAnswer } from "./events.ts";
+import type { ListedNode } from "./nodes.ts";
 
 /** A file is not the one whose SHA-256 a node said it has. */
 export function notThatSha256(where: string): Failure {
@@ -81,6 +82,27 @@ export function notReplacedOnVote(name: string, path: string): Failure {
       `nodes have, or may have, different contents of ${show(name)}, and a ` +
       "file that is there is not replaced by what most of them have",
     remedy: "choose the content with --sha256, --node or --prefer",
+  });
+}
+
+/** Nodes were reached, and did not list all of their files. */
+export function notListedWhole(
+  incomplete: readonly ListedNode[],
+  { pattern, nodes }: {
+    pattern?: string | undefined;
+    nodes: readonly ListedNode[];
+  },
+): Failure {
+  const [first] = incomplete;
+  const which = incomplete.length === 1 && first !== undefined
+    ? `the list of ${show(first.name)} is`
+    : `the lists of ${incomplete.length} of ${nodes.length} nodes are`;
+  return new Failure("undelivered", {
+    what: "Cannot list all files",
+    ...(pattern === undefined ? {} : { where: show(pattern) }),
+    why: `${which} not complete`,
+    remedy: "ask for one folder at a time, as 'photos/', or for one node " +
+      "with --node",
   });
 }
 
@@ -222,9 +244,9 @@ export function exhausted(
     return new Failure("corrupt", {
       what: "Cannot verify file",
       where,
-      why: `${
-        count("corrupt")
-      } of ${asked} nodes sent something else than they vouched for`,
+      why: `${count("corrupt")} of ${
+        counted(asked, "node")
+      } sent something else than they vouched for`,
       remedy: "look at those nodes",
     });
   }
@@ -232,7 +254,11 @@ export function exhausted(
     return new Failure("undelivered", {
       what: "Cannot fetch file",
       where,
-      why: `${found.size} of ${asked} nodes have it, none could deliver it` +
+      why: (asked === 1
+        ? "the only node has it, and could not deliver it"
+        : `${found.size} of ${asked} nodes ${
+          found.size === 1 ? "has" : "have"
+        } it, none could deliver it`) +
         firstCauseIn(answers),
       remedy: "run again to resume",
     });

@@ -14,7 +14,7 @@ import { Choosing } from "./choosing.ts";
 import { Clashes } from "./clashes.ts";
 import { boundsOf, hasherFor, sourceOf, sourcesOf } from "./downloading.ts";
 import type { ClientEvent } from "./events.ts";
-import { exhausted, nobodyHasAny } from "./failures.ts";
+import { exhausted, nobodyHasAny, notListedWhole } from "./failures.ts";
 import { explained, lacking } from "./folders.ts";
 import { Followups } from "./followups.ts";
 import { type Job, type Listed, ListedJob } from "./jobs.ts";
@@ -227,8 +227,12 @@ class Get implements AsyncDisposable {
       if (at === undefined || this.#offers.has(name)) continue;
       this.#offers.set(name, catalogue.entryAt(at).offers);
     }
-    if (browsed.catalogue.count > 0 || nodes.length === 0) return;
     const { pattern } = selection;
+    if (browsed.incomplete.length > 0) {
+      const failure = notListedWhole(browsed.incomplete, { pattern, nodes });
+      return this.#outcomes.fail(pattern, failure);
+    }
+    if (browsed.catalogue.count > 0 || nodes.length === 0) return;
     const count = browsed.sessions.size;
     this.#outcomes.fail(pattern, nobodyHasAny(pattern, count));
   }

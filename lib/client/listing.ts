@@ -5,7 +5,7 @@
  */
 
 import { chooseContent, differ, type Offer } from "../choice.ts";
-import { browseAll } from "./browsing.ts";
+import { browseAll, type Browsed } from "./browsing.ts";
 import type { Catalogue } from "./catalogue.ts";
 import type { ClientEvent } from "./events.ts";
 import type { ListedNode, NodeListing } from "./nodes.ts";
@@ -71,10 +71,13 @@ export async function listFiles(
 /** Files on nodes, by name. Each is made anew when it is read: there may be many. */
 export class FileListings implements Iterable<FileListing> {
   readonly #catalogue: Catalogue;
+  /** Nodes that were reached, and did not list all of their files. */
+  readonly incomplete: readonly ListedNode[];
 
-  /** Lists what is in `catalogue`. */
-  constructor(catalogue: Catalogue) {
+  /** Lists what nodes were found to offer. */
+  constructor({ catalogue, incomplete }: Omit<Browsed, "sessions">) {
     this.#catalogue = catalogue;
+    this.incomplete = incomplete;
   }
 
   /** Whether there is none. */
@@ -100,14 +103,14 @@ export async function browseFiles(
   const tell = options.onEvent ?? (() => {});
   await using peers = new Peers(options, tell);
   const nodes = options.nodes ?? (await peers.list()).nodes;
-  const { catalogue, sessions } = await browseAll(peers, nodes, {
+  const { sessions, ...found } = await browseAll(peers, nodes, {
     prefix: options.prefix ?? "",
     matches: options.matches ?? (() => true),
     leavesOut: options.leavesOut,
     tell,
   });
   for (const session of sessions.values()) await session[Symbol.asyncDispose]();
-  return new FileListings(catalogue);
+  return new FileListings(found);
 }
 
 function listingOf(name: string, offers: readonly Offer[]): FileListing {

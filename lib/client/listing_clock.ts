@@ -7,6 +7,7 @@
 
 import type { Limits } from "../limits.ts";
 import type { ListedFile } from "../messages.ts";
+import { counted } from "../text.ts";
 
 /** A node's listing was stopped. */
 export class Stopped extends Error {
@@ -62,7 +63,9 @@ export class ListingClock implements Disposable {
     const seconds = Math.round(ms / 1000);
     this.#late.abort(
       new Stopped(
-        `its list came too slowly, ${this.#files} files in ${seconds} s`,
+        `its list came too slowly, ${
+          counted(this.#files, "file")
+        } in ${seconds} s`,
       ),
     );
   }

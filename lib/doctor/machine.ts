@@ -20,7 +20,7 @@ import {
   savingRemedy,
   shellWord,
 } from "../permission.ts";
-import { show } from "../text.ts";
+import { counted, show } from "../text.ts";
 import type { Findings } from "./check.ts";
 
 /** Whether a folder can be shared. */
@@ -32,12 +32,12 @@ export async function checkShare(
   try {
     using share = await Share.open(directory, limits);
     const { unreadable } = share.skipped;
-    const says = `${share.fileCount} files in ${where}`;
+    const says = `${counted(share.fileCount, "file")} in ${where}`;
     if (unreadable === 0) findings.ok("share", says);
     else {
       findings.warn(
         "share",
-        `${says}; ${unreadable} entries cannot be read`,
+        `${says}; ${counted(unreadable, "name")} there cannot be read`,
         "let the user that runs the node read them",
       );
     }

@@ -260,6 +260,34 @@ Deno.test("getFiles never brings a hostile name, size or time from a listing to 
   assertEquals(reads.length, 1);
 });
 
+Deno.test("getFiles saves what was listed where a list was cut, and says that there is more", async () => {
+  await using relay = await startRelay();
+  await using _good = await startNode(relay, { "good": "x" });
+  const listed = { size: 1, modifiedMs: 0, version: VERSION };
+  await using _long = await evil(relay, {}, {
+    browse: (channel, { request }) => {
+      const names = Array.from({ length: 100 }, (_, n) => `x${n}`);
+      const files = names.map((name) => ({ ...listed, name }));
+      return channel.send({ kind: "files", request, files, more: true });
+    },
+  });
+  await using folder = await tempShare();
+  const { saved, failed, log } = await get(
+    relay,
+    folder.path,
+    [{
+      kind: "matching",
+      pattern: "**",
+      prefix: "",
+      matches: (name) => name === "good",
+    }],
+    { limits: { listingCount: 50 } },
+  );
+  assertEquals(Object.keys(saved), ["good"]);
+  assertEquals(failed, { "**": "undelivered" });
+  assertEquals(log.trouble, ["mallory slow, out"]);
+});
+
 Deno.test("getFiles takes no more of a node's listing than it asked for", async () => {
   await using relay = await startRelay();
   const lies = [

@@ -377,7 +377,7 @@ Deno.test("listFiles does not wait for nodes that list a file now and then, and 
     Array.from({ length: 8 }, (_, n) => `slow${n} slow, out`),
   );
   const [first] = log.of("node_trouble");
-  assertMatch(first!.cause, /^its list came too slowly, 1 files in \d s$/);
+  assertMatch(first!.cause, /^its list came too slowly, 1 file in \d s$/);
 });
 
 Deno.test("listFiles waits for a list that comes quickly enough", async () => {

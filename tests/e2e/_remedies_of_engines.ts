@@ -6,6 +6,7 @@ import { loadIdentity } from "../../lib/state.ts";
 import { partialPathOf } from "../../lib/transfer/partial.ts";
 import {
   CLIENT_TOKEN,
+  ended,
   type Here,
   linkOf,
   noFolderForDoctor,
@@ -67,6 +68,15 @@ export const OF_ENGINES: Readonly<Record<string, Trials>> = {
       wrong: here.bare("127.0.0.1", unusedPort(), "nodes"),
       right: here.bare("127.0.0.1", here.port, "nodes"),
     }),
+    "give the relay's own port, from the line `relay address …` that it printed":
+      async (here) => {
+        const nodes = await ended(here.client("nodes"));
+        const [, port = ""] = /127\.0\.0\.1:(\d+)/.exec(nodes) ?? [];
+        return {
+          wrong: here.bare("127.0.0.1", port, "nodes"),
+          right: here.bare("127.0.0.1", here.port, "nodes"),
+        };
+      },
     "grant it with --allow-net": (here) => ({
       wrong: withoutNet(here.client("nodes")),
       right: here.client("nodes"),

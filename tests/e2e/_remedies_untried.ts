@@ -61,6 +61,8 @@ export const UNTRIED: Readonly<
   },
   "lib/client/failures.ts": {
     "ask for a new link": OF_OTHERS,
+    "ask for one folder at a time, as 'photos/', or for one node with --node":
+      OF_NODES,
     "ask for another link": OF_OTHERS,
     "ask whoever runs the relay": OF_OTHERS,
     "choose the content with --sha256, --node or --prefer":

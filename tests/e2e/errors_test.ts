@@ -12,7 +12,9 @@ import {
   sayFound,
   sayPiece,
   startEvilNode,
+  VERSION,
 } from "../_evil_node.ts";
+import { honestBut } from "../_lies.ts";
 import { startNode, startRelay } from "../_network.ts";
 import { serveOpenssl } from "../_openssl.ts";
 import { tempShare } from "../_temp_share.ts";
@@ -472,6 +474,42 @@ function tenBytesNode(
   });
 }
 
+Deno.test("ls prints what has come of a list that breaks off, says that it is not complete, and ends with 5", async () => {
+  await using relay = await startRelay();
+  const identity = await createIdentity();
+  const node = { identity, name: "flaky" };
+  await using _breaks = await startEvilNode(relay, {
+    ...node,
+    lie: honestBut({}, {
+      browse: async (channel, { request }) => {
+        const file = { name: "f", size: 1, modifiedMs: 0, version: VERSION };
+        await channel.send({
+          kind: "files",
+          request,
+          files: [file],
+          more: true,
+        });
+        throw new Error("hangs up");
+      },
+    }),
+  });
+  const ls = ["--quiet", relay.server.relayAddress, "ls"];
+  for (const pattern of [undefined, "f*", "none*"]) {
+    const args = pattern === undefined ? ls : [...ls, pattern];
+    const { code, text, stderr } = await runRole("peer_client.ts", args);
+    const where = pattern === undefined ? "" : ` (${pattern})`;
+    assertEquals([code, text, stderr], [
+      5,
+      pattern === "none*" ? "" : "1  1 node   only    f\n",
+      [
+        `error: Cannot list all files${where}: the list of flaky is not ` +
+        "complete; ask for one folder at a time, as 'photos/', or for one " +
+        "node with --node",
+      ],
+    ]);
+  }
+});
+
 Deno.test("A node that sends wrong bytes, and one that breaks off", async () => {
   await using relay = await startRelay();
   const { relayAddress } = relay.server;
@@ -482,7 +520,7 @@ Deno.test("A node that sends wrong bytes, and one that breaks off", async () => 
   await using _breaks = await tenBytesNode(relay, breaks!, null);
   const broken = await failure("peer_client.ts", [relayAddress, "cat", "f"]);
   assertEquals(broken.code, 5);
-  assertMatch(broken.line, /1 of 1 nodes have it, none could deliver it/);
+  assertMatch(broken.line, /the only node has it, and could not deliver it/);
   await using _lies = await tenBytesNode(
     relay,
     lies!,

@@ -58,15 +58,15 @@ const OPEN = `
   answer
   await "letter.txt"
 `;
-const ASKS_AGAIN = `await "an empty one leaves): "`;
+const ASKS_AGAIN = `await "Enter lists again, q leaves): "`;
 // The key is followed by a question to the terminal.
 const ESCAPE = `send "\\033"; answer; ${ASKS_AGAIN}`;
 
 for (
   const [what, steps, code] of [
     [
-      "Escape, then an empty line",
-      `${ESCAPE}; send "\\r"`,
+      "Escape, then q",
+      `${ESCAPE}; send "q\\r"`,
       0,
     ],
     ["Ctrl-C, then q", `send "\\003"; ${ASKS_AGAIN}; send "q\\r"`, 0],
@@ -114,7 +114,7 @@ testWith(
   "The picker obeys NO_COLOR, and colours otherwise",
   async () => {
     await using place = await demo();
-    const steps = `${OPEN}\nsend "ltr"\n${ESCAPE}\nsend "\\r"`;
+    const steps = `${OPEN}\nsend "ltr"\n${ESCAPE}\nsend "q\\r"`;
     for (const [value, coloured] of [["1", false], ["", true]] as const) {
       const session = await onTerminal([place.relay.address], steps, {
         env: { NO_COLOR: value },
@@ -133,7 +133,7 @@ testWith(
     await using place = await demo();
     const session = await onTerminal(
       [place.relay.address],
-      `${OPEN}\nsend "\\033\\[F\\r"\nawait "go back): "\nsend "\\r"\n${ASKS_AGAIN}\nsend "\\r"`,
+      `${OPEN}\nsend "\\033\\[F\\r"\nawait "goes back): "\nsend "q\\r"\n${ASKS_AGAIN}\nsend "q\\r"`,
       { size: "rows 0 columns 0" },
     );
     assertRestored(session);
@@ -165,17 +165,17 @@ for (
         send "?\\r"
         ${ASKS_AGAIN}
         send "letter.txt\\r"
-        await "go back): "
+        await "goes back): "
         send "x\\r"
         ${ASKS_AGAIN}
-        send "\\r"
+        send "q\\r"
       `,
         { permissions, env: { TERM: "dumb" } },
       );
       assertEquals(settings[1], settings[0]);
       assertEquals(code, 0);
       const line = (name: string) =>
-        `file name (? lists again, an empty one leaves): ${name}`;
+        `file name (Enter lists again, q leaves): ${name}`;
       const status = `\rlisting files …\r${" ".repeat(15)}\r`;
       assertEquals(
         screen.replace(status, ""),
@@ -184,16 +184,17 @@ for (
           "peer node count: 2",
           `1  alpha  127.0.0.1:${alpha.port}`,
           `2  beta   127.0.0.1:${beta.port}`,
-          "(an empty name lists all files, q leaves)",
+          "(Enter lists all files, q leaves)",
           "file name: ?",
+          "(to save in this folder, start the client with --allow-read=. --allow-write=.)",
           `${question} 17  1 node   only    1.txt`,
           " 17  1 node   only    2.txt",
           "  0  1 node   only    empty.txt",
           "759  1 node   only    letter.txt",
           line("letter.txt"),
-          "print or save it? (p, s, or an empty line to go back): x",
+          "print or save it? (Enter prints, s saves, q goes back): x",
           "neither: it was left alone",
-          line(""),
+          line("q"),
           "",
         ].join("\n"),
       );
@@ -318,7 +319,7 @@ const SIZE = { columns: 78, rows: 14 };
 
 testWith(
   TMUX,
-  "A file is found with a few letters, and printed; then an empty line leaves",
+  "A file is found with a few letters and printed; Enter lists again, and q leaves",
   async () => {
     await using place = await demo();
     await using terminal = await Tmux.open([place.relay.address], SIZE);
@@ -334,20 +335,27 @@ testWith(
     ]);
     await terminal.press("Enter");
     await terminal.shows("print or save it?");
-    await terminal.press("p", "Enter");
-    const printed = await terminal.shows("an empty one leaves");
+    await terminal.press("Enter");
+    const printed = await terminal.shows("q leaves):");
     const at = printed.indexOf("17  1 node   only    2.txt");
     assertEquals(printed.slice(at, at + 8), [
       "17  1 node   only    2.txt",
-      "print or save it? (p, s, or an empty line to go back): p",
+      "print or save it? (Enter prints, s saves, q goes back):",
       `node 1  127.0.0.1:${place.alpha.port}  connected, file not found`,
       `node 2  127.0.0.1:${place.beta.port}  connected, file found, 17 bytes`,
       "I am Text file 2",
       "received 17 bytes, remaining 0 bytes",
       "file transfer successful from node 2 (beta)",
-      "file name (? lists again, an empty one leaves):",
+      "file name (Enter lists again, q leaves):",
     ]);
+    // Enter means the same wherever a name is asked for.
     await terminal.press("Enter");
+    await terminal.shows("4 of 4 files");
+    await terminal.press("Escape");
+    await terminal.until((rows) =>
+      rows.filter((row) => row.endsWith("q leaves):")).length === 2
+    );
+    await terminal.press("q", "Enter");
     await terminal.shows("left with 0, terminal as before");
   },
 );
@@ -398,7 +406,7 @@ testWith(
       "",
     ]);
     await terminal.press("Escape");
-    await terminal.shows("an empty one leaves");
+    await terminal.shows("q leaves):");
     await terminal.press("C-d");
     await terminal.shows("left with 0, terminal as before");
   },
@@ -436,9 +444,11 @@ testWith(
     await terminal.press("Enter");
     await terminal.shows("print or save it?");
     await terminal.press("s", "Enter");
-    await terminal.shows("big.bin by default):");
+    await terminal.shows("Enter takes big.bin, q goes back):");
     await terminal.press("Enter");
-    await terminal.shows("big.bin exists; replace it? (y or n):");
+    await terminal.shows(
+      "big.bin exists; replace it? (y replaces, Enter leaves it):",
+    );
     await terminal.press("n", "Enter");
     await terminal.shows("not saved");
     assertEquals(await Deno.readTextFile(path), "mine");
@@ -452,7 +462,7 @@ testWith(
     );
     await terminal.shows("saved big.bin, 1280000 bytes, from");
     assertEquals(await Deno.readTextFile(path), content);
-    await terminal.shows("an empty one leaves");
+    await terminal.shows("q leaves):");
     await terminal.press("q", "Enter");
     await terminal.shows("left with 0, terminal as before");
     const left = (await Array.fromAsync(Deno.readDir(folder.path)))
@@ -483,7 +493,7 @@ testWith(
       /^ {2}\u00e9\\u\{200d\}\.txt .* 1 bytes {2}only 1 node$/,
     );
     await terminal.press("C-c");
-    await terminal.shows("an empty one leaves");
+    await terminal.shows("q leaves):");
     await terminal.press("C-c");
     await terminal.shows("left with 130, terminal as before");
   },
@@ -510,10 +520,10 @@ testWith(
     await terminal.press("Enter");
     await terminal.shows("print or save it?");
     await terminal.press("p", "Enter");
-    await terminal.shows("save it as relay.png? (y, another name, or n):");
-    await terminal.press("n", "Enter");
+    await terminal.shows("save it as (Enter takes relay.png, q goes back):");
+    await terminal.press("q", "Enter");
     await terminal.shows("error: Cannot show file (pictures/relay.png)");
-    await terminal.shows("an empty one leaves");
+    await terminal.shows("q leaves):");
     await terminal.type("nowhere.txt");
     await terminal.press("Enter");
     await terminal.until((rows) =>
@@ -522,9 +532,10 @@ testWith(
     await terminal.press("p", "Enter");
     await terminal.shows("error: Cannot find file (nowhere.txt)");
     await terminal.until((rows) =>
-      rows.findLast((row) => row !== "")?.startsWith("file name (?") ?? false
+      rows.findLast((row) => row !== "")?.startsWith("file name (Enter") ??
+        false
     );
-    await terminal.press("Enter");
+    await terminal.press("q", "Enter");
     await terminal.shows("left with 0, terminal as before");
   },
 );
@@ -572,8 +583,8 @@ testWith(
     await terminal.type("let");
     await terminal.shows("> let");
     await terminal.press("C-c");
-    await terminal.shows("an empty one leaves");
-    await terminal.press("Enter");
+    await terminal.shows("q leaves):");
+    await terminal.press("q", "Enter");
     await terminal.shows("left with 0, terminal as before");
   },
 );

@@ -39,7 +39,7 @@ testWith(
         "peer node count: 2",
         `1  alpha  127.0.0.1:${alpha.port}`,
         `2  beta   127.0.0.1:${beta.port}`,
-        "(an empty name lists all files, q leaves)",
+        "(Enter lists all files, q leaves)",
         "file name: 2.txt",
         `node 1  127.0.0.1:${alpha.port}  connected, file not found`,
         `node 2  127.0.0.1:${beta.port}  connected, file found, 17 bytes`,
@@ -69,7 +69,7 @@ testWith(
         `
       await "file name: "
       send "${name}\\r"
-      await "save it as relay.png? (y, another name, or n): "
+      await "save it as (Enter takes relay.png, q goes back): "
       send "${reply}\\r"
     `,
         { permissions, cwd: folder.path },
@@ -91,7 +91,7 @@ testWith(
     const outside = await answer("../x");
     assertEquals(outside.code, 8);
 
-    const saved = await answer("y");
+    const saved = await answer("");
     assertEquals(saved.code, 0);
     assertMatch(
       saved.screen,
