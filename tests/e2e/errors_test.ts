@@ -380,7 +380,7 @@ Deno.test("A node in place of the relay", async () => {
   const args = ["127.0.0.1", node.port, "nodes"];
   const { code, line } = await failure("peer_client.ts", args);
   assertEquals(code, 3);
-  assertMatch(line, /is not a relay/);
+  assertMatch(line, /a peer node answers there, and no relay/);
 });
 
 Deno.test("Encryption on one side only", async () => {
