@@ -131,12 +131,9 @@ export async function lookAtPath(place: Place, scan: Scan): Promise<void> {
 /** Takes out of the table what was not seen since its last look began. */
 export async function forgetUnseen({ table, limits }: Scan): Promise<void> {
   const turns = new Turns(limits.turnMs);
-  let after: string | undefined;
-  for (;;) {
-    const files = table.stretch({ prefix: "", after, most: STRETCH });
-    if (files.length === 0) return;
-    for (const { name } of files) if (!table.isSeen(name)) table.delete(name);
-    after = files.at(-1)!.name;
+  let unseen = table.unseenFrom(0);
+  for (; unseen !== undefined; unseen = table.unseenFrom(unseen.next)) {
+    table.delete(unseen.name);
     if (turns.isOver) await turns.give();
   }
 }

@@ -17,10 +17,19 @@ interface Chunk {
   length: number;
 }
 
+/** Where the first row stands that does not come before a name. */
+interface Found {
+  readonly name: string;
+  readonly index: number;
+  readonly place: number;
+}
+
 /** Rows in the order of their names, which are unique. */
 export class SortedRows {
   readonly #compare: CompareRow;
   readonly #chunks: Chunk[] = [];
+  /** What was searched last: who asks for a name does something with it next. */
+  #last: Found | null = null;
 
   /** `compare` must agree with itself for as long as a row is in here. */
   constructor(compare: CompareRow) {
@@ -29,9 +38,9 @@ export class SortedRows {
 
   /** The row of that name. */
   find(name: string): number | undefined {
-    const chunk = this.#chunks[this.#chunkOf(name)];
+    const { index, place } = this.#search(name);
+    const chunk = this.#chunks[index];
     if (chunk === undefined) return undefined;
-    const place = this.#placeIn(chunk, name);
     if (place === chunk.length) return undefined; // beyond lie rows of before
     const row = chunk.rows[place]!;
     return this.#compare(row, name) === 0 ? row : undefined;
@@ -39,7 +48,7 @@ export class SortedRows {
 
   /** Puts a row in, whose name is in here under no other. */
   add(row: number, name: string): void {
-    const index = this.#chunkOf(name);
+    const { index, place } = this.#search(name);
     let chunk = this.#chunks[index];
     if (chunk === undefined) {
       chunk = { rows: new Uint32Array(CHUNK_ROWS), length: 0 };
@@ -48,18 +57,18 @@ export class SortedRows {
       this.#split(index);
       return this.add(row, name);
     }
-    const place = this.#placeIn(chunk, name);
     chunk.rows.copyWithin(place + 1, place, chunk.length);
     chunk.rows[place] = row;
+    this.#last = null;
     chunk.length++;
   }
 
   /** Takes the row of that name out. */
   delete(name: string): void {
-    const index = this.#chunkOf(name);
+    const { index, place } = this.#search(name);
     const chunk = this.#chunks[index];
     if (chunk === undefined || this.find(name) === undefined) return;
-    const place = this.#placeIn(chunk, name);
+    this.#last = null;
     chunk.rows.copyWithin(place, place + 1, chunk.length);
     chunk.length--;
     // What is left of a chunk that others could take in is moved there.
@@ -77,13 +86,19 @@ export class SortedRows {
    * with once a row was put in or taken out.
    */
   *from(name: string): Generator<number> {
-    let index = this.#chunkOf(name);
+    let { index, place } = this.#search(name);
     let chunk = this.#chunks[index];
-    if (chunk === undefined) return;
-    let place = this.#placeIn(chunk, name);
     for (; chunk !== undefined; chunk = this.#chunks[++index], place = 0) {
       for (; place < chunk.length; place++) yield chunk.rows[place]!;
     }
+  }
+
+  #search(name: string): Found {
+    if (this.#last?.name === name) return this.#last;
+    const index = this.#chunkOf(name);
+    const chunk = this.#chunks[index];
+    const place = chunk === undefined ? 0 : this.#placeIn(chunk, name);
+    return this.#last = { name, index, place };
   }
 
   /** The last chunk that begins with `name` or before it, else the first. */
@@ -118,5 +133,6 @@ export class SortedRows {
     rows.set(chunk.rows.subarray(half, chunk.length));
     this.#chunks.splice(index + 1, 0, { rows, length: chunk.length - half });
     chunk.length = half;
+    this.#last = null;
   }
 }

@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { type FileDigest, FileTable } from "../lib/file_table.ts";
 import { fileOf, type ShareFile } from "../lib/share_file.ts";
 import { seededRandom } from "./_random.ts";
@@ -96,3 +96,64 @@ for (const count of [40, 3_000]) {
     }
   });
 }
+
+Deno.test("FileTable tells the files that were not seen in the last look, and no others", () => {
+  const table = new FileTable("/");
+  const random = seededRandom(7);
+  // More than one block of them.
+  const names = Array.from({ length: 5_000 }, (_, n) => `d${n % 3}/f${n}`);
+  const unseen = () => {
+    const found: string[] = [];
+    let next = table.unseenFrom(0);
+    for (; next; next = table.unseenFrom(next.next)) found.push(next.name);
+    return found.toSorted();
+  };
+  assertEquals(unseen(), []);
+  for (const name of names) table.put(fileAt(name, 1));
+  assertEquals(unseen(), []);
+  table.beginLook();
+  assertEquals(unseen(), names.toSorted());
+  const missed = new Set(names.filter(() => random() < 0.1));
+  for (const name of names) if (!missed.has(name)) table.see(name);
+  assertEquals(unseen(), [...missed].toSorted());
+  const [first, second] = missed;
+  table.delete(first!);
+  table.put(fileAt(second!, 2));
+  assertEquals(unseen(), [...missed].slice(2).toSorted());
+});
+
+Deno.test("FileTable keeps no text that names were cut from", async () => {
+  const code = `
+    import { FileTable } from "${new URL(
+    "../lib/file_table.ts",
+    import.meta.url,
+  )}";
+    const table = new FileTable("/");
+    gc();
+    const before = Deno.memoryUsage().heapUsed;
+    for (let n = 0; n < 1_000; n++) {
+      const name = \`\${"long".repeat(5_000)}/file-with-a-name-\${n}\`.toLowerCase();
+      table.put({ name, path: "/srv/" + name, size: n, modifiedMs: 0, changedAt: 0,
+        device: 1, inode: n, version: n.toString(16).padStart(32, "0") });
+    }
+    gc();
+    console.log((Deno.memoryUsage().heapUsed - before) / 1_000, table.fileCount);
+  `;
+  const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: [
+      "eval",
+      "--quiet",
+      "--no-check",
+      "--ext=ts",
+      `--config=${new URL("../deno.json", import.meta.url).pathname}`,
+      "--v8-flags=--expose-gc",
+      code,
+    ],
+  }).output();
+  const [bytes, count] = new TextDecoder().decode(stdout).split(/\s/).map(
+    Number,
+  );
+  assertEquals(count, 1_000, new TextDecoder().decode(stderr));
+  // Each name is 20 kB long, nearly all of it the folder's.
+  assert(bytes! < 2_000, `${bytes} bytes`);
+});
