@@ -8,7 +8,8 @@
 import { dirname } from "@std/path/dirname";
 import { Failure } from "../errors.ts";
 import { show } from "../text.ts";
-import type { Job } from "./jobs.ts";
+import { Turns } from "../turns.ts";
+import { type Job, votesOf } from "./jobs.ts";
 import { tellsNamesApart } from "./places.ts";
 
 /** Options of {@linkcode Clashes}. */
@@ -17,6 +18,8 @@ export interface ClashesOptions {
   readonly isNamed: (name: string) => boolean;
   /** What people call a node. */
   readonly nodeName: (id: string) => string;
+  /** For so long others have no turn. */
+  readonly turnMs: number;
   /** Whether the disk has two files where names differ in case or form alone. */
   readonly tellsApart?: (folder: string) => Promise<boolean>;
 }
@@ -53,7 +56,9 @@ export class Clashes {
     jobs: readonly Job[],
   ): Promise<{ admitted: Job[]; refused: Clash[] }> {
     const refused = new Map<Job, Failure>();
+    const turns = new Turns(this.#options.turnMs);
     for (const job of this.#inOrder(jobs)) {
+      if (turns.isOver) await turns.give();
       const other = await this.#occupantOf(job);
       if (other === undefined) this.#claim(job);
       else refused.set(job, this.#failure(job, other));
@@ -69,10 +74,10 @@ export class Clashes {
     const named = new Uint8Array(jobs.length);
     const votes = new Float64Array(jobs.length);
     const depths = new Float64Array(jobs.length);
-    for (const [n, { name, path, group }] of jobs.entries()) {
-      named[n] = +this.#options.isNamed(name);
-      votes[n] = group.votes;
-      depths[n] = path.split("/").length;
+    for (const [n, job] of jobs.entries()) {
+      named[n] = +this.#options.isNamed(job.name);
+      votes[n] = votesOf(job);
+      depths[n] = job.path.split("/").length;
     }
     const order = Uint32Array.from(jobs, (_, n) => n).sort((a, b) =>
       named[b]! - named[a]! || votes[b]! - votes[a]! ||

@@ -17,7 +17,7 @@ import type { ClientEvent } from "./events.ts";
 import { exhausted, nobodyHasAny, notListedWhole } from "./failures.ts";
 import { explained, lacking } from "./folders.ts";
 import { Followups } from "./followups.ts";
-import { type Job, type Listed, ListedJob } from "./jobs.ts";
+import { type Job, type Listed, ListedJob, sizeOf } from "./jobs.ts";
 import { browseAll } from "./browsing.ts";
 import type { CatalogueEntry } from "./catalogue.ts";
 import { compareNames } from "./listing.ts";
@@ -145,6 +145,7 @@ class Get implements AsyncDisposable {
     });
     this.#clashes = new Clashes({
       isNamed: (name) => this.#named.has(name),
+      turnMs: peers.limits.turnMs,
       nodeName: (id) => this.#nodes.get(id)!.name,
     });
     this.#choosing = new Choosing(peers, {
@@ -369,7 +370,14 @@ class Get implements AsyncDisposable {
       );
       const path = this.#options.pathOf(name, selection);
       if (isByOffers && listed !== undefined) {
-        return new ListedJob(listed.list, { at: listed.at, path, isVoted });
+        const { size, votes } = group;
+        return new ListedJob(listed.list, {
+          at: listed.at,
+          path,
+          isVoted,
+          size,
+          votes,
+        });
       }
       return { name, path, group, isVoted, sources: sourcesOf(group) };
     } catch (error) {
@@ -387,8 +395,7 @@ class Get implements AsyncDisposable {
     const { overwrite = false, sha256 } = this.#options;
     const outcomes = this.#outcomes;
     // What follows may be large.
-    const sizes = jobs.map(({ group }) => group.size);
-    const hasher = hasherFor(this.#isAsked ? sizes : [Infinity]);
+    const hasher = hasherFor(this.#isAsked ? jobs.map(sizeOf) : [Infinity]);
     this.#hasher = hasher;
     this.#saving = new Saving({
       ...boundsOf(this.#peers, this.#options),

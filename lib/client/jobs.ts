@@ -36,24 +36,37 @@ export interface ListedOptions {
   readonly path: string;
   /** Whether votes alone chose its content. */
   readonly isVoted: boolean;
+  /** Bytes of the content that was chosen. */
+  readonly size: number;
+  /** Addresses that have it. */
+  readonly votes: number;
 }
 
 /**
- * A job of which nothing is kept but its path: there may be 100,000 that wait.
+ * A job of which little is kept but its path: there may be 100,000 that wait.
  * All else is read from the catalogue again, each time it is asked for.
  */
 export class ListedJob implements Job {
   readonly path: string;
   readonly isVoted: boolean;
+  /** As {@linkcode sizeOf} says it of any job. */
+  readonly size: number;
+  /** As {@linkcode votesOf} says it of any job. */
+  readonly votes: number;
   readonly #at: number;
   readonly #listed: Listed;
 
   /** The content is the one that the offers alone decide. */
-  constructor(listed: Listed, { at, path, isVoted }: ListedOptions) {
+  constructor(
+    listed: Listed,
+    { at, path, isVoted, size, votes }: ListedOptions,
+  ) {
     this.#listed = listed;
     this.#at = at;
     this.path = path;
     this.isVoted = isVoted;
+    this.size = size;
+    this.votes = votes;
   }
 
   /** Its name. */
@@ -84,4 +97,14 @@ export class ListedJob implements Job {
 /** A job with all that is known of it, to be worked on. */
 export function wholeOf(job: Job): Job {
   return job instanceof ListedJob ? job.whole() : job;
+}
+
+/** Bytes of a job's file, without reading its offers again. */
+export function sizeOf(job: Job): number {
+  return job instanceof ListedJob ? job.size : job.group.size;
+}
+
+/** Addresses that have a job's content, without reading its offers again. */
+export function votesOf(job: Job): number {
+  return job instanceof ListedJob ? job.votes : job.group.votes;
 }

@@ -8,7 +8,7 @@ import type { Failure } from "../errors.ts";
 import { Manifest } from "../manifest.ts";
 import { Deliveries } from "./deliveries.ts";
 import type { ClientEvent } from "./events.ts";
-import type { Job } from "./jobs.ts";
+import { type Job, sizeOf } from "./jobs.ts";
 import type { ListedNode } from "./nodes.ts";
 import type { Placed } from "./places.ts";
 import { Tally } from "./tally.ts";
@@ -37,7 +37,7 @@ export class Outcomes {
 
   /** These are to be saved, after which there may be more. */
   expect(jobs: readonly Job[], { more }: { more: boolean }): void {
-    for (const { group: { size } } of jobs) this.tally.expect(size);
+    for (const job of jobs) this.tally.expect(sizeOf(job));
     if (!more) this.tally.expectNoMore();
   }
 

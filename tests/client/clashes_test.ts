@@ -35,6 +35,7 @@ async function admitted(
   const clashes = new Clashes({
     isNamed: (name) => named.includes(name),
     nodeName: (id) => `node ${id}`,
+    turnMs: 5,
     tellsApart: () => Promise.resolve(apart),
   });
   const names: string[] = [];

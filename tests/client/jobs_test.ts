@@ -4,7 +4,9 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { Catalogue } from "../../lib/client/catalogue.ts";
-import { ListedJob, wholeOf } from "../../lib/client/jobs.ts";
+import { Clashes } from "../../lib/client/clashes.ts";
+import { ListedJob, sizeOf, votesOf, wholeOf } from "../../lib/client/jobs.ts";
+import { Outcomes } from "../../lib/client/outcomes.ts";
 
 const MODULES = new URL("../../lib/client/", import.meta.url);
 
@@ -30,8 +32,17 @@ Deno.test("ListedJob reads from the catalogue what its offers decide", () => {
   }
   const at = catalogue.placeOf("a/b")!;
   const listed = { catalogue, wish: {} };
-  const job = new ListedJob(listed, { at, path: "out/a/b", isVoted: true });
-  assertEquals(wholeOf(job), {
+  const job = new ListedJob(listed, {
+    at,
+    path: "out/a/b",
+    isVoted: true,
+    size: 5,
+    votes: 2,
+  });
+  const whole = wholeOf(job);
+  assertEquals([sizeOf(job), sizeOf(whole)], [5, 5]);
+  assertEquals([votesOf(job), votesOf(whole)], [2, 2]);
+  assertEquals(whole, {
     name: "a/b",
     path: "out/a/b",
     isVoted: true,
@@ -45,6 +56,63 @@ Deno.test("ListedJob reads from the catalogue what its offers decide", () => {
     sources: new Map([["n1", same], ["n2", same]]),
     placed: job,
   });
+});
+
+Deno.test("What is asked of every file that waits reads none of their offers again", async () => {
+  const catalogue = new Catalogue();
+  const from = { node: "n", votesAs: "v" };
+  const content = "ab".repeat(32);
+  const version = "c".repeat(32);
+  for (let n = 0; n < 100; n++) {
+    const file = { name: `d/f${n}`, size: n, modifiedMs: 0 };
+    catalogue.add(from, { ...file, version, content });
+  }
+  const jobs = [...catalogue.places()].map((at) => {
+    const { name, offers: [offer] } = catalogue.entryAt(at);
+    const size = offer!.size;
+    const options = { at, path: name, isVoted: false, size, votes: 1 };
+    return new ListedJob({ catalogue, wish: {} }, options);
+  });
+  let readCount = 0;
+  const { entryAt } = catalogue;
+  catalogue.entryAt = (at) => (readCount++, entryAt.call(catalogue, at));
+  const outcomes = new Outcomes(() => {}, () => undefined!);
+  outcomes.expect(jobs, { more: false });
+  const { total, fileCount } = outcomes.tally.progress(0, 0);
+  assertEquals([total, fileCount], [99 * 50, 100]);
+  const clashes = new Clashes({
+    isNamed: () => false,
+    nodeName: (id) => id,
+    turnMs: 5,
+    tellsApart: () => Promise.resolve(true),
+  });
+  const { admitted } = await clashes.admit(jobs);
+  assertEquals([admitted.length, readCount], [100, 0]);
+});
+
+Deno.test("Clashes gives others their turn while it looks at many files", async () => {
+  const jobs = Array.from({ length: 1_000 }, (_, n) => {
+    const name = `f${n}`;
+    const group = {
+      content: "c",
+      size: 1,
+      modifiedMs: 0,
+      votes: 1,
+      offers: [],
+    };
+    return { name, path: name, isVoted: false, group, sources: new Map() };
+  });
+  const clashes = new Clashes({
+    isNamed: () => false,
+    nodeName: (id) => id,
+    turnMs: 0,
+    tellsApart: () => Promise.resolve(true),
+  });
+  let isOver = false;
+  const admitting = clashes.admit(jobs).then(() => isOver = true);
+  await new Promise((resolve) => setTimeout(resolve, 0));
+  assertEquals(isOver, false, "a timer has had its turn before");
+  await admitting;
 });
 
 Deno.test("100,000 listed files that wait take less than 250 bytes each of the heap", async () => {
@@ -62,9 +130,9 @@ Deno.test("100,000 listed files that wait take less than 250 bytes each of the h
     const before = Deno.memoryUsage().heapUsed;
     const listed = { catalogue, wish: {} };
     const jobs = [...catalogue.places()].map((at) =>
-      new ListedJob(listed, { at, path: "out/" + catalogue.nameAt(at), isVoted: false })
+      new ListedJob(listed, { at, path: "out/" + catalogue.nameAt(at), isVoted: false, size: 4096, votes: 1 })
     );
-    const clashes = new Clashes({ isNamed: () => false, nodeName: (id) => id, tellsApart: async () => true });
+    const clashes = new Clashes({ isNamed: () => false, nodeName: (id) => id, turnMs: 5, tellsApart: async () => true });
     const { admitted } = await clashes.admit(jobs);
     gc();
     console.log(admitted.length, (Deno.memoryUsage().heapUsed - before) / jobs.length);
