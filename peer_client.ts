@@ -5,6 +5,6 @@
  * @module
  */
 
-import { main } from "./lib/cli/client.ts";
+import { main } from "./lib/cli/commands/client.ts";
 
 if (import.meta.main) Deno.exit(await main(Deno.args));

@@ -6,6 +6,6 @@
  * @module
  */
 
-import { main } from "./lib/cli/node.ts";
+import { main } from "./lib/cli/roles/node.ts";
 
 if (import.meta.main) Deno.exit(await main(Deno.args));

@@ -4,6 +4,6 @@
  * @module
  */
 
-import { main } from "./lib/cli/relay.ts";
+import { main } from "./lib/cli/roles/relay.ts";
 
 if (import.meta.main) Deno.exit(await main(Deno.args));

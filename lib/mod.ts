@@ -121,8 +121,8 @@ export {
   formatRelayAddress,
   parseRelayAddress,
   type RelayAddress,
-} from "./address.ts";
-export type { ContentGroup, Offer, Preference } from "./choice.ts";
+} from "./base/address.ts";
+export type { ContentGroup, Offer, Preference } from "./content/choice.ts";
 export type { ClientEvent, NodeAnswer, Progress } from "./client/events.ts";
 export {
   type FetchedFile,
@@ -147,11 +147,11 @@ export type { BytesByPath, Delivery } from "./client/deliveries.ts";
 export type { ListedGrant, ListedNode, NodeListing } from "./client/nodes.ts";
 export type { ClientOptions, PeersEvent } from "./client/peers.ts";
 export type { TransferOptions } from "./client/transfer_options.ts";
-export { type Endpoint, formatEndpoint, type Path } from "./conn.ts";
-export type { HistogramSnapshot } from "./counts.ts";
-export type { DescribedFile, DigestStore } from "./digests.ts";
-export type { FileDigest } from "./file_table.ts";
-export { DigestFolder } from "./digest_store.ts";
+export { type Endpoint, formatEndpoint, type Path } from "./base/conn.ts";
+export type { HistogramSnapshot } from "./guard/counts.ts";
+export type { DescribedFile, DigestStore } from "./share/digests.ts";
+export type { FileDigest } from "./share/file_table.ts";
+export { DigestFolder } from "./share/digest_store.ts";
 export {
   EXIT_CODE,
   Failure,
@@ -159,52 +159,56 @@ export {
   type FailureParts,
   ProtocolError,
   type ProtocolErrorCode,
-} from "./errors.ts";
+} from "./base/errors.ts";
 export {
   EXPOSITION_TYPE,
   formatExposition,
   type MetricFamily,
   type Sample,
-} from "./exposition.ts";
-export type { Announcement } from "./greeting.ts";
-export { createIdentity, type Identity } from "./identity.ts";
-export type { IncidentEvent, IncidentTotals } from "./incidents.ts";
-export { type Acquaintance, KnownRelays } from "./known_relays.ts";
-export { LIMITS, type Limits } from "./limits.ts";
-export type { Manifest } from "./manifest.ts";
-export type { ListedRecord, SignedRecord } from "./messages.ts";
+} from "./ops/exposition.ts";
+export type { Announcement } from "./protocol/hello.ts";
+export { createIdentity, type Identity } from "./identity/identity.ts";
+export type { IncidentEvent, IncidentTotals } from "./guard/incidents.ts";
+export { type Acquaintance, KnownRelays } from "./identity/known_relays.ts";
+export { LIMITS, type Limits } from "./base/limits.ts";
+export type { Manifest } from "./content/manifest.ts";
+export type { ListedRecord, SignedRecord } from "./protocol/messages.ts";
 export {
   NodeMetrics,
   type NodeTrouble,
   RelayMetrics,
   type RelayTrouble,
-} from "./metrics.ts";
+} from "./ops/metrics.ts";
 export {
   type NodeEvent,
   type NodeOptions,
   type NodeServer,
   type NodeStats,
   serveNode,
-} from "./node_server.ts";
-export type { AttachReason, RegistrarEvent, TunnelMode } from "./registrar.ts";
-export type { NodesEvent } from "./relay/state.ts";
+} from "./node/server.ts";
+export type {
+  AttachReason,
+  RegistrarEvent,
+  TunnelMode,
+} from "./node/registrar.ts";
+export type { NodesEvent } from "./relay/context.ts";
 export type { TunnelEvent } from "./relay/tunnels.ts";
-export type { TunnelEnding } from "./rendezvous.ts";
-export type { RelayLinkEvent } from "./relay_link.ts";
+export type { TunnelEnding } from "./relay/rendezvous.ts";
+export type { RelayLinkEvent } from "./uplink/relay_dialer.ts";
 export {
   type RelayEvent,
   type RelayOptions,
   type RelayServer,
   serveRelay,
-} from "./relay_server.ts";
+} from "./relay/server.ts";
 export type { RelayStats } from "./relay/stats.ts";
-export type { Served } from "./serving.ts";
-export type { ShareEvent } from "./share_upkeep.ts";
+export type { Served } from "./node/client_service.ts";
+export type { ShareEvent } from "./share/upkeep.ts";
 export type {
   SkipCounts,
   SkipEvent,
   SkipKind,
   SkippedName,
-} from "./skipped.ts";
-export { loadIdentity } from "./state.ts";
-export { show } from "./text.ts";
+} from "./share/skipped.ts";
+export { loadIdentity } from "./identity/identity_file.ts";
+export { show } from "./base/text.ts";

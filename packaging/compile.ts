@@ -13,7 +13,7 @@
  */
 
 import { fromFileUrl, join } from "@std/path";
-import { VERSION } from "../lib/version.ts";
+import { VERSION } from "../lib/base/version.ts";
 
 const TARGETS = [
   "x86_64-unknown-linux-gnu",

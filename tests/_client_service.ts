@@ -1,15 +1,15 @@
 /** A node's service of one client, over a conn in memory. */
 
-import { Channel } from "../lib/channel.ts";
-import type { Conn } from "../lib/conn.ts";
-import { Counts } from "../lib/counts.ts";
-import { Digests } from "../lib/digests.ts";
-import { LIMITS } from "../lib/limits.ts";
-import { DIRECTION } from "../lib/messages.ts";
-import { BufferPool } from "../lib/outbox.ts";
-import { ClientService, type Service } from "../lib/serving.ts";
-import { Share } from "../lib/share.ts";
-import { WorkQueue } from "../lib/work_queue.ts";
+import { Channel } from "../lib/protocol/channel.ts";
+import type { Conn } from "../lib/base/conn.ts";
+import { Counts } from "../lib/guard/counts.ts";
+import { Digests } from "../lib/share/digests.ts";
+import { LIMITS } from "../lib/base/limits.ts";
+import { DIRECTION } from "../lib/protocol/messages.ts";
+import { BufferPool } from "../lib/node/outbox.ts";
+import { ClientService, type Service } from "../lib/node/client_service.ts";
+import { Share } from "../lib/share/share.ts";
+import { WorkQueue } from "../lib/node/work_queue.ts";
 import { memoryPair } from "./_memory_conn.ts";
 import { tempShare } from "./_temp_share.ts";
 

@@ -3,10 +3,10 @@
  * loopback sockets in the clear and with TLS, through the real transport.
  */
 
-import { type Conn, formatEndpoint } from "../lib/conn.ts";
-import { createIdentity } from "../lib/identity.ts";
-import { Incidents } from "../lib/incidents.ts";
-import { LIMITS } from "../lib/limits.ts";
+import { type Conn, formatEndpoint } from "../lib/base/conn.ts";
+import { createIdentity } from "../lib/identity/identity.ts";
+import { Incidents } from "../lib/guard/incidents.ts";
+import { LIMITS } from "../lib/base/limits.ts";
 import { dial } from "../lib/transport/dial.ts";
 import { listen } from "../lib/transport/listen.ts";
 import { memoryPair } from "./_memory_conn.ts";

@@ -7,8 +7,8 @@
 
 import { timerCount } from "./_timers.ts";
 import { collectGarbage } from "./_garbage.ts";
-import { main as node } from "../lib/cli/node.ts";
-import { main as relay } from "../lib/cli/relay.ts";
+import { main as node } from "../lib/cli/roles/node.ts";
+import { main as relay } from "../lib/cli/roles/relay.ts";
 
 const MAIN = { "relay.ts": relay, "peer_node.ts": node };
 

@@ -2,19 +2,19 @@
  * A node that registers like any other and then says whatever a test wants.
  */
 
-import { Channel } from "../lib/channel.ts";
-import type { Endpoint } from "../lib/conn.ts";
-import { greet } from "../lib/greeting.ts";
-import type { Identity } from "../lib/identity.ts";
-import { Incidents } from "../lib/incidents.ts";
-import { LIMITS } from "../lib/limits.ts";
+import { Channel } from "../lib/protocol/channel.ts";
+import type { Endpoint } from "../lib/base/conn.ts";
+import { greet } from "../lib/protocol/hello.ts";
+import type { Identity } from "../lib/identity/identity.ts";
+import { Incidents } from "../lib/guard/incidents.ts";
+import { LIMITS } from "../lib/base/limits.ts";
 import {
   type ClientToNode,
   DATA_HEADER_BYTES,
   DIRECTION,
   writeDataHeader,
-} from "../lib/messages.ts";
-import { signRegistration } from "../lib/registration.ts";
+} from "../lib/protocol/messages.ts";
+import { signRegistration } from "../lib/protocol/signed_record.ts";
 import { listen } from "../lib/transport/listen.ts";
 import type { PeerIdentity } from "../lib/transport/dial.ts";
 import { openChannel } from "./_network.ts";

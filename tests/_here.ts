@@ -3,9 +3,9 @@
  * its own, so nothing of this reaches other tests or the programs they start.
  */
 
-import { main as relay } from "../lib/cli/relay.ts";
-import { main as node } from "../lib/cli/node.ts";
-import { main as client } from "../lib/cli/client.ts";
+import { main as relay } from "../lib/cli/roles/relay.ts";
+import { main as node } from "../lib/cli/roles/node.ts";
+import { main as client } from "../lib/cli/commands/client.ts";
 
 const MAINS: Readonly<
   Record<string, (args: readonly string[]) => Promise<number>>

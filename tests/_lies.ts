@@ -3,11 +3,19 @@
  * they say as an honest node does.
  */
 
-import type { Channel } from "../lib/channel.ts";
-import { HASH_BYTES, sha256 } from "../lib/hash.ts";
-import { LIMITS } from "../lib/limits.ts";
-import { Manifest, pieceBytesOf, pieceCountOf } from "../lib/manifest.ts";
-import type { ClientToNode, ListedFile, MessageOf } from "../lib/messages.ts";
+import type { Channel } from "../lib/protocol/channel.ts";
+import { HASH_BYTES, sha256 } from "../lib/base/hash.ts";
+import { LIMITS } from "../lib/base/limits.ts";
+import {
+  Manifest,
+  pieceBytesOf,
+  pieceCountOf,
+} from "../lib/content/manifest.ts";
+import type {
+  ClientToNode,
+  ListedFile,
+  MessageOf,
+} from "../lib/protocol/messages.ts";
 import {
   type Lie,
   sayData,

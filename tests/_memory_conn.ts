@@ -4,7 +4,7 @@
  * there, `Interrupted` where a conn is closed under a pending call.
  */
 
-import type { Conn, Endpoint } from "../lib/conn.ts";
+import type { Conn, Endpoint } from "../lib/base/conn.ts";
 
 /** Options of {@linkcode memoryPair}. */
 export interface MemoryPairOptions {

@@ -2,22 +2,22 @@
  * A relay and nodes on loopback, in this process, through the real engines.
  */
 
-import { Channel } from "../lib/channel.ts";
-import type { Conn, Endpoint } from "../lib/conn.ts";
-import { createIdentity, type Identity } from "../lib/identity.ts";
-import { LIMITS } from "../lib/limits.ts";
+import { Channel } from "../lib/protocol/channel.ts";
+import type { Conn, Endpoint } from "../lib/base/conn.ts";
+import { createIdentity, type Identity } from "../lib/identity/identity.ts";
+import { LIMITS } from "../lib/base/limits.ts";
 import {
   type NodeEvent,
   type NodeOptions,
   type NodeServer,
   serveNode,
-} from "../lib/node_server.ts";
+} from "../lib/node/server.ts";
 import {
   type RelayEvent,
   type RelayOptions,
   type RelayServer,
   serveRelay,
-} from "../lib/relay_server.ts";
+} from "../lib/relay/server.ts";
 import { dial, type PeerIdentity } from "../lib/transport/dial.ts";
 import { EventLog } from "./_event_log.ts";
 import { tempShare } from "./_temp_share.ts";

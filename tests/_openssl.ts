@@ -3,8 +3,8 @@
  */
 
 import { TextLineStream } from "@std/streams";
-import type { Endpoint } from "../lib/conn.ts";
-import type { Identity } from "../lib/identity.ts";
+import type { Endpoint } from "../lib/base/conn.ts";
+import type { Identity } from "../lib/identity/identity.ts";
 import { within } from "./_event_log.ts";
 
 /** Serves with a certificate and key, for an ALPN name, on loopback. */

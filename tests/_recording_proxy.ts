@@ -3,7 +3,7 @@
  * path would have.
  */
 
-import { writeAll } from "../lib/conn.ts";
+import { writeAll } from "../lib/base/conn.ts";
 import { DenoConn } from "../lib/transport/deno_conn.ts";
 
 /** A proxy in front of one port. */

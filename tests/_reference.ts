@@ -4,15 +4,19 @@
  */
 
 import type { TSchema } from "@sinclair/typebox";
-import { EXIT_WORDS } from "../lib/cli/command_table.ts";
-import { type EventName, EVENTS, schemaOf } from "../lib/cli/events_schema.ts";
+import { EXIT_WORDS } from "../lib/cli/options/command_table.ts";
+import {
+  type EventName,
+  EVENTS,
+  schemaOf,
+} from "../lib/cli/output/events_schema.ts";
 import {
   describeOption,
   formatOption,
   OPTIONS,
   type OptionSpec,
   type Role,
-} from "../lib/cli/option_table.ts";
+} from "../lib/cli/options/option_table.ts";
 
 const ROLES: readonly Role[] = ["relay", "node", "client"];
 

@@ -3,13 +3,13 @@
  */
 
 import { delay } from "@std/async/delay";
-import type { Channel } from "../lib/channel.ts";
-import type { Endpoint } from "../lib/conn.ts";
-import { encodeFrame } from "../lib/frame.ts";
-import { greet } from "../lib/greeting.ts";
-import { certificateId } from "../lib/identity.ts";
-import { pieceCountOf } from "../lib/manifest.ts";
-import { encodeMessage } from "../lib/messages.ts";
+import type { Channel } from "../lib/protocol/channel.ts";
+import type { Endpoint } from "../lib/base/conn.ts";
+import { encodeFrame } from "../lib/protocol/frame.ts";
+import { greet } from "../lib/protocol/hello.ts";
+import { certificateId } from "../lib/identity/identity.ts";
+import { pieceCountOf } from "../lib/content/manifest.ts";
+import { encodeMessage } from "../lib/protocol/messages.ts";
 import { dial, type PeerIdentity } from "../lib/transport/dial.ts";
 import { learnCertificate } from "../lib/transport/learn.ts";
 import { openChannel } from "./_network.ts";

@@ -4,19 +4,19 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
-import { Channel } from "../lib/channel.ts";
-import { type Conn, type Endpoint, writeAll } from "../lib/conn.ts";
-import { readFrame } from "../lib/frame.ts";
-import { greet } from "../lib/greeting.ts";
-import type { Identity } from "../lib/identity.ts";
-import { LIMITS } from "../lib/limits.ts";
+import { Channel } from "../lib/protocol/channel.ts";
+import { type Conn, type Endpoint, writeAll } from "../lib/base/conn.ts";
+import { readFrame } from "../lib/protocol/frame.ts";
+import { greet } from "../lib/protocol/hello.ts";
+import type { Identity } from "../lib/identity/identity.ts";
+import { LIMITS } from "../lib/base/limits.ts";
 import {
   decodeMessage,
   DIRECTION,
   encodeMessage,
   type MessageOf,
-} from "../lib/messages.ts";
-import { signRegistration } from "../lib/registration.ts";
+} from "../lib/protocol/messages.ts";
+import { signRegistration } from "../lib/protocol/signed_record.ts";
 import { dial } from "../lib/transport/dial.ts";
 import { within } from "./_event_log.ts";
 import type { TestRelay } from "./_network.ts";

@@ -1,81 +1,54 @@
 /**
- * The arrows between modules, as docs/ARCHITECTURE.md draws them.
+ * The rooms and the arrows between them, as docs/ARCHITECTURE.md draws them.
  */
 
 import { assertEquals } from "@std/assert";
-import { join } from "@std/path";
-import { LIMITS } from "../lib/limits.ts";
-import { VERSION } from "../lib/version.ts";
+import { LIMITS } from "../lib/base/limits.ts";
+import { VERSION } from "../lib/base/version.ts";
+import {
+  codeOf,
+  floorPlan,
+  importsOf,
+  modulesBelow,
+  PICTURE,
+  read,
+  roomOf,
+  roomsIn,
+  SCRIPTS,
+} from "./_rooms.ts";
 
-const ROOT = new URL("..", import.meta.url).pathname;
-
-function read(path: string): string {
-  return Deno.readTextFileSync(join(ROOT, path));
-}
-
-/** Paths of the modules below `folder`, relative to the project. */
-function modulesBelow(folder: string): string[] {
-  return [...Deno.readDirSync(join(ROOT, folder))].flatMap((entry) => {
-    const path = join(folder, entry.name);
-    if (entry.isDirectory) return modulesBelow(path);
-    return path.endsWith(".ts") ? [path] : [];
-  });
-}
-
-const SCRIPTS = ["relay.ts", "peer_node.ts", "peer_client.ts"];
 const LIBRARY = modulesBelow("lib");
 const MODULES = [...LIBRARY, ...SCRIPTS];
-
-const ROWS = /```arrows\n([^`]+)```/.exec(read("docs/ARCHITECTURE.md"))![1]!
-  .trim().split("\n").map((line) => line.split(" "));
-
-/** The name by which the rows call a module: a folder stands for what is in it. */
-function placeOf(path: string): string {
-  const name = path.replace(/^lib\//, "").replace(/\.ts$/, "");
-  return name.includes("/") ? name.slice(0, name.indexOf("/") + 1) : name;
-}
+const DOCUMENT = read("docs/ARCHITECTURE.md");
+const ROOMS = roomsIn(DOCUMENT);
 
 function rowOf(path: string): number {
-  // The scripts and the modules of cli/ have the same names.
-  const place = placeOf(path);
-  return ROWS.findIndex((row, index) =>
-    row.includes(place) &&
-    (index === ROWS.length - 1) === SCRIPTS.includes(path)
-  );
+  return ROOMS.indexOf(roomOf(path));
 }
 
-/** Code without comments, so that examples in them do not count. */
-function codeOf(path: string): string {
-  return read(path).replaceAll(/\/\*[\s\S]*?\*\//g, "").replaceAll(
-    /^\s*\/\/.*$/gm,
-    "",
-  );
-}
-
-/** What a module imports, static or dynamic, as paths or bare names. */
-function importsOf(path: string): string[] {
-  const found = codeOf(path).matchAll(
-    /(?:\bfrom\s+|\bimport\s+|\bimport\()"([^"]+)"/g,
-  );
-  return [...found].map(([, specifier = ""]) =>
-    specifier.startsWith(".") ? join(path, "..", specifier) : specifier
-  );
-}
-
-Deno.test("docs/ARCHITECTURE.md gives every module one row, and names no other", () => {
+Deno.test("docs/ARCHITECTURE.md gives every room one row, and names no other", () => {
   assertEquals(MODULES.filter((path) => rowOf(path) < 0), []);
-  const places = new Set(MODULES.map(placeOf));
-  assertEquals(ROWS.flat().filter((place) => !places.has(place)), []);
+  const rooms = new Set(MODULES.map(roomOf));
+  assertEquals(ROOMS.filter((room) => !rooms.has(room)), []);
+  assertEquals(new Set(ROOMS).size, ROOMS.length);
+});
+
+Deno.test("lib/ holds mod.ts and rooms, and lib/cli/ holds rooms alone", () => {
+  const loose = LIBRARY.filter((path) => /^lib\/(cli\/)?[^/]+$/.test(path));
+  assertEquals(loose, ["lib/mod.ts"]);
+});
+
+Deno.test("The picture of the rooms is the one that the imports draw", () => {
+  const drawn = PICTURE.exec(DOCUMENT)?.[0];
+  assertEquals(drawn, floorPlan(MODULES), "write it with: deno task reference");
 });
 
 for (const path of MODULES) {
-  Deno.test(`${path} imports only from rows above its own`, () => {
+  Deno.test(`${path} imports only from its own room and those below`, () => {
     const wrong = importsOf(path)
       .filter((imported) => MODULES.includes(imported))
       .filter((imported) =>
-        rowOf(imported) >= rowOf(path) &&
-        !(placeOf(imported).endsWith("/") &&
-          placeOf(imported) === placeOf(path))
+        roomOf(imported) !== roomOf(path) && rowOf(imported) <= rowOf(path)
       );
     assertEquals(wrong, []);
   });
@@ -107,9 +80,6 @@ Deno.test("Only transport opens sockets", () => {
 });
 
 const PURE = [
-  "counts",
-  "exposition",
-  "metrics",
   "access/attempts",
   "access/grant",
   "access/keys",
@@ -121,40 +91,43 @@ const PURE = [
   "access/secret",
   "access/token",
   "access/uses",
-  "admission",
-  "frame",
-  "manifest",
-  "hash_queue",
-  "names",
-  "own_secrets",
-  "refusals",
-  "registry",
-  "lease",
+  "base/address",
+  "base/names",
+  "base/rate",
+  "base/text",
+  "cli/output/width",
+  "cli/picker/fuzzy",
+  "cli/picker/keys",
+  "cli/picker/search",
+  "cli/picker/state",
+  "content/choice",
+  "content/glob",
+  "content/manifest",
+  "guard/admission",
+  "guard/counts",
+  "guard/refusals",
+  "node/work_ledger",
+  "ops/exposition",
+  "ops/metrics",
+  "protocol/frame",
+  "relay/lease",
+  "relay/listing_order",
+  "relay/packing",
+  "relay/registry",
+  "relay/rendezvous",
   "relay/stays",
-  "plan",
-  "pace",
-  "pieces",
-  "index_queue",
-  "rate",
-  "choice",
-  "glob",
-  "packing",
-  "rendezvous",
-  "walk",
-  "work_ledger",
-  "text",
-  "address",
-  "cli/fuzzy",
-  "cli/keys",
-  "cli/picker",
-  "cli/search",
-  "cli/width",
-  "share_file",
-  "digest_index",
-  "file_table",
-  "row_hash",
-  "skipped",
-  "sorted_rows",
+  "share/digest_index",
+  "share/file_table",
+  "share/hash_queue",
+  "share/own_secrets",
+  "share/row_hash",
+  "share/shared_file",
+  "share/skipped",
+  "share/sorted_rows",
+  "transfer/index_queue",
+  "transfer/pace",
+  "transfer/pieces",
+  "transfer/plan",
 ];
 
 for (const name of PURE) {
@@ -179,13 +152,13 @@ Deno.test("The library that makes certificates is loaded only where one is made"
   const users = MODULES.filter((path) =>
     importsOf(path).includes("@peculiar/x509")
   );
-  assertEquals(users, ["lib/certificate.ts"]);
+  assertEquals(users, ["lib/identity/certificate.ts"]);
   const loaders = MODULES.filter((path) =>
-    importsOf(path).includes("lib/certificate.ts")
+    importsOf(path).includes("lib/identity/certificate.ts")
   );
-  assertEquals(loaders, ["lib/identity.ts"]);
+  assertEquals(loaders, ["lib/identity/identity.ts"]);
   assertEquals(
-    /^import .*certificate\.ts/m.test(codeOf("lib/identity.ts")),
+    /^import .*certificate\.ts/m.test(codeOf("lib/identity/identity.ts")),
     false,
   );
 });
@@ -220,7 +193,9 @@ Deno.test("The version is the same everywhere", () => {
 });
 
 Deno.test("Every limit is used somewhere", () => {
-  const code = LIBRARY.filter((path) => path !== "lib/limits.ts").map(codeOf)
+  const code = LIBRARY.filter((path) => path !== "lib/base/limits.ts").map(
+    codeOf,
+  )
     .join();
   const unused = Object.keys(LIMITS).filter((name) =>
     !new RegExp(`\\b${name}\\b`).test(code)

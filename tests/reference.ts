@@ -9,6 +9,7 @@ import {
   eventsText,
   README,
 } from "./_reference.ts";
+import { floorPlan, modulesBelow, PICTURE, SCRIPTS } from "./_rooms.ts";
 
 /** Replaces the rows of the table that begins with `header`. */
 function withRows(
@@ -38,3 +39,10 @@ await Deno.writeTextFile(
   `${events.slice(0, start)}${EVENTS_START}\n${eventsText()}`,
 );
 await Deno.writeTextFile("docs/events.schema.json", eventsSchema());
+
+const plan = "docs/ARCHITECTURE.md";
+const picture = floorPlan([...modulesBelow("lib"), ...SCRIPTS]);
+await Deno.writeTextFile(
+  plan,
+  (await Deno.readTextFile(plan)).replace(PICTURE, () => picture),
+);

@@ -6,7 +6,7 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
-import { LIMITS } from "../lib/limits.ts";
+import { LIMITS } from "../lib/base/limits.ts";
 
 const DOCUMENT = await Deno.readTextFile("docs/RELIABILITY.md");
 

@@ -11,8 +11,8 @@ import { timerCount } from "./_timers.ts";
 import { collectGarbage } from "./_garbage.ts";
 import { delay } from "@std/async/delay";
 import { fetchFile } from "../lib/client/fetch.ts";
-import type { Endpoint } from "../lib/conn.ts";
-import { createIdentity } from "../lib/identity.ts";
+import type { Endpoint } from "../lib/base/conn.ts";
+import { createIdentity } from "../lib/identity/identity.ts";
 import {
   type NodeProcess,
   type RoleProcess,

@@ -8,8 +8,8 @@
  * @module
  */
 
-import { isShared } from "../admission.ts";
-import type { Limits } from "../limits.ts";
+import { isShared } from "../guard/admission.ts";
+import type { Limits } from "../base/limits.ts";
 
 /** The numbers that bound attempts. */
 export type AttemptLimits = Pick<

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { Failure, type FailureParts } from "../errors.ts";
+import { Failure, type FailureParts } from "../base/errors.ts";
 import { type AccessRefusalCode, isAccessRefusal } from "./refusal.ts";
 import type { Credentials } from "./relay_access.ts";
 import { isKeysProof, proofOf, type Token, type TokenRole } from "./token.ts";

@@ -8,8 +8,8 @@
  * @module
  */
 
-import { isContentId } from "../manifest.ts";
-import { safeName } from "../names.ts";
+import { isContentId } from "../content/manifest.ts";
+import { safeName } from "../base/names.ts";
 import {
   codeOf,
   deriveKey,

@@ -11,12 +11,12 @@ import {
   formatRelayAddress,
   parseRelayAddress,
   type RelayAddress,
-} from "../address.ts";
-import { Failure } from "../errors.ts";
-import { sha256 } from "../hash.ts";
-import { LIMITS } from "../limits.ts";
-import { safeName } from "../names.ts";
-import { show } from "../text.ts";
+} from "../base/address.ts";
+import { Failure } from "../base/errors.ts";
+import { sha256 } from "../base/hash.ts";
+import { LIMITS } from "../base/limits.ts";
+import { safeName } from "../base/names.ts";
+import { show } from "../base/text.ts";
 import { fromBase64Url, toBase64Url } from "./keys.ts";
 import { decodePass, encodeBare } from "./pass.ts";
 

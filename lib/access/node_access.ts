@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { Limits } from "../limits.ts";
+import type { Limits } from "../base/limits.ts";
 import { Attempts } from "./attempts.ts";
 import { type Grant, openGrant } from "./grant.ts";
 import { type AccessRefusal, REFUSALS } from "./refusal.ts";

@@ -6,9 +6,9 @@
  * @module
  */
 
-import { isContentId } from "../manifest.ts";
-import type { Limits } from "../limits.ts";
-import { safeName } from "../names.ts";
+import { isContentId } from "../content/manifest.ts";
+import type { Limits } from "../base/limits.ts";
+import { safeName } from "../base/names.ts";
 import { Attempts } from "./attempts.ts";
 import { formatGrant, type Grant, grantKeyOf } from "./grant.ts";
 import { isSameCode } from "./keys.ts";

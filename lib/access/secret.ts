@@ -6,7 +6,7 @@
  */
 
 import { decodeBase32 } from "@std/encoding/base32";
-import { Failure } from "../errors.ts";
+import { Failure } from "../base/errors.ts";
 
 /** Bytes of a secret that a relay makes for itself. */
 export const SECRET_BYTES = 32;

@@ -6,9 +6,9 @@
  */
 
 import { dirname } from "@std/path/dirname";
-import { describeCause, Failure, localKindOf } from "../errors.ts";
-import { grantRemedy, isGranted, requireAccess } from "../permission.ts";
-import { show } from "../text.ts";
+import { describeCause, Failure, localKindOf } from "../base/errors.ts";
+import { grantRemedy, isGranted, requireAccess } from "../base/permission.ts";
+import { show } from "../base/text.ts";
 
 // Enough for any of them, and for a line break.
 const MOST_BYTES = 4096;

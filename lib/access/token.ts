@@ -10,8 +10,8 @@
  */
 
 import { decodeBase32, encodeBase32 } from "@std/encoding/base32";
-import { Failure } from "../errors.ts";
-import { sha256 } from "../hash.ts";
+import { Failure } from "../base/errors.ts";
+import { sha256 } from "../base/hash.ts";
 import { codeOf, deriveKey, isSameCode } from "./keys.ts";
 
 /** Who a token is for. */

@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { Limits } from "../limits.ts";
+import type { Limits } from "../base/limits.ts";
 
 /** One fetch by one link. */
 export interface Use {

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { isBug, ProtocolError } from "../errors.ts";
+import { isBug, ProtocolError } from "../base/errors.ts";
 import type { NodeSession } from "../transfer/session.ts";
 import type { ListedNode } from "./nodes.ts";
 import type { Peers } from "./peers.ts";

@@ -6,11 +6,11 @@
  * @module
  */
 
-import { isBug } from "../errors.ts";
-import { LIMITS } from "../limits.ts";
-import type { ListedFile } from "../messages.ts";
-import { safeName } from "../names.ts";
-import { counted } from "../text.ts";
+import { isBug } from "../base/errors.ts";
+import { LIMITS } from "../base/limits.ts";
+import type { ListedFile } from "../protocol/messages.ts";
+import { safeName } from "../base/names.ts";
+import { counted } from "../base/text.ts";
 import type { NodeSession } from "../transfer/session.ts";
 import { Catalogue, isVersion, type Offerer } from "./catalogue.ts";
 import { answerOf, type ClientEvent } from "./events.ts";

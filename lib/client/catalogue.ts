@@ -6,8 +6,8 @@
  * @module
  */
 
-import type { Offer } from "../choice.ts";
-import type { ListedFile } from "../messages.ts";
+import type { Offer } from "../content/choice.ts";
+import type { ListedFile } from "../protocol/messages.ts";
 
 /** What all offers of one node have in common. */
 export type Offerer = Omit<

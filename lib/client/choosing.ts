@@ -12,8 +12,8 @@ import {
   differ,
   type Offer,
   type Wish,
-} from "../choice.ts";
-import { type Failure, isBug } from "../errors.ts";
+} from "../content/choice.ts";
+import { type Failure, isBug } from "../base/errors.ts";
 import { Asides } from "./asides.ts";
 import type { ClientEvent } from "./events.ts";
 import {

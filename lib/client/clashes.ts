@@ -6,11 +6,11 @@
  */
 
 import { dirname } from "@std/path/dirname";
-import { Failure } from "../errors.ts";
-import { show } from "../text.ts";
-import { Turns } from "../turns.ts";
+import { Failure } from "../base/errors.ts";
+import { show } from "../base/text.ts";
+import { Turns } from "../base/turns.ts";
 import { type Job, votesOf } from "./jobs.ts";
-import { tellsNamesApart } from "./places.ts";
+import { tellsNamesApart } from "../disk/places.ts";
 
 /** Options of {@linkcode Clashes}. */
 export interface ClashesOptions {

@@ -5,9 +5,9 @@
  * @module
  */
 
-import { isBug, isDisconnect, ProtocolError } from "../errors.ts";
-import type { Limits } from "../limits.ts";
-import type { MessageOf } from "../messages.ts";
+import { isBug, isDisconnect, ProtocolError } from "../base/errors.ts";
+import type { Limits } from "../base/limits.ts";
+import type { MessageOf } from "../protocol/messages.ts";
 import type { Refused } from "../transfer/answers.ts";
 import type { NodeSession } from "../transfer/session.ts";
 import type { ListedNode } from "./nodes.ts";

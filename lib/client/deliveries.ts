@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Path } from "../conn.ts";
+import type { Path } from "../base/conn.ts";
 
 /** Bytes by the path they came by. */
 export type BytesByPath = Readonly<Record<Path, number>>;

@@ -5,9 +5,9 @@
  * @module
  */
 
-import { type Endpoint, formatEndpoint } from "../conn.ts";
-import { isBug, ProtocolError } from "../errors.ts";
-import type { Limits } from "../limits.ts";
+import { type Endpoint, formatEndpoint } from "../base/conn.ts";
+import { isBug, ProtocolError } from "../base/errors.ts";
+import type { Limits } from "../base/limits.ts";
 
 /** A node that names an endpoint. */
 export interface DialledFor {

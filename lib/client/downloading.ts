@@ -5,11 +5,11 @@
  * @module
  */
 
-import type { ContentGroup } from "../choice.ts";
-import { isBug } from "../errors.ts";
-import type { Manifest } from "../manifest.ts";
-import { RateLimit } from "../rate.ts";
-import { show } from "../text.ts";
+import type { ContentGroup } from "../content/choice.ts";
+import { isBug } from "../base/errors.ts";
+import type { Manifest } from "../content/manifest.ts";
+import { RateLimit } from "../base/rate.ts";
+import { show } from "../base/text.ts";
 import type { DownloadOptions } from "../transfer/download_options.ts";
 import type { DownloadSource } from "../transfer/source.ts";
 import {

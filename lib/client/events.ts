@@ -4,10 +4,10 @@
  * @module
  */
 
-import type { ContentGroup } from "../choice.ts";
-import type { Path } from "../conn.ts";
-import { describeCause, ProtocolError } from "../errors.ts";
-import { show } from "../text.ts";
+import type { ContentGroup } from "../content/choice.ts";
+import type { Path } from "../base/conn.ts";
+import { describeCause, ProtocolError } from "../base/errors.ts";
+import { show } from "../base/text.ts";
 import { Denied } from "../transfer/session.ts";
 import type { BytesByPath, Delivery } from "./deliveries.ts";
 import type { ListedNode } from "./nodes.ts";

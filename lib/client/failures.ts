@@ -4,9 +4,9 @@
  * @module
  */
 
-import type { ContentGroup } from "../choice.ts";
-import { Failure } from "../errors.ts";
-import { counted, show } from "../text.ts";
+import type { ContentGroup } from "../content/choice.ts";
+import { Failure } from "../base/errors.ts";
+import { counted, show } from "../base/text.ts";
 import type { FileFailure } from "../transfer/download_options.ts";
 import type { NodeAnswer } from "./events.ts";
 import type { ListedNode } from "./nodes.ts";

@@ -45,8 +45,8 @@ export interface FetchedFile extends AsyncDisposable {
  * ```ts
  * import { assertEquals } from "@std/assert";
  * import { fetchFile } from "./fetch.ts";
- * import { serveNode } from "../node_server.ts";
- * import { serveRelay } from "../relay_server.ts";
+ * import { serveNode } from "../node/server.ts";
+ * import { serveRelay } from "../relay/server.ts";
  *
  * const registered = Promise.withResolvers<void>();
  * await using relay = await serveRelay({ host: "127.0.0.1", port: 0 });

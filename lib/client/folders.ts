@@ -4,9 +4,9 @@
  * @module
  */
 
-import { Failure, isBug } from "../errors.ts";
-import { isGlob } from "../glob.ts";
-import { show } from "../text.ts";
+import { Failure, isBug } from "../base/errors.ts";
+import { isGlob } from "../content/glob.ts";
+import { show } from "../base/text.ts";
 import type { NodeAnswer } from "./events.ts";
 import type { ListedNode } from "./nodes.ts";
 import type { Peers } from "./peers.ts";

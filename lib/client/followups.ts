@@ -5,12 +5,12 @@
  * @module
  */
 
-import type { Offer } from "../choice.ts";
-import { Failure, isBug } from "../errors.ts";
-import type { Manifest } from "../manifest.ts";
+import type { Offer } from "../content/choice.ts";
+import { Failure, isBug } from "../base/errors.ts";
+import type { Manifest } from "../content/manifest.ts";
 import type { NodeSession } from "../transfer/session.ts";
 import { Asides } from "./asides.ts";
-import { offerOf } from "./asking.ts";
+import { offerOf } from "./ask_node.ts";
 import type { Choosing } from "./choosing.ts";
 import { manifestFrom, sourcesOf } from "./downloading.ts";
 import { causeOf, type ClientEvent } from "./events.ts";

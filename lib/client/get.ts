@@ -5,11 +5,11 @@
  * @module
  */
 
-import type { Offer } from "../choice.ts";
-import { Failure } from "../errors.ts";
+import type { Offer } from "../content/choice.ts";
+import { Failure } from "../base/errors.ts";
 import type { Hasher } from "../transfer/hashing.ts";
 import type { NodeSession } from "../transfer/session.ts";
-import { Asking } from "./asking.ts";
+import { Asking } from "./ask_node.ts";
 import { Choosing } from "./choosing.ts";
 import { Clashes } from "./clashes.ts";
 import { boundsOf, hasherFor, sourceOf, sourcesOf } from "./downloading.ts";
@@ -22,12 +22,12 @@ import { browseAll } from "./browsing.ts";
 import type { CatalogueEntry } from "./catalogue.ts";
 import { compareNames } from "./listing.ts";
 import type { ListedNode } from "./nodes.ts";
-import { Outcomes } from "./outcomes.ts";
+import { Outcomes } from "./save_report.ts";
 import { Peers } from "./peers.ts";
-import { Saving } from "./saving.ts";
-import { Seeking } from "./seeking.ts";
+import { Saving } from "./save_run.ts";
+import { Seeking } from "./ask_nodes.ts";
 import { batchesOf, distinct, type Selection } from "./selections.ts";
-import { Turns } from "../turns.ts";
+import { Turns } from "../base/turns.ts";
 import { Targets } from "./targets.ts";
 import {
   checkedName,

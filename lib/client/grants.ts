@@ -5,7 +5,7 @@
  * @module
  */
 
-import { isBug } from "../errors.ts";
+import { isBug } from "../base/errors.ts";
 import type { ListedGrant, ListedNode } from "./nodes.ts";
 
 /** Options of {@linkcode Grants}. */

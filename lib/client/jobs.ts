@@ -5,10 +5,14 @@
  * @module
  */
 
-import { chooseContent, type ContentGroup, type Wish } from "../choice.ts";
+import {
+  chooseContent,
+  type ContentGroup,
+  type Wish,
+} from "../content/choice.ts";
 import type { Catalogue } from "./catalogue.ts";
 import { sourcesOf } from "./downloading.ts";
-import type { Placed } from "./places.ts";
+import type { Placed } from "../disk/places.ts";
 
 /** One file to be saved. */
 export interface Job extends Placed {

@@ -6,12 +6,12 @@
 
 import { accessFailure } from "../access/credentials.ts";
 import { formatLink } from "../access/link.ts";
-import type { ContentGroup } from "../choice.ts";
-import { formatEndpoint } from "../conn.ts";
-import { describeCause, Failure, isBug } from "../errors.ts";
-import { DIRECTION, type RelayToClient } from "../messages.ts";
-import { show } from "../text.ts";
-import { Asking, type Found } from "./asking.ts";
+import type { ContentGroup } from "../content/choice.ts";
+import { formatEndpoint } from "../base/conn.ts";
+import { describeCause, Failure, isBug } from "../base/errors.ts";
+import { DIRECTION, type RelayToClient } from "../protocol/messages.ts";
+import { show } from "../base/text.ts";
+import { Asking, type Found } from "./ask_node.ts";
 import { Choosing } from "./choosing.ts";
 import { exhausted } from "./failures.ts";
 import { explained, lacking } from "./folders.ts";

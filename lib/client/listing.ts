@@ -4,7 +4,7 @@
  * @module
  */
 
-import { chooseContent, differ, type Offer } from "../choice.ts";
+import { chooseContent, differ, type Offer } from "../content/choice.ts";
 import { browseAll, type Browsed } from "./browsing.ts";
 import type { Catalogue } from "./catalogue.ts";
 import type { ClientEvent } from "./events.ts";

@@ -5,9 +5,9 @@
  * @module
  */
 
-import type { Limits } from "../limits.ts";
-import type { ListedFile } from "../messages.ts";
-import { counted } from "../text.ts";
+import type { Limits } from "../base/limits.ts";
+import type { ListedFile } from "../protocol/messages.ts";
+import { counted } from "../base/text.ts";
 
 /** A node's listing was stopped. */
 export class Stopped extends Error {

@@ -5,12 +5,16 @@
  * @module
  */
 
-import type { Channel } from "../channel.ts";
-import type { Endpoint } from "../conn.ts";
-import { ProtocolError } from "../errors.ts";
-import { DIRECTION, type ListedRecord, type MessageOf } from "../messages.ts";
-import { readRegistration } from "../registration.ts";
-import { show } from "../text.ts";
+import type { Channel } from "../protocol/channel.ts";
+import type { Endpoint } from "../base/conn.ts";
+import { ProtocolError } from "../base/errors.ts";
+import {
+  DIRECTION,
+  type ListedRecord,
+  type MessageOf,
+} from "../protocol/messages.ts";
+import { readRegistration } from "../protocol/signed_record.ts";
+import { show } from "../base/text.ts";
 import { type Access, accessFailure } from "../access/credentials.ts";
 
 /** A grant, as the relay gave it. */

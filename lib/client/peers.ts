@@ -5,23 +5,23 @@
  */
 
 import type { Access } from "../access/credentials.ts";
-import type { RelayAddress } from "../address.ts";
-import { formatEndpoint } from "../conn.ts";
-import { describeCause, Failure, isBug } from "../errors.ts";
-import type { KnownRelays } from "../known_relays.ts";
-import { type Limits, limitsWith } from "../limits.ts";
-import type { MessageOf } from "../messages.ts";
+import type { RelayAddress } from "../base/address.ts";
+import { formatEndpoint } from "../base/conn.ts";
+import { describeCause, Failure, isBug } from "../base/errors.ts";
+import type { KnownRelays } from "../identity/known_relays.ts";
+import { type Limits, limitsWith } from "../base/limits.ts";
+import type { MessageOf } from "../protocol/messages.ts";
 import {
   RelayLink,
   type RelayLinkEvent,
   type RelaySession,
-} from "../relay_link.ts";
+} from "../uplink/relay_dialer.ts";
 import type { Refused } from "../transfer/answers.ts";
 import { NodeSession } from "../transfer/session.ts";
 import { Grants } from "./grants.ts";
 import { listAll, type ListedNode, type NodeListing } from "./nodes.ts";
 import { Reach } from "./reach.ts";
-import { Turns } from "./turns.ts";
+import { Turns } from "./peer_slots.ts";
 
 /** Options that every function of the client takes. */
 export interface ClientOptions {

@@ -5,13 +5,13 @@
  * @module
  */
 
-import { isLoopback } from "../address.ts";
-import { Channel } from "../channel.ts";
-import type { Conn, Endpoint, Path } from "../conn.ts";
-import { isBug, ProtocolError } from "../errors.ts";
-import type { Limits } from "../limits.ts";
-import { openRegistration } from "../registration.ts";
-import type { RelayLink } from "../relay_link.ts";
+import { isLoopback } from "../base/address.ts";
+import { Channel } from "../protocol/channel.ts";
+import type { Conn, Endpoint, Path } from "../base/conn.ts";
+import { isBug, ProtocolError } from "../base/errors.ts";
+import type { Limits } from "../base/limits.ts";
+import { openRegistration } from "../protocol/signed_record.ts";
+import type { RelayLink } from "../uplink/relay_dialer.ts";
 import { dial, firstOf } from "../transport/dial.ts";
 import { Dials } from "./dials.ts";
 import type { ListedNode } from "./nodes.ts";

@@ -6,13 +6,13 @@
  * @module
  */
 
-import { isBug, ProtocolError } from "../errors.ts";
+import { isBug, ProtocolError } from "../base/errors.ts";
 import {
   type ClientToRelay,
   DIRECTION,
   type RelayToClient,
-} from "../messages.ts";
-import type { RelayLink, RelaySession } from "../relay_link.ts";
+} from "../protocol/messages.ts";
+import type { RelayLink, RelaySession } from "../uplink/relay_dialer.ts";
 
 /** What the relay answered, and over which session. */
 export interface RelayReply {

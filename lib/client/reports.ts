@@ -5,9 +5,9 @@
  * @module
  */
 
-import { isBug } from "../errors.ts";
-import type { Limits } from "../limits.ts";
-import type { RelayLink, RelaySession } from "../relay_link.ts";
+import { isBug } from "../base/errors.ts";
+import type { Limits } from "../base/limits.ts";
+import type { RelayLink, RelaySession } from "../uplink/relay_dialer.ts";
 
 /** Options of {@linkcode Reports}. */
 export interface ReportsOptions {

@@ -5,16 +5,16 @@
  * @module
  */
 
-import type { ContentGroup } from "../choice.ts";
-import { Failure } from "../errors.ts";
-import { createSha256, HASH_BYTES } from "../hash.ts";
-import { Manifest, pieceBytesOf, pieceCountOf } from "../manifest.ts";
+import type { ContentGroup } from "../content/choice.ts";
+import { Failure } from "../base/errors.ts";
+import { createSha256, HASH_BYTES } from "../base/hash.ts";
+import { Manifest, pieceBytesOf, pieceCountOf } from "../content/manifest.ts";
 import { Download } from "../transfer/download.ts";
 import type { SourceTrouble } from "../transfer/source.ts";
 import type { Hasher } from "../transfer/hashing.ts";
 import { OrderedSink } from "../transfer/ordered.ts";
 import { Asides } from "./asides.ts";
-import { Asking, type Found } from "./asking.ts";
+import { Asking, type Found } from "./ask_node.ts";
 import { Choosing } from "./choosing.ts";
 import { Deliveries } from "./deliveries.ts";
 import {
@@ -29,7 +29,7 @@ import { exhausted, notThatSha256 } from "./failures.ts";
 import { explained, lacking } from "./folders.ts";
 import type { ListedNode } from "./nodes.ts";
 import type { Peers } from "./peers.ts";
-import { Seeking } from "./seeking.ts";
+import { Seeking } from "./ask_nodes.ts";
 import type { TransferOptions } from "./transfer_options.ts";
 
 /** What a stream is of. */

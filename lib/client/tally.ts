@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { Path } from "../conn.ts";
+import type { Path } from "../base/conn.ts";
 import { PathCount } from "./deliveries.ts";
 import type { Progress } from "./events.ts";
 

@@ -6,9 +6,13 @@
  */
 
 import { dirname } from "@std/path/dirname";
-import { Failure } from "../errors.ts";
-import { sha256 } from "../hash.ts";
-import { type Manifest, pieceCountOf, pieceLength } from "../manifest.ts";
+import { Failure } from "../base/errors.ts";
+import { sha256 } from "../base/hash.ts";
+import {
+  type Manifest,
+  pieceCountOf,
+  pieceLength,
+} from "../content/manifest.ts";
 import type { DownloadFile, Sink } from "../transfer/receiving.ts";
 import type { Hasher } from "../transfer/hashing.ts";
 import {
@@ -16,14 +20,19 @@ import {
   occupantOf,
   PartialFile,
   partialPathOf,
-} from "../transfer/partial.ts";
-import { removePublished, type TargetOptions } from "../transfer/publishing.ts";
-import { contentIdAt, hasContent } from "../transfer/rehash.ts";
-import { SmallFiles } from "../transfer/small_files.ts";
+} from "../disk/partial.ts";
+import { removePublished, type TargetOptions } from "../disk/publishing.ts";
+import { contentIdAt, hasContent } from "../disk/rehash.ts";
+import { SmallFiles } from "../disk/small_files.ts";
 import { notReplacedOnVote, notThatSha256 } from "./failures.ts";
 import type { Job } from "./jobs.ts";
-import type { Outcomes } from "./outcomes.ts";
-import { existsAlready, Folders, inTheWay, isOfOneFile } from "./places.ts";
+import type { Outcomes } from "./save_report.ts";
+import {
+  existsAlready,
+  Folders,
+  inTheWay,
+  isOfOneFile,
+} from "../disk/places.ts";
 
 /** Options of {@linkcode Targets}. */
 export interface TargetsOptions {

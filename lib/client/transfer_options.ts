@@ -4,10 +4,10 @@
  * @module
  */
 
-import type { Preference } from "../choice.ts";
-import { Failure } from "../errors.ts";
-import { safeName } from "../names.ts";
-import { show } from "../text.ts";
+import type { Preference } from "../content/choice.ts";
+import { Failure } from "../base/errors.ts";
+import { safeName } from "../base/names.ts";
+import { show } from "../base/text.ts";
 import type { ClientEvent } from "./events.ts";
 import type { ListedNode } from "./nodes.ts";
 import type { ClientOptions } from "./peers.ts";

@@ -5,13 +5,13 @@
  * @module
  */
 
-import type { Conn } from "../conn.ts";
-import { ProtocolError } from "../errors.ts";
-import type { Limits } from "../limits.ts";
-import type { RelayLink } from "../relay_link.ts";
+import type { Conn } from "../base/conn.ts";
+import { ProtocolError } from "../base/errors.ts";
+import type { Limits } from "../base/limits.ts";
+import type { RelayLink } from "../uplink/relay_dialer.ts";
 import { SourceExhausted } from "../transfer/source.ts";
 import { dialTunnel, TunnelRefused } from "../transport/join.ts";
-import { WrappedConn } from "../wrapped_conn.ts";
+import { WrappedConn } from "../base/wrapped_conn.ts";
 import type { ListedNode } from "./nodes.ts";
 import { RelayLine } from "./relay_line.ts";
 

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { addressGroup, isLoopback } from "../address.ts";
+import { addressGroup, isLoopback } from "../base/address.ts";
 import type { NodeSession } from "../transfer/session.ts";
 
 const THROUGH_RELAY = "through the relay";

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { Failure, type FailureKind } from "../errors.ts";
+import { Failure, type FailureKind } from "../base/errors.ts";
 
 /** What is looked at. */
 export const CHECKS = [

@@ -7,8 +7,8 @@
 
 import { AccessFailure } from "../access/credentials.ts";
 import { listAll } from "../client/nodes.ts";
-import { formatEndpoint } from "../conn.ts";
-import { describeCause, Failure, isBug } from "../errors.ts";
+import { formatEndpoint } from "../base/conn.ts";
+import { describeCause, Failure, isBug } from "../base/errors.ts";
 import type { Findings } from "./check.ts";
 import { checkRelay, type ExaminationOptions, tellAccess } from "./relay.ts";
 import { checkEntrances, checkTunnel } from "./tunnels.ts";

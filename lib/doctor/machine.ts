@@ -8,9 +8,9 @@
 import { statfs } from "node:fs/promises";
 import { dirname } from "@std/path/dirname";
 import { join } from "@std/path/join";
-import { describeCause, Failure, localKindOf } from "../errors.ts";
-import type { Limits } from "../limits.ts";
-import { Share } from "../share.ts";
+import { describeCause, Failure, localKindOf } from "../base/errors.ts";
+import type { Limits } from "../base/limits.ts";
+import { Share } from "../share/share.ts";
 import {
   accessFlag,
   grantRemedy,
@@ -19,8 +19,8 @@ import {
   requireAccess,
   savingRemedy,
   shellWord,
-} from "../permission.ts";
-import { counted, show } from "../text.ts";
+} from "../base/permission.ts";
+import { counted, show } from "../base/text.ts";
 import type { Findings } from "./check.ts";
 
 /** Whether a folder can be shared. */

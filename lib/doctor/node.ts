@@ -11,24 +11,24 @@ import {
   accessFailure,
   requireKeysProof,
 } from "../access/credentials.ts";
-import { isIpv6, withoutMapping } from "../address.ts";
-import { Channel } from "../channel.ts";
+import { isIpv6, withoutMapping } from "../base/address.ts";
+import { Channel } from "../protocol/channel.ts";
 import type { ListedNode } from "../client/nodes.ts";
-import { type Endpoint, formatEndpoint } from "../conn.ts";
+import { type Endpoint, formatEndpoint } from "../base/conn.ts";
 import {
   describeCause,
   Failure,
   isBug,
   localKindOf,
   systemErrorCode,
-} from "../errors.ts";
-import { receivePeer } from "../greeting.ts";
-import type { Identity } from "../identity.ts";
-import { Incidents } from "../incidents.ts";
-import { signRegistration } from "../registration.ts";
-import { RelayLink } from "../relay_link.ts";
-import { type RelayAnswer, RelayVisit } from "../relay_visit.ts";
-import { show } from "../text.ts";
+} from "../base/errors.ts";
+import { receivePeer } from "../protocol/hello.ts";
+import type { Identity } from "../identity/identity.ts";
+import { Incidents } from "../guard/incidents.ts";
+import { signRegistration } from "../protocol/signed_record.ts";
+import { RelayLink } from "../uplink/relay_dialer.ts";
+import { type RelayAnswer, RelayVisit } from "../uplink/relay_calls.ts";
+import { show } from "../base/text.ts";
 import { acceptTunnel } from "../transport/join.ts";
 import { listen, type Listener } from "../transport/listen.ts";
 import type { Findings } from "./check.ts";

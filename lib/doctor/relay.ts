@@ -6,12 +6,12 @@
  */
 
 import { type Access, AccessFailure } from "../access/credentials.ts";
-import type { RelayAddress } from "../address.ts";
-import { formatEndpoint } from "../conn.ts";
-import { Failure } from "../errors.ts";
-import type { KnownRelays } from "../known_relays.ts";
-import type { Limits } from "../limits.ts";
-import { type Hello, PROTOCOL_VERSION } from "../messages.ts";
+import type { RelayAddress } from "../base/address.ts";
+import { formatEndpoint } from "../base/conn.ts";
+import { Failure } from "../base/errors.ts";
+import type { KnownRelays } from "../identity/known_relays.ts";
+import type { Limits } from "../base/limits.ts";
+import { type Hello, PROTOCOL_VERSION } from "../protocol/messages.ts";
 import {
   ClockFailure,
   IdentityFailure,
@@ -19,9 +19,9 @@ import {
   RelayLink,
   type RelayLinkEvent,
   type RelaySession,
-} from "../relay_link.ts";
-import { show } from "../text.ts";
-import { VERSION } from "../version.ts";
+} from "../uplink/relay_dialer.ts";
+import { show } from "../base/text.ts";
+import { VERSION } from "../base/version.ts";
 import type { Findings } from "./check.ts";
 
 /** Options of every examination. */

@@ -7,10 +7,10 @@
 
 import type { ListedNode } from "../client/nodes.ts";
 import { TunnelWay } from "../client/tunnel_way.ts";
-import { formatEndpoint } from "../conn.ts";
-import { describeCause, Failure, isBug } from "../errors.ts";
-import type { RelayLink } from "../relay_link.ts";
-import { show } from "../text.ts";
+import { formatEndpoint } from "../base/conn.ts";
+import { describeCause, Failure, isBug } from "../base/errors.ts";
+import type { RelayLink } from "../uplink/relay_dialer.ts";
+import { show } from "../base/text.ts";
 import { dial } from "../transport/dial.ts";
 import { TunnelRefused } from "../transport/join.ts";
 import type { Findings } from "./check.ts";

@@ -5,11 +5,11 @@
  * @module
  */
 
-import { addressGroup } from "../address.ts";
-import { isShared } from "../admission.ts";
-import type { Endpoint } from "../conn.ts";
-import { systemErrorCode } from "../errors.ts";
-import type { Limits } from "../limits.ts";
+import { addressGroup } from "../base/address.ts";
+import { isShared } from "../guard/admission.ts";
+import type { Endpoint } from "../base/conn.ts";
+import { systemErrorCode } from "../base/errors.ts";
+import type { Limits } from "../base/limits.ts";
 import { dial, type DialOptions } from "../transport/dial.ts";
 import { learnCertificate } from "../transport/learn.ts";
 

@@ -5,14 +5,14 @@
  * @module
  */
 
-import type { Identity } from "../identity.ts";
-import type { SignedRecord } from "../messages.ts";
-import { Packing } from "../packing.ts";
+import type { Identity } from "../identity/identity.ts";
+import type { SignedRecord } from "../protocol/messages.ts";
+import { Packing } from "./packing.ts";
 import {
   type OpenedRegistration,
   readRegistration,
   signRegistration,
-} from "../registration.ts";
+} from "../protocol/signed_record.ts";
 
 /** What a relay says of a node, beside the node's own words. */
 export interface Marks {

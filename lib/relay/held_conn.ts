@@ -5,8 +5,8 @@
  * @module
  */
 
-import type { Conn } from "../conn.ts";
-import { WrappedConn } from "../wrapped_conn.ts";
+import type { Conn } from "../base/conn.ts";
+import { WrappedConn } from "../base/wrapped_conn.ts";
 
 // Who has come waits for the other side's word: there is nothing to read ahead.
 const AHEAD_BYTES = 512;

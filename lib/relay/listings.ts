@@ -6,9 +6,9 @@
  * @module
  */
 
-import type { Limits } from "../limits.ts";
-import { encodeNodes, NODES_OVERHEAD_BYTES } from "../messages.ts";
-import type { Registry } from "../registry.ts";
+import type { Limits } from "../base/limits.ts";
+import { encodeNodes, NODES_OVERHEAD_BYTES } from "../protocol/messages.ts";
+import type { Registry } from "./registry.ts";
 import type { Entries } from "./entries.ts";
 import type { Tunnels } from "./tunnels.ts";
 

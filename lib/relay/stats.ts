@@ -4,8 +4,8 @@
  * @module
  */
 
-import type { HistogramSnapshot } from "../counts.ts";
-import type { IncidentTotals } from "../incidents.ts";
+import type { HistogramSnapshot } from "../guard/counts.ts";
+import type { IncidentTotals } from "../guard/incidents.ts";
 
 /** A relay in numbers, at one moment; counts are since it started. */
 export interface RelayStats extends IncidentTotals {

@@ -6,8 +6,8 @@
  * @module
  */
 
-import { isShared } from "../admission.ts";
-import type { Limits } from "../limits.ts";
+import { isShared } from "../guard/admission.ts";
+import type { Limits } from "../base/limits.ts";
 
 /** The numbers of `limits.ts` that bound who stays. */
 export type StayLimits = Pick<

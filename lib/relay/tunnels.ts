@@ -9,24 +9,24 @@
  * @module
  */
 
-import { addressGroup } from "../address.ts";
-import { isShared } from "../admission.ts";
-import type { Channel } from "../channel.ts";
-import { type Conn, type Endpoint, writeAll } from "../conn.ts";
-import { isDisconnect, ProtocolError } from "../errors.ts";
-import { readFrame } from "../frame.ts";
-import { refusal } from "../greeting.ts";
-import type { Incidents } from "../incidents.ts";
-import type { Limits } from "../limits.ts";
+import { addressGroup } from "../base/address.ts";
+import { isShared } from "../guard/admission.ts";
+import type { Channel } from "../protocol/channel.ts";
+import { type Conn, type Endpoint, writeAll } from "../base/conn.ts";
+import { isDisconnect, ProtocolError } from "../base/errors.ts";
+import { readFrame } from "../protocol/frame.ts";
+import { refusal } from "../protocol/hello.ts";
+import type { Incidents } from "../guard/incidents.ts";
+import type { Limits } from "../base/limits.ts";
 import {
   decodeMessage,
   DIRECTION,
   encodeMessage,
   type MessageOf,
   type RelayToClient,
-} from "../messages.ts";
-import { Rendezvous, type Tunnel, type TunnelEnding } from "../rendezvous.ts";
-import { splice } from "../splice.ts";
+} from "../protocol/messages.ts";
+import { Rendezvous, type Tunnel, type TunnelEnding } from "./rendezvous.ts";
+import { splice } from "./splice.ts";
 import type { Accepted } from "../transport/listen.ts";
 import { HeldConn } from "./held_conn.ts";
 

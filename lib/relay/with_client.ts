@@ -5,18 +5,18 @@
  * @module
  */
 
-import { withoutMapping } from "../address.ts";
-import type { Channel } from "../channel.ts";
-import type { Admittance } from "../gate.ts";
-import { refusal } from "../greeting.ts";
+import { withoutMapping } from "../base/address.ts";
+import type { Channel } from "../protocol/channel.ts";
+import type { Admittance } from "../access/gate.ts";
+import { refusal } from "../protocol/hello.ts";
 import {
   type ClientToRelay,
   DIRECTION,
   type MessageOf,
   type RelayToClient,
-} from "../messages.ts";
+} from "../protocol/messages.ts";
 import type { DialBackOutcome } from "./dial_backs.ts";
-import { type RelayState, tellLeft } from "./state.ts";
+import { type RelayState, tellLeft } from "./context.ts";
 
 /** Talks with the client on `channel` until it ends. */
 export async function talkWithClient(

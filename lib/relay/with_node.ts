@@ -5,27 +5,27 @@
  * @module
  */
 
-import { addressGroup, withoutMapping } from "../address.ts";
-import { isShared } from "../admission.ts";
-import type { Channel } from "../channel.ts";
-import { type Endpoint, formatEndpoint } from "../conn.ts";
-import { ProtocolError } from "../errors.ts";
-import type { Admittance } from "../gate.ts";
-import { refusal } from "../greeting.ts";
+import { addressGroup, withoutMapping } from "../base/address.ts";
+import { isShared } from "../guard/admission.ts";
+import type { Channel } from "../protocol/channel.ts";
+import { type Endpoint, formatEndpoint } from "../base/conn.ts";
+import { ProtocolError } from "../base/errors.ts";
+import type { Admittance } from "../access/gate.ts";
+import { refusal } from "../protocol/hello.ts";
 import {
   DIRECTION,
   type MessageOf,
   type NodeToRelay,
   type RelayToNode,
-} from "../messages.ts";
+} from "../protocol/messages.ts";
 import {
   type OpenedRegistration,
   openRegistration,
   readRegistration,
-} from "../registration.ts";
-import type { LeaseTerms } from "../lease.ts";
+} from "../protocol/signed_record.ts";
+import type { LeaseTerms } from "./lease.ts";
 import type { DialBackOutcome } from "./dial_backs.ts";
-import { type RelayState, tellLeft } from "./state.ts";
+import { type RelayState, tellLeft } from "./context.ts";
 
 /** Talks with the node on `channel` until it ends. */
 export async function talkWithNode(

@@ -5,11 +5,15 @@
  * @module
  */
 
-import { ProtocolError } from "../errors.ts";
-import { HASH_BYTES } from "../hash.ts";
-import { LIMITS } from "../limits.ts";
-import { Manifest, pieceCountOf } from "../manifest.ts";
-import type { ListedFile, MessageOf, NodeToClient } from "../messages.ts";
+import { ProtocolError } from "../base/errors.ts";
+import { HASH_BYTES } from "../base/hash.ts";
+import { LIMITS } from "../base/limits.ts";
+import { Manifest, pieceCountOf } from "../content/manifest.ts";
+import type {
+  ListedFile,
+  MessageOf,
+  NodeToClient,
+} from "../protocol/messages.ts";
 
 /** The node's refusal of one request. */
 export type Refused = MessageOf<"refused">;

@@ -6,9 +6,9 @@
  */
 
 import { delay } from "@std/async/delay";
-import type { Path } from "../conn.ts";
-import { isBug } from "../errors.ts";
-import type { Task } from "../plan.ts";
+import type { Path } from "../base/conn.ts";
+import { isBug } from "../base/errors.ts";
+import type { Task } from "./plan.ts";
 import type { Refused } from "./answers.ts";
 import type { TaskReceiver } from "./receiving.ts";
 import type { NodeSession } from "./session.ts";

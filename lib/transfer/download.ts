@@ -8,11 +8,11 @@
  * @module
  */
 
-import type { Path } from "../conn.ts";
-import { describeCause, ProtocolError } from "../errors.ts";
-import { pieceLength } from "../manifest.ts";
-import { Plan, type Task } from "../plan.ts";
-import { show } from "../text.ts";
+import type { Path } from "../base/conn.ts";
+import { describeCause, ProtocolError } from "../base/errors.ts";
+import { pieceLength } from "../content/manifest.ts";
+import { Plan, type Task } from "./plan.ts";
+import { show } from "../base/text.ts";
 import type { Refused } from "./answers.ts";
 import {
   Connection,

@@ -4,9 +4,9 @@
  * @module
  */
 
-import type { Path } from "../conn.ts";
-import type { Limits } from "../limits.ts";
-import type { RateLimit } from "../rate.ts";
+import type { Path } from "../base/conn.ts";
+import type { Limits } from "../base/limits.ts";
+import type { RateLimit } from "../base/rate.ts";
 import type { Hasher } from "./hashing.ts";
 import type { SourceTrouble } from "./source.ts";
 

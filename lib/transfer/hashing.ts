@@ -6,7 +6,7 @@
  * @module
  */
 
-import { sha256 } from "../hash.ts";
+import { sha256 } from "../base/hash.ts";
 
 /** Bytes with the hashes of their parts. */
 export interface Hashed {

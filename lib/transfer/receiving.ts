@@ -6,12 +6,12 @@
  */
 
 import { delay } from "@std/async/delay";
-import { ProtocolError } from "../errors.ts";
-import { HASH_BYTES } from "../hash.ts";
-import { Manifest, pieceBytesOf, pieceCountOf } from "../manifest.ts";
-import type { Task } from "../plan.ts";
-import type { RateLimit } from "../rate.ts";
-import { show } from "../text.ts";
+import { ProtocolError } from "../base/errors.ts";
+import { HASH_BYTES } from "../base/hash.ts";
+import { Manifest, pieceBytesOf, pieceCountOf } from "../content/manifest.ts";
+import type { Task } from "./plan.ts";
+import type { RateLimit } from "../base/rate.ts";
+import { show } from "../base/text.ts";
 import type { PieceReceiver } from "./answers.ts";
 import type { SlabPool } from "./slabs.ts";
 

@@ -7,18 +7,18 @@
  */
 
 import { isAccessRefusal } from "../access/refusal.ts";
-import type { Channel } from "../channel.ts";
-import { type Endpoint, formatEndpoint, type Path } from "../conn.ts";
-import { ProtocolError } from "../errors.ts";
-import { greet } from "../greeting.ts";
-import { isContentId } from "../manifest.ts";
-import { WaitClock } from "../pace.ts";
+import type { Channel } from "../protocol/channel.ts";
+import { type Endpoint, formatEndpoint, type Path } from "../base/conn.ts";
+import { ProtocolError } from "../base/errors.ts";
+import { greet } from "../protocol/hello.ts";
+import { isContentId } from "../content/manifest.ts";
+import { WaitClock } from "./pace.ts";
 import {
   type ClientToNode,
   DIRECTION,
   type ListedFile,
   type MessageOf,
-} from "../messages.ts";
+} from "../protocol/messages.ts";
 import {
   type Answer,
   type DescribeAnswer,

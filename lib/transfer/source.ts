@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { Path } from "../conn.ts";
+import type { Path } from "../base/conn.ts";
 import type { NodeSession } from "./session.ts";
 
 /** A node that files come from. */

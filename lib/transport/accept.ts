@@ -14,18 +14,18 @@ import {
   type TLSSocketOptions,
 } from "node:tls";
 import { delay } from "@std/async/delay";
-import type { Conn, Endpoint } from "../conn.ts";
+import type { Conn, Endpoint } from "../base/conn.ts";
 import {
   describeCause,
   isDisconnect,
   ProtocolError,
   systemErrorCode,
-} from "../errors.ts";
-import type { Identity } from "../identity.ts";
-import { JOIN_TYPE } from "../messages.ts";
+} from "../base/errors.ts";
+import type { Identity } from "../identity/identity.ts";
+import { JOIN_TYPE } from "../protocol/messages.ts";
 import { DenoConn, endpointOf } from "./deno_conn.ts";
 import { ALPN_PROTOCOL } from "./dial.ts";
-import { requireNet } from "../permission.ts";
+import { requireNet } from "../base/permission.ts";
 import { StreamConn } from "./stream_conn.ts";
 
 /** A TCP connection that was accepted; not a byte of it has been read. */

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Conn, Endpoint } from "../conn.ts";
+import type { Conn, Endpoint } from "../base/conn.ts";
 
 /** Wraps a TCP or TLS connection of Deno's; closing it closes that. */
 export class DenoConn implements Conn {

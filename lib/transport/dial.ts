@@ -5,11 +5,11 @@
  * @module
  */
 
-import type { Conn, Endpoint } from "../conn.ts";
-import { formatEndpoint } from "../conn.ts";
-import { ProtocolError } from "../errors.ts";
-import { certificatePem, hostnameOf } from "../identity.ts";
-import { requireNet } from "../permission.ts";
+import type { Conn, Endpoint } from "../base/conn.ts";
+import { formatEndpoint } from "../base/conn.ts";
+import { ProtocolError } from "../base/errors.ts";
+import { certificatePem, hostnameOf } from "../identity/identity.ts";
+import { requireNet } from "../base/permission.ts";
 import { DenoConn } from "./deno_conn.ts";
 
 /** The protocol named in the TLS handshake, so that a wrong service fails early. */

@@ -7,16 +7,20 @@
  */
 
 import { connect, type Socket } from "node:net";
-import { type Conn, type Endpoint, writeAll } from "../conn.ts";
-import { ProtocolError } from "../errors.ts";
-import { readFrame } from "../frame.ts";
-import type { Identity } from "../identity.ts";
-import { decodeMessage, DIRECTION, encodeMessage } from "../messages.ts";
-import { LIMITS } from "../limits.ts";
+import { type Conn, type Endpoint, writeAll } from "../base/conn.ts";
+import { ProtocolError } from "../base/errors.ts";
+import { readFrame } from "../protocol/frame.ts";
+import type { Identity } from "../identity/identity.ts";
+import {
+  decodeMessage,
+  DIRECTION,
+  encodeMessage,
+} from "../protocol/messages.ts";
+import { LIMITS } from "../base/limits.ts";
 import { secureContextOf, serverHandshake } from "./accept.ts";
 import type { DenoConn } from "./deno_conn.ts";
 import { dial, firstOf, type PeerIdentity, secure } from "./dial.ts";
-import { requireNet } from "../permission.ts";
+import { requireNet } from "../base/permission.ts";
 import { StreamConn } from "./stream_conn.ts";
 
 /** Options of both ends. */

@@ -6,10 +6,10 @@
  */
 
 import { connect } from "node:tls";
-import { type Endpoint, formatEndpoint } from "../conn.ts";
-import { ProtocolError, systemErrorCode } from "../errors.ts";
+import { type Endpoint, formatEndpoint } from "../base/conn.ts";
+import { ProtocolError, systemErrorCode } from "../base/errors.ts";
 import { ALPN_PROTOCOL } from "./dial.ts";
-import { requireNet } from "../permission.ts";
+import { requireNet } from "../base/permission.ts";
 
 /**
  * The certificate (DER) presented at `endpoint`.

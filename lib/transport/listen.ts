@@ -5,14 +5,14 @@
  * @module
  */
 
-import { addressGroup } from "../address.ts";
-import { Admission, type Place } from "../admission.ts";
-import type { Conn, Endpoint } from "../conn.ts";
-import { ProtocolError } from "../errors.ts";
-import type { Histogram } from "../counts.ts";
-import type { Identity } from "../identity.ts";
-import type { Incidents } from "../incidents.ts";
-import type { Limits } from "../limits.ts";
+import { addressGroup } from "../base/address.ts";
+import { Admission, type Place } from "../guard/admission.ts";
+import type { Conn, Endpoint } from "../base/conn.ts";
+import { ProtocolError } from "../base/errors.ts";
+import type { Histogram } from "../guard/counts.ts";
+import type { Identity } from "../identity/identity.ts";
+import type { Incidents } from "../guard/incidents.ts";
+import type { Limits } from "../base/limits.ts";
 import {
   type Acceptor,
   acceptPlain,

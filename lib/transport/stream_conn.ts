@@ -7,7 +7,7 @@
  */
 
 import type { Socket } from "node:net";
-import type { Conn, Endpoint } from "../conn.ts";
+import type { Conn, Endpoint } from "../base/conn.ts";
 
 /** Wraps a connected socket; closing the conn destroys it. */
 export class StreamConn implements Conn {

@@ -5,16 +5,16 @@
 import type { Access } from "../../lib/access/credentials.ts";
 import { parseLink } from "../../lib/access/link.ts";
 import { proofOf, tokenOf, type TokenRole } from "../../lib/access/token.ts";
-import { Channel } from "../../lib/channel.ts";
+import { Channel } from "../../lib/protocol/channel.ts";
 import { makeLink } from "../../lib/client/link.ts";
 import type { ListedNode } from "../../lib/client/nodes.ts";
 import { Peers } from "../../lib/client/peers.ts";
-import { greet, receivePeer } from "../../lib/greeting.ts";
-import { Incidents } from "../../lib/incidents.ts";
-import { LIMITS } from "../../lib/limits.ts";
-import type { Message } from "../../lib/messages.ts";
-import type { NodeOptions } from "../../lib/node_server.ts";
-import type { RelayOptions } from "../../lib/relay_server.ts";
+import { greet, receivePeer } from "../../lib/protocol/hello.ts";
+import { Incidents } from "../../lib/guard/incidents.ts";
+import { LIMITS } from "../../lib/base/limits.ts";
+import type { Message } from "../../lib/protocol/messages.ts";
+import type { NodeOptions } from "../../lib/node/server.ts";
+import type { RelayOptions } from "../../lib/relay/server.ts";
 import { listen, type Listener } from "../../lib/transport/listen.ts";
 import {
   IDENTITIES,

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { Attempts } from "../../lib/access/attempts.ts";
-import { LIMITS } from "../../lib/limits.ts";
+import { LIMITS } from "../../lib/base/limits.ts";
 
 const MINUTE = 60_000;
 

@@ -12,8 +12,8 @@ import {
   openPass,
   SERIAL_BYTES,
 } from "../../lib/access/pass.ts";
-import { Failure } from "../../lib/errors.ts";
-import { LIMITS } from "../../lib/limits.ts";
+import { Failure } from "../../lib/base/errors.ts";
+import { LIMITS } from "../../lib/base/limits.ts";
 import { CONTENT, EXPIRES, golden, NAME, RELAY_ID, SECRET } from "./_golden.ts";
 
 const RELAY = { host: "nas.local", port: 1700, id: RELAY_ID };

@@ -9,7 +9,7 @@ import { fromBase64Url } from "../../lib/access/keys.ts";
 import { decodePass, formatPass, linkKeyOf } from "../../lib/access/pass.ts";
 import { makeLink } from "../../lib/client/link.ts";
 import { listFiles } from "../../lib/client/listing.ts";
-import { Failure } from "../../lib/errors.ts";
+import { Failure } from "../../lib/base/errors.ts";
 import { startNode, startRelay } from "../_network.ts";
 import { randomBytes, seededRandom } from "../_random.ts";
 import { tempShare } from "../_temp_share.ts";

@@ -5,13 +5,16 @@
 
 import { assertEquals } from "@std/assert";
 import { formatGrant, grantKeyOf } from "../../lib/access/grant.ts";
-import { greet } from "../../lib/greeting.ts";
-import { LIMITS } from "../../lib/limits.ts";
-import { sha256 } from "../../lib/hash.ts";
-import { Manifest } from "../../lib/manifest.ts";
-import type { ClientToNode, NodeToClient } from "../../lib/messages.ts";
+import { greet } from "../../lib/protocol/hello.ts";
+import { LIMITS } from "../../lib/base/limits.ts";
+import { sha256 } from "../../lib/base/hash.ts";
+import { Manifest } from "../../lib/content/manifest.ts";
+import type {
+  ClientToNode,
+  NodeToClient,
+} from "../../lib/protocol/messages.ts";
 import { within } from "../_event_log.ts";
-import type { Channel } from "../../lib/channel.ts";
+import type { Channel } from "../../lib/protocol/channel.ts";
 import {
   IDENTITIES,
   openChannel,

@@ -9,7 +9,7 @@ import {
   type Visitor,
 } from "../../lib/access/relay_access.ts";
 import { proofOf, tokenOf, type TokenRole } from "../../lib/access/token.ts";
-import { LIMITS } from "../../lib/limits.ts";
+import { LIMITS } from "../../lib/base/limits.ts";
 import { CONTENT, NAME, NODE_ID, RELAY_ID, SECRET } from "./_golden.ts";
 
 const NEXT = SECRET.toReversed();

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { join } from "@std/path";
 import { readSecretFile } from "../../lib/access/secret_file.ts";
-import { Failure } from "../../lib/errors.ts";
+import { Failure } from "../../lib/base/errors.ts";
 import { tempShare } from "../_temp_share.ts";
 
 const WORD = "canary-canary-canary";

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { encodeBase32 } from "@std/encoding/base32";
 import { parseSecret } from "../../lib/access/secret.ts";
-import { Failure } from "../../lib/errors.ts";
+import { Failure } from "../../lib/base/errors.ts";
 import { SECRET } from "./_golden.ts";
 
 const SIXTEEN = SECRET.slice(0, 16);

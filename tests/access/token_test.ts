@@ -8,7 +8,7 @@ import {
   tokenOf,
   type TokenRole,
 } from "../../lib/access/token.ts";
-import { Failure } from "../../lib/errors.ts";
+import { Failure } from "../../lib/base/errors.ts";
 import { golden, RELAY_ID, SECRET } from "./_golden.ts";
 
 const TERMS = { relayId: RELAY_ID, nonce: golden("nonce") };

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { Uses } from "../../lib/access/uses.ts";
-import { LIMITS } from "../../lib/limits.ts";
+import { LIMITS } from "../../lib/base/limits.ts";
 
 const use = (fetch: string, serial = "s", uses = 2, expires = 100) => ({
   serial,

@@ -6,21 +6,21 @@
 
 import { connect, type Socket } from "node:net";
 import { connect as connectTls, type ConnectionOptions } from "node:tls";
-import { type Conn, type Endpoint, writeAll } from "../../lib/conn.ts";
-import { FRAME_HEADER_BYTES } from "../../lib/frame.ts";
+import { type Conn, type Endpoint, writeAll } from "../../lib/base/conn.ts";
+import { FRAME_HEADER_BYTES } from "../../lib/protocol/frame.ts";
 import {
   createIdentity,
   hostnameOf,
   type Identity,
-} from "../../lib/identity.ts";
-import { certificateId } from "../../lib/identity.ts";
+} from "../../lib/identity/identity.ts";
+import { certificateId } from "../../lib/identity/identity.ts";
 import {
   decodeMessage,
   encodeMessage,
   type Message,
   type MessageKind,
   type MessageOf,
-} from "../../lib/messages.ts";
+} from "../../lib/protocol/messages.ts";
 import { ALPN_PROTOCOL } from "../../lib/transport/dial.ts";
 import { StreamConn } from "../../lib/transport/stream_conn.ts";
 import { within } from "../_event_log.ts";

@@ -2,12 +2,12 @@
  * The registry alone, with very many leases, in a process of its own.
  */
 
-import { createIdentity } from "../../lib/identity.ts";
-import { LIMITS } from "../../lib/limits.ts";
-import { Packing } from "../../lib/packing.ts";
-import { signRegistration } from "../../lib/registration.ts";
-import type { Registration } from "../../lib/lease.ts";
-import { Registry } from "../../lib/registry.ts";
+import { createIdentity } from "../../lib/identity/identity.ts";
+import { LIMITS } from "../../lib/base/limits.ts";
+import { Packing } from "../../lib/relay/packing.ts";
+import { signRegistration } from "../../lib/protocol/signed_record.ts";
+import type { Registration } from "../../lib/relay/lease.ts";
+import { Registry } from "../../lib/relay/registry.ts";
 import { verdict } from "./_figures.ts";
 import { median } from "./_measuring.ts";
 import { say } from "./_report.ts";

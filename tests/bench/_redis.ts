@@ -4,7 +4,7 @@
  */
 
 import { eachOf } from "../_each_of.ts";
-import type { Conn, Endpoint } from "../../lib/conn.ts";
+import type { Conn, Endpoint } from "../../lib/base/conn.ts";
 import { seededRandom } from "../_random.ts";
 import { dialFrom, Exchange, hostOf, PEERS_PER_HOST } from "./_big_relay.ts";
 import {

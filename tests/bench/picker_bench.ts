@@ -3,8 +3,8 @@
  * rows of the screen, the whole search included. `deno task bench`.
  */
 
-import { KeyDecoder } from "../../lib/cli/keys.ts";
-import { Picker } from "../../lib/cli/picker.ts";
+import { KeyDecoder } from "../../lib/cli/picker/keys.ts";
+import { Picker } from "../../lib/cli/picker/state.ts";
 import { seededRandom } from "../_random.ts";
 import { filesOf } from "../cli/_picker_files.ts";
 

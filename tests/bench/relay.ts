@@ -11,12 +11,12 @@
 
 import { parseArgs } from "@std/cli/parse-args";
 import { eachOf } from "../_each_of.ts";
-import type { Endpoint } from "../../lib/conn.ts";
-import type { Identity } from "../../lib/identity.ts";
-import { LIMITS } from "../../lib/limits.ts";
-import { encodeMessage, type MessageOf } from "../../lib/messages.ts";
-import { signRegistration } from "../../lib/registration.ts";
-import { RelayLink } from "../../lib/relay_link.ts";
+import type { Endpoint } from "../../lib/base/conn.ts";
+import type { Identity } from "../../lib/identity/identity.ts";
+import { LIMITS } from "../../lib/base/limits.ts";
+import { encodeMessage, type MessageOf } from "../../lib/protocol/messages.ts";
+import { signRegistration } from "../../lib/protocol/signed_record.ts";
+import { RelayLink } from "../../lib/uplink/relay_dialer.ts";
 import { spawnRelay } from "../e2e/_processes.ts";
 import {
   type Exchange,

@@ -4,10 +4,10 @@
  * node are processes of their own. `deno task bench`.
  */
 
-import { parseRelayAddress } from "../../lib/address.ts";
+import { parseRelayAddress } from "../../lib/base/address.ts";
 import { fetchFile, listNodes } from "../../lib/mod.ts";
-import { LIMITS } from "../../lib/limits.ts";
-import { RelayLink } from "../../lib/relay_link.ts";
+import { LIMITS } from "../../lib/base/limits.ts";
+import { RelayLink } from "../../lib/uplink/relay_dialer.ts";
 import { spawnNode, spawnRelay } from "../e2e/_processes.ts";
 
 const relayProcess = await spawnRelay();

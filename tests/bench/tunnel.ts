@@ -8,10 +8,10 @@
 
 import { parseArgs } from "@std/cli/parse-args";
 import { join } from "@std/path";
-import { type Conn, type Endpoint, writeAll } from "../../lib/conn.ts";
-import { createIdentity } from "../../lib/identity.ts";
-import { LIMITS } from "../../lib/limits.ts";
-import { loadIdentity } from "../../lib/state.ts";
+import { type Conn, type Endpoint, writeAll } from "../../lib/base/conn.ts";
+import { createIdentity } from "../../lib/identity/identity.ts";
+import { LIMITS } from "../../lib/base/limits.ts";
+import { loadIdentity } from "../../lib/identity/identity_file.ts";
 import { tempShare } from "../_temp_share.ts";
 import {
   answerTo,

@@ -5,8 +5,8 @@
 
 import { assertEquals, assertMatch } from "@std/assert";
 import { listNodes } from "../../lib/client/listing.ts";
-import { Failure } from "../../lib/errors.ts";
-import { VERSION } from "../../lib/version.ts";
+import { Failure } from "../../lib/base/errors.ts";
+import { VERSION } from "../../lib/base/version.ts";
 import { runRole, spawnRelay, spawnRole } from "../e2e/_processes.ts";
 import { within } from "../_event_log.ts";
 import { startNode, startRelay } from "../_network.ts";

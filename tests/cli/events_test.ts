@@ -11,14 +11,14 @@ import {
   type EventName,
   EVENTS,
   schemaOf,
-} from "../../lib/cli/events_schema.ts";
-import { formatEvent } from "../../lib/cli/terminal.ts";
+} from "../../lib/cli/output/events_schema.ts";
+import { formatEvent } from "../../lib/cli/output/terminal.ts";
 import type { ClientEvent } from "../../lib/client/events.ts";
-import { Failure } from "../../lib/errors.ts";
-import { createIdentity } from "../../lib/identity.ts";
-import { LIMITS } from "../../lib/limits.ts";
-import type { NodeEvent } from "../../lib/node_server.ts";
-import type { RelayEvent } from "../../lib/relay_server.ts";
+import { Failure } from "../../lib/base/errors.ts";
+import { createIdentity } from "../../lib/identity/identity.ts";
+import { LIMITS } from "../../lib/base/limits.ts";
+import type { NodeEvent } from "../../lib/node/server.ts";
+import type { RelayEvent } from "../../lib/relay/server.ts";
 import {
   registerNode,
   sayData,

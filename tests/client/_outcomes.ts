@@ -14,7 +14,7 @@ import {
   type GetOptions,
   type Selection,
 } from "../../lib/client/get.ts";
-import { Failure, type FailureKind } from "../../lib/errors.ts";
+import { Failure, type FailureKind } from "../../lib/base/errors.ts";
 import { EventLog } from "../_event_log.ts";
 import type { TestRelay } from "../_network.ts";
 

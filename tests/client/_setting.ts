@@ -5,8 +5,8 @@
 
 import { delay } from "@std/async/delay";
 import { join } from "@std/path";
-import type { Channel } from "../../lib/channel.ts";
-import type { Identity } from "../../lib/identity.ts";
+import type { Channel } from "../../lib/protocol/channel.ts";
+import type { Identity } from "../../lib/identity/identity.ts";
 import { type EvilNode, startEvilNode } from "../_evil_node.ts";
 import {
   describeBytes,

@@ -6,7 +6,7 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { join } from "@std/path";
 import { getFiles, type Selection } from "../../lib/client/get.ts";
-import { LIMITS } from "../../lib/limits.ts";
+import { LIMITS } from "../../lib/base/limits.ts";
 import { sayRefused } from "../_evil_node.ts";
 import { within } from "../_event_log.ts";
 import { describeBytes, honestBut } from "../_lies.ts";

@@ -4,9 +4,9 @@
 
 import { assertEquals, assertRejects } from "@std/assert";
 import { Dials } from "../../lib/client/dials.ts";
-import { ProtocolError } from "../../lib/errors.ts";
-import { createIdentity } from "../../lib/identity.ts";
-import { LIMITS } from "../../lib/limits.ts";
+import { ProtocolError } from "../../lib/base/errors.ts";
+import { createIdentity } from "../../lib/identity/identity.ts";
+import { LIMITS } from "../../lib/base/limits.ts";
 import { registerNode } from "../_evil_node.ts";
 import { startNode, startRelay } from "../_network.ts";
 import { fetch } from "./_outcomes.ts";

@@ -4,9 +4,9 @@
 
 import { assertEquals, assertRejects } from "@std/assert";
 import { join } from "@std/path";
-import type { Channel } from "../../lib/channel.ts";
+import type { Channel } from "../../lib/protocol/channel.ts";
 import { fetchFile } from "../../lib/client/fetch.ts";
-import { Failure } from "../../lib/errors.ts";
+import { Failure } from "../../lib/base/errors.ts";
 import { sayData, sayRefused, saysNothing } from "../_evil_node.ts";
 import { within } from "../_event_log.ts";
 import {

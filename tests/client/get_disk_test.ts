@@ -4,8 +4,8 @@
 
 import { assertEquals, assertInstanceOf } from "@std/assert";
 import { join } from "@std/path";
-import type { Channel } from "../../lib/channel.ts";
-import { Failure } from "../../lib/errors.ts";
+import type { Channel } from "../../lib/protocol/channel.ts";
+import { Failure } from "../../lib/base/errors.ts";
 import { saysNothing } from "../_evil_node.ts";
 import { within } from "../_event_log.ts";
 import {

@@ -4,10 +4,10 @@
 
 import { assertEquals } from "@std/assert";
 import { join } from "@std/path";
-import type { Channel } from "../../lib/channel.ts";
-import { Failure } from "../../lib/errors.ts";
-import { createIdentity } from "../../lib/identity.ts";
-import type { ListedFile, MessageOf } from "../../lib/messages.ts";
+import type { Channel } from "../../lib/protocol/channel.ts";
+import { Failure } from "../../lib/base/errors.ts";
+import { createIdentity } from "../../lib/identity/identity.ts";
+import type { ListedFile, MessageOf } from "../../lib/protocol/messages.ts";
 import { sayRefused, saysNothing, VERSION } from "../_evil_node.ts";
 import { within } from "../_event_log.ts";
 import {

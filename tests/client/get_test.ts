@@ -5,7 +5,7 @@
 import { assertEquals } from "@std/assert";
 import { join } from "@std/path";
 import { getFiles } from "../../lib/client/get.ts";
-import { Failure } from "../../lib/errors.ts";
+import { Failure } from "../../lib/base/errors.ts";
 import { sayRefused, saysNothing } from "../_evil_node.ts";
 import { within } from "../_event_log.ts";
 import { describeBytes, sendTruly, stalls } from "../_lies.ts";

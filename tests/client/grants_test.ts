@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { Grants } from "../../lib/client/grants.ts";
 import type { ListedNode } from "../../lib/client/nodes.ts";
-import { LIMITS } from "../../lib/limits.ts";
+import { LIMITS } from "../../lib/base/limits.ts";
 
 /** A node that was listed so many milliseconds ago, with a grant. */
 function listed(text: string, ageMs: number): ListedNode {

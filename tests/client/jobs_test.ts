@@ -6,7 +6,7 @@ import { assert, assertEquals } from "@std/assert";
 import { Catalogue } from "../../lib/client/catalogue.ts";
 import { Clashes } from "../../lib/client/clashes.ts";
 import { ListedJob, sizeOf, votesOf, wholeOf } from "../../lib/client/jobs.ts";
-import { Outcomes } from "../../lib/client/outcomes.ts";
+import { Outcomes } from "../../lib/client/save_report.ts";
 
 const MODULES = new URL("../../lib/client/", import.meta.url);
 

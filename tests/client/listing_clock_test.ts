@@ -4,7 +4,7 @@
 
 import { assertEquals } from "@std/assert";
 import { ListingClock, Stopped } from "../../lib/client/listing_clock.ts";
-import { LIMITS } from "../../lib/limits.ts";
+import { LIMITS } from "../../lib/base/limits.ts";
 import { FakeTime } from "../_fake_time.ts";
 
 const { listingMs, listingBytesPerSecond, listingMostMs } = LIMITS;

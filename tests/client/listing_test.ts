@@ -3,7 +3,7 @@
  */
 
 import { assertEquals, assertMatch } from "@std/assert";
-import type { Offer } from "../../lib/choice.ts";
+import type { Offer } from "../../lib/content/choice.ts";
 import { delay } from "@std/async/delay";
 import { Catalogue } from "../../lib/client/catalogue.ts";
 import type { Selection } from "../../lib/client/get.ts";
@@ -13,9 +13,9 @@ import {
   type ListFilesOptions,
   listNodes,
 } from "../../lib/client/listing.ts";
-import { parseSelection } from "../../lib/cli/selection.ts";
-import { createIdentity, type Identity } from "../../lib/identity.ts";
-import type { ListedFile, MessageOf } from "../../lib/messages.ts";
+import { parseSelection } from "../../lib/cli/options/selection.ts";
+import { createIdentity, type Identity } from "../../lib/identity/identity.ts";
+import type { ListedFile, MessageOf } from "../../lib/protocol/messages.ts";
 import {
   type Lie,
   registerNode,

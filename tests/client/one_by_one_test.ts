@@ -5,9 +5,9 @@
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { fetchFile } from "../../lib/client/fetch.ts";
 import { listNodes } from "../../lib/client/listing.ts";
-import { writeAll } from "../../lib/conn.ts";
-import { Failure, type FailureKind } from "../../lib/errors.ts";
-import { sha256 } from "../../lib/hash.ts";
+import { writeAll } from "../../lib/base/conn.ts";
+import { Failure, type FailureKind } from "../../lib/base/errors.ts";
+import { sha256 } from "../../lib/base/hash.ts";
 import {
   type Lie,
   registerNode,

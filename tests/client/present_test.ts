@@ -4,9 +4,9 @@
 
 import { assertEquals } from "@std/assert";
 import { join } from "@std/path";
-import { LIMITS } from "../../lib/limits.ts";
-import type { MessageOf } from "../../lib/messages.ts";
-import type { Channel } from "../../lib/channel.ts";
+import { LIMITS } from "../../lib/base/limits.ts";
+import type { MessageOf } from "../../lib/protocol/messages.ts";
+import type { Channel } from "../../lib/protocol/channel.ts";
 import { within } from "../_event_log.ts";
 import { honestBut } from "../_lies.ts";
 import { startRelay } from "../_network.ts";

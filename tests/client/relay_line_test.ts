@@ -1,10 +1,10 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { Channel } from "../../lib/channel.ts";
+import { Channel } from "../../lib/protocol/channel.ts";
 import { RelayLine } from "../../lib/client/relay_line.ts";
-import { ProtocolError } from "../../lib/errors.ts";
-import { LIMITS } from "../../lib/limits.ts";
-import { DIRECTION, type RelayToClient } from "../../lib/messages.ts";
-import type { RelayLink } from "../../lib/relay_link.ts";
+import { ProtocolError } from "../../lib/base/errors.ts";
+import { LIMITS } from "../../lib/base/limits.ts";
+import { DIRECTION, type RelayToClient } from "../../lib/protocol/messages.ts";
+import type { RelayLink } from "../../lib/uplink/relay_dialer.ts";
 import { FakeTime } from "../_fake_time.ts";
 import { memoryPair } from "../_memory_conn.ts";
 

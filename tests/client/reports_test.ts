@@ -1,9 +1,9 @@
 import { assertEquals } from "@std/assert";
-import { Channel } from "../../lib/channel.ts";
+import { Channel } from "../../lib/protocol/channel.ts";
 import { Reports } from "../../lib/client/reports.ts";
-import { LIMITS } from "../../lib/limits.ts";
-import { DIRECTION } from "../../lib/messages.ts";
-import type { RelayLink } from "../../lib/relay_link.ts";
+import { LIMITS } from "../../lib/base/limits.ts";
+import { DIRECTION } from "../../lib/protocol/messages.ts";
+import type { RelayLink } from "../../lib/uplink/relay_dialer.ts";
 import { memoryPair } from "../_memory_conn.ts";
 
 Deno.test("Reports names 64 nodes, each once, over one connection, and waits for no answer", async () => {

@@ -5,7 +5,7 @@ import {
   assertMatch,
 } from "@std/assert";
 import { join } from "@std/path/join";
-import { type Endpoint, writeAll } from "../../lib/conn.ts";
+import { type Endpoint, writeAll } from "../../lib/base/conn.ts";
 import {
   fetchFile,
   type FetchOptions,

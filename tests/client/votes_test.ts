@@ -7,7 +7,7 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { join } from "@std/path";
 import { makeLink } from "../../lib/client/link.ts";
 import { votesAs } from "../../lib/client/votes.ts";
-import { Failure } from "../../lib/errors.ts";
+import { Failure } from "../../lib/base/errors.ts";
 import { sayRefused, saysNothing } from "../_evil_node.ts";
 import { within } from "../_event_log.ts";
 import { describeBytes } from "../_lies.ts";

@@ -4,7 +4,7 @@
  */
 
 import { assertEquals, assertMatch } from "@std/assert";
-import { Channel } from "../../lib/channel.ts";
+import { Channel } from "../../lib/protocol/channel.ts";
 import { listNodes } from "../../lib/client/listing.ts";
 import type { ListedNode } from "../../lib/client/nodes.ts";
 import {
@@ -23,11 +23,11 @@ import {
 import { examineNode } from "../../lib/doctor/node.ts";
 import type { ExaminationOptions } from "../../lib/doctor/relay.ts";
 import { checkTunnel } from "../../lib/doctor/tunnels.ts";
-import { receivePeer } from "../../lib/greeting.ts";
-import { Incidents } from "../../lib/incidents.ts";
-import { LIMITS } from "../../lib/limits.ts";
-import type { Hello } from "../../lib/messages.ts";
-import { RelayLink } from "../../lib/relay_link.ts";
+import { receivePeer } from "../../lib/protocol/hello.ts";
+import { Incidents } from "../../lib/guard/incidents.ts";
+import { LIMITS } from "../../lib/base/limits.ts";
+import type { Hello } from "../../lib/protocol/messages.ts";
+import { RelayLink } from "../../lib/uplink/relay_dialer.ts";
 import { listen } from "../../lib/transport/listen.ts";
 import { NODE_TOKEN, startImpostor } from "../access/_private.ts";
 import { IDENTITIES, startNode, startRelay } from "../_network.ts";

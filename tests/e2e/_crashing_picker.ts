@@ -1,8 +1,8 @@
 /** A picker in a program that fails while it is open: `throw`, `reject`, `exit`. */
 
-import { pickFile } from "../../lib/cli/pick.ts";
-import { Input } from "../../lib/cli/streams.ts";
-import { Terminal } from "../../lib/cli/terminal.ts";
+import { pickFile } from "../../lib/cli/picker/pick.ts";
+import { Input } from "../../lib/cli/output/streams.ts";
+import { Terminal } from "../../lib/cli/output/terminal.ts";
 import { filesOf } from "../cli/_picker_files.ts";
 
 const FAIL: Readonly<Record<string, () => void>> = {

@@ -5,7 +5,7 @@
 import { assert } from "@std/assert";
 import { eachOf } from "../_each_of.ts";
 import { Peers } from "../../lib/client/peers.ts";
-import { pieceCountOf } from "../../lib/manifest.ts";
+import { pieceCountOf } from "../../lib/content/manifest.ts";
 import type { NodeSession } from "../../lib/transfer/session.ts";
 import { within } from "../_event_log.ts";
 import { PIECE } from "./_transfer.ts";

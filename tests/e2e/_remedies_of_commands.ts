@@ -16,7 +16,7 @@ import {
 
 /** Words and trials, by module. */
 export const OF_COMMANDS: Readonly<Record<string, Trials>> = {
-  "lib/cli/about.ts": {
+  "lib/cli/roles/about.ts": {
     "did you mean ${meant}?": (here) => ({
       wrong: here.client("peers"),
       right: here.client("nodes"),
@@ -26,7 +26,7 @@ export const OF_COMMANDS: Readonly<Record<string, Trials>> = {
       right: here.bare("help"),
     }),
   },
-  "lib/cli/client.ts": {
+  "lib/cli/commands/client.ts": {
     'it goes with ${named.join(", ")}': (here) => ({
       wrong: here.client("ls", "--receipt=r.json"),
       right: here.client("get", "a.txt", "--receipt=r.json"),
@@ -36,7 +36,7 @@ export const OF_COMMANDS: Readonly<Record<string, Trials>> = {
       right: here.client("ls"),
     }),
   },
-  "lib/cli/config.ts": {
+  "lib/cli/options/config.ts": {
     'it goes with ${option.roles.join(", ")}': async (here) => {
       await here.write("wrong.toml", '[relay]\noutput = "there/"\n');
       await here.write("right.toml", '[client]\noutput = "there/"\n');
@@ -63,7 +63,7 @@ export const OF_COMMANDS: Readonly<Record<string, Trials>> = {
       };
     },
   },
-  "lib/cli/digest.ts": {
+  "lib/cli/commands/digest.ts": {
     grantRemedy: async (here) => {
       const receipt = ["--receipt=r.json", "-o", "there/a.txt"];
       await ended(here.client("get", "a.txt", ...receipt));
@@ -72,15 +72,15 @@ export const OF_COMMANDS: Readonly<Record<string, Trials>> = {
       return { wrong: { ...verify, permissions } };
     },
   },
-  "lib/cli/doctor.ts": {
+  "lib/cli/roles/doctor.ts": {
     "see the failed checks above": noFolderForDoctor,
   },
-  "lib/cli/files.ts": {
+  "lib/cli/options/text_file.ts": {
     grantRemedy: (here) => ({
       wrong: ungranted(here.client("get", "a.txt", "-o", "there/")),
     }),
   },
-  "lib/cli/get.ts": {
+  "lib/cli/commands/get.ts": {
     "make it first, or name another with -o": (here) => ({
       wrong: here.client("get", "a.txt", "-o", "missing/"),
       mend: () => Deno.mkdir(`${here.path}/missing`),
@@ -93,7 +93,7 @@ export const OF_COMMANDS: Readonly<Record<string, Trials>> = {
       wrong: ungranted(here.client("get", "a.txt", "-o", "there/a.txt")),
     }),
   },
-  "lib/cli/link.ts": {
+  "lib/cli/commands/link.ts": {
     "leave the relay away: the link names it": async (here) => {
       const link = await linkOf(here);
       const other = here.at.replace(/\w+$/, OTHER_ID);
@@ -110,7 +110,7 @@ export const OF_COMMANDS: Readonly<Record<string, Trials>> = {
       };
     },
   },
-  "lib/cli/options.ts": {
+  "lib/cli/options/command_line.ts": {
     "a name that begins with a dash goes after --; ${see}": (here) => ({
       wrong: here.client("get", "-x", "-o", "there/"),
       right: here.client("get", "-o", "there/", "--", "-x"),
@@ -146,7 +146,7 @@ export const OF_COMMANDS: Readonly<Record<string, Trials>> = {
       right: here.client("get", "a.txt", "-o", "there/"),
     }),
   },
-  "lib/cli/private_files.ts": {
+  "lib/cli/roles/private_files.ts": {
     "name another place with --${option}": async (here) => {
       await Deno.mkdir(`${here.path}/kept`);
       return {
@@ -155,7 +155,7 @@ export const OF_COMMANDS: Readonly<Record<string, Trials>> = {
       };
     },
   },
-  "lib/cli/receipt.ts": {
+  "lib/cli/commands/receipt.ts": {
     "give --overwrite to replace it, or another name": (here) => ({
       wrong: here.client("get", "a.txt", "--receipt=there/b.txt"),
       right: here.client(
@@ -181,7 +181,7 @@ export const OF_COMMANDS: Readonly<Record<string, Trials>> = {
       right: here.client("get", "a.txt", "--receipt=there/r.json"),
     }),
   },
-  "lib/cli/role.ts": {
+  "lib/cli/roles/role.ts": {
     "choose another port (0 lets the system pick one) or --host": (here) => ({
       wrong: here.newRelay(here.port),
       right: here.newRelay("0"),
@@ -199,7 +199,7 @@ export const OF_COMMANDS: Readonly<Record<string, Trials>> = {
       right: here.newRelay("0"),
     }),
   },
-  "lib/cli/selection.ts": {
+  "lib/cli/options/selection.ts": {
     "all that there is has the name '**'": (here) => ({
       wrong: here.client("get", "/", "-o", "there/"),
       right: here.client("get", "**", "-o", "there/", "--node=laptop"),
@@ -209,13 +209,13 @@ export const OF_COMMANDS: Readonly<Record<string, Trials>> = {
       right: here.client("get", "sub/c.txt", "-o", "there/"),
     }),
   },
-  "lib/cli/suggestion.ts": {
+  "lib/cli/options/suggestion.ts": {
     "did you mean ${prefix}${word}?": (here) => ({
       wrong: here.client("nodse"),
       right: here.client("nodes"),
     }),
   },
-  "lib/cli/verify.ts": {
+  "lib/cli/commands/verify.ts": {
     "fetch it again": async (here) => {
       const get = here.client("get", "a.txt", "--receipt=r.json");
       await ended(get);

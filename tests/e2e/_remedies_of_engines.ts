@@ -2,8 +2,8 @@
  * Remedies of everything below the commands, each followed.
  */
 
-import { loadIdentity } from "../../lib/state.ts";
-import { partialPathOf } from "../../lib/transfer/partial.ts";
+import { loadIdentity } from "../../lib/identity/identity_file.ts";
+import { partialPathOf } from "../../lib/disk/partial.ts";
 import {
   CLIENT_TOKEN,
   ended,
@@ -33,7 +33,7 @@ const anotherId = (here: Here): Trial => ({
 
 /** Words and trials, by module. */
 export const OF_ENGINES: Readonly<Record<string, Trials>> = {
-  "lib/address.ts": {
+  "lib/base/address.ts": {
     "copy it again from the line `relay address …` that the relay printed": (
       here,
     ) => ({
@@ -41,7 +41,7 @@ export const OF_ENGINES: Readonly<Record<string, Trials>> = {
       right: here.client("nodes"),
     }),
   },
-  "lib/relay_link.ts": {
+  "lib/uplink/relay_dialer.ts": {
     [NEWER]: anotherId,
     "use its new relay address": anotherId,
     "remove its line from ${path}": async (here) => {
@@ -82,7 +82,7 @@ export const OF_ENGINES: Readonly<Record<string, Trials>> = {
       right: here.client("nodes"),
     }),
   },
-  "lib/known_relays.ts": {
+  "lib/identity/known_relays.ts": {
     grantRemedy: (here) => ({
       wrong: ungranted(
         here.bare("--known-relays=known", `127.0.0.1:${here.port}`, "ls"),
@@ -104,7 +104,7 @@ export const OF_ENGINES: Readonly<Record<string, Trials>> = {
       right: here.bare("--known-relays=known", here.at, "ls"),
     }),
   },
-  "lib/share.ts": {
+  "lib/share/share.ts": {
     grantRemedy: async (here) => {
       await Deno.symlink("share", `${here.path}/linked`);
       // Where the link leads can be seen only with the first permission.
@@ -116,7 +116,7 @@ export const OF_ENGINES: Readonly<Record<string, Trials>> = {
       right: shares(here, "share"),
     }),
   },
-  "lib/state.ts": {
+  "lib/identity/identity_file.ts": {
     grantRemedy: (here) => ({
       wrong: ungranted(here.newRelay("--state=kept", "0")),
     }),
@@ -262,7 +262,7 @@ export const OF_ENGINES: Readonly<Record<string, Trials>> = {
       right: here.client("ls", "a*"),
     }),
   },
-  "lib/client/places.ts": {
+  "lib/disk/places.ts": {
     "give --overwrite to replace it, or -o for another place": async (here) => {
       await here.write("a.txt", "mine\n");
       return {
@@ -285,7 +285,7 @@ export const OF_ENGINES: Readonly<Record<string, Trials>> = {
       right: here.client("nodes"),
     }),
   },
-  "lib/digest_store.ts": {
+  "lib/share/digest_store.ts": {
     "name another --state folder": async (here) => {
       await here.write("there/digests", "in the way");
       return {
@@ -327,7 +327,7 @@ export const OF_ENGINES: Readonly<Record<string, Trials>> = {
       ),
     }),
   },
-  "lib/permission.ts": {
+  "lib/base/permission.ts": {
     'grant it with ${flags.join(" ")}': (here) => ({
       wrong: ungranted(here.client("--config=there/b.toml", "get", "a.txt")),
       mend: () => here.write("there/b.toml", '[client]\noutput = "-"\n'),
@@ -347,7 +347,7 @@ export const OF_ENGINES: Readonly<Record<string, Trials>> = {
         right: here.client("get", "a.txt", "-o", "there/"),
       }),
   },
-  "lib/transfer/left_file.ts": {
+  "lib/disk/left_file.ts": {
     "remove it, or save elsewhere with -o": async (here) => {
       const left = partialPathOf(`${here.path}/there/big.bin`);
       await Deno.mkdir(left);

@@ -28,31 +28,31 @@ export const UNTRIED: Readonly<
   "lib/access/secret_file.ts": {
     'chown "$(id -u)" ${show(path)}': "takes another user",
   },
-  "lib/cli/delivery.ts": {
+  "lib/cli/commands/delivery.ts": {
     "choose another name, or use get": OF_TERMINALS,
     "send it to a file: … cat NAME > FILE": OF_TERMINALS,
   },
-  "lib/cli/client.ts": {
+  "lib/cli/commands/client.ts": {
     "see the command nodes": "the same words of another module are tried",
   },
-  "lib/cli/dialogue.ts": {
+  "lib/cli/commands/dialogue.ts": {
     "start one with peer_node.ts": "every other trial has a node",
   },
-  "lib/cli/events_schema.ts": {
+  "lib/cli/output/events_schema.ts": {
     "what to do about it": "describes the field, and is no remedy",
   },
-  "lib/cli/get.ts": {
+  "lib/cli/commands/get.ts": {
     grantRemedy: ELSEWHERE,
     "run the same again to go on": "tests/e2e/transfer_test.ts interrupts one",
   },
-  "lib/cli/options.ts": {
+  "lib/cli/options/command_line.ts": {
     "give names in UTF-8; rename what has another one": OF_OTHERS,
   },
-  "lib/cli/receipt.ts": {
+  "lib/cli/commands/receipt.ts": {
     "fetch fewer files at a time for receipts": OF_SIZES,
   },
-  "lib/cli/saving.ts": { "choose another place": OF_TERMINALS },
-  "lib/cli/tried.ts": {
+  "lib/cli/commands/saving.ts": { "choose another place": OF_TERMINALS },
+  "lib/cli/output/tried.ts": {
     "the relay came back ${this.#uptime} s ago, and nodes may still be coming back: try again in half a minute":
       OF_TIME,
   },
@@ -78,17 +78,17 @@ export const UNTRIED: Readonly<
     "the node that says so is wrong; choose another with --node": OF_NODES,
     "wait a minute": OF_TIME,
   },
-  "lib/client/places.ts": {
+  "lib/disk/places.ts": {
     "what was saved is there, but may not outlast a power failure": NO_ADVICE,
   },
-  "lib/digest_store.ts": { grantRemedy: ELSEWHERE },
+  "lib/share/digest_store.ts": { grantRemedy: ELSEWHERE },
   "lib/doctor/client.ts": {
     "start a peer node": "every other trial has a node",
   },
   "lib/doctor/machine.ts": {
     "let the user that runs the node read them": "takes another user",
     "make room, or save elsewhere": OF_MACHINES,
-    "run it with ${flags}": "tests/cli/doctor_test.ts runs it with them",
+    "run it with ${flags}": "tests/cli/roles/doctor_test.ts runs it with them",
   },
   "lib/doctor/node.ts": {
     "grant it with --allow-net": "the relay's check before it says the same",
@@ -107,10 +107,10 @@ export const UNTRIED: Readonly<
     "see that the relay's ports are open, and run it again": OF_MACHINES,
     "start the relay without --no-tunnel": "takes a relay of another kind",
   },
-  "lib/errors.ts": {
+  "lib/base/errors.ts": {
     "; ${parts.remedy}": "joins a remedy to its error, and is none",
   },
-  "lib/relay_link.ts": {
+  "lib/uplink/relay_dialer.ts": {
     "check host and port":
       "takes a service of another kind: errors_test.ts does",
     "check host and port; if the relay runs with --plaintext, use that here too":
@@ -119,7 +119,7 @@ export const UNTRIED: Readonly<
     "set this machine's clock, or the relay's": OF_MACHINES,
     "update relay-p2p here": "takes another version",
   },
-  "lib/transfer/partial.ts": {
+  "lib/disk/partial.ts": {
     "give --overwrite to replace it, or -o for another place": OF_RACES,
     "free some space and run the same again: what has come is kept":
       OF_MACHINES,

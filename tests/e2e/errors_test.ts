@@ -4,8 +4,8 @@
  */
 
 import { assertEquals, assertMatch } from "@std/assert";
-import { createIdentity, type Identity } from "../../lib/identity.ts";
-import { sha256 } from "../../lib/hash.ts";
+import { createIdentity, type Identity } from "../../lib/identity/identity.ts";
+import { sha256 } from "../../lib/base/hash.ts";
 import {
   registerNode,
   sayData,

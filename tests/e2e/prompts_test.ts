@@ -7,8 +7,8 @@
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { dirname, join } from "@std/path";
-import { SCRIPTS } from "../../lib/cli/command_table.ts";
-import { OPTIONS, type Role } from "../../lib/cli/option_table.ts";
+import { SCRIPTS } from "../../lib/cli/options/command_table.ts";
+import { OPTIONS, type Role } from "../../lib/cli/options/option_table.ts";
 import { within } from "../_event_log.ts";
 import { tempShare } from "../_temp_share.ts";
 import { testWith } from "../_tools.ts";

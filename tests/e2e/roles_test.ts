@@ -4,7 +4,7 @@
 
 import { assertEquals, assertMatch } from "@std/assert";
 import { join } from "@std/path";
-import { serveRelay } from "../../lib/relay_server.ts";
+import { serveRelay } from "../../lib/relay/server.ts";
 import { EventLog, within } from "../_event_log.ts";
 import { randomBytes, seededRandom } from "../_random.ts";
 import { tempShare } from "../_temp_share.ts";

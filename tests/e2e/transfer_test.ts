@@ -5,10 +5,10 @@
 
 import { assert, assertEquals, assertLess, assertMatch } from "@std/assert";
 import { join } from "@std/path";
-import { sha256 } from "../../lib/hash.ts";
-import { pieceCountOf } from "../../lib/manifest.ts";
-import type { ClientToNode, MessageOf } from "../../lib/messages.ts";
-import { partialPathOf } from "../../lib/transfer/partial.ts";
+import { sha256 } from "../../lib/base/hash.ts";
+import { pieceCountOf } from "../../lib/content/manifest.ts";
+import type { ClientToNode, MessageOf } from "../../lib/protocol/messages.ts";
+import { partialPathOf } from "../../lib/disk/partial.ts";
 import { within } from "../_event_log.ts";
 import { type EvilNode, startEvilNode } from "../_evil_node.ts";
 import { startFaultProxy } from "../_fault_proxy.ts";

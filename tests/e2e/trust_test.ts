@@ -4,7 +4,7 @@
 
 import { assertEquals, assertMatch } from "@std/assert";
 import { join } from "@std/path";
-import { createIdentity, hostnameOf } from "../../lib/identity.ts";
+import { createIdentity, hostnameOf } from "../../lib/identity/identity.ts";
 import { within } from "../_event_log.ts";
 import { serveOpenssl } from "../_openssl.ts";
 import { startRecording } from "../_recording_proxy.ts";

@@ -6,9 +6,9 @@
  */
 
 import { join } from "@std/path";
-import { Digests } from "../../lib/digests.ts";
-import { LIMITS } from "../../lib/limits.ts";
-import { Share } from "../../lib/share.ts";
+import { Digests } from "../../lib/share/digests.ts";
+import { LIMITS } from "../../lib/base/limits.ts";
+import { Share } from "../../lib/share/share.ts";
 
 /** What was seen of the share. */
 export interface WithoutRoom {

@@ -5,12 +5,12 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { join } from "@std/path";
-import { Channel } from "../../lib/channel.ts";
-import { writeAll } from "../../lib/conn.ts";
-import { greet } from "../../lib/greeting.ts";
-import { createIdentity, formatIdentity } from "../../lib/identity.ts";
-import { LIMITS } from "../../lib/limits.ts";
-import { encodeMessage } from "../../lib/messages.ts";
+import { Channel } from "../../lib/protocol/channel.ts";
+import { writeAll } from "../../lib/base/conn.ts";
+import { greet } from "../../lib/protocol/hello.ts";
+import { createIdentity, formatIdentity } from "../../lib/identity/identity.ts";
+import { LIMITS } from "../../lib/base/limits.ts";
+import { encodeMessage } from "../../lib/protocol/messages.ts";
 import { tempShare } from "../_temp_share.ts";
 import { testWith } from "../_tools.ts";
 import { dialFrom } from "../bench/_big_relay.ts";

@@ -9,11 +9,11 @@ import { delay } from "@std/async/delay";
 import { join } from "@std/path";
 import { fetchFile } from "../../lib/client/fetch.ts";
 import { listNodes } from "../../lib/client/listing.ts";
-import { Failure, type FailureKind } from "../../lib/errors.ts";
-import { greet } from "../../lib/greeting.ts";
-import type { Limits } from "../../lib/limits.ts";
-import { pieceCountOf } from "../../lib/manifest.ts";
-import type { NodeOptions } from "../../lib/node_server.ts";
+import { Failure, type FailureKind } from "../../lib/base/errors.ts";
+import { greet } from "../../lib/protocol/hello.ts";
+import type { Limits } from "../../lib/base/limits.ts";
+import { pieceCountOf } from "../../lib/content/manifest.ts";
+import type { NodeOptions } from "../../lib/node/server.ts";
 import { within } from "../_event_log.ts";
 import {
   type FaultProxy,

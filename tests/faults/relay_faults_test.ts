@@ -4,19 +4,19 @@
  */
 
 import { assert, assertEquals, assertLess, assertRejects } from "@std/assert";
-import type { Channel } from "../../lib/channel.ts";
+import type { Channel } from "../../lib/protocol/channel.ts";
 import { fetchFile } from "../../lib/client/fetch.ts";
 import { listNodes } from "../../lib/client/listing.ts";
-import { type Endpoint, writeAll } from "../../lib/conn.ts";
-import { Failure } from "../../lib/errors.ts";
-import { encodeFrame } from "../../lib/frame.ts";
-import { greet } from "../../lib/greeting.ts";
-import type { Identity } from "../../lib/identity.ts";
-import { Incidents } from "../../lib/incidents.ts";
-import { LIMITS } from "../../lib/limits.ts";
-import { encodeMessage } from "../../lib/messages.ts";
-import { type NodeEvent, serveNode } from "../../lib/node_server.ts";
-import { signRegistration } from "../../lib/registration.ts";
+import { type Endpoint, writeAll } from "../../lib/base/conn.ts";
+import { Failure } from "../../lib/base/errors.ts";
+import { encodeFrame } from "../../lib/protocol/frame.ts";
+import { greet } from "../../lib/protocol/hello.ts";
+import type { Identity } from "../../lib/identity/identity.ts";
+import { Incidents } from "../../lib/guard/incidents.ts";
+import { LIMITS } from "../../lib/base/limits.ts";
+import { encodeMessage } from "../../lib/protocol/messages.ts";
+import { type NodeEvent, serveNode } from "../../lib/node/server.ts";
+import { signRegistration } from "../../lib/protocol/signed_record.ts";
 import { type Accepted, listen } from "../../lib/transport/listen.ts";
 import { EventLog, within } from "../_event_log.ts";
 import {

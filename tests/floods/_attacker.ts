@@ -4,9 +4,9 @@
  */
 
 import { connect, type Socket } from "node:net";
-import type { Conn, Endpoint } from "../../lib/conn.ts";
-import { isBug } from "../../lib/errors.ts";
-import { encodeMessage } from "../../lib/messages.ts";
+import type { Conn, Endpoint } from "../../lib/base/conn.ts";
+import { isBug } from "../../lib/base/errors.ts";
+import { encodeMessage } from "../../lib/protocol/messages.ts";
 
 /** Where attacks come from. */
 export const ATTACKER = "127.0.0.2";

@@ -3,7 +3,7 @@
  * another, and an honest peer in this one, which is timed meanwhile.
  */
 
-import type { Endpoint } from "../../lib/conn.ts";
+import type { Endpoint } from "../../lib/base/conn.ts";
 import { pause } from "./_attacker.ts";
 
 /** What an attacker is told of its victim. Plain data: it travels as JSON. */

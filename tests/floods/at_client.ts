@@ -3,13 +3,13 @@
  */
 
 import { assertEquals } from "@std/assert";
-import { Channel } from "../../lib/channel.ts";
+import { Channel } from "../../lib/protocol/channel.ts";
 import { listFiles } from "../../lib/client/listing.ts";
-import type { Endpoint } from "../../lib/conn.ts";
-import { createIdentity } from "../../lib/identity.ts";
-import { Incidents } from "../../lib/incidents.ts";
-import { LIMITS } from "../../lib/limits.ts";
-import { DIRECTION, type MessageOf } from "../../lib/messages.ts";
+import type { Endpoint } from "../../lib/base/conn.ts";
+import { createIdentity } from "../../lib/identity/identity.ts";
+import { Incidents } from "../../lib/guard/incidents.ts";
+import { LIMITS } from "../../lib/base/limits.ts";
+import { DIRECTION, type MessageOf } from "../../lib/protocol/messages.ts";
 import { listen } from "../../lib/transport/listen.ts";
 import { VERSION } from "../_evil_node.ts";
 import { startNode } from "../_network.ts";

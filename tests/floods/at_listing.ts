@@ -4,8 +4,8 @@
  */
 
 import { assertEquals } from "@std/assert";
-import { encodeMessage, type MessageOf } from "../../lib/messages.ts";
-import { signRegistration } from "../../lib/registration.ts";
+import { encodeMessage, type MessageOf } from "../../lib/protocol/messages.ts";
+import { signRegistration } from "../../lib/protocol/signed_record.ts";
 import {
   type Exchange,
   greetFrom,

@@ -3,11 +3,11 @@
  */
 
 import { assertEquals } from "@std/assert";
-import { Channel } from "../../lib/channel.ts";
-import { writeAll } from "../../lib/conn.ts";
-import { greet } from "../../lib/greeting.ts";
-import { LIMITS } from "../../lib/limits.ts";
-import { encodeMessage } from "../../lib/messages.ts";
+import { Channel } from "../../lib/protocol/channel.ts";
+import { writeAll } from "../../lib/base/conn.ts";
+import { greet } from "../../lib/protocol/hello.ts";
+import { LIMITS } from "../../lib/base/limits.ts";
+import { encodeMessage } from "../../lib/protocol/messages.ts";
 import { tempShare } from "../_temp_share.ts";
 import { dialFrom } from "../bench/_big_relay.ts";
 import { spawnRelay, spawnRole } from "../e2e/_processes.ts";

@@ -3,10 +3,10 @@
  */
 
 import { assertEquals } from "@std/assert";
-import { Channel } from "../../lib/channel.ts";
-import { encodeFrame } from "../../lib/frame.ts";
-import { greet } from "../../lib/greeting.ts";
-import { LIMITS } from "../../lib/limits.ts";
+import { Channel } from "../../lib/protocol/channel.ts";
+import { encodeFrame } from "../../lib/protocol/frame.ts";
+import { greet } from "../../lib/protocol/hello.ts";
+import { LIMITS } from "../../lib/base/limits.ts";
 import { startNode } from "../_network.ts";
 import { randomBytes, seededRandom } from "../_random.ts";
 import { dialFrom } from "../bench/_big_relay.ts";

@@ -10,7 +10,7 @@ import {
   type MessageKind,
   type MessageOf,
   type SignedRecord,
-} from "../../lib/messages.ts";
+} from "../../lib/protocol/messages.ts";
 import { anyText } from "./_runs.ts";
 
 /** Every kind of message. */

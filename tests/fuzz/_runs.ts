@@ -11,7 +11,7 @@
 
 import { assert } from "@std/assert";
 import fc from "fast-check";
-import { Failure, type FailureKind } from "../../lib/errors.ts";
+import { Failure, type FailureKind } from "../../lib/base/errors.ts";
 
 const seconds = Number(Deno.env.get("RELAY_P2P_FUZZ_SECONDS") ?? 0);
 const firstSeed = Number(Deno.env.get("RELAY_P2P_FUZZ_SEED") ?? 20_241_017);

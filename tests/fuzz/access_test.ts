@@ -10,8 +10,8 @@ import { formatLink, type Link, parseLink } from "../../lib/access/link.ts";
 import { formatPass, openPass } from "../../lib/access/pass.ts";
 import { parseSecret } from "../../lib/access/secret.ts";
 import { formatToken, parseToken, tokenOf } from "../../lib/access/token.ts";
-import { Failure } from "../../lib/errors.ts";
-import { safeName } from "../../lib/names.ts";
+import { Failure } from "../../lib/base/errors.ts";
+import { safeName } from "../../lib/base/names.ts";
 import { anyText, holds } from "./_runs.ts";
 
 const secret = fc.uint8Array({ minLength: 16, maxLength: 64 });

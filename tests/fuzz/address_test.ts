@@ -14,9 +14,9 @@ import {
   parsePort,
   parseRelayAddress,
   unlistableReason,
-} from "../../lib/address.ts";
-import { formatEndpoint } from "../../lib/conn.ts";
-import { LIMITS } from "../../lib/limits.ts";
+} from "../../lib/base/address.ts";
+import { formatEndpoint } from "../../lib/base/conn.ts";
+import { LIMITS } from "../../lib/base/limits.ts";
 import { anyText, holds, parsed } from "./_runs.ts";
 
 const id = fc.tuple(

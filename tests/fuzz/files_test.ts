@@ -6,13 +6,13 @@
 import { assert, assertEquals } from "@std/assert";
 import { join } from "@std/path";
 import fc from "fast-check";
-import { parseEndpoint } from "../../lib/address.ts";
-import { formatEndpoint } from "../../lib/conn.ts";
-import { DigestFolder } from "../../lib/digest_store.ts";
-import type { FileDigest } from "../../lib/file_table.ts";
-import { sha256 } from "../../lib/hash.ts";
-import { KnownRelays } from "../../lib/known_relays.ts";
-import { Manifest, pieceCountOf } from "../../lib/manifest.ts";
+import { parseEndpoint } from "../../lib/base/address.ts";
+import { formatEndpoint } from "../../lib/base/conn.ts";
+import { DigestFolder } from "../../lib/share/digest_store.ts";
+import type { FileDigest } from "../../lib/share/file_table.ts";
+import { sha256 } from "../../lib/base/hash.ts";
+import { KnownRelays } from "../../lib/identity/known_relays.ts";
+import { Manifest, pieceCountOf } from "../../lib/content/manifest.ts";
 import { tempShare } from "../_temp_share.ts";
 import { anyText, holds, refusedAs } from "./_runs.ts";
 

@@ -1,12 +1,12 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { ProtocolError } from "../../lib/errors.ts";
+import { ProtocolError } from "../../lib/base/errors.ts";
 import {
   encodeFrame,
   FRAME_HEADER_BYTES,
   type FrameHeader,
   FrameReader,
-} from "../../lib/frame.ts";
+} from "../../lib/protocol/frame.ts";
 import { holds } from "./_runs.ts";
 
 interface Frame {

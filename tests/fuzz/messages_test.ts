@@ -1,8 +1,8 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
-import { ProtocolError } from "../../lib/errors.ts";
-import { encodeFrame, FRAME_HEADER_BYTES } from "../../lib/frame.ts";
-import { LIMITS } from "../../lib/limits.ts";
+import { ProtocolError } from "../../lib/base/errors.ts";
+import { encodeFrame, FRAME_HEADER_BYTES } from "../../lib/protocol/frame.ts";
+import { LIMITS } from "../../lib/base/limits.ts";
 import {
   decodeMessage,
   encodeMessage,
@@ -10,7 +10,7 @@ import {
   type Message,
   type MessageKind,
   type UnknownMessage,
-} from "../../lib/messages.ts";
+} from "../../lib/protocol/messages.ts";
 import {
   anyMessage,
   KINDS,

@@ -6,11 +6,20 @@ import {
   type Subject,
   subjectOf,
   type Term,
-} from "../../lib/cli/fuzzy.ts";
-import { type Key, KeyDecoder, type KeyName } from "../../lib/cli/keys.ts";
-import { Picker, type Size } from "../../lib/cli/picker.ts";
-import { Search } from "../../lib/cli/search.ts";
-import { cutEnd, cutStart, startOf, widthOf } from "../../lib/cli/width.ts";
+} from "../../lib/cli/picker/fuzzy.ts";
+import {
+  type Key,
+  KeyDecoder,
+  type KeyName,
+} from "../../lib/cli/picker/keys.ts";
+import { Picker, type Size } from "../../lib/cli/picker/state.ts";
+import { Search } from "../../lib/cli/picker/search.ts";
+import {
+  cutEnd,
+  cutStart,
+  startOf,
+  widthOf,
+} from "../../lib/cli/output/width.ts";
 import { filesOf } from "../cli/_picker_files.ts";
 import { anyText, holds, isShowable } from "./_runs.ts";
 

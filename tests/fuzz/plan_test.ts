@@ -6,7 +6,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { Plan, type PlanOptions, type Task } from "../../lib/plan.ts";
+import { Plan, type PlanOptions, type Task } from "../../lib/transfer/plan.ts";
 import { holds } from "./_runs.ts";
 
 const HOLDERS = ["a", "b", "c"];

@@ -1,17 +1,20 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { isHost, unlistableReason } from "../../lib/address.ts";
-import { formatEndpoint } from "../../lib/conn.ts";
-import { certificateId, certificateTimes } from "../../lib/identity.ts";
-import { LIMITS } from "../../lib/limits.ts";
-import type { SignedRecord } from "../../lib/messages.ts";
+import { isHost, unlistableReason } from "../../lib/base/address.ts";
+import { formatEndpoint } from "../../lib/base/conn.ts";
+import {
+  certificateId,
+  certificateTimes,
+} from "../../lib/identity/identity.ts";
+import { LIMITS } from "../../lib/base/limits.ts";
+import type { SignedRecord } from "../../lib/protocol/messages.ts";
 import {
   openRegistration,
   readRegistration,
   type RecordVerdict,
   type Registration,
   signRegistration,
-} from "../../lib/registration.ts";
+} from "../../lib/protocol/signed_record.ts";
 import { IDENTITIES } from "../_network.ts";
 import { signedRecord } from "./_messages.ts";
 import { anyText, holds } from "./_runs.ts";

@@ -6,9 +6,9 @@
 
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { LIMITS } from "../../lib/limits.ts";
-import type { Registration } from "../../lib/lease.ts";
-import { Registry, type RegistryLimits } from "../../lib/registry.ts";
+import { LIMITS } from "../../lib/base/limits.ts";
+import type { Registration } from "../../lib/relay/lease.ts";
+import { Registry, type RegistryLimits } from "../../lib/relay/registry.ts";
 import { seededRandom } from "../_random.ts";
 import { holds } from "./_runs.ts";
 

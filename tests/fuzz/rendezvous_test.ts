@@ -6,13 +6,13 @@
 
 import { assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { LIMITS } from "../../lib/limits.ts";
+import { LIMITS } from "../../lib/base/limits.ts";
 import {
   Rendezvous,
   type RendezvousLimits,
   type Tunnel,
   type TunnelSide,
-} from "../../lib/rendezvous.ts";
+} from "../../lib/relay/rendezvous.ts";
 import { holds } from "./_runs.ts";
 
 interface Row {

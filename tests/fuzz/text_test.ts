@@ -1,12 +1,12 @@
 import { assert, assertEquals } from "@std/assert";
 import { join } from "@std/path";
 import fc from "fast-check";
-import { globPrefix, parseGlob } from "../../lib/glob.ts";
-import { LIMITS } from "../../lib/limits.ts";
-import { PARTIAL_SUFFIX, safeName } from "../../lib/names.ts";
-import { parseRate, RateLimit } from "../../lib/rate.ts";
-import { needsEscaping, show, TextCheck } from "../../lib/text.ts";
-import { parseSelection } from "../../lib/cli/selection.ts";
+import { globPrefix, parseGlob } from "../../lib/content/glob.ts";
+import { LIMITS } from "../../lib/base/limits.ts";
+import { PARTIAL_SUFFIX, safeName } from "../../lib/base/names.ts";
+import { parseRate, RateLimit } from "../../lib/base/rate.ts";
+import { needsEscaping, show, TextCheck } from "../../lib/base/text.ts";
+import { parseSelection } from "../../lib/cli/options/selection.ts";
 import { anyText, holds, isShowable, parsed } from "./_runs.ts";
 
 const encoder = new TextEncoder();

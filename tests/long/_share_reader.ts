@@ -5,9 +5,9 @@
  * last line is what it counted, as JSON.
  */
 
-import { LIMITS } from "../../lib/limits.ts";
-import { Share } from "../../lib/share.ts";
-import type { ShareFile } from "../../lib/share_file.ts";
+import { LIMITS } from "../../lib/base/limits.ts";
+import { Share } from "../../lib/share/share.ts";
+import type { ShareFile } from "../../lib/share/shared_file.ts";
 
 /** The byte that the secret is made of. */
 export const SECRET_BYTE = 0x53;

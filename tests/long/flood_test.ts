@@ -14,8 +14,8 @@
 import { assert, assertEquals, assertLess } from "@std/assert";
 import { fetchFile } from "../../lib/client/fetch.ts";
 import { listNodes } from "../../lib/client/listing.ts";
-import type { Endpoint } from "../../lib/conn.ts";
-import { isBug } from "../../lib/errors.ts";
+import type { Endpoint } from "../../lib/base/conn.ts";
+import { isBug } from "../../lib/base/errors.ts";
 import { within } from "../_event_log.ts";
 import { startNode } from "../_network.ts";
 import { testWith } from "../_tools.ts";

@@ -6,9 +6,9 @@
 import { assert, assertEquals, assertLess } from "@std/assert";
 import { join } from "@std/path";
 import { fetchFile } from "../../lib/client/fetch.ts";
-import { sha256 } from "../../lib/hash.ts";
-import { pieceLength } from "../../lib/manifest.ts";
-import { PartialFile } from "../../lib/transfer/partial.ts";
+import { sha256 } from "../../lib/base/hash.ts";
+import { pieceLength } from "../../lib/content/manifest.ts";
+import { PartialFile } from "../../lib/disk/partial.ts";
 import { within } from "../_event_log.ts";
 import { randomBytes, seededRandom } from "../_random.ts";
 import { tempShare } from "../_temp_share.ts";

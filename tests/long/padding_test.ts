@@ -5,10 +5,10 @@
 
 import { assertEquals, assertGreater } from "@std/assert";
 import { join } from "@std/path";
-import type { Endpoint } from "../../lib/conn.ts";
-import { LIMITS } from "../../lib/limits.ts";
-import { encodeMessage } from "../../lib/messages.ts";
-import { signRegistration } from "../../lib/registration.ts";
+import type { Endpoint } from "../../lib/base/conn.ts";
+import { LIMITS } from "../../lib/base/limits.ts";
+import { encodeMessage } from "../../lib/protocol/messages.ts";
+import { signRegistration } from "../../lib/protocol/signed_record.ts";
 import { eachOf } from "../_each_of.ts";
 import { startNode } from "../_network.ts";
 import { tempShare } from "../_temp_share.ts";

@@ -10,13 +10,13 @@ import {
   assertLessOrEqual,
   assertMatch,
 } from "@std/assert";
-import { Channel } from "../../lib/channel.ts";
-import { Failure, isBug } from "../../lib/errors.ts";
-import { greet } from "../../lib/greeting.ts";
-import type { Identity } from "../../lib/identity.ts";
-import { LIMITS } from "../../lib/limits.ts";
-import { keepRegistered } from "../../lib/registrar.ts";
-import type { RelayLink, RelaySession } from "../../lib/relay_link.ts";
+import { Channel } from "../../lib/protocol/channel.ts";
+import { Failure, isBug } from "../../lib/base/errors.ts";
+import { greet } from "../../lib/protocol/hello.ts";
+import type { Identity } from "../../lib/identity/identity.ts";
+import { LIMITS } from "../../lib/base/limits.ts";
+import { keepRegistered } from "../../lib/node/registrar.ts";
+import type { RelayLink, RelaySession } from "../../lib/uplink/relay_dialer.ts";
 import { within } from "../_event_log.ts";
 import { tempShare } from "../_temp_share.ts";
 import {

@@ -1,8 +1,8 @@
 import { assertEquals } from "@std/assert";
-import type { Endpoint } from "../../lib/conn.ts";
-import type { Identity } from "../../lib/identity.ts";
-import { Incidents } from "../../lib/incidents.ts";
-import { LIMITS, type Limits, limitsWith } from "../../lib/limits.ts";
+import type { Endpoint } from "../../lib/base/conn.ts";
+import type { Identity } from "../../lib/identity/identity.ts";
+import { Incidents } from "../../lib/guard/incidents.ts";
+import { LIMITS, type Limits, limitsWith } from "../../lib/base/limits.ts";
 import { DialBacks } from "../../lib/relay/dial_backs.ts";
 import { listen, type Listener } from "../../lib/transport/listen.ts";
 import { within } from "../_event_log.ts";

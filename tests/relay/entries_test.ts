@@ -1,7 +1,10 @@
 import { assertEquals, assertLess } from "@std/assert";
 import { Entries } from "../../lib/relay/entries.ts";
-import { createIdentity } from "../../lib/identity.ts";
-import { openRegistration, signRegistration } from "../../lib/registration.ts";
+import { createIdentity } from "../../lib/identity/identity.ts";
+import {
+  openRegistration,
+  signRegistration,
+} from "../../lib/protocol/signed_record.ts";
 
 for (const name of ["", "plain", 'a "quoted" \\ name', "büro \u{1f5a5}"]) {
   Deno.test(`Entries gives back the record of a node named ${JSON.stringify(name)}, small meanwhile`, async () => {

@@ -1,13 +1,13 @@
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
-import { FRAME_HEADER_BYTES } from "../../lib/frame.ts";
-import { createIdentity } from "../../lib/identity.ts";
-import { limitsWith } from "../../lib/limits.ts";
-import { decodeMessage, type MessageOf } from "../../lib/messages.ts";
-import { signRegistration } from "../../lib/registration.ts";
-import { Registry } from "../../lib/registry.ts";
+import { FRAME_HEADER_BYTES } from "../../lib/protocol/frame.ts";
+import { createIdentity } from "../../lib/identity/identity.ts";
+import { limitsWith } from "../../lib/base/limits.ts";
+import { decodeMessage, type MessageOf } from "../../lib/protocol/messages.ts";
+import { signRegistration } from "../../lib/protocol/signed_record.ts";
+import { Registry } from "../../lib/relay/registry.ts";
 import { Entries } from "../../lib/relay/entries.ts";
 import { Listings } from "../../lib/relay/listings.ts";
-import { Turns } from "../../lib/relay/turns.ts";
+import { Turns } from "../../lib/relay/address_turns.ts";
 import { seededRandom } from "../_random.ts";
 import { FakeTime } from "../_fake_time.ts";
 

@@ -1,5 +1,5 @@
 import { assertEquals, assertExists } from "@std/assert";
-import { LIMITS } from "../../lib/limits.ts";
+import { LIMITS } from "../../lib/base/limits.ts";
 import { Stays } from "../../lib/relay/stays.ts";
 
 Deno.test("Stays lets 500 nodes stay, and one more when one has left", () => {

@@ -4,12 +4,12 @@
 
 import { assert, assertEquals, assertLess } from "@std/assert";
 import { connect } from "node:net";
-import type { Channel } from "../../lib/channel.ts";
-import { type Conn, writeAll } from "../../lib/conn.ts";
-import type { Identity } from "../../lib/identity.ts";
-import { LIMITS, type Limits } from "../../lib/limits.ts";
-import { type IncidentEvent, Incidents } from "../../lib/incidents.ts";
-import { encodeMessage } from "../../lib/messages.ts";
+import type { Channel } from "../../lib/protocol/channel.ts";
+import { type Conn, writeAll } from "../../lib/base/conn.ts";
+import type { Identity } from "../../lib/identity/identity.ts";
+import { LIMITS, type Limits } from "../../lib/base/limits.ts";
+import { type IncidentEvent, Incidents } from "../../lib/guard/incidents.ts";
+import { encodeMessage } from "../../lib/protocol/messages.ts";
 import { type TunnelEvent, Tunnels } from "../../lib/relay/tunnels.ts";
 import { EventLog, within } from "../_event_log.ts";
 import { FakeTime } from "../_fake_time.ts";

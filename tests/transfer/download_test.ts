@@ -1,9 +1,9 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { Channel } from "../../lib/channel.ts";
-import type { Conn, Path } from "../../lib/conn.ts";
-import { LIMITS, type Limits, limitsWith } from "../../lib/limits.ts";
-import { DIRECTION, type MessageOf } from "../../lib/messages.ts";
-import { RateLimit } from "../../lib/rate.ts";
+import { Channel } from "../../lib/protocol/channel.ts";
+import type { Conn, Path } from "../../lib/base/conn.ts";
+import { LIMITS, type Limits, limitsWith } from "../../lib/base/limits.ts";
+import { DIRECTION, type MessageOf } from "../../lib/protocol/messages.ts";
+import { RateLimit } from "../../lib/base/rate.ts";
 import { Download } from "../../lib/transfer/download.ts";
 import type {
   Arrived,

@@ -1,17 +1,20 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { Channel } from "../../lib/channel.ts";
-import type { Conn } from "../../lib/conn.ts";
-import { ProtocolError, type ProtocolErrorCode } from "../../lib/errors.ts";
-import { sha256 } from "../../lib/hash.ts";
-import { LIMITS } from "../../lib/limits.ts";
-import { Manifest } from "../../lib/manifest.ts";
+import { Channel } from "../../lib/protocol/channel.ts";
+import type { Conn } from "../../lib/base/conn.ts";
+import {
+  ProtocolError,
+  type ProtocolErrorCode,
+} from "../../lib/base/errors.ts";
+import { sha256 } from "../../lib/base/hash.ts";
+import { LIMITS } from "../../lib/base/limits.ts";
+import { Manifest } from "../../lib/content/manifest.ts";
 import {
   type ClientToNode,
   DIRECTION,
   type ListedFile,
   type MessageOf,
   type NodeToClient,
-} from "../../lib/messages.ts";
+} from "../../lib/protocol/messages.ts";
 import {
   ListingAnswer,
   type PieceReceiver,

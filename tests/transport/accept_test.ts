@@ -3,7 +3,7 @@
  */
 
 import { assertEquals } from "@std/assert";
-import { createIdentity } from "../../lib/identity.ts";
+import { createIdentity } from "../../lib/identity/identity.ts";
 import {
   type AcceptOptions,
   type Acceptor,

@@ -3,12 +3,12 @@
  */
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { type Conn, type Endpoint, writeAll } from "../../lib/conn.ts";
-import { isDisconnect, ProtocolError } from "../../lib/errors.ts";
-import { encodeFrame } from "../../lib/frame.ts";
-import type { Identity } from "../../lib/identity.ts";
-import { LIMITS } from "../../lib/limits.ts";
-import { encodeMessage } from "../../lib/messages.ts";
+import { type Conn, type Endpoint, writeAll } from "../../lib/base/conn.ts";
+import { isDisconnect, ProtocolError } from "../../lib/base/errors.ts";
+import { encodeFrame } from "../../lib/protocol/frame.ts";
+import type { Identity } from "../../lib/identity/identity.ts";
+import { LIMITS } from "../../lib/base/limits.ts";
+import { encodeMessage } from "../../lib/protocol/messages.ts";
 import { DenoConn } from "../../lib/transport/deno_conn.ts";
 import {
   acceptTunnel,

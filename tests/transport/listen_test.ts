@@ -4,11 +4,11 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { connect, type Socket } from "node:net";
-import { type Conn, type Endpoint, writeAll } from "../../lib/conn.ts";
-import { createIdentity, type Identity } from "../../lib/identity.ts";
-import { type IncidentEvent, Incidents } from "../../lib/incidents.ts";
-import { type Limits, limitsWith } from "../../lib/limits.ts";
-import { encodeMessage, JOIN_TYPE } from "../../lib/messages.ts";
+import { type Conn, type Endpoint, writeAll } from "../../lib/base/conn.ts";
+import { createIdentity, type Identity } from "../../lib/identity/identity.ts";
+import { type IncidentEvent, Incidents } from "../../lib/guard/incidents.ts";
+import { type Limits, limitsWith } from "../../lib/base/limits.ts";
+import { encodeMessage, JOIN_TYPE } from "../../lib/protocol/messages.ts";
 import { DenoConn } from "../../lib/transport/deno_conn.ts";
 import { dial } from "../../lib/transport/dial.ts";
 import {

@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { connect, createServer, type Socket } from "node:net";
-import { type Conn, writeAll } from "../../lib/conn.ts";
+import { type Conn, writeAll } from "../../lib/base/conn.ts";
 import { StreamConn } from "../../lib/transport/stream_conn.ts";
 import { within } from "../_event_log.ts";
 import { randomBytes, seededRandom } from "../_random.ts";

@@ -1,0 +1,158 @@
+/**
+ * The dialogue once a list of files was asked for: choose one, print or save it,
+ * and again, until the person leaves. What fails is told, and asked for again.
+ *
+ * @module
+ */
+
+import {
+  type FileListing,
+  listFiles,
+  listNodes,
+} from "../../client/listing.ts";
+import type { ListedNode } from "../../client/nodes.ts";
+import {
+  chosenNodes,
+  type TransferOptions,
+} from "../../client/transfer_options.ts";
+import { Failure } from "../../base/errors.ts";
+import { pickFile } from "../picker/pick.ts";
+import { missingToSaveHere, saveFile } from "./saving.ts";
+import type { Input } from "../output/streams.ts";
+import { formatFiles } from "../output/tables.ts";
+import { Telling } from "./telling.ts";
+import { triedOn } from "../output/tried.ts";
+import type { Terminal } from "../output/terminal.ts";
+
+/** What browsing is done with. */
+export interface BrowseOptions {
+  readonly terminal: Terminal;
+  readonly input: Input;
+  readonly signal: AbortSignal;
+  /** The active nodes, listed just now. */
+  readonly nodes: readonly ListedNode[];
+  /** Fetches a file and shows it. */
+  readonly showFile: (
+    name: string,
+    nodes: readonly ListedNode[],
+  ) => Promise<void>;
+}
+
+// A terminal keeps some thousand rows; who wants more has `ls`.
+const MOST_LISTED = 1_000;
+const PROMPT = "file name (Enter lists again, q leaves): ";
+
+/** Offers files until the person leaves; resolves to the exit code. */
+export async function browse(
+  options: TransferOptions,
+  context: BrowseOptions,
+): Promise<number> {
+  await new Browsing(options, context).run();
+  return 0;
+}
+
+class Browsing {
+  readonly #options: TransferOptions;
+  readonly #with: BrowseOptions;
+  #nodes: readonly ListedNode[];
+
+  constructor(options: TransferOptions, context: BrowseOptions) {
+    const { onEvent } = new Telling(context.terminal);
+    this.#options = {
+      ...options,
+      onEvent: (event) => {
+        // It was said when the dialogue began.
+        if (event.event !== "relay_unverified") onEvent(event);
+      },
+    };
+    this.#with = context;
+    this.#nodes = context.nodes;
+  }
+
+  async run(): Promise<void> {
+    // Known before a file is chosen, and not when a place has been typed.
+    const flags = missingToSaveHere();
+    if (flags !== "") {
+      this.#with.terminal.note(
+        `(to save in this folder, start the client with ${flags})`,
+      );
+    }
+    await this.#attempt(async () => await this.#offer());
+    for (;;) {
+      const name = await this.#ask(PROMPT);
+      if (name === null || name === "q") return;
+      await this.#attempt(async () => {
+        if (name !== "" && name !== "?") return await this.#deliver(name);
+        const { nodes } = await listNodes(this.#options);
+        this.#nodes = nodes;
+        await this.#offer();
+      });
+    }
+  }
+
+  /** Does `action`; what fails is told, and no reason to leave. */
+  async #attempt(action: () => Promise<void>): Promise<void> {
+    const { terminal, signal } = this.#with;
+    try {
+      await action();
+    } catch (error) {
+      terminal.status("");
+      if (!(error instanceof Failure) || signal.aborted) throw error;
+      triedOn(terminal).tell(terminal);
+      terminal.error(error);
+    }
+  }
+
+  /** Lists the files, and delivers the one that is picked. */
+  async #offer(): Promise<void> {
+    const { terminal } = this.#with;
+    const nodes = chosenNodes(this.#nodes, this.#options);
+    terminal.status("listing files …");
+    const files = await listFiles({ ...this.#options, nodes });
+    terminal.status("");
+    if (files.length === 0) return terminal.note("no active node has any file");
+    const picked = await pickFile(files, {
+      ...this.#with,
+      nodeCount: nodes.length,
+    });
+    if (picked.kind === "unable") return this.#listPlainly(files);
+    if (picked.kind === "left") return;
+    for (const row of formatFiles([picked.file])) terminal.note(row);
+    await this.#deliver(picked.file.name);
+  }
+
+  #listPlainly(files: readonly FileListing[]): void {
+    const { terminal } = this.#with;
+    for (const row of formatFiles(files.slice(0, MOST_LISTED))) {
+      terminal.note(row);
+    }
+    const more = files.length - MOST_LISTED;
+    if (more > 0) terminal.note(`and ${more} more: see the command ls`);
+  }
+
+  /** Prints or saves a file, as the person wants it. */
+  async #deliver(name: string): Promise<void> {
+    const answer = await this.#ask(
+      "print or save it? (Enter prints, s saves, q goes back): ",
+    );
+    if (/^(p(rint)?)?$/i.test(answer ?? "q")) {
+      await this.#with.showFile(name, this.#nodes);
+    } else if (/^s(ave)?$/i.test(answer ?? "")) {
+      const nodes = this.#nodes;
+      const ask = (words: string) => this.#ask(words);
+      const { terminal } = this.#with;
+      await saveFile(name, { ...this.#options, nodes }, { terminal, ask });
+    } else if (answer !== null && answer !== "q") {
+      this.#with.terminal.note("neither: it was left alone");
+    }
+  }
+
+  /** What the person answers; `null` for Ctrl-D. */
+  async #ask(words: string): Promise<string | null> {
+    const { terminal, input, signal } = this.#with;
+    terminal.ask(words);
+    const answer = (await input.line(signal))?.trim() ?? null;
+    if (answer === null) terminal.note("");
+    return answer;
+  }
+}

@@ -1,0 +1,358 @@
+/**
+ * `peer_client.ts`: from arguments to one command and its exit code.
+ *
+ * @module
+ */
+
+import type { Preference } from "../../content/choice.ts";
+import { fetchFile } from "../../client/fetch.ts";
+import { browseFiles, listNodes } from "../../client/listing.ts";
+import { notListedWhole } from "../../client/failures.ts";
+import {
+  chosenNodes,
+  type TransferOptions,
+} from "../../client/transfer_options.ts";
+import { Failure } from "../../base/errors.ts";
+import { show } from "../../base/text.ts";
+import { deliver } from "./delivery.ts";
+import {
+  getByLink,
+  type GivenLink,
+  relayOf,
+  runLink,
+  takeLink,
+} from "./link.ts";
+import { readToken } from "../roles/secrets.ts";
+import { runDialogue } from "./dialogue.ts";
+import { runClientDoctor } from "../roles/doctor.ts";
+import { runGet } from "./get.ts";
+import { noSuchCommand, wordsWithoutRelay } from "../roles/about.ts";
+import { CLIENT as SPEC, commandNames } from "../options/command_table.ts";
+import { type ClientCommand, OPTIONS } from "../options/option_table.ts";
+import { type CommandLine, usageFailure } from "../options/command_line.ts";
+import {
+  badValue,
+  expectNoMore,
+  loadKnownRelays,
+  PLAINTEXT_WARNING,
+  rateOption,
+  type RoleContext,
+  runRole,
+  sizeOption,
+  takeRelay,
+} from "../roles/role.ts";
+import { collectInTime, ofClient } from "../roles/memory.ts";
+import { EVERYTHING, parseSelection } from "../options/selection.ts";
+import { Input } from "../output/streams.ts";
+import { formatFiles, formatNodes } from "../output/tables.ts";
+import { Telling } from "./telling.ts";
+import { triedOn } from "../output/tried.ts";
+import { runVerify } from "./verify.ts";
+
+/** Runs the client; resolves to the exit code. */
+export function main(args: readonly string[]): Promise<number> {
+  return runRole(args, SPEC, async (context) => {
+    const { line, terminal } = context;
+    const words = wordsWithoutRelay(line.words, SPEC);
+    const code = words[0] === "verify"
+      ? await verify(words.slice(1), context)
+      : await runWithRelay(context);
+    // What went wrong counts for more than a reader that is gone.
+    if (code === 0) terminal.check();
+    return code;
+  });
+}
+
+function verify(
+  words: readonly string[],
+  { line, terminal }: RoleContext,
+): Promise<number> {
+  refuseStrayOptions(line, "verify");
+  return runVerify(words, terminal);
+}
+
+async function runWithRelay(context: RoleContext): Promise<number> {
+  const { line, terminal } = context;
+  const given = await takeLink(context);
+  const { relay, rest } = given === undefined
+    ? takeRelay(wordsWithRelay(line.words), SPEC)
+    : relayFor(given);
+  const [word, ...words] = rest;
+  const command = parseCommand(word);
+  refuseStrayOptions(line, command);
+  const token = await readToken("client", context);
+  const options: TransferOptions = {
+    relay,
+    plaintext: line.isOn("plaintext"),
+    signal: context.signal,
+    tunnels: !line.isOn("no-tunnel"),
+    ...transferOptions(line),
+    ...await loadKnownRelays(line),
+    ...(token === undefined ? {} : { access: { token } }),
+  };
+  if (options.plaintext) terminal.note(PLAINTEXT_WARNING);
+  try {
+    return given === undefined
+      ? await runCommand(command, words, { ...context, options })
+      : await runGetByLink(given, { ...context, options });
+  } catch (error) {
+    if (!isInterruption(error)) {
+      triedOn(terminal).tell(terminal, { isTold: command === "dialogue" });
+    }
+    throw triedOn(terminal).explained(error);
+  }
+}
+
+function isInterruption(error: unknown): boolean {
+  return error instanceof Failure && error.kind === "interrupted";
+}
+
+/** The relay of a link, and the command that it stands for. */
+function relayFor({ link, relayWords }: GivenLink) {
+  if (relayWords.length === 0) return { relay: link.relay, rest: ["get"] };
+  const { relay, rest } = takeRelay(relayWords, SPEC);
+  expectNoMore(rest, SPEC, SPEC.commands["get"]!.usage);
+  return { relay: relayOf(link, relay), rest: ["get"] };
+}
+
+function runGetByLink({ link }: GivenLink, context: Context): Promise<number> {
+  const { line, terminal } = context;
+  return getByLink(link, {
+    options: context.options,
+    line,
+    run: (options, selection) => {
+      if (line.value("output") !== "-") {
+        return runGet([selection], { options, terminal, line });
+      }
+      refuseReceipt(line);
+      return runCat([selection.name], { ...context, options });
+    },
+  });
+}
+
+type Context = RoleContext & { readonly options: TransferOptions };
+/** The commands that ask a relay. */
+type RelayCommand = Exclude<
+  ClientCommand,
+  "verify" | "help" | "completions"
+>;
+
+/** The words, if their first can be a relay: a command there lacks one. */
+function wordsWithRelay(words: readonly string[]): readonly string[] {
+  const [first = "", second = ""] = words;
+  if (!commandNames(SPEC).includes(first) || /^\d+$/.test(second)) return words;
+  throw usageFailure(
+    SPEC,
+    "the relay is missing",
+    SPEC.commands[first]!.usage,
+  );
+}
+
+function parseCommand(word: string | undefined): RelayCommand {
+  switch (word) {
+    case undefined:
+      return "dialogue";
+    case "nodes":
+    case "ls":
+    case "get":
+    case "cat":
+    case "link":
+    case "doctor":
+      return word;
+    case "verify":
+    case "help":
+    case "completions":
+      throw usageFailure(
+        SPEC,
+        `${word} takes no relay`,
+        SPEC.commands[word]!.usage,
+      );
+    default:
+      throw noSuchCommand(SPEC, word);
+  }
+}
+
+/** Refuses what was typed and has no effect on the command. */
+function refuseStrayOptions(line: CommandLine, command: ClientCommand): void {
+  for (const name of line.typed) {
+    const { commands } = OPTIONS[name]!;
+    if (commands === undefined || commands.includes(command)) continue;
+    const named = commands.filter((other) => other !== "dialogue");
+    throw new Failure("usage", {
+      what: "Cannot use option",
+      where: `--${name}`,
+      why: command === "dialogue"
+        ? "the dialogue has no use for it"
+        : `${command} has no use for it`,
+      remedy: `it goes with ${named.join(", ")}`,
+    });
+  }
+}
+
+function runCommand(
+  command: RelayCommand,
+  words: readonly string[],
+  context: Context,
+): Promise<number> {
+  const { options, terminal, signal, line } = context;
+  switch (command) {
+    case "dialogue":
+      return runDialogue(options, { terminal, signal });
+    case "nodes":
+      expectNoMore(words, SPEC, SPEC.commands[command]!.usage);
+      return runNodes(context);
+    case "doctor":
+      expectNoMore(words, SPEC, SPEC.commands[command]!.usage);
+      return runClientDoctor(options, context);
+    case "ls":
+      return runList(words, context);
+    case "cat":
+      return runCat(words, context);
+    case "get":
+      if (words.length === 0) throw wrongUse(command, "get needs a name");
+      if (line.value("output") === "-") {
+        refuseReceipt(line);
+        return runCat(words, context);
+      }
+      return runGet(words.map(parseSelection), { options, terminal, line });
+    case "link": {
+      const [name, ...more] = words;
+      if (name === undefined || more.length > 0) {
+        throw wrongUse(command, "link needs one name");
+      }
+      return runLink(name, { options, terminal, line });
+    }
+    default:
+      return command satisfies never;
+  }
+}
+
+/** Refuses a receipt for what is not saved. */
+function refuseReceipt(line: CommandLine): void {
+  const receipt = line.value("receipt");
+  if (receipt === undefined) return;
+  throw badValue(
+    "receipt",
+    receipt,
+    "with -o - there is no file to check later",
+  );
+}
+
+function wrongUse(command: RelayCommand, why: string): Failure {
+  return usageFailure(SPEC, why, SPEC.commands[command]!.usage);
+}
+
+async function runNodes(
+  { options, terminal, signal }: Context,
+): Promise<number> {
+  const { onEvent } = new Telling(terminal);
+  const { nodes } = await listNodes({ ...options, onEvent });
+  terminal.note(`peer node count: ${nodes.length}`);
+  await terminal.facts(formatNodes(nodes, { ids: true }), signal);
+  return 0;
+}
+
+async function runList(
+  words: readonly string[],
+  { options, terminal, signal }: Context,
+): Promise<number> {
+  const [pattern, ...more] = words;
+  expectNoMore(more, SPEC, SPEC.commands["ls"]!.usage);
+  const selection = pattern === undefined
+    ? EVERYTHING
+    : parseSelection(pattern);
+  const matching = selection.kind === "name"
+    ? {
+      prefix: selection.name,
+      matches: (name: string) => name === selection.name,
+    }
+    : selection;
+  const { onEvent } = new Telling(terminal);
+  using _collecting = collectInTime(ofClient());
+  const listing = await listNodes({ ...options, onEvent });
+  const nodes = chosenNodes(listing.nodes, options);
+  const files = await browseFiles({
+    ...options,
+    ...matching,
+    nodes,
+    onEvent,
+  });
+  terminal.status("");
+  const events = Iterator.from(files).map(({ offers: _, ...file }) => ({
+    event: "file",
+    ...file,
+  }));
+  await terminal.events(events, signal);
+  await terminal.facts(formatFiles(files), signal);
+  if (files.incomplete.length > 0) {
+    throw notListedWhole(files.incomplete, { pattern, nodes });
+  }
+  if (!files.isEmpty) return 0;
+  throw new Failure("not_found", {
+    what: "Cannot list files",
+    ...(pattern === undefined ? {} : { where: show(pattern) }),
+    ...(pattern === undefined || nodes.length === 0
+      ? { why: "no active node has any", remedy: "see the command nodes" }
+      : {
+        why: "no active node has any that match",
+        remedy: "see all that there are with ls alone",
+      }),
+  });
+}
+
+async function runCat(
+  words: readonly string[],
+  { options, terminal, signal }: Context,
+): Promise<number> {
+  const [name, ...more] = words;
+  if (name === undefined) throw wrongUse("cat", "cat needs the file's name");
+  if (more.length > 0) throw wrongUse("cat", "only one file can go to stdout");
+  const { onEvent } = new Telling(terminal);
+  await using file = await fetchFile({ ...options, name, onEvent });
+  await deliver(file, { terminal, input: new Input(), signal });
+  return 0;
+}
+
+/** Options of what is fetched, from the command line. */
+function transferOptions(line: CommandLine): Partial<TransferOptions> {
+  const options: Partial<TransferOptions> = {};
+  const node = line.value("node");
+  const sha256 = line.value("sha256");
+  const prefer = line.value("prefer");
+  const connections = line.value("connections");
+  const limitRate = line.value("limit-rate");
+  const lowestSpeed = line.value("lowest-speed");
+  const maxRelayed = line.value("max-relayed");
+  if (node !== undefined) options.node = node;
+  if (sha256 !== undefined) options.sha256 = parseSha256(sha256);
+  if (prefer !== undefined) options.prefer = parsePreference(prefer);
+  if (connections !== undefined) {
+    options.connections = parseConnections(connections);
+  }
+  if (limitRate !== undefined) {
+    options.limitRate = rateOption("limit-rate", limitRate);
+  }
+  if (maxRelayed !== undefined) {
+    options.maxRelayedBytes = sizeOption("max-relayed", maxRelayed);
+  }
+  if (lowestSpeed !== undefined) {
+    options.lowestSpeed = rateOption("lowest-speed", lowestSpeed);
+  }
+  return options;
+}
+
+function parseSha256(text: string): string {
+  if (/^[0-9a-f]{64}$/i.test(text)) return text.toLowerCase();
+  throw badValue("sha256", text, "wanted 64 hexadecimal digits");
+}
+
+function parsePreference(text: string): Preference {
+  if (text === "most-nodes" || text === "newest") return text;
+  throw badValue("prefer", text, "wanted most-nodes or newest");
+}
+
+function parseConnections(text: string): number {
+  const count = /^\d{1,2}$/.test(text) ? Number(text) : 0;
+  if (count >= 1 && count <= 16) return count;
+  throw badValue("connections", text, "wanted a number from 1 to 16");
+}

@@ -1,0 +1,122 @@
+/**
+ * The interactive client: greeting, the active nodes, the question for a file
+ * name, a line for each node tried, the content, and how it ended. The dialogue
+ * goes to stderr and the content to stdout, so that they can be parted. Where
+ * all of it is on a terminal, an empty name leads to a list to choose from.
+ *
+ * @module
+ */
+
+import type { ClientEvent, NodeAnswer } from "../../client/events.ts";
+import { fetchFile } from "../../client/fetch.ts";
+import { listNodes } from "../../client/listing.ts";
+import type { ListedNode } from "../../client/nodes.ts";
+import type { TransferOptions } from "../../client/transfer_options.ts";
+import { Failure } from "../../base/errors.ts";
+import { counted, show } from "../../base/text.ts";
+import { deliver } from "./delivery.ts";
+import { Input } from "../output/streams.ts";
+import { formatNodes } from "../output/tables.ts";
+import { Telling } from "./telling.ts";
+import type { Terminal } from "../output/terminal.ts";
+
+/** Holds one dialogue; resolves to the exit code. */
+export async function runDialogue(
+  options: TransferOptions,
+  { terminal, signal }: { terminal: Terminal; signal: AbortSignal },
+): Promise<number> {
+  const { onEvent } = new DialogueTelling(terminal);
+  const { nodes } = await listNodes({ ...options, onEvent });
+  if (nodes.length === 0) {
+    throw new Failure("not_found", {
+      what: "Cannot fetch a file",
+      why: "no peer node is active",
+      remedy: "start one with peer_node.ts",
+    });
+  }
+  const input = new Input();
+  const showFile = async (name: string, nodes: readonly ListedNode[]) => {
+    const asked = { ...options, name, nodes, oneByOne: true, onEvent };
+    await using file = await fetchFile(asked);
+    await deliver(file, { terminal, input, signal });
+    terminal.note(`received ${counted(file.size, "byte")}, remaining 0 bytes`);
+    terminal.note(
+      `file transfer successful from node ${file.node.number} (${
+        show(file.node.name)
+      })`,
+    );
+  };
+  if (terminal.isInteractive) terminal.note(HINT);
+  const name = await askName(input, terminal, signal);
+  const isOurs = terminal.isInteractive && name !== null && OUR_WORDS.has(name);
+  if (!isOurs) {
+    await showFile(name ?? "", nodes);
+    return 0;
+  }
+  if (name === "q") return 0;
+  const { browse } = await import("./browse.ts"); // most runs do without
+  return await browse(options, { terminal, input, signal, nodes, showFile });
+}
+
+const HINT = "(Enter lists all files, q leaves)";
+/** Words that a person can answer with in place of a name. */
+const OUR_WORDS: ReadonlySet<string> = new Set(["", "?", "q"]);
+
+/** What was answered; `null` at the end of the input. */
+async function askName(
+  input: Input,
+  terminal: Terminal,
+  signal: AbortSignal,
+): Promise<string | null> {
+  terminal.ask("file name: ");
+  const line = await input.line(signal);
+  const name = line?.trim() ?? "";
+  // What was typed stands on the terminal already, with its line break.
+  const isEnded = line !== null && (name !== "" || terminal.isInteractive);
+  if (!Deno.stdin.isTerminal()) terminal.note(show(name));
+  else if (!isEnded) terminal.note("");
+  return line === null ? null : name;
+}
+
+/** Tells every answer of a node, as the report's transcript does. */
+class DialogueTelling extends Telling {
+  readonly #to: Terminal;
+
+  constructor(terminal: Terminal) {
+    super(terminal);
+    this.#to = terminal;
+  }
+
+  override tell(event: ClientEvent): void {
+    if (event.event === "nodes_listed") {
+      this.#to.note(`relay says: ${show(event.greeting)}`);
+      this.#to.note(`peer node count: ${event.nodes.length}`);
+      for (const row of formatNodes(event.nodes, { ids: false })) {
+        this.#to.note(row);
+      }
+    } else if (event.event === "node_answered") {
+      const { node, address, answer, path } = event;
+      const by = path === "tunnel" ? "through the relay, " : "";
+      this.#to.note(
+        `node ${node.number}  ${show(address)}  ${by}${answerInWords(answer)}`,
+      );
+    } else super.tell(event);
+  }
+}
+
+function answerInWords(answer: NodeAnswer): string {
+  switch (answer.kind) {
+    case "found":
+      return `connected, file found, ${counted(answer.size, "byte")}`;
+    case "not_found":
+      return "connected, file not found";
+    case "unreachable":
+      return `cannot connect: ${answer.cause}`;
+    case "failed":
+      return `connected, failed: ${answer.cause}`;
+    case "denied":
+      return `connected, refused: ${answer.cause}`;
+    case "corrupt":
+      return `connected, sent wrong bytes: ${answer.cause}`;
+  }
+}

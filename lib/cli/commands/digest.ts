@@ -1,0 +1,82 @@
+/**
+ * The digests of a file on the disk.
+ *
+ * @module
+ */
+
+import { describeCause, Failure, localKindOf } from "../../base/errors.ts";
+import { createSha256, HASH_BYTES, sha256 } from "../../base/hash.ts";
+import { LIMITS } from "../../base/limits.ts";
+import { Manifest, pieceCountOf, pieceLength } from "../../content/manifest.ts";
+import { grantRemedy, requireAccess } from "../../base/permission.ts";
+import { show } from "../../base/text.ts";
+
+/** What a file's content comes to. */
+export interface FileDigests {
+  readonly bytes: number;
+  /** SHA-256 of the whole, as `sha256sum` prints it. */
+  readonly sha256: string;
+  /** Content id. */
+  readonly content: string;
+}
+
+/**
+ * Reads all of a file.
+ *
+ * @throws {Failure} of kind `local` or `not_allowed` when it cannot be read, or
+ * changes meanwhile.
+ */
+export async function digestFile(path: string): Promise<FileDigests> {
+  try {
+    requireAccess(path, "read");
+    using file = await Deno.open(path, { read: true });
+    const { size, isFile } = await file.stat();
+    if (!isFile) throw cannotRead(path, "it is no file");
+    if (size > LIMITS.fileBytes) throw cannotRead(path, "it is too large");
+    return await digest(file, size, path);
+  } catch (error) {
+    if (error instanceof Failure) throw error;
+    throw cannotRead(path, describeCause(error), error);
+  }
+}
+
+async function digest(
+  file: Deno.FsFile,
+  size: number,
+  path: string,
+): Promise<FileDigests> {
+  const whole = createSha256();
+  const count = pieceCountOf(size);
+  const hashes = new Uint8Array(count * HASH_BYTES);
+  const buffer = new Uint8Array(count === 0 ? 1 : pieceLength(size, 0));
+  for (let piece = 0; piece < count; piece++) {
+    const bytes = buffer.subarray(0, pieceLength(size, piece));
+    for (let filled = 0; filled < bytes.length;) {
+      const read = await file.read(bytes.subarray(filled));
+      if (read === null) throw cannotRead(path, "it changes meanwhile");
+      filled += read;
+    }
+    whole.update(bytes);
+    hashes.set(sha256(bytes), piece * HASH_BYTES);
+  }
+  if (await file.read(buffer) !== null) {
+    throw cannotRead(path, "it changes meanwhile");
+  }
+  return {
+    bytes: size,
+    sha256: whole.digest("hex"),
+    content: new Manifest(size, hashes).contentId,
+  };
+}
+
+function cannotRead(path: string, why: string, cause?: unknown): Failure {
+  return new Failure(localKindOf(cause), {
+    what: "Cannot read file",
+    where: show(path),
+    why,
+    ...(cause instanceof Deno.errors.NotCapable
+      ? { remedy: grantRemedy([path], "read") }
+      : {}),
+    cause,
+  });
+}

@@ -1,0 +1,214 @@
+/**
+ * Links: the command that makes one, and what is needed to get by one.
+ *
+ * @module
+ */
+
+import { isLoopback, type RelayAddress } from "../../base/address.ts";
+import { AccessFailure } from "../../access/credentials.ts";
+import { type Link, looksLikeLink, parseLink } from "../../access/link.ts";
+import { readSecretFile } from "../../access/secret_file.ts";
+import type { Selection } from "../../client/get.ts";
+import { makeLink } from "../../client/link.ts";
+import type { TransferOptions } from "../../client/transfer_options.ts";
+import { formatEndpoint } from "../../base/conn.ts";
+import { Failure } from "../../base/errors.ts";
+import { LIMITS } from "../../base/limits.ts";
+import { show } from "../../base/text.ts";
+import { KeptFetch, newFetchId } from "../../disk/kept_fetch.ts";
+import { formatDuration } from "../options/duration.ts";
+import { destination } from "./get.ts";
+import type { CliEvent } from "../output/cli_events.ts";
+import { CLIENT as SPEC } from "../options/command_table.ts";
+import type { CommandLine } from "../options/command_line.ts";
+import { formatQr } from "../output/qr.ts";
+import { badValue } from "../roles/role.ts";
+import { durationOption, type SecretSource } from "../roles/secrets.ts";
+import { Telling } from "./telling.ts";
+import type { Terminal } from "../output/terminal.ts";
+
+const DEFAULT_EXPIRES = "1h";
+
+/** Makes a link to a file, prints it; resolves to the exit code. */
+export async function runLink(
+  name: string,
+  { options, terminal, line }: {
+    options: TransferOptions;
+    terminal: Terminal;
+    line: CommandLine;
+  },
+): Promise<number> {
+  const expires = line.value("expires") ?? DEFAULT_EXPIRES;
+  const expiresSeconds = durationOption("expires", expires);
+  if (expiresSeconds > LIMITS.linkSeconds) {
+    const most = formatDuration(LIMITS.linkSeconds);
+    throw badValue("expires", expires, `a link is good for ${most} at most`);
+  }
+  const uses = parseUses(line.value("uses") ?? "1");
+  const { onEvent } = new Telling(terminal);
+  const { text, isHeld, size } = await makeLink({
+    ...options,
+    name,
+    expiresSeconds,
+    uses,
+    onEvent,
+  });
+  terminal.revealEvent(
+    {
+      event: "link_made",
+      link: text,
+      name,
+      bytes: size,
+      isHeld,
+    } satisfies CliEvent,
+  );
+  terminal.reveal(text);
+  terminal.note(
+    isHeld
+      ? `good for ${
+        uses === 1 ? "one fetch" : `${uses} fetches`
+      } in the next ` +
+        `${formatDuration(expiresSeconds)}, by whoever has it`
+      : "the relay is open: this is good as long as the file has this content",
+  );
+  if (isLoopback(options.relay.host)) {
+    terminal.note(
+      `warning: the link names ${options.relay.host}, which is another machine ` +
+        "everywhere else; name the relay as others reach it",
+    );
+  }
+  if (line.isOn("qr")) await drawQr(text, terminal);
+  return 0;
+}
+
+function parseUses(text: string): number {
+  const uses = /^\d{1,5}$/.test(text) ? Number(text) : 0;
+  if (uses >= 1 && uses <= LIMITS.linkUsesCount) return uses;
+  throw badValue("uses", text, `wanted 1 to ${LIMITS.linkUsesCount}`);
+}
+
+async function drawQr(text: string, terminal: Terminal): Promise<void> {
+  const drawn = await formatQr(text, {
+    columns: columnsOf(),
+    colours: Deno.stderr.isTerminal(),
+  });
+  if ("why" in drawn) return terminal.note(drawn.why);
+  for (const row of drawn.lines) terminal.note(row);
+}
+
+/** Columns of the terminal; as many as one wants where there is none. */
+function columnsOf(): number {
+  try {
+    return Deno.consoleSize().columns || Infinity;
+  } catch {
+    return Infinity; // no terminal
+  }
+}
+
+/** A link that stands in place of names, and the words for the relay. */
+export interface GivenLink {
+  readonly link: Link;
+  /** What was said of the relay beside it: often nothing. */
+  readonly relayWords: readonly string[];
+}
+
+/**
+ * The link on a command line: `LINK`, `get LINK` or `RELAY get LINK`, or the same
+ * with `--link-file` in place of the last word.
+ *
+ * @throws {Failure} of kind `usage` for one that was cut or altered, or is where
+ * none can be, without it.
+ */
+export async function takeLink(
+  { line, terminal }: SecretSource,
+): Promise<GivenLink | undefined> {
+  const path = line.value("link-file");
+  const { words } = line;
+  const last = words.at(-1) ?? "";
+  const before = path === undefined ? words.slice(0, -1) : words;
+  const isPlace = before.length === 0 || before.at(-1) === "get";
+  const isGiven = isPlace && (path !== undefined || isMeant(last, before));
+  if ((isGiven ? before : words).some(isMisplaced)) {
+    throw new Failure("usage", {
+      what: "Cannot use link",
+      why: "a link goes after get, and alone",
+      remedy: `usage: ${SPEC.script} get LINK`,
+    });
+  }
+  if (!isGiven) return undefined;
+  const text = path === undefined ? last : await readSecretFile(path, "link");
+  terminal.conceal(text);
+  return { link: parseLink(text), relayWords: before.slice(0, -1) };
+}
+
+/** Whether the last word is a link, or one that lost so much that it is none. */
+function isMeant(last: string, before: readonly string[]): boolean {
+  const isAfterGet = before.length === 1 && before[0] === "get";
+  return looksLikeLink(last) || isAfterGet && /^p2p:/i.test(last);
+}
+
+/** Whether a word that is for something else is a link with some content. */
+function isMisplaced(word: string): boolean {
+  return looksLikeLink(word) && !word.endsWith("/");
+}
+
+/**
+ * The relay to ask for a link: the one in it, by the way the person gives, if
+ * they do.
+ *
+ * @throws {Failure} of kind `usage` when they name another.
+ */
+export function relayOf(
+  { relay }: Link,
+  given: RelayAddress | undefined,
+): RelayAddress {
+  if (given === undefined) return relay;
+  if (given.id === undefined || given.id === relay.id) {
+    return { ...given, id: relay.id };
+  }
+  throw new Failure("usage", {
+    what: "Cannot use link",
+    where: formatEndpoint(given),
+    why: `it is for another relay, ${show(relay.id)}`,
+    remedy: "leave the relay away: the link names it",
+  });
+}
+
+/**
+ * Gets the file of a link, `run` being told how; the exit code is that of
+ * `run`. Whoever goes on with a fetch that was broken off makes no new use.
+ */
+export async function getByLink(
+  link: Link,
+  { options, line, run }: {
+    options: TransferOptions;
+    line: CommandLine;
+    run: (
+      options: TransferOptions,
+      selection: Selection & { kind: "name" },
+    ) => Promise<number>;
+  },
+): Promise<number> {
+  const { name, pass, content } = link;
+  const selection = { kind: "name", name } as const;
+  const output = line.value("output");
+  const optionsFor = (fetch: string): TransferOptions => ({
+    ...options,
+    content,
+    access: { ...options.access, link: { pass, name, fetch } },
+  });
+  if (pass === undefined || output === "-") {
+    return await run(optionsFor(newFetchId()), selection);
+  }
+  const pathOf = await destination(output, [selection]);
+  const kept = await KeptFetch.open(pathOf(name, selection), pass);
+  try {
+    const code = await run(optionsFor(kept.id), selection);
+    if (code === 0) await kept.discard();
+    return code;
+  } catch (error) {
+    // It will never be of use: nobody goes on with it.
+    if (error instanceof AccessFailure && error.isFinal) await kept.discard();
+    throw error;
+  }
+}

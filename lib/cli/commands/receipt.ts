@@ -1,0 +1,300 @@
+/**
+ * Receipts: what `get --receipt` writes down of the files that are there, to
+ * check them against later. JSON, described in the README; what is read back is
+ * believed only as far as the schema goes.
+ *
+ * @module
+ */
+
+import { dirname } from "@std/path/dirname";
+import { join } from "@std/path/join";
+import { type Static, Type } from "@sinclair/typebox";
+import { TypeCompiler } from "@sinclair/typebox/compiler";
+import type { RelayAddress } from "../../base/address.ts";
+import type { ClientEvent } from "../../client/events.ts";
+import { formatEndpoint } from "../../base/conn.ts";
+import { describeCause, Failure } from "../../base/errors.ts";
+import { LIMITS } from "../../base/limits.ts";
+import { PARTIAL_SUFFIX } from "../../base/names.ts";
+import { show } from "../../base/text.ts";
+import { SmallFiles } from "../../disk/small_files.ts";
+import { VERSION } from "../../base/version.ts";
+import { digestFile } from "./digest.ts";
+import { readBounded, requireSaving } from "../options/text_file.ts";
+
+const Digest = Type.String({ pattern: "^[0-9a-f]{64}$" });
+const Bytes = Type.Integer({ minimum: 0, maximum: LIMITS.fileBytes });
+const Time = Type.String({ pattern: "^\\d{4}-\\d\\d-\\d\\dT[\\d:.]+Z$" });
+const Name = Type.String({ maxLength: LIMITS.nameBytes });
+
+const ReceiptFileSchema = Type.Object({
+  /** As its nodes share it. */
+  name: Name,
+  /** Where it was saved. */
+  path: Type.String({ maxLength: 4096 }),
+  bytes: Bytes,
+  /** What `sha256sum` prints. */
+  sha256: Digest,
+  /** Content id: SHA-256 of the list of its pieces' hashes. */
+  content: Digest,
+  /**
+   * `received`: every piece was held to its SHA-256 when it came; `present`: it
+   * was there already, with the content that the nodes have. Both were read back
+   * from the disk for the receipt.
+   */
+  verified: Type.Union([Type.Literal("received"), Type.Literal("present")]),
+  receivedAt: Time,
+  /** Bytes that were there from an earlier run. */
+  earlierBytes: Bytes,
+  /** Bytes by node, and by the path they came by. */
+  from: Type.Array(
+    Type.Object({
+      id: Type.String({ minLength: 52, maxLength: 52 }),
+      name: Name,
+      bytes: Bytes,
+      paths: Type.Record(Type.String({ maxLength: 16 }), Bytes),
+    }),
+  ),
+});
+
+const ReceiptSchema = Type.Object({
+  v: Type.Literal(1),
+  receipt: Type.Literal("relay-p2p"),
+  program: Type.String({ maxLength: 100 }),
+  relay: Type.String({ maxLength: 400 }),
+  encrypted: Type.Boolean(),
+  files: Type.Array(ReceiptFileSchema, { minItems: 1 }),
+});
+
+/** What is known of one file. */
+export type ReceiptFile = Static<typeof ReceiptFileSchema>;
+
+/** What is known of the files of one `get`. */
+export type Receipt = Static<typeof ReceiptSchema>;
+
+/** Options of {@linkcode ReceiptWriter}. */
+export interface ReceiptOptions {
+  /** Where it is to be. */
+  readonly path: string;
+  /** Whether it may replace another. */
+  readonly overwrite: boolean;
+  readonly relay: RelayAddress;
+  readonly encrypted: boolean;
+}
+
+// A file takes so much beside its name and place: digests, times and nodes.
+const LEAST_FILE_BYTES = 350;
+
+type Noted = Pick<
+  ReceiptFile,
+  "name" | "path" | "verified" | "receivedAt" | "from"
+>;
+
+/** Collects what a receipt tells, from the events of a `get`. */
+export class ReceiptWriter {
+  /** What it was made with. */
+  readonly options: ReceiptOptions;
+  readonly #noted: Noted[] = [];
+  readonly #earlier = new Map<string, number>();
+  /** The folder that it is to be in. */
+  #folder: Deno.FileInfo | undefined;
+  #leastBytes = 0;
+
+  /** Nothing has been received yet. */
+  constructor(options: ReceiptOptions) {
+    this.options = options;
+  }
+
+  /**
+   * Makes sure, before anything is fetched, that it can be written.
+   *
+   * @throws {Failure} of kind `local` or `not_allowed`.
+   */
+  async check(): Promise<void> {
+    const { path } = this.options;
+    requireSaving(dirname(path), { what: "Cannot write receipt", where: path });
+    await this.#refuseOther();
+    const folder = dirname(path);
+    try {
+      await tryFolder(folder);
+      this.#folder = await Deno.stat(folder);
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) {
+        throw this.#cannot(describeCause(error), "name another place");
+      }
+      throw this.#cannot(
+        `there is no folder ${show(folder)}`,
+        "make it first, or name another place",
+      );
+    }
+  }
+
+  /** Refuses to be written where something is that may not be replaced. */
+  async #refuseOther(): Promise<void> {
+    const { path, overwrite } = this.options;
+    let info: Deno.FileInfo;
+    try {
+      info = await Deno.lstat(path);
+    } catch {
+      return; // there is none, or trying the folder will tell
+    }
+    if (info.isDirectory) {
+      throw this.#cannot("it is a folder", "name another place");
+    }
+    if (overwrite) return;
+    throw this.#cannot(
+      "exists already",
+      "give --overwrite to replace it, or another name",
+    );
+  }
+
+  /**
+   * To be told of every file before it is fetched: that is the time to say that
+   * there can be no receipt.
+   *
+   * @throws {Failure} of kind `local`.
+   */
+  expect(name: string, path: string): void {
+    if (this.#isSame(path)) {
+      throw this.#cannot(
+        `${show(name)} is to be saved there`,
+        "name another place",
+      );
+    }
+    const text = JSON.stringify([name, path]);
+    this.#leastBytes += LEAST_FILE_BYTES +
+      new TextEncoder().encode(text).length;
+    if (this.#leastBytes > LIMITS.receiptBytes) throw this.#tooLong();
+  }
+
+  /** Whether `path` is that of the receipt, however it is written. */
+  #isSame(path: string): boolean {
+    if (lastPart(path) !== lastPart(this.options.path)) return false;
+    if (path === this.options.path) return true;
+    try {
+      const { dev, ino } = Deno.statSync(dirname(path));
+      return ino !== null && ino === this.#folder?.ino &&
+        dev === this.#folder.dev;
+    } catch {
+      return false; // a folder that is not there yet is another
+    }
+  }
+
+  #tooLong(): Failure {
+    return this.#cannot(
+      `it would have more than ${LIMITS.receiptBytes} bytes`,
+      "fetch fewer files at a time for receipts",
+    );
+  }
+
+  /** To be told every event. */
+  note(event: ClientEvent): void {
+    const receivedAt = new Date().toISOString();
+    if (event.event === "file_resumed") {
+      this.#earlier.set(event.name, event.bytes);
+    } else if (event.event === "file_present") {
+      const { name, path } = event;
+      const verified = "present";
+      this.#noted.push({ name, path, verified, receivedAt, from: [] });
+    } else if (event.event === "file_received" && event.path !== undefined) {
+      const { name, path } = event;
+      const from = event.from.map(({ node: { id, name }, bytes, paths }) => ({
+        id,
+        name,
+        bytes,
+        paths,
+      }));
+      const verified = "received";
+      this.#noted.push({ name, path, verified, receivedAt, from });
+    }
+  }
+
+  /**
+   * Reads the files back and writes the receipt, whole or not at all.
+   *
+   * @returns the number of files in it; without any, nothing is written.
+   * @throws {Failure} of kind `local` when reading or writing fails.
+   */
+  async write(): Promise<number> {
+    if (this.#noted.length === 0) return 0;
+    const files: ReceiptFile[] = [];
+    for (const noted of this.#noted) {
+      const digest = await digestFile(noted.path);
+      const earlierBytes = this.#earlier.get(noted.name) ?? 0;
+      files.push({ ...noted, ...digest, earlierBytes });
+    }
+    const { path, overwrite, relay, encrypted } = this.options;
+    const id = relay.id === undefined ? "" : `/${relay.id}`;
+    const receipt: Receipt = {
+      v: 1,
+      receipt: "relay-p2p",
+      program: `relay-p2p ${VERSION}`,
+      relay: `p2p://${formatEndpoint(relay)}${id}`,
+      encrypted,
+      files,
+    };
+    const bytes = new TextEncoder().encode(
+      JSON.stringify(receipt, undefined, 2) + "\n",
+    );
+    if (bytes.length > LIMITS.receiptBytes) {
+      throw this.#tooLong();
+    }
+    await new SmallFiles().save(path, bytes, {
+      overwrite,
+      modifiedMs: Date.now(),
+    });
+    return files.length;
+  }
+
+  #cannot(why: string, remedy: string): Failure {
+    const where = show(this.options.path);
+    return new Failure("local", {
+      what: "Cannot write receipt",
+      where,
+      why,
+      remedy,
+    });
+  }
+}
+
+/** What stands behind the last slash of a path. */
+export function lastPart(path: string): string {
+  return path.split(/[/\\]/).at(-1) ?? path;
+}
+
+/** Makes a file in a folder, and removes it. */
+async function tryFolder(folder: string): Promise<void> {
+  const path = join(folder, `.${crypto.randomUUID()}${PARTIAL_SUFFIX}`);
+  const options = { write: true, createNew: true, mode: 0o600 };
+  (await Deno.open(path, options)).close();
+  await Deno.remove(path);
+}
+
+/**
+ * Reads a receipt.
+ *
+ * @throws {Failure} of kind `local` when there is none there.
+ */
+export async function readReceipt(path: string): Promise<Receipt> {
+  const what = "Cannot read receipt";
+  const mostBytes = LIMITS.receiptBytes;
+  const remedy = "name a file that get --receipt wrote";
+  const text = await readBounded(path, { what, mostBytes, remedy });
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    value = undefined; // told below
+  }
+  const schema = TypeCompiler.Compile(ReceiptSchema);
+  if (schema.Check(value)) return value;
+  const error = value === undefined ? undefined : schema.Errors(value).First();
+  throw new Failure("local", {
+    what,
+    where: show(path),
+    why: error === undefined
+      ? "it is not JSON"
+      : `it is not a receipt, at ${show(error.path === "" ? "/" : error.path)}`,
+    remedy,
+  });
+}

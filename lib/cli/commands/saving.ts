@@ -1,0 +1,97 @@
+/**
+ * Saves one file where a person at a terminal says: asks for the place, and
+ * before anything is replaced.
+ *
+ * @module
+ */
+
+import { dirname } from "@std/path/dirname";
+import { getFiles, type Selection } from "../../client/get.ts";
+import type { TransferOptions } from "../../client/transfer_options.ts";
+import { describeCause, Failure, localKindOf } from "../../base/errors.ts";
+import { accessFlag, isGranted } from "../../base/permission.ts";
+import { show } from "../../base/text.ts";
+import { requireSaving } from "../options/text_file.ts";
+import { destination, Saved } from "./get.ts";
+import type { Terminal } from "../output/terminal.ts";
+
+/** How the person is talked to. */
+export interface SavingOptions {
+  readonly terminal: Terminal;
+  /** Asks; `null` when the person wants out. */
+  readonly ask: (words: string) => Promise<string | null>;
+}
+
+/**
+ * Fetches a file to the disk, unless the person changes their mind.
+ *
+ * @throws {Failure} when it cannot be had or saved.
+ */
+export async function saveFile(
+  name: string,
+  options: TransferOptions,
+  { terminal, ask }: SavingOptions,
+): Promise<void> {
+  const last = name.split("/").at(-1)!;
+  const proposal = missingToSaveHere() === "" ? last : "";
+  const usual = proposal === "" ? "" : `Enter takes ${show(proposal)}, `;
+  const answer = await ask(
+    `save it as (a file or a folder; ${usual}q goes back): `,
+  );
+  const place = answer || proposal;
+  if (answer === null || answer === "q" || place === "") return;
+  requireSaving(folderOf(place));
+  const selection: Selection = { kind: "name", name };
+  const path = (await destination(place, [selection]))(name, selection);
+  const overwrite = await exists(path);
+  if (overwrite) {
+    const reply = await ask(
+      `${show(path)} exists; replace it? (y replaces, Enter leaves it): `,
+    );
+    if (!/^y(es)?$/i.test(reply ?? "")) return terminal.note("not saved");
+  }
+  const saved = new Saved(terminal);
+  try {
+    const { failed } = await getFiles({
+      ...options,
+      selections: [selection],
+      pathOf: () => path,
+      overwrite,
+      onEvent: (event) => {
+        saved.note(event);
+        options.onEvent?.(event);
+      },
+    });
+    for (const failure of failed.values()) throw failure;
+  } finally {
+    terminal.status("");
+  }
+}
+
+/** Flags without which nothing can be saved in the current folder; "" if none. */
+export function missingToSaveHere(): string {
+  return (["read", "write"] as const)
+    .filter((name) => !isGranted({ name, path: "." }))
+    .map((name) => accessFlag(name, ["."])).join(" ");
+}
+
+/** The folder that must be written to for `place`. */
+function folderOf(place: string): string {
+  return place.endsWith("/") ? place : dirname(place);
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await Deno.lstat(path);
+    return true;
+  } catch (cause) {
+    if (cause instanceof Deno.errors.NotFound) return false;
+    throw new Failure(localKindOf(cause), {
+      what: "Cannot save file",
+      where: show(path),
+      why: describeCause(cause),
+      remedy: "choose another place",
+      cause,
+    });
+  }
+}

@@ -1,0 +1,123 @@
+/**
+ * A client's events in words, where they need any: warnings, trouble with nodes,
+ * progress.
+ *
+ * @module
+ */
+
+import type { ClientEvent } from "../../client/events.ts";
+import { formatEndpoint } from "../../base/conn.ts";
+import { Failure } from "../../base/errors.ts";
+import { counted, show } from "../../base/text.ts";
+import { contentsInWords } from "../output/choices.ts";
+import { formatProgress } from "../output/progress.ts";
+import { tellRelayMet } from "../roles/role.ts";
+import { triedOn } from "../output/tried.ts";
+import type { Terminal, TerminalEvent } from "../output/terminal.ts";
+
+// More nodes than this are not named in one line.
+const MOST_WAITED_FOR = 3;
+
+/** Tells events on a terminal. */
+export class Telling {
+  readonly #terminal: Terminal;
+  readonly #nodeNames = new Map<string, string>();
+  #toldMotd = "";
+  readonly #toldAnswers = new Set<string>();
+
+  /** Tells on `terminal`. */
+  constructor(terminal: Terminal) {
+    this.#terminal = terminal;
+  }
+
+  /** To be given to a function of the client. */
+  readonly onEvent = (event: ClientEvent): void => {
+    triedOn(this.#terminal).note(event);
+    if (event.event === "nodes_listed") {
+      for (const { id, name } of event.nodes) this.#nodeNames.set(id, name);
+    }
+    if (this.#terminal.options.json) this.#terminal.event(plainEvent(event));
+    this.tell(event);
+  };
+
+  /** Puts an event into words. */
+  tell(event: ClientEvent): void {
+    const terminal = this.#terminal;
+    switch (event.event) {
+      case "relay_unverified":
+      case "relay_remembered":
+      case "relay_changed":
+        return tellRelayMet(event, terminal);
+      case "relay_motd":
+        // A command may ask the relay more than once.
+        if (event.text !== this.#toldMotd) tellRelayMet(event, terminal);
+        this.#toldMotd = event.text;
+        return;
+      case "node_answered": {
+        const { node, address, answer } = event;
+        if (answer.kind === "found" || answer.kind === "not_found") return;
+        const at = `node ${node.number}  ${show(address)}`;
+        const line = `${at}  ${answer.kind}: ${answer.cause}`;
+        // A node that fails does so for each of the names it is asked for.
+        if (this.#toldAnswers.has(line)) return;
+        this.#toldAnswers.add(line);
+        return terminal.note(line);
+      }
+      case "node_trouble": {
+        const { node, cause, out } = event;
+        const what = out ? "left out" : "gave trouble";
+        return terminal.note(
+          `node ${node.number} (${show(node.name)}) ${what}: ${cause}`,
+        );
+      }
+      case "contents_differ": {
+        const nameOf = (id: string) => this.#nodeNames.get(id) ?? id;
+        for (const line of contentsInWords(event, nameOf)) terminal.note(line);
+        return;
+      }
+      case "listing": {
+        const { files, nodes, nodeCount, waitingFor } = event;
+        const waited = waitingFor.slice(0, MOST_WAITED_FOR).map(show);
+        const others = waitingFor.length > MOST_WAITED_FOR ? ", …" : "";
+        return terminal.status(
+          `listing: ${counted(files, "file")} of ${nodes} of ${
+            counted(nodeCount, "node")
+          }; ` +
+            `waiting for ${waited.join(", ")}${others}`,
+        );
+      }
+      case "names_left_out":
+        return terminal.note(
+          event.names === 1
+            ? "1 name that begins with a dot, or lies below one, is left out (see '**/.*')"
+            : `${event.names} names that begin with a dot, or lie below one, are left out (see '**/.*' and '**/.*/**')`,
+        );
+      case "progress":
+        return terminal.status(
+          event.received < event.total
+            ? formatProgress(event, terminal.statusColumns)
+            : "",
+        );
+      case "nodes_listed":
+      case "file_received":
+      case "file_present":
+      case "file_resumed":
+      case "file_failed":
+        return;
+      default:
+        event satisfies never;
+    }
+  }
+}
+
+/** An event without what only the program itself can use. */
+function plainEvent(event: ClientEvent): TerminalEvent {
+  return JSON.parse(JSON.stringify(event, (key, value) => {
+    if (key === "certificate" || key === "signed" || key === "grant") {
+      return undefined;
+    }
+    if (key === "addresses") return value.map(formatEndpoint);
+    if (value instanceof Failure) return { kind: value.kind, ...value.parts };
+    return value;
+  })) as TerminalEvent;
+}

@@ -1,0 +1,192 @@
+/**
+ * Command lines: parsed by the table of options, with the environment and a
+ * configuration file behind them.
+ *
+ * @module
+ */
+
+import { parseArgs } from "@std/cli/parse-args";
+import { Failure } from "../../base/errors.ts";
+import { isGranted } from "../../base/permission.ts";
+import { show } from "../../base/text.ts";
+import { type CommandSpec, SCRIPTS } from "./command_table.ts";
+import { variableOf } from "./option_table.ts";
+import { didYouMean } from "./suggestion.ts";
+
+/** Options that a configuration file sets, by name. */
+export type Settings = ReadonlyMap<string, string | boolean>;
+
+/** What was given on the command line, and what stands behind it. */
+export interface CommandLine {
+  /** The words that are no options, in order. */
+  readonly words: readonly string[];
+  /** Options that were typed. */
+  readonly typed: readonly string[];
+  /** Value of an option: typed, or else from a variable, or else from a file. */
+  value(name: string): string | undefined;
+  /**
+   * Whether a switch is on, by the same order.
+   *
+   * @throws {Failure} of kind `usage` for a variable that says neither.
+   */
+  isOn(name: string): boolean;
+}
+
+/**
+ * Parses a command line. The environment is read only where that is permitted
+ * already; nobody is asked for it.
+ *
+ * @throws {Failure} of kind `usage` for options that do not exist, lack their
+ * value, or have one that they do not take; and for what is not UTF-8.
+ */
+export function parseCommandLine(
+  args: readonly string[],
+  spec: CommandSpec,
+  settings: Settings = new Map(),
+): CommandLine {
+  refuseOtherEncodings(args);
+  const { options } = spec;
+  const isValued = (name: string) => options[name]?.value !== undefined;
+  const names = Object.keys(options);
+  const parsed = parseArgs([...args], {
+    string: ["_", ...names.filter(isValued)],
+    boolean: names.filter((name) => !isValued(name)),
+    alias: Object.fromEntries(
+      names.flatMap((name) => {
+        const short = options[name]?.short;
+        return short === undefined ? [] : [[short, name]];
+      }),
+    ),
+    unknown: (arg, key) => {
+      if (key !== undefined) throw unknownOption(arg, spec);
+    },
+  });
+  const off = new Set<string>();
+  for (const arg of args) {
+    if (arg === "--") break;
+    const [, name, value] = /^--([^=]+)=(.*)$/s.exec(arg) ?? [];
+    if (name === undefined || isValued(name)) continue;
+    if (!/^(true|false)$/.test(value!)) {
+      throw badOption(name, "it takes no value", spec);
+    }
+    if (value === "false") off.add(name);
+    else off.delete(name);
+  }
+  for (const name of names) {
+    if (isValued(name) && parsed[name] === "") {
+      throw badOption(
+        name,
+        `it needs a value: --${name} ${options[name]?.value}`,
+        spec,
+      );
+    }
+  }
+  const typed = (name: string) => {
+    const given = parsed[name];
+    if (typeof given === "string") return given;
+    return given === true ? true : off.has(name) ? false : undefined;
+  };
+  const found = (name: string) =>
+    typed(name) ??
+      (options[name]?.isTyped ? undefined : readVariable(name)) ??
+      settings.get(name);
+  return {
+    words: parsed._.map(String),
+    typed: names.filter((name) => typed(name) !== undefined),
+    value: (name) => {
+      const value = found(name);
+      return typeof value === "string" ? value : undefined;
+    },
+    isOn: (name) => {
+      const value = found(name) ?? false;
+      return typeof value === "boolean" ? value : parseSwitch(name, value);
+    },
+  };
+}
+
+function readVariable(option: string): string | undefined {
+  const variable = variableOf(option);
+  if (!isGranted({ name: "env", variable })) return undefined;
+  let value: string | undefined;
+  try {
+    value = Deno.env.get(variable);
+  } catch (cause) {
+    throw new Failure("usage", {
+      what: `Cannot use ${variable}`,
+      why: "it is not UTF-8",
+      remedy: `set it in UTF-8, or give --${option}`,
+      cause,
+    });
+  }
+  return value === "" ? undefined : value;
+}
+
+/** Deno puts U+FFFD where an argument is not UTF-8: it would be another name. */
+function refuseOtherEncodings(args: readonly string[]): void {
+  const wrong = args.find((arg) => arg.includes("\ufffd"));
+  if (wrong === undefined) return;
+  throw new Failure("usage", {
+    what: "Cannot use argument",
+    where: show(wrong),
+    why: "it is not UTF-8",
+    remedy: "give names in UTF-8; rename what has another one",
+  });
+}
+
+/** The variable of a switch, in words people have for on and off. */
+function parseSwitch(option: string, text: string): boolean {
+  if (/^(1|true|yes|on)$/i.test(text)) return true;
+  if (/^(0|false|no|off)$/i.test(text)) return false;
+  throw new Failure("usage", {
+    what: `Cannot use ${variableOf(option)}`,
+    where: show(text),
+    why: "wanted 1 or 0",
+  });
+}
+
+function unknownOption(arg: string, spec: CommandSpec): Failure {
+  const [, name] = /^--([^=]+)/s.exec(arg) ?? [];
+  return new Failure("usage", {
+    what: "Cannot use option",
+    where: show(arg),
+    why: "there is no such option",
+    remedy: adviceOn(name, spec),
+  });
+}
+
+/** What to do about an option that the script has not, by its long name. */
+function adviceOn(name: string | undefined, spec: CommandSpec): string {
+  const see = `see ${spec.script} --help`;
+  if (name === undefined) {
+    return spec.role === "client"
+      ? `a name that begins with a dash goes after --; ${see}`
+      : see;
+  }
+  const others = SCRIPTS.filter(({ options }) => Object.hasOwn(options, name));
+  if (others.length > 0) {
+    return `it goes with ${others.map(({ script }) => script).join(" and ")}`;
+  }
+  return didYouMean(name, Object.keys(spec.options), "--") ?? see;
+}
+
+function badOption(name: string, why: string, spec: CommandSpec): Failure {
+  return new Failure("usage", {
+    what: "Cannot use option",
+    where: `--${show(name)}`,
+    why,
+    remedy: `see ${spec.script} --help`,
+  });
+}
+
+/** A mistake in the words of a command line. */
+export function usageFailure(
+  spec: CommandSpec,
+  why: string,
+  usage = spec.usage[0]!,
+): Failure {
+  return new Failure("usage", {
+    what: "Cannot start",
+    why,
+    remedy: `usage: ${spec.script} ${usage}`,
+  });
+}

@@ -1,0 +1,83 @@
+/**
+ * What a person means by a name on the command line: one file, a pattern, or a
+ * folder.
+ *
+ * @module
+ */
+
+import type { Selection } from "../../client/get.ts";
+import { checkedName } from "../../client/transfer_options.ts";
+import { Failure } from "../../base/errors.ts";
+import { globPrefix, isGlob, isHidden, parseGlob } from "../../content/glob.ts";
+import { show } from "../../base/text.ts";
+
+/**
+ * `photos/` is all that is below it; `*.jpg` and the like are patterns, with
+ * `**` across folders; everything else is a name. A pattern matches no part that
+ * begins with a dot where it has none itself.
+ *
+ * @throws {Failure} of kind `usage` for a name that no file can have.
+ */
+export function parseSelection(text: string): Selection {
+  const pattern = relative(text.normalize("NFC"));
+  if (isGlob(pattern)) return parsePattern(pattern);
+  if (!pattern.endsWith("/")) {
+    return { kind: "name", name: checkedName(pattern) };
+  }
+  const prefix = checkedName(pattern.slice(0, -1)) + "/";
+  const isBelow = (name: string) => name.startsWith(prefix);
+  return {
+    kind: "matching",
+    pattern,
+    prefix,
+    matches: (name) => isBelow(name) && !isHidden(name.slice(prefix.length)),
+    leavesOut: (name) => isBelow(name) && isHidden(name.slice(prefix.length)),
+  };
+}
+
+/** All that there is, but for what is hidden. */
+export const EVERYTHING = parseSelection("**") as Selection & {
+  kind: "matching";
+};
+
+/**
+ * The text as a name in the shared folders: `./` says nothing there.
+ *
+ * @throws {Failure} of kind `usage` for a path of this machine.
+ */
+function relative(text: string): string {
+  const name = text.replace(/^(\.\/+)+(?=[^/])/, "");
+  if (!name.startsWith("/") && !/^\.{0,2}\/?$/.test(name)) return name;
+  throw new Failure("usage", {
+    what: "Cannot ask for file",
+    where: show(text),
+    why:
+      "names are those in the shared folders, and begin at none of this machine",
+    remedy: /^[./]*$/.test(name)
+      ? "all that there is has the name '**'"
+      : `leave the / away: ${show(name.replace(/^\/+/, ""))}`,
+  });
+}
+
+function parsePattern(pattern: string): Selection {
+  try {
+    const matchesGlob = parseGlob(pattern);
+    const matchesDots = parseGlob(pattern, { dots: true });
+    return {
+      kind: "matching",
+      pattern,
+      prefix: globPrefix(pattern),
+      // A file may have the very name that looks like a pattern.
+      matches: (name) => name === pattern || matchesGlob(name),
+      leavesOut: (name) =>
+        isHidden(name) && matchesDots(name) && !matchesGlob(name),
+    };
+  } catch (cause) {
+    throw new Failure("usage", {
+      what: "Cannot use pattern",
+      where: show(pattern),
+      why: "its braces stand for too many patterns",
+      cause,
+    });
+  }
+}

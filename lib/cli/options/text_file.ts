@@ -1,0 +1,88 @@
+/**
+ * Files that are small and named by the person: read as far as a limit.
+ *
+ * @module
+ */
+
+import { describeCause, Failure, localKindOf } from "../../base/errors.ts";
+import { grantRemedy, requireAccess } from "../../base/permission.ts";
+import { show } from "../../base/text.ts";
+
+/**
+ * Makes sure that files can be saved in `folder`. They are made there under
+ * other names first, so that the whole folder is needed, and not the one name.
+ *
+ * @throws {Failure} of kind `not_allowed`.
+ */
+export function requireSaving(
+  folder: string,
+  {
+    what = "Cannot save to",
+    where = folder,
+    remedy = grantRemedy([folder], "read", "write"),
+  } = {},
+): void {
+  try {
+    requireAccess(folder, "read", "write");
+  } catch (error) {
+    throw new Failure("not_allowed", {
+      what,
+      where: show(where),
+      why: describeCause(error),
+      remedy,
+      cause: error,
+    });
+  }
+}
+
+/**
+ * The text of a file.
+ *
+ * @throws {Failure} where it is longer than `mostBytes`, not UTF-8, or cannot be
+ * read, in the words of `what` and `remedy`.
+ */
+export async function readBounded(
+  path: string,
+  { what, mostBytes, remedy }: {
+    what: string;
+    mostBytes: number;
+    remedy: string;
+  },
+): Promise<string> {
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  try {
+    requireAccess(path, "read");
+    using file = await Deno.open(path, { read: true });
+    const buffer = new Uint8Array(64 * 1024);
+    for (;;) {
+      const count = await file.read(buffer);
+      if (count === null) break;
+      parts.push(buffer.slice(0, count));
+      length += count;
+      if (length > mostBytes) break;
+    }
+  } catch (error) {
+    throw new Failure(localKindOf(error), {
+      what,
+      where: show(path),
+      why: describeCause(error),
+      remedy: error instanceof Deno.errors.NotCapable
+        ? grantRemedy([path], "read")
+        : remedy,
+      cause: error,
+    });
+  }
+  const refused = (why: string) =>
+    new Failure("local", { what, where: show(path), why, remedy });
+  if (length > mostBytes) {
+    throw refused(`it must have at most ${mostBytes} bytes`);
+  }
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(
+      await new Blob(parts as BlobPart[]).bytes(),
+    );
+  } catch {
+    throw refused("it is not text");
+  }
+}

@@ -1,0 +1,41 @@
+/**
+ * What goes wrong with strangers, in words.
+ *
+ * @module
+ */
+
+import { describeCause } from "../../base/errors.ts";
+import type { IncidentEvent } from "../../guard/incidents.ts";
+import { show } from "../../base/text.ts";
+import type { Terminal } from "./terminal.ts";
+
+/**
+ * Notes one incident on stderr. A node knows of a client in a tunnel what the
+ * relay says: an address too may be a stranger's words.
+ */
+export function tellIncident(event: IncidentEvent, terminal: Terminal): void {
+  switch (event.event) {
+    case "refused":
+      terminal.note(
+        `refused ${show(event.from)}: ${event.reason}${timesOf(event)}`,
+      );
+      break;
+    case "connection_failed":
+      terminal.note(
+        `connection of ${show(event.from)} failed: ` +
+          describeCause(event.error),
+      );
+      break;
+    case "accept_stalled":
+      terminal.note(
+        `cannot accept connections: ${event.why}${timesOf(event)}`,
+      );
+      break;
+    default:
+      event satisfies never;
+  }
+}
+
+function timesOf({ count }: { count: number }): string {
+  return count === 1 ? "" : `, ${count} times`;
+}

@@ -1,0 +1,158 @@
+/**
+ * `--log`: a role's events as lines for a log, on stderr, in place of the notes
+ * for people. Addresses of peers are shortened unless they are asked for.
+ *
+ * @module
+ */
+
+import {
+  addressGroup,
+  isIpv4,
+  isIpv6,
+  isLoopback,
+} from "../../base/address.ts";
+import { describeCause, Failure } from "../../base/errors.ts";
+import { escapeJson, show } from "../../base/text.ts";
+import type { CommandLine } from "../options/command_line.ts";
+
+/** An event: a name and what belongs to it. */
+export interface LoggedEvent {
+  /** Its name. */
+  readonly event: string;
+}
+
+/** How log lines are written. */
+export interface LogOptions {
+  /** Their form. */
+  readonly format: "json" | "text";
+  /** Whether addresses of peers are whole. */
+  readonly addresses: boolean;
+  /** What matters less than this is not written. */
+  readonly lowest: LogLevel;
+}
+
+/** What the command line says of logs; `undefined` where nothing. */
+export function parseLog(line: CommandLine): LogOptions | undefined {
+  const format = line.value("log");
+  if (format === undefined) return undefined;
+  if (format !== "json" && format !== "text") {
+    throw new Failure("usage", {
+      what: "Cannot use --log",
+      where: show(format),
+      why: "wanted json or text",
+    });
+  }
+  return {
+    format,
+    addresses: line.isOn("log-addresses"),
+    lowest: line.isOn("quiet")
+      ? "error"
+      : line.isOn("debug")
+      ? "debug"
+      : "info",
+  };
+}
+
+const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
+
+/** How much a line matters, least first. */
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+const LEVELS: ReadonlyMap<string, LogLevel> = new Map([
+  ["renewed", "debug"],
+  ["refused", "warn"],
+  ["connection_failed", "warn"],
+  ["relay_unverified", "warn"],
+  ["relay_changed", "warn"],
+  ["registration_failed", "warn"],
+  ["withdraw_failed", "warn"],
+  ["outdated", "error"],
+  ["turned_away", "error"],
+  ["accept_stalled", "error"],
+  ["error", "error"],
+]);
+
+function levelOf(event: LoggedEvent): LogLevel {
+  const isInTheClear = "encrypted" in event && event.encrypted === false;
+  const isPublic = event.event === "metrics_listening" && "host" in event &&
+    !isLoopback(String(event.host));
+  return isInTheClear || isPublic ? "warn" : LEVELS.get(event.event) ?? "info";
+}
+
+/**
+ * One line, without its end, for an event that was told at `now`; `undefined`
+ * where none is wanted.
+ */
+export function formatLog(
+  event: LoggedEvent,
+  { options, now }: { options: LogOptions; now: Date },
+): string | undefined {
+  const level = levelOf(event);
+  const { lowest } = options;
+  if (LOG_LEVELS.indexOf(level) < LOG_LEVELS.indexOf(lowest)) return undefined;
+  const { event: name, ...fields } = plain(event, options);
+  const ts = now.toISOString();
+  return options.format === "json"
+    ? escapeJson(JSON.stringify({ ts, level, event: name, ...fields }))
+    : [ts, level, name, ...pairsOf(fields, "")].join(" ");
+}
+
+// Fields that hold addresses of peers; all others are the owner's own.
+const PEER_FIELDS: ReadonlySet<string> = new Set(["from", "to", "addresses"]);
+
+/** Fields as JSON has them: errors in words, addresses as they may be told. */
+function plain(event: LoggedEvent, { addresses }: LogOptions): LoggedEvent {
+  return JSON.parse(JSON.stringify(event, (key, value) => {
+    if (value instanceof Failure) return { kind: value.kind, ...value.parts };
+    if (value instanceof Error) return describeCause(value);
+    if (addresses || !PEER_FIELDS.has(key)) return value;
+    if (typeof value === "string") return shortenAddress(value);
+    return Array.isArray(value)
+      ? value.map((address) => shortenAddress(String(address)))
+      : value;
+  }));
+}
+
+/**
+ * An address, with or without a port, less what tells one machine of a network
+ * from another: the last number of IPv4, all but the /56 of IPv6, the first
+ * label of a name. A loopback address is everybody's, and stays.
+ *
+ * @example Usage
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { shortenAddress } from "./log.ts";
+ *
+ * assertEquals(shortenAddress("192.0.2.7:1500"), "192.0.2.x:1500");
+ * assertEquals(shortenAddress("[2001:db8:1:2ff::1]:15"), "[2001:db8:1:200::/56]:15");
+ * assertEquals(shortenAddress("nas.home.example"), "x.home.example");
+ * ```
+ */
+export function shortenAddress(text: string): string {
+  const [, host = text, port = ""] = /^\[(.*)\](:\d+)?$/.exec(text) ??
+    /^([^:]*)(:\d+)$/.exec(text) ?? [];
+  const short = shortenHost(host);
+  return text.startsWith("[") ? `[${short}]${port}` : short + port;
+}
+
+function shortenHost(host: string): string {
+  if (isLoopback(host) || host.endsWith("/56")) return host;
+  const group = addressGroup(host);
+  if (isIpv4(group)) return group.replace(/\d+$/, "x");
+  return isIpv6(host.split("%")[0]!) ? group : host.replace(/^[^.]*/, "x");
+}
+
+/** `name=value` for each field; those of an object one by one. */
+function pairsOf(fields: object, prefix: string): string[] {
+  return Object.entries(fields).flatMap(([name, value]) =>
+    typeof value === "object" && value !== null && !Array.isArray(value)
+      ? pairsOf(value, `${prefix}${name}.`)
+      : [`${prefix}${name}=${wordOf(value)}`]
+  );
+}
+
+/** A value as one word: quoted where it would be several. */
+function wordOf(value: unknown): string {
+  const text = show(Array.isArray(value) ? value.join(",") : String(value));
+  return /^[^\s"=]+$/.test(text) ? text : JSON.stringify(text);
+}

@@ -1,0 +1,145 @@
+/**
+ * Progress in one line.
+ *
+ * @module
+ */
+
+import type { Progress } from "../../client/events.ts";
+import { counted, show } from "../../base/text.ts";
+import { cutStart, widthOf } from "./width.ts";
+
+const UNITS = ["bytes", "KB", "MB", "GB", "TB"];
+
+/** Bytes as people say them, in powers of 1000. */
+export function formatBytes(bytes: number): string {
+  let unit = 0;
+  let amount = bytes;
+  while (amount >= 999.5 && unit < UNITS.length - 1) {
+    amount /= 1000;
+    unit++;
+  }
+  const digits = unit === 0 || amount >= 99.95 ? 0 : 1;
+  return `${amount.toFixed(digits)} ${UNITS[unit]}`;
+}
+
+/** Seconds as `m:ss` or `h:mm:ss`. */
+export function formatSeconds(seconds: number): string {
+  const whole = Math.max(0, Math.round(seconds));
+  const pad = (n: number) => String(n).padStart(2, "0");
+  const [hours, minutes] = [
+    Math.floor(whole / 3600),
+    Math.floor(whole / 60) % 60,
+  ];
+  return hours > 0
+    ? `${hours}:${pad(minutes)}:${pad(whole % 60)}`
+    : `${minutes}:${pad(whole % 60)}`;
+}
+
+/**
+ * One line of at most so many columns: name, bar, part, bytes, files where they
+ * are several, rate, time left, nodes, and what came through the relay. Where it
+ * is narrow, what matters least is left out.
+ */
+export function formatProgress(progress: Progress, columns: number): string {
+  const parts = partsOf(progress, columns);
+  const chosen = new Set<Part>();
+  let left = columns;
+  for (const part of parts.toSorted((a, b) => a.rank - b.rank)) {
+    const needed = part.columns + (chosen.size === 0 ? 0 : GAP.length);
+    if (part.columns === 0 || needed > left) continue;
+    chosen.add(part);
+    left -= needed;
+  }
+  return parts.filter((part) => chosen.has(part)).map((part) => {
+    const more = Math.min(left, part.most - part.columns);
+    left -= more;
+    return part.text(part.columns + more);
+  }).join(GAP);
+}
+
+/** Part of the line. */
+interface Part {
+  /** Those of a lower rank are chosen first. */
+  readonly rank: number;
+  /** Columns that it takes at least; 0 where it has nothing to say. */
+  readonly columns: number;
+  /** Columns that it takes at most. */
+  readonly most: number;
+  /** Itself, in so many columns. */
+  readonly text: (columns: number) => string;
+}
+
+const GAP = "  ";
+const NAME_COLUMNS = { least: 8, most: 30 };
+const BAR_COLUMNS = { least: 10, most: 32 };
+// Narrower than this, times stand without words.
+const WORDS_COLUMNS = 60;
+
+/** The parts, in the order in which they stand. */
+function partsOf(progress: Progress, columns: number): Part[] {
+  const { received, total, files, fileCount, nodes, paths } = progress;
+  const part = total === 0 ? 0 : received / total;
+  const name = show(progress.name);
+  const nameColumns = widthOf(name);
+  const time = columns < WORDS_COLUMNS ? "0:00" : "0:00 left";
+  const timeLeft = formatLeft(progress, time);
+  return [
+    {
+      rank: 7,
+      columns: Math.min(nameColumns, NAME_COLUMNS.least),
+      most: Math.min(nameColumns, NAME_COLUMNS.most),
+      text: (columns) => cutStart(name, columns),
+    },
+    {
+      rank: 5,
+      columns: BAR_COLUMNS.least,
+      most: BAR_COLUMNS.most,
+      text: (columns) => formatBar(part, columns),
+    },
+    fixed(0, `${String(Math.floor(100 * part)).padStart(3)} %`),
+    fixed(3, formatPart(received, total)),
+    fixed(4, fileCount > 1 ? `${files} of ${fileCount} files` : ""),
+    fixed(2, formatRate(progress)),
+    // While it is not known it keeps its place, where there is room.
+    fixed(timeLeft === "" ? 8 : 1, timeLeft.padEnd(time.length)),
+    fixed(6, counted(nodes, "node")),
+    fixed(
+      9,
+      paths.tunnel > 0 ? `${formatBytes(paths.tunnel)} through the relay` : "",
+    ),
+  ];
+}
+
+function fixed(rank: number, text: string): Part {
+  const columns = widthOf(text);
+  return { rank, columns, most: columns, text: () => text };
+}
+
+/** `[===>   ]`. ASCII alone: whether more can be shown is not known. */
+function formatBar(part: number, columns: number): string {
+  const room = columns - 2;
+  const done = Math.min(room, Math.floor(part * room));
+  const bar = done === 0 || done === room
+    ? "=".repeat(done)
+    : "=".repeat(done - 1) + ">";
+  return `[${bar.padEnd(room)}]`;
+}
+
+/** `25.0 of 100 MB`, or `900 KB of 100 MB`. */
+function formatPart(received: number, total: number): string {
+  const [amount = "", unit] = formatBytes(received).split(" ");
+  const whole = formatBytes(total);
+  return unit === whole.split(" ")[1]
+    ? `${amount} of ${whole}`
+    : `${amount} ${unit} of ${whole}`;
+}
+
+function formatRate({ bytesPerSecond }: Progress): string {
+  return bytesPerSecond > 0 ? `${formatBytes(bytesPerSecond)}/s` : "waiting";
+}
+
+/** The time left, in the form of `time`; nothing where it is not known. */
+function formatLeft({ secondsLeft }: Progress, time: string): string {
+  if (secondsLeft === undefined) return "";
+  return time.replace("0:00", formatSeconds(secondsLeft));
+}

@@ -1,0 +1,53 @@
+/**
+ * What a node says of the entries of its folder that it does not share: how many
+ * of each kind, and the name of each if the owner asks for it.
+ *
+ * @module
+ */
+
+import { LIMITS } from "../../base/limits.ts";
+import {
+  SKIP_KINDS,
+  type SkipCounts,
+  type SkipKind,
+  skippedCount,
+  type SkippedName,
+} from "../../share/skipped.ts";
+import { showWhole } from "../../base/text.ts";
+
+/** What one entry of a kind is called, and what several are. */
+const WORDS: Readonly<Record<SkipKind, readonly [one: string, many: string]>> =
+  {
+    link: ["link", "links"],
+    special: ["pipe, socket or device", "pipes, sockets or devices"],
+    name: ["name that is not portable", "names that are not portable"],
+    deep: [
+      `tree deeper than ${LIMITS.nameDepthCount}`,
+      `trees deeper than ${LIMITS.nameDepthCount}`,
+    ],
+    clash: ["name equal to another", "names equal to others"],
+    unreadable: ["entry that cannot be read", "entries that cannot be read"],
+    secret: ["key or token of relay-p2p", "keys and tokens of relay-p2p"],
+    large: ["file over 1 TiB", "files over 1 TiB"],
+    excess: [
+      "file beyond what one share may hold",
+      "files beyond what one share may hold",
+    ],
+  };
+
+/** How many entries are not shared, by kind; `undefined` where all are. */
+export function formatSkipCounts(counts: SkipCounts): string | undefined {
+  const parts = SKIP_KINDS
+    .filter((kind) => counts[kind] > 0)
+    .map((kind) =>
+      `${counts[kind]} ${WORDS[kind][counts[kind] === 1 ? 0 : 1]}`
+    );
+  return parts.length === 0
+    ? undefined
+    : `${skippedCount(counts)} skipped: ${parts.join(", ")}`;
+}
+
+/** One entry and the rule that it breaks. */
+export function formatSkipped({ name, rule }: SkippedName): string {
+  return `skipped ${showWhole(name)}: ${rule}`;
+}

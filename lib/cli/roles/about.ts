@@ -1,0 +1,170 @@
+/**
+ * What a script answers about itself, without a relay: help, versions,
+ * completions.
+ *
+ * @module
+ */
+
+import { Failure } from "../../base/errors.ts";
+import { PROTOCOL_VERSION } from "../../protocol/messages.ts";
+import { show } from "../../base/text.ts";
+import { VERSION } from "../../base/version.ts";
+import {
+  commandNames,
+  type CommandSpec,
+  type Shell,
+  SHELLS,
+} from "../options/command_table.ts";
+import { formatCompletions } from "../options/completions.ts";
+import { formatCommandHelp, formatHelp } from "../options/help.ts";
+import { type CommandLine, usageFailure } from "../options/command_line.ts";
+import { didYouMean, nearest } from "../options/suggestion.ts";
+import type { Terminal } from "../output/terminal.ts";
+
+/**
+ * Answers, where it was asked about itself.
+ *
+ * @returns whether it was.
+ * @throws {Failure} of kind `usage` for commands and shells that it does not
+ * know.
+ */
+export function answerAboutItself(
+  line: CommandLine,
+  spec: CommandSpec,
+  terminal: Terminal,
+): boolean {
+  const [command, ...words] = wordsWithoutRelay(line.words, spec);
+  if (spec.role === "relay") refuseMistyped(spec, command);
+  if (line.isOn("help")) {
+    const topic = line.words.find((word) => isCommand(spec, word));
+    tellHelp(spec, terminal, topic);
+  } else if (line.isOn("version")) {
+    terminal.fact(`relay-p2p ${VERSION}, protocol ${PROTOCOL_VERSION}`);
+    terminal.event({
+      event: "version",
+      program: "relay-p2p",
+      version: VERSION,
+      protocol: PROTOCOL_VERSION,
+    });
+  } else if (command === "help") {
+    const [topic, ...more] = words;
+    if (more.length > 0) throw tooMany(spec, command);
+    if (topic !== undefined && !isCommand(spec, topic)) {
+      throw noSuchCommand(spec, topic);
+    }
+    tellHelp(spec, terminal, topic);
+  } else if (command === "completions") {
+    const [shell, name = spec.script, ...more] = words;
+    if (more.length > 0) throw tooMany(spec, command);
+    tellCompletions(spec, terminal, { shell: parseShell(spec, shell), name });
+  } else {
+    return false;
+  }
+  terminal.check();
+  return true;
+}
+
+const ASKS_NOBODY: ReadonlySet<string> = new Set([
+  "help",
+  "completions",
+  "verify",
+]);
+
+/**
+ * The words of a client's command that needs no relay, without one before it: a
+ * function of the shell may put it there always.
+ */
+export function wordsWithoutRelay(
+  words: readonly string[],
+  spec: CommandSpec,
+): readonly string[] {
+  const [first = "", second = ""] = words;
+  if (spec.role !== "client" || isCommand(spec, first)) return words;
+  const rest = words.slice(/^\d+$/.test(second) ? 2 : 1);
+  return ASKS_NOBODY.has(rest[0] ?? "") ? rest : words;
+}
+
+/** Where only a host or a port can stand, a word near a command's is a slip. */
+export function refuseMistyped(
+  spec: CommandSpec,
+  word: string | undefined,
+): void {
+  if (word === undefined || isCommand(spec, word)) return;
+  if (suggestCommand(spec, word) !== undefined) throw noSuchCommand(spec, word);
+}
+
+/** Whether `word` is a command of the script. */
+export function isCommand(spec: CommandSpec, word: string): boolean {
+  return commandNames(spec).includes(word);
+}
+
+function tellHelp(
+  spec: CommandSpec,
+  terminal: Terminal,
+  topic: string | undefined,
+): void {
+  const text = topic === undefined
+    ? formatHelp(spec)
+    : formatCommandHelp(spec, topic);
+  terminal.fact(text.trimEnd());
+  terminal.event({ event: "help", text });
+}
+
+function tellCompletions(
+  spec: CommandSpec,
+  terminal: Terminal,
+  { shell, name }: { shell: Shell; name: string },
+): void {
+  // It becomes part of a program.
+  if (!/^[\w.][\w.-]*$/.test(name)) {
+    throw new Failure("usage", {
+      what: "Cannot complete words for",
+      where: show(name),
+      why: "wanted a name of letters, digits, dots, dashes and underscores",
+    });
+  }
+  const script = formatCompletions(spec, { shell, name });
+  terminal.fact(script.trimEnd());
+  terminal.event({ event: "completions", shell, name, script });
+}
+
+function parseShell(spec: CommandSpec, text: string | undefined): Shell {
+  const shell = SHELLS.find((known) => known === text);
+  if (shell !== undefined) return shell;
+  const { usage } = spec.commands["completions"]!;
+  throw usageFailure(
+    spec,
+    text === undefined
+      ? "completions needs the name of a shell"
+      : `there are no completions for ${show(text)}`,
+    usage,
+  );
+}
+
+function tooMany(spec: CommandSpec, command: string): Failure {
+  return usageFailure(
+    spec,
+    "there are more words than it takes",
+    spec.commands[command]!.usage,
+  );
+}
+
+/** A command that does not exist. */
+export function noSuchCommand(spec: CommandSpec, word: string): Failure {
+  return new Failure("usage", {
+    what: "Cannot start",
+    why: `there is no command ${show(word)}`,
+    remedy: suggestCommand(spec, word) ?? `see ${spec.script} help`,
+  });
+}
+
+/** The command that somebody may have meant, in words. */
+function suggestCommand(spec: CommandSpec, word: string): string | undefined {
+  const names = commandNames(spec);
+  const near = didYouMean(word, names);
+  if (near !== undefined) return near;
+  const meant = names.find((name) =>
+    nearest(word, spec.commands[name]!.alsoCalled) !== undefined
+  );
+  return meant === undefined ? undefined : `did you mean ${meant}?`;
+}

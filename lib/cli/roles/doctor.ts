@@ -1,0 +1,174 @@
+/**
+ * `doctor`: examines what a client or a node needs, one line for each check, and
+ * fails with the worst that it found.
+ *
+ * @module
+ */
+
+import type { Access } from "../../access/credentials.ts";
+import type { ClientOptions } from "../../client/peers.ts";
+import { type Check, Findings } from "../../doctor/check.ts";
+import { examineClient } from "../../doctor/client.ts";
+import {
+  checkDisk,
+  checkFolder,
+  checkPermissions,
+  checkShare,
+} from "../../doctor/machine.ts";
+import { examineNode } from "../../doctor/node.ts";
+import type { ExaminationOptions } from "../../doctor/relay.ts";
+import { EXIT_CODE, Failure } from "../../base/errors.ts";
+import { createIdentity, type Identity } from "../../identity/identity.ts";
+import { LIMITS } from "../../base/limits.ts";
+import type { NodeOptions } from "../../node/server.ts";
+import type { RelayLinkEvent } from "../../uplink/relay_dialer.ts";
+import { loadIdentity } from "../../identity/identity_file.ts";
+import type { CliEvent } from "../output/cli_events.ts";
+import type { CommandLine } from "../options/command_line.ts";
+import { type RoleContext, tellRelayMet } from "./role.ts";
+import type { Terminal } from "../output/terminal.ts";
+
+const limits = LIMITS;
+
+/** Runs the client's; resolves to the exit code 0. */
+export async function runClientDoctor(
+  options: ClientOptions,
+  { line, terminal, signal }: RoleContext,
+): Promise<number> {
+  const findings = new Findings((check) => tell(check, terminal));
+  await examineClient(
+    examination(options, {
+      access: options.access ?? {},
+      tunnels: options.tunnels ?? true,
+      signal,
+      terminal,
+    }),
+    findings,
+  );
+  const output = line.value("output");
+  const folder = await checkFolder(output ?? ".", {
+    isOptional: output === undefined,
+    findings,
+  });
+  if (folder !== undefined) await checkDisk(folder, { limits, findings });
+  const wanted = output ?? folder;
+  const saved = wanted === undefined ? [] : [wanted];
+  checkPermissions(
+    { read: [...saved, ...read(line)], write: [...saved, ...written(line)] },
+    findings,
+  );
+  return conclude(findings);
+}
+
+/** Runs the node's; resolves to the exit code 0. */
+export async function runNodeDoctor(
+  options: NodeOptions,
+  { line, terminal, signal }: RoleContext,
+): Promise<number> {
+  const findings = new Findings((check) => tell(check, terminal));
+  const { directory } = options;
+  await checkShare(directory, { limits, findings });
+  const state = line.value("state");
+  const identity = state === undefined
+    ? await createIdentity()
+    : await checkState(state, findings);
+  if (state !== undefined) await checkDisk(state, { limits, findings });
+  if (identity !== undefined) {
+    const { host, port, advertise, tunnels = "auto" } = options;
+    const name = options.name ?? `node-${identity.id.slice(0, 6)}`;
+    await examineNode({
+      ...examination(options, {
+        access: { token: options.token },
+        tunnels: tunnels !== "never",
+        signal,
+        terminal,
+      }),
+      ...{ host, port, advertise, identity, name },
+    }, findings);
+  }
+  const kept = state === undefined ? [] : [state];
+  checkPermissions({
+    read: [directory, ...kept, ...read(line)],
+    write: [...kept, ...written(line)],
+  }, findings);
+  return conclude(findings);
+}
+
+/** Who the node is; `undefined` where its key cannot be had. */
+async function checkState(
+  folder: string,
+  findings: Findings,
+): Promise<Identity | undefined> {
+  try {
+    const identity = await loadIdentity(folder);
+    findings.ok("state", `the node is ${identity.id}`);
+    return identity;
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    findings.failed("state", error);
+    return undefined;
+  }
+}
+
+function examination(
+  { relay, plaintext = false, knownRelays }: Pick<
+    ClientOptions,
+    "relay" | "plaintext" | "knownRelays"
+  >,
+  { access, tunnels, signal, terminal }: {
+    access: Access;
+    tunnels: boolean;
+    signal: AbortSignal;
+    terminal: Terminal;
+  },
+): ExaminationOptions {
+  const onEvent = (event: RelayLinkEvent) => {
+    terminal.event(event);
+    if (event.event === "relay_motd") tellRelayMet(event, terminal);
+  };
+  const met = { relay, plaintext, access, knownRelays };
+  return { ...met, tunnels, limits, signal, onEvent };
+}
+
+/** Files that options name, and that are read. */
+function read(line: CommandLine): string[] {
+  return ["known-relays", "config", "token-file"].flatMap((name) =>
+    line.value(name) ?? []
+  );
+}
+
+/** Files that options name, and that are written. */
+function written(line: CommandLine): string[] {
+  return ["known-relays"].flatMap((name) => line.value(name) ?? []);
+}
+
+function tell(check: Check, terminal: Terminal): void {
+  terminal.event<CliEvent>({ event: "checked", ...check });
+  const { verdict, says, remedy } = check;
+  const rest = remedy === undefined ? says : `${says}; ${remedy}`;
+  terminal.fact(
+    `${verdict.padEnd(VERDICT_COLUMNS)}${
+      check.check.padEnd(CHECK_COLUMNS)
+    }${rest}`,
+  );
+}
+
+const VERDICT_COLUMNS = "warning".length + 2;
+const CHECK_COLUMNS = "registration".length + 2;
+
+/**
+ * @returns 0 where nothing has failed.
+ * @throws {Failure} of the kind with the highest exit code of those that have.
+ */
+function conclude({ checks }: Findings): number {
+  const failed = checks.filter(({ kind }) => kind !== undefined);
+  const [worst] = failed.flatMap(({ kind }) => kind ?? [])
+    .toSorted((one, other) => EXIT_CODE[other] - EXIT_CODE[one]);
+  if (worst === undefined) return 0;
+  throw new Failure(worst, {
+    what: "Cannot pass all checks",
+    where: failed.map(({ check }) => check).join(", "),
+    why: `${failed.length} of ${checks.length} failed`,
+    remedy: "see the failed checks above",
+  });
+}

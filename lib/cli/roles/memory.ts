@@ -1,0 +1,110 @@
+/**
+ * Gives memory back early. What a closed socket leaves behind lies outside of
+ * the heap that V8 counts, so that a flood of connections makes the process
+ * grow by tens of MiB before V8 sees a reason to collect.
+ *
+ * @module
+ */
+
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import { LIMITS, type Limits } from "../../base/limits.ts";
+
+/** The numbers of `limits.ts` that bound collecting. */
+export type CollectionLimits = Pick<
+  Limits,
+  | "collectGrowthBytes"
+  | "collectGrowthPercent"
+  | "collectBusyPercent"
+  | "collectIdleMs"
+>;
+
+/**
+ * Decides when to collect. Pure: bytes are the resident memory of the process,
+ * times milliseconds on any monotonic clock.
+ */
+export class CollectionPlan {
+  readonly #limits: CollectionLimits;
+  #leastBytes: number;
+  #floorBytes: number;
+  #notBefore = -Infinity;
+  #collectedAt = -Infinity;
+
+  /** For a process that has `residentBytes` when it has little to do. */
+  constructor(limits: CollectionLimits, residentBytes: number) {
+    this.#limits = limits;
+    this.#leastBytes = residentBytes;
+    this.#floorBytes = residentBytes;
+  }
+
+  /**
+   * Whether the process has grown enough, and rested from the last time; or has
+   * not collected for a while and takes more than it once did: what has left
+   * since makes nothing grow.
+   */
+  isDue(residentBytes: number, now: number): boolean {
+    this.#floorBytes = Math.min(this.#floorBytes, residentBytes);
+    this.#leastBytes = Math.min(this.#leastBytes, residentBytes);
+    if (now < this.#notBefore) return false;
+    const isLong = now - this.#collectedAt >= this.#limits.collectIdleMs;
+    return this.#exceeds(residentBytes, this.#floorBytes) ||
+      isLong && this.#exceeds(residentBytes, this.#leastBytes);
+  }
+
+  #exceeds(residentBytes: number, floorBytes: number): boolean {
+    const { collectGrowthBytes, collectGrowthPercent } = this.#limits;
+    const growth = floorBytes * collectGrowthPercent / 100;
+    return residentBytes >= floorBytes + Math.max(collectGrowthBytes, growth);
+  }
+
+  /** A collection took `ms`, up to `now`, and left `residentBytes`. */
+  collected(
+    { ms, residentBytes }: { ms: number; residentBytes: number },
+    now: number,
+  ): void {
+    this.#floorBytes = residentBytes;
+    this.#collectedAt = now;
+    const { collectBusyPercent } = this.#limits;
+    this.#notBefore = now + ms * (100 - collectBusyPercent) /
+        collectBusyPercent;
+  }
+}
+
+/**
+ * Collects now and then in this process, as {@linkcode CollectionPlan} says,
+ * until disposed of. Does nothing where V8 gives no way to.
+ */
+export function collectInTime(limits: Limits = LIMITS): Disposable {
+  const collect = collector();
+  if (collect === undefined) return { [Symbol.dispose]: () => {} };
+  const plan = new CollectionPlan(limits, Deno.memoryUsage().rss);
+  const timer = setInterval(() => {
+    const startedAt = performance.now();
+    if (!plan.isDue(Deno.memoryUsage().rss, startedAt)) return;
+    collect();
+    const now = performance.now();
+    const residentBytes = Deno.memoryUsage().rss;
+    plan.collected({ ms: now - startedAt, residentBytes }, now);
+  }, limits.collectCheckMs);
+  Deno.unrefTimer(timer);
+  return { [Symbol.dispose]: () => clearInterval(timer) };
+}
+
+/**
+ * How a client collects: what it keeps of a long list makes V8 let its heap grow
+ * to three times that before it collects by itself.
+ */
+export function ofClient(limits: Limits = LIMITS): Limits {
+  return {
+    ...limits,
+    collectGrowthBytes: limits.collectClientGrowthBytes,
+    collectBusyPercent: limits.collectClientBusyPercent,
+  };
+}
+
+/** What V8 calls `gc`: only a context made after the flag was set has it. */
+function collector(): (() => void) | undefined {
+  setFlagsFromString("--expose-gc");
+  const collect: unknown = runInNewContext("globalThis.gc");
+  return typeof collect === "function" ? () => collect() : undefined;
+}

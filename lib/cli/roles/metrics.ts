@@ -1,0 +1,148 @@
+/**
+ * `--metrics`: a role's metrics and health over HTTP, for whoever watches it.
+ *
+ * @module
+ */
+
+import { cpuUsage } from "node:process";
+import { isLoopback, parseEndpoint } from "../../base/address.ts";
+import { type Endpoint, formatEndpoint } from "../../base/conn.ts";
+import {
+  EXPOSITION_TYPE,
+  formatExposition,
+  type MetricFamily,
+} from "../../ops/exposition.ts";
+import { LIMITS } from "../../base/limits.ts";
+import { isGranted } from "../../base/permission.ts";
+import { type HttpAnswer, serveHttp } from "../../http/server.ts";
+import { VERSION } from "../../base/version.ts";
+import type { CliEvent } from "../output/cli_events.ts";
+import type { CommandLine } from "../options/command_line.ts";
+import { listening } from "./role.ts";
+import type { Terminal } from "../output/terminal.ts";
+
+/** What there is to watch. */
+export interface Watched {
+  /** Its role. */
+  readonly role: "relay" | "node";
+  /** Its metrics, as they are now. */
+  families(): readonly MetricFamily[];
+  /** Why it is not well; nothing where it is. */
+  troubles(): readonly string[] | Promise<readonly string[]>;
+}
+
+/** Where `--metrics` says to serve; `undefined` where it is not given. */
+export function metricsAddress(line: CommandLine): Endpoint | undefined {
+  const text = line.value("metrics");
+  return text === undefined ? undefined : parseEndpoint(text, { zero: true });
+}
+
+/**
+ * Serves the metrics and the health of a role where it was told to, and nothing
+ * where it was not. The caller disposes of it.
+ *
+ * @throws {Failure} of kind `local` where the address cannot be bound.
+ */
+export async function serveMetrics(
+  at: Endpoint | undefined,
+  terminal: Terminal,
+  watched: Watched,
+): Promise<AsyncDisposable | null> {
+  if (at === undefined) return null;
+  const start = () =>
+    serveHttp({
+      at,
+      limits: LIMITS,
+      onError: (error) => terminal.error(error),
+      routes: {
+        "/metrics": () => metricsOf(watched),
+        "/healthz": () => healthOf(watched),
+      },
+    });
+  const server = await listening(
+    { ...at, option: "metrics" },
+    Promise.try(start),
+  );
+  const { host, port } = server.address;
+  terminal.event<CliEvent>({ event: "metrics_listening", host, port });
+  terminal.fact(`metrics on http://${formatEndpoint({ host, port })}/metrics`);
+  if (!isLoopback(host)) {
+    terminal.note(
+      "warning: --metrics: whoever reaches this address can read the metrics",
+    );
+  }
+  return server;
+}
+
+function metricsOf({ role, families }: Watched): HttpAnswer {
+  const text = formatExposition([
+    {
+      name: "relay_p2p_build_info",
+      help: "1, with the version and the role.",
+      type: "gauge",
+      samples: [{ labels: { version: VERSION, role }, value: 1 }],
+    },
+    ...families(),
+    ...processFamilies(),
+  ]);
+  return { status: 200, type: EXPOSITION_TYPE, body: text };
+}
+
+async function healthOf({ troubles }: Watched): Promise<HttpAnswer> {
+  const reasons = await troubles();
+  const isWell = reasons.length === 0;
+  const health = { status: isWell ? "ok" : "degraded", reasons };
+  return {
+    status: isWell ? 200 : 503,
+    type: "application/json",
+    body: JSON.stringify(health) + "\n",
+  };
+}
+
+// Everybody else's names for these, so that ready-made dashboards show them.
+function processFamilies(): MetricFamily[] {
+  const { user, system } = cpuUsage();
+  const families: MetricFamily[] = [
+    {
+      name: "process_resident_memory_bytes",
+      help: "Memory of this process in RAM, in bytes.",
+      type: "gauge",
+      samples: [{ value: Deno.memoryUsage().rss }],
+    },
+    {
+      name: "process_cpu_seconds_total",
+      help: "Processor time of this process, in seconds.",
+      type: "counter",
+      samples: [{ value: (user + system) / 1e6 }],
+    },
+    {
+      name: "process_start_time_seconds",
+      help: "When this process started, in seconds since 1970.",
+      type: "gauge",
+      samples: [{ value: performance.timeOrigin / 1000 }],
+    },
+  ];
+  const descriptors = openDescriptors();
+  if (descriptors !== undefined) {
+    families.push({
+      name: "process_open_fds",
+      help: "File descriptors that are open.",
+      type: "gauge",
+      samples: [{ value: descriptors }],
+    });
+  }
+  return families;
+}
+
+const DESCRIPTORS = "/proc/self/fd";
+
+/** Where the system tells, and this process may ask: it asks nobody for it. */
+function openDescriptors(): number | undefined {
+  if (!isGranted({ name: "read", path: DESCRIPTORS })) return;
+  try {
+    // One of them is that of the folder itself.
+    return [...Deno.readDirSync(DESCRIPTORS)].length - 1;
+  } catch {
+    return undefined; // no such folder here
+  }
+}

@@ -1,0 +1,271 @@
+/**
+ * `peer_node.ts`: from arguments to a node that runs until it is told to stop.
+ *
+ * @module
+ */
+
+import { parseAdvertise, parseHost, parsePort } from "../../base/address.ts";
+import { join } from "@std/path/join";
+import { formatEndpoint } from "../../base/conn.ts";
+import { DigestFolder } from "../../share/digest_store.ts";
+import { LIMITS } from "../../base/limits.ts";
+import { NodeMetrics } from "../../ops/metrics.ts";
+import {
+  type NodeEvent,
+  type NodeOptions,
+  serveNode,
+} from "../../node/server.ts";
+import type { SkipCounts } from "../../share/skipped.ts";
+import { loadIdentity, makeStateFolder } from "../../identity/identity_file.ts";
+import { counted, show } from "../../base/text.ts";
+import type { Terminal } from "../output/terminal.ts";
+import { refusePrivateFiles } from "./private_files.ts";
+import { readToken } from "./secrets.ts";
+import { tellIncident } from "../output/incidents.ts";
+import { formatSkipCounts, formatSkipped } from "../output/skipped.ts";
+import { NODE as SPEC } from "../options/command_table.ts";
+import { runNodeDoctor } from "./doctor.ts";
+import { collectInTime } from "./memory.ts";
+import { metricsAddress, serveMetrics } from "./metrics.ts";
+import { type CommandLine, usageFailure } from "../options/command_line.ts";
+import {
+  aborted,
+  badValue,
+  expectNoMore,
+  listening,
+  loadKnownRelays,
+  PLAINTEXT_WARNING,
+  rateOption,
+  runRole,
+  surviveRejections,
+  takeRelay,
+  tellRelayMet,
+} from "./role.ts";
+
+const DEFAULT_DIRECTORY = "./files";
+
+/** Runs the node; resolves to the exit code. */
+export function main(args: readonly string[]): Promise<number> {
+  return runRole(args, SPEC, async (context) => {
+    const { line, terminal, signal } = context;
+    const [command, ...words] = line.words;
+    const isDoctor = command === "doctor";
+    const options = isDoctor
+      ? await nodeOptions(line, words, SPEC.commands[command]!.usage)
+      : await nodeOptions(line, line.words);
+    const state = line.value("state");
+    if (state !== undefined && !isDoctor) await makeStateFolder(state);
+    await refusePrivateFiles([options.directory], line);
+    const metricsAt = metricsAddress(line);
+    const token = await readToken("node", context);
+    if (token !== undefined) options.token = token;
+    if (isDoctor) {
+      const code = await runNodeDoctor(options, context);
+      terminal.check();
+      return code;
+    }
+    if (state !== undefined) options.identity = await loadIdentity(state);
+    using digestStore = state === undefined
+      ? undefined
+      : await DigestFolder.open(join(state, "digests"));
+    if (digestStore !== undefined) options.digestStore = digestStore;
+    using _survive = surviveRejections(terminal);
+    using _collect = collectInTime();
+    const metrics = new NodeMetrics();
+    const ended = Promise.withResolvers<never>();
+    ended.promise.catch(() => {}); // told below, if it gets there
+    const onEvent = (event: NodeEvent) => {
+      metrics.onEvent(event, performance.now());
+      tell(event, terminal, { isListed: options.listSkipped });
+      if (event.event === "outdated" || event.event === "turned_away") {
+        ended.reject(event.error);
+      }
+    };
+    await using node = await listening(
+      options,
+      serveNode({ ...options, onEvent }),
+    );
+    await using _metrics = await serveMetrics(metricsAt, terminal, {
+      role: "node",
+      families: () => metrics.families(node.stats(), performance.now()),
+      troubles: async () => {
+        const isShareReadable = await node.isShareReadable();
+        return metrics.troubles({ isShareReadable }, performance.now());
+      },
+    });
+    await Promise.race([aborted(signal), ended.promise]);
+    return 0;
+  });
+}
+
+async function nodeOptions(
+  line: CommandLine,
+  words: readonly string[],
+  usage?: string,
+): Promise<NodeOptions> {
+  const { relay, rest } = takeRelay(words, SPEC, usage);
+  const [port, directory = DEFAULT_DIRECTORY, ...more] = rest;
+  if (port === undefined) {
+    throw usageFailure(SPEC, "the node's port is missing", usage);
+  }
+  expectNoMore(more, SPEC, usage);
+  const options: NodeOptions = {
+    relay,
+    port: parsePort(port, { zero: true }),
+    directory,
+    plaintext: line.isOn("plaintext"),
+    listSkipped: line.isOn("list-skipped"),
+    ...await loadKnownRelays(line),
+  };
+  const name = line.value("name");
+  const host = line.value("host");
+  const advertise = line.value("advertise");
+  const limitRate = line.value("limit-rate");
+  if (line.isOn("no-tunnel")) {
+    if (line.isOn("tunnel")) {
+      throw usageFailure(SPEC, "--tunnel and --no-tunnel exclude each other");
+    }
+    options.tunnels = "never";
+  } else if (line.isOn("tunnel")) options.tunnels = "always";
+  if (name !== undefined) options.name = parseName(name);
+  if (host !== undefined) options.host = parseHost(host);
+  if (advertise !== undefined) options.advertise = parseAdvertise(advertise);
+  if (limitRate !== undefined) {
+    options.limitRate = rateOption("limit-rate", limitRate);
+  }
+  return options;
+}
+
+function parseName(text: string): string {
+  const count = Array.from(text).length;
+  if (text.trim() === "") {
+    throw badValue("name", text, "a node's name must not be blank");
+  }
+  if (count > LIMITS.displayNameCount) {
+    throw badValue(
+      "name",
+      text,
+      `a node's name must have at most ${LIMITS.displayNameCount} characters, found ${count}`,
+    );
+  }
+  return text;
+}
+
+/** How {@linkcode tell} prints. */
+export interface TellOptions {
+  /** Whether what is skipped follows by name. */
+  readonly isListed?: boolean | undefined;
+}
+
+/** Prints what the node tells. */
+export function tell(
+  event: NodeEvent,
+  terminal: Terminal,
+  { isListed = false }: TellOptions = {},
+): void {
+  terminal.event(event);
+  switch (event.event) {
+    case "node_listening": {
+      const { host, port, id, encrypted } = event;
+      terminal.fact(`node listening on ${formatEndpoint({ host, port })}`);
+      terminal.fact(`node id ${id}`);
+      if (!encrypted) terminal.note(PLAINTEXT_WARNING);
+      break;
+    }
+    case "sharing":
+      terminal.fact(
+        `sharing ${counted(event.files, "file")} from ${show(event.directory)}`,
+      );
+      tellSkipCounts(event.skipped, { terminal, isListed });
+      break;
+    case "skipped":
+      terminal.fact(formatSkipped(event));
+      break;
+    case "skipped_unnamed":
+      terminal.fact(
+        `skipped ${event.entries} more: a node keeps the names of ${LIMITS.skippedNameCount}`,
+      );
+      break;
+    case "share_gone":
+      terminal.note(
+        `share gone: ${show(event.directory)}, ${
+          counted(event.files, "file")
+        } (${event.why}); looking every few seconds whether it is back`,
+      );
+      break;
+    case "share_back":
+      terminal.note(
+        `share back: ${show(event.directory)}, ${counted(event.files, "file")}`,
+      );
+      break;
+    case "share_unwatched":
+      terminal.note(
+        `changes in ${
+          show(event.directory)
+        } are found by looking through it: the system does not watch it (${event.why})`,
+      );
+      break;
+    case "registered":
+      terminal.fact(
+        `registered with ${event.relay}, lease ${event.leaseSeconds} s`,
+      );
+      break;
+    case "renewed":
+      break;
+    case "attached":
+      terminal.note(
+        event.why === "unreachable"
+          ? "the relay cannot dial this node: clients come through the relay"
+          : "clients can come through the relay",
+      );
+      break;
+    case "detached":
+      if (event.why === "reachable") {
+        terminal.note("the relay can dial this node: clients come directly");
+      }
+      break;
+    case "no_tunnels":
+      terminal.note("the relay carries no tunnels: --tunnel is of no use");
+      break;
+    case "registration_failed":
+      terminal.note(
+        `${event.error.message}; trying again, and serving meanwhile`,
+      );
+      break;
+    case "outdated":
+      break; // what ends this process
+    case "turned_away":
+      break; // ends the node, with that failure
+    case "withdrawn":
+      terminal.note(`withdrawn from ${event.relay}`);
+      break;
+    case "withdraw_failed":
+      terminal.note(`${event.error.message}; the lease ends by itself`);
+      break;
+    case "relay_unverified":
+    case "relay_remembered":
+    case "relay_changed":
+    case "relay_motd":
+      tellRelayMet(event, terminal);
+      break;
+    case "hashed":
+      break;
+    case "served": {
+      const { name, files, bytes, to } = event;
+      const what = name === undefined ? counted(files, "file") : show(name);
+      terminal.note(`sent ${what}, ${counted(bytes, "byte")}, to ${show(to)}`);
+      break;
+    }
+    default:
+      tellIncident(event, terminal);
+  }
+}
+
+function tellSkipCounts(
+  counts: SkipCounts,
+  { terminal, isListed }: { terminal: Terminal; isListed: boolean },
+): void {
+  const line = formatSkipCounts(counts);
+  if (line === undefined) return;
+  terminal.note(isListed ? line : `${line}; name them with --list-skipped`);
+}

@@ -1,0 +1,65 @@
+/**
+ * What a node keeps to itself does not lie in what it shares: the folder of
+ * `--state`, the file of a token, the relays it knows. Links are resolved.
+ *
+ * @module
+ */
+
+import { dirname } from "@std/path/dirname";
+import { join } from "@std/path/join";
+import { Failure } from "../../base/errors.ts";
+import { isGranted } from "../../base/permission.ts";
+import { show } from "../../base/text.ts";
+import type { CommandLine } from "../options/command_line.ts";
+
+const PRIVATE_OPTIONS = ["state", "token-file", "known-relays"] as const;
+
+/**
+ * Refuses to share folders that hold what the options of `line` name.
+ *
+ * @throws {Failure} of kind `usage`.
+ */
+export async function refusePrivateFiles(
+  folders: readonly string[],
+  line: CommandLine,
+): Promise<void> {
+  for (const folder of folders) {
+    const shared = await placeOf(folder);
+    for (const option of PRIVATE_OPTIONS) {
+      const path = line.value(option);
+      if (path === undefined) continue;
+      if (!isBelow(await placeOf(path), shared)) continue;
+      throw new Failure("usage", {
+        what: "Cannot share folder",
+        where: show(folder),
+        why: `${show(path)} of --${option} lies in it, and would be shared`,
+        remedy: `name another place with --${option}`,
+      });
+    }
+  }
+}
+
+/**
+ * Where a path leads, or will lead once what is missing of it is made; as it is
+ * written where this process may not look.
+ */
+async function placeOf(path: string): Promise<string> {
+  if (isGranted({ name: "read", path })) {
+    try {
+      return await Deno.realPath(path);
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) return path;
+    }
+  }
+  const folder = dirname(path);
+  if (folder === path) return path;
+  return join(await placeOf(folder), path.slice(path.search(LAST_PART)));
+}
+
+const LAST_PART = /[^/\\]+[/\\]*$/;
+
+function isBelow(path: string, folder: string): boolean {
+  return path === folder ||
+    path.startsWith(/[/\\]$/.test(folder) ? folder : `${folder}/`) ||
+    path.startsWith(`${folder}\\`);
+}

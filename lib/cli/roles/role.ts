@@ -1,0 +1,314 @@
+/**
+ * What the three scripts have in common: options, help, errors to exit codes,
+ * signals.
+ *
+ * @module
+ */
+
+import {
+  looksLikeRelayAddress,
+  parseEndpoint,
+  parseHost,
+  parsePort,
+  parseRelayAddress,
+  type RelayAddress,
+} from "../../base/address.ts";
+import { formatEndpoint } from "../../base/conn.ts";
+import {
+  describeCause,
+  Failure,
+  localKindOf,
+  systemErrorCode,
+} from "../../base/errors.ts";
+import { KnownRelays } from "../../identity/known_relays.ts";
+import { parseRate } from "../../base/rate.ts";
+import type { RelayLinkEvent } from "../../uplink/relay_dialer.ts";
+import { show } from "../../base/text.ts";
+import type { CommandSpec } from "../options/command_table.ts";
+import { answerAboutItself, isCommand, refuseMistyped } from "./about.ts";
+import { readConfig } from "../options/config.ts";
+import {
+  type CommandLine,
+  parseCommandLine,
+  usageFailure,
+} from "../options/command_line.ts";
+import { parseLog } from "../output/log.ts";
+import { isClosedOutput } from "../output/streams.ts";
+import { Terminal, type TerminalOptions } from "../output/terminal.ts";
+
+/** What a role is given to run with. */
+export interface RoleContext {
+  /** Its command line. */
+  readonly line: CommandLine;
+  /** Writes for it. */
+  readonly terminal: Terminal;
+  /** Aborted, with a {@linkcode Failure}, when the person wants to stop. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Runs a role from its arguments to its exit code. Never throws.
+ *
+ * The first SIGINT or SIGTERM aborts the context's signal; the second ends the
+ * process at once.
+ */
+export async function runRole(
+  args: readonly string[],
+  spec: CommandSpec,
+  run: (context: RoleContext) => Promise<number>,
+): Promise<number> {
+  let terminal = new Terminal({ json: false, quiet: false, debug: false });
+  try {
+    let line = parseCommandLine(args, spec);
+    terminal = new Terminal(outputOptions(line, spec));
+    if (answerAboutItself(line, spec, terminal)) return 0;
+    const config = line.value("config");
+    if (config !== undefined) {
+      const settings = await readConfig(config, spec.role);
+      line = parseCommandLine(args, spec, settings);
+      terminal = new Terminal(outputOptions(line, spec));
+    }
+    concealSecrets(line, spec, terminal);
+    using stop = new StopSignals();
+    return await run({ line, terminal, signal: stop.signal });
+  } catch (error) {
+    terminal.status("");
+    // `head` has had enough: nothing has failed, and there is nobody to tell.
+    if (isClosedOutput(error)) return 0;
+    terminal.error(error);
+    return error instanceof Failure ? error.exitCode : 1;
+  }
+}
+
+function outputOptions(
+  line: CommandLine,
+  { options }: CommandSpec,
+): TerminalOptions {
+  return {
+    json: line.isOn("json"),
+    quiet: line.isOn("quiet"),
+    debug: line.isOn("debug"),
+    // Not every role has logs; a variable could name them all the same.
+    log: Object.hasOwn(options, "log") ? parseLog(line) : undefined,
+  };
+}
+
+/** Keeps the secrets among the options out of all that is written. */
+function concealSecrets(
+  line: CommandLine,
+  spec: CommandSpec,
+  terminal: Terminal,
+): void {
+  for (const [name, { isSecret = false }] of Object.entries(spec.options)) {
+    const value = isSecret ? line.value(name) : undefined;
+    if (value !== undefined) terminal.conceal(value);
+  }
+}
+
+/** Turns SIGINT and SIGTERM into an abort. */
+class StopSignals implements Disposable {
+  readonly #abort = new AbortController();
+  readonly #onSignal = () => {
+    if (this.#abort.signal.aborted) Deno.exit(130);
+    this.#abort.abort(
+      new Failure("interrupted", { what: "Stopped", why: "interrupted" }),
+    );
+  };
+
+  constructor() {
+    for (const signal of STOP_SIGNALS) {
+      Deno.addSignalListener(signal, this.#onSignal);
+    }
+  }
+
+  get signal(): AbortSignal {
+    return this.#abort.signal;
+  }
+
+  [Symbol.dispose](): void {
+    for (const signal of STOP_SIGNALS) {
+      Deno.removeSignalListener(signal, this.#onSignal);
+    }
+  }
+}
+
+// Windows knows no SIGTERM.
+const STOP_SIGNALS: readonly Deno.Signal[] = Deno.build.os === "windows"
+  ? ["SIGINT"]
+  : ["SIGINT", "SIGTERM"];
+
+/**
+ * The relay at the head of `words`: one word that is a relay address or
+ * `HOST:PORT`, or two that are host and port.
+ *
+ * @param usage that of the command, where the words are those of one.
+ * @returns the relay and the words after it.
+ * @throws {Failure} of kind `usage`.
+ */
+export function takeRelay(
+  words: readonly string[],
+  spec: CommandSpec,
+  usage?: string,
+): { relay: RelayAddress; rest: readonly string[] } {
+  const [first, second] = words;
+  if (first === undefined) {
+    throw usageFailure(spec, "the relay is missing", usage);
+  }
+  if (looksLikeRelayAddress(first)) {
+    return { relay: parseRelayAddress(first), rest: words.slice(1) };
+  }
+  if (HOST_AND_PORT.test(first)) {
+    return {
+      relay: parseEndpoint(first, { zero: false }),
+      rest: words.slice(1),
+    };
+  }
+  if (second === undefined || isCommand(spec, second)) {
+    throw usageFailure(spec, "the relay's port is missing", usage);
+  }
+  if (!/^\d+$/.test(second)) refuseMistyped(spec, first);
+  const relay = {
+    host: parseHost(first),
+    port: parsePort(second, { zero: false }),
+  };
+  return { relay, rest: words.slice(2) };
+}
+
+// As one word, as addresses are written everywhere else.
+const HOST_AND_PORT = /^(\[.*\]|[^:/]+):\d+$/;
+
+/** The relays met before, where `--known-relays` names the file. */
+export async function loadKnownRelays(
+  line: CommandLine,
+): Promise<{ knownRelays?: KnownRelays }> {
+  const path = line.value("known-relays");
+  return path === undefined
+    ? {}
+    : { knownRelays: await KnownRelays.load(path) };
+}
+
+/** Refuses words that are left over. */
+export function expectNoMore(
+  words: readonly string[],
+  spec: CommandSpec,
+  usage?: string,
+): void {
+  if (words.length > 0) {
+    throw usageFailure(spec, "there are more words than it takes", usage);
+  }
+}
+
+/**
+ * The server that `starting` resolves to, at the address of `option`, or else
+ * of `--host` and the port.
+ *
+ * @throws {Failure} of kind `local` where its address cannot be bound.
+ */
+export async function listening<Server>(
+  { host = "0.0.0.0", port, option }: {
+    host?: string;
+    port: number;
+    option?: string;
+  },
+  starting: Promise<Server>,
+): Promise<Server> {
+  try {
+    return await starting;
+  } catch (error) {
+    const isBind = error instanceof Deno.errors.AddrInUse ||
+      error instanceof Deno.errors.AddrNotAvailable ||
+      error instanceof Deno.errors.PermissionDenied ||
+      error instanceof Deno.errors.NotCapable ||
+      systemErrorCode(error) !== undefined;
+    if (error instanceof Failure || !isBind) throw error;
+    throw new Failure(localKindOf(error), {
+      what: "Cannot listen",
+      where: formatEndpoint({ host, port }),
+      why: describeCause(error),
+      remedy: error instanceof Deno.errors.NotCapable
+        ? "grant it with --allow-net"
+        : option !== undefined
+        ? `give --${option} another address`
+        : error instanceof Deno.errors.AddrNotAvailable ||
+            systemErrorCode(error) === "ENOTFOUND"
+        ? "give --host an address of this machine"
+        : "choose another port (0 lets the system pick one) or --host",
+      cause: error,
+    });
+  }
+}
+
+/** A rate from the command line. */
+export function rateOption(option: string, text: string): number {
+  const rate = parseRate(text);
+  if (rate !== undefined) return rate;
+  throw badValue(option, text, "wanted bytes a second, as 500K, 20M or 1G");
+}
+
+/** The bytes that an option was given: `500K`, `20M`, `1G`, or none. */
+export function sizeOption(option: string, text: string): number {
+  const bytes = /^0+$/.test(text) ? 0 : parseRate(text);
+  if (bytes !== undefined) return bytes;
+  throw badValue(option, text, "wanted bytes, as 500K, 20M or 1G");
+}
+
+/** A value that its option cannot take. */
+export function badValue(option: string, value: string, why: string): Failure {
+  return new Failure("usage", {
+    what: `Cannot use --${option}`,
+    where: show(value),
+    why,
+  });
+}
+
+/** What is said wherever encryption is off. */
+export const PLAINTEXT_WARNING =
+  "warning: --plaintext: everybody on the way can read and change what is sent";
+
+/**
+ * Notes that a relay was met whose identity nobody vouched for, and what it has
+ * to say.
+ */
+export function tellRelayMet(event: RelayLinkEvent, terminal: Terminal): void {
+  if (event.event === "relay_motd") {
+    terminal.note(`relay message: ${show(event.text)}`);
+    return;
+  }
+  const { relay, id } = event;
+  if (event.event === "relay_changed") {
+    terminal.note(
+      `warning: the relay at ${relay} is another one now: relay id ${id}`,
+    );
+  } else if (event.event === "relay_remembered") {
+    terminal.note(
+      `met relay ${id} at ${relay} for the first time, not verified; ` +
+        `${show(event.path)} remembers it`,
+    );
+  } else {
+    terminal.note(
+      `warning: relay not verified: p2p://${relay}/${id} ` +
+        "(give this address in place of host and port to pin it)",
+    );
+  }
+}
+
+/** Resolves when `signal` is aborted. */
+export function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}
+
+/** Reports what nobody caught, and goes on: one peer must not end a server. */
+export function surviveRejections(terminal: Terminal): Disposable {
+  const onRejection = (event: PromiseRejectionEvent) => {
+    event.preventDefault();
+    terminal.error(event.reason);
+  };
+  globalThis.addEventListener("unhandledrejection", onRejection);
+  return {
+    [Symbol.dispose]: () =>
+      globalThis.removeEventListener("unhandledrejection", onRejection),
+  };
+}

@@ -1,0 +1,158 @@
+/**
+ * Secrets, tokens and links as the roles are given them: in a file, in a
+ * variable, or, with a warning, on the command line. What is read here is kept
+ * out of everything that is written.
+ *
+ * @module
+ */
+
+import type { Secrets } from "../../access/relay_access.ts";
+import { parseSecret, SECRET_BYTES } from "../../access/secret.ts";
+import { readSecretFile } from "../../access/secret_file.ts";
+import {
+  formatToken,
+  parseToken,
+  type Token,
+  tokenOf,
+  type TokenRole,
+} from "../../access/token.ts";
+import { Failure } from "../../base/errors.ts";
+import { parseDuration } from "../options/duration.ts";
+import { type CommandLine, usageFailure } from "../options/command_line.ts";
+import type { CommandSpec } from "../options/command_table.ts";
+import { badValue } from "./role.ts";
+import type { Terminal } from "../output/terminal.ts";
+import { variableOf } from "../options/option_table.ts";
+
+/** Where words come from, and where warnings go. */
+export interface SecretSource {
+  readonly line: CommandLine;
+  readonly terminal: Terminal;
+}
+
+const DEFAULT_OVERLAP = "24h";
+const GOES_WITH = {
+  "previous-secret-file": "it goes with --secret-file",
+  overlap: "it goes with --previous-secret-file",
+} as const;
+
+/**
+ * The secrets of a relay; nothing where it is to be open. Read anew each time:
+ * files may have changed.
+ *
+ * @throws {Failure} of kind `usage`, `local` or `not_allowed`.
+ */
+export async function readSecrets(
+  source: SecretSource,
+): Promise<Secrets | undefined> {
+  const { line, terminal } = source;
+  const text = await wordOf("secret", source);
+  const previousPath = line.value("previous-secret-file");
+  const overlap = line.value("overlap");
+  if (text === undefined) {
+    const stray = previousPath !== undefined
+      ? "previous-secret-file"
+      : overlap !== undefined
+      ? "overlap"
+      : undefined;
+    if (stray === undefined) return undefined;
+    throw badValue(stray, line.value(stray)!, GOES_WITH[stray]);
+  }
+  const current = parseSecret(text);
+  if (previousPath === undefined) {
+    if (line.typed.includes("overlap")) {
+      throw badValue("overlap", overlap!, GOES_WITH["overlap"]);
+    }
+    return { current };
+  }
+  const previous = await readSecretFile(previousPath, "secret");
+  terminal.conceal(previous);
+  const overlapMs = 1_000 *
+    durationOption("overlap", overlap ?? DEFAULT_OVERLAP);
+  return { current, previous: { secret: parseSecret(previous), overlapMs } };
+}
+
+/** A new secret, for a relay that is given none. */
+export function makeSecret(): Uint8Array {
+  return crypto.getRandomValues(new Uint8Array(SECRET_BYTES));
+}
+
+/** The tokens of a secret, a line each, for people. */
+export function tokenLines(secret: Uint8Array): string[] {
+  return (["node", "client"] as const).map((role) =>
+    `${role} token ${formatToken(tokenOf(secret, role))}`
+  );
+}
+
+/**
+ * The token of a role, if it is given one.
+ *
+ * @throws {Failure} of kind `not_allowed` for what is no such token, `usage`,
+ * `local` or `not_allowed` where it cannot be read.
+ */
+export async function readToken(
+  role: TokenRole,
+  source: SecretSource,
+): Promise<Token | undefined> {
+  const text = await wordOf("token", source);
+  return text === undefined ? undefined : parseToken(text, role);
+}
+
+/** The word of `--what`, or in the file of `--what-file`. */
+async function wordOf(
+  what: "secret" | "token",
+  { line, terminal }: SecretSource,
+): Promise<string | undefined> {
+  const word = line.value(what);
+  const path = line.value(`${what}-file`);
+  const isTyped = (name: string) => line.typed.includes(name);
+  if (isTyped(what)) {
+    if (isTyped(`${what}-file`)) {
+      throw new Failure("usage", {
+        what: `Cannot use --${what}`,
+        why: `it is there twice, for there is --${what}-file`,
+      });
+    }
+    terminal.note(
+      `warning: --${what}: whoever can list the processes of this machine can ` +
+        `read it; use --${what}-file FILE or ${variableOf(what)}`,
+    );
+    return word;
+  }
+  if (path === undefined) return word;
+  const text = await readSecretFile(path, what);
+  terminal.conceal(text);
+  return text;
+}
+
+/** Seconds, from an option. */
+export function durationOption(option: string, text: string): number {
+  const seconds = parseDuration(text);
+  if (seconds !== undefined) return seconds;
+  throw badValue(option, text, "wanted a time, as 90s, 30m, 24h or 7d");
+}
+
+/**
+ * Shows the tokens of a secret that this relay has made, once.
+ *
+ * @throws {Failure} of kind `usage` where nobody would see them.
+ */
+export function showMadeTokens(
+  secret: Uint8Array,
+  terminal: Terminal,
+  spec: CommandSpec,
+): void {
+  if (terminal.options.json) {
+    throw usageFailure(
+      spec,
+      "with --json nobody would be shown the tokens of a new secret: " +
+        "give one with --secret-file FILE",
+    );
+  }
+  for (const row of tokenLines(secret)) terminal.reveal(row);
+  terminal.note(
+    "these tokens are shown once, and are good until this relay stops; for " +
+      "lasting ones: (umask 077; head -c 32 /dev/urandom | base64 > FILE), " +
+      "then --secret-file FILE",
+  );
+}

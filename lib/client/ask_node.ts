@@ -1,0 +1,164 @@
+/**
+ * Asks nodes for a file, several at a time or one after the other, and collects
+ * what they offer.
+ *
+ * @module
+ */
+
+import { isAccessRefusal } from "../access/refusal.ts";
+import type { Offer } from "../content/choice.ts";
+import { formatEndpoint, type Path } from "../base/conn.ts";
+import { isBug } from "../base/errors.ts";
+import { LIMITS } from "../base/limits.ts";
+import type { MessageOf } from "../protocol/messages.ts";
+import { show } from "../base/text.ts";
+import type { Refused } from "../transfer/answers.ts";
+import type { NodeSession } from "../transfer/session.ts";
+import type { Conversations } from "./conversations.ts";
+import { answerOf, type ClientEvent, type NodeAnswer } from "./events.ts";
+import type { ListedNode } from "./nodes.ts";
+import type { Peers } from "./peers.ts";
+import { votesAs } from "./votes.ts";
+
+/** A node that has the file, with the session it said so in. */
+export interface Found {
+  readonly node: ListedNode;
+  readonly session: NodeSession;
+  readonly offer: Offer;
+}
+
+/** How a node is asked. */
+export interface AskOptions {
+  /** Stops asking. */
+  readonly signal?: AbortSignal | undefined;
+  /**
+   * Where the session belongs, of a node that is asked for more than this; else
+   * each file has a session of its own, which the caller disposes of.
+   */
+  readonly conversations?: Conversations | undefined;
+}
+
+/** Asks for one file. */
+export class Asking {
+  readonly #peers: Peers;
+  readonly #name: string;
+  readonly #tell: (event: ClientEvent) => void;
+  /** The last word of each node that was asked. */
+  readonly answers = new Map<string, NodeAnswer>();
+  /** Ids of the nodes that said that they have it. */
+  readonly found = new Set<string>();
+  /** The paths by which nodes were reached. */
+  readonly #paths = new Map<string, Path>();
+  readonly #askedAt = new Map<string, number>();
+
+  /** Nobody has been asked yet. */
+  constructor(
+    peers: Peers,
+    { name, tell }: { name: string; tell: (event: ClientEvent) => void },
+  ) {
+    this.#peers = peers;
+    this.#name = name;
+    this.#tell = tell;
+  }
+
+  /** The file's name. */
+  get name(): string {
+    return this.#name;
+  }
+
+  /** Asks one node; what it is worth is told, and never thrown. */
+  async ask(
+    node: ListedNode,
+    { signal, conversations }: AskOptions = {},
+  ): Promise<Found | undefined> {
+    const find = this.#name;
+    this.#askedAt.set(node.id, performance.now());
+    let session: NodeSession;
+    let answer: MessageOf<"found"> | Refused | undefined;
+    try {
+      ({ session, found: answer } = conversations === undefined
+        ? await this.#peers.open(node, { find, signal })
+        : await conversations.find(node, find));
+    } catch (error) {
+      this.#peers.options.signal?.throwIfAborted();
+      if (isBug(error)) throw error;
+      // Nothing of the file has been sent: whatever it did, it is no lie yet.
+      const answer = answerOf(error);
+      if (!signal?.aborted) {
+        this.answered(
+          node,
+          answer.kind === "corrupt" ? { ...answer, kind: "failed" } : answer,
+        );
+      }
+      return undefined;
+    }
+    this.#paths.set(node.id, session.path);
+    const offer = answer && offerOf(node.id, answer, session);
+    if (offer !== undefined) {
+      this.answered(node, { kind: "found", size: offer.size });
+      return { node, session, offer };
+    }
+    if (conversations === undefined) await session[Symbol.asyncDispose]();
+    this.answered(node, refusalAnswer(answer));
+    return undefined;
+  }
+
+  /** Notes, and tells, what a node is worth. */
+  answered(node: ListedNode, answer: NodeAnswer): void {
+    const [endpoint] = this.#peers.reach.addressesOf(node);
+    const address = endpoint === undefined ? "" : formatEndpoint(endpoint);
+    this.answers.set(node.id, answer);
+    if (answer.kind === "found") this.found.add(node.id);
+    const path = this.#paths.get(node.id);
+    this.#tell({
+      event: "node_answered",
+      node,
+      address,
+      ...(path === undefined ? {} : { path }),
+      name: this.#name,
+      answer,
+      ms: performance.now() - this.#askedAt.get(node.id)!,
+    });
+  }
+
+  /** Notes that a node failed. */
+  failed(node: ListedNode, error: unknown): void {
+    this.answered(node, answerOf(error));
+  }
+}
+
+/** What a node's answer offers; nothing where no file can be so. */
+export function offerOf(
+  node: string,
+  answer: MessageOf<"found"> | Refused,
+  session: NodeSession,
+): Offer | undefined {
+  if (answer.kind === "refused" || answer.size > LIMITS.fileBytes) {
+    return undefined;
+  }
+  const { size, modifiedMs, executable, version, content, sha256 } = answer;
+  return {
+    node,
+    votesAs: votesAs(node, session),
+    size,
+    modifiedMs,
+    ...executable && { isExecutable: true as const },
+    version,
+    content,
+    sha256,
+  };
+}
+
+function refusalAnswer(
+  answer: MessageOf<"found"> | Refused | undefined,
+): NodeAnswer {
+  if (answer?.kind !== "refused") {
+    return { kind: "failed", cause: "it claims a size that no file can have" };
+  }
+  const { code, text } = answer;
+  const cause = `it refused: ${show(text)}`;
+  if (code === "not_found") return { kind: code };
+  return isAccessRefusal(code) || code === "other_content"
+    ? { kind: "denied", code, cause }
+    : { kind: "failed", cause };
+}

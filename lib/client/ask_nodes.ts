@@ -1,0 +1,168 @@
+/**
+ * Finds out which nodes have files: asks many of them at a time, each for many
+ * files over one connection, and does not wait for those that are slow to answer
+ * once another has what is wanted.
+ *
+ * @module
+ */
+
+import type { Offer } from "../content/choice.ts";
+import type { NodeSession } from "../transfer/session.ts";
+import type { Asking, Found } from "./ask_node.ts";
+import { Conversations } from "./conversations.ts";
+import type { ListedNode } from "./nodes.ts";
+import type { Peers } from "./peers.ts";
+
+/** Options of {@linkcode Seeking}. */
+export interface SeekingOptions {
+  /** The nodes to ask. */
+  readonly nodes: readonly ListedNode[];
+  /** SHA-256 that a file must have: only a node that has that is waited on. */
+  readonly sha256?: string | undefined;
+  /** Content id that it must have, in the same way. */
+  readonly content?: string | undefined;
+  /**
+   * Milliseconds for which others may still answer once one has what is wanted;
+   * `askingGraceMs` by default.
+   */
+  readonly graceMs?: number | undefined;
+  /** Stops asking. */
+  readonly signal: AbortSignal;
+}
+
+/** Options of {@linkcode Seeking.seek}. */
+export interface SeekOptions {
+  /**
+   * Told of each node that has a file, until the signal is aborted; whether the
+   * session with it is of use.
+   */
+  readonly onFound: (asking: Asking, found: Found) => boolean;
+  /** Whether other files are sought later, over the same connections. */
+  readonly more?: boolean;
+}
+
+/** Seeks files on nodes. Disposing waits until nobody is being asked. */
+export class Seeking implements AsyncDisposable {
+  readonly #peers: Peers;
+  readonly #options: SeekingOptions;
+  readonly #conversations: Conversations;
+  readonly #seeks = new Set<Promise<void>>();
+
+  /** Nobody has been asked yet. */
+  constructor(peers: Peers, options: SeekingOptions) {
+    this.#peers = peers;
+    this.#options = options;
+    this.#conversations = new Conversations(peers, options.signal);
+  }
+
+  /**
+   * Asks all nodes for all of some files. Resolves when each node has answered
+   * for each file, or has had a short time to since one had what is wanted.
+   */
+  async seek(
+    askings: readonly Asking[],
+    { onFound, more = false }: SeekOptions,
+  ): Promise<void> {
+    const { nodes, signal } = this.#options;
+    const { graceMs = this.#peers.limits.askingGraceMs } = this.#options;
+    const sought = askings.map((asking) =>
+      new Sought(asking, { nodeCount: nodes.length, graceMs })
+    );
+    const all = this.#peers.turns.each(nodes, async (node) => {
+      if (signal.aborted) return;
+      const uses = await Promise.all(
+        sought.map((one) => this.#ask(node, one, onFound)),
+      );
+      if (!more && !uses.includes(true)) await this.#conversations.end(node.id);
+    });
+    // Judged here, or too late to be.
+    const settled = all.catch(() => {}).finally(() => {
+      this.#seeks.delete(settled);
+    });
+    this.#seeks.add(settled);
+    try {
+      await Promise.race([
+        all,
+        Promise.all(sought.map(({ enough }) => enough)),
+      ]);
+    } finally {
+      for (const one of sought) one.end();
+    }
+  }
+
+  /** Asks one node for one file; whether the session with it is of use. */
+  async #ask(
+    node: ListedNode,
+    sought: Sought,
+    onFound: SeekOptions["onFound"],
+  ): Promise<boolean> {
+    const { signal } = this.#options;
+    const conversations = this.#conversations;
+    const { asking } = sought;
+    const found = await asking.ask(node, { signal, conversations });
+    if (signal.aborted) return false;
+    const isOfUse = found !== undefined && onFound(asking, found);
+    sought.answered(found !== undefined && this.#isWanted(found.offer));
+    return isOfUse;
+  }
+
+  #isWanted(offer: Offer): boolean {
+    const { sha256, content } = this.#options;
+    return (sha256 === undefined || offer.sha256 === sha256.toLowerCase()) &&
+      (content === undefined || offer.content === content);
+  }
+
+  /** Gives a session with a node away: the caller disposes of it. */
+  release(id: string, session: NodeSession): void {
+    this.#conversations.release(id, session);
+  }
+
+  /** Resolves when nobody is being asked any more. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#seeks);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.settled();
+    await this.#conversations[Symbol.asyncDispose]();
+  }
+}
+
+/** A file that is sought, and whether nodes are waited for. */
+class Sought {
+  readonly asking: Asking;
+  readonly #graceMs: number;
+  readonly #enough = Promise.withResolvers<void>();
+  #owedCount: number;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #isOver = false;
+
+  constructor(
+    asking: Asking,
+    { nodeCount, graceMs }: { nodeCount: number; graceMs: number },
+  ) {
+    this.asking = asking;
+    this.#graceMs = graceMs;
+    this.#owedCount = nodeCount;
+  }
+
+  /** Resolves when no other node is waited for. */
+  get enough(): Promise<void> {
+    return this.#enough.promise;
+  }
+
+  /** A node has answered; `isWanted` where it has what is wanted. */
+  answered(isWanted: boolean): void {
+    if (--this.#owedCount === 0) this.end();
+    else if (isWanted && !this.#isOver) {
+      this.#timer ??= setTimeout(this.#enough.resolve, this.#graceMs);
+    }
+  }
+
+  /** Nobody is waited for any more. */
+  end(): void {
+    this.#isOver = true;
+    clearTimeout(this.#timer);
+    this.#enough.resolve();
+  }
+}

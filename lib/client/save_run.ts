@@ -1,0 +1,277 @@
+/**
+ * The download of a get: opens files as there is room, receives them, and tells
+ * what becomes of each.
+ *
+ * @module
+ */
+
+import { Failure } from "../base/errors.ts";
+import { pieceLength } from "../content/manifest.ts";
+import { Download } from "../transfer/download.ts";
+import type {
+  DownloadOptions,
+  FileFailure,
+} from "../transfer/download_options.ts";
+import type { DownloadSource, SourceTrouble } from "../transfer/source.ts";
+import { begunAhead } from "./ahead.ts";
+import type { Deliveries } from "./deliveries.ts";
+import { type Cause, givenUp, isChanged, NotDescribed } from "./failures.ts";
+import { type Job, wholeOf } from "./jobs.ts";
+import type { Outcomes } from "./save_report.ts";
+import { isPlaceGone } from "../disk/places.ts";
+import type { Targets } from "./targets.ts";
+
+/** Options of {@linkcode Saving}: those of its download, and what it serves. */
+export interface SavingOptions extends
+  Omit<
+    DownloadOptions,
+    "signal" | "onBytes" | "onFinished" | "onFailed"
+  > {
+  /** Stops everything when aborted; is aborted when everything has ended. */
+  readonly stop: AbortController;
+  /** Aborted by the person, or with `stop`. */
+  readonly signal: AbortSignal;
+  /** Where files go. */
+  readonly targets: Targets;
+  /** Hears what becomes of them. */
+  readonly outcomes: Outcomes;
+  /** What to fetch in place of a file that changed meanwhile, or why nothing. */
+  readonly again: (job: Job) => Promise<Job | Failure>;
+  /** What people call a node. */
+  readonly nodeName: (id: string) => string;
+}
+
+/** A file that the download knows, by its index there. */
+interface Incoming {
+  readonly job: Job;
+  readonly deliveries: Deliveries;
+  /** Pieces that were there from an earlier run. */
+  readonly have: number;
+  /** Why nodes do not send it, by their ids. */
+  readonly refusals: Map<string, SourceTrouble>;
+}
+
+/** A file of which a manifest may have been asked for. */
+interface Asked {
+  readonly job: Job;
+  readonly asked: ReturnType<Targets["askAhead"]>;
+}
+
+// Large files that are open, or being looked at for what is there already.
+const OPEN_LARGE_FILES = 3;
+const PROGRESS_MS = 100;
+
+/** Saves files. Nodes that answer late may join it. */
+export class Saving {
+  readonly #options: SavingOptions;
+  readonly #download: Download;
+  /** Files that have not ended, by their index. */
+  readonly #incoming = new Map<number, Incoming>();
+  /** What the download calls each file. */
+  readonly #files = new Map<Job, number>();
+  /** The last trouble that each node gave. */
+  readonly #troubles = new Map<string, SourceTrouble>();
+  /** Files that changed, to be fetched anew. */
+  readonly #changed: Job[] = [];
+  /** Files that have ended, and whose partial files are being closed. */
+  readonly #ending = new Set<Promise<void>>();
+  #wake = () => {};
+
+  /** Nothing is received before {@linkcode run}. */
+  constructor(options: SavingOptions) {
+    this.#options = options;
+    this.#download = new Download({
+      ...options,
+      onBytes: (arrived) => {
+        this.#incoming.get(arrived.file)?.deliveries.add(arrived);
+        options.outcomes.tally.add(arrived.path, arrived.bytes);
+      },
+      onFinished: (file) => this.#received(file),
+      onFailed: (file, failure) => this.#end(this.#undelivered(file, failure)),
+      onTrouble: (trouble) => {
+        this.#note(trouble);
+        options.onTrouble(trouble);
+      },
+    });
+  }
+
+  /** Adds a source, which it disposes of. */
+  addSource(source: DownloadSource): void {
+    this.#download.addSource(source);
+  }
+
+  /** A node has a file as well; what to ask it for. */
+  addHolder(job: Job, node: string, of: string): void {
+    job.sources.set(node, of);
+    const file = this.#files.get(job);
+    if (file !== undefined) this.#download.addHolder(file, node, of);
+  }
+
+  /**
+   * Receives all files, one way or the other; the next batch of them is asked for
+   * when the one before has been opened. Rejects when the disk fails, and with
+   * the signal's reason.
+   */
+  async run(batches: AsyncIterable<readonly Job[]>): Promise<void> {
+    const { stop, targets, outcomes } = this.#options;
+    const download = this.#download;
+    const tell = () => outcomes.tellProgress(download.activeCount);
+    const clock = setInterval(tell, PROGRESS_MS);
+    download.closeSources();
+    const opening = this.#openAll(batches).finally(() => download.close());
+    try {
+      await Promise.all([download.run(), opening]);
+    } finally {
+      clearInterval(clock);
+      stop.abort(new Error("ended"));
+      this.#wake();
+      await opening.catch(() => {}); // judged above
+      await Promise.all(this.#ending);
+      await targets[Symbol.asyncDispose]();
+    }
+    tell();
+    await targets.sync();
+  }
+
+  /**
+   * Opens one file after the other, as far as large ones may be open; then those
+   * that changed, until there are none.
+   */
+  async #openAll(batches: AsyncIterable<readonly Job[]>): Promise<void> {
+    const { stop } = this.#options;
+    const change = () => new Promise<void>((resolve) => this.#wake = resolve);
+    for await (const jobs of batches) {
+      for (const { job, asked } of this.#askedAhead(jobs)) {
+        while (!this.#hasRoom && !stop.signal.aborted) await change();
+        if (stop.signal.aborted) return;
+        await this.#open(job, asked);
+      }
+    }
+    while (!stop.signal.aborted) {
+      const job = this.#changed.shift();
+      if (job !== undefined) await this.#open(job);
+      else if (this.#incoming.size === 0) return;
+      else await change();
+    }
+  }
+
+  /** Asks what some files consist of before it is their turn. */
+  #askedAhead(jobs: readonly Job[]): Generator<Asked, void> {
+    const { targets, limits: { askedAheadCount } } = this.#options;
+    return begunAhead(jobs, askedAheadCount, (listed) => {
+      const job = wholeOf(listed);
+      const asked = targets.askAhead(job);
+      asked.catch(() => {}); // told when it is its turn
+      return { job, asked };
+    });
+  }
+
+  /** Whether another file may be opened: each that waits takes memory. */
+  get #hasRoom(): boolean {
+    const { limits, targets } = this.#options;
+    return targets.openCount < OPEN_LARGE_FILES &&
+      this.#incoming.size < limits.plannedFileCount;
+  }
+
+  async #open(job: Job, asked?: Asked["asked"]): Promise<void> {
+    const { signal, targets, outcomes } = this.#options;
+    try {
+      const file = await targets.open(job, asked);
+      if (file === undefined) return;
+      const have = file.have?.length ?? 0;
+      const deliveries = outcomes.deliveriesOf(job.name);
+      const refusals = new Map<string, SourceTrouble>();
+      const index = this.#download.addFile(file);
+      this.#incoming.set(index, { job, deliveries, have, refusals });
+      this.#files.set(job, index);
+    } catch (error) {
+      if (signal.aborted) throw signal.reason;
+      if (!(error instanceof Failure)) throw error;
+      if (isPlaceGone(error)) throw error;
+      await targets.release(job.name);
+      if (error.cause instanceof NotDescribed && error.cause.isChanged) {
+        await this.#fetchAnew(job);
+      } else outcomes.fail(job.name, error, job);
+    }
+  }
+
+  /** Keeps the end of a file in view; then there is room for another. */
+  #end(ending: Promise<void>): void {
+    const ended = ending.finally(() => {
+      this.#ending.delete(ended);
+      this.#wake();
+    });
+    this.#ending.add(ended);
+  }
+
+  #received(file: number): void {
+    const { outcomes, targets } = this.#options;
+    const { job } = this.#incoming.get(file)!;
+    const hashes = this.#download.hashesOf(file);
+    // Something may have come to be in the way.
+    if (!outcomes.failed.has(job.name)) {
+      outcomes.receive(job, hashes);
+    }
+    this.#forget(file, job);
+    this.#end(targets.release(job.name));
+  }
+
+  /** What was noted of a file that has ended is of no more use. */
+  #forget(file: number, job: Job, { isAgain = false } = {}): void {
+    this.#incoming.delete(file);
+    this.#files.delete(job);
+    this.#download.forget(file);
+    if (!isAgain) this.#options.outcomes.forget(job.name);
+  }
+
+  async #undelivered(file: number, failure: FileFailure): Promise<void> {
+    const { outcomes, targets } = this.#options;
+    const { job, deliveries, have, refusals } = this.#incoming.get(file)!;
+    const { name, group: { size } } = job;
+    await targets.release(name);
+    let isAgain = false;
+    try {
+      if (failure !== "corrupt" && [...refusals.values()].some(isChanged)) {
+        isAgain = await this.#fetchAnew(job);
+        return;
+      }
+      const bytes = deliveries.total + have * pieceLength(size, 0);
+      const part = Math.min(1, bytes / Math.max(1, size));
+      const causes = this.#causesOf(job, refusals);
+      outcomes.fail(name, givenUp(name, { failure, part, causes }), job);
+    } finally {
+      this.#forget(file, job, { isAgain });
+    }
+  }
+
+  /** Has a file fetched anew that changed; whether it is. */
+  async #fetchAnew(job: Job): Promise<boolean> {
+    const { again, outcomes, stop } = this.#options;
+    const next = await again(job);
+    if (next instanceof Failure) outcomes.fail(job.name, next, job);
+    if (next instanceof Failure || stop.signal.aborted) return false;
+    outcomes.restart(job, next, { isStarted: this.#files.has(job) });
+    this.#changed.push(next);
+    return true;
+  }
+
+  #note(trouble: SourceTrouble): void {
+    const { file, source } = trouble;
+    if (file === undefined) this.#troubles.set(source, trouble);
+    else this.#incoming.get(file)?.refusals.set(source, trouble);
+  }
+
+  /** Why each node that has a file does not deliver it, as far as is known. */
+  #causesOf(
+    { sources }: Job,
+    refusals: ReadonlyMap<string, SourceTrouble>,
+  ): Cause[] {
+    return [...sources.keys()].flatMap((id) => {
+      const trouble = refusals.get(id) ?? this.#troubles.get(id);
+      const node = this.#options.nodeName(id);
+      return trouble
+        ? [{ node, cause: trouble.cause, code: trouble.code }]
+        : [];
+    });
+  }
+}

@@ -1,0 +1,112 @@
+/**
+ * How a file is cut into pieces, and the list of their hashes that identifies
+ * its content. Pure.
+ *
+ * A manifest is `size[8] pieceBytes[4] sha256[32] …`, big-endian, one hash for
+ * each piece in order. The content id is the SHA-256 of the manifest, as 64
+ * hexadecimal digits.
+ *
+ * @module
+ */
+
+import { HASH_BYTES, sha256 } from "../base/hash.ts";
+import { LIMITS } from "../base/limits.ts";
+
+const HEAD_BYTES = 12;
+
+/** Characters of a content id. */
+export const CONTENT_ID_LENGTH = 64;
+
+/**
+ * Bytes of a piece of a file of `size` bytes: 256 KiB, doubled until the file
+ * has at most 65,536 pieces, up to 16 MiB.
+ *
+ * @example Usage
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { pieceBytesOf } from "./manifest.ts";
+ *
+ * assertEquals(pieceBytesOf(17), 256 * 1024);
+ * assertEquals(pieceBytesOf(16 * 2 ** 30 + 1), 512 * 1024);
+ * ```
+ *
+ * @throws {RangeError} for a size that no file can have here (over 1 TiB).
+ */
+export function pieceBytesOf(size: number): number {
+  if (!Number.isSafeInteger(size) || size < 0 || size > LIMITS.fileBytes) {
+    throw new RangeError(
+      `Cannot cut a file: size must be 0 to ${LIMITS.fileBytes}, found ${size}`,
+    );
+  }
+  let bytes: number = LIMITS.pieceMinBytes;
+  while (size > bytes * LIMITS.pieceCount) bytes *= 2;
+  return bytes;
+}
+
+/** Number of pieces of a file of `size` bytes; an empty file has none. */
+export function pieceCountOf(size: number): number {
+  return Math.ceil(size / pieceBytesOf(size));
+}
+
+/** Bytes of piece `index`: all are equal but the last. */
+export function pieceLength(size: number, index: number): number {
+  const bytes = pieceBytesOf(size);
+  return Math.min(bytes, size - index * bytes);
+}
+
+/** The hashes of a file's pieces, and the id they give its content. */
+export class Manifest {
+  /** Bytes of the file. */
+  readonly size: number;
+  /** SHA-256 of each piece, one after the other. */
+  readonly hashes: Uint8Array;
+  /** SHA-256 of the manifest, 64 hexadecimal digits. */
+  readonly contentId: string;
+
+  /**
+   * The manifest of a file of `size` bytes.
+   *
+   * @throws {RangeError} when there are not as many hashes as pieces.
+   */
+  constructor(size: number, hashes: Uint8Array) {
+    const wanted = pieceCountOf(size) * HASH_BYTES;
+    if (hashes.length !== wanted) {
+      throw new RangeError(
+        `Cannot make a manifest: hashes must be ${wanted} bytes, found ${hashes.length}`,
+      );
+    }
+    this.size = size;
+    this.hashes = hashes;
+    const bytes = new Uint8Array(HEAD_BYTES + hashes.length);
+    const view = new DataView(bytes.buffer);
+    view.setBigUint64(0, BigInt(size));
+    view.setUint32(8, pieceBytesOf(size));
+    bytes.set(hashes, HEAD_BYTES);
+    this.contentId = sha256(bytes).toHex();
+  }
+
+  /** Number of pieces. */
+  get pieceCount(): number {
+    return this.hashes.length / HASH_BYTES;
+  }
+
+  /** Whether `hash` is that of piece `index`. */
+  has(index: number, hash: Uint8Array): boolean {
+    const offset = index * HASH_BYTES;
+    for (let at = 0; at < HASH_BYTES; at++) {
+      if (this.hashes[offset + at] !== hash[at]) return false;
+    }
+    return hash.length === HASH_BYTES;
+  }
+
+  /** Hash of piece `index`, 64 hexadecimal digits. */
+  hashOf(index: number): string {
+    const offset = index * HASH_BYTES;
+    return this.hashes.subarray(offset, offset + HASH_BYTES).toHex();
+  }
+}
+
+/** Whether `text` has the form of a content id. */
+export function isContentId(text: string): boolean {
+  return /^[0-9a-f]{64}$/.test(text);
+}

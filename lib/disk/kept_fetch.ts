@@ -1,0 +1,85 @@
+/**
+ * Which fetch by a link this is: a random number, kept beside the partial file
+ * until the file is there, so that whoever goes on after an interruption makes
+ * no second use of the link.
+ *
+ * @module
+ */
+
+import { toBase64Url } from "../access/keys.ts";
+import { Failure } from "../base/errors.ts";
+import { sha256 } from "../base/hash.ts";
+import { openLeft, PRIVATE_MODE } from "./left_file.ts";
+import { cannot, partialPathOf } from "./partial.ts";
+
+const FETCH_BYTES = 16;
+// Two numbers as text; a longer file is none of ours.
+const KEPT_BYTES = 88;
+
+/** A number that no other fetch has. */
+export function newFetchId(): string {
+  return toBase64Url(crypto.getRandomValues(new Uint8Array(FETCH_BYTES)));
+}
+
+/** The number of one fetch, on the disk. */
+export class KeptFetch {
+  /** The number. */
+  readonly id: string;
+  readonly #path: string;
+
+  private constructor(path: string, id: string) {
+    this.#path = path;
+    this.id = id;
+  }
+
+  /**
+   * The number of the fetch to `target` by the link with this pass; that of an
+   * earlier run, if there was one and its file is not there yet.
+   *
+   * @throws {Failure} of kind `local` when it cannot be kept.
+   */
+  static async open(target: string, pass: string): Promise<KeptFetch> {
+    const path = placeOf(target);
+    const link = sha256(new TextEncoder().encode(pass)).toHex();
+    try {
+      const kept = await read(path);
+      if (kept?.link === link) return new KeptFetch(path, kept.fetch);
+      if (kept !== undefined) await Deno.remove(path);
+      const fetch = newFetchId();
+      await Deno.writeTextFile(path, `${link} ${fetch}\n`, {
+        createNew: true,
+        mode: PRIVATE_MODE,
+      });
+      return new KeptFetch(path, fetch);
+    } catch (error) {
+      throw error instanceof Failure ? error : cannot("save", target, error);
+    }
+  }
+
+  /** The file is there, or the link is of no use: nobody will go on. */
+  async discard(): Promise<void> {
+    await Deno.remove(this.#path).catch((error) => {
+      if (!(error instanceof Deno.errors.NotFound)) {
+        throw cannot("remove", this.#path, error);
+      }
+    });
+  }
+}
+
+/** No partial file has this name: what it would be of cannot end in a dot. */
+function placeOf(target: string): string {
+  return partialPathOf(`${target}.`);
+}
+
+/** What an earlier run has left; nothing where it cannot be understood. */
+async function read(
+  path: string,
+): Promise<{ link: string; fetch: string } | undefined> {
+  using file = await openLeft(path, { write: false });
+  if (file === undefined) return undefined;
+  const buffer = new Uint8Array(KEPT_BYTES + 1);
+  const length = await file.read(buffer) ?? 0;
+  const text = new TextDecoder().decode(buffer.subarray(0, length));
+  const [, link, fetch] = /^([0-9a-f]{64}) ([\w-]{22})\n$/.exec(text) ?? [];
+  return { link: link ?? "", fetch: fetch ?? "" };
+}

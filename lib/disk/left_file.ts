@@ -1,0 +1,148 @@
+/**
+ * Files that an earlier run has left in a folder where others may write too: one
+ * is used only where what was opened belongs to this user, can be changed by
+ * nobody else, and has no other name. No link is followed to it, and its mode is
+ * changed without following one.
+ *
+ * @module
+ */
+
+import { closeSync, constants, fchmodSync, fstatSync, openSync } from "node:fs";
+import { delay } from "@std/async/delay";
+import { dirname } from "@std/path/dirname";
+import { join } from "@std/path/join";
+import { describeCause, Failure, systemErrorCode } from "../base/errors.ts";
+import { PARTIAL_SUFFIX } from "../base/names.ts";
+import { show } from "../base/text.ts";
+
+/** What a file that only its owner may use is made with. */
+export const PRIVATE_MODE = 0o600;
+// What lets another than the owner write.
+const OTHERS_WRITE = 0o022;
+
+/** What tells a file or folder from all others. */
+export type Inode = Pick<Deno.FileInfo, "ino" | "dev">;
+
+/** Whether both are the same file. */
+export function isInode(one: Inode, other: Inode): boolean {
+  return one.ino === other.ino && one.dev === other.dev;
+}
+
+/** A file that cannot be used, by its own name: it may be hidden. */
+function unfit(path: string, why: string): Failure {
+  return new Failure("local", {
+    what: "Cannot go on with partial file",
+    where: show(path),
+    why,
+    remedy: "remove it, or save elsewhere with -o",
+  });
+}
+
+/**
+ * Opens what an earlier run left under `path`. Nothing where it has gone.
+ *
+ * @throws {Failure} of kind `local` when it is not this user's alone.
+ */
+export async function openLeft(
+  path: string,
+  options: { write: boolean },
+): Promise<Deno.FsFile | undefined> {
+  let file: Deno.FsFile | undefined;
+  try {
+    const named = await lookAt(path);
+    const own = await ownFile(dirname(path));
+    // Before it is opened, too: a pipe or a device does something when it is.
+    refuse(path, { info: named, own });
+    file = await open(path, options);
+    const opened = await file.stat();
+    refuse(path, { info: opened, own });
+    if (!isInode(named, opened)) throw unfit(path, "it was replaced meanwhile");
+    const more = (opened.mode ?? 0) & 0o777 & ~(own.mode ?? 0);
+    if (options.write && more !== 0) changeMode(path, file, PRIVATE_MODE);
+    return file;
+  } catch (error) {
+    file?.close();
+    const isGone = error instanceof Deno.errors.NotFound ||
+      systemErrorCode(error) === "ENOENT";
+    if (isGone) return undefined;
+    throw error;
+  }
+}
+
+// Publishing gives a file its final name, and takes the other in the next call.
+const PUBLISHING_MS = 20;
+
+/** A file as it is; one that another process is publishing, after that. */
+async function lookAt(path: string): Promise<Deno.FileInfo> {
+  const info = await Deno.lstat(path);
+  if (!info.isFile || info.nlink !== 2) return info;
+  await delay(PUBLISHING_MS);
+  return await Deno.lstat(path);
+}
+
+/** Opens a file; where the system forbids it, the error names that file. */
+async function open(
+  path: string,
+  options: { write: boolean },
+): Promise<Deno.FsFile> {
+  try {
+    return await Deno.open(path, { read: true, ...options });
+  } catch (error) {
+    if (!(error instanceof Deno.errors.PermissionDenied)) throw error;
+    throw unfit(path, describeCause(error));
+  }
+}
+
+/** Throws unless a file is what this user would have made. */
+function refuse(
+  path: string,
+  { info, own }: { info: Deno.FileInfo; own: Deno.FileInfo },
+): void {
+  if (!info.isFile || (info.nlink ?? 1) > 1) {
+    throw unfit(path, "it is a link or no file");
+  }
+  if (info.uid !== own.uid) throw unfit(path, "it belongs to another user");
+  // Some disks give all files one mode: ours has that as well.
+  const more = (info.mode ?? 0) & OTHERS_WRITE & ~(own.mode ?? 0);
+  if (more !== 0) throw unfit(path, "others can write to it");
+}
+
+/**
+ * What a new file of this user's is like in `folder`. Found by making one: who
+ * the user is would have to be asked with a permission of its own, and a disk
+ * may give files to somebody else.
+ */
+async function ownFile(folder: string): Promise<Deno.FileInfo> {
+  const path = join(folder, `.${crypto.randomUUID()}${PARTIAL_SUFFIX}`);
+  using file = await Deno.open(path, {
+    write: true,
+    createNew: true,
+    mode: PRIVATE_MODE,
+  });
+  await Deno.remove(path);
+  return await file.stat();
+}
+
+/**
+ * Changes the mode of an open file that is under `path`, and of no other: a link
+ * that was put there would lead the system's own call by name to another file.
+ *
+ * @throws {Failure} of kind `local` when something else is under that name.
+ */
+export function changeMode(
+  path: string,
+  file: Deno.FsFile,
+  mode: number,
+): void {
+  if (Deno.build.os === "windows") return; // has no such modes
+  const { O_RDONLY, O_NONBLOCK, O_NOFOLLOW } = constants;
+  const descriptor = openSync(path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW);
+  try {
+    if (!isInode(fstatSync(descriptor), file.statSync())) {
+      throw unfit(path, "it was replaced meanwhile");
+    }
+    fchmodSync(descriptor, mode);
+  } finally {
+    closeSync(descriptor);
+  }
+}

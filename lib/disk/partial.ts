@@ -1,0 +1,355 @@
+/**
+ * A file that is being received, on the disk: under a name of its own until it
+ * is whole, verified and durable, then published under its final name in one
+ * step, never over another unless that was asked for. What a run that was cut
+ * off has left is hashed again and used; nothing else about it is believed.
+ *
+ * @module
+ */
+
+import { dirname } from "@std/path/dirname";
+import {
+  describeCause,
+  Failure,
+  localKindOf,
+  systemErrorCode,
+} from "../base/errors.ts";
+import { createSha256, sha256 } from "../base/hash.ts";
+import { type Manifest, pieceLength } from "../content/manifest.ts";
+import { PARTIAL_SUFFIX } from "../base/names.ts";
+import { grantRemedy } from "../base/permission.ts";
+import { show } from "../base/text.ts";
+import type { Sink } from "../transfer/receiving.ts";
+import type { Hasher } from "../transfer/hashing.ts";
+import {
+  changeMode,
+  type Inode,
+  isInode,
+  openLeft,
+  PRIVATE_MODE,
+} from "./left_file.ts";
+import {
+  publish,
+  removePublished,
+  syncFolder,
+  type TargetOptions,
+  usualMode,
+  writtenAt,
+} from "./publishing.ts";
+import { REHASH_BYTES, rightPieces } from "./rehash.ts";
+
+/** Why a file cannot be received that another process has. */
+export const OTHERS = new Error("another process has it");
+
+/** What is under the final name already. */
+export type Occupant = "none" | "same_size" | "other" | "folder";
+
+/** Looks at what is under the final name. */
+export async function occupantOf(
+  path: string,
+  size: number,
+): Promise<Occupant> {
+  try {
+    const info = await Deno.lstat(path);
+    if (info.isDirectory) return "folder";
+    return info.isFile && info.size === size ? "same_size" : "other";
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return "none";
+    throw cannot("look at", path, error);
+  }
+}
+
+/** The name under which `path` is received. */
+export function partialPathOf(path: string): string {
+  const start = 1 + Math.max(
+    path.lastIndexOf("/"),
+    Deno.build.os === "windows" ? path.lastIndexOf("\\") : -1,
+  );
+  const name = path.slice(start);
+  const bytes = encoder.encode(name);
+  const fits = bytes.length + 1 + PARTIAL_SUFFIX.length <= NAME_BYTES;
+  const middle = fits ? name : sha256(bytes).toHex().slice(0, 32);
+  return `${path.slice(0, start)}.${middle}${PARTIAL_SUFFIX}`;
+}
+
+const encoder = new TextEncoder();
+// What all usual disks take.
+const NAME_BYTES = 255;
+
+/** A file on its way. Whoever opens it calls `finish`, `keep` or `discard`. */
+export class PartialFile implements Sink {
+  /** The final name. */
+  readonly path: string;
+  readonly #partialPath: string;
+  readonly #file: Deno.FsFile;
+  /** The folder in which it was opened. */
+  readonly #folder: Inode;
+  readonly #size: number;
+  readonly #options: TargetOptions;
+  #writes: Promise<void> = Promise.resolve();
+  #closed = false;
+
+  private constructor(
+    path: string,
+    { file, folder }: { file: Deno.FsFile; folder: Inode },
+    { size, ...options }: TargetOptions & { size: number },
+  ) {
+    this.path = path;
+    this.#partialPath = partialPathOf(path);
+    this.#file = file;
+    this.#folder = folder;
+    this.#size = size;
+    this.#options = options;
+  }
+
+  /**
+   * Opens the partial file for `path`, new or left by an earlier run, for this
+   * process alone.
+   *
+   * @throws {Failure} of kind `local` when that cannot be, or another process
+   * has it.
+   */
+  static async open(
+    path: string,
+    options: TargetOptions & { size: number },
+  ): Promise<PartialFile> {
+    const partialPath = partialPathOf(path);
+    let file: Deno.FsFile | undefined;
+    try {
+      const folder = await Deno.stat(dirname(path));
+      await removePublished(partialPath, path);
+      file = await openEither(partialPath);
+      // Whoever had the lock may have published or removed it since.
+      if (
+        file === undefined || !await file.tryLock(true) ||
+        !await isThere(file, partialPath)
+      ) {
+        throw new Failure("local", {
+          what: "Cannot save file",
+          where: show(path),
+          why: "another process is receiving it",
+          remedy: "wait for that one, or name another place",
+          cause: OTHERS,
+        });
+      }
+      return new PartialFile(path, { file, folder }, options);
+    } catch (error) {
+      file?.close();
+      throw error instanceof Failure ? error : cannot("save", path, error);
+    }
+  }
+
+  /** Bytes that are there, right or not. */
+  async byteCount(): Promise<number> {
+    return (await this.#file.stat()).size;
+  }
+
+  /**
+   * Hashes what is there already.
+   *
+   * @returns the pieces that are what they must be.
+   */
+  async resume(manifest: Manifest, hasher: Hasher): Promise<number[]> {
+    try {
+      const pieces = rightPieces(this.#file, manifest, hasher);
+      return await Array.fromAsync(pieces);
+    } catch (error) {
+      throw cannot("go on with", this.path, error);
+    }
+  }
+
+  /** Writes pieces to their place; one write after the other. */
+  write(first: number, bytes: Uint8Array): Promise<void> {
+    const write = this.#writes.then(async () => {
+      const position = first * pieceLength(this.#size, 0);
+      try {
+        this.#file.seekSync(position, Deno.SeekMode.Start);
+        for (let written = 0; written < bytes.length;) {
+          written += await uninterrupted(() =>
+            this.#file.write(bytes.subarray(written))
+          );
+        }
+      } catch (error) {
+        throw cannot("save", this.path, error);
+      }
+      await this.#requireName();
+    });
+    this.#writes = write.catch(ignore); // told to whoever wrote
+    return write;
+  }
+
+  /** Throws once the file has no name any more: all that is written is lost. */
+  async #requireName(): Promise<void> {
+    if (this.#file.statSync().nlink !== 0) return;
+    const isFolderGone = await isGone(dirname(this.path));
+    throw new Failure("local", {
+      what: "Cannot save file",
+      where: show(this.path),
+      why: isFolderGone
+        ? "its folder was removed while it was being received"
+        : "its partial file was removed while it was being received",
+      remedy: isFolderGone
+        ? "make the folder again, and run the same again"
+        : "run the same again",
+      cause: new Deno.errors.NotFound("removed"),
+    });
+  }
+
+  /** SHA-256 of all that was written, 64 hexadecimal digits. */
+  async sha256(): Promise<string> {
+    await this.#writes;
+    const hash = createSha256();
+    const buffer = new Uint8Array(REHASH_BYTES);
+    this.#file.seekSync(0, Deno.SeekMode.Start);
+    for (let left = this.#size; left > 0;) {
+      const read = await this.#file.read(buffer.subarray(0, left));
+      if (read === null) break; // and so another hash
+      hash.update(buffer.subarray(0, read));
+      left -= read;
+    }
+    return hash.digest("hex");
+  }
+
+  /** Makes what was written durable, and publishes it. */
+  async finish(): Promise<void> {
+    try {
+      await this.#writes;
+      await this.#file.truncate(this.#size); // an older one may have been longer
+      await this.#file.utime(new Date(), new Date(writtenAt(this.#options)));
+      await this.#file.sync();
+      const mode = await usualMode(dirname(this.path), this.#options);
+      await this.#requirePlace(this.#partialPath);
+      changeMode(this.#partialPath, this.#file, mode);
+      await publish(this.#partialPath, this.path, this.#options);
+      await this.#requirePlace(this.path);
+      this.#close();
+      await syncFolder(dirname(this.path));
+    } catch (error) {
+      // Where another was quicker with the same, nobody will go on with this.
+      const isDone = error instanceof Deno.errors.AlreadyExists &&
+        await occupantOf(this.path, this.#size) === "same_size";
+      await (isDone ? this.discard() : this.keep());
+      throw error instanceof Failure ? error : cannot("save", this.path, error);
+    }
+  }
+
+  /** Throws unless it is under `name`, in the folder in which it was opened. */
+  async #requirePlace(name: string): Promise<void> {
+    const folder = await Deno.stat(dirname(name));
+    if (
+      isInode(folder, this.#folder) &&
+      isInode(await Deno.lstat(name), await this.#file.stat())
+    ) return;
+    throw new Failure("local", {
+      what: "Cannot save file",
+      where: show(this.path),
+      why: "something else was put in the place of its folder meanwhile",
+      remedy: "save to a folder that nobody else changes",
+    });
+  }
+
+  /** Leaves what there is for another run. Idempotent. */
+  async keep(): Promise<void> {
+    if (this.#closed) return;
+    await this.#writes;
+    try {
+      await this.#file.sync();
+    } catch {
+      // What is not durable will not match its hash.
+    }
+    this.#close();
+  }
+
+  /** Removes it. */
+  async discard(): Promise<void> {
+    if (this.#closed) return;
+    await this.#writes;
+    this.#close();
+    await Deno.remove(this.#partialPath);
+  }
+
+  #close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#file.close(); // and with it the lock
+  }
+}
+
+async function isGone(path: string): Promise<boolean> {
+  try {
+    await Deno.lstat(path);
+    return false;
+  } catch (error) {
+    return error instanceof Deno.errors.NotFound;
+  }
+}
+
+const NEW = { read: true, write: true, createNew: true, mode: PRIVATE_MODE };
+
+/** Makes a call again that a signal has interrupted. */
+async function uninterrupted<T>(call: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await call();
+    } catch (error) {
+      if (systemErrorCode(error) !== "EINTR") throw error;
+    }
+  }
+}
+
+async function openNew(path: string): Promise<Deno.FsFile | undefined> {
+  try {
+    return await Deno.open(path, NEW);
+  } catch (error) {
+    if (error instanceof Deno.errors.AlreadyExists) return undefined;
+    throw error;
+  }
+}
+
+// Each time another process has to come and go between two calls.
+const OPEN_TRIES = 3;
+
+/** The partial file, new or old; nothing where others come and go there. */
+async function openEither(path: string): Promise<Deno.FsFile | undefined> {
+  for (let tries = 0; tries < OPEN_TRIES; tries++) {
+    const file = await openNew(path) ??
+      await openLeft(path, { write: true });
+    if (file !== undefined) return file;
+  }
+  return undefined;
+}
+
+/** Whether an open file is the one under `path`, and under no other name. */
+async function isThere(file: Deno.FsFile, path: string): Promise<boolean> {
+  try {
+    const [open, named] = [await file.stat(), await Deno.lstat(path)];
+    return isInode(open, named) && (open.nlink ?? 1) === 1;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+/** A failure of the disk, with what is to be done. */
+export function cannot(verb: string, path: string, error: unknown): Failure {
+  const remedy = error instanceof Deno.errors.AlreadyExists
+    ? "give --overwrite to replace it, or -o for another place"
+    : error instanceof Deno.errors.NotCapable
+    ? grantRemedy([dirname(path)], "read", "write")
+    : error instanceof Deno.errors.NotFound
+    ? "make the folder, and run the same again"
+    : systemErrorCode(error) === "ENOSPC"
+    ? "free some space and run the same again: what has come is kept"
+    : "solve that and run the same again: what has come is kept";
+  return new Failure(localKindOf(error), {
+    what: `Cannot ${verb} file`,
+    where: show(path),
+    why: error instanceof Deno.errors.NotFound
+      ? "its folder is not there"
+      : describeCause(error),
+    remedy,
+    cause: error,
+  });
+}
+
+function ignore(): void {}

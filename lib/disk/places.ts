@@ -1,0 +1,197 @@
+/**
+ * Where files are saved: the folders, and what may be in the way.
+ *
+ * @module
+ */
+
+import { dirname } from "@std/path/dirname";
+import { join } from "@std/path/join";
+import {
+  describeCause,
+  Failure,
+  localKindOf,
+  systemErrorCode,
+} from "../base/errors.ts";
+import { PARTIAL_SUFFIX } from "../base/names.ts";
+import { show } from "../base/text.ts";
+import { OTHERS } from "./partial.ts";
+import { ignoreGone, syncFolder } from "./publishing.ts";
+
+/** A file, and where it is to be saved. */
+export interface Placed {
+  /** Its name. */
+  readonly name: string;
+  /** Where. */
+  readonly path: string;
+}
+
+/** Folders that files are saved in: made where they are missing. */
+export class Folders {
+  readonly #known = new Map<string, "new" | "old">();
+  readonly #links = new Map<string, boolean>();
+
+  /** Makes sure of a folder; whether it is new, and so empty. */
+  async ensure(path: string): Promise<boolean> {
+    const known = this.#known.get(path);
+    if (known !== undefined) return known === "new";
+    let isNew = false;
+    try {
+      await Deno.mkdir(path);
+      isNew = true;
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) {
+        await this.ensure(dirname(path));
+        await Deno.mkdir(path).catch((cause) => {
+          throw cannotMake(path, cause);
+        });
+        isNew = true;
+      } else if (!(error instanceof Deno.errors.AlreadyExists)) {
+        throw cannotMake(path, error);
+      } else if (!await isFolder(path)) {
+        throw inTheWay(path, "is a file, and its place is needed for a folder");
+      }
+    }
+    this.#known.set(path, isNew ? "new" : "old");
+    return isNew;
+  }
+
+  /**
+   * Refuses folders that a name asks for, and that are links to elsewhere. Where
+   * the person said to save may be one: that is their own word.
+   */
+  async refuseLinks(path: string, name: string): Promise<void> {
+    if (!path.endsWith(name)) return;
+    for (
+      let at = dirname(name), folder = dirname(path);
+      at !== ".";
+      at = dirname(at), folder = dirname(folder)
+    ) {
+      if (!this.#links.has(folder)) {
+        this.#links.set(folder, (await Deno.lstat(folder)).isSymlink);
+      }
+      if (this.#links.get(folder)) {
+        throw inTheWay(folder, "is a link, and leads elsewhere");
+      }
+    }
+  }
+
+  /** Makes the names in all of them durable. */
+  async sync(): Promise<void> {
+    for (const path of this.#known.keys()) {
+      await syncFolder(path).catch((cause) => {
+        throw cannotSync(path, cause);
+      });
+    }
+  }
+}
+
+function cannotSync(path: string, error: unknown): Failure {
+  return new Failure("local", {
+    what: "Cannot make folder durable",
+    where: show(path),
+    why: describeCause(error),
+    remedy: "what was saved is there, but may not outlast a power failure",
+    cause: error,
+  });
+}
+
+function cannotMake(path: string, error: unknown): Failure {
+  return new Failure(localKindOf(error), {
+    what: "Cannot make folder",
+    where: show(path),
+    why: describeCause(error),
+    cause: error,
+  });
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  try {
+    return (await Deno.stat(path)).isDirectory;
+  } catch (error) {
+    throw cannotMake(path, error);
+  }
+}
+
+/**
+ * Whether a failure of the disk concerns one file: somebody else has put
+ * something in its place, or the disk does not take its name.
+ */
+export function isOfOneFile({ cause }: Failure): boolean {
+  const code = systemErrorCode(cause);
+  return cause === OTHERS || (code !== undefined && OF_NAMES.has(code)) ||
+    ONE_FILES_ERRORS.some((kind) => cause instanceof kind);
+}
+
+const ONE_FILES_ERRORS = [
+  Deno.errors.AlreadyExists,
+  Deno.errors.IsADirectory,
+  Deno.errors.NotADirectory,
+];
+const OF_NAMES: ReadonlySet<string> = new Set([
+  "EINVAL",
+  "EILSEQ",
+  "ELOOP",
+  "ENAMETOOLONG",
+]);
+
+/** Whether a failure says that the place to save in is there no more. */
+export function isPlaceGone({ kind, cause }: Failure): boolean {
+  return kind === "local" && cause instanceof Deno.errors.NotFound;
+}
+
+/** Something is where a file is to be saved, that --overwrite does not replace. */
+export function inTheWay(path: string, why: string): Failure {
+  return new Failure("local", {
+    what: "Cannot save file",
+    where: show(path),
+    why,
+    remedy: "move it away, or give -o for another place",
+  });
+}
+
+/** A file is where another is to be saved. */
+export function existsAlready(path: string): Failure {
+  return new Failure("local", {
+    what: "Cannot save file",
+    where: show(path),
+    why: "exists already, with another content",
+    remedy: "give --overwrite to replace it, or -o for another place",
+  });
+}
+
+/**
+ * Whether the disk below a folder, which need not be there yet, keeps two files
+ * whose names differ in case or in their Unicode form alone. Found by making
+ * one: what a disk does depends on how it was made, and not on the system.
+ */
+export async function tellsNamesApart(folder: string): Promise<boolean> {
+  for (let at = folder;; at = dirname(at)) {
+    // Of one letter in two cases and two forms.
+    const name = `.${crypto.randomUUID()}-\u00e9${PARTIAL_SUFFIX}`;
+    const path = join(at, name);
+    try {
+      (await Deno.open(path, { write: true, createNew: true })).close();
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound && at !== dirname(at)) continue;
+      return false; // whatever is wrong shows when files are saved
+    }
+    try {
+      const others = [name.toUpperCase(), name.normalize("NFD")];
+      const found = await Promise.all(
+        others.map((other) => isThere(join(at, other))),
+      );
+      return !found.includes(true);
+    } finally {
+      await Deno.remove(path).catch(ignoreGone);
+    }
+  }
+}
+
+async function isThere(path: string): Promise<boolean> {
+  try {
+    await Deno.lstat(path);
+    return true;
+  } catch (error) {
+    return !(error instanceof Deno.errors.NotFound);
+  }
+}

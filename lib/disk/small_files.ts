@@ -1,0 +1,162 @@
+/**
+ * Saves small files, each of which has come whole and is verified. The steps are
+ * those of {@linkcode PartialFile}, with synchronous calls, which for ten
+ * thousand files take a tenth of the time. A disk that takes its time to make a
+ * file durable is waited for by several files together.
+ *
+ * @module
+ */
+
+import { systemErrorCode } from "../base/errors.ts";
+import { cannot, PartialFile, partialPathOf } from "./partial.ts";
+import {
+  hasNoLinks,
+  ignoreGone,
+  MADE_MODE,
+  type TargetOptions,
+  writtenAt,
+} from "./publishing.ts";
+
+// From here on it pays that several files wait for the disk at once: a call
+// through a thread takes 0.1 ms of its own.
+const SLOW_SYNC_MS = 1;
+
+/** Saves small files. */
+export class SmallFiles {
+  readonly #mostOpen: number;
+  readonly #waiting: (() => void)[] = [];
+  #open = 0;
+  /** How long the disk takes to sync a file, lately. */
+  #syncMs = 0;
+
+  /** Has at most `mostOpen` files open at a time. */
+  constructor(mostOpen = Infinity) {
+    this.#mostOpen = mostOpen;
+  }
+
+  /**
+   * Saves one file. The bytes may be used again when it resolves.
+   *
+   * @throws {Failure} of kind `local`.
+   */
+  async save(
+    path: string,
+    bytes: Uint8Array,
+    options: TargetOptions,
+  ): Promise<void> {
+    while (this.#open >= this.#mostOpen) {
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    }
+    this.#open++;
+    try {
+      await this.#save(path, bytes, options);
+    } finally {
+      this.#open--;
+      this.#waiting.shift()?.();
+    }
+  }
+
+  async #save(
+    path: string,
+    bytes: Uint8Array,
+    options: TargetOptions,
+  ): Promise<void> {
+    const partialPath = partialPathOf(path);
+    try {
+      using file = openNew(partialPath, options);
+      if (file !== undefined) {
+        write(file, bytes, options);
+        await this.#sync(file);
+        return publish(partialPath, path, options);
+      }
+    } catch (error) {
+      throw cannot("save", path, error);
+    }
+    // Left by an earlier run, or being written by another: the lock will tell.
+    const partial = await PartialFile.open(path, {
+      ...options,
+      size: bytes.length,
+    });
+    await partial.write(0, bytes);
+    await partial.finish();
+  }
+
+  /** Waits on the spot while the disk is quick; else others go on meanwhile. */
+  async #sync(file: Deno.FsFile): Promise<void> {
+    const startedAt = performance.now();
+    if (this.#syncMs < SLOW_SYNC_MS) file.syncSync();
+    else await file.sync();
+    const ms = performance.now() - startedAt;
+    this.#syncMs += (ms - this.#syncMs) / 8;
+  }
+}
+
+// What is whole and verified is published in the next moment: it may have the
+// mode that files usually get, which spares asking for that.
+const NEW = { write: true, createNew: true };
+
+/** A new file, locked for this process; nothing where there is one. */
+function openNew(
+  path: string,
+  { isExecutable }: TargetOptions,
+): Deno.FsFile | undefined {
+  const mode = isExecutable ? MADE_MODE.executable : MADE_MODE.plain;
+  try {
+    const file = Deno.openSync(path, { ...NEW, mode });
+    if (file.tryLockSync(true)) return file;
+    file.close();
+    return undefined;
+  } catch (error) {
+    if (error instanceof Deno.errors.AlreadyExists) return undefined;
+    throw error;
+  }
+}
+
+function write(
+  file: Deno.FsFile,
+  bytes: Uint8Array,
+  options: TargetOptions,
+): void {
+  for (let written = 0; written < bytes.length;) {
+    try {
+      written += file.writeSync(bytes.subarray(written));
+    } catch (error) {
+      if (systemErrorCode(error) !== "EINTR") throw error; // else once more
+    }
+  }
+  file.utimeSync(new Date(), new Date(writtenAt(options)));
+}
+
+// How disks say that they take no such name.
+const NAME_REFUSALS = ["ENAMETOOLONG", "EINVAL", "EILSEQ"];
+
+function publish(
+  from: string,
+  to: string,
+  { overwrite }: TargetOptions,
+): void {
+  if (overwrite) return Deno.renameSync(from, to);
+  try {
+    Deno.linkSync(from, to);
+  } catch (error) {
+    if (!hasNoLinks(error)) {
+      // Where no run will ever publish it under that name, nobody goes on with it.
+      const isHopeless = error instanceof Deno.errors.AlreadyExists ||
+        NAME_REFUSALS.includes(systemErrorCode(error) ?? "");
+      if (isHopeless) removeSync(from);
+      throw error;
+    }
+    // A place is taken before it is filled: nobody else's is.
+    Deno.openSync(to, { write: true, createNew: true }).close();
+    return Deno.renameSync(from, to);
+  }
+  removeSync(from);
+}
+
+function removeSync(path: string): void {
+  try {
+    Deno.removeSync(path);
+  } catch (error) {
+    ignoreGone(error);
+  }
+}

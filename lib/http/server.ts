@@ -1,0 +1,273 @@
+/**
+ * The little of HTTP/1.1 that a machine which watches this one needs: `GET` and
+ * `HEAD` of a few paths, one request a connection. Bounded in connections, time
+ * and size; no request has a body, and none is read. Where all places are taken,
+ * the connection that has said nothing for longest gives way.
+ *
+ * A request must name this machine as its host: a web page whose own name leads
+ * here (DNS rebinding) reads nothing.
+ *
+ * @module
+ */
+
+import { addressGroup, isIpv4, isIpv6 } from "../base/address.ts";
+import { type Conn, type Endpoint, writeAll } from "../base/conn.ts";
+import { isDisconnect } from "../base/errors.ts";
+import type { Limits } from "../base/limits.ts";
+import { acceptPlain, type RawConnection } from "../transport/accept.ts";
+
+/** What is answered to a request. */
+export interface HttpAnswer {
+  /** Its status code. */
+  readonly status: 200 | 503;
+  /** Its content type. */
+  readonly type: string;
+  /** Its content. */
+  readonly body: string;
+}
+
+/** Options of {@linkcode serveHttp}. */
+export interface HttpOptions {
+  /** Address to bind and port; 0 lets the system pick. */
+  readonly at: Endpoint;
+  /** What is there, by path. */
+  readonly routes: Readonly<
+    Record<string, () => HttpAnswer | Promise<HttpAnswer>>
+  >;
+  /** The numbers that bound who is let in. */
+  readonly limits: Pick<
+    Limits,
+    | "httpConnectionCount"
+    | "httpHeadBytes"
+    | "httpHeadMs"
+    | "httpMs"
+    | "acceptPauseMs"
+  >;
+  /** Told when a route throws; its client gets status 500. */
+  readonly onError: (error: unknown) => void;
+}
+
+/** What answers until it is disposed of. */
+export interface HttpServer extends AsyncDisposable {
+  /** Where. */
+  readonly address: Endpoint;
+}
+
+/**
+ * Starts to answer. The caller disposes of it, which ends what is open.
+ *
+ * @throws {Deno.errors} when the address cannot be bound.
+ */
+export function serveHttp(options: HttpOptions): HttpServer {
+  const { at, limits } = options;
+  const visits = new Set<Visit>();
+  const welcome = (raw: RawConnection) => {
+    const visit = new Visit(raw, options);
+    visits.add(visit);
+    void visit.done.then(() => visits.delete(visit));
+  };
+  const acceptor = acceptPlain({
+    at,
+    acceptPauseMs: limits.acceptPauseMs,
+    acceptCheckMs: Infinity, // only for TLS
+    onStall: () => {}, // the listener that matters says it too
+    admit: () => {
+      if (visits.size < limits.httpConnectionCount) return welcome;
+      const loser = loserAmong(visits);
+      if (loser === undefined) return undefined;
+      loser.end();
+      visits.delete(loser);
+      return welcome;
+    },
+  });
+  return {
+    address: acceptor.address,
+    [Symbol.asyncDispose]: async () => {
+      acceptor.stop();
+      const open = [...visits];
+      for (const visit of open) visit.end();
+      await Promise.all(open.map(({ done }) => done));
+    },
+  };
+}
+
+/**
+ * Who gives way: the oldest that has not asked yet, of the address that has most
+ * of these; else the oldest that has its answer, and stays.
+ */
+function loserAmong(visits: Iterable<Visit>): Visit | undefined {
+  const silent = new Map<string, Visit[]>();
+  let answered: Visit | undefined;
+  for (const visit of visits) {
+    if (visit.phase === "answered") answered ??= visit;
+    if (visit.phase !== "silent") continue;
+    const ofSource = silent.get(visit.source) ?? [];
+    silent.set(visit.source, ofSource);
+    ofSource.push(visit);
+  }
+  let most: readonly Visit[] = [];
+  for (const ofSource of silent.values()) {
+    if (ofSource.length > most.length) most = ofSource;
+  }
+  return most[0] ?? answered;
+}
+
+/** One connection, from its request to its end. */
+class Visit {
+  readonly #raw: RawConnection;
+  readonly #options: HttpOptions;
+  readonly #ended = Promise.withResolvers<void>();
+  /** What its address is counted under. */
+  readonly source: string;
+  /** How far it has come. */
+  phase: "silent" | "asked" | "answered" = "silent";
+  /** Resolves, and never rejects, when it is over. */
+  readonly done: Promise<void>;
+
+  constructor(raw: RawConnection, options: HttpOptions) {
+    this.#raw = raw;
+    this.#options = options;
+    this.source = addressGroup(raw.remote.host);
+    // One absolute deadline, whatever trickles in or out, and however long an
+    // answer takes to be made.
+    const deadline = setTimeout(() => this.end(), options.limits.httpMs);
+    const answered = this.#answer();
+    this.done = Promise.race([answered, this.#ended.promise]).finally(() => {
+      clearTimeout(deadline);
+      raw.destroy();
+    });
+  }
+
+  /** Answers its one request. Never rejects. */
+  async #answer(): Promise<void> {
+    const { limits, onError } = this.#options;
+    const endSoon = () => setTimeout(() => this.end(), limits.httpHeadMs);
+    let deadline = endSoon();
+    try {
+      const { conn } = await this.#raw.open();
+      const head = await readHead(conn, limits.httpHeadBytes);
+      clearTimeout(deadline);
+      if (head === null) return;
+      this.phase = "asked";
+      await writeAll(conn, await responseTo(head, this.#options));
+      await conn.closeWrite();
+      this.phase = "answered";
+      deadline = endSoon();
+      await discard(conn); // closing with bytes unread would cut it off
+    } catch (error) {
+      if (!isDisconnect(error)) onError(error);
+    } finally {
+      clearTimeout(deadline);
+    }
+  }
+
+  end(): void {
+    this.#raw.destroy();
+    this.#ended.resolve();
+  }
+}
+
+const HEAD_END = "\r\n\r\n";
+
+/** The lines of a request; `null` at an early end, `undefined` if too long. */
+async function readHead(
+  conn: Conn,
+  most: number,
+): Promise<string | null | undefined> {
+  const buffer = new Uint8Array(most);
+  for (let length = 0; length < most;) {
+    const count = await conn.read(buffer.subarray(length));
+    if (count === null) return null;
+    length += count;
+    const text = latin1.decode(buffer.subarray(0, length));
+    const end = text.indexOf(HEAD_END);
+    if (end >= 0) return text.slice(0, end);
+  }
+  return undefined;
+}
+
+const latin1 = new TextDecoder("latin1");
+const encoder = new TextEncoder();
+const REQUEST_LINE = /^([!-~]+) ([!-~]+) HTTP\/1\.[01]$/;
+
+async function responseTo(
+  head: string | undefined,
+  { at, routes, onError }: HttpOptions,
+): Promise<Uint8Array> {
+  if (head === undefined) return refusal("431 Request Header Fields Too Large");
+  const [line = ""] = head.split("\r\n");
+  const [, method, target = ""] = REQUEST_LINE.exec(line) ?? [];
+  if (method === undefined) return refusal("400 Bad Request");
+  if (method !== "GET" && method !== "HEAD") {
+    return refusal("405 Method Not Allowed", {
+      headers: "Allow: GET, HEAD\r\n",
+    });
+  }
+  const withBody = method === "GET";
+  const host = hostIn(head);
+  if (host !== undefined && !isHere(host, at.host)) {
+    return refusal("421 Misdirected Request", { withBody });
+  }
+  const path = target.split("?")[0]!;
+  const route = Object.hasOwn(routes, path) ? routes[path] : undefined;
+  if (route === undefined) return refusal("404 Not Found", { withBody });
+  try {
+    const { status, type, body } = await route();
+    const words = status === 200 ? "200 OK" : "503 Service Unavailable";
+    return response(words, { type, body, withBody });
+  } catch (error) {
+    onError(error);
+    return refusal("500 Internal Server Error", { withBody });
+  }
+}
+
+/** The host that a request is for, without its port; nothing where none is named. */
+function hostIn(head: string): string | undefined {
+  const [, host] = /\r\nHost:[ \t]*([^\r]*)/i.exec(head) ?? [];
+  return host?.trim().replace(/:\d*$/, "").replace(/\.$/, "").toLowerCase();
+}
+
+// Names below these belong to nobody on the internet.
+const LOCAL_NAME = /\.(localhost|local|internal|home\.arpa)$/;
+
+/**
+ * Whether a host can only mean this machine or its network: an address, a name
+ * of one word, or the one that was given to bind.
+ */
+function isHere(host: string, bound: string): boolean {
+  const address = /^\[(.*)\]$/.exec(host)?.[1];
+  return isIpv4(host) || (address !== undefined && isIpv6(address)) ||
+    !host.includes(".") || LOCAL_NAME.test(host) ||
+    host === bound.toLowerCase();
+}
+
+function refusal(
+  status: string,
+  { headers = "", withBody = true }: { headers?: string; withBody?: boolean } =
+    {},
+): Uint8Array {
+  const type = "text/plain; charset=utf-8";
+  return response(status, { type, body: `${status}\n`, headers, withBody });
+}
+
+function response(
+  status: string,
+  { type, body, headers = "", withBody }: {
+    type: string;
+    body: string;
+    headers?: string;
+    withBody: boolean;
+  },
+): Uint8Array {
+  const head = `HTTP/1.1 ${status}\r\nContent-Type: ${type}\r\n` +
+    `Content-Length: ${encoder.encode(body).length}\r\n${headers}` +
+    "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n" +
+    `Connection: close${HEAD_END}`;
+  return encoder.encode(withBody ? head + body : head);
+}
+
+/** Reads on until the other side has ended too, or the deadline is there. */
+async function discard(conn: Conn): Promise<void> {
+  const buffer = new Uint8Array(4096);
+  while (await conn.read(buffer) !== null);
+}

@@ -1,0 +1,123 @@
+/**
+ * The folder of `--state`: what a relay or node keeps between runs. Secrets in
+ * it are readable by their owner alone, or not used.
+ *
+ * @module
+ */
+
+import { join } from "@std/path/join";
+import { describeCause, Failure, localKindOf } from "../base/errors.ts";
+import {
+  createIdentity,
+  formatIdentity,
+  type Identity,
+  parseIdentity,
+} from "./identity.ts";
+import { grantRemedy, requireAccess } from "../base/permission.ts";
+import { show } from "../base/text.ts";
+
+const IDENTITY_FILE = "identity.pem";
+
+/**
+ * Makes the folder, for its owner alone, where there is none.
+ *
+ * @throws {Failure} of kind `local` when it cannot be made; `not_allowed` when
+ * this process lacks the permission.
+ */
+export async function makeStateFolder(folder: string): Promise<void> {
+  try {
+    requireAccess(folder, "read", "write");
+    await Deno.mkdir(folder, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw cannotUse("Cannot use state folder", folder, { folder, error });
+  }
+}
+
+/**
+ * The identity kept in `folder`; made, and kept there with mode 0600, when
+ * there is none.
+ *
+ * @throws {Failure} of kind `local` when the folder or the file cannot be used,
+ * and when others than the owner may read the file; `not_allowed` when this
+ * process lacks the permission.
+ */
+export async function loadIdentity(folder: string): Promise<Identity> {
+  await makeStateFolder(folder);
+  const path = join(folder, IDENTITY_FILE);
+  try {
+    return await readIdentity(path) ?? await writeIdentity(path);
+  } catch (error) {
+    if (error instanceof Failure) throw error;
+    throw cannotUse("Cannot use identity", path, { folder, error });
+  }
+}
+
+function cannotUse(
+  what: string,
+  path: string,
+  { folder, error }: { folder: string; error: unknown },
+): Failure {
+  return new Failure(localKindOf(error), {
+    what,
+    where: show(path),
+    why: error instanceof TypeError ? error.message : describeCause(error),
+    remedy: error instanceof Deno.errors.NotCapable
+      ? grantRemedy([folder], "read", "write")
+      : error instanceof TypeError
+      ? "name another --state folder, or move the file away to get a new identity"
+      : "name another --state folder",
+    cause: error,
+  });
+}
+
+/** Whether an identity is kept in `folder`, as far as can be seen. */
+export async function hasIdentity(folder: string): Promise<boolean> {
+  try {
+    requireAccess(folder, "read");
+    return (await Deno.stat(join(folder, IDENTITY_FILE))).isFile;
+  } catch {
+    return false; // loading it says what is wrong
+  }
+}
+
+async function readIdentity(path: string): Promise<Identity | undefined> {
+  let text: string;
+  try {
+    const { mode } = await Deno.stat(path);
+    if (mode !== null && (mode & 0o077) !== 0) {
+      throw new Failure("local", {
+        what: "Cannot use identity",
+        where: show(path),
+        why: "others than its owner may read or change it",
+        remedy: `run chmod 600 ${show(path)}`,
+      });
+    }
+    text = await Deno.readTextFile(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+  return await parseIdentity(text);
+}
+
+async function writeIdentity(path: string): Promise<Identity> {
+  const identity = await createIdentity();
+  const temporary = `${path}.${crypto.randomUUID()}`;
+  try {
+    await Deno.writeTextFile(temporary, formatIdentity(identity), {
+      createNew: true,
+      mode: 0o600,
+    });
+    // Published whole or not at all, and never over another's.
+    await Deno.link(temporary, path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+    return await readIdentity(path) ?? identity; // another process was first
+  } finally {
+    // Must not hide why the writing failed; what is left is read by nobody.
+    await Deno.remove(temporary).catch(ignore);
+  }
+  return identity;
+}
+
+function ignore(): void {}

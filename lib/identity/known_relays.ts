@@ -1,0 +1,119 @@
+/**
+ * The file of `--known-relays`: which id was met at which address, as ssh keeps
+ * it. One line each, `HOST:PORT RELAY_ID`; lines that begin with `#` are yours.
+ *
+ * @module
+ */
+
+import { isId } from "../base/address.ts";
+import { type Endpoint, formatEndpoint } from "../base/conn.ts";
+import { describeCause, Failure, localKindOf } from "../base/errors.ts";
+import { type Access, grantRemedy, requireAccess } from "../base/permission.ts";
+import { show } from "../base/text.ts";
+
+/** What is known of the relay at an address. */
+export type Acquaintance =
+  | { readonly kind: "unknown" }
+  | { readonly kind: "same" }
+  | { readonly kind: "changed"; readonly knownId: string };
+
+/** Remembers relays between runs. */
+export class KnownRelays {
+  /** The file's path. */
+  readonly path: string;
+  readonly #ids: Map<string, string>;
+
+  private constructor(path: string, ids: Map<string, string>) {
+    this.path = path;
+    this.#ids = ids;
+  }
+
+  /**
+   * Reads `path`; a file that does not exist yet knows nobody.
+   *
+   * @throws {Failure} of kind `local` when it cannot be read or understood.
+   */
+  static async load(path: string): Promise<KnownRelays> {
+    return new KnownRelays(path, parseKnownRelays(await readText(path), path));
+  }
+
+  /** Compares `id` with what was met at `endpoint` before. */
+  compare(endpoint: Endpoint, id: string): Acquaintance {
+    const knownId = this.#ids.get(keyOf(formatEndpoint(endpoint)));
+    if (knownId === undefined) return { kind: "unknown" };
+    return knownId === id ? { kind: "same" } : { kind: "changed", knownId };
+  }
+
+  /**
+   * Remembers that `id` is at `endpoint`.
+   *
+   * @throws {Failure} of kind `local` when the file cannot be written.
+   */
+  async remember(endpoint: Endpoint, id: string): Promise<void> {
+    const key = keyOf(formatEndpoint(endpoint));
+    const text = await readText(this.path);
+    // Edited by hand, it may end without a line break.
+    const lineBreak = text === "" || text.endsWith("\n") ? "" : "\n";
+    try {
+      requireAccess(this.path, "write");
+      await Deno.writeTextFile(this.path, `${lineBreak}${key} ${id}\n`, {
+        append: true,
+        mode: 0o600,
+      });
+    } catch (error) {
+      throw cannotUse(this.path, "write", error);
+    }
+    this.#ids.set(key, id);
+  }
+}
+
+/** One text for all ways to write an address: `NAS.local.` is `nas.local`. */
+function keyOf(endpoint: string): string {
+  const lower = endpoint.toLowerCase().replace(/\.(?=:\d+$)/, "");
+  const [, host, port] = /^\[(.+)\](:\d+)$/.exec(lower) ?? [];
+  // The shortest form of an IPv6 address; one with a zone is left as it is.
+  const url = host === undefined ? null : URL.parse(`http://[${host}]`);
+  return url === null ? lower : `${url.hostname}${port}`;
+}
+
+async function readText(path: string): Promise<string> {
+  try {
+    requireAccess(path, "read");
+    return await Deno.readTextFile(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return "";
+    throw cannotUse(path, "read", error);
+  }
+}
+
+function parseKnownRelays(text: string, path: string): Map<string, string> {
+  const ids = new Map<string, string>();
+  for (const [index, line] of text.split("\n").entries()) {
+    if (line.trim() === "" || line.startsWith("#")) continue;
+    const [endpoint, id, ...rest] = line.trim().split(/\s+/);
+    if (
+      endpoint === undefined || id === undefined || !isId(id) || rest.length > 0
+    ) {
+      throw new Failure("local", {
+        what: "Cannot read known relays",
+        where: `${show(path)}, line ${index + 1}`,
+        why: "wanted HOST:PORT RELAY_ID",
+        remedy: "mend or remove that line",
+      });
+    }
+    ids.set(keyOf(endpoint), id);
+  }
+  return ids;
+}
+
+function cannotUse(path: string, verb: Access, error: unknown): Failure {
+  return new Failure(localKindOf(error), {
+    what: `Cannot ${verb} known relays`,
+    where: show(path),
+    why: describeCause(error),
+    ...(error instanceof Deno.errors.NotCapable
+      ? { remedy: grantRemedy([path], "read", "write") }
+      : { remedy: "name another file with --known-relays" }),
+    cause: error,
+  });
+}

@@ -1,0 +1,223 @@
+/**
+ * Answers on their way to one peer, joined into few large writes. File bytes
+ * are read straight into the place from which they are written.
+ *
+ * @module
+ */
+
+import type { Channel } from "../protocol/channel.ts";
+import {
+  DATA_HEADER_BYTES,
+  encodeMessage,
+  type Message,
+  writeDataHeader,
+} from "../protocol/messages.ts";
+
+// Room for a message, so that one never waits for a buffer of its own.
+const SLACK_BYTES = 64 * 1024;
+// While nothing is on its way, so much is worth a write.
+const EAGER_BYTES = 64 * 1024;
+
+// One buffer that is filled, and one that is on its way.
+const BUFFERS_PER_PEER = 2;
+const MOST_WRITE_BYTES = 1024 * 1024;
+const LEAST_WRITE_BYTES = 64 * 1024;
+
+/**
+ * File bytes in one write to each of `peerCount` peers that share `bytes` of
+ * buffers. A power of two, so that buffers are of few sizes.
+ */
+export function writeBytes(bytes: number, peerCount: number): number {
+  const share = bytes / (BUFFERS_PER_PEER * Math.max(1, peerCount));
+  let most = MOST_WRITE_BYTES;
+  while (most > LEAST_WRITE_BYTES && most + SLACK_BYTES > share) most /= 2;
+  return most;
+}
+
+/**
+ * Buffers to send from, bounded in bytes, to be used again: what is thrown away
+ * waits for the garbage collector, and takes more memory in the end.
+ */
+export class BufferPool {
+  readonly #mostBytes: number;
+  readonly #idle: Uint8Array<ArrayBuffer>[] = [];
+  #idleBytes = 0;
+  #lentBytes = 0;
+
+  /** Keeps up to `mostBytes`, those that are lent counted in. */
+  constructor(mostBytes: number) {
+    this.#mostBytes = mostBytes;
+  }
+
+  /** Bytes of all buffers, lent or not. */
+  get bytes(): number {
+    return this.#lentBytes + this.#idleBytes;
+  }
+
+  /** A buffer of at least `bytes`, though not of more than twice that. */
+  take(bytes: number): Uint8Array<ArrayBuffer> {
+    const index = this.#idle.findIndex(({ length }) =>
+      length >= bytes && length <= 2 * bytes
+    );
+    if (index >= 0) {
+      const [buffer] = this.#idle.splice(index, 1);
+      this.#idleBytes -= buffer!.length;
+      this.#lentBytes += buffer!.length;
+      return buffer!;
+    }
+    this.#lentBytes += bytes;
+    this.#shrink();
+    return new Uint8Array(bytes);
+  }
+
+  /** Gives a buffer back. */
+  give(buffer: Uint8Array<ArrayBuffer>): void {
+    this.forget(buffer);
+    this.#idle.push(buffer);
+    this.#idleBytes += buffer.length;
+    this.#shrink();
+  }
+
+  /** A buffer will not come back. */
+  forget(buffer: Uint8Array<ArrayBuffer>): void {
+    this.#lentBytes -= buffer.length;
+  }
+
+  /** Throws away what is idle, the oldest first, until the rest is within bounds. */
+  #shrink(): void {
+    while (this.bytes > this.#mostBytes && this.#idle.length > 0) {
+      this.#idleBytes -= this.#idle.shift()!.length;
+    }
+  }
+}
+
+/**
+ * Joins what is sent over a channel. Nobody else may send meanwhile. Holds a
+ * buffer from the first append until {@linkcode rest}.
+ */
+export class Outbox implements Disposable {
+  readonly #channel: Channel;
+  readonly #capacity: () => number;
+  readonly #pool: BufferPool;
+  #buffer: Uint8Array<ArrayBuffer> | null = null;
+  #used = 0;
+  #sending: Promise<void> = Promise.resolve();
+  #isSending = false;
+
+  /**
+   * Sends over `channel`, up to `capacity` file bytes in one write; that is
+   * asked anew for each buffer, for memory is shared with other peers. Buffers
+   * come from `pool`.
+   */
+  constructor(
+    channel: Channel,
+    capacity: () => number,
+    pool: BufferPool,
+  ) {
+    this.#channel = channel;
+    this.#capacity = capacity;
+    this.#pool = pool;
+  }
+
+  /** Bytes that wait for a flush. */
+  get pendingBytes(): number {
+    return this.#used;
+  }
+
+  /** Appends a message; flushes first when there is no room. */
+  async message(message: Message): Promise<void> {
+    const frame = encodeMessage(message);
+    const space = await this.#space(frame.length);
+    space.set(frame);
+    this.#used += frame.length;
+  }
+
+  /**
+   * Appends up to `most` file bytes that `fill` reads into place.
+   *
+   * @returns how many there were; 0 at the end of the file.
+   */
+  async data(
+    request: number,
+    most: number,
+    fill: (target: Uint8Array<ArrayBuffer>) => Promise<number> | number,
+  ): Promise<number> {
+    const bytes = Math.min(most, this.#capacity());
+    const space = await this.#space(DATA_HEADER_BYTES + bytes);
+    const length = await fill(
+      space.subarray(DATA_HEADER_BYTES, DATA_HEADER_BYTES + bytes),
+    );
+    if (length > 0) {
+      writeDataHeader(space, 0, { request, length });
+      this.#used += DATA_HEADER_BYTES + length;
+    }
+    const enough = this.#isSending ? this.#capacity() : EAGER_BYTES;
+    if (this.#used >= enough) await this.#handOver();
+    return length;
+  }
+
+  /** Sends all that waits. */
+  async flush(): Promise<void> {
+    await this.#handOver();
+    await this.#sending;
+  }
+
+  /** Lets go of the buffer: nothing is being sent. */
+  rest(): void {
+    if (this.#used > 0 || this.#buffer === null) return;
+    this.#pool.give(this.#buffer);
+    this.#buffer = null;
+  }
+
+  /** Lets go of what was not sent. */
+  [Symbol.dispose](): void {
+    this.#used = 0;
+    this.rest();
+  }
+
+  /**
+   * Begins to send what waits, so that the next is filled meanwhile. Waits for
+   * what was begun before: two buffers are all that a peer can hold.
+   */
+  async #handOver(): Promise<void> {
+    await this.#sending;
+    const buffer = this.#buffer;
+    if (buffer === null || this.#used === 0) return;
+    const frames = buffer.subarray(0, this.#used);
+    this.#buffer = null;
+    this.#used = 0;
+    this.#isSending = true;
+    this.#sending = this.#send(frames, buffer);
+    this.#sending.catch(ignore); // told to whoever sends next
+  }
+
+  async #send(
+    frames: Uint8Array,
+    buffer: Uint8Array<ArrayBuffer>,
+  ): Promise<void> {
+    let hasLeft = false;
+    try {
+      await this.#channel.sendBulk(frames);
+      hasLeft = true;
+    } finally {
+      this.#isSending = false;
+      // A conn that broke off may still hold what it was given.
+      if (hasLeft) this.#pool.give(buffer);
+      else this.#pool.forget(buffer);
+    }
+  }
+
+  /** Free space of at least `bytes`. */
+  async #space(bytes: number): Promise<Uint8Array<ArrayBuffer>> {
+    const length = this.#buffer?.length ?? 0;
+    if (this.#used > 0 && this.#used + bytes > length) await this.#handOver();
+    if (this.#buffer === null || this.#used + bytes > this.#buffer.length) {
+      const wanted = this.#capacity() + SLACK_BYTES;
+      if (this.#buffer !== null) this.#pool.give(this.#buffer);
+      this.#buffer = this.#pool.take(Math.max(wanted, bytes));
+    }
+    return this.#buffer.subarray(this.#used);
+  }
+}
+
+function ignore(): void {}

@@ -1,0 +1,447 @@
+/**
+ * The peer node: shares a folder, stays listed at its relay, and answers
+ * clients. Serves on whether the relay is there or not.
+ *
+ * accept → TLS → hello both ways → find, read | …
+ *
+ * @module
+ */
+
+import {
+  addressGroup,
+  isIpv6,
+  type RelayAddress,
+  withoutMapping,
+} from "../base/address.ts";
+import { tunnelSource } from "../guard/admission.ts";
+import { Channel } from "../protocol/channel.ts";
+import type { Endpoint } from "../base/conn.ts";
+import {
+  Counts,
+  HANDSHAKE_SECONDS,
+  Histogram,
+  type HistogramSnapshot,
+} from "../guard/counts.ts";
+import { Digests, type DigestStore } from "../share/digests.ts";
+import type { Token } from "../access/token.ts";
+import { NodeGate } from "../access/gate.ts";
+import { receivePeer } from "../protocol/hello.ts";
+import { createIdentity, type Identity } from "../identity/identity.ts";
+import {
+  type IncidentEvent,
+  Incidents,
+  type IncidentTotals,
+} from "../guard/incidents.ts";
+import type { KnownRelays } from "../identity/known_relays.ts";
+import { type Limits, limitsWith } from "../base/limits.ts";
+import { DIRECTION } from "../protocol/messages.ts";
+import { BufferPool } from "./outbox.ts";
+import { RateLimit } from "../base/rate.ts";
+import {
+  type Invitation,
+  keepRegistered,
+  type RegistrarEvent,
+  type TunnelMode,
+} from "./registrar.ts";
+import { RelayLink, type RelayLinkEvent } from "../uplink/relay_dialer.ts";
+import { ClientService, type Served, type Service } from "./client_service.ts";
+import { Share } from "../share/share.ts";
+import type { ShareEvent } from "../share/upkeep.ts";
+import type { SkipCounts, SkipEvent } from "../share/skipped.ts";
+import { WorkQueue } from "./work_queue.ts";
+import { acceptTunnel } from "../transport/join.ts";
+import { type Accepted, listen, type Listener } from "../transport/listen.ts";
+
+/** What a node tells while it runs. */
+export type NodeEvent =
+  | IncidentEvent
+  | RegistrarEvent
+  | RelayLinkEvent
+  | ShareEvent
+  | SkipEvent
+  /** It accepts connections. */
+  | {
+    event: "node_listening";
+    host: string;
+    port: number;
+    id: string;
+    name: string;
+    encrypted: boolean;
+  }
+  /** The folder has been looked through. */
+  | { event: "sharing"; directory: string; files: number; skipped: SkipCounts }
+  /** All files have been hashed, `files` of them since this was last told. */
+  | { event: "hashed"; files: number }
+  /** A client has left that was sent something. */
+  | ({ event: "served" } & Served);
+
+/** Options of {@linkcode serveNode}. */
+export interface NodeOptions {
+  /** The relay to register with. */
+  relay: RelayAddress;
+  /** Port to listen on; 0 lets the system pick. */
+  port: number;
+  /** The folder to share. */
+  directory: string;
+  /** Tells each entry of the folder that is not shared, once, at the start. */
+  listSkipped?: boolean;
+  /** What people call the node; part of its id by default. */
+  name?: string;
+  /** Address to bind; every IPv4 address of the machine by default. */
+  host?: string;
+  /** Where clients can dial the node, if not where it listens. */
+  advertise?: { host: string; port?: number };
+  /** Who the node is; made anew by default. */
+  identity?: Identity;
+  /** Goes without encryption, for whoever asks for it on both sides. */
+  plaintext?: boolean;
+  /**
+   * The node token of a private relay: the node registers with no open one, and
+   * serves only clients with a grant of the relay.
+   */
+  token?: Token;
+  /** Remembers the relay between runs. */
+  knownRelays?: KnownRelays;
+  /** Keeps digests between runs. */
+  digestStore?: DigestStore;
+  /**
+   * Whether clients may come through the relay: where the node cannot be
+   * dialled (`auto`, the default), `always`, or `never`.
+   */
+  tunnels?: TunnelMode;
+  /** Bytes a second to send at most, to all clients together. */
+  limitRate?: number;
+  /** Numbers to replace in `limits.ts`. */
+  limits?: Partial<Limits>;
+  /** Closes the node when aborted. */
+  signal?: AbortSignal;
+  /** Told while the node runs. */
+  onEvent?: (event: NodeEvent) => void;
+}
+
+/** A node in numbers, at one moment; counts are since it started. */
+export interface NodeStats extends IncidentTotals {
+  /** Files it shares. */
+  readonly fileCount: number;
+  /** Files that are still to be looked at, or hashed. */
+  readonly backlogCount: number;
+  /** Connections that are open. */
+  readonly connectionCount: number;
+  /** Those of them that have not said hello yet. */
+  readonly handshakeCount: number;
+  /** Seconds from accept to hello. */
+  readonly handshakes: HistogramSnapshot;
+  /** Requests of clients by kind. */
+  readonly requests: Readonly<Record<string, number>>;
+  /** Bytes of files sent. */
+  readonly sentBytes: number;
+}
+
+/** A node that runs. Disposing closes it. */
+export interface NodeServer extends AsyncDisposable {
+  /** Where it listens. */
+  readonly address: Endpoint;
+  /** Its id. */
+  readonly id: string;
+  /** Files it shares. */
+  readonly fileCount: number;
+  /** Connections that are open. */
+  readonly connectionCount: number;
+  /** The node in numbers, as it is now. */
+  stats(): NodeStats;
+  /** Whether its folder is there and can be read, now. */
+  isShareReadable(): Promise<boolean>;
+  /** Withdraws, stops accepting, ends what is open. Idempotent. */
+  close(): Promise<void>;
+}
+
+/**
+ * Starts a node. It listens and has looked through its folder when this
+ * resolves; registering goes on in the background. The caller closes it.
+ *
+ * @example Usage
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { serveNode } from "./server.ts";
+ * import { serveRelay } from "../relay/server.ts";
+ *
+ * await using relay = await serveRelay({ host: "127.0.0.1", port: 0 });
+ * await using node = await serveNode({
+ *   relay: relay.address,
+ *   host: "127.0.0.1",
+ *   port: 0,
+ *   directory: "files/one",
+ * });
+ * assertEquals(node.fileCount, 2);
+ * ```
+ *
+ * @throws {Failure} of kind `local` when the folder cannot be shared.
+ * @throws {Deno.errors} or an `E…` error when the port cannot be bound.
+ */
+export async function serveNode(options: NodeOptions): Promise<NodeServer> {
+  const limits = limitsWith(options.limits);
+  const share = await Share.open(options.directory, limits, {
+    isWatched: true,
+  });
+  const identity = options.identity ?? await createIdentity();
+  const node = new PeerNode(options, { limits, share, identity });
+  try {
+    await node.start();
+  } catch (error) {
+    await node.close();
+    throw error;
+  }
+  return node;
+}
+
+class PeerNode implements NodeServer {
+  readonly #options: NodeOptions;
+  readonly #limits: Limits;
+  readonly #share: Share;
+  readonly #service: Service;
+  readonly #identity: Identity;
+  readonly #name: string;
+  readonly #incidents: Incidents;
+  readonly #handshakes = new Histogram(HANDSHAKE_SECONDS);
+  readonly #link: RelayLink;
+  /** Which clients are served; all of them where there is none. */
+  readonly #gate: NodeGate | null;
+  readonly #leaving = new AbortController();
+  #listener: Listener | null = null;
+  #registrar: Promise<void> | null = null;
+  #closing: Promise<void> | null = null;
+  readonly #onAbort = () => void this.close();
+
+  constructor(
+    options: NodeOptions,
+    { limits, share, identity }: {
+      limits: Limits;
+      share: Share;
+      identity: Identity;
+    },
+  ) {
+    this.#options = options;
+    this.#limits = limits;
+    this.#share = share;
+    this.#identity = identity;
+    const { limitRate } = options;
+    const digests = new Digests(share, {
+      limits,
+      store: options.digestStore,
+      isBusy: () => this.#service.busyCount > 0,
+      onIdle: (files) => this.#tell({ event: "hashed", files }),
+    });
+    this.#service = {
+      share,
+      digests,
+      limits,
+      rate: limitRate === undefined ? undefined : new RateLimit(limitRate),
+      buffers: new BufferPool(limits.sendBufferBytes),
+      work: new WorkQueue(limits),
+      clientCount: 0,
+      busyCount: 0,
+      requests: new Counts(DIRECTION.clientToNode),
+      sentBytes: 0,
+    };
+    this.#name = options.name ?? `node-${identity.id.slice(0, 6)}`;
+    this.#incidents = new Incidents(
+      limits.refusalPauseMs,
+      (event) => this.#tell(event),
+    );
+    this.#link = new RelayLink(options.relay, {
+      role: "node",
+      plaintext: options.plaintext ?? false,
+      access: { token: options.token },
+      knownRelays: options.knownRelays,
+      limits,
+      onEvent: (event) => this.#tell(event),
+    });
+    const incidents = this.#incidents;
+    this.#gate = options.token === undefined
+      ? null
+      : new NodeGate({ limits, incidents });
+  }
+
+  async start(): Promise<void> {
+    const options = this.#options;
+    options.signal?.throwIfAborted();
+    this.#listener = await listen({
+      at: { host: options.host ?? defaultHost(options), port: options.port },
+      identity: options.plaintext ? null : this.#identity,
+      limits: this.#limits,
+      connectionsPerAddressCount: this.#limits.nodeConnectionsPerAddressCount,
+      handle: (accepted) => this.#talk(accepted),
+      incidents: this.#incidents,
+      handshakes: this.#handshakes,
+    });
+    options.signal?.addEventListener("abort", this.#onAbort);
+    options.signal?.throwIfAborted();
+    this.#tell({
+      event: "node_listening",
+      ...this.address,
+      id: this.id,
+      name: this.#name,
+      encrypted: !options.plaintext,
+    });
+    this.#tell({
+      event: "sharing",
+      directory: this.#share.root,
+      files: this.fileCount,
+      skipped: this.#share.skipped,
+    });
+    if (this.#options.listSkipped) {
+      for (const event of this.#share.skipEvents()) this.#tell(event);
+    }
+    const { digests } = this.#service;
+    this.#share.follow({
+      onChange: () => digests.refresh(),
+      onEvent: (event) => this.#tell(event),
+    });
+    digests.refresh();
+    this.#registrar = keepRegistered({
+      link: this.#link,
+      identity: this.#identity,
+      name: this.#name,
+      addressesFrom: (local) => [this.#addressFrom(local)],
+      tunnels: this.#options.tunnels ?? "auto",
+      onInvite: (invitation) => this.#takeTunnel(invitation),
+      limits: this.#limits,
+      signal: this.#leaving.signal,
+      onEvent: (event) => this.#tell(event),
+      token: this.#options.token,
+      onGrantKeys: (keys) => this.#gate?.setKeys(keys),
+    });
+  }
+
+  get address(): Endpoint {
+    if (this.#listener === null) {
+      throw new TypeError("The node has not started");
+    }
+    return this.#listener.address;
+  }
+
+  get id(): string {
+    return this.#identity.id;
+  }
+
+  get fileCount(): number {
+    return this.#share.fileCount;
+  }
+
+  get connectionCount(): number {
+    return this.#listener?.connectionCount ?? 0;
+  }
+
+  stats(): NodeStats {
+    const { digests, requests, sentBytes } = this.#service;
+    return {
+      ...this.#incidents.totals,
+      fileCount: this.fileCount,
+      backlogCount: digests.backlogCount,
+      connectionCount: this.connectionCount,
+      handshakeCount: this.#listener?.handshakeCount ?? 0,
+      handshakes: this.#handshakes.snapshot(),
+      requests: requests.snapshot(),
+      sentBytes,
+    };
+  }
+
+  isShareReadable(): Promise<boolean> {
+    return this.#share.isReadable();
+  }
+
+  close(): Promise<void> {
+    return this.#closing ??= this.#close();
+  }
+
+  async #close(): Promise<void> {
+    this.#options.signal?.removeEventListener("abort", this.#onAbort);
+    this.#leaving.abort();
+    await this.#registrar; // withdraws first: nobody is sent here in vain
+    this.#service.work[Symbol.dispose](); // handlers may be waiting for a turn
+    // Together: handlers may be waiting for a digest.
+    await Promise.all([
+      this.#share[Symbol.asyncDispose](),
+      this.#listener?.close(),
+      this.#service.digests[Symbol.asyncDispose](),
+    ]);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /**
+   * Where clients are told to dial: where they were told to by the owner, else
+   * the address bound, else the one from which this machine reaches the relay.
+   */
+  #addressFrom(local: Endpoint): Endpoint {
+    const { host, port } = this.address;
+    const { advertise } = this.#options;
+    const bound = host === "0.0.0.0" || host === "::"
+      ? withoutMapping(local.host)
+      : host;
+    return { host: advertise?.host ?? bound, port: advertise?.port ?? port };
+  }
+
+  /** A client that waits in a tunnel: held to the same rules as any other. */
+  #takeTunnel({ from, ...invitation }: Invitation): boolean {
+    const remote = { host: from, port: 0 };
+    const end = new AbortController();
+    const { signal } = end;
+    const open = async () => {
+      const conn = await acceptTunnel({
+        ...invitation,
+        remote,
+        identity: this.#options.plaintext ? null : this.#identity,
+        timeoutMs: this.#limits.handshakeMs,
+        signal,
+      });
+      signal.addEventListener("abort", () => conn.close());
+      return { conn, isJoin: false };
+    };
+    const destroy = () => end.abort();
+    const source = tunnelSource(addressGroup(from));
+    const raw = { remote, source, open, destroy };
+    return this.#listener?.take(raw) ?? false;
+  }
+
+  /** One client, from hello to its end. */
+  async #talk({ conn, source, settle }: Accepted): Promise<void> {
+    await using channel = new Channel(conn, {
+      limits: this.#limits,
+      writeStallMs: this.#limits.dataWriteStallMs,
+      idleMs: this.#limits.idleMs,
+    });
+    const introduction = { role: "node", id: this.id };
+    const incidents = this.#incidents;
+    using client = new ClientService(channel, this.#service, source);
+    try {
+      await receivePeer(
+        channel,
+        { introduction, settle, incidents },
+        async (hello) => {
+          if (this.#gate === null) return await client.run();
+          const admitted = await this.#gate.admit(channel, hello, source);
+          if (admitted === null) return;
+          using _until = admitted;
+          await client.run(admitted.grant);
+        },
+      );
+    } finally {
+      const { served } = client;
+      if (served.bytes > 0 || served.files > 0) {
+        this.#tell({ event: "served", ...served });
+      }
+    }
+  }
+
+  #tell(event: NodeEvent): void {
+    this.#options.onEvent?.(event);
+  }
+}
+
+/** Every address of the machine, of the kind by which the relay is reached. */
+function defaultHost({ relay }: NodeOptions): string {
+  return isIpv6(relay.host) ? "::" : "0.0.0.0";
+}

@@ -1,0 +1,211 @@
+/**
+ * What clients make a node do, in milliseconds of its processor, by client and
+ * by address: who goes next, and who has to rest. Pure: time is an argument, in
+ * milliseconds on any monotonic clock.
+ *
+ * Work is estimated and not measured, so that a busy machine charges nobody for
+ * what others do.
+ *
+ * @module
+ */
+
+import type { Limits } from "../base/limits.ts";
+
+/** What work costs, in milliseconds of one core; measured on an idle machine. */
+export const WORK_MS = {
+  /** Reading and answering any request. */
+  request: 0.05,
+  /** Looking for what may turn out not to be there, and saying so. */
+  miss: 0.2,
+  /** Looking at one file for a listing. */
+  look: 0.001,
+  /** Putting one file into a listing. */
+  list: 0.005,
+  /** Hashing one byte: 1 GB a second. */
+  hashByte: 1e-6,
+  /** Sending one byte, encrypted: 1 GB a second. */
+  sendByte: 1e-6,
+} as const;
+
+/** The numbers that bound the work that clients make. */
+export type WorkLimits = Pick<
+  Limits,
+  | "clientWorkMsPerSecond"
+  | "clientWorkBurstMs"
+  | "addressWorkMsPerSecond"
+  | "addressWorkBurstMs"
+>;
+
+/** Whether work is held to the limits, or weighed against that of others alone. */
+export type WorkKind =
+  /** Listing, hashing, and looking for what is not there. */
+  | "asked"
+  /** Sending files, which is what a node is for: only its order is decided. */
+  | "sent";
+
+/** Work that may be done in advance, and is earned back with time. */
+class Credit {
+  readonly #msPerMs: number;
+  readonly #burstMs: number;
+  #creditMs: number;
+  #at: number;
+
+  constructor(msPerSecond: number, burstMs: number, now: number) {
+    this.#msPerMs = msPerSecond / 1_000;
+    this.#burstMs = burstMs;
+    this.#creditMs = burstMs;
+    this.#at = now;
+  }
+
+  /** Debts end: what one request costs more than a burst is not paid off. */
+  spend(ms: number, now: number): void {
+    this.#earn(now);
+    this.#creditMs = Math.max(this.#creditMs - ms, -this.#burstMs);
+  }
+
+  /** Milliseconds until there is no debt. */
+  restMs(now: number): number {
+    this.#earn(now);
+    return Math.max(0, -this.#creditMs / this.#msPerMs);
+  }
+
+  isFull(now: number): boolean {
+    this.#earn(now);
+    return this.#creditMs >= this.#burstMs;
+  }
+
+  #earn(now: number): void {
+    const earned = (now - this.#at) * this.#msPerMs;
+    this.#creditMs = Math.min(this.#burstMs, this.#creditMs + earned);
+    this.#at = now;
+  }
+}
+
+/** Whose work is counted together. */
+interface Group {
+  /** None where many who have nothing to do with each other share an address. */
+  readonly credit: Credit | null;
+  /** Work so far, and at least that of whoever went before it began to wait. */
+  doneMs: number;
+  /** The same of its client that went last. */
+  floorMs: number;
+  clientCount: number;
+}
+
+/** One client's work. Made by {@linkcode WorkLedger.open}. */
+export interface Account {
+  readonly group: Group;
+  readonly credit: Credit;
+  doneMs: number;
+}
+
+const PURGE_EVERY = 256;
+
+/** Keeps the accounts of all clients of a node. */
+export class WorkLedger {
+  readonly #limits: WorkLimits;
+  readonly #groups = new Map<string, Group>();
+  #floorMs = 0;
+  #untilPurge = PURGE_EVERY;
+
+  /** Nobody has made any work yet. */
+  constructor(limits: WorkLimits) {
+    this.#limits = limits;
+  }
+
+  /** Addresses that are remembered. */
+  get sourceCount(): number {
+    return this.#groups.size;
+  }
+
+  /**
+   * A client comes. `source` is what its address is counted under; `undefined`
+   * where that is shared by many: then it is counted by itself.
+   */
+  open(source: string | undefined, now: number): Account {
+    this.#purge(now);
+    const group = this.#groupOf(source, now);
+    group.clientCount++;
+    const { clientWorkMsPerSecond, clientWorkBurstMs } = this.#limits;
+    const credit = new Credit(clientWorkMsPerSecond, clientWorkBurstMs, now);
+    return { group, credit, doneMs: 0 };
+  }
+
+  /** A client leaves. Its address is remembered until its debt is paid. */
+  close({ group }: Account): void {
+    group.clientCount--;
+  }
+
+  #groupOf(source: string | undefined, now: number): Group {
+    const known = source === undefined ? undefined : this.#groups.get(source);
+    if (known !== undefined) return known;
+    const { addressWorkMsPerSecond, addressWorkBurstMs } = this.#limits;
+    const group: Group = {
+      credit: source === undefined
+        ? null
+        : new Credit(addressWorkMsPerSecond, addressWorkBurstMs, now),
+      doneMs: 0,
+      floorMs: 0,
+      clientCount: 0,
+    };
+    if (source !== undefined) this.#groups.set(source, group);
+    return group;
+  }
+
+  /** Notes work that is done for a client. */
+  charge(
+    account: Account,
+    ms: number,
+    { kind, now }: { kind: WorkKind; now: number },
+  ): void {
+    const { group, credit } = account;
+    account.doneMs += ms;
+    group.doneMs += ms;
+    if (kind === "sent") return;
+    credit.spend(ms, now);
+    group.credit?.spend(ms, now);
+  }
+
+  /** How long a client has to rest before anything more is done for it. */
+  restMs({ group, credit }: Account, now: number): number {
+    return Math.max(credit.restMs(now), group.credit?.restMs(now) ?? 0);
+  }
+
+  /** A client begins to wait: idling before gives it no advantage. */
+  wait(account: Account): void {
+    const { group } = account;
+    group.doneMs = Math.max(group.doneMs, this.#floorMs);
+    account.doneMs = Math.max(account.doneMs, group.floorMs);
+  }
+
+  /**
+   * Which of those that wait goes next: the address that has made least work,
+   * and of its clients the one that has.
+   */
+  next(waiting: Iterable<Account>): Account | undefined {
+    let first: Account | undefined;
+    for (const account of waiting) {
+      if (first === undefined || isBefore(account, first)) first = account;
+    }
+    if (first !== undefined) {
+      this.#floorMs = Math.max(this.#floorMs, first.group.doneMs);
+      first.group.floorMs = Math.max(first.group.floorMs, first.doneMs);
+    }
+    return first;
+  }
+
+  /** Forgets, now and then, the addresses that would start afresh anyway. */
+  #purge(now: number): void {
+    if (--this.#untilPurge > 0) return;
+    this.#untilPurge = PURGE_EVERY;
+    for (const [source, { clientCount, credit }] of this.#groups) {
+      if (clientCount === 0 && credit!.isFull(now)) this.#groups.delete(source);
+    }
+  }
+}
+
+function isBefore(a: Account, b: Account): boolean {
+  return a.group === b.group
+    ? a.doneMs < b.doneMs
+    : a.group.doneMs < b.group.doneMs;
+}

@@ -1,0 +1,282 @@
+/**
+ * What a relay and a node are worth watching for: their events and a snapshot,
+ * folded into metrics and into a verdict on their health. Pure: time is an
+ * argument, in milliseconds on any monotonic clock.
+ *
+ * No label holds a name, an id or an address: metrics tell how much, and never
+ * who.
+ *
+ * @module
+ */
+
+import { Counts } from "../guard/counts.ts";
+import type { MetricFamily } from "./exposition.ts";
+import { LIMITS } from "../base/limits.ts";
+import type { NodeEvent, NodeStats } from "../node/server.ts";
+import type { RelayStats } from "../relay/stats.ts";
+import type { RelayEvent } from "../relay/server.ts";
+
+/** Why a relay is not well. */
+export type RelayTrouble = "not_accepting" | "registry_full";
+
+/** Why a node is not well. */
+export type NodeTrouble =
+  | "not_accepting"
+  | "not_registered"
+  | "share_unreadable";
+
+// A listener that cannot accept notices again at its next check at the latest,
+// and that is told once in a while.
+const STALLED_MS = LIMITS.refusalPauseMs + 2 * LIMITS.acceptCheckMs;
+
+/** Whether the listener of an engine accepts, by what was told of it. */
+class Accepting {
+  #stalledAt = -Infinity;
+
+  stalled(now: number): void {
+    this.#stalledAt = now;
+  }
+
+  isAt(now: number): boolean {
+    return now - this.#stalledAt >= STALLED_MS;
+  }
+}
+
+/** Watches one relay. */
+export class RelayMetrics {
+  readonly #accepting = new Accepting();
+  readonly #left = new Counts(["withdrawn", "expired", "found_dead"]);
+  readonly #tunnels = new Counts([
+    "completed",
+    "abandoned",
+    "refused",
+    "expired",
+    "failed",
+  ]);
+  readonly #tunnelBytes = new Counts(["client", "node"]);
+  #joined = 0;
+  #attached = 0;
+
+  /** To be given every event of the relay, when it is told. */
+  onEvent(event: RelayEvent, now: number): void {
+    switch (event.event) {
+      case "node_registered":
+        this.#joined++;
+        break;
+      case "node_left":
+        this.#left.add(event.how);
+        break;
+      case "node_attached":
+        this.#attached++;
+        break;
+      case "node_detached":
+        this.#attached--;
+        break;
+      case "tunnel_ended":
+        this.#tunnels.add(event.how);
+        this.#tunnelBytes.add("client", event.toClientBytes);
+        this.#tunnelBytes.add("node", event.toNodeBytes);
+        break;
+      case "accept_stalled":
+        this.#accepting.stalled(now);
+        break;
+    }
+  }
+
+  /** Why the relay is not well; nothing where it is. */
+  troubles(stats: RelayStats, now: number): RelayTrouble[] {
+    const troubles: RelayTrouble[] = [];
+    if (!this.#accepting.isAt(now)) troubles.push("not_accepting");
+    if (stats.nodeCount >= stats.nodeLimit) troubles.push("registry_full");
+    return troubles;
+  }
+
+  /** The metrics. */
+  families(stats: RelayStats): MetricFamily[] {
+    return [
+      ...connectionFamilies(stats),
+      gauge("leases", "Nodes that hold a lease.", stats.nodeCount),
+      gauge("leases_max", "Leases that there may be.", stats.nodeLimit),
+      counter("nodes_joined_total", "Nodes that got a lease.", this.#joined),
+      counterBy(
+        "nodes_left_total",
+        "Nodes whose lease ended, by how.",
+        "how",
+        this.#left.snapshot(),
+      ),
+      counter(
+        "registrations_total",
+        "Registrations granted, renewals included.",
+        stats.registrations,
+      ),
+      counter("lookups_total", "Listings asked for.", stats.lookups),
+      gauge(
+        "nodes_attached",
+        "Nodes that can be reached through the relay.",
+        this.#attached,
+      ),
+      gauge("tunnels", "Tunnels that have not ended.", stats.tunnelCount),
+      counterBy(
+        "tunnels_total",
+        "Tunnels that have ended, by how.",
+        "ending",
+        this.#tunnels.snapshot(),
+      ),
+      counterBy(
+        "tunnel_bytes_total",
+        "Bytes of tunnels that have ended, encrypted, by whom they went to.",
+        "to",
+        this.#tunnelBytes.snapshot(),
+      ),
+      counterBy(
+        "reports_total",
+        "Reports of dead nodes, by outcome.",
+        "outcome",
+        stats.reports,
+      ),
+    ];
+  }
+}
+
+/** Watches one node. */
+export class NodeMetrics {
+  readonly #accepting = new Accepting();
+  #leaseEndsAt = -Infinity;
+  #registrationFailures = 0;
+  #clientsServed = 0;
+
+  /** To be given every event of the node, when it is told. */
+  onEvent(event: NodeEvent, now: number): void {
+    switch (event.event) {
+      case "registered":
+      case "renewed":
+        this.#leaseEndsAt = now + event.leaseSeconds * 1000;
+        break;
+      case "registration_failed":
+      case "outdated":
+      case "turned_away":
+        this.#registrationFailures++;
+        this.#leaseEndsAt = -Infinity;
+        break;
+      case "withdrawn":
+        this.#leaseEndsAt = -Infinity;
+        break;
+      case "served":
+        this.#clientsServed++;
+        break;
+      case "accept_stalled":
+        this.#accepting.stalled(now);
+        break;
+    }
+  }
+
+  /** Why the node is not well; nothing where it is. */
+  troubles(
+    { isShareReadable }: { isShareReadable: boolean },
+    now: number,
+  ): NodeTrouble[] {
+    const troubles: NodeTrouble[] = [];
+    if (!this.#accepting.isAt(now)) troubles.push("not_accepting");
+    if (!this.#isRegistered(now)) troubles.push("not_registered");
+    if (!isShareReadable) troubles.push("share_unreadable");
+    return troubles;
+  }
+
+  /** The metrics. */
+  families(stats: NodeStats, now: number): MetricFamily[] {
+    return [
+      ...connectionFamilies(stats),
+      gauge(
+        "registered",
+        "1 while the relay lists this node, as far as it knows.",
+        this.#isRegistered(now) ? 1 : 0,
+      ),
+      counter(
+        "registration_failures_total",
+        "Times the relay could not be reached or refused, once for one cause.",
+        this.#registrationFailures,
+      ),
+      gauge("files", "Files shared.", stats.fileCount),
+      gauge(
+        "hashing_backlog_files",
+        "Files still to be looked at or hashed.",
+        stats.backlogCount,
+      ),
+      counterBy(
+        "requests_total",
+        "Requests of clients, by kind.",
+        "kind",
+        stats.requests,
+      ),
+      counter("sent_bytes_total", "Bytes of files sent.", stats.sentBytes),
+      counter(
+        "clients_served_total",
+        "Clients that left after they had been sent something.",
+        this.#clientsServed,
+      ),
+    ];
+  }
+
+  #isRegistered(now: number): boolean {
+    return now < this.#leaseEndsAt;
+  }
+}
+
+/** What the listeners of both have. */
+function connectionFamilies(
+  stats: RelayStats | NodeStats,
+): MetricFamily[] {
+  return [
+    gauge("connections", "Connections that are open.", stats.connectionCount),
+    gauge(
+      "handshakes_pending",
+      "Connections that have not said hello yet.",
+      stats.handshakeCount,
+    ),
+    {
+      name: named("handshake_seconds"),
+      help: "From accept to hello, in seconds.",
+      type: "histogram",
+      histogram: stats.handshakes,
+    },
+    counterBy(
+      "refusals_total",
+      "Connections and requests refused, by reason.",
+      "reason",
+      stats.refusals,
+    ),
+    counter(
+      "connections_failed_total",
+      "Connections that ended in a way nobody foresaw.",
+      stats.failedConnections,
+    ),
+    counter(
+      "accept_stalls_total",
+      "Times the system would not let connections be accepted.",
+      stats.acceptStalls,
+    ),
+  ];
+}
+
+function named(name: string): string {
+  return `relay_p2p_${name}`;
+}
+
+function gauge(name: string, help: string, value: number): MetricFamily {
+  return { name: named(name), help, type: "gauge", samples: [{ value }] };
+}
+
+function counter(name: string, help: string, value: number): MetricFamily {
+  return { name: named(name), help, type: "counter", samples: [{ value }] };
+}
+
+function counterBy(
+  name: string,
+  help: string,
+  label: string,
+  counts: Readonly<Record<string, number>>,
+): MetricFamily {
+  const samples = Object.entries(counts)
+    .map(([text, value]) => ({ labels: { [label]: text }, value }));
+  return { name: named(name), help, type: "counter", samples };
+}

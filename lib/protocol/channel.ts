@@ -1,0 +1,369 @@
+/**
+ * A conn that speaks messages: typed send and receive, one writer at a time,
+ * deadlines, and bounded queues. Knows what a message is, not what it means.
+ *
+ * Control frames are queued, a bounded number of them; file bytes are never
+ * queued: whoever sends them waits until the conn has taken them.
+ *
+ * @module
+ */
+
+import { type Conn, formatEndpoint, writeAll } from "../base/conn.ts";
+import { ProtocolError, type ProtocolErrorCode } from "../base/errors.ts";
+import { type FrameHeader, FrameReader } from "./frame.ts";
+import type { Limits } from "../base/limits.ts";
+import {
+  DATA_FRAME_TYPE,
+  type DataFrame,
+  decodeMessage,
+  encodeMessage,
+  type Message,
+  type MessageKind,
+  type MessageOf,
+  REQUEST_BYTES,
+} from "./messages.ts";
+import { TokenBucket } from "../guard/admission.ts";
+import { Watch } from "./deadline.ts";
+
+/** Options of {@linkcode Channel}. */
+export interface ChannelOptions {
+  /** The numbers that bound the peer. */
+  readonly limits: Limits;
+  /** Whether file bytes may come in. */
+  readonly acceptsData?: boolean;
+  /** Without a write done for so long, the peer is a slow consumer. */
+  readonly writeStallMs: number;
+  /** Without a frame begun, or a byte of file data, for so long, it is idle. */
+  readonly idleMs: number;
+  /** Holds the peer's messages to the control rate of the limits. */
+  readonly limitsRate?: boolean;
+  /** Bytes read ahead; small where many channels idle. */
+  readonly readAheadBytes?: number;
+}
+
+/** One peer, spoken to in messages. */
+export class Channel implements AsyncDisposable {
+  readonly conn: Conn;
+  readonly #options: ChannelOptions;
+  readonly #frames: FrameReader;
+  readonly #watch: Watch;
+  readonly #rate: TokenBucket | null;
+  /** Messages of the peer that do not count. */
+  #offered = 0;
+  #unknownFrames = 0;
+  #phase: "hello" | "open" = "hello";
+  readonly #queue: QueuedFrames[] = [];
+  #queuedBytes = 0;
+  #writing: Promise<void> | null = null;
+  #partBytes = FIRST_PART_BYTES;
+
+  /** Takes `conn` over. */
+  constructor(conn: Conn, options: ChannelOptions) {
+    this.conn = conn;
+    this.#options = options;
+    const { limits } = options;
+    this.#watch = new Watch(conn);
+    this.#frames = new FrameReader(conn, {
+      limitFor: (type) => this.#limitFor(type),
+      ...(options.readAheadBytes === undefined
+        ? {}
+        : { bufferBytes: options.readAheadBytes }),
+    });
+    this.#rate = options.limitsRate
+      ? new TokenBucket(
+        limits.controlRatePerSecond,
+        limits.controlBurstCount,
+        performance.now(),
+      )
+      : null;
+  }
+
+  #limitFor(type: number): number {
+    const { limits, acceptsData } = this.#options;
+    if (this.#phase === "hello") return limits.frameBeforeHelloBytes;
+    return acceptsData && type === DATA_FRAME_TYPE
+      ? limits.frameDataBytes + REQUEST_BYTES
+      : limits.frameControlBytes;
+  }
+
+  /** Greets have been exchanged: larger frames may come now. */
+  openUp(): void {
+    this.#phase = "open";
+  }
+
+  /**
+   * Queues messages. What is queued while a write is under way leaves together
+   * in the next. Resolves when the conn has taken them.
+   *
+   * @throws {ProtocolError} `slow_consumer` when too much is queued already.
+   */
+  send(...messages: Message[]): Promise<void> {
+    return this.sendFrames(...messages.map(encodeMessage));
+  }
+
+  /** Queues frames that are encoded already. */
+  sendFrames(...frames: Uint8Array[]): Promise<void> {
+    const { limits } = this.#options;
+    const bytes = joined(frames);
+    if (
+      this.#queue.length + frames.length > limits.sendQueueFrameCount ||
+      this.#queuedBytes + bytes.length > limits.sendQueueBytes
+    ) {
+      const error = this.#error("slow_consumer", "reads too slowly");
+      this.#watch.end(error);
+      return Promise.reject(error);
+    }
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.#queue.push({ bytes, resolve, reject });
+    this.#queuedBytes += bytes.length;
+    if (this.#writing === null) this.#writing = this.#drain();
+    return promise;
+  }
+
+  /**
+   * Sends frames that carry file bytes. They are not queued: the caller waits,
+   * and may use the buffer again when this resolves.
+   */
+  async sendBulk(frames: Uint8Array): Promise<void> {
+    while (this.#writing !== null) await this.#writing;
+    this.#writing = this.#write(frames).finally(() => {
+      this.#writing = this.#queue.length > 0 ? this.#drain() : null;
+    });
+    await this.#writing;
+  }
+
+  /** Writes what is queued until nothing is. Never rejects. */
+  async #drain(): Promise<void> {
+    while (this.#queue.length > 0) {
+      const batch = this.#queue.splice(0);
+      this.#queuedBytes = 0;
+      try {
+        await this.#write(joined(batch.map(({ bytes }) => bytes)));
+        for (const { resolve } of batch) resolve();
+      } catch (error) {
+        for (const { reject } of batch) reject(error);
+      }
+    }
+    this.#writing = null;
+  }
+
+  /** Whether the next message is here already, whole. */
+  get hasWholeFrame(): boolean {
+    return this.#frames.hasWholeFrame;
+  }
+
+  /**
+   * Writes all of `bytes`, each part under the stall deadline. Where the peer
+   * takes its time the parts become small, so that slow is not taken for stalled.
+   */
+  async #write(bytes: Uint8Array): Promise<void> {
+    for (let offset = 0; offset < bytes.length;) {
+      const part = bytes.subarray(offset, offset + this.#partBytes);
+      const startedAt = performance.now();
+      using _stall = this.#watch.expect(
+        this.#options.writeStallMs,
+        () => this.#error("slow_consumer", "does not read"),
+      );
+      await this.#watch.guard(writeAll(this.conn, part));
+      this.#adapt(part.length, performance.now() - startedAt);
+      offset += part.length;
+    }
+  }
+
+  /** Parts that take about a second, at least 4 KiB; twice as large if quick. */
+  #adapt(bytes: number, ms: number): void {
+    if (ms < ADAPT_FROM_MS) {
+      this.#partBytes = Math.min(2 * this.#partBytes, MOST_PART_BYTES);
+    } else this.#partBytes = Math.max(4096, Math.ceil(bytes / ms * 1000));
+  }
+
+  /**
+   * The next message, which must be one of `allowed`; messages of kinds this
+   * version does not know are skipped. `null` where the peer has ended.
+   *
+   * @throws {ProtocolError} when the peer breaks a rule, or is idle.
+   */
+  async receive<Kind extends MessageKind>(
+    allowed: readonly Kind[],
+  ): Promise<MessageOf<Kind> | null> {
+    for (;;) {
+      const header = this.#frames.nextAhead() ?? await this.#header();
+      if (header === null) return null;
+      const message = await this.#message(header, allowed);
+      if (message !== undefined) return message;
+    }
+  }
+
+  /**
+   * As {@linkcode receive}, where file bytes may come as well. They must be
+   * read, with {@linkcode readData}, before anything else is received.
+   */
+  async receiveOrData<Kind extends MessageKind>(
+    allowed: readonly Kind[],
+  ): Promise<MessageOf<Kind> | DataFrame | null> {
+    for (;;) {
+      const header = this.#frames.nextAhead() ?? await this.#header();
+      if (header === null) return null;
+      if (header.type === DATA_FRAME_TYPE) return await this.#dataFrame(header);
+      const message = await this.#message(header, allowed);
+      if (message !== undefined) return message;
+    }
+  }
+
+  async #header(): Promise<FrameHeader | null> {
+    using _idle = this.#watch.expect(
+      this.#options.idleMs,
+      () => this.#error("idle", "sent nothing"),
+    );
+    return await this.#watch.guard(this.#frames.next());
+  }
+
+  /** The message behind `header`; `undefined` for one that is skipped. */
+  async #message<Kind extends MessageKind>(
+    header: FrameHeader,
+    allowed: readonly Kind[],
+  ): Promise<MessageOf<Kind> | undefined> {
+    const { limits } = this.#options;
+    if (this.#offered > 0) this.#offered--;
+    else if (this.#rate?.take(performance.now()) === false) {
+      throw this.#error("rate_limited", "sends messages too fast");
+    }
+    if (header.type === DATA_FRAME_TYPE) {
+      throw this.#error("wrong_phase", "sent file bytes nobody asked for");
+    }
+    const body = await this.#body(header.length);
+    const message = decodeMessage({ type: header.type, body }, allowed);
+    if (message.kind !== "unknown") return message as MessageOf<Kind>;
+    if (++this.#unknownFrames > limits.unknownFrameCount) {
+      throw this.#error("rate_limited", "sends too many unknown messages");
+    }
+    return undefined;
+  }
+
+  async #body(length: number): Promise<Uint8Array> {
+    const body = new Uint8Array(length);
+    if (this.#frames.hasAhead(length)) {
+      this.#frames.takeAhead(body);
+      return body;
+    }
+    using _deadline = this.#watch.expect(
+      this.#options.limits.controlBodyMs,
+      () => this.#error("timed_out", "did not finish a message"),
+    );
+    await this.#watch.guard(this.#frames.readBodyInto(body));
+    return body;
+  }
+
+  async #dataFrame(header: FrameHeader): Promise<DataFrame> {
+    if (header.length <= REQUEST_BYTES) {
+      throw this.#error("bad_message", "sent no file bytes where some must be");
+    }
+    const request = new Uint8Array(REQUEST_BYTES);
+    await this.readData(request);
+    return {
+      kind: "data",
+      request: new DataView(request.buffer).getUint32(0),
+      length: header.length - REQUEST_BYTES,
+    };
+  }
+
+  /** Reads the bytes that a {@linkcode DataFrame} announced into `target`. */
+  async readData(target: Uint8Array): Promise<void> {
+    if (this.#frames.hasAhead(target.length)) {
+      this.#frames.takeAhead(target);
+      return;
+    }
+    using _idle = this.#watch.expectProgress(
+      () => this.#frames.readBytes,
+      this.#options.idleMs,
+      () => this.#error("idle", "sent nothing"),
+    );
+    await this.#watch.guard(this.#frames.readBodyInto(target));
+  }
+
+  /**
+   * The peer was told that it may ask once more: that does not count against
+   * its rate. What it does not take up ends with the channel.
+   */
+  offer(): void {
+    this.#offered = 1;
+  }
+
+  /** Ends the channel with the reason of `signal`, until disposed of. */
+  endOn(signal: AbortSignal | undefined): Disposable {
+    const end = () => {
+      const { reason } = signal!;
+      const isTimeout = reason instanceof DOMException &&
+        reason.name === "TimeoutError";
+      this.abort(
+        isTimeout ? this.#error("timed_out", "took too long") : reason,
+      );
+    };
+    signal?.addEventListener("abort", end);
+    if (signal?.aborted) end();
+    return {
+      [Symbol.dispose]: () => signal?.removeEventListener("abort", end),
+    };
+  }
+
+  /** Ends the channel as `error` says; pending calls throw it. */
+  abort(error: Error): void {
+    this.#watch.end(error);
+  }
+
+  /**
+   * Ends the channel gracefully: what is queued leaves, the peer is told that
+   * nothing follows, and the conn is closed.
+   */
+  async close(): Promise<void> {
+    try {
+      while (this.#writing !== null) await this.#writing;
+      using _stall = this.#watch.expect(
+        this.#options.writeStallMs,
+        () => this.#error("slow_consumer", "does not read"),
+      );
+      await this.#watch.guard(this.conn.closeWrite());
+    } catch {
+      // The peer is gone; there is nobody left to part from.
+    } finally {
+      this.#watch.end(this.#error("idle", "was closed"));
+    }
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #error(code: ProtocolErrorCode, what: string): ProtocolError {
+    return new ProtocolError(
+      code,
+      `Cannot go on with ${formatEndpoint(this.conn.remote)}: it ${what}`,
+    );
+  }
+}
+
+const FIRST_PART_BYTES = 128 * 1024;
+// Whoever takes less than this in the time of a stall is not slow, but stalled.
+const MOST_PART_BYTES = 256 * 1024;
+// A write that takes longer shows how fast the peer reads.
+const ADAPT_FROM_MS = 1_000;
+
+interface QueuedFrames {
+  readonly bytes: Uint8Array;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** The parts as one; a single part is not copied. */
+function joined(parts: readonly Uint8Array[]): Uint8Array {
+  if (parts.length === 1) return parts[0]!;
+  const whole = new Uint8Array(
+    parts.reduce((sum, part) => sum + part.length, 0),
+  );
+  let offset = 0;
+  for (const part of parts) {
+    whole.set(part, offset);
+    offset += part.length;
+  }
+  return whole;
+}

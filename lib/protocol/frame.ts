@@ -1,0 +1,251 @@
+/**
+ * Bytes to frames and back: `type[1] length[4, unsigned big-endian]
+ * body[length]`. Knows neither sockets nor messages. The length is the peer's
+ * claim, so it is held against a limit before anything is allocated.
+ *
+ * @module
+ */
+
+import type { Conn } from "../base/conn.ts";
+import { ProtocolError } from "../base/errors.ts";
+
+/** Bytes before the body of every frame. */
+export const FRAME_HEADER_BYTES = 5;
+
+/** The header of a frame, as claimed by the peer. */
+export interface FrameHeader {
+  /** The permanent number of the message. */
+  readonly type: number;
+  /** Bytes of the body. */
+  readonly length: number;
+}
+
+/** Writes a frame header into `target` at `offset`. */
+export function writeFrameHeader(
+  target: Uint8Array,
+  offset: number,
+  header: FrameHeader,
+): void {
+  const view = new DataView(target.buffer, target.byteOffset + offset);
+  view.setUint8(0, header.type);
+  view.setUint32(1, header.length);
+}
+
+/** A whole frame in a buffer of its own. */
+export function encodeFrame(type: number, body: Uint8Array): Uint8Array {
+  const frame = new Uint8Array(FRAME_HEADER_BYTES + body.length);
+  writeFrameHeader(frame, 0, { type, length: body.length });
+  frame.set(body, FRAME_HEADER_BYTES);
+  return frame;
+}
+
+/** Options of {@linkcode FrameReader}. */
+export interface FrameReaderOptions {
+  /** Most bytes the body of a frame of this type may have right now. */
+  limitFor: (type: number) => number;
+  /** Bytes read ahead; bodies larger than this go straight to their place. */
+  bufferBytes?: number;
+}
+
+/**
+ * Reads frames off a conn: {@linkcode next} for the header, then the body, in
+ * one piece or straight into a buffer of the caller's. Keeps no more than its
+ * small read-ahead buffer. Does not close the conn.
+ */
+export class FrameReader {
+  readonly #source: Pick<Conn, "read">;
+  readonly #limitFor: (type: number) => number;
+  readonly #buffer: Uint8Array;
+  #start = 0;
+  #end = 0;
+  #bodyLeft = 0;
+  #readBytes = 0;
+
+  /** Reads from `source`, which nobody else may read from meanwhile. */
+  constructor(source: Pick<Conn, "read">, options: FrameReaderOptions) {
+    this.#source = source;
+    this.#limitFor = options.limitFor;
+    this.#buffer = new Uint8Array(options.bufferBytes ?? 4096);
+  }
+
+  /** Bytes that have come from the source so far. */
+  get readBytes(): number {
+    return this.#readBytes;
+  }
+
+  /** Bytes of the current body that have not been read yet. */
+  get bodyLeft(): number {
+    return this.#bodyLeft;
+  }
+
+  /** Whether the next frame has been read ahead, header and body. */
+  get hasWholeFrame(): boolean {
+    const ahead = this.#end - this.#start;
+    if (this.#bodyLeft > 0 || ahead < FRAME_HEADER_BYTES) return false;
+    const length = new DataView(this.#buffer.buffer, this.#start).getUint32(1);
+    return ahead >= FRAME_HEADER_BYTES + length;
+  }
+
+  /**
+   * The header of the next frame, or `null` where the peer ended between two
+   * frames. The previous body must have been read.
+   *
+   * @throws {ProtocolError} `frame_too_large` before anything is allocated,
+   * `truncated` when the stream ends inside the header.
+   */
+  async next(): Promise<FrameHeader | null> {
+    for (;;) {
+      const header = this.nextAhead();
+      if (header !== undefined) return header;
+      if (!await this.#fill()) {
+        if (this.#start === this.#end) return null;
+        throw truncated("header");
+      }
+    }
+  }
+
+  /**
+   * The header of the next frame where it has been read ahead: no promise, for
+   * small frames come by the hundred.
+   *
+   * @throws {ProtocolError} `frame_too_large` before anything is allocated.
+   */
+  nextAhead(): FrameHeader | undefined {
+    if (this.#bodyLeft > 0) {
+      throw new TypeError(
+        `Cannot read the next frame: ${this.#bodyLeft} bytes of the last body are unread`,
+      );
+    }
+    if (this.#end - this.#start < FRAME_HEADER_BYTES) return undefined;
+    const view = new DataView(this.#buffer.buffer, this.#start);
+    const header = { type: view.getUint8(0), length: view.getUint32(1) };
+    const limit = this.#limitFor(header.type);
+    if (header.length > limit) throw tooLarge(header, limit);
+    this.#start += FRAME_HEADER_BYTES;
+    this.#bodyLeft = header.length;
+    return header;
+  }
+
+  /** Whether `bytes` of the current body have been read ahead. */
+  hasAhead(bytes: number): boolean {
+    return this.#end - this.#start >= Math.min(bytes, this.#bodyLeft);
+  }
+
+  /** Fills `target` from what has been read ahead, which must be enough. */
+  takeAhead(target: Uint8Array): void {
+    if (this.#take(target) < target.length) {
+      throw new RangeError("Cannot take bytes: they have not been read ahead");
+    }
+    this.#bodyLeft -= target.length;
+  }
+
+  /** The rest of the current body, in a buffer of its own. */
+  async readBody(): Promise<Uint8Array> {
+    const body = new Uint8Array(this.#bodyLeft);
+    await this.readBodyInto(body);
+    return body;
+  }
+
+  /**
+   * Fills `target` from the current body.
+   *
+   * @throws {RangeError} when the body has fewer bytes left than `target`.
+   * @throws {ProtocolError} `truncated` when the stream ends first.
+   */
+  async readBodyInto(target: Uint8Array): Promise<void> {
+    if (target.length > this.#bodyLeft) {
+      throw new RangeError(
+        `Cannot read ${target.length} bytes: the body has ${this.#bodyLeft} left`,
+      );
+    }
+    let filled = this.#take(target);
+    while (filled < target.length) {
+      const rest = target.subarray(filled);
+      if (rest.length < this.#buffer.length) {
+        if (!await this.#fill()) throw truncated("body");
+        filled += this.#take(rest);
+      } else {
+        const read = await this.#source.read(rest);
+        if (read === null) throw truncated("body");
+        this.#readBytes += read;
+        filled += read;
+      }
+    }
+    this.#bodyLeft -= target.length;
+  }
+
+  /** Moves read-ahead bytes into `target`; returns how many. */
+  #take(target: Uint8Array): number {
+    const count = Math.min(target.length, this.#end - this.#start);
+    target.set(this.#buffer.subarray(this.#start, this.#start + count));
+    this.#start += count;
+    return count;
+  }
+
+  /** Reads more ahead; `false` at the end of the stream. */
+  async #fill(): Promise<boolean> {
+    if (this.#start === this.#end) {
+      this.#start = this.#end = 0;
+    } else if (this.#start > 0) {
+      this.#buffer.copyWithin(0, this.#start, this.#end);
+      this.#end -= this.#start;
+      this.#start = 0;
+    }
+    const read = await this.#source.read(this.#buffer.subarray(this.#end));
+    if (read === null) return false;
+    this.#readBytes += read;
+    this.#end += read;
+    return true;
+  }
+}
+
+function truncated(part: string): ProtocolError {
+  return new ProtocolError(
+    "truncated",
+    `Cannot read frame: the stream ended inside its ${part}`,
+  );
+}
+
+/**
+ * Reads one frame and not a byte more: what follows on the conn may be of
+ * another kind. `null` where the peer ended before it.
+ *
+ * @throws {ProtocolError} `frame_too_large` before anything is allocated,
+ * `truncated` when the stream ends inside the frame.
+ */
+export async function readFrame(
+  source: Pick<Conn, "read">,
+  limitBytes: number,
+): Promise<{ type: number; body: Uint8Array } | null> {
+  const head = new Uint8Array(FRAME_HEADER_BYTES);
+  const first = await source.read(head);
+  if (first === null) return null;
+  await readRest(source, head.subarray(first), "header");
+  const view = new DataView(head.buffer);
+  const type = view.getUint8(0);
+  const length = view.getUint32(1);
+  if (length > limitBytes) throw tooLarge({ type, length }, limitBytes);
+  const body = new Uint8Array(length);
+  await readRest(source, body, "body");
+  return { type, body };
+}
+
+async function readRest(
+  source: Pick<Conn, "read">,
+  target: Uint8Array,
+  part: string,
+): Promise<void> {
+  for (let filled = 0; filled < target.length;) {
+    const read = await source.read(target.subarray(filled));
+    if (read === null) throw truncated(part);
+    filled += read;
+  }
+}
+
+function tooLarge({ type, length }: FrameHeader, limit: number): ProtocolError {
+  return new ProtocolError(
+    "frame_too_large",
+    `Cannot read frame 0x${type.toString(16).padStart(2, "0")}: ` +
+      `length must be <= ${limit}, found ${length}`,
+  );
+}

@@ -1,0 +1,145 @@
+/**
+ * The first words on every conn, from both ends: hello, with the protocol
+ * version and the role, before anything else.
+ *
+ * @module
+ */
+
+import type { Channel } from "./channel.ts";
+import { isDisconnect, ProtocolError } from "../base/errors.ts";
+import type { Incidents } from "../guard/incidents.ts";
+import {
+  type Hello,
+  type Message,
+  type MessageOf,
+  PROTOCOL_VERSION,
+} from "./messages.ts";
+import { isVersion } from "../base/version.ts";
+
+/** Characters (UTF-16 units) of a greeting or a motd: so much is shown. */
+export const GREETING_LENGTH = 200;
+
+/** What a relay says of itself to whoever connects. */
+export interface Announcement {
+  /** Words for clients, at most 200 characters. */
+  greeting?: string;
+  /** Message of the day to clients and nodes, at most 200 characters. */
+  motd?: string;
+  /** Clients and nodes of an earlier version leave; `X.Y.Z`. */
+  minVersion?: string;
+}
+
+/**
+ * Checks what a relay is to say of itself.
+ *
+ * @throws {RangeError} when words are longer than {@linkcode GREETING_LENGTH},
+ * or the version is none.
+ */
+export function checkAnnouncement(announcement: Announcement): void {
+  const { minVersion } = announcement;
+  for (const what of ["greeting", "motd"] as const) {
+    const { length } = announcement[what] ?? "";
+    if (length > GREETING_LENGTH) {
+      throw new RangeError(
+        `Cannot use ${what}: wanted at most ${GREETING_LENGTH} characters, ` +
+          `found ${length}`,
+      );
+    }
+  }
+  if (minVersion !== undefined && !isVersion(minVersion)) {
+    throw new RangeError("Cannot use minVersion: wanted X.Y.Z");
+  }
+}
+
+/** What one end says of itself. */
+export type Introduction = Omit<Hello, "kind" | "protocol">;
+
+/** The other end's hello, or its refusal. */
+export type GreetOutcome =
+  | { readonly kind: "greeted"; readonly hello: Hello }
+  | { readonly kind: "refused"; readonly code: string; readonly text: string };
+
+/**
+ * Greets as the end that dialled. `first` leaves together with the hello, which
+ * saves a round trip.
+ *
+ * @throws {ProtocolError} `unsupported_version`, `truncated` or what else the
+ * peer did wrong.
+ */
+export async function greet(
+  channel: Channel,
+  introduction: Introduction,
+  ...first: Message[]
+): Promise<GreetOutcome> {
+  await channel.send(hello(introduction), ...first);
+  const answer = await channel.receive(["hello", "refused"]);
+  if (answer === null) {
+    throw new ProtocolError("truncated", "Cannot greet: the peer hung up");
+  }
+  if (answer.kind === "refused") return answer;
+  requireVersion(answer);
+  channel.openUp();
+  return { kind: "greeted", hello: answer };
+}
+
+/** Options of {@linkcode receivePeer}. */
+export interface ReceptionOptions {
+  /** What this end says of itself. */
+  readonly introduction: Introduction;
+  /** Called when the peer has said hello: the handshake is over. */
+  readonly settle: () => void;
+  /** Hears of peers that break the protocol. */
+  readonly incidents: Incidents;
+}
+
+/**
+ * Greets as the end that was dialled, then lets `talk` go on. A peer that
+ * breaks the protocol is told the code, as far as it listens, and counted.
+ */
+export async function receivePeer(
+  channel: Channel,
+  options: ReceptionOptions,
+  talk: (hello: Hello) => Promise<void>,
+): Promise<void> {
+  try {
+    await channel.send(hello(options.introduction));
+    const theirs = await channel.receive(["hello"]);
+    if (theirs === null) return;
+    requireVersion(theirs);
+    options.settle();
+    channel.openUp();
+    await talk(theirs);
+  } catch (error) {
+    if (!(error instanceof ProtocolError)) throw error;
+    options.incidents.refused(error.code, channel.conn.remote);
+    await channel.send(refusal(error.code, error.message)).catch((failure) => {
+      // The peer may be gone, or deaf; it is being left either way.
+      if (!isDisconnect(failure) && !(failure instanceof ProtocolError)) {
+        throw failure;
+      }
+    });
+  }
+}
+
+/** A refusal with its stable code, cut to what a frame takes. */
+export function refusal(
+  code: string,
+  text: string,
+  request?: number,
+): MessageOf<"refused"> {
+  const to = request === undefined ? {} : { request };
+  return { kind: "refused", code, text: text.slice(0, 300), ...to };
+}
+
+function hello(introduction: Introduction): Hello {
+  return { kind: "hello", protocol: PROTOCOL_VERSION, ...introduction };
+}
+
+function requireVersion({ protocol }: Hello): void {
+  if (protocol !== PROTOCOL_VERSION) {
+    throw new ProtocolError(
+      "unsupported_version",
+      `Cannot talk: protocol must be ${PROTOCOL_VERSION}, found ${protocol}`,
+    );
+  }
+}

@@ -1,0 +1,242 @@
+/**
+ * The record a node signs: what it registers with a relay and what the relay
+ * hands on, word for word, to clients. Pure but for the signature itself.
+ *
+ * @module
+ */
+
+import { type Static, Type } from "@sinclair/typebox";
+import { type TypeCheck, TypeCompiler } from "@sinclair/typebox/compiler";
+import { parseEndpoint, unlistableReason } from "../base/address.ts";
+import { type Endpoint, formatEndpoint } from "../base/conn.ts";
+import {
+  certificateId,
+  type Identity,
+  verifySignature,
+} from "../identity/identity.ts";
+import { LIMITS } from "../base/limits.ts";
+import type { SignedRecord } from "./messages.ts";
+
+// Printable ASCII that JSON need not escape: listed, it is as long as it was sent.
+const plainText = (least: number, most: number) =>
+  Type.String({ pattern: `^[ !#-\\[\\]-~]{${least},${most}}$` });
+
+const RecordSchema = Type.Object({
+  purpose: Type.Union([Type.Literal("register"), Type.Literal("withdraw")]),
+  relay: plainText(52, 52),
+  nonce: plainText(0, 64),
+  instance: plainText(8, 32),
+  sequence: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }),
+  name: Type.String({ maxLength: 4 * LIMITS.displayNameCount }),
+  addresses: Type.Array(Type.String({ maxLength: LIMITS.hostBytes + 8 })),
+  // Nothing beside it: a relay stores this and hands it to everybody.
+}, { additionalProperties: false });
+
+/** What a node says of itself. */
+export interface Registration {
+  /** Whether it comes or goes. */
+  readonly purpose: "register" | "withdraw";
+  /** Id of the relay this is meant for: another cannot replay it. */
+  readonly relay: string;
+  /** The relay's nonce for this one connection. */
+  readonly nonce: string;
+  /** Tells processes with the same identity apart. */
+  readonly instance: string;
+  /** Rises with every registration; a withdrawal repeats the last. */
+  readonly sequence: number;
+  /** What people call the node; to be shown escaped. */
+  readonly name: string;
+  /** Where it can be dialled, most useful first. */
+  readonly addresses: readonly Endpoint[];
+}
+
+/** A registration and whose it is. */
+export interface OpenedRegistration extends Registration {
+  /** Id of the node. */
+  readonly id: string;
+  /** Its certificate, DER. */
+  readonly certificate: Uint8Array<ArrayBuffer>;
+}
+
+/** What a record must have been signed for. */
+export type SigningTerms = Pick<Registration, "relay" | "nonce">;
+
+/** Why a signed record cannot be accepted. */
+export interface RecordRefusal {
+  /** Stable. */
+  readonly code: "bad_record" | "bad_address" | "bad_signature" | "replayed";
+  /** For people. */
+  readonly text: string;
+}
+
+/** A signed record, opened, or why it was refused. */
+export type RecordVerdict =
+  | { readonly kind: "opened"; readonly registration: OpenedRegistration }
+  | { readonly kind: "refused"; readonly refusal: RecordRefusal };
+
+const SIGNING_CONTEXT = "relay-p2p registration 1\n";
+
+function signedBytes(record: string): Uint8Array<ArrayBuffer> {
+  return new TextEncoder().encode(SIGNING_CONTEXT + record);
+}
+
+/** Signs what a node says of itself. */
+export async function signRegistration(
+  registration: Registration,
+  identity: Identity,
+): Promise<SignedRecord> {
+  const record = encodeRecord({
+    ...registration,
+    addresses: registration.addresses.map(formatEndpoint),
+  });
+  const signature = await identity.sign(signedBytes(record));
+  return {
+    record,
+    certificate: identity.certificate.toBase64(),
+    signature: signature.toBase64(),
+  };
+}
+
+/**
+ * The one text of a record: these fields in this order, without blanks. A record
+ * that is written otherwise could say a thing twice, or say it at length.
+ */
+function encodeRecord(record: Static<typeof RecordSchema>): string {
+  const { purpose, relay, nonce, instance, sequence, name, addresses } = record;
+  return JSON.stringify({
+    purpose,
+    relay,
+    nonce,
+    instance,
+    sequence,
+    name,
+    addresses,
+  });
+}
+
+/**
+ * Reads a signed record without checking the signature: what a listing says,
+ * good enough to show and to try, because a node that is dialled must prove its
+ * id. The certificate, the dearest to read, is looked at last, and not at all
+ * for a record that was signed for other `terms`.
+ */
+export function readRegistration(
+  signed: SignedRecord,
+  terms?: SigningTerms,
+): RecordVerdict {
+  const record = parseJson(signed.record);
+  const check = recordCheck();
+  if (!check.Check(record)) {
+    const field = check.Errors(record).First()?.path.slice(1) || "record";
+    return refused("bad_record", `${field}: not as declared`);
+  }
+  if (
+    terms !== undefined &&
+    (record.relay !== terms.relay || record.nonce !== terms.nonce)
+  ) return refused("replayed", "signed for another relay or connection");
+  if (encodeRecord(record) !== signed.record || !record.name.isWellFormed()) {
+    return refused("bad_record", "record: not in its canonical form");
+  }
+  if (Array.from(record.name).length > LIMITS.displayNameCount) {
+    return refused(
+      "bad_record",
+      `name: over ${LIMITS.displayNameCount} characters`,
+    );
+  }
+  const addresses = parseAddresses(record.addresses);
+  if (!Array.isArray(addresses)) return addresses;
+  const certificate = fromBase64(signed.certificate);
+  const id = certificate && certificateId(certificate);
+  if (certificate === undefined || id === undefined) {
+    return refused("bad_record", "certificate: not of a P-256 key");
+  }
+  return {
+    kind: "opened",
+    registration: { ...record, addresses, id, certificate },
+  };
+}
+
+/** The endpoints of a record, each once, or why they cannot be listed. */
+function parseAddresses(
+  texts: readonly string[],
+): Endpoint[] | RecordVerdict & { kind: "refused" } {
+  if (texts.length > LIMITS.addressCount) {
+    return refused("bad_address", `addresses: over ${LIMITS.addressCount}`);
+  }
+  const addresses: Endpoint[] = [];
+  const seen = new Set<string>();
+  for (const [index, text] of texts.entries()) {
+    const address = parseAddress(text);
+    const flaw = typeof address === "string"
+      ? address
+      : seen.has(text.toLowerCase())
+      ? "listed twice"
+      : undefined;
+    if (flaw !== undefined || typeof address === "string") {
+      return refused("bad_address", `addresses.${index}: ${flaw}`);
+    }
+    seen.add(text.toLowerCase());
+    addresses.push(address);
+  }
+  return addresses;
+}
+
+/** Reads a signed record and checks that the key in it signed it. */
+export async function openRegistration(
+  signed: SignedRecord,
+): Promise<RecordVerdict> {
+  const verdict = readRegistration(signed);
+  if (verdict.kind === "refused") return verdict;
+  const signature = fromBase64(signed.signature);
+  const proven = signature !== undefined && await verifySignature(
+    verdict.registration.certificate,
+    signedBytes(signed.record),
+    signature,
+  );
+  return proven ? verdict : refused(
+    "bad_signature",
+    "signature: not made by the key in the certificate",
+  );
+}
+
+/** The endpoint, or what is wrong with it. */
+function parseAddress(text: string): Endpoint | string {
+  try {
+    const endpoint = parseEndpoint(text, { zero: true });
+    if (formatEndpoint(endpoint) !== text) return "not in its canonical form";
+    return unlistableReason(endpoint) ?? endpoint;
+  } catch {
+    return "not HOST:PORT";
+  }
+}
+
+function refused(
+  code: RecordRefusal["code"],
+  text: string,
+): RecordVerdict & { kind: "refused" } {
+  return { kind: "refused", refusal: { code, text } };
+}
+
+/** The bytes, unless `text` is another spelling of them than ours. */
+function fromBase64(text: string): Uint8Array<ArrayBuffer> | undefined {
+  try {
+    const bytes = Uint8Array.fromBase64(text);
+    return bytes.toBase64() === text ? bytes : undefined;
+  } catch {
+    return undefined; // not base64
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined; // not JSON
+  }
+}
+
+let compiled: TypeCheck<typeof RecordSchema> | undefined;
+
+function recordCheck(): TypeCheck<typeof RecordSchema> {
+  return compiled ??= TypeCompiler.Compile(RecordSchema);
+}

@@ -1,0 +1,44 @@
+/**
+ * Whose turn it is at a relay: one address has so many requests a second
+ * answered, over however many connections they come. More wait; nobody is
+ * refused because a neighbour asks too often.
+ *
+ * @module
+ */
+
+import { delay } from "@std/async/delay";
+import { addressGroup } from "../base/address.ts";
+import { isShared } from "../guard/admission.ts";
+import type { Endpoint } from "../base/conn.ts";
+import type { Limits } from "../base/limits.ts";
+import { SourceRate } from "../base/rate.ts";
+
+/** The turns of one relay. */
+export class Turns {
+  readonly #rate: SourceRate;
+  readonly #signal: AbortSignal;
+
+  /** Nobody waits any longer once `signal` is aborted. */
+  constructor(
+    limits: Pick<Limits, "requestRatePerSecond" | "requestBurstCount">,
+    signal: AbortSignal,
+  ) {
+    const { requestRatePerSecond, requestBurstCount } = limits;
+    this.#rate = new SourceRate(requestRatePerSecond, requestBurstCount);
+    this.#signal = signal;
+  }
+
+  /**
+   * Waits until a request of the peer at `remote` may be answered. Those who
+   * come through a proxy on this machine share nothing but an address.
+   */
+  async next(remote: Endpoint): Promise<void> {
+    const source = addressGroup(remote.host);
+    if (isShared(source)) return;
+    const waitMs = this.#rate.reserve(source, performance.now());
+    if (waitMs === 0) return;
+    await delay(waitMs, { signal: this.#signal }).catch(ignore); // leaving
+  }
+}
+
+function ignore(): void {}

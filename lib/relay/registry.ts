@@ -1,0 +1,431 @@
+/**
+ * The relay's table of leases: who is registered and until when. Pure: time and
+ * randomness are arguments, there are no timers and no sockets, and what a
+ * lease carries for the listing is opaque.
+ *
+ * `expiresAt` is the only truth about a lease and is applied on every read. Of
+ * very many that end at once only so many are swept in one turn.
+ * Leases wait in a heap for the moment at which they may have ended; a renewal
+ * moves `expiresAt` alone, and the lease is put back when its moment comes, so
+ * that a renewal costs nothing.
+ *
+ * Two processes with one identity do not take turns: the newest has the lease,
+ * and the one it displaced is refused until that lease ends.
+ *
+ * @module
+ */
+
+import { BinaryHeap } from "@std/data-structures/binary-heap";
+import type {
+  Lease,
+  LeaseTerms,
+  Page,
+  RegisterOutcome,
+  RegisterRefusal,
+  Registration,
+} from "./lease.ts";
+import type { Limits } from "../base/limits.ts";
+import {
+  formatCursor,
+  parseCursor,
+  placeOf,
+  skipTo,
+  startWalk,
+} from "./listing_order.ts";
+
+/** The numbers of `limits.ts` that bound a registry. */
+export type RegistryLimits = Pick<
+  Limits,
+  | "leaseSeconds"
+  | "renewSeconds"
+  | "leaseMaxSeconds"
+  | "renewalsPerSecond"
+  | "nodeCount"
+  | "nodesPerAddressCount"
+  | "reregisterCount"
+  | "reregisterWindowMs"
+  | "listingPageCount"
+  | "sweepCount"
+>;
+
+/** What is remembered of an id when its lease is gone, for a while. */
+interface History {
+  sequence: number;
+  /** Registrations since `windowAt`. */
+  windowCount: number;
+  windowAt: number;
+}
+
+interface MutableLease extends Lease, History {
+  instance: string;
+  sequence: number;
+  entry: string;
+  listedBytes: number;
+  observedHost: string;
+  source: string;
+  expiresAt: number;
+  /** The process that held the lease before `instance`. */
+  displaced: string | undefined;
+  /** When the heap looks at this lease next; fixed while it is in there. */
+  checkAt: number;
+  /** Place in the dense array; -1 once the lease is gone. */
+  index: number;
+}
+
+/** A node that withdrew, or was found dead, a moment ago. */
+interface Departed extends History {
+  readonly forgetAt: number;
+}
+
+/** The table. See the module's words. */
+export class Registry {
+  readonly #limits: RegistryLimits;
+  readonly #onExpired: (id: string, entry: string) => void;
+  readonly #byId = new Map<string, MutableLease>();
+  /** In the order of departure, which is the order of `forgetAt`. */
+  readonly #departed = new Map<string, Departed>();
+  readonly #dense: MutableLease[] = [];
+  readonly #perSource = new Map<string, number>();
+  readonly #checks = new BinaryHeap<MutableLease>((a, b) =>
+    a.checkAt - b.checkAt
+  );
+  #listedBytes = 0;
+  #changes = 0;
+
+  /** An empty table; `onExpired` hears of every lease whose time is over. */
+  constructor(
+    limits: RegistryLimits,
+    onExpired: (id: string, entry: string) => void,
+  ) {
+    this.#limits = limits;
+    this.#onExpired = onExpired;
+  }
+
+  /** Nodes whose lease is alive, and those that wait to be swept. */
+  count(now: number): number {
+    this.expire(now);
+    return this.#dense.length;
+  }
+
+  /** Rises with every change of what is listed. */
+  changes(now: number): number {
+    this.expire(now);
+    return this.#changes;
+  }
+
+  /** The lease of a node, while it is alive. */
+  find(id: string, now: number): Lease | undefined {
+    this.expire(now);
+    return this.#alive(id, now);
+  }
+
+  /**
+   * What a node that registers now is told. The busier the relay, the longer
+   * the interval, so that renewals stay under a fixed rate.
+   */
+  terms(): LeaseTerms {
+    const limits = this.#limits;
+    const perLease = limits.leaseSeconds / limits.renewSeconds;
+    const longest = limits.leaseMaxSeconds / perLease;
+    const spread = Math.ceil(this.#dense.length / limits.renewalsPerSecond);
+    const renewSeconds = Math.min(
+      longest,
+      Math.max(limits.renewSeconds, spread),
+    );
+    return { renewSeconds, leaseSeconds: Math.ceil(renewSeconds * perLease) };
+  }
+
+  /**
+   * Grants or renews the lease of a node: one entry per id, the newest wins.
+   * Renewals are granted even when the table is full.
+   */
+  register(node: Registration, now: number): RegisterOutcome {
+    const reason = this.refusalOf(node, now);
+    if (reason !== undefined) return { kind: "refused", reason };
+    const lease = this.#byId.get(node.id);
+    const terms = this.terms();
+    const expiresAt = now + terms.leaseSeconds * 1000;
+    if (lease === undefined) this.#add(node, expiresAt, now);
+    else this.#renew(lease, node, expiresAt, now);
+    return { kind: "granted", terms, isNew: lease === undefined };
+  }
+
+  /**
+   * Why the registration would be refused, whoever signed it: known before the
+   * signature is checked, which costs more than all of this.
+   */
+  refusalOf(
+    node: Pick<Registration, "id" | "instance" | "sequence" | "source">,
+    now: number,
+  ): RegisterRefusal | undefined {
+    this.expire(now);
+    const limits = this.#limits;
+    const lease = this.#alive(node.id, now);
+    if (lease?.displaced === node.instance) return "identity_used_twice";
+    const past = lease ?? this.#departed.get(node.id);
+    if (past !== undefined && node.sequence <= past.sequence) {
+      return "stale_sequence";
+    }
+    if (this.#windowOf(past, now).windowCount >= limits.reregisterCount) {
+      return "registering_too_fast";
+    }
+    if (lease === undefined && this.#dense.length >= limits.nodeCount) {
+      return "registry_full";
+    }
+    const held = this.#perSource.get(node.source) ?? 0;
+    return node.source !== lease?.source && held >= limits.nodesPerAddressCount
+      ? "too_many_nodes_for_address"
+      : undefined;
+  }
+
+  /** The window that a registration at `now` falls into. */
+  #windowOf(
+    past: History | undefined,
+    now: number,
+  ): Pick<History, "windowAt" | "windowCount"> {
+    return past === undefined ||
+        now - past.windowAt >= this.#limits.reregisterWindowMs
+      ? { windowAt: now, windowCount: 0 }
+      : past;
+  }
+
+  #renew(
+    lease: MutableLease,
+    node: Registration,
+    expiresAt: number,
+    now: number,
+  ): void {
+    const { windowAt, windowCount } = this.#windowOf(lease, now);
+    lease.windowAt = windowAt;
+    lease.windowCount = windowCount + 1;
+    if (node.source !== lease.source) {
+      this.#countSource(lease.source, -1);
+      this.#countSource(node.source, 1);
+      lease.source = node.source;
+    }
+    lease.observedHost = node.observedHost;
+    lease.sequence = node.sequence;
+    if (node.instance !== lease.instance) {
+      lease.displaced = lease.instance;
+      lease.instance = node.instance;
+    }
+    this.#listedBytes += node.listedBytes - lease.listedBytes;
+    lease.listedBytes = node.listedBytes;
+    lease.entry = node.entry;
+    this.#changes++;
+    // A lease that got shorter would be looked at too late.
+    lease.expiresAt = Math.max(lease.checkAt, expiresAt);
+  }
+
+  /**
+   * Ends a lease early, unless another process has it: one that leaves must
+   * not take down the one that has replaced it. `sequence` is that of the last
+   * registration the node sent; one that arrives late is then refused.
+   *
+   * @returns the entry of the lease that was ended, if there was one.
+   */
+  withdraw(
+    { id, instance, sequence }: Pick<
+      Registration,
+      "id" | "instance" | "sequence"
+    >,
+    now: number,
+  ): string | undefined {
+    this.expire(now);
+    const lease = this.#alive(id, now);
+    if (lease?.instance !== instance || sequence < lease.sequence) {
+      return undefined;
+    }
+    lease.sequence = sequence;
+    return this.#depart(lease, now);
+  }
+
+  /**
+   * Ends a lease whose node was found dead, unless the node has registered
+   * again since `sequence`.
+   *
+   * @returns the entry of the lease that was ended, if there was one.
+   */
+  drop(
+    { id, sequence }: Pick<Registration, "id" | "sequence">,
+    now: number,
+  ): string | undefined {
+    this.expire(now);
+    const lease = this.#alive(id, now);
+    if (lease === undefined || lease.sequence !== sequence) return undefined;
+    return this.#depart(lease, now);
+  }
+
+  /**
+   * Ends leases whose time is over, and forgets who left long ago: so many at a
+   * time that others need not wait. What is left is seen by no reader, and is
+   * swept by the next calls.
+   *
+   * @returns whether some are left.
+   */
+  expire(now: number): boolean {
+    let left = this.#limits.sweepCount;
+    for (const [id, { forgetAt }] of this.#departed) {
+      if (forgetAt > now) break; // so is the rest
+      if (left-- === 0) return true;
+      this.#departed.delete(id);
+    }
+    for (;;) {
+      const lease = this.#checks.peek();
+      if (lease === undefined || lease.checkAt > now) return false;
+      if (left-- <= 0) return true;
+      this.#checks.pop();
+      if (lease.index < 0) continue; // withdrawn meanwhile
+      if (lease.expiresAt > now) {
+        lease.checkAt = lease.expiresAt;
+        this.#checks.push(lease);
+      } else this.#end(lease);
+    }
+  }
+
+  /** The lease of `id`; one whose time is over is ended, swept or not. */
+  #alive(id: string, now: number): MutableLease | undefined {
+    const lease = this.#byId.get(id);
+    if (lease === undefined || lease.expiresAt > now) return lease;
+    this.#end(lease);
+    return undefined;
+  }
+
+  #end(lease: MutableLease): void {
+    this.#onExpired(lease.id, this.#remove(lease));
+  }
+
+  /**
+   * A page of the listing: what fits both the page's count and `pageBytes`,
+   * never empty while something is left. When everything fits on one page it
+   * comes in the order of registration, else in an order that `random` (from 0
+   * to below 1) decides anew for each listing. A node that registers while a
+   * listing is being paged through may be missing from it; no cursor costs the
+   * relay memory.
+   */
+  list(
+    options: {
+      cursor?: string;
+      pageBytes: number;
+      random: () => number;
+      /** Bytes that go with each entry on a page. */
+      besidesBytes?: number;
+    },
+    now: number,
+  ): Page {
+    const { besidesBytes = 0 } = options;
+    this.expire(now);
+    const count = this.#dense.length;
+    const pageCount = this.#limits.listingPageCount;
+    if (
+      options.cursor === undefined && count <= pageCount &&
+      this.#listedBytes + count * (1 + besidesBytes) <= options.pageBytes
+    ) {
+      const alive = [...this.#byId.values()]
+        .filter(({ expiresAt }) => expiresAt > now);
+      return pageOf(alive, { count });
+    }
+    const walk = options.cursor === undefined
+      ? startWalk(count, options.random)
+      : parseCursor(options.cursor, this.#limits.nodeCount);
+    if (walk === undefined) return pageOf([], { count });
+    const leases: Lease[] = [];
+    let bytes = 0;
+    for (; skipTo(walk, count); walk.step++) {
+      const lease = this.#dense[placeOf(walk)]!;
+      if (lease.expiresAt <= now) continue; // not swept yet
+      bytes += lease.listedBytes + 1 + besidesBytes;
+      if (leases.length >= pageCount || bytes > options.pageBytes) break;
+      leases.push(lease);
+    }
+    const done = walk.step >= walk.span || leases.length === 0;
+    return pageOf(leases, {
+      count,
+      ...(done ? {} : { cursor: formatCursor(walk) }),
+    });
+  }
+
+  #add(node: Registration, expiresAt: number, now: number): void {
+    const { id, instance, sequence, observedHost, source } = node;
+    const { windowAt, windowCount } = this.#windowOf(
+      this.#departed.get(id),
+      now,
+    );
+    this.#departed.delete(id);
+    const lease: MutableLease = {
+      id,
+      instance,
+      sequence,
+      entry: node.entry,
+      listedBytes: node.listedBytes,
+      observedHost,
+      source: source === observedHost ? observedHost : source, // one copy
+      expiresAt,
+      displaced: undefined,
+      checkAt: expiresAt,
+      index: this.#dense.length,
+      windowCount: windowCount + 1,
+      windowAt,
+    };
+    this.#byId.set(id, lease);
+    this.#dense.push(lease);
+    this.#checks.push(lease);
+    this.#countSource(source, 1);
+    this.#listedBytes += node.listedBytes;
+    this.#changes++;
+  }
+
+  /**
+   * As {@linkcode #remove}, and remembers the id for one window: else whoever
+   * leaves and comes back could register as often as it likes, and again with
+   * what it signed before it left.
+   */
+  #depart(lease: MutableLease, now: number): string {
+    const { id, sequence, windowAt, windowCount } = lease;
+    if (this.#departed.size >= this.#limits.nodeCount) {
+      const [oldest] = this.#departed.keys();
+      this.#departed.delete(oldest!);
+    }
+    const forgetAt = now + this.#limits.reregisterWindowMs;
+    this.#departed.set(id, { sequence, windowAt, windowCount, forgetAt });
+    return this.#remove(lease);
+  }
+
+  /** Takes `lease` out; returns its entry, which it no longer holds. */
+  #remove(lease: MutableLease): string {
+    this.#byId.delete(lease.id);
+    const last = this.#dense.pop();
+    if (last !== undefined && last !== lease) {
+      this.#dense[lease.index] = last;
+      last.index = lease.index;
+    }
+    lease.index = -1;
+    this.#countSource(lease.source, -1);
+    const { entry } = lease;
+    this.#listedBytes -= lease.listedBytes;
+    this.#changes++;
+    lease.entry = ""; // the heap may hold the lease for another minute
+    return entry;
+  }
+
+  #countSource(source: string, change: number): void {
+    const count = (this.#perSource.get(source) ?? 0) + change;
+    if (count === 0) this.#perSource.delete(source);
+    else this.#perSource.set(source, count);
+  }
+}
+
+function pageOf(
+  leases: readonly Lease[],
+  rest: Pick<Page, "count" | "cursor">,
+): Page {
+  return {
+    ...rest,
+    entries: leases.map(({ entry }) => entry),
+    ids: leases.map(({ id }) => id),
+    trueUntil: leases.reduce(
+      (first, { expiresAt }) => Math.min(first, expiresAt),
+      Infinity,
+    ),
+  };
+}

@@ -1,0 +1,427 @@
+/**
+ * The relay: listens, keeps the registry, answers nodes and clients. Holds no
+ * file, reads no disk, and dials only where a node was seen to come from.
+ *
+ * accept → TLS → hello both ways → register, withdraw | list, report → …
+ *
+ * @module
+ */
+
+import { formatRelayAddress } from "../base/address.ts";
+import { Channel } from "../protocol/channel.ts";
+import type { Endpoint } from "../base/conn.ts";
+import { Counts, HANDSHAKE_SECONDS, Histogram } from "../guard/counts.ts";
+import { ProtocolError } from "../base/errors.ts";
+import type { Secrets } from "../access/relay_access.ts";
+import { Admittance, RelayGate } from "../access/gate.ts";
+import {
+  type Announcement,
+  checkAnnouncement,
+  receivePeer,
+} from "../protocol/hello.ts";
+import { createIdentity, type Identity } from "../identity/identity.ts";
+import { type IncidentEvent, Incidents } from "../guard/incidents.ts";
+import { type Limits, limitsWith } from "../base/limits.ts";
+import { VERSION } from "../base/version.ts";
+import { Registry } from "./registry.ts";
+import { DialBacks } from "./dial_backs.ts";
+import { Entries } from "./entries.ts";
+import { Listings } from "./listings.ts";
+import type { RelayStats } from "./stats.ts";
+import { Stays } from "./stays.ts";
+import { type NodesEvent, type RelayState, tellLeft } from "./context.ts";
+import { Tunnels } from "./tunnels.ts";
+import { Turns } from "./address_turns.ts";
+import { talkWithClient } from "./with_client.ts";
+import { talkWithNode } from "./with_node.ts";
+import { type Accepted, listen, type Listener } from "../transport/listen.ts";
+
+/** What a relay tells while it runs. */
+export type RelayEvent =
+  | IncidentEvent
+  | NodesEvent
+  /** It accepts connections; `address` pins its id. */
+  | {
+    event: "relay_listening";
+    host: string;
+    port: number;
+    id: string;
+    address: string;
+    encrypted: boolean;
+    /** Whether it serves only those with a token or a link. */
+    private: boolean;
+    /** The second port by which tunnels enter, where there are any. */
+    tunnelPort?: number;
+  };
+
+/** Options of {@linkcode serveRelay}. */
+export interface RelayOptions extends Announcement {
+  /** Port to listen on; 0 lets the system pick. */
+  port: number;
+  /** Address to bind; every IPv4 address of the machine by default. */
+  host?: string;
+  /** What to put in the relay address, where it differs. */
+  advertise?: { host: string; port?: number };
+  /** Who the relay is; made anew by default. */
+  identity?: Identity;
+  /** Whether nodes know it from before, and will be coming back. */
+  hasRunBefore?: boolean;
+  /** Goes without encryption, for whoever asks for it on both sides. */
+  plaintext?: boolean;
+  /**
+   * Carries bytes for nodes that cannot be dialled, unless `false`. They enter
+   * by the relay's own port, and cheaper by a second one, which the system
+   * picks where it is not given.
+   */
+  tunnels?: false | { port?: number };
+  /** Makes it a private relay: tokens, links and grants come from these. */
+  secrets?: Secrets;
+  /** Numbers to replace in `limits.ts`. */
+  limits?: Partial<Limits>;
+  /** Closes the relay when aborted. */
+  signal?: AbortSignal;
+  /** Told while the relay runs. */
+  onEvent?: (event: RelayEvent) => void;
+}
+
+/** A relay that runs. Disposing closes it. */
+export interface RelayServer extends AsyncDisposable {
+  /** Where it listens. */
+  readonly address: Endpoint;
+  /** Its id. */
+  readonly id: string;
+  /** `p2p://HOST:PORT/RELAY_ID`, what nodes and clients are given. */
+  readonly relayAddress: string;
+  /** Nodes that hold a lease. */
+  readonly nodeCount: number;
+  /** Connections that are open. */
+  readonly connectionCount: number;
+  /** Tunnels that have not ended. */
+  readonly tunnelCount: number;
+  /** The relay in numbers, as it is now. */
+  stats(): RelayStats;
+  /**
+   * Goes on with other secrets. Grants are made under the one before for as long
+   * as nodes are listed that do not know the new one; whoever was let in by one
+   * that is out is left at their next word.
+   *
+   * @throws {TypeError} when the relay is open.
+   */
+  replaceSecrets(secrets: Secrets): void;
+  /** Stops accepting, ends what is open. Idempotent. */
+  close(): Promise<void>;
+}
+
+const DEFAULT_GREETING = "hello, this is the relay";
+const NONCE_BYTES = 32;
+
+/**
+ * Starts a relay. The caller closes it.
+ *
+ * @example Usage
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { serveRelay } from "./server.ts";
+ *
+ * await using relay = await serveRelay({ host: "127.0.0.1", port: 0 });
+ * assertEquals(relay.nodeCount, 0);
+ * ```
+ *
+ * @throws {RangeError} when what it says of itself is too long, or no version.
+ * @throws {Deno.errors} or an `E…` error when the port cannot be bound.
+ */
+export async function serveRelay(options: RelayOptions): Promise<RelayServer> {
+  const identity = options.identity ?? await createIdentity();
+  const entries = await Entries.of(identity);
+  const relay = new Relay(options, { identity, entries });
+  await relay.start();
+  return relay;
+}
+
+class Relay implements RelayServer {
+  readonly #options: RelayOptions;
+  readonly #identity: Identity;
+  readonly #state: RelayState;
+  readonly #handshakes = new Histogram(HANDSHAKE_SECONDS);
+  /** Who is let in; everybody where there is none. */
+  readonly #gate: RelayGate | null;
+  readonly #stop = new AbortController();
+  readonly #startedAt = performance.now();
+  #listener: Listener | null = null;
+  /** Where tunnels enter cheaply. */
+  #entrance: Listener | null = null;
+  #sweepTimer: ReturnType<typeof setTimeout> | undefined;
+  #closing: Promise<void> | null = null;
+  readonly #onAbort = () => void this.close();
+
+  constructor(
+    options: RelayOptions,
+    { identity, entries }: { identity: Identity; entries: Entries },
+  ) {
+    checkAnnouncement(options);
+    this.#options = options;
+    this.#identity = identity;
+    const limits = limitsWith(options.limits);
+    const tell = (event: RelayEvent) => options.onEvent?.(event);
+    const incidents = new Incidents(limits.refusalPauseMs, tell);
+    const registry = new Registry(
+      limits,
+      (id, entry) => tellLeft(this.#state, { id, entry }, "expired"),
+    );
+    const tunnels = options.tunnels === false
+      ? null
+      : new Tunnels({ limits, incidents, onEvent: tell });
+    this.#state = {
+      id: identity.id,
+      plaintext: options.plaintext ?? false,
+      limits,
+      entries,
+      incidents,
+      requests: new Counts(["registration", "lookup"]),
+      reports: new Counts(["alive", "gone", "unknown", "unchecked"]),
+      registry,
+      listings: new Listings(identity.id, {
+        registry,
+        entries,
+        tunnels,
+        limits,
+        random: Math.random,
+      }),
+      turns: new Turns(limits, this.#stop.signal),
+      dialBacks: new DialBacks({
+        limits,
+        timeoutMs: limits.connectMs,
+        signal: this.#stop.signal,
+      }),
+      reachChecks: new DialBacks({
+        limits,
+        timeoutMs: limits.reachMs,
+        signal: this.#stop.signal,
+      }),
+      stays: new Stays(limits),
+      tunnels,
+      tell,
+    };
+    const { secrets } = options;
+    this.#gate = secrets === undefined
+      ? null
+      : new RelayGate(secrets, { limits, incidents });
+  }
+
+  async start(): Promise<void> {
+    const options = this.#options;
+    const { signal } = options;
+    signal?.throwIfAborted();
+    try {
+      await this.#listen(options.host ?? "0.0.0.0");
+      signal?.throwIfAborted(); // while the port was being bound
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
+    this.#sweep();
+    signal?.addEventListener("abort", this.#onAbort);
+    options.onEvent?.({
+      event: "relay_listening",
+      ...this.address,
+      id: this.id,
+      address: this.relayAddress,
+      encrypted: !options.plaintext,
+      private: this.#gate !== null,
+      ...this.#tunnelPort,
+    });
+  }
+
+  async #listen(host: string): Promise<void> {
+    const { port, tunnels } = this.#options;
+    const { limits, incidents, plaintext } = this.#state;
+    this.#listener = await listen({
+      at: { host, port },
+      identity: plaintext ? null : this.#identity,
+      limits,
+      connectionsPerAddressCount: limits.relayConnectionsPerAddressCount,
+      acceptsJoins: tunnels !== false,
+      handle: (accepted) => this.#talk(accepted),
+      incidents,
+      handshakes: this.#handshakes,
+    });
+    if (tunnels === false) return;
+    this.#entrance = await listen({
+      at: { host, port: tunnels?.port ?? 0 },
+      identity: null, // what comes here is encrypted already
+      limits,
+      connectionsPerAddressCount: limits.tunnelConnectionsPerAddressCount,
+      handle: (accepted) => this.#join(accepted),
+      incidents,
+      handshakes: this.#handshakes,
+    });
+  }
+
+  /** What hello says of tunnels. */
+  get #tunnelPort(): { tunnelPort?: number } {
+    return this.#entrance === null
+      ? {}
+      : { tunnelPort: this.#entrance.address.port };
+  }
+
+  /** What hello says while nodes may still be coming back from before. */
+  get #uptime(): { uptime?: number } {
+    if (!this.#options.hasRunBefore) return {};
+    const uptime = Math.floor((performance.now() - this.#startedAt) / 1000);
+    return uptime < this.#state.limits.comingBackSeconds ? { uptime } : {};
+  }
+
+  /** Sweeps, and goes on at the next turn where there is more to sweep. */
+  #sweep(): void {
+    const now = performance.now();
+    const { registry, tunnels, limits } = this.#state;
+    const isLeft = registry.expire(now);
+    tunnels?.expire(now);
+    const pauseMs = isLeft ? 0 : limits.sweepMs;
+    this.#sweepTimer = setTimeout(() => this.#sweep(), pauseMs);
+  }
+
+  get address(): Endpoint {
+    if (this.#listener === null) {
+      throw new TypeError("The relay has not started");
+    }
+    return this.#listener.address;
+  }
+
+  get id(): string {
+    return this.#identity.id;
+  }
+
+  get relayAddress(): string {
+    const bound = this.address;
+    const { host, port = bound.port } = this.#options.advertise ?? bound;
+    // An address that stands for all of them cannot be dialled from elsewhere.
+    const dialled = host === "0.0.0.0"
+      ? "127.0.0.1"
+      : host === "::"
+      ? "::1"
+      : host;
+    return formatRelayAddress({ host: dialled, port, id: this.id });
+  }
+
+  get nodeCount(): number {
+    return this.#state.registry.count(performance.now());
+  }
+
+  get connectionCount(): number {
+    return (this.#listener?.connectionCount ?? 0) +
+      (this.#entrance?.connectionCount ?? 0);
+  }
+
+  get tunnelCount(): number {
+    return this.#state.tunnels?.count ?? 0;
+  }
+
+  stats(): RelayStats {
+    const { incidents, limits, requests, reports } = this.#state;
+    const { registration = 0, lookup = 0 } = requests.snapshot();
+    return {
+      ...incidents.totals,
+      nodeCount: this.nodeCount,
+      nodeLimit: limits.nodeCount,
+      connectionCount: this.connectionCount,
+      handshakeCount: (this.#listener?.handshakeCount ?? 0) +
+        (this.#entrance?.handshakeCount ?? 0),
+      handshakes: this.#handshakes.snapshot(),
+      registrations: registration,
+      lookups: lookup,
+      tunnelCount: this.tunnelCount,
+      reports: reports.snapshot(),
+    };
+  }
+
+  replaceSecrets(secrets: Secrets): void {
+    if (this.#gate === null) {
+      throw new TypeError("Cannot replace secrets: the relay is open");
+    }
+    this.#gate.replace(secrets);
+  }
+
+  close(): Promise<void> {
+    return this.#closing ??= this.#close();
+  }
+
+  async #close(): Promise<void> {
+    clearTimeout(this.#sweepTimer);
+    this.#stop.abort(); // dial-backs: those who asked are waited for
+    this.#options.signal?.removeEventListener("abort", this.#onAbort);
+    await this.#state.tunnels?.close();
+    await Promise.all([this.#listener?.close(), this.#entrance?.close()]);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** One end of a tunnel. */
+  async #join(accepted: Accepted): Promise<void> {
+    try {
+      await this.#state.tunnels?.join(accepted);
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      this.#state.incidents.refused(error.code, accepted.conn.remote);
+    }
+  }
+
+  /** One peer, from hello to its end. */
+  async #talk(accepted: Accepted): Promise<void> {
+    if (accepted.isJoin) return await this.#join(accepted);
+    const { conn, settle } = accepted;
+    const relay = this.#state;
+    const { limits, incidents } = relay;
+    await using channel = new Channel(conn, {
+      limits,
+      writeStallMs: limits.controlWriteStallMs,
+      idleMs: limits.idleMs,
+      limitsRate: true,
+      // Idle connections are many, and V8 keeps so little beside the array: it
+      // saves 1 to 2 KiB of each.
+      readAheadBytes: 64,
+    });
+    const nonce = crypto.getRandomValues(new Uint8Array(NONCE_BYTES))
+      .toBase64();
+    const { greeting = DEFAULT_GREETING, motd, minVersion } = this.#options;
+    const introduction = {
+      role: "relay",
+      id: this.id,
+      nonce,
+      greeting,
+      ...this.#tunnelPort,
+      ...(motd === undefined ? {} : { motd }),
+      ...(minVersion === undefined ? {} : { minVersion }),
+      ...(this.#gate === null ? {} : { private: true }),
+      ...this.#uptime,
+      version: VERSION,
+      time: Date.now(),
+    };
+    const reception = { introduction, settle, incidents };
+    await receivePeer(channel, reception, async ({ role }) => {
+      if (role !== "node" && role !== "client") {
+        throw new ProtocolError("wrong_service", "role must be node or client");
+      }
+      const admittance = await this.#admit(channel, { role, nonce });
+      if (admittance === null) return;
+      if (role === "node") {
+        await talkWithNode(channel, { nonce, relay, admittance });
+      } else await talkWithClient(channel, { relay, admittance });
+    });
+  }
+
+  /** Lets a peer in; `null` where it has been turned away. */
+  async #admit(
+    channel: Channel,
+    caller: { role: "node" | "client"; nonce: string },
+  ): Promise<Admittance | null> {
+    const gate = this.#gate;
+    if (gate === null) return new Admittance(null);
+    const relayId = this.id;
+    const visitor = await gate.admit(channel, { ...caller, relayId });
+    const { nonce } = caller;
+    return visitor && new Admittance({ gate, visitor, relayId, nonce });
+  }
+}

@@ -1,0 +1,78 @@
+/**
+ * Where in a file the line of each key begins: 32 bytes a key, however long the
+ * keys are. Keys stand for themselves by 128 bits of their hash; whoever reads
+ * the line compares the key that is there. Pure.
+ *
+ * @module
+ */
+
+import { sha256 } from "../base/hash.ts";
+import { RowHash } from "./row_hash.ts";
+
+const BLOCK_ROWS = 4_096;
+const KEY_WORDS = 4;
+
+interface Block {
+  readonly keys: Uint32Array;
+  readonly offsets: Float64Array;
+}
+
+/** Offsets by key. */
+export class DigestIndex {
+  readonly #blocks: Block[] = [];
+  #count = 0;
+  readonly #rows = new RowHash((row) =>
+    this.#block(row).keys[(row % BLOCK_ROWS) * KEY_WORDS]!
+  );
+
+  /** Keys that are known. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Where the last line of a key begins. */
+  get(key: string): number | undefined {
+    const row = this.#find(wordsOf(key));
+    return row === undefined
+      ? undefined
+      : this.#block(row).offsets[row % BLOCK_ROWS];
+  }
+
+  /** The last line of a key begins here. */
+  set(key: string, offset: number): void {
+    const words = wordsOf(key);
+    const row = this.#find(words) ?? this.#add(words);
+    this.#block(row).offsets[row % BLOCK_ROWS] = offset;
+  }
+
+  #find(words: Uint32Array): number | undefined {
+    return this.#rows.find(words[0]!, (row) => {
+      const { keys } = this.#block(row);
+      const start = (row % BLOCK_ROWS) * KEY_WORDS;
+      return words.every((word, index) => keys[start + index] === word);
+    });
+  }
+
+  #add(words: Uint32Array): number {
+    const row = this.#count++;
+    if (row % BLOCK_ROWS === 0) {
+      this.#blocks.push({
+        keys: new Uint32Array(BLOCK_ROWS * KEY_WORDS),
+        offsets: new Float64Array(BLOCK_ROWS),
+      });
+    }
+    this.#block(row).keys.set(words, (row % BLOCK_ROWS) * KEY_WORDS);
+    this.#rows.add(row);
+    return row;
+  }
+
+  #block(row: number): Block {
+    return this.#blocks[Math.floor(row / BLOCK_ROWS)]!;
+  }
+}
+
+const encoder = new TextEncoder();
+
+function wordsOf(key: string): Uint32Array {
+  return new Uint32Array(sha256(encoder.encode(key)).buffer, 0, KEY_WORDS);
+}

@@ -1,0 +1,307 @@
+/**
+ * Digests on the disk, in a folder of `--state`: one line a file in `index`, and
+ * the piece hashes of larger files in one file each, named by content id.
+ * Everything in it can be computed again: what is damaged is left aside. Of the
+ * lines only the places are kept in memory.
+ *
+ * @module
+ */
+
+import { join } from "@std/path/join";
+import { DigestIndex } from "./digest_index.ts";
+import type { DescribedFile, DigestStore } from "./digests.ts";
+import { describeCause, Failure, localKindOf } from "../base/errors.ts";
+import type { FileDigest } from "./file_table.ts";
+import { LIMITS } from "../base/limits.ts";
+import { isContentId } from "../content/manifest.ts";
+import { grantRemedy, requireAccess } from "../base/permission.ts";
+import { show } from "../base/text.ts";
+import { Turns } from "../base/turns.ts";
+
+const FLUSH_MS = 1_000;
+const FLUSH_LINES = 256;
+// Lines that a full disk has not taken yet: of more, the oldest are forgotten.
+const PENDING_LINES = 4_096;
+// Two digests and a key, which JSON may make six times as long.
+const LINE_BYTES = 8 * 1024;
+const READ_BYTES = 256 * 1024;
+
+/** Keeps digests in a folder. Disposing writes what has not been written. */
+export class DigestFolder implements DigestStore, Disposable {
+  readonly #folder: string;
+  #lines = new DigestIndex();
+  /** To read single lines from. */
+  #file: Deno.FsFile | null = null;
+  /** What has not been written. */
+  readonly #pending = new Map<string, FileDigest>();
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  private constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  /**
+   * Opens the folder, made where there is none.
+   *
+   * @throws {Failure} of kind `local` when it cannot be used.
+   */
+  static async open(folder: string): Promise<DigestFolder> {
+    try {
+      requireAccess(folder, "read", "write");
+      await Deno.mkdir(join(folder, "manifests"), {
+        recursive: true,
+        mode: 0o700,
+      });
+      const store = new DigestFolder(folder);
+      const { lineCount, isCut } = await store.#readIndex();
+      if (isCut || lineCount > 2 * store.#lines.count + 100) {
+        await store.#rewrite();
+      }
+      return store;
+    } catch (error) {
+      throw new Failure(localKindOf(error), {
+        what: "Cannot use state folder",
+        where: show(folder),
+        why: describeCause(error),
+        remedy: error instanceof Deno.errors.NotCapable
+          ? grantRemedy([folder], "read", "write")
+          : "name another --state folder",
+        cause: error,
+      });
+    }
+  }
+
+  /** What was kept of a file. */
+  get(key: string): FileDigest | undefined {
+    const pending = this.#pending.get(key);
+    if (pending !== undefined) return pending;
+    const offset = this.#lines.get(key);
+    if (offset === undefined) return undefined;
+    const parsed = this.#lineAt(offset);
+    return parsed?.key === key ? parsed.digest : undefined;
+  }
+
+  /** Keeps a digest, and writes it soon. */
+  put(key: string, { content, sha256, manifest }: DescribedFile): void {
+    if (manifest.pieceCount > 1) this.#writeManifest(content, manifest.hashes);
+    this.#pending.delete(key); // the last word on it is written last
+    this.#pending.set(key, { content, sha256 });
+    if (this.#pending.size % FLUSH_LINES === 0) this.#flush();
+    else this.#timer ??= setTimeout(() => this.#flush(), FLUSH_MS);
+  }
+
+  /** The hashes of a manifest that was kept, by content id. */
+  hashesOf(content: string): Uint8Array | undefined {
+    if (!isContentId(content)) return undefined;
+    try {
+      return Deno.readFileSync(join(this.#folder, "manifests", content));
+    } catch {
+      return undefined; // to be computed again
+    }
+  }
+
+  #writeManifest(content: string, hashes: Uint8Array): void {
+    const path = join(this.#folder, "manifests", content);
+    this.#attempt(() => Deno.writeFileSync(path, hashes, { mode: 0o600 }));
+  }
+
+  #flush(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    if (this.#pending.size === 0) return;
+    const isWritten = this.#attempt(() => this.#append([...this.#pending]));
+    if (isWritten) return this.#pending.clear();
+    for (const key of this.#pending.keys()) {
+      if (this.#pending.size <= PENDING_LINES) return;
+      this.#pending.delete(key);
+    }
+  }
+
+  #append(digests: readonly (readonly [string, FileDigest])[]): void {
+    const path = this.#indexPath;
+    const lines = digests.map(([key, digest]) =>
+      encoder.encode(formatLine(key, digest))
+    );
+    using file = Deno.openSync(path, {
+      append: true,
+      create: true,
+      mode: 0o600,
+    });
+    let offset = file.statSync().size;
+    writeAll(file, lines);
+    for (const [index, [key]] of digests.entries()) {
+      this.#lines.set(key, offset);
+      offset += lines[index]!.length;
+    }
+  }
+
+  #lineAt(offset: number): ParsedLine | undefined {
+    let parsed: ParsedLine | undefined;
+    this.#attempt(() => {
+      this.#file ??= Deno.openSync(this.#indexPath);
+      this.#file.seekSync(offset, Deno.SeekMode.Start);
+      const bytes = new Uint8Array(LINE_BYTES);
+      const count = this.#file.readSync(bytes) ?? 0;
+      const end = bytes.subarray(0, count).indexOf(NEWLINE);
+      parsed = parseLine(bytes.subarray(0, end < 0 ? count : end));
+    });
+    return parsed;
+  }
+
+  /** Finds the last line of each key. */
+  async #readIndex(): Promise<{ lineCount: number; isCut: boolean }> {
+    let lineCount = 0;
+    let isCut = false;
+    for await (const { offset, bytes, isWhole } of linesOf(this.#indexPath)) {
+      lineCount++;
+      isCut = !isWhole;
+      const parsed = parseLine(bytes);
+      if (parsed !== undefined) this.#lines.set(parsed.key, offset);
+    }
+    return { lineCount, isCut };
+  }
+
+  /** Whether that worked; a full disk costs the next start some time, no more. */
+  #attempt(write: () => void): boolean {
+    try {
+      write();
+      return true;
+    } catch (error) {
+      if (error instanceof TypeError) throw error;
+      return false;
+    }
+  }
+
+  /** Leaves out what is damaged, and all but the last word on each file. */
+  async #rewrite(): Promise<void> {
+    const temporary = join(this.#folder, `index.${crypto.randomUUID()}`);
+    const lines = new DigestIndex();
+    {
+      using file = await Deno.open(temporary, {
+        write: true,
+        createNew: true,
+        mode: 0o600,
+      });
+      let end = 0;
+      let batch: Uint8Array[] = [];
+      for await (const { offset, bytes } of linesOf(this.#indexPath)) {
+        const parsed = parseLine(bytes);
+        if (parsed === undefined) continue;
+        if (this.#lines.get(parsed.key) !== offset) continue;
+        const line = encoder.encode(formatLine(parsed.key, parsed.digest));
+        lines.set(parsed.key, end);
+        end += line.length;
+        if (batch.push(line) < FLUSH_LINES) continue;
+        writeAll(file, batch);
+        batch = [];
+      }
+      writeAll(file, batch);
+    }
+    await Deno.rename(temporary, this.#indexPath);
+    this.#lines = lines;
+  }
+
+  get #indexPath(): string {
+    return join(this.#folder, "index");
+  }
+
+  /** Writes what has not been written. */
+  [Symbol.dispose](): void {
+    this.#flush();
+    this.#file?.close();
+    this.#file = null;
+  }
+}
+
+const NEWLINE = 10;
+const encoder = new TextEncoder();
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+
+interface Line {
+  /** Where it begins. */
+  readonly offset: number;
+  /** Without its end; not to be kept. */
+  readonly bytes: Uint8Array;
+  /** Whether its end is there. */
+  readonly isWhole: boolean;
+}
+
+/** The lines of a file, none where there is no file; others get their turn. */
+async function* linesOf(path: string): AsyncGenerator<Line> {
+  using file = await openIfThere(path);
+  if (file === null) return;
+  const turns = new Turns(LIMITS.turnMs);
+  const buffer = new Uint8Array(READ_BYTES);
+  let [offset, filled] = [0, 0];
+  for (;;) {
+    const count = await file.read(buffer.subarray(filled));
+    filled += count ?? 0;
+    let start = 0;
+    for (;;) {
+      const end = buffer.subarray(0, filled).indexOf(NEWLINE, start);
+      if (end < 0) break;
+      const bytes = buffer.subarray(start, end);
+      yield { offset: offset + start, bytes, isWhole: true };
+      start = end + 1;
+      if (turns.isOver) await turns.give();
+    }
+    // A line as long as the buffer is none of ours.
+    if (start === 0 && filled === buffer.length) start = filled;
+    const bytes = buffer.subarray(start, filled);
+    if (count === null) {
+      if (bytes.length > 0) {
+        yield { offset: offset + start, bytes, isWhole: false };
+      }
+      return;
+    }
+    buffer.copyWithin(0, start, filled);
+    filled -= start;
+    offset += start;
+  }
+}
+
+async function openIfThere(path: string): Promise<Deno.FsFile | null> {
+  try {
+    return await Deno.open(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return null;
+    throw error;
+  }
+}
+
+function writeAll(file: Deno.FsFile, parts: readonly Uint8Array[]): void {
+  const bytes = new Uint8Array(
+    parts.reduce((sum, { length }) => sum + length, 0),
+  );
+  let end = 0;
+  for (const part of parts) {
+    bytes.set(part, end);
+    end += part.length;
+  }
+  for (let written = 0; written < bytes.length;) {
+    written += file.writeSync(bytes.subarray(written));
+  }
+}
+
+function formatLine(key: string, { content, sha256 }: FileDigest): string {
+  return `${content} ${sha256} ${JSON.stringify(key)}\n`;
+}
+
+interface ParsedLine {
+  readonly key: string;
+  readonly digest: FileDigest;
+}
+
+/** What a line says; nothing where it is damaged. */
+function parseLine(bytes: Uint8Array): ParsedLine | undefined {
+  if (bytes.length > LINE_BYTES) return undefined;
+  const match = /^([0-9a-f]{64}) ([0-9a-f]{64}) (".*")$/s
+    .exec(decoder.decode(bytes));
+  if (match === null) return undefined;
+  const [, content = "", sha256 = "", quoted = ""] = match;
+  try {
+    return { key: JSON.parse(quoted) as string, digest: { content, sha256 } };
+  } catch {
+    return undefined; // cut in the middle
+  }
+}

@@ -1,0 +1,340 @@
+/**
+ * What a node knows of the content of its files: the manifest, the content id
+ * and the plain SHA-256 of each, computed in the background, one file at a time,
+ * and kept between runs where there is a place for it.
+ *
+ * A digest belongs to a file's name, size, time of writing and inode; when one
+ * of them changes it is computed anew.
+ *
+ * @module
+ */
+
+import { delay } from "@std/async/delay";
+import { isBug } from "../base/errors.ts";
+import type { FileDigest } from "./file_table.ts";
+import { createSha256, HASH_BYTES } from "../base/hash.ts";
+import { HashQueue } from "./hash_queue.ts";
+import type { Limits } from "../base/limits.ts";
+import { Manifest, pieceBytesOf, pieceCountOf } from "../content/manifest.ts";
+import type { OpenedFile, ReadRefusal } from "./opened_file.ts";
+import type { Share } from "./share.ts";
+import type { ShareFile } from "./shared_file.ts";
+import { whenRoom } from "../base/shortage.ts";
+import { Turns } from "../base/turns.ts";
+
+/** A digest with what it was computed from. */
+export interface DescribedFile extends FileDigest {
+  /** Hashes of the pieces. */
+  readonly manifest: Manifest;
+}
+
+/** A file was described, or why not. */
+export type DescribeOutcome =
+  | { readonly kind: "described"; readonly described: DescribedFile }
+  | { readonly kind: "refused"; readonly reason: ReadRefusal };
+
+/** Keeps digests between runs. */
+export interface DigestStore {
+  /** What was kept of a file. */
+  get(key: string): FileDigest | undefined;
+  /** Keeps a digest; the manifest too where the file has several pieces. */
+  put(key: string, described: DescribedFile): void;
+  /** The hashes of a manifest that was kept, by content id. */
+  hashesOf(content: string): Uint8Array | undefined;
+}
+
+/** Options of {@linkcode Digests}. */
+export interface DigestsOptions {
+  /** The numbers. */
+  readonly limits: Limits;
+  /** Keeps digests between runs. */
+  readonly store?: DigestStore | undefined;
+  /** Whether files are being sent: hashing then takes a back seat. */
+  readonly isBusy: () => boolean;
+  /** Told when the last file has been hashed, and how many there were. */
+  readonly onIdle: (hashedFiles: number) => void;
+}
+
+// What is read and hashed between two turns of the event loop.
+const READ_BYTES = 1024 * 1024;
+// Files that changed so lately may change again within the same millisecond.
+const SETTLED_MS = 2_000;
+
+/** Digests of the files of one share. */
+export class Digests implements AsyncDisposable {
+  readonly #share: Share;
+  readonly #options: DigestsOptions;
+  /** Manifests in memory, the least lately used first. */
+  readonly #manifests = new Map<string, Manifest>();
+  #manifestBytes = 0;
+  readonly #urgent = new HashQueue<ShareFile>();
+  readonly #waiting = new Map<string, PromiseWithResolvers<DescribeOutcome>>();
+  /** Versions that are being hashed; more than one while a smaller goes first. */
+  readonly #underWay = new Set<string>();
+  readonly #stopped = new AbortController();
+  readonly #turns: Turns;
+  #background: Promise<void> | null = null;
+  /** Whether something may have come since the pass that is under way began. */
+  #isRefreshed = false;
+
+  /** Nothing is hashed before {@linkcode refresh} is called. */
+  constructor(share: Share, options: DigestsOptions) {
+    this.#share = share;
+    this.#options = options;
+    this.#turns = new Turns(options.limits.turnMs);
+  }
+
+  /** Files that are still to be looked at, or hashed, in the background. */
+  get backlogCount(): number {
+    return this.#share.unhashedCount;
+  }
+
+  /** What is known of a file; `undefined` while it has not been hashed. */
+  of(file: ShareFile): FileDigest | undefined {
+    const known = this.#share.digestOf(file);
+    if (known !== undefined) return known;
+    const kept = this.#options.store?.get(keyOf(file));
+    // What lay on a disk may have been altered there.
+    if (kept === undefined || !isPlausible(file, kept)) return undefined;
+    this.#share.learn(file, kept);
+    return kept;
+  }
+
+  /** A file with that content. */
+  withContent(content: string): ShareFile | undefined {
+    for (const file of this.#share.withContent(content)) return file;
+    return undefined;
+  }
+
+  /** The hash of a piece, if the file has been hashed; 64 hexadecimal digits. */
+  pieceHash(file: ShareFile, index: number): string | undefined {
+    const digest = this.of(file);
+    return digest && this.#manifest(file, digest)?.hashOf(index);
+  }
+
+  /** Hashes what has not been hashed yet, in the background. */
+  refresh(): void {
+    this.#isRefreshed = true;
+    if (this.#background !== null || this.#stopped.signal.aborted) return;
+    this.#background = this.#hashAll().finally(() => {
+      this.#background = null;
+      if (this.#isRefreshed || !this.#urgent.isEmpty) this.refresh();
+    });
+  }
+
+  /**
+   * The digest of a file with its manifest; hashed soon where it is not known.
+   * Those who ask take turns: `asker` is anything that tells one from another.
+   */
+  describe(file: ShareFile, asker?: unknown): Promise<DescribeOutcome> {
+    const digest = this.of(file);
+    const manifest = digest && this.#manifest(file, digest);
+    if (digest !== undefined && manifest !== undefined) {
+      const described = { ...digest, manifest };
+      return Promise.resolve({ kind: "described", described });
+    }
+    if (this.#stopped.signal.aborted) {
+      return Promise.resolve({ kind: "refused", reason: "unreadable" });
+    }
+    let waiting = this.#waiting.get(file.version);
+    if (waiting === undefined) {
+      waiting = Promise.withResolvers();
+      this.#waiting.set(file.version, waiting);
+    }
+    // Also where another asks for it, whose turn may be late.
+    if (!this.#underWay.has(file.version)) this.#urgent.add(file, asker);
+    this.refresh();
+    return waiting.promise;
+  }
+
+  async #hashAll(): Promise<void> {
+    const { signal } = this.#stopped;
+    this.#isRefreshed = false;
+    let count = 0;
+    await this.#hashUrgent();
+    for (let number = 0; !signal.aborted;) {
+      const found = this.#share.unhashedFrom(number);
+      if (found === undefined) break;
+      number = found.next;
+      // What is kept of it is taken up by looking for it.
+      if (this.of(found.file) === undefined) {
+        await this.#hashOne(found.file);
+        count++;
+      }
+      await this.#hashUrgent();
+      if (this.#turns.isOver) await this.#turns.give();
+    }
+    if (count > 0 && !signal.aborted) this.#options.onIdle(count);
+  }
+
+  /** Hashes what somebody waits for. */
+  async #hashUrgent(): Promise<void> {
+    while (await this.#hashNext(Infinity) && !this.#stopped.signal.aborted);
+  }
+
+  /** Hashes one file that somebody waits for and that has fewer than `bytes`. */
+  async #hashNext(bytes: number): Promise<boolean> {
+    for (;;) {
+      const file = this.#urgent.take(bytes);
+      if (file === undefined || this.#stopped.signal.aborted) return false;
+      // Hashed meanwhile, or under way, if it was asked for twice.
+      const { version } = file;
+      if (!this.#waiting.has(version) || this.#underWay.has(version)) continue;
+      await this.#hashOne(file);
+      return true;
+    }
+  }
+
+  async #hashOne(file: ShareFile): Promise<void> {
+    this.#underWay.add(file.version);
+    const outcome = await this.#hash(file);
+    this.#underWay.delete(file.version);
+    const waiting = this.#waiting.get(file.version);
+    this.#waiting.delete(file.version);
+    if (outcome.kind === "described") {
+      const { described } = outcome;
+      this.#share.learn(file, described);
+      this.#keep(described.manifest);
+      if (Date.now() - file.modifiedMs > SETTLED_MS) {
+        this.#options.store?.put(keyOf(file), described);
+      }
+    } else this.#share.giveUp(file);
+    waiting?.resolve(outcome);
+  }
+
+  async #hash(file: ShareFile): Promise<DescribeOutcome> {
+    try {
+      const opening = await whenRoom(() => this.#share.open(file), {
+        pauseMs: this.#options.limits.acceptPauseMs,
+        signal: this.#stopped.signal,
+      });
+      if (opening.kind === "refused") return opening;
+      using opened = opening.opened;
+      return await this.#hashOpened(opened);
+    } catch (error) {
+      if (isBug(error)) throw error;
+      return { kind: "refused", reason: "unreadable" };
+    }
+  }
+
+  async #hashOpened(opened: OpenedFile): Promise<DescribeOutcome> {
+    const { file } = opened;
+    const whole = createSha256();
+    const hashes = new Uint8Array(pieceCountOf(file.size) * HASH_BYTES);
+    const pieceBytes = pieceBytesOf(file.size);
+    const isCut = file.size > pieceBytes;
+    let piece = createSha256();
+    let position = 0;
+    const buffer = new Uint8Array(Math.min(READ_BYTES, file.size));
+    while (position < file.size) {
+      if (this.#stopped.signal.aborted) {
+        return { kind: "refused", reason: "unreadable" };
+      }
+      const startedAt = performance.now();
+      const inPiece = pieceBytes - position % pieceBytes;
+      const count = await opened.read(buffer.subarray(0, inPiece), position);
+      if (count === 0) return { kind: "refused", reason: "changed" };
+      const bytes = buffer.subarray(0, count);
+      piece.update(bytes);
+      if (isCut) whole.update(bytes);
+      position += count;
+      if (position % pieceBytes === 0 || position === file.size) {
+        const index = Math.ceil(position / pieceBytes) - 1;
+        hashes.set(piece.digest(), index * HASH_BYTES);
+        piece = createSha256();
+      }
+      await this.#giveWay(file, performance.now() - startedAt);
+      // One alone: smaller files that come on and on hold up no larger one.
+      await this.#hashNext(file.size - position);
+    }
+    if (!opened.isUnchanged()) return { kind: "refused", reason: "changed" };
+    const manifest = new Manifest(file.size, hashes);
+    return {
+      kind: "described",
+      described: {
+        content: manifest.contentId,
+        // The hash of an only piece is that of the file.
+        sha256: isCut || file.size === 0
+          ? whole.digest("hex")
+          : manifest.hashOf(0),
+        manifest,
+      },
+    };
+  }
+
+  /**
+   * Gives others their turn; leaves the processor to sending, unless somebody
+   * waits for this file.
+   */
+  async #giveWay(file: ShareFile, spentMs: number): Promise<void> {
+    const isWaitedFor = this.#waiting.has(file.version);
+    if (!this.#options.isBusy() || isWaitedFor) {
+      // Reading at once gives nobody a turn.
+      if (this.#turns.isOver) await this.#turns.give();
+      return;
+    }
+    await delay(4 * spentMs, { signal: this.#stopped.signal }).catch(() => {});
+  }
+
+  #manifest(
+    { size }: ShareFile,
+    { content, sha256 }: FileDigest,
+  ): Manifest | undefined {
+    if (pieceCountOf(size) <= 1) return uncut(size, sha256);
+    const known = this.#manifests.get(content);
+    if (known !== undefined) {
+      this.#manifests.delete(content);
+      this.#manifests.set(content, known); // used just now
+      return known;
+    }
+    const hashes = this.#options.store?.hashesOf(content);
+    if (hashes === undefined) return undefined;
+    const isWhole = hashes.length === pieceCountOf(size) * HASH_BYTES;
+    const manifest = isWhole ? new Manifest(size, hashes) : undefined;
+    if (manifest?.contentId !== content) return undefined;
+    this.#keep(manifest);
+    return manifest;
+  }
+
+  #keep(manifest: Manifest): void {
+    const { contentId, pieceCount } = manifest;
+    if (pieceCount <= 1 || this.#manifests.has(contentId)) return;
+    this.#manifests.set(contentId, manifest);
+    this.#manifestBytes += manifest.hashes.length;
+    for (const [content, oldest] of this.#manifests) {
+      if (
+        this.#manifestBytes <= this.#options.limits.manifestCacheBytes ||
+        content === contentId
+      ) break;
+      this.#manifests.delete(content);
+      this.#manifestBytes -= oldest.hashes.length;
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stopped.abort();
+    for (const waiting of this.#waiting.values()) {
+      waiting.resolve({ kind: "refused", reason: "unreadable" });
+    }
+    await this.#background;
+  }
+}
+
+/** The manifest of a file of one piece, whose hash is that of the file, or none. */
+function uncut(size: number, sha256: string): Manifest {
+  const hash = size === 0 ? new Uint8Array() : Uint8Array.fromHex(sha256);
+  return new Manifest(size, hash);
+}
+
+/** Whether a digest agrees with itself, as far as that shows without a manifest. */
+function isPlausible({ size }: ShareFile, digest: FileDigest): boolean {
+  const { content, sha256 } = digest;
+  return pieceCountOf(size) > 1 ||
+    (uncut(size, sha256).contentId === content &&
+      (size > 0 || sha256 === createSha256().digest("hex")));
+}
+
+/** What a digest belongs to, across runs. */
+function keyOf({ name, size, modifiedMs, inode }: ShareFile): string {
+  return `${size} ${modifiedMs} ${inode ?? 0} ${name}`;
+}

@@ -1,0 +1,427 @@
+/**
+ * The files of a share, in columns: what was seen of each, and the digests of
+ * those that were hashed. Some 200 bytes a file where objects would take 2,000.
+ * Finds a file by name, version or content; goes through names in their order.
+ * Pure; every call is short, however many files there are.
+ *
+ * @module
+ */
+
+import { RowHash } from "./row_hash.ts";
+import type { ShareFile } from "./shared_file.ts";
+import { SortedRows } from "./sorted_rows.ts";
+
+/** What is known of a file's content. */
+export interface FileDigest {
+  /** Content id: the hash of the manifest, 64 hexadecimal digits. */
+  readonly content: string;
+  /** SHA-256 of the whole file, as `sha256sum` prints it. */
+  readonly sha256: string;
+}
+
+/** Which part of the files is gone through. */
+export interface Stretch {
+  /** Names begin with this. */
+  readonly prefix: string;
+  /** And come after this one. */
+  readonly after?: string | undefined;
+  /** At most so many. */
+  readonly most: number;
+}
+
+/** A folder that holds files; a name and a path are its own and a base. */
+interface Folder {
+  /** As names of its files begin. */
+  readonly name: string;
+  /** As paths of its files begin. */
+  readonly path: string;
+  fileCount: number;
+}
+
+const BLOCK_ROWS = 4_096;
+const STAMP_NUMBERS = 5;
+const VERSION_WORDS = 4;
+const HASH_BYTES = 32;
+
+const FREE = 0;
+const UNHASHED = 1;
+const HASHED = 2;
+const TRIED = 3;
+
+/** The columns of so many rows. */
+class Block {
+  readonly states = new Uint8Array(BLOCK_ROWS);
+  /** The look in which a file was last seen. */
+  readonly seen = new Uint8Array(BLOCK_ROWS);
+  readonly folders = new Uint32Array(BLOCK_ROWS);
+  readonly bases: string[] = new Array<string>(BLOCK_ROWS).fill("");
+  readonly executables = new Uint8Array(BLOCK_ROWS);
+  readonly stamps = new Float64Array(BLOCK_ROWS * STAMP_NUMBERS);
+  readonly versions = new Uint32Array(BLOCK_ROWS * VERSION_WORDS);
+  readonly contents = new Uint8Array(BLOCK_ROWS * HASH_BYTES);
+  readonly sums = new Uint8Array(BLOCK_ROWS * HASH_BYTES);
+  /** Rows of the same content, plus 1: before and after in their chain. */
+  readonly before = new Uint32Array(BLOCK_ROWS);
+  readonly after = new Uint32Array(BLOCK_ROWS);
+}
+
+/** The files of one share. */
+export class FileTable {
+  readonly #separator: string;
+  readonly #blocks: Block[] = [];
+  readonly #freeRows: number[] = [];
+  #rowCount = 0;
+  readonly #folders: (Folder | null)[] = [];
+  readonly #freeFolders: number[] = [];
+  readonly #folderByPath = new Map<string, number>();
+  /** Bases as the disk has them, where that is not NFC. */
+  readonly #diskBases = new Map<number, string>();
+  readonly #byName = new SortedRows((row, name) => this.#compare(row, name));
+  /** What was compared last: a name, a folder, what of the name is below it. */
+  #compared = { name: "", folder: "", rest: "" };
+  readonly #byVersion = new RowHash((row) => {
+    const { versions } = this.#block(row);
+    return versions[(row % BLOCK_ROWS) * VERSION_WORDS]!;
+  });
+  readonly #byContent = new RowHash((row) => wordOf(this.#contentOf(row)));
+  #look = 0;
+  #fileCount = 0;
+  #unhashedCount = 0;
+
+  /** `separator` stands between the parts of a path. */
+  constructor(separator: string) {
+    this.#separator = separator;
+  }
+
+  /** Number of files. */
+  get fileCount(): number {
+    return this.#fileCount;
+  }
+
+  /** Files that nobody has tried to hash. */
+  get unhashedCount(): number {
+    return this.#unhashedCount;
+  }
+
+  /** The file of that name. */
+  named(name: string): ShareFile | undefined {
+    const row = this.#byName.find(name);
+    return row === undefined ? undefined : this.#fileOf(row);
+  }
+
+  /** The file of that version. */
+  versioned(version: string): ShareFile | undefined {
+    const row = this.#rowOf(version);
+    return row === undefined ? undefined : this.#fileOf(row);
+  }
+
+  /** Files in the order of their names; looks at no others. */
+  stretch({ prefix, after, most }: Stretch): ShareFile[] {
+    const files: ShareFile[] = [];
+    const isLater = after !== undefined && after >= prefix;
+    for (const row of this.#byName.from(isLater ? after : prefix)) {
+      const name = this.#nameOf(row);
+      if (!name.startsWith(prefix) || files.length >= most) break;
+      if (name !== after) files.push(this.#fileOf(row));
+    }
+    return files;
+  }
+
+  /** Takes up a file, in place of another of that name. */
+  put(file: ShareFile): void {
+    this.delete(file.name);
+    const row = this.#freeRows.pop() ?? this.#newRow();
+    const block = this.#block(row);
+    const at = row % BLOCK_ROWS;
+    this.#place(row, file);
+    block.stamps.set(
+      [
+        file.size,
+        file.modifiedMs,
+        file.changedAt,
+        file.device,
+        file.inode ?? -1, // where the system has none
+      ],
+      at * STAMP_NUMBERS,
+    );
+    block.executables[at] = Number(file.isExecutable);
+    block.versions.set(wordsOf(file.version), at * VERSION_WORDS);
+    block.states[at] = UNHASHED;
+    block.seen[at] = this.#look;
+    this.#byVersion.add(row);
+    this.#byName.add(row, file.name);
+    this.#fileCount++;
+    this.#unhashedCount++;
+  }
+
+  /** Forgets a file, and its digest. */
+  delete(name: string): void {
+    const row = this.#byName.find(name);
+    if (row === undefined) return;
+    const block = this.#block(row);
+    const at = row % BLOCK_ROWS;
+    if (block.states[at] === UNHASHED) this.#unhashedCount--;
+    if (block.states[at] === HASHED) this.#unchain(row);
+    this.#byVersion.delete(row);
+    this.#byName.delete(name);
+    this.#displace(row);
+    block.states[at] = FREE;
+    this.#freeRows.push(row);
+    this.#fileCount--;
+  }
+
+  /** A look through all files begins: those that are not seen in it are gone. */
+  beginLook(): void {
+    this.#look = (this.#look + 1) % 256;
+  }
+
+  /** A file is there still. */
+  see(name: string): void {
+    const row = this.#byName.find(name);
+    if (row !== undefined) this.#block(row).seen[row % BLOCK_ROWS] = this.#look;
+  }
+
+  /** The first file that was not seen in the last look, and where to look next. */
+  unseenFrom(row: number): { name: string; next: number } | undefined {
+    let number = Math.floor(row / BLOCK_ROWS);
+    let at = row % BLOCK_ROWS;
+    for (; number < this.#blocks.length; number++, at = 0) {
+      const { states, seen } = this.#blocks[number]!;
+      for (; at < BLOCK_ROWS; at++) {
+        if (states[at] === FREE || seen[at] === this.#look) continue;
+        const next = number * BLOCK_ROWS + at;
+        return { name: this.#nameOf(next), next: next + 1 };
+      }
+    }
+    return undefined;
+  }
+
+  /** What is known of a file's content, if it is here in that version. */
+  digestOf(version: string): FileDigest | undefined {
+    const row = this.#rowOf(version);
+    if (row === undefined) return undefined;
+    const { states, sums } = this.#block(row);
+    const at = row % BLOCK_ROWS;
+    if (states[at] !== HASHED) return undefined;
+    return {
+      content: this.#contentOf(row).toHex(),
+      sha256: hashAt(sums, at).toHex(),
+    };
+  }
+
+  /** Keeps what was found of a file's content, while it has that version. */
+  learn(version: string, { content, sha256 }: FileDigest): void {
+    const row = this.#rowOf(version);
+    if (row === undefined) return;
+    const { states, contents, sums } = this.#block(row);
+    const at = row % BLOCK_ROWS;
+    if (states[at] === HASHED) return;
+    if (states[at] === UNHASHED) this.#unhashedCount--;
+    states[at] = HASHED;
+    hashAt(contents, at).setFromHex(content);
+    hashAt(sums, at).setFromHex(sha256);
+    this.#chain(row, content);
+  }
+
+  /** A file could not be hashed: not to be tried again unasked. */
+  giveUp(version: string): void {
+    const row = this.#rowOf(version);
+    if (row === undefined) return;
+    const { states } = this.#block(row);
+    if (states[row % BLOCK_ROWS] !== UNHASHED) return;
+    states[row % BLOCK_ROWS] = TRIED;
+    this.#unhashedCount--;
+  }
+
+  /** The first file that nobody has tried to hash, and where to look next. */
+  unhashedFrom(row: number): { file: ShareFile; next: number } | undefined {
+    if (this.#unhashedCount === 0) return undefined;
+    let number = Math.floor(row / BLOCK_ROWS);
+    let at = row % BLOCK_ROWS;
+    for (; number < this.#blocks.length; number++, at = 0) {
+      const found = this.#blocks[number]!.states.indexOf(UNHASHED, at);
+      if (found < 0) continue;
+      const next = number * BLOCK_ROWS + found;
+      return { file: this.#fileOf(next), next: next + 1 };
+    }
+    return undefined;
+  }
+
+  /** All files with a content, the one that was learnt last first. */
+  *withContent(content: string): Generator<ShareFile> {
+    let row = this.#headOf(content);
+    while (row !== undefined) {
+      yield this.#fileOf(row);
+      const { after } = this.#block(row);
+      const next = after[row % BLOCK_ROWS]!;
+      row = next === 0 ? undefined : next - 1;
+    }
+  }
+
+  #newRow(): number {
+    if (this.#rowCount % BLOCK_ROWS === 0) this.#blocks.push(new Block());
+    return this.#rowCount++;
+  }
+
+  #block(row: number): Block {
+    return this.#blocks[Math.floor(row / BLOCK_ROWS)]!;
+  }
+
+  /** As names are compared, without joining any: joining takes most of the time. */
+  #compare(row: number, name: string): number {
+    const { folders, bases } = this.#block(row);
+    const at = row % BLOCK_ROWS;
+    const folder = this.#folders[folders[at]!]!.name;
+    let last = this.#compared;
+    if (last.name !== name || last.folder !== folder) {
+      if (!name.startsWith(folder)) return folder < name ? -1 : 1;
+      last = { name, folder, rest: name.slice(folder.length) };
+      this.#compared = last;
+    }
+    const base = bases[at]!;
+    return base < last.rest ? -1 : base > last.rest ? 1 : 0;
+  }
+
+  #nameOf(row: number): string {
+    const { folders, bases } = this.#block(row);
+    const at = row % BLOCK_ROWS;
+    return this.#folders[folders[at]!]!.name + bases[at];
+  }
+
+  #fileOf(row: number): ShareFile {
+    const { folders, bases, executables, stamps, versions } = this.#block(row);
+    const at = row % BLOCK_ROWS;
+    const folder = this.#folders[folders[at]!]!;
+    const base = bases[at]!;
+    const inode = stamps[at * STAMP_NUMBERS + 4]!;
+    let version = "";
+    for (let word = 0; word < VERSION_WORDS; word++) {
+      version += versions[at * VERSION_WORDS + word]!
+        .toString(16).padStart(8, "0");
+    }
+    return {
+      name: folder.name + base,
+      size: stamps[at * STAMP_NUMBERS]!,
+      modifiedMs: stamps[at * STAMP_NUMBERS + 1]!,
+      isExecutable: executables[at] === 1,
+      changedAt: stamps[at * STAMP_NUMBERS + 2]!,
+      device: stamps[at * STAMP_NUMBERS + 3]!,
+      inode: inode === -1 ? null : inode,
+      version,
+      path: folder.path + (this.#diskBases.get(row) ?? base),
+    };
+  }
+
+  #rowOf(version: string): number | undefined {
+    if (!/^[0-9a-f]{32}$/.test(version)) return undefined;
+    const words = wordsOf(version);
+    return this.#byVersion.find(words[0]!, (row) => {
+      const { versions } = this.#block(row);
+      const start = (row % BLOCK_ROWS) * VERSION_WORDS;
+      return words.every((word, index) => versions[start + index] === word);
+    });
+  }
+
+  #place(row: number, { name, path }: ShareFile): void {
+    const { folders, bases } = this.#block(row);
+    const at = row % BLOCK_ROWS;
+    const base = copied(name.slice(name.lastIndexOf("/") + 1));
+    const cut = path.lastIndexOf(this.#separator) + 1;
+    const diskBase = path.slice(cut);
+    folders[at] = this.#folderAt(
+      path.slice(0, cut),
+      name.slice(0, name.lastIndexOf("/") + 1),
+    );
+    bases[at] = base;
+    if (diskBase !== base) this.#diskBases.set(row, copied(diskBase));
+  }
+
+  #displace(row: number): void {
+    const { folders, bases } = this.#block(row);
+    const at = row % BLOCK_ROWS;
+    const number = folders[at]!;
+    const folder = this.#folders[number]!;
+    bases[at] = "";
+    this.#diskBases.delete(row);
+    if (--folder.fileCount > 0) return;
+    this.#folderByPath.delete(folder.path);
+    this.#folders[number] = null;
+    this.#freeFolders.push(number);
+  }
+
+  #folderAt(path: string, name: string): number {
+    let number = this.#folderByPath.get(path);
+    if (number === undefined) {
+      number = this.#freeFolders.pop() ?? this.#folders.length;
+      const own = copied(path);
+      this.#folders[number] = { name: copied(name), path: own, fileCount: 0 };
+      this.#folderByPath.set(own, number);
+    }
+    this.#folders[number]!.fileCount++;
+    return number;
+  }
+
+  #contentOf(row: number): Uint8Array {
+    return hashAt(this.#block(row).contents, row % BLOCK_ROWS);
+  }
+
+  #headOf(content: string): number | undefined {
+    const wanted = Uint8Array.fromHex(content);
+    return this.#byContent.find(wordOf(wanted), (row) => {
+      const own = this.#contentOf(row);
+      return wanted.every((byte, index) => own[index] === byte);
+    });
+  }
+
+  /** A row becomes the first of those with its content. */
+  #chain(row: number, content: string): void {
+    const { before, after } = this.#block(row);
+    const at = row % BLOCK_ROWS;
+    const head = this.#headOf(content);
+    before[at] = 0;
+    after[at] = head === undefined ? 0 : head + 1;
+    if (head !== undefined) {
+      this.#byContent.delete(head);
+      this.#block(head).before[head % BLOCK_ROWS] = row + 1;
+    }
+    this.#byContent.add(row);
+  }
+
+  #unchain(row: number): void {
+    const { before, after } = this.#block(row);
+    const at = row % BLOCK_ROWS;
+    const [previous, next] = [before[at]! - 1, after[at]! - 1];
+    if (previous < 0) this.#byContent.delete(row);
+    else this.#block(previous).after[previous % BLOCK_ROWS] = next + 1;
+    if (next < 0) return;
+    this.#block(next).before[next % BLOCK_ROWS] = previous + 1;
+    if (previous < 0) this.#byContent.add(next);
+  }
+}
+
+function hashAt(hashes: Uint8Array, at: number): Uint8Array {
+  return hashes.subarray(at * HASH_BYTES, (at + 1) * HASH_BYTES);
+}
+
+/**
+ * A text of its own: a slice would keep the whole of what it was cut from. Of
+ * several parts V8 joins a new one, in a third of the time of encoding it.
+ */
+function copied(text: string): string {
+  return [text.slice(0, 1), text.slice(1)].join("");
+}
+
+/** The first 32 bits. */
+function wordOf(hash: Uint8Array): number {
+  return ((hash[0]! << 24) | (hash[1]! << 16) | (hash[2]! << 8) | hash[3]!) >>>
+    0;
+}
+
+/** The words of a version. */
+function wordsOf(version: string): number[] {
+  const words: number[] = [];
+  for (let word = 0; word < VERSION_WORDS; word++) {
+    words.push(parseInt(version.slice(word * 8, word * 8 + 8), 16));
+  }
+  return words;
+}

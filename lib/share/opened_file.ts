@@ -1,0 +1,205 @@
+/**
+ * A file of the share that is open: read at once or in a thread, as the disk is
+ * quick, and compared with what was found. Links, pipes, sockets and devices
+ * that were put in its place are seen to be none of ours.
+ *
+ * @module
+ */
+
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  openSync,
+  read,
+  readlinkSync,
+  readSync,
+} from "node:fs";
+import { promisify } from "node:util";
+import { dirname } from "@std/path/dirname";
+import { systemErrorCode } from "../base/errors.ts";
+import { isGranted } from "../base/permission.ts";
+import { isSameStamp, type ShareFile, stampOf } from "./shared_file.ts";
+import { lookOften, Way } from "./way.ts";
+import type { FolderIdentity } from "./root.ts";
+
+/** Why a file cannot be read any more. */
+export type ReadRefusal = "gone" | "changed" | "unreadable";
+
+/** A file of the share, open. Disposing closes it. */
+export interface OpenedFile extends Disposable {
+  /** What was opened. */
+  readonly file: ShareFile;
+  /** Reads from `position` on, at once where that is quick; 0 at the end. */
+  read(buffer: Uint8Array, position: number): Promise<number> | number;
+  /** Fills `buffer` from the start of the file; `false` when that is too short. */
+  readSync(buffer: Uint8Array): boolean;
+  /** Whether the file is still what it was when it was found. */
+  isUnchanged(): boolean;
+  /** Whether it also is still at the place where it was found. */
+  isStill(): boolean;
+}
+
+/** A file that was opened, or why not. */
+export type OpenOutcome =
+  | { readonly kind: "opened"; readonly opened: OpenedFile }
+  | { readonly kind: "refused"; readonly reason: ReadRefusal };
+
+/** The content of a small file, or why not. */
+export type SmallFileOutcome =
+  | { readonly kind: "read"; readonly bytes: Uint8Array<ArrayBuffer> }
+  | { readonly kind: "refused"; readonly reason: ReadRefusal };
+const { O_RDONLY, O_NONBLOCK = 0 } = constants;
+const readAt = promisify(read);
+
+/** Opens at once, also what turns out to be a pipe that nobody writes to. */
+export function openNow(path: string): number {
+  return openSync(path, O_RDONLY | O_NONBLOCK);
+}
+
+/** The first `size` bytes of a short file as text, read at once. */
+export function readShortText(path: string, size: number): string {
+  const descriptor = openNow(path);
+  try {
+    const buffer = new Uint8Array(size);
+    const count = readSync(descriptor, buffer, 0, size, 0);
+    return new TextDecoder().decode(buffer.subarray(0, count));
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/**
+ * Whether the disk is quick enough to be read from at once. A file in the page
+ * cache is, and then a call costs half of one that goes through a thread; a read
+ * that took its time sends those of the next second to the threads.
+ */
+export class DiskPace {
+  #slowUntil = 0;
+
+  get isQuick(): boolean {
+    return performance.now() >= this.#slowUntil;
+  }
+
+  /** Runs a read, and notes how long it took. */
+  time<T>(read: () => T): T {
+    const startedAt = performance.now();
+    try {
+      return read();
+    } finally {
+      const now = performance.now();
+      if (now - startedAt > SLOW_READ_MS) this.#slowUntil = now + SLOW_PAUSE_MS;
+    }
+  }
+}
+
+const SLOW_READ_MS = 5;
+const SLOW_PAUSE_MS = 1_000;
+
+/**
+ * Opens a file of the share with this folder; whether it still is what it was is
+ * to be asked then.
+ *
+ * @throws {Error} with the code of the system.
+ */
+export function openFile(
+  file: ShareFile,
+  { root, pace }: { root: FolderIdentity; pace: DiskPace },
+): OpenedFile {
+  // Where the system tells the name of what is open, nothing else is asked.
+  const way = canTellNames() ? null : new Way(root, dirname(file.path));
+  const descriptor = openNow(file.path);
+  const readNow = (buffer: Uint8Array, position: number) =>
+    pace.time(() => readSync(descriptor, buffer, 0, buffer.length, position));
+  const readThen = async (buffer: Uint8Array, position: number) =>
+    (await readAt(descriptor, buffer, 0, buffer.length, position)).bytesRead;
+  return {
+    file,
+    read: (buffer, position) =>
+      pace.isQuick ? readNow(buffer, position) : readThen(buffer, position),
+    readSync: (buffer) => {
+      for (let filled = 0; filled < buffer.length;) {
+        const count = readNow(buffer.subarray(filled), filled);
+        if (count === 0) return false;
+        filled += count;
+      }
+      return true;
+    },
+    isUnchanged: () => isVersion(descriptor, file),
+    isStill: () => isStill(descriptor, file, way),
+    [Symbol.dispose]: () => closeSync(descriptor),
+  };
+}
+
+/**
+ * Whether what was opened is the file that was found, at the place where it was
+ * found: a link may have been put into its path since. With all permissions the
+ * system tells which file a descriptor is; else the way to it must have stayed.
+ */
+function isStill(
+  descriptor: number,
+  file: ShareFile,
+  way: Way | null,
+): boolean {
+  if (!isVersion(descriptor, file)) return false;
+  const name = nameOf(descriptor);
+  return name === undefined
+    ? isSeenThere(descriptor, file, way)
+    : name === file.path;
+}
+
+/** Whether the file at a path is the one that was opened, and no link led there. */
+function isSeenThere(
+  descriptor: number,
+  { path }: ShareFile,
+  way: Way | null,
+): boolean {
+  const { ino, dev } = fstatSync(descriptor);
+  let there: Deno.FileInfo | undefined = Deno.lstatSync(path);
+  if (!way?.stayed()) there = lookOften(path);
+  return there?.ino === ino && there.dev === dev;
+}
+
+const DESCRIPTORS = "/proc/self/fd";
+
+/** Not known before the first file: the library may be loaded and not used. */
+let tellsNames: boolean | undefined;
+
+/** Whether the system tells where an open file is, and this process may look. */
+function canTellNames(): boolean {
+  return tellsNames ??= Deno.build.os === "linux" &&
+    isGranted({ name: "read", path: DESCRIPTORS });
+}
+
+/** Where an open file is, if that can be told. */
+function nameOf(descriptor: number): string | undefined {
+  if (!canTellNames()) return undefined;
+  try {
+    return readlinkSync(`${DESCRIPTORS}/${descriptor}`);
+  } catch {
+    tellsNames = false; // Deno wants all permissions for that
+    return undefined;
+  }
+}
+
+/** Whether an open file has the device, inode, size and times that were found. */
+function isVersion(descriptor: number, file: ShareFile): boolean {
+  const stats = fstatSync(descriptor);
+  const info = {
+    isFile: stats.isFile(),
+    size: stats.size,
+    dev: stats.dev,
+    ino: stats.ino,
+    mode: Deno.build.os === "windows" ? null : stats.mode,
+    mtime: new Date(stats.mtimeMs),
+    ctime: new Date(stats.ctimeMs),
+  };
+  return info.isFile && isSameStamp(stampOf(info), file);
+}
+
+/** What an error on opening or reading says of the file. */
+export function refusalOf(error: unknown): ReadRefusal {
+  const code = systemErrorCode(error);
+  if (code === "ENOENT" || code === "ENOTDIR") return "gone";
+  return code === "ENXIO" ? "changed" : "unreadable"; // ENXIO: a socket
+}

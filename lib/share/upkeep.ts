@@ -1,0 +1,337 @@
+/**
+ * Keeps the table of a share as its folder is: looks through it, follows what
+ * the system tells, and notices within seconds that the folder is gone, another,
+ * or back. The table survives that: what comes back unchanged keeps its digests.
+ *
+ * @module
+ */
+
+import { describeCause } from "../base/errors.ts";
+import { FileTable } from "./file_table.ts";
+import { FolderWatch } from "./folder_watch.ts";
+import type { Limits } from "../base/limits.ts";
+import { type FolderIdentity, isSameFolder, lookAtRoot } from "./root.ts";
+import {
+  forgetUnseen,
+  lookAtPath,
+  type Place,
+  type Scan,
+  walkFolder,
+} from "./scan.ts";
+import { ruleOf, Skipped, type SkippedName } from "./skipped.ts";
+import { Turns } from "../base/turns.ts";
+
+/** What happens to a share that is followed. */
+export type ShareEvent =
+  /** Its folder is gone, or another has taken its place. */
+  | { event: "share_gone"; directory: string; files: number; why: string }
+  /** There is a folder at its place again, and it has been looked through. */
+  | { event: "share_back"; directory: string; files: number }
+  /** The system does not tell what changes: the folder is looked through. */
+  | { event: "share_unwatched"; directory: string; why: string };
+
+/** Told while a share is followed. */
+export interface ShareListener {
+  /** Files came, changed or went. */
+  readonly onChange: () => void;
+  /** Something happened to the share as a whole. */
+  readonly onEvent?: ((event: ShareEvent) => void) | undefined;
+}
+
+const SEPARATOR = Deno.build.os === "windows" ? "\\" : "/";
+const REPLACED = "another folder has taken its place";
+
+/** Keeps one table up to date. Disposing ends that. */
+export class ShareUpkeep implements AsyncDisposable {
+  /** The files. */
+  readonly table = new FileTable(SEPARATOR);
+  readonly #given: string;
+  readonly #limits: Limits;
+  #folder: FolderIdentity;
+  /** Whether the folder that was looked through is at its place. */
+  #isThere = true;
+  #skipped: Skipped;
+  #watch: FolderWatch | null = null;
+  #watchEnding: Promise<void> = Promise.resolve();
+  /** Why there is none; told once somebody listens. */
+  #unwatchedWhy: string | undefined;
+  #listener: ShareListener | null = null;
+  #timer: ReturnType<typeof setInterval> | undefined;
+  readonly #closing = new AbortController();
+  /** When all was looked through last, and how long that took. */
+  #lookedAt = -Infinity;
+  #lookMs = 0;
+  #isLookWanted = false;
+  #looking: Promise<void> | null = null;
+  #checking: Promise<void> | null = null;
+  #returning: Promise<void> | null = null;
+
+  /** Keeps what is below `folder`, to which `given` leads. */
+  constructor(given: string, folder: FolderIdentity, limits: Limits) {
+    this.#given = given;
+    this.#folder = folder;
+    this.#limits = limits;
+    this.#skipped = new Skipped(limits.skippedNameCount);
+  }
+
+  /** Whether the folder is at its place, as far as is known. */
+  get isThere(): boolean {
+    return this.#isThere;
+  }
+
+  /** The folder that was looked through. */
+  get folder(): FolderIdentity {
+    return this.#folder;
+  }
+
+  /** What is not shared. */
+  get skipped(): Skipped {
+    return this.#skipped;
+  }
+
+  /** The first entries that are not shared, in the order of their names. */
+  skippedNames(): SkippedName[] {
+    const names = Array.from(this.#skipped.entries(), (entry) => ({
+      name: this.#placeOf(entry.path)?.name ?? ".",
+      kind: entry.kind,
+      rule: ruleOf(entry),
+    }));
+    return names.sort((a, b) => a.name < b.name ? -1 : 1);
+  }
+
+  /** Whether the folder is at its place, as is seen now. */
+  async seesFolder(): Promise<boolean> {
+    await this.#checkRoot();
+    return this.#isThere;
+  }
+
+  /** From now on no change is missed; told to whoever follows. */
+  startWatch(): void {
+    if (this.#watch !== null) return;
+    try {
+      this.#watch = new FolderWatch(this.#folder.path);
+    } catch (error) {
+      this.#unwatched(error);
+    }
+  }
+
+  /**
+   * Goes on until it is disposed of: by what the system tells, and by a look at
+   * where the path leads every `shareCheckMs`.
+   */
+  follow(listener: ShareListener): void {
+    this.#listener = listener;
+    const why = this.#unwatchedWhy;
+    if (why !== undefined) this.#tellUnwatched(why);
+    else if (this.#watch === null) {
+      this.startWatch();
+      this.#lookSoon(); // something may have changed before
+    }
+    this.#followWatch();
+    this.#timer = setInterval(
+      () => void this.#check(),
+      this.#limits.shareCheckMs,
+    );
+  }
+
+  /**
+   * Takes up what has changed before somebody is told that there is no such
+   * file. A watch is believed, and yet a share on the network is looked through
+   * once in a while: what others do there is told to nobody.
+   */
+  async catchUp(): Promise<void> {
+    if (this.#watch !== null) {
+      await new Turns(0).give(); // what the system has told by now comes first
+      await this.#watch?.flush();
+    }
+    const { rescanPauseMs, rescanWatchedMs } = this.#limits;
+    const pauseMs = this.#watch === null ? rescanPauseMs : rescanWatchedMs;
+    if (this.#isRested(pauseMs)) await this.lookThrough();
+  }
+
+  /** Looks through everything, once for all that want it at the same time. */
+  lookThrough(): Promise<void> {
+    return this.#looking ??= this.#lookNow()
+      .finally(() => this.#looking = null);
+  }
+
+  async #lookNow(): Promise<void> {
+    const startedAt = performance.now();
+    this.#isLookWanted = false;
+    this.table.beginLook();
+    this.#skipped = new Skipped(this.#limits.skippedNameCount);
+    const scan = this.#scan;
+    await walkFolder({ name: "", path: this.#folder.path }, scan);
+    if (this.#closing.signal.aborted) return;
+    await forgetUnseen(scan);
+    this.#skipped.complete();
+    this.#lookedAt = performance.now();
+    this.#lookMs = this.#lookedAt - startedAt;
+  }
+
+  get #scan(): Scan {
+    return {
+      root: this.#folder,
+      table: this.table,
+      skipped: this.#skipped,
+      limits: this.#limits,
+      signal: this.#closing.signal,
+    };
+  }
+
+  /** Whether looking through everything took little of the time lately. */
+  #isRested(pauseMs: number): boolean {
+    const { rescanPercent } = this.#limits;
+    const rest = this.#lookMs * (100 / rescanPercent - 1);
+    const age = performance.now() - this.#lookedAt;
+    return age >= Math.max(pauseMs, rest);
+  }
+
+  /** Looks through everything as soon as the last time is long enough ago. */
+  #lookSoon(): void {
+    this.#isLookWanted = true;
+    void this.#lookIfDue();
+  }
+
+  async #lookIfDue(): Promise<void> {
+    if (!this.#isThere || this.#looking !== null) return;
+    if (!this.#isLookWanted && this.#watch !== null) return;
+    if (!this.#isRested(this.#limits.rescanPauseMs)) return;
+    await this.lookThrough();
+    this.#changed();
+  }
+
+  async #check(): Promise<void> {
+    await this.#checkRoot();
+    await this.#lookIfDue();
+  }
+
+  /** Looks where the path leads; one look at a time, also where a disk hangs. */
+  #checkRoot(): Promise<void> {
+    return this.#checking ??= this.#checkRootNow()
+      .finally(() => this.#checking = null);
+  }
+
+  async #checkRootNow(): Promise<void> {
+    const state = await lookAtRoot(this.#given);
+    if (this.#closing.signal.aborted) return;
+    if (state.kind === "not_seen") return; // the next look tells
+    if (state.kind === "gone") return this.#leave(state.why);
+    if (!isSameFolder(state.identity, this.#folder)) this.#leave(REPLACED);
+    if (this.#isThere) return;
+    this.#returning ??= this.#return(state.identity)
+      .finally(() => this.#returning = null);
+  }
+
+  #leave(why: string): void {
+    if (!this.#isThere) return;
+    const files = this.table.fileCount;
+    this.#isThere = false;
+    void this.#stopWatch();
+    const directory = this.#given;
+    this.#tell({ event: "share_gone", directory, files, why });
+    this.#changed();
+  }
+
+  async #return(folder: FolderIdentity): Promise<void> {
+    await this.#looking; // that one began in another folder
+    await this.#watchEnding;
+    if (this.#closing.signal.aborted) return;
+    this.#folder = folder;
+    if (this.#listener !== null) {
+      this.startWatch();
+      this.#followWatch();
+    }
+    await this.lookThrough();
+    if (this.#closing.signal.aborted) return;
+    this.#isThere = true;
+    const [directory, files] = [this.#given, this.table.fileCount];
+    this.#tell({ event: "share_back", directory, files });
+    this.#changed();
+  }
+
+  #followWatch(): void {
+    this.#watch?.follow({
+      changed: (paths) => this.#lookAt(paths),
+      overflowed: () => this.#lookSoon(),
+      moved: () => void this.#rootMoved(),
+      lost: (error) => {
+        void this.#stopWatch();
+        this.#unwatched(error);
+      },
+    });
+  }
+
+  /** Two watches of one folder would end together: the next waits for this. */
+  #stopWatch(): Promise<void> {
+    const watch = this.#watch;
+    this.#watch = null;
+    watch?.close();
+    return this.#watchEnding = Promise
+      .all([this.#watchEnding, watch?.[Symbol.asyncDispose]()])
+      .then(() => {});
+  }
+
+  #unwatched(error: unknown): void {
+    this.#unwatchedWhy = describeCause(error);
+    this.#tellUnwatched(this.#unwatchedWhy);
+  }
+
+  #tellUnwatched(why: string): void {
+    this.#tell({ event: "share_unwatched", directory: this.#given, why });
+  }
+
+  /** The folder was moved; it may be back by now, and is no longer watched. */
+  async #rootMoved(): Promise<void> {
+    await this.#checkRoot();
+    if (!this.#isThere) return;
+    await this.#stopWatch();
+    if (!this.#isThere || this.#closing.signal.aborted) return;
+    this.startWatch();
+    this.#followWatch();
+    this.#lookSoon();
+  }
+
+  /** Brings the table up to date with some paths, whatever is there now. */
+  async #lookAt(paths: readonly string[]): Promise<void> {
+    const turns = new Turns(this.#limits.turnMs);
+    for (const path of paths) {
+      const place = this.#placeOf(path);
+      if (place !== undefined) await lookAtPath(place, this.#scan);
+      if (this.#closing.signal.aborted) return;
+      if (turns.isOver) await turns.give();
+    }
+    this.#changed();
+  }
+
+  /** The name of a path below the folder, as the disk has it. */
+  #placeOf(path: string): Place | undefined {
+    const { path: root } = this.#folder;
+    const prefix = root.endsWith(SEPARATOR) ? root : root + SEPARATOR;
+    if (!path.startsWith(prefix)) return undefined;
+    const name = path.slice(prefix.length).replaceAll(SEPARATOR, "/");
+    return { name, path };
+  }
+
+  #changed(): void {
+    this.#listener?.onChange();
+  }
+
+  #tell(event: ShareEvent): void {
+    this.#listener?.onEvent?.(event);
+  }
+
+  /** Ends what is under way. */
+  stop(): void {
+    this.#closing.abort();
+    clearInterval(this.#timer);
+    void this.#stopWatch();
+  }
+
+  /** Ends what is under way, and waits for that. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.stop();
+    await this.#checking;
+    await Promise.all([this.#returning, this.#looking, this.#watchEnding]);
+  }
+}

@@ -1,0 +1,123 @@
+/**
+ * A node's conversation with its relay over one connection: it asks, one thing
+ * after the other, and hears in between what the relay says of itself.
+ *
+ * @module
+ */
+
+import { ProtocolError } from "../base/errors.ts";
+import {
+  DIRECTION,
+  type MessageOf,
+  type NodeToRelay,
+  type RelayToNode,
+} from "../protocol/messages.ts";
+import type { RelaySession } from "./relay_dialer.ts";
+
+/** An answer to something that was asked. */
+export type RelayAnswer = Exclude<
+  RelayToNode,
+  { kind: "ping" } | { kind: "invite" }
+>;
+
+/** Options of {@linkcode RelayVisit}. */
+export interface RelayVisitOptions {
+  /** Milliseconds that an answer may take. */
+  readonly answerMs: number;
+  /** Called when a client is waiting in a tunnel; never throws. */
+  readonly onInvite?: (
+    invite: MessageOf<"invite">,
+    visit: RelayVisit,
+  ) => void;
+  /** What a refusal means that comes before anything was asked, if that is known. */
+  readonly onRefused?: (refused: MessageOf<"refused">) => Error | undefined;
+}
+
+interface Question {
+  readonly resolve: (answer: RelayAnswer) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** One visit. Disposing parts from the relay gracefully. */
+export class RelayVisit implements AsyncDisposable {
+  readonly session: RelaySession;
+  readonly #options: RelayVisitOptions;
+  readonly #questions: Question[] = [];
+  #isOver = false;
+  /** Rejects with what ended the visit, and never resolves. */
+  readonly ended: Promise<never>;
+
+  /** Listens from now on. */
+  constructor(session: RelaySession, options: RelayVisitOptions) {
+    this.session = session;
+    this.#options = options;
+    this.ended = this.#listen();
+    this.ended.catch(() => {}); // whoever waits hears of it
+  }
+
+  /**
+   * Asks, and waits for the answer.
+   *
+   * @throws {ProtocolError} when the relay hangs up, or takes too long.
+   */
+  async ask(message: NodeToRelay): Promise<RelayAnswer> {
+    const { channel } = this.session;
+    const deadline = AbortSignal.timeout(this.#options.answerMs);
+    using _deadline = channel.endOn(deadline);
+    const answer = new Promise<RelayAnswer>((resolve, reject) => {
+      this.#questions.push({ resolve, reject });
+    });
+    answer.catch(() => {}); // where sending fails first
+    if (this.#isOver) await this.ended;
+    await channel.send(message);
+    return await answer;
+  }
+
+  /** Says something that has no answer; that nobody hears it shows elsewhere. */
+  say(message: NodeToRelay): void {
+    this.session.channel.send(message).catch(() => {});
+  }
+
+  async #listen(): Promise<never> {
+    try {
+      for (;;) this.#hear(await this.#receive());
+    } catch (error) {
+      this.#isOver = true;
+      for (const { reject } of this.#questions.splice(0)) reject(error);
+      throw error;
+    }
+  }
+
+  async #receive(): Promise<RelayToNode> {
+    const message = await this.session.channel
+      .receive(DIRECTION.relayToNode);
+    if (message !== null) return message;
+    throw new ProtocolError("truncated", "the relay hung up");
+  }
+
+  #hear(message: RelayToNode): void {
+    switch (message.kind) {
+      case "ping":
+        return this.say({ kind: "pong" });
+      case "invite":
+        return this.#options.onInvite?.(message, this);
+    }
+    const question = this.#questions.shift();
+    if (question !== undefined) return question.resolve(message);
+    // Who is not let in may hear of it first.
+    const known = message.kind === "refused"
+      ? this.#options.onRefused?.(message)
+      : undefined;
+    if (known !== undefined) throw known;
+    throw new ProtocolError(
+      "wrong_phase",
+      message.kind === "refused"
+        ? `the relay refused: ${message.code}`
+        : `the relay sent ${message.kind} unasked`,
+    );
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.session.channel.close();
+  }
+}

@@ -1,0 +1,409 @@
+/**
+ * How a node or a client reaches its relay: meet it, pin it, greet it. Keeps
+ * what it learned for the next time, in memory; a file remembers it for longer
+ * where one is given.
+ *
+ * @module
+ */
+
+import type { RelayAddress } from "../base/address.ts";
+import { Channel } from "../protocol/channel.ts";
+import { type Conn, type Endpoint, formatEndpoint } from "../base/conn.ts";
+import {
+  describeCause,
+  Failure,
+  type FailureParts,
+  isBug,
+  ProtocolError,
+} from "../base/errors.ts";
+import { type Access, credentialsFor } from "../access/credentials.ts";
+import { greet } from "../protocol/hello.ts";
+import { certificateId, certificateTimes } from "../identity/identity.ts";
+import type { KnownRelays } from "../identity/known_relays.ts";
+import type { Limits } from "../base/limits.ts";
+import type { Hello } from "../protocol/messages.ts";
+import { show } from "../base/text.ts";
+import { dial, type PeerIdentity } from "../transport/dial.ts";
+import { learnCertificate } from "../transport/learn.ts";
+import { isEarlier, isVersion, VERSION } from "../base/version.ts";
+
+/** What a link tells on the way. */
+export type RelayLinkEvent =
+  /** A relay whose id nobody gave was met; `id` is what it proved to be. */
+  | { event: "relay_unverified"; relay: string; id: string }
+  /** A relay was met for the first time, and will be known again. */
+  | { event: "relay_remembered"; relay: string; id: string; path: string }
+  /** The relay at a bare address is another one than before. */
+  | { event: "relay_changed"; relay: string; id: string; previousId: string }
+  /** The relay's message of the day: a stranger's words. Told once. */
+  | { event: "relay_motd"; relay: string; text: string };
+
+/** Options of {@linkcode RelayLink}. */
+export interface RelayLinkOptions {
+  /** Who this end is. */
+  readonly role: "node" | "client";
+  /** Whether to go without encryption. */
+  readonly plaintext: boolean;
+  /** What to use a private relay with. */
+  readonly access?: Access;
+  /** Relays met before, and where to remember them. */
+  readonly knownRelays?: KnownRelays | undefined;
+  /** The numbers that bound the relay too. */
+  readonly limits: Limits;
+  /** Told on the way. */
+  readonly onEvent: (event: RelayLinkEvent) => void;
+}
+
+/** A relay that has said hello. The caller closes the channel. */
+export interface RelaySession {
+  /** Speaks with the relay. */
+  readonly channel: Channel;
+  /** The relay's id. */
+  readonly id: string;
+  /** Whether it serves only those with a token or a link. */
+  readonly isPrivate: boolean;
+  /** Signed into a registration. */
+  readonly nonce: string;
+  /** What the relay says to people; a stranger's words. */
+  readonly greeting: string;
+  /** Where tunnels enter the relay, cheapest first; none if it carries none. */
+  readonly entrances: readonly Endpoint[];
+  /** All that it said. */
+  readonly hello: Hello;
+}
+
+/** The relay wants a later version of this program; trying again is no use. */
+export class OutdatedFailure extends Failure {}
+
+/** Who answers is not the relay that was named or remembered. */
+export class IdentityFailure extends Failure {}
+
+/** By this machine's clock the relay's certificate is not valid. */
+export class ClockFailure extends Failure {}
+
+/** The way to one relay. */
+export class RelayLink {
+  readonly relay: RelayAddress;
+  readonly #options: RelayLinkOptions;
+  #peer: PeerIdentity | null = null;
+  #metId: string | null = null;
+  #toldMotd = "";
+
+  /**
+   * Nothing is dialled yet.
+   *
+   * @throws {Failure} of kind `usage` when an address that pins an id is to be
+   * used without encryption.
+   */
+  constructor(relay: RelayAddress, options: RelayLinkOptions) {
+    if (options.plaintext && relay.id !== undefined) {
+      throw new Failure("usage", {
+        what: "Cannot use --plaintext",
+        where: formatEndpoint(relay),
+        why: "a relay address with an id stands for encryption",
+        remedy: "leave --plaintext away, or give HOST PORT",
+      });
+    }
+    this.relay = relay;
+    this.#options = options;
+  }
+
+  /** What there is to use a private relay with. */
+  get access(): Access {
+    return this.#options.access ?? {};
+  }
+
+  /**
+   * Connects and greets. The session ends when the relay is silent for
+   * `idleMs`, or for as long as a handshake may take.
+   *
+   * @throws {Failure} of kind `relay`, whatever went wrong.
+   */
+  async open(
+    signal?: AbortSignal,
+    { idleMs = this.#options.limits.handshakeMs } = {},
+  ): Promise<RelaySession> {
+    try {
+      const met = this.#options.plaintext
+        ? { conn: await this.#dial(null, signal), id: null }
+        : await this.#dialPinned(signal);
+      try {
+        const session = await this.#greet(met, { signal, idleMs });
+        if (met.id !== null) await this.#meet(met.id);
+        this.#heed(session.hello);
+        return session;
+      } catch (error) {
+        met.conn.close();
+        throw error;
+      }
+    } catch (error) {
+      if (signal?.aborted) throw signal.reason;
+      if (isBug(error)) throw error;
+      throw this.#failure(error);
+    }
+  }
+
+  #dial(
+    peer: PeerIdentity | null,
+    signal: AbortSignal | undefined,
+  ): Promise<Conn> {
+    const timeoutMs = this.#options.limits.connectMs;
+    return dial(this.relay, { peer, timeoutMs, signal });
+  }
+
+  /** Dials the certificate met before; meets the relay when there is none. */
+  async #dialPinned(
+    signal: AbortSignal | undefined,
+  ): Promise<{ conn: Conn; id: string }> {
+    const known = this.#peer;
+    if (known !== null) {
+      try {
+        return { conn: await this.#dial(known, signal), id: known.id };
+      } catch (error) {
+        const code = error instanceof ProtocolError ? error.code : undefined;
+        // A TLS dial that is given up leaves its socket open (Deno 2.9.6): a
+        // relay that stands still is asked in a way that does not, from now on.
+        if (code === "timed_out") this.#peer = null;
+        if (code !== "identity_mismatch") throw error;
+        this.#peer = null; // restarted, with another certificate
+      }
+    }
+    const certificate = await learnCertificate(this.relay, {
+      timeoutMs: this.#options.limits.connectMs,
+      signal,
+    });
+    const id = certificateId(certificate);
+    if (id === undefined) {
+      throw new ProtocolError(
+        "wrong_service",
+        "Cannot verify relay: its certificate is not of a P-256 key",
+      );
+    }
+    this.#verify(id);
+    this.#requireInTime(certificate);
+    const peer = { id, certificate };
+    const conn = await this.#dial(peer, signal);
+    this.#peer = peer; // only now has it proved to hold the key
+    return { conn, id };
+  }
+
+  /** Throws when the relay there must not be `id`. */
+  #verify(id: string): void {
+    const expected = this.relay.id;
+    if (expected !== undefined) {
+      if (expected === id) return; // named by the person: no file overrules that
+      throw this.#notItself(
+        { expected, found: id, why: "the relay address names another" },
+        "use its new relay address",
+      );
+    }
+    const { knownRelays } = this.#options;
+    const met = knownRelays?.compare(this.relay, id);
+    if (met?.kind !== "changed") return;
+    const path = show(knownRelays?.path ?? "");
+    throw this.#notItself(
+      { expected: met.knownId, found: id, why: `${path} remembers another` },
+      `remove its line from ${path}`,
+    );
+  }
+
+  /** A certificate that is not valid now means that a clock is wrong. */
+  #requireInTime(certificate: Uint8Array): void {
+    const { from, to } = certificateTimes(certificate);
+    const now = Date.now();
+    if (now >= from && now <= to) return;
+    const day = (ms: number) => new Date(ms).toISOString().slice(0, 10);
+    throw new ClockFailure("relay", {
+      what: "Cannot trust relay",
+      where: formatEndpoint(this.relay),
+      why: `its certificate is good from ${day(from)} to ${
+        day(to)
+      }, and here it is ${day(now)}`,
+      remedy: "set this machine's clock, or the relay's",
+    });
+  }
+
+  /** Notes who was met, and tells what is new about it. */
+  async #meet(id: string): Promise<void> {
+    const { knownRelays, onEvent } = this.#options;
+    const relay = formatEndpoint(this.relay);
+    const previousId = this.#metId;
+    this.#metId = id;
+    const acquaintance = knownRelays?.compare(this.relay, id).kind;
+    if (acquaintance === "unknown" || acquaintance === "changed") {
+      await knownRelays!.remember(this.relay, id);
+    }
+    if (previousId === id) return;
+    if (previousId !== null) {
+      onEvent({ event: "relay_changed", relay, id, previousId });
+    } else if (this.relay.id === undefined && acquaintance === undefined) {
+      onEvent({ event: "relay_unverified", relay, id });
+    } else if (acquaintance === "unknown") {
+      onEvent({
+        event: "relay_remembered",
+        relay,
+        id,
+        path: knownRelays!.path,
+      });
+    }
+  }
+
+  /** Passes on what the relay has to say; leaves one that wants a later us. */
+  #heed({ motd = "", minVersion = "" }: Hello): void {
+    if (motd !== "" && motd !== this.#toldMotd) {
+      const relay = formatEndpoint(this.relay);
+      this.#options.onEvent({ event: "relay_motd", relay, text: motd });
+      this.#toldMotd = motd;
+    }
+    if (!isVersion(minVersion) || !isEarlier(VERSION, minVersion)) return;
+    throw new OutdatedFailure("relay", {
+      what: "Cannot use relay",
+      where: formatEndpoint(this.relay),
+      why: `it wants version ${minVersion} or later, and this is ${VERSION}`,
+      remedy: "update relay-p2p here",
+    });
+  }
+
+  async #greet(
+    met: { conn: Conn; id: string | null },
+    { signal, idleMs }: { signal: AbortSignal | undefined; idleMs: number },
+  ): Promise<RelaySession> {
+    const { limits, role } = this.#options;
+    const channel = new Channel(met.conn, {
+      limits,
+      writeStallMs: limits.controlWriteStallMs,
+      idleMs,
+    });
+    using _signal = channel.endOn(signal);
+    // One deadline for all of it, whatever trickles in.
+    using _deadline = channel.endOn(AbortSignal.timeout(limits.handshakeMs));
+    const outcome = await greet(channel, { role });
+    if (outcome.kind === "refused") {
+      throw this.#refused(outcome.code, outcome.text);
+    }
+    const { id, nonce, greeting, tunnelPort } = outcome.hello;
+    const { private: isPrivate = false } = outcome.hello;
+    if (outcome.hello.role === "node") throw this.#isNode();
+    if (
+      outcome.hello.role !== "relay" || id === undefined || nonce === undefined
+    ) {
+      throw new ProtocolError(
+        "wrong_service",
+        "Cannot greet relay: it is none",
+      );
+    }
+    if (met.id !== null && id !== met.id) {
+      throw new ProtocolError(
+        "bad_message",
+        "Cannot greet relay: it claims another id than it proved",
+      );
+    }
+    const credentials = credentialsFor({ isPrivate, id, nonce }, {
+      role,
+      access: this.access,
+      where: formatEndpoint(this.relay),
+    });
+    // What follows is sent without waiting for an answer, which there is none.
+    if (credentials !== undefined) await channel.send(credentials);
+    return {
+      channel,
+      id,
+      isPrivate,
+      nonce,
+      hello: outcome.hello,
+      greeting: greeting ?? "",
+      entrances: tunnelPort === undefined ? [] : this.#entrances(tunnelPort),
+    };
+  }
+
+  /** A second port may be closed to us; the relay's own we have come by. */
+  #entrances(tunnelPort: number): Endpoint[] {
+    const { host, port } = this.relay;
+    const cheap = { host, port: tunnelPort };
+    return this.#options.plaintext ? [cheap] : [cheap, { host, port }];
+  }
+
+  #notItself(
+    { expected, found, why }: { expected: string; found: string; why: string },
+    remedy: string,
+  ): Failure {
+    return new IdentityFailure("relay", {
+      what: "Cannot trust relay",
+      where: formatEndpoint(this.relay),
+      why:
+        `identity does not match: ${why}, wanted ${expected}, found ${found}`,
+      remedy:
+        `if the relay was set up anew, ${remedy}; if not, somebody is in between`,
+    });
+  }
+
+  #isNode(): Failure {
+    return this.#fail({
+      what: "Cannot talk to relay",
+      why: "a peer node answers there, and no relay",
+      remedy: "give the relay's own port, from the line `relay address …` " +
+        "that it printed",
+    });
+  }
+
+  #refused(code: string, text: string): Failure {
+    return this.#fail({
+      what: "Cannot talk to relay",
+      why: `it refused: ${show(text)} (${show(code)})`,
+    });
+  }
+
+  #failure(error: unknown): Failure {
+    if (error instanceof Failure) return error;
+    const code = error instanceof ProtocolError ? error.code : undefined;
+    if (code === "wrong_service" || code === "identity_mismatch") {
+      return this.#fail({
+        what: "Cannot talk to relay",
+        why: "whoever answers there is not a relay that uses encryption",
+        remedy:
+          "check host and port; if the relay runs with --plaintext, use that here too",
+        cause: error,
+      });
+    }
+    if (code === "unsupported_version") {
+      return this.#fail({
+        what: "Cannot talk to relay",
+        why: (error as ProtocolError).message,
+        remedy: "run the same version on both sides",
+        cause: error,
+      });
+    }
+    if (code !== undefined && code !== "timed_out" && code !== "idle") {
+      return this.#fail({
+        what: "Cannot talk to relay",
+        why: "whoever answers there is not a relay",
+        remedy: this.#options.plaintext
+          ? "check host and port; a relay without --plaintext wants encryption here too"
+          : "check host and port",
+        cause: error,
+      });
+    }
+    if (error instanceof Deno.errors.NotCapable) {
+      return new Failure("not_allowed", {
+        what: "Cannot reach relay",
+        where: formatEndpoint(this.relay),
+        why: describeCause(error),
+        remedy: "grant it with --allow-net",
+        cause: error,
+      });
+    }
+    return this.#fail({
+      what: "Cannot reach relay",
+      why: code === undefined ? describeCause(error) : "no answer in time",
+      remedy: "check host and port, and that the relay is running",
+      cause: error,
+    });
+  }
+
+  #fail(parts: Omit<FailureParts, "where">): Failure {
+    return new Failure("relay", {
+      ...parts,
+      where: formatEndpoint(this.relay),
+    });
+  }
+}

@@ -1,0 +1,385 @@
+/**
+ * Receipts by real processes: written by `get`, checked by `verify`.
+ */
+
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertRejects,
+  assertThrows,
+} from "@std/assert";
+import { join } from "@std/path";
+import {
+  readReceipt,
+  type Receipt,
+  ReceiptWriter,
+} from "../../../lib/cli/commands/receipt.ts";
+import { Failure } from "../../../lib/base/errors.ts";
+import { createSha256 } from "../../../lib/base/hash.ts";
+import { LIMITS } from "../../../lib/base/limits.ts";
+import { accessTo, namesIn } from "../../e2e/_transfer.ts";
+import {
+  runRole,
+  spawnNode,
+  spawnRelay,
+  spawnRole,
+} from "../../e2e/_processes.ts";
+import { randomBytes, seededRandom } from "../../_random.ts";
+import { type TempFolder, tempShare } from "../../_temp_share.ts";
+
+const CONTENT = randomBytes(1_500_000, seededRandom(7));
+
+function read(path: string): Receipt {
+  return JSON.parse(Deno.readTextFileSync(path));
+}
+
+/** Runs `verify` with nothing but leave to read a folder. */
+function verify(folder: TempFolder, ...words: string[]) {
+  return runRole("peer_client.ts", ["verify", ...words], {
+    permissions: [`--allow-read=${folder.path}`],
+    cwd: folder.path,
+  });
+}
+
+Deno.test("get --receipt says what came from whom, and verify finds every change", async () => {
+  await using share = await tempShare({ "disk.img": CONTENT, "sub/empty": "" });
+  await using folder = await tempShare({ "all/sub/empty": "" });
+  await using relay = await spawnRelay();
+  await using alpha = await spawnNode(relay.port, share.path, [
+    "--name",
+    "alpha",
+  ]);
+  await using beta = await spawnNode(relay.port, share.path, [
+    "--name",
+    "beta",
+  ]);
+  const { path } = folder;
+  const receiptPath = join(path, "receipt.json");
+  const get = (...words: string[]) =>
+    runRole("peer_client.ts", [
+      ...[relay.address, "get", ...words, "--receipt", receiptPath],
+    ], accessTo(folder));
+
+  const got = await get("**", "-o", `${path}/all/`);
+  assertEquals([got.code, got.text], [0, ""], got.stderr.join("\n"));
+  assertEquals(got.stderr.at(-1), `receipt of 2 files: ${receiptPath}`);
+  const receipt = read(receiptPath);
+  assertEquals([receipt.v, receipt.receipt, receipt.encrypted], [
+    1,
+    "relay-p2p",
+    true,
+  ]);
+  assertEquals(receipt.relay, relay.address);
+  const [empty, disk] = receipt.files.toSorted((a, b) => a.bytes - b.bytes);
+  assertEquals(
+    [disk!.name, disk!.path, disk!.bytes, disk!.verified],
+    ["disk.img", `${path}/all/disk.img`, CONTENT.length, "received"],
+  );
+  assertEquals(disk!.sha256, createSha256().update(CONTENT).digest("hex"));
+  assertEquals(
+    disk!.from.reduce((sum, { bytes }) => sum + bytes, 0),
+    CONTENT.length,
+  );
+  for (const { id, name, bytes, paths } of disk!.from) {
+    assertEquals(id, { alpha: alpha.id, beta: beta.id }[name]);
+    assertEquals(paths, { direct: bytes, tunnel: 0 });
+  }
+  assertEquals(
+    [empty!.bytes, empty!.verified, empty!.from],
+    [0, "present", []],
+  );
+  // The digest is that of the protocol, told by the nodes too.
+  const asEvents = await runRole("peer_client.ts", [
+    ...[relay.address, "cat", "disk.img", "--json"],
+  ]);
+  assertMatch(
+    asEvents.text,
+    new RegExp(`"event":"file_received".*"content":"${disk!.content}"`),
+  );
+
+  const again = await get("disk.img", "-o", `${path}/other`);
+  assertEquals([again.code, again.stderr], [8, [
+    `error: Cannot write receipt (${receiptPath}): exists already; give --overwrite to replace it, or another name`,
+  ]]);
+  assertEquals(namesIn(folder), ["all", "receipt.json"], "nothing was fetched");
+
+  const good = await verify(folder, "all/disk.img", "receipt.json");
+  assertEquals([good.code, good.stderr], [0, []]);
+  assertEquals(
+    good.text,
+    `all/disk.img is what was received on ${
+      disk!.receivedAt
+    }: 1500000 bytes, SHA-256 ${disk!.sha256}\n`,
+  );
+  await Deno.rename(`${path}/all/disk.img`, `${path}/disk.img`);
+  assertEquals((await verify(folder, "disk.img", "receipt.json")).code, 0);
+
+  const bytes = CONTENT.slice();
+  bytes[1_499_999]! ^= 1;
+  await Deno.writeFile(`${path}/disk.img`, bytes);
+  const flipped = await verify(folder, "disk.img", "receipt.json");
+  assertEquals([flipped.code, flipped.text], [6, ""]);
+  assertMatch(
+    flipped.stderr.join("\n"),
+    /^error: Cannot verify file \(disk\.img\): its SHA-256 is [0-9a-f]{64}, received was [0-9a-f]{64}; fetch it again$/,
+  );
+  await Deno.writeFile(`${path}/disk.img`, CONTENT.slice(1));
+  const cut = await verify(folder, "disk.img", "receipt.json");
+  assertEquals([cut.code, cut.stderr], [6, [
+    "error: Cannot verify file (disk.img): it has 1499999 bytes, received were 1500000; fetch it again",
+  ]]);
+  await Deno.rename(`${path}/disk.img`, `${path}/renamed`);
+  const other = await verify(folder, "renamed", "receipt.json");
+  assertEquals([other.code, other.stderr], [8, [
+    "error: Cannot verify file (renamed): receipt.json tells of 2 files, and of none with that name; name the file as it was saved",
+  ]]);
+});
+
+Deno.test("A receipt tells what was there from an earlier run, and by whom the rest came", async () => {
+  await using share = await tempShare({ "f": CONTENT });
+  await using folder = await tempShare();
+  await using relay = await spawnRelay();
+  await using _node = await spawnNode(relay.port, share.path, [
+    "--limit-rate",
+    "1M",
+  ]);
+  const receiptPath = join(folder.path, "r.json");
+  const args = [
+    ...["--json", relay.address, "get", "f", "-o", `${folder.path}/`],
+    ...["--receipt", receiptPath],
+  ];
+  await using first = spawnRole("peer_client.ts", args, accessTo(folder));
+  await first.stdout.until(/"event":"progress","received":[1-9]/);
+  first.signal("SIGKILL");
+  await first.exitCode;
+  assertEquals(
+    namesIn(folder),
+    [".f.p2p-part"],
+    "no receipt of what is not there",
+  );
+  const second = await runRole("peer_client.ts", args, accessTo(folder));
+  assertEquals(second.code, 0);
+  const [entry] = read(receiptPath).files;
+  assert(entry!.earlierBytes > 0, JSON.stringify(entry));
+  assertEquals(entry!.earlierBytes + entry!.from[0]!.bytes, CONTENT.length);
+  assertMatch(
+    second.text,
+    /"event":"receipt_written","path":".*r\.json","files":1\}\n$/,
+  );
+});
+
+Deno.test("verify says what is missing, and asks nobody", async () => {
+  await using folder = await tempShare({
+    "f": "x",
+    "no.json": "{",
+    "other.json": "{}",
+  });
+  for (
+    const [words, code, line] of [
+      [
+        [],
+        2,
+        /verify needs a file and its receipt; usage: peer_client\.ts verify FILE RECEIPT$/,
+      ],
+      [["f"], 2, /verify needs a file and its receipt/],
+      [["f", "a", "b"], 2, /verify needs a file and its receipt/],
+      [
+        ["f", "--overwrite", "no.json"],
+        2,
+        /--overwrite\): verify has no use for it; it goes with get$/,
+      ],
+      [
+        ["f", "none.json"],
+        8,
+        /Cannot read receipt \(none\.json\): no such file or folder; name a file that get --receipt wrote$/,
+      ],
+      [
+        ["f", "no.json"],
+        8,
+        /Cannot read receipt \(no\.json\): it is not JSON; name a file that get --receipt wrote$/,
+      ],
+      [
+        ["f", "other.json"],
+        8,
+        /Cannot read receipt \(other\.json\): it is not a receipt, at \/v; /,
+      ],
+      [
+        ["f", "../outside.json"],
+        7,
+        /not given the permission; grant it with --allow-read=\.\.\/outside\.json$/,
+      ],
+    ] as const
+  ) {
+    const outcome = await verify(folder, ...words);
+    assertEquals(
+      [outcome.code, outcome.text],
+      [code, ""],
+      outcome.stderr.join(),
+    );
+    assertEquals(outcome.stderr.length, 1);
+    assertMatch(outcome.stderr[0]!, line);
+  }
+});
+
+Deno.test("get refuses a receipt that it could not write, before anybody is asked", async () => {
+  await using folder = await tempShare({ "taken/x": "" });
+  // Nobody listens there: that is not noticed.
+  const get = (receipt: string, ...words: string[]) =>
+    runRole("peer_client.ts", [
+      "127.0.0.1:1",
+      "get",
+      "f",
+      "--receipt",
+      receipt,
+      ...words,
+    ], {
+      permissions: [`--allow-read`, `--allow-write=${folder.path}`],
+      cwd: folder.path,
+    });
+  for (
+    const [receipt, words, code, line] of [
+      [
+        "taken",
+        [],
+        8,
+        /Cannot write receipt \(taken\): it is a folder; name another place$/,
+      ],
+      [
+        "../r.json",
+        [],
+        7,
+        /Cannot write receipt \(\.\.\/r\.json\): .*not given the permission; grant it with --allow-write=\.\.$/,
+      ],
+      [
+        "r.json",
+        ["-o", "-"],
+        2,
+        /Cannot use --receipt \(r\.json\): with -o - there is no file/,
+      ],
+    ] as const
+  ) {
+    const outcome = await get(receipt, ...words);
+    assertEquals(outcome.code, code, outcome.stderr.join("\n"));
+    assertMatch(outcome.stderr.at(-1)!, line);
+  }
+});
+
+const ENTRY = {
+  name: "f",
+  path: "f",
+  bytes: 1,
+  sha256: "a".repeat(64),
+  content: "b".repeat(64),
+  verified: "received",
+  receivedAt: "2026-01-02T03:04:05.678Z",
+  earlierBytes: 0,
+  from: [{ id: "c".repeat(52), name: "n", bytes: 1, paths: { direct: 1 } }],
+};
+const RECEIPT = {
+  v: 1,
+  receipt: "relay-p2p",
+  program: "relay-p2p 0.1.0",
+  relay: "p2p://nas:1700",
+  encrypted: true,
+  files: [ENTRY],
+};
+
+Deno.test("readReceipt takes what it knows, and refuses everything else", async () => {
+  await using folder = await tempShare({ r: JSON.stringify(RECEIPT) });
+  const path = join(folder.path, "r");
+  assertEquals((await readReceipt(path)).files[0]!.sha256, ENTRY.sha256);
+  const [from] = ENTRY.from;
+  for (
+    const wrong of [
+      null,
+      [],
+      { ...RECEIPT, v: 2 },
+      { ...RECEIPT, receipt: "other" },
+      { ...RECEIPT, files: [] },
+      { ...RECEIPT, files: [{ ...ENTRY, sha256: "A".repeat(64) }] },
+      { ...RECEIPT, files: [{ ...ENTRY, content: "b".repeat(63) }] },
+      { ...RECEIPT, files: [{ ...ENTRY, bytes: -1 }] },
+      { ...RECEIPT, files: [{ ...ENTRY, bytes: 2 ** 41 }] },
+      { ...RECEIPT, files: [{ ...ENTRY, verified: "no" }] },
+      { ...RECEIPT, files: [{ ...ENTRY, receivedAt: "\x1b[2J" }] },
+      { ...RECEIPT, files: [{ ...ENTRY, path: "x".repeat(4097) }] },
+      { ...RECEIPT, files: [{ ...ENTRY, from: [{ ...from, bytes: "1" }] }] },
+      { ...RECEIPT, files: [{ ...ENTRY, from: [{ ...from, id: "short" }] }] },
+    ]
+  ) {
+    await Deno.writeTextFile(path, JSON.stringify(wrong));
+    const error = await assertRejects(() => readReceipt(path), Failure);
+    assertEquals(error.kind, "local");
+    assertMatch(error.message, /: it is not a receipt, at \/.*; name a file/);
+  }
+  await Deno.writeTextFile(path, "[".repeat(1_000_000));
+  await assertRejects(() => readReceipt(path), Failure, "it is not JSON");
+});
+
+Deno.test("readReceipt reads no more than its limit", async () => {
+  await using folder = await tempShare({ r: JSON.stringify(RECEIPT) });
+  const path = join(folder.path, "r");
+  using file = await Deno.open(path, { write: true });
+  await file.truncate(LIMITS.receiptBytes + 1);
+  const error = await assertRejects(() => readReceipt(path), Failure);
+  assertMatch(
+    error.message,
+    /it must have at most 67108864 bytes; name a file that get --receipt wrote$/,
+  );
+  await file.truncate(LIMITS.receiptBytes);
+  await assertRejects(() => readReceipt(path), Failure, "it is not JSON");
+});
+
+Deno.test("A receipt that cannot be written is told before anything is fetched", async () => {
+  await using share = await tempShare({ "a.txt": "a" });
+  await using folder = await tempShare({ "into/kept": "" });
+  await using relay = await spawnRelay();
+  await using _node = await spawnNode(relay.port, share.path);
+  const { path } = folder;
+  const into = join(path, "into");
+  for (
+    const [receipt, why] of [
+      [
+        `${path}/no/r.json`,
+        `there is no folder ${path}/no; make it first, or name another place`,
+      ],
+      [`${path}/into`, "it is a folder; name another place"],
+      [`${path}/into/kept/r`, "not a folder; name another place"],
+      [
+        `${path}/into/../into/a.txt`,
+        "a.txt is to be saved there; name another place",
+      ],
+    ] as const
+  ) {
+    const args = ["get", "a.txt", "-o", `${into}/`, "--receipt", receipt];
+    const { code, stderr } = await runRole(
+      "peer_client.ts",
+      [relay.address, ...args],
+      accessTo(folder),
+    );
+    assertEquals([code, stderr], [8, [
+      `error: Cannot write receipt (${receipt}): ${why}`,
+    ]]);
+    assertEquals(namesIn({ path: into }), ["kept"]);
+  }
+});
+
+Deno.test("ReceiptWriter refuses more files than a receipt has room for, before they are fetched", () => {
+  const writer = new ReceiptWriter({
+    path: "r.json",
+    overwrite: false,
+    relay: { host: "nas", port: 1700 },
+    encrypted: true,
+  });
+  const name = "n".repeat(1_000);
+  const mostFiles = Math.floor(LIMITS.receiptBytes / 2_360);
+  for (let file = 0; file < mostFiles; file++) writer.expect(name, name);
+  assertThrows(
+    () => {
+      for (let file = 0; file < 1_000; file++) writer.expect(name, name);
+    },
+    Failure,
+    `it would have more than ${LIMITS.receiptBytes} bytes; fetch fewer files at a time`,
+  );
+});

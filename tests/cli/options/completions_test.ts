@@ -1,0 +1,277 @@
+/**
+ * Completions, asked for in real shells.
+ */
+
+import { assert, assertEquals } from "@std/assert";
+import { join } from "@std/path";
+import { runRole } from "../../e2e/_processes.ts";
+import { within } from "../../_event_log.ts";
+import { tempShare } from "../../_temp_share.ts";
+import { testWith } from "../../_tools.ts";
+
+const RELAY = `p2p://nas:1700/${"a".repeat(51)}q`;
+
+/** What is typed, and what must be, and must not be, among what is offered. */
+interface Case {
+  readonly script: string;
+  readonly typed: readonly string[];
+  readonly offered: readonly string[];
+  readonly not?: readonly string[];
+}
+
+const CASES: readonly Case[] = [
+  {
+    script: "peer_client.ts",
+    typed: ["nas", "1700", ""],
+    offered: [
+      ...["nodes", "ls", "get", "cat", "verify", "doctor"],
+      ...["help", "completions"],
+    ],
+  },
+  {
+    script: "peer_client.ts",
+    typed: [RELAY, "c"],
+    offered: ["cat"],
+    not: ["get"],
+  },
+  {
+    script: "peer_client.ts",
+    typed: ["nas", "1700", "get", "--re"],
+    offered: ["--receipt"],
+    not: ["--json"],
+  },
+  {
+    script: "peer_client.ts",
+    typed: ["nas", "1700", "ls", "--"],
+    offered: ["--node", "--json", "--known-relays"],
+    not: ["--overwrite", "--receipt", "--host"],
+  },
+  {
+    script: "peer_client.ts",
+    typed: ["nas", "1700", "--prefer", ""],
+    offered: ["most-nodes", "newest"],
+    not: ["get"],
+  },
+  {
+    script: "peer_client.ts",
+    typed: ["verify", ""],
+    offered: ["disk.img", "my files/"],
+  },
+  {
+    script: "peer_client.ts",
+    typed: ["completions", "z"],
+    offered: ["zsh"],
+    not: ["bash"],
+  },
+  { script: "relay.ts", typed: ["--gr"], offered: ["--greeting"] },
+  {
+    script: "relay.ts",
+    typed: ["--log", ""],
+    offered: ["json", "text"],
+    not: ["help"],
+  },
+  {
+    script: "relay.ts",
+    typed: ["--state", ""],
+    offered: ["my files/"],
+    not: ["disk.img", "help"],
+  },
+  {
+    script: "peer_node.ts",
+    typed: ["nas", "1700", "0", ""],
+    offered: ["my files/"],
+    not: ["disk.img"],
+  },
+  { script: "peer_node.ts", typed: ["--adv"], offered: ["--advertise"] },
+  {
+    script: "peer_node.ts",
+    typed: ["doctor", "nas", "1700", "0", ""],
+    offered: ["my files/"],
+    not: ["disk.img", "help"],
+  },
+];
+
+/** A folder with the shell's program for a script and something to complete. */
+async function prepare(shell: string, script: string) {
+  const { text, code } = await runRole(script, ["completions", shell]);
+  assertEquals(code, 0);
+  return await tempShare({
+    [`completions.${shell}`]: text,
+    "disk.img": "",
+    "my files/a": "",
+  });
+}
+
+async function run(
+  command: string,
+  args: readonly string[],
+  cwd: string,
+): Promise<string> {
+  const { stdout, stderr } = await within(
+    new Deno.Command(command, {
+      args: [...args],
+      cwd,
+      env: {
+        HOME: cwd,
+        XDG_CONFIG_HOME: cwd,
+        XDG_DATA_HOME: cwd,
+        TERM: "xterm",
+      },
+    }).output(),
+    command,
+  );
+  assertEquals(new TextDecoder().decode(stderr), "");
+  return new TextDecoder().decode(stdout);
+}
+
+function assertOffered(offered: readonly string[], wanted: Case): void {
+  // A folder is written with its slash by some and without by others.
+  const bare = offered.map((word) => word.replace(/\/$/, ""));
+  for (const word of wanted.offered) {
+    assert(bare.includes(word.replace(/\/$/, "")), `${word} in ${offered}`);
+  }
+  for (const word of wanted.not ?? []) {
+    assert(!bare.includes(word), `no ${word} in ${offered}`);
+  }
+}
+
+/** What bash offers: its words are cut at colons, as it cuts them. */
+async function askBash(folder: string, { script, typed }: Case) {
+  const words = [
+    script,
+    ...typed.flatMap((word) => word.split(/(?<=:)|(?=:)/)),
+  ];
+  const program = `
+    source completions.bash
+    COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1))
+    [[ $(complete -p ${script}) =~ -F\\ ([^ ]+) ]] || exit 1
+    "\${BASH_REMATCH[1]}"
+    printf '%s\\n' "\${COMPREPLY[@]}"`;
+  const args = ["--norc", "-c", program, "bash", ...words];
+  return (await run("bash", args, folder)).split("\n").slice(0, -1);
+}
+
+async function askFish(folder: string, { script, typed }: Case) {
+  const line = [script, ...typed].join(" ");
+  const program = `source completions.fish; complete -C '${line}'`;
+  const output = await run("fish", ["--no-config", "-c", program], folder);
+  return output.split("\n").map((row) =>
+    row.split("\t")[0]!.replaceAll("\\", "")
+  );
+}
+
+// What zsh is about to offer is written down on its way to the screen.
+const ZSH_SETUP = `
+compadd() {
+  local -a offered
+  if [[ \${(j: :)@[1,(i)(-|--)]} != *-[a-zA-Z]#[OAD]* ]]; then
+    builtin compadd -A offered "$@"
+    (( $#offered )) && print -rl -- $offered >> offered
+  fi
+  builtin compadd "$@"
+}
+tell_end() { print -n THE''-END }
+comppostfuncs=(tell_end)
+print SET''-UP
+`;
+
+const ZSH_ASKING = `
+zmodload zsh/zpty
+zpty shell zsh -f -i
+zpty -w shell 'source setup.zsh'
+zpty -r -m shell output '*SET-UP*'
+zpty -w -n shell "$1"$'\\t'
+zpty -r -m shell output '*THE-END*'
+zpty -d shell
+cat offered
+`;
+
+const ZSH_COMPINIT = `
+autoload -Uz compinit
+compinit -u -D
+`;
+const ZSH_SOURCE = "source completions.zsh";
+
+/** What zsh offers on a terminal of its own when Tab is typed. */
+async function askZsh(
+  folder: string,
+  { script, typed }: Case,
+  start = ZSH_COMPINIT + ZSH_SOURCE,
+) {
+  await Deno.writeTextFile(join(folder, "setup.zsh"), start + ZSH_SETUP);
+  await Deno.writeTextFile(join(folder, "ask.zsh"), ZSH_ASKING);
+  const line = [script, ...typed].join(" ");
+  const args = ["-k", "1", "10", "zsh", "-f", "ask.zsh", line];
+  const output = await run("timeout", args, folder);
+  return output.split("\n").map((row) => row.replaceAll("\\", ""));
+}
+
+const ZSH_STARTS = [
+  ["is read where compinit was not called", ZSH_SOURCE],
+  [
+    "lies in a folder of fpath",
+    `mkdir functions
+    mv completions.zsh functions/_relay.ts
+    fpath=($PWD/functions $fpath)
+    ${ZSH_COMPINIT}`,
+  ],
+] as const;
+
+for (const [how, start] of ZSH_STARTS) {
+  testWith(
+    ["zsh", "timeout"],
+    `In zsh, Tab offers what fits when the program ${how}`,
+    async () => {
+      const wanted = {
+        script: "relay.ts",
+        typed: ["--log", ""],
+        offered: ["json", "text"],
+        not: ["help"],
+      };
+      await using folder = await prepare("zsh", "relay.ts");
+      assertOffered(await askZsh(folder.path, wanted, start), wanted);
+    },
+  );
+}
+
+const ASK = { bash: askBash, fish: askFish, zsh: askZsh };
+const TOOLS = { bash: ["bash"], fish: ["fish"], zsh: ["zsh", "timeout"] };
+
+for (const shell of ["bash", "fish", "zsh"] as const) {
+  for (const wanted of CASES) {
+    const line = [wanted.script, ...wanted.typed].join(" ").slice(0, 60);
+    testWith(
+      TOOLS[shell],
+      `In ${shell}, Tab after "${line}" offers what fits`,
+      async () => {
+        await using folder = await prepare(shell, wanted.script);
+        assertOffered(await ASK[shell](folder.path, wanted), wanted);
+      },
+    );
+  }
+}
+
+Deno.test("completions refuses a shell and a name that it does not know", async () => {
+  for (
+    const [args, words] of [
+      [[], "completions needs the name of a shell"],
+      [["tcsh"], "there are no completions for tcsh"],
+      [["bash", "p2p; rm"], "wanted a name of letters"],
+      [["bash", "p2p", "x"], "there are more words than it takes"],
+    ] as const
+  ) {
+    const outcome = await runRole("relay.ts", ["completions", ...args]);
+    assertEquals([outcome.code, outcome.text], [2, ""]);
+    assert(outcome.stderr[0]!.includes(words), outcome.stderr[0]);
+  }
+});
+
+Deno.test("completions goes by the name that the script is called by", async () => {
+  const { text } = await runRole("peer_client.ts", [
+    "completions",
+    "bash",
+    "p2p",
+  ]);
+  assert(text.trimEnd().endsWith("\ncomplete -F _relay_p2p_p2p p2p"), text);
+  assertEquals(text.includes("peer_client.ts"), false);
+});

@@ -1,0 +1,141 @@
+import { assertEquals } from "@std/assert";
+import type { Progress } from "../../../lib/client/events.ts";
+import {
+  formatBytes,
+  formatProgress,
+  formatSeconds,
+} from "../../../lib/cli/output/progress.ts";
+import { widthOf } from "../../../lib/cli/output/width.ts";
+
+for (
+  const [bytes, words] of [
+    [0, "0 bytes"],
+    [999, "999 bytes"],
+    [1_000, "1.0 KB"],
+    [99_949, "99.9 KB"],
+    [99_950, "100 KB"],
+    [999_499, "999 KB"],
+    [999_500, "1.0 MB"],
+    [20e9, "20.0 GB"],
+    [2 ** 40, "1.1 TB"],
+    [5e15, "5000 TB"],
+  ] as const
+) {
+  Deno.test(`formatBytes says ${words} for ${bytes}`, () => {
+    assertEquals(formatBytes(bytes), words);
+  });
+}
+
+for (
+  const [seconds, words] of [
+    [0, "0:00"],
+    [59.4, "0:59"],
+    [59.6, "1:00"],
+    [3_599, "59:59"],
+    [3_600, "1:00:00"],
+    [90_061, "25:01:01"],
+    [-1, "0:00"],
+  ] as const
+) {
+  Deno.test(`formatSeconds says ${words} for ${seconds}`, () => {
+    assertEquals(formatSeconds(seconds), words);
+  });
+}
+
+const ALONE: Progress = {
+  received: 25e6,
+  total: 100e6,
+  name: "pictures/2024/disk.img",
+  bytesPerSecond: 5e6,
+  secondsLeft: 15,
+  paths: { direct: 25e6, tunnel: 0 },
+  files: 0,
+  filesStarted: 1,
+  fileCount: 1,
+  nodes: 2,
+};
+const { secondsLeft: _, ...UNKNOWN } = ALONE;
+const MANY: Progress = { ...ALONE, files: 3, fileCount: 60 };
+
+for (
+  const [what, progress, columns, line] of [
+    [
+      "name, bar, part, bytes, rate, time left and nodes",
+      ALONE,
+      120,
+      "pictures/2024/disk.img  [======>                       ]   25 %  " +
+      "25.0 of 100 MB  5.0 MB/s  0:15 left  2 nodes",
+    ],
+    [
+      "the end of a long name",
+      ALONE,
+      79,
+      "…2024/disk.img  [=>      ]   25 %  25.0 of 100 MB  5.0 MB/s  " +
+      "0:15 left  2 nodes",
+    ],
+    [
+      "a wide name, to the column",
+      { ...ALONE, name: "写真/二〇二四年/休み.jpg" },
+      79,
+      "…四年/休み.jpg  [=>      ]   25 %  25.0 of 100 MB  5.0 MB/s  " +
+      "0:15 left  2 nodes",
+    ],
+    [
+      "files where they are several",
+      MANY,
+      79,
+      "[=>       ]   25 %  25.0 of 100 MB  3 of 60 files  5.0 MB/s  " +
+      "0:15 left  2 nodes",
+    ],
+    ["what matters most", ALONE, 39, " 25 %  25.0 of 100 MB  5.0 MB/s  0:15"],
+    ["part and time left alone", MANY, 19, " 25 %  0:15"],
+    [
+      "no time left that is not known, and keeps its place",
+      UNKNOWN,
+      79,
+      "…2024/disk.img  [=>      ]   25 %  25.0 of 100 MB  5.0 MB/s  " +
+      "           2 nodes",
+    ],
+    ["the rate where no time is known", UNKNOWN, 19, " 25 %  5.0 MB/s"],
+    [
+      "that it waits",
+      { ...UNKNOWN, received: 9e5, bytesPerSecond: 0 },
+      32,
+      "  0 %  900 KB of 100 MB  waiting",
+    ],
+    [
+      "what came through the relay, where there is room",
+      { ...ALONE, paths: { direct: 0, tunnel: 5e6 } },
+      120,
+      "pictures/2024/disk.img  [==>            ]   25 %  25.0 of 100 MB  " +
+      "5.0 MB/s  0:15 left  2 nodes  5.0 MB through the relay",
+    ],
+    [
+      "no part of nothing",
+      { ...UNKNOWN, received: 0, total: 0, bytesPerSecond: 0 },
+      14,
+      "  0 %  waiting",
+    ],
+  ] as const
+) {
+  Deno.test(`formatProgress tells ${what} in ${columns} columns`, () => {
+    assertEquals(formatProgress(progress, columns), line);
+  });
+}
+
+Deno.test("formatProgress takes at most its columns, however few", () => {
+  for (const progress of [ALONE, UNKNOWN, MANY]) {
+    for (let columns = 0; columns <= 200; columns++) {
+      const width = widthOf(formatProgress(progress, columns));
+      assertEquals(width <= columns, true, `${width} of ${columns}`);
+    }
+  }
+});
+
+Deno.test("formatProgress escapes the name", () => {
+  const name = "a\x1b[2J.txt";
+  assertEquals(
+    formatProgress({ ...ALONE, name }, 120).split("  ")[0],
+    "a\\x1b[2J.txt",
+  );
+});

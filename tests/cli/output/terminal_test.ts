@@ -1,0 +1,106 @@
+import { assertEquals } from "@std/assert";
+import { formatFiles, formatNodes } from "../../../lib/cli/output/tables.ts";
+import { formatEvent } from "../../../lib/cli/output/terminal.ts";
+import { Failure } from "../../../lib/base/errors.ts";
+import { needsEscaping } from "../../../lib/base/text.ts";
+
+Deno.test("formatEvent writes one line of JSON with version and name first", () => {
+  const event = { event: "registered", relay: "nas:1700", leaseSeconds: 60 };
+  assertEquals(
+    formatEvent(event),
+    '{"v":1,"event":"registered","relay":"nas:1700","leaseSeconds":60}',
+  );
+});
+
+Deno.test("formatEvent holds nothing that a terminal acts on, and loses nothing", () => {
+  const name = "a\x1b[2J\u009b\u202e\u2028\ud800🖥é\n";
+  const line = formatEvent({ event: "x", name } as { event: string });
+  assertEquals(needsEscaping(line), false);
+  assertEquals(JSON.parse(line).name, name);
+});
+
+Deno.test("formatEvent tells failures by their parts, and bytes as base64", () => {
+  const error = new Failure("relay", {
+    what: "Cannot x",
+    where: "y",
+    why: "z",
+  });
+  const event = { event: "x", error, bytes: Uint8Array.of(1, 2) };
+  assertEquals(JSON.parse(formatEvent(event)), {
+    v: 1,
+    event: "x",
+    error: { kind: "relay", what: "Cannot x", where: "y", why: "z" },
+    bytes: "AQI=",
+  });
+});
+
+Deno.test("formatNodes lines columns up, and escapes names", () => {
+  const node = (number: number, name: string) => ({
+    number,
+    name,
+    id: "id",
+    addresses: [{ host: "127.0.0.1", port: 1500 }],
+    certificate: new Uint8Array(),
+    isAttached: number === 2,
+    signed: { record: "", certificate: "", signature: "" },
+  });
+  const nodes = [node(1, "alpha"), node(2, "b\x1b[2J")];
+  assertEquals(formatNodes(nodes, { ids: false }), [
+    "1  alpha     127.0.0.1:1500",
+    "2  b\\x1b[2J  127.0.0.1:1500  tunnel",
+  ]);
+  assertEquals(formatNodes(nodes, { ids: true })[0]?.endsWith("  id"), true);
+  assertEquals(formatNodes([], { ids: true }), []);
+});
+
+Deno.test("formatFiles lines columns up, says what differs and what only one has, and escapes names", () => {
+  const file = (name: string, size: number, nodeCount: number) => ({
+    name,
+    size,
+    nodeCount,
+    modifiedMs: 0,
+    differs: nodeCount === 12,
+    offers: [],
+  });
+  const files = [file("a", 17, 1), file("b\x1b[2J", 1234, 12)];
+  assertEquals([...formatFiles(files)], [
+    "  17   1 node   only    a",
+    "1234  12 nodes  differ  b\\x1b[2J",
+  ]);
+  assertEquals([...formatFiles([])], []);
+});
+
+Deno.test("formatNodes lines columns up by what a terminal shows, not by characters", () => {
+  const node = (number: number, name: string) => ({
+    number,
+    name,
+    id: "id",
+    addresses: [{ host: "127.0.0.1", port: 1500 }],
+    certificate: new Uint8Array(),
+    isAttached: false,
+    signed: { record: "", certificate: "", signature: "" },
+  });
+  const nodes = ["東京", "nas", "e\u0301te\u0301", "😀"].map((name, at) =>
+    node(at + 1, name)
+  );
+  assertEquals(formatNodes(nodes, { ids: false }), [
+    "1  東京  127.0.0.1:1500",
+    "2  nas   127.0.0.1:1500",
+    "3  e\u0301te\u0301   127.0.0.1:1500",
+    "4  😀    127.0.0.1:1500",
+  ]);
+});
+
+Deno.test("formatFiles makes rows of 300,000 files one by one, each name whole", () => {
+  const name = "n".repeat(1_000);
+  const file = {
+    name,
+    size: 5,
+    nodeCount: 1,
+    modifiedMs: 0,
+    differs: false,
+    offers: [],
+  };
+  const rows = formatFiles(Array.from({ length: 300_000 }, () => file));
+  assertEquals(rows.next().value, `5  1 node   only    ${name}`);
+});

@@ -1,0 +1,76 @@
+import { assertEquals } from "@std/assert";
+import {
+  cutEnd,
+  cutStart,
+  padEnd,
+  padStart,
+  startOf,
+  widthOf,
+  widthOfCharacter,
+} from "../../../lib/cli/output/width.ts";
+
+for (
+  const [character, width, what] of [
+    ["a", 1, "a letter"],
+    ["é", 1, "a letter with its accent"],
+    ["ß", 1, "a letter beyond ASCII"],
+    ["…", 1, "an ambiguous character"],
+    ["\u0301", 0, "a combining accent"],
+    ["\u20dd", 0, "an enclosing circle"],
+    ["\u200d", 0, "a joiner"],
+    ["\x1b", 0, "a control character"],
+    ["\u00ad", 0, "a soft hyphen"],
+    ["日", 2, "an ideograph"],
+    ["𠀀", 2, "an ideograph beyond the first plane"],
+    ["ア", 2, "a kana"],
+    ["ｱ", 1, "a half-width kana"],
+    ["Ａ", 2, "a full-width letter"],
+    ["한", 2, "a Hangul syllable"],
+    ["ᄒ", 2, "a Hangul initial"],
+    ["\u1161", 0, "a Hangul medial"],
+    ["😀", 2, "an emoji"],
+    ["⌚", 2, "an emoji of the first plane"],
+    ["❤", 1, "a heart shown as text"],
+    ["🇩", 1, "half a flag"],
+  ] as const
+) {
+  Deno.test(`widthOfCharacter gives ${what} ${width}`, () => {
+    assertEquals(widthOfCharacter(character), width);
+  });
+}
+
+Deno.test("widthOf adds up, marks with their letters", () => {
+  assertEquals(widthOf(""), 0);
+  assertEquals(widthOf("e\u0301日本.txt"), 9);
+});
+
+Deno.test("padEnd and padStart fill up to the column, and cut nothing", () => {
+  assertEquals(padEnd("日本", 6), "日本  ");
+  assertEquals(padStart("日本", 6), "  日本");
+  assertEquals(padEnd("e\u0301", 2), "e\u0301 ");
+  assertEquals(padEnd("日本", 3), "日本");
+  assertEquals(padStart("", 0), "");
+});
+
+Deno.test("cutEnd and cutStart leave what fits, to the column", () => {
+  assertEquals(cutEnd("abc", 3), "abc");
+  assertEquals(cutEnd("abcd", 3), "ab…");
+  assertEquals(cutStart("abcd", 3), "…cd");
+  assertEquals(cutEnd("abcd", 1), "…");
+  assertEquals(cutStart("abcd", 1), "…");
+  assertEquals(cutEnd("abcd", 0), "");
+  assertEquals(cutStart("abcd", 0), "");
+  assertEquals(cutEnd("", 0), "");
+});
+
+Deno.test("A wide character that does not fit whole is left out whole", () => {
+  assertEquals(startOf("a日b", 2), "a");
+  assertEquals(cutEnd("日本語", 4), "日…");
+  assertEquals(cutStart("日本語", 4), "…語");
+});
+
+Deno.test("A mark stays with its letter, and never joins the dots", () => {
+  assertEquals(startOf("e\u0301x", 1), "e\u0301");
+  assertEquals(cutStart("abe\u0301x", 3), "…e\u0301x");
+  assertEquals(cutStart("abe\u0301x", 2), "…x");
+});

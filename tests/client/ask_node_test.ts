@@ -1,0 +1,191 @@
+/**
+ * Asking nodes for many files.
+ */
+
+import { assertEquals, assertRejects } from "@std/assert";
+import { makeLink } from "../../lib/client/link.ts";
+import { Failure } from "../../lib/base/errors.ts";
+import { Turns } from "../../lib/client/peer_slots.ts";
+import { createIdentity, type Identity } from "../../lib/identity/identity.ts";
+import { sayRefused, saysNothing, startEvilNode } from "../_evil_node.ts";
+import { within } from "../_event_log.ts";
+import { honestBut } from "../_lies.ts";
+import { IDENTITIES, startNode, startRelay } from "../_network.ts";
+import { tempShare } from "../_temp_share.ts";
+import { ClientLog, fetch, filesIn, get, pinned } from "./_outcomes.ts";
+import { evil, TRUDY } from "./_setting.ts";
+
+const [, MALLORY] = IDENTITIES as [Identity, Identity];
+
+/** So many small files: their names are their contents. */
+function small(count: number): Record<string, Uint8Array> {
+  const names = Array.from({ length: count }, (_, n) => `n${n}`);
+  return Object.fromEntries(
+    names.map((name) => [name, new TextEncoder().encode(name)]),
+  );
+}
+
+Deno.test("getFiles asks a node for hundreds of names over one connection, and fetches over another", async () => {
+  await using relay = await startRelay();
+  const files = small(600);
+  const names = Object.keys(files);
+  await using one = await startNode(relay, {});
+  await using two = await startNode(relay, files);
+  await using three = await startNode(relay, { "n7": "n7" });
+  await using folder = await tempShare();
+  const { saved, failed } = await get(relay, folder.path, names);
+  assertEquals(failed, {});
+  assertEquals(Object.keys(saved).length, 600);
+  assertEquals(await Deno.readTextFile(`${folder.path}/n599`), "n599");
+  for (const { server } of [one, two, three]) {
+    const { counts } = server.stats().handshakes;
+    const count = counts.reduce((sum, one) => sum + one, 0);
+    assertEquals(count <= 2, true, `${count} connections`);
+  }
+});
+
+Deno.test("getFiles saves what it has found while it asks for more", async () => {
+  await using relay = await startRelay();
+  const files = small(9);
+  const log = new ClientLog();
+  await using _node = await evil(relay, files, {
+    find: async (channel, message) => {
+      // Not before the first three are there.
+      if (message.name === "n3") {
+        await log.until("file_received", ({ name }) => name === "n2");
+      }
+      await honestBut(files)(channel, message);
+    },
+  });
+  await using folder = await tempShare();
+  const { saved, failed } = await within(
+    get(relay, folder.path, Object.keys(files), {
+      log,
+      limits: { askingBatchCount: 3 },
+    }),
+    "the files",
+  );
+  assertEquals([Object.keys(saved).length, failed], [9, {}]);
+});
+
+Deno.test("getFiles counts a node once for a name that is given twice", async () => {
+  await using relay = await startRelay();
+  await using _node = await startNode(relay, { "f": "x" });
+  await using folder = await tempShare();
+  const { saved, log } = await get(relay, folder.path, ["f", "f"]);
+  assertEquals(Object.keys(saved), ["f"]);
+  assertEquals(log.of("file_received").map(({ holders }) => holders), [1]);
+});
+
+Deno.test("getFiles asks again where a node hangs up, and dials no node for ever", async () => {
+  await using relay = await startRelay();
+  const files = small(60);
+  let answered = 0;
+  await using hangsUp = await evil(relay, files, {
+    find: async (channel, message) => {
+      if (++answered === 30) throw new Error("hangs up");
+      await honestBut(files)(channel, message);
+    },
+  });
+  await using folder = await tempShare();
+  const { failed } = await get(relay, folder.path, Object.keys(files));
+  assertEquals(failed, {});
+  assertEquals(filesIn(folder.path).length, 60);
+  const finds = hangsUp.asked.filter(({ kind }) => kind === "find");
+  assertEquals(finds.length >= 61, true);
+});
+
+Deno.test("getFiles dials a node that is dead once, whatever it is to be asked for", async () => {
+  await using relay = await startRelay();
+  let dialCount = 0;
+  await using _mute = await startEvilNode(relay, {
+    identity: MALLORY,
+    helloId: "not its id",
+    lie: (channel, message) => {
+      dialCount++;
+      return sayRefused(channel, message, { code: "not_found" });
+    },
+  });
+  await using _good = await evil(relay, small(20), { identity: TRUDY });
+  await using folder = await tempShare();
+  const { failed, log } = await get(
+    relay,
+    folder.path,
+    Object.keys(small(21)),
+  );
+  assertEquals(failed, { n20: "not_found" });
+  assertEquals(dialCount, 1);
+  const answers = log.of("node_answered").filter(({ node }) =>
+    node.id === MALLORY.id
+  );
+  assertEquals(answers.length, 21);
+  assertEquals(new Set(answers.map(({ answer }) => answer.kind)).size, 1);
+});
+
+Deno.test("getFiles reaches the last node although eight before it say nothing", async () => {
+  await using relay = await startRelay({ limits: { reregisterCount: 99 } });
+  await using stack = new AsyncDisposableStack();
+  for (let n = 0; n < 8; n++) {
+    const identity = await createIdentity();
+    stack.use(
+      await startEvilNode(relay, {
+        identity,
+        lie: honestBut({}, { find: saysNothing }),
+      }),
+    );
+  }
+  await using _good = await startNode(relay, { "f": "x" });
+  await using folder = await tempShare();
+  const { saved } = await within(
+    get(relay, folder.path, ["f"], { limits: { askingPatienceMs: 50 } }),
+    "the file",
+  );
+  assertEquals(Object.keys(saved), ["f"]);
+});
+
+Deno.test("Turns gives so many at once, and more where some are slow", async () => {
+  const turns = new Turns({ count: 2, mostCount: 3, patienceMs: 1 });
+  const ends = Array.from({ length: 5 }, () => Promise.withResolvers<void>());
+  const begun: number[] = [];
+  const third = Promise.withResolvers<void>();
+  const all = turns.each(ends.keys(), (n) => {
+    begun.push(n);
+    if (n === 2) third.resolve();
+    return ends[n]!.promise;
+  });
+  await third.promise;
+  assertEquals(begun, [0, 1, 2]);
+  for (const { resolve } of ends) resolve();
+  await all;
+  assertEquals(begun, [0, 1, 2, 3, 4]);
+});
+
+Deno.test("Turns begins nothing after a failure, and throws it once what runs has ended", async () => {
+  const turns = new Turns({ count: 1, mostCount: 1, patienceMs: 60_000 });
+  const begun: number[] = [];
+  const outcome = await turns.each([0, 1, 2], (n) => {
+    begun.push(n);
+    return n === 1 ? Promise.reject(new Error("one")) : Promise.resolve();
+  }).catch((error) => error.message);
+  assertEquals([outcome, begun], ["one", [0, 1]]);
+});
+
+Deno.test("A folder or a pattern in place of a name is told for what it is", async () => {
+  await using relay = await startRelay();
+  await using _node = await startNode(relay, { "sub/a": "x", "ab": "x" });
+  await using folder = await tempShare();
+  const { log } = await get(relay, folder.path, ["sub", "none"]);
+  assertEquals(log.of("file_failed").map(({ error }) => error.message), [
+    "Cannot find file (sub): it is a folder; " +
+    "get 'sub/' fetches what is in it, and ls 'sub/' lists it",
+    "Cannot find file (none): the only node does not have it; check the name",
+  ]);
+  const pattern =
+    "Cannot find file (a*): no node has a file of just that name, " +
+    "and only one can be taken here; " +
+    "see which names match with ls 'a*', and take one of them";
+  assertEquals((await fetch(relay, "a*")).message, pattern);
+  const linking = makeLink({ relay: pinned(relay), name: "a*" });
+  const error = await assertRejects(() => linking, Failure);
+  assertEquals(error.message, pattern);
+});

@@ -1,0 +1,459 @@
+import { assertEquals } from "@std/assert";
+import {
+  chooseContent,
+  type ContentGroup,
+  differ,
+  groupOffers,
+  type Offer,
+  type Preference,
+  type Wish,
+} from "../../lib/content/choice.ts";
+import { seededRandom } from "../_random.ts";
+
+const X = "1".repeat(64);
+const Y = "2".repeat(64);
+const Z = "3".repeat(64);
+
+function offer(
+  node: string,
+  content: string | undefined,
+  overrides: Partial<Offer> = {},
+): Offer {
+  return {
+    node,
+    votesAs: node,
+    size: 100,
+    modifiedMs: 1_000,
+    version: `version of ${node}`,
+    ...(content === undefined ? {} : { content }),
+    ...overrides,
+  };
+}
+
+/** The nodes of each group, in order. */
+function nodesOf(groups: readonly ContentGroup[]): string[] {
+  return groups.map(({ offers }) => offers.map(({ node }) => node).join(""));
+}
+
+function choose(
+  offers: readonly Offer[],
+  prefer: Preference = "most-nodes",
+): string[] {
+  return nodesOf(groupOffers(offers, prefer));
+}
+
+Deno.test("groupOffers makes nothing of no offers", () => {
+  assertEquals(groupOffers([], "most-nodes"), []);
+  assertEquals(groupOffers([], "newest"), []);
+});
+
+Deno.test("groupOffers puts together the nodes that have the same content", () => {
+  const a = offer("a", X, { size: 7, modifiedMs: 5 });
+  const b = offer("b", Y, { size: 8, modifiedMs: 9 });
+  const c = offer("c", X, { size: 7, modifiedMs: 6 });
+  assertEquals(groupOffers([a, b, c], "most-nodes"), [
+    { content: X, size: 7, modifiedMs: 6, votes: 2, offers: [a, c] },
+    { content: Y, size: 8, modifiedMs: 9, votes: 1, offers: [b] },
+  ]);
+});
+
+for (
+  const [bits, wanted] of [
+    ["-", undefined],
+    ["x", true],
+    ["x-", undefined],
+    ["xx-", true],
+    ["x--", undefined],
+    ["xx--", undefined],
+  ] as const
+) {
+  Deno.test(`groupOffers takes the executable bit that most addresses have: ${bits}`, () => {
+    const offers = Array.from(bits, (bit, n) => ({
+      ...offer(`${n}`, X),
+      ...bit === "x" && { isExecutable: true as const },
+    }));
+    const [group] = groupOffers(offers, "most-nodes");
+    assertEquals(group?.isExecutable, wanted);
+  });
+}
+
+Deno.test("groupOffers keeps nodes apart that do not know their content yet", () => {
+  const a = offer("a", undefined);
+  const b = offer("b", undefined);
+  assertEquals(groupOffers([a, b], "most-nodes"), [
+    { content: undefined, size: 100, modifiedMs: 1_000, votes: 1, offers: [a] },
+    { content: undefined, size: 100, modifiedMs: 1_000, votes: 1, offers: [b] },
+  ]);
+});
+
+for (
+  const [what, offers, byCount, byTime] of [
+    [
+      "the content of most nodes, or the newest",
+      [
+        offer("a", X, { modifiedMs: 9_000 }),
+        offer("b", Y),
+        offer("c", Y),
+        offer("d", Z, { modifiedMs: 5_000 }),
+      ],
+      ["bc", "a", "d"],
+      ["a", "d", "bc"],
+    ],
+    [
+      "the newer of two that as many have, whichever is preferred",
+      [offer("a", X), offer("b", Y, { modifiedMs: 1_001 })],
+      ["b", "a"],
+      ["b", "a"],
+    ],
+    [
+      "what more nodes have, of two as new",
+      [offer("a", X), offer("b", Y), offer("c", Y)],
+      ["bc", "a"],
+      ["bc", "a"],
+    ],
+    [
+      "what has a content id, where all else is equal",
+      [offer("a", undefined), offer("b", X)],
+      ["b", "a"],
+      ["b", "a"],
+    ],
+    [
+      "the newer one even without a content id",
+      [offer("a", undefined, { modifiedMs: 2_000 }), offer("b", X)],
+      ["a", "b"],
+      ["a", "b"],
+    ],
+    [
+      "the first that answered, where nothing tells them apart",
+      [offer("c", Z), offer("a", X), offer("b", Y)],
+      ["c", "a", "b"],
+      ["c", "a", "b"],
+    ],
+    [
+      "a content as new as the latest of its nodes",
+      [
+        offer("a", X, { modifiedMs: 3_000 }),
+        offer("b", Y, { modifiedMs: 1 }),
+        offer("c", Y, { modifiedMs: 4_000 }),
+      ],
+      ["bc", "a"],
+      ["bc", "a"],
+    ],
+    [
+      "times before 1970 in their order",
+      [
+        offer("a", X, { modifiedMs: -2_000 }),
+        offer("b", Y, { modifiedMs: -1_000 }),
+      ],
+      ["b", "a"],
+      ["b", "a"],
+    ],
+  ] as const
+) {
+  Deno.test(`groupOffers takes ${what}`, () => {
+    assertEquals(choose(offers, "most-nodes"), [...byCount]);
+    assertEquals(choose(offers, "newest"), [...byTime]);
+  });
+}
+
+Deno.test("groupOffers keeps a node apart that gives a content another size", () => {
+  const offers = [
+    offer("a", X, { size: 7 }),
+    offer("b", X, { size: 8 }),
+    offer("c", X, { size: 8 }),
+  ];
+  const groups = groupOffers(offers, "most-nodes");
+  assertEquals(nodesOf(groups), ["bc", "a"]);
+  assertEquals(groups.map(({ size }) => size), [8, 7]);
+});
+
+Deno.test("groupOffers never mixes contents, and loses no node, whatever is offered", () => {
+  const random = seededRandom(5);
+  const below = (most: number) => Math.floor(random() * most);
+  for (let round = 0; round < 500; round++) {
+    const offers = Array.from({ length: below(12) }, (_, n) =>
+      // A content has one size.
+      ([X, Y, Z, undefined] as const).map((content, at) =>
+        offer(`n${n}`, content, {
+          size: content === undefined ? below(3) : at,
+          modifiedMs: below(3),
+        })
+      )[below(4)]!);
+    for (const prefer of ["most-nodes", "newest"] as const) {
+      const groups = groupOffers(offers, prefer);
+      assertEquals(
+        groups.flatMap((group) => group.offers).map(({ node }) => node).sort(),
+        offers.map(({ node }) => node).sort(),
+      );
+      for (const { content, size, modifiedMs, offers } of groups) {
+        for (const one of offers) {
+          assertEquals([one.content, one.size], [content, size]);
+        }
+        if (content === undefined) assertEquals(offers.length, 1);
+        const times = offers.map((one) => one.modifiedMs);
+        assertEquals(modifiedMs, Math.max(...times));
+      }
+      const ids = groups.flatMap(({ content }) => content ?? []);
+      assertEquals(new Set(ids).size, ids.length, "two groups of one content");
+      const ranks = groups.map((group) =>
+        prefer === "newest" ? group.modifiedMs : group.offers.length
+      );
+      assertEquals(ranks, ranks.toSorted((a, b) => b - a));
+    }
+  }
+});
+
+for (
+  const [what, offers, expected] of [
+    ["nothing", [], false],
+    ["one content", [offer("a", X), offer("b", X)], false],
+    ["two contents", [offer("a", X), offer("b", Y)], true],
+    [
+      "two contents of different times alone",
+      [offer("a", X), offer("b", X, { modifiedMs: 5 })],
+      false,
+    ],
+    [
+      "two sizes, not hashed yet",
+      [offer("a", undefined), offer("b", undefined, { size: 101 })],
+      true,
+    ],
+    [
+      "one size, not hashed yet",
+      [offer("a", undefined), offer("b", undefined)],
+      false,
+    ],
+    [
+      "one content, and one of its size not hashed yet",
+      [offer("a", X), offer("b", undefined)],
+      false,
+    ],
+    [
+      "one content, and one of another size not hashed yet",
+      [offer("a", X), offer("b", undefined, { size: 99 })],
+      true,
+    ],
+  ] as const
+) {
+  Deno.test(`differ is ${expected} for ${what}`, () => {
+    assertEquals(differ(groupOffers(offers, "most-nodes")), expected);
+  });
+}
+
+/** Offers of five nodes at one address. */
+const FIVE_IDS = Array.from(
+  { length: 5 },
+  (_, n) => offer(`m${n}`, Y, { votesAs: "192.0.2.66", modifiedMs: 9_000 }),
+);
+
+/** What is chosen: its nodes, and on which basis; or why nothing is. */
+function chosen(
+  offers: readonly Offer[],
+  wish: Wish = {},
+  { isFinal = false } = {},
+): string {
+  const choice = chooseContent(offers, wish, { isFinal });
+  if (choice.kind === "taken") {
+    return `${nodesOf([choice.group])} ${choice.basis}`;
+  }
+  const unknown = choice.unknown.map(({ node }) => node).join("");
+  return unknown === "" ? choice.kind : `${choice.kind}, asks ${unknown}`;
+}
+
+const HASH = "ab".repeat(32);
+
+for (
+  const [what, offers, wish, expected] of [
+    ["nothing where nothing is offered", [], {}, "none"],
+    [
+      "the one content there is",
+      [offer("a", X), offer("b", X)],
+      {},
+      "ab agreed",
+    ],
+    [
+      "what two addresses have, and not what five ids at one have",
+      [...FIVE_IDS, offer("a", X), offer("b", X)],
+      {},
+      "ab voted",
+    ],
+    [
+      "nothing where five ids at one address stand against one honest node",
+      [...FIVE_IDS, offer("a", X)],
+      {},
+      "undecided",
+    ],
+    [
+      "nothing where it is even, newer or not",
+      [offer("a", X), offer("b", Y, { modifiedMs: 5_000 })],
+      {},
+      "undecided",
+    ],
+    [
+      "nothing where it is even, though the most is asked for",
+      [offer("a", X), offer("b", Y, { modifiedMs: 5_000 })],
+      { prefer: "most-nodes" },
+      "undecided",
+    ],
+    [
+      "the newest where that is asked for",
+      [offer("a", X), offer("b", Y, { modifiedMs: 5_000 })],
+      { prefer: "newest" },
+      "b wished",
+    ],
+    [
+      "what most have of two as new",
+      [offer("a", X), offer("b", Y), offer("c", Y)],
+      { prefer: "newest" },
+      "bc wished",
+    ],
+    [
+      "nothing where two are as new, and even",
+      [offer("a", X), offer("b", Y)],
+      { prefer: "newest" },
+      "undecided",
+    ],
+    [
+      "what most have, on a person's word",
+      [offer("a", X), offer("b", Y), offer("c", Y)],
+      { prefer: "most-nodes" },
+      "bc wished",
+    ],
+    [
+      "an address for each content that its nodes have",
+      [
+        offer("a", X, { votesAs: "192.0.2.1" }),
+        offer("b", Y, { votesAs: "192.0.2.1" }),
+        offer("c", Y),
+      ],
+      {},
+      "bc voted",
+    ],
+    [
+      "the content whose SHA-256 is asked for, however few have it",
+      [
+        offer("a", X, { sha256: HASH }),
+        offer("b", Y, { sha256: "cd".repeat(32) }),
+        offer("c", Y, { sha256: "cd".repeat(32) }),
+      ],
+      { sha256: HASH.toUpperCase() },
+      "a wished",
+    ],
+    [
+      "the content whose id is asked for",
+      [offer("a", X), offer("b", Y), offer("c", Y)],
+      { content: X },
+      "a wished",
+    ],
+    [
+      "of two that claim to be what is asked for what more addresses have",
+      [
+        offer("a", X, { size: 5, votesAs: "192.0.2.66" }),
+        offer("b", X, { size: 5, votesAs: "192.0.2.66" }),
+        offer("c", X),
+        offer("d", X),
+      ],
+      { content: X },
+      "cd wished",
+    ],
+    [
+      "nothing where no node has what is asked for",
+      [offer("a", X, { sha256: "cd".repeat(32) })],
+      { sha256: HASH },
+      "none",
+    ],
+    [
+      "nothing yet where a node that has not hashed its file may have it",
+      [offer("a", X, { sha256: "cd".repeat(32) }), offer("b", undefined)],
+      { sha256: HASH },
+      "none, asks b",
+    ],
+    [
+      "nothing yet where a node has told no SHA-256",
+      [offer("a", X)],
+      { sha256: HASH },
+      "none, asks a",
+    ],
+    [
+      "one of what is not hashed, where no difference is known",
+      [offer("a", undefined), offer("b", undefined)],
+      {},
+      "a voted",
+    ],
+    [
+      "nothing yet where one is hashed and another is not",
+      [offer("a", X), offer("b", undefined)],
+      {},
+      "undecided, asks b",
+    ],
+    [
+      "nothing where three that are not hashed may be one against two",
+      [
+        offer("a", X),
+        offer("b", X),
+        ...["c", "d", "e"].map((node) => offer(node, undefined, { size: 7 })),
+      ],
+      {},
+      "undecided, asks cde",
+    ],
+    [
+      "what three have against two that are not hashed",
+      [
+        ...["a", "b", "c"].map((node) => offer(node, X)),
+        ...["d", "e"].map((node) => offer(node, undefined, { size: 7 })),
+      ],
+      {},
+      "abc voted",
+    ],
+  ] as const satisfies readonly (readonly [
+    string,
+    readonly Offer[],
+    Wish,
+    string,
+  ])[]
+) {
+  Deno.test(`chooseContent takes ${what}`, () => {
+    assertEquals(chosen(offers, wish), expected);
+  });
+}
+
+for (
+  const [what, offers, expected] of [
+    ["and that is hashed", [offer("a", undefined), offer("b", X)], "b voted"],
+    [
+      "but not where sizes differ",
+      [offer("a", undefined, { size: 5 }), offer("b", X)],
+      "undecided, asks a",
+    ],
+  ] as const
+) {
+  Deno.test(`chooseContent takes what is not known to differ when no more can be found out, ${what}`, () => {
+    assertEquals(chosen(offers, {}, { isFinal: true }), expected);
+  });
+}
+
+Deno.test("chooseContent is never swayed by ids at an address that has voted", () => {
+  const random = seededRandom(7);
+  const below = (most: number) => Math.floor(random() * most);
+  for (let round = 0; round < 500; round++) {
+    const offers = Array.from(
+      { length: 1 + below(8) },
+      (_, n) =>
+        offer(`n${n}`, [X, Y, Z][below(3)]!, {
+          votesAs: `192.0.2.${below(4)}`,
+          modifiedMs: below(3),
+        }),
+    );
+    const before = chooseContent(offers, {}, { isFinal: false });
+    const { votesAs, content } = offers[below(offers.length)]!;
+    const more = Array.from(
+      { length: 20 },
+      (_, n) => offer(`m${n}`, content, { votesAs, modifiedMs: 9 }),
+    );
+    const after = chooseContent([...offers, ...more], {}, { isFinal: false });
+    assertEquals(after.kind, before.kind);
+    if (before.kind === "taken" && after.kind === "taken") {
+      assertEquals(after.group.content, before.group.content);
+    }
+  }
+});

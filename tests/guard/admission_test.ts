@@ -1,0 +1,236 @@
+import { assertEquals } from "@std/assert";
+import {
+  Admission,
+  isShared,
+  type Place,
+  TokenBucket,
+  tunnelSource,
+} from "../../lib/guard/admission.ts";
+import { LIMITS } from "../../lib/base/limits.ts";
+
+const limits = { ...LIMITS, connectionsPerAddressCount: 64 };
+
+/** Admits `count` connections of `source`, all at the same moment. */
+function admit(
+  admission: Admission,
+  source: string,
+  { count, now, settle }: { count: number; now: number; settle: boolean },
+): { places: Place[]; evicted: Place[]; refused: string[] } {
+  const places: Place[] = [];
+  const evicted: Place[] = [];
+  const refused: string[] = [];
+  for (let n = 0; n < count; n++) {
+    const outcome = admission.admit(source, now);
+    if (outcome.kind === "refused") refused.push(outcome.reason);
+    else {
+      places.push(outcome.place);
+      if (outcome.evicted !== undefined) evicted.push(outcome.evicted);
+      if (settle) outcome.place.settle();
+    }
+  }
+  return { places, evicted, refused };
+}
+
+Deno.test("Admission lets a burst of one address in, then so many a second", () => {
+  const admission = new Admission(limits);
+  const burst = admit(admission, "192.0.2.7", {
+    count: 5_000,
+    now: 0,
+    settle: true,
+  });
+  assertEquals(burst.places.length, limits.connectBurstCount);
+  assertEquals(new Set(burst.refused), new Set(["connecting_too_fast"]));
+  const later = admit(admission, "192.0.2.7", {
+    count: 50,
+    now: 1_000,
+    settle: true,
+  });
+  assertEquals(later.places.length, limits.connectRatePerSecond);
+  const other = admit(admission, "192.0.2.8", {
+    count: 1,
+    now: 0,
+    settle: true,
+  });
+  assertEquals(other.places.length, 1);
+});
+
+Deno.test("Admission holds one address to its connections", () => {
+  const admission = new Admission(limits);
+  let places: Place[] = [];
+  for (let second = 0; second < 20; second++) {
+    const now = second * 1_000;
+    const more = admit(admission, "192.0.2.7", {
+      count: 10,
+      now,
+      settle: true,
+    });
+    places = [...places, ...more.places];
+  }
+  assertEquals(places.length, limits.connectionsPerAddressCount);
+  const refusal = admission.admit("192.0.2.7", 30_000);
+  assertEquals(refusal, {
+    kind: "refused",
+    reason: "too_many_connections_for_address",
+  });
+  places[0]?.leave();
+  assertEquals(admission.admit("192.0.2.7", 31_000).kind, "admitted");
+});
+
+Deno.test("Admission holds one address to its pending handshakes: the oldest give way", () => {
+  const admission = new Admission(limits);
+  const silent = admit(admission, "192.0.2.7", {
+    count: 40,
+    now: 0,
+    settle: false,
+  });
+  assertEquals(silent.refused, []);
+  assertEquals(silent.evicted, silent.places.slice(0, 24), "in their order");
+  assertEquals(admission.handshakeCount, limits.handshakesPerAddressCount);
+  assertEquals(admission.connectionCount, limits.handshakesPerAddressCount);
+  const other = admit(admission, "192.0.2.8", {
+    count: 1,
+    now: 0,
+    settle: false,
+  });
+  assertEquals(other.places.length, 1);
+});
+
+Deno.test("Admission holds all addresses together to the pending handshakes", () => {
+  const admission = new Admission(limits);
+  for (let host = 0; host < 20; host++) {
+    const source = `192.0.2.${host}`;
+    admit(admission, source, { count: 16, now: 0, settle: false });
+    assertEquals(
+      admission.handshakeCount,
+      Math.min(16 * (host + 1), limits.handshakeCount),
+    );
+  }
+});
+
+Deno.test("Admission holds everybody together to the connections", () => {
+  const admission = new Admission({ ...limits, connectionCount: 3 });
+  const { places, refused } = admit(admission, "127.0.0.1", {
+    count: 5,
+    now: 0,
+    settle: true,
+  });
+  assertEquals(places.length, 3);
+  assertEquals(refused, ["too_many_connections", "too_many_connections"]);
+  for (const place of places) place.leave();
+  assertEquals(admission.connectionCount, 0);
+});
+
+Deno.test("Admission has whoever has most handshakes give way to a newcomer when all are taken", () => {
+  const admission = new Admission({ ...limits, handshakeCount: 24 });
+  const [oldest] = admit(admission, "192.0.2.1", {
+    count: 16,
+    now: 0,
+    settle: false,
+  }).places;
+  admit(admission, "192.0.2.2", { count: 8, now: 0, settle: false });
+  const outcome = admission.admit("192.0.2.3", 0);
+  assertEquals(outcome.kind === "admitted" && outcome.evicted, oldest);
+  assertEquals(admission.admit("192.0.2.1", 0), {
+    kind: "refused",
+    reason: "too_many_handshakes",
+  }, "it has most itself");
+  assertEquals(admission.handshakeCount, 24);
+});
+
+Deno.test("Admission evicts no connection that has said hello", () => {
+  const admission = new Admission(limits);
+  const source = "192.0.2.7";
+  admit(admission, source, { count: 20, now: 0, settle: true });
+  const { evicted } = admit(admission, source, {
+    count: 16,
+    now: 0,
+    settle: false,
+  });
+  assertEquals(evicted, []);
+});
+
+Deno.test("Admission counts an evicted place once", () => {
+  const admission = new Admission(limits);
+  const { evicted, places } = admit(admission, "192.0.2.7", {
+    count: 30,
+    now: 0,
+    settle: false,
+  });
+  for (const place of evicted) {
+    place.settle();
+    place.leave();
+  }
+  assertEquals(admission.handshakeCount, limits.handshakesPerAddressCount);
+  for (const place of places) place.leave();
+  assertEquals(admission.connectionCount, 0);
+  assertEquals(admission.handshakeCount, 0);
+});
+
+Deno.test("Admission holds the machine's own address to half of the handshakes", () => {
+  const admission = new Admission(limits);
+  admit(admission, "127.0.0.1", { count: 5_000, now: 0, settle: false });
+  assertEquals(admission.handshakeCount, limits.handshakeCount / 2);
+  const other = admit(admission, "127.0.0.2", {
+    count: 1,
+    now: 0,
+    settle: false,
+  });
+  assertEquals(other.places.length, 1);
+});
+
+Deno.test("Admission counts a place once, however often it is settled or left", () => {
+  const admission = new Admission(limits);
+  const { places } = admit(admission, "192.0.2.7", {
+    count: 2,
+    now: 0,
+    settle: false,
+  });
+  for (const place of places) {
+    place.settle();
+    place.settle();
+    place.leave();
+    place.leave();
+    place.settle();
+  }
+  assertEquals(admission.connectionCount, 0);
+  assertEquals(admission.handshakeCount, 0);
+});
+
+Deno.test("Admission counts clients in tunnels apart from those who come directly, and not as one behind a local proxy of the relay", () => {
+  const admission = new Admission({ ...limits, connectBurstCount: 1_000 });
+  const victim = "192.0.2.7";
+  const most = limits.connectionsPerAddressCount;
+  // A relay may say of anybody that they come from there.
+  for (let n = 0; n < most; n++) {
+    const outcome = admission.admit(tunnelSource(victim), 0);
+    if (outcome.kind === "admitted") outcome.place.settle();
+  }
+  assertEquals(
+    admission.admit(tunnelSource(victim), 0),
+    { kind: "refused", reason: "too_many_connections_for_address" },
+  );
+  assertEquals(admission.admit(victim, 0).kind, "admitted");
+  for (const shared of ["127.0.0.1", "::1"]) {
+    assertEquals(isShared(tunnelSource(shared)), true);
+    assertEquals(isShared(shared), true);
+  }
+  assertEquals(isShared(tunnelSource(victim)), false);
+});
+
+Deno.test("Admission forgets addresses that have left", () => {
+  const admission = new Admission(limits);
+  for (let n = 0; n < 10_000; n++) {
+    const outcome = admission.admit(`10.0.${n >> 8}.${n & 255}`, n * 100);
+    if (outcome.kind === "admitted") outcome.place.leave();
+  }
+  assertEquals(admission.sourceCount < 2_000, true);
+});
+
+Deno.test("TokenBucket never holds more than its burst", () => {
+  const bucket = new TokenBucket(10, 3, 0);
+  const take = (now: number) =>
+    [1, 2, 3, 4].filter(() => bucket.take(now)).length;
+  assertEquals(take(0), 3);
+  assertEquals(take(100), 1);
+  assertEquals(take(1_000_000), 3);
+});

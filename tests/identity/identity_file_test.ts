@@ -1,0 +1,93 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { join } from "@std/path";
+import { Failure } from "../../lib/base/errors.ts";
+import { hasIdentity, loadIdentity } from "../../lib/identity/identity_file.ts";
+import { tempShare } from "../_temp_share.ts";
+
+Deno.test("loadIdentity makes an identity once, for its owner's eyes alone", async () => {
+  await using folder = await tempShare();
+  const state = join(folder.path, "deep", "state");
+  assertEquals(await hasIdentity(state), false);
+  const made = await loadIdentity(state);
+  assertEquals(await hasIdentity(state), true);
+  const read = await loadIdentity(state);
+  assertEquals(read.id, made.id);
+  assertEquals(read.certificatePem, made.certificatePem);
+  const { mode } = await Deno.stat(join(state, "identity.pem"));
+  if (Deno.build.os !== "windows") assertEquals(mode! & 0o777, 0o600);
+  assertEquals(
+    (await Array.fromAsync(Deno.readDir(state))).length,
+    1,
+    "nothing is left behind",
+  );
+});
+
+Deno.test("loadIdentity gives two processes that start at once the same identity", async () => {
+  await using folder = await tempShare();
+  const loading = Array.from({ length: 8 }, () => loadIdentity(folder.path));
+  const ids = (await Promise.all(loading)).map(({ id }) => id);
+  assertEquals(new Set(ids).size, 1);
+});
+
+for (const mode of [0o644, 0o640, 0o660]) {
+  Deno.test({
+    name: `loadIdentity refuses a file of mode ${
+      mode.toString(8)
+    }, and says what to do`,
+    ignore: Deno.build.os === "windows",
+    fn: async () => {
+      await using folder = await tempShare();
+      await loadIdentity(folder.path);
+      const path = join(folder.path, "identity.pem");
+      await Deno.chmod(path, mode);
+      const error = await assertRejects(
+        () => loadIdentity(folder.path),
+        Failure,
+      );
+      assertEquals(error.kind, "local");
+      assertEquals(error.parts.remedy, `run chmod 600 ${path}`);
+    },
+  });
+}
+
+for (
+  const content of [
+    "",
+    "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
+  ]
+) {
+  Deno.test(`loadIdentity refuses a damaged file of ${content.length} bytes`, async () => {
+    await using folder = await tempShare();
+    const path = join(folder.path, "identity.pem");
+    await Deno.writeTextFile(path, content, { mode: 0o600 });
+    const error = await assertRejects(() => loadIdentity(folder.path), Failure);
+    assertEquals(error.kind, "local");
+    assertEquals(
+      await Deno.readTextFile(path),
+      content,
+      "nothing is overwritten",
+    );
+  });
+}
+
+Deno.test("loadIdentity says why the file could not be written", async () => {
+  await using folder = await tempShare();
+  const { writeTextFile } = Deno;
+  const full = Object.assign(new Error("write"), { code: "ENOSPC" });
+  Object.assign(Deno, { writeTextFile: () => Promise.reject(full) });
+  try {
+    const error = await assertRejects(() => loadIdentity(folder.path), Failure);
+    assertEquals(error.parts.why, "no space left on the disk");
+  } finally {
+    Object.assign(Deno, { writeTextFile });
+  }
+});
+
+Deno.test("loadIdentity refuses a state folder that is a file", async () => {
+  await using folder = await tempShare({ "file": "x" });
+  const error = await assertRejects(
+    () => loadIdentity(join(folder.path, "file")),
+    Failure,
+  );
+  assertEquals(error.kind, "local");
+});

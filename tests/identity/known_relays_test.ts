@@ -1,0 +1,100 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { join } from "@std/path";
+import { Failure } from "../../lib/base/errors.ts";
+import { KnownRelays } from "../../lib/identity/known_relays.ts";
+import { tempShare } from "../_temp_share.ts";
+
+const ID = "a".repeat(51) + "q";
+const OTHER = "b".repeat(51) + "q";
+const NAS = { host: "nas.local", port: 1700 };
+
+Deno.test("KnownRelays remembers a relay over runs, and notices a change", async () => {
+  await using folder = await tempShare();
+  const path = join(folder.path, "relays");
+  const first = await KnownRelays.load(path);
+  assertEquals(first.compare(NAS, ID), { kind: "unknown" });
+  await first.remember(NAS, ID);
+  assertEquals(first.compare(NAS, ID), { kind: "same" });
+  const second = await KnownRelays.load(path);
+  assertEquals(second.compare(NAS, ID), { kind: "same" });
+  assertEquals(second.compare(NAS, OTHER), { kind: "changed", knownId: ID });
+  assertEquals(second.compare({ ...NAS, port: 1701 }, OTHER), {
+    kind: "unknown",
+  });
+});
+
+for (
+  const [host, other] of [
+    ["nas.local", "NAS.Local"],
+    ["NAS.local", "nas.local"],
+    ["nas.local", "nas.local."],
+    ["2001:db8::1", "2001:DB8:0:0::1"],
+    ["fe80::1%eth0", "FE80::1%eth0"],
+  ] as const
+) {
+  Deno.test(`KnownRelays knows the relay at ${host} as ${other}, in this run and the next`, async () => {
+    await using folder = await tempShare();
+    const path = join(folder.path, "relays");
+    const first = await KnownRelays.load(path);
+    await first.remember({ host, port: 1700 }, ID);
+    const endpoint = { host: other, port: 1700 };
+    const changed = { kind: "changed", knownId: ID } as const;
+    assertEquals(first.compare(endpoint, ID), { kind: "same" });
+    assertEquals(first.compare(endpoint, OTHER), changed);
+    // As it was written by hand, or by this program before.
+    const written = host.includes(":") ? `[${host}]` : host;
+    await Deno.writeTextFile(path, `${written}:1700 ${ID}\n`);
+    const second = await KnownRelays.load(path);
+    assertEquals(second.compare(endpoint, OTHER), changed);
+  });
+}
+
+Deno.test("KnownRelays skips comments and empty lines", async () => {
+  await using folder = await tempShare({
+    "relays": `# mine\n\n nas.local:1700  ${ID} \n`,
+  });
+  const known = await KnownRelays.load(join(folder.path, "relays"));
+  assertEquals(known.compare(NAS, ID), { kind: "same" });
+});
+
+Deno.test("KnownRelays glues no line to one without a line break", async () => {
+  await using folder = await tempShare({ "relays": `nas.local:1700 ${ID}` });
+  const path = join(folder.path, "relays");
+  const other = { host: "other.local", port: 1700 };
+  await (await KnownRelays.load(path)).remember(other, OTHER);
+  assertEquals(
+    await Deno.readTextFile(path),
+    `nas.local:1700 ${ID}\nother.local:1700 ${OTHER}\n`,
+  );
+});
+
+for (
+  const line of [
+    "nas.local:1700",
+    `nas.local:1700 ${ID} x`,
+    "nas.local:1700 x",
+    "\x1b[2J",
+  ]
+) {
+  Deno.test(`KnownRelays names the line it does not understand: ${JSON.stringify(line)}`, async () => {
+    await using folder = await tempShare({ "relays": `# one\n${line}\n` });
+    const error = await assertRejects(
+      () => KnownRelays.load(join(folder.path, "relays")),
+      Failure,
+      "line 2",
+    );
+    assertEquals(error.kind, "local");
+  });
+}
+
+Deno.test("KnownRelays says when its file cannot be used", async () => {
+  await using folder = await tempShare();
+  const reading = await assertRejects(
+    () => KnownRelays.load(folder.path),
+    Failure,
+  );
+  assertEquals(reading.parts.what, "Cannot read known relays");
+  const known = await KnownRelays.load(join(folder.path, "missing", "relays"));
+  const writing = await assertRejects(() => known.remember(NAS, ID), Failure);
+  assertEquals(writing.parts.what, "Cannot write known relays");
+});

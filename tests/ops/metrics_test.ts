@@ -1,0 +1,211 @@
+/**
+ * Metrics and health, folded from the events and numbers of engines that run.
+ */
+
+import { assertEquals } from "@std/assert";
+import { fetchFile } from "../../lib/client/fetch.ts";
+import {
+  formatExposition,
+  type MetricFamily,
+} from "../../lib/ops/exposition.ts";
+import { NodeMetrics, RelayMetrics } from "../../lib/ops/metrics.ts";
+import { readExposition, valueOf } from "../_exposition.ts";
+import {
+  openChannel,
+  startNode,
+  startRelay,
+  type TestNode,
+  type TestRelay,
+} from "../_network.ts";
+import { randomBytes, seededRandom } from "../_random.ts";
+
+const STALL = {
+  event: "accept_stalled",
+  why: "too many open files",
+  count: 1,
+} as const;
+
+function read(families: readonly MetricFamily[]) {
+  return readExposition(formatExposition(families));
+}
+
+/** Metrics of a relay, from all that it told. */
+function readRelay({ log, server }: TestRelay) {
+  const metrics = new RelayMetrics();
+  for (const event of log.events) metrics.onEvent(event, 0);
+  return read(metrics.families(server.stats()));
+}
+
+/** Metrics of a node, from all that it told; and why it is not well. */
+function foldNode({ log, server }: TestNode) {
+  const metrics = new NodeMetrics();
+  for (const event of log.events) metrics.onEvent(event, 0);
+  return {
+    read: () => read(metrics.families(server.stats(), 0)),
+    troubles: async () => {
+      const isShareReadable = await server.isShareReadable();
+      return metrics.troubles({ isShareReadable }, 0);
+    },
+  };
+}
+
+Deno.test("Counters of relay and node move in a fetch, and name nobody", async () => {
+  const content = randomBytes(3_000_000, seededRandom(1));
+  await using relay = await startRelay();
+  await using node = await startNode(relay, { "secret-name": content });
+  const readNode = () => foldNode(node).read();
+
+  assertEquals(valueOf(readRelay(relay), "relay_p2p_leases"), 1);
+  assertEquals(valueOf(readRelay(relay), "relay_p2p_nodes_joined_total"), 1);
+  assertEquals(valueOf(readRelay(relay), "relay_p2p_registrations_total"), 1);
+  assertEquals(valueOf(readRelay(relay), "relay_p2p_lookups_total"), 0);
+  assertEquals(valueOf(readNode(), "relay_p2p_registered"), 1);
+  assertEquals(valueOf(readNode(), "relay_p2p_files"), 1);
+  assertEquals(valueOf(readNode(), "relay_p2p_sent_bytes_total"), 0);
+  assertEquals(valueOf(readNode(), "relay_p2p_handshake_seconds_count"), 0);
+
+  const file = await fetchFile({
+    relay: relay.server.address,
+    name: "secret-name",
+  });
+  const sent: number[] = [];
+  for await (const _piece of file.pieces()) {
+    sent.push(valueOf(readNode(), "relay_p2p_sent_bytes_total"));
+  }
+  await file[Symbol.asyncDispose]();
+  await node.log.until("served");
+  await node.log.until("hashed");
+
+  assertEquals(sent[0]! > 0, true, "moves while the file is on its way");
+  assertEquals(valueOf(readRelay(relay), "relay_p2p_lookups_total"), 1);
+  const after = readNode();
+  assertEquals(valueOf(after, "relay_p2p_sent_bytes_total"), content.length);
+  assertEquals(valueOf(after, "relay_p2p_requests_total", { kind: "find" }), 1);
+  assertEquals(valueOf(after, "relay_p2p_clients_served_total"), 1);
+  assertEquals(valueOf(after, "relay_p2p_handshake_seconds_count"), 1);
+  assertEquals(valueOf(after, "relay_p2p_hashing_backlog_files"), 0);
+  for (const families of [readRelay(relay), after]) {
+    for (const { samples } of families.values()) {
+      for (const { labels } of samples) {
+        for (const text of labels.values()) {
+          assertEquals(/secret|127\.|\w{20}/.test(text), false, text);
+        }
+      }
+    }
+  }
+});
+
+Deno.test("Refusals are counted by reason, all of them, told or not", async () => {
+  await using relay = await startRelay();
+  for (let count = 0; count < 3; count++) {
+    await using channel = await openChannel(
+      relay.server.address,
+      relay.identity,
+    );
+    await channel.send({ kind: "hello", protocol: 1, role: "gardener" });
+    while (await channel.receive(["hello", "refused"]) !== null);
+  }
+  assertEquals(relay.log.names.filter((name) => name === "refused").length, 1);
+  const families = read(new RelayMetrics().families(relay.server.stats()));
+  const reason = { reason: "wrong_service" };
+  assertEquals(valueOf(families, "relay_p2p_refusals_total", reason), 3);
+});
+
+Deno.test("A fetch through the relay is counted by how its tunnel ended, with its bytes", async () => {
+  const content = randomBytes(300_000, seededRandom(2));
+  await using relay = await startRelay();
+  // Where nobody answers: there is no way but through the relay.
+  using closed = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = closed.addr;
+  closed.close();
+  await using node = await startNode(relay, { "f": content }, {
+    tunnels: "always",
+    advertise: { host: "127.0.0.1", port },
+  });
+  await relay.log.until("node_attached");
+  const before = readRelay(relay);
+  assertEquals(valueOf(before, "relay_p2p_nodes_attached"), 1);
+  assertEquals(valueOf(before, "relay_p2p_tunnels"), 0);
+  {
+    await using file = await fetchFile({
+      relay: relay.server.address,
+      name: "f",
+    });
+    for await (const _piece of file.pieces());
+  }
+  const { how } = await relay.log.until("tunnel_ended");
+  const after = readRelay(relay);
+  assertEquals(valueOf(after, "relay_p2p_tunnels_total", { ending: how }), 1);
+  const toClient = valueOf(after, "relay_p2p_tunnel_bytes_total", {
+    to: "client",
+  });
+  assertEquals(toClient > content.length, true, `${toClient}`);
+  await node.server.close();
+  await relay.log.until("node_detached");
+  assertEquals(valueOf(readRelay(relay), "relay_p2p_nodes_attached"), 0);
+});
+
+Deno.test("A report of a dead node is counted by its outcome", async () => {
+  await using relay = await startRelay();
+  await using channel = await openChannel(relay.server.address, relay.identity);
+  await channel.send({ kind: "hello", protocol: 1, role: "client" });
+  await channel.receive(["hello"]);
+  await channel.send({ kind: "report", ids: ["a".repeat(51) + "q"] });
+  await channel.receive(["reported"]);
+  assertEquals(relay.server.stats().reports.unknown, 1);
+});
+
+Deno.test("A relay is well, until it cannot accept or its registry is full", async () => {
+  await using relay = await startRelay({ limits: { nodeCount: 1 } });
+  const metrics = new RelayMetrics();
+  const troubles = (now: number) => metrics.troubles(relay.server.stats(), now);
+  assertEquals(troubles(0), []);
+  metrics.onEvent(STALL, 1_000);
+  assertEquals(troubles(14_999), ["not_accepting"]);
+  assertEquals(troubles(15_000), []);
+  await using _node = await startNode(relay, { "a": "a" });
+  assertEquals(troubles(15_000), ["registry_full"]);
+  const families = read(metrics.families(relay.server.stats()));
+  assertEquals(valueOf(families, "relay_p2p_leases_max"), 1);
+});
+
+Deno.test("A node is well while its lease is alive and its share can be read", () => {
+  const metrics = new NodeMetrics();
+  const well = { isShareReadable: true };
+  const registered = {
+    event: "registered",
+    relay: "nas:1700",
+    leaseSeconds: 60,
+  } as const;
+  assertEquals(metrics.troubles(well, 0), ["not_registered"]);
+  metrics.onEvent(registered, 1_000);
+  assertEquals(metrics.troubles(well, 60_999), []);
+  assertEquals(metrics.troubles(well, 61_000), ["not_registered"]);
+  metrics.onEvent({ ...registered, event: "renewed" }, 50_000);
+  assertEquals(metrics.troubles(well, 61_000), []);
+  assertEquals(metrics.troubles({ isShareReadable: false }, 61_000), [
+    "share_unreadable",
+  ]);
+  metrics.onEvent({ event: "withdrawn", relay: "nas:1700" }, 61_000);
+  metrics.onEvent(STALL, 61_000);
+  assertEquals(metrics.troubles(well, 61_000), [
+    "not_accepting",
+    "not_registered",
+  ]);
+});
+
+Deno.test("A node notices that its relay is gone, and that its folder is", async () => {
+  await using relay = await startRelay({
+    limits: { leaseSeconds: 5, renewSeconds: 1 },
+  });
+  const limits = { renewMinSeconds: 1 };
+  await using node = await startNode(relay, { "a": "a" }, { limits });
+  assertEquals(await foldNode(node).troubles(), []);
+  await relay.server.close();
+  await node.log.until("registration_failed");
+  assertEquals(await foldNode(node).troubles(), ["not_registered"]);
+  await Deno.rename(node.directory, `${node.directory}-away`);
+  const troubles = await foldNode(node).troubles();
+  await Deno.rename(`${node.directory}-away`, node.directory);
+  assertEquals(troubles, ["not_registered", "share_unreadable"]);
+});

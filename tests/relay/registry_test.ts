@@ -1,0 +1,602 @@
+import { assertEquals, assertExists, assertLess } from "@std/assert";
+import { LIMITS } from "../../lib/base/limits.ts";
+import type { Lease, Registration } from "../../lib/relay/lease.ts";
+import { Registry, type RegistryLimits } from "../../lib/relay/registry.ts";
+import { seededRandom } from "../_random.ts";
+
+const LEASE_MS = LIMITS.leaseSeconds * 1_000;
+
+function newRegistry(overrides: Partial<RegistryLimits> = {}): {
+  registry: Registry;
+  expired: string[];
+} {
+  const expired: string[] = [];
+  const registry = new Registry(
+    { ...LIMITS, ...overrides },
+    (id) => expired.push(id),
+  );
+  return { registry, expired };
+}
+
+function node(id: string, overrides: Partial<Registration> = {}): Registration {
+  const entry = overrides.entry ?? `{"of":"${id}"}`;
+  return {
+    id,
+    instance: "one",
+    sequence: 1,
+    entry,
+    listedBytes: entry.length,
+    observedHost: "192.0.2.7",
+    source: id, // one address each, unless a test says otherwise
+    ...overrides,
+  };
+}
+
+const WHOLE = { pageBytes: 60_000, random: seededRandom(1) };
+
+function entries(registry: Registry, now: number): readonly string[] {
+  return registry.list(WHOLE, now).entries;
+}
+
+Deno.test("Registry lists a node until its expiry instant, and not at it", () => {
+  const { registry, expired } = newRegistry();
+  registry.register(node("a"), 0);
+  assertEquals(registry.count(LEASE_MS - 1), 1);
+  assertExists(registry.find("a", LEASE_MS - 1));
+  assertEquals(registry.find("a", LEASE_MS), undefined);
+  assertEquals(entries(registry, LEASE_MS), []);
+  assertEquals(expired, ["a"]);
+});
+
+Deno.test("Registry applies the expiry on every read, without a sweep", () => {
+  for (const read of ["count", "find", "list", "withdraw"] as const) {
+    const { registry, expired } = newRegistry();
+    registry.register(node("a"), 0);
+    if (read === "count") registry.count(LEASE_MS);
+    if (read === "find") registry.find("a", LEASE_MS);
+    if (read === "list") entries(registry, LEASE_MS);
+    if (read === "withdraw") registry.withdraw(node("a"), LEASE_MS);
+    assertEquals(expired, ["a"], read);
+  }
+});
+
+Deno.test("Registry renews: listed through missed renewals, gone after the third", () => {
+  const { registry } = newRegistry();
+  registry.register(node("a"), 0);
+  const renewed = registry.register(node("a", { sequence: 2 }), 20_000);
+  assertEquals(renewed, {
+    kind: "granted",
+    isNew: false,
+    terms: { leaseSeconds: 60, renewSeconds: 20 },
+  });
+  assertEquals(registry.count(LEASE_MS + 19_999), 1);
+  assertEquals(registry.count(LEASE_MS + 20_000), 0);
+});
+
+Deno.test("Registry keeps one entry for one id, the newest", () => {
+  const { registry } = newRegistry();
+  registry.register(node("a", { entry: "old" }), 0);
+  registry.register(node("a", { entry: "new", sequence: 2 }), 1);
+  assertEquals(entries(registry, 2), ["new"]);
+});
+
+for (const sequence of [0, 1]) {
+  Deno.test(`Registry refuses sequence ${sequence} after 1`, () => {
+    const { registry } = newRegistry();
+    registry.register(node("a", { entry: "new" }), 0);
+    const outcome = registry.register(node("a", { entry: "old", sequence }), 1);
+    assertEquals(outcome, { kind: "refused", reason: "stale_sequence" });
+    assertEquals(entries(registry, 2), ["new"]);
+  });
+}
+
+Deno.test("Registry sweeps 1,000 leases in a call, and shows none that wait for it", () => {
+  const { registry, expired } = newRegistry();
+  const count = 2 * LIMITS.sweepCount + 500;
+  for (let n = 0; n < count; n++) registry.register(node(`n${n}`), 0);
+  const swept = () => expired.length;
+  assertEquals([registry.expire(LEASE_MS - 1), swept()], [false, 0]);
+  assertEquals([registry.expire(LEASE_MS), swept()], [true, LIMITS.sweepCount]);
+  assertEquals(entries(registry, LEASE_MS), []);
+  assertEquals(registry.expire(LEASE_MS), false, "the rest");
+  assertEquals(new Set(expired).size, count);
+});
+
+Deno.test("Registry knows no lease that waits to be swept", () => {
+  const { registry, expired } = newRegistry({ sweepCount: 1 });
+  const ids = ["first", "found", "withdrawn", "dropped", "new", "last", "end"];
+  for (const id of ids) registry.register(node(id), 0);
+  assertEquals(registry.find("last", LEASE_MS), undefined);
+  assertEquals(registry.withdraw(node("end"), LEASE_MS), undefined);
+  assertEquals(
+    registry.drop({ id: "new", sequence: 1 }, LEASE_MS),
+    undefined,
+  );
+  const again = registry.register(node("dropped"), LEASE_MS);
+  assertEquals(again.kind === "granted" && again.isNew, true);
+  while (registry.expire(LEASE_MS));
+  assertEquals(expired.toSorted(), ids.toSorted(), "each is told once");
+  assertEquals(registry.count(LEASE_MS), 1);
+  assertEquals(entries(registry, LEASE_MS), ['{"of":"dropped"}']);
+});
+
+Deno.test("Registry lists what is alive among leases that wait to be swept", () => {
+  const { registry } = newRegistry({ sweepCount: 1, listingPageCount: 30 });
+  for (let n = 0; n < 50; n++) registry.register(node(`old${n}`), 0);
+  for (let n = 0; n < 20; n++) registry.register(node(`new${n}`), LEASE_MS - 1);
+  const page = registry.list(WHOLE, LEASE_MS);
+  assertEquals(new Set(page.entries).size, 20);
+  assertEquals(page.entries.filter((entry) => entry.includes("old")), []);
+  assertEquals(page.cursor, undefined);
+});
+
+Deno.test("Registry drops nothing whose lease is over", () => {
+  const { registry, expired } = newRegistry();
+  registry.register(node("a"), 0);
+  assertEquals(registry.drop({ id: "a", sequence: 1 }, LEASE_MS), undefined);
+  assertEquals(expired, ["a"]);
+});
+
+Deno.test("Registry withdraws at once, and returns the entry", () => {
+  const { registry, expired } = newRegistry();
+  registry.register(node("a", { entry: "x" }), 0);
+  assertEquals(registry.withdraw(node("a"), 1), "x");
+  assertEquals(registry.count(1), 0);
+  assertEquals(registry.withdraw(node("a"), 1), undefined);
+  assertEquals(registry.count(LEASE_MS), 0);
+  assertEquals(expired, []);
+});
+
+Deno.test("Registry: a process that leaves does not take down its successor", () => {
+  const { registry } = newRegistry();
+  const first = node("a", { instance: "one", sequence: 5 });
+  const second = node("a", { instance: "two", sequence: 9 });
+  registry.register(first, 0);
+  registry.register(second, 1);
+  assertEquals(registry.withdraw(first, 2), undefined);
+  assertEquals(registry.withdraw({ ...first, sequence: 10 }, 2), undefined);
+  assertEquals(registry.withdraw({ ...second, sequence: 8 }, 2), undefined);
+  assertEquals(registry.count(2), 1);
+  assertEquals(registry.withdraw(second, 2), second.entry);
+});
+
+Deno.test("Registry refuses a displaced process until the other's lease ends", () => {
+  for (const end of ["withdrawn", "dropped", "expired"] as const) {
+    const { registry } = newRegistry();
+    const at = (instance: string, sequence: number) =>
+      node("a", { instance, sequence, entry: instance });
+    registry.register(at("one", 1), 0);
+    assertEquals(registry.register(at("two", 2), 1).kind, "granted");
+    for (const sequence of [1, 3, 9]) {
+      assertEquals(registry.register(at("one", sequence), 2), {
+        kind: "refused",
+        reason: "identity_used_twice",
+      });
+    }
+    assertEquals(entries(registry, 3), ["two"], "it does not take turns");
+    const renewed = registry.register(at("two", 10), 4);
+    assertEquals(renewed.kind, "granted", "the refusals changed nothing");
+    assertEquals(registry.register(at("one", 11), 5).kind, "refused");
+    if (end === "withdrawn") registry.withdraw(at("two", 10), 6);
+    if (end === "dropped") registry.drop(at("two", 10), 6);
+    const later = LEASE_MS + 4;
+    assertEquals(registry.register(at("one", 12), later), {
+      kind: "granted",
+      isNew: true,
+      terms: registry.terms(),
+    }, end);
+  }
+});
+
+Deno.test("Registry lets a third process with the identity in", () => {
+  const { registry } = newRegistry({ reregisterCount: 4 });
+  const register = (instance: string, sequence: number) =>
+    registry.register(node("a", { instance, sequence }), sequence).kind;
+  assertEquals(register("one", 1), "granted");
+  assertEquals(register("two", 2), "granted");
+  assertEquals(register("three", 3), "granted");
+  assertEquals(register("two", 4), "refused");
+  // Only the last displaced process is remembered: this costs one string.
+  assertEquals(register("one", 5), "granted");
+});
+
+Deno.test("Registry drops a dead node, unless it has registered meanwhile", () => {
+  const { registry } = newRegistry();
+  registry.register(node("a", { sequence: 5 }), 0);
+  registry.register(node("a", { sequence: 6 }), 1);
+  assertEquals(registry.drop({ id: "a", sequence: 5 }, 1), undefined);
+  assertEquals(registry.count(1), 1);
+  assertEquals(registry.drop({ id: "a", sequence: 6 }, 1), '{"of":"a"}');
+  assertEquals(registry.count(1), 0);
+});
+
+for (const leave of ["withdraw", "drop"] as const) {
+  Deno.test(`Registry lists an id again after ${leave}, as a new one, unless it repeats itself`, () => {
+    const { registry } = newRegistry();
+    const at = (sequence: number) => node("a", { sequence });
+    registry.register(at(5), 0);
+    assertExists(registry[leave](at(5), 1));
+    assertEquals(registry.register(at(5), 2), {
+      kind: "refused",
+      reason: "stale_sequence",
+    });
+    const outcome = registry.register(at(6), 3);
+    assertEquals(outcome.kind === "granted" && outcome.isNew, true);
+    registry[leave](at(6), 4);
+    const later = registry.register(at(1), 4 + LIMITS.reregisterWindowMs);
+    assertEquals(later.kind, "granted", "forgotten by now");
+  });
+}
+
+Deno.test("Registry refuses a registration that arrives after its withdrawal", () => {
+  const { registry } = newRegistry();
+  registry.register(node("a", { sequence: 5 }), 0);
+  registry.withdraw(node("a", { sequence: 6 }), 1); // 6 is still on its way
+  assertEquals(registry.register(node("a", { sequence: 6 }), 2), {
+    kind: "refused",
+    reason: "stale_sequence",
+  });
+});
+
+Deno.test("Registry says beforehand why it would refuse, and changes nothing", () => {
+  const { registry } = newRegistry({ nodeCount: 1 });
+  registry.register(node("a", { sequence: 5 }), 0);
+  for (let n = 0; n < 9; n++) {
+    assertEquals(registry.refusalOf(node("a", { sequence: 6 }), 1), undefined);
+    assertEquals(
+      registry.refusalOf(node("a", { sequence: 5 }), 1),
+      "stale_sequence",
+    );
+    assertEquals(registry.refusalOf(node("b"), 1), "registry_full");
+  }
+  assertEquals(registry.find("a", 1)?.sequence, 5);
+  assertEquals(registry.refusalOf(node("b"), LEASE_MS), undefined, "a ended");
+});
+
+Deno.test("Registry renews when full, and refuses who is new", () => {
+  const { registry } = newRegistry({ nodeCount: 2 });
+  registry.register(node("a"), 0);
+  registry.register(node("b"), 0);
+  assertEquals(registry.register(node("c"), 1), {
+    kind: "refused",
+    reason: "registry_full",
+  });
+  assertEquals(
+    registry.register(node("a", { sequence: 2 }), 1).kind,
+    "granted",
+  );
+  registry.withdraw(node("b"), 2);
+  assertEquals(registry.register(node("c"), 3).kind, "granted");
+});
+
+Deno.test("Registry takes 32 nodes from one address, and others from others", () => {
+  const { registry } = newRegistry();
+  const outcomes = Array.from(
+    { length: 1_000 },
+    (_, n) => registry.register(node(`n${n}`, { source: "192.0.2.7" }), 0),
+  );
+  const granted = outcomes.filter(({ kind }) => kind === "granted");
+  assertEquals(granted.length, LIMITS.nodesPerAddressCount);
+  assertEquals(outcomes.at(-1), {
+    kind: "refused",
+    reason: "too_many_nodes_for_address",
+  });
+  assertEquals(registry.register(node("x"), 0).kind, "granted");
+  registry.withdraw(node("n0"), 1);
+  const next = registry.register(node("y", { source: "192.0.2.7" }), 1);
+  assertEquals(next.kind, "granted", "a place became free");
+});
+
+Deno.test("Registry counts a node that moves at its new address", () => {
+  const { registry } = newRegistry({ nodesPerAddressCount: 1 });
+  registry.register(node("a", { source: "one" }), 0);
+  registry.register(node("a", { source: "two", sequence: 2 }), 1);
+  assertEquals(
+    registry.register(node("b", { source: "one" }), 2).kind,
+    "granted",
+  );
+  const moved = registry.register(node("b", { source: "two", sequence: 2 }), 3);
+  assertEquals(moved, {
+    kind: "refused",
+    reason: "too_many_nodes_for_address",
+  });
+});
+
+Deno.test("Registry refuses the fourth registration of one id in ten seconds", () => {
+  const { registry } = newRegistry();
+  const register = (sequence: number, now: number) =>
+    registry.register(node("a", { sequence }), now);
+  const kinds = [1, 2, 3, 4].map((n) => register(n, n).kind);
+  assertEquals(kinds, ["granted", "granted", "granted", "refused"]);
+  assertEquals(register(5, 10_001).kind, "granted");
+});
+
+Deno.test("Registry counts registrations across withdrawals", () => {
+  const { registry } = newRegistry();
+  const outcomes = Array.from({ length: 5 }, (_, n) => {
+    const outcome = registry.register(node("a", { sequence: n }), n);
+    registry.withdraw(node("a", { sequence: n }), n);
+    return outcome.kind === "refused" ? outcome.reason : "granted";
+  });
+  assertEquals(outcomes, [
+    ...Array<string>(3).fill("granted"),
+    ...Array<string>(2).fill("registering_too_fast"),
+  ]);
+  assertEquals(
+    registry.register(node("a", { sequence: 9 }), 10_000).kind,
+    "granted",
+    "the window has ended",
+  );
+});
+
+Deno.test("Registry remembers as many departed nodes as it lists, the latest", () => {
+  const { registry } = newRegistry({ nodeCount: 2 });
+  for (const id of ["a", "b", "c"]) {
+    registry.register(node(id), 0);
+    registry.withdraw(node(id), 0);
+  }
+  const kinds = ["c", "b", "a"].map((id) =>
+    registry.register(node(id), 1).kind
+  );
+  assertEquals(kinds, ["refused", "refused", "granted"]);
+});
+
+Deno.test("Registry lengthens leases when it is busy, within bounds", () => {
+  const { registry } = newRegistry();
+  assertEquals(registry.terms(), { renewSeconds: 20, leaseSeconds: 60 });
+  const fill = (count: number) => {
+    for (let n = registry.count(0); n < count; n++) {
+      registry.register(node(`n${n}`), 0);
+    }
+  };
+  fill(5_000);
+  assertEquals(registry.terms(), { renewSeconds: 20, leaseSeconds: 60 });
+  fill(10_000);
+  assertEquals(registry.terms(), { renewSeconds: 40, leaseSeconds: 120 });
+  fill(100_000);
+  assertEquals(registry.terms(), { renewSeconds: 300, leaseSeconds: 900 });
+});
+
+Deno.test("Registry never dictates a lease longer than its limit", () => {
+  const { registry } = newRegistry({ leaseMaxSeconds: 300 });
+  for (let n = 0; n < 30_000; n++) registry.register(node(`n${n}`), 0);
+  assertEquals(registry.terms(), { renewSeconds: 100, leaseSeconds: 300 });
+});
+
+Deno.test("Registry lengthens no lease beyond the longest, however busy it is", () => {
+  const { registry } = newRegistry({ renewalsPerSecond: 1 });
+  for (let n = 0; n < 2 * LIMITS.leaseMaxSeconds; n++) {
+    registry.register(node(`n${n}`), 0);
+  }
+  const { leaseSeconds } = registry.terms();
+  assertEquals(leaseSeconds, LIMITS.leaseMaxSeconds);
+});
+
+Deno.test("Registry lists what fits one page in the order of registration", () => {
+  const { registry } = newRegistry();
+  const names = Array.from({ length: 50 }, (_, n) => `n${n}`);
+  for (const name of names) registry.register(node(name, { entry: name }), 0);
+  registry.withdraw(node("n7"), 0);
+  registry.register(node("n3", { entry: "n3", sequence: 2 }), 1);
+  const page = registry.list(WHOLE, 2);
+  assertEquals(page.entries, names.filter((name) => name !== "n7"));
+  assertEquals(page.count, 49);
+  assertEquals(page.cursor, undefined);
+});
+
+/** All pages, as a client asks for them. */
+function listAll(
+  registry: Registry,
+  options: { pageBytes: number; random: () => number },
+): { entries: string[]; pages: number } {
+  const found: string[] = [];
+  let cursor: string | undefined;
+  let pages = 0;
+  do {
+    const page = registry.list(cursor ? { ...options, cursor } : options, 0);
+    found.push(...page.entries);
+    cursor = page.cursor;
+    pages++;
+  } while (cursor !== undefined);
+  return { entries: found, pages };
+}
+
+for (const count of [1_001, 1_024, 2_310, 4_096]) {
+  Deno.test(`Registry pages through ${count} nodes, each once, in random order`, () => {
+    const { registry } = newRegistry();
+    const names = Array.from({ length: count }, (_, n) => `n${n}`);
+    for (const name of names) registry.register(node(name, { entry: name }), 0);
+    const random = seededRandom(count);
+    const one = listAll(registry, { pageBytes: 2_000, random });
+    assertEquals(one.entries.toSorted(), names.toSorted());
+    const other = listAll(registry, { pageBytes: 2_000, random });
+    assertEquals(other.entries.toSorted(), names.toSorted());
+    assertEquals(one.entries.join() === other.entries.join(), false);
+  });
+}
+
+Deno.test("Registry holds a page to its bytes and to its count", () => {
+  const { registry } = newRegistry({ listingPageCount: 10 });
+  for (let n = 0; n < 100; n++) {
+    registry.register(node(`n${n}`, { entry: "x".repeat(100) }), 0);
+  }
+  const byCount = registry.list({ pageBytes: 60_000, random: Math.random }, 0);
+  assertEquals(byCount.entries.length, 10);
+  const byBytes = registry.list({ pageBytes: 550, random: Math.random }, 0);
+  assertEquals(byBytes.entries.length, 5);
+  assertLess(byBytes.entries.join().length, 550);
+});
+
+Deno.test("Registry counts a page by the bytes listed, not by those kept", () => {
+  const { registry } = newRegistry();
+  for (let n = 0; n < 10; n++) {
+    registry.register(node(`n${n}`, { entry: `${n}`, listedBytes: 99 }), 0);
+  }
+  const random = seededRandom(1);
+  const whole = registry.list({ pageBytes: 1_000, random }, 0);
+  assertEquals(whole.entries.join(""), "0123456789");
+  const part = registry.list({ pageBytes: 999, random }, 0);
+  assertEquals(part.entries.length, 9);
+  registry.register(node("n3", { entry: "3", listedBytes: 9, sequence: 2 }), 1);
+  assertEquals(
+    registry.list({ pageBytes: 910, random }, 1).entries.length,
+    10,
+    "it has become shorter",
+  );
+  registry.withdraw(node("n4"), 2);
+  assertEquals(registry.list({ pageBytes: 810, random }, 2).count, 9);
+  assertEquals(
+    registry.list({ pageBytes: 810, random }, 2).cursor,
+    undefined,
+    "one has left",
+  );
+});
+
+Deno.test("Registry tells until when a page is true, and counts what changes it", () => {
+  const { registry } = newRegistry();
+  registry.register(node("a"), 0);
+  registry.register(node("b"), 10_000);
+  const before = registry.changes(20_000);
+  assertEquals(registry.list(WHOLE, 20_000).trueUntil, 60_000);
+  assertEquals(registry.changes(20_000), before, "reading changes nothing");
+  registry.register(node("a", { sequence: 2 }), 30_000);
+  const renewed = registry.changes(30_000);
+  assertEquals(renewed > before, true, "its signature is another now");
+  assertEquals(registry.list(WHOLE, 30_000).trueUntil, 70_000);
+  assertEquals(registry.changes(69_999), renewed);
+  assertEquals(registry.changes(70_000) > renewed, true, "a lease has ended");
+  const withdrawn = registry.changes(70_000);
+  registry.withdraw({ id: "a", instance: "one", sequence: 2 }, 70_000);
+  assertEquals(registry.changes(70_000) > withdrawn, true);
+});
+
+for (
+  const cursor of [
+    "",
+    "x",
+    "1.2.3",
+    "1.2.3.4.5",
+    "-1.2.3.0",
+    "9.1.3.0",
+    "0.1.3.3",
+    "0.1.9999999.0",
+    "1e9.1.3.0",
+    "0.0.3.0",
+    "0.2.4.0", // comes to every second place, again and again
+    "0.1.200000.0", // more places than there can be nodes
+  ]
+) {
+  Deno.test(`Registry answers the cursor ${JSON.stringify(cursor)} harmlessly`, () => {
+    const { registry } = newRegistry();
+    for (const id of ["a", "b", "c"]) registry.register(node(id), 0);
+    const page = registry.list({ ...WHOLE, cursor }, 0);
+    const trueUntil = Infinity;
+    assertEquals(page, { count: 3, entries: [], ids: [], trueUntil });
+  });
+}
+
+Deno.test("Registry leaves nobody out, and no page empty, when nodes leave meanwhile", () => {
+  const random = seededRandom(3);
+  const odd = [1, 2_999, 1_499, 1_501, 1_000, 1_001]; // strides and their steps
+  for (let round = 0; round < 60; round++) {
+    const { registry } = newRegistry({ listingPageCount: 10 });
+    const ids = Array.from({ length: 3_000 }, (_, n) => `n${n}`);
+    for (const id of ids) registry.register(node(id, { entry: id }), 0);
+    const stride = odd[round] ?? Math.ceil(random() * 3_000);
+    const draws = [random(), (stride - 0.5) / 3_000];
+    const walk = { pageBytes: 60_000, random: () => draws.shift()! };
+    const first = registry.list(walk, 0);
+    // The last ones leave: the others keep their places.
+    const stay = Math.floor(random() ** 3 * 3_000);
+    for (const id of ids.slice(stay).reverse()) {
+      registry.withdraw(node(id), 1);
+    }
+    const found: string[] = [];
+    let { cursor } = first;
+    while (cursor !== undefined) {
+      const page = registry.list({ ...walk, cursor }, 1);
+      assertEquals(page.entries.length > 0 || page.cursor === undefined, true);
+      found.push(...page.entries);
+      cursor = page.cursor;
+    }
+    const seen = new Set(first.entries);
+    const left = ids.slice(0, stay).filter((id) => !seen.has(id));
+    assertEquals(found.toSorted(), left.toSorted(), `stride ${stride}`);
+  }
+});
+
+Deno.test("Registry looks at no empty place, whatever the cursor says", () => {
+  const { registry } = newRegistry({ nodeCount: 1_000_000 });
+  registry.register(node("a"), 0);
+  const cursor = "1.1.1000000.0";
+  const startedAt = performance.now();
+  for (let n = 0; n < 20_000; n++) {
+    const page = registry.list({ ...WHOLE, cursor }, 0);
+    assertEquals(page.entries.length, 1);
+  }
+  // Place by place it would be 20 thousand million.
+  assertLess(performance.now() - startedAt, 5_000);
+});
+
+Deno.test("Registry agrees with a simple model over 20,000 random steps", () => {
+  const random = seededRandom(7);
+  const below = (most: number) => Math.floor(random() * most);
+  const { registry } = newRegistry({ reregisterCount: Infinity });
+  const leases = new Map<
+    string,
+    Pick<Lease, "instance" | "sequence" | "expiresAt"> & { displaced?: string }
+  >();
+  const departed = new Map<string, { sequence: number; forgetAt: number }>();
+  let now = 0;
+  for (let step = 0; step < 20_000; step++) {
+    now += below(400);
+    for (const [id, { expiresAt }] of leases) {
+      if (expiresAt <= now) leases.delete(id);
+    }
+    for (const [id, { forgetAt }] of departed) {
+      if (forgetAt <= now) departed.delete(id);
+    }
+    const id = `n${below(200)}`;
+    const instance = `process ${below(3)}`;
+    const sequence = below(50);
+    const lease = leases.get(id);
+    if (random() < 0.7) {
+      const known = (lease ?? departed.get(id))?.sequence ?? -1;
+      const reason = lease?.displaced === instance
+        ? "identity_used_twice"
+        : sequence <= known
+        ? "stale_sequence"
+        : undefined;
+      const outcome = registry.register(node(id, { instance, sequence }), now);
+      assertEquals(
+        outcome.kind === "refused" ? outcome.reason : undefined,
+        reason,
+      );
+      if (reason === undefined) {
+        const displaced = lease?.instance === instance
+          ? lease.displaced
+          : lease?.instance;
+        leases.set(id, {
+          instance,
+          sequence,
+          expiresAt: now + LEASE_MS,
+          ...(displaced === undefined ? {} : { displaced }),
+        });
+        departed.delete(id);
+      }
+    } else {
+      const isHeld = lease?.instance === instance && sequence >= lease.sequence;
+      const entry = registry.withdraw(node(id, { instance, sequence }), now);
+      assertEquals(entry !== undefined, isHeld);
+      if (isHeld) {
+        leases.delete(id);
+        departed.set(id, {
+          sequence,
+          forgetAt: now + LIMITS.reregisterWindowMs,
+        });
+      }
+    }
+    assertEquals(registry.count(now), leases.size);
+    assertEquals(registry.find(id, now)?.expiresAt, leases.get(id)?.expiresAt);
+  }
+});

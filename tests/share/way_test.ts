@@ -1,0 +1,80 @@
+import { assertEquals } from "@std/assert";
+import { join } from "@std/path";
+import { type FolderIdentity, folderIdentity } from "../../lib/share/root.ts";
+import { lookAt, lookOften, Way } from "../../lib/share/way.ts";
+import { tempShare } from "../_temp_share.ts";
+
+const LATER_MS = 5_000;
+
+/** A way that begins when its folders have rested for a while. */
+function restingWay(root: FolderIdentity, folder: string): Way {
+  return new Way(root, folder, Date.now() + LATER_MS);
+}
+
+async function openShare() {
+  const folder = await tempShare({
+    "share/sub/deep/f": "in the share",
+    "outside/deep/f": "outside of it",
+  });
+  const share = join(folder.path, "share");
+  const root = await folderIdentity(share);
+  const sub = join(share, "sub");
+  return {
+    root,
+    sub,
+    deep: join(sub, "deep"),
+    outside: join(folder.path, "outside"),
+    [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose](),
+  };
+}
+
+Deno.test("Way stays while nothing on it changes, and what lies beside it may", async () => {
+  await using share = await openShare();
+  const way = restingWay(share.root, share.sub);
+  await Deno.writeTextFile(join(share.deep, "f"), "another content");
+  await Deno.writeTextFile(join(share.deep, "g"), "a new file, one deeper");
+  assertEquals(way.stayed(), true);
+});
+
+Deno.test("Way has not stayed when a link took the place of a folder for a moment", async () => {
+  await using share = await openShare();
+  // Deno tells whole seconds: the flip must not be in that of the last change.
+  while (!new Way(share.root, share.deep).stayed()) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  const way = new Way(share.root, share.deep);
+  const aside = `${share.sub}.aside`;
+  await Deno.rename(share.sub, aside);
+  await Deno.symlink(share.outside, share.sub);
+  await Deno.remove(share.sub);
+  await Deno.rename(aside, share.sub);
+  assertEquals(way.stayed(), false);
+  // Nor does one that begins so soon after: the next flip could not be told.
+  assertEquals(new Way(share.root, share.deep).stayed(), false);
+});
+
+Deno.test("Way stays through no link, however long it has been there", async () => {
+  await using share = await openShare();
+  await Deno.symlink(share.outside, join(share.deep, "out"));
+  const way = restingWay(share.root, join(share.deep, "out", "deep"));
+  assertEquals(way.stayed(), false);
+});
+
+Deno.test("Way stays in no other folder than the one that was shared", async () => {
+  await using share = await openShare();
+  const other = { ...share.root, inode: share.root.inode! + 1 };
+  assertEquals(restingWay(share.root, share.root.path).stayed(), true);
+  assertEquals(restingWay(other, share.root.path).stayed(), false);
+});
+
+Deno.test("A look at a file sees it where folders rest and where they change, and nothing through a link", async () => {
+  await using share = await openShare();
+  const path = join(share.deep, "f");
+  const seen = (await Deno.lstat(path)).ino;
+  assertEquals(lookAt(share.root, path)?.ino, seen);
+  assertEquals(lookOften(path)?.ino, seen);
+  await Deno.symlink(share.outside, join(share.root.path, "link"));
+  const behind = join(share.root.path, "link", "deep", "f");
+  assertEquals(lookAt(share.root, behind), undefined);
+  assertEquals(lookOften(behind), undefined);
+});

@@ -1,0 +1,154 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { Channel } from "../../lib/protocol/channel.ts";
+import { ProtocolError } from "../../lib/base/errors.ts";
+import { LIMITS } from "../../lib/base/limits.ts";
+import {
+  DIRECTION,
+  type MessageOf,
+  PROTOCOL_VERSION,
+  type RelayToNode,
+} from "../../lib/protocol/messages.ts";
+import type { RelaySession } from "../../lib/uplink/relay_dialer.ts";
+import { RelayVisit } from "../../lib/uplink/relay_calls.ts";
+import { within } from "../_event_log.ts";
+import { memoryPair } from "../_memory_conn.ts";
+
+const KEY = "AAECAwQFBgcICQoLDA0ODw";
+const INVITE = { kind: "invite", key: KEY, from: "192.0.2.7" } as const;
+
+interface Setting extends AsyncDisposable {
+  readonly visit: RelayVisit;
+  /** The relay's end. */
+  readonly relay: Channel;
+  readonly invites: MessageOf<"invite">[];
+}
+
+/** A visit to a relay that is played by hand. */
+function start({ answerMs = 5_000 } = {}): Setting {
+  const [near, far] = memoryPair();
+  const options = { limits: LIMITS, writeStallMs: 5_000, idleMs: 60_000 };
+  const relay = new Channel(far, options);
+  relay.openUp();
+  const channel = new Channel(near, options);
+  channel.openUp();
+  const session: RelaySession = {
+    channel,
+    id: "",
+    isPrivate: false,
+    nonce: "",
+    greeting: "",
+    entrances: [],
+    hello: { kind: "hello", protocol: PROTOCOL_VERSION, role: "relay" },
+  };
+  const invites: MessageOf<"invite">[] = [];
+  const visit = new RelayVisit(session, {
+    answerMs,
+    onInvite: (invite) => void invites.push(invite),
+  });
+  return {
+    visit,
+    relay,
+    invites,
+    [Symbol.asyncDispose]: async () => {
+      await visit[Symbol.asyncDispose]();
+      await relay.close();
+    },
+  };
+}
+
+Deno.test("RelayVisit matches answers to questions in their order, with pings and invitations in between", async () => {
+  await using setting = start();
+  const { visit, relay, invites } = setting;
+  const first = visit.ask({ kind: "reach" });
+  const second = visit.ask({ kind: "attach" });
+  for (const kind of ["reach", "attach"]) {
+    assertEquals((await relay.receive(DIRECTION.nodeToRelay))?.kind, kind);
+  }
+  await relay.send(
+    { kind: "ping" },
+    { kind: "reached", outcome: "gone" },
+    INVITE,
+    { kind: "attached" },
+    { kind: "ping" },
+  );
+  assertEquals(await first, { kind: "reached", outcome: "gone" });
+  assertEquals(await second, { kind: "attached" });
+  for (let n = 0; n < 2; n++) {
+    assertEquals(await relay.receive(DIRECTION.nodeToRelay), { kind: "pong" });
+  }
+  assertEquals(invites, [INVITE]);
+});
+
+Deno.test("RelayVisit gives a refusal to whoever asked", async () => {
+  await using setting = start();
+  const { visit, relay } = setting;
+  const asking = visit.ask({ kind: "attach" });
+  await relay.receive(DIRECTION.nodeToRelay);
+  const refused = {
+    kind: "refused",
+    code: "registry_full",
+    text: "full",
+  } as const;
+  await relay.send(refused);
+  assertEquals(await asking, refused);
+});
+
+for (
+  const [what, message, words] of [
+    ["an answer to nothing", { kind: "attached" }, "attached unasked"],
+    [
+      "that the node was replaced",
+      { kind: "refused", code: "replaced", text: "anew" },
+      "refused: replaced",
+    ],
+  ] satisfies [string, RelayToNode, string][]
+) {
+  Deno.test(`RelayVisit ends when the relay sends ${what}`, async () => {
+    await using setting = start();
+    const { visit, relay } = setting;
+    await relay.send(message);
+    const ended = within(visit.ended, "the end");
+    const error = await assertRejects(() => ended, ProtocolError, words);
+    assertEquals(error.code, "wrong_phase");
+    // Nor is anything asked any more.
+    await assertRejects(() => visit.ask({ kind: "reach" }), ProtocolError);
+  });
+}
+
+Deno.test("RelayVisit fails all that is asked when the relay hangs up", async () => {
+  await using setting = start();
+  const { visit, relay } = setting;
+  const asked = [visit.ask({ kind: "reach" }), visit.ask({ kind: "attach" })];
+  await relay.receive(DIRECTION.nodeToRelay);
+  await relay.close();
+  for (const asking of asked) {
+    const failed = within(asking, "the answer");
+    await assertRejects(() => failed, ProtocolError, "hung up");
+  }
+  const error = await assertRejects(() => visit.ended, ProtocolError);
+  assertEquals(error.code, "truncated");
+});
+
+Deno.test("RelayVisit waits for an answer no longer than it may take", async () => {
+  await using setting = start({ answerMs: 30 });
+  const { visit, relay } = setting;
+  const asking = visit.ask({ kind: "reach" });
+  // What is said meanwhile is none.
+  await relay.send({ kind: "ping" }, INVITE);
+  await assertRejects(() => within(asking, "the end"));
+  await assertRejects(() => within(visit.ended, "the end of the visit"));
+});
+
+Deno.test("RelayVisit stays as long as nothing is asked, and parts when disposed of", async () => {
+  const { visit, relay } = start({ answerMs: 1 });
+  // Longer than an answer may take.
+  for (let n = 0; n < 20; n++) {
+    await relay.send({ kind: "ping" });
+    assertEquals(await relay.receive(DIRECTION.nodeToRelay), { kind: "pong" });
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  await visit[Symbol.asyncDispose]();
+  assertEquals(await within(relay.receive([]), "parting"), null);
+  await relay.close();
+  assert(await visit.ended.catch(() => true));
+});

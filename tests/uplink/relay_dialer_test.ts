@@ -1,0 +1,344 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { join } from "@std/path";
+import type { RelayAddress } from "../../lib/base/address.ts";
+import { writeAll } from "../../lib/base/conn.ts";
+import { describeCause, Failure } from "../../lib/base/errors.ts";
+import type { Identity } from "../../lib/identity/identity.ts";
+import { Incidents } from "../../lib/guard/incidents.ts";
+import { KnownRelays } from "../../lib/identity/known_relays.ts";
+import { LIMITS, limitsWith } from "../../lib/base/limits.ts";
+import { encodeMessage } from "../../lib/protocol/messages.ts";
+import {
+  RelayLink,
+  type RelayLinkEvent,
+} from "../../lib/uplink/relay_dialer.ts";
+import { listen } from "../../lib/transport/listen.ts";
+import { within } from "../_event_log.ts";
+import { IDENTITIES, startNode, startRelay } from "../_network.ts";
+import { tempShare } from "../_temp_share.ts";
+
+const [first, second] = IDENTITIES as [Identity, Identity];
+
+function linkTo(
+  relay: RelayAddress,
+  options: {
+    role?: "node" | "client";
+    plaintext?: boolean;
+    knownRelays?: KnownRelays;
+    events?: RelayLinkEvent[];
+    timeoutMs?: number;
+  } = {},
+): RelayLink {
+  const ms = options.timeoutMs;
+  return new RelayLink(relay, {
+    role: options.role ?? "client",
+    plaintext: options.plaintext ?? false,
+    knownRelays: options.knownRelays,
+    limits: ms === undefined
+      ? LIMITS
+      : limitsWith({ connectMs: ms, handshakeMs: ms }),
+    onEvent: (event) => options.events?.push(event),
+  });
+}
+
+/** Opens and closes a session; the relay's id. */
+async function meet(link: RelayLink): Promise<string> {
+  const session = await link.open();
+  await session.channel.close();
+  return session.id;
+}
+
+async function failureOf(link: RelayLink): Promise<Failure> {
+  const failure = await assertRejects(() => meet(link), Failure);
+  assertEquals(failure.kind, "relay");
+  assertEquals(failure.message.includes("\n"), false);
+  return failure;
+}
+
+Deno.test("A bare address meets whoever is there, and says that it is not verified", async () => {
+  await using relay = await startRelay();
+  const events: RelayLinkEvent[] = [];
+  const link = linkTo(relay.server.address, { events });
+  assertEquals(await meet(link), first.id);
+  assertEquals(await meet(link), first.id);
+  assertEquals(events, [{
+    event: "relay_unverified",
+    relay: `127.0.0.1:${relay.server.address.port}`,
+    id: first.id,
+  }], "told once");
+});
+
+for (const role of ["node", "client"] as const) {
+  for (const plaintext of [false, true]) {
+    const how = plaintext ? "in plaintext" : "with encryption";
+    Deno.test(`A ${role} that is given a node's port as its relay's, ${how}, is told so`, async () => {
+      await using relay = await startRelay({ plaintext });
+      await using node = await startNode(relay, {}, { plaintext });
+      const { address } = node.server;
+      const { message } = await failureOf(linkTo(address, { role, plaintext }));
+      assertEquals(
+        message,
+        `Cannot talk to relay (127.0.0.1:${address.port}): a peer node answers ` +
+          "there, and no relay; give the relay's own port, from the line " +
+          "`relay address …` that it printed",
+      );
+    });
+  }
+}
+
+Deno.test("A relay address meets the relay it names, without a warning", async () => {
+  await using relay = await startRelay();
+  const events: RelayLinkEvent[] = [];
+  const link = linkTo({ ...relay.server.address, id: first.id }, { events });
+  assertEquals(await meet(link), first.id);
+  assertEquals(events, []);
+});
+
+Deno.test("A relay address refuses any other relay, before a word is said", async () => {
+  await using relay = await startRelay();
+  const link = linkTo({ ...relay.server.address, id: second.id });
+  const failure = await failureOf(link);
+  assertEquals(failure.message.includes("identity does not match"), true);
+  assertEquals(failure.message.includes(second.id), true, "wanted");
+  assertEquals(failure.message.includes(first.id), true, "found");
+});
+
+Deno.test("A file of known relays remembers, and refuses a change", async () => {
+  await using folder = await tempShare();
+  const path = join(folder.path, "relays");
+  const before = await startRelay({ identity: first });
+  const { port } = before.server.address;
+  const at = before.server.address;
+  const events: RelayLinkEvent[] = [];
+  await meet(linkTo(at, { knownRelays: await KnownRelays.load(path), events }));
+  assertEquals(events, [{
+    event: "relay_remembered",
+    relay: `127.0.0.1:${port}`,
+    id: first.id,
+    path,
+  }]);
+  // Known now: nothing more is said.
+  await meet(linkTo(at, { knownRelays: await KnownRelays.load(path), events }));
+  assertEquals(events.length, 1);
+  await before.server.close();
+
+  await using _after = await startRelay({ identity: second, port });
+  const knownRelays = await KnownRelays.load(path);
+  const failure = await failureOf(linkTo(at, { knownRelays, events }));
+  assertEquals(failure.message.includes("remembers another"), true);
+  assertEquals(knownRelays.compare(at, first.id), { kind: "same" });
+});
+
+Deno.test("A link to a bare address goes on when the relay is another one, and says so", async () => {
+  const before = await startRelay({ identity: first });
+  const at = before.server.address;
+  const events: RelayLinkEvent[] = [];
+  const link = linkTo(at, { events });
+  assertEquals(await meet(link), first.id);
+  await before.server.close();
+  await using _after = await startRelay({ identity: second, port: at.port });
+  assertEquals(await meet(link), second.id);
+  assertEquals(events.at(-1), {
+    event: "relay_changed",
+    relay: `127.0.0.1:${at.port}`,
+    id: second.id,
+    previousId: first.id,
+  });
+});
+
+Deno.test("A link works in the clear when both sides say so, and only then", async () => {
+  await using clear = await startRelay({ plaintext: true });
+  await using secret = await startRelay();
+  assertEquals(
+    await meet(linkTo(clear.server.address, { plaintext: true })),
+    first.id,
+  );
+  const toClear = await failureOf(linkTo(clear.server.address));
+  assertEquals(toClear.parts.remedy?.includes("--plaintext"), true);
+  const toSecret = await failureOf(
+    linkTo(secret.server.address, { plaintext: true }),
+  );
+  assertEquals(toSecret.parts.remedy?.includes("encryption"), true);
+});
+
+Deno.test("A link refuses to use an address with an id in the clear, before connecting", () => {
+  let failure: unknown;
+  try {
+    linkTo({ host: "127.0.0.1", port: 9, id: first.id }, { plaintext: true });
+  } catch (error) {
+    failure = error;
+  }
+  assertEquals(failure instanceof Failure && failure.kind, "usage");
+});
+
+Deno.test("A link says that nobody is there", async () => {
+  const relay = await startRelay();
+  await relay.server.close();
+  const failure = await failureOf(linkTo(relay.server.address));
+  assertEquals(failure.parts.what, "Cannot reach relay");
+  assertEquals(failure.parts.why, "connection refused");
+});
+
+Deno.test("A link says that a host name does not exist", async () => {
+  const failure = await failureOf(
+    linkTo({ host: "no-such-host.invalid", port: 9 }),
+  );
+  assertEquals(failure.parts.what, "Cannot reach relay");
+});
+
+for (const plaintext of [false, true]) {
+  Deno.test(`A link gives up on a silent socket${plaintext ? " in the clear" : ""}`, async () => {
+    const silent = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const at = { host: "127.0.0.1", port: silent.addr.port };
+    const failure = await failureOf(linkTo(at, { plaintext, timeoutMs: 50 }));
+    assertEquals(failure.parts.why, "no answer in time");
+    silent.close();
+  });
+}
+
+for (
+  const [what, text] of [
+    ["a web server", "HTTP/1.1 400 Bad Request\r\n\r\n"],
+    ["random bytes", "\x9d\x03\xe1\x7f\x01\x55\xaa\x00\x00"],
+    ["a service that hangs up", ""],
+  ] as const
+) {
+  for (const plaintext of [false, true]) {
+    Deno.test(`A link knows ${what} for no relay${plaintext ? ", in the clear" : ""}`, async () => {
+      const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+      const answering = (async () => {
+        for await (const conn of listener) {
+          await conn.write(new TextEncoder().encode(text));
+          await conn.closeWrite();
+          await conn.read(new Uint8Array(4096)).catch(() => null);
+          conn.close();
+        }
+      })();
+      const at = { host: "127.0.0.1", port: listener.addr.port };
+      await failureOf(linkTo(at, { plaintext, timeoutMs: 2_000 }));
+      listener.close();
+      await answering;
+    });
+  }
+}
+
+/** Speaks TLS as `identity`, and says `frames` to whoever connects. */
+async function impostorRelay(identity: Identity, frames: Uint8Array[]) {
+  const listener = await listen({
+    at: { host: "127.0.0.1", port: 0 },
+    identity,
+    limits: LIMITS,
+    connectionsPerAddressCount: 8,
+    incidents: new Incidents(0, () => {}),
+    handle: async ({ conn, settle }) => {
+      settle();
+      for (const frame of frames) await writeAll(conn, frame);
+      await conn.read(new Uint8Array(4096));
+      await conn.closeWrite();
+    },
+  });
+  return {
+    address: listener.address,
+    [Symbol.asyncDispose]: () => listener.close(),
+  };
+}
+
+const HELLO = {
+  kind: "hello",
+  protocol: 1,
+  role: "relay",
+  nonce: "AAAA",
+} as const;
+
+for (
+  const [what, frames, words] of [
+    ["claims another id than it proved", [
+      encodeMessage({ ...HELLO, id: second.id }),
+    ], "claims another id"],
+    [
+      "is a node",
+      [encodeMessage({ ...HELLO, role: "node", id: first.id })],
+      "a peer node answers there, and no relay",
+    ],
+    ["gives no nonce", [
+      encodeMessage({
+        kind: "hello",
+        protocol: 1,
+        role: "relay",
+        id: first.id,
+      }),
+    ], "not a relay"],
+    ["speaks version 2", [
+      encodeMessage({ ...HELLO, protocol: 2, id: first.id }),
+    ], "protocol must be 1, found 2"],
+    ["refuses", [
+      encodeMessage({
+        kind: "refused",
+        code: "busy",
+        text: "come \x1b[2Jback",
+      }),
+    ], "it refused: come \\x1b[2Jback (busy)"],
+    [
+      "sends a frame of 4 GiB",
+      [Uint8Array.of(1, 255, 255, 255, 255)],
+      "length must be",
+    ],
+    ["lists before it greets", [
+      encodeMessage({ kind: "nodes", count: 0, nodes: [] }),
+    ], "Cannot accept nodes"],
+  ] as const
+) {
+  Deno.test(`A link refuses a relay that ${what}`, async () => {
+    await using relay = await impostorRelay(first, [...frames]);
+    const failure = await failureOf(linkTo({ ...relay.address, id: first.id }));
+    // The cause is for --debug.
+    const told = `${failure.message} (${describeCause(failure.cause)})`;
+    assertEquals(told.includes(words), true, told);
+  });
+}
+
+Deno.test("A link ends with the signal's reason when told to", async () => {
+  const silent = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const stop = new AbortController();
+  const link = linkTo({ host: "127.0.0.1", port: silent.addr.port });
+  const opening = assertRejects(() => link.open(stop.signal), Error, "told to");
+  const conn = await silent.accept();
+  stop.abort(new Error("told to"));
+  await opening;
+  conn.close();
+  silent.close();
+});
+
+Deno.test("A link leaves at most one socket at a relay that stands still, however often it asks", async () => {
+  const relay = await startRelay();
+  const { address } = relay.server;
+  const link = linkTo(address, { timeoutMs: 200 });
+  await meet(link);
+  await relay.server.close();
+  const silent = Deno.listen({ hostname: address.host, port: address.port });
+  const accepted: Deno.TcpConn[] = [];
+  const ended: number[] = [];
+  const { promise: threeEnded, resolve } = Promise.withResolvers<void>();
+  const accepting = (async () => {
+    for await (const conn of silent) {
+      const number = accepted.push(conn);
+      drain(conn).then(() => ended.push(number) === 3 && resolve());
+    }
+  })();
+  for (let n = 0; n < 4; n++) await failureOf(link);
+  await within(threeEnded, "the end of three connections");
+  assertEquals([accepted.length, ended], [4, [2, 3, 4]]);
+  silent.close();
+  await accepting;
+  for (const conn of accepted) conn.close();
+});
+
+/** Reads until the other end is gone. */
+async function drain(conn: Deno.TcpConn): Promise<void> {
+  const buffer = new Uint8Array(4096);
+  try {
+    while (await conn.read(buffer) !== null);
+  } catch {
+    // gone as well
+  }
+}
