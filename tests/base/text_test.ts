@@ -57,7 +57,7 @@ Deno.test("No number in the program's words stands before a plural that may be w
   const wrong: string[] = [];
   for await (const path of modulesIn("lib")) {
     const source = await Deno.readTextFile(
-      new URL(`../${path}`, import.meta.url),
+      new URL(`../../${path}`, import.meta.url),
     );
     const plurals =
       /\$\{[^}]*\}\s(?:bytes|names|files|nodes|addresses|entries|fetches|times|connections|pieces|tunnels|warnings|characters)\b/g;
