@@ -209,7 +209,10 @@ Deno.test("A file that its node cannot read is told with its node, the cause and
   });
   const { kind, message } = await fetch(relay, "f");
   assertEquals(kind, "undelivered");
-  assertMatch(message, /none could deliver it \(the file cannot be read\)/);
+  assertMatch(
+    message,
+    /the only node has it, and could not deliver it \(the file cannot be read\)/,
+  );
 });
 
 for (const isHashed of [true, false]) {
