@@ -3,6 +3,7 @@
  */
 
 import { assertEquals } from "@std/assert";
+import { join } from "@std/path";
 import { LIMITS } from "../lib/base/limits.ts";
 import { VERSION } from "../lib/base/version.ts";
 import {
@@ -14,6 +15,7 @@ import {
   read,
   roomOf,
   roomsIn,
+  ROOT,
   SCRIPTS,
 } from "./_rooms.ts";
 
@@ -21,6 +23,43 @@ const LIBRARY = modulesBelow("lib");
 const MODULES = [...LIBRARY, ...SCRIPTS];
 const DOCUMENT = read("docs/ARCHITECTURE.md");
 const ROOMS = roomsIn(DOCUMENT);
+
+/** Every file that the document may name. */
+const PATHS = [
+  ...MODULES,
+  ...["tests", "types"].flatMap(modulesBelow),
+  ...["README.md", "CHANGELOG.md", "deno.json", "deno.lock"],
+  ...[...Deno.readDirSync(join(ROOT, "docs"))].map(({ name }) =>
+    `docs/${name}`
+  ),
+];
+
+/**
+ * Paths between backticks that lead to no file or folder. A path begins at the
+ * project or at `lib/`; in the entry of a room a bare name is a module of it.
+ */
+function deadPathsOf(document: string): string[] {
+  const lines = document.replaceAll(/```[^`]*```/g, "").split("\n");
+  let room = "";
+  return lines.flatMap((line) => {
+    const entry = /^- \*\*`([^`]+)`\*\*/.exec(line)?.[1];
+    if (entry !== undefined) room = entry;
+    else if (!line.startsWith("  ")) room = "";
+    const places = ["", "lib/", ...room.endsWith("/") ? [`lib/${room}`] : []];
+    const named = line.matchAll(
+      /`([\w.-]+(?:\/[\w.-]+)*(?:\.(?:ts|md|json|lock)|\/))`/g,
+    );
+    return [...named].map(([, path]) => path!).filter((path) =>
+      !places.some((place) => isThere(place + path))
+    );
+  });
+}
+
+function isThere(path: string): boolean {
+  return PATHS.some((file) =>
+    path.endsWith("/") ? file.startsWith(path) : file === path
+  );
+}
 
 function rowOf(path: string): number {
   return ROOMS.indexOf(roomOf(path));
@@ -36,6 +75,12 @@ Deno.test("docs/ARCHITECTURE.md gives every room one row, and names no other", (
 Deno.test("lib/ holds mod.ts and rooms, and lib/cli/ holds rooms alone", () => {
   const loose = LIBRARY.filter((path) => /^lib\/(cli\/)?[^/]+$/.test(path));
   assertEquals(loose, ["lib/mod.ts"]);
+});
+
+Deno.test("Every path that docs/ARCHITECTURE.md gives in backticks exists", () => {
+  assertEquals(deadPathsOf(DOCUMENT), []);
+  const moved = DOCUMENT.replaceAll("plan.ts", "planning.ts");
+  assertEquals(new Set(deadPathsOf(moved)).size, 2, "in its room, and outside");
 });
 
 Deno.test("The picture of the rooms is the one that the imports draw", () => {
