@@ -361,6 +361,7 @@ export async function serverHandshake(
     allowHalfOpen: true,
     highWaterMark: READ_AHEAD_BYTES,
   } as TLSSocketOptions);
+  readNoFurther(socket, () => tls.destroyed);
   // Before the handshake is awaited: the peer may end in the same turn.
   const conn = new StreamConn(tls, ends);
   const { promise, resolve, reject } = Promise.withResolvers<void>();
@@ -383,6 +384,16 @@ export async function serverHandshake(
     );
   }
   return conn;
+}
+
+/**
+ * Gives nothing more of what `socket` has read ahead once `isOver`. Deno 2.9.6
+ * feeds a TLS socket with all of it, and after a part that is not TLS it throws
+ * where nobody can catch it, which ends the process.
+ */
+function readNoFurther(socket: Socket, isOver: () => boolean): void {
+  const read = socket.read.bind(socket);
+  socket.read = (size) => isOver() ? null : read(size);
 }
 
 function ignore(): void {}

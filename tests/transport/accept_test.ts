@@ -2,7 +2,9 @@
  * Who is let in, asked before anything is made for a connection.
  */
 
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertRejects } from "@std/assert";
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+import { ProtocolError } from "../../lib/base/errors.ts";
 import { createIdentity } from "../../lib/identity/identity.ts";
 import {
   type AcceptOptions,
@@ -10,6 +12,8 @@ import {
   acceptPlain,
   acceptTls,
   type RawConnection,
+  secureContextOf,
+  serverHandshake,
 } from "../../lib/transport/accept.ts";
 import { within } from "../_event_log.ts";
 
@@ -89,5 +93,40 @@ Deno.test("acceptTls on a machine that is too busy to accept refuses nobody", as
   } finally {
     for (const conn of open) conn.close();
     acceptor.stop();
+  }
+});
+
+/** Two connected sockets; the first has been read by nobody. */
+async function socketPair(): Promise<[Socket, Socket]> {
+  const accepted = Promise.withResolvers<Socket>();
+  const server = createServer({ pauseOnConnect: true }, accepted.resolve);
+  const listening = Promise.withResolvers<void>();
+  server.listen({ host: "127.0.0.1", port: 0 }, listening.resolve);
+  await listening.promise;
+  const { port } = server.address() as AddressInfo;
+  const far = connect({ host: "127.0.0.1", port });
+  const near = await accepted.promise;
+  server.close();
+  return [near, far];
+}
+
+Deno.test("A TLS handshake with bytes that are no TLS ends with an error, however much was read ahead", async () => {
+  const [near, far] = await socketPair();
+  try {
+    const noTls = new Uint8Array(16).fill(0x55);
+    for (let parts = 0; parts < 3; parts++) near.unshift(noTls);
+    const error = await assertRejects(
+      () =>
+        serverHandshake(near, secureContextOf(identity), {
+          remote: { host: "127.0.0.1", port: 1 },
+          local: { host: "127.0.0.1", port: 2 },
+        }),
+      ProtocolError,
+    );
+    assertEquals(error.code, "wrong_service");
+    assertEquals(near.destroyed, true);
+  } finally {
+    far.destroy();
+    near.destroy();
   }
 });
