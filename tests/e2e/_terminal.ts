@@ -4,7 +4,7 @@
  * that a question of Deno's would be seen.
  */
 
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { within } from "../_event_log.ts";
 import { commandLine, ROOT } from "./_processes.ts";
 
@@ -39,19 +39,26 @@ function clientLine(
     .map((word) => `'${word}'`).join(" ");
 }
 
+/** How long what is awaited may take: it is there to fail, not to pace. */
+const AWAITED_SECONDS = 60;
+/** The same for all that a session awaits. */
+const SESSION_MS = 150_000;
+
 const BEFORE = "settings before ";
 const AFTER = "settings after ";
 
 /**
  * Runs the client under a pseudo-terminal. `steps` is in the language of
- * expect, with `await` for what must appear within 15 s, `answer` for a terminal
- * that understands escape sequences and says so, and `$pid` for the client.
+ * expect, with `await` for what must appear, `answer` for a terminal that
+ * understands escape sequences and says so, and `$pid` for the client. Its own
+ * word `expect` is refused: it goes on where nothing appears.
  */
 export async function onTerminal(
   args: readonly string[],
   steps: string,
   options: TerminalOptions = {},
 ): Promise<Session> {
+  assert(!/\bexpect\b/.test(steps), "steps wait with await");
   const line = `
     trap : INT TERM QUIT HUP
     echo "${BEFORE}$(stty -g)"
@@ -61,7 +68,7 @@ export async function onTerminal(
     exit $code
   `;
   const script = `
-    set timeout 15
+    set timeout ${AWAITED_SECONDS}
     set stty_init "${options.size ?? "columns 200"}"
     proc await {words} {
       expect -ex $words {} timeout { exit 99 } eof { exit 98 }
@@ -73,18 +80,24 @@ export async function onTerminal(
     spawn -noecho sh -c {${line}}
     expect -re {pid (\\d+)\\r\\n} { set pid $expect_out(1,string) }
     ${steps}
-    expect eof
+    expect eof {} timeout { exit 97 }
     lassign [wait] wpid id os code
     exit $code
   `;
-  const output = await within(
-    new Deno.Command("expect", {
-      args: ["-c", script],
-      cwd: options.cwd ?? ROOT,
-      env: { NO_COLOR: "1", TERM: "xterm", ...options.env },
-    }).output(),
-    "the session",
-  );
+  const child = new Deno.Command("expect", {
+    args: ["-c", script],
+    cwd: options.cwd ?? ROOT,
+    env: { NO_COLOR: "1", TERM: "xterm", ...options.env },
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const ended = child.output();
+  const output = await within(ended, "the session", SESSION_MS)
+    .catch(async (error) => {
+      child.kill("SIGKILL"); // or the next test would meet what is left of it
+      await ended;
+      throw error;
+    });
   const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
   assertEquals(decode(output.stderr), "");
   const all = decode(output.stdout).replaceAll("\r\n", "\n");
@@ -181,12 +194,14 @@ export class Tmux implements AsyncDisposable {
         looking.goesOn && !isWanted(rows)
       );
     };
+    const looked = look();
     try {
-      await within(look(), "what was to be seen");
+      await within(looked, "what was to be seen", AWAITED_SECONDS * 1000);
     } catch (error) {
       throw new Error(`the screen is\n${rows.join("\n")}`, { cause: error });
     } finally {
       looking.goesOn = false;
+      await looked;
     }
     return rows;
   }

@@ -28,7 +28,7 @@ testWith(
     const { screen, code } = await onTerminal(
       [relay.address],
       `
-    expect "file name: "
+    await "file name: "
     send "2.txt\\r"
   `,
     );
@@ -119,7 +119,7 @@ testWith(
     const declined = await onTerminal(
       args,
       `
-    expect "or n): "
+    await "save it as (Enter takes relay.png, q goes back): "
     send "n\\r"
   `,
       { permissions: ["--allow-read=.", "--allow-write=."] },
@@ -146,7 +146,7 @@ testWith(
     const { screen, code } = await onTerminal(
       [relay.address],
       `
-    expect "file name: "
+    await "file name: "
     send "\\003"
   `,
     );
@@ -161,7 +161,7 @@ testWith(TOOLS, "Ctrl-D is an empty name", async () => {
   const { screen, code } = await onTerminal(
     [relay.address],
     `
-    expect "file name: "
+    await "file name: "
     send "\\004"
   `,
   );
@@ -185,7 +185,7 @@ testWith(
     const { screen } = await onTerminal(
       [relay.address],
       `
-    expect "file name: "
+    await "file name: "
     send "9.txt\\r"
   `,
     );
