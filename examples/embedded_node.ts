@@ -7,6 +7,10 @@
  *   examples/embedded_node.ts p2p://nas:1700/RELAY_ID clock state
  * ```
  *
+ * A private relay wants a node token: name the file that holds it, such as
+ * `state/token`, as a fourth argument. The token itself would be seen by others
+ * in the list of processes.
+ *
  * @module
  */
 
@@ -15,19 +19,24 @@ import {
   type NodeEvent,
   NodeMetrics,
   parseRelayAddress,
+  parseToken,
+  readSecretFile,
   serveNode,
   show,
 } from "../lib/mod.ts";
 
-const [address, directory, state] = Deno.args;
+const [address, directory, state, tokenFile] = Deno.args;
 if (address === undefined || directory === undefined || state === undefined) {
-  write("usage: embedded_node.ts RELAY_ADDRESS DIR STATE\n");
+  write("usage: embedded_node.ts RELAY_ADDRESS DIR STATE [TOKEN_FILE]\n");
   Deno.exit(2);
 }
 
 const stop = new AbortController();
 Deno.addSignalListener("SIGINT", () => stop.abort());
 const metrics = new NodeMetrics();
+const token = tokenFile === undefined
+  ? undefined
+  : parseToken(await readSecretFile(tokenFile, "token"), "node");
 
 {
   // Withdraws and closes at the end of this block, whatever happens in it.
@@ -37,6 +46,7 @@ const metrics = new NodeMetrics();
     directory,
     name: "clock",
     identity: await loadIdentity(state), // the same node in every run
+    ...token && { token },
     onEvent: tell,
   });
   write(`${node.id} serves ${node.fileCount} files\n`);

@@ -6,6 +6,9 @@
  *   examples/fetch_with_progress.ts p2p://nas:1700/RELAY_ID report.pdf
  * ```
  *
+ * A private relay wants a client token: name the file that holds it as a third
+ * argument. The token itself would be seen by others in the list of processes.
+ *
  * @module
  */
 
@@ -14,12 +17,14 @@ import {
   Failure,
   getFiles,
   parseRelayAddress,
+  parseToken,
+  readSecretFile,
   show,
 } from "../lib/mod.ts";
 
-const [address, name] = Deno.args;
+const [address, name, tokenFile] = Deno.args;
 if (address === undefined || name === undefined) {
-  write("usage: fetch_with_progress.ts RELAY_ADDRESS NAME\n");
+  write("usage: fetch_with_progress.ts RELAY_ADDRESS NAME [TOKEN_FILE]\n");
   Deno.exit(2);
 }
 
@@ -28,8 +33,12 @@ const stop = new AbortController();
 Deno.addSignalListener("SIGINT", () => stop.abort());
 
 try {
+  const token = tokenFile === undefined
+    ? undefined
+    : parseToken(await readSecretFile(tokenFile, "token"), "client");
   const { saved, failed } = await getFiles({
     relay: parseRelayAddress(address),
+    ...token && { access: { token } },
     selections: [{ kind: "name", name }],
     pathOf: (name) => name.split("/").at(-1)!,
     signal: stop.signal,

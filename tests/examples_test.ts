@@ -4,11 +4,14 @@
 
 import { assertEquals, assertMatch } from "@std/assert";
 import { dirname, join } from "@std/path";
+import { formatToken } from "../lib/access/token.ts";
 import { within } from "./_event_log.ts";
 import { startNode, startRelay, type TestRelay } from "./_network.ts";
 import { randomBytes, seededRandom } from "./_random.ts";
 import { tempShare } from "./_temp_share.ts";
 import { testWith } from "./_tools.ts";
+import { MEMBER, NODE_TOKEN, startPrivate } from "./access/_private.ts";
+import { writeSecret } from "./e2e/_private.ts";
 import { Lines, ROOT } from "./e2e/_processes.ts";
 
 function example(name: string): string {
@@ -103,6 +106,46 @@ Deno.test("examples/embedded_node.ts shares what it makes, and withdraws", async
     assertEquals(relay.server.nodeCount, 0);
   }
   assertEquals(ids[0], ids[1]);
+});
+
+Deno.test("The programs in examples/ serve and fetch at a private relay, by tokens in files", async () => {
+  await using relay = await startPrivate();
+  await using folder = await tempShare({
+    "clock/.keep": "",
+    "state/.keep": "",
+  });
+  const { path: cwd } = folder;
+  await writeSecret(join(cwd, "state/token"), formatToken(NODE_TOKEN));
+  await writeSecret(join(cwd, "token"), formatToken(MEMBER.token!));
+  const start = async (name: string, ...args: readonly string[]) =>
+    spawn(deno, [
+      ...["run", "--no-prompt", ...await permissionsOf(name), example(name)],
+      ...[addressOf(relay), ...args],
+    ], { cwd });
+  const node = await start(
+    ...["embedded_node.ts", "clock", "state", "state/token"] as const,
+  );
+  try {
+    await node.stdout.until(/^listed by /);
+    const fetch = (...token: readonly string[]) =>
+      start("fetch_with_progress.ts", "now.txt", ...token);
+    const fetched = await fetch("token");
+    assertEquals(await fetched.code(), 0, fetched.stdout.all.join("\n"));
+    assertMatch(
+      await Deno.readTextFile(join(cwd, "now.txt")),
+      /^\d{4}-\d\d-\d\dT[\d:.]+Z\n$/,
+    );
+    const stranger = await fetch();
+    assertEquals(await stranger.code(), 7);
+    assertMatch(stranger.stdout.all.join("\n"), /it is private/);
+    await Deno.chmod(join(cwd, "token"), 0o644);
+    const careless = await fetch("token");
+    assertEquals(await careless.code(), 8);
+    assertMatch(careless.stdout.all.join("\n"), /run chmod 600 token$/);
+  } finally {
+    node.child.kill("SIGINT");
+  }
+  assertEquals(await node.code(), 0, node.stderr.all.join("\n"));
 });
 
 testWith(
