@@ -1,5 +1,5 @@
 /**
- * The README as steps that can be taken: its blocks of commands, in order, with
+ * A document as steps that can be taken: its blocks of commands, in order, with
  * what is said of them in comments that a reader does not see:
  *
  * - `<!-- not run: REASON -->`: cannot run offline, or by a test.
@@ -10,20 +10,22 @@
  * A line `…` in what a command prints stands for any number of lines.
  */
 
-/** A command, and what the README shows that it prints. */
+/** A command, and what the document shows that it prints. */
 export interface Step {
-  /** The line of the README. */
+  /** The line of the document. */
   readonly line: number;
   readonly command: string;
-  /** Not there where the README shows commands alone. */
+  /** Not there where the document shows commands alone. */
   readonly shown?: readonly string[];
 }
 
 /** A block of commands. */
 export interface Block {
+  /** The path of the document. */
+  readonly document: string;
   /** The heading that it stands below; empty before the first. */
   readonly section: string;
-  /** The line of the README that opens it. */
+  /** The line of the document that opens it. */
   readonly line: number;
   readonly steps: readonly Step[];
   /** Why it is not run. */
@@ -38,9 +40,9 @@ const COMMENT = /^<!-- (not run|walk): (.+) -->$/;
 const WALK = /^(type|kill|after) (.+)$/;
 const FENCE = /^```(\w*)/;
 
-/** The blocks of a README in the order in which they are to be taken. */
-export function blocksOf(readme: string): Block[] {
-  const lines = readme.split("\n");
+/** The blocks of a document in the order in which they are to be taken. */
+export function blocksOf(markdown: string, document = "README.md"): Block[] {
+  const lines = markdown.split("\n");
   const bySection = new Map<string, Block[]>([["", []]]);
   const later = new Map<string, Block[]>();
   let section = "";
@@ -51,7 +53,7 @@ export function blocksOf(readme: string): Block[] {
     if (kind !== undefined) {
       const [, verb, rest] = kind === "walk" ? WALK.exec(words) ?? [] : [];
       if (kind === "walk" && verb === undefined) {
-        throw new Error(`README.md:${at + 1}: no such comment: ${text}`);
+        throw new Error(`${document}:${at + 1}: no such comment: ${text}`);
       }
       said.set(verb ?? kind, rest ?? words);
     } else if (text.startsWith("## ")) {
@@ -64,20 +66,27 @@ export function blocksOf(readme: string): Block[] {
     const content = lines.slice(at + 1, end);
     if (language === "console" || language === "sh") {
       const steps = language === "console"
-        ? shownSteps(content, at + 2)
+        ? shownSteps(content, at + 2, document)
         : bareSteps(content, at + 2);
-      const block = { section, line: at + 1, steps, ...wordsOf(said) };
+      const block = {
+        ...{ document, section, line: at + 1, steps },
+        ...wordsOf(said),
+      };
       const after = said.get("after");
       if (after === undefined) bySection.get(section)!.push(block);
       else later.set(after, [...later.get(after) ?? [], block]);
     } else if (said.size > 0) {
-      throw new Error(`README.md:${at + 1}: a comment on no block of commands`);
+      throw new Error(
+        `${document}:${at + 1}: a comment on no block of commands`,
+      );
     }
     said = new Map();
     at = end;
   }
   for (const name of later.keys()) {
-    if (!bySection.has(name)) throw new Error(`README.md: no section ${name}`);
+    if (!bySection.has(name)) {
+      throw new Error(`${document}: no section ${name}`);
+    }
   }
   return [...bySection].flatMap(([name, blocks]) => [
     ...blocks,
@@ -97,7 +106,11 @@ function wordsOf(said: ReadonlyMap<string, string>): Partial<Block> {
 }
 
 /** Commands behind `$`, each with what it prints. */
-function shownSteps(lines: readonly string[], first: number): Step[] {
+function shownSteps(
+  lines: readonly string[],
+  first: number,
+  document: string,
+): Step[] {
   const steps: { line: number; command: string; shown: string[] }[] = [];
   for (const [index, text] of lines.entries()) {
     const line = first + index;
@@ -105,14 +118,22 @@ function shownSteps(lines: readonly string[], first: number): Step[] {
     if (text.startsWith("$ ")) {
       steps.push({ line, command: text.slice(2), shown: [] });
     } else if (last === undefined) {
-      throw new Error(`README.md:${line}: output of no command`);
+      throw new Error(`${document}:${line}: output of no command`);
     } else last.shown.push(text);
   }
   return steps;
 }
 
-/** Commands alone, one a line. */
+/** Commands alone, one a line; a loop of the shell is one. */
 function bareSteps(lines: readonly string[], first: number): Step[] {
-  return lines.map((command, index) => ({ line: first + index, command }))
-    .filter(({ command }) => !/^\s*(#|$)/.test(command));
+  const steps: Step[] = [];
+  for (let at = 0; at < lines.length; at++) {
+    const start = at;
+    if (/; do$/.test(lines[at]!)) at = lines.indexOf("done", at);
+    const command = lines.slice(start, at + 1).join("\n");
+    if (!/^\s*(#|$)/.test(command)) {
+      steps.push({ line: first + start, command });
+    }
+  }
+  return steps;
 }

@@ -19,6 +19,7 @@ import {
   withMeanings,
 } from "./_likeness.ts";
 import { Lines } from "./_processes.ts";
+import { Pty, QUESTION } from "./_pty.ts";
 import type { Block, Step } from "./_readme.ts";
 
 const SERVES = /^deno run .*\b(relay|peer_node)\.ts (?!help|completions)/;
@@ -29,32 +30,51 @@ const LATER =
   /^(?:sent |withdrawn from |node \S+ (?:registered|left)|tunnel to |Cannot )/;
 const STEP_SECONDS = 30;
 
+/** A process beside the steps, off a terminal or at one. */
+interface Running extends AsyncDisposable {
+  readonly lines: Lines;
+  /** Stops it as Ctrl-C does. Resolves to its exit code. */
+  interrupt(): Promise<number>;
+}
+
 /** Something that runs beside the steps. */
 interface Server {
   readonly command: string;
   /** The port that the document gives it. */
   readonly port: string;
-  readonly child: Deno.ChildProcess;
+  readonly process: Running;
   readonly lines: Lines;
   /** How many of its first lines the document shows; it may leave out others. */
   shownCount?: number;
 }
 
+/** Options of {@linkcode Walk}. */
+export interface WalkOptions {
+  /**
+   * Whether everything is typed at a terminal of its own. Nothing may ask there,
+   * and each command must end as it should; most print something else than off
+   * a terminal, so that this is not compared.
+   */
+  readonly atTerminal?: boolean;
+}
+
 /** A walk in a folder. Disposing kills what still serves. */
 export class Walk implements AsyncDisposable {
   readonly #folder: string;
+  readonly #atTerminal: boolean;
   readonly #definitions: string[] = [];
   #servers: Server[] = [];
   /** The document's ports, and those in their place. */
   readonly #ports = new Map<string, string>();
   #meanings: Meanings = new Map();
 
-  constructor(folder: string) {
+  constructor(folder: string, { atTerminal = false }: WalkOptions = {}) {
     this.#folder = folder;
+    this.#atTerminal = atTerminal;
   }
 
   /** Takes the steps of a block; fails where anything is not as it says. */
-  async take({ steps, typed, killed }: Block): Promise<void> {
+  async take({ document, steps, typed, killed }: Block): Promise<void> {
     if (killed !== undefined) await this.#kill(killed);
     for (const step of steps) {
       const { line, command } = step;
@@ -68,7 +88,7 @@ export class Walk implements AsyncDisposable {
         }
       } catch (error) {
         const { message } = error as Error;
-        const at = `README.md:${line}: ${command}`;
+        const at = `${document}:${line}: ${command}`;
         throw new Error(`${at}\n${message}`, { cause: error });
       }
     }
@@ -82,14 +102,9 @@ export class Walk implements AsyncDisposable {
   /** Runs a command to its end. */
   async #run(step: Step, typed: string | undefined): Promise<void> {
     const script = this.#script(this.#localised(step.command));
-    const run = typed === undefined
-      ? ["sh", "-c", script]
-      : ["expect", "-c", typing(script, promptOf(step, typed), typed)];
-    const { code, stdout, stderr } = await new Deno.Command("timeout", {
-      args: ["--kill-after=2", String(STEP_SECONDS), ...run],
-      ...this.#surroundings,
-    }).output();
-    const text = decode(stdout) + decode(stderr);
+    const { code, text } = this.#atTerminal
+      ? await this.#typed(script, typed)
+      : await this.#piped(step, script, typed);
     const lines = text.replaceAll("\r\n", "\n").split("\n")
       .filter((line) => !line.startsWith(`warning: the link names ${HOST}, `));
     if (lines.at(-1) === "") lines.pop();
@@ -98,6 +113,43 @@ export class Walk implements AsyncDisposable {
     if ((code === 0) === isRefused) {
       throw new Error(`it ended with code ${code}, after\n${text}`);
     }
+  }
+
+  /** Runs a script off a terminal, but for one that is typed into. */
+  async #piped(
+    step: Step,
+    script: string,
+    typed: string | undefined,
+  ): Promise<Ended> {
+    const run = typed === undefined
+      ? ["sh", "-c", script]
+      : ["expect", "-c", typing(script, promptOf(step, typed), typed)];
+    const { code, stdout, stderr } = await new Deno.Command("timeout", {
+      args: ["--kill-after=2", String(STEP_SECONDS), ...run],
+      ...this.#surroundings,
+      stdin: "null",
+    }).output();
+    return { code, text: decode(stdout) + decode(stderr) };
+  }
+
+  /** Runs a script at a terminal, where Deno must not ask for anything. */
+  async #typed(script: string, typed: string | undefined): Promise<Ended> {
+    await using pty = Pty.type(script, this.#surroundings);
+    const { promise: asked, reject } = Promise.withResolvers<never>();
+    using _watch = pty.lines.watch(() => {
+      if (QUESTION.test(pty.text)) reject(new Error(`it asks:\n${pty.text}`));
+    });
+    if (typed !== undefined) await pty.press(`${typed}\r`);
+    const end = within(pty.code, "its end", STEP_SECONDS * 1000);
+    const code = await Promise.race([asked, end]);
+    return { code, text: pty.text };
+  }
+
+  /** Starts a script that serves. */
+  #start(script: string): Running {
+    return this.#atTerminal
+      ? Pty.type(script, this.#surroundings)
+      : new Piped(script, this.#surroundings);
   }
 
   /** Starts what serves, and waits until it has said what is shown. */
@@ -114,14 +166,9 @@ export class Walk implements AsyncDisposable {
     words[at] = "0";
     const command = this.#localised(words.join(" "))
       .replace(/(?<=\b(relay|peer_node)\.ts )/, "--host 127.0.0.1 ");
-    const child = new Deno.Command("sh", {
-      args: ["-c", this.#script(`exec ${command}`)],
-      ...this.#surroundings,
-      stdout: "piped",
-      stderr: "null", // it goes where the other goes
-    }).spawn();
-    const lines = new Lines(child.stdout);
-    const server: Server = { command: step.command, port, child, lines };
+    const process = this.#start(this.#script(`exec ${command}`));
+    const { lines } = process;
+    const server: Server = { command: step.command, port, process, lines };
     this.#servers.push(server);
     const [, actual = ""] = await hear(lines, / listening on .*:(\d+)$/);
     this.#ports.set(port, actual);
@@ -151,6 +198,7 @@ export class Walk implements AsyncDisposable {
   #hold(expected: readonly string[], lines: readonly string[]): void {
     const found = compare(expected, lines, this.#meanings);
     if (found === undefined) {
+      if (this.#atTerminal) return;
       throw new Error(
         ["shown:", ...expected, "", "printed:", ...lines, ""].join("\n"),
       );
@@ -182,8 +230,7 @@ export class Walk implements AsyncDisposable {
       cwd: this.#folder,
       // The Deno that runs the tests is the one that is found.
       env: { NO_COLOR: "1", PATH: `${DENO_FOLDER}:${Deno.env.get("PATH")}` },
-      stdin: "null",
-    } as const;
+    };
   }
 
   /** Kills the node of that name, so that it cannot say good-bye. */
@@ -192,21 +239,19 @@ export class Walk implements AsyncDisposable {
       command.includes(`--name ${name} `)
     );
     if (server === undefined) throw new Error(`no node ${name} runs`);
-    server.child.kill("SIGKILL");
-    await server.child.status;
-    await server.lines.ended;
+    await server.process[Symbol.asyncDispose]();
     this.#servers = this.#servers.filter((other) => other !== server);
   }
 
   async #stop(server: Server): Promise<void> {
-    server.child.kill("SIGINT");
-    const { code } = await within(server.child.status, "the end of a process");
-    await server.lines.ended;
+    const code = await server.process.interrupt();
+    await server.process[Symbol.asyncDispose]();
     this.#servers = this.#servers.filter((other) => other !== server);
     const said = server.lines.all;
     const next = said[server.shownCount ?? said.length];
-    const isTold = next === undefined || LATER.test(next);
-    if (code === 0 && isTold) return;
+    const isTold = this.#atTerminal || next === undefined || LATER.test(next);
+    const asks = said.some((line) => QUESTION.test(line));
+    if (code === 0 && isTold && !asks) return;
     throw new Error(
       [
         `${server.command}\nended with code ${code}, after`,
@@ -217,15 +262,49 @@ export class Walk implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const { child, lines } of this.#servers) {
-      try {
-        child.kill("SIGKILL");
-      } catch (error) {
-        if (!(error instanceof TypeError)) throw error; // ended by itself
-      }
-      await child.status;
-      await lines.ended;
+    for (const { process } of this.#servers) {
+      await process[Symbol.asyncDispose]();
     }
+  }
+}
+
+/** What a command did. */
+interface Ended {
+  readonly code: number;
+  readonly text: string;
+}
+
+/** A script off a terminal. Disposing kills it, so that it says no good-bye. */
+class Piped implements Running {
+  readonly lines: Lines;
+  readonly #child: Deno.ChildProcess;
+
+  constructor(script: string, options: Deno.CommandOptions) {
+    this.#child = new Deno.Command("sh", {
+      args: ["-c", script],
+      ...options,
+      stdin: "null",
+      stdout: "piped",
+      stderr: "null", // it goes where the other goes
+    }).spawn();
+    this.lines = new Lines(this.#child.stdout);
+  }
+
+  async interrupt(): Promise<number> {
+    this.#child.kill("SIGINT");
+    const { code } = await within(this.#child.status, "the end of a process");
+    await this.lines.ended;
+    return code;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    try {
+      this.#child.kill("SIGKILL");
+    } catch (error) {
+      if (!(error instanceof TypeError)) throw error; // ended by itself
+    }
+    await this.#child.status;
+    await this.lines.ended;
   }
 }
 

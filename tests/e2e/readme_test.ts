@@ -3,16 +3,20 @@
  * copy of the project, and must print what it shows.
  */
 
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { dirname, join } from "@std/path";
+import { startNode, startRelay } from "../_network.ts";
 import { tempShare } from "../_temp_share.ts";
 import { testWith } from "../_tools.ts";
+import { copyProject } from "./_project.ts";
 import { compare, withMeanings } from "./_likeness.ts";
 import { ROOT } from "./_processes.ts";
 import { blocksOf } from "./_readme.ts";
 import { Walk } from "./_walk.ts";
 
 const README = Deno.readTextFileSync(join(ROOT, "README.md"));
+
+const DENO = dirname(Deno.execPath());
 
 /** The blocks that no test can run, by section. Each says why. */
 const NOT_RUN = ["Two commands", "Something does not work"];
@@ -30,6 +34,49 @@ testWith(
     assert(blocks.length >= 12, `${blocks.length} blocks`);
   },
 );
+
+Deno.test("With the profile lines of the README, help, completions and verify answer behind the relay's address, also when the relay is gone", async () => {
+  const lines = blocksOf(README).flatMap(({ steps }) => steps)
+    .map(({ command }) => command)
+    .filter((command) => /^(RELAY=|P2P=|p2p\(\))/.test(command)).slice(0, 3);
+  assertEquals(lines.length, 3);
+  await using folder = await tempShare();
+  const run = async (relay: string, ...commands: readonly string[]) => {
+    const script = [...lines, `RELAY='${relay}' P2P='${ROOT}'`, ...commands];
+    const { code, stdout, stderr } = await new Deno.Command("sh", {
+      args: ["-c", script.join("\n")],
+      cwd: folder.path,
+      env: { NO_COLOR: "1", PATH: `${DENO}:${Deno.env.get("PATH")}` },
+      stdin: "null",
+    }).output();
+    const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+    return { code, text: decode(stdout), errors: decode(stderr) };
+  };
+  let gone = "";
+  {
+    await using relay = await startRelay();
+    await using _node = await startNode(relay, { "a.txt": "whole\n" });
+    gone = relay.server.relayAddress;
+    const got = await run(gone, "p2p get a.txt --receipt r.json");
+    assertEquals(got.code, 0, got.errors);
+  }
+  for (
+    const [command, expected] of [
+      ["help", /^The peer client: /],
+      ["help get", /^Fetch files; /],
+      ["get --help", /^Fetch files; /],
+      ["completions zsh p2p", /^#compdef p2p\n/],
+      ["completions bash", /^# Completes the words of peer_client\.ts in bash/],
+      ["verify a.txt r.json", /^a\.txt is what was received on .*: 6 bytes, /],
+    ] as const
+  ) {
+    const alone = `deno run --allow-read=. ${ROOT}peer_client.ts ${command}`;
+    const behind = await run(gone, `p2p ${command}`);
+    assertEquals(behind, await run(gone, alone), command);
+    assertEquals([behind.code, behind.errors], [0, ""], command);
+    assertMatch(behind.text, expected);
+  }
+});
 
 Deno.test("README.md says of few blocks that they cannot be run, and why", () => {
   const marked = blocksOf(README).filter(({ notRun }) => notRun);
@@ -123,18 +170,4 @@ for (
   Deno.test(`blocksOf refuses ${what}`, () => {
     assertThrows(() => blocksOf(readme), Error, "README.md");
   });
-}
-
-/** Copies what would be in a fresh clone, as it stands here now. */
-async function copyProject(folder: string): Promise<void> {
-  const { code, stdout } = await new Deno.Command("git", {
-    args: ["ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-    cwd: ROOT,
-  }).output();
-  assertEquals(code, 0, "not a clone");
-  for (const name of new TextDecoder().decode(stdout).split("\0")) {
-    if (name === "") continue;
-    await Deno.mkdir(dirname(join(folder, name)), { recursive: true });
-    await Deno.copyFile(join(ROOT, name), join(folder, name));
-  }
 }

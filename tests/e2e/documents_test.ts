@@ -1,0 +1,136 @@
+/**
+ * The documents held to a terminal: every command in their blocks is typed at
+ * one, with the permissions that stand there, in a copy of the project. Deno
+ * must ask for nothing, and each must end as the document says.
+ */
+
+import { assert, assertEquals } from "@std/assert";
+import { join } from "@std/path";
+import { tempShare } from "../_temp_share.ts";
+import { testWith } from "../_tools.ts";
+import { copyProject } from "./_project.ts";
+import { ROOT } from "./_processes.ts";
+import { type Block, blocksOf } from "./_readme.ts";
+import { Walk } from "./_walk.ts";
+
+const BUILDS = "takes the runtime of each target, which Deno downloads";
+const SYSTEM = "changes the system that the tests run on";
+const IMAGES = "takes podman and an image of Debian";
+const MEASURES = "measures for minutes";
+
+/** The commands that are not typed here, by document, each with the reason. */
+const UNTYPED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  "README.md": {
+    "npx -y deno@2.9.6 task demo   # the whole thing on real files, in a few seconds":
+      "downloads Deno",
+    "npx -y deno@2.9.6 task test   # the tests; the long ones are task test:long":
+      "downloads Deno, and runs this very test",
+  },
+  "docs/OPERATIONS.md": {
+    "deno task compile                           # all targets, into dist/":
+      BUILDS,
+    "deno task compile x86_64-unknown-linux-gnu  # one of them": BUILDS,
+    "(cd dist && sha256sum -c SHA256SUMS)": BUILDS,
+    "cp dist/x86_64-unknown-linux-gnu/relay-p2p-relay /usr/local/bin/": SYSTEM,
+    "cp packaging/systemd/relay-p2p-relay.service /etc/systemd/system/": SYSTEM,
+    "systemctl enable --now relay-p2p-relay": SYSTEM,
+    "podman build -t relay-p2p -f packaging/Containerfile .": IMAGES,
+    "podman run -p 1700:1700 -p 1701:1701 -v relay-state:/state relay-p2p":
+      IMAGES,
+  },
+  "docs/PERFORMANCE.md": {
+    "deno task bench        # small things: connect, list, first byte":
+      MEASURES,
+    "deno task bench:fetch  # whole fetches, beside other programs": MEASURES,
+    "deno task bench:tunnel # fetches through the relay, beside dialling and socat":
+      MEASURES,
+    "apt-get install curl nginx openssl aria2 rsync python3-libtorrent": SYSTEM,
+  },
+};
+
+/** Commands of other documents are typed where this section of README ends. */
+const OPEN_RELAY_SECTION = "Three terminals";
+
+async function documents(): Promise<Map<string, string>> {
+  const names = ["README.md"];
+  for await (const { name } of Deno.readDir(join(ROOT, "docs"))) {
+    if (name.endsWith(".md")) names.push(`docs/${name}`);
+  }
+  const texts = names.toSorted().map(async (name) =>
+    [name, await Deno.readTextFile(join(ROOT, name))] as const
+  );
+  return new Map(await Promise.all(texts));
+}
+
+/** The blocks of all documents, in the order in which they can be typed. */
+async function allBlocks(): Promise<Block[]> {
+  const blocks: Block[] = [];
+  const others: Block[] = [];
+  for (const [name, text] of await documents()) {
+    for (const block of blocksOf(text, name)) {
+      (name === "README.md" && !block.notRun ? blocks : others).push(block);
+    }
+  }
+  const at = blocks.findLastIndex(({ section }) =>
+    section === OPEN_RELAY_SECTION
+  );
+  return blocks.toSpliced(at + 1, 0, ...others);
+}
+
+function reasonFor(document: string, command: string): string | undefined {
+  return UNTYPED[document]?.[command];
+}
+
+testWith(
+  ["jq", "script"],
+  "At a terminal every command of the documents ends as it should, and Deno asks nothing",
+  async () => {
+    await using folder = await tempShare();
+    await using home = await tempShare();
+    await copyProject(folder.path);
+    await using walk = new Walk(folder.path, { atTerminal: true });
+    let count = 0;
+    for (const block of await allBlocks()) {
+      const steps = block.steps
+        .filter(({ command }) => !reasonFor(block.document, command))
+        .map((step) => ({
+          ...step,
+          command: step.command.replaceAll("~/", `${home.path}/`),
+        }));
+      count += steps.length;
+      await walk.take({ ...block, steps });
+    }
+    await walk.end();
+    assert(count >= 40, `${count} commands`);
+  },
+);
+
+Deno.test("Every command of the documents that is not typed is still there", async () => {
+  const commands = new Map<string, string[]>();
+  for (const { document, steps } of await allBlocks()) {
+    const untyped = steps.map(({ command }) => command)
+      .filter((command) => reasonFor(document, command));
+    if (untyped.length === 0) continue;
+    commands.set(document, [...commands.get(document) ?? [], ...untyped]);
+  }
+  for (const [document, rows] of Object.entries(UNTYPED)) {
+    assertEquals(
+      commands.get(document)?.toSorted(),
+      Object.keys(rows).toSorted(),
+      document,
+    );
+  }
+});
+
+Deno.test("Every block of the documents with a command says that it is of a shell", async () => {
+  const other = /^```(?!sh$|console$).*\n((?:(?!```).*\n)*)```$/gm;
+  const command =
+    /^(?:\$ .*|(?:npx|deno|p2p|sudo|cp|podman|systemctl|curl|apt-get) .*)$/m;
+  for (const [name, text] of await documents()) {
+    // What stands in a block is no opening of another.
+    const whole = text.replaceAll(/^```(?:sh|console)\n[^]*?^```$/gm, "");
+    for (const [, content = ""] of whole.matchAll(other)) {
+      assertEquals(command.exec(content)?.[0], undefined, name);
+    }
+  }
+});
