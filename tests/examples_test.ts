@@ -194,7 +194,7 @@ testWith(
     assertEquals(await Deno.readTextFile(join(target, "photos/1.jpg")), "mine");
     assertMatch(
       second.stdout.all.join("\n"),
-      /^failed\texists already, with another content\tphotos\/1\.jpg$/m,
+      /^failed\tit already exists with different content\tphotos\/1\.jpg$/m,
     );
 
     const none = backup("none/**");

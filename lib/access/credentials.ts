@@ -77,8 +77,9 @@ export function credentialsFor(
     throw new AccessFailure("relay_open", {
       what: "Cannot use relay",
       where,
-      why: "it is open, and would send everybody here",
-      remedy: "run it with --private, or leave the token away",
+      why: "this relay is open: anyone could reach this node through it",
+      remedy:
+        "run the relay with --private, or start this node without a token",
     });
   }
   if (token !== undefined) {
@@ -96,7 +97,7 @@ export function credentialsFor(
     where,
     why: link === undefined
       ? "it is private"
-      : "it is private, and was not when the link was made",
+      : "it is private now, and the link was made while it was open",
     remedy: `give a ${role} token with --token-file FILE or RELAY_P2P_TOKEN`,
   });
 }
@@ -125,7 +126,7 @@ export function requireKeysProof(
     what: "Cannot use relay",
     where,
     why: "it does not know this node's token",
-    remedy: "name it by its relay address, p2p://HOST:PORT/RELAY_ID",
+    remedy: "give its relay address, p2p://HOST:PORT/RELAY_ID",
   });
 }
 
@@ -142,17 +143,17 @@ export function accessFailure(
 
 type Words = (isLink: boolean) => { why: string; remedy: string };
 
-const ASK_FOR_ANOTHER = "ask whoever sent it for another";
+const ASK_FOR_ANOTHER = "ask the sender for another link";
 
 const WORDS: Readonly<Record<AccessRefusalCode, Words>> = {
   unauthorized: (isLink) =>
-    isLink ? { why: "the relay does not take it", remedy: ASK_FOR_ANOTHER } : {
-      why: "it does not take this token",
-      remedy: "get the token again from whoever runs the relay",
+    isLink ? { why: "the relay rejects it", remedy: ASK_FOR_ANOTHER } : {
+      why: "it rejects this token",
+      remedy: "get a new token from the person who runs the relay",
     },
   expired: () => ({ why: "it has expired", remedy: ASK_FOR_ANOTHER }),
   ["used_up"]: () => ({
-    why: "it has been used as often as it may be",
+    why: "it has no uses left",
     remedy: ASK_FOR_ANOTHER,
   }),
   ["too_many_failures"]: () => ({

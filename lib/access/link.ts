@@ -67,7 +67,7 @@ export function formatLink(link: Link): string {
       what: "Cannot make link",
       where: show(name),
       why:
-        `it would have ${text.length} characters, and may have ${LIMITS.linkLength}`,
+        `it would have ${text.length} characters, and the limit is ${LIMITS.linkLength}`,
       remedy: "give the file a shorter name",
     });
   }

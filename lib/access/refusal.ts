@@ -10,7 +10,7 @@ const TEXTS = {
   unauthorized: "not authorized",
   too_many_failures: "too many failures from this address, wait a minute",
   expired: "it has expired",
-  used_up: "it has been used as often as it may be",
+  used_up: "it has no uses left",
   too_many_uses: "too many links are in use, try again later",
 } as const satisfies Record<AccessRefusalCode, string>;
 

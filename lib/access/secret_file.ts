@@ -74,7 +74,7 @@ function weaknessOf(
     return "it belongs to another user";
   }
   return mode !== null && (mode & 0o077) !== 0
-    ? "others than its owner may read or change it"
+    ? "users other than its owner can read or change it"
     : undefined;
 }
 

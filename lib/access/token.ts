@@ -82,7 +82,7 @@ function badToken(role: TokenRole, why: string): Failure {
   return new Failure("not_allowed", {
     what: `Cannot use ${role} token`,
     why,
-    remedy: "get it again from whoever runs the relay",
+    remedy: "copy it again, or ask the person who runs the relay",
   });
 }
 

@@ -172,7 +172,7 @@ export function causeOf(error: unknown): string {
   if (!(error instanceof ProtocolError)) return describeCause(error);
   switch (error.code) {
     case "identity_mismatch":
-      return "whoever answers there is not the node that was listed";
+      return "the program that answers there is not the listed node";
     case "timed_out":
     case "idle":
       return "no answer in time";

@@ -17,7 +17,7 @@ export function notThatSha256(where: string): Failure {
     what: "Cannot verify file",
     where: show(where),
     why: "it does not have the SHA-256 that was asked for",
-    remedy: "the node that says so is wrong; choose another with --node",
+    remedy: "the node reported a wrong hash; choose another with --node",
   });
 }
 
@@ -36,7 +36,7 @@ export function nobodyHasThatContent(name: string): Failure {
   return new Failure("not_found", {
     what: "Cannot find file",
     where: show(name),
-    why: "nodes have another content of that name now",
+    why: "nodes have different content under that name now",
     remedy: "ask for a new link",
   });
 }
@@ -51,7 +51,7 @@ export function notKnownWhoHasThat(name: string, nodeCount: number): Failure {
         nodeCount === 1 ? "a node has" : `${nodeCount} nodes have`
       } that name and could not hash the file: whether it is the one asked for ` +
       "is not known",
-    remedy: "run again once the file is hashed there, and changes no more",
+    remedy: "run again when the file is hashed and no longer changes",
   });
 }
 
@@ -112,8 +112,8 @@ export function nobodyHasAny(pattern: string, nodeCount: number): Failure {
     what: "Cannot find files",
     where: show(pattern),
     why: nodeCount === 1
-      ? "the only node has none that match"
-      : `none of ${nodeCount} nodes has any that match`,
+      ? "the only node has no file that matches"
+      : `none of ${nodeCount} nodes has a file that matches`,
     remedy: "see the command ls",
   });
 }
@@ -179,8 +179,8 @@ export function isBeingWritten(name: string): Failure {
   return new Failure("undelivered", {
     what: "Cannot fetch file",
     where: show(name),
-    why: "it is being written to: it changed each time while it was fetched",
-    remedy: "run again when it is at rest, or fetch a copy of it",
+    why: "it is being written to: it changed during each attempt",
+    remedy: "run again when it no longer changes, or fetch a copy of it",
   });
 }
 
@@ -209,10 +209,9 @@ export function givenUp(
     ? new Failure("corrupt", {
       what: "Cannot verify file",
       where,
-      why:
-        "nodes sent something else than they vouched for, and no other has it" +
+      why: "the data failed verification, and no other node has the file" +
         told,
-      remedy: "look at those nodes",
+      remedy: "check the nodes that sent it",
     })
     : new Failure("undelivered", {
       what: "Cannot fetch file",
@@ -247,7 +246,7 @@ export function exhausted(
       why: `${count("corrupt")} of ${
         counted(asked, "node")
       } sent something else than they vouched for`,
-      remedy: "look at those nodes",
+      remedy: "check the nodes that sent it",
     });
   }
   if (found.size > 0) {
@@ -272,7 +271,9 @@ export function exhausted(
     what: "Cannot find file",
     where,
     why: noneOf(asked, silent),
-    remedy: silent === 0 ? "check the name" : "see that the nodes are running",
+    remedy: silent === 0
+      ? "check the name"
+      : "check that the nodes are running",
   });
 }
 
@@ -306,14 +307,13 @@ function denial(name: string, denied: readonly Denial[]): Failure {
   return new Failure("not_allowed", {
     what: "Cannot fetch file",
     where: show(name),
-    why:
-      `${denied.length} of the nodes do not let this client have it, ${cause}`,
-    remedy: DENIAL_REMEDY[code] ?? "ask whoever runs the relay",
+    why: `${denied.length} of the nodes refuse it to this client, ${cause}`,
+    remedy: DENIAL_REMEDY[code] ?? "ask the person who runs the relay",
   });
 }
 
 const DENIAL_REMEDY: Readonly<Record<string, string>> = {
-  expired: "see that the clocks of node and relay are right",
+  expired: "check the clocks of node and relay",
   ["used_up"]: "ask for another link",
   ["too_many_failures"]: "wait a minute",
 };

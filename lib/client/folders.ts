@@ -36,8 +36,8 @@ export async function explained(
       what,
       where,
       why:
-        "no node has a file of just that name, and only one can be taken here",
-      remedy: `see which names match with ls '${where}', and take one of them`,
+        "no node has a file with exactly that name, and this command takes one file",
+      remedy: `list the matches with ls '${where}', and take one of them`,
     });
   }
   if (!await isFolder({ peers, nodes, name, signal })) return failure;

@@ -31,7 +31,7 @@ export function isInode(one: Inode, other: Inode): boolean {
 /** A file that cannot be used, by its own name: it may be hidden. */
 function unfit(path: string, why: string): Failure {
   return new Failure("local", {
-    what: "Cannot go on with partial file",
+    what: "Cannot resume partial file",
     where: show(path),
     why,
     remedy: "remove it, or save elsewhere with -o",

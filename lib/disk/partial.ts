@@ -128,7 +128,7 @@ export class PartialFile implements Sink {
           what: "Cannot save file",
           where: show(path),
           why: "another process is receiving it",
-          remedy: "wait for that one, or name another place",
+          remedy: "wait for it, or choose another place",
           cause: OTHERS,
         });
       }
@@ -189,8 +189,8 @@ export class PartialFile implements Sink {
         ? "its folder was removed while it was being received"
         : "its partial file was removed while it was being received",
       remedy: isFolderGone
-        ? "make the folder again, and run the same again"
-        : "run the same again",
+        ? "make the folder again, and repeat the command"
+        : "repeat the command",
       cause: new Deno.errors.NotFound("removed"),
     });
   }
@@ -243,7 +243,7 @@ export class PartialFile implements Sink {
     throw new Failure("local", {
       what: "Cannot save file",
       where: show(this.path),
-      why: "something else was put in the place of its folder meanwhile",
+      why: "its folder was replaced in the meantime",
       remedy: "save to a folder that nobody else changes",
     });
   }
@@ -345,7 +345,7 @@ export function cannot(verb: string, path: string, error: unknown): Failure {
     what: `Cannot ${verb} file`,
     where: show(path),
     why: error instanceof Deno.errors.NotFound
-      ? "its folder is not there"
+      ? "its folder does not exist"
       : describeCause(error),
     remedy,
     cause: error,

@@ -90,7 +90,7 @@ function cannotSync(path: string, error: unknown): Failure {
     what: "Cannot make folder durable",
     where: show(path),
     why: describeCause(error),
-    remedy: "what was saved is there, but may not outlast a power failure",
+    remedy: "the files are saved, but a power failure may lose them",
     cause: error,
   });
 }
@@ -154,7 +154,7 @@ export function existsAlready(path: string): Failure {
   return new Failure("local", {
     what: "Cannot save file",
     where: show(path),
-    why: "exists already, with another content",
+    why: "it already exists with different content",
     remedy: "give --overwrite to replace it, or -o for another place",
   });
 }

@@ -74,7 +74,7 @@ export async function checkFolder(
   } catch (error) {
     const remedy = remedyFor(output, { folder, error });
     if (isOptional && error instanceof Deno.errors.NotCapable) {
-      const says = `${where} may not be written to: get cannot save there`;
+      const says = `${where} is not writable: get cannot save there`;
       findings.warn("folder", says, remedy);
       return undefined;
     }
@@ -102,7 +102,7 @@ function remedyFor(
       : savingRemedy(output);
   }
   return error instanceof Deno.errors.NotFound
-    ? "make it first, or name another with -o"
+    ? "create it first, or choose another with -o"
     : "name another with -o";
 }
 

@@ -121,13 +121,13 @@ function tellIdentity(
   if (plaintext) {
     findings.warn(
       "identity",
-      "nothing is encrypted: whoever answers there is taken for the relay",
+      "nothing is encrypted: any program that answers there is accepted as the relay",
       "leave --plaintext away, on both sides",
     );
   } else if (met.includes("relay_unverified")) {
     findings.warn(
       "identity",
-      "not verified: whoever answers there is taken for the relay",
+      "not verified: any program that answers there is accepted as the relay",
       id === undefined
         ? "give its relay address in place of host and port"
         : `give p2p://${
@@ -192,6 +192,6 @@ export function tellAccess({ session }: MetRelay, findings: Findings): void {
     "access",
     session.isPrivate
       ? "the relay is private, and takes the token"
-      : "the relay is open: whoever reaches it may use it",
+      : "the relay is open: anyone who can reach it may use it",
   );
 }

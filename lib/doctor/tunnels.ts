@@ -99,6 +99,6 @@ function cannotJoin(where: string, why: string): Failure {
     what: "Cannot join tunnel",
     where,
     why,
-    remedy: "see that the relay's ports are open, and run it again",
+    remedy: "check that the relay's ports are open, and run this again",
   });
 }

@@ -88,7 +88,7 @@ async function readIdentity(path: string): Promise<Identity | undefined> {
       throw new Failure("local", {
         what: "Cannot use identity",
         where: show(path),
-        why: "others than its owner may read or change it",
+        why: "users other than its owner can read or change it",
         remedy: `run chmod 600 ${show(path)}`,
       });
     }

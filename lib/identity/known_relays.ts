@@ -98,7 +98,7 @@ function parseKnownRelays(text: string, path: string): Map<string, string> {
         what: "Cannot read known relays",
         where: `${show(path)}, line ${index + 1}`,
         why: "wanted HOST:PORT RELAY_ID",
-        remedy: "mend or remove that line",
+        remedy: "correct or remove that line",
       });
     }
     ids.set(keyOf(endpoint), id);

@@ -194,7 +194,7 @@ async function openTls(
     throw new ProtocolError(
       "identity_mismatch",
       `Cannot open TLS with ${formatEndpoint(endpoint)}: ` +
-        `whoever answers there does not prove to be ${peer.id}`,
+        `the program that answers there does not prove to be ${peer.id}`,
       { cause: error },
     );
   }

@@ -70,7 +70,7 @@ function wrongService(endpoint: Endpoint, cause?: Error): ProtocolError {
   return new ProtocolError(
     "wrong_service",
     `Cannot open TLS with ${formatEndpoint(endpoint)}: ` +
-      `whoever answers there does not speak TLS for ${ALPN_PROTOCOL}`,
+      `the program that answers there does not speak TLS for ${ALPN_PROTOCOL}`,
     { cause },
   );
 }

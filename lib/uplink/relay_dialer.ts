@@ -100,8 +100,8 @@ export class RelayLink {
       throw new Failure("usage", {
         what: "Cannot use --plaintext",
         where: formatEndpoint(relay),
-        why: "a relay address with an id stands for encryption",
-        remedy: "leave --plaintext away, or give HOST PORT",
+        why: "a relay address with an id requires encryption",
+        remedy: "omit --plaintext, or give HOST PORT",
       });
     }
     this.relay = relay;
@@ -216,9 +216,9 @@ export class RelayLink {
     throw new ClockFailure("relay", {
       what: "Cannot trust relay",
       where: formatEndpoint(this.relay),
-      why: `its certificate is good from ${day(from)} to ${
+      why: `its certificate is valid from ${day(from)} to ${
         day(to)
-      }, and here it is ${day(now)}`,
+      }, and the date here is ${day(now)}`,
       remedy: "set this machine's clock, or the relay's",
     });
   }
@@ -333,14 +333,14 @@ export class RelayLink {
       why:
         `identity does not match: ${why}, wanted ${expected}, found ${found}`,
       remedy:
-        `if the relay was set up anew, ${remedy}; if not, somebody is in between`,
+        `if the relay was set up again, ${remedy}; if not, somebody may be intercepting the connection`,
     });
   }
 
   #isNode(): Failure {
     return this.#fail({
       what: "Cannot talk to relay",
-      why: "a peer node answers there, and no relay",
+      why: "a peer node answers there, not a relay",
       remedy: "give the relay's own port, from the line `relay address …` " +
         "that it printed",
     });
@@ -359,7 +359,7 @@ export class RelayLink {
     if (code === "wrong_service" || code === "identity_mismatch") {
       return this.#fail({
         what: "Cannot talk to relay",
-        why: "whoever answers there is not a relay that uses encryption",
+        why: "the program that answers there is not a relay with encryption",
         remedy:
           "check host and port; if the relay runs with --plaintext, use that here too",
         cause: error,
@@ -376,9 +376,9 @@ export class RelayLink {
     if (code !== undefined && code !== "timed_out" && code !== "idle") {
       return this.#fail({
         what: "Cannot talk to relay",
-        why: "whoever answers there is not a relay",
+        why: "the program that answers there is not a relay",
         remedy: this.#options.plaintext
-          ? "check host and port; a relay without --plaintext wants encryption here too"
+          ? "check host and port; if the relay runs without --plaintext, omit it here too"
           : "check host and port",
         cause: error,
       });

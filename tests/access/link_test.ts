@@ -153,7 +153,7 @@ Deno.test("formatLink makes links of 512 characters and refuses longer ones", ()
   const error = assertThrows(
     () => formatLink({ ...LINK, name: longest + "b" }),
     Failure,
-    "it would have 513 characters, and may have 512",
+    "it would have 513 characters, and the limit is 512",
   );
   assertEquals(error.exitCode, 2);
 });

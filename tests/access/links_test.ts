@@ -49,7 +49,7 @@ Deno.test("A link is good for one fetch; going on with that one is the same use"
   assertEquals(await kindOf("first-fetch-of-all"), null);
   assertEquals(await kindOf("second-fetch-of-all"), "not_allowed");
   const listing = () => listedBy(relay, access("third-fetch-of-all"));
-  const error = await assertRejects(listing, Failure, "as often as it may be");
+  const error = await assertRejects(listing, Failure, "it has no uses left");
   assertEquals(error.exitCode, 7);
 });
 
@@ -126,7 +126,7 @@ Deno.test("A link of an open relay fetches its file, and no other content", asyn
   const one = await fetch(relay, name, { content });
   const { kind, message } = one;
   assertEquals(kind, "not_found", message);
-  assert(message.includes("nodes have another content of that name now"));
+  assert(message.includes("nodes have different content under that name now"));
   const { failed } = await get(relay, folder.path, [name], { content });
   assertEquals(failed, { [name]: "not_found" });
 });
@@ -154,7 +154,7 @@ Deno.test("makeLink says that no node has the file, and that its name is too lon
   const tooLong = await assertRejects(
     () => make(long),
     Failure,
-    "and may have 512",
+    "and the limit is 512",
   );
   assertEquals(tooLong.exitCode, 2);
   assertEquals((await assertRejects(() => make("../a"), Failure)).exitCode, 2);

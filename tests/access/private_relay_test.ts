@@ -46,17 +46,17 @@ const WITHOUT: readonly [string, Access, string][] = [
   [
     "with the token of another secret",
     { token: tokenOf(NEXT_SECRET, "client") },
-    "it does not take this token",
+    "it rejects this token",
   ],
   [
     "with a link of an open relay",
     { link: { name: "a.txt", fetch: "fetch-number-one-" } },
-    "it is private, and was not when the link was made",
+    "it is private now, and the link was made while it was open",
   ],
   [
     "with a link that nobody made",
     { link: { pass: "AQHN", name: "a", fetch: "fetch-number-one-" } },
-    "the relay does not take it; ask whoever sent it",
+    "the relay rejects it; ask the sender",
   ],
 ];
 
@@ -98,7 +98,7 @@ Deno.test("A node that a private relay will not have is turned away, and does no
   assert(without.message.includes("it is private; give a node token"));
   const wrong = await turnedAway(address, tokenOf(NEXT_SECRET, "node"));
   assertEquals(wrong.exitCode, 7);
-  assert(wrong.message.includes("it does not take this token"));
+  assert(wrong.message.includes("it rejects this token"));
   assertEquals(relay.server.nodeCount, 0);
 });
 
@@ -118,14 +118,18 @@ Deno.test("A node that hears that it is not let in before it has asked is turned
   };
   const token = tokenOf(NEXT_SECRET, "node");
   const error = await turnedAway(relay.server.address, token, slow);
-  assert(error.message.includes("it does not take this token"));
+  assert(error.message.includes("it rejects this token"));
 });
 
 Deno.test("A node that was given a token registers with no open relay", async () => {
   await using relay = await startRelay();
   const error = await turnedAway(relay.server.address, NODE_TOKEN);
   assertEquals(error.exitCode, 7);
-  assert(error.message.includes("it is open, and would send everybody here"));
+  assert(
+    error.message.includes(
+      "this relay is open: anyone could reach this node through it",
+    ),
+  );
   assertEquals(relay.server.nodeCount, 0);
 });
 
@@ -355,7 +359,7 @@ Deno.test("A node that was listed goes on trying when its token is no longer tak
   relay.server.replaceSecrets({ current: NEXT_SECRET });
   const failed = await node.log.until("registration_failed");
   const { message } = failed.error;
-  assert(message.includes("it does not take this token"), message);
+  assert(message.includes("it rejects this token"), message);
   const registered = () =>
     node.log.events.filter(({ event }) => event === "registered").length;
   assertEquals(registered(), 1);

@@ -85,7 +85,7 @@ const WRONG_USES: readonly WrongUse[] = [
     args: ({ relay }) => [relay, "ls", "--overwrite"],
     code: 2,
     line: () =>
-      "Cannot use option (--overwrite): ls has no use for it; it goes with get",
+      "Cannot use option (--overwrite): ls does not use it; it goes with get",
   },
   {
     what: "an option of other scripts",
@@ -188,14 +188,14 @@ const WRONG_USES: readonly WrongUse[] = [
       (args as (link: string) => string[])(linkOf(relay)),
     code: 2,
     line: () =>
-      "Cannot use link: a link goes after get, and alone; usage: peer_client.ts get LINK",
+      "Cannot use link: a link must be the only argument after get; usage: peer_client.ts get LINK",
   })),
   {
     what: "a pattern that nothing matches",
     args: ({ relay }) => [relay, "ls", "*.pdf"],
     code: 4,
     line: () =>
-      "Cannot list files (*.pdf): no active node has any that match; see all that there are with ls alone",
+      "Cannot list files (*.pdf): no active node has a file that matches; list all files with ls alone",
   },
   {
     what: "a file where a folder is wanted",
@@ -256,7 +256,7 @@ const WRONG_USES: readonly WrongUse[] = [
     permissions: () => ANYTHING,
     code: 8,
     line: ({ folder }) =>
-      `Cannot save to (${folder}/no/): no such folder; make it first, or name another with -o`,
+      `Cannot save to (${folder}/no/): no such folder; create it first, or choose another with -o`,
   },
   {
     what: "a file that is there already",
@@ -264,7 +264,7 @@ const WRONG_USES: readonly WrongUse[] = [
     permissions: () => ANYTHING,
     code: 8,
     line: ({ folder }) =>
-      `Cannot save file (${folder}/1.txt): exists already, with another content; give --overwrite to replace it, or -o for another place`,
+      `Cannot save file (${folder}/1.txt): it already exists with different content; give --overwrite to replace it, or -o for another place`,
   },
   {
     what: "no leave to read where it is to be saved",

@@ -181,9 +181,9 @@ Deno.test("A folder or a pattern in place of a name is told for what it is", asy
     "Cannot find file (none): the only node does not have it; check the name",
   ]);
   const pattern =
-    "Cannot find file (a*): no node has a file of just that name, " +
-    "and only one can be taken here; " +
-    "see which names match with ls 'a*', and take one of them";
+    "Cannot find file (a*): no node has a file with exactly that name, " +
+    "and this command takes one file; " +
+    "list the matches with ls 'a*', and take one of them";
   assertEquals((await fetch(relay, "a*")).message, pattern);
   const linking = makeLink({ relay: pinned(relay), name: "a*" });
   const error = await assertRejects(() => linking, Failure);

@@ -97,7 +97,7 @@ Deno.test("A log that grows all the time is told as one, after refetchCount trie
   assertBytes(await read(folder, "small"), MIDDLE);
   assertEquals(why, {
     "big.log": "Cannot fetch file (big.log): it is being written to: it " +
-      "changed each time while it was fetched; run again when it is at rest, " +
+      "changed during each attempt; run again when it no longer changes, " +
       "or fetch a copy of it",
   });
   const finds = node.asked.filter((asked) =>

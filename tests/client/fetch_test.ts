@@ -473,7 +473,7 @@ Deno.test("fetchFile says what happened at every node when nobody has the file",
   assertEquals(log.answers.toSorted(), ["1 not_found", "2 failed", "3 failed"]);
   assertEquals(
     message,
-    "Cannot find file (f): none of 3 nodes has it, 2 of them could not be asked; see that the nodes are running",
+    "Cannot find file (f): none of 3 nodes has it, 2 of them could not be asked; check that the nodes are running",
   );
   const refusal = log.of("node_answered").find(({ node }) => node.number === 3);
   assertEquals(refusal?.answer, {

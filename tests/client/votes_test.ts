@@ -198,7 +198,7 @@ Deno.test("Where a node cannot hash the file that may be the one asked for, nobo
   });
   const { kind, message } = await fetch(relay, "f", { sha256: RIGHT });
   assertEquals(kind, "undelivered");
-  assertEquals(/is not known; run again once/.test(message), true, message);
+  assertEquals(/is not known; run again when/.test(message), true, message);
   await using folder = await tempShare();
   const { failed } = await get(relay, folder.path, ["f"], { sha256: RIGHT });
   assertEquals(failed, { "f": "undelivered" });

@@ -358,7 +358,7 @@ for (const { name, content, save, syncsFolder } of SAVES) {
   Deno.test(`${name} says what is wrong with the folder to save in`, async () => {
     await using folder = await tempShare({ "file": "x" });
     const missing = await rejection(save(join(folder.path, "no\x1b[2J/f")));
-    assertEquals(missing.parts.why, "its folder is not there");
+    assertEquals(missing.parts.why, "its folder does not exist");
     assertEquals(missing.message.includes("\x1b"), false);
     const noFolder = await rejection(save(join(folder.path, "file", "f")));
     assertEquals(noFolder.parts.why, "not a folder");
@@ -620,7 +620,7 @@ for (const [what, plant] of PLANTED) {
     const victim = join(folder.path, "victim");
     await plant(partialPathOf(path), victim);
     const failure = await rejection(open(path));
-    assertEquals(failure.parts.what, "Cannot go on with partial file");
+    assertEquals(failure.parts.what, "Cannot resume partial file");
     assertEquals(await Deno.readTextFile(victim), "mine");
     assertEquals(namesIn(folder.path), [".file.p2p-part", "victim"]);
   });
@@ -744,7 +744,7 @@ for (const when of ["while it is received", "as it is published"] as const) {
     const failure = await rejection(partial.finish());
     assertEquals(
       failure.parts.why,
-      "something else was put in the place of its folder meanwhile",
+      "its folder was replaced in the meantime",
     );
     const found = (await Array.fromAsync(Deno.readDir(other)))
       .map(({ name }) => name);

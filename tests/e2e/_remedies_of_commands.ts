@@ -31,7 +31,7 @@ export const OF_COMMANDS: Readonly<Record<string, Trials>> = {
       wrong: here.client("ls", "--receipt=r.json"),
       right: here.client("get", "a.txt", "--receipt=r.json"),
     }),
-    "see all that there are with ls alone": (here) => ({
+    "list all files with ls alone": (here) => ({
       wrong: here.client("ls", "none*"),
       right: here.client("ls"),
     }),
@@ -81,7 +81,7 @@ export const OF_COMMANDS: Readonly<Record<string, Trials>> = {
     }),
   },
   "lib/cli/commands/get.ts": {
-    "make it first, or name another with -o": (here) => ({
+    "create it first, or choose another with -o": (here) => ({
       wrong: here.client("get", "a.txt", "-o", "missing/"),
       mend: () => Deno.mkdir(`${here.path}/missing`),
     }),
@@ -94,7 +94,7 @@ export const OF_COMMANDS: Readonly<Record<string, Trials>> = {
     }),
   },
   "lib/cli/commands/link.ts": {
-    "leave the relay away: the link names it": async (here) => {
+    "omit the relay: the link contains it": async (here) => {
       const link = await linkOf(here);
       const other = here.at.replace(/\w+$/, OTHER_ID);
       return {
@@ -165,7 +165,7 @@ export const OF_COMMANDS: Readonly<Record<string, Trials>> = {
         "--overwrite",
       ),
     }),
-    "make it first, or name another place": (here) => ({
+    "create it first, or choose another place": (here) => ({
       wrong: here.client("get", "a.txt", "--receipt=missing/r.json"),
       mend: () => Deno.mkdir(`${here.path}/missing`),
     }),
@@ -200,11 +200,11 @@ export const OF_COMMANDS: Readonly<Record<string, Trials>> = {
     }),
   },
   "lib/cli/options/selection.ts": {
-    "all that there is has the name '**'": (here) => ({
+    "to select every file, use '**'": (here) => ({
       wrong: here.client("get", "/", "-o", "there/"),
       right: here.client("get", "**", "-o", "there/", "--node=laptop"),
     }),
-    'leave the / away: ${show(name.replace(/^\\/+/, ""))}': (here) => ({
+    'omit the leading /: ${show(name.replace(/^\\/+/, ""))}': (here) => ({
       wrong: here.client("get", "/sub/c.txt", "-o", "there/"),
       right: here.client("get", "sub/c.txt", "-o", "there/"),
     }),

@@ -23,8 +23,9 @@ import {
   withoutNet,
 } from "./_remedy_trials.ts";
 
-const NEWER = "if the relay was set up anew, ${remedy}; if not, somebody is " +
-  "in between";
+const NEWER =
+  "if the relay was set up again, ${remedy}; if not, somebody may " +
+  "be intercepting the connection";
 
 const anotherId = (here: Here): Trial => ({
   wrong: here.bare(here.at.replace(/\w+$/, OTHER_ID), "nodes"),
@@ -55,11 +56,11 @@ export const OF_ENGINES: Readonly<Record<string, Trials>> = {
         mend: () => here.write("known"),
       };
     },
-    "leave --plaintext away, or give HOST PORT": (here) => ({
+    "omit --plaintext, or give HOST PORT": (here) => ({
       wrong: here.client("nodes", "--plaintext"),
       right: here.client("nodes"),
     }),
-    "check host and port; a relay without --plaintext wants encryption here too":
+    "check host and port; if the relay runs without --plaintext, omit it here too":
       (here) => ({
         wrong: here.bare("127.0.0.1", here.port, "nodes", "--plaintext"),
         right: here.bare("127.0.0.1", here.port, "nodes"),
@@ -88,7 +89,7 @@ export const OF_ENGINES: Readonly<Record<string, Trials>> = {
         here.bare("--known-relays=known", `127.0.0.1:${here.port}`, "ls"),
       ),
     }),
-    "mend or remove that line": async (here) => {
+    "correct or remove that line": async (here) => {
       await here.write("known", "what is this\n");
       return {
         wrong: here.bare(
@@ -143,7 +144,9 @@ export const OF_ENGINES: Readonly<Record<string, Trials>> = {
     },
   },
   "lib/access/credentials.ts": {
-    "run it with --private, or leave the token away": async (here) => {
+    "run the relay with --private, or start this node without a token": async (
+      here,
+    ) => {
       await here.write("token", TOKEN);
       return {
         wrong: shares(here, "share", "--token-file=token"),
@@ -161,7 +164,7 @@ export const OF_ENGINES: Readonly<Record<string, Trials>> = {
         end,
       };
     },
-    "get the token again from whoever runs the relay": async (here) => {
+    "get a new token from the person who runs the relay": async (here) => {
       const { keys, relay, end } = await privateRelay();
       await here.write("token", CLIENT_TOKEN);
       return {
@@ -181,7 +184,7 @@ export const OF_ENGINES: Readonly<Record<string, Trials>> = {
     },
   },
   "lib/access/token.ts": {
-    "get it again from whoever runs the relay": async (here) => {
+    "copy it again, or ask the person who runs the relay": async (here) => {
       await here.write("token", CLIENT_TOKEN.slice(0, -2));
       return {
         wrong: here.client("--token-file=token", "nodes"),
@@ -255,7 +258,7 @@ export const OF_ENGINES: Readonly<Record<string, Trials>> = {
       wrong: here.client("get", "sub"),
       right: here.client("get", "sub/", "-o", "there/"),
     }),
-    "see which names match with ls '${where}', and take one of them": (
+    "list the matches with ls '${where}', and take one of them": (
       here,
     ) => ({
       wrong: here.client("cat", "a*"),
@@ -301,7 +304,7 @@ export const OF_ENGINES: Readonly<Record<string, Trials>> = {
     savingRemedy: (here) => ({
       wrong: ungranted(here.client("doctor", "-o", "new.txt")),
     }),
-    "make it first, or name another with -o": noFolderForDoctor,
+    "create it first, or choose another with -o": noFolderForDoctor,
     "name another with -o": (here) => ({
       wrong: here.client("doctor", "-o", "there/b.txt/"),
       right: here.client("doctor", "-o", "there/"),

@@ -18,8 +18,8 @@ export const UNTRIED: Readonly<
   Record<string, Readonly<Record<string, string>>>
 > = {
   "lib/access/credentials.ts": {
-    "ask whoever sent it for another": OF_OTHERS,
-    "name it by its relay address, p2p://HOST:PORT/RELAY_ID":
+    "ask the sender for another link": OF_OTHERS,
+    "give its relay address, p2p://HOST:PORT/RELAY_ID":
       "takes a relay that lies: tests/access/private_relay_test.ts has one",
     "try again later": OF_TIME,
     "wait a minute": OF_TIME,
@@ -43,10 +43,11 @@ export const UNTRIED: Readonly<
   },
   "lib/cli/commands/get.ts": {
     grantRemedy: ELSEWHERE,
-    "run the same again to go on": "tests/e2e/transfer_test.ts interrupts one",
+    "run the same command again to continue":
+      "tests/e2e/transfer_test.ts interrupts one",
   },
   "lib/cli/options/command_line.ts": {
-    "give names in UTF-8; rename what has another one": OF_OTHERS,
+    "give names in UTF-8; rename files whose names are not": OF_OTHERS,
   },
   "lib/cli/commands/receipt.ts": {
     "fetch fewer files at a time for receipts": OF_SIZES,
@@ -64,22 +65,22 @@ export const UNTRIED: Readonly<
     "ask for one folder at a time, as 'photos/', or for one node with --node":
       OF_NODES,
     "ask for another link": OF_OTHERS,
-    "ask whoever runs the relay": OF_OTHERS,
+    "ask the person who runs the relay": OF_OTHERS,
     "choose the content with --sha256, --node or --prefer":
       "takes nodes at more addresses than there are here: other tests do",
-    "look at those nodes": OF_NODES,
-    "run again once the file is hashed there, and changes no more": OF_NODES,
+    "check the nodes that sent it": OF_NODES,
+    "run again when the file is hashed and no longer changes": OF_NODES,
     "run again to resume": OF_NODES,
-    "run again when it is at rest, or fetch a copy of it": OF_NODES,
-    "see that the clocks of node and relay are right": OF_MACHINES,
+    "run again when it no longer changes, or fetch a copy of it": OF_NODES,
+    "check the clocks of node and relay": OF_MACHINES,
     "see that the node may read it, and its disk is well": OF_MACHINES,
-    "see that the nodes are running": OF_NODES,
+    "check that the nodes are running": OF_NODES,
     "start one with peer_node.ts": "every other trial has a node",
-    "the node that says so is wrong; choose another with --node": OF_NODES,
+    "the node reported a wrong hash; choose another with --node": OF_NODES,
     "wait a minute": OF_TIME,
   },
   "lib/disk/places.ts": {
-    "what was saved is there, but may not outlast a power failure": NO_ADVICE,
+    "the files are saved, but a power failure may lose them": NO_ADVICE,
   },
   "lib/share/digest_store.ts": { grantRemedy: ELSEWHERE },
   "lib/doctor/client.ts": {
@@ -104,7 +105,7 @@ export const UNTRIED: Readonly<
   },
   "lib/doctor/tunnels.ts": {
     "open it in the relay's firewall, which saves the relay work": OF_MACHINES,
-    "see that the relay's ports are open, and run it again": OF_MACHINES,
+    "check that the relay's ports are open, and run this again": OF_MACHINES,
     "start the relay without --no-tunnel": "takes a relay of another kind",
   },
   "lib/base/errors.ts": {
@@ -124,11 +125,11 @@ export const UNTRIED: Readonly<
     "free some space and run the same again: what has come is kept":
       OF_MACHINES,
     grantRemedy: ELSEWHERE,
-    "make the folder again, and run the same again": OF_RACES,
+    "make the folder again, and repeat the command": OF_RACES,
     "make the folder, and run the same again": OF_RACES,
-    "run the same again": OF_RACES,
+    "repeat the command": OF_RACES,
     "save to a folder that nobody else changes": OF_RACES,
     "solve that and run the same again: what has come is kept": OF_MACHINES,
-    "wait for that one, or name another place": OF_RACES,
+    "wait for it, or choose another place": OF_RACES,
   },
 };

@@ -151,7 +151,7 @@ Deno.test("Without the right token, altered, expired, used up or for something e
   );
   await refused(
     7,
-    /it does not take this token/,
+    /it rejects this token/,
     await withToken(others.tokens.client),
   );
 
@@ -187,9 +187,9 @@ Deno.test("Without the right token, altered, expired, used up or for something e
   ]);
   await refused(7, /it has expired/, ["get", linkWith({ expires: 1 }), ...to]);
   const forged = linkWith({}, { secret: others.secret });
-  await refused(7, /the relay does not take it/, ["get", forged, ...to]);
+  await refused(7, /the relay rejects it/, ["get", forged, ...to]);
   const renamed = formatLink({ ...parsed, name: "b.txt" });
-  await refused(7, /the relay does not take it/, ["get", renamed, ...to]);
+  await refused(7, /the relay rejects it/, ["get", renamed, ...to]);
 
   // The failures so far must not keep out who comes from the same address.
   await using second = await spawnPrivateRelay(keys);
@@ -203,7 +203,7 @@ Deno.test("Without the right token, altered, expired, used up or for something e
   const first = await runClient(keys, [used, ...to], { into });
   assertEquals(first.code, 0, first.stderr.join("\n"));
   assertEquals(await Deno.readTextFile(join(into, "b.txt")), "other");
-  await refused(7, /it has been used as often as it may be/, [
+  await refused(7, /it has no uses left/, [
     ...["get", used, "-o", join(into, "again.txt")],
   ]);
   assertEquals(namesIn(folder), ["b.txt"]);
@@ -232,11 +232,11 @@ Deno.test("A node without the right token, or at an open relay with one, ends wi
   };
   assertMatch(await run(relay.port), /it is private; give a node token/);
   const foreign = ["--token-file", others.tokenFiles.node];
-  assertMatch(await run(relay.port, ...foreign), /it does not take this token/);
+  assertMatch(await run(relay.port, ...foreign), /it rejects this token/);
   const client = ["--token-file", keys.tokenFiles.client];
   assertMatch(await run(relay.port, ...client), /it is a client token/);
   const own = ["--token-file", keys.tokenFiles.node];
-  assertMatch(await run(open.port, ...own), /it is open, and would send/);
+  assertMatch(await run(open.port, ...own), /this relay is open: anyone could/);
 });
 
 Deno.test("A link in a file, in place of the command, after the relay, and to stdout", async () => {
@@ -253,7 +253,7 @@ Deno.test("A link in a file, in place of the command, after the relay, and to st
   assertEquals(made.code, 0, made.stderr.join("\n"));
   assert(
     made.stderr.includes(
-      "good for 4 fetches in the next 2d, by whoever has it",
+      "valid for 4 fetches in the next 2d, by anyone who has it",
     ),
   );
   assert(made.stderr.some((line) => /^[ ▀▄█]{40,}$/.test(line)), "QR code");

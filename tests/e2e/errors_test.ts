@@ -275,14 +275,14 @@ Deno.test("A place where nothing can be saved is told, before anybody is asked",
         `${folder.path}/no/`,
         granted,
         8,
-        /no such folder; make it first/,
+        /no such folder; create it first/,
       ],
       [
         ["a"],
         `${folder.path}/no/f`,
         granted,
         8,
-        /no such folder; make it first/,
+        /no such folder; create it first/,
       ],
       [["a", "b"], `${folder.path}/f`, granted, 8, /no such folder/],
       [["d/"], `${folder.path}/f`, granted, 8, /no such folder/],
@@ -347,7 +347,7 @@ for (
     const args = ["127.0.0.1", String(listener.addr.port), "nodes"];
     const { code, line } = await failure("peer_client.ts", args);
     assertEquals(code, 3);
-    assertMatch(line, /whoever answers there is not a relay/);
+    assertMatch(line, /the program that answers there is not a relay/);
     listener.close();
     await answering;
   });
@@ -361,7 +361,7 @@ testWith(
     const args = ["127.0.0.1", String(server.port), "nodes"];
     const { code, line } = await failure("peer_client.ts", args);
     assertEquals(code, 3);
-    assertMatch(line, /whoever answers there is not a relay/);
+    assertMatch(line, /the program that answers there is not a relay/);
   },
 );
 
@@ -380,7 +380,7 @@ Deno.test("A node in place of the relay", async () => {
   const args = ["127.0.0.1", node.port, "nodes"];
   const { code, line } = await failure("peer_client.ts", args);
   assertEquals(code, 3);
-  assertMatch(line, /a peer node answers there, and no relay/);
+  assertMatch(line, /a peer node answers there, not a relay/);
 });
 
 Deno.test("Encryption on one side only", async () => {
@@ -400,7 +400,7 @@ Deno.test("Encryption on one side only", async () => {
     "nodes",
   ]);
   assertEquals(toSecret.code, 3);
-  assertMatch(toSecret.line, /wants encryption here too/);
+  assertMatch(toSecret.line, /runs without --plaintext, omit it here too/);
 });
 
 Deno.test("No nodes, a file nowhere, a dead node", async () => {
@@ -435,7 +435,7 @@ Deno.test("No nodes, a file nowhere, a dead node", async () => {
   );
   assertEquals(
     nowhere.stderr.at(-1),
-    "error: Cannot find file (9.txt): none of 2 nodes has it, 1 of them could not be asked; see that the nodes are running",
+    "error: Cannot find file (9.txt): none of 2 nodes has it, 1 of them could not be asked; check that the nodes are running",
   );
   // The relay has found out that it is dead, and lists it no more.
   await relay.log.until("node_left");

@@ -195,7 +195,7 @@ Deno.test("get saves files, verifies what is there already, and never writes ove
 
   const taken = await get("one/1.txt", "-o", path);
   assertEquals([taken.code, taken.stderr], [8, [
-    `error: Cannot save file (${path}/1.txt): exists already, with another content; give --overwrite to replace it, or -o for another place`,
+    `error: Cannot save file (${path}/1.txt): it already exists with different content; give --overwrite to replace it, or -o for another place`,
   ]]);
   assertEquals(await Deno.readTextFile(`${path}/1.txt`), "mine");
 
@@ -242,7 +242,7 @@ Deno.test("get goes on after Ctrl-C with what has come, and says what it was", a
   client.signal("SIGINT");
   assertEquals(await within(client.exitCode, "the exit"), 130);
   assertEquals(client.stderr.all, [
-    "error: Stopped: interrupted; what has come is kept; run the same again to go on",
+    "error: Stopped: interrupted; the bytes received so far are kept; run the same command again to continue",
   ]);
   const left = await Array.fromAsync(Deno.readDir(folder.path));
   assertEquals(left.map(({ name }) => name), [".f.p2p-part"]);

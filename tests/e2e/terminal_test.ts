@@ -275,7 +275,7 @@ testWith(
     const last = screen.split("\n").at(-2)!.split("\r").at(-1);
     assertEquals(
       last,
-      "error: Stopped: interrupted; what has come is kept; run the same again to go on",
+      "error: Stopped: interrupted; the bytes received so far are kept; run the same command again to continue",
     );
   },
 );

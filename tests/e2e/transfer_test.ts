@@ -177,7 +177,7 @@ Deno.test("Ctrl-C: exit 130 says how to go on, and what has come is kept; twice,
     assertEquals(await within(client.exitCode, "the exit"), 130);
     const last = client.stderr.all.at(-1);
     const isTold = last === "error: Stopped: interrupted; " +
-        "what has come is kept; run the same again to go on";
+        "the bytes received so far are kept; run the same command again to continue";
     assert(isTold || times === 2, last);
     assertEquals(namesIn(folder), [PARTIAL]);
     kept = (await Deno.stat(path)).size;
@@ -205,7 +205,7 @@ Deno.test("Two clients on one target: the second says that the first is at it, a
   await first.stdout.until(received(7));
   const second = await runGet(relay, folder, ["f", "--overwrite"]);
   assertEquals([second.code, second.stderr], [8, [
-    `error: Cannot save file (${folder.path}/f): another process is receiving it; wait for that one, or name another place`,
+    `error: Cannot save file (${folder.path}/f): another process is receiving it; wait for it, or choose another place`,
   ]]);
   assertEquals(await within(first.exitCode, "the exit"), 0);
   await assertSaved(folder, CONTENT);
@@ -301,7 +301,7 @@ Deno.test("All three nodes send wrong bytes: exit 6 names them all, and nothing 
   const last = stderr.at(-1)!;
   assertMatch(
     last,
-    /^error: Cannot verify file \(f\): nodes sent something else than they vouched for, and no other has it \((.*)\); look at those nodes$/,
+    /^error: Cannot verify file \(f\): the data failed verification, and no other node has the file \((.*)\); check the nodes that sent it$/,
   );
   for (const name of names) {
     const cause = `${name}: sent bytes of f that do not match their hash`;

@@ -79,7 +79,7 @@ for (const role of ["node", "client"] as const) {
       assertEquals(
         message,
         `Cannot talk to relay (127.0.0.1:${address.port}): a peer node answers ` +
-          "there, and no relay; give the relay's own port, from the line " +
+          "there, not a relay; give the relay's own port, from the line " +
           "`relay address …` that it printed",
       );
     });
@@ -158,7 +158,7 @@ Deno.test("A link works in the clear when both sides say so, and only then", asy
   const toSecret = await failureOf(
     linkTo(secret.server.address, { plaintext: true }),
   );
-  assertEquals(toSecret.parts.remedy?.includes("encryption"), true);
+  assertEquals(toSecret.parts.remedy?.includes("omit it here too"), true);
 });
 
 Deno.test("A link refuses to use an address with an id in the clear, before connecting", () => {
@@ -258,7 +258,7 @@ for (
     [
       "is a node",
       [encodeMessage({ ...HELLO, role: "node", id: first.id })],
-      "a peer node answers there, and no relay",
+      "a peer node answers there, not a relay",
     ],
     ["gives no nonce", [
       encodeMessage({

@@ -182,8 +182,8 @@ function refuseStrayOptions(line: CommandLine, command: ClientCommand): void {
       what: "Cannot use option",
       where: `--${name}`,
       why: command === "dialogue"
-        ? "the dialogue has no use for it"
-        : `${command} has no use for it`,
+        ? "the dialogue does not use it"
+        : `${command} does not use it`,
       remedy: `it goes with ${named.join(", ")}`,
     });
   }
@@ -294,8 +294,8 @@ async function runList(
     ...(pattern === undefined || nodes.length === 0
       ? { why: "no active node has any", remedy: "see the command nodes" }
       : {
-        why: "no active node has any that match",
-        remedy: "see all that there are with ls alone",
+        why: "no active node has a file that matches",
+        remedy: "list all files with ls alone",
       }),
   });
 }

@@ -94,8 +94,8 @@ export async function runGet(
     saved.summarize();
     throw new Failure("interrupted", {
       what: "Stopped",
-      why: "interrupted; what has come is kept",
-      remedy: "run the same again to go on",
+      why: "interrupted; the bytes received so far are kept",
+      remedy: "run the same command again to continue",
     });
   }
 }
@@ -194,7 +194,7 @@ function noFolder(path: string, why: string, cause?: unknown): Failure {
     why,
     remedy: cause instanceof Deno.errors.NotCapable
       ? grantRemedy([path], "read", "write")
-      : "make it first, or name another with -o",
+      : "create it first, or choose another with -o",
     cause,
   });
 }

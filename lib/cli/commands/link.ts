@@ -42,7 +42,7 @@ export async function runLink(
   const expiresSeconds = durationOption("expires", expires);
   if (expiresSeconds > LIMITS.linkSeconds) {
     const most = formatDuration(LIMITS.linkSeconds);
-    throw badValue("expires", expires, `a link is good for ${most} at most`);
+    throw badValue("expires", expires, `a link is valid for ${most} at most`);
   }
   const uses = parseUses(line.value("uses") ?? "1");
   const { onEvent } = new Telling(terminal);
@@ -65,10 +65,10 @@ export async function runLink(
   terminal.reveal(text);
   terminal.note(
     isHeld
-      ? `good for ${
+      ? `valid for ${
         uses === 1 ? "one fetch" : `${uses} fetches`
       } in the next ` +
-        `${formatDuration(expiresSeconds)}, by whoever has it`
+        `${formatDuration(expiresSeconds)}, by anyone who has it`
       : "the relay is open: this is good as long as the file has this content",
   );
   if (isLoopback(options.relay.host)) {
@@ -131,7 +131,7 @@ export async function takeLink(
   if ((isGiven ? before : words).some(isMisplaced)) {
     throw new Failure("usage", {
       what: "Cannot use link",
-      why: "a link goes after get, and alone",
+      why: "a link must be the only argument after get",
       remedy: `usage: ${SPEC.script} get LINK`,
     });
   }
@@ -170,7 +170,7 @@ export function relayOf(
     what: "Cannot use link",
     where: formatEndpoint(given),
     why: `it is for another relay, ${show(relay.id)}`,
-    remedy: "leave the relay away: the link names it",
+    remedy: "omit the relay: the link contains it",
   });
 }
 

@@ -124,7 +124,7 @@ export class ReceiptWriter {
       }
       throw this.#cannot(
         `there is no folder ${show(folder)}`,
-        "make it first, or name another place",
+        "create it first, or choose another place",
       );
     }
   }

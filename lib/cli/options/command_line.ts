@@ -129,7 +129,7 @@ function refuseOtherEncodings(args: readonly string[]): void {
     what: "Cannot use argument",
     where: show(wrong),
     why: "it is not UTF-8",
-    remedy: "give names in UTF-8; rename what has another one",
+    remedy: "give names in UTF-8; rename files whose names are not",
   });
 }
 

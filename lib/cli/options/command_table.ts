@@ -66,18 +66,18 @@ function commonCommands(script: string) {
       usage: "help [COMMAND]",
       summary: "show help, also for one command",
       examples: [{
-        what: "all that there is",
+        what: "everything",
         line: `deno run ${script} help`,
       }],
     },
     completions: {
       ...NOTHING,
       usage: "completions SHELL [NAME]",
-      summary: "what a shell needs to complete words here",
+      summary: "print a script that completes words in your shell",
       notes: [
         `SHELL is one of ${SHELLS.join(", ")}.`,
-        `NAME is what you call the script in your shell, ${script} by default: an`,
-        "alias, a function, or what deno install --global made of it.",
+        `NAME is the command that you type, ${script} by default: an alias, a function,`,
+        "or a command made by deno install --global.",
       ],
       examples: ["bash", "zsh", "fish"].map((shell) => ({
         what: `for ${shell}, called p2p`,
@@ -101,7 +101,7 @@ export const RELAY: CommandSpec = {
     "The relay: knows which peer nodes are active, and tells peer clients.",
   usage: ["[options] PORT"],
   notes: [
-    "PORT may be 0: the system picks one, and the first line printed tells which.",
+    "If PORT is 0, the system picks one, and the first line of output shows it.",
   ],
   examples: [
     {
@@ -109,7 +109,7 @@ export const RELAY: CommandSpec = {
       line: "deno run --allow-net relay.ts 1700",
     },
     {
-      what: "one that keeps its id between runs",
+      what: "a relay that keeps its id between runs",
       line:
         "deno run --allow-net --allow-read=state --allow-write=state relay.ts --state state 1700",
     },
@@ -155,12 +155,12 @@ export const NODE: CommandSpec = {
     doctor: {
       ...NOTHING,
       usage: "doctor RELAY PORT [DIR]",
-      summary: "what works here and what does not, and what to do",
+      summary: "check what works here, and say how to fix the rest",
       alsoCalled: ["diagnose", "test"],
       notes: [
-        "Give it the words and options of the node, which must not run meanwhile. It is",
+        "Stop the node first, then use its own arguments and options. The doctor is",
         "listed for a moment, without files, so that the relay can try to dial it.",
-        "Ends with 0 where nothing has failed.",
+        "The exit code is 0 if no check failed.",
       ],
       examples: [
         {
@@ -194,15 +194,18 @@ const CLIENT_COMMANDS: Readonly<Record<ClientCommand, Command>> = {
     usage: "RELAY",
     summary: "ask for a file name, and show the file",
     examples: [
-      { what: "be asked", line: `${RUN} nas 1700` },
-      { what: "say it at once", line: `echo letter.txt | ${RUN} nas 1700` },
-      { what: "keep it", line: `${RUN} nas 1700 > letter.txt` },
+      { what: "type the name when asked", line: `${RUN} nas 1700` },
+      {
+        what: "give the name on stdin",
+        line: `echo letter.txt | ${RUN} nas 1700`,
+      },
+      { what: "save the content", line: `${RUN} nas 1700 > letter.txt` },
     ],
   },
   nodes: {
     ...NOTHING,
     usage: "RELAY nodes",
-    summary: "the active nodes",
+    summary: "list the active nodes",
     alsoCalled: ["peers", "status", "who"],
     examples: [
       {
@@ -216,12 +219,12 @@ const CLIENT_COMMANDS: Readonly<Record<ClientCommand, Command>> = {
   ls: {
     ...NOTHING,
     usage: "RELAY ls [GLOB]",
-    summary: "the files on all nodes",
+    summary: "list the files on all nodes",
     alsoCalled: ["list", "dir", "files", "find", "search"],
     notes: [
-      "A row for each name: bytes, how many nodes have it, differ where they have",
-      "different contents, only where no other node has a copy. Names that begin with",
-      "a dot, or lie below one, need a GLOB with that dot: '**/.*'.",
+      "Each row shows bytes, the number of nodes, and a name. It says differ if the",
+      "nodes have different contents, and only if a single node has the file. Names",
+      "that begin with a dot, or lie below one, need a GLOB with that dot: '**/.*'.",
     ],
     examples: [
       { what: "all files", line: `${RUN} nas 1700 ls` },
@@ -235,10 +238,10 @@ const CLIENT_COMMANDS: Readonly<Record<ClientCommand, Command>> = {
     summary: "fetch files; NAME may be a 'GLOB' or a FOLDER/",
     alsoCalled: ["fetch", "download", "save", "pull", "copy", "cp"],
     notes: [
-      "A file is saved under its last part; what matches a GLOB or is in a FOLDER/",
-      "keeps its folders; names with a dot in front need a GLOB that has it too.",
-      "Interrupted, run the same again: only the rest is fetched.",
-      "A link stands for relay and name: peer_client.ts get LINK.",
+      "A NAME is saved under its last part; files of a GLOB or a FOLDER/ keep their",
+      "folders. Names that begin with a dot need a GLOB with that dot.",
+      "After an interruption, run the same command again: it fetches only the rest.",
+      "A link replaces relay and name: peer_client.ts get LINK.",
     ],
     examples: [
       { what: "save it here", line: `${SAVE} nas 1700 get report.pdf` },
@@ -255,15 +258,15 @@ const CLIENT_COMMANDS: Readonly<Record<ClientCommand, Command>> = {
   link: {
     ...NOTHING,
     usage: "RELAY link NAME",
-    summary: "make a link, for one file, to send to somebody",
+    summary: "make a link to one file, to send to somebody",
     alsoCalled: ["send", "share", "ticket", "invite"],
     notes: [
-      "Whoever has it fetches that file with that content, and nothing else, without a",
-      "token: peer_client.ts get LINK.",
+      "Anyone with the link can fetch that file with that content, and nothing else,",
+      "without a token: peer_client.ts get LINK.",
     ],
     examples: [
       {
-        what: "good for one fetch in the next hour",
+        what: "valid for one fetch in the next hour",
         line: `${RUN} --token-file=my.token nas 1700 link letter.txt`,
       },
       {
@@ -279,7 +282,7 @@ const CLIENT_COMMANDS: Readonly<Record<ClientCommand, Command>> = {
   cat: {
     ...NOTHING,
     usage: "RELAY cat NAME",
-    summary: "content of a file to stdout",
+    summary: "write the content of a file to stdout",
     alsoCalled: ["show", "print", "type", "read"],
     examples: [
       { what: "read it", line: `${RUN} nas 1700 cat letter.txt` },
@@ -299,12 +302,12 @@ const CLIENT_COMMANDS: Readonly<Record<ClientCommand, Command>> = {
     summary: "check a file against the receipt of its get",
     alsoCalled: ["check"],
     notes: [
-      "Asks nobody: it needs no relay.",
-      "Ends with 0 when it is what was received, and with 6 when it is not.",
+      "It needs no relay and no network.",
+      "The exit code is 0 if the file is as it was received, and 6 if it is not.",
     ],
     examples: [
       {
-        what: "is it still what was received?",
+        what: "is it as it was received?",
         line:
           "deno run --allow-read=. peer_client.ts verify disk.img disk.json",
       },
@@ -323,11 +326,11 @@ const CLIENT_COMMANDS: Readonly<Record<ClientCommand, Command>> = {
   doctor: {
     ...NOTHING,
     usage: "RELAY doctor",
-    summary: "what works here and what does not, and what to do",
+    summary: "check what works here, and say how to fix the rest",
     alsoCalled: ["diagnose", "test", "ping"],
     notes: [
-      "Looks at the relay, who it is, its version and clock, tunnels, the folder to",
-      "save to, the disk, and permissions. Ends with 0 where nothing has failed.",
+      "Checks the relay, its identity, version and clock, tunnels, the folder to save",
+      "to, the disk, and permissions. The exit code is 0 if no check failed.",
     ],
     examples: [
       { what: "can files be fetched?", line: `${RUN} nas 1700 doctor` },
@@ -350,8 +353,8 @@ export const CLIENT: CommandSpec = {
     "relay's identity. A name that begins with a dash goes after --.",
   ],
   examples: [
-    { what: "be asked for a name, and read the file", line: `${RUN} nas 1700` },
-    { what: "what there is", line: `${RUN} nas 1700 ls` },
+    { what: "type a name, and read the file", line: `${RUN} nas 1700` },
+    { what: "list all files", line: `${RUN} nas 1700 ls` },
     { what: "save a file here", line: `${SAVE} nas 1700 get report.pdf` },
   ],
   options: optionsOfRole("client"),
@@ -368,7 +371,7 @@ export function commandNames({ commands }: CommandSpec): string[] {
 
 /** What each exit code says. */
 export const EXIT_WORDS: Readonly<Record<number, string>> = {
-  0: "done; a relay or node that was told to stop",
+  0: "success; also a relay or node that was told to stop",
   2: "usage",
   3: "relay unreachable, refused us, or wants a newer version",
   4: "no node has the file",
@@ -377,5 +380,5 @@ export const EXIT_WORDS: Readonly<Record<number, string>> = {
   7: "not allowed",
   8: "local file or disk error",
   130: "interrupted",
-  1: "a bug",
+  1: "a bug in relay-p2p",
 };

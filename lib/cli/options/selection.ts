@@ -51,11 +51,10 @@ function relative(text: string): string {
   throw new Failure("usage", {
     what: "Cannot ask for file",
     where: show(text),
-    why:
-      "names are those in the shared folders, and begin at none of this machine",
+    why: "a name is relative to the shared folders, not a path on this machine",
     remedy: /^[./]*$/.test(name)
-      ? "all that there is has the name '**'"
-      : `leave the / away: ${show(name.replace(/^\/+/, ""))}`,
+      ? "to select every file, use '**'"
+      : `omit the leading /: ${show(name.replace(/^\/+/, ""))}`,
   });
 }
 
@@ -76,7 +75,7 @@ function parsePattern(pattern: string): Selection {
     throw new Failure("usage", {
       what: "Cannot use pattern",
       where: show(pattern),
-      why: "its braces stand for too many patterns",
+      why: "its braces expand to too many patterns",
       cause,
     });
   }

@@ -27,7 +27,7 @@ export async function formatQr(
     return {
       why:
         `the QR code needs ${size} columns, and the terminal has ${columns}: ` +
-        "make it wider, or the letters smaller",
+        "widen the terminal, or use smaller letters",
     };
   }
   const lines: string[] = [];

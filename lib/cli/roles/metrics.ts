@@ -68,7 +68,7 @@ export async function serveMetrics(
   terminal.fact(`metrics on http://${formatEndpoint({ host, port })}/metrics`);
   if (!isLoopback(host)) {
     terminal.note(
-      "warning: --metrics: whoever reaches this address can read the metrics",
+      "warning: --metrics: anyone who can reach this address can read the metrics",
     );
   }
   return server;

@@ -204,7 +204,7 @@ export function tell(event: RelayEvent, terminal: Terminal): void {
       terminal.note(
         event.private
           ? "private relay: it serves those with a token or a link"
-          : "open relay: whoever reaches it may register, list and fetch",
+          : "open relay: anyone who can reach it may register, list and fetch",
       );
       if (tunnelPort !== undefined) {
         terminal.note(
@@ -216,7 +216,7 @@ export function tell(event: RelayEvent, terminal: Terminal): void {
       const { host: dialled } = parseRelayAddress(address);
       if (isLoopback(dialled) && !isLoopback(host)) {
         terminal.note(
-          `on other machines, put this one's name or address in place of ${dialled}`,
+          `on other machines, use this machine's name or address instead of ${dialled}`,
         );
       }
       break;

@@ -114,7 +114,7 @@ async function wordOf(
       });
     }
     terminal.note(
-      `warning: --${what}: whoever can list the processes of this machine can ` +
+      `warning: --${what}: anyone who can list this machine's processes can ` +
         `read it; use --${what}-file FILE or ${variableOf(what)}`,
     );
     return word;

@@ -187,7 +187,7 @@ Deno.test("verify says what is missing, and asks nobody", async () => {
       [
         ["f", "--overwrite", "no.json"],
         2,
-        /--overwrite\): verify has no use for it; it goes with get$/,
+        /--overwrite\): verify does not use it; it goes with get$/,
       ],
       [
         ["f", "none.json"],
@@ -342,7 +342,7 @@ Deno.test("A receipt that cannot be written is told before anything is fetched",
     const [receipt, why] of [
       [
         `${path}/no/r.json`,
-        `there is no folder ${path}/no; make it first, or name another place`,
+        `there is no folder ${path}/no; create it first, or choose another place`,
       ],
       [`${path}/into`, "it is a folder; name another place"],
       [`${path}/into/kept/r`, "not a folder; name another place"],

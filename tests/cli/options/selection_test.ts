@@ -90,10 +90,10 @@ Deno.test("parseSelection takes a pattern for the file of just that name as well
 
 for (
   const [text, remedy] of [
-    ["/", "all that there is has the name '**'"],
-    [".", "all that there is has the name '**'"],
-    ["./", "all that there is has the name '**'"],
-    ["/etc/hosts", "leave the / away: etc/hosts"],
+    ["/", "to select every file, use '**'"],
+    [".", "to select every file, use '**'"],
+    ["./", "to select every file, use '**'"],
+    ["/etc/hosts", "omit the leading /: etc/hosts"],
   ] as const
 ) {
   Deno.test(`parseSelection tells what to say in place of ${text}`, () => {
