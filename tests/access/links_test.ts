@@ -106,7 +106,7 @@ Deno.test("A link whose file has another content now says so, and fetches nothin
     content,
   });
   assertEquals(kind, "not_found", message);
-  assert(message.includes("another content"), message);
+  assert(message.includes("different content"), message);
 });
 
 Deno.test("A link of an open relay fetches its file, and no other content", async () => {
