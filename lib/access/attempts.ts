@@ -1,8 +1,8 @@
 /**
- * Counts failed attempts to prove something, by address. Whoever fails too
- * often is not listened to for a while, right or wrong. An address that many
- * share is not counted: a stranger behind a local proxy must not shut all out,
- * and what is to be proved has 160 bits. Pure: time is an argument, in
+ * Counts failed proofs by address. After too many failures an address is
+ * ignored for a while, even if its next proof is right. Addresses that many
+ * peers share are not counted: a stranger behind a local proxy must not lock
+ * everybody out, and the proved key has 160 bits. Pure: time is an argument, in
  * milliseconds on any monotonic clock.
  *
  * @module

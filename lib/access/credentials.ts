@@ -1,6 +1,6 @@
 /**
- * What a node or a client shows a relay, from what it has and what the relay
- * says of itself. Pure.
+ * Chooses the credentials that a node or a client shows a relay, from what it
+ * was given and what the relay says about itself. Pure.
  *
  * @module
  */

@@ -1,6 +1,7 @@
 /**
- * The gates of a private relay and of its nodes, on their connections: who is
- * let in is told nothing, who is not is told the code, heard out, and left.
+ * The gates of a private relay and of its nodes, applied to their connections.
+ * A gate admits a peer without comment. It tells a refused peer the code, reads
+ * what that peer still sends, and closes.
  *
  * @module
  */

@@ -1,9 +1,10 @@
 /**
- * Grants: what a client shows a node of a private relay. The relay makes them
- * with a key that it has handed to that node, so that the node checks them
- * without asking anybody. Pure.
+ * Grants: what a client shows a node of a private relay. The relay makes a
+ * grant with a key that it has also given to the node, so the node can check it
+ * alone. Pure.
  *
- * A grant is text: base64url of JSON, a dot, base64url of the HMAC of that JSON.
+ * A grant is text: base64url of JSON, a dot, base64url of the HMAC of that
+ * JSON.
  *
  * @module
  */

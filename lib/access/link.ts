@@ -1,8 +1,8 @@
 /**
  * Links: `p2p://HOST:PORT/RELAY_ID/PAYLOAD/NAME`, one file with one content, as
- * a person sends it to another. No character in it means anything to a shell,
- * and a checksum over all of it tells a link that was cut or altered before
- * anybody is asked. Pure.
+ * one person sends it to another. No character of a link is special to a shell.
+ * A checksum over the whole link detects a cut or altered one before anything
+ * is dialled. Pure.
  *
  * @module
  */

@@ -1,6 +1,7 @@
 /**
- * Which clients a node of a private relay serves: those with a grant under the
- * keys that the relay has handed to it. Asks nobody. Pure: time is an argument.
+ * Decides which clients a node of a private relay serves: those with a grant
+ * under the keys that the relay gave the node. Contacts nobody. Pure: time is
+ * an argument.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * The refusals of those who check tokens, links and grants. They say no more
- * than whoever is refused needs to know. Pure.
+ * Refusals of tokens, links and grants. They say no more than the refused peer
+ * needs to know. Pure.
  *
  * @module
  */

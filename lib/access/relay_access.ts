@@ -1,7 +1,7 @@
 /**
- * Who may do what at a private relay: proofs of tokens, passes of links, the
- * keys and grants that nodes check clients by, and the change from one secret to
- * the next. Pure: time and randomness are arguments.
+ * Decides who may do what at a private relay: proofs of tokens, passes of
+ * links, the keys and grants by which nodes check clients, and the change from
+ * one secret to the next. Pure: time and randomness are arguments.
  *
  * @module
  */

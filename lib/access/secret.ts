@@ -1,6 +1,6 @@
 /**
- * The secret of a private relay: at least 128 random bits, as text. Whoever has
- * it is the relay. Pure.
+ * The secret of a private relay: at least 128 random bits, as text. Anyone who
+ * has it can act as the relay. Pure.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * Files that hold a secret, a token or a link: read only where nobody but their
- * owner can read or replace them.
+ * Reads files that hold a secret, a token or a link, and only if nobody but
+ * their owner can read or replace them.
  *
  * @module
  */

@@ -1,10 +1,10 @@
 /**
- * Tokens: what lets a node or a client use a private relay. A token is never
- * sent; a proof of it is, good for one connection to one relay. Pure.
+ * Tokens: they let a node or a client use a private relay. A token never
+ * travels; a proof of it does, valid for one connection to one relay. Pure.
  *
  * A token is text: `p2p-node-` or `p2p-client-`, then base32 of the key (20
- * bytes) and of a checksum (5 bytes), so that a slip of the pen and the token of
- * the other role are noticed before anybody is asked.
+ * bytes) and of a checksum (5 bytes). A typing error, or the other role's
+ * token, is therefore detected before anything is dialled.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * Counts the uses of links: a use is a fetch, however many connections it needs
- * and however often it is resumed. Pure: time is an argument.
+ * Counts the uses of links. One use is one fetch, with any number of
+ * connections and resumptions. Pure: time is an argument.
  *
  * @module
  */

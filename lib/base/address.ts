@@ -1,6 +1,7 @@
 /**
- * Text of ports, hosts and relay addresses (`p2p://HOST:PORT/RELAY_ID`), both
- * ways. Pure: nothing here resolves a name or opens a socket.
+ * Parses and formats ports, hosts and relay addresses
+ * (`p2p://HOST:PORT/RELAY_ID`). Pure: nothing here resolves a name or opens a
+ * socket.
  *
  * @module
  */

@@ -1,8 +1,8 @@
 /**
- * The one gate for file names that come from elsewhere: from a peer, from the
- * disk of a node, from the command line. What passes is portable, relative,
- * NFC, and free of characters that act or hide. Pure text; `share` alone turns
- * a name into a path.
+ * Checks file names that come from elsewhere: from a peer, from the disk of a
+ * node, from the command line. A safe name is portable, relative, NFC, and free
+ * of characters that act or hide. Pure text; only `share` turns a name into a
+ * path.
  *
  * @module
  */

@@ -1,10 +1,10 @@
 /**
- * What Deno lets this process do. Nobody is ever asked: at a terminal Deno stops
- * the program and puts a question where a permission is missing, so whatever a
- * role would like to touch is looked up here first, and its absence is an error
- * as it is off a terminal.
+ * Checks what Deno lets this process do. At a terminal, Deno would stop the
+ * program and ask a question if a permission is missing. Roles therefore check
+ * each permission here first, and a missing one is the same error as without a
+ * terminal.
  *
- * Below `/dev`, `/proc` and `/sys` Deno answers `granted` and then wants
+ * Below `/dev`, `/proc` and `/sys` Deno answers `granted` and still requires
  * `--allow-all`: there the use itself throws `NotCapable`, without a question.
  *
  * @module

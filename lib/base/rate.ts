@@ -1,6 +1,7 @@
 /**
- * Rates that many share: each asks before it goes on, and is told how long to
- * wait. Pure: time is an argument. Whoever asks in turn gets an equal part.
+ * A rate that many users share: each asks before it continues, and learns how
+ * long to wait. Users that ask in turn get equal parts. Pure: time is an
+ * argument.
  *
  * @module
  */

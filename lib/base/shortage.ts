@@ -1,6 +1,6 @@
 /**
- * What to do where the process has no file descriptor left: wait. A shortage
- * ends with the next connection that does, and says nothing of any file.
+ * Waits while the process has no free file descriptor. The shortage ends when a
+ * connection ends, and says nothing about any file.
  *
  * @module
  */

@@ -1,6 +1,7 @@
 /**
- * What a stranger sent, made safe to look at. Everything a peer or the system's
- * own error text brings to a terminal or a log goes through {@linkcode show}.
+ * Makes a stranger's text safe to display. Everything that a peer or the
+ * system's own error text brings to a terminal or a log goes through {@linkcode
+ * show}.
  *
  * @module
  */

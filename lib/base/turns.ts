@@ -1,6 +1,6 @@
 /**
- * Long work in short pieces: whatever else the process has to do gets its turn
- * in between.
+ * Splits long work into short pieces, so that the rest of the process gets its
+ * turn in between.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * A conn that passes everything on to another: what is to be different about one
- * overrides that alone.
+ * A conn that passes everything to another conn. Subclasses override what
+ * differs.
  *
  * @module
  */

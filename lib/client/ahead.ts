@@ -1,5 +1,5 @@
 /**
- * Work that is begun before it is its turn, in the order of its turns. Pure.
+ * Starts work ahead of its turn, and yields the results in order. Pure.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * Sessions for what nodes are asked beside the files themselves: one a node,
- * opened when it is needed, and anew when it has ended meanwhile.
+ * Sessions for questions beside the files themselves: one per node, opened on
+ * demand, and opened again if it has ended.
  *
  * @module
  */

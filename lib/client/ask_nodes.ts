@@ -1,7 +1,7 @@
 /**
- * Finds out which nodes have files: asks many of them at a time, each for many
- * files over one connection, and does not wait for those that are slow to answer
- * once another has what is wanted.
+ * Finds out which nodes have files. It asks many nodes at a time, each for many
+ * files over one connection, and stops waiting for slow nodes once another has
+ * the wanted content.
  *
  * @module
  */

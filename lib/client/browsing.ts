@@ -1,7 +1,7 @@
 /**
- * Asks nodes for all of their files, some nodes at a time. A node that lists too
- * slowly, or more than there is room for, is stopped: what it has listed counts,
- * and the others go on.
+ * Asks nodes for lists of all their files, some nodes at a time. It stops a
+ * node that lists too slowly, or lists more than fits. The files listed so far
+ * count, and the other nodes continue.
  *
  * @module
  */

@@ -1,7 +1,7 @@
 /**
- * What nodes list, in few bytes: names as UTF-8 and what is offered under them
- * in fixed records, outside of the heap, sorted once all have come. A name and
- * its offer take some 130 bytes, where objects take 700. Pure.
+ * Stores what nodes list in few bytes: names as UTF-8 and offers in fixed
+ * records, outside the heap, sorted at the end. A name and its offer take about
+ * 130 bytes, where objects take 700. Pure.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * Decides which content of a name is fetched, and has nodes hash what is not
- * hashed yet where that decides it.
+ * Decides which content of a name to fetch. If the decision needs it, asks
+ * nodes to hash their file.
  *
  * @module
  */

@@ -1,6 +1,7 @@
 /**
- * Files that cannot be saved beside each other: in one place, or one where the
- * other needs a folder. One of them is saved, and all others are.
+ * Detects files that cannot be saved beside each other: two for one place, or a
+ * file where the other needs a folder. It saves one of them, and all other
+ * files.
  *
  * @module
  */

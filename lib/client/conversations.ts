@@ -1,6 +1,6 @@
 /**
- * Conversations in which nodes are asked for many files: one connection a node,
- * and many questions under way on it once the first has been answered.
+ * Conversations that ask nodes for many files: one connection per node, with
+ * many questions in flight once the first has an answer.
  *
  * @module
  */

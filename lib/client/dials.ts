@@ -1,6 +1,7 @@
 /**
- * What a command has dialled, so that many nodes that name one address do not
- * send it many connections: anybody can register nodes at addresses of others.
+ * Remembers what a command has dialled. Anybody can register nodes at other
+ * people's addresses, so many nodes with one address must not cause many
+ * connections to it.
  *
  * @module
  */

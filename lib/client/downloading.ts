@@ -1,6 +1,6 @@
 /**
- * What every download of a client has in common, whether the file is streamed
- * or saved: its sources, its hasher, its bounds, and the manifests it needs.
+ * The parts that streaming and saving share: sources, hasher, limits, and the
+ * needed manifests.
  *
  * @module
  */

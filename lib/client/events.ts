@@ -1,5 +1,5 @@
 /**
- * What a client tells while it works.
+ * The events that a client emits.
  *
  * @module
  */

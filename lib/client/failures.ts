@@ -1,5 +1,5 @@
 /**
- * Why a file cannot be had, in words for a person.
+ * Explains to a person why a file cannot be fetched.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * Why a name is not found that is none of a file, but of a folder, or a pattern.
+ * Explains why a name was not found if it is a folder or a pattern.
  *
  * @module
  */

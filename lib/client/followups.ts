@@ -1,6 +1,6 @@
 /**
- * What nodes are asked of a file after it was chosen: what its pieces hash to,
- * and what they have under its name once it has changed.
+ * Questions to nodes about a file after it was chosen: the hashes of its
+ * pieces, and the current version after a change.
  *
  * @module
  */

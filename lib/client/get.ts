@@ -1,6 +1,6 @@
 /**
- * Fetches files to the disk: any number of them, from all nodes that have them,
- * resumed where an earlier run broke off, published only whole and verified.
+ * Fetches files to the disk: any number of them, from all nodes that have them.
+ * Resumes interrupted runs, and publishes only complete, verified files.
  *
  * @module
  */

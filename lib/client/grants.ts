@@ -1,5 +1,5 @@
 /**
- * The grants of a listing, renewed in time: a client that fetches for hours, or
+ * The grants of a listing, renewed in time. A client that fetches for hours, or
  * waits for a person, asks the relay again before it dials.
  *
  * @module

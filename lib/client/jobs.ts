@@ -1,6 +1,6 @@
 /**
- * What is to be saved: for each name the content that was chosen, from whom, and
- * where to.
+ * The files to save: for each name the chosen content, its sources, and its
+ * path.
  *
  * @module
  */

@@ -1,5 +1,6 @@
 /**
- * Makes links: finds a file as a fetch does, and has the relay vouch for it.
+ * Makes links: finds a file as a fetch does, and gets a pass for it from the
+ * relay.
  *
  * @module
  */

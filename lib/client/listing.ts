@@ -1,5 +1,5 @@
 /**
- * What there is: the active nodes, and the files on all of them.
+ * Lists the active nodes, and the files on all of them.
  *
  * @module
  */

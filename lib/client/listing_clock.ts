@@ -1,6 +1,6 @@
 /**
- * How long a node's list of files may take: some time whatever its rate, then
- * longer only while it comes quickly enough, and never without end.
+ * Limits the time for a node's list of files: a fixed time at any rate, then
+ * more only while the list arrives quickly enough, up to a maximum.
  *
  * @module
  */

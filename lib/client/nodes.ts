@@ -1,6 +1,6 @@
 /**
- * The active nodes, as the relay lists them: asked for page by page, and each
- * held to what the node itself has signed.
+ * Reads the relay's list of active nodes page by page, and checks each entry
+ * against the record that the node signed.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * Work with many peers, a few at a time. A peer that takes its time soon stops
- * counting, so that a handful of slow ones does not hold up all others.
+ * Runs work with many peers, a few at a time. A slow peer soon gives up its
+ * slot, so a few slow peers do not hold up the others.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * The way to a node. Every connection of a client to a node is opened here,
- * whatever is asked over it, and it is known by which path it goes.
+ * Opens every connection of a client to a node, directly or through the relay,
+ * and records its path.
  *
  * @module
  */

@@ -1,7 +1,6 @@
 /**
- * One connection of a client to its relay, over which it asks for one thing
- * after the other: a connection for each would use up those that its address
- * may make.
+ * One connection of a client to its relay for one request after the other. A
+ * connection for each request would use up the limit for the client's address.
  *
  * @module
  */

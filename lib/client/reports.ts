@@ -1,6 +1,6 @@
 /**
- * Reports of nodes that seem dead, for the relay to look after. All of one
- * command go over one connection, and no more of them than the relay would dial.
+ * Reports nodes that seem dead to the relay. All reports of one command use one
+ * connection, and there are at most as many as the relay would check.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * What becomes of each file that is to be saved: noted, counted and told.
+ * Records, counts and reports what becomes of each file.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * The download of a get: opens files as there is room, receives them, and tells
- * what becomes of each.
+ * Runs the download of a `get`: opens files as room allows, receives them, and
+ * reports the outcome of each.
  *
  * @module
  */

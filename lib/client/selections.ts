@@ -1,6 +1,6 @@
 /**
- * What a person selects to be fetched: names and patterns, each once, in batches
- * that are asked for together. Pure.
+ * Splits what a person selected, names and patterns without duplicates, into
+ * batches for the nodes. Pure.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * One file on its way, as a stream: who has it, which content to take, and its
- * pieces in order while they arrive, from all nodes that have that content.
+ * Streams one file: finds its nodes, chooses the content, and yields verified
+ * pieces in order as they arrive from all nodes with that content.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * How much of a fetch is there, and how fast it goes. Pure but for the clock,
- * which is an argument.
+ * Counts how much of a fetch has arrived, and how fast. Pure: the clock is an
+ * argument.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * The disk's side of a get: what is there of each file already, whether it may
- * be saved, and where its pieces go.
+ * The disk side of a `get`: checks which part of each file exists, whether the
+ * file may be saved, and where its pieces go.
  *
  * @module
  */

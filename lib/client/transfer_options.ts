@@ -1,5 +1,5 @@
 /**
- * What a person can say about a transfer: what is wanted, and from whom.
+ * The options of a transfer: what to fetch, and from which nodes.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * The way to a node through the relay: asks for a tunnel, and joins it. Keeps
- * what comes this way under the bytes that the person allows.
+ * Reaches a node through the relay: requests a tunnel and joins it. Keeps these
+ * bytes within the limit that the person set.
  *
  * @module
  */

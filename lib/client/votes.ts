@@ -1,5 +1,5 @@
 /**
- * What a node's vote is counted by where nodes have different contents.
+ * Which vote a node's offer counts for if nodes have different contents.
  *
  * @module
  */

@@ -1,7 +1,6 @@
 /**
- * Which fetch by a link this is: a random number, kept beside the partial file
- * until the file is there, so that whoever goes on after an interruption makes
- * no second use of the link.
+ * Keeps the random number of a fetch by link beside the partial file until the
+ * file is complete. A resumed fetch therefore uses no second use of the link.
  *
  * @module
  */

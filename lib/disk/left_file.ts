@@ -1,8 +1,7 @@
 /**
- * Files that an earlier run has left in a folder where others may write too: one
- * is used only where what was opened belongs to this user, can be changed by
- * nobody else, and has no other name. No link is followed to it, and its mode is
- * changed without following one.
+ * Opens files of an earlier run in a folder that others may write to. It uses a
+ * file only if it belongs to this user, nobody else can change it, and it has
+ * no other name. It follows no link, and changes modes without following one.
  *
  * @module
  */

@@ -1,8 +1,8 @@
 /**
- * A file that is being received, on the disk: under a name of its own until it
- * is whole, verified and durable, then published under its final name in one
- * step, never over another unless that was asked for. What a run that was cut
- * off has left is hashed again and used; nothing else about it is believed.
+ * A file that is being received. It has a temporary name until it is complete,
+ * verified and durable; one step then publishes it under its final name, and
+ * never over another file unless requested. The program hashes the remains of
+ * an interrupted run before it uses them, and trusts nothing else about them.
  *
  * @module
  */

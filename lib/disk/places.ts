@@ -1,5 +1,5 @@
 /**
- * Where files are saved: the folders, and what may be in the way.
+ * Chooses and makes the folders for saved files, and finds what is in the way.
  *
  * @module
  */

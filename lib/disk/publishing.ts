@@ -1,6 +1,6 @@
 /**
- * The last steps of saving a file: the mode and time it gets, its final name,
- * and that the name lasts. Never over another file unless that was asked for.
+ * The last steps of saving a file: its mode and time, its final name, and
+ * making that name durable. Never replaces another file unless requested.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * Hashes what is on the disk: nothing else about it is believed.
+ * Hashes files on the disk, because nothing else about them is trusted.
  *
  * @module
  */

@@ -1,8 +1,8 @@
 /**
- * Saves small files, each of which has come whole and is verified. The steps are
- * those of {@linkcode PartialFile}, with synchronous calls, which for ten
- * thousand files take a tenth of the time. A disk that takes its time to make a
- * file durable is waited for by several files together.
+ * Saves small files that arrived complete and verified. The steps are those of
+ * {@linkcode PartialFile}, with synchronous calls, which take a tenth of the
+ * time for ten thousand files. If the disk is slow to make files durable,
+ * several files wait for it together.
  *
  * @module
  */

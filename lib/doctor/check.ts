@@ -1,6 +1,6 @@
 /**
- * What an examination finds: one check after the other, each with a verdict and,
- * where there is something to do about it, a remedy.
+ * The results of an examination: a list of checks, each with a verdict and, if
+ * possible, a remedy.
  *
  * @module
  */

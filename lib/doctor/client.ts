@@ -1,6 +1,6 @@
 /**
- * Examines what a client needs of others: its relay, the nodes that it lists,
- * and tunnels to them.
+ * Examines what a client needs: its relay, the listed nodes, and tunnels to
+ * them.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * Looks at this machine: folders to share and to save to, the disk, and what the
- * process may do beyond what it needs. Nobody is asked for a permission.
+ * Examines this machine: folders to share and to save to, the disk, and
+ * permissions beyond those needed. Asks for no permission.
  *
  * @module
  */

@@ -1,7 +1,7 @@
 /**
  * Examines what a node needs: a folder to share, a port, and a relay that lists
- * it, can dial it, and carries tunnels to it. For that the node is listed, under
- * its own name, for as long as it takes; it serves nothing.
+ * it, can dial it, and carries tunnels to it. For this the doctor is listed
+ * briefly under the node's own name; it serves nothing.
  *
  * @module
  */

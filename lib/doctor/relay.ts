@@ -1,6 +1,6 @@
 /**
- * Looks at a relay from outside: whether it answers, whom it proves to be, which
- * version it is, and whether its clock and this one agree.
+ * Examines a relay from outside: whether it answers, which identity it proves,
+ * which version it runs, and whether its clock agrees with this one.
  *
  * @module
  */

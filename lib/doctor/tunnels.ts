@@ -1,6 +1,6 @@
 /**
- * Looks at tunnels: whether the relay carries them, whether they can enter it,
- * and whether one can be joined from end to end.
+ * Examines tunnels: whether the relay carries them, whether their port is
+ * reachable, and whether one can be joined from end to end.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * Numbers that only grow, by a word for what was counted, and how measurements
- * are spread. Pure; both hold as many numbers as there are words or bounds.
+ * Counters by label, and histograms of measurements. Pure; both hold as many
+ * numbers as there are labels or bounds.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * What goes wrong with strangers, told as events: bounded in number, and never
- * louder than it deserves.
+ * Reports problems with strangers as events, limited in number and at the right
+ * level.
  *
  * @module
  */

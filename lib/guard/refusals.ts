@@ -1,6 +1,6 @@
 /**
- * Keeps a flood of refusals from flooding the log: one line for a reason and an
- * address in a while, with the count of those that were not told. Pure.
+ * Keeps a flood of refusals out of the log: one line for each reason and
+ * address in a while, with the count of those left out. Pure.
  *
  * @module
  */

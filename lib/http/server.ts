@@ -1,11 +1,14 @@
 /**
- * The little of HTTP/1.1 that a machine which watches this one needs: `GET` and
- * `HEAD` of a few paths, one request a connection. Bounded in connections, time
- * and size; no request has a body, and none is read. Where all places are taken,
- * the connection that has said nothing for longest gives way.
+ * The small part of HTTP/1.1 that a monitoring system needs: `GET` and `HEAD`
+ * of a few paths, one request a connection. It limits connections, time and
+ * size, and reads no request body. If all places are taken, the connection that
+ * has been silent longest gives way.
  *
- * A request must name this machine as its host: a web page whose own name leads
- * here (DNS rebinding) reads nothing.
+ * A request must name this machine as its host, so a web page cannot read
+ * anything through its own name (DNS rebinding).
+ *
+ * `Deno.serve` is not used: it has no deadline for the head of a request, and
+ * closes only after it has waited for bodies.
  *
  * @module
  */

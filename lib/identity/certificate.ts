@@ -1,7 +1,7 @@
 /**
- * Makes the self-signed certificate of a relay or node. A module of its own
- * because the library it needs takes longer to load than everything else
- * together; `identity` imports it only when an identity is made.
+ * Makes the self-signed certificate of a relay or node. It is a module of its
+ * own because its library takes longer to load than everything else together;
+ * `identity` imports it only to make an identity.
  *
  * @module
  */

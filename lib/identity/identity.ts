@@ -1,6 +1,7 @@
 /**
- * Who a relay or node is: a P-256 key, a self-signed certificate, and the id
- * that is the hash of the key. Makes, reads and checks them; opens nothing.
+ * The identity of a relay or node: a P-256 key, a self-signed certificate, and
+ * the id, which is the hash of the key. Makes, reads and checks identities;
+ * opens nothing.
  *
  * @module
  */

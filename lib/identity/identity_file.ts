@@ -1,6 +1,6 @@
 /**
- * The folder of `--state`: what a relay or node keeps between runs. Secrets in
- * it are readable by their owner alone, or not used.
+ * The folder of `--state`: what a relay or node keeps between runs. Its secrets
+ * must be readable by their owner alone, or they are not used.
  *
  * @module
  */

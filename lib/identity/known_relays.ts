@@ -1,6 +1,7 @@
 /**
- * The file of `--known-relays`: which id was met at which address, as ssh keeps
- * it. One line each, `HOST:PORT RELAY_ID`; lines that begin with `#` are yours.
+ * The file of `--known-relays`: the relay id for each address, as ssh keeps its
+ * known hosts. Each line is `HOST:PORT RELAY_ID`; lines that begin with `#` are
+ * comments.
  *
  * @module
  */

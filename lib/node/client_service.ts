@@ -1,8 +1,8 @@
 /**
- * A node's answers to one client: finds, lists, describes and sends files of the
- * share. Requests are taken one at a time, so that a client has at most one at
- * work here, however many it has sent; each is charged what it costs, and waits
- * for its turn among those of all clients.
+ * A node's answers to one client: finds, lists, describes and sends files of
+ * the share. It takes one request at a time, so a client never has two at work
+ * here. Each request is charged its cost, and waits for its turn among the
+ * requests of all clients.
  *
  * @module
  */

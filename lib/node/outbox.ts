@@ -1,6 +1,6 @@
 /**
- * Answers on their way to one peer, joined into few large writes. File bytes
- * are read straight into the place from which they are written.
+ * Joins answers to one peer into a few large writes. File bytes are read
+ * directly into the buffer from which they are written.
  *
  * @module
  */

@@ -1,7 +1,7 @@
 /**
- * Keeps a node listed: registers, renews before the lease ends, comes back
- * after the relay was away, and withdraws when the node leaves. Where the node
- * cannot be dialled it stays attached to the relay, for tunnels.
+ * Keeps a node listed: registers, renews before the lease ends, returns after
+ * the relay was away, and withdraws when the node stops. If the relay cannot
+ * dial the node, it stays attached for tunnels.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * The node's side of a transfer: pieces of a file into an outbox, each followed
- * by its hash.
+ * The node's side of a transfer: writes pieces of a file to an outbox, each
+ * followed by its hash.
  *
  * @module
  */

@@ -1,10 +1,11 @@
 /**
- * What clients make a node do, in milliseconds of its processor, by client and
- * by address: who goes next, and who has to rest. Pure: time is an argument, in
- * milliseconds on any monotonic clock.
+ * Accounts for the processor time that clients cause on a node, in
+ * milliseconds, by client and by address. Decides which client is next, and
+ * which must pause. Pure: time is an argument, in milliseconds on any monotonic
+ * clock.
  *
- * Work is estimated and not measured, so that a busy machine charges nobody for
- * what others do.
+ * Work is estimated, not measured, so a busy machine charges nobody for the
+ * work of others.
  *
  * @module
  */

@@ -1,7 +1,7 @@
 /**
- * The order in which a node works for its clients: one at a time, each for some
- * milliseconds, with a turn of all others between two of them. However fast
- * requests come, the listener, the disk and everybody else have their turn.
+ * The order in which a node works for its clients: one at a time, for some
+ * milliseconds each, with a turn for all others in between. The listener, the
+ * disk and other clients get their turn, however fast requests come.
  *
  * @module
  */

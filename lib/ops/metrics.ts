@@ -1,10 +1,9 @@
 /**
- * What a relay and a node are worth watching for: their events and a snapshot,
- * folded into metrics and into a verdict on their health. Pure: time is an
- * argument, in milliseconds on any monotonic clock.
+ * Turns the events and a snapshot of a relay or a node into metrics and a
+ * health verdict. Pure: time is an argument, in milliseconds on any monotonic
+ * clock.
  *
- * No label holds a name, an id or an address: metrics tell how much, and never
- * who.
+ * No label holds a name, an id or an address: metrics say how much, never who.
  *
  * @module
  */

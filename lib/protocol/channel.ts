@@ -1,9 +1,8 @@
 /**
  * A conn that speaks messages: typed send and receive, one writer at a time,
- * deadlines, and bounded queues. Knows what a message is, not what it means.
- *
- * Control frames are queued, a bounded number of them; file bytes are never
- * queued: whoever sends them waits until the conn has taken them.
+ * deadlines, and bounded queues. It knows the form of a message, not its
+ * meaning. Control frames wait in a bounded queue. File bytes never queue:
+ * their sender waits until the conn has taken them.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * Deadlines on a conn. A conn that is watched is closed when one passes, and
- * whoever was interrupted by that is told the reason for it.
+ * Deadlines on a conn. A passed deadline closes the conn, and the interrupted
+ * caller gets the deadline's error.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * The first words on every conn, from both ends: hello, with the protocol
- * version and the role, before anything else.
+ * Hello: the first message on every conn, from both ends, with the protocol
+ * version and the role.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * The record a node signs: what it registers with a relay and what the relay
- * hands on, word for word, to clients. Pure but for the signature itself.
+ * The record that a node signs: it registers with it at a relay, and the relay
+ * passes it on to clients unchanged. Pure except for the signature itself.
  *
  * @module
  */

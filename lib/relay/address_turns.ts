@@ -1,7 +1,6 @@
 /**
- * Whose turn it is at a relay: one address has so many requests a second
- * answered, over however many connections they come. More wait; nobody is
- * refused because a neighbour asks too often.
+ * Limits the requests of one address at a relay to a number a second, over all
+ * its connections. Further requests wait; a busy neighbour causes no refusal.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * What a relay has and all its conversations share.
+ * The state that all conversations of a relay share.
  *
  * @module
  */

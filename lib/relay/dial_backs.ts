@@ -1,6 +1,6 @@
 /**
- * Finds out whether a node can be dialled: a bounded number at once, and each
- * only now and then, whoever asks.
+ * Finds out whether a node can be dialled. Limits the dials in flight, and how
+ * often each node is dialled, whatever the number of requests.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * What a relay keeps of each node to list it: the signed record, packed, and
- * unpacked again as it came. Knows what an entry holds, not until when.
+ * What a relay stores to list a node: the signed record, packed, and unpacked
+ * exactly as it came. Knows the content of an entry, not its lifetime.
  *
  * @module
  */

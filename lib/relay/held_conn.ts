@@ -1,6 +1,7 @@
 /**
- * An end of a tunnel that waits for the other: listened to meanwhile, so that it
- * shows when it has left. What it says too early is read later, in order.
+ * The end of a tunnel that waits for the other end. It is read meanwhile, so a
+ * disconnect shows at once. Bytes that arrive early are delivered later, in
+ * order.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * What a registry is asked and what it answers: registrations, leases, pages.
+ * The requests and answers of a registry: registrations, leases, pages.
  *
  * @module
  */

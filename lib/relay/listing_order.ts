@@ -1,7 +1,7 @@
 /**
- * The order in which a long listing is paged through: another for every
- * listing, each place once, and all of it in a cursor of four numbers, so that
- * a listing that is under way costs the relay no memory. Pure.
+ * The order of a long listing: different for each listing, each place once, and
+ * stored in a cursor of four numbers, so an unfinished listing costs the relay
+ * no memory. Pure.
  *
  * @module
  */

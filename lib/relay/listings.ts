@@ -1,7 +1,7 @@
 /**
- * The pages of a listing, as frames. The first page of an open relay is made
- * once for all who ask while it is true; in a flood of listings that is most of
- * the work.
+ * The pages of a listing, as frames. An open relay makes the first page once
+ * for all clients while it stays valid; in a flood of listings this saves most
+ * of the work.
  *
  * @module
  */

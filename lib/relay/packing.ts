@@ -1,5 +1,5 @@
 /**
- * Texts that are much alike, kept as what differs between them. Pure.
+ * Stores similar texts as their differences. Pure.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * A relay in numbers, for whoever watches it.
+ * A snapshot of a relay in numbers.
  *
  * @module
  */

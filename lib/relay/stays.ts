@@ -1,7 +1,7 @@
 /**
- * Which nodes stay connected between renewals: as many as cost little, and few
- * of one address. A node that stays notices at once when the relay is gone, and
- * is listed again seconds after its return. Pure.
+ * Decides which nodes stay connected between renewals: as many as cost little,
+ * and few from one address. Such a node notices at once that the relay is gone,
+ * and is listed again seconds after its return. Pure.
  *
  * @module
  */

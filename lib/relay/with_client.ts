@@ -1,6 +1,6 @@
 /**
- * What a relay says to one client: it lists the nodes, looks after those that
- * are reported dead, and opens tunnels.
+ * The relay's side of a conversation with one client: it lists the nodes,
+ * checks reported ones, and opens tunnels.
  *
  * @module
  */

@@ -1,6 +1,7 @@
 /**
- * What a relay says to one node: it registers, renews and withdraws, asks
- * whether it can be dialled, and stays attached where it cannot.
+ * The relay's side of a conversation with one node: it registers, renews and
+ * withdraws the node, checks whether it can be dialled, and keeps it attached
+ * if it cannot.
  *
  * @module
  */

@@ -1,7 +1,7 @@
 /**
- * Where in a file the line of each key begins: 32 bytes a key, however long the
- * keys are. Keys stand for themselves by 128 bits of their hash; whoever reads
- * the line compares the key that is there. Pure.
+ * Stores where in a file the line of each key begins: 32 bytes a key, whatever
+ * its length. It identifies a key by 128 bits of its hash; the reader of the
+ * line compares the full key. Pure.
  *
  * @module
  */

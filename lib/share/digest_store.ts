@@ -1,8 +1,8 @@
 /**
- * Digests on the disk, in a folder of `--state`: one line a file in `index`, and
- * the piece hashes of larger files in one file each, named by content id.
- * Everything in it can be computed again: what is damaged is left aside. Of the
- * lines only the places are kept in memory.
+ * Digests on the disk, in a folder of `--state`: one line for each file in
+ * `index`, and the piece hashes of larger files in their own files, named by
+ * content id. Everything in it can be computed again, so damaged parts are
+ * ignored. Only the positions of the lines stay in memory.
  *
  * @module
  */

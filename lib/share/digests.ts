@@ -1,10 +1,10 @@
 /**
- * What a node knows of the content of its files: the manifest, the content id
- * and the plain SHA-256 of each, computed in the background, one file at a time,
- * and kept between runs where there is a place for it.
+ * What a node knows about the content of its files: the manifest, the content
+ * id and the plain SHA-256 of each. It computes them in the background, one
+ * file at a time, and keeps them between runs if `--state` is set.
  *
- * A digest belongs to a file's name, size, time of writing and inode; when one
- * of them changes it is computed anew.
+ * A digest belongs to a file's name, size, time of writing and inode; if one of
+ * them changes, the digest is computed again.
  *
  * @module
  */

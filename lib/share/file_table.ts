@@ -1,8 +1,8 @@
 /**
- * The files of a share, in columns: what was seen of each, and the digests of
- * those that were hashed. Some 200 bytes a file where objects would take 2,000.
- * Finds a file by name, version or content; goes through names in their order.
- * Pure; every call is short, however many files there are.
+ * The files of a share, in columns: the last known state of each, and the
+ * digests of hashed files. It takes about 200 bytes a file, where objects would
+ * take 2,000. Finds a file by name, version or content, and iterates over names
+ * in order. Pure; every call is short, whatever the number of files.
  *
  * @module
  */

@@ -1,7 +1,7 @@
 /**
- * Follows what changes below a folder, as the system tells it. Paths that come
- * together are told together. The folder's own going and coming is not seen: a
- * system watches what it was given, wherever that is moved to.
+ * Follows changes below a folder, as the system reports them. Paths that come
+ * together are reported together. It does not see the folder itself move: a
+ * system watches the folder it was given, wherever that moves.
  *
  * @module
  */

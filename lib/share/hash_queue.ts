@@ -1,6 +1,6 @@
 /**
- * Files that clients wait to have hashed, taken in turns between those who ask:
- * however many files one asks for, another waits for one of them at most. Pure.
+ * Files that clients want hashed, in turns between the clients: however many
+ * files one requests, another waits for at most one of them. Pure.
  *
  * @module
  */

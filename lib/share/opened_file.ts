@@ -1,7 +1,7 @@
 /**
- * A file of the share that is open: read at once or in a thread, as the disk is
- * quick, and compared with what was found. Links, pipes, sockets and devices
- * that were put in its place are seen to be none of ours.
+ * An open file of the share. It is read directly if the disk is quick, or else
+ * in a thread, and compared with the file that was found. A link, pipe, socket
+ * or device in its place is detected.
  *
  * @module
  */

@@ -1,8 +1,7 @@
 /**
- * What our own secrets look like in a file: the identity that `--state` keeps,
- * and a token. A node shares no file with one, under whatever name it lies in the
- * folder. The secret of a private relay is random text and cannot be told from
- * others. Pure.
+ * Recognizes our own secrets in a file: the identity in `--state`, and a token.
+ * A node never shares such a file, whatever its name. The secret of a private
+ * relay is random text, so it cannot be recognized. Pure.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * Whether a shared folder still is the one that was found: a path may lead
- * somewhere else after a move, a mount, or another link.
+ * Checks whether a shared folder is still the one that was found: a path may
+ * lead elsewhere after a move, a mount, or a new link.
  *
  * @module
  */

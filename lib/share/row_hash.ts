@@ -1,8 +1,8 @@
 /**
- * Finds rows by a hash of what they stand for. Keeps the row numbers alone, 6 to
- * 12 bytes each; what a row stands for is kept elsewhere. Pure.
+ * Finds rows by a hash of their keys. Stores only row numbers, 6 to 12 bytes
+ * each; the keys are elsewhere. Pure.
  *
- * Open addressing in 256 parts, so that none takes long to grow.
+ * Open addressing in 256 parts, so no part takes long to grow.
  *
  * @module
  */

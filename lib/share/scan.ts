@@ -1,8 +1,8 @@
 /**
- * Looking at a shared folder: what is at a path now goes into the table, what is
- * not shared is noted with the reason. Follows no link. Everything is done in
- * pieces of a few milliseconds, and each step looks at the disk as it is at that
- * moment, so that several may be under way at once.
+ * Scans a shared folder: stores the current state of a path in the table, and
+ * records the reason for each entry that is not shared. Follows no link. Works
+ * in pieces of a few milliseconds, and each step reads the current state of the
+ * disk, so several scans may run at once.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * A file of the share, as it was when it was last looked at, and the version
- * that changes whenever the file does. Asks the system nothing.
+ * A file of the share in its last known state, with a version that changes when
+ * the file does. Makes no system calls.
  *
  * @module
  */

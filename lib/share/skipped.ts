@@ -1,6 +1,6 @@
 /**
- * What lies in a shared folder and is not shared: how much of each kind, and the
- * first of them by path with the reason. Pure.
+ * The entries of a shared folder that are not shared: a count for each kind,
+ * and the first ones by path with the reason. Pure.
  *
  * @module
  */

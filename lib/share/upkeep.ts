@@ -1,7 +1,7 @@
 /**
- * Keeps the table of a share as its folder is: looks through it, follows what
- * the system tells, and notices within seconds that the folder is gone, another,
- * or back. The table survives that: what comes back unchanged keeps its digests.
+ * Keeps the table of a share up to date: scans the folder, follows the system's
+ * reports, and notices within seconds that the folder is gone, replaced, or
+ * back. The table survives, and unchanged files keep their digests.
  *
  * @module
  */

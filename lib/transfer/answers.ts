@@ -1,6 +1,7 @@
 /**
- * What a client waits for after each of its requests: which messages and bytes
- * may come, what they amount to, and when it was the last. Knows no connection.
+ * The answers that a client expects after each request: which messages and
+ * bytes may come, what they mean, and when the answer is complete. Knows no
+ * connection.
  *
  * @module
  */

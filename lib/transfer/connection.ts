@@ -1,6 +1,6 @@
 /**
- * One connection to a source: one session after the other, each kept full of
- * requests for as long as there is something to ask for.
+ * One connection to a source. It opens one session after the other, and keeps
+ * each full of requests while there is something to request.
  *
  * @module
  */

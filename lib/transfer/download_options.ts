@@ -1,5 +1,5 @@
 /**
- * What a download is told, and what it tells.
+ * The options and events of a download.
  *
  * @module
  */

@@ -1,7 +1,7 @@
 /**
- * SHA-256 beside the event loop: large buffers are hashed by a worker while the
- * next are received. The worker is made from its own text, so that it needs no
- * permission to be loaded, and only when there is enough to hash.
+ * SHA-256 beside the event loop: a worker hashes large buffers while the next
+ * ones arrive. The worker is made from its own text, so it needs no permission
+ * to load, and only when there is enough to hash.
  *
  * @module
  */

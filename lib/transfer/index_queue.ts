@@ -1,7 +1,6 @@
 /**
- * Numbers in ascending order, each once: what is to be looked at next. Pure.
- * Adding behind the last and taking the first, which is nearly all that is done,
- * costs one step.
+ * Numbers in ascending order, each once: the next ones to look at. Pure. Adding
+ * behind the last and taking the first, the usual operations, cost one step.
  *
  * @module
  */

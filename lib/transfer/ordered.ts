@@ -1,6 +1,6 @@
 /**
- * A sink that gives its pieces out in order, as they come: for stdout, and for
- * programs that read a file while it arrives.
+ * A sink that delivers pieces in order as they arrive: for stdout, and for
+ * programs that read a file during its transfer.
  *
  * @module
  */

@@ -1,6 +1,5 @@
 /**
- * How fast one source delivers of late. Pure: time is an argument, in
- * milliseconds.
+ * The recent speed of one source. Pure: time is an argument, in milliseconds.
  *
  * @module
  */

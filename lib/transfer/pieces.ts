@@ -1,5 +1,5 @@
 /**
- * Which pieces of one file are missing, asked for, or there. Pure.
+ * Tracks which pieces of one file are missing, requested, or received. Pure.
  *
  * @module
  */

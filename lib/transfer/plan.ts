@@ -1,11 +1,11 @@
 /**
  * Decides which source is asked for which pieces, across all files of one
- * fetch: what is missing, who is asked for it, who is slow, who is out. Pure:
- * time is an argument, and nothing here knows of files or sockets.
+ * fetch: which pieces are missing, requested, slow or lost. Pure: time is an
+ * argument, and it knows nothing of files or sockets.
  *
- * Files are worked on in the order they were added, a bounded number of them at
- * a time. Pieces of one file are handed out from the front. A source without
- * work takes over pieces that a much slower one has been asked for.
+ * Files are processed in the order they were added, a bounded number at a time.
+ * Pieces of one file are assigned from the front. An idle source takes over
+ * pieces that were requested from a much slower one.
  *
  * @module
  */

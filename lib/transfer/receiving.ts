@@ -1,6 +1,6 @@
 /**
- * A file that is being received: where its pieces go, what they must hash to,
- * and how those of one request are put together.
+ * A file that is being received: where its pieces go, which hashes they must
+ * have, and how the pieces of one request are joined.
  *
  * @module
  */

@@ -1,7 +1,7 @@
 /**
- * The client's side of a conversation with one node: requests that are sent
- * without waiting for each other, and their answers, which come in order. File
- * bytes are read straight to where the one who asked wants them.
+ * The client's side of a conversation with one node. Requests are sent without
+ * waiting for each other, and answers come in order. File bytes are read
+ * directly into the requester's buffer.
  *
  * @module
  */

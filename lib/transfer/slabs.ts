@@ -1,7 +1,7 @@
 /**
- * Buffers for pieces on their way from the conn to the disk: bounded in bytes,
- * used again, and waited for. While there is none, nothing more is read from the
- * conns, and that holds the nodes back.
+ * Buffers for pieces between the conn and the disk, reused and limited in
+ * bytes. While none is free, the client reads nothing from its conns, which
+ * slows the nodes down.
  *
  * @module
  */

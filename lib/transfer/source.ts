@@ -1,6 +1,6 @@
 /**
- * A node that files come from, over one connection or several: what has come of
- * it, and how often it broke off.
+ * A node that file pieces come from, over one or several connections: what it
+ * has delivered, and how often it failed.
  *
  * @module
  */

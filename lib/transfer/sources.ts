@@ -1,6 +1,6 @@
 /**
- * All sources of a download with their connections: which take part, for how
- * long each has been waited for, and which are too slow.
+ * All sources of a download with their connections: which ones take part, how
+ * long each has been silent, and which are too slow.
  *
  * @module
  */

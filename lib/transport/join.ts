@@ -1,7 +1,7 @@
 /**
- * Both ends of a tunnel: dials the relay with a one-time key, waits until the
- * other side has come, and then speaks with that other side alone, in TLS of
- * their own. The key is all that travels in the clear.
+ * Both ends of a tunnel: dials the relay with a one-time key, waits for the
+ * other end, and then talks TLS directly to that end. Only the key travels in
+ * the clear.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * Asks whoever answers at an address for its certificate. Proves nothing: the
- * caller compares the id with the one it expects and dials again, pinned.
+ * Asks a server for its certificate. This proves nothing: the caller compares
+ * the id with the expected one and dials again, pinned.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * Listens, and hands every connection that is let in to a handler of its own.
- * What one connection does, or fails to do, reaches no other.
+ * Listens, and gives each admitted connection to its own handler. The failure
+ * of one connection does not affect another.
  *
  * @module
  */

@@ -1,7 +1,7 @@
 /**
  * A conn over a socket of `node:net` or `node:tls`. These carry TLS on the
- * accepting side: they alone can switch Nagle's algorithm off there, without
- * which the first small answer waits 44 ms.
+ * accepting side, because only they can switch off Nagle's algorithm there;
+ * with it the first small answer waits 44 ms.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * A node's conversation with its relay over one connection: it asks, one thing
- * after the other, and hears in between what the relay says of itself.
+ * A node's conversation with its relay over one connection: it sends one
+ * request after the other, and receives the relay's own messages in between.
  *
  * @module
  */

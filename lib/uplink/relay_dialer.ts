@@ -1,7 +1,7 @@
 /**
- * How a node or a client reaches its relay: meet it, pin it, greet it. Keeps
- * what it learned for the next time, in memory; a file remembers it for longer
- * where one is given.
+ * How a node or a client reaches its relay: it learns the relay's certificate,
+ * pins it, and says hello. It remembers the relay in memory for the next time,
+ * and longer in a file if there is one.
  *
  * @module
  */

@@ -1,6 +1,7 @@
 /**
- * The dialogue once a list of files was asked for: choose one, print or save it,
- * and again, until the person leaves. What fails is told, and asked for again.
+ * The dialogue after a person asked for a list of files: choose a file, print
+ * or save it, and repeat until the person quits. A failure is reported, and the
+ * list opens again.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * Brings a file's content to where it is wanted: to stdout, or, where that is a
- * terminal and the content is no text, into a file if the person agrees.
+ * Delivers a file's content to stdout. If stdout is a terminal and the content
+ * is not text, it offers to save the content to a file.
  *
  * @module
  */

@@ -1,8 +1,8 @@
 /**
- * The interactive client: greeting, the active nodes, the question for a file
- * name, a line for each node tried, the content, and how it ended. The dialogue
- * goes to stderr and the content to stdout, so that they can be parted. Where
- * all of it is on a terminal, an empty name leads to a list to choose from.
+ * The interactive client: greeting, active nodes, a question for a file name,
+ * one line for each node tried, the content, and the outcome. The dialogue goes
+ * to stderr and the content to stdout, so they can be separated. If both are
+ * terminals, an empty name opens a list to choose from.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * The digests of a file on the disk.
+ * Computes the digests of a file on the disk.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * `get`: where files go, and how it went.
+ * The command `get`: chooses where files go, and reports the outcome.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * Links: the command that makes one, and what is needed to get by one.
+ * The command `link`, and the options that fetch by a link.
  *
  * @module
  */

@@ -1,7 +1,7 @@
 /**
- * Receipts: what `get --receipt` writes down of the files that are there, to
- * check them against later. JSON, described in the README; what is read back is
- * believed only as far as the schema goes.
+ * Receipts: `get --receipt` records the saved files, to check them later. The
+ * README describes the JSON. A receipt that is read back must match the schema;
+ * nothing else about it is trusted.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * Saves one file where a person at a terminal says: asks for the place, and
- * before anything is replaced.
+ * Saves one file where a person at a terminal chooses, and asks before it
+ * replaces anything.
  *
  * @module
  */

@@ -1,6 +1,5 @@
 /**
- * A client's events in words, where they need any: warnings, trouble with nodes,
- * progress.
+ * Puts a client's events into words: warnings, trouble with nodes, progress.
  *
  * @module
  */

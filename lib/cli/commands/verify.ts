@@ -1,5 +1,6 @@
 /**
- * `verify`: whether a file is still what a receipt says. Asks nobody.
+ * The command `verify`: checks whether a file still matches a receipt. Needs no
+ * network.
  *
  * @module
  */

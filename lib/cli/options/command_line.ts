@@ -1,6 +1,6 @@
 /**
- * Command lines: parsed by the table of options, with the environment and a
- * configuration file behind them.
+ * Parses command lines by the table of options. The environment and a
+ * configuration file supply the options that are not on the line.
  *
  * @module
  */

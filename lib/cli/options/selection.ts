@@ -1,6 +1,5 @@
 /**
- * What a person means by a name on the command line: one file, a pattern, or a
- * folder.
+ * Interprets a name on the command line: one file, a pattern, or a folder.
  *
  * @module
  */

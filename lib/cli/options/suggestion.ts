@@ -1,5 +1,5 @@
 /**
- * What a person may have meant by a word that does not exist.
+ * Suggests the word that a person may have meant by an unknown one.
  *
  * @module
  */

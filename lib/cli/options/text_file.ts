@@ -1,5 +1,5 @@
 /**
- * Files that are small and named by the person: read as far as a limit.
+ * Reads small files that a person named, up to a limit.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * The contents that nodes have under one name, in words: which is taken, or,
- * where that is not decided, what to give to choose one.
+ * Describes the contents that nodes have under one name: the chosen one, or the
+ * options that choose one.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * The events that the scripts tell beside those of the engines.
+ * The events that the scripts emit beside those of the engines.
  *
  * @module
  */

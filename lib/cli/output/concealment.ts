@@ -1,6 +1,6 @@
 /**
- * Keeps secrets out of what is written: those that are known by their value, and
- * whatever has the form of a token or a link, wherever a person has put it.
+ * Keeps secrets out of all output: those with a known value, and anything that
+ * looks like a token or a link.
  *
  * @module
  */

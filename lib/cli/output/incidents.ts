@@ -1,5 +1,5 @@
 /**
- * What goes wrong with strangers, in words.
+ * Puts incidents with strangers into words.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * `--log`: a role's events as lines for a log, on stderr, in place of the notes
- * for people. Addresses of peers are shortened unless they are asked for.
+ * `--log`: writes a role's events to stderr as log lines instead of notes for
+ * people. Shortens peers' addresses unless `--log-addresses` is given.
  *
  * @module
  */

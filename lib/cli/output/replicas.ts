@@ -1,5 +1,5 @@
 /**
- * Files that no second node has: lost when that one is.
+ * Warns about files that only one node has.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * What a node says of the entries of its folder that it does not share: how many
- * of each kind, and the name of each if the owner asks for it.
+ * Describes the entries of a folder that a node does not share: how many of
+ * each kind, and each name if the owner asks.
  *
  * @module
  */

@@ -1,6 +1,5 @@
 /**
- * The story of a file that could not be had: what each node was worth, how far
- * it got, and why no further.
+ * Explains a failed fetch: for each node, how far it got and why it failed.
  *
  * @module
  */

@@ -1,8 +1,8 @@
 /**
- * From the bytes of a terminal to keys. Pure: bytes in, keys out. What is cut
- * off at the end of a read waits for the next; whether an escape is the key of
- * that name or the start of another only time can tell, and the time is told
- * from outside.
+ * Turns the bytes of a terminal into keys. Pure: bytes in, keys out. A sequence
+ * that is cut off at the end of a read waits for the next read. Only time can
+ * tell whether an escape is a key or the start of a sequence, so the caller
+ * reports the time.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * The terminal as a screen: key by key, drawn row by row, and given back as it
- * was, however the program ends.
+ * Uses the terminal as a screen: reads key by key, draws row by row, and
+ * restores the terminal however the program ends.
  *
  * @module
  */

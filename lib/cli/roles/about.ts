@@ -1,6 +1,5 @@
 /**
- * What a script answers about itself, without a relay: help, versions,
- * completions.
+ * What a script says about itself without a relay: help, versions, completions.
  *
  * @module
  */

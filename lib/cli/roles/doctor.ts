@@ -1,6 +1,6 @@
 /**
- * `doctor`: examines what a client or a node needs, one line for each check, and
- * fails with the worst that it found.
+ * The command `doctor`: examines what a client or a node needs, prints one line
+ * for each check, and exits with the worst result.
  *
  * @module
  */

@@ -1,7 +1,7 @@
 /**
- * Gives memory back early. What a closed socket leaves behind lies outside of
- * the heap that V8 counts, so that a flood of connections makes the process
- * grow by tens of MiB before V8 sees a reason to collect.
+ * Returns memory early. Closed sockets leave memory outside the heap that V8
+ * counts, so a flood of connections grows the process by tens of MiB before V8
+ * collects.
  *
  * @module
  */

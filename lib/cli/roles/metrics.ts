@@ -1,5 +1,5 @@
 /**
- * `--metrics`: a role's metrics and health over HTTP, for whoever watches it.
+ * `--metrics`: serves a role's metrics and health over HTTP.
  *
  * @module
  */

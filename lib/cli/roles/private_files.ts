@@ -1,6 +1,6 @@
 /**
- * What a node keeps to itself does not lie in what it shares: the folder of
- * `--state`, the file of a token, the relays it knows. Links are resolved.
+ * Makes sure that a node's private files do not lie in its shared folder: the
+ * folder of `--state`, the token file, the known relays. Resolves links.
  *
  * @module
  */
