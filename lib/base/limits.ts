@@ -240,7 +240,10 @@ const NUMBERS = {
   proofFailureSourceCount: 4_096,
   /** How long a relay's grants are good for; checked when a client connects. */
   grantSeconds: 3_600,
-  /** Clocks of relay and node may differ by so much. */
+  /**
+   * Clocks of relay and node may differ by so much; and a file written so far in
+   * the future, by the client's clock, may still be the newest.
+   */
   clockToleranceMs: 300_000,
   /** The longest time a link may be good for. */
   linkSeconds: 30 * 86_400,

@@ -51,6 +51,8 @@ export interface Chosen {
 export class Choosing implements AsyncDisposable {
   readonly #peers: Peers;
   readonly #options: ChoosingOptions;
+  /** What the person says of the content, and which times count. */
+  readonly wish: Wish;
   readonly #nodes: ReadonlyMap<string, ListedNode>;
   /** Sessions of their own: a file that takes long to hash holds no other up. */
   readonly #asides: Asides;
@@ -62,6 +64,8 @@ export class Choosing implements AsyncDisposable {
   constructor(peers: Peers, options: ChoosingOptions) {
     this.#peers = peers;
     this.#options = options;
+    const notAfterMs = Date.now() + peers.limits.clockToleranceMs;
+    this.wish = { notAfterMs, ...options.wish };
     this.#nodes = new Map(options.nodes.map((node) => [node.id, node]));
     this.#asides = new Asides(
       peers,
@@ -76,7 +80,8 @@ export class Choosing implements AsyncDisposable {
    * many addresses have another, `not_found` when no node has what is wished for.
    */
   async choose(name: string, offers: readonly Offer[]): Promise<Chosen> {
-    const { wish, tell } = this.#options;
+    const { wish } = this;
+    const { tell } = this.#options;
     let choice = chooseContent(offers, wish, { isFinal: false });
     const isByOffers = choice.kind === "taken";
     if (choice.kind !== "taken" && choice.unknown.length > 0) {
@@ -113,7 +118,7 @@ export class Choosing implements AsyncDisposable {
     offers: readonly Offer[],
     unknown: readonly Offer[],
   ): Promise<Choice> {
-    const { wish } = this.#options;
+    const { wish } = this;
     const known = new Map(offers.map((offer) => [offer.node, offer]));
     const decided = Promise.withResolvers<void>();
     const settled = unknown.map(async (offer) => {

@@ -222,7 +222,7 @@ class Get implements AsyncDisposable {
       else this.#keep(id, session);
     }
     const { catalogue } = browsed;
-    this.#lists.push({ catalogue, wish: this.#options, selection });
+    this.#lists.push({ catalogue, wish: this.#choosing.wish, selection });
     for (const name of this.#named.keys()) {
       const at = catalogue.placeOf(name);
       if (at === undefined || this.#offers.has(name)) continue;

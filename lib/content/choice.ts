@@ -56,6 +56,11 @@ export interface Wish {
   readonly content?: string | undefined;
   /** What decides where contents differ. */
   readonly prefer?: Preference | undefined;
+  /**
+   * A file written later, in milliseconds since 1970, is newer than no other: its
+   * node's clock is wrong, or it lies. Any time counts where this is absent.
+   */
+  readonly notAfterMs?: number | undefined;
 }
 
 /** Which content to take, if any. */
@@ -96,7 +101,8 @@ export function chooseContent(
   { isFinal }: { isFinal: boolean },
 ): Choice {
   const { prefer = "most-nodes" } = wish;
-  const groups = groupOffers(offers, prefer);
+  const { notAfterMs } = wish;
+  const groups = groupOffers(offers, prefer, { notAfterMs });
   if (wish.sha256 !== undefined || wish.content !== undefined) {
     return choosePinned(groups, wish);
   }
@@ -109,7 +115,7 @@ export function chooseContent(
     return { kind: "taken", group, groups, basis: "agreed" };
   }
   const wins = prefer === "newest"
-    ? isNewest(group, others)
+    ? isNewest(group, others, notAfterMs)
     : hasMost(group, others);
   if (wins || isSame) {
     const basis = wish.prefer === undefined ? "voted" : "wished";
@@ -149,6 +155,7 @@ function choosePinned(
 export function groupOffers(
   offers: readonly Offer[],
   prefer: Preference,
+  { notAfterMs }: Pick<Wish, "notAfterMs"> = {},
 ): ContentGroup[] {
   const groups = new Map<string, Offer[]>();
   for (const offer of offers) {
@@ -170,7 +177,7 @@ export function groupOffers(
   }));
   const byVotes = (a: ContentGroup, b: ContentGroup) => b.votes - a.votes;
   const byTime = (a: ContentGroup, b: ContentGroup) =>
-    b.modifiedMs - a.modifiedMs;
+    newestOf(b, notAfterMs) - newestOf(a, notAfterMs);
   // A content id is something to hold pieces to: it wins where all else is equal.
   const byHash = (a: ContentGroup, b: ContentGroup) =>
     Number(b.content !== undefined) - Number(a.content !== undefined);
@@ -200,14 +207,33 @@ export function differ(groups: readonly ContentGroup[]): boolean {
 }
 
 function isNewest(
-  { modifiedMs, votes }: ContentGroup,
+  group: ContentGroup,
   others: readonly ContentGroup[],
+  notAfterMs: number | undefined,
 ): boolean {
-  return others.every((other) =>
-    other.modifiedMs < modifiedMs ||
-    (other.modifiedMs === modifiedMs && other.votes < votes)
+  const newestMs = newestOf(group, notAfterMs);
+  return others.every((other) => {
+    const otherMs = newestOf(other, notAfterMs);
+    return otherMs < newestMs ||
+      (otherMs === newestMs && other.votes < group.votes);
+  });
+}
+
+/** The latest of its times that counts, or a time before all others. */
+function newestOf(
+  { modifiedMs, offers }: ContentGroup,
+  notAfterMs = Infinity,
+): number {
+  if (modifiedMs <= notAfterMs) return modifiedMs;
+  const times = offers.map((offer) => offer.modifiedMs);
+  return Math.max(
+    NO_TIME_MS,
+    ...times.filter((time) => time <= notAfterMs),
   );
 }
+
+/** Before the first time that files have. */
+const NO_TIME_MS = -Number.MAX_VALUE;
 
 /**
  * Whether more addresses have a content than can have any other: nodes that have

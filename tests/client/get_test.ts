@@ -225,6 +225,17 @@ for (
   });
 }
 
+Deno.test("getFiles that prefers the newest takes no file of the year 2100 for it", async () => {
+  await using relay = await startRelay();
+  await using _nodes = await divided(relay);
+  await using liar = await startNode(relay, { "f": MIDDLE }, { name: "liar" });
+  const at = new Date(2100, 1, 1);
+  await Deno.utime(join(liar.directory, "f"), at, at);
+  await using folder = await tempShare();
+  await get(relay, folder.path, ["f"], { prefer: "newest" });
+  assertBytes(await read(folder, "f"), NEW);
+});
+
 Deno.test("getFiles says that no node has that SHA-256, or that name", async () => {
   await using relay = await startRelay();
   await using _nodes = await divided(relay);

@@ -457,3 +457,42 @@ Deno.test("chooseContent is never swayed by ids at an address that has voted", (
     }
   }
 });
+
+for (
+  const [what, times, expected] of [
+    ["newest whose time is not in the future", [1_000, 5_000, 5_001], "b"],
+    ["newest, where no time is in the future", [1_000, 5_000, 4_999], "b"],
+    ["one whose time is not in the future", [9_000, -7, 8_000], "b"],
+  ] as const
+) {
+  Deno.test(`chooseContent takes the ${what}`, () => {
+    const offers = [X, Y, Z].map((content, n) =>
+      offer("abc"[n]!, content, { modifiedMs: times[n]! })
+    );
+    const wish = { prefer: "newest", notAfterMs: 5_000 } as const;
+    assertEquals(chosen(offers, wish), `${expected} wished`);
+  });
+}
+
+Deno.test("chooseContent takes the times that are not in the future of all that have a content", () => {
+  const wish = { prefer: "newest", notAfterMs: 5_000 } as const;
+  const offers = [
+    offer("a", X, { modifiedMs: 9_000 }),
+    offer("b", X, { modifiedMs: 4_000 }),
+    offer("c", Y, { modifiedMs: 3_000 }),
+  ];
+  assertEquals(chosen(offers, wish), "ab wished");
+  const later = offer("d", Z, { modifiedMs: 4_500 });
+  assertEquals(chosen([...offers, later], wish), "d wished");
+});
+
+Deno.test("chooseContent decides by addresses where all times are in the future", () => {
+  const wish = { prefer: "newest", notAfterMs: 5_000 } as const;
+  const [a, b, c] = [
+    offer("a", X, { modifiedMs: 9_000 }),
+    offer("b", Y, { modifiedMs: 8_000 }),
+    offer("c", Y, { modifiedMs: 7_000 }),
+  ];
+  assertEquals(chosen([a, b, c], wish), "bc wished");
+  assertEquals(chosen([a, b], wish), "undecided");
+});
