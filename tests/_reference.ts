@@ -5,11 +5,7 @@
 
 import type { TSchema } from "@sinclair/typebox";
 import { EXIT_WORDS } from "../lib/cli/options/command_table.ts";
-import {
-  type EventName,
-  EVENTS,
-  schemaOf,
-} from "../lib/cli/output/events_schema.ts";
+import { type EventName, EVENTS, schemaOf } from "./_events_schema.ts";
 import {
   describeOption,
   formatOption,

@@ -7,11 +7,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { Value } from "@sinclair/typebox/value";
 import { join } from "@std/path";
-import {
-  type EventName,
-  EVENTS,
-  schemaOf,
-} from "../../lib/cli/output/events_schema.ts";
+import { type EventName, EVENTS, schemaOf } from "../_events_schema.ts";
 import { formatEvent } from "../../lib/cli/output/terminal.ts";
 import type { ClientEvent } from "../../lib/client/events.ts";
 import { Failure } from "../../lib/base/errors.ts";

@@ -38,9 +38,6 @@ export const UNTRIED: Readonly<
   "lib/cli/commands/dialogue.ts": {
     "start one with peer_node.ts": "every other trial has a node",
   },
-  "lib/cli/output/events_schema.ts": {
-    "what to do about it": "describes the field, and is no remedy",
-  },
   "lib/cli/commands/get.ts": {
     grantRemedy: ELSEWHERE,
     "run the same command again to continue":

@@ -1,8 +1,7 @@
 /**
  * The events of `--json`, one schema each: the only description there is of what
  * the scripts tell. `docs/EVENTS.md` and `docs/events.schema.json` are written
- * from here, and a test holds what the scripts print to it. The scripts do not
- * load it.
+ * from here, and a test holds what the scripts print to it.
  *
  * @module
  */
@@ -13,15 +12,15 @@ import {
   type TSchema,
   Type,
 } from "@sinclair/typebox";
-import type { ClientEvent } from "../../client/events.ts";
-import { CHECKS, VERDICTS } from "../../doctor/check.ts";
-import { EXIT_CODE } from "../../base/errors.ts";
-import type { NodeEvent } from "../../node/server.ts";
-import type { RelayEvent } from "../../relay/server.ts";
-import { SKIP_KINDS } from "../../share/skipped.ts";
-import type { CliEvent } from "./cli_events.ts";
-import { SHELLS } from "../options/command_table.ts";
-import type { Role } from "../options/option_table.ts";
+import type { ClientEvent } from "../lib/client/events.ts";
+import { CHECKS, VERDICTS } from "../lib/doctor/check.ts";
+import { EXIT_CODE } from "../lib/base/errors.ts";
+import type { NodeEvent } from "../lib/node/server.ts";
+import type { RelayEvent } from "../lib/relay/server.ts";
+import { SKIP_KINDS } from "../lib/share/skipped.ts";
+import type { CliEvent } from "../lib/cli/output/cli_events.ts";
+import { SHELLS } from "../lib/cli/options/command_table.ts";
+import type { Role } from "../lib/cli/options/option_table.ts";
 
 /** Names of all events. */
 export type EventName = (ClientEvent | NodeEvent | RelayEvent | CliEvent)[
