@@ -119,8 +119,8 @@ testWith(
     const declined = await onTerminal(
       args,
       `
-    await "save it as (Enter takes relay.png, q goes back): "
-    send "n\\r"
+    await "q goes back): "
+    send "q\\r"
   `,
       { permissions: ["--allow-read=.", "--allow-write=."] },
     );
