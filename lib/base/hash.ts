@@ -7,6 +7,8 @@
 
 import { createHash, type Hash } from "node:crypto";
 
+export type { Hash };
+
 /** Bytes of a SHA-256 hash. */
 export const HASH_BYTES = 32;
 

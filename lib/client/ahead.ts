@@ -1,5 +1,6 @@
 /**
- * Starts work ahead of its turn, and yields the results in order. Pure.
+ * Items in the order of their turns, and work on them that is begun before it
+ * is its turn. Pure.
  *
  * @module
  */
@@ -19,4 +20,13 @@ export function* begunAhead<Item, Begun>(
     if (ahead.length >= count) yield ahead.shift()!;
   }
   yield* ahead;
+}
+
+/** The first, and then those that follow. */
+export async function* followedBy<T>(
+  first: T,
+  others: AsyncIterable<T>,
+): AsyncGenerator<T> {
+  yield first;
+  yield* others;
 }

@@ -21,6 +21,11 @@ export function notThatSha256(where: string): Failure {
   });
 }
 
+/** The words for a node whose file has another SHA-256 than it says. */
+export function claimsFalsely(name: string): string {
+  return `its ${show(name)} does not have the SHA-256 that it claims`;
+}
+
 /** Nodes have a file of that name, but none the one whose SHA-256 is asked for. */
 export function nobodyHasThatSha256(name: string): Failure {
   return new Failure("not_found", {

@@ -19,6 +19,7 @@ import {
   givenUp,
   isBeingWritten,
   notDescribed,
+  notThatSha256,
   wasRemoved,
 } from "./failures.ts";
 import type { Job } from "./jobs.ts";
@@ -29,6 +30,10 @@ import type { Peers } from "./peers.ts";
 export interface FollowupsOptions {
   /** The nodes that may be asked, by id. */
   readonly nodes: ReadonlyMap<string, ListedNode>;
+  /** What nodes have offered under a name. */
+  readonly offersOf: (name: string) => readonly Offer[];
+  /** Resolves when nobody will offer more. */
+  readonly settled: () => Promise<void>;
   /** A session with a node, if there is one, which may have ended. */
   readonly sessionOf: (id: string) => NodeSession | undefined;
   /** Chooses between what they offer. */
@@ -46,6 +51,8 @@ export class Followups implements AsyncDisposable {
   readonly #asides: Asides;
   /** How often files were asked for anew, by name. */
   readonly #againCounts = new Map<string, number>();
+  /** Nodes whose content is not the one asked for, and what they vote as. */
+  readonly #mistaken = new Map<string, Set<string>>();
 
   /** Nobody is asked yet. */
   constructor(peers: Peers, options: FollowupsOptions) {
@@ -112,6 +119,47 @@ export class Followups implements AsyncDisposable {
       return { ...job, group, sources, isVoted: isVoted || job.isVoted };
     } catch (error) {
       if (error instanceof Failure) return error;
+      throw error;
+    }
+  }
+
+  /**
+   * What to fetch in place of a content that does not have the SHA-256 that its
+   * nodes claim: the content of others, those first that were reached at other
+   * addresses. Waits for late answers when there is none.
+   */
+  async otherwise(job: Job): Promise<Job | Failure> {
+    const { name, path, group } = job;
+    const { offersOf, settled, signal } = this.#options;
+    const mistaken = this.#mistaken.get(name) ?? new Set();
+    this.#mistaken.set(name, mistaken);
+    for (const { node, votesAs } of group.offers) {
+      mistaken.add(node).add(votesAs);
+    }
+    const choose = async () => {
+      const others = offersOf(name).filter(({ node }) => !mistaken.has(node));
+      const elsewhere = others.filter(({ votesAs }) => !mistaken.has(votesAs));
+      return await this.#chosenOf(job, elsewhere) ??
+        await this.#chosenOf(job, others);
+    };
+    const found = await choose();
+    if (found !== undefined) return found;
+    await settled();
+    signal.throwIfAborted();
+    return await choose() ?? notThatSha256(path);
+  }
+
+  /** The same file with the content to take of these offers, if there is one. */
+  async #chosenOf(
+    job: Job,
+    offers: readonly Offer[],
+  ): Promise<Job | undefined> {
+    if (offers.length === 0) return undefined;
+    try {
+      const { group } = await this.#options.choosing.choose(job.name, offers);
+      return { ...job, group, sources: sourcesOf(group) };
+    } catch (error) {
+      if (error instanceof Failure) return undefined;
       throw error;
     }
   }

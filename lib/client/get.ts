@@ -9,6 +9,7 @@ import type { Offer } from "../content/choice.ts";
 import { Failure } from "../base/errors.ts";
 import type { Hasher } from "../transfer/hashing.ts";
 import type { NodeSession } from "../transfer/session.ts";
+import { followedBy } from "./ahead.ts";
 import { Asking } from "./ask_node.ts";
 import { Choosing } from "./choosing.ts";
 import { Clashes } from "./clashes.ts";
@@ -156,6 +157,8 @@ class Get implements AsyncDisposable {
     });
     this.#followups = new Followups(peers, {
       nodes: this.#nodes,
+      offersOf: (name) => this.#offers.get(name) ?? [],
+      settled: () => this.#seeking.settled(),
       sessionOf: (id) => this.#sessions.get(id),
       choosing: this.#choosing,
       tell: this.#tell,
@@ -303,11 +306,15 @@ class Get implements AsyncDisposable {
 
   /**
    * Lets a node that answered late deliver a file; whether it has the content
-   * that was chosen.
+   * that was chosen, or one to be chosen once that is not what its nodes claim.
    */
-  #join(name: string, { node, content }: Offer): boolean {
+  #join(name: string, offer: Offer): boolean {
+    const { node, content } = offer;
     const job = this.#jobs.get(name);
-    if (content === undefined || job?.group.content !== content) return false;
+    if (!job) return false;
+    if (content === undefined || job.group.content !== content) {
+      return this.#options.sha256 !== undefined && this.#note(name, offer);
+    }
     if (this.#saving !== null) this.#saving.addHolder(job, node, content);
     else job.sources.set(node, content);
     return true;
@@ -411,13 +418,8 @@ class Get implements AsyncDisposable {
         openFileCount: this.#peers.limits.openFileCount,
         describe: (job) => this.#followups.describe(job),
       }),
-      again: async (job) => {
-        const next = await this.#followups.again(job);
-        if (this.#jobs.has(job.name)) {
-          this.#jobs.set(job.name, next instanceof Failure ? null : next);
-        }
-        return next;
-      },
+      again: (job) => this.#replace(job, this.#followups.again(job)),
+      otherwise: (job) => this.#replace(job, this.#followups.otherwise(job)),
       nodeName: (id) => this.#nodes.get(id)!.name,
       onTrouble: ({ source, kind, cause, out }) => {
         const node = this.#nodes.get(source)!;
@@ -434,6 +436,18 @@ class Get implements AsyncDisposable {
     }
   }
 
+  /** Notes what is fetched in place of a job, if anything is. */
+  async #replace(
+    { name }: Job,
+    asked: Promise<Job | Failure>,
+  ): Promise<Job | Failure> {
+    const next = await asked;
+    if (this.#jobs.has(name)) {
+      this.#jobs.set(name, next instanceof Failure ? null : next);
+    }
+    return next;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort(new Error("ended"));
     await this.#seeking[Symbol.asyncDispose]();
@@ -444,13 +458,4 @@ class Get implements AsyncDisposable {
     }
     this.#hasher?.[Symbol.dispose]();
   }
-}
-
-/** The first, and then those that follow. */
-async function* followedBy<T>(
-  first: T,
-  others: AsyncIterable<T>,
-): AsyncGenerator<T> {
-  yield first;
-  yield* others;
 }

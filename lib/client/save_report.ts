@@ -84,13 +84,24 @@ export class Outcomes {
     this.#tell({ event: "file_resumed", name, path, bytes: have });
   }
 
-  /** A file is fetched anew, for its nodes have another version of it now. */
-  restart(job: Job, next: Job, { isStarted }: { isStarted: boolean }): void {
+  /**
+   * A file is fetched anew: its nodes have another version of it now, or all that
+   * has come is of another file, and lost.
+   */
+  restart(
+    job: Job,
+    next: Job,
+    { isStarted, isLost }: { isStarted: boolean; isLost: boolean },
+  ): void {
     const { name } = job;
     const come = this.#deliveries.get(name)?.total ?? 0;
     if (isStarted) this.tally.restart(come + (this.#earlier.get(name) ?? 0));
     // What has come until now counts no more.
     this.#earlier.set(name, -come);
+    if (isLost) {
+      this.#earlier.delete(name);
+      this.#deliveries.delete(name);
+    }
     this.tally.forgo(job.group.size - next.group.size);
   }
 

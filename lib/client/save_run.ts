@@ -15,7 +15,13 @@ import type {
 import type { DownloadSource, SourceTrouble } from "../transfer/source.ts";
 import { begunAhead } from "./ahead.ts";
 import type { Deliveries } from "./deliveries.ts";
-import { type Cause, givenUp, isChanged, NotDescribed } from "./failures.ts";
+import {
+  type Cause,
+  claimsFalsely,
+  givenUp,
+  isChanged,
+  NotDescribed,
+} from "./failures.ts";
 import { type Job, wholeOf } from "./jobs.ts";
 import type { Outcomes } from "./save_report.ts";
 import { isPlaceGone } from "../disk/places.ts";
@@ -37,6 +43,8 @@ export interface SavingOptions extends
   readonly outcomes: Outcomes;
   /** What to fetch in place of a file that changed meanwhile, or why nothing. */
   readonly again: (job: Job) => Promise<Job | Failure>;
+  /** What to fetch in place of a content that is not the one asked for. */
+  readonly otherwise: (job: Job) => Promise<Job | Failure>;
   /** What people call a node. */
   readonly nodeName: (id: string) => string;
 }
@@ -71,7 +79,7 @@ export class Saving {
   readonly #files = new Map<Job, number>();
   /** The last trouble that each node gave. */
   readonly #troubles = new Map<string, SourceTrouble>();
-  /** Files that changed, to be fetched anew. */
+  /** What is fetched in place of files that changed, or were mistaken. */
   readonly #changed: Job[] = [];
   /** Files that have ended, and whose partial files are being closed. */
   readonly #ending = new Set<Promise<void>>();
@@ -134,8 +142,8 @@ export class Saving {
   }
 
   /**
-   * Opens one file after the other, as far as large ones may be open; then those
-   * that changed, until there are none.
+   * Opens one file after the other, as far as large ones may be open; then what
+   * is fetched in place of others, until there is nothing.
    */
   async #openAll(batches: AsyncIterable<readonly Job[]>): Promise<void> {
     const { stop } = this.#options;
@@ -190,7 +198,7 @@ export class Saving {
       if (isPlaceGone(error)) throw error;
       await targets.release(job.name);
       if (error.cause instanceof NotDescribed && error.cause.isChanged) {
-        await this.#fetchAnew(job);
+        await this.#fetchInstead(job, this.#options.again);
       } else outcomes.fail(job.name, error, job);
     }
   }
@@ -207,6 +215,7 @@ export class Saving {
   #received(file: number): void {
     const { outcomes, targets } = this.#options;
     const { job } = this.#incoming.get(file)!;
+    if (targets.isMistaken(job)) return this.#end(this.#mistaken(file, job));
     const hashes = this.#download.hashesOf(file);
     // Something may have come to be in the way.
     if (!outcomes.failed.has(job.name)) {
@@ -224,6 +233,23 @@ export class Saving {
     if (!isAgain) this.#options.outcomes.forget(job.name);
   }
 
+  /** Nodes claimed that a content is the one asked for: another may be it. */
+  async #mistaken(file: number, job: Job): Promise<void> {
+    const { onTrouble, otherwise, targets } = this.#options;
+    await targets.release(job.name);
+    for (const { node: source, sha256 } of job.group.offers) {
+      if (sha256 === undefined) continue;
+      const cause = claimsFalsely(job.name);
+      onTrouble({ source, kind: "lied", cause, out: false, file });
+    }
+    let isAgain = false;
+    try {
+      isAgain = await this.#fetchInstead(job, otherwise);
+    } finally {
+      this.#forget(file, job, { isAgain });
+    }
+  }
+
   async #undelivered(file: number, failure: FileFailure): Promise<void> {
     const { outcomes, targets } = this.#options;
     const { job, deliveries, have, refusals } = this.#incoming.get(file)!;
@@ -232,7 +258,7 @@ export class Saving {
     let isAgain = false;
     try {
       if (failure !== "corrupt" && [...refusals.values()].some(isChanged)) {
-        isAgain = await this.#fetchAnew(job);
+        isAgain = await this.#fetchInstead(job, this.#options.again);
         return;
       }
       const bytes = deliveries.total + have * pieceLength(size, 0);
@@ -244,13 +270,19 @@ export class Saving {
     }
   }
 
-  /** Has a file fetched anew that changed; whether it is. */
-  async #fetchAnew(job: Job): Promise<boolean> {
-    const { again, outcomes, stop } = this.#options;
-    const next = await again(job);
+  /** Has fetched what `instead` gives in place of a file; whether there is any. */
+  async #fetchInstead(
+    job: Job,
+    instead: SavingOptions["again"],
+  ): Promise<boolean> {
+    const { outcomes, stop, targets } = this.#options;
+    const next = await instead(job);
     if (next instanceof Failure) outcomes.fail(job.name, next, job);
     if (next instanceof Failure || stop.signal.aborted) return false;
-    outcomes.restart(job, next, { isStarted: this.#files.has(job) });
+    outcomes.restart(job, next, {
+      isStarted: this.#files.has(job),
+      isLost: targets.isMistaken(job),
+    });
     this.#changed.push(next);
     return true;
   }

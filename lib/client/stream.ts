@@ -7,7 +7,7 @@
 
 import type { ContentGroup } from "../content/choice.ts";
 import { Failure } from "../base/errors.ts";
-import { createSha256, HASH_BYTES } from "../base/hash.ts";
+import { createSha256, type Hash, HASH_BYTES } from "../base/hash.ts";
 import { Manifest, pieceBytesOf, pieceCountOf } from "../content/manifest.ts";
 import { Download } from "../transfer/download.ts";
 import type { SourceTrouble } from "../transfer/source.ts";
@@ -25,7 +25,7 @@ import {
   sourcesOf,
 } from "./downloading.ts";
 import type { ClientEvent } from "./events.ts";
-import { exhausted, notThatSha256 } from "./failures.ts";
+import { claimsFalsely, exhausted, notThatSha256 } from "./failures.ts";
 import { explained, lacking } from "./folders.ts";
 import type { ListedNode } from "./nodes.ts";
 import type { Peers } from "./peers.ts";
@@ -73,6 +73,10 @@ export class Stream implements AsyncDisposable {
   /** Hashes of the pieces given out: another node must have the same. */
   #delivered: Uint8Array = new Uint8Array();
   #hasher: Hasher | null = null;
+  /** SHA-256 of what was given out, where one is asked for. */
+  readonly #hash: Hash | null;
+  /** Whether a content was not the one that its nodes claimed. */
+  #isMistaken = false;
 
   /** Nobody has been asked yet. The stream disposes of the peers. */
   constructor(peers: Peers, options: StreamOptions) {
@@ -88,6 +92,7 @@ export class Stream implements AsyncDisposable {
       ? this.#stop.signal
       : AbortSignal.any([signal, this.#stop.signal]);
     const { nodes, sha256, content, prefer } = options;
+    this.#hash = sha256 === undefined ? null : createSha256();
     this.#seeking = new Seeking(peers, {
       nodes,
       sha256,
@@ -139,9 +144,10 @@ export class Stream implements AsyncDisposable {
         return;
       } catch (error) {
         if (!(error instanceof Failure)) throw error;
-        // One by one, what is wished for may be at a node not asked yet.
+        // What is wished for may be at a node that was not asked, or is slow.
+        const { oneByOne } = this.#options;
         const before = this.#found.size;
-        if (this.#options.oneByOne) await this.#askNext();
+        if (oneByOne || this.#isMistaken) await this.#askTheRest();
         if (this.#found.size > before) continue;
         // A node had it, and could not deliver it.
         const isTried = this.#group !== null && error.kind === "not_found";
@@ -180,26 +186,6 @@ export class Stream implements AsyncDisposable {
   }
 
   async *pieces(): AsyncGenerator<Uint8Array<ArrayBuffer>> {
-    const wanted = this.#options.sha256?.toLowerCase();
-    if (wanted === undefined) return yield* this.#unpinned();
-    const hash = createSha256();
-    let given = 0;
-    for await (const bytes of this.#unpinned()) {
-      hash.update(bytes);
-      given += bytes.length;
-      // What it is shows at the end: that is never given out of another file.
-      if (given === this.size) this.#require(wanted, hash.digest("hex"));
-      yield bytes;
-    }
-    if (given === 0) this.#require(wanted, hash.digest("hex"));
-  }
-
-  #require(wanted: string, found: string): void {
-    if (found !== wanted) throw this.#failed(notThatSha256(this.name));
-  }
-
-  /** The content in order, whatever its SHA-256. */
-  async *#unpinned(): AsyncGenerator<Uint8Array<ArrayBuffer>> {
     for (;;) {
       const group = this.#group!;
       const members = group.offers.flatMap(({ node }) =>
@@ -256,10 +242,15 @@ export class Stream implements AsyncDisposable {
     );
     let end = count;
     try {
+      let isChecked = false;
       for await (const { first, bytes } of sink.parts()) {
+        isChecked = first * pieceBytes + bytes.length === group.size;
+        if (isChecked) this.#require(group, bytes);
+        else this.#hash?.update(bytes);
         yield bytes;
         end = first + Math.ceil(bytes.length / pieceBytes);
       }
+      if (!isChecked) this.#require(group); // it ends with what was given out
       return new Manifest(group.size, download.hashesOf(file)).contentId;
     } finally {
       this.#delivered = download.hashesOf(file).slice(0, end * HASH_BYTES);
@@ -268,6 +259,22 @@ export class Stream implements AsyncDisposable {
       download.stop();
       await running;
     }
+  }
+
+  /**
+   * Throws where a content that ends with `last` does not have the SHA-256 that
+   * is asked for: that shows at the end, which is then not given out.
+   */
+  #require(group: ContentGroup, last = new Uint8Array()): void {
+    const found = this.#hash?.copy().update(last).digest("hex");
+    if (found === this.#options.sha256?.toLowerCase()) return;
+    this.#isMistaken = true;
+    for (const { node: source, sha256 } of group.offers) {
+      if (sha256 === undefined) continue;
+      const cause = claimsFalsely(this.name);
+      this.#troubled({ source, kind: "lied", cause, out: true });
+    }
+    throw new GroupFailed();
   }
 
   #startDownload(size: number): Download {
@@ -354,6 +361,7 @@ export class Stream implements AsyncDisposable {
 
   /** Why the file cannot be had, once no node is left. */
   #exhausted(): Failure {
+    if (this.#isMistaken) return notThatSha256(this.name);
     const { answers, found } = this.#asking;
     return exhausted(this.name, answers, found);
   }

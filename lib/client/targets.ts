@@ -22,9 +22,9 @@ import {
   partialPathOf,
 } from "../disk/partial.ts";
 import { removePublished, type TargetOptions } from "../disk/publishing.ts";
-import { contentIdAt, hasContent } from "../disk/rehash.ts";
+import { contentIdAt, hasContent, sha256At } from "../disk/rehash.ts";
 import { SmallFiles } from "../disk/small_files.ts";
-import { notReplacedOnVote, notThatSha256 } from "./failures.ts";
+import { notReplacedOnVote } from "./failures.ts";
 import type { Job } from "./jobs.ts";
 import type { Outcomes } from "./save_report.ts";
 import {
@@ -57,12 +57,19 @@ export class Targets implements AsyncDisposable {
   readonly #folders = new Folders();
   readonly #small: SmallFiles;
   readonly #partials = new Map<string, PartialFile>();
+  /** Files that came whole, and without the SHA-256 that was asked for. */
+  readonly #mistaken = new WeakSet<Job>();
 
   /** Nothing is open yet. */
   constructor(options: TargetsOptions) {
     this.#options = options;
     this.#wanted = options.sha256?.toLowerCase();
     this.#small = new SmallFiles(options.openFileCount);
+  }
+
+  /** Whether a file came whole, and is not the one that was asked for. */
+  isMistaken(job: Job): boolean {
+    return this.#mistaken.has(job);
   }
 
   /** Large files that are open. */
@@ -77,8 +84,8 @@ export class Targets implements AsyncDisposable {
    * @throws {Failure} when it cannot be described.
    */
   async askAhead(job: Job): Promise<Manifest | undefined> {
-    const { path, group: { size, content } } = job;
-    if (content !== undefined) return undefined;
+    const { path, group: { size } } = job;
+    if (!this.#isUnknown(job)) return undefined;
     const mayBeIt = await occupantOf(path, size) === "same_size";
     return mayBeIt ? await this.#options.describe(job) : undefined;
   }
@@ -98,8 +105,8 @@ export class Targets implements AsyncDisposable {
     const isNew = await this.#folders.ensure(dirname(path));
     await this.#folders.refuseLinks(path, name);
     const occupant = isNew ? "none" : await occupantOf(path, size);
-    const isUnknown = occupant === "same_size" && content === undefined;
-    let manifest = isUnknown ? await asked ?? await describe(job) : undefined;
+    const mayBeIt = occupant === "same_size" && this.#isUnknown(job);
+    let manifest = mayBeIt ? await asked ?? await describe(job) : undefined;
     if (await this.#isPresent(job, occupant, manifest)) return undefined;
     const isCut = pieceCountOf(size) > 1;
     if (isCut && content !== undefined) manifest = await describe(job);
@@ -132,12 +139,23 @@ export class Targets implements AsyncDisposable {
     return false;
   }
 
-  /** Whether what is there has the content: nobody is asked who has said it. */
+  /** Whether only a manifest says if what is there is the file. */
+  #isUnknown({ group: { content } }: Job): boolean {
+    return content === undefined && this.#wanted === undefined;
+  }
+
+  /**
+   * Whether what is there is the file. The SHA-256 that was asked for decides:
+   * a content id is what a node says that goes with it.
+   */
   async #isIt(
     { path, group: { size, content } }: Job,
     manifest: Manifest | undefined,
   ): Promise<boolean> {
     const { hasher } = this.#options;
+    if (this.#wanted !== undefined) {
+      return await sha256At(path) === this.#wanted;
+    }
     if (content !== undefined) {
       return await contentIdAt(path, size, hasher) === content;
     }
@@ -152,7 +170,8 @@ export class Targets implements AsyncDisposable {
       if (
         this.#wanted !== undefined && sha256(bytes).toHex() !== this.#wanted
       ) {
-        throw this.#failed(job, notThatSha256(path));
+        this.#mistaken.add(job);
+        return;
       }
       await this.#small.save(path, bytes, options);
     };
@@ -185,7 +204,9 @@ export class Targets implements AsyncDisposable {
       if (await partial.byteCount() === 0) await partial.discard();
       else await partial.keep();
       this.#partials.delete(name);
-      const manifest = known ?? await describe(job);
+      const manifest = this.#isUnknown(job)
+        ? known ?? await describe(job)
+        : known;
       if (await this.#isPresent(job, occupant, manifest)) return undefined;
     }
     let manifest = known;
@@ -208,17 +229,12 @@ export class Targets implements AsyncDisposable {
           this.#wanted !== undefined && await partial.sha256() !== this.#wanted
         ) {
           await partial.discard();
-          throw this.#failed(job, notThatSha256(partial.path));
+          this.#mistaken.add(job);
+          return;
         }
         await this.#attempt(job, () => partial.finish());
       },
     };
-  }
-
-  /** A failure that ends everything, told of the file. */
-  #failed(job: Job, failure: Failure): Failure {
-    this.#options.outcomes.fail(job.name, failure, job);
-    return failure;
   }
 
   /**

@@ -5,7 +5,7 @@
  */
 
 import { isBug } from "../base/errors.ts";
-import { HASH_BYTES, sha256 } from "../base/hash.ts";
+import { createSha256, HASH_BYTES, sha256 } from "../base/hash.ts";
 import { Manifest, pieceBytesOf, pieceCountOf } from "../content/manifest.ts";
 import { HASHED_AT_ONCE_BYTES, type Hasher } from "../transfer/hashing.ts";
 
@@ -136,4 +136,21 @@ async function hashLarge(
     filled += hash.length;
   }
   return filled === hashes.length ? hashes : undefined;
+}
+
+/** SHA-256 of what is at a path, in hexadecimal; nothing where it cannot be read. */
+export async function sha256At(path: string): Promise<string | undefined> {
+  try {
+    using file = await Deno.open(path, { read: true });
+    const hash = createSha256();
+    const buffer = new Uint8Array(REHASH_BYTES);
+    for (;;) {
+      const read = await file.read(buffer);
+      if (read === null) return hash.digest("hex");
+      hash.update(buffer.subarray(0, read));
+    }
+  } catch (error) {
+    if (isBug(error)) throw error;
+    return undefined;
+  }
 }

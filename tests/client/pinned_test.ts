@@ -1,0 +1,185 @@
+/**
+ * Files whose SHA-256 the person gives, and nodes that claim to have them.
+ */
+
+import { assertEquals } from "@std/assert";
+import { describeBytes, hangsUp, sendsOnly } from "../_lies.ts";
+import { startNode, startRelay, type TestRelay } from "../_network.ts";
+import { randomBytes, seededRandom } from "../_random.ts";
+import { tempShare } from "../_temp_share.ts";
+import { assertBytes, ClientLog, fetch, filesIn, get } from "./_outcomes.ts";
+import {
+  CAROL,
+  claims,
+  evil,
+  MALLORY,
+  MIDDLE,
+  ONE_FAILURE,
+  PIECE,
+  read,
+  sayHas,
+  TASK,
+  TRUDY,
+} from "./_setting.ts";
+
+/** Later than any file here is written. */
+const NEWEST_MS = Date.UTC(2100, 0, 1);
+const SIZES = [
+  ["small", MIDDLE.slice(0, 99)],
+  ["large", MIDDLE],
+] as const;
+
+for (const [size, right] of SIZES) {
+  const { sha256 } = describeBytes("f", right);
+  const wrong = randomBytes(right.length, seededRandom(9));
+
+  Deno.test(`getFiles takes no ${size} file that is there for the one whose SHA-256 is given, whatever its node claims`, async () => {
+    await using relay = await startRelay();
+    await using _mallory = await claims(relay, wrong, sha256);
+    await using folder = await tempShare({ "f": wrong });
+    const kept = await get(relay, folder.path, ["f"], { sha256 });
+    assertEquals([kept.saved, kept.failed], [{}, { "f": "local" }]);
+    assertEquals(kept.log.of("file_present"), []);
+    const { saved, failed, error } = await get(relay, folder.path, ["f"], {
+      sha256,
+      overwrite: true,
+    });
+    assertEquals(saved, {});
+    assertEquals(error === undefined ? failed : error, { "f": "corrupt" });
+    assertBytes(await read(folder, "f"), wrong);
+    assertEquals(filesIn(folder.path), ["f"]);
+  });
+
+  for (const isHashed of [true, false]) {
+    Deno.test(`getFiles finds a ${size} file there by its SHA-256, where its node ${isHashed ? "claims another content of it" : "has not hashed it"}`, async () => {
+      await using relay = await startRelay();
+      await using _mallory = await evil(relay, { "f": wrong }, {
+        unhashed: !isHashed,
+        find: (channel, message) => {
+          const { listed: { content, ...listed }, ...described } =
+            describeBytes("f", wrong);
+          return sayHas(channel, message, {
+            ...described,
+            listed: isHashed ? { ...listed, content: content! } : listed,
+            sha256,
+          });
+        },
+      });
+      await using folder = await tempShare({ "f": right });
+      const { saved, failed, log } = await get(relay, folder.path, ["f"], {
+        sha256,
+      });
+      assertEquals([Object.keys(saved), failed], [["f"], {}]);
+      assertEquals(log.of("file_present").length, 1);
+      assertBytes(await read(folder, "f"), right);
+    });
+  }
+}
+
+/** Nodes whose contents of "f" are newer than any, and which lie about them. */
+async function liars(
+  relay: TestRelay,
+  { sha256, size, isHashed = true }: {
+    sha256: string;
+    size: number;
+    isHashed?: boolean;
+  },
+) {
+  const stack = new AsyncDisposableStack();
+  for (const [n, identity] of [MALLORY, TRUDY].entries()) {
+    const described = describeBytes("f", randomBytes(size, seededRandom(n)));
+    const { content, ...rest } = { ...described.listed, modifiedMs: NEWEST_MS };
+    const listed = isHashed ? { ...rest, content: content! } : rest;
+    const node = await evil(relay, { "f": described.bytes }, {
+      identity,
+      find: (channel, message) =>
+        sayHas(channel, message, { ...described, listed, sha256 }),
+    });
+    stack.use(node);
+  }
+  return stack;
+}
+
+for (const [size, right] of SIZES) {
+  const { sha256 } = describeBytes("f", right);
+
+  for (const isHashed of [true, false]) {
+    Deno.test(`getFiles and fetchFile take a ${size} file from the node that has the SHA-256 that is given, after all that claim it ${isHashed ? "for other contents" : "and name no content"}`, async () => {
+      await using relay = await startRelay();
+      await using _liars = await liars(relay, {
+        sha256,
+        size: right.length,
+        isHashed,
+      });
+      await using _alpha = await startNode(relay, { "f": right }, {
+        name: "alpha",
+      });
+      await using folder = await tempShare();
+      const { saved, failed, log } = await get(relay, folder.path, ["f"], {
+        sha256,
+      });
+      assertEquals([Object.keys(saved), failed], [["f"], {}]);
+      assertBytes(await read(folder, "f"), right);
+      assertEquals(log.trouble.toSorted(), ["mallory lied", "trudy lied"]);
+      assertEquals(log.bytesFrom("f"), { "alpha": right.length });
+      const [progress] = log.of("progress").slice(-1);
+      assertEquals(progress?.received, right.length);
+      assertEquals(filesIn(folder.path), ["f"]);
+
+      const { content, log: fetched } = await fetch(relay, "f", { sha256 });
+      assertEquals(fetched.trouble.includes("mallory lied, out"), true);
+      // What was given out of another content cannot be taken back.
+      if (size === "small") assertBytes(content, right);
+      else assertEquals(content, null);
+    });
+  }
+
+  Deno.test(`getFiles waits for the node that has a ${size} file with the SHA-256 that is given, once all that claimed it are found out`, async () => {
+    await using relay = await startRelay();
+    const log = new ClientLog();
+    await using _liars = await liars(relay, { sha256, size: right.length });
+    const alpha = describeBytes("f", right);
+    await using _late = await evil(relay, { "f": right }, {
+      identity: CAROL,
+      find: async (channel, message) => {
+        await log.until("node_trouble", ({ kind }) => kind === "lied");
+        await sayHas(channel, message, alpha);
+      },
+    });
+    await using folder = await tempShare();
+    const { failed } = await get(relay, folder.path, ["f"], {
+      sha256,
+      limits: { askingGraceMs: 1 },
+      log,
+    });
+    assertEquals(failed, {});
+    assertBytes(await read(folder, "f"), right);
+  });
+}
+
+Deno.test("fetchFile does not take the beginning of one content that a node claims for the whole that another node claims", async () => {
+  await using relay = await startRelay();
+  const taken = Promise.withResolvers<void>();
+  const whole = describeBytes("f", MIDDLE.slice(0, (TASK + 1) * PIECE));
+  const start = describeBytes("f", MIDDLE.slice(0, TASK * PIECE));
+  const { sha256 } = describeBytes("f", MIDDLE);
+  const listed = { ...whole.listed, modifiedMs: NEWEST_MS };
+  await using _mallory = await evil(relay, { "f": whole.bytes }, {
+    piece: sendsOnly(TASK, async (channel, piece) => {
+      await taken.promise;
+      await hangsUp(channel, piece);
+    }),
+    find: (channel, message) =>
+      sayHas(channel, message, { ...whole, listed, sha256 }),
+  });
+  await using _trudy = await evil(relay, { "f": start.bytes }, {
+    identity: TRUDY,
+    find: (channel, message) => sayHas(channel, message, { ...start, sha256 }),
+  });
+  const { content, kind } = await fetch(relay, "f", {
+    sha256,
+    limits: ONE_FAILURE,
+    onPart: () => taken.resolve(),
+  });
+  assertEquals([content, kind], [null, "corrupt"]);
+});
