@@ -15,8 +15,8 @@ import { tellsNamesApart } from "../disk/places.ts";
 
 /** Options of {@linkcode Clashes}. */
 export interface ClashesOptions {
-  /** Whether the person gave this name themselves. */
-  readonly isNamed: (name: string) => boolean;
+  /** Whether the person gave the name themselves. */
+  readonly isNamed: (job: Job) => boolean;
   /** What people call a node. */
   readonly nodeName: (id: string) => string;
   /** For so long others have no turn. */
@@ -58,9 +58,10 @@ export class Clashes {
   ): Promise<{ admitted: Job[]; refused: Clash[] }> {
     const refused = new Map<Job, Failure>();
     const turns = new Turns(this.#options.turnMs);
-    for (const job of this.#inOrder(jobs)) {
+    for (const n of await this.#order(jobs, turns)) {
       if (turns.isOver) await turns.give();
-      const other = await this.#occupantOf(job);
+      const job = jobs[n]!;
+      const other = this.#isFree(job) ? undefined : await this.#occupantOf(job);
       if (other === undefined) this.#claim(job);
       else refused.set(job, this.#failure(job, other));
     }
@@ -70,21 +71,39 @@ export class Clashes {
     };
   }
 
-  /** The one that gets a place first: each is looked at once, in few bytes. */
-  *#inOrder(jobs: readonly Job[]): Generator<Job, void> {
+  /** All places are free again: nothing beside these files is admitted. */
+  clear(): void {
+    this.#files.clear();
+    this.#folders.clear();
+  }
+
+  /**
+   * The numbers of the jobs, of the one first that gets a place first. Each job
+   * is looked at once: to make words for it takes memory, of 100,000 at once.
+   */
+  async #order(jobs: readonly Job[], turns: Turns): Promise<Uint32Array> {
     const named = new Uint8Array(jobs.length);
     const votes = new Float64Array(jobs.length);
     const depths = new Float64Array(jobs.length);
-    for (const [n, job] of jobs.entries()) {
-      named[n] = +this.#options.isNamed(job.name);
+    for (let n = 0; n < jobs.length; n++) {
+      if (turns.isOver) await turns.give();
+      const job = jobs[n]!;
+      named[n] = +this.#options.isNamed(job);
       votes[n] = votesOf(job);
-      depths[n] = job.path.split("/").length;
+      depths[n] = slashesIn(job.path);
     }
-    const order = Uint32Array.from(jobs, (_, n) => n).sort((a, b) =>
+    return Uint32Array.from(jobs, (_, n) => n).sort((a, b) =>
       named[b]! - named[a]! || votes[b]! - votes[a]! ||
       depths[a]! - depths[b]! || a - b
     );
-    for (const n of order) yield jobs[n]!;
+  }
+
+  /** Whether nothing can be in the way of a file, as a rule: its folder is known. */
+  #isFree({ path }: Job): boolean {
+    const key = keyOf(path);
+    if (this.#files.has(key) || this.#folders.has(key)) return false;
+    const folder = dirname(path);
+    return this.#folders.get(keyOf(folder))?.has(folder) ?? false;
   }
 
   #claim(job: Job): void {
@@ -161,6 +180,14 @@ export class Clashes {
     const more = offers.length - MOST_NAMES;
     return names.join(", ") + (more > 0 ? ` and ${more} more` : "");
   }
+}
+
+function slashesIn(path: string): number {
+  let count = 0;
+  for (let at = path.indexOf("/"); at >= 0; at = path.indexOf("/", at + 1)) {
+    count++;
+  }
+  return count;
 }
 
 /** The folders that a path lies in, the nearest first. */

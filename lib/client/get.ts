@@ -145,7 +145,9 @@ class Get implements AsyncDisposable {
       signal: this.#signal,
     });
     this.#clashes = new Clashes({
-      isNamed: (name) => this.#named.has(name),
+      // What was listed was named by nobody: see #chooseListed.
+      isNamed: (job) =>
+        !(job instanceof ListedJob) && this.#named.has(job.name),
       turnMs: peers.limits.turnMs,
       nodeName: (id) => this.#nodes.get(id)!.name,
     });
@@ -334,6 +336,7 @@ class Get implements AsyncDisposable {
       if (job !== null) jobs.push(job);
     }
     const { admitted, refused } = await this.#clashes.admit(jobs);
+    if (this.#isAsked) this.#clashes.clear();
     for (const { job: { name }, failure } of refused) {
       if (this.#jobs.has(name)) this.#jobs.set(name, null);
       this.#outcomes.fail(name, failure);

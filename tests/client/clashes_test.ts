@@ -33,7 +33,7 @@ async function admitted(
   { named = [], apart = true }: { named?: string[]; apart?: boolean } = {},
 ): Promise<{ admitted: string[]; why: string[] }> {
   const clashes = new Clashes({
-    isNamed: (name) => named.includes(name),
+    isNamed: ({ name }) => named.includes(name),
     nodeName: (id) => `node ${id}`,
     turnMs: 5,
     tellsApart: () => Promise.resolve(apart),
