@@ -11,6 +11,7 @@ import { LIMITS } from "../base/limits.ts";
 import type { ListedFile } from "../protocol/messages.ts";
 import { safeName } from "../base/names.ts";
 import { counted } from "../base/text.ts";
+import { Turns } from "../base/turns.ts";
 import type { NodeSession } from "../transfer/session.ts";
 import { Catalogue, isVersion, type Offerer } from "./catalogue.ts";
 import { answerOf, type ClientEvent } from "./events.ts";
@@ -51,6 +52,7 @@ export async function browseAll(
   using _telling = browsing.tellNowAndThen(nodes);
   await peers.turns.each(nodes, (node) => browsing.browse(node));
   browsing.tellLeftOut();
+  await browsing.sort();
   return browsing;
 }
 
@@ -68,10 +70,13 @@ class Browsing implements Browsed {
   /** Bytes of the catalogue. */
   #bytes = 0;
   readonly #leftOut = new Set<string>();
+  /** What comes without a pause would give timers, and others, no turn. */
+  readonly #turns: Turns;
 
   constructor(peers: Peers, options: BrowseOptions) {
     this.#peers = peers;
     this.#options = options;
+    this.#turns = new Turns(peers.limits.turnMs);
   }
 
   /** Takes what one node lists; what goes wrong is told, and never thrown. */
@@ -120,6 +125,7 @@ class Browsing implements Browsed {
     for await (const files of session.browse(this.#options.prefix)) {
       clock.came(files);
       for (const file of files) this.#take(file, taking);
+      if (this.#turns.isOver) await this.#turns.give();
     }
   }
 
@@ -150,6 +156,14 @@ class Browsing implements Browsed {
           counted(taking.count, "file")
         }`,
       );
+    }
+  }
+
+  /** Puts all names in order, and gives others their turn meanwhile. */
+  async sort(): Promise<void> {
+    for (const _ of this.catalogue.sorting()) {
+      if (this.#turns.isOver) await this.#turns.give();
+      this.#peers.options.signal?.throwIfAborted();
     }
   }
 

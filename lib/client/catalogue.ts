@@ -43,6 +43,8 @@ const ORDER_BYTES = 4;
 const RECORDS_A_CHUNK = 8_192;
 const NAMES_CHUNK_BYTES = 512 * 1024;
 const VERSION = /^[0-9a-f]{32}$/;
+// Names put in order between two pauses, in a few milliseconds.
+const SORTED_AT_ONCE = 2_048;
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
@@ -189,8 +191,49 @@ export class Catalogue implements Iterable<CatalogueEntry> {
   }
 
   #sort(): Uint32Array {
-    const order = Uint32Array.from({ length: this.#count }, (_, n) => n);
-    return order.sort((a, b) => this.#compare(a, b) || a - b);
+    const steps = this.sorting();
+    while (!steps.next().done);
+    return this.#sorted!;
+  }
+
+  /**
+   * Puts the names in their order, and pauses now and then: that of 300,000 takes
+   * a second. What is read before that waits for all of it.
+   */
+  *sorting(): Generator<void, void> {
+    const count = this.#count;
+    let from = Uint32Array.from({ length: count }, (_, n) => n);
+    for (let start = 0; start < count; start += SORTED_AT_ONCE) {
+      from.subarray(start, start + SORTED_AT_ONCE)
+        .sort((a, b) => this.#compare(a, b) || a - b);
+      yield;
+    }
+    let to = new Uint32Array(count);
+    for (let run = SORTED_AT_ONCE; run < count; run *= 2) {
+      for (let start = 0; start < count; start += 2 * run) {
+        yield* this.#merge({ from, to, start, run });
+      }
+      [from, to] = [to, from];
+    }
+    this.#sorted = from;
+  }
+
+  /** Merges two runs that begin at `start`; of equals the first stays first. */
+  *#merge({ from, to, start, run }: {
+    from: Uint32Array;
+    to: Uint32Array;
+    start: number;
+    run: number;
+  }): Generator<void, void> {
+    const middle = Math.min(start + run, from.length);
+    const end = Math.min(start + 2 * run, from.length);
+    let [one, other] = [start, middle];
+    for (let at = start; at < end; at++) {
+      const isFirst = other === end ||
+        (one < middle && this.#compare(from[one]!, from[other]!) <= 0);
+      to[at] = from[isFirst ? one++ : other++]!;
+      if ((at + 1) % SORTED_AT_ONCE === 0) yield;
+    }
   }
 
   /** By bytes, which is by code points. Makes no object: it runs for ever. */
