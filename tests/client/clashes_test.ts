@@ -251,3 +251,23 @@ Deno.test("getFiles stops at once when the folder it saves in is removed, and sa
   const last = log.of("progress").at(-1);
   assertEquals(last!.received < LARGE.length, true, `${last?.received} bytes`);
 });
+
+Deno.test("Clashes makes no name of files that nobody named, and looks once at each that has a place of its own", async () => {
+  let count = 0;
+  const jobs = Array.from({ length: 3 }, (_, n) => ({
+    ...job("unread", 1, `out/folder/${n}`),
+    get name(): string {
+      count++;
+      return `file ${n}`;
+    },
+  }));
+  const clashes = new Clashes({
+    isNamed: () => false,
+    nodeName: (id) => id,
+    turnMs: 5,
+    tellsApart: () => Promise.resolve(true),
+  });
+  const { admitted, refused } = await clashes.admit(jobs);
+  assertEquals([admitted, refused], [jobs, []]);
+  assertEquals(count, 0);
+});

@@ -1,0 +1,51 @@
+/**
+ * The order of what nodes list.
+ */
+
+import { assertEquals, assertGreater } from "@std/assert";
+import { Catalogue } from "../../lib/client/catalogue.ts";
+import { seededRandom } from "../_random.ts";
+
+const COUNT = 20_000;
+
+Deno.test("Catalogue puts 20,000 names in order with pauses, and of one name the first that came stands first", () => {
+  const random = seededRandom(7);
+  const catalogue = new Catalogue();
+  const first = new Map<string, number>();
+  for (let n = 0; n < COUNT; n++) {
+    // Some names come from several nodes.
+    const name = `file ${Math.floor(random() * COUNT * 0.8)}`;
+    if (!first.has(name)) first.set(name, n);
+    const node = `node ${n}`;
+    const listed = { name, size: n, modifiedMs: 0, version: "ab".repeat(16) };
+    catalogue.add({ node, votesAs: node }, listed);
+  }
+  const pauses = [...catalogue.sorting()].length;
+  assertGreater(pauses, 20);
+  const entries = [...catalogue];
+  assertEquals(
+    entries.map(({ name }) => name),
+    [...first.keys()].toSorted(),
+  );
+  assertEquals(
+    entries.map(({ offers }) => offers[0]!.size),
+    entries.map(({ name }) => first.get(name)!),
+  );
+  const places = [...catalogue.places()];
+  assertEquals(catalogue.placeOf(entries[99]!.name), places[99]);
+});
+
+for (const count of [0, 1, 2_047, 2_048, 2_049, 4_097]) {
+  Deno.test(`Catalogue puts ${count} names in order that come the other way round`, () => {
+    const catalogue = new Catalogue();
+    const names = Array.from(
+      { length: count },
+      (_, n) => String(n).padStart(5, "0"),
+    );
+    for (const name of names.toReversed()) {
+      const listed = { name, size: 1, modifiedMs: 0, version: "ab".repeat(16) };
+      catalogue.add({ node: "one", votesAs: "one" }, listed);
+    }
+    assertEquals([...catalogue].map(({ name }) => name), names);
+  });
+}
