@@ -1,6 +1,5 @@
 /**
- * Items in the order of their turns, and work on them that is begun before it
- * is its turn. Pure.
+ * Yields items in order, and starts work on them ahead of their turn. Pure.
  *
  * @module
  */
