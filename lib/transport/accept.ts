@@ -136,9 +136,14 @@ export async function acceptTls(
   const secureContext = secureContextOf(identity);
   const census = new Census();
   const door = new Door(options);
+  const onClose = () => {
+    census.leave();
+    rouse(server);
+  };
+  const terms = { secureContext, acceptsJoins: options.acceptsJoins === true };
   const onSocket = (socket: Socket) => {
-    census.count(socket);
-    socket.once("close", () => rouse(server));
+    census.enter();
+    socket.on("close", onClose);
     socket.on("error", ignore); // the TLS socket tells it too
     const { remoteAddress, remotePort, localAddress, localPort } = socket;
     const welcome = door.welcomeFor(remoteAddress);
@@ -150,18 +155,7 @@ export async function acceptTls(
       remote: { host: remoteAddress, port: remotePort ?? 0 },
       local: { host: localAddress ?? options.at.host, port: localPort ?? 0 },
     };
-    welcome({
-      remote: ends.remote,
-      open: async () => {
-        const isJoin = options.acceptsJoins === true &&
-          await firstByte(socket) === JOIN_TYPE;
-        const conn = isJoin
-          ? new StreamConn(socket, ends)
-          : await serverHandshake(socket, secureContext, ends);
-        return { conn, isJoin };
-      },
-      destroy: () => socket.destroy(),
-    });
+    welcome(new RawTls(socket, ends, terms));
   };
   const server = await startServer(options.at, { door, onSocket });
   const address = addressOf(server);
@@ -179,6 +173,48 @@ export async function acceptTls(
       server.close();
     },
   };
+}
+
+/** What all connections of a listener are opened with. */
+interface Terms {
+  readonly secureContext: SecureContext;
+  readonly acceptsJoins: boolean;
+}
+
+/** Both ends of a connection. */
+interface Ends {
+  readonly remote: Endpoint;
+  readonly local: Endpoint;
+}
+
+/** A connection that came by `node:net`. */
+class RawTls implements RawConnection {
+  readonly #socket: Socket;
+  readonly #ends: Ends;
+  readonly #terms: Terms;
+
+  constructor(socket: Socket, ends: Ends, terms: Terms) {
+    this.#socket = socket;
+    this.#ends = ends;
+    this.#terms = terms;
+  }
+
+  get remote(): Endpoint {
+    return this.#ends.remote;
+  }
+
+  async open(): Promise<OpenedConnection> {
+    const { acceptsJoins, secureContext } = this.#terms;
+    const isJoin = acceptsJoins && await firstByte(this.#socket) === JOIN_TYPE;
+    const conn = isJoin
+      ? new StreamConn(this.#socket, this.#ends)
+      : await serverHandshake(this.#socket, secureContext, this.#ends);
+    return { conn, isJoin };
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
 }
 
 /**
@@ -219,9 +255,12 @@ class Census {
   /** Set while the process has no descriptor left to dial itself with. */
   isSuspect = false;
 
-  count(socket: Socket): void {
+  enter(): void {
     this.#mostOpen = Math.max(this.#mostOpen, ++this.#open);
-    socket.once("close", () => this.#open--);
+  }
+
+  leave(): void {
+    this.#open--;
   }
 
   worthChecking(): boolean {
@@ -352,7 +391,7 @@ const CONTEXTS = new WeakMap<Identity, SecureContext>();
 export async function serverHandshake(
   socket: Socket,
   secureContext: SecureContext,
-  ends: { remote: Endpoint; local: Endpoint },
+  ends: Ends,
 ): Promise<Conn> {
   const tls = new TLSSocket(socket, {
     isServer: true,
@@ -364,14 +403,8 @@ export async function serverHandshake(
   readNoFurther(socket, () => tls.destroyed);
   // Before the handshake is awaited: the peer may end in the same turn.
   const conn = new StreamConn(tls, ends);
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  tls.once("secure", resolve);
-  tls.once("error", reject);
-  const gone = new Deno.errors.ConnectionReset("the peer left");
-  tls.once("end", () => reject(gone));
-  tls.once("close", () => reject(gone));
   try {
-    await promise;
+    await conn.secured();
     if (tls.alpnProtocol !== ALPN_PROTOCOL) throw new Error("no ALPN");
   } catch (cause) {
     tls.on("error", ignore);

@@ -98,7 +98,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     const { place, evicted } = outcome;
     if (evicted !== undefined) visits.get(evicted)?.end("handshake_evicted");
     return (raw) => {
-      const visit = new Visit({ source, ...raw }, place, options);
+      const visit = new Visit({ raw, source, place }, options);
       visits.set(place, visit);
       void visit.done.then(() => visits.delete(place));
     };
@@ -143,7 +143,8 @@ const CLOSING = { kind: "refused", reason: "closing" } as const;
 
 /** One connection that was let in: handshake, then the handler. */
 class Visit {
-  readonly #raw: RawConnection & { readonly source: string };
+  readonly #raw: RawConnection;
+  readonly #source: string;
   readonly #place: Place;
   readonly #options: ListenOptions;
   #phase: "handshake" | "hello" | "settled" | "ended" = "handshake";
@@ -151,11 +152,15 @@ class Visit {
   readonly done: Promise<void>;
 
   constructor(
-    raw: RawConnection & { readonly source: string },
-    place: Place,
+    { raw, source, place }: {
+      raw: RawConnection;
+      source: string;
+      place: Place;
+    },
     options: ListenOptions,
   ) {
     this.#raw = raw;
+    this.#source = source;
     this.#place = place;
     this.#options = options;
     this.done = this.#run();
@@ -194,7 +199,7 @@ class Visit {
       using _conn = conn;
       if (this.#phase !== "handshake") return;
       this.#phase = "hello";
-      const { source } = this.#raw;
+      const source = this.#source;
       await this.#options.handle({ conn, source, isJoin, settle });
     } catch (error) {
       this.#tellFailure(error);

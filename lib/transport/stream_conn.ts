@@ -9,25 +9,50 @@
 import type { Socket } from "node:net";
 import type { Conn, Endpoint } from "../base/conn.ts";
 
+/** Where a socket has the conn that listens to it. */
+const CONN = Symbol("conn");
+type OwnedSocket = Socket & { [CONN]: StreamConn };
+
+/** A read that waits for bytes. */
+interface Reader {
+  readonly buffer: Uint8Array;
+  readonly resolve: (count: number | null) => void;
+  readonly reject: (reason: Error) => void;
+}
+
+/** A handshake that is waited for. */
+type Handshake = Pick<PromiseWithResolvers<void>, "resolve" | "reject">;
+
 /** Wraps a connected socket; closing the conn destroys it. */
 export class StreamConn implements Conn {
-  readonly #socket: Socket;
+  /**
+   * The same four for all sockets: idle conns are many, and closures for each
+   * took 1 KiB of them.
+   */
+  static readonly #listeners: readonly [
+    string,
+    (this: OwnedSocket, error: Error) => void,
+  ][] = [
+    ["readable", function () {
+      this[CONN].#serveReader();
+    }],
+    ["end", function () {
+      this[CONN].#end();
+    }],
+    ["error", function (error) {
+      this[CONN].#fail(error);
+    }],
+    ["close", function () {
+      this[CONN].#leave();
+    }],
+  ];
+  readonly #socket: OwnedSocket;
   #unread: Uint8Array | null = null;
   #ended = false;
   #failure: Error | null = null;
-  #wakeReader: (() => void) | null = null;
+  #reader: Reader | null = null;
+  #handshake: Handshake | null = null;
   #rejectWriter: ((reason: Error) => void) | null = null;
-  readonly #listeners: readonly [string, (error: Error) => void][] = [
-    ["readable", () => this.#wake()],
-    ["end", () => {
-      this.#ended = true;
-      this.#wake();
-    }],
-    ["error", (error) => this.#fail(error)],
-    ["close", () => {
-      this.#fail(new Deno.errors.Interrupted("the connection was closed"));
-    }],
-  ];
   readonly remote: Endpoint;
   readonly local: Endpoint;
 
@@ -36,10 +61,12 @@ export class StreamConn implements Conn {
    * does not always know those of the socket beneath it.
    */
   constructor(socket: Socket, ends: { remote: Endpoint; local: Endpoint }) {
-    this.#socket = socket;
+    this.#socket = Object.assign(socket, { [CONN]: this });
     this.remote = ends.remote;
     this.local = ends.local;
-    for (const [event, listener] of this.#listeners) socket.on(event, listener);
+    for (const [event, listener] of StreamConn.#listeners) {
+      socket.on(event, listener);
+    }
   }
 
   /**
@@ -48,7 +75,7 @@ export class StreamConn implements Conn {
    */
   release(): Socket {
     const socket = this.#socket;
-    for (const [event, listener] of this.#listeners) {
+    for (const [event, listener] of StreamConn.#listeners) {
       socket.off(event, listener);
     }
     if (this.#unread !== null) socket.unshift(this.#unread);
@@ -56,19 +83,51 @@ export class StreamConn implements Conn {
     return socket;
   }
 
-  async read(buffer: Uint8Array): Promise<number | null> {
-    for (;;) {
-      const chunk = this.#unread ?? this.#socket.read() as Uint8Array | null;
-      if (chunk !== null) {
-        const count = Math.min(chunk.length, buffer.length);
-        buffer.set(count === chunk.length ? chunk : chunk.subarray(0, count));
-        this.#unread = count === chunk.length ? null : chunk.subarray(count);
-        return count;
-      }
-      if (this.#ended) return null;
-      if (this.#failure !== null) throw this.#failure;
-      await new Promise<void>((resolve) => this.#wakeReader = resolve);
-    }
+  /**
+   * Waits until the TLS socket has shaken hands. To be called in the turn in
+   * which it was made.
+   *
+   * @throws {Deno.errors.ConnectionReset} when the peer leaves before.
+   */
+  secured(): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.#handshake = { resolve, reject };
+    this.#socket.on("secure", StreamConn.#onSecure);
+    return promise;
+  }
+
+  static #onSecure(this: OwnedSocket): void {
+    const conn = this[CONN];
+    conn.#handshake?.resolve();
+    conn.#handshake = null;
+  }
+
+  read(buffer: Uint8Array): Promise<number | null> {
+    return new Promise((resolve, reject) => {
+      this.#reader = { buffer, resolve, reject };
+      this.#serveReader();
+    });
+  }
+
+  /** Gives the read that waits what there is: bytes, the end, or the failure. */
+  #serveReader(): void {
+    const reader = this.#reader;
+    if (reader === null) return;
+    const count = this.#take(reader.buffer);
+    if (count === undefined && this.#failure === null) return;
+    this.#reader = null;
+    if (count === undefined) reader.reject(this.#failure!);
+    else reader.resolve(count);
+  }
+
+  /** Fills `buffer`; `null` at the end, `undefined` where nothing has come. */
+  #take(buffer: Uint8Array): number | null | undefined {
+    const chunk = this.#unread ?? this.#socket.read() as Uint8Array | null;
+    if (chunk === null) return this.#ended ? null : undefined;
+    const count = Math.min(chunk.length, buffer.length);
+    buffer.set(count === chunk.length ? chunk : chunk.subarray(0, count));
+    this.#unread = count === chunk.length ? null : chunk.subarray(count);
+    return count;
   }
 
   write(bytes: Uint8Array): Promise<number> {
@@ -102,18 +161,33 @@ export class StreamConn implements Conn {
 
   close(): void {
     this.#socket.destroy();
-    this.#fail(new Deno.errors.Interrupted("the connection was closed"));
+    this.#fail(closed());
+  }
+
+  #end(): void {
+    this.#ended = true;
+    this.#handshake?.reject(left());
+    this.#serveReader();
+  }
+
+  #leave(): void {
+    this.#handshake?.reject(left());
+    this.#fail(closed());
   }
 
   #fail(error: Error): void {
+    this.#handshake?.reject(error);
     this.#failure ??= error;
     this.#rejectWriter?.(this.#failure);
     this.#rejectWriter = null;
-    this.#wake();
+    this.#serveReader();
   }
+}
 
-  #wake(): void {
-    this.#wakeReader?.();
-    this.#wakeReader = null;
-  }
+function closed(): Error {
+  return new Deno.errors.Interrupted("the connection was closed");
+}
+
+function left(): Error {
+  return new Deno.errors.ConnectionReset("the peer left");
 }

@@ -3,8 +3,9 @@
  */
 
 import { assertEquals, assertRejects } from "@std/assert";
-import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+import { type AddressInfo, connect, createServer, Socket } from "node:net";
 import { ProtocolError } from "../../lib/base/errors.ts";
+import { TLSSocket } from "node:tls";
 import { createIdentity } from "../../lib/identity/identity.ts";
 import {
   type AcceptOptions,
@@ -15,6 +16,8 @@ import {
   secureContextOf,
   serverHandshake,
 } from "../../lib/transport/accept.ts";
+import { dial } from "../../lib/transport/dial.ts";
+import type { StreamConn } from "../../lib/transport/stream_conn.ts";
 import { within } from "../_event_log.ts";
 
 const identity = await createIdentity();
@@ -128,5 +131,39 @@ Deno.test("A TLS handshake with bytes that are no TLS ends with an error, howeve
   } finally {
     far.destroy();
     near.destroy();
+  }
+});
+
+Deno.test("A TLS connection keeps no listener of its handshake", async () => {
+  const letIn = Promise.withResolvers<RawConnection>();
+  const acceptor = await acceptTls(identity, {
+    at: { host: "127.0.0.1", port: 0 },
+    acceptPauseMs: 50,
+    acceptCheckMs: 2_000,
+    acceptsJoins: true,
+    onStall: (why) => letIn.reject(new Error(why)),
+    admit: () => letIn.resolve,
+  });
+  try {
+    const dialling = dial(acceptor.address, {
+      peer: identity,
+      timeoutMs: 10_000,
+    });
+    const raw = await within(letIn.promise, "the connection");
+    const { conn } = await within(raw.open(), "the handshake");
+    using _dialled = await dialling;
+    const socket = (conn as StreamConn).release();
+    const bare = new TLSSocket(new Socket(), {
+      isServer: true,
+      secureContext: secureContextOf(identity),
+    });
+    for (const event of ["readable", "end", "error", "close"]) {
+      const count = bare.listenerCount(event);
+      assertEquals(socket.listenerCount(event), count, event);
+    }
+    bare.destroy();
+    raw.destroy();
+  } finally {
+    acceptor.stop();
   }
 });

@@ -1,4 +1,4 @@
-import { assertEquals, assertRejects } from "@std/assert";
+import { assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { connect, createServer, type Socket } from "node:net";
 import { type Conn, writeAll } from "../../lib/base/conn.ts";
 import { StreamConn } from "../../lib/transport/stream_conn.ts";
@@ -85,4 +85,15 @@ Deno.test("StreamConn that is closed rejects what waits, and what comes after", 
   await assertRejects(() => conn.read(new Uint8Array(1)));
   await assertRejects(() => conn.write(new Uint8Array(1)));
   conn.close();
+});
+
+Deno.test("StreamConns listen to their sockets with the same four functions", async () => {
+  await using pair = await socketPair();
+  new StreamConn(pair.near, ENDS);
+  new StreamConn(pair.far, ENDS);
+  for (const event of ["readable", "end", "error", "close"]) {
+    const listener = pair.near.listeners(event).at(-1);
+    assertEquals(typeof listener, "function");
+    assertStrictEquals(pair.far.listeners(event).at(-1), listener);
+  }
 });
