@@ -209,12 +209,21 @@ export class Channel implements AsyncDisposable {
     }
   }
 
+  /** Idle peers wait here by the thousand: in no other async function. */
   async #header(): Promise<FrameHeader | null> {
     using _idle = this.#watch.expect(
       this.#options.idleMs,
       () => this.#error("idle", "sent nothing"),
     );
-    return await this.#watch.guard(this.#frames.next());
+    try {
+      while (await this.#frames.more()) {
+        const header = this.#frames.nextAhead();
+        if (header !== undefined) return header;
+      }
+      return null;
+    } catch (error) {
+      throw this.#watch.reasonFor(error);
+    }
   }
 
   /** The message behind `header`; `undefined` for one that is skipped. */

@@ -57,7 +57,12 @@ export class Watch {
     try {
       return await step;
     } catch (error) {
-      throw this.#reason ?? error;
+      throw this.reasonFor(error);
     }
+  }
+
+  /** What to throw in place of `error`: why the conn was ended, where it was. */
+  reasonFor(error: unknown): unknown {
+    return this.#reason ?? error;
   }
 }

@@ -82,8 +82,7 @@ export class FrameReader {
   get hasWholeFrame(): boolean {
     const ahead = this.#end - this.#start;
     if (this.#bodyLeft > 0 || ahead < FRAME_HEADER_BYTES) return false;
-    const length = new DataView(this.#buffer.buffer, this.#start).getUint32(1);
-    return ahead >= FRAME_HEADER_BYTES + length;
+    return ahead >= FRAME_HEADER_BYTES + this.#headerAhead().length;
   }
 
   /**
@@ -97,11 +96,18 @@ export class FrameReader {
     for (;;) {
       const header = this.nextAhead();
       if (header !== undefined) return header;
-      if (!await this.#fill()) {
-        if (this.#start === this.#end) return null;
-        throw truncated("header");
-      }
+      if (!await this.more()) return null;
     }
+  }
+
+  /**
+   * Waits for more of the next header; `false` where the peer ended between two
+   * frames. One promise and no async function: idle peers all wait here.
+   *
+   * @throws {ProtocolError} `truncated` when the stream ends inside the header.
+   */
+  more(): Promise<boolean> {
+    return this.#fill("header");
   }
 
   /**
@@ -117,13 +123,17 @@ export class FrameReader {
       );
     }
     if (this.#end - this.#start < FRAME_HEADER_BYTES) return undefined;
-    const view = new DataView(this.#buffer.buffer, this.#start);
-    const header = { type: view.getUint8(0), length: view.getUint32(1) };
+    const header = this.#headerAhead();
     const limit = this.#limitFor(header.type);
     if (header.length > limit) throw tooLarge(header, limit);
     this.#start += FRAME_HEADER_BYTES;
     this.#bodyLeft = header.length;
     return header;
+  }
+
+  #headerAhead(): FrameHeader {
+    const view = new DataView(this.#buffer.buffer, this.#start);
+    return { type: view.getUint8(0), length: view.getUint32(1) };
   }
 
   /** Whether `bytes` of the current body have been read ahead. */
@@ -162,7 +172,7 @@ export class FrameReader {
     while (filled < target.length) {
       const rest = target.subarray(filled);
       if (rest.length < this.#buffer.length) {
-        if (!await this.#fill()) throw truncated("body");
+        await this.#fill("body");
         filled += this.#take(rest);
       } else {
         const read = await this.#source.read(rest);
@@ -182,8 +192,8 @@ export class FrameReader {
     return count;
   }
 
-  /** Reads more ahead; `false` at the end of the stream. */
-  async #fill(): Promise<boolean> {
+  /** Reads more ahead; `false` at the end of the stream, between two frames. */
+  #fill(part: "header" | "body"): Promise<boolean> {
     if (this.#start === this.#end) {
       this.#start = this.#end = 0;
     } else if (this.#start > 0) {
@@ -191,11 +201,18 @@ export class FrameReader {
       this.#end -= this.#start;
       this.#start = 0;
     }
-    const read = await this.#source.read(this.#buffer.subarray(this.#end));
-    if (read === null) return false;
-    this.#readBytes += read;
-    this.#end += read;
-    return true;
+    const free = this.#buffer.subarray(this.#end);
+    return this.#source.read(free).then((count) => this.#filled(count, part));
+  }
+
+  #filled(count: number | null, part: "header" | "body"): boolean {
+    if (count !== null) {
+      this.#readBytes += count;
+      this.#end += count;
+      return true;
+    }
+    if (part === "header" && this.#start === this.#end) return false;
+    throw truncated(part);
   }
 }
 

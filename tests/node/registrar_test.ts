@@ -384,6 +384,7 @@ Deno.test("A registrar attaches where the node cannot be dialled, and renews ove
   await stay.stop();
   assertEquals(stay.log.names.at(-1), "withdrawn");
   assertEquals(stay.told, ["attached unreachable"], "leaving is no loss");
+  await time.advance(0); // the relay's end hears of it
   assertEquals(time.timerCount, 0);
 });
 
@@ -459,6 +460,7 @@ Deno.test("A registrar stays where its relay wants it to, and renews over the sa
   assertEquals(stay.relay.channels.size, 0, "it is not wanted any more");
   await stay.stop();
   assertEquals(stay.log.names.at(-1), "withdrawn");
+  await time.advance(0); // the relay's end hears of it
   assertEquals(time.timerCount, 0);
 });
 
