@@ -15,6 +15,7 @@ import {
 } from "../base/address.ts";
 import { tunnelSource } from "../guard/admission.ts";
 import { Channel } from "../protocol/channel.ts";
+import { Deadlines } from "../protocol/deadline.ts";
 import type { Endpoint } from "../base/conn.ts";
 import {
   Counts,
@@ -201,6 +202,7 @@ class PeerNode implements NodeServer {
   readonly #service: Service;
   readonly #identity: Identity;
   readonly #name: string;
+  readonly #deadlines = new Deadlines();
   readonly #incidents: Incidents;
   readonly #handshakes = new Histogram(HANDSHAKE_SECONDS);
   readonly #link: RelayLink;
@@ -412,6 +414,7 @@ class PeerNode implements NodeServer {
       limits: this.#limits,
       writeStallMs: this.#limits.dataWriteStallMs,
       idleMs: this.#limits.idleMs,
+      deadlines: this.#deadlines,
     });
     const introduction = { role: "node", id: this.id };
     const incidents = this.#incidents;

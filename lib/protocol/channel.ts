@@ -22,7 +22,7 @@ import {
   REQUEST_BYTES,
 } from "./messages.ts";
 import { TokenBucket } from "../guard/admission.ts";
-import { Watch } from "./deadline.ts";
+import { type Deadlines, Watch } from "./deadline.ts";
 
 /** Options of {@linkcode Channel}. */
 export interface ChannelOptions {
@@ -38,6 +38,8 @@ export interface ChannelOptions {
   readonly limitsRate?: boolean;
   /** Bytes read ahead; small where many channels idle. */
   readonly readAheadBytes?: number;
+  /** Where many channels idle: the deadlines of all of them. */
+  readonly deadlines?: Deadlines;
 }
 
 /** One peer, spoken to in messages. */
@@ -61,7 +63,7 @@ export class Channel implements AsyncDisposable {
     this.conn = conn;
     this.#options = options;
     const { limits } = options;
-    this.#watch = new Watch(conn);
+    this.#watch = new Watch(conn, options.deadlines);
     this.#frames = new FrameReader(conn, {
       limitFor: (type) => this.#limitFor(type),
       ...(options.readAheadBytes === undefined
