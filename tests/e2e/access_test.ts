@@ -209,7 +209,7 @@ Deno.test("Without the right token, altered, expired, used up or for something e
   assertEquals(namesIn(folder), ["b.txt"]);
   const changed = await runClient(keys, [...token, ...at, "link", "a.txt"]);
   await Deno.writeTextFile(join(share.path, "a.txt"), "something else");
-  await refused(4, /another content/, [changed.text.trim(), ...to]);
+  await refused(4, /different content/, [changed.text.trim(), ...to]);
 });
 
 Deno.test("A node without the right token, or at an open relay with one, ends with exit code 7", async () => {

@@ -33,10 +33,10 @@ export async function runVerify(
       what: "Cannot verify file",
       where: show(path),
       why:
-        `${show(receiptPath)} tells of ${
+        `${show(receiptPath)} describes ${
           counted(receipt.files.length, "file")
         }, ` +
-        "and of none with that name",
+        "but none with that name",
       remedy: "name the file as it was saved",
     });
   }
@@ -53,8 +53,8 @@ export async function runVerify(
 }
 
 /**
- * What a receipt tells of a file: by the place where it was saved, or else by the
- * last part of its name. The only one there is, whatever the file is called now.
+ * The entries of a receipt for a file: those with its path, or else those with
+ * its last part. A receipt with a single entry matches any name.
  */
 function entriesFor(
   path: string,

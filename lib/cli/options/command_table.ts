@@ -76,8 +76,8 @@ function commonCommands(script: string) {
       summary: "print a script that completes words in your shell",
       notes: [
         `SHELL is one of ${SHELLS.join(", ")}.`,
-        `NAME is the command that you type, ${script} by default: an alias, a function,`,
-        "or a command made by deno install --global.",
+        `NAME is the command that you type, ${script} by default: an alias,`,
+        "a function, or a command made by deno install --global.",
       ],
       examples: ["bash", "zsh", "fish"].map((shell) => ({
         what: `for ${shell}, called p2p`,
@@ -372,7 +372,7 @@ export function commandNames({ commands }: CommandSpec): string[] {
 /** What each exit code says. */
 export const EXIT_WORDS: Readonly<Record<number, string>> = {
   0: "success; also a relay or node that was told to stop",
-  2: "usage",
+  2: "wrong arguments or options",
   3: "relay unreachable, refused us, or wants a newer version",
   4: "no node has the file",
   5: "nodes have it, but none could deliver",

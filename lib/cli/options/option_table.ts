@@ -197,7 +197,7 @@ export const OPTIONS: OptionTable = {
     roles: SERVERS,
     value: "FORM",
     choices: ["json", "text"],
-    help: "write log lines to stderr, not notes: json or text",
+    help: "log to stderr as json or text, instead of notes",
   },
   "log-addresses": {
     roles: SERVERS,

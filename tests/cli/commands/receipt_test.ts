@@ -132,7 +132,7 @@ Deno.test("get --receipt says what came from whom, and verify finds every change
   await Deno.rename(`${path}/disk.img`, `${path}/renamed`);
   const other = await verify(folder, "renamed", "receipt.json");
   assertEquals([other.code, other.stderr], [8, [
-    "error: Cannot verify file (renamed): receipt.json tells of 2 files, and of none with that name; name the file as it was saved",
+    "error: Cannot verify file (renamed): receipt.json describes 2 files, but none with that name; name the file as it was saved",
   ]]);
 });
 

@@ -126,9 +126,13 @@ const CALLS: [script: string, args: string[], first: string][] = [
   ["peer_client.ts", ["help", "get"], "Fetch files"],
   ["peer_client.ts", ["get", "--help"], "Fetch files"],
   ["peer_client.ts", ["127.0.0.1", "1", "get", "-h"], "Fetch files"],
-  ["peer_client.ts", ["127.0.0.1:1", "ls", "--help"], "The files on all nodes"],
+  [
+    "peer_client.ts",
+    ["127.0.0.1:1", "ls", "--help"],
+    "List the files on all nodes",
+  ],
   ["relay.ts", ["help"], "The relay"],
-  ["peer_node.ts", ["help", "completions"], "What a shell needs"],
+  ["peer_node.ts", ["help", "completions"], "Print a script that"],
 ];
 
 for (const [script, args, first] of CALLS) {
