@@ -33,8 +33,8 @@ export function show(text: string): string {
 }
 
 /**
- * As {@linkcode show}, and cuts nothing: for names of files and other text of
- * bounded length that somebody may want to use again.
+ * Like {@linkcode show}, but never shortens the text: for file names and other
+ * text of bounded length that a person may want to copy.
  */
 export function showWhole(text: string): string {
   return text.replaceAll(UNSHOWABLE, escapeCharacter);
@@ -51,7 +51,7 @@ export function counted(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? "" : "s"}`;
 }
 
-/** JSON that means the same, and in which nothing acts on a terminal. */
+/** Escapes JSON so that it has the same meaning and cannot control a terminal. */
 export function escapeJson(json: string): string {
   return json.replaceAll(
     UNSHOWABLE,

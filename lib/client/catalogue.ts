@@ -62,10 +62,10 @@ export class Catalogue implements Iterable<CatalogueEntry> {
   #count = 0;
   readonly #offerers: Offerer[] = [];
   readonly #numbers = new Map<string, number>();
-  /** Records in the order of their names, and for one name of their coming. */
+  /** Records sorted by name; equal names in the order of arrival. */
   #sorted: Uint32Array | null = null;
 
-  /** Files listed, as often as they were. */
+  /** Number of listed files, repetitions included. */
   get count(): number {
     return this.#count;
   }

@@ -79,13 +79,13 @@ const NUMBER_KEYS: ReadonlyMap<string, KeyName> = new Map([
   ["8", "end"],
 ]);
 
-/** What stands at the start of the bytes: so many of them, and what they mean. */
+/** The key at the start of the bytes, if any, and its length in bytes. */
 interface Taken {
   readonly bytes: number;
   readonly key?: Key;
 }
 
-/** The bytes do not suffice to tell. */
+/** More bytes are needed to decide. */
 const MORE = null;
 
 /** Turns bytes into keys, across the ends of reads. */
