@@ -3,10 +3,13 @@
  */
 
 import {
+  atTerminal,
   ended,
   linkOf,
+  lonelyRelay,
   noFolderForDoctor,
   OTHER_ID,
+  ownRelay,
   SECRET,
   shares,
   type Trials,
@@ -31,10 +34,41 @@ export const OF_COMMANDS: Readonly<Record<string, Trials>> = {
       wrong: here.client("ls", "--receipt=r.json"),
       right: here.client("get", "a.txt", "--receipt=r.json"),
     }),
+    "see the command nodes": async (here) => {
+      const { address, end } = await ownRelay();
+      return {
+        wrong: here.bare(address, "ls"),
+        right: here.bare(address, "nodes"),
+        end,
+      };
+    },
     "list all files with ls alone": (here) => ({
       wrong: here.client("ls", "none*"),
       right: here.client("ls"),
     }),
+  },
+  "lib/cli/commands/delivery.ts": {
+    "choose another name, or use get": (here) => {
+      const cat = atTerminal(here.client("cat", "big.bin"));
+      return {
+        wrong: { ...cat, input: "share\n" },
+        right: { ...cat, input: "new\n" },
+      };
+    },
+    "send it to a file: … cat NAME > FILE": (here) => {
+      const cat = ungranted(here.client("cat", "big.bin"));
+      return {
+        wrong: atTerminal(cat),
+        right: { ...cat, prefix: ["sh", "-c", '"$@" > FILE', "sh"] },
+      };
+    },
+  },
+  "lib/cli/commands/dialogue.ts": {
+    "start one with peer_node.ts": async (here) => {
+      const { address, startNode, end } = await lonelyRelay();
+      const wrong = { ...here.bare(address), input: "a.txt\n" };
+      return { wrong, mend: startNode, end };
+    },
   },
   "lib/cli/options/config.ts": {
     'it goes with ${option.roles.join(", ")}': async (here) => {
@@ -128,6 +162,13 @@ export const OF_COMMANDS: Readonly<Record<string, Trials>> = {
     "usage: ${spec.script} ${usage}": (here) => ({
       wrong: here.client("get"),
       right: here.client("get", "a.txt"),
+    }),
+    "give names in UTF-8; rename files whose names are not": (here) => ({
+      wrong: {
+        ...here.client("get"),
+        prefix: ["sh", "-c", `exec "$@" "$(printf '\\377')"`, "sh"],
+      },
+      right: here.client("get", "a.txt", "-o", "there/"),
     }),
     "set it in UTF-8, or give --${option}": (here) => ({
       wrong: {

@@ -2,6 +2,8 @@
  * Remedies of everything below the commands, each followed.
  */
 
+import { formatToken, tokenOf } from "../../lib/access/token.ts";
+import { spawnNode } from "./_processes.ts";
 import { loadIdentity } from "../../lib/identity/identity_file.ts";
 import { partialPathOf } from "../../lib/disk/partial.ts";
 import {
@@ -9,9 +11,10 @@ import {
   ended,
   type Here,
   linkOf,
+  lonelyRelay,
   noFolderForDoctor,
   OTHER_ID,
-  privateRelay,
+  ownRelay,
   SECRET,
   shares,
   TOKEN,
@@ -26,6 +29,9 @@ import {
 const NEWER =
   "if the relay was set up again, ${remedy}; if not, somebody may " +
   "be intercepting the connection";
+
+/** The secret of private relays. */
+const KEY = crypto.getRandomValues(new Uint8Array(32));
 
 const anotherId = (here: Here): Trial => ({
   wrong: here.bare(here.at.replace(/\w+$/, OTHER_ID), "nodes"),
@@ -65,6 +71,27 @@ export const OF_ENGINES: Readonly<Record<string, Trials>> = {
         wrong: here.bare("127.0.0.1", here.port, "nodes", "--plaintext"),
         right: here.bare("127.0.0.1", here.port, "nodes"),
       }),
+    "check host and port": (here) => {
+      const server = Deno.serve(
+        { hostname: "127.0.0.1", port: 0, onListen: () => {} },
+        () => new Response("a page"),
+      );
+      const port = String(server.addr.port);
+      return {
+        wrong: here.bare("127.0.0.1", port, "nodes"),
+        right: here.bare("127.0.0.1", here.port, "nodes"),
+        end: () => server.shutdown(),
+      };
+    },
+    "check host and port; if the relay runs with --plaintext, use that here too":
+      async (here) => {
+        const { port, end } = await ownRelay({ plaintext: true });
+        return {
+          wrong: here.bare("127.0.0.1", port, "nodes"),
+          right: here.bare("127.0.0.1", port, "nodes", "--plaintext"),
+          end,
+        };
+      },
     "check host and port, and that the relay is running": (here) => ({
       wrong: here.bare("127.0.0.1", unusedPort(), "nodes"),
       right: here.bare("127.0.0.1", here.port, "nodes"),
@@ -156,20 +183,20 @@ export const OF_ENGINES: Readonly<Record<string, Trials>> = {
     "give a ${role} token with --token-file FILE or RELAY_P2P_TOKEN": async (
       here,
     ) => {
-      const { keys, relay, end } = await privateRelay();
-      await here.write("token", keys.tokens.client);
+      const { address, end } = await ownRelay({ secrets: { current: KEY } });
+      await here.write("token", formatToken(tokenOf(KEY, "client")));
       return {
-        wrong: here.bare(relay.address, "nodes"),
-        right: here.bare("--token-file=token", relay.address, "nodes"),
+        wrong: here.bare(address, "nodes"),
+        right: here.bare("--token-file=token", address, "nodes"),
         end,
       };
     },
     "get a new token from the person who runs the relay": async (here) => {
-      const { keys, relay, end } = await privateRelay();
+      const { address, end } = await ownRelay({ secrets: { current: KEY } });
       await here.write("token", CLIENT_TOKEN);
       return {
-        wrong: here.bare("--token-file=token", relay.address, "nodes"),
-        mend: () => here.write("token", keys.tokens.client),
+        wrong: here.bare("--token-file=token", address, "nodes"),
+        mend: () => here.write("token", formatToken(tokenOf(KEY, "client"))),
         end,
       };
     },
@@ -246,6 +273,26 @@ export const OF_ENGINES: Readonly<Record<string, Trials>> = {
       wrong: here.client("get", "d.txt", "-o", "there/"),
       right: here.client("get", "d.txt", "-o", "there/", "--node=laptop"),
     }),
+    "check that the nodes are running": async (here) => {
+      const { port, address, end } = await ownRelay();
+      const share = `${here.path}/share`;
+      const dead = await spawnNode(port, share);
+      dead.signal("SIGKILL");
+      await dead[Symbol.asyncDispose]();
+      await using made = new AsyncDisposableStack();
+      made.defer(end);
+      const rest = made.move();
+      return {
+        wrong: here.bare(address, "get", "a.txt", "-o", "there/"),
+        mend: async () => rest.use(await spawnNode(port, share)),
+        end: () => rest.disposeAsync(),
+      };
+    },
+    "start one with peer_node.ts": async (here) => {
+      const { address, startNode, end } = await lonelyRelay();
+      const wrong = here.bare(address, "get", "a.txt", "-o", "there/");
+      return { wrong, mend: startNode, end };
+    },
     "see the command ls": (here) => ({
       wrong: here.client("get", "none*", "-o", "there/"),
       right: here.client("ls"),
@@ -297,7 +344,30 @@ export const OF_ENGINES: Readonly<Record<string, Trials>> = {
       };
     },
   },
+  "lib/doctor/client.ts": {
+    "start a peer node": async (here) => {
+      const { address, startNode, end } = await lonelyRelay();
+      return { wrong: here.bare(address, "doctor"), mend: startNode, end };
+    },
+  },
+  "lib/doctor/tunnels.ts": {
+    "start the relay without --no-tunnel": async (here) => {
+      const { address, end } = await ownRelay({ tunnels: false });
+      return {
+        wrong: here.bare(address, "doctor"),
+        right: here.client("doctor"),
+        end,
+      };
+    },
+  },
   "lib/doctor/machine.ts": {
+    "run it with ${flags}": (here) => ({
+      wrong: { ...here.client("doctor"), permissions: ["--allow-run"] },
+      right: (said) => ({
+        ...here.client("doctor"),
+        permissions: / run it with (.*)$/m.exec(said)![1]!.split(" "),
+      }),
+    }),
     grantRemedy: (here) => ({
       wrong: ungranted(here.client("doctor", "-o", "there/")),
     }),
@@ -317,6 +387,14 @@ export const OF_ENGINES: Readonly<Record<string, Trials>> = {
     }),
   },
   "lib/doctor/relay.ts": {
+    "leave --plaintext away, on both sides": async (here) => {
+      const { port, end } = await ownRelay({ plaintext: true });
+      return {
+        wrong: here.bare("127.0.0.1", port, "doctor", "--plaintext"),
+        right: here.client("doctor"),
+        end,
+      };
+    },
     "give p2p://${ formatEndpoint(relay) }/${id} in place of host and port, if that is its id":
       (here) => ({
         wrong: here.bare("127.0.0.1", here.port, "doctor"),

@@ -28,23 +28,10 @@ export const UNTRIED: Readonly<
   "lib/access/secret_file.ts": {
     'chown "$(id -u)" ${show(path)}': "takes another user",
   },
-  "lib/cli/commands/delivery.ts": {
-    "choose another name, or use get": OF_TERMINALS,
-    "send it to a file: … cat NAME > FILE": OF_TERMINALS,
-  },
-  "lib/cli/commands/client.ts": {
-    "see the command nodes": "the same words of another module are tried",
-  },
-  "lib/cli/commands/dialogue.ts": {
-    "start one with peer_node.ts": "every other trial has a node",
-  },
   "lib/cli/commands/get.ts": {
     grantRemedy: ELSEWHERE,
     "run the same command again to continue":
       "tests/e2e/transfer_test.ts interrupts one",
-  },
-  "lib/cli/options/command_line.ts": {
-    "give names in UTF-8; rename files whose names are not": OF_OTHERS,
   },
   "lib/cli/commands/receipt.ts": {
     "fetch fewer files at a time for receipts": OF_SIZES,
@@ -71,8 +58,6 @@ export const UNTRIED: Readonly<
     "run again when it no longer changes, or fetch a copy of it": OF_NODES,
     "check the clocks of node and relay": OF_MACHINES,
     "see that the node may read it, and its disk is well": OF_MACHINES,
-    "check that the nodes are running": OF_NODES,
-    "start one with peer_node.ts": "every other trial has a node",
     "the node reported a wrong hash; choose another with --node": OF_NODES,
     "wait a minute": OF_TIME,
   },
@@ -80,13 +65,9 @@ export const UNTRIED: Readonly<
     "the files are saved, but a power failure may lose them": NO_ADVICE,
   },
   "lib/share/digest_store.ts": { grantRemedy: ELSEWHERE },
-  "lib/doctor/client.ts": {
-    "start a peer node": "every other trial has a node",
-  },
   "lib/doctor/machine.ts": {
     "let the user that runs the node read them": "takes another user",
     "make room, or save elsewhere": OF_MACHINES,
-    "run it with ${flags}": "tests/cli/roles/doctor_test.ts runs it with them",
   },
   "lib/doctor/node.ts": {
     "grant it with --allow-net": "the relay's check before it says the same",
@@ -97,22 +78,16 @@ export const UNTRIED: Readonly<
   "lib/doctor/relay.ts": {
     "give its relay address in place of host and port":
       "the same with an id is tried",
-    "leave --plaintext away, on both sides": "takes a relay of another kind",
     "set the one that is wrong": OF_MACHINES,
   },
   "lib/doctor/tunnels.ts": {
     "open it in the relay's firewall, which saves the relay work": OF_MACHINES,
     "check that the relay's ports are open, and run this again": OF_MACHINES,
-    "start the relay without --no-tunnel": "takes a relay of another kind",
   },
   "lib/base/errors.ts": {
     "; ${parts.remedy}": "joins a remedy to its error, and is none",
   },
   "lib/uplink/relay_dialer.ts": {
-    "check host and port":
-      "takes a service of another kind: errors_test.ts does",
-    "check host and port; if the relay runs with --plaintext, use that here too":
-      "takes a relay of another kind: errors_test.ts does",
     "run the same version on both sides": "takes another version",
     "set this machine's clock, or the relay's": OF_MACHINES,
     "update relay-p2p here": "takes another version",

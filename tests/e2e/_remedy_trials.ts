@@ -5,16 +5,16 @@
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { formatToken, tokenOf } from "../../lib/access/token.ts";
-import { IDENTITIES, type TestRelay } from "../_network.ts";
+import type { RelayOptions } from "../../lib/relay/server.ts";
+import {
+  IDENTITIES,
+  startNode,
+  startRelay,
+  type TestRelay,
+} from "../_network.ts";
 import { tempShare } from "../_temp_share.ts";
 import { within } from "../_event_log.ts";
-import { type Keys, makeKeys, spawnPrivateRelay } from "./_private.ts";
-import {
-  type RelayProcess,
-  runRole,
-  type SpawnOptions,
-  spawnRole,
-} from "./_processes.ts";
+import { runRole, type SpawnOptions, spawnRole } from "./_processes.ts";
 
 /** Words of remedies as they are written, and how each is tried. */
 export type Trials = Readonly<
@@ -36,13 +36,16 @@ export const CLIENT_TOKEN = formatToken(
 export interface Command extends SpawnOptions {
   readonly script: "relay.ts" | "peer_node.ts" | "peer_client.ts";
   readonly words: readonly string[];
+  /** What is typed. */
+  readonly input?: string;
 }
 
 /** A trial: the second command is the first where there is none. */
 export interface Trial {
   readonly wrong: Command;
   readonly mend?: () => unknown;
-  readonly right?: Command;
+  /** Where the words say which, it takes them from what was said. */
+  readonly right?: Command | ((said: string) => Command);
   /** Ends what was started for it. */
   readonly end?: () => Promise<void>;
 }
@@ -97,6 +100,12 @@ export class Here {
 /** A command without any permission but to dial. */
 export function ungranted(command: Command): Command {
   return { ...command, permissions: [] };
+}
+
+/** A command at a terminal of its own. Its words have no spaces. */
+export function atTerminal(command: Command): Command {
+  const line = `script --quiet --return --command "$*" /dev/null`;
+  return { ...command, prefix: ["sh", "-c", line, "sh"] };
 }
 
 /** A command that may dial and listen nowhere. */
@@ -159,7 +168,7 @@ export async function tryRemedy(
 
 async function followed(
   words: string,
-  { wrong, mend, right = wrong }: Trial,
+  { wrong, mend, right: next = wrong }: Trial,
 ): Promise<void> {
   const pattern = patternOf(words);
   const failed = await run(wrong);
@@ -167,6 +176,7 @@ async function followed(
   const warns = /^warning /m.test(failed.said);
   assert(warns || failed.code !== 0, `${words}\n${failed.said}`);
   await mend?.();
+  const right = typeof next === "function" ? next(failed.said) : next;
   const flags = [...failed.said.matchAll(/(?<=\s)--allow-(?:read|write)=\S+/g)];
   const done = await succeed({
     ...right,
@@ -222,17 +232,44 @@ export function noFolderForDoctor(here: Here): Trial {
   };
 }
 
-/** A private relay of one trial. */
-export async function privateRelay(): Promise<
-  { keys: Keys; relay: RelayProcess; end: () => Promise<void> }
-> {
-  const keys = await makeKeys();
-  const relay = await spawnPrivateRelay(keys);
-  const end = async () => {
-    await relay[Symbol.asyncDispose]();
-    await keys[Symbol.asyncDispose]();
+/** A relay of one trial, and how it is named. */
+export interface OwnRelay {
+  readonly relay: TestRelay;
+  readonly address: string;
+  readonly port: string;
+  /** For a trial: ends the relay. */
+  readonly end: () => Promise<void>;
+}
+
+/** Starts a relay without nodes for one trial. */
+export async function ownRelay(
+  options: Partial<RelayOptions> = {},
+): Promise<OwnRelay> {
+  const relay = await startRelay(options);
+  return {
+    relay,
+    address: relay.server.relayAddress,
+    port: String(relay.server.address.port),
+    end: async () => await relay[Symbol.asyncDispose](),
   };
-  return { keys, relay, end };
+}
+
+/** A relay without nodes, and one that comes for the remedy. */
+export async function lonelyRelay(): Promise<
+  OwnRelay & { startNode: () => Promise<void> }
+> {
+  const relay = await ownRelay();
+  const nodes = new AsyncDisposableStack();
+  return {
+    ...relay,
+    startNode: async () => {
+      nodes.use(await startNode(relay.relay, { "a.txt": "whole\n" }));
+    },
+    end: async () => {
+      await nodes.disposeAsync();
+      await relay.end();
+    },
+  };
 }
 
 /** A link to a file of the nodes. */
