@@ -7,7 +7,7 @@
  */
 
 import { type Endpoint, formatEndpoint } from "../base/conn.ts";
-import { isBug, ProtocolError } from "../base/errors.ts";
+import { isBug, isShortage, ProtocolError } from "../base/errors.ts";
 import type { Limits } from "../base/limits.ts";
 
 /** A node that names an endpoint. */
@@ -107,6 +107,7 @@ export class Dials {
   }
 
   #note(endpoint: Endpoint, node: DialledFor, error: unknown): void {
+    if (isShortage(error)) return; // says nothing of who is there
     const key = formatEndpoint(endpoint);
     const isElse = error instanceof ProtocolError &&
       error.code !== "timed_out";

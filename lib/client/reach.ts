@@ -8,7 +8,7 @@
 import { isLoopback } from "../base/address.ts";
 import { Channel } from "../protocol/channel.ts";
 import type { Conn, Endpoint, Path } from "../base/conn.ts";
-import { isBug, ProtocolError } from "../base/errors.ts";
+import { isBug, isShortage, ProtocolError } from "../base/errors.ts";
 import type { Limits } from "../base/limits.ts";
 import { openRegistration } from "../protocol/signed_record.ts";
 import type { RelayLink } from "../uplink/relay_dialer.ts";
@@ -112,7 +112,7 @@ export class Reach implements AsyncDisposable {
     } catch (error) {
       if (signal?.aborted || isBug(error)) throw error;
       if (error instanceof RelayedEnough) throw error;
-      this.#reports.add(node.id);
+      if (!isOurs(error)) this.#reports.add(node.id);
       throw new Unreachable(error);
     }
   }
@@ -196,6 +196,11 @@ export class Reach implements AsyncDisposable {
     await this.#reports[Symbol.asyncDispose]();
     await this.#tunnels?.[Symbol.asyncDispose]();
   }
+}
+
+/** Whether it was this process that had no file descriptor to dial with. */
+function isOurs(error: unknown): boolean {
+  return isShortage(error instanceof NoPath ? error.direct : error);
 }
 
 const LOST = new DOMException("The other path was quicker", "AbortError");

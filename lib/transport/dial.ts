@@ -9,6 +9,8 @@ import type { Conn, Endpoint } from "../base/conn.ts";
 import { formatEndpoint } from "../base/conn.ts";
 import { ProtocolError } from "../base/errors.ts";
 import { certificatePem, hostnameOf } from "../identity/identity.ts";
+import { LIMITS } from "../base/limits.ts";
+import { whenRoom } from "../base/shortage.ts";
 import { requireNet } from "../base/permission.ts";
 import { DenoConn } from "./deno_conn.ts";
 
@@ -47,11 +49,15 @@ export async function dial(
 ): Promise<Conn> {
   requireNet(endpoint);
   using deadline = new DialDeadline(endpoint, options);
+  const { signal } = deadline;
+  const connect = () =>
+    Deno.connect({ hostname: endpoint.host, port: endpoint.port, signal });
   const tcp = await deadline.guard(
-    Deno.connect({
-      hostname: endpoint.host,
-      port: endpoint.port,
-      signal: deadline.signal,
+    // Half of the time: the peer is not said to be silent where we are at fault.
+    whenRoom(connect, {
+      pauseMs: LIMITS.acceptPauseMs,
+      mostMs: options.timeoutMs / 2,
+      signal,
     }),
   );
   deadline.closeOnExpiry(tcp);

@@ -6,7 +6,7 @@ import { assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
 import { X509Certificate } from "node:crypto";
 import { connect } from "node:net";
 import { type Conn, type Endpoint, writeAll } from "../../lib/base/conn.ts";
-import { ProtocolError } from "../../lib/base/errors.ts";
+import { describeCause, ProtocolError } from "../../lib/base/errors.ts";
 import {
   certificateId,
   createIdentity,
@@ -367,4 +367,47 @@ Deno.test("A listener closes, at accept, what one address opens too many of", as
   assertEquals(await roundTrip(conn, "x"), "x");
   for (const { socket } of many) socket.destroy();
   await Promise.all(many.map(({ closed }) => closed));
+});
+
+/** Calls of `Deno.connect` while the first `count` find no file descriptor. */
+async function withoutDescriptors(
+  count: number,
+  body: () => Promise<void>,
+): Promise<number> {
+  const { connect } = Deno;
+  let calls = 0;
+  const short = (options: Deno.ConnectOptions) => {
+    if (++calls > count) return connect(options);
+    return Promise.reject(new Error("Too many open files (os error 24)"));
+  };
+  Object.assign(Deno, { connect: short });
+  try {
+    await body();
+  } finally {
+    Object.assign(Deno, { connect });
+  }
+  return calls;
+}
+
+Deno.test("dial waits while this process has no file descriptor", async () => {
+  await using server = await serve();
+  const { address } = server.listener;
+  const calls = await withoutDescriptors(3, async () => {
+    using conn = await dial(address, { peer: alice, timeoutMs: 30_000 });
+    assertEquals(conn.remote.port, address.port);
+  });
+  assertEquals(calls, 4);
+});
+
+Deno.test("dial that finds no file descriptor says so, and not that nobody answers", async () => {
+  const at = { host: "127.0.0.1", port: 1 };
+  await withoutDescriptors(Infinity, async () => {
+    const error = await assertRejects(() =>
+      dial(at, { peer: alice, timeoutMs: 1_000 })
+    );
+    assertEquals(
+      describeCause(error),
+      "too many open files in this process",
+    );
+  });
 });
