@@ -3,6 +3,7 @@
  */
 
 import { assertEquals } from "@std/assert";
+import { LIMITS } from "../../lib/base/limits.ts";
 import { describeBytes, hangsUp, sendsOnly } from "../_lies.ts";
 import { startNode, startRelay, type TestRelay } from "../_network.ts";
 import { randomBytes, seededRandom } from "../_random.ts";
@@ -22,8 +23,8 @@ import {
   TRUDY,
 } from "./_setting.ts";
 
-/** Later than any file here is written. */
-const NEWEST_MS = Date.UTC(2100, 0, 1);
+/** Later than any file here is written, and not too far in the future. */
+const NEWEST_MS = Date.now() + LIMITS.clockToleranceMs / 2;
 const SIZES = [
   ["small", MIDDLE.slice(0, 99)],
   ["large", MIDDLE],
