@@ -256,7 +256,9 @@ for (
       certificate: ` ${identity.certificate.toBase64()}`,
     }],
     ["certificate", {
-      certificate: identity.certificate.toBase64().replace(/=+$|$/, "=="),
+      // Another padding than it has.
+      certificate: identity.certificate.toBase64()
+        .replace(/=*$/, (padding) => padding === "==" ? "" : "=="),
     }],
     ["signature", { signature: "*".repeat(88) }],
     ["signature", { signature: "AAAA" }],
