@@ -90,7 +90,7 @@ export interface MintRequest {
 }
 
 /** A secret and what follows from it. */
-interface Keys {
+interface SecretKeys {
   readonly secret: Uint8Array;
   readonly link: Uint8Array;
 }
@@ -100,8 +100,8 @@ export class RelayAccess {
   readonly #limits: Limits;
   readonly #attempts: Attempts;
   readonly #uses: Uses;
-  #current: Keys;
-  #previous: Keys | null = null;
+  #current: SecretKeys;
+  #previous: SecretKeys | null = null;
   /** End of the old secret, on the monotonic clock. */
   #previousUntil = -Infinity;
   /** Until then nodes are listed that know nothing of the new one. */
@@ -148,7 +148,7 @@ export class RelayAccess {
   }
 
   /** The secrets in force, the newest first. */
-  #inForce(now: number): Keys[] {
+  #inForce(now: number): SecretKeys[] {
     if (now >= this.#previousUntil) this.#previous = null;
     return this.#previous === null
       ? [this.#current]
@@ -295,6 +295,6 @@ function hasEnded({ expires }: PassTerms, unixMs: number): boolean {
   return Math.floor(unixMs / 1000) >= expires;
 }
 
-function keysOf(secret: Uint8Array): Keys {
+function keysOf(secret: Uint8Array): SecretKeys {
   return { secret, link: linkKeyOf(secret) };
 }

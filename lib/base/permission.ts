@@ -15,15 +15,15 @@ import { type Endpoint, formatEndpoint } from "./conn.ts";
 import { show } from "./text.ts";
 
 /** What is done with a file or folder. */
-export type Access = "read" | "write";
+export type FileAccess = "read" | "write";
 
 /** Whether a permission has been granted. */
-export type Grants = (
+export type IsGranted = (
   descriptor: Deno.PermissionDescriptor | { name: "sys"; kind?: "statfs" },
 ) => boolean;
 
 /** What this process has been granted. */
-export const isGranted: Grants = (descriptor) =>
+export const isGranted: IsGranted = (descriptor) =>
   Deno.permissions.querySync(descriptor as Deno.PermissionDescriptor).state ===
     "granted";
 
@@ -32,7 +32,7 @@ export const isGranted: Grants = (descriptor) =>
  *
  * @throws {Deno.errors.NotCapable} when it may not.
  */
-export function requireAccess(path: string, ...wanted: Access[]): void {
+export function requireAccess(path: string, ...wanted: FileAccess[]): void {
   for (const name of wanted) {
     if (isGranted({ name, path })) continue;
     throw new Deno.errors.NotCapable(`Requires ${name} access to ${path}`);
@@ -58,7 +58,7 @@ export function requireNet(endpoint: Endpoint): void {
  */
 export function grantRemedy(
   paths: readonly string[],
-  ...wanted: Access[]
+  ...wanted: FileAccess[]
 ): string {
   const missing = wanted.filter((name) =>
     paths.some((path) => !isGranted({ name, path }))
@@ -87,7 +87,10 @@ export function savingRemedy(place: string): string {
 }
 
 /** The flag that grants access to `paths`, as one word for a shell. */
-export function accessFlag(access: Access, paths: readonly string[]): string {
+export function accessFlag(
+  access: FileAccess,
+  paths: readonly string[],
+): string {
   const list = [...new Set(paths)].map((path) =>
     show(path).replaceAll(",", ",,")
   );

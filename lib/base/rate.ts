@@ -45,7 +45,7 @@ export class RateLimit {
  * Holds each of many sources to so many requests a second, some at once: those
  * beyond wait, in the order in which they came. A source costs others nothing.
  */
-export class SourceRate {
+export class AddressGroupRate {
   readonly #intervalMs: number;
   readonly #burstMs: number;
   /** When the next request of each source is due. */

@@ -21,7 +21,7 @@ import type { Peers } from "./peers.ts";
 import { votesAs } from "./votes.ts";
 
 /** A node that has the file, with the session it said so in. */
-export interface Found {
+export interface FoundNode {
   readonly node: ListedNode;
   readonly session: NodeSession;
   readonly offer: Offer;
@@ -70,7 +70,7 @@ export class Asking {
   async ask(
     node: ListedNode,
     { signal, conversations }: AskOptions = {},
-  ): Promise<Found | undefined> {
+  ): Promise<FoundNode | undefined> {
     const find = this.#name;
     this.#askedAt.set(node.id, performance.now());
     let session: NodeSession;

@@ -8,7 +8,7 @@
 
 import type { Offer } from "../content/choice.ts";
 import type { NodeSession } from "../transfer/session.ts";
-import type { Asking, Found } from "./ask_node.ts";
+import type { Asking, FoundNode } from "./ask_node.ts";
 import { Conversations } from "./conversations.ts";
 import type { ListedNode } from "./nodes.ts";
 import type { Peers } from "./peers.ts";
@@ -36,7 +36,7 @@ export interface SeekOptions {
    * Told of each node that has a file, until the signal is aborted; whether the
    * session with it is of use.
    */
-  readonly onFound: (asking: Asking, found: Found) => boolean;
+  readonly onFound: (asking: Asking, found: FoundNode) => boolean;
   /** Whether other files are sought later, over the same connections. */
   readonly more?: boolean;
 }

@@ -23,9 +23,9 @@ import { browseAll } from "./browsing.ts";
 import type { CatalogueEntry } from "./catalogue.ts";
 import { compareNames } from "./listing.ts";
 import type { ListedNode } from "./nodes.ts";
-import { Outcomes } from "./save_report.ts";
+import { SaveReport } from "./save_report.ts";
 import { Peers } from "./peers.ts";
-import { Saving } from "./save_run.ts";
+import { SaveRun } from "./save_run.ts";
 import { Seeking } from "./ask_nodes.ts";
 import { batchesOf, distinct, type Selection } from "./selections.ts";
 import { Turns } from "../base/turns.ts";
@@ -102,7 +102,7 @@ class Get implements AsyncDisposable {
   /** What nodes list for each pattern. */
   readonly #lists: List[] = [];
   readonly #sessions = new Map<string, NodeSession>();
-  readonly #outcomes: Outcomes;
+  readonly #outcomes: SaveReport;
   readonly #stop = new AbortController();
   readonly #signal: AbortSignal;
   readonly #seeking: Seeking;
@@ -114,7 +114,7 @@ class Get implements AsyncDisposable {
   /** Whether all is asked for, and sessions may be given to the download. */
   #isAsked = false;
   #missCount = 0;
-  #saving: Saving | null = null;
+  #saving: SaveRun | null = null;
   #hasher: Hasher | null = null;
 
   constructor(
@@ -132,7 +132,7 @@ class Get implements AsyncDisposable {
         selection.kind === "name" ? [[selection.name, selection]] : []
       ),
     );
-    this.#outcomes = new Outcomes(this.#tell, (id) => this.#nodes.get(id)!);
+    this.#outcomes = new SaveReport(this.#tell, (id) => this.#nodes.get(id)!);
     this.#signal = signal === undefined
       ? this.#stop.signal
       : AbortSignal.any([signal, this.#stop.signal]);
@@ -407,7 +407,7 @@ class Get implements AsyncDisposable {
     // What follows may be large.
     const hasher = hasherFor(this.#isAsked ? jobs.map(sizeOf) : [Infinity]);
     this.#hasher = hasher;
-    this.#saving = new Saving({
+    this.#saving = new SaveRun({
       ...boundsOf(this.#peers, this.#options),
       hasher,
       stop: this.#stop,

@@ -12,7 +12,7 @@ import { formatEndpoint } from "../base/conn.ts";
 import { describeCause, Failure, isBug } from "../base/errors.ts";
 import { DIRECTION, type RelayToClient } from "../protocol/messages.ts";
 import { show } from "../base/text.ts";
-import { Asking, type Found } from "./ask_node.ts";
+import { Asking, type FoundNode } from "./ask_node.ts";
 import { Choosing } from "./choosing.ts";
 import { exhausted } from "./failures.ts";
 import { explained, lacking } from "./folders.ts";
@@ -58,7 +58,7 @@ export async function makeLink(options: LinkOptions): Promise<MadeLink> {
   const { nodes } = await peers.list();
   const asking = new Asking(peers, { name, tell });
   await using sessions = new AsyncDisposableStack();
-  const found = new Map<string, Found>();
+  const found = new Map<string, FoundNode>();
   const chosen = chosenNodes(nodes, options);
   await peers.turns.each(chosen, async (node) => {
     const one = await asking.ask(node);
@@ -90,7 +90,7 @@ export async function makeLink(options: LinkOptions): Promise<MadeLink> {
 async function contentOf(
   group: ContentGroup,
   { found, asking, name }: {
-    found: ReadonlyMap<string, Found>;
+    found: ReadonlyMap<string, FoundNode>;
     asking: Asking;
     name: string;
   },

@@ -5,7 +5,7 @@
  * @module
  */
 
-/** Options of {@linkcode Turns}. */
+/** Options of {@linkcode PeerSlots}. */
 export interface TurnsOptions {
   /** Turns at once, of those that have not become slow. */
   readonly count: number;
@@ -16,7 +16,7 @@ export interface TurnsOptions {
 }
 
 /** Gives turns, in the order in which they are asked for. */
-export class Turns {
+export class PeerSlots {
   readonly #options: TurnsOptions;
   #quick = 0;
   #running = 0;

@@ -12,7 +12,7 @@ import type { KnownRelays } from "../identity/known_relays.ts";
 import { type Limits, limitsWith } from "../base/limits.ts";
 import type { MessageOf } from "../protocol/messages.ts";
 import {
-  RelayLink,
+  RelayDialer,
   type RelayLinkEvent,
   type RelaySession,
 } from "../uplink/relay_dialer.ts";
@@ -21,7 +21,7 @@ import { NodeSession } from "../transfer/session.ts";
 import { Grants } from "./grants.ts";
 import { listAll, type ListedNode, type NodeListing } from "./nodes.ts";
 import { Reach } from "./reach.ts";
-import { Turns } from "./peer_slots.ts";
+import { PeerSlots } from "./peer_slots.ts";
 
 /** Options that every function of the client takes. */
 export interface ClientOptions {
@@ -73,9 +73,9 @@ export class Peers implements AsyncDisposable {
   /** The way to the nodes. */
   readonly reach: Reach;
   /** When each of many nodes has its turn to be asked. */
-  readonly turns: Turns;
+  readonly turns: PeerSlots;
   readonly #tell: (event: PeersEvent) => void;
-  readonly #link: RelayLink;
+  readonly #link: RelayDialer;
   readonly #grants: Grants;
 
   /** Nothing is dialled yet. */
@@ -84,14 +84,14 @@ export class Peers implements AsyncDisposable {
     this.limits = limitsWith(options.limits);
     this.#tell = tell;
     const { limits } = this;
-    this.turns = new Turns({
+    this.turns = new PeerSlots({
       count: limits.askingCount,
       mostCount: limits.askingMostCount,
       patienceMs: limits.askingPatienceMs,
     });
     const { knownRelays, access = {}, tunnels, maxRelayedBytes } = options;
     const plaintext = options.plaintext ?? false;
-    const link = new RelayLink(options.relay, {
+    const link = new RelayDialer(options.relay, {
       role: "client",
       plaintext,
       access,

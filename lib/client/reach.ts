@@ -11,7 +11,7 @@ import type { Conn, Endpoint, Path } from "../base/conn.ts";
 import { isBug, isShortage, ProtocolError } from "../base/errors.ts";
 import type { Limits } from "../base/limits.ts";
 import { openRegistration } from "../protocol/signed_record.ts";
-import type { RelayLink } from "../uplink/relay_dialer.ts";
+import type { RelayDialer } from "../uplink/relay_dialer.ts";
 import { dial, firstOf } from "../transport/dial.ts";
 import { Dials } from "./dials.ts";
 import type { ListedNode } from "./nodes.ts";
@@ -29,7 +29,7 @@ export interface Reached {
 /** Options of {@linkcode Reach}. */
 export interface ReachOptions {
   /** The way to the relay that lists the nodes. */
-  readonly link: RelayLink;
+  readonly link: RelayDialer;
   /** Whether to go without encryption. */
   readonly plaintext: boolean;
   /** Whether to go through the relay where need be; it is, by default. */

@@ -11,7 +11,7 @@ import {
   DIRECTION,
   type RelayToClient,
 } from "../protocol/messages.ts";
-import type { RelayLink, RelaySession } from "../uplink/relay_dialer.ts";
+import type { RelayDialer, RelaySession } from "../uplink/relay_dialer.ts";
 
 /** What the relay answered, and over which session. */
 export interface RelayReply {
@@ -23,14 +23,14 @@ export interface RelayReply {
 
 /** A line to one relay. Nothing is dialled before something is asked. */
 export class RelayLine implements AsyncDisposable {
-  readonly #link: RelayLink;
+  readonly #link: RelayDialer;
   #session: RelaySession | null = null;
   /** Ends with the exchange that was begun last. */
   #turn: Promise<unknown> = Promise.resolve();
   #hangUp: ReturnType<typeof setTimeout> | undefined;
 
   /** To the relay that `link` leads to. */
-  constructor(link: RelayLink) {
+  constructor(link: RelayDialer) {
     this.#link = link;
   }
 

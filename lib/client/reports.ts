@@ -7,12 +7,12 @@
 
 import { isBug } from "../base/errors.ts";
 import type { Limits } from "../base/limits.ts";
-import type { RelayLink, RelaySession } from "../uplink/relay_dialer.ts";
+import type { RelayDialer, RelaySession } from "../uplink/relay_dialer.ts";
 
 /** Options of {@linkcode Reports}. */
 export interface ReportsOptions {
   /** The way to the relay. */
-  readonly link: RelayLink;
+  readonly link: RelayDialer;
   /** The numbers. */
   readonly limits: Pick<Limits, "reportCount" | "withdrawMs">;
 }

@@ -14,7 +14,7 @@ import type { Placed } from "../disk/places.ts";
 import { Tally } from "./tally.ts";
 
 /** Notes what becomes of files. */
-export class Outcomes {
+export class SaveReport {
   readonly #saved: Placed[] = [];
   /** Files that could not be had, by name. */
   readonly failed = new Map<string, Failure>();

@@ -23,12 +23,12 @@ import {
   NotDescribed,
 } from "./failures.ts";
 import { type Job, wholeOf } from "./jobs.ts";
-import type { Outcomes } from "./save_report.ts";
+import type { SaveReport } from "./save_report.ts";
 import { isPlaceGone } from "../disk/places.ts";
 import type { Targets } from "./targets.ts";
 
-/** Options of {@linkcode Saving}: those of its download, and what it serves. */
-export interface SavingOptions extends
+/** Options of {@linkcode SaveRun}: those of its download, and what it serves. */
+export interface SaveRunOptions extends
   Omit<
     DownloadOptions,
     "signal" | "onBytes" | "onFinished" | "onFailed"
@@ -40,7 +40,7 @@ export interface SavingOptions extends
   /** Where files go. */
   readonly targets: Targets;
   /** Hears what becomes of them. */
-  readonly outcomes: Outcomes;
+  readonly outcomes: SaveReport;
   /** What to fetch in place of a file that changed meanwhile, or why nothing. */
   readonly again: (job: Job) => Promise<Job | Failure>;
   /** What to fetch in place of a content that is not the one asked for. */
@@ -70,8 +70,8 @@ const OPEN_LARGE_FILES = 3;
 const PROGRESS_MS = 100;
 
 /** Saves files. Nodes that answer late may join it. */
-export class Saving {
-  readonly #options: SavingOptions;
+export class SaveRun {
+  readonly #options: SaveRunOptions;
   readonly #download: Download;
   /** Files that have not ended, by their index. */
   readonly #incoming = new Map<number, Incoming>();
@@ -86,7 +86,7 @@ export class Saving {
   #wake = () => {};
 
   /** Nothing is received before {@linkcode run}. */
-  constructor(options: SavingOptions) {
+  constructor(options: SaveRunOptions) {
     this.#options = options;
     this.#download = new Download({
       ...options,
@@ -273,7 +273,7 @@ export class Saving {
   /** Has fetched what `instead` gives in place of a file; whether there is any. */
   async #fetchInstead(
     job: Job,
-    instead: SavingOptions["again"],
+    instead: SaveRunOptions["again"],
   ): Promise<boolean> {
     const { outcomes, stop, targets } = this.#options;
     const next = await instead(job);

@@ -14,7 +14,7 @@ import type { SourceTrouble } from "../transfer/source.ts";
 import type { Hasher } from "../transfer/hashing.ts";
 import { OrderedSink } from "../transfer/ordered.ts";
 import { Asides } from "./asides.ts";
-import { Asking, type Found } from "./ask_node.ts";
+import { Asking, type FoundNode } from "./ask_node.ts";
 import { Choosing } from "./choosing.ts";
 import { Deliveries } from "./deliveries.ts";
 import {
@@ -62,7 +62,7 @@ export class Stream implements AsyncDisposable {
   readonly #unasked: ListedNode[];
   readonly #nodes: ReadonlyMap<string, ListedNode>;
   /** Nodes that have the file and have not failed. */
-  readonly #found = new Map<string, Found>();
+  readonly #found = new Map<string, FoundNode>();
   readonly #deliveries = new Deliveries();
   readonly #seeking: Seeking;
   readonly #choosing: Choosing;
@@ -172,7 +172,7 @@ export class Stream implements AsyncDisposable {
   }
 
   /** Notes who has it; one that answers late takes part at once. */
-  #join(found: Found): boolean {
+  #join(found: FoundNode): boolean {
     const { node, offer } = found;
     this.#seeking.release(node.id, found.session);
     this.#found.set(node.id, found);
@@ -210,7 +210,7 @@ export class Stream implements AsyncDisposable {
   /** Gives out one content from where the last one broke off; its id. */
   async *#receive(
     group: ContentGroup,
-    members: readonly Found[],
+    members: readonly FoundNode[],
   ): AsyncGenerator<Uint8Array<ArrayBuffer>, string> {
     const manifest = await this.#manifestOf(group, members);
     const count = this.#delivered.length / HASH_BYTES;
@@ -308,7 +308,7 @@ export class Stream implements AsyncDisposable {
    */
   async #manifestOf(
     group: ContentGroup,
-    members: readonly Found[],
+    members: readonly FoundNode[],
   ): Promise<Manifest | undefined> {
     const isCut = pieceCountOf(group.size) > 1;
     const mustAgree = this.#delivered.length > 0;

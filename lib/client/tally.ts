@@ -18,7 +18,7 @@ const KNOWN_MS = 1_000;
 const NOTE_MS = 50;
 
 /** What had come by when. */
-interface Sample {
+interface TallyEntry {
   readonly at: number;
   readonly bytes: number;
 }
@@ -103,7 +103,7 @@ class RecentRate {
    * Each has more than the one before; the first is of when something had come:
    * what was waited for that is not part of the rate.
    */
-  readonly #samples: Sample[] = [];
+  readonly #samples: TallyEntry[] = [];
 
   /** By `now` so many `bytes` have come. */
   note(now: number, bytes: number): void {

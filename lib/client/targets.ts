@@ -26,7 +26,7 @@ import { contentIdAt, hasContent, sha256At } from "../disk/rehash.ts";
 import { SmallFiles } from "../disk/small_files.ts";
 import { notReplacedOnVote } from "./failures.ts";
 import type { Job } from "./jobs.ts";
-import type { Outcomes } from "./save_report.ts";
+import type { SaveReport } from "./save_report.ts";
 import {
   existsAlready,
   Folders,
@@ -45,7 +45,7 @@ export interface TargetsOptions {
   /** Hashes what is there. */
   readonly hasher: Hasher;
   /** Hears what becomes of files. */
-  readonly outcomes: Outcomes;
+  readonly outcomes: SaveReport;
   /** Asks for the manifest of a file; throws a `Failure` where none is had. */
   readonly describe: (job: Job) => Promise<Manifest>;
 }

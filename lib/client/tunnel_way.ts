@@ -8,7 +8,7 @@
 import type { Conn } from "../base/conn.ts";
 import { ProtocolError } from "../base/errors.ts";
 import type { Limits } from "../base/limits.ts";
-import type { RelayLink } from "../uplink/relay_dialer.ts";
+import type { RelayDialer } from "../uplink/relay_dialer.ts";
 import { SourceExhausted } from "../transfer/source.ts";
 import { dialTunnel, TunnelRefused } from "../transport/join.ts";
 import { WrappedConn } from "../base/wrapped_conn.ts";
@@ -18,7 +18,7 @@ import { RelayLine } from "./relay_line.ts";
 /** Options of {@linkcode TunnelWay}. */
 export interface TunnelWayOptions {
   /** The way to the relay. */
-  readonly link: RelayLink;
+  readonly link: RelayDialer;
   /** Whether to go without encryption. */
   readonly plaintext: boolean;
   /** The numbers. */

@@ -8,7 +8,7 @@
  * @module
  */
 
-type Token =
+type PatternToken =
   | { readonly kind: "star" }
   | { readonly kind: "any" }
   | { readonly kind: "literal"; readonly character: string }
@@ -19,7 +19,7 @@ type Token =
   };
 
 /** One part of a pattern, between slashes. */
-type Part = "folders" | readonly Token[];
+type PatternPart = "folders" | readonly PatternToken[];
 
 /** Patterns that braces may stand for. */
 const MOST_ALTERNATIVES = 256;
@@ -77,8 +77,8 @@ export function parseGlob(
         isStar: (part) => part === "folders",
         starMatches: (characters) => dots || characters[0] !== ".",
         matchesOne: (part, characters) =>
-          (dots || begins(part as Token[], characters)) &&
-          matchesPart(part as Token[], characters),
+          (dots || begins(part as PatternToken[], characters)) &&
+          matchesPart(part as PatternToken[], characters),
       })
     );
   };
@@ -86,7 +86,7 @@ export function parseGlob(
 
 /** Whether a leading dot, if there is one, is asked for. */
 function begins(
-  [first]: readonly Token[],
+  [first]: readonly PatternToken[],
   characters: readonly string[],
 ): boolean {
   return characters[0] !== "." ||
@@ -94,7 +94,7 @@ function begins(
 }
 
 function matchesPart(
-  tokens: readonly Token[],
+  tokens: readonly PatternToken[],
   characters: readonly string[],
 ): boolean {
   return matchesInOrder(tokens, characters, {
@@ -138,7 +138,7 @@ function matchesInOrder<Pattern, Item>(
   return pattern.slice(at).every(isStar);
 }
 
-function matchesCharacter(token: Token, character: string): boolean {
+function matchesCharacter(token: PatternToken, character: string): boolean {
   switch (token.kind) {
     case "star":
     case "any":
@@ -153,16 +153,16 @@ function matchesCharacter(token: Token, character: string): boolean {
   }
 }
 
-function parsePattern(text: string): readonly Part[] {
+function parsePattern(text: string): readonly PatternPart[] {
   const parts = text.split("/").map(parsePart);
   // Folders alone are no file: what is in them is.
   return parts.at(-1) === "folders" ? [...parts, [{ kind: "star" }]] : parts;
 }
 
-function parsePart(text: string): Part {
+function parsePart(text: string): PatternPart {
   if (text === "**") return "folders";
   const characters = Array.from(text);
-  const tokens: Token[] = [];
+  const tokens: PatternToken[] = [];
   for (let at = 0; at < characters.length; at++) {
     const character = characters[at]!;
     const end = character === "[" ? classEnd(characters, at) : -1;
@@ -188,7 +188,7 @@ function isNegation(character: string | undefined): boolean {
   return character === "!" || character === "^";
 }
 
-function parseClass(inner: readonly string[]): Token {
+function parseClass(inner: readonly string[]): PatternToken {
   const negated = isNegation(inner[0]);
   const ranges: [string, string][] = [];
   for (let at = Number(negated); at < inner.length; at++) {

@@ -14,7 +14,7 @@ import { Share } from "../share/share.ts";
 import {
   accessFlag,
   grantRemedy,
-  type Grants,
+  type IsGranted,
   isGranted,
   requireAccess,
   savingRemedy,
@@ -174,7 +174,7 @@ export function checkPermissions(needs: Needs, findings: Findings): void {
 }
 
 /** Flags that grant what no role needs as a whole, as far as they are given. */
-export function excessOf(grants: Grants): string[] {
+export function excessOf(grants: IsGranted): string[] {
   const whole = ["read", "write", "env", "sys", "run", "ffi"] as const;
   return whole.filter((name) => grants({ name })).map((name) =>
     `--allow-${name}`

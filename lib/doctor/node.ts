@@ -26,8 +26,8 @@ import { receivePeer } from "../protocol/hello.ts";
 import type { Identity } from "../identity/identity.ts";
 import { Incidents } from "../guard/incidents.ts";
 import { signRegistration } from "../protocol/signed_record.ts";
-import { RelayLink } from "../uplink/relay_dialer.ts";
-import { type RelayAnswer, RelayVisit } from "../uplink/relay_calls.ts";
+import { RelayDialer } from "../uplink/relay_dialer.ts";
+import { type RelayAnswer, RelayCalls } from "../uplink/relay_calls.ts";
 import { show } from "../base/text.ts";
 import { acceptTunnel } from "../transport/join.ts";
 import { listen, type Listener } from "../transport/listen.ts";
@@ -150,7 +150,7 @@ class Trial {
     const { signal, limits } = this.#options;
     const { session } = this.#met;
     using _end = session.channel.endOn(signal);
-    await using visit = new RelayVisit(session, {
+    await using visit = new RelayCalls(session, {
       answerMs: limits.handshakeMs,
       onRefused: (refused) => this.#denied(refused),
       onInvite: ({ key, from }) => this.#comeTo(key, from),
@@ -180,7 +180,7 @@ class Trial {
     }
   }
 
-  async #register(visit: RelayVisit): Promise<boolean> {
+  async #register(visit: RelayCalls): Promise<boolean> {
     const answer = await visit.ask(await this.#signed("register"));
     if (answer.kind === "refused") {
       const denied = this.#denied(answer);
@@ -207,7 +207,7 @@ class Trial {
     return true;
   }
 
-  async #reach(visit: RelayVisit, hasTunnels: boolean): Promise<void> {
+  async #reach(visit: RelayCalls, hasTunnels: boolean): Promise<void> {
     const findings = this.#findings;
     const answer = await visit.ask({ kind: "reach" });
     const outcome = answer.kind === "reached" ? answer.outcome : "unchecked";
@@ -243,7 +243,7 @@ class Trial {
   }
 
   /** Comes to itself as a client would. */
-  async #tunnel(visit: RelayVisit): Promise<void> {
+  async #tunnel(visit: RelayCalls): Promise<void> {
     const answer = await visit.ask({ kind: "attach" });
     if (answer.kind !== "attached") {
       return this.#findings.failed("tunnel", this.#refused(answer));
@@ -257,7 +257,7 @@ class Trial {
         "the node can be attached; to try one takes a client with its token",
       );
     }
-    const link = new RelayLink(
+    const link = new RelayDialer(
       plaintext ? relay : { ...relay, id: session.id },
       {
         role: "client",

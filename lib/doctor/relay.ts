@@ -16,7 +16,7 @@ import {
   ClockFailure,
   IdentityFailure,
   OutdatedFailure,
-  RelayLink,
+  RelayDialer,
   type RelayLinkEvent,
   type RelaySession,
 } from "../uplink/relay_dialer.ts";
@@ -47,7 +47,7 @@ export interface ExaminationOptions {
 /** A relay that has said hello. The caller closes the session's channel. */
 export interface MetRelay {
   /** The way to it. */
-  readonly link: RelayLink;
+  readonly link: RelayDialer;
   /** What it said. */
   readonly session: RelaySession;
 }
@@ -64,7 +64,7 @@ export async function checkRelay(
 ): Promise<MetRelay | undefined> {
   const { relay, limits, signal } = options;
   const met: RelayLinkEvent["event"][] = [];
-  const link = new RelayLink(relay, {
+  const link = new RelayDialer(relay, {
     role,
     plaintext: options.plaintext,
     access: options.access,

@@ -9,7 +9,7 @@ import type { ListedNode } from "../client/nodes.ts";
 import { TunnelWay } from "../client/tunnel_way.ts";
 import { formatEndpoint } from "../base/conn.ts";
 import { describeCause, Failure, isBug } from "../base/errors.ts";
-import type { RelayLink } from "../uplink/relay_dialer.ts";
+import type { RelayDialer } from "../uplink/relay_dialer.ts";
 import { show } from "../base/text.ts";
 import { dial } from "../transport/dial.ts";
 import { TunnelRefused } from "../transport/join.ts";
@@ -67,7 +67,7 @@ export async function checkEntrances(
 export async function checkTunnel(
   nodes: readonly ListedNode[],
   { link, options, findings }: {
-    link: RelayLink;
+    link: RelayDialer;
     options: ExaminationOptions;
     findings: Findings;
   },

@@ -16,7 +16,7 @@ export type AdmissionRefusal =
   | "connecting_too_fast";
 
 /** A connection's place among those that are open. */
-export interface Place {
+export interface Slot {
   /** The peer has said hello: its handshake is no longer pending. */
   settle(): void;
   /** The connection is gone. */
@@ -27,9 +27,9 @@ export interface Place {
 export type AdmissionOutcome =
   | {
     readonly kind: "admitted";
-    readonly place: Place;
+    readonly place: Slot;
     /** A place that was taken away for it: the caller ends that connection. */
-    readonly evicted?: Place;
+    readonly evicted?: Slot;
   }
   | { readonly kind: "refused"; readonly reason: AdmissionRefusal };
 
@@ -48,10 +48,10 @@ export type AdmissionLimits =
     readonly connectionsPerAddressCount: number;
   };
 
-interface Source {
+interface AddressGroup {
   connections: number;
   /** Those that have not said hello yet, oldest first. */
-  readonly pending: Set<Place>;
+  readonly pending: Set<Slot>;
   readonly bucket: TokenBucket;
 }
 
@@ -89,9 +89,9 @@ const PURGE_EVERY = 1024;
  */
 export class Admission {
   readonly #limits: AdmissionLimits;
-  readonly #sources = new Map<string, Source>();
+  readonly #sources = new Map<string, AddressGroup>();
   /** Those with handshakes pending, at most as many as handshakes may be. */
-  readonly #pending = new Set<Source>();
+  readonly #pending = new Set<AddressGroup>();
   #connections = 0;
   #handshakes = 0;
   #untilPurge = PURGE_EVERY;
@@ -143,7 +143,7 @@ export class Admission {
 
   #refusal(
     source: string,
-    entry: Source,
+    entry: AddressGroup,
     now: number,
   ): AdmissionRefusal | undefined {
     const limits = this.#limits;
@@ -166,17 +166,17 @@ export class Admission {
    * has as many as it may, else, where all places are taken, that of whoever
    * has most of them and more than it has. None where it has most itself.
    */
-  #loserTo(source: string, entry: Source): Source | undefined {
+  #loserTo(source: string, entry: AddressGroup): AddressGroup | undefined {
     if (this.#mustEvict(source, entry)) return entry;
     if (this.#handshakes < this.#limits.handshakeCount) return undefined;
-    let loser: Source | undefined;
+    let loser: AddressGroup | undefined;
     for (const other of this.#pending) {
       if (other.pending.size > (loser ?? entry).pending.size) loser = other;
     }
     return loser;
   }
 
-  #mustEvict(source: string, entry: Source): boolean {
+  #mustEvict(source: string, entry: AddressGroup): boolean {
     const { handshakeCount, handshakesPerAddressCount } = this.#limits;
     const most = isShared(source)
       ? Math.ceil(handshakeCount / 2)
@@ -185,13 +185,13 @@ export class Admission {
   }
 
   /** Takes the place of the oldest handshake where there is no other. */
-  #evict(source: string, entry: Source): Place | undefined {
+  #evict(source: string, entry: AddressGroup): Slot | undefined {
     const [oldest] = this.#loserTo(source, entry)?.pending ?? [];
     oldest?.leave();
     return oldest;
   }
 
-  #placeOf(entry: Source): Place {
+  #placeOf(entry: AddressGroup): Slot {
     let hasLeft = false;
     const settle = () => {
       if (!entry.pending.delete(place)) return;

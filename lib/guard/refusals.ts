@@ -5,7 +5,7 @@
  * @module
  */
 
-interface Tally {
+interface RefusalCount {
   toldAt: number;
   untold: number;
 }
@@ -15,7 +15,7 @@ const PURGE_ABOVE = 4096;
 /** Decides which refusals are told. */
 export class RefusalLog {
   readonly #pauseMs: number;
-  readonly #tallies = new Map<string, Tally>();
+  readonly #tallies = new Map<string, RefusalCount>();
 
   /** Tells each reason and source at most once in `pauseMs`. */
   constructor(pauseMs: number) {

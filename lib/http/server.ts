@@ -20,7 +20,7 @@ import type { Limits } from "../base/limits.ts";
 import { acceptPlain, type RawConnection } from "../transport/accept.ts";
 
 /** What is answered to a request. */
-export interface HttpAnswer {
+export interface HttpResponse {
   /** Its status code. */
   readonly status: 200 | 503;
   /** Its content type. */
@@ -35,7 +35,7 @@ export interface HttpOptions {
   readonly at: Endpoint;
   /** What is there, by path. */
   readonly routes: Readonly<
-    Record<string, () => HttpAnswer | Promise<HttpAnswer>>
+    Record<string, () => HttpResponse | Promise<HttpResponse>>
   >;
   /** The numbers that bound who is let in. */
   readonly limits: Pick<
@@ -63,9 +63,9 @@ export interface HttpServer extends AsyncDisposable {
  */
 export function serveHttp(options: HttpOptions): HttpServer {
   const { at, limits } = options;
-  const visits = new Set<Visit>();
+  const visits = new Set<HttpExchange>();
   const welcome = (raw: RawConnection) => {
-    const visit = new Visit(raw, options);
+    const visit = new HttpExchange(raw, options);
     visits.add(visit);
     void visit.done.then(() => visits.delete(visit));
   };
@@ -98,9 +98,9 @@ export function serveHttp(options: HttpOptions): HttpServer {
  * Who gives way: the oldest that has not asked yet, of the address that has most
  * of these; else the oldest that has its answer, and stays.
  */
-function loserAmong(visits: Iterable<Visit>): Visit | undefined {
-  const silent = new Map<string, Visit[]>();
-  let answered: Visit | undefined;
+function loserAmong(visits: Iterable<HttpExchange>): HttpExchange | undefined {
+  const silent = new Map<string, HttpExchange[]>();
+  let answered: HttpExchange | undefined;
   for (const visit of visits) {
     if (visit.phase === "answered") answered ??= visit;
     if (visit.phase !== "silent") continue;
@@ -108,7 +108,7 @@ function loserAmong(visits: Iterable<Visit>): Visit | undefined {
     silent.set(visit.source, ofSource);
     ofSource.push(visit);
   }
-  let most: readonly Visit[] = [];
+  let most: readonly HttpExchange[] = [];
   for (const ofSource of silent.values()) {
     if (ofSource.length > most.length) most = ofSource;
   }
@@ -116,7 +116,7 @@ function loserAmong(visits: Iterable<Visit>): Visit | undefined {
 }
 
 /** One connection, from its request to its end. */
-class Visit {
+class HttpExchange {
   readonly #raw: RawConnection;
   readonly #options: HttpOptions;
   readonly #ended = Promise.withResolvers<void>();

@@ -9,7 +9,11 @@
 import { isId } from "../base/address.ts";
 import { type Endpoint, formatEndpoint } from "../base/conn.ts";
 import { describeCause, Failure, localKindOf } from "../base/errors.ts";
-import { type Access, grantRemedy, requireAccess } from "../base/permission.ts";
+import {
+  type FileAccess,
+  grantRemedy,
+  requireAccess,
+} from "../base/permission.ts";
 import { show } from "../base/text.ts";
 
 /** What is known of the relay at an address. */
@@ -107,7 +111,7 @@ function parseKnownRelays(text: string, path: string): Map<string, string> {
   return ids;
 }
 
-function cannotUse(path: string, verb: Access, error: unknown): Failure {
+function cannotUse(path: string, verb: FileAccess, error: unknown): Failure {
   return new Failure(localKindOf(error), {
     what: `Cannot ${verb} known relays`,
     where: show(path),

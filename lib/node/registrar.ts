@@ -19,15 +19,15 @@ import type { Identity } from "../identity/identity.ts";
 import type { Limits } from "../base/limits.ts";
 import type { NodeToRelay } from "../protocol/messages.ts";
 import {
-  type Registration,
+  type NodeRecord,
   signRegistration,
 } from "../protocol/signed_record.ts";
 import {
   OutdatedFailure,
-  type RelayLink,
+  type RelayDialer,
   type RelaySession,
 } from "../uplink/relay_dialer.ts";
-import { type RelayAnswer, RelayVisit } from "../uplink/relay_calls.ts";
+import { type RelayAnswer, RelayCalls } from "../uplink/relay_calls.ts";
 import { show } from "../base/text.ts";
 
 /** What a registrar tells. */
@@ -75,7 +75,7 @@ export interface Invitation {
 /** Options of {@linkcode keepRegistered}. */
 export interface RegistrarOptions {
   /** The way to the relay. */
-  readonly link: RelayLink;
+  readonly link: RelayDialer;
   /** Signs the registrations. */
   readonly identity: Identity;
   /** What people call the node. */
@@ -227,7 +227,7 @@ class Registrar {
   }
 
   /** Why the node must be attached, if it must. */
-  async #needsTunnels(visit: RelayVisit): Promise<AttachReason | undefined> {
+  async #needsTunnels(visit: RelayCalls): Promise<AttachReason | undefined> {
     const mode = this.#options.tunnels ?? "auto";
     if (mode === "never") return undefined;
     if (visit.session.entrances.length === 0) {
@@ -251,7 +251,7 @@ class Registrar {
 
   /** Asks the relay, now and then, whether it can dial this node. */
   async #whetherReached(
-    visit: RelayVisit,
+    visit: RelayCalls,
   ): Promise<"alive" | "gone" | "unchecked" | "lost"> {
     const now = performance.now();
     if (now < this.#checkAt) return this.#reached;
@@ -268,7 +268,7 @@ class Registrar {
 
   /** Attached: renews over the same connection until it is not needed. */
   async #attach(
-    visit: RelayVisit,
+    visit: RelayCalls,
     { why, either }: { why: AttachReason; either: AbortSignal },
   ): Promise<void> {
     const { signal, onEvent } = this.#options;
@@ -306,7 +306,7 @@ class Registrar {
   }
 
   /** Registers or renews; whether the relay wants the node to stay. */
-  async #register(visit: RelayVisit): Promise<boolean> {
+  async #register(visit: RelayCalls): Promise<boolean> {
     const { limits } = this.#options;
     // Rises across restarts too, as long as the clock does not go back.
     this.#sequence = Math.max(this.#sequence + 1, Date.now());
@@ -358,7 +358,7 @@ class Registrar {
   }
 
   /** One connection to the relay. */
-  async #open(signal: AbortSignal, idleMs?: number): Promise<RelayVisit> {
+  async #open(signal: AbortSignal, idleMs?: number): Promise<RelayCalls> {
     const { link, limits, onInvite } = this.#options;
     this.#visited = null;
     const session = await link.open(
@@ -366,7 +366,7 @@ class Registrar {
       idleMs === undefined ? {} : { idleMs },
     );
     this.#visited = session.id;
-    return new RelayVisit(session, {
+    return new RelayCalls(session, {
       answerMs: limits.handshakeMs,
       onRefused: (refused) => this.#denied(refused),
       onInvite: ({ key, from }, visit) => {
@@ -378,7 +378,7 @@ class Registrar {
   }
 
   async #signed(
-    purpose: Registration["purpose"],
+    purpose: NodeRecord["purpose"],
     session: RelaySession,
   ): Promise<NodeToRelay> {
     const { identity, name, addressesFrom } = this.#options;

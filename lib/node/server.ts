@@ -44,7 +44,7 @@ import {
   type RegistrarEvent,
   type TunnelMode,
 } from "./registrar.ts";
-import { RelayLink, type RelayLinkEvent } from "../uplink/relay_dialer.ts";
+import { RelayDialer, type RelayLinkEvent } from "../uplink/relay_dialer.ts";
 import { ClientService, type Served, type Service } from "./client_service.ts";
 import { Share } from "../share/share.ts";
 import type { ShareEvent } from "../share/upkeep.ts";
@@ -205,7 +205,7 @@ class PeerNode implements NodeServer {
   readonly #deadlines = new Deadlines();
   readonly #incidents: Incidents;
   readonly #handshakes = new Histogram(HANDSHAKE_SECONDS);
-  readonly #link: RelayLink;
+  readonly #link: RelayDialer;
   /** Which clients are served; all of them where there is none. */
   readonly #gate: NodeGate | null;
   readonly #leaving = new AbortController();
@@ -250,7 +250,7 @@ class PeerNode implements NodeServer {
       limits.refusalPauseMs,
       (event) => this.#tell(event),
     );
-    this.#link = new RelayLink(options.relay, {
+    this.#link = new RelayDialer(options.relay, {
       role: "node",
       plaintext: options.plaintext ?? false,
       access: { token: options.token },

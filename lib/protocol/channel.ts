@@ -22,7 +22,7 @@ import {
   REQUEST_BYTES,
 } from "./messages.ts";
 import { TokenBucket } from "../guard/admission.ts";
-import { type Deadlines, Watch } from "./deadline.ts";
+import { ConnDeadlines, type Deadlines } from "./deadline.ts";
 
 /** Options of {@linkcode Channel}. */
 export interface ChannelOptions {
@@ -47,7 +47,7 @@ export class Channel implements AsyncDisposable {
   readonly conn: Conn;
   readonly #options: ChannelOptions;
   readonly #frames: FrameReader;
-  readonly #watch: Watch;
+  readonly #watch: ConnDeadlines;
   readonly #rate: TokenBucket | null;
   /** Messages of the peer that do not count. */
   #offered = 0;
@@ -63,7 +63,7 @@ export class Channel implements AsyncDisposable {
     this.conn = conn;
     this.#options = options;
     const { limits } = options;
-    this.#watch = new Watch(conn, options.deadlines);
+    this.#watch = new ConnDeadlines(conn, options.deadlines);
     this.#frames = new FrameReader(conn, {
       limitFor: (type) => this.#limitFor(type),
       ...(options.readAheadBytes === undefined

@@ -102,7 +102,7 @@ export class Deadlines {
  * Deadlines on a conn, and the reason for which it was closed in place of what
  * the interrupted call threw.
  */
-export class Watch {
+export class ConnDeadlines {
   readonly #conn: Conn;
   readonly #deadlines: Deadlines;
   #reason: Error | null = null;

@@ -33,7 +33,7 @@ const RecordSchema = Type.Object({
 }, { additionalProperties: false });
 
 /** What a node says of itself. */
-export interface Registration {
+export interface NodeRecord {
   /** Whether it comes or goes. */
   readonly purpose: "register" | "withdraw";
   /** Id of the relay this is meant for: another cannot replay it. */
@@ -51,7 +51,7 @@ export interface Registration {
 }
 
 /** A registration and whose it is. */
-export interface OpenedRegistration extends Registration {
+export interface OpenedRecord extends NodeRecord {
   /** Id of the node. */
   readonly id: string;
   /** Its certificate, DER. */
@@ -59,7 +59,7 @@ export interface OpenedRegistration extends Registration {
 }
 
 /** What a record must have been signed for. */
-export type SigningTerms = Pick<Registration, "relay" | "nonce">;
+export type SigningTerms = Pick<NodeRecord, "relay" | "nonce">;
 
 /** Why a signed record cannot be accepted. */
 export interface RecordRefusal {
@@ -71,7 +71,7 @@ export interface RecordRefusal {
 
 /** A signed record, opened, or why it was refused. */
 export type RecordVerdict =
-  | { readonly kind: "opened"; readonly registration: OpenedRegistration }
+  | { readonly kind: "opened"; readonly registration: OpenedRecord }
   | { readonly kind: "refused"; readonly refusal: RecordRefusal };
 
 const SIGNING_CONTEXT = "relay-p2p registration 1\n";
@@ -82,7 +82,7 @@ function signedBytes(record: string): Uint8Array<ArrayBuffer> {
 
 /** Signs what a node says of itself. */
 export async function signRegistration(
-  registration: Registration,
+  registration: NodeRecord,
   identity: Identity,
 ): Promise<SignedRecord> {
   const record = encodeRecord({

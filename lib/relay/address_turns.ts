@@ -10,11 +10,11 @@ import { addressGroup } from "../base/address.ts";
 import { isShared } from "../guard/admission.ts";
 import type { Endpoint } from "../base/conn.ts";
 import type { Limits } from "../base/limits.ts";
-import { SourceRate } from "../base/rate.ts";
+import { AddressGroupRate } from "../base/rate.ts";
 
 /** The turns of one relay. */
-export class Turns {
-  readonly #rate: SourceRate;
+export class AddressTurns {
+  readonly #rate: AddressGroupRate;
   readonly #signal: AbortSignal;
 
   /** Nobody waits any longer once `signal` is aborted. */
@@ -23,7 +23,7 @@ export class Turns {
     signal: AbortSignal,
   ) {
     const { requestRatePerSecond, requestBurstCount } = limits;
-    this.#rate = new SourceRate(requestRatePerSecond, requestBurstCount);
+    this.#rate = new AddressGroupRate(requestRatePerSecond, requestBurstCount);
     this.#signal = signal;
   }
 

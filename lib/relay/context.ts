@@ -13,7 +13,7 @@ import type { Entries } from "./entries.ts";
 import type { Listings } from "./listings.ts";
 import type { Stays } from "./stays.ts";
 import type { TunnelEvent, Tunnels } from "./tunnels.ts";
-import type { Turns } from "./address_turns.ts";
+import type { AddressTurns } from "./address_turns.ts";
 
 /** What a relay tells of its nodes. */
 export type NodesEvent =
@@ -35,7 +35,7 @@ export type NodesEvent =
   };
 
 /** Made by the relay, used by whoever talks to a peer. */
-export interface RelayState {
+export interface RelayContext {
   /** Id of the relay. */
   readonly id: string;
   /** Whether nothing is encrypted. */
@@ -55,7 +55,7 @@ export interface RelayState {
   /** Makes the pages of the listing. */
   readonly listings: Listings;
   /** Whose request is answered next. */
-  readonly turns: Turns;
+  readonly turns: AddressTurns;
   /** Finds out about nodes that clients report. */
   readonly dialBacks: DialBacks;
   /** Finds out for nodes. Apart from the others: neither holds up the other. */
@@ -70,7 +70,7 @@ export interface RelayState {
 
 /** Tells that a node no longer holds the lease that had `entry`. */
 export function tellLeft(
-  { tell, entries }: Pick<RelayState, "tell" | "entries">,
+  { tell, entries }: Pick<RelayContext, "tell" | "entries">,
   { id, entry }: { id: string; entry: string },
   how: "withdrawn" | "expired" | "found_dead",
 ): void {

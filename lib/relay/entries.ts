@@ -9,7 +9,7 @@ import type { Identity } from "../identity/identity.ts";
 import type { SignedRecord } from "../protocol/messages.ts";
 import { Packing } from "./packing.ts";
 import {
-  type OpenedRegistration,
+  type OpenedRecord,
   readRegistration,
   signRegistration,
 } from "../protocol/signed_record.ts";
@@ -74,7 +74,7 @@ export class Entries {
   }
 
   /** What an entry says; it was checked when it came. */
-  registrationIn(entry: string): OpenedRegistration {
+  registrationIn(entry: string): OpenedRecord {
     const verdict = readRegistration(JSON.parse(this.listed(entry)));
     if (verdict.kind === "refused") throw new TypeError(verdict.refusal.text);
     return verdict.registration;

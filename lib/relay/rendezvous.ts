@@ -50,7 +50,7 @@ export type OpenRefusal =
   | "too_many_tunnels_for_address";
 
 /** What became of a request for a tunnel. */
-export type OpenOutcome =
+export type TunnelOpening =
   | { readonly kind: "opened"; readonly tunnel: Tunnel }
   | { readonly kind: "refused"; readonly reason: OpenRefusal };
 
@@ -119,7 +119,7 @@ export class Rendezvous {
   }
 
   /** Opens a tunnel, which then waits for both sides. */
-  open(request: TunnelRequest, now: number): OpenOutcome {
+  open(request: TunnelRequest, now: number): TunnelOpening {
     const { node, keys, source = "" } = request;
     const limits = this.#limits;
     const reason = this.#count >= limits.tunnelCount

@@ -30,9 +30,9 @@ import { Entries } from "./entries.ts";
 import { Listings } from "./listings.ts";
 import type { RelayStats } from "./stats.ts";
 import { Stays } from "./stays.ts";
-import { type NodesEvent, type RelayState, tellLeft } from "./context.ts";
+import { type NodesEvent, type RelayContext, tellLeft } from "./context.ts";
 import { Tunnels } from "./tunnels.ts";
-import { Turns } from "./address_turns.ts";
+import { AddressTurns } from "./address_turns.ts";
 import { talkWithClient } from "./with_client.ts";
 import { talkWithNode } from "./with_node.ts";
 import { type Accepted, listen, type Listener } from "../transport/listen.ts";
@@ -142,7 +142,7 @@ export async function serveRelay(options: RelayOptions): Promise<RelayServer> {
 class Relay implements RelayServer {
   readonly #options: RelayOptions;
   readonly #identity: Identity;
-  readonly #state: RelayState;
+  readonly #state: RelayContext;
   readonly #handshakes = new Histogram(HANDSHAKE_SECONDS);
   /** Who is let in; everybody where there is none. */
   readonly #gate: RelayGate | null;
@@ -190,7 +190,7 @@ class Relay implements RelayServer {
         limits,
         random: Math.random,
       }),
-      turns: new Turns(limits, this.#stop.signal),
+      turns: new AddressTurns(limits, this.#stop.signal),
       dialBacks: new DialBacks({
         limits,
         timeoutMs: limits.connectMs,

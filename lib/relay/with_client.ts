@@ -16,12 +16,12 @@ import {
   type RelayToClient,
 } from "../protocol/messages.ts";
 import type { DialBackOutcome } from "./dial_backs.ts";
-import { type RelayState, tellLeft } from "./context.ts";
+import { type RelayContext, tellLeft } from "./context.ts";
 
 /** Talks with the client on `channel` until it ends. */
 export async function talkWithClient(
   channel: Channel,
-  { relay, admittance }: { relay: RelayState; admittance: Admittance },
+  { relay, admittance }: { relay: RelayContext; admittance: Admittance },
 ): Promise<void> {
   for (;;) {
     const message = await channel.receive(DIRECTION.clientToRelay);
@@ -47,7 +47,7 @@ export async function talkWithClient(
 function answer(
   message: Exclude<ClientToRelay, { kind: "list" } | { kind: "mint" }>,
   channel: Channel,
-  relay: RelayState,
+  relay: RelayContext,
 ): RelayToClient | Promise<RelayToClient> {
   switch (message.kind) {
     case "report":
@@ -61,7 +61,7 @@ function answer(
 /** A client says that nodes are dead; the answers are in the same order. */
 async function answerReport(
   { ids }: MessageOf<"report">,
-  relay: RelayState,
+  relay: RelayContext,
 ): Promise<RelayToClient> {
   const outcomes = await Promise.all(ids.map((id) => findOut(id, relay)));
   for (const outcome of outcomes) relay.reports.add(outcome);
@@ -75,7 +75,7 @@ async function answerReport(
  */
 async function findOut(
   id: string,
-  relay: RelayState,
+  relay: RelayContext,
 ): Promise<DialBackOutcome | "unknown"> {
   const { registry, entries, dialBacks, plaintext, tunnels } = relay;
   const now = performance.now();
@@ -101,7 +101,7 @@ async function findOut(
 function openTunnel(
   { id }: MessageOf<"tunnel">,
   channel: Channel,
-  { registry, tunnels }: RelayState,
+  { registry, tunnels }: RelayContext,
 ): RelayToClient {
   if (tunnels === null) {
     return refusal("no_tunnels", "this relay carries no tunnels");

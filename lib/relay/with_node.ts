@@ -20,13 +20,13 @@ import {
   type RelayToNode,
 } from "../protocol/messages.ts";
 import {
-  type OpenedRegistration,
+  type OpenedRecord,
   openRegistration,
   readRegistration,
 } from "../protocol/signed_record.ts";
 import type { LeaseTerms } from "./lease.ts";
 import type { DialBackOutcome } from "./dial_backs.ts";
-import { type RelayState, tellLeft } from "./context.ts";
+import { type RelayContext, tellLeft } from "./context.ts";
 
 /** Talks with the node on `channel` until it ends. */
 export async function talkWithNode(
@@ -39,17 +39,17 @@ export async function talkWithNode(
 
 interface NodeTalkOptions {
   readonly nonce: string;
-  readonly relay: RelayState;
+  readonly relay: RelayContext;
   readonly admittance: Admittance;
 }
 
 class NodeTalk implements Disposable {
   readonly #channel: Channel;
   readonly #nonce: string;
-  readonly #relay: RelayState;
+  readonly #relay: RelayContext;
   readonly #admittance: Admittance;
   /** Who has registered here, and has thus proved to be there. */
-  #registered: OpenedRegistration | null = null;
+  #registered: OpenedRecord | null = null;
   #attached: Disposable | null = null;
   /** Held from when the node was told to stay. */
   #stay: Disposable | undefined;
@@ -126,7 +126,7 @@ class NodeTalk implements Disposable {
 
   async #register(
     signed: MessageOf<"register">,
-    registration: OpenedRegistration,
+    registration: OpenedRecord,
   ): Promise<RelayToNode> {
     const { registry, tell } = this.#relay;
     const { id, instance, sequence, name, addresses } = registration;
@@ -220,7 +220,7 @@ class NodeTalk implements Disposable {
 
   async #withdraw(
     signed: MessageOf<"withdraw">,
-    registration: OpenedRegistration,
+    registration: OpenedRecord,
   ): Promise<RelayToNode> {
     const { registry } = this.#relay;
     const { id, instance } = registration;

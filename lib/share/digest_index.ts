@@ -12,14 +12,14 @@ import { RowHash } from "./row_hash.ts";
 const BLOCK_ROWS = 4_096;
 const KEY_WORDS = 4;
 
-interface Block {
+interface KeyBlock {
   readonly keys: Uint32Array;
   readonly offsets: Float64Array;
 }
 
 /** Offsets by key. */
 export class DigestIndex {
-  readonly #blocks: Block[] = [];
+  readonly #blocks: KeyBlock[] = [];
   #count = 0;
   readonly #rows = new RowHash((row) =>
     this.#block(row).keys[(row % BLOCK_ROWS) * KEY_WORDS]!
@@ -66,7 +66,7 @@ export class DigestIndex {
     return row;
   }
 
-  #block(row: number): Block {
+  #block(row: number): KeyBlock {
     return this.#blocks[Math.floor(row / BLOCK_ROWS)]!;
   }
 }

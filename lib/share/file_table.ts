@@ -49,7 +49,7 @@ const HASHED = 2;
 const TRIED = 3;
 
 /** The columns of so many rows. */
-class Block {
+class RowBlock {
   readonly states = new Uint8Array(BLOCK_ROWS);
   /** The look in which a file was last seen. */
   readonly seen = new Uint8Array(BLOCK_ROWS);
@@ -68,7 +68,7 @@ class Block {
 /** The files of one share. */
 export class FileTable {
   readonly #separator: string;
-  readonly #blocks: Block[] = [];
+  readonly #blocks: RowBlock[] = [];
   readonly #freeRows: number[] = [];
   #rowCount = 0;
   readonly #folders: (Folder | null)[] = [];
@@ -259,11 +259,11 @@ export class FileTable {
   }
 
   #newRow(): number {
-    if (this.#rowCount % BLOCK_ROWS === 0) this.#blocks.push(new Block());
+    if (this.#rowCount % BLOCK_ROWS === 0) this.#blocks.push(new RowBlock());
     return this.#rowCount++;
   }
 
-  #block(row: number): Block {
+  #block(row: number): RowBlock {
     return this.#blocks[Math.floor(row / BLOCK_ROWS)]!;
   }
 

@@ -41,7 +41,7 @@ export interface OpenedFile extends Disposable {
 }
 
 /** A file that was opened, or why not. */
-export type OpenOutcome =
+export type FileOpening =
   | { readonly kind: "opened"; readonly opened: OpenedFile }
   | { readonly kind: "refused"; readonly reason: ReadRefusal };
 
@@ -74,7 +74,7 @@ export function readShortText(path: string, size: number): string {
  * cache is, and then a call costs half of one that goes through a thread; a read
  * that took its time sends those of the next second to the threads.
  */
-export class DiskPace {
+export class DiskSpeed {
   #slowUntil = 0;
 
   get isQuick(): boolean {
@@ -104,7 +104,7 @@ const SLOW_PAUSE_MS = 1_000;
  */
 export function openFile(
   file: ShareFile,
-  { root, pace }: { root: FolderIdentity; pace: DiskPace },
+  { root, pace }: { root: FolderIdentity; pace: DiskSpeed },
 ): OpenedFile {
   // Where the system tells the name of what is open, nothing else is asked.
   const way = canTellNames() ? null : new Way(root, dirname(file.path));

@@ -34,7 +34,7 @@ export interface Scan {
 }
 
 /** A name of the share, and where it lies on the disk. */
-export interface Place {
+export interface NamedPath {
   readonly name: string;
   readonly path: string;
 }
@@ -44,11 +44,11 @@ const LOOK_STRETCH = 16; // 5 ms, where each has to be looked at often
 
 /** Looks at every entry below a folder, which is `""` for the whole share. */
 export async function walkFolder(
-  { name, path }: Place,
+  { name, path }: NamedPath,
   scan: Scan,
 ): Promise<void> {
   const turns = new Turns(scan.limits.turnMs);
-  const waiting: Place[] = [{ name, path }];
+  const waiting: NamedPath[] = [{ name, path }];
   for (let folder = waiting.pop(); folder; folder = waiting.pop()) {
     const entries = await entriesOf(folder, scan);
     for (let from = 0; from < entries.length; from += LOOK_STRETCH) {
@@ -65,8 +65,8 @@ export async function walkFolder(
 }
 
 /** An entry of a folder, and what was seen at its path. */
-interface Found {
-  readonly place: Place;
+interface FoundEntry {
+  readonly place: NamedPath;
   readonly entry: { isSymlink: boolean; isFile: boolean; isDirectory: boolean };
   /** Missing where it was gone, or a link led there. */
   readonly info: Deno.FileInfo | undefined;
@@ -75,13 +75,13 @@ interface Found {
 
 /** Looks at some entries of a folder at once; only files are looked at. */
 function lookAtEntries(
-  folder: Place,
+  folder: NamedPath,
   entries: readonly Deno.DirEntry[],
   { root }: Scan,
-): Found[] {
+): FoundEntry[] {
   const way = new Way(root, folder.path);
   const lookAll = (look: (path: string) => Deno.FileInfo | undefined) =>
-    entries.map((entry): Found => {
+    entries.map((entry): FoundEntry => {
       const place = {
         name: folder.name === "" ? entry.name : `${folder.name}/${entry.name}`,
         path: join(folder.path, entry.name),
@@ -98,7 +98,7 @@ function lookAtEntries(
 function infoBy(
   look: (path: string) => Deno.FileInfo | undefined,
   path: string,
-): Pick<Found, "info" | "isUnreadable"> {
+): Pick<FoundEntry, "info" | "isUnreadable"> {
   try {
     return { info: look(path) };
   } catch (error) {
@@ -107,7 +107,7 @@ function infoBy(
 }
 
 /** Looks at one path, and at all below it where it is a folder. */
-export async function lookAtPath(place: Place, scan: Scan): Promise<void> {
+export async function lookAtPath(place: NamedPath, scan: Scan): Promise<void> {
   const { name, path } = place;
   scan.skipped.forget(path);
   const { info } = infoBy((path) => lookAt(scan.root, path), path);
@@ -158,7 +158,7 @@ async function forgetGone(
 }
 
 async function entriesOf(
-  folder: Place,
+  folder: NamedPath,
   scan: Scan,
 ): Promise<Deno.DirEntry[]> {
   const { skipped } = scan;
@@ -173,7 +173,7 @@ async function entriesOf(
 }
 
 /** Whether there may be files below a folder that can be shared. */
-function isFolderShared({ name, path }: Place, { skipped }: Scan): boolean {
+function isFolderShared({ name, path }: NamedPath, { skipped }: Scan): boolean {
   if (name === "") return true;
   const verdict = safeName(name);
   if (verdict.kind === "safe") {
@@ -191,7 +191,7 @@ function roomFor({ limits, signal }: Scan): WhenRoomOptions {
 }
 
 /** Takes up what was seen, at once or when there is a descriptor for it. */
-function lookAtFile(found: Found, scan: Scan): Promise<void> | void {
+function lookAtFile(found: FoundEntry, scan: Scan): Promise<void> | void {
   const look = () => lookAtFileNow(found, scan);
   try {
     return look();
@@ -204,7 +204,7 @@ function lookAtFile(found: Found, scan: Scan): Promise<void> | void {
 }
 
 function lookAtFileNow(
-  { place: { name, path }, entry, info, isUnreadable }: Found,
+  { place: { name, path }, entry, info, isUnreadable }: FoundEntry,
   { table, skipped, limits }: Scan,
 ): void {
   const verdict = safeName(name);
@@ -261,7 +261,7 @@ function isGone(error: unknown): boolean {
     error instanceof Deno.errors.NotADirectory;
 }
 
-function parentOf({ name, path }: Place): Place {
+function parentOf({ name, path }: NamedPath): NamedPath {
   const end = name.lastIndexOf("/");
   return { name: end < 0 ? "" : name.slice(0, end), path: dirname(path) };
 }

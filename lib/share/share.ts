@@ -18,10 +18,10 @@ import type { FileDigest, FileTable, Stretch } from "./file_table.ts";
 import type { Limits } from "../base/limits.ts";
 import { safeName } from "../base/names.ts";
 import {
-  DiskPace,
+  DiskSpeed,
+  type FileOpening,
   type OpenedFile,
   openFile,
-  type OpenOutcome,
   refusalOf,
   type SmallFileOutcome,
 } from "./opened_file.ts";
@@ -51,7 +51,7 @@ export class Share implements Disposable, AsyncDisposable {
   readonly #limits: Limits;
   readonly #upkeep: ShareUpkeep;
   readonly #table: FileTable;
-  readonly #pace = new DiskPace();
+  readonly #pace = new DiskSpeed();
 
   private constructor(root: string, upkeep: ShareUpkeep, limits: Limits) {
     this.root = root;
@@ -178,7 +178,7 @@ export class Share implements Disposable, AsyncDisposable {
    *
    * @throws where no file descriptor is left, which says nothing of the file.
    */
-  open(file: ShareFile): OpenOutcome {
+  open(file: ShareFile): FileOpening {
     try {
       const opened = this.#openNow(file);
       if (opened.isStill()) return { kind: "opened", opened };

@@ -17,7 +17,7 @@ interface Chunk {
 }
 
 /** Where the first row stands that does not come before a name. */
-interface Found {
+interface RowPosition {
   readonly name: string;
   readonly index: number;
   readonly place: number;
@@ -28,7 +28,7 @@ export class SortedRows {
   readonly #compare: CompareRow;
   readonly #chunks: Chunk[] = [];
   /** What was searched last: who asks for a name does something with it next. */
-  #last: Found | null = null;
+  #last: RowPosition | null = null;
 
   /** `compare` must agree with itself for as long as a row is in here. */
   constructor(compare: CompareRow) {
@@ -92,7 +92,7 @@ export class SortedRows {
     }
   }
 
-  #search(name: string): Found {
+  #search(name: string): RowPosition {
     if (this.#last?.name === name) return this.#last;
     const index = this.#chunkOf(name);
     const chunk = this.#chunks[index];

@@ -14,7 +14,7 @@ import { type FolderIdentity, isSameFolder, lookAtRoot } from "./root.ts";
 import {
   forgetUnseen,
   lookAtPath,
-  type Place,
+  type NamedPath,
   type Scan,
   walkFolder,
 } from "./scan.ts";
@@ -305,7 +305,7 @@ export class ShareUpkeep implements AsyncDisposable {
   }
 
   /** The name of a path below the folder, as the disk has it. */
-  #placeOf(path: string): Place | undefined {
+  #placeOf(path: string): NamedPath | undefined {
     const { path: root } = this.#folder;
     const prefix = root.endsWith(SEPARATOR) ? root : root + SEPARATOR;
     if (!path.startsWith(prefix)) return undefined;

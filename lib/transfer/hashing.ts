@@ -38,7 +38,7 @@ const WORKER = `
   };
 `;
 
-interface Answer extends Hashed {
+interface HashReply extends Hashed {
   readonly id: number;
 }
 
@@ -74,7 +74,7 @@ export class WorkerHasher implements Hasher {
   constructor() {
     const url = `data:application/javascript,${encodeURIComponent(WORKER)}`;
     this.#worker = new Worker(url, { type: "module", name: "hash" });
-    this.#worker.onmessage = ({ data }: MessageEvent<Answer>) => {
+    this.#worker.onmessage = ({ data }: MessageEvent<HashReply>) => {
       this.#waiting.get(data.id)?.resolve(data);
       this.#waiting.delete(data.id);
     };

@@ -61,7 +61,7 @@ export interface PlannedFile {
   readonly lookahead?: number;
 }
 
-interface FileState {
+interface FileProgress {
   readonly index: number;
   readonly planned: PlannedFile;
   readonly holders: Set<string>;
@@ -81,7 +81,7 @@ interface AskedPiece {
   readonly bytes: number;
 }
 
-interface SourceState {
+interface PlannedSource {
   readonly holder: string;
   readonly asked: Map<number, AskedPiece>;
   readonly pace: Pace;
@@ -99,11 +99,11 @@ function keyOf(file: number, piece: number): number {
 export class Plan {
   readonly #options: PlanOptions;
   /** Files that have not ended, by index. */
-  readonly #files = new Map<number, FileState>();
+  readonly #files = new Map<number, FileProgress>();
   /** Pieces that a file lacked when it was added, or ended, by index. */
   readonly #left: number[] = [];
   readonly #queues = new Map<string, Queues>();
-  readonly #sources = new Map<string, SourceState>();
+  readonly #sources = new Map<string, PlannedSource>();
   /** The holder of each failure, by piece. */
   readonly #failed = new Map<number, string[]>();
   #openCount = 0;
@@ -121,7 +121,7 @@ export class Plan {
     const index = this.#left.push(pieces.left) - 1;
     if (pieces.left === 0) return index;
     const holders = new Set(planned.holders);
-    const file: FileState = {
+    const file: FileProgress = {
       index,
       planned,
       holders,
@@ -250,7 +250,7 @@ export class Plan {
   }
 
   /** Has all holders of a file look at it again. */
-  #requeue({ index, holders, phase }: FileState): void {
+  #requeue({ index, holders, phase }: FileProgress): void {
     for (const holder of holders) this.#queuesOf(holder)[phase].push(index);
   }
 
@@ -275,7 +275,7 @@ export class Plan {
    * A piece of the source that will need longest for what it was asked for, if
    * this one would be done much earlier.
    */
-  #takeOver(id: string, thief: SourceState, now: number): Task | undefined {
+  #takeOver(id: string, thief: PlannedSource, now: number): Task | undefined {
     if (thief.asked.size > 0) return undefined; // it has work
     let best: { task: Task; gainMs: number } | undefined;
     for (const [otherId, victim] of this.#sources) {
@@ -298,7 +298,7 @@ export class Plan {
   }
 
   /** How long a source will take to deliver all it was asked for. */
-  #remainingMs(source: SourceState, waitedMs: number): number {
+  #remainingMs(source: PlannedSource, waitedMs: number): number {
     let bytes = 0;
     let pieceBytes = Infinity;
     for (const asked of source.asked.values()) {
@@ -313,7 +313,7 @@ export class Plan {
    * The piece that is best taken from `victim`: the last it was asked for; of a
    * file consumed in order the first, for others wait on it.
    */
-  #takeable(thief: string, victim: SourceState): AskedPiece | undefined {
+  #takeable(thief: string, victim: PlannedSource): AskedPiece | undefined {
     let last: AskedPiece | undefined;
     for (const asked of victim.asked.values()) {
       this.#stepCount++;
@@ -327,7 +327,7 @@ export class Plan {
     return last;
   }
 
-  #askedElsewhere(asked: AskedPiece, except: SourceState): boolean {
+  #askedElsewhere(asked: AskedPiece, except: PlannedSource): boolean {
     const key = keyOf(asked.file, asked.piece);
     for (const source of this.#sources.values()) {
       this.#stepCount++;
@@ -383,7 +383,7 @@ export class Plan {
   #giveBack(
     key: number,
     asked: AskedPiece,
-    { from, isFailure }: { from: SourceState; isFailure: boolean },
+    { from, isFailure }: { from: PlannedSource; isFailure: boolean },
   ): boolean {
     const file = this.#files.get(asked.file);
     if (!file?.pieces.isAsked(asked.piece)) return false;
@@ -398,7 +398,7 @@ export class Plan {
   }
 
   /** Whether a piece failed so often, and with all that are left to ask. */
-  #isHopeless(key: number, { holders }: FileState): boolean {
+  #isHopeless(key: number, { holders }: FileProgress): boolean {
     const failed = this.#failed.get(key) ?? [];
     return failed.length >= this.#options.pieceFailureCount &&
       this.#alive().intersection(holders).isSubsetOf(new Set(failed));
@@ -436,7 +436,7 @@ export class Plan {
     return new Set(sources.flatMap(({ out, holder }) => out ? [] : [holder]));
   }
 
-  #end(file: FileState): void {
+  #end(file: FileProgress): void {
     if (file.phase === "open") this.#openCount--;
     this.#left[file.index] = file.pieces.left;
     this.#files.delete(file.index);

@@ -6,7 +6,7 @@
  */
 
 import { addressGroup } from "../base/address.ts";
-import { Admission, type Place } from "../guard/admission.ts";
+import { Admission, type Slot } from "../guard/admission.ts";
 import type { Conn, Endpoint } from "../base/conn.ts";
 import { ProtocolError } from "../base/errors.ts";
 import type { Histogram } from "../guard/counts.ts";
@@ -82,7 +82,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     ...limits,
     connectionsPerAddressCount: options.connectionsPerAddressCount,
   });
-  const visits = new Map<Place, Visit>();
+  const visits = new Map<Slot, AcceptedConnection>();
   let isClosing = false;
   const admit = (
     host: string,
@@ -98,7 +98,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     const { place, evicted } = outcome;
     if (evicted !== undefined) visits.get(evicted)?.end("handshake_evicted");
     return (raw) => {
-      const visit = new Visit({ raw, source, place }, options);
+      const visit = new AcceptedConnection({ raw, source, place }, options);
       visits.set(place, visit);
       void visit.done.then(() => visits.delete(place));
     };
@@ -142,10 +142,10 @@ export async function listen(options: ListenOptions): Promise<Listener> {
 const CLOSING = { kind: "refused", reason: "closing" } as const;
 
 /** One connection that was let in: handshake, then the handler. */
-class Visit {
+class AcceptedConnection {
   readonly #raw: RawConnection;
   readonly #source: string;
-  readonly #place: Place;
+  readonly #place: Slot;
   readonly #options: ListenOptions;
   #phase: "handshake" | "hello" | "settled" | "ended" = "handshake";
   /** Resolves, and never rejects, when it is over. */
@@ -155,7 +155,7 @@ class Visit {
     { raw, source, place }: {
       raw: RawConnection;
       source: string;
-      place: Place;
+      place: Slot;
     },
     options: ListenOptions,
   ) {

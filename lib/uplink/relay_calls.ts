@@ -20,14 +20,14 @@ export type RelayAnswer = Exclude<
   { kind: "ping" } | { kind: "invite" }
 >;
 
-/** Options of {@linkcode RelayVisit}. */
-export interface RelayVisitOptions {
+/** Options of {@linkcode RelayCalls}. */
+export interface RelayCallsOptions {
   /** Milliseconds that an answer may take. */
   readonly answerMs: number;
   /** Called when a client is waiting in a tunnel; never throws. */
   readonly onInvite?: (
     invite: MessageOf<"invite">,
-    visit: RelayVisit,
+    visit: RelayCalls,
   ) => void;
   /** What a refusal means that comes before anything was asked, if that is known. */
   readonly onRefused?: (refused: MessageOf<"refused">) => Error | undefined;
@@ -39,16 +39,16 @@ interface Question {
 }
 
 /** One visit. Disposing parts from the relay gracefully. */
-export class RelayVisit implements AsyncDisposable {
+export class RelayCalls implements AsyncDisposable {
   readonly session: RelaySession;
-  readonly #options: RelayVisitOptions;
+  readonly #options: RelayCallsOptions;
   readonly #questions: Question[] = [];
   #isOver = false;
   /** Rejects with what ended the visit, and never resolves. */
   readonly ended: Promise<never>;
 
   /** Listens from now on. */
-  constructor(session: RelaySession, options: RelayVisitOptions) {
+  constructor(session: RelaySession, options: RelayCallsOptions) {
     this.session = session;
     this.#options = options;
     this.ended = this.#listen();

@@ -38,8 +38,8 @@ export type RelayLinkEvent =
   /** The relay's message of the day: a stranger's words. Told once. */
   | { event: "relay_motd"; relay: string; text: string };
 
-/** Options of {@linkcode RelayLink}. */
-export interface RelayLinkOptions {
+/** Options of {@linkcode RelayDialer}. */
+export interface RelayDialerOptions {
   /** Who this end is. */
   readonly role: "node" | "client";
   /** Whether to go without encryption. */
@@ -82,9 +82,9 @@ export class IdentityFailure extends Failure {}
 export class ClockFailure extends Failure {}
 
 /** The way to one relay. */
-export class RelayLink {
+export class RelayDialer {
   readonly relay: RelayAddress;
-  readonly #options: RelayLinkOptions;
+  readonly #options: RelayDialerOptions;
   #peer: PeerIdentity | null = null;
   #metId: string | null = null;
   #toldMotd = "";
@@ -95,7 +95,7 @@ export class RelayLink {
    * @throws {Failure} of kind `usage` when an address that pins an id is to be
    * used without encryption.
    */
-  constructor(relay: RelayAddress, options: RelayLinkOptions) {
+  constructor(relay: RelayAddress, options: RelayDialerOptions) {
     if (options.plaintext && relay.id !== undefined) {
       throw new Failure("usage", {
         what: "Cannot use --plaintext",

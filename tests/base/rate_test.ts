@@ -1,5 +1,5 @@
 import { assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
-import { parseRate, RateLimit, SourceRate } from "../../lib/base/rate.ts";
+import { AddressGroupRate, parseRate, RateLimit } from "../../lib/base/rate.ts";
 
 for (
   const [text, rate] of [
@@ -153,8 +153,8 @@ for (
   });
 }
 
-Deno.test("SourceRate lets a burst of a source through at once, then so many a second, in order", () => {
-  const rate = new SourceRate(10, 3);
+Deno.test("AddressGroupRate lets a burst of a source through at once, then so many a second, in order", () => {
+  const rate = new AddressGroupRate(10, 3);
   const waits = Array.from({ length: 6 }, () => rate.reserve("a", 1_000));
   assertEquals(waits, [0, 0, 0, 100, 200, 300]);
   assertEquals(rate.reserve("b", 1_000), 0, "another waits for nobody");
@@ -164,8 +164,8 @@ Deno.test("SourceRate lets a burst of a source through at once, then so many a s
   assertEquals(later, [0, 0, 0, 100]);
 });
 
-Deno.test("SourceRate forgets the sources that would start afresh", () => {
-  const rate = new SourceRate(10, 3);
+Deno.test("AddressGroupRate forgets the sources that would start afresh", () => {
+  const rate = new AddressGroupRate(10, 3);
   for (let n = 0; n < 1_000; n++) rate.reserve(`${n}`, 0);
   assertEquals(rate.sourceCount, 1_000);
   for (let n = 0; n < 1_024; n++) rate.reserve("late", 10_000);

@@ -16,7 +16,7 @@ import type { Identity } from "../../lib/identity/identity.ts";
 import { LIMITS } from "../../lib/base/limits.ts";
 import { encodeMessage, type MessageOf } from "../../lib/protocol/messages.ts";
 import { signRegistration } from "../../lib/protocol/signed_record.ts";
-import { RelayLink } from "../../lib/uplink/relay_dialer.ts";
+import { RelayDialer } from "../../lib/uplink/relay_dialer.ts";
 import { spawnRelay } from "../e2e/_processes.ts";
 import {
   type Exchange,
@@ -170,7 +170,7 @@ function relayLatencies(
   { at, plaintext }: Target,
   id: string,
 ): Promise<number[]> {
-  const link = new RelayLink({ ...at, ...plaintext ? {} : { id } }, {
+  const link = new RelayDialer({ ...at, ...plaintext ? {} : { id } }, {
     role: "client",
     plaintext,
     limits: LIMITS,

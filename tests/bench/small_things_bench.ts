@@ -7,14 +7,14 @@
 import { parseRelayAddress } from "../../lib/base/address.ts";
 import { fetchFile, listNodes } from "../../lib/mod.ts";
 import { LIMITS } from "../../lib/base/limits.ts";
-import { RelayLink } from "../../lib/uplink/relay_dialer.ts";
+import { RelayDialer } from "../../lib/uplink/relay_dialer.ts";
 import { spawnNode, spawnRelay } from "../e2e/_processes.ts";
 
 const relayProcess = await spawnRelay();
 const nodeProcess = await spawnNode(relayProcess.port, "files/two");
 const relay = parseRelayAddress(relayProcess.address);
 
-const link = new RelayLink(relay, {
+const link = new RelayDialer(relay, {
   role: "client",
   plaintext: false,
   limits: LIMITS,
@@ -24,7 +24,7 @@ const link = new RelayLink(relay, {
 // Warm: what has run a while, as a client in a program has.
 const WARM = { n: 200, warmup: 50 };
 
-async function connectAndList(link: RelayLink): Promise<void> {
+async function connectAndList(link: RelayDialer): Promise<void> {
   const { channel } = await link.open();
   await channel.send({ kind: "list" });
   await channel.receive(["nodes"]);

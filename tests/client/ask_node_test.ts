@@ -5,7 +5,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { makeLink } from "../../lib/client/link.ts";
 import { Failure } from "../../lib/base/errors.ts";
-import { Turns } from "../../lib/client/peer_slots.ts";
+import { PeerSlots } from "../../lib/client/peer_slots.ts";
 import { createIdentity, type Identity } from "../../lib/identity/identity.ts";
 import { sayRefused, saysNothing, startEvilNode } from "../_evil_node.ts";
 import { within } from "../_event_log.ts";
@@ -144,7 +144,7 @@ Deno.test("getFiles reaches the last node although eight before it say nothing",
 });
 
 Deno.test("Turns gives so many at once, and more where some are slow", async () => {
-  const turns = new Turns({ count: 2, mostCount: 3, patienceMs: 1 });
+  const turns = new PeerSlots({ count: 2, mostCount: 3, patienceMs: 1 });
   const ends = Array.from({ length: 5 }, () => Promise.withResolvers<void>());
   const begun: number[] = [];
   const third = Promise.withResolvers<void>();
@@ -161,7 +161,7 @@ Deno.test("Turns gives so many at once, and more where some are slow", async () 
 });
 
 Deno.test("Turns begins nothing after a failure, and throws it once what runs has ended", async () => {
-  const turns = new Turns({ count: 1, mostCount: 1, patienceMs: 60_000 });
+  const turns = new PeerSlots({ count: 1, mostCount: 1, patienceMs: 60_000 });
   const begun: number[] = [];
   const outcome = await turns.each([0, 1, 2], (n) => {
     begun.push(n);

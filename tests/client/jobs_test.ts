@@ -6,7 +6,7 @@ import { assert, assertEquals } from "@std/assert";
 import { Catalogue } from "../../lib/client/catalogue.ts";
 import { Clashes } from "../../lib/client/clashes.ts";
 import { ListedJob, sizeOf, votesOf, wholeOf } from "../../lib/client/jobs.ts";
-import { Outcomes } from "../../lib/client/save_report.ts";
+import { SaveReport } from "../../lib/client/save_report.ts";
 
 const MODULES = new URL("../../lib/client/", import.meta.url);
 
@@ -76,7 +76,7 @@ Deno.test("What is asked of every file that waits reads none of their offers aga
   let readCount = 0;
   const { entryAt } = catalogue;
   catalogue.entryAt = (at) => (readCount++, entryAt.call(catalogue, at));
-  const outcomes = new Outcomes(() => {}, () => undefined!);
+  const outcomes = new SaveReport(() => {}, () => undefined!);
   outcomes.expect(jobs, { more: false });
   const { total, fileCount } = outcomes.tally.progress(0, 0);
   assertEquals([total, fileCount], [99 * 50, 100]);

@@ -4,7 +4,7 @@ import { RelayLine } from "../../lib/client/relay_line.ts";
 import { ProtocolError } from "../../lib/base/errors.ts";
 import { LIMITS } from "../../lib/base/limits.ts";
 import { DIRECTION, type RelayToClient } from "../../lib/protocol/messages.ts";
-import type { RelayLink } from "../../lib/uplink/relay_dialer.ts";
+import type { RelayDialer } from "../../lib/uplink/relay_dialer.ts";
 import { FakeTime } from "../_fake_time.ts";
 import { memoryPair } from "../_memory_conn.ts";
 
@@ -37,7 +37,7 @@ function fakeRelay(answer: Answering) {
       });
       return Promise.resolve({ channel });
     },
-  } as unknown as RelayLink;
+  } as unknown as RelayDialer;
   return { relay, line: new RelayLine(link) };
 }
 

@@ -3,7 +3,7 @@ import { Channel } from "../../lib/protocol/channel.ts";
 import { Reports } from "../../lib/client/reports.ts";
 import { LIMITS } from "../../lib/base/limits.ts";
 import { DIRECTION } from "../../lib/protocol/messages.ts";
-import type { RelayLink } from "../../lib/uplink/relay_dialer.ts";
+import type { RelayDialer } from "../../lib/uplink/relay_dialer.ts";
 import { memoryPair } from "../_memory_conn.ts";
 
 Deno.test("Reports names 64 nodes, each once, over one connection, and waits for no answer", async () => {
@@ -28,7 +28,7 @@ Deno.test("Reports names 64 nodes, each once, over one connection, and waits for
       })());
       return Promise.resolve({ channel });
     },
-  } as unknown as RelayLink;
+  } as unknown as RelayDialer;
   const ids = Array.from({ length: 100 }, (_, n) => `${n}`.padStart(52, "a"));
   {
     await using reports = new Reports({ link, limits: LIMITS });
@@ -45,7 +45,7 @@ Deno.test("Reports names 64 nodes, each once, over one connection, and waits for
 Deno.test("Reports are lost, and nothing else, where the relay is away", async () => {
   const link = {
     open: () => Promise.reject(new Deno.errors.ConnectionRefused()),
-  } as unknown as RelayLink;
+  } as unknown as RelayDialer;
   await using reports = new Reports({ link, limits: LIMITS });
   reports.add("a".repeat(52));
 });

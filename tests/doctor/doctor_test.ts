@@ -27,7 +27,7 @@ import { receivePeer } from "../../lib/protocol/hello.ts";
 import { Incidents } from "../../lib/guard/incidents.ts";
 import { LIMITS } from "../../lib/base/limits.ts";
 import type { Hello } from "../../lib/protocol/messages.ts";
-import { RelayLink } from "../../lib/uplink/relay_dialer.ts";
+import { RelayDialer } from "../../lib/uplink/relay_dialer.ts";
 import { listen } from "../../lib/transport/listen.ts";
 import { NODE_TOKEN, startImpostor } from "../access/_private.ts";
 import { IDENTITIES, startNode, startRelay } from "../_network.ts";
@@ -171,7 +171,7 @@ Deno.test("The doctor tries tunnels to so many nodes, and no more", async () => 
     const [tunnelTrialCount, verdict] of [[2, "failed"], [3, "ok"]] as const
   ) {
     const options = optionsFor(at, { limits: { ...limits, tunnelTrialCount } });
-    const link = new RelayLink(at, { ...options, role: "client" });
+    const link = new RelayDialer(at, { ...options, role: "client" });
     const seen = new Seen();
     await checkTunnel(nodes, { link, options, findings: seen.findings });
     assertEquals(seen.of("tunnel").verdict, verdict, seen.of("tunnel").says);

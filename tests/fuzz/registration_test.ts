@@ -9,10 +9,10 @@ import {
 import { LIMITS } from "../../lib/base/limits.ts";
 import type { SignedRecord } from "../../lib/protocol/messages.ts";
 import {
+  type NodeRecord,
   openRegistration,
   readRegistration,
   type RecordVerdict,
-  type Registration,
   signRegistration,
 } from "../../lib/protocol/signed_record.ts";
 import { IDENTITIES } from "../_network.ts";
@@ -44,7 +44,7 @@ const plainText = (minLength: number, maxLength: number) =>
     maxLength,
   });
 
-const registration: fc.Arbitrary<Registration> = fc.record({
+const registration: fc.Arbitrary<NodeRecord> = fc.record({
   purpose: fc.constantFrom("register", "withdraw"),
   relay: plainText(52, 52),
   nonce: plainText(0, 64),

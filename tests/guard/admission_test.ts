@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import {
   Admission,
   isShared,
-  type Place,
+  type Slot,
   TokenBucket,
   tunnelSource,
 } from "../../lib/guard/admission.ts";
@@ -15,9 +15,9 @@ function admit(
   admission: Admission,
   source: string,
   { count, now, settle }: { count: number; now: number; settle: boolean },
-): { places: Place[]; evicted: Place[]; refused: string[] } {
-  const places: Place[] = [];
-  const evicted: Place[] = [];
+): { places: Slot[]; evicted: Slot[]; refused: string[] } {
+  const places: Slot[] = [];
+  const evicted: Slot[] = [];
   const refused: string[] = [];
   for (let n = 0; n < count; n++) {
     const outcome = admission.admit(source, now);
@@ -56,7 +56,7 @@ Deno.test("Admission lets a burst of one address in, then so many a second", () 
 
 Deno.test("Admission holds one address to its connections", () => {
   const admission = new Admission(limits);
-  let places: Place[] = [];
+  let places: Slot[] = [];
   for (let second = 0; second < 20; second++) {
     const now = second * 1_000;
     const more = admit(admission, "192.0.2.7", {

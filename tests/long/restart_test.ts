@@ -16,7 +16,10 @@ import { greet } from "../../lib/protocol/hello.ts";
 import type { Identity } from "../../lib/identity/identity.ts";
 import { LIMITS } from "../../lib/base/limits.ts";
 import { keepRegistered } from "../../lib/node/registrar.ts";
-import type { RelayLink, RelaySession } from "../../lib/uplink/relay_dialer.ts";
+import type {
+  RelayDialer,
+  RelaySession,
+} from "../../lib/uplink/relay_dialer.ts";
 import { within } from "../_event_log.ts";
 import { tempShare } from "../_temp_share.ts";
 import {
@@ -107,7 +110,7 @@ function linkFrom(
   localAddress: string,
   relay: RelayProcess,
   onAttempt: () => void,
-): RelayLink {
+): RelayDialer {
   const at = { host: "127.0.0.1", port: Number(relay.port) };
   const open = async (
     signal?: AbortSignal,
@@ -131,7 +134,7 @@ function linkFrom(
       throw new Failure("relay", parts);
     }
   };
-  return { relay: at, open } as unknown as RelayLink;
+  return { relay: at, open } as unknown as RelayDialer;
 }
 
 /** Nodes that do all that nodes do with a relay, and nothing else. */

@@ -23,7 +23,7 @@ import {
   type RegistrarOptions,
   retryDelayMs,
 } from "../../lib/node/registrar.ts";
-import type { RelayLink } from "../../lib/uplink/relay_dialer.ts";
+import type { RelayDialer } from "../../lib/uplink/relay_dialer.ts";
 import { EventLog } from "../_event_log.ts";
 import { FakeTime } from "../_fake_time.ts";
 import { memoryPair } from "../_memory_conn.ts";
@@ -42,7 +42,7 @@ type Handler = (message: NodeToRelay) => RelayToNode | null;
  * A link to a relay in memory, which answers as `handler` says; `null` hangs
  * up. While `away` is set nobody is reached.
  */
-function fakeLink(handler: Handler): RelayLink & { away: boolean } {
+function fakeLink(handler: Handler): RelayDialer & { away: boolean } {
   const link = {
     relay: { host: "relay", port: 1700 },
     away: false,
@@ -73,14 +73,14 @@ function fakeLink(handler: Handler): RelayLink & { away: boolean } {
       });
     },
   };
-  return link as unknown as RelayLink & { away: boolean };
+  return link as unknown as RelayDialer & { away: boolean };
 }
 
 interface Run {
   readonly log: EventLog<RegistrarEvent>;
   readonly sequences: number[];
   readonly kinds: string[];
-  readonly link: RelayLink & { away: boolean };
+  readonly link: RelayDialer & { away: boolean };
   answer: RelayToNode | null;
   stop(): Promise<void>;
 }
@@ -345,7 +345,7 @@ function startStaying(
     link: {
       relay: { host: "relay", port: 1700 },
       open,
-    } as unknown as RelayLink,
+    } as unknown as RelayDialer,
     identity,
     name: "alpha",
     addressesFrom: () => [{ host: "127.0.0.1", port: 1500 }],

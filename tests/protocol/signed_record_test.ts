@@ -2,9 +2,9 @@ import { assertEquals } from "@std/assert";
 import { createIdentity } from "../../lib/identity/identity.ts";
 import type { SignedRecord } from "../../lib/protocol/messages.ts";
 import {
+  type NodeRecord,
   openRegistration,
   readRegistration,
-  type Registration,
   signRegistration,
 } from "../../lib/protocol/signed_record.ts";
 import { mutate, seededRandom } from "../_random.ts";
@@ -12,7 +12,7 @@ import { mutate, seededRandom } from "../_random.ts";
 const identity = await createIdentity();
 const other = await createIdentity();
 
-const REGISTRATION: Registration = {
+const REGISTRATION: NodeRecord = {
   purpose: "register",
   relay: other.id,
   nonce: "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",

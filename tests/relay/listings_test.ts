@@ -7,7 +7,7 @@ import { signRegistration } from "../../lib/protocol/signed_record.ts";
 import { Registry } from "../../lib/relay/registry.ts";
 import { Entries } from "../../lib/relay/entries.ts";
 import { Listings } from "../../lib/relay/listings.ts";
-import { Turns } from "../../lib/relay/address_turns.ts";
+import { AddressTurns } from "../../lib/relay/address_turns.ts";
 import { seededRandom } from "../_random.ts";
 import { FakeTime } from "../_fake_time.ts";
 
@@ -132,7 +132,7 @@ Deno.test("Turns hold one address to its requests over all its connections, and 
   using time = new FakeTime();
   const stop = new AbortController();
   const limits = { requestRatePerSecond: 10, requestBurstCount: 2 };
-  const turns = new Turns(limits, stop.signal);
+  const turns = new AddressTurns(limits, stop.signal);
   const answered: string[] = [];
   const ask = (host: string, what: string) =>
     turns.next({ host, port: 1 }).then(() => answered.push(what));

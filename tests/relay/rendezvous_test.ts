@@ -2,10 +2,10 @@ import { assert, assertEquals } from "@std/assert";
 import { LIMITS } from "../../lib/base/limits.ts";
 import {
   type JoinOutcome,
-  type OpenOutcome,
   Rendezvous,
   type RendezvousLimits,
   type Tunnel,
+  type TunnelOpening,
   type TunnelSide,
 } from "../../lib/relay/rendezvous.ts";
 
@@ -24,7 +24,7 @@ function ask(
     node?: string;
     source?: string | undefined;
   } = {},
-): OpenOutcome {
+): TunnelOpening {
   return rendezvous.open({ node, source, keys: keysOf(name) }, NOW);
 }
 

@@ -9,7 +9,7 @@ import {
   type RelayToNode,
 } from "../../lib/protocol/messages.ts";
 import type { RelaySession } from "../../lib/uplink/relay_dialer.ts";
-import { RelayVisit } from "../../lib/uplink/relay_calls.ts";
+import { RelayCalls } from "../../lib/uplink/relay_calls.ts";
 import { within } from "../_event_log.ts";
 import { memoryPair } from "../_memory_conn.ts";
 
@@ -17,7 +17,7 @@ const KEY = "AAECAwQFBgcICQoLDA0ODw";
 const INVITE = { kind: "invite", key: KEY, from: "192.0.2.7" } as const;
 
 interface Setting extends AsyncDisposable {
-  readonly visit: RelayVisit;
+  readonly visit: RelayCalls;
   /** The relay's end. */
   readonly relay: Channel;
   readonly invites: MessageOf<"invite">[];
@@ -41,7 +41,7 @@ function start({ answerMs = 5_000 } = {}): Setting {
     hello: { kind: "hello", protocol: PROTOCOL_VERSION, role: "relay" },
   };
   const invites: MessageOf<"invite">[] = [];
-  const visit = new RelayVisit(session, {
+  const visit = new RelayCalls(session, {
     answerMs,
     onInvite: (invite) => void invites.push(invite),
   });
@@ -56,7 +56,7 @@ function start({ answerMs = 5_000 } = {}): Setting {
   };
 }
 
-Deno.test("RelayVisit matches answers to questions in their order, with pings and invitations in between", async () => {
+Deno.test("RelayCalls matches answers to questions in their order, with pings and invitations in between", async () => {
   await using setting = start();
   const { visit, relay, invites } = setting;
   const first = visit.ask({ kind: "reach" });
@@ -79,7 +79,7 @@ Deno.test("RelayVisit matches answers to questions in their order, with pings an
   assertEquals(invites, [INVITE]);
 });
 
-Deno.test("RelayVisit gives a refusal to whoever asked", async () => {
+Deno.test("RelayCalls gives a refusal to whoever asked", async () => {
   await using setting = start();
   const { visit, relay } = setting;
   const asking = visit.ask({ kind: "attach" });
@@ -103,7 +103,7 @@ for (
     ],
   ] satisfies [string, RelayToNode, string][]
 ) {
-  Deno.test(`RelayVisit ends when the relay sends ${what}`, async () => {
+  Deno.test(`RelayCalls ends when the relay sends ${what}`, async () => {
     await using setting = start();
     const { visit, relay } = setting;
     await relay.send(message);
@@ -115,7 +115,7 @@ for (
   });
 }
 
-Deno.test("RelayVisit fails all that is asked when the relay hangs up", async () => {
+Deno.test("RelayCalls fails all that is asked when the relay hangs up", async () => {
   await using setting = start();
   const { visit, relay } = setting;
   const asked = [visit.ask({ kind: "reach" }), visit.ask({ kind: "attach" })];
@@ -129,7 +129,7 @@ Deno.test("RelayVisit fails all that is asked when the relay hangs up", async ()
   assertEquals(error.code, "truncated");
 });
 
-Deno.test("RelayVisit waits for an answer no longer than it may take", async () => {
+Deno.test("RelayCalls waits for an answer no longer than it may take", async () => {
   await using setting = start({ answerMs: 30 });
   const { visit, relay } = setting;
   const asking = visit.ask({ kind: "reach" });
@@ -139,7 +139,7 @@ Deno.test("RelayVisit waits for an answer no longer than it may take", async () 
   await assertRejects(() => within(visit.ended, "the end of the visit"));
 });
 
-Deno.test("RelayVisit stays as long as nothing is asked, and parts when disposed of", async () => {
+Deno.test("RelayCalls stays as long as nothing is asked, and parts when disposed of", async () => {
   const { visit, relay } = start({ answerMs: 1 });
   // Longer than an answer may take.
   for (let n = 0; n < 20; n++) {

@@ -9,7 +9,7 @@ import { KnownRelays } from "../../lib/identity/known_relays.ts";
 import { LIMITS, limitsWith } from "../../lib/base/limits.ts";
 import { encodeMessage } from "../../lib/protocol/messages.ts";
 import {
-  RelayLink,
+  RelayDialer,
   type RelayLinkEvent,
 } from "../../lib/uplink/relay_dialer.ts";
 import { listen } from "../../lib/transport/listen.ts";
@@ -28,9 +28,9 @@ function linkTo(
     events?: RelayLinkEvent[];
     timeoutMs?: number;
   } = {},
-): RelayLink {
+): RelayDialer {
   const ms = options.timeoutMs;
-  return new RelayLink(relay, {
+  return new RelayDialer(relay, {
     role: options.role ?? "client",
     plaintext: options.plaintext ?? false,
     knownRelays: options.knownRelays,
@@ -42,13 +42,13 @@ function linkTo(
 }
 
 /** Opens and closes a session; the relay's id. */
-async function meet(link: RelayLink): Promise<string> {
+async function meet(link: RelayDialer): Promise<string> {
   const session = await link.open();
   await session.channel.close();
   return session.id;
 }
 
-async function failureOf(link: RelayLink): Promise<Failure> {
+async function failureOf(link: RelayDialer): Promise<Failure> {
   const failure = await assertRejects(() => meet(link), Failure);
   assertEquals(failure.kind, "relay");
   assertEquals(failure.message.includes("\n"), false);

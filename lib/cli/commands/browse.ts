@@ -26,7 +26,7 @@ import { triedOn } from "../output/tried.ts";
 import type { Terminal } from "../output/terminal.ts";
 
 /** What browsing is done with. */
-export interface BrowseOptions {
+export interface BrowseCommandOptions {
   readonly terminal: Terminal;
   readonly input: Input;
   readonly signal: AbortSignal;
@@ -46,18 +46,18 @@ const PROMPT = "file name (Enter lists again, q leaves): ";
 /** Offers files until the person leaves; resolves to the exit code. */
 export async function browse(
   options: TransferOptions,
-  context: BrowseOptions,
+  context: BrowseCommandOptions,
 ): Promise<number> {
-  await new Browsing(options, context).run();
+  await new BrowseRun(options, context).run();
   return 0;
 }
 
-class Browsing {
+class BrowseRun {
   readonly #options: TransferOptions;
-  readonly #with: BrowseOptions;
+  readonly #with: BrowseCommandOptions;
   #nodes: readonly ListedNode[];
 
-  constructor(options: TransferOptions, context: BrowseOptions) {
+  constructor(options: TransferOptions, context: BrowseCommandOptions) {
     const { onEvent } = new Telling(context.terminal);
     this.#options = {
       ...options,

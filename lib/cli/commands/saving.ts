@@ -16,7 +16,7 @@ import { destination, Saved } from "./get.ts";
 import type { Terminal } from "../output/terminal.ts";
 
 /** How the person is talked to. */
-export interface SavingOptions {
+export interface SaveCommandOptions {
   readonly terminal: Terminal;
   /** Asks; `null` when the person wants out. */
   readonly ask: (words: string) => Promise<string | null>;
@@ -30,7 +30,7 @@ export interface SavingOptions {
 export async function saveFile(
   name: string,
   options: TransferOptions,
-  { terminal, ask }: SavingOptions,
+  { terminal, ask }: SaveCommandOptions,
 ): Promise<void> {
   const last = name.split("/").at(-1)!;
   const proposal = missingToSaveHere() === "" ? last : "";

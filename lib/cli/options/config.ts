@@ -46,11 +46,11 @@ export async function readConfig(path: string, role: Role): Promise<Settings> {
       line === undefined ? "it is not TOML" : `line ${line}: it is not TOML`,
     );
   }
-  return new Source(path, text).settings(table, role);
+  return new ConfigText(path, text).settings(table, role);
 }
 
 /** A file while it is taken apart. */
-class Source {
+class ConfigText {
   readonly #path: string;
   readonly #lines: readonly string[];
 

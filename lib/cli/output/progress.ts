@@ -42,7 +42,7 @@ export function formatSeconds(seconds: number): string {
  */
 export function formatProgress(progress: Progress, columns: number): string {
   const parts = partsOf(progress, columns);
-  const chosen = new Set<Part>();
+  const chosen = new Set<LinePart>();
   let left = columns;
   for (const part of parts.toSorted((a, b) => a.rank - b.rank)) {
     const needed = part.columns + (chosen.size === 0 ? 0 : GAP.length);
@@ -58,7 +58,7 @@ export function formatProgress(progress: Progress, columns: number): string {
 }
 
 /** Part of the line. */
-interface Part {
+interface LinePart {
   /** Those of a lower rank are chosen first. */
   readonly rank: number;
   /** Columns that it takes at least; 0 where it has nothing to say. */
@@ -76,7 +76,7 @@ const BAR_COLUMNS = { least: 10, most: 32 };
 const WORDS_COLUMNS = 60;
 
 /** The parts, in the order in which they stand. */
-function partsOf(progress: Progress, columns: number): Part[] {
+function partsOf(progress: Progress, columns: number): LinePart[] {
   const { received, total, files, fileCount, nodes, paths } = progress;
   const part = total === 0 ? 0 : received / total;
   const name = show(progress.name);
@@ -110,7 +110,7 @@ function partsOf(progress: Progress, columns: number): Part[] {
   ];
 }
 
-function fixed(rank: number, text: string): Part {
+function fixed(rank: number, text: string): LinePart {
   const columns = widthOf(text);
   return { rank, columns, most: columns, text: () => text };
 }

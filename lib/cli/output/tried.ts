@@ -27,7 +27,7 @@ const MOST_ROWS = 40;
 const MOST_FILES = 20;
 
 /** What is known of a node, for one file. */
-interface Attempt {
+interface TriedNode {
   readonly node: ListedNode;
   readonly startedAt: number;
   address: string;
@@ -42,7 +42,7 @@ export class Tried {
   readonly #now: () => number;
   #listedAt: number;
   /** Attempts by file, and by node id. */
-  readonly #attempts = new Map<string, Map<string, Attempt>>();
+  readonly #attempts = new Map<string, Map<string, TriedNode>>();
   /** Trouble that was told of a node, whatever the file. */
   readonly #trouble = new Map<
     string,
@@ -99,7 +99,7 @@ export class Tried {
 
   #answered(event: ClientEvent & { event: "node_answered" }): void {
     const { node, name, address, path, answer, ms } = event;
-    const ofFile = this.#attempts.get(name) ?? new Map<string, Attempt>();
+    const ofFile = this.#attempts.get(name) ?? new Map<string, TriedNode>();
     this.#attempts.set(name, ofFile);
     const now = this.#now();
     const before = ofFile.get(node.id);
@@ -118,7 +118,7 @@ export class Tried {
   #fail(event: ClientEvent & { event: "file_failed" }): void {
     const { name, from, error } = event;
     if (!(error instanceof Failure) || !OF_NODES.has(error.kind)) return;
-    const attempts = this.#attempts.get(name) ?? new Map<string, Attempt>();
+    const attempts = this.#attempts.get(name) ?? new Map<string, TriedNode>();
     this.#attempts.delete(name);
     if (++this.#failedFiles > MOST_FILES) return;
     const bytesOf = new Map(from.map(({ node, bytes }) => [node.id, bytes]));
@@ -157,7 +157,7 @@ export class Tried {
     }
   }
 
-  #add(attempts: Map<string, Attempt>, node: ListedNode): void {
+  #add(attempts: Map<string, TriedNode>, node: ListedNode): void {
     if (attempts.has(node.id)) return;
     const [endpoint] = node.addresses;
     attempts.set(node.id, {
@@ -193,7 +193,7 @@ export class Tried {
   }
 }
 
-function byNumber(a: Attempt, b: Attempt): number {
+function byNumber(a: TriedNode, b: TriedNode): number {
   return a.node.number - b.node.number;
 }
 

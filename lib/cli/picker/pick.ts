@@ -41,7 +41,7 @@ export async function pickFile(
   if (isDumb()) return { kind: "unable" };
   using changes = new SizeChanges();
   using raw = new RawTerminal(terminal, changes.note);
-  const keys = new Keys(options);
+  const keys = new KeyReader(options);
   const early = await keys.untilAnswer();
   if (early === undefined) {
     terminal.draw(WIPE); // what it may have made of the question
@@ -86,7 +86,7 @@ function isDumb(): boolean {
 }
 
 /** The keys that a person types. */
-class Keys {
+class KeyReader {
   readonly #options: PickOptions;
   readonly #decoder = new KeyDecoder();
 

@@ -37,7 +37,7 @@ export interface Frame {
 }
 
 /** What a key has led to. */
-export type Outcome =
+export type KeyOutcome =
   /** It goes on. */
   | { readonly kind: "open" }
   /** This file was chosen. */
@@ -52,8 +52,8 @@ export interface PickerOptions {
   readonly size: Size;
 }
 
-const OPEN: Outcome = { kind: "open" };
-const LEFT: Outcome = { kind: "left" };
+const OPEN: KeyOutcome = { kind: "open" };
+const LEFT: KeyOutcome = { kind: "left" };
 
 const PROMPT = "> ";
 const HELP = "Enter picks, Esc goes back";
@@ -83,7 +83,7 @@ export class Picker {
   }
 
   /** Takes a key. */
-  press(key: Key): Outcome {
+  press(key: Key): KeyOutcome {
     if (key.kind === "terminal") return OPEN;
     if (key.kind === "text") return this.#ask(this.#query + key.text);
     const page = Math.max(1, this.#listRows);
@@ -161,19 +161,19 @@ export class Picker {
     };
   }
 
-  #pick(): Outcome {
+  #pick(): KeyOutcome {
     if (this.#marked >= this.#search.count) return OPEN; // nothing matches
     const file = this.#files[this.#search.at(this.#marked)]!;
     return { kind: "picked", file };
   }
 
-  #mark(rank: number): Outcome {
+  #mark(rank: number): KeyOutcome {
     this.#marked = Math.max(0, Math.min(rank, this.#search.count - 1));
     this.#follow();
     return OPEN;
   }
 
-  #ask(query: string): Outcome {
+  #ask(query: string): KeyOutcome {
     this.#query = query.slice(0, MOST_QUERY_UNITS);
     if (this.#query === this.#search.query) return OPEN;
     this.#search.ask(this.#query);

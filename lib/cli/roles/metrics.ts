@@ -14,7 +14,7 @@ import {
 } from "../../ops/exposition.ts";
 import { LIMITS } from "../../base/limits.ts";
 import { isGranted } from "../../base/permission.ts";
-import { type HttpAnswer, serveHttp } from "../../http/server.ts";
+import { type HttpResponse, serveHttp } from "../../http/server.ts";
 import { VERSION } from "../../base/version.ts";
 import type { CliEvent } from "../output/cli_events.ts";
 import type { CommandLine } from "../options/command_line.ts";
@@ -74,7 +74,7 @@ export async function serveMetrics(
   return server;
 }
 
-function metricsOf({ role, families }: Watched): HttpAnswer {
+function metricsOf({ role, families }: Watched): HttpResponse {
   const text = formatExposition([
     {
       name: "relay_p2p_build_info",
@@ -88,7 +88,7 @@ function metricsOf({ role, families }: Watched): HttpAnswer {
   return { status: 200, type: EXPOSITION_TYPE, body: text };
 }
 
-async function healthOf({ troubles }: Watched): Promise<HttpAnswer> {
+async function healthOf({ troubles }: Watched): Promise<HttpResponse> {
   const reasons = await troubles();
   const isWell = reasons.length === 0;
   const health = { status: isWell ? "ok" : "degraded", reasons };

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import type { Key, KeyName } from "../../../lib/cli/picker/keys.ts";
 import {
-  type Outcome,
+  type KeyOutcome,
   Picker,
   type Size,
 } from "../../../lib/cli/picker/state.ts";
@@ -26,8 +26,8 @@ function rowsOf(picker: Picker): string[] {
 }
 
 /** Presses keys: names in `<>`, everything else as text. */
-function press(picker: Picker, typed: string): Outcome {
-  let outcome: Outcome = { kind: "open" };
+function press(picker: Picker, typed: string): KeyOutcome {
+  let outcome: KeyOutcome = { kind: "open" };
   for (const [word] of typed.matchAll(/<\w+>|[^<]+/g)) {
     const key: Key = word.startsWith("<")
       ? { kind: "key", name: word.slice(1, -1) as KeyName }
