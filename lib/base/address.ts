@@ -22,9 +22,11 @@ export function isId(text: string): boolean {
   return ID.test(text);
 }
 
-/** Where a relay is, and which one it must be when that is known. */
+/** The address of a relay, with its id where the id is known. */
 export interface RelayAddress extends Endpoint {
-  /** The relay's id; without it the relay is met unverified. */
+  /**
+   * The relay's id. Without it the caller cannot check the relay's identity.
+   */
   readonly id?: string;
 }
 
@@ -90,11 +92,13 @@ export function isIpv4(host: string): boolean {
 /** Whether `host` is an IPv6 literal without brackets (a zone is allowed). */
 export function isIpv6(host: string): boolean {
   const [, address] = /^([0-9a-f:.]+)(%[a-z0-9._-]{1,32})?$/i.exec(host) ?? [];
-  // Nothing but the characters of an address: a URL is more than its host.
+  // Only characters of an address: URL.canParse would accept more than a host.
   return address !== undefined && URL.canParse(`http://[${address}]/`);
 }
 
-/** Whether `host` names this machine alone. */
+/**
+ * Whether `host` is an address of this machine that no other machine can dial.
+ */
 export function isLoopback(host: string): boolean {
   const address = withoutMapping(host);
   return address === "::1" || address === "localhost" ||
@@ -108,8 +112,9 @@ export function withoutMapping(host: string): string {
 }
 
 /**
- * Why a node must not be listed at `endpoint`, or `undefined` when it may: its
- * host must be one that a client can dial and that means one machine.
+ * Why a node must not be listed at `endpoint`, or `undefined` if it may be. A
+ * client must be able to dial the host, and the host must stand for one
+ * machine.
  */
 export function unlistableReason(endpoint: Endpoint): string | undefined {
   const { host, port } = endpoint;
@@ -154,8 +159,8 @@ export function parseEndpoint(
 }
 
 /**
- * Parses what others are told to dial: HOST or HOST:PORT, with brackets around
- * IPv6 where a port follows.
+ * Parses the address that a node tells others to dial: HOST or HOST:PORT, with
+ * brackets around IPv6 where a port follows.
  *
  * @throws {Failure} of kind `usage`, also for a host that does not mean one
  * machine.
@@ -180,14 +185,14 @@ export function parseAdvertise(
 
 const SCHEME = "p2p://";
 
-/** Whether `text` is meant as a relay address, right or wrong. */
+/** Whether `text` is meant as a relay address, correct or not. */
 export function looksLikeRelayAddress(text: string): boolean {
   return text.trimStart().toLowerCase().startsWith(SCHEME);
 }
 
 /**
- * Parses `p2p://HOST:PORT/RELAY_ID`, in capitals or not, with blanks around it
- * or a slash behind it or without.
+ * Parses `p2p://HOST:PORT/RELAY_ID`. Accepts capitals, blanks around it, and a
+ * slash at its end.
  *
  * @example Usage
  * ```ts
@@ -199,7 +204,7 @@ export function looksLikeRelayAddress(text: string): boolean {
  * assertEquals(formatRelayAddress(parseRelayAddress(text)), text);
  * ```
  *
- * @throws {Failure} of kind `usage` that names the part which is wrong.
+ * @throws {Failure} of kind `usage` that names the wrong part.
  */
 export function parseRelayAddress(text: string): Required<RelayAddress> {
   const match = text.length <= 512
@@ -235,8 +240,8 @@ export function formatRelayAddress(address: Required<RelayAddress>): string {
 }
 
 /**
- * The group an address is counted in: itself for IPv4, its /56 for IPv6, for
- * that much is handed to one home.
+ * The group in which limits count an address: the address itself for IPv4, its
+ * /56 for IPv6, because one home usually gets a whole /56.
  *
  * @example Usage
  * ```ts
@@ -257,7 +262,7 @@ export function addressGroup(host: string): string {
   return `${[...groups.slice(0, 3), last.toString(16)].join(":")}::/56`;
 }
 
-/** The eight groups of a valid IPv6 literal, shortest form each. */
+/** The eight groups of a valid IPv6 literal, each without leading zeros. */
 function expandIpv6(address: string): string[] {
   const normal = new URL(`http://[${address}]/`).hostname.slice(1, -1);
   const [head = "", tail] = normal.split("::");

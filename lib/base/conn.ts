@@ -10,11 +10,11 @@
 export interface Endpoint {
   /** Host name or IP literal. */
   readonly host: string;
-  /** TCP port, 1 to 65535 (0 only where the system is asked to pick). */
+  /** TCP port, 1 to 65535 (0 only where the system picks one). */
   readonly port: number;
 }
 
-/** How a client's conn to a node goes: straight, or through the relay. */
+/** How a client reaches a node: directly, or through the relay. */
 export type Path = "direct" | "tunnel";
 
 /** A duplex stream of bytes to one peer. Disposing closes it. */
@@ -37,13 +37,13 @@ export interface Conn extends Disposable {
    * @returns how many bytes were taken.
    */
   write(bytes: Uint8Array): Promise<number>;
-  /** Says that no more bytes follow; reading goes on. */
+  /** Tells the peer that no more bytes follow; reading continues. */
   closeWrite(): Promise<void>;
   /** Frees the conn at once; pending reads and writes reject. Idempotent. */
   close(): void;
 }
 
-/** Writes the whole of `bytes` to `conn`, however often it takes a part. */
+/** Writes all of `bytes` to `conn`, in as many writes as it takes. */
 export async function writeAll(conn: Conn, bytes: Uint8Array): Promise<void> {
   let written = 0;
   while (written < bytes.length) {

@@ -1,11 +1,11 @@
 /**
- * The two kinds of errors this project throws, and the one place that turns the
+ * The errors that this project throws, and the one place that turns the
  * system's errors into words.
  *
  * - {@linkcode ProtocolError}: a peer broke the protocol. Its connection ends.
- * - {@linkcode Failure}: something the person at the keyboard asked for cannot
- *   be done. It says what failed, where, why and what to do, and carries the
- *   exit code.
+ * - {@linkcode Failure}: the program cannot do what its user asked for. It says
+ *   what failed, where, why and what to do, and carries the exit code. Some
+ *   engines have a subclass of it, for a caller that has to know more.
  *
  * Misuse of the library throws the built-in `TypeError` and `RangeError`.
  * Expected refusals by a peer are values, not errors.
@@ -29,7 +29,7 @@ export type ProtocolErrorCode =
   | "rate_limited"
   | "grant_ended";
 
-/** A peer broke the protocol; the connection it came on cannot go on. */
+/** A peer broke the protocol. Its connection cannot be used any more. */
 export class ProtocolError extends Error {
   /** Always `ProtocolError`. */
   override readonly name = "ProtocolError";
@@ -48,8 +48,8 @@ export class ProtocolError extends Error {
 }
 
 /**
- * The process exit code of each kind of failure (0 is success, 1 is a bug,
- * that is: anything which is not a {@linkcode Failure}).
+ * The process exit code of each kind of failure. 0 is success. 1 is a bug: any
+ * error that is not a {@linkcode Failure}.
  */
 export const EXIT_CODE = {
   usage: 2,
@@ -62,21 +62,26 @@ export const EXIT_CODE = {
   interrupted: 130,
 } as const;
 
-/** What kind of failure it is; decides the exit code. */
+/** The kind of a failure; it decides the exit code. */
 export type FailureKind = keyof typeof EXIT_CODE;
 
-/** What kind an error of this machine is: a lack of permission is its own. */
+/**
+ * The kind of an error on this machine: `not_allowed` for a missing permission,
+ * `local` for any other.
+ */
 export function localKindOf(error: unknown): "local" | "not_allowed" {
   return error instanceof Deno.errors.NotCapable ? "not_allowed" : "local";
 }
 
-/** The parts of a {@linkcode Failure}, in the order they are told. */
+/**
+ * The parts of a {@linkcode Failure}, in the order in which they are printed.
+ */
 export interface FailureParts {
   /** The action that failed, as `Cannot …`. */
   what: string;
   /** The relay, node, file or option it failed at. */
   where?: string;
-  /** The cause, in words a stranger understands. */
+  /** The cause, in words that a stranger to this project understands. */
   why: string;
   /** What to do about it. */
   remedy?: string;
@@ -84,7 +89,7 @@ export interface FailureParts {
   cause?: unknown;
 }
 
-/** What was asked for cannot be done; one line tells it all. */
+/** The program cannot do what its user asked for. The message is one line. */
 export class Failure extends Error {
   /** Always `Failure`. */
   override readonly name = "Failure";
@@ -93,7 +98,7 @@ export class Failure extends Error {
   /** What failed, where, why and what to do, for `--json`. */
   readonly parts: Readonly<Omit<FailureParts, "cause">>;
 
-  /** Makes the failure; `message` is its parts on one line. */
+  /** Joins the parts to a message of one line. */
   constructor(kind: FailureKind, parts: FailureParts) {
     const { cause, ...told } = parts;
     super(formatFailure(told), cause === undefined ? undefined : { cause });
@@ -101,7 +106,7 @@ export class Failure extends Error {
     this.parts = told;
   }
 
-  /** The process exit code this failure stands for. */
+  /** The process exit code for this failure. */
   get exitCode(): number {
     return EXIT_CODE[this.kind];
   }
@@ -114,8 +119,8 @@ function formatFailure(parts: FailureParts): string {
 }
 
 /**
- * Words for the errors of Deno and of Node's sockets, without the path or
- * address that their own text repeats (and that may hold a stranger's bytes).
+ * Words for the errors of Deno and of Node's sockets. They leave out the path
+ * or address in the error's own text, which may hold a stranger's bytes.
  *
  * @example Usage
  * ```ts
@@ -146,7 +151,8 @@ export function describeCause(error: unknown): string {
 export function systemErrorCode(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined;
   if ("code" in error && typeof error.code === "string") return error.code;
-  // For the rarer ones Deno gives the system's number alone, behind its words.
+  // For rare errors Deno gives only the system's number, at the end of the
+  // text.
   const number = /\(os error (\d+)\)/.exec(error.message)?.[1];
   return Deno.build.os === "linux" && number !== undefined
     ? CODE_OF_NUMBER.get(Number(number))
@@ -167,19 +173,22 @@ const CODE_OF_NUMBER: ReadonlyMap<number, string> = new Map([
   [122, "EDQUOT"],
 ]);
 
-/** Whether `error` tells of a mistake in this program, not in the world. */
+/**
+ * Whether `error` is a mistake in this program, not a fault of its
+ * surroundings.
+ */
 export function isBug(error: unknown): boolean {
   return error instanceof TypeError || error instanceof RangeError ||
     error instanceof ReferenceError;
 }
 
-/** Whether `error` says that there was no file descriptor left. */
+/** Whether `error` says that no file descriptor was free. */
 export function isShortage(error: unknown): boolean {
   const code = systemErrorCode(error);
   return code === "EMFILE" || code === "ENFILE";
 }
 
-/** Whether `error` says no more than that the other side is gone. */
+/** Whether `error` only says that the other side is gone. */
 export function isDisconnect(error: unknown): boolean {
   const code = systemErrorCode(error);
   return code === "ECONNRESET" || code === "EPIPE" ||

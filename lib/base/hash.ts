@@ -1,6 +1,6 @@
 /**
- * SHA-256, from the platform: the fastest hash there is on a machine with SHA
- * instructions, and the one `sha256sum` prints.
+ * SHA-256 from the platform: the fastest hash on a machine with SHA
+ * instructions, and the one that `sha256sum` prints.
  *
  * @module
  */
@@ -12,12 +12,11 @@ export type { Hash };
 /** Bytes of a SHA-256 hash. */
 export const HASH_BYTES = 32;
 
-/** SHA-256 of `bytes`. */
 export function sha256(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   return new Uint8Array(createSha256().update(bytes).digest());
 }
 
-/** SHA-256 of bytes that come in parts: `update(…)`, then `digest()`. */
+/** SHA-256 of bytes that come in parts: call `update(…)`, then `digest()`. */
 export function createSha256(): Hash {
   return createHash("sha256");
 }

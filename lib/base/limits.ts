@@ -1,7 +1,7 @@
 /**
  * Every size, count and duration that bounds what a peer can make this program
- * do, with the reason beside the number. Each is enforced somewhere and has a
- * test that hits it. Engines take overrides through their `limits` option.
+ * do, with the reason beside the number. Each is enforced, and a test reaches
+ * it. Engines take overrides through their `limits` option.
  *
  * @module
  */
@@ -9,7 +9,7 @@
 const KIB = 1024;
 const MIB = 1024 * KIB;
 
-/** Units are in the names; the reason stands above each. */
+/** The unit is part of each name; the reason stands above the number. */
 const NUMBERS = {
   // frames
   /** A frame from a peer that has not said hello: a hello is under 1 KiB. */
@@ -20,7 +20,7 @@ const NUMBERS = {
   frameDataBytes: 256 * KIB,
   /** From the header of a control frame to the end of its body. */
   controlBodyMs: 10_000,
-  /** Frames of numbers we do not know, skipped on one connection. */
+  /** Frames of unknown types that are skipped on one connection. */
   unknownFrameCount: 64,
   /** JSON nesting: our messages need 3, a hostile one wants thousands. */
   jsonDepth: 16,
@@ -44,30 +44,35 @@ const NUMBERS = {
   relayConnectionsPerAddressCount: 64,
   /** Connections of one address at a node: a few clients, a few pipes each. */
   nodeConnectionsPerAddressCount: 32,
-  /** New connections a second from one address, in the long run. */
+  /** New connections a second from one address, on average. */
   connectRatePerSecond: 10,
   /** New connections of one address at once. */
   connectBurstCount: 40,
-  /** No frame for so long closes a control connection. */
+  /** A control connection without a frame for this time is closed. */
   idleMs: 90_000,
-  /** No byte accepted for so long on a control leg: the peer does not read. */
+  /**
+   * A control connection that accepts no byte for this time: its peer does not
+   * read.
+   */
   controlWriteStallMs: 10_000,
-  /** The same on a leg that carries file bytes. */
+  /** The same for a connection that carries file bytes. */
   dataWriteStallMs: 30_000,
-  /** Control frames a second on one connection, in the long run. */
+  /** Control frames a second on one connection, on average. */
   controlRatePerSecond: 50,
   /** Control frames of one connection at once. */
   controlBurstCount: 200,
   /**
-   * Requests a second that a relay answers one address, whatever the number of
-   * its connections; more wait. At 0.1 to 0.4 ms each that is 8 % of a core.
+   * Requests a second that a relay answers for one address, over all of its
+   * connections; more of them wait. At 0.1 to 0.4 ms each this is 8 % of a
+   * core.
    */
   requestRatePerSecond: 200,
   /** Requests of one address at once: the pages of the largest listing. */
   requestBurstCount: 2_000,
   /**
-   * Listing, hashing and looking for names that a node does for one client, in
-   * milliseconds of its processor a second: a quarter of a core. More waits.
+   * Work that a node does for one client (listing, hashing, looking for names),
+   * in milliseconds of processor time a second: a quarter of a core. More
+   * waits.
    */
   clientWorkMsPerSecond: 250,
   /** The same at once: a listing of 160,000 files. */
@@ -76,23 +81,26 @@ const NUMBERS = {
   addressWorkMsPerSecond: 500,
   /** The same at once: two clients that list everything. */
   addressWorkBurstMs: 2_000,
-  /** After EMFILE or the like, before the next accept is tried. */
+  /** Pause after EMFILE or a similar error before the next accept. */
   acceptPauseMs: 50,
   /**
-   * A request that needs a file waits so long for a file descriptor: less than
-   * clients wait for an answer, and more than a handshake that is dropped holds
-   * one.
+   * How long a request waits for a free file descriptor: less than a client
+   * waits for an answer, and more than a dropped handshake holds one.
    */
   shortageMs: 12_000,
-  /** How often a listener is roused, in case it stopped at EMFILE. */
+  /** How often a listener is restarted, in case it stopped at EMFILE. */
   acceptCheckMs: 2_000,
 
   // metrics and health, over HTTP
-  /** Connections of whoever watches: one scrapes, another looks. */
+  /**
+   * Connections to the metrics port: one for the scraper, others for people.
+   */
   httpConnectionCount: 16,
   /** A request with all its header fields; browsers send 1 KiB. */
   httpHeadBytes: 8 * KIB,
-  /** From accept to the end of a request's head; and so long after its answer. */
+  /**
+   * From accept to the end of a request's head, and the same after its answer.
+   */
   httpHeadMs: 1_000,
   /** From accept to the end of the answer, absolute. */
   httpMs: 5_000,
@@ -100,46 +108,53 @@ const NUMBERS = {
   // registry
   /** Lease of a registration; three renewals may be missed. */
   leaseSeconds: 60,
-  /** A relay that was restarted says so this long: a renewal, and half of one. */
+  /** How long a restarted relay says that it was: one and a half renewals. */
   comingBackSeconds: 30,
   /** How often a node renews, in a quiet relay. */
   renewSeconds: 20,
-  /** The longest lease a busy relay may dictate, thrice what nodes follow. */
+  /** The longest lease a busy relay may set, three times what nodes follow. */
   leaseMaxSeconds: 900,
-  /** The shortest renewal interval a node will follow, whoever dictates it. */
+  /**
+   * The shortest renewal interval that a node follows, whatever the relay says.
+   */
   renewMinSeconds: 5,
-  /** The longest renewal interval a node will follow, whoever dictates it. */
+  /**
+   * The longest renewal interval that a node follows, whatever the relay says.
+   */
   renewMaxSeconds: 300,
   /**
-   * Renewals a second above which the relay lengthens leases. Each is a
-   * connection of its own and takes 1 ms of the main thread: a quarter of it.
+   * Renewals a second above which the relay lengthens leases. Each renewal is a
+   * connection and takes 1 ms of the main thread: this is a quarter of it.
    */
   renewalsPerSecond: 250,
   /**
-   * Nodes that stay connected between renewals, so that they notice at once when
-   * the relay is gone. Each takes 40 KiB there.
+   * Nodes that stay connected between renewals, to notice at once when the
+   * relay is gone. Each takes 40 KiB at the relay.
    */
   stayingNodeCount: 500,
-  /** Those of them at one address, which has other connections to make. */
+  /**
+   * Of these, nodes at one address: it needs connections for other things too.
+   */
   stayingNodesPerAddressCount: 16,
   /** Nodes in the registry. */
   nodeCount: 100_000,
   /** Nodes registered from one address. */
   nodesPerAddressCount: 32,
-  /** Registrations of one node in {@linkcode reregisterWindowMs}. */
+  /** Registrations of one node within {@linkcode reregisterWindowMs}. */
   reregisterCount: 3,
-  /** Window for {@linkcode reregisterCount}. */
+  /** The time over which {@linkcode reregisterCount} counts. */
   reregisterWindowMs: 10_000,
   /** Addresses in one registration. */
   addressCount: 8,
   /**
-   * Those of them at other hosts than the node was seen to come from: a home
-   * network and a name for it. Whoever lists nodes is sent there by anybody.
+   * Of these, addresses at hosts that the relay did not see the node come from:
+   * a home network and a name for it. A node can send clients to such an
+   * address even if it belongs to somebody else.
    */
   unobservedAddressCount: 2,
   /**
-   * Bytes of one node on a page: most have 1 KiB, the longest name with eight
-   * addresses 2.1. A page takes 25 of the largest.
+   * Bytes of one node on a page. Most need 1 KiB; the longest name with eight
+   * addresses needs 2.1. A page has room for 25 of the largest.
    */
   listedEntryBytes: 2_560,
   /** Bytes of one host name or IP literal in a registration. */
@@ -149,8 +164,8 @@ const NUMBERS = {
   /** Nodes in one page of a listing (its bytes are bounded by the frame). */
   listingPageCount: 1_000,
   /**
-   * A first page is handed to all who ask within so long, as long as it is true:
-   * of a long listing it is where many begin.
+   * A first page of a listing is reused for this time while it is true, because
+   * many clients begin there.
    */
   firstPageMs: 100,
   /** Nodes a client takes from one relay, however many pages it sends. */
@@ -161,99 +176,130 @@ const NUMBERS = {
   /** Dial-backs under way at once. */
   dialBackCount: 16,
   /**
-   * Those of them to one address: a port that says nothing takes its place for
-   * seconds, and others must find one.
+   * Of these, dial-backs to one address: a silent port holds its slot for
+   * seconds, and others need one.
    */
   dialBacksPerAddressCount: 2,
-  /** A node that does not answer in such a time is better off with tunnels. */
+  /**
+   * A node that does not answer within this time is better off with tunnels.
+   */
   reachMs: 2_000,
-  /** Nodes that one command of a client reports dead, in one message. */
+  /** Dead nodes that one command of a client reports, in one message. */
   reportCount: 64,
-  /** How often ended leases are swept out of memory. */
+  /** How often ended leases are removed from memory. */
   sweepMs: 1_000,
-  /** Leases swept in one turn, some 10 ms: those of all nodes may end at once. */
+  /**
+   * Leases removed in one turn, some 10 ms: the leases of all nodes may end at
+   * once.
+   */
   sweepCount: 1_000,
-  /** Each refusal, and each stall of accepting, is told at most so often. */
+  /**
+   * The shortest time between two log lines about the same kind of refusal or
+   * stalled accept.
+   */
   refusalPauseMs: 10_000,
-  /** How often a relay looks at the memory it takes. */
+  /** How often a relay checks how much memory it uses. */
   collectCheckMs: 250,
-  /** Having grown by so much it collects: a fifth of what a flood may cost. */
+  /**
+   * Growth after which a relay collects garbage: a fifth of what a flood may
+   * cost.
+   */
   collectGrowthBytes: 4 * MIB,
-  /** A large relay waits until it has grown by so much of what it had. */
+  /** A large relay waits for this growth, relative to its size. */
   collectGrowthPercent: 5,
-  /** So long after the last time, a relay that takes more than once collects. */
+  /**
+   * The pause after which a relay that still uses more than before collects
+   * again.
+   */
   collectIdleMs: 10_000,
-  /** Share of the time that may go into collecting, also where it is slow. */
+  /** Share of the time that may go into collecting, even on a slow machine. */
   collectBusyPercent: 5,
-  /** A client collects having grown by so much: a tenth of what it may take. */
+  /**
+   * Growth after which a client collects garbage: a tenth of what it may use.
+   */
   collectClientGrowthBytes: 16 * MIB,
-  /** What it may spend on that: a list of 100,000 files takes 0.2 s each time. */
+  /**
+   * Share of the time for that: a list of 100,000 files takes 0.2 s each time.
+   */
   collectClientBusyPercent: 25,
 
   // tunnels
-  /** A tunnel ends unless both sides have come within so long. */
+  /** A tunnel ends unless both sides join within this time. */
   tunnelJoinMs: 30_000,
-  /** A tunnel ends when no byte has moved for so long, in either direction. */
+  /** A tunnel ends after this time without a byte in either direction. */
   tunnelIdleMs: 60_000,
-  /** Tunnels in the whole relay, those that are waited for included. */
+  /**
+   * Tunnels in the whole relay, including those that a side has yet to join.
+   */
   tunnelCount: 1_000,
-  /** Tunnels to one node: no one address, nor three, has it to itself. */
+  /** Tunnels to one node: three addresses together cannot use them all up. */
   tunnelsPerNodeCount: 64,
-  /** Tunnels of the clients at one address: twice {@linkcode askingCount}. */
+  /** Tunnels for the clients at one address: twice {@linkcode askingCount}. */
   tunnelsPerAddressCount: 16,
-  /** Connections of one address where tunnels enter: an office of nodes. */
+  /** Tunnel connections of one address: an office full of nodes. */
   tunnelConnectionsPerAddressCount: 512,
-  /** Bytes that a tunnel holds in each direction. */
+  /** Bytes that a tunnel buffers in each direction. */
   tunnelBufferBytes: 64 * KIB,
-  /** How often an attached node is asked whether it is still there. */
+  /** How often the relay pings an attached node. */
   pingMs: 20_000,
-  /** An attached node that hears nothing for so long attaches anew. */
+  /** An attached node that hears nothing for this time attaches again. */
   attachedIdleMs: 65_000,
-  /** How often a node asks whether it can be dialled. */
+  /** How often a node asks the relay whether others can dial it. */
   reachCheckMs: 300_000,
-  /** A client asks for a tunnel when dialling has taken so long. */
+  /** A client asks for a tunnel when dialling has taken this long. */
   tunnelHeadStartMs: 300,
-  /** So long the only node, behind a tunnel, may be away: it attaches anew. */
+  /**
+   * How long a client waits for its only node behind a tunnel to attach again.
+   */
   tunnelPatienceMs: 45_000,
-  /** Tunnels may take so long to end when the relay does. */
+  /** How long tunnels may take to end when the relay stops. */
   tunnelDrainMs: 10_000,
 
   // registration by a node
-  /** First wait after the relay could not be reached; doubles, full jitter. */
+  /**
+   * First wait after an attempt to reach the relay failed; doubles, full
+   * jitter.
+   */
   retryFirstMs: 500,
   /** Longest wait between two attempts to reach the relay. */
   retryMaxMs: 30_000,
   /**
-   * And so many attempts in the time of a renewal: 5 s apart at a quiet relay,
-   * and further apart at one that has so many nodes that it lengthens renewals.
+   * Attempts to reach the relay within one renewal interval: 5 s apart at a
+   * quiet relay, and further apart at a relay that has so many nodes that it
+   * lengthens renewals.
    */
   retriesPerRenewalCount: 4,
-  /** Withdrawing at exit may take so long before the node leaves anyway. */
+  /** How long a node may spend on withdrawing when it exits. */
   withdrawMs: 2_000,
 
   // access
-  /** Failed proofs of one address before it is not listened to for a while. */
+  /** Failed proofs of one address before it is ignored for a while. */
   proofFailureCount: 5,
-  /** In such a time, and for such a time. */
+  /**
+   * The time over which failed proofs count, and for which an address is
+   * ignored.
+   */
   proofFailureWindowMs: 60_000,
-  /** Addresses that have failed and are remembered. */
+  /** Addresses with failed proofs that are remembered. */
   proofFailureSourceCount: 4_096,
-  /** How long a relay's grants are good for; checked when a client connects. */
+  /** How long a relay's grants are valid; checked when a client connects. */
   grantSeconds: 3_600,
   /**
-   * Clocks of relay and node may differ by so much; and a file written so far in
-   * the future, by the client's clock, may still be the newest.
+   * How far the clocks of relay and node may differ. A file written this far in
+   * the future, by the client's clock, may also still be the newest.
    */
   clockToleranceMs: 300_000,
-  /** The longest time a link may be good for. */
+  /** The longest validity of a link. */
   linkSeconds: 30 * 86_400,
-  /** The most fetches a link may be good for. */
+  /** The most fetches that a link may allow. */
   linkUsesCount: 1_000,
-  /** Fetches by links that a relay, or a node, remembers. */
+  /** Fetches by link that a relay or a node remembers. */
   linkUseCount: 100_000,
-  /** A client asks for new grants when its own are so old. */
+  /** The age at which a client asks for new grants. */
   grantRenewMs: 1_800_000,
-  /** A node whose token is no longer taken asks again after so long, or so. */
+  /**
+   * A node whose token was refused asks again after this time, give or take.
+   */
   unauthorizedRetryMs: 120_000,
   /** Characters of a link: it must survive mail, chat and a QR code. */
   linkLength: 512,
@@ -273,121 +319,147 @@ const NUMBERS = {
   pieceCount: 65_536,
   /** The largest file: 1 TiB, 65,536 pieces of 16 MiB. */
   fileBytes: 1024 ** 4,
-  /** The earliest time that a saved file is given, 1901: ext4 alters earlier ones. */
+  /** The earliest time set on a saved file, 1901: ext4 changes earlier ones. */
   fileTimeFirstMs: -(2 ** 31) * 1_000,
-  /** The latest, 2223: beyond it are the times that nobody can have meant. */
+  /** The latest, 2223: later times are certainly wrong. */
   fileTimeLastMs: 8e12 - 1,
-  /** Pieces on their way from the conns to the disk, in memory. */
+  /** Bytes of pieces in memory, between the conns and the disk. */
   slabBytes: 32 * MIB,
-  /** File bytes asked of one connection before they come. */
+  /** File bytes requested on one connection and not yet received. */
   windowBytes: 8 * MIB,
-  /** Requests on one connection before their answers come. */
+  /** Requests on one connection that wait for their answers. */
   windowRequestCount: 48,
-  /** Files that are being received at once. */
+  /** Files that are received at once. */
   openFileCount: 64,
   /**
-   * Files that are received or wait for it, with all that is known of them: 12
-   * MiB, and enough that no node waits for its turn.
+   * Files that are received or wait, with all that is known about them: 12 MiB,
+   * and enough that no node has to wait for work.
    */
   plannedFileCount: 4_096,
   /**
-   * Files that are there and not hashed by their nodes, of which these are asked
-   * before it is their turn: on a line of 50 ms 300 files a second, not 20.
+   * Files that their nodes have not hashed and are asked about ahead of their
+   * turn: with 50 ms of latency 300 files a second, not 20.
    */
   askedAheadCount: 16,
-  /** Times a node may break off before it is out. */
+  /** How often a node may break off before it is excluded. */
   sourceFailureCount: 3,
   /**
-   * Times a piece may fail, over all nodes, before its file is given up. A node
-   * that has not failed at it is asked all the same, however many others have.
+   * How often a piece may fail, over all nodes, before its file is given up. A
+   * node that has not failed is still asked, however many others have.
    */
   pieceFailureCount: 5,
-  /** A file that changes while it is fetched is begun anew so often. */
+  /** How often a file that changes during the fetch is started again. */
   refetchCount: 3,
-  /** A node that needs so much longer for its pieces loses them to an idle one. */
+  /**
+   * A node that needs this much longer for its pieces loses them to an idle
+   * one.
+   */
   takeOverMs: 500,
-  /** Below this, over 30 s, a node is out while there is another. */
+  /** A node slower than this over 30 s is excluded while there is another. */
   lowestBytesPerSecond: 4 * KIB,
-  /** Nodes that an address is dialled for at which the relay saw none of them. */
+  /**
+   * Nodes that a client dials at one address where the relay saw none of them.
+   */
   claimedDialCount: 4,
-  /** Such addresses of one host that may fail before no other is dialled. */
+  /**
+   * Such addresses on one host that may fail before the client stops dialling
+   * them.
+   */
   claimedFailureCount: 16,
-  /** A node's list of files may take so long, whatever its rate. */
+  /** How long a node's list of files may take, at any rate. */
   listingMs: 15_000,
-  /** After that it must have come at such a rate: 30 files a second. */
+  /** The rate that a list must keep up after that: 30 files a second. */
   listingBytesPerSecond: 4 * KIB,
-  /** A node's list may take so long at any rate: 100,000 files at 1 Mbit/s. */
+  /** How long a node's list may take at most: 100,000 files at 1 Mbit/s. */
   listingMostMs: 300_000,
-  /** What a client keeps of one node's list: some 200,000 files. */
+  /** Bytes that a client keeps of one node's list: some 200,000 files. */
   listingNodeBytes: 24 * MIB,
-  /** What it keeps of all lists, beside some 140 MB that it takes anyway. */
+  /**
+   * Bytes that it keeps of all lists, beside some 140 MB that it uses anyway.
+   */
   listingBytes: 40 * MIB,
-  /** Pages of a list that have come and are not looked at; then none is read. */
+  /**
+   * Pages of a list that may wait unprocessed; the client then stops reading.
+   */
   listingPagesAheadCount: 4,
-  /** Nodes asked at once for files, those aside that take their time. */
+  /** Nodes asked for files at once, not counting slow ones. */
   askingCount: 8,
-  /** Nodes asked at once, slow ones included: a tenth of usual descriptors. */
+  /**
+   * Nodes asked at once, slow ones included: a tenth of the usual descriptors.
+   */
   askingMostCount: 64,
-  /** A node that takes longer is slow: the next is asked beside it. */
+  /** A node that takes longer is slow: the next one is asked beside it. */
   askingPatienceMs: 1_000,
-  /** Names asked for together; those found are fetched while others are sought. */
+  /**
+   * Names asked for together; those found are fetched while others are looked
+   * up.
+   */
   askingBatchCount: 256,
-  /** After the first node that has it, others may take so long to say so too. */
+  /**
+   * After the first node with the file, the time that others get to offer it
+   * too.
+   */
   askingGraceMs: 300,
   /**
-   * A client waits so long in all for files to be hashed that decide a vote, and
-   * for nodes to answer where a file may be replaced.
+   * How long a client waits in all for files to be hashed that decide a vote,
+   * and for nodes to answer before a file is replaced.
    */
   settleMs: 10_000,
-  /** Buffers a node sends from, shared by all it sends to. */
+  /** Buffers that a node sends from, shared by all of its clients. */
   sendBufferBytes: 32 * MIB,
-  /** Files up to this size are read at once, without giving way to others. */
+  /** Files up to this size are read in one go, without giving others a turn. */
   smallFileBytes: 64 * KIB,
-  /** Files up to this size are hashed when somebody asks for them. */
+  /** Files up to this size are hashed when a client asks for them. */
   hashOnFindBytes: 16 * MIB,
   /** Piece hashes a node keeps in memory, some 500 GB of files. */
   manifestCacheBytes: 64 * MIB,
-  /** A share is looked through again at most so often for a missing name. */
+  /** The shortest time between two scans of a share for a missing name. */
   rescanPauseMs: 2_000,
-  /** The same where the system tells what changes, but not on other machines. */
+  /**
+   * The same where the system reports changes: it misses those made on other
+   * machines.
+   */
   rescanWatchedMs: 60_000,
-  /** Share of the time that may go into looking through a share again. */
+  /** Share of the time that may go into scanning a share again. */
   rescanPercent: 5,
-  /** How often a node looks whether its folder is at its place: a quick call. */
+  /** How often a node checks that its folder is still there: a quick call. */
   shareCheckMs: 2_000,
-  /** Entries that are not shared and are kept by name; the others are counted. */
+  /** Unshared entries whose names are kept; the others are only counted. */
   skippedNameCount: 1_000,
-  /** Work of a node that takes longer gives others their turn in between. */
+  /** A node's work that takes longer gives others a turn in between. */
   turnMs: 5,
-  /** Without a byte for so long, a client gives a node up. */
+  /** A client gives a node up after this time without a byte. */
   pieceStallMs: 20_000,
 
-  // files that the person names
+  // files that the user names
   /** A configuration file: one line for each option is under 2 KiB. */
   configBytes: 64 * KIB,
   /** A receipt: 500 bytes for each file, 100,000 files and more. */
   receiptBytes: 64 * MIB,
 
   // doctor
-  /** Clocks that differ by more are warned of: people notice minutes. */
+  /**
+   * A larger difference between two clocks causes a warning: people notice
+   * minutes.
+   */
   clockSkewMs: 60_000,
-  /** Less room on a disk is warned of. */
+  /** Less free space on a disk causes a warning. */
   spareDiskBytes: 1024 * MIB,
-  /** Attached nodes that a tunnel is tried with before it counts as failed. */
+  /** Attached nodes that a tunnel is tried with before the check fails. */
   tunnelTrialCount: 3,
 };
 
 /**
- * The numbers: {@linkcode LIMITS}, or with some of them replaced.
+ * The type of {@linkcode LIMITS}.
  *
  * @internal
  */
 export type Limits = { readonly [Name in keyof typeof NUMBERS]: number };
 
-/** The defaults. */
+/** The default limits. */
 export const LIMITS: Limits = Object.freeze(NUMBERS);
 
-/** The defaults with some of them replaced. */
+/** The default limits with some of them replaced. */
 export function limitsWith(overrides: Partial<Limits> = {}): Limits {
   return { ...LIMITS, ...overrides };
 }

@@ -1,8 +1,8 @@
 /**
  * Checks file names that come from elsewhere: from a peer, from the disk of a
- * node, from the command line. A safe name is portable, relative, NFC, and free
- * of characters that act or hide. Pure text; only `share` turns a name into a
- * path.
+ * node, from the command line. A safe name is portable, relative and in NFC.
+ * None of its characters controls a terminal or is invisible. Pure text; only
+ * `share` turns a name into a path.
  *
  * @module
  */
@@ -20,17 +20,18 @@ export type NameVerdict =
 const CONTROL = /\p{Cc}/u;
 // Bidi embeddings, overrides and isolates; the byte order mark.
 const REORDERING = /[\u202a-\u202e\u2066-\u2069\ufeff]/u;
-// Lines and paragraphs of their own; notes between the lines.
+// Separators of lines and paragraphs; annotations between lines.
 const SEPARATING = /[\u2028\u2029\ufff9-\ufffb]/;
-// Nothing is seen of them, and some disks leave them out: `.g\u200dit` is `.git`.
+// Invisible, and some disks drop them: `.g\u200dit` is `.git`.
 const INVISIBLE = /\p{Default_Ignorable_Code_Point}/u;
-// Joiners and variants where scripts and emoji need them: never beside ASCII,
-// but in a keycap.
+// Joiners and variant selectors where scripts and emoji need them. Beside ASCII
+// only in a keycap.
 const NEEDED =
   /(?<=[\p{L}\p{M}\p{Emoji_Modifier}\p{Extended_Pictographic}\ufe0f])(?<![ -~])[\u200c\u200d\ufe0e\ufe0f](?=$|[^ -~]|[./ _-])|(?<=[#*0-9])\ufe0f(?=\u20e3)/gu;
-// Surrogate, unassigned, private use. U+FFFD stands where bytes were not UTF-8.
+// Surrogate, unassigned, private use. U+FFFD replaces bytes that were not
+// UTF-8.
 const MEANINGLESS = /[\p{Cs}\p{Cn}\p{Co}\ufffd]/u;
-// Spaces before the ending do not count there.
+// Windows ignores spaces before the ending.
 const WINDOWS_DEVICE =
   /^(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³]) *(\.|$)/i;
 

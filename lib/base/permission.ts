@@ -1,11 +1,11 @@
 /**
- * Checks what Deno lets this process do. At a terminal, Deno would stop the
- * program and ask a question if a permission is missing. Roles therefore check
- * each permission here first, and a missing one is the same error as without a
- * terminal.
+ * Checks what Deno lets this process do. At a terminal, Deno stops a program
+ * that lacks a permission and asks a question. Roles therefore check each
+ * permission here first, so that a missing one causes the same error as without
+ * a terminal.
  *
  * Below `/dev`, `/proc` and `/sys` Deno answers `granted` and still requires
- * `--allow-all`: there the use itself throws `NotCapable`, without a question.
+ * `--allow-all`. There the use itself throws `NotCapable`, without a question.
  *
  * @module
  */
@@ -14,7 +14,7 @@ import { dirname } from "@std/path/dirname";
 import { type Endpoint, formatEndpoint } from "./conn.ts";
 import { show } from "./text.ts";
 
-/** What is done with a file or folder. */
+/** The kind of access to a file or folder. */
 export type FileAccess = "read" | "write";
 
 /** Whether a permission has been granted. */
@@ -22,15 +22,15 @@ export type IsGranted = (
   descriptor: Deno.PermissionDescriptor | { name: "sys"; kind?: "statfs" },
 ) => boolean;
 
-/** What this process has been granted. */
 export const isGranted: IsGranted = (descriptor) =>
   Deno.permissions.querySync(descriptor as Deno.PermissionDescriptor).state ===
     "granted";
 
 /**
- * Makes sure that this process may read, or write, what is at `path` and below.
+ * Throws unless this process may read, or write, `path` and everything below
+ * it.
  *
- * @throws {Deno.errors.NotCapable} when it may not.
+ * @throws {Deno.errors.NotCapable} if it may not.
  */
 export function requireAccess(path: string, ...wanted: FileAccess[]): void {
   for (const name of wanted) {
@@ -40,11 +40,11 @@ export function requireAccess(path: string, ...wanted: FileAccess[]): void {
 }
 
 /**
- * Makes sure that this process may listen at or dial `endpoint`. `node:net` is
- * not to find out: there a missing permission ends the process from inside a
+ * Throws unless this process may listen at or dial `endpoint`. Check before
+ * `node:net` does: there a missing permission ends the process from inside a
  * callback.
  *
- * @throws {Deno.errors.NotCapable} when it may not.
+ * @throws {Deno.errors.NotCapable} if it may not.
  */
 export function requireNet(endpoint: Endpoint): void {
   const host = formatEndpoint(endpoint);
@@ -53,7 +53,7 @@ export function requireNet(endpoint: Endpoint): void {
 }
 
 /**
- * What to do where Deno refused `wanted` access to `paths`. The flags go beside
+ * The remedy where Deno refused `wanted` access to `paths`: flags to add to
  * those that the process was started with.
  */
 export function grantRemedy(
@@ -72,14 +72,14 @@ export function grantRemedy(
 }
 
 /**
- * What to grant for saving at a place that cannot be looked at: a folder, or a
- * file, which needs the folder that it is in.
+ * The flags to grant for saving at a place that this process cannot look at: a
+ * folder, or a file, which needs the folder around it.
  */
 export function savingRemedy(place: string): string {
   const asFolder = grantRemedy([place], "read", "write");
   if (/(^|[/\\])(\.{1,2})?$/.test(place)) return asFolder;
   const asFile = grantRemedy([dirname(place)], "read", "write");
-  // A name like `up.txt` is a file's.
+  // A name like `up.txt` is probably a file.
   if (/[^/\\]\.[^/\\.]+$/.test(place)) return asFile;
   return asFolder === asFile
     ? asFolder
@@ -97,7 +97,7 @@ export function accessFlag(
   return shellWord(`--allow-${access}=${list.join(",")}`);
 }
 
-/** One word for a shell. */
+/** `word` as one word for a shell. */
 export function shellWord(word: string): string {
   return /^[\w./:=,@%+-]+$/.test(word)
     ? word

@@ -1,18 +1,17 @@
 /**
- * A rate that many users share: each asks before it continues, and learns how
- * long to wait. Users that ask in turn get equal parts. Pure: time is an
- * argument.
+ * A rate that many users share. Each user reserves bytes before it continues,
+ * and learns how long to wait. Users that reserve in turn get equal parts.
+ * Pure: time is an argument.
  *
  * @module
  */
 
-// What may be sent at once after a pause, in milliseconds of the rate.
+// What a pause allows at once afterwards, in milliseconds of the rate.
 const BURST_MS = 50;
 const PURGE_EVERY = 1024;
 
-/** Holds what is sent to so many bytes a second. */
+/** Limits traffic to a number of bytes a second. */
 export class RateLimit {
-  /** The rate. */
   readonly bytesPerSecond: number;
   #freeAt = -Infinity;
 
@@ -35,30 +34,34 @@ export class RateLimit {
     return Math.max(0, from - now);
   }
 
-  /** Bytes to send at once, so that slow rates still move several times a second. */
+  /**
+   * Bytes to send at once: few enough that slow rates still move several times
+   * a second.
+   */
   get stepBytes(): number {
     return Math.max(4096, Math.ceil(this.bytesPerSecond / 8));
   }
 }
 
 /**
- * Holds each of many sources to so many requests a second, some at once: those
- * beyond wait, in the order in which they came. A source costs others nothing.
+ * Limits the requests of each address group, with some allowed at once.
+ * Requests beyond that wait, in order of arrival. Groups do not slow each other
+ * down.
  */
 export class AddressGroupRate {
   readonly #intervalMs: number;
   readonly #burstMs: number;
-  /** When the next request of each source is due. */
+  /** When the next request of each group is due. */
   readonly #dueAt = new Map<string, number>();
   #untilPurge = PURGE_EVERY;
 
-  /** Each source may ask `burst` times at once. */
+  /** Each group may make `burst` requests at once. */
   constructor(ratePerSecond: number, burst: number) {
     this.#intervalMs = 1000 / ratePerSecond;
     this.#burstMs = burst * this.#intervalMs;
   }
 
-  /** Sources that are remembered: those that have asked lately. */
+  /** Groups in memory: those that have made a request lately. */
   get sourceCount(): number {
     return this.#dueAt.size;
   }
@@ -66,14 +69,14 @@ export class AddressGroupRate {
   /** Reserves one request; returns the milliseconds to wait before it. */
   reserve(source: string, now: number): number {
     this.#purge(now);
-    // A burst is time that was not used.
+    // A burst is time that the group has not used.
     const earliest = now - this.#burstMs + this.#intervalMs;
     const dueAt = Math.max(this.#dueAt.get(source) ?? -Infinity, earliest);
     this.#dueAt.set(source, dueAt + this.#intervalMs);
     return Math.max(0, dueAt - now);
   }
 
-  /** Forgets, now and then, the sources that would start afresh anyway. */
+  /** Now and then forgets the groups that would start afresh anyway. */
   #purge(now: number): void {
     if (--this.#untilPurge > 0) return;
     this.#untilPurge = PURGE_EVERY;
@@ -88,7 +91,7 @@ export class AddressGroupRate {
 /**
  * Parses a rate such as `500K`, `20M` or `1.5G`; K, M and G are powers of 1000.
  *
- * @returns bytes a second, or `undefined` when it is none above zero.
+ * @returns bytes a second, or `undefined` if `text` is not a rate above zero.
  */
 export function parseRate(text: string): number | undefined {
   const match = /^(\d{1,15}(?:\.\d{1,6})?)([KMG]?)B?$/i.exec(text);

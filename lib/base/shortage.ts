@@ -1,6 +1,6 @@
 /**
- * Waits while the process has no free file descriptor. The shortage ends when a
- * connection ends, and says nothing about any file.
+ * Waits while the process has no free file descriptor. A shortage ends when
+ * some connection ends; it is no fault of the file that was to be opened.
  *
  * @module
  */
@@ -12,17 +12,17 @@ import { isShortage } from "./errors.ts";
 export interface WhenRoomOptions {
   /** Pause before each further attempt. */
   readonly pauseMs: number;
-  /** How long to wait in all; until `signal` is aborted by default. */
+  /** How long to wait in all. By default there is no limit but `signal`. */
   readonly mostMs?: number;
   /** Ends the wait. */
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * What `open` gives, as soon as there is a file descriptor for it.
+ * The result of `open`, as soon as a file descriptor is free.
  *
- * @throws the error of the last attempt where the wait ended, and what `open`
- * throws for any other reason.
+ * @throws the last error where the wait ended, and any other error of `open` at
+ * once.
  */
 export async function whenRoom<T>(
   open: () => T | Promise<T>,

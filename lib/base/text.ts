@@ -1,7 +1,7 @@
 /**
- * Makes a stranger's text safe to display. Everything that a peer or the
- * system's own error text brings to a terminal or a log goes through {@linkcode
- * show}.
+ * Makes a stranger's text safe to display. All text of peers and all error text
+ * of the system goes through {@linkcode show} before it reaches a terminal or a
+ * log.
  *
  * @module
  */
@@ -14,8 +14,8 @@ const SHOW_COLUMNS = 200;
 const UNSHOWABLE = /[\p{C}\p{Zl}\p{Zp}]/gu;
 
 /**
- * Escapes everything in `text` that could act on a terminal, hide, or reorder
- * what is read, and cuts it at 200 characters.
+ * Escapes everything in `text` that could control a terminal, is invisible, or
+ * changes the order of reading, and cuts it at 200 characters.
  *
  * @example Usage
  * ```ts
@@ -34,7 +34,7 @@ export function show(text: string): string {
 
 /**
  * Like {@linkcode show}, but never shortens the text: for file names and other
- * text of bounded length that a person may want to copy.
+ * text of bounded length that people may want to copy.
  */
 export function showWhole(text: string): string {
   return text.replaceAll(UNSHOWABLE, escapeCharacter);
@@ -46,12 +46,12 @@ function escapeCharacter(character: string): string {
   return point < 0x100 ? `\\x${hex.padStart(2, "0")}` : `\\u{${hex}}`;
 }
 
-/** A number and what is counted, `1 file` or `2 files`. `noun` takes an `s`. */
+/** A count with its noun, `1 file` or `2 files`. Adds an `s` to `noun`. */
 export function counted(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? "" : "s"}`;
 }
 
-/** Escapes JSON so that it has the same meaning and cannot control a terminal. */
+/** Escapes JSON so that it keeps its meaning and cannot control a terminal. */
 export function escapeJson(json: string): string {
   return json.replaceAll(
     UNSHOWABLE,
@@ -69,19 +69,19 @@ export function needsEscaping(text: string): boolean {
   return show(text) !== text;
 }
 
-// C0 but tab, newline, form feed and return; DEL; C1.
+// C0 without tab, newline, form feed and return; DEL; C1.
 // deno-lint-ignore no-control-regex
 const NOT_TEXT = /[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f]/;
 
 /**
- * Decides piece by piece whether content may be poured onto a terminal: valid
- * UTF-8 without control characters other than line breaks and tabs. Characters
- * that straddle two pieces are judged whole.
+ * Decides piece by piece whether content may go to a terminal: valid UTF-8
+ * without control characters other than line breaks and tabs. A character on
+ * the border of two pieces counts as a whole.
  */
 export class TextCheck {
   readonly #decoder = new TextDecoder("utf-8", { fatal: true });
 
-  /** Whether everything up to and with `bytes` can still be text. */
+  /** Whether everything up to and including `bytes` can still be text. */
   accepts(bytes: Uint8Array): boolean {
     try {
       return !NOT_TEXT.test(this.#decoder.decode(bytes, { stream: true }));
@@ -90,7 +90,7 @@ export class TextCheck {
     }
   }
 
-  /** Whether the content may end here: no character is left half-way. */
+  /** Whether the content may end here, and not inside a character. */
   acceptsEnd(): boolean {
     try {
       return !NOT_TEXT.test(this.#decoder.decode());

@@ -1,6 +1,6 @@
 /**
- * Splits long work into short pieces, so that the rest of the process gets its
- * turn in between.
+ * Splits long work into short pieces, so that the rest of the process gets
+ * turns in between.
  *
  * @module
  */
@@ -8,16 +8,16 @@
 import { clearImmediate, setImmediate } from "node:timers";
 
 /**
- * While something waits for the next turn of the event loop, Deno looks for what
- * sockets and files have to say in one of 61 turns alone (`event_interval` of
- * tokio). Work that lets the loop turn once between two pieces makes everybody on
- * the network wait for 61 of them. So many empty turns take 0.35 ms.
+ * While a task waits for the next turn of the event loop, Deno polls sockets
+ * and files in only one of 61 turns (`event_interval` of tokio). Work that
+ * gives way for one turn between two pieces would make everybody on the network
+ * wait for 61 pieces. 61 empty turns take 0.35 ms.
  */
 const LOOP_TURNS = 61;
 
 /**
- * Calls `call` when all others have had their turn, those on the network
- * included; unless disposed of before.
+ * Calls `call` after all others have had a turn, including the network.
+ * Disposing of the result cancels the call.
  */
 export function afterOthers(call: () => void): Disposable {
   let left = LOOP_TURNS;
@@ -29,22 +29,22 @@ export function afterOthers(call: () => void): Disposable {
   return { [Symbol.dispose]: () => clearImmediate(next) };
 }
 
-/** Gives others a turn whenever work has gone on for so long. */
+/** Tells long work when to give others a turn, and gives it. */
 export class Turns {
   readonly #turnMs: number;
   #startedAt = performance.now();
 
-  /** A piece of work takes `turnMs`, and one step of it more at most. */
+  /** A piece of work takes `turnMs`, plus one step at most. */
   constructor(turnMs: number) {
     this.#turnMs = turnMs;
   }
 
-  /** Whether it is the turn of others; then wait for `give`. */
+  /** Whether it is time to give others a turn; then await `give`. */
   get isOver(): boolean {
     return performance.now() - this.#startedAt >= this.#turnMs;
   }
 
-  /** Lets all others have their turn. */
+  /** Gives all others a turn. */
   async give(): Promise<void> {
     await new Promise<void>((resolve) => afterOthers(resolve));
     this.#startedAt = performance.now();

@@ -1,6 +1,6 @@
 /**
- * The version of this program, which a test compares with `deno.json`; and which
- * of two versions is the later. Pure.
+ * The version of this program, which a test compares with `deno.json`, and a
+ * comparison of two versions. Pure.
  *
  * @module
  */
@@ -10,7 +10,10 @@ export const VERSION = "0.1.0";
 
 const FORM = /^(\d{1,6})\.(\d{1,6})\.(\d{1,6})$/;
 
-/** Whether `text` is a version that can be compared: three numbers with dots. */
+/**
+ * Whether `text` is a version that can be compared: three numbers with dots
+ * between them.
+ */
 export function isVersion(text: string): boolean {
   return FORM.test(text);
 }

@@ -1,18 +1,17 @@
 /**
- * A conn that passes everything to another conn. Subclasses override what
- * differs.
+ * A conn that passes everything on to another conn. Subclasses override the
+ * differences.
  *
  * @module
  */
 
 import type { Conn, Endpoint } from "./conn.ts";
 
-/** Wraps `inner`, which it takes over. */
+/** Passes everything on to `inner`. */
 export class WrappedConn implements Conn {
-  /** What everything is passed on to. */
   protected readonly inner: Conn;
 
-  /** Takes `inner` over; nobody else uses it from now on. */
+  /** Takes ownership of `inner`. */
   constructor(inner: Conn) {
     this.inner = inner;
   }
