@@ -1,6 +1,6 @@
 /**
- * Decides at accept, before a byte is read or a handshake begun, whether a
- * connection may stay; and how often one peer may ask. Pure: time is an
+ * Decides at accept, before a byte is read or a handshake begins, whether a
+ * connection may stay, and how often one peer may ask. Pure: time is an
  * argument, in milliseconds on any monotonic clock.
  *
  * @module
@@ -15,7 +15,7 @@ export type AdmissionRefusal =
   | "too_many_handshakes"
   | "connecting_too_fast";
 
-/** A connection's place among those that are open. */
+/** One open connection in the counts. */
 export interface Slot {
   /** The peer has said hello: its handshake is no longer pending. */
   settle(): void;
@@ -23,17 +23,17 @@ export interface Slot {
   leave(): void;
 }
 
-/** What became of a connection at accept. */
+/** The decision about a connection at accept. */
 export type AdmissionOutcome =
   | {
     readonly kind: "admitted";
     readonly place: Slot;
-    /** A place that was taken away for it: the caller ends that connection. */
+    /** A connection that had to give way: the caller closes it. */
     readonly evicted?: Slot;
   }
   | { readonly kind: "refused"; readonly reason: AdmissionRefusal };
 
-/** The numbers that bound who is let in. */
+/** The numbers that bound open connections and handshakes. */
 export type AdmissionLimits =
   & Pick<
     Limits,
@@ -50,26 +50,26 @@ export type AdmissionLimits =
 
 interface AddressGroup {
   connections: number;
-  /** Those that have not said hello yet, oldest first. */
+  /** Connections without a hello so far, oldest first. */
   readonly pending: Set<Slot>;
   readonly bucket: TokenBucket;
 }
 
-// A proxy or a tunnel on this machine brings everybody from one address.
+// A local proxy or tunnel makes everybody appear at one of these addresses.
 const SHARED_SOURCES: ReadonlySet<string> = new Set(["127.0.0.1", "::1"]);
 
-// Where a client in a tunnel comes from is the word of the relay.
+// A client in a tunnel comes from the address that the relay claims for it.
 const IN_TUNNEL = "tunnel ";
 
 /**
- * What a client in a tunnel is counted under: apart from all who come directly,
- * so that no relay can use up what an address may have here.
+ * The group that counts a client in a tunnel. It is apart from the groups of
+ * direct clients, so that no relay can use up another address's connections.
  */
 export function tunnelSource(group: string): string {
   return IN_TUNNEL + group;
 }
 
-/** Whether many who have nothing to do with each other come from `source`. */
+/** Whether clients that have nothing to do with each other share `source`. */
 export function isShared(source: string): boolean {
   const isInTunnel = source.startsWith(IN_TUNNEL);
   return SHARED_SOURCES.has(
@@ -80,43 +80,42 @@ export function isShared(source: string): boolean {
 const PURGE_EVERY = 1024;
 
 /**
- * Counts connections by source, a string the caller groups addresses by. The
- * machine's own loopback address is shared by all who come through a local
- * proxy: it is held only to the totals, and to half of the handshakes.
+ * Counts connections by source, the address group that the caller chose. The
+ * machine's own loopback address belongs to everybody behind a local proxy:
+ * only the totals apply to it, and half of the handshakes.
  *
- * Where a source has as many handshakes pending as it may, the oldest gives way:
- * silent connections lock nobody out who shares their address.
+ * When a source has as many pending handshakes as it may have, its oldest one
+ * gives way. Silent connections therefore lock out nobody at the same address.
  */
 export class Admission {
   readonly #limits: AdmissionLimits;
   readonly #sources = new Map<string, AddressGroup>();
-  /** Those with handshakes pending, at most as many as handshakes may be. */
+  /**
+   * Groups with pending handshakes; at most as many as there may be handshakes.
+   */
   readonly #pending = new Set<AddressGroup>();
   #connections = 0;
   #handshakes = 0;
   #untilPurge = PURGE_EVERY;
 
-  /** Nobody is in yet. */
   constructor(limits: AdmissionLimits) {
     this.#limits = limits;
   }
 
-  /** Connections that are open. */
   get connectionCount(): number {
     return this.#connections;
   }
 
-  /** Connections that have not said hello yet. */
+  /** Connections without a hello so far. */
   get handshakeCount(): number {
     return this.#handshakes;
   }
 
-  /** Addresses that are remembered. */
   get sourceCount(): number {
     return this.#sources.size;
   }
 
-  /** Lets one more connection of `source` in, or says why not. */
+  /** Admits one more connection of `source`, or says why not. */
   admit(source: string, now: number): AdmissionOutcome {
     this.#purge(now);
     const entry = this.#sources.get(source) ?? {
@@ -162,9 +161,10 @@ export class Admission {
   }
 
   /**
-   * Whose oldest handshake gives way to one more of `source`: its own where it
-   * has as many as it may, else, where all places are taken, that of whoever
-   * has most of them and more than it has. None where it has most itself.
+   * The group whose oldest handshake gives way to a new one of `source`. It is
+   * the group itself where that has as many as it may have. Where all are
+   * taken, it is the group with the most, if that has more than `source`.
+   * Otherwise none.
    */
   #loserTo(source: string, entry: AddressGroup): AddressGroup | undefined {
     if (this.#mustEvict(source, entry)) return entry;
@@ -184,7 +184,7 @@ export class Admission {
     return entry.pending.size >= most;
   }
 
-  /** Takes the place of the oldest handshake where there is no other. */
+  /** Frees the slot of the oldest handshake where no slot is free. */
   #evict(source: string, entry: AddressGroup): Slot | undefined {
     const [oldest] = this.#loserTo(source, entry)?.pending ?? [];
     oldest?.leave();
@@ -209,7 +209,7 @@ export class Admission {
     return place;
   }
 
-  /** Forgets, now and then, the addresses that would start afresh anyway. */
+  /** Now and then forgets the groups that would start afresh anyway. */
   #purge(now: number): void {
     if (--this.#untilPurge > 0) return;
     this.#untilPurge = PURGE_EVERY;
@@ -221,7 +221,7 @@ export class Admission {
   }
 }
 
-/** Lets `burst` through at once and `rate` a second in the long run. */
+/** Allows `burst` at once, and `rate` a second on average. */
 export class TokenBucket {
   readonly #ratePerMs: number;
   readonly #burst: number;
@@ -236,7 +236,7 @@ export class TokenBucket {
     this.#filledAt = now;
   }
 
-  /** Takes one token; `false` when there is none. */
+  /** Takes one token, or returns `false` if there is none. */
   take(now: number): boolean {
     this.#fill(now);
     if (this.#tokens < 1) return false;
@@ -244,7 +244,7 @@ export class TokenBucket {
     return true;
   }
 
-  /** Whether nothing has been taken lately. */
+  /** Whether no token has been taken lately. */
   isFull(now: number): boolean {
     this.#fill(now);
     return this.#tokens >= this.#burst;

@@ -1,6 +1,6 @@
 /**
- * Counters by label, and histograms of measurements. Pure; both hold as many
- * numbers as there are labels or bounds.
+ * Counters by label, and histograms. Pure. Memory is bounded by the number of
+ * labels and of buckets.
  *
  * @module
  */
@@ -9,7 +9,9 @@
 export class Counts {
   readonly #counts = new Map<string, number>();
 
-  /** Each of `labels` counts from 0; others from when they first occur. */
+  /**
+   * Each of `labels` starts at 0; other labels appear with their first count.
+   */
   constructor(labels: readonly string[] = []) {
     for (const label of labels) this.#counts.set(label, 0);
   }
@@ -19,17 +21,16 @@ export class Counts {
     this.#counts.set(label, (this.#counts.get(label) ?? 0) + count);
   }
 
-  /** All counts as they are now. */
   snapshot(): Readonly<Record<string, number>> {
     return Object.fromEntries(this.#counts);
   }
 }
 
-/** How measurements are spread. */
+/** A histogram at one moment. */
 export interface HistogramSnapshot {
   /** Upper bounds of the buckets, inclusive and rising. */
   readonly bounds: readonly number[];
-  /** Measurements by bucket, and last those above all bounds. */
+  /** Measurements in each bucket; the last bucket is above all bounds. */
   readonly counts: readonly number[];
   /** Sum of all measurements. */
   readonly sum: number;
@@ -41,7 +42,7 @@ export class Histogram {
   readonly #counts: number[];
   #sum = 0;
 
-  /** Nothing has been measured yet; `bounds` rise. */
+  /** `bounds` must rise. */
   constructor(bounds: readonly number[]) {
     this.#bounds = bounds;
     this.#counts = [...bounds.map(() => 0), 0];
@@ -55,7 +56,6 @@ export class Histogram {
     this.#sum += value;
   }
 
-  /** All buckets as they are now. */
   snapshot(): HistogramSnapshot {
     return {
       bounds: this.#bounds,

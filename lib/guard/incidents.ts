@@ -1,6 +1,6 @@
 /**
- * Reports problems with strangers as events, limited in number and at the right
- * level.
+ * Reports problems with strangers as events, at a limited rate and with the
+ * right level.
  *
  * @module
  */
@@ -11,26 +11,26 @@ import { Counts } from "./counts.ts";
 import { isDisconnect } from "../base/errors.ts";
 import { RefusalLog } from "./refusals.ts";
 
-/** What a relay or node tells of strangers. */
+/** The events about strangers of a relay or node. */
 export type IncidentEvent =
-  /** Something was refused, `count` times since it was last told. */
+  /** Something was refused, `count` times since the last such event. */
   | { event: "refused"; reason: string; from: string; count: number }
-  /** A connection failed in a way that nobody foresaw. */
+  /** A connection failed with an error that is not a known ending. */
   | { event: "connection_failed"; from: string; error: unknown }
-  /** The system refused to accept, `count` times since it was last told. */
+  /** The system refused to accept, `count` times since the last such event. */
   | { event: "accept_stalled"; why: string; count: number };
 
-/** How often what went wrong, told or not. */
+/** The number of all incidents, reported or not. */
 export interface IncidentTotals {
   /** Refusals by reason. */
   readonly refusals: Readonly<Record<string, number>>;
-  /** Connections that failed in a way that nobody foresaw. */
+  /** Connections that failed with an error that is not a known ending. */
   readonly failedConnections: number;
   /** Times the system refused to accept connections. */
   readonly acceptStalls: number;
 }
 
-/** Tells incidents, each kind only now and then for one address or cause. */
+/** Reports incidents, each kind only now and then for one address or cause. */
 export class Incidents {
   readonly #log: RefusalLog;
   readonly #tell: (event: IncidentEvent) => void;
@@ -38,13 +38,14 @@ export class Incidents {
   #failedConnections = 0;
   #acceptStalls = 0;
 
-  /** Tells through `tell`, one reason and address at most once in `pauseMs`. */
+  /**
+   * Reports through `tell`, each reason and address at most once in `pauseMs`.
+   */
   constructor(pauseMs: number, tell: (event: IncidentEvent) => void) {
     this.#log = new RefusalLog(pauseMs);
     this.#tell = tell;
   }
 
-  /** All incidents so far. */
   get totals(): IncidentTotals {
     return {
       refusals: this.#refusals.snapshot(),
@@ -53,7 +54,7 @@ export class Incidents {
     };
   }
 
-  /** A peer was refused something, for a reason with a stable code. */
+  /** Notes that a peer was refused; `reason` is a stable code. */
   refused(reason: string, remote: Endpoint): void {
     this.#refusals.add(reason);
     const from = addressGroup(remote.host);
@@ -61,7 +62,7 @@ export class Incidents {
     if (count > 0) this.#tell({ event: "refused", reason, from, count });
   }
 
-  /** A handler threw. That the peer went away is no incident. */
+  /** Notes that a handler threw. A peer that went away is no incident. */
   failed(error: unknown, remote: Endpoint): void {
     if (isDisconnect(error)) return;
     this.#failedConnections++;
@@ -69,7 +70,7 @@ export class Incidents {
     this.#tell({ event: "connection_failed", from, error });
   }
 
-  /** Accepting failed. */
+  /** Notes that the system refused to accept. */
   stalled(why: string): void {
     this.#acceptStalls++;
     const count = this.#log.note("accept_stalled", why, performance.now());

@@ -1,6 +1,6 @@
 /**
- * Keeps a flood of refusals out of the log: one line for each reason and
- * address in a while, with the count of those left out. Pure.
+ * Keeps a flood of refusals out of the log: now and then one line for each
+ * reason and address, with the number of those left out. Pure.
  *
  * @module
  */
@@ -12,12 +12,12 @@ interface RefusalCount {
 
 const PURGE_ABOVE = 4096;
 
-/** Decides which refusals are told. */
+/** Decides which refusals to report. */
 export class RefusalLog {
   readonly #pauseMs: number;
   readonly #tallies = new Map<string, RefusalCount>();
 
-  /** Tells each reason and source at most once in `pauseMs`. */
+  /** Reports each reason and source at most once in `pauseMs`. */
   constructor(pauseMs: number) {
     this.#pauseMs = pauseMs;
   }
@@ -25,8 +25,8 @@ export class RefusalLog {
   /**
    * Notes one refusal.
    *
-   * @returns how many refusals are to be told now, this one included; 0 where
-   * it is too soon.
+   * @returns how many refusals to report now, this one included; 0 if it is too
+   * soon.
    */
   note(reason: string, source: string, now: number): number {
     const key = `${reason} ${source}`;
@@ -49,7 +49,7 @@ export class RefusalLog {
     for (const [key, tally] of this.#tallies) {
       if (now - tally.toldAt >= this.#pauseMs) this.#tallies.delete(key);
     }
-    // All of them fresh: forgetting tells a little more than promised.
+    // All of them are recent. Forgetting them only reports a little more often.
     if (this.#tallies.size >= PURGE_ABOVE) this.#tallies.clear();
   }
 }
