@@ -1,27 +1,30 @@
 /**
- * Which content of a name to take when nodes differ. Pure.
+ * Decides which content of a name to take when nodes differ. Pure.
  *
  * Nodes are grouped by content id, and pieces of two groups are never mixed. A
- * node that has not hashed its file yet is a group of its own. Groups are
- * weighed by the addresses at which their nodes were reached: ids are free to
- * make, addresses are not. A tie is not decided.
+ * node that has not hashed its file yet is a group of its own. A group weighs
+ * as much as the number of addresses at which its nodes were reached, because
+ * ids are free to make and addresses are not. A tie stays undecided.
  *
  * @module
  */
 
-/** What one node offers under a name. */
+/** The file that one node offers under a name. */
 export interface Offer {
   /** Id of the node. */
   readonly node: string;
-  /** What its vote is counted by: offers that have it in common count once. */
+  /**
+   * The address that counts as its vote: offers with the same address count
+   * once.
+   */
   readonly votesAs: string;
   /** Bytes. */
   readonly size: number;
-  /** When it was last written there, in milliseconds since 1970. */
+  /** When the file was last written there, in milliseconds since 1970. */
   readonly modifiedMs: number;
-  /** Whether it can be run there. */
+  /** Whether the file is executable there. */
   readonly isExecutable?: true;
-  /** Stands for the file's state at that node. */
+  /** Identifies the state of the file at that node. */
   readonly version: string;
   /** Content id, once the node has hashed it. */
   readonly content?: string | undefined;
@@ -31,39 +34,40 @@ export interface Offer {
 
 /** Offers of one content. */
 export interface ContentGroup {
-  /** Content id; absent where it is not known yet. */
+  /** Content id, if it is known. */
   readonly content?: string | undefined;
   /** Bytes. */
   readonly size: number;
-  /** The latest time of writing among them. */
+  /** The latest time of writing among the offers. */
   readonly modifiedMs: number;
-  /** Whether it can be run at more than half of the addresses. */
+  /** Whether the file is executable at more than half of the addresses. */
   readonly isExecutable?: true;
-  /** Addresses at which nodes were reached that have it. */
+  /** Number of addresses at which nodes with this content were reached. */
   readonly votes: number;
-  /** The offers, one a node. */
+  /** The offers, one for each node. */
   readonly offers: readonly Offer[];
 }
 
-/** What decides between contents. */
+/** The rule that decides between different contents. */
 export type Preference = "most-nodes" | "newest";
 
-/** What a person says of the content that they want. */
+/** The conditions that the user sets for the content. */
 export interface Wish {
-  /** SHA-256 that the file must have, 64 hexadecimal digits. */
+  /** SHA-256 that the file must have, as 64 hexadecimal digits. */
   readonly sha256?: string | undefined;
   /** Content id that it must have. */
   readonly content?: string | undefined;
-  /** What decides where contents differ. */
+  /** The rule where contents differ. */
   readonly prefer?: Preference | undefined;
   /**
-   * A file written later, in milliseconds since 1970, is newer than no other: its
-   * node's clock is wrong, or it lies. Any time counts where this is absent.
+   * A file with a later time, in milliseconds since 1970, does not count as
+   * newer: its node's clock is wrong, or it lies. Without this, any time
+   * counts.
    */
   readonly notAfterMs?: number | undefined;
 }
 
-/** Which content to take, if any. */
+/** Which content to take, or why none. */
 export type Choice =
   | {
     readonly kind: "taken";
@@ -71,29 +75,29 @@ export type Choice =
     readonly group: ContentGroup;
     readonly groups: readonly ContentGroup[];
     /**
-     * `voted` where nodes have, or may have, other contents and nothing but
-     * their number decided.
+     * `voted` where nodes have, or may have, other contents and only their
+     * number decided.
      */
     readonly basis: "agreed" | "wished" | "voted";
   }
   | {
-    /** As many addresses have one content as another. */
+    /** Two contents have the same number of addresses. */
     readonly kind: "undecided";
     readonly groups: readonly ContentGroup[];
-    /** Offers that could decide it, were they hashed. */
+    /** Offers without a hash: hashing them could decide. */
     readonly unknown: readonly Offer[];
   }
   | {
-    /** No node is known to offer what is wished for. */
+    /** No known offer fits the conditions. */
     readonly kind: "none";
     readonly groups: readonly ContentGroup[];
-    /** Offers that may be it, were they hashed. */
+    /** Offers without a hash: one of them may fit. */
     readonly unknown: readonly Offer[];
   };
 
 /**
- * Which content of all that is offered to take. `isFinal` where no more can be
- * found out: then nodes of which no difference is known are taken to agree.
+ * Decides which of all offers to take. `isFinal` says that nothing more can be
+ * found out. Nodes without a known difference then count as equal.
  */
 export function chooseContent(
   offers: readonly Offer[],
@@ -107,7 +111,7 @@ export function chooseContent(
     return choosePinned(groups, wish);
   }
   const isSame = !differ(groups) && (isFinal || groups.every(isUnknown));
-  // A content id is something to hold pieces to.
+  // Pieces can be verified against a content id.
   if (isSame) groups.sort((a, b) => +isUnknown(a) - +isUnknown(b));
   const [group, ...others] = groups;
   if (group === undefined) return { kind: "none", groups, unknown: [] };
@@ -129,7 +133,10 @@ function isUnknown({ content }: { content?: string | undefined }): boolean {
   return content === undefined;
 }
 
-/** The group of the content that is wished for: most votes first, if several. */
+/**
+ * The group that fits the conditions. If several do, the one with the most
+ * votes.
+ */
 function choosePinned(
   groups: readonly ContentGroup[],
   { sha256, content }: Wish,
@@ -151,7 +158,7 @@ function choosePinned(
   return { kind: "none", groups, unknown };
 }
 
-/** The offers by content, the one to take first. */
+/** The offers by content, in order of preference. */
 export function groupOffers(
   offers: readonly Offer[],
   prefer: Preference,
@@ -159,7 +166,7 @@ export function groupOffers(
 ): ContentGroup[] {
   const groups = new Map<string, Offer[]>();
   for (const offer of offers) {
-    // A content has one size: whoever gives it another is mistaken, or lies.
+    // A content has one size: an offer with another size is wrong, or a lie.
     const key = offer.content === undefined
       ? `unhashed ${offer.node}`
       : `${offer.content} ${offer.size}`;
@@ -178,7 +185,7 @@ export function groupOffers(
   const byVotes = (a: ContentGroup, b: ContentGroup) => b.votes - a.votes;
   const byTime = (a: ContentGroup, b: ContentGroup) =>
     newestOf(b, notAfterMs) - newestOf(a, notAfterMs);
-  // A content id is something to hold pieces to: it wins where all else is equal.
+  // Pieces can be verified against a content id, so that it wins a draw.
   const byHash = (a: ContentGroup, b: ContentGroup) =>
     Number(b.content !== undefined) - Number(a.content !== undefined);
   const order = prefer === "newest"
@@ -193,13 +200,13 @@ function votesOf(offers: readonly Offer[]): number {
   return new Set(offers.map(({ votesAs }) => votesAs)).size;
 }
 
-/** The bit is no part of the content, and no hash vouches for it: most decide. */
+/** No hash covers the executable bit, so that the majority decides. */
 function isMostlyExecutable(offers: readonly Offer[]): boolean {
   const votes = votesOf(offers.filter(({ isExecutable }) => isExecutable));
   return 2 * votes > votesOf(offers);
 }
 
-/** Whether the groups are known, or seem, to be different contents. */
+/** Whether the groups are, or may be, different contents. */
 export function differ(groups: readonly ContentGroup[]): boolean {
   const contents = new Set(groups.flatMap(({ content }) => content ?? []));
   const sizes = new Set(groups.map(({ size }) => size));
@@ -219,7 +226,7 @@ function isNewest(
   });
 }
 
-/** The latest of its times that counts, or a time before all others. */
+/** The latest time that counts, or a time before all others. */
 function newestOf(
   { modifiedMs, offers }: ContentGroup,
   notAfterMs = Infinity,
@@ -232,12 +239,13 @@ function newestOf(
   );
 }
 
-/** Before the first time that files have. */
+/** A time before that of any file. */
 const NO_TIME_MS = -Number.MAX_VALUE;
 
 /**
- * Whether more addresses have a content than can have any other: nodes that have
- * not hashed files of one size may have the same, and that of another group.
+ * Whether one group has more addresses than any other content can get. Nodes
+ * that have not hashed files of the same size may all have the same content,
+ * even that of another group.
  */
 function hasMost(
   { votes }: ContentGroup,

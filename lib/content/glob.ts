@@ -1,9 +1,9 @@
 /**
- * Patterns for file names, as shells have them: `*`, `?`, `[a-z]`, `{a,b}`, and
- * `**` for any number of folders. As there, nothing but a dot matches a dot that a
- * part of a name begins with. Pure. Names come from strangers, so that no
- * name may take long to be matched: the time is that of pattern times name,
- * where regular expressions would need a power of it.
+ * Patterns for file names, as in a shell: `*`, `?`, `[a-z]`, `{a,b}`, and `**`
+ * for any number of folders. As in a shell, only a dot matches a leading dot.
+ * Pure. Names come from strangers, so no name may take long: the time is
+ * proportional to pattern times name, where regular expressions can need
+ * exponential time.
  *
  * @module
  */
@@ -21,15 +21,15 @@ type PatternToken =
 /** One part of a pattern, between slashes. */
 type PatternPart = "folders" | readonly PatternToken[];
 
-/** Patterns that braces may stand for. */
+/** The most patterns that braces may expand to. */
 const MOST_ALTERNATIVES = 256;
 
-/** Whether `text` is a pattern, and not a plain name. */
+/** Whether `text` is a pattern and not a plain name. */
 export function isGlob(text: string): boolean {
   return SPECIAL.test(text);
 }
 
-/** What every name begins with that matches `glob`. */
+/** The text at the start of every name that matches `glob`. */
 export function globPrefix(glob: string): string {
   const end = glob.search(SPECIAL);
   return end < 0 ? glob : glob.slice(0, end);
@@ -39,17 +39,17 @@ const SPECIAL = /[*?[{]/;
 
 /** Options of {@linkcode parseGlob}. */
 export interface GlobOptions {
-  /** Whether stars and the like match a leading dot too; they do not. */
+  /** Whether stars match a leading dot too. By default they do not. */
   readonly dots?: boolean;
 }
 
-/** Whether a part of `name` begins with a dot: shells and people hide those. */
+/** Whether a component of `name` begins with a dot, which hides it. */
 export function isHidden(name: string): boolean {
   return name.startsWith(".") || name.includes("/.");
 }
 
 /**
- * A test for names.
+ * Makes a function that tests a name.
  *
  * @example Usage
  * ```ts
@@ -63,7 +63,7 @@ export function isHidden(name: string): boolean {
  * assert(!matches("photos/.cache/a.jpg"));
  * ```
  *
- * @throws {RangeError} when its braces stand for more than 256 patterns.
+ * @throws {RangeError} if its braces expand to more than 256 patterns.
  */
 export function parseGlob(
   glob: string,
@@ -84,7 +84,7 @@ export function parseGlob(
   };
 }
 
-/** Whether a leading dot, if there is one, is asked for. */
+/** Whether the pattern allows the leading dot, if there is one. */
 function begins(
   [first]: readonly PatternToken[],
   characters: readonly string[],
@@ -105,10 +105,10 @@ function matchesPart(
 }
 
 /**
- * Whether `items` match `pattern`, in which stars stand for any number of items.
- * Only the last star is ever tried again, which is enough: what an earlier one
- * could take besides, the last one can as well. That holds for stars that take
- * no dotted part, because a part of a pattern takes dotted ones only, or none.
+ * Whether `items` match `pattern`, in which a star matches any number of items.
+ * Only the last star is ever tried again. This is enough, because the last star
+ * can also match whatever an earlier one could. It holds for stars that skip
+ * hidden components too: all stars of a pattern treat these alike.
  */
 function matchesInOrder<Pattern, Item>(
   pattern: readonly Pattern[],
@@ -155,7 +155,7 @@ function matchesCharacter(token: PatternToken, character: string): boolean {
 
 function parsePattern(text: string): readonly PatternPart[] {
   const parts = text.split("/").map(parsePart);
-  // Folders alone are no file: what is in them is.
+  // A pattern that ends in folders means the files in them.
   return parts.at(-1) === "folders" ? [...parts, [{ kind: "star" }]] : parts;
 }
 
@@ -177,10 +177,10 @@ function parsePart(text: string): PatternPart {
   return tokens;
 }
 
-/** Where the class ends that begins at `start`; -1 where it does not end. */
+/** The index of the bracket that closes the class at `start`, or -1. */
 function classEnd(characters: readonly string[], start: number): number {
   const first = start + 1 + Number(isNegation(characters[start + 1]));
-  // A bracket right at the start is one of the class.
+  // A closing bracket right at the start belongs to the class.
   return characters.indexOf("]", first + 1);
 }
 
@@ -202,7 +202,7 @@ function parseClass(inner: readonly string[]): PatternToken {
   return { kind: "class", negated, ranges };
 }
 
-/** The patterns without braces that `glob` stands for. */
+/** The patterns without braces that `glob` expands to. */
 function expandBraces(glob: string): string[] {
   const expanded: string[] = [];
   const left = [glob];
@@ -222,7 +222,7 @@ function expandBraces(glob: string): string[] {
   return expanded;
 }
 
-/** A pair of braces with none inside; those without a comma are plain text. */
+/** An innermost pair of braces. Braces without a comma are plain text. */
 function innermostBrace(
   text: string,
 ): { before: string; inner: string; after: string } | undefined {

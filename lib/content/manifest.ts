@@ -1,6 +1,6 @@
 /**
- * How a file is cut into pieces, and the list of their hashes that identifies
- * its content. Pure.
+ * Cuts a file into pieces, and lists their hashes, which identify the content.
+ * Pure.
  *
  * A manifest is `size[8] pieceBytes[4] sha256[32] …`, big-endian, one hash for
  * each piece in order. The content id is the SHA-256 of the manifest, as 64
@@ -48,13 +48,13 @@ export function pieceCountOf(size: number): number {
   return Math.ceil(size / pieceBytesOf(size));
 }
 
-/** Bytes of piece `index`: all are equal but the last. */
+/** Bytes of piece `index`. All pieces but the last have the same size. */
 export function pieceLength(size: number, index: number): number {
   const bytes = pieceBytesOf(size);
   return Math.min(bytes, size - index * bytes);
 }
 
-/** The hashes of a file's pieces, and the id they give its content. */
+/** The hashes of a file's pieces, and the content id that follows from them. */
 export class Manifest {
   /** Bytes of the file. */
   readonly size: number;
@@ -66,7 +66,7 @@ export class Manifest {
   /**
    * The manifest of a file of `size` bytes.
    *
-   * @throws {RangeError} when there are not as many hashes as pieces.
+   * @throws {RangeError} unless there is one hash for each piece.
    */
   constructor(size: number, hashes: Uint8Array) {
     const wanted = pieceCountOf(size) * HASH_BYTES;
@@ -85,12 +85,11 @@ export class Manifest {
     this.contentId = sha256(bytes).toHex();
   }
 
-  /** Number of pieces. */
   get pieceCount(): number {
     return this.hashes.length / HASH_BYTES;
   }
 
-  /** Whether `hash` is that of piece `index`. */
+  /** Whether `hash` is the hash of piece `index`. */
   has(index: number, hash: Uint8Array): boolean {
     const offset = index * HASH_BYTES;
     for (let at = 0; at < HASH_BYTES; at++) {
