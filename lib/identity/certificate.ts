@@ -1,7 +1,7 @@
 /**
  * Makes the self-signed certificate of a relay or node. It is a module of its
  * own because its library takes longer to load than everything else together;
- * `identity` imports it only to make an identity.
+ * `identity` imports it only to make a new identity.
  *
  * @module
  */
@@ -19,7 +19,7 @@ const DAY_MS = 24 * 60 * 60 * 1000;
 const BACK_DATED_DAYS = 1; // for peers whose clock is behind
 const LIFE_DAYS = 20 * 365.25;
 
-/** What a certificate is made for. */
+/** Options of {@linkcode createCertificate}. */
 export interface CertificateOptions {
   /** The P-256 key pair. */
   keys: CryptoKeyPair;
@@ -30,7 +30,8 @@ export interface CertificateOptions {
 }
 
 /**
- * An X.509 v3 certificate, CA:FALSE, back-dated one day, good for 20 years.
+ * Makes an X.509 v3 certificate: CA:FALSE, back-dated one day, valid for 20
+ * years.
  *
  * @returns its DER, some 310 bytes.
  */
@@ -38,7 +39,7 @@ export async function createCertificate(
   { keys, hostname, now }: CertificateOptions,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const serial = crypto.getRandomValues(new Uint8Array(8));
-  serial[0] = (serial[0]! & 0x3f) | 0x40; // positive, and never shorter
+  serial[0] = (serial[0]! & 0x3f) | 0x40; // positive, and of full length
   const certificate = await X509CertificateGenerator.createSelfSigned({
     keys,
     serialNumber: serial.toHex(),

@@ -10,7 +10,7 @@ import { X509Certificate } from "node:crypto";
 import { encodeBase32 } from "@std/encoding/base32";
 import { sha256 } from "../base/hash.ts";
 
-/** Bytes of a certificate above which it is not one of ours. */
+/** The most bytes of a certificate; ours are smaller. */
 export const CERTIFICATE_MAX_BYTES = 1024;
 
 /** Bytes of a signature: the two integers of ECDSA P-256, 32 bytes each. */
@@ -19,7 +19,9 @@ export const SIGNATURE_BYTES = 64;
 const ECDSA = { name: "ECDSA", namedCurve: "P-256" };
 const ECDSA_SHA256 = { name: "ECDSA", hash: "SHA-256" };
 
-/** A key and its certificate: what a relay or node proves itself with. */
+/**
+ * A key and its certificate, with which a relay or node proves its identity.
+ */
 export interface Identity {
   /** Lower-case base32 of SHA-256 of the public key (SPKI), 52 characters. */
   readonly id: string;
@@ -33,7 +35,10 @@ export interface Identity {
   sign(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>>;
 }
 
-/** The one name in the certificate of `id`: no authority can be asked for it. */
+/**
+ * The only name in the certificate of `id`. No certificate authority can issue
+ * it.
+ */
 export function hostnameOf(id: string): string {
   return `${id}.relay-p2p.invalid`;
 }
@@ -70,7 +75,7 @@ export async function createIdentity(): Promise<Identity> {
 /**
  * Reads an identity from the PEM text that {@linkcode formatIdentity} wrote.
  *
- * @throws {TypeError} when it is not a P-256 key with its own certificate.
+ * @throws {TypeError} unless it is a P-256 key with its own certificate.
  */
 export async function parseIdentity(pem: string): Promise<Identity> {
   const pkcs8 = decodePem("PRIVATE KEY", pem);
@@ -112,15 +117,15 @@ export function formatIdentity(identity: Identity): string {
 }
 
 /**
- * The id that a certificate (DER) stands for, or `undefined` when it is not a
- * certificate of a P-256 key. Says nothing about who holds the key.
+ * The id of a certificate (DER), or `undefined` if it is not a certificate of a
+ * P-256 key. This does not prove that the peer has the key.
  */
 export function certificateId(certificate: Uint8Array): string | undefined {
   const spki = publicKeyOf(certificate);
   return spki && idOfKey(spki);
 }
 
-/** When a certificate is good, in milliseconds since 1970. */
+/** The period in which a certificate is valid, in milliseconds since 1970. */
 export function certificateTimes(
   certificate: Uint8Array,
 ): { from: number; to: number } {

@@ -1,6 +1,6 @@
 /**
- * The folder of `--state`: what a relay or node keeps between runs. Its secrets
- * must be readable by their owner alone, or they are not used.
+ * The folder of `--state`: the identity that a relay or node keeps between
+ * runs. It uses the secrets there only if nobody but their owner can read them.
  *
  * @module
  */
@@ -19,10 +19,10 @@ import { show } from "../base/text.ts";
 const IDENTITY_FILE = "identity.pem";
 
 /**
- * Makes the folder, for its owner alone, where there is none.
+ * Makes the folder, readable by its owner alone, unless it exists.
  *
- * @throws {Failure} of kind `local` when it cannot be made; `not_allowed` when
- * this process lacks the permission.
+ * @throws {Failure} of kind `local` if that fails; `not_allowed` if this
+ * process lacks the permission.
  */
 export async function makeStateFolder(folder: string): Promise<void> {
   try {
@@ -34,12 +34,12 @@ export async function makeStateFolder(folder: string): Promise<void> {
 }
 
 /**
- * The identity kept in `folder`; made, and kept there with mode 0600, when
- * there is none.
+ * Loads the identity in `folder`. If there is none, makes one and stores it
+ * with mode 0600.
  *
- * @throws {Failure} of kind `local` when the folder or the file cannot be used,
- * and when others than the owner may read the file; `not_allowed` when this
- * process lacks the permission.
+ * @throws {Failure} of kind `local` if the folder or the file cannot be used,
+ * or if others than the owner may read the file; `not_allowed` if this process
+ * lacks the permission.
  */
 export async function loadIdentity(folder: string): Promise<Identity> {
   await makeStateFolder(folder);
@@ -70,13 +70,13 @@ function cannotUse(
   });
 }
 
-/** Whether an identity is kept in `folder`, as far as can be seen. */
+/** Whether `folder` holds an identity, as far as this process can see. */
 export async function hasIdentity(folder: string): Promise<boolean> {
   try {
     requireAccess(folder, "read");
     return (await Deno.stat(join(folder, IDENTITY_FILE))).isFile;
   } catch {
-    return false; // loading it says what is wrong
+    return false; // loading it will say what is wrong
   }
 }
 
@@ -108,13 +108,13 @@ async function writeIdentity(path: string): Promise<Identity> {
       createNew: true,
       mode: 0o600,
     });
-    // Published whole or not at all, and never over another's.
+    // Written completely or not at all, and never over an existing file.
     await Deno.link(temporary, path);
   } catch (error) {
     if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
     return await readIdentity(path) ?? identity; // another process was first
   } finally {
-    // Must not hide why the writing failed; what is left is read by nobody.
+    // Must not hide the first error. Nobody reads a temporary file that stays.
     await Deno.remove(temporary).catch(ignore);
   }
   return identity;

@@ -1,7 +1,7 @@
 /**
- * The file of `--known-relays`: the relay id for each address, as ssh keeps its
- * known hosts. Each line is `HOST:PORT RELAY_ID`; lines that begin with `#` are
- * comments.
+ * The file of `--known-relays`: the relay id for each address, like the known
+ * hosts of ssh. Each line is `HOST:PORT RELAY_ID`; lines that begin with `#`
+ * are comments.
  *
  * @module
  */
@@ -16,7 +16,7 @@ import {
 } from "../base/permission.ts";
 import { show } from "../base/text.ts";
 
-/** What is known of the relay at an address. */
+/** The result of comparing a relay with those met before. */
 export type Acquaintance =
   | { readonly kind: "unknown" }
   | { readonly kind: "same" }
@@ -34,15 +34,15 @@ export class KnownRelays {
   }
 
   /**
-   * Reads `path`; a file that does not exist yet knows nobody.
+   * Reads `path`. A file that does not exist counts as empty.
    *
-   * @throws {Failure} of kind `local` when it cannot be read or understood.
+   * @throws {Failure} of kind `local` if it cannot be read or understood.
    */
   static async load(path: string): Promise<KnownRelays> {
     return new KnownRelays(path, parseKnownRelays(await readText(path), path));
   }
 
-  /** Compares `id` with what was met at `endpoint` before. */
+  /** Compares `id` with the relay met at `endpoint` before. */
   compare(endpoint: Endpoint, id: string): Acquaintance {
     const knownId = this.#ids.get(keyOf(formatEndpoint(endpoint)));
     if (knownId === undefined) return { kind: "unknown" };
@@ -50,14 +50,14 @@ export class KnownRelays {
   }
 
   /**
-   * Remembers that `id` is at `endpoint`.
+   * Stores that the relay at `endpoint` is `id`.
    *
-   * @throws {Failure} of kind `local` when the file cannot be written.
+   * @throws {Failure} of kind `local` if the file cannot be written.
    */
   async remember(endpoint: Endpoint, id: string): Promise<void> {
     const key = keyOf(formatEndpoint(endpoint));
     const text = await readText(this.path);
-    // Edited by hand, it may end without a line break.
+    // A file edited by hand may end without a line break.
     const lineBreak = text === "" || text.endsWith("\n") ? "" : "\n";
     try {
       requireAccess(this.path, "write");
@@ -72,11 +72,13 @@ export class KnownRelays {
   }
 }
 
-/** One text for all ways to write an address: `NAS.local.` is `nas.local`. */
+/**
+ * The same text for all spellings of an address: `NAS.local.` is `nas.local`.
+ */
 function keyOf(endpoint: string): string {
   const lower = endpoint.toLowerCase().replace(/\.(?=:\d+$)/, "");
   const [, host, port] = /^\[(.+)\](:\d+)$/.exec(lower) ?? [];
-  // The shortest form of an IPv6 address; one with a zone is left as it is.
+  // The shortest form of an IPv6 address; one with a zone stays as it is.
   const url = host === undefined ? null : URL.parse(`http://[${host}]`);
   return url === null ? lower : `${url.hostname}${port}`;
 }
