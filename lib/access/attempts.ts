@@ -2,8 +2,8 @@
  * Counts failed proofs by address. After too many failures an address is
  * ignored for a while, even if its next proof is right. Addresses that many
  * peers share are not counted: a stranger behind a local proxy must not lock
- * everybody out, and the proved key has 160 bits. Pure: time is an argument, in
- * milliseconds on any monotonic clock.
+ * everybody out, and a key of 160 bits cannot be guessed. Pure: time is an
+ * argument, in milliseconds on any monotonic clock.
  *
  * @module
  */
@@ -18,34 +18,31 @@ export type AttemptLimits = Pick<
 >;
 
 interface Record {
-  /** When the failures were, oldest first; as many as are allowed at most. */
+  /** When the failures were, oldest first, and only as many as matter. */
   readonly failedAt: number[];
   blockedUntil: number;
 }
 
-/** Remembers who failed lately. */
+/** Remembers the addresses with recent failures. */
 export class Attempts {
   readonly #limits: AttemptLimits;
-  /** By address, the one that failed last at the end. */
+  /** By address; the one that failed last is at the end. */
   readonly #records = new Map<string, Record>();
 
-  /** Nobody has failed yet. */
   constructor(limits: AttemptLimits) {
     this.#limits = limits;
   }
 
-  /** Addresses that are remembered. */
   get sourceCount(): number {
     return this.#records.size;
   }
 
-  /** Whether whatever comes from there is refused without being looked at. */
+  /** Whether proofs from `source` are refused unchecked. */
   isBlocked(source: string, now: number): boolean {
     const record = this.#records.get(source);
     return record !== undefined && now < record.blockedUntil;
   }
 
-  /** Notes a failure. */
   failed(source: string, now: number): void {
     if (isShared(source)) return;
     const { proofFailureCount, proofFailureWindowMs } = this.#limits;
@@ -64,7 +61,7 @@ export class Attempts {
     record.blockedUntil = now + proofFailureWindowMs;
   }
 
-  /** Forgets whoever has been quiet longest, where there is no room left. */
+  /** Forgets the address with the oldest failure if there is no room left. */
   #makeRoom(): void {
     const [oldest] = this.#records.keys();
     if (

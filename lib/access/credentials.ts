@@ -1,6 +1,6 @@
 /**
- * Chooses the credentials that a node or a client shows a relay, from what it
- * was given and what the relay says about itself. Pure.
+ * Chooses the credentials that a node or a client shows a relay. The choice
+ * depends on the options given and on what the relay says about itself. Pure.
  *
  * @module
  */
@@ -10,34 +10,34 @@ import { type AccessRefusalCode, isAccessRefusal } from "./refusal.ts";
 import type { Credentials } from "./relay_access.ts";
 import { isKeysProof, proofOf, type Token, type TokenRole } from "./token.ts";
 
-/** What somebody has to use a private relay with. */
+/** The credentials that a user has for a private relay. */
 export interface Access {
   /** The token of the role. */
   readonly token?: Token | undefined;
-  /** A link, for one fetch of its file. */
+  /** A link, which allows one fetch of its file. */
   readonly link?: LinkAccess | undefined;
 }
 
-/** A link, as it is redeemed. */
+/** A link, as a client redeems it. */
 export interface LinkAccess {
   /** Absent in the link of an open relay. */
   readonly pass?: string | undefined;
-  /** The file's name. */
+  /** Name of the file. */
   readonly name: string;
-  /** Which fetch it is: 16 random bytes as base64url. */
+  /** Identifies the fetch: 16 random bytes as base64url. */
   readonly fetch: string;
 }
 
-/** What a relay says of itself. */
+/** What a relay says about itself in its hello. */
 export interface RelayTerms {
   readonly isPrivate: boolean;
   readonly id: string;
   readonly nonce: string;
 }
 
-/** Somebody is not let in, or will not go in. */
+/** A relay or node refused access, or this side refuses to connect. */
 export class AccessFailure extends Failure {
-  /** Why, as it travels, or what is missing on this side. */
+  /** The refusal code from the peer, or the reason on this side. */
   readonly code:
     | AccessRefusalCode
     | "token_missing"
@@ -50,24 +50,24 @@ export class AccessFailure extends Failure {
     this.code = code;
   }
 
-  /** Whether it is of no use to ask again with what there is. */
+  /** Whether asking again with the same credentials is pointless. */
   get isFinal(): boolean {
     return this.code !== "too_many_failures" && this.code !== "too_many_uses";
   }
 }
 
 /**
- * What to show a relay, if anything.
+ * Chooses the credentials to show a relay, if any.
  *
- * @throws {AccessFailure} where it wants what there is not, and where a node
- * that was given a token would serve everybody.
+ * @throws {AccessFailure} if the relay wants credentials that are missing, or
+ * if a node with a token would otherwise serve everybody.
  */
 export function credentialsFor(
   { isPrivate, id, nonce }: RelayTerms,
   { role, access, where }: {
     role: TokenRole;
     access: Access;
-    /** The relay, for people. */
+    /** The relay, in a form for people. */
     where: string;
   },
 ): Credentials | undefined {
@@ -103,10 +103,11 @@ export function credentialsFor(
 }
 
 /**
- * Makes sure that the grant keys a node is given come from somebody who knows its
- * token: whoever serves clients by another's keys serves whom that one likes.
+ * Checks that a node's grant keys come from a relay that knows the node's
+ * token. Without this check another relay could decide which clients the node
+ * serves.
  *
- * @throws {AccessFailure} where it is not proved.
+ * @throws {AccessFailure} without a valid proof.
  */
 export function requireKeysProof(
   { grantKeys = [], proof = "" }: {
@@ -117,7 +118,7 @@ export function requireKeysProof(
     token: Token;
     relayId: string;
     nonce: string;
-    /** The relay, for people. */
+    /** The relay, in a form for people. */
     where: string;
   },
 ): void {
@@ -130,7 +131,10 @@ export function requireKeysProof(
   });
 }
 
-/** A refusal as somebody is told who asked; `undefined` for one of another kind. */
+/**
+ * The failure to show for a refusal code; `undefined` if the code is not about
+ * access.
+ */
 export function accessFailure(
   { code }: { code: string },
   { where, access }: { where: string; access: Access },

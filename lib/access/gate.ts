@@ -32,11 +32,10 @@ import {
   type RelayToClient,
 } from "../protocol/messages.ts";
 
-/** What a gate is made with. */
+/** Options of both gates. */
 export interface GateOptions {
-  /** The numbers. */
   readonly limits: Limits;
-  /** Hears of those who were refused. */
+  /** Gets the refusals. */
   readonly incidents: Incidents;
 }
 
@@ -45,21 +44,20 @@ export class RelayGate {
   readonly #access: RelayAccess;
   readonly #options: GateOptions;
 
-  /** Opens with these secrets. */
   constructor(secrets: Secrets, options: GateOptions) {
     this.#options = options;
     const now = performance.now();
     this.#access = new RelayAccess(secrets, { limits: options.limits, now });
   }
 
-  /** Goes on with other secrets. */
+  /** Replaces the secrets. */
   replace(secrets: Secrets): void {
     this.#access.replace(secrets, performance.now());
   }
 
   /**
-   * Waits for the first message, which must let the caller in. `null` where it
-   * does not: then it has been told, and is to be left.
+   * Waits for the first message and checks its credentials. On `null` the gate
+   * has sent the refusal, and the caller must close the channel.
    */
   async admit(
     channel: Channel,
@@ -88,8 +86,9 @@ export class RelayGate {
   }
 
   /**
-   * Whether whoever was let in may stay: the secret may have changed since, or
-   * the link have ended. Where they may not, they are told, and are to be left.
+   * Whether an admitted peer may stay. The secret may have changed since, or
+   * the link expired. On `false` the gate has sent the refusal, and the caller
+   * must close the channel.
    */
   async keeps(channel: Channel, visitor: Visitor): Promise<boolean> {
     const objection = this.#access.objectionTo(visitor, moment());
@@ -99,8 +98,8 @@ export class RelayGate {
   }
 
   /**
-   * What goes with a registration: the keys that the node checks grants by, and
-   * the proof that they are its relay's.
+   * What the answer to a registration carries: the keys with which the node
+   * checks grants, and the proof that they come from its relay.
    */
   grantKeys(
     nodeId: string,
@@ -110,12 +109,12 @@ export class RelayGate {
     return { grantKeys, proof: this.#access.keysProof(grantKeys, terms) };
   }
 
-  /** Makes a visitor's grants, by the ids of nodes. */
+  /** Returns a function that makes the peer's grant for a node id. */
   granter(visitor: Visitor): (nodeId: string) => string {
     return this.#access.granter(visitor, moment());
   }
 
-  /** Makes what a link carries. */
+  /** Makes the pass of a link. */
   mint(message: MessageOf<"mint">, visitor: Visitor): RelayToClient {
     if (visitor.kind === "guest") {
       return refusal("unauthorized", "a link makes no links");
@@ -131,79 +130,82 @@ export class RelayGate {
   }
 }
 
-/** Somebody who has been let in, by which gate, and on which connection. */
+/** An admitted peer, with its gate and its connection. */
 interface Admitted extends ProofTerms {
   readonly gate: RelayGate;
   readonly visitor: Visitor;
 }
 
-/** Somebody who has been let in, and by which gate; none at an open relay. */
+/** An admitted peer and its gate; an open relay has no gate. */
 export class Admittance {
   readonly #admitted: Admitted | null;
 
-  /** For nobody in particular where there is no gate. */
+  /** `null` at an open relay. */
   constructor(admitted: Admitted | null) {
     this.#admitted = admitted;
   }
 
-  /** Whether they may go on; where not, they are told, and are to be left. */
+  /**
+   * Whether the peer may continue. On `false` the gate has sent the refusal,
+   * and the caller must close the channel.
+   */
   async holds(channel: Channel): Promise<boolean> {
     if (this.#admitted === null) return true;
     const { gate, visitor } = this.#admitted;
     return await gate.keeps(channel, visitor);
   }
 
-  /** Makes their grants, by the ids of nodes, where they need any. */
+  /** Makes the peer's grant for a node id; `undefined` at an open relay. */
   get granter(): ((nodeId: string) => string) | undefined {
     return this.#admitted?.gate.granter(this.#admitted.visitor);
   }
 
-  /** Makes what a link carries. */
+  /** Makes the pass of a link. */
   mint(message: MessageOf<"mint">): RelayToClient {
     return this.#admitted?.gate.mint(message, this.#admitted.visitor) ??
       refusal("bad_request", "an open relay needs no grants");
   }
 
-  /** What goes with a registration. */
+  /** What the answer to a registration carries about grants. */
   grantKeys(nodeId: string): { grantKeys?: string[]; proof?: string } {
     const admitted = this.#admitted;
     return admitted?.gate.grantKeys(nodeId, admitted) ?? {};
   }
 }
 
-/** A client that a node has let in. Disposing forgets it. */
+/** A client that a node has admitted. Disposing forgets it. */
 export interface AdmittedClient extends Disposable {
-  /** What it may do. */
+  /** What the client may do. */
   readonly grant: Grant;
 }
 
 /**
- * The gate of a node that its relay gives keys. Whoever is let in stays as long
- * as the grant is good: until it ends, an hour at most, or the relay takes the
- * key back that it was made with.
+ * The gate of a node with keys from its relay. An admitted client may stay
+ * while its grant is valid: until it expires, an hour at most, or until the
+ * relay replaces the key that made it.
  */
 export class NodeGate {
   readonly #access: NodeAccess;
   readonly #options: GateOptions;
-  /** Connections that are open, and the grants that opened them. */
+  /** Open connections, and the grants that opened them. */
   readonly #inside = new Map<Channel, string>();
 
-  /** Lets nobody in before there are keys. */
+  /** Admits nobody until `setKeys` is called. */
   constructor(options: GateOptions) {
     this.#options = options;
     this.#access = new NodeAccess(options.limits);
   }
 
   /**
-   * Takes the keys, base64, that the relay has just given, in place of all
-   * before. Connections that were opened with others end.
+   * Replaces all keys by those that the relay has just given (base64).
+   * Connections that used a key which is gone end.
    */
   setKeys(keys: readonly string[]): void {
     this.#access.setKeys(keys.flatMap((key) => {
       try {
         return [Uint8Array.fromBase64(key)];
       } catch {
-        return []; // no key: nobody has a grant under it
+        return []; // no key: no grant is valid under it
       }
     }));
     for (const [channel, grant] of this.#inside) {
@@ -212,8 +214,8 @@ export class NodeGate {
   }
 
   /**
-   * What a client may do. `null` where it is nothing: then it has been told, and
-   * is to be left. `source` is the group of its address.
+   * Checks the client's grant. On `null` the gate has sent the refusal, and the
+   * caller must close the channel. `source` is the group of its address.
    */
   async admit(
     channel: Channel,
@@ -249,27 +251,30 @@ function grantEnded({ conn }: Channel): ProtocolError {
   );
 }
 
-/** All that a node or a client may say to a relay. */
+/** Every message that a node or a client may send to a relay. */
 const ANYTHING = [
   ...DIRECTION.toPrivateRelay,
   ...DIRECTION.nodeToRelay,
   ...DIRECTION.clientToRelay,
 ] as const;
 
-/** What breaks the protocol shows no token; whether it does, is not told. */
+/**
+ * A broken protocol is no credential. The answer does not say that it was
+ * broken.
+ */
 function asNothing(error: unknown): undefined {
   const isWrong = error instanceof ProtocolError &&
     (error.code === "bad_message" || error.code === "wrong_phase");
   if (!isWrong) throw error;
 }
 
-// What was sent along with the first message arrives in this time, if ever.
+// How long to wait for bytes that the peer sent along with its first message.
 const HEARING_MS = 1_000;
 const HEARING_BYTES = 64 * 1024;
 
 /**
- * Tells a refusal, and reads what the peer has sent already: a connection that
- * is closed over unread bytes is reset, and the refusal lost with it.
+ * Sends a refusal, and reads what the peer has already sent. Closing a
+ * connection with unread bytes would reset it, and lose the refusal.
  */
 async function turnAway(
   channel: Channel,
@@ -288,7 +293,7 @@ async function turnAway(
       heard += count;
     }
   } catch (error) {
-    // It is being left either way.
+    // The connection ends either way.
     if (!isDisconnect(error) && !(error instanceof ProtocolError)) throw error;
   }
 }

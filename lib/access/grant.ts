@@ -1,7 +1,7 @@
 /**
- * Grants: what a client shows a node of a private relay. The relay makes a
- * grant with a key that it has also given to the node, so the node can check it
- * alone. Pure.
+ * Grants: a client shows a grant to a node of a private relay. The relay makes
+ * it with a key that it has also given to the node, so that the node can check
+ * it alone. Pure.
  *
  * A grant is text: base64url of JSON, a dot, base64url of the HMAC of that
  * JSON.
@@ -19,22 +19,22 @@ import {
   toBase64Url,
 } from "./keys.ts";
 
-/** What a client may do at one node. */
+/** What a client may fetch from one node. */
 export interface Grant {
-  /** When it ends, in seconds since 1970. */
+  /** When it expires, in seconds since 1970. */
   readonly expires: number;
   /**
-   * The one name it is for, or, where this ends in `/`, what all names that it
-   * is for begin with; all names where it is absent.
+   * The only name that it allows. If it ends in `/`, all names that begin with
+   * it. Without it, all names.
    */
   readonly prefix?: string;
-  /** The one content it is for. */
+  /** The only content that it allows. */
   readonly content?: string;
-  /** Which link it was made for. */
+  /** The serial number of the link that it was made for. */
   readonly serial?: string;
-  /** How many fetches that link is good for. */
+  /** How many fetches that link allows. */
   readonly uses?: number;
-  /** Which fetch it is. */
+  /** Identifies the fetch. */
   readonly fetch?: string;
 }
 
@@ -48,7 +48,7 @@ const FIELDS: ReadonlySet<string> = new Set([
   "fetch",
 ]);
 
-/** The key under which a relay makes the grants of one node. */
+/** The key with which a relay makes the grants for one node. */
 export function grantKeyOf(
   secret: Uint8Array,
   nodeId: string,
@@ -56,15 +56,15 @@ export function grantKeyOf(
   return deriveKey(secret, `grant${nodeId}`);
 }
 
-/** Text of a grant under a node's key. */
+/** Text of a grant, made with a node's key. */
 export function formatGrant(grant: Grant, key: Uint8Array): string {
   const json = new TextEncoder().encode(JSON.stringify(grant));
   return `${toBase64Url(json)}.${toBase64Url(codeOf(key, CONTEXT, json))}`;
 }
 
 /**
- * The grant in a text that was made under one of `keys`; `undefined` for every
- * other text. Whether it has ended is not looked at.
+ * Reads a grant that was made with one of `keys`; `undefined` for any other
+ * text. Does not check whether the grant has expired.
  */
 export function openGrant(
   text: string,
@@ -76,19 +76,22 @@ export function openGrant(
   if (json === undefined || given === undefined || more.length > 0) {
     return undefined;
   }
-  // All of them, whichever it is: the time must not tell.
+  // Always tries all keys, so that the time does not reveal which one fits.
   const matches = keys
     .filter((key) => isSameCode(given, codeOf(key, CONTEXT, json)));
   return matches.length === 0 ? undefined : readGrant(json);
 }
 
-/** The fields; one that is not known may restrict, so it makes no grant. */
+/**
+ * Reads the fields. An unknown field may be a restriction, so it invalidates
+ * the grant.
+ */
 function readGrant(json: Uint8Array): Grant | undefined {
   let grant: unknown;
   try {
     grant = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(json));
   } catch {
-    return undefined; // no JSON
+    return undefined; // not JSON
   }
   if (typeof grant !== "object" || grant === null) return undefined;
   if (!Object.keys(grant).every((key) => FIELDS.has(key))) return undefined;
@@ -99,7 +102,7 @@ function readGrant(json: Uint8Array): Grant | undefined {
     isAbsentOr(prefix, isPrefix) && isAbsentOr(content, isContent) &&
     isAbsentOr(serial, isShort) && isAbsentOr(fetch, isShort) &&
     isAbsentOr(uses, isCount);
-  // These mean something together alone.
+  // These three occur only together.
   const counted = [serial, uses, fetch].filter((field) => field !== undefined);
   return isRight && (counted.length === 0 || counted.length === 3)
     ? grant as Grant
@@ -132,13 +135,13 @@ function isPrefix(value: unknown): boolean {
     verdict.name === value.replace(/\/$/, "");
 }
 
-/** Whether a grant is for a name. */
+/** Whether a grant allows a name. */
 export function isGranted({ prefix }: Grant, name: string): boolean {
   return prefix === undefined || name === prefix ||
     (prefix.endsWith("/") && name.startsWith(prefix));
 }
 
-/** The only name that a grant is for, if there is only one. */
+/** The only name that a grant allows, if there is only one. */
 export function onlyNameOf({ prefix }: Grant): string | undefined {
   return prefix?.endsWith("/") ? undefined : prefix;
 }

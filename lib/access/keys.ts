@@ -13,8 +13,8 @@ export const CODE_BYTES = 32;
 const SALT = "relay-p2p access 1";
 
 /**
- * The key for one purpose: HKDF-SHA256 of the secret, with `purpose` for its
- * info. Knowing one of them tells nothing of another, or of the secret.
+ * Derives the key for one purpose: HKDF-SHA256 of the secret, with `purpose` as
+ * its info. One key reveals nothing about another, or about the secret.
  */
 export function deriveKey(
   secret: Uint8Array,
@@ -24,7 +24,7 @@ export function deriveKey(
   return new Uint8Array(hkdfSync("sha256", secret, SALT, purpose, bytes));
 }
 
-/** HMAC-SHA256 of the parts, one after the other; 32 bytes. */
+/** HMAC-SHA256 of the parts in sequence; 32 bytes. */
 export function codeOf(
   key: Uint8Array,
   ...parts: readonly (string | Uint8Array)[]
@@ -34,19 +34,19 @@ export function codeOf(
   return new Uint8Array(hmac.digest());
 }
 
-/** Whether two codes are the same, in a time that does not tell where not. */
+/** Compares two codes in constant time. */
 export function isSameCode(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && timingSafeEqual(a, b);
 }
 
-/** Bytes as text of letters, digits, `-` and `_`. */
+/** Encodes bytes as base64url: letters, digits, `-` and `_`. */
 export function toBase64Url(bytes: Uint8Array): string {
   return bytes.toBase64({ alphabet: "base64url", omitPadding: true });
 }
 
 /**
- * The bytes of such a text; `undefined` for one that {@linkcode toBase64Url}
- * would not have written so.
+ * Decodes such a text; `undefined` for a text that {@linkcode toBase64Url}
+ * would not have written.
  */
 export function fromBase64Url(
   text: string,
@@ -55,6 +55,6 @@ export function fromBase64Url(
     const bytes = Uint8Array.fromBase64(text, { alphabet: "base64url" });
     return toBase64Url(bytes) === text ? bytes : undefined;
   } catch {
-    return undefined; // not base64url at all
+    return undefined; // not base64url
   }
 }

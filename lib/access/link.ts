@@ -1,6 +1,6 @@
 /**
- * Links: `p2p://HOST:PORT/RELAY_ID/PAYLOAD/NAME`, one file with one content, as
- * one person sends it to another. No character of a link is special to a shell.
+ * Links: `p2p://HOST:PORT/RELAY_ID/PAYLOAD/NAME`, one file with one content,
+ * for sending to another person. No character of a link is special to a shell.
  * A checksum over the whole link detects a cut or altered one before anything
  * is dialled. Pure.
  *
@@ -28,7 +28,7 @@ export interface Link {
   readonly name: string;
   /** Its content id. */
   readonly content: string;
-  /** What a private relay has put in; a secret. */
+  /** The pass of a private relay; a secret. */
   readonly pass?: string;
 }
 
@@ -40,19 +40,19 @@ const WITHOUT_SCHEME = /^[^/]+:\d+\/[a-z2-7]{52}\//;
 
 const LINK =
   /^[ \t]*[pP]2[pP]:\/\/([\w.:%-]+\/(?:[a-z2-7]+|[A-Z2-7]+))\/([\w-]+)\/([\w.%\/-]+)[ \t]*$/;
-// Somebody added a slash to it.
+// A relay address with a slash at its end.
 const ADDRESS = /^\s*p2p:\/\/[^/]+\/[a-z2-7]{52}\/\s*$/i;
 
-/** Whether `text` is meant as a link, right or wrong, and not as an address. */
+/** Whether `text` is meant as a link, correct or not, and not as an address. */
 export function looksLikeLink(text: string): boolean {
   if (ADDRESS.test(text)) return false;
   return /^\s*p2p:\/\/[^/]*\/[^/]*\//i.test(text) || WITHOUT_SCHEME.test(text);
 }
 
 /**
- * Text of a link. A secret, where it has a pass.
+ * Text of a link. It is a secret if it has a pass.
  *
- * @throws {Failure} of kind `usage` when the name is too long for one.
+ * @throws {Failure} of kind `usage` if the name is too long for a link.
  */
 export function formatLink(link: Link): string {
   const { relay, name, content, pass } = link;
@@ -77,13 +77,13 @@ export function formatLink(link: Link): string {
 /**
  * Reads a link.
  *
- * @throws {Failure} of kind `usage`, without the link, when it is none or was
- * cut or altered.
+ * @throws {Failure} of kind `usage`, without the link's text, if it is not a
+ * link, or was cut or altered.
  */
 export function parseLink(text: string): Link {
   const match = text.length <= LIMITS.linkLength ? LINK.exec(text) : null;
   const [, given = "", payload = "", tail = ""] = match ?? [];
-  // An id in capitals is the same.
+  // An id in capitals is valid too.
   const head = given.replace(/[^/]+$/, (id) => id.toLowerCase());
   const bytes = fromBase64Url(payload) ?? new Uint8Array();
   const said = bytes.slice(0, -CHECK_BYTES);
@@ -127,7 +127,7 @@ function checkOf(head: string, said: Uint8Array, tail: string): Uint8Array {
   ).slice(0, CHECK_BYTES);
 }
 
-/** Text as characters that mean nothing to a shell, or in an address. */
+/** Text in characters that are special neither to a shell nor in an address. */
 function encodePart(text: string): string {
   return text.replaceAll(/[^\w.\/:-]/gu, (character) =>
     Array.from(

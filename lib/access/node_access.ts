@@ -1,7 +1,6 @@
 /**
  * Decides which clients a node of a private relay serves: those with a grant
- * under the keys that the relay gave the node. Contacts nobody. Pure: time is
- * an argument.
+ * made with one of the node's keys. Contacts nobody. Pure: time is an argument.
  *
  * @module
  */
@@ -13,36 +12,35 @@ import { type AccessRefusal, REFUSALS } from "./refusal.ts";
 import type { Moment } from "./relay_access.ts";
 import { Uses } from "./uses.ts";
 
-/** Whether a client is served, and what. */
+/** Whether the node serves a client, and what. */
 export type GrantVerdict =
   | { readonly kind: "admitted"; readonly grant: Grant }
   | AccessRefusal;
 
-/** The gate of a node. */
+/** Checks grants for a node. */
 export class NodeAccess {
   readonly #limits: Limits;
   readonly #attempts: Attempts;
   readonly #uses: Uses;
   #keys: readonly Uint8Array[] = [];
 
-  /** Without keys, nobody is served. */
   constructor(limits: Limits) {
     this.#limits = limits;
     this.#attempts = new Attempts(limits);
     this.#uses = new Uses(limits);
   }
 
-  /** Takes the keys that the relay has just given, in place of all before. */
+  /** Replaces all keys by those that the relay has just given. */
   setKeys(keys: readonly Uint8Array[]): void {
     this.#keys = keys;
   }
 
-  /** Whether a grant that was shown before was made under a key in force. */
+  /** Whether the key of a grant that was shown before is still in force. */
   isGood(text: string): boolean {
     return openGrant(text, this.#keys) !== undefined;
   }
 
-  /** How long a client may stay that has just been let in by a grant. */
+  /** How long a client may stay that a grant has just admitted. */
   goodMs({ expires }: Grant, { unixMs }: Pick<Moment, "unixMs">): number {
     const { clockToleranceMs, grantSeconds } = this.#limits;
     const leftMs = expires * 1000 + clockToleranceMs - unixMs;
@@ -50,8 +48,8 @@ export class NodeAccess {
   }
 
   /**
-   * Looks at the grant a client shows, if it shows one. `source` is the group of
-   * its address, whichever way it came.
+   * Checks the grant of a client, if it shows one. `source` is the group of its
+   * address, whether it came directly or by a tunnel.
    */
   admit(
     text: string | undefined,
@@ -61,7 +59,7 @@ export class NodeAccess {
     if (this.#attempts.isBlocked(source, now)) {
       return REFUSALS.too_many_failures;
     }
-    // No fault of the client: the relay has not been asked yet.
+    // Not the client's fault: the relay has not given any keys yet.
     if (this.#keys.length === 0) return REFUSALS.unauthorized;
     const grant = text === undefined ? undefined : openGrant(text, this.#keys);
     if (grant === undefined) {
@@ -76,7 +74,7 @@ export class NodeAccess {
       return { kind: "admitted", grant };
     }
     const use = { serial, uses, fetch, expires };
-    // Kept as long as such a grant is taken.
+    // Remembered for as long as the grant is accepted.
     const seconds = (unixMs - this.#limits.clockToleranceMs) / 1000;
     const outcome = this.#uses.take(use, seconds);
     if (outcome === "used_up") return REFUSALS.used_up;

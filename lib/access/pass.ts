@@ -1,12 +1,13 @@
 /**
- * Passes: what a relay puts into a link so that it knows it again. A pass is for
- * one name with one content, for a time, for so many fetches. Pure.
+ * Passes: a relay puts a pass into a link and recognises it later. A pass
+ * allows one name with one content, for a limited time and number of fetches.
+ * Pure.
  *
  * ```
  * version[1] flags[1] content[32] expires[4] uses[2] serial[12] mac[16]
  * ```
  *
- * big-endian, as base64url; without a pass the flags are 0 and all after
+ * big-endian, as base64url. Without a pass the flags are 0 and everything after
  * `content` is missing.
  *
  * @module
@@ -20,11 +21,11 @@ import {
   toBase64Url,
 } from "./keys.ts";
 
-/** Bytes of a link's serial number, which is random. */
+/** Bytes of a link's random serial number. */
 export const SERIAL_BYTES = 12;
 /** Bytes of a pass. */
 export const PASS_BYTES = 68;
-/** Bytes that stand for a content alone, where there is no pass. */
+/** Bytes for a content alone, where there is no pass. */
 export const BARE_BYTES = 34;
 
 const VERSION = 1;
@@ -32,19 +33,19 @@ const HAS_PASS = 1;
 const MAC_BYTES = 16;
 const CONTEXT = "relay-p2p link 1\n";
 
-/** What a pass says. */
+/** The terms of a pass. */
 export interface PassTerms {
-  /** The content it is for. */
+  /** The content that it allows. */
   readonly content: string;
-  /** When it ends, in seconds since 1970. */
+  /** When it expires, in seconds since 1970. */
   readonly expires: number;
-  /** How many fetches it is good for. */
+  /** How many fetches it allows. */
   readonly uses: number;
-  /** Its number, {@linkcode SERIAL_BYTES} random bytes as base64url. */
+  /** Its serial number, {@linkcode SERIAL_BYTES} random bytes as base64url. */
   readonly serial: string;
 }
 
-/** The key under which a relay makes passes. */
+/** The key with which a relay makes passes. */
 export function linkKeyOf(secret: Uint8Array): Uint8Array<ArrayBuffer> {
   return deriveKey(secret, "link");
 }
@@ -65,12 +66,15 @@ export function formatPass(
   return toBase64Url(bytes);
 }
 
-/** What stands for a content where there is no pass. */
+/** The bytes for a content without a pass. */
 export function encodeBare(content: string): Uint8Array<ArrayBuffer> {
   return new Uint8Array([VERSION, 0, ...Uint8Array.fromHex(content)]);
 }
 
-/** What bytes of a link say: a pass, or a content alone; nobody vouches. */
+/**
+ * Decodes the bytes in a link, a pass or a content alone, without checking the
+ * code.
+ */
 export function decodePass(
   bytes: Uint8Array,
 ): PassTerms | { readonly content: string } | undefined {
@@ -91,8 +95,8 @@ export function decodePass(
 }
 
 /**
- * What a pass for `name` says that was made under one of `keys`, and which; for
- * every other text `undefined`. Whether it has ended is not looked at.
+ * Reads a pass for `name` that was made with one of `keys`, and says which;
+ * `undefined` for any other text. Does not check whether it has expired.
  */
 export function openPass(
   text: string,
@@ -102,7 +106,7 @@ export function openPass(
   const terms = bytes && decodePass(bytes);
   if (terms === undefined || !("serial" in terms)) return undefined;
   const given = bytes!.slice(PASS_BYTES - MAC_BYTES);
-  // All of them, whichever it is: the time must not tell.
+  // Always tries all keys, so that the time does not reveal which one fits.
   const matches = keys.map((key) =>
     isSameCode(given, macOf(bytes!, { name, key }))
   );

@@ -5,7 +5,7 @@
  * @module
  */
 
-/** The codes, as they travel, and the words. */
+/** The codes, as sent, and their words. */
 const TEXTS = {
   unauthorized: "not authorized",
   too_many_failures: "too many failures from this address, wait a minute",
@@ -14,7 +14,7 @@ const TEXTS = {
   too_many_uses: "too many links are in use, try again later",
 } as const satisfies Record<AccessRefusalCode, string>;
 
-/** Why somebody was not let in, as it travels. */
+/** The code of a refusal, as sent. */
 export type AccessRefusalCode =
   | "unauthorized"
   | "too_many_failures"
@@ -22,14 +22,13 @@ export type AccessRefusalCode =
   | "used_up"
   | "too_many_uses";
 
-/** Somebody was not let in. */
+/** A refusal, with its code and its words. */
 export interface AccessRefusal {
   readonly kind: "refused";
   readonly code: AccessRefusalCode;
   readonly text: string;
 }
 
-/** Each of them once. */
 export const REFUSALS = Object.fromEntries(
   Object.entries(TEXTS).map(([code, text]) => [
     code,
@@ -37,7 +36,7 @@ export const REFUSALS = Object.fromEntries(
   ]),
 ) as Readonly<Record<AccessRefusalCode, AccessRefusal>>;
 
-/** Whether a code that came from elsewhere is one of these. */
+/** Whether a code from elsewhere is one of these. */
 export function isAccessRefusal(code: string): code is AccessRefusalCode {
   return Object.hasOwn(TEXTS, code);
 }

@@ -1,7 +1,7 @@
 /**
  * Decides who may do what at a private relay: proofs of tokens, passes of
- * links, the keys and grants by which nodes check clients, and the change from
- * one secret to the next. Pure: time and randomness are arguments.
+ * links, the keys and grants with which nodes check clients, and the change
+ * from one secret to the next. Pure: time and randomness are arguments.
  *
  * @module
  */
@@ -25,16 +25,16 @@ import { Uses } from "./uses.ts";
 
 /** The secrets of a private relay. */
 export interface Secrets {
-  /** The one in force. */
+  /** The secret in force. */
   readonly current: Uint8Array;
-  /** The one before it, accepted for so many milliseconds more. */
+  /** The previous secret, valid for this many more milliseconds. */
   readonly previous?: {
     readonly secret: Uint8Array;
     readonly overlapMs: number;
   };
 }
 
-/** When something happens, on both clocks. */
+/** A moment, on both clocks. */
 export interface Moment {
   /** Milliseconds on a monotonic clock. */
   readonly now: number;
@@ -42,15 +42,15 @@ export interface Moment {
   readonly unixMs: number;
 }
 
-/** Who has been let in. */
+/** An admitted peer. */
 export type Visitor =
-  /** Somebody with the token of the role. */
+  /** A peer with the token of its role. */
   | {
     readonly kind: "member";
-    /** The secret that it comes from. */
+    /** The secret that the token comes from. */
     readonly secret: Uint8Array;
   }
-  /** Somebody with a link, for one fetch of its file. */
+  /** A peer with a link, for one fetch of its file. */
   | {
     readonly kind: "guest";
     readonly secret: Uint8Array;
@@ -59,12 +59,12 @@ export type Visitor =
     readonly fetch: string;
   };
 
-/** Whether somebody is let in. */
+/** Whether a peer is admitted. */
 export type AccessVerdict =
   | { readonly kind: "admitted"; readonly visitor: Visitor }
   | AccessRefusal;
 
-/** What somebody shows to be let in. */
+/** What a peer shows to be admitted. */
 export type Credentials =
   | { readonly kind: "authenticate"; readonly proof: string }
   | {
@@ -74,14 +74,14 @@ export type Credentials =
     readonly fetch: string;
   };
 
-/** Who shows it, and on which connection. */
+/** The peer that asks, and its connection. */
 export interface Caller extends ProofTerms {
   readonly role: TokenRole;
   /** The group of its address. */
   readonly source: string;
 }
 
-/** What a link is to be for. */
+/** The terms that a client asks for in a new link. */
 export interface MintRequest {
   readonly name: string;
   readonly content: string;
@@ -89,25 +89,27 @@ export interface MintRequest {
   readonly uses: number;
 }
 
-/** A secret and what follows from it. */
+/** A secret and the keys derived from it. */
 interface SecretKeys {
   readonly secret: Uint8Array;
   readonly link: Uint8Array;
 }
 
-/** The gate of a private relay. */
+/** Checks credentials for a private relay. */
 export class RelayAccess {
   readonly #limits: Limits;
   readonly #attempts: Attempts;
   readonly #uses: Uses;
   #current: SecretKeys;
   #previous: SecretKeys | null = null;
-  /** End of the old secret, on the monotonic clock. */
+  /** When the old secret ends, on the monotonic clock. */
   #previousUntil = -Infinity;
-  /** Until then nodes are listed that know nothing of the new one. */
+  /**
+   * Until then, grants use the old secret: some nodes do not know the new one
+   * yet.
+   */
   #mintOldUntil = -Infinity;
 
-  /** Opens with these secrets. */
   constructor(
     secrets: Secrets,
     { limits, now }: { limits: Limits; now: number },
@@ -120,10 +122,9 @@ export class RelayAccess {
   }
 
   /**
-   * Goes on with other secrets. Where the one that was in force becomes the
-   * previous one, grants are made under it until every node that is listed now
-   * has registered again, and so has the new keys. Secrets that have not changed
-   * keep their time.
+   * Replaces the secrets. When the secret in force becomes the previous one,
+   * grants still use it until every listed node has registered again and has
+   * the new keys. Unchanged secrets keep their time.
    */
   replace(secrets: Secrets, now: number): void {
     const before = this.#current;
@@ -147,7 +148,7 @@ export class RelayAccess {
     this.#previousUntil = now + previous.overlapMs;
   }
 
-  /** The secrets in force, the newest first. */
+  /** The secrets in force, newest first. */
   #inForce(now: number): SecretKeys[] {
     if (now >= this.#previousUntil) this.#previous = null;
     return this.#previous === null
@@ -156,8 +157,8 @@ export class RelayAccess {
   }
 
   /**
-   * Lets somebody in, or says why not. `credentials` are `undefined` where there
-   * were none.
+   * Admits a peer, or says why not. `credentials` are `undefined` if it showed
+   * none.
    */
   admit(
     credentials: Credentials | undefined,
@@ -180,7 +181,7 @@ export class RelayAccess {
   }
 
   #prove(proof: string, caller: Caller, now: number): AccessVerdict {
-    // All of them, whichever it is: the time must not tell.
+    // Always tries all keys, so that the time does not reveal which one fits.
     const [proved] = this.#inForce(now).filter(({ secret }) =>
       isProof(proof, tokenOf(secret, caller.role), caller)
     );
@@ -191,12 +192,12 @@ export class RelayAccess {
     };
   }
 
-  /** Whether whoever was let in would be let in again, with the same. */
+  /** Whether the same credentials would still be accepted. */
   isInForce({ secret }: Visitor, now: number): boolean {
     return this.#inForce(now).some((keys) => isSameCode(keys.secret, secret));
   }
 
-  /** Why somebody who was let in may not stay, if so. */
+  /** Why an admitted peer may not stay; `undefined` if it may. */
   objectionTo(
     visitor: Visitor,
     { now, unixMs }: Moment,
@@ -228,13 +229,13 @@ export class RelayAccess {
     };
   }
 
-  /** What a node is to check grants by, base64, one key for each secret. */
+  /** The keys with which a node checks grants (base64), one for each secret. */
   grantKeys(nodeId: string, now: number): string[] {
     return this.#inForce(now)
       .map(({ secret }) => grantKeyOf(secret, nodeId).toBase64());
   }
 
-  /** Proves to a node that has been let in where such keys come from. */
+  /** Proves to an admitted node that its grant keys come from this relay. */
   keysProof(
     grantKeys: readonly string[],
     { visitor, ...terms }: ProofTerms & { visitor: Visitor },
@@ -244,8 +245,8 @@ export class RelayAccess {
   }
 
   /**
-   * What makes the grants that a visitor is given for nodes, by their ids. They
-   * all have the same length.
+   * Returns a function that makes the peer's grant for a node id. All of its
+   * grants have the same length.
    */
   granter(visitor: Visitor, { now, unixMs }: Moment): (id: string) => string {
     const keys = this.#inForce(now);
@@ -263,8 +264,8 @@ export class RelayAccess {
   }
 
   /**
-   * Makes the pass of a link; `serial` is random. A refusal says what in the
-   * request is out of bounds.
+   * Makes the pass of a link; `serial` is random. A refusal says which part of
+   * the request is out of bounds.
    */
   mint(
     { name, content, expiresSeconds, uses }: MintRequest,

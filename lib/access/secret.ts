@@ -12,15 +12,16 @@ import { Failure } from "../base/errors.ts";
 export const SECRET_BYTES = 32;
 
 const LEAST_BYTES = 16;
-// Short enough to be kept out of every message, however it is cut.
+// Short enough that `show` never cuts it, so it can be found and concealed in
+// any message.
 const MOST_LENGTH = 160;
-// Of 16 random bytes fewer than this differ once in 10^15 times.
+// 16 random bytes have fewer different values than this once in 10^15 times.
 const LEAST_DIFFERENT = 7;
 
 /**
- * Reads a secret: base32, base64, base64url or hexadecimal digits.
+ * Parses a secret: base32, base64, base64url or hexadecimal digits.
  *
- * @throws {Failure} of kind `usage` that does not repeat it.
+ * @throws {Failure} of kind `usage` that does not repeat the secret.
  */
 export function parseSecret(text: string): Uint8Array<ArrayBuffer> {
   if (text.length > MOST_LENGTH) {
@@ -49,7 +50,7 @@ function badSecret(why: string): Failure {
   });
 }
 
-/** The bytes that a text stands for, by the narrowest alphabet that it fits. */
+/** Decodes a text by the narrowest alphabet that fits. */
 function decode(text: string): Uint8Array<ArrayBuffer> | undefined {
   try {
     if (/^([0-9a-f]{2})+$/i.test(text)) return Uint8Array.fromHex(text);

@@ -1,5 +1,5 @@
 /**
- * Reads files that hold a secret, a token or a link, and only if nobody but
+ * Reads files that hold a secret, a token or a link, but only if nobody except
  * their owner can read or replace them.
  *
  * @module
@@ -10,15 +10,15 @@ import { describeCause, Failure, localKindOf } from "../base/errors.ts";
 import { grantRemedy, isGranted, requireAccess } from "../base/permission.ts";
 import { show } from "../base/text.ts";
 
-// Enough for any of them, and for a line break.
+// Enough for each of them and a line break.
 const MOST_BYTES = 4096;
 
 /**
- * The one word in a file, `what` being a secret, a token or a link.
+ * Reads the only word in a file; `what` is a secret, a token or a link.
  *
- * @throws {Failure} of kind `local` when others than its owner may read it or
- * put another in its place, with the command that mends it; of kind
- * `not_allowed` when this process may not read it.
+ * @throws {Failure} of kind `local` if others than its owner may read or
+ * replace the file, with the command that mends it; of kind `not_allowed` if
+ * this process may not read it.
  */
 export async function readSecretFile(
   path: string,
@@ -34,7 +34,7 @@ export async function readSecretFile(
     });
   try {
     requireAccess(path, "read");
-    // Not opened before: to open a pipe waits for whoever writes to it.
+    // Checked before opening, because opening a pipe waits for a writer.
     if (!(await Deno.stat(path)).isFile) {
       throw fail("it is not a file", `name a file with the ${what} in it`);
     }
@@ -65,7 +65,7 @@ export async function readSecretFile(
   throw fail("it does not hold one word", `put the ${what} in it, alone`);
 }
 
-/** Why the file must not be used, if so. */
+/** Why the file must not be used; `undefined` if it may. */
 function weaknessOf(
   { mode, uid }: Deno.FileInfo,
   own: number | undefined,
@@ -85,15 +85,15 @@ function mendingCommand({ mode }: Deno.FileInfo, path: string): string {
 }
 
 /**
- * This process's user, where it may ask. Where it may not, a file of another
- * that only its owner can read cannot be read either, but by root.
+ * The user id of this process, where Deno tells it. Without it nothing is lost:
+ * only root can read another user's private file.
  */
 function ownUser(): number | undefined {
   const isKnown = isGranted({ name: "sys", kind: "uid" });
   return isKnown ? Deno.uid() ?? undefined : undefined;
 }
 
-/** The folder a file is in, where this process may look at it. */
+/** The folder of a file, if this process may look at it. */
 async function folderOf(path: string): Promise<Deno.FileInfo | undefined> {
   const folder = dirname(path);
   const isAllowed = isGranted({ name: "read", path: folder });
@@ -102,13 +102,13 @@ async function folderOf(path: string): Promise<Deno.FileInfo | undefined> {
 
 const STICKY = 0o1000;
 
-/** Whether others can replace a file that is not theirs in it. */
+/** Whether users can replace files of others in this folder. */
 function isOpenFolder(info: Deno.FileInfo | undefined): boolean {
   const mode = info?.mode ?? 0;
   return (mode & 0o022) !== 0 && (mode & STICKY) === 0;
 }
 
-/** The only word in a file; `undefined` where there are more, or none. */
+/** The only word in a file; `undefined` if there is none, or more than one. */
 async function readWord(file: Deno.FsFile): Promise<string | undefined> {
   const buffer = new Uint8Array(MOST_BYTES);
   let length = 0;

@@ -1,6 +1,7 @@
 /**
- * Tokens: they let a node or a client use a private relay. A token never
- * travels; a proof of it does, valid for one connection to one relay. Pure.
+ * Tokens: a node or a client uses a private relay with a token. The token
+ * itself is never sent. A proof of it is sent, valid for one connection to one
+ * relay. Pure.
  *
  * A token is text: `p2p-node-` or `p2p-client-`, then base32 of the key (20
  * bytes) and of a checksum (5 bytes). A typing error, or the other role's
@@ -14,22 +15,22 @@ import { Failure } from "../base/errors.ts";
 import { sha256 } from "../base/hash.ts";
 import { codeOf, deriveKey, isSameCode } from "./keys.ts";
 
-/** Who a token is for. */
+/** The role that a token is for. */
 export type TokenRole = "node" | "client";
 
 /** A token. */
 export interface Token {
-  /** Who it is for. */
+  /** The role that it is for. */
   readonly role: TokenRole;
   /** The key: never shown, never sent. */
   readonly key: Uint8Array;
 }
 
-/** What a proof is good for: this relay, on this one connection. */
+/** The terms of a proof: one relay, one connection. */
 export interface ProofTerms {
   /** Id of the relay. */
   readonly relayId: string;
-  /** Its nonce for the connection, as its hello has it. */
+  /** The relay's nonce for this connection, from its hello. */
   readonly nonce: string;
 }
 
@@ -43,21 +44,21 @@ const PREFIX: Readonly<Record<TokenRole, string>> = {
   client: "p2p-client-",
 };
 
-/** The token of a role, from the relay's secret. */
+/** Derives the token of a role from the relay's secret. */
 export function tokenOf(secret: Uint8Array, role: TokenRole): Token {
   return { role, key: deriveKey(secret, role, KEY_BYTES) };
 }
 
-/** Text of a token. A secret. */
+/** Text of a token. It is a secret. */
 export function formatToken({ role, key }: Token): string {
   const bytes = new Uint8Array([...key, ...checkOf(role, key)]);
   return PREFIX[role] + encodeBase32(bytes).toLowerCase();
 }
 
 /**
- * Reads a token for `role`.
+ * Parses a token for `role`.
  *
- * @throws {Failure} of kind `not_allowed` that does not repeat it.
+ * @throws {Failure} of kind `not_allowed` that does not repeat the token.
  */
 export function parseToken(text: string, role: TokenRole): Token {
   const plain = text.toLowerCase();
@@ -91,7 +92,10 @@ function checkOf(role: TokenRole, key: Uint8Array): Uint8Array {
   return sha256(new Uint8Array([...text, ...key])).slice(0, CHECK_BYTES);
 }
 
-/** Proves a token to one relay on one connection; base64 of 32 bytes. */
+/**
+ * Proves knowledge of a token to one relay on one connection; base64 of 32
+ * bytes.
+ */
 export function proofOf(
   { role, key }: Token,
   { relayId, nonce }: ProofTerms,
@@ -100,8 +104,9 @@ export function proofOf(
 }
 
 /**
- * Proves to a node that grant keys come from somebody who knows its token: from
- * its relay, and from no other that says it were private; base64 of 32 bytes.
+ * Proves to a node that its grant keys come from a relay that knows its token;
+ * base64 of 32 bytes. Another relay that claims to be private cannot make this
+ * proof.
  */
 export function keysProofOf(
   grantKeys: readonly string[],
@@ -111,7 +116,7 @@ export function keysProofOf(
   return codeOf(token.key, KEYS_CONTEXT, said).toBase64();
 }
 
-/** Whether `proof` is that of the token. */
+/** Whether `proof` proves the token. */
 export function isProof(
   proof: string,
   token: Token,
@@ -120,7 +125,7 @@ export function isProof(
   return isSameText(proof, proofOf(token, terms));
 }
 
-/** Whether `proof` is that of the grant keys. */
+/** Whether `proof` proves the grant keys. */
 export function isKeysProof(
   proof: string,
   grantKeys: readonly string[],

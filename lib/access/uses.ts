@@ -9,20 +9,20 @@ import type { Limits } from "../base/limits.ts";
 
 /** One fetch by one link. */
 export interface Use {
-  /** Which link. */
+  /** Serial number of the link. */
   readonly serial: string;
-  /** How many fetches it is good for. */
+  /** How many fetches the link allows. */
   readonly uses: number;
-  /** Which fetch. */
+  /** Identifies the fetch. */
   readonly fetch: string;
-  /** When the link ends, in seconds since 1970. */
+  /** When the link expires, in seconds since 1970. */
   readonly expires: number;
 }
 
-/** What became of it; `no_room` where too many are remembered already. */
+/** The outcome of one use; `no_room` if too many are remembered already. */
 export type UseOutcome = "counted" | "used_up" | "no_room";
 
-/** Remembers which fetches there were, until their links end. */
+/** Remembers the fetches by each link until the link expires. */
 export class Uses {
   readonly #most: number;
   readonly #links = new Map<
@@ -31,17 +31,15 @@ export class Uses {
   >();
   #count = 0;
 
-  /** No link has been used yet. */
   constructor({ linkUseCount }: Pick<Limits, "linkUseCount">) {
     this.#most = linkUseCount;
   }
 
-  /** Fetches that are remembered. */
   get count(): number {
     return this.#count;
   }
 
-  /** Counts a fetch, unless it has been counted; `now` in seconds since 1970. */
+  /** Counts a fetch, once; `now` is in seconds since 1970. */
   take({ serial, uses, fetch, expires }: Use, now: number): UseOutcome {
     const link = this.#links.get(serial) ?? { fetches: new Set(), expires };
     if (link.fetches.has(fetch)) return "counted";
@@ -54,7 +52,7 @@ export class Uses {
     return "counted";
   }
 
-  /** Forgets the links that have ended: nobody takes them any more. */
+  /** Forgets expired links: nobody accepts them any more. */
   #forget(now: number): void {
     for (const [serial, { fetches, expires }] of this.#links) {
       if (expires >= now) continue;
