@@ -85,6 +85,7 @@ export class Manifest {
     this.contentId = sha256(bytes).toHex();
   }
 
+  /** Number of pieces. */
   get pieceCount(): number {
     return this.hashes.length / HASH_BYTES;
   }
