@@ -1,7 +1,7 @@
 /**
  * A conn that speaks messages: typed send and receive, one writer at a time,
  * deadlines, and bounded queues. It knows the form of a message, not its
- * meaning. Control frames wait in a bounded queue. File bytes never queue:
+ * meaning. Control frames wait in a bounded queue. File bytes are never queued:
  * their sender waits until the conn has taken them.
  *
  * @module
@@ -28,28 +28,32 @@ import { ConnDeadlines, type Deadlines } from "./deadline.ts";
 export interface ChannelOptions {
   /** The numbers that bound the peer. */
   readonly limits: Limits;
-  /** Whether file bytes may come in. */
+  /** Whether the peer may send file bytes. */
   readonly acceptsData?: boolean;
-  /** Without a write done for so long, the peer is a slow consumer. */
+  /**
+   * A peer for which no write completes within this time is a slow consumer.
+   */
   readonly writeStallMs: number;
-  /** Without a frame begun, or a byte of file data, for so long, it is idle. */
+  /**
+   * A peer is idle after this time without a new frame or a byte of file data.
+   */
   readonly idleMs: number;
-  /** Holds the peer's messages to the control rate of the limits. */
+  /** Whether the control rate of the limits applies to the peer's messages. */
   readonly limitsRate?: boolean;
-  /** Bytes read ahead; small where many channels idle. */
+  /** Size of the read-ahead buffer; small where many channels are idle. */
   readonly readAheadBytes?: number;
-  /** Where many channels idle: the deadlines of all of them. */
+  /** Deadlines shared by many idle channels. */
   readonly deadlines?: Deadlines;
 }
 
-/** One peer, spoken to in messages. */
+/** A conversation with one peer, in messages. */
 export class Channel implements AsyncDisposable {
   readonly conn: Conn;
   readonly #options: ChannelOptions;
   readonly #frames: FrameReader;
   readonly #watch: ConnDeadlines;
   readonly #rate: TokenBucket | null;
-  /** Messages of the peer that do not count. */
+  /** Messages of the peer that do not count against its rate. */
   #offered = 0;
   #unknownFrames = 0;
   #phase: "hello" | "open" = "hello";
@@ -58,7 +62,7 @@ export class Channel implements AsyncDisposable {
   #writing: Promise<void> | null = null;
   #partBytes = FIRST_PART_BYTES;
 
-  /** Takes `conn` over. */
+  /** Takes ownership of `conn`. */
   constructor(conn: Conn, options: ChannelOptions) {
     this.conn = conn;
     this.#options = options;
@@ -87,22 +91,22 @@ export class Channel implements AsyncDisposable {
       : limits.frameControlBytes;
   }
 
-  /** Greets have been exchanged: larger frames may come now. */
+  /** Allows larger frames: both sides have said hello. */
   openUp(): void {
     this.#phase = "open";
   }
 
   /**
-   * Queues messages. What is queued while a write is under way leaves together
-   * in the next. Resolves when the conn has taken them.
+   * Queues messages. Messages queued during a write leave together in the next
+   * one. Resolves when the conn has taken them.
    *
-   * @throws {ProtocolError} `slow_consumer` when too much is queued already.
+   * @throws {ProtocolError} `slow_consumer` if the queue is full.
    */
   send(...messages: Message[]): Promise<void> {
     return this.sendFrames(...messages.map(encodeMessage));
   }
 
-  /** Queues frames that are encoded already. */
+  /** Queues encoded frames. */
   sendFrames(...frames: Uint8Array[]): Promise<void> {
     const { limits } = this.#options;
     const bytes = joined(frames);
@@ -122,8 +126,8 @@ export class Channel implements AsyncDisposable {
   }
 
   /**
-   * Sends frames that carry file bytes. They are not queued: the caller waits,
-   * and may use the buffer again when this resolves.
+   * Sends frames with file bytes, without queueing. When this resolves, the
+   * caller may use the buffer again.
    */
   async sendBulk(frames: Uint8Array): Promise<void> {
     while (this.#writing !== null) await this.#writing;
@@ -133,7 +137,7 @@ export class Channel implements AsyncDisposable {
     await this.#writing;
   }
 
-  /** Writes what is queued until nothing is. Never rejects. */
+  /** Writes until the queue is empty. Never rejects. */
   async #drain(): Promise<void> {
     while (this.#queue.length > 0) {
       const batch = this.#queue.splice(0);
@@ -148,14 +152,14 @@ export class Channel implements AsyncDisposable {
     this.#writing = null;
   }
 
-  /** Whether the next message is here already, whole. */
+  /** Whether the whole next message has been read already. */
   get hasWholeFrame(): boolean {
     return this.#frames.hasWholeFrame;
   }
 
   /**
-   * Writes all of `bytes`, each part under the stall deadline. Where the peer
-   * takes its time the parts become small, so that slow is not taken for stalled.
+   * Writes all of `bytes`, each part under the stall deadline. A slow peer gets
+   * smaller parts, so that it does not count as stalled.
    */
   async #write(bytes: Uint8Array): Promise<void> {
     for (let offset = 0; offset < bytes.length;) {
@@ -171,7 +175,10 @@ export class Channel implements AsyncDisposable {
     }
   }
 
-  /** Parts that take about a second, at least 4 KiB; twice as large if quick. */
+  /**
+   * Aims at parts that take about a second, at least 4 KiB. Doubles them for a
+   * quick peer.
+   */
   #adapt(bytes: number, ms: number): void {
     if (ms < ADAPT_FROM_MS) {
       this.#partBytes = Math.min(2 * this.#partBytes, MOST_PART_BYTES);
@@ -179,10 +186,10 @@ export class Channel implements AsyncDisposable {
   }
 
   /**
-   * The next message, which must be one of `allowed`; messages of kinds this
-   * version does not know are skipped. `null` where the peer has ended.
+   * Receives the next message, which must be one of `allowed`. Skips messages
+   * of kinds that this version does not know. `null` if the peer has ended.
    *
-   * @throws {ProtocolError} when the peer breaks a rule, or is idle.
+   * @throws {ProtocolError} if the peer breaks a rule, or is idle.
    */
   async receive<Kind extends MessageKind>(
     allowed: readonly Kind[],
@@ -196,8 +203,8 @@ export class Channel implements AsyncDisposable {
   }
 
   /**
-   * As {@linkcode receive}, where file bytes may come as well. They must be
-   * read, with {@linkcode readData}, before anything else is received.
+   * Like {@linkcode receive}, but file bytes may come too. The caller must read
+   * them with {@linkcode readData} before it receives anything else.
    */
   async receiveOrData<Kind extends MessageKind>(
     allowed: readonly Kind[],
@@ -211,7 +218,10 @@ export class Channel implements AsyncDisposable {
     }
   }
 
-  /** Idle peers wait here by the thousand: in no other async function. */
+  /**
+   * Thousands of idle peers wait here, so this is the only async function in
+   * which they do.
+   */
   async #header(): Promise<FrameHeader | null> {
     using _idle = this.#watch.expect(
       this.#options.idleMs,
@@ -228,7 +238,7 @@ export class Channel implements AsyncDisposable {
     }
   }
 
-  /** The message behind `header`; `undefined` for one that is skipped. */
+  /** Reads the message behind `header`; `undefined` if it is skipped. */
   async #message<Kind extends MessageKind>(
     header: FrameHeader,
     allowed: readonly Kind[],
@@ -277,7 +287,7 @@ export class Channel implements AsyncDisposable {
     };
   }
 
-  /** Reads the bytes that a {@linkcode DataFrame} announced into `target`. */
+  /** Reads the bytes announced by a {@linkcode DataFrame} into `target`. */
   async readData(target: Uint8Array): Promise<void> {
     if (this.#frames.hasAhead(target.length)) {
       this.#frames.takeAhead(target);
@@ -292,14 +302,14 @@ export class Channel implements AsyncDisposable {
   }
 
   /**
-   * The peer was told that it may ask once more: that does not count against
-   * its rate. What it does not take up ends with the channel.
+   * Allows the peer one more message that does not count against its rate.
+   * Allowances that it does not use end with the channel.
    */
   offer(): void {
     this.#offered = 1;
   }
 
-  /** Ends the channel with the reason of `signal`, until disposed of. */
+  /** Ends the channel with the reason of `signal`. Disposing cancels this. */
   endOn(signal: AbortSignal | undefined): Disposable {
     const end = () => {
       const { reason } = signal!;
@@ -316,14 +326,14 @@ export class Channel implements AsyncDisposable {
     };
   }
 
-  /** Ends the channel as `error` says; pending calls throw it. */
+  /** Ends the channel; pending calls throw `error`. */
   abort(error: Error): void {
     this.#watch.end(error);
   }
 
   /**
-   * Ends the channel gracefully: what is queued leaves, the peer is told that
-   * nothing follows, and the conn is closed.
+   * Ends the channel gracefully: sends the queue, tells the peer that nothing
+   * follows, and closes the conn.
    */
   async close(): Promise<void> {
     try {
@@ -334,7 +344,7 @@ export class Channel implements AsyncDisposable {
       );
       await this.#watch.guard(this.conn.closeWrite());
     } catch {
-      // The peer is gone; there is nobody left to part from.
+      // The peer is gone, so the farewell does not matter.
     } finally {
       this.#watch.end(this.#error("idle", "was closed"));
     }
@@ -353,7 +363,7 @@ export class Channel implements AsyncDisposable {
 }
 
 const FIRST_PART_BYTES = 128 * 1024;
-// Whoever takes less than this in the time of a stall is not slow, but stalled.
+// A peer that takes less than this within the stall time is stalled, not slow.
 const MOST_PART_BYTES = 256 * 1024;
 // A write that takes longer shows how fast the peer reads.
 const ADAPT_FROM_MS = 1_000;
@@ -364,7 +374,7 @@ interface QueuedFrames {
   readonly reject: (error: unknown) => void;
 }
 
-/** The parts as one; a single part is not copied. */
+/** Joins the parts. A single part is not copied. */
 function joined(parts: readonly Uint8Array[]): Uint8Array {
   if (parts.length === 1) return parts[0]!;
   const whole = new Uint8Array(

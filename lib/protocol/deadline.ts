@@ -1,16 +1,17 @@
 /**
- * Deadlines on a conn. A passed deadline closes the conn, and the interrupted
- * caller gets the deadline's error.
+ * Deadlines on a conn. A deadline that passes closes the conn, and the
+ * interrupted call throws the deadline's error.
  *
  * @module
  */
 
 import type { Conn } from "../base/conn.ts";
 
-// Several looks at the progress in the time in which there must be some.
+// How many times progress is checked within the time in which there must be
+// some.
 const QUIET_PARTS = 4;
 
-/** A step that must be over by then. Disposing says that it is. */
+/** A deadline for one step. Disposing says that the step is done. */
 class Deadline implements Disposable {
   readonly #queue: DeadlineQueue;
   readonly #pass: () => void;
@@ -22,7 +23,7 @@ class Deadline implements Disposable {
     this.#pass = pass;
   }
 
-  /** It has come, and the step is not over. */
+  /** The deadline has passed before the step was done. */
   pass(): void {
     this.#pass();
   }
@@ -33,8 +34,9 @@ class Deadline implements Disposable {
 }
 
 /**
- * Deadlines of one length, which come in the order in which they were set: one
- * timer for all of them, where ten thousand idle peers had one each.
+ * Deadlines of equal length pass in the order in which they were set. One timer
+ * therefore serves all of them, in place of one for each of ten thousand idle
+ * peers.
  */
 class DeadlineQueue {
   readonly #ms: number;
@@ -71,7 +73,8 @@ class DeadlineQueue {
     for (const deadline of this.#waiting) {
       const leftMs = deadline.dueAt - now;
       if (leftMs > 0) {
-        // Before any passes: one that is set then must not come first.
+        // Before any passes: a deadline set by one of these must not come
+        // first.
         this.#timer = setTimeout(() => this.#passDue(), leftMs);
         break;
       }
@@ -83,11 +86,11 @@ class DeadlineQueue {
   }
 }
 
-/** Deadlines of the few lengths there are, for as many conns as share it. */
+/** Groups deadlines by length, for all conns that share this object. */
 export class Deadlines {
   readonly #queues = new Map<number, DeadlineQueue>();
 
-  /** Calls `pass` in `ms`, unless disposed of before. */
+  /** Calls `pass` after `ms`. Disposing cancels the call. */
   set(ms: number, pass: () => void): Disposable {
     let queue = this.#queues.get(ms);
     if (queue === undefined) {
@@ -99,8 +102,8 @@ export class Deadlines {
 }
 
 /**
- * Deadlines on a conn, and the reason for which it was closed in place of what
- * the interrupted call threw.
+ * Deadlines of one conn. A call that a deadline interrupts throws the reason of
+ * the deadline.
  */
 export class ConnDeadlines {
   readonly #conn: Conn;
@@ -112,12 +115,12 @@ export class ConnDeadlines {
     this.#deadlines = deadlines;
   }
 
-  /** Ends the conn unless disposed of within `ms`. */
+  /** Ends the conn after `ms`. Disposing cancels this. */
   expect(ms: number, reason: () => Error): Disposable {
     return this.#deadlines.set(ms, () => this.end(reason()));
   }
 
-  /** Ends the conn when `done` has not risen for `ms`, unless disposed of. */
+  /** Ends the conn if `done` does not rise for `ms`. Disposing cancels this. */
   expectProgress(
     done: () => number,
     ms: number,
@@ -125,7 +128,8 @@ export class ConnDeadlines {
   ): Disposable {
     let before = done();
     let quietParts = 0;
-    // Looks several times in `ms`: a clock read for every read costs more.
+    // Checks several times in `ms`, because reading the clock at each read
+    // costs more.
     const timer = setInterval(() => {
       const now = done();
       quietParts = now === before ? quietParts + 1 : 0;
@@ -135,13 +139,12 @@ export class ConnDeadlines {
     return { [Symbol.dispose]: () => clearInterval(timer) };
   }
 
-  /** Ends the conn. */
   end(reason: Error): void {
     this.#reason ??= reason;
     this.#conn.close();
   }
 
-  /** `step`, or the reason for which the conn was ended meanwhile. */
+  /** Waits for `step`. If the conn ended first, throws the reason. */
   async guard<T>(step: Promise<T>): Promise<T> {
     try {
       return await step;
@@ -150,7 +153,7 @@ export class ConnDeadlines {
     }
   }
 
-  /** What to throw in place of `error`: why the conn was ended, where it was. */
+  /** The error to throw: the reason why the conn was ended, or `error`. */
   reasonFor(error: unknown): unknown {
     return this.#reason ?? error;
   }

@@ -1,7 +1,7 @@
 /**
  * Bytes to frames and back: `type[1] length[4, unsigned big-endian]
- * body[length]`. Knows neither sockets nor messages. The length is the peer's
- * claim, so it is held against a limit before anything is allocated.
+ * body[length]`. Knows neither sockets nor messages. The length is only the
+ * peer's claim, so it is checked against a limit before anything is allocated.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import { ProtocolError } from "../base/errors.ts";
 /** Bytes before the body of every frame. */
 export const FRAME_HEADER_BYTES = 5;
 
-/** The header of a frame, as claimed by the peer. */
+/** The header of a frame, as the peer sent it. */
 export interface FrameHeader {
   /** The permanent number of the message. */
   readonly type: number;
@@ -31,7 +31,7 @@ export function writeFrameHeader(
   view.setUint32(1, header.length);
 }
 
-/** A whole frame in a buffer of its own. */
+/** Encodes a whole frame into a new buffer. */
 export function encodeFrame(type: number, body: Uint8Array): Uint8Array {
   const frame = new Uint8Array(FRAME_HEADER_BYTES + body.length);
   writeFrameHeader(frame, 0, { type, length: body.length });
@@ -41,16 +41,19 @@ export function encodeFrame(type: number, body: Uint8Array): Uint8Array {
 
 /** Options of {@linkcode FrameReader}. */
 export interface FrameReaderOptions {
-  /** Most bytes the body of a frame of this type may have right now. */
+  /** The most bytes that the body of a frame of this type may have now. */
   limitFor: (type: number) => number;
-  /** Bytes read ahead; bodies larger than this go straight to their place. */
+  /**
+   * Size of the read-ahead buffer; larger bodies go directly to the caller's
+   * buffer.
+   */
   bufferBytes?: number;
 }
 
 /**
- * Reads frames off a conn: {@linkcode next} for the header, then the body, in
- * one piece or straight into a buffer of the caller's. Keeps no more than its
- * small read-ahead buffer. Does not close the conn.
+ * Reads frames from a conn: {@linkcode next} for the header, then the body, in
+ * one buffer or directly into the caller's. Keeps only a small read-ahead
+ * buffer. Does not close the conn.
  */
 export class FrameReader {
   readonly #source: Pick<Conn, "read">;
@@ -61,19 +64,19 @@ export class FrameReader {
   #bodyLeft = 0;
   #readBytes = 0;
 
-  /** Reads from `source`, which nobody else may read from meanwhile. */
+  /** Reads from `source`; nothing else may read from it at the same time. */
   constructor(source: Pick<Conn, "read">, options: FrameReaderOptions) {
     this.#source = source;
     this.#limitFor = options.limitFor;
     this.#buffer = new Uint8Array(options.bufferBytes ?? 4096);
   }
 
-  /** Bytes that have come from the source so far. */
+  /** Bytes read from the source so far. */
   get readBytes(): number {
     return this.#readBytes;
   }
 
-  /** Bytes of the current body that have not been read yet. */
+  /** Bytes of the current body that are not read yet. */
   get bodyLeft(): number {
     return this.#bodyLeft;
   }
@@ -86,11 +89,11 @@ export class FrameReader {
   }
 
   /**
-   * The header of the next frame, or `null` where the peer ended between two
+   * Reads the header of the next frame; `null` if the peer ended between two
    * frames. The previous body must have been read.
    *
    * @throws {ProtocolError} `frame_too_large` before anything is allocated,
-   * `truncated` when the stream ends inside the header.
+   * `truncated` if the stream ends inside the header.
    */
   async next(): Promise<FrameHeader | null> {
     for (;;) {
@@ -101,18 +104,19 @@ export class FrameReader {
   }
 
   /**
-   * Waits for more of the next header; `false` where the peer ended between two
-   * frames. One promise and no async function: idle peers all wait here.
+   * Waits for more of the next header; `false` if the peer ended between two
+   * frames. It is one promise and not an async function, because all idle peers
+   * wait here.
    *
-   * @throws {ProtocolError} `truncated` when the stream ends inside the header.
+   * @throws {ProtocolError} `truncated` if the stream ends inside the header.
    */
   more(): Promise<boolean> {
     return this.#fill("header");
   }
 
   /**
-   * The header of the next frame where it has been read ahead: no promise, for
-   * small frames come by the hundred.
+   * The header of the next frame if it has been read ahead. Without a promise,
+   * because small frames come by the hundred.
    *
    * @throws {ProtocolError} `frame_too_large` before anything is allocated.
    */
@@ -141,7 +145,7 @@ export class FrameReader {
     return this.#end - this.#start >= Math.min(bytes, this.#bodyLeft);
   }
 
-  /** Fills `target` from what has been read ahead, which must be enough. */
+  /** Fills `target` from the read-ahead buffer, which must hold enough. */
   takeAhead(target: Uint8Array): void {
     if (this.#take(target) < target.length) {
       throw new RangeError("Cannot take bytes: they have not been read ahead");
@@ -149,7 +153,7 @@ export class FrameReader {
     this.#bodyLeft -= target.length;
   }
 
-  /** The rest of the current body, in a buffer of its own. */
+  /** Reads the rest of the current body into a new buffer. */
   async readBody(): Promise<Uint8Array> {
     const body = new Uint8Array(this.#bodyLeft);
     await this.readBodyInto(body);
@@ -159,8 +163,8 @@ export class FrameReader {
   /**
    * Fills `target` from the current body.
    *
-   * @throws {RangeError} when the body has fewer bytes left than `target`.
-   * @throws {ProtocolError} `truncated` when the stream ends first.
+   * @throws {RangeError} if the body has fewer bytes left than `target`.
+   * @throws {ProtocolError} `truncated` if the stream ends first.
    */
   async readBodyInto(target: Uint8Array): Promise<void> {
     if (target.length > this.#bodyLeft) {
@@ -192,7 +196,7 @@ export class FrameReader {
     return count;
   }
 
-  /** Reads more ahead; `false` at the end of the stream, between two frames. */
+  /** Reads more ahead; `false` if the stream ends between two frames. */
   #fill(part: "header" | "body"): Promise<boolean> {
     if (this.#start === this.#end) {
       this.#start = this.#end = 0;
@@ -224,11 +228,11 @@ function truncated(part: string): ProtocolError {
 }
 
 /**
- * Reads one frame and not a byte more: what follows on the conn may be of
- * another kind. `null` where the peer ended before it.
+ * Reads one frame and not a byte more, because something other than frames may
+ * follow. `null` if the peer ended before the frame.
  *
  * @throws {ProtocolError} `frame_too_large` before anything is allocated,
- * `truncated` when the stream ends inside the frame.
+ * `truncated` if the stream ends inside the frame.
  */
 export async function readFrame(
   source: Pick<Conn, "read">,

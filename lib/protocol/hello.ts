@@ -16,24 +16,24 @@ import {
 } from "./messages.ts";
 import { isVersion } from "../base/version.ts";
 
-/** Characters (UTF-16 units) of a greeting or a motd: so much is shown. */
+/** The most characters (UTF-16 units) of a greeting or a motd. */
 export const GREETING_LENGTH = 200;
 
-/** What a relay says of itself to whoever connects. */
+/** What a relay tells each peer about itself. */
 export interface Announcement {
-  /** Words for clients, at most 200 characters. */
+  /** A greeting for clients, at most 200 characters. */
   greeting?: string;
   /** Message of the day to clients and nodes, at most 200 characters. */
   motd?: string;
-  /** Clients and nodes of an earlier version leave; `X.Y.Z`. */
+  /** Clients and nodes of an earlier version disconnect; `X.Y.Z`. */
   minVersion?: string;
 }
 
 /**
- * Checks what a relay is to say of itself.
+ * Checks a relay's announcement.
  *
- * @throws {RangeError} when words are longer than {@linkcode GREETING_LENGTH},
- * or the version is none.
+ * @throws {RangeError} if a text is longer than {@linkcode GREETING_LENGTH}, or
+ * the version is not a version.
  */
 export function checkAnnouncement(announcement: Announcement): void {
   const { minVersion } = announcement;
@@ -51,7 +51,7 @@ export function checkAnnouncement(announcement: Announcement): void {
   }
 }
 
-/** What one end says of itself. */
+/** The part of a hello that depends on this end. */
 export type Introduction = Omit<Hello, "kind" | "protocol">;
 
 /** The other end's hello, or its refusal. */
@@ -60,11 +60,11 @@ export type GreetOutcome =
   | { readonly kind: "refused"; readonly code: string; readonly text: string };
 
 /**
- * Greets as the end that dialled. `first` leaves together with the hello, which
- * saves a round trip.
+ * Says hello as the end that dialled. `first` is sent together with the hello,
+ * which saves a round trip.
  *
- * @throws {ProtocolError} `unsupported_version`, `truncated` or what else the
- * peer did wrong.
+ * @throws {ProtocolError} `unsupported_version`, `truncated`, or another fault
+ * of the peer.
  */
 export async function greet(
   channel: Channel,
@@ -84,17 +84,17 @@ export async function greet(
 
 /** Options of {@linkcode receivePeer}. */
 export interface ReceptionOptions {
-  /** What this end says of itself. */
+  /** This end's part of the hello. */
   readonly introduction: Introduction;
-  /** Called when the peer has said hello: the handshake is over. */
+  /** Called after the peer's hello: the handshake is over. */
   readonly settle: () => void;
-  /** Hears of peers that break the protocol. */
+  /** Gets the peers that break the protocol. */
   readonly incidents: Incidents;
 }
 
 /**
- * Greets as the end that was dialled, then lets `talk` go on. A peer that
- * breaks the protocol is told the code, as far as it listens, and counted.
+ * Says hello as the end that was dialled, then runs `talk`. A peer that breaks
+ * the protocol gets the code, if it still reads, and is counted.
  */
 export async function receivePeer(
   channel: Channel,
@@ -113,7 +113,7 @@ export async function receivePeer(
     if (!(error instanceof ProtocolError)) throw error;
     options.incidents.refused(error.code, channel.conn.remote);
     await channel.send(refusal(error.code, error.message)).catch((failure) => {
-      // The peer may be gone, or deaf; it is being left either way.
+      // The peer may be gone or not reading. The connection ends either way.
       if (!isDisconnect(failure) && !(failure instanceof ProtocolError)) {
         throw failure;
       }
@@ -121,7 +121,7 @@ export async function receivePeer(
   }
 }
 
-/** A refusal with its stable code, cut to what a frame takes. */
+/** A refusal with its stable code; the text is cut to fit into a frame. */
 export function refusal(
   code: string,
   text: string,

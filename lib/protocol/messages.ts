@@ -31,7 +31,7 @@ const Id = Type.String({ minLength: 52, maxLength: 52 });
 const Name = Type.String({ maxLength: LIMITS.nameBytes });
 const Token = Type.String({ maxLength: 128 });
 const Text = Type.String({ maxLength: 300 });
-/** 128 random bits, base64url: good for one end of one tunnel, once. */
+/** 128 random bits, base64url: valid for one end of one tunnel, once. */
 const TunnelKey = Type.String({ pattern: "^[A-Za-z0-9_-]{22}$" });
 
 const Version = Type.String({ minLength: 32, maxLength: 32 });
@@ -42,7 +42,7 @@ const PieceIndex = Type.Integer({
   maximum: LIMITS.pieceCount - 1,
 });
 
-// A grant, or a key that grants are checked by; see `access/`.
+// A grant, or a key that checks grants; see `access/`.
 const Grant = Type.String({ maxLength: 3_400 });
 const GrantKey = Type.String({ minLength: 44, maxLength: 44 });
 
@@ -61,7 +61,7 @@ const SignedRecordSchema = Type.Object({
   signature: Type.String({ minLength: 88, maxLength: 88 }),
 });
 
-/** A record as the relay lists it, and what the relay adds. */
+/** A record as the relay lists it, with the relay's additions. */
 const ListedRecordSchema = Type.Object({
   ...SignedRecordSchema.properties,
   observed: Type.Optional(
@@ -74,8 +74,8 @@ const ListedRecordSchema = Type.Object({
 });
 
 /**
- * Every message there is. Numbers are permanent: never reuse one, even after
- * its message is gone. 0x14 to 0x17 stay free: TLS records begin with them.
+ * All messages. Numbers are permanent: never reuse one, even after its message
+ * is gone. 0x14 to 0x17 stay free, because TLS records begin with them.
  */
 const CODEC = {
   hello: {
@@ -263,20 +263,26 @@ export type MessageOf<Kind extends MessageKind> = Extract<
   { kind: Kind }
 >;
 
-/** The opening message of either side. */
+/** The first message of each side. */
 export type Hello = MessageOf<"hello">;
-/** A node's own words, signed: what it registers and what clients are told. */
+/**
+ * A node's record of itself with its signature: the relay stores it and clients
+ * get it.
+ */
 export interface SignedRecord {
-  /** JSON text, signed as it stands. */
+  /** JSON text. The signature covers exactly this text. */
   record: string;
-  /** Base64 of the DER certificate whose key signed it. */
+  /** Base64 of the DER certificate with the key that signed it. */
   certificate: string;
   /** Base64 of the 64 bytes of the ECDSA signature. */
   signature: string;
 }
-/** A signed record as a relay lists it, and what the relay says beside it. */
+/** A signed record as a relay lists it, with the relay's additions. */
 export interface ListedRecord extends SignedRecord {
-  /** Which addresses, by their place, are at the host it was seen to come from. */
+  /**
+   * Indexes of the addresses whose host is the one that the relay saw the node
+   * come from.
+   */
   observed?: number[];
   /** Whether the node can be reached through the relay. */
   tunnel?: boolean;
@@ -285,7 +291,7 @@ export interface ListedRecord extends SignedRecord {
 export type ListedFile = Static<typeof ListedFile>;
 
 /**
- * Which messages may travel from whom to whom once both sides have said hello.
+ * The messages that each role may send to each other role after both hellos.
  */
 export const DIRECTION = {
   nodeToRelay: ["register", "withdraw", "reach", "attach", "decline", "pong"],
@@ -311,43 +317,45 @@ export const DIRECTION = {
 export type Travelling<Way extends keyof typeof DIRECTION> = MessageOf<
   (typeof DIRECTION)[Way][number]
 >;
-/** What a node says to its relay. */
+/** Messages of a node to its relay. */
 export type NodeToRelay = Travelling<"nodeToRelay">;
-/** What lets a node or a client use a private relay. */
+/**
+ * Messages that show the credentials of a node or a client to a private relay.
+ */
 export type ToPrivateRelay = Travelling<"toPrivateRelay">;
-/** What a client says to a relay. */
+/** Messages of a client to a relay. */
 export type ClientToRelay = Travelling<"clientToRelay">;
-/** What a relay says to a node. */
+/** Messages of a relay to a node. */
 export type RelayToNode = Travelling<"relayToNode">;
-/** What a relay says to a client. */
+/** Messages of a relay to a client. */
 export type RelayToClient = Travelling<"relayToClient">;
-/** What a client says to a node. */
+/** Messages of a client to a node. */
 export type ClientToNode = Travelling<"clientToNode">;
-/** What a node says to a client. */
+/** Messages of a node to a client. */
 export type NodeToClient = Travelling<"nodeToClient">;
 
 /** The number of the frame that opens an end of a tunnel. */
 export const JOIN_TYPE = CODEC.join.type;
-/** The number of a frame of file bytes: `request[4] bytes[rest]`. */
+/** The number of a data frame: `request[4] bytes[rest]`. */
 export const DATA_FRAME_TYPE = 0x60;
 /** Bytes of the request id at the head of a data frame's body. */
 export const REQUEST_BYTES = 4;
-/** Bytes of a data frame before the file's own. */
+/** Bytes of a data frame before its file bytes. */
 export const DATA_HEADER_BYTES = FRAME_HEADER_BYTES + REQUEST_BYTES;
 
-/** File bytes are about to follow: `length` of them, for `request`. */
+/** Announces `length` file bytes for `request`, which the caller reads next. */
 export interface DataFrame {
-  /** Tells this from the messages. */
+  /** Distinguishes this from the messages. */
   readonly kind: "data";
-  /** The request these bytes answer. */
+  /** The request that these bytes answer. */
   readonly request: number;
   /** How many file bytes follow in this frame. */
   readonly length: number;
 }
 
-/** A control frame of a kind this version does not know; it is skipped. */
+/** A control frame of a kind that this version does not know; it is skipped. */
 export interface UnknownMessage {
-  /** Tells this from the messages. */
+  /** Distinguishes this from the messages. */
   readonly kind: "unknown";
   /** The frame's number. */
   readonly type: number;
@@ -366,7 +374,7 @@ export function encodeMessage(message: Message): Uint8Array {
   return encodeFrame(CODEC[kind].type, encoder.encode(jsonOf(body)));
 }
 
-/** JSON text; half a character, where a text was cut, stands for none. */
+/** JSON text. Half of a character, where a text was cut, is replaced. */
 function jsonOf(body: object): string {
   const json = JSON.stringify(body);
   if (!SURROGATE_ESCAPE.test(json)) return json;
@@ -377,14 +385,14 @@ function jsonOf(body: object): string {
 }
 
 /**
- * The frame of a `nodes` message whose entries are JSON text already: a relay
- * keeps them so, and a listing costs no encoding.
+ * The frame of a `nodes` message whose entries are JSON text already. A relay
+ * stores them in this form, so that a listing needs no encoding.
  */
 export function encodeNodes(page: {
   count: number;
   entries: readonly string[];
   cursor?: string;
-  /** A grant for each entry, where the relay is private. */
+  /** A grant for each entry if the relay is private. */
   grants?: readonly string[];
 }): Uint8Array {
   const cursor = page.cursor === undefined
@@ -399,7 +407,7 @@ export function encodeNodes(page: {
   return encodeFrame(CODEC.nodes.type, encoder.encode(body));
 }
 
-/** Bytes of a `nodes` frame that are not entries: room to leave on a page. */
+/** Bytes of a `nodes` frame apart from its entries, to reserve on a page. */
 export const NODES_OVERHEAD_BYTES = 256;
 
 /** Writes the header of a data frame of `length` file bytes into `target`. */
@@ -421,7 +429,7 @@ export function writeDataHeader(
  * that this version does not know.
  *
  * @throws {ProtocolError} `wrong_phase` for a message that must not travel in
- * this direction, `bad_message` for a body that is not what its number says.
+ * this direction, `bad_message` for a body that does not fit its number.
  */
 export function decodeMessage<Kind extends MessageKind>(
   frame: { type: number; body: Uint8Array },
@@ -464,7 +472,8 @@ function parseJson(kind: MessageKind, body: Uint8Array): unknown {
   return value;
 }
 
-// UTF-8 has no surrogates; an escape in JSON may stand for one, without its half.
+// UTF-8 has no surrogates, but a JSON escape can stand for one without its
+// other half.
 const SURROGATE_ESCAPE = /\\u[dD][89a-fA-F]/;
 
 /** Whether every text in a value of JSON can be written as UTF-8. */
@@ -479,7 +488,7 @@ function isWellFormed(value: unknown): boolean {
 const QUOTE = 0x22, BACKSLASH = 0x5c, OPEN_LIST = 0x5b, OPEN_OBJECT = 0x7b;
 const CLOSE_LIST = 0x5d, CLOSE_OBJECT = 0x7d;
 
-/** How deep the brackets of JSON text nest, those in strings aside. */
+/** How deep the brackets of JSON text nest, not counting those in strings. */
 function depthOf(json: Uint8Array): number {
   let depth = 0;
   let deepest = 0;
@@ -503,7 +512,7 @@ function badMessage(kind: MessageKind, why: string): ProtocolError {
 
 const CHECKS = new Map<MessageKind, TypeCheck<TObject>>();
 
-/** The compiled check of a message; compiled when it is first needed. */
+/** The compiled check of a message, compiled on first use. */
 function checkOf(kind: MessageKind): TypeCheck<TObject> {
   let check = CHECKS.get(kind);
   if (check === undefined) {

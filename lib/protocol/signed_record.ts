@@ -1,6 +1,7 @@
 /**
- * The record that a node signs: it registers with it at a relay, and the relay
- * passes it on to clients unchanged. Pure except for the signature itself.
+ * The record that a node signs. The node registers with it at a relay, and the
+ * relay passes it on to clients unchanged. Pure except for the signature
+ * itself.
  *
  * @module
  */
@@ -17,7 +18,8 @@ import {
 import { LIMITS } from "../base/limits.ts";
 import type { SignedRecord } from "./messages.ts";
 
-// Printable ASCII that JSON need not escape: listed, it is as long as it was sent.
+// Printable ASCII that JSON need not escape, so that it has the same length in
+// a listing.
 const plainText = (least: number, most: number) =>
   Type.String({ pattern: `^[ !#-\\[\\]-~]{${least},${most}}$` });
 
@@ -29,28 +31,31 @@ const RecordSchema = Type.Object({
   sequence: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }),
   name: Type.String({ maxLength: 4 * LIMITS.displayNameCount }),
   addresses: Type.Array(Type.String({ maxLength: LIMITS.hostBytes + 8 })),
-  // Nothing beside it: a relay stores this and hands it to everybody.
+  // No other fields: a relay stores the record and sends it to everybody.
 }, { additionalProperties: false });
 
-/** What a node says of itself. */
+/** The facts that a node signs about itself. */
 export interface NodeRecord {
-  /** Whether it comes or goes. */
+  /** Whether the node registers or withdraws. */
   readonly purpose: "register" | "withdraw";
-  /** Id of the relay this is meant for: another cannot replay it. */
+  /**
+   * Id of the relay that the record is for, so that no other relay can replay
+   * it.
+   */
   readonly relay: string;
-  /** The relay's nonce for this one connection. */
+  /** The relay's nonce for this connection. */
   readonly nonce: string;
-  /** Tells processes with the same identity apart. */
+  /** Distinguishes processes with the same identity. */
   readonly instance: string;
-  /** Rises with every registration; a withdrawal repeats the last. */
+  /** Rises with every registration; a withdrawal repeats the last one. */
   readonly sequence: number;
-  /** What people call the node; to be shown escaped. */
+  /** Display name of the node. Escape it before display. */
   readonly name: string;
-  /** Where it can be dialled, most useful first. */
+  /** The addresses of the node, most useful first. */
   readonly addresses: readonly Endpoint[];
 }
 
-/** A registration and whose it is. */
+/** A record with the identity of its node. */
 export interface OpenedRecord extends NodeRecord {
   /** Id of the node. */
   readonly id: string;
@@ -58,18 +63,18 @@ export interface OpenedRecord extends NodeRecord {
   readonly certificate: Uint8Array<ArrayBuffer>;
 }
 
-/** What a record must have been signed for. */
+/** The relay and nonce that a record must have been signed for. */
 export type SigningTerms = Pick<NodeRecord, "relay" | "nonce">;
 
 /** Why a signed record cannot be accepted. */
 export interface RecordRefusal {
-  /** Stable. */
+  /** A stable code. */
   readonly code: "bad_record" | "bad_address" | "bad_signature" | "replayed";
-  /** For people. */
+  /** A text for people. */
   readonly text: string;
 }
 
-/** A signed record, opened, or why it was refused. */
+/** A signed record, read, or why it was refused. */
 export type RecordVerdict =
   | { readonly kind: "opened"; readonly registration: OpenedRecord }
   | { readonly kind: "refused"; readonly refusal: RecordRefusal };
@@ -80,7 +85,7 @@ function signedBytes(record: string): Uint8Array<ArrayBuffer> {
   return new TextEncoder().encode(SIGNING_CONTEXT + record);
 }
 
-/** Signs what a node says of itself. */
+/** Signs a node's record. */
 export async function signRegistration(
   registration: NodeRecord,
   identity: Identity,
@@ -98,8 +103,8 @@ export async function signRegistration(
 }
 
 /**
- * The one text of a record: these fields in this order, without blanks. A record
- * that is written otherwise could say a thing twice, or say it at length.
+ * The only valid text of a record: these fields in this order, without blanks.
+ * Another form could state a field twice, or waste space.
  */
 function encodeRecord(record: Static<typeof RecordSchema>): string {
   const { purpose, relay, nonce, instance, sequence, name, addresses } = record;
@@ -115,10 +120,10 @@ function encodeRecord(record: Static<typeof RecordSchema>): string {
 }
 
 /**
- * Reads a signed record without checking the signature: what a listing says,
- * good enough to show and to try, because a node that is dialled must prove its
- * id. The certificate, the dearest to read, is looked at last, and not at all
- * for a record that was signed for other `terms`.
+ * Reads a signed record without checking the signature. That is enough to show
+ * a listed node and to dial it, because a dialled node must prove its id. Reads
+ * the certificate last, because that costs most, and not at all for a record
+ * signed for other `terms`.
  */
 export function readRegistration(
   signed: SignedRecord,
@@ -156,7 +161,9 @@ export function readRegistration(
   };
 }
 
-/** The endpoints of a record, each once, or why they cannot be listed. */
+/**
+ * The endpoints of a record without duplicates, or why they cannot be listed.
+ */
 function parseAddresses(
   texts: readonly string[],
 ): Endpoint[] | RecordVerdict & { kind: "refused" } {
@@ -181,7 +188,7 @@ function parseAddresses(
   return addresses;
 }
 
-/** Reads a signed record and checks that the key in it signed it. */
+/** Reads a signed record and checks the signature with the key in it. */
 export async function openRegistration(
   signed: SignedRecord,
 ): Promise<RecordVerdict> {
@@ -199,7 +206,7 @@ export async function openRegistration(
   );
 }
 
-/** The endpoint, or what is wrong with it. */
+/** The endpoint, or what is wrong with the text. */
 function parseAddress(text: string): Endpoint | string {
   try {
     const endpoint = parseEndpoint(text, { zero: true });
@@ -217,7 +224,7 @@ function refused(
   return { kind: "refused", refusal: { code, text } };
 }
 
-/** The bytes, unless `text` is another spelling of them than ours. */
+/** The bytes; `undefined` if `text` is not the spelling that we would write. */
 function fromBase64(text: string): Uint8Array<ArrayBuffer> | undefined {
   try {
     const bytes = Uint8Array.fromBase64(text);
