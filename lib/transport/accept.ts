@@ -1,7 +1,7 @@
 /**
- * The two ways in which connections are accepted: in the clear through
- * `Deno.listen`, with TLS through `node:net` and `node:tls`. Both survive
- * running out of file descriptors.
+ * Accepts connections in two ways: in the clear through `Deno.listen`, with TLS
+ * through `node:net` and `node:tls`. Both recover when file descriptors run
+ * out.
  *
  * @module
  */
@@ -28,53 +28,55 @@ import { ALPN_PROTOCOL } from "./dial.ts";
 import { requireNet } from "../base/permission.ts";
 import { StreamConn } from "./stream_conn.ts";
 
-/** A TCP connection that was accepted; not a byte of it has been read. */
+/** An accepted TCP connection of which no byte has been read. */
 export interface RawConnection {
-  /** Who dialled. */
+  /** The address of the peer. */
   readonly remote: Endpoint;
-  /** What limits count it under; the group of its address where it is absent. */
+  /**
+   * The group that limits count it in. By default, the group of its address.
+   */
   readonly source?: string;
-  /** Makes it a conn: the TLS handshake, where there is one. */
+  /** Makes it a conn, after the TLS handshake if there is one. */
   open(): Promise<OpenedConnection>;
-  /** Ends it at once, at whatever stage. Idempotent. */
+  /** Ends it at once, at any stage. Idempotent. */
   destroy(): void;
 }
 
-/** A connection that can be talked over. */
+/** A connection that is ready for messages. */
 export interface OpenedConnection {
   /** The conn. */
   readonly conn: Conn;
-  /** Whether it came in the clear, with the key of a tunnel. */
+  /** Whether it came in the clear, with a tunnel key. */
   readonly isJoin: boolean;
 }
 
-/** Takes over a connection that was let in. Called once, in the same turn. */
+/** Takes over an admitted connection. Called once, in the same turn. */
 export type Welcome = (raw: RawConnection) => void;
 
-/** What accepts connections until it is stopped. */
+/** Accepts connections until it is stopped. */
 export interface Acceptor {
-  /** Where it listens. */
+  /** The address that it listens at. */
   readonly address: Endpoint;
-  /** Stops accepting; what was accepted lives on. */
+  /** Stops accepting. Accepted connections stay open. */
   stop(): void;
 }
 
-/** Options of both ways. */
+/** Options of {@linkcode acceptPlain} and {@linkcode acceptTls}. */
 export interface AcceptOptions {
   /** Address to bind and port; 0 lets the system pick. */
   readonly at: Endpoint;
-  /** Pause after an accept that failed. */
+  /** Pause after a failed accept. */
   readonly acceptPauseMs: number;
-  /** How often an acceptor makes sure that it still accepts. */
+  /** How often an acceptor checks that it still accepts. */
   readonly acceptCheckMs: number;
-  /** Whether ends of tunnels may come in the clear where TLS is spoken. */
+  /** Whether tunnel ends may connect in the clear to a TLS port. */
   readonly acceptsJoins?: boolean;
   /**
-   * Asked for every connection, by the host it comes from, before anything is
-   * made for it; `undefined` where it is not let in.
+   * Called for every connection with the host it comes from, before any
+   * resource is used for it; `undefined` refuses the connection.
    */
   readonly admit: (host: string) => Welcome | undefined;
-  /** Called when the system refused to accept for a while. */
+  /** Called when the system refuses to accept for a while. */
   readonly onStall: (why: string) => void;
 }
 
@@ -87,7 +89,7 @@ export function acceptPlain(options: AcceptOptions): Acceptor {
   });
   const stopped = new AbortController();
   const loop = async () => {
-    // Not `for await`: that ends for good at the first EMFILE.
+    // Not `for await`, which ends for good at the first EMFILE.
     while (!stopped.signal.aborted) {
       try {
         const tcp = await listener.accept();
@@ -123,11 +125,11 @@ export function acceptPlain(options: AcceptOptions): Acceptor {
 }
 
 /**
- * Accepts TCP for TLS 1.3 under `identity`.
+ * Accepts TCP and expects TLS 1.3 with `identity`.
  *
- * At EMFILE the listener of `node:net` falls silent for good, without an event.
- * So it is roused whenever a connection has ended, and now and then. Connections
- * that came meanwhile wait in the system, and are accepted then.
+ * At EMFILE the listener of `node:net` stops for good, without an event. It is
+ * therefore restarted whenever a connection ends, and now and then. Connections
+ * that arrive meanwhile wait in the system and are accepted afterwards.
  */
 export async function acceptTls(
   identity: Identity,
@@ -144,7 +146,7 @@ export async function acceptTls(
   const onSocket = (socket: Socket) => {
     census.enter();
     socket.on("close", onClose);
-    socket.on("error", ignore); // the TLS socket tells it too
+    socket.on("error", ignore); // the TLS socket reports it too
     const { remoteAddress, remotePort, localAddress, localPort } = socket;
     const welcome = door.welcomeFor(remoteAddress);
     if (remoteAddress === undefined || welcome === undefined) {
@@ -175,7 +177,7 @@ export async function acceptTls(
   };
 }
 
-/** What all connections of a listener are opened with. */
+/** Options that all connections of a listener share. */
 interface Terms {
   readonly secureContext: SecureContext;
   readonly acceptsJoins: boolean;
@@ -187,7 +189,7 @@ interface Ends {
   readonly local: Endpoint;
 }
 
-/** A connection that came by `node:net`. */
+/** A connection accepted by `node:net`. */
 class RawTls implements RawConnection {
   readonly #socket: Socket;
   readonly #ends: Ends;
@@ -218,8 +220,8 @@ class RawTls implements RawConnection {
 }
 
 /**
- * Says who is let in before `node:net` makes a socket: one costs 10 KiB of
- * garbage, and a flood brings thousands a second.
+ * Decides about admission before `node:net` makes a socket. A socket costs 10
+ * KiB of garbage, and a flood brings thousands a second.
  */
 class Door extends BlockList {
   readonly #admit: AcceptOptions["admit"];
@@ -230,29 +232,29 @@ class Door extends BlockList {
     this.#admit = admit;
   }
 
-  /** `node:net` asks this, and makes the socket in the same turn. */
+  /** `node:net` calls this, and makes the socket in the same turn. */
   override check(address: unknown): boolean {
     this.#welcome = this.#admit(String(address));
     return this.#welcome === undefined;
   }
 
-  /** Who waits for the socket that was just made for a peer at `host`. */
+  /** The handler for the socket that was just made for a peer at `host`. */
   welcomeFor(host: string | undefined): Welcome | undefined {
     const welcome = this.#welcome;
     this.#welcome = undefined;
     if (welcome !== undefined || host === undefined) return welcome;
-    return this.#admit(host); // a version of Deno that does not ask before
+    return this.#admit(host); // a version of Deno that does not call `check`
   }
 }
 
-/** Fewer connections than this do not exhaust the descriptors of a process. */
+/** Fewer connections than this cannot exhaust the descriptors of a process. */
 const CHECK_FROM_CONNECTIONS = 24;
 
-/** How many sockets there are, and how many there were since the last look. */
+/** The number of sockets, now and at the last check. */
 class Census {
   #open = 0;
   #mostOpen = 0;
-  /** Set while the process has no descriptor left to dial itself with. */
+  /** True while the process has no descriptor left for dialling itself. */
   isSuspect = false;
 
   enter(): void {
@@ -270,15 +272,15 @@ class Census {
   }
 }
 
-/** What a listener of `node:net` is in Deno. */
+/** The listener that a `node:net` server has in Deno. */
 interface ListenerHandle {
   listen?(backlog: number): number;
 }
 
 /**
- * Has a listener accept again that stopped at EMFILE; changes nothing for one
- * that accepts. Nothing public of `node:net` does that: to close it and listen
- * anew would refuse all that wait, and whoever comes in between.
+ * Restarts a listener that stopped at EMFILE; does nothing to one that accepts.
+ * `node:net` has no public way to do this. Closing and listening again would
+ * refuse all waiting connections.
  */
 function rouse(server: Server): void {
   if (!server.listening) return;
@@ -287,8 +289,8 @@ function rouse(server: Server): void {
 }
 
 /**
- * Why this process cannot open another socket, if that is so. It dials itself
- * to find out: that is what it may do in any case.
+ * Why this process cannot open another socket; `undefined` if it can. It dials
+ * itself to find out, because it certainly has the permission for that.
  */
 async function shortage(address: Endpoint): Promise<string | undefined> {
   const hostname = LOOPBACK_OF.get(address.host) ?? address.host;
@@ -308,12 +310,14 @@ const LOOPBACK_OF: ReadonlyMap<string, string> = new Map([
 ]);
 
 /**
- * Connections that wait to be accepted: what a flood brings while the process
- * is busy with something else. The system may have a lower limit.
+ * Connections that wait to be accepted: a flood while the process is busy. The
+ * system may have a lower limit.
  */
 const BACKLOG = 4096;
 
-/** Requests and messages are short: nobody needs 64 KiB of what comes next. */
+/**
+ * Requests and messages are short, so a read ahead of 64 KiB would be waste.
+ */
 const READ_AHEAD_BYTES = 16 * 1024;
 
 async function startServer(
@@ -328,13 +332,13 @@ async function startServer(
   }, onSocket);
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   server.once("error", (error) => {
-    // What Deno makes of EADDRNOTAVAIL.
+    // Deno turns EADDRNOTAVAIL into this.
     const isForeign = systemErrorCode(error) === "EINVAL";
     reject(isForeign ? new Deno.errors.AddrNotAvailable(error.message) : error);
   });
   server.listen({ host: at.host, port: at.port, backlog: BACKLOG }, resolve);
   await promise;
-  server.on("error", ignore); // a failed accept; it is roused
+  server.on("error", ignore); // a failed accept: it is restarted
   return server;
 }
 
@@ -347,10 +351,10 @@ function addressOf(server: Server): Endpoint {
 }
 
 /**
- * The first byte that comes, which stays to be read again: a TLS record begins
- * with another than any of our frames.
+ * Waits for the first byte, without consuming it. A TLS record begins with a
+ * byte that none of our frames has.
  *
- * @throws {Deno.errors.ConnectionReset} when the connection ends before it.
+ * @throws {Deno.errors.ConnectionReset} if the connection ends before it.
  */
 async function firstByte(socket: Socket): Promise<number> {
   const { promise, resolve } = Promise.withResolvers<void>();
@@ -359,7 +363,7 @@ async function firstByte(socket: Socket): Promise<number> {
   await promise;
   for (const event of events) socket.off(event, resolve);
   const bytes = socket.read() as Uint8Array | null;
-  // TLS over one that is gone would wait for ever.
+  // TLS over a destroyed socket would wait for ever.
   const first = socket.destroyed ? undefined : bytes?.[0];
   if (first === undefined) {
     throw new Deno.errors.ConnectionReset("the peer left");
@@ -368,7 +372,7 @@ async function firstByte(socket: Socket): Promise<number> {
   return first;
 }
 
-/** What TLS servers under `identity` are made with. */
+/** The TLS options of servers with `identity`. */
 export function secureContextOf(identity: Identity): SecureContext {
   let context = CONTEXTS.get(identity);
   if (context === undefined) {
@@ -385,8 +389,8 @@ export function secureContextOf(identity: Identity): SecureContext {
 const CONTEXTS = new WeakMap<Identity, SecureContext>();
 
 /**
- * The server's side of a TLS handshake on a connected socket, whoever dialled.
- * Takes the socket over, and destroys it where it throws.
+ * The server's side of a TLS handshake on a connected socket, whichever side
+ * dialled. Takes ownership of the socket, and destroys it if it throws.
  */
 export async function serverHandshake(
   socket: Socket,
@@ -401,7 +405,7 @@ export async function serverHandshake(
     highWaterMark: READ_AHEAD_BYTES,
   } as TLSSocketOptions);
   readNoFurther(socket, () => tls.destroyed);
-  // Before the handshake is awaited: the peer may end in the same turn.
+  // Before waiting for the handshake: the peer may end in the same turn.
   const conn = new StreamConn(tls, ends);
   try {
     await conn.secured();
@@ -420,9 +424,9 @@ export async function serverHandshake(
 }
 
 /**
- * Gives nothing more of what `socket` has read ahead once `isOver`. Deno 2.9.6
- * feeds a TLS socket with all of it, and after a part that is not TLS it throws
- * where nobody can catch it, which ends the process.
+ * Stops passing on bytes that `socket` has read ahead once `isOver` is true.
+ * Deno 2.9.6 feeds all of them to a TLS socket. After a part that is not TLS it
+ * throws where nobody can catch it, and the process ends.
  */
 function readNoFurther(socket: Socket, isOver: () => boolean): void {
   const read = socket.read.bind(socket);

@@ -1,20 +1,24 @@
 /**
- * A conn over what `Deno.connect`, `Deno.startTls` and `Deno.listen` give.
+ * A conn over a connection from `Deno.connect`, `Deno.startTls` or
+ * `Deno.listen`.
  *
  * @module
  */
 
 import type { Conn, Endpoint } from "../base/conn.ts";
 
-/** Wraps a TCP or TLS connection of Deno's; closing it closes that. */
+/**
+ * Wraps a TCP or TLS connection of Deno. Closing the conn closes the
+ * connection.
+ */
 export class DenoConn implements Conn {
-  /** What is wrapped. */
+  /** The wrapped connection. */
   readonly inner: Deno.TcpConn | Deno.TlsConn;
   #closed = false;
   readonly remote: Endpoint;
   readonly local: Endpoint;
 
-  /** Takes `inner` over. */
+  /** Takes ownership of `inner`. */
   constructor(inner: Deno.TcpConn | Deno.TlsConn) {
     this.inner = inner;
     this.remote = endpointOf(inner.remoteAddr);
@@ -44,9 +48,9 @@ export class DenoConn implements Conn {
   }
 }
 
-/** The host and port of an address of Deno's. */
+/** The host and port in an address of Deno. */
 export function endpointOf(address: Deno.Addr): Endpoint {
-  // Not by `transport`: the addresses of a TLS conn lack it.
+  // Not by `transport`: the addresses of a TLS conn do not have it.
   if (!("hostname" in address)) throw new TypeError("not a TCP address");
   return { host: address.hostname, port: address.port };
 }

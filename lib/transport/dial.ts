@@ -1,6 +1,6 @@
 /**
  * Opens connections to relays and nodes: TCP, then TLS 1.3 pinned to the one
- * certificate that is expected there.
+ * certificate that the peer must have.
  *
  * @module
  */
@@ -14,34 +14,36 @@ import { whenRoom } from "../base/shortage.ts";
 import { requireNet } from "../base/permission.ts";
 import { DenoConn } from "./deno_conn.ts";
 
-/** The protocol named in the TLS handshake, so that a wrong service fails early. */
+/**
+ * The protocol name in the TLS handshake, so that a wrong service fails early.
+ */
 export const ALPN_PROTOCOL = "relay-p2p/1";
 
-/** Who must answer. */
+/** The identity that a peer must prove. */
 export interface PeerIdentity {
   /** Its id. */
   readonly id: string;
-  /** Its certificate, DER, which hashes to the id. */
+  /** Its certificate, DER; the id is the hash of its key. */
   readonly certificate: Uint8Array;
 }
 
 /** Options of {@linkcode dial}. */
 export interface DialOptions {
-  /** Who must answer; `null` dials without encryption. */
+  /** The identity that the peer must prove; `null` dials without encryption. */
   readonly peer: PeerIdentity | null;
-  /** Milliseconds for TCP and TLS together. */
+  /** Timeout for TCP and TLS together, in milliseconds. */
   readonly timeoutMs: number;
-  /** Gives up when aborted. */
+  /** Stops when aborted. */
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * Dials `endpoint` and, unless `peer` is `null`, makes sure that whoever
- * answers holds the key in the peer's certificate. The caller closes the conn.
+ * Dials `endpoint` and, unless `peer` is `null`, checks that the peer has the
+ * key of the expected certificate. The caller closes the conn.
  *
- * @throws {ProtocolError} `identity_mismatch` when it is somebody else or not
- * TLS at all, `timed_out` when nobody answered in time.
- * @throws {Deno.errors} when TCP fails; the signal's reason when aborted.
+ * @throws {ProtocolError} `identity_mismatch` if it is another peer or does not
+ * speak TLS, `timed_out` if it does not answer in time.
+ * @throws {Deno.errors} if TCP fails; the signal's reason when aborted.
  */
 export async function dial(
   endpoint: Endpoint,
@@ -53,7 +55,8 @@ export async function dial(
   const connect = () =>
     Deno.connect({ hostname: endpoint.host, port: endpoint.port, signal });
   const tcp = await deadline.guard(
-    // Half of the time: the peer is not said to be silent where we are at fault.
+    // Half of the time, so that the peer is not blamed for a shortage on our
+    // side.
     whenRoom(connect, {
       pauseMs: LIMITS.acceptPauseMs,
       mostMs: options.timeoutMs / 2,
@@ -73,24 +76,23 @@ export async function dial(
   }
 }
 
-/** Options of attempts at several addresses. */
+/** Options of {@linkcode firstOf}. */
 export interface DialAnyOptions extends DialOptions {
-  /** Milliseconds after which the next address is tried as well. */
+  /** Milliseconds after which the next address is tried in parallel. */
   readonly staggerMs: number;
 }
 
-/** Tries to connect to `endpoint`; what it gives can be closed. */
+/** Tries to connect to `endpoint`. */
 export type Attempt<Connected extends { close(): void }, Options> = (
   endpoint: Endpoint,
   options: Options,
 ) => Promise<Connected>;
 
 /**
- * Makes attempts at several addresses of one peer, the next one when one fails or
- * has not answered for a while; the first to answer wins. All of it under one
- * deadline.
+ * Tries several addresses of one peer. Starts the next attempt when one fails
+ * or takes too long; the first success wins. One deadline applies to all of it.
  *
- * @throws what the last attempt threw.
+ * @throws the error of the last attempt.
  */
 export async function firstOf<
   Connected extends { close(): void },
@@ -127,7 +129,7 @@ export async function firstOf<
     const isLate = performance.now() - startedAt >= options.timeoutMs;
     if (isLate && attempts.length > 0) break;
     const connecting = attempt(endpoint);
-    connecting.catch(() => {}); // judged together with the others
+    connecting.catch(() => {}); // its error is handled with the others
     attempts.push(connecting);
     const failed = connecting.then(() => "won", () => "failed");
     await Promise.race([failed, pause(options.staggerMs, signal)]);
@@ -139,10 +141,10 @@ export async function firstOf<
 }
 
 /**
- * Opens TLS over a TCP connection that is there already, and that nobody has
- * read too much from. Takes `conn` over, and closes it where it throws.
+ * Starts TLS over a TCP connection of which no byte of TLS has been read. Takes
+ * ownership of `conn`, and closes it if it throws.
  *
- * @throws as {@linkcode dial}.
+ * @throws like {@linkcode dial}.
  */
 export async function secure(
   conn: DenoConn,
@@ -162,7 +164,7 @@ export async function secure(
   }
 }
 
-/** Waits, or not so long when `signal` is aborted. */
+/** Waits `ms`, or until `signal` is aborted. */
 function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const end = () => {
@@ -187,7 +189,7 @@ async function openTls(
       caCerts: [certificatePem(peer.certificate)],
       alpnProtocols: [ALPN_PROTOCOL],
     });
-    deadline.closeOnExpiry(tls); // it has taken the TCP conn over
+    deadline.closeOnExpiry(tls); // it owns the TCP conn now
     const { alpnProtocol } = await tls.handshake();
     if (
       alpnProtocol !== ALPN_PROTOCOL || !presented(tls, peer.certificate)
@@ -195,7 +197,7 @@ async function openTls(
     return new DenoConn(tls);
   } catch (error) {
     if (tls !== undefined) closeQuietly(tls);
-    // Deno tells every failure of the handshake by this one class.
+    // Deno reports every failed handshake with this class.
     if (!(error instanceof Deno.errors.InvalidData)) throw error;
     throw new ProtocolError(
       "identity_mismatch",
@@ -208,9 +210,9 @@ async function openTls(
 
 /**
  * Whether the peer presented exactly `certificate`. `caCerts` only adds to the
- * roots the process trusts already, so an authority in `DENO_CERT` or in the
- * system's store could vouch for any name. Deno tells the certificate by an
- * internal method; where it is missing nobody is trusted.
+ * roots that the process trusts already, so an authority in `DENO_CERT` or in
+ * the system's store could vouch for any name. Deno gives the certificate by an
+ * internal method; without that method nobody is trusted.
  */
 function presented(tls: Deno.TlsConn, certificate: Uint8Array): boolean {
   const prototype = Object.getPrototypeOf(tls);
@@ -226,7 +228,7 @@ function presented(tls: Deno.TlsConn, certificate: Uint8Array): boolean {
     raw.every((byte, index) => byte === certificate[index]);
 }
 
-/** Closes what may be closed already, by its owner or by the deadline. */
+/** Closes a conn that its owner or the deadline may have closed already. */
 function closeQuietly(conn: Deno.Conn): void {
   try {
     conn.close();
@@ -236,8 +238,8 @@ function closeQuietly(conn: Deno.Conn): void {
 }
 
 /**
- * One timer and one signal over the steps of a dial. The reason for which it
- * ended early replaces whatever error the interrupted step threw.
+ * One timer and one signal for all steps of a dial. If it ends early, its
+ * reason replaces the error of the interrupted step.
  */
 class DialDeadline implements Disposable {
   readonly #abort = new AbortController();

@@ -23,27 +23,26 @@ import { dial, firstOf, type PeerIdentity, secure } from "./dial.ts";
 import { requireNet } from "../base/permission.ts";
 import { StreamConn } from "./stream_conn.ts";
 
-/** Options of both ends. */
+/** Options of {@linkcode dialTunnel} and {@linkcode acceptTunnel}. */
 export interface JoinOptions {
-  /** Where tunnels enter the relay, most useful first. */
+  /** The ports for tunnels at the relay, most useful first. */
   readonly entrances: readonly Endpoint[];
   /** This side's one-time key. */
   readonly key: string;
-  /** Milliseconds for TCP, and as many again for the rest. */
+  /** Timeout in milliseconds for TCP, and the same again for the rest. */
   readonly timeoutMs: number;
-  /** Gives up when aborted. */
+  /** Stops when aborted. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** The other side did not come, or would not have it. */
+/** The relay refused the tunnel, or the other side did not come. */
 export class TunnelRefused extends Error {
   override readonly name = "TunnelRefused";
-  /** Why, as a stable code of the relay's. */
+  /** The relay's code, which is stable. */
   readonly code: string;
-  /** Why, in the relay's words: to be shown escaped. */
+  /** The relay's words. Escape them before display. */
   readonly text: string;
 
-  /** Refused by the relay, for the reason `code`. */
   constructor(code: string, text = "no tunnel") {
     super(`no tunnel: ${code}`);
     this.code = code;
@@ -52,11 +51,11 @@ export class TunnelRefused extends Error {
 }
 
 /**
- * The client's end: a conn to whoever proves to be `peer`; in the clear where
- * that is `null`. The caller closes it.
+ * The client's end: a conn to the node that proves to be `peer`. If that is
+ * `null`, the conn is not encrypted. The caller closes it.
  *
- * @throws {TunnelRefused} when the relay has no tunnel for this key.
- * @throws as `dial`.
+ * @throws {TunnelRefused} if the relay has no tunnel for this key.
+ * @throws like `dial`.
  */
 export async function dialTunnel(
   options: JoinOptions & { readonly peer: PeerIdentity | null },
@@ -73,15 +72,15 @@ export async function dialTunnel(
 }
 
 /**
- * The node's end: a conn to the client, with this end as the TLS server;
- * `identity` is `null` for one in the clear. The caller closes it.
+ * The node's end: a conn to the client, with this end as the TLS server.
+ * Without encryption if `identity` is `null`. The caller closes it.
  *
- * @throws {TunnelRefused} when the relay has no tunnel for this key.
+ * @throws {TunnelRefused} if the relay has no tunnel for this key.
  */
 export async function acceptTunnel(
   options: JoinOptions & {
     readonly identity: Identity | null;
-    /** The client, as the relay knows it. */
+    /** The client's address, as the relay knows it. */
     readonly remote: Endpoint;
   },
 ): Promise<Conn> {
@@ -101,10 +100,10 @@ export async function acceptTunnel(
   );
 }
 
-// An entrance that a firewall swallows must not hold up the other.
+// A port blocked by a firewall must not delay the other one.
 const STAGGER_MS = 250;
 
-/** Shows the key, and waits for the other side. Closes `conn` if it throws. */
+/** Sends the key, and waits for the other side. Closes `conn` if it throws. */
 async function join(conn: Conn, options: JoinOptions): Promise<void> {
   using deadline = new JoinDeadline(options, () => conn.close());
   try {
@@ -126,7 +125,7 @@ async function showKey(conn: Conn, key: string): Promise<void> {
   if (answer.kind === "unknown") throw new TunnelRefused("unknown");
 }
 
-/** Ends a step that takes too long, or is not wanted any more. */
+/** Ends a step at its timeout, or when the signal is aborted. */
 class JoinDeadline implements Disposable {
   readonly #signal: AbortSignal | undefined;
   readonly #timer: ReturnType<typeof setTimeout>;
@@ -134,7 +133,7 @@ class JoinDeadline implements Disposable {
   #reason: { error: unknown } | null = null;
   readonly #onAbort = () => this.#expire(this.#signal?.reason);
 
-  /** `end` makes the step reject. */
+  /** `end` must make the step reject. */
   constructor(
     { timeoutMs, signal }: Pick<JoinOptions, "timeoutMs" | "signal">,
     end: () => void,
@@ -158,7 +157,7 @@ class JoinDeadline implements Disposable {
     this.#end();
   }
 
-  /** `step`, or the reason for which it was ended. */
+  /** Waits for `step`. If it was ended, throws the reason. */
   async guard<T>(step: Promise<T>): Promise<T> {
     try {
       return await step;
@@ -173,7 +172,7 @@ class JoinDeadline implements Disposable {
   }
 }
 
-/** A connection of `node:net`: TLS servers need one. */
+/** A connection of `node:net`, because TLS servers need one. */
 async function connectSocket(
   endpoint: Endpoint,
   { timeoutMs, signal }: {

@@ -12,11 +12,11 @@ import { ALPN_PROTOCOL } from "./dial.ts";
 import { requireNet } from "../base/permission.ts";
 
 /**
- * The certificate (DER) presented at `endpoint`.
+ * Gets the certificate (DER) that the server at `endpoint` presents.
  *
- * @throws {ProtocolError} `wrong_service` when it does not speak TLS for
- * relay-p2p, `timed_out` when it does not answer in time.
- * @throws {Error} with an `E…` code when TCP fails.
+ * @throws {ProtocolError} `wrong_service` if it does not speak TLS for
+ * relay-p2p, `timed_out` if it does not answer in time.
+ * @throws {Error} with an `E…` code if TCP fails.
  */
 export async function learnCertificate(
   endpoint: Endpoint,
@@ -59,7 +59,7 @@ export async function learnCertificate(
   } finally {
     clearTimeout(timer);
     options.signal?.removeEventListener("abort", onAbort);
-    socket.on("error", ignore); // whatever it says after this is not ours
+    socket.on("error", ignore); // later errors do not matter
     socket.destroy();
   }
 }

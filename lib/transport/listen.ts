@@ -1,6 +1,6 @@
 /**
- * Listens, and gives each admitted connection to its own handler. The failure
- * of one connection does not affect another.
+ * Listens, and gives each admitted connection to the handler. The failure of
+ * one connection does not affect another.
  *
  * @module
  */
@@ -21,15 +21,15 @@ import {
   type Welcome,
 } from "./accept.ts";
 
-/** A connection that was let in, with TLS established. */
+/** An admitted connection, after its TLS handshake. */
 export interface Accepted {
-  /** The conn; closed by the listener when the handler returns. */
+  /** The conn. The listener closes it when the handler returns. */
   readonly conn: Conn;
-  /** What limits count it under. */
+  /** The group that limits count it in. */
   readonly source: string;
-  /** Whether it came in the clear, with the key of a tunnel. */
+  /** Whether it came in the clear, with a tunnel key. */
   readonly isJoin: boolean;
-  /** Ends the handshake deadline: the peer has said hello. */
+  /** Ends the handshake deadline, after the peer's hello. */
   settle(): void;
 }
 
@@ -37,44 +37,44 @@ export interface Accepted {
 export interface ListenOptions {
   /** Address to bind and port; 0 lets the system pick. */
   readonly at: Endpoint;
-  /** Who this end proves to be; `null` listens without encryption. */
+  /** The identity of this end; `null` listens without encryption. */
   readonly identity: Identity | null;
-  /** The numbers that bound who is let in. */
+  /** The numbers that bound connections. */
   readonly limits: Limits;
-  /** Connections of one address. */
+  /** The most connections of one address. */
   readonly connectionsPerAddressCount: number;
-  /** Whether ends of tunnels may come in the clear where TLS is spoken. */
+  /** Whether tunnel ends may connect in the clear to a TLS port. */
   readonly acceptsJoins?: boolean;
-  /** Talks to one peer. May throw: only its own conn ends. */
+  /** Talks to one peer. If it throws, only this connection ends. */
   readonly handle: (accepted: Accepted) => Promise<void>;
-  /** Hears of connections that ended early, and of handlers that threw. */
+  /** Gets connections that ended early, and handlers that threw. */
   readonly incidents: Incidents;
   /** Measures the time from accept to hello, in seconds. */
   readonly handshakes?: Histogram;
 }
 
-/** What listens until it is closed. */
+/** A running listener. */
 export interface Listener {
-  /** Where. */
+  /** The address that it listens at. */
   readonly address: Endpoint;
-  /** Connections that are open. */
+  /** Open connections. */
   readonly connectionCount: number;
-  /** Those of them that have not said hello yet. */
+  /** Of these, connections that have not said hello yet. */
   readonly handshakeCount: number;
   /**
-   * Lets in, or not, a connection that came another way, by the same rules.
+   * Admits a connection that came another way, by the same rules.
    *
-   * @returns whether it was let in.
+   * @returns whether it was admitted.
    */
   take(raw: RawConnection): boolean;
-  /** Stops accepting, ends what is open, and waits for the handlers. */
+  /** Stops accepting, ends open connections, and waits for the handlers. */
   close(): Promise<void>;
 }
 
 /**
  * Starts to listen.
  *
- * @throws {Deno.errors} or an `E…` error when the address cannot be bound.
+ * @throws {Deno.errors} or an `E…` error if the address cannot be bound.
  */
 export async function listen(options: ListenOptions): Promise<Listener> {
   const { limits } = options;
@@ -141,14 +141,14 @@ export async function listen(options: ListenOptions): Promise<Listener> {
 
 const CLOSING = { kind: "refused", reason: "closing" } as const;
 
-/** One connection that was let in: handshake, then the handler. */
+/** One admitted connection: handshake, then the handler. */
 class AcceptedConnection {
   readonly #raw: RawConnection;
   readonly #source: string;
   readonly #place: Slot;
   readonly #options: ListenOptions;
   #phase: "handshake" | "hello" | "settled" | "ended" = "handshake";
-  /** Resolves, and never rejects, when it is over. */
+  /** Resolves at the end of the connection; never rejects. */
   readonly done: Promise<void>;
 
   constructor(
@@ -167,8 +167,8 @@ class AcceptedConnection {
   }
 
   /**
-   * Ends it from this side, for a reason that is told or for none. What its
-   * handler throws then is of this side's making, and not told.
+   * Ends the connection from this side; `reason` is reported, if given. Errors
+   * of its handler are then a consequence and not reported.
    */
   end(reason?: string): void {
     if (this.#phase === "ended") return;
@@ -181,7 +181,8 @@ class AcceptedConnection {
 
   async #run(): Promise<void> {
     const acceptedAt = performance.now();
-    // One absolute deadline from accept to hello, whatever trickles in.
+    // One absolute deadline from accept to hello; trickling bytes do not extend
+    // it.
     const deadline = setTimeout(
       () => this.end(this.#phase === "hello" ? "no_hello" : "bad_handshake"),
       this.#options.limits.handshakeMs,

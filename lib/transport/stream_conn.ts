@@ -1,7 +1,7 @@
 /**
  * A conn over a socket of `node:net` or `node:tls`. These carry TLS on the
- * accepting side, because only they can switch off Nagle's algorithm there;
- * with it the first small answer waits 44 ms.
+ * accepting side, because only they can switch off Nagle's algorithm there.
+ * With it, the first small answer waits 44 ms.
  *
  * @module
  */
@@ -9,25 +9,25 @@
 import type { Socket } from "node:net";
 import type { Conn, Endpoint } from "../base/conn.ts";
 
-/** Where a socket has the conn that listens to it. */
+/** The property of a socket that holds its conn. */
 const CONN = Symbol("conn");
 type OwnedSocket = Socket & { [CONN]: StreamConn };
 
-/** A read that waits for bytes. */
+/** A waiting read. */
 interface Reader {
   readonly buffer: Uint8Array;
   readonly resolve: (count: number | null) => void;
   readonly reject: (reason: Error) => void;
 }
 
-/** A handshake that is waited for. */
+/** A pending handshake. */
 type Handshake = Pick<PromiseWithResolvers<void>, "resolve" | "reject">;
 
-/** Wraps a connected socket; closing the conn destroys it. */
+/** Wraps a connected socket. Closing the conn destroys the socket. */
 export class StreamConn implements Conn {
   /**
-   * The same four for all sockets: idle conns are many, and closures for each
-   * took 1 KiB of them.
+   * All sockets share these four listeners. Closures for each of many idle
+   * conns would take 1 KiB.
    */
   static readonly #listeners: readonly [
     string,
@@ -57,8 +57,8 @@ export class StreamConn implements Conn {
   readonly local: Endpoint;
 
   /**
-   * Takes `socket` over. The endpoints are given apart because a TLS socket
-   * does not always know those of the socket beneath it.
+   * Takes ownership of `socket`. The endpoints are arguments because a TLS
+   * socket does not always know those of the socket below it.
    */
   constructor(socket: Socket, ends: { remote: Endpoint; local: Endpoint }) {
     this.#socket = Object.assign(socket, { [CONN]: this });
@@ -70,8 +70,8 @@ export class StreamConn implements Conn {
   }
 
   /**
-   * Gives the socket back, with what was read and not used put back into it.
-   * The conn is of no use afterwards.
+   * Returns the socket, with unused bytes put back into it. The conn is
+   * unusable afterwards.
    */
   release(): Socket {
     const socket = this.#socket;
@@ -84,10 +84,10 @@ export class StreamConn implements Conn {
   }
 
   /**
-   * Waits until the TLS socket has shaken hands. To be called in the turn in
-   * which it was made.
+   * Waits for the TLS handshake. Call it in the turn in which the socket was
+   * made.
    *
-   * @throws {Deno.errors.ConnectionReset} when the peer leaves before.
+   * @throws {Deno.errors.ConnectionReset} if the peer leaves before.
    */
   secured(): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
@@ -109,7 +109,7 @@ export class StreamConn implements Conn {
     });
   }
 
-  /** Gives the read that waits what there is: bytes, the end, or the failure. */
+  /** Gives the waiting read what there is: bytes, the end, or the error. */
   #serveReader(): void {
     const reader = this.#reader;
     if (reader === null) return;
@@ -120,7 +120,7 @@ export class StreamConn implements Conn {
     else reader.resolve(count);
   }
 
-  /** Fills `buffer`; `null` at the end, `undefined` where nothing has come. */
+  /** Fills `buffer`; `null` at the end, `undefined` if no bytes are there. */
   #take(buffer: Uint8Array): number | null | undefined {
     const chunk = this.#unread ?? this.#socket.read() as Uint8Array | null;
     if (chunk === null) return this.#ended ? null : undefined;
