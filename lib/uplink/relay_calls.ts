@@ -14,7 +14,7 @@ import {
 } from "../protocol/messages.ts";
 import type { RelaySession } from "./relay_dialer.ts";
 
-/** An answer to something that was asked. */
+/** The relay's answer to a request. */
 export type RelayAnswer = Exclude<
   RelayToNode,
   { kind: "ping" } | { kind: "invite" }
@@ -22,14 +22,17 @@ export type RelayAnswer = Exclude<
 
 /** Options of {@linkcode RelayCalls}. */
 export interface RelayCallsOptions {
-  /** Milliseconds that an answer may take. */
+  /** How long an answer may take, in milliseconds. */
   readonly answerMs: number;
-  /** Called when a client is waiting in a tunnel; never throws. */
+  /** Called when a client waits in a tunnel; never throws. */
   readonly onInvite?: (
     invite: MessageOf<"invite">,
     visit: RelayCalls,
   ) => void;
-  /** What a refusal means that comes before anything was asked, if that is known. */
+  /**
+   * Turns a refusal that comes before any request into an error, if its code is
+   * known.
+   */
   readonly onRefused?: (refused: MessageOf<"refused">) => Error | undefined;
 }
 
@@ -38,27 +41,27 @@ interface Question {
   readonly reject: (error: unknown) => void;
 }
 
-/** One visit. Disposing parts from the relay gracefully. */
+/** One connection of a node to its relay. Disposing closes it gracefully. */
 export class RelayCalls implements AsyncDisposable {
   readonly session: RelaySession;
   readonly #options: RelayCallsOptions;
   readonly #questions: Question[] = [];
   #isOver = false;
-  /** Rejects with what ended the visit, and never resolves. */
+  /** Rejects with the reason when the connection ends; never resolves. */
   readonly ended: Promise<never>;
 
-  /** Listens from now on. */
+  /** Starts to receive. */
   constructor(session: RelaySession, options: RelayCallsOptions) {
     this.session = session;
     this.#options = options;
     this.ended = this.#listen();
-    this.ended.catch(() => {}); // whoever waits hears of it
+    this.ended.catch(() => {}); // the pending request reports it
   }
 
   /**
-   * Asks, and waits for the answer.
+   * Sends a request, and waits for the answer.
    *
-   * @throws {ProtocolError} when the relay hangs up, or takes too long.
+   * @throws {ProtocolError} if the relay hangs up, or takes too long.
    */
   async ask(message: NodeToRelay): Promise<RelayAnswer> {
     const { channel } = this.session;
@@ -67,13 +70,13 @@ export class RelayCalls implements AsyncDisposable {
     const answer = new Promise<RelayAnswer>((resolve, reject) => {
       this.#questions.push({ resolve, reject });
     });
-    answer.catch(() => {}); // where sending fails first
+    answer.catch(() => {}); // if sending fails first
     if (this.#isOver) await this.ended;
     await channel.send(message);
     return await answer;
   }
 
-  /** Says something that has no answer; that nobody hears it shows elsewhere. */
+  /** Sends a message without an answer. A failure shows elsewhere. */
   say(message: NodeToRelay): void {
     this.session.channel.send(message).catch(() => {});
   }
@@ -104,7 +107,7 @@ export class RelayCalls implements AsyncDisposable {
     }
     const question = this.#questions.shift();
     if (question !== undefined) return question.resolve(message);
-    // Who is not let in may hear of it first.
+    // A refusal of access may come before any request.
     const known = message.kind === "refused"
       ? this.#options.onRefused?.(message)
       : undefined;

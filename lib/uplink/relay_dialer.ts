@@ -1,7 +1,7 @@
 /**
  * How a node or a client reaches its relay: it learns the relay's certificate,
- * pins it, and says hello. It remembers the relay in memory for the next time,
- * and longer in a file if there is one.
+ * pins it, and says hello. It remembers the relay in memory for the next
+ * connection, and in a file if one is given.
  *
  * @module
  */
@@ -27,61 +27,63 @@ import { dial, type PeerIdentity } from "../transport/dial.ts";
 import { learnCertificate } from "../transport/learn.ts";
 import { isEarlier, isVersion, VERSION } from "../base/version.ts";
 
-/** What a link tells on the way. */
+/** Events of a connection to a relay. */
 export type RelayLinkEvent =
-  /** A relay whose id nobody gave was met; `id` is what it proved to be. */
+  /** The relay's id was not given; `id` is the one that it proved. */
   | { event: "relay_unverified"; relay: string; id: string }
-  /** A relay was met for the first time, and will be known again. */
+  /** A relay was met for the first time, and its id was stored. */
   | { event: "relay_remembered"; relay: string; id: string; path: string }
-  /** The relay at a bare address is another one than before. */
+  /** The relay at this address has another id than before. */
   | { event: "relay_changed"; relay: string; id: string; previousId: string }
-  /** The relay's message of the day: a stranger's words. Told once. */
+  /** The relay's message of the day: a stranger's words. Reported once. */
   | { event: "relay_motd"; relay: string; text: string };
 
 /** Options of {@linkcode RelayDialer}. */
 export interface RelayDialerOptions {
-  /** Who this end is. */
+  /** The role of this end. */
   readonly role: "node" | "client";
-  /** Whether to go without encryption. */
+  /** Whether to connect without encryption. */
   readonly plaintext: boolean;
-  /** What to use a private relay with. */
+  /** The credentials for a private relay. */
   readonly access?: Access;
-  /** Relays met before, and where to remember them. */
+  /** Relays met before, and the file to remember new ones in. */
   readonly knownRelays?: KnownRelays | undefined;
-  /** The numbers that bound the relay too. */
+  /** The numbers that bound what the relay can cause. */
   readonly limits: Limits;
-  /** Told on the way. */
   readonly onEvent: (event: RelayLinkEvent) => void;
 }
 
-/** A relay that has said hello. The caller closes the channel. */
+/** A relay after its hello. The caller closes the channel. */
 export interface RelaySession {
-  /** Speaks with the relay. */
+  /** The channel to the relay. */
   readonly channel: Channel;
   /** The relay's id. */
   readonly id: string;
-  /** Whether it serves only those with a token or a link. */
+  /** Whether it serves only peers with a token or a link. */
   readonly isPrivate: boolean;
-  /** Signed into a registration. */
+  /** The relay's nonce, which a registration signs. */
   readonly nonce: string;
-  /** What the relay says to people; a stranger's words. */
+  /** The relay's greeting for people; a stranger's words. */
   readonly greeting: string;
-  /** Where tunnels enter the relay, cheapest first; none if it carries none. */
+  /** The ports for tunnels, cheapest first; empty if the relay carries none. */
   readonly entrances: readonly Endpoint[];
-  /** All that it said. */
+  /** The relay's whole hello. */
   readonly hello: Hello;
 }
 
-/** The relay wants a later version of this program; trying again is no use. */
+/**
+ * The relay requires a later version of this program. Trying again is
+ * pointless.
+ */
 export class OutdatedFailure extends Failure {}
 
-/** Who answers is not the relay that was named or remembered. */
+/** The peer is not the relay that was named or remembered. */
 export class IdentityFailure extends Failure {}
 
-/** By this machine's clock the relay's certificate is not valid. */
+/** By this machine's clock, the relay's certificate is not valid. */
 export class ClockFailure extends Failure {}
 
-/** The way to one relay. */
+/** Connects to one relay, any number of times. */
 export class RelayDialer {
   readonly relay: RelayAddress;
   readonly #options: RelayDialerOptions;
@@ -90,10 +92,10 @@ export class RelayDialer {
   #toldMotd = "";
 
   /**
-   * Nothing is dialled yet.
+   * Does not dial yet.
    *
-   * @throws {Failure} of kind `usage` when an address that pins an id is to be
-   * used without encryption.
+   * @throws {Failure} of kind `usage` for an address with an id but without
+   * encryption.
    */
   constructor(relay: RelayAddress, options: RelayDialerOptions) {
     if (options.plaintext && relay.id !== undefined) {
@@ -108,16 +110,16 @@ export class RelayDialer {
     this.#options = options;
   }
 
-  /** What there is to use a private relay with. */
+  /** The credentials for a private relay. */
   get access(): Access {
     return this.#options.access ?? {};
   }
 
   /**
-   * Connects and greets. The session ends when the relay is silent for
-   * `idleMs`, or for as long as a handshake may take.
+   * Connects and says hello. The session ends when the relay is silent for
+   * `idleMs`. By default that is the time that a handshake may take.
    *
-   * @throws {Failure} of kind `relay`, whatever went wrong.
+   * @throws {Failure} of kind `relay`, for any cause.
    */
   async open(
     signal?: AbortSignal,
@@ -151,7 +153,7 @@ export class RelayDialer {
     return dial(this.relay, { peer, timeoutMs, signal });
   }
 
-  /** Dials the certificate met before; meets the relay when there is none. */
+  /** Dials with the certificate met before; if there is none, learns it. */
   async #dialPinned(
     signal: AbortSignal | undefined,
   ): Promise<{ conn: Conn; id: string }> {
@@ -161,11 +163,11 @@ export class RelayDialer {
         return { conn: await this.#dial(known, signal), id: known.id };
       } catch (error) {
         const code = error instanceof ProtocolError ? error.code : undefined;
-        // A TLS dial that is given up leaves its socket open (Deno 2.9.6): a
-        // relay that stands still is asked in a way that does not, from now on.
+        // A TLS dial that is given up leaves its socket open (Deno 2.9.6). From
+        // now on this relay is reached in a way that does not.
         if (code === "timed_out") this.#peer = null;
         if (code !== "identity_mismatch") throw error;
-        this.#peer = null; // restarted, with another certificate
+        this.#peer = null; // the relay restarted with another certificate
       }
     }
     const certificate = await learnCertificate(this.relay, {
@@ -183,15 +185,15 @@ export class RelayDialer {
     this.#requireInTime(certificate);
     const peer = { id, certificate };
     const conn = await this.#dial(peer, signal);
-    this.#peer = peer; // only now has it proved to hold the key
+    this.#peer = peer; // only now has it proved that it has the key
     return { conn, id };
   }
 
-  /** Throws when the relay there must not be `id`. */
+  /** Throws if the relay must not have this `id`. */
   #verify(id: string): void {
     const expected = this.relay.id;
     if (expected !== undefined) {
-      if (expected === id) return; // named by the person: no file overrules that
+      if (expected === id) return; // the user named it: no file overrules that
       throw this.#notItself(
         { expected, found: id, why: "the relay address names another" },
         "use its new relay address",
@@ -207,7 +209,7 @@ export class RelayDialer {
     );
   }
 
-  /** A certificate that is not valid now means that a clock is wrong. */
+  /** A certificate outside of its period means that a clock is wrong. */
   #requireInTime(certificate: Uint8Array): void {
     const { from, to } = certificateTimes(certificate);
     const now = Date.now();
@@ -223,7 +225,7 @@ export class RelayDialer {
     });
   }
 
-  /** Notes who was met, and tells what is new about it. */
+  /** Remembers the relay, and reports what is new about it. */
   async #meet(id: string): Promise<void> {
     const { knownRelays, onEvent } = this.#options;
     const relay = formatEndpoint(this.relay);
@@ -248,7 +250,9 @@ export class RelayDialer {
     }
   }
 
-  /** Passes on what the relay has to say; leaves one that wants a later us. */
+  /**
+   * Passes on the relay's announcements. Throws if it requires a later version.
+   */
   #heed({ motd = "", minVersion = "" }: Hello): void {
     if (motd !== "" && motd !== this.#toldMotd) {
       const relay = formatEndpoint(this.relay);
@@ -275,7 +279,7 @@ export class RelayDialer {
       idleMs,
     });
     using _signal = channel.endOn(signal);
-    // One deadline for all of it, whatever trickles in.
+    // One deadline for all of it; trickling bytes do not extend it.
     using _deadline = channel.endOn(AbortSignal.timeout(limits.handshakeMs));
     const outcome = await greet(channel, { role });
     if (outcome.kind === "refused") {
@@ -303,7 +307,7 @@ export class RelayDialer {
       access: this.access,
       where: formatEndpoint(this.relay),
     });
-    // What follows is sent without waiting for an answer, which there is none.
+    // These are sent without waiting, because they have no answer.
     if (credentials !== undefined) await channel.send(credentials);
     return {
       channel,
@@ -316,7 +320,9 @@ export class RelayDialer {
     };
   }
 
-  /** A second port may be closed to us; the relay's own we have come by. */
+  /**
+   * A firewall may block the second port; the relay's own port has just worked.
+   */
   #entrances(tunnelPort: number): Endpoint[] {
     const { host, port } = this.relay;
     const cheap = { host, port: tunnelPort };
