@@ -1,10 +1,10 @@
 /**
  * The small part of HTTP/1.1 that a monitoring system needs: `GET` and `HEAD`
  * of a few paths, one request a connection. It limits connections, time and
- * size, and reads no request body. If all places are taken, the connection that
- * has been silent longest gives way.
+ * size, and reads no request body. When all connections are in use, the one
+ * that has been silent longest gives way.
  *
- * A request must name this machine as its host, so a web page cannot read
+ * A request must name this machine as its host, so that a web page cannot read
  * anything through its own name (DNS rebinding).
  *
  * `Deno.serve` is not used: it has no deadline for the head of a request, and
@@ -19,7 +19,7 @@ import { isDisconnect } from "../base/errors.ts";
 import type { Limits } from "../base/limits.ts";
 import { acceptPlain, type RawConnection } from "../transport/accept.ts";
 
-/** What is answered to a request. */
+/** The answer to a request. */
 export interface HttpResponse {
   /** Its status code. */
   readonly status: 200 | 503;
@@ -33,11 +33,11 @@ export interface HttpResponse {
 export interface HttpOptions {
   /** Address to bind and port; 0 lets the system pick. */
   readonly at: Endpoint;
-  /** What is there, by path. */
+  /** The handler for each path. */
   readonly routes: Readonly<
     Record<string, () => HttpResponse | Promise<HttpResponse>>
   >;
-  /** The numbers that bound who is let in. */
+  /** The numbers that bound connections. */
   readonly limits: Pick<
     Limits,
     | "httpConnectionCount"
@@ -46,20 +46,20 @@ export interface HttpOptions {
     | "httpMs"
     | "acceptPauseMs"
   >;
-  /** Told when a route throws; its client gets status 500. */
+  /** Called when a route throws; its client gets status 500. */
   readonly onError: (error: unknown) => void;
 }
 
-/** What answers until it is disposed of. */
+/** A running server. Disposing stops it. */
 export interface HttpServer extends AsyncDisposable {
-  /** Where. */
+  /** The address that it listens at. */
   readonly address: Endpoint;
 }
 
 /**
- * Starts to answer. The caller disposes of it, which ends what is open.
+ * Starts to answer. The caller disposes of it, which ends open connections.
  *
- * @throws {Deno.errors} when the address cannot be bound.
+ * @throws {Deno.errors} if the address cannot be bound.
  */
 export function serveHttp(options: HttpOptions): HttpServer {
   const { at, limits } = options;
@@ -73,7 +73,7 @@ export function serveHttp(options: HttpOptions): HttpServer {
     at,
     acceptPauseMs: limits.acceptPauseMs,
     acceptCheckMs: Infinity, // only for TLS
-    onStall: () => {}, // the listener that matters says it too
+    onStall: () => {}, // the engine's own listener reports it too
     admit: () => {
       if (visits.size < limits.httpConnectionCount) return welcome;
       const loser = loserAmong(visits);
@@ -95,8 +95,9 @@ export function serveHttp(options: HttpOptions): HttpServer {
 }
 
 /**
- * Who gives way: the oldest that has not asked yet, of the address that has most
- * of these; else the oldest that has its answer, and stays.
+ * The connection to give up: the oldest without a request, of the address that
+ * has most of these. If there is none, the oldest that has its answer and stays
+ * open.
  */
 function loserAmong(visits: Iterable<HttpExchange>): HttpExchange | undefined {
   const silent = new Map<string, HttpExchange[]>();
@@ -120,19 +121,19 @@ class HttpExchange {
   readonly #raw: RawConnection;
   readonly #options: HttpOptions;
   readonly #ended = Promise.withResolvers<void>();
-  /** What its address is counted under. */
+  /** The group that limits count it in. */
   readonly source: string;
   /** How far it has come. */
   phase: "silent" | "asked" | "answered" = "silent";
-  /** Resolves, and never rejects, when it is over. */
+  /** Resolves at the end of the connection; never rejects. */
   readonly done: Promise<void>;
 
   constructor(raw: RawConnection, options: HttpOptions) {
     this.#raw = raw;
     this.#options = options;
     this.source = addressGroup(raw.remote.host);
-    // One absolute deadline, whatever trickles in or out, and however long an
-    // answer takes to be made.
+    // One absolute deadline. Neither trickling bytes nor a slow route extends
+    // it.
     const deadline = setTimeout(() => this.end(), options.limits.httpMs);
     const answered = this.#answer();
     this.done = Promise.race([answered, this.#ended.promise]).finally(() => {
@@ -141,7 +142,7 @@ class HttpExchange {
     });
   }
 
-  /** Answers its one request. Never rejects. */
+  /** Answers the only request. Never rejects. */
   async #answer(): Promise<void> {
     const { limits, onError } = this.#options;
     const endSoon = () => setTimeout(() => this.end(), limits.httpHeadMs);
@@ -156,7 +157,7 @@ class HttpExchange {
       await conn.closeWrite();
       this.phase = "answered";
       deadline = endSoon();
-      await discard(conn); // closing with bytes unread would cut it off
+      await discard(conn); // closing with unread bytes would cut the answer off
     } catch (error) {
       if (!isDisconnect(error)) onError(error);
     } finally {
@@ -224,18 +225,18 @@ async function responseTo(
   }
 }
 
-/** The host that a request is for, without its port; nothing where none is named. */
+/** The host in a request, without its port; `undefined` if none is named. */
 function hostIn(head: string): string | undefined {
   const [, host] = /\r\nHost:[ \t]*([^\r]*)/i.exec(head) ?? [];
   return host?.trim().replace(/:\d*$/, "").replace(/\.$/, "").toLowerCase();
 }
 
-// Names below these belong to nobody on the internet.
+// Nobody on the internet owns a name that ends like this.
 const LOCAL_NAME = /\.(localhost|local|internal|home\.arpa)$/;
 
 /**
  * Whether a host can only mean this machine or its network: an address, a name
- * of one word, or the one that was given to bind.
+ * of one word, or the host given to bind.
  */
 function isHere(host: string, bound: string): boolean {
   const address = /^\[(.*)\]$/.exec(host)?.[1];
@@ -269,7 +270,7 @@ function response(
   return encoder.encode(withBody ? head + body : head);
 }
 
-/** Reads on until the other side has ended too, or the deadline is there. */
+/** Reads until the other side has ended too, or the deadline passes. */
 async function discard(conn: Conn): Promise<void> {
   const buffer = new Uint8Array(4096);
   while (await conn.read(buffer) !== null);
