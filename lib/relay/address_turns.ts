@@ -1,6 +1,7 @@
 /**
  * Limits the requests of one address at a relay to a number a second, over all
- * its connections. Further requests wait; a busy neighbour causes no refusal.
+ * its connections. Further requests wait. A busy neighbour therefore never
+ * causes a refusal.
  *
  * @module
  */
@@ -12,12 +13,12 @@ import type { Endpoint } from "../base/conn.ts";
 import type { Limits } from "../base/limits.ts";
 import { AddressGroupRate } from "../base/rate.ts";
 
-/** The turns of one relay. */
+/** Delays the requests at one relay. */
 export class AddressTurns {
   readonly #rate: AddressGroupRate;
   readonly #signal: AbortSignal;
 
-  /** Nobody waits any longer once `signal` is aborted. */
+  /** Aborting `signal` ends all waiting. */
   constructor(
     limits: Pick<Limits, "requestRatePerSecond" | "requestBurstCount">,
     signal: AbortSignal,
@@ -28,15 +29,15 @@ export class AddressTurns {
   }
 
   /**
-   * Waits until a request of the peer at `remote` may be answered. Those who
-   * come through a proxy on this machine share nothing but an address.
+   * Waits until a request of the peer at `remote` may be answered. Peers behind
+   * a proxy on this machine are not delayed: they share only an address.
    */
   async next(remote: Endpoint): Promise<void> {
     const source = addressGroup(remote.host);
     if (isShared(source)) return;
     const waitMs = this.#rate.reserve(source, performance.now());
     if (waitMs === 0) return;
-    await delay(waitMs, { signal: this.#signal }).catch(ignore); // leaving
+    await delay(waitMs, { signal: this.#signal }).catch(ignore); // the relay stops
   }
 }
 

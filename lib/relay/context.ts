@@ -15,10 +15,10 @@ import type { Stays } from "./stays.ts";
 import type { TunnelEvent, Tunnels } from "./tunnels.ts";
 import type { AddressTurns } from "./address_turns.ts";
 
-/** What a relay tells of its nodes. */
+/** Events about the nodes of a relay. */
 export type NodesEvent =
   | TunnelEvent
-  /** A node holds a lease that did not hold one before. */
+  /** A node has a lease and had none before. */
   | {
     event: "node_registered";
     id: string;
@@ -26,7 +26,7 @@ export type NodesEvent =
     addresses: string[];
     from: string;
   }
-  /** A node no longer holds a lease. */
+  /** A node no longer has a lease. */
   | {
     event: "node_left";
     id: string;
@@ -34,41 +34,43 @@ export type NodesEvent =
     how: "withdrawn" | "expired" | "found_dead";
   };
 
-/** Made by the relay, used by whoever talks to a peer. */
+/** Everything that a conversation with a peer needs from its relay. */
 export interface RelayContext {
   /** Id of the relay. */
   readonly id: string;
-  /** Whether nothing is encrypted. */
+  /** Whether the relay runs without encryption. */
   readonly plaintext: boolean;
-  /** The numbers. */
   readonly limits: Limits;
-  /** Who is registered. */
+  /** The leases. */
   readonly registry: Registry;
-  /** What the registry keeps of each. */
+  /** Packs and unpacks what the registry stores. */
   readonly entries: Entries;
-  /** Hears of what was refused. */
+  /** Gets refusals. */
   readonly incidents: Incidents;
-  /** What was asked and granted: `registration`, `lookup`. */
+  /** Granted requests by kind: `registration`, `lookup`. */
   readonly requests: Counts;
   /** Reports of dead nodes, by outcome. */
   readonly reports: Counts;
-  /** Makes the pages of the listing. */
+  /** Makes the pages of listings. */
   readonly listings: Listings;
-  /** Whose request is answered next. */
+  /** Delays the requests of busy addresses. */
   readonly turns: AddressTurns;
-  /** Finds out about nodes that clients report. */
+  /** Checks nodes that clients report as dead. */
   readonly dialBacks: DialBacks;
-  /** Finds out for nodes. Apart from the others: neither holds up the other. */
+  /**
+   * Checks nodes that want to know. Apart from `dialBacks`, so that neither
+   * delays the other.
+   */
   readonly reachChecks: DialBacks;
-  /** Which nodes stay connected between renewals. */
+  /** Decides which nodes stay connected between renewals. */
   readonly stays: Stays;
-  /** The tunnels, where the relay carries any. */
+  /** The tunnels; `null` if the relay carries none. */
   readonly tunnels: Tunnels | null;
-  /** Tells an event. */
+  /** Reports an event. */
   readonly tell: (event: NodesEvent) => void;
 }
 
-/** Tells that a node no longer holds the lease that had `entry`. */
+/** Reports that a node no longer has the lease with this `entry`. */
 export function tellLeft(
   { tell, entries }: Pick<RelayContext, "tell" | "entries">,
   { id, entry }: { id: string; entry: string },

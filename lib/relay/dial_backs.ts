@@ -1,6 +1,6 @@
 /**
  * Finds out whether a node can be dialled. Limits the dials in flight, and how
- * often each node is dialled, whatever the number of requests.
+ * often each node is dialled, for any number of requests.
  *
  * @module
  */
@@ -13,7 +13,7 @@ import type { Limits } from "../base/limits.ts";
 import { dial, type DialOptions } from "../transport/dial.ts";
 import { learnCertificate } from "../transport/learn.ts";
 
-/** What was found: `unchecked` says nothing of the node. */
+/** The result; `unchecked` says nothing about the node. */
 export type DialBackOutcome = "alive" | "gone" | "unchecked";
 
 /** The numbers of `limits.ts` that bound dial-backs. */
@@ -24,46 +24,48 @@ export type DialBackLimits = Pick<
 
 /** Options of {@linkcode DialBacks}. */
 export interface DialBacksOptions {
-  /** The numbers. */
   readonly limits: DialBackLimits;
   /** Milliseconds in which a node must answer. */
   readonly timeoutMs: number;
-  /** Ends those under way. */
+  /** Ends the dials in flight. */
   readonly signal: AbortSignal;
 }
 
-/** A node to be dialled, and where. */
+/** A node to dial. */
 export interface DialBackTarget {
-  /** Id of the node: each is dialled now and then only. */
+  /** Id of the node, because each is dialled only now and then. */
   readonly id: string;
-  /** Where; never what a peer says, unless it was seen to come from there. */
+  /**
+   * The endpoint to dial. It must be one that the peer was seen to come from,
+   * not merely one that it claims.
+   */
   readonly endpoint: Endpoint;
-  /** Who must answer; `null` where nothing is encrypted. */
+  /** The identity that it must prove; `null` without encryption. */
   readonly peer: DialOptions["peer"];
 }
 
 /** The dial-backs of one relay. */
 export class DialBacks {
   readonly #options: DialBacksOptions;
-  /** When each id was dialled, oldest first. */
+  /** When each id was last dialled, oldest first. */
   readonly #dialledAt = new Map<string, number>();
   #running = 0;
-  /** Those under way by the group of the address that is dialled. */
+  /** Dials in flight, by the group of the dialled address. */
   readonly #perSource = new Map<string, number>();
 
-  /** Nobody is dialled yet. */
   constructor(options: DialBacksOptions) {
     this.#options = options;
   }
 
   /**
-   * Whether a node at `host` may be dialled now: not just after the last time,
-   * nor while too many are, in all or at that address.
+   * Whether a node at `host` may be dialled now: not too soon after the last
+   * time, and not while too many dials are in flight, in all or to that
+   * address.
    */
   may({ id, host }: { id: string; host: string }, now: number): boolean {
     const { limits } = this.#options;
     for (const [dialled, at] of this.#dialledAt) {
-      if (now - at < limits.dialBackPauseMs) break; // the rest is newer
+      if (now - at < limits.dialBackPauseMs) break; // the others are newer
       this.#dialledAt.delete(dialled);
     }
     const source = addressGroup(host);
@@ -72,7 +74,7 @@ export class DialBacks {
       beside < limits.dialBacksPerAddressCount;
   }
 
-  /** Dials a node; says `unchecked` where it may not be dialled. */
+  /** Dials a node; `unchecked` if it may not be dialled now. */
   async check(
     { id, endpoint, peer }: DialBackTarget,
     now: number,
@@ -102,8 +104,8 @@ export class DialBacks {
   }
 
   /**
-   * Whether `peer` answers. By `node:tls`: where a handshake is not answered,
-   * Deno's own TLS keeps the socket for as long as the other side likes.
+   * Whether `peer` answers. Uses `node:tls`, because Deno's own TLS keeps the
+   * socket of an unanswered handshake for as long as the other side likes.
    */
   async #isThere(
     endpoint: Endpoint,

@@ -1,6 +1,6 @@
 /**
- * What a relay stores to list a node: the signed record, packed, and unpacked
- * exactly as it came. Knows the content of an entry, not its lifetime.
+ * How a relay stores a listed node: it packs the signed record, and unpacks
+ * exactly what it packed. It knows the content of an entry, not its lifetime.
  *
  * @module
  */
@@ -14,19 +14,19 @@ import {
   signRegistration,
 } from "../protocol/signed_record.ts";
 
-/** What a relay says of a node, beside the node's own words. */
+/** The relay's own statements about a node. */
 export interface Marks {
-  /** Whether it can be reached through the relay. */
+  /** Whether the node can be reached through the relay. */
   readonly tunnel?: boolean;
 }
 
 const EVERY_MARK: Marks = { tunnel: true };
 
-/** A node as it was seen to register. */
+/** A registration, with where it came from. */
 export interface Sighting {
-  /** Its own words. */
+  /** The node's signed record. */
   readonly signed: SignedRecord;
-  /** Which of its addresses are at the host it came from, by their place. */
+  /** Indexes of its addresses whose host is the one that it came from. */
   readonly observed: readonly number[];
 }
 
@@ -38,21 +38,24 @@ export class Entries {
     this.#packing = new Packing(sample);
   }
 
-  /** Those of the relay `identity`: it signs one to compare others with. */
+  /**
+   * Makes the entries of the relay `identity`. It signs a sample record to
+   * compare others with.
+   */
   static async of(identity: Identity): Promise<Entries> {
     const signed = await signRegistration({
       purpose: "register",
       relay: identity.id,
       nonce: new Uint8Array(32).toBase64(),
       instance: new Uint8Array(12).toBase64(),
-      sequence: 1e12, // as many digits as the time in milliseconds
+      sequence: 1e12, // as many digits as a time in milliseconds
       name: "",
       addresses: [],
     }, identity);
     return new Entries(partsOf({ signed, observed: [0] }));
   }
 
-  /** A record as it is kept, and the most bytes it has on a page. */
+  /** A record as it is stored, and its largest size on a page. */
   pack(sighting: Sighting): { entry: string; listedBytes: number } {
     const parts = partsOf(sighting);
     return {
@@ -61,19 +64,22 @@ export class Entries {
     };
   }
 
-  /** An entry as a page has it: JSON text whose characters are bytes. */
+  /** An entry as it stands on a page: JSON text whose characters are bytes. */
   listed(entry: string, marks: Marks = {}): string {
     return listedText(this.#packing.unpack(entry), marks);
   }
 
-  /** The node's name. Leases may end by the thousand: no certificate is read. */
+  /**
+   * The node's name. Reads no certificate, because thousands of leases may end
+   * at once.
+   */
   nameIn(entry: string): string {
     const [record = ""] = this.#packing.unpack(entry);
     const { name } = JSON.parse(JSON.parse(record)) as { name: string };
     return name;
   }
 
-  /** What an entry says; it was checked when it came. */
+  /** The record in an entry; it was checked when it arrived. */
   registrationIn(entry: string): OpenedRecord {
     const verdict = readRegistration(JSON.parse(this.listed(entry)));
     if (verdict.kind === "refused") throw new TypeError(verdict.refusal.text);
@@ -81,7 +87,7 @@ export class Entries {
   }
 }
 
-/** What an entry holds, as texts whose characters are bytes. */
+/** The parts of an entry, as texts whose characters are bytes. */
 function partsOf(
   { signed: { record, certificate, signature }, observed }: Sighting,
 ): string[] {
@@ -89,7 +95,7 @@ function partsOf(
   return [asciiJson(record), atob(certificate), atob(signature), places];
 }
 
-/** The parts as a page of the listing has them: JSON text of one byte a unit. */
+/** The parts as they stand on a page: JSON text of one byte per character. */
 function listedText(
   [record, certificate = "", signature = "", observed = ""]: string[],
   { tunnel = false }: Marks,
@@ -100,7 +106,10 @@ function listedText(
     (tunnel ? ',"tunnel":true}' : "}");
 }
 
-/** JSON text whose characters are bytes: pages are cut by counting them. */
+/**
+ * JSON text whose characters are bytes, because pages are cut by counting
+ * characters.
+ */
 function asciiJson(text: string): string {
   return JSON.stringify(text).replaceAll(
     /[^\x20-\x7e]/g,

@@ -1,7 +1,7 @@
 /**
- * The end of a tunnel that waits for the other end. It is read meanwhile, so a
- * disconnect shows at once. Bytes that arrive early are delivered later, in
- * order.
+ * One end of a tunnel, while it waits for the other end. It is read meanwhile,
+ * so that a disconnect shows at once. Bytes that arrive early are delivered
+ * later, in order.
  *
  * @module
  */
@@ -9,17 +9,18 @@
 import type { Conn } from "../base/conn.ts";
 import { WrappedConn } from "../base/wrapped_conn.ts";
 
-// Who has come waits for the other side's word: there is nothing to read ahead.
+// An end that has joined waits for the other side to speak, so few bytes come
+// early.
 const AHEAD_BYTES = 512;
 
 /** Wraps a conn that nobody else reads from. Closing closes it. */
 export class HeldConn extends WrappedConn {
-  /** What was read ahead; `null` when there is nothing left of it. */
+  /** Bytes read ahead; `null` when they have been delivered. */
   #ahead: Promise<Uint8Array | null> | null;
-  /** Resolves when the peer ends before it has said anything. */
+  /** Resolves if the peer ends without having sent anything. */
   readonly left: Promise<void>;
 
-  /** Listens from now on. */
+  /** Starts to read. */
   constructor(inner: Conn) {
     super(inner);
     const ahead = readAhead(inner);

@@ -4,21 +4,21 @@
  * @module
  */
 
-/** What a node asks to be listed as. Its proof has been checked already. */
+/** A registration whose signature has been checked. */
 export interface Registration {
   /** Id of the node. */
   readonly id: string;
-  /** Tells processes with the same identity apart. */
+  /** Distinguishes processes with the same identity. */
   readonly instance: string;
   /** Rises with every registration of one node. */
   readonly sequence: number;
-  /** What the listing says of the node, packed by the caller. */
+  /** The node's part of a listing, packed by the caller. */
   readonly entry: string;
-  /** Bytes of that on a page, unpacked. */
+  /** Bytes of the entry on a page, unpacked. */
   readonly listedBytes: number;
-  /** The host it was seen to register from. */
+  /** The host that the node was seen to come from. */
   readonly observedHost: string;
-  /** That host's group, as the caller counts addresses. */
+  /** The address group of that host. */
   readonly source: string;
 }
 
@@ -30,23 +30,23 @@ export interface Lease {
   readonly instance: string;
   /** The newest sequence number seen. */
   readonly sequence: number;
-  /** What the listing says of the node, as the caller packed it. */
+  /** The node's part of a listing, as the caller packed it. */
   readonly entry: string;
-  /** Bytes of that on a page. */
+  /** Bytes of the entry on a page. */
   readonly listedBytes: number;
-  /** The host it was last seen to register from. */
+  /** The host that the node was last seen to come from. */
   readonly observedHost: string;
-  /** That host's group. */
+  /** The address group of that host. */
   readonly source: string;
   /** End of the lease, in milliseconds on the caller's monotonic clock. */
   readonly expiresAt: number;
 }
 
-/** How long leases last and how often to renew; the relay dictates both. */
+/** How long leases last and how often to renew; the relay sets both. */
 export interface LeaseTerms {
   /** Seconds until the lease ends. */
   readonly leaseSeconds: number;
-  /** Seconds after which the node is to renew, give or take 10 %. */
+  /** Seconds after which the node should renew, give or take 10 %. */
   readonly renewSeconds: number;
 }
 
@@ -58,26 +58,26 @@ export type RegisterRefusal =
   | "registry_full"
   | "too_many_nodes_for_address";
 
-/** What became of a registration. */
+/** The outcome of a registration. */
 export type RegisterOutcome =
   | {
     readonly kind: "granted";
     readonly terms: LeaseTerms;
-    /** Whether the node held no lease before. */
+    /** Whether the node had no lease before. */
     readonly isNew: boolean;
   }
   | { readonly kind: "refused"; readonly reason: RegisterRefusal };
 
 /** A part of the listing. */
 export interface Page {
-  /** Nodes registered at this moment, on all pages; as the registry counts them. */
+  /** Nodes registered now, on all pages, as the registry counts them. */
   readonly count: number;
   /** Entries on this page. */
   readonly entries: readonly string[];
   /** The ids of their nodes, in the same order. */
   readonly ids: readonly string[];
-  /** When the first of their leases ends; Infinity where there is none. */
+  /** When the first of their leases ends; Infinity if there is none. */
   readonly trueUntil: number;
-  /** Asks for the next page; absent on the last one. */
+  /** The cursor of the next page; absent on the last one. */
   readonly cursor?: string;
 }

@@ -1,26 +1,32 @@
 /**
- * The order of a long listing: different for each listing, each place once, and
- * stored in a cursor of four numbers, so an unfinished listing costs the relay
- * no memory. Pure.
+ * The order of a long listing. It differs for each listing and visits each
+ * place once. A cursor of four numbers stores it, so that an unfinished listing
+ * costs the relay no memory. Pure.
  *
  * @module
  */
 
-/** A way through `span` places in which each comes once, in odd order. */
+/**
+ * A walk through `span` places that visits each of them once, in an irregular
+ * order.
+ */
 export interface Walk {
   /** The first place. */
   readonly start: number;
-  /** From one place to the next, round the end; no divisor of `span`. */
+  /**
+   * The step from one place to the next, wrapping at the end; coprime to
+   * `span`.
+   */
   readonly stride: number;
-  /** How many places there are. */
+  /** Number of places. */
   readonly span: number;
-  /** How many have been visited. */
+  /** Number of places visited so far. */
   step: number;
 }
 
 /**
- * A walk that nobody knows beforehand, `random` being from 0 to below 1;
- * `undefined` where there is nowhere to go.
+ * Starts an unpredictable walk; `random` is from 0 to below 1. `undefined` if
+ * there are no places.
  */
 export function startWalk(
   span: number,
@@ -29,20 +35,20 @@ export function startWalk(
   if (span === 0) return undefined;
   const start = Math.floor(random() * span);
   let stride = 1 + Math.floor(random() * span);
-  // A stride without a common divisor visits every place once.
+  // A stride coprime to the span visits every place once.
   while (greatestCommonDivisor(stride, span) !== 1) stride++;
   return { start, stride: stride % span || 1, span, step: 0 };
 }
 
-/** Where the walk stands. */
+/** The current place. */
 export function placeOf({ start, stride, span, step }: Walk): number {
   return (start + step * stride) % span;
 }
 
 /**
- * Goes on to the next place below `count`, where the table has shrunk since the
- * walk began; `false` when there is none. Jumps: a cursor cannot make the relay
- * look at a million empty places.
+ * Moves to the next place below `count`, in case the table has shrunk since the
+ * walk began; `false` if there is none. It jumps, so that no cursor can make
+ * the relay look at a million empty places.
  */
 export function skipTo(walk: Walk, count: number): boolean {
   const { span, stride } = walk;
@@ -55,10 +61,10 @@ export function skipTo(walk: Walk, count: number): boolean {
 }
 
 /**
- * The least `k` for which `k * stride % modulus` is from `low` (above 0) to
- * `high` (below `modulus`); Infinity when there is none. Where the first turn
- * round the modulus has no such `k`, the question is how many turns there must
- * be, which is the same question with smaller numbers, as in Euclid's algorithm.
+ * The least `k` for which `k * stride % modulus` is between `low` (above 0) and
+ * `high` (below `modulus`); Infinity if there is none. If the first turn round
+ * the modulus has no such `k`, the number of turns is found by the same
+ * question with smaller numbers, as in Euclid's algorithm.
  */
 function leastFactor(
   stride: number,
@@ -79,12 +85,12 @@ function greatestCommonDivisor(a: number, b: number): number {
   return b === 0 ? a : greatestCommonDivisor(b, a % b);
 }
 
-/** Text from which {@linkcode parseCursor} makes the walk again. */
+/** Text of a walk, for {@linkcode parseCursor}. */
 export function formatCursor(walk: Walk): string {
   return [walk.start, walk.stride, walk.span, walk.step].join(".");
 }
 
-/** The walk that goes on; `undefined` for what no listing can have given. */
+/** The walk in a cursor; `undefined` if no listing can have made it. */
 export function parseCursor(text: string, nodeCount: number): Walk | undefined {
   const match = /^(\d{1,7})\.(\d{1,7})\.(\d{1,7})\.(\d{1,7})$/.exec(text);
   if (match === null) return undefined;

@@ -1,6 +1,6 @@
 /**
  * The pages of a listing, as frames. An open relay makes the first page once
- * for all clients while it stays valid; in a flood of listings this saves most
+ * for all clients while it stays valid. In a flood of listings this saves most
  * of the work.
  *
  * @module
@@ -14,31 +14,30 @@ import type { Tunnels } from "./tunnels.ts";
 
 /** What pages are made of. */
 export interface ListingsOptions {
-  /** Who is registered. */
+  /** The leases. */
   readonly registry: Registry;
-  /** Makes text of what the registry keeps. */
+  /** Unpacks what the registry stores. */
   readonly entries: Entries;
-  /** Knows who is attached, where there are tunnels. */
+  /** Knows the attached nodes, if the relay carries tunnels. */
   readonly tunnels: Pick<Tunnels, "isAttached" | "changes"> | null;
-  /** The numbers. */
   readonly limits: Pick<Limits, "frameControlBytes" | "firstPageMs">;
-  /** From 0 to below 1. */
+  /** Returns a number from 0 to below 1. */
   readonly random: () => number;
 }
 
-/** A page, ready to be sent. */
+/** An encoded page. */
 export interface ListingPage {
-  /** Sent to many: nobody may change it. */
+  /** Sent to many clients, so nobody may change it. */
   readonly frame: Uint8Array;
   /** Whether another page follows. */
   readonly hasMore: boolean;
 }
 
-/** What a page is asked by. */
+/** The request for a page. */
 export interface PageRequest {
-  /** Where the page before ended. */
+  /** The cursor from the page before. */
   readonly cursor?: string | undefined;
-  /** Makes the grants of whoever asks, by the ids of nodes. */
+  /** Makes the asking peer's grant for a node id. */
   readonly granter?: ((nodeId: string) => string) | undefined;
 }
 
@@ -50,17 +49,16 @@ interface FirstPage extends ListingPage {
 /** Makes the pages of one relay. */
 export class Listings {
   readonly #options: ListingsOptions;
-  /** Id of the relay: as long as any, for grants. */
+  /** Id of the relay, to measure grants with: all ids have the same length. */
   readonly #relayId: string;
   #first: FirstPage | null = null;
 
-  /** Nothing is made yet. */
   constructor(relayId: string, options: ListingsOptions) {
     this.#relayId = relayId;
     this.#options = options;
   }
 
-  /** The page that is asked for, as it is at `now`. */
+  /** The requested page, as it is at `now`. */
   page({ cursor, granter }: PageRequest, now: number): ListingPage {
     if (cursor !== undefined || granter !== undefined) {
       return this.#make({ cursor, granter }, now);
@@ -84,7 +82,7 @@ export class Listings {
       ...(cursor === undefined ? {} : { cursor }),
       pageBytes: limits.frameControlBytes - NODES_OVERHEAD_BYTES,
       random,
-      // All grants have the length of any; quotes and a comma go with each.
+      // All grants have the same length; two quotes and a comma go with each.
       besidesBytes: granter === undefined
         ? 0
         : granter(this.#relayId).length + 3,

@@ -4,28 +4,31 @@
  * @module
  */
 
-/** Most characters of one skip or one literal: their counts are characters. */
+/**
+ * The most characters of one skip or one literal, because one character holds
+ * the count.
+ */
 const RUN_LENGTH = 255;
-/** Equal characters that are worth a new run, which costs two. */
+/** Equal characters that justify a new run, which costs two. */
 const WORTH_SKIPPING = 4;
 
 /**
- * Packs tuples of texts that are much alike: of each text only what differs,
- * place by place, from the same text of a sample. Lossless for any text, short
- * for those that resemble the sample; a character above 0xFF doubles the size.
+ * Packs tuples of similar texts: for each text only the differences, position
+ * by position, from the same text of a sample. Lossless for any text, and short
+ * for those that resemble the sample. A character above 0xFF doubles the size.
  *
- * Packed, a text is runs of `skip[1] length[1] literal[length]`: `skip`
+ * A packed text is a series of runs `skip[1] length[1] literal[length]`: `skip`
  * characters as in the sample, then `length` of its own. An empty run ends it.
  */
 export class Packing {
   readonly #sample: readonly string[];
 
-  /** Only what the same sample packed can be unpacked. */
+  /** Only the same sample unpacks what a sample has packed. */
   constructor(sample: readonly string[]) {
     this.#sample = sample;
   }
 
-  /** The texts as one string, in memory of its own. */
+  /** Packs the texts into one string, in memory of its own. */
   pack(texts: readonly string[]): string {
     const units: number[] = [];
     for (const [index, text] of texts.entries()) {
@@ -47,7 +50,7 @@ export class Packing {
     return String.fromCharCode(...units);
   }
 
-  /** The texts that were packed. */
+  /** The texts in a packed string. */
   unpack(packed: string): string[] {
     const texts: string[] = [];
     let sample = this.#sample[0] ?? "";
@@ -70,7 +73,7 @@ export class Packing {
   }
 }
 
-/** How many characters from `at` on are the same in both, up to `most`. */
+/** How many characters from `at` on are equal in both, up to `most`. */
 function commonLength(
   text: string,
   sample: string,

@@ -1,16 +1,16 @@
 /**
- * The relay's table of leases: who is registered and until when. Pure: time and
- * randomness are arguments, there are no timers and no sockets, and what a
- * lease carries for the listing is opaque.
+ * The relay's table of leases: which nodes are registered, and until when.
+ * Pure: time and randomness are arguments, there are no timers and no sockets.
+ * The table does not look into the entries that it stores.
  *
- * `expiresAt` is the only truth about a lease and is applied on every read. Of
- * very many that end at once only so many are swept in one turn.
- * Leases wait in a heap for the moment at which they may have ended; a renewal
- * moves `expiresAt` alone, and the lease is put back when its moment comes, so
- * that a renewal costs nothing.
+ * `expiresAt` is the only truth about a lease, and every read applies it. If
+ * very many leases end at once, only some of them are swept in one turn. Leases
+ * wait in a heap for the moment at which they may have ended. A renewal only
+ * moves `expiresAt`; when the moment in the heap comes, the lease is put back.
+ * A renewal therefore costs nothing.
  *
- * Two processes with one identity do not take turns: the newest has the lease,
- * and the one it displaced is refused until that lease ends.
+ * Two processes with one identity do not take turns. The newer one gets the
+ * lease, and the older one is refused until that lease ends.
  *
  * @module
  */
@@ -48,7 +48,7 @@ export type RegistryLimits = Pick<
   | "sweepCount"
 >;
 
-/** What is remembered of an id when its lease is gone, for a while. */
+/** Data about an id that outlives its lease for a while. */
 interface History {
   sequence: number;
   /** Registrations since `windowAt`. */
@@ -64,25 +64,28 @@ interface MutableLease extends Lease, History {
   observedHost: string;
   source: string;
   expiresAt: number;
-  /** The process that held the lease before `instance`. */
+  /** The process that had the lease before `instance`. */
   displaced: string | undefined;
-  /** When the heap looks at this lease next; fixed while it is in there. */
+  /**
+   * When the heap looks at this lease next; it must not change while the lease
+   * is in the heap.
+   */
   checkAt: number;
-  /** Place in the dense array; -1 once the lease is gone. */
+  /** Index in the dense array; -1 when the lease has ended. */
   index: number;
 }
 
-/** A node that withdrew, or was found dead, a moment ago. */
+/** A node that has just withdrawn, or was found dead. */
 interface Departed extends History {
   readonly forgetAt: number;
 }
 
-/** The table. See the module's words. */
+/** The table of leases. */
 export class Registry {
   readonly #limits: RegistryLimits;
   readonly #onExpired: (id: string, entry: string) => void;
   readonly #byId = new Map<string, MutableLease>();
-  /** In the order of departure, which is the order of `forgetAt`. */
+  /** In order of departure, which is also the order of `forgetAt`. */
   readonly #departed = new Map<string, Departed>();
   readonly #dense: MutableLease[] = [];
   readonly #perSource = new Map<string, number>();
@@ -92,7 +95,7 @@ export class Registry {
   #listedBytes = 0;
   #changes = 0;
 
-  /** An empty table; `onExpired` hears of every lease whose time is over. */
+  /** `onExpired` gets every lease that expires. */
   constructor(
     limits: RegistryLimits,
     onExpired: (id: string, entry: string) => void,
@@ -101,27 +104,27 @@ export class Registry {
     this.#onExpired = onExpired;
   }
 
-  /** Nodes whose lease is alive, and those that wait to be swept. */
+  /** Nodes with a lease, and expired ones that are not swept yet. */
   count(now: number): number {
     this.expire(now);
     return this.#dense.length;
   }
 
-  /** Rises with every change of what is listed. */
+  /** Rises with every change of the list. */
   changes(now: number): number {
     this.expire(now);
     return this.#changes;
   }
 
-  /** The lease of a node, while it is alive. */
+  /** The lease of a node, unless it has expired. */
   find(id: string, now: number): Lease | undefined {
     this.expire(now);
     return this.#alive(id, now);
   }
 
   /**
-   * What a node that registers now is told. The busier the relay, the longer
-   * the interval, so that renewals stay under a fixed rate.
+   * The terms for a node that registers now. The busier the relay, the longer
+   * the interval, so that the rate of renewals stays below a limit.
    */
   terms(): LeaseTerms {
     const limits = this.#limits;
@@ -136,8 +139,8 @@ export class Registry {
   }
 
   /**
-   * Grants or renews the lease of a node: one entry per id, the newest wins.
-   * Renewals are granted even when the table is full.
+   * Grants or renews the lease of a node. Each id has one entry, and the newest
+   * process wins. Renewals are granted even when the table is full.
    */
   register(node: Registration, now: number): RegisterOutcome {
     const reason = this.refusalOf(node, now);
@@ -151,8 +154,8 @@ export class Registry {
   }
 
   /**
-   * Why the registration would be refused, whoever signed it: known before the
-   * signature is checked, which costs more than all of this.
+   * Why a registration would be refused. This is checked before the signature,
+   * which costs more than all of this.
    */
   refusalOf(
     node: Pick<Registration, "id" | "instance" | "sequence" | "source">,
@@ -178,7 +181,7 @@ export class Registry {
       : undefined;
   }
 
-  /** The window that a registration at `now` falls into. */
+  /** The rate window that a registration at `now` falls into. */
   #windowOf(
     past: History | undefined,
     now: number,
@@ -213,16 +216,16 @@ export class Registry {
     lease.listedBytes = node.listedBytes;
     lease.entry = node.entry;
     this.#changes++;
-    // A lease that got shorter would be looked at too late.
+    // The heap would notice the end of a shorter lease too late.
     lease.expiresAt = Math.max(lease.checkAt, expiresAt);
   }
 
   /**
-   * Ends a lease early, unless another process has it: one that leaves must
-   * not take down the one that has replaced it. `sequence` is that of the last
-   * registration the node sent; one that arrives late is then refused.
+   * Ends a lease early, unless another process has it: a process that stops
+   * must not withdraw its successor. `sequence` is that of the node's last
+   * registration; if that one arrives late, it is refused.
    *
-   * @returns the entry of the lease that was ended, if there was one.
+   * @returns the entry of the ended lease, if there was one.
    */
   withdraw(
     { id, instance, sequence }: Pick<
@@ -241,10 +244,10 @@ export class Registry {
   }
 
   /**
-   * Ends a lease whose node was found dead, unless the node has registered
-   * again since `sequence`.
+   * Ends the lease of a dead node, unless the node has registered again since
+   * `sequence`.
    *
-   * @returns the entry of the lease that was ended, if there was one.
+   * @returns the entry of the ended lease, if there was one.
    */
   drop(
     { id, sequence }: Pick<Registration, "id" | "sequence">,
@@ -257,16 +260,16 @@ export class Registry {
   }
 
   /**
-   * Ends leases whose time is over, and forgets who left long ago: so many at a
-   * time that others need not wait. What is left is seen by no reader, and is
-   * swept by the next calls.
+   * Removes expired leases, and forgets nodes that left long ago, a limited
+   * number at a time so that others need not wait. Readers never see the rest;
+   * the next calls remove it.
    *
    * @returns whether some are left.
    */
   expire(now: number): boolean {
     let left = this.#limits.sweepCount;
     for (const [id, { forgetAt }] of this.#departed) {
-      if (forgetAt > now) break; // so is the rest
+      if (forgetAt > now) break; // so are the others
       if (left-- === 0) return true;
       this.#departed.delete(id);
     }
@@ -283,7 +286,7 @@ export class Registry {
     }
   }
 
-  /** The lease of `id`; one whose time is over is ended, swept or not. */
+  /** The lease of `id`. Ends it if it has expired, swept or not. */
   #alive(id: string, now: number): MutableLease | undefined {
     const lease = this.#byId.get(id);
     if (lease === undefined || lease.expiresAt > now) return lease;
@@ -296,19 +299,19 @@ export class Registry {
   }
 
   /**
-   * A page of the listing: what fits both the page's count and `pageBytes`,
-   * never empty while something is left. When everything fits on one page it
-   * comes in the order of registration, else in an order that `random` (from 0
-   * to below 1) decides anew for each listing. A node that registers while a
-   * listing is being paged through may be missing from it; no cursor costs the
-   * relay memory.
+   * Makes a page of the listing: as many entries as both the page's count and
+   * `pageBytes` allow, and never an empty page while entries are left. If
+   * everything fits on one page, the order is that of registration. Otherwise
+   * `random` (from 0 to below 1) decides the order anew for each listing. A
+   * listing may miss a node that registers while it is read. Cursors cost the
+   * relay no memory.
    */
   list(
     options: {
       cursor?: string;
       pageBytes: number;
       random: () => number;
-      /** Bytes that go with each entry on a page. */
+      /** Additional bytes for each entry on the page. */
       besidesBytes?: number;
     },
     now: number,
@@ -376,9 +379,9 @@ export class Registry {
   }
 
   /**
-   * As {@linkcode #remove}, and remembers the id for one window: else whoever
-   * leaves and comes back could register as often as it likes, and again with
-   * what it signed before it left.
+   * Like {@linkcode #remove}, but remembers the id for one rate window.
+   * Otherwise a node that leaves and returns could register as often as it
+   * likes, and again with records that it signed before it left.
    */
   #depart(lease: MutableLease, now: number): string {
     const { id, sequence, windowAt, windowCount } = lease;
@@ -391,7 +394,9 @@ export class Registry {
     return this.#remove(lease);
   }
 
-  /** Takes `lease` out; returns its entry, which it no longer holds. */
+  /**
+   * Removes `lease`, and returns its entry, which the lease no longer stores.
+   */
   #remove(lease: MutableLease): string {
     this.#byId.delete(lease.id);
     const last = this.#dense.pop();
@@ -404,7 +409,7 @@ export class Registry {
     const { entry } = lease;
     this.#listedBytes -= lease.listedBytes;
     this.#changes++;
-    lease.entry = ""; // the heap may hold the lease for another minute
+    lease.entry = ""; // the heap may keep the lease for another minute
     return entry;
   }
 

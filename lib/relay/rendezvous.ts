@@ -1,7 +1,7 @@
 /**
- * Who waits for whom at the relay: pairs the two sides of each tunnel by
- * one-time keys, and holds tunnels to their numbers. Pure: time and keys are
- * arguments, there are no timers and no sockets.
+ * The rendezvous of a relay: pairs the two sides of each tunnel by one-time
+ * keys, and limits the number of tunnels. Pure: time and keys are arguments,
+ * there are no timers and no sockets.
  *
  * ```
  * open → waiting ──join──→ half ──join──→ joined → ended
@@ -13,17 +13,17 @@
 
 import type { Limits } from "../base/limits.ts";
 
-/** The word for how a tunnel ended; the same in event, metric and test. */
+/** How a tunnel ended; the same word in event, metric and test. */
 export type TunnelEnding =
-  /** Both sides said that nothing follows, and everything has arrived. */
+  /** Both sides ended their streams, and all bytes have arrived. */
   | "completed"
   /** A side left before that. */
   | "abandoned"
-  /** The node would not have it. */
+  /** The node declined. */
   | "refused"
-  /** A side did not come in time, or nothing moved for too long. */
+  /** A side did not join in time, or no byte moved for too long. */
   | "expired"
-  /** The relay ended it. */
+  /** The relay stopped it. */
   | "failed";
 
 /** The two sides of a tunnel. */
@@ -33,13 +33,12 @@ export type TunnelSide = "client" | "node";
 export interface Tunnel {
   /** Id of the node it leads to. */
   readonly node: string;
-  /** The group of the address that asked for it. */
+  /** The group of the client's address. */
   readonly source: string;
   /** The one-time key of each side. */
   readonly keys: Readonly<Record<TunnelSide, string>>;
-  /** When it ends unless both sides have come. */
+  /** When it ends unless both sides have joined. */
   readonly joinBefore: number;
-  /** Where it stands. */
   readonly phase: "waiting" | "half" | "joined" | "ended";
 }
 
@@ -49,26 +48,26 @@ export type OpenRefusal =
   | "too_many_tunnels_for_node"
   | "too_many_tunnels_for_address";
 
-/** What became of a request for a tunnel. */
+/** The outcome of a request for a tunnel. */
 export type TunnelOpening =
   | { readonly kind: "opened"; readonly tunnel: Tunnel }
   | { readonly kind: "refused"; readonly reason: OpenRefusal };
 
-/** What became of a key that was shown. */
+/** The outcome of showing a key. */
 export type JoinOutcome =
-  /** The other side has not come yet. */
+  /** The other side has not joined yet. */
   | {
     readonly kind: "waits";
     readonly tunnel: Tunnel;
     readonly side: TunnelSide;
   }
-  /** Both are there. */
+  /** Both sides have joined. */
   | {
     readonly kind: "joined";
     readonly tunnel: Tunnel;
     readonly side: TunnelSide;
   }
-  /** No tunnel waits for this key: wrong, used before, or too late. */
+  /** No tunnel waits for this key: it is wrong, used, or too late. */
   | { readonly kind: "refused"; readonly reason: "unknown_key" };
 
 /** The numbers of `limits.ts` that bound tunnels. */
@@ -80,13 +79,13 @@ export type RendezvousLimits = Pick<
   | "tunnelsPerAddressCount"
 >;
 
-/** What is asked for. */
+/** A request for a tunnel. */
 export interface TunnelRequest {
   /** Id of the node. */
   readonly node: string;
-  /** The group of the client's address; `undefined` is not counted. */
+  /** The group of the client's address; with `undefined` it is not counted. */
   readonly source: string | undefined;
-  /** Fresh keys, which nobody can guess. */
+  /** Fresh keys that nobody can guess. */
   readonly keys: Readonly<Record<TunnelSide, string>>;
 }
 
@@ -97,18 +96,17 @@ interface MutableTunnel extends Tunnel {
 /** The tunnels of one relay. */
 export class Rendezvous {
   readonly #limits: RendezvousLimits;
-  /** Keys that have not been shown yet. */
+  /** Keys that no side has shown yet. */
   readonly #waiting = new Map<
     string,
     { tunnel: MutableTunnel; side: TunnelSide }
   >();
-  /** In the order of opening, which is that of `joinBefore`. */
+  /** In order of opening, which is also the order of `joinBefore`. */
   readonly #unjoined = new Set<MutableTunnel>();
   readonly #perNode = new Map<string, number>();
   readonly #perSource = new Map<string, number>();
   #count = 0;
 
-  /** No tunnel yet. */
   constructor(limits: RendezvousLimits) {
     this.#limits = limits;
   }
@@ -144,7 +142,7 @@ export class Rendezvous {
     return { kind: "opened", tunnel };
   }
 
-  /** A side shows its key; each is good once. */
+  /** Joins the side that shows `key`. Each key works once. */
   join(key: string, now: number): JoinOutcome {
     const waiting = this.#waiting.get(key);
     if (waiting === undefined || waiting.tunnel.joinBefore <= now) {
@@ -161,12 +159,12 @@ export class Rendezvous {
     return { kind: "joined", tunnel, side };
   }
 
-  /** The tunnel that waits for this key. */
+  /** The tunnel that waits for `key`. */
   find(key: string): Tunnel | undefined {
     return this.#waiting.get(key)?.tunnel;
   }
 
-  /** A tunnel has ended: nobody can join it, and it no longer counts. */
+  /** Removes a tunnel: nobody can join it, and it no longer counts. */
   end(tunnel: Tunnel): void {
     if (tunnel.phase === "ended") return;
     (tunnel as MutableTunnel).phase = "ended";
@@ -176,11 +174,11 @@ export class Rendezvous {
     this.#add(tunnel, -1);
   }
 
-  /** Ends, and returns, the tunnels to which a side did not come in time. */
+  /** Ends, and returns, the tunnels that a side did not join in time. */
   expire(now: number): Tunnel[] {
     const late: Tunnel[] = [];
     for (const tunnel of this.#unjoined) {
-      if (tunnel.joinBefore > now) break; // the rest is newer
+      if (tunnel.joinBefore > now) break; // the others are newer
       late.push(tunnel);
       this.end(tunnel);
     }

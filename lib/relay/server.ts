@@ -1,6 +1,7 @@
 /**
- * The relay: listens, keeps the registry, answers nodes and clients. Holds no
- * file, reads no disk, and dials only where a node was seen to come from.
+ * The relay: listens, keeps the registry, answers nodes and clients. It holds
+ * no files, reads no disk, and dials only addresses that a node was seen to
+ * come from.
  *
  * accept → TLS → hello both ways → register, withdraw | list, report → …
  *
@@ -37,11 +38,11 @@ import { talkWithClient } from "./with_client.ts";
 import { talkWithNode } from "./with_node.ts";
 import { type Accepted, listen, type Listener } from "../transport/listen.ts";
 
-/** What a relay tells while it runs. */
+/** Events of a relay. */
 export type RelayEvent =
   | IncidentEvent
   | NodesEvent
-  /** It accepts connections; `address` pins its id. */
+  /** The relay accepts connections; `address` pins its id. */
   | {
     event: "relay_listening";
     host: string;
@@ -49,9 +50,9 @@ export type RelayEvent =
     id: string;
     address: string;
     encrypted: boolean;
-    /** Whether it serves only those with a token or a link. */
+    /** Whether it serves only peers with a token or a link. */
     private: boolean;
-    /** The second port by which tunnels enter, where there are any. */
+    /** The second port for tunnels, if there is one. */
     tunnelPort?: number;
   };
 
@@ -61,55 +62,55 @@ export interface RelayOptions extends Announcement {
   port: number;
   /** Address to bind; every IPv4 address of the machine by default. */
   host?: string;
-  /** What to put in the relay address, where it differs. */
+  /** The host and port in the relay address, if they differ. */
   advertise?: { host: string; port?: number };
-  /** Who the relay is; made anew by default. */
+  /** The identity of the relay; by default a new one. */
   identity?: Identity;
-  /** Whether nodes know it from before, and will be coming back. */
+  /** Whether nodes may know it from an earlier run, and will return. */
   hasRunBefore?: boolean;
-  /** Goes without encryption, for whoever asks for it on both sides. */
+  /** Runs without encryption; nodes and clients must do the same. */
   plaintext?: boolean;
   /**
-   * Carries bytes for nodes that cannot be dialled, unless `false`. They enter
-   * by the relay's own port, and cheaper by a second one, which the system
-   * picks where it is not given.
+   * Carries tunnels for nodes that cannot be dialled, unless `false`. Tunnels
+   * enter by the relay's own port, or at less cost by a second port. The system
+   * picks the second port if none is given.
    */
   tunnels?: false | { port?: number };
-  /** Makes it a private relay: tokens, links and grants come from these. */
+  /** Makes the relay private: its tokens, links and grants come from these. */
   secrets?: Secrets;
-  /** Numbers to replace in `limits.ts`. */
+  /** Numbers that replace those of `limits.ts`. */
   limits?: Partial<Limits>;
   /** Closes the relay when aborted. */
   signal?: AbortSignal;
-  /** Told while the relay runs. */
+  /** Called for every event. */
   onEvent?: (event: RelayEvent) => void;
 }
 
-/** A relay that runs. Disposing closes it. */
+/** A running relay. Disposing closes it. */
 export interface RelayServer extends AsyncDisposable {
-  /** Where it listens. */
+  /** The address that it listens at. */
   readonly address: Endpoint;
   /** Its id. */
   readonly id: string;
-  /** `p2p://HOST:PORT/RELAY_ID`, what nodes and clients are given. */
+  /** `p2p://HOST:PORT/RELAY_ID`, for nodes and clients. */
   readonly relayAddress: string;
-  /** Nodes that hold a lease. */
+  /** Nodes with a lease. */
   readonly nodeCount: number;
-  /** Connections that are open. */
+  /** Open connections. */
   readonly connectionCount: number;
   /** Tunnels that have not ended. */
   readonly tunnelCount: number;
-  /** The relay in numbers, as it is now. */
+  /** A snapshot of the relay in numbers. */
   stats(): RelayStats;
   /**
-   * Goes on with other secrets. Grants are made under the one before for as long
-   * as nodes are listed that do not know the new one; whoever was let in by one
-   * that is out is left at their next word.
+   * Replaces the secrets. The relay makes grants with the previous secret until
+   * all listed nodes know the new one. A peer that was admitted by a secret
+   * which is no longer valid is refused at its next message.
    *
-   * @throws {TypeError} when the relay is open.
+   * @throws {TypeError} if the relay is open.
    */
   replaceSecrets(secrets: Secrets): void;
-  /** Stops accepting, ends what is open. Idempotent. */
+  /** Stops accepting, and ends open connections. Idempotent. */
   close(): Promise<void>;
 }
 
@@ -128,8 +129,9 @@ const NONCE_BYTES = 32;
  * assertEquals(relay.nodeCount, 0);
  * ```
  *
- * @throws {RangeError} when what it says of itself is too long, or no version.
- * @throws {Deno.errors} or an `E…` error when the port cannot be bound.
+ * @throws {RangeError} if its announcement is too long, or its minimum version
+ * is not a version.
+ * @throws {Deno.errors} or an `E…` error if the port cannot be bound.
  */
 export async function serveRelay(options: RelayOptions): Promise<RelayServer> {
   const identity = options.identity ?? await createIdentity();
@@ -144,14 +146,14 @@ class Relay implements RelayServer {
   readonly #identity: Identity;
   readonly #state: RelayContext;
   readonly #handshakes = new Histogram(HANDSHAKE_SECONDS);
-  /** Who is let in; everybody where there is none. */
+  /** Checks credentials; `null` at an open relay. */
   readonly #gate: RelayGate | null;
   readonly #stop = new AbortController();
-  /** Of all channels: a timer for each takes 0.5 KiB. */
+  /** Shared by all channels: a timer for each would take 0.5 KiB. */
   readonly #deadlines = new Deadlines();
   readonly #startedAt = performance.now();
   #listener: Listener | null = null;
-  /** Where tunnels enter cheaply. */
+  /** The cheaper port for tunnels. */
   #entrance: Listener | null = null;
   #sweepTimer: ReturnType<typeof setTimeout> | undefined;
   #closing: Promise<void> | null = null;
@@ -217,7 +219,7 @@ class Relay implements RelayServer {
     signal?.throwIfAborted();
     try {
       await this.#listen(options.host ?? "0.0.0.0");
-      signal?.throwIfAborted(); // while the port was being bound
+      signal?.throwIfAborted(); // aborted while the port was being bound
     } catch (error) {
       await this.close();
       throw error;
@@ -251,7 +253,7 @@ class Relay implements RelayServer {
     if (tunnels === false) return;
     this.#entrance = await listen({
       at: { host, port: tunnels?.port ?? 0 },
-      identity: null, // what comes here is encrypted already
+      identity: null, // tunnel bytes are encrypted already
       limits,
       connectionsPerAddressCount: limits.tunnelConnectionsPerAddressCount,
       handle: (accepted) => this.#join(accepted),
@@ -260,21 +262,24 @@ class Relay implements RelayServer {
     });
   }
 
-  /** What hello says of tunnels. */
+  /** The hello's field about tunnels. */
   get #tunnelPort(): { tunnelPort?: number } {
     return this.#entrance === null
       ? {}
       : { tunnelPort: this.#entrance.address.port };
   }
 
-  /** What hello says while nodes may still be coming back from before. */
+  /**
+   * The hello's field that says for a while after a restart that nodes may
+   * still return.
+   */
   get #uptime(): { uptime?: number } {
     if (!this.#options.hasRunBefore) return {};
     const uptime = Math.floor((performance.now() - this.#startedAt) / 1000);
     return uptime < this.#state.limits.comingBackSeconds ? { uptime } : {};
   }
 
-  /** Sweeps, and goes on at the next turn where there is more to sweep. */
+  /** Sweeps, and continues in the next turn if leases are left. */
   #sweep(): void {
     const now = performance.now();
     const { registry, tunnels, limits } = this.#state;
@@ -298,7 +303,8 @@ class Relay implements RelayServer {
   get relayAddress(): string {
     const bound = this.address;
     const { host, port = bound.port } = this.#options.advertise ?? bound;
-    // An address that stands for all of them cannot be dialled from elsewhere.
+    // Nobody elsewhere can dial an address that stands for all of this
+    // machine's.
     const dialled = host === "0.0.0.0"
       ? "127.0.0.1"
       : host === "::"
@@ -351,7 +357,7 @@ class Relay implements RelayServer {
 
   async #close(): Promise<void> {
     clearTimeout(this.#sweepTimer);
-    this.#stop.abort(); // dial-backs: those who asked are waited for
+    this.#stop.abort(); // ends dial-backs, because closing waits for the clients that asked for them
     this.#options.signal?.removeEventListener("abort", this.#onAbort);
     await this.#state.tunnels?.close();
     await Promise.all([this.#listener?.close(), this.#entrance?.close()]);
@@ -361,7 +367,7 @@ class Relay implements RelayServer {
     return this.close();
   }
 
-  /** One end of a tunnel. */
+  /** Serves one end of a tunnel. */
   async #join(accepted: Accepted): Promise<void> {
     try {
       await this.#state.tunnels?.join(accepted);
@@ -371,7 +377,7 @@ class Relay implements RelayServer {
     }
   }
 
-  /** One peer, from hello to its end. */
+  /** Talks to one peer, from hello to its end. */
   async #talk(accepted: Accepted): Promise<void> {
     if (accepted.isJoin) return await this.#join(accepted);
     const { conn, settle } = accepted;
@@ -382,8 +388,8 @@ class Relay implements RelayServer {
       writeStallMs: limits.controlWriteStallMs,
       idleMs: limits.idleMs,
       limitsRate: true,
-      // Idle connections are many, and V8 keeps so little beside the array: it
-      // saves 1 to 2 KiB of each.
+      // Idle connections are many. V8 stores an array this small in place,
+      // which saves 1 to 2 KiB each.
       readAheadBytes: 64,
       deadlines: this.#deadlines,
     });
@@ -416,7 +422,7 @@ class Relay implements RelayServer {
     });
   }
 
-  /** Lets a peer in; `null` where it has been turned away. */
+  /** Admits a peer; `null` if it was refused. */
   async #admit(
     channel: Channel,
     caller: { role: "node" | "client"; nonce: string },

@@ -1,9 +1,9 @@
 /**
- * Joins two conns: what one sends the other gets, in both directions, until
- * both have said that nothing follows. Looks at none of it.
+ * Joins two conns: passes bytes on in both directions until both sides have
+ * ended. Does not look at the bytes.
  *
- * Nothing is read that has not been passed on: a side that does not read holds
- * back the other, and nobody else.
+ * It reads only what it can pass on, so a side that does not read slows down
+ * the other side and nobody else.
  *
  * @module
  */
@@ -12,37 +12,37 @@ import { type Conn, writeAll } from "../base/conn.ts";
 
 /** Options of {@linkcode splice}. */
 export interface SpliceOptions {
-  /** Bytes that are held in each direction at most. */
+  /** The most bytes buffered in each direction. */
   readonly bufferBytes: number;
-  /** Ends when no byte has moved for so long, in either direction. */
+  /** Ends the splice after this time without a byte in either direction. */
   readonly idleMs: number;
-  /** Ends it. */
+  /** Ends the splice. */
   readonly signal?: AbortSignal;
 }
 
-/** What a splice came to. */
+/** The outcome of a splice. */
 export interface SpliceOutcome {
   /**
-   * `completed` where both sides ended in order, `abandoned` where one broke
-   * off, `expired` where nothing moved for too long, `failed` where the signal
-   * was aborted.
+   * `completed` if both sides ended in order, `abandoned` if one broke off,
+   * `expired` if no byte moved for too long, `failed` if the signal was
+   * aborted.
    */
   readonly how: "completed" | "abandoned" | "expired" | "failed";
-  /** Bytes that `b` was sent. */
+  /** Bytes sent to `b`. */
   readonly aToB: number;
-  /** Bytes that `a` was sent. */
+  /** Bytes sent to `a`. */
   readonly bToA: number;
 }
 
-// Most tunnels carry much in one direction and little in the other.
+// Most tunnels carry many bytes in one direction and few in the other.
 const FIRST_BUFFER_BYTES = 4 * 1024;
-// An end that has parted and closed need not hear the other's parting words,
-// the alert with which TLS ends.
+// An end that has ended and closed need not get the other's last bytes, the
+// alert with which TLS ends.
 const LAST_WORDS_BYTES = 64;
-// Looks so often in the time of an idle splice.
+// How often a splice checks for progress within its idle time.
 const QUIET_PARTS = 4;
 
-/** Runs until it has ended; closes both conns. Never rejects. */
+/** Runs until the splice ends, and closes both conns. Never rejects. */
 export async function splice(
   a: Conn,
   b: Conn,
@@ -92,12 +92,12 @@ class Flow {
   readonly #to: Conn;
   readonly #mostBytes: number;
   readonly #isDeaf: () => boolean;
-  /** Bytes that have been passed on. */
+  /** Bytes passed on so far. */
   movedBytes = 0;
-  /** Whether `from` has said that nothing follows. */
+  /** Whether `from` has ended its stream. */
   hasEnded = false;
 
-  /** `isDeaf` tells whether `to` has ended, and may be gone altogether. */
+  /** `isDeaf` tells whether `to` has ended, and may be gone. */
   constructor(
     [from, to]: [Conn, Conn],
     { mostBytes, isDeaf }: { mostBytes: number; isDeaf: () => boolean },
@@ -120,7 +120,7 @@ class Flow {
         throw error;
       }
       this.movedBytes += count;
-      // A read that fills it says that more is waiting.
+      // A read that fills the buffer means that more bytes wait.
       if (count === buffer.length && count < this.#mostBytes) {
         buffer = new Uint8Array(Math.min(4 * count, this.#mostBytes));
       }

@@ -7,21 +7,21 @@
 import type { HistogramSnapshot } from "../guard/counts.ts";
 import type { IncidentTotals } from "../guard/incidents.ts";
 
-/** A relay in numbers, at one moment; counts are since it started. */
+/** A relay in numbers, at one moment. Counts are since its start. */
 export interface RelayStats extends IncidentTotals {
-  /** Nodes that hold a lease. */
+  /** Nodes with a lease. */
   readonly nodeCount: number;
-  /** Nodes that may hold one. */
+  /** The most nodes that may have one. */
   readonly nodeLimit: number;
-  /** Connections that are open. */
+  /** Open connections. */
   readonly connectionCount: number;
-  /** Those of them that have not said hello yet. */
+  /** Of these, connections that have not said hello yet. */
   readonly handshakeCount: number;
   /** Seconds from accept to hello. */
   readonly handshakes: HistogramSnapshot;
   /** Registrations granted, renewals included. */
   readonly registrations: number;
-  /** Listings asked for. */
+  /** Listings requested. */
   readonly lookups: number;
   /** Tunnels that have not ended. */
   readonly tunnelCount: number;

@@ -9,31 +9,30 @@
 import { isShared } from "../guard/admission.ts";
 import type { Limits } from "../base/limits.ts";
 
-/** The numbers of `limits.ts` that bound who stays. */
+/** The numbers of `limits.ts` that bound these nodes. */
 export type StayLimits = Pick<
   Limits,
   "stayingNodeCount" | "stayingNodesPerAddressCount"
 >;
 
-/** The nodes that stay at one relay. */
+/** The nodes that stay connected to one relay. */
 export class Stays {
   readonly #limits: StayLimits;
   readonly #perSource = new Map<string, number>();
   #count = 0;
 
-  /** Nobody stays yet. */
   constructor(limits: StayLimits) {
     this.#limits = limits;
   }
 
-  /** Nodes that stay. */
+  /** Nodes that stay connected. */
   get count(): number {
     return this.#count;
   }
 
   /**
-   * Lets a node at an address of the group `source` stay until it is disposed
-   * of; `undefined` where there are too many.
+   * Lets a node of the address group `source` stay until it is disposed of;
+   * `undefined` if too many stay already.
    */
   take(source: string): Disposable | undefined {
     const { stayingNodeCount, stayingNodesPerAddressCount } = this.#limits;

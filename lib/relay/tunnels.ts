@@ -1,7 +1,7 @@
 /**
- * The relay's part in tunnels: knows which nodes are attached, invites them,
- * lets both sides in by their keys, and joins the two connections. Sees
- * ciphertext, and counts it.
+ * The relay's part in tunnels: knows the attached nodes, invites them, admits
+ * both sides by their keys, and joins the two connections. It counts the
+ * encrypted bytes, and cannot read them.
  *
  * client: tunnel → rendezvous → join → joined → TLS with the node
  * node:   attach → invite     → join → joined → TLS with the client
@@ -30,13 +30,13 @@ import { splice } from "./splice.ts";
 import type { Accepted } from "../transport/listen.ts";
 import { HeldConn } from "./held_conn.ts";
 
-/** What is told of tunnels. */
+/** Events of tunnels. */
 export type TunnelEvent =
-  /** A node can be reached through the relay from now on. */
+  /** A node can now be reached through the relay. */
   | { event: "node_attached"; id: string }
-  /** It no longer can. */
+  /** A node can no longer be reached through the relay. */
   | { event: "node_detached"; id: string }
-  /** A tunnel has ended; counts are of ciphertext. */
+  /** A tunnel has ended; counts are of encrypted bytes. */
   | {
     event: "tunnel_ended";
     how: TunnelEnding;
@@ -48,40 +48,38 @@ export type TunnelEvent =
 
 /** Options of {@linkcode Tunnels}. */
 export interface TunnelsOptions {
-  /** The numbers. */
   readonly limits: Limits;
-  /** Hears of keys that nobody waits for. */
+  /** Gets unknown keys. */
   readonly incidents: Incidents;
-  /** Told while it runs. */
+  /** Called for every event. */
   readonly onEvent: (event: TunnelEvent) => void;
 }
 
-/** An end that has come before the other. */
+/** An end that has joined before the other. */
 interface Waiting {
   readonly conn: Conn;
-  /** The other end has come, and this runs until the tunnel ends. */
+  /** The other end has joined; `ended` resolves when the tunnel ends. */
   meet(ended: Promise<void>): void;
-  /** The other end will not come. */
+  /** The other end will not join. */
   giveUp(code: string): void;
 }
 
-/** The tunnels of one relay. Closing waits, for a while, until they end. */
+/** The tunnels of one relay. Closing waits a limited time for them to end. */
 export class Tunnels {
   readonly #options: TunnelsOptions;
   readonly #rendezvous: Rendezvous;
   readonly #attached = new Map<string, Channel>();
   readonly #waiting = new Map<Tunnel, Waiting>();
-  /** Tunnels whose node will not come, and whose client has yet to hear it. */
+  /** Tunnels that the node declined and whose client does not know it yet. */
   readonly #declined = new Set<Tunnel>();
-  /** Tunnels that are joined, and refusals on their way. */
+  /** Joined tunnels, and refusals being sent. */
   readonly #running = new Set<Promise<void>>();
   readonly #stop = new AbortController();
   #isClosing = false;
   #changes = 0;
-  /** Runs while a node is attached. */
+  /** Runs while any node is attached. */
   #pings: ReturnType<typeof setInterval> | undefined;
 
-  /** Nobody is attached yet. */
   constructor(options: TunnelsOptions) {
     this.#options = options;
     this.#rendezvous = new Rendezvous(options.limits);
@@ -92,12 +90,11 @@ export class Tunnels {
     return this.#rendezvous.count;
   }
 
-  /** Nodes that are attached. */
   get attachedCount(): number {
     return this.#attached.size;
   }
 
-  /** Rises with every node that attaches or leaves. */
+  /** Rises with every node that attaches or detaches. */
   get changes(): number {
     return this.#changes;
   }
@@ -108,8 +105,9 @@ export class Tunnels {
   }
 
   /**
-   * A node stays on `channel`. The newest wins: one that was attached under the
-   * same id before is told so, and ends. Disposing detaches.
+   * Attaches a node by its `channel`. The newest wins: a node that was attached
+   * under the same id gets a refusal, and its attachment ends. Disposing
+   * detaches.
    */
   attach(id: string, channel: Channel): Disposable {
     const former = this.#attached.get(id);
@@ -141,7 +139,7 @@ export class Tunnels {
     };
   }
 
-  /** A client at `from` wants a tunnel to a node. */
+  /** Opens a tunnel to a node, for a client at `from`. */
   open(node: string, from: Endpoint): RelayToClient {
     if (this.#isClosing) return refusal("closing", "the relay is closing");
     const channel = this.#attached.get(node);
@@ -167,16 +165,16 @@ export class Tunnels {
     return { kind: "rendezvous", key: keys.client };
   }
 
-  /** The node `id` will not come to the tunnel with this key. */
+  /** The node `id` declines the tunnel with this key. */
   decline(id: string, { key }: MessageOf<"decline">): void {
     const tunnel = this.#rendezvous.find(key);
-    // Its own key of its own tunnel: nobody ends those of others.
+    // A node can end only its own tunnels, by its own key.
     if (tunnel?.node !== id || tunnel.keys.node !== key) return;
     if (this.#waiting.has(tunnel)) this.#end(tunnel, "refused", "declined");
     else this.#declined.add(tunnel);
   }
 
-  /** Ends the tunnels to which a side has not come in time. */
+  /** Ends the tunnels that a side has not joined in time. */
   expire(now: number): void {
     for (const tunnel of this.#rendezvous.expire(now)) {
       const how = this.#declined.has(tunnel) ? "refused" : "expired";
@@ -184,7 +182,7 @@ export class Tunnels {
     }
   }
 
-  /** One end of a tunnel, from its key to the end of the tunnel. */
+  /** Serves one end of a tunnel, from its key to the end of the tunnel. */
   async join({ conn, settle }: Accepted): Promise<void> {
     const { limits, incidents } = this.#options;
     const frame = await readFrame(conn, limits.frameBeforeHelloBytes);
@@ -216,7 +214,7 @@ export class Tunnels {
     await ended;
   }
 
-  /** Keeps in view what closing waits for. */
+  /** Registers work that closing must wait for. */
   async #track(part: Promise<void>): Promise<void> {
     this.#running.add(part);
     await part.finally(() => this.#running.delete(part));
@@ -230,7 +228,7 @@ export class Tunnels {
       meet: resolve,
       giveUp: (code) => resolve(this.#track(refuse(conn, code))),
     });
-    // Nobody need come to one that has left: it makes room at once.
+    // If this end leaves, its tunnel makes room at once.
     void conn.left.then(() => this.#end(tunnel, "abandoned", "ended"));
     await over;
   }
@@ -259,13 +257,13 @@ export class Tunnels {
     });
   }
 
-  /** Ends a tunnel that has not been joined. */
+  /** Ends a tunnel before both sides have joined. */
   #end(tunnel: Tunnel, how: TunnelEnding, code: string): void {
     if (tunnel.phase === "ended" || tunnel.phase === "joined") return;
     this.#settle(tunnel, how, code);
   }
 
-  /** Takes a tunnel off the books, and tells how it ended. */
+  /** Removes a tunnel, and reports how it ended. */
   #settle(
     tunnel: Tunnel,
     how: TunnelEnding,
@@ -286,7 +284,9 @@ export class Tunnels {
     }
   }
 
-  /** Opens no more; lets what runs end, for a while; then ends it. */
+  /**
+   * Opens no more tunnels. Gives running ones a limited time, then ends them.
+   */
   async close(): Promise<void> {
     this.#isClosing = true;
     for (const tunnel of this.#rendezvous.expire(Infinity)) {
@@ -322,14 +322,14 @@ function newKey(): string {
     .toBase64({ alphabet: "base64url", omitPadding: true });
 }
 
-/** Says why an end cannot be joined; it may be gone already. */
+/** Tells an end why it cannot join; the end may be gone already. */
 async function refuse(conn: Conn, code: string): Promise<void> {
   await writeAll(conn, encodeMessage(refusal(code, "no tunnel")))
     .then(() => conn.closeWrite())
     .catch(gone);
 }
 
-/** That a peer has left, or does not listen, shows elsewhere. */
+/** Ignores that a peer has left or does not read: this shows elsewhere. */
 function gone(error: unknown): void {
   if (!isDisconnect(error) && !(error instanceof ProtocolError)) throw error;
 }

@@ -58,7 +58,7 @@ function answer(
   message satisfies never;
 }
 
-/** A client says that nodes are dead; the answers are in the same order. */
+/** Answers a client's report of dead nodes, in the same order. */
 async function answerReport(
   { ids }: MessageOf<"report">,
   relay: RelayContext,
@@ -69,9 +69,9 @@ async function answerReport(
 }
 
 /**
- * Whether a node is dead the relay finds out for itself, by dialling the host it
- * saw the node register from; and only where the node also asked to be dialled
- * there, because else a failure proves nothing. A node that is attached lives.
+ * Checks whether a node is dead by dialling the host that it registered from.
+ * The relay does this only if the node also asked to be dialled there;
+ * otherwise a failure proves nothing. An attached node is alive.
  */
 async function findOut(
   id: string,
@@ -83,7 +83,7 @@ async function findOut(
   if (lease === undefined) return "unknown";
   if (tunnels?.isAttached(id)) return "alive";
   const { sequence, observedHost } = lease;
-  // Looked at first: to read an entry again takes a certificate.
+  // Checked first, because reading an entry means reading a certificate.
   if (!dialBacks.may({ id, host: observedHost }, now)) return "unchecked";
   const registration = entries.registrationIn(lease.entry);
   const endpoint = registration.addresses

@@ -48,10 +48,13 @@ class NodeTalk implements Disposable {
   readonly #nonce: string;
   readonly #relay: RelayContext;
   readonly #admittance: Admittance;
-  /** Who has registered here, and has thus proved to be there. */
+  /**
+   * The node that has registered on this connection, and has thus proved its
+   * identity.
+   */
   #registered: OpenedRecord | null = null;
   #attached: Disposable | null = null;
-  /** Held from when the node was told to stay. */
+  /** Held after the node was told to stay connected. */
   #stay: Disposable | undefined;
 
   constructor(
@@ -78,7 +81,8 @@ class NodeTalk implements Disposable {
         this.#relay.incidents.refused(answer.code, channel.conn.remote);
       }
       await channel.send(answer);
-      // Checking is the dearest of all this: whoever forges starts anew for it.
+      // The signature check costs most, so a forger must reconnect for each
+      // attempt.
       if (answer.kind === "refused" && answer.code === "bad_signature") return;
     }
   }
@@ -98,14 +102,14 @@ class NodeTalk implements Disposable {
         }
         return undefined;
       case "pong":
-        return undefined; // that it came is all it says
+        return undefined; // its arrival is all it says
     }
     message satisfies never;
   }
 
   /**
-   * Everything that refuses a message is looked at before its signature: to
-   * check that takes half a millisecond of another thread, the rest nothing.
+   * Checks everything else before the signature, which takes half a millisecond
+   * of another thread.
    */
   async #answerSigned(
     message: MessageOf<"register" | "withdraw">,
@@ -134,7 +138,7 @@ class NodeTalk implements Disposable {
     const listing = this.#listingOf({ signed, addresses, observedHost });
     if ("code" in listing) return listing;
     const group = addressGroup(observedHost);
-    // Behind a proxy on this machine everybody comes from one address.
+    // Behind a proxy on this machine all peers have the same address.
     const source = isShared(group) ? id : group;
     const reason = registry.refusalOf(
       { id, instance, sequence, source },
@@ -177,10 +181,10 @@ class NodeTalk implements Disposable {
     };
   }
 
-  /** Whether the node is to stay until it renews. */
+  /** Whether the node should stay connected until it renews. */
   #stays(group: string, { renewSeconds }: LeaseTerms): { stay?: true } {
     const { stays, limits } = this.#relay;
-    // Whoever renews more seldom would be taken for idle.
+    // A node that renews less often would count as idle.
     if (2_000 * renewSeconds > limits.idleMs) return {};
     this.#stay ??= stays.take(group);
     return this.#stay === undefined ? {} : { stay: true };
@@ -225,7 +229,7 @@ class NodeTalk implements Disposable {
     const { registry } = this.#relay;
     const { id, instance } = registration;
     const lease = registry.find(id, performance.now());
-    // Nothing to end: not worth a look at the signature.
+    // Nothing to end, so no need to check the signature.
     if (lease?.instance !== instance) return { kind: "withdrawn" };
     const verdict = await openRegistration(signed);
     if (verdict.kind === "refused") {
@@ -238,7 +242,9 @@ class NodeTalk implements Disposable {
     return { kind: "withdrawn" };
   }
 
-  /** Whether the node can be dialled at the host it was seen to come from. */
+  /**
+   * Whether the node can be dialled at the host that it was seen to come from.
+   */
   async #reach(): Promise<DialBackOutcome> {
     const node = this.#registered;
     const [address] = node?.addresses ?? [];
