@@ -7,7 +7,7 @@
 
 import { Failure, type FailureKind } from "../base/errors.ts";
 
-/** What is looked at. */
+/** The subjects of the checks. */
 export const CHECKS = [
   "relay",
   "identity",
@@ -31,49 +31,47 @@ export const CHECKS = [
 /** The name of a check. */
 export type CheckName = typeof CHECKS[number];
 
-/** How a check came out, best first. */
+/** The possible results of a check, best first. */
 export const VERDICTS = ["ok", "warning", "failed"] as const;
 
-/** One check. */
+/** The result of one check. */
 export interface Check {
-  /** What was looked at. */
+  /** The subject. */
   readonly check: CheckName;
-  /** How it came out. */
+  /** The result. */
   readonly verdict: typeof VERDICTS[number];
-  /** What was found, for people; words of strangers are escaped. */
+  /** The finding, for people. Strangers' words are escaped. */
   readonly says: string;
   /** What to do about it. */
   readonly remedy?: string;
-  /** Of what has failed: what kind of failure it is. */
+  /** The kind of failure, if the check failed. */
   readonly kind?: FailureKind;
 }
 
-/** Collects checks, and tells each as it comes. */
+/** Collects checks, and reports each one as it comes. */
 export class Findings {
   readonly #tell: (check: Check) => void;
   readonly #checks: Check[] = [];
 
-  /** Nothing is found yet. */
   constructor(tell: (check: Check) => void) {
     this.#tell = tell;
   }
 
-  /** All checks so far. */
   get checks(): readonly Check[] {
     return this.#checks;
   }
 
-  /** It is as it should be. */
+  /** Adds a check that passed. */
   ok(check: CheckName, says: string): void {
     this.#add({ check, verdict: "ok", says });
   }
 
-  /** It works, and might not always. */
+  /** Adds a check that passed but points to a possible problem. */
   warn(check: CheckName, says: string, remedy: string): void {
     this.#add({ check, verdict: "warning", says, remedy });
   }
 
-  /** It does not work. */
+  /** Adds a check that failed. */
   failed(check: CheckName, { kind, parts }: Failure): void {
     const { remedy, ...rest } = parts;
     const { message: says } = new Failure(kind, rest);

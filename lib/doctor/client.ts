@@ -14,10 +14,10 @@ import { checkRelay, type ExaminationOptions, tellAccess } from "./relay.ts";
 import { checkEntrances, checkTunnel } from "./tunnels.ts";
 
 /**
- * Looks at the relay, and through it at the nodes.
+ * Examines the relay, and through it the nodes.
  *
- * @throws {Failure} of kind `usage` for options that exclude each other, of kind
- * `interrupted` when `signal` was aborted.
+ * @throws {Failure} of kind `usage` for options that exclude each other, of
+ * kind `interrupted` if `signal` was aborted.
  */
 export async function examineClient(
   options: ExaminationOptions,

@@ -1,6 +1,6 @@
 /**
- * Examines this machine: folders to share and to save to, the disk, and
- * permissions beyond those needed. Asks for no permission.
+ * Examines this machine: folders to share and to save in, the disk, and
+ * permissions beyond the needed ones. Asks for no permission.
  *
  * @module
  */
@@ -23,7 +23,7 @@ import {
 import { counted, show } from "../base/text.ts";
 import type { Findings } from "./check.ts";
 
-/** Whether a folder can be shared. */
+/** Checks whether a folder can be shared. */
 export async function checkShare(
   directory: string,
   { limits, findings }: { limits: Limits; findings: Findings },
@@ -48,10 +48,10 @@ export async function checkShare(
 }
 
 /**
- * Whether files can be saved where `output` says, by saving one and removing it.
- * Where nobody has said so, it is `isOptional`.
+ * Checks whether files can be saved at `output`, by saving one and removing it.
+ * `isOptional` says that the user did not name a place.
  *
- * @returns the folder, where there is one that can be written to.
+ * @returns the folder, if it is writable.
  */
 export async function checkFolder(
   output: string,
@@ -67,7 +67,7 @@ export async function checkFolder(
     try {
       await Deno.writeFile(path, new Uint8Array(1), { createNew: true });
     } finally {
-      await Deno.remove(path).catch(() => {}); // where not even that was made
+      await Deno.remove(path).catch(() => {}); // if not even that could be made
     }
     findings.ok("folder", `${show(folder)} can be written to`);
     return folder;
@@ -106,7 +106,7 @@ function remedyFor(
     : "name another with -o";
 }
 
-/** A folder stands for itself, a file to be saved for the one that it is in. */
+/** The folder itself, or the folder around a file to be saved. */
 async function folderOf(output: string): Promise<string> {
   if (/[/\\]$/.test(output)) return output;
   try {
@@ -119,7 +119,7 @@ async function folderOf(output: string): Promise<string> {
 
 const GIB = 1024 ** 3;
 
-/** Whether the disk of a folder has room, where the system and Deno tell. */
+/** Checks the free space on a folder's disk, if the system and Deno tell. */
 export async function checkDisk(
   folder: string,
   { limits, findings }: {
@@ -148,15 +148,18 @@ export async function checkDisk(
   findings.warn("disk", says, "make room, or save elsewhere");
 }
 
-/** What a role has to do with files. */
+/** The file access that a role needs. */
 export interface Needs {
-  /** Paths that it reads. */
+  /** Paths to read. */
   readonly read: readonly string[];
-  /** Paths that it writes. */
+  /** Paths to write. */
   readonly write: readonly string[];
 }
 
-/** Whether the process may do more than it needs, and the flags that suffice. */
+/**
+ * Checks whether the process has more permissions than it needs, and names the
+ * flags that suffice.
+ */
 export function checkPermissions(needs: Needs, findings: Findings): void {
   const flags = flagsFor(needs);
   if (Deno.build.standalone) {
@@ -173,7 +176,7 @@ export function checkPermissions(needs: Needs, findings: Findings): void {
   );
 }
 
-/** Flags that grant what no role needs as a whole, as far as they are given. */
+/** The granted flags that are wider than any role needs. */
 export function excessOf(grants: IsGranted): string[] {
   const whole = ["read", "write", "env", "sys", "run", "ffi"] as const;
   return whole.filter((name) => grants({ name })).map((name) =>

@@ -1,7 +1,7 @@
 /**
  * Examines what a node needs: a folder to share, a port, and a relay that lists
- * it, can dial it, and carries tunnels to it. For this the doctor is listed
- * briefly under the node's own name; it serves nothing.
+ * it, can dial it, and carries tunnels to it. For this the doctor registers for
+ * a moment under the node's own name. It serves no files.
  *
  * @module
  */
@@ -42,24 +42,24 @@ import { checkEntrances, checkTunnel } from "./tunnels.ts";
 
 /** Options of {@linkcode examineNode}. */
 export interface NodeExaminationOptions extends ExaminationOptions {
-  /** Who the node is. */
+  /** The identity of the node. */
   readonly identity: Identity;
-  /** What people call it. */
+  /** Display name of the node. */
   readonly name: string;
-  /** Address to bind; every one of the machine by default. */
+  /** Address to bind; by default all addresses of the machine. */
   readonly host?: string | undefined;
   /** Port to listen on; 0 lets the system pick. */
   readonly port: number;
-  /** What clients are told to dial instead. */
+  /** The host and port that clients should dial instead. */
   readonly advertise?: { host: string; port?: number } | undefined;
 }
 
 /**
- * Listens, registers, and asks the relay to dial back and to carry a tunnel; and
+ * Listens, registers, asks the relay for a dial-back and a tunnel, and
  * withdraws.
  *
- * @throws {Failure} of kind `usage` for options that exclude each other, of kind
- * `interrupted` when `signal` was aborted.
+ * @throws {Failure} of kind `usage` for options that exclude each other, of
+ * kind `interrupted` if `signal` was aborted.
  */
 export async function examineNode(
   options: NodeExaminationOptions,
@@ -120,7 +120,7 @@ async function checkPort(
   }
 }
 
-/** One registration, with all that is asked in it. */
+/** One trial registration, and the checks that depend on it. */
 class Trial {
   readonly #met: MetRelay;
   readonly #options: NodeExaminationOptions;
@@ -128,7 +128,7 @@ class Trial {
   readonly #findings: Findings;
   readonly #instance = crypto.getRandomValues(new Uint8Array(12)).toBase64();
   readonly #sequence = Date.now();
-  /** Ends of tunnels of this node. */
+  /** The node's ends of tunnels. */
   readonly #ends: Promise<void>[] = [];
   readonly #over = new AbortController();
 
@@ -242,7 +242,7 @@ class Trial {
     );
   }
 
-  /** Comes to itself as a client would. */
+  /** Opens a tunnel to itself, as a client would. */
   async #tunnel(visit: RelayCalls): Promise<void> {
     const answer = await visit.ask({ kind: "attach" });
     if (answer.kind !== "attached") {
@@ -263,7 +263,7 @@ class Trial {
         role: "client",
         plaintext,
         limits,
-        onEvent: () => {}, // met already
+        onEvent: () => {}, // reported already
       },
     );
     const node: ListedNode = {
@@ -278,7 +278,7 @@ class Trial {
     await checkTunnel([node], { link, options, findings: this.#findings });
   }
 
-  /** The node's end of a tunnel: whoever comes is who they say, or nobody. */
+  /** The node's end of a tunnel. TLS proves the identity of both ends. */
   #comeTo(key: string, from: string): void {
     const { identity, plaintext, limits } = this.#options;
     const { signal } = this.#over;
@@ -294,7 +294,7 @@ class Trial {
       signal.addEventListener("abort", () => conn.close());
       if (signal.aborted) conn.close();
     };
-    this.#ends.push(join().catch(() => {})); // the other end says what is wrong
+    this.#ends.push(join().catch(() => {})); // the other end reports the error
   }
 
   #address(): Endpoint {
@@ -332,7 +332,7 @@ class Trial {
     );
   }
 
-  /** The failure of somebody who is not let in, if the refusal says so. */
+  /** The failure for a refusal, if the refusal is about access. */
   #denied(refused: { code: string }): AccessFailure | undefined {
     const where = formatEndpoint(this.#met.link.relay);
     return accessFailure(refused, { where, access: this.#options.access });

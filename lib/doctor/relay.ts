@@ -26,37 +26,36 @@ import type { Findings } from "./check.ts";
 
 /** Options of every examination. */
 export interface ExaminationOptions {
-  /** The relay to ask. */
+  /** The relay to examine. */
   readonly relay: RelayAddress;
-  /** Whether to go without encryption. */
+  /** Whether to connect without encryption. */
   readonly plaintext: boolean;
-  /** What to use a private relay with. */
+  /** The credentials for a private relay. */
   readonly access: Access;
-  /** Relays met before, and where to remember them. */
+  /** Relays met before, and the file to remember new ones in. */
   readonly knownRelays?: KnownRelays | undefined;
-  /** Whether to look at tunnels. */
+  /** Whether to examine tunnels. */
   readonly tunnels: boolean;
-  /** The numbers. */
   readonly limits: Limits;
   /** Stops when aborted. */
   readonly signal: AbortSignal;
-  /** Told what the relay says of itself. */
+  /** Called for the relay's announcements. */
   readonly onEvent: (event: RelayLinkEvent) => void;
 }
 
-/** A relay that has said hello. The caller closes the session's channel. */
+/** A relay after its hello. The caller closes the session's channel. */
 export interface MetRelay {
-  /** The way to it. */
+  /** Connects to the relay. */
   readonly link: RelayDialer;
-  /** What it said. */
+  /** The session with the relay. */
   readonly session: RelaySession;
 }
 
 /**
- * Meets the relay; `undefined` where that fails.
+ * Connects to the relay; `undefined` if that fails.
  *
- * @throws {Failure} of kind `usage` for options that exclude each other, of kind
- * `interrupted` when `signal` was aborted.
+ * @throws {Failure} of kind `usage` for options that exclude each other, of
+ * kind `interrupted` if `signal` was aborted.
  */
 export async function checkRelay(
   options: ExaminationOptions,
@@ -160,7 +159,10 @@ function tellVersions({ version }: Hello, findings: Findings): void {
   );
 }
 
-/** The relay's time is from within the `ms` that meeting it took. */
+/**
+ * Compares the clocks. The relay's time was taken within the `ms` of
+ * connecting.
+ */
 function tellClock(
   { time }: Hello,
   { askedAt, ms, limits, findings }: {
@@ -186,7 +188,7 @@ function tellClock(
   findings.warn("clock", says, "set the one that is wrong");
 }
 
-/** Tells of a relay that has let somebody in. */
+/** Reports that a private relay has admitted this peer. */
 export function tellAccess({ session }: MetRelay, findings: Findings): void {
   findings.ok(
     "access",

@@ -1,6 +1,6 @@
 /**
  * Examines tunnels: whether the relay carries them, whether their port is
- * reachable, and whether one can be joined from end to end.
+ * reachable, and whether a tunnel works from end to end.
  *
  * @module
  */
@@ -16,7 +16,7 @@ import { TunnelRefused } from "../transport/join.ts";
 import type { Findings } from "./check.ts";
 import type { ExaminationOptions, MetRelay } from "./relay.ts";
 
-/** Whether tunnels can enter the relay, as far as this end can tell. */
+/** Checks whether this machine can reach the ports for tunnels. */
 export async function checkEntrances(
   { session, link }: MetRelay,
   { options, findings }: { options: ExaminationOptions; findings: Findings },
@@ -61,8 +61,7 @@ export async function checkEntrances(
 }
 
 /**
- * Joins a tunnel to the first of `nodes` to which one can be joined, and closes
- * it again.
+ * Joins a tunnel to the first of `nodes` that allows it, and closes it again.
  */
 export async function checkTunnel(
   nodes: readonly ListedNode[],
