@@ -1,5 +1,6 @@
 /**
- * Metrics as text: the Prometheus exposition format, version 0.0.4. Pure.
+ * Formats metrics as text: the Prometheus exposition format, version 0.0.4.
+ * Pure.
  *
  * @module
  */
@@ -8,18 +9,21 @@ import type { HistogramSnapshot } from "../guard/counts.ts";
 
 /** One number of a family. */
 export interface Sample {
-  /** What tells it from the others of its family. */
+  /** Distinguishes it from others of its family. */
   readonly labels?: Readonly<Record<string, string>>;
   /** The number. */
   readonly value: number;
 }
 
-/** Metrics of one name. */
+/** All metrics with one name. */
 export type MetricFamily =
   & {
-    /** Its name, `[a-zA-Z_:][a-zA-Z0-9_:]*`; that of a counter ends in `_total`. */
+    /**
+     * Its name, `[a-zA-Z_:][a-zA-Z0-9_:]*`; the name of a counter ends in
+     * `_total`.
+     */
     readonly name: string;
-    /** One sentence on what it tells, with its unit. */
+    /** One sentence about its meaning, with the unit. */
     readonly help: string;
   }
   & (
@@ -34,7 +38,7 @@ export type MetricFamily =
 export const EXPOSITION_TYPE = "text/plain; version=0.0.4; charset=utf-8";
 
 /**
- * The text of all families.
+ * Formats all families.
  *
  * @example Usage
  * ```ts

@@ -15,20 +15,20 @@ import type { NodeEvent, NodeStats } from "../node/server.ts";
 import type { RelayStats } from "../relay/stats.ts";
 import type { RelayEvent } from "../relay/server.ts";
 
-/** Why a relay is not well. */
+/** Why a relay is unhealthy. */
 export type RelayTrouble = "not_accepting" | "registry_full";
 
-/** Why a node is not well. */
+/** Why a node is unhealthy. */
 export type NodeTrouble =
   | "not_accepting"
   | "not_registered"
   | "share_unreadable";
 
-// A listener that cannot accept notices again at its next check at the latest,
-// and that is told once in a while.
+// A listener that cannot accept notices this again at its next check at the
+// latest, and the event is repeated at a limited rate.
 const STALLED_MS = LIMITS.refusalPauseMs + 2 * LIMITS.acceptCheckMs;
 
-/** Whether the listener of an engine accepts, by what was told of it. */
+/** Whether an engine's listener accepts, judged by its events. */
 class Accepting {
   #stalledAt = -Infinity;
 
@@ -41,7 +41,7 @@ class Accepting {
   }
 }
 
-/** Watches one relay. */
+/** Collects the metrics of one relay. */
 export class RelayMetrics {
   readonly #accepting = new Accepting();
   readonly #left = new Counts(["withdrawn", "expired", "found_dead"]);
@@ -56,7 +56,7 @@ export class RelayMetrics {
   #joined = 0;
   #attached = 0;
 
-  /** To be given every event of the relay, when it is told. */
+  /** Call this with every event of the relay, at once. */
   onEvent(event: RelayEvent, now: number): void {
     switch (event.event) {
       case "node_registered":
@@ -82,7 +82,7 @@ export class RelayMetrics {
     }
   }
 
-  /** Why the relay is not well; nothing where it is. */
+  /** Why the relay is unhealthy; empty if it is healthy. */
   troubles(stats: RelayStats, now: number): RelayTrouble[] {
     const troubles: RelayTrouble[] = [];
     if (!this.#accepting.isAt(now)) troubles.push("not_accepting");
@@ -90,7 +90,7 @@ export class RelayMetrics {
     return troubles;
   }
 
-  /** The metrics. */
+  /** Makes the metrics. */
   families(stats: RelayStats): MetricFamily[] {
     return [
       ...connectionFamilies(stats),
@@ -137,14 +137,14 @@ export class RelayMetrics {
   }
 }
 
-/** Watches one node. */
+/** Collects the metrics of one node. */
 export class NodeMetrics {
   readonly #accepting = new Accepting();
   #leaseEndsAt = -Infinity;
   #registrationFailures = 0;
   #clientsServed = 0;
 
-  /** To be given every event of the node, when it is told. */
+  /** Call this with every event of the node, at once. */
   onEvent(event: NodeEvent, now: number): void {
     switch (event.event) {
       case "registered":
@@ -169,7 +169,7 @@ export class NodeMetrics {
     }
   }
 
-  /** Why the node is not well; nothing where it is. */
+  /** Why the node is unhealthy; empty if it is healthy. */
   troubles(
     { isShareReadable }: { isShareReadable: boolean },
     now: number,
@@ -181,7 +181,7 @@ export class NodeMetrics {
     return troubles;
   }
 
-  /** The metrics. */
+  /** Makes the metrics. */
   families(stats: NodeStats, now: number): MetricFamily[] {
     return [
       ...connectionFamilies(stats),
@@ -221,7 +221,7 @@ export class NodeMetrics {
   }
 }
 
-/** What the listeners of both have. */
+/** Metrics of both listeners. */
 function connectionFamilies(
   stats: RelayStats | NodeStats,
 ): MetricFamily[] {
