@@ -498,6 +498,15 @@ export const EVENTS: Readonly<Record<EventName, EventSpec>> = {
     roles: CLIENT,
     fields: { name, path, bytes: count("bytes that were there") },
   },
+  "zeros_skipped": {
+    says: "part of a file is zeros, which no node has to send",
+    roles: CLIENT,
+    fields: {
+      name,
+      path: Type.Optional(path),
+      bytes: count("bytes that are zeros"),
+    },
+  },
   "file_present": {
     says: "a file was there already, with the content asked for",
     roles: CLIENT,

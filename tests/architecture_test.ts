@@ -148,6 +148,7 @@ const PURE = [
   "content/choice",
   "content/glob",
   "content/manifest",
+  "content/zeros",
   "guard/admission",
   "guard/counts",
   "guard/refusals",

@@ -126,6 +126,8 @@ export type ClientEvent =
   | { event: "file_present"; name: string; path: string; bytes: number }
   /** Part of a file was there from an earlier run, verified again. */
   | { event: "file_resumed"; name: string; path: string; bytes: number }
+  /** Part of a file is zeros, which no node has to send. */
+  | { event: "zeros_skipped"; name: string; path?: string; bytes: number }
   /** A file could not be had; the others go on. */
   | {
     event: "file_failed";

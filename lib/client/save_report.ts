@@ -13,6 +13,14 @@ import type { ListedNode } from "./nodes.ts";
 import type { Placed } from "../disk/places.ts";
 import { Tally } from "./tally.ts";
 
+/** Bytes of a file that no node has to send. */
+export interface SparedBytes {
+  /** What earlier runs have left. */
+  readonly earlier: number;
+  /** What is zeros. */
+  readonly zeros: number;
+}
+
 /** Notes what becomes of files. */
 export class SaveReport {
   readonly #saved: Placed[] = [];
@@ -23,7 +31,7 @@ export class SaveReport {
   readonly #tell: (event: ClientEvent) => void;
   readonly #nodeOf: (id: string) => ListedNode;
   readonly #deliveries = new Map<string, Deliveries>();
-  /** Bytes that were there from earlier runs, by name. */
+  /** Bytes that no node had to send, by name. */
   readonly #earlier = new Map<string, number>();
 
   /** Nothing has become of any. */
@@ -76,12 +84,18 @@ export class SaveReport {
     this.#tell({ event: "file_present", name, path, bytes: size });
   }
 
-  /** A file is to be received, of which so many bytes are there. */
-  start({ name, path }: Job, have: number): void {
-    this.tally.start(name, have);
-    if (have === 0) return;
-    this.#earlier.set(name, have + (this.#earlier.get(name) ?? 0));
-    this.#tell({ event: "file_resumed", name, path, bytes: have });
+  /** A file is to be received, of which some need not be sent. */
+  start({ name, path }: Job, { earlier, zeros }: SparedBytes): void {
+    const spared = earlier + zeros;
+    this.tally.start(name, spared);
+    if (spared === 0) return;
+    this.#earlier.set(name, spared + (this.#earlier.get(name) ?? 0));
+    if (earlier > 0) {
+      this.#tell({ event: "file_resumed", name, path, bytes: earlier });
+    }
+    if (zeros > 0) {
+      this.#tell({ event: "zeros_skipped", name, path, bytes: zeros });
+    }
   }
 
   /**

@@ -8,7 +8,14 @@
 import type { ContentGroup } from "../content/choice.ts";
 import { Failure } from "../base/errors.ts";
 import { createSha256, type Hash, HASH_BYTES } from "../base/hash.ts";
-import { Manifest, pieceBytesOf, pieceCountOf } from "../content/manifest.ts";
+import { Turns } from "../base/turns.ts";
+import {
+  lengthOf,
+  Manifest,
+  pieceBytesOf,
+  pieceCountOf,
+} from "../content/manifest.ts";
+import { manifestIfZeros, zeroPieces } from "../content/zeros.ts";
 import { Download } from "../transfer/download.ts";
 import type { SourceTrouble } from "../transfer/source.ts";
 import type { Hasher } from "../transfer/hashing.ts";
@@ -216,9 +223,13 @@ export class Stream implements AsyncDisposable {
     const count = this.#delivered.length / HASH_BYTES;
     const pieceBytes = pieceBytesOf(group.size);
     const download = this.#startDownload(group.size);
+    const zeros = manifest === undefined ? [] : zeroPieces(manifest);
+    this.#tellZeros(zeros.filter((piece) => piece >= count), group.size);
     const sink = new OrderedSink({
       pieceBytes,
       first: count,
+      zeros: new Set(zeros),
+      size: group.size,
       onConsumed: (piece) => download.consumed(file, piece),
     });
     const file = download.addFile({
@@ -227,7 +238,7 @@ export class Stream implements AsyncDisposable {
       content: group.content,
       manifest,
       sources: sourcesOf(group),
-      have: Array.from({ length: count }, (_, piece) => piece),
+      have: [...Array.from({ length: count }, (_, piece) => piece), ...zeros],
       inOrder: true,
       sink,
     });
@@ -240,6 +251,7 @@ export class Stream implements AsyncDisposable {
       () => sink.fail(new GroupFailed()), // of no effect once all has come
       (error) => sink.fail(error),
     );
+    const turns = new Turns(this.#peers.limits.turnMs);
     let end = count;
     try {
       let isChecked = false;
@@ -248,6 +260,8 @@ export class Stream implements AsyncDisposable {
         if (isChecked) this.#require(group, bytes);
         else this.#hash?.update(bytes);
         yield bytes;
+        // Zeros come without a turn of the event loop.
+        if (turns.isOver) await turns.give();
         end = first + Math.ceil(bytes.length / pieceBytes);
       }
       if (!isChecked) this.#require(group); // it ends with what was given out
@@ -312,7 +326,8 @@ export class Stream implements AsyncDisposable {
   ): Promise<Manifest | undefined> {
     const isCut = pieceCountOf(group.size) > 1;
     const mustAgree = this.#delivered.length > 0;
-    if (!isCut || (group.content === undefined && !mustAgree)) return undefined;
+    if (!isCut) return manifestIfZeros(group);
+    if (group.content === undefined && !mustAgree) return undefined;
     const manifest = await manifestFrom(
       members.map(({ node, session, offer }) => ({
         node,
@@ -332,6 +347,12 @@ export class Stream implements AsyncDisposable {
     );
     if (manifest === undefined) throw new GroupFailed();
     return manifest;
+  }
+
+  #tellZeros(pieces: readonly number[], size: number): void {
+    if (pieces.length === 0) return;
+    const bytes = lengthOf(pieces, size);
+    this.#tell({ event: "zeros_skipped", name: this.name, bytes });
   }
 
   #tellReceived(content: string): void {

@@ -8,11 +8,8 @@
 import { dirname } from "@std/path/dirname";
 import { Failure } from "../base/errors.ts";
 import { sha256 } from "../base/hash.ts";
-import {
-  type Manifest,
-  pieceCountOf,
-  pieceLength,
-} from "../content/manifest.ts";
+import { lengthOf, type Manifest, pieceCountOf } from "../content/manifest.ts";
+import { manifestIfZeros, zeroPieces } from "../content/zeros.ts";
 import type { DownloadFile, Sink } from "../transfer/receiving.ts";
 import type { Hasher } from "../transfer/hashing.ts";
 import {
@@ -111,7 +108,7 @@ export class Targets implements AsyncDisposable {
     const isCut = pieceCountOf(size) > 1;
     if (isCut && content !== undefined) manifest = await describe(job);
     const file = { name, size, content, manifest, sources };
-    if (!isCut) return { ...file, sink: this.#smallSink(job) };
+    if (!isCut) return { ...file, ...this.#openSmall(job) };
     const large = await this.#openLarge(job, manifest);
     return large && { ...file, ...large };
   }
@@ -162,9 +159,20 @@ export class Targets implements AsyncDisposable {
     return manifest !== undefined && await hasContent(path, manifest, hasher);
   }
 
-  #smallSink(job: Job): Sink {
+  /** A file of one piece; where that is zeros, nobody need send it. */
+  #openSmall(
+    job: Job,
+  ): Pick<DownloadFile, "sink" | "have" | "manifest"> {
+    const manifest = manifestIfZeros(job.group);
+    const zeros = manifest?.size ?? 0;
+    this.#options.outcomes.start(job, { earlier: 0, zeros });
+    const sink = this.#smallSink(job, zeros);
+    return manifest === undefined ? { sink } : { sink, manifest, have: [0] };
+  }
+
+  /** Saves a file that comes in one piece, or is so many zeros. */
+  #smallSink(job: Job, zeros: number): Sink {
     const { path, group } = job;
-    this.#options.outcomes.start(job, 0);
     const options = this.#targetOptions(job);
     const save = async (bytes: Uint8Array) => {
       if (
@@ -178,8 +186,8 @@ export class Targets implements AsyncDisposable {
     return {
       write: (_first, bytes) => this.#attempt(job, () => save(bytes)),
       finish: async () => {
-        if (group.size > 0) return;
-        await this.#attempt(job, () => save(new Uint8Array())); // had no pieces
+        if (group.size > zeros) return;
+        await this.#attempt(job, () => save(new Uint8Array(zeros)));
       },
     };
   }
@@ -215,8 +223,15 @@ export class Targets implements AsyncDisposable {
       manifest ??= await describe(job);
       have = await partial.resume(manifest, hasher);
     }
-    const bytes = have.map((piece) => pieceLength(size, piece));
-    outcomes.start(job, bytes.reduce((sum, length) => sum + length, 0));
+    const right = new Set(have);
+    const zeros = (manifest === undefined ? [] : zeroPieces(manifest))
+      .filter((piece) => !right.has(piece));
+    await partial.clear(zeros);
+    outcomes.start(job, {
+      earlier: lengthOf(have, size),
+      zeros: lengthOf(zeros, size),
+    });
+    have = [...have, ...zeros];
     return { sink: this.#verifying(job, partial), have, manifest };
   }
 

@@ -54,6 +54,11 @@ export function pieceLength(size: number, index: number): number {
   return Math.min(bytes, size - index * bytes);
 }
 
+/** Bytes of some pieces of a file of `size` bytes. */
+export function lengthOf(pieces: readonly number[], size: number): number {
+  return pieces.reduce((sum, piece) => sum + pieceLength(size, piece), 0);
+}
+
 /** The hashes of a file's pieces, and the content id that follows from them. */
 export class Manifest {
   /** Bytes of the file. */

@@ -16,6 +16,7 @@ import {
 } from "../base/errors.ts";
 import { createSha256, sha256 } from "../base/hash.ts";
 import { type Manifest, pieceLength } from "../content/manifest.ts";
+import { runsOfData } from "../content/zeros.ts";
 import { PARTIAL_SUFFIX } from "../base/names.ts";
 import { grantRemedy } from "../base/permission.ts";
 import { show } from "../base/text.ts";
@@ -86,18 +87,25 @@ export class PartialFile implements Sink {
   readonly #folder: Inode;
   readonly #size: number;
   readonly #options: TargetOptions;
+  /** Bytes that it had when it was opened: behind them all is zeros. */
+  readonly #heldBytes: number;
   #writes: Promise<void> = Promise.resolve();
   #closed = false;
 
   private constructor(
     path: string,
-    { file, folder }: { file: Deno.FsFile; folder: Inode },
+    { file, folder, heldBytes }: {
+      file: Deno.FsFile;
+      folder: Inode;
+      heldBytes: number;
+    },
     { size, ...options }: TargetOptions & { size: number },
   ) {
     this.path = path;
     this.#partialPath = partialPathOf(path);
     this.#file = file;
     this.#folder = folder;
+    this.#heldBytes = heldBytes;
     this.#size = size;
     this.#options = options;
   }
@@ -132,7 +140,8 @@ export class PartialFile implements Sink {
           cause: OTHERS,
         });
       }
-      return new PartialFile(path, { file, folder }, options);
+      const { size: heldBytes } = await file.stat();
+      return new PartialFile(path, { file, folder, heldBytes }, options);
     } catch (error) {
       file?.close();
       throw error instanceof Failure ? error : cannot("save", path, error);
@@ -158,16 +167,20 @@ export class PartialFile implements Sink {
     }
   }
 
-  /** Writes pieces to their place; one write after the other. */
+  /**
+   * Writes pieces to their place; one write after the other. What is zeros there
+   * already stays a hole.
+   */
   write(first: number, bytes: Uint8Array): Promise<void> {
+    const pieceBytes = pieceLength(this.#size, 0);
+    const position = first * pieceBytes;
     const write = this.#writes.then(async () => {
-      const position = first * pieceLength(this.#size, 0);
       try {
-        this.#file.seekSync(position, Deno.SeekMode.Start);
-        for (let written = 0; written < bytes.length;) {
-          written += await uninterrupted(() =>
-            this.#file.write(bytes.subarray(written))
-          );
+        if (position < this.#heldBytes) await this.#writeAt(position, bytes);
+        else {
+          for (const { start, end } of runsOfData(bytes, pieceBytes)) {
+            await this.#writeAt(position + start, bytes.subarray(start, end));
+          }
         }
       } catch (error) {
         throw cannot("save", this.path, error);
@@ -176,6 +189,29 @@ export class PartialFile implements Sink {
     });
     this.#writes = write.catch(ignore); // told to whoever wrote
     return write;
+  }
+
+  async #writeAt(position: number, bytes: Uint8Array): Promise<void> {
+    this.#file.seekSync(position, Deno.SeekMode.Start);
+    for (let written = 0; written < bytes.length;) {
+      written += await uninterrupted(() =>
+        this.#file.write(bytes.subarray(written))
+      );
+    }
+  }
+
+  /**
+   * Makes sure that pieces are zeros: writes them where an earlier run has left
+   * something, and nowhere else.
+   */
+  async clear(pieces: readonly number[]): Promise<void> {
+    const pieceBytes = pieceLength(this.#size, 0);
+    for (const piece of pieces) {
+      const left = this.#heldBytes - piece * pieceBytes;
+      if (left <= 0) continue;
+      const length = Math.min(left, pieceLength(this.#size, piece));
+      await this.write(piece, new Uint8Array(length));
+    }
   }
 
   /** Throws once the file has no name any more: all that is written is lost. */

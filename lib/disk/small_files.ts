@@ -8,6 +8,7 @@
  */
 
 import { systemErrorCode } from "../base/errors.ts";
+import { isZeros } from "../content/zeros.ts";
 import { cannot, PartialFile, partialPathOf } from "./partial.ts";
 import {
   hasNoLinks,
@@ -117,7 +118,10 @@ function write(
   bytes: Uint8Array,
   options: TargetOptions,
 ): void {
-  for (let written = 0; written < bytes.length;) {
+  // Zeros are a hole, as in a large file.
+  const hasData = !isZeros(bytes);
+  if (!hasData) file.truncateSync(bytes.length);
+  for (let written = 0; hasData && written < bytes.length;) {
     try {
       written += file.writeSync(bytes.subarray(written));
     } catch (error) {

@@ -18,6 +18,8 @@ interface Held {
 export class OrderedSink implements Sink {
   readonly #pieceBytes: number;
   readonly #onConsumed: (piece: number) => void;
+  readonly #zeros: ReadonlySet<number>;
+  readonly #size: number;
   readonly #held: Held[] = [];
   #next: number;
   #ended = false;
@@ -27,16 +29,21 @@ export class OrderedSink implements Sink {
 
   /**
    * Begins at piece `first`; `onConsumed` hears up to which piece everything has
-   * been given out.
+   * been given out. Nobody writes the pieces that are `zeros`, of a file of
+   * `size` bytes.
    */
   constructor(
     options: {
       pieceBytes: number;
       first: number;
+      zeros?: ReadonlySet<number>;
+      size?: number;
       onConsumed: (piece: number) => void;
     },
   ) {
     this.#pieceBytes = options.pieceBytes;
+    this.#zeros = options.zeros ?? new Set();
+    this.#size = options.size ?? Infinity;
     this.#next = options.first;
     this.#onConsumed = options.onConsumed;
   }
@@ -96,6 +103,11 @@ export class OrderedSink implements Sink {
     { first: number; bytes: Uint8Array<ArrayBuffer> }
   > {
     for (;;) {
+      while (this.#zeros.has(this.#next)) {
+        const first = this.#next++;
+        yield { first, bytes: this.#zerosOf(first) };
+        this.#onConsumed(this.#next);
+      }
       const held = this.#takeNext();
       if (held !== undefined) {
         const skip = (this.#next - held.first) * this.#pieceBytes;
@@ -111,6 +123,12 @@ export class OrderedSink implements Sink {
       else if (this.#failure !== null) throw this.#failure.error;
       else await new Promise<void>((resolve) => this.#wake = resolve);
     }
+  }
+
+  /** A piece of zeros, made anew: whoever reads may change it. */
+  #zerosOf(piece: number): Uint8Array<ArrayBuffer> {
+    const start = piece * this.#pieceBytes;
+    return new Uint8Array(Math.min(this.#pieceBytes, this.#size - start));
   }
 
   /** What holds the next piece; what is behind it already is let go. */

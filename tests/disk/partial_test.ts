@@ -800,7 +800,7 @@ Deno.test("PartialFile is for one process, and free again once that was killed",
   const { child, starting } = run(
     `
     const partial = await PartialFile.open(path, { ...options, size: ${SIZE} });
-    await partial.write(0, new Uint8Array(9));
+    await partial.write(0, new Uint8Array(9).fill(1));
     console.log("open");
     setInterval(() => partial, 1_000);
   `,

@@ -205,6 +205,8 @@ export class Saved {
   readonly #startedAt = performance.now();
   readonly #received = { files: 0, bytes: 0 };
   readonly #present = { files: 0, bytes: 0 };
+  /** Bytes of zeros that no node had to send, by name. */
+  readonly #zeros = new Map<string, number>();
   /** Bytes that this run has brought. */
   readonly #brought = { bytes: 0, relayed: 0, nodes: new Set<string>() };
 
@@ -219,6 +221,8 @@ export class Saved {
       const { name, bytes } = event;
       const amount = formatBytes(bytes);
       this.#tell(`${showWhole(name)}: ${amount} are here from an earlier run`);
+    } else if (event.event === "zeros_skipped") {
+      this.#zeros.set(event.name, event.bytes);
     } else if (event.event === "file_present") {
       this.#present.bytes += event.bytes;
       if (++this.#present.files > MOST_TOLD) return;
@@ -235,11 +239,16 @@ export class Saved {
       this.#brought.bytes += bytes;
       this.#brought.relayed += paths.tunnel;
     }
+    const zeros = this.#zeros.get(event.name);
+    this.#zeros.delete(event.name);
     if (++this.#received.files > MOST_TOLD) return;
     const names = event.from.map(nodeInWords);
     const from = names.length === 0 ? "" : `, from ${names.join(", ")}`;
     const path = showWhole(event.path ?? "");
-    this.#tell(`saved ${path}, ${counted(event.bytes, "byte")}${from}`);
+    const empty = zeros === undefined
+      ? ""
+      : `, ${formatBytes(zeros)} of them zeros`;
+    this.#tell(`saved ${path}, ${counted(event.bytes, "byte")}${empty}${from}`);
   }
 
   /** Tells of all files together. */
@@ -251,14 +260,22 @@ export class Saved {
     if (untold > 0) this.#tell(`and ${counted(untold, "file")} more`);
     if (received.files > 0) {
       this.#tell(
-        `${amountInWords(received)} in ${secondsInWords(seconds)} ` +
-          this.#rateInWords(seconds),
+        `${amountInWords(received)}${this.#broughtInWords()} in ` +
+          `${secondsInWords(seconds)} ${this.#rateInWords(seconds)}`,
       );
     }
     if (present.files > 0 && present.files + received.files > 1) {
       const time = received.files > 0 ? "" : ` in ${secondsInWords(seconds)}`;
       this.#tell(`${amountInWords(present)} here already, verified${time}`);
     }
+  }
+
+  /** How much came over the line, where that is not all of what was saved. */
+  #broughtInWords(): string {
+    const { bytes } = this.#brought;
+    return bytes < this.#received.bytes
+      ? `, ${formatBytes(bytes)} of it received,`
+      : "";
   }
 
   /** Average rate, and nodes. */

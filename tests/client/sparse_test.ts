@@ -1,0 +1,156 @@
+/**
+ * Fetching files that are zeros in part: neither the line nor the disk pays for
+ * them.
+ */
+
+import { assert, assertEquals } from "@std/assert";
+import { join } from "@std/path";
+import { startNode, startRelay } from "../_network.ts";
+import { randomBytes, seededRandom } from "../_random.ts";
+import { tempShare } from "../_temp_share.ts";
+import { assertBytes, fetch, get } from "./_outcomes.ts";
+import { evil, MIB, PARTIAL, PIECE, read } from "./_setting.ts";
+
+const SIZE = 24 * MIB + 5;
+const DATA = randomBytes(2 * PIECE, seededRandom(3));
+const DATA_AT = 9 * PIECE;
+/** Zeros, with two pieces of data in it. */
+const IMAGE = new Uint8Array(SIZE);
+IMAGE.set(DATA, DATA_AT);
+
+// What a file system may take beside the data.
+const SLACK_BYTES = 256 * 1024;
+
+/** Bytes that a file takes on the disk. */
+async function diskBytes(folder: string, name: string): Promise<number> {
+  const { blocks } = await Deno.stat(join(folder, name));
+  return (blocks ?? 0) * 512;
+}
+
+/** A folder with the image as "f", with holes where the disk has them. */
+async function sparseShare() {
+  const folder = await tempShare();
+  using file = await Deno.open(join(folder.path, "f"), {
+    write: true,
+    createNew: true,
+  });
+  await file.truncate(SIZE);
+  await file.seek(DATA_AT, Deno.SeekMode.Start);
+  await file.write(DATA);
+  return folder;
+}
+
+Deno.test("getFiles neither fetches nor writes what is zeros in a sparse file", async () => {
+  await using relay = await startRelay();
+  await using share = await sparseShare();
+  await using node = await startNode(relay, {}, {
+    name: "node",
+    directory: share.path,
+  });
+  await node.log.until("hashed");
+  await using folder = await tempShare();
+  const { saved, log } = await get(relay, folder.path, ["f"]);
+  assertEquals(Object.keys(saved), ["f"]);
+  assertBytes(await read(folder, "f"), IMAGE);
+  assertEquals(log.bytesFrom("f"), { node: DATA.length });
+  assertEquals(
+    log.of("zeros_skipped").map(({ name, bytes }) => [name, bytes]),
+    [["f", SIZE - DATA.length]],
+  );
+  const last = log.of("progress").at(-1);
+  assertEquals([last?.received, last?.total], [SIZE, SIZE]);
+  assertEquals(last?.paths, { direct: DATA.length, tunnel: 0 });
+  const there = await diskBytes(share.path, "f");
+  const here = await diskBytes(folder.path, "f");
+  assert(here <= there + SLACK_BYTES, `${here} bytes, of ${there}`);
+  // Whatever it is saved with, a second run finds it right.
+  const again = await get(relay, folder.path, ["f"]);
+  assertEquals(again.log.of("file_present").length, 1);
+});
+
+Deno.test("getFiles leaves holes for zeros that a node sends because it has not hashed the file", async () => {
+  await using relay = await startRelay();
+  await using _node = await evil(relay, { "f": IMAGE }, { unhashed: true });
+  await using share = await sparseShare();
+  await using folder = await tempShare();
+  await get(relay, folder.path, ["f"]);
+  assertBytes(await read(folder, "f"), IMAGE);
+  const there = await diskBytes(share.path, "f");
+  const here = await diskBytes(folder.path, "f");
+  assert(here <= there + SLACK_BYTES, `${here} bytes, of ${there}`);
+});
+
+for (
+  const [what, bytes] of [
+    ["is longer than the file", SIZE + 3 * PIECE],
+    ["ends in a piece of zeros", 5 * PIECE + 99],
+  ] as const
+) {
+  Deno.test(`getFiles makes zeros of what is left by an earlier run that ${what}, and has something else there`, async () => {
+    await using relay = await startRelay();
+    await using node = await evil(relay, { "f": IMAGE });
+    const left = randomBytes(bytes, seededRandom(4));
+    left.fill(0, PIECE, 3 * PIECE); // two pieces are right
+    await using folder = await tempShare({ [PARTIAL]: left });
+    const { log } = await get(relay, folder.path, ["f"]);
+    assertBytes(await read(folder, "f"), IMAGE);
+    assertEquals(log.bytesFrom("f"), { mallory: DATA.length });
+    assertEquals(
+      log.of("file_resumed").map(({ bytes }) => bytes),
+      [2 * PIECE],
+    );
+    const asked = node.asked.flatMap((message) =>
+      message.kind === "read" ? [message.first] : []
+    );
+    assertEquals(Math.min(...asked), DATA_AT / PIECE);
+  });
+}
+
+Deno.test("getFiles asks nobody for a small file of zeros, and leaves a hole for it", async () => {
+  await using relay = await startRelay();
+  const files = {
+    "tiny": new Uint8Array(3),
+    "whole": new Uint8Array(PIECE),
+    "two": new Uint8Array(2 * PIECE),
+    "other": new Uint8Array(PIECE - 1).fill(1, PIECE - 2),
+  };
+  await using node = await evil(relay, files);
+  await using folder = await tempShare();
+  const { saved, failed, log } = await get(
+    relay,
+    folder.path,
+    Object.keys(files),
+  );
+  assertEquals([Object.keys(saved).length, failed], [4, {}]);
+  for (const [name, bytes] of Object.entries(files)) {
+    assertBytes(await read(folder, name), bytes);
+  }
+  assertEquals(node.asked.filter(({ kind }) => kind === "read").length, 1);
+  assertEquals(log.bytesFrom("other"), { mallory: PIECE - 1 });
+  assertEquals(log.bytesFrom("whole"), {});
+  await Deno.writeFile(join(folder.path, "control"), files.other);
+  if (await diskBytes(folder.path, "control") > 0) {
+    assert(
+      await diskBytes(folder.path, "whole") <
+        await diskBytes(folder.path, "control"),
+    );
+  }
+});
+
+Deno.test("fetchFile gives out zeros in their places, and fetches the rest alone", async () => {
+  await using relay = await startRelay();
+  const small = new Uint8Array(1000);
+  await using node = await evil(relay, { "f": IMAGE, "small": small });
+  const { content, log } = await fetch(relay, "f");
+  assertBytes(content, IMAGE);
+  assertEquals(log.bytesFrom("f"), { mallory: DATA.length });
+  assertEquals(
+    log.of("zeros_skipped").map(({ bytes }) => bytes),
+    [SIZE - DATA.length],
+  );
+  const before = node.asked.filter(({ kind }) => kind === "read").length;
+  const other = await fetch(relay, "small");
+  assertBytes(other.content, small);
+  const after = node.asked.filter(({ kind }) => kind === "read").length;
+  assertEquals(after, before);
+});
