@@ -11,40 +11,66 @@ const MAINS: Readonly<
   Record<string, (args: readonly string[]) => Promise<number>>
 > = { "relay.ts": relay, "peer_node.ts": node, "peer_client.ts": client };
 
+/** What a role that runs here is given. */
+export interface HereOptions {
+  /** Its standard input; empty unless given. */
+  readonly input?: string;
+  /** Its variables `RELAY_P2P_…`; none unless given. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
 /** How a role ended, and what it wrote. */
 export interface OutcomeHere {
   readonly code: number;
+  readonly stdout: Uint8Array;
   readonly text: string;
   readonly stderr: string[];
 }
 
+let isRunning = false;
+
 /**
  * Runs a role to its end without a process of its own, which takes a hundredth
- * of the time. It has this process's permissions and reads its standard input:
- * for what ends before it needs either.
+ * of the time. It has this process's permissions and folder: signals, terminals
+ * and refused permissions need a real process. One role at a time.
  */
 export async function runRoleHere(
   script: string,
   args: readonly string[],
+  { input = "", env = {} }: HereOptions = {},
 ): Promise<OutcomeHere> {
-  using stdout = captured(Deno.stdout);
-  using stderr = captured(Deno.stderr);
-  const code = await MAINS[script]!(args);
-  return {
-    code,
-    text: stdout.text(),
-    stderr: stderr.text().split("\n").slice(0, -1),
-  };
+  if (isRunning) {
+    throw new Error("another role runs here: its output would mix");
+  }
+  isRunning = true;
+  try {
+    using stdout = captured(Deno.stdout);
+    using stderr = captured(Deno.stderr);
+    using _stdin = typed(input);
+    using _env = withOwnVariables(env);
+    const code = await MAINS[script]!(args);
+    return {
+      code,
+      stdout: stdout.bytes(),
+      text: decode(stdout.bytes()),
+      stderr: decode(stderr.bytes()).split("\n").slice(0, -1),
+    };
+  } finally {
+    isRunning = false;
+  }
+}
+
+function decode(bytes: Uint8Array): string {
+  return new TextDecoder().decode(bytes);
 }
 
 /** Keeps what is written, as through a pipe, until it is disposed of. */
 function captured(
   output: typeof Deno.stdout | typeof Deno.stderr,
-): Disposable & { text(): string } {
-  const decoder = new TextDecoder();
-  let text = "";
+): Disposable & { bytes(): Uint8Array } {
+  const parts: Uint8Array<ArrayBuffer>[] = [];
   const writeSync = (bytes: Uint8Array) => {
-    text += decoder.decode(bytes, { stream: true });
+    parts.push(bytes.slice()); // the writer may use its buffer again
     return bytes.length;
   };
   const replaced = replace(output, {
@@ -53,9 +79,44 @@ function captured(
     isTerminal: () => false,
   });
   return {
-    text: () => text,
+    bytes: () => {
+      const all = new Uint8Array(
+        parts.reduce((sum, { length }) => sum + length, 0),
+      );
+      let at = 0;
+      for (const part of parts) {
+        all.set(part, at);
+        at += part.length;
+      }
+      return all;
+    },
     [Symbol.dispose]: () => replaced[Symbol.dispose](),
   };
+}
+
+/** Gives `text` and then the end to those that read standard input. */
+function typed(text: string): Disposable {
+  let left = new TextEncoder().encode(text);
+  return replace(Deno.stdin, {
+    read: (buffer: Uint8Array) => {
+      if (left.length === 0) return Promise.resolve(null);
+      const part = left.subarray(0, buffer.length);
+      buffer.set(part);
+      left = left.subarray(part.length);
+      return Promise.resolve(part.length);
+    },
+    isTerminal: () => false,
+  });
+}
+
+/** Shows a role these of its variables, and none that happen to be set. */
+function withOwnVariables(
+  variables: Readonly<Record<string, string>>,
+): Disposable {
+  const get = Deno.env.get.bind(Deno.env);
+  return replace(Deno.env, {
+    get: (name) => name.startsWith("RELAY_P2P_") ? variables[name] : get(name),
+  });
 }
 
 /** Sets variables of the environment, for reading alone, until disposed of. */

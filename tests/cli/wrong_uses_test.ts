@@ -5,6 +5,7 @@
 
 import { assertEquals } from "@std/assert";
 import { dirname, join } from "@std/path";
+import { runRoleHere } from "../_here.ts";
 import { accessTo } from "../e2e/_transfer.ts";
 import { runRole, spawnNode, spawnRelay } from "../e2e/_processes.ts";
 import { tempShare } from "../_temp_share.ts";
@@ -20,6 +21,7 @@ interface WrongUse {
   readonly what: string;
   readonly script?: string;
   readonly args: (world: World) => string[];
+  /** Those of a process of its own; without, it runs in that of the test. */
   readonly permissions?: (world: World) => string[];
   readonly env?: Record<string, string>;
   readonly code: number;
@@ -50,6 +52,7 @@ const WRONG_USES: readonly WrongUse[] = [
   {
     what: "the relay left out",
     args: () => ["get", "1.txt"],
+    permissions: () => [],
     code: 2,
     line: () =>
       "Cannot start: the relay is missing; usage: peer_client.ts RELAY get NAME…",
@@ -202,7 +205,6 @@ const WRONG_USES: readonly WrongUse[] = [
     args: ({ relay, folder }) => [
       ...[relay, "get", "1.txt", "2.txt", "-o", `${folder}/1.txt`],
     ],
-    permissions: () => ANYTHING,
     code: 8,
     line: ({ folder }) =>
       `Cannot save to (${folder}/1.txt): not a folder; name a folder with -o`,
@@ -210,7 +212,6 @@ const WRONG_USES: readonly WrongUse[] = [
   {
     what: "a receipt that is not there",
     args: ({ folder }) => ["verify", `${folder}/1.txt`, `${folder}/no.json`],
-    permissions: () => ANYTHING,
     code: 8,
     line: ({ folder }) =>
       `Cannot read receipt (${folder}/no.json): no such file or folder; name a file that get --receipt wrote`,
@@ -218,7 +219,6 @@ const WRONG_USES: readonly WrongUse[] = [
   {
     what: "a configuration that is not there",
     args: ({ relay, folder }) => ["--config", `${folder}/no.toml`, relay, "ls"],
-    permissions: () => ANYTHING,
     code: 8,
     line: ({ folder }) =>
       `Cannot read configuration (${folder}/no.toml): no such file or folder; name a file in TOML with --config`,
@@ -253,7 +253,6 @@ const WRONG_USES: readonly WrongUse[] = [
   {
     what: "a folder that does not exist",
     args: ({ relay, folder }) => [relay, "get", "1.txt", "-o", `${folder}/no/`],
-    permissions: () => ANYTHING,
     code: 8,
     line: ({ folder }) =>
       `Cannot save to (${folder}/no/): no such folder; create it first, or choose another with -o`,
@@ -261,7 +260,6 @@ const WRONG_USES: readonly WrongUse[] = [
   {
     what: "a file that is there already",
     args: ({ relay, folder }) => [relay, "get", "1.txt", "-o", folder],
-    permissions: () => ANYTHING,
     code: 8,
     line: ({ folder }) =>
       `Cannot save file (${folder}/1.txt): it already exists with different content; give --overwrite to replace it, or -o for another place`,
@@ -269,6 +267,7 @@ const WRONG_USES: readonly WrongUse[] = [
   {
     what: "no leave to read where it is to be saved",
     args: ({ relay, folder }) => [relay, "get", "1.txt", "-o", folder],
+    permissions: () => [],
     code: 7,
     line: ({ folder }) =>
       `Cannot save to (${folder}): this process was not given the permission; grant it with --allow-read=${folder} --allow-write=${folder} where it is a folder, or else grant it with --allow-read=${
@@ -279,6 +278,7 @@ const WRONG_USES: readonly WrongUse[] = [
     what: "a node that shares what it may not read",
     script: "peer_node.ts",
     args: ({ relay, folder }) => [relay, "0", folder],
+    permissions: () => [],
     code: 7,
     line: ({ folder }) =>
       `Cannot share folder (${folder}): this process was not given the permission; grant it with --allow-read=${folder}`,
@@ -287,6 +287,7 @@ const WRONG_USES: readonly WrongUse[] = [
     what: "a node without its port",
     script: "peer_node.ts",
     args: () => ["nas", "1700"],
+    permissions: () => [],
     code: 2,
     line: () =>
       "Cannot start: the node's port is missing; usage: peer_node.ts [options] RELAY PORT [DIR]",
@@ -295,6 +296,7 @@ const WRONG_USES: readonly WrongUse[] = [
     what: "a relay on a port that is taken",
     script: "relay.ts",
     args: ({ relayPort }) => ["--host", "127.0.0.1", relayPort],
+    permissions: () => [],
     code: 8,
     line: ({ relayPort }) =>
       `Cannot listen (127.0.0.1:${relayPort}): the port is in use by another program; choose another port (0 lets the system pick one) or --host`,
@@ -317,7 +319,6 @@ const WRONG_USES: readonly WrongUse[] = [
   {
     what: "a setting misspelt",
     args: ({ relay, folder }) => ["--config", join(folder, "p2p.toml"), relay],
-    permissions: () => ANYTHING,
     code: 2,
     line: ({ folder }) =>
       `Cannot use configuration (${folder}/p2p.toml): line 1: there is no setting limit_rate; did you mean limit-rate?`,
@@ -325,7 +326,6 @@ const WRONG_USES: readonly WrongUse[] = [
   {
     what: "a file that is not what was received",
     args: ({ folder }) => ["verify", `${folder}/1.txt`, `${folder}/r.json`],
-    permissions: () => ANYTHING,
     code: 6,
     line: ({ folder }) =>
       `Cannot verify file (${folder}/1.txt): it has 4 bytes, received were 17; fetch it again`,
@@ -355,12 +355,14 @@ Deno.test("Wrong uses: one line that helps, and the documented code", async (tes
   };
   for (const wrong of WRONG_USES) {
     await test.step(wrong.what, async () => {
-      const { script = "peer_client.ts", args, permissions, env } = wrong;
+      const { script = "peer_client.ts", args, permissions, env = {} } = wrong;
       const given = ["--quiet", ...args(world)];
-      const { code, text, stderr } = await runRole(script, given, {
-        permissions: permissions?.(world) ?? [],
-        ...(env === undefined ? {} : { env }),
-      });
+      const { code, text, stderr } = permissions === undefined
+        ? await runRoleHere(script, given, { env })
+        : await runRole(script, given, {
+          permissions: permissions(world),
+          env,
+        });
       assertEquals(stderr, [`error: ${wrong.line(world)}`]);
       assertEquals([code, text !== ""], [wrong.code, wrong.isTold ?? false]);
     });

@@ -14,6 +14,7 @@ import {
   startEvilNode,
   VERSION,
 } from "../_evil_node.ts";
+import { type OutcomeHere, runRoleHere } from "../_here.ts";
 import { honestBut } from "../_lies.ts";
 import { startNode, startRelay } from "../_network.ts";
 import { serveOpenssl } from "../_openssl.ts";
@@ -29,7 +30,18 @@ async function failure(
   args: readonly string[],
   options: Parameters<typeof runRole>[2] = {},
 ): Promise<{ code: number; line: string }> {
-  const outcome = await runRole(script, ["--quiet", ...args], options);
+  return failed(await runRole(script, ["--quiet", ...args], options));
+}
+
+/** The same without a process of its own. */
+async function failureHere(
+  script: string,
+  args: readonly string[],
+): Promise<{ code: number; line: string }> {
+  return failed(await runRoleHere(script, ["--quiet", ...args]));
+}
+
+function failed(outcome: OutcomeHere): { code: number; line: string } {
   assertEquals(outcome.text, "", "nothing on stdout");
   assertEquals(outcome.stderr.length, 1, outcome.stderr.join("\n"));
   const line = outcome.stderr[0] ?? "";
@@ -194,7 +206,8 @@ for (
   ] as const
 ) {
   Deno.test(`${script} ${JSON.stringify(args).slice(0, 60)} is told apart as usage`, async () => {
-    const { code, line } = await failure(script, args);
+    const run = args.length === 0 ? failure : failureHere;
+    const { code, line } = await run(script, args);
     assertEquals(code, 2, line);
     assertMatch(line, words);
   });
@@ -223,7 +236,7 @@ Deno.test("A port in use is told, with what to do", async () => {
 });
 
 Deno.test("An address that is not this machine's is told", async () => {
-  const { code, line } = await failure("relay.ts", [
+  const { code, line } = await failureHere("relay.ts", [
     "--host",
     "192.0.2.7",
     "0",
@@ -290,9 +303,9 @@ Deno.test("A place where nothing can be saved is told, before anybody is asked",
     ] as const
   ) {
     const args = [...relay, "get", ...names, "-o", output];
-    const { code, line } = await failure("peer_client.ts", args, {
-      permissions,
-    });
+    const { code, line } = permissions === granted
+      ? await failureHere("peer_client.ts", args)
+      : await failure("peer_client.ts", args, { permissions });
     assertEquals(code, expected, line);
     assertMatch(line, words);
   }
@@ -315,7 +328,7 @@ Deno.test("No relay there", async () => {
   const port = String(listener.addr.port);
   listener.close();
   for (const args of [["nodes"], ["cat", "1.txt"], []]) {
-    const { code, line } = await failure("peer_client.ts", [
+    const { code, line } = await failureHere("peer_client.ts", [
       "127.0.0.1",
       port,
       ...args,
@@ -345,7 +358,7 @@ for (
       }
     })();
     const args = ["127.0.0.1", String(listener.addr.port), "nodes"];
-    const { code, line } = await failure("peer_client.ts", args);
+    const { code, line } = await failureHere("peer_client.ts", args);
     assertEquals(code, 3);
     assertMatch(line, /the program that answers there is not a relay/);
     listener.close();
@@ -359,7 +372,7 @@ testWith(
   async () => {
     await using server = await serveOpenssl(await createIdentity(), "h2");
     const args = ["127.0.0.1", String(server.port), "nodes"];
-    const { code, line } = await failure("peer_client.ts", args);
+    const { code, line } = await failureHere("peer_client.ts", args);
     assertEquals(code, 3);
     assertMatch(line, /the program that answers there is not a relay/);
   },
@@ -368,35 +381,35 @@ testWith(
 Deno.test("A silent socket in place of the relay", async () => {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const args = ["127.0.0.1", String(listener.addr.port), "nodes"];
-  const { code, line } = await failure("peer_client.ts", args);
+  const { code, line } = await failureHere("peer_client.ts", args);
   assertEquals(code, 3);
   assertMatch(line, /no answer in time/);
   listener.close();
 });
 
 Deno.test("A node in place of the relay", async () => {
-  await using relay = await spawnRelay();
-  await using node = await spawnNode(relay.port, "files/one");
-  const args = ["127.0.0.1", node.port, "nodes"];
-  const { code, line } = await failure("peer_client.ts", args);
+  await using relay = await startRelay();
+  await using node = await startNode(relay, {});
+  const args = ["127.0.0.1", String(node.server.address.port), "nodes"];
+  const { code, line } = await failureHere("peer_client.ts", args);
   assertEquals(code, 3);
   assertMatch(line, /a peer node answers there, not a relay/);
 });
 
 Deno.test("Encryption on one side only", async () => {
-  await using clear = await spawnRelay(["--plaintext", "0"]);
-  await using secret = await spawnRelay();
-  const toClear = await failure("peer_client.ts", [
+  await using clear = await startRelay({ plaintext: true });
+  await using secret = await startRelay();
+  const toClear = await failureHere("peer_client.ts", [
     "127.0.0.1",
-    clear.port,
+    String(clear.server.address.port),
     "nodes",
   ]);
   assertEquals(toClear.code, 3);
   assertMatch(toClear.line, /--plaintext, use that here too/);
-  const toSecret = await failure("peer_client.ts", [
+  const toSecret = await failureHere("peer_client.ts", [
     "--plaintext",
     "127.0.0.1",
-    secret.port,
+    String(secret.server.address.port),
     "nodes",
   ]);
   assertEquals(toSecret.code, 3);
@@ -406,12 +419,16 @@ Deno.test("Encryption on one side only", async () => {
 Deno.test("No nodes, a file nowhere, a dead node", async () => {
   await using relay = await startRelay();
   const { relayAddress } = relay.server;
-  const none = await failure("peer_client.ts", [relayAddress, "cat", "1.txt"]);
+  const none = await failureHere("peer_client.ts", [
+    relayAddress,
+    "cat",
+    "1.txt",
+  ]);
   assertEquals([none.code, /no peer node is active/.test(none.line)], [
     4,
     true,
   ]);
-  const dialogue = await runRole("peer_client.ts", [relayAddress]);
+  const dialogue = await runRoleHere("peer_client.ts", [relayAddress]);
   assertEquals(dialogue.code, 4);
   assertMatch(dialogue.stderr.at(-1) ?? "", /no peer node is active/);
 
@@ -421,7 +438,7 @@ Deno.test("No nodes, a file nowhere, a dead node", async () => {
   const addresses = [{ host: "127.0.0.1", port: 1 }];
   const identity = await createIdentity();
   await registerNode(relay, { identity, name: "dead", addresses });
-  const nowhere = await runRole("peer_client.ts", [relayAddress], {
+  const nowhere = await runRoleHere("peer_client.ts", [relayAddress], {
     input: "9.txt\n",
   });
   assertEquals(nowhere.code, 4);
@@ -496,7 +513,7 @@ Deno.test("ls prints what has come of a list that breaks off, says that it is no
   const ls = ["--quiet", relay.server.relayAddress, "ls"];
   for (const pattern of [undefined, "f*", "none*"]) {
     const args = pattern === undefined ? ls : [...ls, pattern];
-    const { code, text, stderr } = await runRole("peer_client.ts", args);
+    const { code, text, stderr } = await runRoleHere("peer_client.ts", args);
     const where = pattern === undefined ? "" : ` (${pattern})`;
     assertEquals([code, text, stderr], [
       5,
@@ -518,7 +535,11 @@ Deno.test("A node that sends wrong bytes, and one that breaks off", async () => 
     createIdentity(),
   ]);
   await using _breaks = await tenBytesNode(relay, breaks!, null);
-  const broken = await failure("peer_client.ts", [relayAddress, "cat", "f"]);
+  const broken = await failureHere("peer_client.ts", [
+    relayAddress,
+    "cat",
+    "f",
+  ]);
   assertEquals(broken.code, 5);
   assertMatch(broken.line, /the only node has it, and could not deliver it/);
   await using _lies = await tenBytesNode(
@@ -567,7 +588,7 @@ for (
   Deno.test(`The dialogue refuses ${what} for a name`, async () => {
     await using relay = await startRelay();
     await using _node = await startNode(relay, {});
-    const outcome = await runRole(
+    const outcome = await runRoleHere(
       "peer_client.ts",
       [relay.server.relayAddress],
       { input },

@@ -4,7 +4,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { join } from "@std/path";
-import { runRole } from "../../e2e/_processes.ts";
+import { runRoleHere } from "../../_here.ts";
 import { within } from "../../_event_log.ts";
 import { tempShare } from "../../_temp_share.ts";
 import { testWith } from "../../_tools.ts";
@@ -93,7 +93,7 @@ const CASES: readonly Case[] = [
 
 /** A folder with the shell's program for a script and something to complete. */
 async function prepare(shell: string, script: string) {
-  const { text, code } = await runRole(script, ["completions", shell]);
+  const { text, code } = await runRoleHere(script, ["completions", shell]);
   assertEquals(code, 0);
   return await tempShare({
     [`completions.${shell}`]: text,
@@ -201,7 +201,7 @@ async function askZsh(
   await Deno.writeTextFile(join(folder, "setup.zsh"), start + ZSH_SETUP);
   await Deno.writeTextFile(join(folder, "ask.zsh"), ZSH_ASKING);
   const line = [script, ...typed].join(" ");
-  const args = ["-k", "1", "10", "zsh", "-f", "ask.zsh", line];
+  const args = ["-k", "1", "60", "zsh", "-f", "ask.zsh", line];
   const output = await run("timeout", args, folder);
   return output.split("\n").map((row) => row.replaceAll("\\", ""));
 }
@@ -260,14 +260,14 @@ Deno.test("completions refuses a shell and a name that it does not know", async 
       [["bash", "p2p", "x"], "there are more words than it takes"],
     ] as const
   ) {
-    const outcome = await runRole("relay.ts", ["completions", ...args]);
+    const outcome = await runRoleHere("relay.ts", ["completions", ...args]);
     assertEquals([outcome.code, outcome.text], [2, ""]);
     assert(outcome.stderr[0]!.includes(words), outcome.stderr[0]);
   }
 });
 
 Deno.test("completions goes by the name that the script is called by", async () => {
-  const { text } = await runRole("peer_client.ts", [
+  const { text } = await runRoleHere("peer_client.ts", [
     "completions",
     "bash",
     "p2p",

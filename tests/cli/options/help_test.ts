@@ -137,7 +137,8 @@ const CALLS: [script: string, args: string[], first: string][] = [
 
 for (const [script, args, first] of CALLS) {
   Deno.test(`${script} ${args.join(" ")} teaches without a relay`, async () => {
-    const { code, text, stderr } = await runRole(script, args);
+    const run = args.length === 1 ? runRole : runRoleHere;
+    const { code, text, stderr } = await run(script, args);
     assertEquals([code, stderr], [0, []]);
     assertEquals(text.startsWith(first), true, text.split("\n")[0]);
   });
