@@ -1,7 +1,7 @@
 /**
- * Stores where in a file the line of each key begins: 32 bytes a key, whatever
- * its length. It identifies a key by 128 bits of its hash; the reader of the
- * line compares the full key. Pure.
+ * Stores where in a file the line of each key begins, in 32 bytes a key,
+ * whatever its length. It identifies a key by 128 bits of its hash; the reader
+ * of the line compares the full key. Pure.
  *
  * @module
  */
@@ -17,7 +17,7 @@ interface KeyBlock {
   readonly offsets: Float64Array;
 }
 
-/** Offsets by key. */
+/** Offsets of lines by key. */
 export class DigestIndex {
   readonly #blocks: KeyBlock[] = [];
   #count = 0;
@@ -25,12 +25,11 @@ export class DigestIndex {
     this.#block(row).keys[(row % BLOCK_ROWS) * KEY_WORDS]!
   );
 
-  /** Keys that are known. */
   get count(): number {
     return this.#count;
   }
 
-  /** Where the last line of a key begins. */
+  /** The offset of the last line of a key. */
   get(key: string): number | undefined {
     const row = this.#find(wordsOf(key));
     return row === undefined
@@ -38,7 +37,7 @@ export class DigestIndex {
       : this.#block(row).offsets[row % BLOCK_ROWS];
   }
 
-  /** The last line of a key begins here. */
+  /** Stores the offset of the last line of a key. */
   set(key: string, offset: number): void {
     const words = wordsOf(key);
     const row = this.#find(words) ?? this.#add(words);

@@ -20,19 +20,20 @@ import { Turns } from "../base/turns.ts";
 
 const FLUSH_MS = 1_000;
 const FLUSH_LINES = 256;
-// Lines that a full disk has not taken yet: of more, the oldest are forgotten.
+// The most lines kept while the disk is full; beyond that the oldest are
+// dropped.
 const PENDING_LINES = 4_096;
-// Two digests and a key, which JSON may make six times as long.
+// Two digests and a key, which JSON can make six times as long.
 const LINE_BYTES = 8 * 1024;
 const READ_BYTES = 256 * 1024;
 
-/** Keeps digests in a folder. Disposing writes what has not been written. */
+/** Stores digests in a folder. Disposing writes what is pending. */
 export class DigestFolder implements DigestStore, Disposable {
   readonly #folder: string;
   #lines = new DigestIndex();
-  /** To read single lines from. */
+  /** Open for reading single lines. */
   #file: Deno.FsFile | null = null;
-  /** What has not been written. */
+  /** Digests that are not written yet. */
   readonly #pending = new Map<string, FileDigest>();
   #timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -41,9 +42,9 @@ export class DigestFolder implements DigestStore, Disposable {
   }
 
   /**
-   * Opens the folder, made where there is none.
+   * Opens the folder, or makes it if there is none.
    *
-   * @throws {Failure} of kind `local` when it cannot be used.
+   * @throws {Failure} of kind `local` if it cannot be used.
    */
   static async open(folder: string): Promise<DigestFolder> {
     try {
@@ -71,7 +72,7 @@ export class DigestFolder implements DigestStore, Disposable {
     }
   }
 
-  /** What was kept of a file. */
+  /** The stored digest of a file. */
   get(key: string): FileDigest | undefined {
     const pending = this.#pending.get(key);
     if (pending !== undefined) return pending;
@@ -81,22 +82,22 @@ export class DigestFolder implements DigestStore, Disposable {
     return parsed?.key === key ? parsed.digest : undefined;
   }
 
-  /** Keeps a digest, and writes it soon. */
+  /** Stores a digest, and writes it soon. */
   put(key: string, { content, sha256, manifest }: DescribedFile): void {
     if (manifest.pieceCount > 1) this.#writeManifest(content, manifest.hashes);
-    this.#pending.delete(key); // the last word on it is written last
+    this.#pending.delete(key); // moves the key to the end
     this.#pending.set(key, { content, sha256 });
     if (this.#pending.size % FLUSH_LINES === 0) this.#flush();
     else this.#timer ??= setTimeout(() => this.#flush(), FLUSH_MS);
   }
 
-  /** The hashes of a manifest that was kept, by content id. */
+  /** The piece hashes of a stored manifest, by content id. */
   hashesOf(content: string): Uint8Array | undefined {
     if (!isContentId(content)) return undefined;
     try {
       return Deno.readFileSync(join(this.#folder, "manifests", content));
     } catch {
-      return undefined; // to be computed again
+      return undefined; // will be computed again
     }
   }
 
@@ -161,7 +162,10 @@ export class DigestFolder implements DigestStore, Disposable {
     return { lineCount, isCut };
   }
 
-  /** Whether that worked; a full disk costs the next start some time, no more. */
+  /**
+   * Whether `write` worked. After a failure, such as a full disk, the next
+   * start only takes longer.
+   */
   #attempt(write: () => void): boolean {
     try {
       write();
@@ -172,7 +176,10 @@ export class DigestFolder implements DigestStore, Disposable {
     }
   }
 
-  /** Leaves out what is damaged, and all but the last word on each file. */
+  /**
+   * Rewrites the file without damaged lines and with only the last line of each
+   * key.
+   */
   async #rewrite(): Promise<void> {
     const temporary = join(this.#folder, `index.${crypto.randomUUID()}`);
     const lines = new DigestIndex();
@@ -205,7 +212,7 @@ export class DigestFolder implements DigestStore, Disposable {
     return join(this.#folder, "index");
   }
 
-  /** Writes what has not been written. */
+  /** Writes what is pending. */
   [Symbol.dispose](): void {
     this.#flush();
     this.#file?.close();
@@ -218,15 +225,15 @@ const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 interface Line {
-  /** Where it begins. */
+  /** Offset of the line. */
   readonly offset: number;
-  /** Without its end; not to be kept. */
+  /** The line without its end; valid only until the next one. */
   readonly bytes: Uint8Array;
-  /** Whether its end is there. */
+  /** Whether the line is complete. */
   readonly isWhole: boolean;
 }
 
-/** The lines of a file, none where there is no file; others get their turn. */
+/** Yields the lines of a file; none if there is no file. Gives others turns. */
 async function* linesOf(path: string): AsyncGenerator<Line> {
   using file = await openIfThere(path);
   if (file === null) return;
@@ -245,7 +252,7 @@ async function* linesOf(path: string): AsyncGenerator<Line> {
       start = end + 1;
       if (turns.isOver) await turns.give();
     }
-    // A line as long as the buffer is none of ours.
+    // None of our lines is as long as the buffer.
     if (start === 0 && filled === buffer.length) start = filled;
     const bytes = buffer.subarray(start, filled);
     if (count === null) {
@@ -292,7 +299,7 @@ interface ParsedLine {
   readonly digest: FileDigest;
 }
 
-/** What a line says; nothing where it is damaged. */
+/** Parses a line; `undefined` if it is damaged. */
 function parseLine(bytes: Uint8Array): ParsedLine | undefined {
   if (bytes.length > LINE_BYTES) return undefined;
   const match = /^([0-9a-f]{64}) ([0-9a-f]{64}) (".*")$/s
@@ -302,6 +309,6 @@ function parseLine(bytes: Uint8Array): ParsedLine | undefined {
   try {
     return { key: JSON.parse(quoted) as string, digest: { content, sha256 } };
   } catch {
-    return undefined; // cut in the middle
+    return undefined; // cut off
   }
 }

@@ -1,9 +1,9 @@
 /**
- * What a node knows about the content of its files: the manifest, the content
- * id and the plain SHA-256 of each. It computes them in the background, one
- * file at a time, and keeps them between runs if `--state` is set.
+ * The manifest, the content id and the plain SHA-256 of each file of a node. It
+ * computes them in the background, one file at a time, and keeps them between
+ * runs if `--state` is set.
  *
- * A digest belongs to a file's name, size, time of writing and inode; if one of
+ * A digest belongs to a file's name, size, time of writing and inode. If one of
  * them changes, the digest is computed again.
  *
  * @module
@@ -22,97 +22,99 @@ import type { ShareFile } from "./shared_file.ts";
 import { whenRoom } from "../base/shortage.ts";
 import { Turns } from "../base/turns.ts";
 
-/** A digest with what it was computed from. */
+/** A digest with the manifest that it was computed from. */
 export interface DescribedFile extends FileDigest {
   /** Hashes of the pieces. */
   readonly manifest: Manifest;
 }
 
-/** A file was described, or why not. */
+/** The digest of a file, or why there is none. */
 export type DescribeOutcome =
   | { readonly kind: "described"; readonly described: DescribedFile }
   | { readonly kind: "refused"; readonly reason: ReadRefusal };
 
 /** Keeps digests between runs. */
 export interface DigestStore {
-  /** What was kept of a file. */
+  /** The stored digest of a file. */
   get(key: string): FileDigest | undefined;
-  /** Keeps a digest; the manifest too where the file has several pieces. */
+  /** Stores a digest, and the manifest if the file has several pieces. */
   put(key: string, described: DescribedFile): void;
-  /** The hashes of a manifest that was kept, by content id. */
+  /** The piece hashes of a stored manifest, by content id. */
   hashesOf(content: string): Uint8Array | undefined;
 }
 
 /** Options of {@linkcode Digests}. */
 export interface DigestsOptions {
-  /** The numbers. */
   readonly limits: Limits;
-  /** Keeps digests between runs. */
+  /** Stores digests between runs. */
   readonly store?: DigestStore | undefined;
-  /** Whether files are being sent: hashing then takes a back seat. */
+  /** Whether files are being sent. Hashing then gives way. */
   readonly isBusy: () => boolean;
-  /** Told when the last file has been hashed, and how many there were. */
+  /**
+   * Called when the last file has been hashed, with the number of hashed files.
+   */
   readonly onIdle: (hashedFiles: number) => void;
 }
 
-// What is read and hashed between two turns of the event loop.
+// Bytes hashed between two turns of the event loop.
 const READ_BYTES = 1024 * 1024;
-// Files that changed so lately may change again within the same millisecond.
+// A file that changed this recently may change again within the same
+// millisecond.
 const SETTLED_MS = 2_000;
 
 /** Digests of the files of one share. */
 export class Digests implements AsyncDisposable {
   readonly #share: Share;
   readonly #options: DigestsOptions;
-  /** Manifests in memory, the least lately used first. */
+  /** Manifests in memory, least recently used first. */
   readonly #manifests = new Map<string, Manifest>();
   #manifestBytes = 0;
   readonly #urgent = new HashQueue<ShareFile>();
   readonly #waiting = new Map<string, PromiseWithResolvers<DescribeOutcome>>();
-  /** Versions that are being hashed; more than one while a smaller goes first. */
+  /** Versions being hashed: more than one while a smaller file goes first. */
   readonly #underWay = new Set<string>();
   readonly #stopped = new AbortController();
   readonly #turns: Turns;
   #background: Promise<void> | null = null;
-  /** Whether something may have come since the pass that is under way began. */
+  /** Whether files may have appeared since the current pass began. */
   #isRefreshed = false;
 
-  /** Nothing is hashed before {@linkcode refresh} is called. */
+  /** Hashes nothing before {@linkcode refresh} is called. */
   constructor(share: Share, options: DigestsOptions) {
     this.#share = share;
     this.#options = options;
     this.#turns = new Turns(options.limits.turnMs);
   }
 
-  /** Files that are still to be looked at, or hashed, in the background. */
+  /** Files that wait for being checked or hashed in the background. */
   get backlogCount(): number {
     return this.#share.unhashedCount;
   }
 
-  /** What is known of a file; `undefined` while it has not been hashed. */
+  /** The digest of a file; `undefined` if it has not been hashed. */
   of(file: ShareFile): FileDigest | undefined {
     const known = this.#share.digestOf(file);
     if (known !== undefined) return known;
     const kept = this.#options.store?.get(keyOf(file));
-    // What lay on a disk may have been altered there.
+    // A file on the disk may have been tampered with.
     if (kept === undefined || !isPlausible(file, kept)) return undefined;
     this.#share.learn(file, kept);
     return kept;
   }
 
-  /** A file with that content. */
+  /** A file with this content. */
   withContent(content: string): ShareFile | undefined {
     for (const file of this.#share.withContent(content)) return file;
     return undefined;
   }
 
-  /** The hash of a piece, if the file has been hashed; 64 hexadecimal digits. */
+  /** The hash of a piece if the file has been hashed; 64 hexadecimal digits. */
   pieceHash(file: ShareFile, index: number): string | undefined {
     const digest = this.of(file);
     return digest && this.#manifest(file, digest)?.hashOf(index);
   }
 
-  /** Hashes what has not been hashed yet, in the background. */
+  /** Hashes all unhashed files, in the background. */
   refresh(): void {
     this.#isRefreshed = true;
     if (this.#background !== null || this.#stopped.signal.aborted) return;
@@ -123,8 +125,8 @@ export class Digests implements AsyncDisposable {
   }
 
   /**
-   * The digest of a file with its manifest; hashed soon where it is not known.
-   * Those who ask take turns: `asker` is anything that tells one from another.
+   * The digest of a file with its manifest. Hashes the file soon if necessary.
+   * Askers take turns; `asker` is any value that identifies one.
    */
   describe(file: ShareFile, asker?: unknown): Promise<DescribeOutcome> {
     const digest = this.of(file);
@@ -141,7 +143,7 @@ export class Digests implements AsyncDisposable {
       waiting = Promise.withResolvers();
       this.#waiting.set(file.version, waiting);
     }
-    // Also where another asks for it, whose turn may be late.
+    // Also if another asker waits for it, whose turn may be late.
     if (!this.#underWay.has(file.version)) this.#urgent.add(file, asker);
     this.refresh();
     return waiting.promise;
@@ -156,7 +158,7 @@ export class Digests implements AsyncDisposable {
       const found = this.#share.unhashedFrom(number);
       if (found === undefined) break;
       number = found.next;
-      // What is kept of it is taken up by looking for it.
+      // Reading the stored digest stores it in the table.
       if (this.of(found.file) === undefined) {
         await this.#hashOne(found.file);
         count++;
@@ -167,17 +169,20 @@ export class Digests implements AsyncDisposable {
     if (count > 0 && !signal.aborted) this.#options.onIdle(count);
   }
 
-  /** Hashes what somebody waits for. */
+  /** Hashes the files that askers wait for. */
   async #hashUrgent(): Promise<void> {
     while (await this.#hashNext(Infinity) && !this.#stopped.signal.aborted);
   }
 
-  /** Hashes one file that somebody waits for and that has fewer than `bytes`. */
+  /**
+   * Hashes one file that an asker waits for and that has fewer than `bytes`.
+   */
   async #hashNext(bytes: number): Promise<boolean> {
     for (;;) {
       const file = this.#urgent.take(bytes);
       if (file === undefined || this.#stopped.signal.aborted) return false;
-      // Hashed meanwhile, or under way, if it was asked for twice.
+      // It may have been hashed meanwhile, or be in progress if it was
+      // requested twice.
       const { version } = file;
       if (!this.#waiting.has(version) || this.#underWay.has(version)) continue;
       await this.#hashOne(file);
@@ -244,7 +249,8 @@ export class Digests implements AsyncDisposable {
         piece = createSha256();
       }
       await this.#giveWay(file, performance.now() - startedAt);
-      // One alone: smaller files that come on and on hold up no larger one.
+      // Only one, so that a stream of smaller files cannot delay a larger one
+      // for ever.
       await this.#hashNext(file.size - position);
     }
     if (!opened.isUnchanged()) return { kind: "refused", reason: "changed" };
@@ -253,7 +259,7 @@ export class Digests implements AsyncDisposable {
       kind: "described",
       described: {
         content: manifest.contentId,
-        // The hash of an only piece is that of the file.
+        // The hash of the only piece is that of the file.
         sha256: isCut || file.size === 0
           ? whole.digest("hex")
           : manifest.hashOf(0),
@@ -263,13 +269,13 @@ export class Digests implements AsyncDisposable {
   }
 
   /**
-   * Gives others their turn; leaves the processor to sending, unless somebody
-   * waits for this file.
+   * Gives others a turn. Leaves the processor to sending, unless an asker waits
+   * for this file.
    */
   async #giveWay(file: ShareFile, spentMs: number): Promise<void> {
     const isWaitedFor = this.#waiting.has(file.version);
     if (!this.#options.isBusy() || isWaitedFor) {
-      // Reading at once gives nobody a turn.
+      // A synchronous read gives nobody a turn.
       if (this.#turns.isOver) await this.#turns.give();
       return;
     }
@@ -284,7 +290,7 @@ export class Digests implements AsyncDisposable {
     const known = this.#manifests.get(content);
     if (known !== undefined) {
       this.#manifests.delete(content);
-      this.#manifests.set(content, known); // used just now
+      this.#manifests.set(content, known); // the most recently used now
       return known;
     }
     const hashes = this.#options.store?.hashesOf(content);
@@ -320,13 +326,16 @@ export class Digests implements AsyncDisposable {
   }
 }
 
-/** The manifest of a file of one piece, whose hash is that of the file, or none. */
+/**
+ * The manifest of a file with at most one piece: the hash of the file is the
+ * hash of the piece.
+ */
 function uncut(size: number, sha256: string): Manifest {
   const hash = size === 0 ? new Uint8Array() : Uint8Array.fromHex(sha256);
   return new Manifest(size, hash);
 }
 
-/** Whether a digest agrees with itself, as far as that shows without a manifest. */
+/** Whether a digest is consistent, as far as that shows without a manifest. */
 function isPlausible({ size }: ShareFile, digest: FileDigest): boolean {
   const { content, sha256 } = digest;
   return pieceCountOf(size) > 1 ||
@@ -334,7 +343,7 @@ function isPlausible({ size }: ShareFile, digest: FileDigest): boolean {
       (size > 0 || sha256 === createSha256().digest("hex")));
 }
 
-/** What a digest belongs to, across runs. */
+/** The key of a digest, valid across runs. */
 function keyOf({ name, size, modifiedMs, inode }: ShareFile): string {
   return `${size} ${modifiedMs} ${inode ?? 0} ${name}`;
 }

@@ -2,7 +2,7 @@
  * The files of a share, in columns: the last known state of each, and the
  * digests of hashed files. It takes about 200 bytes a file, where objects would
  * take 2,000. Finds a file by name, version or content, and iterates over names
- * in order. Pure; every call is short, whatever the number of files.
+ * in order. Pure. Every call is short, whatever the number of files.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import { RowHash } from "./row_hash.ts";
 import type { ShareFile } from "./shared_file.ts";
 import { SortedRows } from "./sorted_rows.ts";
 
-/** What is known of a file's content. */
+/** The digests of a file's content. */
 export interface FileDigest {
   /** Content id: the hash of the manifest, 64 hexadecimal digits. */
   readonly content: string;
@@ -19,21 +19,21 @@ export interface FileDigest {
   readonly sha256: string;
 }
 
-/** Which part of the files is gone through. */
+/** The part of the files to iterate over. */
 export interface Stretch {
-  /** Names begin with this. */
+  /** The names begin with this. */
   readonly prefix: string;
-  /** And come after this one. */
+  /** The names come after this one. */
   readonly after?: string | undefined;
-  /** At most so many. */
+  /** The most files to return. */
   readonly most: number;
 }
 
-/** A folder that holds files; a name and a path are its own and a base. */
+/** A folder that holds files; its base is added to its name and path. */
 interface Folder {
-  /** As names of its files begin. */
+  /** The start of its files' names. */
   readonly name: string;
-  /** As paths of its files begin. */
+  /** The start of its files' paths. */
   readonly path: string;
   fileCount: number;
 }
@@ -48,10 +48,10 @@ const UNHASHED = 1;
 const HASHED = 2;
 const TRIED = 3;
 
-/** The columns of so many rows. */
+/** The columns for a block of rows. */
 class RowBlock {
   readonly states = new Uint8Array(BLOCK_ROWS);
-  /** The look in which a file was last seen. */
+  /** The scan in which a file was last seen. */
   readonly seen = new Uint8Array(BLOCK_ROWS);
   readonly folders = new Uint32Array(BLOCK_ROWS);
   readonly bases: string[] = new Array<string>(BLOCK_ROWS).fill("");
@@ -60,7 +60,7 @@ class RowBlock {
   readonly versions = new Uint32Array(BLOCK_ROWS * VERSION_WORDS);
   readonly contents = new Uint8Array(BLOCK_ROWS * HASH_BYTES);
   readonly sums = new Uint8Array(BLOCK_ROWS * HASH_BYTES);
-  /** Rows of the same content, plus 1: before and after in their chain. */
+  /** Linked list of rows with the same content, as row plus 1. */
   readonly before = new Uint32Array(BLOCK_ROWS);
   readonly after = new Uint32Array(BLOCK_ROWS);
 }
@@ -74,10 +74,13 @@ export class FileTable {
   readonly #folders: (Folder | null)[] = [];
   readonly #freeFolders: number[] = [];
   readonly #folderByPath = new Map<string, number>();
-  /** Bases as the disk has them, where that is not NFC. */
+  /** Bases as they are on the disk, if that is not NFC. */
   readonly #diskBases = new Map<number, string>();
   readonly #byName = new SortedRows((row, name) => this.#compare(row, name));
-  /** What was compared last: a name, a folder, what of the name is below it. */
+  /**
+   * The last comparison: a name, a folder, and the rest of the name below that
+   * folder.
+   */
   #compared = { name: "", folder: "", rest: "" };
   readonly #byVersion = new RowHash((row) => {
     const { versions } = this.#block(row);
@@ -88,34 +91,33 @@ export class FileTable {
   #fileCount = 0;
   #unhashedCount = 0;
 
-  /** `separator` stands between the parts of a path. */
+  /** `separator` separates the components of a path. */
   constructor(separator: string) {
     this.#separator = separator;
   }
 
-  /** Number of files. */
   get fileCount(): number {
     return this.#fileCount;
   }
 
-  /** Files that nobody has tried to hash. */
+  /** Files that have not been hashed, and have not failed to hash. */
   get unhashedCount(): number {
     return this.#unhashedCount;
   }
 
-  /** The file of that name. */
+  /** The file with this name. */
   named(name: string): ShareFile | undefined {
     const row = this.#byName.find(name);
     return row === undefined ? undefined : this.#fileOf(row);
   }
 
-  /** The file of that version. */
+  /** The file with this version. */
   versioned(version: string): ShareFile | undefined {
     const row = this.#rowOf(version);
     return row === undefined ? undefined : this.#fileOf(row);
   }
 
-  /** Files in the order of their names; looks at no others. */
+  /** Files in the order of their names. Visits no others. */
   stretch({ prefix, after, most }: Stretch): ShareFile[] {
     const files: ShareFile[] = [];
     const isLater = after !== undefined && after >= prefix;
@@ -127,7 +129,7 @@ export class FileTable {
     return files;
   }
 
-  /** Takes up a file, in place of another of that name. */
+  /** Adds a file, or replaces the one with the same name. */
   put(file: ShareFile): void {
     this.delete(file.name);
     const row = this.#freeRows.pop() ?? this.#newRow();
@@ -140,7 +142,7 @@ export class FileTable {
         file.modifiedMs,
         file.changedAt,
         file.device,
-        file.inode ?? -1, // where the system has none
+        file.inode ?? -1, // if the system has none
       ],
       at * STAMP_NUMBERS,
     );
@@ -154,7 +156,7 @@ export class FileTable {
     this.#unhashedCount++;
   }
 
-  /** Forgets a file, and its digest. */
+  /** Removes a file and its digest. */
   delete(name: string): void {
     const row = this.#byName.find(name);
     if (row === undefined) return;
@@ -170,18 +172,21 @@ export class FileTable {
     this.#fileCount--;
   }
 
-  /** A look through all files begins: those that are not seen in it are gone. */
+  /** Begins a scan. Files that it does not see are gone. */
   beginLook(): void {
     this.#look = (this.#look + 1) % 256;
   }
 
-  /** A file is there still. */
+  /** Notes that the scan has seen a file. */
   see(name: string): void {
     const row = this.#byName.find(name);
     if (row !== undefined) this.#block(row).seen[row % BLOCK_ROWS] = this.#look;
   }
 
-  /** The first file that was not seen in the last look, and where to look next. */
+  /**
+   * The first file from `row` on that the last scan did not see, and the row to
+   * continue from.
+   */
   unseenFrom(row: number): { name: string; next: number } | undefined {
     let number = Math.floor(row / BLOCK_ROWS);
     let at = row % BLOCK_ROWS;
@@ -196,7 +201,7 @@ export class FileTable {
     return undefined;
   }
 
-  /** What is known of a file's content, if it is here in that version. */
+  /** The digest of a file's content, if the file has this version. */
   digestOf(version: string): FileDigest | undefined {
     const row = this.#rowOf(version);
     if (row === undefined) return undefined;
@@ -209,7 +214,7 @@ export class FileTable {
     };
   }
 
-  /** Keeps what was found of a file's content, while it has that version. */
+  /** Stores a file's digest, if the file still has this version. */
   learn(version: string, { content, sha256 }: FileDigest): void {
     const row = this.#rowOf(version);
     if (row === undefined) return;
@@ -223,7 +228,9 @@ export class FileTable {
     this.#chain(row, content);
   }
 
-  /** A file could not be hashed: not to be tried again unasked. */
+  /**
+   * Notes that a file could not be hashed: it is tried again only on request.
+   */
   giveUp(version: string): void {
     const row = this.#rowOf(version);
     if (row === undefined) return;
@@ -233,7 +240,10 @@ export class FileTable {
     this.#unhashedCount--;
   }
 
-  /** The first file that nobody has tried to hash, and where to look next. */
+  /**
+   * The first file from `row` on that is unhashed and untried, and the row to
+   * continue from.
+   */
   unhashedFrom(row: number): { file: ShareFile; next: number } | undefined {
     if (this.#unhashedCount === 0) return undefined;
     let number = Math.floor(row / BLOCK_ROWS);
@@ -247,7 +257,7 @@ export class FileTable {
     return undefined;
   }
 
-  /** All files with a content, the one that was learnt last first. */
+  /** All files with a content, the most recently hashed first. */
   *withContent(content: string): Generator<ShareFile> {
     let row = this.#headOf(content);
     while (row !== undefined) {
@@ -267,7 +277,10 @@ export class FileTable {
     return this.#blocks[Math.floor(row / BLOCK_ROWS)]!;
   }
 
-  /** As names are compared, without joining any: joining takes most of the time. */
+  /**
+   * Compares names without joining their parts, because joining takes most of
+   * the time.
+   */
   #compare(row: number, name: string): number {
     const { folders, bases } = this.#block(row);
     const at = row % BLOCK_ROWS;
@@ -373,7 +386,7 @@ export class FileTable {
     });
   }
 
-  /** A row becomes the first of those with its content. */
+  /** Puts a row at the head of the list for its content. */
   #chain(row: number, content: string): void {
     const { before, after } = this.#block(row);
     const at = row % BLOCK_ROWS;
@@ -404,20 +417,19 @@ function hashAt(hashes: Uint8Array, at: number): Uint8Array {
 }
 
 /**
- * A text of its own: a slice would keep the whole of what it was cut from. Of
- * several parts V8 joins a new one, in a third of the time of encoding it.
+ * A copy of a text. A slice would keep the whole original in memory. Of several
+ * parts V8 joins a new text, in a third of the time of encoding it.
  */
 function copied(text: string): string {
   return [text.slice(0, 1), text.slice(1)].join("");
 }
 
-/** The first 32 bits. */
 function wordOf(hash: Uint8Array): number {
   return ((hash[0]! << 24) | (hash[1]! << 16) | (hash[2]! << 8) | hash[3]!) >>>
     0;
 }
 
-/** The words of a version. */
+/** The numbers in a version. */
 function wordsOf(version: string): number[] {
   const words: number[] = [];
   for (let word = 0; word < VERSION_WORDS; word++) {

@@ -1,31 +1,35 @@
 /**
- * Follows changes below a folder, as the system reports them. Paths that come
- * together are reported together. It does not see the folder itself move: a
- * system watches the folder it was given, wherever that moves.
+ * Watches a folder for changes, as the system reports them. Paths that arrive
+ * together are reported together. A move of the folder itself is not reported,
+ * because a system watches the folder and not the path.
  *
  * @module
  */
 
-/** Told what was seen. */
+/** Gets the reports of a watch. */
 export interface WatchListener {
-  /** Something changed at these paths; the next are told after this is over. */
+  /**
+   * Something changed at these paths. The next report comes when this one has
+   * been handled.
+   */
   changed(paths: readonly string[]): Promise<void>;
-  /** More changed than could be told. */
+  /** There were too many changes to report. */
   overflowed(): void;
   /** The folder itself was moved, removed or unmounted. */
   moved(): void;
-  /** Nothing more will be told. */
+  /** The watch has ended by itself. */
   lost(error: unknown): void;
 }
 
-// Changes that come together are looked at together.
+// Changes within this time are reported together.
 const SETTLE_MS = 100;
-// Of more, and some were probably dropped on the way, the whole is looked at.
+// Beyond this, some reports were probably dropped, and the whole folder is
+// scanned.
 const MOST_CHANGES = 10_000;
 
 /**
- * Watches one folder; disposing ends that. Of two watches of one folder at the
- * same time the end of one would end the other: wait for it.
+ * Watches one folder. Disposing stops it. If there are two watches of one
+ * folder, stopping one stops the other too, so wait for the end of the first.
  */
 export class FolderWatch implements AsyncDisposable {
   readonly #folder: string;
@@ -38,16 +42,16 @@ export class FolderWatch implements AsyncDisposable {
   #isClosed = false;
 
   /**
-   * Watches `folder`, a real path, and all below it from now on.
+   * Watches `folder`, a real path, and everything below it.
    *
-   * @throws {Error} where the system does not let us.
+   * @throws {Error} if the system refuses.
    */
   constructor(folder: string) {
     this.#folder = folder;
     this.#watcher = Deno.watchFs(folder, { recursive: true });
   }
 
-  /** Tells what has changed since the watch began, and goes on. */
+  /** Reports the changes since the watch began, and continues. */
   follow(listener: WatchListener): void {
     this.#listener = listener;
     this.#reading = this.#read(listener).catch((error) => {
@@ -55,7 +59,7 @@ export class FolderWatch implements AsyncDisposable {
     });
   }
 
-  /** All that has been seen until now has been told when this is over. */
+  /** Resolves when all changes seen so far have been reported. */
   async flush(): Promise<void> {
     await this.#telling;
     if (this.#changed.size > 0) await this.#tell();
@@ -96,7 +100,7 @@ export class FolderWatch implements AsyncDisposable {
     return this.#telling = telling.finally(() => this.#telling = null);
   }
 
-  /** Ends the watch at once; `asyncDispose` waits until the system has, too. */
+  /** Stops at once. `asyncDispose` also waits until the system has stopped. */
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
@@ -105,7 +109,7 @@ export class FolderWatch implements AsyncDisposable {
     try {
       this.#watcher.close();
     } catch {
-      // It has ended by itself.
+      // It has already ended by itself.
     }
   }
 

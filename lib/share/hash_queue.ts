@@ -1,41 +1,41 @@
 /**
- * Files that clients want hashed, in turns between the clients: however many
- * files one requests, another waits for at most one of them. Pure.
+ * Files that clients want to have hashed, with turns between the clients.
+ * However many files one client requests, another waits for at most one of
+ * them. Pure.
  *
  * @module
  */
 
-/** What is told of a file by it. */
+/** The fields of a file that the queue uses. */
 interface Queued {
   readonly version: string;
   readonly size: number;
 }
 
-/** Files in the order in which they are to be hashed. */
+/** Files in the order in which to hash them. */
 export class HashQueue<File extends Queued> {
-  /** What each asks for, by version; the next asker first. */
+  /** The files of each asker, by version; the next asker comes first. */
   readonly #byAsker = new Map<unknown, Map<string, File>>();
 
-  /** Whether nobody asks for any. */
   get isEmpty(): boolean {
     return this.#byAsker.size === 0;
   }
 
-  /** `asker`, anything that tells it from others, asks for a file. */
+  /** Adds a file for `asker`, which is any value that identifies a client. */
   add(file: File, asker: unknown): void {
     const files = this.#byAsker.get(asker) ?? new Map<string, File>();
     files.set(file.version, file);
     this.#byAsker.set(asker, files);
   }
 
-  /** Takes the next file that has fewer than `bytes`. */
+  /** Removes and returns the next file with fewer than `bytes`. */
   take(bytes = Infinity): File | undefined {
     for (const [asker, files] of this.#byAsker) {
       for (const file of files.values()) {
         if (file.size >= bytes) continue;
         files.delete(file.version);
         this.#byAsker.delete(asker);
-        if (files.size > 0) this.#byAsker.set(asker, files); // the last now
+        if (files.size > 0) this.#byAsker.set(asker, files); // moves the asker to the end
         return file;
       }
     }

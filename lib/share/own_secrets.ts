@@ -1,17 +1,21 @@
 /**
- * Recognizes our own secrets in a file: the identity in `--state`, and a token.
+ * Recognises our own secrets in a file: the identity in `--state`, and a token.
  * A node never shares such a file, whatever its name. The secret of a private
- * relay is random text, so it cannot be recognized. Pure.
+ * relay is random text, so it cannot be recognised. Pure.
  *
  * @module
  */
 
-/** A token is 49 or 51 characters; line ends and blanks may stand around it. */
+/**
+ * A token has 49 or 51 characters, and may have line ends and blanks around it.
+ */
 const TOKEN_BYTES = { least: 49, most: 64 };
-/** A key is 241 bytes of PEM, with its certificate 600 to 900. */
+/** A key has 241 bytes of PEM; with its certificate 600 to 900. */
 const IDENTITY_BYTES = { least: 300, most: 2048 };
 
-/** Whether a file of that size can hold one; most need not be read. */
+/**
+ * Whether a file of this size can hold a secret. Most files need not be read.
+ */
 export function mayHoldOwnSecret(size: number): boolean {
   return [TOKEN_BYTES, IDENTITY_BYTES].some(({ least, most }) =>
     size >= least && size <= most
@@ -19,7 +23,7 @@ export function mayHoldOwnSecret(size: number): boolean {
 }
 
 /**
- * Whether the whole text of a file is one.
+ * Whether the whole text of a file is a secret.
  *
  * @example Usage
  * ```ts

@@ -1,6 +1,6 @@
 /**
- * Checks whether a shared folder is still the one that was found: a path may
- * lead elsewhere after a move, a mount, or a new link.
+ * Checks whether a shared folder is still the same one. After a move, a mount,
+ * or a new link its path may lead elsewhere.
  *
  * @module
  */
@@ -8,38 +8,39 @@
 import { describeCause, isShortage } from "../base/errors.ts";
 import { requireAccess } from "../base/permission.ts";
 
-/** Which folder a path led to. */
+/** Identifies the folder that a path leads to. */
 export interface FolderIdentity {
-  /** Its path without links. */
+  /** The path without links. */
   readonly path: string;
   readonly device: number;
   readonly inode: number | null;
 }
 
-/** What a path leads to now. */
+/** The state of the folder at a path. */
 export type RootState =
   | { readonly kind: "there"; readonly identity: FolderIdentity }
   | { readonly kind: "gone"; readonly why: string }
-  /** There is no file descriptor left to find out with. */
+  /** No file descriptor is free for looking. */
   | { readonly kind: "not_seen" };
 
 /**
- * The folder that a path leads to.
+ * Identifies the folder that a path leads to.
  *
- * @throws {Deno.errors} unless it is one, and can be read.
+ * @throws {Deno.errors} if it is not a folder, or cannot be read.
  */
 export async function folderIdentity(given: string): Promise<FolderIdentity> {
   requireAccess(given, "read");
   const path = await Deno.realPath(given);
-  requireAccess(path, "read"); // elsewhere, where `given` is a link
+  requireAccess(path, "read"); // elsewhere if `given` is a link
   const info = await Deno.lstat(path);
   if (!info.isDirectory) throw new Deno.errors.NotADirectory(path);
-  // Not by listing it, which Deno does to the last entry before the first.
+  // Not by listing it, because Deno reads the whole list before it returns the
+  // first entry.
   if (Deno.build.os !== "windows") (await Deno.open(path)).close();
   return { path, device: info.dev, inode: info.ino };
 }
 
-/** What a path leads to now. */
+/** Looks at the folder at a path, now. */
 export async function lookAtRoot(given: string): Promise<RootState> {
   try {
     return { kind: "there", identity: await folderIdentity(given) };
@@ -49,7 +50,7 @@ export async function lookAtRoot(given: string): Promise<RootState> {
   }
 }
 
-/** Whether it is the same folder at the same place. */
+/** Whether two identities mean the same folder at the same place. */
 export function isSameFolder(
   one: FolderIdentity,
   other: FolderIdentity,

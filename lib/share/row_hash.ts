@@ -2,7 +2,7 @@
  * Finds rows by a hash of their keys. Stores only row numbers, 6 to 12 bytes
  * each; the keys are elsewhere. Pure.
  *
- * Open addressing in 256 parts, so no part takes long to grow.
+ * Uses open addressing in 256 parts, so that growing one part is quick.
  *
  * @module
  */
@@ -10,14 +10,14 @@
 const PART_COUNT = 256;
 const SMALLEST = 16;
 
-/** Rows by 32-bit hashes, which must be spread evenly. */
+/** Rows by 32-bit hashes, which must be evenly distributed. */
 export class RowHash {
   readonly #hashOf: (row: number) => number;
-  /** A row plus 1, or 0 where there is none. */
+  /** A row plus 1, or 0 for an empty slot. */
   readonly #parts: Uint32Array[];
   readonly #counts = new Uint32Array(PART_COUNT);
 
-  /** `hashOf` must say the same of a row for as long as it is in here. */
+  /** `hashOf` must not change for a row while the row is in the table. */
   constructor(hashOf: (row: number) => number) {
     this.#hashOf = hashOf;
     this.#parts = Array.from(
@@ -26,7 +26,7 @@ export class RowHash {
     );
   }
 
-  /** The row of that hash that is the one looked for. */
+  /** The row with this hash that `isIt` accepts. */
   find(hash: number, isIt: (row: number) => boolean): number | undefined {
     const part = this.#partOf(hash);
     const mask = part.length - 1;
@@ -37,7 +37,7 @@ export class RowHash {
     }
   }
 
-  /** Puts in a row that is not in here. */
+  /** Adds a row. It must not be in the table yet. */
   add(row: number): void {
     const hash = this.#hashOf(row);
     const number = hash >>> 24;
@@ -49,7 +49,7 @@ export class RowHash {
     put(part, hash, row);
   }
 
-  /** Takes a row out; what it stands for must still be known. */
+  /** Removes a row. Its key must still be known. */
   delete(row: number): void {
     const hash = this.#hashOf(row);
     const part = this.#partOf(hash);
@@ -59,7 +59,7 @@ export class RowHash {
       if (part[hole] === 0) return;
     }
     this.#counts[hash >>> 24]!--;
-    // Whatever would not be found across the hole moves into it.
+    // Moves rows into the hole if they could not be found across it.
     for (let place = (hole + 1) & mask;; place = (place + 1) & mask) {
       const entry = part[place]!;
       if (entry === 0) break;

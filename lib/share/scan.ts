@@ -22,27 +22,27 @@ import { whenRoom, type WhenRoomOptions } from "../base/shortage.ts";
 import type { Skipped } from "./skipped.ts";
 import { Turns } from "../base/turns.ts";
 
-/** What is kept up to date. */
+/** The state that a scan keeps up to date. */
 export interface Scan {
-  /** The folder of the share. */
+  /** The shared folder. */
   readonly root: FolderIdentity;
   readonly table: FileTable;
   readonly skipped: Skipped;
   readonly limits: Limits;
-  /** Ends a walk early. */
+  /** Stops a scan early. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** A name of the share, and where it lies on the disk. */
+/** A name in the share, with its path on the disk. */
 export interface NamedPath {
   readonly name: string;
   readonly path: string;
 }
 
 const STRETCH = 64;
-const LOOK_STRETCH = 16; // 5 ms, where each has to be looked at often
+const LOOK_STRETCH = 16; // 5 ms, if each needs several looks
 
-/** Looks at every entry below a folder, which is `""` for the whole share. */
+/** Scans every entry below a folder; `""` is the whole share. */
 export async function walkFolder(
   { name, path }: NamedPath,
   scan: Scan,
@@ -64,16 +64,16 @@ export async function walkFolder(
   }
 }
 
-/** An entry of a folder, and what was seen at its path. */
+/** An entry of a folder, with the result of `lstat`. */
 interface FoundEntry {
   readonly place: NamedPath;
   readonly entry: { isSymlink: boolean; isFile: boolean; isDirectory: boolean };
-  /** Missing where it was gone, or a link led there. */
+  /** Missing if the entry was gone, or a link led to it. */
   readonly info: Deno.FileInfo | undefined;
   readonly isUnreadable?: boolean;
 }
 
-/** Looks at some entries of a folder at once; only files are looked at. */
+/** Looks at some entries of a folder at once, but only at files. */
 function lookAtEntries(
   folder: NamedPath,
   entries: readonly Deno.DirEntry[],
@@ -94,7 +94,7 @@ function lookAtEntries(
   return way.stayed() ? found : lookAll(lookOften);
 }
 
-/** What a look says of a path, and whether it could not look. */
+/** The result of a look at a path, and whether a look was possible. */
 function infoBy(
   look: (path: string) => Deno.FileInfo | undefined,
   path: string,
@@ -106,7 +106,7 @@ function infoBy(
   }
 }
 
-/** Looks at one path, and at all below it where it is a folder. */
+/** Scans one path, and everything below it if it is a folder. */
 export async function lookAtPath(place: NamedPath, scan: Scan): Promise<void> {
   const { name, path } = place;
   scan.skipped.forget(path);
@@ -128,7 +128,7 @@ export async function lookAtPath(place: NamedPath, scan: Scan): Promise<void> {
   await forgetGone(name, scan);
 }
 
-/** Takes out of the table what was not seen since its last look began. */
+/** Removes from the table what the last scan did not see. */
 export async function forgetUnseen({ table, limits }: Scan): Promise<void> {
   const turns = new Turns(limits.turnMs);
   let unseen = table.unseenFrom(0);
@@ -138,7 +138,7 @@ export async function forgetUnseen({ table, limits }: Scan): Promise<void> {
   }
 }
 
-/** Takes out of the table what was below a folder and is there no more. */
+/** Removes from the table what was below a folder and is gone. */
 async function forgetGone(
   folder: string,
   { table, limits }: Scan,
@@ -163,7 +163,8 @@ async function entriesOf(
 ): Promise<Deno.DirEntry[]> {
   const { skipped } = scan;
   try {
-    // Whole, by a thread: an open folder that changes would be read twice.
+    // Reads the whole folder in a thread. An open folder that changes could
+    // return an entry twice.
     const read = () => Array.fromAsync(Deno.readDir(folder.path));
     return await whenRoom(read, roomFor(scan));
   } catch (error) {
@@ -172,7 +173,7 @@ async function entriesOf(
   }
 }
 
-/** Whether there may be files below a folder that can be shared. */
+/** Whether a folder may contain files that can be shared. */
 function isFolderShared({ name, path }: NamedPath, { skipped }: Scan): boolean {
   if (name === "") return true;
   const verdict = safeName(name);
@@ -185,12 +186,15 @@ function isFolderShared({ name, path }: NamedPath, { skipped }: Scan): boolean {
   return false;
 }
 
-/** How a look waits for a file descriptor: it would take a file for gone. */
+/**
+ * How a scan waits for a file descriptor. Without waiting it would take a file
+ * for gone.
+ */
 function roomFor({ limits, signal }: Scan): WhenRoomOptions {
   return { pauseMs: limits.acceptPauseMs, signal };
 }
 
-/** Takes up what was seen, at once or when there is a descriptor for it. */
+/** Adds a found file, at once or when a descriptor is free. */
 function lookAtFile(found: FoundEntry, scan: Scan): Promise<void> | void {
   const look = () => lookAtFileNow(found, scan);
   try {
@@ -198,7 +202,7 @@ function lookAtFile(found: FoundEntry, scan: Scan): Promise<void> | void {
   } catch (error) {
     if (!isShortage(error)) throw error;
     return whenRoom(look, roomFor(scan)).catch((again) => {
-      if (!isShortage(again)) throw again; // else the look has been ended
+      if (!isShortage(again)) throw again; // otherwise the scan was stopped
     });
   }
 }
@@ -233,21 +237,21 @@ function lookAtFileNow(
 }
 
 /**
- * Whether somebody put a key or token of this program into the share.
+ * Whether a file in the share holds a key or token of this program.
  *
- * @throws where no file descriptor is left to find out with.
+ * @throws if no file descriptor is free.
  */
 export function holdsOwnSecret({ path, size }: ShareFile): boolean {
   if (!mayHoldOwnSecret(size)) return false;
   try {
     return isOwnSecret(readShortText(path, size));
   } catch (error) {
-    if (isShortage(error)) throw error; // it may be read later
-    return false; // gone, or not to be read: then nobody gets it either
+    if (isShortage(error)) throw error; // it may be readable later
+    return false; // gone, or not readable: nobody can fetch it either
   }
 }
 
-/** Whether a file is at a path, and no link leads there. */
+/** Whether there is a file at a path, and no link leads to it. */
 function isThere(path: string): boolean {
   try {
     return Deno.realPathSync(path) === path && Deno.lstatSync(path).isFile;

@@ -1,8 +1,8 @@
 /**
- * The folder a node serves. The only module that turns a stranger's name into a
- * file, and it does so by looking the name up among those it found itself,
- * never by joining a path. `upkeep` finds them, `file_table` keeps them,
- * `opened_file` opens them.
+ * The folder that a node serves. This is the only module that turns a
+ * stranger's name into a file. It looks the name up among those that it found
+ * itself, and never joins a path. `upkeep` finds the files, `file_table` stores
+ * them, `opened_file` opens them.
  *
  * @module
  */
@@ -35,18 +35,18 @@ import { type ShareListener, ShareUpkeep } from "./upkeep.ts";
 import { type SkipCounts, type SkipEvent, skippedCount } from "./skipped.ts";
 import { show } from "../base/text.ts";
 
-// Files of a listing that are taken from the table at once.
+// Files of a listing that are read from the table at once.
 const SLICE_FILES = 64;
 
 /** Options of {@linkcode Share.open}. */
 export interface ShareOptions {
-  /** It is going to be followed: nothing is missed that happens meanwhile. */
+  /** The caller will call `follow`: no change is missed meanwhile. */
   readonly isWatched?: boolean | undefined;
 }
 
 /** The files below one folder. Disposing stops following it. */
 export class Share implements Disposable, AsyncDisposable {
-  /** The folder, as it was given. */
+  /** The folder, as the caller gave it. */
   readonly root: string;
   readonly #limits: Limits;
   readonly #upkeep: ShareUpkeep;
@@ -61,9 +61,9 @@ export class Share implements Disposable, AsyncDisposable {
   }
 
   /**
-   * Looks through `root` and all its sub-folders.
+   * Scans `root` and all of its sub-folders.
    *
-   * @throws {Failure} of kind `local` when it is no folder or cannot be read.
+   * @throws {Failure} of kind `local` if it is not a folder or cannot be read.
    */
   static async open(
     root: string,
@@ -92,17 +92,19 @@ export class Share implements Disposable, AsyncDisposable {
     }
   }
 
-  /** Number of files. */
   get fileCount(): number {
     return this.#upkeep.isThere ? this.#table.fileCount : 0;
   }
 
-  /** What lies in the folder and is not shared. */
+  /** How many entries of the folder are not shared, by kind. */
   get skipped(): SkipCounts {
     return this.#upkeep.skipped.counts;
   }
 
-  /** The same entry by entry, in the order of their names; not all are named. */
+  /**
+   * These entries one by one, in the order of their names, as far as they are
+   * kept.
+   */
   *skipEvents(): Generator<SkipEvent> {
     const names = this.#upkeep.skippedNames();
     for (const name of names) yield { event: "skipped", ...name };
@@ -110,7 +112,7 @@ export class Share implements Disposable, AsyncDisposable {
     if (entries > 0) yield { event: "skipped_unnamed", entries };
   }
 
-  /** Whether the folder is there and can be read, now. */
+  /** Whether the folder exists and can be read, now. */
   isReadable(): Promise<boolean> {
     return this.#upkeep.seesFolder();
   }
@@ -121,10 +123,10 @@ export class Share implements Disposable, AsyncDisposable {
   }
 
   /**
-   * Files whose names begin with `prefix` and come after `after`, in the order
-   * of their names, a slice at a time: between two slices the caller may let
-   * others have their turn. Each is as the share is at its moment, whatever has
-   * changed since the last.
+   * Yields files with names that begin with `prefix` and come after `after`, in
+   * the order of their names, one slice at a time. Between two slices the
+   * caller may give others a turn. Each slice shows the share at its own
+   * moment.
    */
   *browse(
     prefix: string,
@@ -144,9 +146,9 @@ export class Share implements Disposable, AsyncDisposable {
   }
 
   /**
-   * The file of that name as it is now. What is not known is not there where the
-   * system tells what changes; else the folder is looked through again, though
-   * seldom.
+   * Finds a file by name, in its current state. If the system reports changes,
+   * an unknown name does not exist. Otherwise the folder is scanned again, at a
+   * limited rate.
    */
   async find(name: string): Promise<ShareFile | undefined> {
     const verdict = safeName(name);
@@ -158,25 +160,25 @@ export class Share implements Disposable, AsyncDisposable {
     return this.named(verdict.name);
   }
 
-  /** The file of that name as it was last seen. */
+  /** The file with this name, as it was last seen. */
   named(name: string): ShareFile | undefined {
     return this.#upkeep.isThere ? this.#table.named(name) : undefined;
   }
 
-  /** The file that had this version when it was last looked at. */
+  /** The file with this version, as it was last seen. */
   versioned(version: string): ShareFile | undefined {
     return this.#upkeep.isThere ? this.#table.versioned(version) : undefined;
   }
 
-  /** Whether files can be read at once, without making others wait. */
+  /** Whether reading files is quick enough to be done synchronously. */
   get isQuick(): boolean {
     return this.#pace.isQuick;
   }
 
   /**
-   * Opens a file for reading if it still is what it was.
+   * Opens a file for reading, if it has not changed.
    *
-   * @throws where no file descriptor is left, which says nothing of the file.
+   * @throws if no file descriptor is free, which says nothing about the file.
    */
   open(file: ShareFile): FileOpening {
     try {
@@ -191,16 +193,16 @@ export class Share implements Disposable, AsyncDisposable {
   }
 
   /**
-   * The whole of a small file, read at once with synchronous calls: for 4 KiB
-   * they take 25 µs where asynchronous ones take 250.
+   * Reads the whole of a small file with synchronous calls. For 4 KiB they take
+   * 25 µs, where asynchronous ones take 250.
    *
-   * @throws where no file descriptor is left.
+   * @throws if no file descriptor is free.
    */
   readSmall(file: ShareFile): SmallFileOutcome {
     try {
       using opened = this.#openNow(file);
       const bytes = new Uint8Array(file.size);
-      // What it is need be asked only once, after all of it has been read.
+      // One check is enough, after all of it has been read.
       return opened.readSync(bytes) && opened.isStill()
         ? { kind: "read", bytes }
         : { kind: "refused", reason: "changed" };
@@ -211,42 +213,39 @@ export class Share implements Disposable, AsyncDisposable {
   }
 
   /**
-   * Follows the share until it is disposed of: by what the system tells, and by
-   * looking where its path leads every `shareCheckMs`.
+   * Follows the share until it is disposed of. Uses the system's reports, and
+   * checks every `shareCheckMs` where the path leads.
    */
   follow(listener: ShareListener): void {
     this.#upkeep.follow(listener);
   }
 
-  /** Files that nobody has tried to hash. */
+  /** Files that have not been hashed, and have not failed to hash. */
   get unhashedCount(): number {
     return this.#upkeep.isThere ? this.#table.unhashedCount : 0;
   }
 
-  /**
-   * The next file that nobody has tried to hash, and the number to go on from;
-   * 0 is the beginning.
-   */
+  /** The next unhashed file, and the number to continue from; start with 0. */
   unhashedFrom(number: number): { file: ShareFile; next: number } | undefined {
     return this.#upkeep.isThere ? this.#table.unhashedFrom(number) : undefined;
   }
 
-  /** What is known of a file's content, while it is in the share as it was. */
+  /** The digest of a file's content, while the file is unchanged. */
   digestOf({ version }: ShareFile): FileDigest | undefined {
     return this.#table.digestOf(version);
   }
 
-  /** Keeps what was found of a file's content, while it is as it was. */
+  /** Stores the digest of a file's content, if the file is unchanged. */
   learn({ version }: ShareFile, digest: FileDigest): void {
     this.#table.learn(version, digest);
   }
 
-  /** A file could not be hashed: it counts as tried. */
+  /** Notes that a file could not be hashed. */
   giveUp({ version }: ShareFile): void {
     this.#table.giveUp(version);
   }
 
-  /** Files with a content; not to be gone on with once something has changed. */
+  /** Files with a content. Do not continue after the table has changed. */
   withContent(content: string): Iterable<ShareFile> {
     return this.#upkeep.isThere ? this.#table.withContent(content) : [];
   }
@@ -255,7 +254,7 @@ export class Share implements Disposable, AsyncDisposable {
     return openFile(file, { root: this.#upkeep.folder, pace: this.#pace });
   }
 
-  /** What the disk says of `file` now; `undefined` once it is gone. */
+  /** The current state of `file` on the disk; `undefined` if it is gone. */
   async #refresh(file: ShareFile): Promise<ShareFile | undefined> {
     let now: ShareFile | undefined;
     try {
@@ -264,7 +263,7 @@ export class Share implements Disposable, AsyncDisposable {
       if (!way.stayed()) info = lookOften(file.path);
       now = info && fileOf(info, file);
     } catch {
-      now = undefined; // gone, or no longer to be looked at
+      now = undefined; // gone, or no longer accessible
     }
     if (now?.version === file.version) return file;
     if (now !== undefined && await this.#isSecret(now)) now = undefined;
@@ -273,7 +272,10 @@ export class Share implements Disposable, AsyncDisposable {
     return now;
   }
 
-  /** Whether a file is not to be shared; one that cannot be read now is not. */
+  /**
+   * Whether a file must not be shared. A file that cannot be read now does not
+   * count.
+   */
   async #isSecret(file: ShareFile): Promise<boolean> {
     const { acceptPauseMs: pauseMs, shortageMs: mostMs } = this.#limits;
     try {
@@ -288,7 +290,7 @@ export class Share implements Disposable, AsyncDisposable {
     this.#upkeep.stop();
   }
 
-  /** Stops following it, and waits for what is under way. */
+  /** Stops following the share, and waits for work in progress. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#upkeep[Symbol.asyncDispose]();
   }

@@ -10,29 +10,31 @@ import { sha256 } from "../base/hash.ts";
 const encoder = new TextEncoder();
 const OWNER_RUNS = 0o100;
 
-/** A file that can be served, as it was when it was last looked at. */
+/** A file that can be served, in its last known state. */
 export interface ShareFile {
-  /** Its name in the share: components joined by `/`, NFC. */
+  /** Its name in the share: components joined by `/`, in NFC. */
   readonly name: string;
   /** Bytes. */
   readonly size: number;
-  /** When it was last written, in milliseconds since 1970. */
+  /** When the file was last written, in milliseconds since 1970. */
   readonly modifiedMs: number;
-  /** Whether its owner may run it; never where the system has no such bit. */
+  /** Whether its owner may execute it; never if the system has no such bit. */
   readonly isExecutable: boolean;
-  /** When it was last changed in any way, in whole seconds; not for others. */
+  /** When anything about it last changed, in whole seconds; never sent. */
   readonly changedAt: number;
-  /** Its device, not for others. */
+  /** Its device; never sent. */
   readonly device: number;
-  /** Its inode, where the system has such. */
+  /** Its inode, if the system has one; never sent. */
   readonly inode: number | null;
-  /** Changes whenever the file does, and tells nothing else; 32 characters. */
+  /**
+   * Changes whenever the file does, and reveals nothing else; 32 characters.
+   */
   readonly version: string;
-  /** Where it lies on the disk; not for others to see. */
+  /** Its path on the disk; never sent. */
   readonly path: string;
 }
 
-/** What is asked of the system about a file. */
+/** The facts about a file that come from the system. */
 export interface FileFacts {
   readonly isFile: boolean;
   readonly size: number;
@@ -43,7 +45,7 @@ export interface FileFacts {
   readonly ctime: Date | null;
 }
 
-/** What shows whether a file is what it was. */
+/** The facts that show whether a file has changed. */
 export type FileStamp = Pick<
   ShareFile,
   "size" | "modifiedMs" | "isExecutable" | "changedAt" | "device" | "inode"
@@ -63,16 +65,16 @@ export function fileOf(
 export function stampOf(info: FileFacts): FileStamp {
   return {
     size: info.size,
-    modifiedMs: info.mtime?.getTime() || 0, // none that a date can say
+    modifiedMs: info.mtime?.getTime() || 0, // outside of what a date can express
     isExecutable: ((info.mode ?? 0) & OWNER_RUNS) !== 0,
-    // Whole seconds are what all ways of asking agree on.
+    // All ways of asking the system agree on whole seconds.
     changedAt: Math.floor((info.ctime?.getTime() || 0) / 1000),
     device: info.dev,
     inode: info.ino,
   };
 }
 
-/** Whether two looks at a file saw the same. */
+/** Whether two looks at a file saw the same state. */
 export function isSameStamp(one: FileStamp, other: FileStamp): boolean {
   return one.size === other.size && one.modifiedMs === other.modifiedMs &&
     one.isExecutable === other.isExecutable &&
@@ -82,7 +84,7 @@ export function isSameStamp(one: FileStamp, other: FileStamp): boolean {
 
 function versionOf(stamp: FileStamp, name: string): string {
   const { size, modifiedMs, isExecutable, changedAt, device, inode } = stamp;
-  // Of the name too: two names of one file are two files here.
+  // Includes the name: two names of one file are two files here.
   const facts = [size, modifiedMs, changedAt, device, inode, name];
   if (isExecutable) facts.unshift("x");
   return sha256(encoder.encode(facts.join())).toHex().slice(0, 32);

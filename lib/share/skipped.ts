@@ -7,34 +7,37 @@
 
 import { LIMITS } from "../base/limits.ts";
 
-/** Why entries of a folder are not shared, and how many. */
+/** How many entries of a folder are not shared, by reason. */
 export interface SkipCounts {
   /** Symbolic links. */
   readonly link: number;
   /** Pipes, sockets, devices. */
   readonly special: number;
-  /** Names that are not valid or not portable, and all below such a folder. */
+  /**
+   * Names that are not valid or not portable, and everything below such a
+   * folder.
+   */
   readonly name: number;
-  /** Folders nested deeper than a name may have parts. */
+  /** Folders nested deeper than a name may have components. */
   readonly deep: number;
-  /** Names equal to another's after normalisation. */
+  /** Names equal to another one after normalisation. */
   readonly clash: number;
-  /** Entries that could not be looked at. */
+  /** Entries that cannot be read. */
   readonly unreadable: number;
   /** Identities and tokens of this program. */
   readonly secret: number;
-  /** Files larger than the largest that can be sent. */
+  /** Files larger than the limit. */
   readonly large: number;
-  /** Files beyond the number that one share may hold. */
+  /** Files beyond the most that one share may hold. */
   readonly excess: number;
 }
 
-/** A kind of what is not shared. */
+/** The reason why an entry is not shared. */
 export type SkipKind = keyof SkipCounts;
 
 /** One entry that is not shared. */
 export interface SkippedEntry {
-  /** Where it lies; from the disk, and so to be escaped before it is shown. */
+  /** Its path, from the disk. Escape it before display. */
   readonly path: string;
   /** Why it is not shared. */
   readonly kind: SkipKind;
@@ -42,21 +45,24 @@ export interface SkippedEntry {
   readonly rule?: string;
 }
 
-/** One entry that is not shared, as its owner is told. */
+/** One entry that is not shared, as reported to its owner. */
 export interface SkippedName {
-  /** Its name below the folder; from the disk, and so to be escaped. */
+  /** Its name below the folder, from the disk. Escape it before display. */
   readonly name: string;
   /** Why it is not shared. */
   readonly kind: SkipKind;
-  /** The rule that it breaks, in words. */
+  /** The rule that it breaks, as a sentence. */
   readonly rule: string;
 }
 
-/** What is told of entries that are not shared. */
+/** Events about entries that are not shared. */
 export type SkipEvent =
-  /** One of them. */
+  /** One entry. */
   | ({ event: "skipped" } & SkippedName)
-  /** So many more: names beyond `skippedNameCount` are not kept. */
+  /**
+   * The number of further entries: names beyond `skippedNameCount` are not
+   * kept.
+   */
   | { event: "skipped_unnamed"; entries: number };
 
 const RULES: Readonly<Record<SkipKind, string>> = {
@@ -76,7 +82,7 @@ export function ruleOf({ kind, rule }: SkippedEntry): string {
   return rule ?? RULES[kind];
 }
 
-/** All kinds, in the order in which they are told. */
+/** All reasons, in the order in which they are reported. */
 export const SKIP_KINDS = [
   "link",
   "special",
@@ -89,12 +95,12 @@ export const SKIP_KINDS = [
   "excess",
 ] as const satisfies readonly SkipKind[];
 
-/** How many entries there are of all kinds together. */
+/** The number of entries for all reasons together. */
 export function skippedCount(counts: SkipCounts): number {
   return SKIP_KINDS.reduce((sum, kind) => sum + counts[kind], 0);
 }
 
-/** Keeps count. */
+/** Counts entries that are not shared. */
 export class Skipped {
   readonly #most: number;
   readonly #counts = Object.fromEntries(
@@ -103,33 +109,37 @@ export class Skipped {
   readonly #entries = new Map<string, SkippedEntry>();
   #isComplete = false;
 
-  /** `most` of them are kept by path; the others are counted. */
+  /** `most` of them are kept by path; the others are only counted. */
   constructor(most: number) {
     this.#most = most;
   }
 
-  /** How many there are of each kind. */
+  /** The number of entries for each reason. */
   get counts(): SkipCounts {
     return { ...this.#counts };
   }
 
-  /** The first of them. */
   entries(): Iterable<SkippedEntry> {
     return this.#entries.values();
   }
 
-  /** All have been noted once: from now on it is told what changes. */
+  /**
+   * Ends the first scan: each entry has been noted once, and from now on only
+   * changes are.
+   */
   complete(): void {
     this.#isComplete = true;
   }
 
-  /** An entry is not shared; said of one path again, it counts once. */
+  /**
+   * Notes an entry that is not shared. A path that is noted again counts once.
+   */
   note(path: string, kind: SkipKind, rule?: string): void {
     const known = this.#entries.get(path);
     if (known?.kind === kind) return;
     if (known !== undefined) this.forget(path);
     const isKept = this.#entries.size < this.#most;
-    // Of one that is not kept nobody can say whether it was counted before.
+    // Nobody can say whether an entry that is not kept was counted before.
     if (!isKept && this.#isComplete) return;
     this.#counts[kind]++;
     if (!isKept) return;
@@ -137,7 +147,7 @@ export class Skipped {
     this.#entries.set(path, entry);
   }
 
-  /** What was at a path is gone, or is shared now. */
+  /** Notes that the entry at a path is gone, or is shared now. */
   forget(path: string): void {
     const known = this.#entries.get(path);
     if (known === undefined) return;
@@ -145,7 +155,7 @@ export class Skipped {
     this.#counts[known.kind]--;
   }
 
-  /** What was at a path or below it is gone. */
+  /** Notes that everything at a path and below it is gone. */
   forgetBelow(path: string): void {
     this.forget(path);
     for (const other of this.#entries.keys()) {

@@ -5,10 +5,10 @@
  * @module
  */
 
-/** How a row compares with a name: negative where it comes before it. */
+/** Compares a row with a name: negative if the row comes first. */
 export type CompareRow = (row: number, name: string) => number;
 
-// A chunk is moved by at most so many rows when one is put in.
+// The most rows that move when one is inserted.
 const CHUNK_ROWS = 1_024;
 
 interface Chunk {
@@ -16,7 +16,7 @@ interface Chunk {
   length: number;
 }
 
-/** Where the first row stands that does not come before a name. */
+/** The position of the first row that does not come before a name. */
 interface RowPosition {
   readonly name: string;
   readonly index: number;
@@ -27,25 +27,25 @@ interface RowPosition {
 export class SortedRows {
   readonly #compare: CompareRow;
   readonly #chunks: Chunk[] = [];
-  /** What was searched last: who asks for a name does something with it next. */
+  /** The last search: a caller often looks a name up before changing it. */
   #last: RowPosition | null = null;
 
-  /** `compare` must agree with itself for as long as a row is in here. */
+  /** `compare` must not change for a row while the row is in here. */
   constructor(compare: CompareRow) {
     this.#compare = compare;
   }
 
-  /** The row of that name. */
+  /** The row with this name. */
   find(name: string): number | undefined {
     const { index, place } = this.#search(name);
     const chunk = this.#chunks[index];
     if (chunk === undefined) return undefined;
-    if (place === chunk.length) return undefined; // beyond lie rows of before
+    if (place === chunk.length) return undefined; // beyond the length lie old rows
     const row = chunk.rows[place]!;
     return this.#compare(row, name) === 0 ? row : undefined;
   }
 
-  /** Puts a row in, whose name is in here under no other. */
+  /** Inserts a row. Its name must not be in here yet. */
   add(row: number, name: string): void {
     const { index, place } = this.#search(name);
     let chunk = this.#chunks[index];
@@ -62,7 +62,7 @@ export class SortedRows {
     chunk.length++;
   }
 
-  /** Takes the row of that name out. */
+  /** Removes the row with this name. */
   delete(name: string): void {
     const { index, place } = this.#search(name);
     const chunk = this.#chunks[index];
@@ -70,7 +70,7 @@ export class SortedRows {
     this.#last = null;
     chunk.rows.copyWithin(place, place + 1, chunk.length);
     chunk.length--;
-    // What is left of a chunk that others could take in is moved there.
+    // A chunk that has become small is merged into its neighbour.
     const next = this.#chunks[index + 1];
     if (chunk.length === 0) this.#chunks.splice(index, 1);
     else if (next && chunk.length + next.length <= CHUNK_ROWS / 2) {
@@ -81,8 +81,8 @@ export class SortedRows {
   }
 
   /**
-   * The rows from the first that does not come before `name`. Not to be gone on
-   * with once a row was put in or taken out.
+   * Yields the rows from the first that does not come before `name`. Do not
+   * continue after a change.
    */
   *from(name: string): Generator<number> {
     let { index, place } = this.#search(name);
@@ -100,7 +100,9 @@ export class SortedRows {
     return this.#last = { name, index, place };
   }
 
-  /** The last chunk that begins with `name` or before it, else the first. */
+  /**
+   * The last chunk that begins with `name` or before it, or the first chunk.
+   */
   #chunkOf(name: string): number {
     let low = 0;
     let high = this.#chunks.length;
@@ -113,7 +115,7 @@ export class SortedRows {
     return Math.max(0, low - 1);
   }
 
-  /** Where the first row stands that does not come before `name`. */
+  /** The index of the first row that does not come before `name`. */
   #placeIn({ rows, length }: Chunk, name: string): number {
     let low = 0;
     let high = length;

@@ -1,7 +1,8 @@
 /**
- * Keeps the table of a share up to date: scans the folder, follows the system's
- * reports, and notices within seconds that the folder is gone, replaced, or
- * back. The table survives, and unchanged files keep their digests.
+ * Keeps the table of a share up to date. It scans the folder, follows the
+ * system's reports, and notices within seconds that the folder is gone,
+ * replaced, or back. The table survives this, and unchanged files keep their
+ * digests.
  *
  * @module
  */
@@ -21,18 +22,20 @@ import {
 import { ruleOf, Skipped, type SkippedName } from "./skipped.ts";
 import { Turns } from "../base/turns.ts";
 
-/** What happens to a share that is followed. */
+/** Events of a share that is followed. */
 export type ShareEvent =
-  /** Its folder is gone, or another has taken its place. */
+  /** The folder is gone, or another one has taken its place. */
   | { event: "share_gone"; directory: string; files: number; why: string }
-  /** There is a folder at its place again, and it has been looked through. */
+  /** There is a folder at the path again, and it has been scanned. */
   | { event: "share_back"; directory: string; files: number }
-  /** The system does not tell what changes: the folder is looked through. */
+  /**
+   * The system does not report changes, so the folder is scanned now and then.
+   */
   | { event: "share_unwatched"; directory: string; why: string };
 
-/** Told while a share is followed. */
+/** Gets the changes of a share. */
 export interface ShareListener {
-  /** Files came, changed or went. */
+  /** Files were added, changed or removed. */
   readonly onChange: () => void;
   /** Something happened to the share as a whole. */
   readonly onEvent?: ((event: ShareEvent) => void) | undefined;
@@ -41,24 +44,23 @@ export interface ShareListener {
 const SEPARATOR = Deno.build.os === "windows" ? "\\" : "/";
 const REPLACED = "another folder has taken its place";
 
-/** Keeps one table up to date. Disposing ends that. */
+/** Keeps one table up to date. Disposing stops it. */
 export class ShareUpkeep implements AsyncDisposable {
-  /** The files. */
   readonly table = new FileTable(SEPARATOR);
   readonly #given: string;
   readonly #limits: Limits;
   #folder: FolderIdentity;
-  /** Whether the folder that was looked through is at its place. */
+  /** Whether the scanned folder is still at the path. */
   #isThere = true;
   #skipped: Skipped;
   #watch: FolderWatch | null = null;
   #watchEnding: Promise<void> = Promise.resolve();
-  /** Why there is none; told once somebody listens. */
+  /** Why there is no watch; reported once there is a listener. */
   #unwatchedWhy: string | undefined;
   #listener: ShareListener | null = null;
   #timer: ReturnType<typeof setInterval> | undefined;
   readonly #closing = new AbortController();
-  /** When all was looked through last, and how long that took. */
+  /** When the last full scan ended, and how long it took. */
   #lookedAt = -Infinity;
   #lookMs = 0;
   #isLookWanted = false;
@@ -66,7 +68,7 @@ export class ShareUpkeep implements AsyncDisposable {
   #checking: Promise<void> | null = null;
   #returning: Promise<void> | null = null;
 
-  /** Keeps what is below `folder`, to which `given` leads. */
+  /** Keeps the files below `folder`, which the path `given` leads to. */
   constructor(given: string, folder: FolderIdentity, limits: Limits) {
     this.#given = given;
     this.#folder = folder;
@@ -74,17 +76,17 @@ export class ShareUpkeep implements AsyncDisposable {
     this.#skipped = new Skipped(limits.skippedNameCount);
   }
 
-  /** Whether the folder is at its place, as far as is known. */
+  /** Whether the folder is at the path, as far as is known. */
   get isThere(): boolean {
     return this.#isThere;
   }
 
-  /** The folder that was looked through. */
+  /** The folder that was scanned. */
   get folder(): FolderIdentity {
     return this.#folder;
   }
 
-  /** What is not shared. */
+  /** The entries that are not shared. */
   get skipped(): Skipped {
     return this.#skipped;
   }
@@ -99,13 +101,16 @@ export class ShareUpkeep implements AsyncDisposable {
     return names.sort((a, b) => a.name < b.name ? -1 : 1);
   }
 
-  /** Whether the folder is at its place, as is seen now. */
+  /** Whether the folder is at the path, checked now. */
   async seesFolder(): Promise<boolean> {
     await this.#checkRoot();
     return this.#isThere;
   }
 
-  /** From now on no change is missed; told to whoever follows. */
+  /**
+   * Starts the watch, so that no later change is missed. Changes are reported
+   * once there is a listener.
+   */
   startWatch(): void {
     if (this.#watch !== null) return;
     try {
@@ -116,8 +121,8 @@ export class ShareUpkeep implements AsyncDisposable {
   }
 
   /**
-   * Goes on until it is disposed of: by what the system tells, and by a look at
-   * where the path leads every `shareCheckMs`.
+   * Follows the folder until disposed of. Uses the system's reports, and checks
+   * every `shareCheckMs` where the path leads.
    */
   follow(listener: ShareListener): void {
     this.#listener = listener;
@@ -135,13 +140,13 @@ export class ShareUpkeep implements AsyncDisposable {
   }
 
   /**
-   * Takes up what has changed before somebody is told that there is no such
-   * file. A watch is believed, and yet a share on the network is looked through
-   * once in a while: what others do there is told to nobody.
+   * Brings the table up to date before an answer that there is no such file. A
+   * watch is trusted, but a folder on the network is still scanned now and
+   * then, because nobody reports what other machines change there.
    */
   async catchUp(): Promise<void> {
     if (this.#watch !== null) {
-      await new Turns(0).give(); // what the system has told by now comes first
+      await new Turns(0).give(); // handle pending reports of the system first
       await this.#watch?.flush();
     }
     const { rescanPauseMs, rescanWatchedMs } = this.#limits;
@@ -149,7 +154,7 @@ export class ShareUpkeep implements AsyncDisposable {
     if (this.#isRested(pauseMs)) await this.lookThrough();
   }
 
-  /** Looks through everything, once for all that want it at the same time. */
+  /** Scans everything, once for all callers that ask meanwhile. */
   lookThrough(): Promise<void> {
     return this.#looking ??= this.#lookNow()
       .finally(() => this.#looking = null);
@@ -179,7 +184,7 @@ export class ShareUpkeep implements AsyncDisposable {
     };
   }
 
-  /** Whether looking through everything took little of the time lately. */
+  /** Whether full scans have taken only a small part of the time lately. */
   #isRested(pauseMs: number): boolean {
     const { rescanPercent } = this.#limits;
     const rest = this.#lookMs * (100 / rescanPercent - 1);
@@ -187,7 +192,7 @@ export class ShareUpkeep implements AsyncDisposable {
     return age >= Math.max(pauseMs, rest);
   }
 
-  /** Looks through everything as soon as the last time is long enough ago. */
+  /** Scans everything as soon as the last full scan is long enough ago. */
   #lookSoon(): void {
     this.#isLookWanted = true;
     void this.#lookIfDue();
@@ -206,7 +211,7 @@ export class ShareUpkeep implements AsyncDisposable {
     await this.#lookIfDue();
   }
 
-  /** Looks where the path leads; one look at a time, also where a disk hangs. */
+  /** Checks where the path leads. One check at a time, also if a disk hangs. */
   #checkRoot(): Promise<void> {
     return this.#checking ??= this.#checkRootNow()
       .finally(() => this.#checking = null);
@@ -215,7 +220,7 @@ export class ShareUpkeep implements AsyncDisposable {
   async #checkRootNow(): Promise<void> {
     const state = await lookAtRoot(this.#given);
     if (this.#closing.signal.aborted) return;
-    if (state.kind === "not_seen") return; // the next look tells
+    if (state.kind === "not_seen") return; // the next check will tell
     if (state.kind === "gone") return this.#leave(state.why);
     if (!isSameFolder(state.identity, this.#folder)) this.#leave(REPLACED);
     if (this.#isThere) return;
@@ -262,7 +267,10 @@ export class ShareUpkeep implements AsyncDisposable {
     });
   }
 
-  /** Two watches of one folder would end together: the next waits for this. */
+  /**
+   * Two watches of one folder would end together, so the next one waits for
+   * this.
+   */
   #stopWatch(): Promise<void> {
     const watch = this.#watch;
     this.#watch = null;
@@ -281,7 +289,7 @@ export class ShareUpkeep implements AsyncDisposable {
     this.#tell({ event: "share_unwatched", directory: this.#given, why });
   }
 
-  /** The folder was moved; it may be back by now, and is no longer watched. */
+  /** The folder was moved. It may be back by now, and is no longer watched. */
   async #rootMoved(): Promise<void> {
     await this.#checkRoot();
     if (!this.#isThere) return;
@@ -292,7 +300,7 @@ export class ShareUpkeep implements AsyncDisposable {
     this.#lookSoon();
   }
 
-  /** Brings the table up to date with some paths, whatever is there now. */
+  /** Brings the table up to date with the current state of some paths. */
   async #lookAt(paths: readonly string[]): Promise<void> {
     const turns = new Turns(this.#limits.turnMs);
     for (const path of paths) {
@@ -304,7 +312,9 @@ export class ShareUpkeep implements AsyncDisposable {
     this.#changed();
   }
 
-  /** The name of a path below the folder, as the disk has it. */
+  /**
+   * The name and path of an entry below the folder, as they are on the disk.
+   */
   #placeOf(path: string): NamedPath | undefined {
     const { path: root } = this.#folder;
     const prefix = root.endsWith(SEPARATOR) ? root : root + SEPARATOR;
@@ -321,14 +331,14 @@ export class ShareUpkeep implements AsyncDisposable {
     this.#listener?.onEvent?.(event);
   }
 
-  /** Ends what is under way. */
+  /** Stops all work. */
   stop(): void {
     this.#closing.abort();
     clearInterval(this.#timer);
     void this.#stopWatch();
   }
 
-  /** Ends what is under way, and waits for that. */
+  /** Stops all work, and waits for its end. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.stop();
     await this.#checking;

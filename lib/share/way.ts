@@ -1,13 +1,13 @@
 /**
- * The folders on the way from a share to a file, and whether they stayed what
- * they were while something was looked at. Somebody who may write to a shared
- * folder can put a link in place of one for a moment, and paths are all that
- * this process has: it is not given descriptors of folders.
+ * Checks whether the folders between a share and a file stayed the same during
+ * a look at the file. Somebody with write access to a shared folder can put a
+ * link in place of one of them for a moment. Deno gives no descriptors of
+ * folders, so this process only has paths.
  *
- * A folder's time of change is set by the system whenever a name in it comes,
- * goes, or is moved, and nobody can set it back. If the share's folder is the
- * one that was found, and its time is the same before and after, then the next
- * folder on the way was the same one all the time, and so on to the last.
+ * The system sets a folder's time of change whenever a name in it is added,
+ * removed or moved, and nobody can set it back. If the share's folder is the
+ * right one, and its time is the same before and after, then the next folder on
+ * the way was the same all the time, and so on to the last.
  *
  * @module
  */
@@ -16,23 +16,24 @@ import { join } from "@std/path/join";
 import { dirname } from "@std/path/dirname";
 import type { FolderIdentity } from "./root.ts";
 
-// Deno tells times of change in whole seconds, and the system's clock for files
-// goes on in steps of up to 10 ms: two changes so close can bear the same time.
+// Deno gives times of change in whole seconds, and the system's clock for files
+// advances in steps of up to 10 ms. Two changes closer than this can have the
+// same time.
 const STEP_MS = 1_020;
 
-// Where folders change all the time a path is looked at so often. A link that
-// comes and goes would have to be there for each of these looks, and away for
-// each in between.
+// How often a path is checked if the folders on the way change all the time. A
+// link that comes and goes would have to be there for each check, and away in
+// between.
 const LOOKS = 3;
 const PAUSE_LOOKS = 8; // each takes some 6 µs
 
 const SEPARATOR = Deno.build.os === "windows" ? "\\" : "/";
 
-/** The way to a folder of a share, as it is when this is made. */
+/** The folders on the way to a folder of a share, at one moment. */
 export class Way {
   readonly #root: FolderIdentity;
   readonly #folder: string;
-  /** Times of change; `undefined` when they cannot show that all stayed. */
+  /** Times of change; `undefined` if they cannot prove anything. */
   readonly #times: readonly number[] | undefined;
 
   /** `folder` is the path of the share's folder, or of one below it. */
@@ -44,7 +45,7 @@ export class Way {
     this.#times = times?.every((time) => time < last) ? times : undefined;
   }
 
-  /** Whether each folder was in its place all the time, and no link was. */
+  /** Whether each folder has stayed in its place and none is a link. */
   stayed(): boolean {
     if (this.#times === undefined) return false;
     const times = timesOf(this.#root, this.#folder);
@@ -53,7 +54,9 @@ export class Way {
   }
 }
 
-/** The times of change from the share's folder to another; none by a link. */
+/**
+ * The times of change of each folder on the way; `undefined` if one is a link.
+ */
 function timesOf(root: FolderIdentity, folder: string): number[] | undefined {
   const times: number[] = [];
   try {
@@ -74,7 +77,7 @@ function isRoot(info: Deno.FileInfo, root: FolderIdentity): boolean {
   return info.dev === root.device && info.ino === root.inode;
 }
 
-/** The paths of all folders from one to another that is below it. */
+/** The paths of all folders from `root` to a folder below it. */
 function* pathsTo(root: string, folder: string): Iterable<string> {
   yield root;
   let path = root;
@@ -84,9 +87,9 @@ function* pathsTo(root: string, folder: string): Iterable<string> {
 }
 
 /**
- * What is at a path of a share, if no link is on the way to it.
+ * Looks at a path of a share; fails if a link is on the way to it.
  *
- * @throws {Deno.errors} as `Deno.lstat` does.
+ * @throws {Deno.errors} like `Deno.lstat`.
  */
 export function lookAt(
   root: FolderIdentity,
@@ -98,16 +101,16 @@ export function lookAt(
 }
 
 /**
- * What is at a path where the folders on the way to it change all the time, if
- * look after look sees the same there and no link leads to it.
+ * Looks at a path while the folders on the way change all the time. Accepts the
+ * result if several looks agree and no link leads to it.
  *
- * @throws {Deno.errors} as `Deno.lstat` does.
+ * @throws {Deno.errors} like `Deno.lstat`.
  */
 export function lookOften(path: string): Deno.FileInfo | undefined {
   const folder = dirname(path);
   const first = Deno.lstatSync(path);
   for (let look = 0; look < LOOKS; look++) {
-    // At no regular distance: whoever flips links does not do so in step.
+    // At irregular intervals, so that nobody can flip links in step.
     for (let n = PAUSE_LOOKS * Math.random(); n > 1; n--) Deno.lstatSync(path);
     if (Deno.realPathSync(folder) !== folder) return undefined;
     const info = Deno.lstatSync(path);
