@@ -5,8 +5,8 @@
  */
 
 /**
- * What `begin` makes of each item, in order. When one is handed out, `count` have
- * been begun that were not handed out before, or all that are left.
+ * Yields the result of `begin` for each item, in order. When it yields one,
+ * `count` more have begun, or all that are left.
  */
 export function* begunAhead<Item, Begun>(
   items: Iterable<Item>,
@@ -21,7 +21,7 @@ export function* begunAhead<Item, Begun>(
   yield* ahead;
 }
 
-/** The first, and then those that follow. */
+/** Yields the first item, and then the others. */
 export async function* followedBy<T>(
   first: T,
   others: AsyncIterable<T>,

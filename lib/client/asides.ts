@@ -1,6 +1,6 @@
 /**
- * Sessions for questions beside the files themselves: one per node, opened on
- * demand, and opened again if it has ended.
+ * Sessions for questions beside the files themselves: one for each node, opened
+ * on demand, and opened again if it has ended.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import type { NodeSession } from "../transfer/session.ts";
 import type { ListedNode } from "./nodes.ts";
 import type { Peers } from "./peers.ts";
 
-/** Asks over a session. */
+/** Asks a question over a session. */
 export type Ask<T> = (session: NodeSession) => Promise<T>;
 
 /** Sessions beside a transfer. Disposing ends them. */
@@ -19,18 +19,18 @@ export class Asides implements AsyncDisposable {
   readonly #signal: AbortSignal;
   readonly #sessions = new Map<string, Promise<NodeSession>>();
 
-  /** Nobody is spoken with yet; `signal` ends everything. */
+  /** `signal` ends everything. */
   constructor(peers: Peers, signal: AbortSignal) {
     this.#peers = peers;
     this.#signal = signal;
   }
 
   /**
-   * Asks a node over `first` or the session of its own that there is; over
-   * another where that one has ended: nodes part from whoever is silent for long.
-   * No other is opened once `over` is aborted.
+   * Asks a node over `first`, or over the open session with it. If that session
+   * has ended, asks again over a new one, because nodes close a connection that
+   * is idle for long. Opens no session after `over` is aborted.
    *
-   * @throws as {@linkcode Peers.open}, and what asking throws.
+   * @throws like {@linkcode Peers.open}, and any error of `ask`.
    */
   async ask<T>(
     node: ListedNode,
@@ -52,7 +52,10 @@ export class Asides implements AsyncDisposable {
     return await ask(await this.#after(node, aside));
   }
 
-  /** A session that is not the one before: a new one, or another's. */
+  /**
+   * A session other than `before`: a new one, or one that another caller
+   * opened.
+   */
   async #after(
     node: ListedNode,
     before: Promise<NodeSession> | undefined,
@@ -68,7 +71,7 @@ export class Asides implements AsyncDisposable {
   #open(node: ListedNode): Promise<NodeSession> {
     const opening = this.#peers.open(node, { signal: this.#signal })
       .then(({ session }) => session);
-    opening.catch(() => {}); // told to whoever asks
+    opening.catch(() => {}); // reported to the caller
     return opening;
   }
 

@@ -1,6 +1,6 @@
 /**
- * Asks nodes for a file, several at a time or one after the other, and collects
- * what they offer.
+ * Asks nodes for one file, several at a time or one after the other, and
+ * collects their offers.
  *
  * @module
  */
@@ -20,38 +20,37 @@ import type { ListedNode } from "./nodes.ts";
 import type { Peers } from "./peers.ts";
 import { votesAs } from "./votes.ts";
 
-/** A node that has the file, with the session it said so in. */
+/** A node that has the file, with the session in which it said so. */
 export interface FoundNode {
   readonly node: ListedNode;
   readonly session: NodeSession;
   readonly offer: Offer;
 }
 
-/** How a node is asked. */
+/** How to ask a node. */
 export interface AskOptions {
   /** Stops asking. */
   readonly signal?: AbortSignal | undefined;
   /**
-   * Where the session belongs, of a node that is asked for more than this; else
-   * each file has a session of its own, which the caller disposes of.
+   * Owns the session with a node that is asked for several files. Otherwise
+   * each file has its own session, and the caller disposes of it.
    */
   readonly conversations?: Conversations | undefined;
 }
 
-/** Asks for one file. */
+/** Asks nodes for one file. */
 export class Asking {
   readonly #peers: Peers;
   readonly #name: string;
   readonly #tell: (event: ClientEvent) => void;
-  /** The last word of each node that was asked. */
+  /** The last answer of each node. */
   readonly answers = new Map<string, NodeAnswer>();
-  /** Ids of the nodes that said that they have it. */
+  /** Ids of the nodes that have the file. */
   readonly found = new Set<string>();
-  /** The paths by which nodes were reached. */
+  /** The path by which each node was reached. */
   readonly #paths = new Map<string, Path>();
   readonly #askedAt = new Map<string, number>();
 
-  /** Nobody has been asked yet. */
   constructor(
     peers: Peers,
     { name, tell }: { name: string; tell: (event: ClientEvent) => void },
@@ -61,12 +60,12 @@ export class Asking {
     this.#tell = tell;
   }
 
-  /** The file's name. */
+  /** Name of the file. */
   get name(): string {
     return this.#name;
   }
 
-  /** Asks one node; what it is worth is told, and never thrown. */
+  /** Asks one node. Errors are reported as events, and never thrown. */
   async ask(
     node: ListedNode,
     { signal, conversations }: AskOptions = {},
@@ -82,7 +81,8 @@ export class Asking {
     } catch (error) {
       this.#peers.options.signal?.throwIfAborted();
       if (isBug(error)) throw error;
-      // Nothing of the file has been sent: whatever it did, it is no lie yet.
+      // The node has not sent any of the file yet, so this is not a lie about
+      // the content.
       const answer = answerOf(error);
       if (!signal?.aborted) {
         this.answered(
@@ -103,7 +103,7 @@ export class Asking {
     return undefined;
   }
 
-  /** Notes, and tells, what a node is worth. */
+  /** Stores and reports a node's answer. */
   answered(node: ListedNode, answer: NodeAnswer): void {
     const [endpoint] = this.#peers.reach.addressesOf(node);
     const address = endpoint === undefined ? "" : formatEndpoint(endpoint);
@@ -121,13 +121,13 @@ export class Asking {
     });
   }
 
-  /** Notes that a node failed. */
+  /** Stores and reports a node's failure. */
   failed(node: ListedNode, error: unknown): void {
     this.answered(node, answerOf(error));
   }
 }
 
-/** What a node's answer offers; nothing where no file can be so. */
+/** The offer in a node's answer; `undefined` if no file can be like that. */
 export function offerOf(
   node: string,
   answer: MessageOf<"found"> | Refused,

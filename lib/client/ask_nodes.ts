@@ -1,7 +1,7 @@
 /**
  * Finds out which nodes have files. It asks many nodes at a time, each for many
- * files over one connection, and stops waiting for slow nodes once another has
- * the wanted content.
+ * files over one connection. It stops waiting for slow nodes once another one
+ * has the wanted content.
  *
  * @module
  */
@@ -17,13 +17,15 @@ import type { Peers } from "./peers.ts";
 export interface SeekingOptions {
   /** The nodes to ask. */
   readonly nodes: readonly ListedNode[];
-  /** SHA-256 that a file must have: only a node that has that is waited on. */
+  /**
+   * SHA-256 that a file must have. Only a node with that file ends the wait.
+   */
   readonly sha256?: string | undefined;
-  /** Content id that it must have, in the same way. */
+  /** Content id that it must have, with the same effect. */
   readonly content?: string | undefined;
   /**
-   * Milliseconds for which others may still answer once one has what is wanted;
-   * `askingGraceMs` by default.
+   * How long others may still answer after one has the wanted content, in
+   * milliseconds; by default `askingGraceMs`.
    */
   readonly graceMs?: number | undefined;
   /** Stops asking. */
@@ -33,22 +35,21 @@ export interface SeekingOptions {
 /** Options of {@linkcode Seeking.seek}. */
 export interface SeekOptions {
   /**
-   * Told of each node that has a file, until the signal is aborted; whether the
-   * session with it is of use.
+   * Called for each node that has a file, until the signal is aborted. Returns
+   * whether it keeps the session.
    */
   readonly onFound: (asking: Asking, found: FoundNode) => boolean;
-  /** Whether other files are sought later, over the same connections. */
+  /** Whether more files follow, over the same connections. */
   readonly more?: boolean;
 }
 
-/** Seeks files on nodes. Disposing waits until nobody is being asked. */
+/** Finds files on nodes. Disposing waits until all questions have ended. */
 export class Seeking implements AsyncDisposable {
   readonly #peers: Peers;
   readonly #options: SeekingOptions;
   readonly #conversations: Conversations;
   readonly #seeks = new Set<Promise<void>>();
 
-  /** Nobody has been asked yet. */
   constructor(peers: Peers, options: SeekingOptions) {
     this.#peers = peers;
     this.#options = options;
@@ -57,7 +58,7 @@ export class Seeking implements AsyncDisposable {
 
   /**
    * Asks all nodes for all of some files. Resolves when each node has answered
-   * for each file, or has had a short time to since one had what is wanted.
+   * for each file, or when the time after the first wanted answer is over.
    */
   async seek(
     askings: readonly Asking[],
@@ -75,7 +76,7 @@ export class Seeking implements AsyncDisposable {
       );
       if (!more && !uses.includes(true)) await this.#conversations.end(node.id);
     });
-    // Judged here, or too late to be.
+    // Handled here, or too late to matter.
     const settled = all.catch(() => {}).finally(() => {
       this.#seeks.delete(settled);
     });
@@ -90,7 +91,7 @@ export class Seeking implements AsyncDisposable {
     }
   }
 
-  /** Asks one node for one file; whether the session with it is of use. */
+  /** Asks one node for one file; whether the session was kept. */
   async #ask(
     node: ListedNode,
     sought: Sought,
@@ -112,12 +113,12 @@ export class Seeking implements AsyncDisposable {
       (content === undefined || offer.content === content);
   }
 
-  /** Gives a session with a node away: the caller disposes of it. */
+  /** Gives a session with a node to the caller, who disposes of it. */
   release(id: string, session: NodeSession): void {
     this.#conversations.release(id, session);
   }
 
-  /** Resolves when nobody is being asked any more. */
+  /** Resolves when no question is pending. */
   async settled(): Promise<void> {
     await Promise.all(this.#seeks);
   }
@@ -128,7 +129,7 @@ export class Seeking implements AsyncDisposable {
   }
 }
 
-/** A file that is sought, and whether nodes are waited for. */
+/** A wanted file, and whether to wait for more nodes. */
 class Sought {
   readonly asking: Asking;
   readonly #graceMs: number;
@@ -146,12 +147,12 @@ class Sought {
     this.#owedCount = nodeCount;
   }
 
-  /** Resolves when no other node is waited for. */
+  /** Resolves when waiting is over. */
   get enough(): Promise<void> {
     return this.#enough.promise;
   }
 
-  /** A node has answered; `isWanted` where it has what is wanted. */
+  /** Notes a node's answer; `isWanted` if it has the wanted content. */
   answered(isWanted: boolean): void {
     if (--this.#owedCount === 0) this.end();
     else if (isWanted && !this.#isOver) {
@@ -159,7 +160,7 @@ class Sought {
     }
   }
 
-  /** Nobody is waited for any more. */
+  /** Ends the wait. */
   end(): void {
     this.#isOver = true;
     clearTimeout(this.#timer);

@@ -1,5 +1,5 @@
 /**
- * Asks nodes for lists of all their files, some nodes at a time. It stops a
+ * Asks nodes for the lists of all their files, some nodes at a time. It stops a
  * node that lists too slowly, or lists more than fits. The files listed so far
  * count, and the other nodes continue.
  *
@@ -22,23 +22,25 @@ import { votesAs } from "./votes.ts";
 
 /** Options of {@linkcode browseAll}. */
 export interface BrowseOptions {
-  /** What every name wanted begins with. */
+  /** The start of all wanted names. */
   readonly prefix: string;
-  /** Which names are wanted. */
+  /** Whether a name is wanted. */
   readonly matches: (name: string) => boolean;
-  /** Names that a person might have meant too: they are only counted. */
+  /**
+   * Whether to count an unwanted name, because the user might have meant it.
+   */
   readonly leavesOut?: ((name: string) => boolean) | undefined;
-  /** Told on the way. */
+  /** Called for every event. */
   readonly tell: (event: ClientEvent) => void;
 }
 
-/** What all nodes offer, and the sessions in which they said so. */
+/** The offers of all nodes, and the sessions with them. */
 export interface Browsed {
-  /** What is offered, by name. */
+  /** The offers, by name. */
   readonly catalogue: Catalogue;
   /** Sessions by node id. The caller disposes of them. */
   readonly sessions: Map<string, NodeSession>;
-  /** Nodes that were reached, and did not list all of their files. */
+  /** Nodes that were reached but did not list all of their files. */
   readonly incomplete: readonly ListedNode[];
 }
 
@@ -67,10 +69,10 @@ class Browsing implements Browsed {
   /** Nodes that are listing now. */
   readonly #listing = new Set<ListedNode>();
   #doneCount = 0;
-  /** Bytes of the catalogue. */
+  /** Bytes in the catalogue. */
   #bytes = 0;
   readonly #leftOut = new Set<string>();
-  /** What comes without a pause would give timers, and others, no turn. */
+  /** Pages that arrive without a pause would give timers no turn. */
   readonly #turns: Turns;
 
   constructor(peers: Peers, options: BrowseOptions) {
@@ -79,7 +81,10 @@ class Browsing implements Browsed {
     this.#turns = new Turns(peers.limits.turnMs);
   }
 
-  /** Takes what one node lists; what goes wrong is told, and never thrown. */
+  /**
+   * Takes the list of one node. Errors are reported as events, and never
+   * thrown.
+   */
   async browse(node: ListedNode): Promise<void> {
     const { tell } = this.#options;
     this.#listing.add(node);
@@ -129,7 +134,7 @@ class Browsing implements Browsed {
     }
   }
 
-  /** Takes one file of a node, of which `taking` counts what came before. */
+  /** Takes one file of a node; `taking` counts those before it. */
   #take(
     file: ListedFile,
     taking: { readonly from: Offerer; count: number; bytes: number },
@@ -159,7 +164,7 @@ class Browsing implements Browsed {
     }
   }
 
-  /** Puts all names in order, and gives others their turn meanwhile. */
+  /** Sorts all names, with turns for others. */
   async sort(): Promise<void> {
     for (const _ of this.catalogue.sorting()) {
       if (this.#turns.isOver) await this.#turns.give();
@@ -171,13 +176,13 @@ class Browsing implements Browsed {
     if (this.#leftOut.size < MOST_LEFT_OUT) this.#leftOut.add(name);
   }
 
-  /** Tells how many names were left out. */
+  /** Reports how many names were left out. */
   tellLeftOut(): void {
     const names = this.#leftOut.size;
     if (names > 0) this.#options.tell({ event: "names_left_out", names });
   }
 
-  /** Tells how far the listing is, until disposed of. */
+  /** Reports the progress of the listing until disposed of. */
   tellNowAndThen(nodes: readonly ListedNode[]): Disposable {
     const timer = setInterval(() => {
       this.#options.tell({
@@ -192,10 +197,10 @@ class Browsing implements Browsed {
   }
 }
 
-// Counted, to be told; nobody needs to know more exactly.
+// The count stops here; nobody needs a more exact number.
 const MOST_LEFT_OUT = 10_000;
 
-/** Whether a node's words describe a file that there can be. */
+/** Whether a node's entry describes a possible file. */
 function isListed({ name, size, version }: ListedFile): boolean {
   const verdict = safeName(name);
   return verdict.kind === "safe" && verdict.name === name &&

@@ -1,7 +1,7 @@
 /**
- * Stores what nodes list in few bytes: names as UTF-8 and offers in fixed
- * records, outside the heap, sorted at the end. A name and its offer take about
- * 130 bytes, where objects take 700. Pure.
+ * Stores the lists of nodes in few bytes: names as UTF-8 and offers in fixed
+ * records, outside of the heap, sorted at the end. A name and its offer take
+ * about 130 bytes, where objects take 700. Pure.
  *
  * @module
  */
@@ -9,17 +9,20 @@
 import type { Offer } from "../content/choice.ts";
 import type { ListedFile } from "../protocol/messages.ts";
 
-/** What all offers of one node have in common. */
+/** The fields that all offers of one node share. */
 export type Offerer = Omit<
   Offer,
   "size" | "modifiedMs" | "isExecutable" | "version" | "content" | "sha256"
 >;
 
-/** A name, and what nodes offer under it. */
+/** A name, with the nodes' offers under it. */
 export interface CatalogueEntry {
   /** The name. */
   readonly name: string;
-  /** The offers, one a node: its first, where it lists the name again. */
+  /**
+   * The offers, one for each node. If a node lists a name twice, its first
+   * offer counts.
+   */
   readonly offers: readonly Offer[];
 }
 
@@ -37,24 +40,24 @@ const CONTENT_AT = VERSION_AT + VERSION_BYTES;
 const HAS_CONTENT = 1;
 const IS_EXECUTABLE = 2;
 const RECORD_BYTES = CONTENT_AT + CONTENT_BYTES;
-// Its place in the order.
+// An index into the sorted order.
 const ORDER_BYTES = 4;
 
 const RECORDS_A_CHUNK = 8_192;
 const NAMES_CHUNK_BYTES = 512 * 1024;
 const VERSION = /^[0-9a-f]{32}$/;
-// Names put in order between two pauses, in a few milliseconds.
+// Names sorted between two pauses, which takes a few milliseconds.
 const SORTED_AT_ONCE = 2_048;
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-/** Whether a version is one that a catalogue can keep. */
+/** Whether a catalogue can store a version. */
 export function isVersion(text: string): boolean {
   return VERSION.test(text);
 }
 
-/** What nodes list. */
+/** The files that nodes list. */
 export class Catalogue implements Iterable<CatalogueEntry> {
   readonly #records: DataView<ArrayBuffer>[] = [];
   readonly #names: Uint8Array<ArrayBuffer>[] = [];
@@ -62,15 +65,15 @@ export class Catalogue implements Iterable<CatalogueEntry> {
   #count = 0;
   readonly #offerers: Offerer[] = [];
   readonly #numbers = new Map<string, number>();
-  /** Records sorted by name; equal names in the order of arrival. */
+  /** Records sorted by name. Equal names are in the order of arrival. */
   #sorted: Uint32Array | null = null;
 
-  /** Number of listed files, repetitions included. */
+  /** Number of listed files, including repetitions. */
   get count(): number {
     return this.#count;
   }
 
-  /** Notes what a node lists; the bytes that it takes. */
+  /** Adds a file that a node lists; returns the bytes that it takes. */
   add(from: Offerer, file: ListedFile): number {
     const { name, size, modifiedMs, version, content, executable } = file;
     const { record, at } = this.#record(this.#count, { make: true });
@@ -97,7 +100,7 @@ export class Catalogue implements Iterable<CatalogueEntry> {
     return this.#offerers.push(from) - 1;
   }
 
-  /** Keeps a name whole within one chunk. */
+  /** Stores a name within one chunk. */
   #keep(name: string): { at: number; length: number } {
     if (this.#namesUsed + 3 * name.length > NAMES_CHUNK_BYTES) {
       this.#names.push(new Uint8Array(NAMES_CHUNK_BYTES));
@@ -129,7 +132,7 @@ export class Catalogue implements Iterable<CatalogueEntry> {
     for (const at of this.places()) yield this.entryAt(at);
   }
 
-  /** The places of all names, in their order, until more is added. */
+  /** The places of all names, in order. Valid until more is added. */
   *places(): Generator<number, void> {
     const sorted = this.#sorted ??= this.#sort();
     for (let at = 0; at < sorted.length;) {
@@ -164,7 +167,7 @@ export class Catalogue implements Iterable<CatalogueEntry> {
     return this.#nameOf(this.#sorted![place]!);
   }
 
-  /** The place of a name; nothing where nobody lists it. */
+  /** The place of a name; `undefined` if no node lists it. */
   placeOf(name: string): number | undefined {
     const sorted = this.#sorted ??= this.#sort();
     const wanted = encoder.encode(name);
@@ -197,8 +200,8 @@ export class Catalogue implements Iterable<CatalogueEntry> {
   }
 
   /**
-   * Puts the names in their order, and pauses now and then: that of 300,000 takes
-   * a second. What is read before that waits for all of it.
+   * Sorts the names, and pauses now and then, because 300,000 names take a
+   * second. A read before the end sorts the rest at once.
    */
   *sorting(): Generator<void, void> {
     const count = this.#count;
@@ -218,7 +221,7 @@ export class Catalogue implements Iterable<CatalogueEntry> {
     this.#sorted = from;
   }
 
-  /** Merges two runs that begin at `start`; of equals the first stays first. */
+  /** Merges two runs that begin at `start`. The order of equal names stays. */
   *#merge({ from, to, start, run }: {
     from: Uint32Array;
     to: Uint32Array;
@@ -236,7 +239,10 @@ export class Catalogue implements Iterable<CatalogueEntry> {
     }
   }
 
-  /** By bytes, which is by code points. Makes no object: it runs for ever. */
+  /**
+   * Compares bytes, which is the order of code points. Makes no object, because
+   * it runs very often.
+   */
   #compare(a: number, b: number): number {
     const x = this.#placeOf(a);
     const y = this.#placeOf(b);

@@ -1,6 +1,6 @@
 /**
- * Decides which content of a name to fetch. If the decision needs it, asks
- * nodes to hash their file.
+ * Decides which content of a name to fetch. If necessary, asks nodes to hash
+ * their file.
  *
  * @module
  */
@@ -27,11 +27,11 @@ import type { Peers } from "./peers.ts";
 
 /** Options of {@linkcode Choosing}. */
 export interface ChoosingOptions {
-  /** What the person says of the content. */
+  /** The user's conditions for the content. */
   readonly wish: Wish;
   /** The nodes that may offer it. */
   readonly nodes: readonly ListedNode[];
-  /** Told where contents differ. */
+  /** Called for every event. */
   readonly tell: (event: ClientEvent) => void;
   /** Stops asking. */
   readonly signal: AbortSignal;
@@ -39,28 +39,31 @@ export interface ChoosingOptions {
 
 /** A content that was chosen. */
 export interface Chosen {
-  /** The content to take. */
+  /** The chosen content. */
   readonly group: ContentGroup;
-  /** Whether other contents there may be, and votes alone decided. */
+  /** Whether there may be other contents, and only votes decided. */
   readonly isVoted: boolean;
-  /** Whether the offers alone decided, and would again. */
+  /**
+   * Whether the offers alone decided, so that they would decide the same again.
+   */
   readonly isByOffers: boolean;
 }
 
-/** Chooses between contents. Disposing ends what is still being asked. */
+/** Chooses between contents. Disposing ends pending questions. */
 export class Choosing implements AsyncDisposable {
   readonly #peers: Peers;
   readonly #options: ChoosingOptions;
-  /** What the person says of the content, and which times count. */
+  /** The user's conditions, and which times count. */
   readonly wish: Wish;
   readonly #nodes: ReadonlyMap<string, ListedNode>;
-  /** Sessions of their own: a file that takes long to hash holds no other up. */
+  /**
+   * Separate sessions, so that a file that takes long to hash delays no other.
+   */
   readonly #asides: Asides;
   readonly #stop = new AbortController();
   readonly #deadline = new AbortController();
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  /** Nobody is asked yet. */
   constructor(peers: Peers, options: ChoosingOptions) {
     this.#peers = peers;
     this.#options = options;
@@ -76,8 +79,8 @@ export class Choosing implements AsyncDisposable {
   /**
    * Chooses between the contents of one name.
    *
-   * @throws {Failure} where none is to be taken: of kind `undelivered` when as
-   * many addresses have another, `not_found` when no node has what is wished for.
+   * @throws {Failure} if it chooses none: of kind `undelivered` if as many
+   * addresses have another content, `not_found` if no node has the wanted one.
    */
   async choose(name: string, offers: readonly Offer[]): Promise<Chosen> {
     const { wish } = this;
@@ -89,7 +92,7 @@ export class Choosing implements AsyncDisposable {
     }
     const { groups, kind } = choice;
     if (kind === "none") throw this.#nobodyHasIt(name, choice);
-    // A link names no other content, and leaves nothing to choose.
+    // A link allows one content, so there is nothing to choose.
     if (wish.content === undefined && differ(groups)) {
       tell({ event: "contents_differ", name, groups, taken: kind === "taken" });
     }
@@ -113,7 +116,9 @@ export class Choosing implements AsyncDisposable {
       : nobodyHasThatContent(name);
   }
 
-  /** Has nodes hash what is not hashed yet, until that decides, or all have. */
+  /**
+   * Has nodes hash unhashed files, until that decides, or all have answered.
+   */
   async #settle(
     offers: readonly Offer[],
     unknown: readonly Offer[],
@@ -131,12 +136,12 @@ export class Choosing implements AsyncDisposable {
       if (choice.kind === "taken") decided.resolve();
     });
     const all = Promise.all(settled);
-    all.catch(() => {}); // judged here, or of no interest any more
+    all.catch(() => {}); // handled here, or too late to matter
     await Promise.race([all, decided.promise]);
     return chooseContent([...known.values()], wish, { isFinal: true });
   }
 
-  /** An offer with its digests; nothing where its node does not give them. */
+  /** An offer with its digests; `undefined` if its node does not give them. */
   async #describe(offer: Offer): Promise<Offer | undefined> {
     try {
       const node = this.#nodes.get(offer.node)!;
@@ -151,13 +156,13 @@ export class Choosing implements AsyncDisposable {
     } catch (error) {
       this.#options.signal.throwIfAborted();
       if (isBug(error)) throw error;
-      return undefined; // it says what it can say when the file is asked for
+      return undefined; // the node's error shows again when it is asked for the file
     }
   }
 
   /**
-   * Waits as long as the person's wish needs it; where nothing but votes are at
-   * stake, for a while in all.
+   * Waits without limit if the user's conditions depend on it. If only votes
+   * do, waits a limited time in all.
    */
   async #inTime<T>(work: () => Promise<T>): Promise<T> {
     if (this.#isPinned) return await work();

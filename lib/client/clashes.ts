@@ -1,7 +1,6 @@
 /**
- * Detects files that cannot be saved beside each other: two for one place, or a
- * file where the other needs a folder. It saves one of them, and all other
- * files.
+ * Detects files that cannot be saved beside each other: two for one path, or a
+ * file where another needs a folder. It saves one of them, and all other files.
  *
  * @module
  */
@@ -15,13 +14,16 @@ import { tellsNamesApart } from "../disk/places.ts";
 
 /** Options of {@linkcode Clashes}. */
 export interface ClashesOptions {
-  /** Whether the person gave the name themselves. */
+  /** Whether the user gave the name explicitly. */
   readonly isNamed: (job: Job) => boolean;
-  /** What people call a node. */
+  /** The display name of a node. */
   readonly nodeName: (id: string) => string;
-  /** For so long others have no turn. */
+  /** The longest time without a turn for others. */
   readonly turnMs: number;
-  /** Whether the disk has two files where names differ in case or form alone. */
+  /**
+   * Whether the disk keeps names apart that differ only in case or
+   * normalisation.
+   */
   readonly tellsApart?: (folder: string) => Promise<boolean>;
 }
 
@@ -31,27 +33,29 @@ export interface Clash {
   readonly failure: Failure;
 }
 
-// Names of more nodes than this are told as a number.
+// If more nodes have a file, only their number is reported.
 const MOST_NAMES = 3;
 
-/** Gives each place to one file. */
+/** Gives each path to one file. */
 export class Clashes {
   readonly #options: ClashesOptions;
-  /** By the place that is meant, however it is written: nearly always one. */
+  /**
+   * By a key that is the same for all spellings of a path. Nearly always one
+   * job.
+   */
   readonly #files = new Map<string, Job | Job[]>();
-  /** A file in each folder that is needed. */
+  /** For each needed folder, one file in it. */
   readonly #folders = new Map<string, Map<string, Job>>();
   readonly #apart = new Map<string, Promise<boolean>>();
 
-  /** All places are free. */
   constructor(options: ClashesOptions) {
     this.#options = options;
   }
 
   /**
-   * Gives files their places, also beside those admitted before. Of two that
-   * want one place it is the one that the person named, else the one at more
-   * addresses, else the file before what would be inside of it.
+   * Admits files, beside those admitted before. If two want one path, the one
+   * that the user named wins. Otherwise it is the one at more addresses, then
+   * the shorter path.
    */
   async admit(
     jobs: readonly Job[],
@@ -71,15 +75,16 @@ export class Clashes {
     };
   }
 
-  /** All places are free again: nothing beside these files is admitted. */
+  /** Forgets all admitted files. */
   clear(): void {
     this.#files.clear();
     this.#folders.clear();
   }
 
   /**
-   * The numbers of the jobs, of the one first that gets a place first. Each job
-   * is looked at once: to make words for it takes memory, of 100,000 at once.
+   * The indexes of the jobs, in the order in which they get their paths. Reads
+   * each job once, because expanding 100,000 jobs at once would take much
+   * memory.
    */
   async #order(jobs: readonly Job[], turns: Turns): Promise<Uint32Array> {
     const named = new Uint8Array(jobs.length);
@@ -98,7 +103,7 @@ export class Clashes {
     );
   }
 
-  /** Whether nothing can be in the way of a file, as a rule: its folder is known. */
+  /** Whether nothing can clash with a file: its folder is known. */
   #isFree({ path }: Job): boolean {
     const key = keyOf(path);
     if (this.#files.has(key) || this.#folders.has(key)) return false;
@@ -113,14 +118,14 @@ export class Clashes {
     for (const folder of foldersOf(job.path)) {
       const key = keyOf(folder);
       const claimed = this.#folders.get(key);
-      if (claimed?.has(folder)) return; // and all above it
+      if (claimed?.has(folder)) return; // and everything above it
       if (claimed === undefined) {
         this.#folders.set(key, new Map([[folder, job]]));
       } else claimed.set(folder, job);
     }
   }
 
-  /** What is in the place of a file, or of a folder that it needs. */
+  /** The job whose file is at a path, or at a folder that the path needs. */
   async #occupantOf({ path }: Job): Promise<Job | undefined> {
     return await this.#fileAt(path) ?? await this.#folderAt(path) ??
       await this.#above(path);
@@ -128,7 +133,7 @@ export class Clashes {
 
   async #above(path: string): Promise<Job | undefined> {
     const folder = dirname(path);
-    // As a rule another file of the folder has looked.
+    // Usually another file of the folder has already checked this.
     if (this.#folders.get(keyOf(folder))?.has(folder)) return undefined;
     for (const folder of foldersOf(path)) {
       const found = await this.#fileAt(folder);
@@ -190,12 +195,12 @@ function slashesIn(path: string): number {
   return count;
 }
 
-/** The folders that a path lies in, the nearest first. */
+/** The folders above a path, nearest first. */
 function* foldersOf(path: string): Generator<string> {
   for (let at = dirname(path); at !== dirname(at); at = dirname(at)) yield at;
 }
 
-/** One for all paths that some disk takes for the same. */
+/** One key for all paths that some disk treats as the same. */
 function keyOf(path: string): string {
   return /^[\x20-\x7e]*$/.test(path)
     ? path.toLowerCase()

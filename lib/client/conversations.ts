@@ -1,6 +1,6 @@
 /**
- * Conversations that ask nodes for many files: one connection per node, with
- * many questions in flight once the first has an answer.
+ * Conversations that ask nodes for many files: one connection for each node,
+ * with many questions in flight once the first has an answer.
  *
  * @module
  */
@@ -13,7 +13,7 @@ import type { NodeSession } from "../transfer/session.ts";
 import type { ListedNode } from "./nodes.ts";
 import type { OpenedSession, Peers } from "./peers.ts";
 
-/** What a node says of a file, and the session in which it says so. */
+/** A node's answer about a file, with the session it came by. */
 export interface Told {
   /** The session. It belongs to the conversation. */
   readonly session: NodeSession;
@@ -27,7 +27,7 @@ export class Conversations implements AsyncDisposable {
   readonly #signal: AbortSignal;
   readonly #byNode = new Map<string, Conversation>();
 
-  /** Nobody is spoken with yet; `signal` ends everything. */
+  /** `signal` ends everything. */
   constructor(peers: Peers, signal: AbortSignal) {
     this.#peers = peers;
     this.#signal = signal;
@@ -36,8 +36,8 @@ export class Conversations implements AsyncDisposable {
   /**
    * Asks a node for a file.
    *
-   * @throws as {@linkcode Peers.open}; a node that failed for good does so again
-   * at once.
+   * @throws like {@linkcode Peers.open}. After a final failure of a node,
+   * throws the same again at once.
    */
   find(node: ListedNode, name: string): Promise<Told> {
     let conversation = this.#byNode.get(node.id);
@@ -54,15 +54,15 @@ export class Conversations implements AsyncDisposable {
   }
 
   /**
-   * Gives a session with a node away: the caller disposes of it. What was asked
-   * before is still answered over it.
+   * Gives a session with a node to the caller, who disposes of it. Pending
+   * questions are still answered over it.
    */
   release(id: string, session: NodeSession): void {
     const conversation = this.#byNode.get(id);
     if (conversation?.session === session) conversation.release();
   }
 
-  /** Ends the conversation with a node; it may be asked anew. */
+  /** Ends the conversation with a node. It can be asked again later. */
   async end(id: string): Promise<void> {
     const session = this.#byNode.get(id)?.release();
     this.#byNode.delete(id);
@@ -89,7 +89,7 @@ class Conversation {
   #asked = 0;
   readonly #waiting: (() => void)[] = [];
   #failureCount = 0;
-  /** Why nothing more is asked of the node. */
+  /** Why the node gets no more questions. */
   #failure: unknown = null;
   readonly #onAbort = () => this.#session?.abort(this.#options.signal.reason);
 
@@ -103,7 +103,7 @@ class Conversation {
     return this.#session;
   }
 
-  /** Gives the session away, unless it was before; no other is opened. */
+  /** Gives the session away, once. Opens no other. */
   release(): NodeSession | undefined {
     if (this.#isReleased) return undefined;
     this.#options.signal.removeEventListener("abort", this.#onAbort);
@@ -111,7 +111,7 @@ class Conversation {
     return this.#session;
   }
 
-  /** No more questions are under way than a node takes at once. */
+  /** Asks, with at most as many questions in flight as a node takes. */
   async find(name: string): Promise<Told> {
     const { windowRequestCount } = this.#options.limits;
     if (this.#asked < windowRequestCount) this.#asked++;
@@ -119,7 +119,7 @@ class Conversation {
     try {
       return await this.#find(name);
     } finally {
-      // Whoever waits takes the place over.
+      // The next waiting question gets this slot.
       const next = this.#waiting.shift();
       if (next === undefined) this.#asked--;
       else next();
@@ -158,18 +158,21 @@ class Conversation {
     }
   }
 
-  /** A session broke off: another is opened, but not for ever. */
+  /**
+   * Handles a session that broke off: a new one is opened, a limited number of
+   * times.
+   */
   #brokeOff(session: NodeSession, error: unknown): void {
     const { signal, limits } = this.#options;
     if (signal.aborted || isBug(error)) throw error;
-    if (this.#session !== session) return; // told by another question
+    if (this.#session !== session) return; // another question has handled it
     const isLast = ++this.#failureCount >= limits.sourceFailureCount;
     if (this.#isReleased || isLast || !hungUp(error)) this.#failure = error;
     else this.#session = undefined;
   }
 }
 
-/** Whether a node may be there again when it is dialled. */
+/** Whether dialling the node again might help. */
 function hungUp(error: unknown): boolean {
   return isDisconnect(error) ||
     (error instanceof ProtocolError && error.code === "truncated");

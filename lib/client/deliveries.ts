@@ -1,15 +1,15 @@
 /**
- * Which node has delivered how many bytes of a file, and by which path.
+ * Counts how many bytes of a file each node has delivered, and by which path.
  *
  * @module
  */
 
 import type { Path } from "../base/conn.ts";
 
-/** Bytes by the path they came by. */
+/** Bytes by path. */
 export type BytesByPath = Readonly<Record<Path, number>>;
 
-/** What one node has delivered of a file. */
+/** The bytes that one node has delivered of a file. */
 export interface Delivery<Node> {
   /** The node. */
   readonly node: Node;
@@ -23,27 +23,25 @@ export interface Delivery<Node> {
 export class PathCount {
   readonly #bytes: Record<Path, number> = { direct: 0, tunnel: 0 };
 
-  /** Bytes have come. */
+  /** Adds bytes. */
   add(path: Path, bytes: number): void {
     this.#bytes[path] += bytes;
   }
 
-  /** As they are now. */
   get byPath(): BytesByPath {
     return { ...this.#bytes };
   }
 
-  /** Of all paths. */
   get total(): number {
     return this.#bytes.direct + this.#bytes.tunnel;
   }
 }
 
-/** Counts what comes of one file, by node id. */
+/** Counts the bytes of one file, by node id. */
 export class Deliveries {
   readonly #counts = new Map<string, PathCount>();
 
-  /** Bytes have come, verified. */
+  /** Adds verified bytes. */
   add({ source, path, bytes }: {
     source: string;
     path: Path;
@@ -54,7 +52,6 @@ export class Deliveries {
     count.add(path, bytes);
   }
 
-  /** Bytes of all nodes. */
   get total(): number {
     return [...this.#counts.values()].reduce(
       (sum, { total }) => sum + total,
@@ -62,7 +59,7 @@ export class Deliveries {
     );
   }
 
-  /** What each node has delivered, in the order in which they began to. */
+  /** The bytes of each node, in the order of their first delivery. */
   by<Node>(nodeOf: (id: string) => Node): Delivery<Node>[] {
     return [...this.#counts].map(([id, { total, byPath }]) => ({
       node: nodeOf(id),

@@ -1,5 +1,5 @@
 /**
- * Remembers what a command has dialled. Anybody can register nodes at other
+ * Remembers the dials of a command. Anybody can register nodes at other
  * people's addresses, so many nodes with one address must not cause many
  * connections to it.
  *
@@ -10,36 +10,38 @@ import { type Endpoint, formatEndpoint } from "../base/conn.ts";
 import { isBug, isShortage, ProtocolError } from "../base/errors.ts";
 import type { Limits } from "../base/limits.ts";
 
-/** A node that names an endpoint. */
+/** A node that lists an endpoint. */
 export interface DialledFor {
   /** Its id. */
   readonly id: string;
-  /** Whether the relay saw it at that host: others it may only claim. */
+  /**
+   * Whether the relay saw the node at this host. Otherwise the node only claims
+   * it.
+   */
   readonly isObserved: boolean;
 }
 
-/** How a dial is made. */
+/** How to make a dial. */
 export interface DialHow<Connected> {
   readonly connect: () => Promise<Connected>;
-  /** Ends the dial, and says nothing of the endpoint. */
+  /** Ends the dial; this says nothing about the endpoint. */
   readonly signal: AbortSignal | undefined;
 }
 
-/** What is known of an endpoint. */
+/** The facts known about an endpoint. */
 interface Known {
   /** Nodes that it was dialled for. */
   readonly ids: Set<string>;
-  /** Dials under way; they never reject. */
+  /** Dials in flight; they never reject. */
   readonly running: Set<Promise<unknown>>;
-  /** Why nobody is there. */
+  /** The error that shows that nobody answers there. */
   absence: { readonly error: unknown; readonly id: string } | null;
 }
 
-/** Remembers dials. */
 export class Dials {
   readonly #limits: Limits;
   readonly #known = new Map<string, Known>();
-  /** Endpoints of a host that nodes only claim, and did not prove to be at. */
+  /** Failed endpoints on each host that nodes only claim. */
   readonly #failures = new Map<string, Set<string>>();
 
   constructor(limits: Limits) {
@@ -47,10 +49,10 @@ export class Dials {
   }
 
   /**
-   * Dials for a node; does not where it is known that nobody is
-   * there, or where too many nodes claim to be.
+   * Dials for a node. Refuses if nobody answers there, or if too many nodes
+   * claim the endpoint.
    *
-   * @throws {ProtocolError} `identity_mismatch` where it is not dialled for that.
+   * @throws {ProtocolError} `identity_mismatch` if it refuses.
    */
   async dial<Connected>(
     endpoint: Endpoint,
@@ -60,7 +62,7 @@ export class Dials {
     const key = formatEndpoint(endpoint);
     const known = this.#of(key);
     if (!known.ids.has(node.id)) {
-      // Another's dial may show that nobody is there.
+      // Another dial may show that nobody is there.
       while (known.running.size > 0 && !signal?.aborted) {
         await Promise.race([...known.running, aborted(signal)]);
       }
@@ -92,7 +94,7 @@ export class Dials {
     return known;
   }
 
-  /** Refuses to dial what too many nodes claim. */
+  /** Refuses an endpoint that too many nodes claim. */
   #refuse(endpoint: Endpoint, { ids }: Known, { id }: DialledFor): void {
     if (ids.has(id)) return;
     const { claimedDialCount, claimedFailureCount } = this.#limits;
@@ -107,7 +109,7 @@ export class Dials {
   }
 
   #note(endpoint: Endpoint, node: DialledFor, error: unknown): void {
-    if (isShortage(error)) return; // says nothing of who is there
+    if (isShortage(error)) return; // says nothing about the endpoint
     const key = formatEndpoint(endpoint);
     const isElse = error instanceof ProtocolError &&
       error.code !== "timed_out";

@@ -16,51 +16,51 @@ import { TunnelRefused } from "../transport/join.ts";
 import { NoPath, Unreachable } from "./reach.ts";
 import { RelayedEnough, TunnelsUnwanted } from "./tunnel_way.ts";
 
-/** What one node had to say about a file. */
+/** The answer of one node about a file. */
 export type NodeAnswer =
-  /** It has the file. */
+  /** The node has the file. */
   | { readonly kind: "found"; readonly size: number }
-  /** It does not. */
+  /** The node does not have the file. */
   | { readonly kind: "not_found" }
-  /** It could not be dialled, or is not the node that was listed. */
+  /** The node could not be dialled, or is not the one that was listed. */
   | {
     readonly kind: "unreachable";
-    /** Whether anybody answered there. */
+    /** Whether a peer answered at its address. */
     readonly stage: "connect" | "handshake";
     readonly cause: string;
   }
-  /** It broke off, or refused. */
+  /** The node broke off, or refused. */
   | { readonly kind: "failed"; readonly cause: string }
-  /** It will not give the file to this client, or has another content of it. */
+  /** The node does not give the file to this client, or has another content. */
   | { readonly kind: "denied"; readonly code: string; readonly cause: string }
-  /** It sent something else than it vouched for. */
+  /** The node sent data that does not match its own hashes. */
   | { readonly kind: "corrupt"; readonly cause: string };
 
-/** How much of a fetch is there. */
+/** The progress of a fetch. */
 export interface Progress {
-  /** Bytes that are there, verified. */
+  /** Verified bytes so far. */
   readonly received: number;
-  /** Bytes of all files that are wanted, less those that will not come. */
+  /** Bytes of all wanted files, without those that failed. */
   readonly total: number;
-  /** The file that was started last; empty before any was. */
+  /** The file that was started last; empty before the first. */
   readonly name: string;
-  /** Bytes a second, in the last few seconds. */
+  /** Bytes a second, over the last few seconds. */
   readonly bytesPerSecond: number;
-  /** Seconds that the rest will take; absent while that is not known. */
+  /** Seconds until the end; absent while unknown. */
   readonly secondsLeft?: number;
-  /** Bytes that this run has received, by the path they came by. */
+  /** Bytes received in this run, by path. */
   readonly paths: BytesByPath;
-  /** Files that are complete. */
+  /** Complete files. */
   readonly files: number;
-  /** Files that were started, those that are complete included. */
+  /** Started files, including complete ones. */
   readonly filesStarted: number;
-  /** Files that are wanted. */
+  /** Wanted files. */
   readonly fileCount: number;
   /** Nodes that take part. */
   readonly nodes: number;
 }
 
-/** What a client tells on the way. */
+/** Events of a client. */
 export type ClientEvent =
   | PeersEvent
   /** A node was asked for a file. */
@@ -68,11 +68,11 @@ export type ClientEvent =
     event: "node_answered";
     node: ListedNode;
     address: string;
-    /** The path by which it was reached, where it was. */
+    /** The path by which it was reached, if it was. */
     path?: Path;
     name: string;
     answer: NodeAnswer;
-    /** Milliseconds since it was asked first. */
+    /** Milliseconds since the first question to it. */
     ms: number;
   }
   /** Nodes have different contents under one name. */
@@ -80,15 +80,15 @@ export type ClientEvent =
     event: "contents_differ";
     name: string;
     groups: readonly ContentGroup[];
-    /** Whether the first is taken; none is where that is not decided. */
+    /** Whether the first is taken; `false` if that is undecided. */
     taken: boolean;
   }
-  /** A node gave trouble in the middle; `out` when it takes part no more. */
+  /** A node failed during the fetch; `out` if it takes no further part. */
   | {
     event: "node_trouble";
     node: ListedNode;
     kind: "broke_off" | "lied" | "slow" | "lost_file";
-    /** How far it got, where it was not yet sending files. */
+    /** How far it got, if it was not sending files yet. */
     stage?: "connect" | "handshake" | "ask";
     cause: string;
     out: boolean;
@@ -96,17 +96,17 @@ export type ClientEvent =
   /** Nodes are listing their files; once a second. */
   | {
     event: "listing";
-    /** Files listed so far, as often as they were. */
+    /** Files listed so far, including repetitions. */
     files: number;
-    /** Nodes that have ended. */
+    /** Nodes that have finished. */
     nodes: number;
     nodeCount: number;
-    /** Names of the nodes that are listing. */
+    /** Names of the nodes that are still listing. */
     waitingFor: readonly string[];
   }
-  /** Names with a part that begins with a dot, which no pattern asked for. */
+  /** Names with a leading dot in a component, which no pattern matched. */
   | { event: "names_left_out"; names: number }
-  /** More is there than a moment ago; at most ten times a second. */
+  /** The progress has changed; at most ten times a second. */
   | ({ event: "progress" } & Progress)
   /** A whole file has been delivered. */
   | {
@@ -115,29 +115,29 @@ export type ClientEvent =
     bytes: number;
     /** Content id. */
     content: string;
-    /** Bytes by the node they came from, and the path they came by. */
+    /** Bytes by node and path. */
     from: readonly Delivery<ListedNode>[];
-    /** Nodes that said they have this content. */
+    /** Nodes that offered this content. */
     holders: number;
-    /** Where it was saved; absent for what was streamed. */
+    /** The path of the saved file; absent if it was streamed. */
     path?: string;
   }
-  /** A file was there already, with the content that was asked for. */
+  /** A file with the wanted content exists already. */
   | { event: "file_present"; name: string; path: string; bytes: number }
-  /** Part of a file was there from an earlier run, verified again. */
+  /** Part of a file existed from an earlier run, and was verified again. */
   | { event: "file_resumed"; name: string; path: string; bytes: number }
   /** Part of a file is zeros, which no node has to send. */
   | { event: "zeros_skipped"; name: string; path?: string; bytes: number }
-  /** A file could not be had; the others go on. */
+  /** A file could not be fetched; the others continue. */
   | {
     event: "file_failed";
     name: string;
     error: Error;
-    /** What each node had delivered of it by then. */
+    /** The bytes that each node had delivered by then. */
     from: readonly Delivery<ListedNode>[];
   };
 
-/** What an error says of the node it came from. */
+/** The answer that an error from a node means. */
 export function answerOf(
   error: unknown,
 ): Exclude<NodeAnswer, { kind: "found" | "not_found" }> {
@@ -157,7 +157,7 @@ export function answerOf(
   return { kind: isLie ? "corrupt" : "failed", cause: causeOf(error) };
 }
 
-/** The words for what went wrong with a node. */
+/** The words for an error from a node. */
 export function causeOf(error: unknown): string {
   if (error instanceof Unreachable) return causeOf(error.cause);
   if (error instanceof NoPath) {

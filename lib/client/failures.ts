@@ -1,5 +1,5 @@
 /**
- * Explains to a person why a file cannot be fetched.
+ * The failures that explain why a file cannot be fetched.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import type { FileFailure } from "../transfer/download_options.ts";
 import type { NodeAnswer } from "./events.ts";
 import type { ListedNode } from "./nodes.ts";
 
-/** A file is not the one whose SHA-256 a node said it has. */
+/** The file does not have the SHA-256 that a node claimed for it. */
 export function notThatSha256(where: string): Failure {
   return new Failure("corrupt", {
     what: "Cannot verify file",
@@ -21,12 +21,12 @@ export function notThatSha256(where: string): Failure {
   });
 }
 
-/** The words for a node whose file has another SHA-256 than it says. */
+/** The words for a node whose file has another SHA-256 than it claimed. */
 export function claimsFalsely(name: string): string {
   return `its ${show(name)} does not have the SHA-256 that it claims`;
 }
 
-/** Nodes have a file of that name, but none the one whose SHA-256 is asked for. */
+/** Nodes have a file of this name, but not with the wanted SHA-256. */
 export function nobodyHasThatSha256(name: string): Failure {
   return new Failure("not_found", {
     what: "Cannot find file",
@@ -36,7 +36,7 @@ export function nobodyHasThatSha256(name: string): Failure {
   });
 }
 
-/** Nodes have a file of that name, but with another content. */
+/** Nodes have a file of this name, but with another content. */
 export function nobodyHasThatContent(name: string): Failure {
   return new Failure("not_found", {
     what: "Cannot find file",
@@ -46,7 +46,9 @@ export function nobodyHasThatContent(name: string): Failure {
   });
 }
 
-/** Nodes have a file of that name, and do not tell whether it is the one wanted. */
+/**
+ * Nodes have a file of this name, and do not say whether it is the wanted one.
+ */
 export function notKnownWhoHasThat(name: string, nodeCount: number): Failure {
   return new Failure("undelivered", {
     what: "Cannot find file",
@@ -60,7 +62,7 @@ export function notKnownWhoHasThat(name: string, nodeCount: number): Failure {
   });
 }
 
-/** Nodes have different contents, and as many addresses have one as another. */
+/** Nodes have different contents, and two have the same number of addresses. */
 export function contentUndecided(
   name: string,
   groups: readonly ContentGroup[],
@@ -78,7 +80,7 @@ export function contentUndecided(
   });
 }
 
-/** A file is there that a vote of nodes must not replace. */
+/** A file exists that a vote of nodes must not replace. */
 export function notReplacedOnVote(name: string, path: string): Failure {
   return new Failure("undelivered", {
     what: "Cannot replace file",
@@ -90,7 +92,7 @@ export function notReplacedOnVote(name: string, path: string): Failure {
   });
 }
 
-/** Nodes were reached, and did not list all of their files. */
+/** Some nodes were reached but did not list all of their files. */
 export function notListedWhole(
   incomplete: readonly ListedNode[],
   { pattern, nodes }: {
@@ -111,7 +113,7 @@ export function notListedWhole(
   });
 }
 
-/** None of the nodes that were asked has a file that matches. */
+/** None of the asked nodes has a file that matches. */
 export function nobodyHasAny(pattern: string, nodeCount: number): Failure {
   return new Failure("not_found", {
     what: "Cannot find files",
@@ -125,23 +127,23 @@ export function nobodyHasAny(pattern: string, nodeCount: number): Failure {
 
 /** Why a node does not deliver a file. */
 export interface Cause {
-  /** What people call the node. */
+  /** The display name of the node. */
   readonly node: string;
-  /** In words; escaped. */
+  /** The cause in words; escaped. */
   readonly cause: string;
-  /** The code of its refusal, where it refused. */
+  /** The code, if it refused. */
   readonly code?: string | undefined;
 }
 
-/** Whether a node refuses a file that it may have in another version. */
+/** Whether a refusal means that the node may have another version. */
 export function isChanged({ code }: { code?: string | undefined }): boolean {
   return code === "gone" || code === "changed";
 }
 
-/** No node described a file; by their refusals, as far as they refused. */
+/** No node described a file; holds their refusals. */
 export class NotDescribed extends Error {
   override readonly name = "NotDescribed";
-  /** Whether one may have the file in another version. */
+  /** Whether a node may have another version of the file. */
   readonly isChanged: boolean;
 
   constructor(causes: readonly Cause[]) {
@@ -150,7 +152,7 @@ export class NotDescribed extends Error {
   }
 }
 
-// Causes of more nodes than this are left out.
+// Further causes are left out.
 const MOST_CAUSES = 3;
 
 function causesInWords(causes: readonly Cause[]): string {
@@ -161,7 +163,7 @@ function causesInWords(causes: readonly Cause[]): string {
   return told.join(", ") + (more > 0 ? ` and ${more} more` : "");
 }
 
-/** No node tells what the pieces of a file must hash to. */
+/** No node gives the piece hashes of a file. */
 export function notDescribed(name: string, causes: readonly Cause[]): Failure {
   return new Failure("undelivered", {
     what: "Cannot fetch file",
@@ -179,7 +181,7 @@ function remedyFor(causes: readonly Cause[]): string {
     : "run again to resume";
 }
 
-/** A file changed more often than it is begun anew. */
+/** A file changes again and again during the fetch. */
 export function isBeingWritten(name: string): Failure {
   return new Failure("undelivered", {
     what: "Cannot fetch file",
@@ -189,7 +191,7 @@ export function isBeingWritten(name: string): Failure {
   });
 }
 
-/** A file is no longer under its name. */
+/** There is no longer a file under this name. */
 export function wasRemoved(name: string): Failure {
   return new Failure("undelivered", {
     what: "Cannot fetch file",
@@ -199,7 +201,7 @@ export function wasRemoved(name: string): Failure {
   });
 }
 
-/** A download has given a file up, of which a `part` from 0 to 1 is there. */
+/** The download has given up a file, after a `part` of it from 0 to 1. */
 export function givenUp(
   name: string,
   { failure, part, causes = [] }: {
@@ -226,7 +228,7 @@ export function givenUp(
     });
 }
 
-/** Why a file cannot be had, from what the nodes answered. */
+/** Why a file cannot be fetched, from the answers of the nodes. */
 export function exhausted(
   name: string,
   answers: ReadonlyMap<string, NodeAnswer>,
@@ -282,7 +284,7 @@ export function exhausted(
   });
 }
 
-/** That no node has a file, and how many of them could not be asked. */
+/** Says that no node has a file, and how many could not be asked. */
 function noneOf(asked: number, silent: number): string {
   if (asked === 1) {
     return `the only node ${
@@ -294,7 +296,7 @@ function noneOf(asked: number, silent: number): string {
     (silent === 0 ? "" : `, ${silent} of them could not be asked`);
 }
 
-/** Why the first of the nodes that failed did. */
+/** The first failed node and its cause. */
 function firstCauseIn(answers: ReadonlyMap<string, NodeAnswer>): string {
   for (const answer of answers.values()) {
     if (answer.kind === "failed") return ` (${answer.cause})`;
@@ -304,7 +306,7 @@ function firstCauseIn(answers: ReadonlyMap<string, NodeAnswer>): string {
 
 type Denial = NodeAnswer & { kind: "denied" };
 
-/** Why nodes that may have a file do not give it. */
+/** Says why nodes that may have a file do not give it. */
 function denial(name: string, denied: readonly Denial[]): Failure {
   const [first] = denied.filter(({ code }) => code !== "other_content");
   if (first === undefined) return nobodyHasThatContent(name);

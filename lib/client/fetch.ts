@@ -17,11 +17,14 @@ import {
 export interface FetchOptions extends TransferOptions {
   /** The file's name, as its node shares it. */
   name: string;
-  /** Asks one node after the other, in the order listed, and takes the first. */
+  /**
+   * Asks one node after the other, in the order of the list, and takes the
+   * first file.
+   */
   oneByOne?: boolean;
 }
 
-/** A file that is on its way. Disposing ends the transfer. */
+/** A file that is being fetched. Disposing ends the transfer. */
 export interface FetchedFile extends AsyncDisposable {
   /** Its name. */
   readonly name: string;
@@ -30,10 +33,10 @@ export interface FetchedFile extends AsyncDisposable {
   /** A node that it comes from. */
   readonly node: ListedNode;
   /**
-   * The content in order, each part verified before it is handed out and valid
-   * until the next is asked for. To be iterated once.
+   * The content in order. Each part is verified before it is yielded, and valid
+   * until the next is requested. Iterate once.
    *
-   * @throws {Failure} of kind `undelivered` or `corrupt` when no node is left.
+   * @throws {Failure} of kind `undelivered` or `corrupt` if no node is left.
    */
   pieces(): AsyncGenerator<Uint8Array<ArrayBuffer>>;
 }
@@ -66,8 +69,8 @@ export interface FetchedFile extends AsyncDisposable {
  * assertEquals(file.node.id, node.id);
  * ```
  *
- * @throws {Failure} of kind `usage` for a name that no file can have, `relay`
- * when the relay cannot be asked, `not_found` when no node has the file.
+ * @throws {Failure} of kind `usage` for an impossible name, `relay` if the
+ * relay cannot be asked, `not_found` if no node has the file.
  */
 export async function fetchFile(options: FetchOptions): Promise<FetchedFile> {
   const name = checkedName(options.name);
@@ -80,6 +83,6 @@ export async function fetchFile(options: FetchOptions): Promise<FetchedFile> {
   );
   const stream = stack.use(new Stream(peers, { ...options, name, nodes }));
   await stream.seek();
-  stack.move(); // from here on it is the caller who disposes
+  stack.move(); // from here on the caller disposes of it
   return stream;
 }

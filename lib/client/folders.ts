@@ -11,7 +11,7 @@ import type { NodeAnswer } from "./events.ts";
 import type { ListedNode } from "./nodes.ts";
 import type { Peers } from "./peers.ts";
 
-/** What was asked for, and how that went. */
+/** A name that was not found, with the answers. */
 export interface Unfound {
   readonly peers: Peers;
   /** The nodes that were asked. */
@@ -20,10 +20,7 @@ export interface Unfound {
   readonly signal: AbortSignal;
 }
 
-/**
- * The failure in better words, where there are any: nodes are asked once more,
- * for what lies below the name.
- */
+/** Improves a failure: asks nodes once more for files below the name. */
 export async function explained(
   failure: Failure,
   { peers, nodes, name, signal }: Unfound,
@@ -50,7 +47,7 @@ export async function explained(
   });
 }
 
-/** The nodes that said that they do not have a name. */
+/** The nodes that answered that they do not have a name. */
 export function lacking(
   nodes: readonly ListedNode[],
   answers: ReadonlyMap<string, NodeAnswer>,
@@ -80,7 +77,7 @@ async function isFolder(
         break;
       }
     } catch (error) {
-      // Only a better word was asked for.
+      // This only improves the words.
       if (isBug(error)) throw error;
     }
   });

@@ -1,6 +1,6 @@
 /**
- * Questions to nodes about a file after it was chosen: the hashes of its
- * pieces, and the current version after a change.
+ * Asks nodes about a file after it was chosen: for the hashes of its pieces,
+ * and for the current version after a change.
  *
  * @module
  */
@@ -30,31 +30,30 @@ import type { Peers } from "./peers.ts";
 export interface FollowupsOptions {
   /** The nodes that may be asked, by id. */
   readonly nodes: ReadonlyMap<string, ListedNode>;
-  /** What nodes have offered under a name. */
+  /** The offers of all nodes under a name. */
   readonly offersOf: (name: string) => readonly Offer[];
-  /** Resolves when nobody will offer more. */
+  /** Resolves when no more offers can come. */
   readonly settled: () => Promise<void>;
-  /** A session with a node, if there is one, which may have ended. */
+  /** A session with a node, if there is one. It may have ended. */
   readonly sessionOf: (id: string) => NodeSession | undefined;
-  /** Chooses between what they offer. */
+  /** Chooses between the offers. */
   readonly choosing: Choosing;
-  /** Told of nodes that break off. */
+  /** Called for nodes that break off. */
   readonly tell: (event: ClientEvent) => void;
   /** Stops asking. */
   readonly signal: AbortSignal;
 }
 
-/** Asks after files that were chosen. Disposing ends it. */
+/** Asks about chosen files. Disposing ends it. */
 export class Followups implements AsyncDisposable {
   readonly #peers: Peers;
   readonly #options: FollowupsOptions;
   readonly #asides: Asides;
-  /** How often files were asked for anew, by name. */
+  /** How often each name was asked for again. */
   readonly #againCounts = new Map<string, number>();
-  /** Nodes whose content is not the one asked for, and what they vote as. */
+  /** Nodes without the wanted content, by the vote that they count for. */
   readonly #mistaken = new Map<string, Set<string>>();
 
-  /** Nobody is asked yet. */
   constructor(peers: Peers, options: FollowupsOptions) {
     this.#peers = peers;
     this.#options = options;
@@ -64,7 +63,7 @@ export class Followups implements AsyncDisposable {
   /**
    * The manifest of a file, from the first node that gives it.
    *
-   * @throws {Failure} of kind `undelivered` when none does.
+   * @throws {Failure} of kind `undelivered` if none does.
    */
   async describe({ name, group }: Job): Promise<Manifest> {
     const { content, size, offers } = group;
@@ -94,8 +93,8 @@ export class Followups implements AsyncDisposable {
   }
 
   /**
-   * What to fetch in place of a file that its nodes have in another version now:
-   * asks them anew, but not for ever.
+   * Finds what to fetch after a file has changed on its nodes: asks them again,
+   * a limited number of times.
    */
   async again(job: Job): Promise<Job | Failure> {
     const { nodes, choosing } = this.#options;
@@ -124,9 +123,9 @@ export class Followups implements AsyncDisposable {
   }
 
   /**
-   * What to fetch in place of a content that does not have the SHA-256 that its
-   * nodes claim: the content of others, those first that were reached at other
-   * addresses. Waits for late answers when there is none.
+   * Finds what to fetch after a content turned out not to have the SHA-256 that
+   * its nodes claimed: another content, first those of nodes at other
+   * addresses. If there is none, waits for late answers.
    */
   async otherwise(job: Job): Promise<Job | Failure> {
     const { name, path, group } = job;
@@ -149,7 +148,7 @@ export class Followups implements AsyncDisposable {
     return await choose() ?? notThatSha256(path);
   }
 
-  /** The same file with the content to take of these offers, if there is one. */
+  /** The same job with the content to take of these offers, if there is one. */
   async #chosenOf(
     job: Job,
     offers: readonly Offer[],
@@ -164,7 +163,7 @@ export class Followups implements AsyncDisposable {
     }
   }
 
-  /** What a node offers under a name now. */
+  /** A node's current offer under a name. */
   async #askAgain(
     node: ListedNode,
     name: string,
@@ -179,7 +178,7 @@ export class Followups implements AsyncDisposable {
       });
     } catch (error) {
       if (isBug(error)) throw error;
-      return "failed"; // it was told when the file was asked for
+      return "failed"; // it was reported when the file was requested
     }
   }
 

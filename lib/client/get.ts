@@ -1,6 +1,7 @@
 /**
  * Fetches files to the disk: any number of them, from all nodes that have them.
- * Resumes interrupted runs, and publishes only complete, verified files.
+ * Resumes interrupted runs. Only complete, verified files get their final
+ * names.
  *
  * @module
  */
@@ -40,28 +41,27 @@ export type { Selection } from "./selections.ts";
 
 /** Options of {@linkcode getFiles}. */
 export interface GetOptions extends TransferOptions {
-  /** What to fetch. */
+  /** The names and patterns to fetch. */
   selections: readonly Selection[];
-  /** Where a file of that name is to be saved. */
+  /** The path to save a file at. */
   pathOf: (name: string, selection: Selection) => string;
-  /** Whether files that are there may be replaced. */
+  /** Whether to replace existing files. */
   overwrite?: boolean;
 }
 
-/** What became of it. */
+/** The result of {@linkcode getFiles}. */
 export interface GetResult {
-  /** Files that are there now, by name: where. */
+  /** The path of each saved file, by name. */
   readonly saved: ReadonlyMap<string, string>;
-  /** Files that could not be had, by name. */
+  /** Files that could not be fetched, by name. */
   readonly failed: ReadonlyMap<string, Failure>;
 }
 
 /**
  * Fetches files to the disk.
  *
- * @throws {Failure} of kind `usage` for names that no file can have, `relay`
- * when the relay cannot be asked, `local`
- * when the disk fails, and with the signal's reason.
+ * @throws {Failure} of kind `usage` for impossible names, `relay` if the relay
+ * cannot be asked, `local` if the disk fails; the signal's reason when aborted.
  */
 export async function getFiles(options: GetOptions): Promise<GetResult> {
   const selections = distinct(
@@ -82,10 +82,11 @@ export async function getFiles(options: GetOptions): Promise<GetResult> {
   return await get.run();
 }
 
-// Of more names that are not found nobody is asked whether they are folders.
+// Of further names that are not found, nobody is asked whether they are
+// folders.
 const MOST_EXPLAINED = 4;
 
-/** What nodes list for one pattern. */
+/** The nodes' lists for one pattern. */
 interface List extends Listed {
   readonly selection: Selection;
 }
@@ -97,9 +98,9 @@ class Get implements AsyncDisposable {
   readonly #tell: (event: ClientEvent) => void;
   readonly #nodes: ReadonlyMap<string, ListedNode>;
   readonly #offers = new Map<string, readonly Offer[]>();
-  /** Names that the person gave, and how. */
+  /** The names that the user gave, and how. */
   readonly #named: ReadonlyMap<string, Selection>;
-  /** What nodes list for each pattern. */
+  /** The nodes' lists for each pattern. */
   readonly #lists: List[] = [];
   readonly #sessions = new Map<string, NodeSession>();
   readonly #outcomes: SaveReport;
@@ -109,9 +110,12 @@ class Get implements AsyncDisposable {
   readonly #choosing: Choosing;
   readonly #followups: Followups;
   readonly #clashes: Clashes;
-  /** What is to be saved of these names; nothing of one not to be had. */
+  /** The job for each name; `null` if it cannot be fetched. */
   readonly #jobs = new Map<string, Job | null>();
-  /** Whether all is asked for, and sessions may be given to the download. */
+  /**
+   * Whether all questions have been asked, so that the download may use the
+   * sessions.
+   */
   #isAsked = false;
   #missCount = 0;
   #saving: SaveRun | null = null;
@@ -140,12 +144,13 @@ class Get implements AsyncDisposable {
       nodes,
       sha256,
       content,
-      // What is there is not replaced because others were slower to answer.
+      // An existing file is not replaced only because other nodes were slower
+      // to answer.
       graceMs: overwrite && !isPinned ? peers.limits.settleMs : undefined,
       signal: this.#signal,
     });
     this.#clashes = new Clashes({
-      // What was listed was named by nobody: see #chooseListed.
+      // The user named none of the listed files: see #chooseListed.
       isNamed: (job) =>
         !(job instanceof ListedJob) && this.#named.has(job.name),
       turnMs: peers.limits.turnMs,
@@ -185,8 +190,8 @@ class Get implements AsyncDisposable {
   }
 
   /**
-   * What is to be saved, as it is found: each batch is asked for when the one
-   * before has been opened, while that is being received.
+   * Yields the jobs as they are found. A batch is requested when the one before
+   * has been opened, while that is being received.
    */
   async *#batches(): AsyncGenerator<readonly Job[], undefined> {
     const { selections, nodes } = this.#options;
@@ -202,7 +207,10 @@ class Get implements AsyncDisposable {
     }
   }
 
-  /** Asks all nodes for all of a batch, after which there may be more. */
+  /**
+   * Asks all nodes for all of a batch. `more` says that another batch may
+   * follow.
+   */
   async #ask(batch: readonly Selection[], more: boolean): Promise<void> {
     for (const selection of batch) {
       if (selection.kind === "matching") await this.#browse(selection);
@@ -243,7 +251,7 @@ class Get implements AsyncDisposable {
     this.#outcomes.fail(pattern, nobodyHasAny(pattern, count));
   }
 
-  /** Keeps one session a node, and fetches from it. */
+  /** Keeps one session for each node, and fetches from it. */
   #keep(id: string, session: NodeSession): void {
     if (this.#sessions.has(id)) return;
     this.#sessions.set(id, session);
@@ -251,8 +259,9 @@ class Get implements AsyncDisposable {
   }
 
   /**
-   * A node as the download is to know it. While more is asked of it the download
-   * opens a session of its own: answers would wait behind file bytes.
+   * The node as a source for the download. While there are more questions, the
+   * download opens a session of its own, because answers would wait behind file
+   * bytes.
    */
   #sourceOf(id: string, session: NodeSession) {
     const node = this.#nodes.get(id)!;
@@ -286,7 +295,7 @@ class Get implements AsyncDisposable {
     }
   }
 
-  /** A name is not found: why, of the first few. */
+  /** Notes a name that was not found; for the first few also why. */
   async #miss({ name, answers, found }: Asking): Promise<void> {
     this.#jobs.set(name, null);
     const [peers, signal] = [this.#peers, this.#signal];
@@ -300,15 +309,15 @@ class Get implements AsyncDisposable {
     );
   }
 
-  /** Notes an offer that may be chosen. */
+  /** Stores an offer that may be chosen. */
   #note(name: string, offer: Offer): boolean {
     this.#offers.set(name, [...this.#offers.get(name) ?? [], offer]);
     return true;
   }
 
   /**
-   * Lets a node that answered late deliver a file; whether it has the content
-   * that was chosen, or one to be chosen once that is not what its nodes claim.
+   * Lets a node that answered late deliver a file. Returns whether it has the
+   * chosen content, or one to choose if the chosen one turns out wrong.
    */
   #join(name: string, offer: Offer): boolean {
     const { node, content } = offer;
@@ -322,7 +331,7 @@ class Get implements AsyncDisposable {
     return true;
   }
 
-  /** Decides which content to take, for each name that is not decided. */
+  /** Decides on a content for each undecided name. */
   async #choose(): Promise<Job[]> {
     const jobs = await this.#chooseListed();
     const names = [...this.#offers.keys()].filter((name) =>
@@ -344,7 +353,9 @@ class Get implements AsyncDisposable {
     return admitted;
   }
 
-  /** The same for what was listed: of two patterns the first has a name. */
+  /**
+   * The same for listed files. If two patterns match a name, the first counts.
+   */
   async #chooseListed(): Promise<Job[]> {
     const jobs: Job[] = [];
     const lists = this.#lists.splice(0);
@@ -366,7 +377,7 @@ class Get implements AsyncDisposable {
     return jobs;
   }
 
-  /** What is to be saved under a name; nothing where that cannot be decided. */
+  /** The job for a name; `null` if the content cannot be decided. */
   async #jobFor(
     { name, offers }: CatalogueEntry,
     selection: Selection,
@@ -397,14 +408,14 @@ class Get implements AsyncDisposable {
     }
   }
 
-  /** Saves some files, and those of the batches that follow. */
+  /** Saves some files, and those of the batches after them. */
   async #save(
     jobs: readonly Job[],
     batches: AsyncIterable<readonly Job[]>,
   ): Promise<void> {
     const { overwrite = false, sha256 } = this.#options;
     const outcomes = this.#outcomes;
-    // What follows may be large.
+    // The files that follow may be large.
     const hasher = hasherFor(this.#isAsked ? jobs.map(sizeOf) : [Infinity]);
     this.#hasher = hasher;
     this.#saving = new SaveRun({
@@ -439,7 +450,7 @@ class Get implements AsyncDisposable {
     }
   }
 
-  /** Notes what is fetched in place of a job, if anything is. */
+  /** Notes the job that replaces another, if there is one. */
   async #replace(
     { name }: Job,
     asked: Promise<Job | Failure>,

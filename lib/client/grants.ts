@@ -1,6 +1,6 @@
 /**
- * The grants of a listing, renewed in time. A client that fetches for hours, or
- * waits for a person, asks the relay again before it dials.
+ * Renews the grants of a listing in time. A client that fetches for hours, or
+ * waits for its user, asks the relay again before it dials.
  *
  * @module
  */
@@ -10,24 +10,23 @@ import type { ListedGrant, ListedNode } from "./nodes.ts";
 
 /** Options of {@linkcode Grants}. */
 export interface GrantsOptions {
-  /** How old a grant may become, in milliseconds. */
+  /** The greatest age of a grant, in milliseconds. */
   readonly renewMs: number;
   /** Asks the relay for its nodes. */
   readonly list: () => Promise<readonly ListedNode[]>;
 }
 
-/** Gives out grants that are good for a while yet. */
+/** Provides grants that are still valid for a while. */
 export class Grants {
   readonly #options: GrantsOptions;
   #renewed: ReadonlyMap<string, ListedGrant> = new Map();
   #renewing: Promise<void> | null = null;
 
-  /** Knows of no grant but those that nodes were listed with. */
   constructor(options: GrantsOptions) {
     this.#options = options;
   }
 
-  /** The text to show `node`; nothing where its relay gave none. */
+  /** The grant for `node`; `undefined` if its relay gave none. */
   async of(node: ListedNode): Promise<string | undefined> {
     const { grant } = node;
     if (grant === undefined) return undefined;
@@ -44,7 +43,7 @@ export class Grants {
     return performance.now() - listedAt >= this.#options.renewMs;
   }
 
-  /** Where the relay is away, the old ones may still do. */
+  /** If the relay is away, the old grants may still work. */
   async #renew(): Promise<void> {
     try {
       const nodes = await this.#options.list();

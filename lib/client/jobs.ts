@@ -16,51 +16,51 @@ import type { Placed } from "../disk/places.ts";
 
 /** One file to be saved. */
 export interface Job extends Placed {
-  /** The content that was chosen. */
+  /** The chosen content. */
   readonly group: ContentGroup;
-  /** Whether votes alone chose it: it replaces nothing. */
+  /** Whether only votes chose it: then it must not replace a file. */
   readonly isVoted: boolean;
-  /** What to ask each node for, by its id: a content id or a version. */
+  /** What to ask each node for, by node id: a content id or a version. */
   readonly sources: Map<string, string>;
-  /** What stands for it once it has ended, where that takes less memory. */
+  /** A smaller object that identifies it after its end, if there is one. */
   readonly placed?: Placed;
 }
 
-/** A catalogue, and by what its contents are chosen. */
+/** A catalogue, and the conditions that choose its contents. */
 export interface Listed {
   readonly catalogue: Catalogue;
   readonly wish: Wish;
 }
 
-/** What is kept of a file of which a list says all there is to know. */
+/** The data kept of a file whose list tells everything about it. */
 export interface ListedOptions {
   /** Its place in the catalogue. */
   readonly at: number;
-  /** Where it is to be saved. */
+  /** The path to save it at. */
   readonly path: string;
-  /** Whether votes alone chose its content. */
+  /** Whether only votes chose its content. */
   readonly isVoted: boolean;
-  /** Bytes of the content that was chosen. */
+  /** Bytes of the chosen content. */
   readonly size: number;
-  /** Addresses that have it. */
+  /** Number of addresses that have it. */
   readonly votes: number;
 }
 
 /**
- * A job of which little is kept but its path: there may be 100,000 that wait.
- * All else is read from the catalogue again, each time it is asked for.
+ * A job that stores little but its path, because 100,000 may wait. It reads
+ * everything else from the catalogue again, on each access.
  */
 export class ListedJob implements Job {
   readonly path: string;
   readonly isVoted: boolean;
-  /** As {@linkcode sizeOf} says it of any job. */
+  /** See {@linkcode sizeOf}. */
   readonly size: number;
-  /** As {@linkcode votesOf} says it of any job. */
+  /** See {@linkcode votesOf}. */
   readonly votes: number;
   readonly #at: number;
   readonly #listed: Listed;
 
-  /** The content is the one that the offers alone decide. */
+  /** The content must be the one that the offers alone decide. */
   constructor(
     listed: Listed,
     { at, path, isVoted, size, votes }: ListedOptions,
@@ -73,24 +73,23 @@ export class ListedJob implements Job {
     this.votes = votes;
   }
 
-  /** Its name. */
   get name(): string {
     return this.#listed.catalogue.nameAt(this.#at);
   }
 
-  /** The content that was chosen. */
+  /** The chosen content. */
   get group(): ContentGroup {
     const { catalogue, wish } = this.#listed;
     const { offers } = catalogue.entryAt(this.#at);
     return chooseContent(offers, wish, { isFinal: false }).groups[0]!;
   }
 
-  /** What to ask each node for, made anew. */
+  /** What to ask each node for; computed on each access. */
   get sources(): Map<string, string> {
     return sourcesOf(this.group);
   }
 
-  /** The same with all that is known of it, to be worked on. */
+  /** The same job with all of its data in memory. */
   whole(): Job {
     const { name, path, isVoted, group } = this;
     const sources = sourcesOf(group);
@@ -98,7 +97,7 @@ export class ListedJob implements Job {
   }
 }
 
-/** A job with all that is known of it, to be worked on. */
+/** A job with all of its data in memory. */
 export function wholeOf(job: Job): Job {
   return job instanceof ListedJob ? job.whole() : job;
 }
@@ -108,7 +107,9 @@ export function sizeOf(job: Job): number {
   return job instanceof ListedJob ? job.size : job.group.size;
 }
 
-/** Addresses that have a job's content, without reading its offers again. */
+/**
+ * Number of addresses with a job's content, without reading its offers again.
+ */
 export function votesOf(job: Job): number {
   return job instanceof ListedJob ? job.votes : job.group.votes;
 }

@@ -25,31 +25,31 @@ import {
 
 /** Options of {@linkcode makeLink}. */
 export interface LinkOptions extends TransferOptions {
-  /** The file's name, as its node shares it. */
+  /** Name of the file, as its node shares it. */
   name: string;
-  /** How long the link is to be good for, in seconds; an hour by default. */
+  /** How long the link stays valid, in seconds; by default an hour. */
   expiresSeconds?: number;
-  /** How many fetches it is to be good for; one by default. */
+  /** How many fetches it allows; by default one. */
   uses?: number;
 }
 
-/** A link, and what it is for. */
+/** A link, with what it allows. */
 export interface MadeLink {
-  /** The link. A secret, where the relay is private. */
+  /** The link. It is a secret if the relay is private. */
   readonly text: string;
-  /** Whether the relay holds it to a time and a number of fetches. */
+  /** Whether the relay enforces its time and number of fetches. */
   readonly isHeld: boolean;
   /** Bytes of the file. */
   readonly size: number;
 }
 
 /**
- * Makes a link to one file with the content that it has now. It names the relay
+ * Makes a link to one file with its current content. The link names the relay
  * by the address given in `options`.
  *
- * @throws {Failure} of kind `usage` for a name that no file can have or that is
- * too long for a link, `relay` when the relay cannot be asked, `not_allowed`
- * when it makes none for this client, `not_found` when no node has the file.
+ * @throws {Failure} of kind `usage` for an impossible name or one too long for
+ * a link, `relay` if the relay cannot be asked, `not_allowed` if it makes no
+ * links for this client, `not_found` if no node has the file.
  */
 export async function makeLink(options: LinkOptions): Promise<MadeLink> {
   const name = checkedName(options.name);
@@ -86,7 +86,9 @@ export async function makeLink(options: LinkOptions): Promise<MadeLink> {
   return { ...await sealed(peers, { ...options, name, content }), size };
 }
 
-/** The content id of a file that has not been hashed yet: its node hashes it. */
+/**
+ * The content id of a file that has not been hashed yet: its node hashes it.
+ */
 async function contentOf(
   group: ContentGroup,
   { found, asking, name }: {
@@ -110,7 +112,7 @@ async function contentOf(
   throw exhausted(name, asking.answers, asking.found);
 }
 
-/** The link, with what the relay puts in. */
+/** The link, with the relay's pass. */
 async function sealed(
   peers: Peers,
   options: LinkOptions & { content: string },

@@ -13,42 +13,42 @@ import { type ClientOptions, Peers } from "./peers.ts";
 
 /** Options of {@linkcode listNodes}. */
 export interface ListNodesOptions extends ClientOptions {
-  /** Told on the way. */
+  /** Called for every event. */
   onEvent?: (event: ClientEvent) => void;
 }
 
 /** Options of {@linkcode listFiles}. */
 export interface ListFilesOptions extends ListNodesOptions {
-  /** Which names to list: a pattern, or all of them. */
+  /** Whether to list a name; by default all are listed. */
   matches?: (name: string) => boolean;
-  /** Names that are only counted, of those that do not match. */
+  /** Whether to count an unlisted name. */
   leavesOut?: (name: string) => boolean;
-  /** What every name listed begins with. */
+  /** The start of all listed names. */
   prefix?: string;
-  /** The nodes to ask, when they have been listed already. */
+  /** The nodes to ask, if they have been listed already. */
   nodes?: readonly ListedNode[];
 }
 
-/** A name, and what the nodes have under it. */
+/** A name, with what the nodes have under it. */
 export interface FileListing {
   /** The name. */
   readonly name: string;
   /** Bytes of the content that would be fetched. */
   readonly size: number;
-  /** When that was last written, in milliseconds since 1970. */
+  /** When that content was last written, in milliseconds since 1970. */
   readonly modifiedMs: number;
-  /** Nodes that have a file of this name. */
+  /** Nodes with a file of this name. */
   readonly nodeCount: number;
-  /** Whether nodes have, or seem to have, different contents. */
+  /** Whether nodes have, or may have, different contents. */
   readonly differs: boolean;
-  /** What each node offers. */
+  /** The offer of each node. */
   readonly offers: readonly Offer[];
 }
 
 /**
- * The active nodes.
+ * Lists the active nodes.
  *
- * @throws {Failure} of kind `relay` when the relay cannot be asked.
+ * @throws {Failure} of kind `relay` if the relay cannot be asked.
  */
 export async function listNodes(
   options: ListNodesOptions,
@@ -58,9 +58,9 @@ export async function listNodes(
 }
 
 /**
- * The files on all active nodes, by name.
+ * Lists the files on all active nodes, by name.
  *
- * @throws {Failure} of kind `relay` when the relay cannot be asked.
+ * @throws {Failure} of kind `relay` if the relay cannot be asked.
  */
 export async function listFiles(
   options: ListFilesOptions,
@@ -68,19 +68,22 @@ export async function listFiles(
   return [...await browseFiles(options)];
 }
 
-/** Files on nodes, by name. Each is made anew when it is read: there may be many. */
+/**
+ * Files on nodes, by name. Each object is made when it is read, because there
+ * may be many.
+ */
 export class FileListings implements Iterable<FileListing> {
   readonly #catalogue: Catalogue;
-  /** Nodes that were reached, and did not list all of their files. */
+  /** Nodes that were reached but did not list all of their files. */
   readonly incomplete: readonly ListedNode[];
 
-  /** Lists what nodes were found to offer. */
+  /** Wraps what nodes offer. */
   constructor({ catalogue, incomplete }: Omit<Browsed, "sessions">) {
     this.#catalogue = catalogue;
     this.incomplete = incomplete;
   }
 
-  /** Whether there is none. */
+  /** Whether there are no files. */
   get isEmpty(): boolean {
     return this.#catalogue.count === 0;
   }
@@ -93,9 +96,10 @@ export class FileListings implements Iterable<FileListing> {
 }
 
 /**
- * As {@linkcode listFiles}, for more files than there should be objects.
+ * Like {@linkcode listFiles}, for so many files that objects would take too
+ * much memory.
  *
- * @throws {Failure} of kind `relay` when the relay cannot be asked.
+ * @throws {Failure} of kind `relay` if the relay cannot be asked.
  */
 export async function browseFiles(
   options: ListFilesOptions,
@@ -120,7 +124,10 @@ function listingOf(name: string, offers: readonly Offer[]): FileListing {
   return { name, size, modifiedMs, nodeCount: offers.length, differs, offers };
 }
 
-/** By Unicode code point, so that it is the same on every machine. */
+/**
+ * Compares by Unicode code point, so that the order is the same on every
+ * machine.
+ */
 export function compareNames(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }

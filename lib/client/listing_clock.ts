@@ -1,6 +1,6 @@
 /**
- * Limits the time for a node's list of files: a fixed time at any rate, then
- * more only while the list arrives quickly enough, up to a maximum.
+ * Limits the time for a node's list of files: a fixed time at any rate, and
+ * then more time, up to a maximum, while the list arrives quickly enough.
  *
  * @module
  */
@@ -20,12 +20,12 @@ export type ListingClockLimits = Pick<
   "listingMs" | "listingBytesPerSecond" | "listingMostMs"
 >;
 
-// What is said of a file beside its name.
+// Bytes that count for a file beside its name.
 const LISTED_BYTES = 150;
-// After its first time, the rate of a list is looked at so often.
+// How often the rate of a list is checked after the fixed time.
 const LOOK_MS = 1_000;
 
-/** Stops a listing that comes too slowly. Disposing stops the clock. */
+/** Stops a listing that arrives too slowly. Disposing stops the clock. */
 export class ListingClock implements Disposable {
   readonly #limits: ListingClockLimits;
   readonly #late = new AbortController();
@@ -34,18 +34,18 @@ export class ListingClock implements Disposable {
   #bytes = 0;
   #files = 0;
 
-  /** The time begins now. */
+  /** Starts the clock. */
   constructor(limits: ListingClockLimits) {
     this.#limits = limits;
     this.#timer = setTimeout(() => this.#look(), limits.listingMs);
   }
 
-  /** Aborted with {@linkcode Stopped} when the listing is to be stopped. */
+  /** Aborted with {@linkcode Stopped} if the listing must stop. */
   get signal(): AbortSignal {
     return this.#late.signal;
   }
 
-  /** A page has come. */
+  /** Counts a page. */
   came(files: readonly Pick<ListedFile, "name">[]): void {
     this.#files += files.length;
     for (const { name } of files) this.#bytes += name.length + LISTED_BYTES;

@@ -17,51 +17,54 @@ import { readRegistration } from "../protocol/signed_record.ts";
 import { show } from "../base/text.ts";
 import { type Access, accessFailure } from "../access/credentials.ts";
 
-/** A grant, as the relay gave it. */
+/** A grant from the relay. */
 export interface ListedGrant {
-  /** As it is shown to its node. A secret. */
+  /** The text to show to the node. A secret. */
   readonly text: string;
-  /** When it came, in milliseconds on the monotonic clock. */
+  /** When it arrived, in milliseconds on the monotonic clock. */
   readonly listedAt: number;
 }
 
 /** An active node, as the relay lists it. */
 export interface ListedNode {
-  /** Its place in the listing, from 1. */
+  /** Its number in the listing, from 1. */
   readonly number: number;
   /** Its id. */
   readonly id: string;
-  /** What people call it: a stranger's words. */
+  /** Its display name: a stranger's words. */
   readonly name: string;
-  /** Where to dial it: where the relay saw it first, then by its own order. */
+  /**
+   * The addresses to dial: first those where the relay saw it, then in its own
+   * order.
+   */
   readonly addresses: readonly Endpoint[];
-  /** Its certificate, DER, which hashes to the id. */
+  /** Its certificate, DER; the id is the hash of its key. */
   readonly certificate: Uint8Array;
   /** Whether it can be reached through the relay. */
   readonly isAttached: boolean;
-  /** The node's own words that the rest was read from, and its signature. */
+  /** The node's signed record, which the rest was read from. */
   readonly signed: ListedRecord;
-  /** What to show it, where the relay is private. */
+  /** The grant to show to it, if the relay is private. */
   readonly grant?: ListedGrant;
 }
 
-/** What the relay answered. */
+/** The relay's answer. */
 export interface NodeListing {
-  /** What the relay says to people: a stranger's words. */
+  /** The relay's greeting: a stranger's words. */
   readonly greeting: string;
   /** Id of the relay. */
   readonly relayId: string;
-  /** The nodes whose lease is alive. */
+  /** The nodes with a lease. */
   readonly nodes: readonly ListedNode[];
-  /** Seconds since the relay came back, while nodes may still be coming back. */
+  /** Seconds since the relay started, while nodes may still be returning. */
   readonly uptime?: number;
 }
 
 /**
- * All pages of a listing, each node once, `most` of them at most; a page that
- * brings nobody new is the last.
+ * Reads all pages of a listing: each node once, at most `most` of them. Stops
+ * at a page without a new node.
  *
- * @throws {ProtocolError} when the relay answers something else, or hangs up.
+ * @throws {ProtocolError} if the relay gives another answer, or hangs up.
  */
 export async function listAll(
   channel: Channel,
@@ -94,7 +97,10 @@ export async function listAll(
   }
 }
 
-/** A node of a listing, if it is one: the signature is checked before dialling. */
+/**
+ * A node of a listing, if its record is valid. The signature is checked before
+ * dialling.
+ */
 function listedNode(
   signed: ListedRecord,
   relayId: string,

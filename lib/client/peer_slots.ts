@@ -1,21 +1,21 @@
 /**
  * Runs work with many peers, a few at a time. A slow peer soon gives up its
- * slot, so a few slow peers do not hold up the others.
+ * slot, so that a few slow peers do not delay the others.
  *
  * @module
  */
 
 /** Options of {@linkcode PeerSlots}. */
 export interface TurnsOptions {
-  /** Turns at once, of those that have not become slow. */
+  /** Slots for peers that are not slow. */
   readonly count: number;
-  /** Turns at once, slow ones included. */
+  /** Slots for all peers, including slow ones. */
   readonly mostCount: number;
-  /** A turn that takes longer is slow. */
+  /** A peer that takes longer is slow. */
   readonly patienceMs: number;
 }
 
-/** Gives turns, in the order in which they are asked for. */
+/** Gives slots, in the order of the requests. */
 export class PeerSlots {
   readonly #options: TurnsOptions;
   #quick = 0;
@@ -27,8 +27,8 @@ export class PeerSlots {
   }
 
   /**
-   * Runs `work` for every item, each in a turn of its own. Rejects with the
-   * first failure, once what runs has ended; nothing is begun after it.
+   * Runs `work` for every item, each in a slot. Rejects with the first failure
+   * after all running work has ended; starts nothing after a failure.
    */
   async each<Item>(
     items: Iterable<Item>,
@@ -69,7 +69,7 @@ export class PeerSlots {
     }
   }
 
-  /** Resolves when a turn may begin, which then counts. */
+  /** Waits for a slot, and takes it. */
   async #room(): Promise<void> {
     if (this.#waiting.length === 0 && this.#isFree) this.#enter();
     else await new Promise<void>((resolve) => this.#waiting.push(resolve));

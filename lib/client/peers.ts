@@ -27,26 +27,26 @@ import { PeerSlots } from "./peer_slots.ts";
 export interface ClientOptions {
   /** The relay to ask. */
   relay: RelayAddress;
-  /** Goes without encryption, for whoever asks for it on both sides. */
+  /** Connects without encryption; the relay and the nodes must do the same. */
   plaintext?: boolean;
-  /** What to use a private relay with: a token, or a link. */
+  /** The credentials for a private relay: a token, or a link. */
   access?: Access;
   /** Remembers the relay between runs. */
   knownRelays?: KnownRelays;
   /**
-   * Whether to go through the relay to nodes that cannot be dialled, or not at
-   * once; it is, by default.
+   * Whether to reach nodes through the relay if dialling fails or takes long;
+   * by default yes.
    */
   tunnels?: boolean;
-  /** Bytes that may come through the relay; as many as there are by default. */
+  /** The most bytes that may come through the relay; by default no limit. */
   maxRelayedBytes?: number;
-  /** Numbers to replace in `limits.ts`. */
+  /** Numbers that replace those of `limits.ts`. */
   limits?: Partial<Limits>;
   /** Stops when aborted. */
   signal?: AbortSignal;
 }
 
-/** What reaching peers tells. */
+/** Events of reaching peers. */
 export type PeersEvent =
   | RelayLinkEvent
   /** The relay has answered. */
@@ -54,31 +54,34 @@ export type PeersEvent =
     event: "nodes_listed";
     greeting: string;
     nodes: readonly ListedNode[];
-    /** Seconds since the relay came back, while nodes may still be coming back. */
+    /** Seconds since the relay started, while nodes may still be returning. */
     uptime?: number;
   };
 
-/** A node that has said hello, and what it said of the file asked for. */
+/** A node after its hello, with its answer about the requested file. */
 export interface OpenedSession {
-  /** The conversation. The caller disposes of it. */
+  /** The session. The caller disposes of it. */
   readonly session: NodeSession;
-  /** The answer, where a file was asked for. */
+  /** The answer, if a file was requested. */
   readonly found?: MessageOf<"found"> | Refused;
 }
 
-/** Speaks with relay and nodes. Disposing waits, shortly, for reports to arrive. */
+/**
+ * Talks to the relay and the nodes. Disposing waits a moment for reports to
+ * arrive.
+ */
 export class Peers implements AsyncDisposable {
   readonly options: ClientOptions;
   readonly limits: Limits;
-  /** The way to the nodes. */
+  /** Opens connections to nodes. */
   readonly reach: Reach;
-  /** When each of many nodes has its turn to be asked. */
+  /** Decides which of many nodes is asked next. */
   readonly turns: PeerSlots;
   readonly #tell: (event: PeersEvent) => void;
   readonly #link: RelayDialer;
   readonly #grants: Grants;
 
-  /** Nothing is dialled yet. */
+  /** Does not dial yet. */
   constructor(options: ClientOptions, tell: (event: PeersEvent) => void) {
     this.options = options;
     this.limits = limitsWith(options.limits);
@@ -116,7 +119,7 @@ export class Peers implements AsyncDisposable {
   /**
    * Asks the relay for the active nodes.
    *
-   * @throws {Failure} of kind `relay` when it cannot be asked.
+   * @throws {Failure} of kind `relay` if it cannot be asked.
    */
   async list(): Promise<NodeListing> {
     const listing = await this.#list();
@@ -125,7 +128,7 @@ export class Peers implements AsyncDisposable {
     return listing;
   }
 
-  /** The relay, ready to be asked. The caller closes the channel. */
+  /** Opens a session with the relay. The caller closes its channel. */
   askRelay(): Promise<RelaySession> {
     return this.#link.open(this.options.signal);
   }
@@ -157,9 +160,9 @@ export class Peers implements AsyncDisposable {
   }
 
   /**
-   * Reaches a node and greets it.
+   * Reaches a node and says hello.
    *
-   * @throws {Unreachable} when nobody answers who proves to be that node.
+   * @throws {Unreachable} if nobody there proves to be that node.
    */
   async open(
     node: ListedNode,

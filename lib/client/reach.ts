@@ -18,34 +18,33 @@ import type { ListedNode } from "./nodes.ts";
 import { Reports } from "./reports.ts";
 import { RelayedEnough, TunnelsUnwanted, TunnelWay } from "./tunnel_way.ts";
 
-/** A node that has proved to be the one that was listed. */
+/** A node that has proved its identity. */
 export interface Reached {
-  /** Speaks with it; nothing has been said yet. The caller closes it. */
+  /** A fresh channel to it. The caller closes it. */
   readonly channel: Channel;
-  /** The path that the channel goes by. */
+  /** The path of the channel. */
   readonly path: Path;
 }
 
 /** Options of {@linkcode Reach}. */
 export interface ReachOptions {
-  /** The way to the relay that lists the nodes. */
+  /** Connects to the relay that lists the nodes. */
   readonly link: RelayDialer;
-  /** Whether to go without encryption. */
+  /** Whether to connect without encryption. */
   readonly plaintext: boolean;
-  /** Whether to go through the relay where need be; it is, by default. */
+  /** Whether to use tunnels if necessary; by default yes. */
   readonly tunnels?: boolean | undefined;
-  /** Bytes that may come through the relay; as many as there are by default. */
+  /** The most bytes that may come through the relay; by default no limit. */
   readonly maxRelayedBytes?: number | undefined;
-  /** The numbers. */
   readonly limits: Limits;
 }
 
 /** Neither path led to the node. */
 export class NoPath extends Error {
   override readonly name = "NoPath";
-  /** What became of dialling. */
+  /** The error of dialling. */
   readonly direct: unknown;
-  /** What became of the tunnel. */
+  /** The error of the tunnel. */
   readonly tunnel: unknown;
 
   constructor(direct: unknown, tunnel: unknown) {
@@ -64,14 +63,14 @@ export class Unreachable extends Error {
   }
 }
 
-/** Reaches nodes. Disposing waits, shortly, for reports to leave. */
+/** Reaches nodes. Disposing waits a moment for reports to be sent. */
 export class Reach implements AsyncDisposable {
   readonly #options: ReachOptions;
   readonly #dials: Dials;
   readonly #reports: Reports;
   readonly #tunnels: TunnelWay | null;
 
-  /** Nothing is dialled yet. */
+  /** Does not dial yet. */
   constructor(options: ReachOptions) {
     this.#options = options;
     this.#dials = new Dials(options.limits);
@@ -80,12 +79,12 @@ export class Reach implements AsyncDisposable {
   }
 
   /**
-   * Opens a connection to a node, by whichever path has it first; a node that
-   * cannot be reached is reported to the relay.
+   * Opens a connection to a node, by the quicker path. Reports a node that
+   * cannot be reached to the relay.
    *
-   * @throws {Unreachable} when nobody answers who proves to be that node,
-   * {RelayedEnough} when it cannot be dialled and no more may come through the
-   * relay, and with the signal's reason.
+   * @throws {Unreachable} if nobody there proves to be that node,
+   * {RelayedEnough} if it cannot be dialled and no more bytes may come through
+   * the relay; the signal's reason when aborted.
    */
   async open(
     node: ListedNode,
@@ -118,8 +117,8 @@ export class Reach implements AsyncDisposable {
   }
 
   /**
-   * A conn to whoever proves to be that node, and the path it goes by. Dialling
-   * has a head start; whichever is there first wins, and the other is let go.
+   * A conn to a peer that proves to be the node, and its path. Dialling has a
+   * head start; the first success wins, and the other attempt is stopped.
    */
   async #connect(
     node: ListedNode,
@@ -151,7 +150,7 @@ export class Reach implements AsyncDisposable {
     });
     decided.abort(LOST);
     const loser = winner.path === "direct" ? tunnel : direct;
-    loser.then((conn) => conn.close(), () => {}); // it was let go
+    loser.then((conn) => conn.close(), () => {}); // it was stopped
     return winner;
   }
 
@@ -181,8 +180,8 @@ export class Reach implements AsyncDisposable {
   }
 
   /**
-   * Where to dial a node. One that gives the loopback address runs beside the
-   * relay: from another machine it is found where the relay is.
+   * The addresses to dial for a node. A node that gives the loopback address
+   * runs beside the relay, so from another machine it is at the relay's host.
    */
   addressesOf(node: ListedNode): Endpoint[] {
     const { host: relayHost } = this.#options.link.relay;
@@ -198,14 +197,14 @@ export class Reach implements AsyncDisposable {
   }
 }
 
-/** Whether it was this process that had no file descriptor to dial with. */
+/** Whether the cause was a lack of file descriptors in this process. */
 function isOurs(error: unknown): boolean {
   return isShortage(error instanceof NoPath ? error.direct : error);
 }
 
 const LOST = new DOMException("The other path was quicker", "AbortError");
 
-/** Waits until dialling has failed, or has had its time. */
+/** Waits until dialling has failed, or its head start is over. */
 function headStart(
   direct: Promise<Conn>,
   { tunnelHeadStartMs }: Limits,
@@ -226,7 +225,8 @@ function headStart(
   });
 }
 
-// An address that does not answer at once must not hold up the others.
+// An address that does not answer at once must not delay the others.
 const STAGGER_MS = 250;
-// Several small files come in one record; large pieces are read to their place.
+// One record can hold several small files; large pieces are read directly to
+// their place.
 const READ_AHEAD_BYTES = 64 * 1024;

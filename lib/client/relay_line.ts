@@ -1,5 +1,5 @@
 /**
- * One connection of a client to its relay for one request after the other. A
+ * One connection of a client to its relay, for one request after the other. A
  * connection for each request would use up the limit for the client's address.
  *
  * @module
@@ -13,34 +13,33 @@ import {
 } from "../protocol/messages.ts";
 import type { RelayDialer, RelaySession } from "../uplink/relay_dialer.ts";
 
-/** What the relay answered, and over which session. */
+/** The relay's answer, with the session it came by. */
 export interface RelayReply {
   /** The answer. */
   readonly answer: RelayToClient;
-  /** What the relay said of itself. */
+  /** The session with the relay. */
   readonly session: RelaySession;
 }
 
-/** A line to one relay. Nothing is dialled before something is asked. */
+/** A line to one relay. It is dialled with the first request. */
 export class RelayLine implements AsyncDisposable {
   readonly #link: RelayDialer;
   #session: RelaySession | null = null;
-  /** Ends with the exchange that was begun last. */
+  /** Resolves with the last exchange that was started. */
   #turn: Promise<unknown> = Promise.resolve();
   #hangUp: ReturnType<typeof setTimeout> | undefined;
 
-  /** To the relay that `link` leads to. */
+  /** Uses `link` to connect to the relay. */
   constructor(link: RelayDialer) {
     this.#link = link;
   }
 
   /**
-   * Asks, when everything that was asked before has been answered. Whoever
-   * aborts waits no longer; what has been asked is answered all the same, and
-   * the answer is dropped.
+   * Asks when all earlier requests have been answered. Aborting stops the wait;
+   * the answer to a request that was sent already is dropped.
    *
-   * @throws {ProtocolError} when the relay hangs up or takes too long.
-   * @throws {Failure} when it cannot be reached.
+   * @throws {ProtocolError} if the relay hangs up or takes too long.
+   * @throws {Failure} if it cannot be reached.
    */
   async ask(message: ClientToRelay, signal: AbortSignal): Promise<RelayReply> {
     signal.throwIfAborted();
@@ -70,12 +69,12 @@ export class RelayLine implements AsyncDisposable {
       if (answer === null) {
         throw new ProtocolError("truncated", "the relay hung up");
       }
-      // Others may need the connections of this address more.
+      // Others at this address may need the connection more.
       this.#hangUp = setTimeout(() => void this.#close(), LINGER_MS);
       return { answer, session };
     } catch (error) {
       await this.#close();
-      // The relay may have started anew since it was asked last.
+      // The relay may have restarted since the last request.
       if (isReused && !isBug(error)) return await this.#exchange(message);
       throw error;
     }
@@ -94,7 +93,7 @@ export class RelayLine implements AsyncDisposable {
   }
 }
 
-/** Sooner than a relay would call it idle. */
+/** Earlier than a relay would count it as idle. */
 const LINGER_MS = 5_000;
 
 function ignore(): void {}

@@ -1,6 +1,6 @@
 /**
  * Reports nodes that seem dead to the relay. All reports of one command use one
- * connection, and there are at most as many as the relay would check.
+ * connection, and their number is limited to those that the relay would check.
  *
  * @module
  */
@@ -11,27 +11,25 @@ import type { RelayDialer, RelaySession } from "../uplink/relay_dialer.ts";
 
 /** Options of {@linkcode Reports}. */
 export interface ReportsOptions {
-  /** The way to the relay. */
+  /** Connects to the relay. */
   readonly link: RelayDialer;
-  /** The numbers. */
   readonly limits: Pick<Limits, "reportCount" | "withdrawMs">;
 }
 
-/** Sends reports. Disposing waits, shortly, for them to leave. */
+/** Sends reports. Disposing waits a moment for them to be sent. */
 export class Reports implements AsyncDisposable {
   readonly #options: ReportsOptions;
   readonly #reported = new Set<string>();
-  /** Those that the relay has not been told of yet. */
+  /** Ids that the relay has not been told yet. */
   #waiting: string[] = [];
   #session: RelaySession | null = null;
   #sending: Promise<void> | null = null;
 
-  /** Nobody is reported yet. */
   constructor(options: ReportsOptions) {
     this.#options = options;
   }
 
-  /** Tells the relay that a node seems dead, each once; never throws. */
+  /** Reports that a node seems dead, once for each node; never throws. */
   add(id: string): void {
     const { reportCount } = this.#options.limits;
     if (this.#reported.has(id) || this.#reported.size >= reportCount) return;
@@ -41,9 +39,9 @@ export class Reports implements AsyncDisposable {
   }
 
   /**
-   * Sends what there is, and what comes meanwhile. The answers are not waited
-   * for: to look after one node can take the relay seconds. Good will only: what
-   * the person asked for has errors of its own.
+   * Sends pending reports, and those added meanwhile. Does not wait for the
+   * answers, because checking a node can take the relay seconds. Errors are
+   * ignored: reports only help others.
    */
   async #send(): Promise<void> {
     const { link, limits } = this.#options;

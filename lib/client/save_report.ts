@@ -1,5 +1,5 @@
 /**
- * Records, counts and reports what becomes of each file.
+ * Records, counts and reports the outcome of each file.
  *
  * @module
  */
@@ -21,12 +21,12 @@ export interface SparedBytes {
   readonly zeros: number;
 }
 
-/** Notes what becomes of files. */
+/** The outcomes of files. */
 export class SaveReport {
   readonly #saved: Placed[] = [];
-  /** Files that could not be had, by name. */
+  /** Files that could not be fetched, by name. */
   readonly failed = new Map<string, Failure>();
-  /** How much is there. */
+  /** The progress. */
   readonly tally = new Tally();
   readonly #tell: (event: ClientEvent) => void;
   readonly #nodeOf: (id: string) => ListedNode;
@@ -34,7 +34,6 @@ export class SaveReport {
   /** Bytes that no node had to send, by name. */
   readonly #earlier = new Map<string, number>();
 
-  /** Nothing has become of any. */
   constructor(
     tell: (event: ClientEvent) => void,
     nodeOf: (id: string) => ListedNode,
@@ -43,30 +42,30 @@ export class SaveReport {
     this.#nodeOf = nodeOf;
   }
 
-  /** These are to be saved, after which there may be more. */
+  /** Adds files to be saved; `more` says that others may follow. */
   expect(jobs: readonly Job[], { more }: { more: boolean }): void {
     for (const job of jobs) this.tally.expect(sizeOf(job));
     if (!more) this.tally.expectNoMore();
   }
 
-  /** Files that are there now, by name: where. */
+  /** The path of each saved file, by name. */
   get saved(): ReadonlyMap<string, string> {
     return new Map(this.#saved.map(({ name, path }) => [name, path]));
   }
 
-  /** What nodes deliver of a file, to be added to. */
+  /** The deliveries of a file, to add to. */
   deliveriesOf(name: string): Deliveries {
     const deliveries = this.#deliveries.get(name) ?? new Deliveries();
     this.#deliveries.set(name, deliveries);
     return deliveries;
   }
 
-  /** What nodes delivered of a file has been told. */
+  /** Forgets the deliveries of a file after they were reported. */
   forget(name: string): void {
     this.#deliveries.delete(name);
   }
 
-  /** A file cannot be had, which was to be saved if there is a `job`. */
+  /** A file failed; `job` is given if it was to be saved. */
   fail(name: string, failure: Failure, job?: Job): void {
     if (job !== undefined && !this.failed.has(name)) {
       this.tally.forgo(this.#missingOf(job));
@@ -76,7 +75,7 @@ export class SaveReport {
     this.#tell({ event: "file_failed", name, error: failure, from });
   }
 
-  /** A file is there already. */
+  /** A file exists already. */
   present({ name, path, group: { size }, placed }: Job): void {
     this.tally.start(name, size);
     this.tally.complete();
@@ -99,8 +98,8 @@ export class SaveReport {
   }
 
   /**
-   * A file is fetched anew: its nodes have another version of it now, or all that
-   * has come is of another file, and lost.
+   * A file starts again: its nodes have another version now, or the bytes so
+   * far belong to another file and are lost.
    */
   restart(
     job: Job,
@@ -110,7 +109,7 @@ export class SaveReport {
     const { name } = job;
     const come = this.#deliveries.get(name)?.total ?? 0;
     if (isStarted) this.tally.restart(come + (this.#earlier.get(name) ?? 0));
-    // What has come until now counts no more.
+    // The bytes so far no longer count.
     this.#earlier.set(name, -come);
     if (isLost) {
       this.#earlier.delete(name);
@@ -137,13 +136,13 @@ export class SaveReport {
     });
   }
 
-  /** Bytes of a file that is to be saved that have not come. */
+  /** Bytes of a file that have not arrived. */
   #missingOf({ name, group: { size } }: Job): number {
     const come = this.#deliveries.get(name)?.total ?? 0;
     return Math.max(0, size - come - (this.#earlier.get(name) ?? 0));
   }
 
-  /** How things stand, while so many nodes take part. */
+  /** Reports the progress, with the number of nodes that take part. */
   tellProgress(nodes: number): void {
     const progress = this.tally.progress(performance.now(), nodes);
     this.#tell({ event: "progress", ...progress });

@@ -1,25 +1,25 @@
 /**
- * Splits what a person selected, names and patterns without duplicates, into
+ * Splits the user's selection, names and patterns without duplicates, into
  * batches for the nodes. Pure.
  *
  * @module
  */
 
-/** What to fetch: a name, or all names that match. */
+/** A name to fetch, or a pattern for all matching names. */
 export type Selection =
   | { readonly kind: "name"; readonly name: string }
   | {
     readonly kind: "matching";
-    /** As the person wrote it. */
+    /** As the user wrote it. */
     readonly pattern: string;
-    /** What every match begins with. */
+    /** The start of every match. */
     readonly prefix: string;
     readonly matches: (name: string) => boolean;
-    /** Names that are only counted, of those that do not match. */
+    /** Whether to count a name that does not match. */
     readonly leavesOut?: (name: string) => boolean;
   };
 
-/** Each name and pattern once: a node that is asked twice has one voice. */
+/** Removes duplicate names and patterns, so that no node is asked twice. */
 export function distinct(selections: readonly Selection[]): Selection[] {
   const byText = new Map(selections.map((selection) => [
     `${selection.kind} ${
@@ -30,7 +30,7 @@ export function distinct(selections: readonly Selection[]): Selection[] {
   return [...byText.values()];
 }
 
-/** Names in batches of `count`; patterns go with the first. */
+/** Names in batches of `count`; patterns go with the first batch. */
 export function batchesOf(
   selections: readonly Selection[],
   count: number,

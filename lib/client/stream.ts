@@ -39,24 +39,29 @@ import type { Peers } from "./peers.ts";
 import { Seeking } from "./ask_nodes.ts";
 import type { TransferOptions } from "./transfer_options.ts";
 
-/** What a stream is of. */
+/** The options of {@linkcode Stream}. */
 export type StreamOptions = TransferOptions & {
   /** The file's name, in its normal form. */
   name: string;
   /** The nodes to ask. */
   nodes: readonly ListedNode[];
-  /** Asks one node after the other, in the order listed, and takes the first. */
+  /**
+   * Asks one node after the other, in the order of the list, and takes the
+   * first file.
+   */
   oneByOne?: boolean;
 };
 
-/** A transfer that runs: late nodes with the same content may join it. */
+/**
+ * A running transfer. Nodes with the same content that answer late may join it.
+ */
 interface Running {
   readonly content: string | undefined;
   readonly download: Download;
   readonly file: number;
 }
 
-/** One file on its way. Disposing ends the transfer. */
+/** The stream of one file. Disposing ends the transfer. */
 export class Stream implements AsyncDisposable {
   readonly name: string;
   readonly #peers: Peers;
@@ -65,7 +70,7 @@ export class Stream implements AsyncDisposable {
   readonly #asking: Asking;
   readonly #stop = new AbortController();
   readonly #signal: AbortSignal;
-  /** Nodes that have not been asked, where they are asked one by one. */
+  /** Nodes that have not been asked, if they are asked one by one. */
   readonly #unasked: ListedNode[];
   readonly #nodes: ReadonlyMap<string, ListedNode>;
   /** Nodes that have the file and have not failed. */
@@ -77,15 +82,15 @@ export class Stream implements AsyncDisposable {
   #group: ContentGroup | null = null;
   #node: ListedNode | null = null;
   #running: Running | null = null;
-  /** Hashes of the pieces given out: another node must have the same. */
+  /** Hashes of the pieces yielded so far: another node must have the same. */
   #delivered: Uint8Array = new Uint8Array();
   #hasher: Hasher | null = null;
-  /** SHA-256 of what was given out, where one is asked for. */
+  /** Computes the SHA-256 of the yielded bytes, if a SHA-256 is required. */
   readonly #hash: Hash | null;
-  /** Whether a content was not the one that its nodes claimed. */
+  /** Whether a content turned out not to be the one that its nodes claimed. */
   #isMistaken = false;
 
-  /** Nobody has been asked yet. The stream disposes of the peers. */
+  /** Disposing of the stream disposes of the peers too. */
   constructor(peers: Peers, options: StreamOptions) {
     const { signal } = options;
     this.name = options.name;
@@ -125,7 +130,7 @@ export class Stream implements AsyncDisposable {
     return this.#node;
   }
 
-  /** Finds out who has the file, and which content to take. */
+  /** Finds the nodes with the file, and the content to take. */
   async seek(): Promise<void> {
     if (this.#options.oneByOne) await this.#askNext();
     else {
@@ -139,7 +144,7 @@ export class Stream implements AsyncDisposable {
     await this.#choose();
   }
 
-  /** Chooses among what the nodes offer that have not failed. */
+  /** Chooses among the offers of nodes that have not failed. */
   async #choose(): Promise<void> {
     for (;;) {
       if (this.#found.size === 0) throw this.#failed(this.#exhausted());
@@ -151,7 +156,7 @@ export class Stream implements AsyncDisposable {
         return;
       } catch (error) {
         if (!(error instanceof Failure)) throw error;
-        // What is wished for may be at a node that was not asked, or is slow.
+        // The wanted content may be at a node that was not asked, or is slow.
         const { oneByOne } = this.#options;
         const before = this.#found.size;
         if (oneByOne || this.#isMistaken) await this.#askTheRest();
@@ -163,7 +168,7 @@ export class Stream implements AsyncDisposable {
     }
   }
 
-  /** Asks the next nodes until one has it. */
+  /** Asks the next nodes until one has the file. */
   async #askNext(): Promise<void> {
     for (let node = this.#unasked.shift(); node; node = this.#unasked.shift()) {
       const found = await this.#asking.ask(node, { signal: this.#signal });
@@ -173,12 +178,14 @@ export class Stream implements AsyncDisposable {
     }
   }
 
-  /** Nobody is left who has it, of those that have answered. */
+  /**
+   * Asks the remaining nodes, when none of those that have answered is left.
+   */
   #askTheRest(): Promise<void> {
     return this.#options.oneByOne ? this.#askNext() : this.#seeking.settled();
   }
 
-  /** Notes who has it; one that answers late takes part at once. */
+  /** Adds a node with the file. One that answers late takes part at once. */
   #join(found: FoundNode): boolean {
     const { node, offer } = found;
     this.#seeking.release(node.id, found.session);
@@ -214,7 +221,7 @@ export class Stream implements AsyncDisposable {
     }
   }
 
-  /** Gives out one content from where the last one broke off; its id. */
+  /** Yields one content from where the last one broke off; returns its id. */
   async *#receive(
     group: ContentGroup,
     members: readonly FoundNode[],
@@ -248,7 +255,7 @@ export class Stream implements AsyncDisposable {
     this.#running = { content: group.content, download, file };
     download.close();
     const running = download.run().then(
-      () => sink.fail(new GroupFailed()), // of no effect once all has come
+      () => sink.fail(new GroupFailed()), // without effect when all bytes have arrived
       (error) => sink.fail(error),
     );
     const turns = new Turns(this.#peers.limits.turnMs);
@@ -264,7 +271,7 @@ export class Stream implements AsyncDisposable {
         if (turns.isOver) await turns.give();
         end = first + Math.ceil(bytes.length / pieceBytes);
       }
-      if (!isChecked) this.#require(group); // it ends with what was given out
+      if (!isChecked) this.#require(group); // it ends with the bytes yielded so far
       return new Manifest(group.size, download.hashesOf(file)).contentId;
     } finally {
       this.#delivered = download.hashesOf(file).slice(0, end * HASH_BYTES);
@@ -276,8 +283,8 @@ export class Stream implements AsyncDisposable {
   }
 
   /**
-   * Throws where a content that ends with `last` does not have the SHA-256 that
-   * is asked for: that shows at the end, which is then not given out.
+   * Throws if the content with `last` at its end does not have the required
+   * SHA-256. This is known only at the end, and `last` is then not yielded.
    */
   #require(group: ContentGroup, last = new Uint8Array()): void {
     const found = this.#hash?.copy().update(last).digest("hex");
@@ -298,7 +305,7 @@ export class Stream implements AsyncDisposable {
       signal: this.#signal,
       onBytes: (arrived) => this.#deliveries.add(arrived),
       onFinished: () => {},
-      onFailed: () => {}, // the sink hears it
+      onFailed: () => {}, // the sink gets the error
       onTrouble: (trouble) => this.#troubled(trouble),
     });
   }
@@ -317,8 +324,8 @@ export class Stream implements AsyncDisposable {
   }
 
   /**
-   * What the pieces of a content must hash to, where it has several and its id
-   * is known; else, and after another content broke off, what a node says.
+   * The manifest of a content with several pieces and a known id. Otherwise,
+   * and after another content broke off, the manifest that a node gives.
    */
   async #manifestOf(
     group: ContentGroup,
@@ -362,14 +369,16 @@ export class Stream implements AsyncDisposable {
     this.#tell({ event: "file_received", name, bytes, content, from, holders });
   }
 
-  /** A failure that ends the fetch, told of the file. */
+  /** A failure that ends the fetch, reported for the file. */
   #failed(error: Failure): Failure {
     const from = this.#deliveries.by((id) => this.#nodes.get(id)!);
     this.#tell({ event: "file_failed", name: this.name, error, from });
     return error;
   }
 
-  /** Why no node has it, with what the name is instead. */
+  /**
+   * Why no node has the file, and whether the name is a folder or a pattern.
+   */
   #explained(): Promise<Failure> {
     const nodes = lacking(this.#options.nodes, this.#asking.answers);
     return explained(this.#exhausted(), {
@@ -380,7 +389,7 @@ export class Stream implements AsyncDisposable {
     });
   }
 
-  /** Why the file cannot be had, once no node is left. */
+  /** Why the file cannot be fetched, when no node is left. */
   #exhausted(): Failure {
     if (this.#isMistaken) return notThatSha256(this.name);
     const { answers, found } = this.#asking;
@@ -400,7 +409,7 @@ export class Stream implements AsyncDisposable {
   }
 }
 
-/** No node of a group can deliver: another content may. */
+/** No node of a group can deliver the file; another content may. */
 class GroupFailed extends Error {
   override readonly name = "GroupFailed";
 }

@@ -1,6 +1,5 @@
 /**
- * Counts how much of a fetch has arrived, and how fast. Pure: the clock is an
- * argument.
+ * Counts the progress and the rate of a fetch. Pure: the clock is an argument.
  *
  * @module
  */
@@ -9,15 +8,15 @@ import type { Path } from "../base/conn.ts";
 import { PathCount } from "./deliveries.ts";
 import type { Progress } from "./events.ts";
 
-// The rate is that of the last few seconds: long enough to be steady, short
-// enough to notice a change.
+// The rate covers the last few seconds: long enough to be steady, short enough
+// to show a change.
 const WINDOW_MS = 5_000;
-// An estimate from less would jump about.
+// An estimate from less time would jump.
 const KNOWN_MS = 1_000;
-// Times are noted no more often, so that a window has few of them.
+// The shortest time between two samples, so that a window has few of them.
 const NOTE_MS = 50;
 
-/** What had come by when. */
+/** The bytes that had arrived at a time. */
 interface TallyEntry {
   readonly at: number;
   readonly bytes: number;
@@ -35,47 +34,47 @@ export class Tally {
   #isAll = false;
   readonly #rate = new RecentRate();
 
-  /** A file of `bytes` is among those that are wanted. */
+  /** Adds a wanted file of `bytes`. */
   expect(bytes: number): void {
     this.#total += bytes;
     this.#fileCount++;
   }
 
-  /** All files that are wanted are known. */
+  /** Says that all wanted files have been added. */
   expectNoMore(): void {
     this.#isAll = true;
   }
 
-  /** A file is started, of which `have` bytes are there. */
+  /** Starts a file, of which `have` bytes exist already. */
   start(name: string, have: number): void {
     this.#name = name;
     this.#received += have;
     this.#started++;
   }
 
-  /** A file that was started is begun anew: what was there of it is not. */
+  /** Starts a file again, without the `had` bytes that existed. */
   restart(had: number): void {
     this.#received -= had;
     this.#started--;
   }
 
-  /** Bytes have come. */
+  /** Adds received bytes. */
   add(path: Path, bytes: number): void {
     this.#paths.add(path, bytes);
     this.#received += bytes;
   }
 
-  /** A file is complete. */
+  /** Counts a complete file. */
   complete(): void {
     this.#files++;
   }
 
-  /** So many bytes that were expected will not come. */
+  /** Subtracts wanted bytes that will not arrive. */
   forgo(bytes: number): void {
     this.#total -= bytes;
   }
 
-  /** How things stand at `now`. */
+  /** The progress at `now`. */
   progress(now: number, nodes: number): Progress {
     this.#rate.note(now, this.#paths.total);
     const bytesPerSecond = this.#rate.at(now);
@@ -97,34 +96,34 @@ export class Tally {
   }
 }
 
-/** The rate at which something has grown of late. */
+/** The rate at which something has grown recently. */
 class RecentRate {
   /**
-   * Each has more than the one before; the first is of when something had come:
-   * what was waited for that is not part of the rate.
+   * Each has more bytes than the one before. The first is from when something
+   * had arrived, so the wait before it does not count.
    */
   readonly #samples: TallyEntry[] = [];
 
-  /** By `now` so many `bytes` have come. */
+  /** Notes the total of `bytes` at `now`. */
   note(now: number, bytes: number): void {
     const samples = this.#samples;
     const last = samples.at(-1) ?? { at: -Infinity, bytes: 0 };
     if (bytes === last.bytes || now - last.at < NOTE_MS) return;
     samples.push({ at: now, bytes });
-    // The newest that is old enough stays, and always two.
+    // Keeps the newest sample that is old enough, and always two.
     while (samples.length > 2 && samples[1]!.at <= now - WINDOW_MS) {
       samples.shift();
     }
   }
 
-  /** Whether it has gone on long enough to say how it goes on. */
+  /** Whether there is enough data for an estimate. */
   get isKnown(): boolean {
     const [first] = this.#samples;
     return first !== undefined &&
       this.#samples.at(-1)!.at - first.at >= KNOWN_MS;
   }
 
-  /** Bytes a second; 0 once nothing has come for unusually long. */
+  /** Bytes a second; 0 after an unusually long pause. */
   at(now: number): number {
     const [first] = this.#samples;
     const [before, last] = this.#samples.slice(-2);
@@ -133,7 +132,7 @@ class RecentRate {
     }
     const pause = last.at - before.at;
     if (now - last.at > Math.max(WINDOW_MS, 2 * pause)) return 0;
-    // The usual pause is no sign of anything; a longer one is.
+    // A usual pause means nothing; a longer one lowers the rate.
     const until = Math.max(last.at, now - pause);
     return (last.bytes - first.bytes) / (until - first.at) * 1_000;
   }

@@ -1,5 +1,5 @@
 /**
- * The options of a transfer: what to fetch, and from which nodes.
+ * The options of a transfer: which file, and which nodes.
  *
  * @module
  */
@@ -12,32 +12,35 @@ import type { ClientEvent } from "./events.ts";
 import type { ListedNode } from "./nodes.ts";
 import type { ClientOptions } from "./peers.ts";
 
-/** Options that decide what is fetched, and from whom. */
+/** Options that decide what to fetch, and from which nodes. */
 export interface TransferOptions extends ClientOptions {
-  /** The nodes to ask, when they have been listed already. */
+  /** The nodes to ask, if they have been listed already. */
   nodes?: readonly ListedNode[];
-  /** The node to fetch from: its id, the start of it, or its name. */
+  /** The node to fetch from: its id, the start of its id, or its name. */
   node?: string;
-  /** What decides where nodes have different contents. */
+  /** The rule that decides if nodes have different contents. */
   prefer?: Preference;
-  /** SHA-256 that the file must have, 64 hexadecimal digits. */
+  /** SHA-256 that the file must have, as 64 hexadecimal digits. */
   sha256?: string;
-  /** Content id that the file must have, 64 hexadecimal digits. */
+  /** Content id that the file must have, as 64 hexadecimal digits. */
   content?: string;
   /** Connections to each node. */
   connections?: number;
-  /** Bytes a second to receive at most. */
+  /** The most bytes a second to receive. */
   limitRate?: number;
-  /** Bytes a second below which a node is put out while there is another. */
+  /**
+   * A node slower than this, in bytes a second, is excluded while there is
+   * another.
+   */
   lowestSpeed?: number;
-  /** Told on the way. */
+  /** Called for every event. */
   onEvent?: (event: ClientEvent) => void;
 }
 
 /**
  * The name in its normal form.
  *
- * @throws {Failure} of kind `usage` when no file can have it.
+ * @throws {Failure} of kind `usage` if no file can have this name.
  */
 export function checkedName(name: string): string {
   const verdict = safeName(name);
@@ -52,7 +55,7 @@ export function checkedName(name: string): string {
 /**
  * The nodes that `options.node` means.
  *
- * @throws {Failure} of kind `not_found` when none does.
+ * @throws {Failure} of kind `not_found` if there are none.
  */
 export function chosenNodes(
   nodes: readonly ListedNode[],

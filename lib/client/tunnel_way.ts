@@ -1,6 +1,6 @@
 /**
- * Reaches a node through the relay: requests a tunnel and joins it. Keeps these
- * bytes within the limit that the person set.
+ * Reaches a node through the relay: requests a tunnel and joins it. Keeps the
+ * bytes of tunnels within the user's limit.
  *
  * @module
  */
@@ -17,17 +17,16 @@ import { RelayLine } from "./relay_line.ts";
 
 /** Options of {@linkcode TunnelWay}. */
 export interface TunnelWayOptions {
-  /** The way to the relay. */
+  /** Connects to the relay. */
   readonly link: RelayDialer;
-  /** Whether to go without encryption. */
+  /** Whether to connect without encryption. */
   readonly plaintext: boolean;
-  /** The numbers. */
   readonly limits: Limits;
-  /** Bytes that may come through the relay; as many as there are by default. */
+  /** The most bytes that may come through the relay; by default no limit. */
   readonly maxRelayedBytes?: number | undefined;
 }
 
-/** The person allows no more bytes to come through the relay. */
+/** The user allows no more bytes through the relay. */
 export class RelayedEnough extends SourceExhausted {
   override readonly name = "RelayedEnough";
 
@@ -36,7 +35,7 @@ export class RelayedEnough extends SourceExhausted {
   }
 }
 
-/** The person allows no bytes to come through the relay at all. */
+/** The user allows no bytes through the relay at all. */
 export class TunnelsUnwanted extends Error {
   override readonly name = "TunnelsUnwanted";
 
@@ -45,13 +44,13 @@ export class TunnelsUnwanted extends Error {
   }
 }
 
-/** Tunnels to nodes, all through one relay. */
+/** Opens tunnels to nodes through one relay. */
 export class TunnelWay implements AsyncDisposable {
   readonly #options: TunnelWayOptions;
   readonly #line: RelayLine;
   #leftBytes: number;
 
-  /** Nothing is asked for yet. */
+  /** Does not connect yet. */
   constructor(options: TunnelWayOptions) {
     this.#options = options;
     this.#line = new RelayLine(options.link);
@@ -59,10 +58,10 @@ export class TunnelWay implements AsyncDisposable {
   }
 
   /**
-   * A conn to whoever proves to be that node. The caller closes it.
+   * A conn to a peer that proves to be that node. The caller closes it.
    *
-   * @throws {TunnelRefused} when the relay has no tunnel to it.
-   * @throws {RelayedEnough} when no more bytes may come this way.
+   * @throws {TunnelRefused} if the relay has no tunnel to it.
+   * @throws {RelayedEnough} if no more bytes may come this way.
    */
   async open(node: ListedNode, signal: AbortSignal): Promise<Conn> {
     if (this.#leftBytes <= 0) throw new RelayedEnough();
@@ -91,14 +90,14 @@ export class TunnelWay implements AsyncDisposable {
     await this.#line[Symbol.asyncDispose]();
   }
 
-  /** Bytes have come; throws where they were too many. */
+  /** Counts received bytes; throws if they are too many. */
   readonly #allow = (bytes: number): void => {
     this.#leftBytes -= bytes;
     if (this.#leftBytes < 0) throw new RelayedEnough();
   };
 }
 
-/** A conn that is read from only while it is allowed. */
+/** A conn that reads only while that is allowed. */
 class AllowedConn extends WrappedConn {
   readonly #allow: (bytes: number) => void;
 

@@ -1,5 +1,6 @@
 /**
- * Which vote a node's offer counts for if nodes have different contents.
+ * Decides which vote a node's offer counts for if nodes have different
+ * contents.
  *
  * @module
  */
@@ -10,10 +11,10 @@ import type { NodeSession } from "../transfer/session.ts";
 const THROUGH_RELAY = "through the relay";
 
 /**
- * Ids are free to make, and addresses are not: what counts is where a node was
- * reached, whatever it says of itself. On loopback there is one address for all,
- * and each node counts; of nodes behind tunnels no address is known, and they
- * count as one.
+ * Ids are free to make and addresses are not, so a vote is the address at which
+ * the node was reached, whatever it claims. On loopback all nodes share one
+ * address, so each node counts. The addresses of nodes behind tunnels are
+ * unknown, so these count as one.
  */
 export function votesAs(
   node: string,
