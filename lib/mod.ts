@@ -1,8 +1,8 @@
 /**
  * Any file, by name, from whichever of your machines has it: the library behind
  * `relay.ts`, `peer_node.ts` and `peer_client.ts`. Each function takes one
- * options object, with `signal` and `onEvent`, and gives back something to be
- * disposed of with `await using`.
+ * options object, with `signal` and `onEvent`, and returns an object to dispose
+ * of with `await using`.
  *
  * @example A relay, a node and a client in one program
  * ```ts
