@@ -8,12 +8,8 @@ import { greet } from "../lib/protocol/hello.ts";
 import type { Identity } from "../lib/identity/identity.ts";
 import { Incidents } from "../lib/guard/incidents.ts";
 import { LIMITS } from "../lib/base/limits.ts";
-import {
-  type ClientToNode,
-  DATA_HEADER_BYTES,
-  DIRECTION,
-  writeDataHeader,
-} from "../lib/protocol/messages.ts";
+import { DATA_HEADER_BYTES, writeDataHeader } from "../lib/protocol/bulk.ts";
+import { type ClientToNode, DIRECTION } from "../lib/protocol/messages.ts";
 import { signRegistration } from "../lib/protocol/signed_record.ts";
 import { listen } from "../lib/transport/listen.ts";
 import type { PeerIdentity } from "../lib/transport/dial.ts";
@@ -157,13 +153,14 @@ export async function sayData(
   }
 }
 
-/** Ends a piece. */
-export function sayPiece(
+/** Ends pieces that have these hashes, in hexadecimal digits. */
+export function sayPieces(
   channel: Channel,
   { request }: ToRequest,
-  { index, sha256 }: { index: number; sha256: string },
+  ...sha256: string[]
 ): Promise<void> {
-  return channel.send({ kind: "piece", request, index, sha256 });
+  const hashes = Uint8Array.fromHex(sha256.join(""));
+  return channel.send({ kind: "pieces", request, hashes });
 }
 
 /** Says no more, until the client has left. */

@@ -19,7 +19,7 @@ import type {
 import {
   type Lie,
   sayData,
-  sayPiece,
+  sayPieces,
   sayRefused,
   saysNothing,
 } from "./_evil_node.ts";
@@ -39,10 +39,10 @@ export type SendPiece = (channel: Channel, piece: PieceToSend) => Promise<void>;
 /** As an honest node does. */
 export const sendTruly: SendPiece = async (
   channel,
-  { message, index, bytes, hash },
+  { message, bytes, hash },
 ) => {
   await sayData(channel, message, bytes);
-  await sayPiece(channel, message, { index, sha256: hash });
+  await sayPieces(channel, message, hash);
 };
 
 /** Other bytes than the hash is of. */

@@ -111,7 +111,7 @@ export const TROUBLES: Readonly<Record<string, (at: Target) => Promise<void>>> =
     },
     "a hang-up among file bytes": async (at) => {
       await using channel = await askedForAll(at);
-      await channel.receiveOrData(["piece"]);
+      await channel.receiveOrData(["pieces"]);
       channel.abort(new Error("leaves"));
     },
   };

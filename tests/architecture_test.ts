@@ -155,6 +155,7 @@ const PURE = [
   "node/work_ledger",
   "ops/exposition",
   "ops/metrics",
+  "protocol/bulk",
   "protocol/frame",
   "relay/lease",
   "relay/listing_order",

@@ -17,7 +17,7 @@ const NUMBERS = {
   /** A control frame: the largest is a page of a listing. */
   frameControlBytes: 64 * KIB,
   /** File bytes in one data frame: large enough that headers cost nothing. */
-  frameDataBytes: 256 * KIB,
+  frameDataBytes: 1 * MIB,
   /** From the header of a control frame to the end of its body. */
   controlBodyMs: 10_000,
   /** Frames of unknown types that are skipped on one connection. */
@@ -407,6 +407,11 @@ const NUMBERS = {
   settleMs: 10_000,
   /** Buffers that a node sends from, shared by all of its clients. */
   sendBufferBytes: 32 * MIB,
+  /**
+   * Pieces that a node vouches for together, having looked whether the file is
+   * unchanged: what a client loses at most where its connection breaks.
+   */
+  runBytes: 1 * MIB,
   /** Files up to this size are read in one go, without giving others a turn. */
   smallFileBytes: 64 * KIB,
   /** Files up to this size are hashed when a client asks for them. */

@@ -9,7 +9,7 @@
  * @module
  */
 
-import { HASH_BYTES, sha256 } from "../base/hash.ts";
+import { HASH_BYTES, isHashAt, sha256 } from "../base/hash.ts";
 import { LIMITS } from "../base/limits.ts";
 
 const HEAD_BYTES = 12;
@@ -97,11 +97,15 @@ export class Manifest {
 
   /** Whether `hash` is the hash of piece `index`. */
   has(index: number, hash: Uint8Array): boolean {
-    const offset = index * HASH_BYTES;
-    for (let at = 0; at < HASH_BYTES; at++) {
-      if (this.hashes[offset + at] !== hash[at]) return false;
-    }
-    return hash.length === HASH_BYTES;
+    return isHashAt(this.hashes, index, hash);
+  }
+
+  /** Hashes of `count` pieces from piece `first` on; not a copy. */
+  hashesOf(first: number, count: number): Uint8Array {
+    return this.hashes.subarray(
+      first * HASH_BYTES,
+      (first + count) * HASH_BYTES,
+    );
   }
 
   /** Hash of piece `index`, 64 hexadecimal digits. */

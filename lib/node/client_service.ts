@@ -337,7 +337,7 @@ export class ClientService implements Disposable {
   /** Describes a file; hashing it, where it is not known yet, is charged. */
   #describeFile(file: ShareFile): Promise<DescribeOutcome> {
     const { digests } = this.#service;
-    if (file.size > 0 && digests.pieceHash(file, 0) === undefined) {
+    if (file.size > 0 && digests.manifestOf(file) === undefined) {
       this.#work.charge(WORK_MS.hashByte * file.size);
     }
     return digests.describe(file, this.#asker);
@@ -370,12 +370,12 @@ export class ClientService implements Disposable {
       );
     }
     const { limits, digests, rate } = this.#service;
-    const hashOf = (index: number) => digests.pieceHash(file, index);
+    const known = digests.manifestOf(file)?.hashesOf(first, count);
     const onSent = (bytes: number) => {
       this.#service.sentBytes += bytes;
       this.#work.charge(WORK_MS.sendByte * bytes, "sent");
     };
-    const options = { request, first, count, hashOf, limits, rate, onSent };
+    const options = { request, first, count, known, limits, rate, onSent };
     const refused = this.#isQuick(file)
       ? await this.#sendSmall(file, options)
       : await this.#sendPieces(file, options);

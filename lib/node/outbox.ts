@@ -6,12 +6,8 @@
  */
 
 import type { Channel } from "../protocol/channel.ts";
-import {
-  DATA_HEADER_BYTES,
-  encodeMessage,
-  type Message,
-  writeDataHeader,
-} from "../protocol/messages.ts";
+import { DATA_HEADER_BYTES, writeDataHeader } from "../protocol/bulk.ts";
+import { encodeMessage, type Message } from "../protocol/messages.ts";
 
 // Room for a message, so that one never waits for a buffer of its own.
 const SLACK_BYTES = 64 * 1024;

@@ -11,15 +11,13 @@ import { type Conn, formatEndpoint, writeAll } from "../base/conn.ts";
 import { ProtocolError, type ProtocolErrorCode } from "../base/errors.ts";
 import { type FrameHeader, FrameReader } from "./frame.ts";
 import type { Limits } from "../base/limits.ts";
+import { DATA_FRAME_TYPE, type DataFrame, REQUEST_BYTES } from "./bulk.ts";
 import {
-  DATA_FRAME_TYPE,
-  type DataFrame,
   decodeMessage,
   encodeMessage,
   type Message,
   type MessageKind,
   type MessageOf,
-  REQUEST_BYTES,
 } from "./messages.ts";
 import { TokenBucket } from "../guard/admission.ts";
 import { ConnDeadlines, type Deadlines } from "./deadline.ts";

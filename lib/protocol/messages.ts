@@ -3,8 +3,8 @@
  * its permanent number and the schema from which both the type and the run-time
  * check come. `docs/PROTOCOL.md` is the same table in words.
  *
- * Control bodies are JSON; file bytes are raw, in `data` frames, and are not
- * messages: {@linkcode DataFrame} tells only how many follow.
+ * Bodies are JSON, but for the hashes of pieces. File bytes are no messages;
+ * `bulk.ts` has both.
  *
  * @module
  */
@@ -12,7 +12,8 @@
 import { type Static, type TObject, Type } from "@sinclair/typebox";
 import { type TypeCheck, TypeCompiler } from "@sinclair/typebox/compiler";
 import { ProtocolError } from "../base/errors.ts";
-import { encodeFrame, FRAME_HEADER_BYTES, writeFrameHeader } from "./frame.ts";
+import { decodePieces, encodePieces, PIECES_FRAME_TYPE } from "./bulk.ts";
+import { encodeFrame } from "./frame.ts";
 import { LIMITS } from "../base/limits.ts";
 
 /** The version this program speaks. Peers must have the same. */
@@ -211,14 +212,6 @@ const CODEC = {
       count: Type.Integer({ minimum: 1, maximum: LIMITS.pieceCount }),
     }),
   },
-  piece: {
-    type: 0x43,
-    schema: Type.Object({
-      request: RequestId,
-      index: PieceIndex,
-      sha256: Digest,
-    }),
-  },
   describe: {
     type: 0x44,
     schema: Type.Object({ request: RequestId, of: ContentOrVersion }),
@@ -245,6 +238,11 @@ const CODEC = {
     }),
   },
   working: { type: 0x48, schema: Type.Object({ request: RequestId }) },
+  // Not JSON; see `bulk.ts`.
+  pieces: {
+    type: PIECES_FRAME_TYPE,
+    schema: Type.Object({ request: RequestId, hashes: Type.Uint8Array() }),
+  },
 } as const satisfies Record<string, { type: number; schema: TObject }>;
 
 /** The name of a message. */
@@ -310,7 +308,7 @@ export const DIRECTION = {
   toTunnel: ["join"],
   fromTunnel: ["joined", "refused"],
   clientToNode: ["find", "browse", "describe", "read"],
-  nodeToClient: ["found", "files", "manifest", "piece", "working", "refused"],
+  nodeToClient: ["found", "files", "manifest", "pieces", "working", "refused"],
 } as const satisfies Record<string, readonly MessageKind[]>;
 
 /** A message that may travel in one direction. */
@@ -336,23 +334,6 @@ export type NodeToClient = Travelling<"nodeToClient">;
 
 /** The number of the frame that opens an end of a tunnel. */
 export const JOIN_TYPE = CODEC.join.type;
-/** The number of a data frame: `request[4] bytes[rest]`. */
-export const DATA_FRAME_TYPE = 0x60;
-/** Bytes of the request id at the head of a data frame's body. */
-export const REQUEST_BYTES = 4;
-/** Bytes of a data frame before its file bytes. */
-export const DATA_HEADER_BYTES = FRAME_HEADER_BYTES + REQUEST_BYTES;
-
-/** Announces `length` file bytes for `request`, which the caller reads next. */
-export interface DataFrame {
-  /** Distinguishes this from the messages. */
-  readonly kind: "data";
-  /** The request that these bytes answer. */
-  readonly request: number;
-  /** How many file bytes follow in this frame. */
-  readonly length: number;
-}
-
 /** A control frame of a kind that this version does not know; it is skipped. */
 export interface UnknownMessage {
   /** Distinguishes this from the messages. */
@@ -370,6 +351,7 @@ const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** The frame of `message`. */
 export function encodeMessage(message: Message): Uint8Array {
+  if (message.kind === "pieces") return encodePieces(message);
   const { kind, ...body } = message;
   return encodeFrame(CODEC[kind].type, encoder.encode(jsonOf(body)));
 }
@@ -410,20 +392,6 @@ export function encodeNodes(page: {
 /** Bytes of a `nodes` frame apart from its entries, to reserve on a page. */
 export const NODES_OVERHEAD_BYTES = 256;
 
-/** Writes the header of a data frame of `length` file bytes into `target`. */
-export function writeDataHeader(
-  target: Uint8Array,
-  offset: number,
-  data: { request: number; length: number },
-): void {
-  writeFrameHeader(target, offset, {
-    type: DATA_FRAME_TYPE,
-    length: data.length + REQUEST_BYTES,
-  });
-  new DataView(target.buffer, target.byteOffset + offset)
-    .setUint32(FRAME_HEADER_BYTES, data.request);
-}
-
 /**
  * The message in a frame's body, or {@linkcode UnknownMessage} for a number
  * that this version does not know.
@@ -442,6 +410,9 @@ export function decodeMessage<Kind extends MessageKind>(
       "wrong_phase",
       `Cannot accept ${kind}: wanted one of ${allowed.join(", ")}`,
     );
+  }
+  if (kind === "pieces") {
+    return { ...decodePieces(frame.body), kind } as MessageOf<Kind>;
   }
   const body = parseJson(kind, frame.body);
   const check = checkOf(kind);

@@ -108,10 +108,10 @@ export class Digests implements AsyncDisposable {
     return undefined;
   }
 
-  /** The hash of a piece if the file has been hashed; 64 hexadecimal digits. */
-  pieceHash(file: ShareFile, index: number): string | undefined {
+  /** The manifest of a file, if it has been hashed and is still kept. */
+  manifestOf(file: ShareFile): Manifest | undefined {
     const digest = this.of(file);
-    return digest && this.#manifest(file, digest)?.hashOf(index);
+    return digest && this.#manifest(file, digest);
   }
 
   /** Hashes all unhashed files, in the background. */

@@ -38,8 +38,8 @@ export interface PieceReceiver {
   target(length: number): Promise<Uint8Array>;
   /** `length` bytes have been read into the target. */
   filled(length: number): void;
-  /** The piece that was being filled is whole; its hash as the node gave it. */
-  piece(index: number, sha256: string): void;
+  /** The next pieces are whole; their hashes, as the node gave them. */
+  pieces(hashes: Uint8Array): void;
 }
 
 /** The answer to one request. Whatever its methods throw ends the session. */
@@ -222,23 +222,17 @@ export class PiecesAnswer implements Answer {
   readonly receiver: PieceReceiver;
   isDone = false;
   readonly #from: string;
-  readonly #end: number;
-  #next: number;
+  #left: number;
   readonly #refused = Promise.withResolvers<Refused | undefined>();
 
   constructor(
     request: number,
-    { first, count, receiver }: {
-      first: number;
-      count: number;
-      receiver: PieceReceiver;
-    },
+    { count, receiver }: { count: number; receiver: PieceReceiver },
     from: string,
   ) {
     this.request = request;
     this.receiver = receiver;
-    this.#next = first;
-    this.#end = first + count;
+    this.#left = count;
     this.#from = from;
   }
 
@@ -252,11 +246,15 @@ export class PiecesAnswer implements Answer {
       this.isDone = true;
       return this.#refused.resolve(message);
     }
-    if (message.kind !== "piece" || message.index !== this.#next) {
-      throw lie(this.#from, `another piece than ${this.#next}`);
+    if (message.kind !== "pieces") {
+      throw lie(this.#from, "something else than pieces");
     }
-    this.receiver.piece(this.#next++, message.sha256);
-    this.isDone = this.#next === this.#end;
+    this.#left -= message.hashes.length / HASH_BYTES;
+    if (this.#left < 0) {
+      throw lie(this.#from, "more pieces than were asked for");
+    }
+    this.receiver.pieces(message.hashes);
+    this.isDone = this.#left === 0;
     if (this.isDone) this.#refused.resolve(undefined);
   }
 

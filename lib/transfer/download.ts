@@ -320,8 +320,8 @@ export class Download {
   ): Promise<void> {
     const slab = receiver.take();
     if (slab === undefined) return;
-    const { claimed, file } = receiver;
-    const length = file.bytesOf({ ...task, count: claimed.length });
+    const { claimed, wholeCount, file } = receiver;
+    const length = file.bytesOf({ ...task, count: wholeCount });
     const given = slab.subarray(0, length);
     const { bytes, hashes } = length <= HASHED_AT_ONCE_BYTES
       ? { bytes: given, hashes: hashParts(given, file.pieceBytes) }
@@ -332,7 +332,7 @@ export class Download {
       this.#arrived(connection, { task: good, file, path });
     if (!isWanted) this.#slabs.release(bytes);
     else this.#track(this.#write(good, file, bytes));
-    if (right < claimed.length) {
+    if (right < wholeCount) {
       this.#lied(connection.source, task.file, file);
     }
   }

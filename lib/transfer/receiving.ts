@@ -7,7 +7,7 @@
 
 import { delay } from "@std/async/delay";
 import { ProtocolError } from "../base/errors.ts";
-import { HASH_BYTES } from "../base/hash.ts";
+import { HASH_BYTES, isHashAt } from "../base/hash.ts";
 import { Manifest, pieceBytesOf, pieceCountOf } from "../content/manifest.ts";
 import type { Task } from "./plan.ts";
 import type { RateLimit } from "../base/rate.ts";
@@ -94,7 +94,7 @@ export class IncomingFile {
   countRight(
     first: number,
     hashes: readonly Uint8Array[],
-    claimed: readonly string[],
+    claimed: Uint8Array,
   ): number {
     const { manifest, content, size } = this.given;
     for (const [at, hash] of hashes.entries()) {
@@ -102,7 +102,7 @@ export class IncomingFile {
         ? manifest.has(first + at, hash)
         : content !== undefined
         ? new Manifest(size, hash).contentId === content
-        : hash.toHex() === claimed[at];
+        : isHashAt(claimed, at, hash);
       if (!isRight) return at;
       if (manifest === undefined) {
         this.#found.set(hash, (first + at) * HASH_BYTES);
@@ -134,7 +134,7 @@ export class TaskReceiver implements PieceReceiver {
   /** Whether what has come was taken: nothing more has a place here. */
   #ended = false;
   /** Hashes of the pieces that are whole, as the node gave them. */
-  readonly claimed: string[] = [];
+  claimed: Uint8Array = new Uint8Array();
   /** Bytes that have come. */
   receivedBytes = 0;
 
@@ -149,15 +149,14 @@ export class TaskReceiver implements PieceReceiver {
     this.#options = options;
   }
 
-  /** End of the piece that is being filled, in bytes of the slab. */
-  get #pieceEnd(): number {
-    const count = this.claimed.length + 1;
-    return this.file.bytesOf({ ...this.#task, count });
+  /** Pieces that are whole. */
+  get wholeCount(): number {
+    return this.claimed.length / HASH_BYTES;
   }
 
   async target(length: number): Promise<Uint8Array> {
     const { rate, signal } = this.#options;
-    const room = this.#pieceEnd - this.receivedBytes;
+    const room = this.file.bytesOf(this.#task) - this.receivedBytes;
     if (room === 0) throw tooMany(this.file.given.name);
     if (this.#slab === undefined) await this.#acquire();
     const most = Math.min(length, room, rate?.stepBytes ?? Infinity);
@@ -184,14 +183,17 @@ export class TaskReceiver implements PieceReceiver {
     this.#options.onBytes(length);
   }
 
-  piece(_index: number, sha256: string): void {
-    if (this.receivedBytes !== this.#pieceEnd) {
-      throw new ProtocolError(
-        "corrupt_piece",
-        `a piece must have ${this.#pieceEnd} bytes, found ${this.receivedBytes}`,
-      );
-    }
-    this.claimed.push(sha256);
+  pieces(hashes: Uint8Array): void {
+    const claimed = new Uint8Array(this.claimed.length + hashes.length);
+    claimed.set(this.claimed);
+    claimed.set(hashes, this.claimed.length);
+    this.claimed = claimed;
+    const wanted = this.file.bytesOf({ ...this.#task, count: this.wholeCount });
+    if (this.receivedBytes === wanted) return;
+    throw new ProtocolError(
+      "corrupt_piece",
+      `${this.wholeCount} pieces must have ${wanted} bytes, found ${this.receivedBytes}`,
+    );
   }
 
   /** The slab, to be released by who takes it; nothing where nothing is whole. */
@@ -199,7 +201,7 @@ export class TaskReceiver implements PieceReceiver {
     const slab = this.#slab;
     this.#slab = undefined;
     this.#ended = true;
-    if (slab !== undefined && this.claimed.length === 0) {
+    if (slab !== undefined && this.wholeCount === 0) {
       this.#options.slabs.release(slab);
       return undefined;
     }
@@ -214,6 +216,6 @@ function ended(): Error {
 function tooMany(name: string): ProtocolError {
   return new ProtocolError(
     "corrupt_piece",
-    `more bytes of ${show(name)} than a piece has`,
+    `more bytes of ${show(name)} than were asked for`,
   );
 }

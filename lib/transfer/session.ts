@@ -171,7 +171,7 @@ export class NodeSession implements AsyncDisposable {
     receiver: PieceReceiver,
   ): Promise<Refused | undefined> {
     const request = this.#nextRequest++;
-    const pieces = { ...task, receiver };
+    const pieces = { count: task.count, receiver };
     const answer = new PiecesAnswer(request, pieces, this.#from);
     return this.#ask({ kind: "read", request, ...task }, answer);
   }

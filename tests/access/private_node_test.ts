@@ -33,7 +33,7 @@ import {
 } from "./_private.ts";
 
 const IDENTITY = IDENTITIES[1]!;
-const ANSWERS = ["found", "files", "manifest", "piece", "refused"] as const;
+const ANSWERS = ["found", "files", "manifest", "pieces", "refused"] as const;
 
 type Answer = NodeToClient | string | null;
 

@@ -318,7 +318,7 @@ Deno.test("A node reads files up to a size at once, and opens larger ones to be 
     const of = found!.version;
     await client.send({ kind: "read", request: 2, of, first: 0, count: 1 });
     for (;;) {
-      const part = await client.receiveOrData(["piece"]);
+      const part = await client.receiveOrData(["pieces"]);
       if (part?.kind !== "data") break;
       await client.readData(new Uint8Array(part.length));
     }

@@ -19,7 +19,7 @@ import {
   registerNode,
   sayData,
   sayFound,
-  sayPiece,
+  sayPieces,
   startEvilNode,
 } from "../_evil_node.ts";
 import { startRelay } from "../_network.ts";
@@ -206,7 +206,7 @@ Deno.test("Every line of every role and command with --json is as its schema say
     lie: async (channel, message) => {
       if (message.kind === "find") return await sayFound(channel, message, 10);
       await sayData(channel, message, new TextEncoder().encode("ten bytes!"));
-      await sayPiece(channel, message, { index: 0, sha256: "0".repeat(64) });
+      await sayPieces(channel, message, "0".repeat(64));
     },
   });
   await registerNode(evil, {

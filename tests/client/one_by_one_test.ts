@@ -13,7 +13,7 @@ import {
   registerNode,
   sayData,
   sayFound,
-  sayPiece,
+  sayPieces,
   sayRefused,
   saysNothing,
   startEvilNode,
@@ -209,7 +209,7 @@ const LIES: Readonly<Record<string, { lie: Lie; kind: FailureKind }>> = {
     kind: "corrupt",
     lie: tenBytes(async (channel, message) => {
       await sayData(channel, message, TEN);
-      await sayPiece(channel, message, { index: 0, sha256: "ab".repeat(32) });
+      await sayPieces(channel, message, "ab".repeat(32));
     }),
   },
   "sends a piece too short": {
@@ -217,10 +217,7 @@ const LIES: Readonly<Record<string, { lie: Lie; kind: FailureKind }>> = {
     lie: tenBytes(async (channel, message) => {
       const short = TEN.slice(1);
       await sayData(channel, message, short);
-      await sayPiece(channel, message, {
-        index: 0,
-        sha256: sha256(short).toHex(),
-      });
+      await sayPieces(channel, message, sha256(short).toHex());
     }),
   },
   "sends a piece too long": {
@@ -232,7 +229,7 @@ const LIES: Readonly<Record<string, { lie: Lie; kind: FailureKind }>> = {
   "says that a piece is done before its bytes came": {
     kind: "corrupt",
     lie: tenBytes((channel, message) =>
-      sayPiece(channel, message, { index: 0, sha256: sha256(TEN).toHex() })
+      sayPieces(channel, message, sha256(TEN).toHex())
     ),
   },
   "answers with another kind of message": {
@@ -245,14 +242,12 @@ const LIES: Readonly<Record<string, { lie: Lie; kind: FailureKind }>> = {
       for (;;) await sayData(channel, message, new Uint8Array(PIECE));
     }),
   },
-  "sends another piece than the next": {
+  "sends hashes of more pieces than the file has": {
     kind: "corrupt",
     lie: tenBytes(async (channel, message) => {
       await sayData(channel, message, TEN);
-      await sayPiece(channel, message, {
-        index: 1,
-        sha256: sha256(TEN).toHex(),
-      });
+      const hash = sha256(TEN).toHex();
+      await sayPieces(channel, message, hash, hash);
     }),
   },
   "answers another request": {

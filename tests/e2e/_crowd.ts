@@ -67,7 +67,7 @@ export async function readTogether(
         left -= length;
         if (left <= 0) enough.resolve();
       },
-      piece: () => {},
+      pieces: () => {},
     };
     const last = pieceCountOf(size) - TASK;
     for (let first = 0; left > 0; first = (first + TASK) % last) {

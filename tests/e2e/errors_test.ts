@@ -10,7 +10,7 @@ import {
   registerNode,
   sayData,
   sayFound,
-  sayPiece,
+  sayPieces,
   startEvilNode,
   VERSION,
 } from "../_evil_node.ts";
@@ -486,7 +486,7 @@ function tenBytesNode(
       if (message.kind === "find") return await sayFound(channel, message, 10);
       await sayData(channel, message, bytes);
       if (hash === null) throw new Error("hangs up");
-      await sayPiece(channel, message, { index: 0, sha256: hash });
+      await sayPieces(channel, message, hash);
     },
   });
 }

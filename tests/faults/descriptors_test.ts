@@ -82,7 +82,7 @@ testWith(
     await writeAll(conn, new Uint8Array([...find, ...read]));
     assertEquals((await channel.receive(["found"]))?.version, of);
     await limitDescriptors(node.pid, 1_024);
-    const data = await channel.receiveOrData(["piece"]);
+    const data = await channel.receiveOrData(["pieces"]);
     assertEquals(data?.kind, "data");
     const bytes = new Uint8Array(data?.kind === "data" ? data.length : 0);
     await channel.readData(bytes);

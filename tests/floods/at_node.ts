@@ -80,7 +80,7 @@ export async function findAndReadFrom(
   const ms = performance.now() - startedAt;
   const of = found?.version ?? "";
   await channel.send({ kind: "read", request: 2, of, first: 0, count: 1 });
-  const data = await channel.receiveOrData(["piece"]);
+  const data = await channel.receiveOrData(["pieces"]);
   const bytes = new Uint8Array(data?.kind === "data" ? data.length : 0);
   await channel.readData(bytes);
   assertEquals(new TextDecoder().decode(bytes), CONTENT);

@@ -57,6 +57,10 @@ const words = textUpTo(300);
 const version = textOf(32);
 const digest = hexOf(64);
 const of = fc.oneof(version, digest);
+const hashes = fc.array(fc.uint8Array({ minLength: 32, maxLength: 32 }), {
+  minLength: 1,
+  maxLength: 4,
+}).map((all) => new Uint8Array(all.flatMap((hash) => [...hash])));
 
 /** Any signed record, signed or not. */
 export const signedRecord: fc.Arbitrary<SignedRecord> = fc.record({
@@ -175,7 +179,7 @@ const BODY: { readonly [Kind in MessageKind]: fc.Arbitrary<Body<Kind>> } = {
     first: index,
     count: fc.integer({ min: 1, max: 65_536 }),
   }),
-  piece: fc.record({ request, index, sha256: digest }),
+  pieces: fc.record({ request, hashes }),
   describe: fc.record({ request, of }),
   manifest: fc.record({
     request,
@@ -198,6 +202,11 @@ export function messageOf(kind: MessageKind): fc.Arbitrary<Message> {
     ({ kind, ...body }) as Message
   );
 }
+
+/** A message of any kind whose body is JSON. */
+export const anyJsonMessage: fc.Arbitrary<Message> = fc.oneof(
+  ...KINDS.filter((kind) => kind !== "pieces").map(messageOf),
+);
 
 /** A message of any kind. */
 export const anyMessage: fc.Arbitrary<Message> = fc.oneof(

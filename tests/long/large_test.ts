@@ -115,7 +115,7 @@ Deno.test("Pieces beyond 4 GiB are served and saved at their place, of a file th
       target: (length) =>
         Promise.resolve(found.subarray(filled, filled + length)),
       filled: (length) => filled += length,
-      piece: (_index, sha256) => hash = sha256,
+      pieces: (hashes) => hash = hashes.toHex(),
     });
     assertEquals(found.toHex(), wanted.toHex());
     assertEquals(hash, sha256(wanted).toHex());

@@ -2,11 +2,8 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Channel, type ChannelOptions } from "../../lib/protocol/channel.ts";
 import type { Conn } from "../../lib/base/conn.ts";
 import { LIMITS } from "../../lib/base/limits.ts";
-import {
-  DATA_HEADER_BYTES,
-  encodeMessage,
-  type MessageOf,
-} from "../../lib/protocol/messages.ts";
+import { DATA_HEADER_BYTES } from "../../lib/protocol/bulk.ts";
+import { encodeMessage, type MessageOf } from "../../lib/protocol/messages.ts";
 import { BufferPool, Outbox, writeBytes } from "../../lib/node/outbox.ts";
 import { memoryPair, type MemoryPairOptions } from "../_memory_conn.ts";
 import { randomBytes, seededRandom } from "../_random.ts";
@@ -74,8 +71,8 @@ function setUp(
   return setup;
 }
 
-function piece(request: number): MessageOf<"piece"> {
-  return { kind: "piece", request, index: 0, sha256: "a".repeat(64) };
+function piece(request: number): MessageOf<"pieces"> {
+  return { kind: "pieces", request, hashes: new Uint8Array(32).fill(0xaa) };
 }
 
 /** Fills what it is given, up to `most`, from `bytes`. */
@@ -92,7 +89,7 @@ function filling(
 
 /** The next frame as the peer sees it: a message, or file bytes. */
 async function receive(peer: Channel) {
-  const frame = await peer.receiveOrData(["piece", "files"]);
+  const frame = await peer.receiveOrData(["pieces", "files"]);
   if (frame === null || frame.kind !== "data") return frame;
   const bytes = new Uint8Array(frame.length);
   await peer.readData(bytes);

@@ -76,27 +76,34 @@ async function* partsOf(
   channel: Channel,
   { request = 8, first = 0, count }: ReadTask,
 ): AsyncGenerator<Part | MessageOf<"refused">> {
-  for (let index = first; index < first + count; index++) {
-    const bytes = new Uint8Array(PIECE);
-    let filled = 0;
-    for (;;) {
-      const message = await channel.receiveOrData(DIRECTION.nodeToClient);
-      assertEquals(message?.request, request);
-      if (message?.kind === "data") {
-        await channel.readData(bytes.subarray(filled, filled + message.length));
-        filled += message.length;
-        continue;
-      }
-      if (message?.kind === "refused") {
-        yield message;
-        return;
-      }
-      if (message?.kind !== "piece") throw new Error(`a ${message?.kind}`);
-      assertEquals(message.index, index);
-      const { sha256 } = message;
-      yield { index, bytes: bytes.subarray(0, filled), sha256 };
-      break;
+  const end = first + count;
+  let run = new Uint8Array(count * PIECE);
+  let filled = 0;
+  for (let index = first; index < end;) {
+    const message = await channel.receiveOrData(DIRECTION.nodeToClient);
+    assertEquals(message?.request, request);
+    if (message?.kind === "data") {
+      await channel.readData(run.subarray(filled, filled + message.length));
+      filled += message.length;
+      continue;
     }
+    if (message?.kind === "refused") {
+      yield message;
+      return;
+    }
+    if (message?.kind !== "pieces") throw new Error(`a ${message?.kind}`);
+    const { hashes } = message;
+    for (let at = 0; at < hashes.length; at += 32) {
+      const bytes = run.subarray(0, Math.min(filled, PIECE));
+      yield {
+        index: index++,
+        bytes,
+        sha256: hashes.slice(at, at + 32).toHex(),
+      };
+      run = run.subarray(bytes.length);
+      filled -= bytes.length;
+    }
+    assertEquals(filled, 0, "all that came is vouched for");
   }
 }
 
@@ -302,7 +309,7 @@ Deno.test("A node answers requests in order, however many have been sent at once
     { kind: "read", request: 6, of, first: 0, count: 1 },
   );
   const answers: string[] = [];
-  while (answers.at(-1) !== "6 piece") {
+  while (answers.at(-1) !== "6 pieces") {
     const message = await channel.receiveOrData(DIRECTION.nodeToClient);
     if (message?.kind === "data") {
       await channel.readData(new Uint8Array(message.length));
@@ -313,14 +320,14 @@ Deno.test("A node answers requests in order, however many have been sent at once
   await sending;
   assertEquals(answers, [
     "1 data",
-    "1 piece",
+    "1 pieces",
     "2 found",
     "3 refused",
     "4 manifest",
     "4 data",
     "5 files",
     "6 data",
-    "6 piece",
+    "6 pieces",
   ]);
 });
 
@@ -487,6 +494,41 @@ Deno.test("A node lists many long names in frames that may be sent", async () =>
   assertEquals(pages.length > 1, true);
   assertEquals(pages.flat().map(({ name }) => name).toSorted(), names);
 });
+
+for (
+  const [what, limitRate, wanted] of [
+    ["a mebibyte of pieces at a time", undefined, [4, 4, 2]],
+    ["each piece by itself where its rate is limited", 1e9, Array(10).fill(1)],
+  ] as const
+) {
+  Deno.test(`A node vouches for ${what}`, async () => {
+    await using relay = await startRelay();
+    const content = randomBytes(9 * PIECE + 1, seededRandom(9));
+    const rate = limitRate === undefined ? {} : { limitRate };
+    await using node = await startNode(relay, { "f": content }, {
+      identity: NODE,
+      ...rate,
+    });
+    await using channel = await greeted(node);
+    const f = await find(channel, "f");
+    if (f?.kind !== "found") throw new Error("not found");
+    await askToRead(channel, { of: f.version, count: 10 });
+    const runs: number[] = [];
+    let filled = 0;
+    for (let left = 10; left > 0; left -= runs.at(-1)!) {
+      const wholeBytes = Math.min(content.length, (10 - left) * PIECE);
+      assertEquals(filled, wholeBytes, "pieces come before their hashes");
+      let message = await channel.receiveOrData(["pieces"]);
+      for (; message?.kind === "data";) {
+        await channel.readData(new Uint8Array(message.length));
+        filled += message.length;
+        message = await channel.receiveOrData(["pieces"]);
+      }
+      runs.push(message!.hashes.length / 32);
+    }
+    assertEquals(runs, [...wanted]);
+  });
+}
 
 Deno.test("A node keeps its rate, however many ask", async () => {
   await using relay = await startRelay();

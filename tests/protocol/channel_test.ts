@@ -4,12 +4,8 @@ import { writeAll } from "../../lib/base/conn.ts";
 import { ProtocolError } from "../../lib/base/errors.ts";
 import { encodeFrame } from "../../lib/protocol/frame.ts";
 import { LIMITS, limitsWith } from "../../lib/base/limits.ts";
-import {
-  DATA_HEADER_BYTES,
-  encodeMessage,
-  type Message,
-  writeDataHeader,
-} from "../../lib/protocol/messages.ts";
+import { DATA_HEADER_BYTES, writeDataHeader } from "../../lib/protocol/bulk.ts";
+import { encodeMessage, type Message } from "../../lib/protocol/messages.ts";
 import { CONN_PAIRS } from "../_conn_pairs.ts";
 import { within } from "../_event_log.ts";
 import { FakeTime } from "../_fake_time.ts";

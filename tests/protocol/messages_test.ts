@@ -1,5 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { ProtocolError } from "../../lib/base/errors.ts";
+import { PIECES_FRAME_TYPE, writeDataHeader } from "../../lib/protocol/bulk.ts";
 import { FRAME_HEADER_BYTES } from "../../lib/protocol/frame.ts";
 import {
   decodeMessage,
@@ -9,9 +10,8 @@ import {
   type Message,
   type MessageKind,
   type UnknownMessage,
-  writeDataHeader,
 } from "../../lib/protocol/messages.ts";
-import { mutate, seededRandom } from "../_random.ts";
+import { mutate, randomBytes, seededRandom } from "../_random.ts";
 
 interface Golden {
   kind: string;
@@ -30,6 +30,7 @@ function readGolden(): Golden[] {
     if (index % 2 === 1) return [];
     const [kind = ""] = line.split(" ");
     const body = JSON.parse(line.slice(kind.length + 1));
+    if (kind === "pieces") body.hashes = Uint8Array.fromHex(body.hashes);
     return [{
       kind,
       body,
@@ -165,12 +166,6 @@ for (
       { size: 2 ** 53 },
     ],
     [
-      "piece",
-      "sha256",
-      { request: 1, index: 0, sha256: DIGEST },
-      { sha256: `${DIGEST}0` },
-    ],
-    [
       "browse",
       "prefix",
       { request: 1, prefix: "a".repeat(1_024) },
@@ -273,6 +268,27 @@ for (
     );
   });
 }
+
+for (const length of [0, 3, 4, 5, 35, 37, 67, 99]) {
+  Deno.test(`decodeMessage refuses pieces of ${length} bytes: they hold no hash, or a part of one`, () => {
+    const body = new Uint8Array(length);
+    const error = assertThrows(
+      () => decodeMessage({ type: PIECES_FRAME_TYPE, body }, ["pieces"]),
+      ProtocolError,
+      "Cannot decode pieces: hashes must be a multiple of 32 bytes",
+    );
+    assertEquals(error.code, "bad_message");
+  });
+}
+
+Deno.test("decodeMessage takes the hashes of pieces as they came, up to a frame full", () => {
+  for (const count of [1, 2, 2_047]) {
+    const hashes = randomBytes(32 * count, seededRandom(count));
+    const request = 0xffff_ffff - count;
+    const message = { kind: "pieces", request, hashes } as const;
+    assertEquals(decode(encodeMessage(message)), message);
+  }
+});
 
 Deno.test("decodeMessage does not count brackets inside texts as depth", () => {
   const name = '["\\\\' + "[{".repeat(40);
@@ -379,8 +395,9 @@ Deno.test("decodeMessage throws ProtocolError or nothing on mutated frames", () 
 });
 
 Deno.test("decodeMessage refuses or survives a body cut at any byte", () => {
-  for (const { frame } of CONTROL) {
+  for (const { kind, frame } of CONTROL) {
     for (let length = 5; length < frame.length; length++) {
+      if (kind === "pieces" && length === 5 + 4 + 32) continue; // one of two
       assertThrows(() => decode(frame.subarray(0, length)), ProtocolError);
     }
   }

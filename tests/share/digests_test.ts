@@ -228,7 +228,9 @@ for (const size of SIZES) {
       sha256: expected.sha256,
     });
     assertEquals(
-      expected.hashes.map((_, piece) => digests.pieceHash(file, piece)),
+      expected.hashes.map((_, piece) =>
+        digests.manifestOf(file)?.hashOf(piece)
+      ),
       expected.hashes,
     );
     assertEquals(digests.withContent(expected.content), file);
@@ -240,7 +242,7 @@ Deno.test("Digests hash nothing before they are asked to", async () => {
   await using setup = await setUp({ "a": "one" });
   const file = await setup.file("a");
   assertEquals(setup.digests.of(file), undefined);
-  assertEquals(setup.digests.pieceHash(file, 0), undefined);
+  assertEquals(setup.digests.manifestOf(file)?.hashOf(0), undefined);
   assertEquals(setup.digests.withContent("0".repeat(64)), undefined);
 });
 
@@ -707,7 +709,10 @@ Deno.test("Digests are kept in the store, and taken from it without reading", as
     assertEquals(describedOf(await digests.describe(file)), before[at]);
     assertEquals(digests.withContent(content), file);
     for (let piece = 0; piece < manifest.pieceCount; piece++) {
-      assertEquals(digests.pieceHash(file, piece), manifest.hashOf(piece));
+      assertEquals(
+        digests.manifestOf(file)?.hashOf(piece),
+        manifest.hashOf(piece),
+      );
     }
   }
   await digests[Symbol.asyncDispose]();
@@ -778,11 +783,15 @@ for (const [what, alter] of WRONG) {
       onIdle: () => {},
     });
     assertEquals(digests.of(file)?.content, expected.content);
-    assertEquals(digests.pieceHash(file, 0), undefined, "not from there");
+    assertEquals(
+      digests.manifestOf(file)?.hashOf(0),
+      undefined,
+      "not from there",
+    );
     const described = describedOf(await digests.describe(file));
     assertEquals(described.content, expected.content);
     assertEquals(described.manifest.hashOf(1), expected.hashes[1]);
-    assertEquals(digests.pieceHash(file, 1), expected.hashes[1]);
+    assertEquals(digests.manifestOf(file)?.hashOf(1), expected.hashes[1]);
   });
 }
 
@@ -818,11 +827,13 @@ Deno.test("Digests keep the manifests in memory that were used last, up to a siz
   const { digests } = setup;
   const [a, b, c] = await Promise.all(["a", "b", "c"].map(setup.file));
   const isKept = () =>
-    [a!, b!, c!].map((file) => digests.pieceHash(file, 0) !== undefined);
+    [a!, b!, c!].map((file) =>
+      digests.manifestOf(file)?.hashOf(0) !== undefined
+    );
   await digests.describe(a!);
   await digests.describe(b!);
   assertEquals(isKept(), [true, true, false]);
-  digests.pieceHash(a!, 0); // used since `b` was
+  digests.manifestOf(a!)?.hashOf(0); // used since `b` was
   await digests.describe(c!);
   assertEquals(isKept(), [true, false, true]);
   // What was forgotten is computed again.
@@ -837,5 +848,5 @@ Deno.test("Digests keep a manifest that is larger than their memory for it, alon
   });
   const file = await setup.file("a");
   describedOf(await setup.digests.describe(file));
-  assertExists(setup.digests.pieceHash(file, 1));
+  assertExists(setup.digests.manifestOf(file)?.hashOf(1));
 });

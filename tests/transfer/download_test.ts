@@ -18,7 +18,7 @@ import type {
 import { PlainHasher } from "../../lib/transfer/hashing.ts";
 import { NodeSession } from "../../lib/transfer/session.ts";
 import type { Lie } from "../_evil_node.ts";
-import { sayData, sayPiece, sayRefused } from "../_evil_node.ts";
+import { sayData, sayPieces, sayRefused } from "../_evil_node.ts";
 import { within } from "../_event_log.ts";
 import { FakeTime } from "../_fake_time.ts";
 import {
@@ -662,13 +662,13 @@ Deno.test("Download ends with what a sink throws, and closes everything", async 
 
 /** Sends so many bytes of a piece each second. */
 function trickles(bytesPerSecond: number): SendPiece {
-  return async (channel, { message, index, bytes, hash }) => {
+  return async (channel, { message, bytes, hash }) => {
     for (let at = 0; at < bytes.length; at += bytesPerSecond) {
       const part = bytes.subarray(at, at + bytesPerSecond);
       await sayData(channel, message, part);
       await new Promise<void>((resolve) => setTimeout(resolve, 1_000));
     }
-    await sayPiece(channel, message, { index, sha256: hash });
+    await sayPieces(channel, message, hash);
   };
 }
 

@@ -81,7 +81,7 @@ async function asked<Kind extends ClientToNode["kind"]>(
 
 /** Keeps what it is given. */
 class Keeper implements PieceReceiver {
-  readonly pieces: string[] = [];
+  readonly runs: string[] = [];
   #bytes = new Uint8Array();
   #target = new Uint8Array();
 
@@ -95,20 +95,29 @@ class Keeper implements PieceReceiver {
     this.#bytes = new Uint8Array([...this.#bytes, ...bytes]);
   }
 
-  piece(index: number, sha256: string): void {
+  pieces(hashes: Uint8Array): void {
     const text = new TextDecoder().decode(this.#bytes);
-    this.pieces.push(`${index} ${text} ${sha256.slice(0, 2)}`);
+    this.runs.push(`${text} ${hashes[0]!.toString(16)} x${hashes.length / 32}`);
     this.#bytes = new Uint8Array();
   }
+}
+
+/** Ends so many pieces. */
+function piecesOf(request: number, count = 1): MessageOf<"pieces"> {
+  return {
+    kind: "pieces",
+    request,
+    hashes: new Uint8Array(32 * count).fill(0xab),
+  };
 }
 
 async function sayText(
   node: Channel,
   { request }: { request: number },
-  { index, text }: { index: number; text: string },
+  text: string,
 ): Promise<void> {
   await sayData(node, { request }, new TextEncoder().encode(text));
-  await node.send({ kind: "piece", request, index, sha256: "ab".repeat(32) });
+  await node.send(piecesOf(request));
 }
 
 function found(request: number, size = 3): MessageOf<"found"> {
@@ -195,8 +204,8 @@ Deno.test("NodeSession sends requests without waiting, and takes the answers in 
     request
   );
   assertEquals(new Set(requests).size, 5);
-  await sayText(node, read, { index: 0, text: "one" });
-  await sayText(node, read, { index: 1, text: "two" });
+  await sayText(node, read, "one");
+  await sayText(node, read, "two");
   await sayManifest(node, describe, file);
   await node.send(found(find.request));
   await node.send({
@@ -205,15 +214,15 @@ Deno.test("NodeSession sends requests without waiting, and takes the answers in 
     files: [],
     more: false,
   });
-  await sayText(node, again, { index: 7, text: "eight" });
+  await sayText(node, again, "eight");
   const [, described, size] = await within(all, "the answers");
   assertEquals(
     described.kind === "described" && described.manifest.contentId,
     contentId,
   );
   assertEquals(size.kind, "found");
-  assertEquals(first.pieces, ["0 one ab", "1 two ab"]);
-  assertEquals(last.pieces, ["7 eight ab"]);
+  assertEquals(first.runs, ["one ab x1", "two ab x1"]);
+  assertEquals(last.runs, ["eight ab x1"]);
 });
 
 Deno.test("NodeSession goes on with the next answer after a refusal", async () => {
@@ -226,14 +235,14 @@ Deno.test("NodeSession goes on with the next answer after a refusal", async () =
     session.find("f"),
   ]);
   const read = await asked(node, "read");
-  await sayText(node, read, { index: 0, text: "one" });
+  await sayText(node, read, "one");
   await node.send(refused(read.request));
   await node.send(refused((await asked(node, "describe")).request));
   await node.send(refused((await asked(node, "find")).request));
   for (const answer of await within(all, "the answers")) {
     assertEquals(answer?.kind === "refused" && answer.code, "gone");
   }
-  assertEquals(keeper.pieces, ["0 one ab"]);
+  assertEquals(keeper.runs, ["one ab x1"]);
 });
 
 type Answer = (node: Channel, request: number) => Promise<void>;
@@ -265,8 +274,7 @@ const NO_ANSWERS: Readonly<
   ],
   "a find by a piece": [
     (session) => session.find("f"),
-    (node, request) =>
-      node.send({ kind: "piece", request, index: 0, sha256: "0".repeat(64) }),
+    (node, request) => node.send(piecesOf(request)),
     "wrong_phase",
   ],
   "a find by a listing": [
@@ -281,11 +289,24 @@ const NO_ANSWERS: Readonly<
     (node, request) => node.send(found(request)),
     "corrupt_piece",
   ],
-  "a read by another piece": [
+  "a read by the hashes of more pieces than it asked for": [
     (session) =>
       session.read({ of: VERSION, first: 0, count: 2 }, new Keeper()),
-    (node, request) => sayText(node, { request }, { index: 1, text: "two" }),
+    (node, request) => node.send(piecesOf(request, 3)),
     "corrupt_piece",
+  ],
+  "a read by the hashes of more pieces than are left": [
+    (session) =>
+      session.read({ of: VERSION, first: 0, count: 2 }, new Keeper()),
+    (node, request) => node.send(piecesOf(request), piecesOf(request, 2)),
+    "corrupt_piece",
+  ],
+  "a read by hashes after the last": [
+    (session) =>
+      session.read({ of: VERSION, first: 0, count: 2 }, new Keeper())
+        .then(() => session.find("f")),
+    (node, request) => node.send(piecesOf(request, 2), piecesOf(request)),
+    "wrong_phase",
   ],
   "a read by the bytes of another request": [
     (session) =>
@@ -373,12 +394,7 @@ for (const [what, [ask, answer, code]] of Object.entries(NO_ANSWERS)) {
 Deno.test("NodeSession takes no answer that came before its question", async () => {
   await using talking = await talk();
   const { session, node } = talking;
-  await node.send({
-    kind: "piece",
-    request: 2,
-    index: 0,
-    sha256: "0".repeat(64),
-  });
+  await node.send(piecesOf(2));
   const error = await assertRejects(() => session.find("f"), ProtocolError);
   assertEquals(error.code, "wrong_phase");
 });
@@ -554,7 +570,7 @@ Deno.test("NodeSession reads no more than the receiver has room for", async () =
       return await keeper.target(Math.min(length, PIECE));
     },
     filled: () => {},
-    piece: () => {},
+    pieces: () => {},
   };
   const reading = session.read({ of: VERSION, first: 0, count: 1 }, receiver);
   const { request } = await asked(node, "read");
@@ -563,12 +579,7 @@ Deno.test("NodeSession reads no more than the receiver has room for", async () =
     for (; sent < 32; sent++) {
       await sayData(node, { request }, new Uint8Array(PIECE));
     }
-    await node.send({
-      kind: "piece",
-      request,
-      index: 0,
-      sha256: "0".repeat(64),
-    });
+    await node.send(piecesOf(request));
   })();
   await waits.promise;
   // What is between the two ends is all that can have left.
@@ -586,7 +597,7 @@ Deno.test("NodeSession ends with what its receiver throws", async () => {
   const receiver: PieceReceiver = {
     target: () => Promise.reject(new RangeError("no room")),
     filled: () => {},
-    piece: () => {},
+    pieces: () => {},
   };
   const reading = assertRejects(
     () => session.read({ of: VERSION, first: 0, count: 1 }, receiver),
