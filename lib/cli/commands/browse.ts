@@ -1,7 +1,6 @@
 /**
- * The dialogue after a person asked for a list of files: choose a file, print
- * or save it, and repeat until the person quits. A failure is reported, and the
- * list opens again.
+ * The list of files in the dialogue: choose a file, print or save it, and
+ * repeat until the user quits. A failure is reported, and the list opens again.
  *
  * @module
  */
@@ -25,25 +24,25 @@ import { Telling } from "./telling.ts";
 import { triedOn } from "../output/tried.ts";
 import type { Terminal } from "../output/terminal.ts";
 
-/** What browsing is done with. */
+/** Options of {@linkcode browse}. */
 export interface BrowseCommandOptions {
   readonly terminal: Terminal;
   readonly input: Input;
   readonly signal: AbortSignal;
   /** The active nodes, listed just now. */
   readonly nodes: readonly ListedNode[];
-  /** Fetches a file and shows it. */
+  /** Fetches a file and prints it. */
   readonly showFile: (
     name: string,
     nodes: readonly ListedNode[],
   ) => Promise<void>;
 }
 
-// A terminal keeps some thousand rows; who wants more has `ls`.
+// A terminal keeps a few thousand rows; `ls` prints everything.
 const MOST_LISTED = 1_000;
 const PROMPT = "file name (Enter lists again, q leaves): ";
 
-/** Offers files until the person leaves; resolves to the exit code. */
+/** Offers files until the user quits; resolves to the exit code. */
 export async function browse(
   options: TransferOptions,
   context: BrowseCommandOptions,
@@ -62,7 +61,7 @@ class BrowseRun {
     this.#options = {
       ...options,
       onEvent: (event) => {
-        // It was said when the dialogue began.
+        // Already printed when the dialogue began.
         if (event.event !== "relay_unverified") onEvent(event);
       },
     };
@@ -71,7 +70,7 @@ class BrowseRun {
   }
 
   async run(): Promise<void> {
-    // Known before a file is chosen, and not when a place has been typed.
+    // Checked before the user chooses a file and types a path.
     const flags = missingToSaveHere();
     if (flags !== "") {
       this.#with.terminal.note(
@@ -91,7 +90,7 @@ class BrowseRun {
     }
   }
 
-  /** Does `action`; what fails is told, and no reason to leave. */
+  /** Does `action`, and reports a failure without ending. */
   async #attempt(action: () => Promise<void>): Promise<void> {
     const { terminal, signal } = this.#with;
     try {
@@ -104,7 +103,7 @@ class BrowseRun {
     }
   }
 
-  /** Lists the files, and delivers the one that is picked. */
+  /** Lists the files, and delivers the one that the user picks. */
   async #offer(): Promise<void> {
     const { terminal } = this.#with;
     const nodes = chosenNodes(this.#nodes, this.#options);
@@ -131,7 +130,7 @@ class BrowseRun {
     if (more > 0) terminal.note(`and ${more} more: see the command ls`);
   }
 
-  /** Prints or saves a file, as the person wants it. */
+  /** Prints or saves a file, as the user answers. */
   async #deliver(name: string): Promise<void> {
     const answer = await this.#ask(
       "print or save it? (Enter prints, s saves, q goes back): ",
@@ -148,7 +147,7 @@ class BrowseRun {
     }
   }
 
-  /** What the person answers; `null` for Ctrl-D. */
+  /** The user's answer; `null` for Ctrl-D. */
   async #ask(words: string): Promise<string | null> {
     const { terminal, input, signal } = this.#with;
     terminal.ask(words);

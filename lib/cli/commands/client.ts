@@ -57,7 +57,7 @@ export function main(args: readonly string[]): Promise<number> {
     const code = words[0] === "verify"
       ? await verify(words.slice(1), context)
       : await runWithRelay(context);
-    // What went wrong counts for more than a reader that is gone.
+    // A failure counts for more than a closed reader.
     if (code === 0) terminal.check();
     return code;
   });
@@ -107,7 +107,7 @@ function isInterruption(error: unknown): boolean {
   return error instanceof Failure && error.kind === "interrupted";
 }
 
-/** The relay of a link, and the command that it stands for. */
+/** The relay of a link, and the command that the link stands for. */
 function relayFor({ link, relayWords }: GivenLink) {
   if (relayWords.length === 0) return { relay: link.relay, rest: ["get"] };
   const { relay, rest } = takeRelay(relayWords, SPEC);
@@ -131,13 +131,13 @@ function runGetByLink({ link }: GivenLink, context: Context): Promise<number> {
 }
 
 type Context = RoleContext & { readonly options: TransferOptions };
-/** The commands that ask a relay. */
+/** The commands that connect to a relay. */
 type RelayCommand = Exclude<
   ClientCommand,
   "verify" | "help" | "completions"
 >;
 
-/** The words, if their first can be a relay: a command there lacks one. */
+/** The words if the first can be a relay; otherwise the relay is missing. */
 function wordsWithRelay(words: readonly string[]): readonly string[] {
   const [first = "", second = ""] = words;
   if (!commandNames(SPEC).includes(first) || /^\d+$/.test(second)) return words;
@@ -172,7 +172,7 @@ function parseCommand(word: string | undefined): RelayCommand {
   }
 }
 
-/** Refuses what was typed and has no effect on the command. */
+/** Refuses options that have no effect on the command. */
 function refuseStrayOptions(line: CommandLine, command: ClientCommand): void {
   for (const name of line.typed) {
     const { commands } = OPTIONS[name]!;
@@ -227,7 +227,7 @@ function runCommand(
   }
 }
 
-/** Refuses a receipt for what is not saved. */
+/** Refuses a receipt if nothing is saved. */
 function refuseReceipt(line: CommandLine): void {
   const receipt = line.value("receipt");
   if (receipt === undefined) return;
@@ -313,7 +313,7 @@ async function runCat(
   return 0;
 }
 
-/** Options of what is fetched, from the command line. */
+/** The transfer options of a command line. */
 function transferOptions(line: CommandLine): Partial<TransferOptions> {
   const options: Partial<TransferOptions> = {};
   const node = line.value("node");

@@ -13,7 +13,7 @@ import { show, TextCheck } from "../../base/text.ts";
 import type { Input } from "../output/streams.ts";
 import type { Terminal } from "../output/terminal.ts";
 
-/** What a delivery is made with. */
+/** Options of {@linkcode deliver}. */
 export interface DeliveryOptions {
   readonly terminal: Terminal;
   readonly input: Input;
@@ -23,8 +23,8 @@ export interface DeliveryOptions {
 /**
  * Delivers all of `file`.
  *
- * @throws {Failure} of kind `local` when it is not text and there is no other
- * place for it than the terminal.
+ * @throws {Failure} of kind `local` if it is not text and may go only to the
+ * terminal.
  */
 export async function deliver(
   file: FetchedFile,
@@ -42,7 +42,7 @@ export async function deliver(
   let shown = 0;
   let last: number | undefined;
   for (;;) {
-    // Not `for await`: the rest may still be wanted after the first.
+    // Not `for await`: the rest may still be needed after the first piece.
     const { value: piece, done } = await pieces.next();
     if (done) break;
     const isEnd = shown + piece.length === file.size;
@@ -61,7 +61,7 @@ export async function deliver(
 
 const NEWLINE = 0x0a;
 
-/** The content has turned out to be no text, at `piece`. */
+/** Offers to save the content, because it is not text from `piece` on. */
 async function saveInstead(
   { file, piece, pieces, isFirst }: {
     file: FetchedFile;
@@ -92,13 +92,13 @@ async function saveInstead(
   terminal.note(`saved as ${show(path)}`);
 }
 
-/** Where to save, if a person at a terminal says so. */
+/** Asks the user at a terminal where to save. */
 async function askForPath(
   name: string,
   { terminal, input, signal }: DeliveryOptions,
 ): Promise<string | undefined> {
   if (!Deno.stdin.isTerminal() || !Deno.stderr.isTerminal()) return undefined;
-  if (!maySave()) return undefined; // an offer that could not be kept
+  if (!maySave()) return undefined; // saving would fail
   const proposal = name.split("/").at(-1) ?? name;
   terminal.ask(`save it as (Enter takes ${show(proposal)}, q goes back): `);
   const answer = (await input.line(signal))?.trim() ?? "q";
@@ -118,8 +118,8 @@ function maySave(): boolean {
 }
 
 /**
- * Writes a new file: under another name until it is whole, never over one that
- * exists.
+ * Writes a new file: under a temporary name until it is complete, and never
+ * over an existing file.
  */
 async function save(
   path: string,

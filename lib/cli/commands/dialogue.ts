@@ -20,7 +20,7 @@ import { formatNodes } from "../output/tables.ts";
 import { Telling } from "./telling.ts";
 import type { Terminal } from "../output/terminal.ts";
 
-/** Holds one dialogue; resolves to the exit code. */
+/** Runs one dialogue; resolves to the exit code. */
 export async function runDialogue(
   options: TransferOptions,
   { terminal, signal }: { terminal: Terminal; signal: AbortSignal },
@@ -54,15 +54,15 @@ export async function runDialogue(
     return 0;
   }
   if (name === "q") return 0;
-  const { browse } = await import("./browse.ts"); // most runs do without
+  const { browse } = await import("./browse.ts"); // most runs do not need it
   return await browse(options, { terminal, input, signal, nodes, showFile });
 }
 
 const HINT = "(Enter lists all files, q leaves)";
-/** Words that a person can answer with in place of a name. */
+/** Words that the user can type in place of a name. */
 const OUR_WORDS: ReadonlySet<string> = new Set(["", "?", "q"]);
 
-/** What was answered; `null` at the end of the input. */
+/** The user's answer; `null` at the end of the input. */
 async function askName(
   input: Input,
   terminal: Terminal,
@@ -71,14 +71,14 @@ async function askName(
   terminal.ask("file name: ");
   const line = await input.line(signal);
   const name = line?.trim() ?? "";
-  // What was typed stands on the terminal already, with its line break.
+  // The terminal already shows the typed text with its line break.
   const isEnded = line !== null && (name !== "" || terminal.isInteractive);
   if (!Deno.stdin.isTerminal()) terminal.note(show(name));
   else if (!isEnded) terminal.note("");
   return line === null ? null : name;
 }
 
-/** Tells every answer of a node, as the report's transcript does. */
+/** Prints every answer of a node, as a line of the transcript. */
 class DialogueTelling extends Telling {
   readonly #to: Terminal;
 

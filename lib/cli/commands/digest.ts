@@ -11,19 +11,19 @@ import { Manifest, pieceCountOf, pieceLength } from "../../content/manifest.ts";
 import { grantRemedy, requireAccess } from "../../base/permission.ts";
 import { show } from "../../base/text.ts";
 
-/** What a file's content comes to. */
+/** The digests of a file's content. */
 export interface FileDigests {
   readonly bytes: number;
-  /** SHA-256 of the whole, as `sha256sum` prints it. */
+  /** SHA-256 of the whole file, as `sha256sum` prints it. */
   readonly sha256: string;
   /** Content id. */
   readonly content: string;
 }
 
 /**
- * Reads all of a file.
+ * Reads all of a file, and computes its digests.
  *
- * @throws {Failure} of kind `local` or `not_allowed` when it cannot be read, or
+ * @throws {Failure} of kind `local` or `not_allowed` if it cannot be read, or
  * changes meanwhile.
  */
 export async function digestFile(path: string): Promise<FileDigests> {

@@ -30,7 +30,7 @@ import { Telling } from "./telling.ts";
 import { triedOn } from "../output/tried.ts";
 import type { Terminal } from "../output/terminal.ts";
 
-// More files than this are told as a number.
+// If there are more files, only their number is printed.
 const MOST_TOLD = 20;
 
 /** Runs the command; resolves to its exit code. */
@@ -49,7 +49,7 @@ export async function runGet(
   const place = await destination(line.value("output"), selections);
   const receipt = receiptFor(line, options);
   await receipt?.check();
-  // Without its receipt nothing is wanted.
+  // If the receipt fails, the fetch stops.
   const stop = new AbortController();
   const signals = [stop.signal, ...options.signal ? [options.signal] : []];
   const pathOf = (name: string, selection: Selection) => {
@@ -128,11 +128,12 @@ async function tellReceipt(
 }
 
 /**
- * Where each file is to be saved. A name is saved under its last part, what
- * matches a pattern or lies in a folder keeps its folders.
+ * The function that gives each file its path. A name is saved under its last
+ * component. A file that matches a pattern or lies in a folder keeps its
+ * folders.
  *
- * @throws {Failure} of kind `local`, before anybody is asked for anything, when
- * there is no such place.
+ * @throws {Failure} of kind `local`, before any request, if the folder does not
+ * exist.
  */
 export async function destination(
   output: string | undefined,
@@ -172,7 +173,7 @@ async function isDirectory(path: string): Promise<boolean> {
   }
 }
 
-/** What is wrong with a place that is no folder. */
+/** Says why a path is not a usable folder. */
 async function noFolderThere(path: string): Promise<Failure> {
   try {
     await Deno.lstat(path);
@@ -199,7 +200,7 @@ function noFolder(path: string, why: string, cause?: unknown): Failure {
   });
 }
 
-/** Tells what was saved, file by file while they are few. */
+/** Prints the saved files, one by one while they are few. */
 export class Saved {
   readonly #terminal: Terminal;
   readonly #startedAt = performance.now();
@@ -207,15 +208,14 @@ export class Saved {
   readonly #present = { files: 0, bytes: 0 };
   /** Bytes of zeros that no node had to send, by name. */
   readonly #zeros = new Map<string, number>();
-  /** Bytes that this run has brought. */
+  /** The bytes and nodes of this run. */
   readonly #brought = { bytes: 0, relayed: 0, nodes: new Set<string>() };
 
-  /** Tells on `terminal`. */
   constructor(terminal: Terminal) {
     this.#terminal = terminal;
   }
 
-  /** Takes note of an event. */
+  /** Notes an event. */
   note(event: ClientEvent): void {
     if (event.event === "file_resumed") {
       const { name, bytes } = event;
@@ -251,7 +251,7 @@ export class Saved {
     this.#tell(`saved ${path}, ${counted(event.bytes, "byte")}${empty}${from}`);
   }
 
-  /** Tells of all files together. */
+  /** Prints a line about all files together. */
   summarize(): void {
     const seconds = (performance.now() - this.#startedAt) / 1000;
     const [received, present] = [this.#received, this.#present];
@@ -278,7 +278,7 @@ export class Saved {
       : "";
   }
 
-  /** Average rate, and nodes. */
+  /** The average rate, and the nodes. */
   #rateInWords(seconds: number): string {
     const { bytes, relayed, nodes } = this.#brought;
     const rate = formatBytes(bytes / Math.max(seconds, 0.001));
@@ -296,7 +296,7 @@ export class Saved {
   }
 }
 
-/** How many files, and how large. */
+/** The number of files, and their size. */
 function amountInWords(
   { files, bytes }: { files: number; bytes: number },
 ): string {
@@ -307,7 +307,7 @@ function secondsInWords(seconds: number): string {
   return `${seconds.toFixed(seconds < 10 ? 2 : 1)} s`;
 }
 
-/** A node that delivered, and by which path where that is not the usual one. */
+/** A node that delivered, and its path if that is unusual. */
 function nodeInWords({ node, bytes, paths }: Delivery<ListedNode>): string {
   const name = show(node.name);
   if (paths.tunnel === 0) return name;
@@ -317,7 +317,8 @@ function nodeInWords({ node, bytes, paths }: Delivery<ListedNode>): string {
   return `${name} (through the relay${part})`;
 }
 
-// Where several files failed, the exit code is that of the worst.
+// If several files failed, the exit code is that of the first kind in this
+// list.
 const WORST_FIRST = [
   "corrupt",
   "local",

@@ -29,7 +29,7 @@ import type { Terminal } from "../output/terminal.ts";
 
 const DEFAULT_EXPIRES = "1h";
 
-/** Makes a link to a file, prints it; resolves to the exit code. */
+/** Makes and prints a link to a file; resolves to the exit code. */
 export async function runLink(
   name: string,
   { options, terminal, line }: {
@@ -96,28 +96,28 @@ async function drawQr(text: string, terminal: Terminal): Promise<void> {
   for (const row of drawn.lines) terminal.note(row);
 }
 
-/** Columns of the terminal; as many as one wants where there is none. */
+/** Columns of the terminal; Infinity without one. */
 function columnsOf(): number {
   try {
     return Deno.consoleSize().columns || Infinity;
   } catch {
-    return Infinity; // no terminal
+    return Infinity; // not a terminal
   }
 }
 
-/** A link that stands in place of names, and the words for the relay. */
+/** A link in place of names, with the words about its relay. */
 export interface GivenLink {
   readonly link: Link;
-  /** What was said of the relay beside it: often nothing. */
+  /** The relay words beside it, usually none. */
   readonly relayWords: readonly string[];
 }
 
 /**
- * The link on a command line: `LINK`, `get LINK` or `RELAY get LINK`, or the same
- * with `--link-file` in place of the last word.
+ * Takes the link from a command line: `LINK`, `get LINK` or `RELAY get LINK`,
+ * or the same with `--link-file` in place of the last word.
  *
- * @throws {Failure} of kind `usage` for one that was cut or altered, or is where
- * none can be, without it.
+ * @throws {Failure} of kind `usage`, without the link's text, if it was cut or
+ * altered, or if no link can be there.
  */
 export async function takeLink(
   { line, terminal }: SecretSource,
@@ -141,22 +141,21 @@ export async function takeLink(
   return { link: parseLink(text), relayWords: before.slice(0, -1) };
 }
 
-/** Whether the last word is a link, or one that lost so much that it is none. */
+/** Whether the last word is a link, or a damaged one. */
 function isMeant(last: string, before: readonly string[]): boolean {
   const isAfterGet = before.length === 1 && before[0] === "get";
   return looksLikeLink(last) || isAfterGet && /^p2p:/i.test(last);
 }
 
-/** Whether a word that is for something else is a link with some content. */
+/** Whether a word in another place is a link. */
 function isMisplaced(word: string): boolean {
   return looksLikeLink(word) && !word.endsWith("/");
 }
 
 /**
- * The relay to ask for a link: the one in it, by the way the person gives, if
- * they do.
+ * The relay of a link, with the address that the user gave, if any.
  *
- * @throws {Failure} of kind `usage` when they name another.
+ * @throws {Failure} of kind `usage` if the user named another relay.
  */
 export function relayOf(
   { relay }: Link,
@@ -175,8 +174,8 @@ export function relayOf(
 }
 
 /**
- * Gets the file of a link, `run` being told how; the exit code is that of
- * `run`. Whoever goes on with a fetch that was broken off makes no new use.
+ * Gets the file of a link: calls `run` with the options for it, and resolves to
+ * its exit code. Continuing an interrupted fetch does not use the link again.
  */
 export async function getByLink(
   link: Link,
@@ -207,7 +206,7 @@ export async function getByLink(
     if (code === 0) await kept.discard();
     return code;
   } catch (error) {
-    // It will never be of use: nobody goes on with it.
+    // The link will never work again, so nobody continues this fetch.
     if (error instanceof AccessFailure && error.isFinal) await kept.discard();
     throw error;
   }

@@ -1,7 +1,7 @@
 /**
  * Receipts: `get --receipt` records the saved files, to check them later. The
  * README describes the JSON. A receipt that is read back must match the schema;
- * nothing else about it is trusted.
+ * nothing else in it is trusted.
  *
  * @module
  */
@@ -28,25 +28,25 @@ const Time = Type.String({ pattern: "^\\d{4}-\\d\\d-\\d\\dT[\\d:.]+Z$" });
 const Name = Type.String({ maxLength: LIMITS.nameBytes });
 
 const ReceiptFileSchema = Type.Object({
-  /** As its nodes share it. */
+  /** Its name, as its nodes share it. */
   name: Name,
-  /** Where it was saved. */
+  /** The path that it was saved at. */
   path: Type.String({ maxLength: 4096 }),
   bytes: Bytes,
-  /** What `sha256sum` prints. */
+  /** SHA-256, as `sha256sum` prints it. */
   sha256: Digest,
   /** Content id: SHA-256 of the list of its pieces' hashes. */
   content: Digest,
   /**
-   * `received`: every piece was held to its SHA-256 when it came; `present`: it
-   * was there already, with the content that the nodes have. Both were read back
-   * from the disk for the receipt.
+   * `received`: each piece was checked against its SHA-256 on arrival.
+   * `present`: it existed already, with the content that the nodes have. For
+   * the receipt, both were read back from the disk.
    */
   verified: Type.Union([Type.Literal("received"), Type.Literal("present")]),
   receivedAt: Time,
-  /** Bytes that were there from an earlier run. */
+  /** Bytes from an earlier run. */
   earlierBytes: Bytes,
-  /** Bytes by node, and by the path they came by. */
+  /** Bytes by node and path. */
   from: Type.Array(
     Type.Object({
       id: Type.String({ minLength: 52, maxLength: 52 }),
@@ -66,23 +66,24 @@ const ReceiptSchema = Type.Object({
   files: Type.Array(ReceiptFileSchema, { minItems: 1 }),
 });
 
-/** What is known of one file. */
+/** The entry of one file. */
 export type ReceiptFile = Static<typeof ReceiptFileSchema>;
 
-/** What is known of the files of one `get`. */
+/** The files of one `get`. */
 export type Receipt = Static<typeof ReceiptSchema>;
 
 /** Options of {@linkcode ReceiptWriter}. */
 export interface ReceiptOptions {
-  /** Where it is to be. */
+  /** The path of the receipt. */
   readonly path: string;
-  /** Whether it may replace another. */
+  /** Whether it may replace a file. */
   readonly overwrite: boolean;
   readonly relay: RelayAddress;
   readonly encrypted: boolean;
 }
 
-// A file takes so much beside its name and place: digests, times and nodes.
+// The least bytes of a file's entry beside its name and path: digests, times
+// and nodes.
 const LEAST_FILE_BYTES = 350;
 
 type Noted = Pick<
@@ -90,23 +91,21 @@ type Noted = Pick<
   "name" | "path" | "verified" | "receivedAt" | "from"
 >;
 
-/** Collects what a receipt tells, from the events of a `get`. */
+/** Collects the entries of a receipt from the events of a `get`. */
 export class ReceiptWriter {
-  /** What it was made with. */
   readonly options: ReceiptOptions;
   readonly #noted: Noted[] = [];
   readonly #earlier = new Map<string, number>();
-  /** The folder that it is to be in. */
+  /** The folder of the receipt. */
   #folder: Deno.FileInfo | undefined;
   #leastBytes = 0;
 
-  /** Nothing has been received yet. */
   constructor(options: ReceiptOptions) {
     this.options = options;
   }
 
   /**
-   * Makes sure, before anything is fetched, that it can be written.
+   * Checks, before anything is fetched, that the receipt can be written.
    *
    * @throws {Failure} of kind `local` or `not_allowed`.
    */
@@ -129,14 +128,14 @@ export class ReceiptWriter {
     }
   }
 
-  /** Refuses to be written where something is that may not be replaced. */
+  /** Refuses to replace a file, unless that is allowed. */
   async #refuseOther(): Promise<void> {
     const { path, overwrite } = this.options;
     let info: Deno.FileInfo;
     try {
       info = await Deno.lstat(path);
     } catch {
-      return; // there is none, or trying the folder will tell
+      return; // there is none, or the test below will tell
     }
     if (info.isDirectory) {
       throw this.#cannot("it is a folder", "name another place");
@@ -149,8 +148,8 @@ export class ReceiptWriter {
   }
 
   /**
-   * To be told of every file before it is fetched: that is the time to say that
-   * there can be no receipt.
+   * Checks each file before it is fetched, because afterwards it is too late to
+   * refuse the receipt.
    *
    * @throws {Failure} of kind `local`.
    */
@@ -167,7 +166,7 @@ export class ReceiptWriter {
     if (this.#leastBytes > LIMITS.receiptBytes) throw this.#tooLong();
   }
 
-  /** Whether `path` is that of the receipt, however it is written. */
+  /** Whether `path` is the path of the receipt, in any spelling. */
   #isSame(path: string): boolean {
     if (lastPart(path) !== lastPart(this.options.path)) return false;
     if (path === this.options.path) return true;
@@ -176,7 +175,7 @@ export class ReceiptWriter {
       return ino !== null && ino === this.#folder?.ino &&
         dev === this.#folder.dev;
     } catch {
-      return false; // a folder that is not there yet is another
+      return false; // a folder that does not exist yet cannot be the same
     }
   }
 
@@ -187,7 +186,7 @@ export class ReceiptWriter {
     );
   }
 
-  /** To be told every event. */
+  /** Notes an event. */
   note(event: ClientEvent): void {
     const receivedAt = new Date().toISOString();
     if (event.event === "file_resumed") {
@@ -210,10 +209,10 @@ export class ReceiptWriter {
   }
 
   /**
-   * Reads the files back and writes the receipt, whole or not at all.
+   * Reads the files back and writes the receipt, completely or not at all.
    *
    * @returns the number of files in it; without any, nothing is written.
-   * @throws {Failure} of kind `local` when reading or writing fails.
+   * @throws {Failure} of kind `local` if reading or writing fails.
    */
   async write(): Promise<number> {
     if (this.#noted.length === 0) return 0;
@@ -257,12 +256,12 @@ export class ReceiptWriter {
   }
 }
 
-/** What stands behind the last slash of a path. */
+/** The part of a path after its last slash. */
 export function lastPart(path: string): string {
   return path.split(/[/\\]/).at(-1) ?? path;
 }
 
-/** Makes a file in a folder, and removes it. */
+/** Makes a file in a folder, and removes it again. */
 async function tryFolder(folder: string): Promise<void> {
   const path = join(folder, `.${crypto.randomUUID()}${PARTIAL_SUFFIX}`);
   const options = { write: true, createNew: true, mode: 0o600 };
@@ -273,7 +272,7 @@ async function tryFolder(folder: string): Promise<void> {
 /**
  * Reads a receipt.
  *
- * @throws {Failure} of kind `local` when there is none there.
+ * @throws {Failure} of kind `local` if there is no receipt there.
  */
 export async function readReceipt(path: string): Promise<Receipt> {
   const what = "Cannot read receipt";
@@ -284,7 +283,7 @@ export async function readReceipt(path: string): Promise<Receipt> {
   try {
     value = JSON.parse(text);
   } catch {
-    value = undefined; // told below
+    value = undefined; // reported below
   }
   const schema = TypeCompiler.Compile(ReceiptSchema);
   if (schema.Check(value)) return value;

@@ -1,5 +1,5 @@
 /**
- * Saves one file where a person at a terminal chooses, and asks before it
+ * Saves one file where the user at a terminal chooses, and asks before it
  * replaces anything.
  *
  * @module
@@ -15,17 +15,17 @@ import { requireSaving } from "../options/text_file.ts";
 import { destination, Saved } from "./get.ts";
 import type { Terminal } from "../output/terminal.ts";
 
-/** How the person is talked to. */
+/** Options of {@linkcode saveFile}. */
 export interface SaveCommandOptions {
   readonly terminal: Terminal;
-  /** Asks; `null` when the person wants out. */
+  /** Asks the user; `null` if the user cancels. */
   readonly ask: (words: string) => Promise<string | null>;
 }
 
 /**
- * Fetches a file to the disk, unless the person changes their mind.
+ * Fetches a file to the disk, unless the user cancels.
  *
- * @throws {Failure} when it cannot be had or saved.
+ * @throws {Failure} if it cannot be fetched or saved.
  */
 export async function saveFile(
   name: string,
@@ -68,14 +68,14 @@ export async function saveFile(
   }
 }
 
-/** Flags without which nothing can be saved in the current folder; "" if none. */
+/** The missing flags for saving in the current folder; "" if none. */
 export function missingToSaveHere(): string {
   return (["read", "write"] as const)
     .filter((name) => !isGranted({ name, path: "." }))
     .map((name) => accessFlag(name, ["."])).join(" ");
 }
 
-/** The folder that must be written to for `place`. */
+/** The folder that must be writable for `place`. */
 function folderOf(place: string): string {
   return place.endsWith("/") ? place : dirname(place);
 }

@@ -14,22 +14,21 @@ import { tellRelayMet } from "../roles/role.ts";
 import { triedOn } from "../output/tried.ts";
 import type { Terminal, TerminalEvent } from "../output/terminal.ts";
 
-// More nodes than this are not named in one line.
+// If more nodes are waited for, the line does not name them all.
 const MOST_WAITED_FOR = 3;
 
-/** Tells events on a terminal. */
+/** Prints events on a terminal. */
 export class Telling {
   readonly #terminal: Terminal;
   readonly #nodeNames = new Map<string, string>();
   #toldMotd = "";
   readonly #toldAnswers = new Set<string>();
 
-  /** Tells on `terminal`. */
   constructor(terminal: Terminal) {
     this.#terminal = terminal;
   }
 
-  /** To be given to a function of the client. */
+  /** Pass this to a function of the client. */
   readonly onEvent = (event: ClientEvent): void => {
     triedOn(this.#terminal).note(event);
     if (event.event === "nodes_listed") {
@@ -39,7 +38,7 @@ export class Telling {
     this.tell(event);
   };
 
-  /** Puts an event into words. */
+  /** Prints an event in words. */
   tell(event: ClientEvent): void {
     const terminal = this.#terminal;
     switch (event.event) {
@@ -57,7 +56,7 @@ export class Telling {
         if (answer.kind === "found" || answer.kind === "not_found") return;
         const at = `node ${node.number}  ${show(address)}`;
         const line = `${at}  ${answer.kind}: ${answer.cause}`;
-        // A node that fails does so for each of the names it is asked for.
+        // A node that fails does so for every name it is asked for.
         if (this.#toldAnswers.has(line)) return;
         this.#toldAnswers.add(line);
         return terminal.note(line);
@@ -110,7 +109,7 @@ export class Telling {
   }
 }
 
-/** An event without what only the program itself can use. */
+/** The event without data that only the program itself can use. */
 function plainEvent(event: ClientEvent): TerminalEvent {
   return JSON.parse(JSON.stringify(event, (key, value) => {
     if (key === "certificate" || key === "signed" || key === "grant") {

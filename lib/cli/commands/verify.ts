@@ -1,6 +1,6 @@
 /**
- * The command `verify`: checks whether a file still matches a receipt. Needs no
- * network.
+ * The command `verify`: checks whether a file still matches a receipt. It needs
+ * no network.
  *
  * @module
  */
@@ -53,8 +53,9 @@ export async function runVerify(
 }
 
 /**
- * The entries of a receipt for a file: those with its path, or else those with
- * its last part. A receipt with a single entry matches any name.
+ * The entries of a receipt for a file: those with its path, or otherwise those
+ * with its last component. If a receipt has only one entry, it applies to any
+ * file.
  */
 function entriesFor(
   path: string,
