@@ -13,31 +13,35 @@ import { type CommandSpec, SCRIPTS } from "./command_table.ts";
 import { variableOf } from "./option_table.ts";
 import { didYouMean } from "./suggestion.ts";
 
-/** Options that a configuration file sets, by name. */
+/** Options set by a configuration file, by name. */
 export type Settings = ReadonlyMap<string, string | boolean>;
 
-/** What was given on the command line, and what stands behind it. */
+/** A parsed command line. */
 export interface CommandLine {
-  /** The words that are no options, in order. */
+  /** The words that are not options, in order. */
   readonly words: readonly string[];
-  /** Options that were typed. */
+  /** The options that were typed. */
   readonly typed: readonly string[];
-  /** Value of an option: typed, or else from a variable, or else from a file. */
+  /**
+   * The value of an option: typed, or otherwise from a variable, or otherwise
+   * from the configuration file.
+   */
   value(name: string): string | undefined;
   /**
-   * Whether a switch is on, by the same order.
+   * Whether a switch is on, from the same sources in the same order.
    *
-   * @throws {Failure} of kind `usage` for a variable that says neither.
+   * @throws {Failure} of kind `usage` for a variable that is neither on nor
+   * off.
    */
   isOn(name: string): boolean;
 }
 
 /**
- * Parses a command line. The environment is read only where that is permitted
- * already; nobody is asked for it.
+ * Parses a command line. Reads the environment only where Deno already permits
+ * it, so that no question appears.
  *
- * @throws {Failure} of kind `usage` for options that do not exist, lack their
- * value, or have one that they do not take; and for what is not UTF-8.
+ * @throws {Failure} of kind `usage` for an unknown option, a missing or
+ * unexpected value, and text that is not UTF-8.
  */
 export function parseCommandLine(
   args: readonly string[],
@@ -121,7 +125,10 @@ function readVariable(option: string): string | undefined {
   return value === "" ? undefined : value;
 }
 
-/** Deno puts U+FFFD where an argument is not UTF-8: it would be another name. */
+/**
+ * Deno replaces bytes that are not UTF-8 with U+FFFD, which would be another
+ * name.
+ */
 function refuseOtherEncodings(args: readonly string[]): void {
   const wrong = args.find((arg) => arg.includes("\ufffd"));
   if (wrong === undefined) return;
@@ -133,7 +140,7 @@ function refuseOtherEncodings(args: readonly string[]): void {
   });
 }
 
-/** The variable of a switch, in words people have for on and off. */
+/** The value of a switch's variable, in the usual words for on and off. */
 function parseSwitch(option: string, text: string): boolean {
   if (/^(1|true|yes|on)$/i.test(text)) return true;
   if (/^(0|false|no|off)$/i.test(text)) return false;
@@ -154,7 +161,7 @@ function unknownOption(arg: string, spec: CommandSpec): Failure {
   });
 }
 
-/** What to do about an option that the script has not, by its long name. */
+/** Advice about an unknown option, by its long name. */
 function adviceOn(name: string | undefined, spec: CommandSpec): string {
   const see = `see ${spec.script} --help`;
   if (name === undefined) {

@@ -1,6 +1,6 @@
 /**
- * The scripts and their commands: usage, examples and exit codes, for the help,
- * the completions and the refusals.
+ * The scripts and their commands: usage, examples and exit codes. The help, the
+ * completions and error messages use them.
  *
  * @module
  */
@@ -8,9 +8,9 @@
 import type { ClientCommand, Role } from "./option_table.ts";
 import { optionsOfRole, type OptionTable } from "./option_table.ts";
 
-/** A command line that somebody may want, and what it is for. */
+/** A useful command line, with its purpose. */
 export interface Example {
-  /** What it is for. */
+  /** Its purpose. */
   readonly what: string;
   /** The whole line, permissions included. */
   readonly line: string;
@@ -18,31 +18,31 @@ export interface Example {
 
 /** A command of a script. */
 export interface Command {
-  /** What follows the script's name. */
+  /** The words after the script's name. */
   readonly usage: string;
-  /** What it does, in some words. */
+  /** What it does, in a few words. */
   readonly summary: string;
-  /** Other words that people have for it. */
+  /** Other words that users try for it. */
   readonly alsoCalled: readonly string[];
-  /** More about it, in lines of 80 columns. */
+  /** Further text, in lines of 80 columns. */
   readonly notes: readonly string[];
-  /** The commonest uses. */
+  /** The most common uses. */
   readonly examples: readonly Example[];
 }
 
-/** A script in words. */
+/** A script, described. */
 export interface CommandSpec {
-  /** Which of the three it is. */
+  /** The role of the script. */
   readonly role: Role;
-  /** The script, as it is started. */
+  /** The command that starts the script. */
   readonly script: string;
-  /** What the role does, one sentence. */
+  /** What the role does, in one sentence. */
   readonly summary: string;
-  /** What follows the script's name. */
+  /** The words after the script's name. */
   readonly usage: readonly string[];
   /** Lines for the help between usage and options. */
   readonly notes: readonly string[];
-  /** The commonest uses. */
+  /** The most common uses. */
   readonly examples: readonly Example[];
   /** Its options. */
   readonly options: OptionTable;
@@ -50,10 +50,10 @@ export interface CommandSpec {
   readonly commands: Readonly<Record<string, Command>>;
 }
 
-/** The shells that words can be completed for. */
+/** The shells with completions. */
 export const SHELLS = ["bash", "zsh", "fish"] as const;
 
-/** One of them. */
+/** One of these shells. */
 export type Shell = typeof SHELLS[number];
 
 const NOTHING = { alsoCalled: [], notes: [], examples: [] };
@@ -364,12 +364,12 @@ export const CLIENT: CommandSpec = {
 /** The three scripts. */
 export const SCRIPTS: readonly CommandSpec[] = [RELAY, NODE, CLIENT];
 
-/** The commands that are typed: all but the dialogue. */
+/** The commands that users type: all but the dialogue. */
 export function commandNames({ commands }: CommandSpec): string[] {
   return Object.keys(commands).filter((name) => name !== "dialogue");
 }
 
-/** What each exit code says. */
+/** The meaning of each exit code. */
 export const EXIT_WORDS: Readonly<Record<number, string>> = {
   0: "success; also a relay or node that was told to stop",
   2: "wrong arguments or options",

@@ -1,9 +1,9 @@
 /**
- * What shells need to complete the words of a script, written from the tables of
- * options and commands.
+ * Completion scripts for shells, written from the tables of options and
+ * commands.
  *
- * A command is known by its name, wherever it stands: the words before it may be
- * a relay of one word or two, and shells cut a relay address at its colons.
+ * A command is found by its name at any position. The words before it may be a
+ * relay of one word or two, and shells split a relay address at its colons.
  *
  * @module
  */
@@ -21,10 +21,10 @@ import {
   type OptionTable,
 } from "./option_table.ts";
 
-/** What is completed, and what the script is called. */
+/** Options of {@linkcode formatCompletions}. */
 export interface CompletionOptions {
   readonly shell: Shell;
-  /** Letters, digits, dots, dashes and underscores. */
+  /** The name to complete: letters, digits, dots, dashes and underscores. */
   readonly name: string;
 }
 
@@ -35,7 +35,7 @@ export function formatCompletions(
 ): string {
   const lines = FORMATS[shell](spec, name);
   return [
-    // For zsh, where it lies in a folder of `fpath`.
+    // For zsh, which finds the script in a folder of `fpath`.
     ...(shell === "zsh" ? [`#compdef ${name}`] : []),
     `# Completes the words of ${name} in ${shell}.`,
     ...lines,
@@ -58,7 +58,7 @@ function operandOf(spec: CommandSpec, command: string): Operand {
   return [];
 }
 
-/** What stands where no command does: the commands, and a node's folder. */
+/** The words where no command is: the commands, and a node's folder. */
 function firstOperand(spec: CommandSpec): "folder" | undefined {
   return spec.role === "node" ? "folder" : undefined;
 }
@@ -69,7 +69,7 @@ function optionsAfter(spec: CommandSpec, command: string): OptionTable {
     : spec.options;
 }
 
-/** Options with their kinds of values, those of one kind together. */
+/** Options by the kind of their values. */
 function valueKinds(
   options: OptionTable,
 ): { flags: string[]; operand: Operand }[] {
@@ -210,7 +210,7 @@ function formatZsh(spec: CommandSpec, name: string): string[] {
     }_describe command commands ;;`,
     `  esac`,
     `}`,
-    // Loaded from a folder of `fpath` for the first Tab, or read by `source`.
+    // Loaded from a folder of `fpath` at the first Tab, or read by `source`.
     `if [[ \${zsh_eval_context[-1]} == loadautofunc ]]; then`,
     `  ${own} "$@"`,
     `else`,
@@ -273,7 +273,7 @@ function formatFish(spec: CommandSpec, name: string): string[] {
   ];
 }
 
-/** For all three shells: one word, whatever is in it. */
+/** Text as one word for all three shells. */
 function quote(text: string): string {
   return `'${text.replaceAll("'", `'"'"'`)}'`;
 }

@@ -1,6 +1,6 @@
 /**
- * The file of `--config`: options for all roles in TOML, and in a table of its
- * own what one role has otherwise.
+ * The file of `--config`: options in TOML. Options at the top apply to all
+ * roles; a table with the name of a role overrides them for that role.
  *
  * ```toml
  * known-relays = "relays"
@@ -23,10 +23,10 @@ import { didYouMean } from "./suggestion.ts";
 const ROLES: readonly Role[] = ["relay", "node", "client"];
 
 /**
- * What a file sets for `role`.
+ * The options that a file sets for `role`.
  *
- * @throws {Failure} of kind `not_allowed` where reading is not permitted, `local`
- * where it fails, `usage` for what is no setting.
+ * @throws {Failure} of kind `not_allowed` if reading is not permitted, `local`
+ * if it fails, `usage` for an unknown or invalid setting.
  */
 export async function readConfig(path: string, role: Role): Promise<Settings> {
   const text = await readBounded(path, {
@@ -37,7 +37,7 @@ export async function readConfig(path: string, role: Role): Promise<Settings> {
   const { parse } = await import("@std/toml/parse");
   let table: Record<string, unknown>;
   try {
-    table = parse(text.trimEnd()); // the parser stumbles over blanks at the end
+    table = parse(text.trimEnd()); // the parser fails on blanks at the end
   } catch (error) {
     if (!(error instanceof Error)) throw error;
     const [, line] = /^Parse error on line (\d+)/.exec(error.message) ?? [];
@@ -49,7 +49,7 @@ export async function readConfig(path: string, role: Role): Promise<Settings> {
   return new ConfigText(path, text).settings(table, role);
 }
 
-/** A file while it is taken apart. */
+/** A configuration file while it is read. */
 class ConfigText {
   readonly #path: string;
   readonly #lines: readonly string[];
@@ -124,7 +124,7 @@ class ConfigText {
     throw cannotUse(this.#path, `${line}${key} must be text or a whole number`);
   }
 
-  /** Where a key is set, in words; nothing where it cannot be found. */
+  /** The line that sets a key, in words; `undefined` if it cannot be found. */
   #lineOf(key: string, table: string | undefined): string {
     let current: string | undefined;
     for (const [index, line] of this.#lines.entries()) {

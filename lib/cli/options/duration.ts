@@ -1,12 +1,12 @@
 /**
- * Durations as people write them: `90s`, `30m`, `24h`, `7d`.
+ * Durations as users write them: `90s`, `30m`, `24h`, `7d`.
  *
  * @module
  */
 
 const SECONDS = { s: 1, m: 60, h: 3_600, d: 86_400 } as const;
 
-/** Seconds, at least one; `undefined` for what is no duration. */
+/** Seconds, at least one; `undefined` if the text is not a duration. */
 export function parseDuration(text: string): number | undefined {
   const [, count, unit] = /^(\d{1,7})([smhd])$/.exec(text) ?? [];
   if (count === undefined) return undefined;
@@ -14,7 +14,7 @@ export function parseDuration(text: string): number | undefined {
   return seconds > 0 ? seconds : undefined;
 }
 
-/** A number of seconds in the largest unit that it is whole in. */
+/** Seconds in the largest unit that divides them. */
 export function formatDuration(seconds: number): string {
   for (const unit of ["d", "h", "m"] as const) {
     if (seconds % SECONDS[unit] === 0) {

@@ -51,7 +51,7 @@ export function formatCommandHelp(spec: CommandSpec, name: string): string {
   });
 }
 
-/** A command as it is typed. */
+/** A command line as the user types it. */
 export function usageOf(spec: CommandSpec, { usage }: Command): string {
   return `${spec.script} [options] ${usage}`;
 }
@@ -122,8 +122,8 @@ function formatOptions(
   });
 }
 
-// Leaves 53 columns for what an option does. One that is longer than this has
-// a line of its own.
+// Leaves 53 columns for the description. A longer option gets a line of its
+// own.
 const OPTION_COLUMNS = 27;
 
 function alignRows(rows: readonly (readonly [string, string])[]): string[] {

@@ -9,7 +9,7 @@
 /** The scripts. */
 export type Role = "relay" | "node" | "client";
 
-/** A command of the client; the dialogue is the one without a name. */
+/** A command of the client; the dialogue has an empty name. */
 export type ClientCommand =
   | "dialogue"
   | "nodes"
@@ -24,25 +24,25 @@ export type ClientCommand =
 
 /** One option. */
 export interface OptionSpec {
-  /** The scripts that take it; all of them where absent. */
+  /** The scripts with this option; by default all. */
   readonly roles?: readonly Role[];
-  /** The client's commands that take it; all of them where absent. */
+  /** The client's commands with this option; by default all. */
   readonly commands?: readonly ClientCommand[];
-  /** What stands for its value in the help; absent for a switch. */
+  /** The placeholder for its value in the help; absent for a switch. */
   readonly value?: string;
-  /** The values there are, where they are few. */
+  /** The possible values, if they are few. */
   readonly choices?: readonly string[];
-  /** What of the disk its value names. */
+  /** Whether its value is the path of a file or folder. */
   readonly names?: "file" | "folder";
-  /** One letter that stands for it. */
+  /** A short form of one letter. */
   readonly short?: string;
-  /** What holds when it is not given, where that is worth a word. */
+  /** The default, if the help should mention it. */
   readonly default?: string;
-  /** Whether neither a variable nor a configuration file can set it. */
+  /** Whether only the command line can set it, and no variable or file. */
   readonly isTyped?: true;
   /** Whether its value is a secret, which no configuration file may hold. */
   readonly isSecret?: true;
-  /** One line for the help, of 53 characters at most with its command. */
+  /** One line for the help, at most 53 characters including its command. */
   readonly help: string;
 }
 
@@ -58,7 +58,7 @@ const ASKING = [
 const FETCHING = ["dialogue", "get", "cat"] as const;
 const CHOOSING = [...FETCHING, "link"] as const;
 
-/** All options, in the order in which they are told. */
+/** All options, in the order of the help. */
 export const OPTIONS: OptionTable = {
   host: {
     roles: SERVERS,
@@ -315,14 +315,17 @@ export function variableOf(option: string): string {
   return `RELAY_P2P_${option.toUpperCase().replaceAll("-", "_")}`;
 }
 
-/** An option as it is typed: `-o, --output PATH`. */
+/** An option as the user types it: `-o, --output PATH`. */
 export function formatOption(name: string, option: OptionSpec): string {
   const short = option.short === undefined ? "" : `-${option.short}, `;
   const value = option.value === undefined ? "" : ` ${option.value}`;
   return `${short}--${name}${value}`;
 }
 
-/** What an option does, with the command it belongs to where that is one. */
+/**
+ * The description of an option, with the command that it belongs to, if only
+ * one.
+ */
 export function describeOption({ commands, help }: OptionSpec): string {
   return commands?.length === 1 ? `${commands[0]}: ${help}` : help;
 }

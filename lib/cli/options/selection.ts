@@ -11,9 +11,9 @@ import { globPrefix, isGlob, isHidden, parseGlob } from "../../content/glob.ts";
 import { show } from "../../base/text.ts";
 
 /**
- * `photos/` is all that is below it; `*.jpg` and the like are patterns, with
- * `**` across folders; everything else is a name. A pattern matches no part that
- * begins with a dot where it has none itself.
+ * `photos/` means everything below it. `*.jpg` and the like are patterns, with
+ * `**` across folders. Everything else is a name. A pattern without a leading
+ * dot skips components with one.
  *
  * @throws {Failure} of kind `usage` for a name that no file can have.
  */
@@ -34,13 +34,13 @@ export function parseSelection(text: string): Selection {
   };
 }
 
-/** All that there is, but for what is hidden. */
+/** All names except hidden ones. */
 export const EVERYTHING = parseSelection("**") as Selection & {
   kind: "matching";
 };
 
 /**
- * The text as a name in the shared folders: `./` says nothing there.
+ * The text as a name in a shared folder, without `./` at its start.
  *
  * @throws {Failure} of kind `usage` for a path of this machine.
  */
@@ -65,7 +65,7 @@ function parsePattern(pattern: string): Selection {
       kind: "matching",
       pattern,
       prefix: globPrefix(pattern),
-      // A file may have the very name that looks like a pattern.
+      // A file may have a name that looks like the pattern.
       matches: (name) => name === pattern || matchesGlob(name),
       leavesOut: (name) =>
         isHidden(name) && matchesDots(name) && !matchesGlob(name),

@@ -1,18 +1,18 @@
 /**
- * Suggests the word that a person may have meant by an unknown one.
+ * Suggests a known word in place of an unknown one.
  *
  * @module
  */
 
-// A word of which more than a third is wrong may mean anything.
+// If more than a third of a word is wrong, it could mean anything.
 const WRONG_PART = 3;
-// So many letters of the beginning are taken for the whole.
+// This many letters from the start of a word are enough to suggest it.
 const MOST_CUT = 3;
 
 /**
- * The word among `words` that is nearest to `typed`; nothing where none is near:
- * at most a third of the letters may be missing, wrong, too many or swapped with
- * the next. The beginning of a word, of 3 letters or more, stands for it.
+ * The word among `words` that is nearest to `typed`; `undefined` if none is
+ * near. At most a third of the letters may be missing, wrong, extra, or swapped
+ * with the next. The first 3 letters of a word are enough too.
  */
 export function nearest(
   typed: string,
@@ -23,7 +23,7 @@ export function nearest(
   for (const word of words) {
     const isStart = typed.length >= MOST_CUT && word.startsWith(typed);
     const longer = Math.max(typed.length, word.length);
-    // Two words that are long and of no like length need not be compared.
+    // Two long words of very different lengths need no comparison.
     if (
       !isStart && Math.abs(typed.length - word.length) > longer / WRONG_PART
     ) {
@@ -39,7 +39,7 @@ export function nearest(
   return best;
 }
 
-/** Words to add to a refusal; nothing where no word is near. */
+/** Words to add to an error; empty if no word is near. */
 export function didYouMean(
   typed: string,
   words: Iterable<string>,
@@ -50,8 +50,8 @@ export function didYouMean(
 }
 
 /**
- * How many letters must be added, taken away, replaced, or swapped with the next
- * to make `to` of `from` (optimal string alignment).
+ * How many letters must be added, removed, replaced, or swapped with the next
+ * to turn `from` into `to` (optimal string alignment).
  */
 export function editDistance(from: string, to: string): number {
   let before: number[] = [];

@@ -1,5 +1,5 @@
 /**
- * Reads small files that a person named, up to a limit.
+ * Reads small files that the user named, up to a limit.
  *
  * @module
  */
@@ -9,8 +9,8 @@ import { grantRemedy, requireAccess } from "../../base/permission.ts";
 import { show } from "../../base/text.ts";
 
 /**
- * Makes sure that files can be saved in `folder`. They are made there under
- * other names first, so that the whole folder is needed, and not the one name.
+ * Checks the permission to save in `folder`. Files get temporary names first,
+ * so that the whole folder is needed, not only the final name.
  *
  * @throws {Failure} of kind `not_allowed`.
  */
@@ -38,8 +38,8 @@ export function requireSaving(
 /**
  * The text of a file.
  *
- * @throws {Failure} where it is longer than `mostBytes`, not UTF-8, or cannot be
- * read, in the words of `what` and `remedy`.
+ * @throws {Failure} if it is longer than `mostBytes`, not UTF-8, or cannot be
+ * read; the message uses `what` and `remedy`.
  */
 export async function readBounded(
   path: string,
