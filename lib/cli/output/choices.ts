@@ -1,6 +1,6 @@
 /**
- * Describes the contents that nodes have under one name: the chosen one, or the
- * options that choose one.
+ * Describes the different contents of one name: the chosen one, or the options
+ * that choose one.
  *
  * @module
  */
@@ -8,22 +8,23 @@
 import type { ContentGroup } from "../../content/choice.ts";
 import { counted, show } from "../../base/text.ts";
 
-// More contents than this are told as a number.
+// If there are more contents, only their number is printed.
 const MOST_CHOICES = 10;
-// Names of more nodes than this are told as a number.
+// If there are more nodes, only their number is printed.
 const MOST_NAMES = 4;
-// As much of an id as tells nodes apart, and is no node's name by chance.
+// Enough of an id to tell nodes apart, and too long to be a node's name by
+// chance.
 const ID_START = 16;
 
-/** What is told of a name under which nodes have different contents. */
+/** The contents of a name about which nodes differ. */
 export interface Differing {
   readonly name: string;
   readonly groups: readonly ContentGroup[];
-  /** Whether the first is taken. */
+  /** Whether the first was taken. */
   readonly taken: boolean;
 }
 
-/** The lines for a person; `nodeName` knows what people call a node. */
+/** The lines for the user; `nodeName` gives a node's display name. */
 export function contentsInWords(
   { name, groups, taken }: Differing,
   nodeName: (id: string) => string,
@@ -61,17 +62,17 @@ function size({ size }: ContentGroup): string {
   return counted(size, "byte");
 }
 
-// As far as a date goes, either way.
+// The range of a date in milliseconds, either way.
 const LAST_MS = 8.64e15;
 
-/** When it was written: a stranger's number. */
+/** When a file was written: a number from a stranger. */
 function writtenAt({ modifiedMs }: ContentGroup): string {
   return Math.abs(modifiedMs) <= LAST_MS
     ? `written ${new Date(modifiedMs).toISOString().slice(0, 16)}Z`
     : "written at no date there is";
 }
 
-/** The option that means this content and no other. */
+/** The option that selects exactly this content. */
 function optionFor({ offers }: ContentGroup): string {
   const [first] = offers;
   const { sha256 } = first!;
@@ -93,7 +94,7 @@ function namesOf(
   return names.join(", ") + (more > 0 ? ` and ${more} more` : "");
 }
 
-/** A name as a shell takes it; it holds no character that acts on a terminal. */
+/** A name as a word for a shell. Names contain no control characters. */
 function quoted(name: string): string {
   return /^[\w./][\w./-]*$/.test(name)
     ? name

@@ -1,5 +1,5 @@
 /**
- * The events that the scripts emit beside those of the engines.
+ * The events of the scripts, beside those of the engines.
  *
  * @module
  */
@@ -7,39 +7,39 @@
 import type { Check } from "../../doctor/check.ts";
 import type { FailureKind } from "../../base/errors.ts";
 
-/** How far a node got before it could not deliver. */
+/** The stage at which a node failed. */
 export type Stage = "connect" | "handshake" | "ask" | "transfer" | "verify";
 
-/** What one node was worth for a file that could not be had. */
+/** How one node failed to deliver a file. */
 export interface NodeTried {
   readonly event: "node_tried";
-  /** The file asked for. */
+  /** The requested file. */
   readonly name: string;
   readonly node: { number: number; id: string; name: string };
-  /** Where it was dialled, `HOST:PORT`; empty where there is no such place. */
+  /** The dialled address, `HOST:PORT`; empty if there is none. */
   readonly address: string;
-  /** The path by which it was reached, where it was. */
+  /** The path by which it was reached, if it was. */
   readonly path?: string;
-  /** How far it got. */
+  /** The stage at which it failed. */
   readonly stage: Stage;
-  /** Why it went no further. */
+  /** Why it failed. */
   readonly cause: string;
   /** Bytes of the file that came from it. */
   readonly bytes: number;
-  /** Milliseconds from the first thing asked of it to its last word. */
+  /** Milliseconds from the first request to the last answer. */
   readonly ms: number;
 }
 
-/** What a script tells with `--json`. */
+/** The events of a script with `--json`. */
 export type CliEvent =
   | { event: "version"; program: string; version: string; protocol: number }
   | { event: "help"; text: string }
   | { event: "completions"; shell: string; name: string; script: string }
-  /** `--metrics` answers there. */
+  /** The address of `--metrics`. */
   | { event: "metrics_listening"; host: string; port: number }
   /** Verified bytes of a file, in order. */
   | { event: "content"; base64: string }
-  /** A name that `ls` found. */
+  /** A name found by `ls`. */
   | {
     event: "file";
     name: string;
@@ -48,7 +48,7 @@ export type CliEvent =
     nodeCount: number;
     differs: boolean;
   }
-  /** A link, for whoever asked for one: a secret. */
+  /** A link that the user requested: a secret. */
   | {
     event: "link_made";
     link: string;
@@ -56,14 +56,14 @@ export type CliEvent =
     bytes: number;
     isHeld: boolean;
   }
-  /** The tokens of a secret, for whoever asked for them. */
+  /** The tokens of a secret, on request. */
   | { event: "tokens"; node: string; client: string }
   | NodeTried
-  /** `doctor` has looked at something. */
+  /** `doctor` has checked something. */
   | ({ event: "checked" } & Check)
   /** `--receipt` has been written. */
   | { event: "receipt_written"; path: string; files: number }
-  /** A file is what a receipt says. */
+  /** A file matches a receipt. */
   | {
     event: "file_verified";
     path: string;
@@ -73,7 +73,7 @@ export type CliEvent =
     content: string;
     receivedAt: string;
   }
-  /** What failed; always the last. */
+  /** The failure; always the last event. */
   | {
     event: "error";
     kind: FailureKind | "bug";

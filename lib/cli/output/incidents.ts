@@ -10,8 +10,8 @@ import { show } from "../../base/text.ts";
 import type { Terminal } from "./terminal.ts";
 
 /**
- * Notes one incident on stderr. A node knows of a client in a tunnel what the
- * relay says: an address too may be a stranger's words.
+ * Prints one incident to stderr. A node knows the address of a client in a
+ * tunnel only from the relay, so the address too may be a stranger's text.
  */
 export function tellIncident(event: IncidentEvent, terminal: Terminal): void {
   switch (event.event) {

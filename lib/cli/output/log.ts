@@ -15,23 +15,22 @@ import { describeCause, Failure } from "../../base/errors.ts";
 import { escapeJson, show } from "../../base/text.ts";
 import type { CommandLine } from "../options/command_line.ts";
 
-/** An event: a name and what belongs to it. */
+/** An event: a name and its fields. */
 export interface LoggedEvent {
-  /** Its name. */
   readonly event: string;
 }
 
-/** How log lines are written. */
+/** Options of log lines. */
 export interface LogOptions {
-  /** Their form. */
+  /** The format. */
   readonly format: "json" | "text";
-  /** Whether addresses of peers are whole. */
+  /** Whether peers' addresses are complete. */
   readonly addresses: boolean;
-  /** What matters less than this is not written. */
+  /** Lines of a lower level are not written. */
   readonly lowest: LogLevel;
 }
 
-/** What the command line says of logs; `undefined` where nothing. */
+/** The log options of a command line; `undefined` if there are none. */
 export function parseLog(line: CommandLine): LogOptions | undefined {
   const format = line.value("log");
   if (format === undefined) return undefined;
@@ -55,7 +54,7 @@ export function parseLog(line: CommandLine): LogOptions | undefined {
 
 const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
 
-/** How much a line matters, least first. */
+/** The level of a line, lowest first. */
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
 const LEVELS: ReadonlyMap<string, LogLevel> = new Map([
@@ -80,8 +79,8 @@ function levelOf(event: LoggedEvent): LogLevel {
 }
 
 /**
- * One line, without its end, for an event that was told at `now`; `undefined`
- * where none is wanted.
+ * One line, without its line break, for an event at `now`; `undefined` if its
+ * level is too low.
  */
 export function formatLog(
   event: LoggedEvent,
@@ -97,10 +96,10 @@ export function formatLog(
     : [ts, level, name, ...pairsOf(fields, "")].join(" ");
 }
 
-// Fields that hold addresses of peers; all others are the owner's own.
+// Fields that hold peers' addresses. All other addresses are the owner's own.
 const PEER_FIELDS: ReadonlySet<string> = new Set(["from", "to", "addresses"]);
 
-/** Fields as JSON has them: errors in words, addresses as they may be told. */
+/** Fields for JSON: errors in words, addresses shortened if required. */
 function plain(event: LoggedEvent, { addresses }: LogOptions): LoggedEvent {
   return JSON.parse(JSON.stringify(event, (key, value) => {
     if (value instanceof Failure) return { kind: value.kind, ...value.parts };
@@ -114,9 +113,9 @@ function plain(event: LoggedEvent, { addresses }: LogOptions): LoggedEvent {
 }
 
 /**
- * An address, with or without a port, less what tells one machine of a network
- * from another: the last number of IPv4, all but the /56 of IPv6, the first
- * label of a name. A loopback address is everybody's, and stays.
+ * An address, with or without a port, reduced to its network: IPv4 without the
+ * last number, IPv6 as its /56, a name without its first label. Loopback
+ * addresses stay complete.
  *
  * @example Usage
  * ```ts
@@ -142,7 +141,7 @@ function shortenHost(host: string): string {
   return isIpv6(host.split("%")[0]!) ? group : host.replace(/^[^.]*/, "x");
 }
 
-/** `name=value` for each field; those of an object one by one. */
+/** `name=value` for each field, also within objects. */
 function pairsOf(fields: object, prefix: string): string[] {
   return Object.entries(fields).flatMap(([name, value]) =>
     typeof value === "object" && value !== null && !Array.isArray(value)
@@ -151,7 +150,7 @@ function pairsOf(fields: object, prefix: string): string[] {
   );
 }
 
-/** A value as one word: quoted where it would be several. */
+/** A value as one word, in quotes if necessary. */
 function wordOf(value: unknown): string {
   const text = show(Array.isArray(value) ? value.join(",") : String(value));
   return /^[^\s"=]+$/.test(text) ? text : JSON.stringify(text);

@@ -1,5 +1,5 @@
 /**
- * Progress in one line.
+ * Formats the progress as one line.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import { cutStart, widthOf } from "./width.ts";
 
 const UNITS = ["bytes", "KB", "MB", "GB", "TB"];
 
-/** Bytes as people say them, in powers of 1000. */
+/** Bytes in the usual units, in powers of 1000. */
 export function formatBytes(bytes: number): string {
   let unit = 0;
   let amount = bytes;
@@ -36,9 +36,9 @@ export function formatSeconds(seconds: number): string {
 }
 
 /**
- * One line of at most so many columns: name, bar, part, bytes, files where they
- * are several, rate, time left, nodes, and what came through the relay. Where it
- * is narrow, what matters least is left out.
+ * One line of at most `columns`: name, bar, part, bytes, files if there are
+ * several, rate, time left, nodes, and bytes through the relay. If there is too
+ * little room, the less important parts are left out.
  */
 export function formatProgress(progress: Progress, columns: number): string {
   const parts = partsOf(progress, columns);
@@ -59,23 +59,23 @@ export function formatProgress(progress: Progress, columns: number): string {
 
 /** Part of the line. */
 interface LinePart {
-  /** Those of a lower rank are chosen first. */
+  /** Lower ranks are placed first. */
   readonly rank: number;
-  /** Columns that it takes at least; 0 where it has nothing to say. */
+  /** The least columns that it needs; 0 if it is empty. */
   readonly columns: number;
-  /** Columns that it takes at most. */
+  /** The most columns that it can use. */
   readonly most: number;
-  /** Itself, in so many columns. */
+  /** Its text in this many columns. */
   readonly text: (columns: number) => string;
 }
 
 const GAP = "  ";
 const NAME_COLUMNS = { least: 8, most: 30 };
 const BAR_COLUMNS = { least: 10, most: 32 };
-// Narrower than this, times stand without words.
+// On narrower terminals, times stand without words.
 const WORDS_COLUMNS = 60;
 
-/** The parts, in the order in which they stand. */
+/** The parts, in the order of the line. */
 function partsOf(progress: Progress, columns: number): LinePart[] {
   const { received, total, files, fileCount, nodes, paths } = progress;
   const part = total === 0 ? 0 : received / total;
@@ -100,7 +100,7 @@ function partsOf(progress: Progress, columns: number): LinePart[] {
     fixed(3, formatPart(received, total)),
     fixed(4, fileCount > 1 ? `${files} of ${fileCount} files` : ""),
     fixed(2, formatRate(progress)),
-    // While it is not known it keeps its place, where there is room.
+    // An unknown time keeps its column if there is room.
     fixed(timeLeft === "" ? 8 : 1, timeLeft.padEnd(time.length)),
     fixed(6, counted(nodes, "node")),
     fixed(
@@ -115,7 +115,7 @@ function fixed(rank: number, text: string): LinePart {
   return { rank, columns, most: columns, text: () => text };
 }
 
-/** `[===>   ]`. ASCII alone: whether more can be shown is not known. */
+/** `[===>   ]`. ASCII only, because the terminal may not show more. */
 function formatBar(part: number, columns: number): string {
   const room = columns - 2;
   const done = Math.min(room, Math.floor(part * room));
@@ -138,7 +138,7 @@ function formatRate({ bytesPerSecond }: Progress): string {
   return bytesPerSecond > 0 ? `${formatBytes(bytesPerSecond)}/s` : "waiting";
 }
 
-/** The time left, in the form of `time`; nothing where it is not known. */
+/** The time left, formatted by `time`; empty if unknown. */
 function formatLeft({ secondsLeft }: Progress, time: string): string {
   if (secondsLeft === undefined) return "";
   return time.replace("0:00", formatSeconds(secondsLeft));

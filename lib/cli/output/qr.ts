@@ -1,26 +1,27 @@
 /**
- * A QR code of a text, in half blocks: two rows of modules a line, with the
- * quiet zone that scanners need. Dark on light, whatever the terminal's colours.
+ * Draws a QR code of a text in half blocks: two rows of modules per line, with
+ * the quiet zone that scanners need. Dark on light, whatever the terminal's
+ * colours.
  *
  * @module
  */
 
-// Modules without which many scanners find nothing.
+// The margin that many scanners need.
 const QUIET_ZONE = 4;
 const BLACK_ON_WHITE = "\x1b[30;107m";
 const RESET = "\x1b[0m";
-// By whether the upper and the lower module are dark.
+// Indexed by whether the upper and the lower module are dark.
 const HALF_BLOCKS = [[" ", "▄"], ["▀", "█"]] as const;
 
 /**
- * Lines of a QR code, or why there is none: it must fit in so many columns.
- * Without colours it is drawn as it is, dark on whatever there is.
+ * The lines of a QR code, or why there is none: it must fit into the columns.
+ * Without colours it is dark on the terminal's own background.
  */
 export async function formatQr(
   text: string,
   { columns, colours }: { columns: number; colours: boolean },
 ): Promise<{ lines: string[] } | { why: string }> {
-  // Loaded by those who want one: no other command needs it.
+  // Loaded on demand: no other command needs it.
   const { encode } = await import("uqr");
   const { data, size } = encode(text, { ecc: "L", border: QUIET_ZONE });
   if (size > columns) {

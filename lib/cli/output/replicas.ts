@@ -8,7 +8,7 @@ import type { ClientEvent } from "../../client/events.ts";
 import { show } from "../../base/text.ts";
 import type { Terminal } from "./terminal.ts";
 
-/** Watches a `get` for files of which there is one copy. */
+/** Finds files of a `get` that have only one copy. */
 export class Replicas {
   readonly #isChosen: boolean;
   #nodeCount = 0;
@@ -19,12 +19,12 @@ export class Replicas {
   #loneCount = 0;
   #firstLone: { name: string; holder: string | undefined } | undefined;
 
-  /** `isChosen` says that not all nodes are asked. */
+  /** `isChosen` says that the user chose some of the nodes. */
   constructor({ isChosen }: { isChosen: boolean }) {
     this.#isChosen = isChosen;
   }
 
-  /** To be told every event. */
+  /** Notes an event. */
   note(event: ClientEvent): void {
     if (event.event === "nodes_listed") {
       this.#nodeCount = event.nodes.length;
@@ -36,7 +36,7 @@ export class Replicas {
     } else if (event.event === "file_received") {
       this.#files++;
       const { name, holders, from } = event;
-      // Whoever was too slow to answer may have it as well.
+      // A node that was too slow to answer may have a copy too.
       const heard = this.#answered.get(name)?.size ?? this.#nodeCount;
       this.#answered.delete(name);
       if (holders > 1 || heard < this.#nodeCount) return;
@@ -45,7 +45,7 @@ export class Replicas {
     }
   }
 
-  /** Warns, where there are other nodes that could have a copy. */
+  /** Prints a warning if other nodes could have a copy. */
   warn(terminal: Terminal): void {
     if (this.#isChosen || this.#nodeCount < 2) return;
     if (this.#firstLone === undefined) return;

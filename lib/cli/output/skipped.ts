@@ -15,7 +15,7 @@ import {
 } from "../../share/skipped.ts";
 import { showWhole } from "../../base/text.ts";
 
-/** What one entry of a kind is called, and what several are. */
+/** The words for one entry of a kind, and for several. */
 const WORDS: Readonly<Record<SkipKind, readonly [one: string, many: string]>> =
   {
     link: ["link", "links"],
@@ -35,7 +35,7 @@ const WORDS: Readonly<Record<SkipKind, readonly [one: string, many: string]>> =
     ],
   };
 
-/** How many entries are not shared, by kind; `undefined` where all are. */
+/** How many entries are not shared, by kind; `undefined` if there are none. */
 export function formatSkipCounts(counts: SkipCounts): string | undefined {
   const parts = SKIP_KINDS
     .filter((kind) => counts[kind] > 0)
@@ -47,7 +47,7 @@ export function formatSkipCounts(counts: SkipCounts): string | undefined {
     : `${skippedCount(counts)} skipped: ${parts.join(", ")}`;
 }
 
-/** One entry and the rule that it breaks. */
+/** One entry, with the rule that it breaks. */
 export function formatSkipped({ name, rule }: SkippedName): string {
   return `skipped ${showWhole(name)}: ${rule}`;
 }

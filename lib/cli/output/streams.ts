@@ -6,7 +6,10 @@
 
 import { describeCause, Failure } from "../../base/errors.ts";
 
-/** Writes all of `bytes`; a reader that has left is a {@linkcode Failure}. */
+/**
+ * Writes all of `bytes`. If the reader has closed, throws a {@linkcode
+ * Failure}.
+ */
 export async function writeAll(
   output: { write(bytes: Uint8Array): Promise<number> },
   bytes: Uint8Array,
@@ -20,7 +23,7 @@ export async function writeAll(
   }
 }
 
-/** Stdout is full, or nobody reads it. */
+/** The failure of a write to stdout: it is full, or nobody reads it. */
 export function cannotWrite(error: unknown): Failure {
   return new Failure("local", {
     what: "Cannot write to stdout",
@@ -29,28 +32,28 @@ export function cannotWrite(error: unknown): Failure {
   });
 }
 
-/** Whether a failure says only that whoever read our output has left. */
+/** Whether a failure only says that the reader of our output has closed. */
 export function isClosedOutput(error: unknown): boolean {
   return error instanceof Failure &&
     error.cause instanceof Deno.errors.BrokenPipe;
 }
 
-// What a person types is short; a pipe without line breaks could go on for ever.
+// Typed lines are short, but a pipe without line breaks could go on for ever.
 const MOST_LINE_BYTES = 64 * 1024;
 
 /**
- * Standard input, by lines or as it comes. Reads no further than it must: what
- * it does not need is left for whoever asks next, Deno's own questions included.
+ * Standard input, as lines or as bytes. Reads no more than needed; the rest
+ * stays for the next reader, including Deno's own prompts.
  */
 export class Input {
   #left = new Uint8Array();
   #isEnd = false;
-  /** A read that is under way: nothing can call it back. */
+  /** The current read; it cannot be cancelled. */
   #reading: Promise<void> | null = null;
 
   /**
-   * The next line, without its end; `null` at the end of the input. Rejects with
-   * the signal's reason when aborted.
+   * The next line, without its line break; `null` at the end of the input.
+   * Rejects with the signal's reason when aborted.
    */
   async line(signal: AbortSignal | undefined): Promise<string | null> {
     for (let looked = 0;;) {
@@ -60,7 +63,7 @@ export class Input {
         return this.#take(MOST_LINE_BYTES, this.#left.length);
       }
       if (this.#isEnd) {
-        this.#isEnd = false; // a terminal may go on
+        this.#isEnd = false; // a terminal may continue
         return this.#left.length === 0
           ? null
           : this.#take(this.#left.length, this.#left.length);
@@ -70,17 +73,17 @@ export class Input {
     }
   }
 
-  /** Whether a read waits for input: what comes next goes to it. */
+  /** Whether a read is waiting for input: the next bytes go to it. */
   get isReading(): boolean {
     return this.#reading !== null;
   }
 
-  /** Resolves once {@linkcode Input.taken} has something. Takes nothing. */
+  /** Resolves when {@linkcode Input.taken} has something. Takes nothing. */
   async ready(): Promise<void> {
     if (this.#left.length === 0 && !this.#isEnd) await this.#fill();
   }
 
-  /** What has come; `null` at the end of the input, empty where nothing has. */
+  /** The bytes read so far; `null` at the end of the input. */
   taken(): Uint8Array | null {
     if (this.#left.length === 0 && this.#isEnd) {
       this.#isEnd = false;
@@ -106,7 +109,7 @@ export class Input {
     this.#left = left;
   }
 
-  /** The first `end` bytes as text; goes on after `next`. */
+  /** The first `end` bytes as text; continues after `next`. */
   #take(end: number, next: number): string {
     const line = new TextDecoder().decode(this.#left.subarray(0, end));
     this.#left = this.#left.slice(next);
@@ -116,7 +119,7 @@ export class Input {
 
 const NEWLINE = 0x0a;
 
-/** `promise`, or a rejection with the signal's reason. */
+/** Waits for `promise`; rejects with the signal's reason when aborted. */
 export async function orAborted<T>(
   promise: Promise<T>,
   signal: AbortSignal | undefined,

@@ -1,5 +1,5 @@
 /**
- * The active nodes, and the files on them, as people see them.
+ * Formats the lists of nodes and files.
  *
  * @module
  */
@@ -26,7 +26,8 @@ export function formatNodes(
 
 /**
  * A row for each name: bytes, number of nodes, whether their contents differ or
- * only one has it, and the whole name. Made one by one: there may be a million.
+ * only one has it, and the whole name. Yields them one by one, because there
+ * may be a million.
  */
 export function* formatFiles(
   files: Iterable<FileListing>,
@@ -47,7 +48,7 @@ export function* formatFiles(
   }
 }
 
-/** Rows with their columns lined up. */
+/** Rows with aligned columns. */
 export function formatRows(rows: readonly (readonly string[])[]): string[] {
   const widths: number[] = [];
   for (const row of rows) {

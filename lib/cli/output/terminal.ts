@@ -1,8 +1,8 @@
 /**
- * The one place that writes to stdout and stderr. stdout carries facts and
- * content; everything else goes to stderr. With `--json` stdout carries events
- * alone, one object a line. What cannot be written is no reason to stop a
- * server: it is remembered, and told by those who have something to deliver.
+ * The one place that writes to stdout and stderr. Results and content go to
+ * stdout; everything else goes to stderr. With `--json` stdout carries only
+ * events, one object a line. A failed write does not stop a server: it is
+ * remembered, and `check` throws it for commands that deliver something.
  *
  * @module
  */
@@ -14,9 +14,9 @@ import { formatLog, type LoggedEvent, type LogOptions } from "./log.ts";
 import { cannotWrite, orAborted, writeAll } from "./streams.ts";
 import { startOf, widthOf } from "./width.ts";
 
-/** What the options said about output. */
+/** The options about output. */
 export interface TerminalOptions {
-  /** Events on stdout, in place of facts and content. */
+  /** Events on stdout, in place of results and content. */
   readonly json: boolean;
   /** No notes. */
   readonly quiet: boolean;
@@ -26,41 +26,40 @@ export interface TerminalOptions {
   readonly log?: LogOptions | undefined;
 }
 
-/** An event: a name and what belongs to it. */
+/** An event: a name and its fields. */
 export type TerminalEvent = LoggedEvent;
 
-// Much larger ones would be held twice, as text and as bytes.
+// A larger text would be held twice, as text and as bytes.
 const POUR_UNITS = 32 * 1024;
-// Where a terminal does not tell its size.
+// The size if a terminal does not tell.
 const USUAL_SIZE = { columns: 80, rows: 24 };
 
-/** Writes for one role. */
+/** Writes the output of one role. */
 export class Terminal {
   readonly options: TerminalOptions;
   readonly #concealment = new Concealment();
   #status = "";
-  /** The status as it stands on the terminal. */
+  /** The status that the terminal shows now. */
   #drawn = "";
   #stdoutError: unknown = null;
 
-  /** Writes as `options` say. */
   constructor(options: TerminalOptions) {
     this.options = options;
   }
 
-  /** Whether a line can be redrawn on stderr. */
+  /** Whether stderr can show a line that changes. */
   get showsStatus(): boolean {
     const { json, quiet } = this.options;
     return !json && !quiet && Deno.stderr.isTerminal();
   }
 
-  /** Whether a person sees all that is written, and can answer. */
+  /** Whether a person sees all output, and can answer. */
   get isInteractive(): boolean {
     return this.showsStatus && Deno.stdin.isTerminal() &&
       Deno.stdout.isTerminal();
   }
 
-  /** Columns and rows; the usual ones where there are none to be had. */
+  /** Columns and rows; 80 and 24 if the terminal does not tell. */
   get size(): { readonly columns: number; readonly rows: number } {
     const { columns, rows } = consoleSize();
     return {
@@ -69,42 +68,45 @@ export class Terminal {
     };
   }
 
-  /** Columns of a status: the last one would make some terminals go on below. */
+  /**
+   * Columns for a status. The last column is left free, because some terminals
+   * would wrap there.
+   */
   get statusColumns(): number {
     return this.size.columns - 1;
   }
 
-  /** Keeps a secret out of all that is written from now on. */
+  /** Keeps a secret out of all later output. */
   conceal(secret: string): void {
     this.#concealment.add(secret);
   }
 
-  /** A secret that the person has asked for, as a line of fact. */
+  /** Prints a secret that the user requested, as a result. */
   reveal(line: string): void {
     if (!this.options.json) this.#writeOut(line + "\n");
   }
 
-  /** An event with a secret that the person has asked for. */
+  /** An event with a secret that the user requested. */
   revealEvent<Event extends TerminalEvent>(event: Event): void {
     if (this.options.json) this.#writeOut(formatEvent(event) + "\n");
   }
 
-  /** A line of fact, on stdout. */
+  /** Prints a result line on stdout. */
   fact(line: string): void {
     if (!this.options.json) this.#toStdout(line + "\n");
   }
 
   /**
-   * Lines of fact, any number of them. Waits for whoever reads, without holding
-   * up all else.
+   * Prints any number of result lines. Waits for the reader without blocking
+   * other work.
    *
-   * @throws {Failure} as {@linkcode Terminal.check}, or the signal's reason.
+   * @throws {Failure} like {@linkcode Terminal.check}, or the signal's reason.
    */
   async facts(lines: Iterable<string>, signal?: AbortSignal): Promise<void> {
     if (!this.options.json) await this.#pour(lines, signal);
   }
 
-  /** Events, any number of them, as {@linkcode Terminal.facts}. */
+  /** Writes any number of events, like {@linkcode Terminal.facts}. */
   async events<Event extends TerminalEvent>(
     events: Iterable<Event>,
     signal?: AbortSignal,
@@ -112,19 +114,19 @@ export class Terminal {
     if (this.options.json) await this.#pour(jsonLines(events), signal);
   }
 
-  /** A line for whoever watches, on stderr. */
+  /** Prints a line for people, on stderr. */
   note(line: string): void {
     const { json, quiet, log } = this.options;
     if (!json && !quiet && !log) this.#toStderr(line + "\n");
   }
 
-  /** Words without a line break, such as a question, on stderr. */
+  /** Prints a question without a line break, on stderr. */
   ask(words: string): void {
     const { json, quiet } = this.options;
     if (!json && (!quiet || Deno.stderr.isTerminal())) this.#toStderr(words);
   }
 
-  /** A line that the next one replaces; an empty one removes it. */
+  /** Shows a line that the next one replaces; an empty line removes it. */
   status(line: string): void {
     if (!this.showsStatus || line === this.#status) return;
     this.#status = line;
@@ -132,8 +134,9 @@ export class Terminal {
   }
 
   /**
-   * Puts `line` in place of the status that is drawn. Without escape sequences:
-   * whether the terminal knows any is in `TERM`, which may not be read.
+   * Replaces the status on the terminal by `line`. Uses no escape sequences,
+   * because only `TERM` tells whether the terminal supports any, and reading it
+   * may not be permitted.
    */
   #redraw(line: string): void {
     const columns = this.statusColumns;
@@ -144,12 +147,12 @@ export class Terminal {
     this.#drawn = next;
   }
 
-  /** Text with escape sequences of our own, for a terminal alone. */
+  /** Writes text with our own escape sequences, to a terminal only. */
   draw(text: string): void {
     if (this.showsStatus) write(Deno.stderr, text);
   }
 
-  /** An event, where events were asked for. */
+  /** Writes an event, with `--json` or `--log`. */
   event<Event extends TerminalEvent>(event: Event): void {
     const { json, log: options } = this.options;
     if (json) this.#toStdout(formatEvent(event) + "\n");
@@ -158,7 +161,7 @@ export class Terminal {
     if (line !== undefined) this.#toStderr(line + "\n");
   }
 
-  /** Content, on stdout; as an event where events were asked for. */
+  /** Writes content to stdout, with `--json` as an event. */
   async content(bytes: Uint8Array, signal?: AbortSignal): Promise<void> {
     if (this.options.json) {
       const content = { event: "content", base64: bytes.toBase64() };
@@ -169,7 +172,10 @@ export class Terminal {
     await orAborted(writeAll(Deno.stdout, bytes), signal);
   }
 
-  /** Writes lines to stdout, some at a time: a write takes a call of the system. */
+  /**
+   * Writes lines to stdout, many at a time, because each write is a system
+   * call.
+   */
   async #pour(lines: Iterable<string>, signal?: AbortSignal): Promise<void> {
     if (Deno.stdout.isTerminal()) this.status("");
     for (const text of joined(lines, POUR_UNITS)) {
@@ -179,15 +185,12 @@ export class Terminal {
     }
   }
 
-  /**
-   * @throws {Failure} of kind `local` when something could not be written to
-   * stdout.
-   */
+  /** @throws {Failure} of kind `local` if a write to stdout has failed. */
   check(): void {
     if (this.#stdoutError !== null) throw cannotWrite(this.#stdoutError);
   }
 
-  /** An error, on stderr, and as an event where those were asked for. */
+  /** Prints an error on stderr, with `--json` also as an event. */
   error(error: unknown): void {
     const { log, debug } = this.options;
     const failure = error instanceof Failure ? error : undefined;
@@ -219,12 +222,12 @@ export class Terminal {
 
   #toStderr(text: string): void {
     if (this.#drawn !== "") this.#redraw("");
-    write(Deno.stderr, this.#concealment.apply(text)); // nowhere to tell that it failed
+    write(Deno.stderr, this.#concealment.apply(text)); // a failure cannot be reported anywhere
     if (this.#status !== "") this.#redraw(this.#status);
   }
 }
 
-/** `lines` with their ends, joined to texts of about so many code units. */
+/** `lines` with line breaks, joined to texts of about this many code units. */
 function* joined(lines: Iterable<string>, units: number): Generator<string> {
   let text = "";
   for (const line of lines) {
@@ -240,7 +243,7 @@ function* jsonLines(events: Iterable<TerminalEvent>): Generator<string> {
   for (const event of events) yield formatEvent(event);
 }
 
-/** One line of JSON that no terminal acts on. */
+/** One line of JSON that cannot control a terminal. */
 export function formatEvent({ event, ...fields }: TerminalEvent): string {
   const json = JSON.stringify({ v: 1, event, ...fields }, (_key, value) => {
     if (value instanceof Failure) return { kind: value.kind, ...value.parts };
@@ -251,7 +254,7 @@ export function formatEvent({ event, ...fields }: TerminalEvent): string {
   return escapeJson(json);
 }
 
-/** Writes; returns the error when that fails. */
+/** Writes; returns the error if that fails. */
 function write(
   output: typeof Deno.stdout | typeof Deno.stderr,
   text: string,
@@ -271,6 +274,6 @@ function consoleSize(): { columns: number; rows: number } {
   try {
     return Deno.consoleSize();
   } catch {
-    return { columns: 0, rows: 0 }; // no size to be had
+    return { columns: 0, rows: 0 }; // no size available
   }
 }

@@ -15,18 +15,18 @@ import { formatRows } from "./tables.ts";
 import type { Terminal } from "./terminal.ts";
 
 const NOT_WHOLE = "could not deliver the whole file";
-// The disk's failures are nobody's else.
+// A failure of the disk is not the fault of a node.
 const OF_NODES: ReadonlySet<string> = new Set([
   "not_found",
   "undelivered",
   "corrupt",
 ]);
-// More rows than this are told as a number.
+// If there are more rows, only their number is printed.
 const MOST_ROWS = 40;
-// More files than this that failed are not told of one by one.
+// If more files failed, the others are only counted.
 const MOST_FILES = 20;
 
-/** What is known of a node, for one file. */
+/** The facts about a node, for one file. */
 interface TriedNode {
   readonly node: ListedNode;
   readonly startedAt: number;
@@ -37,29 +37,29 @@ interface TriedNode {
   endedAt: number;
 }
 
-/** Collects it from the events of a fetch. */
+/** Collects these facts from the events of a fetch. */
 export class Tried {
   readonly #now: () => number;
   #listedAt: number;
   /** Attempts by file, and by node id. */
   readonly #attempts = new Map<string, Map<string, TriedNode>>();
-  /** Trouble that was told of a node, whatever the file. */
+  /** The last trouble of each node, for any file. */
   readonly #trouble = new Map<
     string,
     { node: ListedNode; stage: Stage; cause: string; at: number }
   >();
   readonly #failed: NodeTried[] = [];
   #failedFiles = 0;
-  /** Seconds since the relay came back, where that was a moment ago. */
+  /** Seconds since the relay started, if that was a moment ago. */
   #uptime: number | undefined;
 
-  /** Nothing has been tried yet. `now` is in milliseconds. */
+  /** `now` is in milliseconds. */
   constructor(now: () => number = () => performance.now()) {
     this.#now = now;
     this.#listedAt = now();
   }
 
-  /** To be told every event. */
+  /** Notes an event. */
   note(event: ClientEvent): void {
     switch (event.event) {
       case "nodes_listed":
@@ -82,7 +82,7 @@ export class Tried {
     }
   }
 
-  /** The failure with another remedy where nodes may still be coming back. */
+  /** The failure with another remedy if nodes may still be returning. */
   explained<Cause>(error: Cause): Cause | Failure {
     const isEarly = error instanceof Failure && error.kind === "not_found" &&
       this.#uptime !== undefined;
@@ -122,7 +122,7 @@ export class Tried {
     this.#attempts.delete(name);
     if (++this.#failedFiles > MOST_FILES) return;
     const bytesOf = new Map(from.map(({ node, bytes }) => [node.id, bytes]));
-    // Where a pattern was asked for, nobody was asked for the name itself.
+    // For a pattern, no node was asked for the name itself.
     const isPattern = attempts.size === 0;
     for (const { node } of from) this.#add(attempts, node);
     for (const [id, { node, stage, cause, at }] of this.#trouble) {
@@ -135,7 +135,7 @@ export class Tried {
       attempt.endedAt = at;
     }
     for (const attempt of attempts.values()) {
-      // All of it came, and was not what was asked for.
+      // All bytes arrived, but not the wanted content.
       const isWrong = error.kind === "corrupt" && bytesOf.has(attempt.node.id);
       if (!isWrong || attempt.cause !== NOT_WHOLE) continue;
       attempt.stage = "verify";
@@ -172,8 +172,8 @@ export class Tried {
   }
 
   /**
-   * Tells of all files that failed; once. Where each answer was told as it came,
-   * `isTold` leaves rows away that would say the same again.
+   * Prints all failed files, once. With `isTold` each answer was printed as it
+   * came, so the rows are left out.
    */
   tell(terminal: Terminal, { isTold = false } = {}): void {
     const rows = this.#failed.splice(0);
@@ -197,7 +197,7 @@ function byNumber(a: TriedNode, b: TriedNode): number {
   return a.node.number - b.node.number;
 }
 
-/** How far a node got that answers so, after it had the file or not. */
+/** How far a node with this answer got; `hadIt` says that it has the file. */
 function stageOf(answer: NodeAnswer, hadIt: boolean): Stage {
   switch (answer.kind) {
     case "unreachable":
@@ -225,7 +225,7 @@ function causeOf(answer: NodeAnswer): string {
   }
 }
 
-/** A row for each node tried. */
+/** A row for each node. */
 function formatTried(
   rows: readonly NodeTried[],
   withFile: boolean,
@@ -245,7 +245,7 @@ function formatTried(
 
 const TRIED = new WeakMap<Terminal, Tried>();
 
-/** What was tried by whatever tells on `terminal`. */
+/** Collects what was tried, and prints to `terminal`. */
 export function triedOn(terminal: Terminal): Tried {
   const tried = TRIED.get(terminal) ?? new Tried();
   TRIED.set(terminal, tried);

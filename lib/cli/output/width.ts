@@ -1,13 +1,13 @@
 /**
- * Columns that text takes on a terminal, by Unicode's East Asian Width (UAX #11)
- * and general categories. Pure. Ambiguous characters count as one column, as
- * terminals have it.
+ * The columns that text takes on a terminal, by Unicode's East Asian Width (UAX
+ * #11) and general categories. Pure. Ambiguous characters count as one column,
+ * as in terminals.
  *
  * @module
  */
 
-// First and last of each range that takes two columns: W and F of UAX #11. What
-// is not assigned there is left to the block around it.
+// The first and last character of each range with two columns: W and F of UAX
+// #11. Unassigned characters count like the block around them.
 const WIDE: readonly (readonly [number, number])[] = [
   [0x1100, 0x115f], // Hangul initials
   [0x2329, 0x232a],
@@ -28,7 +28,7 @@ const WIDE: readonly (readonly [number, number])[] = [
   [0x20000, 0x3fffd], // ideographs
 ];
 
-// They join the character before, or are not seen. Hangul medials and finals
+// They join the character before, or are invisible. Hangul medials and finals
 // join their initial.
 const UNSEEN = /^[\p{Mn}\p{Me}\p{Cf}\p{Cc}\u1160-\u11ff\ud7b0-\ud7ff]$/u;
 const EMOJI = /^\p{Emoji_Presentation}$/u;
@@ -42,7 +42,7 @@ export function widthOfCharacter(character: string): 0 | 1 | 2 {
   if (point >= 0xa0 && point < FIRST_NOT_PLAIN && point !== 0xad) return 1;
   if (UNSEEN.test(character)) return 0;
   if (isWide(point)) return 2;
-  // Regional indicators are one each: two make a flag.
+  // Regional indicators have one column each: two make a flag.
   const isFlagLetter = point >= 0x1f1e6 && point <= 0x1f1ff;
   return EMOJI.test(character) && !isFlagLetter ? 2 : 1;
 }
@@ -51,10 +51,9 @@ function isWide(point: number): boolean {
   return WIDE.some(([first, last]) => point >= first && point <= last);
 }
 
-// Text of these alone has as many columns as code units.
+// Such text has as many columns as code units.
 const PLAIN = /^[\x20-\x7e]*$/;
 
-/** Columns of `text`. */
 export function widthOf(text: string): number {
   if (PLAIN.test(text)) return text.length;
   let columns = 0;
@@ -62,29 +61,29 @@ export function widthOf(text: string): number {
   return columns;
 }
 
-/** `text` with spaces behind it, so that it takes at least `columns`. */
+/** `text` with spaces after it, to fill `columns`. */
 export function padEnd(text: string, columns: number): string {
   return text + " ".repeat(Math.max(0, columns - widthOf(text)));
 }
 
-/** `text` with spaces before it, so that it takes at least `columns`. */
+/** `text` with spaces before it, to fill `columns`. */
 export function padStart(text: string, columns: number): string {
   return " ".repeat(Math.max(0, columns - widthOf(text))) + text;
 }
 
-/** `text`, or its start and `…`, so that it takes at most `columns`. */
+/** `text`, or its start and `…`, in at most `columns`. */
 export function cutEnd(text: string, columns: number): string {
   if (fits(text, columns)) return text;
   return columns < 1 ? "" : startOf(text, columns - 1) + "…";
 }
 
-/** `text`, or `…` and its end, so that it takes at most `columns`. */
+/** `text`, or `…` and its end, in at most `columns`. */
 export function cutStart(text: string, columns: number): string {
   if (fits(text, columns)) return text;
   return columns < 1 ? "" : "…" + endOf(text, columns - 1);
 }
 
-/** So much of the start of `text` as takes at most `columns`. */
+/** The start of `text` that fits into `columns`. */
 export function startOf(text: string, columns: number): string {
   let taken = 0;
   let end = 0;
@@ -96,7 +95,7 @@ export function startOf(text: string, columns: number): string {
   return text.slice(0, end);
 }
 
-/** So much of the end, without marks whose character is left out. */
+/** The end of `text` that fits, without marks whose character is cut off. */
 function endOf(text: string, columns: number): string {
   const characters = Array.from(text);
   let taken = 0;
@@ -111,6 +110,6 @@ function endOf(text: string, columns: number): string {
 }
 
 function fits(text: string, columns: number): boolean {
-  // Twice as many columns as code units is the most there can be.
+  // Text has at most twice as many columns as code units.
   return text.length * 2 <= columns || widthOf(text) <= columns;
 }
