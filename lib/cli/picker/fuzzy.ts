@@ -1,53 +1,54 @@
 /**
- * Fuzzy matching of names, in the way that people know from fuzzy finders: the
- * characters of a term must occur in their order, and what stands together, or
- * begins a word, counts more. Pure.
+ * Fuzzy matching of names, as in the usual fuzzy finders. The characters of a
+ * term must occur in order. Adjacent characters, and those at the start of a
+ * word, score higher. Pure.
  *
  * @module
  */
 
-/** A part of what was typed, between spaces. */
+/** A part of the query, between spaces. */
 export interface Term {
-  /** The characters to be found, folded unless the case counts. */
+  /** The characters to find, folded unless case matters. */
   readonly text: string;
-  /** Whether capitals are told from small letters: it has a capital. */
+  /** Whether case matters, because it contains a capital. */
   readonly isExact: boolean;
 }
 
-/** A name, ready to be looked at many times. */
+/** A name, prepared for many matches. */
 export interface Subject {
-  /** As it is. */
+  /** The name. */
   readonly text: string;
-  /** In small letters, as long as `text`. */
+  /** The name in lower case, as long as `text`. */
   readonly folded: string;
-  /** Where the last part of the path begins. */
+  /** Where its last component begins. */
   readonly lastPart: number;
 }
 
-/** No term may be longer, so that scores fit into {@linkcode MOST_SCORE}. */
+/** Longer terms are cut, so that scores fit into {@linkcode MOST_SCORE}. */
 export const MOST_TERM_UNITS = 256;
-/** No score of a query of {@linkcode MOST_TERM_UNITS} is higher. */
+/** The highest score of a query of {@linkcode MOST_TERM_UNITS}. */
 export const MOST_SCORE = 2 ** 14 - 1;
 
-// A character found; less for what is left out between two of them.
+// The score of a matched character; gaps between two of them cost points.
 const FOUND = 16;
 const GAP = -3;
 const LONGER_GAP = -1;
-// Where a character stands: at the start of a part of the path, of a word, of a
-// word by its capital, or after another that was found.
+// Extra points for the position of a character: at the start of a component, at
+// the start of a word, at a capital, or after another match.
 const PART_START = 10;
 const WORD_START = 8;
 const CAPITAL = 7;
 const TOGETHER = 5;
-// The first character counts twice: it is what people begin with.
+// The first character counts twice, because users begin with it.
 const FIRST = 2;
-// All of it stands in the last part of the path.
+// All matches are in the last component.
 const IN_LAST_PART = 6;
 
-// Places of a contiguous match that are compared; enough to meet a word's start.
+// Contiguous matches that are compared; enough to find one at the start of a
+// word.
 const MOST_PLACES = 6;
 
-/** `text` in its terms: all of them must match. */
+/** The terms of `text`, all of which must match. */
 export function parseTerms(text: string): Term[] {
   return text.normalize("NFC").slice(0, MOST_TERM_UNITS).split(/\s+/)
     .filter((term) => term !== "")
@@ -60,12 +61,12 @@ export function parseTerms(text: string): Term[] {
     });
 }
 
-/** A name that can be matched. */
+/** Prepares a name for matching. */
 export function subjectOf(text: string): Subject {
   return { text, folded: fold(text), lastPart: text.lastIndexOf("/") + 1 };
 }
 
-/** In small letters, where that changes no length. */
+/** Lower case, where that keeps the length. */
 function fold(text: string): string {
   const folded = text.toLowerCase();
   if (folded.length === text.length) return folded;
@@ -76,8 +77,8 @@ function fold(text: string): string {
 }
 
 /**
- * How well all `terms` match, more is better; -1 where one does not. Places of
- * what was found, in code units, are added to `places`.
+ * The score of a match of all `terms`, higher is better; -1 if one does not
+ * match. Adds the positions of matched characters, in code units, to `places`.
  */
 export function scoreOf(
   terms: readonly Term[],
@@ -109,10 +110,10 @@ function scoreOfTerm(
     if (score > best) [best, from] = [score, start];
   }
   if (places !== undefined) addPlaces(term, text, from, places);
-  return Math.max(best, 0); // long gaps cost more than the characters gain
+  return Math.max(best, 0); // long gaps cost more points than the characters score
 }
 
-/** Where matches begin that may be the best; the first ends at `end`. */
+/** Positions where the best match may begin; the first match ends at `end`. */
 function startsOf(
   term: string,
   text: string,
@@ -134,7 +135,7 @@ function startsOf(
     : [startOfMatch(term, text, end)];
 }
 
-/** Where the first match at or after `from` ends; -1 where there is none. */
+/** The end of the first match at or after `from`; -1 if there is none. */
 function endOfMatch(term: string, text: string, from: number): number {
   let at = text.indexOf(term[0]!, from);
   if (at < 0 || term.length === 1) return at;
@@ -148,7 +149,7 @@ function endOfMatch(term: string, text: string, from: number): number {
   return -1;
 }
 
-/** The latest place at which a match that ends at `end` can begin. */
+/** The last position at which a match that ends at `end` can begin. */
 function startOfMatch(term: string, text: string, end: number): number {
   let at = end;
   for (let unit = term.length - 2; unit >= 0; unit--) {
@@ -157,7 +158,7 @@ function startOfMatch(term: string, text: string, end: number): number {
   return at;
 }
 
-/** The score of the match that begins at `start`, where there is one. */
+/** The score of the match that begins at `start`, if there is one. */
 function scoreFrom(
   term: string,
   text: string,
@@ -166,7 +167,7 @@ function scoreFrom(
 ): number {
   let score = start >= lastPart ? IN_LAST_PART : 0;
   let last = start - 1;
-  let run = 0; // what the first character of those that stand together got
+  let run = 0; // the points for the first of the adjacent characters
   for (let unit = 0; unit < term.length; unit++) {
     const at = unit === 0 ? start : text.indexOf(term[unit]!, last + 1);
     const gap = at - last - 1;
@@ -200,7 +201,7 @@ function isCapital(unit: number): boolean {
   return unit >= 0x41 && unit <= 0x5a;
 }
 
-/** Letters and digits; all that is not ASCII counts as a letter. */
+/** Letters and digits; everything outside of ASCII counts as a letter. */
 function isWordUnit(unit: number): boolean {
   return unit >= 0x80 || isDigit(unit) || isCapital(unit) ||
     (unit >= 0x61 && unit <= 0x7a);

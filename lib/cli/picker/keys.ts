@@ -1,7 +1,7 @@
 /**
  * Turns the bytes of a terminal into keys. Pure: bytes in, keys out. A sequence
  * that is cut off at the end of a read waits for the next read. Only time can
- * tell whether an escape is a key or the start of a sequence, so the caller
+ * distinguish the escape key from the start of a sequence, so the caller
  * reports the time.
  *
  * @module
@@ -9,14 +9,20 @@
 
 /** A key, or text that was typed or pasted. */
 export type Key =
-  /** Printable text; what was pasted comes as text alone, line breaks as spaces. */
+  /**
+   * Printable text. Pasted text arrives only as text, with line breaks as
+   * spaces.
+   */
   | { readonly kind: "text"; readonly text: string }
   /** A key without a character. */
   | { readonly kind: "key"; readonly name: KeyName }
   /** The terminal's answer to {@linkcode ASK_TERMINAL}. */
   | { readonly kind: "terminal" };
 
-/** Keys by name; `ctrl_a` to `ctrl_z` are those that have no other. */
+/**
+ * The names of keys; `ctrl_a` to `ctrl_z` are the combinations without another
+ * name.
+ */
 export type KeyName =
   | "enter"
   | "escape"
@@ -33,10 +39,16 @@ export type KeyName =
   | "page_down"
   | `ctrl_${string}`;
 
-/** Asks a terminal what it is: whatever understands escape sequences answers. */
+/**
+ * Asks a terminal what it is. Any terminal that understands escape sequences
+ * answers.
+ */
 export const ASK_TERMINAL = "\x1b[c";
 
-/** After this a lone escape is the key: the bytes of one key come together. */
+/**
+ * After this time a lone escape is the escape key, because the bytes of one key
+ * arrive together.
+ */
 export const ESCAPE_MS = 100;
 
 const ESC = 0x1b;
@@ -44,9 +56,9 @@ const CTRL_C = 0x03;
 const DEL = 0x7f;
 const PASTE_END = [ESC, 0x5b, 0x32, 0x30, 0x31, 0x7e]; // ESC [ 2 0 1 ~
 
-// Real sequences are shorter; a longer one is none, and is dropped.
+// Real sequences are shorter; longer ones are dropped.
 const MOST_SEQUENCE_BYTES = 64;
-// Answers of a terminal that are text, such as its title.
+// The limit for text answers of a terminal, such as its title.
 const MOST_STRING_BYTES = 4096;
 
 const CONTROL_KEYS: ReadonlyMap<number, KeyName> = new Map([
@@ -57,7 +69,7 @@ const CONTROL_KEYS: ReadonlyMap<number, KeyName> = new Map([
   [DEL, "backspace"],
 ]);
 
-/** By the final byte of `ESC [ … X` and `ESC O X`. */
+/** Keys by the final byte of `ESC [ … X` and `ESC O X`. */
 const LETTER_KEYS: ReadonlyMap<string, KeyName> = new Map([
   ["A", "up"],
   ["B", "down"],
@@ -68,7 +80,7 @@ const LETTER_KEYS: ReadonlyMap<string, KeyName> = new Map([
   ["M", "enter"], // of the keypad
 ]);
 
-/** By the number in `ESC [ N ~`. */
+/** Keys by the number in `ESC [ N ~`. */
 const NUMBER_KEYS: ReadonlyMap<string, KeyName> = new Map([
   ["1", "home"],
   ["3", "delete"],
@@ -88,17 +100,17 @@ interface Taken {
 /** More bytes are needed to decide. */
 const MORE = null;
 
-/** Turns bytes into keys, across the ends of reads. */
+/** Turns bytes into keys, across reads. */
 export class KeyDecoder {
   #held: Uint8Array = new Uint8Array();
   #isPasting = false;
 
-  /** Whether an escape waits to be told from the start of a sequence. */
+  /** Whether an escape waits that may be the start of a sequence. */
   get hasLoneEscape(): boolean {
     return !this.#isPasting && this.#held.length === 1 && this.#held[0] === ESC;
   }
 
-  /** The keys in `bytes`, and in what was left of earlier ones. */
+  /** The keys in `bytes`, together with bytes left from earlier ones. */
   feed(bytes: Uint8Array): Key[] {
     const all = new Uint8Array(this.#held.length + bytes.length);
     all.set(this.#held);
@@ -116,7 +128,7 @@ export class KeyDecoder {
     return keys;
   }
 
-  /** No more came in {@linkcode ESCAPE_MS}: a lone escape is the key. */
+  /** Ends the wait after {@linkcode ESCAPE_MS}: a lone escape is the key. */
   settle(): Key[] {
     if (!this.hasLoneEscape) return [];
     this.#held = new Uint8Array();
@@ -151,7 +163,7 @@ export class KeyDecoder {
       case "_":
         return takeString(bytes);
       default: {
-        // With Alt: no key of ours.
+        // A combination with Alt, which we do not use.
         const taken = this.#take(bytes.subarray(1));
         return taken === MORE ? MORE : { bytes: 1 + taken.bytes };
       }
@@ -167,7 +179,7 @@ export class KeyDecoder {
       if (++end === MOST_SEQUENCE_BYTES) return { bytes: end };
     }
     if (end === bytes.length) return MORE;
-    // Broken off by something else: that is looked at by itself.
+    // Interrupted by another byte, which is handled on its own.
     if (bytes[end]! < 0x20 || bytes[end]! >= DEL) return { bytes: end };
     const parameters = String.fromCharCode(...bytes.subarray(2, end));
     return this.#sequence(parameters, letter(bytes, end), end + 1);
@@ -191,7 +203,7 @@ export class KeyDecoder {
       this.#isPasting = false;
       return { bytes: PASTE_END.length };
     }
-    if (first === CTRL_C) { // a way out where the end of the paste never comes
+    if (first === CTRL_C) { // a way out if the end of the paste never comes
       this.#isPasting = false;
       return { bytes: 1, key: { kind: "key", name: "ctrl_c" } };
     }
@@ -228,7 +240,7 @@ function takeString(bytes: Uint8Array): Taken | null {
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** One character of UTF-8; what is none is dropped byte by byte. */
+/** One character of UTF-8; invalid bytes are dropped one by one. */
 function takeCharacter(bytes: Uint8Array): Taken | null {
   const first = bytes[0]!;
   const length = first < 0x80
@@ -247,13 +259,13 @@ function takeCharacter(bytes: Uint8Array): Taken | null {
   }
   try {
     const text = decoder.decode(bytes.subarray(0, length));
-    // C1 controls come as characters too.
+    // C1 controls can come as characters too.
     const isControl = /\p{Cc}/u.test(text);
     return isControl
       ? { bytes: length }
       : { bytes: length, key: { kind: "text", text } };
   } catch {
-    return { bytes: length }; // a surrogate, or longer than need be
+    return { bytes: length }; // a surrogate, or an overlong form
   }
 }
 

@@ -1,6 +1,6 @@
 /**
- * Lets a person at a terminal pick a file: keys from standard input to the
- * picker, its frames to the screen.
+ * Lets the user pick a file at a terminal: passes keys from standard input to
+ * the picker, and its frames to the screen.
  *
  * @module
  */
@@ -13,26 +13,26 @@ import { RawTerminal, Screen, SizeChanges } from "./screen.ts";
 import { type Input, orAborted } from "../output/streams.ts";
 import type { Terminal } from "../output/terminal.ts";
 
-/** What a pick is made with. */
+/** Options of {@linkcode pickFile}. */
 export interface PickOptions {
   readonly terminal: Terminal;
   readonly input: Input;
   readonly signal: AbortSignal;
-  /** Nodes that the files are on. */
+  /** Number of nodes that have the files. */
   readonly nodeCount: number;
 }
 
-/** What came of it. */
+/** The outcome. */
 export type Picked =
   | { readonly kind: "picked"; readonly file: FileListing }
   | { readonly kind: "left" }
   /** The terminal cannot show a picker. */
   | { readonly kind: "unable" };
 
-// A terminal answers sooner than that, also one that is far away.
+// A terminal answers sooner, even over a slow connection.
 const ANSWER_MS = 1_000;
 
-/** Lets a person choose one of `files`. */
+/** Lets the user choose one of `files`. */
 export async function pickFile(
   files: readonly FileListing[],
   options: PickOptions,
@@ -44,7 +44,7 @@ export async function pickFile(
   const keys = new KeyReader(options);
   const early = await keys.untilAnswer();
   if (early === undefined) {
-    terminal.draw(WIPE); // what it may have made of the question
+    terminal.draw(WIPE); // the terminal may have printed the question
     return { kind: "unable" };
   }
   const picker = new Picker(files, {
@@ -65,7 +65,7 @@ export async function pickFile(
       changes.changed,
       ...(picker.isSearching ? [elapsed(0)] : []),
     ]);
-    if (typed.length === 0) picker.work(); // a key comes before the rest
+    if (typed.length === 0) picker.work(); // a key comes first
     if (changes.taken()) {
       picker.resize(terminal.size);
       screen.clear();
@@ -75,17 +75,17 @@ export async function pickFile(
 
 const WIPE = "\r    \r";
 
-/** Whether `TERM`, where it may be read, says that nothing can be drawn. */
+/** Whether `TERM`, if it may be read, says that the terminal cannot draw. */
 function isDumb(): boolean {
   if (!isGranted({ name: "env", variable: "TERM" })) return false;
   try {
     return Deno.env.get("TERM") === "dumb";
   } catch {
-    return false; // not UTF-8, so not that
+    return false; // not UTF-8, so not "dumb"
   }
 }
 
-/** The keys that a person types. */
+/** The keys that the user types. */
 class KeyReader {
   readonly #options: PickOptions;
   readonly #decoder = new KeyDecoder();
@@ -95,8 +95,8 @@ class KeyReader {
   }
 
   /**
-   * Asks the terminal what it is. The keys that were typed until it answered;
-   * `undefined` where it does not.
+   * Asks the terminal what it is. Returns the keys typed before its answer;
+   * `undefined` if it does not answer.
    */
   async untilAnswer(): Promise<Key[] | undefined> {
     using timer = new Timer(ANSWER_MS);
@@ -111,14 +111,14 @@ class KeyReader {
   }
 
   /**
-   * Ends a read that waits, by an answer of the terminal: a read that was begun
-   * key by key would take no Ctrl-D for the end of the input later.
+   * Ends a waiting read by an answer of the terminal. A read that started in
+   * raw mode would later not treat Ctrl-D as the end of the input.
    */
   async endReading(): Promise<void> {
     if (this.#options.input.isReading) await this.untilAnswer();
   }
 
-  /** The next keys; none when one of `others` happened first. */
+  /** The next keys; none if one of `others` resolves first. */
   async next(others: readonly Promise<void>[]): Promise<Key[]> {
     const { input, signal } = this.#options;
     const escape = this.#decoder.hasLoneEscape ? new Timer(ESCAPE_MS) : null;
@@ -127,13 +127,13 @@ class KeyReader {
     if (escape !== null) waits.push(escape.expired);
     await orAborted(Promise.race(waits), signal);
     const bytes = input.taken();
-    if (bytes === null) return [{ kind: "key", name: "ctrl_d" }]; // hung up
+    if (bytes === null) return [{ kind: "key", name: "ctrl_d" }]; // disconnected
     if (bytes.length > 0) return this.#decoder.feed(bytes);
     return escape?.hasExpired ? this.#decoder.settle() : [];
   }
 }
 
-/** A time that can be waited for, and left. */
+/** A timeout that can be cancelled. */
 class Timer implements Disposable {
   readonly #expired = Promise.withResolvers<void>();
   readonly #timer: ReturnType<typeof setTimeout>;
@@ -155,7 +155,7 @@ class Timer implements Disposable {
   }
 }
 
-/** Resolves once whatever waits has had its turn. */
+/** Resolves after `ms`, after other waiting work. */
 function elapsed(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }

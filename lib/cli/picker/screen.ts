@@ -9,18 +9,21 @@ import type { Frame, Row, Span } from "./state.ts";
 import type { Terminal } from "../output/terminal.ts";
 
 const ESC = "\x1b[";
-/** Of the person's own text, nothing is lost: it stands on the other screen. */
+/**
+ * The picker draws on the terminal's alternate screen, so that the user's own
+ * text is not lost.
+ */
 const OTHER_SCREEN = `${ESC}?1049h`;
 const FIRST_SCREEN = `${ESC}?1049l`;
 const PASTE_TOLD = `${ESC}?2004h`;
 const PASTE_UNTOLD = `${ESC}?2004l`;
-// A character that is wider than we think must not break the row.
+// A character wider than we think must not break the row.
 const NO_WRAP = `${ESC}?7l`;
 const WRAP = `${ESC}?7h`;
 const CURSOR_OFF = `${ESC}?25l`;
 const CURSOR_ON = `${ESC}?25h`;
 const CLEAR = `${ESC}2J`;
-// Before the row is written: after it the cursor stands on the last column.
+// Sent before the row: afterwards the cursor is in the last column.
 const CLEAR_ROW = `${ESC}2K`;
 const PLAIN = `${ESC}0m`;
 
@@ -32,27 +35,27 @@ const SGR_OF_STYLE: Readonly<Record<Span["style"], string>> = {
 };
 const MARKED = `${ESC}1m`;
 
-// What ends a process at once unless somebody listens. SIGINT and SIGTERM stop
-// it in good order already.
+// Signals that end a process without a listener. SIGINT and SIGTERM are handled
+// elsewhere.
 const ENDING_SIGNALS: readonly (readonly [Deno.Signal, number])[] =
   Deno.build.os === "windows" ? [] : [["SIGHUP", 1], ["SIGQUIT", 3]];
 
-// Whether shells stop and continue processes.
+// Whether shells can stop and continue processes.
 const HAS_JOBS = Deno.build.os !== "windows";
-// A process that is told to stop does so at once, or not at all: there may be no
-// shell that could continue it.
+// How long a stop may take to happen. It may never happen, because there may be
+// no shell to continue the process.
 const STOP_MS = 50;
 
-/** Something that is switched on, and off again. */
+/** A terminal mode with its reverse. */
 interface Switch {
   readonly on: () => void;
   readonly off: () => void;
 }
 
 /**
- * Keys come one by one while it is not disposed of. The terminal is given back
- * on disposal, on exit, on an error that nobody caught, on signals, and while
- * the process is stopped.
+ * Keys come one by one until this is disposed of. The terminal is restored on
+ * disposal, on exit, on an uncaught error, on signals, and while the process is
+ * stopped.
  */
 export class RawTerminal implements Disposable {
   readonly #terminal: Terminal;
@@ -61,7 +64,10 @@ export class RawTerminal implements Disposable {
   readonly #listeners = new AbortController();
   #isOn = true;
 
-  /** Takes the terminal; `onRetaken` hears that all is to be drawn anew. */
+  /**
+   * Switches the terminal to raw mode. Calls `onRetaken` when everything must
+   * be drawn again.
+   */
   constructor(terminal: Terminal, onRetaken: () => void) {
     this.#terminal = terminal;
     this.#onRetaken = onRetaken;
@@ -96,7 +102,7 @@ export class RawTerminal implements Disposable {
     added.on();
   }
 
-  /** Writes escape sequences, and `undo` when the terminal is given back. */
+  /** Writes escape sequences, and `undo` when the terminal is restored. */
   set(sequences: string, undo: string): void {
     this.#add({
       on: () => this.#terminal.draw(sequences),
@@ -105,23 +111,24 @@ export class RawTerminal implements Disposable {
   }
 
   /**
-   * Gives the terminal back, and stops this process as Ctrl-Z does elsewhere;
-   * takes the terminal again when the shell lets the process go on. A process
-   * may send signals to itself without a permission.
+   * Restores the terminal, and stops this process as Ctrl-Z does elsewhere.
+   * Switches back when the shell continues the process. A process may send
+   * signals to itself without a permission.
    */
   async suspend(): Promise<void> {
     if (!HAS_JOBS || !this.#isOn) return;
     this.#switchOff();
-    // Nobody may ever have listened to it: after that Deno stops the process by
-    // force, also where no shell could continue it.
+    // Nothing may ever have listened to SIGTSTP. Otherwise Deno would stop the
+    // process by force, even where no shell could continue it.
     Deno.kill(Deno.pid, "SIGTSTP");
     await new Promise((resolve) => setTimeout(resolve, STOP_MS));
     if (!this.#listeners.signal.aborted && !this.#isOn) this.#retake();
   }
 
-  /** Another program may have had the terminal meanwhile. */
+  /** Another program may have changed the terminal meanwhile. */
   #retake(): void {
-    // Stopped by force: what was drawn is as it was, but for its keys.
+    // If it was stopped by force, the screen is unchanged, but its modes may
+    // be.
     const switches = this.#isOn ? this.#switches.slice(0, 1) : this.#switches;
     this.#isOn = true;
     for (const { on } of switches) on();
@@ -140,14 +147,17 @@ export class RawTerminal implements Disposable {
   }
 }
 
-/** Draws frames on the other screen of a terminal. */
+/** Draws frames on the alternate screen of a terminal. */
 export class Screen {
   readonly #terminal: Terminal;
   readonly #coloured: boolean;
-  /** The rows that are to be seen, as they were written. */
+  /** The rows on the screen, as they were written. */
   #shown: readonly string[] = [];
 
-  /** Clears the other screen of the terminal, which `raw` has taken. */
+  /**
+   * `raw` must have switched the terminal to raw mode. Clears the alternate
+   * screen.
+   */
   constructor(terminal: Terminal, raw: RawTerminal) {
     this.#terminal = terminal;
     this.#coloured = !Deno.noColor;
@@ -171,7 +181,7 @@ export class Screen {
     this.#shown = rows;
   }
 
-  /** Everything is to be drawn anew. */
+  /** Makes the next frame draw everything. */
   clear(): void {
     this.#shown = [];
     this.#terminal.draw(CLEAR);
@@ -182,7 +192,7 @@ function place(row: number, column: number): string {
   return `${ESC}${row + 1};${column + 1}H`;
 }
 
-/** A row as it is written; without a colour the pointer alone marks it. */
+/** A row as it is written; without colours only the pointer marks it. */
 function formatRow({ spans, isMarked }: Row, coloured: boolean): string {
   if (!coloured) return spans.map(({ text }) => text).join("");
   return spans.map(({ text, style }) => {
@@ -191,17 +201,16 @@ function formatRow({ spans, isMarked }: Row, coloured: boolean): string {
   }).join("");
 }
 
-/** Tells changes of a terminal's size, where the system does. */
+/** Reports changes of a terminal's size, if the system does. */
 export class SizeChanges implements Disposable {
   #wake = Promise.withResolvers<void>();
   #hasChanged = false;
-  /** Notes that all is to be drawn anew. */
+  /** Notes that everything must be drawn again. */
   readonly note = (): void => {
     this.#hasChanged = true;
     this.#wake.resolve();
   };
 
-  /** Listens. */
   constructor() {
     if (HAS_SIZE_SIGNAL) Deno.addSignalListener("SIGWINCH", this.note);
   }
@@ -211,7 +220,7 @@ export class SizeChanges implements Disposable {
     return this.#wake.promise;
   }
 
-  /** Whether it has, since this was asked last. */
+  /** Whether the size has changed since the last call. */
   taken(): boolean {
     if (!this.#hasChanged) return false;
     this.#hasChanged = false;

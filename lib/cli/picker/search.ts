@@ -1,6 +1,7 @@
 /**
- * Which of many names match what was typed, best first. Pure, and in slices: so
- * that a key never waits for more than one slice, however many names there are.
+ * Finds the names that match the query, best first. Pure. It works in slices,
+ * so that a key never waits for more than one slice, however many names there
+ * are.
  *
  * @module
  */
@@ -14,11 +15,11 @@ import {
   type Term,
 } from "./fuzzy.ts";
 
-/** Names looked at in one slice: some ten milliseconds of work. */
+/** Names per slice: some ten milliseconds of work. */
 export const SLICE_NAMES = 50_000;
 
-// A match is one number, so that sorting is a sort of numbers: the score from
-// the best down, then the length, then the place in the list.
+// A match is one number, so that sorting is a sort of numbers: first the score
+// in reverse, then the length, then the index in the list.
 const PLACES = 2 ** 26;
 const LENGTHS = 2 ** 11;
 
@@ -27,53 +28,54 @@ export class Search {
   readonly #subjects: readonly Subject[];
   #query = "";
   #terms: readonly Term[] = [];
-  /** Places in the list to look at, rising; `null` is all of them. */
+  /** Indexes of the names to search, rising; `null` means all. */
   #candidates: Uint32Array | null = null;
-  /** Those of them that match: as they stand in memory, they are quick to reach. */
+  /**
+   * Indexes of the matches, in the order of the list, which is quick to read.
+   */
   #places = new Uint32Array();
-  /** The matches as numbers, best first once they are sorted. */
+  /** The matches as numbers, sorted at the end. */
   #found = new Float64Array();
   #count = 0;
   #next = 0;
   #isSorted = true;
 
-  /** Searches in `names`, which keep their order where nothing is asked for. */
+  /** Without a query, `names` keep their order. */
   constructor(names: readonly string[]) {
     this.#subjects = names.map(subjectOf);
   }
 
-  /** What is searched for. */
   get query(): string {
     return this.#query;
   }
 
-  /** Names that match, so far. */
+  /** Number of matches so far. */
   get count(): number {
     return this.#isAll ? this.#subjects.length : this.#count;
   }
 
-  /** Whether all names have been looked at. */
+  /** Whether all names have been searched. */
   get isDone(): boolean {
     return this.#isAll || this.#next >= this.#size;
   }
 
-  /** The place in the list of the match at `rank`, which is below `count`. */
+  /** The index of the match at `rank`, which must be below `count`. */
   at(rank: number): number {
     if (this.#isAll) return rank;
     this.#sort();
     return this.#found[rank]! % PLACES;
   }
 
-  /** The places of what was found in a name, in code units. */
+  /** The positions of matched characters in a name, in code units. */
   placesIn(index: number): ReadonlySet<number> {
     const places = new Set<number>();
     scoreOf(this.#terms, this.#subjects[index]!, places);
     return places;
   }
 
-  /** Searches for something else, from the next slice on. */
+  /** Sets another query, which the next slice uses. */
   ask(query: string): void {
-    // What did not match will not match more.
+    // A name that does not match will not match a longer query.
     const narrows = this.isDone && !this.#isAll &&
       query.normalize("NFC").startsWith(this.#query.normalize("NFC"));
     const candidates = narrows ? this.#places.subarray(0, this.#count) : null;
@@ -87,7 +89,7 @@ export class Search {
     this.#isSorted = true;
   }
 
-  /** Looks at the next names. */
+  /** Searches the next slice of names. */
   work(): void {
     if (this.isDone) return;
     const end = Math.min(this.#next + SLICE_NAMES, this.#size);

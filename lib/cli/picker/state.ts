@@ -1,6 +1,6 @@
 /**
- * The picker of files: keys in, rows of a screen out. Pure: what it shows is
- * drawn by `screen`, what is typed comes from `keys`.
+ * The state of the picker: keys in, rows of a screen out. Pure: `screen` draws
+ * the rows, and `keys` provides the keys.
  *
  * @module
  */
@@ -18,36 +18,39 @@ export interface Size {
   readonly rows: number;
 }
 
-/** Text, and why it stands out, where it does. */
+/** Text, with its emphasis, if any. */
 export interface Span {
   readonly text: string;
   readonly style: "plain" | "match" | "warning" | "dim";
 }
 
-/** A row of the screen; `isMarked` is the one that Enter takes. */
+/** A row of the screen; `isMarked` for the one that Enter takes. */
 export interface Row {
   readonly spans: readonly Span[];
   readonly isMarked: boolean;
 }
 
-/** What is to be seen. Columns and rows count from 0. */
+/** The content of the screen. Columns and rows count from 0. */
 export interface Frame {
   readonly rows: readonly Row[];
   readonly cursor: { readonly column: number; readonly row: number };
 }
 
-/** What a key has led to. */
+/** The effect of a key. */
 export type KeyOutcome =
-  /** It goes on. */
+  /** The picker stays open. */
   | { readonly kind: "open" }
-  /** This file was chosen. */
+  /** The user chose this file. */
   | { readonly kind: "picked"; readonly file: FileListing }
-  /** Nothing was. */
+  /** The user quit. */
   | { readonly kind: "left" };
 
-/** What is known of the files as a whole. */
+/** Facts about all files together. */
 export interface PickerOptions {
-  /** Nodes that the files are on: with one alone every file is on one. */
+  /**
+   * Number of nodes with the files. If there is only one, every file has one
+   * copy.
+   */
   readonly nodeCount: number;
   readonly size: Size;
 }
@@ -57,11 +60,11 @@ const LEFT: KeyOutcome = { kind: "left" };
 
 const PROMPT = "> ";
 const HELP = "Enter picks, Esc goes back";
-// Above the files: what was typed, and how many match.
+// The rows above the files: the query, and the number of matches.
 const HEAD_ROWS = 2;
-// Narrower than this, sizes and nodes are told of the marked file alone.
+// On narrower terminals, only the marked file shows its size and nodes.
 const WIDE_COLUMNS = 50;
-// What is typed beyond is not taken; so much of it `show` leaves whole.
+// The longest query, which `show` does not cut.
 const MOST_QUERY_UNITS = 200;
 
 /** A list to choose from. */
@@ -82,7 +85,7 @@ export class Picker {
     this.#size = options.size;
   }
 
-  /** Takes a key. */
+  /** Handles a key. */
   press(key: Key): KeyOutcome {
     if (key.kind === "terminal") return OPEN;
     if (key.kind === "text") return this.#ask(this.#query + key.text);
@@ -121,23 +124,23 @@ export class Picker {
     }
   }
 
-  /** Whether the search has more to look at: then `work` is to be called. */
+  /** Whether the search is unfinished; then call `work`. */
   get isSearching(): boolean {
     return !this.#search.isDone;
   }
 
-  /** Searches on, for a bounded time. */
+  /** Continues the search for a bounded time. */
   work(): void {
     this.#search.work();
   }
 
-  /** The terminal has another size now. */
+  /** Sets another size of the terminal. */
   resize(size: Size): void {
     this.#size = size;
     this.#follow();
   }
 
-  /** What is to be seen now. */
+  /** The content of the screen now. */
   frame(): Frame {
     const { columns, rows } = this.#size;
     const query = cutStart(
@@ -182,7 +185,7 @@ export class Picker {
     return OPEN;
   }
 
-  /** Rows above the list; a low terminal goes without the second. */
+  /** Rows above the list; on a low terminal only one. */
   get #headRows(): number {
     return this.#size.rows > HEAD_ROWS ? HEAD_ROWS : 1;
   }
@@ -191,7 +194,7 @@ export class Picker {
     return Math.max(0, this.#size.rows - this.#headRows);
   }
 
-  /** Moves the list so that the marked file is in it. */
+  /** Scrolls the list to show the marked file. */
   #follow(): void {
     const height = Math.max(1, this.#listRows);
     const last = Math.max(0, this.#search.count - height);
@@ -220,7 +223,7 @@ export class Picker {
     return cutEnd(`${counts}${about}`, this.#size.columns);
   }
 
-  /** On how many nodes a file is, and what is to be minded about it. */
+  /** The number of nodes with a file, and a warning about it, if any. */
   #nodesOf({ nodeCount, differs }: FileListing): string {
     if (differs) return `${counted(nodeCount, "node")}, differ`;
     if (nodeCount > 1) return counted(nodeCount, "node");
@@ -256,7 +259,10 @@ export class Picker {
     ], isMarked);
   }
 
-  /** A name, escaped, what was found in it set off; its end where it is long. */
+  /**
+   * A name, escaped, with its matched characters emphasised. A long name shows
+   * its end.
+   */
   #nameSpans(name: string, index: number, width: number): Span[] {
     const places = this.#search.placesIn(index);
     const spans: Span[] = [];
@@ -285,7 +291,7 @@ function addText(spans: Span[], text: string, style: Span["style"]): void {
   } else spans.push({ text, style });
 }
 
-/** The end of `spans`, behind `…`, so that they take at most `width` columns. */
+/** The end of `spans`, after `…`, in at most `width` columns. */
 function cutSpans(spans: readonly Span[], width: number): Span[] {
   const text = spans.map(({ text }) => text).join("");
   const kept = cutStart(text, width);
