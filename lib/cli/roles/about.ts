@@ -1,5 +1,5 @@
 /**
- * What a script says about itself without a relay: help, versions, completions.
+ * Answers that need no relay: help, version, completions.
  *
  * @module
  */
@@ -21,11 +21,10 @@ import { didYouMean, nearest } from "../options/suggestion.ts";
 import type { Terminal } from "../output/terminal.ts";
 
 /**
- * Answers, where it was asked about itself.
+ * Answers if the command line asks about the script itself.
  *
- * @returns whether it was.
- * @throws {Failure} of kind `usage` for commands and shells that it does not
- * know.
+ * @returns whether it did.
+ * @throws {Failure} of kind `usage` for unknown commands and shells.
  */
 export function answerAboutItself(
   line: CommandLine,
@@ -70,8 +69,8 @@ const ASKS_NOBODY: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * The words of a client's command that needs no relay, without one before it: a
- * function of the shell may put it there always.
+ * The words of a client's command that needs no relay, without a relay before
+ * it: a shell function may always put one there.
  */
 export function wordsWithoutRelay(
   words: readonly string[],
@@ -83,7 +82,7 @@ export function wordsWithoutRelay(
   return ASKS_NOBODY.has(rest[0] ?? "") ? rest : words;
 }
 
-/** Where only a host or a port can stand, a word near a command's is a slip. */
+/** Refuses a word near a command's name where only a host or a port can be. */
 export function refuseMistyped(
   spec: CommandSpec,
   word: string | undefined,
@@ -114,7 +113,7 @@ function tellCompletions(
   terminal: Terminal,
   { shell, name }: { shell: Shell; name: string },
 ): void {
-  // It becomes part of a program.
+  // The name becomes part of a program.
   if (!/^[\w.][\w.-]*$/.test(name)) {
     throw new Failure("usage", {
       what: "Cannot complete words for",
@@ -148,7 +147,7 @@ function tooMany(spec: CommandSpec, command: string): Failure {
   );
 }
 
-/** A command that does not exist. */
+/** The failure for an unknown command. */
 export function noSuchCommand(spec: CommandSpec, word: string): Failure {
   return new Failure("usage", {
     what: "Cannot start",
@@ -157,7 +156,7 @@ export function noSuchCommand(spec: CommandSpec, word: string): Failure {
   });
 }
 
-/** The command that somebody may have meant, in words. */
+/** Suggests a command, in words. */
 function suggestCommand(spec: CommandSpec, word: string): string | undefined {
   const names = commandNames(spec);
   const near = didYouMean(word, names);

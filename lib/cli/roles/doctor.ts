@@ -30,7 +30,7 @@ import type { Terminal } from "../output/terminal.ts";
 
 const limits = LIMITS;
 
-/** Runs the client's; resolves to the exit code 0. */
+/** Runs the client's doctor; resolves to exit code 0. */
 export async function runClientDoctor(
   options: ClientOptions,
   { line, terminal, signal }: RoleContext,
@@ -60,7 +60,7 @@ export async function runClientDoctor(
   return conclude(findings);
 }
 
-/** Runs the node's; resolves to the exit code 0. */
+/** Runs the node's doctor; resolves to exit code 0. */
 export async function runNodeDoctor(
   options: NodeOptions,
   { line, terminal, signal }: RoleContext,
@@ -94,7 +94,7 @@ export async function runNodeDoctor(
   return conclude(findings);
 }
 
-/** Who the node is; `undefined` where its key cannot be had. */
+/** The node's identity; `undefined` if its key cannot be loaded. */
 async function checkState(
   folder: string,
   findings: Findings,
@@ -130,14 +130,14 @@ function examination(
   return { ...met, tunnels, limits, signal, onEvent };
 }
 
-/** Files that options name, and that are read. */
+/** Files to read that options name. */
 function read(line: CommandLine): string[] {
   return ["known-relays", "config", "token-file"].flatMap((name) =>
     line.value(name) ?? []
   );
 }
 
-/** Files that options name, and that are written. */
+/** Files to write that options name. */
 function written(line: CommandLine): string[] {
   return ["known-relays"].flatMap((name) => line.value(name) ?? []);
 }
@@ -157,8 +157,9 @@ const VERDICT_COLUMNS = "warning".length + 2;
 const CHECK_COLUMNS = "registration".length + 2;
 
 /**
- * @returns 0 where nothing has failed.
- * @throws {Failure} of the kind with the highest exit code of those that have.
+ * @returns 0 if no check failed.
+ * @throws {Failure} of the kind with the highest exit code among the failed
+ * checks.
  */
 function conclude({ checks }: Findings): number {
   const failed = checks.filter(({ kind }) => kind !== undefined);

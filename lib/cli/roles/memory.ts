@@ -1,7 +1,7 @@
 /**
- * Returns memory early. Closed sockets leave memory outside the heap that V8
- * counts, so a flood of connections grows the process by tens of MiB before V8
- * collects.
+ * Collects garbage early. Closed sockets leave memory outside of the heap that
+ * V8 counts, so a flood of connections grows the process by tens of MiB before
+ * V8 collects.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { LIMITS, type Limits } from "../../base/limits.ts";
 
-/** The numbers of `limits.ts` that bound collecting. */
+/** The numbers of `limits.ts` that bound collections. */
 export type CollectionLimits = Pick<
   Limits,
   | "collectGrowthBytes"
@@ -21,7 +21,7 @@ export type CollectionLimits = Pick<
 
 /**
  * Decides when to collect. Pure: bytes are the resident memory of the process,
- * times milliseconds on any monotonic clock.
+ * times are milliseconds on any monotonic clock.
  */
 export class CollectionPlan {
   readonly #limits: CollectionLimits;
@@ -30,7 +30,7 @@ export class CollectionPlan {
   #notBefore = -Infinity;
   #collectedAt = -Infinity;
 
-  /** For a process that has `residentBytes` when it has little to do. */
+  /** `residentBytes` is the memory of the idle process. */
   constructor(limits: CollectionLimits, residentBytes: number) {
     this.#limits = limits;
     this.#leastBytes = residentBytes;
@@ -38,9 +38,9 @@ export class CollectionPlan {
   }
 
   /**
-   * Whether the process has grown enough, and rested from the last time; or has
-   * not collected for a while and takes more than it once did: what has left
-   * since makes nothing grow.
+   * Whether the process has grown enough since the last collection, and long
+   * enough ago. Also after a pause, if it uses more than it once did, because
+   * what has been freed since causes no growth.
    */
   isDue(residentBytes: number, now: number): boolean {
     this.#floorBytes = Math.min(this.#floorBytes, residentBytes);
@@ -57,7 +57,10 @@ export class CollectionPlan {
     return residentBytes >= floorBytes + Math.max(collectGrowthBytes, growth);
   }
 
-  /** A collection took `ms`, up to `now`, and left `residentBytes`. */
+  /**
+   * Notes that a collection took `ms`, ended at `now`, and left
+   * `residentBytes`.
+   */
   collected(
     { ms, residentBytes }: { ms: number; residentBytes: number },
     now: number,
@@ -71,8 +74,8 @@ export class CollectionPlan {
 }
 
 /**
- * Collects now and then in this process, as {@linkcode CollectionPlan} says,
- * until disposed of. Does nothing where V8 gives no way to.
+ * Collects now and then in this process, as {@linkcode CollectionPlan} decides,
+ * until disposed of. Does nothing if V8 offers no way.
  */
 export function collectInTime(limits: Limits = LIMITS): Disposable {
   const collect = collector();
@@ -91,8 +94,8 @@ export function collectInTime(limits: Limits = LIMITS): Disposable {
 }
 
 /**
- * How a client collects: what it keeps of a long list makes V8 let its heap grow
- * to three times that before it collects by itself.
+ * The limits for a client. With a long list in memory, V8 would let the heap
+ * grow to three times its size before it collects.
  */
 export function ofClient(limits: Limits = LIMITS): Limits {
   return {
@@ -102,7 +105,9 @@ export function ofClient(limits: Limits = LIMITS): Limits {
   };
 }
 
-/** What V8 calls `gc`: only a context made after the flag was set has it. */
+/**
+ * The `gc` function of V8. Only a context made after the flag was set has it.
+ */
 function collector(): (() => void) | undefined {
   setFlagsFromString("--expose-gc");
   const collect: unknown = runInNewContext("globalThis.gc");

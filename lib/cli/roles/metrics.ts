@@ -21,27 +21,27 @@ import type { CommandLine } from "../options/command_line.ts";
 import { listening } from "./role.ts";
 import type { Terminal } from "../output/terminal.ts";
 
-/** What there is to watch. */
+/** The subject of the metrics. */
 export interface Watched {
   /** Its role. */
   readonly role: "relay" | "node";
-  /** Its metrics, as they are now. */
+  /** Its metrics now. */
   families(): readonly MetricFamily[];
-  /** Why it is not well; nothing where it is. */
+  /** Why it is unhealthy; empty if it is healthy. */
   troubles(): readonly string[] | Promise<readonly string[]>;
 }
 
-/** Where `--metrics` says to serve; `undefined` where it is not given. */
+/** The address of `--metrics`; `undefined` without the option. */
 export function metricsAddress(line: CommandLine): Endpoint | undefined {
   const text = line.value("metrics");
   return text === undefined ? undefined : parseEndpoint(text, { zero: true });
 }
 
 /**
- * Serves the metrics and the health of a role where it was told to, and nothing
- * where it was not. The caller disposes of it.
+ * Serves the metrics and the health of a role, if the options say so. The
+ * caller disposes of it.
  *
- * @throws {Failure} of kind `local` where the address cannot be bound.
+ * @throws {Failure} of kind `local` if the address cannot be bound.
  */
 export async function serveMetrics(
   at: Endpoint | undefined,
@@ -99,7 +99,7 @@ async function healthOf({ troubles }: Watched): Promise<HttpResponse> {
   };
 }
 
-// Everybody else's names for these, so that ready-made dashboards show them.
+// The usual names for these, so that ready-made dashboards show them.
 function processFamilies(): MetricFamily[] {
   const { user, system } = cpuUsage();
   const families: MetricFamily[] = [
@@ -136,13 +136,15 @@ function processFamilies(): MetricFamily[] {
 
 const DESCRIPTORS = "/proc/self/fd";
 
-/** Where the system tells, and this process may ask: it asks nobody for it. */
+/**
+ * Number of open descriptors, if the system tells and Deno already permits it.
+ */
 function openDescriptors(): number | undefined {
   if (!isGranted({ name: "read", path: DESCRIPTORS })) return;
   try {
-    // One of them is that of the folder itself.
+    // One of them belongs to the folder itself.
     return [...Deno.readDirSync(DESCRIPTORS)].length - 1;
   } catch {
-    return undefined; // no such folder here
+    return undefined; // this system has no such folder
   }
 }

@@ -1,5 +1,5 @@
 /**
- * `peer_node.ts`: from arguments to a node that runs until it is told to stop.
+ * `peer_node.ts`: from arguments to a node that runs until it is stopped.
  *
  * @module
  */
@@ -73,7 +73,7 @@ export function main(args: readonly string[]): Promise<number> {
     using _collect = collectInTime();
     const metrics = new NodeMetrics();
     const ended = Promise.withResolvers<never>();
-    ended.promise.catch(() => {}); // told below, if it gets there
+    ended.promise.catch(() => {}); // reported below, if it gets there
     const onEvent = (event: NodeEvent) => {
       metrics.onEvent(event, performance.now());
       tell(event, terminal, { isListed: options.listSkipped });
@@ -151,13 +151,13 @@ function parseName(text: string): string {
   return text;
 }
 
-/** How {@linkcode tell} prints. */
+/** Options of {@linkcode tell}. */
 export interface TellOptions {
-  /** Whether what is skipped follows by name. */
+  /** Whether the names of skipped entries follow. */
   readonly isListed?: boolean | undefined;
 }
 
-/** Prints what the node tells. */
+/** Prints an event of the node. */
 export function tell(
   event: NodeEvent,
   terminal: Terminal,
@@ -233,9 +233,9 @@ export function tell(
       );
       break;
     case "outdated":
-      break; // what ends this process
+      break; // this ends the process
     case "turned_away":
-      break; // ends the node, with that failure
+      break; // this ends the node, with that failure
     case "withdrawn":
       terminal.note(`withdrawn from ${event.relay}`);
       break;

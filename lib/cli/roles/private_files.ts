@@ -1,6 +1,6 @@
 /**
- * Makes sure that a node's private files do not lie in its shared folder: the
- * folder of `--state`, the token file, the known relays. Resolves links.
+ * Checks that a node's private files are not in its shared folder: the folder
+ * of `--state`, the token file, the known relays. Resolves links.
  *
  * @module
  */
@@ -15,7 +15,7 @@ import type { CommandLine } from "../options/command_line.ts";
 const PRIVATE_OPTIONS = ["state", "token-file", "known-relays"] as const;
 
 /**
- * Refuses to share folders that hold what the options of `line` name.
+ * Refuses to share folders with files that the options of `line` name.
  *
  * @throws {Failure} of kind `usage`.
  */
@@ -40,8 +40,8 @@ export async function refusePrivateFiles(
 }
 
 /**
- * Where a path leads, or will lead once what is missing of it is made; as it is
- * written where this process may not look.
+ * The real path, also for a path whose end does not exist yet. The path as
+ * given if this process may not look.
  */
 async function placeOf(path: string): Promise<string> {
   if (isGranted({ name: "read", path })) {

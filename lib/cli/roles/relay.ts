@@ -1,5 +1,5 @@
 /**
- * `relay.ts`: from arguments to a relay that runs until it is told to stop.
+ * `relay.ts`: from arguments to a relay that runs until it is stopped.
  *
  * @module
  */
@@ -81,13 +81,16 @@ export function main(args: readonly string[]): Promise<number> {
   });
 }
 
-/** A word that is a secret is not where it belongs, and is not repeated. */
+/**
+ * Conceals a word that is a secret in the wrong place, so that no message
+ * repeats it.
+ */
 function concealSecret(word: string, terminal: Terminal): void {
   try {
     parseSecret(word);
     terminal.conceal(word);
   } catch (error) {
-    if (!(error instanceof Failure)) throw error; // no secret
+    if (!(error instanceof Failure)) throw error; // not a secret
   }
 }
 
@@ -112,7 +115,7 @@ async function showTokens(context: RoleContext): Promise<number> {
   return 0;
 }
 
-/** A new secret, where the relay is to be private and has been given none. */
+/** A new secret, if the relay should be private and was given none. */
 function madeSecrets(
   { line, terminal }: RoleContext,
 ): { current: Uint8Array } | undefined {
@@ -122,7 +125,7 @@ function madeSecrets(
   return { current };
 }
 
-/** Reads the files of the secrets again on SIGHUP; nobody is disconnected. */
+/** Reads the secret files again on SIGHUP; nobody is disconnected. */
 function rereadOnHangup(relay: RelayServer, context: RoleContext): Disposable {
   const { line, terminal } = context;
   const isOfUse = line.value("secret-file") !== undefined &&
@@ -192,7 +195,7 @@ function parseVersion(text: string): string {
   throw badValue("min-version", text, "wanted X.Y.Z, such as 0.2.0");
 }
 
-/** Prints what the relay tells. */
+/** Prints an event of the relay. */
 export function tell(event: RelayEvent, terminal: Terminal): void {
   terminal.event(event);
   switch (event.event) {

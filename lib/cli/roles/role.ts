@@ -1,6 +1,5 @@
 /**
- * What the three scripts have in common: options, help, errors to exit codes,
- * signals.
+ * The parts that the three scripts share: options, help, exit codes, signals.
  *
  * @module
  */
@@ -36,13 +35,13 @@ import { parseLog } from "../output/log.ts";
 import { isClosedOutput } from "../output/streams.ts";
 import { Terminal, type TerminalOptions } from "../output/terminal.ts";
 
-/** What a role is given to run with. */
+/** The surroundings of a running role. */
 export interface RoleContext {
   /** Its command line. */
   readonly line: CommandLine;
-  /** Writes for it. */
+  /** Its output. */
   readonly terminal: Terminal;
-  /** Aborted, with a {@linkcode Failure}, when the person wants to stop. */
+  /** Aborted, with a {@linkcode Failure}, when the user stops it. */
   readonly signal: AbortSignal;
 }
 
@@ -73,7 +72,8 @@ export async function runRole(
     return await run({ line, terminal, signal: stop.signal });
   } catch (error) {
     terminal.status("");
-    // `head` has had enough: nothing has failed, and there is nobody to tell.
+    // `head` has read enough: nothing has failed, and nobody would read a
+    // message.
     if (isClosedOutput(error)) return 0;
     terminal.error(error);
     return error instanceof Failure ? error.exitCode : 1;
@@ -88,12 +88,12 @@ function outputOptions(
     json: line.isOn("json"),
     quiet: line.isOn("quiet"),
     debug: line.isOn("debug"),
-    // Not every role has logs; a variable could name them all the same.
+    // Not every role has logs, but a variable could still set the option.
     log: Object.hasOwn(options, "log") ? parseLog(line) : undefined,
   };
 }
 
-/** Keeps the secrets among the options out of all that is written. */
+/** Keeps the secrets among the options out of all output. */
 function concealSecrets(
   line: CommandLine,
   spec: CommandSpec,
@@ -132,16 +132,16 @@ class StopSignals implements Disposable {
   }
 }
 
-// Windows knows no SIGTERM.
+// Windows has no SIGTERM.
 const STOP_SIGNALS: readonly Deno.Signal[] = Deno.build.os === "windows"
   ? ["SIGINT"]
   : ["SIGINT", "SIGTERM"];
 
 /**
- * The relay at the head of `words`: one word that is a relay address or
- * `HOST:PORT`, or two that are host and port.
+ * Takes the relay from the start of `words`: one word that is a relay address
+ * or `HOST:PORT`, or two that are host and port.
  *
- * @param usage that of the command, where the words are those of one.
+ * @param usage the usage of the command, if the words belong to one.
  * @returns the relay and the words after it.
  * @throws {Failure} of kind `usage`.
  */
@@ -174,10 +174,10 @@ export function takeRelay(
   return { relay, rest: words.slice(2) };
 }
 
-// As one word, as addresses are written everywhere else.
+// As one word, the usual way to write an address.
 const HOST_AND_PORT = /^(\[.*\]|[^:/]+):\d+$/;
 
-/** The relays met before, where `--known-relays` names the file. */
+/** The relays met before, if `--known-relays` names a file. */
 export async function loadKnownRelays(
   line: CommandLine,
 ): Promise<{ knownRelays?: KnownRelays }> {
@@ -187,7 +187,7 @@ export async function loadKnownRelays(
     : { knownRelays: await KnownRelays.load(path) };
 }
 
-/** Refuses words that are left over. */
+/** Refuses extra words. */
 export function expectNoMore(
   words: readonly string[],
   spec: CommandSpec,
@@ -199,10 +199,10 @@ export function expectNoMore(
 }
 
 /**
- * The server that `starting` resolves to, at the address of `option`, or else
+ * Waits for the server of `starting`, at the address of `option`, or otherwise
  * of `--host` and the port.
  *
- * @throws {Failure} of kind `local` where its address cannot be bound.
+ * @throws {Failure} of kind `local` if its address cannot be bound.
  */
 export async function listening<Server>(
   { host = "0.0.0.0", port, option }: {
@@ -238,21 +238,23 @@ export async function listening<Server>(
   }
 }
 
-/** A rate from the command line. */
+/** The rate in the value of an option. */
 export function rateOption(option: string, text: string): number {
   const rate = parseRate(text);
   if (rate !== undefined) return rate;
   throw badValue(option, text, "wanted bytes a second, as 500K, 20M or 1G");
 }
 
-/** The bytes that an option was given: `500K`, `20M`, `1G`, or none. */
+/**
+ * The number of bytes in the value of an option: `500K`, `20M`, `1G`, or none.
+ */
 export function sizeOption(option: string, text: string): number {
   const bytes = /^0+$/.test(text) ? 0 : parseRate(text);
   if (bytes !== undefined) return bytes;
   throw badValue(option, text, "wanted bytes, as 500K, 20M or 1G");
 }
 
-/** A value that its option cannot take. */
+/** The failure for an invalid value of an option. */
 export function badValue(option: string, value: string, why: string): Failure {
   return new Failure("usage", {
     what: `Cannot use --${option}`,
@@ -261,13 +263,13 @@ export function badValue(option: string, value: string, why: string): Failure {
   });
 }
 
-/** What is said wherever encryption is off. */
+/** The warning wherever encryption is off. */
 export const PLAINTEXT_WARNING =
   "warning: --plaintext: everybody on the way can read and change what is sent";
 
 /**
- * Notes that a relay was met whose identity nobody vouched for, and what it has
- * to say.
+ * Prints that a relay without a known identity was met, and the relay's own
+ * words.
  */
 export function tellRelayMet(event: RelayLinkEvent, terminal: Terminal): void {
   if (event.event === "relay_motd") {
@@ -300,7 +302,7 @@ export function aborted(signal: AbortSignal): Promise<void> {
   });
 }
 
-/** Reports what nobody caught, and goes on: one peer must not end a server. */
+/** Reports uncaught errors, and continues: one peer must not end a server. */
 export function surviveRejections(terminal: Terminal): Disposable {
   const onRejection = (event: PromiseRejectionEvent) => {
     event.preventDefault();

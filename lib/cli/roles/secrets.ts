@@ -1,7 +1,7 @@
 /**
- * Secrets, tokens and links as the roles are given them: in a file, in a
- * variable, or, with a warning, on the command line. What is read here is kept
- * out of everything that is written.
+ * Reads secrets, tokens and links for the roles: from a file, from a variable,
+ * or, with a warning, from the command line. Everything read here is kept out
+ * of all output.
  *
  * @module
  */
@@ -24,7 +24,7 @@ import { badValue } from "./role.ts";
 import type { Terminal } from "../output/terminal.ts";
 import { variableOf } from "../options/option_table.ts";
 
-/** Where words come from, and where warnings go. */
+/** The command line to read from, and the terminal for warnings. */
 export interface SecretSource {
   readonly line: CommandLine;
   readonly terminal: Terminal;
@@ -37,8 +37,8 @@ const GOES_WITH = {
 } as const;
 
 /**
- * The secrets of a relay; nothing where it is to be open. Read anew each time:
- * files may have changed.
+ * The secrets of a relay; `undefined` for an open relay. Reads the files on
+ * each call, because they may have changed.
  *
  * @throws {Failure} of kind `usage`, `local` or `not_allowed`.
  */
@@ -72,12 +72,12 @@ export async function readSecrets(
   return { current, previous: { secret: parseSecret(previous), overlapMs } };
 }
 
-/** A new secret, for a relay that is given none. */
+/** Makes a new secret. */
 export function makeSecret(): Uint8Array {
   return crypto.getRandomValues(new Uint8Array(SECRET_BYTES));
 }
 
-/** The tokens of a secret, a line each, for people. */
+/** The tokens of a secret, one per line, for the user. */
 export function tokenLines(secret: Uint8Array): string[] {
   return (["node", "client"] as const).map((role) =>
     `${role} token ${formatToken(tokenOf(secret, role))}`
@@ -85,10 +85,10 @@ export function tokenLines(secret: Uint8Array): string[] {
 }
 
 /**
- * The token of a role, if it is given one.
+ * The token of a role, if one is given.
  *
- * @throws {Failure} of kind `not_allowed` for what is no such token, `usage`,
- * `local` or `not_allowed` where it cannot be read.
+ * @throws {Failure} of kind `not_allowed` for a wrong token; `usage`, `local`
+ * or `not_allowed` if it cannot be read.
  */
 export async function readToken(
   role: TokenRole,
@@ -98,7 +98,7 @@ export async function readToken(
   return text === undefined ? undefined : parseToken(text, role);
 }
 
-/** The word of `--what`, or in the file of `--what-file`. */
+/** The value of `--what`, or the content of the file of `--what-file`. */
 async function wordOf(
   what: "secret" | "token",
   { line, terminal }: SecretSource,
@@ -125,7 +125,7 @@ async function wordOf(
   return text;
 }
 
-/** Seconds, from an option. */
+/** The seconds in the value of an option. */
 export function durationOption(option: string, text: string): number {
   const seconds = parseDuration(text);
   if (seconds !== undefined) return seconds;
@@ -133,9 +133,9 @@ export function durationOption(option: string, text: string): number {
 }
 
 /**
- * Shows the tokens of a secret that this relay has made, once.
+ * Prints the tokens of a secret that this relay has made, once.
  *
- * @throws {Failure} of kind `usage` where nobody would see them.
+ * @throws {Failure} of kind `usage` if nobody would see them.
  */
 export function showMadeTokens(
   secret: Uint8Array,
