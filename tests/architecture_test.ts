@@ -151,6 +151,7 @@ const PURE = [
   "content/zeros",
   "guard/admission",
   "guard/counts",
+  "guard/handshake_order",
   "guard/refusals",
   "node/work_ledger",
   "ops/exposition",

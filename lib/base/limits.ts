@@ -38,6 +38,21 @@ const NUMBERS = {
   handshakeCount: 256,
   /** Handshakes under way for one address. */
   handshakesPerAddressCount: 16,
+  /**
+   * What a peer may say before it is answered: the largest record of TLS. A
+   * client hello has 2 KiB at most, and then waits.
+   */
+  clientHelloBytes: 16 * KIB + 5,
+  /**
+   * Addresses of which is remembered what became of their handshakes: 100 bytes
+   * each.
+   */
+  handshakeGroupCount: 4_096,
+  /**
+   * A handshake that led to no hello counts half after so long: an attacker goes
+   * on, and who was cut off once does not.
+   */
+  handshakeHalfLifeMs: 10_000,
   /** Connections in the whole process, under the usual limit of open files. */
   connectionCount: 20_000,
   /** Connections of one address at the relay: an office behind one NAT. */

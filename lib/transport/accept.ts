@@ -21,6 +21,7 @@ import {
   ProtocolError,
   systemErrorCode,
 } from "../base/errors.ts";
+import { LIMITS } from "../base/limits.ts";
 import type { Identity } from "../identity/identity.ts";
 import { JOIN_TYPE } from "../protocol/messages.ts";
 import { DenoConn, endpointOf } from "./deno_conn.ts";
@@ -36,8 +37,11 @@ export interface RawConnection {
    * The group that limits count it in. By default, the group of its address.
    */
   readonly source?: string;
-  /** Makes it a conn, after the TLS handshake if there is one. */
-  open(): Promise<OpenedConnection>;
+  /**
+   * Makes it a conn. A TLS handshake begins after the first bytes of the peer,
+   * and after `turn` has resolved.
+   */
+  open(turn?: () => Promise<void>): Promise<OpenedConnection>;
   /** Ends it at once, at any stage. Idempotent. */
   destroy(): void;
 }
@@ -205,13 +209,21 @@ class RawTls implements RawConnection {
     return this.#ends.remote;
   }
 
-  async open(): Promise<OpenedConnection> {
+  async open(turn?: () => Promise<void>): Promise<OpenedConnection> {
     const { acceptsJoins, secureContext } = this.#terms;
-    const isJoin = acceptsJoins && await firstByte(this.#socket) === JOIN_TYPE;
-    const conn = isJoin
-      ? new StreamConn(this.#socket, this.#ends)
-      : await serverHandshake(this.#socket, secureContext, this.#ends);
-    return { conn, isJoin };
+    const first = await firstByte(this.#socket);
+    if (acceptsJoins && first === JOIN_TYPE) {
+      const conn = new StreamConn(this.#socket, this.#ends);
+      return { conn, isJoin: true };
+    }
+    if (turn !== undefined) await quietly(this.#socket, turn());
+    if (this.#socket.destroyed) throw left();
+    const conn = await serverHandshake(
+      this.#socket,
+      secureContext,
+      this.#ends,
+    );
+    return { conn, isJoin: false };
   }
 
   destroy(): void {
@@ -365,11 +377,41 @@ async function firstByte(socket: Socket): Promise<number> {
   const bytes = socket.read() as Uint8Array | null;
   // TLS over a destroyed socket would wait for ever.
   const first = socket.destroyed ? undefined : bytes?.[0];
-  if (first === undefined) {
-    throw new Deno.errors.ConnectionReset("the peer left");
-  }
+  if (first === undefined) throw left();
   socket.unshift(bytes);
   return first;
+}
+
+/**
+ * Waits for `turn`. Until then an honest peer sends its client hello and nothing
+ * more.
+ *
+ * @throws {ProtocolError} when the peer sends more.
+ */
+async function quietly(socket: Socket, turn: Promise<void>): Promise<void> {
+  const { promise: excess, reject } = Promise.withResolvers<never>();
+  const check = () => {
+    const isTooMuch = socket.readableLength > LIMITS.clientHelloBytes;
+    if (isTooMuch) {
+      reject(
+        new ProtocolError(
+          "wrong_service",
+          "Cannot accept TLS: the peer sent more than a client hello",
+        ),
+      );
+    } else socket.read(0); // or the next bytes cause no event
+  };
+  socket.on("readable", check);
+  check();
+  try {
+    await Promise.race([turn, excess]);
+  } finally {
+    socket.off("readable", check);
+  }
+}
+
+function left(): Error {
+  return new Deno.errors.ConnectionReset("the peer left");
 }
 
 /** The TLS options of servers with `identity`. */

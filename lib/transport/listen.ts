@@ -7,6 +7,7 @@
 
 import { addressGroup } from "../base/address.ts";
 import { Admission, type Slot } from "../guard/admission.ts";
+import { HandshakeOrder } from "../guard/handshake_order.ts";
 import type { Conn, Endpoint } from "../base/conn.ts";
 import { ProtocolError } from "../base/errors.ts";
 import type { Histogram } from "../guard/counts.ts";
@@ -20,6 +21,7 @@ import {
   type RawConnection,
   type Welcome,
 } from "./accept.ts";
+import { HandshakeTurns, type WaitingHandshake } from "./handshake_turns.ts";
 
 /** An admitted connection, after its TLS handshake. */
 export interface Accepted {
@@ -82,6 +84,10 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     ...limits,
     connectionsPerAddressCount: options.connectionsPerAddressCount,
   });
+  const turns = new HandshakeTurns(
+    new HandshakeOrder(limits),
+    () => performance.now(),
+  );
   const visits = new Map<Slot, AcceptedConnection>();
   let isClosing = false;
   const admit = (
@@ -98,7 +104,10 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     const { place, evicted } = outcome;
     if (evicted !== undefined) visits.get(evicted)?.end("handshake_evicted");
     return (raw) => {
-      const visit = new AcceptedConnection({ raw, source, place }, options);
+      const visit = new AcceptedConnection(
+        { raw, source, place, turns },
+        options,
+      );
       visits.set(place, visit);
       void visit.done.then(() => visits.delete(place));
     };
@@ -135,6 +144,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
       const open = [...visits.values()];
       for (const visit of open) visit.end();
       await Promise.all(open.map(({ done }) => done));
+      turns[Symbol.dispose]();
     },
   };
 }
@@ -146,22 +156,26 @@ class AcceptedConnection {
   readonly #raw: RawConnection;
   readonly #source: string;
   readonly #place: Slot;
+  readonly #turns: HandshakeTurns;
+  #waiting: WaitingHandshake | undefined;
   readonly #options: ListenOptions;
   #phase: "handshake" | "hello" | "settled" | "ended" = "handshake";
   /** Resolves at the end of the connection; never rejects. */
   readonly done: Promise<void>;
 
   constructor(
-    { raw, source, place }: {
+    { raw, source, place, turns }: {
       raw: RawConnection;
       source: string;
       place: Slot;
+      turns: HandshakeTurns;
     },
     options: ListenOptions,
   ) {
     this.#raw = raw;
     this.#source = source;
     this.#place = place;
+    this.#turns = turns;
     this.#options = options;
     this.done = this.#run();
   }
@@ -177,6 +191,14 @@ class AcceptedConnection {
       this.#options.incidents.refused(reason, this.#raw.remote);
     }
     this.#raw.destroy();
+    this.#waiting?.[Symbol.dispose]();
+  }
+
+  /** Waits until its handshake may begin. */
+  async #turn(): Promise<void> {
+    this.#waiting = this.#turns.wait(this.#source);
+    await this.#waiting.turn;
+    this.#waiting = undefined; // it may idle for hours after this
   }
 
   async #run(): Promise<void> {
@@ -194,9 +216,10 @@ class AcceptedConnection {
       const seconds = (performance.now() - acceptedAt) / 1000;
       this.#options.handshakes?.observe(seconds);
       this.#place.settle();
+      this.#turns.finished(this.#source);
     };
     try {
-      const { conn, isJoin } = await this.#raw.open();
+      const { conn, isJoin } = await this.#raw.open(() => this.#turn());
       using _conn = conn;
       if (this.#phase !== "handshake") return;
       this.#phase = "hello";
@@ -206,6 +229,7 @@ class AcceptedConnection {
       this.#tellFailure(error);
     } finally {
       clearTimeout(deadline);
+      this.#waiting?.[Symbol.dispose]();
       this.#raw.destroy();
       this.#place.leave();
     }

@@ -4,9 +4,11 @@
 
 import { assertEquals, assertRejects } from "@std/assert";
 import { type AddressInfo, connect, createServer, Socket } from "node:net";
+import { writeAll } from "../../lib/base/conn.ts";
 import { ProtocolError } from "../../lib/base/errors.ts";
+import { LIMITS } from "../../lib/base/limits.ts";
 import { TLSSocket } from "node:tls";
-import { createIdentity } from "../../lib/identity/identity.ts";
+import { createIdentity, hostnameOf } from "../../lib/identity/identity.ts";
 import {
   type AcceptOptions,
   type Acceptor,
@@ -16,7 +18,8 @@ import {
   secureContextOf,
   serverHandshake,
 } from "../../lib/transport/accept.ts";
-import { dial } from "../../lib/transport/dial.ts";
+import { ALPN_PROTOCOL, dial } from "../../lib/transport/dial.ts";
+import { DenoConn } from "../../lib/transport/deno_conn.ts";
 import type { StreamConn } from "../../lib/transport/stream_conn.ts";
 import { within } from "../_event_log.ts";
 
@@ -167,3 +170,113 @@ Deno.test("A TLS connection keeps no listener of its handshake", async () => {
     acceptor.stop();
   }
 });
+
+Deno.test("A TLS handshake asks for its turn once the peer has said something, and waits for it", async () => {
+  const letIn = Promise.withResolvers<RawConnection>();
+  const acceptor = await acceptTls(identity, {
+    at: { host: "127.0.0.1", port: 0 },
+    acceptPauseMs: 50,
+    acceptCheckMs: 2_000,
+    onStall: (why) => letIn.reject(new Error(why)),
+    admit: () => letIn.resolve,
+  });
+  const { host: hostname, port } = acceptor.address;
+  try {
+    const tcp = await Deno.connect({ hostname, port });
+    const raw = await within(letIn.promise, "the connection");
+    const asked = Promise.withResolvers<void>();
+    const turn = Promise.withResolvers<void>();
+    let isAsked = false;
+    const opening = raw.open(() => {
+      isAsked = true;
+      asked.resolve();
+      return turn.promise;
+    });
+    assertEquals(isAsked, false);
+    const client = await Deno.startTls(tcp, {
+      hostname: hostnameOf(identity.id),
+      caCerts: [identity.certificatePem],
+      alpnProtocols: [ALPN_PROTOCOL],
+    });
+    let isSecured = false;
+    const handshake = client.handshake().then((info) => {
+      isSecured = true;
+      return info;
+    });
+    await within(asked.promise, "asking for a turn");
+    assertEquals(isSecured, false);
+    turn.resolve();
+    const { conn } = await within(opening, "the handshake");
+    using _conn = conn;
+    assertEquals((await handshake).alpnProtocol, ALPN_PROTOCOL);
+    client.close();
+    raw.destroy();
+  } finally {
+    acceptor.stop();
+  }
+});
+
+Deno.test("A TLS handshake whose peer is gone by its turn is not begun", async () => {
+  const letIn = Promise.withResolvers<RawConnection>();
+  const acceptor = await acceptTls(identity, {
+    at: { host: "127.0.0.1", port: 0 },
+    acceptPauseMs: 50,
+    acceptCheckMs: 2_000,
+    onStall: (why) => letIn.reject(new Error(why)),
+    admit: () => letIn.resolve,
+  });
+  const { host: hostname, port } = acceptor.address;
+  try {
+    using tcp = await Deno.connect({ hostname, port });
+    const raw = await within(letIn.promise, "the connection");
+    await tcp.write(Uint8Array.of(0x16));
+    const opening = raw.open(() => {
+      raw.destroy(); // evicted while it waited
+      return Promise.resolve();
+    });
+    await assertRejects(
+      () => within(opening, "the end"),
+      Deno.errors.ConnectionReset,
+    );
+  } finally {
+    acceptor.stop();
+  }
+});
+
+for (
+  const [bytes, message] of [
+    [LIMITS.clientHelloBytes, "does not speak TLS"],
+    [LIMITS.clientHelloBytes + 1, "sent more than a client hello"],
+  ] as const
+) {
+  Deno.test(`A peer that sends ${bytes} bytes before its handshake begins ends it: ${message}`, async () => {
+    const letIn = Promise.withResolvers<RawConnection>();
+    const acceptor = await acceptTls(identity, {
+      at: { host: "127.0.0.1", port: 0 },
+      acceptPauseMs: 50,
+      acceptCheckMs: 2_000,
+      onStall: (why) => letIn.reject(new Error(why)),
+      admit: () => letIn.resolve,
+    });
+    const { host: hostname, port } = acceptor.address;
+    try {
+      using tcp = await Deno.connect({ hostname, port });
+      const raw = await within(letIn.promise, "the connection");
+      const isTooMuch = bytes > LIMITS.clientHelloBytes;
+      const written = writeAll(new DenoConn(tcp), new Uint8Array(bytes));
+      const opening = raw.open(async () => {
+        if (isTooMuch) return await new Promise(() => {}); // never its turn
+        await written;
+      });
+      const error = await assertRejects(
+        () => within(opening, "the end"),
+        ProtocolError,
+        message,
+      );
+      assertEquals(error.code, "wrong_service");
+      raw.destroy();
+    } finally {
+      acceptor.stop();
+    }
+  });
+}

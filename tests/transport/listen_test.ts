@@ -16,7 +16,9 @@ import {
   listen,
   type Listener,
 } from "../../lib/transport/listen.ts";
+import type { RawConnection } from "../../lib/transport/accept.ts";
 import { EventLog, within } from "../_event_log.ts";
+import { memoryPair } from "../_memory_conn.ts";
 
 const identity = await createIdentity();
 
@@ -296,3 +298,56 @@ for (const secured of [true, false]) {
     assertEquals(server.listener.connectionCount, 0);
   });
 }
+
+/** A connection of `source` that waits for its turn, and tells when it came. */
+function waitingFor(
+  source: string,
+  { begun, conn }: { begun: string[]; conn?: Conn },
+): RawConnection {
+  return {
+    remote: { host: "192.0.2.1", port: 1 },
+    source,
+    open: async (turn) => {
+      await turn?.();
+      begun.push(source);
+      if (conn !== undefined) return { conn, isJoin: false };
+      throw new Deno.errors.ConnectionReset("the peer left");
+    },
+    destroy: () => {},
+  };
+}
+
+Deno.test("A listener shakes hands with who said hello before, ahead of all that wait and never do", async () => {
+  await using server = await serve({ identity, handle: greetBack });
+  const { listener } = server;
+  const begun: string[] = [];
+  const visit = async () => {
+    const [near, far] = memoryPair();
+    using conn = near;
+    listener.take(waitingFor("honest", { begun, conn: far }));
+    await writeAll(conn, Uint8Array.of(7));
+    assertEquals(await readExactly(conn, 1), Uint8Array.of(7));
+  };
+  await visit();
+  const groups = Array.from({ length: 64 }, (_, n) => `attacker ${n}`);
+  for (const group of [...groups, ...groups]) {
+    listener.take(waitingFor(group, { begun }));
+  }
+  await visit();
+  assert(begun.indexOf("honest", 1) <= 2, begun.join(", "));
+  await untilEmpty(server);
+  // Each of the others had a turn before one had its second.
+  const others = begun.filter((group) => group !== "honest");
+  assertEquals(new Set(others.slice(0, 64)).size, 64);
+  assertEquals(others.length, 128);
+});
+
+Deno.test("A listener that closes leaves no handshake waiting for its turn", async () => {
+  const server = await serve({ identity, handle: greetBack });
+  const begun: string[] = [];
+  for (let n = 0; n < 50; n++) {
+    server.listener.take(waitingFor(`peer ${n}`, { begun }));
+  }
+  await within(server.listener.close(), "closing");
+  assertEquals(server.listener.connectionCount, 0);
+});

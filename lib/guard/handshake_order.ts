@@ -1,0 +1,100 @@
+/**
+ * Decides which TLS handshake begins next if many wait: one of the address group
+ * that left the fewest handshakes unfinished lately. An attacker with many
+ * addresses looks like many honest newcomers at first, but honest peers go on to
+ * say hello. Pure: time is an argument, in milliseconds on any monotonic clock.
+ *
+ * @module
+ */
+
+import type { Limits } from "../base/limits.ts";
+
+/** The numbers that bound what is remembered. */
+export type HandshakeLimits = Pick<
+  Limits,
+  "handshakeGroupCount" | "handshakeHalfLifeMs"
+>;
+
+/** The record of one address group. */
+interface Conduct {
+  /** Handshakes that led to no hello; old ones count less. */
+  unfinished: number;
+  /** The time at which `unfinished` was right. */
+  at: number;
+  /** Counts the handshakes of all groups. */
+  turn: number;
+}
+
+/** A hello makes up for its own handshake, and for another one. */
+const HELLO_WORTH = 2;
+
+/** Remembers how the handshakes of each address group ended. */
+export class HandshakeOrder {
+  readonly #limits: HandshakeLimits;
+  /** The group that began one last is at the end. */
+  readonly #groups = new Map<string, Conduct>();
+  #turn = 0;
+
+  /** No group is known yet. */
+  constructor(limits: HandshakeLimits) {
+    this.#limits = limits;
+  }
+
+  /** Address groups that are remembered. */
+  get groupCount(): number {
+    return this.#groups.size;
+  }
+
+  /** Notes that a handshake of `group` begins. */
+  begun(group: string, now: number): void {
+    const unfinished = this.#unfinishedOf(group, now) + 1;
+    this.#groups.delete(group);
+    this.#makeRoom();
+    this.#groups.set(group, { unfinished, at: now, turn: ++this.#turn });
+  }
+
+  /**
+   * Notes that a peer of `group` said hello. A client that meets a relay makes
+   * one handshake to learn its certificate and hangs up; the hello after its
+   * next handshake makes up for both.
+   */
+  finished(group: string, now: number): void {
+    const conduct = this.#groups.get(group);
+    if (conduct === undefined) return; // forgotten meanwhile
+    const unfinished = this.#unfinishedOf(group, now) - HELLO_WORTH;
+    conduct.unfinished = Math.max(0, unfinished);
+    conduct.at = now;
+  }
+
+  /** The group that is next; `undefined` if there is none. */
+  first(groups: Iterable<string>, now: number): string | undefined {
+    let best: string | undefined;
+    let fewest = Infinity;
+    let earliest = Infinity;
+    for (const group of groups) {
+      const unfinished = this.#unfinishedOf(group, now);
+      // A newcomer may be one of many addresses of an attacker.
+      const turn = this.#groups.get(group)?.turn ?? Infinity;
+      const isBetter = best === undefined || unfinished < fewest ||
+        (unfinished === fewest && turn < earliest);
+      if (isBetter) [best, fewest, earliest] = [group, unfinished, turn];
+    }
+    return best;
+  }
+
+  #unfinishedOf(group: string, now: number): number {
+    const conduct = this.#groups.get(group);
+    if (conduct === undefined) return 0;
+    const halves = (now - conduct.at) / this.#limits.handshakeHalfLifeMs;
+    return conduct.unfinished * 0.5 ** halves;
+  }
+
+  /** Forgets the group that has begun no handshake for longest. */
+  #makeRoom(): void {
+    const [oldest] = this.#groups.keys();
+    if (
+      oldest !== undefined &&
+      this.#groups.size >= this.#limits.handshakeGroupCount
+    ) this.#groups.delete(oldest);
+  }
+}
