@@ -30,87 +30,96 @@ import {
 import { type RelayAnswer, RelayCalls } from "../uplink/relay_calls.ts";
 import { show } from "../base/text.ts";
 
-/** What a registrar tells. */
+/** Events of a registrar. */
 export type RegistrarEvent =
-  /** The node is listed, for the first time or again. */
+  /** The relay lists the node, for the first time or again. */
   | { event: "registered"; relay: string; leaseSeconds: number }
-  /** The lease was renewed. */
+  /** The node renewed its lease. */
   | { event: "renewed"; relay: string; leaseSeconds: number }
-  /** The node is not listed, and tries again. Told once for one cause. */
+  /**
+   * The relay does not list the node, which tries again. Reported once for each
+   * cause.
+   */
   | { event: "registration_failed"; relay: string; error: Failure }
   /** Clients can reach the node through the relay. */
   | { event: "attached"; relay: string; why: AttachReason }
-  /** They no longer can. */
+  /** Clients can no longer reach the node through the relay. */
   | { event: "detached"; relay: string; why: "reachable" | "lost" }
-  /** Tunnels are wanted, and the relay carries none. */
+  /** The node needs tunnels, and the relay carries none. */
   | { event: "no_tunnels"; relay: string }
-  /** The relay wants a later version of this program. Nothing more is tried. */
+  /**
+   * The relay requires a later version of this program. The node stops trying.
+   */
   | { event: "outdated"; relay: string; error: Failure }
-  /** The relay will not have the node, which does not ask again. */
+  /** The relay refuses the node for good. The node stops trying. */
   | { event: "turned_away"; relay: string; error: Failure }
-  /** The node is no longer listed because it asked for that. */
+  /** The node withdrew, and is no longer listed. */
   | { event: "withdrawn"; relay: string }
-  /** The node could not ask for that; its lease ends by itself. */
+  /** The node could not withdraw; its lease will expire. */
   | { event: "withdraw_failed"; relay: string; error: Failure };
 
 /**
- * Why a node attaches: it was asked to, it cannot be dialled, or nobody has found
- * out whether it can.
+ * Why a node attaches: an option says so, the relay cannot dial it, or nobody
+ * knows whether it can.
  */
 export type AttachReason = "forced" | "unreachable" | "unchecked";
 
-/** When a node stays attached to its relay, for tunnels. */
+/** When a node stays attached to its relay for tunnels. */
 export type TunnelMode = "auto" | "always" | "never";
 
-/** A client waits in a tunnel. */
+/** The invitation to a tunnel in which a client waits. */
 export interface Invitation {
-  /** Where tunnels enter the relay, cheapest first. */
+  /** The ports for tunnels at the relay, cheapest first. */
   readonly entrances: readonly Endpoint[];
   /** The node's one-time key. */
   readonly key: string;
-  /** The group of the client's address, as the relay tells it. */
+  /** The group of the client's address, as the relay gives it. */
   readonly from: string;
 }
 
 /** Options of {@linkcode keepRegistered}. */
 export interface RegistrarOptions {
-  /** The way to the relay. */
+  /** Connects to the relay. */
   readonly link: RelayDialer;
   /** Signs the registrations. */
   readonly identity: Identity;
-  /** What people call the node. */
+  /** Display name of the node. */
   readonly name: string;
-  /** Where clients can dial the node, seen from this end of the relay's conn. */
+  /**
+   * The addresses for clients, given this end of the connection to the relay.
+   */
   readonly addressesFrom: (local: Endpoint) => Endpoint[];
-  /** Whether to stay attached: where the node cannot be dialled, by default. */
+  /** When to stay attached; by default when the relay cannot dial the node. */
   readonly tunnels?: TunnelMode;
-  /** A client waits in a tunnel; `false` where it is not let in. */
+  /** Called when a client waits in a tunnel; returns `false` to decline. */
   readonly onInvite?: (invitation: Invitation) => boolean;
-  /** The numbers. */
   readonly limits: Limits;
-  /** Ends it: the node withdraws. */
+  /** Makes the node withdraw and ends the registrar. */
   readonly signal: AbortSignal;
-  /** Told on the way. */
+  /** Called for every event. */
   readonly onEvent: (event: RegistrarEvent) => void;
-  /** The node token: whoever hands out keys must prove to know it. */
+  /**
+   * The node token. A relay that gives grant keys must prove that it knows this
+   * token.
+   */
   readonly token?: Token | undefined;
-  /** Given the keys, base64, that a private relay hands out. */
+  /** Called with the grant keys (base64) of a private relay. */
   readonly onGrantKeys?: (keys: readonly string[]) => void;
-  /** From 0 to below 1; spreads renewals and attempts. */
+  /** Returns a number from 0 to below 1; spreads renewals and attempts. */
   readonly random?: () => number;
 }
 
 /**
- * Runs until the signal is aborted, and then until the node has withdrawn; or
- * until the relay wants a later version of this program.
+ * Keeps the node listed until the signal is aborted, and then withdraws. Also
+ * ends if the relay requires a later version of this program.
  */
 export async function keepRegistered(options: RegistrarOptions): Promise<void> {
   await new Registrar(options).run();
 }
 
 /**
- * How long to wait before attempt number `attempt` (from 0): exponential, with
- * full jitter, so that a thousand nodes do not come back in step.
+ * The wait before attempt number `attempt` (from 0): exponential, with full
+ * jitter, so that a thousand nodes do not return at the same moment.
  */
 export function retryDelayMs(
   attempt: number,
@@ -127,22 +136,25 @@ class Registrar {
   readonly #options: RegistrarOptions;
   readonly #random: () => number;
   readonly #relay: string;
-  /** Tells this process from another with the same identity. */
+  /** Distinguishes this process from others with the same identity. */
   readonly #instance = crypto.getRandomValues(new Uint8Array(12)).toBase64();
   #sequence = 0;
   #renewSeconds: number;
   #isListed = false;
   #wasListed = false;
   #failures = 0;
-  /** Connections lost in a row, on which nothing was renewed. */
+  /** Connections lost in a row without a renewal. */
   #losses = 0;
-  /** What the relay found the last time that it found anything. */
+  /** The last definite result of the relay's dial-back. */
   #reached: "alive" | "gone" | "unchecked" = "unchecked";
-  /** When to ask again whether the node can be dialled. */
+  /** When to ask for the next dial-back. */
   #checkAt = 0;
   #toldNoTunnels = false;
   #toldFailure: string | null = null;
-  /** Ids of the relay of this visit, and of the one that gave the grant keys. */
+  /**
+   * Ids of the relay of this connection, and of the relay that gave the grant
+   * keys.
+   */
   #visited: string | null = null;
   #keysFrom: string | null = null;
 
@@ -168,7 +180,7 @@ class Registrar {
             relay: this.#relay,
             error,
           });
-          return; // it would not let us withdraw either
+          return; // it would refuse a withdrawal too
         }
         this.#forgetKeys(error);
         const isFinal = error instanceof AccessFailure && error.isFinal;
@@ -178,20 +190,21 @@ class Registrar {
           return;
         }
         this.#tellFailure(error);
-        // So that a token that was replaced locks nobody out who has the new one.
+        // A replaced token must not use up the failed attempts of a node at the
+        // same address.
         waitMs = isFinal
           ? this.#options.limits.unauthorizedRetryMs * (0.5 + this.#random())
           : this.#retryMs(this.#failures++);
       }
-      await delay(waitMs, { signal }).catch(ignore); // leaving
+      await delay(waitMs, { signal }).catch(ignore); // the node stops
     }
     await this.#withdraw();
   }
 
   /**
-   * The relay that gave the keys no longer takes the token: the secret was
-   * changed, and with it all grants. One that is away, or another, changes
-   * nothing.
+   * Drops the grant keys if the relay that gave them no longer accepts the
+   * token. Its secret has changed, and all grants with it. An absent relay, or
+   * another one, changes nothing.
    */
   #forgetKeys(error: unknown): void {
     const isOut = error instanceof AccessFailure &&
@@ -201,8 +214,8 @@ class Registrar {
   }
 
   /**
-   * Registers; stays where the relay asks for it, or clients need it to. `lost`
-   * where it stayed and the connection broke: the relay may be back already.
+   * Registers. Stays connected if the relay asks for it, or if clients need it.
+   * `lost` if the connection broke meanwhile: the relay may be back already.
    */
   async #visit(): Promise<"over" | "lost"> {
     const { signal, limits } = this.#options;
@@ -226,7 +239,7 @@ class Registrar {
     }
   }
 
-  /** Why the node must be attached, if it must. */
+  /** Why the node must attach; `undefined` if it need not. */
   async #needsTunnels(visit: RelayCalls): Promise<AttachReason | undefined> {
     const mode = this.#options.tunnels ?? "auto";
     if (mode === "never") return undefined;
@@ -249,24 +262,27 @@ class Registrar {
     }
   }
 
-  /** Asks the relay, now and then, whether it can dial this node. */
+  /** Asks the relay now and then whether it can dial this node. */
   async #whetherReached(
     visit: RelayCalls,
   ): Promise<"alive" | "gone" | "unchecked" | "lost"> {
     const now = performance.now();
     if (now < this.#checkAt) return this.#reached;
-    // The node is listed: that the relay leaves meanwhile shows next time.
+    // The node is listed. If the relay leaves now, the next attempt will tell.
     const answer = await visit.ask({ kind: "reach" }).catch(() => undefined);
     if (answer === undefined) return "lost";
     if (answer.kind === "refused") throw this.#refused(answer);
     const outcome = answer.kind === "reached" ? answer.outcome : "unchecked";
-    // Nothing is known anew, and may be next time.
+    // No new result; the next request may bring one.
     if (outcome !== "alive" && outcome !== "gone") return this.#reached;
     this.#checkAt = now + this.#options.limits.reachCheckMs;
     return this.#reached = outcome;
   }
 
-  /** Attached: renews over the same connection until it is not needed. */
+  /**
+   * Stays attached, and renews over the same connection, until tunnels are not
+   * needed any more.
+   */
   async #attach(
     visit: RelayCalls,
     { why, either }: { why: AttachReason; either: AbortSignal },
@@ -295,7 +311,7 @@ class Registrar {
   #retryMs(attempt: number): number {
     const { retryFirstMs, retryMaxMs, retriesPerRenewalCount } =
       this.#options.limits;
-    // The more nodes a relay has, the less often each may knock at it.
+    // The more nodes a relay has, the less often each may connect.
     const perRenewal = this.#renewSeconds * 1000 / retriesPerRenewalCount;
     const maxMs = Math.min(retryMaxMs, perRenewal);
     return retryDelayMs(attempt, {
@@ -305,10 +321,13 @@ class Registrar {
     });
   }
 
-  /** Registers or renews; whether the relay wants the node to stay. */
+  /**
+   * Registers or renews. Returns whether the relay wants the node to stay
+   * connected.
+   */
   async #register(visit: RelayCalls): Promise<boolean> {
     const { limits } = this.#options;
-    // Rises across restarts too, as long as the clock does not go back.
+    // Also rises across restarts, unless the clock goes back.
     this.#sequence = Math.max(this.#sequence + 1, Date.now());
     const answer = await visit.ask(
       await this.#signed("register", visit.session),
@@ -337,7 +356,7 @@ class Registrar {
   }
 
   async #withdraw(): Promise<void> {
-    if (this.#sequence === 0) return; // never got as far as asking
+    if (this.#sequence === 0) return; // never got as far as registering
     const signal = AbortSignal.timeout(this.#options.limits.withdrawMs);
     try {
       await using visit = await this.#open(signal);
@@ -348,7 +367,7 @@ class Registrar {
       if (answer.kind !== "withdrawn") throw this.#refused(answer);
       this.#options.onEvent({ event: "withdrawn", relay: this.#relay });
     } catch (error) {
-      if (!this.#isListed) return; // that the relay is away has been told
+      if (!this.#isListed) return; // the absence of the relay was reported already
       this.#options.onEvent({
         event: "withdraw_failed",
         relay: this.#relay,
@@ -357,7 +376,7 @@ class Registrar {
     }
   }
 
-  /** One connection to the relay. */
+  /** Opens one connection to the relay. */
   async #open(signal: AbortSignal, idleMs?: number): Promise<RelayCalls> {
     const { link, limits, onInvite } = this.#options;
     this.#visited = null;
@@ -394,7 +413,7 @@ class Registrar {
     return { kind: purpose, ...signed };
   }
 
-  /** The failure of somebody who is not let in, if the refusal says so. */
+  /** The failure for a refusal, if the refusal is about access. */
   #denied(refused: { code: string }): AccessFailure | undefined {
     const { access } = this.#options.link;
     return accessFailure(refused, { where: this.#relay, access });

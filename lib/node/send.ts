@@ -1,6 +1,6 @@
 /**
- * The node's side of a transfer: writes pieces of a file to an outbox, in runs,
- * each followed by the hashes that vouch for it.
+ * The node's side of a transfer: writes pieces of a file to an outbox in runs.
+ * The hashes of each run follow it.
  *
  * @module
  */
@@ -17,28 +17,26 @@ import type { OpenedFile } from "../share/opened_file.ts";
 /** How sending ended. */
 export type SendOutcome = "completed" | "changed" | "unreadable";
 
-/** What is asked for, and how it is to be sent. */
+/** The request, and how to answer it. */
 export interface SendOptions {
   /** The request that this answers. */
   readonly request: number;
   /** First piece. */
   readonly first: number;
-  /** Number of pieces. */
+  /** The number of pieces. */
   readonly count: number;
-  /** Hashes of the pieces that are asked for, where they are known already. */
+  /** Hashes of the requested pieces, if they are known. */
   readonly known: Uint8Array | undefined;
-  /** The numbers. */
   readonly limits: Limits;
-  /** Holds all sending of the node to a rate. */
+  /** Limits the rate of all sending of the node. */
   readonly rate: RateLimit | undefined;
-  /** Told of bytes of the file that have been put into the outbox. */
+  /** Called with the number of file bytes put into the outbox. */
   readonly onSent?: (bytes: number) => void;
 }
 
 /**
- * Sends pieces of an open file, in runs. Stops with `changed`, before the hashes
- * that would vouch for a run, where it is no longer part of the version that was
- * opened.
+ * Sends pieces of an open file in runs. Stops with `changed`, before the hashes
+ * of a run, if the file is no longer the opened version.
  */
 export async function sendPieces(
   outbox: Outbox,
@@ -47,7 +45,7 @@ export async function sendPieces(
 ): Promise<SendOutcome> {
   const { first, count, known, limits, rate } = options;
   const pieceBytes = pieceBytesOf(opened.file.size);
-  // Where bytes come slowly, each piece that is whole shall count.
+  // At a slow rate, each complete piece should count.
   const runBytes = rate === undefined ? limits.runBytes : 0;
   const most = Math.max(1, Math.floor(runBytes / pieceBytes));
   for (let sent = 0; sent < count; sent += most) {
@@ -64,7 +62,7 @@ export async function sendPieces(
   return "completed";
 }
 
-/** Sends pieces that are vouched for together. */
+/** Sends the pieces of one run. */
 async function sendRun(
   outbox: Outbox,
   opened: OpenedFile,
@@ -89,7 +87,7 @@ async function sendRun(
         return read;
       } catch (error) {
         if (isBug(error)) throw error;
-        isReadable = false; // the disk fails; the client may ask another
+        isReadable = false; // the disk failed; the client may ask another node
         return 0;
       }
     });
@@ -103,13 +101,13 @@ async function sendRun(
   return "completed";
 }
 
-/** Hashes of pieces in a row, whose bytes come in parts of any length. */
+/** Hashes consecutive pieces whose bytes arrive in parts of any length. */
 class PieceHashing {
-  /** Of all pieces, one after the other. */
+  /** The hashes of all pieces, in order. */
   readonly hashes: Uint8Array;
   readonly #pieceBytes: number;
   #hash = createSha256();
-  /** Bytes until the piece ends, and until all do. */
+  /** Bytes left of the current piece, and of all pieces. */
   #pieceLeft: number;
   #left: number;
   #done = 0;
@@ -139,7 +137,7 @@ class PieceHashing {
   }
 }
 
-/** Sends the whole of a small file, which has been read already. */
+/** Sends the whole of a small file that has been read already. */
 export async function sendSmall(
   outbox: Outbox,
   bytes: Uint8Array,
@@ -160,7 +158,7 @@ export async function sendSmall(
   await outbox.message({ kind: "pieces", request, hashes });
 }
 
-/** Waits until `bytes` may be sent; what was joined so far leaves first. */
+/** Waits until the rate allows `bytes`. What is in the outbox is sent first. */
 async function pace(
   outbox: Outbox,
   rate: RateLimit,

@@ -1,6 +1,6 @@
 /**
  * The peer node: shares a folder, stays listed at its relay, and answers
- * clients. Serves on whether the relay is there or not.
+ * clients. It continues to serve while the relay is away.
  *
  * accept → TLS → hello both ways → find, read | …
  *
@@ -53,14 +53,14 @@ import { WorkQueue } from "./work_queue.ts";
 import { acceptTunnel } from "../transport/join.ts";
 import { type Accepted, listen, type Listener } from "../transport/listen.ts";
 
-/** What a node tells while it runs. */
+/** Events of a node. */
 export type NodeEvent =
   | IncidentEvent
   | RegistrarEvent
   | RelayLinkEvent
   | ShareEvent
   | SkipEvent
-  /** It accepts connections. */
+  /** The node accepts connections. */
   | {
     event: "node_listening";
     host: string;
@@ -69,11 +69,11 @@ export type NodeEvent =
     name: string;
     encrypted: boolean;
   }
-  /** The folder has been looked through. */
+  /** The folder has been scanned. */
   | { event: "sharing"; directory: string; files: number; skipped: SkipCounts }
-  /** All files have been hashed, `files` of them since this was last told. */
+  /** All files have been hashed, `files` of them since the last such event. */
   | { event: "hashed"; files: number }
-  /** A client has left that was sent something. */
+  /** A client that received bytes has disconnected. */
   | ({ event: "served" } & Served);
 
 /** Options of {@linkcode serveNode}. */
@@ -84,81 +84,83 @@ export interface NodeOptions {
   port: number;
   /** The folder to share. */
   directory: string;
-  /** Tells each entry of the folder that is not shared, once, at the start. */
+  /**
+   * Reports each entry of the folder that is not shared, once, at the start.
+   */
   listSkipped?: boolean;
-  /** What people call the node; part of its id by default. */
+  /** Display name of the node; by default part of its id. */
   name?: string;
   /** Address to bind; every IPv4 address of the machine by default. */
   host?: string;
-  /** Where clients can dial the node, if not where it listens. */
+  /** The address for clients, if it is not the one that the node listens at. */
   advertise?: { host: string; port?: number };
-  /** Who the node is; made anew by default. */
+  /** The identity of the node; by default a new one. */
   identity?: Identity;
-  /** Goes without encryption, for whoever asks for it on both sides. */
+  /** Runs without encryption; the relay and clients must do the same. */
   plaintext?: boolean;
   /**
-   * The node token of a private relay: the node registers with no open one, and
-   * serves only clients with a grant of the relay.
+   * The node token of a private relay. With it the node registers with no open
+   * relay, and serves only clients with a grant of its relay.
    */
   token?: Token;
   /** Remembers the relay between runs. */
   knownRelays?: KnownRelays;
-  /** Keeps digests between runs. */
+  /** Stores digests between runs. */
   digestStore?: DigestStore;
   /**
-   * Whether clients may come through the relay: where the node cannot be
-   * dialled (`auto`, the default), `always`, or `never`.
+   * When clients may come through the relay: if the relay cannot dial the node
+   * (`auto`, the default), `always`, or `never`.
    */
   tunnels?: TunnelMode;
-  /** Bytes a second to send at most, to all clients together. */
+  /** The most bytes a second to send, to all clients together. */
   limitRate?: number;
-  /** Numbers to replace in `limits.ts`. */
+  /** Numbers that replace those of `limits.ts`. */
   limits?: Partial<Limits>;
   /** Closes the node when aborted. */
   signal?: AbortSignal;
-  /** Told while the node runs. */
+  /** Called for every event. */
   onEvent?: (event: NodeEvent) => void;
 }
 
-/** A node in numbers, at one moment; counts are since it started. */
+/** A node in numbers, at one moment. Counts are since its start. */
 export interface NodeStats extends IncidentTotals {
-  /** Files it shares. */
+  /** Number of shared files. */
   readonly fileCount: number;
-  /** Files that are still to be looked at, or hashed. */
+  /** Files that wait for being checked or hashed. */
   readonly backlogCount: number;
-  /** Connections that are open. */
+  /** Open connections. */
   readonly connectionCount: number;
-  /** Those of them that have not said hello yet. */
+  /** Of these, connections that have not said hello yet. */
   readonly handshakeCount: number;
   /** Seconds from accept to hello. */
   readonly handshakes: HistogramSnapshot;
-  /** Requests of clients by kind. */
+  /** Requests of clients, by kind. */
   readonly requests: Readonly<Record<string, number>>;
   /** Bytes of files sent. */
   readonly sentBytes: number;
 }
 
-/** A node that runs. Disposing closes it. */
+/** A running node. Disposing closes it. */
 export interface NodeServer extends AsyncDisposable {
-  /** Where it listens. */
+  /** The address that it listens at. */
   readonly address: Endpoint;
   /** Its id. */
   readonly id: string;
-  /** Files it shares. */
+  /** Number of shared files. */
   readonly fileCount: number;
-  /** Connections that are open. */
+  /** Open connections. */
   readonly connectionCount: number;
-  /** The node in numbers, as it is now. */
+  /** A snapshot of the node in numbers. */
   stats(): NodeStats;
-  /** Whether its folder is there and can be read, now. */
+  /** Whether its folder exists and can be read, now. */
   isShareReadable(): Promise<boolean>;
-  /** Withdraws, stops accepting, ends what is open. Idempotent. */
+  /** Withdraws, stops accepting, and ends open connections. Idempotent. */
   close(): Promise<void>;
 }
 
 /**
- * Starts a node. It listens and has looked through its folder when this
- * resolves; registering goes on in the background. The caller closes it.
+ * Starts a node. When this resolves, it listens and has scanned its folder; it
+ * registers in the background. The caller closes it.
  *
  * @example Usage
  * ```ts
@@ -176,8 +178,8 @@ export interface NodeServer extends AsyncDisposable {
  * assertEquals(node.fileCount, 2);
  * ```
  *
- * @throws {Failure} of kind `local` when the folder cannot be shared.
- * @throws {Deno.errors} or an `E…` error when the port cannot be bound.
+ * @throws {Failure} of kind `local` if the folder cannot be shared.
+ * @throws {Deno.errors} or an `E…` error if the port cannot be bound.
  */
 export async function serveNode(options: NodeOptions): Promise<NodeServer> {
   const limits = limitsWith(options.limits);
@@ -206,7 +208,7 @@ class PeerNode implements NodeServer {
   readonly #incidents: Incidents;
   readonly #handshakes = new Histogram(HANDSHAKE_SECONDS);
   readonly #link: RelayDialer;
-  /** Which clients are served; all of them where there is none. */
+  /** Checks the grants of clients; `null` if all clients are served. */
   readonly #gate: NodeGate | null;
   readonly #leaving = new AbortController();
   #listener: Listener | null = null;
@@ -359,9 +361,9 @@ class PeerNode implements NodeServer {
   async #close(): Promise<void> {
     this.#options.signal?.removeEventListener("abort", this.#onAbort);
     this.#leaving.abort();
-    await this.#registrar; // withdraws first: nobody is sent here in vain
+    await this.#registrar; // withdraws first, so that no more clients are sent here
     this.#service.work[Symbol.dispose](); // handlers may be waiting for a turn
-    // Together: handlers may be waiting for a digest.
+    // At once, because handlers may be waiting for a digest.
     await Promise.all([
       this.#share[Symbol.asyncDispose](),
       this.#listener?.close(),
@@ -374,8 +376,8 @@ class PeerNode implements NodeServer {
   }
 
   /**
-   * Where clients are told to dial: where they were told to by the owner, else
-   * the address bound, else the one from which this machine reaches the relay.
+   * The address for clients: the one that the owner gave, or the bound one, or
+   * the one from which this machine reaches the relay.
    */
   #addressFrom(local: Endpoint): Endpoint {
     const { host, port } = this.address;
@@ -386,7 +388,7 @@ class PeerNode implements NodeServer {
     return { host: advertise?.host ?? bound, port: advertise?.port ?? port };
   }
 
-  /** A client that waits in a tunnel: held to the same rules as any other. */
+  /** Admits a client that waits in a tunnel, by the same rules as any other. */
   #takeTunnel({ from, ...invitation }: Invitation): boolean {
     const remote = { host: from, port: 0 };
     const end = new AbortController();
@@ -408,7 +410,7 @@ class PeerNode implements NodeServer {
     return this.#listener?.take(raw) ?? false;
   }
 
-  /** One client, from hello to its end. */
+  /** Talks to one client, from hello to its end. */
   async #talk({ conn, source, settle }: Accepted): Promise<void> {
     await using channel = new Channel(conn, {
       limits: this.#limits,
@@ -444,7 +446,9 @@ class PeerNode implements NodeServer {
   }
 }
 
-/** Every address of the machine, of the kind by which the relay is reached. */
+/**
+ * All addresses of the machine, of the family in which the relay is reached.
+ */
 function defaultHost({ relay }: NodeOptions): string {
   return isIpv6(relay.host) ? "::" : "0.0.0.0";
 }

@@ -12,15 +12,17 @@
 
 import type { Limits } from "../base/limits.ts";
 
-/** What work costs, in milliseconds of one core; measured on an idle machine. */
+/**
+ * The cost of work in milliseconds of one core, measured on an idle machine.
+ */
 export const WORK_MS = {
   /** Reading and answering any request. */
   request: 0.05,
-  /** Looking for what may turn out not to be there, and saying so. */
+  /** Looking for something that may not exist, and saying so. */
   miss: 0.2,
-  /** Looking at one file for a listing. */
+  /** Examining one file for a listing. */
   look: 0.001,
-  /** Putting one file into a listing. */
+  /** Adding one file to a listing. */
   list: 0.005,
   /** Hashing one byte: 1 GB a second. */
   hashByte: 1e-6,
@@ -28,7 +30,7 @@ export const WORK_MS = {
   sendByte: 1e-6,
 } as const;
 
-/** The numbers that bound the work that clients make. */
+/** The numbers that bound the work for clients. */
 export type WorkLimits = Pick<
   Limits,
   | "clientWorkMsPerSecond"
@@ -37,14 +39,14 @@ export type WorkLimits = Pick<
   | "addressWorkBurstMs"
 >;
 
-/** Whether work is held to the limits, or weighed against that of others alone. */
+/** Whether limits apply to the work, or only its order is decided. */
 export type WorkKind =
-  /** Listing, hashing, and looking for what is not there. */
+  /** Listing, hashing, and looking for things that do not exist. */
   | "asked"
-  /** Sending files, which is what a node is for: only its order is decided. */
+  /** Sending files. This is a node's purpose, so only its order is decided. */
   | "sent";
 
-/** Work that may be done in advance, and is earned back with time. */
+/** An allowance of work that is used up at once and earned back over time. */
 class Credit {
   readonly #msPerMs: number;
   readonly #burstMs: number;
@@ -58,13 +60,13 @@ class Credit {
     this.#at = now;
   }
 
-  /** Debts end: what one request costs more than a burst is not paid off. */
+  /** Debts are bounded: one expensive request costs at most a burst. */
   spend(ms: number, now: number): void {
     this.#earn(now);
     this.#creditMs = Math.max(this.#creditMs - ms, -this.#burstMs);
   }
 
-  /** Milliseconds until there is no debt. */
+  /** Milliseconds until the debt is paid. */
   restMs(now: number): number {
     this.#earn(now);
     return Math.max(0, -this.#creditMs / this.#msPerMs);
@@ -82,18 +84,20 @@ class Credit {
   }
 }
 
-/** Whose work is counted together. */
+/** The clients whose work is counted together. */
 interface Group {
-  /** None where many who have nothing to do with each other share an address. */
+  /** Absent if unrelated clients share the address. */
   readonly credit: Credit | null;
-  /** Work so far, and at least that of whoever went before it began to wait. */
+  /**
+   * Work so far; at least that of the last client served when it began to wait.
+   */
   doneMs: number;
-  /** The same of its client that went last. */
+  /** The same, of its client that was served last. */
   floorMs: number;
   clientCount: number;
 }
 
-/** One client's work. Made by {@linkcode WorkLedger.open}. */
+/** One client's account, from {@linkcode WorkLedger.open}. */
 export interface Account {
   readonly group: Group;
   readonly credit: Credit;
@@ -109,19 +113,18 @@ export class WorkLedger {
   #floorMs = 0;
   #untilPurge = PURGE_EVERY;
 
-  /** Nobody has made any work yet. */
   constructor(limits: WorkLimits) {
     this.#limits = limits;
   }
 
-  /** Addresses that are remembered. */
+  /** Number of addresses in memory. */
   get sourceCount(): number {
     return this.#groups.size;
   }
 
   /**
-   * A client comes. `source` is what its address is counted under; `undefined`
-   * where that is shared by many: then it is counted by itself.
+   * Opens the account of a client. `source` is the group that limits count it
+   * in; with `undefined`, for a shared address, it is a group of its own.
    */
   open(source: string | undefined, now: number): Account {
     this.#purge(now);
@@ -132,7 +135,10 @@ export class WorkLedger {
     return { group, credit, doneMs: 0 };
   }
 
-  /** A client leaves. Its address is remembered until its debt is paid. */
+  /**
+   * Closes the account of a client. Its address is remembered until its debt is
+   * paid.
+   */
   close({ group }: Account): void {
     group.clientCount--;
   }
@@ -153,7 +159,7 @@ export class WorkLedger {
     return group;
   }
 
-  /** Notes work that is done for a client. */
+  /** Charges work to a client. */
   charge(
     account: Account,
     ms: number,
@@ -167,12 +173,15 @@ export class WorkLedger {
     group.credit?.spend(ms, now);
   }
 
-  /** How long a client has to rest before anything more is done for it. */
+  /** How long a client must pause before the node works for it again. */
   restMs({ group, credit }: Account, now: number): number {
     return Math.max(credit.restMs(now), group.credit?.restMs(now) ?? 0);
   }
 
-  /** A client begins to wait: idling before gives it no advantage. */
+  /**
+   * Notes that a client begins to wait. Idling before that gives it no
+   * advantage.
+   */
   wait(account: Account): void {
     const { group } = account;
     group.doneMs = Math.max(group.doneMs, this.#floorMs);
@@ -180,8 +189,8 @@ export class WorkLedger {
   }
 
   /**
-   * Which of those that wait goes next: the address that has made least work,
-   * and of its clients the one that has.
+   * Which waiting client goes next: of the address with the least work, the
+   * client with the least.
    */
   next(waiting: Iterable<Account>): Account | undefined {
     let first: Account | undefined;
@@ -195,7 +204,7 @@ export class WorkLedger {
     return first;
   }
 
-  /** Forgets, now and then, the addresses that would start afresh anyway. */
+  /** Now and then forgets the addresses that would start afresh anyway. */
   #purge(now: number): void {
     if (--this.#untilPurge > 0) return;
     this.#untilPurge = PURGE_EVERY;

@@ -1,7 +1,7 @@
 /**
- * The order in which a node works for its clients: one at a time, for some
- * milliseconds each, with a turn for all others in between. The listener, the
- * disk and other clients get their turn, however fast requests come.
+ * The order in which a node works for its clients: one at a time, for a few
+ * milliseconds each. In between, the listener, the disk and other clients get a
+ * turn, however fast requests come.
  *
  * @module
  */
@@ -12,31 +12,35 @@ import type { Limits } from "../base/limits.ts";
 import { afterOthers } from "../base/turns.ts";
 import { type Account, type WorkKind, WorkLedger } from "./work_ledger.ts";
 
-/** Work for all clients of a node. Disposing lets all that wait go on. */
+/**
+ * The work for all clients of a node. Disposing lets all waiting clients
+ * continue.
+ */
 export class WorkQueue implements Disposable {
   readonly #ledger: WorkLedger;
   readonly #turnMs: number;
-  /** Those that wait for a turn, and what lets them go on. */
+  /**
+   * Clients that wait for a turn, with the function that lets each continue.
+   */
   readonly #waiting = new Map<Account, () => void>();
-  /** Those that have to rest first. */
+  /** Clients that must pause first. */
   readonly #resting = new Map<Account, () => void>();
-  /** When this turn of the event loop began to be used, and by whom. */
+  /** When work in this turn of the event loop began, and for which client. */
   #startedAt: number | null = null;
   #holder: Account | null = null;
-  /** Used by turns of the event loop before, since others had theirs. */
+  /** Milliseconds used in earlier turns, since others had a turn. */
   #usedMs = 0;
-  /** While others have their turn. */
+  /** Set while others have a turn. */
   #giving: Disposable | null = null;
   #immediate: ReturnType<typeof setImmediate> | undefined;
   #isClosed = false;
 
-  /** Nobody waits yet. */
   constructor(limits: Limits) {
     this.#ledger = new WorkLedger(limits);
     this.#turnMs = limits.turnMs;
   }
 
-  /** Takes a client in, by what its address is counted under. */
+  /** Adds a client; `source` is the group that limits count it in. */
   enter(source: string): ClientWork {
     const shared = isShared(source) ? undefined : source;
     const account = this.#ledger.open(shared, performance.now());
@@ -58,7 +62,9 @@ export class WorkQueue implements Disposable {
     return this.#wait(account, restMs);
   }
 
-  /** Whether this turn is the client's, or nobody's, and there is time left. */
+  /**
+   * Whether the client has this turn, or nobody has, and there is time left.
+   */
   #mayGoOn(account: Account): boolean {
     if (this.#giving !== null) return false;
     this.#begin();
@@ -86,14 +92,14 @@ export class WorkQueue implements Disposable {
     this.#resting.delete(account);
   }
 
-  /** Notes when this turn began, and sees to what follows it. */
+  /** Notes when this turn began, and schedules its end. */
   #begin(): void {
     if (this.#startedAt !== null || this.#giving !== null) return;
     this.#startedAt = performance.now();
     this.#immediate = setImmediate(() => this.#end());
   }
 
-  /** Others have their turn whenever enough time was used for clients. */
+  /** Gives others a turn whenever clients have used enough time. */
   #end(): void {
     this.#usedMs += performance.now() - this.#startedAt!;
     this.#startedAt = null;
@@ -106,7 +112,7 @@ export class WorkQueue implements Disposable {
     });
   }
 
-  /** Lets the next of those that wait go on, where there is one. */
+  /** Lets the next waiting client continue, if there is one. */
   #goOn(): void {
     const next = this.#ledger.next(this.#waiting.keys());
     if (next === undefined) return;
@@ -115,7 +121,7 @@ export class WorkQueue implements Disposable {
     this.#release(next);
   }
 
-  /** Lets one go on that waits, or rests. */
+  /** Lets one waiting or pausing client continue. */
   #release(account: Account): void {
     this.#waiting.get(account)?.();
     this.#waiting.delete(account);
@@ -132,12 +138,12 @@ export class WorkQueue implements Disposable {
   }
 }
 
-/** The work for one client. Disposing forgets it. */
+/** The work for one client. Disposing removes it. */
 export interface ClientWork extends Disposable {
-  /** Notes work that is done for it, in milliseconds of the processor. */
+  /** Charges work to it, in milliseconds of processor time. */
   charge(ms: number, kind?: WorkKind): void;
   /**
-   * Wait for this before more is done for it; nothing where that may be at once.
+   * Await this before more work for it; `undefined` if it may continue at once.
    */
   turn(): Promise<void> | undefined;
 }
