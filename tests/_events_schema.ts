@@ -61,18 +61,18 @@ const Stage = oneOf(
   "how far the node got",
 );
 const Paths = object({
-  direct: count("bytes that came straight from the node"),
+  direct: count("bytes that came directly from the node"),
   tunnel: count("bytes that came through the relay"),
 }, "the same bytes, by path");
 
 const NODE = {
-  number: count("its place in the listing, from 1"),
+  number: count("its number in the listing, from 1"),
   id: id("its id"),
-  name: text("what people call it: a stranger's words"),
+  name: text("its display name: a stranger's words"),
 };
 const Node = object({
   ...NODE,
-  addresses: listOf(Type.String(), "where to dial it, `HOST:PORT`"),
+  addresses: listOf(Type.String(), "the addresses to dial, `HOST:PORT`"),
   isAttached: flag("whether it can be reached through the relay"),
 }, "the node");
 const From = listOf(
@@ -82,18 +82,18 @@ const From = listOf(
 const FailureFields = {
   kind: oneOf(Object.keys(EXIT_CODE), "its kind"),
   what: text("what failed"),
-  where: Type.Optional(text("at which relay, node, file or option")),
+  where: Type.Optional(text("the relay, node, file or option")),
   why: text("why"),
   remedy: Type.Optional(text("what to do about it")),
 };
 const FailureObject = object(FailureFields, "the failure");
 const Offer = object({
   node: id("the node"),
-  votesAs: text("what its vote is counted by: the address, or the node itself"),
+  votesAs: text("the address, or the node, that its vote counts for"),
   size: count("bytes"),
-  modifiedMs: Type.Number({ description: "when it was written there" }),
-  isExecutable: Type.Optional(flag("whether it can be run there")),
-  version: text("stands for the file's state at that node"),
+  modifiedMs: Type.Number({ description: "when the file was written there" }),
+  isExecutable: Type.Optional(flag("whether the file is executable there")),
+  version: text("identifies the state of the file at that node"),
   content: Type.Optional(digest("content id, once it is known")),
   sha256: Type.Optional(digest("SHA-256 of the file, once it is known")),
 });
@@ -102,10 +102,10 @@ const Group = object({
   size: count("bytes"),
   modifiedMs: Type.Number({ description: "the latest time of writing" }),
   isExecutable: Type.Optional(
-    flag("whether it can be run at more than half of the addresses"),
+    flag("whether the file is executable at more than half of the addresses"),
   ),
-  votes: count("addresses that have it"),
-  offers: listOf(Offer, "the nodes that have it"),
+  votes: count("number of addresses with this content"),
+  offers: listOf(Offer, "the offers of nodes with this content"),
 });
 const Answer = Type.Union([
   object({
@@ -115,7 +115,10 @@ const Answer = Type.Union([
   object({ kind: Type.Literal("not_found") }),
   object({
     kind: Type.Literal("unreachable"),
-    stage: oneOf(["connect", "handshake"], "whether anybody answered there"),
+    stage: oneOf(
+      ["connect", "handshake"],
+      "whether a peer answered at its address",
+    ),
     cause: text("why"),
   }),
   object({
@@ -127,7 +130,7 @@ const Answer = Type.Union([
     kind: oneOf(["failed", "corrupt"], "it broke off, or sent wrong bytes"),
     cause: text("why"),
   }),
-], { description: "what the node had to say" });
+], { description: "the answer of the node" });
 
 const SERVERS = ["relay", "node"] as const;
 const PEERS = ["node", "client"] as const;
@@ -138,58 +141,58 @@ const CLIENT = ["client"] as const;
 
 const relayAt = text("the relay, `HOST:PORT`");
 const name = text("the file's name");
-const path = text("where it was saved");
-const from = text("the address it came from");
+const path = text("the path of the saved file");
+const from = text("the address of the peer");
 const leaseSeconds = count("seconds until the lease ends");
 
 /** All events, by name, in the order in which they are told of. */
 export const EVENTS: Readonly<Record<EventName, EventSpec>> = {
   "relay_listening": {
-    says: "the relay takes connections",
+    says: "the relay accepts connections",
     roles: RELAY,
     fields: {
-      host: text("the address it is bound to"),
+      host: text("the address that it listens at"),
       port: count("its port"),
       id: id("the relay's id"),
       address: text("its relay address, `p2p://…`"),
       encrypted: flag("whether connections are encrypted"),
-      private: flag("whether it serves only those with a token or a link"),
+      private: flag("whether it serves only peers with a token or a link"),
       tunnelPort: Type.Optional(
-        count("the second port by which tunnels enter, where there are any"),
+        count("the second port for tunnels, if there is one"),
       ),
     },
   },
   "node_registered": {
-    says: "a node is listed from now on",
+    says: "the relay now lists a node",
     roles: RELAY,
     fields: {
       id: id("the node's id"),
-      name: text("what people call it: a stranger's words"),
-      addresses: listOf(Type.String(), "where it is to be dialled"),
+      name: text("its display name: a stranger's words"),
+      addresses: listOf(Type.String(), "its addresses"),
       from,
     },
   },
   "node_left": {
-    says: "a node is listed no more",
+    says: "the relay no longer lists a node",
     roles: RELAY,
     fields: {
       id: id("the node's id"),
-      name: text("what people call it: a stranger's words"),
+      name: text("its display name: a stranger's words"),
       how: oneOf(["withdrawn", "expired", "found_dead"], "why"),
     },
   },
   "node_attached": {
-    says: "a node can be reached through the relay",
+    says: "a node can now be reached through the relay",
     roles: RELAY,
     fields: { id: id("the node's id") },
   },
   "node_detached": {
-    says: "a node can be reached through the relay no more",
+    says: "a node can no longer be reached through the relay",
     roles: RELAY,
     fields: { id: id("the node's id") },
   },
   "tunnel_ended": {
-    says: "a client's way to a node through the relay has ended",
+    says: "a tunnel between a client and a node has ended",
     roles: RELAY,
     fields: {
       how: oneOf(
@@ -198,38 +201,38 @@ export const EVENTS: Readonly<Record<EventName, EventSpec>> = {
       ),
       id: id("the node's id"),
       from: text("the group of the client's address"),
-      toClientBytes: count("bytes that went to the client"),
-      toNodeBytes: count("bytes that went to the node"),
+      toClientBytes: count("bytes sent to the client"),
+      toNodeBytes: count("bytes sent to the node"),
     },
   },
   "node_listening": {
-    says: "the node takes connections",
+    says: "the node accepts connections",
     roles: NODES,
     fields: {
-      host: text("the address it is bound to"),
+      host: text("the address that it listens at"),
       port: count("its port"),
       id: id("the node's id"),
-      name: text("what people call it"),
+      name: text("its display name"),
       encrypted: flag("whether connections are encrypted"),
     },
   },
   sharing: {
-    says: "the folder has been looked through",
+    says: "the folder has been scanned",
     roles: NODES,
     fields: {
       directory: text("the folder"),
-      files: count("files that are shared"),
+      files: count("number of shared files"),
       skipped: object({
         link: count("symbolic links"),
         special: count("pipes, sockets and devices"),
         name: count("names that are not portable"),
-        deep: count("folders nested deeper than a name may have parts"),
-        clash: count("names equal to another's"),
+        deep: count("folders nested deeper than a name may have components"),
+        clash: count("names equal to another one after normalisation"),
         unreadable: count("entries that cannot be read"),
         secret: count("keys and tokens of relay-p2p"),
-        large: count("files larger than the largest that can be sent"),
-        excess: count("files beyond what one share may hold"),
-      }, "what is not shared, and why"),
+        large: count("files larger than the limit"),
+        excess: count("files beyond the most that one share may hold"),
+      }, "entries that are not shared, by reason"),
     },
   },
   skipped: {
@@ -243,9 +246,9 @@ export const EVENTS: Readonly<Record<EventName, EventSpec>> = {
     },
   },
   "skipped_unnamed": {
-    says: "more entries are not shared than a node keeps names of",
+    says: "more entries are not shared than the node reports by name",
     roles: NODES,
-    fields: { entries: count("those that are counted, and not named") },
+    fields: { entries: count("number of entries without a name") },
   },
   "share_gone": {
     says:
@@ -253,28 +256,28 @@ export const EVENTS: Readonly<Record<EventName, EventSpec>> = {
     roles: NODES,
     fields: {
       directory: text("the folder"),
-      files: count("files that were shared"),
+      files: count("number of files that were shared"),
       why: text("what is wrong with it"),
     },
   },
   "share_back": {
-    says: "the folder is there again and has been looked through",
+    says: "the folder is back and has been scanned",
     roles: NODES,
     fields: {
       directory: text("the folder"),
-      files: count("files that are shared"),
+      files: count("number of shared files"),
     },
   },
   "share_unwatched": {
     says:
-      "the system does not tell what changes in the folder: it is looked through every few seconds instead",
+      "the system does not report changes in the folder: the node scans it every few seconds instead",
     roles: NODES,
     fields: { directory: text("the folder"), why: text("the cause") },
   },
   hashed: {
-    says: "all files that are shared have been hashed",
+    says: "all shared files have been hashed",
     roles: NODES,
-    fields: { files: count("files hashed since this was last told") },
+    fields: { files: count("files hashed since the last such event") },
   },
   registered: {
     says: "the relay lists the node",
@@ -282,22 +285,22 @@ export const EVENTS: Readonly<Record<EventName, EventSpec>> = {
     fields: { relay: relayAt, leaseSeconds },
   },
   renewed: {
-    says: "the relay goes on to list the node",
+    says: "the node renewed its lease",
     roles: NODES,
     fields: { relay: relayAt, leaseSeconds },
   },
   "registration_failed": {
-    says: "the relay could not be asked, or refused; it is tried again",
+    says: "the relay could not be reached, or refused; the node tries again",
     roles: NODES,
     fields: { relay: relayAt, error: FailureObject },
   },
   "turned_away": {
-    says: "the relay will not have the node, which ends",
+    says: "the relay refused the node for good; the node ends",
     roles: NODES,
     fields: { relay: relayAt, error: FailureObject },
   },
   attached: {
-    says: "clients can reach the node through the relay",
+    says: "clients can now reach the node through the relay",
     roles: NODES,
     fields: {
       relay: relayAt,
@@ -308,45 +311,48 @@ export const EVENTS: Readonly<Record<EventName, EventSpec>> = {
     },
   },
   detached: {
-    says: "clients can reach the node through the relay no more",
+    says: "clients can no longer reach the node through the relay",
     roles: NODES,
     fields: {
       relay: relayAt,
-      why: oneOf(["reachable", "lost"], "it can be dialled, or the relay left"),
+      why: oneOf(
+        ["reachable", "lost"],
+        "the relay can dial the node, or the connection to the relay was lost",
+      ),
     },
   },
   "no_tunnels": {
-    says: "tunnels are wanted, and the relay carries none",
+    says: "the node needs tunnels, and the relay carries none",
     roles: NODES,
     fields: { relay: relayAt },
   },
   outdated: {
-    says: "the relay wants a later version; the node ends, with exit code 3",
+    says: "the relay requires a later version; the node ends with exit code 3",
     roles: NODES,
     fields: { relay: relayAt, error: FailureObject },
   },
   withdrawn: {
-    says: "the relay lists the node no more, as it wished",
+    says: "the node withdrew, and the relay no longer lists it",
     roles: NODES,
     fields: { relay: relayAt },
   },
   "withdraw_failed": {
-    says: "the relay could not be told; the lease ends by itself",
+    says: "the node could not withdraw; its lease will expire",
     roles: NODES,
     fields: { relay: relayAt, error: FailureObject },
   },
   served: {
-    says: "a client has left, and what it was sent",
+    says: "a client that received bytes has disconnected",
     roles: NODES,
     fields: {
       to: text("the client's address"),
       bytes: count("bytes of files"),
-      files: count("files, counted whenever it went on to another"),
-      name: Type.Optional(text("the file, where it was one")),
+      files: count("files, counted at each change from one to another"),
+      name: Type.Optional(text("the file, if it was only one")),
     },
   },
   refused: {
-    says: "connections were refused, in the last seconds",
+    says: "connections were refused in the last seconds",
     roles: SERVERS,
     fields: {
       reason: text("why"),
@@ -355,74 +361,77 @@ export const EVENTS: Readonly<Record<EventName, EventSpec>> = {
     },
   },
   "connection_failed": {
-    says: "a connection failed in a way that nobody foresaw",
+    says: "a connection failed with an unexpected error",
     roles: SERVERS,
     fields: { from, error: text("what happened") },
   },
   "accept_stalled": {
-    says: "the system refused to take connections, in the last seconds",
+    says: "the system refused to accept connections in the last seconds",
     roles: SERVERS,
     fields: { why: text("why"), count: count("how many times") },
   },
   "metrics_listening": {
-    says: "metrics and health can be read over HTTP",
+    says: "metrics and health are available over HTTP",
     roles: SERVERS,
     fields: {
-      host: text("the address they are bound to"),
+      host: text("the address that they are served at"),
       port: count("their port"),
     },
   },
   "relay_unverified": {
-    says: "a relay was met whose id nobody gave",
+    says: "the relay's id was not given, so it was not checked",
     roles: PEERS,
-    fields: { relay: relayAt, id: id("what it proved to be") },
+    fields: { relay: relayAt, id: id("the id that it proved") },
   },
   "relay_remembered": {
-    says: "a relay was met for the first time, and will be known again",
+    says: "a relay was met for the first time, and its id was stored",
     roles: PEERS,
     fields: {
       relay: relayAt,
-      id: id("what it proved to be"),
+      id: id("the id that it proved"),
       path: text("the file of `--known-relays`"),
     },
   },
   "relay_changed": {
-    says: "the relay at an address is another one than before",
+    says: "the relay at an address has another id than before",
     roles: PEERS,
     fields: {
       relay: relayAt,
-      id: id("what it proved to be"),
-      previousId: id("what it was before"),
+      id: id("the id that it proved"),
+      previousId: id("the id that it had before"),
     },
   },
   "relay_motd": {
-    says: "the relay has a message for people: a stranger's words",
+    says: "the relay's message of the day: a stranger's words",
     roles: PEERS,
     fields: { relay: relayAt, text: text("the message") },
   },
   "nodes_listed": {
-    says: "the relay has told which nodes are active",
+    says: "the relay has listed the active nodes",
     roles: CLIENT,
     fields: {
-      greeting: text("what the relay says to people: a stranger's words"),
+      greeting: text("the relay's greeting: a stranger's words"),
       nodes: listOf(Node, "the nodes"),
       uptime: Type.Optional(
         count(
-          "seconds since the relay came back, while nodes may still be coming back",
+          "seconds since the relay started, while nodes may still be returning",
         ),
       ),
     },
   },
   "node_answered": {
-    says: "a node was asked for a file, or had one and has it no more",
+    says: "a node was asked for a file, or no longer has one that it had",
     roles: CLIENT,
     fields: {
       node: Node,
-      address: text("where it was dialled, `HOST:PORT`"),
+      address: text("the dialled address, `HOST:PORT`"),
       path: Type.Optional(Path),
       name,
       answer: Answer,
-      ms: Type.Number({ minimum: 0, description: "time since it was asked" }),
+      ms: Type.Number({
+        minimum: 0,
+        description: "milliseconds since the first question",
+      }),
     },
   },
   "contents_differ": {
@@ -431,55 +440,54 @@ export const EVENTS: Readonly<Record<EventName, EventSpec>> = {
     fields: {
       name,
       groups: listOf(Group, "the contents"),
-      taken: flag("whether the first is taken; none is where votes are even"),
+      taken: flag("whether the first is taken; `false` in a tie"),
     },
   },
   "node_trouble": {
-    says: "a node gave trouble in the middle",
+    says: "a node failed during the fetch",
     roles: CLIENT,
     fields: {
       node: Node,
       kind: oneOf(["broke_off", "lied", "slow", "lost_file"], "what it did"),
       stage: Type.Optional(Stage),
       cause: text("why"),
-      out: flag("whether it takes part no more"),
+      out: flag("whether it takes no further part"),
     },
   },
   "listing": {
     says: "nodes are listing their files; once a second",
     roles: CLIENT,
     fields: {
-      files: count("files listed so far, as often as they were"),
-      nodes: count("nodes that have ended"),
+      files: count("files listed so far, including repetitions"),
+      nodes: count("nodes that have finished"),
       nodeCount: count("nodes in all"),
-      waitingFor: listOf(text("a node's name"), "nodes that are listing"),
+      waitingFor: listOf(text("a node's name"), "nodes that are still listing"),
     },
   },
   "names_left_out": {
-    says:
-      "names with a part that begins with a dot, which no pattern asked for",
+    says: "names with a leading dot in a component, which no pattern matched",
     roles: CLIENT,
-    fields: { names: count("how many; no more than 10,000 are counted") },
+    fields: { names: count("their number, counted up to 10,000") },
   },
   progress: {
-    says: "how much is there; at most ten times a second",
+    says: "the progress; at most ten times a second",
     roles: CLIENT,
     fields: {
-      received: count("bytes that are there, verified"),
-      total: count("bytes of all files that are wanted and can be had"),
-      name: text("the file that was started last; empty before any was"),
+      received: count("verified bytes so far"),
+      total: count("bytes of all wanted files, without those that failed"),
+      name: text("the file that was started last; empty before the first"),
       bytesPerSecond: Type.Number({
         minimum: 0,
-        description: "in the last few seconds",
+        description: "over the last few seconds",
       }),
       secondsLeft: Type.Optional(Type.Number({
         minimum: 0,
-        description: "for the rest; absent while that is not known",
+        description: "until the end; absent while unknown",
       })),
       paths: Paths,
-      files: count("files that are complete"),
-      filesStarted: count("files that were started, complete ones included"),
-      fileCount: count("files that are wanted"),
+      files: count("complete files"),
+      filesStarted: count("started files, including complete ones"),
+      fileCount: count("wanted files"),
       nodes: count("nodes that take part"),
     },
   },
@@ -494,12 +502,12 @@ export const EVENTS: Readonly<Record<EventName, EventSpec>> = {
     },
   },
   "file_resumed": {
-    says: "part of a file was there from an earlier run, verified again",
+    says: "part of a file existed from an earlier run, and was verified again",
     roles: CLIENT,
-    fields: { name, path, bytes: count("bytes that were there") },
+    fields: { name, path, bytes: count("bytes that existed") },
   },
   "zeros_skipped": {
-    says: "part of a file is zeros, which no node has to send",
+    says: "part of a file is zeros, which no node needs to send",
     roles: CLIENT,
     fields: {
       name,
@@ -508,7 +516,7 @@ export const EVENTS: Readonly<Record<EventName, EventSpec>> = {
     },
   },
   "file_present": {
-    says: "a file was there already, with the content asked for",
+    says: "a file with the wanted content exists already",
     roles: CLIENT,
     fields: { name, path, bytes: count("bytes of the file") },
   },
@@ -520,80 +528,81 @@ export const EVENTS: Readonly<Record<EventName, EventSpec>> = {
       bytes: count("bytes of the file"),
       content: digest("content id"),
       from: From,
-      holders: count("nodes that said they have this content"),
+      holders: count("nodes that offered this content"),
       path: Type.Optional(path),
     },
   },
   "file_failed": {
-    says: "a file could not be had; others go on",
+    says: "a file could not be fetched; the others continue",
     roles: CLIENT,
     fields: { name, error: FailureObject, from: From },
   },
   "node_tried": {
-    says: "after a failure: what one node was worth for the file",
+    says: "after a failure: how one node failed to deliver the file",
     roles: CLIENT,
     fields: {
       name,
       node: object(NODE, "the node"),
-      address: text("where it was dialled, `HOST:PORT`"),
+      address: text("the dialled address, `HOST:PORT`"),
       path: Type.Optional(Path),
       stage: Stage,
-      cause: text("why it got no further"),
-      bytes: count("bytes of the file that came from it, verified"),
-      ms: count("milliseconds from the first thing asked to its last word"),
+      cause: text("why it failed"),
+      bytes: count("verified bytes of the file from it"),
+      ms: count("milliseconds from the first request to its last answer"),
     },
   },
   checked: {
-    says: "`doctor` has looked at something",
+    says: "`doctor` has checked something",
     roles: PEERS,
     fields: {
       check: oneOf(CHECKS, "at what"),
-      verdict: oneOf(VERDICTS, "how it came out"),
-      says: text("what was found"),
+      verdict: oneOf(VERDICTS, "the result"),
+      says: text("the finding"),
       remedy: Type.Optional(text("what to do about it")),
       kind: Type.Optional(
-        oneOf(Object.keys(EXIT_CODE), "what kind of failure it is"),
+        oneOf(Object.keys(EXIT_CODE), "the kind of failure"),
       ),
     },
   },
   "receipt_written": {
-    says: "the receipt is there",
+    says: "the receipt has been written",
     roles: CLIENT,
-    fields: { path: text("where"), files: count("files that it tells of") },
+    fields: { path: text("where"), files: count("number of files in it") },
   },
   file: {
     says: "a name that `ls` found",
     roles: CLIENT,
     fields: {
       name,
-      size: count("bytes of the content that would be fetched"),
+      size: count("bytes of the content that `get` would fetch"),
       modifiedMs: Type.Number({
-        description: "when that was written, in milliseconds since 1970",
+        description:
+          "when that content was written, in milliseconds since 1970",
       }),
-      nodeCount: count("nodes that have a file of this name"),
-      differs: flag("whether nodes seem to have different contents"),
+      nodeCount: count("nodes with a file of this name"),
+      differs: flag("whether nodes may have different contents"),
     },
   },
   "link_made": {
-    says: "the link that was asked for",
+    says: "the requested link",
     roles: CLIENT,
     fields: {
-      link: text("the link: a secret, where `isHeld`"),
+      link: text("the link: a secret if `isHeld`"),
       name,
       bytes: count("bytes of the file"),
-      isHeld: flag("whether the relay holds it to a time and a number of uses"),
+      isHeld: flag("whether the relay enforces its time and number of uses"),
     },
   },
   tokens: {
     says: "the tokens that `--show-tokens` asked for",
     roles: RELAY,
     fields: {
-      node: text("what nodes are given: a secret"),
-      client: text("what clients are given: a secret"),
+      node: text("the token for nodes: a secret"),
+      client: text("the token for clients: a secret"),
     },
   },
   "file_verified": {
-    says: "a file is what its receipt says",
+    says: "a file matches its receipt",
     roles: CLIENT,
     fields: {
       path: text("the file"),
@@ -616,26 +625,26 @@ export const EVENTS: Readonly<Record<EventName, EventSpec>> = {
   help: {
     says: "the answer to `--help`",
     roles: ALL,
-    fields: { text: text("what would be on the terminal") },
+    fields: { text: text("the text for the terminal") },
   },
   completions: {
     says: "the answer to `completions`",
     roles: ALL,
     fields: {
       shell: oneOf(SHELLS, "the shell"),
-      name: text("what the script is called there"),
-      script: text("a program for the shell"),
+      name: text("the name that it completes"),
+      script: text("the completion script"),
     },
   },
   error: {
-    says: "what failed; the last event, or one for each file",
+    says: "the failure; the last event, or one for each file",
     roles: ALL,
     fields: {
       ...FailureFields,
       kind: oneOf([...Object.keys(EXIT_CODE), "bug"], "its kind"),
       what: Type.Optional(text("what failed")),
-      exitCode: Type.Integer({ description: "the exit code it stands for" }),
-      stack: Type.Optional(text("where, with `--log` and `--debug`")),
+      exitCode: Type.Integer({ description: "the exit code of this failure" }),
+      stack: Type.Optional(text("the stack, with `--log` and `--debug`")),
     },
   },
 };
