@@ -8,6 +8,8 @@ import { listNodes } from "../../lib/client/listing.ts";
 import { Failure } from "../../lib/base/errors.ts";
 import { VERSION } from "../../lib/base/version.ts";
 import { runRole, spawnRelay, spawnRole } from "../e2e/_processes.ts";
+import { runRoleHere } from "../_here.ts";
+import { relayHere } from "../_scenery.ts";
 import { within } from "../_event_log.ts";
 import { startNode, startRelay } from "../_network.ts";
 
@@ -28,8 +30,8 @@ Deno.test("--motd reaches clients and nodes once, escaped", async () => {
     input: "2.txt\n",
   });
   assertEquals([dialogue.code, dialogue.text], [0, "I am Text file 2\n"]);
-  const nodes = await runRole("peer_client.ts", [relay.address, "nodes"]);
-  const quiet = await runRole("peer_client.ts", [
+  const nodes = await runRoleHere("peer_client.ts", [relay.address, "nodes"]);
+  const quiet = await runRoleHere("peer_client.ts", [
     "-q",
     relay.address,
     "nodes",
@@ -40,7 +42,7 @@ Deno.test("--motd reaches clients and nodes once, escaped", async () => {
     assertEquals(lines.filter((line) => line.includes("Sunday")), [told]);
   }
   assertEquals(quiet.stderr, []);
-  const json = await runRole("peer_client.ts", [
+  const json = await runRoleHere("peer_client.ts", [
     "--json",
     relay.address,
     "nodes",
@@ -49,8 +51,8 @@ Deno.test("--motd reaches clients and nodes once, escaped", async () => {
 });
 
 Deno.test("A client that is too old for its relay ends with exit 3, and says what to do", async () => {
-  await using relay = await spawnRelay(["--min-version", LATER, "0"]);
-  const { code, stderr, text } = await runRole("peer_client.ts", [
+  await using relay = await relayHere({ minVersion: LATER });
+  const { code, stderr, text } = await runRoleHere("peer_client.ts", [
     relay.address,
     "nodes",
   ]);
@@ -112,7 +114,7 @@ for (
   ] as const
 ) {
   Deno.test(`relay.ts ${args[0]} refuses what it cannot use`, async () => {
-    const { code, stderr } = await runRole("relay.ts", [...args, "0"]);
+    const { code, stderr } = await runRoleHere("relay.ts", [...args, "0"]);
     assertEquals(code, 2);
     assertMatch(stderr[0] ?? "", words);
   });

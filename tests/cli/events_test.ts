@@ -27,7 +27,8 @@ import { startRelay } from "../_network.ts";
 import { randomBytes, seededRandom } from "../_random.ts";
 import { tempShare } from "../_temp_share.ts";
 import { accessTo } from "../e2e/_transfer.ts";
-import { runRole, spawnRole } from "../e2e/_processes.ts";
+import { type HereOptions, runRoleHere } from "../_here.ts";
+import { spawnRole } from "../e2e/_processes.ts";
 import { makeKeys } from "../e2e/_private.ts";
 
 const ALWAYS: ReadonlySet<string> = new Set(Object.keys(EVENTS));
@@ -53,16 +54,24 @@ function checkAll(lines: readonly string[]): Set<EventName> {
 /** Runs a client to its end, and checks what it says. */
 async function client(
   args: readonly string[],
-  options: Parameters<typeof runRole>[2] = {},
+  options: HereOptions,
 ): Promise<{ code: number; names: Set<EventName>; lines: string[] }> {
-  const outcome = await runRole("peer_client.ts", ["--json", ...args], options);
+  const outcome = await runRoleHere(
+    "peer_client.ts",
+    ["--json", ...args],
+    options,
+  );
   const lines = outcome.text.split("\n").slice(0, -1);
   return { code: outcome.code, names: checkAll(lines), lines };
 }
 
 Deno.test("Every line of every role and command with --json is as its schema says", async () => {
   const content = randomBytes(4_000_000, seededRandom(3));
-  await using share = await tempShare({ "f": content, "sub/1.txt": "one" });
+  await using share = await tempShare({
+    "f": content,
+    "sub/1.txt": "one",
+    "zeros": new Uint8Array(1_000_000),
+  });
   await using other = await tempShare({ "sub/1.txt": "another" });
   await Deno.utime(join(other.path, "sub/1.txt"), 1, 1);
   for (let n = 0; n <= LIMITS.skippedNameCount; n++) {
@@ -102,7 +111,7 @@ Deno.test("Every line of every role and command with --json is as its schema say
     code: number,
     wanted: readonly EventName[],
     args: readonly string[],
-    options: Parameters<typeof runRole>[2] = {},
+    options: HereOptions = {},
   ) => {
     const outcome = await client(args, options);
     assertEquals(outcome.code, code, outcome.lines.join("\n"));
@@ -124,22 +133,23 @@ Deno.test("Every line of every role and command with --json is as its schema say
   ]);
   await run(0, ["relay_remembered"], [
     ...["--known-relays", known, "127.0.0.1", String(port), "nodes"],
-  ], access);
+  ]);
   await run(0, ["file"], [address, "ls"]);
   await run(0, ["checked"], [address, "doctor"]);
   await run(8, ["checked"], [
     ...[address, "doctor", "-o", join(folder.path, "no/")],
-  ], access);
+  ]);
   await run(0, ["node_answered", "content", "file_received"], [
     ...[address, "cat", "sub/1.txt", ...newest],
   ]);
   await run(5, ["contents_differ", "file_failed"], [
     ...[address, "get", "sub/", ...to],
-  ], access);
+  ]);
   await run(0, ["contents_differ", "file_received"], [
     ...[address, "get", "sub/", ...to, ...newest],
-  ], access);
+  ]);
   await run(0, ["content", "file_received"], [address], { input: "f\n" });
+  await run(0, ["zeros_skipped"], [address, "get", "zeros", ...to]);
   await using first = spawnRole(
     "peer_client.ts",
     ["--json", address, "get", "f", ...to],
@@ -155,24 +165,21 @@ Deno.test("Every line of every role and command with --json is as its schema say
     [
       ...[address, "get", "f", ...to, "--receipt", receipt],
     ],
-    access,
   );
-  await run(0, ["file_present"], [address, "get", "f", ...to], access);
+  await run(0, ["file_present"], [address, "get", "f", ...to]);
   await run(
     0,
     ["file_verified"],
     ["verify", join(folder.path, "f"), receipt],
-    access,
   );
   await run(4, ["node_tried", "file_failed"], [address, "cat", "no"]);
   await run(
     4,
     ["node_tried", "file_failed"],
     [address, "get", "no", ...to],
-    access,
   );
   await run(4, ["node_tried"], [address], { input: "no\n" });
-  await run(4, ["file_failed"], [address, "get", "no*", ...to], access);
+  await run(4, ["file_failed"], [address, "get", "no*", ...to]);
   await run(2, [], [address, "gte"]);
   await run(3, [], ["127.0.0.1:1", "ls"]);
   await run(0, ["version"], ["--version"]);
@@ -183,16 +190,13 @@ Deno.test("Every line of every role and command with --json is as its schema say
     ...[address, "link", "sub/1.txt", ...newest],
   ]);
   await using keys = await makeKeys();
-  const reading = {
-    permissions: [`--allow-read=${keys.folder},${share.path}`],
-  };
-  const tokens = await runRole("relay.ts", [
+  const tokens = await runRoleHere("relay.ts", [
     ...["--json", "--secret-file", keys.secretFile, "--show-tokens"],
-  ], reading);
-  const turnedAway = await runRole("peer_node.ts", [
+  ]);
+  const turnedAway = await runRoleHere("peer_node.ts", [
     ...["--json", "--token-file", keys.tokenFiles.node, address, "0"],
     share.path,
-  ], reading);
+  ]);
   assertEquals(turnedAway.code, 7);
   for (const { text } of [tokens, turnedAway]) {
     for (const name of checkAll(text.split("\n").slice(0, -1))) seen.add(name);
@@ -223,7 +227,6 @@ Deno.test("Every line of every role and command with --json is as its schema say
     6,
     ["node_trouble", "node_tried"],
     [evil.server.relayAddress, "get", "lie", ...to],
-    access,
   );
 
   for (const node of [alpha, beta]) node.signal("SIGTERM");

@@ -9,7 +9,14 @@ import {
   tokenOf,
   type TokenRole,
 } from "../../lib/access/token.ts";
+import type { RelayOptions } from "../../lib/relay/server.ts";
 import { randomBytes } from "../_random.ts";
+import {
+  type NodeHere,
+  nodeHere,
+  type RelayHere,
+  relayHere,
+} from "../_scenery.ts";
 import { tempShare } from "../_temp_share.ts";
 import {
   type NodeProcess,
@@ -72,6 +79,23 @@ export function spawnPrivateRelay(
   return spawnRelay(["--secret-file", secretFile, ...args, "0"], {
     permissions: [`--allow-read=${folder}`],
   });
+}
+
+/** A relay with the secret, in this process. */
+export function privateRelayHere(
+  { secret }: Keys,
+  options: Partial<RelayOptions> = {},
+): Promise<RelayHere> {
+  return relayHere({ secrets: { current: secret }, ...options });
+}
+
+/** A node with its token, in this process, that shares `directory`. */
+export function privateNodeHere(
+  { secret }: Keys,
+  relay: { address: string },
+  directory: string,
+): Promise<NodeHere> {
+  return nodeHere(relay, directory, { token: tokenOf(secret, "node") });
 }
 
 /** Starts a node with its token, at a relay's port, and waits until it is listed. */

@@ -19,12 +19,9 @@ import { Failure } from "../../../lib/base/errors.ts";
 import { createSha256 } from "../../../lib/base/hash.ts";
 import { LIMITS } from "../../../lib/base/limits.ts";
 import { accessTo, namesIn } from "../../e2e/_transfer.ts";
-import {
-  runRole,
-  spawnNode,
-  spawnRelay,
-  spawnRole,
-} from "../../e2e/_processes.ts";
+import { runRoleHere } from "../../_here.ts";
+import { nodeHere, relayHere } from "../../_scenery.ts";
+import { runRole, spawnRole } from "../../e2e/_processes.ts";
 import { randomBytes, seededRandom } from "../../_random.ts";
 import { type TempFolder, tempShare } from "../../_temp_share.ts";
 
@@ -45,23 +42,19 @@ function verify(folder: TempFolder, ...words: string[]) {
 Deno.test("get --receipt says what came from whom, and verify finds every change", async () => {
   await using share = await tempShare({ "disk.img": CONTENT, "sub/empty": "" });
   await using folder = await tempShare({ "all/sub/empty": "" });
-  await using relay = await spawnRelay();
-  await using alpha = await spawnNode(relay.port, share.path, [
-    "--name",
-    "alpha",
-  ]);
-  await using beta = await spawnNode(relay.port, share.path, [
-    "--name",
-    "beta",
-  ]);
+  await using relay = await relayHere();
+  await using alpha = await nodeHere(relay, share.path, { name: "alpha" });
+  await using beta = await nodeHere(relay, share.path, { name: "beta" });
   const { path } = folder;
   const receiptPath = join(path, "receipt.json");
-  const get = (...words: string[]) =>
-    runRole("peer_client.ts", [
-      ...[relay.address, "get", ...words, "--receipt", receiptPath],
-    ], accessTo(folder));
-
-  const got = await get("**", "-o", `${path}/all/`);
+  const getArgs = (...words: string[]) => [
+    ...[relay.address, "get", ...words, "--receipt", receiptPath],
+  ];
+  const got = await runRole(
+    "peer_client.ts",
+    getArgs("**", "-o", `${path}/all/`),
+    accessTo(folder),
+  );
   assertEquals([got.code, got.text], [0, ""], got.stderr.join("\n"));
   assertEquals(got.stderr.at(-1), `receipt of 2 files: ${receiptPath}`);
   const receipt = read(receiptPath);
@@ -90,7 +83,7 @@ Deno.test("get --receipt says what came from whom, and verify finds every change
     [0, "present", []],
   );
   // The digest is that of the protocol, told by the nodes too.
-  const asEvents = await runRole("peer_client.ts", [
+  const asEvents = await runRoleHere("peer_client.ts", [
     ...[relay.address, "cat", "disk.img", "--json"],
   ]);
   assertMatch(
@@ -98,7 +91,10 @@ Deno.test("get --receipt says what came from whom, and verify finds every change
     new RegExp(`"event":"file_received".*"content":"${disk!.content}"`),
   );
 
-  const again = await get("disk.img", "-o", `${path}/other`);
+  const again = await runRoleHere(
+    "peer_client.ts",
+    getArgs("disk.img", "-o", `${path}/other`),
+  );
   assertEquals([again.code, again.stderr], [8, [
     `error: Cannot write receipt (${receiptPath}): exists already; give --overwrite to replace it, or another name`,
   ]]);
@@ -139,11 +135,8 @@ Deno.test("get --receipt says what came from whom, and verify finds every change
 Deno.test("A receipt tells what was there from an earlier run, and by whom the rest came", async () => {
   await using share = await tempShare({ "f": CONTENT });
   await using folder = await tempShare();
-  await using relay = await spawnRelay();
-  await using _node = await spawnNode(relay.port, share.path, [
-    "--limit-rate",
-    "1M",
-  ]);
+  await using relay = await relayHere();
+  await using _node = await nodeHere(relay, share.path, { limitRate: 1e6 });
   const receiptPath = join(folder.path, "r.json");
   const args = [
     ...["--json", relay.address, "get", "f", "-o", `${folder.path}/`],
@@ -158,7 +151,7 @@ Deno.test("A receipt tells what was there from an earlier run, and by whom the r
     [".f.p2p-part"],
     "no receipt of what is not there",
   );
-  const second = await runRole("peer_client.ts", args, accessTo(folder));
+  const second = await runRoleHere("peer_client.ts", args);
   assertEquals(second.code, 0);
   const [entry] = read(receiptPath).files;
   assert(entry!.earlierBytes > 0, JSON.stringify(entry));
@@ -334,8 +327,8 @@ Deno.test("readReceipt reads no more than its limit", async () => {
 Deno.test("A receipt that cannot be written is told before anything is fetched", async () => {
   await using share = await tempShare({ "a.txt": "a" });
   await using folder = await tempShare({ "into/kept": "" });
-  await using relay = await spawnRelay();
-  await using _node = await spawnNode(relay.port, share.path);
+  await using relay = await relayHere();
+  await using _node = await nodeHere(relay, share.path);
   const { path } = folder;
   const into = join(path, "into");
   for (
@@ -353,11 +346,10 @@ Deno.test("A receipt that cannot be written is told before anything is fetched",
     ] as const
   ) {
     const args = ["get", "a.txt", "-o", `${into}/`, "--receipt", receipt];
-    const { code, stderr } = await runRole(
-      "peer_client.ts",
-      [relay.address, ...args],
-      accessTo(folder),
-    );
+    const { code, stderr } = await runRoleHere("peer_client.ts", [
+      relay.address,
+      ...args,
+    ]);
     assertEquals([code, stderr], [8, [
       `error: Cannot write receipt (${receipt}): ${why}`,
     ]]);

@@ -3,12 +3,9 @@ import { join } from "@std/path";
 import { readConfig } from "../../../lib/cli/options/config.ts";
 import { Failure } from "../../../lib/base/errors.ts";
 import { LIMITS } from "../../../lib/base/limits.ts";
-import {
-  runRole,
-  spawnNode,
-  spawnRelay,
-  spawnRole,
-} from "../../e2e/_processes.ts";
+import { runRoleHere } from "../../_here.ts";
+import { nodeHere, relayHere } from "../../_scenery.ts";
+import { runRole, spawnRole } from "../../e2e/_processes.ts";
 import { tempShare } from "../../_temp_share.ts";
 
 /** What a file with that text sets for a role. */
@@ -124,7 +121,7 @@ Deno.test("readConfig refuses what is no text, or not there", async () => {
 
 Deno.test("What is typed wins over the variable, and that over the file", async () => {
   await using folder = await tempShare({ "p2p.toml": 'name = "file"' });
-  await using relay = await spawnRelay();
+  await using relay = await relayHere();
   const file = join(folder.path, "p2p.toml");
   const env = { RELAY_P2P_NAME: "variable" };
   for (
@@ -147,7 +144,10 @@ Deno.test("What is typed wins over the variable, and that over the file", async 
       },
     );
     await node.stdout.until(/^registered/);
-    const { text } = await runRole("peer_client.ts", [relay.address, "nodes"]);
+    const { text } = await runRoleHere("peer_client.ts", [
+      relay.address,
+      "nodes",
+    ]);
     assertEquals(text.split(/\s+/)[1], name);
     node.signal("SIGTERM");
     await node.exitCode;
@@ -156,24 +156,18 @@ Deno.test("What is typed wins over the variable, and that over the file", async 
 
 Deno.test("A switch that a file or a variable turns on can be turned off again", async () => {
   await using folder = await tempShare({ "p2p.toml": "json = true" });
-  await using relay = await spawnRelay();
-  await using node = await spawnNode(relay.port, "files/one", [
-    "--name",
-    "alpha",
-  ]);
+  await using relay = await relayHere();
+  await using node = await nodeHere(relay, "files/one", { name: "alpha" });
   const file = join(folder.path, "p2p.toml");
   const table = `1  alpha  127.0.0.1:${node.port}  ${node.id}\n`;
   const list = (args: readonly string[], json?: string) =>
-    runRole("peer_client.ts", [
+    runRoleHere("peer_client.ts", [
       "--config",
       file,
       ...args,
       relay.address,
       "nodes",
-    ], {
-      permissions: [`--allow-read=${file}`, "--allow-env"],
-      ...(json === undefined ? {} : { env: { RELAY_P2P_JSON: json } }),
-    });
+    ], json === undefined ? {} : { env: { RELAY_P2P_JSON: json } });
   assertMatch((await list([])).text, /^\{"v":1,"event":"nodes_listed"/);
   assertEquals((await list([], "0")).text, table);
   assertMatch((await list(["--json"], "0")).text, /^\{"v":1/);

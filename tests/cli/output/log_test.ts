@@ -9,6 +9,7 @@ import {
   shortenAddress,
 } from "../../../lib/cli/output/log.ts";
 import { Failure } from "../../../lib/base/errors.ts";
+import { runRoleHere } from "../../_here.ts";
 import { runRole, spawnNode, spawnRelay } from "../../e2e/_processes.ts";
 import { within } from "../../_event_log.ts";
 
@@ -116,7 +117,7 @@ Deno.test("--log json puts log lines on stderr, and leaves stdout as it is", asy
     "--log",
     "text",
   ]);
-  await runRole("peer_client.ts", [relay.address, "cat", "1.txt"]);
+  await runRoleHere("peer_client.ts", [relay.address, "cat", "1.txt"]);
   await node.stderr.until(/ info served /);
   node.signal("SIGTERM");
   assertEquals(await within(node.exitCode, "the exit"), 0);
@@ -151,7 +152,7 @@ Deno.test("--log tells an error that ends a role as a line too", async () => {
 });
 
 Deno.test("--log refuses another form", async () => {
-  const { code, stderr } = await runRole("relay.ts", ["--log", "xml", "0"]);
+  const { code, stderr } = await runRoleHere("relay.ts", ["--log", "xml", "0"]);
   assertEquals([code, stderr], [2, [
     "error: Cannot use --log (xml): wanted json or text",
   ]]);

@@ -4,13 +4,16 @@
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { join } from "@std/path";
+import { type OutcomeHere, runRoleHere } from "../../_here.ts";
+import { IDENTITIES } from "../../_network.ts";
+import { relayHere } from "../../_scenery.ts";
 import { runRole, spawnNode, spawnRelay } from "../../e2e/_processes.ts";
-import { makeKeys, spawnPrivateRelay } from "../../e2e/_private.ts";
+import { makeKeys, privateRelayHere } from "../../e2e/_private.ts";
 import { accessTo } from "../../e2e/_transfer.ts";
 import { seededRandom } from "../../_random.ts";
 import { tempShare } from "../../_temp_share.ts";
 
-type Outcome = Awaited<ReturnType<typeof runRole>>;
+type Outcome = OutcomeHere;
 
 /** Rows of an examination: verdict and words by check. */
 function rowsOf(
@@ -31,8 +34,9 @@ function verdictsOf(outcome: Outcome): Record<string, string> {
   );
 }
 
-const client = (args: string[], permissions: string[] = []) =>
+const client = (args: string[], permissions: string[]) =>
   runRole("peer_client.ts", args, { permissions });
+const clientHere = (args: string[]) => runRoleHere("peer_client.ts", args);
 
 Deno.test("doctor finds nothing wrong where all is well, for a client and for a node", async () => {
   await using share = await tempShare({ "a": "a" });
@@ -87,7 +91,7 @@ Deno.test("doctor finds nothing wrong where all is well, for a client and for a 
 
 Deno.test("doctor names flags that suffice, with which it has nothing to say", async () => {
   await using folder = await tempShare();
-  await using relay = await spawnRelay();
+  await using relay = await relayHere();
   const args = [relay.address, "doctor", "-o", folder.path];
   const all = await client(
     args,
@@ -108,21 +112,17 @@ Deno.test("doctor names flags that suffice, with which it has nothing to say", a
 
 Deno.test("doctor ends with the code of the worst failure, and says what to do", async () => {
   await using folder = await tempShare({ "known": "" });
-  await using relay = await spawnRelay();
-  const access = accessTo(folder).permissions ?? [];
-  await using other = await spawnRelay();
-  const otherId = other.id;
-  other.signal("SIGTERM");
-  assertEquals(await other.exitCode, 0);
+  await using relay = await relayHere();
+  const otherId = IDENTITIES[1]!.id;
   const known = join(folder.path, "known");
   await Deno.writeTextFile(known, `127.0.0.1:${relay.port} ${otherId}\n`);
   const cases: [
     args: string[],
     code: number,
     failed: string[],
-    permissions: string[],
+    permissions?: string[],
   ][] = [
-    [["127.0.0.1", "1", "doctor"], 3, ["relay"], []],
+    [["127.0.0.1", "1", "doctor"], 3, ["relay"]],
     [
       ["127.0.0.1", "1", "doctor", "-o", folder.path],
       7,
@@ -133,23 +133,22 @@ Deno.test("doctor ends with the code of the worst failure, and says what to do",
       ["127.0.0.1", "1", "doctor", "-o", `${folder.path}/no/`],
       8,
       ["relay", "folder"],
-      access,
     ],
     [
       [`p2p://127.0.0.1:${relay.port}/${otherId}`, "doctor"],
       3,
       ["identity"],
-      [],
     ],
     [
       ["--known-relays", known, `127.0.0.1:${relay.port}`, "doctor"],
       3,
       ["identity"],
-      access,
     ],
   ];
   for (const [args, code, failed, permissions] of cases) {
-    const found = await client(args, permissions);
+    const found = permissions === undefined
+      ? await clientHere(args)
+      : await client(args, permissions);
     assertEquals(found.code, code, found.text);
     const rows = [...rowsOf(found)].filter(([, [verdict]]) =>
       verdict === "failed"
@@ -168,34 +167,35 @@ Deno.test("doctor ends with the code of the worst failure, and says what to do",
 
 Deno.test("doctor tells a node what of its own stands in the way", async () => {
   await using share = await tempShare({ "a": "a" });
-  await using relay = await spawnRelay();
-  const read = [`--allow-read=${share.path}`];
-  const node = (args: string[], permissions: string[]) =>
-    runRole("peer_node.ts", ["doctor", "--host", "127.0.0.1", ...args], {
-      permissions,
-    });
-  const taken = await node([relay.address, relay.port, share.path], read);
+  await using relay = await relayHere();
+  const doctor = ["doctor", "--host", "127.0.0.1"];
+  const node = (...args: string[]) =>
+    runRoleHere("peer_node.ts", [...doctor, ...args]);
+  const taken = await node(relay.address, relay.port, share.path);
   assertEquals(taken.code, 8, taken.text);
   assertMatch(rowsOf(taken).get("port")![1], /the port is in use/);
-  const unread = await node([relay.address, "0", share.path], []);
+  const unread = await runRole(
+    "peer_node.ts",
+    [...doctor, relay.address, "0", share.path],
+  );
   assertEquals(unread.code, 7, unread.text);
   assertEquals(rowsOf(unread).get("share")![0], "failed");
   assertEquals(rowsOf(unread).get("reach")![0], "ok");
   await using other = await tempShare({ "a": "a" });
   const state = await node(
-    ["--state", join(other.path, "a"), relay.address, "0", share.path],
-    [
-      `--allow-read=${share.path},${other.path}`,
-      `--allow-write=${other.path}`,
-    ],
+    ...["--state", join(other.path, "a"), relay.address, "0", share.path],
   );
   assertEquals(state.code, 8, state.text);
   assertEquals(rowsOf(state).get("state")![0], "failed");
 });
 
 Deno.test("doctor says that a relay wants a later version", async () => {
-  await using relay = await spawnRelay(["--min-version", "999.0.0", "0"]);
-  const { code, text } = await client([relay.address, "doctor", "--json"]);
+  await using relay = await relayHere({ minVersion: "999.0.0" });
+  const { code, text } = await clientHere([
+    relay.address,
+    "doctor",
+    "--json",
+  ]);
   assertEquals(code, 3);
   const events = text.split("\n").slice(0, -1).map((line) => JSON.parse(line));
   const failed = events.filter(({ verdict }) => verdict === "failed");
@@ -209,28 +209,27 @@ Deno.test("doctor tells who is let in by a private relay, and who is not", async
   await using share = await tempShare({ "a": "a" });
   await using keys = await makeKeys();
   await using others = await makeKeys(seededRandom(99));
-  await using relay = await spawnPrivateRelay(keys);
+  await using relay = await privateRelayHere(keys);
   const args = [relay.address, "doctor"];
   const token = (role: "node" | "client", of = keys) => [
     ...["--token-file", of.tokenFiles[role]],
   ];
-  const read = [`--allow-read=${keys.folder},${others.folder},${share.path}`];
-  const good = await client([...token("client"), ...args], read);
+  const good = await clientHere([...token("client"), ...args]);
   assertEquals([good.code, rowsOf(good).get("access")], [0, [
     "ok",
     "the relay is private, and takes the token",
   ]]);
   assert(!good.text.includes(keys.tokens.client));
   for (const options of [[], token("client", others)]) {
-    const found = await client([...options, ...args], read);
+    const found = await clientHere([...options, ...args]);
     assertEquals([found.code, rowsOf(found).get("access")![0]], [7, "failed"]);
     assertMatch(rowsOf(found).get("access")![1], /^Cannot use relay .*; /);
   }
   const node = (options: string[]) =>
-    runRole("peer_node.ts", [
+    runRoleHere("peer_node.ts", [
       ...["doctor", "--host", "127.0.0.1", ...options],
       ...[relay.address, "0", share.path],
-    ], { permissions: read });
+    ]);
   const listed = await node(token("node"));
   assertEquals(listed.code, 0, listed.text);
   assertEquals(

@@ -3,6 +3,7 @@
  */
 
 import { assertEquals, assertMatch } from "@std/assert";
+import { runRoleHere } from "../../_here.ts";
 import {
   Lines,
   ROOT,
@@ -35,7 +36,7 @@ async function health(url: string): Promise<[number, unknown]> {
 
 Deno.test("--metrics tells of a relay and a node with the README's permissions, while a file is sent", async () => {
   await using share = await tempShare({
-    "f": randomBytes(3_000_000, seededRandom(1)),
+    "f": randomBytes(30_000_000, seededRandom(1)),
   });
   await using relay = await spawnRelay(["--metrics", "127.0.0.1:0", "0"]);
   const [, relayUrl = ""] = await relay.stdout.until(METRICS);
@@ -57,7 +58,11 @@ Deno.test("--metrics tells of a relay and a node with the README's permissions, 
   while (sent.at(-1) === 0) {
     sent.push(valueOf(await scrape(nodeUrl), "relay_p2p_sent_bytes_total"));
   }
-  assertEquals(sent.at(-1)! < 3_000_000, true, "in the middle of the transfer");
+  assertEquals(
+    sent.at(-1)! < 30_000_000,
+    true,
+    "in the middle of the transfer",
+  );
   client.signal("SIGKILL");
 
   const ofRelay = await scrape(relayUrl);
@@ -134,6 +139,6 @@ Deno.test("--metrics on a port that is taken ends with exit 8, and says so", asy
     outcome.stderr.at(-1) ?? "",
     new RegExp(`^error: Cannot listen \\(${at}\\): the port is in use`),
   );
-  const wrong = await runRole("relay.ts", ["--metrics", "9464", "0"]);
+  const wrong = await runRoleHere("relay.ts", ["--metrics", "9464", "0"]);
   assertEquals(wrong.code, 2);
 });

@@ -2,7 +2,8 @@ import { assertEquals, assertMatch } from "@std/assert";
 import { tell } from "../../../lib/cli/roles/relay.ts";
 import type { Terminal } from "../../../lib/cli/output/terminal.ts";
 import type { RelayEvent } from "../../../lib/relay/server.ts";
-import { runRole, spawnRelay } from "../../e2e/_processes.ts";
+import { runRoleHere } from "../../_here.ts";
+import { spawnRelay } from "../../e2e/_processes.ts";
 
 const ID = "a".repeat(51) + "q";
 
@@ -70,7 +71,7 @@ for (
   ] as const
 ) {
   Deno.test(`relay.ts ${args[0]} ${args[1].slice(0, 10)} is told apart as usage`, async () => {
-    const { code, stderr } = await runRole("relay.ts", [...args, "0"]);
+    const { code, stderr } = await runRoleHere("relay.ts", [...args, "0"]);
     assertEquals(code, 2, stderr.join("\n"));
     assertMatch(stderr[0] ?? "", words);
   });
