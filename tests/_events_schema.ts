@@ -216,6 +216,15 @@ export const EVENTS: Readonly<Record<EventName, EventSpec>> = {
       encrypted: flag("whether connections are encrypted"),
     },
   },
+  "scanning": {
+    says:
+      "the folder is large: clients can fetch by name, and lists wait for the rest",
+    roles: NODES,
+    fields: {
+      directory: text("the folder"),
+      files: count("files found so far"),
+    },
+  },
   sharing: {
     says: "the folder has been scanned",
     roles: NODES,

@@ -81,6 +81,8 @@ export async function startNode(
     directory: folder.path,
     onEvent: log.onEvent,
     ...options,
+    // On a busy machine a look at a few files may take a second.
+    limits: { firstScanMs: 60_000, ...options.limits },
   });
   await log.until("registered");
   return {

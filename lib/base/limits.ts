@@ -433,6 +433,11 @@ const NUMBERS = {
   hashOnFindBytes: 16 * MIB,
   /** Piece hashes a node keeps in memory, some 500 GB of files. */
   manifestCacheBytes: 64 * MIB,
+  /**
+   * How long a node waits for the first scan of its share before it registers: a
+   * million files take a minute. It then finds files by name, and listings wait.
+   */
+  firstScanMs: 1_000,
   /** The shortest time between two scans of a share for a missing name. */
   rescanPauseMs: 2_000,
   /**

@@ -60,9 +60,10 @@ export function safeName(remote: string): NameVerdict {
 
 function brokenRule(name: string): string | undefined {
   if (name === "") return "a name must not be empty";
-  const bytes = byteLength(name);
-  if (bytes > LIMITS.nameBytes) {
-    return `a name must be at most ${LIMITS.nameBytes} bytes, found ${bytes}`;
+  if (exceeds(name, LIMITS.nameBytes)) {
+    return `a name must be at most ${LIMITS.nameBytes} bytes, found ${
+      byteLength(name)
+    }`;
   }
   if (CONTROL.test(name)) return "a name must not hold control characters";
   if (REORDERING.test(name)) {
@@ -96,9 +97,10 @@ function brokenPartRule(part: string): string | undefined {
   if (part === "." || part === "..") {
     return 'a name must not have "." or ".." as a part';
   }
-  const bytes = byteLength(part);
-  if (bytes > LIMITS.nameComponentBytes) {
-    return `a part of a name must be at most ${LIMITS.nameComponentBytes} bytes, found ${bytes}`;
+  if (exceeds(part, LIMITS.nameComponentBytes)) {
+    return `a part of a name must be at most ${LIMITS.nameComponentBytes} bytes, found ${
+      byteLength(part)
+    }`;
   }
   if (part.startsWith(" ")) {
     return "a part of a name must not begin with a space";
@@ -116,6 +118,12 @@ function brokenPartRule(part: string): string | undefined {
 }
 
 const encoder = new TextEncoder();
+const UNIT_BYTES = 3; // the most that a UTF-16 unit takes in UTF-8
+
+/** Whether a text takes more bytes than `most`; most are too short to count. */
+function exceeds(text: string, most: number): boolean {
+  return text.length * UNIT_BYTES > most && byteLength(text) > most;
+}
 
 function byteLength(text: string): number {
   return encoder.encode(text).length;

@@ -219,8 +219,12 @@ export class ClientService implements Disposable {
   }
 
   async #browse({ request, prefix }: MessageOf<"browse">): Promise<void> {
-    const { digests, limits } = this.#service;
+    const { share, digests, limits } = this.#service;
     this.#work.charge(WORK_MS.miss); // also where no file has the prefix
+    // A list without the files that are still to be found would mislead.
+    if (!share.isScanned) {
+      await this.#whileWorking(request, share.scanned());
+    }
     let files: ListedFile[] = [];
     let room = limits.frameControlBytes;
     for await (const file of this.#listed(prefix)) {
@@ -344,10 +348,7 @@ export class ClientService implements Disposable {
   }
 
   /** `work`, and a word to the client now and then until it is done. */
-  async #whileWorking(
-    request: number,
-    work: Promise<DescribeOutcome>,
-  ): Promise<DescribeOutcome> {
+  async #whileWorking<T>(request: number, work: Promise<T>): Promise<T> {
     const timer = setInterval(() => {
       // Whether it arrives shows when the answer is sent.
       this.#channel.send({ kind: "working", request }).catch(() => {});

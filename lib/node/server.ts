@@ -69,6 +69,8 @@ export type NodeEvent =
     name: string;
     encrypted: boolean;
   }
+  /** The folder is large: clients can fetch by name while it is scanned. */
+  | { event: "scanning"; directory: string; files: number }
   /** The folder has been scanned. */
   | { event: "sharing"; directory: string; files: number; skipped: SkipCounts }
   /** All files have been hashed, `files` of them since the last such event. */
@@ -159,8 +161,9 @@ export interface NodeServer extends AsyncDisposable {
 }
 
 /**
- * Starts a node. When this resolves, it listens and has scanned its folder; it
- * registers in the background. The caller closes it.
+ * Starts a node. When this resolves, it listens, and it has scanned its folder
+ * unless that takes longer than a second: then the scan continues in the
+ * background. It registers in the background too. The caller closes it.
  *
  * @example Usage
  * ```ts
@@ -185,6 +188,7 @@ export async function serveNode(options: NodeOptions): Promise<NodeServer> {
   const limits = limitsWith(options.limits);
   const share = await Share.open(options.directory, limits, {
     isWatched: true,
+    firstScanMs: limits.firstScanMs,
   });
   const identity = options.identity ?? await createIdentity();
   const node = new PeerNode(options, { limits, share, identity });
@@ -287,21 +291,15 @@ class PeerNode implements NodeServer {
       name: this.#name,
       encrypted: !options.plaintext,
     });
-    this.#tell({
-      event: "sharing",
-      directory: this.#share.root,
-      files: this.fileCount,
-      skipped: this.#share.skipped,
-    });
-    if (this.#options.listSkipped) {
-      for (const event of this.#share.skipEvents()) this.#tell(event);
-    }
+    if (this.#share.isScanned) this.#tellShared();
+    else void this.#finishScan();
     const { digests } = this.#service;
     this.#share.follow({
-      onChange: () => digests.refresh(),
+      // Hashing would only slow down the first scan.
+      onChange: () => this.#share.isScanned && digests.refresh(),
       onEvent: (event) => this.#tell(event),
     });
-    digests.refresh();
+    if (this.#share.isScanned) digests.refresh();
     this.#registrar = keepRegistered({
       link: this.#link,
       identity: this.#identity,
@@ -315,6 +313,27 @@ class PeerNode implements NodeServer {
       token: this.#options.token,
       onGrantKeys: (keys) => this.#gate?.setKeys(keys),
     });
+  }
+
+  /** Tells what is shared when the first scan is complete. */
+  async #finishScan(): Promise<void> {
+    const directory = this.#share.root;
+    this.#tell({ event: "scanning", directory, files: this.fileCount });
+    await this.#share.scanned();
+    if (this.#leaving.signal.aborted) return;
+    this.#tellShared();
+    this.#service.digests.refresh();
+  }
+
+  #tellShared(): void {
+    this.#tell({
+      event: "sharing",
+      directory: this.#share.root,
+      files: this.fileCount,
+      skipped: this.#share.skipped,
+    });
+    if (!this.#options.listSkipped) return;
+    for (const event of this.#share.skipEvents()) this.#tell(event);
   }
 
   get address(): Endpoint {

@@ -19,7 +19,7 @@ import { fileOf, isSameStamp, type ShareFile, stampOf } from "./shared_file.ts";
 import type { FolderIdentity } from "./root.ts";
 import { lookAt, lookOften, Way } from "./way.ts";
 import { whenRoom, type WhenRoomOptions } from "../base/shortage.ts";
-import type { Skipped } from "./skipped.ts";
+import { Skipped } from "./skipped.ts";
 import { Turns } from "../base/turns.ts";
 
 /** The state that a scan keeps up to date. */
@@ -126,6 +126,20 @@ export async function lookAtPath(place: NamedPath, scan: Scan): Promise<void> {
   if (!isFolderShared(place, scan)) return;
   await walkFolder(place, scan);
   await forgetGone(name, scan);
+}
+
+/**
+ * Looks at the path of one file, without reading a folder. It finds a file only
+ * if its path equals its name: in NFC, and in the same case. It records no
+ * reasons, because a scan does.
+ */
+export async function lookAtName(place: NamedPath, scan: Scan): Promise<void> {
+  const { path } = place;
+  const { info } = infoBy((path) => lookAt(scan.root, path), path);
+  if (!info?.isFile || !isThere(path)) return;
+  const unrecorded = { ...scan, skipped: new Skipped(0) };
+  await lookAtFile({ place, entry: info, info }, unrecorded);
+  if (scan.table.named(place.name)?.path === path) scan.skipped.forget(path);
 }
 
 /** Removes from the table what the last scan did not see. */

@@ -1,8 +1,9 @@
 /**
  * The folder that a node serves. This is the only module that turns a
  * stranger's name into a file. It looks the name up among those that it found
- * itself, and never joins a path. `upkeep` finds the files, `file_table` stores
- * them, `opened_file` opens them.
+ * itself. `upkeep` finds the files, `file_table` stores them, `opened_file`
+ * opens them. A safe name becomes a path only for a look at it, as when the
+ * system reports a change.
  *
  * @module
  */
@@ -42,6 +43,8 @@ const SLICE_FILES = 64;
 export interface ShareOptions {
   /** The caller will call `follow`: no change is missed meanwhile. */
   readonly isWatched?: boolean | undefined;
+  /** Maximum wait for the first scan; unlimited by default. */
+  readonly firstScanMs?: number | undefined;
 }
 
 /** The files below one folder. Disposing stops following it. */
@@ -61,14 +64,15 @@ export class Share implements Disposable, AsyncDisposable {
   }
 
   /**
-   * Scans `root` and all of its sub-folders.
+   * Scans `root` and all of its sub-folders. A scan that takes longer than
+   * `firstScanMs` continues in the background; `find` works meanwhile.
    *
    * @throws {Failure} of kind `local` if it is not a folder or cannot be read.
    */
   static async open(
     root: string,
     limits: Limits,
-    { isWatched = false }: ShareOptions = {},
+    { isWatched = false, firstScanMs }: ShareOptions = {},
   ): Promise<Share> {
     let real = root;
     try {
@@ -77,7 +81,10 @@ export class Share implements Disposable, AsyncDisposable {
       const folder = await folderIdentity(root);
       const upkeep = new ShareUpkeep(root, folder, limits);
       if (isWatched) upkeep.startWatch();
-      await upkeep.lookThrough();
+      const scanned = upkeep.lookThrough();
+      await (firstScanMs === undefined
+        ? scanned
+        : within(scanned, firstScanMs));
       return new Share(root, upkeep, limits);
     } catch (error) {
       throw new Failure(localKindOf(error), {
@@ -92,6 +99,17 @@ export class Share implements Disposable, AsyncDisposable {
     }
   }
 
+  /** Whether the first scan is complete. */
+  get isScanned(): boolean {
+    return this.#upkeep.isScanned;
+  }
+
+  /** Resolves when the first scan is complete, or on disposal. */
+  async scanned(): Promise<void> {
+    if (!this.isScanned) await this.#upkeep.lookThrough();
+  }
+
+  /** Number of files; during the first scan, of those found so far. */
   get fileCount(): number {
     return this.#upkeep.isThere ? this.#table.fileCount : 0;
   }
@@ -146,9 +164,9 @@ export class Share implements Disposable, AsyncDisposable {
   }
 
   /**
-   * Finds a file by name, in its current state. If the system reports changes,
-   * an unknown name does not exist. Otherwise the folder is scanned again, at a
-   * limited rate.
+   * Finds a file by name, in its current state. For an unknown name, it looks at
+   * the path. Only if the disk may spell the name differently, the folder is
+   * scanned again, at a limited rate.
    */
   async find(name: string): Promise<ShareFile | undefined> {
     const verdict = safeName(name);
@@ -156,7 +174,11 @@ export class Share implements Disposable, AsyncDisposable {
     const known = this.named(verdict.name);
     const found = known && await this.#refresh(known);
     if (found !== undefined) return found;
-    await this.#upkeep.catchUp();
+    await this.#upkeep.lookFor(verdict.name);
+    const isSpelledOneWay = verdict.name.normalize("NFD") === verdict.name;
+    if (!isSpelledOneWay && this.named(verdict.name) === undefined) {
+      await this.#upkeep.catchUp();
+    }
     return this.named(verdict.name);
   }
 
@@ -293,5 +315,16 @@ export class Share implements Disposable, AsyncDisposable {
   /** Stops following the share, and waits for work in progress. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#upkeep[Symbol.asyncDispose]();
+  }
+}
+
+/** Waits for `work`, but no longer than so many milliseconds. */
+async function within(work: Promise<void>, ms: number): Promise<void> {
+  const passed = Promise.withResolvers<void>();
+  const timer = setTimeout(passed.resolve, ms);
+  try {
+    await Promise.race([work, passed.promise]);
+  } finally {
+    clearTimeout(timer);
   }
 }

@@ -7,6 +7,7 @@
  * @module
  */
 
+import { join } from "@std/path/join";
 import { describeCause } from "../base/errors.ts";
 import { FileTable } from "./file_table.ts";
 import { FolderWatch } from "./folder_watch.ts";
@@ -14,6 +15,7 @@ import type { Limits } from "../base/limits.ts";
 import { type FolderIdentity, isSameFolder, lookAtRoot } from "./root.ts";
 import {
   forgetUnseen,
+  lookAtName,
   lookAtPath,
   type NamedPath,
   type Scan,
@@ -64,6 +66,8 @@ export class ShareUpkeep implements AsyncDisposable {
   #lookedAt = -Infinity;
   #lookMs = 0;
   #isLookWanted = false;
+  /** Whether somebody asked for an unknown name since the last scan. */
+  #isMissed = false;
   #looking: Promise<void> | null = null;
   #checking: Promise<void> | null = null;
   #returning: Promise<void> | null = null;
@@ -149,9 +153,27 @@ export class ShareUpkeep implements AsyncDisposable {
       await new Turns(0).give(); // handle pending reports of the system first
       await this.#watch?.flush();
     }
+    if (this.#isRested(this.#pauseMs)) await this.lookThrough();
+  }
+
+  /**
+   * Looks for one file at the path that its name gives, at once, whatever the size
+   * of the share. The rest of the folder follows with the next scan.
+   */
+  async lookFor(name: string): Promise<void> {
+    this.#isMissed = true;
+    const path = join(this.#folder.path, ...name.split("/"));
+    await lookAtName({ name, path }, this.#scan);
+  }
+
+  get #pauseMs(): number {
     const { rescanPauseMs, rescanWatchedMs } = this.#limits;
-    const pauseMs = this.#watch === null ? rescanPauseMs : rescanWatchedMs;
-    if (this.#isRested(pauseMs)) await this.lookThrough();
+    return this.#watch === null ? rescanPauseMs : rescanWatchedMs;
+  }
+
+  /** Whether the first scan is complete. */
+  get isScanned(): boolean {
+    return this.#lookedAt > -Infinity;
   }
 
   /** Scans everything, once for all callers that ask meanwhile. */
@@ -163,6 +185,7 @@ export class ShareUpkeep implements AsyncDisposable {
   async #lookNow(): Promise<void> {
     const startedAt = performance.now();
     this.#isLookWanted = false;
+    this.#isMissed = false;
     this.table.beginLook();
     this.#skipped = new Skipped(this.#limits.skippedNameCount);
     const scan = this.#scan;
@@ -200,8 +223,10 @@ export class ShareUpkeep implements AsyncDisposable {
 
   async #lookIfDue(): Promise<void> {
     if (!this.#isThere || this.#looking !== null) return;
-    if (!this.#isLookWanted && this.#watch !== null) return;
-    if (!this.#isRested(this.#limits.rescanPauseMs)) return;
+    const isDue = this.#isLookWanted || this.#watch === null
+      ? this.#isRested(this.#limits.rescanPauseMs)
+      : this.#isMissed && this.#isRested(this.#pauseMs);
+    if (!isDue) return;
     await this.lookThrough();
     this.#changed();
   }

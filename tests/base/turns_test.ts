@@ -53,7 +53,7 @@ Deno.test("Share gives others a turn every turnMs while looking through a thousa
     rescanPercent: 100,
   });
   using turns = new SteppedTurns();
-  await share.find("unknown");
+  await share.find("unknown é"); // the disk may spell it in another way
   const most = 1_000 / (LIMITS.turnMs + 1) - 1;
   assert(turns.count >= most, `${turns.count} turns`);
 });

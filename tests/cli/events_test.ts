@@ -263,6 +263,7 @@ type ListingEvent = Extract<
 >;
 
 const RARE: (RelayEvent | NodeEvent | ListingEvent)[] = [
+  { event: "scanning", directory: "/srv", files: 3 },
   { event: "share_gone", ...SHARE, why: "no such file or folder" },
   { event: "share_back", ...SHARE },
   { event: "share_unwatched", directory: "/srv", why: "no watches left" },

@@ -266,6 +266,42 @@ Deno.test("A node tells what it sent to a client, once that has left", async () 
   assertEquals(told.length, 2, "who was sent nothing is not told");
 });
 
+Deno.test("A node with a large share serves by name while it is scanned, and lists when the scan is complete", async () => {
+  await using relay = await startRelay();
+  const { readDir } = Deno;
+  const held = Promise.withResolvers<void>();
+  Deno.readDir = async function* (path) {
+    await held.promise;
+    yield* readDir(path);
+  };
+  try {
+    await using node = await startNode(relay, { "d/f": "one", "g": "two" }, {
+      identity: NODE,
+      limits: { firstScanMs: 0 },
+    });
+    assertEquals(node.log.names.includes("scanning"), true);
+    assertEquals(node.log.names.includes("sharing"), false);
+    const lister = await greeted(node);
+    await lister.send({ kind: "browse", request: 1, prefix: "" });
+    const other = await greeted(node);
+    const found = await find(other, "d/f");
+    assertEquals(found?.kind === "found" && found.size, 3);
+    held.resolve();
+    const page = await within(
+      lister.receive(DIRECTION.nodeToClient),
+      "the listing",
+    );
+    if (page?.kind !== "files") throw new Error(page?.kind);
+    assertEquals(page.files.map(({ name }) => name), ["d/f", "g"]);
+    const { files } = await node.log.until("sharing");
+    assertEquals(files, 2);
+    await Promise.all([lister.close(), other.close()]);
+  } finally {
+    held.resolve();
+    Deno.readDir = readDir;
+  }
+});
+
 Deno.test("A node refuses pieces that a file does not have", async () => {
   await using relay = await startRelay();
   const content = randomBytes(PIECE + 1, seededRandom(1));

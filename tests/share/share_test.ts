@@ -165,16 +165,83 @@ Deno.test("Share skips a file larger than any that can be sent", async () => {
   assertEquals([share.fileCount, share.skipped.large], [1, 1]);
 });
 
-Deno.test("Share finds a file that came later, after its pause", async () => {
+Deno.test("Share finds a file that came later, at once by the name that the disk has, after its pause by another", async () => {
   await using folder = await tempShare();
   const eager = await Share.open(folder.path, limits);
   const patient = await Share.open(folder.path, {
     ...LIMITS,
     rescanPauseMs: 60_000,
   });
-  await Deno.writeTextFile(join(folder.path, "late"), "x");
-  assertEquals(await contentOf(eager, "late"), "x");
-  assertEquals(await contentOf(patient, "late"), undefined);
+  await Deno.mkdir(join(folder.path, "d"));
+  await Deno.writeTextFile(join(folder.path, "d/late"), "x");
+  await Deno.writeTextFile(join(folder.path, "late é".normalize("NFD")), "y");
+  assertEquals(await contentOf(patient, "d/late"), "x");
+  assertEquals(await contentOf(patient, "late é"), undefined);
+  assertEquals(await contentOf(eager, "late é"), "y");
+});
+
+Deno.test("Share finds by name only what a scan finds", async () => {
+  const token = `p2p-client-${"a2".repeat(20)}\n`;
+  await using folder = await tempShare({
+    "outside/f": "secret",
+    "share/1.txt": "one",
+  });
+  const root = join(folder.path, "share");
+  const share = await Share.open(root, { ...limits, shareFileCount: 2 });
+  await Deno.symlink(join(folder.path, "outside"), join(root, "way"));
+  await Deno.symlink("1.txt", join(root, "link"));
+  await Deno.mkdir(join(root, "d"));
+  for (
+    const [name, text] of [["d/token", token], [
+      "d/f.p2p-part",
+      "half",
+    ]] as const
+  ) {
+    await Deno.writeTextFile(join(root, name), text);
+  }
+  for (
+    const name of [
+      "way/f",
+      "link",
+      "d",
+      "d/token",
+      "d/f.p2p-part",
+      "1.txt/f",
+      "../outside/f",
+      "d/../1.txt",
+      "",
+    ]
+  ) assertEquals(await share.find(name), undefined, name);
+  await Deno.writeTextFile(join(root, "d/2"), "two");
+  await Deno.writeTextFile(join(root, "d/3"), "three");
+  assertEquals(await contentOf(share, "d/2"), "two");
+  assertEquals(await share.find("d/3"), undefined, "more than shareFileCount");
+  assertEquals(share.fileCount, 2);
+});
+
+Deno.test("A large Share finds files by name during its first scan", async () => {
+  await using folder = await tempShare({ "d/1": "one", "e/2": "two" });
+  const { readDir } = Deno;
+  const held = Promise.withResolvers<void>();
+  Deno.readDir = async function* (path) {
+    await held.promise;
+    yield* readDir(path);
+  };
+  try {
+    await using share = await Share.open(folder.path, LIMITS, {
+      firstScanMs: 0,
+    });
+    assertEquals([share.isScanned, share.fileCount], [false, 0]);
+    assertEquals(await contentOf(share, "e/2"), "two");
+    assertEquals(await share.find("e/3"), undefined);
+    held.resolve();
+    await within(share.scanned(), "the end of the scan");
+    assertEquals([share.isScanned, share.fileCount], [true, 2]);
+    assertEquals(await contentOf(share, "d/1"), "one");
+  } finally {
+    held.resolve();
+    Deno.readDir = readDir;
+  }
 });
 
 Deno.test("Share no longer finds a file that is gone", async () => {

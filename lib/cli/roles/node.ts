@@ -172,6 +172,13 @@ export function tell(
       if (!encrypted) terminal.note(PLAINTEXT_WARNING);
       break;
     }
+    case "scanning":
+      terminal.note(
+        `${show(event.directory)} is large, ${
+          counted(event.files, "file")
+        } found so far: clients can fetch by name, and lists wait for the rest`,
+      );
+      break;
     case "sharing":
       terminal.fact(
         `sharing ${counted(event.files, "file")} from ${show(event.directory)}`,
