@@ -8,7 +8,7 @@
 import { createHmac, hkdfSync, timingSafeEqual } from "node:crypto";
 
 /** Bytes of a code that proves knowledge of a key. */
-export const CODE_BYTES = 32;
+const CODE_BYTES = 32;
 
 const SALT = "relay-p2p access 1";
 

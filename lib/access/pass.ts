@@ -24,9 +24,9 @@ import {
 /** Bytes of a link's random serial number. */
 export const SERIAL_BYTES = 12;
 /** Bytes of a pass. */
-export const PASS_BYTES = 68;
+const PASS_BYTES = 68;
 /** Bytes for a content alone, where there is no pass. */
-export const BARE_BYTES = 34;
+const BARE_BYTES = 34;
 
 const VERSION = 1;
 const HAS_PASS = 1;

@@ -12,7 +12,7 @@ import { LIMITS } from "./limits.ts";
 import { show } from "./text.ts";
 
 /** Characters of an id: base32 of SHA-256, lower case, without padding. */
-export const ID_LENGTH = 52;
+const ID_LENGTH = 52;
 
 // The last character carries one bit of the hash and four bits of padding.
 const ID = /^[a-z2-7]{51}[aq]$/;

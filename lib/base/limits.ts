@@ -38,20 +38,11 @@ const NUMBERS = {
   handshakeCount: 256,
   /** Handshakes under way for one address. */
   handshakesPerAddressCount: 16,
-  /**
-   * What a peer may say before it is answered: the largest record of TLS. A
-   * client hello has 2 KiB at most, and then waits.
-   */
+  /** Bytes from a peer before our answer: a whole TLS record. */
   clientHelloBytes: 16 * KIB + 5,
-  /**
-   * Addresses of which is remembered what became of their handshakes: 100 bytes
-   * each.
-   */
+  /** Addresses whose handshakes are remembered: 100 bytes each. */
   handshakeGroupCount: 4_096,
-  /**
-   * A handshake that led to no hello counts half after so long: an attacker goes
-   * on, and who was cut off once does not.
-   */
+  /** When a failed handshake counts half: a flood goes on, others do not. */
   handshakeHalfLifeMs: 10_000,
   /** Connections in the whole process, under the usual limit of open files. */
   connectionCount: 20_000,
@@ -65,10 +56,7 @@ const NUMBERS = {
   connectBurstCount: 40,
   /** A control connection without a frame for this time is closed. */
   idleMs: 90_000,
-  /**
-   * A control connection that accepts no byte for this time: its peer does not
-   * read.
-   */
+  /** The same without a byte accepted: its peer does not read. */
   controlWriteStallMs: 10_000,
   /** The same for a connection that carries file bytes. */
   dataWriteStallMs: 30_000,
@@ -98,24 +86,17 @@ const NUMBERS = {
   addressWorkBurstMs: 2_000,
   /** Pause after EMFILE or a similar error before the next accept. */
   acceptPauseMs: 50,
-  /**
-   * How long a request waits for a free file descriptor: less than a client
-   * waits for an answer, and more than a dropped handshake holds one.
-   */
+  /** How long a request waits for a descriptor: less than clients wait. */
   shortageMs: 12_000,
   /** How often a listener is restarted, in case it stopped at EMFILE. */
   acceptCheckMs: 2_000,
 
   // metrics and health, over HTTP
-  /**
-   * Connections to the metrics port: one for the scraper, others for people.
-   */
+  /** Connections to the metrics port: the scraper, and people. */
   httpConnectionCount: 16,
   /** A request with all its header fields; browsers send 1 KiB. */
   httpHeadBytes: 8 * KIB,
-  /**
-   * From accept to the end of a request's head, and the same after its answer.
-   */
+  /** From accept to the end of a request's head; the same after the answer. */
   httpHeadMs: 1_000,
   /** From accept to the end of the answer, absolute. */
   httpMs: 5_000,
@@ -129,27 +110,18 @@ const NUMBERS = {
   renewSeconds: 20,
   /** The longest lease a busy relay may set, three times what nodes follow. */
   leaseMaxSeconds: 900,
-  /**
-   * The shortest renewal interval that a node follows, whatever the relay says.
-   */
+  /** The shortest renewal interval that a node accepts. */
   renewMinSeconds: 5,
-  /**
-   * The longest renewal interval that a node follows, whatever the relay says.
-   */
+  /** The longest renewal interval that a node accepts. */
   renewMaxSeconds: 300,
   /**
    * Renewals a second above which the relay lengthens leases. Each renewal is a
    * connection and takes 1 ms of the main thread: this is a quarter of it.
    */
   renewalsPerSecond: 250,
-  /**
-   * Nodes that stay connected between renewals, to notice at once when the
-   * relay is gone. Each takes 40 KiB at the relay.
-   */
+  /** Nodes that stay connected, to notice the relay's end: 40 KiB each. */
   stayingNodeCount: 500,
-  /**
-   * Of these, nodes at one address: it needs connections for other things too.
-   */
+  /** Of these, nodes at one address: it needs other connections too. */
   stayingNodesPerAddressCount: 16,
   /** Nodes in the registry. */
   nodeCount: 100_000,
@@ -167,10 +139,7 @@ const NUMBERS = {
    * address even if it belongs to somebody else.
    */
   unobservedAddressCount: 2,
-  /**
-   * Bytes of one node on a page. Most need 1 KiB; the longest name with eight
-   * addresses needs 2.1. A page has room for 25 of the largest.
-   */
+  /** Bytes of one node on a page: most need 1 KiB, the largest 2.1. */
   listedEntryBytes: 2_560,
   /** Bytes of one host name or IP literal in a registration. */
   hostBytes: 128,
@@ -178,10 +147,7 @@ const NUMBERS = {
   displayNameCount: 64,
   /** Nodes in one page of a listing (its bytes are bounded by the frame). */
   listingPageCount: 1_000,
-  /**
-   * A first page of a listing is reused for this time while it is true, because
-   * many clients begin there.
-   */
+  /** How long a first page is reused: many clients begin there. */
   firstPageMs: 100,
   /** Nodes a client takes from one relay, however many pages it sends. */
   listingCount: 1_000_000,
@@ -190,52 +156,31 @@ const NUMBERS = {
 
   /** Dial-backs under way at once. */
   dialBackCount: 16,
-  /**
-   * Of these, dial-backs to one address: a silent port holds its slot for
-   * seconds, and others need one.
-   */
+  /** Of these, to one address: a silent port holds its slot for seconds. */
   dialBacksPerAddressCount: 2,
-  /**
-   * A node that does not answer within this time is better off with tunnels.
-   */
+  /** A node slower than this to answer is better off with tunnels. */
   reachMs: 2_000,
   /** Dead nodes that one command of a client reports, in one message. */
   reportCount: 64,
   /** How often ended leases are removed from memory. */
   sweepMs: 1_000,
-  /**
-   * Leases removed in one turn, some 10 ms: the leases of all nodes may end at
-   * once.
-   */
+  /** Leases removed in one turn, some 10 ms: all may end at once. */
   sweepCount: 1_000,
-  /**
-   * The shortest time between two log lines about the same kind of refusal or
-   * stalled accept.
-   */
+  /** The shortest time between two log lines about the same refusal. */
   refusalPauseMs: 10_000,
   /** How often a relay checks how much memory it uses. */
   collectCheckMs: 250,
-  /**
-   * Growth after which a relay collects garbage: a fifth of what a flood may
-   * cost.
-   */
+  /** Growth after which a relay collects: a fifth of a flood's cost. */
   collectGrowthBytes: 4 * MIB,
   /** A large relay waits for this growth, relative to its size. */
   collectGrowthPercent: 5,
-  /**
-   * The pause after which a relay that still uses more than before collects
-   * again.
-   */
+  /** After this pause, a relay that uses more than before collects. */
   collectIdleMs: 10_000,
   /** Share of the time that may go into collecting, even on a slow machine. */
   collectBusyPercent: 5,
-  /**
-   * Growth after which a client collects garbage: a tenth of what it may use.
-   */
+  /** Growth after which a client collects: a tenth of its memory. */
   collectClientGrowthBytes: 16 * MIB,
-  /**
-   * Share of the time for that: a list of 100,000 files takes 0.2 s each time.
-   */
+  /** Its share of the time: a list of 100,000 files takes 0.2 s. */
   collectClientBusyPercent: 25,
 
   // tunnels
@@ -243,9 +188,7 @@ const NUMBERS = {
   tunnelJoinMs: 30_000,
   /** A tunnel ends after this time without a byte in either direction. */
   tunnelIdleMs: 60_000,
-  /**
-   * Tunnels in the whole relay, including those that a side has yet to join.
-   */
+  /** Tunnels in the whole relay, including half-open ones. */
   tunnelCount: 1_000,
   /** Tunnels to one node: three addresses together cannot use them all up. */
   tunnelsPerNodeCount: 64,
@@ -263,18 +206,13 @@ const NUMBERS = {
   reachCheckMs: 300_000,
   /** A client asks for a tunnel when dialling has taken this long. */
   tunnelHeadStartMs: 300,
-  /**
-   * How long a client waits for its only node behind a tunnel to attach again.
-   */
+  /** How long a client waits for its only node to attach again. */
   tunnelPatienceMs: 45_000,
   /** How long tunnels may take to end when the relay stops. */
   tunnelDrainMs: 10_000,
 
   // registration by a node
-  /**
-   * First wait after an attempt to reach the relay failed; doubles, full
-   * jitter.
-   */
+  /** First wait after a failed attempt to register; doubles, full jitter. */
   retryFirstMs: 500,
   /** Longest wait between two attempts to reach the relay. */
   retryMaxMs: 30_000,
@@ -290,10 +228,7 @@ const NUMBERS = {
   // access
   /** Failed proofs of one address before it is ignored for a while. */
   proofFailureCount: 5,
-  /**
-   * The time over which failed proofs count, and for which an address is
-   * ignored.
-   */
+  /** The time in which these count, and for which the address is ignored. */
   proofFailureWindowMs: 60_000,
   /** Addresses with failed proofs that are remembered. */
   proofFailureSourceCount: 4_096,
@@ -312,9 +247,7 @@ const NUMBERS = {
   linkUseCount: 100_000,
   /** The age at which a client asks for new grants. */
   grantRenewMs: 1_800_000,
-  /**
-   * A node whose token was refused asks again after this time, give or take.
-   */
+  /** A node whose token was refused asks again after about this time. */
   unauthorizedRetryMs: 120_000,
   /** Characters of a link: it must survive mail, chat and a QR code. */
   linkLength: 512,
@@ -365,21 +298,13 @@ const NUMBERS = {
   pieceFailureCount: 5,
   /** How often a file that changes during the fetch is started again. */
   refetchCount: 3,
-  /**
-   * A node that needs this much longer for its pieces loses them to an idle
-   * one.
-   */
+  /** A node this much slower for its pieces loses them to an idle one. */
   takeOverMs: 500,
   /** A node slower than this over 30 s is excluded while there is another. */
   lowestBytesPerSecond: 4 * KIB,
-  /**
-   * Nodes that a client dials at one address where the relay saw none of them.
-   */
+  /** Nodes dialled at one address where the relay saw none of them. */
   claimedDialCount: 4,
-  /**
-   * Such addresses on one host that may fail before the client stops dialling
-   * them.
-   */
+  /** Such addresses of one host that may fail before it is avoided. */
   claimedFailureCount: 16,
   /** How long a node's list of files may take, at any rate. */
   listingMs: 15_000,
@@ -389,26 +314,17 @@ const NUMBERS = {
   listingMostMs: 300_000,
   /** Bytes that a client keeps of one node's list: some 200,000 files. */
   listingNodeBytes: 24 * MIB,
-  /**
-   * Bytes that it keeps of all lists, beside some 140 MB that it uses anyway.
-   */
+  /** Bytes of all lists, beside some 140 MB that a client uses anyway. */
   listingBytes: 40 * MIB,
-  /**
-   * Pages of a list that may wait unprocessed; the client then stops reading.
-   */
+  /** Unread pages of a list before the client stops receiving. */
   listingPagesAheadCount: 4,
   /** Nodes asked for files at once, not counting slow ones. */
   askingCount: 8,
-  /**
-   * Nodes asked at once, slow ones included: a tenth of the usual descriptors.
-   */
+  /** Nodes asked at once, slow ones included: a tenth of all descriptors. */
   askingMostCount: 64,
   /** A node that takes longer is slow: the next one is asked beside it. */
   askingPatienceMs: 1_000,
-  /**
-   * Names asked for together; those found are fetched while others are looked
-   * up.
-   */
+  /** Names asked for together; while they are fetched, the next are asked. */
   askingBatchCount: 256,
   /**
    * After the first node with the file, the time that others get to offer it

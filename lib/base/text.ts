@@ -64,11 +64,6 @@ export function escapeJson(json: string): string {
   );
 }
 
-/** Whether `text` is shown differently from what it is. */
-export function needsEscaping(text: string): boolean {
-  return show(text) !== text;
-}
-
 // C0 without tab, newline, form feed and return; DEL; C1.
 // deno-lint-ignore no-control-regex
 const NOT_TEXT = /[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f]/;

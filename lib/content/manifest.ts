@@ -14,9 +14,6 @@ import { LIMITS } from "../base/limits.ts";
 
 const HEAD_BYTES = 12;
 
-/** Characters of a content id. */
-export const CONTENT_ID_LENGTH = 64;
-
 /**
  * Bytes of a piece of a file of `size` bytes: 256 KiB, doubled until the file
  * has at most 65,536 pieces, up to 16 MiB.

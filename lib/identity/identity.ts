@@ -14,7 +14,7 @@ import { sha256 } from "../base/hash.ts";
 export const CERTIFICATE_MAX_BYTES = 1024;
 
 /** Bytes of a signature: the two integers of ECDSA P-256, 32 bytes each. */
-export const SIGNATURE_BYTES = 64;
+const SIGNATURE_BYTES = 64;
 
 const ECDSA = { name: "ECDSA", namedCurve: "P-256" };
 const ECDSA_SHA256 = { name: "ECDSA", hash: "SHA-256" };

@@ -153,13 +153,6 @@ export class FrameReader {
     this.#bodyLeft -= target.length;
   }
 
-  /** Reads the rest of the current body into a new buffer. */
-  async readBody(): Promise<Uint8Array> {
-    const body = new Uint8Array(this.#bodyLeft);
-    await this.readBodyInto(body);
-    return body;
-  }
-
   /**
    * Fills `target` from the current body.
    *

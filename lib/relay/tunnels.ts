@@ -90,10 +90,6 @@ export class Tunnels {
     return this.#rendezvous.count;
   }
 
-  get attachedCount(): number {
-    return this.#attached.size;
-  }
-
   /** Rises with every node that attaches or detaches. */
   get changes(): number {
     return this.#changes;

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { PARTIAL_SUFFIX, safeName } from "../../lib/base/names.ts";
-import { needsEscaping } from "../../lib/base/text.ts";
+import { show } from "../../lib/base/text.ts";
 
 for (
   const name of [
@@ -103,7 +103,7 @@ for (
     assertEquals(verdict.kind, "refused");
     if (verdict.kind === "refused") {
       assertEquals(verdict.rule.startsWith("a "), true, verdict.rule);
-      assertEquals(needsEscaping(verdict.rule), false);
+      assertEquals(show(verdict.rule), verdict.rule);
     }
   });
 }

@@ -1,7 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { LIMITS } from "../../lib/base/limits.ts";
 import {
-  CONTENT_ID_LENGTH,
   isContentId,
   Manifest,
   pieceBytesOf,
@@ -107,7 +106,7 @@ for (const size of [0, 1, 17, PIECE - 1, PIECE, PIECE + 1, 3 * PIECE + 5]) {
     const manifest = new Manifest(size, concat(hashes));
     const id = await digest(layOut(size, PIECE, hashes));
     assertEquals(manifest.contentId, id.toHex());
-    assertEquals(manifest.contentId.length, CONTENT_ID_LENGTH);
+    assertEquals(manifest.contentId.length, 64);
     assertEquals(manifest.size, size);
     assertEquals(manifest.pieceCount, hashes.length);
     assertEquals(

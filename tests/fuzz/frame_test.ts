@@ -86,7 +86,10 @@ async function body(reader: FrameReader, way: number): Promise<string> {
     reader.takeAhead(whole);
     return whole.toHex();
   }
-  if (way % 3 === 1) return (await reader.readBody()).toHex();
+  if (way % 3 === 1) {
+    await reader.readBodyInto(whole);
+    return whole.toHex();
+  }
   for (let at = 0; at < whole.length;) {
     const part = Math.min(1 + way % 97, whole.length - at);
     await reader.readBodyInto(whole.subarray(at, at + part));

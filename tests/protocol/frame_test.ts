@@ -37,7 +37,9 @@ async function readAll(reader: FrameReader): Promise<[number, string][]> {
   for (;;) {
     const header = await reader.next();
     if (header === null) return frames;
-    frames.push([header.type, (await reader.readBody()).toHex()]);
+    const body = new Uint8Array(header.length);
+    await reader.readBodyInto(body);
+    frames.push([header.type, body.toHex()]);
   }
 }
 

@@ -52,7 +52,7 @@ export function formatCommandHelp(spec: CommandSpec, name: string): string {
 }
 
 /** A command line as the user types it. */
-export function usageOf(spec: CommandSpec, { usage }: Command): string {
+function usageOf(spec: CommandSpec, { usage }: Command): string {
   return `${spec.script} [options] ${usage}`;
 }
 

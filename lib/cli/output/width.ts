@@ -66,11 +66,6 @@ export function padEnd(text: string, columns: number): string {
   return text + " ".repeat(Math.max(0, columns - widthOf(text)));
 }
 
-/** `text` with spaces before it, to fill `columns`. */
-export function padStart(text: string, columns: number): string {
-  return " ".repeat(Math.max(0, columns - widthOf(text))) + text;
-}
-
 /** `text`, or its start and `…`, in at most `columns`. */
 export function cutEnd(text: string, columns: number): string {
   if (fits(text, columns)) return text;
