@@ -192,7 +192,7 @@ export class TaskReceiver implements PieceReceiver {
     if (this.receivedBytes === wanted) return;
     throw new ProtocolError(
       "corrupt_piece",
-      `${this.wholeCount} pieces must have ${wanted} bytes, found ${this.receivedBytes}`,
+      `the pieces must have ${wanted} bytes, found ${this.receivedBytes}`,
     );
   }
 
