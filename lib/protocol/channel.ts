@@ -20,7 +20,11 @@ import {
   type MessageOf,
 } from "./messages.ts";
 import { TokenBucket } from "../guard/admission.ts";
-import { ConnDeadlines, type Deadlines } from "./deadline.ts";
+import {
+  ConnDeadlines,
+  type Deadlines,
+  type ProgressWatch,
+} from "./deadline.ts";
 
 /** Options of {@linkcode Channel}. */
 export interface ChannelOptions {
@@ -50,6 +54,7 @@ export class Channel implements AsyncDisposable {
   readonly #options: ChannelOptions;
   readonly #frames: FrameReader;
   readonly #watch: ConnDeadlines;
+  readonly #progress: ProgressWatch;
   readonly #rate: TokenBucket | null;
   /** Messages of the peer that do not count against its rate. */
   #offered = 0;
@@ -66,6 +71,11 @@ export class Channel implements AsyncDisposable {
     this.#options = options;
     const { limits } = options;
     this.#watch = new ConnDeadlines(conn, options.deadlines);
+    this.#progress = this.#watch.watchProgress({
+      done: () => this.#frames.readBytes,
+      ms: options.idleMs,
+      reason: () => this.#idleError(),
+    });
     this.#frames = new FrameReader(conn, {
       limitFor: (type) => this.#limitFor(type),
       ...(options.readAheadBytes === undefined
@@ -223,7 +233,7 @@ export class Channel implements AsyncDisposable {
   async #header(): Promise<FrameHeader | null> {
     using _idle = this.#watch.expect(
       this.#options.idleMs,
-      () => this.#error("idle", "sent nothing"),
+      () => this.#idleError(),
     );
     try {
       while (await this.#frames.more()) {
@@ -285,17 +295,24 @@ export class Channel implements AsyncDisposable {
     };
   }
 
+  /**
+   * Keeps the timers of deadlines between frames until disposed of, for a caller
+   * that expects many in a row. Not where channels share their deadlines.
+   */
+  holdTimers(): Disposable {
+    const timers = new DisposableStack();
+    timers.use(this.#progress.hold());
+    timers.use(this.#watch.hold());
+    return timers;
+  }
+
   /** Reads the bytes announced by a {@linkcode DataFrame} into `target`. */
   async readData(target: Uint8Array): Promise<void> {
     if (this.#frames.hasAhead(target.length)) {
       this.#frames.takeAhead(target);
       return;
     }
-    using _idle = this.#watch.expectProgress(
-      () => this.#frames.readBytes,
-      this.#options.idleMs,
-      () => this.#error("idle", "sent nothing"),
-    );
+    using _idle = this.#progress.begin();
     await this.#watch.guard(this.#frames.readBodyInto(target));
   }
 
@@ -350,6 +367,10 @@ export class Channel implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  #idleError(): ProtocolError {
+    return this.#error("idle", "sent nothing");
   }
 
   #error(code: ProtocolErrorCode, what: string): ProtocolError {

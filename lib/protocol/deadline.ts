@@ -42,9 +42,17 @@ class DeadlineQueue {
   readonly #ms: number;
   readonly #waiting = new Set<Deadline>();
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #isHeld: boolean;
 
-  constructor(ms: number) {
+  constructor(ms: number, isHeld: boolean) {
     this.#ms = ms;
+    this.#isHeld = isHeld;
+  }
+
+  /** Whether the timer stays when no deadline waits. */
+  set isHeld(isHeld: boolean) {
+    this.#isHeld = isHeld;
+    this.#stopIdle();
   }
 
   add(pass: () => void): Deadline {
@@ -56,12 +64,11 @@ class DeadlineQueue {
   }
 
   remove(deadline: Deadline): void {
-    if (this.#waiting.delete(deadline) && this.#waiting.size === 0) {
-      this.#stop();
-    }
+    if (this.#waiting.delete(deadline)) this.#stopIdle();
   }
 
-  #stop(): void {
+  #stopIdle(): void {
+    if (this.#isHeld || this.#waiting.size > 0) return;
     clearTimeout(this.#timer);
     this.#timer = undefined;
   }
@@ -89,15 +96,104 @@ class DeadlineQueue {
 /** Groups deadlines by length, for all conns that share this object. */
 export class Deadlines {
   readonly #queues = new Map<number, DeadlineQueue>();
+  #isHeld = false;
 
   /** Calls `pass` after `ms`. Disposing cancels the call. */
   set(ms: number, pass: () => void): Disposable {
     let queue = this.#queues.get(ms);
     if (queue === undefined) {
-      queue = new DeadlineQueue(ms);
+      queue = new DeadlineQueue(ms, this.#isHeld);
       this.#queues.set(ms, queue);
     }
     return queue.add(pass);
+  }
+
+  /**
+   * Keeps timers between deadlines, for steps that follow each other. Disposing
+   * stops those of no use. Not to be nested.
+   */
+  hold(): Disposable {
+    this.#hold(true);
+    return { [Symbol.dispose]: () => this.#hold(false) };
+  }
+
+  #hold(isHeld: boolean): void {
+    this.#isHeld = isHeld;
+    for (const queue of this.#queues.values()) queue.isHeld = isHeld;
+  }
+}
+
+/** Options of {@linkcode ProgressWatch}. */
+export interface ProgressOptions {
+  /** A number that rises with progress. */
+  readonly done: () => number;
+  /** Milliseconds without progress after which the watch reports a stall. */
+  readonly ms: number;
+  /** Makes the error that the watch reports. */
+  readonly reason: () => Error;
+}
+
+/**
+ * Watches the progress of steps that follow each other. While it is held they
+ * share one timer, because a timer for each piece of a file costs as much as
+ * reading it.
+ */
+export class ProgressWatch {
+  readonly #options: ProgressOptions;
+  readonly #pass: (reason: Error) => void;
+  #timer: ReturnType<typeof setInterval> | undefined;
+  #isHeld = false;
+  #isRunning = false;
+  #before = 0;
+  #quietParts = 0;
+  readonly #step: Disposable = {
+    [Symbol.dispose]: () => {
+      this.#isRunning = false;
+      if (!this.#isHeld) this.#stop();
+    },
+  };
+
+  /** Calls `pass` on a stall. */
+  constructor(options: ProgressOptions, pass: (reason: Error) => void) {
+    this.#options = options;
+    this.#pass = pass;
+  }
+
+  /** Keeps the timer between steps. Disposing stops it. Not to be nested. */
+  hold(): Disposable {
+    this.#isHeld = true;
+    return {
+      [Symbol.dispose]: () => {
+        this.#isHeld = false;
+        this.#stop();
+      },
+    };
+  }
+
+  /** Starts a step. Disposing ends it. Only one runs at a time. */
+  begin(): Disposable {
+    this.#isRunning = true;
+    this.#before = this.#options.done();
+    // A timer that runs already makes the first part too short to count.
+    this.#quietParts = this.#timer === undefined ? 0 : -1;
+    this.#timer ??= setInterval(
+      () => this.#look(),
+      this.#options.ms / QUIET_PARTS,
+    );
+    return this.#step;
+  }
+
+  #stop(): void {
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+  }
+
+  #look(): void {
+    if (!this.#isRunning) return this.#stop();
+    const now = this.#options.done();
+    this.#quietParts = now === this.#before ? this.#quietParts + 1 : 0;
+    this.#before = now;
+    if (this.#quietParts >= QUIET_PARTS) this.#pass(this.#options.reason());
   }
 }
 
@@ -120,23 +216,17 @@ export class ConnDeadlines {
     return this.#deadlines.set(ms, () => this.end(reason()));
   }
 
-  /** Ends the conn if `done` does not rise for `ms`. Disposing cancels this. */
-  expectProgress(
-    done: () => number,
-    ms: number,
-    reason: () => Error,
-  ): Disposable {
-    let before = done();
-    let quietParts = 0;
-    // Checks several times in `ms`, because reading the clock at each read
-    // costs more.
-    const timer = setInterval(() => {
-      const now = done();
-      quietParts = now === before ? quietParts + 1 : 0;
-      before = now;
-      if (quietParts >= QUIET_PARTS) this.end(reason());
-    }, ms / QUIET_PARTS);
-    return { [Symbol.dispose]: () => clearInterval(timer) };
+  /**
+   * Keeps timers between steps. Disposing stops those of no use. For a conn with
+   * deadlines of its own.
+   */
+  hold(): Disposable {
+    return this.#deadlines.hold();
+  }
+
+  /** A watch that ends the conn when a step makes no progress. */
+  watchProgress(options: ProgressOptions): ProgressWatch {
+    return new ProgressWatch(options, (reason) => this.end(reason));
   }
 
   end(reason: Error): void {

@@ -207,6 +207,7 @@ export class NodeSession implements AsyncDisposable {
   /** Receives for as long as somebody waits. Never rejects. */
   async #pump(): Promise<void> {
     this.#pumping = true;
+    using _timers = this.#channel.holdTimers();
     try {
       for (let first = this.#waiting[0]; first; first = this.#waiting[0]) {
         await this.#receive(first);

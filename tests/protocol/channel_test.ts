@@ -385,6 +385,74 @@ Deno.test("Channel lets file bytes trickle, and ends them when they stop", async
   near.close();
 });
 
+Deno.test("Channel watches all pieces of a file with two timers, which go when they are there", async () => {
+  using time = new FakeTime();
+  const [near, far] = memoryPair();
+  const bob = new Channel(far, OPTIONS);
+  bob.openUp();
+  const frame = encodeFrame(0x60, new Uint8Array(12));
+  const timers = bob.holdTimers();
+  let setCount = 0;
+  const { setInterval, setTimeout } = globalThis;
+  globalThis.setInterval = ((...args: Parameters<typeof setInterval>) => {
+    setCount++;
+    return setInterval(...args);
+  }) as typeof setInterval;
+  globalThis.setTimeout = ((...args: Parameters<typeof setTimeout>) => {
+    setCount++;
+    return setTimeout(...args);
+  }) as typeof setTimeout;
+  try {
+    for (let n = 0; n < 50; n++) {
+      const header = bob.receiveOrData(["find"]);
+      await near.write(frame.subarray(0, 9));
+      await header;
+      const reading = bob.readData(new Uint8Array(8));
+      await near.write(frame.subarray(9));
+      await reading;
+    }
+  } finally {
+    Object.assign(globalThis, { setInterval, setTimeout });
+  }
+  assertEquals(setCount, 2, "one for headers, one for bytes");
+  assertEquals(time.timerCount, 2);
+  timers[Symbol.dispose]();
+  assertEquals(time.timerCount, 0);
+  near.close();
+  far.close();
+});
+
+Deno.test("Channel gives a piece its whole time, also where the timer has run for the last one", async () => {
+  using time = new FakeTime();
+  const [near, far] = memoryPair();
+  const bob = new Channel(far, OPTIONS);
+  bob.openUp();
+  const { idleMs } = OPTIONS;
+  const frame = encodeFrame(0x60, new Uint8Array(12));
+  const timers = bob.holdTimers();
+  const first = (async () => {
+    await bob.receiveOrData(["find"]);
+    await bob.readData(new Uint8Array(8));
+  })();
+  await near.write(frame.subarray(0, 12));
+  await time.advance(idleMs / 4 - 1); // a moment before it looks
+  await near.write(frame.subarray(12));
+  await first;
+  let outcome = "pending";
+  await near.write(frame.subarray(0, 9));
+  await bob.receiveOrData(["find"]);
+  const second = bob.readData(new Uint8Array(8))
+    .catch((error) => outcome = error.code);
+  await time.advance(idleMs - 1);
+  assertEquals(outcome, "pending");
+  await time.advance(1 + idleMs / 4);
+  await second;
+  assertEquals(outcome, "idle");
+  timers[Symbol.dispose]();
+  assertEquals(time.timerCount, 0);
+  near.close();
+});
+
 Deno.test("Channel ends a peer that does not read, by count and by bytes", async () => {
   for (
     const override of [{ sendQueueFrameCount: 3 }, { sendQueueBytes: 300 }]
