@@ -158,6 +158,14 @@ const NUMBERS = {
   dialBackCount: 16,
   /** Of these, to one address: a silent port holds its slot for seconds. */
   dialBacksPerAddressCount: 2,
+  /**
+   * Ports of one address at which no node proved itself, in
+   * {@linkcode dialBackFailureMs}: one for each node that may register there.
+   * Each is dialled once in {@linkcode dialBackPauseMs}, for any number of ids.
+   */
+  dialBackFailureCount: 32,
+  /** The time for {@linkcode dialBackFailureCount}. */
+  dialBackFailureMs: 60_000,
   /** A node slower than this to answer is better off with tunnels. */
   reachMs: 2_000,
   /** Dead nodes that one command of a client reports, in one message. */

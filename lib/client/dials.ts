@@ -6,6 +6,7 @@
  * @module
  */
 
+import { addressGroup, isIpv4, isIpv6 } from "../base/address.ts";
 import { type Endpoint, formatEndpoint } from "../base/conn.ts";
 import { isBug, isShortage, ProtocolError } from "../base/errors.ts";
 import type { Limits } from "../base/limits.ts";
@@ -38,11 +39,17 @@ interface Known {
   absence: { readonly error: unknown; readonly id: string } | null;
 }
 
+/** The endpoints of one network that nodes only claim. */
+interface Claimed {
+  readonly failed: Set<string>;
+  /** Dials in flight; they never reject. */
+  readonly running: Set<Promise<void>>;
+}
+
 export class Dials {
   readonly #limits: Limits;
   readonly #known = new Map<string, Known>();
-  /** Failed endpoints on each host that nodes only claim. */
-  readonly #failures = new Map<string, Set<string>>();
+  readonly #claimed = new Map<string, Claimed>();
 
   constructor(limits: Limits) {
     this.#limits = limits;
@@ -69,21 +76,36 @@ export class Dials {
     }
     const { absence } = known;
     if (absence !== null && absence.id !== node.id) throw absence.error;
-    if (!node.isObserved) this.#refuse(endpoint, known, node);
-    known.ids.add(node.id);
-    const dialling = connect();
-    const settled = dialling.then(() => {}, () => {});
+    const claimed = this.#claimedAt(endpoint.host);
+    const { promise: settled, resolve: settle } = Promise.withResolvers<void>();
     known.running.add(settled);
     try {
-      const connected = await dialling;
-      known.absence = null;
-      this.#failures.get(endpoint.host)?.delete(key);
+      if (!node.isObserved) {
+        await this.#claim(endpoint, { known, claimed, node, signal, settled });
+      }
+      known.ids.add(node.id);
+      return await this.#connect(endpoint, node, { connect, signal });
+    } finally {
+      settle();
+      known.running.delete(settled);
+      claimed.running.delete(settled);
+    }
+  }
+
+  async #connect<Connected>(
+    endpoint: Endpoint,
+    node: DialledFor,
+    { connect, signal }: DialHow<Connected>,
+  ): Promise<Connected> {
+    try {
+      const connected = await connect();
+      const key = formatEndpoint(endpoint);
+      this.#of(key).absence = null;
+      this.#claimedAt(endpoint.host).failed.delete(key);
       return connected;
     } catch (error) {
       if (!signal?.aborted && !isBug(error)) this.#note(endpoint, node, error);
       throw error;
-    } finally {
-      known.running.delete(settled);
     }
   }
 
@@ -94,12 +116,42 @@ export class Dials {
     return known;
   }
 
-  /** Refuses an endpoint that too many nodes claim. */
-  #refuse(endpoint: Endpoint, { ids }: Known, { id }: DialledFor): void {
-    if (ids.has(id)) return;
+  #claimedAt(host: string): Claimed {
+    const group = networkOf(host);
+    const claimed = this.#claimed.get(group) ??
+      { failed: new Set(), running: new Set() };
+    this.#claimed.set(group, claimed);
+    return claimed;
+  }
+
+  /**
+   * Refuses an endpoint that too many nodes claim, or in whose network too many
+   * have failed. Waits while dials in flight there may be too many of these;
+   * then counts one more, until `settled`.
+   */
+  async #claim(
+    endpoint: Endpoint,
+    { known, claimed, node, signal, settled }: {
+      known: Known;
+      claimed: Claimed;
+      node: DialledFor;
+      signal: AbortSignal | undefined;
+      settled: Promise<void>;
+    },
+  ): Promise<void> {
+    if (known.ids.has(node.id)) return;
     const { claimedDialCount, claimedFailureCount } = this.#limits;
-    const failed = this.#failures.get(endpoint.host)?.size ?? 0;
-    if (ids.size < claimedDialCount && failed < claimedFailureCount) return;
+    const { failed, running } = claimed;
+    const isOpen = () => failed.size < claimedFailureCount;
+    while (isOpen() && failed.size + running.size >= claimedFailureCount) {
+      if (signal?.aborted) break;
+      await Promise.race([...running, aborted(signal)]);
+    }
+    if (known.ids.size < claimedDialCount && isOpen()) {
+      known.ids.add(node.id);
+      running.add(settled);
+      return;
+    }
     throw new ProtocolError(
       "identity_mismatch",
       `Cannot dial ${
@@ -115,9 +167,18 @@ export class Dials {
       error.code !== "timed_out";
     if (!isElse) this.#of(key).absence = { error, id: node.id };
     if (node.isObserved) return;
-    const failures = this.#failures.get(endpoint.host) ?? new Set();
-    this.#failures.set(endpoint.host, failures.add(key));
+    this.#claimedAt(endpoint.host).failed.add(key);
   }
+}
+
+/**
+ * What is counted as one network: an address group, or all names under one
+ * domain, because its owner can make as many names for an address as wanted.
+ */
+function networkOf(host: string): string {
+  return isIpv4(host) || isIpv6(host)
+    ? addressGroup(host)
+    : host.toLowerCase().split(".").filter(Boolean).slice(-2).join(".");
 }
 
 function aborted(signal: AbortSignal | undefined): Promise<void> {

@@ -8,7 +8,7 @@
 import { addressGroup } from "../base/address.ts";
 import { isShared } from "../guard/admission.ts";
 import type { Endpoint } from "../base/conn.ts";
-import { systemErrorCode } from "../base/errors.ts";
+import { isShortage } from "../base/errors.ts";
 import type { Limits } from "../base/limits.ts";
 import { dial, type DialOptions } from "../transport/dial.ts";
 import { learnCertificate } from "../transport/learn.ts";
@@ -19,7 +19,11 @@ export type DialBackOutcome = "alive" | "gone" | "unchecked";
 /** The numbers of `limits.ts` that bound dial-backs. */
 export type DialBackLimits = Pick<
   Limits,
-  "dialBackPauseMs" | "dialBackCount" | "dialBacksPerAddressCount"
+  | "dialBackPauseMs"
+  | "dialBackCount"
+  | "dialBacksPerAddressCount"
+  | "dialBackFailureCount"
+  | "dialBackFailureMs"
 >;
 
 /** Options of {@linkcode DialBacks}. */
@@ -52,9 +56,11 @@ export class DialBacks {
   #running = 0;
   /** Dials in flight, by the group of the dialled address. */
   readonly #perSource = new Map<string, number>();
+  readonly #failures: FailedPorts;
 
   constructor(options: DialBacksOptions) {
     this.#options = options;
+    this.#failures = new FailedPorts(options.limits);
   }
 
   /**
@@ -83,17 +89,20 @@ export class DialBacks {
     if (!this.may({ id, host: endpoint.host }, now)) return "unchecked";
     this.#dialledAt.set(id, now);
     const source = addressGroup(endpoint.host);
+    if (!this.#failures.mayDial(source, endpoint.port, now)) return "unchecked";
     this.#count(source, 1);
     try {
-      return await this.#isThere(endpoint, peer) ? "alive" : "gone";
+      if (await this.#isThere(endpoint, peer)) return "alive";
     } catch (error) {
       const ours = signal.aborted ||
-        systemErrorCode(error) === "EMFILE" ||
+        isShortage(error) ||
         error instanceof Deno.errors.NotCapable;
-      return ours ? "unchecked" : "gone";
+      if (ours) return "unchecked";
     } finally {
       this.#count(source, -1);
     }
+    this.#failures.add(source, endpoint.port, now);
+    return "gone";
   }
 
   #count(source: string, change: number): void {
@@ -118,6 +127,53 @@ export class DialBacks {
     }
     const found = await learnCertificate(endpoint, timing);
     return equal(found, peer.certificate);
+  }
+}
+
+/**
+ * The ports of each address at which no node proved itself lately. An attacker
+ * behind a shared address chooses the ports that a relay dials there, with as
+ * many ids as wanted.
+ */
+class FailedPorts {
+  readonly #limits: DialBackLimits;
+  /** By address group, the one of the last failure at the end. */
+  readonly #groups = new Map<string, Map<number, number>>();
+
+  constructor(limits: DialBackLimits) {
+    this.#limits = limits;
+  }
+
+  mayDial(group: string, port: number, now: number): boolean {
+    this.#purge(now);
+    const ports = this.#groups.get(group);
+    if (ports === undefined || isShared(group)) return true;
+    const { dialBackFailureCount, dialBackFailureMs, dialBackPauseMs } =
+      this.#limits;
+    for (const [failed, at] of ports) {
+      if (now - at < dialBackFailureMs) break; // the others are newer
+      ports.delete(failed);
+    }
+    const failedAt = ports.get(port);
+    return failedAt === undefined
+      ? ports.size < dialBackFailureCount
+      : now - failedAt >= dialBackPauseMs;
+  }
+
+  add(group: string, port: number, now: number): void {
+    const ports = this.#groups.get(group) ?? new Map<number, number>();
+    this.#groups.delete(group);
+    this.#groups.set(group, ports);
+    ports.delete(port);
+    ports.set(port, now);
+  }
+
+  #purge(now: number): void {
+    for (const [group, ports] of this.#groups) {
+      const last = [...ports.values()].at(-1) ?? -Infinity;
+      if (now - last < this.#limits.dialBackFailureMs) return;
+      this.#groups.delete(group);
+    }
   }
 }
 

@@ -74,6 +74,69 @@ Deno.test("Dials goes to sixteen addresses of one host that nodes only claim, an
   assertEquals(dials.count, 16);
 });
 
+/** Forty dials at once, each to another port, of which none is answered yet. */
+function manyAtOnce(hostOf: (n: number) => string) {
+  const dials = new Dials(LIMITS);
+  const dialled: PromiseWithResolvers<string>[] = [];
+  const all = Array.from(
+    { length: 40 },
+    (_, n) =>
+      dials.dial({ host: hostOf(n), port: 1 + n }, {
+        id: `id ${n}`,
+        isObserved: false,
+      }, {
+        connect: () => {
+          const answer = Promise.withResolvers<string>();
+          dialled.push(answer);
+          return answer.promise;
+        },
+        signal: undefined,
+      }),
+  );
+  for (const each of all) each.catch(() => {}); // judged together below
+  const turn = () => new Promise<void>((resolve) => setTimeout(resolve));
+  return { all, dialled, turn };
+}
+
+for (
+  const [what, hostOf] of [
+    ["a host", () => AT.host],
+    ["an IPv6 network", (n: number) => `2001:db8::${(n + 1).toString(16)}`],
+    ["a domain", (n: number) => `Host-${n}.victim.example`],
+  ] as const
+) {
+  Deno.test(`Dials has sixteen dials under way to ${what} that nodes only claim, and dials no other once they have failed`, async () => {
+    const { all, dialled, turn } = manyAtOnce(hostOf);
+    await turn();
+    assertEquals(dialled.length, 16);
+    for (const { reject } of dialled) reject(REFUSED);
+    const outcomes = await Promise.allSettled(all);
+    assertEquals(dialled.length, 16);
+    assertEquals(
+      outcomes.filter(({ status }) => status === "rejected").length,
+      40,
+    );
+  });
+
+  Deno.test(`Dials goes on to all of ${what} where the claims are true`, async () => {
+    const { all, dialled, turn } = manyAtOnce(hostOf);
+    for (let n = 0; n < 40; n++) {
+      await turn();
+      dialled[n]!.resolve("connected");
+    }
+    assertEquals(new Set(await Promise.all(all)), new Set(["connected"]));
+  });
+}
+
+Deno.test("Dials counts no failures of one domain against another", async () => {
+  const hosts = Array.from({ length: 40 }, (_, n) => `node.home-${n}.example`);
+  const { all, dialled, turn } = manyAtOnce((n) => hosts[n]!);
+  await turn();
+  assertEquals(dialled.length, 40);
+  for (const { resolve } of dialled) resolve("connected");
+  await Promise.all(all);
+});
+
 Deno.test("Dials takes a dial that was called off for no word of the address", async () => {
   const dials = new Dials(LIMITS);
   const off = new AbortController();

@@ -114,6 +114,61 @@ Deno.test(
   },
 );
 
+Deno.test(
+  "DialBacks dials 32 ports of one address in a minute at which no node proves itself, each every 5 s, whatever ids ask for it",
+  onLinux,
+  async () => {
+    // Nobody listens at this address, so each dial fails at once.
+    const host = "127.0.0.4";
+    const { dialBackFailureCount, dialBackFailureMs, dialBackPauseMs } = LIMITS;
+    const checks = dialBacks();
+    let ids = 0;
+    const check = (port: number, now: number, at = host) =>
+      checks.check({
+        id: `id ${ids++}`,
+        endpoint: { host: at, port },
+        peer: alice,
+      }, now);
+    for (let port = 1; port <= dialBackFailureCount; port++) {
+      assertEquals(await check(port, 0), "gone");
+    }
+    const next = dialBackFailureCount + 1;
+    assertEquals(await check(next, 1), "unchecked");
+    assertEquals(await check(1, 1, "127.0.0.5"), "gone"); // another address
+    assertEquals(await check(1, dialBackPauseMs - 1), "unchecked");
+    assertEquals(await check(1, dialBackPauseMs), "gone");
+    assertEquals(await check(next, dialBackFailureMs - 1), "unchecked");
+    assertEquals(await check(next, dialBackFailureMs), "gone");
+  },
+);
+
+Deno.test(
+  "DialBacks counts no port at which the node proves itself",
+  onLinux,
+  async () => {
+    const host = "127.0.0.4";
+    const checks = dialBacks({ dialBackFailureCount: 1 });
+    const listener = await listen({
+      at: { host, port: 0 },
+      identity: alice,
+      limits: LIMITS,
+      connectionsPerAddressCount: 8,
+      incidents: new Incidents(0, () => {}),
+      handle: async ({ conn }) => {
+        await conn.read(new Uint8Array(1));
+      },
+    });
+    const check = (id: string, port: number) =>
+      checks.check({ id, endpoint: { host, port }, peer: alice }, 0);
+    const { port } = listener.address;
+    assertEquals(await check("a", port), "alive");
+    assertEquals(await check("b", port), "alive");
+    assertEquals(await check("c", 1), "gone");
+    assertEquals(await check("d", 2), "unchecked");
+    await listener.close();
+  },
+);
+
 Deno.test("DialBacks says nothing of a node when the relay is leaving", async () => {
   const silent = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const endpoint = { host: "127.0.0.1", port: silent.addr.port };
