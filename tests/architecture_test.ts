@@ -158,6 +158,7 @@ const PURE = [
   "ops/metrics",
   "protocol/bulk",
   "protocol/frame",
+  "protocol/message_schemas",
   "relay/lease",
   "relay/listing_order",
   "relay/packing",

@@ -1,249 +1,23 @@
 /**
- * Typed messages and their frames. One table holds, for each kind of message,
- * its permanent number and the schema from which both the type and the run-time
- * check come. `docs/PROTOCOL.md` is the same table in words.
- *
- * Bodies are JSON, but for the hashes of pieces. File bytes are no messages;
- * `bulk.ts` has both.
+ * Typed messages and their frames: types and checks from the table in
+ * `message_schemas.ts`, the directions in which each message may travel, and
+ * the codec.
  *
  * @module
  */
 
-import { type Static, type TObject, Type } from "@sinclair/typebox";
+import type { Static, TObject } from "@sinclair/typebox";
 import { type TypeCheck, TypeCompiler } from "@sinclair/typebox/compiler";
 import { ProtocolError } from "../base/errors.ts";
-import { decodePieces, encodePieces, PIECES_FRAME_TYPE } from "./bulk.ts";
+import { decodePieces, encodePieces } from "./bulk.ts";
 import { encodeFrame } from "./frame.ts";
+import { CODEC } from "./message_schemas.ts";
 import { LIMITS } from "../base/limits.ts";
+
+export type { ListedFile } from "./message_schemas.ts";
 
 /** The version this program speaks. Peers must have the same. */
 export const PROTOCOL_VERSION = 1;
-
-const Count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
-/** Milliseconds since 1970, or before. */
-const Time = Type.Integer({
-  minimum: -Number.MAX_SAFE_INTEGER,
-  maximum: Number.MAX_SAFE_INTEGER,
-});
-const RequestId = Type.Integer({ minimum: 0, maximum: 0xffff_ffff });
-const Seconds = Type.Integer({ minimum: 1, maximum: 86_400 });
-const Port = Type.Integer({ minimum: 1, maximum: 65_535 });
-const Id = Type.String({ minLength: 52, maxLength: 52 });
-const Name = Type.String({ maxLength: LIMITS.nameBytes });
-const Token = Type.String({ maxLength: 128 });
-const Text = Type.String({ maxLength: 300 });
-/** 128 random bits, base64url: valid for one end of one tunnel, once. */
-const TunnelKey = Type.String({ pattern: "^[A-Za-z0-9_-]{22}$" });
-
-const Version = Type.String({ minLength: 32, maxLength: 32 });
-const Digest = Type.String({ pattern: "^[0-9a-f]{64}$" });
-const ContentOrVersion = Type.String({ minLength: 32, maxLength: 64 });
-const PieceIndex = Type.Integer({
-  minimum: 0,
-  maximum: LIMITS.pieceCount - 1,
-});
-
-// A grant, or a key that checks grants; see `access/`.
-const Grant = Type.String({ maxLength: 3_400 });
-const GrantKey = Type.String({ minLength: 44, maxLength: 44 });
-
-const ListedFile = Type.Object({
-  name: Name,
-  size: Count,
-  modifiedMs: Time,
-  version: Version,
-  content: Type.Optional(Digest),
-  executable: Type.Optional(Type.Boolean()),
-});
-
-const SignedRecordSchema = Type.Object({
-  record: Type.String({ maxLength: 2048 }),
-  certificate: Type.String({ maxLength: 1400 }),
-  signature: Type.String({ minLength: 88, maxLength: 88 }),
-});
-
-/** A record as the relay lists it, with the relay's additions. */
-const ListedRecordSchema = Type.Object({
-  ...SignedRecordSchema.properties,
-  observed: Type.Optional(
-    Type.Array(
-      Type.Integer({ minimum: 0, maximum: LIMITS.addressCount - 1 }),
-      { maxItems: LIMITS.addressCount },
-    ),
-  ),
-  tunnel: Type.Optional(Type.Boolean()),
-});
-
-/**
- * All messages. Numbers are permanent: never reuse one, even after its message
- * is gone. 0x14 to 0x17 stay free, because TLS records begin with them.
- */
-const CODEC = {
-  hello: {
-    type: 0x01,
-    schema: Type.Object({
-      protocol: Count,
-      role: Token,
-      id: Type.Optional(Id),
-      nonce: Type.Optional(Token),
-      greeting: Type.Optional(Text),
-      tunnelPort: Type.Optional(Port),
-      motd: Type.Optional(Text),
-      minVersion: Type.Optional(Token),
-      private: Type.Optional(Type.Boolean()),
-      grant: Type.Optional(Grant),
-      version: Type.Optional(Token),
-      time: Type.Optional(Time),
-      uptime: Type.Optional(Count),
-    }),
-  },
-  refused: {
-    type: 0x02,
-    schema: Type.Object({
-      code: Token,
-      text: Text,
-      request: Type.Optional(RequestId),
-    }),
-  },
-  join: { type: 0x03, schema: Type.Object({ key: TunnelKey }) },
-  joined: { type: 0x04, schema: Type.Object({}) },
-  ping: { type: 0x05, schema: Type.Object({}) },
-  pong: { type: 0x06, schema: Type.Object({}) },
-  authenticate: {
-    type: 0x07,
-    schema: Type.Object({ proof: Type.String({ maxLength: 64 }) }),
-  },
-  redeem: {
-    type: 0x08,
-    schema: Type.Object({
-      pass: Token,
-      name: Name,
-      fetch: Type.String({ pattern: "^[A-Za-z0-9_-]{16,64}$" }),
-    }),
-  },
-  register: { type: 0x20, schema: SignedRecordSchema },
-  registered: {
-    type: 0x21,
-    schema: Type.Object({
-      leaseSeconds: Seconds,
-      renewSeconds: Seconds,
-      stay: Type.Optional(Type.Boolean()),
-      grantKeys: Type.Optional(Type.Array(GrantKey, { maxItems: 4 })),
-      proof: Type.Optional(Type.String({ maxLength: 64 })),
-    }),
-  },
-  withdraw: { type: 0x22, schema: SignedRecordSchema },
-  withdrawn: { type: 0x23, schema: Type.Object({}) },
-  list: {
-    type: 0x24,
-    schema: Type.Object({ cursor: Type.Optional(Token) }),
-  },
-  nodes: {
-    type: 0x25,
-    schema: Type.Object({
-      count: Count,
-      nodes: Type.Array(ListedRecordSchema, {
-        maxItems: LIMITS.listingPageCount,
-      }),
-      cursor: Type.Optional(Token),
-      grants: Type.Optional(
-        Type.Array(Grant, { maxItems: LIMITS.listingPageCount }),
-      ),
-    }),
-  },
-  report: {
-    type: 0x26,
-    schema: Type.Object({
-      ids: Type.Array(Id, { minItems: 1, maxItems: LIMITS.reportCount }),
-    }),
-  },
-  reported: {
-    type: 0x27,
-    schema: Type.Object({
-      outcomes: Type.Array(Token, { maxItems: LIMITS.reportCount }),
-    }),
-  },
-  attach: { type: 0x28, schema: Type.Object({}) },
-  attached: { type: 0x29, schema: Type.Object({}) },
-  reach: { type: 0x2a, schema: Type.Object({}) },
-  reached: { type: 0x2b, schema: Type.Object({ outcome: Token }) },
-  tunnel: { type: 0x2c, schema: Type.Object({ id: Id }) },
-  rendezvous: { type: 0x2d, schema: Type.Object({ key: TunnelKey }) },
-  invite: {
-    type: 0x2e,
-    schema: Type.Object({ key: TunnelKey, from: Token }),
-  },
-  decline: {
-    type: 0x2f,
-    schema: Type.Object({ key: TunnelKey, code: Token }),
-  },
-  mint: {
-    type: 0x30,
-    schema: Type.Object({
-      name: Name,
-      content: Digest,
-      expiresSeconds: Type.Integer({ minimum: 1, maximum: 0xffff_ffff }),
-      uses: Type.Integer({ minimum: 1, maximum: 0xffff }),
-    }),
-  },
-  minted: { type: 0x31, schema: Type.Object({ pass: Token }) },
-  find: {
-    type: 0x40,
-    schema: Type.Object({ request: RequestId, name: Name }),
-  },
-  found: {
-    type: 0x41,
-    schema: Type.Object({
-      request: RequestId,
-      size: Count,
-      modifiedMs: Time,
-      version: Version,
-      content: Type.Optional(Digest),
-      sha256: Type.Optional(Digest),
-      executable: Type.Optional(Type.Boolean()),
-    }),
-  },
-  read: {
-    type: 0x42,
-    schema: Type.Object({
-      request: RequestId,
-      of: ContentOrVersion,
-      first: PieceIndex,
-      count: Type.Integer({ minimum: 1, maximum: LIMITS.pieceCount }),
-    }),
-  },
-  describe: {
-    type: 0x44,
-    schema: Type.Object({ request: RequestId, of: ContentOrVersion }),
-  },
-  manifest: {
-    type: 0x45,
-    schema: Type.Object({
-      request: RequestId,
-      size: Count,
-      content: Digest,
-      sha256: Digest,
-    }),
-  },
-  browse: {
-    type: 0x46,
-    schema: Type.Object({ request: RequestId, prefix: Name }),
-  },
-  files: {
-    type: 0x47,
-    schema: Type.Object({
-      request: RequestId,
-      files: Type.Array(ListedFile, { maxItems: LIMITS.listingPageCount }),
-      more: Type.Boolean(),
-    }),
-  },
-  working: { type: 0x48, schema: Type.Object({ request: RequestId }) },
-  // Not JSON; see `bulk.ts`.
-  pieces: {
-    type: PIECES_FRAME_TYPE,
-    schema: Type.Object({ request: RequestId, hashes: Type.Uint8Array() }),
-  },
-} as const satisfies Record<string, { type: number; schema: TObject }>;
 
 /** The name of a message. */
 export type MessageKind = keyof typeof CODEC;
@@ -285,8 +59,6 @@ export interface ListedRecord extends SignedRecord {
   /** Whether the node can be reached through the relay. */
   tunnel?: boolean;
 }
-/** A file as its node lists it. */
-export type ListedFile = Static<typeof ListedFile>;
 
 /**
  * The messages that each role may send to each other role after both hellos.
