@@ -524,6 +524,16 @@ export const EVENTS: Readonly<Record<EventName, EventSpec>> = {
       bytes: count("bytes that are zeros"),
     },
   },
+  "file_kept": {
+    says: "part of an older file is right, and is not fetched",
+    roles: CLIENT,
+    fields: {
+      name,
+      path,
+      base: text("the older file; the same as `path` where it is replaced"),
+      bytes: count("bytes that were copied, and verified"),
+    },
+  },
   "file_present": {
     says: "a file with the wanted content exists already",
     roles: CLIENT,

@@ -128,6 +128,14 @@ export type ClientEvent =
   | { event: "file_resumed"; name: string; path: string; bytes: number }
   /** Part of a file is zeros, which no node has to send. */
   | { event: "zeros_skipped"; name: string; path?: string; bytes: number }
+  /** Part of an older file, `base`, is right, and is not fetched. */
+  | {
+    event: "file_kept";
+    name: string;
+    path: string;
+    base: string;
+    bytes: number;
+  }
   /** A file could not be fetched; the others continue. */
   | {
     event: "file_failed";

@@ -8,6 +8,7 @@
 
 import type { Offer } from "../content/choice.ts";
 import { Failure } from "../base/errors.ts";
+import { BaseFile } from "../disk/base_file.ts";
 import type { Hasher } from "../transfer/hashing.ts";
 import type { NodeSession } from "../transfer/session.ts";
 import { followedBy } from "./ahead.ts";
@@ -47,6 +48,8 @@ export interface GetOptions extends TransferOptions {
   pathOf: (name: string, selection: Selection) => string;
   /** Whether to replace existing files. */
   overwrite?: boolean;
+  /** An older file: what is right in it is copied, and not fetched. */
+  base?: string;
 }
 
 /** The result of {@linkcode getFiles}. */
@@ -61,7 +64,8 @@ export interface GetResult {
  * Fetches files to the disk.
  *
  * @throws {Failure} of kind `usage` for impossible names, `relay` if the relay
- * cannot be asked, `local` if the disk fails; the signal's reason when aborted.
+ * cannot be asked, `local` if the disk fails or the older file cannot be used;
+ * the signal's reason when aborted.
  */
 export async function getFiles(options: GetOptions): Promise<GetResult> {
   const selections = distinct(
@@ -73,12 +77,16 @@ export async function getFiles(options: GetOptions): Promise<GetResult> {
   );
   await using stack = new AsyncDisposableStack();
   const tell = options.onEvent ?? (() => {});
+  const base = options.base === undefined
+    ? undefined
+    : stack.use(await BaseFile.open(options.base));
   const peers = stack.use(new Peers(options, tell));
   const nodes = chosenNodes(
     options.nodes ?? (await peers.list()).nodes,
     options,
   );
-  const get = stack.use(new Get(peers, { ...options, selections, nodes }));
+  const given = { ...options, selections, nodes, base };
+  const get = stack.use(new Get(peers, given));
   return await get.run();
 }
 
@@ -91,10 +99,16 @@ interface List extends Listed {
   readonly selection: Selection;
 }
 
+/** The options with what they mean. */
+type GivenOptions = Omit<GetOptions, "base"> & {
+  readonly nodes: readonly ListedNode[];
+  readonly base: BaseFile | undefined;
+};
+
 /** One run of {@linkcode getFiles}. */
 class Get implements AsyncDisposable {
   readonly #peers: Peers;
-  readonly #options: GetOptions & { nodes: readonly ListedNode[] };
+  readonly #options: GivenOptions;
   readonly #tell: (event: ClientEvent) => void;
   readonly #nodes: ReadonlyMap<string, ListedNode>;
   readonly #offers = new Map<string, readonly Offer[]>();
@@ -123,7 +137,7 @@ class Get implements AsyncDisposable {
 
   constructor(
     peers: Peers,
-    options: GetOptions & { nodes: readonly ListedNode[] },
+    options: GivenOptions,
   ) {
     const { signal, nodes, sha256, content, prefer, overwrite } = options;
     const isPinned = sha256 !== undefined || content !== undefined;
@@ -413,7 +427,7 @@ class Get implements AsyncDisposable {
     jobs: readonly Job[],
     batches: AsyncIterable<readonly Job[]>,
   ): Promise<void> {
-    const { overwrite = false, sha256 } = this.#options;
+    const { overwrite = false, sha256, base } = this.#options;
     const outcomes = this.#outcomes;
     // The files that follow may be large.
     const hasher = hasherFor(this.#isAsked ? jobs.map(sizeOf) : [Infinity]);
@@ -427,6 +441,8 @@ class Get implements AsyncDisposable {
       targets: new Targets({
         overwrite,
         sha256,
+        base,
+        signal: this.#signal,
         hasher,
         outcomes,
         openFileCount: this.#peers.limits.openFileCount,

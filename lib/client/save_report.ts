@@ -97,6 +97,20 @@ export class SaveReport {
     }
   }
 
+  /** More of a file that was started need not be sent. */
+  keep({ name }: Job, bytes: number): void {
+    this.tally.keep(bytes);
+    this.#earlier.set(name, bytes + (this.#earlier.get(name) ?? 0));
+  }
+
+  /** So much was kept of an older file, in all. */
+  kept(
+    { name, path }: Job,
+    { base, bytes }: { base: string; bytes: number },
+  ): void {
+    this.#tell({ event: "file_kept", name, path, base, bytes });
+  }
+
   /**
    * A file starts again: its nodes have another version now, or the bytes so
    * far belong to another file and are lost.

@@ -58,6 +58,11 @@ export class Tally {
     this.#started--;
   }
 
+  /** Adds bytes of a started file that nobody had to send. */
+  keep(bytes: number): void {
+    this.#received += bytes;
+  }
+
   /** Adds received bytes. */
   add(path: Path, bytes: number): void {
     this.#paths.add(path, bytes);

@@ -8,8 +8,8 @@
 import { dirname } from "@std/path/dirname";
 import { Failure } from "../base/errors.ts";
 import { sha256 } from "../base/hash.ts";
-import { lengthOf, type Manifest, pieceCountOf } from "../content/manifest.ts";
-import { manifestIfZeros, zeroPieces } from "../content/zeros.ts";
+import { type Manifest, pieceCountOf } from "../content/manifest.ts";
+import { manifestIfZeros } from "../content/zeros.ts";
 import type { DownloadFile, Sink } from "../transfer/receiving.ts";
 import type { Hasher } from "../transfer/hashing.ts";
 import {
@@ -18,12 +18,14 @@ import {
   PartialFile,
   partialPathOf,
 } from "../disk/partial.ts";
+import type { BaseFile } from "../disk/base_file.ts";
 import { removePublished, type TargetOptions } from "../disk/publishing.ts";
 import { contentIdAt, hasContent, sha256At } from "../disk/rehash.ts";
 import { SmallFiles } from "../disk/small_files.ts";
 import { notReplacedOnVote } from "./failures.ts";
 import type { Job } from "./jobs.ts";
 import type { SaveReport } from "./save_report.ts";
+import { sparedPieces } from "./sparing.ts";
 import {
   existsAlready,
   Folders,
@@ -37,6 +39,8 @@ export interface TargetsOptions {
   readonly overwrite: boolean;
   /** SHA-256 that a file must have. */
   readonly sha256: string | undefined;
+  /** A file to take pieces from, where the person named one. */
+  readonly base: BaseFile | undefined;
   /** Small files that are open at a time. */
   readonly openFileCount: number;
   /** Hashes what is there. */
@@ -45,6 +49,8 @@ export interface TargetsOptions {
   readonly outcomes: SaveReport;
   /** Asks for the manifest of a file; throws a `Failure` where none is had. */
   readonly describe: (job: Job) => Promise<Manifest>;
+  /** Stops it. */
+  readonly signal: AbortSignal;
 }
 
 /** Places that files are saved in. Disposing keeps what is not complete. */
@@ -132,6 +138,7 @@ export class Targets implements AsyncDisposable {
       return true;
     }
     if (!overwrite) throw existsAlready(path);
+    await this.#options.base?.requireOther(path);
     if (job.isVoted) throw notReplacedOnVote(job.name, path);
     return false;
   }
@@ -202,7 +209,7 @@ export class Targets implements AsyncDisposable {
   ): Promise<Pick<DownloadFile, "sink" | "have" | "manifest"> | undefined> {
     const { name, path, group } = job;
     const { size } = group;
-    const { describe, hasher, outcomes } = this.#options;
+    const { describe } = this.#options;
     const options = { size, ...this.#targetOptions(job) };
     const partial = await PartialFile.open(path, options);
     this.#partials.set(name, partial);
@@ -217,22 +224,12 @@ export class Targets implements AsyncDisposable {
         : known;
       if (await this.#isPresent(job, occupant, manifest)) return undefined;
     }
-    let manifest = known;
-    let have: number[] = [];
-    if (await partial.byteCount() > 0) {
-      manifest ??= await describe(job);
-      have = await partial.resume(manifest, hasher);
-    }
-    const right = new Set(have);
-    const zeros = (manifest === undefined ? [] : zeroPieces(manifest))
-      .filter((piece) => !right.has(piece));
-    await partial.clear(zeros);
-    outcomes.start(job, {
-      earlier: lengthOf(have, size),
-      zeros: lengthOf(zeros, size),
+    const spared = await sparedPieces(job, partial, {
+      ...this.#options,
+      manifest: known,
+      overwrite: options.overwrite,
     });
-    have = [...have, ...zeros];
-    return { sink: this.#verifying(job, partial), have, manifest };
+    return { sink: this.#verifying(job, partial), ...spared };
   }
 
   /** A sink that holds the whole to the SHA-256 that was asked for. */

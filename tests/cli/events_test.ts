@@ -167,6 +167,11 @@ Deno.test("Every line of every role and command with --json is as its schema say
     ],
   );
   await run(0, ["file_present"], [address, "get", "f", ...to]);
+  const older = join(folder.path, "older");
+  await Deno.writeFile(older, content.subarray(0, -1));
+  await run(0, ["file_kept", "file_received"], [
+    ...[address, "get", "f", "-o", join(folder.path, "new"), "--base", older],
+  ]);
   await run(
     0,
     ["file_verified"],

@@ -324,6 +324,72 @@ const WRONG_USES: readonly WrongUse[] = [
       `Cannot use configuration (${folder}/p2p.toml): line 1: there is no setting limit_rate; did you mean limit-rate?`,
   },
   {
+    what: "one older file for two names",
+    args: ({ relay, folder }) => [
+      ...[relay, "get", "1.txt", "2.txt", "-o", `${folder}/`],
+      ...["--base", `${folder}/1.txt`],
+    ],
+    permissions: () => ANYTHING,
+    code: 2,
+    line: ({ folder }) =>
+      `Cannot use --base (${folder}/1.txt): it goes with one name`,
+  },
+  {
+    what: "an older file for what is not saved",
+    args: ({ relay, folder }) => [
+      ...[relay, "get", "1.txt", "-o", "-", "--base", `${folder}/1.txt`],
+    ],
+    code: 2,
+    line: ({ folder }) =>
+      `Cannot use --base (${folder}/1.txt): with -o - nothing is saved`,
+  },
+  {
+    what: "an older file that is not there",
+    args: ({ relay, folder }) => [
+      ...[relay, "get", "1.txt", "-o", `${folder}/new`],
+      ...["--base", `${folder}/no`],
+    ],
+    permissions: () => ANYTHING,
+    code: 8,
+    line: ({ folder }) =>
+      `Cannot use --base (${folder}/no): there is no such file; name an older version of the file, or leave --base out`,
+  },
+  {
+    what: "a folder for an older file",
+    args: ({ relay, folder }) => [
+      ...[relay, "get", "1.txt", "-o", `${folder}/new`, "--base", folder],
+    ],
+    permissions: () => ANYTHING,
+    code: 8,
+    line: ({ folder }) =>
+      `Cannot use --base (${folder}): it is a folder; name an older version of the file, or leave --base out`,
+  },
+  {
+    what: "an older file that the client may not read",
+    args: ({ relay, folder }) => [
+      ...[relay, "get", "1.txt", "-o", `${folder}/new`],
+      ...["--base", "/var/old/1.txt"],
+    ],
+    permissions: ({ folder }) => [
+      `--allow-read=${folder}`,
+      `--allow-write=${folder}`,
+    ],
+    code: 7,
+    line: () =>
+      "Cannot use --base (/var/old/1.txt): this process was not given the permission; grant it with --allow-read=/var/old/1.txt",
+  },
+  {
+    what: "the file to be saved for the older file",
+    args: ({ relay, folder }) => [
+      ...[relay, "get", "1.txt", "-o", `${folder}/1.txt`, "--overwrite"],
+      ...["--base", `${folder}/received/../1.txt`],
+    ],
+    permissions: () => ANYTHING,
+    code: 8,
+    line: ({ folder }) =>
+      `Cannot use --base (${folder}/received/../1.txt): it is the file to be saved; leave it out: --overwrite keeps what is right in that file`,
+  },
+  {
     what: "a file that is not what was received",
     args: ({ folder }) => ["verify", `${folder}/1.txt`, `${folder}/r.json`],
     code: 6,

@@ -124,7 +124,7 @@ function runGetByLink({ link }: GivenLink, context: Context): Promise<number> {
       if (line.value("output") !== "-") {
         return runGet([selection], { options, terminal, line });
       }
-      refuseReceipt(line);
+      refuseForStdout(line);
       return runCat([selection.name], { ...context, options });
     },
   });
@@ -211,7 +211,7 @@ function runCommand(
     case "get":
       if (words.length === 0) throw wrongUse(command, "get needs a name");
       if (line.value("output") === "-") {
-        refuseReceipt(line);
+        refuseForStdout(line);
         return runCat(words, context);
       }
       return runGet(words.map(parseSelection), { options, terminal, line });
@@ -227,8 +227,12 @@ function runCommand(
   }
 }
 
-/** Refuses a receipt if nothing is saved. */
-function refuseReceipt(line: CommandLine): void {
+/** Refuses options that have no effect if nothing is saved. */
+function refuseForStdout(line: CommandLine): void {
+  const base = line.value("base");
+  if (base !== undefined) {
+    throw badValue("base", base, "with -o - nothing is saved");
+  }
   const receipt = line.value("receipt");
   if (receipt === undefined) return;
   throw badValue(

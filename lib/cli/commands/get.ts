@@ -46,6 +46,10 @@ export async function runGet(
   if (options.sha256 !== undefined && !isOne) {
     throw badValue("sha256", options.sha256, "it goes with one name");
   }
+  const base = line.value("base");
+  if (base !== undefined && !isOne) {
+    throw badValue("base", base, "it goes with one name");
+  }
   const place = await destination(line.value("output"), selections);
   const receipt = receiptFor(line, options);
   await receipt?.check();
@@ -73,6 +77,7 @@ export async function runGet(
       selections,
       pathOf,
       overwrite: line.isOn("overwrite"),
+      ...(base === undefined ? {} : { base }),
       onEvent: (event) => {
         saved.note(event);
         replicas.note(event);
@@ -206,6 +211,8 @@ export class Saved {
   readonly #startedAt = performance.now();
   readonly #received = { files: 0, bytes: 0 };
   readonly #present = { files: 0, bytes: 0 };
+  /** Files of which something was kept. */
+  #keptFiles = 0;
   /** Bytes of zeros that no node had to send, by name. */
   readonly #zeros = new Map<string, number>();
   /** The bytes and nodes of this run. */
@@ -221,6 +228,8 @@ export class Saved {
       const { name, bytes } = event;
       const amount = formatBytes(bytes);
       this.#tell(`${showWhole(name)}: ${amount} are here from an earlier run`);
+    } else if (event.event === "file_kept") {
+      if (++this.#keptFiles <= MOST_TOLD) this.#tell(keptInWords(event));
     } else if (event.event === "zeros_skipped") {
       this.#zeros.set(event.name, event.bytes);
     } else if (event.event === "file_present") {
@@ -294,6 +303,16 @@ export class Saved {
   #tell(line: string): void {
     this.#terminal.note(line);
   }
+}
+
+/** How much of an older file was kept. */
+function keptInWords(
+  { name, path, base, bytes }: ClientEvent & { event: "file_kept" },
+): string {
+  const from = base === path ? "the file that it replaces" : showWhole(base);
+  return `${showWhole(name)}: ${
+    formatBytes(bytes)
+  } kept from ${from}, verified`;
 }
 
 /** The number of files, and their size. */

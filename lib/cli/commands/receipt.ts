@@ -189,8 +189,9 @@ export class ReceiptWriter {
   /** Notes an event. */
   note(event: ClientEvent): void {
     const receivedAt = new Date().toISOString();
-    if (event.event === "file_resumed") {
-      this.#earlier.set(event.name, event.bytes);
+    if (event.event === "file_resumed" || event.event === "file_kept") {
+      const { name, bytes } = event;
+      this.#earlier.set(name, bytes + (this.#earlier.get(name) ?? 0));
     } else if (event.event === "file_present") {
       const { name, path } = event;
       const verified = "present";

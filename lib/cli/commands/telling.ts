@@ -101,6 +101,7 @@ export class Telling {
       case "file_present":
       case "file_resumed":
       case "zeros_skipped":
+      case "file_kept":
       case "file_failed":
         return;
       default:

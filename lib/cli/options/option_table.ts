@@ -113,7 +113,14 @@ export const OPTIONS: OptionTable = {
   overwrite: {
     roles: CLIENT,
     commands: ["get"],
-    help: "replace files that exist",
+    help: "replace files that exist; keep the right pieces",
+  },
+  base: {
+    roles: CLIENT,
+    commands: ["get"],
+    value: "FILE",
+    names: "file",
+    help: "copy the right pieces of this older file",
   },
   receipt: {
     roles: CLIENT,

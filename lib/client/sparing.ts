@@ -1,0 +1,102 @@
+/**
+ * Finds out which pieces of a large file no node has to send: what an earlier
+ * run has left, zeros, and what is right in older files.
+ *
+ * @module
+ */
+
+import {
+  lengthOf,
+  type Manifest,
+  pieceCountOf,
+  pieceLength,
+} from "../content/manifest.ts";
+import { zeroPieces } from "../content/zeros.ts";
+import { BaseFile } from "../disk/base_file.ts";
+import type { PartialFile } from "../disk/partial.ts";
+import type { Hasher } from "../transfer/hashing.ts";
+import type { Job } from "./jobs.ts";
+import type { SaveReport } from "./save_report.ts";
+
+/** Options of {@linkcode sparedPieces}. */
+export interface SparingOptions {
+  /** The manifest of the file, where it is known. */
+  readonly manifest: Manifest | undefined;
+  /** A file that the person named to take pieces from. */
+  readonly base: BaseFile | undefined;
+  /** Whether the file replaces another. */
+  readonly overwrite: boolean;
+  /** Hashes what is there. */
+  readonly hasher: Hasher;
+  /** Hears how much it is. */
+  readonly outcomes: SaveReport;
+  /** Asks for the manifest of a file; throws a `Failure` where none is had. */
+  readonly describe: (job: Job) => Promise<Manifest>;
+  /** Stops it. */
+  readonly signal: AbortSignal;
+}
+
+/** Pieces that are in the partial file, and right. */
+export interface SparedPieces {
+  readonly have: readonly number[];
+  /** The manifest, if anything needed it. */
+  readonly manifest: Manifest | undefined;
+}
+
+/**
+ * Brings into the partial file what no node has to send.
+ *
+ * @throws {Failure} when nobody describes the file, or the disk fails.
+ */
+export async function sparedPieces(
+  job: Job,
+  partial: PartialFile,
+  options: SparingOptions,
+): Promise<SparedPieces> {
+  const { path, group: { size } } = job;
+  const { base, overwrite, hasher, outcomes, describe, signal } = options;
+  using replaced = overwrite ? await BaseFile.openReplaced(path) : undefined;
+  const bases = [base, replaced].filter((file) => mayHelp(file, size));
+  const isResumed = await partial.byteCount() > 0;
+  const manifest = options.manifest ??
+    (isResumed || bases.length > 0 ? await describe(job) : undefined);
+  if (manifest === undefined) {
+    outcomes.start(job, { earlier: 0, zeros: 0 });
+    return { have: [], manifest };
+  }
+  const earlier = isResumed ? await partial.resume(manifest, hasher) : [];
+  const have = new Set(earlier);
+  const zeros = zeroPieces(manifest).filter((piece) => !have.has(piece));
+  await partial.clear(zeros);
+  outcomes.start(job, {
+    earlier: lengthOf(earlier, size),
+    zeros: lengthOf(zeros, size),
+  });
+  for (const piece of zeros) have.add(piece);
+  for (const file of bases) {
+    let bytes = 0;
+    for await (
+      const run of file.rightPieces(manifest, {
+        isWanted: (piece) => !have.has(piece),
+        hasher,
+      })
+    ) {
+      signal.throwIfAborted();
+      await partial.write(run.first, run.bytes);
+      for (let at = 0; at < run.count; at++) have.add(run.first + at);
+      outcomes.keep(job, run.bytes.length);
+      bytes += run.bytes.length;
+    }
+    if (bytes > 0) outcomes.kept(job, { base: file.path, bytes });
+  }
+  return { have: [...have], manifest };
+}
+
+/** Whether a file can have a piece of one of `size` bytes that is worth it. */
+function mayHelp(
+  file: BaseFile | undefined,
+  size: number,
+): file is BaseFile {
+  return file !== undefined && pieceCountOf(size) > 1 &&
+    file.size >= pieceLength(size, 0);
+}

@@ -1,0 +1,221 @@
+/**
+ * An older version of a file. Its right pieces are copied instead of fetched.
+ * Each is hashed in the buffer that is then written, so a file that changes in
+ * the meantime does no harm.
+ *
+ * @module
+ */
+
+import { describeCause, Failure, isBug, localKindOf } from "../base/errors.ts";
+import { grantRemedy, requireAccess } from "../base/permission.ts";
+import { show } from "../base/text.ts";
+import {
+  type Manifest,
+  pieceBytesOf,
+  pieceLength,
+} from "../content/manifest.ts";
+import type { Hashed, Hasher } from "../transfer/hashing.ts";
+import { isInode } from "./left_file.ts";
+import { REHASH_BYTES } from "./rehash.ts";
+
+/** Pieces in a row that are what they must be. */
+export interface RightPieces {
+  /** Number of the first. */
+  readonly first: number;
+  /** How many there are. */
+  readonly count: number;
+  /** Their bytes, which may be used until the next are asked for. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+}
+
+/** Options of {@linkcode BaseFile.rightPieces}. */
+export interface RightPiecesOptions {
+  /** Whether a piece is of use. */
+  readonly isWanted: (piece: number) => boolean;
+  /** Hashes the pieces. */
+  readonly hasher: Hasher;
+}
+
+/** Pieces that are read, and are being hashed. */
+interface ReadPieces {
+  readonly first: number;
+  readonly hashing: Promise<Hashed>;
+}
+
+/** A file to take pieces from. Disposing closes it. */
+export class BaseFile implements Disposable {
+  /** Where it is. */
+  readonly path: string;
+  /** Bytes that it had when it was opened. */
+  readonly size: number;
+  readonly #file: Deno.FsFile;
+  readonly #info: Deno.FileInfo;
+
+  private constructor(path: string, file: Deno.FsFile, info: Deno.FileInfo) {
+    this.path = path;
+    this.size = info.size;
+    this.#file = file;
+    this.#info = info;
+  }
+
+  /**
+   * Opens the file that a person named.
+   *
+   * @throws {Failure} of kind `local` or `not_allowed`.
+   */
+  static async open(path: string): Promise<BaseFile> {
+    try {
+      requireAccess(path, "read");
+      const info = await Deno.stat(path);
+      if (info.isDirectory) throw unfit(path, "it is a folder");
+      // Before it is opened: a pipe waits for somebody who writes to it.
+      if (!info.isFile) throw unfit(path, "it is not a regular file");
+      const file = await Deno.open(path, { read: true });
+      return new BaseFile(path, file, await file.stat());
+    } catch (error) {
+      if (error instanceof Failure) throw error;
+      throw new Failure(localKindOf(error), {
+        what: "Cannot use --base",
+        where: show(path),
+        why: error instanceof Deno.errors.NotFound
+          ? "there is no such file"
+          : describeCause(error),
+        remedy: error instanceof Deno.errors.NotCapable
+          ? grantRemedy([path], "read")
+          : REMEDY,
+        cause: error,
+      });
+    }
+  }
+
+  /** Opens the file that is to be replaced, where it can be of use. */
+  static async openReplaced(path: string): Promise<BaseFile | undefined> {
+    try {
+      if (!(await Deno.lstat(path)).isFile) return undefined;
+      const file = await Deno.open(path, { read: true });
+      return new BaseFile(path, file, await file.stat());
+    } catch (error) {
+      if (isBug(error)) throw error;
+      return undefined;
+    }
+  }
+
+  /** Throws where it is the file to be saved itself. */
+  async requireOther(target: string): Promise<void> {
+    const info = await Deno.lstat(target).catch(() => undefined);
+    if (info === undefined || !isInode(info, this.#info)) return;
+    throw unfit(
+      this.path,
+      "it is the file to be saved",
+      "leave it out: --overwrite keeps what is right in that file",
+    );
+  }
+
+  /**
+   * The wanted pieces that are what a manifest says, in order. Ends early where
+   * the file cannot be read any more.
+   */
+  async *rightPieces(
+    manifest: Manifest,
+    { isWanted, hasher }: RightPiecesOptions,
+  ): AsyncGenerator<RightPieces> {
+    const pieceBytes = pieceBytesOf(manifest.size);
+    const spare: Uint8Array<ArrayBuffer>[] = [];
+    const runs = runsOf(manifest, { isWanted, size: this.size });
+    const read = async (): Promise<ReadPieces | undefined> => {
+      const { value: run } = runs.next();
+      if (run === undefined) return undefined;
+      const start = run.first * pieceBytes;
+      const end = Math.min(start + run.count * pieceBytes, manifest.size);
+      const bytes = await this.#read(start, end, spare.pop());
+      if (bytes === undefined) return undefined;
+      const hashing = hasher.hash(bytes, pieceBytes);
+      hashing.catch(() => {}); // told to who waits for it, if anybody does
+      return { first: run.first, hashing };
+    };
+    for (let next = await read(); next !== undefined;) {
+      const { first, hashing } = next;
+      next = await read();
+      const hashed = await hashing;
+      yield* rightIn(manifest, first, hashed);
+      spare.push(hashed.bytes);
+    }
+  }
+
+  /** Bytes of it, in `room` where they fit; nothing where it is shorter now. */
+  async #read(
+    start: number,
+    end: number,
+    room?: Uint8Array<ArrayBuffer>,
+  ): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    const length = end - start;
+    const buffer = room?.length === length ? room : new Uint8Array(length);
+    try {
+      this.#file.seekSync(start, Deno.SeekMode.Start);
+      for (let filled = 0; filled < length;) {
+        const read = await this.#file.read(buffer.subarray(filled));
+        if (read === null) return undefined;
+        filled += read;
+      }
+      return buffer;
+    } catch (error) {
+      if (isBug(error)) throw error;
+      return undefined; // whatever it is, a node has the rest
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#file.close();
+  }
+}
+
+const REMEDY = "name an older version of the file, or leave --base out";
+
+function unfit(path: string, why: string, remedy = REMEDY): Failure {
+  const where = show(path);
+  return new Failure("local", {
+    what: "Cannot use --base",
+    where,
+    why,
+    remedy,
+  });
+}
+
+/** Wanted pieces that a file of `size` bytes has, in runs to be read at once. */
+function* runsOf(
+  manifest: Manifest,
+  { isWanted, size }: { isWanted: (piece: number) => boolean; size: number },
+): Generator<{ first: number; count: number }, undefined> {
+  const pieceBytes = pieceBytesOf(manifest.size);
+  const most = Math.max(1, Math.floor(REHASH_BYTES / pieceBytes));
+  const has = (piece: number) =>
+    piece < manifest.pieceCount && isWanted(piece) &&
+    piece * pieceBytes + pieceLength(manifest.size, piece) <= size;
+  for (let first = 0; first < manifest.pieceCount;) {
+    let count = 0;
+    while (count < most && has(first + count)) count++;
+    if (count > 0) yield { first, count };
+    first += Math.max(1, count);
+  }
+}
+
+/** The right pieces among those from `first` on, in rows. */
+function* rightIn(
+  manifest: Manifest,
+  first: number,
+  { bytes, hashes }: Hashed,
+): Generator<RightPieces> {
+  const pieceBytes = pieceBytesOf(manifest.size);
+  for (let at = 0; at < hashes.length;) {
+    let count = 0;
+    while (
+      at + count < hashes.length &&
+      manifest.has(first + at + count, hashes[at + count]!)
+    ) count++;
+    if (count > 0) {
+      const part = bytes.subarray(at * pieceBytes, (at + count) * pieceBytes);
+      yield { first: first + at, count, bytes: part };
+    }
+    at += Math.max(1, count);
+  }
+}
