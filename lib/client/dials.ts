@@ -161,8 +161,11 @@ export class Dials {
   }
 
   #note(endpoint: Endpoint, node: DialledFor, error: unknown): void {
-    if (isShortage(error)) return; // says nothing about the endpoint
     const key = formatEndpoint(endpoint);
+    if (isShortage(error)) { // says nothing about the endpoint
+      this.#of(key).ids.delete(node.id);
+      return;
+    }
     const isElse = error instanceof ProtocolError &&
       error.code !== "timed_out";
     if (!isElse) this.#of(key).absence = { error, id: node.id };

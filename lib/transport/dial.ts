@@ -7,7 +7,7 @@
 
 import type { Conn, Endpoint } from "../base/conn.ts";
 import { formatEndpoint } from "../base/conn.ts";
-import { ProtocolError } from "../base/errors.ts";
+import { isShortage, ProtocolError } from "../base/errors.ts";
 import { certificatePem, hostnameOf } from "../identity/identity.ts";
 import { LIMITS } from "../base/limits.ts";
 import { whenRoom } from "../base/shortage.ts";
@@ -137,7 +137,11 @@ export async function firstOf<
   }
   const outcomes = await Promise.allSettled(attempts);
   if (winner !== undefined) return winner;
-  throw (outcomes.at(-1) as PromiseRejectedResult).reason;
+  const errors = outcomes.map((outcome) =>
+    (outcome as PromiseRejectedResult).reason
+  );
+  // Another address proves nothing about the one that was not dialled.
+  throw errors.find(isShortage) ?? errors.at(-1);
 }
 
 /**

@@ -74,6 +74,22 @@ Deno.test("Dials goes to sixteen addresses of one host that nodes only claim, an
   assertEquals(dials.count, 16);
 });
 
+Deno.test("Dials blames no address and no node where this process has no file descriptor", async () => {
+  const short = new Error("Too many open files (os error 24)");
+  for (const isObserved of [true, false]) {
+    const ports = failing(short);
+    for (let port = 1; port <= 40; port++) {
+      await ports.dial(`id ${port}`, isObserved, port);
+    }
+    assertEquals(ports.count, 40);
+    const ids = failing(short);
+    for (let n = 0; n < 10; n++) {
+      assertEquals(await ids.dial(`id ${n}`, isObserved), short);
+    }
+    assertEquals(ids.count, 10);
+  }
+});
+
 /** Forty dials at once, each to another port, of which none is answered yet. */
 function manyAtOnce(hostOf: (n: number) => string) {
   const dials = new Dials(LIMITS);

@@ -1,0 +1,83 @@
+/**
+ * Which nodes a client reports to the relay when it cannot reach them.
+ */
+
+import { assertEquals, assertRejects } from "@std/assert";
+import { limitsWith } from "../../lib/base/limits.ts";
+import type { ListedNode } from "../../lib/client/nodes.ts";
+import { Peers } from "../../lib/client/peers.ts";
+import { Reach, Unreachable } from "../../lib/client/reach.ts";
+import type { RelayDialer } from "../../lib/uplink/relay_dialer.ts";
+import { startNode, startRelay } from "../_network.ts";
+
+const SHORT = new Error("Too many open files (os error 24)");
+const REFUSED = new Deno.errors.ConnectionRefused("refused");
+
+/** A node as its relay lists it. */
+async function listedNode(): Promise<ListedNode> {
+  await using relay = await startRelay();
+  await using _node = await startNode(relay, { f: "x" });
+  await using peers = new Peers({ relay: relay.server.address }, () => {});
+  const [node] = (await peers.list()).nodes;
+  return node!;
+}
+
+/** Calls `body` while a dial to port `n` fails with the `n`th of `errors`. */
+async function withDials(
+  errors: readonly Error[],
+  body: () => Promise<unknown>,
+): Promise<void> {
+  const { connect } = Deno;
+  const fail = ({ port }: Deno.ConnectOptions) =>
+    Promise.reject(errors[port - 1]);
+  Object.assign(Deno, { connect: fail });
+  try {
+    await body();
+  } finally {
+    Object.assign(Deno, { connect });
+  }
+}
+
+for (
+  const [what, errors, reported] of [
+    ["Reach reports a node as dead where nobody answers", [REFUSED], 1],
+    [
+      "Reach blames no node where this process has no file descriptor to dial with",
+      [SHORT],
+      0,
+    ],
+    [
+      "Reach blames no node where one of its addresses could not be dialled for lack of file descriptors",
+      [SHORT, REFUSED],
+      0,
+    ],
+  ] as const
+) {
+  Deno.test(what, async () => {
+    const node = await listedNode();
+    const [address] = node.addresses;
+    const addresses = errors.map((_, n) => ({ ...address!, port: n + 1 }));
+    let opened = 0;
+    const link = {
+      relay: { host: "127.0.0.1", port: 1 },
+      open: () => {
+        opened++; // reports alone are sent here
+        return Promise.reject(REFUSED);
+      },
+    } as unknown as RelayDialer;
+    await using reach = new Reach({
+      link,
+      plaintext: true,
+      tunnels: false,
+      // A dial gives up at once where no descriptor is free.
+      limits: limitsWith({ connectMs: 1_000 }),
+    });
+    await withDials(errors, () =>
+      assertRejects(
+        () => reach.open({ ...node, addresses }, undefined),
+        Unreachable,
+      ));
+    await reach[Symbol.asyncDispose]();
+    assertEquals(opened, reported);
+  });
+}
