@@ -347,8 +347,8 @@ const NUMBERS = {
   /** Buffers that a node sends from, shared by all of its clients. */
   sendBufferBytes: 32 * MIB,
   /**
-   * Pieces that a node vouches for together, having looked whether the file is
-   * unchanged: what a client loses at most where its connection breaks.
+   * Bytes of pieces that a node vouches for together at most, after it checked
+   * that the file is unchanged: what a broken connection loses at most.
    */
   runBytes: 1 * MIB,
   /** Files up to this size are read in one go, without giving others a turn. */

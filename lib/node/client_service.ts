@@ -33,7 +33,7 @@ import type { OpenedFile, ReadRefusal } from "../share/opened_file.ts";
 import type { Share } from "../share/share.ts";
 import type { ShareFile } from "../share/shared_file.ts";
 import { whenRoom } from "../base/shortage.ts";
-import { type SendOptions, sendPieces, sendSmall } from "./send.ts";
+import { PieceSender, type SendOptions } from "./send.ts";
 import { WORK_MS } from "./work_ledger.ts";
 import type { ClientWork, WorkQueue } from "./work_queue.ts";
 
@@ -84,6 +84,7 @@ export class ClientService implements Disposable {
   readonly #channel: Channel;
   readonly #service: Service;
   readonly #outbox: Outbox;
+  readonly #sender: PieceSender;
   readonly #work: ClientWork;
   /** Takes turns with others where files are hashed. */
   readonly #asker: unknown;
@@ -113,6 +114,14 @@ export class ClientService implements Disposable {
       () => writeBytes(service.limits.sendBufferBytes, service.clientCount),
       service.buffers,
     );
+    this.#sender = new PieceSender(this.#outbox, {
+      limits: service.limits,
+      rate: service.rate,
+      onSent: (bytes) => {
+        service.sentBytes += bytes;
+        this.#work.charge(WORK_MS.sendByte * bytes, "sent");
+      },
+    });
   }
 
   /** What the client was sent so far. */
@@ -370,13 +379,9 @@ export class ClientService implements Disposable {
         refusal("bad_range", "the file has fewer pieces", request),
       );
     }
-    const { limits, digests, rate } = this.#service;
+    const { digests } = this.#service;
     const known = digests.manifestOf(file)?.hashesOf(first, count);
-    const onSent = (bytes: number) => {
-      this.#service.sentBytes += bytes;
-      this.#work.charge(WORK_MS.sendByte * bytes, "sent");
-    };
-    const options = { request, first, count, known, limits, rate, onSent };
+    const options = { request, first, count, known };
     const refused = this.#isQuick(file)
       ? await this.#sendSmall(file, options)
       : await this.#sendPieces(file, options);
@@ -400,7 +405,7 @@ export class ClientService implements Disposable {
     const { share } = this.#service;
     const outcome = await this.#whenRoom(() => share.readSmall(file));
     if (outcome.kind === "refused") return outcome.reason;
-    await sendSmall(this.#outbox, outcome.bytes, options);
+    await this.#sender.sendSmall(outcome.bytes, options);
     return undefined;
   }
 
@@ -415,7 +420,7 @@ export class ClientService implements Disposable {
       if (outcome.kind === "refused") return outcome.reason;
       this.#opened = outcome.opened;
     }
-    const sent = await sendPieces(this.#outbox, this.#opened, options);
+    const sent = await this.#sender.send(this.#opened, options);
     if (sent === "completed") return undefined;
     this.#letGo();
     return sent;

@@ -27,78 +27,130 @@ export interface SendOptions {
   readonly count: number;
   /** Hashes of the requested pieces, if they are known. */
   readonly known: Uint8Array | undefined;
+}
+
+/** Options of {@linkcode PieceSender}. */
+export interface PieceSenderOptions {
   readonly limits: Limits;
   /** Limits the rate of all sending of the node. */
   readonly rate: RateLimit | undefined;
   /** Called with the number of file bytes put into the outbox. */
-  readonly onSent?: (bytes: number) => void;
+  readonly onSent: (bytes: number) => void;
 }
 
-/**
- * Sends pieces of an open file in runs. Stops with `changed`, before the hashes
- * of a run, if the file is no longer the opened version.
- */
-export async function sendPieces(
-  outbox: Outbox,
-  opened: OpenedFile,
-  options: SendOptions,
-): Promise<SendOutcome> {
-  const { first, count, known, limits, rate } = options;
-  const pieceBytes = pieceBytesOf(opened.file.size);
-  // At a slow rate, each complete piece should count.
-  const runBytes = rate === undefined ? limits.runBytes : 0;
-  const most = Math.max(1, Math.floor(runBytes / pieceBytes));
-  for (let sent = 0; sent < count; sent += most) {
-    const run = { first: first + sent, count: Math.min(most, count - sent) };
-    const [from, to] = [sent, sent + run.count].map((n) => n * HASH_BYTES);
-    const hashes = known?.subarray(from, to);
-    const outcome = await sendRun(outbox, opened, {
-      ...options,
-      ...run,
-      known: hashes,
-    });
-    if (outcome !== "completed") return outcome;
-  }
-  return "completed";
-}
+/** Sends pieces to one client. */
+export class PieceSender {
+  readonly #outbox: Outbox;
+  readonly #options: PieceSenderOptions;
+  /**
+   * Bytes of the next run. Runs double from one piece, so that a connection
+   * that breaks loses at most as much as it brought.
+   */
+  #runBytes = 0;
 
-/** Sends the pieces of one run. */
-async function sendRun(
-  outbox: Outbox,
-  opened: OpenedFile,
-  { request, first, count, known, limits, rate, onSent }: SendOptions,
-): Promise<SendOutcome> {
-  const { size } = opened.file;
-  const pieceBytes = pieceBytesOf(size);
-  let position = first * pieceBytes;
-  const end = Math.min(size, (first + count) * pieceBytes);
-  const hashing = known === undefined
-    ? new PieceHashing(count, pieceBytes, end - position)
-    : undefined;
-  while (position < end) {
-    const step = rate === undefined ? limits.frameDataBytes : rate.stepBytes;
-    const most = Math.min(end - position, step, limits.frameDataBytes);
-    if (rate !== undefined) await pace(outbox, rate, most);
-    let isReadable = true;
-    const length = await outbox.data(request, most, async (target) => {
-      try {
-        const read = await opened.read(target, position);
-        hashing?.add(target.subarray(0, read));
-        return read;
-      } catch (error) {
-        if (isBug(error)) throw error;
-        isReadable = false; // the disk failed; the client may ask another node
-        return 0;
-      }
-    });
-    if (length === 0) return isReadable ? "changed" : "unreadable";
-    onSent?.(length);
-    position += length;
+  /** Sends through `outbox`. */
+  constructor(outbox: Outbox, options: PieceSenderOptions) {
+    this.#outbox = outbox;
+    this.#options = options;
   }
-  if (!opened.isUnchanged()) return "changed";
-  const hashes = known ?? hashing!.hashes;
-  await outbox.message({ kind: "pieces", request, hashes });
-  return "completed";
+
+  /**
+   * Sends pieces of an open file in runs. Stops with `changed`, before the
+   * hashes of a run, if the file is no longer the opened version.
+   */
+  async send(opened: OpenedFile, options: SendOptions): Promise<SendOutcome> {
+    const { first, count, known } = options;
+    const { limits, rate } = this.#options;
+    const pieceBytes = pieceBytesOf(opened.file.size);
+    for (let sent = 0; sent < count;) {
+      const most = Math.max(1, Math.floor(this.#runBytes / pieceBytes));
+      const run = { first: first + sent, count: Math.min(most, count - sent) };
+      const [from, to] = [sent, sent + run.count].map((n) => n * HASH_BYTES);
+      const outcome = await this.#sendRun(opened, {
+        ...options,
+        ...run,
+        known: known?.subarray(from, to),
+      });
+      if (outcome !== "completed") return outcome;
+      sent += run.count;
+      // At a limited rate, each complete piece should count.
+      if (rate !== undefined) continue;
+      const brought = 2 * run.count * pieceBytes;
+      this.#runBytes = Math.min(
+        limits.runBytes,
+        Math.max(this.#runBytes, brought),
+      );
+    }
+    return "completed";
+  }
+
+  /** Sends the pieces of one run. */
+  async #sendRun(
+    opened: OpenedFile,
+    { request, first, count, known }: SendOptions,
+  ): Promise<SendOutcome> {
+    const { limits, rate, onSent } = this.#options;
+    const { size } = opened.file;
+    const pieceBytes = pieceBytesOf(size);
+    let position = first * pieceBytes;
+    const end = Math.min(size, (first + count) * pieceBytes);
+    const hashing = known === undefined
+      ? new PieceHashing(count, pieceBytes, end - position)
+      : undefined;
+    while (position < end) {
+      const step = rate === undefined ? limits.frameDataBytes : rate.stepBytes;
+      const most = Math.min(end - position, step, limits.frameDataBytes);
+      if (rate !== undefined) await this.#pace(rate, most);
+      let isReadable = true;
+      const length = await this.#outbox.data(request, most, async (target) => {
+        try {
+          const read = await opened.read(target, position);
+          hashing?.add(target.subarray(0, read));
+          return read;
+        } catch (error) {
+          if (isBug(error)) throw error;
+          isReadable = false; // the disk failed; the client may ask another node
+          return 0;
+        }
+      });
+      if (length === 0) return isReadable ? "changed" : "unreadable";
+      onSent(length);
+      position += length;
+    }
+    if (!opened.isUnchanged()) return "changed";
+    const hashes = known ?? hashing!.hashes;
+    await this.#outbox.message({ kind: "pieces", request, hashes });
+    return "completed";
+  }
+
+  /** Sends the whole of a small file that has been read already. */
+  async sendSmall(
+    bytes: Uint8Array,
+    { request, known }: SendOptions,
+  ): Promise<void> {
+    const { rate, onSent } = this.#options;
+    for (let sent = 0; sent < bytes.length;) {
+      const most = Math.min(bytes.length - sent, rate?.stepBytes ?? Infinity);
+      if (rate !== undefined) await this.#pace(rate, most);
+      const length = await this.#outbox.data(request, most, (target) => {
+        target.set(bytes.subarray(sent, sent + target.length));
+        return target.length;
+      });
+      onSent(length);
+      sent += length;
+    }
+    if (bytes.length === 0) return; // no pieces
+    const hashes = known ?? sha256(bytes);
+    await this.#outbox.message({ kind: "pieces", request, hashes });
+  }
+
+  /** Waits until `bytes` may be sent; flushes the outbox before a wait. */
+  async #pace(rate: RateLimit, bytes: number): Promise<void> {
+    const waitMs = rate.reserve(bytes, performance.now());
+    if (waitMs <= 0) return;
+    await this.#outbox.flush();
+    await delay(waitMs);
+  }
 }
 
 /** Hashes consecutive pieces whose bytes arrive in parts of any length. */
@@ -135,37 +187,4 @@ class PieceHashing {
     this.#hash = createSha256();
     this.#pieceLeft = Math.min(this.#pieceBytes, this.#left);
   }
-}
-
-/** Sends the whole of a small file that has been read already. */
-export async function sendSmall(
-  outbox: Outbox,
-  bytes: Uint8Array,
-  { request, known, rate, onSent }: SendOptions,
-): Promise<void> {
-  for (let sent = 0; sent < bytes.length;) {
-    const most = Math.min(bytes.length - sent, rate?.stepBytes ?? Infinity);
-    if (rate !== undefined) await pace(outbox, rate, most);
-    const length = await outbox.data(request, most, (target) => {
-      target.set(bytes.subarray(sent, sent + target.length));
-      return target.length;
-    });
-    onSent?.(length);
-    sent += length;
-  }
-  if (bytes.length === 0) return; // no pieces
-  const hashes = known ?? sha256(bytes);
-  await outbox.message({ kind: "pieces", request, hashes });
-}
-
-/** Waits until the rate allows `bytes`. What is in the outbox is sent first. */
-async function pace(
-  outbox: Outbox,
-  rate: RateLimit,
-  bytes: number,
-): Promise<void> {
-  const waitMs = rate.reserve(bytes, performance.now());
-  if (waitMs <= 0) return;
-  await outbox.flush();
-  await delay(waitMs);
 }

@@ -533,7 +533,11 @@ Deno.test("A node lists many long names in frames that may be sent", async () =>
 
 for (
   const [what, limitRate, wanted] of [
-    ["a mebibyte of pieces at a time", undefined, [4, 4, 2]],
+    [
+      "a piece at first, then for two, then for a mebibyte at a time",
+      undefined,
+      [1, 2, 4, 3],
+    ],
     ["each piece by itself where its rate is limited", 1e9, Array(10).fill(1)],
   ] as const
 ) {
