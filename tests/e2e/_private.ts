@@ -9,6 +9,7 @@ import {
   tokenOf,
   type TokenRole,
 } from "../../lib/access/token.ts";
+import type { NodeOptions } from "../../lib/node/server.ts";
 import type { RelayOptions } from "../../lib/relay/server.ts";
 import { randomBytes } from "../_random.ts";
 import {
@@ -94,8 +95,10 @@ export function privateNodeHere(
   { secret }: Keys,
   relay: { address: string },
   directory: string,
+  options: Partial<NodeOptions> = {},
 ): Promise<NodeHere> {
-  return nodeHere(relay, directory, { token: tokenOf(secret, "node") });
+  const token = tokenOf(secret, "node");
+  return nodeHere(relay, directory, { token, ...options });
 }
 
 /** Starts a node with its token, at a relay's port, and waits until it is listed. */

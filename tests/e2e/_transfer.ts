@@ -160,7 +160,7 @@ export async function writeSparse(
 export async function until(
   isTrue: () => boolean | Promise<boolean>,
   what: string,
-  { deadlineMs = 15_000, everyMs = 5 } = {},
+  { deadlineMs = 60_000, everyMs = 5 } = {},
 ): Promise<void> {
   const deadline = performance.now() + deadlineMs;
   while (!await isTrue()) {

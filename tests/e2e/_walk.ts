@@ -28,7 +28,7 @@ const DEFINES = /^(?:\w+=\S*|\w+\(\) \{ .* \})$/;
 /** What is said when something happens, and not when the process starts. */
 const LATER =
   /^(?:sent |withdrawn from |node \S+ (?:registered|left)|tunnel to |Cannot )/;
-const STEP_SECONDS = 30;
+const STEP_SECONDS = 60;
 
 /** A process beside the steps, off a terminal or at one. */
 interface Running extends AsyncDisposable {

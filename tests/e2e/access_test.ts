@@ -9,8 +9,12 @@ import { formatLink, parseLink } from "../../lib/access/link.ts";
 import { decodePass, formatPass, linkKeyOf } from "../../lib/access/pass.ts";
 import { randomBytes, seededRandom } from "../_random.ts";
 import { tempShare } from "../_temp_share.ts";
+import { runRoleHere } from "../_here.ts";
+import { relayHere } from "../_scenery.ts";
 import {
   makeKeys,
+  privateNodeHere,
+  privateRelayHere,
   runClient,
   spawnPrivateNode,
   spawnPrivateRelay,
@@ -53,7 +57,7 @@ Deno.test("relay.ts --private shows two tokens once, with --allow-net alone, and
 });
 
 Deno.test("relay.ts --private refuses --json where the tokens of a new secret would not be seen", async () => {
-  const { code, text } = await runRole("relay.ts", [
+  const { code, text } = await runRoleHere("relay.ts", [
     "--private",
     "--json",
     "0",
@@ -68,33 +72,31 @@ Deno.test("relay.ts --secret-file shows no tokens; with --show-tokens it prints 
   await relay.stderr.until(/^private relay: /);
   assertEquals(relay.stdout.all.length, 3);
   const args = ["--secret-file", keys.secretFile, "--show-tokens"];
-  const permissions = [`--allow-read=${keys.folder}`];
-  const shown = await runRole("relay.ts", args, { permissions });
+  const shown = await runRoleHere("relay.ts", args);
   assertEquals(shown.code, 0);
   assertEquals(
     shown.text,
     `node token ${keys.tokens.node}\nclient token ${keys.tokens.client}\n`,
   );
-  const json = await runRole("relay.ts", ["--json", ...args], { permissions });
+  const json = await runRoleHere("relay.ts", ["--json", ...args]);
   assertEquals(JSON.parse(json.text).client, keys.tokens.client);
-  const without = await runRole("relay.ts", ["--show-tokens"]);
+  const without = await runRoleHere("relay.ts", ["--show-tokens"]);
   assertEquals(without.code, 2);
 });
 
 Deno.test("A secret file that others may read, or that may not be read, is refused with what to do", async () => {
   await using keys = await makeKeys();
-  const permissions = [`--allow-read=${keys.folder}`];
   const args = ["--secret-file", keys.secretFile, "0"];
   const denied = await runRole("relay.ts", args);
   assertEquals(denied.code, 7);
   assertMatch(denied.stderr[0]!, /grant it with --allow-read=/);
   await Deno.chmod(keys.secretFile, 0o644);
-  const open = await runRole("relay.ts", args, { permissions });
+  const open = await runRoleHere("relay.ts", args);
   assertEquals(open.code, 8);
   assertMatch(open.stderr[0]!, /; run chmod 600 \S+secret$/);
   await Deno.chmod(keys.secretFile, 0o600);
   await Deno.chmod(keys.folder, 0o777);
-  const folder = await runRole("relay.ts", args, { permissions });
+  const folder = await runRoleHere("relay.ts", args);
   assertEquals(folder.code, 8);
   assertMatch(folder.stderr[0]!, /; run chmod go-w \S+$/);
   assertEquals(open.stderr.length + folder.stderr.length, 2);
@@ -107,7 +109,7 @@ Deno.test("A token or a secret on the command line works, with a warning", async
     /^warning: --secret: .* use --secret-file FILE or RELAY_P2P_SECRET$/,
   );
   const args = ["--token", keys.tokens.client, relay.address, "nodes"];
-  const { code, stderr } = await runRole("peer_client.ts", args);
+  const { code, stderr } = await runRoleHere("peer_client.ts", args);
   assertEquals(code, 0);
   assertMatch(stderr[0]!, /^warning: --token: .* use --token-file FILE/);
   assertEquals(stderr[1], "peer node count: 0");
@@ -123,14 +125,14 @@ function altered(token: string): string {
 Deno.test("Without the right token, altered, expired, used up or for something else: refused in one line, and the documented code", async () => {
   await using keys = await makeKeys();
   await using others = await makeKeys();
-  await using relay = await spawnPrivateRelay(keys);
+  await using relay = await privateRelayHere(keys);
   await using share = await tempShare(FILES);
   await using folder = await tempShare();
   const { port } = relay;
-  await using _node = await spawnPrivateNode(keys, { port, share: share.path });
+  await using _node = await privateNodeHere(keys, relay, share.path);
   const into = folder.path;
   const refused = async (code: number, why: RegExp, args: string[]) => {
-    const outcome = await runClient(keys, args, { into });
+    const outcome = await runRoleHere("peer_client.ts", args);
     assertEquals(outcome.code, code, outcome.stderr.join("\n"));
     const errors = outcome.stderr.filter((line) => line.startsWith("error: "));
     assertEquals(errors.length, 1);
@@ -157,7 +159,7 @@ Deno.test("Without the right token, altered, expired, used up or for something e
 
   const token = ["--token-file", keys.tokenFiles.client];
   const linkTo = async (name: string, ...args: string[]) => {
-    const made = await runClient(keys, [
+    const made = await runRoleHere("peer_client.ts", [
       ...[...token, relay.address, "link", name, ...args],
     ]);
     assertEquals(made.code, 0, made.stderr.join("\n"));
@@ -192,11 +194,8 @@ Deno.test("Without the right token, altered, expired, used up or for something e
   await refused(7, /the relay rejects it/, ["get", renamed, ...to]);
 
   // The failures so far must not keep out who comes from the same address.
-  await using second = await spawnPrivateRelay(keys);
-  await using _other = await spawnPrivateNode(keys, {
-    port: second.port,
-    share: share.path,
-  });
+  await using second = await privateRelayHere(keys);
+  await using _other = await privateNodeHere(keys, second, share.path);
   const at = ["127.0.0.1", second.port];
   const made = await runClient(keys, [...token, ...at, "link", "b.txt"]);
   const used = made.text.trim();
@@ -207,7 +206,9 @@ Deno.test("Without the right token, altered, expired, used up or for something e
     ...["get", used, "-o", join(into, "again.txt")],
   ]);
   assertEquals(namesIn(folder), ["b.txt"]);
-  const changed = await runClient(keys, [...token, ...at, "link", "a.txt"]);
+  const changed = await runRoleHere("peer_client.ts", [
+    ...[...token, ...at, "link", "a.txt"],
+  ]);
   await Deno.writeTextFile(join(share.path, "a.txt"), "something else");
   await refused(4, /different content/, [changed.text.trim(), ...to]);
 });
@@ -215,16 +216,13 @@ Deno.test("Without the right token, altered, expired, used up or for something e
 Deno.test("A node without the right token, or at an open relay with one, ends with exit code 7", async () => {
   await using keys = await makeKeys();
   await using others = await makeKeys();
-  await using relay = await spawnPrivateRelay(keys);
-  await using open = await spawnRelay();
+  await using relay = await privateRelayHere(keys);
+  await using open = await relayHere();
   await using share = await tempShare();
-  const readable = [keys.folder, others.folder, share.path];
   const run = async (port: string, ...args: string[]) => {
-    const { code, stderr } = await runRole("peer_node.ts", [
+    const { code, stderr } = await runRoleHere("peer_node.ts", [
       ...[...args, "127.0.0.1", port, "0", share.path],
-    ], {
-      permissions: [`--allow-read=${readable.join()}`],
-    });
+    ]);
     assertEquals(code, 7, stderr.join("\n"));
     const errors = stderr.filter((line) => line.startsWith("error: "));
     assertEquals(errors.length, 1);
@@ -241,11 +239,11 @@ Deno.test("A node without the right token, or at an open relay with one, ends wi
 
 Deno.test("A link in a file, in place of the command, after the relay, and to stdout", async () => {
   await using keys = await makeKeys();
-  await using relay = await spawnPrivateRelay(keys);
+  await using relay = await privateRelayHere(keys);
   await using share = await tempShare({ "it's here/ü *.txt": "abc" });
   await using folder = await tempShare();
   const { port } = relay;
-  await using _node = await spawnPrivateNode(keys, { port, share: share.path });
+  await using _node = await privateNodeHere(keys, relay, share.path);
   const made = await runClient(keys, [
     ...["--token-file", keys.tokenFiles.client, relay.address],
     ...["link", "it's here/ü *.txt", "--uses", "4", "--expires", "2d", "--qr"],
@@ -269,7 +267,7 @@ Deno.test("A link in a file, in place of the command, after the relay, and to st
     ["127.0.0.1", port, "get", link, "-o", "-"],
   ];
   for (const args of ways) {
-    const { code, stderr, text } = await runClient(keys, args, { into });
+    const { code, stderr, text } = await runRoleHere("peer_client.ts", args);
     assertEquals(code, 0, stderr.join("\n"));
     assertEquals(text, args.at(-1) === "-" ? "abc" : "");
   }
@@ -278,17 +276,14 @@ Deno.test("A link in a file, in place of the command, after the relay, and to st
 
 Deno.test("A fetch by a link that is interrupted goes on, and that is the same use", async () => {
   await using keys = await makeKeys();
-  await using relay = await spawnPrivateRelay(keys);
+  await using relay = await privateRelayHere(keys);
   const content = randomBytes(8 * MIB, seededRandom(1));
   await using share = await tempShare({ "f": content });
   await using folder = await tempShare();
-  const { port } = relay;
-  await using _node = await spawnPrivateNode(keys, {
-    port,
-    share: share.path,
-    args: ["--limit-rate", "4M"],
+  await using _node = await privateNodeHere(keys, relay, share.path, {
+    limitRate: 4e6,
   });
-  const made = await runClient(keys, [
+  const made = await runRoleHere("peer_client.ts", [
     ...["--token-file", keys.tokenFiles.client, relay.address, "link", "f"],
   ]);
   const link = made.text.trim();
@@ -301,13 +296,13 @@ Deno.test("A fetch by a link that is interrupted goes on, and that is the same u
   await first.stdout.until(/"event":"progress","received":\d{7}/);
   first.signal("SIGKILL");
   await first.exitCode;
-  const second = await runRole("peer_client.ts", args, { permissions });
+  const second = await runRoleHere("peer_client.ts", args);
   assertEquals(second.code, 0, second.text);
   assertMatch(second.text, /"event":"file_resumed"/);
   await assertSaved(folder, content);
-  const third = await runRole("peer_client.ts", [
+  const third = await runRoleHere("peer_client.ts", [
     ...["get", link, "-o", join(folder.path, "again")],
-  ], { permissions });
+  ]);
   assertEquals(third.code, 7);
 });
 
@@ -319,9 +314,9 @@ Deno.test("SIGHUP reads the secret again: the old token is out, and a file that 
   const { port } = relay;
   await using _node = await spawnPrivateNode(keys, { port, share: share.path });
   const listsWith = async (token: string) => {
-    const { code } = await runClient(keys, [
+    const { code } = await runRoleHere("peer_client.ts", [
       ...["--token-file", token, relay.address, "cat", "a.txt"],
-    ], { permissions: [`--allow-read=${next.folder}`] });
+    ]);
     return code;
   };
   assertEquals(await listsWith(keys.tokenFiles.client), 0);
@@ -344,12 +339,10 @@ Deno.test("With --previous-secret-file the tokens of both secrets work, and ever
     ...["--previous-secret-file", previous, "--overlap", "1h"],
   ]);
   await using share = await tempShare(FILES);
-  const { port } = relay;
-  const options = { port, share: share.path };
-  await using _old = await spawnPrivateNode(keys, options);
-  await using _new = await spawnPrivateNode(next, options);
+  await using _old = await privateNodeHere(keys, relay, share.path);
+  await using _new = await privateNodeHere(next, relay, share.path);
   for (const each of [keys, next]) {
-    const { code, text } = await runClient(each, [
+    const { code, text } = await runRoleHere("peer_client.ts", [
       ...["--token-file", each.tokenFiles.client, relay.address, "ls"],
     ]);
     assertEquals(code, 0);

@@ -18,9 +18,10 @@ import { type OutcomeHere, runRoleHere } from "../_here.ts";
 import { honestBut } from "../_lies.ts";
 import { startNode, startRelay } from "../_network.ts";
 import { serveOpenssl } from "../_openssl.ts";
+import { nodeHere, relayHere } from "../_scenery.ts";
 import { tempShare } from "../_temp_share.ts";
 import { testWith } from "../_tools.ts";
-import { runRole, spawnNode, spawnRelay } from "./_processes.ts";
+import { runRole } from "./_processes.ts";
 
 const ID = "a".repeat(51) + "q";
 
@@ -214,7 +215,7 @@ for (
 }
 
 Deno.test("A port in use is told, with what to do", async () => {
-  await using relay = await spawnRelay();
+  await using relay = await relayHere();
   const { code, line } = await failure("relay.ts", [
     "--host",
     "127.0.0.1",
@@ -605,8 +606,8 @@ for (
 }
 
 Deno.test("A full or closed stdout is told, and no stack is shown", async () => {
-  await using relay = await spawnRelay();
-  await using _node = await spawnNode(relay.port, "files");
+  await using relay = await relayHere();
+  await using _node = await nodeHere(relay, "files");
   const script = `"$@" > /dev/full; echo "code $?"`;
   const { stdout, stderr } = await new Deno.Command("bash", {
     args: [

@@ -4,14 +4,10 @@
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { within } from "../_event_log.ts";
+import { runRoleHere } from "../_here.ts";
+import { nodeHere, relayHere } from "../_scenery.ts";
 import { tempShare } from "../_temp_share.ts";
-import {
-  commandLine,
-  ROOT,
-  runRole,
-  spawnNode,
-  spawnRelay,
-} from "./_processes.ts";
+import { commandLine, ROOT } from "./_processes.ts";
 
 /** Runs the client for a reader that leaves after so many bytes. */
 async function withReader(args: readonly string[], mostBytes: number) {
@@ -49,8 +45,8 @@ const LEFT_EARLY = [
 
 Deno.test("A reader that leaves early is no failure, and nothing is said of it", async (t) => {
   await using share = await tempShare({ "big.txt": BIG });
-  await using relay = await spawnRelay();
-  await using _node = await spawnNode(relay.port, share.path);
+  await using relay = await relayHere();
+  await using _node = await nodeHere(relay, share.path);
   for (const [command, mostBytes] of LEFT_EARLY) {
     await t.step(command.join(" "), async () => {
       const args = ["--quiet", relay.address, ...command];
@@ -60,7 +56,7 @@ Deno.test("A reader that leaves early is no failure, and nothing is said of it",
 });
 
 Deno.test("What went wrong counts for more than a reader that left early", async () => {
-  await using relay = await spawnRelay();
+  await using relay = await relayHere();
   const args = ["--json", relay.address, "cat", "nothing.txt"];
   const { code } = await withReader(args, 0);
   assertEquals(code, 4);
@@ -69,9 +65,9 @@ Deno.test("What went wrong counts for more than a reader that left early", async
 Deno.test("A name of 250 characters is listed whole", async () => {
   const name = `${"n".repeat(246)}.txt`;
   await using share = await tempShare({ [name]: "1" });
-  await using relay = await spawnRelay();
-  await using _node = await spawnNode(relay.port, share.path);
-  const { text } = await runRole("peer_client.ts", [relay.address, "ls"]);
+  await using relay = await relayHere();
+  await using _node = await nodeHere(relay, share.path);
+  const { text } = await runRoleHere("peer_client.ts", [relay.address, "ls"]);
   assertEquals(text, `1  1 node   only    ${name}\n`);
 });
 
@@ -79,17 +75,11 @@ Deno.test("get tells how many files it does not name, and of all together, also 
   const files = Array.from({ length: 25 }, (_, at) => [`f${at}.txt`, "12345"]);
   await using share = await tempShare(Object.fromEntries(files));
   await using folder = await tempShare();
-  await using relay = await spawnRelay();
-  await using _node = await spawnNode(relay.port, share.path);
+  await using relay = await relayHere();
+  await using _node = await nodeHere(relay, share.path);
   const get = async () => {
     const args = [relay.address, "get", "*", "-o", `${folder.path}/`];
-    const permissions = [
-      `--allow-read=${folder.path}`,
-      `--allow-write=${folder.path}`,
-    ];
-    const { code, stderr } = await runRole("peer_client.ts", args, {
-      permissions,
-    });
+    const { code, stderr } = await runRoleHere("peer_client.ts", args);
     assertEquals(code, 0);
     return stderr;
   };

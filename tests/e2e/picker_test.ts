@@ -5,9 +5,10 @@
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { join } from "@std/path";
+import { nodeHere, relayHere } from "../_scenery.ts";
 import { tempShare } from "../_temp_share.ts";
 import { testWith } from "../_tools.ts";
-import { commandLine, runRole, spawnNode, spawnRelay } from "./_processes.ts";
+import { commandLine, runRole } from "./_processes.ts";
 import { onTerminal, type Session, Tmux } from "./_terminal.ts";
 
 const EXPECT = ["expect", "stty"];
@@ -17,12 +18,12 @@ const ESC = "\x1b";
 /** A relay, and two nodes that share the files of the demo. */
 async function demo() {
   await using stack = new AsyncDisposableStack();
-  const relay = stack.use(await spawnRelay());
+  const relay = stack.use(await relayHere());
   const alpha = stack.use(
-    await spawnNode(relay.port, "files/one", ["--name", "alpha"]),
+    await nodeHere(relay, "files/one", { name: "alpha" }),
   );
   const beta = stack.use(
-    await spawnNode(relay.port, "files/two", ["--name", "beta"]),
+    await nodeHere(relay, "files/two", { name: "beta" }),
   );
   const owned = stack.move();
   return {
@@ -293,7 +294,7 @@ testWith(
         args: [
           "-c",
           `
-          set timeout 15
+          set timeout 60
           spawn -noecho sh -c {${client} > '${path}'}
           expect -ex "file name: "
           send "${typed}\\r"
@@ -369,7 +370,7 @@ testWith(
     await using folder = await tempShare(
       Object.fromEntries(names.map((name) => [name, name])),
     );
-    await using _node = await spawnNode(place.relay.port, folder.path);
+    await using _node = await nodeHere(place.relay, folder.path);
     await using terminal = await Tmux.open([place.relay.address], {
       columns: 20,
       rows: 5,
@@ -416,10 +417,10 @@ testWith(
   TMUX,
   "A picked file is saved with progress, and replaces one that is there only after a yes",
   async () => {
-    await using relay = await spawnRelay();
+    await using relay = await relayHere();
     const content = "0123456789abcdef".repeat(80_000);
     await using shared = await tempShare({ "sub/big.bin": content });
-    await using _node = await spawnNode(relay.port, shared.path);
+    await using _node = await nodeHere(relay, shared.path);
     await using folder = await tempShare({ "big.bin": "mine" });
     const path = join(folder.path, "big.bin");
     const permissions = ["--allow-read=.", "--allow-write=."];
@@ -475,14 +476,14 @@ testWith(
   TMUX,
   "Names that hide something stand escaped in the list, and contents that differ are told",
   async () => {
-    await using relay = await spawnRelay();
+    await using relay = await relayHere();
     await using one = await tempShare({
       "\u00e9\u200d.txt": "1",
       "c.txt": "1",
     });
     await using two = await tempShare({ "c.txt": "two" });
-    await using _alpha = await spawnNode(relay.port, one.path);
-    await using _beta = await spawnNode(relay.port, two.path);
+    await using _alpha = await nodeHere(relay, one.path);
+    await using _beta = await nodeHere(relay, two.path);
     await using terminal = await Tmux.open([relay.address], SIZE);
     await terminal.shows("file name:");
     await terminal.press("Enter");
@@ -503,8 +504,8 @@ testWith(
   TMUX,
   "What fails is told, and asked for again; what is no text is not poured out",
   async () => {
-    await using relay = await spawnRelay();
-    await using _node = await spawnNode(relay.port, "files/three");
+    await using relay = await relayHere();
+    await using _node = await nodeHere(relay, "files/three");
     await using folder = await tempShare();
     // Saving is offered only where the client may save.
     const permissions = ["--allow-read=.", "--allow-write=."];

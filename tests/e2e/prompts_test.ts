@@ -10,9 +10,10 @@ import { dirname, join } from "@std/path";
 import { SCRIPTS } from "../../lib/cli/options/command_table.ts";
 import { OPTIONS, type Role } from "../../lib/cli/options/option_table.ts";
 import { within } from "../_event_log.ts";
+import { nodeHere, relayHere } from "../_scenery.ts";
 import { tempShare } from "../_temp_share.ts";
 import { testWith } from "../_tools.ts";
-import { ROOT, spawnNode, spawnRelay } from "./_processes.ts";
+import { ROOT } from "./_processes.ts";
 import { Pty, type PtyOptions, QUESTION } from "./_pty.ts";
 
 const PATH = `${dirname(Deno.execPath())}:${Deno.env.get("PATH")}`;
@@ -76,11 +77,10 @@ testWith(
       cwd: path,
     }).output();
     assertEquals(tar.code, 0);
-    await using relay = await spawnRelay();
-    await using _laptop = await spawnNode(relay.port, join(path, "share"), [
-      "--name",
-      "laptop",
-    ]);
+    await using relay = await relayHere();
+    await using _laptop = await nodeHere(relay, join(path, "share"), {
+      name: "laptop",
+    });
     const lines = new Set(
       SCRIPTS.flatMap((spec) => [
         ...spec.examples,
@@ -113,8 +113,8 @@ testWith(
       crypto.getRandomValues(new Uint8Array(32)).toBase64(),
       { mode: 0o600 },
     );
-    await using relay = await spawnRelay();
-    await using _node = await spawnNode(relay.port, join(cwd, "share"));
+    await using relay = await relayHere();
+    await using _node = await nodeHere(relay, join(cwd, "share"));
     const at = `127.0.0.1 ${relay.port}`;
     const lines: Readonly<Record<string, Readonly<Record<string, string>>>> = {
       relay: {
@@ -173,7 +173,7 @@ testWith(
   async () => {
     await using folder = await tempShare({ "share/a.txt": "whole\n" });
     const { path: cwd } = folder;
-    await using relay = await spawnRelay();
+    await using relay = await relayHere();
     const at = `127.0.0.1 ${relay.port}`;
     // As docs/OPERATIONS.md installs them.
     const deno = "deno run --allow-net --allow-read --allow-write";

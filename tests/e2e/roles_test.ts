@@ -6,7 +6,9 @@ import { assertEquals, assertMatch } from "@std/assert";
 import { join } from "@std/path";
 import { serveRelay } from "../../lib/relay/server.ts";
 import { EventLog, within } from "../_event_log.ts";
+import { runRoleHere } from "../_here.ts";
 import { randomBytes, seededRandom } from "../_random.ts";
+import { nodeHere, relayHere } from "../_scenery.ts";
 import { tempShare } from "../_temp_share.ts";
 import {
   ROOT,
@@ -76,12 +78,18 @@ Deno.test("The node prints its four lines, and withdraws on signals", async () =
       "sharing 2 files from files/one",
       `registered with 127.0.0.1:${relay.port}, lease 60 s`,
     ]);
-    const before = await runRole("peer_client.ts", [relay.address, "nodes"]);
+    const before = await runRoleHere("peer_client.ts", [
+      relay.address,
+      "nodes",
+    ]);
     assertEquals(before.text, `1  alpha  127.0.0.1:${node.port}  ${node.id}\n`);
     assertEquals(before.stderr, ["peer node count: 1"]);
     node.signal(signal);
     assertEquals(await within(node.exitCode, "the exit"), 0);
-    const after = await runRole("peer_client.ts", [relay.address, "nodes"]);
+    const after = await runRoleHere("peer_client.ts", [
+      relay.address,
+      "nodes",
+    ]);
     assertEquals(after.text, "");
   }
 });
@@ -104,17 +112,20 @@ Deno.test("A node killed -9 vanishes when its lease ends", async () => {
 Deno.test("A node killed -9 vanishes at once when a client has noticed", async () => {
   await using relay = await spawnRelay();
   await using node = await spawnNode(relay.port, "files/one");
-  await using _other = await spawnNode(relay.port, "files/two");
+  await using _other = await nodeHere(relay, "files/two");
   node.signal("SIGKILL");
   await node.exitCode;
-  const outcome = await runRole("peer_client.ts", [
+  const outcome = await runRoleHere("peer_client.ts", [
     relay.address,
     "cat",
     "2.txt",
   ]);
   assertEquals([outcome.code, outcome.text], [0, "I am Text file 2\n"]);
   await relay.stderr.until(/^node .* left: a client reported it/);
-  const { stderr } = await runRole("peer_client.ts", [relay.address, "nodes"]);
+  const { stderr } = await runRoleHere("peer_client.ts", [
+    relay.address,
+    "nodes",
+  ]);
   assertEquals(stderr, ["peer node count: 1"]);
 });
 
@@ -122,8 +133,8 @@ for (
   const file of ["three/pictures/relay.png", "one/letter.txt", "two/empty.txt"]
 ) {
   Deno.test(`cat ${file} writes exactly its bytes, and quiet means quiet`, async () => {
-    await using relay = await spawnRelay();
-    await using _node = await spawnNode(relay.port, "files");
+    await using relay = await relayHere();
+    await using _node = await nodeHere(relay, "files");
     const outcome = await runRole("peer_client.ts", [
       "--quiet",
       "127.0.0.1",
@@ -140,11 +151,13 @@ for (
 }
 
 Deno.test("ls lists every file once, with size, nodes and whether contents differ", async () => {
-  await using relay = await spawnRelay();
+  await using relay = await relayHere();
   await using folder = await tempShare({ "1.txt": "other", "sub/x": "x" });
-  await using _alpha = await spawnNode(relay.port, "files/one");
-  await using _beta = await spawnNode(relay.port, folder.path);
-  const all = await runRole("peer_client.ts", [relay.address, "ls"]);
+  await using _alpha = await nodeHere(relay, "files/one");
+  await using _beta = await nodeHere(relay, folder.path);
+  const ls = (...args: string[]) =>
+    runRoleHere("peer_client.ts", [relay.address, "ls", ...args]);
+  const all = await ls();
   const { size } = await Deno.stat(join(ROOT, "files/one/letter.txt"));
   const wide = String(size).length;
   assertEquals([all.code, all.stderr], [0, []]);
@@ -155,30 +168,30 @@ Deno.test("ls lists every file once, with size, nodes and whether contents diffe
     `${"1".padStart(wide)}  1 node   only    sub/x`,
     "",
   ]);
-  const some = await runRole("peer_client.ts", [relay.address, "ls", "s*/"]);
+  const some = await ls("s*/");
   assertEquals([some.code, some.text], [4, ""]);
-  const below = await runRole("peer_client.ts", [relay.address, "ls", "sub/"]);
+  const below = await ls("sub/");
   assertEquals([below.code, below.text], [0, "1  1 node   only    sub/x\n"]);
 });
 
 Deno.test("get saves files, verifies what is there already, and never writes over another", async () => {
-  await using relay = await spawnRelay();
-  await using _node = await spawnNode(relay.port, "files", [
-    "--name",
-    "alpha",
-  ]);
+  await using relay = await relayHere();
+  await using _node = await nodeHere(relay, "files", { name: "alpha" });
   await using folder = await tempShare({ "1.txt": "mine" });
   const permissions = [
     `--allow-read=${folder.path}`,
     `--allow-write=${folder.path}`,
   ];
+  const argsOf = (...args: string[]) => [relay.address, "get", ...args];
   const get = (...args: string[]) =>
-    runRole("peer_client.ts", [relay.address, "get", ...args], { permissions });
+    runRoleHere("peer_client.ts", argsOf(...args));
   const { path } = folder;
   const picture = "three/pictures/relay.png";
   const original = await Deno.readFile(join(ROOT, "files", picture));
 
-  const first = await get(picture, "-o", path);
+  const first = await runRole("peer_client.ts", argsOf(picture, "-o", path), {
+    permissions,
+  });
   assertEquals([first.code, first.text], [0, ""]);
   const [saved, summary = ""] = first.stderr;
   assertEquals(
@@ -227,11 +240,8 @@ Deno.test("get goes on after Ctrl-C with what has come, and says what it was", a
   const content = randomBytes(4_000_000, seededRandom(1));
   await using share = await tempShare({ "f": content });
   await using folder = await tempShare();
-  await using relay = await spawnRelay();
-  await using node = await spawnNode(relay.port, share.path, [
-    "--limit-rate",
-    "3M",
-  ]);
+  await using relay = await relayHere();
+  await using _node = await nodeHere(relay, share.path, { limitRate: 3e6 });
   const permissions = [
     `--allow-read=${folder.path}`,
     `--allow-write=${folder.path}`,
@@ -246,19 +256,17 @@ Deno.test("get goes on after Ctrl-C with what has come, and says what it was", a
   ]);
   const left = await Array.fromAsync(Deno.readDir(folder.path));
   assertEquals(left.map(({ name }) => name), [".f.p2p-part"]);
-  const again = await runRole("peer_client.ts", args, { permissions });
+  const again = await runRoleHere("peer_client.ts", args);
   assertEquals(again.code, 0);
   assertMatch(again.text, /"event":"file_resumed","name":"f",.*"bytes":\d{6,}/);
   assertEquals(
     (await Deno.readFile(join(folder.path, "f"))).toHex(),
     content.toHex(),
   );
-  node.signal("SIGTERM");
-  assertEquals(await within(node.exitCode, "the exit"), 0);
 });
 
 Deno.test("The node shares ./files when no folder is named", async () => {
-  await using relay = await spawnRelay();
+  await using relay = await relayHere();
   await using node = spawnRole("peer_node.ts", [relay.address, "0"], {
     permissions: ["--allow-read=files"],
   });
@@ -282,10 +290,7 @@ Deno.test("The identity stays with --state, and differs without", async () => {
 
 Deno.test("The transfer needs no relay once the nodes are listed", async () => {
   await using relay = await spawnRelay();
-  await using _node = await spawnNode(relay.port, "files/two", [
-    "--name",
-    "beta",
-  ]);
+  await using _node = await nodeHere(relay, "files/two", { name: "beta" });
   await using client = spawnRole("peer_client.ts", [relay.address]);
   await client.stderr.until(/^1 {2}beta/);
   relay.signal("SIGKILL");
@@ -332,7 +337,7 @@ Deno.test("--json gives events of every role, a JSON object a line and nothing e
     events[2],
     { v: 1, event: "content", base64: btoa("I am Text file 2\n") } as never,
   );
-  const failed = await runRole("peer_client.ts", [
+  const failed = await runRoleHere("peer_client.ts", [
     "--json",
     address,
     "cat",
@@ -358,7 +363,7 @@ Deno.test("--json gives events of every role, a JSON object a line and nothing e
 
 Deno.test("--help and --version answer without a relay", async () => {
   for (const script of ["relay.ts", "peer_node.ts", "peer_client.ts"]) {
-    const help = await runRole(script, ["--help"]);
+    const help = await runRoleHere(script, ["--help"]);
     assertEquals([help.code, help.stderr], [0, []]);
     assertMatch(help.text, new RegExp(`Usage:\\n {2}${script} `));
     const version = await runRole(script, ["--version"]);
@@ -367,7 +372,7 @@ Deno.test("--help and --version answer without a relay", async () => {
 });
 
 Deno.test("Options come from the environment where that is permitted, and are not asked for", async () => {
-  await using relay = await spawnRelay();
+  await using relay = await relayHere();
   const env = { RELAY_P2P_NAME: "from-env" };
   for (const permitted of [true, false]) {
     await using node = spawnRole(
@@ -382,7 +387,10 @@ Deno.test("Options come from the environment where that is permitted, and are no
       },
     );
     await node.stdout.until(/^registered/);
-    const { text } = await runRole("peer_client.ts", [relay.address, "nodes"]);
+    const { text } = await runRoleHere("peer_client.ts", [
+      relay.address,
+      "nodes",
+    ]);
     assertEquals(text.includes("from-env"), permitted);
     node.signal("SIGTERM");
     await node.exitCode;

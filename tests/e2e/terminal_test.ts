@@ -5,6 +5,8 @@
 
 import { assertEquals, assertMatch } from "@std/assert";
 import { join } from "@std/path";
+import { randomBytes, seededRandom } from "../_random.ts";
+import { nodeHere, relayHere } from "../_scenery.ts";
 import { tempShare } from "../_temp_share.ts";
 import { testWith } from "../_tools.ts";
 import { ROOT, spawnNode, spawnRelay } from "./_processes.ts";
@@ -16,15 +18,9 @@ testWith(
   TOOLS,
   "On a terminal the dialogue stands in order, and asks for nothing else",
   async () => {
-    await using relay = await spawnRelay();
-    await using alpha = await spawnNode(relay.port, "files/one", [
-      "--name",
-      "alpha",
-    ]);
-    await using beta = await spawnNode(relay.port, "files/two", [
-      "--name",
-      "beta",
-    ]);
+    await using relay = await relayHere();
+    await using alpha = await nodeHere(relay, "files/one", { name: "alpha" });
+    await using beta = await nodeHere(relay, "files/two", { name: "beta" });
     const { screen, code } = await onTerminal(
       [relay.address],
       `
@@ -58,8 +54,8 @@ testWith(
   "On a terminal content that is no text is offered as a file",
   async () => {
     await using folder = await tempShare({ "pic.png": "already here" });
-    await using relay = await spawnRelay();
-    await using _node = await spawnNode(relay.port, "files/three");
+    await using relay = await relayHere();
+    await using _node = await nodeHere(relay, "files/three");
     const permissions = ["--allow-read=.", "--allow-write=."];
     const name = "pictures/relay.png";
     const picture = await Deno.readFile(join(ROOT, "files/three", name));
@@ -113,8 +109,8 @@ testWith(
   TOOLS,
   "cat does not pour what is no text onto a terminal",
   async () => {
-    await using relay = await spawnRelay();
-    await using _node = await spawnNode(relay.port, "files/three");
+    await using relay = await relayHere();
+    await using _node = await nodeHere(relay, "files/three");
     const args = [relay.address, "cat", "pictures/relay.png"];
     const declined = await onTerminal(
       args,
@@ -141,8 +137,8 @@ testWith(
   TOOLS,
   "Ctrl-C leaves the dialogue at once, with its code",
   async () => {
-    await using relay = await spawnRelay();
-    await using _node = await spawnNode(relay.port, "files/one");
+    await using relay = await relayHere();
+    await using _node = await nodeHere(relay, "files/one");
     const { screen, code } = await onTerminal(
       [relay.address],
       `
@@ -156,8 +152,8 @@ testWith(
 );
 
 testWith(TOOLS, "Ctrl-D is an empty name", async () => {
-  await using relay = await spawnRelay();
-  await using _node = await spawnNode(relay.port, "files/one");
+  await using relay = await relayHere();
+  await using _node = await nodeHere(relay, "files/one");
   const { screen, code } = await onTerminal(
     [relay.address],
     `
@@ -178,10 +174,9 @@ testWith(
       "hi\x1b]0;owned\x07",
       "0",
     ]);
-    await using _node = await spawnNode(relay.port, "files/one", [
-      "--name",
-      "al\x1b[2Jpha\u202e",
-    ]);
+    await using _node = await nodeHere(relay, "files/one", {
+      name: "al\x1b[2Jpha\u202e",
+    });
     const { screen } = await onTerminal(
       [relay.address],
       `
@@ -202,10 +197,11 @@ async function getSlowly(
   steps = "",
   rate = "200K",
 ): Promise<Session & { folder: string }> {
-  const content = new Uint8Array(200_000);
+  // Zeros would not be sent.
+  const content = randomBytes(200_000, seededRandom(1));
   await using share = await tempShare({ a: content, b: content, c: content });
   await using folder = await tempShare();
-  await using relay = await spawnRelay();
+  await using relay = await relayHere();
   await using _node = await spawnNode(relay.port, share.path, [
     ...["--limit-rate", rate],
   ]);

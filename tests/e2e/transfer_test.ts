@@ -15,8 +15,9 @@ import { startFaultProxy } from "../_fault_proxy.ts";
 import { honestBut, sendWrongBytes } from "../_lies.ts";
 import { IDENTITIES, startRelay, type TestRelay } from "../_network.ts";
 import { randomBytes, seededRandom } from "../_random.ts";
+import { nodeHere, relayHere } from "../_scenery.ts";
 import { tempShare } from "../_temp_share.ts";
-import { commandLine, spawnNode, spawnRelay, spawnRole } from "./_processes.ts";
+import { commandLine, spawnNode, spawnRole } from "./_processes.ts";
 import {
   accessTo,
   assertSaved,
@@ -51,10 +52,11 @@ function portOf(relay: TestRelay): { port: string } {
 Deno.test("kill -9 of one of three nodes: the file arrives whole, and at most a piece of that node is fetched twice", async () => {
   await using share = await tempShare({ f: LARGE });
   await using folder = await tempShare();
-  await using relay = await spawnRelay();
+  await using relay = await relayHere();
   // Counts what reaches the client, which the node cannot tell any more.
   await using proxy = await startFaultProxy();
-  const args = ["--limit-rate", "6M"];
+  // So slow that a client on a busy machine keeps up with what has passed.
+  const args = ["--limit-rate", "2M"];
   const [starting, ...others] = [
     ...spawnNodes(relay, share, ["killed"], [
       ...args,
@@ -91,7 +93,7 @@ Deno.test("kill -9 of one of three nodes: the file arrives whole, and at most a 
 Deno.test("kill -9 of the only node: exit 5 says how to go on, and the next run fetches from another node what is missing", async () => {
   await using share = await tempShare({ f: CONTENT });
   await using folder = await tempShare();
-  await using relay = await spawnRelay();
+  await using relay = await relayHere();
   await using node = await spawnNode(relay.port, share.path, [
     "--limit-rate",
     "3M",
@@ -123,7 +125,7 @@ Deno.test("kill -9 of the only node: exit 5 says how to go on, and the next run 
 Deno.test("kill -9 of the client: the same command fetches only the rest, also from another node", async () => {
   await using share = await tempShare({ f: CONTENT });
   await using folder = await tempShare();
-  await using relay = await spawnRelay();
+  await using relay = await relayHere();
   let kept = 0;
   // Twice, each time at another node.
   for (const digits of [6, 7]) {
@@ -158,7 +160,7 @@ Deno.test("kill -9 of the client: the same command fetches only the rest, also f
 Deno.test("Ctrl-C: exit 130 says how to go on, and what has come is kept; twice, it ends at once", async () => {
   await using share = await tempShare({ f: CONTENT });
   await using folder = await tempShare();
-  await using relay = await spawnRelay();
+  await using relay = await relayHere();
   await using node = await spawnNode(relay.port, share.path, [
     "--limit-rate",
     "2M",
@@ -183,7 +185,7 @@ Deno.test("Ctrl-C: exit 130 says how to go on, and what has come is kept; twice,
     kept = (await Deno.stat(path)).size;
   }
   node.signal("SIGKILL");
-  await using _other = await spawnNode(relay.port, share.path);
+  await using _other = await nodeHere(relay, share.path);
   const outcome = await runGet(relay, folder);
   assertEquals(outcome.code, 0);
   assertMatch(
@@ -196,11 +198,8 @@ Deno.test("Ctrl-C: exit 130 says how to go on, and what has come is kept; twice,
 Deno.test("Two clients on one target: the second says that the first is at it, and does it no harm", async () => {
   await using share = await tempShare({ f: CONTENT });
   await using folder = await tempShare();
-  await using relay = await spawnRelay();
-  await using _node = await spawnNode(relay.port, share.path, [
-    "--limit-rate",
-    "3M",
-  ]);
+  await using relay = await relayHere();
+  await using _node = await nodeHere(relay, share.path, { limitRate: 3e6 });
   await using first = spawnGet(relay, folder);
   await first.stdout.until(received(7));
   // It stands still meanwhile, so that it cannot be done first.
@@ -225,8 +224,8 @@ Deno.test("Two clients that start at once leave each file whole, and nothing els
   }
   await using share = await tempShare(files);
   await using folder = await tempShare();
-  await using relay = await spawnRelay();
-  await using _node = await spawnNode(relay.port, share.path);
+  await using relay = await relayHere();
+  await using _node = await nodeHere(relay, share.path);
   const outcomes = await Promise.all(
     [0, 1].map(() => runGet(relay, folder, ["**"])),
   );
@@ -317,7 +316,7 @@ Deno.test("Two contents under one name on three nodes: what most have arrives, t
   const other = randomBytes(CONTENT.length, seededRandom(3));
   await using share = await tempShare({ f: CONTENT });
   await using otherShare = await tempShare({ f: other });
-  await using relay = await spawnRelay();
+  await using relay = await relayHere();
   const [starting, second] = spawnNodes(relay, share, ["alpha", "beta"]);
   const [third] = spawnNodes(relay, otherShare, ["gamma"]);
   await using _alpha = await starting!;
@@ -363,8 +362,8 @@ Deno.test("Files of 0 bytes, 1, and around a piece, and one with a name of 255 b
     files[`f${size}`] = randomBytes(size, random);
   }
   await using share = await tempShare(files);
-  await using relay = await spawnRelay();
-  await using _node = await spawnNode(relay.port, share.path);
+  await using relay = await relayHere();
+  await using _node = await nodeHere(relay, share.path);
   for (const words of [["**"], Object.keys(files)]) {
     await using folder = await tempShare();
     const { code, stderr } = await runGet(relay, folder, words);
@@ -456,11 +455,8 @@ Deno.test({
   fn: async () => {
     await using share = await tempShare({ f: CONTENT });
     await using folder = await tempShare();
-    await using relay = await spawnRelay();
-    await using _node = await spawnNode(relay.port, share.path, [
-      "--name",
-      "alpha",
-    ]);
+    await using relay = await relayHere();
+    await using _node = await nodeHere(relay, share.path, { name: "alpha" });
     const client = commandLine(
       "peer_client.ts",
       getArgs(relay, folder),

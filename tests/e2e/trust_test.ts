@@ -6,8 +6,11 @@ import { assertEquals, assertMatch } from "@std/assert";
 import { join } from "@std/path";
 import { createIdentity, hostnameOf } from "../../lib/identity/identity.ts";
 import { within } from "../_event_log.ts";
+import { runRoleHere } from "../_here.ts";
+import { IDENTITIES } from "../_network.ts";
 import { serveOpenssl } from "../_openssl.ts";
 import { startRecording } from "../_recording_proxy.ts";
+import { relayHere } from "../_scenery.ts";
 import { tempShare } from "../_temp_share.ts";
 import { testWith } from "../_tools.ts";
 import { ROOT, runRole, spawnNode, spawnRelay } from "./_processes.ts";
@@ -47,7 +50,7 @@ for (const encrypted of [true, false]) {
 }
 
 Deno.test("A pinned relay address refuses a relay with another id", async () => {
-  await using relay = await spawnRelay();
+  await using relay = await relayHere();
   const other = await createIdentity();
   const address = relay.address.replace(relay.id, other.id);
   const outcome = await runRole("peer_client.ts", [address, "nodes"]);
@@ -58,28 +61,24 @@ Deno.test("A pinned relay address refuses a relay with another id", async () => 
 Deno.test("--known-relays notices another relay behind a known address", async () => {
   await using folder = await tempShare();
   const file = join(folder.path, "relays");
-  const options = {
-    permissions: [`--allow-read=${file}`, `--allow-write=${file}`],
-  };
-  const list = (port: string) =>
-    runRole(
-      "peer_client.ts",
-      ["--known-relays", file, "127.0.0.1", port, "nodes"],
-      options,
-    );
-  await using before = await spawnRelay();
+  const permissions = [`--allow-read=${file}`, `--allow-write=${file}`];
+  await using before = await relayHere();
   const { port } = before;
-  const first = await list(port);
+  const args = ["--known-relays", file, "127.0.0.1", port, "nodes"];
+  const list = () => runRoleHere("peer_client.ts", args);
+  const first = await runRole("peer_client.ts", args, { permissions });
   assertEquals(first.stderr, [
     `met relay ${before.id} at 127.0.0.1:${port} for the first time, not verified; ${file} remembers it`,
     "peer node count: 0",
   ]);
-  const second = await list(port);
+  const second = await list();
   assertEquals([second.code, second.stderr], [0, ["peer node count: 0"]]);
-  before.signal("SIGTERM");
-  await before.exitCode;
-  await using _after = await spawnRelay([port]);
-  const third = await list(port);
+  await before.server.close();
+  await using _after = await relayHere({
+    port: Number(port),
+    identity: IDENTITIES[1]!,
+  });
+  const third = await list();
   assertEquals([third.code, third.text], [3, ""]);
   assertMatch(
     third.stderr.join("\n"),
