@@ -78,7 +78,7 @@ export class Peers implements AsyncDisposable {
   /** Decides which of many nodes is asked next. */
   readonly turns: PeerSlots;
   readonly #tell: (event: PeersEvent) => void;
-  readonly #link: RelayDialer;
+  readonly #dialer: RelayDialer;
   readonly #grants: Grants;
 
   /** Does not dial yet. */
@@ -94,7 +94,7 @@ export class Peers implements AsyncDisposable {
     });
     const { knownRelays, access = {}, tunnels, maxRelayedBytes } = options;
     const plaintext = options.plaintext ?? false;
-    const link = new RelayDialer(options.relay, {
+    const dialer = new RelayDialer(options.relay, {
       role: "client",
       plaintext,
       access,
@@ -102,13 +102,13 @@ export class Peers implements AsyncDisposable {
       limits,
       onEvent: tell,
     });
-    this.#link = link;
+    this.#dialer = dialer;
     this.#grants = new Grants({
       renewMs: limits.grantRenewMs,
       list: async () => (await this.#list()).nodes,
     });
     this.reach = new Reach({
-      link,
+      dialer,
       plaintext,
       tunnels,
       maxRelayedBytes,
@@ -130,19 +130,19 @@ export class Peers implements AsyncDisposable {
 
   /** Opens a session with the relay. The caller closes its channel. */
   askRelay(): Promise<RelaySession> {
-    return this.#link.open(this.options.signal);
+    return this.#dialer.open(this.options.signal);
   }
 
   async #list(): Promise<NodeListing> {
     const { signal } = this.options;
-    const session = await this.#link.open(signal);
+    const session = await this.#dialer.open(signal);
     await using channel = session.channel;
     using _end = channel.endOn(signal);
     try {
       const { greeting, id: relayId } = session;
       const most = this.limits.listingCount;
       const where = formatEndpoint(this.options.relay);
-      const { access } = this.#link;
+      const { access } = this.#dialer;
       const nodes = await listAll(channel, { relayId, most, access, where });
       const { uptime } = session.hello;
       const young = uptime === undefined ? {} : { uptime };

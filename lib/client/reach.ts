@@ -29,7 +29,7 @@ export interface Reached {
 /** Options of {@linkcode Reach}. */
 export interface ReachOptions {
   /** Connects to the relay that lists the nodes. */
-  readonly link: RelayDialer;
+  readonly dialer: RelayDialer;
   /** Whether to connect without encryption. */
   readonly plaintext: boolean;
   /** Whether to use tunnels if necessary; by default yes. */
@@ -184,7 +184,7 @@ export class Reach implements AsyncDisposable {
    * runs beside the relay, so from another machine it is at the relay's host.
    */
   addressesOf(node: ListedNode): Endpoint[] {
-    const { host: relayHost } = this.#options.link.relay;
+    const { host: relayHost } = this.#options.dialer.relay;
     return node.addresses.map(({ host, port }) => ({
       host: isLoopback(host) && !isLoopback(relayHost) ? relayHost : host,
       port,

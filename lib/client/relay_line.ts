@@ -23,15 +23,15 @@ export interface RelayReply {
 
 /** A line to one relay. It is dialled with the first request. */
 export class RelayLine implements AsyncDisposable {
-  readonly #link: RelayDialer;
+  readonly #dialer: RelayDialer;
   #session: RelaySession | null = null;
   /** Resolves with the last exchange that was started. */
   #turn: Promise<unknown> = Promise.resolve();
   #hangUp: ReturnType<typeof setTimeout> | undefined;
 
   /** Uses `link` to connect to the relay. */
-  constructor(link: RelayDialer) {
-    this.#link = link;
+  constructor(dialer: RelayDialer) {
+    this.#dialer = dialer;
   }
 
   /**
@@ -61,7 +61,7 @@ export class RelayLine implements AsyncDisposable {
   async #exchange(message: ClientToRelay): Promise<RelayReply> {
     clearTimeout(this.#hangUp);
     const isReused = this.#session !== null;
-    const session = this.#session ??= await this.#link.open();
+    const session = this.#session ??= await this.#dialer.open();
     const { channel } = session;
     try {
       await channel.send(message);

@@ -12,7 +12,7 @@ import type { RelayDialer, RelaySession } from "../uplink/relay_dialer.ts";
 /** Options of {@linkcode Reports}. */
 export interface ReportsOptions {
   /** Connects to the relay. */
-  readonly link: RelayDialer;
+  readonly dialer: RelayDialer;
   readonly limits: Pick<Limits, "reportCount" | "withdrawMs">;
 }
 
@@ -44,11 +44,11 @@ export class Reports implements AsyncDisposable {
    * ignored: reports only help others.
    */
   async #send(): Promise<void> {
-    const { link, limits } = this.#options;
+    const { dialer, limits } = this.#options;
     const deadline = AbortSignal.timeout(limits.withdrawMs);
     try {
       while (this.#waiting.length > 0) {
-        this.#session ??= await link.open(deadline);
+        this.#session ??= await dialer.open(deadline);
         const { channel } = this.#session;
         using _end = channel.endOn(deadline);
         await channel.send({ kind: "report", ids: this.#waiting.splice(0) });

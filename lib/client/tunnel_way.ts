@@ -18,7 +18,7 @@ import { RelayLine } from "./relay_line.ts";
 /** Options of {@linkcode TunnelWay}. */
 export interface TunnelWayOptions {
   /** Connects to the relay. */
-  readonly link: RelayDialer;
+  readonly dialer: RelayDialer;
   /** Whether to connect without encryption. */
   readonly plaintext: boolean;
   readonly limits: Limits;
@@ -53,7 +53,7 @@ export class TunnelWay implements AsyncDisposable {
   /** Does not connect yet. */
   constructor(options: TunnelWayOptions) {
     this.#options = options;
-    this.#line = new RelayLine(options.link);
+    this.#line = new RelayLine(options.dialer);
     this.#leftBytes = options.maxRelayedBytes ?? Infinity;
   }
 

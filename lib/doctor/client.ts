@@ -40,7 +40,7 @@ export async function examineClient(
     else findings.warn("nodes", says, "start a peer node");
     if (!await checkEntrances(met, { options, findings })) return;
     const attached = nodes.filter(({ isAttached }) => isAttached);
-    await checkTunnel(attached, { link: met.link, options, findings });
+    await checkTunnel(attached, { dialer: met.dialer, options, findings });
   } catch (error) {
     signal.throwIfAborted();
     if (error instanceof AccessFailure) return findings.failed("access", error);

@@ -6,11 +6,7 @@
  * @module
  */
 
-import {
-  AccessFailure,
-  accessFailure,
-  requireKeysProof,
-} from "../access/credentials.ts";
+import { AccessFailure } from "../access/credentials.ts";
 import { isIpv6, withoutMapping } from "../base/address.ts";
 import { Channel } from "../protocol/channel.ts";
 import type { ListedNode } from "../client/nodes.ts";
@@ -25,9 +21,9 @@ import {
 import { receivePeer } from "../protocol/hello.ts";
 import type { Identity } from "../identity/identity.ts";
 import { Incidents } from "../guard/incidents.ts";
-import { signRegistration } from "../protocol/signed_record.ts";
+import { Registrant } from "../uplink/registrant.ts";
 import { RelayDialer } from "../uplink/relay_dialer.ts";
-import { type RelayAnswer, RelayCalls } from "../uplink/relay_calls.ts";
+import { RelayCalls } from "../uplink/relay_calls.ts";
 import { show } from "../base/text.ts";
 import { acceptTunnel } from "../transport/join.ts";
 import { listen, type Listener } from "../transport/listen.ts";
@@ -126,8 +122,7 @@ class Trial {
   readonly #options: NodeExaminationOptions;
   readonly #listener: Listener;
   readonly #findings: Findings;
-  readonly #instance = crypto.getRandomValues(new Uint8Array(12)).toBase64();
-  readonly #sequence = Date.now();
+  readonly #registrant: Registrant;
   /** The node's ends of tunnels. */
   readonly #ends: Promise<void>[] = [];
   readonly #over = new AbortController();
@@ -144,26 +139,33 @@ class Trial {
     this.#options = options;
     this.#listener = listener;
     this.#findings = findings;
+    this.#registrant = new Registrant({
+      dialer: met.dialer,
+      identity: options.identity,
+      name: options.name,
+      addressesFrom: () => [this.#address()],
+      token: options.access.token,
+    });
   }
 
   async run(): Promise<void> {
     const { signal, limits } = this.#options;
     const { session } = this.#met;
     using _end = session.channel.endOn(signal);
-    await using visit = new RelayCalls(session, {
+    await using calls = new RelayCalls(session, {
       answerMs: limits.handshakeMs,
-      onRefused: (refused) => this.#denied(refused),
+      onRefused: (refused) => this.#registrant.denied(refused),
       onInvite: ({ key, from }) => this.#comeTo(key, from),
     });
     try {
-      if (!await this.#register(visit)) return;
+      if (!await this.#register(calls)) return;
       const hasTunnels = await checkEntrances(this.#met, {
         options: this.#options,
         findings: this.#findings,
       });
-      await this.#reach(visit, hasTunnels);
-      if (hasTunnels) await this.#tunnel(visit);
-      await visit.ask(await this.#signed("withdraw"));
+      await this.#reach(calls, hasTunnels);
+      if (hasTunnels) await this.#tunnel(calls);
+      await this.#registrant.withdraw(calls);
     } catch (error) {
       signal.throwIfAborted();
       if (error instanceof AccessFailure) {
@@ -172,7 +174,7 @@ class Trial {
       if (isBug(error) || error instanceof Failure) throw error;
       this.#findings.failed(
         "registration",
-        this.#failure(describeCause(error)),
+        this.#registrant.failure(describeCause(error)),
       );
     } finally {
       this.#over.abort();
@@ -180,22 +182,14 @@ class Trial {
     }
   }
 
-  async #register(visit: RelayCalls): Promise<boolean> {
-    const answer = await visit.ask(await this.#signed("register"));
-    if (answer.kind === "refused") {
-      const denied = this.#denied(answer);
-      if (denied !== undefined) throw denied;
-    }
-    if (answer.kind !== "registered") {
-      this.#findings.failed("registration", this.#refused(answer));
-      return false;
-    }
-    const { token } = this.#options.access;
-    if (token !== undefined) {
-      const { id: relayId, nonce } = this.#met.session;
-      const where = formatEndpoint(this.#met.link.relay);
-      requireKeysProof(answer, { token, relayId, nonce, where });
-    }
+  async #register(calls: RelayCalls): Promise<boolean> {
+    const answer = await this.#registrant.register(calls).catch((error) => {
+      if (error instanceof AccessFailure || !(error instanceof Failure)) {
+        throw error;
+      }
+      this.#findings.failed("registration", error);
+    });
+    if (answer === undefined) return false;
     const { leaseSeconds } = answer;
     tellAccess(this.#met, this.#findings);
     this.#findings.ok(
@@ -207,9 +201,9 @@ class Trial {
     return true;
   }
 
-  async #reach(visit: RelayCalls, hasTunnels: boolean): Promise<void> {
+  async #reach(calls: RelayCalls, hasTunnels: boolean): Promise<void> {
     const findings = this.#findings;
-    const answer = await visit.ask({ kind: "reach" });
+    const answer = await calls.ask({ kind: "reach" });
     const outcome = answer.kind === "reached" ? answer.outcome : "unchecked";
     if (outcome === "alive") {
       return findings.ok("reach", "the relay can dial this node");
@@ -243,10 +237,10 @@ class Trial {
   }
 
   /** Opens a tunnel to itself, as a client would. */
-  async #tunnel(visit: RelayCalls): Promise<void> {
-    const answer = await visit.ask({ kind: "attach" });
+  async #tunnel(calls: RelayCalls): Promise<void> {
+    const answer = await calls.ask({ kind: "attach" });
     if (answer.kind !== "attached") {
-      return this.#findings.failed("tunnel", this.#refused(answer));
+      return this.#findings.failed("tunnel", this.#registrant.refused(answer));
     }
     const options = this.#options;
     const { relay, plaintext, limits, identity, name } = options;
@@ -257,7 +251,7 @@ class Trial {
         "the node can be attached; to try one takes a client with its token",
       );
     }
-    const link = new RelayDialer(
+    const dialer = new RelayDialer(
       plaintext ? relay : { ...relay, id: session.id },
       {
         role: "client",
@@ -273,9 +267,9 @@ class Trial {
       addresses: [this.#address()],
       certificate: identity.certificate,
       isAttached: true,
-      signed: await this.#sign("register"),
+      signed: await this.#registrant.sign("register", session),
     };
-    await checkTunnel([node], { link, options, findings: this.#findings });
+    await checkTunnel([node], { dialer, options, findings: this.#findings });
   }
 
   /** The node's end of a tunnel. TLS proves the identity of both ends. */
@@ -305,41 +299,5 @@ class Trial {
       ? withoutMapping(local.host)
       : host;
     return { host: advertise?.host ?? bound, port: advertise?.port ?? port };
-  }
-
-  #sign(purpose: "register" | "withdraw") {
-    const { session } = this.#met;
-    return signRegistration({
-      purpose,
-      relay: session.id,
-      nonce: session.nonce,
-      instance: this.#instance,
-      sequence: this.#sequence,
-      name: this.#options.name,
-      addresses: [this.#address()],
-    }, this.#options.identity);
-  }
-
-  async #signed<Purpose extends "register" | "withdraw">(purpose: Purpose) {
-    return { kind: purpose, ...await this.#sign(purpose) };
-  }
-
-  #refused(answer: RelayAnswer): Failure {
-    return this.#failure(
-      answer.kind === "refused"
-        ? `the relay refused: ${show(answer.text)} (${show(answer.code)})`
-        : "the relay answered something else",
-    );
-  }
-
-  /** The failure for a refusal, if the refusal is about access. */
-  #denied(refused: { code: string }): AccessFailure | undefined {
-    const where = formatEndpoint(this.#met.link.relay);
-    return accessFailure(refused, { where, access: this.#options.access });
-  }
-
-  #failure(why: string): Failure {
-    const where = formatEndpoint(this.#met.link.relay);
-    return new Failure("relay", { what: "Cannot register", where, why });
   }
 }

@@ -46,7 +46,7 @@ export interface ExaminationOptions {
 /** A relay after its hello. The caller closes the session's channel. */
 export interface MetRelay {
   /** Connects to the relay. */
-  readonly link: RelayDialer;
+  readonly dialer: RelayDialer;
   /** The session with the relay. */
   readonly session: RelaySession;
 }
@@ -63,7 +63,7 @@ export async function checkRelay(
 ): Promise<MetRelay | undefined> {
   const { relay, limits, signal } = options;
   const met: RelayLinkEvent["event"][] = [];
-  const link = new RelayDialer(relay, {
+  const dialer = new RelayDialer(relay, {
     role,
     plaintext: options.plaintext,
     access: options.access,
@@ -79,13 +79,13 @@ export async function checkRelay(
   const askedAt = Date.now();
   try {
     const idleMs = limits.attachedIdleMs;
-    const session = await link.open(signal, { idleMs });
+    const session = await dialer.open(signal, { idleMs });
     const ms = performance.now() - startedAt;
     findings.ok("relay", `${at} answers, after ${Math.ceil(ms)} ms`);
     tellIdentity(options, { met, id: session.id, findings });
     tellVersions(session.hello, findings);
     tellClock(session.hello, { askedAt, ms, limits, findings });
-    return { link, session };
+    return { dialer, session };
   } catch (error) {
     if (!(error instanceof Failure) || error.kind === "interrupted") {
       throw error;

@@ -18,7 +18,7 @@ import type { ExaminationOptions, MetRelay } from "./relay.ts";
 
 /** Checks whether this machine can reach the ports for tunnels. */
 export async function checkEntrances(
-  { session, link }: MetRelay,
+  { session, dialer }: MetRelay,
   { options, findings }: { options: ExaminationOptions; findings: Findings },
 ): Promise<boolean> {
   const { limits, signal, plaintext } = options;
@@ -36,7 +36,7 @@ export async function checkEntrances(
     return false;
   }
   findings.ok("tunnels", "the relay carries them");
-  if (entrance.port === link.relay.port) return true;
+  if (entrance.port === dialer.relay.port) return true;
   const at = formatEndpoint(entrance);
   try {
     const timeoutMs = limits.connectMs;
@@ -65,14 +65,14 @@ export async function checkEntrances(
  */
 export async function checkTunnel(
   nodes: readonly ListedNode[],
-  { link, options, findings }: {
-    link: RelayDialer;
+  { dialer, options, findings }: {
+    dialer: RelayDialer;
     options: ExaminationOptions;
     findings: Findings;
   },
 ): Promise<void> {
   const { plaintext, limits, signal } = options;
-  await using way = new TunnelWay({ link, plaintext, limits });
+  await using way = new TunnelWay({ dialer, plaintext, limits });
   let failure: Failure | undefined;
   for (const node of nodes.slice(0, limits.tunnelTrialCount)) {
     const startedAt = performance.now();

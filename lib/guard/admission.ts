@@ -27,7 +27,7 @@ export interface Slot {
 export type AdmissionOutcome =
   | {
     readonly kind: "admitted";
-    readonly place: Slot;
+    readonly slot: Slot;
     /** A connection that had to give way: the caller closes it. */
     readonly evicted?: Slot;
   }
@@ -134,10 +134,10 @@ export class Admission {
     this.#connections++;
     this.#handshakes++;
     entry.connections++;
-    const place = this.#placeOf(entry);
-    entry.pending.add(place);
+    const slot = this.#slotFor(entry);
+    entry.pending.add(slot);
     this.#pending.add(entry);
-    return { kind: "admitted", place, ...(evicted ? { evicted } : {}) };
+    return { kind: "admitted", slot, ...(evicted ? { evicted } : {}) };
   }
 
   #refusal(
@@ -191,10 +191,10 @@ export class Admission {
     return oldest;
   }
 
-  #placeOf(entry: AddressGroup): Slot {
+  #slotFor(entry: AddressGroup): Slot {
     let hasLeft = false;
     const settle = () => {
-      if (!entry.pending.delete(place)) return;
+      if (!entry.pending.delete(slot)) return;
       this.#handshakes--;
       if (entry.pending.size === 0) this.#pending.delete(entry);
     };
@@ -205,8 +205,8 @@ export class Admission {
       this.#connections--;
       entry.connections--;
     };
-    const place = { settle, leave };
-    return place;
+    const slot = { settle, leave };
+    return slot;
   }
 
   /** Now and then forgets the groups that would start afresh anyway. */

@@ -63,11 +63,11 @@ export interface HttpServer extends AsyncDisposable {
  */
 export function serveHttp(options: HttpOptions): HttpServer {
   const { at, limits } = options;
-  const visits = new Set<HttpExchange>();
+  const exchanges = new Set<HttpExchange>();
   const welcome = (raw: RawConnection) => {
-    const visit = new HttpExchange(raw, options);
-    visits.add(visit);
-    void visit.done.then(() => visits.delete(visit));
+    const exchange = new HttpExchange(raw, options);
+    exchanges.add(exchange);
+    void exchange.done.then(() => exchanges.delete(exchange));
   };
   const acceptor = acceptPlain({
     at,
@@ -75,11 +75,11 @@ export function serveHttp(options: HttpOptions): HttpServer {
     acceptCheckMs: Infinity, // only for TLS
     onStall: () => {}, // the engine's own listener reports it too
     admit: () => {
-      if (visits.size < limits.httpConnectionCount) return welcome;
-      const loser = loserAmong(visits);
+      if (exchanges.size < limits.httpConnectionCount) return welcome;
+      const loser = loserAmong(exchanges);
       if (loser === undefined) return undefined;
       loser.end();
-      visits.delete(loser);
+      exchanges.delete(loser);
       return welcome;
     },
   });
@@ -87,8 +87,8 @@ export function serveHttp(options: HttpOptions): HttpServer {
     address: acceptor.address,
     [Symbol.asyncDispose]: async () => {
       acceptor.stop();
-      const open = [...visits];
-      for (const visit of open) visit.end();
+      const open = [...exchanges];
+      for (const exchange of open) exchange.end();
       await Promise.all(open.map(({ done }) => done));
     },
   };
@@ -99,15 +99,17 @@ export function serveHttp(options: HttpOptions): HttpServer {
  * has most of these. If there is none, the oldest that has its answer and stays
  * open.
  */
-function loserAmong(visits: Iterable<HttpExchange>): HttpExchange | undefined {
+function loserAmong(
+  exchanges: Iterable<HttpExchange>,
+): HttpExchange | undefined {
   const silent = new Map<string, HttpExchange[]>();
   let answered: HttpExchange | undefined;
-  for (const visit of visits) {
-    if (visit.phase === "answered") answered ??= visit;
-    if (visit.phase !== "silent") continue;
-    const ofSource = silent.get(visit.source) ?? [];
-    silent.set(visit.source, ofSource);
-    ofSource.push(visit);
+  for (const exchange of exchanges) {
+    if (exchange.phase === "answered") answered ??= exchange;
+    if (exchange.phase !== "silent") continue;
+    const ofSource = silent.get(exchange.source) ?? [];
+    silent.set(exchange.source, ofSource);
+    ofSource.push(exchange);
   }
   let most: readonly HttpExchange[] = [];
   for (const ofSource of silent.values()) {

@@ -9,26 +9,13 @@
 import { delay } from "@std/async/delay";
 import { type Endpoint, formatEndpoint } from "../base/conn.ts";
 import { describeCause, Failure } from "../base/errors.ts";
-import {
-  AccessFailure,
-  accessFailure,
-  requireKeysProof,
-} from "../access/credentials.ts";
+import { AccessFailure } from "../access/credentials.ts";
 import type { Token } from "../access/token.ts";
 import type { Identity } from "../identity/identity.ts";
 import type { Limits } from "../base/limits.ts";
-import type { NodeToRelay } from "../protocol/messages.ts";
-import {
-  type NodeRecord,
-  signRegistration,
-} from "../protocol/signed_record.ts";
-import {
-  OutdatedFailure,
-  type RelayDialer,
-  type RelaySession,
-} from "../uplink/relay_dialer.ts";
-import { type RelayAnswer, RelayCalls } from "../uplink/relay_calls.ts";
-import { show } from "../base/text.ts";
+import { Registrant } from "../uplink/registrant.ts";
+import { RelayCalls } from "../uplink/relay_calls.ts";
+import { OutdatedFailure, type RelayDialer } from "../uplink/relay_dialer.ts";
 
 /** Events of a registrar. */
 export type RegistrarEvent =
@@ -80,7 +67,7 @@ export interface Invitation {
 /** Options of {@linkcode keepRegistered}. */
 export interface RegistrarOptions {
   /** Connects to the relay. */
-  readonly link: RelayDialer;
+  readonly dialer: RelayDialer;
   /** Signs the registrations. */
   readonly identity: Identity;
   /** Display name of the node. */
@@ -136,9 +123,7 @@ class Registrar {
   readonly #options: RegistrarOptions;
   readonly #random: () => number;
   readonly #relay: string;
-  /** Distinguishes this process from others with the same identity. */
-  readonly #instance = crypto.getRandomValues(new Uint8Array(12)).toBase64();
-  #sequence = 0;
+  readonly #registrant: Registrant;
   #renewSeconds: number;
   #isListed = false;
   #wasListed = false;
@@ -155,13 +140,14 @@ class Registrar {
    * Ids of the relay of this connection, and of the relay that gave the grant
    * keys.
    */
-  #visited: string | null = null;
+  #relayId: string | null = null;
   #keysFrom: string | null = null;
 
   constructor(options: RegistrarOptions) {
     this.#options = options;
     this.#random = options.random ?? Math.random;
-    this.#relay = formatEndpoint(options.link.relay);
+    this.#relay = formatEndpoint(options.dialer.relay);
+    this.#registrant = new Registrant(options);
     this.#renewSeconds = options.limits.renewSeconds;
   }
 
@@ -170,7 +156,7 @@ class Registrar {
     while (!signal.aborted) {
       let waitMs: number;
       try {
-        const isLost = await this.#visit() === "lost";
+        const isLost = await this.#stayListed() === "lost";
         waitMs = isLost ? this.#retryMs(this.#losses++) : this.#renewMs();
       } catch (error) {
         if (signal.aborted) break;
@@ -209,28 +195,28 @@ class Registrar {
   #forgetKeys(error: unknown): void {
     const isOut = error instanceof AccessFailure &&
       error.code === "unauthorized";
-    if (!isOut || this.#visited === null) return;
-    if (this.#visited === this.#keysFrom) this.#options.onGrantKeys?.([]);
+    if (!isOut || this.#relayId === null) return;
+    if (this.#relayId === this.#keysFrom) this.#options.onGrantKeys?.([]);
   }
 
   /**
    * Registers. Stays connected if the relay asks for it, or if clients need it.
    * `lost` if the connection broke meanwhile: the relay may be back already.
    */
-  async #visit(): Promise<"over" | "lost"> {
+  async #stayListed(): Promise<"over" | "lost"> {
     const { signal, limits } = this.#options;
-    await using visit = await this.#open(signal, limits.attachedIdleMs);
-    using _end = visit.session.channel.endOn(signal);
+    await using calls = await this.#open(signal, limits.attachedIdleMs);
+    using _end = calls.session.channel.endOn(signal);
     const lost = new AbortController();
-    visit.ended.catch((error) => lost.abort(error));
+    calls.ended.catch((error) => lost.abort(error));
     const either = AbortSignal.any([signal, lost.signal]);
-    for (let stays = await this.#register(visit);;) {
-      const why = await this.#needsTunnels(visit);
-      if (why !== undefined) await this.#attach(visit, { why, either });
+    for (let stays = await this.#register(calls);;) {
+      const why = await this.#needsTunnels(calls);
+      if (why !== undefined) await this.#attach(calls, { why, either });
       if (why !== undefined || !stays) return "over";
       try {
         await delay(this.#renewMs(), { signal: either });
-        stays = await this.#register(visit);
+        stays = await this.#register(calls);
         this.#losses = 0;
       } catch (error) {
         if (signal.aborted || error instanceof Failure) throw error;
@@ -240,10 +226,10 @@ class Registrar {
   }
 
   /** Why the node must attach; `undefined` if it need not. */
-  async #needsTunnels(visit: RelayCalls): Promise<AttachReason | undefined> {
+  async #needsTunnels(calls: RelayCalls): Promise<AttachReason | undefined> {
     const mode = this.#options.tunnels ?? "auto";
     if (mode === "never") return undefined;
-    if (visit.session.entrances.length === 0) {
+    if (calls.session.entrances.length === 0) {
       if (mode === "always" && !this.#toldNoTunnels) {
         this.#toldNoTunnels = true;
         this.#options.onEvent({ event: "no_tunnels", relay: this.#relay });
@@ -251,7 +237,7 @@ class Registrar {
       return undefined;
     }
     if (mode === "always") return "forced";
-    switch (await this.#whetherReached(visit)) {
+    switch (await this.#whetherReached(calls)) {
       case "gone":
         return "unreachable";
       case "unchecked":
@@ -264,14 +250,14 @@ class Registrar {
 
   /** Asks the relay now and then whether it can dial this node. */
   async #whetherReached(
-    visit: RelayCalls,
+    calls: RelayCalls,
   ): Promise<"alive" | "gone" | "unchecked" | "lost"> {
     const now = performance.now();
     if (now < this.#checkAt) return this.#reached;
     // The node is listed. If the relay leaves now, the next attempt will tell.
-    const answer = await visit.ask({ kind: "reach" }).catch(() => undefined);
+    const answer = await calls.ask({ kind: "reach" }).catch(() => undefined);
     if (answer === undefined) return "lost";
-    if (answer.kind === "refused") throw this.#refused(answer);
+    if (answer.kind === "refused") throw this.#registrant.refused(answer);
     const outcome = answer.kind === "reached" ? answer.outcome : "unchecked";
     // No new result; the next request may bring one.
     if (outcome !== "alive" && outcome !== "gone") return this.#reached;
@@ -284,19 +270,19 @@ class Registrar {
    * needed any more.
    */
   async #attach(
-    visit: RelayCalls,
+    calls: RelayCalls,
     { why, either }: { why: AttachReason; either: AbortSignal },
   ): Promise<void> {
     const { signal, onEvent } = this.#options;
     const relay = this.#relay;
-    const answer = await visit.ask({ kind: "attach" });
-    if (answer.kind !== "attached") throw this.#refused(answer);
+    const answer = await calls.ask({ kind: "attach" });
+    if (answer.kind !== "attached") throw this.#registrant.refused(answer);
     onEvent({ event: "attached", relay, why });
     try {
       do {
         await delay(this.#renewMs(), { signal: either });
-        await this.#register(visit);
-      } while (await this.#needsTunnels(visit) !== undefined);
+        await this.#register(calls);
+      } while (await this.#needsTunnels(calls) !== undefined);
     } catch (error) {
       if (!signal.aborted) onEvent({ event: "detached", relay, why: "lost" });
       throw error;
@@ -325,20 +311,9 @@ class Registrar {
    * Registers or renews. Returns whether the relay wants the node to stay
    * connected.
    */
-  async #register(visit: RelayCalls): Promise<boolean> {
+  async #register(calls: RelayCalls): Promise<boolean> {
     const { limits } = this.#options;
-    // Also rises across restarts, unless the clock goes back.
-    this.#sequence = Math.max(this.#sequence + 1, Date.now());
-    const answer = await visit.ask(
-      await this.#signed("register", visit.session),
-    );
-    if (answer.kind !== "registered") throw this.#refused(answer);
-    const { token } = this.#options;
-    if (token !== undefined) {
-      const { id: relayId, nonce } = visit.session;
-      const where = this.#relay;
-      requireKeysProof(answer, { token, relayId, nonce, where });
-    }
+    const answer = await this.#registrant.register(calls);
     const { leaseSeconds } = answer;
     this.#renewSeconds = Math.min(
       Math.max(answer.renewSeconds, limits.renewMinSeconds),
@@ -349,22 +324,20 @@ class Registrar {
     this.#wasListed = true;
     this.#failures = 0;
     this.#toldFailure = null;
-    this.#keysFrom = visit.session.id;
+    this.#keysFrom = calls.session.id;
     this.#options.onGrantKeys?.(answer.grantKeys ?? []);
     this.#options.onEvent({ event, relay: this.#relay, leaseSeconds });
     return answer.stay ?? false;
   }
 
   async #withdraw(): Promise<void> {
-    if (this.#sequence === 0) return; // never got as far as registering
+    if (!this.#registrant.hasRegistered) return;
     const signal = AbortSignal.timeout(this.#options.limits.withdrawMs);
     try {
-      await using visit = await this.#open(signal);
-      using _end = visit.session.channel.endOn(signal);
-      const answer = await visit.ask(
-        await this.#signed("withdraw", visit.session),
-      );
-      if (answer.kind !== "withdrawn") throw this.#refused(answer);
+      await using calls = await this.#open(signal);
+      using _end = calls.session.channel.endOn(signal);
+      const answer = await this.#registrant.withdraw(calls);
+      if (answer.kind !== "withdrawn") throw this.#registrant.refused(answer);
       this.#options.onEvent({ event: "withdrawn", relay: this.#relay });
     } catch (error) {
       if (!this.#isListed) return; // the absence of the relay was reported already
@@ -378,69 +351,27 @@ class Registrar {
 
   /** Opens one connection to the relay. */
   async #open(signal: AbortSignal, idleMs?: number): Promise<RelayCalls> {
-    const { link, limits, onInvite } = this.#options;
-    this.#visited = null;
-    const session = await link.open(
+    const { dialer, limits, onInvite } = this.#options;
+    this.#relayId = null;
+    const session = await dialer.open(
       signal,
       idleMs === undefined ? {} : { idleMs },
     );
-    this.#visited = session.id;
+    this.#relayId = session.id;
     return new RelayCalls(session, {
       answerMs: limits.handshakeMs,
-      onRefused: (refused) => this.#denied(refused),
-      onInvite: ({ key, from }, visit) => {
+      onRefused: (refused) => this.#registrant.denied(refused),
+      onInvite: ({ key, from }, calls) => {
         const { entrances } = session;
         if (onInvite?.({ entrances, key, from })) return;
-        visit.say({ kind: "decline", key, code: "busy" });
+        calls.say({ kind: "decline", key, code: "busy" });
       },
-    });
-  }
-
-  async #signed(
-    purpose: NodeRecord["purpose"],
-    session: RelaySession,
-  ): Promise<NodeToRelay> {
-    const { identity, name, addressesFrom } = this.#options;
-    const signed = await signRegistration({
-      purpose,
-      relay: session.id,
-      nonce: session.nonce,
-      instance: this.#instance,
-      sequence: this.#sequence,
-      name,
-      addresses: addressesFrom(session.channel.conn.local),
-    }, identity);
-    return { kind: purpose, ...signed };
-  }
-
-  /** The failure for a refusal, if the refusal is about access. */
-  #denied(refused: { code: string }): AccessFailure | undefined {
-    const { access } = this.#options.link;
-    return accessFailure(refused, { where: this.#relay, access });
-  }
-
-  #refused(answer: RelayAnswer): Failure {
-    const denied = answer.kind === "refused" ? this.#denied(answer) : undefined;
-    if (denied !== undefined) return denied;
-    return answer.kind === "refused"
-      ? this.#failure(
-        `the relay refused: ${show(answer.text)} (${show(answer.code)})`,
-      )
-      : this.#failure("the relay answered something else");
-  }
-
-  #failure(why: string, cause?: unknown): Failure {
-    return new Failure("relay", {
-      what: "Cannot register",
-      where: this.#relay,
-      why,
-      cause,
     });
   }
 
   #asFailure(error: unknown): Failure {
     if (error instanceof Failure) return error;
-    return this.#failure(describeCause(error), error);
+    return this.#registrant.failure(describeCause(error), error);
   }
 
   #tellFailure(error: unknown): void {

@@ -211,7 +211,7 @@ class PeerNode implements NodeServer {
   readonly #deadlines = new Deadlines();
   readonly #incidents: Incidents;
   readonly #handshakes = new Histogram(HANDSHAKE_SECONDS);
-  readonly #link: RelayDialer;
+  readonly #dialer: RelayDialer;
   /** Checks the grants of clients; `null` if all clients are served. */
   readonly #gate: NodeGate | null;
   readonly #leaving = new AbortController();
@@ -256,7 +256,7 @@ class PeerNode implements NodeServer {
       limits.refusalPauseMs,
       (event) => this.#tell(event),
     );
-    this.#link = new RelayDialer(options.relay, {
+    this.#dialer = new RelayDialer(options.relay, {
       role: "node",
       plaintext: options.plaintext ?? false,
       access: { token: options.token },
@@ -301,7 +301,7 @@ class PeerNode implements NodeServer {
     });
     if (this.#share.isScanned) digests.refresh();
     this.#registrar = keepRegistered({
-      link: this.#link,
+      dialer: this.#dialer,
       identity: this.#identity,
       name: this.#name,
       addressesFrom: (local) => [this.#addressFrom(local)],

@@ -202,8 +202,8 @@ class NodeTalk implements Disposable {
     if (addresses.length === 0) {
       return refusal("bad_address", "addresses: there is none");
     }
-    const observed = [...addresses.keys()].filter((place) =>
-      withoutMapping(addresses[place]!.host) === observedHost
+    const observed = [...addresses.keys()].filter((index) =>
+      withoutMapping(addresses[index]!.host) === observedHost
     );
     const most = limits.unobservedAddressCount;
     if (addresses.length - observed.length > most) {

@@ -88,7 +88,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     new HandshakeOrder(limits),
     () => performance.now(),
   );
-  const visits = new Map<Slot, AcceptedConnection>();
+  const connections = new Map<Slot, AcceptedConnection>();
   let isClosing = false;
   const admit = (
     host: string,
@@ -101,15 +101,17 @@ export async function listen(options: ListenOptions): Promise<Listener> {
       options.incidents.refused(outcome.reason, { host, port: 0 });
       return undefined;
     }
-    const { place, evicted } = outcome;
-    if (evicted !== undefined) visits.get(evicted)?.end("handshake_evicted");
+    const { slot, evicted } = outcome;
+    if (evicted !== undefined) {
+      connections.get(evicted)?.end("handshake_evicted");
+    }
     return (raw) => {
-      const visit = new AcceptedConnection(
-        { raw, source, place, turns },
+      const connection = new AcceptedConnection(
+        { raw, source, slot, turns },
         options,
       );
-      visits.set(place, visit);
-      void visit.done.then(() => visits.delete(place));
+      connections.set(slot, connection);
+      void connection.done.then(() => connections.delete(slot));
     };
   };
   const take = (raw: RawConnection) => {
@@ -141,8 +143,8 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     close: async () => {
       isClosing = true;
       acceptor.stop();
-      const open = [...visits.values()];
-      for (const visit of open) visit.end();
+      const open = [...connections.values()];
+      for (const connection of open) connection.end();
       await Promise.all(open.map(({ done }) => done));
       turns[Symbol.dispose]();
     },
@@ -155,7 +157,7 @@ const CLOSING = { kind: "refused", reason: "closing" } as const;
 class AcceptedConnection {
   readonly #raw: RawConnection;
   readonly #source: string;
-  readonly #place: Slot;
+  readonly #slot: Slot;
   readonly #turns: HandshakeTurns;
   #waiting: WaitingHandshake | undefined;
   readonly #options: ListenOptions;
@@ -164,17 +166,17 @@ class AcceptedConnection {
   readonly done: Promise<void>;
 
   constructor(
-    { raw, source, place, turns }: {
+    { raw, source, slot, turns }: {
       raw: RawConnection;
       source: string;
-      place: Slot;
+      slot: Slot;
       turns: HandshakeTurns;
     },
     options: ListenOptions,
   ) {
     this.#raw = raw;
     this.#source = source;
-    this.#place = place;
+    this.#slot = slot;
     this.#turns = turns;
     this.#options = options;
     this.done = this.#run();
@@ -215,7 +217,7 @@ class AcceptedConnection {
       clearTimeout(deadline);
       const seconds = (performance.now() - acceptedAt) / 1000;
       this.#options.handshakes?.observe(seconds);
-      this.#place.settle();
+      this.#slot.settle();
       this.#turns.finished(this.#source);
     };
     try {
@@ -231,7 +233,7 @@ class AcceptedConnection {
       clearTimeout(deadline);
       this.#waiting?.[Symbol.dispose]();
       this.#raw.destroy();
-      this.#place.leave();
+      this.#slot.leave();
     }
   }
 

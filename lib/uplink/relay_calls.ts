@@ -27,7 +27,7 @@ export interface RelayCallsOptions {
   /** Called when a client waits in a tunnel; never throws. */
   readonly onInvite?: (
     invite: MessageOf<"invite">,
-    visit: RelayCalls,
+    calls: RelayCalls,
   ) => void;
   /**
    * Turns a refusal that comes before any request into an error, if its code is

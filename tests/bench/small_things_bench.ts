@@ -14,7 +14,7 @@ const relayProcess = await spawnRelay();
 const nodeProcess = await spawnNode(relayProcess.port, "files/two");
 const relay = parseRelayAddress(relayProcess.address);
 
-const link = new RelayDialer(relay, {
+const dialer = new RelayDialer(relay, {
   role: "client",
   plaintext: false,
   limits: LIMITS,
@@ -24,8 +24,8 @@ const link = new RelayDialer(relay, {
 // Warm: what has run a while, as a client in a program has.
 const WARM = { n: 200, warmup: 50 };
 
-async function connectAndList(link: RelayDialer): Promise<void> {
-  const { channel } = await link.open();
+async function connectAndList(dialer: RelayDialer): Promise<void> {
+  const { channel } = await dialer.open();
   await channel.send({ kind: "list" });
   await channel.receive(["nodes"]);
   await channel.close();
@@ -35,7 +35,7 @@ Deno.bench(
   "connect + TLS + list, the relay known (goal: 10 ms)",
   WARM,
   async () => {
-    await connectAndList(link);
+    await connectAndList(dialer);
   },
 );
 

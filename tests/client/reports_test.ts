@@ -10,7 +10,7 @@ Deno.test("Reports names 64 nodes, each once, over one connection, and waits for
   const heard: string[][] = [];
   let opened = 0;
   const ended: Promise<void>[] = [];
-  const link = {
+  const dialer = {
     open: () => {
       opened++;
       const [near, far] = memoryPair();
@@ -31,7 +31,7 @@ Deno.test("Reports names 64 nodes, each once, over one connection, and waits for
   } as unknown as RelayDialer;
   const ids = Array.from({ length: 100 }, (_, n) => `${n}`.padStart(52, "a"));
   {
-    await using reports = new Reports({ link, limits: LIMITS });
+    await using reports = new Reports({ dialer, limits: LIMITS });
     for (const id of ids.slice(0, 10)) reports.add(id);
     for (const id of ids.slice(0, 10)) reports.add(id);
     await Promise.resolve();
@@ -43,9 +43,9 @@ Deno.test("Reports names 64 nodes, each once, over one connection, and waits for
 });
 
 Deno.test("Reports are lost, and nothing else, where the relay is away", async () => {
-  const link = {
+  const dialer = {
     open: () => Promise.reject(new Deno.errors.ConnectionRefused()),
   } as unknown as RelayDialer;
-  await using reports = new Reports({ link, limits: LIMITS });
+  await using reports = new Reports({ dialer, limits: LIMITS });
   reports.add("a".repeat(52));
 });

@@ -171,9 +171,9 @@ Deno.test("The doctor tries tunnels to so many nodes, and no more", async () => 
     const [tunnelTrialCount, verdict] of [[2, "failed"], [3, "ok"]] as const
   ) {
     const options = optionsFor(at, { limits: { ...limits, tunnelTrialCount } });
-    const link = new RelayDialer(at, { ...options, role: "client" });
+    const dialer = new RelayDialer(at, { ...options, role: "client" });
     const seen = new Seen();
-    await checkTunnel(nodes, { link, options, findings: seen.findings });
+    await checkTunnel(nodes, { dialer, options, findings: seen.findings });
     assertEquals(seen.of("tunnel").verdict, verdict, seen.of("tunnel").says);
   }
 });

@@ -15,20 +15,20 @@ function admit(
   admission: Admission,
   source: string,
   { count, now, settle }: { count: number; now: number; settle: boolean },
-): { places: Slot[]; evicted: Slot[]; refused: string[] } {
-  const places: Slot[] = [];
+): { slots: Slot[]; evicted: Slot[]; refused: string[] } {
+  const slots: Slot[] = [];
   const evicted: Slot[] = [];
   const refused: string[] = [];
   for (let n = 0; n < count; n++) {
     const outcome = admission.admit(source, now);
     if (outcome.kind === "refused") refused.push(outcome.reason);
     else {
-      places.push(outcome.place);
+      slots.push(outcome.slot);
       if (outcome.evicted !== undefined) evicted.push(outcome.evicted);
-      if (settle) outcome.place.settle();
+      if (settle) outcome.slot.settle();
     }
   }
-  return { places, evicted, refused };
+  return { slots, evicted, refused };
 }
 
 Deno.test("Admission lets a burst of one address in, then so many a second", () => {
@@ -38,25 +38,25 @@ Deno.test("Admission lets a burst of one address in, then so many a second", () 
     now: 0,
     settle: true,
   });
-  assertEquals(burst.places.length, limits.connectBurstCount);
+  assertEquals(burst.slots.length, limits.connectBurstCount);
   assertEquals(new Set(burst.refused), new Set(["connecting_too_fast"]));
   const later = admit(admission, "192.0.2.7", {
     count: 50,
     now: 1_000,
     settle: true,
   });
-  assertEquals(later.places.length, limits.connectRatePerSecond);
+  assertEquals(later.slots.length, limits.connectRatePerSecond);
   const other = admit(admission, "192.0.2.8", {
     count: 1,
     now: 0,
     settle: true,
   });
-  assertEquals(other.places.length, 1);
+  assertEquals(other.slots.length, 1);
 });
 
 Deno.test("Admission holds one address to its connections", () => {
   const admission = new Admission(limits);
-  let places: Slot[] = [];
+  let slots: Slot[] = [];
   for (let second = 0; second < 20; second++) {
     const now = second * 1_000;
     const more = admit(admission, "192.0.2.7", {
@@ -64,15 +64,15 @@ Deno.test("Admission holds one address to its connections", () => {
       now,
       settle: true,
     });
-    places = [...places, ...more.places];
+    slots = [...slots, ...more.slots];
   }
-  assertEquals(places.length, limits.connectionsPerAddressCount);
+  assertEquals(slots.length, limits.connectionsPerAddressCount);
   const refusal = admission.admit("192.0.2.7", 30_000);
   assertEquals(refusal, {
     kind: "refused",
     reason: "too_many_connections_for_address",
   });
-  places[0]?.leave();
+  slots[0]?.leave();
   assertEquals(admission.admit("192.0.2.7", 31_000).kind, "admitted");
 });
 
@@ -84,7 +84,7 @@ Deno.test("Admission holds one address to its pending handshakes: the oldest giv
     settle: false,
   });
   assertEquals(silent.refused, []);
-  assertEquals(silent.evicted, silent.places.slice(0, 24), "in their order");
+  assertEquals(silent.evicted, silent.slots.slice(0, 24), "in their order");
   assertEquals(admission.handshakeCount, limits.handshakesPerAddressCount);
   assertEquals(admission.connectionCount, limits.handshakesPerAddressCount);
   const other = admit(admission, "192.0.2.8", {
@@ -92,7 +92,7 @@ Deno.test("Admission holds one address to its pending handshakes: the oldest giv
     now: 0,
     settle: false,
   });
-  assertEquals(other.places.length, 1);
+  assertEquals(other.slots.length, 1);
 });
 
 Deno.test("Admission holds all addresses together to the pending handshakes", () => {
@@ -109,14 +109,14 @@ Deno.test("Admission holds all addresses together to the pending handshakes", ()
 
 Deno.test("Admission holds everybody together to the connections", () => {
   const admission = new Admission({ ...limits, connectionCount: 3 });
-  const { places, refused } = admit(admission, "127.0.0.1", {
+  const { slots, refused } = admit(admission, "127.0.0.1", {
     count: 5,
     now: 0,
     settle: true,
   });
-  assertEquals(places.length, 3);
+  assertEquals(slots.length, 3);
   assertEquals(refused, ["too_many_connections", "too_many_connections"]);
-  for (const place of places) place.leave();
+  for (const slot of slots) slot.leave();
   assertEquals(admission.connectionCount, 0);
 });
 
@@ -126,7 +126,7 @@ Deno.test("Admission has whoever has most handshakes give way to a newcomer when
     count: 16,
     now: 0,
     settle: false,
-  }).places;
+  }).slots;
   admit(admission, "192.0.2.2", { count: 8, now: 0, settle: false });
   const outcome = admission.admit("192.0.2.3", 0);
   assertEquals(outcome.kind === "admitted" && outcome.evicted, oldest);
@@ -149,19 +149,19 @@ Deno.test("Admission evicts no connection that has said hello", () => {
   assertEquals(evicted, []);
 });
 
-Deno.test("Admission counts an evicted place once", () => {
+Deno.test("Admission counts an evicted slot once", () => {
   const admission = new Admission(limits);
-  const { evicted, places } = admit(admission, "192.0.2.7", {
+  const { evicted, slots } = admit(admission, "192.0.2.7", {
     count: 30,
     now: 0,
     settle: false,
   });
-  for (const place of evicted) {
-    place.settle();
-    place.leave();
+  for (const slot of evicted) {
+    slot.settle();
+    slot.leave();
   }
   assertEquals(admission.handshakeCount, limits.handshakesPerAddressCount);
-  for (const place of places) place.leave();
+  for (const slot of slots) slot.leave();
   assertEquals(admission.connectionCount, 0);
   assertEquals(admission.handshakeCount, 0);
 });
@@ -175,22 +175,22 @@ Deno.test("Admission holds the machine's own address to half of the handshakes",
     now: 0,
     settle: false,
   });
-  assertEquals(other.places.length, 1);
+  assertEquals(other.slots.length, 1);
 });
 
-Deno.test("Admission counts a place once, however often it is settled or left", () => {
+Deno.test("Admission counts a slot once, however often it is settled or left", () => {
   const admission = new Admission(limits);
-  const { places } = admit(admission, "192.0.2.7", {
+  const { slots } = admit(admission, "192.0.2.7", {
     count: 2,
     now: 0,
     settle: false,
   });
-  for (const place of places) {
-    place.settle();
-    place.settle();
-    place.leave();
-    place.leave();
-    place.settle();
+  for (const slot of slots) {
+    slot.settle();
+    slot.settle();
+    slot.leave();
+    slot.leave();
+    slot.settle();
   }
   assertEquals(admission.connectionCount, 0);
   assertEquals(admission.handshakeCount, 0);
@@ -203,7 +203,7 @@ Deno.test("Admission counts clients in tunnels apart from those who come directl
   // A relay may say of anybody that they come from there.
   for (let n = 0; n < most; n++) {
     const outcome = admission.admit(tunnelSource(victim), 0);
-    if (outcome.kind === "admitted") outcome.place.settle();
+    if (outcome.kind === "admitted") outcome.slot.settle();
   }
   assertEquals(
     admission.admit(tunnelSource(victim), 0),
@@ -221,7 +221,7 @@ Deno.test("Admission forgets addresses that have left", () => {
   const admission = new Admission(limits);
   for (let n = 0; n < 10_000; n++) {
     const outcome = admission.admit(`10.0.${n >> 8}.${n & 255}`, n * 100);
-    if (outcome.kind === "admitted") outcome.place.leave();
+    if (outcome.kind === "admitted") outcome.slot.leave();
   }
   assertEquals(admission.sourceCount < 2_000, true);
 });

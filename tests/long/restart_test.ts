@@ -148,12 +148,12 @@ class NodeCrowd implements AsyncDisposable {
   add(identity: Identity, relay: RelayProcess): void {
     const name = String(this.#running.length);
     const host = hostOf(this.#running.length, PEERS_PER_HOST);
-    const link = linkFrom(host, relay, () => {
+    const dialer = linkFrom(host, relay, () => {
       this.knocks.push(performance.now());
       this.#onKnock();
     });
     this.#running.push(keepRegistered({
-      link,
+      dialer,
       identity,
       name,
       addressesFrom: () => [{ host, port: 1 }],

@@ -39,15 +39,15 @@ const identity: Identity = {
 type Handler = (message: NodeToRelay) => RelayToNode | null;
 
 /**
- * A link to a relay in memory, which answers as `handler` says; `null` hangs
+ * A dialer to a relay in memory, which answers as `handler` says; `null` hangs
  * up. While `away` is set nobody is reached.
  */
-function fakeLink(handler: Handler): RelayDialer & { away: boolean } {
-  const link = {
+function fakeDialer(handler: Handler): RelayDialer & { away: boolean } {
+  const dialer = {
     relay: { host: "relay", port: 1700 },
     away: false,
     open: () => {
-      if (link.away) {
+      if (dialer.away) {
         return Promise.reject(
           new Failure("relay", { what: "Cannot reach relay", why: "refused" }),
         );
@@ -73,14 +73,14 @@ function fakeLink(handler: Handler): RelayDialer & { away: boolean } {
       });
     },
   };
-  return link as unknown as RelayDialer & { away: boolean };
+  return dialer as unknown as RelayDialer & { away: boolean };
 }
 
 interface Run {
   readonly log: EventLog<RegistrarEvent>;
   readonly sequences: number[];
   readonly kinds: string[];
-  readonly link: RelayDialer & { away: boolean };
+  readonly dialer: RelayDialer & { away: boolean };
   answer: RelayToNode | null;
   stop(): Promise<void>;
 }
@@ -99,7 +99,7 @@ function start(random: () => number, away = false): Run {
     sequences: [],
     kinds: [],
     answer: GRANTED,
-    link: fakeLink((message) => {
+    dialer: fakeDialer((message) => {
       assert(message.kind === "register" || message.kind === "withdraw");
       const verdict = readRegistration(message);
       if (verdict.kind === "opened") {
@@ -113,9 +113,9 @@ function start(random: () => number, away = false): Run {
       await done;
     },
   };
-  run.link.away = away;
+  run.dialer.away = away;
   const done = keepRegistered({
-    link: run.link,
+    dialer: run.dialer,
     identity,
     name: "alpha",
     addressesFrom: () => [{ host: "127.0.0.1", port: 1500 }],
@@ -183,10 +183,10 @@ Deno.test("A registrar says once that the relay is away, and tries on with back-
     "four times in one renewal",
   );
   assertEquals(run.log.names, ["registration_failed"]);
-  run.link.away = false;
+  run.dialer.away = false;
   await time.advance(5_000);
   assertEquals(run.log.names, ["registration_failed", "registered"]);
-  run.link.away = true;
+  run.dialer.away = true;
   await time.advance(22_000);
   assertEquals(run.log.names.at(-1), "registration_failed", "told again");
   await run.stop();
@@ -198,7 +198,7 @@ Deno.test("A registrar tries again after half a minute at most, also where it re
   const run = start(() => 0.999);
   run.answer = { ...GRANTED, renewSeconds: 300 };
   await time.advance(0);
-  run.link.away = true;
+  run.dialer.away = true;
   await time.advance(330_000);
   assertEquals(run.log.names, ["registered", "registration_failed"]);
   for (let n = 0; n < 10; n++) await time.advance(time.nextTimerMs);
@@ -210,7 +210,7 @@ Deno.test("A registrar says when it cannot withdraw, and leaves all the same", a
   using time = new FakeTime();
   const run = start(() => 0.5);
   await time.advance(0);
-  run.link.away = true;
+  run.dialer.away = true;
   await run.stop();
   assertEquals(run.log.names, ["registered", "withdraw_failed"]);
 });
@@ -342,7 +342,7 @@ function startStaying(
     },
   };
   const done = keepRegistered({
-    link: {
+    dialer: {
       relay: { host: "relay", port: 1700 },
       open,
     } as unknown as RelayDialer,

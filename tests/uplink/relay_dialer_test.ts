@@ -19,7 +19,7 @@ import { tempShare } from "../_temp_share.ts";
 
 const [first, second] = IDENTITIES as [Identity, Identity];
 
-function linkTo(
+function dialerTo(
   relay: RelayAddress,
   options: {
     role?: "node" | "client";
@@ -42,25 +42,25 @@ function linkTo(
 }
 
 /** Opens and closes a session; the relay's id. */
-async function meet(link: RelayDialer): Promise<string> {
-  const session = await link.open();
+async function meet(dialer: RelayDialer): Promise<string> {
+  const session = await dialer.open();
   await session.channel.close();
   return session.id;
 }
 
-async function failureOf(link: RelayDialer): Promise<Failure> {
-  const failure = await assertRejects(() => meet(link), Failure);
+async function failureOf(dialer: RelayDialer): Promise<Failure> {
+  const failure = await assertRejects(() => meet(dialer), Failure);
   assertEquals(failure.kind, "relay");
   assertEquals(failure.message.includes("\n"), false);
   return failure;
 }
 
-Deno.test("A bare address meets whoever is there, and says that it is not verified", async () => {
+Deno.test("RelayDialer at a bare address accepts any relay, and reports that it is not verified", async () => {
   await using relay = await startRelay();
   const events: RelayLinkEvent[] = [];
-  const link = linkTo(relay.server.address, { events });
-  assertEquals(await meet(link), first.id);
-  assertEquals(await meet(link), first.id);
+  const dialer = dialerTo(relay.server.address, { events });
+  assertEquals(await meet(dialer), first.id);
+  assertEquals(await meet(dialer), first.id);
   assertEquals(events, [{
     event: "relay_unverified",
     relay: `127.0.0.1:${relay.server.address.port}`,
@@ -75,7 +75,9 @@ for (const role of ["node", "client"] as const) {
       await using relay = await startRelay({ plaintext });
       await using node = await startNode(relay, {}, { plaintext });
       const { address } = node.server;
-      const { message } = await failureOf(linkTo(address, { role, plaintext }));
+      const { message } = await failureOf(
+        dialerTo(address, { role, plaintext }),
+      );
       assertEquals(
         message,
         `Cannot talk to relay (127.0.0.1:${address.port}): a peer node answers ` +
@@ -86,31 +88,35 @@ for (const role of ["node", "client"] as const) {
   }
 }
 
-Deno.test("A relay address meets the relay it names, without a warning", async () => {
+Deno.test("RelayDialer accepts the relay that a relay address names, without a warning", async () => {
   await using relay = await startRelay();
   const events: RelayLinkEvent[] = [];
-  const link = linkTo({ ...relay.server.address, id: first.id }, { events });
-  assertEquals(await meet(link), first.id);
+  const dialer = dialerTo({ ...relay.server.address, id: first.id }, {
+    events,
+  });
+  assertEquals(await meet(dialer), first.id);
   assertEquals(events, []);
 });
 
-Deno.test("A relay address refuses any other relay, before a word is said", async () => {
+Deno.test("RelayDialer refuses any other relay than a relay address names, before sending anything", async () => {
   await using relay = await startRelay();
-  const link = linkTo({ ...relay.server.address, id: second.id });
-  const failure = await failureOf(link);
+  const dialer = dialerTo({ ...relay.server.address, id: second.id });
+  const failure = await failureOf(dialer);
   assertEquals(failure.message.includes("identity does not match"), true);
   assertEquals(failure.message.includes(second.id), true, "wanted");
   assertEquals(failure.message.includes(first.id), true, "found");
 });
 
-Deno.test("A file of known relays remembers, and refuses a change", async () => {
+Deno.test("RelayDialer remembers a relay in the file of known relays, and refuses another", async () => {
   await using folder = await tempShare();
   const path = join(folder.path, "relays");
   const before = await startRelay({ identity: first });
   const { port } = before.server.address;
   const at = before.server.address;
   const events: RelayLinkEvent[] = [];
-  await meet(linkTo(at, { knownRelays: await KnownRelays.load(path), events }));
+  await meet(
+    dialerTo(at, { knownRelays: await KnownRelays.load(path), events }),
+  );
   assertEquals(events, [{
     event: "relay_remembered",
     relay: `127.0.0.1:${port}`,
@@ -118,26 +124,28 @@ Deno.test("A file of known relays remembers, and refuses a change", async () => 
     path,
   }]);
   // Known now: nothing more is said.
-  await meet(linkTo(at, { knownRelays: await KnownRelays.load(path), events }));
+  await meet(
+    dialerTo(at, { knownRelays: await KnownRelays.load(path), events }),
+  );
   assertEquals(events.length, 1);
   await before.server.close();
 
   await using _after = await startRelay({ identity: second, port });
   const knownRelays = await KnownRelays.load(path);
-  const failure = await failureOf(linkTo(at, { knownRelays, events }));
+  const failure = await failureOf(dialerTo(at, { knownRelays, events }));
   assertEquals(failure.message.includes("remembers another"), true);
   assertEquals(knownRelays.compare(at, first.id), { kind: "same" });
 });
 
-Deno.test("A link to a bare address goes on when the relay is another one, and says so", async () => {
+Deno.test("RelayDialer at a bare address accepts another relay, and reports it", async () => {
   const before = await startRelay({ identity: first });
   const at = before.server.address;
   const events: RelayLinkEvent[] = [];
-  const link = linkTo(at, { events });
-  assertEquals(await meet(link), first.id);
+  const dialer = dialerTo(at, { events });
+  assertEquals(await meet(dialer), first.id);
   await before.server.close();
   await using _after = await startRelay({ identity: second, port: at.port });
-  assertEquals(await meet(link), second.id);
+  assertEquals(await meet(dialer), second.id);
   assertEquals(events.at(-1), {
     event: "relay_changed",
     relay: `127.0.0.1:${at.port}`,
@@ -146,51 +154,51 @@ Deno.test("A link to a bare address goes on when the relay is another one, and s
   });
 });
 
-Deno.test("A link works in the clear when both sides say so, and only then", async () => {
+Deno.test("RelayDialer works without encryption only if both sides ask for it", async () => {
   await using clear = await startRelay({ plaintext: true });
   await using secret = await startRelay();
   assertEquals(
-    await meet(linkTo(clear.server.address, { plaintext: true })),
+    await meet(dialerTo(clear.server.address, { plaintext: true })),
     first.id,
   );
-  const toClear = await failureOf(linkTo(clear.server.address));
+  const toClear = await failureOf(dialerTo(clear.server.address));
   assertEquals(toClear.parts.remedy?.includes("--plaintext"), true);
   const toSecret = await failureOf(
-    linkTo(secret.server.address, { plaintext: true }),
+    dialerTo(secret.server.address, { plaintext: true }),
   );
   assertEquals(toSecret.parts.remedy?.includes("omit it here too"), true);
 });
 
-Deno.test("A link refuses to use an address with an id in the clear, before connecting", () => {
+Deno.test("RelayDialer refuses an address with an id without encryption, before connecting", () => {
   let failure: unknown;
   try {
-    linkTo({ host: "127.0.0.1", port: 9, id: first.id }, { plaintext: true });
+    dialerTo({ host: "127.0.0.1", port: 9, id: first.id }, { plaintext: true });
   } catch (error) {
     failure = error;
   }
   assertEquals(failure instanceof Failure && failure.kind, "usage");
 });
 
-Deno.test("A link says that nobody is there", async () => {
+Deno.test("RelayDialer reports that nobody is there", async () => {
   const relay = await startRelay();
   await relay.server.close();
-  const failure = await failureOf(linkTo(relay.server.address));
+  const failure = await failureOf(dialerTo(relay.server.address));
   assertEquals(failure.parts.what, "Cannot reach relay");
   assertEquals(failure.parts.why, "connection refused");
 });
 
-Deno.test("A link says that a host name does not exist", async () => {
+Deno.test("RelayDialer reports that a host name does not exist", async () => {
   const failure = await failureOf(
-    linkTo({ host: "no-such-host.invalid", port: 9 }),
+    dialerTo({ host: "no-such-host.invalid", port: 9 }),
   );
   assertEquals(failure.parts.what, "Cannot reach relay");
 });
 
 for (const plaintext of [false, true]) {
-  Deno.test(`A link gives up on a silent socket${plaintext ? " in the clear" : ""}`, async () => {
+  Deno.test(`RelayDialer gives up on a silent socket${plaintext ? " without encryption" : ""}`, async () => {
     const silent = Deno.listen({ hostname: "127.0.0.1", port: 0 });
     const at = { host: "127.0.0.1", port: silent.addr.port };
-    const failure = await failureOf(linkTo(at, { plaintext, timeoutMs: 50 }));
+    const failure = await failureOf(dialerTo(at, { plaintext, timeoutMs: 50 }));
     assertEquals(failure.parts.why, "no answer in time");
     silent.close();
   });
@@ -204,7 +212,7 @@ for (
   ] as const
 ) {
   for (const plaintext of [false, true]) {
-    Deno.test(`A link knows ${what} for no relay${plaintext ? ", in the clear" : ""}`, async () => {
+    Deno.test(`RelayDialer does not take ${what} for a relay${plaintext ? ", without encryption" : ""}`, async () => {
       const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
       const answering = (async () => {
         for await (const conn of listener) {
@@ -215,7 +223,7 @@ for (
         }
       })();
       const at = { host: "127.0.0.1", port: listener.addr.port };
-      await failureOf(linkTo(at, { plaintext, timeoutMs: 2_000 }));
+      await failureOf(dialerTo(at, { plaintext, timeoutMs: 2_000 }));
       listener.close();
       await answering;
     });
@@ -288,20 +296,26 @@ for (
     ], "Cannot accept nodes"],
   ] as const
 ) {
-  Deno.test(`A link refuses a relay that ${what}`, async () => {
+  Deno.test(`RelayDialer refuses a relay that ${what}`, async () => {
     await using relay = await impostorRelay(first, [...frames]);
-    const failure = await failureOf(linkTo({ ...relay.address, id: first.id }));
+    const failure = await failureOf(
+      dialerTo({ ...relay.address, id: first.id }),
+    );
     // The cause is for --debug.
     const told = `${failure.message} (${describeCause(failure.cause)})`;
     assertEquals(told.includes(words), true, told);
   });
 }
 
-Deno.test("A link ends with the signal's reason when told to", async () => {
+Deno.test("RelayDialer ends with the signal's reason", async () => {
   const silent = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const stop = new AbortController();
-  const link = linkTo({ host: "127.0.0.1", port: silent.addr.port });
-  const opening = assertRejects(() => link.open(stop.signal), Error, "told to");
+  const dialer = dialerTo({ host: "127.0.0.1", port: silent.addr.port });
+  const opening = assertRejects(
+    () => dialer.open(stop.signal),
+    Error,
+    "told to",
+  );
   const conn = await silent.accept();
   stop.abort(new Error("told to"));
   await opening;
@@ -309,11 +323,11 @@ Deno.test("A link ends with the signal's reason when told to", async () => {
   silent.close();
 });
 
-Deno.test("A link leaves at most one socket at a relay that stands still, however often it asks", async () => {
+Deno.test("RelayDialer leaves at most one socket at a stopped relay, however often it asks", async () => {
   const relay = await startRelay();
   const { address } = relay.server;
-  const link = linkTo(address, { timeoutMs: 200 });
-  await meet(link);
+  const dialer = dialerTo(address, { timeoutMs: 200 });
+  await meet(dialer);
   await relay.server.close();
   const silent = Deno.listen({ hostname: address.host, port: address.port });
   const accepted: Deno.TcpConn[] = [];
@@ -325,7 +339,7 @@ Deno.test("A link leaves at most one socket at a relay that stands still, howeve
       drain(conn).then(() => ended.push(number) === 3 && resolve());
     }
   })();
-  for (let n = 0; n < 4; n++) await failureOf(link);
+  for (let n = 0; n < 4; n++) await failureOf(dialer);
   await within(threeEnded, "the end of three connections");
   assertEquals([accepted.length, ended], [4, [2, 3, 4]]);
   silent.close();

@@ -1,0 +1,122 @@
+/**
+ * Registers a node over a connection to its relay: signs the records, sends
+ * them and checks the answers. It does not decide when; the registrar and the
+ * doctor do.
+ *
+ * @module
+ */
+
+import { accessFailure, requireKeysProof } from "../access/credentials.ts";
+import type { AccessFailure } from "../access/credentials.ts";
+import type { Token } from "../access/token.ts";
+import { type Endpoint, formatEndpoint } from "../base/conn.ts";
+import { Failure } from "../base/errors.ts";
+import { show } from "../base/text.ts";
+import type { Identity } from "../identity/identity.ts";
+import type { MessageOf, SignedRecord } from "../protocol/messages.ts";
+import {
+  type NodeRecord,
+  signRegistration,
+} from "../protocol/signed_record.ts";
+import type { RelayAnswer, RelayCalls } from "./relay_calls.ts";
+import type { RelayDialer, RelaySession } from "./relay_dialer.ts";
+
+/** Options of {@linkcode Registrant}. */
+export interface RegistrantOptions {
+  /** Connects to the relay. */
+  readonly dialer: Pick<RelayDialer, "relay" | "access">;
+  /** Signs the records. */
+  readonly identity: Identity;
+  /** Display name of the node. */
+  readonly name: string;
+  /**
+   * The addresses for clients, given this end of the connection to the relay.
+   */
+  readonly addressesFrom: (local: Endpoint) => Endpoint[];
+  /** The node token: the relay must prove that it knows it. */
+  readonly token?: Token | undefined;
+}
+
+/** One process that registers as one node. */
+export class Registrant {
+  readonly #options: RegistrantOptions;
+  /** Distinguishes this process from others with the same identity. */
+  readonly #instance = crypto.getRandomValues(new Uint8Array(12)).toBase64();
+  #sequence = 0;
+
+  constructor(options: RegistrantOptions) {
+    this.#options = options;
+  }
+
+  /** Whether a registration was sent, so that there is one to withdraw. */
+  get hasRegistered(): boolean {
+    return this.#sequence > 0;
+  }
+
+  /**
+   * Registers or renews.
+   *
+   * @throws {Failure} if the relay refuses; an {@linkcode AccessFailure} if it
+   * is about access, or if the relay does not know the token.
+   */
+  async register(calls: RelayCalls): Promise<MessageOf<"registered">> {
+    // Also rises across restarts, unless the clock goes back.
+    this.#sequence = Math.max(this.#sequence + 1, Date.now());
+    const { session } = calls;
+    const record = await this.sign("register", session);
+    const answer = await calls.ask({ kind: "register", ...record });
+    if (answer.kind !== "registered") throw this.refused(answer);
+    const { dialer, token } = this.#options;
+    if (token !== undefined) {
+      const { id: relayId, nonce } = session;
+      const where = formatEndpoint(dialer.relay);
+      requireKeysProof(answer, { token, relayId, nonce, where });
+    }
+    return answer;
+  }
+
+  /** Withdraws; returns the relay's answer. */
+  async withdraw(calls: RelayCalls): Promise<RelayAnswer> {
+    const record = await this.sign("withdraw", calls.session);
+    return await calls.ask({ kind: "withdraw", ...record });
+  }
+
+  /** Signs a record for one connection to the relay. */
+  sign(
+    purpose: NodeRecord["purpose"],
+    session: RelaySession,
+  ): Promise<SignedRecord> {
+    const { identity, name, addressesFrom } = this.#options;
+    return signRegistration({
+      purpose,
+      relay: session.id,
+      nonce: session.nonce,
+      instance: this.#instance,
+      sequence: this.#sequence,
+      name,
+      addresses: addressesFrom(session.channel.conn.local),
+    }, identity);
+  }
+
+  /** The failure for a refusal, if the refusal is about access. */
+  denied(refused: { code: string }): AccessFailure | undefined {
+    const { relay, access } = this.#options.dialer;
+    return accessFailure(refused, { where: formatEndpoint(relay), access });
+  }
+
+  /** The failure for an answer that is not the wanted one. */
+  refused(answer: RelayAnswer): Failure {
+    if (answer.kind !== "refused") {
+      return this.failure("the relay answered something else");
+    }
+    const { code, text } = answer;
+    return this.denied(answer) ??
+      this.failure(`the relay refused: ${show(text)} (${show(code)})`);
+  }
+
+  /** A failure of kind `relay` for any other cause. */
+  failure(why: string, cause?: unknown): Failure {
+    const where = formatEndpoint(this.#options.dialer.relay);
+    return new Failure("relay", { what: "Cannot register", where, why, cause });
+  }
+}
