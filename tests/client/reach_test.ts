@@ -58,7 +58,7 @@ for (
     const [address] = node.addresses;
     const addresses = errors.map((_, n) => ({ ...address!, port: n + 1 }));
     let opened = 0;
-    const link = {
+    const dialer = {
       relay: { host: "127.0.0.1", port: 1 },
       open: () => {
         opened++; // reports alone are sent here
@@ -66,7 +66,7 @@ for (
       },
     } as unknown as RelayDialer;
     await using reach = new Reach({
-      link,
+      dialer,
       plaintext: true,
       tunnels: false,
       // A dial gives up at once where no descriptor is free.
