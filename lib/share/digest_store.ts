@@ -7,11 +7,13 @@
  * @module
  */
 
+import { crc32 } from "node:zlib";
 import { join } from "@std/path/join";
 import { DigestIndex } from "./digest_index.ts";
 import type { DescribedFile, DigestStore } from "./digests.ts";
 import { describeCause, Failure, localKindOf } from "../base/errors.ts";
 import type { FileDigest } from "./file_table.ts";
+import { HASH_BYTES } from "../base/hash.ts";
 import { LIMITS } from "../base/limits.ts";
 import { isContentId } from "../content/manifest.ts";
 import { grantRemedy, requireAccess } from "../base/permission.ts";
@@ -26,6 +28,7 @@ const PENDING_LINES = 4_096;
 // Two digests and a key, which JSON can make six times as long.
 const LINE_BYTES = 8 * 1024;
 const READ_BYTES = 256 * 1024;
+const MANIFEST_BYTES = LIMITS.pieceCount * HASH_BYTES;
 
 /** Stores digests in a folder. Disposing writes what is pending. */
 export class DigestFolder implements DigestStore, Disposable {
@@ -94,8 +97,12 @@ export class DigestFolder implements DigestStore, Disposable {
   /** The piece hashes of a stored manifest, by content id. */
   hashesOf(content: string): Uint8Array | undefined {
     if (!isContentId(content)) return undefined;
+    const path = join(this.#folder, "manifests", content);
     try {
-      return Deno.readFileSync(join(this.#folder, "manifests", content));
+      const { isFile, size } = Deno.statSync(path);
+      return isFile && size <= MANIFEST_BYTES
+        ? Deno.readFileSync(path)
+        : undefined;
     } catch {
       return undefined; // will be computed again
     }
@@ -291,7 +298,17 @@ function writeAll(file: Deno.FsFile, parts: readonly Uint8Array[]): void {
 }
 
 function formatLine(key: string, { content, sha256 }: FileDigest): string {
-  return `${content} ${sha256} ${JSON.stringify(key)}\n`;
+  const quoted = JSON.stringify(key);
+  const check = checkOf(content, sha256, quoted);
+  return `${content} ${sha256} ${check} ${quoted}\n`;
+}
+
+/**
+ * Shows damage. Nothing else would show a wrong SHA-256 of a file with several
+ * pieces before a client has fetched all of it.
+ */
+function checkOf(content: string, sha256: string, quoted: string): string {
+  return crc32(`${content} ${sha256} ${quoted}`).toString(16).padStart(8, "0");
 }
 
 interface ParsedLine {
@@ -302,10 +319,11 @@ interface ParsedLine {
 /** Parses a line; `undefined` if it is damaged. */
 function parseLine(bytes: Uint8Array): ParsedLine | undefined {
   if (bytes.length > LINE_BYTES) return undefined;
-  const match = /^([0-9a-f]{64}) ([0-9a-f]{64}) (".*")$/s
+  const match = /^([0-9a-f]{64}) ([0-9a-f]{64}) ([0-9a-f]{8}) (".*")$/s
     .exec(decoder.decode(bytes));
   if (match === null) return undefined;
-  const [, content = "", sha256 = "", quoted = ""] = match;
+  const [, content = "", sha256 = "", check, quoted = ""] = match;
+  if (check !== checkOf(content, sha256, quoted)) return undefined;
   try {
     return { key: JSON.parse(quoted) as string, digest: { content, sha256 } };
   } catch {

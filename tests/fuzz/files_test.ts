@@ -9,6 +9,9 @@ import fc from "fast-check";
 import { parseEndpoint } from "../../lib/base/address.ts";
 import { formatEndpoint } from "../../lib/base/conn.ts";
 import { DigestFolder } from "../../lib/share/digest_store.ts";
+import { Digests } from "../../lib/share/digests.ts";
+import { Share } from "../../lib/share/share.ts";
+import { LIMITS } from "../../lib/base/limits.ts";
 import type { FileDigest } from "../../lib/share/file_table.ts";
 import { sha256 } from "../../lib/base/hash.ts";
 import { KnownRelays } from "../../lib/identity/known_relays.ts";
@@ -194,4 +197,106 @@ holds(
     assertEquals(store.hashesOf("../index"), undefined);
   },
   { runs: 150 },
+);
+
+interface Damage {
+  readonly kind: "digit" | "flip" | "cut" | "double" | "insert" | "zero";
+  readonly at: number;
+  readonly bit: number;
+  readonly with: Uint8Array;
+}
+
+const damage: fc.Arbitrary<Damage[]> = fc.array(
+  fc.record({
+    kind: fc.constantFrom<Damage["kind"][]>(
+      ...["digit", "digit", "flip", "cut", "double", "insert", "zero"] as const,
+    ),
+    at: fc.nat(),
+    bit: fc.integer({ min: 0, max: 7 }),
+    with: fc.uint8Array({ minLength: 1, maxLength: 80 }),
+  }),
+  { minLength: 1, maxLength: 4 },
+);
+
+/** `bytes` after all changes. */
+function damaged(
+  bytes: Uint8Array,
+  changes: readonly Damage[],
+): Uint8Array<ArrayBuffer> {
+  let all = [...bytes];
+  for (const { kind, at: place, bit, with: other } of changes) {
+    const at = place % (all.length + 1);
+    const [before, after] = [all.slice(0, at), all.slice(at)];
+    switch (kind) {
+      case "digit": {
+        const digit = HEX.indexOf(String.fromCharCode(all[at] ?? 0));
+        if (digit >= 0) all[at] = HEX.charCodeAt((digit + 1 + bit) % 16);
+        break;
+      }
+      case "flip":
+        if (at < all.length) all[at]! ^= 1 << bit;
+        break;
+      case "cut":
+        all = before;
+        break;
+      case "double":
+        all = [...before, ...after, ...after];
+        break;
+      case "insert":
+        all = [...before, ...other, ...after];
+        break;
+      case "zero":
+        all = [...before, ...after.fill(0, 0, other.length)];
+        break;
+    }
+  }
+  return Uint8Array.from(all);
+}
+
+holds(
+  "A state folder with damage in any of its files gives each file its own digest, or none until it is hashed again",
+  [damage, fc.nat()],
+  async (changes, which) => {
+    const files = { "cut": new Uint8Array(300_000).fill(7), "small": "x" };
+    await using folder = await tempShare(files);
+    const longAgo = new Date(1_500_000_000_000);
+    for (const name of Object.keys(files)) {
+      await Deno.utime(join(folder.path, name), longAgo, longAgo);
+    }
+    await using state = await tempShare();
+    /** What a node would say of each file, by asking and by hashing. */
+    const digestsOf = async () => {
+      const share = await Share.open(folder.path, LIMITS);
+      using store = await DigestFolder.open(state.path);
+      await using digests = new Digests(share, {
+        limits: LIMITS,
+        store,
+        isBusy: () => false,
+        onIdle: () => {},
+      });
+      const told: (FileDigest | undefined)[] = [];
+      const hashed: FileDigest[] = [];
+      for (const file of share.files()) {
+        told.push(digests.of(file));
+        const outcome = await digests.describe(file);
+        assert(outcome.kind === "described");
+        const { content, sha256, manifest } = outcome.described;
+        assertEquals(manifest.contentId, content);
+        hashed.push({ content, sha256 });
+      }
+      return { told, hashed };
+    };
+    const { hashed: wanted } = await digestsOf();
+    const manifests = Deno.readDir(join(state.path, "manifests"));
+    const [manifest] = await Array.fromAsync(manifests);
+    const place = ["index", `manifests/${manifest!.name}`][which % 2]!;
+    const path = join(state.path, place);
+    await Deno.writeFile(path, damaged(await Deno.readFile(path), changes));
+    const { told, hashed } = await digestsOf();
+    assertEquals(hashed, wanted);
+    for (const [n, digest] of told.entries()) {
+      if (digest !== undefined) assertEquals(digest, wanted[n]);
+    }
+  },
+  { runs: 60 },
 );

@@ -1,3 +1,4 @@
+import { crc32 } from "node:zlib";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { join } from "@std/path";
 import { DigestFolder } from "../../lib/share/digest_store.ts";
@@ -106,7 +107,7 @@ for (
     ["combining characters", "e\u0301 and \u00e9"],
     ["the line breaks of Unicode", "1 2 3 a\u2028b\u2029c"],
     ["a name that objects have", "__proto__"],
-    ["a line of an index", `${HEX} ${HEX} "x"`],
+    ["a line of an index", `${HEX} ${HEX} 00000000 "x"`],
   ] as const
 ) {
   Deno.test(`DigestFolder keeps a key as it is that has ${what}`, async () => {
@@ -192,7 +193,14 @@ Deno.test("DigestFolder that was given nothing writes nothing", async () => {
 
 /** A line of the index. */
 function line(key: string, content = HEX, sha256 = HEX): string {
-  return `${content} ${sha256} ${JSON.stringify(key)}`;
+  return lineWith(JSON.stringify(key), content, sha256);
+}
+
+/** The same with anything in place of a key, and the right check. */
+function lineWith(quoted: string, content = HEX, sha256 = HEX): string {
+  const check = crc32(`${content} ${sha256} ${quoted}`);
+  const hex = check.toString(16).padStart(8, "0");
+  return `${content} ${sha256} ${hex} ${quoted}`;
 }
 
 for (
@@ -206,9 +214,11 @@ for (
     ["has a content id in capitals", line("x", HEX.toUpperCase())],
     ["has a content id that is too long", line("x", `${HEX}0`)],
     ["has a SHA-256 that is none", line("x", HEX, `${HEX.slice(1)}g`)],
-    ["has no quotes around its key", `${HEX} ${HEX} x`],
-    ["has two keys", `${line("x")} "y"`],
-    ["has a key that is no JSON", `${HEX} ${HEX} "\\x"`],
+    ["has no quotes around its key", lineWith("x")],
+    ["has two keys", lineWith('"x" "y"')],
+    ["has another check", line("x").replace(/ [0-9a-f]{8} /, " 00000000 ")],
+    ["has no check", `${HEX} ${HEX} "x"`],
+    ["has a key that is no JSON", lineWith('"\\x"')],
     ["has something before it", ` ${line("x")}`],
     ["has something after it", `${line("x")} `],
     ["has a wrong character between", line("x").replace(" ", "\t")],
@@ -422,8 +432,9 @@ Deno.test("Digests do not believe an index that gives a file another's content",
   await using setup = await setUp();
   const { share, state } = setup;
   const first = await describe(share, state);
-  const index = readIndex(state).replace(first.content, HEX);
-  await Deno.writeTextFile(join(state, "index"), index);
+  const [, key] = /(".*")\n$/.exec(readIndex(state)) ?? [];
+  const lied = lineWith(key!, HEX, first.sha256);
+  await Deno.writeTextFile(join(state, "index"), `${lied}\n`);
   assertEquals(await describe(share, state), first);
 });
 
