@@ -6,6 +6,7 @@
  */
 
 import { Failure } from "../base/errors.ts";
+import { Turns } from "../base/turns.ts";
 import { pieceLength } from "../content/manifest.ts";
 import { Download } from "../transfer/download.ts";
 import type {
@@ -146,13 +147,16 @@ export class SaveRun {
    * is fetched in place of others, until there is nothing.
    */
   async #openAll(batches: AsyncIterable<readonly Job[]>): Promise<void> {
-    const { stop } = this.#options;
+    const { stop, limits } = this.#options;
+    const turns = new Turns(limits.turnMs);
     const change = () => new Promise<void>((resolve) => this.#wake = resolve);
     for await (const jobs of batches) {
       for (const { job, asked } of this.#askedAhead(jobs)) {
         while (!this.#hasRoom && !stop.signal.aborted) await change();
         if (stop.signal.aborted) return;
         await this.#open(job, asked);
+        // Files that are there are looked at without a turn of the event loop.
+        if (turns.isOver) await turns.give();
       }
     }
     while (!stop.signal.aborted) {

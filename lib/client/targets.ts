@@ -13,7 +13,7 @@ import { manifestIfZeros } from "../content/zeros.ts";
 import type { DownloadFile, Sink } from "../transfer/receiving.ts";
 import type { Hasher } from "../transfer/hashing.ts";
 import {
-  type Occupant,
+  occupantAtOnce,
   occupantOf,
   PartialFile,
   partialPathOf,
@@ -52,6 +52,9 @@ export interface TargetsOptions {
   /** Stops it. */
   readonly signal: AbortSignal;
 }
+
+/** What is in a folder that is new. */
+const NOTHING = { occupant: "none", hasOneName: true } as const;
 
 /** Places that files are saved in. Disposing keeps what is not complete. */
 export class Targets implements AsyncDisposable {
@@ -107,10 +110,10 @@ export class Targets implements AsyncDisposable {
     const { describe } = this.#options;
     const isNew = await this.#folders.ensure(dirname(path));
     await this.#folders.refuseLinks(path, name);
-    const occupant = isNew ? "none" : await occupantOf(path, size);
-    const mayBeIt = occupant === "same_size" && this.#isUnknown(job);
+    const found = isNew ? NOTHING : occupantAtOnce(path, size);
+    const mayBeIt = found.occupant === "same_size" && this.#isUnknown(job);
     let manifest = mayBeIt ? await asked ?? await describe(job) : undefined;
-    if (await this.#isPresent(job, occupant, manifest)) return undefined;
+    if (await this.#isPresent(job, found, manifest)) return undefined;
     const isCut = pieceCountOf(size) > 1;
     if (isCut && content !== undefined) manifest = await describe(job);
     const file = { name, size, content, manifest, sources };
@@ -122,7 +125,7 @@ export class Targets implements AsyncDisposable {
   /** Whether the file is there already; throws where another one is. */
   async #isPresent(
     job: Job,
-    occupant: Occupant,
+    { occupant, hasOneName }: ReturnType<typeof occupantAtOnce>,
     manifest: Manifest | undefined,
   ): Promise<boolean> {
     const { path } = job;
@@ -133,7 +136,7 @@ export class Targets implements AsyncDisposable {
     }
     if (occupant === "same_size" && await this.#isIt(job, manifest)) {
       // A run that was killed in between has left its other name.
-      await removePublished(partialPathOf(path), path);
+      if (!hasOneName) await removePublished(partialPathOf(path), path);
       outcomes.present(job);
       return true;
     }
@@ -214,15 +217,15 @@ export class Targets implements AsyncDisposable {
     const partial = await PartialFile.open(path, options);
     this.#partials.set(name, partial);
     // Another may have published it until this one had the lock.
-    const occupant = options.overwrite ? "none" : await occupantOf(path, size);
-    if (occupant !== "none") {
+    const found = options.overwrite ? NOTHING : occupantAtOnce(path, size);
+    if (found.occupant !== "none") {
       if (await partial.byteCount() === 0) await partial.discard();
       else await partial.keep();
       this.#partials.delete(name);
       const manifest = this.#isUnknown(job)
         ? known ?? await describe(job)
         : known;
-      if (await this.#isPresent(job, occupant, manifest)) return undefined;
+      if (await this.#isPresent(job, found, manifest)) return undefined;
     }
     const spared = await sparedPieces(job, partial, {
       ...this.#options,

@@ -51,13 +51,36 @@ export async function occupantOf(
   size: number,
 ): Promise<Occupant> {
   try {
-    const info = await Deno.lstat(path);
-    if (info.isDirectory) return "folder";
-    return info.isFile && info.size === size ? "same_size" : "other";
+    return occupantIn(await Deno.lstat(path), size);
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return "none";
-    throw cannot("look at", path, error);
+    return noOccupant(path, error);
   }
+}
+
+/**
+ * The same with a synchronous call, which takes a tenth of the time where there
+ * are many files, and whether the file has no other name.
+ */
+export function occupantAtOnce(
+  path: string,
+  size: number,
+): { occupant: Occupant; hasOneName: boolean } {
+  try {
+    const info = Deno.lstatSync(path);
+    return { occupant: occupantIn(info, size), hasOneName: info.nlink === 1 };
+  } catch (error) {
+    return { occupant: noOccupant(path, error), hasOneName: true };
+  }
+}
+
+function occupantIn(info: Deno.FileInfo, size: number): Occupant {
+  if (info.isDirectory) return "folder";
+  return info.isFile && info.size === size ? "same_size" : "other";
+}
+
+function noOccupant(path: string, error: unknown): "none" {
+  if (error instanceof Deno.errors.NotFound) return "none";
+  throw cannot("look at", path, error);
 }
 
 /** The name under which `path` is received. */

@@ -330,6 +330,47 @@ Deno.test("getFiles fetches nothing of what is there already, and says so", asyn
   assertEquals(node.asked.filter(({ kind }) => kind === "read"), []);
 });
 
+Deno.test("getFiles waits for no call to the disk for a small file that is there", async () => {
+  await using relay = await startRelay();
+  const files = Object.fromEntries(
+    Array.from({ length: 300 }, (_, n) => [`d/${n}`, new Uint8Array(n)]),
+  );
+  await using _node = await evil(relay, files);
+  await using folder = await tempShare(files);
+  const { lstat, open } = Deno;
+  let count = 0;
+  Deno.lstat = (path) => {
+    count++;
+    return lstat(path);
+  };
+  Deno.open = (path, options) => {
+    count++;
+    return open(path, options);
+  };
+  try {
+    const { log } = await get(relay, folder.path, [everything("d/")]);
+    assertEquals(log.of("file_present").length, 300);
+  } finally {
+    Object.assign(Deno, { lstat, open });
+  }
+  // For folders and what they need, and for no file.
+  assertEquals(count < 20, true, `${count} calls`);
+});
+
+Deno.test("getFiles removes the other name that a killed run has left of a file that is there", async () => {
+  await using relay = await startRelay();
+  const files = { "f": MIDDLE, "s": MIDDLE.slice(0, 9) };
+  await using _node = await evil(relay, files);
+  await using folder = await tempShare(files);
+  for (const name of ["f", "s"]) {
+    const other = `.${name}.p2p-part`;
+    await Deno.link(join(folder.path, name), join(folder.path, other));
+  }
+  const { log } = await get(relay, folder.path, ["f", "s"]);
+  assertEquals(log.of("file_present").length, 2);
+  assertEquals(filesIn(folder.path), ["f", "s"]);
+});
+
 Deno.test("getFiles goes on with a file that its node has not hashed yet", async () => {
   await using relay = await startRelay();
   await using _node = await evil(relay, { "f": MIDDLE }, { unhashed: true });
