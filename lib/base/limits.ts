@@ -353,6 +353,8 @@ const NUMBERS = {
   runBytes: 1 * MIB,
   /** Files up to this size are read in one go, without giving others a turn. */
   smallFileBytes: 64 * KIB,
+  /** Share of the time for which reads of a slow disk may block a node. */
+  slowReadPercent: 5,
   /** Files up to this size are hashed when a client asks for them. */
   hashOnFindBytes: 16 * MIB,
   /** Piece hashes a node keeps in memory, some 500 GB of files. */

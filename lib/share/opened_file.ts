@@ -18,6 +18,7 @@ import {
 import { promisify } from "node:util";
 import { dirname } from "@std/path/dirname";
 import { systemErrorCode } from "../base/errors.ts";
+import { LIMITS, type Limits } from "../base/limits.ts";
 import { isGranted } from "../base/permission.ts";
 import { isSameStamp, type ShareFile, stampOf } from "./shared_file.ts";
 import { lookOften, Way } from "./way.ts";
@@ -70,31 +71,44 @@ export function readShortText(path: string, size: number): string {
 }
 
 /**
- * Whether the disk is quick enough to be read from at once. A file in the page
- * cache is, and then a call costs half of one that goes through a thread; a read
- * that took its time sends those of the next second to the threads.
+ * Whether the disk is quick enough to be read synchronously. Files in the page
+ * cache are, and then a call costs half of one that goes through a thread. A
+ * read that was slow blocked everybody: for some time after it reads go to the
+ * threads, so that slow reads block for a small share of the time.
  */
 export class DiskSpeed {
-  #slowUntil = 0;
+  readonly #pauses: number;
+  readonly #now: () => number;
+  #slowUntil = -Infinity;
+
+  /** Reads the clock by `now`, in milliseconds. */
+  constructor(
+    { slowReadPercent }: Pick<Limits, "slowReadPercent"> = LIMITS,
+    now = () => performance.now(),
+  ) {
+    this.#pauses = (100 - slowReadPercent) / slowReadPercent;
+    this.#now = now;
+  }
 
   get isQuick(): boolean {
-    return performance.now() >= this.#slowUntil;
+    return this.#now() >= this.#slowUntil;
   }
 
   /** Runs a read, and notes how long it took. */
   time<T>(read: () => T): T {
-    const startedAt = performance.now();
+    const startedAt = this.#now();
     try {
       return read();
     } finally {
-      const now = performance.now();
-      if (now - startedAt > SLOW_READ_MS) this.#slowUntil = now + SLOW_PAUSE_MS;
+      const now = this.#now();
+      const ms = now - startedAt;
+      if (ms > SLOW_READ_MS) this.#slowUntil = now + ms * this.#pauses;
     }
   }
 }
 
+// A read from the page cache takes less, if the process is not interrupted.
 const SLOW_READ_MS = 5;
-const SLOW_PAUSE_MS = 1_000;
 
 /**
  * Opens a file of the share with this folder; whether it still is what it was is
