@@ -207,7 +207,10 @@ export class ClientService implements Disposable {
     if (file.size <= limits.hashOnFindBytes) await this.#describeFile(file);
     const wanted = this.#grant?.content;
     if (wanted !== undefined) {
-      await this.#whileWorking(request, this.#describeFile(file));
+      await this.#whileWorking(
+        request,
+        (signal) => this.#describeFile(file, signal),
+      );
       if (digests.of(file)?.content !== wanted) {
         return await this.#outbox.message(
           refusal("other_content", "it has another content here", request),
@@ -232,7 +235,7 @@ export class ClientService implements Disposable {
     this.#work.charge(WORK_MS.miss); // also where no file has the prefix
     // A list without the files that are still to be found would mislead.
     if (!share.isScanned) {
-      await this.#whileWorking(request, share.scanned());
+      await this.#whileWorking(request, () => share.scanned());
     }
     let files: ListedFile[] = [];
     let room = limits.frameControlBytes;
@@ -322,7 +325,7 @@ export class ClientService implements Disposable {
     if (file === undefined) return await this.#refuse("gone", request);
     const outcome = await this.#whileWorking(
       request,
-      this.#describeFile(file),
+      (signal) => this.#describeFile(file, signal),
     );
     if (outcome.kind === "refused") {
       return await this.#refuse(outcome.reason, request);
@@ -348,23 +351,34 @@ export class ClientService implements Disposable {
   }
 
   /** Describes a file; hashing it, where it is not known yet, is charged. */
-  #describeFile(file: ShareFile): Promise<DescribeOutcome> {
+  #describeFile(
+    file: ShareFile,
+    signal?: AbortSignal,
+  ): Promise<DescribeOutcome> {
     const { digests } = this.#service;
     if (file.size > 0 && digests.manifestOf(file) === undefined) {
       this.#work.charge(WORK_MS.hashByte * file.size);
     }
-    return digests.describe(file, this.#asker);
+    return digests.describe(file, this.#asker, signal);
   }
 
-  /** `work`, and a word to the client now and then until it is done. */
-  async #whileWorking<T>(request: number, work: Promise<T>): Promise<T> {
+  /**
+   * `work`, and a word to the client now and then until it is done. Its signal
+   * is aborted when that word shows that the client has left.
+   */
+  async #whileWorking<T>(
+    request: number,
+    work: (signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    const left = new AbortController();
     const timer = setInterval(() => {
-      // Whether it arrives shows when the answer is sent.
-      this.#channel.send({ kind: "working", request }).catch(() => {});
+      // The answer would fail to be sent too.
+      this.#channel.send({ kind: "working", request })
+        .catch(() => left.abort());
     }, WORKING_MS);
     try {
       await this.#outbox.flush();
-      return await work;
+      return await work(left.signal);
     } finally {
       clearInterval(timer);
     }

@@ -33,6 +33,15 @@ export type DescribeOutcome =
   | { readonly kind: "described"; readonly described: DescribedFile }
   | { readonly kind: "refused"; readonly reason: ReadRefusal };
 
+/** Put off: another file is waited for, and this one no longer is. */
+const PUT_OFF = { kind: "put_off" } as const;
+
+/** A file that is waited for. */
+interface Waiting extends PromiseWithResolvers<DescribeOutcome> {
+  /** How many wait for it. */
+  askers: number;
+}
+
 /** Keeps digests between runs. */
 export interface DigestStore {
   /** The stored digest of a file. */
@@ -61,6 +70,9 @@ const READ_BYTES = 1024 * 1024;
 // A file that changed this recently may change again within the same
 // millisecond.
 const SETTLED_MS = 2_000;
+// A file goes before one of which more than so many times its size is left. So
+// at most 20 files between 1 MiB and 1 TiB are open at once.
+const NESTING_RATIO = 2;
 
 /** Digests of the files of one share. */
 export class Digests implements AsyncDisposable {
@@ -70,7 +82,7 @@ export class Digests implements AsyncDisposable {
   readonly #manifests = new Map<string, Manifest>();
   #manifestBytes = 0;
   readonly #urgent = new HashQueue<ShareFile>();
-  readonly #waiting = new Map<string, PromiseWithResolvers<DescribeOutcome>>();
+  readonly #waiting = new Map<string, Waiting>();
   /** Versions being hashed: more than one while a smaller file goes first. */
   readonly #underWay = new Set<string>();
   readonly #stopped = new AbortController();
@@ -78,6 +90,10 @@ export class Digests implements AsyncDisposable {
   #background: Promise<void> | null = null;
   /** Whether files may have appeared since the current pass began. */
   #isRefreshed = false;
+  /** Files hashed in the background in this pass. */
+  #hashedCount = 0;
+  /** Where to look for files that go before a large one. */
+  #smallerFrom = 0;
 
   /** Hashes nothing before {@linkcode refresh} is called. */
   constructor(share: Share, options: DigestsOptions) {
@@ -117,6 +133,7 @@ export class Digests implements AsyncDisposable {
   /** Hashes all unhashed files, in the background. */
   refresh(): void {
     this.#isRefreshed = true;
+    this.#smallerFrom = 0;
     if (this.#background !== null || this.#stopped.signal.aborted) return;
     this.#background = this.#hashAll().finally(() => {
       this.#background = null;
@@ -126,9 +143,14 @@ export class Digests implements AsyncDisposable {
 
   /**
    * The digest of a file with its manifest. Hashes the file soon if necessary.
-   * Askers take turns; `asker` is any value that identifies one.
+   * Askers take turns; `asker` is any value that identifies one. When `signal` is
+   * aborted and nobody else waits, the file goes back to the background.
    */
-  describe(file: ShareFile, asker?: unknown): Promise<DescribeOutcome> {
+  describe(
+    file: ShareFile,
+    asker?: unknown,
+    signal?: AbortSignal,
+  ): Promise<DescribeOutcome> {
     const digest = this.of(file);
     const manifest = digest && this.#manifest(file, digest);
     if (digest !== undefined && manifest !== undefined) {
@@ -140,19 +162,40 @@ export class Digests implements AsyncDisposable {
     }
     let waiting = this.#waiting.get(file.version);
     if (waiting === undefined) {
-      waiting = Promise.withResolvers();
+      waiting = { ...Promise.withResolvers<DescribeOutcome>(), askers: 0 };
       this.#waiting.set(file.version, waiting);
     }
+    waiting.askers++;
+    this.#leaveOn(signal, file, waiting);
     // Also if another asker waits for it, whose turn may be late.
     if (!this.#underWay.has(file.version)) this.#urgent.add(file, asker);
     this.refresh();
     return waiting.promise;
   }
 
+  /** Counts one asker less once `signal` is aborted. */
+  #leaveOn(
+    signal: AbortSignal | undefined,
+    { version }: ShareFile,
+    waiting: Waiting,
+  ): void {
+    if (signal === undefined) return;
+    const leave = () => {
+      if (--waiting.askers > 0) return;
+      if (this.#waiting.get(version) !== waiting) return; // it is hashed
+      this.#waiting.delete(version);
+      this.#urgent.remove(version);
+      waiting.resolve({ kind: "refused", reason: "unreadable" });
+    };
+    signal.addEventListener("abort", leave, { once: true });
+    void waiting.promise.then(() => signal.removeEventListener("abort", leave));
+    if (signal.aborted) leave();
+  }
+
   async #hashAll(): Promise<void> {
     const { signal } = this.#stopped;
     this.#isRefreshed = false;
-    let count = 0;
+    this.#hashedCount = 0;
     await this.#hashUrgent();
     for (let number = 0; !signal.aborted;) {
       const found = this.#share.unhashedFrom(number);
@@ -160,12 +203,13 @@ export class Digests implements AsyncDisposable {
       number = found.next;
       // Reading the stored digest stores it in the table.
       if (this.of(found.file) === undefined) {
-        await this.#hashOne(found.file);
-        count++;
+        await this.#hashOne(found.file, { isUrgent: false });
+        this.#hashedCount++;
       }
       await this.#hashUrgent();
       if (this.#turns.isOver) await this.#turns.give();
     }
+    const count = this.#hashedCount;
     if (count > 0 && !signal.aborted) this.#options.onIdle(count);
   }
 
@@ -185,15 +229,40 @@ export class Digests implements AsyncDisposable {
       // requested twice.
       const { version } = file;
       if (!this.#waiting.has(version) || this.#underWay.has(version)) continue;
-      await this.#hashOne(file);
+      await this.#hashOne(file, { isUrgent: true });
       return true;
     }
   }
 
-  async #hashOne(file: ShareFile): Promise<void> {
+  /** Hashes or looks up one file with fewer than `bytes`, in the background. */
+  async #hashSmaller(bytes: number): Promise<void> {
+    for (;;) {
+      const found = this.#share.unhashedFrom(this.#smallerFrom);
+      if (found === undefined || this.#stopped.signal.aborted) return;
+      const { file, next } = found;
+      this.#smallerFrom = next;
+      if (this.#turns.isOver) await this.#turns.give();
+      // The others are left to the pass itself.
+      if (file.size >= bytes || this.#underWay.has(file.version)) continue;
+      if (this.of(file) !== undefined) return;
+      await this.#hashOne(file, { isUrgent: false });
+      this.#hashedCount++;
+      return;
+    }
+  }
+
+  async #hashOne(
+    file: ShareFile,
+    { isUrgent }: { isUrgent: boolean },
+  ): Promise<void> {
     this.#underWay.add(file.version);
-    const outcome = await this.#hash(file);
+    const outcome = await this.#hash(file, isUrgent);
     this.#underWay.delete(file.version);
+    if (outcome.kind === "put_off") {
+      this.#isRefreshed = true; // another pass finds it
+      if (this.#waiting.has(file.version)) this.#urgent.add(file, undefined);
+      return;
+    }
     const waiting = this.#waiting.get(file.version);
     this.#waiting.delete(file.version);
     if (outcome.kind === "described") {
@@ -207,7 +276,10 @@ export class Digests implements AsyncDisposable {
     waiting?.resolve(outcome);
   }
 
-  async #hash(file: ShareFile): Promise<DescribeOutcome> {
+  async #hash(
+    file: ShareFile,
+    isUrgent: boolean,
+  ): Promise<DescribeOutcome | typeof PUT_OFF> {
     try {
       const opening = await whenRoom(() => this.#share.open(file), {
         pauseMs: this.#options.limits.acceptPauseMs,
@@ -215,14 +287,17 @@ export class Digests implements AsyncDisposable {
       });
       if (opening.kind === "refused") return opening;
       using opened = opening.opened;
-      return await this.#hashOpened(opened);
+      return await this.#hashOpened(opened, isUrgent);
     } catch (error) {
       if (isBug(error)) throw error;
       return { kind: "refused", reason: "unreadable" };
     }
   }
 
-  async #hashOpened(opened: OpenedFile): Promise<DescribeOutcome> {
+  async #hashOpened(
+    opened: OpenedFile,
+    isUrgent: boolean,
+  ): Promise<DescribeOutcome | typeof PUT_OFF> {
     const { file } = opened;
     const whole = createSha256();
     const hashes = new Uint8Array(pieceCountOf(file.size) * HASH_BYTES);
@@ -249,9 +324,7 @@ export class Digests implements AsyncDisposable {
         piece = createSha256();
       }
       await this.#giveWay(file, performance.now() - startedAt);
-      // Only one, so that a stream of smaller files cannot delay a larger one
-      // for ever.
-      await this.#hashNext(file.size - position);
+      if (await this.#letOthersGo(file, { position, isUrgent })) return PUT_OFF;
     }
     if (!opened.isUnchanged()) return { kind: "refused", reason: "changed" };
     const manifest = new Manifest(file.size, hashes);
@@ -266,6 +339,28 @@ export class Digests implements AsyncDisposable {
         manifest,
       },
     };
+  }
+
+  /**
+   * Hashes one file that goes before the rest of `file`: only one, so that a
+   * stream of these cannot delay a larger one for ever.
+   *
+   * @returns whether to stop here, because its askers have left, and others wait.
+   */
+  async #letOthersGo(
+    { size, version }: ShareFile,
+    { position, isUrgent }: { position: number; isUrgent: boolean },
+  ): Promise<boolean> {
+    const bytes = (size - position) / NESTING_RATIO;
+    if (this.#waiting.has(version)) {
+      await this.#hashNext(bytes);
+      return false;
+    }
+    if (position === size) return false; // it is done
+    if (isUrgent && !this.#urgent.isEmpty) return true;
+    // Nobody waits for this one, so that any that somebody waits for comes first.
+    if (!await this.#hashNext(Infinity)) await this.#hashSmaller(bytes);
+    return false;
   }
 
   /**

@@ -28,6 +28,14 @@ export class HashQueue<File extends Queued> {
     this.#byAsker.set(asker, files);
   }
 
+  /** Removes a version, for all askers. */
+  remove(version: string): void {
+    for (const [asker, files] of this.#byAsker) {
+      files.delete(version);
+      if (files.size === 0) this.#byAsker.delete(asker);
+    }
+  }
+
   /** Removes and returns the next file with fewer than `bytes`. */
   take(bytes = Infinity): File | undefined {
     for (const [asker, files] of this.#byAsker) {

@@ -166,6 +166,145 @@ Deno.test("Digests goes on with a large file after each smaller one that somebod
   assert(order.indexOf("large") <= large.length / PIECE, order.join());
 });
 
+/** A share with one large file whose reads wait until they are let go on. */
+async function setUpHeld(files: Files, name: string) {
+  const setup = await setUp(files);
+  const begun = gate();
+  const hold = gate();
+  const large = await setup.file(name);
+  holdReads(setup.share, large, () => {
+    begun.resolve();
+    return hold.promise;
+  });
+  return { ...setup, large, begun: begun.promise, goOn: hold.resolve };
+}
+
+Deno.test("Digests hash small files in the background while a large one that nobody asked for is hashed", async () => {
+  const files: Record<string, string | Uint8Array<ArrayBuffer>> = {
+    "a large": new Uint8Array(8 * MIB),
+  };
+  for (let n = 0; n < 20; n++) files[`small ${n}`] = `${n}`;
+  await using setup = await setUpHeld(files, "a large");
+  const { digests, share, large } = setup;
+  // The large one is the first, as the folder is read; more come behind it.
+  const unhashedFrom = share.unhashedFrom.bind(share);
+  let isFirst = true;
+  share.unhashedFrom = (number) => {
+    if (!isFirst) return unhashedFrom(number);
+    isFirst = false;
+    return { file: large, next: 0 };
+  };
+  const order: string[] = [];
+  const learn = share.learn.bind(share);
+  share.learn = (file, digest) => {
+    order.push(file.name);
+    learn(file, digest);
+  };
+  const idle = setup.idle();
+  digests.refresh();
+  await within(setup.begun, "the large file");
+  setup.goOn();
+  assertEquals(await idle, 21);
+  assertEquals(order.at(-1), "a large", order.join());
+  assertEquals(new Set(order).size, 21);
+});
+
+Deno.test("Digests open no more files at once than halve in size, however they are asked for", async () => {
+  const files: Record<string, Uint8Array<ArrayBuffer>> = {};
+  for (let n = 0; n < 24; n++) {
+    files[`${n}`] = new Uint8Array((48 - n) * PIECE / 2);
+  }
+  await using setup = await setUp(files);
+  const { digests, file, share } = setup;
+  let [open, most] = [0, 0];
+  const original = share.open.bind(share);
+  share.open = (file) => {
+    const opening = original(file);
+    if (opening.kind === "refused") return opening;
+    most = Math.max(most, ++open);
+    const { opened } = opening;
+    const close = opened[Symbol.dispose].bind(opened);
+    return {
+      kind: "opened",
+      opened: {
+        ...opened,
+        [Symbol.dispose]: () => {
+          open--;
+          close();
+        },
+      },
+    };
+  };
+  const wanted = [];
+  for (const name of Object.keys(files)) wanted.push(await file(name));
+  // The largest first: each of the others is smaller than what is left.
+  const all = wanted.map((each) => digests.describe(each, "a"));
+  for (const outcome of await within(Promise.all(all), "all")) {
+    describedOf(outcome);
+  }
+  assert(most <= 4, `${most} files were open at once`);
+});
+
+Deno.test("Digests put a file off whose only asker has left, where somebody waits for another", async () => {
+  await using setup = await setUpHeld({
+    "large": new Uint8Array(4 * MIB),
+    "other": new Uint8Array(4 * MIB - 1),
+  }, "large");
+  const { digests, share, large } = setup;
+  const order: string[] = [];
+  const learn = share.learn.bind(share);
+  share.learn = (file, digest) => {
+    order.push(file.name);
+    learn(file, digest);
+  };
+  const leaver = new AbortController();
+  const left = digests.describe(large, "a", leaver.signal);
+  await within(setup.begun, "the large file");
+  const other = digests.describe(await setup.file("other"), "b");
+  leaver.abort();
+  assertEquals((await within(left, "leaving")).kind, "refused");
+  setup.goOn();
+  describedOf(await within(other, "the other"));
+  assertEquals(order, ["other"]);
+  // It is not forgotten: the background has it again.
+  describedOf(await within(digests.describe(large, "c"), "the large file"));
+});
+
+Deno.test("Digests take a file that nobody waits for any more out of the queue, and keep it for one that does", async () => {
+  await using setup = await setUpHeld({
+    "large": new Uint8Array(MIB),
+    "one": new Uint8Array(MIB),
+    "two": new Uint8Array(MIB),
+    "three": new Uint8Array(MIB),
+  }, "large");
+  const { digests, share, large } = setup;
+  const order: string[] = [];
+  const learn = share.learn.bind(share);
+  share.learn = (file, digest) => {
+    order.push(file.name);
+    learn(file, digest);
+  };
+  const first = digests.describe(large, "a");
+  await within(setup.begun, "the large file");
+  const leaver = new AbortController();
+  const { signal } = leaver;
+  const one = await setup.file("one");
+  const two = await setup.file("two");
+  const gone = [
+    digests.describe(one, "a", signal),
+    digests.describe(two, "a", signal),
+  ];
+  const stays = digests.describe(two, "b");
+  const three = digests.describe(await setup.file("three"), "b");
+  leaver.abort();
+  assertEquals((await within(gone[0]!, "leaving")).kind, "refused");
+  setup.goOn();
+  for (const described of [first, stays, three]) {
+    describedOf(await within(described, "those who stay"));
+  }
+  assertEquals(order.slice(0, 3), ["large", "two", "three"]);
+});
+
 /** SHA-256 by the other implementation that the platform has. */
 async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
   return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
