@@ -4,7 +4,6 @@
  * @module
  */
 
-import type { Preference } from "../../content/choice.ts";
 import { fetchFile } from "../../client/fetch.ts";
 import { browseFiles, listNodes } from "../../client/listing.ts";
 import { notListedWhole } from "../../client/failures.ts";
@@ -31,17 +30,15 @@ import { CLIENT as SPEC, commandNames } from "../options/command_table.ts";
 import { type ClientCommand, OPTIONS } from "../options/option_table.ts";
 import { type CommandLine, usageFailure } from "../options/command_line.ts";
 import {
-  badValue,
   expectNoMore,
   loadKnownRelays,
   PLAINTEXT_WARNING,
-  rateOption,
   type RoleContext,
   runRole,
-  sizeOption,
   takeRelay,
 } from "../roles/role.ts";
 import { collectInTime, ofClient } from "../roles/memory.ts";
+import { badValue, given } from "../options/values.ts";
 import { EVERYTHING, parseSelection } from "../options/selection.ts";
 import { Input } from "../output/streams.ts";
 import { formatFiles, formatNodes } from "../output/tables.ts";
@@ -319,44 +316,13 @@ async function runCat(
 
 /** The transfer options of a command line. */
 function transferOptions(line: CommandLine): Partial<TransferOptions> {
-  const options: Partial<TransferOptions> = {};
-  const node = line.value("node");
-  const sha256 = line.value("sha256");
-  const prefer = line.value("prefer");
-  const connections = line.value("connections");
-  const limitRate = line.value("limit-rate");
-  const lowestSpeed = line.value("lowest-speed");
-  const maxRelayed = line.value("max-relayed");
-  if (node !== undefined) options.node = node;
-  if (sha256 !== undefined) options.sha256 = parseSha256(sha256);
-  if (prefer !== undefined) options.prefer = parsePreference(prefer);
-  if (connections !== undefined) {
-    options.connections = parseConnections(connections);
-  }
-  if (limitRate !== undefined) {
-    options.limitRate = rateOption("limit-rate", limitRate);
-  }
-  if (maxRelayed !== undefined) {
-    options.maxRelayedBytes = sizeOption("max-relayed", maxRelayed);
-  }
-  if (lowestSpeed !== undefined) {
-    options.lowestSpeed = rateOption("lowest-speed", lowestSpeed);
-  }
-  return options;
-}
-
-function parseSha256(text: string): string {
-  if (/^[0-9a-f]{64}$/i.test(text)) return text.toLowerCase();
-  throw badValue("sha256", text, "wanted 64 hexadecimal digits");
-}
-
-function parsePreference(text: string): Preference {
-  if (text === "most-nodes" || text === "newest") return text;
-  throw badValue("prefer", text, "wanted most-nodes or newest");
-}
-
-function parseConnections(text: string): number {
-  const count = /^\d{1,2}$/.test(text) ? Number(text) : 0;
-  if (count >= 1 && count <= 16) return count;
-  throw badValue("connections", text, "wanted a number from 1 to 16");
+  return given({
+    node: line.get("node"),
+    sha256: line.get("sha256"),
+    prefer: line.get("prefer"),
+    connections: line.get("connections"),
+    limitRate: line.get("limit-rate"),
+    maxRelayedBytes: line.get("max-relayed"),
+    lowestSpeed: line.get("lowest-speed"),
+  });
 }

@@ -20,7 +20,7 @@ import { counted, show, showWhole } from "../../base/text.ts";
 import { requireSaving } from "../options/text_file.ts";
 import { collectInTime, ofClient } from "../roles/memory.ts";
 import type { CommandLine } from "../options/command_line.ts";
-import { badValue } from "../roles/role.ts";
+import { badValue } from "../options/values.ts";
 import type { Delivery } from "../../client/deliveries.ts";
 import type { ListedNode } from "../../client/nodes.ts";
 import { formatBytes } from "../output/progress.ts";

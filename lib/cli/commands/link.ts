@@ -13,7 +13,6 @@ import { makeLink } from "../../client/link.ts";
 import type { TransferOptions } from "../../client/transfer_options.ts";
 import { formatEndpoint } from "../../base/conn.ts";
 import { Failure } from "../../base/errors.ts";
-import { LIMITS } from "../../base/limits.ts";
 import { show } from "../../base/text.ts";
 import { KeptFetch, newFetchId } from "../../disk/kept_fetch.ts";
 import { formatDuration } from "../options/duration.ts";
@@ -22,12 +21,11 @@ import type { CliEvent } from "../output/cli_events.ts";
 import { CLIENT as SPEC } from "../options/command_table.ts";
 import type { CommandLine } from "../options/command_line.ts";
 import { formatQr } from "../output/qr.ts";
-import { badValue } from "../roles/role.ts";
-import { durationOption, type SecretSource } from "../roles/secrets.ts";
+import type { SecretSource } from "../roles/secrets.ts";
 import { Telling } from "./telling.ts";
 import type { Terminal } from "../output/terminal.ts";
 
-const DEFAULT_EXPIRES = "1h";
+const DEFAULT_EXPIRES_SECONDS = 3_600;
 
 /** Makes and prints a link to a file; resolves to the exit code. */
 export async function runLink(
@@ -38,13 +36,8 @@ export async function runLink(
     line: CommandLine;
   },
 ): Promise<number> {
-  const expires = line.value("expires") ?? DEFAULT_EXPIRES;
-  const expiresSeconds = durationOption("expires", expires);
-  if (expiresSeconds > LIMITS.linkSeconds) {
-    const most = formatDuration(LIMITS.linkSeconds);
-    throw badValue("expires", expires, `a link is valid for ${most} at most`);
-  }
-  const uses = parseUses(line.value("uses") ?? "1");
+  const expiresSeconds = line.get("expires") ?? DEFAULT_EXPIRES_SECONDS;
+  const uses = line.get("uses") ?? 1;
   const { onEvent } = new Telling(terminal);
   const { text, isHeld, size } = await makeLink({
     ...options,
@@ -79,12 +72,6 @@ export async function runLink(
   }
   if (line.isOn("qr")) await drawQr(text, terminal);
   return 0;
-}
-
-function parseUses(text: string): number {
-  const uses = /^\d{1,5}$/.test(text) ? Number(text) : 0;
-  if (uses >= 1 && uses <= LIMITS.linkUsesCount) return uses;
-  throw badValue("uses", text, `wanted 1 to ${LIMITS.linkUsesCount}`);
 }
 
 async function drawQr(text: string, terminal: Terminal): Promise<void> {

@@ -10,7 +10,7 @@ import { Failure } from "../../base/errors.ts";
 import { isGranted } from "../../base/permission.ts";
 import { show } from "../../base/text.ts";
 import { type CommandSpec, SCRIPTS } from "./command_table.ts";
-import { variableOf } from "./option_table.ts";
+import { OPTIONS, type OptionValues, variableOf } from "./option_table.ts";
 import { didYouMean } from "./suggestion.ts";
 
 /** Options set by a configuration file, by name. */
@@ -27,6 +27,14 @@ export interface CommandLine {
    * from the configuration file.
    */
   value(name: string): string | undefined;
+  /**
+   * The same, parsed by the row of the option.
+   *
+   * @throws {Failure} of kind `usage` for an invalid value.
+   */
+  get<Name extends keyof OptionValues>(
+    name: Name,
+  ): OptionValues[Name] | undefined;
   /**
    * Whether a switch is on, from the same sources in the same order.
    *
@@ -94,12 +102,20 @@ export function parseCommandLine(
     typed(name) ??
       (options[name]?.isTyped ? undefined : readVariable(name)) ??
       settings.get(name);
+  const valueOf = (name: string) => {
+    const value = found(name);
+    return typeof value === "string" ? value : undefined;
+  };
   return {
     words: parsed._.map(String),
     typed: names.filter((name) => typed(name) !== undefined),
-    value: (name) => {
-      const value = found(name);
-      return typeof value === "string" ? value : undefined;
+    value: valueOf,
+    get: <Name extends keyof OptionValues>(name: Name) => {
+      const text = valueOf(name);
+      if (text === undefined) return undefined;
+      const { parse } = OPTIONS[name]!;
+      const value = parse === undefined ? text : parse(text, name);
+      return value as OptionValues[Name];
     },
     isOn: (name) => {
       const value = found(name) ?? false;

@@ -6,6 +6,9 @@
  * @module
  */
 
+import { parseAdvertise, parseHost } from "../../base/address.ts";
+import * as values from "./values.ts";
+
 /** The scripts. */
 export type Role = "relay" | "node" | "client";
 
@@ -30,6 +33,8 @@ export interface OptionSpec {
   readonly commands?: readonly ClientCommand[];
   /** The placeholder for its value in the help; absent for a switch. */
   readonly value?: string;
+  /** Parses its value; without this the value is the text. */
+  readonly parse?: values.ValueParser<unknown>;
   /** The possible values, if they are few. */
   readonly choices?: readonly string[];
   /** Whether its value is the path of a file or folder. */
@@ -58,17 +63,18 @@ const ASKING = [
 const FETCHING = ["dialogue", "get", "cat"] as const;
 const CHOOSING = [...FETCHING, "link"] as const;
 
-/** All options, in the order of the help. */
-export const OPTIONS: OptionTable = {
+const ROWS = {
   host: {
     roles: SERVERS,
     value: "ADDRESS",
+    parse: parseHost,
     default: "0.0.0.0",
     help: "address to bind",
   },
   advertise: {
     roles: SERVERS,
     value: "HOST[:PORT]",
+    parse: parseAdvertise,
     help: "address that others are told to dial",
   },
   state: {
@@ -80,6 +86,7 @@ export const OPTIONS: OptionTable = {
   name: {
     roles: ["node"],
     value: "TEXT",
+    parse: values.displayName,
     help: "name that people see for this node",
   },
   "list-skipped": {
@@ -89,16 +96,19 @@ export const OPTIONS: OptionTable = {
   greeting: {
     roles: ["relay"],
     value: "TEXT",
+    parse: values.words,
     help: "greeting that clients see",
   },
   motd: {
     roles: ["relay"],
     value: "TEXT",
+    parse: values.words,
     help: "message of the day for clients and nodes",
   },
   "min-version": {
     roles: ["relay"],
     value: "X.Y.Z",
+    parse: values.version,
     help: "older clients and nodes stop, and say why",
   },
   output: {
@@ -133,6 +143,7 @@ export const OPTIONS: OptionTable = {
     roles: CLIENT,
     commands: CHOOSING,
     value: "HEX",
+    parse: values.sha256,
     help: "fetch only content with this SHA-256",
   },
   node: {
@@ -145,6 +156,7 @@ export const OPTIONS: OptionTable = {
     roles: CLIENT,
     commands: CHOOSING,
     value: "RULE",
+    parse: values.oneOf("most-nodes", "newest"),
     choices: ["most-nodes", "newest"],
     default: "most-nodes",
     help: "which content to take: most-nodes or newest",
@@ -153,6 +165,7 @@ export const OPTIONS: OptionTable = {
     roles: CLIENT,
     commands: FETCHING,
     value: "N",
+    parse: values.connections,
     default: "1",
     help: "connections to each node",
   },
@@ -160,12 +173,14 @@ export const OPTIONS: OptionTable = {
     roles: PEERS,
     commands: FETCHING,
     value: "RATE",
+    parse: values.rate,
     help: "most bytes per second, such as 500K or 20M",
   },
   "lowest-speed": {
     roles: CLIENT,
     commands: FETCHING,
     value: "RATE",
+    parse: values.rate,
     default: "4096",
     help: "drop a slower node if another one has the file",
   },
@@ -180,12 +195,14 @@ export const OPTIONS: OptionTable = {
   "tunnel-port": {
     roles: ["relay"],
     value: "PORT",
+    parse: values.port,
     help: "second port for tunnels; the system picks one",
   },
   "max-relayed": {
     roles: CLIENT,
     commands: FETCHING,
     value: "SIZE",
+    parse: values.size,
     help: "most bytes to fetch through the relay, such as 500M",
   },
   "known-relays": {
@@ -198,11 +215,13 @@ export const OPTIONS: OptionTable = {
   metrics: {
     roles: SERVERS,
     value: "HOST:PORT",
+    parse: values.endpoint,
     help: "serve /metrics and /healthz here, over HTTP",
   },
   log: {
     roles: SERVERS,
     value: "FORM",
+    parse: values.oneOf("json", "text"),
     choices: ["json", "text"],
     help: "log to stderr as json or text, instead of notes",
   },
@@ -235,6 +254,7 @@ export const OPTIONS: OptionTable = {
   overlap: {
     roles: ["relay"],
     value: "TIME",
+    parse: values.duration,
     default: "24h",
     help: "how long the previous secret stays valid",
   },
@@ -261,6 +281,7 @@ export const OPTIONS: OptionTable = {
     roles: CLIENT,
     commands: ["link"],
     value: "TIME",
+    parse: values.linkDuration,
     default: "1h",
     help: "how long the link is valid, at most 30d",
   },
@@ -268,6 +289,7 @@ export const OPTIONS: OptionTable = {
     roles: CLIENT,
     commands: ["link"],
     value: "N",
+    parse: values.uses,
     default: "1",
     help: "how many fetches the link allows",
   },
@@ -297,6 +319,18 @@ export const OPTIONS: OptionTable = {
   debug: { help: "show stack traces with errors" },
   help: { short: "h", isTyped: true, help: "show help, also for one command" },
   version: { isTyped: true, help: "show the program and protocol versions" },
+} as const satisfies OptionTable;
+
+/** All options, in the order of the help. */
+export const OPTIONS: OptionTable = ROWS;
+
+type Rows = typeof ROWS;
+
+/** The options with a value, and the type of each value. */
+export type OptionValues = {
+  [Name in keyof Rows as Rows[Name] extends { value: string } ? Name : never]:
+    Rows[Name] extends { parse: values.ValueParser<infer Value> } ? Value
+      : string;
 };
 
 /** The options of a role. */

@@ -32,15 +32,8 @@ export interface LogOptions {
 
 /** The log options of a command line; `undefined` if there are none. */
 export function parseLog(line: CommandLine): LogOptions | undefined {
-  const format = line.value("log");
+  const format = line.get("log");
   if (format === undefined) return undefined;
-  if (format !== "json" && format !== "text") {
-    throw new Failure("usage", {
-      what: "Cannot use --log",
-      where: show(format),
-      why: "wanted json or text",
-    });
-  }
   return {
     format,
     addresses: line.isOn("log-addresses"),

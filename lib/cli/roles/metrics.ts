@@ -5,7 +5,7 @@
  */
 
 import { cpuUsage } from "node:process";
-import { isLoopback, parseEndpoint } from "../../base/address.ts";
+import { isLoopback } from "../../base/address.ts";
 import { type Endpoint, formatEndpoint } from "../../base/conn.ts";
 import {
   EXPOSITION_TYPE,
@@ -17,7 +17,6 @@ import { isGranted } from "../../base/permission.ts";
 import { type HttpResponse, serveHttp } from "../../http/server.ts";
 import { VERSION } from "../../base/version.ts";
 import type { CliEvent } from "../output/cli_events.ts";
-import type { CommandLine } from "../options/command_line.ts";
 import { listening } from "./role.ts";
 import type { Terminal } from "../output/terminal.ts";
 
@@ -29,12 +28,6 @@ export interface Watched {
   families(): readonly MetricFamily[];
   /** Why it is unhealthy; empty if it is healthy. */
   troubles(): readonly string[] | Promise<readonly string[]>;
-}
-
-/** The address of `--metrics`; `undefined` without the option. */
-export function metricsAddress(line: CommandLine): Endpoint | undefined {
-  const text = line.value("metrics");
-  return text === undefined ? undefined : parseEndpoint(text, { zero: true });
 }
 
 /**

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { parseAdvertise, parseHost, parsePort } from "../../base/address.ts";
+import { parsePort } from "../../base/address.ts";
 import { join } from "@std/path/join";
 import { formatEndpoint } from "../../base/conn.ts";
 import { DigestFolder } from "../../share/digest_store.ts";
@@ -26,16 +26,15 @@ import { formatSkipCounts, formatSkipped } from "../output/skipped.ts";
 import { NODE as SPEC } from "../options/command_table.ts";
 import { runNodeDoctor } from "./doctor.ts";
 import { collectInTime } from "./memory.ts";
-import { metricsAddress, serveMetrics } from "./metrics.ts";
+import { serveMetrics } from "./metrics.ts";
 import { type CommandLine, usageFailure } from "../options/command_line.ts";
+import { given } from "../options/values.ts";
 import {
   aborted,
-  badValue,
   expectNoMore,
   listening,
   loadKnownRelays,
   PLAINTEXT_WARNING,
-  rateOption,
   runRole,
   surviveRejections,
   takeRelay,
@@ -56,7 +55,7 @@ export function main(args: readonly string[]): Promise<number> {
     const state = line.value("state");
     if (state !== undefined && !isDoctor) await makeStateFolder(state);
     await refusePrivateFiles([options.directory], line);
-    const metricsAt = metricsAddress(line);
+    const metricsAt = line.get("metrics");
     const token = await readToken("node", context);
     if (token !== undefined) options.token = token;
     if (isDoctor) {
@@ -116,39 +115,20 @@ async function nodeOptions(
     plaintext: line.isOn("plaintext"),
     listSkipped: line.isOn("list-skipped"),
     ...await loadKnownRelays(line),
+    ...given({
+      name: line.get("name"),
+      host: line.get("host"),
+      advertise: line.get("advertise"),
+      limitRate: line.get("limit-rate"),
+    }),
   };
-  const name = line.value("name");
-  const host = line.value("host");
-  const advertise = line.value("advertise");
-  const limitRate = line.value("limit-rate");
   if (line.isOn("no-tunnel")) {
     if (line.isOn("tunnel")) {
       throw usageFailure(SPEC, "--tunnel and --no-tunnel exclude each other");
     }
     options.tunnels = "never";
   } else if (line.isOn("tunnel")) options.tunnels = "always";
-  if (name !== undefined) options.name = parseName(name);
-  if (host !== undefined) options.host = parseHost(host);
-  if (advertise !== undefined) options.advertise = parseAdvertise(advertise);
-  if (limitRate !== undefined) {
-    options.limitRate = rateOption("limit-rate", limitRate);
-  }
   return options;
-}
-
-function parseName(text: string): string {
-  const count = Array.from(text).length;
-  if (text.trim() === "") {
-    throw badValue("name", text, "a node's name must not be blank");
-  }
-  if (count > LIMITS.displayNameCount) {
-    throw badValue(
-      "name",
-      text,
-      `a node's name must have at most ${LIMITS.displayNameCount} characters, found ${count}`,
-    );
-  }
-  return text;
 }
 
 /** Options of {@linkcode tell}. */

@@ -6,13 +6,10 @@
 
 import {
   isLoopback,
-  parseAdvertise,
-  parseHost,
   parsePort,
   parseRelayAddress,
 } from "../../base/address.ts";
 import { formatEndpoint } from "../../base/conn.ts";
-import { GREETING_LENGTH } from "../../protocol/hello.ts";
 import { parseSecret } from "../../access/secret.ts";
 import { Failure } from "../../base/errors.ts";
 import {
@@ -31,16 +28,15 @@ import {
 } from "./secrets.ts";
 import { hasIdentity, loadIdentity } from "../../identity/identity_file.ts";
 import { counted, show } from "../../base/text.ts";
-import { isVersion } from "../../base/version.ts";
 import type { Terminal } from "../output/terminal.ts";
 import { tellIncident } from "../output/incidents.ts";
 import { RELAY as SPEC } from "../options/command_table.ts";
 import { collectInTime } from "./memory.ts";
-import { metricsAddress, serveMetrics } from "./metrics.ts";
+import { serveMetrics } from "./metrics.ts";
 import { type CommandLine, usageFailure } from "../options/command_line.ts";
+import { given } from "../options/values.ts";
 import {
   aborted,
-  badValue,
   expectNoMore,
   listening,
   PLAINTEXT_WARNING,
@@ -58,7 +54,7 @@ export function main(args: readonly string[]): Promise<number> {
     const options = await relayOptions(line);
     const secrets = await readSecrets(context) ?? madeSecrets(context);
     if (secrets !== undefined) options.secrets = secrets;
-    const metricsAt = metricsAddress(line);
+    const metricsAt = line.get("metrics");
     using _survive = surviveRejections(terminal);
     using _collect = collectInTime();
     const metrics = new RelayMetrics();
@@ -155,44 +151,23 @@ async function relayOptions(line: CommandLine): Promise<RelayOptions> {
   const options: RelayOptions = {
     port: parsePort(port, { zero: true }),
     plaintext: line.isOn("plaintext"),
+    ...given({
+      host: line.get("host"),
+      advertise: line.get("advertise"),
+      greeting: line.get("greeting"),
+      motd: line.get("motd"),
+      minVersion: line.get("min-version"),
+    }),
   };
-  const host = line.value("host");
-  const advertise = line.value("advertise");
-  const greeting = line.value("greeting");
-  const motd = line.value("motd");
-  const minVersion = line.value("min-version");
-  const state = line.value("state");
-  const tunnelPort = line.value("tunnel-port");
+  const tunnelPort = line.get("tunnel-port");
   if (line.isOn("no-tunnel")) options.tunnels = false;
-  else if (tunnelPort !== undefined) {
-    options.tunnels = { port: parsePort(tunnelPort, { zero: true }) };
-  }
-  if (host !== undefined) options.host = parseHost(host);
-  if (advertise !== undefined) options.advertise = parseAdvertise(advertise);
-  if (greeting !== undefined) {
-    options.greeting = parseWords("greeting", greeting);
-  }
-  if (motd !== undefined) options.motd = parseWords("motd", motd);
-  if (minVersion !== undefined) options.minVersion = parseVersion(minVersion);
+  else if (tunnelPort !== undefined) options.tunnels = { port: tunnelPort };
+  const state = line.get("state");
   if (state !== undefined) {
     options.hasRunBefore = await hasIdentity(state);
     options.identity = await loadIdentity(state);
   }
   return options;
-}
-
-function parseWords(option: string, text: string): string {
-  if (text.length <= GREETING_LENGTH) return text;
-  throw badValue(
-    option,
-    text,
-    `wanted at most ${GREETING_LENGTH} characters, found ${text.length}`,
-  );
-}
-
-function parseVersion(text: string): string {
-  if (isVersion(text)) return text;
-  throw badValue("min-version", text, "wanted X.Y.Z, such as 0.2.0");
 }
 
 /** Prints an event of the relay. */

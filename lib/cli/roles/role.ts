@@ -20,7 +20,6 @@ import {
   systemErrorCode,
 } from "../../base/errors.ts";
 import { KnownRelays } from "../../identity/known_relays.ts";
-import { parseRate } from "../../base/rate.ts";
 import type { RelayLinkEvent } from "../../uplink/relay_dialer.ts";
 import { show } from "../../base/text.ts";
 import type { CommandSpec } from "../options/command_table.ts";
@@ -236,31 +235,6 @@ export async function listening<Server>(
       cause: error,
     });
   }
-}
-
-/** The rate in the value of an option. */
-export function rateOption(option: string, text: string): number {
-  const rate = parseRate(text);
-  if (rate !== undefined) return rate;
-  throw badValue(option, text, "wanted bytes a second, as 500K, 20M or 1G");
-}
-
-/**
- * The number of bytes in the value of an option: `500K`, `20M`, `1G`, or none.
- */
-export function sizeOption(option: string, text: string): number {
-  const bytes = /^0+$/.test(text) ? 0 : parseRate(text);
-  if (bytes !== undefined) return bytes;
-  throw badValue(option, text, "wanted bytes, as 500K, 20M or 1G");
-}
-
-/** The failure for an invalid value of an option. */
-export function badValue(option: string, value: string, why: string): Failure {
-  return new Failure("usage", {
-    what: `Cannot use --${option}`,
-    where: show(value),
-    why,
-  });
 }
 
 /** The warning wherever encryption is off. */

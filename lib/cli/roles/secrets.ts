@@ -17,10 +17,9 @@ import {
   type TokenRole,
 } from "../../access/token.ts";
 import { Failure } from "../../base/errors.ts";
-import { parseDuration } from "../options/duration.ts";
 import { type CommandLine, usageFailure } from "../options/command_line.ts";
 import type { CommandSpec } from "../options/command_table.ts";
-import { badValue } from "./role.ts";
+import { badValue } from "../options/values.ts";
 import type { Terminal } from "../output/terminal.ts";
 import { variableOf } from "../options/option_table.ts";
 
@@ -30,7 +29,7 @@ export interface SecretSource {
   readonly terminal: Terminal;
 }
 
-const DEFAULT_OVERLAP = "24h";
+const DEFAULT_OVERLAP_SECONDS = 24 * 3_600;
 const GOES_WITH = {
   "previous-secret-file": "it goes with --secret-file",
   overlap: "it goes with --previous-secret-file",
@@ -67,8 +66,8 @@ export async function readSecrets(
   }
   const previous = await readSecretFile(previousPath, "secret");
   terminal.conceal(previous);
-  const overlapMs = 1_000 *
-    durationOption("overlap", overlap ?? DEFAULT_OVERLAP);
+  const seconds = line.get("overlap") ?? DEFAULT_OVERLAP_SECONDS;
+  const overlapMs = 1_000 * seconds;
   return { current, previous: { secret: parseSecret(previous), overlapMs } };
 }
 
@@ -123,13 +122,6 @@ async function wordOf(
   const text = await readSecretFile(path, what);
   terminal.conceal(text);
   return text;
-}
-
-/** The seconds in the value of an option. */
-export function durationOption(option: string, text: string): number {
-  const seconds = parseDuration(text);
-  if (seconds !== undefined) return seconds;
-  throw badValue(option, text, "wanted a time, as 90s, 30m, 24h or 7d");
 }
 
 /**

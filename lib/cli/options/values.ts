@@ -1,0 +1,140 @@
+/**
+ * Parses the values of options. Each parser takes the text and the option's
+ * name, and throws a {@linkcode Failure} of kind `usage` that names the option.
+ *
+ * @module
+ */
+
+import { parseEndpoint, parsePort } from "../../base/address.ts";
+import type { Endpoint } from "../../base/conn.ts";
+import { Failure } from "../../base/errors.ts";
+import { LIMITS } from "../../base/limits.ts";
+import { parseRate } from "../../base/rate.ts";
+import { show } from "../../base/text.ts";
+import { isVersion } from "../../base/version.ts";
+import { GREETING_LENGTH } from "../../protocol/hello.ts";
+import { formatDuration, parseDuration } from "./duration.ts";
+
+/** Parses the value of an option. */
+export type ValueParser<Value> = (text: string, option: string) => Value;
+
+/** The failure for an invalid value of an option. */
+export function badValue(option: string, value: string, why: string): Failure {
+  return new Failure("usage", {
+    what: `Cannot use --${option}`,
+    where: show(value),
+    why,
+  });
+}
+
+/** Only the options that were given: those that are not `undefined`. */
+export function given<Options extends object>(options: Options): {
+  [Name in keyof Options]?: Exclude<Options[Name], undefined>;
+} {
+  return Object.fromEntries(
+    Object.entries(options).filter(([, value]) => value !== undefined),
+  ) as ReturnType<typeof given<Options>>;
+}
+
+/** A parser that accepts one of two words. */
+export function oneOf<One extends string, Other extends string>(
+  one: One,
+  other: Other,
+): ValueParser<One | Other> {
+  return (text, option) => {
+    if (text === one) return one;
+    if (text === other) return other;
+    throw badValue(option, text, `wanted ${one} or ${other}`);
+  };
+}
+
+/** A port; 0 lets the system pick one. */
+export function port(text: string): number {
+  return parsePort(text, { zero: true });
+}
+
+/** `HOST:PORT`; port 0 lets the system pick one. */
+export function endpoint(text: string): Endpoint {
+  return parseEndpoint(text, { zero: true });
+}
+
+/** Bytes a second. */
+export function rate(text: string, option: string): number {
+  const found = parseRate(text);
+  if (found !== undefined) return found;
+  throw badValue(option, text, "wanted bytes a second, as 500K, 20M or 1G");
+}
+
+/** A number of bytes, which may be 0. */
+export function size(text: string, option: string): number {
+  const bytes = /^0+$/.test(text) ? 0 : parseRate(text);
+  if (bytes !== undefined) return bytes;
+  throw badValue(option, text, "wanted bytes, as 500K, 20M or 1G");
+}
+
+/** Seconds. */
+export function duration(text: string, option: string): number {
+  const seconds = parseDuration(text);
+  if (seconds !== undefined) return seconds;
+  throw badValue(option, text, "wanted a time, as 90s, 30m, 24h or 7d");
+}
+
+/** The seconds for which a link is valid. */
+export function linkDuration(text: string, option: string): number {
+  const seconds = duration(text, option);
+  if (seconds <= LIMITS.linkSeconds) return seconds;
+  const most = formatDuration(LIMITS.linkSeconds);
+  throw badValue(option, text, `a link is valid for ${most} at most`);
+}
+
+/** The number of fetches that a link allows. */
+export function uses(text: string, option: string): number {
+  const count = /^\d{1,5}$/.test(text) ? Number(text) : 0;
+  if (count >= 1 && count <= LIMITS.linkUsesCount) return count;
+  throw badValue(option, text, `wanted 1 to ${LIMITS.linkUsesCount}`);
+}
+
+/** The number of connections to each node. */
+export function connections(text: string, option: string): number {
+  const count = /^\d{1,2}$/.test(text) ? Number(text) : 0;
+  if (count >= 1 && count <= 16) return count;
+  throw badValue(option, text, "wanted a number from 1 to 16");
+}
+
+/** A SHA-256, in lower case. */
+export function sha256(text: string, option: string): string {
+  if (/^[0-9a-f]{64}$/i.test(text)) return text.toLowerCase();
+  throw badValue(option, text, "wanted 64 hexadecimal digits");
+}
+
+/** Words that a relay shows to people. */
+export function words(text: string, option: string): string {
+  if (text.length <= GREETING_LENGTH) return text;
+  throw badValue(
+    option,
+    text,
+    `wanted at most ${GREETING_LENGTH} characters, found ${text.length}`,
+  );
+}
+
+/** A version of the program. */
+export function version(text: string, option: string): string {
+  if (isVersion(text)) return text;
+  throw badValue(option, text, "wanted X.Y.Z, such as 0.2.0");
+}
+
+/** The display name of a node. */
+export function displayName(text: string, option: string): string {
+  const count = Array.from(text).length;
+  if (text.trim() === "") {
+    throw badValue(option, text, "a node's name must not be blank");
+  }
+  if (count > LIMITS.displayNameCount) {
+    throw badValue(
+      option,
+      text,
+      `a node's name must have at most ${LIMITS.displayNameCount} characters, found ${count}`,
+    );
+  }
+  return text;
+}
