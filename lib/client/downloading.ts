@@ -16,8 +16,8 @@ import {
   HASHED_AT_ONCE_BYTES,
   type Hasher,
   PlainHasher,
-  WorkerHasher,
 } from "../transfer/hashing.ts";
+import { startLane } from "../transfer/lane.ts";
 import type { NodeSession } from "../transfer/session.ts";
 import type { Asides } from "./asides.ts";
 import { causeOf } from "./events.ts";
@@ -53,7 +53,7 @@ export function hasherFor(sizes: readonly number[]): Hasher {
     (sum, size) => size > HASHED_AT_ONCE_BYTES ? sum + size : sum,
     0,
   );
-  return bytes >= WORKER_FROM_BYTES ? new WorkerHasher() : new PlainHasher();
+  return bytes >= WORKER_FROM_BYTES ? startLane() : new PlainHasher();
 }
 
 /** The bounds of a download, from what the person said. */

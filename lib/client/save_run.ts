@@ -91,6 +91,7 @@ export class SaveRun {
     this.#options = options;
     this.#download = new Download({
       ...options,
+      sharesSlabs: options.hasher.open !== undefined,
       onBytes: (arrived) => {
         this.#incoming.get(arrived.file)?.deliveries.add(arrived);
         options.outcomes.tally.add(arrived.path, arrived.bytes);

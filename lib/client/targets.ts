@@ -212,8 +212,8 @@ export class Targets implements AsyncDisposable {
   ): Promise<Pick<DownloadFile, "sink" | "have" | "manifest"> | undefined> {
     const { name, path, group } = job;
     const { size } = group;
-    const { describe } = this.#options;
-    const options = { size, ...this.#targetOptions(job) };
+    const { describe, hasher } = this.#options;
+    const options = { size, hasher, ...this.#targetOptions(job) };
     const partial = await PartialFile.open(path, options);
     this.#partials.set(name, partial);
     // Another may have published it until this one had the lock.
@@ -239,6 +239,7 @@ export class Targets implements AsyncDisposable {
   #verifying(job: Job, partial: PartialFile): Sink {
     return {
       write: (first, bytes) => partial.write(first, bytes),
+      save: (...pieces) => partial.save(...pieces),
       finish: async () => {
         if (
           this.#wanted !== undefined && await partial.sha256() !== this.#wanted

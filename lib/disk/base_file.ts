@@ -25,7 +25,7 @@ export interface RightPieces {
   /** How many there are. */
   readonly count: number;
   /** Their bytes, which may be used until the next are asked for. */
-  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly bytes: Uint8Array;
 }
 
 /** Options of {@linkcode BaseFile.rightPieces}. */
@@ -120,7 +120,7 @@ export class BaseFile implements Disposable {
     { isWanted, hasher }: RightPiecesOptions,
   ): AsyncGenerator<RightPieces> {
     const pieceBytes = pieceBytesOf(manifest.size);
-    const spare: Uint8Array<ArrayBuffer>[] = [];
+    const spare: Uint8Array[] = [];
     const runs = runsOf(manifest, { isWanted, size: this.size });
     const read = async (): Promise<ReadPieces | undefined> => {
       const { value: run } = runs.next();
@@ -146,8 +146,8 @@ export class BaseFile implements Disposable {
   async #read(
     start: number,
     end: number,
-    room?: Uint8Array<ArrayBuffer>,
-  ): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    room?: Uint8Array,
+  ): Promise<Uint8Array | undefined> {
     const length = end - start;
     const buffer = room?.length === length ? room : new Uint8Array(length);
     try {

@@ -20,8 +20,8 @@ import { runsOfData } from "../content/zeros.ts";
 import { PARTIAL_SUFFIX } from "../base/names.ts";
 import { grantRemedy } from "../base/permission.ts";
 import { show } from "../base/text.ts";
-import type { Sink } from "../transfer/receiving.ts";
-import type { Hasher } from "../transfer/hashing.ts";
+import type { PiecesSaving, Sink } from "../transfer/receiving.ts";
+import type { Hasher, LaneFile } from "../transfer/hashing.ts";
 import {
   changeMode,
   type Inode,
@@ -100,6 +100,14 @@ const encoder = new TextEncoder();
 // What all usual disks take.
 const NAME_BYTES = 255;
 
+/** Options of {@linkcode PartialFile.open}. */
+export interface PartialFileOptions extends TargetOptions {
+  /** Bytes of the whole. */
+  readonly size: number;
+  /** What may write pieces where it hashes them. */
+  readonly hasher?: Hasher | undefined;
+}
+
 /** A file on its way. Whoever opens it calls `finish`, `keep` or `discard`. */
 export class PartialFile implements Sink {
   /** The final name. */
@@ -113,6 +121,7 @@ export class PartialFile implements Sink {
   /** Bytes that it had when it was opened: behind them all is zeros. */
   readonly #heldBytes: number;
   #writes: Promise<void> = Promise.resolve();
+  #lane: LaneFile | undefined;
   #closed = false;
 
   private constructor(
@@ -142,7 +151,7 @@ export class PartialFile implements Sink {
    */
   static async open(
     path: string,
-    options: TargetOptions & { size: number },
+    { hasher, ...options }: PartialFileOptions,
   ): Promise<PartialFile> {
     const partialPath = partialPathOf(path);
     let file: Deno.FsFile | undefined;
@@ -163,11 +172,30 @@ export class PartialFile implements Sink {
           cause: OTHERS,
         });
       }
-      const { size: heldBytes } = await file.stat();
-      return new PartialFile(path, { file, folder, heldBytes }, options);
+      const info = await file.stat();
+      const opened = { file, folder, heldBytes: info.size };
+      const partial = new PartialFile(path, opened, options);
+      void partial.#openInLane(info, hasher);
+      return partial;
     } catch (error) {
       file?.close();
       throw error instanceof Failure ? error : cannot("save", path, error);
+    }
+  }
+
+  /**
+   * Opens it where pieces are hashed as well, for {@linkcode save}; pieces that
+   * come before that has happened go by {@linkcode write}.
+   */
+  async #openInLane(info: Inode, hasher: Hasher | undefined): Promise<void> {
+    // A lock keeps other handles out there, those of this process too.
+    if (Deno.build.os === "windows") return;
+    try {
+      const lane = await hasher?.open?.(this.#partialPath, info);
+      if (this.#closed) lane?.close();
+      else this.#lane = lane;
+    } catch {
+      // The hasher has ended, which those learn who use it.
     }
   }
 
@@ -214,6 +242,29 @@ export class PartialFile implements Sink {
     return write;
   }
 
+  /** Has pieces written in the lane if they are right; as {@linkcode write}. */
+  save(
+    first: number,
+    bytes: Uint8Array,
+    hashes: Uint8Array,
+  ): PiecesSaving | undefined {
+    if (this.#closed || this.#lane === undefined) return undefined;
+    const partBytes = pieceLength(this.#size, 0);
+    const position = first * partBytes;
+    const saving = this.#lane.save(bytes, { position, partBytes, hashes });
+    const written = saving.written.then(
+      async (hasName) => {
+        if (!hasName) throw await this.#nameless();
+      },
+      (error) => {
+        throw cannot("save", this.path, error);
+      },
+    );
+    const settled = written.catch(ignore); // told by what this gives
+    this.#writes = this.#writes.then(() => settled);
+    return { right: saving.right, written };
+  }
+
   async #writeAt(position: number, bytes: Uint8Array): Promise<void> {
     this.#file.seekSync(position, Deno.SeekMode.Start);
     for (let written = 0; written < bytes.length;) {
@@ -239,9 +290,12 @@ export class PartialFile implements Sink {
 
   /** Throws once the file has no name any more: all that is written is lost. */
   async #requireName(): Promise<void> {
-    if (this.#file.statSync().nlink !== 0) return;
+    if (this.#file.statSync().nlink === 0) throw await this.#nameless();
+  }
+
+  async #nameless(): Promise<Failure> {
     const isFolderGone = await isGone(dirname(this.path));
-    throw new Failure("local", {
+    return new Failure("local", {
       what: "Cannot save file",
       where: show(this.path),
       why: isFolderGone
@@ -330,6 +384,7 @@ export class PartialFile implements Sink {
   #close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#lane?.close();
     this.#file.close(); // and with it the lock
   }
 }

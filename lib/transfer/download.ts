@@ -21,11 +21,11 @@ import {
   type Work,
 } from "./connection.ts";
 import type { DownloadOptions, FileFailure } from "./download_options.ts";
-import { HASHED_AT_ONCE_BYTES, hashParts } from "./hashing.ts";
 import { type DownloadFile, IncomingFile, TaskReceiver } from "./receiving.ts";
 import { SlabPool } from "./slabs.ts";
 import { Sources } from "./sources.ts";
 import { type DownloadSource, Source, SourceExhausted } from "./source.ts";
+import { type Verified, verify } from "./verifying.ts";
 
 // Several small pieces are asked for, hashed and written together.
 const SLAB_BYTES = 1024 * 1024;
@@ -62,11 +62,11 @@ export class Download {
   /** Nothing is received before {@linkcode run}. */
   constructor(options: DownloadOptions) {
     this.#options = options;
-    const { limits, rate } = options;
+    const { limits, rate, sharesSlabs = false } = options;
     this.#aheadBytes = rate === undefined
       ? Infinity
       : rate.bytesPerSecond * LIMITED_AHEAD_SECONDS;
-    this.#slabs = new SlabPool(limits.slabBytes);
+    this.#slabs = new SlabPool(limits.slabBytes, { isShared: sharesSlabs });
     this.#plan = new Plan({
       openFileCount: limits.openFileCount,
       pieceFailureCount: limits.pieceFailureCount,
@@ -322,19 +322,19 @@ export class Download {
     if (slab === undefined) return;
     const { claimed, wholeCount, file } = receiver;
     const length = file.bytesOf({ ...task, count: wholeCount });
-    const given = slab.subarray(0, length);
-    const { bytes, hashes } = length <= HASHED_AT_ONCE_BYTES
-      ? { bytes: given, hashes: hashParts(given, file.pieceBytes) }
-      : await this.#options.hasher.hash(given, file.pieceBytes);
-    const right = file.countRight(task.first, hashes, claimed);
+    const verified = await verify(
+      { file, first: task.first, bytes: slab.subarray(0, length), claimed },
+      this.#options.hasher,
+    );
+    const { right } = verified;
     const good = { ...task, count: right };
     const isWanted = right > 0 && !file.ended &&
       this.#arrived(connection, { task: good, file, path });
-    if (!isWanted) this.#slabs.release(bytes);
-    else this.#track(this.#write(good, file, bytes));
-    if (right < wholeCount) {
-      this.#lied(connection.source, task.file, file);
-    }
+    // What is being written keeps its slab, wanted or not.
+    const isUsed = isWanted || verified.written !== undefined;
+    if (isUsed) this.#track(this.#write(good, file, verified));
+    else this.#slabs.release(verified.bytes);
+    if (right < wholeCount) this.#lied(connection.source, task.file, file);
   }
 
   /**
@@ -345,15 +345,15 @@ export class Download {
   async #write(
     task: Task,
     file: IncomingFile,
-    slab: Uint8Array<ArrayBuffer>,
+    { bytes, written }: Verified,
   ): Promise<void> {
     file.writing++;
     try {
-      const bytes = slab.subarray(0, file.bytesOf(task));
-      await file.given.sink.write(task.first, bytes);
+      const right = bytes.subarray(0, file.bytesOf(task));
+      await (written ?? file.given.sink.write(task.first, right));
     } finally {
       file.writing--;
-      this.#slabs.release(slab);
+      this.#slabs.release(bytes);
     }
     const isWhole = this.#plan.isComplete(task.file) && file.writing === 0;
     if (isWhole && !file.ended) this.#track(this.#finish(task.file, file));

@@ -31,6 +31,11 @@ export interface DownloadOptions {
   readonly limits: Limits;
   /** Hashes large buffers. */
   readonly hasher: Hasher;
+  /**
+   * Whether sinks and hasher get large buffers in memory that threads share,
+   * which need not move between them.
+   */
+  readonly sharesSlabs?: boolean;
   /** Sessions with each node. */
   readonly connections: number;
   /** Holds all receiving to a rate. */

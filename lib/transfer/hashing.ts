@@ -1,7 +1,6 @@
 /**
- * SHA-256 beside the event loop: a worker hashes large buffers while the next
- * ones arrive. The worker is made from its own text, so it needs no permission
- * to load, and only when there is enough to hash.
+ * What hashes the pieces of files: here on the spot; `lane.ts` does it beside
+ * the event loop.
  *
  * @module
  */
@@ -11,9 +10,47 @@ import { sha256 } from "../base/hash.ts";
 /** Bytes with the hashes of their parts. */
 export interface Hashed {
   /** The bytes that were given, in a buffer that may be another object now. */
-  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly bytes: Uint8Array;
   /** SHA-256 of each part, in order. */
   readonly hashes: readonly Uint8Array[];
+}
+
+/** What becomes of pieces that a lane saves. */
+export interface Saving {
+  /** How many of them, from the first on, are right. */
+  readonly right: Promise<number>;
+  /**
+   * These have been written. Whether the file still has a name; rejects with the
+   * error of the disk.
+   */
+  readonly written: Promise<boolean>;
+}
+
+/** A file that a lane writes to. Who opened it closes it. */
+export interface LaneFile {
+  /**
+   * Writes the parts of `bytes`, which lie in shared memory, up to the first
+   * that does not have its hash; 32 bytes of `hashes` are for each. The bytes
+   * may be used again when they have been written.
+   */
+  save(
+    bytes: Uint8Array,
+    options: {
+      readonly position: number;
+      readonly partBytes: number;
+      readonly hashes: Uint8Array;
+    },
+  ): Saving;
+  /** Closes it, after what was ordered before. */
+  close(): void;
+}
+
+/** What tells one file from all others. */
+export interface FileIdentity {
+  /** Its inode. */
+  readonly ino: number | null;
+  /** The disk that it is on. */
+  readonly dev: number;
 }
 
 /** Hashes buffers in parts. */
@@ -22,24 +59,12 @@ export interface Hasher extends Disposable {
    * Hashes `bytes` in parts of `partBytes`. Takes the buffer over until it
    * resolves.
    */
-  hash(bytes: Uint8Array<ArrayBuffer>, partBytes: number): Promise<Hashed>;
-}
-
-// The worker's code. It gives each buffer back with its hashes.
-const WORKER = `
-  import { createHash } from "node:crypto";
-  self.onmessage = ({ data: { id, bytes, partBytes } }) => {
-    const hashes = [];
-    for (let at = 0; at < bytes.length; at += partBytes) {
-      const part = bytes.subarray(at, at + partBytes);
-      hashes.push(new Uint8Array(createHash("sha256").update(part).digest()));
-    }
-    self.postMessage({ id, bytes, hashes }, [bytes.buffer]);
-  };
-`;
-
-interface HashReply extends Hashed {
-  readonly id: number;
+  hash(bytes: Uint8Array, partBytes: number): Promise<Hashed>;
+  /**
+   * Opens the file at `path` where pieces are hashed, if they can be written
+   * there; nothing where that is not the file meant, or cannot be opened.
+   */
+  open?(path: string, file: FileIdentity): Promise<LaneFile | undefined>;
 }
 
 /** Up to so many bytes are hashed on the spot: quicker than telling another to. */
@@ -47,7 +72,7 @@ export const HASHED_AT_ONCE_BYTES = 128 * 1024;
 
 /** Hashes on the spot. For what is small, and for where there is no worker. */
 export class PlainHasher implements Hasher {
-  hash(bytes: Uint8Array<ArrayBuffer>, partBytes: number): Promise<Hashed> {
+  hash(bytes: Uint8Array, partBytes: number): Promise<Hashed> {
     return Promise.resolve({ bytes, hashes: hashParts(bytes, partBytes) });
   }
 
@@ -61,49 +86,4 @@ export function hashParts(bytes: Uint8Array, partBytes: number): Uint8Array[] {
     hashes.push(sha256(bytes.subarray(at, at + partBytes)));
   }
   return hashes;
-}
-
-/** Hashes in a worker. Disposing ends it; what it was doing rejects. */
-export class WorkerHasher implements Hasher {
-  readonly #worker: Worker;
-  readonly #waiting = new Map<number, PromiseWithResolvers<Hashed>>();
-  #nextId = 0;
-  #ended: Error | null = null;
-
-  /** Starts the worker, some 40 ms during which calls wait. */
-  constructor() {
-    const url = `data:application/javascript,${encodeURIComponent(WORKER)}`;
-    this.#worker = new Worker(url, { type: "module", name: "hash" });
-    this.#worker.onmessage = ({ data }: MessageEvent<HashReply>) => {
-      this.#waiting.get(data.id)?.resolve(data);
-      this.#waiting.delete(data.id);
-    };
-    this.#worker.onerror = (event) => {
-      event.preventDefault();
-      this.#end(new Error(event.message));
-    };
-  }
-
-  hash(bytes: Uint8Array<ArrayBuffer>, partBytes: number): Promise<Hashed> {
-    const waiting = Promise.withResolvers<Hashed>();
-    if (this.#ended !== null) {
-      waiting.reject(this.#ended);
-      return waiting.promise;
-    }
-    const id = this.#nextId++;
-    this.#waiting.set(id, waiting);
-    this.#worker.postMessage({ id, bytes, partBytes }, [bytes.buffer]);
-    return waiting.promise;
-  }
-
-  #end(reason: Error): void {
-    this.#ended ??= reason;
-    for (const { reject } of this.#waiting.values()) reject(reason);
-    this.#waiting.clear();
-  }
-
-  [Symbol.dispose](): void {
-    this.#worker.terminate();
-    this.#end(new Error("the hasher was disposed of"));
-  }
 }

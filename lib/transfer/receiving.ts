@@ -15,13 +15,31 @@ import { show } from "../base/text.ts";
 import type { PieceReceiver } from "./answers.ts";
 import type { SlabPool } from "./slabs.ts";
 
+/** What becomes of pieces that are verified where they are written. */
+export interface PiecesSaving {
+  /** How many of them, from the first on, are right. */
+  readonly right: Promise<number>;
+  /** These have been written; the bytes are used until then. */
+  readonly written: Promise<void>;
+}
+
 /** Where the pieces of one file go. */
 export interface Sink {
   /**
    * Takes whole pieces in a row, verified, from piece `first` on. The bytes may
    * be used until it resolves.
    */
-  write(first: number, bytes: Uint8Array<ArrayBuffer>): Promise<void>;
+  write(first: number, bytes: Uint8Array): Promise<void>;
+  /**
+   * Takes whole pieces in a row that have not been verified, and the hashes that
+   * they must have: writes those up to the first wrong one, beside the event
+   * loop. Nothing where only `write` can be used now.
+   */
+  save?(
+    first: number,
+    bytes: Uint8Array,
+    hashes: Uint8Array,
+  ): PiecesSaving | undefined;
   /** All pieces have been written. */
   finish(): Promise<void>;
   /** Nothing more will come: `write` must not wait for it. */
@@ -130,7 +148,7 @@ export class TaskReceiver implements PieceReceiver {
   readonly file: IncomingFile;
   readonly #task: Task;
   readonly #options: TaskReceiverOptions;
-  #slab: Uint8Array<ArrayBuffer> | undefined;
+  #slab: Uint8Array | undefined;
   /** Whether what has come was taken: nothing more has a place here. */
   #ended = false;
   /** Hashes of the pieces that are whole, as the node gave them. */
@@ -197,7 +215,7 @@ export class TaskReceiver implements PieceReceiver {
   }
 
   /** The slab, to be released by who takes it; nothing where nothing is whole. */
-  take(): Uint8Array<ArrayBuffer> | undefined {
+  take(): Uint8Array | undefined {
     const slab = this.#slab;
     this.#slab = undefined;
     this.#ended = true;

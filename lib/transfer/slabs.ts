@@ -6,16 +6,26 @@
  * @module
  */
 
-/** Lends buffers. */
+import { HASHED_AT_ONCE_BYTES } from "./hashing.ts";
+
+/** Options of {@linkcode SlabPool}. */
+export interface SlabOptions {
+  /** Whether large buffers lie in memory that threads share. */
+  readonly isShared?: boolean;
+}
+
+/** Lends buffers. Those in shared memory have few sizes, and so are used again. */
 export class SlabPool {
   readonly #mostBytes: number;
-  readonly #idle: Uint8Array<ArrayBuffer>[] = [];
+  readonly #isShared: boolean;
+  readonly #idle: Uint8Array[] = [];
   readonly #waiting: (() => void)[] = [];
   #lentBytes = 0;
 
   /** Lends up to `mostBytes` at a time. */
-  constructor(mostBytes: number) {
+  constructor(mostBytes: number, { isShared = false }: SlabOptions = {}) {
     this.#mostBytes = mostBytes;
+    this.#isShared = isShared;
   }
 
   /** Bytes that are lent. */
@@ -23,25 +33,28 @@ export class SlabPool {
     return this.#lentBytes;
   }
 
-  /** A buffer of at least `bytes`; waits until there is room. */
-  async acquire(bytes: number): Promise<Uint8Array<ArrayBuffer>> {
+  /** A buffer of at least `wanted` bytes; waits until there is room. */
+  async acquire(wanted: number): Promise<Uint8Array> {
+    const isShared = this.#isShared && wanted > HASHED_AT_ONCE_BYTES;
+    const bytes = isShared ? 2 ** Math.ceil(Math.log2(wanted)) : wanted;
     // A single one larger than the bound must still get through.
     while (this.#lentBytes > 0 && this.#lentBytes + bytes > this.#mostBytes) {
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
     }
     const room = Math.max(bytes, this.#mostBytes - this.#lentBytes);
-    const index = this.#idle.findIndex(({ length }) =>
-      length >= bytes && length <= Math.min(2 * bytes, room)
+    const index = this.#idle.findIndex(({ buffer, length }) =>
+      length >= bytes && length <= Math.min(2 * bytes, room) &&
+      isShared === buffer instanceof SharedArrayBuffer
     );
     const slab = index < 0
-      ? new Uint8Array(bytes)
+      ? new Uint8Array(new (isShared ? SharedArrayBuffer : ArrayBuffer)(bytes))
       : this.#idle.splice(index, 1)[0]!;
     this.#lentBytes += slab.length;
     return slab;
   }
 
   /** Gives a buffer back. */
-  release(slab: Uint8Array<ArrayBuffer>): void {
+  release(slab: Uint8Array): void {
     const whole = new Uint8Array(slab.buffer);
     this.#lentBytes -= whole.length;
     const idleBytes = this.#idle.reduce((sum, { length }) => sum + length, 0);

@@ -34,6 +34,8 @@ const FILES = {
   // Written at once, and piece by piece to a file that is taken up again.
   small: randomBytes(5_000, seededRandom(1)),
   large: randomBytes(5 * PIECE + 77, seededRandom(2)),
+  // Enough for a lane: a worker verifies and writes its pieces.
+  huge: randomBytes(66 * PIECE + 77, seededRandom(3)),
 } as const;
 type Name = keyof typeof FILES;
 const OLD = new TextEncoder().encode("what was there before");
@@ -69,7 +71,7 @@ async function through(
 ): Promise<void> {
   const { name, overwrite, injections } = scene;
   await using relay = await startRelay();
-  await using node = await startNode(relay, FILES);
+  await using node = await startNode(relay, { [name]: FILES[name] });
   await node.log.until("hashed");
   await using folder = await tempShare(scene.files);
   const final = join(folder.path, name);
@@ -151,7 +153,7 @@ const FAILURES: readonly {
   {
     call: "write",
     errors: ["ENOSPC", "EDQUOT", "EIO", "EFBIG"],
-    names: ["small", "large"],
+    names: ["small", "large", "huge"],
     keeps: true,
   },
   { call: "ftruncate", errors: ["EIO"], names: ["large"], keeps: true },
@@ -200,17 +202,56 @@ for (const { call, errors, names, overwrite = false, keeps } of FAILURES) {
   }
 }
 
-testWithStrace(
-  "A disk that fails in the middle keeps the pieces that were there, and the next run takes them up",
-  () =>
-    through({
-      name: "large",
-      files: halfOf("large"),
-      injections: [{ call: "write", with: "ENOSPC" }],
-    }, ({ code, beside }) => {
-      assertEquals([code, beside], [8, [partialPathOf("large")]]);
-    }),
-);
+for (const name of ["large", "huge"] as const) {
+  testWithStrace(
+    `A disk that fails in the middle keeps the pieces of a ${name} file that were there, and the next run takes them up`,
+    () =>
+      through({
+        name,
+        files: halfOf(name),
+        injections: [{ call: "write", with: "ENOSPC" }],
+      }, ({ code, line, beside }) => {
+        assertEquals([code, beside], [8, [partialPathOf(name)]]);
+        assertMatch(line, WORDS["ENOSPC"]!);
+      }),
+  );
+}
+
+// What is there is hashed in the lane, which therefore writes all of the rest.
+for (const result of ["0", "EINTR"]) {
+  testWithStrace(
+    `A write of a lane that takes ${result} is made again`,
+    () =>
+      through({
+        name: "huge",
+        files: halfOf("huge"),
+        injections: [{ call: "write", with: result }],
+      }, (end) =>
+        assertEquals([end.code, end.line, end.final?.length], [
+          0,
+          "",
+          FILES.huge.length,
+        ])),
+  );
+}
+
+for (const call of ["write", "fsync", "linkat", "unlink"]) {
+  testWithStrace(
+    `A client killed at ${call} of a file that a lane writes has published all of it or nothing`,
+    () =>
+      through({
+        name: "huge",
+        files: halfOf("huge"),
+        injections: [{ call, with: "KILL" }],
+      }, ({ code, final }) => {
+        assertEquals(code, KILLED);
+        assertEquals(
+          final?.length,
+          call === "unlink" ? FILES.huge.length : undefined,
+        );
+      }),
+  );
+}
 
 for (const name of ["small", "large"] as const) {
   for (const error of ["EPERM", "EOPNOTSUPP", "ENOSYS", "EMLINK"]) {

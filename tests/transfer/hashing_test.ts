@@ -4,9 +4,10 @@ import {
   type Hasher,
   hashParts,
   PlainHasher,
-  WorkerHasher,
 } from "../../lib/transfer/hashing.ts";
+import { startLane } from "../../lib/transfer/lane.ts";
 import { within } from "../_event_log.ts";
+import { laneHere } from "../_lane.ts";
 import { randomBytes, seededRandom } from "../_random.ts";
 
 const ROOT = join(import.meta.dirname!, "..", "..");
@@ -39,7 +40,8 @@ const CASES = [
 
 const KINDS: readonly { name: string; open: () => Hasher }[] = [
   { name: "PlainHasher", open: () => new PlainHasher() },
-  { name: "WorkerHasher", open: () => new WorkerHasher() },
+  { name: "A lane in this thread", open: laneHere },
+  { name: "A lane in a worker", open: startLane },
 ];
 
 for (const { name, open } of KINDS) {
@@ -86,16 +88,16 @@ Deno.test("hashParts hashes nothing in no parts", () => {
   assertEquals(hashParts(new Uint8Array(), 10), []);
 });
 
-Deno.test("WorkerHasher takes the buffer over: it is not copied", async () => {
-  using hasher = new WorkerHasher();
+Deno.test("LaneHasher takes the buffer over: it is not copied", async () => {
+  using hasher = startLane();
   const bytes = randomBytes(1_000, seededRandom(3));
   const hashing = hasher.hash(bytes, 1_000);
   assertEquals(bytes.length, 0, "detached");
   assertEquals((await hashing).bytes.length, 1_000);
 });
 
-Deno.test("WorkerHasher rejects what waits when it is disposed of", async () => {
-  const hasher = new WorkerHasher();
+Deno.test("LaneHasher rejects what waits when it is disposed of", async () => {
+  const hasher = startLane();
   const waiting = [1, 2, 3].map((n) => hasher.hash(new Uint8Array(n), 1));
   const judged = waiting.map((one) =>
     assertRejects(() => within(one, "the end"), Error, "disposed of")
@@ -105,16 +107,16 @@ Deno.test("WorkerHasher rejects what waits when it is disposed of", async () => 
   await Promise.all(judged);
 });
 
-Deno.test("WorkerHasher that is disposed of leaves what it has answered", async () => {
-  const hasher = new WorkerHasher();
+Deno.test("LaneHasher that is disposed of leaves what it has answered", async () => {
+  const hasher = startLane();
   const hashing = hasher.hash(new Uint8Array(3), 3);
   const { hashes } = await hashing;
   hasher[Symbol.dispose]();
   assertEquals(hashes, await digests(new Uint8Array(3), 3));
 });
 
-Deno.test("WorkerHasher rejects a call that comes after it was disposed of", async () => {
-  const hasher = new WorkerHasher();
+Deno.test("LaneHasher rejects a call that comes after it was disposed of", async () => {
+  const hasher = startLane();
   hasher[Symbol.dispose]();
   await assertRejects(
     () => within(hasher.hash(new Uint8Array(3), 3), "an answer"),
@@ -123,14 +125,14 @@ Deno.test("WorkerHasher rejects a call that comes after it was disposed of", asy
   );
 });
 
-Deno.test("WorkerHasher works in a process without any permission", async () => {
+Deno.test("LaneHasher works in a process without any permission", async () => {
   const code = `
-    import { WorkerHasher } from ${
+    import { startLane } from ${
     JSON.stringify(
-      new URL("../../lib/transfer/hashing.ts", import.meta.url).href,
+      new URL("../../lib/transfer/lane.ts", import.meta.url).href,
     )
   };
-    using hasher = new WorkerHasher();
+    using hasher = startLane();
     const { hashes } = await hasher.hash(new Uint8Array(5), 5);
     console.log(hashes[0].toHex());
   `;

@@ -3,7 +3,7 @@ import { SlabPool } from "../../lib/transfer/slabs.ts";
 import { within } from "../_event_log.ts";
 import { seededRandom } from "../_random.ts";
 
-type Slab = Uint8Array<ArrayBuffer>;
+type Slab = Uint8Array;
 
 /** Lets everything run that waits for promises alone. */
 async function settle(): Promise<void> {
@@ -124,7 +124,9 @@ Deno.test("SlabPool takes back another buffer of that length in place of its own
   const pool = new SlabPool(1_000);
   const slab = await pool.acquire(1_000);
   // As a buffer comes back from a worker.
-  pool.release(structuredClone(slab, { transfer: [slab.buffer] }));
+  pool.release(
+    structuredClone(slab, { transfer: [slab.buffer as ArrayBuffer] }),
+  );
   assertEquals(pool.lentBytes, 0);
 });
 
@@ -166,4 +168,25 @@ Deno.test("SlabPool keeps to its bound also with buffers that are used again", a
   void pool.acquire(500); // large enough for it, and then there is no room
   await settle();
   assertLessOrEqual(pool.lentBytes, 1_000);
+});
+
+Deno.test("SlabPool shares large buffers, of few sizes, and keeps small ones apart", async () => {
+  const KIB = 1024;
+  const pool = new SlabPool(4 * KIB * KIB, { isShared: true });
+  const small = await pool.acquire(4 * KIB);
+  const sizes = [];
+  const shared = [];
+  for (const bytes of [129 * KIB, 256 * KIB, 700 * KIB, KIB * KIB]) {
+    const slab = await pool.acquire(bytes);
+    assert(slab.buffer instanceof SharedArrayBuffer);
+    sizes.push(slab.length / KIB);
+    shared.push(slab);
+  }
+  assert(small.buffer instanceof ArrayBuffer);
+  assertEquals([small.length, ...sizes], [4 * KIB, 256, 256, 1024, 1024]);
+  for (const slab of [small, ...shared]) pool.release(slab);
+  const again = await pool.acquire(600 * KIB);
+  assert(shared.some(({ buffer }) => buffer === again.buffer), "used again");
+  assert((await pool.acquire(100 * KIB)).buffer instanceof ArrayBuffer);
+  assertEquals(pool.lentBytes, (1024 + 100) * KIB);
 });

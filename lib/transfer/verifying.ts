@@ -1,0 +1,65 @@
+/**
+ * Verifies the pieces of one request: on the spot, by the hasher, or where they
+ * are written.
+ *
+ * @module
+ */
+
+import { HASH_BYTES } from "../base/hash.ts";
+import { HASHED_AT_ONCE_BYTES, type Hasher, hashParts } from "./hashing.ts";
+import type { IncomingFile } from "./receiving.ts";
+
+/** Whole pieces in a row, as they have come. */
+export interface ReceivedPieces {
+  /** The file that they are of. */
+  readonly file: IncomingFile;
+  /** The number of the first. */
+  readonly first: number;
+  /** Their bytes, in a slab. */
+  readonly bytes: Uint8Array;
+  /** Their hashes, as the node gave them. */
+  readonly claimed: Uint8Array;
+}
+
+/** What came of it. */
+export interface Verified {
+  /** How many of them, from the first on, are right. */
+  readonly right: number;
+  /** Their bytes, in a buffer that may be another object now. */
+  readonly bytes: Uint8Array;
+  /** Resolves when the right ones are written, where that goes on already. */
+  readonly written?: Promise<void>;
+}
+
+/** Verifies pieces, and has them written at once where that is possible. */
+export async function verify(
+  pieces: ReceivedPieces,
+  hasher: Hasher,
+): Promise<Verified> {
+  const { file, first, bytes, claimed } = pieces;
+  if (bytes.length <= HASHED_AT_ONCE_BYTES) {
+    const hashes = hashParts(bytes, file.pieceBytes);
+    return { bytes, right: file.countRight(first, hashes, claimed) };
+  }
+  const saving = save(pieces);
+  if (saving !== undefined) {
+    const { right, written } = saving;
+    return { bytes, right: await right, written };
+  }
+  const hashed = await hasher.hash(bytes, file.pieceBytes);
+  const right = file.countRight(first, hashed.hashes, claimed);
+  return { bytes: hashed.bytes, right };
+}
+
+/**
+ * Only where the manifest says what is right: else two nodes may vouch for
+ * different pieces, and the plan decides which of them is written.
+ */
+function save({ file, first, bytes, claimed }: ReceivedPieces) {
+  const { manifest, sink } = file.given;
+  if (manifest === undefined || file.ended) return undefined;
+  const start = first * HASH_BYTES;
+  // A copy: with a part of a buffer, the whole of it goes to another thread.
+  const hashes = manifest.hashes.slice(start, start + claimed.length);
+  return sink.save?.(first, bytes, hashes);
+}

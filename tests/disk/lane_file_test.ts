@@ -1,0 +1,180 @@
+/**
+ * A partial file whose pieces are verified and written in a lane.
+ */
+
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { join } from "@std/path";
+import { Failure } from "../../lib/base/errors.ts";
+import { Manifest } from "../../lib/content/manifest.ts";
+import { PartialFile } from "../../lib/disk/partial.ts";
+import {
+  type Hasher,
+  hashParts,
+  PlainHasher,
+} from "../../lib/transfer/hashing.ts";
+import { startLane } from "../../lib/transfer/lane.ts";
+import type { PiecesSaving } from "../../lib/transfer/receiving.ts";
+import { within } from "../_event_log.ts";
+import { laneHere } from "../_lane.ts";
+import { randomBytes, seededRandom } from "../_random.ts";
+import { tempShare } from "../_temp_share.ts";
+
+const PIECE = 256 * 1024;
+const MODIFIED_MS = 1_600_000_000_123;
+/** Three pieces, the last of them short. */
+const CONTENT = randomBytes(2 * PIECE + 100, seededRandom(1));
+const HASHES = new Uint8Array(
+  hashParts(CONTENT, PIECE).flatMap((hash) => [...hash]),
+);
+const MANIFEST = new Manifest(CONTENT.length, HASHES);
+
+const PLACES: readonly { where: string; start: () => Hasher }[] = [
+  { where: "in this thread", start: laneHere },
+  { where: "in a worker", start: startLane },
+];
+
+/** A partial file that the lane has opened, where it can. */
+async function open(
+  path: string,
+  hasher: Hasher,
+  overwrite = false,
+): Promise<PartialFile> {
+  const partial = await PartialFile.open(path, {
+    size: CONTENT.length,
+    modifiedMs: MODIFIED_MS,
+    overwrite,
+    hasher,
+  });
+  // Answered after the file was opened, and heard of a few turns later.
+  await within(hasher.hash(new Uint8Array(), 1), "an answer");
+  for (let turn = 0; turn < 10; turn++) await Promise.resolve();
+  return partial;
+}
+
+/** Has pieces saved, of the content unless others are given. */
+function save(
+  partial: PartialFile,
+  first: number,
+  end = first + 1,
+  content = CONTENT,
+): PiecesSaving {
+  const bytes = content.subarray(first * PIECE, end * PIECE);
+  const shared = new Uint8Array(new SharedArrayBuffer(bytes.length));
+  shared.set(bytes);
+  const saving = partial.save(
+    first,
+    shared,
+    HASHES.slice(32 * first, 32 * end),
+  );
+  assert(saving !== undefined, "it is not open in the lane");
+  return saving;
+}
+
+function namesIn(path: string): string[] {
+  return [...Deno.readDirSync(path)].map(({ name }) => name).sort();
+}
+
+for (const { where, start } of PLACES) {
+  Deno.test(`PartialFile has its pieces written by a lane ${where}, and waits for all of them`, async () => {
+    using hasher = start();
+    await using folder = await tempShare();
+    const path = join(folder.path, "file");
+    const partial = await open(path, hasher);
+    const saving = [save(partial, 1, 3), save(partial, 0), save(partial, 0)];
+    await within(partial.finish(), "its end");
+    const right = await Promise.all(saving.map(({ right }) => right));
+    assertEquals(right, [2, 1, 1]);
+    assertEquals(namesIn(folder.path), ["file"]);
+    assertEquals(hashParts(await Deno.readFile(path), PIECE), [
+      ...hashParts(CONTENT, PIECE),
+    ]);
+    assertEquals((await Deno.stat(path)).mtime?.getTime(), MODIFIED_MS);
+    assertEquals(
+      partial.save(0, CONTENT, HASHES),
+      undefined,
+      "nothing is written after the end",
+    );
+  });
+
+  Deno.test(`PartialFile keeps what a lane ${where} has written, and no wrong piece over a right one`, async () => {
+    using hasher = start();
+    await using folder = await tempShare();
+    const path = join(folder.path, "file");
+    const partial = await open(path, hasher);
+    await save(partial, 0, 2).written;
+    const wrong = CONTENT.slice();
+    wrong[PIECE] = wrong[PIECE]! ^ 1;
+    const lie = save(partial, 0, 3, wrong);
+    await partial.keep();
+    assertEquals(await lie.right, 1);
+    const again = await open(path, hasher);
+    assertEquals(await again.resume(MANIFEST, hasher), [0, 1]);
+    await save(again, 2).written;
+    await again.finish();
+    assertEquals(await Deno.readFile(path), CONTENT);
+  });
+
+  for (const lost of ["partial file", "folder"]) {
+    Deno.test(`PartialFile says that its ${lost} was removed while a lane ${where} writes`, async () => {
+      using hasher = start();
+      await using folder = await tempShare({ "to/other": "" });
+      const partial = await open(join(folder.path, "to", "file"), hasher);
+      const gone = lost === "folder" ? "to" : "to/.file.p2p-part";
+      await Deno.remove(join(folder.path, gone), { recursive: true });
+      const error = await assertRejects(
+        () => within(save(partial, 0).written, "an end"),
+        Failure,
+      );
+      assertEquals(
+        error.parts.why,
+        `its ${lost} was removed while it was being received`,
+      );
+      await partial.keep();
+    });
+  }
+}
+
+Deno.test("PartialFile tells of a full disk in the same words when a lane writes, and goes on later", async () => {
+  using hasher = laneHere();
+  await using folder = await tempShare();
+  const path = join(folder.path, "file");
+  const partial = await open(path, hasher);
+  await save(partial, 0).written;
+  const { writeSync } = Deno.FsFile.prototype;
+  Deno.FsFile.prototype.writeSync = () => {
+    throw Object.assign(new Error("full"), { code: "ENOSPC" });
+  };
+  try {
+    const { right, written } = save(partial, 1);
+    const error = await assertRejects(() => within(written, "it"), Failure);
+    assertEquals(await right, 1);
+    assertEquals(error.kind, "local");
+    assertEquals(error.parts.what, "Cannot save file");
+    assertEquals(error.parts.why, "no space left on the disk");
+  } finally {
+    Deno.FsFile.prototype.writeSync = writeSync;
+  }
+  await partial.keep();
+  const again = await open(path, hasher);
+  assertEquals(await again.resume(MANIFEST, hasher), [0]);
+  await again.discard();
+  assertEquals(namesIn(folder.path), []);
+});
+
+Deno.test("PartialFile writes by itself where there is no lane, or it cannot open the file", async () => {
+  const blind = Object.assign(new PlainHasher(), {
+    open: () => Promise.resolve(undefined),
+  });
+  const ended = Object.assign(new PlainHasher(), {
+    open: () => Promise.reject(new Error("ended")),
+  });
+  for (const hasher of [new PlainHasher(), blind, ended]) {
+    await using folder = await tempShare();
+    const path = join(folder.path, "file");
+    const partial = await open(path, hasher);
+    assertEquals(partial.save(0, CONTENT, HASHES), undefined);
+    await partial.write(0, CONTENT);
+    await partial.finish();
+    assertEquals(await Deno.readFile(path), CONTENT);
+  }
+});
