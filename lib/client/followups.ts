@@ -53,6 +53,8 @@ export class Followups implements AsyncDisposable {
   readonly #againCounts = new Map<string, number>();
   /** Nodes without the wanted content, by the vote that they count for. */
   readonly #mistaken = new Map<string, Set<string>>();
+  /** Nodes that claimed the SHA-256 for a content without it, by their ids. */
+  readonly #liars = new Set<string>();
 
   constructor(peers: Peers, options: FollowupsOptions) {
     this.#peers = peers;
@@ -123,6 +125,16 @@ export class Followups implements AsyncDisposable {
   }
 
   /**
+   * Whether a content was claimed to have the SHA-256 by nodes alone that
+   * claimed it falsely for another one. Each node costs one whole file, under
+   * however many names it lies.
+   */
+  isDisbelieved({ group }: Job): boolean {
+    return this.#liars.size > 0 &&
+      group.offers.every(({ node }) => this.#liars.has(node));
+  }
+
+  /**
    * Finds what to fetch after a content turned out not to have the SHA-256 that
    * its nodes claimed: another content, first those of nodes at other
    * addresses. If there is none, waits for late answers.
@@ -132,11 +144,14 @@ export class Followups implements AsyncDisposable {
     const { offersOf, settled, signal } = this.#options;
     const mistaken = this.#mistaken.get(name) ?? new Set();
     this.#mistaken.set(name, mistaken);
-    for (const { node, votesAs } of group.offers) {
+    for (const { node, votesAs, sha256 } of group.offers) {
       mistaken.add(node).add(votesAs);
+      if (sha256 !== undefined) this.#liars.add(node);
     }
     const choose = async () => {
-      const others = offersOf(name).filter(({ node }) => !mistaken.has(node));
+      const others = offersOf(name).filter(({ node }) =>
+        !mistaken.has(node) && !this.#liars.has(node)
+      );
       const elsewhere = others.filter(({ votesAs }) => !mistaken.has(votesAs));
       return await this.#chosenOf(job, elsewhere) ??
         await this.#chosenOf(job, others);

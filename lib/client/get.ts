@@ -116,6 +116,8 @@ class Get implements AsyncDisposable {
   readonly #named: ReadonlyMap<string, Selection>;
   /** The nodes' lists for each pattern. */
   readonly #lists: List[] = [];
+  /** Those that were chosen from, if a SHA-256 is wanted: nodes may lie about it. */
+  readonly #listed: List[] = [];
   readonly #sessions = new Map<string, NodeSession>();
   readonly #outcomes: SaveReport;
   readonly #stop = new AbortController();
@@ -178,7 +180,7 @@ class Get implements AsyncDisposable {
     });
     this.#followups = new Followups(peers, {
       nodes: this.#nodes,
-      offersOf: (name) => this.#offers.get(name) ?? [],
+      offersOf: (name) => this.#offers.get(name) ?? this.#listedOffers(name),
       settled: () => this.#seeking.settled(),
       sessionOf: (id) => this.#sessions.get(id),
       choosing: this.#choosing,
@@ -373,6 +375,7 @@ class Get implements AsyncDisposable {
   async #chooseListed(): Promise<Job[]> {
     const jobs: Job[] = [];
     const lists = this.#lists.splice(0);
+    if (this.#options.sha256 !== undefined) this.#listed.push(...lists);
     const turns = new Turns(this.#peers.limits.turnMs);
     for (const [n, list] of lists.entries()) {
       const others = lists.slice(0, n);
@@ -389,6 +392,15 @@ class Get implements AsyncDisposable {
       }
     }
     return jobs;
+  }
+
+  /** The offers of a listed file, if another content of it may be wanted. */
+  #listedOffers(name: string): readonly Offer[] {
+    for (const { catalogue } of this.#listed) {
+      const at = catalogue.placeOf(name);
+      if (at !== undefined) return catalogue.entryAt(at).offers;
+    }
+    return [];
   }
 
   /** The job for a name; `null` if the content cannot be decided. */
@@ -449,6 +461,7 @@ class Get implements AsyncDisposable {
         describe: (job) => this.#followups.describe(job),
       }),
       again: (job) => this.#replace(job, this.#followups.again(job)),
+      isDisbelieved: (job) => this.#followups.isDisbelieved(job),
       otherwise: (job) => this.#replace(job, this.#followups.otherwise(job)),
       nodeName: (id) => this.#nodes.get(id)!.name,
       onTrouble: ({ source, kind, cause, out }) => {

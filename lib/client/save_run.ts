@@ -44,6 +44,8 @@ export interface SaveRunOptions extends
   readonly outcomes: SaveReport;
   /** What to fetch in place of a file that changed meanwhile, or why nothing. */
   readonly again: (job: Job) => Promise<Job | Failure>;
+  /** Whether a content is not worth fetching; `otherwise` is asked at once. */
+  readonly isDisbelieved: (job: Job) => boolean;
   /** What to fetch in place of a content that is not the one asked for. */
   readonly otherwise: (job: Job) => Promise<Job | Failure>;
   /** What people call a node. */
@@ -187,8 +189,12 @@ export class SaveRun {
   }
 
   async #open(job: Job, asked?: Asked["asked"]): Promise<void> {
-    const { signal, targets, outcomes } = this.#options;
+    const { signal, targets, outcomes, isDisbelieved } = this.#options;
     try {
+      if (isDisbelieved(job)) {
+        await this.#fetchInstead(job, this.#options.otherwise);
+        return;
+      }
       const file = await targets.open(job, asked);
       if (file === undefined) return;
       const have = file.have?.length ?? 0;

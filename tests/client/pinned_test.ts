@@ -2,13 +2,20 @@
  * Files whose SHA-256 the person gives, and nodes that claim to have them.
  */
 
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { LIMITS } from "../../lib/base/limits.ts";
-import { describeBytes, hangsUp, sendsOnly } from "../_lies.ts";
+import { describeBytes, hangsUp, sayManifest, sendsOnly } from "../_lies.ts";
 import { startNode, startRelay, type TestRelay } from "../_network.ts";
 import { randomBytes, seededRandom } from "../_random.ts";
 import { tempShare } from "../_temp_share.ts";
-import { assertBytes, ClientLog, fetch, filesIn, get } from "./_outcomes.ts";
+import {
+  assertBytes,
+  ClientLog,
+  everything,
+  fetch,
+  filesIn,
+  get,
+} from "./_outcomes.ts";
 import {
   CAROL,
   claims,
@@ -158,6 +165,44 @@ for (const [size, right] of SIZES) {
     assertBytes(await read(folder, "f"), right);
   });
 }
+
+Deno.test("getFiles with a pattern and a SHA-256 fetches few files from a node that claims it falsely for many, and the right one from another", async () => {
+  await using relay = await startRelay();
+  const names = Array.from({ length: 20 }, (_, n) => `n${10 + n}`);
+  const wrong = names.map((name, n) =>
+    describeBytes(name, randomBytes(2 * PIECE, seededRandom(n)))
+  );
+  const right = randomBytes(2 * PIECE, seededRandom(99));
+  const { sha256 } = describeBytes("n29", right);
+  const files = Object.fromEntries(
+    wrong.map(({ listed, bytes }) => [listed.name, bytes]),
+  );
+  await using _liar = await evil(relay, files, {
+    describe: async (channel, message) => {
+      const { manifest } = wrong.find(({ listed }) =>
+        [listed.content, listed.version].includes(message.of)
+      )!;
+      await sayManifest(channel, message, { manifest, sha256 });
+    },
+  });
+  await using _alpha = await startNode(relay, { "n29": right }, {
+    name: "alpha",
+  });
+  await using folder = await tempShare();
+  const { saved, failed, log } = await get(
+    relay,
+    folder.path,
+    [everything()],
+    { sha256 },
+  );
+  assertEquals(Object.keys(saved), ["n29"]);
+  assertBytes(await read(folder, "n29"), right);
+  assertEquals(Object.keys(failed).toSorted(), names.slice(0, -1));
+  assertEquals(new Set(Object.values(failed)), new Set(["corrupt"]));
+  // Those that were under way when the first was found out.
+  const lied = log.trouble.filter((one) => one.startsWith("mallory lied"));
+  assert(lied.length <= 4, `${lied.length} files were fetched in vain`);
+});
 
 Deno.test("fetchFile does not take the beginning of one content that a node claims for the whole that another node claims", async () => {
   await using relay = await startRelay();
