@@ -46,7 +46,7 @@ function spawn(
 const deno = Deno.execPath();
 const addressOf = ({ server }: TestRelay) => server.relayAddress;
 
-Deno.test("examples/fetch_with_progress.ts saves a file and tells how far it is", async () => {
+Deno.test("examples/fetch_with_progress.ts saves a file and tells its progress", async () => {
   const content = randomBytes(3_000_000, seededRandom(1));
   await using relay = await startRelay();
   await using _node = await startNode(relay, { "a/f": content });

@@ -27,7 +27,7 @@ Deno.test("Attempts forgets failures that are a minute old", () => {
   }
 });
 
-Deno.test("Attempts counts anew after a minute out", () => {
+Deno.test("Attempts starts again after a minute of blocking", () => {
   const attempts = new Attempts(LIMITS);
   fail(attempts, "a", 0, 0, 0, 0, 0);
   fail(attempts, "a", MINUTE, MINUTE, MINUTE, MINUTE);
@@ -36,7 +36,7 @@ Deno.test("Attempts counts anew after a minute out", () => {
   assertEquals(attempts.isBlocked("a", MINUTE), true);
 });
 
-Deno.test("Attempts remembers 4,096 addresses, and forgets the one quiet longest", () => {
+Deno.test("Attempts remembers 4,096 addresses, and forgets the one that failed longest ago", () => {
   const attempts = new Attempts(LIMITS);
   fail(attempts, "first", 0, 0, 0, 0, 0);
   fail(attempts, "second", 0, 0, 0, 0, 0);

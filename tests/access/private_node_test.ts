@@ -173,7 +173,7 @@ Deno.test("A secret that is changed reaches a node at its next renewal: connecti
   assertEquals(await answerOf(node, old, FIND), "unauthorized");
 });
 
-Deno.test("A node whose relay is away, or is another, goes on with the grants that it knows", async () => {
+Deno.test("A node whose relay is away, or is another, continues with the grants that it knows", async () => {
   const relay = await startPrivate({ limits: { renewSeconds: 1 } });
   await using node = await startMember(relay, { "a.txt": "abc" }, {
     limits: { renewMinSeconds: 1 },
@@ -290,7 +290,7 @@ Deno.test("The same content under a name that is granted is read, whichever name
   }
 });
 
-Deno.test("A grant for a content that the name no longer has is of no use, and says so", async () => {
+Deno.test("A grant for a content that the name no longer has is useless, and says so", async () => {
   await using relay = await startPrivate();
   await using node = await nodeWithFiles(relay);
   const content = contentIdOf("what it was");

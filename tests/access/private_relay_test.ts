@@ -31,7 +31,7 @@ import {
   startPrivate,
 } from "./_private.ts";
 
-Deno.test("With its tokens, a private relay is used as any other", async () => {
+Deno.test("With its tokens, a private relay works like any other", async () => {
   await using relay = await startPrivate();
   await using _node = await startMember(relay, { "a.txt": "abc" });
   const { content, log } = await fetch(relay, "a.txt", { access: MEMBER });
@@ -90,7 +90,7 @@ async function turnedAway(
   return (await log.until("turned_away")).error;
 }
 
-Deno.test("A node that a private relay will not have is turned away, and does not ask again", async () => {
+Deno.test("A node that a private relay refuses ends, and does not ask again", async () => {
   await using relay = await startPrivate();
   const { address } = relay.server;
   const without = await turnedAway(address);
@@ -102,7 +102,7 @@ Deno.test("A node that a private relay will not have is turned away, and does no
   assertEquals(relay.server.nodeCount, 0);
 });
 
-Deno.test("A node that hears that it is not let in before it has asked is turned away all the same", async () => {
+Deno.test("A node that is refused before it has asked ends too", async () => {
   await using relay = await startPrivate();
   // It signs slowly: the refusal of its proof is there first.
   const identity = IDENTITIES[1]!;
@@ -237,7 +237,7 @@ for (const role of ["node", "client"] as const) {
   }
 }
 
-Deno.test("A private relay does not wait for long for somebody to say who they are", async () => {
+Deno.test("A private relay waits only a short time for credentials", async () => {
   await using relay = await startPrivate({ limits: { handshakeMs: 100 } });
   const { channel } = await greetedBy(relay, "client");
   await channel.receive(["refused"]).catch(() => null); // it may be heard
@@ -256,7 +256,7 @@ async function answerTo(
   return answer?.kind === "refused" ? answer.code : answer?.kind;
 }
 
-Deno.test("A captured proof is of no use on another connection, to another relay, or for the other role", async () => {
+Deno.test("A captured proof is useless on another connection, to another relay, or for the other role", async () => {
   await using relay = await startPrivate();
   await using other = await startPrivate({ identity: IDENTITIES[3]! });
   const first = await greetedBy(relay, "client");
@@ -324,7 +324,7 @@ Deno.test("A long listing of a private relay brings every node its own grant", a
   assertEquals(log.answers.toSorted(), ["1 found", "2 found", "3 found"]);
 });
 
-Deno.test("A secret that is changed while all runs: the old tokens work for a while, and nodes stay listed and served", async () => {
+Deno.test("A secret is changed at run time: the old tokens work for a while, and nodes stay listed and served", async () => {
   const limits = { renewSeconds: 1, leaseMaxSeconds: 60 };
   await using relay = await startPrivate({ limits });
   await using node = await startMember(relay, { "a.txt": "abc" }, {
@@ -348,7 +348,7 @@ Deno.test("A secret that is changed while all runs: the old tokens work for a wh
   assertEquals(node.log.names.includes("registration_failed"), false);
 });
 
-Deno.test("A node that was listed goes on trying when its token is no longer taken", async () => {
+Deno.test("A node that was listed continues trying when its token is no longer taken", async () => {
   const limits = { renewSeconds: 1 };
   await using relay = await startPrivate({
     limits: { ...limits, refusalPauseMs: 0 },
@@ -371,7 +371,7 @@ Deno.test("A node that was listed goes on trying when its token is no longer tak
   assertEquals(node.log.names.includes("turned_away"), false);
 });
 
-Deno.test("An attached node and a client that stays are left when their secret is out", async () => {
+Deno.test("An attached node and a waiting client are disconnected when their secret is replaced", async () => {
   const limits = { pingMs: 50 };
   await using relay = await startPrivate({ limits });
   await using node = await startMember(relay, { "a.txt": "abc" }, {
@@ -390,7 +390,7 @@ Deno.test("An attached node and a client that stays are left when their secret i
   await node.log.until("detached", ({ why }) => why === "lost");
 });
 
-Deno.test("A guest who stays is left when their link has ended", async () => {
+Deno.test("A waiting guest is disconnected when the link expires", async () => {
   await using relay = await startPrivate();
   await using _node = await startMember(relay, { "a.txt": "abc" });
   const { access } = await linkTo(relay, "a.txt", { expiresSeconds: 60 });

@@ -42,7 +42,7 @@ function outcome(
   return verdict.kind === "admitted" ? verdict.visitor.kind : verdict.code;
 }
 
-Deno.test("A relay lets in whoever proves the token of their role, and nobody else", () => {
+Deno.test("A relay admits only peers that prove the token of their role", () => {
   const access = open();
   assertEquals(outcome(access, proof(SECRET)), "member");
   const node = proof(SECRET, "node");
@@ -52,7 +52,7 @@ Deno.test("A relay lets in whoever proves the token of their role, and nobody el
   assertEquals(outcome(access, proof(NEXT)), "unauthorized");
 });
 
-Deno.test("A relay does not look at what comes after five failures, right or wrong", () => {
+Deno.test("A relay ignores proofs after five failures, right or wrong", () => {
   const access = open();
   for (let n = 0; n < LIMITS.proofFailureCount; n++) {
     assertEquals(outcome(access, proof(NEXT), n), "unauthorized");
@@ -131,7 +131,7 @@ Deno.test("Secrets that are read again and have not changed keep their time", ()
   assertEquals(outcome(access, proof(NEXT), HOUR), "member");
 });
 
-Deno.test("Whoever was let in by a secret that is out may not stay", () => {
+Deno.test("A peer admitted by a replaced secret may not stay", () => {
   const access = open();
   const admitted = (credentials: Credentials) => {
     const verdict = access.admit(credentials, caller(), at(0));
@@ -150,7 +150,7 @@ Deno.test("Whoever was let in by a secret that is out may not stay", () => {
   assertEquals(access.isInForce(after, HOUR), true);
 });
 
-Deno.test("A secret that is replaced without an overlap is out at once", () => {
+Deno.test("A secret replaced without an overlap is invalid at once", () => {
   const access = open();
   const pass = minted(access);
   access.replace({ current: NEXT }, 1_000);
@@ -283,7 +283,7 @@ Deno.test("A node serves nobody before it has keys, and nobody without a grant",
   assertEquals(code(text), "too_many_failures");
 });
 
-Deno.test("A node takes a grant for five minutes more, for clocks differ", () => {
+Deno.test("A node accepts a grant for five minutes more, because clocks differ", () => {
   const text = formatGrant({ expires: UNIX_MS / 1_000 }, KEY);
   const { clockToleranceMs } = LIMITS;
   assertEquals(node().admit(text, "a", at(clockToleranceMs)).kind, "admitted");

@@ -79,7 +79,7 @@ for (const [what, content] of CONTENTS) {
   });
 }
 
-Deno.test("readSecretFile says what is wrong with a path", async () => {
+Deno.test("readSecretFile reports what is wrong with a path", async () => {
   await using file = await secretFile();
   const refused = (path: string, why: string) =>
     assertRejects(() => readSecretFile(path, "secret"), Failure, why);

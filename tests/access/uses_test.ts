@@ -24,7 +24,7 @@ Deno.test("Uses gives no use where a link is valid for none", () => {
   assertEquals(new Uses(LIMITS).take(use("a", "s", 0), 0), "used_up");
 });
 
-Deno.test("Uses remembers so many fetches, forgets those of links that have ended, and else takes no more", () => {
+Deno.test("Uses remembers a limited number of fetches, forgets those of expired links, and otherwise refuses", () => {
   const uses = new Uses({ linkUseCount: 3 });
   assertEquals(uses.take(use("a", "old", 2, 10), 0), "counted");
   assertEquals(uses.take(use("b", "old", 2, 10), 0), "counted");

@@ -65,7 +65,7 @@ for (const rate of [0, -1, -0, NaN]) {
   });
 }
 
-Deno.test("RateLimit lets the first go at once, and the next when its turn comes", () => {
+Deno.test("RateLimit lets the first user send at once, and the next in its turn", () => {
   const limit = new RateLimit(1_000);
   assertEquals(limit.reserve(1_000, 7_000), 0);
   // What may be sent at once stands for the 50 ms before.
@@ -113,7 +113,7 @@ function user(stepBytes: number, lateMs = 0, at = 0): User {
 
 for (const rate of [5_000, 1_000_000, 125_000_000]) {
   for (const count of [1, 2, 7]) {
-    Deno.test(`RateLimit holds ${count} who ask in turn to ${rate} bytes a second and equal parts`, () => {
+    Deno.test(`RateLimit limits ${count} users in turn to ${rate} bytes a second and equal parts`, () => {
       const limit = new RateLimit(rate);
       const users = Array.from(
         { length: count },
@@ -130,7 +130,7 @@ for (const rate of [5_000, 1_000_000, 125_000_000]) {
   }
 }
 
-Deno.test("RateLimit gives all to one when the other has ended", () => {
+Deno.test("RateLimit gives the whole rate to one user when the other has ended", () => {
   const limit = new RateLimit(1_000_000);
   const [short, long] = [user(10_000), user(10_000)];
   run(limit, [short, long], 10_000);
@@ -153,7 +153,7 @@ for (
   });
 }
 
-Deno.test("AddressGroupRate lets a burst of a source through at once, then so many a second, in order", () => {
+Deno.test("AddressGroupRate allows a burst of a source at once, then a limited number a second, in order", () => {
   const rate = new AddressGroupRate(10, 3);
   const waits = Array.from({ length: 6 }, () => rate.reserve("a", 1_000));
   assertEquals(waits, [0, 0, 0, 100, 200, 300]);

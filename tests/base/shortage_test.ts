@@ -19,7 +19,7 @@ Deno.test("whenRoom gives what it waited for", async () => {
   assertEquals(file.count, 4);
 });
 
-Deno.test("whenRoom waits so long and then tells the cause", async () => {
+Deno.test("whenRoom waits for its limit and then throws the cause", async () => {
   const file = opensAfter(Infinity);
   const waiting = whenRoom(() => file.open(), { pauseMs: 1, mostMs: 5 });
   const error = await assertRejects(() => waiting);

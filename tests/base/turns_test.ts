@@ -5,7 +5,7 @@ import { Turns } from "../../lib/base/turns.ts";
 import { tempShare } from "../_temp_share.ts";
 import { SteppedTurns, withEcho } from "../_turns.ts";
 
-Deno.test("Turns are over after turnMs, and begin anew when others had theirs", async () => {
+Deno.test("Turns are over after turnMs, and begin again when others had theirs", async () => {
   const { now } = performance;
   let time = 0;
   performance.now = () => time;
@@ -25,7 +25,7 @@ Deno.test("Turns are over after turnMs, and begin anew when others had theirs", 
   }
 });
 
-Deno.test("Turns let in what comes by the network, however soon the next piece begins", async () => {
+Deno.test("Turns give the network a turn, however soon the next piece begins", async () => {
   await withEcho(async (echo) => {
     const turns = new Turns(0);
     let pieces = 0;
@@ -41,7 +41,7 @@ Deno.test("Turns let in what comes by the network, however soon the next piece b
   });
 });
 
-Deno.test("Share gives others a turn every turnMs while looking through a thousand files", async () => {
+Deno.test("Share gives others a turn every turnMs while scanning a thousand files", async () => {
   const files = Array.from(
     { length: 1_000 },
     (_, n) => [`${n % 9}/${n}`, ""],

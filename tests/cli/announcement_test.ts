@@ -78,7 +78,7 @@ Deno.test("A node that is too old for its relay ends with exit 3, and is not lis
   );
 });
 
-Deno.test("A program of the version that a relay wants, or a later one, is served", async () => {
+Deno.test("A relay serves programs of its minimum version and later ones", async () => {
   for (const minVersion of [VERSION, "0.0.1"]) {
     await using relay = await startRelay({ minVersion });
     await using _node = await startNode(relay, { "a": "a" });
@@ -87,7 +87,7 @@ Deno.test("A program of the version that a relay wants, or a later one, is serve
   }
 });
 
-Deno.test("A node serves on when its relay comes to want a later version", async () => {
+Deno.test("A node continues to serve when its relay raises the minimum version", async () => {
   await using first = await startRelay({
     limits: { leaseSeconds: 5, renewSeconds: 1 },
   });

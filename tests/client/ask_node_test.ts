@@ -77,7 +77,7 @@ Deno.test("getFiles counts a node once for a name that is given twice", async ()
   assertEquals(log.of("file_received").map(({ holders }) => holders), [1]);
 });
 
-Deno.test("getFiles asks again where a node hangs up, and dials no node for ever", async () => {
+Deno.test("getFiles asks again where a node hangs up, and dials no node forever", async () => {
   await using relay = await startRelay();
   const files = small(60);
   let answered = 0;

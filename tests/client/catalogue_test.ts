@@ -8,7 +8,7 @@ import { seededRandom } from "../_random.ts";
 
 const COUNT = 20_000;
 
-Deno.test("Catalogue puts 20,000 names in order with pauses, and of one name the first that came stands first", () => {
+Deno.test("Catalogue sorts 20,000 names with pauses, and keeps the order of arrival of equal names", () => {
   const random = seededRandom(7);
   const catalogue = new Catalogue();
   const first = new Map<string, number>();

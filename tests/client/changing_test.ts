@@ -49,7 +49,7 @@ async function outcome(
   };
 }
 
-Deno.test("A file that is replaced while it is sent is fetched anew, and never a mixture", async () => {
+Deno.test("A file that is replaced while it is sent is fetched again, and never a mixture", async () => {
   await using relay = await startRelay();
   const before = randomBytes(32 * MIB, seededRandom(5));
   await using node = await startNode(relay, { "f": before }, {
@@ -216,7 +216,7 @@ Deno.test("A file that its node cannot read is told with its node, the cause and
 });
 
 for (const isHashed of [true, false]) {
-  Deno.test(`A node that has ended its session is asked anew what a file ${isHashed ? "" : "that it has not hashed "}consists of`, async () => {
+  Deno.test(`A node that has ended its session is asked again what a file ${isHashed ? "" : "that it has not hashed "}consists of`, async () => {
     await using relay = await startRelay();
     let described = 0;
     const truth = honestBut({ "f": MIDDLE });

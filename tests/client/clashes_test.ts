@@ -205,7 +205,7 @@ Deno.test("getFiles saves A and a where the disk tells them apart, and all besid
   assertEquals(log.of("file_failed").length, 1);
 });
 
-Deno.test("getFiles saves all others where a file that is there is in the place of a folder", async () => {
+Deno.test("getFiles saves all others where a file that exists is in the place of a folder", async () => {
   await using relay = await startRelay();
   await using _node = await startNode(relay, {
     "letter.txt/x": "x",

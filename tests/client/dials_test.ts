@@ -39,7 +39,7 @@ function failing(error: Error) {
   };
 }
 
-Deno.test("Dials goes to an address once where nobody is, however many nodes name it", async () => {
+Deno.test("Dials goes to an address once where nobody answers, however many nodes name it", async () => {
   for (const isObserved of [true, false]) {
     const dials = failing(REFUSED);
     const errors = await Promise.all(

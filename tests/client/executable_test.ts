@@ -64,7 +64,7 @@ Deno.test("getFiles gives a file the executable bit that it had, under the usual
   assertEquals(await modesOf(byPattern.path), await expectedModes());
 });
 
-Deno.test("getFiles gives what it replaces the bit of what comes, and leaves what is there already", async () => {
+Deno.test("getFiles gives a replaced file the bit of the new one, and leaves an existing file alone", async () => {
   await using relay = await startRelay();
   await using node = await startNode(relay, FILES);
   await setModes(node.directory);
@@ -87,7 +87,7 @@ Deno.test("getFiles gives what it replaces the bit of what comes, and leaves wha
   }
 });
 
-Deno.test("getFiles goes on with what came before, and gives it the executable bit", async () => {
+Deno.test("getFiles continues with what came before, and gives it the executable bit", async () => {
   await using relay = await startRelay();
   await using node = await startNode(relay, { "large": MIDDLE });
   await Deno.chmod(join(node.directory, "large"), 0o755);

@@ -50,7 +50,7 @@ import {
   TRUDY,
 } from "./_setting.ts";
 
-Deno.test("fetchFile gives out in order what comes from two nodes", async () => {
+Deno.test("fetchFile yields in order the bytes that come from two nodes", async () => {
   await using relay = await startRelay();
   await using _nodes = await alphaAndBeta(relay, { "f": LARGE });
   const { content, log } = await fetch(relay, "f");
@@ -72,7 +72,7 @@ Deno.test("fetchFile gives out in order what comes from two nodes", async () => 
   );
 });
 
-Deno.test("fetchFile gives out the first bytes before the last are asked for", async () => {
+Deno.test("fetchFile yields the first bytes before the last are asked for", async () => {
   await using relay = await startRelay();
   const content = randomBytes(32 * MIB, seededRandom(3));
   const files = { "f": content };
@@ -104,7 +104,7 @@ Deno.test("fetchFile gives out the first bytes before the last are asked for", a
 });
 
 for (const [what, piece, kind] of BREAKS) {
-  Deno.test(`fetchFile goes on with the other node when one ${what} in the middle, and names it`, async () => {
+  Deno.test(`fetchFile continues with the other node when one ${what} in the middle, and names it`, async () => {
     await using relay = await startRelay();
     await using _evil = await breaksOff(relay, piece);
     await using _good = await startNode(relay, { "f": LARGE }, STEADY);
@@ -116,7 +116,7 @@ for (const [what, piece, kind] of BREAKS) {
   });
 }
 
-Deno.test("fetchFile gives out nothing wrong when all nodes lie, and says so", async () => {
+Deno.test("fetchFile yields nothing wrong when all nodes lie, and says so", async () => {
   await using relay = await startRelay();
   const lies = { piece: sendsOnly(TASK, sendWrongBytes) };
   await using _mallory = await evil(relay, { "f": MIDDLE }, lies);
@@ -142,7 +142,7 @@ Deno.test("fetchFile gives out nothing wrong when all nodes lie, and says so", a
   assertEquals(log.of("file_received"), []);
 });
 
-Deno.test("fetchFile goes on with a node that answers only after all others have lied", async () => {
+Deno.test("fetchFile continues with a node that answers only after all others have lied", async () => {
   await using relay = await startRelay();
   const log = new ClientLog();
   const { onEvent } = log;
@@ -164,7 +164,7 @@ Deno.test("fetchFile goes on with a node that answers only after all others have
   assertBytes(content, MIDDLE);
 });
 
-Deno.test("fetchFile goes on where a node stalls, without waiting for it", async () => {
+Deno.test("fetchFile continues where a node stalls, without waiting for it", async () => {
   await using relay = await startRelay();
   await using _stalls = await evil(relay, { "f": MIDDLE }, { piece: stalls });
   await using _good = await startNode(relay, { "f": MIDDLE });
@@ -218,7 +218,7 @@ Deno.test("fetchFile lets a node that answers late take part", async () => {
   assertEquals(log.bytesFrom("f")["trudy"]! > 0, true);
 });
 
-Deno.test("fetchFile waits for a node with the SHA-256 that is asked for, though another has the name", async () => {
+Deno.test("fetchFile waits for a node with the wanted SHA-256, though another has the name", async () => {
   await using relay = await startRelay();
   const log = new ClientLog();
   await using _other = await startNode(relay, { "f": "another content" });
@@ -263,7 +263,7 @@ for (
   });
 }
 
-Deno.test("fetchFile takes another content when nobody can deliver the first, unless some of it has been given out", async () => {
+Deno.test("fetchFile takes another content when nobody can deliver the first, unless some of it has been yielded", async () => {
   for (const isGivenOut of [false, true]) {
     await using relay = await startRelay();
     const taken = Promise.withResolvers<void>();
@@ -346,7 +346,7 @@ Deno.test("fetchFile delivers an empty file, and tells what it contains", async 
   );
 });
 
-Deno.test("fetchFile never gives out a mixture of a file that changes while it is sent", async () => {
+Deno.test("fetchFile never yields a mixture of a file that changes while it is sent", async () => {
   await using relay = await startRelay();
   const before = randomBytes(32 * MIB, seededRandom(5));
   await using node = await startNode(relay, { "f": before });
@@ -371,7 +371,7 @@ Deno.test("fetchFile never gives out a mixture of a file that changes while it i
   assertEquals(taken > 0 && taken < before.length, true);
 });
 
-Deno.test("fetchFile lets go of everything when it is left in the middle", async () => {
+Deno.test("fetchFile releases everything when it is left in the middle", async () => {
   await using relay = await startRelay();
   await using one = await startNode(relay, { "f": LARGE });
   await using two = await startNode(relay, { "f": LARGE });

@@ -107,7 +107,7 @@ Deno.test("getFiles throws away what is longer than the file in a partial one", 
   assertBytes(await read(folder, "f"), MIDDLE);
 });
 
-Deno.test("getFiles goes on from another node with what came from one that is gone", async () => {
+Deno.test("getFiles continues from another node with what came from one that is gone", async () => {
   await using relay = await startRelay();
   await using folder = await tempShare();
   {
@@ -129,7 +129,7 @@ Deno.test("getFiles goes on from another node with what came from one that is go
   assertEquals(filesIn(folder.path), ["f"]);
 });
 
-Deno.test("getFiles keeps what has come when it is stopped, and goes on from there", async () => {
+Deno.test("getFiles keeps what has come when it is stopped, and continues from there", async () => {
   await using relay = await startRelay();
   await using folder = await tempShare();
   const stop = new AbortController();
@@ -157,7 +157,7 @@ Deno.test("getFiles keeps what has come when it is stopped, and goes on from the
   });
 });
 
-Deno.test("getFiles stops at once, with all it has open, however many large files wait", async () => {
+Deno.test("getFiles stops at once and closes everything, however many large files wait", async () => {
   await using relay = await startRelay();
   await using folder = await tempShare();
   await using _node = await evil(relay, SIX, { unhashed: true, piece: stalls });
@@ -173,7 +173,7 @@ Deno.test("getFiles stops at once, with all it has open, however many large file
   assertEquals(error instanceof Error && error.message, "told to");
 });
 
-Deno.test("getFiles goes on with the others when something comes to be in the way of one", async () => {
+Deno.test("getFiles continues with the others when something gets in the way of one", async () => {
   await using relay = await startRelay();
   await using folder = await tempShare();
   const log = new ClientLog();
@@ -196,7 +196,7 @@ Deno.test("getFiles goes on with the others when something comes to be in the wa
   assertEquals(filesIn(folder.path).includes(".f0.p2p-part"), true);
 });
 
-Deno.test("getFiles comes to an end when something comes to be in the way of more large files than are open at once", async () => {
+Deno.test("getFiles comes to an end when something gets in the way of more large files than are open at once", async () => {
   await using relay = await startRelay();
   await using folder = await tempShare();
   const inTheWay = Object.keys(SIX).slice(0, 5);
@@ -229,7 +229,7 @@ Deno.test("getFiles comes to an end when something comes to be in the way of mor
 });
 
 for (const kind of ["find", "browse", "describe"] as const) {
-  Deno.test(`getFiles stops at once, and lets go of all nodes, while one does not answer a ${kind}`, async () => {
+  Deno.test(`getFiles stops at once, and releases all nodes, while one does not answer a ${kind}`, async () => {
     await using relay = await startRelay();
     await using _other = await startNode(relay, { "g": "other" });
     const asked = Promise.withResolvers<void>();
@@ -305,7 +305,7 @@ Deno.test("getFiles does not write through a link that stands for the partial fi
   }
 });
 
-Deno.test("getFiles fetches nothing of what is there already, and says so", async () => {
+Deno.test("getFiles fetches nothing of what exists already, and says so", async () => {
   await using relay = await startRelay();
   const files = {
     "f": MIDDLE,
@@ -330,7 +330,7 @@ Deno.test("getFiles fetches nothing of what is there already, and says so", asyn
   assertEquals(node.asked.filter(({ kind }) => kind === "read"), []);
 });
 
-Deno.test("getFiles waits for no call to the disk for a small file that is there", async () => {
+Deno.test("getFiles waits for no call to the disk for a small file that exists", async () => {
   await using relay = await startRelay();
   const files = Object.fromEntries(
     Array.from({ length: 300 }, (_, n) => [`d/${n}`, new Uint8Array(n)]),
@@ -357,7 +357,7 @@ Deno.test("getFiles waits for no call to the disk for a small file that is there
   assertEquals(count < 20, true, `${count} calls`);
 });
 
-Deno.test("getFiles removes the other name that a killed run has left of a file that is there", async () => {
+Deno.test("getFiles removes the other name that a killed run has left of a file that exists", async () => {
   await using relay = await startRelay();
   const files = { "f": MIDDLE, "s": MIDDLE.slice(0, 9) };
   await using _node = await evil(relay, files);
@@ -371,7 +371,7 @@ Deno.test("getFiles removes the other name that a killed run has left of a file 
   assertEquals(filesIn(folder.path), ["f", "s"]);
 });
 
-Deno.test("getFiles goes on with a file that its node has not hashed yet", async () => {
+Deno.test("getFiles continues with a file that its node has not hashed yet", async () => {
   await using relay = await startRelay();
   await using _node = await evil(relay, { "f": MIDDLE }, { unhashed: true });
   const partial = partialOf(MIDDLE, { wrong: [2], bytes: MIDDLE.length });
@@ -381,7 +381,7 @@ Deno.test("getFiles goes on with a file that its node has not hashed yet", async
   assertEquals(log.bytesFrom("f"), { mallory: PIECE });
 });
 
-Deno.test("getFiles has told of every file, one way or the other, when it is done", async () => {
+Deno.test("getFiles has reported every file, as saved or failed, when it is done", async () => {
   await using relay = await startRelay();
   const names = Object.keys(SIX);
   const piece: SendPiece = (channel, told) =>

@@ -44,7 +44,7 @@ import {
 // Less than nodes are waited for that say nothing.
 const SOON_MS = 10_000;
 
-Deno.test("getFiles saves nothing under the name when all nodes lie, and goes on where one does not", async () => {
+Deno.test("getFiles saves nothing under the name when all nodes lie, and continues where one does not", async () => {
   await using relay = await startRelay();
   await using folder = await tempShare();
   {

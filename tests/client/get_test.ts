@@ -63,7 +63,7 @@ Deno.test("getFiles takes the pieces of one file from two nodes, and both delive
 });
 
 for (const [what, piece, kind] of BREAKS) {
-  Deno.test(`getFiles goes on with the other node when one ${what} in the middle, and names it`, async () => {
+  Deno.test(`getFiles continues with the other node when one ${what} in the middle, and names it`, async () => {
     await using relay = await startRelay();
     await using _evil = await breaksOff(relay, piece);
     await using _good = await startNode(relay, { "f": LARGE }, {
@@ -102,7 +102,7 @@ Deno.test("getFiles does not wait for a slow node with the last pieces", async (
   assertEquals(from["quick"]! + (from["mallory"] ?? 0), LARGE.length);
 });
 
-Deno.test("getFiles waits for a node with the SHA-256 that is asked for, though another has the name", async () => {
+Deno.test("getFiles waits for a node with the wanted SHA-256, though another has the name", async () => {
   await using relay = await startRelay();
   const log = new ClientLog();
   await using _other = await startNode(relay, { "f": "another content" });
@@ -280,7 +280,7 @@ Deno.test("getFiles saves files of sub-folders in sub-folders", async () => {
   }
 });
 
-Deno.test("getFiles goes on with the others when one file cannot be had", async () => {
+Deno.test("getFiles continues with the others when one file cannot be fetched", async () => {
   await using relay = await startRelay();
   await using _node = await startNode(relay, { "a": "a", "b": MIDDLE });
   await using folder = await tempShare();

@@ -25,7 +25,7 @@ function grants(answer: () => readonly ListedNode[]) {
 const OLD = LIMITS.grantRenewMs;
 const YOUNG = LIMITS.grantRenewMs / 2;
 
-Deno.test("Grants gives out what the listing brought, while that is young", async () => {
+Deno.test("Grants yields what the listing brought, while that is young", async () => {
   const { given, asked } = grants(() => []);
   assertEquals(await given.of(listed("first", YOUNG)), "first");
   assertEquals(await given.of({ id: "b" } as ListedNode), undefined);
@@ -41,7 +41,7 @@ Deno.test("Grants asks the relay again when half an hour is over, once for all w
   assertEquals(asked.count, 1);
 });
 
-Deno.test("Grants gives out the old one where the relay is away, or lists the node no more", async () => {
+Deno.test("Grants yields the old one where the relay is away, or lists the node no more", async () => {
   const away = grants(() => {
     throw new Error("no answer");
   });

@@ -425,7 +425,7 @@ Deno.test("listFiles stops a list that never ends, however quickly it comes", as
 
 for (const isSame of [true, false]) {
   const which = isSame ? "the same name for ever" : "names for ever";
-  Deno.test(`listFiles keeps so much of one node's list, and goes on with the others, where it lists ${which}`, async () => {
+  Deno.test(`listFiles keeps so much of one node's list, and continues with the others, where it lists ${which}`, async () => {
     await using relay = await startRelay();
     await using _good = await startNode(relay, { "good": "x" });
     const file = { size: 1, modifiedMs: 0, version: VERSION };

@@ -82,7 +82,7 @@ for (
   });
 }
 
-Deno.test("fetchFile works in the clear when everybody says so", async () => {
+Deno.test("fetchFile works without encryption when everybody says so", async () => {
   await using relay = await startRelay({ plaintext: true });
   await using _node = await startNode(relay, { "1.txt": "one" }, {
     plaintext: true,
@@ -162,7 +162,7 @@ Deno.test("fetchFile tries a node's addresses in turn", async () => {
   assertEquals(outcome.log.answers, ["1 found"]);
 });
 
-Deno.test("fetchFile refuses a node in whose place somebody else answers", async () => {
+Deno.test("fetchFile refuses a node in whose place another peer answers", async () => {
   await using relay = await startRelay();
   await using trap = await startNode(relay, { "1.txt": "trap" }, {
     identity: TRUDY,
@@ -296,7 +296,7 @@ const LIES: Readonly<Record<string, { lie: Lie; kind: FailureKind }>> = {
 };
 
 for (const [what, { lie, kind }] of Object.entries(LIES)) {
-  Deno.test(`fetchFile drops a node that ${what}, and goes on to the next`, async () => {
+  Deno.test(`fetchFile drops a node that ${what}, and continues to the next`, async () => {
     await using relay = await startRelay();
     await using _evil = await startEvilNode(relay, { identity: MALLORY, lie });
     // Only one of them is to be waited for; the others may take their time.
@@ -350,7 +350,7 @@ function breaksLater(lies: Dishonesty = {}): { lie: Lie; onPart: () => void } {
   return { lie: honestBut({ "f": CONTENT }, { piece, ...lies }), onPart };
 }
 
-Deno.test("fetchFile goes on from the next node where one broke off", async () => {
+Deno.test("fetchFile continues from the next node where one broke off", async () => {
   await using relay = await startRelay();
   const { lie, onPart } = breaksLater();
   await using _breaks = await startEvilNode(relay, { identity: MALLORY, lie });
@@ -367,7 +367,7 @@ Deno.test("fetchFile goes on from the next node where one broke off", async () =
   assertEquals(served.bytes, rest);
 });
 
-Deno.test("fetchFile tries a node that broke off again before it goes on to the next", async () => {
+Deno.test("fetchFile tries a node that broke off again before it continues to the next", async () => {
   await using relay = await startRelay();
   let count = 0;
   await using _breaks = await startEvilNode(relay, {
@@ -410,7 +410,7 @@ Deno.test("fetchFile never mixes the contents of two nodes", async () => {
   ]);
 });
 
-Deno.test("fetchFile goes on with a longer content that begins as what has come, and delivers all of that", async () => {
+Deno.test("fetchFile continues with a longer content that begins as what has come, and delivers all of that", async () => {
   await using relay = await startRelay();
   const { lie, onPart } = breaksLater();
   await using _breaks = await startEvilNode(relay, { identity: MALLORY, lie });
@@ -425,7 +425,7 @@ Deno.test("fetchFile goes on with a longer content that begins as what has come,
   );
 });
 
-Deno.test("fetchFile goes on from a node that has not hashed the file, if what has come is the same there", async () => {
+Deno.test("fetchFile continues from a node that has not hashed the file, if the bytes so far are the same there", async () => {
   await using relay = await startRelay();
   const { lie, onPart } = breaksLater({ unhashed: true });
   await using _breaks = await startEvilNode(relay, { identity: MALLORY, lie });
@@ -448,7 +448,7 @@ Deno.test("fetchFile goes on from a node that has not hashed the file, if what h
   ]);
 });
 
-Deno.test("fetchFile holds the whole to its SHA-256, also where another node goes on with a shorter one", async () => {
+Deno.test("fetchFile holds the whole to its SHA-256, also where another node continues with a shorter one", async () => {
   await using relay = await startRelay();
   const { lie, onPart } = breaksLater();
   await using _breaks = await startEvilNode(relay, { identity: MALLORY, lie });

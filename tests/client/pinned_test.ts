@@ -41,7 +41,7 @@ for (const [size, right] of SIZES) {
   const { sha256 } = describeBytes("f", right);
   const wrong = randomBytes(right.length, seededRandom(9));
 
-  Deno.test(`getFiles takes no ${size} file that is there for the one whose SHA-256 is given, whatever its node claims`, async () => {
+  Deno.test(`getFiles takes no ${size} file that exists for the one whose SHA-256 is given, whatever its node claims`, async () => {
     await using relay = await startRelay();
     await using _mallory = await claims(relay, wrong, sha256);
     await using folder = await tempShare({ "f": wrong });
@@ -112,7 +112,7 @@ for (const [size, right] of SIZES) {
   const { sha256 } = describeBytes("f", right);
 
   for (const isHashed of [true, false]) {
-    Deno.test(`getFiles and fetchFile take a ${size} file from the node that has the SHA-256 that is given, after all that claim it ${isHashed ? "for other contents" : "and name no content"}`, async () => {
+    Deno.test(`getFiles and fetchFile take a ${size} file from the node that has the given SHA-256, after all that claim it ${isHashed ? "for other contents" : "and name no content"}`, async () => {
       await using relay = await startRelay();
       await using _liars = await liars(relay, {
         sha256,
@@ -143,7 +143,7 @@ for (const [size, right] of SIZES) {
     });
   }
 
-  Deno.test(`getFiles waits for the node that has a ${size} file with the SHA-256 that is given, once all that claimed it are found out`, async () => {
+  Deno.test(`getFiles waits for the node that has a ${size} file with the given SHA-256, once all that claimed it are found out`, async () => {
     await using relay = await startRelay();
     const log = new ClientLog();
     await using _liars = await liars(relay, { sha256, size: right.length });

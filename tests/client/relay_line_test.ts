@@ -70,7 +70,7 @@ Deno.test("RelayLine asks many things over one connection, each answered for its
   assertEquals(time.timerCount, 0);
 });
 
-Deno.test("RelayLine gives nobody the answer to what somebody else asked and gave up", async () => {
+Deno.test("RelayLine gives no caller the answer to what another caller asked and gave up", async () => {
   const { relay, line } = fakeRelay(echo);
   const leaving = new AbortController();
   const given = ask(line, "a", leaving.signal);
@@ -83,7 +83,7 @@ Deno.test("RelayLine gives nobody the answer to what somebody else asked and gav
   await line[Symbol.asyncDispose]();
 });
 
-Deno.test("RelayLine asks a relay that has started anew once more, and one that hangs up at once no more", async () => {
+Deno.test("RelayLine asks a restarted relay once more, and not one that hangs up at once", async () => {
   let left = 2;
   const { relay, line } = fakeRelay((id) => left-- > 0 ? echo(id) : null);
   assertEquals(await ask(line, "a"), "a");

@@ -137,7 +137,7 @@ Deno.test("getFiles asks nobody for a small file of zeros, and leaves a hole for
   }
 });
 
-Deno.test("fetchFile gives out zeros in their places, and fetches the rest alone", async () => {
+Deno.test("fetchFile yields zeros in their places, and fetches the rest alone", async () => {
   await using relay = await startRelay();
   const small = new Uint8Array(1000);
   await using node = await evil(relay, { "f": IMAGE, "small": small });

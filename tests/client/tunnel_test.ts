@@ -93,7 +93,7 @@ for (const plaintext of [false, true]) {
   });
 }
 
-Deno.test("A transfer through a relay that restarts goes on by itself", async () => {
+Deno.test("A transfer through a relay that restarts continues by itself", async () => {
   const first = await startRelay({ limits: { tunnelDrainMs: 0 } });
   const { port } = first.server.address;
   await using node = await startHidden(first, {
@@ -240,7 +240,7 @@ for (const tunnels of ["auto", "always"] as const) {
   });
 }
 
-Deno.test("maxRelayedBytes stops a get that comes through the relay, which the next run goes on with", async () => {
+Deno.test("maxRelayedBytes stops a get that comes through the relay, which the next run continues with", async () => {
   await using relay = await startRelay();
   await using node = await startHidden(relay);
   await node.log.until("attached");
@@ -309,7 +309,7 @@ Deno.test("maxRelayedBytes leaves a get to the nodes that can be dialled", async
   assertLessOrEqual(bytesByPath(log)["hidden"]?.["tunnel"] ?? 0, 600_000);
 });
 
-Deno.test("A node that comes to be reachable detaches, and is dialled from then on", async () => {
+Deno.test("A node that becomes reachable detaches, and is dialled from then on", async () => {
   await using way = await startFaultProxy({ toTarget: { swallowAfter: 0 } });
   await using relay = await startRelay({
     limits: {
@@ -373,7 +373,7 @@ for (
     ["tunnelsPerNodeCount", "too_many_tunnels_for_node"],
   ] as const
 ) {
-  Deno.test(`A client beyond ${limit} is refused with ${code}, and let in later`, async () => {
+  Deno.test(`A client beyond ${limit} is refused with ${code}, and admitted later`, async () => {
     await using relay = await startRelay({ limits: { [limit]: 1 } });
     await using node = await startHidden(relay);
     await node.log.until("attached");

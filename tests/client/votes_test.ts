@@ -50,7 +50,7 @@ for (
   });
 }
 
-Deno.test("Where as many nodes have one content as another, getFiles takes neither, and all other files", async () => {
+Deno.test("In a tie between contents, getFiles takes neither, and fetches all other files", async () => {
   await using relay = await startRelay();
   await using _alpha = await startNode(relay, { "f": OLD, "a": "a" });
   await using _beta = await startNode(relay, { "f": NEW, "b": "b" });
@@ -67,7 +67,7 @@ Deno.test("Where as many nodes have one content as another, getFiles takes neith
   }
 });
 
-Deno.test("Where as many nodes have one content as another, fetchFile and makeLink take neither", async () => {
+Deno.test("In a tie between contents, fetchFile and makeLink take neither", async () => {
   await using relay = await startRelay();
   await using _alpha = await startNode(relay, { "f": OLD });
   await using _beta = await startNode(relay, { "f": NEW });
@@ -96,7 +96,7 @@ for (
     ],
   ] as const
 ) {
-  Deno.test(`A file that is there is ${expected === null ? "not " : ""}replaced ${what}`, async () => {
+  Deno.test(`A file that exists is ${expected === null ? "not " : ""}replaced ${what}`, async () => {
     await using relay = await startRelay();
     await using _nodes = await divided(relay);
     await using folder = await tempShare({ "f": MINE });
@@ -115,7 +115,7 @@ for (
   });
 }
 
-Deno.test("A file that is there is not replaced because a node with another content answers late", async () => {
+Deno.test("A file that exists is not replaced because a node with another content answers late", async () => {
   await using relay = await startRelay();
   await using _alpha = await startNode(relay, { "f": OLD });
   const log = new ClientLog();
@@ -130,7 +130,7 @@ Deno.test("A file that is there is not replaced because a node with another cont
   assertBytes(await read(folder, "f"), NEW);
 });
 
-Deno.test("A file that is there, and is what most nodes have, is found to be right where contents differ", async () => {
+Deno.test("A file that exists, and is what most nodes have, is found to be right where contents differ", async () => {
   await using relay = await startRelay();
   await using _nodes = await divided(relay);
   await using folder = await tempShare({ "f": OLD });
@@ -140,7 +140,7 @@ Deno.test("A file that is there, and is what most nodes have, is found to be rig
   assertEquals(log.of("file_present").length, 1);
 });
 
-Deno.test("A large file that is there is not replaced by one that nodes may disagree on", async () => {
+Deno.test("A large file that exists is not replaced by one that nodes may disagree on", async () => {
   await using relay = await startRelay();
   await using _mallory = await evil(relay, { "f": MIDDLE }, { unhashed: true });
   await using _trudy = await evil(relay, { "f": MIDDLE }, {
@@ -238,7 +238,7 @@ Deno.test("Asked one by one for a SHA-256, nodes are asked until one has it", as
   assertEquals((await fetch(relay, "f", options)).kind, "not_found");
 });
 
-Deno.test("A node that had the SHA-256 asked for, and could not deliver, is not said not to have it", async () => {
+Deno.test("A node that had the wanted SHA-256, and could not deliver, is not said not to have it", async () => {
   await using relay = await startRelay();
   await using _other = await startNode(relay, { "f": OLD });
   await using _broken = await evil(relay, { "f": MIDDLE }, {

@@ -141,7 +141,7 @@ for (
     ],
   ] as const
 ) {
-  Deno.test(`Manifest of ${what} has its id for ever`, () => {
+  Deno.test(`Manifest of ${what} has its id forever`, () => {
     const manifest = new Manifest(size, Uint8Array.fromHex(hashes));
     assertEquals(manifest.contentId, id);
   });

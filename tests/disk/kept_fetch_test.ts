@@ -48,7 +48,7 @@ Deno.test("What is kept of a fetch does not tell the link, and only its owner re
   assertEquals(safeName("a.txt.").kind, "refused");
 });
 
-Deno.test("What was altered is made anew; a link in its place is not followed", async () => {
+Deno.test("What was altered is made again; a link in its place is not followed", async () => {
   await using folder = await tempShare({ other: "untouched" });
   const target = join(folder.path, "a.txt");
   const { id } = await KeptFetch.open(target, "pass");

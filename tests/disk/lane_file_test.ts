@@ -134,7 +134,7 @@ for (const { where, start } of PLACES) {
   }
 }
 
-Deno.test("PartialFile tells of a full disk in the same words when a lane writes, and goes on later", async () => {
+Deno.test("PartialFile tells of a full disk in the same words when a lane writes, and continues later", async () => {
   using hasher = laneHere();
   await using folder = await tempShare();
   const path = join(folder.path, "file");

@@ -64,7 +64,7 @@ for (const [name, save] of SAVES) {
 }
 
 Deno.test({
-  name: "A partial file that others can write to is not gone on with",
+  name: "A partial file that others can write to is not resumed",
   ignore,
   fn: async () => {
     for (const mode of [0o620, 0o602, 0o666]) {
@@ -86,7 +86,7 @@ Deno.test({
 
 Deno.test({
   name:
-    "A partial file that others can read is closed to them when it is gone on with",
+    "A partial file that others can read is closed to them when it is resumed",
   ignore,
   fn: async () => {
     await using folder = await tempShare({ ".file.p2p-part": "left" });

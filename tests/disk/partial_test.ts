@@ -355,7 +355,7 @@ for (const { name, content, save, syncsFolder } of SAVES) {
     });
   }
 
-  Deno.test(`${name} says what is wrong with the folder to save in`, async () => {
+  Deno.test(`${name} reports what is wrong with the folder to save in`, async () => {
     await using folder = await tempShare({ "file": "x" });
     const missing = await rejection(save(join(folder.path, "no\x1b[2J/f")));
     assertEquals(missing.parts.why, "its folder does not exist");
@@ -445,7 +445,7 @@ for (const { name, content, save, syncsFolder } of SAVES) {
   });
 }
 
-Deno.test("PartialFile keeps what is there when the disk is full, and goes on later", async () => {
+Deno.test("PartialFile keeps what is there when the disk is full, and continues later", async () => {
   await using folder = await tempShare();
   const path = join(folder.path, "file");
   const partial = await open(path);
@@ -528,7 +528,7 @@ function withWrongBit(at: number): Uint8Array {
 }
 
 for (const [what, left, have] of LEFT) {
-  Deno.test(`PartialFile goes on with the right pieces of ${what}`, async () => {
+  Deno.test(`PartialFile continues with the right pieces of ${what}`, async () => {
     await using folder = await tempShare({ ".file.p2p-part": left });
     const path = join(folder.path, "file");
     const partial = await open(path);
@@ -544,7 +544,7 @@ for (const [what, left, have] of LEFT) {
   });
 }
 
-Deno.test("PartialFile that is kept is gone on with, whatever of it was written", async () => {
+Deno.test("PartialFile that is kept is resumed, whatever of it was written", async () => {
   await using folder = await tempShare();
   const path = join(folder.path, "file");
   const partial = await open(path);
@@ -637,7 +637,7 @@ for (const [what, plant] of PLANTED) {
 }
 
 for (const { name, content, save } of SAVES) {
-  Deno.test(`${name} goes on after a crash between giving a file its name and tidying up`, async () => {
+  Deno.test(`${name} continues after a crash between giving a file its name and tidying up`, async () => {
     await using folder = await tempShare();
     const path = join(folder.path, "file");
     await save(path);
@@ -756,7 +756,7 @@ for (const when of ["while it is received", "as it is published"] as const) {
   });
 }
 
-Deno.test("PartialFile is for one at a time", async () => {
+Deno.test("PartialFile allows one user at a time", async () => {
   await using folder = await tempShare();
   const path = join(folder.path, "file");
   const first = await open(path);
@@ -794,7 +794,7 @@ function run(code: string, path: string) {
   return { child, starting };
 }
 
-Deno.test("PartialFile is for one process, and free again once that was killed", async () => {
+Deno.test("PartialFile belongs to one process, and is free again after that was killed", async () => {
   await using folder = await tempShare();
   const path = join(folder.path, "file");
   const { child, starting } = run(
@@ -957,7 +957,7 @@ Deno.test("SmallFiles saves one file after the other, and leaves nothing else", 
   }
 });
 
-Deno.test("SmallFiles receives anew what an earlier run left of a small file", async () => {
+Deno.test("SmallFiles receives again what an earlier run left of a small file", async () => {
   await using folder = await tempShare({ ".file.p2p-part": "much longer" });
   const path = join(folder.path, "file");
   await new SmallFiles().save(path, CONTENT.slice(0, 3), NEW);
@@ -1021,7 +1021,7 @@ Deno.test("SmallFiles lets several files wait for a slow disk together", async (
   assertEquals(namesIn(folder.path), ["0", "1", "2", "3", "4"]);
 });
 
-Deno.test("SmallFiles is for one at a time: who comes second fails, the first does not", async () => {
+Deno.test("SmallFiles allows one user at a time: the second fails, the first does not", async () => {
   await using folder = await tempShare();
   const path = join(folder.path, "file");
   const [one, other] = ["one", "other"].map((text) =>

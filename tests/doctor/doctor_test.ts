@@ -178,7 +178,7 @@ Deno.test("The doctor tries tunnels to so many nodes, and no more", async () => 
   }
 });
 
-Deno.test("The doctor sees to it that a folder is left as it was", async () => {
+Deno.test("The doctor makes sure that a folder is left as it was", async () => {
   await using folder = await tempShare({ "a": "a" });
   const { findings, ...seen } = new Seen();
   for (const output of [folder.path, `${folder.path}/new.bin`]) {

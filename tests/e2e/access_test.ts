@@ -274,7 +274,7 @@ Deno.test("A link in a file, in place of the command, after the relay, and to st
   assertEquals(namesIn(folder), ["1", "2", "3"]);
 });
 
-Deno.test("A fetch by a link that is interrupted goes on, and that is the same use", async () => {
+Deno.test("A fetch by a link that is interrupted continues, and that is the same use", async () => {
   await using keys = await makeKeys();
   await using relay = await privateRelayHere(keys);
   const content = randomBytes(8 * MIB, seededRandom(1));

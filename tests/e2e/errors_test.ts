@@ -206,7 +206,7 @@ for (
     ],
   ] as const
 ) {
-  Deno.test(`${script} ${JSON.stringify(args).slice(0, 60)} is told apart as usage`, async () => {
+  Deno.test(`${script} ${JSON.stringify(args).slice(0, 60)} is a usage error`, async () => {
     const run = args.length === 0 ? failure : failureHere;
     const { code, line } = await run(script, args);
     assertEquals(code, 2, line);

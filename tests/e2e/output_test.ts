@@ -43,7 +43,7 @@ const LEFT_EARLY = [
   [["get", "big.txt", "-o", "-"], 10],
 ] as const;
 
-Deno.test("A reader that leaves early is no failure, and nothing is said of it", async (t) => {
+Deno.test("A reader that closes early is no failure, and causes no message", async (t) => {
   await using share = await tempShare({ "big.txt": BIG });
   await using relay = await relayHere();
   await using _node = await nodeHere(relay, share.path);
@@ -55,14 +55,14 @@ Deno.test("A reader that leaves early is no failure, and nothing is said of it",
   }
 });
 
-Deno.test("What went wrong counts for more than a reader that left early", async () => {
+Deno.test("A failure counts for more than a reader that closed early", async () => {
   await using relay = await relayHere();
   const args = ["--json", relay.address, "cat", "nothing.txt"];
   const { code } = await withReader(args, 0);
   assertEquals(code, 4);
 });
 
-Deno.test("A name of 250 characters is listed whole", async () => {
+Deno.test("ls prints a name of 250 characters in full", async () => {
   const name = `${"n".repeat(246)}.txt`;
   await using share = await tempShare({ [name]: "1" });
   await using relay = await relayHere();

@@ -238,7 +238,7 @@ function plainTranscript(
 
 const NO_NAME = "error: Cannot ask for file (): a name must not be empty";
 
-Deno.test("The dialogue without a terminal is what it was, to the byte, for ?, q and no name too", async () => {
+Deno.test("The dialogue without a terminal is unchanged to the byte, also for ?, q and no name", async () => {
   await using place = await demo();
   const { relay, alpha, beta } = place;
   const notFound = (name: string) => [

@@ -174,7 +174,7 @@ Deno.test("ls lists every file once, with size, nodes and whether contents diffe
   assertEquals([below.code, below.text], [0, "1  1 node   only    sub/x\n"]);
 });
 
-Deno.test("get saves files, verifies what is there already, and never writes over another", async () => {
+Deno.test("get saves files, verifies what exists already, and never writes over another", async () => {
   await using relay = await relayHere();
   await using _node = await nodeHere(relay, "files", { name: "alpha" });
   await using folder = await tempShare({ "1.txt": "mine" });
@@ -236,7 +236,7 @@ Deno.test("get saves files, verifies what is there already, and never writes ove
   assertEquals([out.code, out.text], [0, "I am Text file 1\n"]);
 });
 
-Deno.test("get goes on after Ctrl-C with what has come, and says what it was", async () => {
+Deno.test("get resumes after Ctrl-C, and says how much existed", async () => {
   const content = randomBytes(4_000_000, seededRandom(1));
   await using share = await tempShare({ "f": content });
   await using folder = await tempShare();

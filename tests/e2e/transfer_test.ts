@@ -90,7 +90,7 @@ Deno.test("kill -9 of one of three nodes: the file arrives whole, and at most a 
   assertLess(twice, 4 * PIECE);
 });
 
-Deno.test("kill -9 of the only node: exit 5 says how to go on, and the next run fetches from another node what is missing", async () => {
+Deno.test("kill -9 of the only node: exit 5 says how to continue, and the next run fetches from another node what is missing", async () => {
   await using share = await tempShare({ f: CONTENT });
   await using folder = await tempShare();
   await using relay = await relayHere();
@@ -157,7 +157,7 @@ Deno.test("kill -9 of the client: the same command fetches only the rest, also f
   assertEquals(await sentBytes(node), CONTENT.length - resumed);
 });
 
-Deno.test("Ctrl-C: exit 130 says how to go on, and what has come is kept; twice, it ends at once", async () => {
+Deno.test("Ctrl-C: exit 130 says how to continue, and the bytes so far are kept; twice, it ends at once", async () => {
   await using share = await tempShare({ f: CONTENT });
   await using folder = await tempShare();
   await using relay = await relayHere();
@@ -376,7 +376,7 @@ Deno.test("Files of 0 bytes, 1, and around a piece, and one with a name of 255 b
   }
 });
 
-Deno.test("cat gives out the first bytes of a large file before the last are asked for, with two nodes", async () => {
+Deno.test("cat yields the first bytes of a large file before the last are asked for, with two nodes", async () => {
   const content = randomBytes(40 * MIB, seededRandom(6));
   const lastPiece = pieceCountOf(content.length) - 1;
   await using relay = await startRelay();

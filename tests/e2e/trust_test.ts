@@ -86,7 +86,7 @@ Deno.test("--known-relays notices another relay behind a known address", async (
   );
 });
 
-Deno.test("A node goes on with a relay that came back as another one, and says so", async () => {
+Deno.test("A node continues with a relay that came back as another one, and says so", async () => {
   await using before = await spawnRelay();
   const { port } = before;
   await using node = await spawnNode(port, "files/one");

@@ -43,7 +43,7 @@ async function spawnHidden(
   return node;
 }
 
-Deno.test("row 85: kill -9 of the relay in the middle of a tunnel: the same relay comes back, and the get goes on by itself", async () => {
+Deno.test("row 85: kill -9 of the relay in the middle of a tunnel: the same relay comes back, and the get continues by itself", async () => {
   await using share = await tempShare({ f: CONTENT });
   await using folder = await tempShare();
   await using state = await tempShare();
@@ -71,7 +71,7 @@ Deno.test("row 85: kill -9 of the relay in the middle of a tunnel: the same rela
   await client.stdout.until(/"event":"node_trouble".*"out":false/);
 });
 
-Deno.test("--max-relayed: exit 5 says how to go on, and the next run fetches the rest", async () => {
+Deno.test("--max-relayed: exit 5 says how to continue, and the next run fetches the rest", async () => {
   // More than fits into all the buffers on the way, however slow the client is.
   const content = randomBytes(24 * MIB + 7, seededRandom(86));
   await using share = await tempShare({ f: content });

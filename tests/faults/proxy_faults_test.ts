@@ -254,7 +254,7 @@ for (const mode of ["TLS", "plaintext"] as const) {
       assertEquals(Object.keys(saved), ["f"], "mended, the same run goes on");
     });
 
-    Deno.test(`Fault proxy, ${mode}: ${name}: the client goes on with another node`, async () => {
+    Deno.test(`Fault proxy, ${mode}: ${name}: the client continues with another node`, async () => {
       await using network = await startNetwork({ mode, faults });
       await using _good = await startGood(network.relay, mode);
       await using folder = await tempShare();
@@ -323,7 +323,7 @@ async function untilSettled(isSo: () => boolean, what: string): Promise<void> {
   }
 }
 
-Deno.test("Fault proxy: a bit that flips on the way ends a connection under TLS, and the client goes on", async () => {
+Deno.test("Fault proxy: a bit that flips on the way ends a connection under TLS, and the client continues", async () => {
   const faults = towardsClient({ flipAt: 200_000 });
   await using network = await startNetwork({ faults });
   await using folder = await tempShare();
@@ -372,7 +372,7 @@ for (const at of [0, 3, 9, 60, 200, 300, 500, 700, 1_000, 1_500, 3_000]) {
 
 for (const flipAt of [undefined, MIDDLE]) {
   const what = flipAt === undefined ? "cut off" : "changed on the way";
-  Deno.test(`Fault proxy: a stream that is ${what} has given out nothing wrong`, async () => {
+  Deno.test(`Fault proxy: a stream that is ${what} has yielded nothing wrong`, async () => {
     const faults = flipAt === undefined
       ? forGood({ cutAfter: MIDDLE })
       : towardsClient({ flipAt });
@@ -522,7 +522,7 @@ async function spawnSlowNode(relay: TestRelay, directory: string) {
   return await spawnNode(String(port), directory, ["--limit-rate", "3M"]);
 }
 
-Deno.test("A node that is stopped for a moment in the middle goes on, and so does the client", async () => {
+Deno.test("A node that is stopped for a moment in the middle continues, and so does the client", async () => {
   await using relay = await startRelay();
   await using share = await tempShare({ "f": FILE });
   await using node = await spawnSlowNode(relay, share.path);
@@ -538,7 +538,7 @@ Deno.test("A node that is stopped for a moment in the middle goes on, and so doe
   assertEquals(await Deno.readFile(join(folder.path, "f")), FILE);
 });
 
-Deno.test("A node that is stopped for long is left for another, and is of use again later", async () => {
+Deno.test("A node that is stopped for long is left for another, and is used again later", async () => {
   await using relay = await startRelay();
   await using share = await tempShare({ "f": FILE });
   await using node = await spawnSlowNode(relay, share.path);

@@ -100,7 +100,7 @@ function shiftClock(ms: number): Disposable {
 }
 
 for (const [how, ms] of [["ahead", 3_600_000], ["back", -3_600_000]] as const) {
-  Deno.test(`row 11: a wall clock that jumps an hour ${how} ends no lease, and renewals go on`, async () => {
+  Deno.test(`row 11: a wall clock that jumps an hour ${how} ends no lease, and renewals continue`, async () => {
     await using relay = await startRelay({ limits: QUICK });
     await using node = await startNode(relay, {}, { limits: QUICK_NODE });
     {

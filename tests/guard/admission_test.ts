@@ -31,7 +31,7 @@ function admit(
   return { slots, evicted, refused };
 }
 
-Deno.test("Admission lets a burst of one address in, then so many a second", () => {
+Deno.test("Admission admits a burst of one address, then a limited number a second", () => {
   const admission = new Admission(limits);
   const burst = admit(admission, "192.0.2.7", {
     count: 5_000,
@@ -120,7 +120,7 @@ Deno.test("Admission holds everybody together to the connections", () => {
   assertEquals(admission.connectionCount, 0);
 });
 
-Deno.test("Admission has whoever has most handshakes give way to a newcomer when all are taken", () => {
+Deno.test("Admission makes the address with most handshakes give way to a newcomer when all are taken", () => {
   const admission = new Admission({ ...limits, handshakeCount: 24 });
   const [oldest] = admit(admission, "192.0.2.1", {
     count: 16,

@@ -114,7 +114,7 @@ Deno.test("HTTP is understood by fetch, and takes a request in pieces", async ()
   assertMatch(await readAll(conn), /^HTTP\/1\.1 200 /);
 });
 
-Deno.test("HTTP answers 500 for a bug, tells it, and goes on", async () => {
+Deno.test("HTTP answers 500 for a bug, tells it, and continues", async () => {
   const errors: unknown[] = [];
   await using server = serve({ errors });
   assertMatch(
@@ -254,7 +254,7 @@ Deno.test("HTTP refuses a newcomer where all connections wait for their answers"
   assertEquals(answer, "");
 });
 
-Deno.test("HTTP gives up an answer that does not come, and its place is free again", async () => {
+Deno.test("HTTP gives up an answer that does not come, and frees its slot", async () => {
   await using server = serve({
     limits: { httpMs: 200, httpConnectionCount: 1 },
   });

@@ -396,7 +396,7 @@ async function grown(
   }
 }
 
-Deno.test("A client killed again and again goes on each time from what is on the disk", async () => {
+Deno.test("A client killed again and again continues each time from what is on the disk", async () => {
   const MIB = 1024 * 1024;
   const bytes = randomBytes(6 * MIB, seededRandom(3));
   await using relay = await startRelay();

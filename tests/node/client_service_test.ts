@@ -53,7 +53,7 @@ async function asked(
 
 const BROWSE = { kind: "browse", request: 1, prefix: "" } as const;
 
-Deno.test("Whoever may have one file makes the node look at that one, whatever they ask", async () => {
+Deno.test("A client with a grant for one file makes the node check only that file, whatever it asks", async () => {
   const grant = { expires: 2_000_000_000, prefix: "a.txt" };
   const { answers, walkCount } = await asked(grant, (contentOf) => [
     BROWSE,
@@ -73,7 +73,7 @@ Deno.test("Whoever may have one file makes the node look at that one, whatever t
   assertEquals(walkCount, 0);
 });
 
-Deno.test("Whoever may have all files makes the node look through them, once for each listing", async () => {
+Deno.test("A client with a grant for all files makes the node check each file once for each listing", async () => {
   const { answers, walkCount } = await asked(undefined, () => [BROWSE, BROWSE]);
   const all = "a.txt empty other/empty";
   assertEquals(answers, [all, all]);

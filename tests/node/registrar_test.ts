@@ -408,7 +408,7 @@ Deno.test("A registrar asks every 300 s whether the node can be dialled, attache
   }
 });
 
-Deno.test("A registrar whose node becomes reachable detaches, and attaches when it is not any more", async () => {
+Deno.test("A registrar whose node becomes reachable detaches, and attaches when it no longer is", async () => {
   using time = new FakeTime();
   const stay = startStaying();
   await time.advance(0);
@@ -505,7 +505,7 @@ Deno.test("A registrar whose relay ends each stay at once tries less and less of
   await stay.stop();
 });
 
-Deno.test("A registrar that stays is told why it may not any more", async () => {
+Deno.test("A registrar that stays reports why the relay no longer lets it", async () => {
   using time = new FakeTime();
   const stay = startStaying({}, { reached: "alive", stay: true });
   await time.advance(0);
@@ -551,7 +551,7 @@ Deno.test("A registrar says once that a relay carries no tunnels, where they are
   }
 });
 
-Deno.test("A registrar that loses its relay says so, comes back with full jitter, and attaches anew without asking", async () => {
+Deno.test("A registrar that loses its relay says so, comes back with full jitter, and attaches again without asking", async () => {
   using time = new FakeTime();
   const stay = startStaying({ random: () => 0.5 });
   await time.advance(0);
@@ -601,7 +601,7 @@ Deno.test("A registrar that was replaced is told why, and tries again", async ()
   await stay.stop();
 });
 
-Deno.test("A registrar hands invitations on with where to come, and declines those that are not let in", async () => {
+Deno.test("A registrar passes invitations on with the entrances, and declines those that are refused", async () => {
   using time = new FakeTime();
   const stay = startStaying();
   await time.advance(0);
@@ -621,7 +621,7 @@ Deno.test("A registrar hands invitations on with where to come, and declines tho
   await stay.stop();
 });
 
-Deno.test("An attached node that hears nothing of its relay for 65 s attaches anew", async () => {
+Deno.test("An attached node that hears nothing of its relay for 65 s attaches again", async () => {
   assertEquals(LIMITS.attachedIdleMs, 65_000);
   assertLess(3 * LIMITS.pingMs, LIMITS.attachedIdleMs, "two may be lost");
   await using relay = await startRelay({

@@ -461,7 +461,7 @@ Deno.test("A node leaves at once, also while a client waits for a hash", async (
 });
 
 for (const goes of ["a", "b"]) {
-  Deno.test(`A node serves a content for as long as one of its files has it, also when ${goes} goes`, async () => {
+  Deno.test(`A node serves a content while one of its files has it, also when ${goes} goes`, async () => {
     await using relay = await startRelay();
     const content = randomBytes(PIECE + 1, seededRandom(1));
     const files = { "a": content, "b": content };
@@ -772,7 +772,7 @@ Deno.test("A node cuts off a client that reads nothing for the stall time", asyn
   cathy.conn.close();
 });
 
-Deno.test("A node serves on while its relay is away, and leaves without it", async () => {
+Deno.test("A node continues to serve while its relay is away, and stops without it", async () => {
   const relay = await startRelay();
   await using node = await startNode(relay, { "1.txt": "one" }, {
     identity: NODE,

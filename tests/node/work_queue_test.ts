@@ -70,7 +70,7 @@ Deno.test("WorkQueue lets a client that comes go before one that has worked on a
   await within(toiling, "the end of all work");
 });
 
-Deno.test("WorkQueue makes a client that asked too much rest, and lets it go on when disposed of", async () => {
+Deno.test("WorkQueue makes a client that asked too much rest, and lets it continue when disposed of", async () => {
   using queue = new WorkQueue(limitsWith({ clientWorkMsPerSecond: 0.001 }));
   using work = queue.enter("192.0.2.1");
   using other = queue.enter("192.0.2.2");

@@ -247,7 +247,7 @@ async function compile(
   };
 }
 
-Deno.test("deno task compile says of each target that its runtime is not to be had, with exit 69", async () => {
+Deno.test("deno task compile says of each target that its runtime is not available, with exit 69", async () => {
   await using cache = await tempShare();
   const npm = JSON.parse((await deno(["info", "--json"])).stdout).npmCache;
   await Deno.symlink(npm, join(cache.path, "npm"));

@@ -55,7 +55,7 @@ for (
   });
 }
 
-Deno.test("DialBacks lets go of a node that takes the connection and does not answer", async () => {
+Deno.test("DialBacks releases a node that takes the connection and does not answer", async () => {
   const silent = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = silent.addr;
   const endpoint = { host: "127.0.0.1", port };

@@ -33,7 +33,7 @@ Deno.test("A walk skips the places that are gone, and no other", () => {
   }
 });
 
-Deno.test("A walk through nothing is none", () => {
+Deno.test("A walk through no places does not start", () => {
   assertEquals(startWalk(0, () => 0.5), undefined);
 });
 

@@ -109,7 +109,7 @@ Deno.test("Listings begin elsewhere in a long listing every 100 ms", async () =>
   assert(begins.size > 5, `${begins.size} of 20`);
 });
 
-Deno.test("Listings make a page for whoever needs grants, and for each cursor", async () => {
+Deno.test("Listings make a page for each peer that needs grants, and for each cursor", async () => {
   const { registry, listings } = setUp({ listingPageCount: 1 });
   await add(registry, "a", 0);
   await add(registry, "b", 0);

@@ -119,7 +119,7 @@ Deno.test("A relay says hello with its id and a nonce for this connection", asyn
   await second.channel.close();
 });
 
-Deno.test("A relay lists a node word for word as it registered, and withdraws it", async () => {
+Deno.test("A relay lists a node exactly as it registered, and withdraws it", async () => {
   await using relay = await startRelay();
   const { channel, hello } = await greeted(relay, "node");
   const signed = await signFor(hello, alice);
@@ -142,7 +142,7 @@ Deno.test("A relay lists a node word for word as it registered, and withdraws it
   ]);
 });
 
-Deno.test("A relay lists word for word what others than our nodes register", async () => {
+Deno.test("A relay lists records of other programs exactly as they registered", async () => {
   await using relay = await startRelay();
   const keys = await crypto.subtle.generateKey(
     { name: "ECDSA", namedCurve: "P-256" },
@@ -312,7 +312,7 @@ Deno.test("A relay refuses a captured registration that is sent again", async ()
   await third.channel.close();
 });
 
-Deno.test("A relay refuses a registration for somebody else's id", async () => {
+Deno.test("A relay refuses a registration for another peer's id", async () => {
   await using relay = await startRelay();
   await register(relay, alice);
   const { channel, hello } = await greeted(relay, "node");
@@ -342,7 +342,7 @@ Deno.test("A relay refuses a registration for somebody else's id", async () => {
 const onLinux = { ignore: Deno.build.os !== "linux" };
 
 Deno.test(
-  "A relay looks at a signature last, for that costs it most",
+  "A relay checks a signature last, because that costs it most",
   onLinux,
   async () => {
     await using relay = await startRelay({
@@ -585,7 +585,7 @@ Deno.test("A relay's client may list again and again on one connection", async (
   await channel.close();
 });
 
-Deno.test("A relay cuts off whoever asks too often", async () => {
+Deno.test("A relay disconnects a peer that asks too often", async () => {
   await using relay = await startRelay();
   const { channel } = await greeted(relay, "client");
   const asking = (async () => {
@@ -635,7 +635,7 @@ Deno.test("A relay drops a reported node that does not answer", async () => {
   assertEquals([left.id, left.how], [alice.id, "found_dead"]);
 });
 
-Deno.test("A relay drops a reported node in whose place somebody else answers", async () => {
+Deno.test("A relay drops a reported node in whose place another peer answers", async () => {
   await using relay = await startRelay();
   await using node = await startNode(relay, {}, { identity: bob });
   const { port } = node.server.address;
@@ -658,7 +658,7 @@ Deno.test("A relay never dials an address that the node did not register from", 
   assertEquals(relay.server.nodeCount, 1, "nothing is proven against it");
 });
 
-Deno.test("A relay answers a report about nobody", async () => {
+Deno.test("A relay answers a report about an unknown node", async () => {
   await using relay = await startRelay();
   assertEquals(await report(relay, alice.id), "unknown");
 });
@@ -699,7 +699,7 @@ Deno.test("A relay closes when its signal is aborted", async () => {
   channel.conn.close();
 });
 
-Deno.test("A relay lets go of its signal when it closes", async () => {
+Deno.test("A relay releases its signal when it closes", async () => {
   const { signal } = new AbortController();
   const listeners: unknown[] = [];
   signal.addEventListener = (_type: string, listener: unknown) => {

@@ -161,7 +161,7 @@ for (
     ["nothing", new Uint8Array()],
   ] as const
 ) {
-  Deno.test(`A relay ends who comes to the port for tunnels with ${what}`, async () => {
+  Deno.test(`A relay ends a peer that sends ${what} to the port for tunnels`, async () => {
     await using relay = await startRelay({ limits: { handshakeMs: 200 } });
     const { tunnelPort = 0 } = await relay.log.until("relay_listening");
     const tcp = await Deno.connect({ hostname: "127.0.0.1", port: tunnelPort });

@@ -85,7 +85,7 @@ function withoutWatching(): Disposable {
   return { [Symbol.dispose]: () => void (Deno.watchFs = watchFs) };
 }
 
-Deno.test("Share has a file that comes while it is looked through for the first time", async () => {
+Deno.test("Share has a file that appears during the first scan", async () => {
   await using folder = await tempShare({ "1": "" });
   using _hook = afterReading(folder.path, () => {
     Deno.writeTextFileSync(join(folder.path, "late"), "late");
@@ -94,7 +94,7 @@ Deno.test("Share has a file that comes while it is looked through for the first 
   await setup.until("both", () => namesOf(setup.share) === "1 late");
 });
 
-Deno.test("Share has a file that comes while it is looked through again", async () => {
+Deno.test("Share has a file that appears during a later scan", async () => {
   await using folder = await tempShare({ "1": "" });
   await using setup = await followed(folder.path, {
     rescanWatchedMs: 0,
@@ -200,7 +200,7 @@ for (const isWatched of [true, false]) {
   });
 }
 
-Deno.test("Share tells that it cannot be watched, and is looked through instead", async () => {
+Deno.test("Share tells that it cannot be watched, and is scanned instead", async () => {
   await using folder = await tempShare({ "1": "" });
   using _unwatched = withoutWatching();
   await using setup = await followed(folder.path, { rescanPauseMs: 0 });
@@ -214,7 +214,7 @@ Deno.test("Share tells that it cannot be watched, and is looked through instead"
   await setup.until("both", () => namesOf(setup.share) === "1 2");
 });
 
-Deno.test("Share that is watched is not looked through for names that are not there", async () => {
+Deno.test("Share that is watched is not scanned for names that are not there", async () => {
   await using folder = await tempShare({ "1": "" });
   await using setup = await followed(folder.path);
   using reading = countReading(folder.path);
@@ -222,7 +222,7 @@ Deno.test("Share that is watched is not looked through for names that are not th
   assertEquals(reading.count, 0);
 });
 
-Deno.test("Share that is watched is looked through once in rescanWatchedMs for a name that the disk may spell in another way", async () => {
+Deno.test("Share that is watched is scanned once in rescanWatchedMs for a name that the disk may spell in another way", async () => {
   await using folder = await tempShare({ "1": "" });
   await using setup = await followed(folder.path, { rescanPercent: 100 });
   using reading = countReading(folder.path);
@@ -240,7 +240,7 @@ Deno.test("Share that is watched is looked through once in rescanWatchedMs for a
   }
 });
 
-Deno.test("Share is looked through in 5 % of the time at most, however long that takes", async () => {
+Deno.test("Share is scanned in 5 % of the time at most, however long that takes", async () => {
   await using folder = await tempShare({ "1": "" });
   const { now } = performance;
   let time = now.call(performance);
@@ -293,7 +293,7 @@ Deno.test("Share counts what it skips once, however often it is touched", async 
   }
 });
 
-Deno.test("Share hands out a listing in slices that go on wherever it has changed", async () => {
+Deno.test("Share hands out a listing in slices that continue wherever it has changed", async () => {
   const names = Array.from({ length: 500 }, (_, n) => `d/${1000 + n}`);
   await using folder = await tempShare({
     "a": "",
@@ -326,7 +326,7 @@ Deno.test("Share hands out a listing in slices that go on wherever it has change
   assertEquals(rest.flat().map(({ name }) => name), names.slice(491));
 });
 
-Deno.test("Share serves no identity and no token of ours, whatever they are called and whenever they come", async () => {
+Deno.test("Share serves no identity and no token of relay-p2p, whatever their names and whenever they appear", async () => {
   const token = `p2p-client-${"a2".repeat(20)}\n`;
   const identity = formatIdentity(await createIdentity());
   await using folder = await tempShare({

@@ -282,7 +282,7 @@ Deno.test("DigestFolder keeps what it is given after an index that was cut", asy
   );
 });
 
-Deno.test("DigestFolder writes its index anew when most of it is stale", async () => {
+Deno.test("DigestFolder rewrites its index when most of it is stale", async () => {
   const stale = Array.from(
     { length: 150 },
     (_, n) => line("a", n.toString(16).padStart(64, "0")),
@@ -328,7 +328,7 @@ Deno.test("DigestFolder gives no file of the disk for what is no content id", as
   }
 });
 
-Deno.test("DigestFolder goes on where the disk fails", async () => {
+Deno.test("DigestFolder continues where the disk fails", async () => {
   await using folder = await tempShare();
   const state = join(folder.path, "state");
   using store = await DigestFolder.open(state);
@@ -341,7 +341,7 @@ Deno.test("DigestFolder goes on where the disk fails", async () => {
 });
 
 for (const name of ["file", "file/below", "with\x1bescape\0"]) {
-  Deno.test(`DigestFolder says what is wrong with ${JSON.stringify(name)}`, async () => {
+  Deno.test(`DigestFolder reports what is wrong with ${JSON.stringify(name)}`, async () => {
     await using folder = await tempShare({ "file": "x" });
     const error = await assertRejects(
       () => DigestFolder.open(join(folder.path, name)),

@@ -141,7 +141,7 @@ Deno.test("Digests hashes for one address group after one file of another, howev
   assertEquals(order.length, 21);
 });
 
-Deno.test("Digests goes on with a large file after each smaller one that somebody asks for", async () => {
+Deno.test("Digests continues with a large file after each smaller one that somebody asks for", async () => {
   const large = randomBytes(4 * MIB, seededRandom(7));
   const files: Record<string, string | Uint8Array<ArrayBuffer>> = { large };
   for (let n = 0; n < 40; n++) files[`small ${n}`] = `${n}`;
@@ -614,7 +614,7 @@ Deno.test("Digests are of the old bytes, or of none, where a file is replaced me
   }
 });
 
-Deno.test("Digests say of a file that was deleted that it is gone, and go on", async () => {
+Deno.test("Digests say of a file that was deleted that it is gone, and continue", async () => {
   await using setup = await setUp({ "a": "one", "b": "two" });
   const a = await setup.file("a");
   const b = await setup.file("b");
@@ -626,7 +626,7 @@ Deno.test("Digests say of a file that was deleted that it is gone, and go on", a
   describedOf(await setup.digests.describe(b));
 });
 
-Deno.test("Digests say of a file that cannot be read that it is unreadable, and go on", async () => {
+Deno.test("Digests say of a file that cannot be read that it is unreadable, and continue", async () => {
   await using setup = await setUp({ "a": "one", "b": "two" });
   const { digests, share } = setup;
   const a = await setup.file("a");
@@ -650,7 +650,7 @@ Deno.test("Digests say of a file that cannot be read that it is unreadable, and 
   describedOf(await within(digests.describe(b), "an answer"));
 });
 
-Deno.test("Digests of a version that is no more are forgotten", async () => {
+Deno.test("Digests of a version that is gone are forgotten", async () => {
   await using setup = await setUp({ "a": "one", "b": "two" });
   const { digests } = setup;
   let idle = setup.idle();

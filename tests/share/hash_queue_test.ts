@@ -12,7 +12,7 @@ function drain(queue: HashQueue<{ version: string; size: number }>): string {
   return taken.join(" ");
 }
 
-Deno.test("HashQueue takes turns between those who ask", () => {
+Deno.test("HashQueue takes turns between the clients that ask", () => {
   const queue = new HashQueue();
   for (const version of ["a1", "a2", "a3"]) queue.add(file(version), "a");
   queue.add(file("b1"), "b");
@@ -22,7 +22,7 @@ Deno.test("HashQueue takes turns between those who ask", () => {
   assertEquals(queue.isEmpty, true);
 });
 
-Deno.test("HashQueue puts whoever has had a turn behind a newcomer", () => {
+Deno.test("HashQueue puts a client that has had a turn behind a newcomer", () => {
   const queue = new HashQueue();
   for (const version of ["a1", "a2", "a3"]) queue.add(file(version), "a");
   assertEquals(queue.take()?.version, "a1");

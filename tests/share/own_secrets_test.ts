@@ -27,7 +27,7 @@ for (
     ["two tokens", `p2p-node-${"a".repeat(40)} p2p-node-${"b".repeat(40)}`],
   ]
 ) {
-  Deno.test(`isOwnSecret takes for none of ours ${what}`, () => {
+  Deno.test(`isOwnSecret does not take ${what} for a secret`, () => {
     assertEquals(isOwnSecret(text!), false);
   });
 }

@@ -409,7 +409,7 @@ Deno.test("Share follows what comes, changes and goes, folders too", async () =>
 });
 
 for (const name of ["missing", "file", "with\x1bescape"]) {
-  Deno.test(`Share.open says what is wrong with ${JSON.stringify(name)}`, async () => {
+  Deno.test(`Share.open reports what is wrong with ${JSON.stringify(name)}`, async () => {
     await using folder = await tempShare({ "file": "" });
     const error = await assertRejects(
       () => Share.open(join(folder.path, name), limits),

@@ -59,7 +59,7 @@ Deno.test("OrderedSink gives pieces out in order, whatever the order they come i
   assertEquals(consumed, [1, 3, 4]);
 });
 
-Deno.test("OrderedSink wakes who waits for a piece when it comes, and when all has", async () => {
+Deno.test("OrderedSink wakes a reader when its piece comes, and when all pieces have come", async () => {
   const { sink } = newSink();
   const parts = sink.parts();
   for (const piece of [0, 1]) {
@@ -105,7 +105,7 @@ Deno.test("OrderedSink keeps the bytes until the next part is asked for", async 
   assertEquals([await isLetGo(), consumed], [[true, true], [2, 3]]);
 });
 
-Deno.test("OrderedSink lets a reader that stops let go of the part it had", async () => {
+Deno.test("OrderedSink lets a reader that stops release its part", async () => {
   const { sink, consumed } = newSink();
   const isLetGo = watch([
     sink.write(0, pieces(0, 1)),
@@ -161,7 +161,7 @@ Deno.test("OrderedSink ends at once where there is nothing", async () => {
   assertEquals(consumed, []);
 });
 
-Deno.test("OrderedSink gives out what it can before it fails", async () => {
+Deno.test("OrderedSink yields what it can before it fails", async () => {
   const { sink } = newSink();
   void sink.write(0, pieces(0, 1));
   void sink.write(1, pieces(1, 2));
@@ -178,7 +178,7 @@ Deno.test("OrderedSink gives out what it can before it fails", async () => {
   sink.cancel();
 });
 
-Deno.test("OrderedSink tells who waits that it failed, and keeps nobody who writes", async () => {
+Deno.test("OrderedSink reports its failure to a waiting reader, and blocks no writer", async () => {
   const { sink } = newSink();
   const next = sink.parts().next();
   sink.fail(new Error("no node is left"));
@@ -195,7 +195,7 @@ Deno.test("OrderedSink that has come to its end does not fail any more", async (
   assertEquals((await readAll(sink)).bytes, [...pieces(0, 2)]);
 });
 
-Deno.test("OrderedSink lets go of everything when it is cancelled", async () => {
+Deno.test("OrderedSink releases everything when it is cancelled", async () => {
   const { sink } = newSink();
   const next = sink.parts().next();
   const isLetGo = watch([
@@ -246,7 +246,7 @@ for (const seed of [1, 2, 3]) {
   });
 }
 
-Deno.test("OrderedSink that is abandoned lets go of what lies beyond a gap, and gives out the rest", async () => {
+Deno.test("OrderedSink that is abandoned releases what lies beyond a gap, and yields the rest", async () => {
   const { sink } = newSink(0);
   const beyond = sink.write(4, pieces(4, 6));
   sink.abandon();

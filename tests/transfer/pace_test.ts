@@ -14,7 +14,7 @@ Deno.test("Pace knows no rate before enough has come to measure it by", () => {
   assertEquals(pace.rateFor(PIECE) > 0, true);
 });
 
-Deno.test("Pace follows what is of late: after some seconds the old rate counts no more", () => {
+Deno.test("Pace follows the recent rate: after some seconds the old rate counts no more", () => {
   const pace = new Pace(0);
   let now = 0;
   const run = (ms: number, bytesPerMs: number) => {

@@ -44,7 +44,7 @@ Deno.test("Pieces looks no further ahead of what has been consumed than it may",
   assertEquals(ask(pieces, 9), [7, 2]);
 });
 
-Deno.test("Pieces of a file that is there, or empty, are none to ask for", () => {
+Deno.test("Pieces of a file that exists, or empty, are none to ask for", () => {
   for (const pieces of [{ count: 2, have: [0, 1] }, { count: 0 }]) {
     const there = new Pieces({ ...pieces, lookahead: 3 });
     assertEquals([there.left, ask(there, 9)], [0, undefined]);

@@ -118,7 +118,7 @@ Deno.test("Plan takes up files and sources that come while it runs", () => {
   assertEquals(format(plan.take("b1", 0)), "1:0-0");
 });
 
-Deno.test("Plan has no more files open than it may, and goes on when one ends", () => {
+Deno.test("Plan has no more files open than it may, and continues when one ends", () => {
   const plan = newPlan(["a1"], { openFileCount: 2 });
   for (let n = 0; n < 5; n++) plan.addFile(file("a", 1));
   assertEquals(takeAll(plan, "a1"), ["0:0-0", "1:0-0"]);
@@ -128,7 +128,7 @@ Deno.test("Plan has no more files open than it may, and goes on when one ends", 
   assertEquals(takeAll(plan, "a1"), ["3:0-0"]);
 });
 
-Deno.test("Plan asks for nothing that is there already", () => {
+Deno.test("Plan asks for nothing that exists already", () => {
   const plan = newPlan(["a1"]);
   plan.addFile(file("a", 8, { have: [0, 3, 4, 7] }));
   assertEquals(plan.missingCount(0), 4);
@@ -173,7 +173,7 @@ Deno.test("Plan keeps within the lookahead of a file consumed in order", () => {
   assertEquals(takeAll(plan, "a1"), ["0:5-6", "0:7-8", "0:9-9"]);
 });
 
-Deno.test("Plan goes on with other files while one waits to be consumed", () => {
+Deno.test("Plan continues with other files while one waits to be consumed", () => {
   const plan = newPlan(["a1"]);
   plan.addFile(file("a", 10, { lookahead: 2 }));
   plan.addFile(file("a", 1));
@@ -295,7 +295,7 @@ Deno.test("Plan wants nothing more of a file that was given up", () => {
   assertEquals(plan.release("a1"), [], "it is not given up again");
 });
 
-Deno.test("Plan asks a source that was put out for nothing more", () => {
+Deno.test("Plan asks a source that was excluded for nothing more", () => {
   const plan = newPlan(["a1", "b1"]);
   plan.addFile(file("ab", 4));
   plan.take("a1", 0);
@@ -308,7 +308,7 @@ Deno.test("Plan asks a source that was put out for nothing more", () => {
   assertEquals(plan.isOut("nobody"), true);
 });
 
-Deno.test("Plan tells which files a source that is put out brings down", () => {
+Deno.test("Plan tells which files a source that is excluded brings down", () => {
   const plan = newPlan(["a1"], { pieceFailureCount: 1 });
   for (let n = 0; n < 3; n++) plan.addFile(file("a", 4));
   plan.take("a1", 0);
@@ -345,7 +345,7 @@ Deno.test("Plan asks a holder no more for a file it has lost", () => {
   assertEquals(takeAll(plan, "b1"), ["0:0-3"]);
 });
 
-Deno.test("Plan goes on with open files where others wait that come before them", () => {
+Deno.test("Plan continues with open files where others wait that come before them", () => {
   const plan = newPlan(["a1", "b1"], { openFileCount: 1 });
   plan.addFile(file("b", 1));
   plan.addFile(file("ab", 8));
@@ -815,7 +815,7 @@ Deno.test("Plan looks at no more than 40 things a piece, with 100,000 files that
   assert(plan.stepCount <= 40 * count, `${plan.stepCount / count} a piece`);
 });
 
-Deno.test("Plan looks at no more than 40 things a piece where every file is had by all of 16 sources", () => {
+Deno.test("Plan looks at no more than 40 things a piece where all of 16 sources have every file", () => {
   const ids = Array.from({ length: 16 }, (_, n) => `${n}`);
   const plan = new Plan(OPTIONS);
   for (const id of ids) plan.addSource(id, id, 0);

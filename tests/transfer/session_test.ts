@@ -129,7 +129,7 @@ function refused(request?: number): MessageOf<"refused"> {
   return { kind: "refused", code: "gone", text: "the file is gone", ...to };
 }
 
-Deno.test("NodeSession greets and asks for a file in one breath", async () => {
+Deno.test("NodeSession says hello and asks for a file in one write", async () => {
   const { client, node, conns } = channels();
   const opening = NodeSession.open(client, {
     id: ID,
@@ -225,7 +225,7 @@ Deno.test("NodeSession sends requests without waiting, and takes the answers in 
   assertEquals(last.runs, ["eight ab x1"]);
 });
 
-Deno.test("NodeSession goes on with the next answer after a refusal", async () => {
+Deno.test("NodeSession continues with the next answer after a refusal", async () => {
   await using talking = await talk();
   const { session, node } = talking;
   const keeper = new Keeper();
@@ -497,7 +497,7 @@ Deno.test("NodeSession.browse goes from page to page, and no further than the la
   assertEquals(await within(again, "the refusal"), []);
 });
 
-Deno.test("NodeSession waits for as long as the node says that it is working, and no longer", async () => {
+Deno.test("NodeSession waits for while the node says that it is working, and no longer", async () => {
   using time = new FakeTime();
   await using talking = await talk();
   const { session, node } = talking;
@@ -539,7 +539,7 @@ Deno.test("NodeSession.abort fails all that waits with its reason, and frees the
   await session[Symbol.asyncDispose]();
 });
 
-Deno.test("NodeSession parts well when nothing waits, and cuts off what does", async () => {
+Deno.test("NodeSession closes gracefully when idle, and aborts pending requests", async () => {
   {
     await using talking = await talk();
     await talking.session[Symbol.asyncDispose]();

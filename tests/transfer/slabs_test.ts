@@ -39,7 +39,7 @@ Deno.test("SlabPool lends buffers that are large enough, and counts them", async
   assertEquals(pool.lentBytes, 0);
 });
 
-Deno.test("SlabPool makes who would exceed its bound wait for what is given back", async () => {
+Deno.test("SlabPool makes a caller that would exceed its bound wait until a buffer is returned", async () => {
   const pool = new SlabPool(1_000);
   const a = await pool.acquire(500);
   await pool.acquire(500);
@@ -51,7 +51,7 @@ Deno.test("SlabPool makes who would exceed its bound wait for what is given back
   assertEquals(pool.lentBytes, 501);
 });
 
-Deno.test("SlabPool serves those who wait in their order", async () => {
+Deno.test("SlabPool serves waiting callers in their order", async () => {
   const pool = new SlabPool(100);
   let held = await pool.acquire(100);
   const order: number[] = [];
@@ -69,7 +69,7 @@ Deno.test("SlabPool serves those who wait in their order", async () => {
   assertEquals(order, [1, 2, 3, 4]);
 });
 
-Deno.test("SlabPool serves as many who wait as there is room for by then", async () => {
+Deno.test("SlabPool serves as many waiting callers as there is room for", async () => {
   const pool = new SlabPool(100);
   const whole = await pool.acquire(100);
   const waiting = [40, 40, 40].map((bytes) => asking(pool, bytes));
@@ -130,7 +130,7 @@ Deno.test("SlabPool takes back another buffer of that length in place of its own
   assertEquals(pool.lentBytes, 0);
 });
 
-Deno.test("SlabPool lends no buffer to two at once, and keeps nobody waiting for ever", async () => {
+Deno.test("SlabPool lends no buffer to two at once, and keeps nobody waiting forever", async () => {
   const random = seededRandom(1);
   const below = (most: number) => Math.floor(random() * most);
   const pool = new SlabPool(1_000);

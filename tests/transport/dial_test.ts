@@ -266,7 +266,7 @@ for (
     ["nothing but the end", ""],
   ] as const
 ) {
-  Deno.test(`learnCertificate knows ${what} for no relay`, async () => {
+  Deno.test(`learnCertificate does not take ${what} for a relay`, async () => {
     await using server = answering(new TextEncoder().encode(text));
     const error = await assertRejects(
       () => learnCertificate(server.at, { timeoutMs: 5_000 }),

@@ -163,7 +163,7 @@ Deno.test("A listener with joins beside TLS ends whatever begins with another by
   assertEquals(server.listener.connectionCount, 0);
 });
 
-Deno.test("A listener with joins beside TLS ends who says nothing at its deadline", async () => {
+Deno.test("A listener with joins beside TLS ends a silent peer at its deadline", async () => {
   await using server = await serveBoth({ handshakeMs: 100 });
   using silent = await dialPlain(server.listener.address);
   await untilEnd(silent);
@@ -173,7 +173,7 @@ Deno.test("A listener with joins beside TLS ends who says nothing at its deadlin
 });
 
 for (const how of ["ends", "is reset"] as const) {
-  Deno.test(`A listener with joins beside TLS lets go of who ${how} before a word`, async () => {
+  Deno.test(`A listener with joins beside TLS releases a peer that ${how} before sending anything`, async () => {
     await using server = await serveBoth();
     const { address } = server.listener;
     using socket = await connectFrom("127.0.0.1", address);

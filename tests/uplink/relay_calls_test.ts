@@ -79,7 +79,7 @@ Deno.test("RelayCalls matches answers to questions in their order, with pings an
   assertEquals(invites, [INVITE]);
 });
 
-Deno.test("RelayCalls gives a refusal to whoever asked", async () => {
+Deno.test("RelayCalls gives a refusal to the request that it answers", async () => {
   await using setting = start();
   const { visit, relay } = setting;
   const asking = visit.ask({ kind: "attach" });

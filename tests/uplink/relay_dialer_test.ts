@@ -179,7 +179,7 @@ Deno.test("RelayDialer refuses an address with an id without encryption, before 
   assertEquals(failure instanceof Failure && failure.kind, "usage");
 });
 
-Deno.test("RelayDialer reports that nobody is there", async () => {
+Deno.test("RelayDialer reports that nobody answers", async () => {
   const relay = await startRelay();
   await relay.server.close();
   const failure = await failureOf(dialerTo(relay.server.address));

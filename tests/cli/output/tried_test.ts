@@ -74,7 +74,7 @@ function toldAfter(events: readonly ClientEvent[]) {
 
 const found: NodeAnswer = { kind: "found", size: 100 };
 
-Deno.test("Tried tells of each node how far it got, why, how much came, and how long it took", () => {
+Deno.test("Tried reports for each node how far it got, why, how much came, and how long it took", () => {
   const { notes, rows } = toldAfter([
     { event: "nodes_listed", greeting: "", nodes: NODES },
     answered(3, { kind: "unreachable", stage: "connect", cause: "no answer" }),
@@ -275,7 +275,7 @@ Deno.test("Tried explains what was not found by a relay that came back a moment 
   assertEquals(explain(3)(corrupt), corrupt.message);
 });
 
-Deno.test("Tried says that a file was not what was asked for, where all of it came", () => {
+Deno.test("Tried says that a whole file was not the wanted one", () => {
   const events = [
     answered(1, { kind: "found", size: 7 }),
     answered(2, { kind: "found", size: 7 }),

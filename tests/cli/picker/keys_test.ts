@@ -126,7 +126,7 @@ Deno.test("KeyDecoder takes an escape and what follows in time for one key", () 
   );
 });
 
-Deno.test("KeyDecoder drops a sequence that never ends, and goes on", () => {
+Deno.test("KeyDecoder drops a sequence that never ends, and continues", () => {
   const decoder = new KeyDecoder();
   const endless = "\x1b[" + "1".repeat(62);
   assertEquals(decoder.feed(encoder.encode(endless + "a")), [

@@ -77,7 +77,7 @@ Deno.test("Picker warns of one node only where there are several", () => {
   assertEquals(styles(2)?.style, "warning");
 });
 
-Deno.test("Picker sets off what was found", () => {
+Deno.test("Picker emphasises the matched characters", () => {
   const picker = open(filesOf("letter.txt"));
   press(picker, "ltr");
   assertEquals(
@@ -161,7 +161,7 @@ Deno.test("Picker gives the marked file on Enter, and none where none matches", 
 });
 
 for (const key of ["escape", "ctrl_c", "ctrl_d", "ctrl_g"]) {
-  Deno.test(`Picker is left with ${key}`, () => {
+  Deno.test(`Picker quits on ${key}`, () => {
     assertEquals(press(open(filesOf("a")), `x<${key}>`), { kind: "left" });
   });
 }

@@ -205,7 +205,7 @@ Deno.test("doctor says that a relay wants a later version", async () => {
   assertEquals(events.at(-1).event, "error");
 });
 
-Deno.test("doctor tells who is let in by a private relay, and who is not", async () => {
+Deno.test("doctor reports whether a private relay admits a peer", async () => {
   await using share = await tempShare({ "a": "a" });
   await using keys = await makeKeys();
   await using others = await makeKeys(seededRandom(99));

@@ -21,7 +21,7 @@ Deno.test("CollectionPlan collects when a large process has grown by 5 %", () =>
   assertEquals(plan.isDue(1_050 * MIB, 0), true);
 });
 
-Deno.test("CollectionPlan takes the least that it has seen for its floor", () => {
+Deno.test("CollectionPlan uses the least memory so far as its floor", () => {
   const plan = new CollectionPlan(LIMITS, 70 * MIB);
   assertEquals(plan.isDue(60 * MIB, 0), false);
   assertEquals(plan.isDue(65 * MIB, 0), true);

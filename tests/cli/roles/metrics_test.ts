@@ -84,7 +84,7 @@ Deno.test("--metrics tells of a relay and a node with the README's permissions, 
   }]);
 });
 
-Deno.test("--metrics counts open descriptors where it may", async () => {
+Deno.test("--metrics counts open descriptors where that is allowed", async () => {
   const child = new Deno.Command(Deno.execPath(), {
     args: [
       ...["run", "-A", `${ROOT}relay.ts`, "--host", "127.0.0.1"],

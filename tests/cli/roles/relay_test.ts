@@ -70,7 +70,7 @@ for (
     [["--advertise", "nas:0"], /Cannot use port \(0\)/],
   ] as const
 ) {
-  Deno.test(`relay.ts ${args[0]} ${args[1].slice(0, 10)} is told apart as usage`, async () => {
+  Deno.test(`relay.ts ${args[0]} ${args[1].slice(0, 10)} is a usage error`, async () => {
     const { code, stderr } = await runRoleHere("relay.ts", [...args, "0"]);
     assertEquals(code, 2, stderr.join("\n"));
     assertMatch(stderr[0] ?? "", words);
