@@ -17,6 +17,8 @@ export interface HereOptions {
   readonly input?: string;
   /** Its variables `RELAY_P2P_…`; none unless given. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Stops it, as SIGTERM does, once its standard output matches. */
+  readonly until?: RegExp;
 }
 
 /** How a role ended, and what it wrote. */
@@ -37,14 +39,17 @@ let isRunning = false;
 export async function runRoleHere(
   script: string,
   args: readonly string[],
-  { input = "", env = {} }: HereOptions = {},
+  { input = "", env = {}, until }: HereOptions = {},
 ): Promise<OutcomeHere> {
   if (isRunning) {
     throw new Error("another role runs here: its output would mix");
   }
   isRunning = true;
   try {
-    using stdout = captured(Deno.stdout);
+    using signals = heldSignals();
+    using stdout = captured(Deno.stdout, (bytes) => {
+      if (until?.test(decode(bytes))) signals.stop();
+    });
     using stderr = captured(Deno.stderr);
     using _stdin = typed(input);
     using _env = withOwnVariables(env);
@@ -67,10 +72,12 @@ function decode(bytes: Uint8Array): string {
 /** Keeps what is written, as through a pipe, until it is disposed of. */
 function captured(
   output: typeof Deno.stdout | typeof Deno.stderr,
+  onWrite: (bytes: Uint8Array) => void = () => {},
 ): Disposable & { bytes(): Uint8Array } {
   const parts: Uint8Array<ArrayBuffer>[] = [];
   const writeSync = (bytes: Uint8Array) => {
     parts.push(bytes.slice()); // the writer may use its buffer again
+    onWrite(bytes);
     return bytes.length;
   };
   const replaced = replace(output, {
@@ -90,6 +97,23 @@ function captured(
       }
       return all;
     },
+    [Symbol.dispose]: () => replaced[Symbol.dispose](),
+  };
+}
+
+/** Keeps what a role does on SIGTERM to itself. */
+function heldSignals(): Disposable & { stop(): void } {
+  const handlers = new Set<() => void>();
+  const replaced = replace(Deno, {
+    addSignalListener: (signal, handler) => {
+      if (signal === "SIGTERM") handlers.add(handler);
+    },
+    removeSignalListener: (_signal, handler) => {
+      handlers.delete(handler);
+    },
+  } as Partial<typeof Deno>);
+  return {
+    stop: () => handlers.forEach((handler) => handler()),
     [Symbol.dispose]: () => replaced[Symbol.dispose](),
   };
 }

@@ -428,6 +428,18 @@ export const OF_ENGINES: Readonly<Record<string, Trials>> = {
         right: here.client("get", "a.txt", "-o", "there/"),
       }),
   },
+  "lib/disk/base_file.ts": {
+    grantRemedy: (here) => {
+      const get = here.client("get", "a.txt", "-o", "there/a.txt");
+      return {
+        wrong: {
+          ...get,
+          words: [...get.words, "--base", "share/a.txt"],
+          permissions: ["--allow-read=there", "--allow-write=there"],
+        },
+      };
+    },
+  },
   "lib/disk/left_file.ts": {
     "remove it, or save elsewhere with -o": async (here) => {
       const left = partialPathOf(`${here.path}/there/big.bin`);

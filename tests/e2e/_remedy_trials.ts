@@ -15,6 +15,7 @@ import {
 import { tempShare } from "../_temp_share.ts";
 import { within } from "../_event_log.ts";
 import { runRole, type SpawnOptions, spawnRole } from "./_processes.ts";
+import type { RoleHost } from "./_role_host.ts";
 
 /** Words of remedies as they are written, and how each is tried. */
 export type Trials = Readonly<
@@ -38,6 +39,11 @@ export interface Command extends SpawnOptions {
   readonly words: readonly string[];
   /** What is typed. */
   readonly input?: string;
+  /** What runs it where it has just these permissions. */
+  readonly hosted?: {
+    readonly host: RoleHost;
+    readonly permissions: readonly string[];
+  };
 }
 
 /** A trial: the second command is the first where there is none. */
@@ -57,7 +63,11 @@ export class Here {
   readonly #permissions: readonly string[];
 
   /** All in `path`, with a relay that runs. */
-  constructor(readonly path: string, readonly relay: TestRelay) {
+  constructor(
+    readonly path: string,
+    readonly relay: TestRelay,
+    readonly host: RoleHost,
+  ) {
     this.at = relay.server.relayAddress;
     this.port = String(relay.server.address.port);
     this.#permissions = [
@@ -93,7 +103,9 @@ export class Here {
   }
 
   #command(script: Command["script"], words: readonly string[]): Command {
-    return { script, words, permissions: this.#permissions, cwd: this.path };
+    const permissions = this.#permissions;
+    const hosted = { host: this.host, permissions };
+    return { script, words, permissions, hosted, cwd: this.path };
   }
 }
 
@@ -119,13 +131,27 @@ interface Outcome {
   readonly said: string;
 }
 
-/** Runs a command to its end. */
-async function run(
-  { script, words, ...options }: Command,
-): Promise<Outcome> {
-  const { code, text, stderr } = await runRole(script, words, options);
+/** Runs a command to its end, or until it has printed what matches. */
+async function run(command: Command, until?: string): Promise<Outcome> {
+  const { script, words, hosted, ...options } = command;
+  const { code, text, stderr } = hosted !== undefined && isHosted(command)
+    ? await hosted.host.run({
+      ...{ script, words, cwd: command.cwd! },
+      ...(command.input === undefined ? {} : { input: command.input }),
+      ...(command.env === undefined ? {} : { env: command.env }),
+      ...(until === undefined ? {} : { until }),
+    })
+    : await runRole(script, words, options);
   return { code, said: `${text}\n${stderr.join("\n")}` };
 }
+
+/** Whether it needs no process of its own. */
+function isHosted({ hosted, permissions, prefix }: Command): boolean {
+  return hosted !== undefined && permissions === hosted.permissions &&
+    prefix === undefined;
+}
+
+const READY = "^registered with |^relay address ";
 
 /** Runs a command to its end; one that serves, until it does. */
 async function succeed(command: Command): Promise<Outcome> {
@@ -133,8 +159,9 @@ async function succeed(command: Command): Promise<Outcome> {
   const isRole = script !== "peer_client.ts" &&
     !words.some((word) => /^(doctor|help|--help)$/.test(word));
   if (!isRole) return await run(command);
+  if (isHosted(command)) return await run(command, READY);
   await using role = spawnRole(script, words, options);
-  const ready = role.stdout.until(/^registered with |^relay address /)
+  const ready = role.stdout.until(new RegExp(READY))
     .then(() => 0).catch(() => role.exitCode);
   const code = await within(ready, words.join(" "));
   const lines = [...role.stdout.all, ...role.stderr.all];
@@ -151,14 +178,14 @@ export async function ended(command: Command): Promise<string> {
 /** Fails, does as the remedy says, and does what was wanted. */
 export async function tryRemedy(
   words: string,
-  relay: TestRelay,
+  { relay, host }: { relay: TestRelay; host: RoleHost },
   trial: (here: Here) => Trial | Promise<Trial>,
 ): Promise<void> {
   await using folder = await tempShare({
     "share/a.txt": "whole\n",
     "there/b.txt": "another\n",
   });
-  const made = await trial(new Here(folder.path, relay));
+  const made = await trial(new Here(folder.path, relay, host));
   try {
     await followed(words, made);
   } finally {
@@ -178,13 +205,15 @@ async function followed(
   await mend?.();
   const right = typeof next === "function" ? next(failed.said) : next;
   const flags = [...failed.said.matchAll(/(?<=\s)--allow-(?:read|write)=\S+/g)];
-  const done = await succeed({
-    ...right,
-    permissions: [
-      ...right.permissions ?? [],
-      ...(right === wrong ? flags.map(([flag]) => flag) : []),
-    ],
-  });
+  const done = await succeed(
+    right !== wrong || flags.length === 0 ? right : {
+      ...right,
+      permissions: [
+        ...right.permissions ?? [],
+        ...flags.map(([flag]) => flag),
+      ],
+    },
+  );
   assertEquals(done.code, 0, `after: ${words}\n${failed.said}\n${done.said}`);
   assertEquals(pattern.test(done.said), false, `${words}\n${done.said}`);
 }

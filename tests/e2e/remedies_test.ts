@@ -1,6 +1,7 @@
 /**
- * Every remedy that the program prints: followed by real processes, after which
- * the command succeeds, or with the reason why it is not followed here.
+ * Every remedy that the program prints: followed by the roles, in a process of
+ * their own where a permission or a terminal is what it is about, after which the
+ * command succeeds; or with the reason why it is not followed here.
  */
 
 import { assertEquals } from "@std/assert";
@@ -9,6 +10,7 @@ import { remediesInSource } from "../_remedies.ts";
 import { OF_COMMANDS } from "./_remedies_of_commands.ts";
 import { OF_ENGINES } from "./_remedies_of_engines.ts";
 import { UNTRIED } from "./_remedies_untried.ts";
+import { RoleHost } from "./_role_host.ts";
 import { tryRemedy } from "./_remedy_trials.ts";
 
 const TRIED = { ...OF_COMMANDS, ...OF_ENGINES };
@@ -18,13 +20,14 @@ const AT_A_TIME = 3;
 
 async function inTurns<Item>(
   items: readonly Item[],
-  act: (item: Item) => Promise<void>,
+  act: (item: Item, host: RoleHost) => Promise<void>,
 ): Promise<void> {
   const left = [...items];
   await Promise.all(
     Array.from({ length: AT_A_TIME }, async () => {
+      await using host = new RoleHost();
       for (let item = left.pop(); item !== undefined; item = left.pop()) {
-        await act(item);
+        await act(item, host);
       }
     }),
   );
@@ -46,8 +49,8 @@ Deno.test("Every remedy that can be followed here helps when it is", async (test
     Object.entries(trials).map(([words, trial]) => ({ module, words, trial }))
   );
   const failed = new Map<string, unknown[]>();
-  await inTurns(all, async ({ module, words, trial }) => {
-    await tryRemedy(words, relay, trial).catch((error) => {
+  await inTurns(all, async ({ module, words, trial }, host) => {
+    await tryRemedy(words, { relay, host }, trial).catch((error) => {
       failed.set(module, [...failed.get(module) ?? [], error.stack]);
     });
   });
