@@ -366,8 +366,9 @@ Deno.test("listFiles does not wait for nodes that list a file now and then, and 
     );
   }
   await using _good = await startNode(relay, { "good": "x" });
+  // Time enough for the good one to answer on a busy machine.
   const listing = list(relay, {
-    limits: { listingMs: 1_000, askingPatienceMs: 50 },
+    limits: { listingMs: 4_000, askingPatienceMs: 50 },
   });
   const { files, log } = await within(listing, "the listing");
   // What had come of the others is there as well.
@@ -377,7 +378,7 @@ Deno.test("listFiles does not wait for nodes that list a file now and then, and 
     Array.from({ length: 8 }, (_, n) => `slow${n} slow, out`),
   );
   const [first] = log.of("node_trouble");
-  assertMatch(first!.cause, /^its list came too slowly, 1 file in \d s$/);
+  assertMatch(first!.cause, /^its list came too slowly, 1 file in \d+ s$/);
 });
 
 Deno.test("listFiles waits for a list that comes quickly enough", async () => {

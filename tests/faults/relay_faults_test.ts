@@ -443,6 +443,6 @@ Deno.test("row 49: a listing full of addresses where nobody answers delays a cli
   );
   const pieces = await Array.fromAsync(file.pieces(), (piece) => piece.slice());
   assertEquals(await new Blob(pieces).text(), "found");
-  // Three rounds of eight nodes each, and some for the machine.
-  assertLess(performance.now() - startedAt, 3 * 1_000 + 3_000);
+  // Three rounds of eight nodes each; one after the other they take 30 seconds.
+  assertLess(performance.now() - startedAt, 15_000);
 });
