@@ -21,7 +21,7 @@ import { systemErrorCode } from "../base/errors.ts";
 import { LIMITS, type Limits } from "../base/limits.ts";
 import { isGranted } from "../base/permission.ts";
 import { isSameStamp, type ShareFile, stampOf } from "./shared_file.ts";
-import { lookOften, Way } from "./way.ts";
+import { type LastWay, lookOften, type Way } from "./way.ts";
 import type { FolderIdentity } from "./root.ts";
 
 /** Why a file cannot be read any more. */
@@ -118,10 +118,14 @@ const SLOW_READ_MS = 5;
  */
 export function openFile(
   file: ShareFile,
-  { root, pace }: { root: FolderIdentity; pace: DiskSpeed },
+  { root, pace, ways }: {
+    root: FolderIdentity;
+    pace: DiskSpeed;
+    ways: LastWay;
+  },
 ): OpenedFile {
   // Where the system tells the name of what is open, nothing else is asked.
-  const way = canTellNames() ? null : new Way(root, dirname(file.path));
+  const way = canTellNames() ? null : ways.to(root, dirname(file.path));
   const descriptor = openNow(file.path);
   const readNow = (buffer: Uint8Array, position: number) =>
     pace.time(() => readSync(descriptor, buffer, 0, buffer.length, position));
@@ -140,7 +144,7 @@ export function openFile(
       return true;
     },
     isUnchanged: () => isVersion(descriptor, file),
-    isStill: () => isStill(descriptor, file, way),
+    isStill: () => isStill(descriptor, file, { way, ways }),
     [Symbol.dispose]: () => closeSync(descriptor),
   };
 }
@@ -153,25 +157,24 @@ export function openFile(
 function isStill(
   descriptor: number,
   file: ShareFile,
-  way: Way | null,
+  looks: { way: Way | null; ways: LastWay },
 ): boolean {
   if (!isVersion(descriptor, file)) return false;
   const name = nameOf(descriptor);
-  return name === undefined
-    ? isSeenThere(descriptor, file, way)
-    : name === file.path;
+  return name === undefined ? isSeenThere(file, looks) : name === file.path;
 }
 
-/** Whether the file at a path is the one that was opened, and no link led there. */
+/** Whether the file that was found is at its path, and no link led there. */
 function isSeenThere(
-  descriptor: number,
-  { path }: ShareFile,
-  way: Way | null,
+  { path, inode, device }: ShareFile,
+  { way, ways }: { way: Way | null; ways: LastWay },
 ): boolean {
-  const { ino, dev } = fstatSync(descriptor);
   let there: Deno.FileInfo | undefined = Deno.lstatSync(path);
-  if (!way?.stayed()) there = lookOften(path);
-  return there?.ino === ino && there.dev === dev;
+  if (!way?.stayed()) {
+    ways.forget();
+    there = lookOften(path);
+  }
+  return there?.ino === inode && there.dev === device;
 }
 
 const DESCRIPTORS = "/proc/self/fd";

@@ -30,7 +30,7 @@ import { grantRemedy, requireAccess } from "../base/permission.ts";
 import { fileOf, type ShareFile } from "./shared_file.ts";
 import { folderIdentity } from "./root.ts";
 import { holdsOwnSecret } from "./scan.ts";
-import { lookOften, Way } from "./way.ts";
+import { LastWay, lookOften, Way } from "./way.ts";
 import { whenRoom } from "../base/shortage.ts";
 import { type ShareListener, ShareUpkeep } from "./upkeep.ts";
 import { type SkipCounts, type SkipEvent, skippedCount } from "./skipped.ts";
@@ -55,6 +55,7 @@ export class Share implements Disposable, AsyncDisposable {
   readonly #upkeep: ShareUpkeep;
   readonly #table: FileTable;
   readonly #pace = new DiskSpeed();
+  readonly #ways = new LastWay();
 
   private constructor(root: string, upkeep: ShareUpkeep, limits: Limits) {
     this.root = root;
@@ -273,7 +274,11 @@ export class Share implements Disposable, AsyncDisposable {
   }
 
   #openNow(file: ShareFile): OpenedFile {
-    return openFile(file, { root: this.#upkeep.folder, pace: this.#pace });
+    return openFile(file, {
+      root: this.#upkeep.folder,
+      pace: this.#pace,
+      ways: this.#ways,
+    });
   }
 
   /** The current state of `file` on the disk; `undefined` if it is gone. */

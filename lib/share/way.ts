@@ -45,12 +45,38 @@ export class Way {
     this.#times = times?.every((time) => time < last) ? times : undefined;
   }
 
+  /** Whether it is the way to that folder, and may prove something. */
+  leads(root: FolderIdentity, folder: string): boolean {
+    return this.#times !== undefined && this.#root === root &&
+      this.#folder === folder;
+  }
+
   /** Whether each folder has stayed in its place and none is a link. */
   stayed(): boolean {
     if (this.#times === undefined) return false;
     const times = timesOf(this.#root, this.#folder);
     return times !== undefined &&
       times.every((time, n) => time === this.#times![n]);
+  }
+}
+
+/**
+ * The way to the folder that files were last opened in. One that has stayed
+ * since an earlier moment has stayed since now, too, so that the folders are
+ * looked at once a file and not twice.
+ */
+export class LastWay {
+  #way: Way | undefined;
+
+  /** A way to `folder` that was looked at now, or before. */
+  to(root: FolderIdentity, folder: string, now = Date.now()): Way {
+    if (!this.#way?.leads(root, folder)) this.#way = new Way(root, folder, now);
+    return this.#way!;
+  }
+
+  /** It has not stayed: the next one is looked at anew. */
+  forget(): void {
+    this.#way = undefined;
   }
 }
 

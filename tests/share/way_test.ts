@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { join } from "@std/path";
 import { type FolderIdentity, folderIdentity } from "../../lib/share/root.ts";
-import { lookAt, lookOften, Way } from "../../lib/share/way.ts";
+import { LastWay, lookAt, lookOften, Way } from "../../lib/share/way.ts";
 import { tempShare } from "../_temp_share.ts";
 
 const LATER_MS = 5_000;
@@ -65,6 +65,35 @@ Deno.test("Way stays in no other folder than the one that was shared", async () 
   const other = { ...share.root, inode: share.root.inode! + 1 };
   assertEquals(restingWay(share.root, share.root.path).stayed(), true);
   assertEquals(restingWay(other, share.root.path).stayed(), false);
+});
+
+Deno.test("LastWay gives the same way again for a folder that rests, and another for another folder or root", async () => {
+  await using share = await openShare();
+  const ways = new LastWay();
+  const later = Date.now() + LATER_MS;
+  const way = ways.to(share.root, share.deep, later);
+  assertEquals(ways.to(share.root, share.deep) === way, true);
+  assertEquals(way.stayed(), true);
+  const other = ways.to(share.root, share.sub, later);
+  assertEquals(other === way, false);
+  assertEquals(other.stayed(), true);
+  const replaced = { ...share.root };
+  assertEquals(ways.to(replaced, share.sub, later) === other, false);
+});
+
+Deno.test("LastWay gives no way again that cannot prove anything, or that has not stayed", async () => {
+  await using share = await openShare();
+  const ways = new LastWay();
+  const young = ways.to(share.root, share.deep, 0);
+  assertEquals(young.stayed(), false);
+  const later = Date.now() + LATER_MS;
+  const way = ways.to(share.root, share.deep, later);
+  assertEquals([way === young, way.stayed()], [false, true]);
+  await Deno.rename(share.sub, `${share.sub}.aside`);
+  await Deno.symlink(share.outside, share.sub);
+  assertEquals(ways.to(share.root, share.deep).stayed(), false);
+  ways.forget();
+  assertEquals(ways.to(share.root, share.deep, later) === way, false);
 });
 
 Deno.test("A look at a file sees it where folders rest and where they change, and nothing through a link", async () => {
