@@ -19,11 +19,18 @@ const START_MS = 60_000;
 const WANTED = "d0/wanted.txt";
 const CONTENT = "what the honest client wants\n";
 
-/** A node process that shares `fileCount` files, and a client that finds one. */
-export async function openNodeScene(fileCount: number): Promise<Scene> {
+/**
+ * A node process that shares `fileCount` files, some large ones beside them, and
+ * a client that finds one.
+ */
+export async function openNodeScene(
+  fileCount: number,
+  largeCount = 0,
+): Promise<Scene> {
   await using stack = new AsyncDisposableStack();
   const folder = stack.use(await tempShare({ [WANTED]: CONTENT }));
   fillFolder(folder.path, fileCount - 1);
+  fillWithLarge(folder.path, largeCount);
   const relay = stack.use(await spawnRelay());
   const node = stack.use(
     spawnRole(
@@ -46,6 +53,22 @@ export async function openNodeScene(fileCount: number): Promise<Scene> {
     ask: () => findAndReadFrom(target, STRANGER),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
+}
+
+/** Takes a node a second to hash, and more than the test to hash all. */
+const LARGE_BYTES = 1024 ** 3;
+const LARGE_COUNT = 64;
+
+/** Sparse files, each with another hash. */
+function fillWithLarge(path: string, count: number): void {
+  for (let n = 0; n < count; n++) {
+    Deno.writeFileSync(`${path}/${largeName(n)}`, new Uint8Array());
+    Deno.truncateSync(`${path}/${largeName(n)}`, LARGE_BYTES + n);
+  }
+}
+
+function largeName(n: number): string {
+  return `large ${n % LARGE_COUNT}`;
 }
 
 /** Small files, a thousand in each sub-folder. */
@@ -131,6 +154,34 @@ function asking(count: number, frames: () => Uint8Array): Attack {
   };
 }
 
+/** Has file after file hashed, and leaves after a while without the answer. */
+function hashing(count: number): Attack {
+  return async (target, signal) => {
+    let wanted = 0;
+    const one = async () => {
+      while (!signal.aborted) {
+        await untilCut(async () => {
+          using conn = await dialFrom(ATTACKER, target);
+          const channel = new Channel(conn, {
+            limits: LIMITS,
+            acceptsData: true,
+            writeStallMs: 5_000,
+            idleMs: 5_000,
+          });
+          await greet(channel, { role: "client" });
+          const name = largeName(wanted++);
+          await channel.send({ kind: "find", request: 1, name });
+          const { version = "" } = await channel.receive(["found"]) ?? {};
+          await channel.send({ kind: "describe", request: 2, of: version });
+          await pause(500);
+        });
+        await pause(20);
+      }
+    };
+    await Promise.all(Array.from({ length: count }, one));
+  };
+}
+
 const ONE_WRITE = browses(6_700);
 
 /** Lists everything, again and again, and reads all of it. */
@@ -162,5 +213,10 @@ export const AT_NODE: readonly Flood[] = [
     name: "node: unknown names, 4 connections, 100,000 files",
     open: () => openNodeScene(100_000),
     attack: asking(4, findsOfUnknownNames),
+  },
+  {
+    name: "node: hashing on demand, 8 connections, 64 GiB",
+    open: () => openNodeScene(10, LARGE_COUNT),
+    attack: hashing(8),
   },
 ];
