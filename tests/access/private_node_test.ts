@@ -3,9 +3,10 @@
  * file only.
  */
 
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertRejects } from "@std/assert";
 import { formatGrant, grantKeyOf } from "../../lib/access/grant.ts";
 import { greet } from "../../lib/protocol/hello.ts";
+import { Failure } from "../../lib/base/errors.ts";
 import { LIMITS } from "../../lib/base/limits.ts";
 import { sha256 } from "../../lib/base/hash.ts";
 import { Manifest } from "../../lib/content/manifest.ts";
@@ -320,4 +321,49 @@ Deno.test("A node refuses the fetch that is one too many, whatever the relay say
   const [listed] = await listedBy(relay, access());
   const linked = await answerOf(node, listed!.grant!.text, FIND);
   assertEquals((linked as NodeToClient).kind, "found");
+});
+
+Deno.test("A guest's grant that somebody else has seen opens that file at that node for that fetch, and nothing once a byte of it differs", async () => {
+  await using relay = await startPrivate();
+  const files = { "a.txt": "abc", "b.txt": "b" };
+  await using node = await startMember(relay, files);
+  await using _other = await startMember(relay, files, { which: 1 });
+  const { access } = await linkTo(relay, "a.txt");
+  const guest = await listedBy(relay, access());
+  const grantOf = (isHere: boolean) =>
+    guest.find(({ id }) => (id === IDENTITY.id) === isHere)!.grant!.text;
+  const own = grantOf(true);
+  // The relay counts the link as used up; whoever replays is the same fetch.
+  for (let n = 0; n < 2; n++) {
+    const again = await answerOf(node, own, FIND) as NodeToClient;
+    assertEquals(again.kind, "found");
+  }
+  assertEquals(await answerOf(node, grantOf(false), FIND), "unauthorized");
+  const other = { ...FIND, name: "b.txt" };
+  assertEquals(await answerOf(node, own, other), "unauthorized");
+  const bytes = [...own];
+  for (let at = 0; at < bytes.length; at += 7) {
+    const altered = bytes.with(at, bytes[at] === "A" ? "B" : "A").join("");
+    assertEquals(await answerOf(node, altered, FIND), "unauthorized", altered);
+  }
+  // Another fetch by the same link gets no grant, with or without a token.
+  await assertRejects(
+    () => listedBy(relay, access("another-fetch-by-it")),
+    Failure,
+    "it has no uses left",
+  );
+});
+
+Deno.test("A link is of no use at another private relay, nor at the same one with another secret", async () => {
+  await using relay = await startPrivate();
+  await using _node = await startMember(relay, { "a.txt": "abc" });
+  const { access, content } = await linkTo(relay, "a.txt");
+  await using elsewhere = await startPrivate({
+    secrets: { current: NEXT_SECRET },
+  });
+  const { kind } = await fetch(elsewhere, "a.txt", {
+    access: access(),
+    content,
+  });
+  assertEquals(kind, "not_allowed");
 });
