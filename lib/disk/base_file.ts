@@ -9,14 +9,10 @@
 import { describeCause, Failure, isBug, localKindOf } from "../base/errors.ts";
 import { grantRemedy, requireAccess } from "../base/permission.ts";
 import { show } from "../base/text.ts";
-import {
-  type Manifest,
-  pieceBytesOf,
-  pieceLength,
-} from "../content/manifest.ts";
-import type { Hashed, Hasher } from "../transfer/hashing.ts";
+import { type Manifest, pieceBytesOf } from "../content/manifest.ts";
+import type { Hasher } from "../transfer/hashing.ts";
 import { isInode } from "./left_file.ts";
-import { REHASH_BYTES } from "./rehash.ts";
+import { type HashedRun, hashRuns, runsToRead } from "./rehash.ts";
 
 /** Pieces in a row that are what they must be. */
 export interface RightPieces {
@@ -34,12 +30,6 @@ export interface RightPiecesOptions {
   readonly isWanted: (piece: number) => boolean;
   /** Hashes the pieces. */
   readonly hasher: Hasher;
-}
-
-/** Pieces that are read, and are being hashed. */
-interface ReadPieces {
-  readonly first: number;
-  readonly hashing: Promise<Hashed>;
 }
 
 /** A file to take pieces from. Disposing closes it. */
@@ -119,48 +109,13 @@ export class BaseFile implements Disposable {
     manifest: Manifest,
     { isWanted, hasher }: RightPiecesOptions,
   ): AsyncGenerator<RightPieces> {
-    const pieceBytes = pieceBytesOf(manifest.size);
-    const spare: Uint8Array[] = [];
-    const runs = runsOf(manifest, { isWanted, size: this.size });
-    const read = async (): Promise<ReadPieces | undefined> => {
-      const { value: run } = runs.next();
-      if (run === undefined) return undefined;
-      const start = run.first * pieceBytes;
-      const end = Math.min(start + run.count * pieceBytes, manifest.size);
-      const bytes = await this.#read(start, end, spare.pop());
-      if (bytes === undefined) return undefined;
-      const hashing = hasher.hash(bytes, pieceBytes);
-      hashing.catch(() => {}); // told to who waits for it, if anybody does
-      return { first: run.first, hashing };
-    };
-    for (let next = await read(); next !== undefined;) {
-      const { first, hashing } = next;
-      next = await read();
-      const hashed = await hashing;
-      yield* rightIn(manifest, first, hashed);
-      spare.push(hashed.bytes);
-    }
-  }
-
-  /** Bytes of it, in `room` where they fit; nothing where it is shorter now. */
-  async #read(
-    start: number,
-    end: number,
-    room?: Uint8Array,
-  ): Promise<Uint8Array | undefined> {
-    const length = end - start;
-    const buffer = room?.length === length ? room : new Uint8Array(length);
+    const { size } = manifest;
+    const runs = runsToRead({ size, found: this.size, isWanted });
+    const hashed = hashRuns(this.#file, runs, { size, hasher });
     try {
-      this.#file.seekSync(start, Deno.SeekMode.Start);
-      for (let filled = 0; filled < length;) {
-        const read = await this.#file.read(buffer.subarray(filled));
-        if (read === null) return undefined;
-        filled += read;
-      }
-      return buffer;
+      for await (const run of hashed) yield* rightIn(manifest, run);
     } catch (error) {
-      if (isBug(error)) throw error;
-      return undefined; // whatever it is, a node has the rest
+      if (isBug(error)) throw error; // else a node has the rest
     }
   }
 
@@ -181,29 +136,10 @@ function unfit(path: string, why: string, remedy = REMEDY): Failure {
   });
 }
 
-/** Wanted pieces that a file of `size` bytes has, in runs to be read at once. */
-function* runsOf(
-  manifest: Manifest,
-  { isWanted, size }: { isWanted: (piece: number) => boolean; size: number },
-): Generator<{ first: number; count: number }, undefined> {
-  const pieceBytes = pieceBytesOf(manifest.size);
-  const most = Math.max(1, Math.floor(REHASH_BYTES / pieceBytes));
-  const has = (piece: number) =>
-    piece < manifest.pieceCount && isWanted(piece) &&
-    piece * pieceBytes + pieceLength(manifest.size, piece) <= size;
-  for (let first = 0; first < manifest.pieceCount;) {
-    let count = 0;
-    while (count < most && has(first + count)) count++;
-    if (count > 0) yield { first, count };
-    first += Math.max(1, count);
-  }
-}
-
-/** The right pieces among those from `first` on, in rows. */
+/** The right pieces among those of a run, in rows. */
 function* rightIn(
   manifest: Manifest,
-  first: number,
-  { bytes, hashes }: Hashed,
+  { first, bytes, hashes }: HashedRun,
 ): Generator<RightPieces> {
   const pieceBytes = pieceBytesOf(manifest.size);
   for (let at = 0; at < hashes.length;) {

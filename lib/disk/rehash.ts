@@ -7,7 +7,11 @@
 import { isBug } from "../base/errors.ts";
 import { createSha256, HASH_BYTES, sha256 } from "../base/hash.ts";
 import { Manifest, pieceBytesOf, pieceCountOf } from "../content/manifest.ts";
-import { HASHED_AT_ONCE_BYTES, type Hasher } from "../transfer/hashing.ts";
+import {
+  type Hashed,
+  HASHED_AT_ONCE_BYTES,
+  type Hasher,
+} from "../transfer/hashing.ts";
 
 /** Bytes that are read back and hashed at once. */
 export const REHASH_BYTES = 1024 * 1024;
@@ -34,34 +38,95 @@ async function* hashesOf(
   size: number,
   hasher: Hasher,
 ): AsyncGenerator<Uint8Array> {
-  const pieceBytes = pieceBytesOf(size);
-  const perRead = Math.max(1, Math.floor(REHASH_BYTES / pieceBytes));
   const { size: found } = await file.stat();
-  const whole = Math.floor(found / pieceBytes);
-  const count = found >= size ? pieceCountOf(size) : whole;
-  for (let first = 0; first < count; first += perRead) {
-    const start = first * pieceBytes;
-    const pieces = Math.min(perRead, count - first);
-    const length = Math.min(pieces * pieceBytes, size - start);
-    const bytes = await readAt(file, start, length);
-    if (bytes === undefined) return; // it became shorter
-    yield* (await hasher.hash(bytes, pieceBytes)).hashes;
+  const runs = runsToRead({ size, found });
+  for await (const { hashes } of hashRuns(file, runs, { size, hasher })) {
+    yield* hashes;
   }
 }
 
+/** Pieces in a row. */
+export interface PieceRun {
+  readonly first: number;
+  readonly count: number;
+}
+
+/**
+ * The pieces of a file of `size` bytes that one of `found` bytes can have, and
+ * that are wanted, in runs to be read at once.
+ */
+export function* runsToRead(
+  { size, found, isWanted = () => true }: {
+    size: number;
+    found: number;
+    isWanted?: (piece: number) => boolean;
+  },
+): Generator<PieceRun, undefined> {
+  const pieceBytes = pieceBytesOf(size);
+  const most = Math.max(1, Math.floor(REHASH_BYTES / pieceBytes));
+  const end = found >= size
+    ? pieceCountOf(size)
+    : Math.floor(found / pieceBytes);
+  for (let first = 0; first < end;) {
+    let count = 0;
+    while (count < most && first + count < end && isWanted(first + count)) {
+      count++;
+    }
+    if (count > 0) yield { first, count };
+    first += Math.max(1, count);
+  }
+}
+
+/** Pieces that were read, with their hashes. */
+export interface HashedRun extends PieceRun, Hashed {}
+
+/**
+ * Reads and hashes pieces of an open file; the next are read while some are
+ * being hashed. Ends where the file has become shorter. The bytes may be used
+ * until the next are asked for.
+ */
+export async function* hashRuns(
+  file: Deno.FsFile,
+  runs: Iterator<PieceRun, undefined>,
+  { size, hasher }: { size: number; hasher: Hasher },
+): AsyncGenerator<HashedRun> {
+  const pieceBytes = pieceBytesOf(size);
+  // New buffers cost as much as reading: pages of them have to be cleared.
+  const spare: Uint8Array[] = [];
+  const read = async () => {
+    const { value: run } = runs.next();
+    if (run === undefined) return undefined;
+    const start = run.first * pieceBytes;
+    const length = Math.min(run.count * pieceBytes, size - start);
+    const room = spare.pop();
+    const buffer = room?.length === length ? room : new Uint8Array(length);
+    if (!await readAt(file, start, buffer)) return undefined;
+    const hashing = hasher.hash(buffer, pieceBytes);
+    hashing.catch(() => {}); // thrown below, unless nobody asks any more
+    return { run, hashing };
+  };
+  for (let next = await read(); next !== undefined;) {
+    const { run, hashing } = next;
+    next = await read();
+    const hashed = await hashing;
+    yield { ...run, ...hashed };
+    spare.push(hashed.bytes);
+  }
+}
+
+/** Fills a buffer from a place on; false where the file ends before. */
 async function readAt(
   file: Deno.FsFile,
   start: number,
-  length: number,
-): Promise<Uint8Array<ArrayBuffer> | undefined> {
-  const buffer = new Uint8Array(length);
+  buffer: Uint8Array,
+): Promise<boolean> {
   file.seekSync(start, Deno.SeekMode.Start);
-  for (let filled = 0; filled < length;) {
+  for (let filled = 0; filled < buffer.length;) {
     const read = await file.read(buffer.subarray(filled));
-    if (read === null) return undefined;
+    if (read === null) return false;
     filled += read;
   }
-  return buffer;
+  return true;
 }
 
 /** Whether a file has the content of a manifest; not where it cannot be read. */
