@@ -25,6 +25,7 @@ import { LIMITS } from "../base/limits.ts";
 import type { Identity } from "../identity/identity.ts";
 import { JOIN_TYPE } from "../protocol/messages.ts";
 import { DenoConn, endpointOf } from "./deno_conn.ts";
+import { BACKLOG, Census, rouse, shortage } from "./descriptors.ts";
 import { ALPN_PROTOCOL } from "./dial.ts";
 import { requireNet } from "../base/permission.ts";
 import { StreamConn } from "./stream_conn.ts";
@@ -258,74 +259,6 @@ class Door extends BlockList {
     return this.#admit(host); // a version of Deno that does not call `check`
   }
 }
-
-/** Fewer connections than this cannot exhaust the descriptors of a process. */
-const CHECK_FROM_CONNECTIONS = 24;
-
-/** The number of sockets, now and at the last check. */
-class Census {
-  #open = 0;
-  #mostOpen = 0;
-  /** True while the process has no descriptor left for dialling itself. */
-  isSuspect = false;
-
-  enter(): void {
-    this.#mostOpen = Math.max(this.#mostOpen, ++this.#open);
-  }
-
-  leave(): void {
-    this.#open--;
-  }
-
-  worthChecking(): boolean {
-    const most = this.#mostOpen;
-    this.#mostOpen = this.#open;
-    return this.isSuspect || most >= CHECK_FROM_CONNECTIONS;
-  }
-}
-
-/** The listener that a `node:net` server has in Deno. */
-interface ListenerHandle {
-  listen?(backlog: number): number;
-}
-
-/**
- * Restarts a listener that stopped at EMFILE; does nothing to one that accepts.
- * `node:net` has no public way to do this. Closing and listening again would
- * refuse all waiting connections.
- */
-function rouse(server: Server): void {
-  if (!server.listening) return;
-  const { _handle: handle } = server as { _handle?: ListenerHandle | null };
-  handle?.listen?.(BACKLOG);
-}
-
-/**
- * Why this process cannot open another socket; `undefined` if it can. It dials
- * itself to find out, because it certainly has the permission for that.
- */
-async function shortage(address: Endpoint): Promise<string | undefined> {
-  const hostname = LOOPBACK_OF.get(address.host) ?? address.host;
-  try {
-    requireNet({ host: hostname, port: address.port });
-    using _probe = await Deno.connect({ hostname, port: address.port });
-    return undefined;
-  } catch (error) {
-    const isShort = systemErrorCode(error) === "EMFILE";
-    return isShort ? describeCause(error) : undefined;
-  }
-}
-
-const LOOPBACK_OF: ReadonlyMap<string, string> = new Map([
-  ["0.0.0.0", "127.0.0.1"],
-  ["::", "::1"],
-]);
-
-/**
- * Connections that wait to be accepted: a flood while the process is busy. The
- * system may have a lower limit.
- */
-const BACKLOG = 4096;
 
 /**
  * Requests and messages are short, so a read ahead of 64 KiB would be waste.

@@ -1,0 +1,127 @@
+/**
+ * The options, events and figures of a node. Types only.
+ *
+ * @module
+ */
+
+import type { RelayAddress } from "../base/address.ts";
+import type { Endpoint } from "../base/conn.ts";
+import type { Limits } from "../base/limits.ts";
+import type { Token } from "../access/token.ts";
+import type { HistogramSnapshot } from "../guard/counts.ts";
+import type { IncidentEvent, IncidentTotals } from "../guard/incidents.ts";
+import type { Identity } from "../identity/identity.ts";
+import type { KnownRelays } from "../identity/known_relays.ts";
+import type { DigestStore } from "../share/digests.ts";
+import type { SkipCounts, SkipEvent } from "../share/skipped.ts";
+import type { ShareEvent } from "../share/upkeep.ts";
+import type { RelayLinkEvent } from "../uplink/relay_dialer.ts";
+import type { Served } from "./client_service.ts";
+import type { RegistrarEvent, TunnelMode } from "./registrar.ts";
+
+/** Events of a node. */
+export type NodeEvent =
+  | IncidentEvent
+  | RegistrarEvent
+  | RelayLinkEvent
+  | ShareEvent
+  | SkipEvent
+  /** The node accepts connections. */
+  | {
+    event: "node_listening";
+    host: string;
+    port: number;
+    id: string;
+    name: string;
+    encrypted: boolean;
+  }
+  /** The folder is large: clients can fetch by name while it is scanned. */
+  | { event: "scanning"; directory: string; files: number }
+  /** The folder has been scanned. */
+  | { event: "sharing"; directory: string; files: number; skipped: SkipCounts }
+  /** All files have been hashed, `files` of them since the last such event. */
+  | { event: "hashed"; files: number }
+  /** A client that received bytes has disconnected. */
+  | ({ event: "served" } & Served);
+
+/** Options of `serveNode`. */
+export interface NodeOptions {
+  /** The relay to register with. */
+  relay: RelayAddress;
+  /** Port to listen on; 0 lets the system pick. */
+  port: number;
+  /** The folder to share. */
+  directory: string;
+  /**
+   * Reports each entry of the folder that is not shared, once, at the start.
+   */
+  listSkipped?: boolean;
+  /** Display name of the node; by default part of its id. */
+  name?: string;
+  /** Address to bind; every IPv4 address of the machine by default. */
+  host?: string;
+  /** The address for clients, if it is not the one that the node listens at. */
+  advertise?: { host: string; port?: number };
+  /** The identity of the node; by default a new one. */
+  identity?: Identity;
+  /** Runs without encryption; the relay and clients must do the same. */
+  plaintext?: boolean;
+  /**
+   * The node token of a private relay. With it the node registers with no open
+   * relay, and serves only clients with a grant of its relay.
+   */
+  token?: Token;
+  /** Remembers the relay between runs. */
+  knownRelays?: KnownRelays;
+  /** Stores digests between runs. */
+  digestStore?: DigestStore;
+  /**
+   * When clients may come through the relay: if the relay cannot dial the node
+   * (`auto`, the default), `always`, or `never`.
+   */
+  tunnels?: TunnelMode;
+  /** The most bytes a second to send, to all clients together. */
+  limitRate?: number;
+  /** Numbers that replace those of `limits.ts`. */
+  limits?: Partial<Limits>;
+  /** Closes the node when aborted. */
+  signal?: AbortSignal;
+  /** Called for every event. */
+  onEvent?: (event: NodeEvent) => void;
+}
+
+/** A node in numbers, at one moment. Counts are since its start. */
+export interface NodeStats extends IncidentTotals {
+  /** Number of shared files. */
+  readonly fileCount: number;
+  /** Files that wait for being checked or hashed. */
+  readonly backlogCount: number;
+  /** Open connections. */
+  readonly connectionCount: number;
+  /** Of these, connections that have not said hello yet. */
+  readonly handshakeCount: number;
+  /** Seconds from accept to hello. */
+  readonly handshakes: HistogramSnapshot;
+  /** Requests of clients, by kind. */
+  readonly requests: Readonly<Record<string, number>>;
+  /** Bytes of files sent. */
+  readonly sentBytes: number;
+}
+
+/** A running node. Disposing closes it. */
+export interface NodeServer extends AsyncDisposable {
+  /** The address that it listens at. */
+  readonly address: Endpoint;
+  /** Its id. */
+  readonly id: string;
+  /** Number of shared files. */
+  readonly fileCount: number;
+  /** Open connections. */
+  readonly connectionCount: number;
+  /** A snapshot of the node in numbers. */
+  stats(): NodeStats;
+  /** Whether its folder exists and can be read, now. */
+  isShareReadable(): Promise<boolean>;
+  /** Withdraws, stops accepting, and ends open connections. Idempotent. */
+  close(): Promise<void>;
+}
