@@ -220,12 +220,16 @@ export async function spawnRelay(
     ["--host", "127.0.0.1", ...args],
     options,
   );
-  const [, port = ""] = await relay.stdout.until(
-    /^relay listening on .*:(\d+)$/,
-  );
-  const [, id = ""] = await relay.stdout.until(/^relay id (\w{52})$/);
-  const [, address = ""] = await relay.stdout.until(/^relay address (p2p:.*)$/);
-  return Object.assign(relay, { port, id, address });
+  return await orEnded(relay, async () => {
+    const [, port = ""] = await relay.stdout.until(
+      /^relay listening on .*:(\d+)$/,
+    );
+    const [, id = ""] = await relay.stdout.until(/^relay id (\w{52})$/);
+    const [, address = ""] = await relay.stdout.until(
+      /^relay address (p2p:.*)$/,
+    );
+    return Object.assign(relay, { port, id, address });
+  });
 }
 
 /** A node that runs, and where it listens. */
@@ -252,8 +256,25 @@ export async function spawnNode(
       ],
     },
   );
-  const [, port = ""] = await node.stdout.until(/^node listening on .*:(\d+)$/);
-  const [, id = ""] = await node.stdout.until(/^node id (\w{52})$/);
-  await node.stdout.until(/^registered with /);
-  return Object.assign(node, { port, id });
+  return await orEnded(node, async () => {
+    const [, port = ""] = await node.stdout.until(
+      /^node listening on .*:(\d+)$/,
+    );
+    const [, id = ""] = await node.stdout.until(/^node id (\w{52})$/);
+    await node.stdout.until(/^registered with /);
+    return Object.assign(node, { port, id });
+  });
+}
+
+/** What a role says; one that does not is ended, or the next test would meet it. */
+async function orEnded<Said>(
+  role: RoleProcess,
+  hear: () => Promise<Said>,
+): Promise<Said> {
+  try {
+    return await hear();
+  } catch (error) {
+    await role[Symbol.asyncDispose]();
+    throw error;
+  }
 }

@@ -52,6 +52,12 @@ const LIMITS: Partial<Limits> = {
   pieceStallMs: 700,
   sourceFailureCount: 2,
 };
+// Where nothing is to be given up, also on a busy machine.
+const PATIENT: Partial<Limits> = {
+  connectMs: 10_000,
+  handshakeMs: 10_000,
+  pieceStallMs: 10_000,
+};
 // All of them one after the other, for every attempt, and some for the machine.
 const DEADLINE_MS = 20_000;
 
@@ -278,7 +284,10 @@ for (const mode of ["TLS", "plaintext"] as const) {
       const files = { "f": SMALL };
       await using network = await startNetwork({ mode, faults: both, files });
       await using folder = await tempShare();
-      const outcome = await getInTime(network, folder, { mode, bytes: SMALL });
+      const outcome = await getInTime(network, folder, {
+        ...{ mode, bytes: SMALL },
+        limits: PATIENT,
+      });
       assertEquals([Object.keys(outcome.saved), outcome.log.trouble], [
         ["f"],
         [],

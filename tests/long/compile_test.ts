@@ -31,7 +31,7 @@ async function run(
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
-    signal: AbortSignal.timeout(120_000),
+    signal: AbortSignal.timeout(300_000),
   });
   const { code, stdout, stderr } = await child.output();
   const [out = "", words = ""] = [stdout, stderr]
