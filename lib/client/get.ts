@@ -134,7 +134,7 @@ class Get implements AsyncDisposable {
    */
   #isAsked = false;
   #missCount = 0;
-  #saving: SaveRun | null = null;
+  #saveRun: SaveRun | null = null;
   #hasher: Hasher | null = null;
 
   constructor(
@@ -271,7 +271,7 @@ class Get implements AsyncDisposable {
   #keep(id: string, session: NodeSession): void {
     if (this.#sessions.has(id)) return;
     this.#sessions.set(id, session);
-    this.#saving?.addSource(this.#sourceOf(id, session));
+    this.#saveRun?.addSource(this.#sourceOf(id, session));
   }
 
   /**
@@ -342,7 +342,7 @@ class Get implements AsyncDisposable {
     if (content === undefined || job.group.content !== content) {
       return this.#options.sha256 !== undefined && this.#note(name, offer);
     }
-    if (this.#saving !== null) this.#saving.addHolder(job, node, content);
+    if (this.#saveRun !== null) this.#saveRun.addHolder(job, node, content);
     else job.sources.set(node, content);
     return true;
   }
@@ -444,7 +444,7 @@ class Get implements AsyncDisposable {
     // The files that follow may be large.
     const hasher = hasherFor(this.#isAsked ? jobs.map(sizeOf) : [Infinity]);
     this.#hasher = hasher;
-    this.#saving = new SaveRun({
+    this.#saveRun = new SaveRun({
       ...boundsOf(this.#peers, this.#options),
       hasher,
       stop: this.#stop,
@@ -470,12 +470,12 @@ class Get implements AsyncDisposable {
       },
     });
     for (const [id, session] of this.#sessions) {
-      this.#saving.addSource(this.#sourceOf(id, session));
+      this.#saveRun.addSource(this.#sourceOf(id, session));
     }
     try {
-      await this.#saving.run(followedBy(jobs, batches));
+      await this.#saveRun.run(followedBy(jobs, batches));
     } finally {
-      this.#saving = null;
+      this.#saveRun = null;
     }
   }
 

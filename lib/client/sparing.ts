@@ -30,7 +30,7 @@ export interface SparingOptions {
   readonly hasher: Hasher;
   /** Hears how much it is. */
   readonly outcomes: SaveReport;
-  /** Asks for the manifest of a file; throws a `Failure` where none is had. */
+  /** Asks for the manifest of a file; throws a `Failure` if no node gives it. */
   readonly describe: (job: Job) => Promise<Manifest>;
   /** Stops it. */
   readonly signal: AbortSignal;

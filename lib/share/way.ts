@@ -74,7 +74,7 @@ export class LastWay {
     return this.#way!;
   }
 
-  /** It has not stayed: the next one is looked at anew. */
+  /** It has not stayed, so the next one is checked again. */
   forget(): void {
     this.#way = undefined;
   }
