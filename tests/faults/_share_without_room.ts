@@ -56,7 +56,7 @@ async function look(folder: string, aside: string): Promise<WithoutRoom> {
       await Deno.rename(join(aside, name), join(folder, name));
     }
     pending = {
-      looked: share.find("no such name"), // looks through the folder
+      looked: share.find("no such é"), // scans the folder
       hashed: digests.describe(known),
     };
     isReadable = await share.isReadable();
