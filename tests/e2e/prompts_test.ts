@@ -132,6 +132,8 @@ testWith(
       },
       client: {
         output: `peer_client.ts ${at} get a.txt -o elsewhere/`,
+        base:
+          `peer_client.ts ${at} get a.txt -o share/new.txt --base elsewhere`,
         receipt:
           `peer_client.ts ${at} get a.txt -o share/ --receipt elsewhere/r.json`,
         "known-relays": `peer_client.ts --known-relays elsewhere ${at} ls`,
