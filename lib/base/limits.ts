@@ -320,6 +320,11 @@ const NUMBERS = {
   listingBytesPerSecond: 4 * KIB,
   /** How long a node's list may take at most: 100,000 files at 1 Mbit/s. */
   listingMostMs: 300_000,
+  /**
+   * Times that a node may say, every 5 s, that it still scans its share: a
+   * million files take a minute.
+   */
+  listingWorkingCount: 24,
   /** Bytes that a client keeps of one node's list: some 200,000 files. */
   listingNodeBytes: 24 * MIB,
   /** Bytes of all lists, beside some 140 MB that a client uses anyway. */

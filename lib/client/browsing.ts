@@ -127,7 +127,8 @@ class Browsing implements Browsed {
     );
     const from = { node: node.id, votesAs: votesAs(node.id, session) };
     const taking = { from, count: 0, bytes: 0 };
-    for await (const files of session.browse(this.#options.prefix)) {
+    const { prefix } = this.#options;
+    for await (const files of session.browse(prefix, () => clock.works())) {
       clock.came(files);
       for (const file of files) this.#take(file, taking);
       if (this.#turns.isOver) await this.#turns.give();

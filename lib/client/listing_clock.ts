@@ -17,7 +17,10 @@ export class Stopped extends Error {
 /** The numbers of `limits.ts` that bound the time of a list. */
 export type ListingClockLimits = Pick<
   Limits,
-  "listingMs" | "listingBytesPerSecond" | "listingMostMs"
+  | "listingMs"
+  | "listingBytesPerSecond"
+  | "listingMostMs"
+  | "listingWorkingCount"
 >;
 
 // Bytes that count for a file beside its name.
@@ -31,6 +34,10 @@ export class ListingClock implements Disposable {
   readonly #late = new AbortController();
   readonly #startedAt = performance.now();
   #timer: ReturnType<typeof setTimeout>;
+  /** The time from which its rate counts. */
+  #countedFrom = this.#startedAt;
+  /** Words that it is at work, which are believed. */
+  #workingCount = 0;
   #bytes = 0;
   #files = 0;
 
@@ -51,10 +58,21 @@ export class ListingClock implements Disposable {
     for (const { name } of files) this.#bytes += name.length + LISTED_BYTES;
   }
 
+  /** The node says that it prepares its list; so many times it gets more time. */
+  works(): void {
+    const { listingWorkingCount } = this.#limits;
+    if (this.#files > 0 || this.#workingCount >= listingWorkingCount) return;
+    this.#workingCount++;
+    this.#countedFrom = performance.now();
+  }
+
   #look(): void {
-    const ms = performance.now() - this.#startedAt;
+    const now = performance.now();
+    const ms = now - this.#startedAt;
+    const countedMs = now - this.#countedFrom;
     const { listingMs, listingMostMs, listingBytesPerSecond } = this.#limits;
-    const isSlow = this.#bytes < ms / 1000 * listingBytesPerSecond;
+    const isSlow = countedMs >= listingMs &&
+      this.#bytes < countedMs / 1000 * listingBytesPerSecond;
     if (!isSlow && ms < listingMostMs) {
       const nextMs = Math.min(listingMs, LOOK_MS, listingMostMs - ms);
       this.#timer = setTimeout(() => this.#look(), nextMs);

@@ -235,7 +235,9 @@ export class ClientService implements Disposable {
     this.#work.charge(WORK_MS.miss); // also where no file has the prefix
     // A list without the files that are still to be found would mislead.
     if (!share.isScanned) {
-      await this.#whileWorking(request, () => share.scanned());
+      const scanned = (left: AbortSignal) =>
+        unlessAborted(share.scanned(), left);
+      await this.#whileWorking(request, scanned);
     }
     let files: ListedFile[] = [];
     let room = limits.frameControlBytes;
@@ -370,6 +372,7 @@ export class ClientService implements Disposable {
     request: number,
     work: (signal: AbortSignal) => Promise<T>,
   ): Promise<T> {
+    await this.#outbox.flush(); // the answer before this one goes first
     const left = new AbortController();
     const timer = setInterval(() => {
       // The answer would fail to be sent too.
@@ -377,7 +380,6 @@ export class ClientService implements Disposable {
         .catch(() => left.abort());
     }, WORKING_MS);
     try {
-      await this.#outbox.flush();
       return await work(left.signal);
     } finally {
       clearInterval(timer);
@@ -485,4 +487,16 @@ const REFUSAL_TEXT = {
 /** What a client is told of the executable bit: nothing where there is none. */
 function bitOf({ isExecutable }: ShareFile): { executable?: true } {
   return isExecutable ? { executable: true } : {};
+}
+
+/** Waits for `work`. Rejects when `signal` is aborted: the client has left. */
+function unlessAborted(
+  work: Promise<void>,
+  signal: AbortSignal,
+): Promise<void> {
+  const { promise, reject } = Promise.withResolvers<void>();
+  const leave = () =>
+    reject(new Deno.errors.ConnectionReset("the client left"));
+  signal.addEventListener("abort", leave, { once: true });
+  return Promise.race([work, promise]);
 }

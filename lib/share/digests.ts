@@ -197,6 +197,8 @@ export class Digests implements AsyncDisposable {
     this.#isRefreshed = false;
     this.#hashedCount = 0;
     await this.#hashUrgent();
+    // In the background it would only slow down the first scan.
+    if (!this.#share.isScanned) return;
     for (let number = 0; !signal.aborted;) {
       const found = this.#share.unhashedFrom(number);
       if (found === undefined) break;

@@ -138,7 +138,11 @@ export async function lookAtName(place: NamedPath, scan: Scan): Promise<void> {
   const { info } = infoBy((path) => lookAt(scan.root, path), path);
   if (!info?.isFile || !isThere(path)) return;
   const unrecorded = { ...scan, skipped: new Skipped(0) };
-  await lookAtFile({ place, entry: info, info }, unrecorded);
+  const look = () => lookAtFileNow({ place, entry: info, info }, unrecorded);
+  const mostMs = scan.limits.shortageMs;
+  await whenRoom(look, { ...roomFor(scan), mostMs }).catch((error) => {
+    if (!isShortage(error)) throw error; // else it is not found
+  });
   if (scan.table.named(place.name)?.path === path) scan.skipped.forget(path);
 }
 

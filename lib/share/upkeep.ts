@@ -153,7 +153,10 @@ export class ShareUpkeep implements AsyncDisposable {
       await new Turns(0).give(); // handle pending reports of the system first
       await this.#watch?.flush();
     }
-    if (this.#isRested(this.#pauseMs)) await this.lookThrough();
+    // Nobody waits for the first scan, which may take minutes.
+    if (this.isScanned && this.#isRested(this.#pauseMs)) {
+      await this.lookThrough();
+    }
   }
 
   /**

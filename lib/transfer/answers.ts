@@ -52,6 +52,8 @@ export interface Answer {
   readonly owesPieces?: true;
   /** Where bytes go, where some may come. */
   readonly receiver?: Pick<PieceReceiver, "target" | "filled"> | undefined;
+  /** Hears that the node is at work on it, and has not gone. */
+  readonly works?: (() => void) | undefined;
   /** Takes one message; what it gives is waited for before the next is read. */
   take(message: NodeToClient): void | Promise<void>;
   /** Nothing more will come. */
@@ -112,7 +114,7 @@ export class ListingAnswer implements Answer {
   #wake = () => {};
   #onRead = () => {};
 
-  constructor(request: number, from: string) {
+  constructor(request: number, from: string, readonly works?: () => void) {
     this.request = request;
     this.#from = from;
     this.#failed.promise.catch(() => {}); // told to whoever still reads

@@ -130,9 +130,15 @@ export class NodeSession implements AsyncDisposable {
     );
   }
 
-  /** All files whose names begin with `prefix`; they must be read to the end. */
-  async *browse(prefix: string): AsyncGenerator<readonly ListedFile[]> {
-    const answer = new ListingAnswer(this.#nextRequest++, this.#from);
+  /**
+   * All files whose names begin with `prefix`; they must be read to the end.
+   * `works` hears that the node still prepares its list.
+   */
+  async *browse(
+    prefix: string,
+    works?: () => void,
+  ): AsyncGenerator<readonly ListedFile[]> {
+    const answer = new ListingAnswer(this.#nextRequest++, this.#from, works);
     this.#await(answer);
     try {
       await this.#send({ kind: "browse", request: answer.request, prefix });
@@ -265,6 +271,7 @@ export class NodeSession implements AsyncDisposable {
     if (message.kind === "working") {
       // It hashes, and is not gone; but no file takes for ever.
       if (++this.#workingCount > MOST_WORKING_COUNT) throw unasked(this.#from);
+      first.works?.();
       return;
     }
     if (message.kind === "data") await this.#receiveData(first, message.length);

@@ -7,7 +7,12 @@ import { ListingClock, Stopped } from "../../lib/client/listing_clock.ts";
 import { LIMITS } from "../../lib/base/limits.ts";
 import { FakeTime } from "../_fake_time.ts";
 
-const { listingMs, listingBytesPerSecond, listingMostMs } = LIMITS;
+const {
+  listingMs,
+  listingBytesPerSecond,
+  listingMostMs,
+  listingWorkingCount,
+} = LIMITS;
 
 /** A page of `count` files whose names have 50 characters: 200 bytes each. */
 function page(count: number): { name: string }[] {
@@ -99,4 +104,34 @@ Deno.test("ListingClock that is disposed of stops nothing and leaves no timer", 
   assertEquals(time.timerCount, 0);
   await time.advance(2 * listingMostMs);
   assertEquals(clock.signal.aborted, false);
+});
+
+Deno.test("ListingClock gives a node that scans its share listingWorkingCount times more time, and then no more", async () => {
+  using time = new FakeTime();
+  using clock = new ListingClock(LIMITS);
+  const wordMs = 5_000;
+  for (let word = 0; word < listingWorkingCount; word++) {
+    await time.advance(wordMs);
+    clock.works();
+  }
+  for (let ms = wordMs; ms < listingMs; ms += wordMs) {
+    await time.advance(wordMs);
+    assertEquals(clock.signal.aborted, false);
+    clock.works(); // no longer believed
+  }
+  await time.advance(wordMs);
+  assertEquals(clock.signal.aborted, true);
+});
+
+Deno.test("ListingClock counts the rate of a list from the end of the scan on", async () => {
+  using time = new FakeTime();
+  using clock = new ListingClock(LIMITS);
+  await time.advance(listingMs - 1);
+  clock.works();
+  clock.came(page(1));
+  clock.works(); // too late: the list has begun
+  await time.advance(listingMs - 1);
+  assertEquals(clock.signal.aborted, false);
+  await time.advance(1_000);
+  assertEquals(clock.signal.aborted, true);
 });

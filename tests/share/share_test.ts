@@ -234,6 +234,7 @@ Deno.test("A large Share finds files by name during its first scan", async () =>
     assertEquals([share.isScanned, share.fileCount], [false, 0]);
     assertEquals(await contentOf(share, "e/2"), "two");
     assertEquals(await share.find("e/3"), undefined);
+    assertEquals(await share.find("e/é"), undefined, "not after the scan");
     held.resolve();
     await within(share.scanned(), "the end of the scan");
     assertEquals([share.isScanned, share.fileCount], [true, 2]);
