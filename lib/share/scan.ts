@@ -135,6 +135,8 @@ export async function lookAtPath(place: NamedPath, scan: Scan): Promise<void> {
  */
 export async function lookAtName(place: NamedPath, scan: Scan): Promise<void> {
   const { path } = place;
+  // By a thread: most are not there, and a disk may be slow.
+  if (!await Deno.lstat(path).catch(() => undefined)) return;
   const { info } = infoBy((path) => lookAt(scan.root, path), path);
   if (!info?.isFile || !isThere(path)) return;
   const unrecorded = { ...scan, skipped: new Skipped(0) };
