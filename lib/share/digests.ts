@@ -33,7 +33,7 @@ export type DescribeOutcome =
   | { readonly kind: "described"; readonly described: DescribedFile }
   | { readonly kind: "refused"; readonly reason: ReadRefusal };
 
-/** Put off: another file is waited for, and this one no longer is. */
+/** Put off: another file is waited for, and this one is not. */
 const PUT_OFF = { kind: "put_off" } as const;
 
 /** A file that is waited for. */
@@ -70,8 +70,9 @@ const READ_BYTES = 1024 * 1024;
 // A file that changed this recently may change again within the same
 // millisecond.
 const SETTLED_MS = 2_000;
-// A file goes before one of which more than so many times its size is left. So
-// at most 20 files between 1 MiB and 1 TiB are open at once.
+// A file goes before one of which more than this many times its size is left.
+// Only the outermost file, while nobody waits for it, lets larger ones go first.
+// So at most 21 files between 1 MiB and 1 TiB are open at once.
 const NESTING_RATIO = 2;
 
 /** Digests of the files of one share. */
@@ -83,7 +84,7 @@ export class Digests implements AsyncDisposable {
   #manifestBytes = 0;
   readonly #urgent = new HashQueue<ShareFile>();
   readonly #waiting = new Map<string, Waiting>();
-  /** Versions being hashed: more than one while a smaller file goes first. */
+  /** Versions being hashed, outermost first: each waits for the next. */
   readonly #underWay = new Set<string>();
   readonly #stopped = new AbortController();
   readonly #turns: Turns;
@@ -247,23 +248,23 @@ export class Digests implements AsyncDisposable {
       // The others are left to the pass itself.
       if (file.size >= bytes || this.#underWay.has(file.version)) continue;
       if (this.of(file) !== undefined) return;
-      await this.#hashOne(file, { isUrgent: false });
-      this.#hashedCount++;
+      if (await this.#hashOne(file, { isUrgent: false })) this.#hashedCount++;
       return;
     }
   }
 
+  /** @returns `false` if the file was put off. */
   async #hashOne(
     file: ShareFile,
     { isUrgent }: { isUrgent: boolean },
-  ): Promise<void> {
+  ): Promise<boolean> {
     this.#underWay.add(file.version);
     const outcome = await this.#hash(file, isUrgent);
     this.#underWay.delete(file.version);
     if (outcome.kind === "put_off") {
       this.#isRefreshed = true; // another pass finds it
       if (this.#waiting.has(file.version)) this.#urgent.add(file, undefined);
-      return;
+      return false;
     }
     const waiting = this.#waiting.get(file.version);
     this.#waiting.delete(file.version);
@@ -276,6 +277,7 @@ export class Digests implements AsyncDisposable {
       }
     } else this.#share.giveUp(file);
     waiting?.resolve(outcome);
+    return true;
   }
 
   async #hash(
@@ -347,7 +349,7 @@ export class Digests implements AsyncDisposable {
    * Hashes one file that goes before the rest of `file`: only one, so that a
    * stream of these cannot delay a larger one for ever.
    *
-   * @returns whether to stop here, because its askers have left, and others wait.
+   * @returns whether to put `file` off, because askers wait only for others.
    */
   async #letOthersGo(
     { size, version }: ShareFile,
@@ -359,9 +361,14 @@ export class Digests implements AsyncDisposable {
       return false;
     }
     if (position === size) return false; // it is done
-    if (isUrgent && !this.#urgent.isEmpty) return true;
-    // Nobody waits for this one, so that any that somebody waits for comes first.
-    if (!await this.#hashNext(Infinity)) await this.#hashSmaller(bytes);
+    // Askers may also wait for the files outside this one, which are not queued.
+    if (this.#waiting.size > 0) {
+      if (isUrgent) return true;
+      const isOutermost = this.#underWay.size === 1;
+      if (await this.#hashNext(isOutermost ? Infinity : bytes)) return false;
+      if (!isOutermost) return true;
+    }
+    await this.#hashSmaller(bytes);
     return false;
   }
 

@@ -121,6 +121,41 @@ function holdReads(
   };
 }
 
+/** The background begins with `file`; the others come behind it. */
+function hashFirst(share: Share, file: ShareFile): void {
+  const unhashedFrom = share.unhashedFrom.bind(share);
+  let isFirst = true;
+  share.unhashedFrom = (number) => {
+    if (!isFirst) return unhashedFrom(number);
+    isFirst = false;
+    return { file, next: 0 };
+  };
+}
+
+/** Counts the files that are open at once. */
+function countOpen(share: Share): { readonly most: number } {
+  const counts = { open: 0, most: 0 };
+  const original = share.open.bind(share);
+  share.open = (file) => {
+    const opening = original(file);
+    if (opening.kind === "refused") return opening;
+    counts.most = Math.max(counts.most, ++counts.open);
+    const { opened } = opening;
+    const close = opened[Symbol.dispose].bind(opened);
+    return {
+      kind: "opened",
+      opened: {
+        ...opened,
+        [Symbol.dispose]: () => {
+          counts.open--;
+          close();
+        },
+      },
+    };
+  };
+  return counts;
+}
+
 Deno.test("Digests hashes for one address group after one file of another, however many that asks for", async () => {
   const files: Record<string, string> = { honest: "honest" };
   for (let n = 0; n < 20; n++) files[`greedy ${n}`] = "greedy".repeat(n + 1);
@@ -186,14 +221,7 @@ Deno.test("Digests hash small files in the background while a large one that nob
   for (let n = 0; n < 20; n++) files[`small ${n}`] = `${n}`;
   await using setup = await setUpHeld(files, "a large");
   const { digests, share, large } = setup;
-  // The large one is the first, as the folder is read; more come behind it.
-  const unhashedFrom = share.unhashedFrom.bind(share);
-  let isFirst = true;
-  share.unhashedFrom = (number) => {
-    if (!isFirst) return unhashedFrom(number);
-    isFirst = false;
-    return { file: large, next: 0 };
-  };
+  hashFirst(share, large);
   const order: string[] = [];
   const learn = share.learn.bind(share);
   share.learn = (file, digest) => {
@@ -216,25 +244,7 @@ Deno.test("Digests open no more files at once than halve in size, however they a
   }
   await using setup = await setUp(files);
   const { digests, file, share } = setup;
-  let [open, most] = [0, 0];
-  const original = share.open.bind(share);
-  share.open = (file) => {
-    const opening = original(file);
-    if (opening.kind === "refused") return opening;
-    most = Math.max(most, ++open);
-    const { opened } = opening;
-    const close = opened[Symbol.dispose].bind(opened);
-    return {
-      kind: "opened",
-      opened: {
-        ...opened,
-        [Symbol.dispose]: () => {
-          open--;
-          close();
-        },
-      },
-    };
-  };
+  const open = countOpen(share);
   const wanted = [];
   for (const name of Object.keys(files)) wanted.push(await file(name));
   // The largest first: each of the others is smaller than what is left.
@@ -242,8 +252,98 @@ Deno.test("Digests open no more files at once than halve in size, however they a
   for (const outcome of await within(Promise.all(all), "all")) {
     describedOf(outcome);
   }
-  assert(most <= 4, `${most} files were open at once`);
+  assert(open.most <= 4, `${open.most} files were open at once`);
 });
+
+Deno.test("Digests open no more files at once than halve in size while one asker asks for large files and leaves", async () => {
+  const LARGE_COUNT = 12;
+  const files: Record<string, Uint8Array<ArrayBuffer>> = {
+    "background": new Uint8Array(4 * MIB),
+  };
+  for (let n = 0; n < LARGE_COUNT; n++) {
+    files[`large ${n}`] = new Uint8Array(2 * MIB);
+    files[`small ${n}`] = new Uint8Array(PIECE + 1);
+  }
+  await using setup = await setUp(files);
+  const { digests, file, share } = setup;
+  hashFirst(share, await file("background"));
+  const large: ShareFile[] = [];
+  for (let n = 0; n < LARGE_COUNT; n++) large.push(await file(`large ${n}`));
+  const open = countOpen(share);
+  const left: Promise<DescribeOutcome>[] = [];
+  let leaver = new AbortController();
+  for (const name of Object.keys(files)) {
+    holdReads(share, await file(name), () => {
+      // Leaves each large file when it is begun, and asks for the next one
+      // when the background has begun another.
+      if (name.startsWith("large")) leaver.abort();
+      else if (leaver.signal.aborted || left.length === 0) {
+        const next = large[left.length];
+        leaver = new AbortController();
+        if (next) left.push(digests.describe(next, "a", leaver.signal));
+      }
+      return Promise.resolve();
+    });
+  }
+  const idle = setup.idle();
+  digests.refresh();
+  await idle;
+  assertEquals(left.length, LARGE_COUNT);
+  for (const outcome of await within(Promise.all(left), "leaving")) {
+    assertEquals(outcome.kind, "refused");
+  }
+  assert(open.most <= 4, `${open.most} files were open at once`);
+  // None is forgotten.
+  for (const name of Object.keys(files)) {
+    describedOf(await within(digests.describe(await file(name)), name));
+  }
+});
+
+for (const isWaitedFor of [true, false]) {
+  Deno.test(
+    `Digests ${
+      isWaitedFor ? "put a large file off" : "finish a large file"
+    } whose only asker has left, where ${
+      isWaitedFor ? "somebody" : "nobody"
+    } waits for the file that it interrupted`,
+    async () => {
+      await using setup = await setUpHeld({
+        "background": new Uint8Array(4 * MIB),
+        "large": new Uint8Array(8 * MIB),
+      }, "large");
+      const { digests, share, large } = setup;
+      const background = await setup.file("background");
+      hashFirst(share, background);
+      const begun = gate();
+      const hold = gate();
+      holdReads(share, background, () => {
+        begun.resolve();
+        return hold.promise;
+      });
+      const order: string[] = [];
+      const learn = share.learn.bind(share);
+      share.learn = (file, digest) => {
+        order.push(file.name);
+        learn(file, digest);
+      };
+      const idle = setup.idle();
+      digests.refresh();
+      await within(begun.promise, "the background file");
+      const leaver = new AbortController();
+      const left = digests.describe(large, "a", leaver.signal);
+      hold.resolve();
+      await within(setup.begun, "the large file");
+      const waited = isWaitedFor && digests.describe(background, "b");
+      leaver.abort();
+      assertEquals((await within(left, "leaving")).kind, "refused");
+      setup.goOn();
+      if (waited) describedOf(await within(waited, "the background file"));
+      await idle;
+      const expected = ["background", "large"];
+      assertEquals(order, isWaitedFor ? expected : expected.toReversed());
+    },
+  );
+}
 
 Deno.test("Digests put a file off whose only asker has left, where somebody waits for another", async () => {
   await using setup = await setUpHeld({
