@@ -121,6 +121,8 @@ export class PartialFile implements Sink {
   /** Bytes that it had when it was opened: behind them all is zeros. */
   readonly #heldBytes: number;
   #writes: Promise<void> = Promise.resolve();
+  /** The first error of a write: its pieces are missing from the file. */
+  #failure: { error: unknown } | undefined;
   #lane: LaneFile | undefined;
   #closed = false;
 
@@ -238,8 +240,22 @@ export class PartialFile implements Sink {
       }
       await this.#requireName();
     });
-    this.#writes = write.catch(ignore); // told to whoever wrote
+    this.#follow(write);
     return write;
+  }
+
+  /** Orders a write before all that follows, and remembers if it fails. */
+  #follow(write: Promise<void>): void {
+    const settled = write.catch((error) => {
+      this.#failure ??= { error };
+    });
+    this.#writes = this.#writes.then(() => settled);
+  }
+
+  /** Waits for all writes; throws the error of the first that failed. */
+  async #written(): Promise<void> {
+    await this.#writes;
+    if (this.#failure !== undefined) throw this.#failure.error;
   }
 
   /** Has pieces written in the lane if they are right; as {@linkcode write}. */
@@ -260,8 +276,7 @@ export class PartialFile implements Sink {
         throw cannot("save", this.path, error);
       },
     );
-    const settled = written.catch(ignore); // told by what this gives
-    this.#writes = this.#writes.then(() => settled);
+    this.#follow(written);
     return { right: saving.right, written };
   }
 
@@ -308,9 +323,12 @@ export class PartialFile implements Sink {
     });
   }
 
-  /** SHA-256 of all that was written, 64 hexadecimal digits. */
+  /**
+   * SHA-256 of all that was written, 64 hexadecimal digits. Throws if a write
+   * failed.
+   */
   async sha256(): Promise<string> {
-    await this.#writes;
+    await this.#written();
     const hash = createSha256();
     const buffer = new Uint8Array(REHASH_BYTES);
     this.#file.seekSync(0, Deno.SeekMode.Start);
@@ -323,10 +341,13 @@ export class PartialFile implements Sink {
     return hash.digest("hex");
   }
 
-  /** Makes what was written durable, and publishes it. */
+  /**
+   * Makes what was written durable, and publishes it. Throws if a write failed,
+   * and keeps the partial file for another run.
+   */
   async finish(): Promise<void> {
     try {
-      await this.#writes;
+      await this.#written();
       await this.#file.truncate(this.#size); // an older one may have been longer
       await this.#file.utime(new Date(), new Date(writtenAt(this.#options)));
       await this.#file.sync();
@@ -465,5 +486,3 @@ export function cannot(verb: string, path: string, error: unknown): Failure {
     cause: error,
   });
 }
-
-function ignore(): void {}

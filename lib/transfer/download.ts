@@ -351,11 +351,15 @@ export class Download {
     try {
       const right = bytes.subarray(0, file.bytesOf(task));
       await (written ?? file.given.sink.write(task.first, right));
+    } catch (error) {
+      file.isDamaged = true;
+      throw error;
     } finally {
       file.writing--;
       this.#slabs.release(bytes);
     }
-    const isWhole = this.#plan.isComplete(task.file) && file.writing === 0;
+    const isWhole = this.#plan.isComplete(task.file) && file.writing === 0 &&
+      !file.isDamaged;
     if (isWhole && !file.ended) this.#track(this.#finish(task.file, file));
   }
 

@@ -78,6 +78,8 @@ export class IncomingFile {
   lied = false;
   /** Writes under way. */
   writing = 0;
+  /** Whether a write failed: its pieces are missing, so it never finishes. */
+  isDamaged = false;
   /** Whether it is complete, or has been given up. */
   ended = false;
   /** Hashes as they were found. */

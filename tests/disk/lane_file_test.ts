@@ -161,6 +161,30 @@ Deno.test("PartialFile tells of a full disk in the same words when a lane writes
   assertEquals(namesIn(folder.path), []);
 });
 
+Deno.test("PartialFile publishes nothing after a lane failed to write, though later writes succeed", async () => {
+  using hasher = laneHere();
+  await using folder = await tempShare();
+  const path = join(folder.path, "file");
+  const partial = await open(path, hasher);
+  const { writeSync } = Deno.FsFile.prototype;
+  Deno.FsFile.prototype.writeSync = () => {
+    throw Object.assign(new Error("full"), { code: "ENOSPC" });
+  };
+  try {
+    const failing = save(partial, 0).written;
+    await assertRejects(() => within(failing, "it"), Failure);
+  } finally {
+    Deno.FsFile.prototype.writeSync = writeSync;
+  }
+  await save(partial, 1, 3).written;
+  const error = await assertRejects(
+    () => within(partial.finish(), "its end"),
+    Failure,
+  );
+  assertEquals(error.parts.why, "no space left on the disk");
+  assertEquals(namesIn(folder.path), [".file.p2p-part"]);
+});
+
 Deno.test("PartialFile writes by itself where there is no lane, or it cannot open the file", async () => {
   const blind = Object.assign(new PlainHasher(), {
     open: () => Promise.resolve(undefined),

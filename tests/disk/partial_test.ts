@@ -471,6 +471,36 @@ Deno.test("PartialFile keeps what is there when the disk is full, and continues 
   await assertContent(path, CONTENT);
 });
 
+Deno.test("PartialFile publishes and hashes nothing after a failed write, though later ones succeed", async () => {
+  await using folder = await tempShare();
+  const path = join(folder.path, "file");
+  const partial = await open(path);
+  let isFull = true;
+  using _full = replaced(
+    Deno.FsFile.prototype,
+    "write",
+    (write) =>
+      function (this: Deno.FsFile, bytes: Uint8Array) {
+        if (!isFull) return write.call(this, bytes);
+        isFull = false;
+        return Promise.reject(systemError("ENOSPC"));
+      },
+  );
+  const failed = rejection(partial.write(0, CONTENT.slice(0, PIECE)));
+  await partial.write(1, CONTENT.slice(PIECE));
+  await failed;
+  for (const method of ["sha256", "finish"] as const) {
+    const { parts } = await rejection(partial[method]());
+    assertEquals(parts.why, "no space left on the disk");
+  }
+  assertEquals(namesIn(folder.path), [".file.p2p-part"]);
+  const again = await open(path);
+  assertEquals(await again.resume(MANIFEST, HASHER), [1, 2]);
+  await again.write(0, CONTENT.slice(0, PIECE));
+  await again.finish();
+  await assertContent(path, CONTENT);
+});
+
 for (const method of ["sync", "truncate", "utime"] as const) {
   Deno.test(`PartialFile publishes nothing when ${method} fails, and keeps it`, async () => {
     await using folder = await tempShare();

@@ -49,6 +49,10 @@ const PIECE = 256 * 1024;
 const TASK = 4;
 const MIB = 1024 * 1024;
 const LARGE = describeBytes("large", randomBytes(8 * MIB + 3, seededRandom(1)));
+const TWO_TASKS = describeBytes(
+  "two",
+  randomBytes(2 * TASK * PIECE, seededRandom(3)),
+);
 const SMALL = describeBytes("small", randomBytes(1_000, seededRandom(2)));
 
 /** A node at the other end of conns in memory. */
@@ -768,6 +772,33 @@ testInBoth(
     );
     await source.end();
     assertEquals(sink.isFinished, false);
+  },
+);
+
+testInBoth(
+  "Download does not finish a file if one of its writes failed and the last one succeeds in the same turn",
+  async () => {
+    const source = sourceWith("a", undefined, TWO_TASKS);
+    const run = start();
+    const { file, sink } = wanted(TWO_TASKS, [source]);
+    const writes: PromiseWithResolvers<void>[] = [];
+    sink.onWrite = () => {
+      const write = Promise.withResolvers<void>();
+      if (writes.push(write) === 2) {
+        writes[0]!.reject(new Deno.errors.WriteZero("full"));
+        write.resolve();
+      }
+      return write.promise;
+    };
+    run.download.addFile(file);
+    run.download.addSource(source);
+    run.download.close();
+    await within(
+      assertRejects(() => run.download.run(), Deno.errors.WriteZero, "full"),
+      "the end",
+    );
+    await source.end();
+    assertEquals([sink.isFinished, run.finished], [false, []]);
   },
 );
 
