@@ -328,7 +328,17 @@ export class PartialFile implements Sink {
    * failed.
    */
   async sha256(): Promise<string> {
-    await this.#written();
+    try {
+      await this.#written();
+      // Zeros at the end are written only by this.
+      await this.#file.truncate(this.#size);
+      return await this.#hash();
+    } catch (error) {
+      throw error instanceof Failure ? error : cannot("save", this.path, error);
+    }
+  }
+
+  async #hash(): Promise<string> {
     const hash = createSha256();
     const buffer = new Uint8Array(REHASH_BYTES);
     this.#file.seekSync(0, Deno.SeekMode.Start);

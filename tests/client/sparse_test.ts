@@ -5,10 +5,11 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { join } from "@std/path";
+import { describeBytes } from "../_lies.ts";
 import { startNode, startRelay } from "../_network.ts";
 import { randomBytes, seededRandom } from "../_random.ts";
 import { tempShare } from "../_temp_share.ts";
-import { assertBytes, fetch, get } from "./_outcomes.ts";
+import { assertBytes, fetch, filesIn, get } from "./_outcomes.ts";
 import { evil, MIB, PARTIAL, PIECE, read } from "./_setting.ts";
 
 const SIZE = 24 * MIB + 5;
@@ -79,6 +80,28 @@ Deno.test("getFiles leaves holes for zeros that a node sends because it has not 
   const here = await diskBytes(folder.path, "f");
   assert(here <= there + SLACK_BYTES, `${here} bytes, of ${there}`);
 });
+
+for (
+  const [what, left] of [
+    ["ends in zeros", undefined],
+    ["ends in zeros, after a run that left a part", 5 * PIECE + 99],
+  ] as const
+) {
+  Deno.test(`getFiles with a SHA-256 saves a file that ${what}`, async () => {
+    await using relay = await startRelay();
+    await using _node = await evil(relay, { "f": IMAGE });
+    await using folder = await tempShare(
+      left === undefined
+        ? {}
+        : { [PARTIAL]: randomBytes(left, seededRandom(4)) },
+    );
+    const { sha256 } = describeBytes("f", IMAGE);
+    const { saved, failed } = await get(relay, folder.path, ["f"], { sha256 });
+    assertEquals([Object.keys(saved), failed], [["f"], {}]);
+    assertEquals(filesIn(folder.path), ["f"]);
+    assertBytes(await read(folder, "f"), IMAGE);
+  });
+}
 
 for (
   const [what, bytes] of [
