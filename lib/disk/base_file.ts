@@ -54,8 +54,12 @@ export class BaseFile implements Disposable {
    * @throws {Failure} of kind `local` or `not_allowed`.
    */
   static async open(path: string): Promise<BaseFile> {
+    let place = path;
     try {
       requireAccess(path, "read");
+      // Deno opens a link without, but then `stat` of the open file asks for it.
+      place = await Deno.realPath(path);
+      requireAccess(place, "read");
       const info = await Deno.stat(path);
       if (info.isDirectory) throw unfit(path, "it is a folder");
       // Before it is opened: a pipe waits for somebody who writes to it.
@@ -71,7 +75,7 @@ export class BaseFile implements Disposable {
           ? "there is no such file"
           : describeCause(error),
         remedy: error instanceof Deno.errors.NotCapable
-          ? grantRemedy([path], "read")
+          ? grantRemedy([place], "read")
           : REMEDY,
         cause: error,
       });

@@ -171,6 +171,30 @@ testWith(
 
 testWith(
   ["script"],
+  "At a terminal a --base that links to where Deno does not grant reading is refused with a remedy, and not asked for",
+  async () => {
+    await using folder = await tempShare({
+      "elsewhere": "",
+      "share/a.txt": "",
+    });
+    const { path: cwd } = folder;
+    const target = await Deno.realPath(join(cwd, "elsewhere"));
+    await Deno.symlink(target, join(cwd, "share/old.txt"));
+    const { text, code } = await typed(
+      "deno run --allow-net --allow-read=share --allow-write=share " +
+        `${ROOT}peer_client.ts 127.0.0.1 1 get a.txt -o share/new.txt ` +
+        "--base share/old.txt", // where nobody listens
+      { cwd },
+    );
+    assertEquals(QUESTION.test(text), false, text);
+    assertEquals(code, 7, text);
+    const line = text.replaceAll(/\s+/g, " ");
+    assert(line.includes(`grant it with --allow-read=${target}`), text);
+  },
+);
+
+testWith(
+  ["script"],
   "At a terminal Deno asks nothing of roles that may read everything but what Deno keeps to itself",
   async () => {
     await using folder = await tempShare({ "share/a.txt": "whole\n" });
