@@ -16,8 +16,8 @@ import { show } from "../base/text.ts";
 
 /** What a file that only its owner may use is made with. */
 export const PRIVATE_MODE = 0o600;
-// What lets another than the owner write.
-const OTHERS_WRITE = 0o022;
+/** What lets another than the owner write. */
+export const OTHERS_WRITE = 0o022;
 
 /** What tells a file or folder from all others. */
 export type Inode = Pick<Deno.FileInfo, "ino" | "dev">;

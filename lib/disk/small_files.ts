@@ -7,14 +7,16 @@
  * @module
  */
 
+import { dirname } from "@std/path/dirname";
 import { systemErrorCode } from "../base/errors.ts";
 import { isZeros } from "../content/zeros.ts";
+import { changeMode, OTHERS_WRITE, PRIVATE_MODE } from "./left_file.ts";
 import { cannot, PartialFile, partialPathOf } from "./partial.ts";
 import {
   hasNoLinks,
   ignoreGone,
-  MADE_MODE,
   type TargetOptions,
+  usualMode,
   writtenAt,
 } from "./publishing.ts";
 
@@ -64,10 +66,14 @@ export class SmallFiles {
   ): Promise<void> {
     const partialPath = partialPathOf(path);
     try {
-      using file = openNew(partialPath, options);
+      const mode = await usualMode(dirname(path), options);
+      // No later run would use a partial file that others can write to.
+      const isOpen = (mode & OTHERS_WRITE) !== 0;
+      using file = openNew(partialPath, isOpen ? PRIVATE_MODE : mode);
       if (file !== undefined) {
         write(file, bytes, options);
         await this.#sync(file);
+        if (isOpen) changeMode(partialPath, file, mode);
         return publish(partialPath, path, options);
       }
     } catch (error) {
@@ -92,16 +98,10 @@ export class SmallFiles {
   }
 }
 
-// What is whole and verified is published in the next moment: it may have the
-// mode that files usually get, which spares asking for that.
 const NEW = { write: true, createNew: true };
 
 /** A new file, locked for this process; nothing where there is one. */
-function openNew(
-  path: string,
-  { isExecutable }: TargetOptions,
-): Deno.FsFile | undefined {
-  const mode = isExecutable ? MADE_MODE.executable : MADE_MODE.plain;
+function openNew(path: string, mode: number): Deno.FsFile | undefined {
   try {
     const file = Deno.openSync(path, { ...NEW, mode });
     if (file.tryLockSync(true)) return file;

@@ -873,7 +873,7 @@ Deno.test("PartialFile takes up nothing that was published while it opened it", 
   await assertContent(path, CONTENT);
 });
 
-for (const umask of [0o022, 0o077, 0o007]) {
+for (const umask of [0o022, 0o002, 0o077, 0o007]) {
   const mode = 0o666 & ~umask;
   Deno.test({
     name: `A file that was received has mode ${mode.toString(8)} under umask ${
@@ -903,6 +903,37 @@ for (const umask of [0o022, 0o077, 0o007]) {
     },
   });
 }
+
+Deno.test({
+  name:
+    "SmallFiles saves a file again that a full disk cut short under umask 002",
+  ignore: Deno.build.os === "windows",
+  fn: async () => {
+    await using folder = await tempShare();
+    const path = join(folder.path, "file");
+    const { child, starting } = run(
+      `
+      Deno.umask(0o002);
+      const { writeSync } = Deno.FsFile.prototype;
+      const save = () => new SmallFiles().save(path, Uint8Array.of(7), options);
+      Deno.FsFile.prototype.writeSync = () => {
+        throw Object.assign(new Error("full"), { code: "ENOSPC" });
+      };
+      const first = await save().catch(({ parts }) => parts.why);
+      Deno.FsFile.prototype.writeSync = writeSync;
+      const second = await save().catch(({ parts }) => parts.why);
+      console.log(JSON.stringify([first, second ?? "saved"]));
+    `,
+      path,
+    );
+    await starting;
+    const { stdout } = await child.output();
+    const ends = JSON.parse(new TextDecoder().decode(stdout));
+    assertEquals(ends, ["no space left on the disk", "saved"]);
+    assertEquals((await Deno.stat(path)).mode! & 0o7777, 0o664);
+    assertEquals(namesIn(folder.path), ["file"]);
+  },
+});
 
 Deno.test("usualMode leaves nothing in the folder in which it looked", async () => {
   await using folder = await tempShare();
