@@ -84,7 +84,12 @@ export class SmallFiles {
       ...options,
       size: bytes.length,
     });
-    await partial.write(0, bytes);
+    try {
+      await partial.write(0, bytes);
+    } catch (error) {
+      await partial.keep(); // closes it: this process may try again
+      throw error;
+    }
     await partial.finish();
   }
 

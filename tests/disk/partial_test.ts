@@ -904,6 +904,24 @@ for (const umask of [0o022, 0o002, 0o077, 0o007]) {
   });
 }
 
+Deno.test("SmallFiles closes what an earlier run left when the disk is full, and continues later", async () => {
+  await using folder = await tempShare({ ".file.p2p-part": "left" });
+  const path = join(folder.path, "file");
+  const save = () => new SmallFiles().save(path, CONTENT.slice(0, 3), NEW);
+  {
+    using _full = replaced(
+      Deno.FsFile.prototype,
+      "write",
+      () => () => Promise.reject(systemError("ENOSPC")),
+    );
+    const failure = await rejection(save());
+    assertEquals(failure.parts.why, "no space left on the disk");
+  }
+  await save();
+  await assertContent(path, CONTENT.slice(0, 3));
+  assertEquals(namesIn(folder.path), ["file"]);
+});
+
 Deno.test({
   name:
     "SmallFiles saves a file again that a full disk cut short under umask 002",
