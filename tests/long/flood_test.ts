@@ -33,6 +33,12 @@ const FLOOD_MS = 1_000 * Number(SOAK_SECONDS ?? 1);
  * is given back by the C library in part only.
  */
 const GROWTH_BYTES = (SOAK_SECONDS === undefined ? 20 : 60) * MIB;
+/**
+ * The same where each connection begins TLS: what is read ahead of 256
+ * handshakes, and of some thousand that were cut, before it is collected. The
+ * relay stays below 200 MB, however long it goes on.
+ */
+const TLS_GROWTH_BYTES = 100 * MIB;
 const LIST_EVERY_MS = 100;
 const FILE = "what the node has\n";
 
@@ -98,8 +104,11 @@ async function residentBytes({ relay }: Scene): Promise<number> {
 /** Lists and fetches while `flood` runs, and after it. */
 async function outlast(
   scene: Scene,
-  flood: string,
-  what: string,
+  { flood, what, growthBytes }: {
+    flood: string;
+    what: string;
+    growthBytes: number;
+  },
 ): Promise<void> {
   const before = await residentBytes(scene);
   const { at, plaintext } = scene;
@@ -130,8 +139,8 @@ async function outlast(
       `relay ${mib(before)} MiB, at most +${mib(most - before)}, ` +
       `afterwards +${mib(after - before)}`,
   );
-  assertLess(most - before, GROWTH_BYTES);
-  assertLess(after - before, GROWTH_BYTES);
+  assertLess(most - before, growthBytes);
+  assertLess(after - before, growthBytes);
 }
 
 const ignore = Deno.build.os !== "linux"; // /proc, and addresses of 127.0.0.0/8
@@ -146,8 +155,8 @@ for (
     ["client hellos and garbage, 64 addresses", /bad_handshake/],
   ] as const
 ) {
-  for (const plaintext of [false, true]) {
-    if (plaintext && what.includes("addresses")) continue; // floods of TLS
+  const isOfTls = what.startsWith("client hellos");
+  for (const plaintext of isOfTls ? [false] : [false, true]) {
     Deno.test({
       name: `A relay${plaintext ? " in the clear" : ""} ` +
         `under ${what} serves others as before`,
@@ -155,7 +164,11 @@ for (
       fn: async () => {
         await using scene = await openScene(plaintext);
         const told = `${what}${plaintext ? ", plaintext" : ""}`;
-        await outlast(scene, `relay: ${what}`, told);
+        await outlast(scene, {
+          flood: `relay: ${what}`,
+          what: told,
+          growthBytes: isOfTls ? TLS_GROWTH_BYTES : GROWTH_BYTES,
+        });
         await scene.relay.stderr.until(reason);
       },
     });
