@@ -21,6 +21,10 @@ declare module "@std/cli/parse-args" {
   export function parseArgs(args: string[], options?: ParseOptions): Args;
 }
 
+declare module "@std/async/abortable" {
+  export function abortable<T>(p: Promise<T>, signal: AbortSignal): Promise<T>;
+}
+
 declare module "@std/async/delay" {
   export interface DelayOptions {
     signal?: AbortSignal;

@@ -14,6 +14,7 @@ import {
   type Wish,
 } from "../content/choice.ts";
 import { type Failure, isBug } from "../base/errors.ts";
+import { orAborted } from "../base/waiting.ts";
 import { Asides } from "./asides.ts";
 import type { ClientEvent } from "./events.ts";
 import {
@@ -172,14 +173,7 @@ export class Choosing implements AsyncDisposable {
       () => this.#deadline.abort(new Error("not hashed in time")),
       this.#peers.limits.settleMs,
     );
-    const { promise, reject } = Promise.withResolvers<never>();
-    const end = () => reject(signal.reason);
-    signal.addEventListener("abort", end);
-    try {
-      return await Promise.race([work(), promise]);
-    } finally {
-      signal.removeEventListener("abort", end);
-    }
+    return await orAborted(work(), signal);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

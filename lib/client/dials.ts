@@ -10,6 +10,7 @@ import { addressGroup, isIpv4, isIpv6 } from "../base/address.ts";
 import { type Endpoint, formatEndpoint } from "../base/conn.ts";
 import { isBug, isShortage, ProtocolError } from "../base/errors.ts";
 import type { Limits } from "../base/limits.ts";
+import { orAborted } from "../base/waiting.ts";
 
 /** A node that lists an endpoint. */
 export interface DialledFor {
@@ -70,8 +71,8 @@ export class Dials {
     const known = this.#of(key);
     if (!known.ids.has(node.id)) {
       // Another dial may show that nobody is there.
-      while (known.running.size > 0 && !signal?.aborted) {
-        await Promise.race([...known.running, aborted(signal)]);
+      while (known.running.size > 0) {
+        await orAborted(Promise.race(known.running), signal);
       }
     }
     const { absence } = known;
@@ -144,8 +145,7 @@ export class Dials {
     const { failed, running } = claimed;
     const isOpen = () => failed.size < claimedFailureCount;
     while (isOpen() && failed.size + running.size >= claimedFailureCount) {
-      if (signal?.aborted) break;
-      await Promise.race([...running, aborted(signal)]);
+      await orAborted(Promise.race(running), signal);
     }
     if (known.ids.size < claimedDialCount && isOpen()) {
       known.ids.add(node.id);
@@ -182,10 +182,4 @@ function networkOf(host: string): string {
   return isIpv4(host) || isIpv6(host)
     ? addressGroup(host)
     : host.toLowerCase().split(".").filter(Boolean).slice(-2).join(".");
-}
-
-function aborted(signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve) =>
-    signal?.addEventListener("abort", () => resolve(), { once: true })
-  );
 }

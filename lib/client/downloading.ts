@@ -10,6 +10,7 @@ import { isBug } from "../base/errors.ts";
 import type { Manifest } from "../content/manifest.ts";
 import { RateLimit } from "../base/rate.ts";
 import { show } from "../base/text.ts";
+import { within } from "../base/waiting.ts";
 import type { DownloadOptions } from "../transfer/download_options.ts";
 import type { DownloadSource } from "../transfer/source.ts";
 import {
@@ -118,13 +119,8 @@ export async function manifestFrom(
         .then((manifest) => manifest && found.resolve(manifest));
       asking.catch(() => {}); // told below, or too late to matter
       asked.push(asking);
-      const late = Promise.withResolvers<void>();
-      const timer = setTimeout(late.resolve, options.patienceMs);
-      const manifest = await Promise.race([
-        found.promise,
-        asking,
-        late.promise,
-      ]).finally(() => clearTimeout(timer));
+      const first = Promise.race([found.promise, asking]);
+      const manifest = await within(first, options.patienceMs);
       if (manifest !== undefined) return manifest;
     }
     const all = Promise.all(asked).then(() => undefined);

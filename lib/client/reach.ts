@@ -10,6 +10,7 @@ import { Channel } from "../protocol/channel.ts";
 import type { Conn, Endpoint, Path } from "../base/conn.ts";
 import { isBug, isShortage, ProtocolError } from "../base/errors.ts";
 import type { Limits } from "../base/limits.ts";
+import { within } from "../base/waiting.ts";
 import { openRegistration } from "../protocol/signed_record.ts";
 import type { RelayDialer } from "../uplink/relay_dialer.ts";
 import { dial, firstOf } from "../transport/dial.ts";
@@ -205,24 +206,13 @@ function isOurs(error: unknown): boolean {
 const LOST = new DOMException("The other path was quicker", "AbortError");
 
 /** Waits until dialling has failed, or its head start is over. */
-function headStart(
+async function headStart(
   direct: Promise<Conn>,
   { tunnelHeadStartMs }: Limits,
   signal: AbortSignal,
 ): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(resolve, tunnelHeadStartMs);
-    direct.catch(() => {
-      clearTimeout(timer);
-      resolve();
-    });
-    const onAbort = () => {
-      clearTimeout(timer);
-      reject(signal.reason);
-    };
-    signal.addEventListener("abort", onAbort, { once: true });
-    if (signal.aborted) onAbort();
-  });
+  const failed = new Promise<void>((resolve) => direct.catch(() => resolve()));
+  await within(failed, tunnelHeadStartMs, signal);
 }
 
 // An address that does not answer at once must not delay the others.

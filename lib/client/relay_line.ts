@@ -6,6 +6,7 @@
  */
 
 import { isBug, ProtocolError } from "../base/errors.ts";
+import { orAborted } from "../base/waiting.ts";
 import {
   type ClientToRelay,
   DIRECTION,
@@ -48,14 +49,7 @@ export class RelayLine implements AsyncDisposable {
       return this.#exchange(message);
     });
     this.#turn = turn.catch(ignore);
-    const { promise: aborted, reject } = Promise.withResolvers<never>();
-    const onAbort = () => reject(signal.reason);
-    signal.addEventListener("abort", onAbort, { once: true });
-    try {
-      return await Promise.race([turn, aborted]);
-    } finally {
-      signal.removeEventListener("abort", onAbort);
-    }
+    return await orAborted(turn, signal);
   }
 
   async #exchange(message: ClientToRelay): Promise<RelayReply> {

@@ -33,6 +33,7 @@ import type { OpenedFile, ReadRefusal } from "../share/opened_file.ts";
 import type { Share } from "../share/share.ts";
 import type { ShareFile } from "../share/shared_file.ts";
 import { whenRoom } from "../base/shortage.ts";
+import { orAborted } from "../base/waiting.ts";
 import { PieceSender, type SendOptions } from "./send.ts";
 import { WORK_MS } from "./work_ledger.ts";
 import type { ClientWork, WorkQueue } from "./work_queue.ts";
@@ -235,8 +236,7 @@ export class ClientService implements Disposable {
     this.#work.charge(WORK_MS.miss); // also where no file has the prefix
     // A list without the files that are still to be found would mislead.
     if (!share.isScanned) {
-      const scanned = (left: AbortSignal) =>
-        unlessAborted(share.scanned(), left);
+      const scanned = (left: AbortSignal) => orAborted(share.scanned(), left);
       await this.#whileWorking(request, scanned);
     }
     let files: ListedFile[] = [];
@@ -377,7 +377,7 @@ export class ClientService implements Disposable {
     const timer = setInterval(() => {
       // The answer would fail to be sent too.
       this.#channel.send({ kind: "working", request })
-        .catch(() => left.abort());
+        .catch(() => left.abort(CLIENT_LEFT));
     }, WORKING_MS);
     try {
       return await work(left.signal);
@@ -476,6 +476,7 @@ export class ClientService implements Disposable {
   }
 }
 
+const CLIENT_LEFT = new Deno.errors.ConnectionReset("the client left");
 const UNREADABLE = { kind: "refused", reason: "unreadable" } as const;
 
 const REFUSAL_TEXT = {
@@ -487,16 +488,4 @@ const REFUSAL_TEXT = {
 /** What a client is told of the executable bit: nothing where there is none. */
 function bitOf({ isExecutable }: ShareFile): { executable?: true } {
   return isExecutable ? { executable: true } : {};
-}
-
-/** Waits for `work`. Rejects when `signal` is aborted: the client has left. */
-function unlessAborted(
-  work: Promise<void>,
-  signal: AbortSignal,
-): Promise<void> {
-  const { promise, reject } = Promise.withResolvers<void>();
-  const leave = () =>
-    reject(new Deno.errors.ConnectionReset("the client left"));
-  signal.addEventListener("abort", leave, { once: true });
-  return Promise.race([work, promise]);
 }

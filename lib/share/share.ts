@@ -35,6 +35,7 @@ import { whenRoom } from "../base/shortage.ts";
 import { type ShareListener, ShareUpkeep } from "./upkeep.ts";
 import { type SkipCounts, type SkipEvent, skippedCount } from "./skipped.ts";
 import { show } from "../base/text.ts";
+import { within } from "../base/waiting.ts";
 
 // Files of a listing that are read from the table at once.
 const SLICE_FILES = 64;
@@ -320,16 +321,5 @@ export class Share implements Disposable, AsyncDisposable {
   /** Stops following the share, and waits for work in progress. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#upkeep[Symbol.asyncDispose]();
-  }
-}
-
-/** Waits for `work`, but no longer than so many milliseconds. */
-async function within(work: Promise<void>, ms: number): Promise<void> {
-  const passed = Promise.withResolvers<void>();
-  const timer = setTimeout(passed.resolve, ms);
-  try {
-    await Promise.race([work, passed.promise]);
-  } finally {
-    clearTimeout(timer);
   }
 }

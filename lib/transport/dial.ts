@@ -11,6 +11,11 @@ import { isShortage, ProtocolError } from "../base/errors.ts";
 import { certificatePem, hostnameOf } from "../identity/identity.ts";
 import { LIMITS } from "../base/limits.ts";
 import { whenRoom } from "../base/shortage.ts";
+import {
+  CallDeadline,
+  type CallDeadlineOptions,
+  within,
+} from "../base/waiting.ts";
 import { requireNet } from "../base/permission.ts";
 import { DenoConn } from "./deno_conn.ts";
 
@@ -50,7 +55,7 @@ export async function dial(
   options: DialOptions,
 ): Promise<Conn> {
   requireNet(endpoint);
-  using deadline = new DialDeadline(endpoint, options);
+  using deadline = dialDeadline(endpoint, options);
   const { signal } = deadline;
   const connect = () =>
     Deno.connect({ hostname: endpoint.host, port: endpoint.port, signal });
@@ -63,7 +68,7 @@ export async function dial(
       signal,
     }),
   );
-  deadline.closeOnExpiry(tcp);
+  deadline.onEnd(() => closeQuietly(tcp));
   try {
     tcp.setNoDelay(true);
     if (options.peer === null) return new DenoConn(tcp);
@@ -131,8 +136,8 @@ export async function firstOf<
     const connecting = attempt(endpoint);
     connecting.catch(() => {}); // its error is handled with the others
     attempts.push(connecting);
-    const failed = connecting.then(() => "won", () => "failed");
-    await Promise.race([failed, pause(options.staggerMs, signal)]);
+    const settled = connecting.then(() => {}, () => {});
+    await within(settled, options.staggerMs, signal).catch(() => {}); // aborted
     if (winner !== undefined || options.signal?.aborted) break;
   }
   const outcomes = await Promise.allSettled(attempts);
@@ -155,9 +160,9 @@ export async function secure(
   options: Omit<DialOptions, "peer"> & { readonly peer: PeerIdentity },
 ): Promise<Conn> {
   const endpoint = conn.remote;
-  using deadline = new DialDeadline(endpoint, options);
+  using deadline = dialDeadline(endpoint, options);
   const tcp = conn.inner as Deno.TcpConn;
-  deadline.closeOnExpiry(tcp);
+  deadline.onEnd(() => closeQuietly(tcp));
   try {
     return await deadline.guard(
       openTls(tcp, options.peer, { endpoint, deadline }),
@@ -168,23 +173,23 @@ export async function secure(
   }
 }
 
-/** Waits `ms`, or until `signal` is aborted. */
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const end = () => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", end);
-      resolve();
-    };
-    const timer = setTimeout(end, ms);
-    signal.addEventListener("abort", end);
-  });
+/** The deadline of a dial. */
+export function dialDeadline(
+  endpoint: Endpoint,
+  options: CallDeadlineOptions,
+): CallDeadline {
+  return new CallDeadline(options, () =>
+    new ProtocolError(
+      "timed_out",
+      `Cannot connect to ${formatEndpoint(endpoint)}: ` +
+        `no answer within ${options.timeoutMs / 1000} s`,
+    ));
 }
 
 async function openTls(
   tcp: Deno.TcpConn,
   peer: PeerIdentity,
-  { endpoint, deadline }: { endpoint: Endpoint; deadline: DialDeadline },
+  { endpoint, deadline }: { endpoint: Endpoint; deadline: CallDeadline },
 ): Promise<Conn> {
   let tls: Deno.TlsConn | undefined;
   try {
@@ -193,7 +198,8 @@ async function openTls(
       caCerts: [certificatePem(peer.certificate)],
       alpnProtocols: [ALPN_PROTOCOL],
     });
-    deadline.closeOnExpiry(tls); // it owns the TCP conn now
+    const opened = tls;
+    deadline.onEnd(() => closeQuietly(opened)); // it owns the TCP conn now
     const { alpnProtocol } = await tls.handshake();
     if (
       alpnProtocol !== ALPN_PROTOCOL || !presented(tls, peer.certificate)
@@ -238,53 +244,5 @@ function closeQuietly(conn: Deno.Conn): void {
     conn.close();
   } catch (error) {
     if (!(error instanceof Deno.errors.BadResource)) throw error;
-  }
-}
-
-/**
- * One timer and one signal for all steps of a dial. If it ends early, its
- * reason replaces the error of the interrupted step.
- */
-class DialDeadline implements Disposable {
-  readonly #abort = new AbortController();
-  readonly #timer: ReturnType<typeof setTimeout>;
-  readonly #outer: AbortSignal | undefined;
-  readonly #onOuterAbort = () => this.#abort.abort(this.#outer?.reason);
-
-  constructor(endpoint: Endpoint, options: DialOptions) {
-    this.#outer = options.signal;
-    this.#timer = setTimeout(() => {
-      this.#abort.abort(
-        new ProtocolError(
-          "timed_out",
-          `Cannot connect to ${formatEndpoint(endpoint)}: ` +
-            `no answer within ${options.timeoutMs / 1000} s`,
-        ),
-      );
-    }, options.timeoutMs);
-    if (this.#outer?.aborted) this.#onOuterAbort();
-    else this.#outer?.addEventListener("abort", this.#onOuterAbort);
-  }
-
-  get signal(): AbortSignal {
-    return this.#abort.signal;
-  }
-
-  closeOnExpiry(conn: Deno.Conn): void {
-    this.signal.addEventListener("abort", () => closeQuietly(conn));
-    if (this.signal.aborted) closeQuietly(conn);
-  }
-
-  async guard<T>(step: Promise<T>): Promise<T> {
-    try {
-      return await step;
-    } catch (error) {
-      throw this.signal.aborted ? this.signal.reason : error;
-    }
-  }
-
-  [Symbol.dispose](): void {
-    clearTimeout(this.#timer);
-    this.#outer?.removeEventListener("abort", this.#onOuterAbort);
   }
 }

@@ -17,6 +17,11 @@ import {
   encodeMessage,
 } from "../protocol/messages.ts";
 import { LIMITS } from "../base/limits.ts";
+import {
+  CallDeadline,
+  type CallDeadlineOptions,
+  orAborted,
+} from "../base/waiting.ts";
 import { secureContextOf, serverHandshake } from "./accept.ts";
 import type { DenoConn } from "./deno_conn.ts";
 import { dial, firstOf, type PeerIdentity, secure } from "./dial.ts";
@@ -94,7 +99,7 @@ export async function acceptTunnel(
   const ends = { local: conn.local, remote };
   const socket = conn.release();
   if (identity === null) return new StreamConn(socket, ends);
-  using deadline = new JoinDeadline(options, () => socket.destroy());
+  using deadline = joinDeadline(options, () => socket.destroy());
   return await deadline.guard(
     serverHandshake(socket, secureContextOf(identity), ends),
   );
@@ -105,7 +110,7 @@ const STAGGER_MS = 250;
 
 /** Sends the key, and waits for the other side. Closes `conn` if it throws. */
 async function join(conn: Conn, options: JoinOptions): Promise<void> {
-  using deadline = new JoinDeadline(options, () => conn.close());
+  using deadline = joinDeadline(options, () => conn.close());
   try {
     await deadline.guard(showKey(conn, options.key));
   } catch (error) {
@@ -125,62 +130,26 @@ async function showKey(conn: Conn, key: string): Promise<void> {
   if (answer.kind === "unknown") throw new TunnelRefused("unknown");
 }
 
-/** Ends a step at its timeout, or when the signal is aborted. */
-class JoinDeadline implements Disposable {
-  readonly #signal: AbortSignal | undefined;
-  readonly #timer: ReturnType<typeof setTimeout>;
-  readonly #end: () => void;
-  #reason: { error: unknown } | null = null;
-  readonly #onAbort = () => this.#expire(this.#signal?.reason);
-
-  /** `end` must make the step reject. */
-  constructor(
-    { timeoutMs, signal }: Pick<JoinOptions, "timeoutMs" | "signal">,
-    end: () => void,
-  ) {
-    this.#signal = signal;
-    this.#end = end;
-    this.#timer = setTimeout(() => {
-      this.#expire(
-        new ProtocolError(
-          "timed_out",
-          "Cannot join the tunnel: the other side did not come in time",
-        ),
-      );
-    }, timeoutMs);
-    signal?.addEventListener("abort", this.#onAbort);
-    if (signal?.aborted) this.#onAbort();
-  }
-
-  #expire(error: unknown): void {
-    this.#reason ??= { error };
-    this.#end();
-  }
-
-  /** Waits for `step`. If it was ended, throws the reason. */
-  async guard<T>(step: Promise<T>): Promise<T> {
-    try {
-      return await step;
-    } catch (error) {
-      throw this.#reason === null ? error : this.#reason.error;
-    }
-  }
-
-  [Symbol.dispose](): void {
-    clearTimeout(this.#timer);
-    this.#signal?.removeEventListener("abort", this.#onAbort);
-  }
+/** A deadline for a step that `end` makes reject. */
+function joinDeadline(
+  options: CallDeadlineOptions,
+  end: () => void,
+): CallDeadline {
+  const deadline = new CallDeadline(options, () =>
+    new ProtocolError(
+      "timed_out",
+      "Cannot join the tunnel: the other side did not come in time",
+    ));
+  deadline.onEnd(end);
+  return deadline;
 }
 
 /** A connection of `node:net`, because TLS servers need one. */
 async function connectSocket(
   endpoint: Endpoint,
-  { timeoutMs, signal }: {
-    timeoutMs: number;
-    signal?: AbortSignal | undefined;
-  },
+  options: CallDeadlineOptions,
 ): Promise<StreamConn> {
-  signal?.throwIfAborted();
+  options.signal?.throwIfAborted();
   requireNet(endpoint);
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const socket: Socket = connect({
@@ -189,22 +158,16 @@ async function connectSocket(
     noDelay: true,
     allowHalfOpen: true,
   }, resolve);
-  const onAbort = () => reject(signal?.reason);
   socket.on("error", reject);
-  signal?.addEventListener("abort", onAbort);
-  const timer = setTimeout(() => {
-    reject(
-      new ProtocolError("timed_out", "Cannot reach the relay: no answer"),
-    );
-  }, timeoutMs);
+  using deadline = new CallDeadline(
+    options,
+    () => new ProtocolError("timed_out", "Cannot reach the relay: no answer"),
+  );
   try {
-    await promise;
+    await orAborted(promise, deadline.signal);
   } catch (error) {
     socket.destroy();
     throw error;
-  } finally {
-    clearTimeout(timer);
-    signal?.removeEventListener("abort", onAbort);
   }
   return new StreamConn(socket, {
     remote: endpoint,

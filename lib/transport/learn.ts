@@ -6,9 +6,10 @@
  */
 
 import { connect } from "node:tls";
+import { type CallDeadlineOptions, orAborted } from "../base/waiting.ts";
 import { type Endpoint, formatEndpoint } from "../base/conn.ts";
 import { ProtocolError, systemErrorCode } from "../base/errors.ts";
-import { ALPN_PROTOCOL } from "./dial.ts";
+import { ALPN_PROTOCOL, dialDeadline } from "./dial.ts";
 import { requireNet } from "../base/permission.ts";
 
 /**
@@ -20,7 +21,7 @@ import { requireNet } from "../base/permission.ts";
  */
 export async function learnCertificate(
   endpoint: Endpoint,
-  options: { timeoutMs: number; signal?: AbortSignal | undefined },
+  options: CallDeadlineOptions,
 ): Promise<Uint8Array> {
   options.signal?.throwIfAborted();
   requireNet(endpoint);
@@ -32,17 +33,7 @@ export async function learnCertificate(
     minVersion: "TLSv1.3",
     rejectUnauthorized: false,
   });
-  const timer = setTimeout(() => {
-    reject(
-      new ProtocolError(
-        "timed_out",
-        `Cannot connect to ${formatEndpoint(endpoint)}: ` +
-          `no answer within ${options.timeoutMs / 1000} s`,
-      ),
-    );
-  }, options.timeoutMs);
-  const onAbort = () => reject(options.signal?.reason);
-  options.signal?.addEventListener("abort", onAbort);
+  using deadline = dialDeadline(endpoint, options);
   socket.once("secureConnect", () => {
     const { raw } = socket.getPeerCertificate(true);
     if (raw === undefined || socket.alpnProtocol !== ALPN_PROTOCOL) {
@@ -55,10 +46,8 @@ export async function learnCertificate(
   });
   socket.once("close", () => reject(wrongService(endpoint)));
   try {
-    return await promise;
+    return await orAborted(promise, deadline.signal);
   } finally {
-    clearTimeout(timer);
-    options.signal?.removeEventListener("abort", onAbort);
     socket.on("error", ignore); // later errors do not matter
     socket.destroy();
   }

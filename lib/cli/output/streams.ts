@@ -5,6 +5,7 @@
  */
 
 import { describeCause, Failure } from "../../base/errors.ts";
+import { orAborted } from "../../base/waiting.ts";
 
 /**
  * Writes all of `bytes`. If the reader has closed, throws a {@linkcode
@@ -118,20 +119,3 @@ export class Input {
 }
 
 const NEWLINE = 0x0a;
-
-/** Waits for `promise`; rejects with the signal's reason when aborted. */
-export async function orAborted<T>(
-  promise: Promise<T>,
-  signal: AbortSignal | undefined,
-): Promise<T> {
-  if (signal === undefined) return await promise;
-  signal.throwIfAborted();
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const onAbort = () => reject(signal.reason);
-  signal.addEventListener("abort", onAbort);
-  try {
-    return await Promise.race([promise, aborted]);
-  } finally {
-    signal.removeEventListener("abort", onAbort);
-  }
-}

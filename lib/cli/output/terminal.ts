@@ -11,7 +11,8 @@ import { describeCause, Failure } from "../../base/errors.ts";
 import { Concealment } from "./concealment.ts";
 import { escapeJson } from "../../base/text.ts";
 import { formatLog, type LoggedEvent, type LogOptions } from "./log.ts";
-import { cannotWrite, orAborted, writeAll } from "./streams.ts";
+import { orAborted } from "../../base/waiting.ts";
+import { cannotWrite, writeAll } from "./streams.ts";
 import { startOf, widthOf } from "./width.ts";
 
 /** The options about output. */

@@ -10,7 +10,8 @@ import { isGranted } from "../../base/permission.ts";
 import { ASK_TERMINAL, ESCAPE_MS, type Key, KeyDecoder } from "./keys.ts";
 import { Picker } from "./state.ts";
 import { RawTerminal, Screen, SizeChanges } from "./screen.ts";
-import { type Input, orAborted } from "../output/streams.ts";
+import { orAborted } from "../../base/waiting.ts";
+import type { Input } from "../output/streams.ts";
 import type { Terminal } from "../output/terminal.ts";
 
 /** Options of {@linkcode pickFile}. */

@@ -5,6 +5,7 @@
  */
 
 import { parsePort } from "../../base/address.ts";
+import { aborted } from "../../base/waiting.ts";
 import { join } from "@std/path/join";
 import { formatEndpoint } from "../../base/conn.ts";
 import { DigestFolder } from "../../share/digest_store.ts";
@@ -30,7 +31,6 @@ import { serveMetrics } from "./metrics.ts";
 import { type CommandLine, usageFailure } from "../options/command_line.ts";
 import { given } from "../options/values.ts";
 import {
-  aborted,
   expectNoMore,
   listening,
   loadKnownRelays,

@@ -9,6 +9,7 @@ import {
   parsePort,
   parseRelayAddress,
 } from "../../base/address.ts";
+import { aborted } from "../../base/waiting.ts";
 import { formatEndpoint } from "../../base/conn.ts";
 import { parseSecret } from "../../access/secret.ts";
 import { Failure } from "../../base/errors.ts";
@@ -36,7 +37,6 @@ import { serveMetrics } from "./metrics.ts";
 import { type CommandLine, usageFailure } from "../options/command_line.ts";
 import { given } from "../options/values.ts";
 import {
-  aborted,
   expectNoMore,
   listening,
   PLAINTEXT_WARNING,

@@ -268,14 +268,6 @@ export function tellRelayMet(event: RelayLinkEvent, terminal: Terminal): void {
   }
 }
 
-/** Resolves when `signal` is aborted. */
-export function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener("abort", () => resolve(), { once: true });
-  });
-}
-
 /** Reports uncaught errors, and continues: one peer must not end a server. */
 export function surviveRejections(terminal: Terminal): Disposable {
   const onRejection = (event: PromiseRejectionEvent) => {

@@ -1,0 +1,96 @@
+/**
+ * Waits that end early: when a signal is aborted, or when the time is over.
+ *
+ * @module
+ */
+
+import { abortable } from "@std/async/abortable";
+
+/** Resolves when `signal` is aborted. */
+export function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}
+
+/** Waits for `work`; rejects with the signal's reason when aborted. */
+export function orAborted<T>(
+  work: Promise<T>,
+  signal: AbortSignal | undefined,
+): Promise<T> {
+  return signal === undefined ? work : abortable(work, signal);
+}
+
+/**
+ * Waits for `work`, but no longer than `ms`: after that, `undefined`. Rejects
+ * with the signal's reason when aborted.
+ */
+export async function within<T>(
+  work: Promise<T>,
+  ms: number,
+  signal?: AbortSignal,
+): Promise<T | undefined> {
+  const { promise: passed, resolve } = Promise.withResolvers<undefined>();
+  const timer = setTimeout(() => resolve(undefined), ms);
+  try {
+    return await orAborted(Promise.race([work, passed]), signal);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Options of {@linkcode CallDeadline}. */
+export interface CallDeadlineOptions {
+  /** Milliseconds for all steps together. */
+  readonly timeoutMs: number;
+  /** The caller's signal, which ends them too. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * One timer and one signal for all steps of a call. If it ends early, its reason
+ * replaces the error of the interrupted step. Disposing says that all is done.
+ */
+export class CallDeadline implements Disposable {
+  readonly #abort = new AbortController();
+  readonly #timer: ReturnType<typeof setTimeout>;
+  readonly #outer: AbortSignal | undefined;
+  readonly #onOuterAbort = () => this.#abort.abort(this.#outer?.reason);
+
+  /** `late` makes the error of a call that took too long. */
+  constructor(
+    { timeoutMs, signal }: CallDeadlineOptions,
+    late: () => Error,
+  ) {
+    this.#outer = signal;
+    this.#timer = setTimeout(() => this.#abort.abort(late()), timeoutMs);
+    if (signal?.aborted) this.#onOuterAbort();
+    else signal?.addEventListener("abort", this.#onOuterAbort);
+  }
+
+  /** Aborted when the time is over, or by the caller. */
+  get signal(): AbortSignal {
+    return this.#abort.signal;
+  }
+
+  /** Calls `end` when the call ends early. It must make the step reject. */
+  onEnd(end: () => void): void {
+    if (this.signal.aborted) end();
+    else this.signal.addEventListener("abort", end, { once: true });
+  }
+
+  /** Waits for `step`. If the call ended early, throws the reason. */
+  async guard<T>(step: Promise<T>): Promise<T> {
+    try {
+      return await step;
+    } catch (error) {
+      throw this.signal.aborted ? this.signal.reason : error;
+    }
+  }
+
+  [Symbol.dispose](): void {
+    clearTimeout(this.#timer);
+    this.#outer?.removeEventListener("abort", this.#onOuterAbort);
+  }
+}
