@@ -23,7 +23,7 @@ const TARGETS = [
   "x86_64-pc-windows-msvc",
 ];
 
-// What each is built with; the README says so too. Folders are named when a
+// What each is built with; docs/OPERATIONS.md says so too. Folders are named when a
 // program is started, and that is too late to grant them.
 const PROGRAMS = [
   { script: "relay.ts", name: "relay-p2p-relay" },

@@ -41,9 +41,9 @@ function optionCells([name, option]: [string, OptionSpec]): string[] {
   ];
 }
 
-/** The tables of the README. */
-export const README: Reference = {
-  path: "README.md",
+/** The tables of options and exit codes. */
+export const REFERENCE: Reference = {
+  path: "docs/REFERENCE.md",
   tables: {
     "| option": Object.entries(OPTIONS).map((entry) => row(optionCells(entry))),
     "| exit code": Object.entries(EXIT_WORDS)

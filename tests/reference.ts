@@ -7,7 +7,7 @@ import {
   EVENTS_START,
   eventsSchema,
   eventsText,
-  README,
+  REFERENCE,
 } from "./_reference.ts";
 import { floorPlan, modulesBelow, PICTURE, SCRIPTS } from "./_rooms.ts";
 
@@ -25,11 +25,11 @@ function withRows(
   return [...lines.slice(0, at + 2), ...rows, ...lines.slice(end)].join("\n");
 }
 
-let readme = await Deno.readTextFile(README.path);
-for (const [header, rows] of Object.entries(README.tables)) {
-  readme = withRows(readme, header, rows);
+let reference = await Deno.readTextFile(REFERENCE.path);
+for (const [header, rows] of Object.entries(REFERENCE.tables)) {
+  reference = withRows(reference, header, rows);
 }
-await Deno.writeTextFile(README.path, readme);
+await Deno.writeTextFile(REFERENCE.path, reference);
 
 const events = await Deno.readTextFile("docs/EVENTS.md");
 const start = events.indexOf(EVENTS_START);

@@ -3,7 +3,7 @@ import {
   EVENTS_START,
   eventsSchema,
   eventsText,
-  README,
+  REFERENCE,
 } from "../_reference.ts";
 
 /** Text without what a formatter may change. */
@@ -13,9 +13,9 @@ function plain(text: string): string {
 
 const REMEDY = "run deno task reference";
 
-for (const [header, rows] of Object.entries(README.tables)) {
-  Deno.test(`README.md has the table "${header}" as the program has it`, async () => {
-    const lines = (await Deno.readTextFile(README.path)).split("\n");
+for (const [header, rows] of Object.entries(REFERENCE.tables)) {
+  Deno.test(`docs/REFERENCE.md has the table "${header}" as the program has it`, async () => {
+    const lines = (await Deno.readTextFile(REFERENCE.path)).split("\n");
     const at = lines.findIndex((line) => line.startsWith(header));
     const after = lines.slice(at + 2);
     const end = after.findIndex((line) => !line.startsWith("|"));

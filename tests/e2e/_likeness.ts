@@ -9,15 +9,20 @@ const NAMES = [
   /\b[a-z2-7]{52}\b/, // an id
   /\bp2p-(?:node|client)-[a-z2-7]{40}\b/, // a token
   /\b[0-9a-f]{64}\b/, // a SHA-256
-  /(?<=\/)[\w-]{80,}(?=\/)/, // the grant in a link
+  /(?<=\/)[\w-]{50,}(?=\/)/, // a file and its grant in a link
 ];
 
 /** What differs from run to run, and from line to line. */
 const AMOUNTS = [
   /\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z/, // a time
+  /(?<=^ok +clock .*)\d\.\d s (?:ahead of|behind)/, // a tick of the clock
   /(?<= )\d+\.\d\d? s\b/, // seconds
+  /(?<= (?:after|in) )\d+ ms$/, // milliseconds
+  /(?<= )\d+(?:\.\d)? [KMGT]iB(?= free )/, // room on a disk
   /(?<=\()\d+(?:\.\d)? (?:[KMG]?B|bytes)\/s(?=\))/, // a rate
-  /(?<=enter at port )\d{4,5}(?=,)/, // a port that the system picked
+  // A port that the system picked.
+  /(?<=enter at port )\d{4,5}(?=,)/,
+  /(?<= tunnel_port .*:)\d{4,5}(?= )/,
 ];
 
 const VARIABLE = new RegExp(
@@ -25,7 +30,7 @@ const VARIABLE = new RegExp(
   "g",
 );
 
-/** Stands for any number of lines. */
+/** Stands for one line or more. */
 export const ELISION = "…";
 
 /** What the names of a document stand for. */
@@ -59,7 +64,7 @@ export function compare(
   const [first, ...rest] = shown;
   if (first === undefined) return lines.length === 0 ? meanings : undefined;
   if (first === ELISION) {
-    for (let at = 0; at <= lines.length; at++) {
+    for (let at = 1; at <= lines.length; at++) {
       const found = compare(rest, lines.slice(at), meanings);
       if (found !== undefined) return found;
     }

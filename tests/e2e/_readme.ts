@@ -7,8 +7,26 @@
  * - `<!-- walk: kill NAME -->`: the node of that name is killed before.
  * - `<!-- walk: after SECTION -->`: taken at the end of another section.
  *
- * A line `…` in what a command prints stands for any number of lines.
+ * A line `…` in what a command prints stands for one line or more.
  */
+
+import { join } from "@std/path";
+import { ROOT } from "./_processes.ts";
+
+/**
+ * The documents that a reader follows from the first command to the last, each
+ * from a fresh copy of the project.
+ */
+export const STORIES: readonly string[] = ["README.md", "docs/GUIDE.md"];
+
+/** The paths of README and of all documents in `docs/`. */
+export async function documentNames(): Promise<string[]> {
+  const names = ["README.md"];
+  for await (const { name } of Deno.readDir(join(ROOT, "docs"))) {
+    if (name.endsWith(".md")) names.push(`docs/${name}`);
+  }
+  return names.toSorted();
+}
 
 /** A command, and what the document shows that it prints. */
 export interface Step {

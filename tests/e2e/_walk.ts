@@ -177,7 +177,10 @@ export class Walk implements AsyncDisposable {
     if (step.shown === undefined) return;
     const expected = this.#expected(step);
     const last = expected.at(-1) ?? ELISION;
-    if (last === ELISION) return this.#hold(expected, lines.all);
+    if (last === ELISION) {
+      await hearMany(lines, expected.length);
+      return this.#hold(expected, lines.all);
+    }
     const pattern = patternOf(last);
     await hear(lines, pattern);
     const end = Math.max(
@@ -319,6 +322,15 @@ async function hear(lines: Lines, pattern: RegExp): Promise<RegExpExecArray> {
     const said = lines.all.join("\n");
     throw new Error(`no line matches ${pattern}:\n${said}`, { cause });
   }
+}
+
+/** Waits for so many lines. */
+async function hearMany(lines: Lines, count: number): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  using _watch = lines.watch(() => {
+    if (lines.all.length >= count) resolve();
+  });
+  await within(promise, `${count} lines`);
 }
 
 /** What stands before the words that are typed. */

@@ -1,7 +1,7 @@
 /**
- * Receipts: `get --receipt` records the saved files, to check them later. The
- * README describes the JSON. A receipt that is read back must match the schema;
- * nothing else in it is trusted.
+ * Receipts: `get --receipt` records the saved files, to check them later. A
+ * receipt that is read back must match the schema; nothing else in it is
+ * trusted.
  *
  * @module
  */

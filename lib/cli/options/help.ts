@@ -73,7 +73,7 @@ function formatPage({ summary, usage, notes, sections }: {
     ...sections,
     "An option can be set by its variable, where the script is given --allow-env, or",
     "in the file of --config; what is typed wins over the variable, and that over the",
-    "file. See the README.",
+    "file. See docs/REFERENCE.md.",
     "",
     "Exit codes:",
     ...alignRows(Object.entries(EXIT_WORDS)),

@@ -1,6 +1,6 @@
 /**
  * Every option of every role, in one table: parsing, environment variables,
- * keys of a configuration file, help, completions and the table in the README
+ * keys of a configuration file, help, completions and the table in docs/REFERENCE.md
  * all come from here. To add an option, add a row.
  *
  * @module
