@@ -8,12 +8,16 @@
 
 // What a pause allows at once afterwards, in milliseconds of the rate.
 const BURST_MS = 50;
+// The same once users had to wait: on a busy machine they wake late, and must
+// make up for it to reach the rate.
+const CATCH_UP_MS = 250;
 const PURGE_EVERY = 1024;
 
 /** Limits traffic to a number of bytes a second. */
 export class RateLimit {
   readonly bytesPerSecond: number;
   #freeAt = -Infinity;
+  #hasWaited = false;
 
   /**
    * @throws {RangeError} unless the rate is above zero.
@@ -29,7 +33,9 @@ export class RateLimit {
 
   /** Reserves `bytes`; returns the milliseconds to wait before sending them. */
   reserve(bytes: number, now: number): number {
-    const from = Math.max(this.#freeAt, now - BURST_MS);
+    const earliest = now - (this.#hasWaited ? CATCH_UP_MS : BURST_MS);
+    const from = Math.max(this.#freeAt, earliest);
+    this.#hasWaited ||= from > now;
     this.#freeAt = from + bytes / this.bytesPerSecond * 1000;
     return Math.max(0, from - now);
   }

@@ -65,6 +65,28 @@ for (const rate of [0, -1, -0, NaN]) {
   });
 }
 
+Deno.test("RateLimit lets a user that wakes late reach the rate all the same", () => {
+  const limit = new RateLimit(1_000);
+  let now = 10_000;
+  let bytes = 0;
+  // Each timer fires 180 ms late, and each step is 100 ms of the rate.
+  for (; now < 70_000; bytes += 100) {
+    const waitMs = limit.reserve(100, now);
+    if (waitMs > 0) now += waitMs + 180;
+  }
+  const expected = (now - 10_000) / 1_000 * limit.bytesPerSecond;
+  assertAlmostEquals(bytes, expected, 300);
+});
+
+Deno.test("RateLimit allows a user that waited a quarter of a second at once after a pause, and no more", () => {
+  const limit = new RateLimit(1_000);
+  assertEquals(limit.reserve(100, 5_000), 0);
+  assertEquals(limit.reserve(100, 5_000), 50);
+  const sent = [];
+  while (limit.reserve(10, 60_000) === 0) sent.push(10);
+  assertEquals(sent.length, 26);
+});
+
 Deno.test("RateLimit lets the first user send at once, and the next in its turn", () => {
   const limit = new RateLimit(1_000);
   assertEquals(limit.reserve(1_000, 7_000), 0);
