@@ -123,7 +123,12 @@ export {
   type RelayAddress,
 } from "./base/address.ts";
 export type { ContentGroup, Offer, Preference } from "./content/choice.ts";
-export type { ClientEvent, NodeAnswer, Progress } from "./client/events.ts";
+export type {
+  ClientEvent,
+  NodeAnswer,
+  PlannedAction,
+  Progress,
+} from "./client/events.ts";
 export {
   type FetchedFile,
   fetchFile,

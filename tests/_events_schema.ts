@@ -484,6 +484,7 @@ export const EVENTS: Readonly<Record<EventName, EventSpec>> = {
     fields: {
       received: count("verified bytes so far"),
       total: count("bytes of all wanted files, without those that failed"),
+      isWhole: flag("whether all are known; otherwise `total` will grow"),
       name: text("the file that was started last; empty before the first"),
       bytesPerSecond: Type.Number({
         minimum: 0,
@@ -532,6 +533,29 @@ export const EVENTS: Readonly<Record<EventName, EventSpec>> = {
       path,
       base: text("the older file; the same as `path` where it is replaced"),
       bytes: count("bytes that were copied, and verified"),
+    },
+  },
+  "files_wanted": {
+    says: "all wanted files are known",
+    roles: CLIENT,
+    fields: {
+      files: count("how many they are"),
+      bytes: count("bytes of all of them"),
+    },
+  },
+  "file_planned": {
+    says: "what `get` would do with a file, with `--dry-run`",
+    roles: CLIENT,
+    fields: {
+      name,
+      path: text("the path at which it would be saved"),
+      bytes: count("bytes of the file"),
+      action: oneOf(
+        ["fetch", "continue", "replace", "keep"],
+        "fetch it, fetch the rest of it, replace another file, or keep it " +
+          "because it exists",
+      ),
+      nodes: listOf(object(NODE), "the nodes that have this content"),
     },
   },
   "file_present": {

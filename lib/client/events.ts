@@ -36,12 +36,25 @@ export type NodeAnswer =
   /** The node sent data that does not match its own hashes. */
   | { readonly kind: "corrupt"; readonly cause: string };
 
+/** What a get would do with a file. */
+export type PlannedAction =
+  /** Fetch all of it. */
+  | "fetch"
+  /** Fetch the rest of it: an earlier run was interrupted. */
+  | "continue"
+  /** Replace another file by it. */
+  | "replace"
+  /** Nothing: it exists. */
+  | "keep";
+
 /** The progress of a fetch. */
 export interface Progress {
   /** Verified bytes so far. */
   readonly received: number;
   /** Bytes of all wanted files, without those that failed. */
   readonly total: number;
+  /** Whether all wanted files are known; otherwise `total` will grow. */
+  readonly isWhole: boolean;
   /** The file that was started last; empty before the first. */
   readonly name: string;
   /** Bytes a second, over the last few seconds. */
@@ -106,6 +119,18 @@ export type ClientEvent =
   }
   /** Names with a leading dot in a component, which no pattern matched. */
   | { event: "names_left_out"; names: number }
+  /** All wanted files are known. */
+  | { event: "files_wanted"; files: number; bytes: number }
+  /** What would become of a file, with `dryRun`. */
+  | {
+    event: "file_planned";
+    name: string;
+    path: string;
+    bytes: number;
+    action: PlannedAction;
+    /** The nodes that have this content. */
+    nodes: readonly Pick<ListedNode, "number" | "id" | "name">[];
+  }
   /** The progress has changed; at most ten times a second. */
   | ({ event: "progress" } & Progress)
   /** A whole file has been delivered. */

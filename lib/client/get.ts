@@ -16,6 +16,7 @@ import { Asking } from "./ask_node.ts";
 import { Choosing } from "./choosing.ts";
 import { Clashes } from "./clashes.ts";
 import { boundsOf, hasherFor, sourceOf, sourcesOf } from "./downloading.ts";
+import { DryRun } from "./dry_run.ts";
 import type { ClientEvent } from "./events.ts";
 import { exhausted, nobodyHasAny, notListedWhole } from "./failures.ts";
 import { explained, lacking } from "./folders.ts";
@@ -50,6 +51,8 @@ export interface GetOptions extends TransferOptions {
   overwrite?: boolean;
   /** An older file: what is right in it is copied, and not fetched. */
   base?: string;
+  /** Only tells what would become of each file: `file_planned`. */
+  dryRun?: boolean;
 }
 
 /** The result of {@linkcode getFiles}. */
@@ -171,6 +174,10 @@ class Get implements AsyncDisposable {
         !(job instanceof ListedJob) && this.#named.has(job.name),
       turnMs: peers.limits.turnMs,
       nodeName: (id) => this.#nodes.get(id)!.name,
+      // To find out, a file would have to be made.
+      ...(options.dryRun
+        ? { tellsApart: () => Promise.resolve(Deno.build.os === "linux") }
+        : {}),
     });
     this.#choosing = new Choosing(peers, {
       wish: { sha256, content, prefer },
@@ -444,6 +451,16 @@ class Get implements AsyncDisposable {
     // The files that follow may be large.
     const hasher = hasherFor(this.#isAsked ? jobs.map(sizeOf) : [Infinity]);
     this.#hasher = hasher;
+    const describe = (job: Job) => this.#followups.describe(job);
+    if (this.#options.dryRun) {
+      return await new DryRun({
+        ...{ overwrite, sha256, base, hasher, describe, outcomes },
+        nodeOf: (id) => this.#nodes.get(id)!,
+        tell: this.#tell,
+        turnMs: this.#peers.limits.turnMs,
+        signal: this.#signal,
+      }).run(followedBy(jobs, batches));
+    }
     this.#saveRun = new SaveRun({
       ...boundsOf(this.#peers, this.#options),
       hasher,
@@ -458,7 +475,7 @@ class Get implements AsyncDisposable {
         hasher,
         outcomes,
         openFileCount: this.#peers.limits.openFileCount,
-        describe: (job) => this.#followups.describe(job),
+        describe,
       }),
       again: (job) => this.#replace(job, this.#followups.again(job)),
       isDisbelieved: (job) => this.#followups.isDisbelieved(job),

@@ -45,7 +45,9 @@ export class SaveReport {
   /** Adds files to be saved; `more` says that others may follow. */
   expect(jobs: readonly Job[], { more }: { more: boolean }): void {
     for (const job of jobs) this.tally.expect(sizeOf(job));
-    if (!more) this.tally.expectNoMore();
+    if (more) return;
+    this.tally.expectNoMore();
+    this.#tell({ event: "files_wanted", ...this.tally.wanted });
   }
 
   /** The path of each saved file, by name. */

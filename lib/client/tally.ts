@@ -45,6 +45,11 @@ export class Tally {
     this.#isAll = true;
   }
 
+  /** Number and bytes of the wanted files. */
+  get wanted(): { readonly files: number; readonly bytes: number } {
+    return { files: this.#fileCount, bytes: this.#total };
+  }
+
   /** Starts a file, of which `have` bytes exist already. */
   start(name: string, have: number): void {
     this.#name = name;
@@ -87,6 +92,7 @@ export class Tally {
     return {
       received: this.#received,
       total: this.#total,
+      isWhole: this.#isAll,
       name: this.#name,
       bytesPerSecond,
       ...(this.#isAll && this.#rate.isKnown && bytesPerSecond > 0

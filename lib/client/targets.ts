@@ -20,18 +20,12 @@ import {
 } from "../disk/partial.ts";
 import type { BaseFile } from "../disk/base_file.ts";
 import { removePublished, type TargetOptions } from "../disk/publishing.ts";
-import { contentIdAt, hasContent, sha256At } from "../disk/rehash.ts";
 import { SmallFiles } from "../disk/small_files.ts";
-import { notReplacedOnVote } from "./failures.ts";
 import type { Job } from "./jobs.ts";
+import { Presence } from "./presence.ts";
 import type { SaveReport } from "./save_report.ts";
 import { sparedPieces } from "./sparing.ts";
-import {
-  existsAlready,
-  Folders,
-  inTheWay,
-  isOfOneFile,
-} from "../disk/places.ts";
+import { Folders, isOfOneFile } from "../disk/places.ts";
 
 /** Options of {@linkcode Targets}. */
 export interface TargetsOptions {
@@ -60,6 +54,7 @@ const NOTHING = { occupant: "none", hasOneName: true } as const;
 export class Targets implements AsyncDisposable {
   readonly #options: TargetsOptions;
   readonly #wanted: string | undefined;
+  readonly #presence: Presence;
   readonly #folders = new Folders();
   readonly #small: SmallFiles;
   readonly #partials = new Map<string, PartialFile>();
@@ -70,6 +65,7 @@ export class Targets implements AsyncDisposable {
   constructor(options: TargetsOptions) {
     this.#options = options;
     this.#wanted = options.sha256?.toLowerCase();
+    this.#presence = new Presence(options);
     this.#small = new SmallFiles(options.openFileCount);
   }
 
@@ -91,7 +87,7 @@ export class Targets implements AsyncDisposable {
    */
   async askAhead(job: Job): Promise<Manifest | undefined> {
     const { path, group: { size } } = job;
-    if (!this.#isUnknown(job)) return undefined;
+    if (!this.#presence.isUnknown(job)) return undefined;
     const mayBeIt = await occupantOf(path, size) === "same_size";
     return mayBeIt ? await this.#options.describe(job) : undefined;
   }
@@ -111,7 +107,8 @@ export class Targets implements AsyncDisposable {
     const isNew = await this.#folders.ensure(dirname(path));
     await this.#folders.refuseLinks(path, name);
     const found = isNew ? NOTHING : occupantAtOnce(path, size);
-    const mayBeIt = found.occupant === "same_size" && this.#isUnknown(job);
+    const mayBeIt = found.occupant === "same_size" &&
+      this.#presence.isUnknown(job);
     let manifest = mayBeIt ? await asked ?? await describe(job) : undefined;
     if (await this.#isPresent(job, found, manifest)) return undefined;
     const isCut = pieceCountOf(size) > 1;
@@ -129,44 +126,13 @@ export class Targets implements AsyncDisposable {
     manifest: Manifest | undefined,
   ): Promise<boolean> {
     const { path } = job;
-    const { outcomes, overwrite } = this.#options;
-    if (occupant === "none") return false;
-    if (occupant === "folder") {
-      throw inTheWay(path, "a folder of that name is there");
+    if (await this.#presence.judge(job, occupant, manifest) !== "same") {
+      return false;
     }
-    if (occupant === "same_size" && await this.#isIt(job, manifest)) {
-      // A run that was killed in between has left its other name.
-      if (!hasOneName) await removePublished(partialPathOf(path), path);
-      outcomes.present(job);
-      return true;
-    }
-    if (!overwrite) throw existsAlready(path);
-    await this.#options.base?.requireOther(path);
-    if (job.isVoted) throw notReplacedOnVote(job.name, path);
-    return false;
-  }
-
-  /** Whether only a manifest says if what is there is the file. */
-  #isUnknown({ group: { content } }: Job): boolean {
-    return content === undefined && this.#wanted === undefined;
-  }
-
-  /**
-   * Whether what is there is the file. The SHA-256 that was asked for decides:
-   * a content id is what a node says that goes with it.
-   */
-  async #isIt(
-    { path, group: { size, content } }: Job,
-    manifest: Manifest | undefined,
-  ): Promise<boolean> {
-    const { hasher } = this.#options;
-    if (this.#wanted !== undefined) {
-      return await sha256At(path) === this.#wanted;
-    }
-    if (content !== undefined) {
-      return await contentIdAt(path, size, hasher) === content;
-    }
-    return manifest !== undefined && await hasContent(path, manifest, hasher);
+    // A run that was killed in between has left its other name.
+    if (!hasOneName) await removePublished(partialPathOf(path), path);
+    this.#options.outcomes.present(job);
+    return true;
   }
 
   /** A file of one piece; where that is zeros, nobody need send it. */
@@ -222,7 +188,7 @@ export class Targets implements AsyncDisposable {
       if (await partial.byteCount() === 0) await partial.discard();
       else await partial.keep();
       this.#partials.delete(name);
-      const manifest = this.#isUnknown(job)
+      const manifest = this.#presence.isUnknown(job)
         ? known ?? await describe(job)
         : known;
       if (await this.#isPresent(job, found, manifest)) return undefined;

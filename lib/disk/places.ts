@@ -48,7 +48,7 @@ export class Folders {
       } else if (!(error instanceof Deno.errors.AlreadyExists)) {
         throw cannotMake(path, error);
       } else if (!await isFolder(path)) {
-        throw inTheWay(path, "is a file, and its place is needed for a folder");
+        throw noFolderAt(path);
       }
     }
     this.#known.set(path, isNew ? "new" : "old");
@@ -67,12 +67,39 @@ export class Folders {
       at = dirname(at), folder = dirname(folder)
     ) {
       if (!this.#links.has(folder)) {
-        this.#links.set(folder, (await Deno.lstat(folder)).isSymlink);
+        this.#links.set(folder, await isLink(folder));
       }
       if (this.#links.get(folder)) {
         throw inTheWay(folder, "is a link, and leads elsewhere");
       }
     }
+  }
+
+  /**
+   * Whether a folder exists. Makes nothing.
+   *
+   * @throws {Failure} if {@linkcode Folders.ensure} would.
+   */
+  async exists(path: string): Promise<boolean> {
+    const known = this.#known.get(path);
+    if (known !== undefined) return known === "old";
+    let info: Deno.FileInfo;
+    try {
+      info = await Deno.stat(path);
+    } catch (error) {
+      // A file has the place of a folder above.
+      if (error instanceof Deno.errors.NotADirectory) {
+        return await this.exists(dirname(path));
+      }
+      if (!(error instanceof Deno.errors.NotFound)) {
+        throw cannotMake(path, error);
+      }
+      this.#known.set(path, "new");
+      return false;
+    }
+    if (!info.isDirectory) throw noFolderAt(path);
+    this.#known.set(path, "old");
+    return true;
   }
 
   /** Makes the names in all of them durable. */
@@ -102,6 +129,20 @@ function cannotMake(path: string, error: unknown): Failure {
     why: describeCause(error),
     cause: error,
   });
+}
+
+function noFolderAt(path: string): Failure {
+  return inTheWay(path, "is a file, and its place is needed for a folder");
+}
+
+/** Whether a folder that exists is a link. */
+async function isLink(path: string): Promise<boolean> {
+  try {
+    return (await Deno.lstat(path)).isSymlink;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
 }
 
 async function isFolder(path: string): Promise<boolean> {

@@ -167,6 +167,9 @@ Deno.test("Every line of every role and command with --json is as its schema say
     ],
   );
   await run(0, ["file_present"], [address, "get", "f", ...to]);
+  await run(0, ["files_wanted", "file_planned"], [
+    ...[address, "get", "f", "--dry-run", ...to],
+  ]);
   const older = join(folder.path, "older");
   await Deno.writeFile(older, content.subarray(0, -1));
   await run(0, ["file_kept", "file_received"], [

@@ -230,6 +230,7 @@ function refuseForStdout(line: CommandLine): void {
   if (base !== undefined) {
     throw badValue("base", base, "with -o - nothing is saved");
   }
+  if (line.isOn("dry-run")) throw uselessSwitch("dry-run", "with -o -");
   const receipt = line.value("receipt");
   if (receipt === undefined) return;
   throw badValue(
@@ -237,6 +238,14 @@ function refuseForStdout(line: CommandLine): void {
     receipt,
     "with -o - there is no file to check later",
   );
+}
+
+/** The failure for a switch without effect. */
+function uselessSwitch(option: string, why: string): Failure {
+  return new Failure("usage", {
+    what: `Cannot use --${option}`,
+    why: `${why} nothing is saved`,
+  });
 }
 
 function wrongUse(command: RelayCommand, why: string): Failure {

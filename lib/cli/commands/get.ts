@@ -6,7 +6,6 @@
 
 import { dirname } from "@std/path/dirname";
 import { join } from "@std/path/join";
-import type { ClientEvent } from "../../client/events.ts";
 import { getFiles, type Selection } from "../../client/get.ts";
 import type { TransferOptions } from "../../client/transfer_options.ts";
 import {
@@ -17,21 +16,17 @@ import {
 } from "../../base/errors.ts";
 import { grantRemedy, isGranted, savingRemedy } from "../../base/permission.ts";
 import { counted, show, showWhole } from "../../base/text.ts";
-import { requireSaving } from "../options/text_file.ts";
+import { requireLooking, requireSaving } from "../options/text_file.ts";
 import { collectInTime, ofClient } from "../roles/memory.ts";
 import type { CommandLine } from "../options/command_line.ts";
 import { badValue } from "../options/values.ts";
-import type { Delivery } from "../../client/deliveries.ts";
-import type { ListedNode } from "../../client/nodes.ts";
-import { formatBytes } from "../output/progress.ts";
 import { ReceiptWriter } from "./receipt.ts";
 import { Replicas } from "../output/replicas.ts";
+import { MOST_TOLD, Saved } from "./saved.ts";
+import { Planned } from "./planned.ts";
 import { Telling } from "./telling.ts";
 import { triedOn } from "../output/tried.ts";
 import type { Terminal } from "../output/terminal.ts";
-
-// If there are more files, only their number is printed.
-const MOST_TOLD = 20;
 
 /** Runs the command; resolves to its exit code. */
 export async function runGet(
@@ -50,7 +45,8 @@ export async function runGet(
   if (base !== undefined && !isOne) {
     throw badValue("base", base, "it goes with one name");
   }
-  const place = await destination(line.value("output"), selections);
+  const isDry = line.isOn("dry-run");
+  const place = await destination(line.value("output"), selections, { isDry });
   const receipt = receiptFor(line, options);
   await receipt?.check();
   // If the receipt fails, the fetch stops.
@@ -67,7 +63,10 @@ export async function runGet(
     return path;
   };
   const telling = new Telling(terminal);
-  const saved = new Saved(terminal);
+  const isVerbose = line.isOn("verbose");
+  const saved = isDry
+    ? new Planned(terminal, { isVerbose })
+    : new Saved(terminal, { isVerbose });
   const replicas = new Replicas({ isChosen: options.node !== undefined });
   using _collecting = collectInTime(ofClient());
   try {
@@ -77,6 +76,7 @@ export async function runGet(
       selections,
       pathOf,
       overwrite: line.isOn("overwrite"),
+      dryRun: isDry,
       ...(base === undefined ? {} : { base }),
       onEvent: (event) => {
         saved.note(event);
@@ -95,7 +95,7 @@ export async function runGet(
   } catch (error) {
     terminal.status("");
     const failure = error instanceof Failure ? error : undefined;
-    if (failure?.kind !== "interrupted") throw error;
+    if (failure?.kind !== "interrupted" || isDry) throw error;
     saved.summarize();
     throw new Failure("interrupted", {
       what: "Stopped",
@@ -110,6 +110,9 @@ function receiptFor(
   { relay, plaintext = false }: TransferOptions,
 ): ReceiptWriter | undefined {
   const path = line.value("receipt");
+  if (path !== undefined && line.isOn("dry-run")) {
+    throw badValue("receipt", path, "with --dry-run nothing is saved");
+  }
   return path === undefined ? undefined : new ReceiptWriter({
     path,
     overwrite: line.isOn("overwrite"),
@@ -138,20 +141,22 @@ async function tellReceipt(
  * folders.
  *
  * @throws {Failure} of kind `local`, before any request, if the folder does not
- * exist.
+ * exist. A dry run needs to read it, and not to write there.
  */
 export async function destination(
   output: string | undefined,
   selections: readonly Selection[],
+  { isDry = false } = {},
 ): Promise<(name: string, selection: Selection) => string> {
   const place = output ?? ".";
+  const require = isDry ? requireLooking : requireSaving;
   const [only] = selections;
   const mayBeFile = selections.length === 1 && only?.kind === "name";
   if (!isGranted({ name: "read", path: place })) {
-    requireSaving(place, mayBeFile ? { remedy: savingRemedy(place) } : {});
+    require(place, mayBeFile ? { remedy: savingRemedy(place) } : {});
   }
   const isFolder = place.endsWith("/") || await isDirectory(place);
-  requireSaving(isFolder ? place : dirname(place), { where: place });
+  require(isFolder ? place : dirname(place), { where: place });
   if (!isFolder && (selections.length > 1 || only?.kind === "matching")) {
     throw await noFolderThere(place);
   }
@@ -203,137 +208,6 @@ function noFolder(path: string, why: string, cause?: unknown): Failure {
       : "create it first, or choose another with -o",
     cause,
   });
-}
-
-/** Prints the saved files, one by one while they are few. */
-export class Saved {
-  readonly #terminal: Terminal;
-  readonly #startedAt = performance.now();
-  readonly #received = { files: 0, bytes: 0 };
-  readonly #present = { files: 0, bytes: 0 };
-  /** Files of which something was kept. */
-  #keptFiles = 0;
-  /** Bytes of zeros that no node had to send, by name. */
-  readonly #zeros = new Map<string, number>();
-  /** The bytes and nodes of this run. */
-  readonly #brought = { bytes: 0, relayed: 0, nodes: new Set<string>() };
-
-  constructor(terminal: Terminal) {
-    this.#terminal = terminal;
-  }
-
-  /** Notes an event. */
-  note(event: ClientEvent): void {
-    if (event.event === "file_resumed") {
-      const { name, bytes } = event;
-      const amount = formatBytes(bytes);
-      this.#tell(`${showWhole(name)}: ${amount} are here from an earlier run`);
-    } else if (event.event === "file_kept") {
-      if (++this.#keptFiles <= MOST_TOLD) this.#tell(keptInWords(event));
-    } else if (event.event === "zeros_skipped") {
-      this.#zeros.set(event.name, event.bytes);
-    } else if (event.event === "file_present") {
-      this.#present.bytes += event.bytes;
-      if (++this.#present.files > MOST_TOLD) return;
-      this.#tell(`${showWhole(event.path)} is here already, verified`);
-    } else if (event.event === "file_received") {
-      this.#noteReceived(event);
-    }
-  }
-
-  #noteReceived(event: ClientEvent & { event: "file_received" }): void {
-    this.#received.bytes += event.bytes;
-    for (const { node, bytes, paths } of event.from) {
-      this.#brought.nodes.add(node.id);
-      this.#brought.bytes += bytes;
-      this.#brought.relayed += paths.tunnel;
-    }
-    const zeros = this.#zeros.get(event.name);
-    this.#zeros.delete(event.name);
-    if (++this.#received.files > MOST_TOLD) return;
-    const names = event.from.map(nodeInWords);
-    const from = names.length === 0 ? "" : `, from ${names.join(", ")}`;
-    const path = showWhole(event.path ?? "");
-    const empty = zeros === undefined
-      ? ""
-      : `, ${formatBytes(zeros)} of them zeros`;
-    this.#tell(`saved ${path}, ${counted(event.bytes, "byte")}${empty}${from}`);
-  }
-
-  /** Prints a line about all files together. */
-  summarize(): void {
-    const seconds = (performance.now() - this.#startedAt) / 1000;
-    const [received, present] = [this.#received, this.#present];
-    const untold = Math.max(0, received.files - MOST_TOLD) +
-      Math.max(0, present.files - MOST_TOLD);
-    if (untold > 0) this.#tell(`and ${counted(untold, "file")} more`);
-    if (received.files > 0) {
-      this.#tell(
-        `${amountInWords(received)}${this.#broughtInWords()} in ` +
-          `${secondsInWords(seconds)} ${this.#rateInWords(seconds)}`,
-      );
-    }
-    if (present.files > 0 && present.files + received.files > 1) {
-      const time = received.files > 0 ? "" : ` in ${secondsInWords(seconds)}`;
-      this.#tell(`${amountInWords(present)} here already, verified${time}`);
-    }
-  }
-
-  /** How much came over the line, where that is not all of what was saved. */
-  #broughtInWords(): string {
-    const { bytes } = this.#brought;
-    return bytes < this.#received.bytes
-      ? `, ${formatBytes(bytes)} of it received,`
-      : "";
-  }
-
-  /** The average rate, and the nodes. */
-  #rateInWords(seconds: number): string {
-    const { bytes, relayed, nodes } = this.#brought;
-    const rate = formatBytes(bytes / Math.max(seconds, 0.001));
-    return [
-      `(${rate}/s)`,
-      ...(nodes.size === 0 ? [] : [`from ${counted(nodes.size, "node")}`]),
-      ...(relayed === 0
-        ? []
-        : [`${formatBytes(relayed)} of it through the relay`]),
-    ].join(", ");
-  }
-
-  #tell(line: string): void {
-    this.#terminal.note(line);
-  }
-}
-
-/** How much of an older file was kept. */
-function keptInWords(
-  { name, path, base, bytes }: ClientEvent & { event: "file_kept" },
-): string {
-  const from = base === path ? "the file that it replaces" : showWhole(base);
-  return `${showWhole(name)}: ${
-    formatBytes(bytes)
-  } kept from ${from}, verified`;
-}
-
-/** The number of files, and their size. */
-function amountInWords(
-  { files, bytes }: { files: number; bytes: number },
-): string {
-  return `${counted(files, "file")}, ${formatBytes(bytes)}`;
-}
-
-function secondsInWords(seconds: number): string {
-  return `${seconds.toFixed(seconds < 10 ? 2 : 1)} s`;
-}
-
-/** A node that delivered, and its path if that is unusual. */
-function nodeInWords({ node, bytes, paths }: Delivery<ListedNode>): string {
-  const name = show(node.name);
-  if (paths.tunnel === 0) return name;
-  const part = paths.tunnel === bytes
-    ? ""
-    : `, ${formatBytes(paths.tunnel)} of ${formatBytes(bytes)}`;
-  return `${name} (through the relay${part})`;
 }
 
 // If several files failed, the exit code is that of the first kind in this

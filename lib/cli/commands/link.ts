@@ -176,6 +176,13 @@ export async function getByLink(
   },
 ): Promise<number> {
   const { name, pass, content } = link;
+  if (pass !== undefined && line.isOn("dry-run")) {
+    throw new Failure("usage", {
+      what: "Cannot use --dry-run",
+      why: "asking for the file of this link would count as one of its uses",
+      remedy: "get LINK fetches it, and never replaces a file",
+    });
+  }
   const selection = { kind: "name", name } as const;
   const output = line.value("output");
   const optionsFor = (fetch: string): TransferOptions => ({

@@ -12,7 +12,8 @@ import { describeCause, Failure, localKindOf } from "../../base/errors.ts";
 import { accessFlag, isGranted } from "../../base/permission.ts";
 import { show } from "../../base/text.ts";
 import { requireSaving } from "../options/text_file.ts";
-import { destination, Saved } from "./get.ts";
+import { destination } from "./get.ts";
+import { Saved } from "./saved.ts";
 import type { Terminal } from "../output/terminal.ts";
 
 /** Options of {@linkcode saveFile}. */

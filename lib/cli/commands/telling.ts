@@ -97,6 +97,8 @@ export class Telling {
             : "",
         );
       case "nodes_listed":
+      case "files_wanted":
+      case "file_planned":
       case "file_received":
       case "file_present":
       case "file_resumed":

@@ -125,6 +125,17 @@ const ROWS = {
     commands: ["get"],
     help: "replace files that exist; keep the right pieces",
   },
+  "dry-run": {
+    roles: CLIENT,
+    commands: ["get"],
+    help: "say what it would fetch from whom; fetch nothing",
+  },
+  verbose: {
+    roles: CLIENT,
+    commands: ["get"],
+    short: "v",
+    help: "name every file, also in a long list",
+  },
   base: {
     roles: CLIENT,
     commands: ["get"],

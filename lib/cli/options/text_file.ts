@@ -5,7 +5,11 @@
  */
 
 import { describeCause, Failure, localKindOf } from "../../base/errors.ts";
-import { grantRemedy, requireAccess } from "../../base/permission.ts";
+import {
+  grantRemedy,
+  isGranted,
+  requireAccess,
+} from "../../base/permission.ts";
 import { show } from "../../base/text.ts";
 
 /**
@@ -33,6 +37,21 @@ export function requireSaving(
       cause: error,
     });
   }
+}
+
+/**
+ * Checks the permission to look into `folder`, for a dry run.
+ *
+ * @throws {Failure} of kind `not_allowed`.
+ */
+export function requireLooking(folder: string, { where = folder } = {}): void {
+  if (isGranted({ name: "read", path: folder })) return;
+  throw new Failure("not_allowed", {
+    what: "Cannot look at",
+    where: show(where),
+    why: "Deno does not let this process read there",
+    remedy: grantRemedy([folder], "read"),
+  });
 }
 
 /**

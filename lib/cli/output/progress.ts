@@ -72,33 +72,27 @@ interface LinePart {
 const GAP = "  ";
 const NAME_COLUMNS = { least: 8, most: 30 };
 const BAR_COLUMNS = { least: 10, most: 32 };
-// On narrower terminals, times stand without words.
+// On narrower terminals, times and parts stand without words.
 const WORDS_COLUMNS = 60;
+// On narrower terminals, numbers of files are short.
+const FILES_COLUMNS = 99;
 
 /** The parts, in the order of the line. */
 function partsOf(progress: Progress, columns: number): LinePart[] {
-  const { received, total, files, fileCount, nodes, paths } = progress;
+  const { received, total, isWhole, fileCount, nodes, paths } = progress;
   const part = total === 0 ? 0 : received / total;
-  const name = show(progress.name);
-  const nameColumns = widthOf(name);
-  const time = columns < WORDS_COLUMNS ? "0:00" : "0:00 left";
+  const isNarrow = columns < WORDS_COLUMNS;
+  const time = isNarrow ? "0:00" : "0:00 left";
   const timeLeft = formatLeft(progress, time);
+  const percent = `${String(Math.floor(100 * part)).padStart(3)} %`;
+  // One file was named by the user; of several the name says more than a bar.
+  const [nameRank, barRank] = fileCount > 1 ? [5, 7] : [7, 5];
   return [
-    {
-      rank: 7,
-      columns: Math.min(nameColumns, NAME_COLUMNS.least),
-      most: Math.min(nameColumns, NAME_COLUMNS.most),
-      text: (columns) => cutStart(name, columns),
-    },
-    {
-      rank: 5,
-      columns: BAR_COLUMNS.least,
-      most: BAR_COLUMNS.most,
-      text: (columns) => formatBar(part, columns),
-    },
-    fixed(0, `${String(Math.floor(100 * part)).padStart(3)} %`),
-    fixed(3, formatPart(received, total)),
-    fixed(4, fileCount > 1 ? `${files} of ${fileCount} files` : ""),
+    namePart(nameRank, show(progress.name)),
+    // A part of what is not known yet would go back later.
+    ...(isWhole ? [barPart(barRank, part), fixed(0, percent)] : []),
+    fixed(3, formatPart(progress, isNarrow ? "/" : " of ")),
+    fixed(4, formatFiles(progress, columns)),
     fixed(2, formatRate(progress)),
     // An unknown time keeps its column if there is room.
     fixed(timeLeft === "" ? 8 : 1, timeLeft.padEnd(time.length)),
@@ -108,6 +102,25 @@ function partsOf(progress: Progress, columns: number): LinePart[] {
       paths.tunnel > 0 ? `${formatBytes(paths.tunnel)} through the relay` : "",
     ),
   ];
+}
+
+function namePart(rank: number, name: string): LinePart {
+  const columns = widthOf(name);
+  return {
+    rank,
+    columns: Math.min(columns, NAME_COLUMNS.least),
+    most: Math.min(columns, NAME_COLUMNS.most),
+    text: (columns) => cutStart(name, columns),
+  };
+}
+
+function barPart(rank: number, part: number): LinePart {
+  return {
+    rank,
+    columns: BAR_COLUMNS.least,
+    most: BAR_COLUMNS.most,
+    text: (columns) => formatBar(part, columns),
+  };
 }
 
 function fixed(rank: number, text: string): LinePart {
@@ -125,13 +138,25 @@ function formatBar(part: number, columns: number): string {
   return `[${bar.padEnd(room)}]`;
 }
 
-/** `25.0 of 100 MB`, or `900 KB of 100 MB`. */
-function formatPart(received: number, total: number): string {
+/** `25.0 of 100 MB`, `900 KB of 100 MB`, or `25.0 of 100+ MB` if more follow. */
+function formatPart(
+  { received, total, isWhole }: Progress,
+  of: string,
+): string {
   const [amount = "", unit] = formatBytes(received).split(" ");
-  const whole = formatBytes(total);
-  return unit === whole.split(" ")[1]
-    ? `${amount} of ${whole}`
-    : `${amount} ${unit} of ${whole}`;
+  const [whole = "", wholeUnit] = formatBytes(total).split(" ");
+  const own = unit === wholeUnit ? amount : `${amount} ${unit}`;
+  return `${own}${of}${whole}${isWhole ? "" : "+"} ${wholeUnit}`;
+}
+
+/** `3 of 60 files`, or `3/60 files`; empty for one file. */
+function formatFiles(
+  { files, fileCount, isWhole }: Progress,
+  columns: number,
+): string {
+  if (fileCount < 2) return "";
+  const all = `${fileCount}${isWhole ? "" : "+"} files`;
+  return columns < FILES_COLUMNS ? `${files}/${all}` : `${files} of ${all}`;
 }
 
 function formatRate({ bytesPerSecond }: Progress): string {

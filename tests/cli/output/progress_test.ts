@@ -45,6 +45,7 @@ for (
 const ALONE: Progress = {
   received: 25e6,
   total: 100e6,
+  isWhole: true,
   name: "pictures/2024/disk.img",
   bytesPerSecond: 5e6,
   secondsLeft: 15,
@@ -56,6 +57,17 @@ const ALONE: Progress = {
 };
 const { secondsLeft: _, ...UNKNOWN } = ALONE;
 const MANY: Progress = { ...ALONE, files: 3, fileCount: 60 };
+const CHINESE: Progress = { ...MANY, name: "写真/二〇二四年/休み.jpg" };
+const OPEN: Progress = { ...MANY, isWhole: false, fileCount: 256 };
+const HUGE: Progress = {
+  ...MANY,
+  received: 12.3e9,
+  total: 456e9,
+  files: 12_345,
+  fileCount: 100_000,
+  bytesPerSecond: 123e6,
+  secondsLeft: 7_200,
+};
 
 for (
   const [what, progress, columns, line] of [
@@ -84,10 +96,10 @@ for (
       "files where they are several",
       MANY,
       79,
-      "[=>       ]   25 %  25.0 of 100 MB  3 of 60 files  5.0 MB/s  " +
+      "…2024/disk.img   25 %  25.0 of 100 MB  3/60 files  5.0 MB/s  " +
       "0:15 left  2 nodes",
     ],
-    ["what matters most", ALONE, 39, " 25 %  25.0 of 100 MB  5.0 MB/s  0:15"],
+    ["what matters most", ALONE, 39, " 25 %  25.0/100 MB  5.0 MB/s  0:15"],
     ["part and time left alone", MANY, 19, " 25 %  0:15"],
     [
       "no time left that is not known, and keeps its place",
@@ -101,7 +113,7 @@ for (
       "that it waits",
       { ...UNKNOWN, received: 9e5, bytesPerSecond: 0 },
       32,
-      "  0 %  900 KB of 100 MB  waiting",
+      "  0 %  900 KB/100 MB  waiting",
     ],
     [
       "what came through the relay, where there is room",
@@ -123,8 +135,54 @@ for (
   });
 }
 
+// The last column of a terminal stays free.
+for (
+  const [what, progress, lines] of [
+    ["one file", ALONE, {
+      100: "pictures/2024/disk.img  [====>               ]   25 %  " +
+        "25.0 of 100 MB  5.0 MB/s  0:15 left  2 nodes",
+      50: "[=>         ]   25 %  25.0/100 MB  5.0 MB/s  0:15",
+      40: " 25 %  25.0/100 MB  5.0 MB/s  0:15",
+      20: " 25 %  0:15",
+    }],
+    ["several files", MANY, {
+      100: "…ures/2024/disk.img  [=>      ]   25 %  25.0 of 100 MB  " +
+        "3 of 60 files  5.0 MB/s  0:15 left  2 nodes",
+      50: " 25 %  25.0/100 MB  3/60 files  5.0 MB/s  0:15",
+      40: " 25 %  25.0/100 MB  5.0 MB/s  0:15",
+      20: " 25 %  0:15",
+    }],
+    ["wide names", CHINESE, {
+      100: "…〇二四年/休み.jpg  [=>      ]   25 %  25.0 of 100 MB  " +
+        "3 of 60 files  5.0 MB/s  0:15 left  2 nodes",
+      80: "…四年/休み.jpg   25 %  25.0 of 100 MB  3/60 files  5.0 MB/s  " +
+        "0:15 left  2 nodes",
+      50: " 25 %  25.0/100 MB  3/60 files  5.0 MB/s  0:15",
+    }],
+    ["many large files", HUGE, {
+      100: "…isk.img  [        ]    2 %  12.3 of 456 GB  " +
+        "12345 of 100000 files  123 MB/s  2:00:00 left  2 nodes",
+      50: "…/disk.img    2 %  12.3/456 GB  123 MB/s  2:00:00",
+      40: "  2 %  12.3/456 GB  123 MB/s  2:00:00",
+      20: "  2 %  2:00:00",
+    }],
+    ["files of which more will follow", OPEN, {
+      50: "…4/disk.img  25.0/100+ MB  3/256+ files  5.0 MB/s",
+      40: "25.0/100+ MB  3/256+ files  5.0 MB/s",
+    }],
+  ] as const
+) {
+  Deno.test(`formatProgress tells of ${what} on terminals of any width`, () => {
+    const { secondsLeft: _, ...open } = progress;
+    for (const [columns, line] of Object.entries(lines)) {
+      const told = progress.isWhole ? progress : open;
+      assertEquals(formatProgress(told, Number(columns) - 1), line, columns);
+    }
+  });
+}
+
 Deno.test("formatProgress takes at most its columns, however few", () => {
-  for (const progress of [ALONE, UNKNOWN, MANY]) {
+  for (const progress of [ALONE, UNKNOWN, MANY, CHINESE, OPEN, HUGE]) {
     for (let columns = 0; columns <= 200; columns++) {
       const width = widthOf(formatProgress(progress, columns));
       assertEquals(width <= columns, true, `${width} of ${columns}`);

@@ -1,0 +1,96 @@
+/**
+ * Tells what a `get --dry-run` would do with each file, and sums it up.
+ *
+ * @module
+ */
+
+import type { ClientEvent, PlannedAction } from "../../client/events.ts";
+import { counted, show, showWhole } from "../../base/text.ts";
+import { formatBytes } from "../output/progress.ts";
+import type { Terminal } from "../output/terminal.ts";
+import { amountInWords, MOST_TOLD, type SavedOptions } from "./saved.ts";
+
+type FilePlanned = ClientEvent & { event: "file_planned" };
+
+const ACTION_COLUMNS = 8;
+const SIZE_COLUMNS = 9;
+// If more nodes have a file, only their number is printed.
+const MOST_NODES = 3;
+
+/** Prints planned files: all of them, but at a terminal not too many. */
+export class Planned {
+  readonly #terminal: Terminal;
+  readonly #isTerminal: boolean;
+  readonly #mostTold: number;
+  #told = 0;
+  #untold = 0;
+  readonly #sums: Record<PlannedAction, { files: number; bytes: number }> = {
+    fetch: { files: 0, bytes: 0 },
+    continue: { files: 0, bytes: 0 },
+    replace: { files: 0, bytes: 0 },
+    keep: { files: 0, bytes: 0 },
+  };
+
+  constructor(terminal: Terminal, { isVerbose = false }: SavedOptions = {}) {
+    this.#terminal = terminal;
+    this.#isTerminal = Deno.stdout.isTerminal();
+    this.#mostTold = isVerbose || !this.#isTerminal ? Infinity : MOST_TOLD;
+  }
+
+  /** Notes an event. */
+  note(event: ClientEvent): void {
+    if (event.event !== "file_planned") return;
+    const sum = this.#sums[event.action];
+    sum.files++;
+    sum.bytes += event.bytes;
+    if (this.#told >= this.#mostTold) {
+      this.#untold++;
+      return;
+    }
+    this.#told++;
+    const size = this.#isTerminal ? formatBytes(event.bytes) : event.bytes;
+    this.#terminal.fact(formatPlanned(event, String(size)));
+  }
+
+  /** Prints a line about all files together. */
+  summarize(): void {
+    if (this.#untold > 0) {
+      this.#terminal.note(
+        `and ${counted(this.#untold, "file")} more; --verbose names all`,
+      );
+    }
+    const { fetch, continue: begun, replace, keep } = this.#sums;
+    const files = fetch.files + begun.files + replace.files;
+    if (files + keep.files === 0) return;
+    const bytes = fetch.bytes + begun.bytes + replace.bytes;
+    const parts = [
+      `would fetch ${amountInWords({ files, bytes })}`,
+      ...(begun.files === 0
+        ? []
+        : [`${counted(begun.files, "file")} of them begun already`]),
+      ...(replace.files === 0
+        ? []
+        : [`${counted(replace.files, "file")} of them replaced`]),
+      ...(keep.files === 0
+        ? []
+        : [`and keep ${amountInWords(keep)} here already`]),
+    ];
+    this.#terminal.note(`${parts.join(", ")}; nothing was fetched`);
+  }
+}
+
+/** `fetch      1.2 MB  Pictures/a.jpg  from nas, laptop`. */
+export function formatPlanned(
+  { action, path, nodes }: Pick<FilePlanned, "action" | "path" | "nodes">,
+  size: string,
+): string {
+  const names = nodes.slice(0, MOST_NODES).map(({ name }) => show(name));
+  const more = nodes.length - names.length;
+  const from = `${names.join(", ")}${more > 0 ? ` +${more}` : ""}`;
+  return [
+    action.padEnd(ACTION_COLUMNS),
+    size.padStart(SIZE_COLUMNS),
+    showWhole(path),
+    `from ${from}`,
+  ].join("  ");
+}

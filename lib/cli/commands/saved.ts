@@ -1,0 +1,162 @@
+/**
+ * Tells which files a `get` has saved, and sums them up.
+ *
+ * @module
+ */
+
+import type { Delivery } from "../../client/deliveries.ts";
+import type { ClientEvent } from "../../client/events.ts";
+import type { ListedNode } from "../../client/nodes.ts";
+import { counted, show, showWhole } from "../../base/text.ts";
+import { formatBytes } from "../output/progress.ts";
+import type { Terminal } from "../output/terminal.ts";
+
+/** If there are more files, only their number is printed. */
+export const MOST_TOLD = 20;
+
+/** Options of {@linkcode Saved}. */
+export interface SavedOptions {
+  /** Names every file, also where they are many. */
+  readonly isVerbose?: boolean;
+}
+
+/** Prints the saved files, one by one while they are few. */
+export class Saved {
+  readonly #terminal: Terminal;
+  readonly #mostTold: number;
+  readonly #startedAt = performance.now();
+  readonly #received = { files: 0, bytes: 0 };
+  readonly #present = { files: 0, bytes: 0 };
+  /** Files of which something was kept. */
+  #keptFiles = 0;
+  /** Bytes of zeros that no node had to send, by name. */
+  readonly #zeros = new Map<string, number>();
+  /** The bytes and nodes of this run. */
+  readonly #brought = { bytes: 0, relayed: 0, nodes: new Set<string>() };
+
+  constructor(terminal: Terminal, { isVerbose = false }: SavedOptions = {}) {
+    this.#terminal = terminal;
+    this.#mostTold = isVerbose ? Infinity : MOST_TOLD;
+  }
+
+  /** Notes an event. */
+  note(event: ClientEvent): void {
+    if (event.event === "files_wanted") {
+      this.#noteWanted(event);
+    } else if (event.event === "file_resumed") {
+      const { name, bytes } = event;
+      const amount = formatBytes(bytes);
+      this.#tell(`${showWhole(name)}: ${amount} are here from an earlier run`);
+    } else if (event.event === "file_kept") {
+      if (++this.#keptFiles <= this.#mostTold) this.#tell(keptInWords(event));
+    } else if (event.event === "zeros_skipped") {
+      this.#zeros.set(event.name, event.bytes);
+    } else if (event.event === "file_present") {
+      this.#present.bytes += event.bytes;
+      if (++this.#present.files > this.#mostTold) return;
+      this.#tell(`${showWhole(event.path)} is here already, verified`);
+    } else if (event.event === "file_received") {
+      this.#noteReceived(event);
+    }
+  }
+
+  /** At a terminal, says how much a long list is before it begins. */
+  #noteWanted({ files, bytes }: { files: number; bytes: number }): void {
+    if (files <= MOST_TOLD || !this.#terminal.showsStatus) return;
+    this.#tell(`${amountInWords({ files, bytes })} to get`);
+  }
+
+  #noteReceived(event: ClientEvent & { event: "file_received" }): void {
+    this.#received.bytes += event.bytes;
+    for (const { node, bytes, paths } of event.from) {
+      this.#brought.nodes.add(node.id);
+      this.#brought.bytes += bytes;
+      this.#brought.relayed += paths.tunnel;
+    }
+    const zeros = this.#zeros.get(event.name);
+    this.#zeros.delete(event.name);
+    if (++this.#received.files > this.#mostTold) return;
+    const names = event.from.map(nodeInWords);
+    const from = names.length === 0 ? "" : `, from ${names.join(", ")}`;
+    const path = showWhole(event.path ?? "");
+    const empty = zeros === undefined
+      ? ""
+      : `, ${formatBytes(zeros)} of them zeros`;
+    this.#tell(`saved ${path}, ${counted(event.bytes, "byte")}${empty}${from}`);
+  }
+
+  /** Prints a line about all files together. */
+  summarize(): void {
+    const seconds = (performance.now() - this.#startedAt) / 1000;
+    const [received, present] = [this.#received, this.#present];
+    const untold = Math.max(0, received.files - this.#mostTold) +
+      Math.max(0, present.files - this.#mostTold);
+    if (untold > 0) this.#tell(`and ${counted(untold, "file")} more`);
+    if (received.files > 0) {
+      this.#tell(
+        `${amountInWords(received)}${this.#broughtInWords()} in ` +
+          `${secondsInWords(seconds)} ${this.#rateInWords(seconds)}`,
+      );
+    }
+    if (present.files > 0 && present.files + received.files > 1) {
+      const time = received.files > 0 ? "" : ` in ${secondsInWords(seconds)}`;
+      this.#tell(`${amountInWords(present)} here already, verified${time}`);
+    }
+  }
+
+  /** How much came over the line, where that is not all of what was saved. */
+  #broughtInWords(): string {
+    const { bytes } = this.#brought;
+    return bytes < this.#received.bytes
+      ? `, ${formatBytes(bytes)} of it received,`
+      : "";
+  }
+
+  /** The average rate, and the nodes. */
+  #rateInWords(seconds: number): string {
+    const { bytes, relayed, nodes } = this.#brought;
+    const rate = formatBytes(bytes / Math.max(seconds, 0.001));
+    return [
+      `(${rate}/s)`,
+      ...(nodes.size === 0 ? [] : [`from ${counted(nodes.size, "node")}`]),
+      ...(relayed === 0
+        ? []
+        : [`${formatBytes(relayed)} of it through the relay`]),
+    ].join(", ");
+  }
+
+  #tell(line: string): void {
+    this.#terminal.note(line);
+  }
+}
+
+/** How much of an older file was kept. */
+function keptInWords(
+  { name, path, base, bytes }: ClientEvent & { event: "file_kept" },
+): string {
+  const from = base === path ? "the file that it replaces" : showWhole(base);
+  return `${showWhole(name)}: ${
+    formatBytes(bytes)
+  } kept from ${from}, verified`;
+}
+
+/** The number of files, and their size. */
+export function amountInWords(
+  { files, bytes }: { files: number; bytes: number },
+): string {
+  return `${counted(files, "file")}, ${formatBytes(bytes)}`;
+}
+
+function secondsInWords(seconds: number): string {
+  return `${seconds.toFixed(seconds < 10 ? 2 : 1)} s`;
+}
+
+/** A node that delivered, and its path if that is unusual. */
+function nodeInWords({ node, bytes, paths }: Delivery<ListedNode>): string {
+  const name = show(node.name);
+  if (paths.tunnel === 0) return name;
+  const part = paths.tunnel === bytes
+    ? ""
+    : `, ${formatBytes(paths.tunnel)} of ${formatBytes(bytes)}`;
+  return `${name} (through the relay${part})`;
+}

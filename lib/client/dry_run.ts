@@ -1,0 +1,98 @@
+/**
+ * Says for each file of a `get` what would become of it, and fetches nothing.
+ * Reads the disk, and changes nothing there.
+ *
+ * @module
+ */
+
+import { dirname } from "@std/path/dirname";
+import { Failure } from "../base/errors.ts";
+import { Turns } from "../base/turns.ts";
+import { type Manifest, pieceCountOf } from "../content/manifest.ts";
+import { occupantOf, partialPathOf } from "../disk/partial.ts";
+import { Folders } from "../disk/places.ts";
+import type { ClientEvent, PlannedAction } from "./events.ts";
+import { type Job, wholeOf } from "./jobs.ts";
+import type { ListedNode } from "./nodes.ts";
+import { Presence, type PresenceOptions } from "./presence.ts";
+import type { SaveReport } from "./save_report.ts";
+
+/** Options of {@linkcode DryRun}. */
+export interface DryRunOptions extends PresenceOptions {
+  /** Hears of files that could not be saved. */
+  readonly outcomes: SaveReport;
+  /** Asks for the manifest of a file. */
+  readonly describe: (job: Job) => Promise<Manifest>;
+  /** A node by its id. */
+  readonly nodeOf: (id: string) => ListedNode;
+  /** Hears what would become of each file. */
+  readonly tell: (event: ClientEvent) => void;
+  readonly turnMs: number;
+  readonly signal: AbortSignal;
+}
+
+/** Plans a `get`. */
+export class DryRun {
+  readonly #options: DryRunOptions;
+  readonly #presence: Presence;
+  readonly #folders = new Folders();
+
+  constructor(options: DryRunOptions) {
+    this.#options = options;
+    this.#presence = new Presence(options);
+  }
+
+  /** Plans all files. */
+  async run(batches: AsyncIterable<readonly Job[]>): Promise<void> {
+    const { turnMs, signal, outcomes } = this.#options;
+    const turns = new Turns(turnMs);
+    for await (const jobs of batches) {
+      for (const listed of jobs) {
+        if (turns.isOver) await turns.give();
+        signal.throwIfAborted();
+        const job = wholeOf(listed);
+        try {
+          this.#tell(job, await this.#actionFor(job));
+        } catch (error) {
+          if (!(error instanceof Failure)) throw error;
+          outcomes.fail(job.name, error, job);
+        }
+      }
+    }
+  }
+
+  #tell({ name, path, group }: Job, action: PlannedAction): void {
+    const { tell, nodeOf } = this.#options;
+    const { size: bytes, offers } = group;
+    const nodes = offers.map(({ node }) => {
+      const { number, id, name } = nodeOf(node);
+      return { number, id, name };
+    });
+    tell({ event: "file_planned", name, path, bytes, action, nodes });
+  }
+
+  /** @throws {Failure} if the file could not be saved. */
+  async #actionFor(job: Job): Promise<PlannedAction> {
+    const { name, path, group: { size } } = job;
+    const hasFolder = await this.#folders.exists(dirname(path));
+    await this.#folders.refuseLinks(path, name);
+    if (!hasFolder) return "fetch";
+    const occupant = await occupantOf(path, size);
+    const isOpen = occupant === "same_size" && this.#presence.isUnknown(job);
+    const manifest = isOpen ? await this.#options.describe(job) : undefined;
+    switch (await this.#presence.judge(job, occupant, manifest)) {
+      case "same":
+        return "keep";
+      case "other":
+        return "replace";
+      case "none":
+        return await this.#isBegun(job) ? "continue" : "fetch";
+    }
+  }
+
+  /** Whether an earlier run has left a partial file. */
+  async #isBegun({ path, group: { size } }: Job): Promise<boolean> {
+    return pieceCountOf(size) > 1 &&
+      await occupantOf(partialPathOf(path), size) !== "none";
+  }
+}

@@ -1,0 +1,87 @@
+/**
+ * Decides whether a file is at its path already, and whether it may be
+ * replaced. Reads the disk and changes nothing.
+ *
+ * @module
+ */
+
+import type { BaseFile } from "../disk/base_file.ts";
+import type { Occupant } from "../disk/partial.ts";
+import { existsAlready, inTheWay } from "../disk/places.ts";
+import { contentIdAt, hasContent, sha256At } from "../disk/rehash.ts";
+import type { Manifest } from "../content/manifest.ts";
+import type { Hasher } from "../transfer/hashing.ts";
+import { notReplacedOnVote } from "./failures.ts";
+import type { Job } from "./jobs.ts";
+
+/** Options of {@linkcode Presence}. */
+export interface PresenceOptions {
+  /** Whether existing files may be replaced. */
+  readonly overwrite: boolean;
+  /** SHA-256 that a file must have. */
+  readonly sha256: string | undefined;
+  /** The older file that the user named, which must not be replaced. */
+  readonly base: BaseFile | undefined;
+  /** Hashes existing files. */
+  readonly hasher: Hasher;
+}
+
+/** Compares files on the disk with those that are wanted. */
+export class Presence {
+  readonly #options: PresenceOptions;
+  readonly #wanted: string | undefined;
+
+  constructor(options: PresenceOptions) {
+    this.#options = options;
+    this.#wanted = options.sha256?.toLowerCase();
+  }
+
+  /** Whether only a manifest says if the existing file is the wanted one. */
+  isUnknown({ group: { content } }: Job): boolean {
+    return content === undefined && this.#wanted === undefined;
+  }
+
+  /**
+   * Whether the wanted file is there already, another one that may be replaced,
+   * or none. The manifest is needed if {@linkcode Presence.isUnknown}.
+   *
+   * @throws {Failure} of kind `local` if something must not be replaced.
+   */
+  async judge(
+    job: Job,
+    occupant: Occupant,
+    manifest: Manifest | undefined,
+  ): Promise<"none" | "same" | "other"> {
+    const { path } = job;
+    const { overwrite, base } = this.#options;
+    if (occupant === "none") return "none";
+    if (occupant === "folder") {
+      throw inTheWay(path, "a folder of that name is there");
+    }
+    if (occupant === "same_size" && await this.#isIt(job, manifest)) {
+      return "same";
+    }
+    if (!overwrite) throw existsAlready(path);
+    await base?.requireOther(path);
+    if (job.isVoted) throw notReplacedOnVote(job.name, path);
+    return "other";
+  }
+
+  /**
+   * Whether the existing file is the wanted one. A requested SHA-256 decides: a
+   * content id is only what a node says that goes with it.
+   */
+  async #isIt(
+    { path, group: { size, content } }: Job,
+    manifest: Manifest | undefined,
+  ): Promise<boolean> {
+    const { hasher } = this.#options;
+    if (this.#wanted !== undefined) {
+      return await sha256At(path) === this.#wanted;
+    }
+    if (content !== undefined) {
+      return await contentIdAt(path, size, hasher) === content;
+    }
+    return manifest !== undefined && await hasContent(path, manifest, hasher);
+  }
+}
