@@ -166,6 +166,7 @@ const PURE = [
   "relay/rendezvous",
   "relay/stays",
   "share/digest_index",
+  "share/digesting",
   "share/file_table",
   "share/hash_queue",
   "share/own_secrets",

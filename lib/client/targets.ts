@@ -12,12 +12,9 @@ import { type Manifest, pieceCountOf } from "../content/manifest.ts";
 import { manifestIfZeros } from "../content/zeros.ts";
 import type { DownloadFile, Sink } from "../transfer/receiving.ts";
 import type { Hasher } from "../transfer/hashing.ts";
-import {
-  occupantAtOnce,
-  occupantOf,
-  PartialFile,
-  partialPathOf,
-} from "../disk/partial.ts";
+import { occupantAtOnce, occupantOf } from "../disk/occupant.ts";
+import { PartialFile } from "../disk/partial.ts";
+import { partialPathOf } from "../disk/partial_name.ts";
 import type { BaseFile } from "../disk/base_file.ts";
 import { removePublished, type TargetOptions } from "../disk/publishing.ts";
 import { SmallFiles } from "../disk/small_files.ts";

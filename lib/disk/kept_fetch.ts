@@ -9,7 +9,8 @@ import { toBase64Url } from "../access/keys.ts";
 import { Failure } from "../base/errors.ts";
 import { sha256 } from "../base/hash.ts";
 import { openLeft, PRIVATE_MODE } from "./left_file.ts";
-import { cannot, partialPathOf } from "./partial.ts";
+import { cannot } from "./disk_failure.ts";
+import { partialPathOf } from "./partial_name.ts";
 
 const FETCH_BYTES = 16;
 // Two numbers as text; a longer file is none of ours.

@@ -8,27 +8,17 @@
  */
 
 import { dirname } from "@std/path/dirname";
-import {
-  describeCause,
-  Failure,
-  localKindOf,
-  systemErrorCode,
-} from "../base/errors.ts";
-import { createSha256, sha256 } from "../base/hash.ts";
+import { Failure, systemErrorCode } from "../base/errors.ts";
+import { createSha256 } from "../base/hash.ts";
 import { type Manifest, pieceLength } from "../content/manifest.ts";
 import { runsOfData } from "../content/zeros.ts";
-import { PARTIAL_SUFFIX } from "../base/names.ts";
-import { grantRemedy } from "../base/permission.ts";
 import { show } from "../base/text.ts";
 import type { PiecesSaving, Sink } from "../transfer/receiving.ts";
 import type { Hasher, LaneFile } from "../transfer/hashing.ts";
-import {
-  changeMode,
-  type Inode,
-  isInode,
-  openLeft,
-  PRIVATE_MODE,
-} from "./left_file.ts";
+import { cannot } from "./disk_failure.ts";
+import { changeMode, type Inode, isInode } from "./left_file.ts";
+import { occupantOf } from "./occupant.ts";
+import { openPartial, partialPathOf } from "./partial_name.ts";
 import {
   publish,
   removePublished,
@@ -38,67 +28,6 @@ import {
   writtenAt,
 } from "./publishing.ts";
 import { REHASH_BYTES, rightPieces } from "./rehash.ts";
-
-/** Why a file cannot be received that another process has. */
-export const OTHERS = new Error("another process has it");
-
-/** What is under the final name already. */
-export type Occupant = "none" | "same_size" | "other" | "folder";
-
-/** Looks at what is under the final name. */
-export async function occupantOf(
-  path: string,
-  size: number,
-): Promise<Occupant> {
-  try {
-    return occupantIn(await Deno.lstat(path), size);
-  } catch (error) {
-    return noOccupant(path, error);
-  }
-}
-
-/**
- * The same with a synchronous call, which takes a tenth of the time where there
- * are many files, and whether the file has no other name.
- */
-export function occupantAtOnce(
-  path: string,
-  size: number,
-): { occupant: Occupant; hasOneName: boolean } {
-  try {
-    const info = Deno.lstatSync(path);
-    return { occupant: occupantIn(info, size), hasOneName: info.nlink === 1 };
-  } catch (error) {
-    return { occupant: noOccupant(path, error), hasOneName: true };
-  }
-}
-
-function occupantIn(info: Deno.FileInfo, size: number): Occupant {
-  if (info.isDirectory) return "folder";
-  return info.isFile && info.size === size ? "same_size" : "other";
-}
-
-function noOccupant(path: string, error: unknown): "none" {
-  if (error instanceof Deno.errors.NotFound) return "none";
-  throw cannot("look at", path, error);
-}
-
-/** The name under which `path` is received. */
-export function partialPathOf(path: string): string {
-  const start = 1 + Math.max(
-    path.lastIndexOf("/"),
-    Deno.build.os === "windows" ? path.lastIndexOf("\\") : -1,
-  );
-  const name = path.slice(start);
-  const bytes = encoder.encode(name);
-  const fits = bytes.length + 1 + PARTIAL_SUFFIX.length <= NAME_BYTES;
-  const middle = fits ? name : sha256(bytes).toHex().slice(0, 32);
-  return `${path.slice(0, start)}.${middle}${PARTIAL_SUFFIX}`;
-}
-
-const encoder = new TextEncoder();
-// What all usual disks take.
-const NAME_BYTES = 255;
 
 /** Options of {@linkcode PartialFile.open}. */
 export interface PartialFileOptions extends TargetOptions {
@@ -160,20 +89,7 @@ export class PartialFile implements Sink {
     try {
       const folder = await Deno.stat(dirname(path));
       await removePublished(partialPath, path);
-      file = await openEither(partialPath);
-      // Whoever had the lock may have published or removed it since.
-      if (
-        file === undefined || !await file.tryLock(true) ||
-        !await isThere(file, partialPath)
-      ) {
-        throw new Failure("local", {
-          what: "Cannot save file",
-          where: show(path),
-          why: "another process is receiving it",
-          remedy: "wait for it, or choose another place",
-          cause: OTHERS,
-        });
-      }
+      file = await openPartial(path);
       const info = await file.stat();
       const opened = { file, folder, heldBytes: info.size };
       const partial = new PartialFile(path, opened, options);
@@ -429,8 +345,6 @@ async function isGone(path: string): Promise<boolean> {
   }
 }
 
-const NEW = { read: true, write: true, createNew: true, mode: PRIVATE_MODE };
-
 /** Makes a call again that a signal has interrupted. */
 async function uninterrupted<T>(call: () => Promise<T>): Promise<T> {
   for (;;) {
@@ -440,59 +354,4 @@ async function uninterrupted<T>(call: () => Promise<T>): Promise<T> {
       if (systemErrorCode(error) !== "EINTR") throw error;
     }
   }
-}
-
-async function openNew(path: string): Promise<Deno.FsFile | undefined> {
-  try {
-    return await Deno.open(path, NEW);
-  } catch (error) {
-    if (error instanceof Deno.errors.AlreadyExists) return undefined;
-    throw error;
-  }
-}
-
-// Each time another process has to come and go between two calls.
-const OPEN_TRIES = 3;
-
-/** The partial file, new or old; nothing where others come and go there. */
-async function openEither(path: string): Promise<Deno.FsFile | undefined> {
-  for (let tries = 0; tries < OPEN_TRIES; tries++) {
-    const file = await openNew(path) ??
-      await openLeft(path, { write: true });
-    if (file !== undefined) return file;
-  }
-  return undefined;
-}
-
-/** Whether an open file is the one under `path`, and under no other name. */
-async function isThere(file: Deno.FsFile, path: string): Promise<boolean> {
-  try {
-    const [open, named] = [await file.stat(), await Deno.lstat(path)];
-    return isInode(open, named) && (open.nlink ?? 1) === 1;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
-}
-
-/** A failure of the disk, with what is to be done. */
-export function cannot(verb: string, path: string, error: unknown): Failure {
-  const remedy = error instanceof Deno.errors.AlreadyExists
-    ? "give --overwrite to replace it, or -o for another place"
-    : error instanceof Deno.errors.NotCapable
-    ? grantRemedy([dirname(path)], "read", "write")
-    : error instanceof Deno.errors.NotFound
-    ? "make the folder, and run the same again"
-    : systemErrorCode(error) === "ENOSPC"
-    ? "free some space and run the same again: what has come is kept"
-    : "solve that and run the same again: what has come is kept";
-  return new Failure(localKindOf(error), {
-    what: `Cannot ${verb} file`,
-    where: show(path),
-    why: error instanceof Deno.errors.NotFound
-      ? "its folder does not exist"
-      : describeCause(error),
-    remedy,
-    cause: error,
-  });
 }

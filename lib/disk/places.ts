@@ -14,7 +14,7 @@ import {
 } from "../base/errors.ts";
 import { PARTIAL_SUFFIX } from "../base/names.ts";
 import { show } from "../base/text.ts";
-import { OTHERS } from "./partial.ts";
+import { OTHERS } from "./partial_name.ts";
 import { ignoreGone, syncFolder } from "./publishing.ts";
 
 /** A file, and where it is to be saved. */

@@ -11,7 +11,9 @@ import { dirname } from "@std/path/dirname";
 import { systemErrorCode } from "../base/errors.ts";
 import { isZeros } from "../content/zeros.ts";
 import { changeMode, OTHERS_WRITE, PRIVATE_MODE } from "./left_file.ts";
-import { cannot, PartialFile, partialPathOf } from "./partial.ts";
+import { cannot } from "./disk_failure.ts";
+import { PartialFile } from "./partial.ts";
+import { partialPathOf } from "./partial_name.ts";
 import {
   hasNoLinks,
   ignoreGone,

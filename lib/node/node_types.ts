@@ -12,7 +12,7 @@ import type { HistogramSnapshot } from "../guard/counts.ts";
 import type { IncidentEvent, IncidentTotals } from "../guard/incidents.ts";
 import type { Identity } from "../identity/identity.ts";
 import type { KnownRelays } from "../identity/known_relays.ts";
-import type { DigestStore } from "../share/digests.ts";
+import type { DigestStore } from "../share/manifest_cache.ts";
 import type { SkipCounts, SkipEvent } from "../share/skipped.ts";
 import type { ShareEvent } from "../share/upkeep.ts";
 import type { RelayLinkEvent } from "../uplink/relay_dialer.ts";

@@ -10,7 +10,8 @@
 import { crc32 } from "node:zlib";
 import { join } from "@std/path/join";
 import { DigestIndex } from "./digest_index.ts";
-import type { DescribedFile, DigestStore } from "./digests.ts";
+import type { DescribedFile } from "./digesting.ts";
+import type { DigestStore } from "./manifest_cache.ts";
 import { describeCause, Failure, localKindOf } from "../base/errors.ts";
 import type { FileDigest } from "./file_table.ts";
 import { HASH_BYTES } from "../base/hash.ts";

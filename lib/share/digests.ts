@@ -12,21 +12,21 @@
 import { delay } from "@std/async/delay";
 import { isBug } from "../base/errors.ts";
 import type { FileDigest } from "./file_table.ts";
-import { createSha256, HASH_BYTES } from "../base/hash.ts";
+import {
+  type DescribedFile,
+  FileHash,
+  isPlausible,
+  keyOf,
+} from "./digesting.ts";
 import { HashQueue } from "./hash_queue.ts";
 import type { Limits } from "../base/limits.ts";
-import { Manifest, pieceBytesOf, pieceCountOf } from "../content/manifest.ts";
+import type { Manifest } from "../content/manifest.ts";
+import { type DigestStore, ManifestCache } from "./manifest_cache.ts";
 import type { OpenedFile, ReadRefusal } from "./opened_file.ts";
 import type { Share } from "./share.ts";
 import type { ShareFile } from "./shared_file.ts";
 import { whenRoom } from "../base/shortage.ts";
 import { Turns } from "../base/turns.ts";
-
-/** A digest with the manifest that it was computed from. */
-export interface DescribedFile extends FileDigest {
-  /** Hashes of the pieces. */
-  readonly manifest: Manifest;
-}
 
 /** The digest of a file, or why there is none. */
 export type DescribeOutcome =
@@ -40,16 +40,6 @@ const PUT_OFF = { kind: "put_off" } as const;
 interface Waiting extends PromiseWithResolvers<DescribeOutcome> {
   /** How many wait for it. */
   askers: number;
-}
-
-/** Keeps digests between runs. */
-export interface DigestStore {
-  /** The stored digest of a file. */
-  get(key: string): FileDigest | undefined;
-  /** Stores a digest, and the manifest if the file has several pieces. */
-  put(key: string, described: DescribedFile): void;
-  /** The piece hashes of a stored manifest, by content id. */
-  hashesOf(content: string): Uint8Array | undefined;
 }
 
 /** Options of {@linkcode Digests}. */
@@ -79,9 +69,7 @@ const NESTING_RATIO = 2;
 export class Digests implements AsyncDisposable {
   readonly #share: Share;
   readonly #options: DigestsOptions;
-  /** Manifests in memory, least recently used first. */
-  readonly #manifests = new Map<string, Manifest>();
-  #manifestBytes = 0;
+  readonly #manifests: ManifestCache;
   readonly #urgent = new HashQueue<ShareFile>();
   readonly #waiting = new Map<string, Waiting>();
   /** Versions being hashed, outermost first: each waits for the next. */
@@ -101,6 +89,10 @@ export class Digests implements AsyncDisposable {
     this.#share = share;
     this.#options = options;
     this.#turns = new Turns(options.limits.turnMs);
+    this.#manifests = new ManifestCache(
+      options.limits.manifestCacheBytes,
+      options.store,
+    );
   }
 
   /** Files that wait for being checked or hashed in the background. */
@@ -128,7 +120,7 @@ export class Digests implements AsyncDisposable {
   /** The manifest of a file, if it has been hashed and is still kept. */
   manifestOf(file: ShareFile): Manifest | undefined {
     const digest = this.of(file);
-    return digest && this.#manifest(file, digest);
+    return digest && this.#manifests.get(file.size, digest);
   }
 
   /** Hashes all unhashed files, in the background. */
@@ -153,7 +145,7 @@ export class Digests implements AsyncDisposable {
     signal?: AbortSignal,
   ): Promise<DescribeOutcome> {
     const digest = this.of(file);
-    const manifest = digest && this.#manifest(file, digest);
+    const manifest = this.manifestOf(file);
     if (digest !== undefined && manifest !== undefined) {
       const described = { ...digest, manifest };
       return Promise.resolve({ kind: "described", described });
@@ -271,7 +263,7 @@ export class Digests implements AsyncDisposable {
     if (outcome.kind === "described") {
       const { described } = outcome;
       this.#share.learn(file, described);
-      this.#keep(described.manifest);
+      this.#manifests.keep(described.manifest);
       if (Date.now() - file.modifiedMs > SETTLED_MS) {
         this.#options.store?.put(keyOf(file), described);
       }
@@ -303,46 +295,23 @@ export class Digests implements AsyncDisposable {
     isUrgent: boolean,
   ): Promise<DescribeOutcome | typeof PUT_OFF> {
     const { file } = opened;
-    const whole = createSha256();
-    const hashes = new Uint8Array(pieceCountOf(file.size) * HASH_BYTES);
-    const pieceBytes = pieceBytesOf(file.size);
-    const isCut = file.size > pieceBytes;
-    let piece = createSha256();
-    let position = 0;
+    const hash = new FileHash(file.size);
     const buffer = new Uint8Array(Math.min(READ_BYTES, file.size));
-    while (position < file.size) {
+    while (hash.position < file.size) {
       if (this.#stopped.signal.aborted) {
         return { kind: "refused", reason: "unreadable" };
       }
       const startedAt = performance.now();
-      const inPiece = pieceBytes - position % pieceBytes;
-      const count = await opened.read(buffer.subarray(0, inPiece), position);
+      const room = buffer.subarray(0, hash.mostBytes);
+      const count = await opened.read(room, hash.position);
       if (count === 0) return { kind: "refused", reason: "changed" };
-      const bytes = buffer.subarray(0, count);
-      piece.update(bytes);
-      if (isCut) whole.update(bytes);
-      position += count;
-      if (position % pieceBytes === 0 || position === file.size) {
-        const index = Math.ceil(position / pieceBytes) - 1;
-        hashes.set(piece.digest(), index * HASH_BYTES);
-        piece = createSha256();
-      }
+      hash.update(buffer.subarray(0, count));
       await this.#giveWay(file, performance.now() - startedAt);
+      const { position } = hash;
       if (await this.#letOthersGo(file, { position, isUrgent })) return PUT_OFF;
     }
     if (!opened.isUnchanged()) return { kind: "refused", reason: "changed" };
-    const manifest = new Manifest(file.size, hashes);
-    return {
-      kind: "described",
-      described: {
-        content: manifest.contentId,
-        // The hash of the only piece is that of the file.
-        sha256: isCut || file.size === 0
-          ? whole.digest("hex")
-          : manifest.hashOf(0),
-        manifest,
-      },
-    };
+    return { kind: "described", described: hash.describe() };
   }
 
   /**
@@ -386,41 +355,6 @@ export class Digests implements AsyncDisposable {
     await delay(4 * spentMs, { signal: this.#stopped.signal }).catch(() => {});
   }
 
-  #manifest(
-    { size }: ShareFile,
-    { content, sha256 }: FileDigest,
-  ): Manifest | undefined {
-    if (pieceCountOf(size) <= 1) return uncut(size, sha256);
-    const known = this.#manifests.get(content);
-    if (known !== undefined) {
-      this.#manifests.delete(content);
-      this.#manifests.set(content, known); // the most recently used now
-      return known;
-    }
-    const hashes = this.#options.store?.hashesOf(content);
-    if (hashes === undefined) return undefined;
-    const isWhole = hashes.length === pieceCountOf(size) * HASH_BYTES;
-    const manifest = isWhole ? new Manifest(size, hashes) : undefined;
-    if (manifest?.contentId !== content) return undefined;
-    this.#keep(manifest);
-    return manifest;
-  }
-
-  #keep(manifest: Manifest): void {
-    const { contentId, pieceCount } = manifest;
-    if (pieceCount <= 1 || this.#manifests.has(contentId)) return;
-    this.#manifests.set(contentId, manifest);
-    this.#manifestBytes += manifest.hashes.length;
-    for (const [content, oldest] of this.#manifests) {
-      if (
-        this.#manifestBytes <= this.#options.limits.manifestCacheBytes ||
-        content === contentId
-      ) break;
-      this.#manifests.delete(content);
-      this.#manifestBytes -= oldest.hashes.length;
-    }
-  }
-
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stopped.abort();
     for (const waiting of this.#waiting.values()) {
@@ -428,26 +362,4 @@ export class Digests implements AsyncDisposable {
     }
     await this.#background;
   }
-}
-
-/**
- * The manifest of a file with at most one piece: the hash of the file is the
- * hash of the piece.
- */
-function uncut(size: number, sha256: string): Manifest {
-  const hash = size === 0 ? new Uint8Array() : Uint8Array.fromHex(sha256);
-  return new Manifest(size, hash);
-}
-
-/** Whether a digest is consistent, as far as that shows without a manifest. */
-function isPlausible({ size }: ShareFile, digest: FileDigest): boolean {
-  const { content, sha256 } = digest;
-  return pieceCountOf(size) > 1 ||
-    (uncut(size, sha256).contentId === content &&
-      (size > 0 || sha256 === createSha256().digest("hex")));
-}
-
-/** The key of a digest, valid across runs. */
-function keyOf({ name, size, modifiedMs, inode }: ShareFile): string {
-  return `${size} ${modifiedMs} ${inode ?? 0} ${name}`;
 }

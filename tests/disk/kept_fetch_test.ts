@@ -8,7 +8,7 @@ import { join } from "@std/path";
 import { Failure } from "../../lib/base/errors.ts";
 import { safeName } from "../../lib/base/names.ts";
 import { KeptFetch, newFetchId } from "../../lib/disk/kept_fetch.ts";
-import { partialPathOf } from "../../lib/disk/partial.ts";
+import { partialPathOf } from "../../lib/disk/partial_name.ts";
 import { tempShare } from "../_temp_share.ts";
 
 function namesIn({ path }: { path: string }): string[] {

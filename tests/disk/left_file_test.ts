@@ -3,7 +3,8 @@ import { join } from "@std/path/join";
 import { Failure } from "../../lib/base/errors.ts";
 import { KeptFetch } from "../../lib/disk/kept_fetch.ts";
 import { openLeft } from "../../lib/disk/left_file.ts";
-import { PartialFile, partialPathOf } from "../../lib/disk/partial.ts";
+import { PartialFile } from "../../lib/disk/partial.ts";
+import { partialPathOf } from "../../lib/disk/partial_name.ts";
 import { SmallFiles } from "../../lib/disk/small_files.ts";
 import { tempShare } from "../_temp_share.ts";
 

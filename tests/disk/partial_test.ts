@@ -10,11 +10,9 @@ import { Failure } from "../../lib/base/errors.ts";
 import { Manifest } from "../../lib/content/manifest.ts";
 import { PARTIAL_SUFFIX, safeName } from "../../lib/base/names.ts";
 import { hashParts, PlainHasher } from "../../lib/transfer/hashing.ts";
-import {
-  occupantOf,
-  PartialFile,
-  partialPathOf,
-} from "../../lib/disk/partial.ts";
+import { occupantOf } from "../../lib/disk/occupant.ts";
+import { PartialFile } from "../../lib/disk/partial.ts";
+import { partialPathOf } from "../../lib/disk/partial_name.ts";
 import {
   syncFolder,
   type TargetOptions,

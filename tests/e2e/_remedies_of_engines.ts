@@ -5,7 +5,7 @@
 import { formatToken, tokenOf } from "../../lib/access/token.ts";
 import { spawnNode } from "./_processes.ts";
 import { loadIdentity } from "../../lib/identity/identity_file.ts";
-import { partialPathOf } from "../../lib/disk/partial.ts";
+import { partialPathOf } from "../../lib/disk/partial_name.ts";
 import {
   CLIENT_TOKEN,
   ended,

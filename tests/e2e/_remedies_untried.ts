@@ -92,16 +92,20 @@ export const UNTRIED: Readonly<
     "set this machine's clock, or the relay's": OF_MACHINES,
     "update relay-p2p here": "takes another version",
   },
-  "lib/disk/partial.ts": {
+  "lib/disk/disk_failure.ts": {
     "give --overwrite to replace it, or -o for another place": OF_RACES,
     "free some space and run the same again: what has come is kept":
       OF_MACHINES,
     grantRemedy: ELSEWHERE,
-    "make the folder again, and repeat the command": OF_RACES,
     "make the folder, and run the same again": OF_RACES,
+    "solve that and run the same again: what has come is kept": OF_MACHINES,
+  },
+  "lib/disk/partial.ts": {
+    "make the folder again, and repeat the command": OF_RACES,
     "repeat the command": OF_RACES,
     "save to a folder that nobody else changes": OF_RACES,
-    "solve that and run the same again: what has come is kept": OF_MACHINES,
+  },
+  "lib/disk/partial_name.ts": {
     "wait for it, or choose another place": OF_RACES,
   },
 };

@@ -8,7 +8,7 @@ import { join } from "@std/path";
 import { sha256 } from "../../lib/base/hash.ts";
 import { pieceCountOf } from "../../lib/content/manifest.ts";
 import type { ClientToNode, MessageOf } from "../../lib/protocol/messages.ts";
-import { partialPathOf } from "../../lib/disk/partial.ts";
+import { partialPathOf } from "../../lib/disk/partial_name.ts";
 import { within } from "../_event_log.ts";
 import { type EvilNode, startEvilNode } from "../_evil_node.ts";
 import { startFaultProxy } from "../_fault_proxy.ts";

@@ -8,7 +8,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { join } from "@std/path";
 import { sha256 } from "../../lib/base/hash.ts";
-import { partialPathOf } from "../../lib/disk/partial.ts";
+import { partialPathOf } from "../../lib/disk/partial_name.ts";
 import { within } from "../_event_log.ts";
 import { startNode, startRelay } from "../_network.ts";
 import { randomBytes, seededRandom } from "../_random.ts";

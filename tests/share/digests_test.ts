@@ -1,12 +1,12 @@
 import { assert, assertEquals, assertExists } from "@std/assert";
 import { join } from "@std/path";
+import type { DescribedFile } from "../../lib/share/digesting.ts";
 import {
-  type DescribedFile,
   type DescribeOutcome,
   Digests,
   type DigestsOptions,
-  type DigestStore,
 } from "../../lib/share/digests.ts";
+import type { DigestStore } from "../../lib/share/manifest_cache.ts";
 import type { FileDigest } from "../../lib/share/file_table.ts";
 import { LIMITS } from "../../lib/base/limits.ts";
 import { Share } from "../../lib/share/share.ts";

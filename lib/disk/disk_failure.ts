@@ -1,0 +1,37 @@
+/**
+ * What a person is told when the disk does not take a file.
+ *
+ * @module
+ */
+
+import { dirname } from "@std/path/dirname";
+import {
+  describeCause,
+  Failure,
+  localKindOf,
+  systemErrorCode,
+} from "../base/errors.ts";
+import { grantRemedy } from "../base/permission.ts";
+import { show } from "../base/text.ts";
+
+/** A failure of the disk, with what is to be done. */
+export function cannot(verb: string, path: string, error: unknown): Failure {
+  const remedy = error instanceof Deno.errors.AlreadyExists
+    ? "give --overwrite to replace it, or -o for another place"
+    : error instanceof Deno.errors.NotCapable
+    ? grantRemedy([dirname(path)], "read", "write")
+    : error instanceof Deno.errors.NotFound
+    ? "make the folder, and run the same again"
+    : systemErrorCode(error) === "ENOSPC"
+    ? "free some space and run the same again: what has come is kept"
+    : "solve that and run the same again: what has come is kept";
+  return new Failure(localKindOf(error), {
+    what: `Cannot ${verb} file`,
+    where: show(path),
+    why: error instanceof Deno.errors.NotFound
+      ? "its folder does not exist"
+      : describeCause(error),
+    remedy,
+    cause: error,
+  });
+}

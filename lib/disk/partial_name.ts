@@ -1,0 +1,96 @@
+/**
+ * The temporary name of a file that is being received, and the file under it.
+ *
+ * @module
+ */
+
+import { Failure } from "../base/errors.ts";
+import { sha256 } from "../base/hash.ts";
+import { PARTIAL_SUFFIX } from "../base/names.ts";
+import { show } from "../base/text.ts";
+import { isInode, openLeft, PRIVATE_MODE } from "./left_file.ts";
+
+/** Why a file cannot be received that another process has. */
+export const OTHERS = new Error("another process has it");
+
+/** The name under which `path` is received. */
+export function partialPathOf(path: string): string {
+  const start = 1 + Math.max(
+    path.lastIndexOf("/"),
+    Deno.build.os === "windows" ? path.lastIndexOf("\\") : -1,
+  );
+  const name = path.slice(start);
+  const bytes = encoder.encode(name);
+  const fits = bytes.length + 1 + PARTIAL_SUFFIX.length <= NAME_BYTES;
+  const middle = fits ? name : sha256(bytes).toHex().slice(0, 32);
+  return `${path.slice(0, start)}.${middle}${PARTIAL_SUFFIX}`;
+}
+
+const encoder = new TextEncoder();
+// What all usual disks take.
+const NAME_BYTES = 255;
+
+/**
+ * Opens the partial file for `path`, new or left by an earlier run, for this
+ * process alone. The caller closes it, and with it gives up the lock.
+ *
+ * @throws {Failure} of kind `local` if another process has it, or if an earlier
+ * one cannot be used.
+ */
+export async function openPartial(path: string): Promise<Deno.FsFile> {
+  const partialPath = partialPathOf(path);
+  const file = await openEither(partialPath);
+  try {
+    // Whoever had the lock may have published or removed it since.
+    if (
+      file !== undefined && await file.tryLock(true) &&
+      await isThere(file, partialPath)
+    ) return file;
+  } catch (error) {
+    file?.close();
+    throw error;
+  }
+  file?.close();
+  throw new Failure("local", {
+    what: "Cannot save file",
+    where: show(path),
+    why: "another process is receiving it",
+    remedy: "wait for it, or choose another place",
+    cause: OTHERS,
+  });
+}
+
+const NEW = { read: true, write: true, createNew: true, mode: PRIVATE_MODE };
+
+async function openNew(path: string): Promise<Deno.FsFile | undefined> {
+  try {
+    return await Deno.open(path, NEW);
+  } catch (error) {
+    if (error instanceof Deno.errors.AlreadyExists) return undefined;
+    throw error;
+  }
+}
+
+// Each time another process has to come and go between two calls.
+const OPEN_TRIES = 3;
+
+/** The partial file, new or old; nothing where others come and go there. */
+async function openEither(path: string): Promise<Deno.FsFile | undefined> {
+  for (let tries = 0; tries < OPEN_TRIES; tries++) {
+    const file = await openNew(path) ??
+      await openLeft(path, { write: true });
+    if (file !== undefined) return file;
+  }
+  return undefined;
+}
+
+/** Whether an open file is the one under `path`, and under no other name. */
+async function isThere(file: Deno.FsFile, path: string): Promise<boolean> {
+  try {
+    const [open, named] = [await file.stat(), await Deno.lstat(path)];
+    return isInode(open, named) && (open.nlink ?? 1) === 1;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}

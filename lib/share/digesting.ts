@@ -1,0 +1,94 @@
+/**
+ * Computes the manifest and the plain SHA-256 of a file from its bytes. Pure.
+ *
+ * @module
+ */
+
+import { createSha256, HASH_BYTES } from "../base/hash.ts";
+import { Manifest, pieceBytesOf, pieceCountOf } from "../content/manifest.ts";
+import type { FileDigest } from "./file_table.ts";
+import type { ShareFile } from "./shared_file.ts";
+
+/** A digest with the manifest that it was computed from. */
+export interface DescribedFile extends FileDigest {
+  /** Hashes of the pieces. */
+  readonly manifest: Manifest;
+}
+
+/** Hashes a file of a known size that comes in parts. */
+export class FileHash {
+  readonly #size: number;
+  readonly #pieceBytes: number;
+  readonly #hashes: Uint8Array<ArrayBuffer>;
+  readonly #whole = createSha256();
+  #piece = createSha256();
+  #position = 0;
+
+  constructor(size: number) {
+    this.#size = size;
+    this.#pieceBytes = pieceBytesOf(size);
+    this.#hashes = new Uint8Array(pieceCountOf(size) * HASH_BYTES);
+  }
+
+  /** Bytes hashed so far. */
+  get position(): number {
+    return this.#position;
+  }
+
+  /** Whether the file has several pieces. */
+  get #isCut(): boolean {
+    return this.#size > this.#pieceBytes;
+  }
+
+  /** How many bytes {@linkcode update} takes at most: no more than a piece. */
+  get mostBytes(): number {
+    return this.#pieceBytes - this.#position % this.#pieceBytes;
+  }
+
+  /** Hashes the next bytes, which do not go beyond their piece. */
+  update(bytes: Uint8Array): void {
+    this.#piece.update(bytes);
+    if (this.#isCut) this.#whole.update(bytes);
+    this.#position += bytes.length;
+    const isPieceEnd = this.#position % this.#pieceBytes === 0;
+    if (!isPieceEnd && this.#position < this.#size) return;
+    const index = Math.ceil(this.#position / this.#pieceBytes) - 1;
+    this.#hashes.set(this.#piece.digest(), index * HASH_BYTES);
+    this.#piece = createSha256();
+  }
+
+  /** The result, once all bytes have come. */
+  describe(): DescribedFile {
+    const manifest = new Manifest(this.#size, this.#hashes);
+    return {
+      content: manifest.contentId,
+      // The hash of the only piece is that of the file.
+      sha256: this.#isCut || this.#size === 0
+        ? this.#whole.digest("hex")
+        : manifest.hashOf(0),
+      manifest,
+    };
+  }
+}
+
+/**
+ * The manifest of a file with at most one piece: the hash of the file is the
+ * hash of the piece.
+ */
+export function uncut(size: number, sha256: string): Manifest {
+  const hash = size === 0 ? new Uint8Array() : Uint8Array.fromHex(sha256);
+  return new Manifest(size, hash);
+}
+
+/** Whether a digest is consistent, as far as that shows without a manifest. */
+export function isPlausible({ size }: ShareFile, digest: FileDigest): boolean {
+  const { content, sha256 } = digest;
+  return pieceCountOf(size) > 1 ||
+    (uncut(size, sha256).contentId === content &&
+      (size > 0 || sha256 === createSha256().digest("hex")));
+}
+
+/** The key of a digest, valid across runs. */
+export function keyOf({ name, size, modifiedMs, inode }: ShareFile): string {
+  return `${size} ${modifiedMs} ${inode ?? 0} ${name}`;
+}
