@@ -208,7 +208,7 @@ export {
   serveRelay,
 } from "./relay/server.ts";
 export type { RelayStats } from "./relay/stats.ts";
-export type { Served } from "./node/client_service.ts";
+export type { Served } from "./node/client_reads.ts";
 export type { ShareEvent } from "./share/upkeep.ts";
 export type {
   SkipCounts,

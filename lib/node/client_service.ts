@@ -7,20 +7,14 @@
  * @module
  */
 
-import { type Grant, isGranted, onlyNameOf } from "../access/grant.ts";
+import type { Grant } from "../access/grant.ts";
 import { addressGroup } from "../base/address.ts";
 import { isShared } from "../guard/admission.ts";
 import type { Channel } from "../protocol/channel.ts";
 import type { Counts } from "../guard/counts.ts";
-import type { DescribeOutcome, Digests } from "../share/digests.ts";
-import { isShortage } from "../base/errors.ts";
+import type { DescribeOutcome } from "../share/digests.ts";
 import { refusal } from "../protocol/hello.ts";
-import type { Limits } from "../base/limits.ts";
-import {
-  isContentId,
-  pieceBytesOf,
-  pieceCountOf,
-} from "../content/manifest.ts";
+import { pieceCountOf } from "../content/manifest.ts";
 import {
   type ClientToNode,
   DIRECTION,
@@ -28,26 +22,16 @@ import {
   type MessageOf,
 } from "../protocol/messages.ts";
 import { type BufferPool, Outbox, writeBytes } from "./outbox.ts";
-import type { RateLimit } from "../base/rate.ts";
-import type { OpenedFile, ReadRefusal } from "../share/opened_file.ts";
-import type { Share } from "../share/share.ts";
+import type { ReadRefusal } from "../share/opened_file.ts";
 import type { ShareFile } from "../share/shared_file.ts";
-import { whenRoom } from "../base/shortage.ts";
 import { orAborted } from "../base/waiting.ts";
-import { PieceSender, type SendOptions } from "./send.ts";
+import { ClientReads, type ReadService, type Served } from "./client_reads.ts";
+import { GrantedFiles } from "./granted_files.ts";
 import { WORK_MS } from "./work_ledger.ts";
 import type { ClientWork, WorkQueue } from "./work_queue.ts";
 
 /** What all clients of a node share. */
-export interface Service {
-  /** The folder. */
-  readonly share: Share;
-  /** What is known of its content. */
-  readonly digests: Digests;
-  /** The numbers. */
-  readonly limits: Limits;
-  /** Holds all sending to a rate. */
-  readonly rate: RateLimit | undefined;
+export interface Service extends ReadService {
   /** Buffers to send from. */
   readonly buffers: BufferPool;
   /** Whose turn it is. */
@@ -58,20 +42,6 @@ export interface Service {
   busyCount: number;
   /** Requests so far, by kind. */
   readonly requests: Counts;
-  /** Bytes of files sent so far, to all clients. */
-  sentBytes: number;
-}
-
-/** What one client was sent. */
-export interface Served {
-  /** Its address, or the group of it. */
-  readonly to: string;
-  /** Files, counted whenever it went on to another. */
-  readonly files: number;
-  /** Bytes of them. */
-  readonly bytes: number;
-  /** The name, where it was one file. */
-  readonly name?: string;
 }
 
 // While a large file is being hashed for a client, it hears so often that we
@@ -85,17 +55,12 @@ export class ClientService implements Disposable {
   readonly #channel: Channel;
   readonly #service: Service;
   readonly #outbox: Outbox;
-  readonly #sender: PieceSender;
+  readonly #reads: ClientReads;
   readonly #work: ClientWork;
   /** Takes turns with others where files are hashed. */
   readonly #asker: unknown;
-  /** What the client may have; all there is where there is none. */
-  #grant: Grant | undefined;
-  /** The file that is being sent piece by piece, open between two requests. */
-  #opened: OpenedFile | null = null;
-  #lastFile: ShareFile | undefined;
-  #fileCount = 0;
-  #bytes = 0;
+  /** The files that the client may have. */
+  #files: GrantedFiles;
 
   /**
    * Answers over `channel`, on which hello has been said; the work is counted
@@ -115,30 +80,19 @@ export class ClientService implements Disposable {
       () => writeBytes(service.limits.sendBufferBytes, service.clientCount),
       service.buffers,
     );
-    this.#sender = new PieceSender(this.#outbox, {
-      limits: service.limits,
-      rate: service.rate,
-      onSent: (bytes) => {
-        service.sentBytes += bytes;
-        this.#work.charge(WORK_MS.sendByte * bytes, "sent");
-      },
-    });
+    this.#reads = new ClientReads(this.#outbox, this.#work, service);
+    this.#files = new GrantedFiles(service, undefined);
   }
 
   /** What the client was sent so far. */
   get served(): Served {
-    const { name } = this.#lastFile ?? {};
-    return {
-      to: addressGroup(this.#channel.conn.remote.host),
-      files: this.#fileCount,
-      bytes: this.#bytes,
-      ...(this.#fileCount === 1 && name !== undefined ? { name } : {}),
-    };
+    const to = addressGroup(this.#channel.conn.remote.host);
+    return { to, ...this.#reads.sent };
   }
 
   /** Answers until the client ends; within `grant`, if there is one. */
   async run(grant?: Grant): Promise<void> {
-    this.#grant = grant;
+    this.#files = new GrantedFiles(this.#service, grant);
     this.#service.clientCount++;
     try {
       await this.#answerAll();
@@ -192,7 +146,7 @@ export class ClientService implements Disposable {
   async #find({ request, name }: MessageOf<"find">): Promise<void> {
     const { share, digests, limits } = this.#service;
     // Before it is looked up: whether there is such a file is not told.
-    if (!this.#mayName(name)) {
+    if (!this.#files.mayName(name)) {
       return await this.#outbox.message(
         refusal("unauthorized", "not authorized", request),
       );
@@ -206,7 +160,7 @@ export class ClientService implements Disposable {
     }
     // What is hashed at once need not be fetched without its content id.
     if (file.size <= limits.hashOnFindBytes) await this.#describeFile(file);
-    const wanted = this.#grant?.content;
+    const wanted = this.#files.content;
     if (wanted !== undefined) {
       await this.#whileWorking(
         request,
@@ -241,7 +195,11 @@ export class ClientService implements Disposable {
     }
     let files: ListedFile[] = [];
     let room = limits.frameControlBytes;
-    for await (const file of this.#listed(prefix)) {
+    const listed = this.#files.listed(prefix, async (lookedAt) => {
+      this.#work.charge(lookedAt * WORK_MS.look);
+      await this.#turn();
+    });
+    for await (const file of listed) {
       // At most three bytes a unit, as UTF-8 or escaped in JSON.
       const needed = LISTED_BYTES + 3 * file.name.length;
       if (room < needed || files.length === limits.listingPageCount) {
@@ -272,58 +230,8 @@ export class ClientService implements Disposable {
     await this.#outbox.message({ kind: "files", request, files, more: false });
   }
 
-  /** Files that the client may have and whose names begin with `prefix`. */
-  async *#listed(prefix: string): AsyncGenerator<ShareFile> {
-    const { share } = this.#service;
-    const only = this.#grant && onlyNameOf(this.#grant);
-    if (only !== undefined) {
-      const file = share.named(only);
-      const isListed = file?.name.startsWith(prefix) && this.#may(file);
-      if (file !== undefined && isListed) yield file;
-      return;
-    }
-    // All that begins with both begins with the longer one.
-    const granted = this.#grant?.prefix ?? "";
-    if (!prefix.startsWith(granted) && !granted.startsWith(prefix)) return;
-    const both = granted.length > prefix.length ? granted : prefix;
-    for (const files of share.browse(both)) {
-      this.#work.charge(files.length * WORK_MS.look);
-      await this.#turn();
-      for (const file of files) if (this.#may(file)) yield file;
-    }
-  }
-
-  #mayName(name: string): boolean {
-    return this.#grant === undefined || isGranted(this.#grant, name);
-  }
-
-  /** Whether the client may have a file as it is now. */
-  #may(file: ShareFile): boolean {
-    const content = this.#grant?.content;
-    return this.#mayName(file.name) &&
-      (content === undefined ||
-        this.#service.digests.of(file)?.content === content);
-  }
-
-  /**
-   * The file that a content id or version stands for now, if the client may have
-   * it; what it may not have looks like what is not there.
-   */
-  #fileOf(of: string): ShareFile | undefined {
-    const { share, digests } = this.#service;
-    const isContent = isContentId(of);
-    const file = isContent ? digests.withContent(of) : share.versioned(of);
-    if (file === undefined || this.#may(file)) return file;
-    if (!isContent) return undefined;
-    // The same content may be there under a name that the client may have.
-    for (const other of share.withContent(of)) {
-      if (this.#may(other)) return other;
-    }
-    return undefined;
-  }
-
   async #describe({ request, of }: MessageOf<"describe">): Promise<void> {
-    const file = this.#fileOf(of);
+    const file = this.#files.standingFor(of);
     if (file === undefined) return await this.#refuse("gone", request);
     const outcome = await this.#whileWorking(
       request,
@@ -388,80 +296,15 @@ export class ClientService implements Disposable {
 
   async #read(message: MessageOf<"read">): Promise<void> {
     const { request, of, first, count } = message;
-    const file = this.#fileOf(of);
+    const file = this.#files.standingFor(of);
     if (file === undefined) return await this.#refuse("gone", request);
     if (first + count > pieceCountOf(file.size)) {
       return await this.#outbox.message(
         refusal("bad_range", "the file has fewer pieces", request),
       );
     }
-    const { digests } = this.#service;
-    const known = digests.manifestOf(file)?.hashesOf(first, count);
-    const options = { request, first, count, known };
-    const refused = this.#isQuick(file)
-      ? await this.#sendSmall(file, options)
-      : await this.#sendPieces(file, options);
-    if (refused !== undefined) return await this.#refuse(refused, request);
-    const start = first * pieceBytesOf(file.size);
-    const end = Math.min(file.size, start + count * pieceBytesOf(file.size));
-    this.#bytes += end - start;
-    if (this.#lastFile?.version !== file.version) this.#fileCount++;
-    this.#lastFile = file;
-  }
-
-  #isQuick({ size }: ShareFile): boolean {
-    return size <= this.#service.limits.smallFileBytes &&
-      this.#service.share.isQuick;
-  }
-
-  async #sendSmall(
-    file: ShareFile,
-    options: SendOptions,
-  ): Promise<ReadRefusal | undefined> {
-    const { share } = this.#service;
-    const outcome = await this.#whenRoom(() => share.readSmall(file));
-    if (outcome.kind === "refused") return outcome.reason;
-    await this.#sender.sendSmall(outcome.bytes, options);
-    return undefined;
-  }
-
-  async #sendPieces(
-    file: ShareFile,
-    options: SendOptions,
-  ): Promise<ReadRefusal | undefined> {
-    if (this.#opened?.file.version !== file.version) {
-      this.#letGo();
-      const { share } = this.#service;
-      const outcome = await this.#whenRoom(() => share.open(file));
-      if (outcome.kind === "refused") return outcome.reason;
-      this.#opened = outcome.opened;
-    }
-    const sent = await this.#sender.send(this.#opened, options);
-    if (sent === "completed") return undefined;
-    this.#letGo();
-    return sent;
-  }
-
-  /** What `open` gives, as soon as there is a file descriptor for it. */
-  async #whenRoom<T>(open: () => T): Promise<T | typeof UNREADABLE> {
-    const { acceptPauseMs: pauseMs, shortageMs: mostMs } = this.#service.limits;
-    try {
-      return open();
-    } catch (error) {
-      if (!isShortage(error)) throw error;
-    }
-    await this.#outbox.flush(); // what is there already need not wait
-    try {
-      return await whenRoom(open, { pauseMs, mostMs });
-    } catch (error) {
-      if (isShortage(error)) return UNREADABLE;
-      throw error;
-    }
-  }
-
-  #letGo(): void {
-    this.#opened?.[Symbol.dispose]();
-    this.#opened = null;
+    const refused = await this.#reads.send(file, { request, first, count });
+    if (refused !== undefined) await this.#refuse(refused, request);
   }
 
   async #refuse(reason: ReadRefusal, request: number): Promise<void> {
@@ -470,15 +313,13 @@ export class ClientService implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#letGo();
+    this.#reads[Symbol.dispose]();
     this.#work[Symbol.dispose]();
     this.#outbox[Symbol.dispose]();
   }
 }
 
 const CLIENT_LEFT = new Deno.errors.ConnectionReset("the client left");
-const UNREADABLE = { kind: "refused", reason: "unreadable" } as const;
-
 const REFUSAL_TEXT = {
   gone: "it was changed, replaced or removed: no such version is here now",
   changed: "the file has changed",

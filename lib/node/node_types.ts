@@ -16,7 +16,7 @@ import type { DigestStore } from "../share/manifest_cache.ts";
 import type { SkipCounts, SkipEvent } from "../share/skipped.ts";
 import type { ShareEvent } from "../share/upkeep.ts";
 import type { RelayLinkEvent } from "../uplink/relay_dialer.ts";
-import type { Served } from "./client_service.ts";
+import type { Served } from "./client_reads.ts";
 import type { RegistrarEvent, TunnelMode } from "./registrar.ts";
 
 /** Events of a node. */

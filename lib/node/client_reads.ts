@@ -1,0 +1,157 @@
+/**
+ * Sends pieces of files to one client. Keeps the file of the last request open,
+ * because the next one is mostly about the same file.
+ *
+ * @module
+ */
+
+import { isShortage } from "../base/errors.ts";
+import type { Limits } from "../base/limits.ts";
+import type { RateLimit } from "../base/rate.ts";
+import { whenRoom } from "../base/shortage.ts";
+import { pieceBytesOf } from "../content/manifest.ts";
+import type { OpenedFile, ReadRefusal } from "../share/opened_file.ts";
+import type { ShareFile } from "../share/shared_file.ts";
+import type { Shared } from "./granted_files.ts";
+import type { Outbox } from "./outbox.ts";
+import { PieceSender, type SendOptions } from "./send.ts";
+import { WORK_MS } from "./work_ledger.ts";
+import type { ClientWork } from "./work_queue.ts";
+
+/** What one client was sent. */
+export interface Served {
+  /** Its address, or the group of it. */
+  readonly to: string;
+  /** Files, counted whenever it went on to another. */
+  readonly files: number;
+  /** Bytes of them. */
+  readonly bytes: number;
+  /** The name, where it was one file. */
+  readonly name?: string;
+}
+
+/** What a node sends from. */
+export interface ReadService extends Shared {
+  readonly limits: Limits;
+  /** Limits all sending of the node. */
+  readonly rate: RateLimit | undefined;
+  /** Bytes of files sent so far, to all clients. */
+  sentBytes: number;
+}
+
+/** Sends to one client what it asks for. Disposing closes the last file. */
+export class ClientReads implements Disposable {
+  readonly #service: ReadService;
+  readonly #outbox: Outbox;
+  readonly #sender: PieceSender;
+  /** The file that is being sent piece by piece, open between two requests. */
+  #opened: OpenedFile | null = null;
+  #lastFile: ShareFile | undefined;
+  #fileCount = 0;
+  #bytes = 0;
+
+  constructor(outbox: Outbox, work: ClientWork, service: ReadService) {
+    this.#service = service;
+    this.#outbox = outbox;
+    this.#sender = new PieceSender(outbox, {
+      limits: service.limits,
+      rate: service.rate,
+      onSent: (bytes) => {
+        service.sentBytes += bytes;
+        work.charge(WORK_MS.sendByte * bytes, "sent");
+      },
+    });
+  }
+
+  /** What the client was sent so far. */
+  get sent(): Omit<Served, "to"> {
+    const { name } = this.#lastFile ?? {};
+    return {
+      files: this.#fileCount,
+      bytes: this.#bytes,
+      ...(this.#fileCount === 1 && name !== undefined ? { name } : {}),
+    };
+  }
+
+  /** Sends pieces that the file has. Returns why it does not, if it does not. */
+  async send(
+    file: ShareFile,
+    pieces: Omit<SendOptions, "known">,
+  ): Promise<ReadRefusal | undefined> {
+    const { first, count } = pieces;
+    const { digests } = this.#service;
+    const known = digests.manifestOf(file)?.hashesOf(first, count);
+    const options = { ...pieces, known };
+    const refused = this.#isQuick(file)
+      ? await this.#sendSmall(file, options)
+      : await this.#sendPieces(file, options);
+    if (refused !== undefined) return refused;
+    const start = first * pieceBytesOf(file.size);
+    const end = Math.min(file.size, start + count * pieceBytesOf(file.size));
+    this.#bytes += end - start;
+    if (this.#lastFile?.version !== file.version) this.#fileCount++;
+    this.#lastFile = file;
+    return undefined;
+  }
+
+  #isQuick({ size }: ShareFile): boolean {
+    return size <= this.#service.limits.smallFileBytes &&
+      this.#service.share.isQuick;
+  }
+
+  async #sendSmall(
+    file: ShareFile,
+    options: SendOptions,
+  ): Promise<ReadRefusal | undefined> {
+    const { share } = this.#service;
+    const outcome = await this.#whenRoom(() => share.readSmall(file));
+    if (outcome.kind === "refused") return outcome.reason;
+    await this.#sender.sendSmall(outcome.bytes, options);
+    return undefined;
+  }
+
+  async #sendPieces(
+    file: ShareFile,
+    options: SendOptions,
+  ): Promise<ReadRefusal | undefined> {
+    if (this.#opened?.file.version !== file.version) {
+      this.#close();
+      const { share } = this.#service;
+      const outcome = await this.#whenRoom(() => share.open(file));
+      if (outcome.kind === "refused") return outcome.reason;
+      this.#opened = outcome.opened;
+    }
+    const sent = await this.#sender.send(this.#opened, options);
+    if (sent === "completed") return undefined;
+    this.#close();
+    return sent;
+  }
+
+  /** What `open` gives, as soon as there is a file descriptor for it. */
+  async #whenRoom<T>(open: () => T): Promise<T | typeof UNREADABLE> {
+    const { acceptPauseMs: pauseMs, shortageMs: mostMs } = this.#service.limits;
+    try {
+      return open();
+    } catch (error) {
+      if (!isShortage(error)) throw error;
+    }
+    await this.#outbox.flush(); // what is there already need not wait
+    try {
+      return await whenRoom(open, { pauseMs, mostMs });
+    } catch (error) {
+      if (isShortage(error)) return UNREADABLE;
+      throw error;
+    }
+  }
+
+  #close(): void {
+    this.#opened?.[Symbol.dispose]();
+    this.#opened = null;
+  }
+
+  [Symbol.dispose](): void {
+    this.#close();
+  }
+}
+
+const UNREADABLE = { kind: "refused", reason: "unreadable" } as const;

@@ -1,0 +1,87 @@
+/**
+ * The files of a share that one client may have: all of them, or those within
+ * its grant. A file that it may not have looks like one that is not there.
+ *
+ * @module
+ */
+
+import { type Grant, isGranted, onlyNameOf } from "../access/grant.ts";
+import { isContentId } from "../content/manifest.ts";
+import type { Digests } from "../share/digests.ts";
+import type { Share } from "../share/share.ts";
+import type { ShareFile } from "../share/shared_file.ts";
+
+/** What is shared. */
+export interface Shared {
+  readonly share: Share;
+  readonly digests: Digests;
+}
+
+/** What one client may have of a share. */
+export class GrantedFiles {
+  readonly #shared: Shared;
+  readonly #grant: Grant | undefined;
+
+  /** Without a grant the client may have everything. */
+  constructor(shared: Shared, grant: Grant | undefined) {
+    this.#shared = shared;
+    this.#grant = grant;
+  }
+
+  /** The only content that the client may have, if it is limited to one. */
+  get content(): string | undefined {
+    return this.#grant?.content;
+  }
+
+  /** Whether the client may ask for a file of this name. */
+  mayName(name: string): boolean {
+    return this.#grant === undefined || isGranted(this.#grant, name);
+  }
+
+  /** Whether the client may have a file as it is now. */
+  #may(file: ShareFile): boolean {
+    return this.mayName(file.name) &&
+      (this.content === undefined ||
+        this.#shared.digests.of(file)?.content === this.content);
+  }
+
+  /**
+   * Files whose names begin with `prefix`. `onLook` hears after how many looked
+   * at files, and is waited for.
+   */
+  async *listed(
+    prefix: string,
+    onLook: (count: number) => Promise<void>,
+  ): AsyncGenerator<ShareFile> {
+    const { share } = this.#shared;
+    const only = this.#grant && onlyNameOf(this.#grant);
+    if (only !== undefined) {
+      const file = share.named(only);
+      const isListed = file?.name.startsWith(prefix) && this.#may(file);
+      if (file !== undefined && isListed) yield file;
+      return;
+    }
+    // All that begins with both begins with the longer one.
+    const granted = this.#grant?.prefix ?? "";
+    if (!prefix.startsWith(granted) && !granted.startsWith(prefix)) return;
+    const both = granted.length > prefix.length ? granted : prefix;
+    for (const files of share.browse(both)) {
+      await onLook(files.length);
+      for (const file of files) if (this.#may(file)) yield file;
+    }
+  }
+
+  /** The file that a content id or version stands for now. */
+  standingFor(of: string): ShareFile | undefined {
+    const { share, digests } = this.#shared;
+    const isContent = isContentId(of);
+    const file = isContent ? digests.withContent(of) : share.versioned(of);
+    if (file === undefined || this.#may(file)) return file;
+    if (!isContent) return undefined;
+    // The same content may be there under a name that the client may have.
+    for (const other of share.withContent(of)) {
+      if (this.#may(other)) return other;
+    }
+    return undefined;
+  }
+}
