@@ -145,6 +145,7 @@ const PURE = [
   "cli/picker/keys",
   "cli/picker/search",
   "cli/picker/state",
+  "client/pattern_lists",
   "content/choice",
   "content/glob",
   "content/manifest",

@@ -11,6 +11,7 @@ import {
   type Wish,
 } from "../content/choice.ts";
 import type { Catalogue } from "./catalogue.ts";
+import type { Chosen } from "./choosing.ts";
 import { sourcesOf } from "./downloading.ts";
 import type { Placed } from "../disk/places.ts";
 
@@ -95,6 +96,28 @@ export class ListedJob implements Job {
     const sources = sourcesOf(group);
     return { name, path, isVoted, group, sources, placed: this };
   }
+}
+
+/** Options of {@linkcode jobOf}. */
+export interface JobOptions {
+  readonly name: string;
+  /** The path to save the file at. */
+  readonly path: string;
+  /** The list that has the file, and its place there. */
+  readonly listed?: { readonly list: Listed; readonly at: number } | undefined;
+}
+
+/** The job for a chosen content; a small one if its list tells all of it. */
+export function jobOf(
+  { group, isVoted, isByOffers }: Chosen,
+  { name, path, listed }: JobOptions,
+): Job {
+  if (!isByOffers || listed === undefined) {
+    return { name, path, group, isVoted, sources: sourcesOf(group) };
+  }
+  const { size, votes } = group;
+  const { list, at } = listed;
+  return new ListedJob(list, { at, path, isVoted, size, votes });
 }
 
 /** A job with all of its data in memory. */

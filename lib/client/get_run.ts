@@ -1,0 +1,444 @@
+/**
+ * One run of `getFiles`: asks the nodes, chooses contents, and has the files
+ * saved while more are asked for.
+ *
+ * @module
+ */
+
+import type { Offer } from "../content/choice.ts";
+import { Failure } from "../base/errors.ts";
+import type { BaseFile } from "../disk/base_file.ts";
+import type { Hasher } from "../transfer/hashing.ts";
+import type { NodeSession } from "../transfer/session.ts";
+import { followedBy } from "./ahead.ts";
+import { Asking } from "./ask_node.ts";
+import { Choosing } from "./choosing.ts";
+import { Clashes } from "./clashes.ts";
+import { boundsOf, hasherFor, sourceOf, sourcesOf } from "./downloading.ts";
+import { DryRun } from "./dry_run.ts";
+import type { ClientEvent } from "./events.ts";
+import { exhausted, nobodyHasAny, notListedWhole } from "./failures.ts";
+import { explained, lacking } from "./folders.ts";
+import { Followups } from "./followups.ts";
+import { type Job, jobOf, ListedJob, sizeOf } from "./jobs.ts";
+import { type ListedPlace, PatternLists } from "./pattern_lists.ts";
+import { browseAll } from "./browsing.ts";
+import type { CatalogueEntry } from "./catalogue.ts";
+import { compareNames } from "./listing.ts";
+import type { ListedNode } from "./nodes.ts";
+import { SaveReport } from "./save_report.ts";
+import type { Peers } from "./peers.ts";
+import { SaveRun } from "./save_run.ts";
+import { Seeking } from "./ask_nodes.ts";
+import { batchesOf, type Selection } from "./selections.ts";
+import { Turns } from "../base/turns.ts";
+import { Targets } from "./targets.ts";
+import type { TransferOptions } from "./transfer_options.ts";
+
+// Of further names that are not found, nobody is asked whether they are
+// folders.
+const MOST_EXPLAINED = 4;
+
+/** Options of {@linkcode GetRun}. */
+export interface GetRunOptions extends TransferOptions {
+  readonly selections: readonly Selection[];
+  /** The nodes to ask. */
+  readonly nodes: readonly ListedNode[];
+  /** The path to save a file at. */
+  readonly pathOf: (name: string, selection: Selection) => string;
+  /** Whether to replace existing files. */
+  readonly overwrite?: boolean;
+  /** An older file: what is right in it is copied, and not fetched. */
+  readonly base: BaseFile | undefined;
+  /** Only tells what would become of each file. */
+  readonly dryRun?: boolean;
+}
+
+/** The result of `getFiles`. */
+export interface GetResult {
+  /** The path of each saved file, by name. */
+  readonly saved: ReadonlyMap<string, string>;
+  /** Files that could not be fetched, by name. */
+  readonly failed: ReadonlyMap<string, Failure>;
+}
+
+/** Fetches files once. */
+export class GetRun implements AsyncDisposable {
+  readonly #peers: Peers;
+  readonly #options: GetRunOptions;
+  readonly #tell: (event: ClientEvent) => void;
+  readonly #nodes: ReadonlyMap<string, ListedNode>;
+  readonly #offers = new Map<string, readonly Offer[]>();
+  /** The names that the user gave, and how. */
+  readonly #named: ReadonlyMap<string, Selection>;
+  readonly #lists: PatternLists;
+  readonly #sessions = new Map<string, NodeSession>();
+  readonly #outcomes: SaveReport;
+  readonly #stop = new AbortController();
+  readonly #signal: AbortSignal;
+  readonly #seeking: Seeking;
+  readonly #choosing: Choosing;
+  readonly #followups: Followups;
+  readonly #clashes: Clashes;
+  /** The job for each name; `null` if it cannot be fetched. */
+  readonly #jobs = new Map<string, Job | null>();
+  /**
+   * Whether all questions have been asked, so that the download may use the
+   * sessions.
+   */
+  #isAsked = false;
+  #missCount = 0;
+  #saveRun: SaveRun | null = null;
+  #hasher: Hasher | null = null;
+
+  constructor(
+    peers: Peers,
+    options: GetRunOptions,
+  ) {
+    const { signal, nodes, sha256, content, prefer, overwrite } = options;
+    const isPinned = sha256 !== undefined || content !== undefined;
+    this.#peers = peers;
+    this.#options = options;
+    this.#tell = options.onEvent ?? (() => {});
+    this.#nodes = new Map(nodes.map((node) => [node.id, node]));
+    this.#named = new Map(
+      options.selections.flatMap((selection) =>
+        selection.kind === "name" ? [[selection.name, selection]] : []
+      ),
+    );
+    this.#lists = new PatternLists({ isKept: sha256 !== undefined });
+    this.#outcomes = new SaveReport(this.#tell, (id) => this.#nodes.get(id)!);
+    this.#signal = signal === undefined
+      ? this.#stop.signal
+      : AbortSignal.any([signal, this.#stop.signal]);
+    this.#seeking = new Seeking(peers, {
+      nodes,
+      sha256,
+      content,
+      // An existing file is not replaced only because other nodes were slower
+      // to answer.
+      graceMs: overwrite && !isPinned ? peers.limits.settleMs : undefined,
+      signal: this.#signal,
+    });
+    this.#clashes = new Clashes({
+      // The user named none of the listed files: see #chooseListed.
+      isNamed: (job) =>
+        !(job instanceof ListedJob) && this.#named.has(job.name),
+      turnMs: peers.limits.turnMs,
+      nodeName: (id) => this.#nodes.get(id)!.name,
+      // To find out, a file would have to be made.
+      ...(options.dryRun
+        ? { tellsApart: () => Promise.resolve(Deno.build.os === "linux") }
+        : {}),
+    });
+    this.#choosing = new Choosing(peers, {
+      wish: { sha256, content, prefer },
+      nodes,
+      tell: this.#tell,
+      signal: this.#signal,
+    });
+    this.#followups = new Followups(peers, {
+      nodes: this.#nodes,
+      offersOf: (name) => this.#offers.get(name) ?? this.#lists.offersOf(name),
+      settled: () => this.#seeking.settled(),
+      sessionOf: (id) => this.#sessions.get(id),
+      choosing: this.#choosing,
+      tell: this.#tell,
+      signal: this.#signal,
+    });
+  }
+
+  async run(): Promise<GetResult> {
+    const batches = this.#batches();
+    for (;;) {
+      const { value: jobs, done } = await batches.next();
+      if (done) break;
+      if (jobs.length > 0) await this.#save(jobs, batches);
+    }
+    const outcomes = this.#outcomes;
+    return {
+      get saved() {
+        return outcomes.saved;
+      },
+      failed: outcomes.failed,
+    };
+  }
+
+  /**
+   * Yields the jobs as they are found. A batch is requested when the one before
+   * has been opened, while that is being received.
+   */
+  async *#batches(): AsyncGenerator<readonly Job[], undefined> {
+    const { selections, nodes } = this.#options;
+    const batches = batchesOf(selections, this.#peers.limits.askingBatchCount);
+    for (const [n, batch] of batches.entries()) {
+      const more = n < batches.length - 1;
+      if (nodes.length > 0) await this.#ask(batch, more);
+      else for (const selection of batch) this.#failWithoutNodes(selection);
+      this.#isAsked = !more;
+      const jobs = await this.#choose();
+      this.#outcomes.expect(jobs, { more });
+      yield jobs;
+    }
+  }
+
+  /**
+   * Asks all nodes for all of a batch. `more` says that another batch may
+   * follow.
+   */
+  async #ask(batch: readonly Selection[], more: boolean): Promise<void> {
+    for (const selection of batch) {
+      if (selection.kind === "matching") await this.#browse(selection);
+    }
+    const names = batch.filter((selection) => selection.kind === "name");
+    await this.#find(names, more);
+  }
+
+  #failWithoutNodes(selection: Selection): void {
+    const name = selection.kind === "name" ? selection.name : selection.pattern;
+    this.#outcomes.fail(name, exhausted(name, new Map(), new Set()));
+  }
+
+  async #browse(selection: Selection & { kind: "matching" }): Promise<void> {
+    const { nodes } = this.#options;
+    const browsed = await browseAll(this.#peers, nodes, {
+      ...selection,
+      tell: this.#tell,
+    });
+    for (const [id, session] of browsed.sessions) {
+      if (this.#sessions.has(id)) await session[Symbol.asyncDispose]();
+      else this.#keep(id, session);
+    }
+    const { catalogue } = browsed;
+    this.#lists.add({ catalogue, wish: this.#choosing.wish, selection });
+    for (const name of this.#named.keys()) {
+      const at = catalogue.placeOf(name);
+      if (at === undefined || this.#offers.has(name)) continue;
+      this.#offers.set(name, catalogue.entryAt(at).offers);
+    }
+    const { pattern } = selection;
+    if (browsed.incomplete.length > 0) {
+      const failure = notListedWhole(browsed.incomplete, { pattern, nodes });
+      return this.#outcomes.fail(pattern, failure);
+    }
+    if (browsed.catalogue.count > 0 || nodes.length === 0) return;
+    const count = browsed.sessions.size;
+    this.#outcomes.fail(pattern, nobodyHasAny(pattern, count));
+  }
+
+  /** Keeps one session for each node, and fetches from it. */
+  #keep(id: string, session: NodeSession): void {
+    if (this.#sessions.has(id)) return;
+    this.#sessions.set(id, session);
+    this.#saveRun?.addSource(this.#sourceOf(id, session));
+  }
+
+  /**
+   * The node as a source for the download. While there are more questions, the
+   * download opens a session of its own, because answers would wait behind file
+   * bytes.
+   */
+  #sourceOf(id: string, session: NodeSession) {
+    const node = this.#nodes.get(id)!;
+    if (!this.#isAsked) return sourceOf(this.#peers, { node });
+    this.#seeking.release(id, session);
+    return sourceOf(this.#peers, { node, session });
+  }
+
+  /** Asks all nodes for some names. */
+  async #find(
+    selections: readonly (Selection & { kind: "name" })[],
+    more: boolean,
+  ): Promise<void> {
+    if (selections.length === 0) return;
+    const askings = selections.map(({ name }) =>
+      new Asking(this.#peers, { name, tell: this.#tell })
+    );
+    await this.#seeking.seek(askings, {
+      more,
+      onFound: (asking, { node, session, offer }) => {
+        const isOfUse = this.#jobs.has(asking.name)
+          ? this.#join(asking.name, offer)
+          : this.#note(asking.name, offer);
+        if (isOfUse) this.#keep(node.id, session);
+        return isOfUse;
+      },
+    });
+    this.#signal.throwIfAborted();
+    for (const asking of askings) {
+      if (!this.#offers.has(asking.name)) await this.#miss(asking);
+    }
+  }
+
+  /** Notes a name that was not found; for the first few also why. */
+  async #miss({ name, answers, found }: Asking): Promise<void> {
+    this.#jobs.set(name, null);
+    const [peers, signal] = [this.#peers, this.#signal];
+    const nodes = lacking(this.#options.nodes, answers);
+    const failure = exhausted(name, answers, found);
+    this.#outcomes.fail(
+      name,
+      this.#missCount++ < MOST_EXPLAINED
+        ? await explained(failure, { peers, nodes, name, signal })
+        : failure,
+    );
+  }
+
+  /** Stores an offer that may be chosen. */
+  #note(name: string, offer: Offer): boolean {
+    this.#offers.set(name, [...this.#offers.get(name) ?? [], offer]);
+    return true;
+  }
+
+  /**
+   * Lets a node that answered late deliver a file. Returns whether it has the
+   * chosen content, or one to choose if the chosen one turns out wrong.
+   */
+  #join(name: string, offer: Offer): boolean {
+    const { node, content } = offer;
+    const job = this.#jobs.get(name);
+    if (!job) return false;
+    if (content === undefined || job.group.content !== content) {
+      return this.#options.sha256 !== undefined && this.#note(name, offer);
+    }
+    if (this.#saveRun !== null) this.#saveRun.addHolder(job, node, content);
+    else job.sources.set(node, content);
+    return true;
+  }
+
+  /** Decides on a content for each undecided name. */
+  async #choose(): Promise<Job[]> {
+    const jobs = await this.#chooseListed();
+    const names = [...this.#offers.keys()].filter((name) =>
+      !this.#jobs.has(name)
+    );
+    for (const name of names.sort(compareNames)) {
+      const offers = this.#offers.get(name)!;
+      const selection = this.#named.get(name)!;
+      const job = await this.#jobFor({ name, offers }, selection);
+      this.#jobs.set(name, job);
+      if (job !== null) jobs.push(job);
+    }
+    const { admitted, refused } = await this.#clashes.admit(jobs);
+    if (this.#isAsked) this.#clashes.clear();
+    for (const { job: { name }, failure } of refused) {
+      if (this.#jobs.has(name)) this.#jobs.set(name, null);
+      this.#outcomes.fail(name, failure);
+    }
+    return admitted;
+  }
+
+  /**
+   * The same for listed files. If two patterns match a name, the first counts.
+   */
+  async #chooseListed(): Promise<Job[]> {
+    const jobs: Job[] = [];
+    const turns = new Turns(this.#peers.limits.turnMs);
+    const listed = this.#lists.takeNew((name) => this.#named.has(name));
+    for (const { list, at, isTaken } of listed) {
+      if (turns.isOver) await turns.give();
+      this.#signal.throwIfAborted();
+      if (isTaken) continue;
+      const entry = list.catalogue.entryAt(at);
+      const job = await this.#jobFor(entry, list.selection, { list, at });
+      if (job !== null) jobs.push(job);
+    }
+    return jobs;
+  }
+
+  /** The job for a name; `null` if the content cannot be decided. */
+  async #jobFor(
+    { name, offers }: CatalogueEntry,
+    selection: Selection,
+    listed?: ListedPlace,
+  ): Promise<Job | null> {
+    try {
+      const choosing = this.#choosing;
+      const choice = await choosing.choose(name, offers);
+      const path = this.#options.pathOf(name, selection);
+      return jobOf(choice, { name, path, listed });
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error;
+      this.#outcomes.fail(name, error);
+      return null;
+    }
+  }
+
+  /** Saves some files, and those of the batches after them. */
+  async #save(
+    jobs: readonly Job[],
+    batches: AsyncIterable<readonly Job[]>,
+  ): Promise<void> {
+    const { overwrite = false, sha256, base } = this.#options;
+    const outcomes = this.#outcomes;
+    // The files that follow may be large.
+    const hasher = hasherFor(this.#isAsked ? jobs.map(sizeOf) : [Infinity]);
+    this.#hasher = hasher;
+    const describe = (job: Job) => this.#followups.describe(job);
+    if (this.#options.dryRun) {
+      return await new DryRun({
+        ...{ overwrite, sha256, base, hasher, describe, outcomes },
+        nodeOf: (id) => this.#nodes.get(id)!,
+        tell: this.#tell,
+        turnMs: this.#peers.limits.turnMs,
+        signal: this.#signal,
+      }).run(followedBy(jobs, batches));
+    }
+    this.#saveRun = new SaveRun({
+      ...boundsOf(this.#peers, this.#options),
+      hasher,
+      stop: this.#stop,
+      signal: this.#signal,
+      outcomes,
+      targets: new Targets({
+        overwrite,
+        sha256,
+        base,
+        signal: this.#signal,
+        hasher,
+        outcomes,
+        openFileCount: this.#peers.limits.openFileCount,
+        describe,
+      }),
+      again: (job) => this.#replace(job, this.#followups.again(job)),
+      isDisbelieved: (job) => this.#followups.isDisbelieved(job),
+      otherwise: (job) => this.#replace(job, this.#followups.otherwise(job)),
+      nodeName: (id) => this.#nodes.get(id)!.name,
+      onTrouble: ({ source, kind, cause, out }) => {
+        const node = this.#nodes.get(source)!;
+        this.#tell({ event: "node_trouble", node, kind, cause, out });
+      },
+    });
+    for (const [id, session] of this.#sessions) {
+      this.#saveRun.addSource(this.#sourceOf(id, session));
+    }
+    try {
+      await this.#saveRun.run(followedBy(jobs, batches));
+    } finally {
+      this.#saveRun = null;
+    }
+  }
+
+  /** Notes the job that replaces another, if there is one. */
+  async #replace(
+    { name }: Job,
+    asked: Promise<Job | Failure>,
+  ): Promise<Job | Failure> {
+    const next = await asked;
+    if (this.#jobs.has(name)) {
+      this.#jobs.set(name, next instanceof Failure ? null : next);
+    }
+    return next;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort(new Error("ended"));
+    await this.#seeking[Symbol.asyncDispose]();
+    await this.#choosing[Symbol.asyncDispose]();
+    await this.#followups[Symbol.asyncDispose]();
+    for (const session of this.#sessions.values()) {
+      await session[Symbol.asyncDispose]();
+    }
+    this.#hasher?.[Symbol.dispose]();
+  }
+}
