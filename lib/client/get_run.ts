@@ -14,7 +14,7 @@ import { followedBy } from "./ahead.ts";
 import { Asking } from "./ask_node.ts";
 import { Choosing } from "./choosing.ts";
 import { Clashes } from "./clashes.ts";
-import { boundsOf, hasherFor, sourceOf, sourcesOf } from "./downloading.ts";
+import { boundsOf, hasherFor, sourceOf } from "./downloading.ts";
 import { DryRun } from "./dry_run.ts";
 import type { ClientEvent } from "./events.ts";
 import { exhausted, nobodyHasAny, notListedWhole } from "./failures.ts";

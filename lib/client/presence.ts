@@ -6,7 +6,7 @@
  */
 
 import type { BaseFile } from "../disk/base_file.ts";
-import type { Occupant } from "../disk/partial.ts";
+import type { Occupant } from "../disk/occupant.ts";
 import { existsAlready, inTheWay } from "../disk/places.ts";
 import { contentIdAt, hasContent, sha256At } from "../disk/rehash.ts";
 import type { Manifest } from "../content/manifest.ts";
