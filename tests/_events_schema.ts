@@ -32,7 +32,7 @@ export interface EventSpec {
   /** What it says, one sentence. */
   readonly says: string;
   /** The scripts that tell it. */
-  readonly roles: readonly Role[];
+  readonly roles: readonly (Role | "p2p")[];
   /** Its fields, beside `v` and `event`. */
   readonly fields: TProperties;
 }
@@ -677,6 +677,17 @@ export const EVENTS: Readonly<Record<EventName, EventSpec>> = {
       shell: oneOf(SHELLS, "the shell"),
       name: text("the name that it completes"),
       script: text("the completion script"),
+    },
+  },
+  "relay_used": {
+    says: "the relay that `p2p use` remembers",
+    roles: ["p2p"],
+    fields: {
+      relay: text("its address, with its id"),
+      tokenFiles: object({
+        node: Type.Optional(text("the file with the token of `p2p share`")),
+        client: Type.Optional(text("the file with the token of the client")),
+      }, "where its tokens are"),
     },
   },
   error: {

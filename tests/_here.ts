@@ -6,16 +6,22 @@
 import { main as relay } from "../lib/cli/roles/relay.ts";
 import { main as node } from "../lib/cli/roles/node.ts";
 import { main as client } from "../lib/cli/commands/client.ts";
+import { main as p2p } from "../packaging/p2p/p2p.ts";
 
 const MAINS: Readonly<
   Record<string, (args: readonly string[]) => Promise<number>>
-> = { "relay.ts": relay, "peer_node.ts": node, "peer_client.ts": client };
+> = {
+  "relay.ts": relay,
+  "peer_node.ts": node,
+  "peer_client.ts": client,
+  p2p,
+};
 
 /** What a role that runs here is given. */
 export interface HereOptions {
   /** Its standard input; empty unless given. */
   readonly input?: string;
-  /** Its variables `RELAY_P2P_…`; none unless given. */
+  /** Its variables; none of `RELAY_P2P_…` unless given. */
   readonly env?: Readonly<Record<string, string>>;
   /** Stops it, as SIGTERM does, once its standard output matches. */
   readonly until?: RegExp;
@@ -139,7 +145,9 @@ function withOwnVariables(
 ): Disposable {
   const get = Deno.env.get.bind(Deno.env);
   return replace(Deno.env, {
-    get: (name) => name.startsWith("RELAY_P2P_") ? variables[name] : get(name),
+    get: (name) =>
+      variables[name] ??
+        (name.startsWith("RELAY_P2P_") ? undefined : get(name)),
   });
 }
 

@@ -206,7 +206,11 @@ Deno.test("Every line of every role and command with --json is as its schema say
     share.path,
   ]);
   assertEquals(turnedAway.code, 7);
-  for (const { text } of [tokens, turnedAway]) {
+  const used = await runRoleHere("p2p", ["--json", "use", address], {
+    env: { HOME: folder.path, XDG_CONFIG_HOME: join(folder.path, "config") },
+  });
+  assertEquals(used.code, 0);
+  for (const { text } of [tokens, turnedAway, used]) {
     for (const name of checkAll(text.split("\n").slice(0, -1))) seen.add(name);
   }
 

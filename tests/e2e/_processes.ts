@@ -128,7 +128,14 @@ export function spawnRole(
   args: readonly string[],
   options: SpawnOptions = {},
 ): RoleProcess {
-  const [command = "", ...rest] = commandLine(script, args, options);
+  return spawnCommand(commandLine(script, args, options), options);
+}
+
+/** Starts a command line. */
+export function spawnCommand(
+  [command = "", ...rest]: readonly string[],
+  options: SpawnOptions = {},
+): RoleProcess {
   const child = new Deno.Command(command, {
     args: rest,
     cwd: options.cwd ?? ROOT,

@@ -13,6 +13,7 @@ import { ROOT } from "./_processes.ts";
 import { type Block, blocksOf, documentNames, STORIES } from "./_readme.ts";
 import { Walk } from "./_walk.ts";
 
+const INSTALLS = "installs into the home folder";
 const BUILDS = "takes the runtime of each target, which Deno downloads";
 const SYSTEM = "changes the system that the tests run on";
 const IMAGES = "takes podman and an image of Debian";
@@ -27,6 +28,8 @@ const UNTYPED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
       "downloads Deno, and runs this very test",
   },
   "docs/OPERATIONS.md": {
+    "npx -y deno@2.9.6 task install": INSTALLS,
+    "deno task install": INSTALLS,
     "deno task compile                           # all targets, into dist/":
       BUILDS,
     "deno task compile x86_64-unknown-linux-gnu  # one of them": BUILDS,

@@ -24,6 +24,12 @@ export interface Command {
   readonly summary: string;
   /** Other words that users try for it. */
   readonly alsoCalled: readonly string[];
+  /** Whether its words are paths of files that it reads. */
+  readonly operands?: "files";
+  /** Whether it may save files in the current folder. */
+  readonly savesHere?: true;
+  /** What it asks of the system, beyond files and the network. */
+  readonly sys?: readonly "statfs"[];
   /** Further text, in lines of 80 columns. */
   readonly notes: readonly string[];
   /** The most common uses. */
@@ -193,6 +199,7 @@ const CLIENT_COMMANDS: Readonly<Record<ClientCommand, Command>> = {
     ...NOTHING,
     usage: "RELAY",
     summary: "ask for a file name, and show the file",
+    savesHere: true,
     examples: [
       { what: "type the name when asked", line: `${RUN} nas 1700` },
       {
@@ -300,6 +307,7 @@ const CLIENT_COMMANDS: Readonly<Record<ClientCommand, Command>> = {
     ...NOTHING,
     usage: "verify FILE RECEIPT",
     summary: "check a file against the receipt of its get",
+    operands: "files",
     alsoCalled: ["check"],
     notes: [
       "It needs no relay and no network.",
@@ -326,6 +334,7 @@ const CLIENT_COMMANDS: Readonly<Record<ClientCommand, Command>> = {
   doctor: {
     ...NOTHING,
     usage: "RELAY doctor",
+    sys: ["statfs"],
     summary: "check what works here, and say how to fix the rest",
     alsoCalled: ["diagnose", "test", "ping"],
     notes: [

@@ -53,7 +53,7 @@ type Operand = "file" | "folder" | readonly string[];
 function operandOf(spec: CommandSpec, command: string): Operand {
   if (command === "help") return commandNames(spec);
   if (command === "completions") return SHELLS;
-  if (command === "verify") return "file";
+  if (spec.commands[command]?.operands === "files") return "file";
   if (command === "doctor" && spec.role === "node") return "folder";
   return [];
 }

@@ -25,6 +25,13 @@ export type ClientCommand =
   | "help"
   | "completions";
 
+/**
+ * What a program does with a path: it reads it; keeps things in it, or in the
+ * file itself; writes it as a new file; or saves files in it, if it is a folder,
+ * or else at it.
+ */
+export type PathUse = "read" | "keep" | "write" | "save";
+
 /** One option. */
 export interface OptionSpec {
   /** The scripts with this option; by default all. */
@@ -39,6 +46,8 @@ export interface OptionSpec {
   readonly choices?: readonly string[];
   /** Whether its value is the path of a file or folder. */
   readonly names?: "file" | "folder";
+  /** What happens to that path; by default it is read. */
+  readonly use?: PathUse;
   /** A short form of one letter. */
   readonly short?: string;
   /** The default, if the help should mention it. */
@@ -81,6 +90,7 @@ const ROWS = {
     roles: SERVERS,
     value: "DIR",
     names: "folder",
+    use: "keep",
     help: "keep identity and digests in this folder between runs",
   },
   name: {
@@ -116,6 +126,7 @@ const ROWS = {
     commands: ["get", "doctor"],
     value: "PATH",
     names: "file",
+    use: "save",
     short: "o",
     default: ".",
     help: "file or folder to save to, or - for stdout",
@@ -148,6 +159,7 @@ const ROWS = {
     commands: ["get"],
     value: "FILE",
     names: "file",
+    use: "write",
     help: "write a receipt to this file, for verify",
   },
   sha256: {
@@ -220,6 +232,7 @@ const ROWS = {
     roles: PEERS,
     value: "FILE",
     names: "file",
+    use: "keep",
     commands: ASKING,
     help: "remember relays here, and refuse one whose id changed",
   },

@@ -35,6 +35,12 @@ export type CliEvent =
   | { event: "version"; program: string; version: string; protocol: number }
   | { event: "help"; text: string }
   | { event: "completions"; shell: string; name: string; script: string }
+  /** The relay that `p2p` remembers, and the files of its tokens. */
+  | {
+    event: "relay_used";
+    relay: string;
+    tokenFiles: { node?: string; client?: string };
+  }
   /** The address of `--metrics`. */
   | { event: "metrics_listening"; host: string; port: number }
   /** Verified bytes of a file, in order. */

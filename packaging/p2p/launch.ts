@@ -1,0 +1,140 @@
+/**
+ * The launcher of `p2p`: prints the statement that the shim evaluates, which
+ * replaces the shell by Deno with the program and the least permissions that
+ * the typed words need. After `--show` the statement prints that command.
+ *
+ * The shim runs it without a terminal on its input, so that everything typed
+ * reaches the program.
+ *
+ * @module
+ */
+
+import { join } from "@std/path/join";
+import { Failure } from "../../lib/base/errors.ts";
+import { createHash } from "node:crypto";
+import type { Disk, PathKind } from "./permissions.ts";
+import { PLACE_VARIABLES, placesOf } from "./places.ts";
+import { planOf, type Surroundings } from "./plan.ts";
+import { readRemembered } from "./remembered.ts";
+import { commandLine, quoted } from "./shell.ts";
+
+const ROOT = join(import.meta.dirname!, "..", "..");
+
+/** Prints the statement; resolves to the exit code. */
+async function main(args: readonly string[]): Promise<number> {
+  try {
+    const { isShown, denoFlags, rest } = takeOwnFlags(args);
+    const { script, flags, args: given } = await planOf(rest, surroundings());
+    const command = commandLine([
+      Deno.execPath(),
+      ...["run", "--no-prompt", ...merged(flags, denoFlags)],
+      join(ROOT, script),
+      ...given,
+    ]);
+    const statement = isShown
+      ? `printf '%s\\n' ${quoted(withCache(command))}`
+      : `exec ${command}`;
+    Deno.stdout.writeSync(new TextEncoder().encode(`${statement}\n`));
+    return 0;
+  } catch (error) {
+    const { tellError } = await import("./failing.ts"); // rarely needed
+    return tellError(error, args);
+  }
+}
+
+/** The flags before the first word that are meant for `p2p` itself. */
+function takeOwnFlags(args: readonly string[]): {
+  isShown: boolean;
+  denoFlags: readonly string[];
+  rest: readonly string[];
+} {
+  const end = args.findIndex((arg) =>
+    arg !== "--show" && !/^--allow-(all|net|read|write|sys|env)(=|$)/.test(arg)
+  );
+  const own = end < 0 ? args : args.slice(0, end);
+  return {
+    isShown: own.includes("--show"),
+    denoFlags: own.filter((arg) => arg !== "--show"),
+    rest: args.slice(own.length),
+  };
+}
+
+/** Deno takes each flag once: lists of the same flag become one. */
+function merged(
+  flags: readonly string[],
+  more: readonly string[],
+): readonly string[] {
+  if (more.includes("--allow-all")) return ["--allow-all"];
+  const lists = new Map<string, string[] | undefined>();
+  for (const flag of [...flags, ...more]) {
+    const [, name, list] = /^([^=]+)(?:=(.*))?$/s.exec(flag)!;
+    const known = lists.get(name!);
+    if (list === undefined) lists.set(name!, undefined);
+    else if (!lists.has(name!)) lists.set(name!, [list]);
+    else if (known !== undefined) known.push(list);
+  }
+  return [...lists].map(([name, list]) =>
+    list === undefined ? name : `${name}=${list.join(",")}`
+  );
+}
+
+/** What is pasted elsewhere must find the packages too. */
+function withCache(command: string): string {
+  const cache = Deno.env.get("DENO_DIR");
+  return cache === undefined ? command : `DENO_DIR=${quoted(cache)} ${command}`;
+}
+
+function surroundings(): Surroundings {
+  const places = placesOf((name) => Deno.env.get(name));
+  if (places === undefined) {
+    throw new Failure("usage", {
+      what: "Cannot start",
+      why: "HOME does not name a folder",
+      remedy: `set it; ${PLACE_VARIABLES.slice(1).join(", ")} are read too`,
+    });
+  }
+  return {
+    places,
+    remembered: () => readRemembered(places.config),
+    disk: DISK,
+    readSettings: async (path, role) => {
+      const { readConfig } = await import("../../lib/cli/options/config.ts");
+      return await readConfig(path, role);
+    },
+    nameOf: (folders) => {
+      const real = folders.map((path) => DISK.targetOf(path) ?? absolute(path));
+      return createHash("sha256").update(real.toSorted().join("\0"))
+        .digest("hex").slice(0, NAME_LENGTH);
+    },
+  };
+}
+
+// 64 bits: nobody shares enough folders for two names to be the same.
+const NAME_LENGTH = 16;
+
+function absolute(path: string): string {
+  return path.startsWith("/") ? join(path) : join(Deno.cwd(), path);
+}
+
+const DISK: Disk = {
+  kindOf: (path): PathKind => {
+    try {
+      const { isFile, isDirectory } = Deno.statSync(path);
+      return isDirectory ? "folder" : isFile ? "file" : undefined;
+    } catch {
+      return undefined; // whatever is wrong, the program reports it
+    }
+  },
+  targetOf: (path) => {
+    try {
+      const real = Deno.realPathSync(path);
+      return real === absolute(path).replace(/(?<=.)\/$/, "")
+        ? undefined
+        : real;
+    } catch {
+      return undefined;
+    }
+  },
+};
+
+if (import.meta.main) Deno.exit(await main(Deno.args));

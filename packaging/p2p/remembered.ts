@@ -1,0 +1,129 @@
+/**
+ * The relay that `p2p use` remembers, in a file that only its owner can read.
+ *
+ * @module
+ */
+
+import { join } from "@std/path/join";
+import {
+  parseRelayAddress,
+  type RelayAddress,
+} from "../../lib/base/address.ts";
+import { describeCause, Failure, localKindOf } from "../../lib/base/errors.ts";
+import { show } from "../../lib/base/text.ts";
+
+/** What is remembered. */
+export interface Remembered {
+  /** The relay's address, with its id. */
+  readonly relay: string;
+  /** Absolute paths of the files with its tokens. */
+  readonly tokenFiles: { readonly node?: string; readonly client?: string };
+}
+
+/** The file in the folder of the configuration. */
+export function rememberedPath(folder: string): string {
+  return join(folder, "relay.json");
+}
+
+/**
+ * Reads what is remembered; `undefined` if nothing is.
+ *
+ * @throws {Failure} of kind `local` if the file cannot be read or understood.
+ */
+export function readRemembered(folder: string): Remembered | undefined {
+  const path = rememberedPath(folder);
+  let text: string;
+  try {
+    text = Deno.readTextFileSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw cannotUse(path, "read", describeCause(error), error);
+  }
+  try {
+    return parseRemembered(text);
+  } catch (error) {
+    throw cannotUse(path, "use", "it is damaged", error);
+  }
+}
+
+function parseRemembered(text: string): Remembered {
+  const { relay, tokenFiles = {} } = JSON.parse(text);
+  parseRelayAddress(relay);
+  const { node, client } = tokenFiles;
+  for (const path of [node, client]) {
+    if (path === undefined || typeof path === "string") continue;
+    throw new TypeError("Cannot parse: a path must be text");
+  }
+  return {
+    relay,
+    tokenFiles: {
+      ...(node === undefined ? {} : { node }),
+      ...(client === undefined ? {} : { client }),
+    },
+  };
+}
+
+/**
+ * Replaces what is remembered, all at once.
+ *
+ * @throws {Failure} of kind `local` if the file cannot be written.
+ */
+export function writeRemembered(folder: string, remembered: Remembered): void {
+  const path = rememberedPath(folder);
+  const temporary = `${path}.${crypto.randomUUID()}`;
+  try {
+    Deno.mkdirSync(folder, { recursive: true, mode: 0o700 });
+    try {
+      Deno.writeTextFileSync(
+        temporary,
+        `${JSON.stringify(remembered, null, 2)}\n`,
+        { createNew: true, mode: 0o600 },
+      );
+      Deno.renameSync(temporary, path);
+    } catch (error) {
+      removeIfThere(temporary);
+      throw error;
+    }
+  } catch (error) {
+    throw cannotUse(path, "write", describeCause(error), error);
+  }
+}
+
+/**
+ * Forgets the relay.
+ *
+ * @returns whether one was remembered.
+ */
+export function forget(folder: string): boolean {
+  return removeIfThere(rememberedPath(folder));
+}
+
+function removeIfThere(path: string): boolean {
+  try {
+    Deno.removeSync(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw cannotUse(path, "remove", describeCause(error), error);
+  }
+}
+
+/** The remembered relay, parsed. */
+export function relayOf({ relay }: Remembered): Required<RelayAddress> {
+  return parseRelayAddress(relay);
+}
+
+function cannotUse(
+  path: string,
+  verb: string,
+  why: string,
+  cause: unknown,
+): Failure {
+  return new Failure(localKindOf(cause), {
+    what: `Cannot ${verb} the remembered relay`,
+    where: show(path),
+    why,
+    remedy: "forget it with p2p use --forget, then p2p use RELAY",
+    cause,
+  });
+}

@@ -1,0 +1,226 @@
+/**
+ * What `p2p` runs for what is typed, and with which permissions.
+ */
+
+import { assertEquals, assertRejects } from "@std/assert";
+import { Failure } from "../../lib/base/errors.ts";
+import { planOf, type Surroundings } from "../../packaging/p2p/plan.ts";
+import { placesOf } from "../../packaging/p2p/places.ts";
+import type { Remembered } from "../../packaging/p2p/remembered.ts";
+import { withVariables } from "../_here.ts";
+
+const ID = "a".repeat(52);
+const KEPT = `p2p://nas.local:1700/${ID}`;
+const OTHER = `p2p://vps.example:17/${ID}`;
+const LINK = `p2p://nas.local:1700/${ID}/AQFw/letter.txt`;
+const STATE = "/home/u/.local/state/relay-p2p";
+const CONFIG = "/home/u/.config/relay-p2p";
+const REMEMBERED: Remembered = { relay: KEPT, tokenFiles: {} };
+const WITH_TOKENS: Remembered = {
+  relay: KEPT,
+  tokenFiles: { client: "/t/client", node: "/t/node" },
+};
+
+function around(remembered?: Remembered): Surroundings {
+  return {
+    places: placesOf((name) => name === "HOME" ? "/home/u" : undefined)!,
+    remembered: () => remembered,
+    disk: {
+      kindOf: (path) =>
+        path === "Downloads"
+          ? "folder"
+          : path === "old.txt"
+          ? "file"
+          : undefined,
+      targetOf: (path) => /^linked\/?$/.test(path) ? "/real/place" : undefined,
+    },
+    readSettings: () =>
+      Promise.resolve(new Map([["token-file", "from-config"]])),
+    nameOf: (folders) => folders.join("+"),
+  };
+}
+
+const NET = "--allow-net";
+const ENV = "--allow-env=RELAY_P2P_*";
+const HOSTNAME = "--allow-sys=hostname";
+const HERE = ["--allow-read=.", "--allow-write=."];
+
+/** Typed words, the flags that they need, and the command line of the script. */
+const ROWS: readonly (readonly [string, readonly string[], string])[] = [
+  ["get x", [NET, ...HERE, ENV], `peer_client.ts ${KEPT} get x`],
+  [
+    "get x -o Downloads/",
+    [NET, "--allow-read=Downloads/", "--allow-write=Downloads/", ENV],
+    `peer_client.ts ${KEPT} get x -o Downloads/`,
+  ],
+  [
+    "get x --output=Downloads",
+    [NET, "--allow-read=Downloads", "--allow-write=Downloads", ENV],
+    `peer_client.ts ${KEPT} get x --output=Downloads`,
+  ],
+  [
+    "get x -o a/new.txt",
+    [NET, "--allow-read=a", "--allow-write=a", ENV],
+    `peer_client.ts ${KEPT} get x -o a/new.txt`,
+  ],
+  [
+    "get x -o linked/",
+    [
+      ...[NET, "--allow-read=linked/,/real/place"],
+      ...["--allow-write=linked/,/real/place", ENV],
+    ],
+    `peer_client.ts ${KEPT} get x -o linked/`,
+  ],
+  [
+    "get x -o a,b/",
+    [NET, "--allow-read=a,,b/", "--allow-write=a,,b/", ENV],
+    `peer_client.ts ${KEPT} get x -o a,b/`,
+  ],
+  ["get x -o -", [NET, ENV], `peer_client.ts ${KEPT} get x -o -`],
+  [
+    "get x -o - --base linked",
+    [NET, "--allow-read=linked,/real/place", ENV],
+    `peer_client.ts ${KEPT} get x -o - --base linked`,
+  ],
+  [
+    "get x -o d/ --receipt r/x.json --base old.txt",
+    [NET, "--allow-read=d/,old.txt,r", "--allow-write=d/,r", ENV],
+    `peer_client.ts ${KEPT} get x -o d/ --receipt r/x.json --base old.txt`,
+  ],
+  [
+    "ls --known-relays k",
+    [NET, "--allow-read=k", "--allow-write=k", ENV],
+    `peer_client.ts ${KEPT} ls --known-relays k`,
+  ],
+  ["ls", [NET, ENV], `peer_client.ts ${KEPT} ls`],
+  ["cat x", [NET, ENV], `peer_client.ts ${KEPT} cat x`],
+  ["nodes --json", [NET, ENV], `peer_client.ts ${KEPT} nodes --json`],
+  ["link x --qr", [NET, ENV], `peer_client.ts ${KEPT} link x --qr`],
+  ["", [NET, ...HERE, ENV], `peer_client.ts ${KEPT}`],
+  [
+    "doctor",
+    [NET, ...HERE, ENV, "--allow-sys=statfs"],
+    `peer_client.ts ${KEPT} doctor`,
+  ],
+  [
+    "verify a b/r.json",
+    ["--allow-read=a,b/r.json", ENV],
+    "peer_client.ts verify a b/r.json",
+  ],
+  [`get ${LINK}`, [NET, ...HERE, ENV], `peer_client.ts get ${LINK}`],
+  [LINK, [NET, ...HERE, ENV], `peer_client.ts ${LINK}`],
+  [
+    "get --link-file f",
+    [NET, "--allow-read=.,f", "--allow-write=.", ENV],
+    "peer_client.ts get --link-file f",
+  ],
+  [`${OTHER} ls`, [NET, ENV], `peer_client.ts ${OTHER} ls`],
+  ["vps.example:17 ls", [NET, ENV], "peer_client.ts vps.example:17 ls"],
+  ["nas 1700 ls", [NET, ENV], "peer_client.ts nas 1700 ls"],
+  ["nas 1700", [NET, ...HERE, ENV], "peer_client.ts nas 1700"],
+  ["get 1700", [NET, ...HERE, ENV], `peer_client.ts ${KEPT} get 1700`],
+  ["-q get --", [NET, ...HERE, ENV], `peer_client.ts ${KEPT} -q get --`],
+  [
+    "relay",
+    [NET, `--allow-read=${STATE}/relay`, `--allow-write=${STATE}/relay`, ENV],
+    `relay.ts --state ${STATE}/relay 1700`,
+  ],
+  [
+    "relay 0 --state s",
+    [NET, "--allow-read=s", "--allow-write=s", ENV],
+    "relay.ts 0 --state s",
+  ],
+  [
+    "relay --state s --secret-file p/secret",
+    [NET, "--allow-read=s,p/secret", "--allow-write=s", ENV],
+    "relay.ts --state s --secret-file p/secret 1700",
+  ],
+  [
+    "share photos",
+    [
+      NET,
+      `--allow-read=photos,${STATE}/share/photos`,
+      `--allow-write=${STATE}/share/photos`,
+      ENV,
+      HOSTNAME,
+    ],
+    `peer_node.ts --state ${STATE}/share/photos ${KEPT} 0 photos`,
+  ],
+  [
+    "--name share share share music --port 1500 --state s",
+    [NET, "--allow-read=share,music,s", "--allow-write=s", ENV, HOSTNAME],
+    `peer_node.ts ${KEPT} 1500 --name share share music --state s`,
+  ],
+  [
+    `share ${OTHER} photos --state s`,
+    [NET, "--allow-read=photos,s", "--allow-write=s", ENV, HOSTNAME],
+    `peer_node.ts ${OTHER} 0 photos --state s`,
+  ],
+  [
+    "nas 1700 share photos 2024 --state s",
+    [NET, "--allow-read=photos,2024,s", "--allow-write=s", ENV, HOSTNAME],
+    "peer_node.ts nas 1700 0 photos 2024 --state s",
+  ],
+  [
+    "use nas 1700 --token-file t",
+    [
+      NET,
+      `--allow-read=${CONFIG},t`,
+      `--allow-write=${CONFIG}`,
+      "--allow-env=RELAY_P2P_*,HOME,XDG_DATA_HOME,XDG_CONFIG_HOME,XDG_STATE_HOME",
+    ],
+    "packaging/p2p/p2p.ts use nas 1700 --token-file t",
+  ],
+  ["lss", [ENV], "packaging/p2p/p2p.ts lss"],
+  ["get --bogus x", [ENV], "peer_client.ts get --bogus x"],
+  ["share --bogus x", [ENV], "peer_node.ts --bogus x"],
+];
+
+for (const [typed, flags, line] of ROWS) {
+  Deno.test(`p2p ${typed} gets ${flags.join(" ")}`, async () => {
+    using _ = withVariables({});
+    const words = typed === "" ? [] : typed.split(" ");
+    const { script, flags: found, args } = await planOf(
+      words,
+      around(REMEMBERED),
+    );
+    assertEquals([script, ...args].join(" "), line);
+    assertEquals(found, flags);
+  });
+}
+
+Deno.test("p2p gives the remembered token of the role, unless another one is given", async () => {
+  const planned = async (typed: string, variables = {}) => {
+    using _ = withVariables(variables);
+    return await planOf(typed.split(" "), around(WITH_TOKENS));
+  };
+  const client = await planned("ls");
+  assertEquals(client.args, ["--token-file", "/t/client", KEPT, "ls"]);
+  assertEquals(client.flags, [NET, "--allow-read=/t/client", ENV]);
+  const node = await planned("share d --state s");
+  assertEquals(node.args.slice(0, 3), ["--token-file", "/t/node", KEPT]);
+  assertEquals((await planned("ls --token-file own")).args, [
+    ...[KEPT, "ls", "--token-file", "own"],
+  ]);
+  const fromVariable = await planned("ls", { RELAY_P2P_TOKEN_FILE: "env" });
+  assertEquals(fromVariable.args, [KEPT, "ls"]);
+  assertEquals(fromVariable.flags, [NET, "--allow-read=env", ENV]);
+  const fromConfig = await planned("ls --config c.toml");
+  assertEquals(fromConfig.args, [KEPT, "ls", "--config", "c.toml"]);
+  assertEquals(fromConfig.flags, [NET, "--allow-read=from-config,c.toml", ENV]);
+  assertEquals((await planned("nas 1700 ls")).args, ["nas", "1700", "ls"]);
+});
+
+Deno.test("p2p without a relay says how to name one, and starts nothing", async () => {
+  for (const typed of ["ls", "get x", "share d", ""]) {
+    const failure = await assertRejects(
+      () => planOf(typed.split(" ").filter((word) => word !== ""), around()),
+      Failure,
+      "no relay is remembered; name one with p2p use RELAY",
+    );
+    assertEquals(failure.exitCode, 2);
+  }
+  assertEquals((await planOf(["verify", "a", "b"], around())).args, [
+    ...["verify", "a", "b"],
+  ]);
+});

@@ -1,0 +1,124 @@
+/**
+ * `p2p use`: the relay that is remembered, and the one that is refused.
+ */
+
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { join } from "@std/path";
+import { createIdentity } from "../../lib/identity/identity.ts";
+import { type OutcomeHere, runRoleHere } from "../_here.ts";
+import { relayHere } from "../_scenery.ts";
+import { tempShare } from "../_temp_share.ts";
+import { makeKeys, privateRelayHere } from "../e2e/_private.ts";
+
+/** A home without a remembered relay. */
+async function freshHome() {
+  const folder = await tempShare();
+  const config = join(folder.path, "config");
+  const file = join(config, "relay-p2p", "relay.json");
+  return {
+    file,
+    use: (args: readonly string[], input = ""): Promise<OutcomeHere> =>
+      runRoleHere("p2p", ["use", ...args], {
+        input,
+        env: { HOME: folder.path, XDG_CONFIG_HOME: config },
+      }),
+    [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose](),
+  };
+}
+
+Deno.test("p2p use remembers a relay with the id that it proves, for its owner alone", async () => {
+  await using relay = await relayHere();
+  await using home = await freshHome();
+  const forms = [
+    { args: ["127.0.0.1", relay.port] },
+    { args: [`127.0.0.1:${relay.port}`] },
+    { args: [relay.address] },
+    { args: ["-"], input: `${relay.address}\n` },
+    { args: ["-"], input: `relay address ${relay.address}\n` },
+    { args: ["-"], input: `127.0.0.1 ${relay.port}\n` },
+    // As QR codes hold it.
+    { args: ["-"], input: relay.address.toUpperCase() },
+  ];
+  for (const { args, input } of forms) {
+    await home.use(["--forget"]);
+    const { code, text, stderr } = await home.use(args, input);
+    assertEquals([code, text, stderr], [0, `relay ${relay.address}\n`, []]);
+    const { mode } = await Deno.stat(home.file);
+    assertEquals(mode! & 0o777, 0o600);
+  }
+  assertEquals((await home.use([])).text, `relay ${relay.address}\n`);
+});
+
+Deno.test("p2p use --forget forgets, and without a relay it says so", async () => {
+  await using relay = await relayHere();
+  await using home = await freshHome();
+  await home.use([relay.address]);
+  const first = await home.use(["--forget"]);
+  assertEquals([first.code, first.stderr], [0, ["forgotten"]]);
+  const second = await home.use(["--forget"]);
+  assertEquals([second.code, second.stderr], [0, ["no relay was remembered"]]);
+});
+
+Deno.test("p2p use refuses another relay at the same place, and takes it by its address", async () => {
+  await using home = await freshHome();
+  const first = await relayHere();
+  const port = Number(first.port);
+  await home.use(["127.0.0.1", first.port]);
+  await first[Symbol.asyncDispose]();
+  await using second = await relayHere({
+    port,
+    identity: await createIdentity(),
+  });
+  const refused = await home.use(["127.0.0.1", first.port]);
+  assertEquals(refused.code, 3);
+  assertMatch(
+    refused.stderr.join("\n"),
+    new RegExp(
+      `another one is remembered, wanted ${first.id}, found ${second.id}; if the relay was set up again, p2p use --forget`,
+    ),
+  );
+  assert((await Deno.readTextFile(home.file)).includes(first.id));
+  assertEquals((await home.use([second.address])).code, 0);
+  assert((await Deno.readTextFile(home.file)).includes(second.id));
+});
+
+Deno.test("p2p use remembers nothing of a relay that cannot be reached or is no relay", async () => {
+  await using home = await freshHome();
+  const wrong = [
+    { args: ["127.0.0.1", "1"], code: 3 },
+    { args: ["nas"], code: 2 },
+    { args: ["nas", "1700", "more"], code: 2 },
+    { args: ["-"], code: 2 },
+    { args: [`p2p://127.0.0.1:1/${"a".repeat(52)}/AQFw/a.txt`], code: 2 },
+  ];
+  for (const { args, code } of wrong) {
+    assertEquals((await home.use(args)).code, code, args.join(" "));
+  }
+  assertEquals((await home.use([])).code, 2);
+});
+
+Deno.test("p2p use remembers where the tokens of a private relay are, one for each role, and not the tokens", async () => {
+  await using keys = await makeKeys();
+  await using relay = await privateRelayHere(keys);
+  await using home = await freshHome();
+  assertEquals((await home.use([relay.address])).code, 7);
+  const { client, node } = keys.tokenFiles;
+  const first = await home.use([relay.address, "--token-file", client]);
+  assertEquals(first.code, 0, first.stderr.join("\n"));
+  assertEquals((await home.use(["--token-file", node])).code, 0);
+  const { text } = await home.use([]);
+  assertEquals(text.split("\n").toSorted(), [
+    "",
+    `client token in ${client}`,
+    `node token in ${node}`,
+    `relay ${relay.address}`,
+  ]);
+  const kept = await Deno.readTextFile(home.file);
+  for (const token of Object.values(keys.tokens)) assert(!kept.includes(token));
+  // Another relay gets none of them.
+  await using other = await relayHere();
+  assertEquals(
+    (await home.use([other.address])).text,
+    `relay ${other.address}\n`,
+  );
+});
