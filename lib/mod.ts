@@ -122,6 +122,7 @@ export {
   parseRelayAddress,
   type RelayAddress,
 } from "./base/address.ts";
+export type { ByteRange, Section } from "./content/section.ts";
 export type { ContentGroup, Offer, Preference } from "./content/choice.ts";
 export type {
   ClientEvent,

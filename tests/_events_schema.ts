@@ -564,11 +564,12 @@ export const EVENTS: Readonly<Record<EventName, EventSpec>> = {
     fields: { name, path, bytes: count("bytes of the file") },
   },
   "file_received": {
-    says: "a whole file has been delivered",
+    says: "a whole file has been delivered, or the wanted part of it",
     roles: CLIENT,
     fields: {
       name,
-      bytes: count("bytes of the file"),
+      bytes: count("bytes of the file, or of the part"),
+      start: Type.Optional(count("where the part begins")),
       content: digest("content id"),
       from: From,
       holders: count("nodes that offered this content"),

@@ -149,6 +149,7 @@ const PURE = [
   "content/choice",
   "content/glob",
   "content/manifest",
+  "content/section",
   "content/zeros",
   "guard/admission",
   "guard/counts",

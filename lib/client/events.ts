@@ -133,11 +133,13 @@ export type ClientEvent =
   }
   /** The progress has changed; at most ten times a second. */
   | ({ event: "progress" } & Progress)
-  /** A whole file has been delivered. */
+  /** A whole file has been delivered, or the wanted part of it. */
   | {
     event: "file_received";
     name: string;
     bytes: number;
+    /** Where they begin, if a part of it was wanted. */
+    start?: number;
     /** Content id. */
     content: string;
     /** Bytes by node and path. */

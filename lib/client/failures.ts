@@ -324,3 +324,12 @@ const DENIAL_REMEDY: Readonly<Record<string, string>> = {
   ["used_up"]: "ask for another link",
   ["too_many_failures"]: "wait a minute",
 };
+
+/** A file is shorter than the wanted range. */
+export function hasNotThatRange(name: string, size: number): Failure {
+  return new Failure("usage", {
+    what: "Cannot fetch that range",
+    where: show(name),
+    why: `the file has ${counted(size, "byte")}`,
+  });
+}

@@ -4,6 +4,9 @@
  * @module
  */
 
+import { Failure } from "../base/errors.ts";
+import { show } from "../base/text.ts";
+import type { ByteRange, Section } from "../content/section.ts";
 import { Peers } from "./peers.ts";
 import { Stream } from "./stream.ts";
 import type { ListedNode } from "./nodes.ts";
@@ -22,6 +25,11 @@ export interface FetchOptions extends TransferOptions {
    * first file.
    */
   oneByOne?: boolean;
+  /**
+   * The wanted bytes; by default all. Only the pieces that hold them are
+   * fetched, and verified by the hashes of the whole file.
+   */
+  range?: ByteRange;
 }
 
 /** A file that is being fetched. Disposing ends the transfer. */
@@ -30,6 +38,8 @@ export interface FetchedFile extends AsyncDisposable {
   readonly name: string;
   /** Bytes. */
   readonly size: number;
+  /** The bytes of it that {@linkcode FetchedFile.pieces} yields. */
+  readonly section: Section;
   /** A node that it comes from. */
   readonly node: ListedNode;
   /**
@@ -69,11 +79,19 @@ export interface FetchedFile extends AsyncDisposable {
  * assertEquals(file.node.id, node.id);
  * ```
  *
- * @throws {Failure} of kind `usage` for an impossible name, `relay` if the
- * relay cannot be asked, `not_found` if no node has the file.
+ * @throws {Failure} of kind `usage` for an impossible name, or for a range that
+ * the file has not, or that goes with a SHA-256; `relay` if the relay cannot be
+ * asked, `not_found` if no node has the file.
  */
 export async function fetchFile(options: FetchOptions): Promise<FetchedFile> {
   const name = checkedName(options.name);
+  if (options.range !== undefined && options.sha256 !== undefined) {
+    throw new Failure("usage", {
+      what: "Cannot fetch part of a file by its SHA-256",
+      where: show(name),
+      why: "only the whole file can be compared with it",
+    });
+  }
   const tell = options.onEvent ?? (() => {});
   await using stack = new AsyncDisposableStack();
   const peers = stack.use(new Peers(options, tell));

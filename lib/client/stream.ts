@@ -15,6 +15,13 @@ import {
   pieceBytesOf,
   pieceCountOf,
 } from "../content/manifest.ts";
+import {
+  type ByteRange,
+  cutToSection,
+  piecesOfSection,
+  type Section,
+  sectionOf,
+} from "../content/section.ts";
 import { manifestIfZeros, zeroPieces } from "../content/zeros.ts";
 import { Download } from "../transfer/download.ts";
 import type { SourceTrouble } from "../transfer/source.ts";
@@ -32,7 +39,12 @@ import {
   sourcesOf,
 } from "./downloading.ts";
 import type { ClientEvent } from "./events.ts";
-import { claimsFalsely, exhausted, notThatSha256 } from "./failures.ts";
+import {
+  claimsFalsely,
+  exhausted,
+  hasNotThatRange,
+  notThatSha256,
+} from "./failures.ts";
 import { explained, lacking } from "./folders.ts";
 import type { ListedNode } from "./nodes.ts";
 import type { Peers } from "./peers.ts";
@@ -50,6 +62,8 @@ export type StreamOptions = TransferOptions & {
    * first file.
    */
   oneByOne?: boolean;
+  /** The wanted bytes; by default all. */
+  range?: ByteRange;
 };
 
 /**
@@ -125,6 +139,14 @@ export class Stream implements AsyncDisposable {
     return this.#group.size;
   }
 
+  /** The bytes to yield of the chosen content. */
+  get section(): Section {
+    const { range } = this.#options;
+    const section = sectionOf(range, this.size);
+    if (section !== undefined) return section;
+    throw hasNotThatRange(this.name, this.size);
+  }
+
   get node(): ListedNode {
     if (this.#node === null) throw new TypeError("No node has been found");
     return this.#node;
@@ -142,6 +164,7 @@ export class Stream implements AsyncDisposable {
       throw this.#failed(await this.#explained());
     }
     await this.#choose();
+    void this.section; // throws if there is no such part
   }
 
   /** Chooses among the offers of nodes that have not failed. */
@@ -227,25 +250,39 @@ export class Stream implements AsyncDisposable {
     members: readonly FoundNode[],
   ): AsyncGenerator<Uint8Array<ArrayBuffer>, string> {
     const manifest = await this.#manifestOf(group, members);
-    const count = this.#delivered.length / HASH_BYTES;
-    const pieceBytes = pieceBytesOf(group.size);
-    const download = this.#startDownload(group.size);
-    const zeros = manifest === undefined ? [] : zeroPieces(manifest);
-    this.#tellZeros(zeros.filter((piece) => piece >= count), group.size);
+    const { size } = group;
+    const section = this.section;
+    const wanted = piecesOfSection(section, size);
+    const count = Math.max(
+      this.#delivered.length / HASH_BYTES,
+      Math.min(wanted.first, wanted.end),
+    );
+    const pieceBytes = pieceBytesOf(size);
+    const download = this.#startDownload(size);
+    const zeros = manifest === undefined
+      ? []
+      : zeroPieces(manifest).filter((piece) =>
+        piece >= count && piece < wanted.end
+      );
+    this.#tellZeros(zeros, size);
     const sink = new OrderedSink({
       pieceBytes,
       first: count,
       zeros: new Set(zeros),
-      size: group.size,
+      size,
       onConsumed: (piece) => download.consumed(file, piece),
     });
     const file = download.addFile({
       name: this.name,
-      size: group.size,
+      size,
       content: group.content,
       manifest,
       sources: sourcesOf(group),
-      have: [...Array.from({ length: count }, (_, piece) => piece), ...zeros],
+      have: [
+        ...Array(count).keys(),
+        ...zeros,
+        ...numbersFrom(wanted.end, pieceCountOf(size)),
+      ],
       inOrder: true,
       sink,
     });
@@ -259,20 +296,22 @@ export class Stream implements AsyncDisposable {
       (error) => sink.fail(error),
     );
     const turns = new Turns(this.#peers.limits.turnMs);
-    let end = count;
+    let end = this.#delivered.length / HASH_BYTES;
     try {
       let isChecked = false;
       for await (const { first, bytes } of sink.parts()) {
-        isChecked = first * pieceBytes + bytes.length === group.size;
+        const position = first * pieceBytes;
+        isChecked = position + bytes.length === size;
         if (isChecked) this.#require(group, bytes);
         else this.#hash?.update(bytes);
-        yield bytes;
+        yield cutToSection(bytes, position, section);
         // Zeros come without a turn of the event loop.
         if (turns.isOver) await turns.give();
         end = first + Math.ceil(bytes.length / pieceBytes);
       }
       if (!isChecked) this.#require(group); // it ends with the bytes yielded so far
-      return new Manifest(group.size, download.hashesOf(file)).contentId;
+      return manifest?.contentId ??
+        new Manifest(size, download.hashesOf(file)).contentId;
     } finally {
       this.#delivered = download.hashesOf(file).slice(0, end * HASH_BYTES);
       this.#running = null;
@@ -332,7 +371,9 @@ export class Stream implements AsyncDisposable {
     members: readonly FoundNode[],
   ): Promise<Manifest | undefined> {
     const isCut = pieceCountOf(group.size) > 1;
-    const mustAgree = this.#delivered.length > 0;
+    // A part is verified by the hashes of the whole.
+    const mustAgree = this.#delivered.length > 0 ||
+      this.#options.range !== undefined;
     if (!isCut) return manifestIfZeros(group);
     if (group.content === undefined && !mustAgree) return undefined;
     const manifest = await manifestFrom(
@@ -364,9 +405,18 @@ export class Stream implements AsyncDisposable {
 
   #tellReceived(content: string): void {
     const from = this.#deliveries.by((id) => this.#nodes.get(id)!);
-    const { name, size: bytes } = this;
+    const { name, section: { start, end } } = this;
+    const bytes = end - start;
     const holders = this.#group!.offers.length;
-    this.#tell({ event: "file_received", name, bytes, content, from, holders });
+    this.#tell({
+      event: "file_received",
+      name,
+      bytes,
+      ...(this.#options.range === undefined ? {} : { start }),
+      content,
+      from,
+      holders,
+    });
   }
 
   /** A failure that ends the fetch, reported for the file. */
@@ -407,6 +457,11 @@ export class Stream implements AsyncDisposable {
     this.#hasher?.[Symbol.dispose]();
     await this.#peers[Symbol.asyncDispose]();
   }
+}
+
+/** Whole numbers from `start`, without `end`. */
+function numbersFrom(start: number, end: number): number[] {
+  return Array.from({ length: Math.max(0, end - start) }, (_, n) => start + n);
 }
 
 /** No node of a group can deliver the file; another content may. */

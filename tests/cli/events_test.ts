@@ -142,6 +142,9 @@ Deno.test("Every line of every role and command with --json is as its schema say
   await run(0, ["node_answered", "content", "file_received"], [
     ...[address, "cat", "sub/1.txt", ...newest],
   ]);
+  await run(0, ["content", "file_received"], [
+    ...[address, "cat", "f", "--tail", "10"],
+  ]);
   await run(5, ["contents_differ", "file_failed"], [
     ...[address, "get", "sub/", ...to],
   ]);

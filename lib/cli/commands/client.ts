@@ -13,6 +13,7 @@ import {
 } from "../../client/transfer_options.ts";
 import { Failure } from "../../base/errors.ts";
 import { show } from "../../base/text.ts";
+import type { ByteRange } from "../../content/section.ts";
 import { deliver } from "./delivery.ts";
 import {
   getByLink,
@@ -310,15 +311,30 @@ async function runList(
   });
 }
 
+/** The wanted bytes, if not all are wanted. */
+function rangeOf(line: CommandLine): ByteRange | undefined {
+  const range = line.get("range");
+  const tail = line.get("tail");
+  if (tail === undefined) return range;
+  if (range === undefined) return { tail };
+  throw badValue("tail", String(tail), "--range says already which bytes");
+}
+
 async function runCat(
   words: readonly string[],
-  { options, terminal, signal }: Context,
+  { options, terminal, signal, line }: Context,
 ): Promise<number> {
   const [name, ...more] = words;
   if (name === undefined) throw wrongUse("cat", "cat needs the file's name");
   if (more.length > 0) throw wrongUse("cat", "only one file can go to stdout");
   const { onEvent } = new Telling(terminal);
-  await using file = await fetchFile({ ...options, name, onEvent });
+  const range = rangeOf(line);
+  await using file = await fetchFile({
+    ...options,
+    name,
+    ...given({ range }),
+    onEvent,
+  });
   await deliver(file, { terminal, input: new Input(), signal });
   return 0;
 }

@@ -39,13 +39,14 @@ export async function deliver(
   }
   const text = new TextCheck();
   const pieces = file.pieces();
+  const { start, end } = file.section;
   let shown = 0;
   let last: number | undefined;
   for (;;) {
     // Not `for await`: the rest may still be needed after the first piece.
     const { value: piece, done } = await pieces.next();
     if (done) break;
-    const isEnd = shown + piece.length === file.size;
+    const isEnd = shown + piece.length === end - start;
     if (!text.accepts(piece) || (isEnd && !text.acceptsEnd())) {
       return await saveInstead(
         { file, piece, pieces, isFirst: shown === 0 },

@@ -162,6 +162,20 @@ const ROWS = {
     use: "write",
     help: "write a receipt to this file, for verify",
   },
+  range: {
+    roles: CLIENT,
+    commands: ["cat"],
+    value: "A-B",
+    parse: values.byteRange,
+    help: "only these bytes, both included: 0-99 or 100-",
+  },
+  tail: {
+    roles: CLIENT,
+    commands: ["cat"],
+    value: "SIZE",
+    parse: values.size,
+    help: "only the last bytes, such as 500 or 64K",
+  },
   sha256: {
     roles: CLIENT,
     commands: CHOOSING,

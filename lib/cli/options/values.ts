@@ -10,6 +10,7 @@ import type { Endpoint } from "../../base/conn.ts";
 import { Failure } from "../../base/errors.ts";
 import { LIMITS } from "../../base/limits.ts";
 import { parseRate } from "../../base/rate.ts";
+import type { ByteRange } from "../../content/section.ts";
 import { show } from "../../base/text.ts";
 import { isVersion } from "../../base/version.ts";
 import { GREETING_LENGTH } from "../../protocol/hello.ts";
@@ -70,6 +71,16 @@ export function size(text: string, option: string): number {
   const bytes = /^0+$/.test(text) ? 0 : parseRate(text);
   if (bytes !== undefined) return bytes;
   throw badValue(option, text, "wanted bytes, as 500K, 20M or 1G");
+}
+
+/** Bytes of a file: `A-B`, both included, `A-` to its end, or the last `-N`. */
+export function byteRange(text: string, option: string): ByteRange {
+  const [, from = "", to = ""] = /^(\d{0,15})-(\d{0,15})$/.exec(text) ?? [];
+  const [first, last] = [Number(from), Number(to)];
+  if (from === "" && to !== "") return { tail: last };
+  if (from !== "" && to === "") return { first };
+  if (from !== "" && first <= last) return { first, last };
+  throw badValue(option, text, "wanted bytes, as 0-99, 100- or --range=-100");
 }
 
 /** Seconds. */
