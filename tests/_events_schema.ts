@@ -535,6 +535,18 @@ export const EVENTS: Readonly<Record<EventName, EventSpec>> = {
       bytes: count("bytes that were copied, and verified"),
     },
   },
+  "waiting_for_files": {
+    says: "no node has some files; they are asked for again, with `--wait`",
+    roles: CLIENT,
+    fields: {
+      names: listOf(
+        Type.String(),
+        "their names, or patterns that nothing matched",
+      ),
+      againMs: count("milliseconds until the next question"),
+      leftMs: count("milliseconds until they are given up"),
+    },
+  },
   "files_wanted": {
     says: "all wanted files are known",
     roles: CLIENT,

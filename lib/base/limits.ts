@@ -297,6 +297,10 @@ const NUMBERS = {
    * turn: with 50 ms of latency 300 files a second, not 20.
    */
   askedAheadCount: 16,
+  /** With `--wait`: until a missing file is asked for again, the first time. */
+  waitFirstMs: 1_000,
+  /** The same, at most: each question goes to the relay and all of its nodes. */
+  waitMostMs: 30_000,
   /** How often a node may break off before it is excluded. */
   sourceFailureCount: 3,
   /**

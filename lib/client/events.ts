@@ -119,6 +119,16 @@ export type ClientEvent =
   }
   /** Names with a leading dot in a component, which no pattern matched. */
   | { event: "names_left_out"; names: number }
+  /** No node has some files; they are asked for again. */
+  | {
+    event: "waiting_for_files";
+    /** Their names, or patterns that nothing matched. */
+    names: readonly string[];
+    /** Milliseconds until the next question. */
+    againMs: number;
+    /** Milliseconds until they are given up. */
+    leftMs: number;
+  }
   /** All wanted files are known. */
   | { event: "files_wanted"; files: number; bytes: number }
   /** What would become of a file, with `dryRun`. */

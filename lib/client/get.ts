@@ -7,6 +7,7 @@
  */
 
 import { BaseFile } from "../disk/base_file.ts";
+import { getWhenThere } from "./get_later.ts";
 import { type GetResult, GetRun } from "./get_run.ts";
 import { Peers } from "./peers.ts";
 import { distinct, type Selection } from "./selections.ts";
@@ -31,6 +32,11 @@ export interface GetOptions extends TransferOptions {
   base?: string;
   /** Only tells what would become of each file: `file_planned`. */
   dryRun?: boolean;
+  /**
+   * How long to ask again for files that no node has, in milliseconds; by
+   * default not at all.
+   */
+  waitMs?: number;
 }
 
 /**
@@ -40,7 +46,14 @@ export interface GetOptions extends TransferOptions {
  * cannot be asked, `local` if the disk fails or the older file cannot be used;
  * the signal's reason when aborted.
  */
-export async function getFiles(options: GetOptions): Promise<GetResult> {
+export function getFiles(options: GetOptions): Promise<GetResult> {
+  const { waitMs } = options;
+  return waitMs === undefined
+    ? getOnce(options)
+    : getWhenThere(options, { waitMs, get: getOnce });
+}
+
+async function getOnce(options: GetOptions): Promise<GetResult> {
   const selections = distinct(
     options.selections.map((selection) =>
       selection.kind === "name"

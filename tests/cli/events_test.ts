@@ -191,6 +191,9 @@ Deno.test("Every line of every role and command with --json is as its schema say
   );
   await run(4, ["node_tried"], [address], { input: "no\n" });
   await run(4, ["file_failed"], [address, "get", "no*", ...to]);
+  await run(4, ["waiting_for_files", "file_failed"], [
+    ...[address, "get", "no", "--wait", "1s", ...to],
+  ]);
   await run(2, [], [address, "gte"]);
   await run(3, [], ["127.0.0.1:1", "ls"]);
   await run(0, ["version"], ["--version"]);

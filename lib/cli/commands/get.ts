@@ -64,6 +64,7 @@ export async function runGet(
   };
   const telling = new Telling(terminal);
   const isVerbose = line.isOn("verbose");
+  const wait = line.get("wait");
   const saved = isDry
     ? new Planned(terminal, { isVerbose })
     : new Saved(terminal, { isVerbose });
@@ -77,6 +78,7 @@ export async function runGet(
       pathOf,
       overwrite: line.isOn("overwrite"),
       dryRun: isDry,
+      ...(wait === undefined ? {} : { waitMs: 1_000 * wait }),
       ...(base === undefined ? {} : { base }),
       onEvent: (event) => {
         saved.note(event);

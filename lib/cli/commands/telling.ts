@@ -9,7 +9,7 @@ import { formatEndpoint } from "../../base/conn.ts";
 import { Failure } from "../../base/errors.ts";
 import { counted, show } from "../../base/text.ts";
 import { contentsInWords } from "../output/choices.ts";
-import { formatProgress } from "../output/progress.ts";
+import { formatProgress, formatSeconds } from "../output/progress.ts";
 import { tellRelayMet } from "../roles/role.ts";
 import { triedOn } from "../output/tried.ts";
 import type { Terminal, TerminalEvent } from "../output/terminal.ts";
@@ -22,6 +22,8 @@ export class Telling {
   readonly #terminal: Terminal;
   readonly #nodeNames = new Map<string, string>();
   #toldMotd = "";
+  /** Whether the user knows that files are waited for. */
+  #isWaiting = false;
   readonly #toldAnswers = new Set<string>();
 
   constructor(terminal: Terminal) {
@@ -84,6 +86,8 @@ export class Telling {
             `waiting for ${waited.join(", ")}${others}`,
         );
       }
+      case "waiting_for_files":
+        return this.#tellWaiting(event);
       case "names_left_out":
         return terminal.note(
           event.names === 1
@@ -91,6 +95,7 @@ export class Telling {
             : `${event.names} names that begin with a dot, or lie below one, are left out (see '**/.*' and '**/.*/**')`,
         );
       case "progress":
+        this.#isWaiting = false;
         return terminal.status(
           event.received < event.total
             ? formatProgress(event, terminal.statusColumns)
@@ -109,6 +114,20 @@ export class Telling {
       default:
         event satisfies never;
     }
+  }
+
+  /** Says once what is waited for; at a terminal also for how long still. */
+  #tellWaiting(
+    { names, leftMs }: ClientEvent & { event: "waiting_for_files" },
+  ): void {
+    const [first = ""] = names;
+    const what = names.length === 1 ? show(first) : `${names.length} names`;
+    if (!this.#isWaiting) {
+      this.#terminal.note(`no node has ${what}: waiting, Ctrl-C stops`);
+    }
+    this.#isWaiting = true;
+    const left = formatSeconds(leftMs / 1_000);
+    this.#terminal.status(`waiting for ${what}, ${left} left`);
   }
 }
 

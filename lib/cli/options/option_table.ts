@@ -141,6 +141,13 @@ const ROWS = {
     commands: ["get"],
     help: "say what it would fetch from whom; fetch nothing",
   },
+  wait: {
+    roles: CLIENT,
+    commands: ["get"],
+    value: "TIME",
+    parse: values.duration,
+    help: "ask again for so long for what no node has",
+  },
   verbose: {
     roles: CLIENT,
     commands: ["get"],
