@@ -9,7 +9,7 @@ const ROOT = new URL("..", import.meta.url).pathname;
 // remedies, and calls that take one as a later argument.
 const BEGINNINGS: readonly (readonly [RegExp, skipped: number])[] = [
   [/\bremedy(?::| =(?!=))/g, 0],
-  [/\b(?:ASK_FOR_ANOTHER|DENIAL_REMEDY)\b[^=;\n]*=/g, 0],
+  [/\b(?:ASK_FOR_ANOTHER|DENIAL_REMEDY|REMEDY_OF)\b[^=;\n]*=/g, 0],
   [
     /\bfunction (?:remedyFor|adviceOn|mendingCommand|suggestCommand|grantRemedy|savingRemedy|didYouMean)\b/g,
     -1,

@@ -200,6 +200,16 @@ Deno.test("Only terminal output writes to stdout and stderr", () => {
   assertEquals(printing.filter((path) => !path.startsWith("lib/cli/")), []);
 });
 
+Deno.test("Nothing below cli/ names an option, a command or a script of the command line", () => {
+  // Deno's own flags belong to whatever runs in Deno.
+  const named = /--(?!allow-)[a-z]|(?<=[\s"`])-o\b|the command [a-z]/;
+  const told = LIBRARY.filter((path) => !path.startsWith("lib/cli/"))
+    .map((path) => [path, codeOf(path).replaceAll(/if \(--/g, "")] as const)
+    .filter(([, code]) => named.test(code))
+    .map(([path]) => path);
+  assertEquals(told, []);
+});
+
 Deno.test("The library that makes certificates is loaded only where one is made", () => {
   const users = MODULES.filter((path) =>
     importsOf(path).includes("@peculiar/x509")

@@ -78,8 +78,7 @@ export function credentialsFor(
       what: "Cannot use relay",
       where,
       why: "this relay is open: anyone could reach this node through it",
-      remedy:
-        "run the relay with --private, or start this node without a token",
+      remedyCode: "private_relay_or_no_token",
     });
   }
   if (token !== undefined) {
@@ -98,7 +97,7 @@ export function credentialsFor(
     why: link === undefined
       ? "it is private"
       : "it is private now, and the link was made while it was open",
-    remedy: `give a ${role} token with --token-file FILE or RELAY_P2P_TOKEN`,
+    remedyCode: `give_${role}_token`,
   });
 }
 

@@ -13,6 +13,8 @@
  * @module
  */
 
+import type { RemedyCode } from "./remedy_code.ts";
+
 /** Stable codes for the ways in which a peer can break the protocol. */
 export type ProtocolErrorCode =
   | "frame_too_large"
@@ -85,6 +87,11 @@ export interface FailureParts {
   why: string;
   /** What to do about it. */
   remedy?: string;
+  /**
+   * What to do about it, if the words depend on how the program is used. The
+   * message leaves it out.
+   */
+  remedyCode?: RemedyCode;
   /** The error underneath, for `--debug`. */
   cause?: unknown;
 }

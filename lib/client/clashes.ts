@@ -174,7 +174,7 @@ export class Clashes {
       why: `${show(other.name)}, on ${this.#nodesOf(other)}, is saved, and ${
         one ? "both would be one file" : "the two would be in each other's way"
       }`,
-      remedy: "fetch it alone, with -o for another place",
+      remedyCode: "alone_elsewhere",
     });
   }
 

@@ -17,7 +17,7 @@ export function notThatSha256(where: string): Failure {
     what: "Cannot verify file",
     where: show(where),
     why: "it does not have the SHA-256 that was asked for",
-    remedy: "the node reported a wrong hash; choose another with --node",
+    remedyCode: "other_node",
   });
 }
 
@@ -32,7 +32,7 @@ export function nobodyHasThatSha256(name: string): Failure {
     what: "Cannot find file",
     where: show(name),
     why: "no node has it with that SHA-256",
-    remedy: "see the command ls",
+    remedyCode: "see_files",
   });
 }
 
@@ -76,7 +76,7 @@ export function contentUndecided(
         "addresses than every other"
       : "nodes have, or may have, different contents of it, and no content is " +
         "known to be at more addresses than every other",
-    remedy: `choose one with --sha256 or --node, or give --prefer newest`,
+    remedyCode: "choose_content",
   });
 }
 
@@ -88,7 +88,7 @@ export function notReplacedOnVote(name: string, path: string): Failure {
     why:
       `nodes have, or may have, different contents of ${show(name)}, and a ` +
       "file that is there is not replaced by what most of them have",
-    remedy: "choose the content with --sha256, --node or --prefer",
+    remedyCode: "choose_to_replace",
   });
 }
 
@@ -108,8 +108,7 @@ export function notListedWhole(
     what: "Cannot list all files",
     ...(pattern === undefined ? {} : { where: show(pattern) }),
     why: `${which} not complete`,
-    remedy: "ask for one folder at a time, as 'photos/', or for one node " +
-      "with --node",
+    remedyCode: "list_in_parts",
   });
 }
 
@@ -121,7 +120,7 @@ export function nobodyHasAny(pattern: string, nodeCount: number): Failure {
     why: nodeCount === 1
       ? "the only node has no file that matches"
       : `none of ${nodeCount} nodes has a file that matches`,
-    remedy: "see the command ls",
+    remedyCode: "see_files",
   });
 }
 
@@ -197,7 +196,7 @@ export function wasRemoved(name: string): Failure {
     what: "Cannot fetch file",
     where: show(name),
     why: "it was removed, or renamed, while it was being fetched",
-    remedy: "see the command ls",
+    remedyCode: "see_files",
   });
 }
 
@@ -243,7 +242,7 @@ export function exhausted(
       what: "Cannot find file",
       where,
       why: "no peer node is active",
-      remedy: "start one with peer_node.ts",
+      remedyCode: "start_node",
     });
   }
   if (count("corrupt") > 0) {

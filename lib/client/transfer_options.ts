@@ -71,6 +71,6 @@ export function chosenNodes(
     what: "Cannot ask node",
     where: show(wanted),
     why: "no active node has that name or id",
-    remedy: "see the command nodes",
+    remedyCode: "see_nodes",
   });
 }

@@ -31,7 +31,7 @@ export class RelayedEnough extends SourceExhausted {
   override readonly name = "RelayedEnough";
 
   constructor() {
-    super("as many bytes have come through the relay as --max-relayed allows");
+    super("as many bytes have come through the relay as allowed");
   }
 }
 
@@ -40,7 +40,7 @@ export class TunnelsUnwanted extends Error {
   override readonly name = "TunnelsUnwanted";
 
   constructor() {
-    super("not tried, because of --no-tunnel");
+    super("not tried, because it is not wanted");
   }
 }
 

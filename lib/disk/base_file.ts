@@ -7,6 +7,7 @@
  */
 
 import { describeCause, Failure, isBug, localKindOf } from "../base/errors.ts";
+import type { RemedyCode } from "../base/remedy_code.ts";
 import { grantRemedy, requireAccess } from "../base/permission.ts";
 import { show } from "../base/text.ts";
 import { type Manifest, pieceBytesOf } from "../content/manifest.ts";
@@ -69,14 +70,14 @@ export class BaseFile implements Disposable {
     } catch (error) {
       if (error instanceof Failure) throw error;
       throw new Failure(localKindOf(error), {
-        what: "Cannot use --base",
+        what: "Cannot use base file",
         where: show(path),
         why: error instanceof Deno.errors.NotFound
           ? "there is no such file"
           : describeCause(error),
-        remedy: error instanceof Deno.errors.NotCapable
-          ? grantRemedy([place], "read")
-          : REMEDY,
+        ...(error instanceof Deno.errors.NotCapable
+          ? { remedy: grantRemedy([place], "read") }
+          : { remedyCode: "other_base" }),
         cause: error,
       });
     }
@@ -101,7 +102,7 @@ export class BaseFile implements Disposable {
     throw unfit(
       this.path,
       "it is the file to be saved",
-      "leave it out: --overwrite keeps what is right in that file",
+      "no_base",
     );
   }
 
@@ -128,15 +129,17 @@ export class BaseFile implements Disposable {
   }
 }
 
-const REMEDY = "name an older version of the file, or leave --base out";
-
-function unfit(path: string, why: string, remedy = REMEDY): Failure {
+function unfit(
+  path: string,
+  why: string,
+  remedyCode: RemedyCode = "other_base",
+): Failure {
   const where = show(path);
   return new Failure("local", {
-    what: "Cannot use --base",
+    what: "Cannot use base file",
     where,
     why,
-    remedy,
+    remedyCode,
   });
 }
 

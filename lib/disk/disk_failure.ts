@@ -16,9 +16,7 @@ import { show } from "../base/text.ts";
 
 /** A failure of the disk, with what is to be done. */
 export function cannot(verb: string, path: string, error: unknown): Failure {
-  const remedy = error instanceof Deno.errors.AlreadyExists
-    ? "give --overwrite to replace it, or -o for another place"
-    : error instanceof Deno.errors.NotCapable
+  const remedy = error instanceof Deno.errors.NotCapable
     ? grantRemedy([dirname(path)], "read", "write")
     : error instanceof Deno.errors.NotFound
     ? "make the folder, and run the same again"
@@ -31,7 +29,9 @@ export function cannot(verb: string, path: string, error: unknown): Failure {
     why: error instanceof Deno.errors.NotFound
       ? "its folder does not exist"
       : describeCause(error),
-    remedy,
+    ...(error instanceof Deno.errors.AlreadyExists
+      ? { remedyCode: "replace_or_elsewhere" }
+      : { remedy }),
     cause: error,
   });
 }

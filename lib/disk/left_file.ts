@@ -33,7 +33,7 @@ function unfit(path: string, why: string): Failure {
     what: "Cannot resume partial file",
     where: show(path),
     why,
-    remedy: "remove it, or save elsewhere with -o",
+    remedyCode: "remove_or_elsewhere",
   });
 }
 

@@ -180,13 +180,13 @@ export function isPlaceGone({ kind, cause }: Failure): boolean {
   return kind === "local" && cause instanceof Deno.errors.NotFound;
 }
 
-/** Something is where a file is to be saved, that --overwrite does not replace. */
+/** Something is where a file is to be saved, that is never replaced. */
 export function inTheWay(path: string, why: string): Failure {
   return new Failure("local", {
     what: "Cannot save file",
     where: show(path),
     why,
-    remedy: "move it away, or give -o for another place",
+    remedyCode: "move_or_elsewhere",
   });
 }
 
@@ -196,7 +196,7 @@ export function existsAlready(path: string): Failure {
     what: "Cannot save file",
     where: show(path),
     why: "it already exists with different content",
-    remedy: "give --overwrite to replace it, or -o for another place",
+    remedyCode: "replace_or_elsewhere",
   });
 }
 

@@ -5,7 +5,12 @@
  * @module
  */
 
-import { Failure, type FailureKind } from "../base/errors.ts";
+import {
+  Failure,
+  type FailureKind,
+  type FailureParts,
+} from "../base/errors.ts";
+import type { RemedyCode } from "../base/remedy_code.ts";
 
 /** The subjects of the checks. */
 export const CHECKS = [
@@ -44,9 +49,14 @@ export interface Check {
   readonly says: string;
   /** What to do about it. */
   readonly remedy?: string;
+  /** The same, if the words depend on how the program is used. */
+  readonly remedyCode?: RemedyCode;
   /** The kind of failure, if the check failed. */
   readonly kind?: FailureKind;
 }
+
+/** What to do about a finding. */
+export type Remedy = Pick<FailureParts, "remedy" | "remedyCode">;
 
 /** Collects checks, and reports each one as it comes. */
 export class Findings {
@@ -67,15 +77,19 @@ export class Findings {
   }
 
   /** Adds a check that passed but points to a possible problem. */
-  warn(check: CheckName, says: string, remedy: string): void {
-    this.#add({ check, verdict: "warning", says, remedy });
+  warn(check: CheckName, says: string, remedy: string | Remedy): void {
+    const told = typeof remedy === "string" ? { remedy } : remedy;
+    this.#add({ check, verdict: "warning", says, ...told });
   }
 
   /** Adds a check that failed. */
   failed(check: CheckName, { kind, parts }: Failure): void {
-    const { remedy, ...rest } = parts;
+    const { remedy, remedyCode, ...rest } = parts;
     const { message: says } = new Failure(kind, rest);
-    const told = remedy === undefined ? {} : { remedy };
+    const told = {
+      ...(remedy === undefined ? {} : { remedy }),
+      ...(remedyCode === undefined ? {} : { remedyCode }),
+    };
     this.#add({ check, verdict: "failed", says, ...told, kind });
   }
 

@@ -21,7 +21,7 @@ import {
   shellWord,
 } from "../base/permission.ts";
 import { counted, show } from "../base/text.ts";
-import type { Findings } from "./check.ts";
+import type { Findings, Remedy } from "./check.ts";
 
 /** Checks whether a folder can be shared. */
 export async function checkShare(
@@ -84,7 +84,7 @@ export async function checkFolder(
         what: "Cannot save to",
         where,
         why: describeCause(error),
-        remedy,
+        ...remedy,
         cause: error,
       }),
     );
@@ -95,15 +95,16 @@ export async function checkFolder(
 function remedyFor(
   output: string,
   { folder, error }: { folder: string; error: unknown },
-): string {
+): Remedy {
   if (error instanceof Deno.errors.NotCapable) {
-    return isGranted({ name: "read", path: output })
+    const remedy = isGranted({ name: "read", path: output })
       ? grantRemedy([folder], "read", "write")
       : savingRemedy(output);
+    return { remedy };
   }
   return error instanceof Deno.errors.NotFound
-    ? "create it first, or choose another with -o"
-    : "name another with -o";
+    ? { remedyCode: "make_folder_or_elsewhere" }
+    : { remedyCode: "elsewhere" };
 }
 
 /** The folder itself, or the folder around a file to be saved. */

@@ -208,8 +208,6 @@ class Trial {
     if (outcome === "alive") {
       return findings.ok("reach", "the relay can dial this node");
     }
-    const remedy = "open the port in firewall and router, and name it with " +
-      "--advertise where it is another there";
     if (outcome === "unchecked") {
       return findings.warn(
         "reach",
@@ -222,7 +220,7 @@ class Trial {
       return findings.warn(
         "reach",
         `${says}: clients come through the relay, which is slower`,
-        remedy,
+        { remedyCode: "open_port" },
       );
     }
     findings.failed(
@@ -231,7 +229,7 @@ class Trial {
         what: "Cannot be reached",
         where: formatEndpoint(this.#address()),
         why: `${says}, and there are no tunnels`,
-        remedy,
+        remedyCode: "open_port",
       }),
     );
   }

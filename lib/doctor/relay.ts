@@ -121,7 +121,7 @@ function tellIdentity(
     findings.warn(
       "identity",
       "nothing is encrypted: any program that answers there is accepted as the relay",
-      "leave --plaintext away, on both sides",
+      { remedyCode: "encrypt" },
     );
   } else if (met.includes("relay_unverified")) {
     findings.warn(

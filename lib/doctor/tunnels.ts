@@ -23,7 +23,7 @@ export async function checkEntrances(
 ): Promise<boolean> {
   const { limits, signal, plaintext } = options;
   if (!options.tunnels) {
-    findings.ok("tunnels", "not wanted: --no-tunnel");
+    findings.ok("tunnels", "not wanted");
     return false;
   }
   const [entrance] = session.entrances;
@@ -31,7 +31,7 @@ export async function checkEntrances(
     findings.warn(
       "tunnels",
       "the relay carries none: nodes that cannot be dialled are out of reach",
-      "start the relay without --no-tunnel",
+      { remedyCode: "relay_with_tunnels" },
     );
     return false;
   }

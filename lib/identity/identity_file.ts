@@ -61,11 +61,11 @@ function cannotUse(
     what,
     where: show(path),
     why: error instanceof TypeError ? error.message : describeCause(error),
-    remedy: error instanceof Deno.errors.NotCapable
-      ? grantRemedy([folder], "read", "write")
+    ...(error instanceof Deno.errors.NotCapable
+      ? { remedy: grantRemedy([folder], "read", "write") }
       : error instanceof TypeError
-      ? "name another --state folder, or move the file away to get a new identity"
-      : "name another --state folder",
+      ? { remedyCode: "other_state_or_new_identity" }
+      : { remedyCode: "other_state" }),
     cause: error,
   });
 }

@@ -120,7 +120,7 @@ function cannotUse(path: string, verb: FileAccess, error: unknown): Failure {
     why: describeCause(error),
     ...(error instanceof Deno.errors.NotCapable
       ? { remedy: grantRemedy([path], "read", "write") }
-      : { remedy: "name another file with --known-relays" }),
+      : { remedyCode: "other_known_relays" }),
     cause: error,
   });
 }

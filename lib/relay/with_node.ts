@@ -276,8 +276,7 @@ class NodeTalk implements Disposable {
 }
 
 const REGISTER_REFUSAL_TEXT = {
-  identity_used_twice:
-    "another process uses this identity: give each node its own --state",
+  identity_used_twice: "another process uses this identity",
   stale_sequence: "a newer registration of this node is known",
   registering_too_fast: "this identity registers too often; is it used twice?",
   registry_full: "the relay lists as many nodes as it may",

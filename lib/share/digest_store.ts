@@ -68,9 +68,9 @@ export class DigestFolder implements DigestStore, Disposable {
         what: "Cannot use state folder",
         where: show(folder),
         why: describeCause(error),
-        remedy: error instanceof Deno.errors.NotCapable
-          ? grantRemedy([folder], "read", "write")
-          : "name another --state folder",
+        ...(error instanceof Deno.errors.NotCapable
+          ? { remedy: grantRemedy([folder], "read", "write") }
+          : { remedyCode: "other_state" }),
         cause: error,
       });
     }

@@ -10,7 +10,7 @@ import { accessFailure, requireKeysProof } from "../access/credentials.ts";
 import type { AccessFailure } from "../access/credentials.ts";
 import type { Token } from "../access/token.ts";
 import { type Endpoint, formatEndpoint } from "../base/conn.ts";
-import { Failure } from "../base/errors.ts";
+import { Failure, type FailureParts } from "../base/errors.ts";
 import { show } from "../base/text.ts";
 import type { Identity } from "../identity/identity.ts";
 import type { MessageOf, SignedRecord } from "../protocol/messages.ts";
@@ -110,13 +110,20 @@ export class Registrant {
       return this.failure("the relay answered something else");
     }
     const { code, text } = answer;
+    const why = `the relay refused: ${show(text)} (${show(code)})`;
     return this.denied(answer) ??
-      this.failure(`the relay refused: ${show(text)} (${show(code)})`);
+      (code === "identity_used_twice"
+        ? this.#failed({ why, remedyCode: "own_state" })
+        : this.#failed({ why }));
   }
 
   /** A failure of kind `relay` for any other cause. */
   failure(why: string, cause?: unknown): Failure {
+    return this.#failed({ why, cause });
+  }
+
+  #failed(parts: Omit<FailureParts, "what" | "where">): Failure {
     const where = formatEndpoint(this.#options.dialer.relay);
-    return new Failure("relay", { what: "Cannot register", where, why, cause });
+    return new Failure("relay", { what: "Cannot register", where, ...parts });
   }
 }

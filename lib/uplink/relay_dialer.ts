@@ -100,10 +100,10 @@ export class RelayDialer {
   constructor(relay: RelayAddress, options: RelayDialerOptions) {
     if (options.plaintext && relay.id !== undefined) {
       throw new Failure("usage", {
-        what: "Cannot use --plaintext",
+        what: "Cannot use plaintext",
         where: formatEndpoint(relay),
         why: "a relay address with an id requires encryption",
-        remedy: "omit --plaintext, or give HOST PORT",
+        remedyCode: "encrypt_or_no_id",
       });
     }
     this.relay = relay;
@@ -366,8 +366,7 @@ export class RelayDialer {
       return this.#fail({
         what: "Cannot talk to relay",
         why: "the program that answers there is not a relay with encryption",
-        remedy:
-          "check host and port; if the relay runs with --plaintext, use that here too",
+        remedyCode: "check_address_or_plaintext",
         cause: error,
       });
     }
@@ -383,9 +382,9 @@ export class RelayDialer {
       return this.#fail({
         what: "Cannot talk to relay",
         why: "the program that answers there is not a relay",
-        remedy: this.#options.plaintext
-          ? "check host and port; if the relay runs without --plaintext, omit it here too"
-          : "check host and port",
+        ...(this.#options.plaintext
+          ? { remedyCode: "check_address_or_encryption" }
+          : { remedy: "check host and port" }),
         cause: error,
       });
     }

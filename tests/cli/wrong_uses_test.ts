@@ -352,7 +352,7 @@ const WRONG_USES: readonly WrongUse[] = [
     permissions: () => ANYTHING,
     code: 8,
     line: ({ folder }) =>
-      `Cannot use --base (${folder}/no): there is no such file; name an older version of the file, or leave --base out`,
+      `Cannot use base file (${folder}/no): there is no such file; name an older version of the file, or leave --base out`,
   },
   {
     what: "a folder for an older file",
@@ -362,7 +362,7 @@ const WRONG_USES: readonly WrongUse[] = [
     permissions: () => ANYTHING,
     code: 8,
     line: ({ folder }) =>
-      `Cannot use --base (${folder}): it is a folder; name an older version of the file, or leave --base out`,
+      `Cannot use base file (${folder}): it is a folder; name an older version of the file, or leave --base out`,
   },
   {
     what: "an older file that the client may not read",
@@ -376,7 +376,7 @@ const WRONG_USES: readonly WrongUse[] = [
     ],
     code: 7,
     line: () =>
-      "Cannot use --base (/var/old/1.txt): this process was not given the permission; grant it with --allow-read=/var/old/1.txt",
+      "Cannot use base file (/var/old/1.txt): this process was not given the permission; grant it with --allow-read=/var/old/1.txt",
   },
   {
     what: "the file to be saved for the older file",
@@ -387,7 +387,7 @@ const WRONG_USES: readonly WrongUse[] = [
     permissions: () => ANYTHING,
     code: 8,
     line: ({ folder }) =>
-      `Cannot use --base (${folder}/received/../1.txt): it is the file to be saved; leave it out: --overwrite keeps what is right in that file`,
+      `Cannot use base file (${folder}/received/../1.txt): it is the file to be saved; leave it out: --overwrite keeps what is right in that file`,
   },
   {
     what: "a file that is not what was received",

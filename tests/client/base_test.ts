@@ -173,9 +173,9 @@ Deno.test("getFiles refuses the file to be saved as its base, and says that it n
   const { error } = log.of("file_failed")[0]!;
   assertEquals(
     error.message,
-    `Cannot use --base (${base}): it is the file to be saved; ` +
-      "leave it out: --overwrite keeps what is right in that file",
+    `Cannot use base file (${base}): it is the file to be saved`,
   );
+  assertEquals((error as Failure).parts.remedyCode, "no_base");
   assertBytes(await read(folder, "f"), changedIn(1));
 });
 
@@ -197,9 +197,11 @@ Deno.test("getFiles refuses a base that it cannot use before it asks anybody", a
           base,
         }),
       Failure,
-      `Cannot use --base (${base}): ${why}; ` +
-        "name an older version of the file, or leave --base out",
+      `Cannot use base file (${base}): ${why}`,
     );
-    assertEquals(failure.kind, "local");
+    assertEquals([failure.kind, failure.parts.remedyCode], [
+      "local",
+      "other_base",
+    ]);
   }
 });

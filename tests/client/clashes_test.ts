@@ -132,8 +132,7 @@ Deno.test("Clashes leaves a place to what an earlier batch has put there, and na
   assertEquals(names, ["x", "a", "b"]);
   assertEquals(why, [
     "Cannot save file (x/y, on node n0, node n1, node n2 and 2 more): x, on " +
-    "node n0, is saved, and the two would be in each other's way; fetch it " +
-    "alone, with -o for another place",
+    "node n0, is saved, and the two would be in each other's way",
   ]);
 });
 

@@ -213,7 +213,7 @@ Deno.test("A client without tunnels goes through none", async () => {
   assertEquals(
     "cause" in answer && answer.cause,
     "directly: connection refused; " +
-      "through the relay: not tried, because of --no-tunnel",
+      "through the relay: not tried, because it is not wanted",
   );
   assertEquals(relay.log.names.includes("tunnel_ended"), false);
   assertEquals((await fetch(relay, "a.bin")).content, BYTES);
@@ -257,7 +257,7 @@ Deno.test("maxRelayedBytes stops a get that comes through the relay, which the n
   assertEquals(
     new Set(stopped.log.of("node_trouble").map(({ cause }) => cause)),
     new Set([
-      "as many bytes have come through the relay as --max-relayed allows",
+      "as many bytes have come through the relay as allowed",
     ]),
   );
   assertEquals(stopped.log.trouble.at(-1)?.endsWith("broke_off, out"), true);

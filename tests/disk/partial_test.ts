@@ -242,7 +242,7 @@ for (const { what, put, isThere } of OCCUPANTS) {
     await put(path); // after the client has looked
     const failure = await rejection(partial.finish());
     assertEquals(failure.parts.why, "exists already");
-    assertMatch(failure.parts.remedy!, /--overwrite/);
+    assertEquals(failure.parts.remedyCode, "replace_or_elsewhere");
     assert(await isThere(path));
     const again = await open(path);
     assertEquals(await again.resume(MANIFEST, HASHER), [0, 1, 2], "kept");
@@ -256,7 +256,7 @@ for (const { what, put, isThere } of OCCUPANTS) {
     const saving = new SmallFiles().save(path, CONTENT.slice(0, 9), NEW);
     const failure = await rejection(saving);
     assertEquals(failure.parts.why, "exists already");
-    assertMatch(failure.parts.remedy!, /--overwrite/);
+    assertEquals(failure.parts.remedyCode, "replace_or_elsewhere");
     assert(await isThere(path));
   });
 }

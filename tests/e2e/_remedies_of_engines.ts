@@ -62,15 +62,6 @@ export const OF_ENGINES: Readonly<Record<string, Trials>> = {
         mend: () => here.write("known"),
       };
     },
-    "omit --plaintext, or give HOST PORT": (here) => ({
-      wrong: here.client("nodes", "--plaintext"),
-      right: here.client("nodes"),
-    }),
-    "check host and port; if the relay runs without --plaintext, omit it here too":
-      (here) => ({
-        wrong: here.bare("127.0.0.1", here.port, "nodes", "--plaintext"),
-        right: here.bare("127.0.0.1", here.port, "nodes"),
-      }),
     "check host and port": (here) => {
       const server = Deno.serve(
         { hostname: "127.0.0.1", port: 0, onListen: () => {} },
@@ -83,15 +74,6 @@ export const OF_ENGINES: Readonly<Record<string, Trials>> = {
         end: () => server.shutdown(),
       };
     },
-    "check host and port; if the relay runs with --plaintext, use that here too":
-      async (here) => {
-        const { port, end } = await ownRelay({ plaintext: true });
-        return {
-          wrong: here.bare("127.0.0.1", port, "nodes"),
-          right: here.bare("127.0.0.1", port, "nodes", "--plaintext"),
-          end,
-        };
-      },
     "check host and port, and that the relay is running": (here) => ({
       wrong: here.bare("127.0.0.1", unusedPort(), "nodes"),
       right: here.bare("127.0.0.1", here.port, "nodes"),
@@ -127,10 +109,6 @@ export const OF_ENGINES: Readonly<Record<string, Trials>> = {
         mend: () => here.write("known"),
       };
     },
-    "name another file with --known-relays": (here) => ({
-      wrong: here.bare("--known-relays=there", here.at, "ls"),
-      right: here.bare("--known-relays=known", here.at, "ls"),
-    }),
   },
   "lib/share/share.ts": {
     grantRemedy: async (here) => {
@@ -148,18 +126,6 @@ export const OF_ENGINES: Readonly<Record<string, Trials>> = {
     grantRemedy: (here) => ({
       wrong: ungranted(here.newRelay("--state=kept", "0")),
     }),
-    "name another --state folder": (here) => ({
-      wrong: here.newRelay("--state=there/b.txt", "0"),
-      right: here.newRelay("--state=kept", "0"),
-    }),
-    "name another --state folder, or move the file away to get a new identity":
-      async (here) => {
-        await here.write("there/identity.pem", "broken");
-        return {
-          wrong: here.newRelay("--state=there", "0"),
-          mend: () => Deno.remove(`${here.path}/there/identity.pem`),
-        };
-      },
     "run chmod 600 ${show(path)}": async (here) => {
       await loadIdentity(`${here.path}/there`);
       const path = `${here.path}/there/identity.pem`;
@@ -171,26 +137,6 @@ export const OF_ENGINES: Readonly<Record<string, Trials>> = {
     },
   },
   "lib/access/credentials.ts": {
-    "run the relay with --private, or start this node without a token": async (
-      here,
-    ) => {
-      await here.write("token", TOKEN);
-      return {
-        wrong: shares(here, "share", "--token-file=token"),
-        right: shares(here, "share"),
-      };
-    },
-    "give a ${role} token with --token-file FILE or RELAY_P2P_TOKEN": async (
-      here,
-    ) => {
-      const { address, end } = await ownRelay({ secrets: { current: KEY } });
-      await here.write("token", formatToken(tokenOf(KEY, "client")));
-      return {
-        wrong: here.bare(address, "nodes"),
-        right: here.bare("--token-file=token", address, "nodes"),
-        end,
-      };
-    },
     "get a new token from the person who runs the relay": async (here) => {
       const { address, end } = await ownRelay({ secrets: { current: KEY } });
       await here.write("token", CLIENT_TOKEN);
@@ -269,10 +215,6 @@ export const OF_ENGINES: Readonly<Record<string, Trials>> = {
       wrong: here.client("get", "A.txt"),
       right: here.client("get", "a.txt"),
     }),
-    "choose one with --sha256 or --node, or give --prefer newest": (here) => ({
-      wrong: here.client("get", "d.txt", "-o", "there/"),
-      right: here.client("get", "d.txt", "-o", "there/", "--node=laptop"),
-    }),
     "check that the nodes are running": async (here) => {
       const { port, address, end } = await ownRelay();
       const share = `${here.path}/share`;
@@ -288,15 +230,6 @@ export const OF_ENGINES: Readonly<Record<string, Trials>> = {
         end: () => rest.disposeAsync(),
       };
     },
-    "start one with peer_node.ts": async (here) => {
-      const { address, startNode, end } = await lonelyRelay();
-      const wrong = here.bare(address, "get", "a.txt", "-o", "there/");
-      return { wrong, mend: startNode, end };
-    },
-    "see the command ls": (here) => ({
-      wrong: here.client("get", "none*", "-o", "there/"),
-      right: here.client("ls"),
-    }),
   },
   "lib/client/folders.ts": {
     "get '${where}/' fetches what is in it, and ls '${where}/' lists it": (
@@ -312,52 +245,10 @@ export const OF_ENGINES: Readonly<Record<string, Trials>> = {
       right: here.client("ls", "a*"),
     }),
   },
-  "lib/disk/places.ts": {
-    "give --overwrite to replace it, or -o for another place": async (here) => {
-      await here.write("a.txt", "mine\n");
-      return {
-        wrong: here.client("get", "a.txt"),
-        right: here.client("get", "a.txt", "--overwrite"),
-      };
-    },
-    "move it away, or give -o for another place": async (here) => {
-      await Deno.mkdir(`${here.path}/a.txt`);
-      const get = here.client("get", "a.txt", "--overwrite");
-      return {
-        wrong: get,
-        mend: () => Deno.rename(`${here.path}/a.txt`, `${here.path}/away`),
-      };
-    },
-  },
-  "lib/client/transfer_options.ts": {
-    "see the command nodes": (here) => ({
-      wrong: here.client("get", "a.txt", "--node=nobody"),
-      right: here.client("nodes"),
-    }),
-  },
-  "lib/share/digest_store.ts": {
-    "name another --state folder": async (here) => {
-      await here.write("there/digests", "in the way");
-      return {
-        wrong: shares(here, "share", "--state=there"),
-        right: shares(here, "share", "--state=kept"),
-      };
-    },
-  },
   "lib/doctor/client.ts": {
     "start a peer node": async (here) => {
       const { address, startNode, end } = await lonelyRelay();
       return { wrong: here.bare(address, "doctor"), mend: startNode, end };
-    },
-  },
-  "lib/doctor/tunnels.ts": {
-    "start the relay without --no-tunnel": async (here) => {
-      const { address, end } = await ownRelay({ tunnels: false });
-      return {
-        wrong: here.bare(address, "doctor"),
-        right: here.client("doctor"),
-        end,
-      };
     },
   },
   "lib/doctor/machine.ts": {
@@ -374,11 +265,6 @@ export const OF_ENGINES: Readonly<Record<string, Trials>> = {
     savingRemedy: (here) => ({
       wrong: ungranted(here.client("doctor", "-o", "new.txt")),
     }),
-    "create it first, or choose another with -o": noFolderForDoctor,
-    "name another with -o": (here) => ({
-      wrong: here.client("doctor", "-o", "there/b.txt/"),
-      right: here.client("doctor", "-o", "there/"),
-    }),
   },
   "lib/doctor/node.ts": {
     "choose another port, or stop the node if it runs already": (here) => ({
@@ -387,14 +273,6 @@ export const OF_ENGINES: Readonly<Record<string, Trials>> = {
     }),
   },
   "lib/doctor/relay.ts": {
-    "leave --plaintext away, on both sides": async (here) => {
-      const { port, end } = await ownRelay({ plaintext: true });
-      return {
-        wrong: here.bare("127.0.0.1", port, "doctor", "--plaintext"),
-        right: here.client("doctor"),
-        end,
-      };
-    },
     "give p2p://${ formatEndpoint(relay) }/${id} in place of host and port, if that is its id":
       (here) => ({
         wrong: here.bare("127.0.0.1", here.port, "doctor"),
@@ -440,13 +318,145 @@ export const OF_ENGINES: Readonly<Record<string, Trials>> = {
       };
     },
   },
-  "lib/disk/left_file.ts": {
+  "lib/cli/output/remedies.ts": {
+    "give --overwrite to replace it, or -o for another place": async (here) => {
+      await here.write("a.txt", "mine\n");
+      return {
+        wrong: here.client("get", "a.txt"),
+        right: here.client("get", "a.txt", "--overwrite"),
+      };
+    },
+    "move it away, or give -o for another place": async (here) => {
+      await Deno.mkdir(`${here.path}/a.txt`);
+      const get = here.client("get", "a.txt", "--overwrite");
+      return {
+        wrong: get,
+        mend: () => Deno.rename(`${here.path}/a.txt`, `${here.path}/away`),
+      };
+    },
     "remove it, or save elsewhere with -o": async (here) => {
       const left = partialPathOf(`${here.path}/there/big.bin`);
       await Deno.mkdir(left);
       return {
         wrong: here.client("get", "big.bin", "-o", "there/"),
         mend: () => Deno.remove(left),
+      };
+    },
+    "create it first, or choose another with -o": noFolderForDoctor,
+    "name another with -o": (here) => ({
+      wrong: here.client("doctor", "-o", "there/b.txt/"),
+      right: here.client("doctor", "-o", "there/"),
+    }),
+    "name another --state folder": (here) => ({
+      wrong: here.newRelay("--state=there/b.txt", "0"),
+      right: here.newRelay("--state=kept", "0"),
+    }),
+    "name another --state folder, or move the file away to get a new identity":
+      async (here) => {
+        await here.write("there/identity.pem", "broken");
+        return {
+          wrong: here.newRelay("--state=there", "0"),
+          mend: () => Deno.remove(`${here.path}/there/identity.pem`),
+        };
+      },
+    "name another file with --known-relays": (here) => ({
+      wrong: here.bare("--known-relays=there", here.at, "ls"),
+      right: here.bare("--known-relays=known", here.at, "ls"),
+    }),
+    "run the relay with --private, or start this node without a token": async (
+      here,
+    ) => {
+      await here.write("token", TOKEN);
+      return {
+        wrong: shares(here, "share", "--token-file=token"),
+        right: shares(here, "share"),
+      };
+    },
+    "omit --plaintext, or give HOST PORT": (here) => ({
+      wrong: here.client("nodes", "--plaintext"),
+      right: here.client("nodes"),
+    }),
+    "leave --plaintext away, on both sides": async (here) => {
+      const { port, end } = await ownRelay({ plaintext: true });
+      return {
+        wrong: here.bare("127.0.0.1", port, "doctor", "--plaintext"),
+        right: here.client("doctor"),
+        end,
+      };
+    },
+    "check host and port; if the relay runs with --plaintext, use that here too":
+      async (here) => {
+        const { port, end } = await ownRelay({ plaintext: true });
+        return {
+          wrong: here.bare("127.0.0.1", port, "nodes"),
+          right: here.bare("127.0.0.1", port, "nodes", "--plaintext"),
+          end,
+        };
+      },
+    "check host and port; if the relay runs without --plaintext, omit it here too":
+      (here) => ({
+        wrong: here.bare("127.0.0.1", here.port, "nodes", "--plaintext"),
+        right: here.bare("127.0.0.1", here.port, "nodes"),
+      }),
+    "start the relay without --no-tunnel": async (here) => {
+      const { address, end } = await ownRelay({ tunnels: false });
+      return {
+        wrong: here.bare(address, "doctor"),
+        right: here.client("doctor"),
+        end,
+      };
+    },
+    "choose one with --sha256 or --node, or give --prefer newest": (here) => ({
+      wrong: here.client("get", "d.txt", "-o", "there/"),
+      right: here.client("get", "d.txt", "-o", "there/", "--node=laptop"),
+    }),
+    "see the command ls": (here) => ({
+      wrong: here.client("get", "none*", "-o", "there/"),
+      right: here.client("ls"),
+    }),
+    "see the command nodes": (here) => ({
+      wrong: here.client("get", "a.txt", "--node=nobody"),
+      right: here.client("nodes"),
+    }),
+    "start one with peer_node.ts": async (here) => {
+      const { address, startNode, end } = await lonelyRelay();
+      const wrong = here.bare(address, "get", "a.txt", "-o", "there/");
+      return { wrong, mend: startNode, end };
+    },
+    "give a client token with --token-file FILE or RELAY_P2P_TOKEN": async (
+      here,
+    ) => {
+      const { address, end } = await ownRelay({ secrets: { current: KEY } });
+      await here.write("token", formatToken(tokenOf(KEY, "client")));
+      return {
+        wrong: here.bare(address, "nodes"),
+        right: here.bare("--token-file=token", address, "nodes"),
+        end,
+      };
+    },
+    "name an older version of the file, or leave --base out": (here) => ({
+      wrong: here.client("get", "a.txt", "-o", "there/", "--base", "none.txt"),
+      right: here.client("get", "a.txt", "-o", "there/"),
+    }),
+    "leave it out: --overwrite keeps what is right in that file": async (
+      here,
+    ) => {
+      await here.write("a.txt", "older\n");
+      const get = here.client("get", "a.txt", "--overwrite");
+      return {
+        wrong: { ...get, words: [...get.words, "--base", "a.txt"] },
+        right: get,
+      };
+    },
+    "give a node token with --token-file FILE or RELAY_P2P_TOKEN": async (
+      here,
+    ) => {
+      const { port, end } = await ownRelay({ secrets: { current: KEY } });
+      await here.write("token", formatToken(tokenOf(KEY, "node")));
+      return {
+        wrong: here.node("127.0.0.1", port, "0", "share"),
+        right: here.node("--token-file=token", "127.0.0.1", port, "0", "share"),
+        end,
       };
     },
   },

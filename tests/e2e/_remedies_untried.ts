@@ -41,24 +41,16 @@ export const UNTRIED: Readonly<
     "the relay came back ${this.#uptime} s ago, and nodes may still be coming back: try again in half a minute":
       OF_TIME,
   },
-  "lib/client/clashes.ts": {
-    "fetch it alone, with -o for another place": OF_NODES,
-  },
   "lib/client/failures.ts": {
     "ask for a new link": OF_OTHERS,
-    "ask for one folder at a time, as 'photos/', or for one node with --node":
-      OF_NODES,
     "ask for another link": OF_OTHERS,
     "ask the person who runs the relay": OF_OTHERS,
-    "choose the content with --sha256, --node or --prefer":
-      "takes nodes at more addresses than there are here: other tests do",
     "check the nodes that sent it": OF_NODES,
     "run again when the file is hashed and no longer changes": OF_NODES,
     "run again to resume": OF_NODES,
     "run again when it no longer changes, or fetch a copy of it": OF_NODES,
     "check the clocks of node and relay": OF_MACHINES,
     "see that the node may read it, and its disk is well": OF_MACHINES,
-    "the node reported a wrong hash; choose another with --node": OF_NODES,
     "wait a minute": OF_TIME,
   },
   "lib/disk/places.ts": {
@@ -71,8 +63,6 @@ export const UNTRIED: Readonly<
   },
   "lib/doctor/node.ts": {
     "grant it with --allow-net": "the relay's check before it says the same",
-    "open the port in firewall and router, and name it with --advertise where it is another there":
-      OF_MACHINES,
     "run it again in some seconds": OF_TIME,
   },
   "lib/doctor/relay.ts": {
@@ -93,7 +83,6 @@ export const UNTRIED: Readonly<
     "update relay-p2p here": "takes another version",
   },
   "lib/disk/disk_failure.ts": {
-    "give --overwrite to replace it, or -o for another place": OF_RACES,
     "free some space and run the same again: what has come is kept":
       OF_MACHINES,
     grantRemedy: ELSEWHERE,
@@ -107,5 +96,17 @@ export const UNTRIED: Readonly<
   },
   "lib/disk/partial_name.ts": {
     "wait for it, or choose another place": OF_RACES,
+  },
+  "lib/cli/output/remedies.ts": {
+    "fetch it alone, with -o for another place": OF_NODES,
+    "give each node its own --state":
+      "takes two nodes with one identity: tests/uplink/registrant_test.ts has the answer",
+    "open the port in firewall and router, and name it with --advertise where it is another there":
+      OF_MACHINES,
+    "choose the content with --sha256, --node or --prefer":
+      "takes nodes at more addresses than there are here: other tests do",
+    "the node reported a wrong hash; choose another with --node": OF_NODES,
+    "ask for one folder at a time, as 'photos/', or for one node with --node":
+      OF_NODES,
   },
 };

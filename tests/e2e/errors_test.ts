@@ -121,7 +121,7 @@ for (
     [
       "peer_client.ts",
       ["--plaintext", `p2p://127.0.0.1:1700/${ID}`, "nodes"],
-      /Cannot use --plaintext/,
+      /Cannot use plaintext/,
     ],
     [
       "peer_client.ts",

@@ -413,7 +413,7 @@ Deno.test("A relay refuses the process that another with its identity displaced"
   assertEquals(answer, {
     kind: "refused",
     code: "identity_used_twice",
-    text: "another process uses this identity: give each node its own --state",
+    text: "another process uses this identity",
   });
   const leaving = { ...one, purpose: "withdraw", sequence: 3 } as const;
   assertEquals((await register(relay, alice, leaving))?.kind, "withdrawn");

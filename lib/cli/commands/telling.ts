@@ -13,6 +13,7 @@ import { formatProgress, formatSeconds } from "../output/progress.ts";
 import { tellRelayMet } from "../roles/role.ts";
 import { triedOn } from "../output/tried.ts";
 import type { Terminal, TerminalEvent } from "../output/terminal.ts";
+import { wordedParts } from "../output/remedies.ts";
 
 // If more nodes are waited for, the line does not name them all.
 const MOST_WAITED_FOR = 3;
@@ -138,7 +139,7 @@ function plainEvent(event: ClientEvent): TerminalEvent {
       return undefined;
     }
     if (key === "addresses") return value.map(formatEndpoint);
-    if (value instanceof Failure) return { kind: value.kind, ...value.parts };
+    if (value instanceof Failure) return wordedParts(value);
     return value;
   })) as TerminalEvent;
 }

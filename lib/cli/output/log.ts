@@ -14,6 +14,7 @@ import {
 import { describeCause, Failure } from "../../base/errors.ts";
 import { escapeJson, show } from "../../base/text.ts";
 import type { CommandLine } from "../options/command_line.ts";
+import { wordedParts } from "./remedies.ts";
 
 /** An event: a name and its fields. */
 export interface LoggedEvent {
@@ -95,7 +96,7 @@ const PEER_FIELDS: ReadonlySet<string> = new Set(["from", "to", "addresses"]);
 /** Fields for JSON: errors in words, addresses shortened if required. */
 function plain(event: LoggedEvent, { addresses }: LogOptions): LoggedEvent {
   return JSON.parse(JSON.stringify(event, (key, value) => {
-    if (value instanceof Failure) return { kind: value.kind, ...value.parts };
+    if (value instanceof Failure) return wordedParts(value);
     if (value instanceof Error) return describeCause(value);
     if (addresses || !PEER_FIELDS.has(key)) return value;
     if (typeof value === "string") return shortenAddress(value);

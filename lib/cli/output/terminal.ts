@@ -14,6 +14,7 @@ import { formatLog, type LoggedEvent, type LogOptions } from "./log.ts";
 import { orAborted } from "../../base/waiting.ts";
 import { cannotWrite, writeAll } from "./streams.ts";
 import { startOf, widthOf } from "./width.ts";
+import { worded, wordedParts } from "./remedies.ts";
 
 /** The options about output. */
 export interface TerminalOptions {
@@ -194,7 +195,7 @@ export class Terminal {
   /** Prints an error on stderr, with `--json` also as an event. */
   error(error: unknown): void {
     const { log, debug } = this.options;
-    const failure = error instanceof Failure ? error : undefined;
+    const failure = error instanceof Failure ? worded(error) : undefined;
     this.event({
       event: "error",
       ...(failure === undefined
@@ -247,7 +248,7 @@ function* jsonLines(events: Iterable<TerminalEvent>): Generator<string> {
 /** One line of JSON that cannot control a terminal. */
 export function formatEvent({ event, ...fields }: TerminalEvent): string {
   const json = JSON.stringify({ v: 1, event, ...fields }, (_key, value) => {
-    if (value instanceof Failure) return { kind: value.kind, ...value.parts };
+    if (value instanceof Failure) return wordedParts(value);
     if (value instanceof Error) return describeCause(value);
     if (value instanceof Uint8Array) return value.toBase64();
     return value;

@@ -13,6 +13,7 @@ import type { NodeTried, Stage } from "./cli_events.ts";
 import { formatBytes } from "./progress.ts";
 import { formatRows } from "./tables.ts";
 import type { Terminal } from "./terminal.ts";
+import { worded } from "./remedies.ts";
 
 const NOT_WHOLE = "could not deliver the whole file";
 // A failure of the disk is not the fault of a node.
@@ -88,7 +89,7 @@ export class Tried {
       this.#uptime !== undefined;
     return isEarly
       ? new Failure(error.kind, {
-        ...error.parts,
+        ...worded(error).parts,
         remedy:
           `the relay came back ${this.#uptime} s ago, and nodes may still` +
           " be coming back: try again in half a minute",

@@ -27,6 +27,7 @@ import type { CliEvent } from "../output/cli_events.ts";
 import type { CommandLine } from "../options/command_line.ts";
 import { type RoleContext, tellRelayMet } from "./role.ts";
 import type { Terminal } from "../output/terminal.ts";
+import { remedyIn } from "../output/remedies.ts";
 
 const limits = LIMITS;
 
@@ -143,8 +144,11 @@ function written(line: CommandLine): string[] {
 }
 
 function tell(check: Check, terminal: Terminal): void {
-  terminal.event<CliEvent>({ event: "checked", ...check });
-  const { verdict, says, remedy } = check;
+  const { remedyCode: _, ...plain } = check;
+  const remedy = remedyIn(check);
+  const told = remedy === undefined ? plain : { ...plain, remedy };
+  terminal.event<CliEvent>({ event: "checked", ...told });
+  const { verdict, says } = check;
   const rest = remedy === undefined ? says : `${says}; ${remedy}`;
   terminal.fact(
     `${verdict.padEnd(VERDICT_COLUMNS)}${

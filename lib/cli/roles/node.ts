@@ -40,6 +40,7 @@ import {
   takeRelay,
   tellRelayMet,
 } from "./role.ts";
+import { worded } from "../output/remedies.ts";
 
 const DEFAULT_DIRECTORY = "./files";
 
@@ -216,7 +217,7 @@ export function tell(
       break;
     case "registration_failed":
       terminal.note(
-        `${event.error.message}; trying again, and serving meanwhile`,
+        `${worded(event.error).message}; trying again, and serving meanwhile`,
       );
       break;
     case "outdated":
@@ -227,7 +228,7 @@ export function tell(
       terminal.note(`withdrawn from ${event.relay}`);
       break;
     case "withdraw_failed":
-      terminal.note(`${event.error.message}; the lease ends by itself`);
+      terminal.note(`${worded(event.error).message}; the lease ends by itself`);
       break;
     case "relay_unverified":
     case "relay_remembered":

@@ -44,6 +44,7 @@ import {
   runRole,
   surviveRejections,
 } from "./role.ts";
+import { worded } from "../output/remedies.ts";
 
 /** Runs the relay; resolves to the exit code. */
 export function main(args: readonly string[]): Promise<number> {
@@ -134,7 +135,9 @@ function rereadOnHangup(relay: RelayServer, context: RoleContext): Disposable {
       terminal.note("secrets read again");
     } catch (error) {
       if (!(error instanceof Failure)) throw error;
-      terminal.note(`${error.message}; going on with the secrets from before`);
+      terminal.note(
+        `${worded(error).message}; going on with the secrets from before`,
+      );
     }
   };
   const onHangup = () => void reread();
