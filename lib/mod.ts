@@ -167,6 +167,7 @@ export {
   ProtocolError,
   type ProtocolErrorCode,
 } from "./base/errors.ts";
+export type { RemedyCode } from "./base/remedy_code.ts";
 export {
   EXPOSITION_TYPE,
   formatExposition,
