@@ -269,6 +269,11 @@ const NUMBERS = {
   nameDepthCount: 32,
   /** Files one share may hold. */
   shareFileCount: 1_000_000,
+  /**
+   * Folders and files that one share may consist of: a node asks for the state of
+   * each every `shareCheckMs`, 20 µs for one.
+   */
+  sharePathCount: 1_000,
   /** Smallest piece; doubles with the file size. */
   pieceMinBytes: 256 * KIB,
   /** Pieces of one file, which bounds a manifest to 2 MiB of hashes. */

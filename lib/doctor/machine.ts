@@ -11,6 +11,7 @@ import { join } from "@std/path/join";
 import { describeCause, Failure, localKindOf } from "../base/errors.ts";
 import type { Limits } from "../base/limits.ts";
 import { Share } from "../share/share.ts";
+import type { SharedPath } from "../share/shared_path.ts";
 import {
   accessFlag,
   grantRemedy,
@@ -23,14 +24,14 @@ import {
 import { counted, show } from "../base/text.ts";
 import type { Findings, Remedy } from "./check.ts";
 
-/** Checks whether a folder can be shared. */
+/** Checks whether folders and files can be shared. */
 export async function checkShare(
-  directory: string,
+  paths: readonly SharedPath[],
   { limits, findings }: { limits: Limits; findings: Findings },
 ): Promise<void> {
-  const where = show(directory);
+  const where = paths.map(({ path }) => show(path)).join(", ");
   try {
-    using share = await Share.open(directory, limits);
+    using share = await Share.open(paths, limits);
     const { unreadable } = share.skipped;
     const says = `${counted(share.fileCount, "file")} in ${where}`;
     if (unreadable === 0) findings.ok("share", says);

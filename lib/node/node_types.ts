@@ -13,6 +13,7 @@ import type { IncidentEvent, IncidentTotals } from "../guard/incidents.ts";
 import type { Identity } from "../identity/identity.ts";
 import type { KnownRelays } from "../identity/known_relays.ts";
 import type { DigestStore } from "../share/manifest_cache.ts";
+import type { SharedPath } from "../share/shared_path.ts";
 import type { SkipCounts, SkipEvent } from "../share/skipped.ts";
 import type { ShareEvent } from "../share/upkeep.ts";
 import type { RelayLinkEvent } from "../uplink/relay_dialer.ts";
@@ -35,9 +36,12 @@ export type NodeEvent =
     name: string;
     encrypted: boolean;
   }
-  /** The folder is large: clients can fetch by name while it is scanned. */
+  /**
+   * The folder is large: clients can fetch by name while it is scanned. Several
+   * folders stand in `directory` one after the other.
+   */
   | { event: "scanning"; directory: string; files: number }
-  /** The folder has been scanned. */
+  /** The folder has been scanned; or all of several, as before. */
   | { event: "sharing"; directory: string; files: number; skipped: SkipCounts }
   /** All files have been hashed, `files` of them since the last such event. */
   | { event: "hashed"; files: number }
@@ -50,8 +54,13 @@ export interface NodeOptions {
   relay: RelayAddress;
   /** Port to listen on; 0 lets the system pick. */
   port: number;
-  /** The folder to share. */
-  directory: string;
+  /** The folder or the file to share. */
+  directory?: string;
+  /**
+   * Several folders and files to share, each under a name of its own; in place of
+   * `directory`.
+   */
+  paths?: readonly SharedPath[];
   /**
    * Reports each entry of the folder that is not shared, once, at the start.
    */

@@ -26,6 +26,7 @@ import { type Invitation, keepRegistered } from "./registrar.ts";
 import { RelayDialer } from "../uplink/relay_dialer.ts";
 import { ClientService, type Service } from "./client_service.ts";
 import { Share } from "../share/share.ts";
+import type { SharedPath } from "../share/shared_path.ts";
 import { WorkQueue } from "./work_queue.ts";
 import type {
   NodeEvent,
@@ -64,7 +65,7 @@ export type { NodeEvent, NodeOptions, NodeServer, NodeStats };
  */
 export async function serveNode(options: NodeOptions): Promise<NodeServer> {
   const limits = limitsWith(options.limits);
-  const share = await Share.open(options.directory, limits, {
+  const share = await Share.open(sharedPaths(options), limits, {
     isWatched: true,
     firstScanMs: limits.firstScanMs,
   });
@@ -195,7 +196,7 @@ class PeerNode implements NodeServer {
 
   /** Tells what is shared when the first scan is complete. */
   async #finishScan(): Promise<void> {
-    const directory = this.#share.root;
+    const directory = this.#directory;
     this.#tell({ event: "scanning", directory, files: this.fileCount });
     await this.#share.scanned();
     if (this.#leaving.signal.aborted) return;
@@ -203,10 +204,15 @@ class PeerNode implements NodeServer {
     this.#service.digests.refresh();
   }
 
+  /** What is shared, as its owner named it. */
+  get #directory(): string {
+    return this.#share.paths.join(", ");
+  }
+
   #tellShared(): void {
     this.#tell({
       event: "sharing",
-      directory: this.#share.root,
+      directory: this.#directory,
       files: this.fileCount,
       skipped: this.#share.skipped,
     });
@@ -341,6 +347,13 @@ class PeerNode implements NodeServer {
   #tell(event: NodeEvent): void {
     this.#options.onEvent?.(event);
   }
+}
+
+function sharedPaths({ directory, paths }: NodeOptions): readonly SharedPath[] {
+  if ((directory === undefined) === (paths === undefined)) {
+    throw new TypeError("A node takes one of directory and paths");
+  }
+  return paths ?? [{ path: directory! }];
 }
 
 /**

@@ -21,7 +21,7 @@ import { systemErrorCode } from "../base/errors.ts";
 import { LIMITS, type Limits } from "../base/limits.ts";
 import { isGranted } from "../base/permission.ts";
 import { isSameStamp, type ShareFile, stampOf } from "./shared_file.ts";
-import { type LastWay, lookOften, type Way } from "./way.ts";
+import { type LastWay, lookAlone, lookOften, type Way } from "./way.ts";
 import type { FolderIdentity } from "./root.ts";
 
 /** Why a file cannot be read any more. */
@@ -119,13 +119,16 @@ const SLOW_READ_MS = 5;
 export function openFile(
   file: ShareFile,
   { root, pace, ways }: {
-    root: FolderIdentity;
+    /** `null` for a file that its owner named. */
+    root: FolderIdentity | null;
     pace: DiskSpeed;
     ways: LastWay;
   },
 ): OpenedFile {
   // Where the system tells the name of what is open, nothing else is asked.
-  const way = canTellNames() ? null : ways.to(root, dirname(file.path));
+  const way = canTellNames() || root === null
+    ? null
+    : ways.to(root, dirname(file.path));
   const descriptor = openNow(file.path);
   const readNow = (buffer: Uint8Array, position: number) =>
     pace.time(() => readSync(descriptor, buffer, 0, buffer.length, position));
@@ -144,9 +147,18 @@ export function openFile(
       return true;
     },
     isUnchanged: () => isVersion(descriptor, file),
-    isStill: () => isStill(descriptor, file, { way, ways }),
+    isStill: () =>
+      isStill(descriptor, file, { way, ways, isLone: root === null }),
     [Symbol.dispose]: () => closeSync(descriptor),
   };
+}
+
+/** How to look at the place of a file. */
+interface Looks {
+  readonly way: Way | null;
+  readonly ways: LastWay;
+  /** Whether its owner named the file, and not a folder around it. */
+  readonly isLone: boolean;
 }
 
 /**
@@ -157,7 +169,7 @@ export function openFile(
 function isStill(
   descriptor: number,
   file: ShareFile,
-  looks: { way: Way | null; ways: LastWay },
+  looks: Looks,
 ): boolean {
   if (!isVersion(descriptor, file)) return false;
   const name = nameOf(descriptor);
@@ -167,8 +179,12 @@ function isStill(
 /** Whether the file that was found is at its path, and no link led there. */
 function isSeenThere(
   { path, inode, device }: ShareFile,
-  { way, ways }: { way: Way | null; ways: LastWay },
+  { way, ways, isLone }: Looks,
 ): boolean {
+  if (isLone) {
+    const there = lookAlone(path);
+    return there?.ino === inode && there.dev === device;
+  }
   let there: Deno.FileInfo | undefined = Deno.lstatSync(path);
   if (!way?.stayed()) {
     ways.forget();

@@ -24,16 +24,18 @@ import { Turns } from "../base/turns.ts";
 
 /** The state that a scan keeps up to date. */
 export interface Scan {
-  /** The shared folder. */
-  readonly root: FolderIdentity;
+  /** The shared folder; `null` for files that were named one by one. */
+  readonly root: FolderIdentity | null;
   readonly table: FileTable;
   readonly skipped: Skipped;
   readonly limits: Limits;
+  /** Whether the share holds as many files as it may. */
+  readonly isFull: () => boolean;
   /** Stops a scan early. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** A name in the share, with its path on the disk. */
+/** A name in the share, with its path on the disk. `""` is the whole share. */
 export interface NamedPath {
   readonly name: string;
   readonly path: string;
@@ -42,7 +44,7 @@ export interface NamedPath {
 const STRETCH = 64;
 const LOOK_STRETCH = 16; // 5 ms, if each needs several looks
 
-/** Scans every entry below a folder; `""` is the whole share. */
+/** Scans every entry below a folder. */
 export async function walkFolder(
   { name, path }: NamedPath,
   scan: Scan,
@@ -79,7 +81,7 @@ function lookAtEntries(
   entries: readonly Deno.DirEntry[],
   { root }: Scan,
 ): FoundEntry[] {
-  const way = new Way(root, folder.path);
+  const way = root && new Way(root, folder.path);
   const lookAll = (look: (path: string) => Deno.FileInfo | undefined) =>
     entries.map((entry): FoundEntry => {
       const place = {
@@ -91,7 +93,7 @@ function lookAtEntries(
         : { place, entry, info: undefined };
     });
   const found = lookAll(Deno.lstatSync);
-  return way.stayed() ? found : lookAll(lookOften);
+  return way?.stayed() ? found : lookAll(lookOften);
 }
 
 /** The result of a look at a path, and whether a look was possible. */
@@ -146,6 +148,18 @@ export async function lookAtName(place: NamedPath, scan: Scan): Promise<void> {
     if (!isShortage(error)) throw error; // else it is not found
   });
   if (scan.table.named(place.name)?.path === path) scan.skipped.forget(path);
+}
+
+/** Looks at a file that its owner named, and at nothing around it. */
+export async function lookAtLoneFile(
+  place: NamedPath,
+  scan: Scan,
+): Promise<void> {
+  const { name, path } = place;
+  scan.skipped.forget(path);
+  const { info } = infoBy((path) => lookAt(null, path), path);
+  if (!info?.isFile) return scan.table.delete(name);
+  await lookAtFile({ place, entry: info, info }, scan);
 }
 
 /** Removes from the table what the last scan did not see. */
@@ -229,7 +243,7 @@ function lookAtFile(found: FoundEntry, scan: Scan): Promise<void> | void {
 
 function lookAtFileNow(
   { place: { name, path }, entry, info, isUnreadable }: FoundEntry,
-  { table, skipped, limits }: Scan,
+  { table, skipped, isFull }: Scan,
 ): void {
   const verdict = safeName(name);
   if (entry.isSymlink) return skipped.note(path, "link");
@@ -250,7 +264,7 @@ function lookAtFileNow(
   if (file === undefined) return;
   if (file.size > LIMITS.fileBytes) skipped.note(path, "large");
   else if (holdsOwnSecret(file)) skipped.note(path, "secret");
-  else if (known === undefined && table.fileCount >= limits.shareFileCount) {
+  else if (known === undefined && isFull()) {
     skipped.note(path, "excess");
   } else return table.put(file);
   table.delete(file.name);

@@ -1,21 +1,16 @@
 /**
- * The folder that a node serves. This is the only module that turns a
+ * The folders and files that a node serves. This is the only module that turns a
  * stranger's name into a file. It looks the name up among those that it found
- * itself. `upkeep` finds the files, `file_table` stores them, `opened_file`
- * opens them. A safe name becomes a path only for a look at it, as when the
+ * itself. `upkeep` and `lone_files` find the files, `file_table` stores them,
+ * `opened_file` opens them. A safe name becomes a path only for a look at it, as when the
  * system reports a change.
  *
  * @module
  */
 
 import { dirname } from "@std/path/dirname";
-import {
-  describeCause,
-  Failure,
-  isShortage,
-  localKindOf,
-} from "../base/errors.ts";
-import type { FileDigest, FileTable, Stretch } from "./file_table.ts";
+import { isShortage } from "../base/errors.ts";
+import type { FileDigest, Stretch } from "./file_table.ts";
 import type { Limits } from "../base/limits.ts";
 import { safeName } from "../base/names.ts";
 import {
@@ -26,19 +21,25 @@ import {
   refusalOf,
   type SmallFileOutcome,
 } from "./opened_file.ts";
-import { grantRemedy, requireAccess } from "../base/permission.ts";
 import { fileOf, type ShareFile } from "./shared_file.ts";
-import { folderIdentity } from "./root.ts";
 import { holdsOwnSecret } from "./scan.ts";
-import { LastWay, lookOften, Way } from "./way.ts";
+import { LastWay, lookAlone, lookOften, Way } from "./way.ts";
 import { whenRoom } from "../base/shortage.ts";
-import { type ShareListener, ShareUpkeep } from "./upkeep.ts";
-import { type SkipCounts, type SkipEvent, skippedCount } from "./skipped.ts";
-import { show } from "../base/text.ts";
+import { LoneFilesUpkeep } from "./lone_files.ts";
+import { resolvePaths, type SharedPath } from "./shared_path.ts";
+import { FolderUpkeep, type ShareListener, type Upkeep } from "./upkeep.ts";
+import {
+  addSkipCounts,
+  type SkipCounts,
+  type SkipEvent,
+  skippedCount,
+} from "./skipped.ts";
 import { within } from "../base/waiting.ts";
 
 // Files of a listing that are read from the table at once.
 const SLICE_FILES = 64;
+// Rows of one part, for numbers that go on from part to part.
+const PART_ROWS = 2 ** 32;
 
 /** Options of {@linkcode Share.open}. */
 export interface ShareOptions {
@@ -48,77 +49,83 @@ export interface ShareOptions {
   readonly firstScanMs?: number | undefined;
 }
 
-/** The files below one folder. Disposing stops following it. */
+/**
+ * The files below one folder, or below and among several. Disposing stops
+ * following them.
+ */
 export class Share implements Disposable, AsyncDisposable {
-  /** The folder, as the caller gave it. */
-  readonly root: string;
+  /** What is shared, as the caller gave it. */
+  readonly paths: readonly string[];
   readonly #limits: Limits;
-  readonly #upkeep: ShareUpkeep;
-  readonly #table: FileTable;
+  /** Its parts, in the order of their names: folders, then lone files. */
+  readonly #parts: readonly Upkeep[];
   readonly #pace = new DiskSpeed();
   readonly #ways = new LastWay();
 
-  private constructor(root: string, upkeep: ShareUpkeep, limits: Limits) {
-    this.root = root;
-    this.#upkeep = upkeep;
-    this.#table = upkeep.table;
+  private constructor(
+    paths: readonly string[],
+    parts: readonly Upkeep[],
+    limits: Limits,
+  ) {
+    this.paths = paths;
+    this.#parts = parts;
     this.#limits = limits;
   }
 
   /**
-   * Scans `root` and all of its sub-folders. A scan that takes longer than
-   * `firstScanMs` continues in the background; `find` works meanwhile.
+   * Scans a folder and all of its sub-folders, or several of them. A scan that
+   * takes longer than `firstScanMs` continues in the background; `find` works
+   * meanwhile.
    *
-   * @throws {Failure} of kind `local` if it is not a folder or cannot be read.
+   * @throws {Failure} of kind `local` if a path cannot be read, of kind `usage`
+   * if two of them clash.
    */
   static async open(
-    root: string,
+    shared: string | readonly SharedPath[],
     limits: Limits,
     { isWatched = false, firstScanMs }: ShareOptions = {},
   ): Promise<Share> {
-    let real = root;
-    try {
-      requireAccess(root, "read");
-      real = await Deno.realPath(root);
-      const folder = await folderIdentity(root);
-      const upkeep = new ShareUpkeep(root, folder, limits);
-      if (isWatched) upkeep.startWatch();
-      const scanned = upkeep.lookThrough();
-      await (firstScanMs === undefined
-        ? scanned
-        : within(scanned, firstScanMs));
-      return new Share(root, upkeep, limits);
-    } catch (error) {
-      throw new Failure(localKindOf(error), {
-        what: "Cannot share folder",
-        where: show(root),
-        why: describeCause(error),
-        remedy: error instanceof Deno.errors.NotCapable
-          ? grantRemedy([root, real], "read")
-          : "name a folder that exists and can be read",
-        cause: error,
-      });
+    const paths = typeof shared === "string" ? [{ path: shared }] : shared;
+    const found = await resolvePaths(paths, limits);
+    const files = found.filter((path) => path.kind === "file");
+    const parts: Upkeep[] = [];
+    const options = {
+      limits,
+      isFull: () =>
+        parts.reduce((sum, { table }) => sum + table.fileCount, 0) >=
+          limits.shareFileCount,
+    };
+    for (const path of found) {
+      if (path.kind === "folder") parts.push(new FolderUpkeep(path, options));
     }
+    parts.sort((a, b) => `${a.name}/` < `${b.name}/` ? -1 : 1);
+    if (files.length > 0) parts.push(new LoneFilesUpkeep(files, options));
+    const share = new Share(paths.map(({ path }) => path), parts, limits);
+    if (isWatched) { for (const part of parts) part.startWatch(); }
+    const scanned = share.scanned();
+    await (firstScanMs === undefined ? scanned : within(scanned, firstScanMs));
+    return share;
   }
 
   /** Whether the first scan is complete. */
   get isScanned(): boolean {
-    return this.#upkeep.isScanned;
+    return this.#parts.every(({ isScanned }) => isScanned);
   }
 
   /** Resolves when the first scan is complete, or on disposal. */
   async scanned(): Promise<void> {
-    if (!this.isScanned) await this.#upkeep.lookThrough();
+    const waited = this.#parts.filter(({ isScanned }) => !isScanned);
+    await Promise.all(waited.map((part) => part.lookThrough()));
   }
 
   /** Number of files; during the first scan, of those found so far. */
   get fileCount(): number {
-    return this.#upkeep.isThere ? this.#table.fileCount : 0;
+    return this.#there.reduce((sum, { table }) => sum + table.fileCount, 0);
   }
 
-  /** How many entries of the folder are not shared, by kind. */
+  /** How many entries are not shared, by kind. */
   get skipped(): SkipCounts {
-    return this.#upkeep.skipped.counts;
+    return addSkipCounts(this.#parts.map(({ skipped }) => skipped.counts));
   }
 
   /**
@@ -126,15 +133,18 @@ export class Share implements Disposable, AsyncDisposable {
    * kept.
    */
   *skipEvents(): Generator<SkipEvent> {
-    const names = this.#upkeep.skippedNames();
+    const names = this.#parts.flatMap((part) => part.skippedNames())
+      .sort((a, b) => a.name < b.name ? -1 : 1)
+      .slice(0, this.#limits.skippedNameCount);
     for (const name of names) yield { event: "skipped", ...name };
     const entries = skippedCount(this.skipped) - names.length;
     if (entries > 0) yield { event: "skipped_unnamed", entries };
   }
 
-  /** Whether the folder exists and can be read, now. */
-  isReadable(): Promise<boolean> {
-    return this.#upkeep.seesFolder();
+  /** Whether all that is shared exists and can be read, now. */
+  async isReadable(): Promise<boolean> {
+    const parts = this.#parts.map((part) => part.isReadable());
+    return (await Promise.all(parts)).every(Boolean);
   }
 
   /** All files as they were last seen, in the order of their names. */
@@ -162,7 +172,16 @@ export class Share implements Disposable, AsyncDisposable {
 
   /** One slice of {@linkcode browse}. */
   stretch(stretch: Stretch): ShareFile[] {
-    return this.#upkeep.isThere ? this.#table.stretch(stretch) : [];
+    const files: ShareFile[] = [];
+    for (const { folder, table } of this.#there) {
+      const most = folder === null ? stretch.most : stretch.most - files.length;
+      if (most > 0) files.push(...table.stretch({ ...stretch, most }));
+    }
+    // The names of a folder stand together; those of lone files lie between.
+    if (this.#there.length > 1 && this.#there.at(-1)!.folder === null) {
+      files.sort((a, b) => a.name < b.name ? -1 : 1);
+    }
+    return files.slice(0, stretch.most);
   }
 
   /**
@@ -172,26 +191,33 @@ export class Share implements Disposable, AsyncDisposable {
    */
   async find(name: string): Promise<ShareFile | undefined> {
     const verdict = safeName(name);
-    if (verdict.kind === "refused" || !this.#upkeep.isThere) return undefined;
+    if (verdict.kind === "refused") return undefined;
+    const part = this.#partOf(verdict.name);
+    if (!part?.isThere) return undefined;
     const known = this.named(verdict.name);
     const found = known && await this.#refresh(known);
     if (found !== undefined) return found;
-    await this.#upkeep.lookFor(verdict.name);
+    await part.lookFor(verdict.name);
     const isSpelledOneWay = verdict.name.normalize("NFD") === verdict.name;
     if (!isSpelledOneWay && this.named(verdict.name) === undefined) {
-      await this.#upkeep.catchUp();
+      await part.catchUp();
     }
     return this.named(verdict.name);
   }
 
   /** The file with this name, as it was last seen. */
   named(name: string): ShareFile | undefined {
-    return this.#upkeep.isThere ? this.#table.named(name) : undefined;
+    const part = this.#partOf(name);
+    return part?.isThere ? part.table.named(name) : undefined;
   }
 
   /** The file with this version, as it was last seen. */
   versioned(version: string): ShareFile | undefined {
-    return this.#upkeep.isThere ? this.#table.versioned(version) : undefined;
+    for (const { table } of this.#there) {
+      const file = table.versioned(version);
+      if (file !== undefined) return file;
+    }
+    return undefined;
   }
 
   /** Whether reading files is quick enough to be done synchronously. */
@@ -241,42 +267,71 @@ export class Share implements Disposable, AsyncDisposable {
    * checks every `shareCheckMs` where the path leads.
    */
   follow(listener: ShareListener): void {
-    this.#upkeep.follow(listener);
+    for (const part of this.#parts) part.follow(listener);
   }
 
   /** Files that have not been hashed, and have not failed to hash. */
   get unhashedCount(): number {
-    return this.#upkeep.isThere ? this.#table.unhashedCount : 0;
+    return this.#there.reduce((sum, { table }) => sum + table.unhashedCount, 0);
   }
 
   /** The next unhashed file, and the number to continue from; start with 0. */
   unhashedFrom(number: number): { file: ShareFile; next: number } | undefined {
-    return this.#upkeep.isThere ? this.#table.unhashedFrom(number) : undefined;
+    let at = Math.floor(number / PART_ROWS);
+    let row = number % PART_ROWS;
+    for (; at < this.#parts.length; at++, row = 0) {
+      const { isThere, table } = this.#parts[at]!;
+      const found = isThere ? table.unhashedFrom(row) : undefined;
+      if (found === undefined) continue;
+      return { file: found.file, next: at * PART_ROWS + found.next };
+    }
+    return undefined;
   }
 
   /** The digest of a file's content, while the file is unchanged. */
   digestOf({ version }: ShareFile): FileDigest | undefined {
-    return this.#table.digestOf(version);
+    for (const { table } of this.#parts) {
+      const digest = table.digestOf(version);
+      if (digest !== undefined) return digest;
+    }
+    return undefined;
   }
 
   /** Stores the digest of a file's content, if the file is unchanged. */
   learn({ version }: ShareFile, digest: FileDigest): void {
-    this.#table.learn(version, digest);
+    for (const { table } of this.#parts) table.learn(version, digest);
   }
 
   /** Notes that a file could not be hashed. */
   giveUp({ version }: ShareFile): void {
-    this.#table.giveUp(version);
+    for (const { table } of this.#parts) table.giveUp(version);
   }
 
   /** Files with a content. Do not continue after the table has changed. */
-  withContent(content: string): Iterable<ShareFile> {
-    return this.#upkeep.isThere ? this.#table.withContent(content) : [];
+  *withContent(content: string): Iterable<ShareFile> {
+    for (const { table } of this.#there) yield* table.withContent(content);
+  }
+
+  /** The parts that are where they were. */
+  get #there(): readonly Upkeep[] {
+    return this.#parts.every(({ isThere }) => isThere)
+      ? this.#parts
+      : this.#parts.filter(({ isThere }) => isThere);
+  }
+
+  /** The part that a name belongs to. */
+  #partOf(name: string): Upkeep | undefined {
+    if (this.#parts.length === 1) return this.#parts[0];
+    const [first = ""] = name.split("/", 1);
+    const folder = this.#parts.find((part) =>
+      part.folder !== null && part.name === first
+    );
+    return folder ?? this.#parts.find((part) => part.folder === null);
   }
 
   #openNow(file: ShareFile): OpenedFile {
     return openFile(file, {
-      root: this.#upkeep.folder,
+      root: this.#partOf(file.name)?.folder ?? null,
       pace: this.#pace,
       ways: this.#ways,
     });
@@ -286,17 +341,20 @@ export class Share implements Disposable, AsyncDisposable {
   async #refresh(file: ShareFile): Promise<ShareFile | undefined> {
     let now: ShareFile | undefined;
     try {
-      const way = new Way(this.#upkeep.folder, dirname(file.path));
+      const root = this.#partOf(file.name)?.folder ?? null;
+      const way = root && new Way(root, dirname(file.path));
       let info: Deno.FileInfo | undefined = await Deno.lstat(file.path);
-      if (!way.stayed()) info = lookOften(file.path);
+      if (root === null) info = lookAlone(file.path);
+      else if (!way?.stayed()) info = lookOften(file.path);
       now = info && fileOf(info, file);
     } catch {
       now = undefined; // gone, or no longer accessible
     }
     if (now?.version === file.version) return file;
     if (now !== undefined && await this.#isSecret(now)) now = undefined;
-    if (now !== undefined) this.#table.put(now);
-    else this.#table.delete(file.name);
+    const table = this.#partOf(file.name)?.table;
+    if (now !== undefined) table?.put(now);
+    else table?.delete(file.name);
     return now;
   }
 
@@ -315,11 +373,11 @@ export class Share implements Disposable, AsyncDisposable {
   }
 
   [Symbol.dispose](): void {
-    this.#upkeep.stop();
+    for (const part of this.#parts) part.stop();
   }
 
   /** Stops following the share, and waits for work in progress. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#upkeep[Symbol.asyncDispose]();
+    await Promise.all(this.#parts.map((part) => part[Symbol.asyncDispose]()));
   }
 }

@@ -100,6 +100,18 @@ export function skippedCount(counts: SkipCounts): number {
   return SKIP_KINDS.reduce((sum, kind) => sum + counts[kind], 0);
 }
 
+/** The counts of several folders together. */
+export function addSkipCounts(all: readonly SkipCounts[]): SkipCounts {
+  const [first, ...others] = all;
+  if (first !== undefined && others.length === 0) return first;
+  return Object.fromEntries(
+    SKIP_KINDS.map((kind) => [
+      kind,
+      all.reduce((sum, counts) => sum + counts[kind], 0),
+    ]),
+  ) as Record<SkipKind, number>;
+}
+
 /** Counts entries that are not shared. */
 export class Skipped {
   readonly #most: number;

@@ -1,6 +1,6 @@
 /**
- * Keeps the table of a share up to date. It scans the folder, follows the
- * system's reports, and notices within seconds that the folder is gone,
+ * Keeps the table of a shared folder up to date. It scans the folder, follows
+ * the system's reports, and notices within seconds that the folder is gone,
  * replaced, or back. The table survives this, and unchanged files keep their
  * digests.
  *
@@ -22,6 +22,7 @@ import {
   walkFolder,
 } from "./scan.ts";
 import { ruleOf, Skipped, type SkippedName } from "./skipped.ts";
+import type { SharedFolder } from "./shared_path.ts";
 import { Turns } from "../base/turns.ts";
 
 /** Events of a share that is followed. */
@@ -46,11 +47,51 @@ export interface ShareListener {
 const SEPARATOR = Deno.build.os === "windows" ? "\\" : "/";
 const REPLACED = "another folder has taken its place";
 
-/** Keeps one table up to date. Disposing stops it. */
-export class ShareUpkeep implements AsyncDisposable {
+/** Keeps the files of one part of a share up to date. Disposing stops it. */
+export interface Upkeep extends AsyncDisposable {
+  /** The first part of its names; empty for a single folder. */
+  readonly name: string;
+  readonly table: FileTable;
+  /** The folder that was scanned; `null` for files that were named one by one. */
+  readonly folder: FolderIdentity | null;
+  /** Whether it is where it was, as far as is known. */
+  readonly isThere: boolean;
+  /** Whether the first scan is complete. */
+  readonly isScanned: boolean;
+  /** The number of entries that are not shared, by kind. */
+  readonly skipped: Skipped;
+  /** The first of these entries, in the order of their names. */
+  skippedNames(): SkippedName[];
+  /** Whether it is where it was, checked now. */
+  isReadable(): Promise<boolean>;
+  /** Starts the watch, so that no later change is missed. */
+  startWatch(): void;
+  /** Reports changes, and checks every `shareCheckMs`, until disposed of. */
+  follow(listener: ShareListener): void;
+  /** Brings the table up to date before an answer that there is no such file. */
+  catchUp(): Promise<void>;
+  /** Looks for one file at the path that its name gives. */
+  lookFor(name: string): Promise<void>;
+  /** Scans everything, once for all callers that ask meanwhile. */
+  lookThrough(): Promise<void>;
+  /** Stops all work. */
+  stop(): void;
+}
+
+/** Options of {@linkcode FolderUpkeep}. */
+export interface UpkeepOptions {
+  readonly limits: Limits;
+  /** Whether the share holds as many files as it may. */
+  readonly isFull: () => boolean;
+}
+
+/** Keeps the files of one folder up to date. */
+export class FolderUpkeep implements Upkeep {
+  readonly name: string;
   readonly table = new FileTable(SEPARATOR);
   readonly #given: string;
   readonly #limits: Limits;
+  readonly #isFull: () => boolean;
   #folder: FolderIdentity;
   /** Whether the scanned folder is still at the path. */
   #isThere = true;
@@ -72,11 +113,15 @@ export class ShareUpkeep implements AsyncDisposable {
   #checking: Promise<void> | null = null;
   #returning: Promise<void> | null = null;
 
-  /** Keeps the files below `folder`, which the path `given` leads to. */
-  constructor(given: string, folder: FolderIdentity, limits: Limits) {
+  constructor(
+    { name, given, folder }: SharedFolder,
+    { limits, isFull }: UpkeepOptions,
+  ) {
+    this.name = name;
     this.#given = given;
     this.#folder = folder;
     this.#limits = limits;
+    this.#isFull = isFull;
     this.#skipped = new Skipped(limits.skippedNameCount);
   }
 
@@ -98,7 +143,7 @@ export class ShareUpkeep implements AsyncDisposable {
   /** The first entries that are not shared, in the order of their names. */
   skippedNames(): SkippedName[] {
     const names = Array.from(this.#skipped.entries(), (entry) => ({
-      name: this.#placeOf(entry.path)?.name ?? ".",
+      name: this.#placeOf(entry.path)?.name ?? (this.name || "."),
       kind: entry.kind,
       rule: ruleOf(entry),
     }));
@@ -106,7 +151,7 @@ export class ShareUpkeep implements AsyncDisposable {
   }
 
   /** Whether the folder is at the path, checked now. */
-  async seesFolder(): Promise<boolean> {
+  async isReadable(): Promise<boolean> {
     await this.#checkRoot();
     return this.#isThere;
   }
@@ -165,7 +210,9 @@ export class ShareUpkeep implements AsyncDisposable {
    */
   async lookFor(name: string): Promise<void> {
     this.#isMissed = true;
-    const path = join(this.#folder.path, ...name.split("/"));
+    const below = name.split("/").slice(this.name === "" ? 0 : 1);
+    if (below.length === 0) return;
+    const path = join(this.#folder.path, ...below);
     await lookAtName({ name, path }, this.#scan);
   }
 
@@ -192,7 +239,7 @@ export class ShareUpkeep implements AsyncDisposable {
     this.table.beginLook();
     this.#skipped = new Skipped(this.#limits.skippedNameCount);
     const scan = this.#scan;
-    await walkFolder({ name: "", path: this.#folder.path }, scan);
+    await walkFolder({ name: this.name, path: this.#folder.path }, scan);
     if (this.#closing.signal.aborted) return;
     await forgetUnseen(scan);
     this.#skipped.complete();
@@ -206,6 +253,7 @@ export class ShareUpkeep implements AsyncDisposable {
       table: this.table,
       skipped: this.#skipped,
       limits: this.#limits,
+      isFull: this.#isFull,
       signal: this.#closing.signal,
     };
   }
@@ -347,8 +395,8 @@ export class ShareUpkeep implements AsyncDisposable {
     const { path: root } = this.#folder;
     const prefix = root.endsWith(SEPARATOR) ? root : root + SEPARATOR;
     if (!path.startsWith(prefix)) return undefined;
-    const name = path.slice(prefix.length).replaceAll(SEPARATOR, "/");
-    return { name, path };
+    const below = path.slice(prefix.length).replaceAll(SEPARATOR, "/");
+    return { name: this.name === "" ? below : `${this.name}/${below}`, path };
   }
 
   #changed(): void {

@@ -113,17 +113,30 @@ function* pathsTo(root: string, folder: string): Iterable<string> {
 }
 
 /**
- * Looks at a path of a share; fails if a link is on the way to it.
+ * Looks at a path of a share; fails if a link is on the way to it. Without a
+ * root it is a file that its owner named.
  *
  * @throws {Deno.errors} like `Deno.lstat`.
  */
 export function lookAt(
-  root: FolderIdentity,
+  root: FolderIdentity | null,
   path: string,
 ): Deno.FileInfo | undefined {
+  if (root === null) return lookAlone(path);
   const way = new Way(root, dirname(path));
   const info = Deno.lstatSync(path);
   return way.stayed() ? info : lookOften(path);
+}
+
+/**
+ * Looks at a path without looking at the folders on the way, which may be out of
+ * reach. Finds nothing if a link leads to it.
+ *
+ * @throws {Deno.errors} like `Deno.lstat`.
+ */
+export function lookAlone(path: string): Deno.FileInfo | undefined {
+  const info = Deno.lstatSync(path);
+  return Deno.realPathSync(path) === path ? info : undefined;
 }
 
 /**

@@ -11,6 +11,7 @@
  */
 
 import { join } from "@std/path/join";
+import { parseShared } from "../../lib/cli/options/values.ts";
 import { looksLikeRelayAddress } from "../../lib/base/address.ts";
 import { Failure } from "../../lib/base/errors.ts";
 import {
@@ -283,7 +284,10 @@ async function planShare(typed: Typed, around: Surroundings): Promise<Plan> {
     flags: permissionFlags({
       ...{ line, options: NODE.options, net: true },
       paths: [
-        ...folders.map((path) => ({ path, use: "read" as const })),
+        ...folders.map((word) => ({
+          path: parseShared(word).path,
+          use: "read" as const,
+        })),
         ...(isKept ? [] : [{ path: state, use: "keep" as const }]),
         ...relay.paths,
       ],

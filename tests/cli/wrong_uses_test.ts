@@ -144,7 +144,7 @@ const WRONG_USES: readonly WrongUse[] = [
     args: () => ["doctor"],
     code: 2,
     line: () =>
-      "Cannot start: the relay is missing; usage: peer_node.ts doctor RELAY PORT [DIR]",
+      "Cannot start: the relay is missing; usage: peer_node.ts doctor RELAY PORT [DIR…]",
   },
   {
     what: "a node's doctor without its port",
@@ -152,7 +152,7 @@ const WRONG_USES: readonly WrongUse[] = [
     args: () => ["doctor", "nas", "1700"],
     code: 2,
     line: () =>
-      "Cannot start: the node's port is missing; usage: peer_node.ts doctor RELAY PORT [DIR]",
+      "Cannot start: the node's port is missing; usage: peer_node.ts doctor RELAY PORT [DIR…]",
   },
   {
     what: "a node's command misspelt",
@@ -290,7 +290,7 @@ const WRONG_USES: readonly WrongUse[] = [
     permissions: () => [],
     code: 2,
     line: () =>
-      "Cannot start: the node's port is missing; usage: peer_node.ts [options] RELAY PORT [DIR]",
+      "Cannot start: the node's port is missing; usage: peer_node.ts [options] RELAY PORT [DIR…]",
   },
   {
     what: "a relay on a port that is taken",

@@ -255,7 +255,7 @@ Deno.test("A folder that cannot be shared is told", async () => {
         8,
         /Cannot share folder \(no\/such\): no such file or folder/,
       ],
-      ["deno.json", "deno.json", 8, /not a folder/],
+      ["/dev/null", "/dev/null", 8, /not a folder/],
       [
         "files/one",
         "files/two",

@@ -147,6 +147,11 @@ const ROWS: readonly (readonly [string, readonly string[], string])[] = [
     `peer_node.ts --state ${STATE}/share/photos ${KEPT} 0 photos`,
   ],
   [
+    "share docs=work/notes a.pdf --state s",
+    [NET, "--allow-read=work/notes,a.pdf,s", "--allow-write=s", ENV, HOSTNAME],
+    `peer_node.ts ${KEPT} 0 docs=work/notes a.pdf --state s`,
+  ],
+  [
     "--name share share share music --port 1500 --state s",
     [NET, "--allow-read=share,music,s", "--allow-write=s", ENV, HOSTNAME],
     `peer_node.ts ${KEPT} 1500 --name share share music --state s`,

@@ -133,11 +133,12 @@ export const NODE: CommandSpec = {
   role: "node",
   script: "peer_node.ts",
   summary: "A peer node: shares a folder, and stays registered with a relay.",
-  usage: ["[options] RELAY PORT [DIR]"],
+  usage: ["[options] RELAY PORT [DIR…]"],
   notes: [
     "RELAY is HOST PORT, or a relay address p2p://HOST:PORT/RELAY_ID, which pins the",
-    "relay's identity. PORT is the node's own; 0 lets the system pick one. DIR is the",
-    "folder to share, ./files by default.",
+    "relay's identity. PORT is the node's own; 0 lets the system pick one. DIR is a",
+    "folder or a file to share, ./files by default. Of several, names begin with the",
+    "last part of each path, or with NAME in NAME=DIR.",
   ],
   examples: [
     {
@@ -146,9 +147,9 @@ export const NODE: CommandSpec = {
         "deno run --allow-net --allow-read=files peer_node.ts nas 1700 1500",
     },
     {
-      what: "share another folder, under a name",
+      what: "share two folders, from a node with a name",
       line:
-        "deno run --allow-net --allow-read=photos peer_node.ts --name laptop nas 1700 1500 photos",
+        "deno run --allow-net --allow-read=photos,files peer_node.ts --name laptop nas 1700 1500 photos files",
     },
     {
       what: "leave room on the line for others",
@@ -160,7 +161,7 @@ export const NODE: CommandSpec = {
   commands: {
     doctor: {
       ...NOTHING,
-      usage: "doctor RELAY PORT [DIR]",
+      usage: "doctor RELAY PORT [DIR…]",
       summary: "check what works here, and say how to fix the rest",
       alsoCalled: ["diagnose", "test"],
       notes: [

@@ -14,6 +14,7 @@ import type { ByteRange } from "../../content/section.ts";
 import { show } from "../../base/text.ts";
 import { isVersion } from "../../base/version.ts";
 import { GREETING_LENGTH } from "../../protocol/hello.ts";
+import type { SharedPath } from "../../share/shared_path.ts";
 import { formatDuration, parseDuration } from "./duration.ts";
 
 /** Parses the value of an option. */
@@ -132,6 +133,15 @@ export function words(text: string, option: string): string {
 export function version(text: string, option: string): string {
   if (isVersion(text)) return text;
   throw badValue(option, text, "wanted X.Y.Z, such as 0.2.0");
+}
+
+// A path of this form is given as `./NAME=…`.
+const NAMED = /^([^/\\=]+)=(.+)$/s;
+
+/** A folder or file to share: `PATH`, or `NAME=PATH`. */
+export function parseShared(word: string): SharedPath {
+  const [, name, path] = NAMED.exec(word) ?? [];
+  return name === undefined ? { path: word } : { path: path!, name };
 }
 
 /** The display name of a node. */

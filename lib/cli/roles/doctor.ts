@@ -63,12 +63,11 @@ export async function runClientDoctor(
 
 /** Runs the node's doctor; resolves to exit code 0. */
 export async function runNodeDoctor(
-  options: NodeOptions,
+  options: NodeOptions & Required<Pick<NodeOptions, "paths">>,
   { line, terminal, signal }: RoleContext,
 ): Promise<number> {
   const findings = new Findings((check) => tell(check, terminal));
-  const { directory } = options;
-  await checkShare(directory, { limits, findings });
+  await checkShare(options.paths, { limits, findings });
   const state = line.value("state");
   const identity = state === undefined
     ? await createIdentity()
@@ -89,7 +88,7 @@ export async function runNodeDoctor(
   }
   const kept = state === undefined ? [] : [state];
   checkPermissions({
-    read: [directory, ...kept, ...read(line)],
+    read: [...options.paths.map(({ path }) => path), ...kept, ...read(line)],
     write: [...kept, ...written(line)],
   }, findings);
   return conclude(findings);

@@ -29,9 +29,8 @@ import { runNodeDoctor } from "./doctor.ts";
 import { collectInTime } from "./memory.ts";
 import { serveMetrics } from "./metrics.ts";
 import { type CommandLine, usageFailure } from "../options/command_line.ts";
-import { given } from "../options/values.ts";
+import { given, parseShared } from "../options/values.ts";
 import {
-  expectNoMore,
   listening,
   loadKnownRelays,
   PLAINTEXT_WARNING,
@@ -44,6 +43,9 @@ import { worded } from "../output/remedies.ts";
 
 const DEFAULT_DIRECTORY = "./files";
 
+/** The options of a node that was started by a command line. */
+type NodeLine = NodeOptions & Required<Pick<NodeOptions, "paths">>;
+
 /** Runs the node; resolves to the exit code. */
 export function main(args: readonly string[]): Promise<number> {
   return runRole(args, SPEC, async (context) => {
@@ -55,7 +57,7 @@ export function main(args: readonly string[]): Promise<number> {
       : await nodeOptions(line, line.words);
     const state = line.value("state");
     if (state !== undefined && !isDoctor) await makeStateFolder(state);
-    await refusePrivateFiles([options.directory], line);
+    await refusePrivateFiles(options.paths.map(({ path }) => path), line);
     const metricsAt = line.get("metrics");
     const token = await readToken("node", context);
     if (token !== undefined) options.token = token;
@@ -102,17 +104,16 @@ async function nodeOptions(
   line: CommandLine,
   words: readonly string[],
   usage?: string,
-): Promise<NodeOptions> {
+): Promise<NodeLine> {
   const { relay, rest } = takeRelay(words, SPEC, usage);
-  const [port, directory = DEFAULT_DIRECTORY, ...more] = rest;
+  const [port, ...shared] = rest;
   if (port === undefined) {
     throw usageFailure(SPEC, "the node's port is missing", usage);
   }
-  expectNoMore(more, SPEC, usage);
-  const options: NodeOptions = {
+  const options: NodeLine = {
     relay,
     port: parsePort(port, { zero: true }),
-    directory,
+    paths: (shared.length > 0 ? shared : [DEFAULT_DIRECTORY]).map(parseShared),
     plaintext: line.isOn("plaintext"),
     listSkipped: line.isOn("list-skipped"),
     ...await loadKnownRelays(line),

@@ -10,6 +10,7 @@ import { join } from "@std/path/join";
 import { Failure } from "../../base/errors.ts";
 import { isGranted } from "../../base/permission.ts";
 import { show } from "../../base/text.ts";
+import { isBelow } from "../../share/shared_path.ts";
 import type { CommandLine } from "../options/command_line.ts";
 
 const PRIVATE_OPTIONS = ["state", "token-file", "known-relays"] as const;
@@ -57,9 +58,3 @@ async function placeOf(path: string): Promise<string> {
 }
 
 const LAST_PART = /[^/\\]+[/\\]*$/;
-
-function isBelow(path: string, folder: string): boolean {
-  return path === folder ||
-    path.startsWith(/[/\\]$/.test(folder) ? folder : `${folder}/`) ||
-    path.startsWith(`${folder}\\`);
-}

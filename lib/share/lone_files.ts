@@ -1,0 +1,121 @@
+/**
+ * Keeps files that their owner named one by one up to date: each is looked at
+ * now and then, and nothing around it ever is. Reading them needs permission for
+ * them alone.
+ *
+ * @module
+ */
+
+import { FileTable } from "./file_table.ts";
+import { forgetUnseen, lookAtLoneFile, type Scan } from "./scan.ts";
+import type { LoneFile } from "./shared_path.ts";
+import { ruleOf, Skipped, type SkippedName } from "./skipped.ts";
+import { Turns } from "../base/turns.ts";
+import type { ShareListener, Upkeep, UpkeepOptions } from "./upkeep.ts";
+
+const SEPARATOR = Deno.build.os === "windows" ? "\\" : "/";
+
+/** Keeps some files up to date. Disposing stops it. */
+export class LoneFilesUpkeep implements Upkeep {
+  readonly name = "";
+  readonly folder = null;
+  readonly isThere = true;
+  readonly table = new FileTable(SEPARATOR);
+  readonly #paths: ReadonlyMap<string, string>;
+  readonly #options: UpkeepOptions;
+  readonly #closing = new AbortController();
+  #skipped: Skipped;
+  #isScanned = false;
+  #looking: Promise<void> | null = null;
+  #listener: ShareListener | null = null;
+  #timer: ReturnType<typeof setInterval> | undefined;
+
+  constructor(files: readonly LoneFile[], options: UpkeepOptions) {
+    this.#paths = new Map(files.map(({ name, path }) => [name, path]));
+    this.#options = options;
+    this.#skipped = new Skipped(options.limits.skippedNameCount);
+  }
+
+  get isScanned(): boolean {
+    return this.#isScanned;
+  }
+
+  get skipped(): Skipped {
+    return this.#skipped;
+  }
+
+  skippedNames(): SkippedName[] {
+    const names = new Map(Array.from(this.#paths, ([name, path]) => [
+      path,
+      name,
+    ]));
+    return Array.from(this.#skipped.entries(), (entry) => ({
+      name: names.get(entry.path)!,
+      kind: entry.kind,
+      rule: ruleOf(entry),
+    }));
+  }
+
+  /** Whether at least one of the files is there and may be shared. */
+  async isReadable(): Promise<boolean> {
+    await this.lookThrough();
+    return this.table.fileCount > 0;
+  }
+
+  startWatch(): void {} // the system watches folders, which may be out of reach
+
+  follow(listener: ShareListener): void {
+    this.#listener = listener;
+    const { shareCheckMs } = this.#options.limits;
+    this.#timer = setInterval(() => void this.lookThrough(), shareCheckMs);
+  }
+
+  catchUp(): Promise<void> {
+    return Promise.resolve(); // each was looked for at its only path
+  }
+
+  async lookFor(name: string): Promise<void> {
+    const path = this.#paths.get(name);
+    if (path !== undefined) await lookAtLoneFile({ name, path }, this.#scan);
+  }
+
+  lookThrough(): Promise<void> {
+    return this.#looking ??= this.#lookNow()
+      .finally(() => this.#looking = null);
+  }
+
+  async #lookNow(): Promise<void> {
+    const turns = new Turns(this.#options.limits.turnMs);
+    const scan = this.#scan;
+    this.table.beginLook();
+    for (const [name, path] of this.#paths) {
+      await lookAtLoneFile({ name, path }, scan);
+      if (this.#closing.signal.aborted) return;
+      if (turns.isOver) await turns.give();
+    }
+    await forgetUnseen(scan);
+    this.#isScanned = true;
+    this.#listener?.onChange();
+  }
+
+  get #scan(): Scan {
+    return {
+      root: null,
+      table: this.table,
+      skipped: this.#skipped,
+      limits: this.#options.limits,
+      isFull: this.#options.isFull,
+      signal: this.#closing.signal,
+    };
+  }
+
+  stop(): void {
+    this.#closing.abort();
+    clearInterval(this.#timer);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.stop();
+    await this.#looking;
+  }
+}
