@@ -48,7 +48,18 @@ export type AdmissionLimits =
     readonly connectionsPerAddressCount: number;
   };
 
+/**
+ * How much there is against a group of addresses of which so many handshakes are
+ * pending; zero or less for one in good standing.
+ */
+export type Blame = (
+  source: string,
+  pendingCount: number,
+  now: number,
+) => number;
+
 interface AddressGroup {
+  readonly source: string;
   connections: number;
   /** Connections without a hello so far, oldest first. */
   readonly pending: Set<Slot>;
@@ -89,6 +100,7 @@ const PURGE_EVERY = 1024;
  */
 export class Admission {
   readonly #limits: AdmissionLimits;
+  readonly #blame: Blame;
   readonly #sources = new Map<string, AddressGroup>();
   /**
    * Groups with pending handshakes; at most as many as there may be handshakes.
@@ -98,8 +110,13 @@ export class Admission {
   #handshakes = 0;
   #untilPurge = PURGE_EVERY;
 
-  constructor(limits: AdmissionLimits) {
+  /** Without `blame` only the handshakes that are pending count. */
+  constructor(
+    limits: AdmissionLimits,
+    blame: Blame = (_source, pendingCount) => pendingCount,
+  ) {
     this.#limits = limits;
+    this.#blame = blame;
   }
 
   get connectionCount(): number {
@@ -119,6 +136,7 @@ export class Admission {
   admit(source: string, now: number): AdmissionOutcome {
     this.#purge(now);
     const entry = this.#sources.get(source) ?? {
+      source,
       connections: 0,
       pending: new Set(),
       bucket: new TokenBucket(
@@ -128,9 +146,14 @@ export class Admission {
       ),
     };
     this.#sources.set(source, entry);
-    const reason = this.#refusal(source, entry, now);
+    const reason = this.#refusal(entry, now);
     if (reason !== undefined) return { kind: "refused", reason };
-    const evicted = this.#evict(source, entry);
+    const loser = this.#loserTo(entry, now);
+    if (loser === "none") {
+      return { kind: "refused", reason: "too_many_handshakes" };
+    }
+    const [evicted] = loser?.pending ?? [];
+    evicted?.leave();
     this.#connections++;
     this.#handshakes++;
     entry.connections++;
@@ -140,13 +163,9 @@ export class Admission {
     return { kind: "admitted", slot, ...(evicted ? { evicted } : {}) };
   }
 
-  #refusal(
-    source: string,
-    entry: AddressGroup,
-    now: number,
-  ): AdmissionRefusal | undefined {
+  #refusal(entry: AddressGroup, now: number): AdmissionRefusal | undefined {
     const limits = this.#limits;
-    const shared = isShared(source);
+    const shared = isShared(entry.source);
     if (!shared && !entry.bucket.take(now)) return "connecting_too_fast";
     if (this.#connections >= limits.connectionCount) {
       return "too_many_connections";
@@ -154,41 +173,39 @@ export class Admission {
     if (!shared && entry.connections >= limits.connectionsPerAddressCount) {
       return "too_many_connections_for_address";
     }
-    return this.#handshakes >= limits.handshakeCount &&
-        this.#loserTo(source, entry) === undefined
-      ? "too_many_handshakes"
-      : undefined;
+    return undefined;
   }
 
   /**
-   * The group whose oldest handshake gives way to a new one of `source`. It is
-   * the group itself where that has as many as it may have. Where all are
-   * taken, it is the group with the most, if that has more than `source`.
-   * Otherwise none.
+   * The group whose oldest handshake gives way to a new one of a group;
+   * `undefined` if a place is free. It is the group itself where that has as
+   * many as it may have. Where all are taken, it is the group with the most
+   * against it, if that is more than against the new one; a group in good
+   * standing never gives way. Otherwise `none`.
    */
-  #loserTo(source: string, entry: AddressGroup): AddressGroup | undefined {
-    if (this.#mustEvict(source, entry)) return entry;
+  #loserTo(
+    entry: AddressGroup,
+    now: number,
+  ): AddressGroup | "none" | undefined {
+    if (this.#mustEvict(entry)) return entry;
     if (this.#handshakes < this.#limits.handshakeCount) return undefined;
-    let loser: AddressGroup | undefined;
+    const blameOf = ({ source, pending }: AddressGroup) =>
+      this.#blame(source, pending.size, now);
+    let loser: AddressGroup | "none" = "none";
+    let most = Math.max(0, blameOf(entry));
     for (const other of this.#pending) {
-      if (other.pending.size > (loser ?? entry).pending.size) loser = other;
+      const blame = blameOf(other);
+      if (blame > most) [loser, most] = [other, blame];
     }
     return loser;
   }
 
-  #mustEvict(source: string, entry: AddressGroup): boolean {
+  #mustEvict({ source, pending }: AddressGroup): boolean {
     const { handshakeCount, handshakesPerAddressCount } = this.#limits;
     const most = isShared(source)
       ? Math.ceil(handshakeCount / 2)
       : handshakesPerAddressCount;
-    return entry.pending.size >= most;
-  }
-
-  /** Frees the slot of the oldest handshake where no slot is free. */
-  #evict(source: string, entry: AddressGroup): Slot | undefined {
-    const [oldest] = this.#loserTo(source, entry)?.pending ?? [];
-    oldest?.leave();
-    return oldest;
+    return pending.size >= most;
   }
 
   #slotFor(entry: AddressGroup): Slot {

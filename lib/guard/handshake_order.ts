@@ -19,6 +19,8 @@ export type HandshakeLimits = Pick<
 interface Conduct {
   /** Handshakes that led to no hello; old ones count less. */
   unfinished: number;
+  /** Whether a peer of it has said hello. */
+  isKnown: boolean;
   /** The time at which `unfinished` was right. */
   at: number;
   /** Counts the handshakes of all groups. */
@@ -48,9 +50,11 @@ export class HandshakeOrder {
   /** Notes that a handshake of `group` begins. */
   begun(group: string, now: number): void {
     const unfinished = this.#unfinishedOf(group, now) + 1;
+    const isKnown = this.#groups.get(group)?.isKnown ?? false;
     this.#groups.delete(group);
     this.#makeRoom();
-    this.#groups.set(group, { unfinished, at: now, turn: ++this.#turn });
+    const turn = ++this.#turn;
+    this.#groups.set(group, { unfinished, isKnown, at: now, turn });
   }
 
   /**
@@ -63,7 +67,19 @@ export class HandshakeOrder {
     if (conduct === undefined) return; // forgotten meanwhile
     const unfinished = this.#unfinishedOf(group, now) - HELLO_WORTH;
     conduct.unfinished = Math.max(0, unfinished);
+    conduct.isKnown = true;
     conduct.at = now;
+  }
+
+  /**
+   * How much there is against a group of which so many handshakes are pending.
+   * Nothing, and less than that, if it said hello before and is at its usual
+   * two.
+   */
+  blame(group: string, pendingCount: number, now: number): number {
+    const isKnown = this.#groups.get(group)?.isKnown ?? false;
+    const blame = Math.max(pendingCount, this.#unfinishedOf(group, now));
+    return isKnown ? blame - HELLO_WORTH : blame;
   }
 
   /** The group that is next; `undefined` if there is none. */

@@ -80,14 +80,15 @@ export interface Listener {
  */
 export async function listen(options: ListenOptions): Promise<Listener> {
   const { limits } = options;
-  const admission = new Admission({
-    ...limits,
-    connectionsPerAddressCount: options.connectionsPerAddressCount,
-  });
-  const turns = new HandshakeTurns(
-    new HandshakeOrder(limits),
-    () => performance.now(),
+  const order = new HandshakeOrder(limits);
+  const admission = new Admission(
+    {
+      ...limits,
+      connectionsPerAddressCount: options.connectionsPerAddressCount,
+    },
+    order.blame.bind(order),
   );
+  const turns = new HandshakeTurns(order, () => performance.now());
   const connections = new Map<Slot, AcceptedConnection>();
   let isClosing = false;
   const admit = (

@@ -6,6 +6,7 @@ import {
   TokenBucket,
   tunnelSource,
 } from "../../lib/guard/admission.ts";
+import { HandshakeOrder } from "../../lib/guard/handshake_order.ts";
 import { LIMITS } from "../../lib/base/limits.ts";
 
 const limits = { ...LIMITS, connectionsPerAddressCount: 64 };
@@ -233,4 +234,70 @@ Deno.test("TokenBucket never holds more than its burst", () => {
   assertEquals(take(0), 3);
   assertEquals(take(100), 1);
   assertEquals(take(1_000_000), 3);
+});
+
+/** Admission that knows how the handshakes of each group ended. */
+function withOrder(handshakeCount: number) {
+  const order = new HandshakeOrder(limits);
+  const admission = new Admission(
+    { ...limits, handshakeCount },
+    (...asked) => order.blame(...asked),
+  );
+  /** Admits one whose TLS handshake begins at once. */
+  const begin = (source: string, now: number) => {
+    const outcome = admission.admit(source, now);
+    if (outcome.kind === "admitted") order.begun(source, now);
+    return outcome;
+  };
+  const sayHello = (source: string, now: number) => {
+    const outcome = begin(source, now);
+    if (outcome.kind === "admitted") outcome.slot.leave();
+    order.finished(source, now);
+  };
+  return { admission, begin, sayHello };
+}
+
+/** The slot of an outcome that must be one. */
+function slotOf(outcome: ReturnType<Admission["admit"]>): Slot {
+  if (outcome.kind === "refused") throw new Error(outcome.reason);
+  return outcome.slot;
+}
+
+Deno.test("Admission lets a known peer finish its handshake, whoever else comes", () => {
+  const { begin, sayHello } = withOrder(4);
+  for (const source of ["192.0.2.1", "192.0.2.2"]) sayHello(source, 0);
+  const known = [begin("192.0.2.1", 0), begin("192.0.2.2", 0)].map(slotOf);
+  const strangers = [begin("198.51.100.1", 0), begin("198.51.100.2", 0)]
+    .map(slotOf);
+  const evicted = [];
+  for (let n = 0; n < 200; n++) {
+    const outcome = begin(`203.0.113.${n}`, 0);
+    assertEquals(outcome.kind, "admitted");
+    if (outcome.kind === "admitted") evicted.push(outcome.evicted);
+  }
+  assertEquals(evicted.slice(0, 2), strangers, "oldest first");
+  assertEquals(evicted.filter((slot) => known.includes(slot!)), []);
+});
+
+Deno.test("Admission refuses a stranger when only known peers have handshakes, and none gives way to another known one", () => {
+  const { begin, sayHello } = withOrder(2);
+  for (let n = 1; n <= 3; n++) sayHello(`192.0.2.${n}`, 0);
+  begin("192.0.2.1", 0);
+  begin("192.0.2.2", 0);
+  for (const source of ["198.51.100.1", "192.0.2.3"]) {
+    assertEquals(begin(source, 0), {
+      kind: "refused",
+      reason: "too_many_handshakes",
+    });
+  }
+});
+
+Deno.test("Admission has a known peer give way that leaves its handshakes unfinished now", () => {
+  const { begin, sayHello } = withOrder(2);
+  sayHello("192.0.2.1", 0);
+  for (let n = 0; n < 5; n++) slotOf(begin("192.0.2.1", 0)).leave();
+  const turncoat = slotOf(begin("192.0.2.1", 0));
+  slotOf(begin("198.51.100.1", 0));
+  const outcome = begin("198.51.100.2", 0);
+  assertEquals(outcome.kind === "admitted" && outcome.evicted, turncoat);
 });
