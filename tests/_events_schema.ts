@@ -107,6 +107,13 @@ const Group = object({
   votes: count("number of addresses with this content"),
   offers: listOf(Offer, "the offers of nodes with this content"),
 });
+const FoundFile = {
+  name: text("its whole name"),
+  size: count("bytes"),
+  modifiedMs: Type.Number({ description: "when it was last written" }),
+  content: Type.Optional(digest("content id, once it is known")),
+  nodes: listOf(id("a node"), "the nodes that have it"),
+};
 const Answer = Type.Union([
   object({
     kind: Type.Literal("found"),
@@ -450,6 +457,26 @@ export const EVENTS: Readonly<Record<EventName, EventSpec>> = {
       name,
       groups: listOf(Group, "the contents"),
       taken: flag("whether the first is taken; `false` in a tie"),
+    },
+  },
+  "found_as": {
+    says:
+      "no node has the name itself, and it stands for a file with a longer name",
+    roles: CLIENT,
+    fields: {
+      name: text("the name that was asked for"),
+      found: object(FoundFile, "the file that is taken"),
+      paths: count("number of names with this content"),
+    },
+  },
+  "found_several": {
+    says:
+      "no node has the name itself, and it may stand for different files: none is taken",
+    roles: CLIENT,
+    fields: {
+      name: text("the name that was asked for"),
+      files: listOf(object(FoundFile), "the first of them"),
+      count: count("how many there are"),
     },
   },
   "node_trouble": {

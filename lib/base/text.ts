@@ -46,6 +46,29 @@ function escapeCharacter(character: string): string {
   return point < 0x100 ? `\\x${hex.padStart(2, "0")}` : `\\u{${hex}}`;
 }
 
+/**
+ * The text with capitals and small letters alike, for comparing names. Keeps
+ * the number of characters: one whose other case is longer stays as it is.
+ */
+export function foldCase(text: string): string {
+  if (ASCII.test(text)) return text.toLowerCase();
+  return Array.from(text, foldCharacter).join("");
+}
+
+// deno-lint-ignore no-control-regex
+const ASCII = /^[\x00-\x7f]*$/;
+
+/** Through the capital, because two small letters may share one: σ and ς. */
+function foldCharacter(character: string): string {
+  const capital = character.toUpperCase();
+  const small = (isOne(capital) ? capital : character).toLowerCase();
+  return isOne(small) ? small : character;
+}
+
+function isOne(text: string): boolean {
+  return text.length === 1 || Array.from(text).length === 1;
+}
+
 /** A count with its noun, `1 file` or `2 files`. Adds an `s` to `noun`. */
 export function counted(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? "" : "s"}`;

@@ -102,6 +102,20 @@ export class Choosing implements AsyncDisposable {
     return { group: choice.group, isVoted, isByOffers };
   }
 
+  /**
+   * The offers, with the digests that matter where their nodes give them in
+   * time.
+   */
+  async described(offers: readonly Offer[]): Promise<Offer[]> {
+    const { sha256: wanted } = this.wish;
+    return await Promise.all(offers.map(async (offer) => {
+      const { content, sha256 } = offer;
+      const isKnown = content !== undefined &&
+        (wanted === undefined || sha256 !== undefined);
+      return isKnown ? offer : await this.#describe(offer) ?? offer;
+    }));
+  }
+
   get #isPinned(): boolean {
     const { sha256, content } = this.#options.wish;
     return sha256 !== undefined || content !== undefined;

@@ -73,6 +73,20 @@ export interface Progress {
   readonly nodes: number;
 }
 
+/** A file that a search found. */
+export interface FoundFile {
+  /** Its whole name. */
+  readonly name: string;
+  /** Bytes. */
+  readonly size: number;
+  /** When it was last written, in milliseconds since 1970. */
+  readonly modifiedMs: number;
+  /** Content id, if it is known. */
+  readonly content?: string;
+  /** Ids of the nodes that have it. */
+  readonly nodes: readonly string[];
+}
+
 /** Events of a client. */
 export type ClientEvent =
   | PeersEvent
@@ -95,6 +109,22 @@ export type ClientEvent =
     groups: readonly ContentGroup[];
     /** Whether the first is taken; `false` if that is undecided. */
     taken: boolean;
+  }
+  /** No node has the name itself: it stands for a file with a longer name. */
+  | {
+    event: "found_as";
+    name: string;
+    found: FoundFile;
+    /** Number of names with this content. */
+    paths: number;
+  }
+  /** The name may stand for different files, and none is taken. */
+  | {
+    event: "found_several";
+    name: string;
+    /** The first of them. */
+    files: readonly FoundFile[];
+    count: number;
   }
   /** A node failed during the fetch; `out` if it takes no further part. */
   | {

@@ -112,6 +112,32 @@ export function notListedWhole(
   });
 }
 
+/** A name may stand for different files. */
+export function severalFound(name: string, count: number): Failure {
+  return new Failure("not_found", {
+    what: "Cannot choose file",
+    where: show(name),
+    why:
+      `no node has exactly that name, and ${count} different files end in it`,
+    remedy: "name one of them by its whole path",
+  });
+}
+
+/** The failure, with the names that come near. */
+export function withNearest(
+  failure: Failure,
+  nearest: readonly string[],
+): Failure {
+  if (nearest.length === 0) return failure;
+  const names = nearest.map(show);
+  const last = names.pop()!;
+  const words = names.length === 0 ? last : `${names.join(", ")} or ${last}`;
+  return new Failure(failure.kind, {
+    ...failure.parts,
+    remedy: `did you mean ${words}?`,
+  });
+}
+
 /** None of the asked nodes has a file that matches. */
 export function nobodyHasAny(pattern: string, nodeCount: number): Failure {
   return new Failure("not_found", {

@@ -23,23 +23,31 @@ export interface Unfound {
 /** Improves a failure: asks nodes once more for files below the name. */
 export async function explained(
   failure: Failure,
-  { peers, nodes, name, signal }: Unfound,
+  unfound: Unfound,
 ): Promise<Failure> {
   if (failure.kind !== "not_found") return failure;
+  const { name } = unfound;
+  if (isGlob(name)) return isPattern(name);
+  return await isFolder(unfound) ? isOnlyFolder(name) : failure;
+}
+
+/** The name is a pattern, and stands for one file here. */
+export function isPattern(name: string): Failure {
   const where = show(name);
-  const what = "Cannot find file";
-  if (isGlob(name)) {
-    return new Failure("not_found", {
-      what,
-      where,
-      why:
-        "no node has a file with exactly that name, and this command takes one file",
-      remedy: `list the matches with ls '${where}', and take one of them`,
-    });
-  }
-  if (!await isFolder({ peers, nodes, name, signal })) return failure;
   return new Failure("not_found", {
-    what,
+    what: "Cannot find file",
+    where,
+    why:
+      "no node has a file with exactly that name, and this command takes one file",
+    remedy: `list the matches with ls '${where}', and take one of them`,
+  });
+}
+
+/** The name is that of a folder, and stands for one file here. */
+export function isOnlyFolder(name: string): Failure {
+  const where = show(name);
+  return new Failure("not_found", {
+    what: "Cannot find file",
     where,
     why: "it is a folder",
     remedy:
@@ -56,7 +64,7 @@ export function lacking(
 }
 
 /** Whether a node lists a file below a name. */
-async function isFolder(
+export async function isFolder(
   { peers, nodes, name, signal }: Unfound,
 ): Promise<boolean> {
   const found = new AbortController();

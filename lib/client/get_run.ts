@@ -18,13 +18,13 @@ import { boundsOf, hasherFor, sourceOf } from "./downloading.ts";
 import { DryRun } from "./dry_run.ts";
 import type { ClientEvent } from "./events.ts";
 import { exhausted, nobodyHasAny, notListedWhole } from "./failures.ts";
-import { explained, lacking } from "./folders.ts";
 import { Followups } from "./followups.ts";
 import { type Job, jobOf, ListedJob, sizeOf } from "./jobs.ts";
 import { type ListedPlace, PatternLists } from "./pattern_lists.ts";
 import { browseAll } from "./browsing.ts";
 import type { CatalogueEntry } from "./catalogue.ts";
 import { compareNames } from "./listing.ts";
+import { MissedNames } from "./missed.ts";
 import type { ListedNode } from "./nodes.ts";
 import { SaveReport } from "./save_report.ts";
 import type { Peers } from "./peers.ts";
@@ -34,10 +34,6 @@ import { batchesOf, type Selection } from "./selections.ts";
 import { Turns } from "../base/turns.ts";
 import { Targets } from "./targets.ts";
 import type { TransferOptions } from "./transfer_options.ts";
-
-// Of further names that are not found, nobody is asked whether they are
-// folders.
-const MOST_EXPLAINED = 4;
 
 /** Options of {@linkcode GetRun}. */
 export interface GetRunOptions extends TransferOptions {
@@ -70,7 +66,9 @@ export class GetRun implements AsyncDisposable {
   readonly #nodes: ReadonlyMap<string, ListedNode>;
   readonly #offers = new Map<string, readonly Offer[]>();
   /** The names that the user gave, and how. */
-  readonly #named: ReadonlyMap<string, Selection>;
+  readonly #named: Map<string, Selection>;
+  /** Names that no node has, and that may stand for others. */
+  readonly #missed: MissedNames;
   readonly #lists: PatternLists;
   readonly #sessions = new Map<string, NodeSession>();
   readonly #outcomes: SaveReport;
@@ -87,14 +85,10 @@ export class GetRun implements AsyncDisposable {
    * sessions.
    */
   #isAsked = false;
-  #missCount = 0;
   #saveRun: SaveRun | null = null;
   #hasher: Hasher | null = null;
 
-  constructor(
-    peers: Peers,
-    options: GetRunOptions,
-  ) {
+  constructor(peers: Peers, options: GetRunOptions) {
     const { signal, nodes, sha256, content, prefer, overwrite } = options;
     const isPinned = sha256 !== undefined || content !== undefined;
     this.#peers = peers;
@@ -137,6 +131,14 @@ export class GetRun implements AsyncDisposable {
       tell: this.#tell,
       signal: this.#signal,
     });
+    this.#missed = new MissedNames(peers, {
+      ...options,
+      isOne: sha256 !== undefined || options.base !== undefined,
+      choosing: this.#choosing,
+      tell: this.#tell,
+      signal: this.#signal,
+      fail: (name, failure) => this.#outcomes.fail(name, failure),
+    });
     this.#followups = new Followups(peers, {
       nodes: this.#nodes,
       offersOf: (name) => this.#offers.get(name) ?? this.#lists.offersOf(name),
@@ -175,11 +177,11 @@ export class GetRun implements AsyncDisposable {
       const more = n < batches.length - 1;
       if (nodes.length > 0) await this.#ask(batch, more);
       else for (const selection of batch) this.#failWithoutNodes(selection);
-      this.#isAsked = !more;
-      const jobs = await this.#choose();
-      this.#outcomes.expect(jobs, { more });
-      yield jobs;
+      yield await this.#choose({ more: more || this.#missed.isWaiting });
     }
+    if (!this.#missed.isWaiting) return;
+    await this.#lookWider();
+    yield await this.#choose({ more: false });
   }
 
   /**
@@ -266,22 +268,22 @@ export class GetRun implements AsyncDisposable {
     });
     this.#signal.throwIfAborted();
     for (const asking of askings) {
-      if (!this.#offers.has(asking.name)) await this.#miss(asking);
+      if (this.#offers.has(asking.name)) continue;
+      this.#jobs.set(asking.name, null);
+      await this.#missed.add(asking);
     }
   }
 
-  /** Notes a name that was not found; for the first few also why. */
-  async #miss({ name, answers, found }: Asking): Promise<void> {
-    this.#jobs.set(name, null);
-    const [peers, signal] = [this.#peers, this.#signal];
-    const nodes = lacking(this.#options.nodes, answers);
-    const failure = exhausted(name, answers, found);
-    this.#outcomes.fail(
-      name,
-      this.#missCount++ < MOST_EXPLAINED
-        ? await explained(failure, { peers, nodes, name, signal })
-        : failure,
-    );
+  /** Looks for the missed names as folders, and as parts of longer names. */
+  async #lookWider(): Promise<void> {
+    const { names, folders } = await this.#missed.look();
+    for (const folder of folders) await this.#browse(folder);
+    for (const [name, asked] of names) {
+      this.#named.set(name, this.#named.get(asked)!);
+    }
+    const found = [...names.keys()].filter((name) => !this.#offers.has(name));
+    const kind = "name" as const;
+    await this.#find(found.map((name) => ({ kind, name })), false);
   }
 
   /** Stores an offer that may be chosen. */
@@ -306,8 +308,12 @@ export class GetRun implements AsyncDisposable {
     return true;
   }
 
-  /** Decides on a content for each undecided name. */
-  async #choose(): Promise<Job[]> {
+  /**
+   * Decides on a content for each undecided name; `more` says that other names
+   * may follow.
+   */
+  async #choose({ more }: { more: boolean }): Promise<Job[]> {
+    this.#isAsked = !more;
     const jobs = await this.#chooseListed();
     const names = [...this.#offers.keys()].filter((name) =>
       !this.#jobs.has(name)
@@ -325,6 +331,7 @@ export class GetRun implements AsyncDisposable {
       if (this.#jobs.has(name)) this.#jobs.set(name, null);
       this.#outcomes.fail(name, failure);
     }
+    this.#outcomes.expect(admitted, { more });
     return admitted;
   }
 
@@ -334,7 +341,9 @@ export class GetRun implements AsyncDisposable {
   async #chooseListed(): Promise<Job[]> {
     const jobs: Job[] = [];
     const turns = new Turns(this.#peers.limits.turnMs);
-    const listed = this.#lists.takeNew((name) => this.#named.has(name));
+    const listed = this.#lists.takeNew((name) =>
+      this.#named.has(name) || this.#missed.takes(name)
+    );
     for (const { list, at, isTaken } of listed) {
       if (turns.isOver) await turns.give();
       this.#signal.throwIfAborted();

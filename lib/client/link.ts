@@ -14,14 +14,17 @@ import { DIRECTION, type RelayToClient } from "../protocol/messages.ts";
 import { show } from "../base/text.ts";
 import { Asking, type FoundNode } from "./ask_node.ts";
 import { Choosing } from "./choosing.ts";
+import type { ClientEvent } from "./events.ts";
 import { exhausted } from "./failures.ts";
 import { explained, lacking } from "./folders.ts";
+import type { ListedNode } from "./nodes.ts";
 import { Peers } from "./peers.ts";
 import {
   checkedName,
   chosenNodes,
   type TransferOptions,
 } from "./transfer_options.ts";
+import { insteadOf } from "./wider.ts";
 
 /** Options of {@linkcode makeLink}. */
 export interface LinkOptions extends TransferOptions {
@@ -39,6 +42,8 @@ export interface MadeLink {
   readonly text: string;
   /** Whether the relay enforces its time and number of fetches. */
   readonly isHeld: boolean;
+  /** The file's whole name, which may be longer than the one asked for. */
+  readonly name: string;
   /** Bytes of the file. */
   readonly size: number;
 }
@@ -52,38 +57,88 @@ export interface MadeLink {
  * links for this client, `not_found` if no node has the file.
  */
 export async function makeLink(options: LinkOptions): Promise<MadeLink> {
-  const name = checkedName(options.name);
   const tell = options.onEvent ?? (() => {});
   await using peers = new Peers(options, tell);
-  const { nodes } = await peers.list();
-  const asking = new Asking(peers, { name, tell });
+  const nodes = chosenNodes((await peers.list()).nodes, options);
+  const { sha256, prefer, signal = new AbortController().signal } = options;
+  await using choosing = new Choosing(peers, {
+    wish: { sha256, prefer },
+    nodes,
+    tell,
+    signal,
+  });
   await using sessions = new AsyncDisposableStack();
+  const name = checkedName(options.name);
+  const { found, asking } = await askAll(peers, { name, nodes, tell, sessions })
+    .then((asked) =>
+      asked.found.size > 0
+        ? asked
+        : askInstead(asked, { options, peers, nodes, choosing, sessions })
+    );
+  const offers = [...found.values()].map(({ offer }) => offer);
+  const { group } = await choosing.choose(asking.name, offers);
+  const content = group.content ?? await contentOf(group, { found, asking });
+  const { size } = group;
+  const sealing = { ...options, name: asking.name, content };
+  return { ...await sealed(peers, sealing), name: asking.name, size };
+}
+
+/** The nodes with a file, and the answers of all. */
+interface Asked {
+  readonly asking: Asking;
+  readonly found: ReadonlyMap<string, FoundNode>;
+}
+
+/** Asks all nodes for a file. `sessions` disposes of those that have it. */
+async function askAll(
+  peers: Peers,
+  { name, nodes, tell, sessions }: {
+    name: string;
+    nodes: readonly ListedNode[];
+    tell: (event: ClientEvent) => void;
+    sessions: AsyncDisposableStack;
+  },
+): Promise<Asked> {
+  const asking = new Asking(peers, { name, tell });
   const found = new Map<string, FoundNode>();
-  const chosen = chosenNodes(nodes, options);
-  await peers.turns.each(chosen, async (node) => {
+  await peers.turns.each(nodes, async (node) => {
     const one = await asking.ask(node);
     if (one === undefined) return;
     sessions.use(one.session);
     found.set(node.id, one);
   });
-  const { sha256, prefer, signal = new AbortController().signal } = options;
-  if (found.size === 0) {
-    const failure = exhausted(name, asking.answers, asking.found);
-    const nodes = lacking(chosen, asking.answers);
-    throw await explained(failure, { peers, nodes, name, signal });
-  }
-  await using choosing = new Choosing(peers, {
-    wish: { sha256, prefer },
-    nodes: chosen,
-    tell,
-    signal,
-  });
-  const offers = [...found.values()].map(({ offer }) => offer);
-  const { group } = await choosing.choose(name, offers);
-  const content = group.content ??
-    await contentOf(group, { found, asking, name });
-  const { size } = group;
-  return { ...await sealed(peers, { ...options, name, content }), size };
+  return { asking, found };
+}
+
+/**
+ * Asks all nodes for the file that a name stands for which none of them has.
+ *
+ * @throws {Failure} if it stands for none.
+ */
+async function askInstead(
+  { asking }: Asked,
+  { options, peers, nodes, choosing, sessions }: {
+    options: LinkOptions;
+    peers: Peers;
+    nodes: readonly ListedNode[];
+    choosing: Choosing;
+    sessions: AsyncDisposableStack;
+  },
+): Promise<Asked> {
+  const { anywhere = false, ignoreCase } = options;
+  const { signal = new AbortController().signal } = options;
+  const tell = options.onEvent ?? (() => {});
+  const { name } = asking;
+  const failure = exhausted(name, asking.answers, asking.found);
+  const asked = lacking(nodes, asking.answers);
+  const unfound = { peers, nodes: asked, name, signal };
+  if (!anywhere) throw await explained(failure, unfound);
+  const looking = { ...unfound, ignoreCase, choosing, tell };
+  const instead = await insteadOf(failure, looking);
+  if (instead instanceof Failure) throw instead;
+  const again = await askAll(peers, { name: instead, nodes, tell, sessions });
+  if (again.found.size > 0) return again;
+  throw exhausted(instead, again.asking.answers, again.asking.found);
 }
 
 /**
@@ -91,11 +146,7 @@ export async function makeLink(options: LinkOptions): Promise<MadeLink> {
  */
 async function contentOf(
   group: ContentGroup,
-  { found, asking, name }: {
-    found: ReadonlyMap<string, FoundNode>;
-    asking: Asking;
-    name: string;
-  },
+  { found, asking }: Asked,
 ): Promise<string> {
   for (const { node: id, version } of group.offers) {
     const { node, session } = found.get(id)!;
@@ -109,7 +160,7 @@ async function contentOf(
       asking.failed(node, error);
     }
   }
-  throw exhausted(name, asking.answers, asking.found);
+  throw exhausted(asking.name, asking.answers, asking.found);
 }
 
 /** The link, with the relay's pass. */

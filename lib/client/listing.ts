@@ -89,9 +89,23 @@ export class FileListings implements Iterable<FileListing> {
   }
 
   *[Symbol.iterator](): Generator<FileListing, void> {
-    for (const { name, offers } of this.#catalogue) {
-      yield listingOf(name, offers);
-    }
+    for (const place of this.places()) yield this.at(place);
+  }
+
+  /** A number for each name, in the order of names. */
+  places(): Iterable<number> {
+    return this.#catalogue.places();
+  }
+
+  /** The name at a place. */
+  nameAt(place: number): string {
+    return this.#catalogue.nameAt(place);
+  }
+
+  /** The file at a place. */
+  at(place: number): FileListing {
+    const { name, offers } = this.#catalogue.entryAt(place);
+    return listingOf(name, offers);
   }
 }
 

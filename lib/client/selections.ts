@@ -5,6 +5,9 @@
  * @module
  */
 
+import { foldCase } from "../base/text.ts";
+import { isHidden } from "../content/glob.ts";
+
 /** A name to fetch, or a pattern for all matching names. */
 export type Selection =
   | { readonly kind: "name"; readonly name: string }
@@ -18,6 +21,30 @@ export type Selection =
     /** Whether to count a name that does not match. */
     readonly leavesOut?: (name: string) => boolean;
   };
+
+/**
+ * Everything below a folder, `folder` without a slash at its end. Components
+ * below it that begin with a dot are left out.
+ */
+export function folderSelection(
+  folder: string,
+  { ignoreCase = false }: { ignoreCase?: boolean } = {},
+): Selection & { kind: "matching" } {
+  const pattern = `${folder}/`;
+  const wanted = foldCase(pattern);
+  const isBelow = (name: string) =>
+    ignoreCase
+      ? foldCase(name.slice(0, pattern.length)) === wanted
+      : name.startsWith(pattern);
+  const isHiddenBelow = (name: string) => isHidden(name.slice(pattern.length));
+  return {
+    kind: "matching",
+    pattern,
+    prefix: ignoreCase ? "" : pattern,
+    matches: (name) => isBelow(name) && !isHiddenBelow(name),
+    leavesOut: (name) => isBelow(name) && isHiddenBelow(name),
+  };
+}
 
 /** Removes duplicate names and patterns, so that no node is asked twice. */
 export function distinct(selections: readonly Selection[]): Selection[] {

@@ -50,6 +50,7 @@ import type { ListedNode } from "./nodes.ts";
 import type { Peers } from "./peers.ts";
 import { Seeking } from "./ask_nodes.ts";
 import type { TransferOptions } from "./transfer_options.ts";
+import { insteadOf } from "./wider.ts";
 
 /** The options of {@linkcode Stream}. */
 export type StreamOptions = TransferOptions & {
@@ -77,11 +78,10 @@ interface Running {
 
 /** The stream of one file. Disposing ends the transfer. */
 export class Stream implements AsyncDisposable {
-  readonly name: string;
   readonly #peers: Peers;
   readonly #options: StreamOptions;
   readonly #tell: (event: ClientEvent) => void;
-  readonly #asking: Asking;
+  #asking: Asking;
   readonly #stop = new AbortController();
   readonly #signal: AbortSignal;
   /** Nodes that have not been asked, if they are asked one by one. */
@@ -107,11 +107,10 @@ export class Stream implements AsyncDisposable {
   /** Disposing of the stream disposes of the peers too. */
   constructor(peers: Peers, options: StreamOptions) {
     const { signal } = options;
-    this.name = options.name;
     this.#peers = peers;
     this.#options = options;
     this.#tell = options.onEvent ?? (() => {});
-    this.#asking = new Asking(peers, { name: this.name, tell: this.#tell });
+    this.#asking = this.#askingFor(options.name);
     this.#unasked = [...options.nodes];
     this.#nodes = new Map(options.nodes.map((node) => [node.id, node]));
     this.#signal = signal === undefined
@@ -132,6 +131,15 @@ export class Stream implements AsyncDisposable {
       tell: this.#tell,
       signal: this.#signal,
     });
+  }
+
+  /** The file's whole name, which may be longer than the one asked for. */
+  get name(): string {
+    return this.#asking.name;
+  }
+
+  #askingFor(name: string): Asking {
+    return new Asking(this.#peers, { name, tell: this.#tell });
   }
 
   get size(): number {
@@ -156,15 +164,40 @@ export class Stream implements AsyncDisposable {
   async seek(): Promise<void> {
     if (this.#options.oneByOne) await this.#askNext();
     else {
-      await this.#seeking.seek([this.#asking], {
-        onFound: (_asking, found) => this.#join(found),
-      });
-    }
-    if (this.#found.size === 0 && !this.#options.oneByOne) {
-      throw this.#failed(await this.#explained());
+      await this.#askAll();
+      if (this.#found.size === 0) await this.#seekInstead();
     }
     await this.#choose();
     void this.section; // throws if there is no such part
+  }
+
+  async #askAll(): Promise<void> {
+    await this.#seeking.seek([this.#asking], {
+      onFound: (_asking, found) => this.#join(found),
+    });
+  }
+
+  /** Finds another name that the one asked for stands for. */
+  async #seekInstead(): Promise<void> {
+    const instead = this.#options.anywhere
+      ? await this.#instead()
+      : await this.#explained();
+    if (instead instanceof Failure) throw this.#failed(instead);
+    this.#asking = this.#askingFor(instead);
+    await this.#askAll();
+    if (this.#found.size === 0) throw this.#failed(this.#exhausted());
+  }
+
+  #instead(): Promise<string | Failure> {
+    return insteadOf(this.#exhausted(), {
+      peers: this.#peers,
+      nodes: lacking(this.#options.nodes, this.#asking.answers),
+      name: this.name,
+      ignoreCase: this.#options.ignoreCase,
+      choosing: this.#choosing,
+      tell: this.#tell,
+      signal: this.#signal,
+    });
   }
 
   /** Chooses among the offers of nodes that have not failed. */

@@ -24,6 +24,13 @@ export interface TransferOptions extends ClientOptions {
   sha256?: string;
   /** Content id that the file must have, as 64 hexadecimal digits. */
   content?: string;
+  /**
+   * Whether to look for a name that no node has as the last part of longer
+   * names, and among folders.
+   */
+  anywhere?: boolean;
+  /** Whether capitals and small letters match each other there. */
+  ignoreCase?: boolean;
   /** Connections to each node. */
   connections?: number;
   /** The most bytes a second to receive. */

@@ -8,6 +8,8 @@
  * @module
  */
 
+import { foldCase } from "../base/text.ts";
+
 type PatternToken =
   | { readonly kind: "star" }
   | { readonly kind: "any" }
@@ -29,18 +31,28 @@ export function isGlob(text: string): boolean {
   return SPECIAL.test(text);
 }
 
-/** The text at the start of every name that matches `glob`. */
-export function globPrefix(glob: string): string {
-  const end = glob.search(SPECIAL);
+/**
+ * The text at the start of every name that matches `glob`. If case is ignored,
+ * it ends before the first letter that has a case.
+ */
+export function globPrefix(
+  glob: string,
+  { ignoreCase = false }: Pick<GlobOptions, "ignoreCase"> = {},
+): string {
+  const end = glob.search(ignoreCase ? SPECIAL_OR_CASED : SPECIAL);
   return end < 0 ? glob : glob.slice(0, end);
 }
 
 const SPECIAL = /[*?[{]/;
+// Everything else is the same in any case.
+const SPECIAL_OR_CASED = /[*?[{a-z]|\P{ASCII}/iu;
 
 /** Options of {@linkcode parseGlob}. */
 export interface GlobOptions {
   /** Whether stars match a leading dot too. By default they do not. */
   readonly dots?: boolean;
+  /** Whether capitals and small letters match each other. */
+  readonly ignoreCase?: boolean;
 }
 
 /** Whether a component of `name` begins with a dot, which hides it. */
@@ -67,11 +79,13 @@ export function isHidden(name: string): boolean {
  */
 export function parseGlob(
   glob: string,
-  { dots = false }: GlobOptions = {},
+  { dots = false, ignoreCase = false }: GlobOptions = {},
 ): (name: string) => boolean {
-  const patterns = expandBraces(glob).map(parsePattern);
+  const folded = ignoreCase ? foldCase(glob) : glob;
+  const patterns = expandBraces(folded).map(parsePattern);
   return (name) => {
-    const parts = name.split("/").map((part) => Array.from(part));
+    const parts = (ignoreCase ? foldCase(name) : name)
+      .split("/").map((part) => Array.from(part));
     return patterns.some((pattern) =>
       matchesInOrder(pattern, parts, {
         isStar: (part) => part === "folders",

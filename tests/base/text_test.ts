@@ -1,5 +1,11 @@
 import { assertEquals } from "@std/assert";
-import { counted, show, showWhole, TextCheck } from "../../lib/base/text.ts";
+import {
+  counted,
+  foldCase,
+  show,
+  showWhole,
+  TextCheck,
+} from "../../lib/base/text.ts";
 import { modulesIn } from "../_remedies.ts";
 
 for (
@@ -91,3 +97,18 @@ Deno.test("TextCheck judges characters that straddle pieces whole", () => {
   }
   assertEquals(isText(content.slice(0, 2)), false, "ends inside a character");
 });
+
+for (
+  const [text, folded] of [
+    ["IMG_1.JPG", "img_1.jpg"],
+    ["\u00c9t\u00e9 \u03a3\u03c2", "\u00e9t\u00e9 \u03c3\u03c3"],
+    ["stra\u00dfe", "stra\u00dfe"], // its capitals are two characters
+    ["\u0130", "\u0130"], // its small form is two characters
+    ["\u5199\u771f \u{1f600} \u{10400}", "\u5199\u771f \u{1f600} \u{10428}"],
+  ] as const
+) {
+  Deno.test(`foldCase of ${text} is ${folded}, of as many characters`, () => {
+    assertEquals(foldCase(text), folded);
+    assertEquals(Array.from(folded).length, Array.from(text).length);
+  });
+}

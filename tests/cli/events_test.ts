@@ -151,6 +151,8 @@ Deno.test("Every line of every role and command with --json is as its schema say
   await run(0, ["contents_differ", "file_received"], [
     ...[address, "get", "sub/", ...to, ...newest],
   ]);
+  await run(4, ["found_several"], [address, "get", "1.txt", ...to]);
+  await run(0, ["found_as"], [address, "cat", "1.txt", ...newest]);
   await run(0, ["content", "file_received"], [address], { input: "f\n" });
   await run(0, ["zeros_skipped"], [address, "get", "zeros", ...to]);
   await using first = spawnRole(

@@ -62,3 +62,25 @@ Deno.test("isGlob tells patterns from names", () => {
     false,
   ]);
 });
+
+for (
+  const [glob, prefix, matching, others] of [
+    ["*.JPG", "", ["a.jpg", "A.Jpg", "b.JPG"], ["a.jpeg", ".jpg"]],
+    ["2024/summer/*", "2024/", ["2024/SUMMER/a"], ["2025/summer/a"]],
+    ["[A-C]x", "", ["ax", "BX"], ["dx"]],
+    ["[!a-c]x", "", ["Dx"], ["Ax"]],
+    ["{IMG,dsc}_?", "", ["img_1", "DSC_2"], ["im_1"]],
+    ["\u00c9T\u00c9*", "", ["\u00e9t\u00e9.txt"], ["ete.txt"]],
+    ["\u03a3\u039f\u03a6\u039f\u03a3", "", [
+      "\u03c3\u03bf\u03c6\u03bf\u03c2", // with a final sigma
+      "\u03c3\u03bf\u03c6\u03bf\u03c3",
+    ], []],
+  ] as const
+) {
+  Deno.test(`parseGlob ${glob} without regard to case matches what it says, and nothing else`, () => {
+    const matches = parseGlob(glob, { ignoreCase: true });
+    for (const name of matching) assertEquals(matches(name), true, name);
+    for (const name of others) assertEquals(matches(name), false, name);
+    assertEquals(globPrefix(glob, { ignoreCase: true }), prefix);
+  });
+}

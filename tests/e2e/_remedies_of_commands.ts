@@ -34,6 +34,8 @@ export const OF_COMMANDS: Readonly<Record<string, Trials>> = {
       wrong: here.client("ls", "--receipt=r.json"),
       right: here.client("get", "a.txt", "--receipt=r.json"),
     }),
+  },
+  "lib/cli/commands/list.ts": {
     "see the command nodes": async (here) => {
       const { address, end } = await ownRelay();
       return {

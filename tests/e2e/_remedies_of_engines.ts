@@ -212,8 +212,16 @@ export const OF_ENGINES: Readonly<Record<string, Trials>> = {
   },
   "lib/client/failures.ts": {
     "check the name": (here) => ({
+      wrong: here.client("get", "no such file"),
+      right: here.client("get", "a.txt"),
+    }),
+    "did you mean ${words}?": (here) => ({
       wrong: here.client("get", "A.txt"),
       right: here.client("get", "a.txt"),
+    }),
+    "name one of them by its whole path": (here) => ({
+      wrong: here.client("get", "c.txt"),
+      right: here.client("get", "more/c.txt"),
     }),
     "check that the nodes are running": async (here) => {
       const { port, address, end } = await ownRelay();
@@ -235,7 +243,7 @@ export const OF_ENGINES: Readonly<Record<string, Trials>> = {
     "get '${where}/' fetches what is in it, and ls '${where}/' lists it": (
       here,
     ) => ({
-      wrong: here.client("get", "sub"),
+      wrong: here.client("cat", "sub"),
       right: here.client("get", "sub/", "-o", "there/"),
     }),
     "list the matches with ls '${where}', and take one of them": (

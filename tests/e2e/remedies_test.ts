@@ -44,6 +44,7 @@ Deno.test("Every remedy that can be followed here helps when it is", async (test
   }, { name: "laptop" });
   await using _other = await startNode(relay, {
     "d.txt": "of the desktop\n",
+    "more/c.txt": "another\n",
   }, { name: "desktop" });
   const all = Object.entries(TRIED).flatMap(([module, trials]) =>
     Object.entries(trials).map(([words, trial]) => ({ module, words, trial }))

@@ -5,14 +5,10 @@
  */
 
 import { fetchFile } from "../../client/fetch.ts";
-import { browseFiles, listNodes } from "../../client/listing.ts";
-import { notListedWhole } from "../../client/failures.ts";
-import {
-  chosenNodes,
-  type TransferOptions,
-} from "../../client/transfer_options.ts";
+import type { Selection } from "../../client/get.ts";
+import { listNodes } from "../../client/listing.ts";
+import type { TransferOptions } from "../../client/transfer_options.ts";
 import { Failure } from "../../base/errors.ts";
-import { show } from "../../base/text.ts";
 import type { ByteRange } from "../../content/section.ts";
 import { deliver } from "./delivery.ts";
 import {
@@ -26,6 +22,7 @@ import { readToken } from "../roles/secrets.ts";
 import { runDialogue } from "./dialogue.ts";
 import { runClientDoctor } from "../roles/doctor.ts";
 import { runGet } from "./get.ts";
+import { runList, runSearch } from "./list.ts";
 import { noSuchCommand, wordsWithoutRelay } from "../roles/about.ts";
 import { CLIENT as SPEC, commandNames } from "../options/command_table.ts";
 import { type ClientCommand, OPTIONS } from "../options/option_table.ts";
@@ -38,11 +35,10 @@ import {
   runRole,
   takeRelay,
 } from "../roles/role.ts";
-import { collectInTime, ofClient } from "../roles/memory.ts";
 import { badValue, given } from "../options/values.ts";
-import { EVERYTHING, parseSelection } from "../options/selection.ts";
+import { parseSelection } from "../options/selection.ts";
 import { Input } from "../output/streams.ts";
-import { formatFiles, formatNodes } from "../output/tables.ts";
+import { formatNodes } from "../output/tables.ts";
 import { Telling } from "./telling.ts";
 import { triedOn } from "../output/tried.ts";
 import { runVerify } from "./verify.ts";
@@ -85,6 +81,9 @@ async function runWithRelay(context: RoleContext): Promise<number> {
     signal: context.signal,
     tunnels: !line.isOn("no-tunnel"),
     ...transferOptions(line),
+    // A link stands for exactly one name, and the dialogue takes one.
+    anywhere: given === undefined && command !== "dialogue",
+    ignoreCase: line.isOn("ignore-case"),
     ...await loadKnownRelays(line),
     ...(token === undefined ? {} : { access: { token } }),
   };
@@ -152,6 +151,7 @@ function parseCommand(word: string | undefined): RelayCommand {
       return "dialogue";
     case "nodes":
     case "ls":
+    case "search":
     case "get":
     case "cat":
     case "link":
@@ -204,6 +204,11 @@ function runCommand(
       return runClientDoctor(options, context);
     case "ls":
       return runList(words, context);
+    case "search":
+      if (words.join("").trim() === "") {
+        throw wrongUse(command, "search needs a word");
+      }
+      return runSearch(words, context);
     case "cat":
       return runCat(words, context);
     case "get":
@@ -212,7 +217,7 @@ function runCommand(
         refuseForStdout(line);
         return runCat(words, context);
       }
-      return runGet(words.map(parseSelection), { options, terminal, line });
+      return runGet(selectionsOf(words, options), { options, terminal, line });
     case "link": {
       const [name, ...more] = words;
       if (name === undefined || more.length > 0) {
@@ -223,6 +228,13 @@ function runCommand(
     default:
       return command satisfies never;
   }
+}
+
+function selectionsOf(
+  words: readonly string[],
+  options: TransferOptions,
+): Selection[] {
+  return words.map((word) => parseSelection(word, options));
 }
 
 /** Refuses options that have no effect if nothing is saved. */
@@ -261,54 +273,6 @@ async function runNodes(
   terminal.note(`peer node count: ${nodes.length}`);
   await terminal.facts(formatNodes(nodes, { ids: true }), signal);
   return 0;
-}
-
-async function runList(
-  words: readonly string[],
-  { options, terminal, signal }: Context,
-): Promise<number> {
-  const [pattern, ...more] = words;
-  expectNoMore(more, SPEC, SPEC.commands["ls"]!.usage);
-  const selection = pattern === undefined
-    ? EVERYTHING
-    : parseSelection(pattern);
-  const matching = selection.kind === "name"
-    ? {
-      prefix: selection.name,
-      matches: (name: string) => name === selection.name,
-    }
-    : selection;
-  const { onEvent } = new Telling(terminal);
-  using _collecting = collectInTime(ofClient());
-  const listing = await listNodes({ ...options, onEvent });
-  const nodes = chosenNodes(listing.nodes, options);
-  const files = await browseFiles({
-    ...options,
-    ...matching,
-    nodes,
-    onEvent,
-  });
-  terminal.status("");
-  const events = Iterator.from(files).map(({ offers: _, ...file }) => ({
-    event: "file",
-    ...file,
-  }));
-  await terminal.events(events, signal);
-  await terminal.facts(formatFiles(files), signal);
-  if (files.incomplete.length > 0) {
-    throw notListedWhole(files.incomplete, { pattern, nodes });
-  }
-  if (!files.isEmpty) return 0;
-  throw new Failure("not_found", {
-    what: "Cannot list files",
-    ...(pattern === undefined ? {} : { where: show(pattern) }),
-    ...(pattern === undefined || nodes.length === 0
-      ? { why: "no active node has any", remedy: "see the command nodes" }
-      : {
-        why: "no active node has a file that matches",
-        remedy: "list all files with ls alone",
-      }),
-  });
 }
 
 /** The wanted bytes, if not all are wanted. */

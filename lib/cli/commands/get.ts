@@ -49,18 +49,18 @@ export async function runGet(
   const place = await destination(line.value("output"), selections, { isDry });
   const receipt = receiptFor(line, options);
   await receipt?.check();
-  // If the receipt fails, the fetch stops.
+  // If there is no place for a file, or no receipt, the fetch stops.
   const stop = new AbortController();
   const signals = [stop.signal, ...options.signal ? [options.signal] : []];
   const pathOf = (name: string, selection: Selection) => {
-    const path = place(name, selection);
     try {
+      const path = place(name, selection);
       receipt?.expect(name, path);
+      return path;
     } catch (error) {
       stop.abort(error);
       throw error;
     }
-    return path;
   };
   const telling = new Telling(terminal);
   const isVerbose = line.isOn("verbose");
@@ -169,7 +169,12 @@ export async function destination(
     if (parent !== "" && !await isDirectory(parent)) {
       throw await noFolderThere(parent);
     }
-    return () => place;
+    const notThere = await noFolderThere(place);
+    return (_name, { kind }) => {
+      // A name may turn out to be that of a folder.
+      if (kind === "matching") throw notThere;
+      return place;
+    };
   }
   if (!await isDirectory(place)) throw await noFolderThere(place);
   return (name, selection) =>

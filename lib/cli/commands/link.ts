@@ -29,7 +29,7 @@ const DEFAULT_EXPIRES_SECONDS = 3_600;
 
 /** Makes and prints a link to a file; resolves to the exit code. */
 export async function runLink(
-  name: string,
+  wanted: string,
   { options, terminal, line }: {
     options: TransferOptions;
     terminal: Terminal;
@@ -39,9 +39,9 @@ export async function runLink(
   const expiresSeconds = line.get("expires") ?? DEFAULT_EXPIRES_SECONDS;
   const uses = line.get("uses") ?? 1;
   const { onEvent } = new Telling(terminal);
-  const { text, isHeld, size } = await makeLink({
+  const { text, isHeld, name, size } = await makeLink({
     ...options,
-    name,
+    name: wanted,
     expiresSeconds,
     uses,
     onEvent,

@@ -9,6 +9,7 @@ import { formatEndpoint } from "../../base/conn.ts";
 import { Failure } from "../../base/errors.ts";
 import { counted, show } from "../../base/text.ts";
 import { contentsInWords } from "../output/choices.ts";
+import { foundInWords, severalInWords } from "../output/found.ts";
 import { formatProgress, formatSeconds } from "../output/progress.ts";
 import { tellRelayMet } from "../roles/role.ts";
 import { triedOn } from "../output/tried.ts";
@@ -74,6 +75,13 @@ export class Telling {
       case "contents_differ": {
         const nameOf = (id: string) => this.#nodeNames.get(id) ?? id;
         for (const line of contentsInWords(event, nameOf)) terminal.note(line);
+        return;
+      }
+      case "found_as":
+        return terminal.note(foundInWords(event));
+      case "found_several": {
+        const nameOf = (id: string) => this.#nodeNames.get(id) ?? id;
+        for (const line of severalInWords(event, nameOf)) terminal.note(line);
         return;
       }
       case "listing": {

@@ -228,11 +228,12 @@ const CLIENT_COMMANDS: Readonly<Record<ClientCommand, Command>> = {
     ...NOTHING,
     usage: "RELAY ls [GLOB]",
     summary: "list the files on all nodes",
-    alsoCalled: ["list", "dir", "files", "find", "search"],
+    alsoCalled: ["list", "dir", "files"],
     notes: [
       "Each row shows bytes, the number of nodes, and a name. It says differ if the",
       "nodes have different contents, and only if a single node has the file. Names",
       "that begin with a dot, or lie below one, need a GLOB with that dot: '**/.*'.",
+      "A word that is neither a GLOB nor a folder is searched for, as by search.",
     ],
     examples: [
       { what: "all files", line: `${RUN} nas 1700 ls` },
@@ -240,14 +241,36 @@ const CLIENT_COMMANDS: Readonly<Record<ClientCommand, Command>> = {
       { what: "those that match", line: `${RUN} nas 1700 ls '**/*.jpg'` },
     ],
   },
+  search: {
+    ...NOTHING,
+    usage: "RELAY search TEXT…",
+    summary: "list the names that have all the words in them",
+    alsoCalled: ["find", "locate", "grep"],
+    notes: [
+      "Capitals and small letters match each other. The best matches come first: at",
+      "the start of a name or of a word, and short names. Names that begin with a",
+      "dot, or lie below one, need a word with that dot.",
+    ],
+    examples: [
+      { what: "one word", line: `${RUN} nas 1700 search report` },
+      {
+        what: "several, in any order and folder",
+        line: `${RUN} nas 1700 search 2024 summer jpg`,
+      },
+      { what: "for a script", line: `${RUN} nas 1700 search report --json` },
+    ],
+  },
   get: {
     ...NOTHING,
     usage: "RELAY get NAME…",
-    summary: "fetch files; NAME may be a 'GLOB' or a FOLDER/",
+    summary: "fetch files; NAME may be a 'GLOB' or a FOLDER",
     alsoCalled: ["fetch", "download", "save", "pull", "copy", "cp"],
     notes: [
-      "A NAME is saved under its last part; files of a GLOB or a FOLDER/ keep their",
-      "folders. Names that begin with a dot need a GLOB with that dot.",
+      "A NAME that no node has is looked for as the last part of longer ones:",
+      "report.pdf finds work/report.pdf. If several different files end in it, they",
+      "are listed, and none is taken. A NAME is saved under its last part; files of a",
+      "GLOB or a FOLDER keep their folders. Names that begin with a dot need a GLOB",
+      "with that dot.",
       "After an interruption, run the same command again: it fetches only the rest.",
       "A link replaces relay and name: peer_client.ts get LINK.",
     ],
@@ -267,7 +290,7 @@ const CLIENT_COMMANDS: Readonly<Record<ClientCommand, Command>> = {
     ...NOTHING,
     usage: "RELAY link NAME",
     summary: "make a link to one file, to send to somebody",
-    alsoCalled: ["send", "share", "ticket", "invite"],
+    alsoCalled: ["share", "ticket", "invite"],
     notes: [
       "Anyone with the link can fetch that file with that content, and nothing else,",
       "without a token: peer_client.ts get LINK.",

@@ -17,6 +17,7 @@ export type ClientCommand =
   | "dialogue"
   | "nodes"
   | "ls"
+  | "search"
   | "get"
   | "cat"
   | "link"
@@ -67,8 +68,15 @@ const SERVERS = ["relay", "node"] as const;
 const PEERS = ["node", "client"] as const;
 const CLIENT = ["client"] as const;
 const ASKING = [
-  ...["dialogue", "nodes", "ls", "get", "cat", "link", "doctor"] as const,
-];
+  "dialogue",
+  "nodes",
+  "ls",
+  "search",
+  "get",
+  "cat",
+  "link",
+  "doctor",
+] as const;
 const FETCHING = ["dialogue", "get", "cat"] as const;
 const CHOOSING = [...FETCHING, "link"] as const;
 
@@ -192,9 +200,15 @@ const ROWS = {
   },
   node: {
     roles: CLIENT,
-    commands: ["dialogue", "ls", "get", "cat", "link"],
+    commands: ["dialogue", "ls", "search", "get", "cat", "link"],
     value: "ID|NAME",
     help: "ask this node only",
+  },
+  "ignore-case": {
+    roles: CLIENT,
+    commands: ["ls", "search", "get", "cat", "link"],
+    short: "i",
+    help: "capitals and small letters match each other",
   },
   prefer: {
     roles: CLIENT,

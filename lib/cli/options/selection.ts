@@ -4,11 +4,17 @@
  * @module
  */
 
-import type { Selection } from "../../client/get.ts";
+import { folderSelection, type Selection } from "../../client/selections.ts";
 import { checkedName } from "../../client/transfer_options.ts";
 import { Failure } from "../../base/errors.ts";
 import { globPrefix, isGlob, isHidden, parseGlob } from "../../content/glob.ts";
 import { show } from "../../base/text.ts";
+
+/** Options of {@linkcode parseSelection}. */
+export interface SelectionOptions {
+  /** Whether capitals and small letters match each other. */
+  readonly ignoreCase?: boolean;
+}
 
 /**
  * `photos/` means everything below it. `*.jpg` and the like are patterns, with
@@ -17,21 +23,15 @@ import { show } from "../../base/text.ts";
  *
  * @throws {Failure} of kind `usage` for a name that no file can have.
  */
-export function parseSelection(text: string): Selection {
+export function parseSelection(
+  text: string,
+  options: SelectionOptions = {},
+): Selection {
   const pattern = relative(text.normalize("NFC"));
-  if (isGlob(pattern)) return parsePattern(pattern);
-  if (!pattern.endsWith("/")) {
-    return { kind: "name", name: checkedName(pattern) };
-  }
-  const prefix = checkedName(pattern.slice(0, -1)) + "/";
-  const isBelow = (name: string) => name.startsWith(prefix);
-  return {
-    kind: "matching",
-    pattern,
-    prefix,
-    matches: (name) => isBelow(name) && !isHidden(name.slice(prefix.length)),
-    leavesOut: (name) => isBelow(name) && isHidden(name.slice(prefix.length)),
-  };
+  if (isGlob(pattern)) return parsePattern(pattern, options);
+  return pattern.endsWith("/")
+    ? folderSelection(checkedName(pattern.slice(0, -1)), options)
+    : { kind: "name", name: checkedName(pattern) };
 }
 
 /** All names except hidden ones. */
@@ -57,14 +57,17 @@ function relative(text: string): string {
   });
 }
 
-function parsePattern(pattern: string): Selection {
+function parsePattern(
+  pattern: string,
+  options: SelectionOptions,
+): Selection {
   try {
-    const matchesGlob = parseGlob(pattern);
-    const matchesDots = parseGlob(pattern, { dots: true });
+    const matchesGlob = parseGlob(pattern, options);
+    const matchesDots = parseGlob(pattern, { ...options, dots: true });
     return {
       kind: "matching",
       pattern,
-      prefix: globPrefix(pattern),
+      prefix: globPrefix(pattern, options),
       // A file may have a name that looks like the pattern.
       matches: (name) => name === pattern || matchesGlob(name),
       leavesOut: (name) =>

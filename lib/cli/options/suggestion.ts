@@ -4,6 +4,8 @@
  * @module
  */
 
+import { editDistance } from "../../content/nearest.ts";
+
 // If more than a third of a word is wrong, it could mean anything.
 const WRONG_PART = 3;
 // This many letters from the start of a word are enough to suggest it.
@@ -47,30 +49,4 @@ export function didYouMean(
 ): string | undefined {
   const word = nearest(typed, words);
   return word === undefined ? undefined : `did you mean ${prefix}${word}?`;
-}
-
-/**
- * How many letters must be added, removed, replaced, or swapped with the next
- * to turn `from` into `to` (optimal string alignment).
- */
-export function editDistance(from: string, to: string): number {
-  let before: number[] = [];
-  let last = Array.from({ length: to.length + 1 }, (_, column) => column);
-  for (let row = 1; row <= from.length; row++) {
-    const next = [row];
-    for (let column = 1; column <= to.length; column++) {
-      const isSame = from[row - 1] === to[column - 1];
-      const isSwap = row > 1 && column > 1 && !isSame &&
-        from[row - 1] === to[column - 2] && from[row - 2] === to[column - 1];
-      next.push(Math.min(
-        last[column]! + 1,
-        next[column - 1]! + 1,
-        last[column - 1]! + (isSame ? 0 : 1),
-        isSwap ? before[column - 2]! + 1 : Infinity,
-      ));
-    }
-    before = last;
-    last = next;
-  }
-  return last[to.length]!;
 }

@@ -66,7 +66,7 @@ function size({ size }: ContentGroup): string {
 const LAST_MS = 8.64e15;
 
 /** When a file was written: a number from a stranger. */
-function writtenAt({ modifiedMs }: ContentGroup): string {
+export function writtenAt({ modifiedMs }: { modifiedMs: number }): string {
   return Math.abs(modifiedMs) <= LAST_MS
     ? `written ${new Date(modifiedMs).toISOString().slice(0, 16)}Z`
     : "written at no date there is";
@@ -87,15 +87,21 @@ function namesOf(
   { offers }: ContentGroup,
   nodeName: (id: string) => string,
 ): string {
-  const names = offers.slice(0, MOST_NAMES).map(({ node }) =>
-    show(nodeName(node))
-  );
-  const more = offers.length - MOST_NAMES;
+  return nodesInWords(offers.map(({ node }) => node), nodeName);
+}
+
+/** The names of nodes, of the first few if there are more. */
+export function nodesInWords(
+  ids: readonly string[],
+  nodeName: (id: string) => string,
+): string {
+  const names = ids.slice(0, MOST_NAMES).map((id) => show(nodeName(id)));
+  const more = ids.length - MOST_NAMES;
   return names.join(", ") + (more > 0 ? ` and ${more} more` : "");
 }
 
 /** A name as a word for a shell. Names contain no control characters. */
-function quoted(name: string): string {
+export function quoted(name: string): string {
   return /^[\w./][\w./-]*$/.test(name)
     ? name
     : `'${show(name).replaceAll("'", "'\\''")}'`;

@@ -75,6 +75,8 @@ export class Tried {
         this.#trouble.set(node.id, { node, stage, cause, at: this.#now() });
         return;
       }
+      case "found_as":
+      case "found_several":
       case "file_received":
         this.#attempts.delete(event.name);
         return;

@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
-import { editDistance, nearest } from "../../../lib/cli/options/suggestion.ts";
+import { editDistance } from "../../../lib/content/nearest.ts";
+import { nearest } from "../../../lib/cli/options/suggestion.ts";
 
 for (
   const [from, to, distance] of [

@@ -1,0 +1,171 @@
+/**
+ * The commands `ls` and `search`: the files on all nodes, by name.
+ *
+ * @module
+ */
+
+import { notListedWhole, withNearest } from "../../client/failures.ts";
+import {
+  browseFiles,
+  type FileListings,
+  listNodes,
+} from "../../client/listing.ts";
+import type { ListedNode } from "../../client/nodes.ts";
+import { folderSelection } from "../../client/selections.ts";
+import {
+  chosenNodes,
+  type TransferOptions,
+} from "../../client/transfer_options.ts";
+import { Failure } from "../../base/errors.ts";
+import { show } from "../../base/text.ts";
+import { NearestNames } from "../../content/nearest.ts";
+import { CLIENT as SPEC } from "../options/command_table.ts";
+import { EVERYTHING, parseSelection } from "../options/selection.ts";
+import { formatFiles } from "../output/tables.ts";
+import { expectNoMore, type RoleContext } from "../roles/role.ts";
+import { collectInTime, ofClient } from "../roles/memory.ts";
+import { parseWords, type WordSearch } from "./words.ts";
+import { Telling } from "./telling.ts";
+
+type Context = RoleContext & { readonly options: TransferOptions };
+
+/** What to list. */
+interface Wanted {
+  /** As the user wrote it; absent for everything. */
+  readonly text?: string;
+  readonly prefix: string;
+  readonly matches: (name: string) => boolean;
+  readonly leavesOut?: (name: string) => boolean;
+}
+
+/** Runs `ls`; resolves to its exit code. */
+export async function runList(
+  words: readonly string[],
+  context: Context,
+): Promise<number> {
+  const [text, ...more] = words;
+  expectNoMore(more, SPEC, SPEC.commands["ls"]!.usage);
+  using listing = await Listing.start(context);
+  if (text === undefined) return await listing.show(EVERYTHING);
+  const { ignoreCase = false } = context.options;
+  const selection = parseSelection(text, { ignoreCase });
+  if (selection.kind === "matching") {
+    return await listing.show({ text, ...selection });
+  }
+  const folder = folderSelection(selection.name, { ignoreCase });
+  const files = await listing.browse(folder);
+  return files.isEmpty && files.incomplete.length === 0
+    ? await listing.search(text, parseWords([selection.name]))
+    : await listing.tell(files, { text, ...folder });
+}
+
+/** Runs `search`; resolves to its exit code. */
+export async function runSearch(
+  words: readonly string[],
+  context: Context,
+): Promise<number> {
+  using listing = await Listing.start(context);
+  return await listing.search(words.join(" "), parseWords(words));
+}
+
+/** The lists of the nodes, asked for as often as needed. */
+class Listing implements Disposable {
+  readonly #context: Context;
+  readonly #nodes: readonly ListedNode[];
+  readonly #telling: Telling;
+  readonly #collecting = collectInTime(ofClient());
+
+  private constructor(
+    context: Context,
+    { nodes, telling }: { nodes: readonly ListedNode[]; telling: Telling },
+  ) {
+    this.#context = context;
+    this.#nodes = nodes;
+    this.#telling = telling;
+  }
+
+  static async start(context: Context): Promise<Listing> {
+    const { options, terminal } = context;
+    const telling = new Telling(terminal);
+    const { onEvent } = telling;
+    const { nodes } = await listNodes({ ...options, onEvent });
+    return new Listing(context, {
+      nodes: chosenNodes(nodes, options),
+      telling,
+    });
+  }
+
+  async browse(wanted: Wanted): Promise<FileListings> {
+    const { options, terminal } = this.#context;
+    const { onEvent } = this.#telling;
+    const nodes = this.#nodes;
+    const files = await browseFiles({ ...options, ...wanted, nodes, onEvent });
+    terminal.status("");
+    return files;
+  }
+
+  /** Lists what is wanted, in the order of names. */
+  async show(wanted: Wanted): Promise<number> {
+    return await this.tell(await this.browse(wanted), wanted);
+  }
+
+  /** Lists the names that have all words, best first. */
+  async search(text: string, words: WordSearch): Promise<number> {
+    const nearest = new NearestNames(text.normalize("NFC"));
+    const wanted = {
+      text,
+      prefix: "",
+      matches: (name: string) => {
+        nearest.note(name);
+        return words.matches(name);
+      },
+      leavesOut: (name: string) => words.leavesOut(name),
+    };
+    const files = await this.browse(wanted);
+    const places = words.bestFirst(files);
+    return await this.tell(files, wanted, { places, nearest });
+  }
+
+  /** Prints files, or throws if there are none. */
+  async tell(
+    files: FileListings,
+    { text }: Wanted,
+    { places = files.places(), nearest }: {
+      places?: Iterable<number>;
+      nearest?: NearestNames;
+    } = {},
+  ): Promise<number> {
+    const { terminal, signal } = this.#context;
+    const order = [...places];
+    const listed = () => Iterator.from(order).map((place) => files.at(place));
+    const events = listed().map(({ offers: _, ...file }) => ({
+      event: "file",
+      ...file,
+    }));
+    await terminal.events(events, signal);
+    await terminal.facts(formatFiles({ [Symbol.iterator]: listed }), signal);
+    const nodes = this.#nodes;
+    if (files.incomplete.length > 0) {
+      throw notListedWhole(files.incomplete, { pattern: text, nodes });
+    }
+    if (!files.isEmpty) return 0;
+    throw withNearest(this.#nothing(text), nearest?.names ?? []);
+  }
+
+  #nothing(text: string | undefined): Failure {
+    return new Failure("not_found", {
+      what: "Cannot list files",
+      ...(text === undefined ? {} : { where: show(text) }),
+      ...(text === undefined || this.#nodes.length === 0
+        ? { why: "no active node has any", remedy: "see the command nodes" }
+        : {
+          why: "no active node has a file that matches",
+          remedy: "list all files with ls alone",
+        }),
+    });
+  }
+
+  [Symbol.dispose](): void {
+    this.#collecting[Symbol.dispose]();
+  }
+}

@@ -1,0 +1,37 @@
+/**
+ * Describes the files that a name stands for if no node has exactly that name.
+ *
+ * @module
+ */
+
+import type { ClientEvent } from "../../client/events.ts";
+import { counted, show, showWhole } from "../../base/text.ts";
+import { nodesInWords, quoted, writtenAt } from "./choices.ts";
+
+/** The one that was taken. */
+export function foundInWords(
+  { name, found, paths }: ClientEvent & { event: "found_as" },
+): string {
+  const others = paths === 1
+    ? ""
+    : `; ${counted(paths - 1, "other name")} for the same content`;
+  return `no node has ${show(name)} itself: taking ${showWhole(found.name)}, ${
+    counted(found.size, "byte")
+  }${others}`;
+}
+
+/** The lines for different ones; `nodeName` gives a node's display name. */
+export function severalInWords(
+  { name, files, count }: ClientEvent & { event: "found_several" },
+  nodeName: (id: string) => string,
+): string[] {
+  const more = count - files.length;
+  return [
+    `no node has ${show(name)} itself, and ${count} files end in it:`,
+    ...files.map((file) =>
+      `  ${quoted(file.name)}  ${counted(file.size, "byte")}, ` +
+      `${writtenAt(file)}, on ${nodesInWords(file.nodes, nodeName)}`
+    ),
+    ...(more > 0 ? [`  and ${more} more`] : []),
+  ];
+}

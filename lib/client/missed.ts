@@ -1,0 +1,112 @@
+/**
+ * The names that no node has, and the files and folders that they stand for.
+ *
+ * @module
+ */
+
+import type { Failure } from "../base/errors.ts";
+import type { Asking } from "./ask_node.ts";
+import type { Choosing } from "./choosing.ts";
+import type { ClientEvent } from "./events.ts";
+import { exhausted } from "./failures.ts";
+import { explained, lacking } from "./folders.ts";
+import type { ListedNode } from "./nodes.ts";
+import type { Peers } from "./peers.ts";
+import { folderSelection, type Selection } from "./selections.ts";
+import { failureOf, lookWider } from "./wider.ts";
+
+// Of further names, nobody is asked whether they are folders.
+const MOST_EXPLAINED = 4;
+
+/** Options of {@linkcode MissedNames}. */
+export interface MissedOptions {
+  /** What the user wants. */
+  readonly selections: readonly Selection[];
+  /** The nodes that are asked. */
+  readonly nodes: readonly ListedNode[];
+  /** Whether to look for names as part of longer ones. */
+  readonly anywhere?: boolean | undefined;
+  /** Whether capitals and small letters match each other there. */
+  readonly ignoreCase?: boolean | undefined;
+  /** Whether a name can stand for one file only. */
+  readonly isOne: boolean;
+  readonly choosing: Choosing;
+  readonly tell: (event: ClientEvent) => void;
+  readonly signal: AbortSignal;
+  /** Called for each name that stands for nothing. */
+  readonly fail: (name: string, failure: Failure) => void;
+}
+
+/** What missed names stand for. */
+export interface Instead {
+  /** The whole names of files, each with the name that was asked for. */
+  readonly names: ReadonlyMap<string, string>;
+  readonly folders: readonly (Selection & { kind: "matching" })[];
+}
+
+/** Names that no node has. */
+export class MissedNames {
+  readonly #peers: Peers;
+  readonly #options: MissedOptions;
+  /** Why each was not found. */
+  readonly #failures = new Map<string, Failure>();
+  #isLooked = false;
+  #explainedCount = 0;
+
+  constructor(peers: Peers, options: MissedOptions) {
+    this.#peers = peers;
+    this.#options = options;
+  }
+
+  /** Whether there are names to look for elsewhere. */
+  get isWaiting(): boolean {
+    return !this.#isLooked && this.#failures.size > 0;
+  }
+
+  /** Takes a name that was not found, to look for it later, or gives it up. */
+  async add({ name, answers, found }: Asking): Promise<void> {
+    const { anywhere, signal, fail } = this.#options;
+    const peers = this.#peers;
+    const nodes = lacking(this.#options.nodes, answers);
+    const failure = exhausted(name, answers, found);
+    const mayBeElsewhere = anywhere && !this.#isLooked &&
+      failure.kind === "not_found" && nodes.length > 0;
+    if (mayBeElsewhere) this.#failures.set(name, failure);
+    else if (this.#explainedCount++ < MOST_EXPLAINED) {
+      fail(name, await explained(failure, { peers, nodes, name, signal }));
+    } else fail(name, failure);
+  }
+
+  /** Looks for all of them, once: as folders, and as the end of names. */
+  async look(): Promise<Instead> {
+    this.#isLooked = true;
+    const { isOne, ignoreCase = false, signal, fail } = this.#options;
+    const names = new Map<string, string>();
+    const folders: (Selection & { kind: "matching" })[] = [];
+    const wanted = [...this.#failures.keys()];
+    const looked = await lookWider(this.#peers, wanted, this.#options);
+    signal.throwIfAborted();
+    for (const [name, failure] of this.#failures) {
+      const wider = looked.get(name)!;
+      if (wider.kind === "one") {
+        if (!this.#isSelected(wider.name)) names.set(wider.name, name);
+      } else if (wider.kind === "folder" && !isOne) {
+        folders.push(folderSelection(name, { ignoreCase }));
+      } else fail(name, failureOf(name, wider, failure));
+    }
+    return { names, folders };
+  }
+
+  /** Whether a file that was found in a folder is already fetched otherwise. */
+  takes(name: string): boolean {
+    return this.#isLooked && this.#isSelected(name);
+  }
+
+  #isSelected(name: string): boolean {
+    return this.#options.selections.some((selection) =>
+      selection.kind === "name"
+        ? selection.name === name
+        : selection.matches(name)
+    );
+  }
+}

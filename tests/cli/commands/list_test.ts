@@ -1,0 +1,169 @@
+/**
+ * The commands `ls` and `search`, and what `get`, `cat` and `link` say of a name
+ * that no node has.
+ */
+
+import { assertEquals } from "@std/assert";
+import { type OutcomeHere, runRoleHere } from "../../_here.ts";
+import { startNode, startRelay, type TestRelay } from "../../_network.ts";
+import { tempShare } from "../../_temp_share.ts";
+
+/** A relay, and two nodes whose files are all named here. */
+async function household() {
+  const stack = new AsyncDisposableStack();
+  const relay = stack.use(await startRelay());
+  stack.use(
+    await startNode(relay, {
+      "work/report.pdf": "one",
+      "work/Annual Report 2024.pdf": "annual",
+      "photos/2024/summer/IMG_4001.JPG": "img",
+      "photos/a10.jpg": "x",
+      "photos/a2.jpg": "x",
+      "docs/.secret/report.txt": "hidden",
+    }, { name: "nas" }),
+  );
+  stack.use(
+    await startNode(relay, { "old/report.pdf": "other" }, { name: "laptop" }),
+  );
+  return Object.assign(relay, {
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  });
+}
+
+function run(relay: TestRelay, ...args: string[]): Promise<OutcomeHere> {
+  return runRoleHere("peer_client.ts", [relay.server.relayAddress, ...args]);
+}
+
+/** The names in the rows of `ls`. */
+function namesIn({ text }: OutcomeHere): string[] {
+  return text.split("\n").slice(0, -1).map((row) => row.slice(LEFT));
+}
+const LEFT = "6  1 node   only    ".length;
+
+const ALL = [
+  "old/report.pdf",
+  "photos/2024/summer/IMG_4001.JPG",
+  "photos/a10.jpg",
+  "photos/a2.jpg",
+  "work/Annual Report 2024.pdf",
+  "work/report.pdf",
+];
+
+for (
+  const [args, names] of [
+    [["ls"], ALL],
+    [["ls", "photos"], ALL.slice(1, 4)],
+    [["ls", "photos/2024"], ALL.slice(1, 2)],
+    [["ls", "-i", "PHOTOS"], ALL.slice(1, 4)],
+    [["ls", "-i", "**/*.jpg"], ALL.slice(1, 4)],
+    [["ls", "**/*.jpg"], ALL.slice(2, 4)],
+    [["ls", "REPORT"], [ALL[0], ALL[5], ALL[4]]],
+    [["ls", "report.pdf"], [ALL[0], ALL[5]]],
+    [["search", "pdf", "REPORT"], [ALL[0], ALL[5], ALL[4]]],
+    [["search", "2024 pdf"], [ALL[4]]],
+    [["search", "summer"], [ALL[1]]],
+    [["search", ".secret"], ["docs/.secret/report.txt"]],
+  ] as const
+) {
+  Deno.test(`${args.join(" ")} lists ${names.length} names, in their order`, async () => {
+    await using relay = await household();
+    const outcome = await run(relay, ...args);
+    assertEquals(outcome.code, 0, outcome.stderr.join("\n"));
+    assertEquals(namesIn(outcome), names);
+  });
+}
+
+for (
+  const [args, error] of [
+    [
+      ["ls", "reprot"],
+      "Cannot list files (reprot): no active node has a file that matches; did you mean old/report.pdf or work/report.pdf?",
+    ],
+    [
+      ["search", "report", "nothing"],
+      "Cannot list files (report nothing): no active node has a file that matches; list all files with ls alone",
+    ],
+    [
+      ["cat", "Report.PDF"],
+      "Cannot find file (Report.PDF): none of 2 nodes has it; did you mean old/report.pdf or work/report.pdf?",
+    ],
+    [
+      ["cat", "photos"],
+      "Cannot find file (photos): it is a folder; get 'photos/' fetches what is in it, and ls 'photos/' lists it",
+    ],
+    [
+      ["link", "summer"],
+      "Cannot find file (summer): none of 2 nodes has it; did you mean photos/2024/summer/?",
+    ],
+  ] as const
+) {
+  Deno.test(`${args.join(" ")} ends with 4 and what may be meant`, async () => {
+    await using relay = await household();
+    const { code, stderr } = await run(relay, ...args);
+    assertEquals([code, stderr.at(-1)], [4, `error: ${error}`]);
+  });
+}
+
+Deno.test("search without a word is a wrong use", async () => {
+  await using relay = await household();
+  const { code, stderr } = await run(relay, "search", " ");
+  assertEquals([code, stderr.at(-1)], [
+    2,
+    "error: Cannot start: search needs a word; usage: peer_client.ts RELAY search TEXT…",
+  ]);
+});
+
+Deno.test("cat takes the only file that ends in a name, and says on stderr which", async () => {
+  await using relay = await household();
+  const { code, text, stderr } = await run(relay, "cat", "IMG_4001.JPG");
+  assertEquals([code, text], [0, "img"]);
+  assertEquals(stderr, [
+    "no node has IMG_4001.JPG itself: taking photos/2024/summer/IMG_4001.JPG, 3 bytes",
+  ]);
+  const quiet = await run(relay, "--quiet", "cat", "IMG_4001.JPG");
+  assertEquals([quiet.text, quiet.stderr], ["img", []]);
+});
+
+Deno.test("get lists different files that end in a name, with size, date and nodes, and takes none", async () => {
+  await using relay = await household();
+  await using folder = await tempShare();
+  const { code, stderr } = await run(
+    relay,
+    ...["get", "report.pdf", "-o", `${folder.path}/`],
+  );
+  const rows = stderr.map((line) =>
+    line.replaceAll(/\d{4}-\d\d-\d\dT\d\d:\d\dZ/g, "DATE")
+  );
+  assertEquals([code, rows], [4, [
+    "no node has report.pdf itself, and 2 files end in it:",
+    "  old/report.pdf  5 bytes, written DATE, on laptop",
+    "  work/report.pdf  3 bytes, written DATE, on nas",
+    "error: Cannot choose file (report.pdf): no node has exactly that name, " +
+    "and 2 different files end in it; name one of them by its whole path",
+  ]]);
+  assertEquals([...Deno.readDirSync(folder.path)], []);
+});
+
+Deno.test("The name of a folder cannot be saved under the name of one file", async () => {
+  await using relay = await household();
+  await using folder = await tempShare({ "there": "x" });
+  const { code, stderr } = await run(
+    relay,
+    ...["get", "photos", "-o", `${folder.path}/there`],
+  );
+  assertEquals([code, stderr.at(-1)], [
+    8,
+    `error: Cannot save to (${folder.path}/there): not a folder; name a folder with -o`,
+  ]);
+});
+
+Deno.test("The dialogue takes a name as it is, and looks for no part of it", async () => {
+  await using relay = await household();
+  const { code, stderr } = await runRoleHere(
+    "peer_client.ts",
+    [relay.server.relayAddress],
+    { input: "IMG_4001.JPG\n" },
+  );
+  assertEquals(code, 4);
+  assertEquals(stderr.filter((line) => line.includes("taking")), []);
+});
