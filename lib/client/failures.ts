@@ -132,9 +132,10 @@ export function withNearest(
   const names = nearest.map(show);
   const last = names.pop()!;
   const words = names.length === 0 ? last : `${names.join(", ")} or ${last}`;
+  const otherwise = failure.parts.remedy ?? "check the name";
   return new Failure(failure.kind, {
     ...failure.parts,
-    remedy: `did you mean ${words}?`,
+    remedy: `did you mean ${words}? if not, ${otherwise}`,
   });
 }
 

@@ -35,12 +35,15 @@ export class NearestNames {
   readonly #wanted: string;
   /** Number of components that are compared. */
   readonly #depth: number;
+  /** It, without its extension, and the extension. */
+  readonly #split: readonly [string, string];
   #near: Near[] = [];
   #fields = 0;
 
   constructor(wanted: string) {
     this.#wanted = foldCase(wanted);
     this.#depth = wanted.split("/").length;
+    this.#split = split(this.#wanted);
   }
 
   /** The names, the nearest first. A folder ends in a slash. */
@@ -57,16 +60,8 @@ export class NearestNames {
       const folder = name.slice(0, end + this.#wanted.length);
       return this.#add({ name: `${folder}/`, rank: RANK.folder });
     }
-    const last = lastParts(folded, this.#depth);
-    // A name without an extension may mean one with any.
-    const stem = this.#hasExtension ? last : withoutExtension(last);
-    const rank = this.#rankOf(last) ??
-      (stem === last ? undefined : this.#rankOf(stem));
+    const rank = this.#rankOf(lastParts(folded, this.#depth));
     if (rank !== undefined) this.#add({ name, rank });
-  }
-
-  get #hasExtension(): boolean {
-    return withoutExtension(this.#wanted) !== this.#wanted;
   }
 
   #rankOf(text: string): number | undefined {
@@ -76,13 +71,25 @@ export class NearestNames {
       if (text.startsWith(wanted)) return RANK.start;
       if (text.includes(wanted)) return RANK.part;
     }
+    const [stem, extension] = this.#split;
+    const [ofText, other] = split(text);
+    // A name without an extension may mean one with any. The same extension
+    // makes no two names alike.
+    const distance = extension === other || extension === ""
+      ? this.#distance(stem, ofText)
+      : this.#distance(wanted, text);
+    return distance === undefined ? undefined : RANK.misspelt + distance;
+  }
+
+  /** The distance, if the texts are near enough. */
+  #distance(wanted: string, text: string): number | undefined {
     const longer = Math.max(wanted.length, text.length);
     const most = Math.floor(longer / WRONG_PART);
     if (Math.abs(wanted.length - text.length) > most) return undefined;
     this.#fields += wanted.length * text.length;
     if (this.#fields > MOST_FIELDS) return undefined;
     const distance = editDistance(wanted, text);
-    return distance <= most ? RANK.misspelt + distance : undefined;
+    return distance <= most ? distance : undefined;
   }
 
   #add(near: Near): void {
@@ -94,8 +101,11 @@ export class NearestNames {
   }
 }
 
-function withoutExtension(name: string): string {
-  return name.replace(/(?<=[^/])\.[^./]+$/, "");
+/** A name without its extension, and the extension with its dot. */
+function split(name: string): [string, string] {
+  const at = name.lastIndexOf(".");
+  const isThere = at > name.lastIndexOf("/") + 1;
+  return isThere ? [name.slice(0, at), name.slice(at)] : [name, ""];
 }
 
 /** Nearest first; then short ones, and then in the order of code units. */

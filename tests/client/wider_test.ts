@@ -225,12 +225,12 @@ Deno.test("A name that nothing ends in is answered with the nearest names, escap
   assertEquals([kind, message], [
     "not_found",
     "Cannot find file (Report.pdf): the only node does not have it; did you " +
-    "mean c/REPORT.PDF, work/report.pdf or b/reports.pdf?",
+    "mean c/REPORT.PDF, work/report.pdf or b/reports.pdf? if not, check the name",
   ]);
   await using folder = await tempShare();
   const { log } = await get(relay, folder.path, ["sumer/x"], ANYWHERE);
   assertEquals(messagesOf(log), [
-    "Cannot find file (sumer/x): the only node does not have it; did you mean summer/x?",
+    "Cannot find file (sumer/x): the only node does not have it; did you mean summer/x? if not, check the name",
   ]);
 });
 

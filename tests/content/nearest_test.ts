@@ -10,12 +10,13 @@ const NAMES = [
   "docs/notes.txt",
   "docs/.notes.txt",
   "music/song.flac",
+  "1.txt",
 ];
 
 for (
   const [wanted, nearest] of [
     ["Report.PDF", ["work/report.pdf", "old/rapport.pdf"]],
-    ["reprot.pdf", ["work/report.pdf", "old/rapport.pdf"]],
+    ["reprot.pdf", ["work/report.pdf"]],
     ["reprot", ["work/report.pdf"]],
     ["img_4001.jpg", [
       "photos/2024/summer/IMG_4001.JPG",
@@ -30,6 +31,8 @@ for (
     ["note", ["docs/notes.txt"]],
     [".notes.txt", ["docs/.notes.txt", "docs/notes.txt"]],
     ["rt", []],
+    ["9.txt", []],
+    ["report.pfd", ["work/report.pdf", "old/rapport.pdf"]],
     ["something else", []],
   ] as const
 ) {

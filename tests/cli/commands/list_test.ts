@@ -77,7 +77,7 @@ for (
   const [args, error] of [
     [
       ["ls", "reprot"],
-      "Cannot list files (reprot): no active node has a file that matches; did you mean old/report.pdf or work/report.pdf?",
+      "Cannot list files (reprot): no active node has a file that matches; did you mean old/report.pdf or work/report.pdf? if not, list all files with ls alone",
     ],
     [
       ["search", "report", "nothing"],
@@ -85,7 +85,7 @@ for (
     ],
     [
       ["cat", "Report.PDF"],
-      "Cannot find file (Report.PDF): none of 2 nodes has it; did you mean old/report.pdf or work/report.pdf?",
+      "Cannot find file (Report.PDF): none of 2 nodes has it; did you mean old/report.pdf or work/report.pdf? if not, check the name",
     ],
     [
       ["cat", "photos"],
@@ -93,7 +93,7 @@ for (
     ],
     [
       ["link", "summer"],
-      "Cannot find file (summer): none of 2 nodes has it; did you mean photos/2024/summer/?",
+      "Cannot find file (summer): none of 2 nodes has it; did you mean photos/2024/summer/? if not, check the name",
     ],
   ] as const
 ) {
