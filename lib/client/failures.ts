@@ -112,15 +112,17 @@ export function notListedWhole(
   });
 }
 
-/** A name may stand for different files. */
-export function severalFound(name: string, count: number): Failure {
-  return new Failure("not_found", {
-    what: "Cannot choose file",
-    where: show(name),
-    why:
-      `no node has exactly that name, and ${count} different files end in it`,
-    remedy: "name one of them by its whole path",
-  });
+/** A name may stand for different files. Asking again would not help. */
+export class SeveralFound extends Failure {
+  constructor(name: string, count: number) {
+    super("not_found", {
+      what: "Cannot choose file",
+      where: show(name),
+      why:
+        `no node has exactly that name, and ${count} different files end in it`,
+      remedy: "name one of them by its whole path",
+    });
+  }
 }
 
 /** The failure, with the names that come near. */

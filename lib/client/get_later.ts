@@ -9,6 +9,7 @@ import { delay } from "@std/async/delay";
 import { Failure } from "../base/errors.ts";
 import { type Limits, limitsWith } from "../base/limits.ts";
 import type { ClientEvent } from "./events.ts";
+import { SeveralFound } from "./failures.ts";
 import type { GetResult } from "./get_run.ts";
 import type { Selection } from "./selections.ts";
 import { checkedName, type TransferOptions } from "./transfer_options.ts";
@@ -50,7 +51,8 @@ export async function getWhenThere<Options extends RoundOptions>(
       selections,
       onEvent: (event: ClientEvent) => {
         hasAsked ||= event.event === "nodes_listed";
-        if (isLast || !isMissing(event)) tell(event);
+        const isEarly = event.event === "file_failed" && isMissing(event.error);
+        if (isLast || !isEarly) tell(event);
       },
     }, { isPatient: hasAsked && !isLast });
     if (found instanceof Failure) {
@@ -58,7 +60,7 @@ export async function getWhenThere<Options extends RoundOptions>(
     } else {
       for (const [name, path] of found.saved) saved.set(name, path);
       selections = selections.filter((selection) =>
-        found.failed.get(keyOf(selection))?.kind === "not_found"
+        isMissing(found.failed.get(keyOf(selection)))
       );
       const missing = new Set(selections.map(keyOf));
       for (const [name, failure] of found.failed) {
@@ -94,10 +96,10 @@ async function ask<Options>(
   }
 }
 
-/** Whether an event says of a file that no node has it. */
-function isMissing(event: ClientEvent): boolean {
-  return event.event === "file_failed" && event.error instanceof Failure &&
-    event.error.kind === "not_found";
+/** Whether a node may have the file later. */
+function isMissing(error: Error | undefined): boolean {
+  return error instanceof Failure && error.kind === "not_found" &&
+    !(error instanceof SeveralFound);
 }
 
 function keyOf(selection: Selection): string {

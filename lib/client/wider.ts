@@ -21,7 +21,7 @@ import { browseAll } from "./browsing.ts";
 import type { Catalogue, CatalogueEntry } from "./catalogue.ts";
 import type { Choosing } from "./choosing.ts";
 import type { ClientEvent, FoundFile } from "./events.ts";
-import { nobodyHasThatSha256, severalFound, withNearest } from "./failures.ts";
+import { nobodyHasThatSha256, SeveralFound, withNearest } from "./failures.ts";
 import { isFolder, isOnlyFolder, isPattern } from "./folders.ts";
 import type { ListedNode } from "./nodes.ts";
 import type { Peers } from "./peers.ts";
@@ -90,7 +90,7 @@ export function failureOf(
     case "folder":
       return isOnlyFolder(name);
     case "several":
-      return severalFound(name, wider.count);
+      return new SeveralFound(name, wider.count);
     case "unfit":
       return nobodyHasThatSha256(name);
     case "none":

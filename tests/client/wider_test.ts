@@ -272,3 +272,17 @@ Deno.test("getFiles looks for hundreds of missed names in one pass, folders amon
     "299",
   );
 });
+
+Deno.test("A client that waits for a name does not wait where different files end in it", async () => {
+  await using relay = await startRelay();
+  await using _node = await startNode(relay, { "b/a": "one", "c/a": "two" });
+  await using folder = await tempShare();
+  const { failed, log } = await get(relay, folder.path, ["a"], {
+    ...ANYWHERE,
+    waitMs: 3_600_000,
+  });
+  assertEquals(failed, { "a": "not_found" });
+  assertEquals(log.of("found_several").length, 1);
+  assertEquals(log.of("waiting_for_files"), []);
+  assertEquals(messagesOf(log).length, 1);
+});
