@@ -144,7 +144,7 @@ Deno.test("A wanted SHA-256 decides between different files with one last part",
   const { kind, message } = await fetch(relay, "a", other);
   assertEquals([kind, message], [
     "not_found",
-    "Cannot find file (a): no node has it with that SHA-256; see the command ls",
+    "Cannot find file (a): no node has it with that SHA-256",
   ]);
 });
 

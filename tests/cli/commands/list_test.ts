@@ -6,6 +6,7 @@
 import { assertEquals } from "@std/assert";
 import { type OutcomeHere, runRoleHere } from "../../_here.ts";
 import { startNode, startRelay, type TestRelay } from "../../_network.ts";
+import { namesIn } from "../../e2e/_transfer.ts";
 import { tempShare } from "../../_temp_share.ts";
 
 /** A relay, and two nodes whose files are all named here. */
@@ -35,7 +36,7 @@ function run(relay: TestRelay, ...args: string[]): Promise<OutcomeHere> {
 }
 
 /** The names in the rows of `ls`. */
-function namesIn({ text }: OutcomeHere): string[] {
+function rowsOf({ text }: OutcomeHere): string[] {
   return text.split("\n").slice(0, -1).map((row) => row.slice(LEFT));
 }
 const LEFT = "6  1 node   only    ".length;
@@ -69,7 +70,7 @@ for (
     await using relay = await household();
     const outcome = await run(relay, ...args);
     assertEquals(outcome.code, 0, outcome.stderr.join("\n"));
-    assertEquals(namesIn(outcome), names);
+    assertEquals(rowsOf(outcome), names);
   });
 }
 
@@ -141,7 +142,7 @@ Deno.test("get lists different files that end in a name, with size, date and nod
     "error: Cannot choose file (report.pdf): no node has exactly that name, " +
     "and 2 different files end in it; name one of them by its whole path",
   ]]);
-  assertEquals([...Deno.readDirSync(folder.path)], []);
+  assertEquals(namesIn(folder), []);
 });
 
 Deno.test("The name of a folder cannot be saved under the name of one file", async () => {
