@@ -126,6 +126,7 @@ export type { ByteRange, Section } from "./content/section.ts";
 export type { ContentGroup, Offer, Preference } from "./content/choice.ts";
 export type {
   ClientEvent,
+  FoundFile,
   NodeAnswer,
   PlannedAction,
   Progress,
