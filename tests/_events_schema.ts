@@ -730,6 +730,17 @@ export const EVENTS: Readonly<Record<EventName, EventSpec>> = {
       }, "where its tokens are"),
     },
   },
+  "partial_file": {
+    says: "`p2p clean` has found what an interrupted `get` left",
+    roles: ["p2p"],
+    fields: {
+      path: text("its path"),
+      bytes: count("its size"),
+      modifiedMs: Type.Number({ description: "when it was last written" }),
+      isInUse: flag("whether a running `get` is writing it"),
+      isRemoved: flag("whether it has been removed"),
+    },
+  },
   error: {
     says: "the failure; the last event, or one for each file",
     roles: ALL,

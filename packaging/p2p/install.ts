@@ -15,9 +15,14 @@ import { dirname, join } from "@std/path";
 import { VERSION } from "../../lib/base/version.ts";
 import { describeCause, Failure } from "../../lib/base/errors.ts";
 import { show } from "../../lib/base/text.ts";
-import { PLACE_VARIABLES, type Places, placesOf } from "./places.ts";
+import {
+  commandPath,
+  PLACE_VARIABLES,
+  type Places,
+  placesOf,
+} from "./places.ts";
 import { quoted } from "./shell.ts";
-import { folderOfShim, shimText } from "./shim.ts";
+import { folderOfShim, isAppFolder, LOCK_FILE, shimText } from "./shim.ts";
 
 const ROOT = join(import.meta.dirname!, "..", "..");
 
@@ -31,13 +36,7 @@ const PROGRAMS = [
   ...["relay.ts", "peer_node.ts", "peer_client.ts"],
   ...["packaging/p2p/launch.ts", "packaging/p2p/p2p.ts"],
 ];
-const APP = /^app-[\w.-]+$/;
 const LONGEST_MS = 600_000;
-
-/** The command in the folder of commands. */
-export function commandPath({ bin }: Places): string {
-  return join(bin, "p2p");
-}
 
 async function main(): Promise<number> {
   try {
@@ -71,7 +70,7 @@ async function install(places: Places): Promise<void> {
   const command = commandPath(places);
   const before = await currentFolder(command);
   await Deno.mkdir(places.data, { recursive: true, mode: 0o700 });
-  using lock = await Deno.open(join(places.data, "install.lock"), {
+  using lock = await Deno.open(join(places.data, LOCK_FILE), {
     write: true,
     create: true,
   });
@@ -274,7 +273,7 @@ async function removeOthers(
 ): Promise<void> {
   for await (const { name } of Deno.readDir(data)) {
     const path = join(data, name);
-    if (!APP.test(name) || kept.includes(path)) continue;
+    if (!isAppFolder(name) || kept.includes(path)) continue;
     await Deno.remove(path, { recursive: true });
   }
 }

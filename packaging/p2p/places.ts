@@ -52,3 +52,8 @@ export function placesOf(
     bin: join(home, ".local", "bin"),
   };
 }
+
+/** The command in the folder of commands. */
+export function commandPath({ bin }: Places): string {
+  return join(bin, "p2p");
+}

@@ -39,7 +39,13 @@ import {
 } from "./permissions.ts";
 import type { Places } from "./places.ts";
 import type { Remembered } from "./remembered.ts";
-import { isOwnCommand, OWN_COMMANDS, OWN_TABLE, P2P } from "./tables.ts";
+import {
+  isOwnCommand,
+  OWN_COMMANDS,
+  type OwnCommandSpec,
+  P2P,
+  SERVING,
+} from "./tables.ts";
 
 /** The world around a command line. */
 export interface Surroundings {
@@ -86,8 +92,9 @@ export async function planOf(
   // The program itself reports what is wrong with its options.
   if (typed === undefined) return unread(args);
   const { relayWords, command, rest, isAsking } = typed;
-  if (command === "relay" || command === "share") {
-    const run = command === "relay" ? planRelay : planShare;
+  const serving = SERVING[command ?? ""];
+  if (serving !== undefined) {
+    const run = serving === RELAY ? planRelay : planShare;
     return isAsking
       ? {
         script: SPECS[command === "relay" ? "relay" : "node"].script,
@@ -96,13 +103,30 @@ export async function planOf(
       }
       : await run(typed, surroundings);
   }
+  if (command === "help") {
+    const script = helpfulScript(typed.words[0]);
+    if (script !== undefined) return { ...script, flags: VARIABLES };
+  }
   if (isOwn(command, { isAsking, hasRelay: relayWords.length > 0 })) {
-    return planOwn(command, args, surroundings);
+    return planOwn(typed, { args, around: surroundings });
   }
   return await planClient(typed, { args, around: surroundings });
 }
 
 const VARIABLES = ["--allow-env=RELAY_P2P_*"];
+
+/** The program that knows about a command; none for one of `p2p`'s own. */
+function helpfulScript(
+  topic: string | undefined,
+): Pick<Plan, "script" | "args"> | undefined {
+  if (topic === undefined || isOwnCommand(topic)) return undefined;
+  const serving = SERVING[topic];
+  if (serving !== undefined) return { script: serving.script, args: ["help"] };
+  return commandNames(CLIENT).includes(topic) && topic !== "completions" &&
+      topic !== "help"
+    ? { script: CLIENT.script, args: ["help", topic] }
+    : undefined;
+}
 
 /** What was typed, taken apart. */
 interface Typed {
@@ -153,8 +177,7 @@ function isLink(word: string): boolean {
 }
 
 function isCommand(word: string): boolean {
-  return word === "relay" || word === "share" || isOwnCommand(word) ||
-    commandNames(CLIENT).includes(word);
+  return commandNames(P2P).includes(word);
 }
 
 const PLACEHOLDER = "another";
@@ -208,16 +231,20 @@ function isOwn(
 }
 
 function planOwn(
-  command: string | undefined,
-  args: readonly string[],
-  { places, disk }: Surroundings,
+  { command, words }: Typed,
+  { args, around: { places, disk } }: {
+    args: readonly string[];
+    around: Surroundings;
+  },
 ): Plan {
   if (command === undefined || !isOwnCommand(command)) {
     return { script: OWN_SCRIPT, flags: VARIABLES, args };
   }
   const line = parseCommandLine(args, P2P);
+  const { needs } = OWN_COMMANDS[command] as OwnCommandSpec;
+  const options = P2P.optionsOf!(command);
   const flags = permissionFlags(
-    { line, options: OWN_TABLE, ...OWN_COMMANDS[command].needs(places) },
+    { line, options, ...needs(places, words) },
     disk,
   );
   return { script: OWN_SCRIPT, flags, args };
@@ -269,11 +296,16 @@ async function planShare(typed: Typed, around: Surroundings): Promise<Plan> {
   const isAfter = typed.relayWords.length === 0 &&
     countRelayWords(typed.words) === 1;
   const relayWords = isAfter ? typed.words.slice(0, 1) : typed.relayWords;
-  const folders = isAfter ? typed.words.slice(1) : typed.words;
+  const words = isAfter ? typed.words.slice(1) : typed.words;
+  const isDoctor = words[0] === "doctor";
+  const folders = isDoctor ? words.slice(1) : words;
   if (folders.length === 0) {
     throw cannotStart("the folder is missing", "usage: p2p share DIR...");
   }
-  const given = without(typed.rest, isAfter ? relayWords : []);
+  const given = without(typed.rest, [
+    ...(isAfter ? relayWords : []),
+    ...(isDoctor ? ["doctor"] : []),
+  ]);
   const { port = "0", rest } = takePort(given);
   const line = await lineOf(rest, "node", around);
   const relay = relayFor(relayWords, { line, role: "node", around });
@@ -291,9 +323,10 @@ async function planShare(typed: Typed, around: Surroundings): Promise<Plan> {
         ...(isKept ? [] : [{ path: state, use: "keep" as const }]),
         ...relay.paths,
       ],
-      sys: ["hostname"],
+      sys: ["hostname", ...(isDoctor ? ["statfs"] : [])],
     }, disk),
     args: [
+      ...(isDoctor ? ["doctor"] : []),
       ...(isKept ? [] : ["--state", state]),
       ...relay.options,
       ...relay.words,

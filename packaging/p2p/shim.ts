@@ -42,3 +42,11 @@ export function folderOfShim(text: string): string | undefined {
   const [, word] = /^DENO_DIR=(.+)\/cache'?$/m.exec(text) ?? [];
   return word?.replace(/^'/, "").replaceAll(`'\\''`, "'");
 }
+
+/** The file that one installation at a time locks. */
+export const LOCK_FILE = "install.lock";
+
+/** Whether a name in the data folder is that of an installation. */
+export function isAppFolder(name: string): boolean {
+  return /^app-[\w.-]+$/.test(name);
+}

@@ -8,54 +8,54 @@ import {
   CLIENT,
   type Command,
   type CommandSpec,
+  NODE,
+  RELAY,
 } from "../../lib/cli/options/command_table.ts";
 import {
+  type ClientCommand,
   OPTIONS,
+  optionsOfCommand,
   optionsOfRole,
   type OptionTable,
 } from "../../lib/cli/options/option_table.ts";
-
+import { asP2p } from "../../lib/cli/options/spoken.ts";
 import type { Undertaking } from "./permissions.ts";
 import { PLACE_VARIABLES, type Places } from "./places.ts";
 
-const NOTHING = { alsoCalled: [], notes: [], examples: [] };
-
-/** The commands that start a server, and the roles that they start. */
-export const SERVING = { relay: "relay", share: "node" } as const;
-
-/** Options that only `p2p` has, with the commands that take them. */
+/** Options that only `p2p` has. */
 export const OWN_OPTIONS = {
   port: {
     value: "PORT",
-    of: ["share"],
     help: "the node's port; by default the system picks one",
   },
-  forget: { of: ["use"], help: "forget the relay and its tokens" },
-} as const satisfies Readonly<
-  Record<string, { value?: string; of: readonly string[]; help: string }>
->;
+  forget: { isTyped: true, help: "forget the relay and its tokens" },
+  yes: { isTyped: true, help: "remove without asking" },
+  all: { isTyped: true, help: "also remove identities, and forget the relay" },
+} as const satisfies OptionTable;
 
-/** A command of `p2p`, with what it needs. */
+/** A command that `p2p` runs by itself, with what it needs. */
 export interface OwnCommandSpec extends Command {
-  readonly needs: (places: Places) => Omit<Undertaking, "line" | "options">;
+  /** Its options, beside those of every command. */
+  readonly options: OptionTable;
+  readonly needs: (
+    places: Places,
+    words: readonly string[],
+  ) => Omit<Undertaking, "line" | "options">;
 }
+
+const NOTHING = { alsoCalled: [], notes: [], examples: [], options: {} };
 
 /** The commands that `p2p` runs by itself. */
 export const OWN_COMMANDS = {
   use: {
     ...NOTHING,
-    needs: ({ config }) => ({
-      net: true,
-      paths: [{ path: config, use: "keep" }],
-      env: PLACE_VARIABLES,
-    }),
     usage: "use [RELAY]",
-    summary: "remember a relay, or show the one that is remembered",
+    summary: "remember a relay, or show the remembered one",
     alsoCalled: ["connect", "join", "login", "set"],
     notes: [
       "RELAY is a relay address, HOST PORT or HOST:PORT, or - to read one of these",
       "from stdin. The relay is contacted, and remembered with its id: another relay",
-      "at that address is refused later. --token-file remembers the place of the token",
+      "at that place is refused later. --token-file remembers the place of the token",
       "for a private relay, not the token.",
     ],
     examples: [
@@ -66,6 +66,57 @@ export const OWN_COMMANDS = {
         line: "p2p use nas.local 1700 --token-file client.token",
       },
     ],
+    options: {
+      "token-file": OPTIONS["token-file"]!,
+      forget: OWN_OPTIONS.forget,
+    },
+    needs: ({ config }) => ({
+      net: true,
+      paths: [{ path: config, use: "keep" }],
+      env: PLACE_VARIABLES,
+    }),
+  },
+  clean: {
+    ...NOTHING,
+    usage: "clean [DIR]",
+    summary: "list and remove partial files of get",
+    alsoCalled: ["prune", "purge", "gc"],
+    operands: "folders",
+    notes: [
+      "Looks into DIR, by default the current folder, and all folders in it. Files that",
+      "a running get writes stay. Without a terminal, only --yes removes.",
+    ],
+    examples: [
+      { what: "what is left here?", line: "p2p clean" },
+      { what: "remove it", line: "p2p clean Downloads --yes" },
+    ],
+    options: { yes: OWN_OPTIONS.yes },
+    needs: (_, words) => ({
+      net: false,
+      paths: [{ path: words[0] ?? ".", use: "keep" }],
+    }),
+  },
+  update: {
+    ...NOTHING,
+    usage: "update",
+    summary: "say how to install another version",
+    alsoCalled: ["upgrade"],
+    needs: () => ({ net: false, env: PLACE_VARIABLES }),
+  },
+  uninstall: {
+    ...NOTHING,
+    usage: "uninstall",
+    summary: "remove p2p",
+    notes: [
+      "Identities and the remembered relay stay for the next installation, unless",
+      "--all is given.",
+    ],
+    options: { all: OWN_OPTIONS.all },
+    needs: ({ data, bin, config, state }) => ({
+      net: false,
+      paths: [data, bin, config, state].map((path) => ({ path, use: "keep" })),
+      env: PLACE_VARIABLES,
+    }),
   },
 } as const satisfies Readonly<Record<string, OwnCommandSpec>>;
 
@@ -77,26 +128,72 @@ export function isOwnCommand(word: string): word is OwnCommand {
   return Object.hasOwn(OWN_COMMANDS, word);
 }
 
-/** `p2p` as a program with all of its options, for reading a command line. */
+/** The commands that start a server, and the roles that they start. */
+export const SERVING: Readonly<Record<string, CommandSpec>> = {
+  relay: RELAY,
+  share: NODE,
+};
+
+const SERVING_COMMANDS: Readonly<Record<string, Command>> = {
+  relay: {
+    ...NOTHING,
+    usage: "relay [PORT]",
+    summary: "run a relay, which knows the active nodes",
+    alsoCalled: ["serve", "server"],
+  },
+  share: {
+    ...NOTHING,
+    usage: "share DIR...",
+    summary: "share folders with everybody who uses the relay",
+    alsoCalled: ["node", "publish", "offer"],
+    operands: "folders",
+  },
+};
+
+const EVERYWHERE: OptionTable = Object.fromEntries(
+  ["json", "quiet", "debug", "help", "version"]
+    .map((name) => [name, optionsOfRole("client")[name]!]),
+);
+
+/** The options of a command of `p2p`. */
+function optionsOf(command: string): OptionTable {
+  if (isOwnCommand(command)) {
+    return { ...OWN_COMMANDS[command].options, ...EVERYWHERE };
+  }
+  if (command === "share") return { port: OWN_OPTIONS.port, ...NODE.options };
+  return SERVING[command]?.options ??
+    optionsOfCommand(command as ClientCommand);
+}
+
+const client = asP2p(CLIENT);
+
+/** `p2p` as a program with all of its commands and options. */
 export const P2P: CommandSpec = {
   role: "client",
   script: "p2p",
   summary: "Any file, by name, from whichever of your machines has it.",
   usage: ["[options] [RELAY] [command]"],
-  notes: [],
-  examples: [],
+  notes: client.notes,
+  examples: [
+    { what: "a relay, on the machine that is always on", line: "p2p relay" },
+    { what: "share a folder with it", line: "p2p share ~/Documents" },
+    { what: "remember it, on every machine", line: "p2p use nas.local 1700" },
+    { what: "fetch a file", line: "p2p get report.pdf" },
+    { what: "which command would run?", line: "p2p --show get report.pdf" },
+  ],
   options: { ...OPTIONS, ...OWN_OPTIONS },
-  commands: { ...CLIENT.commands, ...OWN_COMMANDS },
-};
-
-/** The options of the commands that `p2p` runs by itself. */
-export const OWN_TABLE: OptionTable = {
-  ...Object.fromEntries(
-    ["token-file", "json", "quiet", "debug", "help", "version"]
-      .map((name) => [name, optionsOfRole("client")[name]!]),
-  ),
-  forget: OWN_OPTIONS.forget,
+  commands: { ...SERVING_COMMANDS, ...OWN_COMMANDS, ...client.commands },
+  optionsOf,
 };
 
 /** The commands that `p2p` runs by itself, as a program. */
-export const OWN: CommandSpec = { ...P2P, options: OWN_TABLE };
+export const OWN: CommandSpec = {
+  ...P2P,
+  options: {
+    ...Object.assign(
+      {},
+      ...Object.values(OWN_COMMANDS).map(({ options }) => options),
+    ),
+    ...EVERYWHERE,
+  },
+};

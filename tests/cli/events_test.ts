@@ -218,7 +218,10 @@ Deno.test("Every line of every role and command with --json is as its schema say
     env: { HOME: folder.path, XDG_CONFIG_HOME: join(folder.path, "config") },
   });
   assertEquals(used.code, 0);
-  for (const { text } of [tokens, turnedAway, used]) {
+  await Deno.writeTextFile(join(folder.path, ".half.p2p-part"), "half");
+  const cleaned = await runRoleHere("p2p", ["--json", "clean", folder.path]);
+  assertEquals(cleaned.code, 0);
+  for (const { text } of [tokens, turnedAway, used, cleaned]) {
     for (const name of checkAll(text.split("\n").slice(0, -1))) seen.add(name);
   }
 

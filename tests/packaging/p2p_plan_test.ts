@@ -167,6 +167,37 @@ const ROWS: readonly (readonly [string, readonly string[], string])[] = [
     "peer_node.ts nas 1700 0 photos 2024 --state s",
   ],
   [
+    "share doctor photos --state s",
+    [
+      ...[NET, "--allow-read=photos,s", "--allow-write=s", ENV],
+      "--allow-sys=hostname,statfs",
+    ],
+    `peer_node.ts doctor ${KEPT} 0 photos --state s`,
+  ],
+  [
+    "share ./doctor --state s",
+    [NET, "--allow-read=./doctor,s", "--allow-write=s", ENV, HOSTNAME],
+    `peer_node.ts ${KEPT} 0 ./doctor --state s`,
+  ],
+  ["relay --help", [ENV], "relay.ts --help"],
+  ["share --help", [ENV], "peer_node.ts --help"],
+  ["--help", [ENV], "packaging/p2p/p2p.ts --help"],
+  ["help", [ENV], "packaging/p2p/p2p.ts help"],
+  ["help use", [ENV], "packaging/p2p/p2p.ts help use"],
+  ["help get", [ENV], "peer_client.ts help get"],
+  ["help share", [ENV], "peer_node.ts help"],
+  ["completions bash", [ENV], "packaging/p2p/p2p.ts completions bash"],
+  [
+    "clean Downloads --yes",
+    ["--allow-read=Downloads", "--allow-write=Downloads", ENV],
+    "packaging/p2p/p2p.ts clean Downloads --yes",
+  ],
+  [
+    "clean",
+    ["--allow-read=.", "--allow-write=.", ENV],
+    "packaging/p2p/p2p.ts clean",
+  ],
+  [
     "use nas 1700 --token-file t",
     [
       NET,

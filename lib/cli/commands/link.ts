@@ -20,6 +20,7 @@ import { destination } from "./get.ts";
 import type { CliEvent } from "../output/cli_events.ts";
 import { CLIENT as SPEC } from "../options/command_table.ts";
 import type { CommandLine } from "../options/command_line.ts";
+import { spoken } from "../options/spoken.ts";
 import { formatQr } from "../output/qr.ts";
 import type { SecretSource } from "../roles/secrets.ts";
 import { Telling } from "./telling.ts";
@@ -119,7 +120,7 @@ export async function takeLink(
     throw new Failure("usage", {
       what: "Cannot use link",
       why: "a link must be the only argument after get",
-      remedy: `usage: ${SPEC.script} get LINK`,
+      remedy: `usage: ${spoken(SPEC).script} get LINK`,
     });
   }
   if (!isGiven) return undefined;

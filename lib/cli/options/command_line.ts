@@ -11,6 +11,7 @@ import { isGranted } from "../../base/permission.ts";
 import { show } from "../../base/text.ts";
 import { type CommandSpec, SCRIPTS } from "./command_table.ts";
 import { OPTIONS, type OptionValues, variableOf } from "./option_table.ts";
+import { spoken, spokenUsage } from "./spoken.ts";
 import { didYouMean } from "./suggestion.ts";
 
 /** Options set by a configuration file, by name. */
@@ -179,7 +180,7 @@ function unknownOption(arg: string, spec: CommandSpec): Failure {
 
 /** Advice about an unknown option, by its long name. */
 function adviceOn(name: string | undefined, spec: CommandSpec): string {
-  const see = `see ${spec.script} --help`;
+  const see = `see ${spoken(spec).script} --help`;
   if (name === undefined) {
     return spec.role === "client"
       ? `a name that begins with a dash goes after --; ${see}`
@@ -187,7 +188,9 @@ function adviceOn(name: string | undefined, spec: CommandSpec): string {
   }
   const others = SCRIPTS.filter(({ options }) => Object.hasOwn(options, name));
   if (others.length > 0) {
-    return `it goes with ${others.map(({ script }) => script).join(" and ")}`;
+    return `it goes with ${
+      others.map((other) => spoken(other).script).join(" and ")
+    }`;
   }
   return didYouMean(name, Object.keys(spec.options), "--") ?? see;
 }
@@ -197,7 +200,7 @@ function badOption(name: string, why: string, spec: CommandSpec): Failure {
     what: "Cannot use option",
     where: `--${show(name)}`,
     why,
-    remedy: `see ${spec.script} --help`,
+    remedy: `see ${spoken(spec).script} --help`,
   });
 }
 
@@ -205,11 +208,11 @@ function badOption(name: string, why: string, spec: CommandSpec): Failure {
 export function usageFailure(
   spec: CommandSpec,
   why: string,
-  usage = spec.usage[0]!,
+  usage = spoken(spec).usage[0]!,
 ): Failure {
   return new Failure("usage", {
     what: "Cannot start",
     why,
-    remedy: `usage: ${spec.script} ${usage}`,
+    remedy: `usage: ${spoken(spec).script} ${spokenUsage(usage)}`,
   });
 }

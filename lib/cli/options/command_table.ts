@@ -24,8 +24,8 @@ export interface Command {
   readonly summary: string;
   /** Other words that users try for it. */
   readonly alsoCalled: readonly string[];
-  /** Whether its words are paths of files that it reads. */
-  readonly operands?: "files";
+  /** Whether its words are paths of files that it reads, or folders. */
+  readonly operands?: "files" | "folders";
   /** Whether it may save files in the current folder. */
   readonly savesHere?: true;
   /** What it asks of the system, beyond files and the network. */
@@ -54,6 +54,10 @@ export interface CommandSpec {
   readonly options: OptionTable;
   /** Its commands by name. */
   readonly commands: Readonly<Record<string, Command>>;
+  /** The options of each command, if not by the client's table. */
+  readonly optionsOf?: (command: string) => OptionTable;
+  /** What differs where it is typed as a command of `p2p`. */
+  readonly asP2p?: Pick<CommandSpec, "script" | "usage" | "notes">;
 }
 
 /** The shells with completions. */
@@ -126,6 +130,14 @@ export const RELAY: CommandSpec = {
   ],
   options: optionsOfRole("relay"),
   commands: commonCommands("relay.ts"),
+  asP2p: {
+    script: "p2p relay",
+    usage: ["[options] [PORT]"],
+    notes: [
+      "PORT is 1700 by default; 0 lets the system pick one. The relay keeps its",
+      "identity, so that its address stays the same.",
+    ],
+  },
 };
 
 /** The node. */
@@ -188,6 +200,15 @@ export const NODE: CommandSpec = {
       ],
     },
     ...commonCommands("peer_node.ts"),
+  },
+  asP2p: {
+    script: "p2p share",
+    usage: ["[options] DIR..."],
+    notes: [
+      "The relay is the one of p2p use, or stands before the command: p2p RELAY share",
+      "DIR. The system picks the node's port unless --port gives one. Identity and",
+      "digests are kept, for each list of folders. A folder called doctor is ./doctor.",
+    ],
   },
 };
 
@@ -392,6 +413,14 @@ export const CLIENT: CommandSpec = {
   ],
   options: optionsOfRole("client"),
   commands: CLIENT_COMMANDS,
+  asP2p: {
+    script: "p2p",
+    usage: ["[options] [RELAY] [command]"],
+    notes: [
+      "RELAY is the one of p2p use, unless another stands before the command. A name",
+      "that begins with a dash goes after --.",
+    ],
+  },
 };
 
 /** The three scripts. */

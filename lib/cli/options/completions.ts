@@ -53,7 +53,9 @@ type Operand = "file" | "folder" | readonly string[];
 function operandOf(spec: CommandSpec, command: string): Operand {
   if (command === "help") return commandNames(spec);
   if (command === "completions") return SHELLS;
-  if (spec.commands[command]?.operands === "files") return "file";
+  const { operands } = spec.commands[command] ?? {};
+  if (operands === "files") return "file";
+  if (operands === "folders") return "folder";
   if (command === "doctor" && spec.role === "node") return "folder";
   return [];
 }
@@ -64,6 +66,7 @@ function firstOperand(spec: CommandSpec): "folder" | undefined {
 }
 
 function optionsAfter(spec: CommandSpec, command: string): OptionTable {
+  if (spec.optionsOf !== undefined) return spec.optionsOf(command);
   return spec.role === "client"
     ? optionsOfCommand(command as ClientCommand)
     : spec.options;

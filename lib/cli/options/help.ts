@@ -37,9 +37,10 @@ export function formatHelp(spec: CommandSpec): string {
 /** The text of `--help` for one command. */
 export function formatCommandHelp(spec: CommandSpec, name: string): string {
   const command = spec.commands[name]!;
-  const options = spec.role === "client"
-    ? optionsOfCommand(name as ClientCommand)
-    : spec.options;
+  const options = spec.optionsOf?.(name) ??
+    (spec.role === "client"
+      ? optionsOfCommand(name as ClientCommand)
+      : spec.options);
   return formatPage({
     summary: `${command.summary[0]!.toUpperCase()}${command.summary.slice(1)}.`,
     usage: [usageOf(spec, command)],

@@ -41,6 +41,15 @@ export type CliEvent =
     relay: string;
     tokenFiles: { node?: string; client?: string };
   }
+  /** A file that an interrupted fetch has left. */
+  | {
+    event: "partial_file";
+    path: string;
+    bytes: number;
+    modifiedMs: number;
+    isInUse: boolean;
+    isRemoved: boolean;
+  }
   /** The address of `--metrics`. */
   | { event: "metrics_listening"; host: string; port: number }
   /** Verified bytes of a file, in order. */

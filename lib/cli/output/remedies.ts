@@ -6,6 +6,7 @@
  */
 
 import { Failure } from "../../base/errors.ts";
+import { spokenRemedy } from "../options/spoken.ts";
 import type { RemedyCode } from "../../base/remedy_code.ts";
 
 const REMEDY_OF: Readonly<Record<RemedyCode, string>> = {
@@ -56,15 +57,17 @@ export function remedyIn(
     readonly remedyCode?: RemedyCode;
   },
 ): string | undefined {
-  return remedyCode === undefined ? remedy : REMEDY_OF[remedyCode];
+  const words = remedyCode === undefined ? remedy : REMEDY_OF[remedyCode];
+  return words === undefined ? undefined : spokenRemedy(words);
 }
 
 /** A failure with its remedy in words. */
 export function worded(failure: Failure): Failure {
-  const { remedyCode, ...parts } = failure.parts;
-  if (remedyCode === undefined) return failure;
+  const { remedyCode: _, ...parts } = failure.parts;
+  const remedy = remedyIn(failure.parts);
+  if (remedy === parts.remedy || remedy === undefined) return failure;
   const { kind, cause } = failure;
-  return new Failure(kind, { ...parts, remedy: REMEDY_OF[remedyCode], cause });
+  return new Failure(kind, { ...parts, remedy, cause });
 }
 
 /** The fields of a failure for JSON. */

@@ -17,6 +17,7 @@ import {
 import { formatCompletions } from "../options/completions.ts";
 import { formatCommandHelp, formatHelp } from "../options/help.ts";
 import { type CommandLine, usageFailure } from "../options/command_line.ts";
+import { spoken } from "../options/spoken.ts";
 import { didYouMean, nearest } from "../options/suggestion.ts";
 import type { Terminal } from "../output/terminal.ts";
 
@@ -101,9 +102,10 @@ function tellHelp(
   terminal: Terminal,
   topic: string | undefined,
 ): void {
+  const typed = spoken(spec);
   const text = topic === undefined
-    ? formatHelp(spec)
-    : formatCommandHelp(spec, topic);
+    ? formatHelp(typed)
+    : formatCommandHelp(typed, topic);
   terminal.fact(text.trimEnd());
   terminal.event({ event: "help", text });
 }
@@ -152,7 +154,7 @@ export function noSuchCommand(spec: CommandSpec, word: string): Failure {
   return new Failure("usage", {
     what: "Cannot start",
     why: `there is no command ${show(word)}`,
-    remedy: suggestCommand(spec, word) ?? `see ${spec.script} help`,
+    remedy: suggestCommand(spec, word) ?? `see ${spoken(spec).script} help`,
   });
 }
 

@@ -1,0 +1,147 @@
+/**
+ * `p2p clean`: partial files that interrupted fetches have left in a folder.
+ *
+ * @module
+ */
+
+import { join } from "@std/path/join";
+import { describeCause, Failure, localKindOf } from "../../lib/base/errors.ts";
+import { PARTIAL_SUFFIX } from "../../lib/base/names.ts";
+import { counted, show } from "../../lib/base/text.ts";
+import type { CliEvent } from "../../lib/cli/output/cli_events.ts";
+import { formatBytes } from "../../lib/cli/output/progress.ts";
+import { Input } from "../../lib/cli/output/streams.ts";
+import { formatRows } from "../../lib/cli/output/tables.ts";
+import { expectNoMore } from "../../lib/cli/roles/role.ts";
+import type { OwnRun } from "./own_run.ts";
+import { OWN } from "./tables.ts";
+
+/** A partial file. */
+interface Partial {
+  readonly path: string;
+  readonly bytes: number;
+  readonly modifiedMs: number;
+  /** Whether a process is writing it. */
+  readonly isInUse: boolean;
+}
+
+/** Runs the command; resolves to the exit code. */
+export async function runClean({ context, words }: OwnRun): Promise<number> {
+  const { line, terminal, signal } = context;
+  const [folder = ".", ...more] = words;
+  expectNoMore(more, OWN, OWN.commands["clean"]!.usage);
+  const found: Partial[] = [];
+  for await (
+    const partial of partialsBelow(folder, terminal.note.bind(terminal))
+  ) {
+    signal.throwIfAborted();
+    found.push(partial);
+  }
+  found.sort((one, other) => one.path < other.path ? -1 : 1);
+  terminal.facts(
+    formatRows(found.map(({ path, bytes, modifiedMs, isInUse }) => [
+      String(bytes),
+      new Date(modifiedMs).toISOString().slice(0, 10),
+      isInUse ? "in use" : "",
+      show(path),
+    ])),
+    signal,
+  );
+  const idle = found.filter(({ isInUse }) => !isInUse);
+  const isRemoved = idle.length > 0 && await isWanted(idle, context);
+  if (isRemoved) { for (const { path } of idle) await remove(path); }
+  for (const { isInUse, ...partial } of found) {
+    terminal.event<CliEvent>({
+      event: "partial_file",
+      ...partial,
+      isInUse,
+      isRemoved: isRemoved && !isInUse,
+    });
+  }
+  terminal.note(
+    found.length === 0
+      ? "no partial files"
+      : isRemoved
+      ? `removed ${counted(idle.length, "partial file")}`
+      : idle.length === 0
+      ? "nothing to remove"
+      : line.isOn("yes") || terminal.isInteractive
+      ? "kept"
+      : "remove them with --yes",
+  );
+  return 0;
+}
+
+/** Whether to remove these files: `--yes`, or a person says so. */
+async function isWanted(
+  files: readonly Partial[],
+  { line, terminal, signal }: OwnRun["context"],
+): Promise<boolean> {
+  if (line.isOn("yes")) return true;
+  if (!terminal.isInteractive) return false;
+  const bytes = files.reduce((sum, { bytes }) => sum + bytes, 0);
+  terminal.ask(
+    `remove ${counted(files.length, "partial file")}, ${
+      formatBytes(bytes)
+    }? (y removes, Enter keeps): `,
+  );
+  const answer = await new Input().line(signal);
+  return /^y(es)?$/i.test(answer?.trim() ?? "");
+}
+
+/** Walks through a folder; follows no links. */
+async function* partialsBelow(
+  folder: string,
+  note: (words: string) => void,
+  { isTop = true } = {},
+): AsyncGenerator<Partial> {
+  const entries: Deno.DirEntry[] = [];
+  try {
+    for await (const entry of Deno.readDir(folder)) entries.push(entry);
+  } catch (error) {
+    const failure = cannot("look into", folder, error);
+    if (isTop) throw failure;
+    note(failure.message);
+    return;
+  }
+  for (const { name, isDirectory, isFile } of entries) {
+    const path = folder === "." ? name : join(folder, name);
+    if (isDirectory) yield* partialsBelow(path, note, { isTop: false });
+    else if (isFile && name.startsWith(".") && name.endsWith(PARTIAL_SUFFIX)) {
+      const partial = await lookAt(path);
+      if (partial !== undefined) yield partial;
+    }
+  }
+}
+
+async function lookAt(path: string): Promise<Partial | undefined> {
+  try {
+    using file = await Deno.open(path);
+    const { size, mtime } = await file.stat();
+    const isInUse = !await file.tryLock(true);
+    return { path, bytes: size, modifiedMs: mtime?.getTime() ?? 0, isInUse };
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw cannot("look at", path, error);
+  }
+}
+
+/** Removes a file, unless a process has begun to write it. */
+async function remove(path: string): Promise<void> {
+  try {
+    using file = await Deno.open(path);
+    if (await file.tryLock(true)) await Deno.remove(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return;
+    throw cannot("remove", path, error);
+  }
+}
+
+function cannot(verb: string, path: string, error: unknown): Failure {
+  return new Failure(localKindOf(error), {
+    what: `Cannot ${verb} ${path === "." ? "this folder" : "path"}`,
+    where: show(path),
+    why: describeCause(error),
+    cause: error,
+  });
+}

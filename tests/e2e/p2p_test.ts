@@ -1,0 +1,190 @@
+/**
+ * `p2p` as a process: what a shell, a terminal and a service manager see of it
+ * is what they see of Deno started directly, and Deno asks for nothing.
+ */
+
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { join } from "@std/path";
+import { within } from "../_event_log.ts";
+import { nodeHere, relayHere } from "../_scenery.ts";
+import { tempShare } from "../_temp_share.ts";
+import { testWith } from "../_tools.ts";
+import { type P2pHome, p2pHome } from "../packaging/_p2p.ts";
+import { spawnCommand } from "./_processes.ts";
+import { Pty, QUESTION } from "./_pty.ts";
+
+interface Ran {
+  readonly code: number;
+  readonly text: string;
+  readonly stderr: string;
+}
+
+/** Runs `p2p` to its end. */
+async function run(
+  { command, env, home }: P2pHome,
+  args: readonly string[],
+  { input = "" } = {},
+): Promise<Ran> {
+  await using process = spawnCommand([command, ...args], { cwd: home, env });
+  await process.type(input).catch(() => {}); // it may end without reading
+  await process.endInput().catch(() => {});
+  const code = await within(process.exitCode, args.join(" "));
+  return {
+    code,
+    text: process.stdout.all.join("\n"),
+    stderr: process.stderr.all.join("\n"),
+  };
+}
+
+Deno.test("p2p has the exit codes, standard input and errors of the program that it starts", async () => {
+  await using home = await p2pHome();
+  await using share = await tempShare({
+    "a.txt": "whole\n",
+    "odd 'name.txt": "odd\n",
+  });
+  await using relay = await relayHere();
+  await using _node = await nodeHere(relay, share.path);
+  const none = await run(home, ["ls"]);
+  assertEquals(none.code, 2);
+  assertMatch(
+    none.stderr,
+    /no relay is remembered; name one with p2p use RELAY/,
+  );
+  const asJson = await run(home, ["ls", "--json"]);
+  assertEquals(JSON.parse(asJson.text).kind, "usage");
+  assertEquals(
+    (await run(home, ["use", "-"], { input: `${relay.address}\n` })).code,
+    0,
+  );
+  assertEquals((await run(home, ["cat", "odd 'name.txt"])).text, "odd");
+  assertEquals((await run(home, [], { input: "a.txt\n" })).text, "whole");
+  const missing = await run(home, ["cat", "no.txt"]);
+  assertEquals(missing.code, 4);
+  const wrong = await run(home, ["get", "--bogus"]);
+  assertEquals(wrong.code, 2);
+  assertMatch(wrong.stderr, /see p2p --help/);
+  const mistyped = await run(home, ["gte", "a.txt"]);
+  assertMatch(mistyped.stderr, /there is no command gte; did you mean get\?/);
+  const version = await run(home, ["--version"]);
+  assertMatch(version.text, /^relay-p2p \d+\.\d+\.\d+, protocol \d+$/);
+});
+
+Deno.test("What p2p --show prints runs when it is pasted, with blanks and quotes in all places", async () => {
+  await using home = await p2pHome();
+  await using share = await tempShare({ "a.txt": "whole\n" });
+  await using relay = await relayHere();
+  await using _node = await nodeHere(relay, share.path);
+  await run(home, ["use", relay.address]);
+  const shown = await run(home, [
+    "--show",
+    "get",
+    "a.txt",
+    "-o",
+    "it's, new.txt",
+  ]);
+  assertEquals(shown.code, 0);
+  assert(!shown.text.includes("--allow-read=/"), shown.text);
+  const { code } = await new Deno.Command("sh", {
+    args: ["-c", shown.text],
+    cwd: home.home,
+  }).output();
+  assertEquals(code, 0);
+  const saved = join(home.home, "it's, new.txt");
+  assertEquals(await Deno.readTextFile(saved), "whole\n");
+});
+
+Deno.test("SIGTERM ends what p2p share runs: the node withdraws, and its exit code is 0", async () => {
+  await using home = await p2pHome();
+  await using relay = await relayHere();
+  await Deno.mkdir(join(home.home, "my files"));
+  await using node = spawnCommand(
+    [home.command, relay.address, "share", "my files"],
+    { cwd: home.home, env: home.env },
+  );
+  await node.stdout.until(/^registered with /);
+  if (Deno.build.os === "linux") {
+    // The shell has become Deno: a terminal and a job are the same to it.
+    const program = await Deno.readLink(`/proc/${node.pid}/exe`);
+    assertEquals(program, await Deno.realPath(Deno.execPath()));
+  }
+  node.signal("SIGTERM");
+  assertEquals(await node.exitCode, 0);
+  await relay.log.until("node_left", ({ how }) => how === "withdrawn");
+});
+
+testWith(
+  ["script"],
+  "At a terminal each command of p2p ends as it should, and Deno asks nothing",
+  async () => {
+    await using home = await p2pHome();
+    await Deno.mkdir(join(home.home, "files"));
+    await Deno.mkdir(join(home.home, "Downloads"));
+    await Deno.writeTextFile(join(home.home, "files/a.txt"), "whole\n");
+    await Deno.writeTextFile(join(home.home, ".b.p2p-part"), "half");
+    const typed = (line: string) =>
+      Pty.type(line, { cwd: home.home, env: { ...home.env } });
+    await using relay = typed("exec p2p relay --host 127.0.0.1 0");
+    const [, address = ""] = await relay.lines.until(/^relay address (.*)$/);
+    const texts: string[] = [];
+    const toEnd = async (line: string, keys = "", expected = 0) => {
+      await using pty = typed(line);
+      if (keys !== "") await pty.press(keys);
+      const code = await within(pty.code, line);
+      assertEquals(code, expected, `${line}\n${pty.text}`);
+      texts.push(pty.text);
+      return pty.text;
+    };
+    await toEnd(`p2p use ${address}`);
+    await using node = typed("exec p2p share files --host 127.0.0.1");
+    await node.lines.until(/^registered with /);
+    await toEnd("p2p use");
+    await toEnd("p2p nodes");
+    await toEnd("p2p ls");
+    await toEnd("p2p cat a.txt");
+    await toEnd("p2p get a.txt -o Downloads/ --receipt Downloads/r.json");
+    await toEnd("p2p verify Downloads/a.txt Downloads/r.json");
+    await toEnd("p2p link a.txt");
+    await toEnd("p2p doctor");
+    await toEnd("p2p", "a.txt\r");
+    await toEnd("p2p update");
+    await toEnd("p2p help");
+    await toEnd("p2p clean", "\r");
+    await toEnd("p2p clean", "y\r");
+    assertEquals(
+      await Deno.stat(join(home.home, ".b.p2p-part")).catch(() => null),
+      null,
+    );
+    await toEnd("p2p use --forget");
+    assertEquals(await node.interrupt(), 0);
+    assertEquals(await relay.interrupt(), 0);
+    for (const text of [...texts, node.text, relay.text]) {
+      assertEquals(QUESTION.test(text), false, text);
+    }
+  },
+);
+
+testWith(
+  ["script", "bash"],
+  "Ctrl-Z stops p2p, and after fg it goes on reading what is typed",
+  async () => {
+    await using home = await p2pHome();
+    await using share = await tempShare({ "a.txt": "whole\n" });
+    await using relay = await relayHere();
+    await using _node = await nodeHere(relay, share.path);
+    await using shell = Pty.type("exec bash --norc -i", {
+      cwd: home.home,
+      env: { ...home.env, PS1: "" },
+    });
+    await shell.press(`p2p ${relay.address}\r`);
+    await shell.lines.until(/^\(Enter lists all files/);
+    await shell.press("\x1a");
+    await shell.lines.until(/Stopped/);
+    await shell.press("fg\r");
+    await shell.press("a.txt\r");
+    await shell.lines.until(/whole$/);
+    await shell.press('echo "ended with $?"\r');
+    await shell.lines.until(/ended with 0$/);
+    await shell.press("exit\r");
+    assertEquals(await within(shell.code, "the shell"), 0);
+  },
+);

@@ -1,0 +1,181 @@
+/**
+ * The commands of `p2p` that start no role: clean, update, uninstall, help,
+ * completions.
+ */
+
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { join } from "@std/path";
+import { VERSION } from "../../lib/base/version.ts";
+import { commandNames } from "../../lib/cli/options/command_table.ts";
+import { shimText } from "../../packaging/p2p/shim.ts";
+import { P2P } from "../../packaging/p2p/tables.ts";
+import { runRoleHere } from "../_here.ts";
+import { tempShare } from "../_temp_share.ts";
+import { testWith } from "../_tools.ts";
+
+/** The names in a folder, sorted. */
+async function namesIn(folder: string): Promise<string[]> {
+  const entries = await Array.fromAsync(Deno.readDir(folder));
+  return entries.map(({ name }) => name).toSorted();
+}
+
+Deno.test("p2p clean lists what get has left, and removes it with --yes, but nothing that is in use", async () => {
+  await using folder = await tempShare({
+    "whole.txt": "whole",
+    ".a.txt.p2p-part": "half",
+    "sub/.b.txt.p2p-part": "a quarter",
+    "sub/.c.txt.p2p-part": "now",
+    "d.p2p-part": "a file of the person's own",
+  });
+  const { path } = folder;
+  await Deno.symlink(path, join(path, "around"));
+  await Deno.symlink(join(path, "whole.txt"), join(path, ".e.p2p-part"));
+  using busy = await Deno.open(join(path, "sub/.c.txt.p2p-part"));
+  await busy.lock(true);
+  const listed = await runRoleHere("p2p", ["clean", path]);
+  assertEquals(listed.code, 0);
+  assertEquals(
+    listed.text.trimEnd().split("\n").map((row) => row.trim().split(/ {2,}/)),
+    await Promise.all([
+      ["4", ".a.txt.p2p-part", ""],
+      ["9", "sub/.b.txt.p2p-part", ""],
+      ["3", "sub/.c.txt.p2p-part", "in use"],
+    ].map(async ([bytes, name, use]) => {
+      const file = join(path, name!);
+      const { mtime } = await Deno.stat(file);
+      const day = mtime!.toISOString().slice(0, 10);
+      return [bytes!, day, ...(use === "" ? [] : [use!]), file];
+    })),
+  );
+  assertEquals(listed.stderr, ["remove them with --yes"]);
+  await Deno.stat(join(path, ".a.txt.p2p-part"));
+
+  const removed = await runRoleHere("p2p", ["clean", path, "--yes"]);
+  assertEquals(removed.stderr, ["removed 2 partial files"]);
+  const left = await namesIn(path);
+  assertEquals(left, [
+    ".e.p2p-part",
+    "around",
+    "d.p2p-part",
+    "sub",
+    "whole.txt",
+  ]);
+  assertEquals(await namesIn(join(path, "sub")), [".c.txt.p2p-part"]);
+  assertEquals((await runRoleHere("p2p", ["clean", join(path, "no")])).code, 8);
+});
+
+Deno.test("p2p update names the version and the command that installs another", async () => {
+  const { code, text } = await runRoleHere("p2p", ["update"], {
+    env: { HOME: "/home/u" },
+  });
+  assertEquals(code, 0);
+  assert(
+    text.includes(`this is relay-p2p ${VERSION}, at /home/u/.local/bin/p2p`),
+  );
+  assert(text.includes(`npx -y deno@${Deno.version.deno} task install`));
+});
+
+/** A home in which something like an installation is. */
+async function installedHome(shim: string) {
+  const folder = await tempShare({
+    ".local/bin/p2p": shim,
+    ".local/share/relay-p2p/app-1/deno": "",
+    ".local/share/relay-p2p/install.lock": "",
+    ".local/state/relay-p2p/relay/identity.pem": "",
+    ".config/relay-p2p/relay.json": "{}",
+  });
+  const left = async () => {
+    const found: string[] = [];
+    const places = [".local/bin/p2p", ".local/share/relay-p2p"];
+    for (
+      const place of [...places, ".local/state/relay-p2p", ".config/relay-p2p"]
+    ) {
+      const info = await Deno.stat(join(folder.path, place)).catch(() => null);
+      if (info !== null) found.push(place);
+    }
+    return found;
+  };
+  const env = {
+    HOME: folder.path,
+    XDG_CONFIG_HOME: "",
+    XDG_DATA_HOME: "",
+    XDG_STATE_HOME: "",
+  };
+  return {
+    left,
+    path: folder.path,
+    run: (...args: string[]) =>
+      runRoleHere("p2p", ["uninstall", ...args], { env }),
+    [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose](),
+  };
+}
+
+Deno.test("p2p uninstall removes command and program, keeps identities, and with --all removes these too", async () => {
+  await using home = await installedHome(shimText("/app", "1"));
+  const { code, stderr } = await home.run();
+  assertEquals(code, 0, stderr.join("\n"));
+  assertEquals(await home.left(), [
+    ".local/state/relay-p2p",
+    ".config/relay-p2p",
+  ]);
+  assertEquals((await home.run("--all")).code, 0);
+  assertEquals(await home.left(), []);
+});
+
+Deno.test("p2p uninstall removes no command of another program, and no file of the person's own", async () => {
+  await using other = await installedHome("#!/bin/sh\necho another\n");
+  const refused = await other.run();
+  assertEquals(refused.code, 8);
+  assertMatch(refused.stderr.join(), /another program is there; move it away/);
+  assertEquals((await other.left()).length, 4);
+  await using mine = await installedHome(shimText("/app", "1"));
+  const data = join(mine.path, ".local/share/relay-p2p");
+  await Deno.writeTextFile(join(data, "notes.txt"), "mine");
+  assertEquals((await mine.run()).code, 0);
+  assertEquals(await namesIn(data), ["notes.txt"]);
+});
+
+Deno.test("p2p help names every command, and each has a page", async () => {
+  const { text } = await runRoleHere("p2p", ["help"]);
+  for (const name of commandNames(P2P)) {
+    assertMatch(text, new RegExp(`^  ${name}\\b`, "m"));
+  }
+  assert(
+    !/\w\.ts\b/.test(text.replaceAll(/^An option can[^]*?\n\n/gm, "")),
+    text,
+  );
+  for (const name of ["use", "clean", "update", "uninstall"]) {
+    const page = await runRoleHere("p2p", ["help", name]);
+    assertMatch(page.text, new RegExp(`p2p \\[options\\] ${name}`));
+  }
+});
+
+testWith(
+  ["bash"],
+  "p2p completions bash completes commands, options of a command, and folders to share",
+  async () => {
+    const { text, code } = await runRoleHere("p2p", ["completions", "bash"]);
+    assertEquals(code, 0);
+    await using folder = await tempShare({ "photos/a.jpg": "", "a.txt": "" });
+    const complete = async (...words: string[]) => {
+      const line = words.map((word) => `'${word}'`).join(" ");
+      const { stdout, stderr } = await new Deno.Command("bash", {
+        args: [
+          "-c",
+          `${text}\nCOMP_WORDS=(p2p ${line}); COMP_CWORD=${words.length}\n` +
+          "_relay_p2p_p2p 2>/dev/null; printf '%s\\n' \"${COMPREPLY[@]}\"",
+        ],
+        cwd: folder.path,
+      }).output();
+      const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+      assertEquals(decode(stderr), "");
+      return decode(stdout).trim().split("\n").toSorted();
+    };
+    assertEquals(await complete("sh"), ["share"]);
+    assertEquals(await complete("u"), ["uninstall", "update", "use"]);
+    assertEquals(await complete("use", "--for"), ["--forget"]);
+    assertEquals(await complete("share", "--po"), ["--port"]);
+    assertEquals(await complete("share", ""), ["photos"]);
+    assertEquals(await complete("get", "--overw"), ["--overwrite"]);
+  },
+);
