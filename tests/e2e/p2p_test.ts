@@ -179,12 +179,13 @@ testWith(
     await shell.lines.until(/^\(Enter lists all files/);
     await shell.press("\x1a");
     await shell.lines.until(/Stopped/);
-    await shell.press("fg\r");
-    await shell.press("a.txt\r");
+    // A line feed ends a line, whether shell or program reads it.
+    await shell.press("fg\n");
+    await shell.press("a.txt\n");
     await shell.lines.until(/whole$/);
-    await shell.press('echo "ended with $?"\r');
+    await shell.press('echo "ended with $?"\n');
     await shell.lines.until(/ended with 0$/);
-    await shell.press("exit\r");
+    await shell.press("exit\n");
     assertEquals(await within(shell.code, "the shell"), 0);
   },
 );
