@@ -24,6 +24,8 @@ export interface PresenceOptions {
   readonly base: BaseFile | undefined;
   /** Hashes existing files. */
   readonly hasher: Hasher;
+  /** Ends the hashing. */
+  readonly signal: AbortSignal;
 }
 
 /** Compares files on the disk with those that are wanted. */
@@ -75,13 +77,14 @@ export class Presence {
     { path, group: { size, content } }: Job,
     manifest: Manifest | undefined,
   ): Promise<boolean> {
-    const { hasher } = this.#options;
+    const { hasher, signal } = this.#options;
     if (this.#wanted !== undefined) {
-      return await sha256At(path) === this.#wanted;
+      return await sha256At(path, signal) === this.#wanted;
     }
     if (content !== undefined) {
-      return await contentIdAt(path, size, hasher) === content;
+      return await contentIdAt(path, size, hasher, signal) === content;
     }
-    return manifest !== undefined && await hasContent(path, manifest, hasher);
+    return manifest !== undefined &&
+      await hasContent(path, manifest, hasher, signal);
   }
 }

@@ -131,13 +131,15 @@ export class SaveRun {
     const clock = setInterval(tell, PROGRESS_MS);
     download.closeSources();
     const opening = this.#openAll(batches).finally(() => download.close());
+    const receiving = download.run();
     try {
-      await Promise.all([download.run(), opening]);
+      await Promise.all([receiving, opening]);
     } finally {
       clearInterval(clock);
       stop.abort(new Error("ended"));
       this.#wake();
-      await opening.catch(() => {}); // judged above
+      // Judged above. What has come is still being written.
+      await Promise.allSettled([opening, receiving]);
       await Promise.all(this.#ending);
       await targets[Symbol.asyncDispose]();
     }

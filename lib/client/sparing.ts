@@ -64,7 +64,9 @@ export async function sparedPieces(
     outcomes.start(job, { earlier: 0, zeros: 0 });
     return { have: [], manifest };
   }
-  const earlier = isResumed ? await partial.resume(manifest, hasher) : [];
+  const earlier = isResumed
+    ? await partial.resume(manifest, hasher, signal)
+    : [];
   const have = new Set(earlier);
   const zeros = zeroPieces(manifest).filter((piece) => !have.has(piece));
   await partial.clear(zeros);
@@ -79,6 +81,7 @@ export async function sparedPieces(
       const run of file.rightPieces(manifest, {
         isWanted: (piece) => !have.has(piece),
         hasher,
+        signal,
       })
     ) {
       signal.throwIfAborted();

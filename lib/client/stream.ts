@@ -338,8 +338,9 @@ export class Stream implements AsyncDisposable {
         if (isChecked) this.#require(group, bytes);
         else this.#hash?.update(bytes);
         yield cutToSection(bytes, position, section);
-        // Zeros come without a turn of the event loop.
+        // Zeros come without a turn of the event loop, and without an end.
         if (turns.isOver) await turns.give();
+        this.#signal.throwIfAborted();
         end = first + Math.ceil(bytes.length / pieceBytes);
       }
       if (!isChecked) this.#require(group); // it ends with the bytes yielded so far

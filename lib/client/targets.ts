@@ -205,7 +205,8 @@ export class Targets implements AsyncDisposable {
       save: (...pieces) => partial.save(...pieces),
       finish: async () => {
         if (
-          this.#wanted !== undefined && await partial.sha256() !== this.#wanted
+          this.#wanted !== undefined &&
+          await partial.sha256(this.#options.signal) !== this.#wanted
         ) {
           await partial.discard();
           this.#mistaken.add(job);

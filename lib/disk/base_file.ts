@@ -31,6 +31,8 @@ export interface RightPiecesOptions {
   readonly isWanted: (piece: number) => boolean;
   /** Hashes the pieces. */
   readonly hasher: Hasher;
+  /** Ends the hashing. */
+  readonly signal: AbortSignal;
 }
 
 /** A file to take pieces from. Disposing closes it. */
@@ -112,14 +114,15 @@ export class BaseFile implements Disposable {
    */
   async *rightPieces(
     manifest: Manifest,
-    { isWanted, hasher }: RightPiecesOptions,
+    { isWanted, hasher, signal }: RightPiecesOptions,
   ): AsyncGenerator<RightPieces> {
     const { size } = manifest;
     const runs = runsToRead({ size, found: this.size, isWanted });
-    const hashed = hashRuns(this.#file, runs, { size, hasher });
+    const hashed = hashRuns(this.#file, runs, { size, hasher, signal });
     try {
       for await (const run of hashed) yield* rightIn(manifest, run);
     } catch (error) {
+      signal.throwIfAborted();
       if (isBug(error)) throw error; // else a node has the rest
     }
   }

@@ -126,12 +126,18 @@ export class PartialFile implements Sink {
    * Hashes what is there already.
    *
    * @returns the pieces that are what they must be.
+   * @throws the signal's reason when aborted.
    */
-  async resume(manifest: Manifest, hasher: Hasher): Promise<number[]> {
+  async resume(
+    manifest: Manifest,
+    hasher: Hasher,
+    signal?: AbortSignal,
+  ): Promise<number[]> {
     try {
-      const pieces = rightPieces(this.#file, manifest, hasher);
+      const pieces = rightPieces(this.#file, manifest, hasher, signal);
       return await Array.fromAsync(pieces);
     } catch (error) {
+      signal?.throwIfAborted();
       throw cannot("go on with", this.path, error);
     }
   }
@@ -241,24 +247,26 @@ export class PartialFile implements Sink {
 
   /**
    * SHA-256 of all that was written, 64 hexadecimal digits. Throws if a write
-   * failed.
+   * failed, and the signal's reason when aborted.
    */
-  async sha256(): Promise<string> {
+  async sha256(signal?: AbortSignal): Promise<string> {
     try {
       await this.#written();
       // Zeros at the end are written only by this.
       await this.#file.truncate(this.#size);
-      return await this.#hash();
+      return await this.#hash(signal);
     } catch (error) {
+      signal?.throwIfAborted();
       throw error instanceof Failure ? error : cannot("save", this.path, error);
     }
   }
 
-  async #hash(): Promise<string> {
+  async #hash(signal: AbortSignal | undefined): Promise<string> {
     const hash = createSha256();
     const buffer = new Uint8Array(REHASH_BYTES);
     this.#file.seekSync(0, Deno.SeekMode.Start);
     for (let left = this.#size; left > 0;) {
+      signal?.throwIfAborted();
       const read = await this.#file.read(buffer.subarray(0, left));
       if (read === null) break; // and so another hash
       hash.update(buffer.subarray(0, read));

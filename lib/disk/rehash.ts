@@ -24,9 +24,11 @@ export async function* rightPieces(
   file: Deno.FsFile,
   manifest: Manifest,
   hasher: Hasher,
+  signal?: AbortSignal,
 ): AsyncGenerator<number> {
+  const { size } = manifest;
   let piece = 0;
-  for await (const hash of hashesOf(file, manifest.size, hasher)) {
+  for await (const hash of hashesOf(file, { size, hasher, signal })) {
     if (manifest.has(piece, hash)) yield piece;
     piece++;
   }
@@ -35,12 +37,11 @@ export async function* rightPieces(
 /** The hashes of the pieces of a file of `size` bytes, as far as it has them. */
 async function* hashesOf(
   file: Deno.FsFile,
-  size: number,
-  hasher: Hasher,
+  options: HashRunsOptions,
 ): AsyncGenerator<Uint8Array> {
   const { size: found } = await file.stat();
-  const runs = runsToRead({ size, found });
-  for await (const { hashes } of hashRuns(file, runs, { size, hasher })) {
+  const runs = runsToRead({ size: options.size, found });
+  for await (const { hashes } of hashRuns(file, runs, options)) {
     yield* hashes;
   }
 }
@@ -80,20 +81,32 @@ export function* runsToRead(
 /** Pieces that were read, with their hashes. */
 export interface HashedRun extends PieceRun, Hashed {}
 
+/** Options of {@linkcode hashRuns}. */
+export interface HashRunsOptions {
+  /** Bytes of the file that it may be. */
+  readonly size: number;
+  readonly hasher: Hasher;
+  /** Ends it between two runs. */
+  readonly signal?: AbortSignal | undefined;
+}
+
 /**
  * Reads and hashes pieces of an open file; the next are read while some are
  * being hashed. Ends where the file has become shorter. The bytes may be used
  * until the next are asked for.
+ *
+ * @throws the signal's reason when aborted.
  */
 export async function* hashRuns(
   file: Deno.FsFile,
   runs: Iterator<PieceRun, undefined>,
-  { size, hasher }: { size: number; hasher: Hasher },
+  { size, hasher, signal }: HashRunsOptions,
 ): AsyncGenerator<HashedRun> {
   const pieceBytes = pieceBytesOf(size);
   // New buffers cost as much as reading: pages of them have to be cleared.
   const spare: Uint8Array[] = [];
   const read = async () => {
+    signal?.throwIfAborted();
     const { value: run } = runs.next();
     if (run === undefined) return undefined;
     const start = run.first * pieceBytes;
@@ -129,21 +142,27 @@ async function readAt(
   return true;
 }
 
-/** Whether a file has the content of a manifest; not where it cannot be read. */
+/**
+ * Whether a file has the content of a manifest; not where it cannot be read.
+ *
+ * @throws the signal's reason when aborted.
+ */
 export async function hasContent(
   path: string,
   manifest: Manifest,
   hasher: Hasher,
+  signal?: AbortSignal,
 ): Promise<boolean> {
   try {
     using file = await Deno.open(path, { read: true });
     if ((await file.stat()).size !== manifest.size) return false;
     let next = 0;
-    for await (const piece of rightPieces(file, manifest, hasher)) {
+    for await (const piece of rightPieces(file, manifest, hasher, signal)) {
       if (piece !== next++) return false;
     }
     return next === manifest.pieceCount;
   } catch (error) {
+    signal?.throwIfAborted();
     if (isBug(error)) throw error;
     return false;
   }
@@ -152,18 +171,22 @@ export async function hasContent(
 /**
  * The content id of what is at a path; nothing where that is not a file of `size`
  * bytes, or cannot be read.
+ *
+ * @throws the signal's reason when aborted.
  */
 export async function contentIdAt(
   path: string,
   size: number,
   hasher: Hasher,
+  signal?: AbortSignal,
 ): Promise<string | undefined> {
   try {
     const hashes = size <= HASHED_AT_ONCE_BYTES
       ? hashSmall(path, size)
-      : await hashLarge(path, size, hasher);
+      : await hashLarge(path, { size, hasher, signal });
     return hashes && new Manifest(size, hashes).contentId;
   } catch (error) {
+    signal?.throwIfAborted();
     if (isBug(error)) throw error;
     return undefined;
   }
@@ -191,32 +214,41 @@ function hashSmall(
 
 async function hashLarge(
   path: string,
-  size: number,
-  hasher: Hasher,
+  options: HashRunsOptions,
 ): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  const { size } = options;
   using file = await Deno.open(path, { read: true });
   if ((await file.stat()).size !== size) return undefined;
   const hashes = new Uint8Array(pieceCountOf(size) * HASH_BYTES);
   let filled = 0;
-  for await (const hash of hashesOf(file, size, hasher)) {
+  for await (const hash of hashesOf(file, options)) {
     hashes.set(hash, filled);
     filled += hash.length;
   }
   return filled === hashes.length ? hashes : undefined;
 }
 
-/** SHA-256 of what is at a path, in hexadecimal; nothing where it cannot be read. */
-export async function sha256At(path: string): Promise<string | undefined> {
+/**
+ * SHA-256 of what is at a path, in hexadecimal; nothing where it cannot be read.
+ *
+ * @throws the signal's reason when aborted.
+ */
+export async function sha256At(
+  path: string,
+  signal?: AbortSignal,
+): Promise<string | undefined> {
   try {
     using file = await Deno.open(path, { read: true });
     const hash = createSha256();
     const buffer = new Uint8Array(REHASH_BYTES);
     for (;;) {
+      signal?.throwIfAborted();
       const read = await file.read(buffer);
       if (read === null) return hash.digest("hex");
       hash.update(buffer.subarray(0, read));
     }
   } catch (error) {
+    signal?.throwIfAborted();
     if (isBug(error)) throw error;
     return undefined;
   }

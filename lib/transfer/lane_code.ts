@@ -145,7 +145,8 @@ export function runLane(
     try {
       // Before it is opened, too: a pipe would hold the thread.
       if (isInode(Deno.lstatSync(path), inode)) {
-        file = Deno.openSync(path, { write: true });
+        // For both: to write alone, a pipe put there since would hold it too.
+        file = Deno.openSync(path, { read: true, write: true });
         if (isInode(file.statSync(), inode)) files.set(id, file);
         else file.close();
       }

@@ -3,8 +3,9 @@
  * them.
  */
 
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { join } from "@std/path";
+import { fetchFile } from "../../lib/client/fetch.ts";
 import { describeBytes } from "../_lies.ts";
 import { startNode, startRelay } from "../_network.ts";
 import { randomBytes, seededRandom } from "../_random.ts";
@@ -176,4 +177,27 @@ Deno.test("fetchFile yields zeros in their places, and fetches the rest alone", 
   assertBytes(other.content, small);
   const after = node.asked.filter(({ kind }) => kind === "read").length;
   assertEquals(after, before);
+});
+
+Deno.test("fetchFile stops in the middle of zeros that a node claims without end", async () => {
+  await using relay = await startRelay();
+  const zeros = new Uint8Array(400 * PIECE);
+  await using _evil = await evil(relay, { "f": zeros });
+  const stop = new AbortController();
+  const why = new Error("enough");
+  await using file = await fetchFile({
+    relay: relay.server.address,
+    name: "f",
+    signal: stop.signal,
+  });
+  const pieces = file.pieces();
+  assertEquals((await pieces.next()).value?.length, PIECE);
+  stop.abort(why);
+  let further = 0;
+  const reason = await (async () => {
+    for await (const _piece of pieces) further++;
+    return "it went on to the end";
+  })().catch((error) => error);
+  assertStrictEquals(reason, why);
+  assertEquals(further, 0);
 });

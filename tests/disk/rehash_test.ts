@@ -1,7 +1,16 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { join } from "@std/path";
-import { PlainHasher } from "../../lib/transfer/hashing.ts";
-import { contentIdAt, hasContent, rightPieces } from "../../lib/disk/rehash.ts";
+import { type Hasher, PlainHasher } from "../../lib/transfer/hashing.ts";
+import { BaseFile } from "../../lib/disk/base_file.ts";
+import { PartialFile } from "../../lib/disk/partial.ts";
+import { partialPathOf } from "../../lib/disk/partial_name.ts";
+import {
+  contentIdAt,
+  hasContent,
+  rightPieces,
+  sha256At,
+} from "../../lib/disk/rehash.ts";
+import { digestFile } from "../../lib/cli/commands/digest.ts";
 import { describeBytes } from "../_lies.ts";
 import { randomBytes, seededRandom } from "../_random.ts";
 import { tempShare } from "../_temp_share.ts";
@@ -90,5 +99,77 @@ for (const size of [0, 1, PIECE / 2, PIECE / 2 + 1, PIECE, PIECE + 1]) {
     for (const missing of [join(folder.path, "none"), folder.path]) {
       assertEquals(await contentIdAt(missing, size, HASHER), undefined);
     }
+  });
+}
+
+const STOP = new Error("stop");
+
+/** Stops while the first pieces are hashed; counts the bytes of all. */
+function stoppingHasher() {
+  const abort = new AbortController();
+  let hashedBytes = 0;
+  const hasher: Hasher = {
+    hash: (bytes, partBytes) => {
+      hashedBytes += bytes.length;
+      abort.abort(STOP);
+      return HASHER.hash(bytes, partBytes);
+    },
+    [Symbol.dispose]: () => {},
+  };
+  return { hasher, signal: abort.signal, hashed: () => hashedBytes };
+}
+
+type Stopping = Pick<
+  ReturnType<typeof stoppingHasher>,
+  "hasher" | "signal"
+>;
+
+const STOPPED: Readonly<
+  Record<string, (path: string, by: Stopping) => Promise<unknown>>
+> = {
+  "hasContent": (path, { hasher, signal }) =>
+    hasContent(path, MANIFEST, hasher, signal),
+  "contentIdAt": (path, { hasher, signal }) =>
+    contentIdAt(path, CONTENT.length, hasher, signal),
+  "PartialFile.resume": async (path, { hasher, signal }) => {
+    await Deno.copyFile(path, partialPathOf(`${path}2`));
+    await Deno.chmod(partialPathOf(`${path}2`), 0o600);
+    const partial = await PartialFile.open(`${path}2`, {
+      size: CONTENT.length,
+      overwrite: false,
+      modifiedMs: 0,
+    });
+    try {
+      return await partial.resume(MANIFEST, hasher, signal);
+    } finally {
+      await partial.keep();
+    }
+  },
+  "BaseFile.rightPieces": async (path, { hasher, signal }) => {
+    using base = await BaseFile.open(path);
+    const isWanted = () => true;
+    const pieces = base.rightPieces(MANIFEST, { isWanted, hasher, signal });
+    return await Array.fromAsync(pieces, ({ first }) => first);
+  },
+};
+
+for (const [what, hash] of Object.entries(STOPPED)) {
+  Deno.test(`${what} stops between two parts when that is wanted, and reads no more`, async () => {
+    await using folder = await tempShare({ "file": CONTENT });
+    const { hashed, ...by } = stoppingHasher();
+    const reason = await hash(join(folder.path, "file"), by)
+      .then(() => "it went on", (reason) => reason);
+    assertStrictEquals(reason, STOP);
+    assert(hashed() < CONTENT.length / 2, `${hashed()} bytes`);
+  });
+}
+
+for (const [what, hash] of Object.entries({ sha256At, digestFile })) {
+  Deno.test(`${what} stops when that is wanted`, async () => {
+    await using folder = await tempShare({ "file": CONTENT });
+    const signal = AbortSignal.abort(STOP);
+    const reason = await hash(join(folder.path, "file"), signal)
+      .then(() => "it went on", (reason) => reason);
+    assertStrictEquals(reason, STOP);
   });
 }

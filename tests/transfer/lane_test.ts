@@ -193,3 +193,31 @@ for (
     if (Deno.build.os === "linux") assertEquals(systemErrorCode(told), code);
   });
 }
+
+Deno.test("A lane is not held by a pipe that takes the place of its file between a look and opening it", async () => {
+  await using folder = await tempShare({ file: "" });
+  const path = join(folder.path, "file");
+  const inode = await Deno.stat(path);
+  const { lstatSync, openSync } = Deno;
+  let opensAsPipe: Deno.OpenOptions | undefined;
+  using _replaced = {
+    [Symbol.dispose]: () => void Object.assign(Deno, { lstatSync, openSync }),
+  };
+  Object.assign(Deno, {
+    lstatSync: (at: string) => {
+      const info = lstatSync(at);
+      Deno.removeSync(at);
+      new Deno.Command("mkfifo", { args: [at] }).outputSync();
+      return info;
+    },
+    openSync: (at: string, options: Deno.OpenOptions) => {
+      opensAsPipe = options;
+      // To write alone, or to read alone, the system waits for another end.
+      if (!options.read || !options.write) throw new Error("it would hang");
+      return openSync(at, options);
+    },
+  });
+  using lane = laneHere();
+  assertEquals(await within(lane.open(path, inode), "an answer"), undefined);
+  assertEquals(opensAsPipe, { read: true, write: true });
+});

@@ -59,10 +59,10 @@ export function main(args: readonly string[]): Promise<number> {
 
 function verify(
   words: readonly string[],
-  { line, terminal }: RoleContext,
+  { line, terminal, signal }: RoleContext,
 ): Promise<number> {
   refuseStrayOptions(line, "verify");
-  return runVerify(words, terminal);
+  return runVerify(words, { terminal, signal });
 }
 
 async function runWithRelay(context: RoleContext): Promise<number> {

@@ -24,17 +24,21 @@ export interface FileDigests {
  * Reads all of a file, and computes its digests.
  *
  * @throws {Failure} of kind `local` or `not_allowed` if it cannot be read, or
- * changes meanwhile.
+ * changes meanwhile; the signal's reason when aborted.
  */
-export async function digestFile(path: string): Promise<FileDigests> {
+export async function digestFile(
+  path: string,
+  signal?: AbortSignal,
+): Promise<FileDigests> {
   try {
     requireAccess(path, "read");
     using file = await Deno.open(path, { read: true });
     const { size, isFile } = await file.stat();
     if (!isFile) throw cannotRead(path, "it is no file");
     if (size > LIMITS.fileBytes) throw cannotRead(path, "it is too large");
-    return await digest(file, size, path);
+    return await digest(file, { size, path, signal });
   } catch (error) {
+    signal?.throwIfAborted();
     if (error instanceof Failure) throw error;
     throw cannotRead(path, describeCause(error), error);
   }
@@ -42,8 +46,11 @@ export async function digestFile(path: string): Promise<FileDigests> {
 
 async function digest(
   file: Deno.FsFile,
-  size: number,
-  path: string,
+  { size, path, signal }: {
+    size: number;
+    path: string;
+    signal: AbortSignal | undefined;
+  },
 ): Promise<FileDigests> {
   const whole = createSha256();
   const count = pieceCountOf(size);
@@ -52,6 +59,7 @@ async function digest(
   for (let piece = 0; piece < count; piece++) {
     const bytes = buffer.subarray(0, pieceLength(size, piece));
     for (let filled = 0; filled < bytes.length;) {
+      signal?.throwIfAborted();
       const read = await file.read(bytes.subarray(filled));
       if (read === null) throw cannotRead(path, "it changes meanwhile");
       filled += read;

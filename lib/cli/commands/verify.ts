@@ -16,7 +16,7 @@ import type { Terminal } from "../output/terminal.ts";
 /** Runs the command; resolves to its exit code. */
 export async function runVerify(
   words: readonly string[],
-  terminal: Terminal,
+  { terminal, signal }: { terminal: Terminal; signal: AbortSignal },
 ): Promise<number> {
   const [path, receiptPath, ...more] = words;
   if (path === undefined || receiptPath === undefined || more.length > 0) {
@@ -40,7 +40,7 @@ export async function runVerify(
       remedy: "name the file as it was saved",
     });
   }
-  const found = await digestFile(path);
+  const found = await digestFile(path, signal);
   const entry = entries.find((entry) => isSame(entry, found));
   if (entry === undefined) throw differs(path, entries[0]!, found);
   const { name, receivedAt } = entry;
