@@ -184,6 +184,19 @@ export function honestBut(
       }
     },
   };
+  // What is asked for together is told like what is asked for alone.
+  const readMany = async (channel: Channel, message: MessageOf<"readMany">) => {
+    const { request } = message;
+    for (const wanted of message.of) {
+      const read = { request, of: wanted, first: 0, count: 1 };
+      if (lies.read === undefined && of(wanted) === undefined) {
+        const text = "no such version is here now";
+        await channel.send({ kind: "skipped", request, code: "gone", text });
+      } else {
+        await (lies.read ?? truth.read)(channel, { kind: "read", ...read });
+      }
+    }
+  };
   return (channel, message) => {
     switch (message.kind) {
       case "find":
@@ -194,6 +207,8 @@ export function honestBut(
         return (lies.describe ?? truth.describe)(channel, message);
       case "read":
         return (lies.read ?? truth.read)(channel, message);
+      case "readMany":
+        return readMany(channel, message);
     }
   };
 }

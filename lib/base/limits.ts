@@ -290,8 +290,16 @@ const NUMBERS = {
   windowBytes: 8 * MIB,
   /** Requests on one connection that wait for their answers. */
   windowRequestCount: 48,
-  /** Files that are received at once. */
+  /** Small files in one request: a larger one would save nothing more. */
+  batchFileCount: 48,
+  /** Bytes of the files in one request: what a broken connection loses at most. */
+  batchBytes: 1 * MIB,
+  /** Files that are requested at once: so many that no node waits for work. */
+  requestedFileCount: 384,
+  /** Files that are open at once while they are received. */
   openFileCount: 64,
+  /** Small files saved on the spot: for fewer a worker is not worth its start. */
+  savedHereCount: 128,
   /**
    * Files that are received or wait, with all that is known about them: 12 MiB,
    * and enough that no node has to wait for work.

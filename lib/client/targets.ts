@@ -63,7 +63,7 @@ export class Targets implements AsyncDisposable {
     this.#options = options;
     this.#wanted = options.sha256?.toLowerCase();
     this.#presence = new Presence(options);
-    this.#small = new SmallFiles(options.openFileCount);
+    this.#small = new SmallFiles({ mostOpen: options.openFileCount });
   }
 
   /** Whether a file came whole, and is not the one that was asked for. */
@@ -250,5 +250,6 @@ export class Targets implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const name of [...this.#partials.keys()]) await this.release(name);
+    this.#small[Symbol.dispose]();
   }
 }

@@ -28,7 +28,7 @@ export function isInode(one: Inode, other: Inode): boolean {
 }
 
 /** A file that cannot be used, by its own name: it may be hidden. */
-function unfit(path: string, why: string): Failure {
+export function unfit(path: string, why: string): Failure {
   return new Failure("local", {
     what: "Cannot resume partial file",
     where: show(path),

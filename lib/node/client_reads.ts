@@ -10,11 +10,17 @@ import type { Limits } from "../base/limits.ts";
 import type { RateLimit } from "../base/rate.ts";
 import { whenRoom } from "../base/shortage.ts";
 import { pieceBytesOf } from "../content/manifest.ts";
-import type { OpenedFile, ReadRefusal } from "../share/opened_file.ts";
+import {
+  type OpenedFile,
+  type ReadRefusal,
+  readWhole,
+  type SmallFileOutcome,
+} from "../share/opened_file.ts";
 import type { ShareFile } from "../share/shared_file.ts";
 import type { Shared } from "./granted_files.ts";
 import type { Outbox } from "./outbox.ts";
 import { PieceSender, type SendOptions } from "./send.ts";
+import { type ManyFiles, ManySender } from "./send_many.ts";
 import { WORK_MS } from "./work_ledger.ts";
 import type { ClientWork } from "./work_queue.ts";
 
@@ -44,6 +50,7 @@ export class ClientReads implements Disposable {
   readonly #service: ReadService;
   readonly #outbox: Outbox;
   readonly #sender: PieceSender;
+  readonly #work: ClientWork;
   /** The file that is being sent piece by piece, open between two requests. */
   #opened: OpenedFile | null = null;
   #lastFile: ShareFile | undefined;
@@ -53,14 +60,17 @@ export class ClientReads implements Disposable {
   constructor(outbox: Outbox, work: ClientWork, service: ReadService) {
     this.#service = service;
     this.#outbox = outbox;
+    this.#work = work;
     this.#sender = new PieceSender(outbox, {
       limits: service.limits,
       rate: service.rate,
-      onSent: (bytes) => {
-        service.sentBytes += bytes;
-        work.charge(WORK_MS.sendByte * bytes, "sent");
-      },
+      onSent: (bytes) => this.#count(bytes),
     });
+  }
+
+  #count(bytes: number): void {
+    this.#service.sentBytes += bytes;
+    this.#work.charge(WORK_MS.sendByte * bytes, "sent");
   }
 
   /** What the client was sent so far. */
@@ -88,10 +98,46 @@ export class ClientReads implements Disposable {
     if (refused !== undefined) return refused;
     const start = first * pieceBytesOf(file.size);
     const end = Math.min(file.size, start + count * pieceBytesOf(file.size));
-    this.#bytes += end - start;
+    this.#note(file, end - start);
+    return undefined;
+  }
+
+  /** Notes what the client was sent of a file. */
+  #note(file: ShareFile, bytes: number): void {
+    this.#bytes += bytes;
     if (this.#lastFile?.version !== file.version) this.#fileCount++;
     this.#lastFile = file;
-    return undefined;
+  }
+
+  /** Sends small files, one after the other, and skips those that it cannot. */
+  async sendMany(
+    wanted: { request: number; of: readonly string[] },
+    client: Pick<ManyFiles, "fileOf" | "turn" | "skip">,
+  ): Promise<void> {
+    const { digests, limits, rate, share } = this.#service;
+    await new ManySender(wanted, {
+      ...client,
+      limits,
+      outbox: this.#outbox,
+      sender: this.#sender,
+      hashOf: (file) => digests.manifestOf(file)?.hashes,
+      isQuick: () => rate === undefined && share.isQuick,
+      readNow: (file, target) => share.readSmall(file, target),
+      read: (file) => this.#readWhole(file),
+      begin: () => this.#work.charge(WORK_MS.request, "sent"),
+      took: (file) => this.#note(file, file.size),
+      sent: (bytes) => this.#count(bytes),
+    }).send();
+  }
+
+  /** The whole of a small file, from a disk that may be slow. */
+  async #readWhole(file: ShareFile): Promise<SmallFileOutcome> {
+    const { share } = this.#service;
+    if (share.isQuick) return await this.#whenRoom(() => share.readSmall(file));
+    const outcome = await this.#whenRoom(() => share.open(file));
+    if (outcome.kind === "refused") return outcome;
+    using opened = outcome.opened;
+    return await readWhole(opened);
   }
 
   #isQuick({ size }: ShareFile): boolean {

@@ -27,6 +27,7 @@ import type { ShareFile } from "../share/shared_file.ts";
 import { orAborted } from "../base/waiting.ts";
 import { ClientReads, type ReadService, type Served } from "./client_reads.ts";
 import { GrantedFiles } from "./granted_files.ts";
+import { SKIP_TEXT } from "./send_many.ts";
 import { WORK_MS } from "./work_ledger.ts";
 import type { ClientWork, WorkQueue } from "./work_queue.ts";
 
@@ -140,6 +141,8 @@ export class ClientService implements Disposable {
         return this.#describe(message);
       case "read":
         return this.#read(message);
+      case "readMany":
+        return this.#readMany(message);
     }
   }
 
@@ -307,9 +310,21 @@ export class ClientService implements Disposable {
     if (refused !== undefined) await this.#refuse(refused, request);
   }
 
+  #readMany({ request, of }: MessageOf<"readMany">): Promise<void> {
+    return this.#reads.sendMany({ request, of }, {
+      fileOf: (wanted) => this.#files.standingFor(wanted),
+      turn: () => this.#turn(),
+      skip: async (code) => {
+        this.#work.charge(WORK_MS.miss);
+        const text = SKIP_TEXT[code];
+        await this.#outbox.message({ kind: "skipped", request, code, text });
+      },
+    });
+  }
+
   async #refuse(reason: ReadRefusal, request: number): Promise<void> {
     this.#work.charge(WORK_MS.miss);
-    await this.#outbox.message(refusal(reason, REFUSAL_TEXT[reason], request));
+    await this.#outbox.message(refusal(reason, SKIP_TEXT[reason], request));
   }
 
   [Symbol.dispose](): void {
@@ -320,11 +335,6 @@ export class ClientService implements Disposable {
 }
 
 const CLIENT_LEFT = new Deno.errors.ConnectionReset("the client left");
-const REFUSAL_TEXT = {
-  gone: "it was changed, replaced or removed: no such version is here now",
-  changed: "the file has changed",
-  unreadable: "the file cannot be read",
-} as const;
 
 /** What a client is told of the executable bit: nothing where there is none. */
 function bitOf({ isExecutable }: ShareFile): { executable?: true } {

@@ -126,7 +126,7 @@ export class PieceSender {
   /** Sends the whole of a small file that has been read already. */
   async sendSmall(
     bytes: Uint8Array,
-    { request, known }: SendOptions,
+    { request, known }: Pick<SendOptions, "request" | "known">,
   ): Promise<void> {
     const { rate, onSent } = this.#options;
     for (let sent = 0; sent < bytes.length;) {

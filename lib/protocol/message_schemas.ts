@@ -213,6 +213,16 @@ const WITH_NODE = {
       count: Type.Integer({ minimum: 1, maximum: LIMITS.pieceCount }),
     }),
   },
+  readMany: {
+    type: 0x43,
+    schema: Type.Object({
+      request: RequestId,
+      of: Type.Array(ContentOrVersion, {
+        minItems: 1,
+        maxItems: LIMITS.batchFileCount,
+      }),
+    }),
+  },
   describe: {
     type: 0x44,
     schema: Type.Object({ request: RequestId, of: ContentOrVersion }),
@@ -241,6 +251,10 @@ const WITH_NODE = {
     }),
   },
   working: { type: 0x48, schema: Type.Object({ request: RequestId }) },
+  skipped: {
+    type: 0x49,
+    schema: Type.Object({ request: RequestId, code: Token, text: Text }),
+  },
   // Not JSON; see `bulk.ts`.
   pieces: {
     type: PIECES_FRAME_TYPE,

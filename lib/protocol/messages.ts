@@ -79,8 +79,16 @@ export const DIRECTION = {
   relayToClient: ["nodes", "reported", "rendezvous", "minted", "refused"],
   toTunnel: ["join"],
   fromTunnel: ["joined", "refused"],
-  clientToNode: ["find", "browse", "describe", "read"],
-  nodeToClient: ["found", "files", "manifest", "pieces", "working", "refused"],
+  clientToNode: ["find", "browse", "describe", "read", "readMany"],
+  nodeToClient: [
+    "found",
+    "files",
+    "manifest",
+    "pieces",
+    "skipped",
+    "working",
+    "refused",
+  ],
 } as const satisfies Record<string, readonly MessageKind[]>;
 
 /** A message that may travel in one direction. */

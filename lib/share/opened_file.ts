@@ -17,7 +17,7 @@ import {
 } from "node:fs";
 import { promisify } from "node:util";
 import { dirname } from "@std/path/dirname";
-import { systemErrorCode } from "../base/errors.ts";
+import { isBug, systemErrorCode } from "../base/errors.ts";
 import { LIMITS, type Limits } from "../base/limits.ts";
 import { isGranted } from "../base/permission.ts";
 import { isSameStamp, type ShareFile, stampOf } from "./shared_file.ts";
@@ -151,6 +151,24 @@ export function openFile(
       isStill(descriptor, file, { way, ways, isLone: root === null }),
     [Symbol.dispose]: () => closeSync(descriptor),
   };
+}
+
+/** Reads the whole of a small file, in a thread where the disk is slow. */
+export async function readWhole(opened: OpenedFile): Promise<SmallFileOutcome> {
+  const bytes = new Uint8Array(opened.file.size);
+  try {
+    for (let filled = 0; filled < bytes.length;) {
+      const count = await opened.read(bytes.subarray(filled), filled);
+      if (count === 0) return { kind: "refused", reason: "changed" };
+      filled += count;
+    }
+    return opened.isStill()
+      ? { kind: "read", bytes }
+      : { kind: "refused", reason: "changed" };
+  } catch (error) {
+    if (isBug(error)) throw error;
+    return { kind: "refused", reason: refusalOf(error) };
+  }
 }
 
 /** How to look at the place of a file. */

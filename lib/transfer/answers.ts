@@ -42,6 +42,16 @@ export interface PieceReceiver {
   pieces(hashes: Uint8Array): void;
 }
 
+/** Where the files of one request go. */
+export interface BatchTaker extends Pick<PieceReceiver, "target" | "filled"> {
+  /** Files that have not been answered. */
+  readonly left: number;
+  /** The next files are whole; their hashes, as the node gave them. */
+  vouch(hashes: Uint8Array): void;
+  /** The node does not send the next file. */
+  skip(why: { readonly code: string; readonly text: string }): void;
+}
+
 /** The answer to one request. Whatever its methods throw ends the session. */
 export interface Answer {
   /** Number of the request. */
@@ -257,6 +267,49 @@ export class PiecesAnswer implements Answer {
     }
     this.receiver.pieces(message.hashes);
     this.isDone = this.#left === 0;
+    if (this.isDone) this.#refused.resolve(undefined);
+  }
+
+  fail(error: Error): void {
+    this.#refused.reject(error);
+  }
+}
+
+/** The files of a batch, in the order in which they were asked for. */
+export class BatchAnswer implements Answer {
+  readonly request: number;
+  readonly owesPieces = true;
+  readonly receiver: BatchTaker;
+  isDone = false;
+  readonly #from: string;
+  readonly #refused = Promise.withResolvers<Refused | undefined>();
+
+  constructor(request: number, receiver: BatchTaker, from: string) {
+    this.request = request;
+    this.receiver = receiver;
+    this.#from = from;
+  }
+
+  /** Resolves when all are answered, or to the node's refusal of the request. */
+  get promise(): Promise<Refused | undefined> {
+    return this.#refused.promise;
+  }
+
+  take(message: NodeToClient): void {
+    switch (message.kind) {
+      case "refused":
+        this.isDone = true;
+        return this.#refused.resolve(message);
+      case "pieces":
+        this.receiver.vouch(message.hashes);
+        break;
+      case "skipped":
+        this.receiver.skip(message);
+        break;
+      default:
+        throw lie(this.#from, "something else than files");
+    }
+    this.isDone = this.receiver.left === 0;
     if (this.isDone) this.#refused.resolve(undefined);
   }
 

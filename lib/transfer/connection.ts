@@ -9,7 +9,7 @@ import { delay } from "@std/async/delay";
 import type { Path } from "../base/conn.ts";
 import { isBug } from "../base/errors.ts";
 import type { Task } from "./plan.ts";
-import type { Refused } from "./answers.ts";
+import type { BatchReceiver, Skipped } from "./batch.ts";
 import type { TaskReceiver } from "./receiving.ts";
 import type { NodeSession } from "./session.ts";
 import type { Source } from "./source.ts";
@@ -24,6 +24,8 @@ export interface Request {
   readonly bytes: number;
   /** Where they go. */
   readonly receiver: TaskReceiver;
+  /** Whether it is for a small file, which others may be asked for with. */
+  readonly isSmall: boolean;
 }
 
 /** What a connection works for. */
@@ -38,10 +40,24 @@ export interface Work {
   isOver(): boolean;
   /** The next request, if there is one now. */
   next(connection: Connection, options: NextOptions): Request | undefined;
+  /** Bytes of the small files that one request asks for. */
+  readonly batchBytes: number;
+  /** Small files that one request asks for. */
+  readonly batchFileCount: number;
+  /** Takes the files of a request for several. */
+  receiveMany(
+    connection: Connection,
+    requests: readonly Request[],
+    onBytes: (count: number) => void,
+  ): BatchReceiver;
   /** The node refused a request. */
-  refused(connection: Connection, request: Request, refused: Refused): void;
-  /** What has come for a request, by some path, may be verified. */
-  accept(connection: Connection, request: Request, path: Path): Promise<void>;
+  refused(connection: Connection, request: Request, refused: Skipped): void;
+  /** What has come for requests, by some path, may be verified. */
+  accept(
+    connection: Connection,
+    requests: readonly Request[],
+    path: Path,
+  ): Promise<void>;
   /** Keeps a running part in view. */
   track(part: Promise<void>): void;
   /** A session broke off. */
@@ -58,6 +74,8 @@ export interface NextOptions {
 
 /** What is under way in one session. */
 interface Flight {
+  /** Small files that are to be asked for together. */
+  readonly gathered: Request[];
   requests: number;
   bytes: number;
   /** Bytes that have come in all. */
@@ -69,6 +87,10 @@ interface Flight {
 
 // What a connection is asked for before anything has come over it.
 const FIRST_WINDOW_BYTES = 1024 * 1024;
+// The first files that are asked for together.
+const LEAST_BATCH_BYTES = 64 * 1024;
+// While so many are under way, the next waits until it is full.
+const REQUESTS_AHEAD = 2;
 // Between two attempts to reach a source that broke off.
 const RETRY_MS = 500;
 const RETRY_MAX_MS = 2_000;
@@ -175,6 +197,7 @@ export class Connection {
   /** Keeps a session full of requests until nothing is left for it. */
   async #keepFull(session: NodeSession): Promise<void> {
     const flight: Flight = {
+      gathered: [],
       requests: 0,
       bytes: 0,
       receivedBytes: 0,
@@ -204,34 +227,105 @@ export class Connection {
     );
     const isLow = flight.requests <= windowRequestCount / 2 &&
       flight.bytes <= window / 2;
-    if (!isLow) return;
     const mayTakeOver = this.#looksAround;
-    this.#looksAround = false;
     const onBytes = (count: number) => {
       flight.bytes -= count;
       flight.receivedBytes += count;
     };
-    while (flight.requests < windowRequestCount && flight.bytes < window) {
+    const isOpen = () =>
+      flight.requests < windowRequestCount && flight.bytes < window;
+    if (isLow) this.#looksAround = false;
+    while (isLow && isOpen()) {
       const request = this.#work.next(this, { mayTakeOver, onBytes });
-      if (request === undefined) return;
-      this.#ask(session, flight, request);
+      if (request === undefined) break;
+      flight.bytes += request.bytes;
+      if (request.isSmall) this.#gather(session, flight, request, onBytes);
+      else this.#ask(session, flight, request);
     }
+    // More small files may come until one of these is answered.
+    if (flight.requests < REQUESTS_AHEAD) {
+      this.#askGathered(session, flight, onBytes);
+    }
+  }
+
+  /** Adds a small file to those that are asked for together. */
+  #gather(
+    session: NodeSession,
+    flight: Flight,
+    request: Request,
+    onBytes: (count: number) => void,
+  ): void {
+    const { batchBytes, batchFileCount } = this.#work;
+    // A connection that breaks off loses at most as much as it has brought.
+    const most = Math.max(LEAST_BATCH_BYTES, flight.receivedBytes);
+    const bytes = sum(flight.gathered) + request.bytes;
+    if (bytes > Math.min(most, batchBytes)) {
+      this.#askGathered(session, flight, onBytes);
+    }
+    if (flight.gathered.push(request) === batchFileCount) {
+      this.#askGathered(session, flight, onBytes);
+    }
+  }
+
+  #askGathered(
+    session: NodeSession,
+    flight: Flight,
+    onBytes: (count: number) => void,
+  ): void {
+    const requests = flight.gathered.splice(0);
+    if (requests.length > 1) this.#askMany(session, flight, requests, onBytes);
+    else if (requests.length === 1) this.#ask(session, flight, requests[0]!);
   }
 
   /** Makes one request; what comes of it is followed in the background. */
   #ask(session: NodeSession, flight: Flight, request: Request): void {
     const { task: { first, count }, of, bytes, receiver } = request;
     flight.requests++;
-    flight.bytes += bytes;
     const reading = session.read({ of, first, count }, receiver).then(
       (refused) => refused && this.#work.refused(this, request, refused),
       (error) => flight.error ??= error,
     ).then(() => {
       flight.requests--;
       flight.bytes -= bytes - receiver.receivedBytes;
-      return this.#work.accept(this, request, session.path);
+      return this.#work.accept(this, [request], session.path);
     }).finally(() => this.#lookAround());
     flight.reading.add(reading);
     this.#work.track(reading.finally(() => flight.reading.delete(reading)));
   }
+
+  /** The same for several small files. */
+  #askMany(
+    session: NodeSession,
+    flight: Flight,
+    requests: readonly Request[],
+    onBytes: (count: number) => void,
+  ): void {
+    flight.requests++;
+    const bytes = sum(requests);
+    const batch = this.#work.receiveMany(this, requests, onBytes);
+    const reading = session.readMany(requests.map(({ of }) => of), batch).then(
+      (refused) => refused && this.#skipRest(batch, refused),
+      (error) => flight.error ??= error,
+    ).then(() => {
+      flight.requests--;
+      flight.bytes -= bytes - batch.receivedBytes;
+      batch.end();
+      for (const [at, why] of batch.skipped) {
+        this.#work.refused(this, requests[at]!, why);
+      }
+      return this.#work.accept(this, requests, session.path);
+    }).finally(() => this.#lookAround());
+    flight.reading.add(reading);
+    this.#work.track(reading.finally(() => flight.reading.delete(reading)));
+  }
+
+  /** The node refused the rest of a request. */
+  #skipRest(batch: BatchReceiver, why: Skipped): void {
+    while (batch.left > 0) batch.skip(why);
+  }
+}
+
+/** Bytes that requests ask for. */
+function sum(requests: readonly Request[]): number {
+  return requests.reduce((sum, { bytes }) => sum + bytes, 0);
 }

@@ -13,7 +13,7 @@ import { describeCause, ProtocolError } from "../base/errors.ts";
 import { pieceLength } from "../content/manifest.ts";
 import { Plan, type Task } from "./plan.ts";
 import { show } from "../base/text.ts";
-import type { Refused } from "./answers.ts";
+import { BatchReceiver, type Skipped } from "./batch.ts";
 import {
   Connection,
   type NextOptions,
@@ -68,7 +68,7 @@ export class Download {
       : rate.bytesPerSecond * LIMITED_AHEAD_SECONDS;
     this.#slabs = new SlabPool(limits.slabBytes, { isShared: sharesSlabs });
     this.#plan = new Plan({
-      openFileCount: limits.openFileCount,
+      openFileCount: limits.requestedFileCount,
       pieceFailureCount: limits.pieceFailureCount,
       takeOverMs: limits.takeOverMs,
       waitedMs: (id, now) => this.#sources.waitedMs(id, now),
@@ -76,9 +76,12 @@ export class Download {
     this.#work = {
       windowBytes: Math.min(limits.windowBytes, this.#aheadBytes),
       windowRequestCount: limits.windowRequestCount,
+      batchBytes: Math.min(limits.batchBytes, this.#aheadBytes / 2),
+      batchFileCount: limits.batchFileCount,
       signal: this.#stop.signal,
       isOver: () => this.#isOver,
       next: this.#next.bind(this),
+      receiveMany: this.#receiveMany.bind(this),
       refused: this.#lost.bind(this),
       accept: this.#accept.bind(this),
       track: this.#track.bind(this),
@@ -294,11 +297,32 @@ export class Download {
       },
     });
     const of = file.given.sources.get(source.given.id) ?? "";
-    return { task, of, bytes: file.bytesOf(task), receiver };
+    const bytes = file.bytesOf(task);
+    const isSmall = file.pieceCount === 1 &&
+      bytes <= this.#options.limits.smallFileBytes;
+    return { task, of, bytes, receiver, isSmall };
+  }
+
+  /** Takes the files of one request. */
+  #receiveMany(
+    { id, source }: Connection,
+    requests: readonly Request[],
+    onBytes: (count: number) => void,
+  ): BatchReceiver {
+    return new BatchReceiver(requests, {
+      slabs: this.#slabs,
+      rate: this.#options.rate,
+      signal: this.#stop.signal,
+      onBytes: (count) => {
+        source.received(count);
+        onBytes(count);
+        this.#plan.noteBytes(id, count, performance.now());
+      },
+    });
   }
 
   /** A node no longer has what it said it had. */
-  #lost({ id, source }: Connection, { task }: Request, why: Refused): void {
+  #lost({ id, source }: Connection, { task }: Request, why: Skipped): void {
     this.#plan.removeHolder(task.file, source.given.id);
     this.#mayHaveOrphans = true;
     this.#settle(this.#plan.release(id, task), "undelivered");
@@ -312,14 +336,33 @@ export class Download {
     });
   }
 
-  /** Verifies what has come for a task, writes it, and tells the plan. */
+  /**
+   * Verifies what has come for requests, writes it, and tells the plan. Only
+   * then the node is judged: what is right of it counts.
+   */
   async #accept(
+    connection: Connection,
+    requests: readonly Request[],
+    path: Path,
+  ): Promise<void> {
+    const accepted = await Promise.all(
+      requests.map((request) => this.#acceptOne(connection, request, path)),
+    );
+    const wrong = requests.filter((_, at) => !accepted[at]);
+    for (const { receiver: { file } } of wrong) file.lied = true;
+    for (const { task, receiver: { file } } of wrong) {
+      this.#lied(connection.source, task.file, file);
+    }
+  }
+
+  /** The same for one of them; whether all that came of it is right. */
+  async #acceptOne(
     connection: Connection,
     { task, receiver }: Request,
     path: Path,
-  ): Promise<void> {
+  ): Promise<boolean> {
     const slab = receiver.take();
-    if (slab === undefined) return;
+    if (slab === undefined) return true;
     const { claimed, wholeCount, file } = receiver;
     const length = file.bytesOf({ ...task, count: wholeCount });
     const verified = await verify(
@@ -334,7 +377,7 @@ export class Download {
     const isUsed = isWanted || verified.written !== undefined;
     if (isUsed) this.#track(this.#write(good, file, verified));
     else this.#slabs.release(verified.bytes);
-    if (right < wholeCount) this.#lied(connection.source, task.file, file);
+    return right === wholeCount;
   }
 
   /**
@@ -395,7 +438,6 @@ export class Download {
   /** A node sent bytes that are not what it vouched for: it is out. */
   #lied(source: Source, index: number, file: IncomingFile): void {
     if (source.out) return;
-    file.lied = true;
     this.#settle(this.#putOut(source), "corrupt");
     this.#options.onTrouble({
       source: source.given.id,

@@ -161,7 +161,7 @@ export class LaneHasher implements Hasher {
 }
 
 /** The error that a lane told of, of the class that it had there. */
-function errorOf({ name, message, code }: LaneError): Error {
+export function errorOf({ name, message, code }: LaneError): Error {
   const classes: Readonly<Record<string, new (message: string) => Error>> =
     Deno.errors;
   const Class = Object.hasOwn(classes, name) ? classes[name]! : Error;

@@ -21,6 +21,8 @@ import {
 } from "../protocol/messages.ts";
 import {
   type Answer,
+  BatchAnswer,
+  type BatchTaker,
   type DescribeAnswer,
   lie,
   ListingAnswer,
@@ -180,6 +182,19 @@ export class NodeSession implements AsyncDisposable {
     const pieces = { count: task.count, receiver };
     const answer = new PiecesAnswer(request, pieces, this.#from);
     return this.#ask({ kind: "read", request, ...task }, answer);
+  }
+
+  /**
+   * Asks for small files by content ids or versions. Resolves when the last has
+   * been answered, or to the node's refusal of the request.
+   */
+  readMany(
+    of: readonly string[],
+    receiver: BatchTaker,
+  ): Promise<Refused | undefined> {
+    const request = this.#nextRequest++;
+    const answer = new BatchAnswer(request, receiver, this.#from);
+    return this.#ask({ kind: "readMany", request, of: [...of] }, answer);
   }
 
   /**

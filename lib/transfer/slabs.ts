@@ -20,6 +20,8 @@ export class SlabPool {
   readonly #isShared: boolean;
   readonly #idle: Uint8Array[] = [];
   readonly #waiting: (() => void)[] = [];
+  /** How many parts of a buffer are still to be given back. */
+  readonly #parts = new Map<ArrayBufferLike, number>();
   #lentBytes = 0;
 
   /** Lends up to `mostBytes` at a time. */
@@ -53,8 +55,20 @@ export class SlabPool {
     return slab;
   }
 
-  /** Gives a buffer back. */
+  /** A buffer is given back in so many parts; at once where that is none. */
+  divide(slab: Uint8Array, parts: number): void {
+    if (parts === 0) return this.release(slab);
+    this.#parts.set(slab.buffer, parts);
+  }
+
+  /** Gives a buffer back, or a part of it. */
   release(slab: Uint8Array): void {
+    const left = (this.#parts.get(slab.buffer) ?? 1) - 1;
+    if (left > 0) {
+      this.#parts.set(slab.buffer, left);
+      return;
+    }
+    this.#parts.delete(slab.buffer);
     const whole = new Uint8Array(slab.buffer);
     this.#lentBytes -= whole.length;
     const idleBytes = this.#idle.reduce((sum, { length }) => sum + length, 0);

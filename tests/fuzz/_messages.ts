@@ -179,6 +179,11 @@ const BODY: { readonly [Kind in MessageKind]: fc.Arbitrary<Body<Kind>> } = {
     first: index,
     count: fc.integer({ min: 1, max: 65_536 }),
   }),
+  readMany: fc.record({
+    request,
+    of: fc.array(of, { minLength: 1, maxLength: 48 }),
+  }),
+  skipped: fc.record({ request, code: token, text: words }),
   pieces: fc.record({ request, hashes }),
   describe: fc.record({ request, of }),
   manifest: fc.record({

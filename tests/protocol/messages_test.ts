@@ -1,5 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { ProtocolError } from "../../lib/base/errors.ts";
+import { LIMITS } from "../../lib/base/limits.ts";
 import { PIECES_FRAME_TYPE, writeDataHeader } from "../../lib/protocol/bulk.ts";
 import { FRAME_HEADER_BYTES } from "../../lib/protocol/frame.ts";
 import {
@@ -287,6 +288,18 @@ Deno.test("decodeMessage takes the hashes of pieces as they came, up to a frame 
     const request = 0xffff_ffff - count;
     const message = { kind: "pieces", request, hashes } as const;
     assertEquals(decode(encodeMessage(message)), message);
+  }
+});
+
+Deno.test("decodeMessage takes so many files in one request, and no more", () => {
+  const request = (count: number) => {
+    const of = Array.from({ length: count }, () => "0".repeat(32));
+    return encodeMessage({ kind: "readMany", request: 1, of });
+  };
+  const most = decode(request(LIMITS.batchFileCount));
+  assertEquals(most.kind === "readMany" && most.of.length, 48);
+  for (const count of [0, LIMITS.batchFileCount + 1]) {
+    assertThrows(() => decode(request(count)), ProtocolError);
   }
 });
 

@@ -64,6 +64,8 @@ class Source implements DownloadSource {
   readonly #talks: Promise<void>[] = [];
   /** What was read from it, in order. */
   readonly reads: MessageOf<"read">[] = [];
+  /** Requests for several files, in order. */
+  readonly batches: MessageOf<"readMany">[] = [];
   /** Sessions that were opened. */
   openCount = 0;
   /** The path that the next session goes by. */
@@ -119,6 +121,7 @@ class Source implements DownloadSource {
         const message = await channel.receive(DIRECTION.clientToNode);
         if (message === null) break;
         if (message.kind === "read") this.reads.push(message);
+        if (message.kind === "readMany") this.batches.push(message);
         this.#onRead();
         await this.#lie(channel, message);
       }
@@ -563,6 +566,91 @@ testInBoth(
     await within(running, "the end");
     await source.end();
     assertBytes(sink.bytes, LARGE.bytes);
+  },
+);
+
+/** Small files, to be received from one source that has them all. */
+function manySmall(
+  { count, bytes, answers = Promise.resolve() }: {
+    count: number;
+    bytes: number;
+    /** Before that it answers nothing. */
+    answers?: Promise<void>;
+  },
+) {
+  const files = Array.from(
+    { length: count },
+    (_, n) => describeBytes(`f${n}`, randomBytes(bytes, seededRandom(n))),
+  );
+  const held = files.map((file) => [file.listed.name, file.bytes] as const);
+  const lie = honestBut(Object.fromEntries(held));
+  const source = new Source("a", async (channel, message) => {
+    await answers;
+    await lie(channel, message);
+  });
+  const run = start({ limits: limitsWith({}) });
+  const sinks = files.map((file) => {
+    const one = wanted(file, [source], { manifest: undefined });
+    run.download.addFile(one.file);
+    return one.sink;
+  });
+  run.download.addSource(source);
+  return { files, source, run, sinks };
+}
+
+testInBoth(
+  "Download requests so many files at a time, and no more",
+  async () => {
+    const held = Promise.withResolvers<void>();
+    const { files, source, run, sinks } = manySmall({
+      count: 2 * LIMITS.requestedFileCount,
+      bytes: 10,
+      answers: held.promise,
+    });
+    run.download.close();
+    const running = run.download.run();
+    const askedFor = () =>
+      source.batches.reduce((sum, { of }) => sum + of.length, 0);
+    // The source reads the next request when it has answered the one before.
+    await within(source.asked(0), "nothing");
+    held.resolve();
+    let most = 0;
+    for (const sink of sinks) {
+      sink.onWrite = () => {
+        const ended = run.finished.length;
+        most = Math.max(most, askedFor() - ended);
+        return Promise.resolve();
+      };
+    }
+    await within(running, "the end");
+    await source.end();
+    assertEquals(askedFor(), files.length);
+    assertEquals(
+      most > 48 && most <= LIMITS.requestedFileCount,
+      true,
+      `${most}`,
+    );
+    for (const [n, { bytes }] of files.entries()) {
+      assertBytes(sinks[n]!.bytes, bytes);
+    }
+  },
+);
+
+testInBoth(
+  "Download asks for small files together: for few at first, and never for more than a mebibyte",
+  async () => {
+    const bytes = LIMITS.smallFileBytes;
+    const { files, source, run, sinks } = manySmall({ count: 100, bytes });
+    await finish(run, [source]);
+    const alone = source.reads.length;
+    const counts = source.batches.map(({ of }) => of.length);
+    const together = counts.reduce((sum, count) => sum + count, 0);
+    assertEquals(alone + together, files.length);
+    assertEquals(alone >= 1, true, "the first is asked for alone");
+    assertEquals(Math.max(...counts), LIMITS.batchBytes / bytes);
+    for (const [n, file] of files.entries()) {
+      assertBytes(sinks[n]!.bytes, file.bytes);
+    }
   },
 );
 

@@ -1,0 +1,177 @@
+/**
+ * The node's answer to a request for many small files: all of their bytes one
+ * after the other, then their hashes. A file that cannot be sent is skipped, and
+ * the others follow.
+ *
+ * @module
+ */
+
+import { isShortage } from "../base/errors.ts";
+import { HASH_BYTES, sha256 } from "../base/hash.ts";
+import type { Limits } from "../base/limits.ts";
+import type { ReadRefusal, SmallFileOutcome } from "../share/opened_file.ts";
+import type { ShareFile } from "../share/shared_file.ts";
+import type { Outbox } from "./outbox.ts";
+import type { PieceSender } from "./send.ts";
+
+/** Why a file of the request is skipped. */
+export type SkipReason = ReadRefusal | "bad_range";
+
+/** What the answer to a request for many files needs of its node. */
+export interface ManyFiles {
+  readonly limits: Pick<Limits, "smallFileBytes" | "frameDataBytes" | "turnMs">;
+  readonly outbox: Outbox;
+  readonly sender: PieceSender;
+  /** The file that a content id or version stands for, if the client may have it. */
+  fileOf(of: string): ShareFile | undefined;
+  /** The hash of a file of one piece, if it is known. */
+  hashOf(file: ShareFile): Uint8Array | undefined;
+  /** Whether several files may be read at once, and sent without a pause. */
+  isQuick(): boolean;
+  /** Reads a file at once. Throws if no descriptor is free. */
+  readNow(file: ShareFile, target: Uint8Array<ArrayBuffer>): SmallFileOutcome;
+  /** Reads a file, however long it takes. */
+  read(file: ShareFile): Promise<SmallFileOutcome>;
+  /** Another file is being worked at: charges it. */
+  begin(): void;
+  /** Gives others a turn if it is time. */
+  turn(): Promise<void>;
+  /** A file goes into the outbox. */
+  took(file: ShareFile): void;
+  /** So many bytes have been put into the outbox, beside the sender. */
+  sent(bytes: number): void;
+  /** A file is left out of the answer. */
+  skip(reason: SkipReason): Promise<void>;
+}
+
+/** What a client is told. */
+export const SKIP_TEXT: Readonly<Record<SkipReason, string>> = {
+  gone: "it was changed, replaced or removed: no such version is here now",
+  changed: "the file has changed",
+  unreadable: "the file cannot be read",
+  "bad_range": "it is not a small file",
+};
+
+/** A file of the request, or why it cannot be sent. */
+type Wanted = ShareFile | SkipReason;
+
+/** Answers one request for many files. */
+export class ManySender {
+  readonly #request: number;
+  readonly #from: ManyFiles;
+  readonly #wanted: readonly string[];
+  /** The file that comes next. */
+  #at = 0;
+  /** Hashes of the files that were sent, and have not been vouched for. */
+  #hashes: Uint8Array[] = [];
+
+  /** Answers `request` with the files that `of` stand for. */
+  constructor(
+    { request, of }: { request: number; of: readonly string[] },
+    from: ManyFiles,
+  ) {
+    this.#request = request;
+    this.#wanted = of;
+    this.#from = from;
+  }
+
+  /** Sends all files that can be sent, and skips the others. */
+  async send(): Promise<void> {
+    while (this.#at < this.#wanted.length) {
+      await this.#from.turn();
+      const next = this.#look();
+      if (typeof next === "string") await this.#skip(next);
+      else if (this.#from.isQuick()) await this.#sendRun(next);
+      else await this.#sendOne(next);
+    }
+    await this.#vouch();
+  }
+
+  /** The next file. */
+  #look(): Wanted {
+    const file = this.#from.fileOf(this.#wanted[this.#at]!);
+    if (file === undefined) return "gone";
+    const { smallFileBytes } = this.#from.limits;
+    const isSmall = file.size > 0 && file.size <= smallFileBytes;
+    return isSmall ? file : "bad_range";
+  }
+
+  async #skip(reason: SkipReason): Promise<void> {
+    this.#from.begin();
+    this.#at++;
+    await this.#vouch(); // files are answered in the order of the request
+    await this.#from.skip(reason);
+  }
+
+  /** Sends the next file, and those after it, up to one that must be skipped. */
+  async #sendRun(first: ShareFile): Promise<void> {
+    const { outbox, limits: { frameDataBytes, turnMs } } = this.#from;
+    const startedAt = performance.now();
+    let refused: SkipReason | undefined;
+    let isShort = false;
+    const sent = await outbox.data(this.#request, frameDataBytes, (target) => {
+      let used = 0;
+      for (let file: Wanted = first;; file = this.#look()) {
+        if (typeof file === "string") return used;
+        if (used + file.size > target.length) return used;
+        const part = target.subarray(used, used + file.size);
+        try {
+          refused = this.#readNow(file, part);
+        } catch (error) {
+          if (!isShortage(error)) throw error;
+          isShort = true;
+        }
+        if (refused !== undefined || isShort) return used;
+        used += file.size;
+        const isOver = performance.now() - startedAt >= turnMs;
+        if (this.#at === this.#wanted.length || isOver) return used;
+      }
+    });
+    this.#from.sent(sent);
+    if (refused !== undefined) await this.#skip(refused);
+    const next = isShort ? this.#look() : undefined;
+    if (typeof next === "object") await this.#sendOne(next);
+  }
+
+  /** Reads the next file into place; or says why it cannot be sent. */
+  #readNow(
+    file: ShareFile,
+    target: Uint8Array<ArrayBuffer>,
+  ): ReadRefusal | undefined {
+    const outcome = this.#from.readNow(file, target);
+    if (outcome.kind === "refused") return outcome.reason;
+    this.#took(file, target);
+    return undefined;
+  }
+
+  /** Sends the next file alone, as the disk and the rate allow. */
+  async #sendOne(file: ShareFile): Promise<void> {
+    const { sender } = this.#from;
+    const outcome = await this.#from.read(file);
+    if (outcome.kind === "refused") return await this.#skip(outcome.reason);
+    await this.#vouch();
+    this.#took(file, outcome.bytes);
+    const [known] = this.#hashes.splice(0);
+    await sender.sendSmall(outcome.bytes, { request: this.#request, known });
+  }
+
+  /** The next file has been read. */
+  #took(file: ShareFile, bytes: Uint8Array): void {
+    this.#from.begin();
+    this.#at++;
+    this.#hashes.push(this.#from.hashOf(file) ?? sha256(bytes));
+    this.#from.took(file);
+  }
+
+  /** Vouches for the files that were sent since the last time. */
+  async #vouch(): Promise<void> {
+    if (this.#hashes.length === 0) return;
+    const hashes = new Uint8Array(this.#hashes.length * HASH_BYTES);
+    for (const [n, hash] of this.#hashes.entries()) {
+      hashes.set(hash, n * HASH_BYTES);
+    }
+    this.#hashes = [];
+    const { outbox } = this.#from;
+    await outbox.message({ kind: "pieces", request: this.#request, hashes });
+  }
+}

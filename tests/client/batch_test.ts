@@ -1,0 +1,249 @@
+/**
+ * Small files that are asked for together: what becomes of the others where one
+ * of them is wrong, gone, or does not come.
+ */
+
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { join } from "@std/path";
+import { LIMITS } from "../../lib/base/limits.ts";
+import { getFiles } from "../../lib/client/get.ts";
+import type { MessageOf } from "../../lib/protocol/messages.ts";
+import type { EvilNode } from "../_evil_node.ts";
+import {
+  describeBytes,
+  hangsUp,
+  type SendPiece,
+  sendsOnly,
+  sendTruly,
+  sendWrongBytes,
+} from "../_lies.ts";
+import { startNode, startRelay } from "../_network.ts";
+import { randomBytes, seededRandom } from "../_random.ts";
+import { replaced, systemError } from "../_replaced.ts";
+import { tempShare } from "../_temp_share.ts";
+import {
+  assertBytes,
+  ClientLog,
+  everything,
+  filesIn,
+  get,
+  pinned,
+} from "./_outcomes.ts";
+import { evil, read, TRUDY } from "./_setting.ts";
+
+type Files = Readonly<Record<string, Uint8Array>>;
+
+function filesOf(count: number, bytes = 1_000): Files {
+  const names = Array.from({ length: count }, (_, n) => `d${n % 3}/f${n}`);
+  return Object.fromEntries(
+    names.map((name, n) => [name, randomBytes(bytes + n, seededRandom(n))]),
+  );
+}
+
+function batchesOf(node: EvilNode): MessageOf<"readMany">[] {
+  return node.asked.filter((message) => message.kind === "readMany");
+}
+
+async function assertSaved(
+  folder: { path: string },
+  files: Files,
+): Promise<void> {
+  assertEquals(filesIn(folder.path), Object.keys(files).toSorted());
+  for (const [name, bytes] of Object.entries(files)) {
+    assertBytes(await read(folder, name), bytes);
+  }
+}
+
+Deno.test("getFiles asks for small files together, and saves each with its bytes", async () => {
+  await using relay = await startRelay();
+  await using folder = await tempShare();
+  const files = filesOf(300);
+  await using node = await evil(relay, files);
+  const { failed, log } = await get(relay, folder.path, [everything()]);
+  assertEquals([failed, log.trouble], [{}, []]);
+  await assertSaved(folder, files);
+  const counts = batchesOf(node).map(({ of }) => of.length);
+  const most = Math.max(...counts);
+  assertEquals([most, LIMITS.batchFileCount], [48, 48]);
+  const alone = node.asked.filter(({ kind }) => kind === "read").length;
+  assert(alone + counts.length < 50, `${alone} + ${counts.length} requests`);
+});
+
+/** Does to one file what `piece` does, and is honest about the others. */
+function onlyTo(bytes: Uint8Array, piece: SendPiece): SendPiece {
+  const hash = describeBytes("f", bytes).manifest.hashOf(0);
+  return (channel, sent) =>
+    (sent.hash === hash ? piece : sendTruly)(channel, sent);
+}
+
+Deno.test("getFiles keeps what is right of an answer of which one file is wrong, and blames that file alone", async () => {
+  await using relay = await startRelay();
+  await using folder = await tempShare();
+  const files = filesOf(100);
+  const piece = onlyTo(files["d1/f4"]!, sendWrongBytes);
+  await using node = await evil(relay, files, { piece });
+  const { saved, failed, log } = await get(relay, folder.path, [everything()]);
+  assertEquals(failed["d1/f4"], "corrupt");
+  assertEquals(log.trouble, ["mallory lied, out"]);
+  const contents = new Map(
+    Object.entries(files).map(([name, bytes]) =>
+      [describeBytes(name, bytes).manifest.contentId, name] as const
+    ),
+  );
+  const batches = batchesOf(node).map(({ of }) =>
+    of.map((content) => contents.get(content)!)
+  );
+  const batch = batches.find((names) => names.includes("d1/f4"))!;
+  const others = batch.filter((name) => name !== "d1/f4");
+  assert(others.length > 0, "it was asked for with others");
+  for (const name of others) {
+    assert(name in saved, name);
+    assertBytes(await read(folder, name), files[name]!);
+  }
+});
+
+Deno.test("getFiles fetches from another node what one lied about in the middle of an answer", async () => {
+  await using relay = await startRelay();
+  await using folder = await tempShare();
+  const files = filesOf(200);
+  const piece = onlyTo(files["d1/f4"]!, sendWrongBytes);
+  await using _mallory = await evil(relay, files, { piece });
+  await using _trudy = await evil(relay, files, { identity: TRUDY });
+  const { failed } = await get(relay, folder.path, [everything()]);
+  assertEquals(failed, {});
+  await assertSaved(folder, files);
+});
+
+Deno.test("getFiles keeps what came whole before a node hung up, and fetches the rest from another", async () => {
+  await using relay = await startRelay();
+  await using folder = await tempShare();
+  const files = filesOf(200);
+  const limits = { sourceFailureCount: 1 };
+  const piece = sendsOnly(5, hangsUp);
+  await using _mallory = await evil(relay, files, { piece });
+  await using _trudy = await evil(relay, files, { identity: TRUDY });
+  const { failed, log } = await get(relay, folder.path, [everything()], {
+    limits,
+  });
+  assertEquals(failed, {});
+  await assertSaved(folder, files);
+  assertEquals(log.trouble, ["mallory broke_off, out"]);
+  const received = log.of("file_received").flatMap(({ from }) => from);
+  const ofMallory = received.filter(({ node }) => node.name === "mallory");
+  assertEquals(ofMallory.length, 5);
+});
+
+Deno.test("getFiles fetches each file from a node that has it, where each node has others", async () => {
+  await using relay = await startRelay();
+  await using folder = await tempShare();
+  const files = filesOf(200);
+  const entries = Object.entries(files);
+  const part = (rest: number) =>
+    Object.fromEntries(entries.filter((_, n) => n % 3 !== rest));
+  await using _one = await startNode(relay, part(0), { name: "one" });
+  await using _other = await startNode(relay, part(1), { name: "other" });
+  const { failed } = await get(relay, folder.path, [everything()]);
+  assertEquals(failed, {});
+  await assertSaved(folder, files);
+});
+
+Deno.test("getFiles saves the other files of an answer of which the node has one no more", async () => {
+  await using relay = await startRelay();
+  await using folder = await tempShare();
+  const files = filesOf(10);
+  const { listed } = describeBytes("ghost", randomBytes(7, seededRandom(99)));
+  await using _node = await evil(relay, files, {
+    browse: async (channel, { request }) => {
+      const all = Object.entries(files)
+        .map(([name, bytes]) => describeBytes(name, bytes).listed);
+      await channel.send({
+        kind: "files",
+        request,
+        files: [...all, listed],
+        more: false,
+      });
+    },
+  });
+  const { saved, failed, log } = await get(relay, folder.path, [everything()]);
+  assertEquals(Object.keys(saved).length, 10);
+  assertEquals(failed, { ghost: "undelivered" });
+  assertEquals(log.trouble, ["mallory lost_file"]);
+  await assertSaved(folder, files);
+});
+
+Deno.test("getFiles keeps to the rate of a node, and to its own, with files that come together", async () => {
+  await using relay = await startRelay();
+  const files = filesOf(30, 3_000);
+  const bytes = Object.values(files).reduce((sum, one) => sum + one.length, 0);
+  for (
+    const [nodeRate, ownRate] of [[80_000, undefined], [undefined, 80_000]]
+  ) {
+    await using folder = await tempShare();
+    await using node = await startNode(relay, files, {
+      name: "node",
+      ...(nodeRate === undefined ? {} : { limitRate: nodeRate }),
+    });
+    await node.log.until("hashed");
+    const startedAt = performance.now();
+    const { failed } = await get(relay, folder.path, [everything()], {
+      ...(ownRate === undefined ? {} : { limitRate: ownRate }),
+    });
+    const ms = performance.now() - startedAt;
+    assertEquals(failed, {});
+    await assertSaved(folder, files);
+    // What comes at once after a pause is let through.
+    assert(ms > (bytes / 80_000 - 0.4) * 1_000, `${ms} ms`);
+  }
+});
+
+Deno.test("getFiles that is stopped in the middle leaves whole files, and goes on later", async () => {
+  await using relay = await startRelay();
+  await using folder = await tempShare();
+  const files = filesOf(1_000);
+  await using node = await startNode(relay, files);
+  await node.log.until("hashed");
+  const stop = new AbortController();
+  const log = new ClientLog();
+  const running = getFiles({
+    relay: pinned(relay),
+    selections: [everything()],
+    pathOf: (name) => join(folder.path, name),
+    signal: stop.signal,
+    onEvent: (event) => {
+      log.onEvent(event);
+      const isEnough = log.of("file_received").length >= 200;
+      if (isEnough) stop.abort(new Error("stopped"));
+    },
+  });
+  await assertRejects(() => running, Error, "stopped");
+  for (const name of filesIn(folder.path)) {
+    assertBytes(await read(folder, name), files[name]!);
+  }
+  const { failed } = await get(relay, folder.path, [everything()]);
+  assertEquals(failed, {});
+  await assertSaved(folder, files);
+});
+
+Deno.test("getFiles ends when the disk is full in the middle of an answer, and goes on later", async () => {
+  await using relay = await startRelay();
+  await using folder = await tempShare();
+  const files = filesOf(60);
+  await using _node = await evil(relay, files);
+  {
+    let writes = 0;
+    using _full = replaced(
+      Deno.FsFile.prototype,
+      "writeSync",
+      (writeSync) =>
+        function (this: Deno.FsFile, bytes: Uint8Array) {
+          if (++writes > 30) throw systemError("ENOSPC");
+          return writeSync.call(this, bytes);
+        },
+    );
+    const { error } = await get(relay, folder.path, [everything()]);
+    assert(String(error).includes("no space left on the disk"), String(error));
+  }
+  const { failed } = await get(relay, folder.path, [everything()]);
+  assertEquals(failed, {});
+  await assertSaved(folder, files);
+});

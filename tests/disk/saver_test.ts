@@ -1,0 +1,207 @@
+/**
+ * Small files, saved several at a time: on the spot and in a worker.
+ */
+
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { join } from "@std/path";
+import { LIMITS } from "../../lib/base/limits.ts";
+import { Failure } from "../../lib/base/errors.ts";
+import {
+  type Saver,
+  SaverBeside,
+  SaverHere,
+  type SaverOrder,
+  type SaverPort,
+  startSaver,
+} from "../../lib/disk/saver.ts";
+import type { FileToSave } from "../../lib/disk/saver_code.ts";
+import { SmallFiles } from "../../lib/disk/small_files.ts";
+import { randomBytes, seededRandom } from "../_random.ts";
+import { tempShare } from "../_temp_share.ts";
+
+const WRITTEN_MS = 1_600_000_000_000;
+const CONTENT = randomBytes(5_000, seededRandom(1));
+
+const PLACES: readonly { where: string; start: () => Saver }[] = [
+  { where: "on the spot", start: () => new SaverHere() },
+  { where: "in a worker", start: () => startSaver(8) },
+];
+
+function fileAt(
+  folder: string,
+  name: string,
+  given: Partial<FileToSave> = {},
+): FileToSave {
+  return {
+    path: join(folder, name),
+    partialPath: join(folder, `.${name}.p2p-part`),
+    bytes: CONTENT,
+    mode: 0o640,
+    finalMode: undefined,
+    writtenMs: WRITTEN_MS,
+    overwrite: false,
+    ...given,
+  };
+}
+
+function namesIn(folder: string): string[] {
+  return [...Deno.readDirSync(folder)].map(({ name }) => name).sort();
+}
+
+for (const { where, start } of PLACES) {
+  Deno.test(`A saver ${where} gives each file its bytes, its time and its name`, async () => {
+    await using folder = await tempShare();
+    using saver = start();
+    const names = Array.from({ length: 100 }, (_, n) => `f${n}`);
+    const outcomes = await Promise.all(names.map((name, n) => {
+      // A part of a larger buffer, as it is received.
+      const bytes = CONTENT.subarray(n, 3 * n);
+      return saver.save(fileAt(folder.path, name, { bytes }));
+    }));
+    assertEquals(outcomes, names.map(() => ({ kind: "saved" })));
+    assertEquals(namesIn(folder.path), names.toSorted());
+    for (const [n, name] of names.entries()) {
+      const path = join(folder.path, name);
+      assertEquals(await Deno.readFile(path), CONTENT.slice(n, 3 * n));
+      const { mtime, nlink } = await Deno.stat(path);
+      assertEquals([mtime?.getTime(), nlink], [WRITTEN_MS, 1]);
+    }
+  });
+
+  Deno.test(`A saver ${where} tells of each file alone what is in its way`, async () => {
+    await using folder = await tempShare({
+      "there": "other",
+      ".left.p2p-part": "an earlier run's",
+      "old": "old",
+    });
+    using saver = start();
+    const at = (name: string, given: Partial<FileToSave> = {}) =>
+      fileAt(folder.path, name, given);
+    const outcomes = await Promise.all([
+      saver.save(at("good")),
+      saver.save(at("there")),
+      saver.save(at("left")),
+      saver.save(at("old", { overwrite: true })),
+      saver.save(at("lost", { partialPath: join(folder.path, "no", "x") })),
+      saver.save(at("zeros", { bytes: new Uint8Array(5_000) })),
+      saver.save(at("empty", { bytes: new Uint8Array() })),
+    ]);
+    assertEquals(
+      outcomes.map((outcome) =>
+        outcome.kind === "failed" ? outcome.error.name : outcome.kind
+      ),
+      [
+        "saved",
+        "AlreadyExists",
+        "taken",
+        "saved",
+        "NotFound",
+        "saved",
+        "saved",
+      ],
+    );
+    assertEquals(
+      namesIn(folder.path),
+      [".left.p2p-part", "empty", "good", "old", "there", "zeros"],
+    );
+    const text = (name: string) =>
+      Deno.readTextFileSync(join(folder.path, name));
+    assertEquals([text("there"), text("empty")], ["other", ""]);
+    assertEquals(text(".left.p2p-part"), "an earlier run's");
+    assertEquals(await Deno.readFile(join(folder.path, "old")), CONTENT);
+    const zeros = await Deno.readFile(join(folder.path, "zeros"));
+    assertEquals(zeros, new Uint8Array(5_000));
+  });
+
+  Deno.test({
+    name: `A saver ${where} opens a mode only after the file is complete`,
+    ignore: Deno.build.os === "windows",
+    fn: async () => {
+      await using folder = await tempShare();
+      using saver = start();
+      const file = fileAt(folder.path, "f", { mode: 0o600, finalMode: 0o664 });
+      assertEquals(await saver.save(file), { kind: "saved" });
+      assertEquals((await Deno.stat(file.path)).mode! & 0o7777, 0o664);
+    },
+  });
+}
+
+/** A worker of which the test answers the orders. */
+function heldPort() {
+  const orders: SaverOrder[] = [];
+  const port: SaverPort = {
+    postMessage: (order) => void orders.push(order),
+    onmessage: null,
+    onerror: null,
+    terminate: () => {},
+  };
+  const answer = ({ id, files }: SaverOrder) => {
+    const outcomes = files.map(() => ({ kind: "saved" } as const));
+    port.onmessage!(new MessageEvent("message", { data: { id, outcomes } }));
+  };
+  return { port, orders, answer };
+}
+
+Deno.test("A saver in a worker has a few bounded orders at a time, and loses no file", async () => {
+  const { port, orders, answer } = heldPort();
+  const most = 4;
+  using saver = new SaverBeside(port, 2 * most);
+  const names = Array.from({ length: 3 * most + 1 }, (_, n) => `f${n}`);
+  let saved = 0;
+  const saving = names.map(async (name) => {
+    await saver.save(fileAt("folder", name));
+    saved++;
+  });
+  await Promise.resolve(); // they share orders from the next turn on
+  assertEquals(orders.map(({ files }) => files.length), [most, most]);
+  for (let at = 0; at < orders.length; at++) answer(orders[at]!);
+  await Promise.all(saving);
+  assertEquals(saved, names.length);
+  const lengths = orders.map(({ files }) => files.length);
+  assertEquals(lengths, [most, most, most, 1]);
+  const paths = orders.flatMap(({ files }) => files.map(({ path }) => path));
+  assertEquals(paths, names.map((name) => join("folder", name)));
+});
+
+Deno.test("A saver whose worker fails rejects what waits, and what comes later", async () => {
+  const { port } = heldPort();
+  using saver = new SaverBeside(port, 8);
+  const saving = [1, 2].map((n) => saver.save(fileAt("folder", `f${n}`)));
+  port.onerror!(new ErrorEvent("error", { message: "out of memory" }));
+  for (const one of [...saving, saver.save(fileAt("folder", "f3"))]) {
+    await assertRejects(() => one, Error, "out of memory");
+  }
+});
+
+Deno.test("SmallFiles saves many files in a worker, and tells of errors there as of others", async () => {
+  await using folder = await tempShare({
+    there: "other",
+    ".l.p2p-part": "left",
+  });
+  let started = 0;
+  using small = new SmallFiles({
+    start: (mostOpen) => {
+      started++;
+      return startSaver(mostOpen);
+    },
+  });
+  const options = { overwrite: false, modifiedMs: WRITTEN_MS };
+  const save = (name: string) =>
+    small.save(join(folder.path, name), CONTENT, options);
+  const names = Array.from(
+    { length: LIMITS.savedHereCount },
+    (_, n) => `f${n}`,
+  );
+  await Promise.all(names.map(save));
+  assertEquals(started, 0);
+  const [failed] = await Promise.all([
+    assertRejects(() => save("there"), Failure),
+    save("l"),
+    save("more"),
+  ]);
+  assertEquals(started, 1);
+  assert(failed.cause instanceof Deno.errors.AlreadyExists);
+  const all = [...names, "there", "l", "more"].sort();
+  assertEquals(namesIn(folder.path), all);
+  assertEquals(await Deno.readFile(join(folder.path, "l")), CONTENT);
+});

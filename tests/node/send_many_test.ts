@@ -1,0 +1,187 @@
+/**
+ * A node's answers to requests for many small files.
+ */
+
+import { assert, assertEquals } from "@std/assert";
+import type { Grant } from "../../lib/access/grant.ts";
+import { sha256 } from "../../lib/base/hash.ts";
+import { LIMITS } from "../../lib/base/limits.ts";
+import { ClientService } from "../../lib/node/client_service.ts";
+import { RateLimit } from "../../lib/base/rate.ts";
+import { Channel } from "../../lib/protocol/channel.ts";
+import { memoryPair } from "../_memory_conn.ts";
+import { systemError } from "../_replaced.ts";
+import { type OneService, serviceOf, TIMING } from "../_client_service.ts";
+
+const FILES = {
+  "a": "alpha",
+  "b": "beta",
+  "empty": "",
+  "large": "x".repeat(LIMITS.smallFileBytes + 1),
+  "full": "y".repeat(LIMITS.smallFileBytes),
+  "z/c": "gamma",
+};
+
+type Name = keyof typeof FILES;
+
+/** What comes for some files: text and skips, in order. */
+async function answersTo(
+  names: readonly (Name | "unknown")[],
+  { grant, prepare = () => {} }: {
+    grant?: Grant;
+    prepare?: (service: OneService) => void;
+  } = {},
+): Promise<{ said: string[]; frames: string[] }> {
+  await using stack = new AsyncDisposableStack();
+  const one = await serviceOf(FILES, stack);
+  prepare(one);
+  const { conn, client: service, share } = one;
+  await using client = new Channel(conn, { ...TIMING, acceptsData: true });
+  client.openUp();
+  const served = service.run(grant);
+  const of = names.map((name) =>
+    name === "unknown" ? "0".repeat(32) : share.named(name)!.version
+  );
+  await client.send({ kind: "readMany", request: 7, of });
+  const said: string[] = [];
+  const frames: string[] = [];
+  const sizes = names.map((name) =>
+    name === "unknown" ? 0 : FILES[name].length
+  );
+  let bytes = new Uint8Array();
+  for (let at = 0; at < of.length;) {
+    const message = await client.receiveOrData(["pieces", "skipped"]);
+    assert(message !== null);
+    assertEquals(message.request, 7);
+    frames.push(message.kind);
+    if (message.kind === "data") {
+      const part = new Uint8Array(message.length);
+      await client.readData(part);
+      bytes = new Uint8Array([...bytes, ...part]);
+    } else if (message.kind === "skipped") {
+      assertEquals(bytes.length, 0, "what came before is vouched for");
+      said.push(message.code);
+      at++;
+    } else {
+      for (let hash = 0; hash < message.hashes.length; hash += 32) {
+        const file = bytes.slice(0, sizes[at]!);
+        assertEquals(message.hashes.slice(hash, hash + 32), sha256(file));
+        said.push(new TextDecoder().decode(file).slice(0, 9));
+        bytes = bytes.slice(sizes[at]!);
+        at++;
+      }
+    }
+  }
+  await client.close();
+  await served;
+  return { said, frames };
+}
+
+Deno.test("A node sends small files in one answer, their bytes first and then their hashes", async () => {
+  const { said, frames } = await answersTo(["a", "z/c", "b"]);
+  assertEquals(said, ["alpha", "gamma", "beta"]);
+  // Whether the bytes share a frame depends on how long reading takes.
+  const last = frames.filter((frame, at) => frame !== frames[at - 1]);
+  assertEquals(last, ["data", "pieces"]);
+  assertEquals(frames.filter((frame) => frame === "pieces").length, 1);
+});
+
+Deno.test("A node skips what is gone, empty or large, and sends the files after it", async () => {
+  const { said } = await answersTo(
+    ["a", "unknown", "b", "large", "empty", "full", "z/c"],
+  );
+  assertEquals(said, [
+    "alpha",
+    "gone",
+    "beta",
+    "bad_range",
+    "bad_range",
+    "yyyyyyyyy",
+    "gamma",
+  ]);
+});
+
+Deno.test("A node sends files together only within the grant: others look gone", async () => {
+  const grant = { expires: 2_000_000_000, prefix: "z/" };
+  const { said } = await answersTo(["a", "z/c", "unknown", "b"], { grant });
+  assertEquals(said, ["gone", "gamma", "gone", "gone"]);
+});
+
+Deno.test("A node skips a file that changed since it was found", async () => {
+  const { said } = await answersTo(["a", "b", "z/c"], {
+    prepare: ({ share }) => {
+      const path = share.named("b")!.path;
+      Deno.writeTextFileSync(path, "beta, and more");
+    },
+  });
+  assertEquals(said, ["alpha", "changed", "gamma"]);
+});
+
+Deno.test("A node with a rate sends each file by itself, and vouches for it", async () => {
+  const { said, frames } = await answersTo(["a", "b", "unknown", "z/c"], {
+    prepare: (one) =>
+      Object.assign(one.service, { rate: new RateLimit(1_000_000) }),
+  });
+  assertEquals(said, ["alpha", "beta", "gone", "gamma"]);
+  assertEquals(
+    frames,
+    ["data", "pieces", "data", "pieces", "skipped", "data", "pieces"],
+  );
+});
+
+Deno.test("A node whose disk is slow reads in threads, and sends the same", async () => {
+  const { said } = await answersTo(["a", "b", "unknown", "z/c"], {
+    prepare: ({ share }) =>
+      Object.defineProperty(share, "isQuick", { value: false }),
+  });
+  assertEquals(said, ["alpha", "beta", "gone", "gamma"]);
+});
+
+Deno.test("A node that has no file descriptor left for a moment sends all files all the same", async () => {
+  const { said } = await answersTo(["a", "b", "z/c"], {
+    prepare: ({ share }) => {
+      const readSmall = share.readSmall.bind(share);
+      let tries = 0;
+      share.readSmall = (file, target) => {
+        if (++tries === 2) throw systemError("EMFILE");
+        return readSmall(file, target);
+      };
+    },
+  });
+  assertEquals(said, ["alpha", "beta", "gamma"]);
+});
+
+Deno.test("A node charges each file of a request like a request of its own", async () => {
+  await using stack = new AsyncDisposableStack();
+  const one = await serviceOf(FILES, stack);
+  const charged: number[] = [];
+  const { work } = one.service;
+  const enter = work.enter.bind(work);
+  work.enter = (source) => {
+    const entered = enter(source);
+    return {
+      charge: (ms, kind) => {
+        charged.push(ms);
+        entered.charge(ms, kind);
+      },
+      turn: () => entered.turn(),
+      [Symbol.dispose]: () => entered[Symbol.dispose](),
+    };
+  };
+  const [near, far] = memoryPair();
+  const channel = stack.use(new Channel(far, TIMING));
+  channel.openUp();
+  using service = new ClientService(channel, one.service);
+  await using client = new Channel(near, { ...TIMING, acceptsData: true });
+  client.openUp();
+  const served = service.run();
+  const of = ["a", "b", "z/c"].map((name) => one.share.named(name)!.version);
+  await client.send({ kind: "readMany", request: 1, of });
+  const data = await client.receiveOrData(["pieces"]);
+  assert(data?.kind === "data");
+  await client.readData(new Uint8Array(data.length));
+  await client.receive(["pieces"]);
+  await client.close();
+  await served;
+  assertEquals(charged.filter((ms) => ms === 0.05).length, 4);
+});
