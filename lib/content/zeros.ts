@@ -82,17 +82,19 @@ export function isZeros(bytes: Uint8Array): boolean {
 }
 
 /**
- * The parts of `bytes`, cut every `partBytes`, that are not all zeros: as runs,
- * from their first byte to behind their last.
+ * The parts of `bytes`, cut every `partBytes`, that are not all zeros, or of
+ * which `isKept` says that they count all the same: as runs, from their first
+ * byte to behind their last.
  */
 export function* runsOfData(
   bytes: Uint8Array,
   partBytes: number,
+  isKept: (part: number) => boolean = () => false,
 ): Generator<{ start: number; end: number }> {
   let start = 0;
   for (let at = 0; at < bytes.length; at += partBytes) {
     const end = Math.min(bytes.length, at + partBytes);
-    if (!isZeros(bytes.subarray(at, end))) continue;
+    if (!isZeros(bytes.subarray(at, end)) || isKept(at / partBytes)) continue;
     if (start < at) yield { start, end: at };
     start = end;
   }

@@ -49,6 +49,8 @@ export class PartialFile implements Sink {
   readonly #options: TargetOptions;
   /** Bytes that it had when it was opened: behind them all is zeros. */
   readonly #heldBytes: number;
+  /** Pieces behind that which data was written to: no holes any more. */
+  readonly #filled = new Set<number>();
   #writes: Promise<void> = Promise.resolve();
   /** The first error of a write: its pieces are missing from the file. */
   #failure: { error: unknown } | undefined;
@@ -144,7 +146,7 @@ export class PartialFile implements Sink {
 
   /**
    * Writes pieces to their place; one write after the other. What is zeros there
-   * already stays a hole.
+   * already stays a hole. Of two writes of a piece the second counts.
    */
   write(first: number, bytes: Uint8Array): Promise<void> {
     const pieceBytes = pieceLength(this.#size, 0);
@@ -153,7 +155,13 @@ export class PartialFile implements Sink {
       try {
         if (position < this.#heldBytes) await this.#writeAt(position, bytes);
         else {
-          for (const { start, end } of runsOfData(bytes, pieceBytes)) {
+          const isFilled = (at: number) => this.#filled.has(first + at);
+          for (
+            const { start, end } of runsOfData(bytes, pieceBytes, isFilled)
+          ) {
+            for (let at = start; at < end; at += pieceBytes) {
+              this.#filled.add(first + at / pieceBytes);
+            }
             await this.#writeAt(position + start, bytes.subarray(start, end));
           }
         }

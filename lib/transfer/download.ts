@@ -375,6 +375,7 @@ export class Download {
       this.#arrived(connection, { task: good, file, path });
     // What is being written keeps its slab, wanted or not.
     const isUsed = isWanted || verified.written !== undefined;
+    if (isWanted) file.note(task.first, verified.hashes?.slice(0, right) ?? []);
     if (isUsed) this.#track(this.#write(good, file, verified));
     else this.#slabs.release(verified.bytes);
     return right === wholeCount;

@@ -124,11 +124,19 @@ export class IncomingFile {
         ? new Manifest(size, hash).contentId === content
         : isHashAt(claimed, at, hash);
       if (!isRight) return at;
-      if (manifest === undefined) {
-        this.#found.set(hash, (first + at) * HASH_BYTES);
-      }
     }
     return hashes.length;
+  }
+
+  /**
+   * Notes the hashes of pieces, from `first` on, that are written next: where no
+   * manifest says what is right, nodes may vouch for different ones.
+   */
+  note(first: number, hashes: readonly Uint8Array[]): void {
+    if (this.given.manifest !== undefined) return;
+    for (const [at, hash] of hashes.entries()) {
+      this.#found.set(hash, (first + at) * HASH_BYTES);
+    }
   }
 }
 

@@ -27,6 +27,8 @@ export interface Verified {
   readonly right: number;
   /** Their bytes, in a buffer that may be another object now. */
   readonly bytes: Uint8Array;
+  /** The hashes of all, unless a manifest has them. */
+  readonly hashes?: readonly Uint8Array[];
   /** Resolves when the right ones are written, where that goes on already. */
   readonly written?: Promise<void>;
 }
@@ -39,7 +41,7 @@ export async function verify(
   const { file, first, bytes, claimed } = pieces;
   if (bytes.length <= HASHED_AT_ONCE_BYTES) {
     const hashes = hashParts(bytes, file.pieceBytes);
-    return { bytes, right: file.countRight(first, hashes, claimed) };
+    return { bytes, hashes, right: file.countRight(first, hashes, claimed) };
   }
   const saving = save(pieces);
   if (saving !== undefined) {
@@ -48,7 +50,7 @@ export async function verify(
   }
   const hashed = await hasher.hash(bytes, file.pieceBytes);
   const right = file.countRight(first, hashed.hashes, claimed);
-  return { bytes: hashed.bytes, right };
+  return { ...hashed, right };
 }
 
 /**

@@ -1146,3 +1146,17 @@ Deno.test("syncFolder passes on that the disk failed", async () => {
   );
   await assertRejects(() => syncFolder(folder.path), Error, "EIO");
 });
+
+Deno.test("PartialFile writes zeros over data that was written before, and leaves holes elsewhere", async () => {
+  await using folder = await tempShare();
+  const path = join(folder.path, "file");
+  const partial = await open(path);
+  const zeros = new Uint8Array(CONTENT.length);
+  await partial.write(0, CONTENT.subarray(0, PIECE));
+  await partial.write(0, zeros);
+  await partial.write(1, CONTENT.subarray(PIECE));
+  await partial.write(1, zeros.subarray(PIECE));
+  const digest = await crypto.subtle.digest("SHA-256", zeros);
+  assertEquals(await partial.sha256(), new Uint8Array(digest).toHex());
+  await partial.discard();
+});

@@ -95,3 +95,25 @@ Deno.test("TaskReceiver has no room for a byte more than was asked for, however 
   );
   assertEquals(last.receivedBytes, 3 * PIECE + 3);
 });
+
+Deno.test("IncomingFile knows the hashes of the pieces that are written, not of all that nodes vouched for", () => {
+  const sink = {
+    write: () => Promise.resolve(),
+    finish: () => Promise.resolve(),
+  };
+  const size = 2 * PIECE;
+  const file = new IncomingFile({
+    ...{ name: "f", size, sources: new Map(), sink },
+  });
+  const [taken, late] = [new Uint8Array(32).fill(1), HASH];
+  assertEquals(file.countRight(0, [taken, taken], hashesAre(taken, taken)), 2);
+  file.note(0, [taken, taken]);
+  assertEquals(file.countRight(1, [late], hashesAre(late)), 1);
+  assertEquals(file.hashes, hashesAre(taken, taken));
+  file.note(1, [late]);
+  assertEquals(file.hashes, hashesAre(taken, late));
+});
+
+function hashesAre(...hashes: Uint8Array[]): Uint8Array {
+  return new Uint8Array(hashes.flatMap((hash) => [...hash]));
+}
