@@ -142,7 +142,13 @@ export {
   type GetResult,
   type Selection,
 } from "./client/get.ts";
-export { type LinkOptions, type MadeLink, makeLink } from "./client/link.ts";
+export {
+  type LinkOptions,
+  linkTo,
+  type LinkToOptions,
+  type MadeLink,
+  makeLink,
+} from "./client/link.ts";
 export {
   type FileListing,
   listFiles,
@@ -194,7 +200,14 @@ export {
   type NodeServer,
   type NodeStats,
   serveNode,
+  type SharedContent,
 } from "./node/server.ts";
+export {
+  type PiecesSent,
+  type ReceiverProgress,
+  Receivers,
+  type SentFile,
+} from "./node/receivers.ts";
 export type {
   AttachReason,
   RegistrarEvent,

@@ -666,6 +666,28 @@ export const EVENTS: Readonly<Record<EventName, EventSpec>> = {
       differs: flag("whether nodes may have different contents"),
     },
   },
+  "send_progress": {
+    says:
+      "somebody fetches a sent file; at most once a second for each address",
+    roles: CLIENT,
+    fields: {
+      name,
+      to: text("the address that fetches it, or the group of it"),
+      bytes: count("bytes sent of this fetch"),
+      total: count("bytes that it takes"),
+    },
+  },
+  "send_completed": {
+    says: "somebody has fetched all of a sent file",
+    roles: CLIENT,
+    fields: {
+      name,
+      to: text("the address that fetched it, or the group of it"),
+      bytes: count("bytes that it took"),
+      ms: count("milliseconds from the first piece to the last"),
+      left: count("fetches until it is sent no more"),
+    },
+  },
   "link_made": {
     says: "the requested link",
     roles: CLIENT,

@@ -310,6 +310,13 @@ const NUMBERS = {
    * turn: with 50 ms of latency 300 files a second, not 20.
    */
   askedAheadCount: 16,
+  /**
+   * Addresses and files whose fetches `send` counts: each takes a byte a piece, so
+   * 16 MiB at most.
+   */
+  receiverCount: 256,
+  /** How long a client may take for what `send` sent last, before it ends. */
+  sentLingerMs: 30_000,
   /** With `--wait`: until a missing file is asked for again, the first time. */
   waitFirstMs: 1_000,
   /** The same, at most: each question goes to the relay and all of its nodes. */

@@ -141,6 +141,25 @@ async function askInstead(
   throw exhausted(instead, again.asking.answers, again.asking.found);
 }
 
+/** Options of {@linkcode linkTo}. */
+export interface LinkToOptions extends LinkOptions {
+  /** Content id of the file. */
+  content: string;
+}
+
+/**
+ * Makes a link to one file whose content is known, and asks no node.
+ *
+ * @throws {Failure} like {@linkcode makeLink}.
+ */
+export async function linkTo(
+  options: LinkToOptions,
+): Promise<Pick<MadeLink, "text" | "isHeld">> {
+  const name = checkedName(options.name);
+  await using peers = new Peers(options, options.onEvent ?? (() => {}));
+  return await sealed(peers, { ...options, name });
+}
+
 /**
  * The content id of a file that has not been hashed yet: its node hashes it.
  */

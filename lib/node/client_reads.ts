@@ -9,7 +9,7 @@ import { isShortage } from "../base/errors.ts";
 import type { Limits } from "../base/limits.ts";
 import type { RateLimit } from "../base/rate.ts";
 import { whenRoom } from "../base/shortage.ts";
-import { pieceBytesOf } from "../content/manifest.ts";
+import { pieceBytesOf, pieceCountOf } from "../content/manifest.ts";
 import {
   type OpenedFile,
   type ReadRefusal,
@@ -19,6 +19,7 @@ import {
 import type { ShareFile } from "../share/shared_file.ts";
 import type { Shared } from "./granted_files.ts";
 import type { Outbox } from "./outbox.ts";
+import type { PiecesSent } from "./receivers.ts";
 import { PieceSender, type SendOptions } from "./send.ts";
 import { type ManyFiles, ManySender } from "./send_many.ts";
 import { WORK_MS } from "./work_ledger.ts";
@@ -45,6 +46,13 @@ export interface ReadService extends Shared {
   sentBytes: number;
 }
 
+/** Options of {@linkcode ClientReads}. */
+export interface ClientReadsOptions {
+  readonly service: ReadService;
+  /** Hears of pieces that were sent. */
+  readonly onSent: (pieces: Omit<PiecesSent, "to">) => void;
+}
+
 /** Sends to one client what it asks for. Disposing closes the last file. */
 export class ClientReads implements Disposable {
   readonly #service: ReadService;
@@ -56,9 +64,15 @@ export class ClientReads implements Disposable {
   #lastFile: ShareFile | undefined;
   #fileCount = 0;
   #bytes = 0;
+  readonly #onSent: ClientReadsOptions["onSent"];
 
-  constructor(outbox: Outbox, work: ClientWork, service: ReadService) {
+  constructor(
+    outbox: Outbox,
+    work: ClientWork,
+    { service, onSent }: ClientReadsOptions,
+  ) {
     this.#service = service;
+    this.#onSent = onSent;
     this.#outbox = outbox;
     this.#work = work;
     this.#sender = new PieceSender(outbox, {
@@ -96,15 +110,19 @@ export class ClientReads implements Disposable {
       ? await this.#sendSmall(file, options)
       : await this.#sendPieces(file, options);
     if (refused !== undefined) return refused;
-    const start = first * pieceBytesOf(file.size);
-    const end = Math.min(file.size, start + count * pieceBytesOf(file.size));
-    this.#note(file, end - start);
+    this.#note(file, { first, count });
     return undefined;
   }
 
-  /** Notes what the client was sent of a file. */
-  #note(file: ShareFile, bytes: number): void {
-    this.#bytes += bytes;
+  /** Notes which pieces the client was sent of a file. */
+  #note(
+    file: ShareFile,
+    { first, count }: { first: number; count: number },
+  ): void {
+    const { name, size } = file;
+    const start = first * pieceBytesOf(size);
+    this.#bytes += Math.min(size, start + count * pieceBytesOf(size)) - start;
+    this.#onSent({ name, first, count });
     if (this.#lastFile?.version !== file.version) this.#fileCount++;
     this.#lastFile = file;
   }
@@ -125,7 +143,8 @@ export class ClientReads implements Disposable {
       readNow: (file, target) => share.readSmall(file, target),
       read: (file) => this.#readWhole(file),
       begin: () => this.#work.charge(WORK_MS.request, "sent"),
-      took: (file) => this.#note(file, file.size),
+      took: (file) =>
+        this.#note(file, { first: 0, count: pieceCountOf(file.size) }),
       sent: (bytes) => this.#count(bytes),
     }).send();
   }

@@ -27,6 +27,7 @@ import type { ShareFile } from "../share/shared_file.ts";
 import { orAborted } from "../base/waiting.ts";
 import { ClientReads, type ReadService, type Served } from "./client_reads.ts";
 import { GrantedFiles } from "./granted_files.ts";
+import type { PiecesSent } from "./receivers.ts";
 import { SKIP_TEXT } from "./send_many.ts";
 import { WORK_MS } from "./work_ledger.ts";
 import type { ClientWork, WorkQueue } from "./work_queue.ts";
@@ -43,6 +44,8 @@ export interface Service extends ReadService {
   busyCount: number;
   /** Requests so far, by kind. */
   readonly requests: Counts;
+  /** Hears of pieces that were sent. */
+  readonly onSent?: ((sent: PiecesSent) => void) | undefined;
 }
 
 // While a large file is being hashed for a client, it hears so often that we
@@ -81,7 +84,12 @@ export class ClientService implements Disposable {
       () => writeBytes(service.limits.sendBufferBytes, service.clientCount),
       service.buffers,
     );
-    this.#reads = new ClientReads(this.#outbox, this.#work, service);
+    const to = addressGroup(channel.conn.remote.host);
+    const { onSent } = service;
+    this.#reads = new ClientReads(this.#outbox, this.#work, {
+      service,
+      onSent: (pieces) => onSent?.({ to, ...pieces }),
+    });
     this.#files = new GrantedFiles(service, undefined);
   }
 

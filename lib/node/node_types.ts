@@ -18,6 +18,7 @@ import type { SkipCounts, SkipEvent } from "../share/skipped.ts";
 import type { ShareEvent } from "../share/upkeep.ts";
 import type { RelayLinkEvent } from "../uplink/relay_dialer.ts";
 import type { Served } from "./client_reads.ts";
+import type { PiecesSent } from "./receivers.ts";
 import type { RegistrarEvent, TunnelMode } from "./registrar.ts";
 
 /** Events of a node. */
@@ -97,6 +98,18 @@ export interface NodeOptions {
   signal?: AbortSignal;
   /** Called for every event. */
   onEvent?: (event: NodeEvent) => void;
+  /** Called for pieces that were sent, of any file to any client. */
+  onSent?: (sent: PiecesSent) => void;
+}
+
+/** The content of a shared file. */
+export interface SharedContent {
+  /** Bytes of the file. */
+  readonly size: number;
+  /** Content id. */
+  readonly content: string;
+  /** Pieces that are all zeros, which no client fetches. */
+  readonly zeroPieces: readonly number[];
 }
 
 /** A node in numbers, at one moment. Counts are since its start. */
@@ -129,6 +142,11 @@ export interface NodeServer extends AsyncDisposable {
   readonly connectionCount: number;
   /** A snapshot of the node in numbers. */
   stats(): NodeStats;
+  /**
+   * Hashes a shared file, if that has not been done; `undefined` if it is not
+   * shared or cannot be read.
+   */
+  describe(name: string): Promise<SharedContent | undefined>;
   /** Whether its folder exists and can be read, now. */
   isShareReadable(): Promise<boolean>;
   /** Withdraws, stops accepting, and ends open connections. Idempotent. */

@@ -25,6 +25,7 @@ import { RateLimit } from "../base/rate.ts";
 import { type Invitation, keepRegistered } from "./registrar.ts";
 import { RelayDialer } from "../uplink/relay_dialer.ts";
 import { ClientService, type Service } from "./client_service.ts";
+import { zeroPieces } from "../content/zeros.ts";
 import { Share } from "../share/share.ts";
 import type { SharedPath } from "../share/shared_path.ts";
 import { WorkQueue } from "./work_queue.ts";
@@ -33,11 +34,12 @@ import type {
   NodeOptions,
   NodeServer,
   NodeStats,
+  SharedContent,
 } from "./node_types.ts";
 import { acceptTunnel } from "../transport/join.ts";
 import { type Accepted, listen, type Listener } from "../transport/listen.ts";
 
-export type { NodeEvent, NodeOptions, NodeServer, NodeStats };
+export type { NodeEvent, NodeOptions, NodeServer, NodeStats, SharedContent };
 
 /**
  * Starts a node. When this resolves, it listens, and it has scanned its folder
@@ -128,6 +130,7 @@ class PeerNode implements NodeServer {
       clientCount: 0,
       busyCount: 0,
       requests: new Counts(DIRECTION.clientToNode),
+      onSent: options.onSent,
       sentBytes: 0,
     };
     this.#name = options.name ?? `node-${identity.id.slice(0, 6)}`;
@@ -255,6 +258,15 @@ class PeerNode implements NodeServer {
 
   isShareReadable(): Promise<boolean> {
     return this.#share.isReadable();
+  }
+
+  async describe(name: string): Promise<SharedContent | undefined> {
+    const file = await this.#share.find(name);
+    if (file === undefined) return undefined;
+    const outcome = await this.#service.digests.describe(file);
+    if (outcome.kind === "refused") return undefined;
+    const { content, manifest } = outcome.described;
+    return { size: file.size, content, zeroPieces: zeroPieces(manifest) };
   }
 
   close(): Promise<void> {

@@ -378,6 +378,9 @@ async function planClient(
     ? relayFor(relayWords, { line, role: "client", around })
     : { words: relayWords, options: [], paths: [] };
   const files = spec.operands === "files" ? words : [];
+  const forNode = name === "send" && relayWords.length === 0
+    ? nodeTokenFor(line, around)
+    : [];
   return {
     script: CLIENT.script,
     flags: permissionFlags({
@@ -386,13 +389,28 @@ async function planClient(
         ...files.map((path) => ({ path, use: "read" as const })),
         ...(spec.savesHere ? [{ path: ".", use: "save" as const }] : []),
         ...relay.paths,
+        ...forNode.map((path) => ({ path, use: "read" as const })),
       ],
       ...(spec.sys === undefined ? {} : { sys: spec.sys }),
     }, around.disk),
-    args: relayWords.length > 0
-      ? args
-      : [...relay.options, ...relay.words, ...args],
+    args: relayWords.length > 0 ? args : [
+      ...relay.options,
+      ...forNode.flatMap((path) => ["--node-token-file", path]),
+      ...relay.words,
+      ...args,
+    ],
   };
+}
+
+/** The remembered node token, for a client that shares files itself. */
+function nodeTokenFor(
+  line: CommandLine,
+  { remembered }: Surroundings,
+): readonly string[] {
+  const path = remembered()?.tokenFiles.node;
+  return path === undefined || line.value("node-token-file") !== undefined
+    ? []
+    : [path];
 }
 
 /** A relay as the arguments of a script. */

@@ -65,6 +65,13 @@ async function client(
   return { code: outcome.code, names: checkAll(lines), lines };
 }
 
+/** A client that sends a file. */
+function spawnSender(address: string, path: string) {
+  return spawnRole("peer_client.ts", [
+    ...["--json", address, "send", "--host", "127.0.0.1", path],
+  ], { permissions: [`--allow-read=${path}`] });
+}
+
 Deno.test("Every line of every role and command with --json is as its schema says", async () => {
   const content = randomBytes(4_000_000, seededRandom(3));
   await using share = await tempShare({
@@ -205,6 +212,17 @@ Deno.test("Every line of every role and command with --json is as its schema say
   await run(0, ["link_made"], [
     ...[address, "link", "sub/1.txt", ...newest],
   ]);
+  const own = join(folder.path, "own");
+  await Deno.writeFile(own, content);
+  await using sender = spawnSender(address, own);
+  const [made] = await sender.stdout.until(/^.*"link_made".*$/);
+  await run(0, ["file_received"], [
+    ...["get", JSON.parse(made).link, "-o", join(folder.path, "sent")],
+  ]);
+  assertEquals(await sender.exitCode, 0);
+  const told = checkAll(sender.stdout.all);
+  assert(told.has("send_progress") && told.has("send_completed"));
+  for (const name of told) seen.add(name);
   await using keys = await makeKeys();
   const tokens = await runRoleHere("relay.ts", [
     ...["--json", "--secret-file", keys.secretFile, "--show-tokens"],

@@ -17,7 +17,8 @@ import { ROOT } from "./_processes.ts";
 import { Pty, type PtyOptions, QUESTION } from "./_pty.ts";
 
 const PATH = `${dirname(Deno.execPath())}:${Deno.env.get("PATH")}`;
-const SERVES = /\b(relay|peer_node)\.ts (?!help|completions|doctor)/;
+const SERVES =
+  /\b(relay|peer_node)\.ts (?!help|completions|doctor)|peer_client\.ts .* send /;
 
 /** Types a command, and ends it by Ctrl-C where it serves. */
 async function typed(
@@ -33,7 +34,7 @@ async function typed(
     return { text: pty.text, code };
   }
   const ready = new RegExp(
-    `^relay address |^registered with |^error: |${QUESTION.source}`,
+    `^relay address |^registered with |p2p:\\/\\/|^error: |${QUESTION.source}`,
   );
   const [said] = await pty.lines.until(ready);
   const code = said === "error: "
@@ -69,6 +70,11 @@ testWith(
       "share/letter.txt": "Dear reader\n",
       "share/photos.zip": "zip",
       "share/photos/b.jpg": "jpeg",
+      "share/photos/2024/summer.jpg": "jpeg",
+      "letter.txt": "Dear reader\n",
+      "photos.zip": "zip",
+      "a.pdf": "pdf",
+      "b.pdf": "pdf",
     });
     const { path } = here;
     await Deno.mkdir(join(path, "Pictures"));
@@ -97,7 +103,8 @@ testWith(
       assertEquals(QUESTION.test(text), false, `${line}\n${text}`);
       // What a shell says of completions is not looked at here.
       const mayFail = /doctor|completions|tar t$/.test(line);
-      assert(mayFail || code === 0, `${line}\nended with ${code}\n${text}`);
+      const ends = / send /.test(line) ? 130 : 0; // by Ctrl-C, early
+      assert(mayFail || code === ends, `${line}\nended with ${code}\n${text}`);
     }
   },
 );
@@ -139,6 +146,8 @@ testWith(
         "known-relays": `peer_client.ts --known-relays elsewhere ${at} ls`,
         "token-file": `peer_client.ts --token-file elsewhere ${at} ls`,
         "link-file": "peer_client.ts get --link-file elsewhere",
+        "node-token-file":
+          `peer_client.ts ${at} send --node-token-file elsewhere share/a.txt`,
         config: `peer_client.ts --config elsewhere ${at} ls`,
       },
     };
@@ -153,6 +162,7 @@ testWith(
       `peer_node.ts ${at} 0 elsewhere`,
       `peer_node.ts doctor ${at} 0 elsewhere`,
       `peer_client.ts ${at} doctor -o elsewhere`,
+      `peer_client.ts ${at} send elsewhere`,
       "peer_client.ts verify elsewhere elsewhere",
     ];
     const all = [...Object.values(lines).flatMap(Object.values), ...others];

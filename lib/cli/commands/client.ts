@@ -40,6 +40,7 @@ import { parseSelection } from "../options/selection.ts";
 import { Input } from "../output/streams.ts";
 import { formatNodes } from "../output/tables.ts";
 import { Telling } from "./telling.ts";
+import { runSend } from "./send.ts";
 import { triedOn } from "../output/tried.ts";
 import { runVerify } from "./verify.ts";
 
@@ -155,6 +156,7 @@ function parseCommand(word: string | undefined): RelayCommand {
     case "get":
     case "cat":
     case "link":
+    case "send":
     case "doctor":
       return word;
     case "verify":
@@ -225,6 +227,9 @@ function runCommand(
       }
       return runLink(name, { options, terminal, line });
     }
+    case "send":
+      if (words.length === 0) throw wrongUse(command, "send needs a file");
+      return runSend(words, { options, terminal, line, signal });
     default:
       return command satisfies never;
   }

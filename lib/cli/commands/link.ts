@@ -26,7 +26,10 @@ import type { SecretSource } from "../roles/secrets.ts";
 import { Telling } from "./telling.ts";
 import type { Terminal } from "../output/terminal.ts";
 
-const DEFAULT_EXPIRES_SECONDS = 3_600;
+/** How long a link is valid by default. */
+export const LINK_SECONDS = 3_600;
+/** How many fetches a link allows by default. */
+export const LINK_USES = 1;
 
 /** Makes and prints a link to a file; resolves to the exit code. */
 export async function runLink(
@@ -37,42 +40,64 @@ export async function runLink(
     line: CommandLine;
   },
 ): Promise<number> {
-  const expiresSeconds = line.get("expires") ?? DEFAULT_EXPIRES_SECONDS;
-  const uses = line.get("uses") ?? 1;
+  const seconds = line.get("expires") ?? LINK_SECONDS;
+  const uses = line.get("uses") ?? LINK_USES;
   const { onEvent } = new Telling(terminal);
-  const { text, isHeld, name, size } = await makeLink({
+  const { text, isHeld, name, size: bytes } = await makeLink({
     ...options,
     name: wanted,
-    expiresSeconds,
+    expiresSeconds: seconds,
     uses,
     onEvent,
   });
-  terminal.revealEvent(
-    {
-      event: "link_made",
-      link: text,
-      name,
-      bytes: size,
-      isHeld,
-    } satisfies CliEvent,
-  );
-  terminal.reveal(text);
+  await tellLink({ text, name, bytes, isHeld }, { terminal, line });
   terminal.note(
     isHeld
-      ? `valid for ${
-        uses === 1 ? "one fetch" : `${uses} fetches`
-      } in the next ` +
-        `${formatDuration(expiresSeconds)}, by anyone who has it`
+      ? `valid for ${fetchesInWords(uses)} in the next ` +
+        `${formatDuration(seconds)}, by anyone who has it`
       : "the relay is open: this is good as long as the file has this content",
   );
-  if (isLoopback(options.relay.host)) {
-    terminal.note(
-      `warning: the link names ${options.relay.host}, which is another machine ` +
-        "everywhere else; name the relay as others reach it",
-    );
-  }
-  if (line.isOn("qr")) await drawQr(text, terminal);
+  warnOfLoopback(options.relay, terminal);
   return 0;
+}
+
+/** Number of fetches, in words. */
+export function fetchesInWords(uses: number): string {
+  return uses === 1 ? "one fetch" : `${uses} fetches`;
+}
+
+/** Warns of a link that is of no use on other machines. */
+export function warnOfLoopback(
+  { host }: RelayAddress,
+  terminal: Terminal,
+): void {
+  if (!isLoopback(host)) return;
+  terminal.note(
+    `warning: the link names ${host}, which is another machine ` +
+      "everywhere else; name the relay as others reach it",
+  );
+}
+
+/** A link to be told of. */
+export interface ToldLink {
+  readonly text: string;
+  readonly name: string;
+  /** Bytes of the file. */
+  readonly bytes: number;
+  /** Whether the relay enforces its time and number of fetches. */
+  readonly isHeld: boolean;
+}
+
+/** Prints a link, and on request a code of it. */
+export async function tellLink(
+  { text, name, bytes, isHeld }: ToldLink,
+  { terminal, line }: SecretSource,
+): Promise<void> {
+  terminal.revealEvent(
+    { event: "link_made", link: text, name, bytes, isHeld } satisfies CliEvent,
+  );
+  terminal.reveal(text);
+  if (line.isOn("qr")) await drawQr(text, terminal);
 }
 
 async function drawQr(text: string, terminal: Terminal): Promise<void> {

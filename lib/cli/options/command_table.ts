@@ -311,7 +311,7 @@ const CLIENT_COMMANDS: Readonly<Record<ClientCommand, Command>> = {
     ...NOTHING,
     usage: "RELAY link NAME",
     summary: "make a link to one file, to send to somebody",
-    alsoCalled: ["share", "ticket", "invite"],
+    alsoCalled: ["ticket", "invite"],
     notes: [
       "Anyone with the link can fetch that file with that content, and nothing else,",
       "without a token: peer_client.ts get LINK.",
@@ -328,6 +328,36 @@ const CLIENT_COMMANDS: Readonly<Record<ClientCommand, Command>> = {
       {
         what: "for the phone across the table",
         line: `${RUN} nas 1700 link letter.txt --qr`,
+      },
+    ],
+  },
+  send: {
+    ...NOTHING,
+    usage: "RELAY send FILE…",
+    summary: "send files from here, by a link to each",
+    alsoCalled: ["share", "offer", "push", "upload"],
+    operands: "files",
+    notes: [
+      "It prints a link for each file, and shows who fetches it and how far. It ends",
+      "after --uses fetches of each, after --expires, or with Ctrl-C, and nothing is",
+      "shared any more. The other side needs the link alone: peer_client.ts get LINK.",
+      "A private relay also wants --node-token-file, because the file comes from here.",
+    ],
+    examples: [
+      {
+        what: "one file, to one person",
+        line:
+          "deno run --allow-net --allow-read=letter.txt peer_client.ts nas 1700 send letter.txt",
+      },
+      {
+        what: "to three phones in the room",
+        line:
+          "deno run --allow-net --allow-read=photos.zip peer_client.ts nas 1700 send photos.zip --uses 3 --qr",
+      },
+      {
+        what: "several files, until tomorrow",
+        line:
+          "deno run --allow-net --allow-read=. peer_client.ts nas 1700 send a.pdf b.pdf --expires 1d",
       },
     ],
   },

@@ -21,6 +21,7 @@ export type ClientCommand =
   | "get"
   | "cat"
   | "link"
+  | "send"
   | "verify"
   | "doctor"
   | "help"
@@ -75,21 +76,23 @@ const ASKING = [
   "get",
   "cat",
   "link",
+  "send",
   "doctor",
 ] as const;
 const FETCHING = ["dialogue", "get", "cat"] as const;
 const CHOOSING = [...FETCHING, "link"] as const;
+const LINKING = ["link", "send"] as const;
 
 const ROWS = {
   host: {
-    roles: SERVERS,
+    commands: ["send"],
     value: "ADDRESS",
     parse: parseHost,
     default: "0.0.0.0",
     help: "address to bind",
   },
   advertise: {
-    roles: SERVERS,
+    commands: ["send"],
     value: "HOST[:PORT]",
     parse: parseAdvertise,
     help: "address that others are told to dial",
@@ -102,7 +105,8 @@ const ROWS = {
     help: "keep identity and digests in this folder between runs",
   },
   name: {
-    roles: ["node"],
+    roles: PEERS,
+    commands: ["send"],
     value: "TEXT",
     parse: values.displayName,
     help: "name that people see for this node",
@@ -229,7 +233,7 @@ const ROWS = {
   },
   "limit-rate": {
     roles: PEERS,
-    commands: FETCHING,
+    commands: [...FETCHING, "send"],
     value: "RATE",
     parse: values.rate,
     help: "most bytes per second, such as 500K or 20M",
@@ -243,7 +247,8 @@ const ROWS = {
     help: "drop a slower node if another one has the file",
   },
   tunnel: {
-    roles: ["node"],
+    roles: PEERS,
+    commands: ["send"],
     help: "always let clients connect through the relay",
   },
   "no-tunnel": {
@@ -329,6 +334,13 @@ const ROWS = {
     names: "file",
     help: "read the token for a private relay from this file",
   },
+  "node-token-file": {
+    roles: CLIENT,
+    commands: ["send"],
+    value: "FILE",
+    names: "file",
+    help: "read the node's token for a private relay here",
+  },
   token: {
     roles: PEERS,
     commands: ASKING,
@@ -338,7 +350,7 @@ const ROWS = {
   },
   expires: {
     roles: CLIENT,
-    commands: ["link"],
+    commands: LINKING,
     value: "TIME",
     parse: values.linkDuration,
     default: "1h",
@@ -346,7 +358,7 @@ const ROWS = {
   },
   uses: {
     roles: CLIENT,
-    commands: ["link"],
+    commands: LINKING,
     value: "N",
     parse: values.uses,
     default: "1",
@@ -354,7 +366,7 @@ const ROWS = {
   },
   qr: {
     roles: CLIENT,
-    commands: ["link"],
+    commands: LINKING,
     help: "also draw the link as a QR code",
   },
   "link-file": {
@@ -426,6 +438,9 @@ export function formatOption(name: string, option: OptionSpec): string {
  * The description of an option, with the command that it belongs to, if only
  * one.
  */
-export function describeOption({ commands, help }: OptionSpec): string {
-  return commands?.length === 1 ? `${commands[0]}: ${help}` : help;
+export function describeOption(
+  { roles, commands, help }: OptionSpec,
+): string {
+  const isOfCommand = commands?.length === 1 && roles?.length === 1;
+  return isOfCommand ? `${commands[0]}: ${help}` : help;
 }

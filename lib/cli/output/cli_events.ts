@@ -71,6 +71,23 @@ export type CliEvent =
     bytes: number;
     isHeld: boolean;
   }
+  /** Somebody fetches a sent file; at most once a second for each address. */
+  | {
+    event: "send_progress";
+    name: string;
+    to: string;
+    bytes: number;
+    total: number;
+  }
+  /** Somebody has fetched all of a sent file. */
+  | {
+    event: "send_completed";
+    name: string;
+    to: string;
+    bytes: number;
+    ms: number;
+    left: number;
+  }
   /** The tokens of a secret, on request. */
   | { event: "tokens"; node: string; client: string }
   | NodeTried

@@ -41,7 +41,17 @@ export function formatSeconds(seconds: number): string {
  * little room, the less important parts are left out.
  */
 export function formatProgress(progress: Progress, columns: number): string {
-  const parts = partsOf(progress, columns);
+  return formatParts(partsOf(progress, columns), columns);
+}
+
+/**
+ * Joins the parts that have room in so many columns, in their order. Those with
+ * the highest ranks are left out first.
+ */
+export function formatParts(
+  parts: readonly LinePart[],
+  columns: number,
+): string {
   const chosen = new Set<LinePart>();
   let left = columns;
   for (const part of parts.toSorted((a, b) => a.rank - b.rank)) {
@@ -57,8 +67,8 @@ export function formatProgress(progress: Progress, columns: number): string {
   }).join(GAP);
 }
 
-/** Part of the line. */
-interface LinePart {
+/** Part of a line. */
+export interface LinePart {
   /** Lower ranks are placed first. */
   readonly rank: number;
   /** The least columns that it needs; 0 if it is empty. */
@@ -84,13 +94,12 @@ function partsOf(progress: Progress, columns: number): LinePart[] {
   const isNarrow = columns < WORDS_COLUMNS;
   const time = isNarrow ? "0:00" : "0:00 left";
   const timeLeft = formatLeft(progress, time);
-  const percent = `${String(Math.floor(100 * part)).padStart(3)} %`;
   // One file was named by the user; of several the name says more than a bar.
   const [nameRank, barRank] = fileCount > 1 ? [5, 7] : [7, 5];
   return [
     namePart(nameRank, show(progress.name)),
     // A part of what is not known yet would go back later.
-    ...(isWhole ? [barPart(barRank, part), fixed(0, percent)] : []),
+    ...(isWhole ? [barPart(barRank, part), fixed(0, percentOf(part))] : []),
     fixed(3, formatPart(progress, isNarrow ? "/" : " of ")),
     fixed(4, formatFiles(progress, columns)),
     fixed(2, formatRate(progress)),
@@ -104,7 +113,13 @@ function partsOf(progress: Progress, columns: number): LinePart[] {
   ];
 }
 
-function namePart(rank: number, name: string): LinePart {
+/** `  5 %`. */
+export function percentOf(part: number): string {
+  return `${String(Math.floor(100 * part)).padStart(3)} %`;
+}
+
+/** A name, which is cut at its start. */
+export function namePart(rank: number, name: string): LinePart {
   const columns = widthOf(name);
   return {
     rank,
@@ -114,7 +129,8 @@ function namePart(rank: number, name: string): LinePart {
   };
 }
 
-function barPart(rank: number, part: number): LinePart {
+/** A bar of which `part` is full. */
+export function barPart(rank: number, part: number): LinePart {
   return {
     rank,
     columns: BAR_COLUMNS.least,
@@ -123,7 +139,8 @@ function barPart(rank: number, part: number): LinePart {
   };
 }
 
-function fixed(rank: number, text: string): LinePart {
+/** Text that has one width. */
+export function fixed(rank: number, text: string): LinePart {
   const columns = widthOf(text);
   return { rank, columns, most: columns, text: () => text };
 }
@@ -139,8 +156,11 @@ function formatBar(part: number, columns: number): string {
 }
 
 /** `25.0 of 100 MB`, `900 KB of 100 MB`, or `25.0 of 100+ MB` if more follow. */
-function formatPart(
-  { received, total, isWhole }: Progress,
+export function formatPart(
+  { received, total, isWhole }: Pick<
+    Progress,
+    "received" | "total" | "isWhole"
+  >,
   of: string,
 ): string {
   const [amount = "", unit] = formatBytes(received).split(" ");

@@ -1,0 +1,280 @@
+/**
+ * The command `send`: shares files from this process, prints a link for each,
+ * and shows the progress of those that fetch them.
+ *
+ * @module
+ */
+
+import { delay } from "@std/async/delay";
+import { parseToken, type Token } from "../../access/token.ts";
+import { readSecretFile } from "../../access/secret_file.ts";
+import { Failure } from "../../base/errors.ts";
+import { LIMITS } from "../../base/limits.ts";
+import { show } from "../../base/text.ts";
+import { orAborted } from "../../base/waiting.ts";
+import { linkTo } from "../../client/link.ts";
+import type { TransferOptions } from "../../client/transfer_options.ts";
+import type { TunnelMode } from "../../node/registrar.ts";
+import { type PiecesSent, Receivers } from "../../node/receivers.ts";
+import {
+  type NodeEvent,
+  type NodeServer,
+  serveNode,
+} from "../../node/server.ts";
+import { type LoneFile, resolvePaths } from "../../share/shared_path.ts";
+import type { CommandLine } from "../options/command_line.ts";
+import { formatDuration } from "../options/duration.ts";
+import { badValue, given } from "../options/values.ts";
+import type { Terminal } from "../output/terminal.ts";
+import { collectInTime } from "../roles/memory.ts";
+import { listening, surviveRejections } from "../roles/role.ts";
+import {
+  fetchesInWords,
+  LINK_SECONDS,
+  LINK_USES,
+  tellLink,
+  warnOfLoopback,
+} from "./link.ts";
+import { Sending } from "./sending.ts";
+import { Telling } from "./telling.ts";
+
+/** Surroundings of {@linkcode runSend}. */
+export interface SendContext {
+  readonly options: TransferOptions;
+  readonly terminal: Terminal;
+  readonly line: CommandLine;
+  readonly signal: AbortSignal;
+}
+
+/** Runs the command; resolves to its exit code. */
+export async function runSend(
+  words: readonly string[],
+  { options, terminal, line, signal }: SendContext,
+): Promise<number> {
+  const token = await readNodeToken(line, { options, terminal });
+  const files = await filesOf(words);
+  using _survive = surviveRejections(terminal);
+  using _collect = collectInTime();
+  const telling = new Telling(terminal);
+  const life = new NodeLife(telling);
+  const uses = line.get("uses") ?? LINK_USES;
+  const seconds = line.get("expires") ?? LINK_SECONDS;
+  const sending = new Sending(terminal, {
+    receivers: new Receivers(LIMITS.receiverCount),
+    uses,
+  });
+  const { relay, plaintext, knownRelays, limitRate, tunnels } = options;
+  const at = { port: 0, ...given({ host: line.get("host") }) };
+  await using node = await listening(
+    at,
+    serveNode({
+      ...at,
+      relay,
+      paths: files.map(({ given: path, name }) => ({ path, name })),
+      tunnels: tunnelMode(line, tunnels),
+      ...given({
+        name: line.get("name"),
+        advertise: line.get("advertise"),
+        plaintext,
+        knownRelays,
+        limitRate,
+        token,
+      }),
+      onEvent: (event) => life.note(event),
+      onSent: (sent: PiecesSent) => sending.note(sent, performance.now()),
+    }),
+  );
+  await orAborted(Promise.race([life.registered, life.ended]), signal);
+  const links = { options, terminal, line, uses, seconds, life };
+  for (const file of files) {
+    await makeLinkTo(file, { ...links, node, sending, signal });
+  }
+  terminal.note(
+    "the other side needs the link alone: peer_client.ts get LINK; this ends " +
+      `after ${fetchesInWords(uses)}, or in ${formatDuration(seconds)}`,
+  );
+  warnOfLoopback(relay, terminal);
+  sending.wait(performance.now());
+  const isInTime = await Promise.race([
+    orAborted(sending.complete, signal).then(() => true),
+    passed(seconds, signal).then(() => false),
+    life.ended,
+  ]);
+  terminal.status("");
+  // What was sent last may still be on its way.
+  if (isInTime) await untilAlone(node, signal);
+  const missed = sending.unfetched;
+  if (missed.length === 0) return 0;
+  throw new Failure("undelivered", {
+    what: "Cannot send",
+    where: missed.map(show).join(", "),
+    why: `nobody fetched it within ${formatDuration(seconds)}`,
+    remedy: "send it again, with a longer --expires",
+  });
+}
+
+/** What becomes of the node, as far as `send` waits for it. */
+class NodeLife {
+  readonly #telling: Telling;
+  readonly #registered = Promise.withResolvers<void>();
+  readonly #ended = Promise.withResolvers<never>();
+  #isRegistered = false;
+  /** The id of the relay, once it is known. */
+  relayId: string | undefined;
+
+  constructor(telling: Telling) {
+    this.#telling = telling;
+    this.#ended.promise.catch(() => {}); // reported where it is awaited
+  }
+
+  /** Resolves when the relay lists the node. */
+  get registered(): Promise<void> {
+    return this.#registered.promise;
+  }
+
+  /** Rejects when the node cannot go on. */
+  get ended(): Promise<never> {
+    return this.#ended.promise;
+  }
+
+  note(event: NodeEvent): void {
+    switch (event.event) {
+      case "registered":
+        this.#isRegistered = true;
+        return this.#registered.resolve();
+      case "registration_failed":
+        // Later on it tries again by itself.
+        if (!this.#isRegistered) this.#ended.reject(event.error);
+        return;
+      case "outdated":
+      case "turned_away":
+        return this.#ended.reject(event.error);
+      case "relay_unverified":
+      case "relay_remembered":
+      case "relay_changed":
+        this.relayId = event.id;
+        return this.#telling.onEvent(event);
+      case "relay_motd":
+        return this.#telling.onEvent(event);
+    }
+  }
+}
+
+async function makeLinkTo(
+  { name }: LoneFile,
+  { node, sending, life, options, terminal, line, uses, seconds, signal }:
+    & SendContext
+    & {
+      node: NodeServer;
+      sending: Sending;
+      life: NodeLife;
+      uses: number;
+      seconds: number;
+    },
+): Promise<void> {
+  terminal.status(`reading ${show(name)}`);
+  const found = await orAborted(node.describe(name), signal);
+  terminal.status("");
+  if (found === undefined) {
+    throw new Failure("local", {
+      what: "Cannot send file",
+      where: show(name),
+      why: "it cannot be shared: it is too large, cannot be read, or holds a " +
+        "key or token of relay-p2p",
+    });
+  }
+  const { size, content, zeroPieces } = found;
+  sending.add(name, { size, spared: zeroPieces });
+  const { relayId } = life;
+  const relay = relayId === undefined
+    ? options.relay
+    : { ...options.relay, id: relayId };
+  const { text, isHeld } = await linkTo({
+    ...options,
+    relay,
+    ...{ name, content, uses, expiresSeconds: seconds },
+    onEvent: (event) => {
+      if (event.event !== "relay_motd") new Telling(terminal).onEvent(event);
+    },
+  });
+  await tellLink({ text, name, bytes: size, isHeld }, { terminal, line });
+}
+
+/** The files to send. */
+async function filesOf(words: readonly string[]): Promise<LoneFile[]> {
+  const found = await resolvePaths(words.map((path) => ({ path })), LIMITS);
+  return found.map((path) => {
+    if (path.kind === "file") return path;
+    throw new Failure("usage", {
+      what: "Cannot send",
+      where: show(path.given),
+      why: "it is a folder, and a link is for one file",
+      remedy: "pack it into a file first, or share it with peer_node.ts",
+    });
+  });
+}
+
+function tunnelMode(line: CommandLine, tunnels = true): TunnelMode {
+  const isForced = line.isOn("tunnel");
+  if (tunnels) return isForced ? "always" : "auto";
+  if (!isForced) return "never";
+  throw new Failure("usage", {
+    what: "Cannot use --tunnel",
+    why: "it excludes --no-tunnel",
+  });
+}
+
+/** The token for registering, which goes with the one for links. */
+async function readNodeToken(
+  line: CommandLine,
+  { options, terminal }: Pick<SendContext, "options" | "terminal">,
+): Promise<Token | undefined> {
+  const path = line.value("node-token-file");
+  const isPrivate = options.access?.token !== undefined;
+  if (path === undefined) {
+    if (!isPrivate) return undefined;
+    throw new Failure("usage", {
+      what: "Cannot send",
+      why: "a private relay also wants the token of a node from send",
+      remedy: "name its file with --node-token-file",
+    });
+  }
+  const text = await readSecretFile(path, "token");
+  terminal.conceal(text);
+  const token = parseToken(text, "node");
+  if (!isPrivate) {
+    throw badValue(
+      "node-token-file",
+      path,
+      "it goes with --token-file, whose token makes the links",
+    );
+  }
+  return token;
+}
+
+// The longest time that a timer can wait is 24.8 days.
+const DAY_SECONDS = 86_400;
+
+/** Resolves after `seconds`. */
+async function passed(seconds: number, signal: AbortSignal): Promise<void> {
+  for (let left = seconds; left > 0; left -= DAY_SECONDS) {
+    await delay(1_000 * Math.min(left, DAY_SECONDS), {
+      signal,
+      persistent: true,
+    })
+      .catch(() => signal.throwIfAborted());
+  }
+}
+
+/** Waits a while until all clients have what was sent to them, and left. */
+async function untilAlone(
+  node: NodeServer,
+  signal: AbortSignal,
+): Promise<void> {
+  const until = performance.now() + LIMITS.sentLingerMs;
+  while (node.connectionCount > 0 && performance.now() < until) {
+    await delay(LOOK_MS, { signal }).catch(() => signal.throwIfAborted());
+  }
+}
+
+const LOOK_MS = 20;

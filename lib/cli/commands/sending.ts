@@ -1,0 +1,131 @@
+/**
+ * Shows how far the receivers of sent files are, and counts complete fetches.
+ *
+ * @module
+ */
+
+import { counted, show } from "../../base/text.ts";
+import type {
+  PiecesSent,
+  ReceiverProgress,
+  Receivers,
+  SentFile,
+} from "../../node/receivers.ts";
+import type { CliEvent } from "../output/cli_events.ts";
+import { formatFetched, formatSending } from "../output/sending.ts";
+import type { Terminal } from "../output/terminal.ts";
+
+/** Options of {@linkcode Sending}. */
+export interface SendingOptions {
+  readonly receivers: Receivers;
+  /** Complete fetches of each file after which it has been sent. */
+  readonly uses: number;
+}
+
+// Often enough to look alive.
+const REDRAW_MS = 200;
+// With `--json`, for each receiver.
+const TELL_MS = 1_000;
+// A receiver that gets nothing for longer is not shown.
+const QUIET_MS = 5_000;
+
+/** The fetches of some files. */
+export class Sending {
+  readonly #terminal: Terminal;
+  readonly #options: SendingOptions;
+  /** Complete fetches, by name. */
+  readonly #fetches = new Map<string, number>();
+  readonly #complete = Promise.withResolvers<void>();
+  /** When each receiver got something last, and was told of last. */
+  readonly #seen = new Map<string, { at: number; toldAt: number }>();
+  #drawnAt = -Infinity;
+
+  constructor(terminal: Terminal, options: SendingOptions) {
+    this.#terminal = terminal;
+    this.#options = options;
+  }
+
+  /** Resolves when every file has been fetched often enough. */
+  get complete(): Promise<void> {
+    return this.#complete.promise;
+  }
+
+  /** The files that nobody has fetched. */
+  get unfetched(): string[] {
+    return [...this.#fetches].flatMap(([name, count]) =>
+      count === 0 ? [name] : []
+    );
+  }
+
+  /** Adds a file. */
+  add(name: string, file: SentFile): void {
+    this.#options.receivers.add(name, file);
+    this.#fetches.set(name, 0);
+  }
+
+  /** Says that all files have been added, and nobody fetches yet. */
+  wait(now: number): void {
+    const names = [...this.#fetches.keys()];
+    const what = names.length === 1
+      ? show(names[0]!)
+      : counted(names.length, "file");
+    this.#drawnAt = now;
+    this.#terminal.status(`waiting until somebody fetches ${what}`);
+  }
+
+  /** Notes pieces that were sent. */
+  note(sent: PiecesSent, now: number): void {
+    const noted = this.#options.receivers.note(sent, now);
+    if (noted === undefined) return;
+    const { progress, isComplete } = noted;
+    if (isComplete) this.#completed(progress);
+    else this.#moved(progress, now);
+  }
+
+  #moved(progress: ReceiverProgress, now: number): void {
+    const { name, to, bytes, total } = progress;
+    const key = `${to}\n${name}`;
+    const seen = this.#seen.get(key) ?? { at: now, toldAt: -Infinity };
+    seen.at = now;
+    this.#seen.delete(key);
+    this.#seen.set(key, seen);
+    if (now - seen.toldAt >= TELL_MS) {
+      seen.toldAt = now;
+      this.#terminal.event(
+        { event: "send_progress", name, to, bytes, total } satisfies CliEvent,
+      );
+    }
+    if (now - this.#drawnAt < REDRAW_MS) return;
+    this.#drawnAt = now;
+    for (const [other, { at }] of this.#seen) {
+      if (now - at > QUIET_MS) this.#seen.delete(other);
+    }
+    this.#terminal.status(
+      formatSending(progress, {
+        columns: this.#terminal.statusColumns,
+        others: this.#seen.size - 1,
+      }),
+    );
+  }
+
+  #completed(progress: ReceiverProgress): void {
+    const { name, to, total: bytes, ms } = progress;
+    this.#seen.delete(`${to}\n${name}`);
+    const fetches = (this.#fetches.get(name) ?? 0) + 1;
+    this.#fetches.set(name, fetches);
+    const left = Math.max(0, this.#options.uses - fetches);
+    this.#terminal.event(
+      {
+        ...{ event: "send_completed", name, to, bytes } as const,
+        ms: Math.round(ms),
+        left,
+      } satisfies CliEvent,
+    );
+    this.#terminal.status("");
+    this.#terminal.note(formatFetched(progress, left));
+    const isDone = [...this.#fetches.values()].every((count) =>
+      count >= this.#options.uses
+    );
+    if (isDone) this.#complete.resolve();
+  }
+}

@@ -1,0 +1,159 @@
+/**
+ * Counts how much of each file went to whom, and how often all of it did, from
+ * the pieces that a node sent. Pure: time is an argument.
+ *
+ * @module
+ */
+
+import { pieceCountOf, pieceLength } from "../content/manifest.ts";
+
+/** Pieces that a client was sent. */
+export interface PiecesSent {
+  /** The client's address, or the group of it. */
+  readonly to: string;
+  /** The file. */
+  readonly name: string;
+  /** The first piece. */
+  readonly first: number;
+  /** How many pieces. */
+  readonly count: number;
+}
+
+/** A file whose receivers are counted. */
+export interface SentFile {
+  /** Bytes of the file. */
+  readonly size: number;
+  /** Pieces that no client has to fetch. */
+  readonly spared?: readonly number[];
+}
+
+/** How much of a file a client has been sent. */
+export interface ReceiverProgress {
+  /** The client's address, or the group of it. */
+  readonly to: string;
+  /** The file. */
+  readonly name: string;
+  /** Bytes sent of the current fetch, each counted once. */
+  readonly bytes: number;
+  /** Bytes that one fetch takes. */
+  readonly total: number;
+  /** Milliseconds since the first piece of this fetch. */
+  readonly ms: number;
+}
+
+// A client that asks again and again for one piece counts no further.
+const MOST_TIMES = 250;
+
+interface Receiver {
+  readonly to: string;
+  readonly name: string;
+  /** How often each piece was sent, without those of complete fetches. */
+  readonly times: Uint8Array;
+  /** Pieces that were not sent yet. */
+  left: number;
+  bytes: number;
+  startedAt: number;
+}
+
+/**
+ * Who receives what. Clients at one address count together: a fetch is complete
+ * as often as every piece went there.
+ */
+export class Receivers {
+  readonly #mostReceivers: number;
+  readonly #files = new Map<string, SentFile & { total: number }>();
+  /** By address and name, the one that was sent something last at the end. */
+  readonly #receivers = new Map<string, Receiver>();
+
+  /** Remembers so many receivers; beyond that, the quietest is forgotten. */
+  constructor(mostReceivers: number) {
+    this.#mostReceivers = mostReceivers;
+  }
+
+  /** Adds a file. */
+  add(name: string, file: SentFile): void {
+    const { size, spared = [] } = file;
+    const total = spared.reduce(
+      (sum, piece) => sum - pieceLength(size, piece),
+      size,
+    );
+    this.#files.set(name, { ...file, total });
+  }
+
+  /**
+   * Notes pieces of a file that was added. Returns how far its receiver is, and
+   * whether that completes a fetch.
+   */
+  note(
+    { to, name, first, count }: PiecesSent,
+    now: number,
+  ): { progress: ReceiverProgress; isComplete: boolean } | undefined {
+    const file = this.#files.get(name);
+    if (file === undefined) return undefined;
+    const receiver = this.#receiverOf(to, name, now);
+    const { times } = receiver;
+    if (receiver.bytes === 0) receiver.startedAt = now;
+    const end = Math.min(first + count, times.length);
+    for (let piece = first; piece < end; piece++) {
+      const before = times[piece]!;
+      times[piece] = Math.min(before + 1, MOST_TIMES);
+      if (before > 0) continue;
+      receiver.left--;
+      receiver.bytes += pieceLength(file.size, piece);
+    }
+    const { bytes, startedAt } = receiver;
+    const progress = {
+      to,
+      name,
+      bytes,
+      total: file.total,
+      ms: now - startedAt,
+    };
+    const isComplete = receiver.left === 0 && times.length > 0;
+    if (isComplete) this.#beginNext(receiver, file, now);
+    return { progress, isComplete };
+  }
+
+  #receiverOf(to: string, name: string, now: number): Receiver {
+    const key = `${to}\n${name}`;
+    const { size, spared = [] } = this.#files.get(name)!;
+    const known = this.#receivers.get(key);
+    const count = pieceCountOf(size);
+    const receiver = known ?? {
+      to,
+      name,
+      times: new Uint8Array(count),
+      left: count - spared.length,
+      bytes: 0,
+      startedAt: now,
+    };
+    if (known === undefined) {
+      for (const at of spared) {
+        receiver.times[at] = 1;
+      }
+    }
+    this.#receivers.delete(key);
+    this.#receivers.set(key, receiver);
+    if (this.#receivers.size > this.#mostReceivers) {
+      this.#receivers.delete(this.#receivers.keys().next().value!);
+    }
+    return receiver;
+  }
+
+  /** Takes one complete fetch off; what was sent twice is part of the next. */
+  #beginNext(receiver: Receiver, { size, spared = [] }: SentFile, now: number) {
+    const { times } = receiver;
+    for (let piece = 0; piece < times.length; piece++) times[piece]!--;
+    for (const piece of spared) times[piece] = 1;
+    receiver.left = 0;
+    receiver.bytes = 0;
+    receiver.startedAt = now;
+    const isSpared = new Set(spared);
+    for (let piece = 0; piece < times.length; piece++) {
+      if (times[piece] === 0) receiver.left++;
+      else if (!isSpared.has(piece)) {
+        receiver.bytes += pieceLength(size, piece);
+      }
+    }
+  }
+}
