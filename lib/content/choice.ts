@@ -197,6 +197,7 @@ export function groupOffers(
 }
 
 function votesOf(offers: readonly Offer[]): number {
+  if (offers.length < 2) return offers.length; // as with most files
   return new Set(offers.map(({ votesAs }) => votesAs)).size;
 }
 
@@ -208,6 +209,7 @@ function isMostlyExecutable(offers: readonly Offer[]): boolean {
 
 /** Whether the groups are, or may be, different contents. */
 export function differ(groups: readonly ContentGroup[]): boolean {
+  if (groups.length < 2) return false;
   const contents = new Set(groups.flatMap(({ content }) => content ?? []));
   const sizes = new Set(groups.map(({ size }) => size));
   return contents.size > 1 || sizes.size > 1;

@@ -65,8 +65,21 @@ export function manifestIfZeros(
   { size, content }: { size: number; content?: string | undefined },
 ): Manifest | undefined {
   if (size === 0 || content === undefined) return undefined;
-  const manifest = new Manifest(size, hashOfZeros(size));
+  const manifest = manifestOfZeros(size);
   return manifest.contentId === content ? manifest : undefined;
+}
+
+// Many small files have the same size.
+const MOST_KEPT = 256;
+const manifests = new Map<number, Manifest>();
+
+function manifestOfZeros(size: number): Manifest {
+  const known = manifests.get(size);
+  if (known !== undefined) return known;
+  if (manifests.size === MOST_KEPT) manifests.clear();
+  const manifest = new Manifest(size, hashOfZeros(size));
+  manifests.set(size, manifest);
+  return manifest;
 }
 
 /** Whether all bytes are zero. */

@@ -6,7 +6,6 @@
  * @module
  */
 
-import { closeSync, constants, fchmodSync, fstatSync, openSync } from "node:fs";
 import {
   type FileToSave,
   makeSaver,
@@ -22,13 +21,7 @@ export interface Saver extends Disposable {
 
 /** Saves on the spot: what a few files, or a quick disk, cost least with. */
 export class SaverHere implements Saver {
-  readonly #save: SaveFiles = makeSaver({
-    closeSync,
-    constants,
-    fchmodSync,
-    fstatSync,
-    openSync,
-  });
+  readonly #save: SaveFiles = makeSaver(() => import("node:fs"));
 
   async save(file: FileToSave): Promise<SaverOutcome> {
     const [outcome] = await this.#save([file]);
@@ -143,8 +136,7 @@ function own(bytes: Uint8Array): Uint8Array {
 
 /** Starts a worker, some 40 ms in which orders wait. */
 export function startSaver(mostOpen: number): SaverBeside {
-  const code = `import * as tools from "node:fs";
-const save = (${makeSaver})(tools);
+  const code = `const save = (${makeSaver})(() => import("node:fs"));
 self.onmessage = async ({ data: { id, files } }) =>
   self.postMessage({ id, outcomes: await save(files) });`;
   const url = `data:application/javascript,${encodeURIComponent(code)}`;

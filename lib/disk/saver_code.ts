@@ -64,8 +64,12 @@ export type SaveFiles = (
   files: readonly FileToSave[],
 ) => Promise<SaverOutcome[]>;
 
-/** A function that saves files. It remembers how quick the disk is. */
-export function makeSaver(tools: SaverTools): SaveFiles {
+/**
+ * A function that saves files. It remembers how quick the disk is. Loading
+ * `node:fs` takes as long as saving a hundred files, so it happens only for
+ * files that need it.
+ */
+export function makeSaver(load: () => Promise<SaverTools>): SaveFiles {
   // From here on it pays that several files wait for the disk at once: a call
   // through a thread takes 0.1 ms of its own.
   const slowSyncMs = 1;
@@ -123,7 +127,12 @@ export function makeSaver(tools: SaverTools): SaveFiles {
   };
 
   /** Gives an open file its mode, if it still is under its partial name. */
-  const changeMode = (file: Deno.FsFile, path: string, mode: number) => {
+  const changeMode = async (
+    file: Deno.FsFile,
+    path: string,
+    mode: number,
+  ) => {
+    const tools = await load();
     const { O_RDONLY, O_NONBLOCK, O_NOFOLLOW } = tools.constants;
     const flags = O_RDONLY | O_NONBLOCK | O_NOFOLLOW;
     const descriptor = tools.openSync(path, flags);
@@ -195,23 +204,19 @@ export function makeSaver(tools: SaverTools): SaveFiles {
     }
   };
 
-  const finish = (file: Deno.FsFile, wanted: FileToSave): SaverOutcome => {
-    const { partialPath, finalMode } = wanted;
-    const isIt = finalMode === undefined ||
-      changeMode(file, partialPath, finalMode);
-    if (!isIt) return { kind: "replaced" };
-    publish(wanted);
-    return saved;
-  };
-
   /** Writes, waits for the disk, publishes. */
   const end = async (
     file: Deno.FsFile,
     wanted: FileToSave,
   ): Promise<SaverOutcome> => {
     try {
+      const { partialPath, finalMode } = wanted;
       await sync(file);
-      return finish(file, wanted);
+      const isIt = finalMode === undefined ||
+        await changeMode(file, partialPath, finalMode);
+      if (!isIt) return { kind: "replaced" };
+      publish(wanted);
+      return saved;
     } catch (error) {
       return failed(error);
     } finally {

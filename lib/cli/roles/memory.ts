@@ -11,13 +11,18 @@ import { runInNewContext } from "node:vm";
 import { LIMITS, type Limits } from "../../base/limits.ts";
 
 /** The numbers of `limits.ts` that bound collections. */
-export type CollectionLimits = Pick<
-  Limits,
-  | "collectGrowthBytes"
-  | "collectGrowthPercent"
-  | "collectBusyPercent"
-  | "collectIdleMs"
->;
+export type CollectionLimits =
+  & Pick<
+    Limits,
+    | "collectGrowthBytes"
+    | "collectGrowthPercent"
+    | "collectBusyPercent"
+    | "collectIdleMs"
+  >
+  & {
+    /** A smaller process never collects early. */
+    readonly collectFromBytes?: number;
+  };
 
 /**
  * Decides when to collect. Pure: bytes are the resident memory of the process,
@@ -45,7 +50,8 @@ export class CollectionPlan {
   isDue(residentBytes: number, now: number): boolean {
     this.#floorBytes = Math.min(this.#floorBytes, residentBytes);
     this.#leastBytes = Math.min(this.#leastBytes, residentBytes);
-    if (now < this.#notBefore) return false;
+    const { collectFromBytes = 0 } = this.#limits;
+    if (now < this.#notBefore || residentBytes < collectFromBytes) return false;
     const isLong = now - this.#collectedAt >= this.#limits.collectIdleMs;
     return this.#exceeds(residentBytes, this.#floorBytes) ||
       isLong && this.#exceeds(residentBytes, this.#leastBytes);
@@ -77,7 +83,9 @@ export class CollectionPlan {
  * Collects now and then in this process, as {@linkcode CollectionPlan} decides,
  * until disposed of. Does nothing if V8 offers no way.
  */
-export function collectInTime(limits: Limits = LIMITS): Disposable {
+export function collectInTime(
+  limits: Limits & CollectionLimits = LIMITS,
+): Disposable {
   const collect = collector();
   if (collect === undefined) return { [Symbol.dispose]: () => {} };
   const plan = new CollectionPlan(limits, Deno.memoryUsage().rss);
@@ -97,9 +105,12 @@ export function collectInTime(limits: Limits = LIMITS): Disposable {
  * The limits for a client. With a long list in memory, V8 would let the heap
  * grow to three times its size before it collects.
  */
-export function ofClient(limits: Limits = LIMITS): Limits {
+export function ofClient(
+  limits: Limits = LIMITS,
+): Limits & CollectionLimits {
   return {
     ...limits,
+    collectFromBytes: limits.collectClientFromBytes,
     collectGrowthBytes: limits.collectClientGrowthBytes,
     collectBusyPercent: limits.collectClientBusyPercent,
   };

@@ -49,13 +49,16 @@ Deno.test("CollectionPlan collects after 10 s what has left meanwhile", () => {
   assertEquals(plan.isDue(73 * MIB, LIMITS.collectIdleMs), false);
 });
 
-Deno.test("A client collects when it has grown by 16 MiB, a quarter of the time at most", () => {
+Deno.test("A client collects from a certain size on, and when it has grown by 16 MiB, a quarter of the time at most", () => {
   const plan = new CollectionPlan(ofClient(), 160 * MIB);
   assertEquals(plan.isDue(176 * MIB - 1, 0), false);
   assertEquals(plan.isDue(176 * MIB, 0), true);
   plan.collected({ ms: 200, residentBytes: 160 * MIB }, 1_000);
   assertEquals(plan.isDue(190 * MIB, 1_599), false);
   assertEquals(plan.isDue(190 * MIB, 1_600), true);
+  const small = new CollectionPlan(ofClient(), 80 * MIB);
+  assertEquals(small.isDue(LIMITS.collectClientFromBytes - 1, 0), false);
+  assertEquals(small.isDue(LIMITS.collectClientFromBytes, 0), true);
 });
 
 Deno.test("collectInTime collects when the process has grown", async () => {
