@@ -53,13 +53,19 @@ export async function walkFolder(
   const waiting: NamedPath[] = [{ name, path }];
   for (let folder = waiting.pop(); folder; folder = waiting.pop()) {
     const entries = await entriesOf(folder, scan);
-    for (let from = 0; from < entries.length; from += LOOK_STRETCH) {
+    for (let from = 0; from < entries.length;) {
       if (scan.signal?.aborted) return;
       const stretch = entries.slice(from, from + LOOK_STRETCH);
       for (const found of lookAtEntries(folder, stretch, scan)) {
-        if (!found.entry.isDirectory) await lookAtFile(found, scan);
-        else if (isFolderShared(found.place, scan)) waiting.push(found.place);
+        from++;
+        const adding = found.entry.isDirectory
+          ? void (isFolderShared(found.place, scan) &&
+            waiting.push(found.place))
+          : lookAtFile(found, scan);
+        if (adding === undefined && !turns.isOver) continue;
+        await adding;
         if (turns.isOver) await turns.give();
+        break; // the rest may have been removed meanwhile: it is looked at anew
       }
     }
     if (turns.isOver) await turns.give();
@@ -228,13 +234,17 @@ function roomFor({ limits, signal }: Scan): WhenRoomOptions {
   return { pauseMs: limits.acceptPauseMs, signal };
 }
 
-/** Adds a found file, at once or when a descriptor is free. */
+/**
+ * Adds a found file: at once, or when a descriptor is free, as it is then.
+ */
 function lookAtFile(found: FoundEntry, scan: Scan): Promise<void> | void {
-  const look = () => lookAtFileNow(found, scan);
   try {
-    return look();
+    return lookAtFileNow(found, scan);
   } catch (error) {
     if (!isShortage(error)) throw error;
+    const { path } = found.place;
+    const seen = () => infoBy((path) => lookAt(scan.root, path), path);
+    const look = () => lookAtFileNow({ ...found, ...seen() }, scan);
     return whenRoom(look, roomFor(scan)).catch((again) => {
       if (!isShortage(again)) throw again; // otherwise the scan was stopped
     });
