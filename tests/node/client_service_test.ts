@@ -4,9 +4,14 @@
 
 import { assert, assertEquals } from "@std/assert";
 import type { Grant } from "../../lib/access/grant.ts";
+import { writeAll } from "../../lib/base/conn.ts";
 import { Channel } from "../../lib/protocol/channel.ts";
-import type { ClientToNode } from "../../lib/protocol/messages.ts";
+import {
+  type ClientToNode,
+  encodeMessage,
+} from "../../lib/protocol/messages.ts";
 import { serviceOf, TIMING } from "../_client_service.ts";
+import { FakeTime } from "../_fake_time.ts";
 
 const FILES = { "a.txt": "abc", "empty": "", "other/empty": "" };
 
@@ -78,4 +83,62 @@ Deno.test("A client with a grant for all files makes the node check each file on
   const all = "a.txt empty other/empty";
   assertEquals(answers, [all, all]);
   assertEquals(walkCount, 2);
+});
+
+/** A service whose share is being scanned for the first time, in fake time. */
+async function scanning(stack: AsyncDisposableStack) {
+  const made = await serviceOf(FILES, stack);
+  await made.hash();
+  const { share, conn } = made;
+  const scan = Promise.withResolvers<void>();
+  let isScanned = false;
+  Object.defineProperty(share, "isScanned", { get: () => isScanned });
+  share.scanned = () => scan.promise.then(() => void (isScanned = true));
+  const time = stack.use(new FakeTime());
+  const asker = new Channel(conn, { ...TIMING, idleMs: Infinity });
+  stack.use(asker);
+  return { ...made, scan, time, asker };
+}
+
+Deno.test("A client that leaves while its list waits for the first scan keeps no place", async () => {
+  await using stack = new AsyncDisposableStack();
+  const { client: service, time, asker, conn, ...made } = await scanning(
+    stack,
+  );
+  const served = service.run().then(() => "served", () => "left");
+  await asker.send(BROWSE);
+  await time.advance(1);
+  assertEquals([made.service.clientCount, made.service.busyCount], [1, 1]);
+  conn.close();
+  await time.advance(60_000);
+  const waits = Promise.resolve("waits");
+  assertEquals(await Promise.race([served, waits]), "left");
+  assertEquals([made.service.clientCount, made.service.busyCount], [0, 0]);
+});
+
+Deno.test("A node that works on one question has sent the answers to those before it, and says in order that it works", async () => {
+  await using stack = new AsyncDisposableStack();
+  const { client: service, scan, time, asker, conn } = await scanning(stack);
+  // In one write: the node has the second when it answers the first.
+  await writeAll(
+    conn,
+    new Uint8Array([
+      ...encodeMessage({ kind: "find", request: 1, name: "a.txt" }),
+      ...encodeMessage({ ...BROWSE, request: 2 }),
+    ]),
+  );
+  const next = async () => {
+    const answer = await asker.receive(["found", "working", "files"]);
+    return `${answer?.kind} ${answer?.request}`;
+  };
+  const served = service.run().catch(() => {}); // when the test ends
+  assertEquals(await next(), "found 1", "before it works");
+  for (let told = 0; told < 2; told++) {
+    await time.advance(5_000);
+    assertEquals(await next(), "working 2");
+  }
+  scan.resolve();
+  assertEquals(await next(), "files 2");
+  conn.close();
+  await served;
 });

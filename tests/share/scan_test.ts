@@ -32,7 +32,7 @@ Deno.test("walkFolder adds no file that was removed, and reported as such, since
   }
   const added = unseen.filter((name) => table.named(name) !== undefined);
   await walking;
-  const left = [...Deno.readDirSync(path)].map(({ name }) => name);
+  const left = await Array.fromAsync(Deno.readDir(path), ({ name }) => name);
   const listed = names.filter((name) => table.named(name) !== undefined);
   assertEquals(listed.toSorted(), left.concat(added).toSorted());
   assertEquals(added, [], "none is there any more");
