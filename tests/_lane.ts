@@ -4,16 +4,23 @@
  */
 
 import { createHash } from "node:crypto";
-import { LaneHasher, type LanePort } from "../lib/transfer/lane.ts";
+import { LANE_TERMS, LaneHasher, type LanePort } from "../lib/transfer/lane.ts";
 import {
   type LaneOrder,
   type LaneScope,
   runLane,
 } from "../lib/transfer/lane_code.ts";
+import {
+  CELL,
+  type LaneConnOrder,
+  runLaneConns,
+} from "../lib/transfer/lane_conn_code.ts";
+import { laneDialler } from "../lib/transport/lane_dialler.ts";
+import { startPinned } from "../lib/transport/pinned.ts";
 
 /** Orders and answers are copied or moved, as between threads. */
 export function laneHere(): LaneHasher {
-  const orders: LaneOrder[] = [];
+  const orders: (LaneOrder | LaneConnOrder)[] = [];
   let isEnded = false;
   const port: LanePort = {
     onmessage: null,
@@ -36,6 +43,15 @@ export function laneHere(): LaneHasher {
       );
     },
   };
-  runLane(scope, { createHash });
+  const terms = LANE_TERMS;
+  runLane(scope, {
+    createHash,
+    connsOf: (files) =>
+      runLaneConns(scope, files, {
+        dialler: laneDialler(startPinned),
+        terms,
+        cell: CELL,
+      }),
+  });
   return new LaneHasher(port);
 }

@@ -39,6 +39,11 @@ export interface Conn extends Disposable {
   write(bytes: Uint8Array): Promise<number>;
   /** Tells the peer that no more bytes follow; reading continues. */
   closeWrite(): Promise<void>;
+  /**
+   * A number that rises while the peer sends, for conns of which a read may wait
+   * for other reasons.
+   */
+  progress?(): number;
   /** Frees the conn at once; pending reads and writes reject. Idempotent. */
   close(): void;
 }

@@ -288,6 +288,15 @@ const NUMBERS = {
   fileTimeLastMs: 8e12 - 1,
   /** Bytes of pieces in memory, between the conns and the disk. */
   slabBytes: 32 * MIB,
+  /**
+   * Bytes that a lane may hand to the main thread before it has used them: four
+   * of the largest control frames.
+   */
+  laneUnusedBytes: 256 * KIB,
+  /** Lanes of one fetch: more cores than these wait for the network. */
+  laneCount: 4,
+  /** Below this a second lane takes longer to start than it is of use. */
+  lanesFromBytes: 64 * MIB,
   /** File bytes requested on one connection and not yet received. */
   windowBytes: 8 * MIB,
   /** Requests on one connection that wait for their answers. */

@@ -7,7 +7,8 @@
 
 import type { ContentGroup } from "../content/choice.ts";
 import { isBug } from "../base/errors.ts";
-import type { Manifest } from "../content/manifest.ts";
+import { type Manifest, pieceBytesOf } from "../content/manifest.ts";
+import type { Limits } from "../base/limits.ts";
 import { RateLimit } from "../base/rate.ts";
 import { show } from "../base/text.ts";
 import { within } from "../base/waiting.ts";
@@ -19,6 +20,8 @@ import {
   PlainHasher,
 } from "../transfer/hashing.ts";
 import { startLane } from "../transfer/lane.ts";
+import { Lanes } from "../transfer/lanes.ts";
+import { LANE_DIALLER } from "../transport/lane_dialler.ts";
 import type { NodeSession } from "../transfer/session.ts";
 import type { Asides } from "./asides.ts";
 import { causeOf } from "./events.ts";
@@ -29,12 +32,23 @@ import type { TransferOptions } from "./transfer_options.ts";
 /** A node as a download knows it, with a session where one is open already. */
 export function sourceOf(
   peers: Peers,
-  { node, session }: { node: ListedNode; session?: NodeSession },
+  { node, session, lanes }: {
+    node: ListedNode;
+    session?: NodeSession;
+    lanes?: Lanes | undefined;
+  },
 ): DownloadSource {
-  return {
+  const source = {
     id: node.id,
     session,
-    open: async (signal) => (await peers.open(node, { signal })).session,
+    open: async (signal: AbortSignal) =>
+      (await peers.open(node, { signal })).session,
+  };
+  if (lanes === undefined) return source;
+  return {
+    ...source,
+    openInLane: (session, signal) =>
+      peers.openInLane(node, { session, lanes, signal }),
   };
 }
 
@@ -55,6 +69,37 @@ export function hasherFor(sizes: readonly number[]): Hasher {
     0,
   );
   return bytes >= WORKER_FROM_BYTES ? startLane() : new PlainHasher();
+}
+
+// Of all bytes: the rest comes as it does without lanes, and by a longer way.
+const LARGE_PART = 0.9;
+
+/**
+ * Lanes for files of these sizes that own connections, if that pays: several
+ * cores, mostly large files, and no rate to hold. Not on Windows, where a locked
+ * file is open once.
+ */
+export function lanesFor(
+  sizes: readonly number[],
+  { limits, limitRate }: { limits: Limits; limitRate?: number | undefined },
+): Lanes | undefined {
+  const sumOf = (sizes: readonly number[]) =>
+    sizes.reduce((sum, size) => sum + size, 0);
+  const { lanesFromBytes: least } = limits;
+  const isFile = (size: number) => size >= Math.min(least, WORKER_FROM_BYTES);
+  const large = sumOf(sizes.filter(isFile));
+  const isLarge = large >= least && large >= LARGE_PART * sumOf(sizes);
+  if (!isLarge || limitRate !== undefined) return undefined;
+  if (Deno.build.os === "windows") return undefined;
+  const cores = navigator.hardwareConcurrency || 2;
+  const pieceBytes = pieceBytesOf(Math.max(...sizes));
+  const buffers = Math.floor(limits.slabBytes / pieceBytes);
+  const count = Math.min(cores, limits.laneCount, buffers);
+  const others = Array.from(
+    { length: count - 1 },
+    () => startLane(LANE_DIALLER),
+  );
+  return new Lanes([startLane(LANE_DIALLER), ...others]);
 }
 
 /** The bounds of a download, from what the person said. */

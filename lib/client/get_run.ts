@@ -9,12 +9,13 @@ import type { Offer } from "../content/choice.ts";
 import { Failure } from "../base/errors.ts";
 import type { BaseFile } from "../disk/base_file.ts";
 import type { Hasher } from "../transfer/hashing.ts";
+import type { Lanes } from "../transfer/lanes.ts";
 import type { NodeSession } from "../transfer/session.ts";
 import { followedBy } from "./ahead.ts";
 import { Asking } from "./ask_node.ts";
 import { Choosing } from "./choosing.ts";
 import { Clashes } from "./clashes.ts";
-import { boundsOf, hasherFor, sourceOf } from "./downloading.ts";
+import { boundsOf, hasherFor, lanesFor, sourceOf } from "./downloading.ts";
 import { DryRun } from "./dry_run.ts";
 import type { ClientEvent } from "./events.ts";
 import { exhausted, nobodyHasAny, notListedWhole } from "./failures.ts";
@@ -87,6 +88,7 @@ export class GetRun implements AsyncDisposable {
   #isAsked = false;
   #saveRun: SaveRun | null = null;
   #hasher: Hasher | null = null;
+  #lanes: Lanes | undefined;
 
   constructor(peers: Peers, options: GetRunOptions) {
     const { signal, nodes, sha256, content, prefer, overwrite } = options;
@@ -244,7 +246,7 @@ export class GetRun implements AsyncDisposable {
     const node = this.#nodes.get(id)!;
     if (!this.#isAsked) return sourceOf(this.#peers, { node });
     this.#seeking.release(id, session);
-    return sourceOf(this.#peers, { node, session });
+    return sourceOf(this.#peers, { node, session, lanes: this.#lanes });
   }
 
   /** Asks all nodes for some names. */
@@ -381,7 +383,14 @@ export class GetRun implements AsyncDisposable {
     const { overwrite = false, sha256, base } = this.#options;
     const outcomes = this.#outcomes;
     // The files that follow may be large.
-    const hasher = hasherFor(this.#isAsked ? jobs.map(sizeOf) : [Infinity]);
+    const sizes = this.#isAsked ? jobs.map(sizeOf) : [Infinity];
+    const { limits } = this.#peers;
+    const { limitRate, dryRun } = this.#options;
+    const lanes = this.#isAsked && !dryRun
+      ? lanesFor(sizes, { limits, limitRate })
+      : undefined;
+    const hasher = lanes ?? hasherFor(sizes);
+    this.#lanes = lanes;
     this.#hasher = hasher;
     const describe = (job: Job) => this.#followups.describe(job);
     if (this.#options.dryRun) {
@@ -396,6 +405,7 @@ export class GetRun implements AsyncDisposable {
     this.#saveRun = new SaveRun({
       ...boundsOf(this.#peers, this.#options),
       hasher,
+      laneCount: lanes?.count ?? 0,
       stop: this.#stop,
       signal: this.#signal,
       outcomes,

@@ -20,7 +20,8 @@ import type { Refused } from "../transfer/answers.ts";
 import { NodeSession } from "../transfer/session.ts";
 import { Grants } from "./grants.ts";
 import { listAll, type ListedNode, type NodeListing } from "./nodes.ts";
-import { Reach } from "./reach.ts";
+import type { Lanes } from "../transfer/lanes.ts";
+import { Reach, type Reached } from "./reach.ts";
 import { PeerSlots } from "./peer_slots.ts";
 
 /** Options that every function of the client takes. */
@@ -170,13 +171,48 @@ export class Peers implements AsyncDisposable {
   ): Promise<OpenedSession> {
     const signal = options.signal ?? this.options.signal;
     const grant = await this.#grants.of(node);
-    const { channel, path } = await this.reach.open(node, signal);
+    const reached = await this.reach.open(node, signal);
+    return await this.#greet(node, reached, { ...options, signal, grant });
+  }
+
+  /**
+   * Says hello to a node over another connection, which a lane owns, beside a
+   * session that goes directly to it.
+   *
+   * @throws {Error} of any kind if that cannot be.
+   */
+  async openInLane(
+    node: ListedNode,
+    { session, lanes, signal }: {
+      session: NodeSession;
+      lanes: Lanes;
+      signal: AbortSignal;
+    },
+  ): Promise<NodeSession> {
+    const grant = await this.#grants.of(node);
+    const endpoint = session.remote;
+    const channel = await this.reach.openInLane(node, {
+      endpoint,
+      lanes,
+      signal,
+    });
+    const reached = { channel, path: session.path };
+    return (await this.#greet(node, reached, { signal, grant })).session;
+  }
+
+  async #greet(
+    { id }: ListedNode,
+    { channel, path }: Reached,
+    { find, signal, grant }: {
+      find?: string;
+      signal: AbortSignal | undefined;
+      grant: string | undefined;
+    },
+  ): Promise<OpenedSession> {
     using _end = channel.endOn(signal);
     try {
-      const { find } = options;
       const asked = find === undefined ? {} : { find };
       const shown = grant === undefined ? {} : { grant };
-      const { id } = node;
       const opened = await NodeSession.open(channel, {
         id,
         path,

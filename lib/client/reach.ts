@@ -13,7 +13,8 @@ import type { Limits } from "../base/limits.ts";
 import { within } from "../base/waiting.ts";
 import { openRegistration } from "../protocol/signed_record.ts";
 import type { RelayDialer } from "../uplink/relay_dialer.ts";
-import { dial, firstOf } from "../transport/dial.ts";
+import type { Lanes } from "../transfer/lanes.ts";
+import { dial, firstOf, notProven, pinOf } from "../transport/dial.ts";
 import { Dials } from "./dials.ts";
 import type { ListedNode } from "./nodes.ts";
 import { Reports } from "./reports.ts";
@@ -101,19 +102,47 @@ export class Reach implements AsyncDisposable {
         );
       }
       const { conn, path } = await this.#connect(node, signal);
-      const channel = new Channel(conn, {
-        limits,
-        acceptsData: true,
-        writeStallMs: limits.dataWriteStallMs,
-        idleMs: limits.pieceStallMs,
-        readAheadBytes: READ_AHEAD_BYTES,
-      });
-      return { channel, path };
+      return { channel: channelOver(conn, limits), path };
     } catch (error) {
       if (signal?.aborted || isBug(error)) throw error;
       if (error instanceof RelayedEnough) throw error;
       if (!isOurs(error)) this.#reports.add(node.id);
       throw new Unreachable(error);
+    }
+  }
+
+  /**
+   * Opens another connection to a node that has answered at `endpoint`, over a
+   * conn that a lane owns. Nobody hears of it if that fails.
+   *
+   * @throws {ProtocolError} if it is another node, or does not answer in time.
+   */
+  async openInLane(
+    node: ListedNode,
+    { endpoint, lanes, signal }: {
+      endpoint: Endpoint;
+      lanes: Lanes;
+      signal: AbortSignal;
+    },
+  ): Promise<Channel> {
+    const { limits, plaintext } = this.#options;
+    const conn = lanes.dial({
+      hostname: endpoint.host,
+      port: endpoint.port,
+      pin: plaintext ? null : pinOf(node),
+    });
+    const close = () => conn.close();
+    signal.addEventListener("abort", close);
+    const timer = setTimeout(close, limits.connectMs);
+    try {
+      if (signal.aborted) close();
+      await conn.dialled.promise;
+      return channelOver(conn, limits);
+    } catch (error) {
+      throw notProven(error, endpoint, node);
+    } finally {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", close);
     }
   }
 
@@ -196,6 +225,17 @@ export class Reach implements AsyncDisposable {
     await this.#reports[Symbol.asyncDispose]();
     await this.#tunnels?.[Symbol.asyncDispose]();
   }
+}
+
+/** The channel of a client over a conn to a node. */
+function channelOver(conn: Conn, limits: Limits): Channel {
+  return new Channel(conn, {
+    limits,
+    acceptsData: true,
+    writeStallMs: limits.dataWriteStallMs,
+    idleMs: limits.pieceStallMs,
+    readAheadBytes: READ_AHEAD_BYTES,
+  });
 }
 
 /** Whether the cause was a lack of file descriptors in this process. */

@@ -203,6 +203,7 @@ export class Targets implements AsyncDisposable {
     return {
       write: (first, bytes) => partial.write(first, bytes),
       save: (...pieces) => partial.save(...pieces),
+      expect: (...pieces) => partial.expect(...pieces),
       finish: async () => {
         if (
           this.#wanted !== undefined &&

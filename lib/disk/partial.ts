@@ -13,7 +13,13 @@ import { createSha256 } from "../base/hash.ts";
 import { type Manifest, pieceLength } from "../content/manifest.ts";
 import { runsOfData } from "../content/zeros.ts";
 import { show } from "../base/text.ts";
-import type { PiecesSaving, Sink } from "../transfer/receiving.ts";
+import type {
+  ExpectedPieces,
+  PiecesSaving,
+  SavedPieces,
+  Sink,
+} from "../transfer/receiving.ts";
+import type { LaneConn, LaneSaved } from "../transfer/lane_conn.ts";
 import type { Hasher, LaneFile } from "../transfer/hashing.ts";
 import { cannot } from "./disk_failure.ts";
 import { changeMode, type Inode, isInode } from "./left_file.ts";
@@ -112,7 +118,7 @@ export class PartialFile implements Sink {
     if (Deno.build.os === "windows") return;
     try {
       const lane = await hasher?.open?.(this.#partialPath, info);
-      if (this.#closed) lane?.close();
+      if (this.#closed) await lane?.close();
       else this.#lane = lane;
     } catch {
       // The hasher has ended, which those learn who use it.
@@ -210,6 +216,39 @@ export class PartialFile implements Sink {
     return { right: saving.right, written };
   }
 
+  /**
+   * Has the pieces of a request saved where `conn` receives them, if that is
+   * possible.
+   *
+   * @returns what tells how many have been saved, once no more of them come. It
+   * throws the error of the disk.
+   */
+  expect(
+    conn: LaneConn,
+    request: number,
+    { first, bytes, hashes }: ExpectedPieces,
+  ): (() => Promise<SavedPieces>) | undefined {
+    if (this.#closed) return undefined;
+    const partBytes = pieceLength(this.#size, 0);
+    const position = first * partBytes;
+    const pieces = { position, bytes, partBytes, hashes };
+    const saved = this.#lane?.expect(conn, request, pieces);
+    if (saved === undefined) return undefined;
+    return () => {
+      conn.forget(request);
+      const outcome = this.#outcomeOf(saved);
+      this.#follow(outcome.then(() => {}));
+      return outcome;
+    };
+  }
+
+  async #outcomeOf(saved: LaneSaved): Promise<SavedPieces> {
+    const { error, hasName } = saved;
+    if (error !== undefined) throw cannot("save", this.path, error);
+    if (!hasName) throw await this.#nameless();
+    return saved;
+  }
+
   async #writeAt(position: number, bytes: Uint8Array): Promise<void> {
     this.#file.seekSync(position, Deno.SeekMode.Start);
     for (let written = 0; written < bytes.length;) {
@@ -259,6 +298,7 @@ export class PartialFile implements Sink {
    */
   async sha256(signal?: AbortSignal): Promise<string> {
     try {
+      await this.#lane?.close();
       await this.#written();
       // Zeros at the end are written only by this.
       await this.#file.truncate(this.#size);
@@ -289,6 +329,8 @@ export class PartialFile implements Sink {
    */
   async finish(): Promise<void> {
     try {
+      // A lane may still receive what others have delivered.
+      await this.#lane?.close();
       await this.#written();
       await this.#file.truncate(this.#size); // an older one may have been longer
       await this.#file.utime(new Date(), new Date(writtenAt(this.#options)));
@@ -327,6 +369,7 @@ export class PartialFile implements Sink {
   /** Leaves what there is for another run. Idempotent. */
   async keep(): Promise<void> {
     if (this.#closed) return;
+    await this.#lane?.close();
     await this.#writes;
     try {
       await this.#file.sync();
@@ -339,6 +382,7 @@ export class PartialFile implements Sink {
   /** Removes it. */
   async discard(): Promise<void> {
     if (this.#closed) return;
+    await this.#lane?.close();
     await this.#writes;
     this.#close();
     await Deno.remove(this.#partialPath);
@@ -347,7 +391,6 @@ export class PartialFile implements Sink {
   #close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#lane?.close();
     this.#file.close(); // and with it the lock
   }
 }

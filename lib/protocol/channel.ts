@@ -72,7 +72,7 @@ export class Channel implements AsyncDisposable {
     const { limits } = options;
     this.#watch = new ConnDeadlines(conn, options.deadlines);
     this.#progress = this.#watch.watchProgress({
-      done: () => this.#frames.readBytes,
+      done: () => conn.progress?.() ?? this.#frames.readBytes,
       ms: options.idleMs,
       reason: () => this.#idleError(),
     });
@@ -231,10 +231,9 @@ export class Channel implements AsyncDisposable {
    * which they do.
    */
   async #header(): Promise<FrameHeader | null> {
-    using _idle = this.#watch.expect(
-      this.#options.idleMs,
-      () => this.#idleError(),
-    );
+    using _idle = this.conn.progress === undefined
+      ? this.#watch.expect(this.#options.idleMs, () => this.#idleError())
+      : this.#progress.begin();
     try {
       while (await this.#frames.more()) {
         const header = this.#frames.nextAhead();

@@ -31,6 +31,8 @@ export type DescribeAnswer =
 
 /** Where the pieces of one request go. */
 export interface PieceReceiver {
+  /** They are about to be asked for, in the request of that number. */
+  asked?(request: number): void;
   /**
    * Where the next `length` bytes of file data belong; waits for room. Throws
    * when there are more than were asked for.

@@ -8,6 +8,7 @@
 import { delay } from "@std/async/delay";
 import type { Path } from "../base/conn.ts";
 import { isBug } from "../base/errors.ts";
+import type { LaneConn } from "./lane_conn.ts";
 import type { Task } from "./plan.ts";
 import type { BatchReceiver, Skipped } from "./batch.ts";
 import type { TaskReceiver } from "./receiving.ts";
@@ -40,6 +41,8 @@ export interface Work {
   isOver(): boolean;
   /** The next request, if there is one now. */
   next(connection: Connection, options: NextOptions): Request | undefined;
+  /** A session was opened. */
+  opened(connection: Connection, session: NodeSession): void;
   /** Bytes of the small files that one request asks for. */
   readonly batchBytes: number;
   /** Small files that one request asks for. */
@@ -68,6 +71,8 @@ export interface Work {
 export interface NextOptions {
   /** Whether it is time to look at what others were asked for. */
   readonly mayTakeOver: boolean;
+  /** The conn of the session, where a lane owns it. */
+  readonly conn: LaneConn | undefined;
   /** Hears of bytes of the request as they come. */
   readonly onBytes: (count: number) => void;
 }
@@ -107,6 +112,10 @@ export class Connection {
   /** Milliseconds for which sessions that have ended were waited for. */
   #waitedMs = 0;
   #resume = () => {};
+  /** When the session, or the attempt to open one, began. */
+  #triedAt = 0;
+  /** Whether its sessions are in lanes. */
+  #isLane = false;
   /** Whether something of its own has changed, or it has idled for a while. */
   #looksAround = true;
 
@@ -130,9 +139,15 @@ export class Connection {
     const { source } = this;
     const { signal } = this.#work;
     while (!this.#isOver) {
+      if (this.#rests) {
+        await this.#changed();
+        continue;
+      }
+      this.#triedAt = performance.now();
       try {
         const session = this.#session ??= await source.given.open(signal);
         source.path = session.path;
+        this.#work.opened(this, session);
         await this.#keepFull(session);
       } catch (error) {
         if (this.#work.isOver()) return;
@@ -142,9 +157,50 @@ export class Connection {
         await this.#dispose();
       }
       if (this.#isOver) return;
+      if (this.#rests) continue;
       const waitMs = Math.min(RETRY_MS * source.failureCount, RETRY_MAX_MS);
       await delay(waitMs, { signal }).catch(() => {});
     }
+  }
+
+  /**
+   * One session in a lane, until it breaks off or all is done. What `open`
+   * throws is no trouble: the other connections go on.
+   */
+  async serveInLane(
+    open: (signal: AbortSignal) => Promise<NodeSession>,
+  ): Promise<void> {
+    const { source } = this;
+    this.#isLane = true;
+    this.#triedAt = performance.now();
+    let session: NodeSession;
+    try {
+      session = this.#session = await open(this.#work.signal);
+    } catch (error) {
+      if (isBug(error)) throw error;
+      return;
+    }
+    source.laneCount++;
+    try {
+      await this.#keepFull(session);
+    } catch (error) {
+      if (this.#work.isOver()) return;
+      if (isBug(error)) throw error;
+      this.#work.brokeOff(this, error);
+    } finally {
+      source.laneCount--;
+      await this.#dispose();
+    }
+  }
+
+  /** Whether sessions in lanes do its work. */
+  get #rests(): boolean {
+    return !this.#isLane && this.source.laneCount > 0;
+  }
+
+  /** When the session that broke off, or the attempt to open it, began. */
+  get triedAt(): number {
+    return this.#triedAt;
   }
 
   /** There may be something for it to do. */
@@ -210,11 +266,21 @@ export class Connection {
         await Promise.all(flight.reading);
         throw flight.error;
       }
-      this.#fill(session, flight);
+      if (this.#rests && flight.requests === 0) {
+        if (flight.gathered.length === 0) return;
+        this.#askGathered(session, flight, this.#countingIn(flight));
+      } else if (!this.#rests) this.#fill(session, flight);
       // An idle source looks again now and then: others may have become slow.
       const isIdle = flight.requests === 0;
       await this.#changed(isIdle ? IDLE_LOOK_MS : undefined);
     }
+  }
+
+  #countingIn(flight: Flight): (count: number) => void {
+    return (count) => {
+      flight.bytes -= count;
+      flight.receivedBytes += count;
+    };
   }
 
   /** Asks for more, once half of what is under way has come. */
@@ -228,15 +294,13 @@ export class Connection {
     const isLow = flight.requests <= windowRequestCount / 2 &&
       flight.bytes <= window / 2;
     const mayTakeOver = this.#looksAround;
-    const onBytes = (count: number) => {
-      flight.bytes -= count;
-      flight.receivedBytes += count;
-    };
+    const onBytes = this.#countingIn(flight);
+    const { lane: conn } = session;
     const isOpen = () =>
       flight.requests < windowRequestCount && flight.bytes < window;
     if (isLow) this.#looksAround = false;
     while (isLow && isOpen()) {
-      const request = this.#work.next(this, { mayTakeOver, onBytes });
+      const request = this.#work.next(this, { mayTakeOver, conn, onBytes });
       if (request === undefined) break;
       flight.bytes += request.bytes;
       if (request.isSmall) this.#gather(session, flight, request, onBytes);

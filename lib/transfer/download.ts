@@ -21,7 +21,13 @@ import {
   type Work,
 } from "./connection.ts";
 import type { DownloadOptions, FileFailure } from "./download_options.ts";
-import { type DownloadFile, IncomingFile, TaskReceiver } from "./receiving.ts";
+import type { NodeSession } from "./session.ts";
+import {
+  type DownloadFile,
+  IncomingFile,
+  type SavedPieces,
+  TaskReceiver,
+} from "./receiving.ts";
 import { SlabPool } from "./slabs.ts";
 import { Sources } from "./sources.ts";
 import { type DownloadSource, Source, SourceExhausted } from "./source.ts";
@@ -82,6 +88,7 @@ export class Download {
       isOver: () => this.#isOver,
       next: this.#next.bind(this),
       receiveMany: this.#receiveMany.bind(this),
+      opened: this.#opened.bind(this),
       refused: this.#lost.bind(this),
       accept: this.#accept.bind(this),
       track: this.#track.bind(this),
@@ -121,13 +128,42 @@ export class Download {
     if (this.#sources.has(given.id)) return;
     const source = new Source(given, this.#options.connections);
     this.#sources.add(source);
-    for (const [n, id] of source.connections.entries()) {
+    // A copy: connections in lanes join while it serves.
+    for (const [n, id] of [...source.connections].entries()) {
       const session = n === 0 ? given.session : undefined;
       const work = this.#work;
       const connection = new Connection(id, { source, work, session });
       this.#sources.addConnection(connection);
       this.#plan.addSource(id, given.id, performance.now());
       this.#track(connection.serve());
+    }
+  }
+
+  /** A node was reached: sessions in lanes do the rest where they can. */
+  #opened({ source }: Connection, session: NodeSession): void {
+    const { openInLane } = source.given;
+    const { laneCount = 0, limits } = this.#options;
+    if (openInLane === undefined || session.path !== "direct") return;
+    // As often as it may break off: then the usual connections do it all.
+    const isTired = source.laneRounds >= limits.sourceFailureCount;
+    if (source.laneCount > 0 || isTired) return;
+    source.laneRounds++;
+    const free = laneCount - this.#sources.laneCount;
+    for (let n = 0; n < Math.max(1, free); n++) {
+      const id = `${source.given.id} lane ${source.laneRounds} ${n}`;
+      const work = this.#work;
+      const given = { source, work, session: undefined };
+      const connection = new Connection(id, given);
+      source.connections.push(id);
+      this.#sources.addConnection(connection);
+      this.#plan.addSource(id, source.given.id, performance.now());
+      const serving = connection.serveInLane((signal) =>
+        openInLane(session, signal)
+      );
+      this.#track(serving.finally(() => {
+        this.#plan.release(id, undefined, false);
+        this.#kick();
+      }));
     }
   }
 
@@ -243,6 +279,10 @@ export class Download {
       return this.#settle(givenUp, "undelivered");
     }
     const now = performance.now();
+    if (!lied && source.hasFailedSince(connection.triedAt)) {
+      const givenUp = this.#plan.release(id, undefined, false);
+      return this.#settle(givenUp, "undelivered");
+    }
     const isOfUse = source.brokeOff(this.activeCount === 1, now);
     const givenUp = this.#plan.release(id, undefined, !isOfUse);
     const { describe = describeCause } = this.#options;
@@ -281,13 +321,14 @@ export class Download {
   /** What a connection is to ask for next. */
   #next(
     { id, source }: Connection,
-    { mayTakeOver, onBytes }: NextOptions,
+    { mayTakeOver, conn, onBytes }: NextOptions,
   ): Request | undefined {
     const task = this.#plan.take(id, performance.now(), mayTakeOver);
     if (task === undefined) return undefined;
     const file = this.#files.get(task.file)!;
     const receiver = new TaskReceiver(file, task, {
       slabs: this.#slabs,
+      conn,
       rate: this.#options.rate,
       signal: this.#stop.signal,
       onBytes: (count) => {
@@ -361,6 +402,9 @@ export class Download {
     { task, receiver }: Request,
     path: Path,
   ): Promise<boolean> {
+    if (receiver.saved !== undefined) {
+      return await this.#acceptSaved(connection, { task, receiver }, path);
+    }
     const slab = receiver.take();
     if (slab === undefined) return true;
     const { claimed, wholeCount, file } = receiver;
@@ -379,6 +423,34 @@ export class Download {
     if (isUsed) this.#track(this.#write(good, file, verified));
     else this.#slabs.release(verified.bytes);
     return right === wholeCount;
+  }
+
+  /** Tells the plan what a lane has written of a task. */
+  async #acceptSaved(
+    connection: Connection,
+    { task, receiver }: Pick<Request, "task" | "receiver">,
+    path: Path,
+  ): Promise<boolean> {
+    const { file, saved, wholeCount } = receiver;
+    file.writing++;
+    let outcome: SavedPieces;
+    try {
+      outcome = await saved!();
+    } catch (error) {
+      file.isDamaged = true;
+      throw error;
+    } finally {
+      file.writing--;
+    }
+    const { right, isWrong } = outcome;
+    if (right > 0 && !file.ended) {
+      const good = { ...task, count: right };
+      this.#arrived(connection, { task: good, file, path });
+    }
+    // Also where nothing is new: others may have waited for this.
+    this.#finishIfWhole(task.file, file);
+    // The node has vouched for so many.
+    return !isWrong || right >= wholeCount;
   }
 
   /**
@@ -402,9 +474,13 @@ export class Download {
       file.writing--;
       this.#slabs.release(bytes);
     }
-    const isWhole = this.#plan.isComplete(task.file) && file.writing === 0 &&
+    this.#finishIfWhole(task.file, file);
+  }
+
+  #finishIfWhole(index: number, file: IncomingFile): void {
+    const isWhole = this.#plan.isComplete(index) && file.writing === 0 &&
       !file.isDamaged;
-    if (isWhole && !file.ended) this.#track(this.#finish(task.file, file));
+    if (isWhole && !file.ended) this.#track(this.#finish(index, file));
   }
 
   /** Tells the plan; whether any of the pieces was still wanted. */

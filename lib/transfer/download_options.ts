@@ -38,6 +38,8 @@ export interface DownloadOptions {
   readonly sharesSlabs?: boolean;
   /** Sessions with each node. */
   readonly connections: number;
+  /** Sessions in lanes, over all nodes, and one with each node at least. */
+  readonly laneCount?: number;
   /** Holds all receiving to a rate. */
   readonly rate?: RateLimit | undefined;
   /** A source slower than this is put out while another is left. */

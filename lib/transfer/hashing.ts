@@ -6,6 +6,7 @@
  */
 
 import { sha256 } from "../base/hash.ts";
+import type { LaneConn, LanePieces, LaneSaved } from "./lane_conn.ts";
 
 /** Bytes with the hashes of their parts. */
 export interface Hashed {
@@ -41,8 +42,17 @@ export interface LaneFile {
       readonly hashes: Uint8Array;
     },
   ): Saving;
-  /** Closes it, after what was ordered before. */
-  close(): void;
+  /**
+   * Has the pieces of a request saved where `conn` receives them, if that is
+   * where the file is open.
+   */
+  expect(
+    conn: LaneConn,
+    request: number,
+    pieces: Omit<LanePieces, "file">,
+  ): LaneSaved | undefined;
+  /** Closes it, after what was ordered before. Then nothing more is written. */
+  close(): Promise<void>;
 }
 
 /** What tells one file from all others. */

@@ -6,6 +6,13 @@
  * @module
  */
 
+import { LIMITS } from "../base/limits.ts";
+import {
+  DATA_FRAME_TYPE,
+  DATA_HEADER_BYTES,
+  REQUEST_BYTES,
+} from "../protocol/bulk.ts";
+import { FRAME_HEADER_BYTES } from "../protocol/frame.ts";
 import type {
   FileIdentity,
   Hashed,
@@ -13,19 +20,28 @@ import type {
   LaneFile,
   Saving,
 } from "./hashing.ts";
+import { type LaneOrder, type LaneReply, runLane } from "./lane_code.ts";
+import { LaneConn } from "./lane_conn.ts";
+import type { LaneError } from "./lane_files.ts";
 import {
-  type LaneError,
-  type LaneOrder,
-  type LaneReply,
-  runLane,
-} from "./lane_code.ts";
+  CELL,
+  type LaneConnOrder,
+  type LaneConnReply,
+  type LaneConnTerms,
+  runLaneConns,
+} from "./lane_conn_code.ts";
 
 /** The way to a lane. */
 export interface LanePort {
   /** Sends an order. */
-  postMessage(order: LaneOrder, transfer: Transferable[]): void;
+  postMessage(
+    order: LaneOrder | LaneConnOrder,
+    transfer: Transferable[],
+  ): void;
   /** Takes the answers. */
-  onmessage: ((event: MessageEvent<LaneReply>) => void) | null;
+  onmessage:
+    | ((event: MessageEvent<LaneReply | LaneConnReply>) => void)
+    | null;
   /** Hears that the lane failed. */
   onerror: ((event: ErrorEvent) => void) | null;
   /** Ends the lane at once. */
@@ -42,12 +58,22 @@ interface WaitingSave {
   readonly written: PromiseWithResolvers<boolean>;
 }
 
+/** Where a lane dials, and what it must find there. */
+export interface LaneDial {
+  readonly hostname: string;
+  readonly port: number;
+  /** What the peer must present; `null` dials without encryption. */
+  readonly pin: unknown;
+}
+
 /** Hashes and writes in a lane. Disposing ends it; what waits rejects. */
 export class LaneHasher implements Hasher {
   readonly #port: LanePort;
   readonly #hashes = new Map<number, WaitingHash>();
   readonly #opens = new Map<number, PromiseWithResolvers<boolean>>();
   readonly #saves = new Map<number, WaitingSave>();
+  readonly #closes = new Map<number, () => void>();
+  readonly #conns = new Map<number, LaneConn>();
   #nextId = 0;
   #ended: Error | null = null;
 
@@ -87,11 +113,49 @@ export class LaneHasher implements Hasher {
     if (!await answer.promise) return undefined;
     return {
       save: (bytes, options) => this.#save(id, bytes, options),
-      close: () => {
-        if (this.#ended !== null) return;
-        this.#port.postMessage({ kind: "close", file: id }, []);
-      },
+      expect: (conn, request, pieces) =>
+        conn.lane === this
+          ? conn.expect(request, { file: id, ...pieces })
+          : undefined,
+      close: () => this.#close(id),
     };
+  }
+
+  #close(file: number): Promise<void> {
+    if (this.#ended !== null) return Promise.resolve();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const id = this.#nextId++;
+    this.#closes.set(id, resolve);
+    this.#port.postMessage({ kind: "close", id, file }, []);
+    return promise;
+  }
+
+  /** A conn that the lane owns, and dials now. */
+  dial(where: LaneDial): LaneConn {
+    const id = this.#nextId++;
+    const cells = new Int32Array(
+      new SharedArrayBuffer(4 * Object.keys(CELL).length),
+    );
+    const conn = new LaneConn({
+      id,
+      lane: this,
+      cells,
+      errorOf,
+      order: (order) => this.#orderConn(order),
+    });
+    if (this.#ended !== null) {
+      conn.ended(this.#ended);
+      return conn;
+    }
+    this.#conns.set(id, conn);
+    this.#orderConn({ kind: "dial", conn: id, cells, ...where });
+    return conn;
+  }
+
+  #orderConn(order: LaneConnOrder): void {
+    if (this.#ended !== null) return;
+    if (order.kind === "hang_up") this.#conns.delete(order.conn);
+    this.#port.postMessage(order, []);
   }
 
   #save(
@@ -113,7 +177,8 @@ export class LaneHasher implements Hasher {
     return { right: right.promise, written: written.promise };
   }
 
-  #take(reply: LaneReply): void {
+  #take(reply: LaneReply | LaneConnReply): void {
+    if ("conn" in reply) return this.#takeConn(reply);
     const { id } = reply;
     switch (reply.kind) {
       case "hashed": {
@@ -125,6 +190,10 @@ export class LaneHasher implements Hasher {
       case "opened":
         this.#opens.get(id)!.resolve(reply.isOpen);
         this.#opens.delete(id);
+        break;
+      case "closed":
+        this.#closes.get(id)!();
+        this.#closes.delete(id);
         break;
       case "checked":
         this.#saves.get(id)!.right.resolve(reply.right);
@@ -141,17 +210,39 @@ export class LaneHasher implements Hasher {
     }
   }
 
+  #takeConn(reply: LaneConnReply): void {
+    const conn = this.#conns.get(reply.conn);
+    switch (reply.kind) {
+      case "dialled":
+        return conn?.answered(reply);
+      case "came":
+        return conn?.came(reply.parts);
+      case "ended":
+        return conn?.ended(reply.error && errorOf(reply.error));
+      default:
+        reply satisfies never;
+    }
+  }
+
   #end(reason: Error): void {
     this.#ended ??= reason;
+    for (const conn of this.#conns.values()) conn.ended(reason);
+    for (const resolve of this.#closes.values()) resolve();
     for (const { answer } of this.#hashes.values()) answer.reject(reason);
     for (const { reject } of this.#opens.values()) reject(reason);
     for (const { right, written } of this.#saves.values()) {
       right.reject(reason);
       written.reject(reason);
     }
-    for (const waiting of [this.#hashes, this.#opens, this.#saves]) {
-      waiting.clear();
-    }
+    for (
+      const waiting of [
+        this.#hashes,
+        this.#opens,
+        this.#saves,
+        this.#closes,
+        this.#conns,
+      ]
+    ) waiting.clear();
   }
 
   [Symbol.dispose](): void {
@@ -168,10 +259,30 @@ export function errorOf({ name, message, code }: LaneError): Error {
   return Object.assign(new Class(message), code === undefined ? {} : { code });
 }
 
-/** Starts a worker, some 40 ms in which orders wait. */
-export function startLane(): LaneHasher {
+/** What a lane must know of the protocol, and of our limits. */
+export const LANE_TERMS: LaneConnTerms = {
+  dataType: DATA_FRAME_TYPE,
+  frameHeaderBytes: FRAME_HEADER_BYTES,
+  dataHeaderBytes: DATA_HEADER_BYTES,
+  mostBytes: LIMITS.frameDataBytes + REQUEST_BYTES,
+  unusedBytes: LIMITS.laneUnusedBytes,
+  bufferBytes: LIMITS.frameDataBytes,
+  tellMs: 100,
+};
+
+/**
+ * Starts a worker, some 40 ms in which orders wait. It can dial where the text
+ * of a `LaneDialler` is given.
+ */
+export function startLane(dialler?: string): LaneHasher {
+  const conns = dialler === undefined ? "undefined" : `(files) =>
+  (${runLaneConns})(self, files, {
+    dialler: ${dialler},
+    terms: ${JSON.stringify(LANE_TERMS)},
+    cell: ${JSON.stringify(CELL)},
+  })`;
   const code = `import { createHash } from "node:crypto";
-(${runLane})(self, { createHash });`;
+(${runLane})(self, { createHash, connsOf: ${conns} });`;
   const url = `data:application/javascript,${encodeURIComponent(code)}`;
   return new LaneHasher(new Worker(url, { type: "module", name: "lane" }));
 }

@@ -8,6 +8,8 @@
  */
 
 import type { createHash } from "node:crypto";
+import type { LaneConnOrder, LaneConnReply } from "./lane_conn_code.ts";
+import type { LaneError, LaneFiles } from "./lane_files.ts";
 
 /** What a lane is told to do. Answers carry the same `id`. */
 export type LaneOrder =
@@ -35,17 +37,7 @@ export type LaneOrder =
     readonly partBytes: number;
     readonly hashes: Uint8Array;
   }
-  | { readonly kind: "close"; readonly file: number };
-
-/** An error of the system, as it travels between threads. */
-export interface LaneError {
-  /** Name of its class, such as `PermissionDenied`. */
-  readonly name: string;
-  /** Its words. */
-  readonly message: string;
-  /** The system's code, such as `ENOSPC`. */
-  readonly code: string | undefined;
-}
+  | { readonly kind: "close"; readonly id: number; readonly file: number };
 
 /** What a lane answers. A `save` is answered twice. */
 export type LaneReply =
@@ -58,6 +50,8 @@ export type LaneReply =
   }
   /** Whether it was the file that was meant, and could be opened. */
   | { readonly kind: "opened"; readonly id: number; readonly isOpen: boolean }
+  /** Nothing more is written to it. */
+  | { readonly kind: "closed"; readonly id: number }
   /** So many parts are right; they are written next. */
   | { readonly kind: "checked"; readonly id: number; readonly right: number }
   | {
@@ -71,20 +65,31 @@ export type LaneReply =
 /** The inside of a worker, as far as a lane uses it. */
 export interface LaneScope {
   /** Takes the next order. */
-  onmessage: ((event: { readonly data: LaneOrder }) => void) | null;
+  onmessage:
+    | ((event: { readonly data: LaneOrder | LaneConnOrder }) => void)
+    | null;
   /** Sends an answer. */
-  postMessage(reply: LaneReply, transfer: Transferable[]): void;
+  postMessage(
+    reply: LaneReply | LaneConnReply,
+    transfer: Transferable[],
+  ): void;
 }
 
-/** Answers the orders that come to `scope`, one after the other. */
+/**
+ * Answers the orders that come to `scope`, one after the other. Those for
+ * connections go to what `connsOf` gives.
+ */
 export function runLane(
   scope: LaneScope,
-  hasher: { readonly createHash: typeof createHash },
+  { createHash: newHash, connsOf }: {
+    readonly createHash: typeof createHash;
+    readonly connsOf?: (files: LaneFiles) => (order: LaneConnOrder) => void;
+  },
 ): void {
   const files = new Map<number, Deno.FsFile>();
 
   const hashOf = (bytes: Uint8Array) =>
-    new Uint8Array(hasher.createHash("sha256").update(bytes).digest());
+    new Uint8Array(newHash("sha256").update(bytes).digest());
 
   const isInode = (
     info: Deno.FileInfo,
@@ -140,7 +145,7 @@ export function runLane(
     );
   };
 
-  const open = ({ id, path, ...inode }: LaneOrder & { kind: "open" }) => {
+  const openFile = ({ id, path, ...inode }: LaneOrder & { kind: "open" }) => {
     let file: Deno.FsFile | undefined;
     try {
       // Before it is opened, too: a pipe would hold the thread.
@@ -172,17 +177,21 @@ export function runLane(
     scope.postMessage({ kind: "written", id, hasName, error }, []);
   };
 
+  const conns = connsOf?.({ open: files, hashOf, write, described });
   scope.onmessage = ({ data: order }) => {
     switch (order.kind) {
       case "hash":
         return hash(order);
       case "open":
-        return open(order);
+        return openFile(order);
       case "save":
         return save(order);
       case "close":
         files.get(order.file)?.close();
         files.delete(order.file);
+        return scope.postMessage({ kind: "closed", id: order.id }, []);
+      default:
+        return conns?.(order);
     }
   };
 }

@@ -320,11 +320,23 @@ export class Plan {
       const file = this.#files.get(asked.file);
       if (!file?.pieces.isAsked(asked.piece)) continue;
       if (!file.holders.has(thief)) continue;
+      // Another connection of a slow node is no help while there is another.
+      if (thief === victim.holder && this.#hasOther(file, thief)) continue;
       if (this.#askedElsewhere(asked, victim)) continue;
       if (file.planned.lookahead !== undefined) return asked;
       last = asked;
     }
     return last;
+  }
+
+  /** Whether a source of another holder takes part that has a file. */
+  #hasOther({ holders }: FileProgress, holder: string): boolean {
+    for (const other of this.#sources.values()) {
+      this.#stepCount++;
+      if (other.out || other.holder === holder) continue;
+      if (holders.has(other.holder)) return true;
+    }
+    return false;
   }
 
   #askedElsewhere(asked: AskedPiece, except: PlannedSource): boolean {

@@ -13,6 +13,7 @@ import type { Task } from "./plan.ts";
 import type { RateLimit } from "../base/rate.ts";
 import { show } from "../base/text.ts";
 import type { PieceReceiver } from "./answers.ts";
+import type { LaneConn } from "./lane_conn.ts";
 import type { SlabPool } from "./slabs.ts";
 
 /** What becomes of pieces that are verified where they are written. */
@@ -21,6 +22,24 @@ export interface PiecesSaving {
   readonly right: Promise<number>;
   /** These have been written; the bytes are used until then. */
   readonly written: Promise<void>;
+}
+
+/** Pieces in a row that have been asked for. */
+export interface ExpectedPieces {
+  /** The number of the first. */
+  readonly first: number;
+  /** Bytes of all. */
+  readonly bytes: number;
+  /** The hashes that they must have, 32 bytes each. */
+  readonly hashes: Uint8Array;
+}
+
+/** What a lane has saved of the pieces of a request. */
+export interface SavedPieces {
+  /** How many of them, from the first on, are right and have been written. */
+  readonly right: number;
+  /** Whether the next one is not what it must be. */
+  readonly isWrong: boolean;
 }
 
 /** Where the pieces of one file go. */
@@ -40,6 +59,16 @@ export interface Sink {
     bytes: Uint8Array,
     hashes: Uint8Array,
   ): PiecesSaving | undefined;
+  /**
+   * Has the pieces of a request saved where `conn` receives them; nothing where
+   * that cannot be. What it gives is to be called when no more of them come, and
+   * throws the error of the disk.
+   */
+  expect?(
+    conn: LaneConn,
+    request: number,
+    pieces: ExpectedPieces,
+  ): (() => Promise<SavedPieces>) | undefined;
   /** All pieces have been written. */
   finish(): Promise<void>;
   /** Nothing more will come: `write` must not wait for it. */
@@ -144,6 +173,8 @@ export class IncomingFile {
 export interface TaskReceiverOptions {
   /** Where room comes from. */
   readonly slabs: SlabPool;
+  /** The conn of the request, where a lane owns it. */
+  readonly conn: LaneConn | undefined;
   /** Holds receiving to a rate. */
   readonly rate: RateLimit | undefined;
   /** Ends waiting for it. */
@@ -165,6 +196,11 @@ export class TaskReceiver implements PieceReceiver {
   claimed: Uint8Array = new Uint8Array();
   /** Bytes that have come. */
   receivedBytes = 0;
+  /**
+   * Tells what a lane that receives the pieces has saved of them; nothing where
+   * they come here.
+   */
+  saved: (() => Promise<SavedPieces>) | undefined;
 
   /** Nothing has come yet. */
   constructor(
@@ -182,10 +218,26 @@ export class TaskReceiver implements PieceReceiver {
     return this.claimed.length / HASH_BYTES;
   }
 
+  asked(request: number): void {
+    const { manifest, sink } = this.file.given;
+    const { conn } = this.#options;
+    if (conn === undefined || manifest === undefined || this.file.ended) return;
+    const { first, count } = this.#task;
+    const hashes = manifest.hashes.slice(
+      first * HASH_BYTES,
+      (first + count) * HASH_BYTES,
+    );
+    const bytes = this.file.bytesOf(this.#task);
+    this.saved = sink.expect?.(conn, request, { first, bytes, hashes });
+  }
+
   async target(length: number): Promise<Uint8Array> {
     const { rate, signal } = this.#options;
     const room = this.file.bytesOf(this.#task) - this.receivedBytes;
     if (room === 0) throw tooMany(this.file.given.name);
+    if (this.saved !== undefined) {
+      return NOWHERE.subarray(0, Math.min(length, room));
+    }
     if (this.#slab === undefined) await this.#acquire();
     const most = Math.min(length, room, rate?.stepBytes ?? Infinity);
     const waitMs = rate?.reserve(most, performance.now()) ?? 0;
@@ -243,6 +295,9 @@ export class TaskReceiver implements PieceReceiver {
     return slab;
   }
 }
+
+// Bytes that a lane has saved are counted here, and not copied.
+const NOWHERE = new Uint8Array(1024 * 1024);
 
 function ended(): Error {
   return new Error("the request has ended");

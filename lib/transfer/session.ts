@@ -12,6 +12,7 @@ import { type Endpoint, formatEndpoint, type Path } from "../base/conn.ts";
 import { ProtocolError } from "../base/errors.ts";
 import { greet } from "../protocol/hello.ts";
 import { isContentId } from "../content/manifest.ts";
+import { LaneConn } from "./lane_conn.ts";
 import { WaitClock } from "./pace.ts";
 import {
   type ClientToNode,
@@ -181,6 +182,7 @@ export class NodeSession implements AsyncDisposable {
     const request = this.#nextRequest++;
     const pieces = { count: task.count, receiver };
     const answer = new PiecesAnswer(request, pieces, this.#from);
+    receiver.asked?.(request);
     return this.#ask({ kind: "read", request, ...task }, answer);
   }
 
@@ -253,7 +255,13 @@ export class NodeSession implements AsyncDisposable {
    * rate, that its node may have taken us for gone.
    */
   get wasHeld(): boolean {
-    return this.#heldMs >= HELD_MS;
+    return this.#heldMs + (this.lane?.heldMs ?? 0) >= HELD_MS;
+  }
+
+  /** The conn, where a lane owns it. */
+  get lane(): LaneConn | undefined {
+    const { conn } = this.#channel;
+    return conn instanceof LaneConn ? conn : undefined;
   }
 
   /** A read from the channel, timed where it is for pieces. */

@@ -20,6 +20,14 @@ export interface DownloadSource {
    * @throws {SourceExhausted} when it is of no use to try again.
    */
   open(signal: AbortSignal): Promise<NodeSession>;
+  /**
+   * Opens another session beside `session`, over a conn that a lane owns, where
+   * that is possible.
+   */
+  openInLane?(
+    session: NodeSession,
+    signal: AbortSignal,
+  ): Promise<NodeSession>;
 }
 
 /** Nothing more may come from a source, whether it is there or not. */
@@ -61,7 +69,11 @@ export class Source {
   /** What was given of it. */
   readonly given: DownloadSource;
   /** Ids of its connections. */
-  readonly connections: readonly string[];
+  readonly connections: string[];
+  /** Sessions in lanes: while there are any, no others are used. */
+  laneCount = 0;
+  /** How often sessions in lanes have been begun. */
+  laneRounds = 0;
   /** Whether it takes part no more. */
   out = false;
   /** The path of its last session. */
@@ -76,6 +88,7 @@ export class Source {
   #arrivedBytes = 0;
   #arrivedAtFailure = 0;
   #brokeOffAt = 0;
+  #failedAt = -Infinity;
 
   /** Has so many connections, none of them open. */
   constructor(given: DownloadSource, connectionCount: number) {
@@ -102,10 +115,19 @@ export class Source {
   }
 
   /**
+   * Whether a connection that has been tried since then breaks off for the same
+   * reason as another before it: a node that leaves ends all of them.
+   */
+  hasFailedSince(triedAt: number): boolean {
+    return triedAt < this.#failedAt;
+  }
+
+  /**
    * A connection broke off at `now`; whether it is of use all the same. While
    * there is no other, it may fail as often as it brings something.
    */
   brokeOff(isOnly: boolean, now: number): boolean {
+    this.#failedAt = now;
     const isOfUse = this.takeProgress() && isOnly;
     if (isOfUse || this.#failures === 0) this.#brokeOffAt = now;
     this.#failures = isOfUse ? 1 : this.#failures + 1;

@@ -18,6 +18,7 @@ import {
 } from "../base/waiting.ts";
 import { requireNet } from "../base/permission.ts";
 import { DenoConn } from "./deno_conn.ts";
+import { type Pin, startPinned } from "./pinned.ts";
 
 /**
  * The protocol name in the TLS handshake, so that a wrong service fails early.
@@ -191,51 +192,42 @@ async function openTls(
   peer: PeerIdentity,
   { endpoint, deadline }: { endpoint: Endpoint; deadline: CallDeadline },
 ): Promise<Conn> {
-  let tls: Deno.TlsConn | undefined;
   try {
-    tls = await Deno.startTls(tcp, {
-      hostname: hostnameOf(peer.id),
-      caCerts: [certificatePem(peer.certificate)],
-      alpnProtocols: [ALPN_PROTOCOL],
-    });
-    const opened = tls;
-    deadline.onEnd(() => closeQuietly(opened)); // it owns the TCP conn now
-    const { alpnProtocol } = await tls.handshake();
-    if (
-      alpnProtocol !== ALPN_PROTOCOL || !presented(tls, peer.certificate)
-    ) throw new Deno.errors.InvalidData("not the certificate that is pinned");
+    const tls = await startPinned(
+      tcp,
+      pinOf(peer),
+      (tls) => deadline.onEnd(() => closeQuietly(tls)),
+    );
     return new DenoConn(tls);
   } catch (error) {
-    if (tls !== undefined) closeQuietly(tls);
-    // Deno reports every failed handshake with this class.
-    if (!(error instanceof Deno.errors.InvalidData)) throw error;
-    throw new ProtocolError(
-      "identity_mismatch",
-      `Cannot open TLS with ${formatEndpoint(endpoint)}: ` +
-        `the program that answers there does not prove to be ${peer.id}`,
-      { cause: error },
-    );
+    throw notProven(error, endpoint, peer);
   }
 }
 
-/**
- * Whether the peer presented exactly `certificate`. `caCerts` only adds to the
- * roots that the process trusts already, so an authority in `DENO_CERT` or in
- * the system's store could vouch for any name. Deno gives the certificate by an
- * internal method; without that method nobody is trusted.
- */
-function presented(tls: Deno.TlsConn, certificate: Uint8Array): boolean {
-  const prototype = Object.getPrototypeOf(tls);
-  const method = Object.getOwnPropertySymbols(prototype)
-    .find((symbol) => symbol.description === "getPeerCertificate");
-  if (method === undefined) {
-    throw new TypeError(
-      "Cannot verify peers: this version of Deno does not tell the certificate of a TLS connection; use Deno 2.9.6",
-    );
-  }
-  const { raw } = prototype[method].call(tls, false) ?? {};
-  return raw instanceof Uint8Array && raw.length === certificate.length &&
-    raw.every((byte, index) => byte === certificate[index]);
+/** What a peer must present. */
+export function pinOf({ id, certificate }: PeerIdentity): Pin {
+  return {
+    hostname: hostnameOf(id),
+    caCert: certificatePem(certificate),
+    certificate,
+    alpnProtocol: ALPN_PROTOCOL,
+  };
+}
+
+/** The error of a handshake, in our words if the peer proved nothing. */
+export function notProven(
+  error: unknown,
+  endpoint: Endpoint,
+  { id }: PeerIdentity,
+): unknown {
+  // Deno reports every failed handshake with this class.
+  if (!(error instanceof Deno.errors.InvalidData)) return error;
+  return new ProtocolError(
+    "identity_mismatch",
+    `Cannot open TLS with ${formatEndpoint(endpoint)}: ` +
+      `the program that answers there does not prove to be ${id}`,
+    { cause: error },
+  );
 }
 
 /** Closes a conn that its owner or the deadline may have closed already. */

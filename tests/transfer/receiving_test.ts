@@ -17,6 +17,7 @@ function receiver(size = 6 * PIECE) {
   const task = { file: 0, first: 1, count: 4 };
   return new TaskReceiver(new IncomingFile(given), task, {
     slabs: new SlabPool(LIMITS.slabBytes),
+    conn: undefined,
     rate: undefined,
     signal: new AbortController().signal,
     onBytes: () => {},

@@ -1,0 +1,219 @@
+/**
+ * Fetches whose file bytes are received, verified and written in lanes.
+ */
+
+import {
+  assert,
+  assertEquals,
+  assertInstanceOf,
+  assertMatch,
+} from "@std/assert";
+import { join } from "@std/path";
+import { Failure } from "../../lib/base/errors.ts";
+import type { Channel } from "../../lib/protocol/channel.ts";
+import { within } from "../_event_log.ts";
+import {
+  hangsUp,
+  sendEndless,
+  sendOtherContent,
+  sendsOnly,
+  sendTooFew,
+  sendTooMany,
+  sendTruly,
+  sendWrongBytes,
+  stalls,
+} from "../_lies.ts";
+import { startNode, startRelay } from "../_network.ts";
+import { tempShare } from "../_temp_share.ts";
+import { assertBytes, ClientLog, filesIn, get } from "./_outcomes.ts";
+import {
+  evil,
+  LARGE,
+  MIB,
+  MIDDLE,
+  PARTIAL,
+  PIECE,
+  read,
+  TASK,
+  TRUDY,
+} from "./_setting.ts";
+
+const LANES = { lanesFromBytes: MIB };
+
+/** Sends truly, and counts the connections that pieces go over. */
+function counting(channels: Set<Channel>) {
+  return {
+    piece: (channel: Channel, piece: Parameters<typeof sendTruly>[1]) => {
+      channels.add(channel);
+      return sendTruly(channel, piece);
+    },
+  };
+}
+
+for (const files of [{ f: LARGE }, { f: MIDDLE, small: LARGE.slice(0, 100) }]) {
+  const names = Object.keys(files);
+  Deno.test(`getFiles receives ${names.join(" and ")} in lanes, over several connections to one node`, async () => {
+    await using relay = await startRelay();
+    const channels = new Set<Channel>();
+    await using _node = await evil(relay, files, counting(channels));
+    await using folder = await tempShare();
+    const { failed, log } = await within(
+      get(relay, folder.path, names, { limits: LANES }),
+      "the files",
+    );
+    assertEquals(failed, {});
+    assertEquals(log.trouble, []);
+    for (const [name, bytes] of Object.entries(files)) {
+      assertBytes(await read(folder, name), bytes);
+    }
+    assertEquals(filesIn(folder.path).sort(), names.sort());
+    assertEquals(log.bytesFrom("f"), { mallory: files.f.length });
+    assert(channels.size > 1, `${channels.size} connections`);
+  });
+}
+
+for (
+  const [why, options] of [
+    ["at a limited rate", { limitRate: 100 * MIB, limits: LANES }],
+    ["for less than lanes pay for", { limits: { lanesFromBytes: 9 * MIB } }],
+  ] as const
+) {
+  Deno.test(`getFiles uses one connection ${why}`, async () => {
+    await using relay = await startRelay();
+    const channels = new Set<Channel>();
+    await using _node = await evil(relay, { f: LARGE }, counting(channels));
+    await using folder = await tempShare();
+    const { failed } = await get(relay, folder.path, ["f"], options);
+    assertEquals(failed, {});
+    assertBytes(await read(folder, "f"), LARGE);
+    assertEquals(channels.size, 1);
+  });
+}
+
+Deno.test("getFiles receives in lanes from several nodes, and without encryption", async () => {
+  await using relay = await startRelay({ plaintext: true });
+  const start = (name: string) =>
+    startNode(relay, { f: LARGE }, { name, plaintext: true });
+  await using _alpha = await start("alpha");
+  await using _beta = await start("beta");
+  await using folder = await tempShare();
+  const { failed, log } = await within(
+    get(relay, folder.path, ["f"], {
+      relay: relay.server.address,
+      plaintext: true,
+      limits: LANES,
+    }),
+    "the file",
+  );
+  assertEquals([failed, log.trouble], [{}, []]);
+  assertBytes(await read(folder, "f"), LARGE);
+});
+
+Deno.test("getFiles uses no more lanes than it may", async () => {
+  await using relay = await startRelay();
+  const channels = new Set<Channel>();
+  await using _node = await evil(relay, { f: LARGE }, counting(channels));
+  await using folder = await tempShare();
+  const { failed } = await get(relay, folder.path, ["f"], {
+    limits: { ...LANES, laneCount: 1 },
+  });
+  assertEquals(failed, {});
+  assertBytes(await read(folder, "f"), LARGE);
+  // The first one, until the lane has its own.
+  assert(channels.size <= 2, `${channels.size} connections`);
+});
+
+for (
+  const [what, piece] of Object.entries({
+    "wrong bytes": sendWrongBytes,
+    "another content": sendOtherContent,
+    "a byte too few": sendTooFew,
+    "a byte too many": sendTooMany,
+    "bytes that never end": sendEndless,
+    "wrong bytes after right ones": sendsOnly(TASK, sendWrongBytes),
+  })
+) {
+  Deno.test(`getFiles puts a node out that sends ${what} to a lane, and fetches from another`, async () => {
+    await using relay = await startRelay();
+    await using _mallory = await evil(relay, { f: LARGE }, { piece });
+    await using _honest = await evil(relay, { f: LARGE }, { identity: TRUDY });
+    await using folder = await tempShare();
+    const { failed, log } = await within(
+      get(relay, folder.path, ["f"], { limits: LANES }),
+      "the file",
+    );
+    assertEquals(failed, {});
+    assertBytes(await read(folder, "f"), LARGE);
+    assertEquals(log.trouble, ["mallory lied, out"]);
+  });
+}
+
+Deno.test("getFiles goes on with another node where one hangs up on its lanes", async () => {
+  await using relay = await startRelay();
+  await using _mallory = await evil(relay, { f: LARGE }, {
+    piece: sendsOnly(TASK + 1, hangsUp),
+  });
+  await using _honest = await startNode(relay, { f: LARGE }, {
+    name: "honest",
+  });
+  await using folder = await tempShare();
+  const { failed, log } = await within(
+    get(relay, folder.path, ["f"], { limits: LANES }),
+    "the file",
+  );
+  assertEquals(failed, {});
+  assertBytes(await read(folder, "f"), LARGE);
+  const { honest = 0, mallory = 0 } = log.bytesFrom("f");
+  assertEquals(honest + mallory, LARGE.length);
+});
+
+Deno.test("getFiles keeps what lanes have written when it is stopped, and continues from there", async () => {
+  await using relay = await startRelay();
+  await using folder = await tempShare();
+  const stop = new AbortController();
+  const log = new ClientLog();
+  {
+    await using _stalls = await evil(relay, { f: LARGE }, {
+      piece: sendsOnly(3 * TASK, stalls),
+    });
+    const getting = get(relay, folder.path, ["f"], {
+      signal: stop.signal,
+      limits: LANES,
+      log,
+    });
+    await log.until("progress", ({ received }) => received >= TASK * PIECE);
+    stop.abort(new Failure("interrupted", { what: "Stopped", why: "told to" }));
+    const { error } = await within(getting, "stopping");
+    assertInstanceOf(error, Failure);
+    assertEquals(error.kind, "interrupted");
+    assertEquals(filesIn(folder.path), [PARTIAL]);
+  }
+  await using _node = await startNode(relay, { f: LARGE }, { name: "node" });
+  const again = await get(relay, folder.path, ["f"], { limits: LANES });
+  assertBytes(await read(folder, "f"), LARGE);
+  const { node = 0 } = again.log.bytesFrom("f");
+  assert(node <= LARGE.length - TASK * PIECE, `${node} bytes`);
+});
+
+Deno.test("getFiles says that the partial file was removed while a lane writes", async () => {
+  await using relay = await startRelay();
+  await using folder = await tempShare();
+  const log = new ClientLog();
+  const removed = Promise.withResolvers<void>();
+  await using _node = await evil(relay, { f: LARGE }, {
+    piece: sendsOnly(TASK, async (channel, piece) => {
+      await removed.promise;
+      await sendTruly(channel, piece);
+    }),
+  });
+  const getting = get(relay, folder.path, ["f"], { limits: LANES, log });
+  await log.until("progress", ({ received }) => received > 0);
+  await Deno.remove(join(folder.path, PARTIAL));
+  removed.resolve();
+  const { error } = await within(getting, "the failure");
+  assertInstanceOf(error, Failure);
+  assertMatch(
+    error.message,
+    /its partial file was removed while it was being received/,
+  );
+});
