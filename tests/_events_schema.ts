@@ -752,6 +752,28 @@ export const EVENTS: Readonly<Record<EventName, EventSpec>> = {
       }, "where its tokens are"),
     },
   },
+  announcing: {
+    says: "the relay answers queries on the local network",
+    roles: RELAY,
+    fields: {
+      name: text("the name that it gives"),
+      port: count("its UDP port"),
+    },
+  },
+  "announce_failed": {
+    says: "the relay cannot answer queries on the local network",
+    roles: RELAY,
+    fields: { port: count("the UDP port"), why: text("why") },
+  },
+  "relay_found": {
+    says: "`p2p use` has found a relay on the local network; nothing is proven",
+    roles: ["p2p"],
+    fields: {
+      name: text("its name: a stranger's words"),
+      relay: text("its address, with the id that it claims"),
+      isPrivate: flag("whether it says that it is private"),
+    },
+  },
   "partial_file": {
     says: "`p2p clean` has found what an interrupted `get` left",
     roles: ["p2p"],

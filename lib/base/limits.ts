@@ -422,6 +422,18 @@ const NUMBERS = {
   /** A client gives a node up after this time without a byte. */
   pieceStallMs: 20_000,
 
+  // finding relays on the local network
+  /** A query, and the longest answer: what a relay says fits five times. */
+  announceBytes: 512,
+  /** Answers a second to one address: three queries, and a person who repeats. */
+  announceAnswersPerAddressPerSecond: 6,
+  /** Answers a second to all: 50 KiB, and every machine of a large office. */
+  announceAnswersPerSecond: 100,
+  /** How long answers are waited for: they come within milliseconds. */
+  announceWaitMs: 1_000,
+  /** Relays that are listed: a person chooses among them. */
+  announceListCount: 64,
+
   // files that the user names
   /** A configuration file: one line for each option is under 2 KiB. */
   configBytes: 64 * KIB,

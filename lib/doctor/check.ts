@@ -31,6 +31,7 @@ export const CHECKS = [
   "folder",
   "disk",
   "permissions",
+  "network",
 ] as const;
 
 /** The name of a check. */

@@ -272,7 +272,11 @@ async function planRelay(typed: Typed, around: Surroundings): Promise<Plan> {
   if (relayWords.length > 0) {
     throw cannotStart("a relay has no relay", "usage: p2p relay [PORT]");
   }
-  const line = await lineOf(rest, "relay", around);
+  const given = withoutOption(rest, "no-announce");
+  const line = await lineOf(given, "relay", around);
+  const isAnnounced = given.length === rest.length &&
+    !line.isOn("plaintext") && !line.typed.includes("announce") &&
+    line.value("announce") === undefined;
   const isKept = line.value("state") !== undefined;
   const state = join(around.places.state, "relay");
   const { options } = RELAY;
@@ -281,10 +285,12 @@ async function planRelay(typed: Typed, around: Surroundings): Promise<Plan> {
     flags: permissionFlags({
       ...{ line, options, net: true },
       paths: isKept ? [] : [{ path: state, use: "keep" }],
+      sys: ["hostname", "networkInterfaces"],
     }, around.disk),
     args: [
       ...(isKept ? [] : ["--state", state]),
-      ...rest,
+      ...(isAnnounced ? ["--announce"] : []),
+      ...given,
       ...(words.length === 0 && !line.isOn("show-tokens") ? [RELAY_PORT] : []),
     ],
   };
@@ -342,14 +348,25 @@ function takePort(
 ): { port?: string; rest: readonly string[] } {
   const port = parseCommandLine(args, P2P).value("port");
   if (port === undefined) return { rest: args };
+  return { port, rest: withoutOption(args, "port") };
+}
+
+/** The arguments without an option of `p2p` itself. */
+function withoutOption(
+  args: readonly string[],
+  name: "port" | "no-announce",
+): readonly string[] {
+  const isValued = P2P.options[name]?.value !== undefined;
   const end = args.indexOf("--");
   const rest: string[] = [];
   for (let at = 0; at < args.length; at++) {
     const arg = args[at]!;
-    if (end >= 0 && at > end || !/^--port(=|$)/.test(arg)) rest.push(arg);
-    else if (arg === "--port") at++;
+    const isIt = (end < 0 || at < end) &&
+      (arg === `--${name}` || arg.startsWith(`--${name}=`));
+    if (!isIt) rest.push(arg);
+    else if (isValued && arg === `--${name}`) at++;
   }
-  return { port, rest };
+  return rest;
 }
 
 function without(

@@ -28,6 +28,10 @@ export const OWN_OPTIONS = {
     value: "PORT",
     help: "the node's port; by default the system picks one",
   },
+  "no-announce": {
+    isTyped: true,
+    help: "do not answer those who look for relays on this network",
+  },
   forget: { isTyped: true, help: "forget the relay and its tokens" },
   yes: { isTyped: true, help: "remove without asking" },
   all: { isTyped: true, help: "also remove identities, and forget the relay" },
@@ -54,9 +58,10 @@ export const OWN_COMMANDS = {
     alsoCalled: ["connect", "join", "login", "set"],
     notes: [
       "RELAY is a relay address, HOST PORT or HOST:PORT, or - to read one of these",
-      "from stdin. The relay is contacted, and remembered with its id: another relay",
-      "at that place is refused later. --token-file remembers the place of the token",
-      "for a private relay, not the token.",
+      "from stdin. Without it, and with none remembered, you choose from the relays",
+      "that announce themselves on this network. The relay is contacted, and remembered",
+      "with its id: another relay at that place is refused later. --token-file remembers",
+      "the place of the token for a private relay, not the token.",
     ],
     examples: [
       { what: "remember a relay", line: "p2p use nas.local 1700" },
@@ -68,11 +73,13 @@ export const OWN_COMMANDS = {
     ],
     options: {
       "token-file": OPTIONS["token-file"]!,
+      "announce-port": OPTIONS["announce-port"]!,
       forget: OWN_OPTIONS.forget,
     },
     needs: ({ config }) => ({
       net: true,
       paths: [{ path: config, use: "keep" }],
+      sys: ["networkInterfaces"],
       env: PLACE_VARIABLES,
     }),
   },
@@ -161,6 +168,9 @@ function optionsOf(command: string): OptionTable {
     return { ...OWN_COMMANDS[command].options, ...EVERYWHERE };
   }
   if (command === "share") return { port: OWN_OPTIONS.port, ...NODE.options };
+  if (command === "relay") {
+    return { "no-announce": OWN_OPTIONS["no-announce"], ...RELAY.options };
+  }
   return SERVING[command]?.options ??
     optionsOfCommand(command as ClientCommand);
 }

@@ -21,7 +21,6 @@ import {
   type Token,
   type TokenRole,
 } from "../../lib/access/token.ts";
-import { usageFailure } from "../../lib/cli/options/command_line.ts";
 import type { CliEvent } from "../../lib/cli/output/cli_events.ts";
 import { Input } from "../../lib/cli/output/streams.ts";
 import {
@@ -39,6 +38,7 @@ import {
   type Remembered,
   writeRemembered,
 } from "./remembered.ts";
+import { chooseRelay } from "./choose_relay.ts";
 import { OWN } from "./tables.ts";
 import type { OwnRun } from "./own_run.ts";
 
@@ -56,15 +56,16 @@ export async function runUse(run: OwnRun): Promise<number> {
   }
   const known = readRemembered(places.config);
   const tokenFile = line.value("token-file");
-  if (words.length === 0 && tokenFile === undefined) {
-    if (known === undefined) throw noneKnown();
+  if (words.length === 0 && tokenFile === undefined && known !== undefined) {
     tellUsed(known, context);
     return 0;
   }
-  if (words.length === 0 && known === undefined) throw noneKnown();
-  const given = words.length === 0
-    ? relayOf(known!)
-    : await readRelay(words, context);
+  const given = words.length > 0
+    ? await readRelay(words, context)
+    : known !== undefined
+    ? relayOf(known)
+    : await chooseRelay(context);
+  if (given === undefined) return 0;
   const token = tokenFile === undefined
     ? undefined
     : { path: resolve(tokenFile), ...await readTokenFile(tokenFile, context) };
@@ -80,10 +81,6 @@ export async function runUse(run: OwnRun): Promise<number> {
   writeRemembered(places.config, remembered);
   tellUsed(remembered, context);
   return 0;
-}
-
-function noneKnown(): Failure {
-  return usageFailure(OWN, "no relay is remembered", USAGE);
 }
 
 function tellUsed(

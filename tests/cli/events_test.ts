@@ -13,6 +13,7 @@ import type { ClientEvent } from "../../lib/client/events.ts";
 import { Failure } from "../../lib/base/errors.ts";
 import { createIdentity } from "../../lib/identity/identity.ts";
 import { LIMITS } from "../../lib/base/limits.ts";
+import type { CliEvent } from "../../lib/cli/output/cli_events.ts";
 import type { NodeEvent } from "../../lib/node/server.ts";
 import type { RelayEvent } from "../../lib/relay/server.ts";
 import {
@@ -303,7 +304,12 @@ type ListingEvent = Extract<
   { event: "listing" | "names_left_out" }
 >;
 
-const RARE: (RelayEvent | NodeEvent | ListingEvent)[] = [
+type NetworkEvent = Extract<
+  CliEvent,
+  { event: "announcing" | "announce_failed" | "relay_found" }
+>;
+
+const RARE: (RelayEvent | NodeEvent | ListingEvent | NetworkEvent)[] = [
   { event: "scanning", directory: "/srv", files: 3 },
   { event: "share_gone", ...SHARE, why: "no such file or folder" },
   { event: "share_back", ...SHARE },
@@ -326,6 +332,14 @@ const RARE: (RelayEvent | NodeEvent | ListingEvent)[] = [
     waitingFor: ["pi", "nas"],
   },
   { event: "names_left_out", names: 3 },
+  { event: "announcing", name: "nas", port: 1_700 },
+  { event: "announce_failed", port: 1_700, why: "address already in use" },
+  {
+    event: "relay_found",
+    name: "nas",
+    relay: "p2p://nas:1700",
+    isPrivate: true,
+  },
 ];
 
 for (const event of RARE) {

@@ -5,6 +5,8 @@
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { join } from "@std/path";
+import { createIdentity } from "../../lib/identity/identity.ts";
+import { announce } from "../../lib/transport/announce.ts";
 import { within } from "../_event_log.ts";
 import { nodeHere, relayHere } from "../_scenery.ts";
 import { tempShare } from "../_temp_share.ts";
@@ -123,7 +125,9 @@ testWith(
     await Deno.writeTextFile(join(home.home, ".b.p2p-part"), "half");
     const typed = (line: string) =>
       Pty.type(line, { cwd: home.home, env: { ...home.env } });
-    await using relay = typed("exec p2p relay --host 127.0.0.1 0");
+    await using relay = typed(
+      "exec p2p relay --host 127.0.0.1 --no-announce 0",
+    );
     const [, address = ""] = await relay.lines.until(/^relay address (.*)$/);
     const texts: string[] = [];
     const toEnd = async (line: string, keys = "", expected = 0) => {
@@ -160,6 +164,68 @@ testWith(
     for (const text of [...texts, node.text, relay.text]) {
       assertEquals(QUESTION.test(text), false, text);
     }
+  },
+);
+
+/** `p2p use` at a terminal, where one relay announces itself. */
+async function choose(
+  { home, env }: P2pHome,
+  port: number,
+  keys: string,
+): Promise<{ code: number; text: string }> {
+  await using pty = Pty.type(`p2p use --announce-port ${port}`, {
+    cwd: home,
+    env: { ...env },
+  });
+  await pty.press(keys);
+  const code = await within(pty.code, "p2p use");
+  assertEquals(QUESTION.test(pty.text), false, pty.text);
+  return { code, text: pty.text };
+}
+
+testWith(
+  ["script"],
+  "p2p use lists the relays of the network, and remembers the chosen one",
+  async () => {
+    await using home = await p2pHome();
+    await using relay = await relayHere();
+    await using announcer = await announce(
+      {
+        id: relay.id,
+        port: Number(relay.port),
+        name: "na\x1b[31ms",
+        isPrivate: false,
+      },
+      { host: "127.0.0.1", port: 0 },
+    );
+    const none = await choose(home, announcer.port, "\r");
+    assertEquals(none.code, 0, none.text);
+    const row = `1  na\\x1b[31ms  127.0.0.1:${relay.port}`;
+    assert(none.text.includes(row), none.text);
+    assertMatch(none.text, /not verified: compare the id/);
+    assertMatch(none.text, /none is remembered/);
+    const chosen = await choose(home, announcer.port, "1\r");
+    assertEquals(chosen.code, 0, chosen.text);
+    assertEquals((await run(home, ["use"])).text, `relay ${relay.address}`);
+  },
+);
+
+testWith(
+  ["script"],
+  "p2p use refuses a relay on the network that claims the id of another",
+  async () => {
+    await using home = await p2pHome();
+    await using liar = await relayHere();
+    const id = (await createIdentity()).id;
+    await using announcer = await announce(
+      { id, port: Number(liar.port), name: "nas", isPrivate: false },
+      { host: "127.0.0.1", port: 0 },
+    );
+    const { code, text } = await choose(home, announcer.port, "1\r");
+    assertEquals(code, 3, text);
+    const line = text.replaceAll(/\s+/g, " ");
+    assert(line.includes(`wanted ${id}, found ${liar.id}`), text);
+    assertEquals((await run(home, ["ls"])).code, 2, "nothing is remembered");
   },
 );
 

@@ -43,6 +43,8 @@ function around(remembered?: Remembered): Surroundings {
 const NET = "--allow-net";
 const ENV = "--allow-env=RELAY_P2P_*";
 const HOSTNAME = "--allow-sys=hostname";
+const RELAY_SYS = "--allow-sys=hostname,networkInterfaces";
+const PLACES = "HOME,XDG_DATA_HOME,XDG_CONFIG_HOME,XDG_STATE_HOME";
 const HERE = ["--allow-read=.", "--allow-write=."];
 
 /** Typed words, the flags that they need, and the command line of the script. */
@@ -99,7 +101,7 @@ const ROWS: readonly (readonly [string, readonly string[], string])[] = [
   ["", [NET, ...HERE, ENV], `peer_client.ts ${KEPT}`],
   [
     "doctor",
-    [NET, ...HERE, ENV, "--allow-sys=statfs"],
+    [NET, ...HERE, ENV, "--allow-sys=statfs,networkInterfaces"],
     `peer_client.ts ${KEPT} doctor`,
   ],
   [
@@ -122,18 +124,36 @@ const ROWS: readonly (readonly [string, readonly string[], string])[] = [
   ["-q get --", [NET, ...HERE, ENV], `peer_client.ts ${KEPT} -q get --`],
   [
     "relay",
-    [NET, `--allow-read=${STATE}/relay`, `--allow-write=${STATE}/relay`, ENV],
-    `relay.ts --state ${STATE}/relay 1700`,
+    [
+      ...[NET, `--allow-read=${STATE}/relay`, `--allow-write=${STATE}/relay`],
+      ...[ENV, RELAY_SYS],
+    ],
+    `relay.ts --state ${STATE}/relay --announce 1700`,
+  ],
+  [
+    "relay --state s --no-announce",
+    [NET, "--allow-read=s", "--allow-write=s", ENV, RELAY_SYS],
+    "relay.ts --state s 1700",
+  ],
+  [
+    "relay --state s --plaintext",
+    [NET, "--allow-read=s", "--allow-write=s", ENV, RELAY_SYS],
+    "relay.ts --state s --plaintext 1700",
+  ],
+  [
+    "relay --state s --announce --announce-port 9",
+    [NET, "--allow-read=s", "--allow-write=s", ENV, RELAY_SYS],
+    "relay.ts --state s --announce --announce-port 9 1700",
   ],
   [
     "relay 0 --state s",
-    [NET, "--allow-read=s", "--allow-write=s", ENV],
-    "relay.ts 0 --state s",
+    [NET, "--allow-read=s", "--allow-write=s", ENV, RELAY_SYS],
+    "relay.ts --announce 0 --state s",
   ],
   [
     "relay --state s --secret-file p/secret",
-    [NET, "--allow-read=s,p/secret", "--allow-write=s", ENV],
-    "relay.ts --state s --secret-file p/secret 1700",
+    [NET, "--allow-read=s,p/secret", "--allow-write=s", ENV, RELAY_SYS],
+    "relay.ts --announce --state s --secret-file p/secret 1700",
   ],
   [
     "share photos",
@@ -203,7 +223,8 @@ const ROWS: readonly (readonly [string, readonly string[], string])[] = [
       NET,
       `--allow-read=${CONFIG},t`,
       `--allow-write=${CONFIG}`,
-      "--allow-env=RELAY_P2P_*,HOME,XDG_DATA_HOME,XDG_CONFIG_HOME,XDG_STATE_HOME",
+      `${ENV},${PLACES}`,
+      "--allow-sys=networkInterfaces",
     ],
     "packaging/p2p/p2p.ts use nas 1700 --token-file t",
   ],

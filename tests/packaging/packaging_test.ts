@@ -6,6 +6,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { join } from "@std/path";
 import { PROTOCOL_VERSION } from "../../lib/protocol/messages.ts";
+import { ANNOUNCE_PORT } from "../../lib/protocol/announcement.ts";
 import { tempShare } from "../_temp_share.ts";
 import { testWith } from "../_tools.ts";
 import { analyze, readPackaging, UNITS, valueIn } from "../_units.ts";
@@ -98,4 +99,21 @@ Deno.test("The container is of the Deno that CI has, and copies what the program
       .exec(new TextDecoder().decode(stdout)) ?? [];
     assertEquals(words, `protocol ${PROTOCOL_VERSION}`, script);
   }
+});
+
+Deno.test("The Avahi service names the relay's usual port, and is well-formed", async () => {
+  const xml = await readPackaging("avahi/relay-p2p.service");
+  assert(xml.includes(`<port>${ANNOUNCE_PORT}</port>`));
+  assert(xml.includes("<type>_relay-p2p._tcp</type>"));
+  const open: string[] = [];
+  for (
+    const [, end, name = "", alone] of xml.matchAll(
+      /<(\/?)([a-z-]+)[^>!?]*?(\/?)>/g,
+    )
+  ) {
+    if (alone === "/") continue;
+    if (end === "/") assertEquals(open.pop(), name);
+    else open.push(name);
+  }
+  assertEquals(open, []);
 });

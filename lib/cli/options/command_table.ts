@@ -29,7 +29,7 @@ export interface Command {
   /** Whether it may save files in the current folder. */
   readonly savesHere?: true;
   /** What it asks of the system, beyond files and the network. */
-  readonly sys?: readonly "statfs"[];
+  readonly sys?: readonly ("statfs" | "networkInterfaces")[];
   /** Further text, in lines of 80 columns. */
   readonly notes: readonly string[];
   /** The most common uses. */
@@ -409,7 +409,7 @@ const CLIENT_COMMANDS: Readonly<Record<ClientCommand, Command>> = {
   doctor: {
     ...NOTHING,
     usage: "RELAY doctor",
-    sys: ["statfs"],
+    sys: ["statfs", "networkInterfaces"],
     summary: "check what works here, and say how to fix the rest",
     alsoCalled: ["diagnose", "test", "ping"],
     notes: [

@@ -105,11 +105,10 @@ const ROWS = {
     help: "keep identity and digests in this folder between runs",
   },
   name: {
-    roles: PEERS,
     commands: ["send"],
     value: "TEXT",
     parse: values.displayName,
-    help: "name that people see for this node",
+    help: "name that people see for it",
   },
   "list-skipped": {
     roles: ["node"],
@@ -132,6 +131,18 @@ const ROWS = {
     value: "X.Y.Z",
     parse: values.version,
     help: "older clients and nodes stop, and say why",
+  },
+  announce: {
+    roles: ["relay"],
+    help: "answer those who look for relays on this network",
+  },
+  "announce-port": {
+    roles: ["relay", "client"],
+    commands: ["doctor"],
+    value: "PORT",
+    parse: values.port,
+    default: "1700",
+    help: "UDP port for looking and answering",
   },
   output: {
     roles: CLIENT,

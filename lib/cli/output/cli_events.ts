@@ -50,6 +50,12 @@ export type CliEvent =
     isInUse: boolean;
     isRemoved: boolean;
   }
+  /** The relay answers queries on the local network. */
+  | { event: "announcing"; name: string; port: number }
+  /** It cannot. */
+  | { event: "announce_failed"; port: number; why: string }
+  /** `p2p use` has found a relay on the local network. */
+  | { event: "relay_found"; name: string; relay: string; isPrivate: boolean }
   /** The address of `--metrics`. */
   | { event: "metrics_listening"; host: string; port: number }
   /** Verified bytes of a file, in order. */

@@ -16,6 +16,7 @@ import {
   checkShare,
 } from "../../doctor/machine.ts";
 import { examineNode } from "../../doctor/node.ts";
+import { lookAround } from "../../doctor/network.ts";
 import type { ExaminationOptions } from "../../doctor/relay.ts";
 import { EXIT_CODE, Failure } from "../../base/errors.ts";
 import { createIdentity, type Identity } from "../../identity/identity.ts";
@@ -58,6 +59,9 @@ export async function runClientDoctor(
     { read: [...saved, ...read(line)], write: [...saved, ...written(line)] },
     findings,
   );
+  const { relay } = options;
+  const port = line.get("announce-port");
+  findings.ok("network", await lookAround({ relay, port, signal }));
   return conclude(findings);
 }
 

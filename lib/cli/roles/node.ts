@@ -26,6 +26,7 @@ import { tellIncident } from "../output/incidents.ts";
 import { formatSkipCounts, formatSkipped } from "../output/skipped.ts";
 import { NODE as SPEC } from "../options/command_table.ts";
 import { runNodeDoctor } from "./doctor.ts";
+import { machineName } from "./machine_name.ts";
 import { collectInTime } from "./memory.ts";
 import { serveMetrics } from "./metrics.ts";
 import { type CommandLine, usageFailure } from "../options/command_line.ts";
@@ -118,7 +119,7 @@ async function nodeOptions(
     listSkipped: line.isOn("list-skipped"),
     ...await loadKnownRelays(line),
     ...given({
-      name: line.get("name"),
+      name: line.get("name") ?? machineName(),
       host: line.get("host"),
       advertise: line.get("advertise"),
       limitRate: line.get("limit-rate"),

@@ -32,6 +32,7 @@ import { counted, show } from "../../base/text.ts";
 import type { Terminal } from "../output/terminal.ts";
 import { tellIncident } from "../output/incidents.ts";
 import { RELAY as SPEC } from "../options/command_table.ts";
+import { checkAnnouncing, startAnnouncing } from "./announcing.ts";
 import { collectInTime } from "./memory.ts";
 import { serveMetrics } from "./metrics.ts";
 import { type CommandLine, usageFailure } from "../options/command_line.ts";
@@ -52,6 +53,7 @@ export function main(args: readonly string[]): Promise<number> {
     const { line, terminal, signal } = context;
     for (const word of line.words) concealSecret(word, terminal);
     if (line.isOn("show-tokens")) return await showTokens(context);
+    checkAnnouncing(line);
     const options = await relayOptions(line);
     const secrets = await readSecrets(context) ?? madeSecrets(context);
     if (secrets !== undefined) options.secrets = secrets;
@@ -67,6 +69,11 @@ export function main(args: readonly string[]): Promise<number> {
       options,
       serveRelay({ ...options, onEvent }),
     );
+    await using _announcing = await startAnnouncing(relay, {
+      line,
+      terminal,
+      isPrivate: secrets !== undefined,
+    });
     using _reloads = rereadOnHangup(relay, context);
     await using _metrics = await serveMetrics(metricsAt, terminal, {
       role: "relay",

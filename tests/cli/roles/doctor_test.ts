@@ -63,6 +63,7 @@ Deno.test("doctor finds nothing wrong where all is well, for a client and for a 
     folder: "ok",
     disk: "ok",
     permissions: "ok",
+    network: "ok",
   });
   assertMatch(rowsOf(found).get("disk")![1], /GiB free/);
 

@@ -1,0 +1,19 @@
+/**
+ * The name of this machine, as a name that people see.
+ *
+ * @module
+ */
+
+import { LIMITS } from "../../base/limits.ts";
+import { isGranted } from "../../base/permission.ts";
+
+/**
+ * The first part of this machine's host name; `undefined` if Deno does not
+ * permit to ask for it, or if it has none.
+ */
+export function machineName(): string | undefined {
+  if (!isGranted({ name: "sys", kind: "hostname" })) return undefined;
+  const [name = ""] = Deno.hostname().split(".");
+  return Array.from(name).slice(0, LIMITS.displayNameCount).join("").trim() ||
+    undefined;
+}

@@ -1,0 +1,211 @@
+/**
+ * The local network: a relay that answers queries there, and a client that asks
+ * which relays there are. By multicast and by broadcast, because networks and
+ * firewalls pass the one or the other.
+ *
+ * Without a permission to list this machine's network interfaces, only the
+ * usual one is used.
+ *
+ * @module
+ */
+
+import { createSocket, type Socket } from "node:dgram";
+import { delay } from "@std/async/delay";
+import { addressGroup, isLoopback } from "../base/address.ts";
+import { formatEndpoint } from "../base/conn.ts";
+import { LIMITS } from "../base/limits.ts";
+import { isGranted, requireNet } from "../base/permission.ts";
+import { AnswerRate } from "../guard/answer_rate.ts";
+import {
+  ANNOUNCE_GROUP,
+  ANNOUNCE_PORT,
+  type Announcement,
+  decodeAnswer,
+  decodeQuery,
+  encodeAnswer,
+  encodeQuery,
+  newQueryToken,
+} from "../protocol/announcement.ts";
+
+/** Options of {@linkcode announce}. */
+export interface AnnounceOptions {
+  /** The address that the relay listens on; on loopback, only it hears. */
+  readonly host?: string;
+  /** Another UDP port than the protocol's; 0 lets the system pick one. */
+  readonly port?: number;
+}
+
+/** A relay that answers. Disposing stops it. */
+export interface Announcer extends AsyncDisposable {
+  /** Its UDP port. */
+  readonly port: number;
+}
+
+/**
+ * Answers queries on the local network, until it is disposed of.
+ *
+ * @throws {RangeError} if the announcement is too long for an answer.
+ * @throws {Error} of the system if the port cannot be bound.
+ */
+export async function announce(
+  announcement: Announcement,
+  { host = "0.0.0.0", port = ANNOUNCE_PORT }: AnnounceOptions = {},
+): Promise<Announcer> {
+  encodeAnswer(newQueryToken(), announcement); // throws now, and not later
+  const isAlone = isLoopback(host);
+  const socket = await bound({ host: isAlone ? host : "0.0.0.0", port });
+  if (!isAlone) joinGroup(socket);
+  const rate = new AnswerRate();
+  socket.on("message", (bytes, { address, port }) => {
+    const token = decodeQuery(bytes);
+    if (token === undefined) return;
+    if (!rate.allows(addressGroup(address), performance.now())) return;
+    socket.send(encodeAnswer(token, announcement), port, address, ignore);
+  });
+  return {
+    port: socket.address().port,
+    [Symbol.asyncDispose]: () => closed(socket),
+  };
+}
+
+/** A relay that has answered. */
+export interface FoundRelay extends Announcement {
+  /** Where to dial it. */
+  readonly host: string;
+}
+
+/** Options of {@linkcode findRelays}. */
+export interface FindRelaysOptions {
+  /** Another UDP port than the protocol's. */
+  readonly port?: number;
+  /** How long to wait for answers. */
+  readonly waitMs?: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Asks the local network for relays. What they say is not proven: check the id
+ * when dialling.
+ *
+ * @returns those that answered in time, by name.
+ * @throws {Error} of the system if nothing can be sent.
+ */
+export async function findRelays(
+  { port = ANNOUNCE_PORT, waitMs = LIMITS.announceWaitMs, signal }:
+    FindRelaysOptions = {},
+): Promise<FoundRelay[]> {
+  const token = newQueryToken();
+  const found = new Map<string, FoundRelay>();
+  const socket = await bound({ host: "0.0.0.0", port: 0 });
+  try {
+    socket.on("message", (bytes, { address }) => {
+      const answer = decodeAnswer(bytes, token);
+      if (answer === undefined) return;
+      if (found.size < LIMITS.announceListCount) {
+        const relay = { ...answer, host: answer.host ?? address };
+        found.set(`${formatEndpoint(relay)}/${relay.id}`, relay);
+      }
+    });
+    socket.setBroadcast(true);
+    const query = encodeQuery(token);
+    for (let sent = 0; sent < QUERIES; sent++) {
+      await sendEverywhere(socket, { query, port });
+      await delay(waitMs / QUERIES, { ...(signal && { signal }) });
+    }
+  } finally {
+    await closed(socket);
+  }
+  return withoutDoubles([...found.values()])
+    .toSorted((one, other) =>
+      one.name < other.name ? -1 : one.name > other.name ? 1 : 0
+    );
+}
+
+// Datagrams get lost.
+const QUERIES = 3;
+// One network: routers pass nothing on.
+const HOPS = 1;
+
+/** A relay on this machine also answers on loopback: its other place counts. */
+function withoutDoubles(relays: readonly FoundRelay[]): FoundRelay[] {
+  return relays.filter(({ host, id, port }) =>
+    !isLoopback(host) ||
+    !relays.some((other) =>
+      other.id === id && other.port === port && !isLoopback(other.host)
+    )
+  );
+}
+
+async function bound(
+  { host, port }: { host: string; port: number },
+): Promise<Socket> {
+  requireNet({ host, port });
+  const socket = createSocket({ type: "udp4", reuseAddr: true });
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  socket.once("error", reject);
+  socket.bind({ address: host, port }, resolve);
+  try {
+    await promise;
+  } catch (error) {
+    socket.close();
+    throw error;
+  }
+  socket.on("error", ignore); // an answer that cannot be sent is lost
+  return socket;
+}
+
+/** Hears the group on all interfaces, or on the usual one. */
+function joinGroup(socket: Socket): void {
+  const addresses = ownNetworks().map(({ address }) => address);
+  for (const address of addresses.length === 0 ? [undefined] : addresses) {
+    try {
+      socket.addMembership(ANNOUNCE_GROUP, address);
+    } catch {
+      // That interface has no multicast; broadcasts are heard all the same.
+    }
+  }
+}
+
+/** Sends a query to the group and by broadcast, and to this machine. */
+async function sendEverywhere(
+  socket: Socket,
+  { query, port }: { query: Uint8Array; port: number },
+): Promise<void> {
+  const networks = ownNetworks();
+  const send = (address: string) =>
+    new Promise<void>((resolve) =>
+      // Where one way fails, another may work.
+      socket.send(query, port, address, () => resolve())
+    );
+  socket.setMulticastTTL(HOPS);
+  if (networks.length === 0) await send(ANNOUNCE_GROUP);
+  for (const { address, broadcast } of networks) {
+    try {
+      socket.setMulticastInterface(address);
+      await send(ANNOUNCE_GROUP);
+    } catch {
+      // That interface has no multicast.
+    }
+    await send(broadcast);
+  }
+  await send("255.255.255.255");
+  await send("127.0.0.1");
+}
+
+/** This machine's IPv4 networks; none without the permission. */
+function ownNetworks(): { address: string; broadcast: string }[] {
+  if (!isGranted({ name: "sys", kind: "networkInterfaces" })) return [];
+  return Deno.networkInterfaces().flatMap(({ family, address, netmask }) => {
+    if (family !== "IPv4" || isLoopback(address)) return [];
+    const own = address.split(".").map(Number);
+    const mask = netmask.split(".").map(Number);
+    const broadcast = own.map((part, at) => part | (~mask[at]! & 0xff));
+    return [{ address, broadcast: broadcast.join(".") }];
+  });
+}
+
+function closed(socket: Socket): Promise<void> {
+  return new Promise((resolve) => socket.close(() => resolve()));
+}
+
+function ignore(): void {}

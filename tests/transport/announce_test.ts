@@ -1,0 +1,143 @@
+/**
+ * Relays on the local network, on loopback.
+ */
+
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { createSocket, type Socket } from "node:dgram";
+import { LIMITS } from "../../lib/base/limits.ts";
+import {
+  type Announcement,
+  decodeQuery,
+  encodeAnswer,
+  encodeQuery,
+} from "../../lib/protocol/announcement.ts";
+import { announce, findRelays } from "../../lib/transport/announce.ts";
+import { within } from "../_event_log.ts";
+
+const ANNOUNCEMENT: Announcement = {
+  id: "a".repeat(52),
+  port: 1_700,
+  name: "nas",
+  isPrivate: false,
+};
+const HERE = { host: "127.0.0.1", port: 0 };
+const TOKEN = new Uint8Array(16).fill(7);
+
+/** A socket on loopback, and what arrives there. */
+async function socketHere(
+  onMessage: (bytes: Uint8Array, port: number) => void,
+) {
+  const socket = createSocket("udp4");
+  socket.on("message", (bytes, { port }) => onMessage(bytes, port));
+  await new Promise<void>((resolve) =>
+    socket.bind({ address: "127.0.0.1", port: 0 }, resolve)
+  );
+  return {
+    port: socket.address().port,
+    send: (bytes: Uint8Array, port: number) =>
+      new Promise<void>((resolve) =>
+        socket.send(bytes, port, "127.0.0.1", () => resolve())
+      ),
+    socket,
+    [Symbol.asyncDispose]: () => closed(socket),
+  };
+}
+
+function closed(socket: Socket): Promise<void> {
+  return new Promise((resolve) => socket.close(() => resolve()));
+}
+
+Deno.test("findRelays finds a relay that announces itself, with the host that it sent from or names", async () => {
+  await using one = await announce(ANNOUNCEMENT, HERE);
+  assertEquals(await findRelays({ port: one.port, waitMs: 200 }), [
+    { ...ANNOUNCEMENT, host: "127.0.0.1" },
+  ]);
+  const named = { ...ANNOUNCEMENT, host: "nas.local", isPrivate: true };
+  await using other = await announce(named, HERE);
+  assertEquals(await findRelays({ port: other.port, waitMs: 200 }), [named]);
+});
+
+Deno.test("announce refuses a name and a host that no answer can hold", async () => {
+  await assertRejects(
+    () => announce({ ...ANNOUNCEMENT, host: "h.".repeat(200) }, HERE),
+    RangeError,
+    "wanted at most 512 bytes",
+  );
+});
+
+Deno.test("findRelays returns nothing where nothing answers, and ends at once when it is aborted", async () => {
+  await using silent = await socketHere(() => {});
+  assertEquals(await findRelays({ port: silent.port, waitMs: 30 }), []);
+  const stopped = new Error("stopped");
+  const error = await assertRejects(() =>
+    findRelays({ port: silent.port, signal: AbortSignal.abort(stopped) })
+  );
+  assertEquals(error, stopped);
+});
+
+Deno.test("findRelays waits for answers for announceWaitMs", async () => {
+  await using silent = await socketHere(() => {});
+  const startedAt = performance.now();
+  await findRelays({ port: silent.port });
+  const took = performance.now() - startedAt;
+  assert(took >= LIMITS.announceWaitMs - 20, `${took} ms`);
+});
+
+Deno.test("findRelays lists 64 relays of thousands that somebody makes up, and none without its token", async () => {
+  const answered = Promise.withResolvers<void>();
+  let count = 0;
+  await using flood = await socketHere(async (bytes, port) => {
+    const token = decodeQuery(bytes)!;
+    if (count > 0) return;
+    for (; count < 300; count++) {
+      const made = { ...ANNOUNCEMENT, name: `${count}`, port: count + 1 };
+      await flood.send(encodeAnswer(TOKEN, made), port);
+      await flood.send(encodeAnswer(token, made), port);
+    }
+    answered.resolve();
+  });
+  const found = await findRelays({ port: flood.port, waitMs: 500 });
+  await answered.promise;
+  assertEquals(found.length, LIMITS.announceListCount);
+  assertEquals(LIMITS.announceListCount, 64);
+});
+
+Deno.test("A relay answers a whole query, with no more bytes, and nothing else", async () => {
+  await using relay = await announce(ANNOUNCEMENT, HERE);
+  const query = encodeQuery(TOKEN);
+  const answers: Uint8Array[] = [];
+  const first = Promise.withResolvers<void>();
+  await using asking = await socketHere((bytes) => {
+    answers.push(bytes);
+    first.resolve();
+  });
+  for (
+    const wrong of [
+      new Uint8Array(),
+      query.subarray(0, 511),
+      encodeAnswer(TOKEN, ANNOUNCEMENT),
+      new Uint8Array(512),
+    ]
+  ) await asking.send(wrong, relay.port);
+  await asking.send(query, relay.port);
+  await within(first.promise, "an answer");
+  // Datagrams on loopback keep their order: the others had none.
+  assertEquals(answers.length, 1);
+  assert(answers[0]!.length <= query.length);
+});
+
+Deno.test("A relay that is asked without a pause answers 6 times a second", async () => {
+  await using relay = await announce(ANNOUNCEMENT, HERE);
+  let count = 0;
+  const enough = Promise.withResolvers<void>();
+  await using asking = await socketHere(() => {
+    if (++count === LIMITS.announceAnswersPerAddressPerSecond) enough.resolve();
+  });
+  const startedAt = performance.now();
+  for (let sent = 0; sent < 200; sent++) {
+    await asking.send(encodeQuery(TOKEN), relay.port);
+  }
+  await within(enough.promise, "answers");
+  const windows = 1 + Math.ceil((performance.now() - startedAt) / 1_000);
+  assert(count <= windows * LIMITS.announceAnswersPerAddressPerSecond);
+});
