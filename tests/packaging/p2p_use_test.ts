@@ -2,7 +2,7 @@
  * `p2p use`: the relay that is remembered, and the one that is refused.
  */
 
-import { assert, assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { join } from "@std/path";
 import { createIdentity } from "../../lib/identity/identity.ts";
 import { type OutcomeHere, runRoleHere } from "../_here.ts";
@@ -94,7 +94,7 @@ Deno.test("p2p use remembers nothing of a relay that cannot be reached or is no 
   for (const { args, code } of wrong) {
     assertEquals((await home.use(args)).code, code, args.join(" "));
   }
-  assertEquals((await home.use([])).code, 2);
+  await assertRejects(() => Deno.stat(home.file), Deno.errors.NotFound);
 });
 
 Deno.test("p2p use remembers where the tokens of a private relay are, one for each role, and not the tokens", async () => {
