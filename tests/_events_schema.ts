@@ -653,7 +653,7 @@ export const EVENTS: Readonly<Record<EventName, EventSpec>> = {
     fields: { path: text("where"), files: count("number of files in it") },
   },
   file: {
-    says: "a name that `ls` found",
+    says: "a name that `ls` or `search` found",
     roles: CLIENT,
     fields: {
       name,
@@ -662,7 +662,9 @@ export const EVENTS: Readonly<Record<EventName, EventSpec>> = {
         description:
           "when that content was written, in milliseconds since 1970",
       }),
+      content: Type.Optional(digest("its content id, once it is known")),
       nodeCount: count("nodes with a file of this name"),
+      nodes: listOf(id("a node"), "those nodes"),
       differs: flag("whether nodes may have different contents"),
     },
   },
@@ -686,6 +688,26 @@ export const EVENTS: Readonly<Record<EventName, EventSpec>> = {
       bytes: count("bytes that it took"),
       ms: count("milliseconds from the first piece to the last"),
       left: count("fetches until it is sent no more"),
+    },
+  },
+  folder: {
+    says: "a folder that `ls --tree` or `ls --depth` shows",
+    roles: CLIENT,
+    fields: {
+      name: text("its name, without a slash at the end"),
+      files: count("files below it"),
+      bytes: count("their bytes"),
+      modifiedMs: Type.Number({
+        description: "when the newest of them was written",
+      }),
+    },
+  },
+  "files_listed": {
+    says: "`ls` or `search` has listed all files",
+    roles: CLIENT,
+    fields: {
+      files: count("how many names"),
+      bytes: count("their bytes, each content counted once for each name"),
     },
   },
   "link_made": {

@@ -37,6 +37,8 @@ export interface FileListing {
   readonly size: number;
   /** When that content was last written, in milliseconds since 1970. */
   readonly modifiedMs: number;
+  /** Its content id, if it is known. */
+  readonly content?: string;
   /** Nodes with a file of this name. */
   readonly nodeCount: number;
   /** Whether nodes have, or may have, different contents. */
@@ -133,9 +135,16 @@ export async function browseFiles(
 
 function listingOf(name: string, offers: readonly Offer[]): FileListing {
   const { groups } = chooseContent(offers, {}, { isFinal: true });
-  const { size, modifiedMs } = groups[0]!;
-  const differs = differ(groups);
-  return { name, size, modifiedMs, nodeCount: offers.length, differs, offers };
+  const { size, modifiedMs, content } = groups[0]!;
+  return {
+    name,
+    size,
+    modifiedMs,
+    ...(content === undefined ? {} : { content }),
+    nodeCount: offers.length,
+    differs: differ(groups),
+    offers,
+  };
 }
 
 /**

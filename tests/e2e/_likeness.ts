@@ -15,6 +15,7 @@ const NAMES = [
 /** What differs from run to run, and from line to line. */
 const AMOUNTS = [
   /\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z/, // a time
+  /\b\d{4}-\d\d-\d\dT\d\d:\d\d(?= )/, // a minute
   /(?<=^ok +clock .*)\d\.\d s (?:ahead of|behind)/, // a tick of the clock
   /(?<= )\d+\.\d\d? s\b/, // seconds
   /(?<= (?:after|in) )\d+ ms$/, // milliseconds

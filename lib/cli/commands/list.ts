@@ -21,9 +21,9 @@ import { show } from "../../base/text.ts";
 import { NearestNames } from "../../content/nearest.ts";
 import { CLIENT as SPEC } from "../options/command_table.ts";
 import { EVERYTHING, parseSelection } from "../options/selection.ts";
-import { formatFiles } from "../output/tables.ts";
 import { expectNoMore, type RoleContext } from "../roles/role.ts";
 import { collectInTime, ofClient } from "../roles/memory.ts";
+import { FileList, type ListView, viewOf } from "./file_list.ts";
 import { parseWords, type WordSearch } from "./words.ts";
 import { Telling } from "./telling.ts";
 
@@ -73,25 +73,33 @@ class Listing implements Disposable {
   readonly #context: Context;
   readonly #nodes: readonly ListedNode[];
   readonly #telling: Telling;
+  readonly #view: ListView;
   readonly #collecting = collectInTime(ofClient());
 
   private constructor(
     context: Context,
-    { nodes, telling }: { nodes: readonly ListedNode[]; telling: Telling },
+    { nodes, telling, view }: {
+      nodes: readonly ListedNode[];
+      telling: Telling;
+      view: ListView;
+    },
   ) {
     this.#context = context;
     this.#nodes = nodes;
     this.#telling = telling;
+    this.#view = view;
   }
 
   static async start(context: Context): Promise<Listing> {
-    const { options, terminal } = context;
+    const { options, terminal, line } = context;
+    const view = viewOf(line);
     const telling = new Telling(terminal);
     const { onEvent } = telling;
     const { nodes } = await listNodes({ ...options, onEvent });
     return new Listing(context, {
       nodes: chosenNodes(nodes, options),
       telling,
+      view,
     });
   }
 
@@ -129,22 +137,16 @@ class Listing implements Disposable {
   /** Prints files, or throws if there are none. */
   async tell(
     files: FileListings,
-    { text }: Wanted,
-    { places = files.places(), nearest }: {
+    { text, prefix }: Wanted,
+    { places, nearest }: {
       places?: Iterable<number>;
       nearest?: NearestNames;
     } = {},
   ): Promise<number> {
-    const { terminal, signal } = this.#context;
-    const order = [...places];
-    const listed = () => Iterator.from(order).map((place) => files.at(place));
-    const events = listed().map(({ offers: _, ...file }) => ({
-      event: "file",
-      ...file,
-    }));
-    await terminal.events(events, signal);
-    await terminal.facts(formatFiles({ [Symbol.iterator]: listed }), signal);
     const nodes = this.#nodes;
+    const start = prefix.endsWith("/") ? prefix.length : 0;
+    const list = new FileList(files, { nodes, start, view: this.#view });
+    await list.print(this.#context, places);
     if (files.incomplete.length > 0) {
       throw notListedWhole(files.incomplete, { pattern: text, nodes });
     }

@@ -251,15 +251,18 @@ const CLIENT_COMMANDS: Readonly<Record<ClientCommand, Command>> = {
     summary: "list the files on all nodes",
     alsoCalled: ["list", "dir", "files"],
     notes: [
-      "Each row shows bytes, the number of nodes, and a name. It says differ if the",
-      "nodes have different contents, and only if a single node has the file. Names",
-      "that begin with a dot, or lie below one, need a GLOB with that dot: '**/.*'.",
+      "Each row shows size, date, nodes and name. It says differs if the nodes have",
+      "different contents, and only if a single node has the file. Names that begin",
+      "with a dot, or lie below one, need a GLOB with that dot: '**/.*'.",
       "A word that is neither a GLOB nor a folder is searched for, as by search.",
     ],
     examples: [
       { what: "all files", line: `${RUN} nas 1700 ls` },
       { what: "those of a folder", line: `${RUN} nas 1700 ls photos/` },
-      { what: "those that match", line: `${RUN} nas 1700 ls '**/*.jpg'` },
+      {
+        what: "one level, the largest first",
+        line: `${RUN} nas 1700 ls --depth 1 --sort size`,
+      },
     ],
   },
   search: {

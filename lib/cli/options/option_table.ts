@@ -79,6 +79,7 @@ const ASKING = [
   "send",
   "doctor",
 ] as const;
+const LISTING = ["ls", "search"] as const;
 const FETCHING = ["dialogue", "get", "cat"] as const;
 const CHOOSING = [...FETCHING, "link"] as const;
 const LINKING = ["link", "send"] as const;
@@ -218,6 +219,38 @@ const ROWS = {
     commands: ["dialogue", "ls", "search", "get", "cat", "link"],
     value: "ID|NAME",
     help: "ask this node only",
+  },
+  sort: {
+    roles: CLIENT,
+    commands: LISTING,
+    value: "FIELD",
+    parse: values.oneOf("name", "size", "date"),
+    choices: ["name", "size", "date"],
+    help: "sort by name, by size (largest first) or by date",
+  },
+  reverse: {
+    roles: CLIENT,
+    commands: LISTING,
+    short: "r",
+    help: "list in the reverse order",
+  },
+  tree: {
+    roles: CLIENT,
+    commands: LISTING,
+    help: "list as a tree of folders, with their sums",
+  },
+  depth: {
+    roles: CLIENT,
+    commands: LISTING,
+    value: "N",
+    parse: values.depth,
+    help: "list N levels, and the sums of deeper folders",
+  },
+  long: {
+    roles: CLIENT,
+    commands: LISTING,
+    short: "l",
+    help: "list times in full, content ids and node ids",
   },
   "ignore-case": {
     roles: CLIENT,

@@ -38,15 +38,16 @@ export function given<Options extends object>(options: Options): {
   ) as ReturnType<typeof given<Options>>;
 }
 
-/** A parser that accepts one of two words. */
-export function oneOf<One extends string, Other extends string>(
-  one: One,
-  other: Other,
-): ValueParser<One | Other> {
+/** A parser that accepts one of some words. */
+export function oneOf<const Choices extends readonly string[]>(
+  ...choices: Choices
+): ValueParser<Choices[number]> {
   return (text, option) => {
-    if (text === one) return one;
-    if (text === other) return other;
-    throw badValue(option, text, `wanted ${one} or ${other}`);
+    const found = choices.find((choice) => choice === text);
+    if (found !== undefined) return found;
+    const last = choices.at(-1);
+    const others = choices.slice(0, -1).join(", ");
+    throw badValue(option, text, `wanted ${others} or ${last}`);
   };
 }
 
@@ -111,6 +112,13 @@ export function connections(text: string, option: string): number {
   const count = /^\d{1,2}$/.test(text) ? Number(text) : 0;
   if (count >= 1 && count <= 16) return count;
   throw badValue(option, text, "wanted a number from 1 to 16");
+}
+
+/** The number of levels of folders to list. */
+export function depth(text: string, option: string): number {
+  const count = /^\d{1,3}$/.test(text) ? Number(text) : 0;
+  if (count >= 1 && count <= LIMITS.nameDepthCount) return count;
+  throw badValue(option, text, `wanted 1 to ${LIMITS.nameDepthCount} levels`);
 }
 
 /** A SHA-256, in lower case. */

@@ -66,9 +66,22 @@ export type CliEvent =
     name: string;
     size: number;
     modifiedMs: number;
+    content?: string;
     nodeCount: number;
+    /** Ids of the nodes. */
+    nodes: readonly string[];
     differs: boolean;
   }
+  /** The sums of a folder that `ls --tree` or `--depth` shows. */
+  | {
+    event: "folder";
+    name: string;
+    files: number;
+    bytes: number;
+    modifiedMs: number;
+  }
+  /** Everything that `ls` found, together. */
+  | { event: "files_listed"; files: number; bytes: number }
   /** A link that the user requested: a secret. */
   | {
     event: "link_made";

@@ -61,6 +61,11 @@ export class Terminal {
       Deno.stdout.isTerminal();
   }
 
+  /** Columns for results, if they go to a terminal. */
+  get resultColumns(): number | undefined {
+    return Deno.stdout.isTerminal() ? this.size.columns : undefined;
+  }
+
   /** Columns and rows; 80 and 24 if the terminal does not tell. */
   get size(): { readonly columns: number; readonly rows: number } {
     const { columns, rows } = consoleSize();

@@ -37,15 +37,14 @@ function run(relay: TestRelay, ...args: string[]): Promise<OutcomeHere> {
 
 /** The names in the rows of `ls`. */
 function rowsOf({ text }: OutcomeHere): string[] {
-  return text.split("\n").slice(0, -1).map((row) => row.slice(LEFT));
+  return text.split("\n").slice(0, -1).map((row) => row.split(/ only +/)[1]!);
 }
-const LEFT = "6  1 node   only    ".length;
 
 const ALL = [
   "old/report.pdf",
   "photos/2024/summer/IMG_4001.JPG",
-  "photos/a10.jpg",
   "photos/a2.jpg",
+  "photos/a10.jpg",
   "work/Annual Report 2024.pdf",
   "work/report.pdf",
 ];
@@ -168,3 +167,61 @@ Deno.test("The dialogue takes a name as it is, and looks for no part of it", asy
   assertEquals(code, 4);
   assertEquals(stderr.filter((line) => line.includes("taking")), []);
 });
+
+/** Rows with a word in place of the time. */
+function undated({ text }: OutcomeHere): string[] {
+  return text.replaceAll(/\d{4}-\d\d-\d\dT\d\d:\d\d/g, "DATE").split("\n")
+    .slice(0, -1);
+}
+
+Deno.test("ls tells size, date, nodes and whether contents differ, and the total on stderr", async () => {
+  await using relay = await startRelay();
+  await using _nas = await startNode(relay, { "a": "one", "b": "x" }, {
+    name: "nas",
+  });
+  await using _laptop = await startNode(relay, { "a": "one", "c/d": "12345" }, {
+    name: "laptop",
+  });
+  await using _desk = await startNode(relay, { "a": "two" }, { name: "desk" });
+  const all = await run(relay, "ls");
+  assertEquals(undated(all), [
+    "3  DATE  desk,laptop,nas  differs  a",
+    "1  DATE  nas              only     b",
+    "5  DATE  laptop           only     c/d",
+  ]);
+  assertEquals(all.stderr, ["3 files, 9 bytes"]);
+  const one = await run(relay, "ls", "--depth", "1", "--sort", "size", "-r");
+  assertEquals(undated(one), [
+    "1  DATE  nas              only     b",
+    "3  DATE  desk,laptop,nas  differs  a",
+    "5  DATE  1 file                    c/",
+  ]);
+  const tree = await run(relay, "--quiet", "ls", "--tree", "c");
+  assertEquals([undated(tree), tree.stderr], [
+    ["5  DATE  laptop  only  d"],
+    [],
+  ]);
+});
+
+Deno.test("ls tells nodes of one name apart, and gives their ids with --json", async () => {
+  await using relay = await startRelay();
+  await using one = await startNode(relay, { "a": "x" }, { name: "pi" });
+  await using two = await startNode(relay, { "a": "x" }, { name: "pi" });
+  const ids = [one, two].map(({ server }) => server.id).sort();
+  const names = ids.map((id) => `pi.${id.slice(0, 4)}`).join(",");
+  assertEquals(undated(await run(relay, "ls")), [`1  DATE  ${names}  a`]);
+  const { text } = await run(relay, "--json", "ls");
+  const events = text.trim().split("\n").map((line) => JSON.parse(line));
+  const [file, total] = events.slice(-2);
+  assertEquals([file.event, file.nodes.toSorted()], ["file", ids]);
+  assertEquals(total, { v: 1, event: "files_listed", files: 1, bytes: 1 });
+});
+
+for (const option of ["--sort=colour", "--depth=0"]) {
+  Deno.test(`ls ${option} is refused before the relay is asked`, async () => {
+    const { code, stderr } = await runRoleHere("peer_client.ts", [
+      ...["127.0.0.1:1", "ls", option],
+    ]);
+    assertEquals([code, stderr.length], [2, 1]);
+  });
+}

@@ -1,0 +1,271 @@
+/**
+ * A list of files as the user wants it: in which order, flat or by folders, for
+ * people, for scripts or as events.
+ *
+ * @module
+ */
+
+import type { FileListing, FileListings } from "../../client/listing.ts";
+import type { ListedNode } from "../../client/nodes.ts";
+import { counted } from "../../base/text.ts";
+import type { CommandLine } from "../options/command_line.ts";
+import { given } from "../options/values.ts";
+import type { CliEvent } from "../output/cli_events.ts";
+import {
+  type FileRow,
+  formatFileRows,
+  formatHolders,
+  formatLongRows,
+  formatTotal,
+} from "../output/files_table.ts";
+import {
+  type FolderSum,
+  type Row,
+  sumFolders,
+  walk,
+} from "../output/folder_sums.ts";
+import { compareText, inOrder, type SortBy } from "../output/order.ts";
+import type { Terminal } from "../output/terminal.ts";
+
+/** What a list needs beside its files. */
+export interface FileListOptions {
+  readonly nodes: readonly ListedNode[];
+  /** Code units at the start of all names, which name the listed folder. */
+  readonly start: number;
+  /** How the user wants it. */
+  readonly view: ListView;
+}
+
+/** The order and form of a list, as the user wants it. */
+export interface ListView {
+  readonly sort?: SortBy;
+  readonly reverse: boolean;
+  readonly isTree: boolean;
+  readonly depth?: number;
+  readonly isLong: boolean;
+}
+
+/**
+ * The view that a command line asks for.
+ *
+ * @throws {Failure} of kind `usage` for a value that no option takes.
+ */
+export function viewOf(line: CommandLine): ListView {
+  return {
+    ...given({ sort: line.get("sort"), depth: line.get("depth") }),
+    reverse: line.isOn("reverse"),
+    isTree: line.isOn("tree"),
+    isLong: line.isOn("long"),
+  };
+}
+
+/** A list of files. */
+export class FileList {
+  readonly #files: FileListings;
+  readonly #options: FileListOptions;
+  readonly #names: ReadonlyMap<string, string>;
+
+  constructor(files: FileListings, options: FileListOptions) {
+    this.#files = files;
+    this.#options = options;
+    this.#names = distinctNames(options.nodes);
+  }
+
+  /**
+   * Prints it. `places` is the order in which the files are listed unless the
+   * user wants another.
+   */
+  async print(
+    { terminal, signal }: { terminal: Terminal; signal: AbortSignal },
+    places?: Iterable<number>,
+  ): Promise<void> {
+    const { isLong } = this.#options.view;
+    const rows = this.#rows(places);
+    await terminal.events(this.#events(rows), signal);
+    const columns = terminal.resultColumns;
+    const colours = columns !== undefined && !Deno.noColor;
+    const shown = { [Symbol.iterator]: () => this.#shown(rows) };
+    await terminal.facts(
+      isLong
+        ? formatLongRows(shown)
+        : formatFileRows(shown, { columns, colours }),
+      signal,
+    );
+    const total = rows.sums();
+    if (total.files === 0) return;
+    // Elsewhere each line is a file.
+    if (columns === undefined) terminal.note(formatTotal(total));
+    else await terminal.facts([formatTotal(total)], signal);
+  }
+
+  /** The rows, in their order. */
+  #rows(places?: Iterable<number>): Rows {
+    const { start, view: { sort, reverse, depth, isTree } } = this.#options;
+    const files = this.#files;
+    if (isTree || depth !== undefined) {
+      const root = sumFolders(files, files.places(), { start });
+      const options = { sort: sort ?? "name", reverse, isTree } as const;
+      const rows = [...walk(root, files, {
+        ...options,
+        depth: depth ?? Infinity,
+      })];
+      return new TreeRows(files, rows, root);
+    }
+    const order = places === undefined || sort !== undefined
+      ? inOrder(files, { sort: sort ?? "name", reverse })
+      : reverse
+      ? [...places].reverse()
+      : [...places];
+    return new FileRows(files, order);
+  }
+
+  *#events(rows: Rows): Generator<CliEvent, void> {
+    for (const row of rows) {
+      if (row.kind === "file") {
+        const { offers, ...file } = row.file;
+        const nodes = this.#nodesOf(offers);
+        yield { event: "file", ...file, nodes };
+      } else {
+        const { name, files, bytes, modifiedMs } = row.folder;
+        yield { event: "folder", name, files, bytes, modifiedMs };
+      }
+    }
+    const { files, bytes } = rows.sums();
+    if (files > 0) yield { event: "files_listed", files, bytes };
+  }
+
+  *#shown(rows: Rows): Generator<FileRow, void> {
+    const { isTree } = this.#options.view;
+    for (const row of rows) {
+      const shown = row.kind === "file" ? this.#file(row.file) : folderRow(row);
+      yield isTree ? inTree(shown, row.depth) : shown;
+    }
+  }
+
+  /** The nodes with a file, in the order of their names. */
+  #nodesOf(offers: FileListing["offers"]): string[] {
+    const nameOf = (id: string) => this.#names.get(id) ?? id;
+    return offers.map(({ node }) => node)
+      .sort((a, b) => compareText(nameOf(a), nameOf(b)));
+  }
+
+  #file(file: FileListing): FileRow {
+    const { name, size, modifiedMs, content, differs, offers } = file;
+    const nodes = this.#nodesOf(offers);
+    return {
+      name,
+      bytes: size,
+      modifiedMs,
+      content,
+      nodes,
+      holders: formatHolders(nodes.map((id) => this.#names.get(id) ?? id)),
+      mark: differs ? "differs" : nodes.length === 1 ? "only" : "",
+      isFolder: false,
+      indent: 0,
+    };
+  }
+}
+
+/** A row, with its file. */
+type ReadRow =
+  | Row & { kind: "folder" }
+  | {
+    readonly kind: "file";
+    readonly file: FileListing;
+    readonly depth: number;
+  };
+
+/** Rows, with the sums of all files after they have been read. */
+interface Rows extends Iterable<ReadRow> {
+  sums(): { readonly files: number; readonly bytes: number };
+}
+
+/** Files in a given order. Made one by one, because there may be many. */
+class FileRows implements Rows {
+  readonly #files: FileListings;
+  readonly #order: Iterable<number>;
+  #sums = { files: 0, bytes: 0 };
+
+  constructor(files: FileListings, order: Iterable<number>) {
+    this.#files = files;
+    this.#order = order;
+  }
+
+  sums(): { readonly files: number; readonly bytes: number } {
+    return this.#sums;
+  }
+
+  *[Symbol.iterator](): Generator<ReadRow, void> {
+    this.#sums = { files: 0, bytes: 0 };
+    for (const place of this.#order) {
+      const file = this.#files.at(place);
+      this.#sums.files++;
+      this.#sums.bytes += file.size;
+      yield { kind: "file", file, depth: 1 };
+    }
+  }
+}
+
+/** Files and folders. Files are read one by one. */
+class TreeRows implements Rows {
+  readonly #files: FileListings;
+  readonly #rows: readonly Row[];
+  readonly #root: FolderSum;
+
+  constructor(files: FileListings, rows: readonly Row[], root: FolderSum) {
+    this.#files = files;
+    this.#rows = rows;
+    this.#root = root;
+  }
+
+  sums(): { readonly files: number; readonly bytes: number } {
+    const { files, bytes } = this.#root;
+    return { files, bytes };
+  }
+
+  *[Symbol.iterator](): Generator<ReadRow, void> {
+    for (const row of this.#rows) {
+      yield row.kind === "folder"
+        ? row
+        : { kind: "file", file: this.#files.at(row.place), depth: row.depth };
+    }
+  }
+}
+
+function folderRow({ folder }: Row & { kind: "folder" }): FileRow {
+  const { name, files, bytes, modifiedMs } = folder;
+  return {
+    name: `${name}/`,
+    bytes,
+    modifiedMs,
+    nodes: [],
+    holders: counted(files, "file"),
+    mark: "",
+    isFolder: true,
+    indent: 0,
+  };
+}
+
+const TREE_INDENT = 2;
+
+/** With only the last part of its name, below its folder. */
+function inTree(row: FileRow, depth: number): FileRow {
+  const end = row.isFolder ? row.name.length - 2 : row.name.length;
+  const name = row.name.slice(row.name.lastIndexOf("/", end) + 1);
+  return { ...row, name, indent: TREE_INDENT * (depth - 1) };
+}
+
+// Enough letters of an id to tell nodes of one name apart.
+const ID_START = 4;
+
+/** The names of nodes, with the start of the id where two have the same. */
+function distinctNames(
+  nodes: readonly ListedNode[],
+): ReadonlyMap<string, string> {
+  const count = new Map<string, number>();
+  for (const { name } of nodes) count.set(name, (count.get(name) ?? 0) + 1);
+  return new Map(nodes.map(({ id, name }) => [
+    id,
+    count.get(name) === 1 ? name : `${name}.${id.slice(0, ID_START)}`,
+  ]));
+}
