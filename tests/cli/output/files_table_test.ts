@@ -91,7 +91,7 @@ Deno.test("formatFileRows escapes names and nodes, and shows times that are none
   ];
   for (const columns of [undefined, 80]) {
     const [line = ""] = formatFileRows(rows, { columns, colours: false });
-    assert(/^17.*  -  +n\\u\{202e\}s  a\\x1b\[2J$/.test(line), line);
+    assert(/^17.* {2}- {2,}n\\u\{202e\}s {2}a\\x1b\[2J$/.test(line), line);
   }
 });
 
