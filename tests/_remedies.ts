@@ -11,7 +11,7 @@ const BEGINNINGS: readonly (readonly [RegExp, skipped: number])[] = [
   [/\bremedy(?::| =(?!=))/g, 0],
   [/\b(?:ASK_FOR_ANOTHER|DENIAL_REMEDY|REMEDY_OF)\b[^=;\n]*=/g, 0],
   [
-    /\bfunction (?:remedyFor|adviceOn|mendingCommand|suggestCommand|grantRemedy|savingRemedy|didYouMean)\b/g,
+    /\bfunction (?:remedyFor|adviceOn|mendingCommand|suggestCommand|grantRemedy|savingRemedy|savingThereRemedy|didYouMean)\b/g,
     -1,
   ],
   [/\b(?:throw fail|this\.#cannot|this\.#notItself)\(/g, 1],
@@ -114,7 +114,7 @@ function wordsIn(tokens: readonly Token[]): string[] {
   for (let at = 0; at < tokens.length; at++) {
     const { text } = tokens[at]!;
     const before = tokens[at - 1]?.text ?? "";
-    if (text === "grantRemedy" || text === "savingRemedy") {
+    if (/^(grant|saving|savingThere)Remedy$/.test(text)) {
       words.push(text);
       at += lengthOfCall(tokens, at + 1);
     } else if (/^["'`]/.test(text) && isSaid(tokens, at)) {

@@ -72,6 +72,24 @@ export function grantRemedy(
 }
 
 /**
+ * The remedy where Deno refused to save in a folder that this process may look
+ * at. It may be a link: Deno then wants a grant for the folder that it leads to.
+ */
+export function savingThereRemedy(folder: string): string {
+  return grantRemedy([folder, whereItLeads(folder)], "read", "write");
+}
+
+/** The folder itself if this process may not see where its path leads. */
+function whereItLeads(path: string): string {
+  if (!isGranted({ name: "read", path })) return path;
+  try {
+    return Deno.realPathSync(path);
+  } catch {
+    return path;
+  }
+}
+
+/**
  * The flags to grant for saving at a place that this process cannot look at: a
  * folder, or a file, which needs the folder around it.
  */

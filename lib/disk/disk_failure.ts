@@ -11,13 +11,13 @@ import {
   localKindOf,
   systemErrorCode,
 } from "../base/errors.ts";
-import { grantRemedy } from "../base/permission.ts";
+import { savingThereRemedy } from "../base/permission.ts";
 import { show } from "../base/text.ts";
 
 /** A failure of the disk, with what is to be done. */
 export function cannot(verb: string, path: string, error: unknown): Failure {
   const remedy = error instanceof Deno.errors.NotCapable
-    ? grantRemedy([dirname(path)], "read", "write")
+    ? savingThereRemedy(dirname(path))
     : error instanceof Deno.errors.NotFound
     ? "make the folder, and run the same again"
     : systemErrorCode(error) === "ENOSPC"

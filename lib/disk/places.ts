@@ -12,6 +12,7 @@ import {
   localKindOf,
   systemErrorCode,
 } from "../base/errors.ts";
+import { savingThereRemedy } from "../base/permission.ts";
 import { PARTIAL_SUFFIX } from "../base/names.ts";
 import { show } from "../base/text.ts";
 import { OTHERS } from "./partial_name.ts";
@@ -127,6 +128,9 @@ function cannotMake(path: string, error: unknown): Failure {
     what: "Cannot make folder",
     where: show(path),
     why: describeCause(error),
+    ...(error instanceof Deno.errors.NotCapable
+      ? { remedy: savingThereRemedy(dirname(path)) }
+      : {}),
     cause: error,
   });
 }

@@ -38,6 +38,15 @@ const anotherId = (here: Here): Trial => ({
   right: here.client("nodes"),
 });
 
+/** Saves in a folder that is a link, where only the link is granted. */
+const savesThroughLink = async (here: Here, what: string): Promise<Trial> => {
+  await Deno.symlink("there", `${here.path}/linked`);
+  const permissions = ["--allow-read=linked", "--allow-write=linked"];
+  return {
+    wrong: { ...here.client("get", what, "-o", "linked/"), permissions },
+  };
+};
+
 /** Words and trials, by module. */
 export const OF_ENGINES: Readonly<Record<string, Trials>> = {
   "lib/base/address.ts": {
@@ -313,6 +322,12 @@ export const OF_ENGINES: Readonly<Record<string, Trials>> = {
         },
         right: here.client("get", "a.txt", "-o", "there/"),
       }),
+  },
+  "lib/disk/disk_failure.ts": {
+    savingThereRemedy: (here) => savesThroughLink(here, "a.txt"),
+  },
+  "lib/disk/places.ts": {
+    savingThereRemedy: (here) => savesThroughLink(here, "sub/"),
   },
   "lib/disk/base_file.ts": {
     grantRemedy: (here) => {

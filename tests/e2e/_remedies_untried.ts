@@ -85,7 +85,6 @@ export const UNTRIED: Readonly<
   "lib/disk/disk_failure.ts": {
     "free some space and run the same again: what has come is kept":
       OF_MACHINES,
-    grantRemedy: ELSEWHERE,
     "make the folder, and run the same again": OF_RACES,
     "solve that and run the same again: what has come is kept": OF_MACHINES,
   },
