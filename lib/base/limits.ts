@@ -413,6 +413,11 @@ const NUMBERS = {
   rescanWatchedMs: 60_000,
   /** Share of the time that may go into scanning a share again. */
   rescanPercent: 5,
+  /**
+   * A folder with more entries is watched in a worker: for so many, beginning to
+   * watch takes 0.2 s, in which a node does nothing else.
+   */
+  watchedHereCount: 20_000,
   /** How often a node checks that its folder is still there: a quick call. */
   shareCheckMs: 2_000,
   /** Unshared entries whose names are kept; the others are only counted. */

@@ -6,6 +6,8 @@
  * @module
  */
 
+import type { WatchSource } from "./watch_source.ts";
+
 /** Gets the reports of a watch. */
 export interface WatchListener {
   /**
@@ -33,22 +35,30 @@ const MOST_CHANGES = 10_000;
  */
 export class FolderWatch implements AsyncDisposable {
   readonly #folder: string;
-  readonly #watcher: Deno.FsWatcher;
+  readonly #source: WatchSource;
   #listener: WatchListener | null = null;
   #changed = new Set<string>();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #telling: Promise<void> | null = null;
   #reading: Promise<void> | null = null;
   #isClosed = false;
+  #isReady = false;
 
-  /**
-   * Watches `folder`, a real path, and everything below it.
-   *
-   * @throws {Error} if the system refuses.
-   */
-  constructor(folder: string) {
+  /** Watches `folder`, a real path, and everything below it, by `source`. */
+  constructor(folder: string, source: WatchSource) {
     this.#folder = folder;
-    this.#watcher = Deno.watchFs(folder, { recursive: true });
+    this.#source = source;
+    source.ready.then(() => this.#isReady = true, () => {});
+  }
+
+  /** Resolves when no later change is missed; rejects if the system refuses. */
+  get ready(): Promise<void> {
+    return this.#source.ready;
+  }
+
+  /** Whether no change is missed any more. */
+  get isReady(): boolean {
+    return this.#isReady;
   }
 
   /** Reports the changes since the watch began, and continues. */
@@ -66,7 +76,7 @@ export class FolderWatch implements AsyncDisposable {
   }
 
   async #read(listener: WatchListener): Promise<void> {
-    for await (const event of this.#watcher) {
+    for await (const event of this.#source) {
       if (event.kind === "access") continue;
       if (event.flag === "rescan") {
         listener.overflowed();
@@ -107,7 +117,7 @@ export class FolderWatch implements AsyncDisposable {
     clearTimeout(this.#timer);
     this.#changed.clear();
     try {
-      this.#watcher.close();
+      this.#source.close();
     } catch {
       // It has already ended by itself.
     }

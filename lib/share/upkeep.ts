@@ -23,6 +23,7 @@ import {
 } from "./scan.ts";
 import { ruleOf, Skipped, type SkippedName } from "./skipped.ts";
 import type { SharedFolder } from "./shared_path.ts";
+import { hasMoreEntries, watchBeside, watchHere } from "./watch_source.ts";
 import { Turns } from "../base/turns.ts";
 
 /** Events of a share that is followed. */
@@ -110,6 +111,8 @@ export class FolderUpkeep implements Upkeep {
   /** Whether somebody asked for an unknown name since the last scan. */
   #isMissed = false;
   #looking: Promise<void> | null = null;
+  /** Aborted where the scan under way is to begin again. */
+  #restart = new AbortController();
   #checking: Promise<void> | null = null;
   #returning: Promise<void> | null = null;
 
@@ -158,15 +161,28 @@ export class FolderUpkeep implements Upkeep {
 
   /**
    * Starts the watch, so that no later change is missed. Changes are reported
-   * once there is a listener.
+   * once there is a listener. The watch of a large folder begins in a worker,
+   * and the scan begins again when it has begun.
    */
   startWatch(): void {
     if (this.#watch !== null) return;
+    const { path } = this.#folder;
     try {
-      this.#watch = new FolderWatch(this.#folder.path);
+      const isLarge = hasMoreEntries(path, this.#limits.watchedHereCount);
+      const source = isLarge ? watchBeside(path) : watchHere(path);
+      const watch = new FolderWatch(path, source);
+      this.#watch = watch;
+      if (isLarge) watch.ready.then(() => this.#watchBegan(watch), () => {});
     } catch (error) {
       this.#unwatched(error);
     }
+  }
+
+  /** What was seen before that may have changed since. */
+  #watchBegan(watch: FolderWatch): void {
+    if (this.#watch !== watch) return;
+    if (this.#looking !== null) return this.#restart.abort();
+    void this.lookThrough().then(() => this.#changed());
   }
 
   /**
@@ -194,7 +210,7 @@ export class FolderUpkeep implements Upkeep {
    * then, because nobody reports what other machines change there.
    */
   async catchUp(): Promise<void> {
-    if (this.#watch !== null) {
+    if (this.#isWatched) {
       await new Turns(0).give(); // handle pending reports of the system first
       await this.#watch?.flush();
     }
@@ -218,7 +234,12 @@ export class FolderUpkeep implements Upkeep {
 
   get #pauseMs(): number {
     const { rescanPauseMs, rescanWatchedMs } = this.#limits;
-    return this.#watch === null ? rescanPauseMs : rescanWatchedMs;
+    return this.#isWatched ? rescanWatchedMs : rescanPauseMs;
+  }
+
+  /** Whether the system reports changes. */
+  get #isWatched(): boolean {
+    return this.#watch?.isReady ?? false;
   }
 
   /** Whether the first scan is complete. */
@@ -234,13 +255,18 @@ export class FolderUpkeep implements Upkeep {
 
   async #lookNow(): Promise<void> {
     const startedAt = performance.now();
-    this.#isLookWanted = false;
-    this.#isMissed = false;
-    this.table.beginLook();
-    this.#skipped = new Skipped(this.#limits.skippedNameCount);
-    const scan = this.#scan;
-    await walkFolder({ name: this.name, path: this.#folder.path }, scan);
-    if (this.#closing.signal.aborted) return;
+    let scan: Scan;
+    do {
+      this.#isLookWanted = false;
+      this.#isMissed = false;
+      this.table.beginLook();
+      this.#skipped = new Skipped(this.#limits.skippedNameCount);
+      this.#restart = new AbortController();
+      const ends = [this.#closing.signal, this.#restart.signal];
+      scan = { ...this.#scan, signal: AbortSignal.any(ends) };
+      await walkFolder({ name: this.name, path: this.#folder.path }, scan);
+      if (this.#closing.signal.aborted) return;
+    } while (this.#restart.signal.aborted);
     await forgetUnseen(scan);
     this.#skipped.complete();
     this.#lookedAt = performance.now();
@@ -274,7 +300,7 @@ export class FolderUpkeep implements Upkeep {
 
   async #lookIfDue(): Promise<void> {
     if (!this.#isThere || this.#looking !== null) return;
-    const isDue = this.#isLookWanted || this.#watch === null
+    const isDue = this.#isLookWanted || !this.#isWatched
       ? this.#isRested(this.#limits.rescanPauseMs)
       : this.#isMissed && this.#isRested(this.#pauseMs);
     if (!isDue) return;

@@ -1,0 +1,162 @@
+/**
+ * Where the system's reports of a folder come from: a watch in this thread, or
+ * one in a worker. Before it begins, a watch looks at every file below the
+ * folder, 12 s for a million, and the thread does nothing else meanwhile.
+ *
+ * @module
+ */
+
+import { join } from "@std/path/join";
+
+/** Reports of a folder. Closing ends them. */
+export interface WatchSource extends AsyncIterable<Deno.FsEvent> {
+  /** Resolves when no later change is missed. */
+  readonly ready: Promise<void>;
+  /** Ends the reports. */
+  close(): void;
+}
+
+/**
+ * Watches in this thread, from now on.
+ *
+ * @throws {Error} if the system refuses.
+ */
+export function watchHere(folder: string): WatchSource {
+  const watcher = Deno.watchFs(folder, { recursive: true });
+  return {
+    ready: Promise.resolve(),
+    [Symbol.asyncIterator]: () => watcher[Symbol.asyncIterator](),
+    close: () => watcher.close(),
+  };
+}
+
+/** What a worker says of its watch. */
+export type WatchReply =
+  | { readonly kind: "ready" }
+  | { readonly kind: "event"; readonly event: Deno.FsEvent }
+  | {
+    readonly kind: "failed";
+    readonly name: string;
+    readonly message: string;
+    readonly code: string | undefined;
+  };
+
+/** The inside of a worker, as far as a watch uses it. */
+export interface WatchScope {
+  /** Sends a report. */
+  postMessage(reply: WatchReply): void;
+}
+
+/**
+ * Watches `folder` and tells `scope`. It must not use anything outside itself,
+ * because a worker gets it as text.
+ */
+export async function runWatch(
+  folder: string,
+  scope: WatchScope,
+): Promise<void> {
+  try {
+    const watcher = Deno.watchFs(folder, { recursive: true });
+    scope.postMessage({ kind: "ready" });
+    for await (const { kind, paths, flag } of watcher) {
+      const event = flag === undefined
+        ? { kind, paths }
+        : { kind, paths, flag };
+      scope.postMessage({ kind: "event", event });
+    }
+  } catch (error) {
+    const { name, message, code } = error as Error & { code?: string };
+    scope.postMessage({ kind: "failed", name, message, code });
+  }
+}
+
+/** The way to a watch in a worker. */
+export interface WatchPort {
+  /** Takes the reports. */
+  onmessage: ((event: MessageEvent<WatchReply>) => void) | null;
+  /** Hears that the worker failed. */
+  onerror: ((event: ErrorEvent) => void) | null;
+  /** Ends the worker at once. */
+  terminate(): void;
+}
+
+/** Watches in a worker, which begins soon. */
+export class WatchBeside implements WatchSource {
+  readonly #port: WatchPort;
+  readonly #ready = Promise.withResolvers<void>();
+  readonly #events: Deno.FsEvent[] = [];
+  #error: Error | null = null;
+  #isClosed = false;
+  #wake = () => {};
+
+  /** Takes the port over. */
+  constructor(port: WatchPort) {
+    this.#port = port;
+    this.#ready.promise.catch(() => {}); // the iteration tells it too
+    port.onmessage = ({ data }) => this.#take(data);
+    port.onerror = (event) => {
+      event.preventDefault();
+      this.#fail(new Error(event.message));
+    };
+  }
+
+  get ready(): Promise<void> {
+    return this.#ready.promise;
+  }
+
+  #take(reply: WatchReply): void {
+    if (reply.kind === "ready") return this.#ready.resolve();
+    if (reply.kind === "event") this.#events.push(reply.event);
+    else {
+      const { name, message, code } = reply;
+      const error = Object.assign(new Error(message), { name });
+      this.#fail(code === undefined ? error : Object.assign(error, { code }));
+    }
+    this.#wake();
+  }
+
+  #fail(error: Error): void {
+    this.#error ??= error;
+    this.#ready.reject(error);
+    this.#wake();
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Deno.FsEvent> {
+    while (!this.#isClosed) {
+      const event = this.#events.shift();
+      if (event !== undefined) yield event;
+      else if (this.#error !== null) throw this.#error;
+      else await new Promise<void>((resolve) => this.#wake = resolve);
+    }
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#port.terminate();
+    this.#fail(new Error("the watch was closed"));
+  }
+}
+
+/** Starts a watch in a worker. */
+export function watchBeside(folder: string): WatchBeside {
+  const code = `(${runWatch})(${JSON.stringify(folder)}, self);`;
+  const url = `data:application/javascript,${encodeURIComponent(code)}`;
+  return new WatchBeside(new Worker(url, { type: "module", name: "watch" }));
+}
+
+/** Whether there are more than `most` entries in a folder and below it. */
+export function hasMoreEntries(folder: string, most: number): boolean {
+  let count = 0;
+  const waiting = [folder];
+  for (let at = waiting.pop(); at !== undefined; at = waiting.pop()) {
+    try {
+      for (const entry of Deno.readDirSync(at)) {
+        if (++count > most) return true;
+        if (entry.isDirectory) waiting.push(join(at, entry.name));
+      }
+    } catch {
+      // It has gone, or cannot be read: the scan tells.
+    }
+  }
+  return false;
+}

@@ -1,0 +1,168 @@
+/**
+ * The watch of a large folder, which begins in a worker while the folder is
+ * scanned.
+ */
+
+import { assertEquals } from "@std/assert";
+import { join } from "@std/path";
+import { LIMITS, type Limits } from "../../lib/base/limits.ts";
+import { Share } from "../../lib/share/share.ts";
+import type { ShareEvent } from "../../lib/share/upkeep.ts";
+import {
+  hasMoreEntries,
+  runWatch,
+  WatchBeside,
+  type WatchPort,
+  type WatchReply,
+} from "../../lib/share/watch_source.ts";
+import { within } from "../_event_log.ts";
+import { replaced } from "../_replaced.ts";
+import { tempShare } from "../_temp_share.ts";
+
+/** A share that is watched in a worker if it has any file, and what it told. */
+async function followed(
+  root: string,
+  overrides: Partial<Limits> = {},
+) {
+  const limits = {
+    ...LIMITS,
+    shareCheckMs: 20,
+    watchedHereCount: 0,
+    ...overrides,
+  };
+  const share = await Share.open(root, limits, { isWatched: true });
+  const events: ShareEvent[] = [];
+  let look = () => {};
+  share.follow({
+    onChange: () => look(),
+    onEvent: (event) => {
+      events.push(event);
+      look();
+    },
+  });
+  return {
+    share,
+    events,
+    names: () => [...share.files()].map(({ name }) => name).join(" "),
+    until: (what: string, isIt: () => boolean) => {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      look = () => isIt() && resolve();
+      look();
+      return within(promise, what);
+    },
+    [Symbol.asyncDispose]: () => share[Symbol.asyncDispose](),
+  };
+}
+
+Deno.test("Share sees changes of a large folder, reported by a watch in a worker", async () => {
+  await using folder = await tempShare({ "a": "a", "d/b": "b" });
+  // No scan but the first two: what comes later was reported.
+  await using setup = await followed(folder.path, { rescanPercent: 0.01 });
+  const write = (name: string) =>
+    Deno.writeTextFile(join(folder.path, name), name);
+  await write("late");
+  await setup.until("late", () => setup.names() === "a d/b late");
+  await write("d/later");
+  await setup.until("later", () => setup.names() === "a d/b d/later late");
+  await Deno.remove(join(folder.path, "a"));
+  await setup.until("one less", () => setup.names() === "d/b d/later late");
+  assertEquals(setup.events, []);
+});
+
+Deno.test("Share says that the watch of a large folder fails, and scans it now and then", async () => {
+  await using folder = await tempShare({ "a": "a" });
+  class Failing {
+    onmessage: WatchPort["onmessage"] = null;
+    onerror: WatchPort["onerror"] = null;
+    constructor() {
+      queueMicrotask(() => {
+        const data: WatchReply = {
+          kind: "failed",
+          name: "Error",
+          message: "watch",
+          code: "ENOSPC",
+        };
+        this.onmessage?.(new MessageEvent("message", { data }));
+      });
+    }
+    terminate(): void {}
+  }
+  using _worker = replaced(
+    globalThis,
+    "Worker",
+    () => Failing as unknown as typeof Worker,
+  );
+  await using setup = await followed(folder.path, {
+    rescanPauseMs: 1,
+    rescanPercent: 100,
+  });
+  await setup.until("the event", () => setup.events.length > 0);
+  assertEquals(setup.events.map(({ event }) => event), ["share_unwatched"]);
+  await Deno.writeTextFile(join(folder.path, "late"), "late");
+  await setup.until("late", () => setup.names() === "a late");
+});
+
+Deno.test("Share begins its first scan again when a watch has begun that it did not wait for", async () => {
+  await using folder = await tempShare({ "a": "a", "b": "b" });
+  let begin = () => {};
+  class Held {
+    onmessage: WatchPort["onmessage"] = null;
+    onerror: WatchPort["onerror"] = null;
+    constructor() {
+      begin = () => {
+        const data: WatchReply = { kind: "ready" };
+        this.onmessage?.(new MessageEvent("message", { data }));
+      };
+    }
+    terminate(): void {}
+  }
+  using _worker = replaced(
+    globalThis,
+    "Worker",
+    () => Held as unknown as typeof Worker,
+  );
+  const { readDir } = Deno;
+  let reads = 0;
+  using _reading = replaced(
+    Deno,
+    "readDir",
+    () =>
+      async function* (path: string | URL) {
+        yield* await Array.fromAsync(readDir(path));
+        if (++reads > 1) return;
+        begin(); // while the first scan reads
+        // Not reported: the watch has begun, and nobody tells its events.
+        await Deno.writeTextFile(join(folder.path, "late"), "late");
+      },
+  );
+  await using setup = await followed(folder.path, { rescanPercent: 0.01 });
+  assertEquals(setup.names(), "a b late");
+  assertEquals(reads, 2);
+});
+
+Deno.test("A watch in a worker ends with the error of the system, as it was", async () => {
+  const replies: WatchReply[] = [];
+  await runWatch(join(Deno.cwd(), "missing"), {
+    postMessage: (reply) => replies.push(reply),
+  });
+  const port: WatchPort = {
+    onmessage: null,
+    onerror: null,
+    terminate: () => {},
+  };
+  const watch = new WatchBeside(port);
+  assertEquals(replies.map(({ kind }) => kind), ["failed"]);
+  port.onmessage!(new MessageEvent("message", { data: replies[0]! }));
+  const error = await watch.ready.catch((error) => error);
+  assertEquals(error.name, "NotFound");
+  const iterated = await Array.fromAsync(watch).catch((error) => error);
+  assertEquals(iterated, error);
+});
+
+Deno.test("A folder is large if there are more entries in it and below it than so many", async () => {
+  await using folder = await tempShare({ "a": "", "d/b": "", "d/e/c": "" });
+  // Three files and two folders.
+  assertEquals(hasMoreEntries(folder.path, 5), false);
+  assertEquals(hasMoreEntries(folder.path, 4), true);
+  assertEquals(hasMoreEntries(join(folder.path, "missing"), 0), false);
+});
