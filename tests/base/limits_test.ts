@@ -4,7 +4,6 @@
  */
 
 import { assert, assertEquals, assertLess, assertRejects } from "@std/assert";
-import { delay } from "@std/async/delay";
 import { connect } from "node:net";
 import { fetchFile } from "../../lib/client/fetch.ts";
 import { Channel } from "../../lib/protocol/channel.ts";
@@ -20,6 +19,7 @@ import type { RelayEvent } from "../../lib/relay/server.ts";
 import { createIdentity } from "../../lib/identity/identity.ts";
 import { LIMITS, type Limits, limitsWith } from "../../lib/base/limits.ts";
 import { BufferPool } from "../../lib/node/outbox.ts";
+import { Turns } from "../../lib/base/turns.ts";
 import { ClientService } from "../../lib/node/client_service.ts";
 import { Share } from "../../lib/share/share.ts";
 import { StreamConn } from "../../lib/transport/stream_conn.ts";
@@ -220,7 +220,8 @@ Deno.test("A client asks so many nodes at once, and no more", async () => {
         // Until there are two, or nobody else can come; then one more may.
         if (asking < 2 && count < nodeCount) await wake.promise;
         wake.resolve();
-        await delay(20);
+        // Time for one more question to come, if another node is asked.
+        for (let turn = 0; turn < 5; turn++) await new Turns(0).give();
         wake = Promise.withResolvers();
         asking--;
         await sayRefused(channel, message, { code: "not_found" });

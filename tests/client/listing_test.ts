@@ -4,8 +4,8 @@
 
 import { assertEquals, assertMatch } from "@std/assert";
 import type { Offer } from "../../lib/content/choice.ts";
-import { delay } from "@std/async/delay";
 import { Catalogue } from "../../lib/client/catalogue.ts";
+import { Turns } from "../../lib/base/turns.ts";
 import type { Selection } from "../../lib/client/get.ts";
 import {
   type FileListing,
@@ -334,11 +334,8 @@ const stalls: Lie<MessageOf<"browse">> = async (channel, { request }) => {
   await saysNothing(channel);
 };
 
-/** Says one page of a list after the other, `pause` apart, without end. */
-function endless(
-  pauseMs: number,
-  filesAPage: number,
-): Lie<MessageOf<"browse">> {
+/** Says one page of a list after the other, without end. */
+function endless(filesAPage: number): Lie<MessageOf<"browse">> {
   return async (channel, { request }) => {
     for (let page = 0;; page++) {
       const files = Array.from({ length: filesAPage }, (_, n) => ({
@@ -348,7 +345,7 @@ function endless(
         version: VERSION,
       }));
       await channel.send({ kind: "files", request, files, more: true });
-      await delay(pauseMs);
+      await new Turns(0).give();
     }
   };
 }
@@ -381,7 +378,27 @@ Deno.test("listFiles does not wait for nodes that list a file now and then, and 
   assertMatch(first!.cause, /^its list came too slowly, 1 file in \d+ s$/);
 });
 
+/** Hears when a timer of just so many milliseconds has run. */
+function timersOf(ms: number): Disposable & { looked(): Promise<void> } {
+  const { setTimeout } = globalThis;
+  let next = Promise.withResolvers<void>();
+  const noting = (call: () => void, afterMs?: number) =>
+    setTimeout(() => {
+      call();
+      if (afterMs !== ms) return;
+      next.resolve();
+      next = Promise.withResolvers();
+    }, afterMs);
+  Object.assign(globalThis, { setTimeout: noting });
+  return {
+    looked: () => next.promise,
+    [Symbol.dispose]: () => void Object.assign(globalThis, { setTimeout }),
+  };
+}
+
 Deno.test("listFiles waits for a list that comes quickly enough", async () => {
+  const listingMs = 977; // of no other timer
+  using clock = timersOf(listingMs);
   await using relay = await startRelay();
   await using _node = await startEvilNode(relay, {
     identity: mallory,
@@ -396,13 +413,12 @@ Deno.test("listFiles waits for a list that comes quickly enough", async () => {
             more,
           });
         await page("a", true);
-        // After the time that a slow list would have.
-        await delay(1_500);
+        await clock.looked(); // a slow list is stopped by that
         await page("b", false);
       },
     }),
   });
-  const limits = { listingMs: 1_000, listingBytesPerSecond: 50 };
+  const limits = { listingMs, listingBytesPerSecond: 50 };
   const { files } = await list(relay, { limits });
   assertEquals(files.length, 2);
   const slow = await list(relay, {
@@ -416,7 +432,7 @@ Deno.test("listFiles stops a list that never ends, however quickly it comes", as
   await using _node = await startEvilNode(relay, {
     identity: mallory,
     name: "mallory",
-    lie: honestBut({}, { browse: endless(1, 5) }),
+    lie: honestBut({}, { browse: endless(5) }),
   });
   // Never too slow, also on a busy machine: only `listingMostMs` ends it.
   const limits = {
