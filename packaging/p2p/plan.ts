@@ -105,7 +105,10 @@ export async function planOf(
   }
   if (command === "help") {
     const script = helpfulScript(typed.words[0]);
-    if (script !== undefined) return { ...script, flags: VARIABLES };
+    if (script !== undefined) {
+      const all = args.includes("--all") ? ["--all"] : [];
+      return { ...script, args: [...script.args, ...all], flags: VARIABLES };
+    }
   }
   if (isOwn(command, { isAsking, hasRelay: relayWords.length > 0 })) {
     return planOwn(typed, { args, around: surroundings });

@@ -39,7 +39,7 @@ for (const name of UNITS) {
     const [program, ...words] = valueIn(unit, "ExecStart").split(" ");
     assertEquals(program, `/usr/local/bin/relay-p2p-${role}`);
     const { stdout } = await new Deno.Command(Deno.execPath(), {
-      args: ["run", join(ROOT, script), "--help"],
+      args: ["run", join(ROOT, script), "help", "--all"],
       env: { NO_COLOR: "1" },
     }).output();
     const help = new TextDecoder().decode(stdout);

@@ -32,6 +32,8 @@ export interface Command {
   readonly sys?: readonly ("statfs" | "networkInterfaces")[];
   /** Further text, in lines of 80 columns. */
   readonly notes: readonly string[];
+  /** The options that most users want, at most 5; by default the first. */
+  readonly common?: readonly string[];
   /** The most common uses. */
   readonly examples: readonly Example[];
 }
@@ -48,6 +50,8 @@ export interface CommandSpec {
   readonly usage: readonly string[];
   /** Lines for the help between usage and options. */
   readonly notes: readonly string[];
+  /** The options that most users want, at most 5; by default the first. */
+  readonly common?: readonly string[];
   /** The most common uses. */
   readonly examples: readonly Example[];
   /** Its options. */
@@ -74,6 +78,7 @@ function commonCommands(script: string) {
     help: {
       ...NOTHING,
       usage: "help [COMMAND]",
+      common: ["all"],
       summary: "show help, also for one command",
       examples: [{
         what: "everything",
@@ -83,6 +88,7 @@ function commonCommands(script: string) {
     completions: {
       ...NOTHING,
       usage: "completions SHELL [NAME]",
+      common: ["json"],
       summary: "print a script that completes words in your shell",
       notes: [
         `SHELL is one of ${SHELLS.join(", ")}.`,
@@ -113,6 +119,7 @@ export const RELAY: CommandSpec = {
   notes: [
     "If PORT is 0, the system picks one, and the first line of output shows it.",
   ],
+  common: ["state", "private", "secret-file", "host", "advertise"],
   examples: [
     {
       what: "a relay on port 1700",
@@ -152,6 +159,7 @@ export const NODE: CommandSpec = {
     "folder or a file to share, ./files by default. Of several, names begin with the",
     "last part of each path, or with NAME in NAME=DIR.",
   ],
+  common: ["name", "state", "limit-rate", "tunnel", "token-file"],
   examples: [
     {
       what: "share ./files",
@@ -174,6 +182,7 @@ export const NODE: CommandSpec = {
     doctor: {
       ...NOTHING,
       usage: "doctor RELAY PORT [DIR…]",
+      common: ["advertise", "state", "tunnel", "token-file", "json"],
       summary: "check what works here, and say how to fix the rest",
       alsoCalled: ["diagnose", "test"],
       notes: [
@@ -234,6 +243,7 @@ const CLIENT_COMMANDS: Readonly<Record<ClientCommand, Command>> = {
   nodes: {
     ...NOTHING,
     usage: "RELAY nodes",
+    common: ["token-file", "known-relays", "json", "quiet", "no-tunnel"],
     summary: "list the active nodes",
     alsoCalled: ["peers", "status", "who"],
     examples: [
@@ -248,6 +258,7 @@ const CLIENT_COMMANDS: Readonly<Record<ClientCommand, Command>> = {
   ls: {
     ...NOTHING,
     usage: "RELAY ls [GLOB]",
+    common: ["sort", "depth", "tree", "long", "node"],
     summary: "list the files on all nodes",
     alsoCalled: ["list", "dir", "files"],
     notes: [
@@ -268,6 +279,7 @@ const CLIENT_COMMANDS: Readonly<Record<ClientCommand, Command>> = {
   search: {
     ...NOTHING,
     usage: "RELAY search TEXT…",
+    common: ["sort", "tree", "long", "node", "json"],
     summary: "list the names that have all the words in them",
     alsoCalled: ["find", "locate", "grep"],
     notes: [
@@ -287,6 +299,7 @@ const CLIENT_COMMANDS: Readonly<Record<ClientCommand, Command>> = {
   get: {
     ...NOTHING,
     usage: "RELAY get NAME…",
+    common: ["output", "overwrite", "dry-run", "node", "sha256"],
     summary: "fetch files; NAME may be a 'GLOB' or a FOLDER",
     alsoCalled: ["fetch", "download", "save", "pull", "copy", "cp"],
     notes: [
@@ -313,6 +326,7 @@ const CLIENT_COMMANDS: Readonly<Record<ClientCommand, Command>> = {
   link: {
     ...NOTHING,
     usage: "RELAY link NAME",
+    common: ["expires", "uses", "qr", "node", "token-file"],
     summary: "make a link to one file, to send to somebody",
     alsoCalled: ["ticket", "invite"],
     notes: [
@@ -337,6 +351,7 @@ const CLIENT_COMMANDS: Readonly<Record<ClientCommand, Command>> = {
   send: {
     ...NOTHING,
     usage: "RELAY send FILE…",
+    common: ["uses", "expires", "qr", "token-file", "tunnel"],
     summary: "send files from here, by a link to each",
     alsoCalled: ["share", "offer", "push", "upload"],
     operands: "files",
@@ -367,6 +382,7 @@ const CLIENT_COMMANDS: Readonly<Record<ClientCommand, Command>> = {
   cat: {
     ...NOTHING,
     usage: "RELAY cat NAME",
+    common: ["tail", "range", "node", "sha256", "token-file"],
     summary: "write the content of a file to stdout",
     alsoCalled: ["show", "print", "type", "read"],
     examples: [
@@ -384,6 +400,7 @@ const CLIENT_COMMANDS: Readonly<Record<ClientCommand, Command>> = {
   verify: {
     ...NOTHING,
     usage: "verify FILE RECEIPT",
+    common: ["json", "quiet", "debug"],
     summary: "check a file against the receipt of its get",
     operands: "files",
     alsoCalled: ["check"],
@@ -412,6 +429,7 @@ const CLIENT_COMMANDS: Readonly<Record<ClientCommand, Command>> = {
   doctor: {
     ...NOTHING,
     usage: "RELAY doctor",
+    common: ["output", "token-file", "known-relays", "no-tunnel", "json"],
     sys: ["statfs", "networkInterfaces"],
     summary: "check what works here, and say how to fix the rest",
     alsoCalled: ["diagnose", "test", "ping"],
@@ -439,6 +457,7 @@ export const CLIENT: CommandSpec = {
     "RELAY is HOST PORT, or a relay address p2p://HOST:PORT/RELAY_ID, which pins the",
     "relay's identity. A name that begins with a dash goes after --.",
   ],
+  common: ["token-file", "known-relays", "json", "quiet", "version"],
   examples: [
     { what: "type a name, and read the file", line: `${RUN} nas 1700` },
     { what: "list all files", line: `${RUN} nas 1700 ls` },

@@ -20,7 +20,7 @@ import {
   variableOf,
 } from "./option_table.ts";
 
-/** The text of `--help`. */
+/** The text of `help --all`. */
 export function formatHelp(spec: CommandSpec): string {
   return formatPage({
     summary: spec.summary,
@@ -34,15 +34,12 @@ export function formatHelp(spec: CommandSpec): string {
   });
 }
 
-/** The text of `--help` for one command. */
+/** The text of `help COMMAND --all`. */
 export function formatCommandHelp(spec: CommandSpec, name: string): string {
   const command = spec.commands[name]!;
-  const options = spec.optionsOf?.(name) ??
-    (spec.role === "client"
-      ? optionsOfCommand(name as ClientCommand)
-      : spec.options);
+  const options = optionsOf(spec, name);
   return formatPage({
-    summary: `${command.summary[0]!.toUpperCase()}${command.summary.slice(1)}.`,
+    summary: sentence(command.summary),
     usage: [usageOf(spec, command)],
     notes: command.notes,
     sections: [
@@ -50,6 +47,117 @@ export function formatCommandHelp(spec: CommandSpec, name: string): string {
       ...section("Options", formatOptions(options, { isCommand: true })),
     ],
   });
+}
+
+/** The text of `--help`: at most 24 lines of 80 columns. */
+export function formatShortHelp(spec: CommandSpec): string {
+  const names = commandNames(spec).join(", ");
+  return formatScreen(spec, {
+    summary: spec.summary,
+    usage: `${spec.script} ${spec.usage[0]}`,
+    commands: `${names}; help COMMAND explains one`,
+    notes: [],
+    options: spec.options,
+    common: spec.common,
+    examples: spec.examples,
+    topic: "help",
+  });
+}
+
+/** The text of `--help` for one command, as short. */
+export function formatShortCommandHelp(
+  spec: CommandSpec,
+  name: string,
+): string {
+  const command = spec.commands[name]!;
+  return formatScreen(spec, {
+    ...command,
+    summary: sentence(command.summary),
+    usage: usageOf(spec, command),
+    options: optionsOf(spec, name),
+    topic: `help ${name}`,
+  });
+}
+
+/** What a page of one screen says. */
+interface Screen {
+  readonly summary: string;
+  readonly usage: string;
+  /** The names of commands, as a list. */
+  readonly commands?: string;
+  /** Left out if there is no room for all. */
+  readonly notes: readonly string[];
+  readonly options: OptionTable;
+  /** The options that most users want. */
+  readonly common?: readonly string[] | undefined;
+  readonly examples: readonly Example[];
+  /** The command that shows everything, without its option. */
+  readonly topic: string;
+}
+
+const SCREEN_LINES = 24;
+const SCREEN_COLUMNS = 80;
+const MOST_OPTIONS = 5;
+const MOST_EXAMPLES = 3;
+
+function formatScreen({ script }: CommandSpec, screen: Screen): string {
+  const { summary, usage, commands, notes, options, examples } = screen;
+  const { common = Object.keys(options) } = screen;
+  const shown = Object.fromEntries(
+    common.slice(0, MOST_OPTIONS).map((name) => [name, options[name]!]),
+  );
+  const rest = [
+    "",
+    "Options:",
+    ...formatOptions(shown, { isCommand: true, isShort: true }),
+    "",
+    "Examples:",
+    ...examples.slice(0, MOST_EXAMPLES).flatMap(({ what, line }) => [
+      `  # ${what}`,
+      ...wrap(line, { left: "  ", next: "    ", end: " \\" }),
+    ]),
+    `See ${script} ${screen.topic} --all for all options and exit codes.`,
+  ];
+  const first = [
+    summary,
+    "",
+    ...wrap(usage, { left: "Usage: ", next: "  ", end: "" }),
+    ...(commands === undefined
+      ? []
+      : wrap(commands, { left: "Commands: ", next: "  ", end: "" })),
+  ];
+  const room = SCREEN_LINES - first.length - rest.length - 1;
+  const told = notes.length > 0 && notes.length <= room ? ["", ...notes] : [];
+  return [...first, ...told, ...rest, ""].join("\n");
+}
+
+/** Lines of a screen's columns; `end` says that one goes on. */
+function wrap(
+  text: string,
+  { left, next, end }: { left: string; next: string; end: string },
+): string[] {
+  const lines: string[] = [];
+  let line = left;
+  for (const [at, word] of text.split(" ").entries()) {
+    const longer = at === 0 ? line + word : `${line} ${word}`;
+    if (at === 0 || longer.length + end.length <= SCREEN_COLUMNS) line = longer;
+    else {
+      lines.push(line + end);
+      line = next + word;
+    }
+  }
+  return [...lines, line];
+}
+
+function optionsOf(spec: CommandSpec, name: string): OptionTable {
+  return spec.optionsOf?.(name) ??
+    (spec.role === "client"
+      ? optionsOfCommand(name as ClientCommand)
+      : spec.options);
+}
+
+function sentence(summary: string): string {
+  return `${summary[0]!.toUpperCase()}${summary.slice(1)}.`;
 }
 
 /** A command line as the user types it. */
@@ -103,7 +211,7 @@ function formatExamples(examples: readonly Example[]): string[] {
 
 function formatOptions(
   options: OptionTable,
-  { isCommand }: { isCommand: boolean },
+  { isCommand, isShort = false }: { isCommand: boolean; isShort?: boolean },
 ): string[] {
   return Object.entries(options).flatMap(([name, option]) => {
     const help = isCommand ? option.help : describeOption(option);
@@ -116,7 +224,7 @@ function formatOptions(
       ...(left.length < OPTION_COLUMNS
         ? [left.padEnd(OPTION_COLUMNS) + help]
         : [left, " ".repeat(OPTION_COLUMNS) + help]),
-      ...(settings.length === 0
+      ...(settings.length === 0 || isShort
         ? []
         : [`${" ".repeat(OPTION_COLUMNS)}[${settings.join(", ")}]`]),
     ];

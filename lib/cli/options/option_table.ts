@@ -432,6 +432,11 @@ const ROWS = {
   json: { help: "write events to stdout, one JSON object per line" },
   quiet: { short: "q", help: "write only errors to stderr" },
   debug: { help: "show stack traces with errors" },
+  all: {
+    commands: ["help"],
+    isTyped: true,
+    help: "with help: every option, its variable, and exit codes",
+  },
   help: { short: "h", isTyped: true, help: "show help, also for one command" },
   version: { isTyped: true, help: "show the program and protocol versions" },
 } as const satisfies OptionTable;

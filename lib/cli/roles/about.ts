@@ -15,7 +15,13 @@ import {
   SHELLS,
 } from "../options/command_table.ts";
 import { formatCompletions } from "../options/completions.ts";
-import { formatCommandHelp, formatHelp } from "../options/help.ts";
+import {
+  formatCommandHelp,
+  formatHelp,
+  formatShortCommandHelp,
+  formatShortHelp,
+} from "../options/help.ts";
+import { OPTIONS } from "../options/option_table.ts";
 import { type CommandLine, usageFailure } from "../options/command_line.ts";
 import { spoken } from "../options/spoken.ts";
 import { didYouMean, nearest } from "../options/suggestion.ts";
@@ -36,7 +42,7 @@ export function answerAboutItself(
   if (spec.role === "relay") refuseMistyped(spec, command);
   if (line.isOn("help")) {
     const topic = line.words.find((word) => isCommand(spec, word));
-    tellHelp(spec, terminal, topic);
+    tellHelp(spec, terminal, { topic, isAll: line.isOn("all") });
   } else if (line.isOn("version")) {
     terminal.fact(`relay-p2p ${VERSION}, protocol ${PROTOCOL_VERSION}`);
     terminal.event({
@@ -51,12 +57,13 @@ export function answerAboutItself(
     if (topic !== undefined && !isCommand(spec, topic)) {
       throw noSuchCommand(spec, topic);
     }
-    tellHelp(spec, terminal, topic);
+    tellHelp(spec, terminal, { topic, isAll: line.isOn("all") });
   } else if (command === "completions") {
     const [shell, name = spec.script, ...more] = words;
     if (more.length > 0) throw tooMany(spec, command);
     tellCompletions(spec, terminal, { shell: parseShell(spec, shell), name });
   } else {
+    refuseAll(line, spec);
     return false;
   }
   terminal.check();
@@ -97,15 +104,27 @@ export function isCommand(spec: CommandSpec, word: string): boolean {
   return commandNames(spec).includes(word);
 }
 
+/** Refuses the option of help without help; `p2p` has another of that name. */
+function refuseAll(line: CommandLine, spec: CommandSpec): void {
+  if (!line.isOn("all") || spec.options["all"] !== OPTIONS["all"]) return;
+  throw new Failure("usage", {
+    what: "Cannot use option",
+    where: "--all",
+    why: "it says how much help to show",
+    remedy: "it goes with help",
+  });
+}
+
 function tellHelp(
   spec: CommandSpec,
   terminal: Terminal,
-  topic: string | undefined,
+  { topic, isAll }: { topic: string | undefined; isAll: boolean },
 ): void {
   const typed = spoken(spec);
-  const text = topic === undefined
-    ? formatHelp(typed)
-    : formatCommandHelp(typed, topic);
+  const [all, one] = isAll
+    ? [formatHelp, formatCommandHelp]
+    : [formatShortHelp, formatShortCommandHelp];
+  const text = topic === undefined ? all(typed) : one(typed, topic);
   terminal.fact(text.trimEnd());
   terminal.event({ event: "help", text });
 }

@@ -9,6 +9,8 @@ import {
 import {
   formatCommandHelp,
   formatHelp,
+  formatShortCommandHelp,
+  formatShortHelp,
 } from "../../../lib/cli/options/help.ts";
 import {
   type ClientCommand,
@@ -68,7 +70,7 @@ function assertTeaches(
 }
 
 for (const spec of SCRIPTS) {
-  Deno.test(`The help of ${spec.script} has usage, three examples, every option and exit code`, () => {
+  Deno.test(`All help of ${spec.script} has usage, three examples, every option and exit code`, () => {
     const { script, options } = spec;
     assertTeaches(formatHelp(spec), { script, options, examples: 3 });
     for (const name of commandNames(spec)) {
@@ -81,7 +83,7 @@ for (const spec of SCRIPTS) {
   });
 
   for (const name of commandNames(spec)) {
-    Deno.test(`The help of ${spec.script} ${name} has usage, examples, its options and exit codes`, () => {
+    Deno.test(`All help of ${spec.script} ${name} has usage, examples, its options and exit codes`, () => {
       const options = spec.role === "client"
         ? optionsOfCommand(name as ClientCommand)
         : spec.options;
@@ -95,6 +97,83 @@ for (const spec of SCRIPTS) {
       });
     });
   }
+}
+
+/** What a help of one screen must have. */
+function assertFits(text: string, all: string): void {
+  const lines = text.trimEnd().split("\n");
+  assert(lines.length <= 24, `${lines.length} lines:\n${text}`);
+  for (const line of lines) {
+    assert(line.length <= 80, `${line.length} columns: ${line}`);
+  }
+  assert(lines.some((line) => line.startsWith("Usage: ")), text);
+  assert(lines.at(-1)!.includes(" --all for all options"), text);
+  const optionsAt = lines.indexOf("Options:");
+  const examplesAt = lines.indexOf("Examples:");
+  const options = lines.slice(optionsAt + 1, examplesAt - 1);
+  assert(options.length >= 1 && options.length <= 5, text);
+  for (const line of options) {
+    const [, name] = /--([a-z0-9-]+)/.exec(line)!;
+    assert(Object.hasOwn(OPTIONS, name!), line);
+    assert(all.includes(`--${name} `), `${name} is not in all of it`);
+  }
+  const examples = lines.slice(examplesAt + 1, -1).join("\n");
+  const joined = examples.replaceAll(/ \\\n +/g, " ").split("\n");
+  assertEquals(
+    joined.slice(1).filter((_, at) => at % 2 === 0)
+      .filter((line) => !all.split("\n").includes(line)),
+    [],
+    "examples as they are in all help",
+  );
+}
+
+for (const spec of SCRIPTS) {
+  Deno.test(`The help of ${spec.script} is one screen, with all commands`, () => {
+    const text = formatShortHelp(spec);
+    assertFits(text, formatHelp(spec));
+    const [, commands = ""] = /^Commands: ([^]*?);/m.exec(text) ?? [];
+    assertEquals(commands.split(/,\s+/), commandNames(spec));
+  });
+  for (const name of Object.keys(spec.commands)) {
+    Deno.test(`The help of ${spec.script} ${name} is one screen`, () => {
+      assertFits(
+        formatShortCommandHelp(spec, name),
+        formatCommandHelp(spec, name),
+      );
+    });
+  }
+}
+
+for (
+  const [args, short] of [
+    [["help"], true],
+    [["get", "--help"], true],
+    [["help", "--all"], false],
+    [["help", "get", "--all"], false],
+    [["nas", "1700", "get", "--help", "--all"], false],
+  ] as const
+) {
+  Deno.test(`peer_client.ts ${args.join(" ")} shows ${short ? "one screen" : "every option and exit code"}`, async () => {
+    const { code, text } = await runRoleHere("peer_client.ts", args);
+    assertEquals(code, 0);
+    assertEquals(text.split("\n").length <= 25, short);
+    assertEquals(text.includes("Exit codes:"), !short);
+    assertEquals(text.includes("RELAY_P2P_SHA256"), !short);
+  });
+}
+
+for (
+  const [script, args] of [
+    ["relay.ts", ["--all", "1700"]],
+    ["peer_client.ts", ["nas", "1700", "get", "a", "--all"]],
+  ] as const
+) {
+  Deno.test(`${script} takes --all with help only`, async () => {
+    const { code, stderr } = await runRoleHere(script, args);
+    assertEquals([code, stderr], [2, [
+      "error: Cannot use option (--all): it says how much help to show; it goes with help",
+    ]]);
+  });
 }
 
 /** The words that a line has after its script, as a shell would part them. */
