@@ -206,7 +206,6 @@ const ROWS: readonly (readonly [string, readonly string[], string])[] = [
   ["help use", [ENV], "packaging/p2p/p2p.ts help use"],
   ["help get", [ENV], "peer_client.ts help get"],
   ["help get --all", [ENV], "peer_client.ts help get --all"],
-  ["get --help --all", [ENV], "peer_client.ts --help --all get"],
   ["help share", [ENV], "peer_node.ts help"],
   ["completions bash", [ENV], "packaging/p2p/p2p.ts completions bash"],
   [
