@@ -63,8 +63,8 @@ for (
     ['config = "other"', "line 1: there is no setting config"],
     ['"\\u001b[2J" = 1', "there is no setting \\x1b[2J"],
     [
-      '[relay]\nname = "x"',
-      "line 2: name is not a setting of the relay; it goes with node",
+      '[relay]\ntunnel = true',
+      "line 2: tunnel is not a setting of the relay; it goes with node",
     ],
     ['json = "yes"', "line 1: json must be true or false"],
     ["name = true", "line 1: name must be text or a whole number"],
