@@ -13,6 +13,7 @@ import { ROOT } from "./_processes.ts";
 import { type Block, blocksOf, documentNames, STORIES } from "./_readme.ts";
 import { Walk } from "./_walk.ts";
 
+const INSTALLED = "takes an installed p2p: tests/e2e/p2p_test.ts has one";
 const INSTALLS = "installs into the home folder";
 const BUILDS = "takes the runtime of each target, which Deno downloads";
 const SYSTEM = "changes the system that the tests run on";
@@ -22,6 +23,12 @@ const MEASURES = "measures for minutes";
 /** The commands that are not typed here, by document, each with the reason. */
 const UNTYPED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   "README.md": {
+    "npx -y deno@2.9.6 task install": INSTALLS,
+    "p2p relay": INSTALLED,
+    "p2p use": INSTALLED,
+    "p2p use nas.local 1700": INSTALLED,
+    "p2p share ~/Documents": INSTALLED,
+    "p2p get report.pdf": INSTALLED,
     "npx -y deno@2.9.6 task demo   # the whole thing on real files, in a few seconds":
       "downloads Deno",
     "npx -y deno@2.9.6 task test   # the tests; the long ones are task test:long":
@@ -37,6 +44,11 @@ const UNTYPED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     "cp dist/x86_64-unknown-linux-gnu/relay-p2p-relay /usr/local/bin/": SYSTEM,
     "cp packaging/systemd/relay-p2p-relay.service /etc/systemd/system/": SYSTEM,
     "systemctl enable --now relay-p2p-relay": SYSTEM,
+    "mkdir -p ~/.config/systemd/user": SYSTEM,
+    "cp packaging/systemd/user/p2p-*.service ~/.config/systemd/user/": SYSTEM,
+    "systemctl --user enable --now p2p-relay": SYSTEM,
+    "loginctl enable-linger   # it starts with the machine, not with your login":
+      SYSTEM,
     "podman build -t relay-p2p -f packaging/Containerfile .": IMAGES,
     "podman run -p 1700:1700 -p 1701:1701 -v relay-state:/state relay-p2p":
       IMAGES,

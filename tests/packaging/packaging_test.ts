@@ -6,6 +6,10 @@
 import { assert, assertEquals } from "@std/assert";
 import { join } from "@std/path";
 import { PROTOCOL_VERSION } from "../../lib/protocol/messages.ts";
+import { parseCommandLine } from "../../lib/cli/options/command_line.ts";
+import { NODE, RELAY } from "../../lib/cli/options/command_table.ts";
+import { placesOf } from "../../packaging/p2p/places.ts";
+import { planOf, type Surroundings } from "../../packaging/p2p/plan.ts";
 import { ANNOUNCE_PORT } from "../../lib/protocol/announcement.ts";
 import { tempShare } from "../_temp_share.ts";
 import { testWith } from "../_tools.ts";
@@ -117,3 +121,40 @@ Deno.test("The Avahi service names the relay's usual port, and is well-formed", 
   }
   assertEquals(open, []);
 });
+
+const USER_UNITS = {
+  "p2p-relay.service": { script: "relay.ts", words: ["--log", "text"] },
+  "p2p-share.service": { script: "peer_node.ts", words: ["--log", "text"] },
+};
+
+for (const [name, { script, words }] of Object.entries(USER_UNITS)) {
+  Deno.test(`${name} starts p2p with options that there are, and stops what it becomes`, async () => {
+    const unit = await readPackaging(`systemd/user/${name}`);
+    const [program, ...typed] = valueIn(unit, "ExecStart").split(" ");
+    assertEquals(program, "%h/.local/bin/p2p");
+    const around: Surroundings = {
+      places: placesOf((name) => name === "HOME" ? "/home/u" : undefined)!,
+      remembered: () => ({
+        relay: `p2p://nas:1700/${"a".repeat(52)}`,
+        tokenFiles: {},
+      }),
+      disk: { kindOf: () => undefined, targetOf: () => undefined },
+      readSettings: () => Promise.resolve(new Map()),
+      nameOf: () => "share",
+    };
+    const plan = await planOf(typed, around);
+    assertEquals(plan.script, script);
+    for (const word of words) assert(plan.args.includes(word), word);
+    const spec = script === "relay.ts" ? RELAY : NODE;
+    parseCommandLine(plan.args, spec); // throws for an unknown option
+  });
+
+  testWith(["systemd-analyze"], `systemd takes ${name}`, async () => {
+    await using folder = await tempShare();
+    const unit = (await readPackaging(`systemd/user/${name}`))
+      .replace(/^ExecStart=\S+/m, "ExecStart=/bin/true");
+    const path = join(folder.path, name);
+    await Deno.writeTextFile(path, unit);
+    assertEquals(await analyze(["verify", path]), { code: 0, text: "" });
+  });
+}

@@ -63,7 +63,7 @@ for (
     ['config = "other"', "line 1: there is no setting config"],
     ['"\\u001b[2J" = 1', "there is no setting \\x1b[2J"],
     [
-      '[relay]\ntunnel = true',
+      "[relay]\ntunnel = true",
       "line 2: tunnel is not a setting of the relay; it goes with node",
     ],
     ['json = "yes"', "line 1: json must be true or false"],
