@@ -156,6 +156,7 @@ export {
   listNodes,
   type ListNodesOptions,
 } from "./client/listing.ts";
+export { type FileSum, sumFiles, type SumsOptions } from "./client/sums.ts";
 export type { BytesByPath, Delivery } from "./client/deliveries.ts";
 export type { ListedGrant, ListedNode, NodeListing } from "./client/nodes.ts";
 export type { ClientOptions, PeersEvent } from "./client/peers.ts";

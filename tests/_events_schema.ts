@@ -668,6 +668,15 @@ export const EVENTS: Readonly<Record<EventName, EventSpec>> = {
       differs: flag("whether nodes may have different contents"),
     },
   },
+  "file_sum": {
+    says: "the SHA-256 of a file, as its nodes know it",
+    roles: CLIENT,
+    fields: {
+      name,
+      bytes: count("bytes of the file"),
+      sha256: digest("SHA-256 of the file"),
+    },
+  },
   "send_progress": {
     says:
       "somebody fetches a sent file; at most once a second for each address",

@@ -328,6 +328,8 @@ const NUMBERS = {
   receiverCount: 256,
   /** How long a client may take for what `send` sent last, before it ends. */
   sentLingerMs: 30_000,
+  /** A file of sums for `get --sums`: for 100,000 names of 600 bytes. */
+  sumsFileBytes: 64 * MIB,
   /** With `--wait`: until a missing file is asked for again, the first time. */
   waitFirstMs: 1_000,
   /** The same, at most: each question goes to the relay and all of its nodes. */

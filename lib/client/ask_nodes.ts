@@ -12,15 +12,16 @@ import type { Asking, FoundNode } from "./ask_node.ts";
 import { Conversations } from "./conversations.ts";
 import type { ListedNode } from "./nodes.ts";
 import type { Peers } from "./peers.ts";
+import type { WantedSums } from "./wanted_sums.ts";
 
 /** Options of {@linkcode Seeking}. */
 export interface SeekingOptions {
   /** The nodes to ask. */
   readonly nodes: readonly ListedNode[];
   /**
-   * SHA-256 that a file must have. Only a node with that file ends the wait.
+   * SHA-256 that files must have. Only a node with that file ends the wait.
    */
-  readonly sha256?: string | undefined;
+  readonly wanted?: WantedSums | undefined;
   /** Content id that it must have, with the same effect. */
   readonly content?: string | undefined;
   /**
@@ -103,13 +104,16 @@ export class Seeking implements AsyncDisposable {
     const found = await asking.ask(node, { signal, conversations });
     if (signal.aborted) return false;
     const isOfUse = found !== undefined && onFound(asking, found);
-    sought.answered(found !== undefined && this.#isWanted(found.offer));
+    sought.answered(
+      found !== undefined && this.#isWanted(asking.name, found.offer),
+    );
     return isOfUse;
   }
 
-  #isWanted(offer: Offer): boolean {
-    const { sha256, content } = this.#options;
-    return (sha256 === undefined || offer.sha256 === sha256.toLowerCase()) &&
+  #isWanted(name: string, offer: Offer): boolean {
+    const { wanted, content } = this.#options;
+    const sha256 = wanted?.of(name);
+    return (sha256 === undefined || offer.sha256 === sha256) &&
       (content === undefined || offer.content === content);
   }
 

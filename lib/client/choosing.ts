@@ -25,11 +25,14 @@ import {
 } from "./failures.ts";
 import type { ListedNode } from "./nodes.ts";
 import type { Peers } from "./peers.ts";
+import type { WantedSums } from "./wanted_sums.ts";
 
 /** Options of {@linkcode Choosing}. */
 export interface ChoosingOptions {
   /** The user's conditions for the content. */
   readonly wish: Wish;
+  /** The SHA-256 of each file, in place of the one in `wish`. */
+  readonly wanted?: WantedSums | undefined;
   /** The nodes that may offer it. */
   readonly nodes: readonly ListedNode[];
   /** Called for every event. */
@@ -84,12 +87,12 @@ export class Choosing implements AsyncDisposable {
    * addresses have another content, `not_found` if no node has the wanted one.
    */
   async choose(name: string, offers: readonly Offer[]): Promise<Chosen> {
-    const { wish } = this;
+    const wish = this.#wishFor(name);
     const { tell } = this.#options;
     let choice = chooseContent(offers, wish, { isFinal: false });
     const isByOffers = choice.kind === "taken";
     if (choice.kind !== "taken" && choice.unknown.length > 0) {
-      choice = await this.#settle(offers, choice.unknown);
+      choice = await this.#settle(offers, choice.unknown, wish);
     }
     const { groups, kind } = choice;
     if (kind === "none") throw this.#nobodyHasIt(name, choice);
@@ -117,8 +120,14 @@ export class Choosing implements AsyncDisposable {
   }
 
   get #isPinned(): boolean {
-    const { sha256, content } = this.#options.wish;
-    return sha256 !== undefined || content !== undefined;
+    const { wish: { sha256, content }, wanted } = this.#options;
+    return sha256 !== undefined || content !== undefined ||
+      (wanted?.isPinned ?? false);
+  }
+
+  #wishFor(name: string): Wish {
+    const sha256 = this.#options.wanted?.of(name);
+    return sha256 === undefined ? this.wish : { ...this.wish, sha256 };
   }
 
   #nobodyHasIt(name: string, choice: Choice & { kind: "none" }): Failure {
@@ -137,8 +146,8 @@ export class Choosing implements AsyncDisposable {
   async #settle(
     offers: readonly Offer[],
     unknown: readonly Offer[],
+    wish: Wish,
   ): Promise<Choice> {
-    const { wish } = this;
     const known = new Map(offers.map((offer) => [offer.node, offer]));
     const decided = Promise.withResolvers<void>();
     const settled = unknown.map(async (offer) => {

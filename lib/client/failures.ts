@@ -361,3 +361,18 @@ export function hasNotThatRange(name: string, size: number): Failure {
     why: `the file has ${counted(size, "byte")}`,
   });
 }
+
+/** A file is fetched by sums, and there is none of it. */
+export function hasNoSum(name: string): Failure {
+  return new Failure("corrupt", {
+    what: "Cannot verify file",
+    where: show(name),
+    why: "no SHA-256 of it was given",
+  });
+}
+
+/** The failure of a file that nodes have, and not with its SHA-256. */
+export function asMismatch(failure: Failure): Failure {
+  if (failure.kind !== "not_found") return failure;
+  return new Failure("corrupt", { ...failure.parts, cause: failure });
+}

@@ -28,6 +28,11 @@ export interface GetOptions extends TransferOptions {
   pathOf: (name: string, selection: Selection) => string;
   /** Whether to replace existing files. */
   overwrite?: boolean;
+  /**
+   * The SHA-256 of each file, as 64 hexadecimal digits; others are not fetched.
+   * Names stand for files of just these names then.
+   */
+  sums?: ReadonlyMap<string, string>;
   /** An older file: what is right in it is copied, and not fetched. */
   base?: string;
   /** Only tells what would become of each file: `file_planned`. */

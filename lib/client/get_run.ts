@@ -18,7 +18,13 @@ import { Clashes } from "./clashes.ts";
 import { boundsOf, hasherFor, lanesFor, sourceOf } from "./downloading.ts";
 import { DryRun } from "./dry_run.ts";
 import type { ClientEvent } from "./events.ts";
-import { exhausted, nobodyHasAny, notListedWhole } from "./failures.ts";
+import {
+  asMismatch,
+  exhausted,
+  hasNoSum,
+  nobodyHasAny,
+  notListedWhole,
+} from "./failures.ts";
 import { Followups } from "./followups.ts";
 import { type Job, jobOf, ListedJob, sizeOf } from "./jobs.ts";
 import { type ListedPlace, PatternLists } from "./pattern_lists.ts";
@@ -35,6 +41,7 @@ import { batchesOf, type Selection } from "./selections.ts";
 import { Turns } from "../base/turns.ts";
 import { Targets } from "./targets.ts";
 import type { TransferOptions } from "./transfer_options.ts";
+import { WantedSums } from "./wanted_sums.ts";
 
 /** Options of {@linkcode GetRun}. */
 export interface GetRunOptions extends TransferOptions {
@@ -45,6 +52,8 @@ export interface GetRunOptions extends TransferOptions {
   readonly pathOf: (name: string, selection: Selection) => string;
   /** Whether to replace existing files. */
   readonly overwrite?: boolean;
+  /** The SHA-256 of each file; others are not fetched. */
+  readonly sums?: ReadonlyMap<string, string>;
   /** An older file: what is right in it is copied, and not fetched. */
   readonly base: BaseFile | undefined;
   /** Only tells what would become of each file. */
@@ -79,6 +88,7 @@ export class GetRun implements AsyncDisposable {
   readonly #choosing: Choosing;
   readonly #followups: Followups;
   readonly #clashes: Clashes;
+  readonly #wanted: WantedSums;
   /** The job for each name; `null` if it cannot be fetched. */
   readonly #jobs = new Map<string, Job | null>();
   /**
@@ -92,7 +102,9 @@ export class GetRun implements AsyncDisposable {
 
   constructor(peers: Peers, options: GetRunOptions) {
     const { signal, nodes, sha256, content, prefer, overwrite } = options;
-    const isPinned = sha256 !== undefined || content !== undefined;
+    this.#wanted = new WantedSums(options);
+    const wanted = this.#wanted;
+    const isPinned = wanted.isPinned || content !== undefined;
     this.#peers = peers;
     this.#options = options;
     this.#tell = options.onEvent ?? (() => {});
@@ -102,14 +114,14 @@ export class GetRun implements AsyncDisposable {
         selection.kind === "name" ? [[selection.name, selection]] : []
       ),
     );
-    this.#lists = new PatternLists({ isKept: sha256 !== undefined });
+    this.#lists = new PatternLists({ isKept: wanted.isPinned });
     this.#outcomes = new SaveReport(this.#tell, (id) => this.#nodes.get(id)!);
     this.#signal = signal === undefined
       ? this.#stop.signal
       : AbortSignal.any([signal, this.#stop.signal]);
     this.#seeking = new Seeking(peers, {
       nodes,
-      sha256,
+      wanted,
       content,
       // An existing file is not replaced only because other nodes were slower
       // to answer.
@@ -129,12 +141,14 @@ export class GetRun implements AsyncDisposable {
     });
     this.#choosing = new Choosing(peers, {
       wish: { sha256, content, prefer },
+      wanted,
       nodes,
       tell: this.#tell,
       signal: this.#signal,
     });
     this.#missed = new MissedNames(peers, {
       ...options,
+      anywhere: options.anywhere && options.sums === undefined,
       isOne: sha256 !== undefined || options.base !== undefined,
       choosing: this.#choosing,
       tell: this.#tell,
@@ -303,7 +317,7 @@ export class GetRun implements AsyncDisposable {
     const job = this.#jobs.get(name);
     if (!job) return false;
     if (content === undefined || job.group.content !== content) {
-      return this.#options.sha256 !== undefined && this.#note(name, offer);
+      return this.#wanted.isPinned && this.#note(name, offer);
     }
     if (this.#saveRun !== null) this.#saveRun.addHolder(job, node, content);
     else job.sources.set(node, content);
@@ -364,13 +378,15 @@ export class GetRun implements AsyncDisposable {
     listed?: ListedPlace,
   ): Promise<Job | null> {
     try {
+      if (!this.#wanted.allows(name)) throw hasNoSum(name);
       const choosing = this.#choosing;
       const choice = await choosing.choose(name, offers);
       const path = this.#options.pathOf(name, selection);
       return jobOf(choice, { name, path, listed });
     } catch (error) {
       if (!(error instanceof Failure)) throw error;
-      this.#outcomes.fail(name, error);
+      const { sums } = this.#options;
+      this.#outcomes.fail(name, sums ? asMismatch(error) : error);
       return null;
     }
   }
@@ -380,7 +396,8 @@ export class GetRun implements AsyncDisposable {
     jobs: readonly Job[],
     batches: AsyncIterable<readonly Job[]>,
   ): Promise<void> {
-    const { overwrite = false, sha256, base } = this.#options;
+    const { overwrite = false, base } = this.#options;
+    const wanted = this.#wanted;
     const outcomes = this.#outcomes;
     // The files that follow may be large.
     const sizes = this.#isAsked ? jobs.map(sizeOf) : [Infinity];
@@ -395,7 +412,7 @@ export class GetRun implements AsyncDisposable {
     const describe = (job: Job) => this.#followups.describe(job);
     if (this.#options.dryRun) {
       return await new DryRun({
-        ...{ overwrite, sha256, base, hasher, describe, outcomes },
+        ...{ overwrite, wanted, base, hasher, describe, outcomes },
         nodeOf: (id) => this.#nodes.get(id)!,
         tell: this.#tell,
         turnMs: this.#peers.limits.turnMs,
@@ -411,7 +428,7 @@ export class GetRun implements AsyncDisposable {
       outcomes,
       targets: new Targets({
         overwrite,
-        sha256,
+        wanted,
         base,
         signal: this.#signal,
         hasher,

@@ -13,13 +13,14 @@ import type { Manifest } from "../content/manifest.ts";
 import type { Hasher } from "../transfer/hashing.ts";
 import { notReplacedOnVote } from "./failures.ts";
 import type { Job } from "./jobs.ts";
+import type { WantedSums } from "./wanted_sums.ts";
 
 /** Options of {@linkcode Presence}. */
 export interface PresenceOptions {
   /** Whether existing files may be replaced. */
   readonly overwrite: boolean;
-  /** SHA-256 that a file must have. */
-  readonly sha256: string | undefined;
+  /** SHA-256 that files must have. */
+  readonly wanted: WantedSums;
   /** The older file that the user named, which must not be replaced. */
   readonly base: BaseFile | undefined;
   /** Hashes existing files. */
@@ -31,16 +32,14 @@ export interface PresenceOptions {
 /** Compares files on the disk with those that are wanted. */
 export class Presence {
   readonly #options: PresenceOptions;
-  readonly #wanted: string | undefined;
 
   constructor(options: PresenceOptions) {
     this.#options = options;
-    this.#wanted = options.sha256?.toLowerCase();
   }
 
   /** Whether only a manifest says if the existing file is the wanted one. */
-  isUnknown({ group: { content } }: Job): boolean {
-    return content === undefined && this.#wanted === undefined;
+  isUnknown({ name, group: { content } }: Job): boolean {
+    return content === undefined && this.#options.wanted.of(name) === undefined;
   }
 
   /**
@@ -74,13 +73,12 @@ export class Presence {
    * content id is only what a node says that goes with it.
    */
   async #isIt(
-    { path, group: { size, content } }: Job,
+    { name, path, group: { size, content } }: Job,
     manifest: Manifest | undefined,
   ): Promise<boolean> {
     const { hasher, signal } = this.#options;
-    if (this.#wanted !== undefined) {
-      return await sha256At(path, signal) === this.#wanted;
-    }
+    const wanted = this.#options.wanted.of(name);
+    if (wanted !== undefined) return await sha256At(path, signal) === wanted;
     if (content !== undefined) {
       return await contentIdAt(path, size, hasher, signal) === content;
     }

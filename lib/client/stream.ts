@@ -50,6 +50,7 @@ import type { ListedNode } from "./nodes.ts";
 import type { Peers } from "./peers.ts";
 import { Seeking } from "./ask_nodes.ts";
 import type { TransferOptions } from "./transfer_options.ts";
+import { WantedSums } from "./wanted_sums.ts";
 import { insteadOf } from "./wider.ts";
 
 /** The options of {@linkcode Stream}. */
@@ -120,7 +121,7 @@ export class Stream implements AsyncDisposable {
     this.#hash = sha256 === undefined ? null : createSha256();
     this.#seeking = new Seeking(peers, {
       nodes,
-      sha256,
+      wanted: new WantedSums({ sha256 }),
       content,
       signal: this.#signal,
     });

@@ -22,14 +22,15 @@ import type { Job } from "./jobs.ts";
 import { Presence } from "./presence.ts";
 import type { SaveReport } from "./save_report.ts";
 import { sparedPieces } from "./sparing.ts";
+import type { WantedSums } from "./wanted_sums.ts";
 import { Folders, isOfOneFile } from "../disk/places.ts";
 
 /** Options of {@linkcode Targets}. */
 export interface TargetsOptions {
   /** Whether files that are there may be replaced. */
   readonly overwrite: boolean;
-  /** SHA-256 that a file must have. */
-  readonly sha256: string | undefined;
+  /** SHA-256 that files must have. */
+  readonly wanted: WantedSums;
   /** A file to take pieces from, where the person named one. */
   readonly base: BaseFile | undefined;
   /** Small files that are open at a time. */
@@ -50,7 +51,6 @@ const NOTHING = { occupant: "none", hasOneName: true } as const;
 /** Places that files are saved in. Disposing keeps what is not complete. */
 export class Targets implements AsyncDisposable {
   readonly #options: TargetsOptions;
-  readonly #wanted: string | undefined;
   readonly #presence: Presence;
   readonly #folders = new Folders();
   readonly #small: SmallFiles;
@@ -61,7 +61,6 @@ export class Targets implements AsyncDisposable {
   /** Nothing is open yet. */
   constructor(options: TargetsOptions) {
     this.#options = options;
-    this.#wanted = options.sha256?.toLowerCase();
     this.#presence = new Presence(options);
     this.#small = new SmallFiles({ mostOpen: options.openFileCount });
   }
@@ -145,12 +144,11 @@ export class Targets implements AsyncDisposable {
 
   /** Saves a file that comes in one piece, or is so many zeros. */
   #smallSink(job: Job, zeros: number): Sink {
-    const { path, group } = job;
+    const { name, path, group } = job;
     const options = this.#targetOptions(job);
+    const wanted = this.#options.wanted.of(name);
     const save = async (bytes: Uint8Array) => {
-      if (
-        this.#wanted !== undefined && sha256(bytes).toHex() !== this.#wanted
-      ) {
+      if (wanted !== undefined && sha256(bytes).toHex() !== wanted) {
         this.#mistaken.add(job);
         return;
       }
@@ -200,14 +198,15 @@ export class Targets implements AsyncDisposable {
 
   /** A sink that holds the whole to the SHA-256 that was asked for. */
   #verifying(job: Job, partial: PartialFile): Sink {
+    const wanted = this.#options.wanted.of(job.name);
     return {
       write: (first, bytes) => partial.write(first, bytes),
       save: (...pieces) => partial.save(...pieces),
       expect: (...pieces) => partial.expect(...pieces),
       finish: async () => {
         if (
-          this.#wanted !== undefined &&
-          await partial.sha256(this.#options.signal) !== this.#wanted
+          wanted !== undefined &&
+          await partial.sha256(this.#options.signal) !== wanted
         ) {
           await partial.discard();
           this.#mistaken.add(job);

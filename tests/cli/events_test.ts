@@ -144,6 +144,7 @@ Deno.test("Every line of every role and command with --json is as its schema say
   ]);
   await run(0, ["file", "files_listed"], [address, "ls"]);
   await run(0, ["file", "folder"], [address, "ls", "--depth", "1"]);
+  await run(0, ["file_sum"], [address, "sums", "f"]);
   await run(0, ["checked"], [address, "doctor"]);
   await run(8, ["checked"], [
     ...[address, "doctor", "-o", join(folder.path, "no/")],

@@ -145,6 +145,7 @@ testWith(
           `peer_client.ts ${at} get a.txt -o share/ --receipt elsewhere/r.json`,
         "known-relays": `peer_client.ts --known-relays elsewhere ${at} ls`,
         "token-file": `peer_client.ts --token-file elsewhere ${at} ls`,
+        sums: `peer_client.ts ${at} get --sums elsewhere -o share/`,
         "link-file": "peer_client.ts get --link-file elsewhere",
         "node-token-file":
           `peer_client.ts ${at} send --node-token-file elsewhere share/a.txt`,

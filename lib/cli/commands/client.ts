@@ -41,6 +41,7 @@ import { Input } from "../output/streams.ts";
 import { formatNodes } from "../output/tables.ts";
 import { Telling } from "./telling.ts";
 import { runSend } from "./send.ts";
+import { readSums, runSums } from "./sums.ts";
 import { triedOn } from "../output/tried.ts";
 import { runVerify } from "./verify.ts";
 
@@ -115,6 +116,10 @@ function relayFor({ link, relayWords }: GivenLink) {
 
 function runGetByLink({ link }: GivenLink, context: Context): Promise<number> {
   const { line, terminal } = context;
+  const sums = line.value("sums");
+  if (sums !== undefined) {
+    throw badValue("sums", sums, "a link is for one content already");
+  }
   return getByLink(link, {
     options: context.options,
     line,
@@ -157,6 +162,7 @@ function parseCommand(word: string | undefined): RelayCommand {
     case "cat":
     case "link":
     case "send":
+    case "sums":
     case "doctor":
       return word;
     case "verify":
@@ -214,12 +220,7 @@ function runCommand(
     case "cat":
       return runCat(words, context);
     case "get":
-      if (words.length === 0) throw wrongUse(command, "get needs a name");
-      if (line.value("output") === "-") {
-        refuseForStdout(line);
-        return runCat(words, context);
-      }
-      return runGet(selectionsOf(words, options), { options, terminal, line });
+      return getNames(words, context);
     case "link": {
       const [name, ...more] = words;
       if (name === undefined || more.length > 0) {
@@ -227,12 +228,36 @@ function runCommand(
       }
       return runLink(name, { options, terminal, line });
     }
+    case "sums": {
+      const [pattern, ...more] = words;
+      expectNoMore(more, SPEC, SPEC.commands[command]!.usage);
+      return runSums(pattern, { options, terminal });
+    }
     case "send":
       if (words.length === 0) throw wrongUse(command, "send needs a file");
       return runSend(words, { options, terminal, line, signal });
     default:
       return command satisfies never;
   }
+}
+
+async function getNames(
+  words: readonly string[],
+  context: Context,
+): Promise<number> {
+  const { options, terminal, line } = context;
+  const sums = await readSums(line);
+  if (words.length === 0 && sums === undefined) {
+    throw wrongUse("get", "get needs a name");
+  }
+  if (line.value("output") === "-") {
+    refuseForStdout(line);
+    return await runCat(words, context);
+  }
+  const selections = words.length > 0 || sums === undefined
+    ? selectionsOf(words, options)
+    : Array.from(sums.keys(), (name) => ({ kind: "name", name }) as const);
+  return await runGet(selections, { options, terminal, line, sums });
 }
 
 function selectionsOf(
@@ -247,6 +272,10 @@ function refuseForStdout(line: CommandLine): void {
   const base = line.value("base");
   if (base !== undefined) {
     throw badValue("base", base, "with -o - nothing is saved");
+  }
+  const sums = line.value("sums");
+  if (sums !== undefined) {
+    throw badValue("sums", sums, "with -o - nothing is saved");
   }
   if (line.isOn("dry-run")) throw uselessSwitch("dry-run", "with -o -");
   const receipt = line.value("receipt");

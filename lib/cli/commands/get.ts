@@ -31,10 +31,12 @@ import type { Terminal } from "../output/terminal.ts";
 /** Runs the command; resolves to its exit code. */
 export async function runGet(
   selections: readonly Selection[],
-  { options, terminal, line }: {
+  { options, terminal, line, sums }: {
     options: TransferOptions;
     terminal: Terminal;
     line: CommandLine;
+    /** The SHA-256 of each file, if only such files are wanted. */
+    sums?: ReadonlyMap<string, string> | undefined;
   },
 ): Promise<number> {
   const isOne = selections.length === 1 && selections[0]?.kind === "name";
@@ -46,7 +48,10 @@ export async function runGet(
     throw badValue("base", base, "it goes with one name");
   }
   const isDry = line.isOn("dry-run");
-  const place = await destination(line.value("output"), selections, { isDry });
+  const place = await destination(line.value("output"), selections, {
+    isDry,
+    keepsFolders: sums !== undefined,
+  });
   const receipt = receiptFor(line, options);
   await receipt?.check();
   // If there is no place for a file, or no receipt, the fetch stops.
@@ -78,6 +83,7 @@ export async function runGet(
       pathOf,
       overwrite: line.isOn("overwrite"),
       dryRun: isDry,
+      ...(sums === undefined ? {} : { sums }),
       ...(wait === undefined ? {} : { waitMs: 1_000 * wait }),
       ...(base === undefined ? {} : { base }),
       onEvent: (event) => {
@@ -148,7 +154,7 @@ async function tellReceipt(
 export async function destination(
   output: string | undefined,
   selections: readonly Selection[],
-  { isDry = false } = {},
+  { isDry = false, keepsFolders = false } = {},
 ): Promise<(name: string, selection: Selection) => string> {
   const place = output ?? ".";
   const require = isDry ? requireLooking : requireSaving;
@@ -178,7 +184,12 @@ export async function destination(
   }
   if (!await isDirectory(place)) throw await noFolderThere(place);
   return (name, selection) =>
-    join(place, selection.kind === "name" ? name.split("/").at(-1)! : name);
+    join(
+      place,
+      selection.kind === "name" && !keepsFolders
+        ? name.split("/").at(-1)!
+        : name,
+    );
 }
 
 async function isDirectory(path: string): Promise<boolean> {

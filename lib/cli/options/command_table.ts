@@ -379,6 +379,24 @@ const CLIENT_COMMANDS: Readonly<Record<ClientCommand, Command>> = {
       },
     ],
   },
+  sums: {
+    ...NOTHING,
+    usage: "RELAY sums [GLOB]",
+    summary: "print the SHA-256 of files, for sha256sum -c",
+    alsoCalled: ["sha256sum", "hash", "checksum"],
+    notes: [
+      "Nodes hash files that they have not hashed yet. If nodes have different",
+      "contents, the sum is that of the content that get would take.",
+    ],
+    examples: [
+      { what: "all files", line: `${RUN} nas 1700 sums > SHA256SUMS` },
+      { what: "those of a folder", line: `${RUN} nas 1700 sums photos/` },
+      {
+        what: "are the files here the same?",
+        line: `${RUN} nas 1700 sums '*.pdf' | sha256sum -c --ignore-missing`,
+      },
+    ],
+  },
   cat: {
     ...NOTHING,
     usage: "RELAY cat NAME",

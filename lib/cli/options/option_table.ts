@@ -22,6 +22,7 @@ export type ClientCommand =
   | "cat"
   | "link"
   | "send"
+  | "sums"
   | "verify"
   | "doctor"
   | "help"
@@ -77,6 +78,7 @@ const ASKING = [
   "cat",
   "link",
   "send",
+  "sums",
   "doctor",
 ] as const;
 const LISTING = ["ls", "search"] as const;
@@ -193,6 +195,13 @@ const ROWS = {
     use: "write",
     help: "write a receipt to this file, for verify",
   },
+  sums: {
+    roles: CLIENT,
+    commands: ["get"],
+    value: "FILE",
+    names: "file",
+    help: "fetch only what has its SHA-256 in this file",
+  },
   range: {
     roles: CLIENT,
     commands: ["cat"],
@@ -216,7 +225,7 @@ const ROWS = {
   },
   node: {
     roles: CLIENT,
-    commands: ["dialogue", "ls", "search", "get", "cat", "link"],
+    commands: ["dialogue", "ls", "search", "get", "cat", "link", "sums"],
     value: "ID|NAME",
     help: "ask this node only",
   },
@@ -260,7 +269,7 @@ const ROWS = {
   },
   prefer: {
     roles: CLIENT,
-    commands: CHOOSING,
+    commands: [...CHOOSING, "sums"],
     value: "RULE",
     parse: values.oneOf("most-nodes", "newest"),
     choices: ["most-nodes", "newest"],

@@ -82,6 +82,8 @@ export type CliEvent =
   }
   /** Everything that `ls` found, together. */
   | { event: "files_listed"; files: number; bytes: number }
+  /** The SHA-256 of a file, by `sums`. */
+  | { event: "file_sum"; name: string; bytes: number; sha256: string }
   /** A link that the user requested: a secret. */
   | {
     event: "link_made";

@@ -1,0 +1,155 @@
+/**
+ * Finds the plain SHA-256 of files, as their nodes know it. Nodes hash files
+ * that they have not hashed yet.
+ *
+ * @module
+ */
+
+import type { ContentGroup } from "../content/choice.ts";
+import { Failure, isBug } from "../base/errors.ts";
+import { Turns } from "../base/turns.ts";
+import type { NodeSession } from "../transfer/session.ts";
+import { begunAhead } from "./ahead.ts";
+import { Asides } from "./asides.ts";
+import { browseAll } from "./browsing.ts";
+import type { CatalogueEntry } from "./catalogue.ts";
+import { Choosing } from "./choosing.ts";
+import { causeOf } from "./events.ts";
+import { type Cause, notDescribed, notListedWhole } from "./failures.ts";
+import type { ListedNode } from "./nodes.ts";
+import { Peers } from "./peers.ts";
+import { chosenNodes, type TransferOptions } from "./transfer_options.ts";
+
+/** Options of {@linkcode sumFiles}. */
+export interface SumsOptions extends TransferOptions {
+  /** The start of all wanted names. */
+  prefix?: string;
+  /** Whether a name is wanted; by default every name. */
+  matches?: (name: string) => boolean;
+  /** Whether to count an unwanted name, because it might have been meant. */
+  leavesOut?: (name: string) => boolean;
+}
+
+/** A file with its SHA-256, or why there is none. */
+export type FileSum =
+  | {
+    readonly name: string;
+    /** Bytes. */
+    readonly size: number;
+    /** 64 hexadecimal digits, in lower case. */
+    readonly sha256: string;
+  }
+  | { readonly name: string; readonly failure: Failure };
+
+/**
+ * Yields the wanted files on all nodes in the order of their names. If nodes
+ * have different contents of one, it takes the one that a fetch would take.
+ *
+ * @throws {Failure} of kind `relay` if the relay cannot be asked, and at the end
+ * of kind `undelivered` if a node has not listed all of its files.
+ */
+export async function* sumFiles(
+  options: SumsOptions,
+): AsyncGenerator<FileSum, void> {
+  const tell = options.onEvent ?? (() => {});
+  await using stack = new AsyncDisposableStack();
+  const stop = new AbortController();
+  const signal = options.signal === undefined
+    ? stop.signal
+    : AbortSignal.any([options.signal, stop.signal]);
+  const peers = stack.use(new Peers(options, tell));
+  const { nodes: listed } = options.nodes === undefined
+    ? await peers.list()
+    : { nodes: options.nodes };
+  const nodes = chosenNodes(listed, options);
+  const { catalogue, sessions, incomplete } = await browseAll(peers, nodes, {
+    prefix: options.prefix ?? "",
+    matches: options.matches ?? (() => true),
+    leavesOut: options.leavesOut,
+    tell,
+  });
+  for (const session of sessions.values()) stack.use(session);
+  const { sha256, content, prefer } = options;
+  const choosing = stack.use(
+    new Choosing(peers, {
+      wish: { sha256, content, prefer },
+      nodes,
+      tell,
+      signal,
+    }),
+  );
+  const asides = stack.use(new Asides(peers, signal));
+  stack.defer(() => stop.abort(new Error("ended")));
+  const summing = { choosing, asides, sessions, nodes, signal };
+  const turns = new Turns(peers.limits.turnMs);
+  const { askedAheadCount } = peers.limits;
+  const sums = begunAhead(catalogue.places(), askedAheadCount, (place) => {
+    const sum = sumOf(catalogue.entryAt(place), summing);
+    sum.catch(() => {}); // thrown when it is its turn
+    return sum;
+  });
+  for (const sum of sums) {
+    yield await sum;
+    if (turns.isOver) await turns.give();
+  }
+  if (incomplete.length > 0) {
+    throw notListedWhole(incomplete, { pattern: undefined, nodes });
+  }
+}
+
+/** What is asked for the sums of files. */
+interface Summing {
+  readonly choosing: Choosing;
+  readonly asides: Asides;
+  readonly sessions: ReadonlyMap<string, NodeSession>;
+  readonly nodes: readonly ListedNode[];
+  readonly signal: AbortSignal;
+}
+
+async function sumOf(
+  { name, offers }: CatalogueEntry,
+  summing: Summing,
+): Promise<FileSum> {
+  try {
+    const { group } = await summing.choosing.choose(name, offers);
+    const sha256 = await sha256Of(name, group, summing);
+    return { name, size: group.size, sha256 };
+  } catch (error) {
+    summing.signal.throwIfAborted();
+    if (!(error instanceof Failure)) throw error;
+    return { name, failure: error };
+  }
+}
+
+/**
+ * The SHA-256 of a content, from the first node that gives it.
+ *
+ * @throws {Failure} of kind `undelivered` if none does.
+ */
+async function sha256Of(
+  name: string,
+  { offers, size, content }: ContentGroup,
+  { asides, sessions, nodes, signal }: Summing,
+): Promise<string> {
+  for (const { sha256 } of offers) if (sha256 !== undefined) return sha256;
+  const causes: Cause[] = [];
+  for (const { node: id, version } of offers) {
+    const node = nodes.find((one) => one.id === id)!;
+    try {
+      const answer = await asides.ask(
+        node,
+        (session) => session.describe(content ?? version),
+        sessions.get(id),
+      );
+      if (answer.kind === "refused") {
+        causes.push({ node: node.name, cause: answer.text, code: answer.code });
+      } else if (answer.manifest.size === size) return answer.sha256;
+      else causes.push({ node: node.name, cause: "it has another content" });
+    } catch (error) {
+      signal.throwIfAborted();
+      if (isBug(error)) throw error;
+      causes.push({ node: node.name, cause: causeOf(error) });
+    }
+  }
+  throw notDescribed(name, causes);
+}

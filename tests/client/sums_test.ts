@@ -1,0 +1,132 @@
+/**
+ * The SHA-256 of files, and fetching what has the given ones.
+ */
+
+import { assertEquals } from "@std/assert";
+import { join } from "@std/path";
+import { createSha256 } from "../../lib/base/hash.ts";
+import { sumFiles, type SumsOptions } from "../../lib/client/sums.ts";
+import { startNode, startRelay, type TestRelay } from "../_network.ts";
+import { tempShare } from "../_temp_share.ts";
+import {
+  assertBytes,
+  ClientLog,
+  everything,
+  filesIn,
+  get,
+  pinned,
+} from "./_outcomes.ts";
+import { claims, divided, LARGE, MIDDLE, NEW, OLD, read } from "./_setting.ts";
+
+function sumOf(content: string | Uint8Array): string {
+  const bytes = typeof content === "string"
+    ? new TextEncoder().encode(content)
+    : content;
+  return createSha256().update(bytes).digest("hex");
+}
+
+/** The sums of files, or the kinds of failures, by name. */
+async function sums(
+  relay: TestRelay,
+  options: Partial<SumsOptions> = {},
+): Promise<Record<string, string>> {
+  const found = await Array.fromAsync(
+    sumFiles({ relay: pinned(relay), ...options }),
+  );
+  return Object.fromEntries(
+    found.map((one) =>
+      "failure" in one
+        ? [one.name, one.failure.kind]
+        : [one.name, `${one.size} ${one.sha256}`]
+    ),
+  );
+}
+
+const FILES = { "a": "one", "d/b": "", "large": LARGE, "middle": MIDDLE };
+
+Deno.test("sumFiles yields the SHA-256 of each file, also of those that were not hashed", async () => {
+  await using relay = await startRelay();
+  await using _node = await startNode(relay, FILES);
+  const wanted = Object.entries(FILES).map(([name, content]) => [
+    name,
+    `${content.length} ${sumOf(content)}`,
+  ]);
+  // The node may be about to hash them.
+  assertEquals(await sums(relay), Object.fromEntries(wanted));
+  assertEquals(
+    Object.keys(await sums(relay, { prefix: "d/" })),
+    ["d/b"],
+  );
+  assertEquals(await sums(relay, { matches: () => false }), {});
+});
+
+Deno.test("sumFiles takes the content that a fetch takes", async () => {
+  await using relay = await startRelay();
+  await using _nodes = await divided(relay);
+  assertEquals(await sums(relay), { "f": `${OLD.length} ${sumOf(OLD)}` });
+  assertEquals(
+    await sums(relay, { prefer: "newest" }),
+    { "f": `${NEW.length} ${sumOf(NEW)}` },
+  );
+});
+
+Deno.test("sumFiles fails a file of which as many nodes have another content, and no other", async () => {
+  await using relay = await startRelay();
+  await using _alpha = await startNode(relay, { "f": OLD, "g": "g" });
+  await using _beta = await startNode(relay, { "f": NEW });
+  assertEquals(await sums(relay), {
+    "f": "undelivered",
+    "g": `1 ${sumOf("g")}`,
+  });
+});
+
+Deno.test("getFiles fetches by sums the content that most nodes do not have, and fails what nobody has", async () => {
+  await using relay = await startRelay();
+  await using nodes = await divided(relay);
+  for (const [name, content] of [["g", "g"], ["h", MIDDLE]] as const) {
+    const bytes = typeof content === "string"
+      ? new TextEncoder().encode(content)
+      : content;
+    await Deno.writeFile(join(nodes.beta.directory, name), bytes);
+  }
+  await using folder = await tempShare();
+  const wanted = new Map([
+    ["f", sumOf(NEW)],
+    ["g", sumOf("another")],
+    ["h", sumOf(MIDDLE)],
+    ["nowhere", sumOf("nothing")],
+  ]);
+  const { saved, failed } = await get(relay, folder.path, [...wanted.keys()], {
+    sums: wanted,
+    anywhere: true,
+  });
+  assertEquals(Object.keys(saved).toSorted(), ["f", "h"]);
+  assertEquals(failed, { "g": "corrupt", "nowhere": "not_found" });
+  assertBytes(await read(folder, "f"), NEW);
+  assertBytes(await read(folder, "h"), MIDDLE);
+  const again = await get(relay, folder.path, ["f", "h"], { sums: wanted });
+  assertEquals(
+    again.log.of("file_present").map(({ name }) => name).toSorted(),
+    ["f", "h"],
+  );
+});
+
+Deno.test("getFiles fails by sums what a pattern finds and no sum is of, and what its node lies about", async () => {
+  await using relay = await startRelay();
+  await using _node = await startNode(relay, { "d/a": "a", "d/b": "b" });
+  await using folder = await tempShare();
+  const listed = await get(relay, folder.path, [everything("d/")], {
+    sums: new Map([["d/a", sumOf("a")]]),
+  });
+  assertEquals(listed.failed, { "d/b": "corrupt" });
+  assertEquals(filesIn(folder.path), ["d/a"]);
+  const claimed = sumOf("what is wanted");
+  await using _liar = await claims(relay, MIDDLE, claimed);
+  const log = new ClientLog();
+  const lied = await get(relay, folder.path, ["f"], {
+    log,
+    sums: new Map([["f", claimed]]),
+  });
+  assertEquals(lied.failed, { "f": "corrupt" });
+  assertEquals(filesIn(folder.path), ["d/a"]);
+});
