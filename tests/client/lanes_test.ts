@@ -167,6 +167,24 @@ Deno.test("getFiles goes on with another node where one hangs up on its lanes", 
   assertEquals(honest + mallory, LARGE.length);
 });
 
+Deno.test("getFiles goes on with the only node, which hangs up on all lanes now and then", async () => {
+  await using relay = await startRelay();
+  let count = 0;
+  await using _mallory = await evil(relay, { f: LARGE }, {
+    piece: (channel, piece) =>
+      ++count % 8 < 2 ? hangsUp(channel, piece) : sendTruly(channel, piece),
+  });
+  await using folder = await tempShare();
+  const { failed, log } = await within(
+    get(relay, folder.path, ["f"], { limits: LANES }),
+    "the file",
+  );
+  assertEquals(failed, {});
+  assertBytes(await read(folder, "f"), LARGE);
+  assert(count > LARGE.length / PIECE, `${count} pieces were asked for`);
+  assertEquals(new Set(log.trouble), new Set(["mallory broke_off"]));
+});
+
 Deno.test("getFiles keeps what lanes have written when it is stopped, and continues from there", async () => {
   await using relay = await startRelay();
   await using folder = await tempShare();
