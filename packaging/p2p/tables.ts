@@ -184,7 +184,7 @@ export const P2P: CommandSpec = {
   summary: "Any file, by name, from whichever of your machines has it.",
   usage: ["[options] [RELAY] [command]"],
   notes: client.notes,
-  common: ["output", "node", "token-file", "json", "quiet"],
+  common: ["token-file", "json", "quiet", "help", "version"],
   examples: [
     { what: "a relay, on the machine that is always on", line: "p2p relay" },
     { what: "share a folder with it", line: "p2p share ~/Documents" },

@@ -136,7 +136,14 @@ Deno.test("p2p uninstall removes no command of another program, and no file of t
 });
 
 Deno.test("p2p help names every command, and each has a page", async () => {
-  const { text } = await runRoleHere("p2p", ["help"]);
+  const short = await runRoleHere("p2p", ["help"]);
+  assertEquals([short.code, short.stderr], [0, []]);
+  assert(short.text.split("\n").length <= 25, short.text);
+  assertEquals(short.text.match(/^ {2}(-q, )?--/gm)?.length, 4, short.text);
+  for (const name of commandNames(P2P)) {
+    assertMatch(short.text, new RegExp(`\\b${name}\\b`));
+  }
+  const { text } = await runRoleHere("p2p", ["help", "--all"]);
   for (const name of commandNames(P2P)) {
     assertMatch(text, new RegExp(`^  ${name}\\b`, "m"));
   }

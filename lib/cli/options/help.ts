@@ -104,7 +104,8 @@ function formatScreen({ script }: CommandSpec, screen: Screen): string {
   const { summary, usage, commands, notes, options, examples } = screen;
   const { common = Object.keys(options) } = screen;
   const shown = Object.fromEntries(
-    common.slice(0, MOST_OPTIONS).map((name) => [name, options[name]!]),
+    common.filter((name) => Object.hasOwn(options, name))
+      .slice(0, MOST_OPTIONS).map((name) => [name, options[name]!]),
   );
   const rest = [
     "",
