@@ -187,7 +187,7 @@ const NUMBERS = {
   /** Share of the time that may go into collecting, even on a slow machine. */
   collectBusyPercent: 5,
   /** A smaller client does not collect early: a fifth of its time, saved. */
-  collectClientFromBytes: 112 * MIB,
+  collectClientFromBytes: 96 * MIB,
   /** Growth after which a client collects: a tenth of its memory. */
   collectClientGrowthBytes: 16 * MIB,
   /** Its share of the time: a list of 100,000 files takes 0.2 s. */

@@ -93,7 +93,7 @@ export class SaveRun {
     this.#options = options;
     this.#download = new Download({
       ...options,
-      sharesSlabs: options.hasher.open !== undefined,
+      sharesSlabs: true, // with what hashes large files, or saves small ones
       onBytes: (arrived) => {
         this.#incoming.get(arrived.file)?.deliveries.add(arrived);
         options.outcomes.tally.add(arrived.path, arrived.bytes);
