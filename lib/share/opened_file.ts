@@ -118,10 +118,10 @@ const SLOW_READ_MS = 5;
  */
 export function openFile(
   file: ShareFile,
-  { root, pace, ways }: {
+  { root, speed, ways }: {
     /** `null` for a file that its owner named. */
     root: FolderIdentity | null;
-    pace: DiskSpeed;
+    speed: DiskSpeed;
     ways: LastWay;
   },
 ): OpenedFile {
@@ -131,13 +131,13 @@ export function openFile(
     : ways.to(root, dirname(file.path));
   const descriptor = openNow(file.path);
   const readNow = (buffer: Uint8Array, position: number) =>
-    pace.time(() => readSync(descriptor, buffer, 0, buffer.length, position));
+    speed.time(() => readSync(descriptor, buffer, 0, buffer.length, position));
   const readThen = async (buffer: Uint8Array, position: number) =>
     (await readAt(descriptor, buffer, 0, buffer.length, position)).bytesRead;
   return {
     file,
     read: (buffer, position) =>
-      pace.isQuick ? readNow(buffer, position) : readThen(buffer, position),
+      speed.isQuick ? readNow(buffer, position) : readThen(buffer, position),
     readSync: (buffer) => {
       for (let filled = 0; filled < buffer.length;) {
         const count = readNow(buffer.subarray(filled), filled);

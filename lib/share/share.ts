@@ -59,7 +59,7 @@ export class Share implements Disposable, AsyncDisposable {
   readonly #limits: Limits;
   /** Its parts, in the order of their names: folders, then lone files. */
   readonly #parts: readonly Upkeep[];
-  readonly #pace = new DiskSpeed();
+  readonly #diskSpeed = new DiskSpeed();
   readonly #ways = new LastWay();
 
   private constructor(
@@ -222,7 +222,7 @@ export class Share implements Disposable, AsyncDisposable {
 
   /** Whether reading files is quick enough to be done synchronously. */
   get isQuick(): boolean {
-    return this.#pace.isQuick;
+    return this.#diskSpeed.isQuick;
   }
 
   /**
@@ -336,7 +336,7 @@ export class Share implements Disposable, AsyncDisposable {
   #openNow(file: ShareFile): OpenedFile {
     return openFile(file, {
       root: this.#partOf(file.name)?.folder ?? null,
-      pace: this.#pace,
+      speed: this.#diskSpeed,
       ways: this.#ways,
     });
   }

@@ -24,7 +24,7 @@ export const OF_COMMANDS: Readonly<Record<string, Trials>> = {
       wrong: here.client("peers"),
       right: here.client("nodes"),
     }),
-    "see ${spec.script} help": (here) => ({
+    "see ${spoken(spec).script} help": (here) => ({
       wrong: here.client("frobnicate"),
       right: here.bare("help"),
     }),
@@ -138,7 +138,7 @@ export const OF_COMMANDS: Readonly<Record<string, Trials>> = {
         right: here.bare("get", link),
       };
     },
-    "usage: ${SPEC.script} get LINK": async (here) => {
+    "usage: ${spoken(SPEC).script} get LINK": async (here) => {
       const link = await linkOf(here);
       return {
         wrong: here.client("cat", link),
@@ -151,17 +151,16 @@ export const OF_COMMANDS: Readonly<Record<string, Trials>> = {
       wrong: here.client("get", "-x", "-o", "there/"),
       right: here.client("get", "-o", "there/", "--", "-x"),
     }),
-    'it goes with ${others.map(({ script }) => script).join(" and ")}': (
-      here,
-    ) => ({
-      wrong: here.client("--motd=hello", "ls"),
-      right: here.newRelay("--motd=hello", "0"),
-    }),
-    "see ${spec.script} --help": (here) => ({
+    'it goes with ${ others.map((other) => spoken(other).script).join(" and ") }':
+      (here) => ({
+        wrong: here.client("--motd=hello", "ls"),
+        right: here.newRelay("--motd=hello", "0"),
+      }),
+    "see ${spoken(spec).script} --help": (here) => ({
       wrong: here.newRelay("--frobnicate", "0"),
       right: here.newRelay("--help"),
     }),
-    "usage: ${spec.script} ${usage}": (here) => ({
+    "usage: ${spoken(spec).script} ${spokenUsage(usage)}": (here) => ({
       wrong: here.client("get"),
       right: here.client("get", "a.txt"),
     }),

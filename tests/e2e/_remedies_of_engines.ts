@@ -38,6 +38,10 @@ const anotherId = (here: Here): Trial => ({
   right: here.client("nodes"),
 });
 
+/** A node that shares several paths. */
+const sharesAll = (here: Here, ...paths: string[]) =>
+  here.node("127.0.0.1", here.port, "0", ...paths);
+
 /** Saves in a folder that is a link, where only the link is granted. */
 const savesThroughLink = async (here: Here, what: string): Promise<Trial> => {
   await Deno.symlink("there", `${here.path}/linked`);
@@ -119,7 +123,21 @@ export const OF_ENGINES: Readonly<Record<string, Trials>> = {
       };
     },
   },
-  "lib/share/share.ts": {
+  "lib/share/shared_path.ts": {
+    "share the outer one alone": async (here) => {
+      await Deno.mkdir(`${here.path}/share/inner`);
+      return {
+        wrong: sharesAll(here, "share", "share/inner"),
+        right: shares(here, "share"),
+      };
+    },
+    "share one of them under another name: NAME=PATH": async (here) => {
+      await Deno.mkdir(`${here.path}/there/share`);
+      return {
+        wrong: sharesAll(here, "share", "there/share"),
+        right: sharesAll(here, "share", "other=there/share"),
+      };
+    },
     grantRemedy: async (here) => {
       await Deno.symlink("share", `${here.path}/linked`);
       // Where the link leads can be seen only with the first permission.

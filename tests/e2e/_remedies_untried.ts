@@ -33,6 +33,22 @@ export const UNTRIED: Readonly<
     "run the same command again to continue":
       "tests/e2e/transfer_test.ts interrupts one",
   },
+  "lib/cli/commands/link.ts": {
+    "get LINK fetches it, and never replaces a file":
+      "takes a link of a private relay: another remedy of links is tried",
+  },
+  "lib/cli/commands/send.ts": {
+    "name its file with --node-token-file":
+      "takes a private relay and a node: tests/e2e/send_test.ts sends so",
+    "pack it into a file first, or share it with peer_node.ts":
+      "what is to be packed is up to the person",
+    "send it again, with a longer --expires": OF_TIME,
+  },
+  "lib/share/shared_path.ts": {
+    "share a folder that holds them": OF_SIZES,
+    "share it under another name: NAME=PATH":
+      "the same words with two of a name are tried",
+  },
   "lib/cli/commands/receipt.ts": {
     "fetch fewer files at a time for receipts": OF_SIZES,
   },
