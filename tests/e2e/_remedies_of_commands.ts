@@ -24,10 +24,29 @@ export const OF_COMMANDS: Readonly<Record<string, Trials>> = {
       wrong: here.client("peers"),
       right: here.client("nodes"),
     }),
+    "it goes with help": (here) => ({
+      wrong: here.client("ls", "--all"),
+      right: here.bare("help", "--all"),
+    }),
     "see ${spoken(spec).script} help": (here) => ({
       wrong: here.client("frobnicate"),
       right: here.bare("help"),
     }),
+  },
+  "lib/cli/commands/sums.ts": {
+    "name a file that sums or sha256sum wrote": async (here) => {
+      await here.write("sums", "nothing of the kind\n");
+      const sum = new Uint8Array(
+        await crypto.subtle.digest(
+          "SHA-256",
+          new TextEncoder().encode("whole\n"),
+        ),
+      ).toHex();
+      return {
+        wrong: here.client("get", "--sums=sums", "-o", "there/"),
+        mend: () => here.write("sums", `${sum}  a.txt\n`),
+      };
+    },
   },
   "lib/cli/commands/client.ts": {
     'it goes with ${named.join(", ")}': (here) => ({
