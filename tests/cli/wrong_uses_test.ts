@@ -103,7 +103,7 @@ const WRONG_USES: readonly WrongUse[] = [
     args: () => ["--tunnel", "0"],
     code: 2,
     line: () =>
-      "Cannot use option (--tunnel): there is no such option; it goes with peer_node.ts",
+      "Cannot use option (--tunnel): there is no such option; it goes with peer_node.ts and peer_client.ts",
   },
   {
     what: "a name that begins with a dash",
