@@ -226,8 +226,9 @@ export {
 } from "./relay/server.ts";
 export type { RelayStats } from "./relay/stats.ts";
 export type { Served } from "./node/client_reads.ts";
+export type { RiskyFinds } from "./share/risky_names.ts";
 export type { SharedPath } from "./share/shared_path.ts";
-export type { ShareEvent } from "./share/upkeep.ts";
+export type { ShareEvent } from "./share/upkeep_types.ts";
 export type {
   SkipCounts,
   SkipEvent,

@@ -239,6 +239,9 @@ export const EVENTS: Readonly<Record<EventName, EventSpec>> = {
       directory: text("the folder"),
       files: count("number of shared files"),
       skipped: object({
+        hidden: count("names that begin with a dot"),
+        excluded: count("names that a pattern excludes"),
+        rules: count("folders with a .p2pignore that cannot be read"),
         link: count("symbolic links"),
         special: count("pipes, sockets and devices"),
         name: count("names that are not portable"),
@@ -265,6 +268,17 @@ export const EVENTS: Readonly<Record<EventName, EventSpec>> = {
     says: "more entries are not shared than the node reports by name",
     roles: NODES,
     fields: { entries: count("number of entries without a name") },
+  },
+  "share_risky": {
+    says:
+      "names are shared that people rarely mean to share, such as keys or `.git`",
+    roles: NODES,
+    fields: {
+      names: Type.Array(Type.String(), {
+        description: "the first of them; a folder ends with `/`",
+      }),
+      count: count("how many there are, also beyond `names`"),
+    },
   },
   "share_gone": {
     says:

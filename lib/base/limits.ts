@@ -276,6 +276,10 @@ const NUMBERS = {
    * each every `shareCheckMs`, 20 µs for one.
    */
   sharePathCount: 1_000,
+  /** A `.p2pignore`: some 2,000 patterns, each of which is tried on each name. */
+  ignoreFileBytes: 64 * KIB,
+  /** Answers that the matcher of patterns keeps, 300 bytes each. */
+  ignoreAnswerCount: 4_096,
   /** Smallest piece; doubles with the file size. */
   pieceMinBytes: 256 * KIB,
   /** Pieces of one file, which bounds a manifest to 2 MiB of hashes. */

@@ -15,7 +15,7 @@ import type { KnownRelays } from "../identity/known_relays.ts";
 import type { DigestStore } from "../share/manifest_cache.ts";
 import type { SharedPath } from "../share/shared_path.ts";
 import type { SkipCounts, SkipEvent } from "../share/skipped.ts";
-import type { ShareEvent } from "../share/upkeep.ts";
+import type { ShareEvent } from "../share/upkeep_types.ts";
 import type { RelayLinkEvent } from "../uplink/relay_dialer.ts";
 import type { Served } from "./client_reads.ts";
 import type { PiecesSent } from "./receivers.ts";
@@ -62,6 +62,14 @@ export interface NodeOptions {
    * `directory`.
    */
   paths?: readonly SharedPath[];
+  /** Shares names that begin with a dot, too. */
+  hidden?: boolean;
+  /**
+   * Leaves out the files and folders that match, each a line as in a `.gitignore`
+   * for the names of the whole share. Every folder can hold more such lines in a
+   * `.p2pignore`.
+   */
+  exclude?: readonly string[];
   /**
    * Reports each entry of the folder that is not shared, once, at the start.
    */

@@ -26,6 +26,7 @@ import { type Invitation, keepRegistered } from "./registrar.ts";
 import { RelayDialer } from "../uplink/relay_dialer.ts";
 import { ClientService, type Service } from "./client_service.ts";
 import { zeroPieces } from "../content/zeros.ts";
+import type { ShareFilter } from "../share/exclusions.ts";
 import { Share } from "../share/share.ts";
 import type { SharedPath } from "../share/shared_path.ts";
 import { WorkQueue } from "./work_queue.ts";
@@ -69,6 +70,7 @@ export async function serveNode(options: NodeOptions): Promise<NodeServer> {
   const limits = limitsWith(options.limits);
   const share = await Share.open(sharedPaths(options), limits, {
     isWatched: true,
+    filter: filterOf(options),
     firstScanMs: limits.firstScanMs,
   });
   const identity = options.identity ?? await createIdentity();
@@ -359,6 +361,13 @@ class PeerNode implements NodeServer {
   #tell(event: NodeEvent): void {
     this.#options.onEvent?.(event);
   }
+}
+
+function filterOf({ hidden, exclude }: NodeOptions): ShareFilter {
+  return {
+    ...hidden === undefined ? {} : { hidden },
+    ...exclude === undefined ? {} : { exclude },
+  };
 }
 
 function sharedPaths({ directory, paths }: NodeOptions): readonly SharedPath[] {

@@ -6,12 +6,15 @@
  * @module
  */
 
+import { Exclusions, type ShareFilter } from "./exclusions.ts";
+import { RiskyNames } from "./risky_names.ts";
 import { FileTable } from "./file_table.ts";
-import { forgetUnseen, lookAtLoneFile, type Scan } from "./scan.ts";
+import type { Scan } from "./found_entry.ts";
+import { forgetUnseen, lookAtLoneFile } from "./scan.ts";
 import type { LoneFile } from "./shared_path.ts";
 import { ruleOf, Skipped, type SkippedName } from "./skipped.ts";
 import { Turns } from "../base/turns.ts";
-import type { ShareListener, Upkeep, UpkeepOptions } from "./upkeep.ts";
+import type { ShareListener, Upkeep, UpkeepOptions } from "./upkeep_types.ts";
 
 const SEPARATOR = Deno.build.os === "windows" ? "\\" : "/";
 
@@ -24,6 +27,8 @@ export class LoneFilesUpkeep implements Upkeep {
   readonly #paths: ReadonlyMap<string, string>;
   readonly #options: UpkeepOptions;
   readonly #closing = new AbortController();
+  readonly #exclusions: Exclusions;
+  readonly #risks = new RiskyNames();
   #skipped: Skipped;
   #isScanned = false;
   #looking: Promise<void> | null = null;
@@ -33,6 +38,11 @@ export class LoneFilesUpkeep implements Upkeep {
   constructor(files: readonly LoneFile[], options: UpkeepOptions) {
     this.#paths = new Map(files.map(({ name, path }) => [name, path]));
     this.#options = options;
+    // Their owner named them: one may begin with a dot.
+    this.#exclusions = new Exclusions(
+      { ...options.filter, hidden: true },
+      { name: "", root: "" },
+    );
     this.#skipped = new Skipped(options.limits.skippedNameCount);
   }
 
@@ -68,6 +78,20 @@ export class LoneFilesUpkeep implements Upkeep {
     this.#listener = listener;
     const { shareCheckMs } = this.#options.limits;
     this.#timer = setInterval(() => void this.lookThrough(), shareCheckMs);
+    if (this.#isScanned) this.#changed();
+  }
+
+  #changed(): void {
+    if (this.#listener === null) return;
+    const finds = this.#risks.take();
+    if (finds) this.#listener.onEvent?.({ event: "share_risky", ...finds });
+    this.#listener.onChange();
+  }
+
+  async exclude(filter: ShareFilter): Promise<void> {
+    this.#exclusions.change({ ...filter, hidden: true });
+    await this.#looking;
+    await this.lookThrough();
   }
 
   catchUp(): Promise<void> {
@@ -95,7 +119,7 @@ export class LoneFilesUpkeep implements Upkeep {
     }
     await forgetUnseen(scan);
     this.#isScanned = true;
-    this.#listener?.onChange();
+    this.#changed();
   }
 
   get #scan(): Scan {
@@ -103,6 +127,8 @@ export class LoneFilesUpkeep implements Upkeep {
       root: null,
       table: this.table,
       skipped: this.#skipped,
+      exclusions: this.#exclusions,
+      risks: this.#risks,
       limits: this.#options.limits,
       isFull: this.#options.isFull,
       signal: this.#closing.signal,

@@ -9,76 +9,188 @@
 
 import { dirname } from "@std/path/dirname";
 import { join } from "@std/path/join";
-import type { FileTable } from "./file_table.ts";
 import { isShortage } from "../base/errors.ts";
-import { LIMITS, type Limits } from "../base/limits.ts";
-import { safeName } from "../base/names.ts";
-import { readShortText } from "./opened_file.ts";
-import { isOwnSecret, mayHoldOwnSecret } from "./own_secrets.ts";
-import { fileOf, isSameStamp, type ShareFile, stampOf } from "./shared_file.ts";
-import type { FolderIdentity } from "./root.ts";
+import { Exclusions, IGNORE_FILE, type Rules } from "./exclusions.ts";
+import {
+  type FoundEntry,
+  infoBy,
+  isFolderShared,
+  isGone,
+  isThere,
+  lookAtFile,
+  lookAtFileNow,
+  type NamedPath,
+  nameOf,
+  roomFor,
+  type Scan,
+} from "./found_entry.ts";
+import type { ShareFile } from "./shared_file.ts";
 import { lookAt, lookOften, Way } from "./way.ts";
-import { whenRoom, type WhenRoomOptions } from "../base/shortage.ts";
+import { whenRoom } from "../base/shortage.ts";
 import { Skipped } from "./skipped.ts";
 import { Turns } from "../base/turns.ts";
-
-/** The state that a scan keeps up to date. */
-export interface Scan {
-  /** The shared folder; `null` for files that were named one by one. */
-  readonly root: FolderIdentity | null;
-  readonly table: FileTable;
-  readonly skipped: Skipped;
-  readonly limits: Limits;
-  /** Whether the share holds as many files as it may. */
-  readonly isFull: () => boolean;
-  /** Stops a scan early. */
-  readonly signal?: AbortSignal | undefined;
-}
-
-/** A name in the share, with its path on the disk. `""` is the whole share. */
-export interface NamedPath {
-  readonly name: string;
-  readonly path: string;
-}
 
 const STRETCH = 64;
 const LOOK_STRETCH = 16; // 5 ms, if each needs several looks
 
-/** Scans every entry below a folder. */
+/**
+ * Scans every entry below a folder, where `around` are the rules of the folder
+ * around it. What is left out is removed from the table, too.
+ */
 export async function walkFolder(
-  { name, path }: NamedPath,
+  place: NamedPath,
   scan: Scan,
+  around: Rules | null = null,
 ): Promise<void> {
   const turns = new Turns(scan.limits.turnMs);
-  const waiting: NamedPath[] = [{ name, path }];
-  for (let folder = waiting.pop(); folder; folder = waiting.pop()) {
+  const { exclusions } = scan;
+  let { version } = exclusions;
+  let waiting: Waiting[] = [{ place, around }];
+  for (let next = waiting.pop(); next; next = waiting.pop()) {
+    const { place: folder } = next;
+    await exclusions.ready();
     const entries = await entriesOf(folder, scan);
-    for (let from = 0; from < entries.length;) {
-      if (scan.signal?.aborted) return;
-      const stretch = entries.slice(from, from + LOOK_STRETCH);
-      for (const found of lookAtEntries(folder, stretch, scan)) {
-        from++;
+    if (version !== exclusions.version) {
+      // All rules that were read are old.
+      ({ version } = exclusions);
+      waiting = waiting.map(({ place }) => ({ place, around: undefined }));
+      next.around = undefined;
+    }
+    const rules = await rulesIn(folder, { scan, entries, around: next.around });
+    if (rules === undefined) {
+      await removeBelow(folder.name, scan);
+      continue;
+    }
+    const inner = await lookInside(entries, { folder, rules, scan, turns });
+    if (scan.signal?.aborted) return;
+    for (const place of inner) waiting.push({ place, around: rules });
+    if (version !== exclusions.version) waiting.push(next); // by the new rules
+    if (turns.isOver) await turns.give();
+  }
+}
+
+/**
+ * Looks at the entries of a folder with `rules`, until they change. Returns the
+ * folders among them.
+ */
+async function lookInside(
+  entries: readonly Deno.DirEntry[],
+  { folder, rules, scan, turns }: {
+    folder: NamedPath;
+    rules: Rules | null;
+    scan: Scan;
+    turns: Turns;
+  },
+): Promise<NamedPath[]> {
+  const { exclusions, signal } = scan;
+  const { version } = exclusions;
+  const folders: NamedPath[] = [];
+  const addFolder = (place: NamedPath) => {
+    if (!isFolderShared(place, scan)) return;
+    scan.risks.noteFolder(place.name);
+    folders.push(place);
+  };
+  for (let from = 0; from < entries.length; from += LOOK_STRETCH) {
+    const stretch = entries.slice(from, from + LOOK_STRETCH);
+    let rest = await included(stretch, { folder, rules, scan });
+    while (rest.length > 0) {
+      let lookedCount = 0;
+      for (const found of lookAtEntries(folder, rest, scan)) {
+        lookedCount++;
         const adding = found.entry.isDirectory
-          ? void (isFolderShared(found.place, scan) &&
-            waiting.push(found.place))
+          ? addFolder(found.place)
           : lookAtFile(found, scan);
         if (adding === undefined && !turns.isOver) continue;
         await adding;
         if (turns.isOver) await turns.give();
         break; // the rest may have been removed meanwhile: it is looked at anew
       }
+      if (signal?.aborted || version !== exclusions.version) return folders;
+      rest = rest.slice(lookedCount);
     }
-    if (turns.isOver) await turns.give();
   }
+  return folders;
 }
 
-/** An entry of a folder, with the result of `lstat`. */
-interface FoundEntry {
+/** A folder to be scanned. */
+interface Waiting {
   readonly place: NamedPath;
-  readonly entry: { isSymlink: boolean; isFile: boolean; isDirectory: boolean };
-  /** Missing if the entry was gone, or a link led to it. */
-  readonly info: Deno.FileInfo | undefined;
-  readonly isUnreadable?: boolean;
+  /** The rules around it; `undefined` if they have changed since. */
+  around: Rules | null | undefined;
+}
+
+/**
+ * The rules in a folder; `undefined` if it is left out, or they cannot be read.
+ */
+async function rulesIn(
+  folder: NamedPath,
+  { scan, entries, around }: {
+    scan: Scan;
+    entries: readonly Deno.DirEntry[];
+    around: Rules | null | undefined;
+  },
+): Promise<Rules | null | undefined> {
+  if (around === undefined) {
+    const found = await rulesAround(placeOf(IGNORE_FILE, folder), scan);
+    return found.kind === "shared" ? found.rules : undefined;
+  }
+  if (!Exclusions.mayHaveOwn(entries)) return around;
+  const read = () => scan.exclusions.inFolder(folder.path, around);
+  const rules = await whenRoom(read, roomFor(scan)).catch((error) => {
+    if (!isShortage(error)) throw error;
+    return undefined; // the scan was stopped
+  });
+  if (rules === undefined) scan.skipped.note(folder.path, "rules");
+  return rules;
+}
+
+/** The entries that are not left out; the others are noted. */
+async function included(
+  entries: readonly Deno.DirEntry[],
+  { folder, rules, scan }: {
+    folder: NamedPath;
+    rules: Rules | null;
+    scan: Scan;
+  },
+): Promise<Deno.DirEntry[]> {
+  const kept: Deno.DirEntry[] = [];
+  for (const entry of entries) {
+    if (!scan.exclusions.mayExclude(entry.name, rules)) {
+      kept.push(entry);
+      continue;
+    }
+    const place = placeOf(entry.name, folder);
+    const isOut = isLeftOut(place, {
+      ...{ isFolder: entry.isDirectory, rules, scan },
+    });
+    if (!isOut) kept.push(entry);
+    else if (entry.isDirectory) await removeBelow(place.name, scan);
+    else scan.table.delete(nameOf(place.name));
+  }
+  return kept;
+}
+
+/** Whether an entry is left out; if so, it is noted. */
+function isLeftOut(
+  { name, path }: NamedPath,
+  { isFolder, rules, scan }: {
+    isFolder: boolean;
+    rules: Rules | null;
+    scan: Scan;
+  },
+): boolean {
+  const why = scan.exclusions.of({ name, isFolder }, rules);
+  if (why === undefined) return false;
+  if (why.kind === "hidden") scan.skipped.note(path, "hidden");
+  else scan.skipped.note(path, "excluded", why.rule);
+  return true;
+}
+
+function placeOf(base: string, { name, path }: NamedPath): NamedPath {
+  return {
+    name: name === "" ? base : `${name}/${base}`,
+    path: join(path, base),
+  };
 }
 
 /** Looks at some entries of a folder at once, but only at files. */
@@ -90,28 +202,13 @@ function lookAtEntries(
   const way = root && new Way(root, folder.path);
   const lookAll = (look: (path: string) => Deno.FileInfo | undefined) =>
     entries.map((entry): FoundEntry => {
-      const place = {
-        name: folder.name === "" ? entry.name : `${folder.name}/${entry.name}`,
-        path: join(folder.path, entry.name),
-      };
+      const place = placeOf(entry.name, folder);
       return entry.isFile
         ? { place, entry, ...infoBy(look, place.path) }
         : { place, entry, info: undefined };
     });
   const found = lookAll(Deno.lstatSync);
   return way?.stayed() ? found : lookAll(lookOften);
-}
-
-/** The result of a look at a path, and whether a look was possible. */
-function infoBy(
-  look: (path: string) => Deno.FileInfo | undefined,
-  path: string,
-): Pick<FoundEntry, "info" | "isUnreadable"> {
-  try {
-    return { info: look(path) };
-  } catch (error) {
-    return { info: undefined, isUnreadable: !isGone(error) };
-  }
 }
 
 /** Scans one path, and everything below it if it is a folder. */
@@ -124,16 +221,54 @@ export async function lookAtPath(place: NamedPath, scan: Scan): Promise<void> {
     scan.skipped.forgetBelow(path);
     return await forgetGone(name, scan);
   }
-  if (!isFolderShared(parentOf(place), scan)) return;
-  if (!info.isDirectory) {
+  const parent = parentOf(place);
+  if (!isFolderShared(parent, scan)) return;
+  const around = await rulesAround(place, scan);
+  const rules = around.kind === "shared" ? around.rules : null;
+  const { isDirectory: isFolder } = info;
+  if (
+    around.kind === "left_out" || isLeftOut(place, { isFolder, rules, scan })
+  ) {
+    scan.table.delete(nameOf(name));
+    return await removeBelow(name, scan);
+  }
+  if (!isFolder) {
     await forgetGone(name, scan); // it may have been a folder
     if (!info.isFile) scan.table.delete(nameOf(name));
     return await lookAtFile({ place, entry: info, info }, scan);
   }
   scan.table.delete(nameOf(name)); // it may have been a file
   if (!isFolderShared(place, scan)) return;
-  await walkFolder(place, scan);
+  scan.risks.noteFolder(name);
+  await walkFolder(place, scan, rules);
   await forgetGone(name, scan);
+}
+
+/**
+ * Scans a folder whose `.p2pignore` has changed, and everything below it.
+ */
+export async function lookAtRules(
+  place: NamedPath,
+  scan: Scan,
+): Promise<void> {
+  scan.skipped.forgetBelow(place.path);
+  if (place.path !== scan.root?.path) return await lookAtPath(place, scan);
+  await walkFolder(place, scan);
+}
+
+/** The rules around an entry, or that it is left out with a folder. */
+async function rulesAround(
+  { name }: NamedPath,
+  scan: Scan,
+): Promise<Awaited<ReturnType<Exclusions["around"]>>> {
+  const mostMs = scan.limits.shortageMs;
+  const look = () => scan.exclusions.around(name);
+  try {
+    return await whenRoom(look, { ...roomFor(scan), mostMs });
+  } catch (error) {
+    if (!isShortage(error)) throw error;
+    return { kind: "left_out" }; // the next scan will tell
+  }
 }
 
 /**
@@ -148,6 +283,10 @@ export async function lookAtName(place: NamedPath, scan: Scan): Promise<void> {
   const { info } = infoBy((path) => lookAt(scan.root, path), path);
   if (!info?.isFile || !isThere(path)) return;
   const unrecorded = { ...scan, skipped: new Skipped(0) };
+  const around = await rulesAround(place, scan);
+  if (around.kind === "left_out") return;
+  const { rules } = around;
+  if (isLeftOut(place, { isFolder: false, rules, scan: unrecorded })) return;
   const look = () => lookAtFileNow({ place, entry: info, info }, unrecorded);
   const mostMs = scan.limits.shortageMs;
   await whenRoom(look, { ...roomFor(scan), mostMs }).catch((error) => {
@@ -165,6 +304,11 @@ export async function lookAtLoneFile(
   scan.skipped.forget(path);
   const { info } = infoBy((path) => lookAt(null, path), path);
   if (!info?.isFile) return scan.table.delete(name);
+  await scan.exclusions.ready();
+  // Its owner named it, so that it may begin with a dot.
+  if (isLeftOut(place, { isFolder: false, rules: null, scan })) {
+    return scan.table.delete(name);
+  }
   await lookAtFile({ place, entry: info, info }, scan);
 }
 
@@ -179,19 +323,23 @@ export async function forgetUnseen({ table, limits }: Scan): Promise<void> {
 }
 
 /** Removes from the table what was below a folder and is gone. */
-async function forgetGone(
+function forgetGone(folder: string, scan: Scan): Promise<void> {
+  return removeBelow(folder, scan, ({ path }) => !isThere(path));
+}
+
+/** Removes from the table what is below a folder: all, or what `isOut` says. */
+async function removeBelow(
   folder: string,
   { table, limits }: Scan,
+  isOut: (file: ShareFile) => boolean = () => true,
 ): Promise<void> {
-  const prefix = `${nameOf(folder)}/`;
+  const prefix = folder === "" ? "" : `${nameOf(folder)}/`;
   const turns = new Turns(limits.turnMs);
   let after: string | undefined;
   for (;;) {
     const files = table.stretch({ prefix, after, most: STRETCH });
     if (files.length === 0) return;
-    for (const { name, path } of files) {
-      if (!isThere(path)) table.delete(name);
-    }
+    for (const file of files) if (isOut(file)) table.delete(file.name);
     after = files.at(-1)!.name;
     if (turns.isOver) await turns.give();
   }
@@ -213,107 +361,7 @@ async function entriesOf(
   }
 }
 
-/** Whether a folder may contain files that can be shared. */
-function isFolderShared({ name, path }: NamedPath, { skipped }: Scan): boolean {
-  if (name === "") return true;
-  const verdict = safeName(name);
-  if (verdict.kind === "safe") {
-    if (name.split("/").length < LIMITS.nameDepthCount) return true;
-    skipped.note(path, "deep");
-    return false;
-  }
-  skipped.note(path, "name", verdict.rule);
-  return false;
-}
-
-/**
- * How a scan waits for a file descriptor. Without waiting it would take a file
- * for gone.
- */
-function roomFor({ limits, signal }: Scan): WhenRoomOptions {
-  return { pauseMs: limits.acceptPauseMs, signal };
-}
-
-/**
- * Adds a found file: at once, or when a descriptor is free, as it is then.
- */
-function lookAtFile(found: FoundEntry, scan: Scan): Promise<void> | void {
-  try {
-    return lookAtFileNow(found, scan);
-  } catch (error) {
-    if (!isShortage(error)) throw error;
-    const { path } = found.place;
-    const seen = () => infoBy((path) => lookAt(scan.root, path), path);
-    const look = () => lookAtFileNow({ ...found, ...seen() }, scan);
-    return whenRoom(look, roomFor(scan)).catch((again) => {
-      if (!isShortage(again)) throw again; // otherwise the scan was stopped
-    });
-  }
-}
-
-function lookAtFileNow(
-  { place: { name, path }, entry, info, isUnreadable }: FoundEntry,
-  { table, skipped, isFull }: Scan,
-): void {
-  const verdict = safeName(name);
-  if (entry.isSymlink) return skipped.note(path, "link");
-  if (!entry.isFile) return skipped.note(path, "special");
-  if (verdict.kind === "refused") {
-    return skipped.note(path, "name", verdict.rule);
-  }
-  if (isUnreadable) return skipped.note(path, "unreadable");
-  if (info === undefined) return;
-  const known = table.named(verdict.name);
-  if (known !== undefined && known.path !== path && isThere(known.path)) {
-    return skipped.note(path, "clash");
-  }
-  if (known?.path === path && isSameStamp(known, stampOf(info))) {
-    return table.see(known.name);
-  }
-  const file = fileOf(info, { name: verdict.name, path });
-  if (file === undefined) return;
-  if (file.size > LIMITS.fileBytes) skipped.note(path, "large");
-  else if (holdsOwnSecret(file)) skipped.note(path, "secret");
-  else if (known === undefined && isFull()) {
-    skipped.note(path, "excess");
-  } else return table.put(file);
-  table.delete(file.name);
-}
-
-/**
- * Whether a file in the share holds a key or token of this program.
- *
- * @throws if no file descriptor is free.
- */
-export function holdsOwnSecret({ path, size }: ShareFile): boolean {
-  if (!mayHoldOwnSecret(size)) return false;
-  try {
-    return isOwnSecret(readShortText(path, size));
-  } catch (error) {
-    if (isShortage(error)) throw error; // it may be readable later
-    return false; // gone, or not readable: nobody can fetch it either
-  }
-}
-
-/** Whether there is a file at a path, and no link leads to it. */
-function isThere(path: string): boolean {
-  try {
-    return Deno.realPathSync(path) === path && Deno.lstatSync(path).isFile;
-  } catch {
-    return false;
-  }
-}
-
-function isGone(error: unknown): boolean {
-  return error instanceof Deno.errors.NotFound ||
-    error instanceof Deno.errors.NotADirectory;
-}
-
 function parentOf({ name, path }: NamedPath): NamedPath {
   const end = name.lastIndexOf("/");
   return { name: end < 0 ? "" : name.slice(0, end), path: dirname(path) };
-}
-
-function nameOf(name: string): string {
-  return name.normalize("NFC");
 }

@@ -21,13 +21,15 @@ import {
   refusalOf,
   type SmallFileOutcome,
 } from "./opened_file.ts";
+import type { ShareFilter } from "./exclusions.ts";
 import { fileOf, type ShareFile } from "./shared_file.ts";
-import { holdsOwnSecret } from "./scan.ts";
+import { holdsOwnSecret } from "./found_entry.ts";
 import { LastWay, lookAlone, lookOften, Way } from "./way.ts";
 import { whenRoom } from "../base/shortage.ts";
 import { LoneFilesUpkeep } from "./lone_files.ts";
 import { resolvePaths, type SharedPath } from "./shared_path.ts";
-import { FolderUpkeep, type ShareListener, type Upkeep } from "./upkeep.ts";
+import { FolderUpkeep } from "./upkeep.ts";
+import type { ShareListener, Upkeep } from "./upkeep_types.ts";
 import {
   addSkipCounts,
   type SkipCounts,
@@ -47,6 +49,8 @@ export interface ShareOptions {
   readonly isWatched?: boolean | undefined;
   /** Maximum wait for the first scan; unlimited by default. */
   readonly firstScanMs?: number | undefined;
+  /** What is left out; names that begin with a dot by default. */
+  readonly filter?: ShareFilter | undefined;
 }
 
 /**
@@ -83,14 +87,14 @@ export class Share implements Disposable, AsyncDisposable {
   static async open(
     shared: string | readonly SharedPath[],
     limits: Limits,
-    { isWatched = false, firstScanMs }: ShareOptions = {},
+    { isWatched = false, firstScanMs, filter = {} }: ShareOptions = {},
   ): Promise<Share> {
     const paths = typeof shared === "string" ? [{ path: shared }] : shared;
     const found = await resolvePaths(paths, limits);
     const files = found.filter((path) => path.kind === "file");
     const parts: Upkeep[] = [];
     const options = {
-      limits,
+      ...{ limits, filter },
       isFull: () =>
         parts.reduce((sum, { table }) => sum + table.fileCount, 0) >=
           limits.shareFileCount,
@@ -139,6 +143,11 @@ export class Share implements Disposable, AsyncDisposable {
     for (const name of names) yield { event: "skipped", ...name };
     const entries = skippedCount(this.skipped) - names.length;
     if (entries > 0) yield { event: "skipped_unnamed", entries };
+  }
+
+  /** Leaves out something else from now on. */
+  async exclude(filter: ShareFilter): Promise<void> {
+    await Promise.all(this.#parts.map((part) => part.exclude(filter)));
   }
 
   /** Whether all that is shared exists and can be read, now. */

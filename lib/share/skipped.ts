@@ -9,6 +9,12 @@ import { LIMITS } from "../base/limits.ts";
 
 /** How many entries of a folder are not shared, by reason. */
 export interface SkipCounts {
+  /** Names that begin with a dot, and everything below such a folder. */
+  readonly hidden: number;
+  /** Names that a pattern excludes, and everything below such a folder. */
+  readonly excluded: number;
+  /** Folders with a `.p2pignore` that cannot be read. */
+  readonly rules: number;
   /** Symbolic links. */
   readonly link: number;
   /** Pipes, sockets, devices. */
@@ -66,6 +72,9 @@ export type SkipEvent =
   | { event: "skipped_unnamed"; entries: number };
 
 const RULES: Readonly<Record<SkipKind, string>> = {
+  hidden: "its name begins with a dot",
+  excluded: "a pattern excludes it",
+  rules: "its .p2pignore cannot be read, or is too large",
   link: "a symbolic link is not followed",
   special: "a pipe, a socket or a device is not a file",
   name: "a name must be portable",
@@ -84,6 +93,9 @@ export function ruleOf({ kind, rule }: SkippedEntry): string {
 
 /** All reasons, in the order in which they are reported. */
 export const SKIP_KINDS = [
+  "hidden",
+  "excluded",
+  "rules",
   "link",
   "special",
   "name",

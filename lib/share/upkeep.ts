@@ -7,8 +7,11 @@
  * @module
  */
 
+import { dirname } from "@std/path/dirname";
 import { join } from "@std/path/join";
 import { describeCause } from "../base/errors.ts";
+import { Exclusions, IGNORE_FILE, type ShareFilter } from "./exclusions.ts";
+import { RiskyNames } from "./risky_names.ts";
 import { FileTable } from "./file_table.ts";
 import { FolderWatch } from "./folder_watch.ts";
 import type { Limits } from "../base/limits.ts";
@@ -17,74 +20,23 @@ import {
   forgetUnseen,
   lookAtName,
   lookAtPath,
-  type NamedPath,
-  type Scan,
+  lookAtRules,
   walkFolder,
 } from "./scan.ts";
+import type { NamedPath, Scan } from "./found_entry.ts";
+import type {
+  ShareEvent,
+  ShareListener,
+  Upkeep,
+  UpkeepOptions,
+} from "./upkeep_types.ts";
 import { ruleOf, Skipped, type SkippedName } from "./skipped.ts";
 import type { SharedFolder } from "./shared_path.ts";
 import { hasMoreEntries, watchBeside, watchHere } from "./watch_source.ts";
 import { Turns } from "../base/turns.ts";
 
-/** Events of a share that is followed. */
-export type ShareEvent =
-  /** The folder is gone, or another one has taken its place. */
-  | { event: "share_gone"; directory: string; files: number; why: string }
-  /** There is a folder at the path again, and it has been scanned. */
-  | { event: "share_back"; directory: string; files: number }
-  /**
-   * The system does not report changes, so the folder is scanned now and then.
-   */
-  | { event: "share_unwatched"; directory: string; why: string };
-
-/** Gets the changes of a share. */
-export interface ShareListener {
-  /** Files were added, changed or removed. */
-  readonly onChange: () => void;
-  /** Something happened to the share as a whole. */
-  readonly onEvent?: ((event: ShareEvent) => void) | undefined;
-}
-
 const SEPARATOR = Deno.build.os === "windows" ? "\\" : "/";
 const REPLACED = "another folder has taken its place";
-
-/** Keeps the files of one part of a share up to date. Disposing stops it. */
-export interface Upkeep extends AsyncDisposable {
-  /** The first part of its names; empty for a single folder. */
-  readonly name: string;
-  readonly table: FileTable;
-  /** The folder that was scanned; `null` for files that were named one by one. */
-  readonly folder: FolderIdentity | null;
-  /** Whether it is where it was, as far as is known. */
-  readonly isThere: boolean;
-  /** Whether the first scan is complete. */
-  readonly isScanned: boolean;
-  /** The number of entries that are not shared, by kind. */
-  readonly skipped: Skipped;
-  /** The first of these entries, in the order of their names. */
-  skippedNames(): SkippedName[];
-  /** Whether it is where it was, checked now. */
-  isReadable(): Promise<boolean>;
-  /** Starts the watch, so that no later change is missed. */
-  startWatch(): void;
-  /** Reports changes, and checks every `shareCheckMs`, until disposed of. */
-  follow(listener: ShareListener): void;
-  /** Brings the table up to date before an answer that there is no such file. */
-  catchUp(): Promise<void>;
-  /** Looks for one file at the path that its name gives. */
-  lookFor(name: string): Promise<void>;
-  /** Scans everything, once for all callers that ask meanwhile. */
-  lookThrough(): Promise<void>;
-  /** Stops all work. */
-  stop(): void;
-}
-
-/** Options of {@linkcode FolderUpkeep}. */
-export interface UpkeepOptions {
-  readonly limits: Limits;
-  /** Whether the share holds as many files as it may. */
-  readonly isFull: () => boolean;
-}
 
 /** Keeps the files of one folder up to date. */
 export class FolderUpkeep implements Upkeep {
@@ -93,6 +45,8 @@ export class FolderUpkeep implements Upkeep {
   readonly #given: string;
   readonly #limits: Limits;
   readonly #isFull: () => boolean;
+  readonly #exclusions: Exclusions;
+  readonly #risks = new RiskyNames();
   #folder: FolderIdentity;
   /** Whether the scanned folder is still at the path. */
   #isThere = true;
@@ -118,13 +72,14 @@ export class FolderUpkeep implements Upkeep {
 
   constructor(
     { name, given, folder }: SharedFolder,
-    { limits, isFull }: UpkeepOptions,
+    { limits, filter, isFull }: UpkeepOptions,
   ) {
     this.name = name;
     this.#given = given;
     this.#folder = folder;
     this.#limits = limits;
     this.#isFull = isFull;
+    this.#exclusions = new Exclusions(filter, { name, root: folder.path });
     this.#skipped = new Skipped(limits.skippedNameCount);
   }
 
@@ -198,6 +153,7 @@ export class FolderUpkeep implements Upkeep {
       this.#lookSoon(); // something may have changed before
     }
     this.#followWatch();
+    if (this.isScanned) this.#tellRisks();
     this.#timer = setInterval(
       () => void this.#check(),
       this.#limits.shareCheckMs,
@@ -269,6 +225,7 @@ export class FolderUpkeep implements Upkeep {
     } while (this.#restart.signal.aborted);
     await forgetUnseen(scan);
     this.#skipped.complete();
+    this.#tellRisks();
     this.#lookedAt = performance.now();
     this.#lookMs = this.#lookedAt - startedAt;
   }
@@ -278,6 +235,8 @@ export class FolderUpkeep implements Upkeep {
       root: this.#folder,
       table: this.table,
       skipped: this.#skipped,
+      exclusions: this.#exclusions,
+      risks: this.#risks,
       limits: this.#limits,
       isFull: this.#isFull,
       signal: this.#closing.signal,
@@ -345,6 +304,7 @@ export class FolderUpkeep implements Upkeep {
     await this.#watchEnding;
     if (this.#closing.signal.aborted) return;
     this.#folder = folder;
+    this.#exclusions.moveTo(folder.path);
     if (this.#listener !== null) {
       this.startWatch();
       this.#followWatch();
@@ -407,10 +367,27 @@ export class FolderUpkeep implements Upkeep {
     const turns = new Turns(this.#limits.turnMs);
     for (const path of paths) {
       const place = this.#placeOf(path);
-      if (place !== undefined) await lookAtPath(place, this.#scan);
+      if (place !== undefined) await this.#lookAtOne(place);
       if (this.#closing.signal.aborted) return;
       if (turns.isOver) await turns.give();
     }
+    this.#changed();
+  }
+
+  async #lookAtOne(place: NamedPath): Promise<void> {
+    if (!place.path.endsWith(`${SEPARATOR}${IGNORE_FILE}`)) {
+      return await lookAtPath(place, this.#scan);
+    }
+    this.#exclusions.changed();
+    const path = dirname(place.path);
+    const parent = this.#placeOf(path) ?? { name: this.name, path };
+    await lookAtRules(parent, this.#scan);
+  }
+
+  async exclude(filter: ShareFilter): Promise<void> {
+    this.#exclusions.change(filter);
+    await this.#looking; // it may have passed something already
+    await this.lookThrough();
     this.#changed();
   }
 
@@ -426,7 +403,14 @@ export class FolderUpkeep implements Upkeep {
   }
 
   #changed(): void {
+    this.#tellRisks();
     this.#listener?.onChange();
+  }
+
+  #tellRisks(): void {
+    if (this.#listener === null) return;
+    const finds = this.#risks.take();
+    if (finds !== undefined) this.#tell({ event: "share_risky", ...finds });
   }
 
   #tell(event: ShareEvent): void {

@@ -313,6 +313,7 @@ type NetworkEvent = Extract<
 
 const RARE: (RelayEvent | NodeEvent | ListingEvent | NetworkEvent)[] = [
   { event: "scanning", directory: "/srv", files: 3 },
+  { event: "share_risky", names: [".env", "node_modules/"], count: 2 },
   { event: "share_gone", ...SHARE, why: "no such file or folder" },
   { event: "share_back", ...SHARE },
   { event: "share_unwatched", directory: "/srv", why: "no watches left" },

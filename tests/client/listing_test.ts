@@ -501,8 +501,8 @@ Deno.test("listFiles keeps so much of all lists together", async () => {
 Deno.test("listFiles counts what a pattern leaves out", async () => {
   await using relay = await startRelay();
   const files = { ".profile": "x", ".ssh/key": "x", "a": "x" };
-  await using _one = await startNode(relay, files);
-  await using _two = await startNode(relay, files);
+  await using _one = await startNode(relay, files, { hidden: true });
+  await using _two = await startNode(relay, files, { hidden: true });
   const { matches, leavesOut } = parseSelection("**") as Selection & {
     kind: "matching";
   };

@@ -7,8 +7,9 @@ import { assert, assertEquals } from "@std/assert";
 import { join } from "@std/path";
 import { createIdentity, formatIdentity } from "../../lib/identity/identity.ts";
 import { LIMITS, type Limits } from "../../lib/base/limits.ts";
+import type { ShareFilter } from "../../lib/share/exclusions.ts";
 import { Share } from "../../lib/share/share.ts";
-import type { ShareEvent } from "../../lib/share/upkeep.ts";
+import type { ShareEvent } from "../../lib/share/upkeep_types.ts";
 import { within } from "../_event_log.ts";
 import { tempShare } from "../_temp_share.ts";
 
@@ -22,9 +23,10 @@ interface Followed extends AsyncDisposable {
 async function followed(
   root: string,
   overrides: Partial<Limits> = {},
+  filter: ShareFilter = {},
 ): Promise<Followed> {
   const limits = { ...LIMITS, shareCheckMs: 20, ...overrides };
-  const share = await Share.open(root, limits, { isWatched: true });
+  const share = await Share.open(root, limits, { isWatched: true, filter });
   const events: ShareEvent[] = [];
   let look = () => {};
   share.follow({
@@ -336,7 +338,7 @@ Deno.test("Share serves no identity and no token of relay-p2p, whatever their na
     "s/later": "nothing secret yet, and about as long as a token is\n",
   });
   const root = join(folder.path, "s");
-  await using setup = await followed(root);
+  await using setup = await followed(root, {}, { hidden: true });
   const { share } = setup;
   assertEquals(namesOf(share), "a later");
   assertEquals(share.skipped.secret, 2);

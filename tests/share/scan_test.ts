@@ -2,7 +2,10 @@ import { assert, assertEquals } from "@std/assert";
 import { join } from "@std/path";
 import { LIMITS } from "../../lib/base/limits.ts";
 import { FileTable } from "../../lib/share/file_table.ts";
-import { lookAtPath, type Scan, walkFolder } from "../../lib/share/scan.ts";
+import { Exclusions } from "../../lib/share/exclusions.ts";
+import type { Scan } from "../../lib/share/found_entry.ts";
+import { RiskyNames } from "../../lib/share/risky_names.ts";
+import { lookAtPath, walkFolder } from "../../lib/share/scan.ts";
 import { Skipped } from "../../lib/share/skipped.ts";
 import { tempShare } from "../_temp_share.ts";
 
@@ -19,6 +22,8 @@ Deno.test("walkFolder adds no file that was removed, and reported as such, since
     root: null,
     table,
     skipped: new Skipped(0),
+    exclusions: new Exclusions({}, { name: "", root: path }),
+    risks: new RiskyNames(),
     limits: { ...LIMITS, turnMs: 0 }, // a turn after each file
     isFull: () => false,
   };

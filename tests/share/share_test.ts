@@ -10,6 +10,9 @@ import { type TempFolder, tempShare } from "../_temp_share.ts";
 const limits = { ...LIMITS, rescanPauseMs: 0, rescanPercent: 100 };
 
 const NONE_SKIPPED = {
+  hidden: 0,
+  excluded: 0,
+  rules: 0,
   link: 0,
   special: 0,
   name: 0,

@@ -7,7 +7,7 @@ import { assertEquals } from "@std/assert";
 import { join } from "@std/path";
 import { LIMITS, type Limits } from "../../lib/base/limits.ts";
 import { Share } from "../../lib/share/share.ts";
-import type { ShareEvent } from "../../lib/share/upkeep.ts";
+import type { ShareEvent } from "../../lib/share/upkeep_types.ts";
 import {
   hasMoreEntries,
   runWatch,

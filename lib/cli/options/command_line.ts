@@ -64,6 +64,7 @@ export function parseCommandLine(
   const parsed = parseArgs([...args], {
     string: ["_", ...names.filter(isValued)],
     boolean: names.filter((name) => !isValued(name)),
+    collect: names.filter((name) => options[name]?.isRepeated),
     alias: Object.fromEntries(
       names.flatMap((name) => {
         const short = options[name]?.short;
@@ -86,7 +87,9 @@ export function parseCommandLine(
     else off.delete(name);
   }
   for (const name of names) {
-    if (isValued(name) && parsed[name] === "") {
+    const given = parsed[name];
+    const isEmpty = Array.isArray(given) ? given.includes("") : given === "";
+    if (isValued(name) && isEmpty) {
       throw badOption(
         name,
         `it needs a value: --${name} ${options[name]?.value}`,
@@ -97,6 +100,7 @@ export function parseCommandLine(
   const typed = (name: string) => {
     const given = parsed[name];
     if (typeof given === "string") return given;
+    if (Array.isArray(given) && given.length > 0) return given.join("\n");
     return given === true ? true : off.has(name) ? false : undefined;
   };
   const found = (name: string) =>

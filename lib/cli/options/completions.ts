@@ -56,13 +56,13 @@ function operandOf(spec: CommandSpec, command: string): Operand {
   const { operands } = spec.commands[command] ?? {};
   if (operands === "files") return "file";
   if (operands === "folders") return "folder";
-  if (command === "doctor" && spec.role === "node") return "folder";
+  if (command === "doctor" && spec.role === "node") return "file";
   return [];
 }
 
-/** The words where no command is: the commands, and a node's folder. */
-function firstOperand(spec: CommandSpec): "folder" | undefined {
-  return spec.role === "node" ? "folder" : undefined;
+/** The words where no command is: the commands, and what a node shares. */
+function firstOperand(spec: CommandSpec): "file" | undefined {
+  return spec.role === "node" ? "file" : undefined;
 }
 
 function optionsAfter(spec: CommandSpec, command: string): OptionTable {
@@ -243,9 +243,7 @@ function formatFish(spec: CommandSpec, name: string): string[] {
   const first = firstOperand(spec);
   return [
     `${complete} -f`,
-    ...(first === undefined
-      ? []
-      : [`${complete}${unless(commands)} -a '(__fish_complete_directories)'`]),
+    ...(first === undefined ? [] : [`${complete}${unless(commands)} -F`]),
     ...commands.map((command) =>
       `${complete}${unless(commands)} -a ${command} -d ${
         quote(spec.commands[command]!.summary)

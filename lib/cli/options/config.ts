@@ -120,6 +120,10 @@ class ConfigText {
       );
     }
     if (typeof value === "string" && value !== "") return value;
+    if (option.isRepeated) {
+      if (isTexts(value)) return value.join("\n");
+      throw cannotUse(this.#path, `${line}${key} must be text or a list of it`);
+    }
     if (Number.isSafeInteger(value)) return String(value);
     throw cannotUse(this.#path, `${line}${key} must be text or a whole number`);
   }
@@ -154,6 +158,11 @@ function settable(role: Role | undefined): string[] {
 
 function isRole(key: string): key is Role {
   return ROLES.some((role) => role === key);
+}
+
+function isTexts(value: unknown): value is string[] {
+  return Array.isArray(value) && value.length > 0 &&
+    value.every((text) => typeof text === "string" && text !== "");
 }
 
 function isTable(value: unknown): value is Record<string, unknown> {

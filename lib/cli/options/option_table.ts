@@ -51,6 +51,11 @@ export interface OptionSpec {
   readonly names?: "file" | "folder";
   /** What happens to that path; by default it is read. */
   readonly use?: PathUse;
+  /**
+   * Whether it can be given several times. Its value then has a line for each, as
+   * in its variable; a configuration file may have a list.
+   */
+  readonly isRepeated?: true;
   /** A short form of one letter. */
   readonly short?: string;
   /** The default, if the help should mention it. */
@@ -112,6 +117,17 @@ const ROWS = {
     value: "TEXT",
     parse: values.displayName,
     help: "name that people see for it",
+  },
+  hidden: {
+    roles: ["node"],
+    help: "share names that begin with a dot, too",
+  },
+  exclude: {
+    roles: ["node"],
+    value: "GLOB",
+    isRepeated: true,
+    parse: values.lines,
+    help: "share no names that match; repeat it for others",
   },
   "list-skipped": {
     roles: ["node"],

@@ -51,6 +51,11 @@ export function oneOf<const Choices extends readonly string[]>(
   };
 }
 
+/** Values of an option that was given several times, a line each. */
+export function lines(text: string): string[] {
+  return text.split("\n").filter((line) => line.trim() !== "");
+}
+
 /** A port; 0 lets the system pick one. */
 export function port(text: string): number {
   return parsePort(text, { zero: true });

@@ -13,11 +13,18 @@ import {
   skippedCount,
   type SkippedName,
 } from "../../share/skipped.ts";
-import { showWhole } from "../../base/text.ts";
+import type { RiskyFinds } from "../../share/risky_names.ts";
+import { show, showWhole } from "../../base/text.ts";
 
 /** The words for one entry of a kind, and for several. */
 const WORDS: Readonly<Record<SkipKind, readonly [one: string, many: string]>> =
   {
+    hidden: ["hidden name", "hidden names"],
+    excluded: ["excluded name", "excluded names"],
+    rules: [
+      "folder with a .p2pignore that cannot be read",
+      "folders with a .p2pignore that cannot be read",
+    ],
     link: ["link", "links"],
     special: ["pipe, socket or device", "pipes, sockets or devices"],
     name: ["name that is not portable", "names that are not portable"],
@@ -46,6 +53,17 @@ export function formatSkipCounts(counts: SkipCounts): string | undefined {
     ? undefined
     : `${skippedCount(counts)} skipped: ${parts.join(", ")}`;
 }
+
+/** A warning of names that people rarely mean to share. */
+export function formatRisks({ names, count }: RiskyFinds): string {
+  const listed = names.slice(0, RISKS_SHOWN).map(show).join(", ");
+  const others = count - Math.min(names.length, RISKS_SHOWN);
+  const more = others > 0 ? ` and ${others} more` : "";
+  return `warning: sharing what looks private: ${listed}${more}; ` +
+    "leave it out with --exclude or a .p2pignore";
+}
+
+const RISKS_SHOWN = 5;
 
 /** One entry, with the rule that it breaks. */
 export function formatSkipped({ name, rule }: SkippedName): string {

@@ -23,7 +23,11 @@ import type { Terminal } from "../output/terminal.ts";
 import { refusePrivateFiles } from "./private_files.ts";
 import { readToken } from "./secrets.ts";
 import { tellIncident } from "../output/incidents.ts";
-import { formatSkipCounts, formatSkipped } from "../output/skipped.ts";
+import {
+  formatRisks,
+  formatSkipCounts,
+  formatSkipped,
+} from "../output/skipped.ts";
 import { NODE as SPEC } from "../options/command_table.ts";
 import { runNodeDoctor } from "./doctor.ts";
 import { machineName } from "./machine_name.ts";
@@ -116,10 +120,12 @@ async function nodeOptions(
     port: parsePort(port, { zero: true }),
     paths: (shared.length > 0 ? shared : [DEFAULT_DIRECTORY]).map(parseShared),
     plaintext: line.isOn("plaintext"),
+    hidden: line.isOn("hidden"),
     listSkipped: line.isOn("list-skipped"),
     ...await loadKnownRelays(line),
     ...given({
       name: line.get("name") ?? machineName(),
+      exclude: line.get("exclude"),
       host: line.get("host"),
       advertise: line.get("advertise"),
       limitRate: line.get("limit-rate"),
@@ -194,6 +200,9 @@ export function tell(
           show(event.directory)
         } are found by looking through it: the system does not watch it (${event.why})`,
       );
+      break;
+    case "share_risky":
+      terminal.note(formatRisks(event));
       break;
     case "registered":
       terminal.fact(
