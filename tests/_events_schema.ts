@@ -436,6 +436,15 @@ export const EVENTS: Readonly<Record<EventName, EventSpec>> = {
     roles: PEERS,
     fields: { relay: relayAt, text: text("the message") },
   },
+  "relay_version_differs": {
+    says: "the relay runs another version of this program",
+    roles: PEERS,
+    fields: {
+      relay: relayAt,
+      version: text("the relay's version: a stranger's words"),
+      ownVersion: text("the version of this program"),
+    },
+  },
   "nodes_listed": {
     says: "the relay has listed the active nodes",
     roles: CLIENT,

@@ -36,7 +36,14 @@ export type RelayLinkEvent =
   /** The relay at this address has another id than before. */
   | { event: "relay_changed"; relay: string; id: string; previousId: string }
   /** The relay's message of the day: a stranger's words. Reported once. */
-  | { event: "relay_motd"; relay: string; text: string };
+  | { event: "relay_motd"; relay: string; text: string }
+  /** The relay runs another version of this program. Reported once. */
+  | {
+    event: "relay_version_differs";
+    relay: string;
+    version: string;
+    ownVersion: string;
+  };
 
 /** Options of {@linkcode RelayDialer}. */
 export interface RelayDialerOptions {
@@ -90,6 +97,7 @@ export class RelayDialer {
   #peer: PeerIdentity | null = null;
   #metId: string | null = null;
   #toldMotd = "";
+  #toldVersion = VERSION;
 
   /**
    * Does not dial yet.
@@ -253,7 +261,16 @@ export class RelayDialer {
   /**
    * Passes on the relay's announcements. Throws if it requires a later version.
    */
-  #heed({ motd = "", minVersion = "" }: Hello): void {
+  #heed({ motd = "", minVersion = "", version = VERSION }: Hello): void {
+    if (version !== this.#toldVersion) {
+      this.#toldVersion = version;
+      this.#options.onEvent({
+        event: "relay_version_differs",
+        relay: formatEndpoint(this.relay),
+        version,
+        ownVersion: VERSION,
+      });
+    }
     if (motd !== "" && motd !== this.#toldMotd) {
       const relay = formatEndpoint(this.relay);
       this.#options.onEvent({ event: "relay_motd", relay, text: motd });

@@ -158,7 +158,9 @@ async function meet(
     limits: limitsWith({}),
     onEvent: (event) => {
       terminal.event(event);
-      if (event.event === "relay_motd") tellRelayMet(event, terminal);
+      const isNews = event.event === "relay_motd" ||
+        event.event === "relay_version_differs";
+      if (isNews) tellRelayMet(event, terminal);
     },
   });
   const { channel, id } = await dialer.open(signal);

@@ -6,6 +6,8 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { listNodes } from "../../lib/client/listing.ts";
 import { Failure } from "../../lib/base/errors.ts";
+import type { Terminal } from "../../lib/cli/output/terminal.ts";
+import { tellRelayMet } from "../../lib/cli/roles/role.ts";
 import { VERSION } from "../../lib/base/version.ts";
 import { runRole, spawnRelay, spawnRole } from "../e2e/_processes.ts";
 import { runRoleHere } from "../_here.ts";
@@ -119,3 +121,17 @@ for (
     assertMatch(stderr[0] ?? "", words);
   });
 }
+
+Deno.test("A relay of another version is told of in one line that names both, escaped", () => {
+  const lines: string[] = [];
+  const terminal = { note: (line: string) => lines.push(line) };
+  tellRelayMet({
+    event: "relay_version_differs",
+    relay: "nas:1700",
+    version: "0.2.0\x1b[2J",
+    ownVersion: VERSION,
+  }, terminal as unknown as Terminal);
+  assertEquals(lines, [
+    `this is relay-p2p ${VERSION}, and the relay at nas:1700 runs 0.2.0\\x1b[2J`,
+  ]);
+});

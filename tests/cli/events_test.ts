@@ -335,6 +335,12 @@ const RARE: (RelayEvent | NodeEvent | ListingEvent | NetworkEvent)[] = [
     waitingFor: ["pi", "nas"],
   },
   { event: "names_left_out", names: 3 },
+  {
+    event: "relay_version_differs",
+    relay: "nas:1700",
+    version: "0.2.0",
+    ownVersion: "0.1.0",
+  },
   { event: "announcing", name: "nas", port: 1_700 },
   { event: "announce_failed", port: 1_700, why: "address already in use" },
   {

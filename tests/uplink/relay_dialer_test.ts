@@ -1,7 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { join } from "@std/path";
 import type { RelayAddress } from "../../lib/base/address.ts";
-import { writeAll } from "../../lib/base/conn.ts";
+import { formatEndpoint, writeAll } from "../../lib/base/conn.ts";
 import { describeCause, Failure } from "../../lib/base/errors.ts";
 import type { Identity } from "../../lib/identity/identity.ts";
 import { Incidents } from "../../lib/guard/incidents.ts";
@@ -12,6 +12,7 @@ import {
   RelayDialer,
   type RelayLinkEvent,
 } from "../../lib/uplink/relay_dialer.ts";
+import { VERSION } from "../../lib/base/version.ts";
 import { listen } from "../../lib/transport/listen.ts";
 import { within } from "../_event_log.ts";
 import { IDENTITIES, startNode, startRelay } from "../_network.ts";
@@ -306,6 +307,34 @@ for (
     assertEquals(told.includes(words), true, told);
   });
 }
+
+Deno.test("RelayDialer reports a relay of another version once, with both versions", async () => {
+  const greeting = (version: string) =>
+    encodeMessage({ ...HELLO, id: first.id, version });
+  for (const version of ["999.0.0", VERSION]) {
+    await using relay = await impostorRelay(first, [greeting(version)]);
+    const events: RelayLinkEvent[] = [];
+    const dialer = new RelayDialer({ ...relay.address, id: first.id }, {
+      role: "client",
+      plaintext: false,
+      limits: LIMITS,
+      onEvent: (event) => events.push(event),
+    });
+    for (let times = 0; times < 2; times++) {
+      const { channel } = await dialer.open();
+      channel.conn.close();
+    }
+    assertEquals(
+      events,
+      version === VERSION ? [] : [{
+        event: "relay_version_differs",
+        relay: formatEndpoint(relay.address),
+        version,
+        ownVersion: VERSION,
+      }],
+    );
+  }
+});
 
 Deno.test("RelayDialer ends with the signal's reason", async () => {
   const silent = Deno.listen({ hostname: "127.0.0.1", port: 0 });

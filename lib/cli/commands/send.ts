@@ -155,6 +155,7 @@ class NodeLife {
         this.relayId = event.id;
         return this.#telling.onEvent(event);
       case "relay_motd":
+      case "relay_version_differs":
         return this.#telling.onEvent(event);
     }
   }

@@ -23,6 +23,7 @@ const MOST_WAITED_FOR = 3;
 export class Telling {
   readonly #terminal: Terminal;
   readonly #nodeNames = new Map<string, string>();
+  #isVersionTold = false;
   #toldMotd = "";
   /** Whether the user knows that files are waited for. */
   #isWaiting = false;
@@ -55,6 +56,10 @@ export class Telling {
         if (event.text !== this.#toldMotd) tellRelayMet(event, terminal);
         this.#toldMotd = event.text;
         return;
+      case "relay_version_differs":
+        if (this.#isVersionTold) return;
+        this.#isVersionTold = true;
+        return tellRelayMet(event, terminal);
       case "node_answered": {
         const { node, address, answer } = event;
         if (answer.kind === "found" || answer.kind === "not_found") return;

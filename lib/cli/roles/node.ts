@@ -245,6 +245,7 @@ export function tell(
     case "relay_remembered":
     case "relay_changed":
     case "relay_motd":
+    case "relay_version_differs":
       tellRelayMet(event, terminal);
       break;
     case "hashed":

@@ -250,6 +250,13 @@ export function tellRelayMet(event: RelayLinkEvent, terminal: Terminal): void {
     terminal.note(`relay message: ${show(event.text)}`);
     return;
   }
+  if (event.event === "relay_version_differs") {
+    terminal.note(
+      `this is relay-p2p ${event.ownVersion}, and the relay at ${event.relay} ` +
+        `runs ${show(event.version)}`,
+    );
+    return;
+  }
   const { relay, id } = event;
   if (event.event === "relay_changed") {
     terminal.note(
