@@ -19,7 +19,10 @@ const README = Deno.readTextFileSync(join(ROOT, "README.md"));
 const DENO = dirname(Deno.execPath());
 
 /** The blocks that no test can run, by section. Each says why. */
-const NOT_RUN = ["Two commands"];
+const NOT_RUN = [
+  ...Array<string>(3).fill("The first minute"), // typed by a test of p2p
+  "Two commands",
+];
 
 for (const name of STORIES) {
   const blocks = blocksOf(Deno.readTextFileSync(join(ROOT, name)), name);
