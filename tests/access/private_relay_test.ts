@@ -8,6 +8,7 @@ import { keysProofOf, tokenOf } from "../../lib/access/token.ts";
 import { makeLink } from "../../lib/client/link.ts";
 import { listNodes } from "../../lib/client/listing.ts";
 import { Failure } from "../../lib/base/errors.ts";
+import type { RemedyCode } from "../../lib/base/remedy_code.ts";
 import { encodeFrame } from "../../lib/protocol/frame.ts";
 import { LIMITS } from "../../lib/base/limits.ts";
 import { encodeMessage, type Message } from "../../lib/protocol/messages.ts";
@@ -41,8 +42,8 @@ Deno.test("With its tokens, a private relay works like any other", async () => {
   assertEquals(listening.private, true);
 });
 
-const WITHOUT: readonly [string, Access, string][] = [
-  ["without a token", {}, "it is private; give a client token"],
+const WITHOUT: readonly [string, Access, string, RemedyCode?][] = [
+  ["without a token", {}, "it is private", "give_client_token"],
   [
     "with the token of another secret",
     { token: tokenOf(NEXT_SECRET, "client") },
@@ -60,13 +61,13 @@ const WITHOUT: readonly [string, Access, string][] = [
   ],
 ];
 
-for (const [what, access, why] of WITHOUT) {
+for (const [what, access, why, remedyCode] of WITHOUT) {
   Deno.test(`A client ${what} is not allowed at a private relay`, async () => {
     await using relay = await startPrivate();
     await using _node = await startMember(relay, { "a.txt": "abc" });
     const listing = () => listNodes({ relay: relay.server.address, access });
     const error = await assertRejects(listing, Failure, why);
-    assertEquals(error.exitCode, 7);
+    assertEquals([error.exitCode, error.parts.remedyCode], [7, remedyCode]);
     assert(!error.message.includes("\n"));
   });
 }
@@ -95,7 +96,8 @@ Deno.test("A node that a private relay refuses ends, and does not ask again", as
   const { address } = relay.server;
   const without = await turnedAway(address);
   assertEquals(without.exitCode, 7);
-  assert(without.message.includes("it is private; give a node token"));
+  assert(without.message.includes("it is private"));
+  assertEquals(without.parts.remedyCode, "give_node_token");
   const wrong = await turnedAway(address, tokenOf(NEXT_SECRET, "node"));
   assertEquals(wrong.exitCode, 7);
   assert(wrong.message.includes("it rejects this token"));

@@ -56,8 +56,9 @@ for (const [name, save] of SAVES) {
       assertEquals(failure.kind, "local");
       assertMatch(
         failure.message,
-        /\.file\.p2p-part\): it belongs to another user; remove it/,
+        /\.file\.p2p-part\): it belongs to another user$/,
       );
+      assertEquals(failure.parts.remedyCode, "remove_or_elsewhere");
       assertEquals(await Deno.readTextFile(partial), "planted");
       assertEquals(namesIn(folder.path), [".file.p2p-part"]);
     },

@@ -106,7 +106,10 @@ Deno.test("SIGTERM ends what p2p share runs: the node withdraws, and its exit co
   await node.stdout.until(/^registered with /);
   if (Deno.build.os === "linux") {
     // The shell has become Deno: a terminal and a job are the same to it.
-    const program = await Deno.readLink(`/proc/${node.pid}/exe`);
+    const { stdout } = await new Deno.Command("readlink", {
+      args: [`/proc/${node.pid}/exe`],
+    }).output();
+    const program = new TextDecoder().decode(stdout).trimEnd();
     assertEquals(program, await Deno.realPath(Deno.execPath()));
   }
   node.signal("SIGTERM");

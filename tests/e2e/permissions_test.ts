@@ -100,11 +100,15 @@ async function beyond(
     .map(({ permission, value }) => `${permission} ${value}`);
 }
 
-const README = await Deno.readTextFile(join(ROOT, "README.md"));
+const DOCUMENTS = (await Promise.all(
+  ["README.md", "docs/GUIDE.md"].map((name) =>
+    Deno.readTextFile(join(ROOT, name))
+  ),
+)).join("\n");
 
-/** The permissions of the README's command lines for a script that match. */
+/** The permissions of the first documented line for a script that matches. */
 function documented(script: string, rest: RegExp): string[] {
-  const lines = [...README.matchAll(
+  const lines = [...DOCUMENTS.matchAll(
     /^(?:\$ )?deno run ((?:--allow-\S+ )+)(\S+\.ts) ?(.*)$/gm,
   )];
   const found = lines.find(([, , name, words = ""]) =>
@@ -114,7 +118,7 @@ function documented(script: string, rest: RegExp): string[] {
   return found[1]!.trim().split(" ");
 }
 
-Deno.test("Relay, node and every command that saves nothing use the README's permissions, and ask for no other", async () => {
+Deno.test("Relay, node and every command that saves nothing use the documented permissions, and ask for no other", async () => {
   const ofRelay = documented("relay.ts", /^1700$/);
   const ofNode = documented("peer_node.ts", /files\/one$/);
   const ofClient = documented("peer_client.ts", /^127\.0\.0\.1 1700$/);
@@ -169,10 +173,10 @@ Deno.test("Relay, node and every command that saves nothing use the README's per
   assertEquals(await beyond(relay), []);
 });
 
-Deno.test("What is kept between runs, and what is saved, needs what the README says and no more", async () => {
+Deno.test("What is kept between runs, and what is saved, needs what is documented and no more", async () => {
   await using folder = await tempShare({ "one/a.txt": "whole\n" });
   const { path } = folder;
-  // As the README has them, with this folder's names.
+  // As the documents have them, with this folder's names.
   const ofRelay = documented("relay.ts", /--state/);
   const ofClient = documented("peer_client.ts", /get /);
   assertEquals(ofRelay, [

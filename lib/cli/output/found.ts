@@ -27,7 +27,7 @@ export function severalInWords(
 ): string[] {
   const more = count - files.length;
   return [
-    `no node has ${show(name)} itself, and ${count} files end in it:`,
+    `no node has ${show(name)} itself, and ${count} different files end in it:`,
     ...files.map((file) =>
       `  ${quoted(file.name)}  ${counted(file.size, "byte")}, ` +
       `${writtenAt(file)}, on ${nodesInWords(file.nodes, nodeName)}`

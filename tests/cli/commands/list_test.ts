@@ -135,7 +135,7 @@ Deno.test("get lists different files that end in a name, with size, date and nod
     line.replaceAll(/\d{4}-\d\d-\d\dT\d\d:\d\dZ/g, "DATE")
   );
   assertEquals([code, rows], [4, [
-    "no node has report.pdf itself, and 2 files end in it:",
+    "no node has report.pdf itself, and 2 different files end in it:",
     "  old/report.pdf  5 bytes, written DATE, on laptop",
     "  work/report.pdf  3 bytes, written DATE, on nas",
     "error: Cannot choose file (report.pdf): no node has exactly that name, " +

@@ -18,16 +18,16 @@ for (
     [
       99,
       0,
-      "holiday photos.zip  to 192.0.2.7  [=====>                  ]   25 %  " +
+      "holiday photos.zip  to 192.0.2.7  [======>                       ]   25 %  " +
       "25.0 of 100 MB  5.0 MB/s",
     ],
     [
       79,
       2,
-      "holiday photos.zip  to 192.0.2.7   25 %  25.0 of 100 MB  5.0 MB/s  +2",
+      "…iday photos.zip  to 192.0.2.7  [=>      ]   25 %  25.0 of 100 MB  5.0 MB/s  +2",
     ],
-    [49, 0, "…photos.zip   25 %  25.0 of 100 MB  5.0 MB/s"],
-    [39, 0, "…tos.zip   25 %  25.0 of 100 MB  5.0 MB/s"],
+    [49, 0, "…iday photos.zip   25 %  25.0 of 100 MB  5.0 MB/s"],
+    [39, 0, "…tos.zip  to 192.0.2.7   25 %  5.0 MB/s"],
     [19, 0, " 25 %  5.0 MB/s"],
   ] as const
 ) {
