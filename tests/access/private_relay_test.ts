@@ -53,6 +53,7 @@ const WITHOUT: readonly [string, Access, string, RemedyCode?][] = [
     "with a link of an open relay",
     { link: { name: "a.txt", fetch: "fetch-number-one-" } },
     "it is private now, and the link was made while it was open",
+    "give_client_token",
   ],
   [
     "with a link that nobody made",
