@@ -26,6 +26,9 @@ const STEP_MS = 1_020;
 // between.
 const LOOKS = 3;
 const PAUSE_LOOKS = 8; // each takes some 6 µs
+// A file that its owner named has no share's folder whose time of change could
+// be checked, so these looks are all there is.
+const LONE_LOOKS = 8;
 
 const SEPARATOR = Deno.build.os === "windows" ? "\\" : "/";
 
@@ -130,13 +133,12 @@ export function lookAt(
 
 /**
  * Looks at a path without looking at the folders on the way, which may be out of
- * reach. Finds nothing if a link leads to it.
+ * reach. Finds nothing if a link leads to it, or if several looks differ.
  *
  * @throws {Deno.errors} like `Deno.lstat`.
  */
 export function lookAlone(path: string): Deno.FileInfo | undefined {
-  const info = Deno.lstatSync(path);
-  return Deno.realPathSync(path) === path ? info : undefined;
+  return lookAgain(path, path, LONE_LOOKS);
 }
 
 /**
@@ -146,14 +148,24 @@ export function lookAlone(path: string): Deno.FileInfo | undefined {
  * @throws {Deno.errors} like `Deno.lstat`.
  */
 export function lookOften(path: string): Deno.FileInfo | undefined {
-  const folder = dirname(path);
+  return lookAgain(path, dirname(path), LOOKS);
+}
+
+/** Looks at `path` several times, and each time for links on the way to `real`. */
+function lookAgain(
+  path: string,
+  real: string,
+  looks: number,
+): Deno.FileInfo | undefined {
+  const isReal = () => Deno.realPathSync(real) === real;
+  if (!isReal()) return undefined;
   const first = Deno.lstatSync(path);
-  for (let look = 0; look < LOOKS; look++) {
+  for (let look = 0; look < looks; look++) {
     // At irregular intervals, so that nobody can flip links in step.
     for (let n = PAUSE_LOOKS * Math.random(); n > 1; n--) Deno.lstatSync(path);
-    if (Deno.realPathSync(folder) !== folder) return undefined;
+    if (!isReal()) return undefined;
     const info = Deno.lstatSync(path);
     if (info.ino !== first.ino || info.dev !== first.dev) return undefined;
   }
-  return first;
+  return isReal() ? first : undefined;
 }

@@ -1,8 +1,9 @@
 /**
  * Reads one file of a share over and over, in every way there is, and looks for
  * bytes that must not be in it. A process of its own, so that it has just the
- * permissions it is given. Run as `_share_reader.ts FOLDER NAME SECONDS`; the
- * last line is what it counted, as JSON.
+ * permissions it is given. Run as `_share_reader.ts PATH NAME SECONDS`, with the
+ * path of a folder or a file. It says `open` once the share is open; the last
+ * line is what it counted, as JSON.
  */
 
 import { LIMITS } from "../../lib/base/limits.ts";
@@ -30,16 +31,17 @@ export interface ReaderCounts {
 }
 
 async function count(
-  folder: string,
+  path: string,
   name: string,
   seconds: number,
 ): Promise<ReaderCounts> {
   // It scans the folder again for an unknown name with an accent.
-  using share = await Share.open(folder, {
+  using share = await Share.open([{ path }], {
     ...LIMITS,
     rescanPauseMs: 0,
     rescanPercent: 100,
   });
+  await Deno.stdout.write(new TextEncoder().encode("open\n"));
   const refused: Record<string, number> = {};
   let read = 0, missing = 0, leaked = 0, listed = 0;
   const judge = (bytes: Uint8Array) => {
@@ -85,8 +87,8 @@ async function count(
 }
 
 if (import.meta.main) {
-  const [folder, name, seconds] = Deno.args as [string, string, string];
-  const counts = await count(folder, name, Number(seconds));
+  const [path, name, seconds] = Deno.args as [string, string, string];
+  const counts = await count(path, name, Number(seconds));
   const line = JSON.stringify(counts) + "\n";
   await Deno.stdout.write(new TextEncoder().encode(line));
 }

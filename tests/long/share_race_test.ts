@@ -7,6 +7,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { join } from "@std/path";
+import { TextLineStream } from "@std/streams";
 import { Failure } from "../../lib/base/errors.ts";
 import { PARTIAL_SUFFIX } from "../../lib/base/names.ts";
 import { partialPathOf } from "../../lib/disk/partial_name.ts";
@@ -28,18 +29,43 @@ const LENGTH = 32;
 
 /** Reads `name` of a share for a while, in a process with these permissions. */
 async function readShare(
-  folder: string,
+  path: string,
   name: string,
   permissions: readonly string[],
 ): Promise<ReaderCounts> {
-  const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+  const reader = startReading(path, name, permissions);
+  await reader.opened;
+  return await reader.counts();
+}
+
+/** Starts to read; `opened` resolves once the share is open. */
+function startReading(
+  path: string,
+  name: string,
+  permissions: readonly string[],
+) {
+  const child = new Deno.Command(Deno.execPath(), {
     args: [
       ...["run", "--no-prompt", ...permissions, READER],
-      ...[folder, name, String(SECONDS)],
+      ...[path, name, String(SECONDS)],
     ],
-  }).output();
-  assert(success, new TextDecoder().decode(stderr));
-  return JSON.parse(new TextDecoder().decode(stdout));
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const errors = new Response(child.stderr).text();
+  const lines = child.stdout.pipeThrough(new TextDecoderStream())
+    .pipeThrough(new TextLineStream()).getReader();
+  return {
+    opened: lines.read(),
+    counts: async (): Promise<ReaderCounts> => {
+      const { value } = await lines.read();
+      await lines.cancel();
+      const { success } = await child.status;
+      assert(success, await errors);
+      await errors;
+      return JSON.parse(value!);
+    },
+  };
 }
 
 /** A share with one file, and one outside that differs in nothing but its bytes. */
@@ -90,6 +116,28 @@ for (
       assertEquals(counts.leaked, 0, told);
     });
   }
+
+  Deno.test(`Share, with ${words}, serves no byte from outside in place of a single file while its folder flips to a link and back`, async () => {
+    await using folder = await twoFiles();
+    const file = join(folder.path, "share/sub/f");
+    const reader = startReading(file, "f", permissions(file));
+    await reader.opened; // a link on the way before is its owner's
+    const flipper = await startFlipping(
+      join(folder.path, "share/sub"),
+      join(folder.path, "outside"),
+    );
+    let counts: ReaderCounts;
+    try {
+      counts = await reader.counts();
+    } finally {
+      await flipper[Symbol.asyncDispose]();
+    }
+    const told = JSON.stringify(counts);
+    const { gone = 0, changed = 0 } = counts.refused;
+    const tried = counts.read + counts.missing + gone + changed;
+    assert(await flipper.flips > 1_000 && tried > 100, told);
+    assertEquals(counts.leaked, 0, told);
+  });
 
   Deno.test(`Share, with ${words}, lists no name from outside while a folder flips to a link and back`, async () => {
     await using folder = await twoFiles();
