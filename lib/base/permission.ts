@@ -67,6 +67,11 @@ export function grantRemedy(
     return "Deno opens what is below /dev, /proc and /sys with --allow-all " +
       "alone: name another place, or grant that";
   }
+  const unnamed = paths.find((path) => grantablePath(path) === undefined);
+  if (unnamed !== undefined) {
+    return "rename it: Deno grants no path with a comma, and the folder " +
+      "around it is the root";
+  }
   const flags = missing.map((name) => accessFlag(name, paths));
   return `grant it with ${flags.join(" ")}`;
 }
@@ -104,15 +109,31 @@ export function savingRemedy(place: string): string {
     : `${asFolder} where it is a folder, or else ${asFile}`;
 }
 
-/** The flag that grants access to `paths`, as one word for a shell. */
+/**
+ * The flag that grants access to `paths`, as one word for a shell; to all paths
+ * if no list can name them.
+ */
 export function accessFlag(
   access: FileAccess,
   paths: readonly string[],
 ): string {
-  const list = [...new Set(paths)].map((path) =>
-    show(path).replaceAll(",", ",,")
-  );
-  return shellWord(`--allow-${access}=${list.join(",")}`);
+  const list = paths.map(grantablePath);
+  if (list.includes(undefined)) return `--allow-${access}`;
+  const shown = new Set(list.map((path) => show(path!)));
+  return shellWord(`--allow-${access}=${[...shown].join(",")}`);
+}
+
+/**
+ * What a flag can name to grant `path`. Deno splits lists at commas and knows no
+ * escape: for a path with a comma this is the nearest folder above the comma, or
+ * `undefined` if that is the root.
+ */
+export function grantablePath(path: string): string | undefined {
+  const comma = path.indexOf(",");
+  if (comma < 0) return path;
+  // A letter in place of the comma: also `x/,y` lies in `x`.
+  const folder = dirname(`${path.slice(0, comma)}x`);
+  return dirname(folder) === folder && folder !== "." ? undefined : folder;
 }
 
 /** `word` as one word for a shell. */

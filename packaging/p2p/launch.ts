@@ -9,6 +9,7 @@
  * @module
  */
 
+import { dirname } from "@std/path/dirname";
 import { join } from "@std/path/join";
 import { Failure } from "../../lib/base/errors.ts";
 import { createHash } from "node:crypto";
@@ -133,6 +134,13 @@ const DISK: Disk = {
         : real;
     } catch {
       return undefined;
+    }
+  },
+  isRoot: (path) => {
+    try {
+      return dirname(Deno.realPathSync(path)) === Deno.realPathSync(path);
+    } catch {
+      return false;
     }
   },
 };

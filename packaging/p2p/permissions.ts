@@ -6,13 +6,23 @@
  * @module
  */
 
+import { Buffer } from "node:buffer";
 import { dirname } from "@std/path/dirname";
+import { Failure } from "../../lib/base/errors.ts";
+import { grantablePath } from "../../lib/base/permission.ts";
+import { show } from "../../lib/base/text.ts";
 import type { CommandLine } from "../../lib/cli/options/command_line.ts";
 import type { Command } from "../../lib/cli/options/command_table.ts";
 import type {
   OptionTable,
   PathUse,
 } from "../../lib/cli/options/option_table.ts";
+
+/**
+ * The most bytes of paths in one `--allow-read`, or `--allow-write`. Linux takes
+ * arguments of 128 KiB; the rest is for paths that a person adds.
+ */
+export const ALLOW_LIST_BYTES = 102_400;
 
 /** What a path is on the disk. */
 export type PathKind = "file" | "folder" | undefined;
@@ -23,6 +33,8 @@ export interface Disk {
   kindOf(path: string): PathKind;
   /** Where `path` leads if it is a link, or lies behind one. */
   targetOf(path: string): string | undefined;
+  /** Whether `path` leads to the root. */
+  isRoot(path: string): boolean;
 }
 
 /** What a role is about to do. */
@@ -86,8 +98,9 @@ class Access {
     const place = this.#placeOf(path, use);
     const target = this.#disk.targetOf(place);
     for (const each of target === undefined ? [place] : [place, target]) {
-      this.#read.add(each);
-      if (use !== "read") this.#write.add(each);
+      const granted = this.#grantable(each);
+      this.#read.add(granted);
+      if (use !== "read") this.#write.add(granted);
     }
   }
 
@@ -109,15 +122,79 @@ class Access {
     }
   }
 
+  #grantable(path: string): string {
+    const granted = grantablePath(path);
+    if (granted === path) return path;
+    if (granted !== undefined && !this.#disk.isRoot(granted)) return granted;
+    throw new Failure("usage", {
+      what: "Cannot start",
+      where: show(path),
+      why:
+        "Deno grants no path with a comma, and the folder around it is the " +
+        "root",
+      remedy: "rename it",
+    });
+  }
+
   flags(): string[] {
     const flag = (name: string, paths: ReadonlySet<string>) =>
-      paths.size === 0 ? [] : [
-        `--allow-${name}=${
-          [...paths].map((path) => path.replaceAll(",", ",,")).join(",")
-        }`,
-      ];
+      paths.size === 0
+        ? []
+        : [`--allow-${name}=${[...this.#fitting(paths)].join(",")}`];
     return [...flag("read", this.#read), ...flag("write", this.#write)];
   }
+
+  /**
+   * These paths, or folders around many of them, so that they fit into one
+   * argument.
+   *
+   * @throws {Failure} of kind `usage` if only the root would contain them.
+   */
+  #fitting(paths: ReadonlySet<string>): ReadonlySet<string> {
+    let fitting = paths;
+    while (bytesOf(fitting) > ALLOW_LIST_BYTES) {
+      const fewer = this.#folded(fitting);
+      if (bytesOf(fewer) >= bytesOf(fitting)) {
+        throw new Failure("usage", {
+          what: "Cannot start",
+          why: `${fitting.size} paths are too many for one command`,
+          remedy:
+            "name the folders that they are in, or start several commands",
+        });
+      }
+      fitting = fewer;
+    }
+    return fitting;
+  }
+
+  /** Puts folders in place of what is in them, the fullest first. */
+  #folded(paths: ReadonlySet<string>): Set<string> {
+    const folded = new Set(paths);
+    let bytes = bytesOf(paths);
+    const families = [...Map.groupBy(paths, folderAround)]
+      .map(([folder, family]) => ({ folder, family, size: bytesOf(family) }))
+      .toSorted((one, other) => other.size - one.size);
+    for (const { folder, family, size } of families) {
+      if (bytes <= ALLOW_LIST_BYTES) break;
+      if (folder === undefined || this.#disk.isRoot(folder)) continue;
+      for (const path of family) folded.delete(path);
+      folded.add(folder);
+      bytes += bytesOf([folder]) - size;
+    }
+    return folded;
+  }
+}
+
+/** The folder that a path is in, where its text tells. */
+function folderAround(path: string): string | undefined {
+  return /(^|\/)\.{1,2}\/*$/.test(path) ? undefined : dirname(path);
+}
+
+/** The length of a list of paths, with a comma after each. */
+function bytesOf(paths: Iterable<string>): number {
+  let bytes = 0;
+  for (const path of paths) bytes += Buffer.byteLength(path) + 1;
+  return bytes;
 }
 
 /** Whether a command connects to a relay, by its usage. */

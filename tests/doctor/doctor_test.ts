@@ -307,8 +307,11 @@ Deno.test("The doctor names permissions that no role needs, and the flags that s
   );
   assertEquals(flagsFor({ read: [], write: [] }), "--allow-net");
   assertEquals(
-    flagsFor({ read: ["files", "files", "a,b"], write: ["my files", "it's"] }),
-    "--allow-net --allow-read=files,a,,b '--allow-write=my files,it'\\''s'",
+    flagsFor({
+      read: ["files", "files", "a/b,c"],
+      write: ["my files", "it's"],
+    }),
+    "--allow-net --allow-read=files,a '--allow-write=my files,it'\\''s'",
   );
   const { findings, ...seen } = new Seen();
   checkPermissions({ read: ["files"], write: [] }, findings);

@@ -12,6 +12,7 @@ import { P2P } from "../../packaging/p2p/tables.ts";
 import { runRoleHere } from "../_here.ts";
 import { tempShare } from "../_temp_share.ts";
 import { testWith } from "../_tools.ts";
+import { p2pHome } from "./_p2p.ts";
 
 /** The names in a folder, sorted. */
 async function namesIn(folder: string): Promise<string[]> {
@@ -62,6 +63,31 @@ Deno.test("p2p clean lists what get has left, and removes it with --yes, but not
   ]);
   assertEquals(await namesIn(join(path, "sub")), [".c.txt.p2p-part"]);
   assertEquals((await runRoleHere("p2p", ["clean", join(path, "no")])).code, 8);
+});
+
+Deno.test("p2p runs where the home has a comma in its name, and for a folder that has one", async () => {
+  await using p2p = await p2pHome();
+  const home = join(p2p.home, "one, two");
+  await Deno.mkdir(join(home, "a,,b"), { recursive: true });
+  await Deno.writeTextFile(join(home, "a,,b", ".x.p2p-part"), "half");
+  const run = async (...args: string[]) => {
+    const { code, stderr } = await new Deno.Command(p2p.command, {
+      args,
+      cwd: home,
+      env: { ...p2p.env, HOME: home, NO_COLOR: "1" },
+      stdin: "null",
+    }).output();
+    return { code, text: new TextDecoder().decode(stderr).trim() };
+  };
+  assertEquals(await run("use", "--forget"), {
+    code: 0,
+    text: "no relay was remembered",
+  });
+  assertEquals(await run("clean", "a,,b", "--yes"), {
+    code: 0,
+    text: "removed 1 partial file",
+  });
+  assertEquals(await namesIn(join(home, "a,,b")), []);
 });
 
 Deno.test("p2p update names the version and the command that installs another", async () => {

@@ -2,8 +2,9 @@
  * What `p2p` runs for what is typed, and with which permissions.
  */
 
-import { assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Failure } from "../../lib/base/errors.ts";
+import { ALLOW_LIST_BYTES } from "../../packaging/p2p/permissions.ts";
 import { planOf, type Surroundings } from "../../packaging/p2p/plan.ts";
 import { placesOf } from "../../packaging/p2p/places.ts";
 import type { Remembered } from "../../packaging/p2p/remembered.ts";
@@ -33,6 +34,7 @@ function around(remembered?: Remembered): Surroundings {
           ? "file"
           : undefined,
       targetOf: (path) => /^linked\/?$/.test(path) ? "/real/place" : undefined,
+      isRoot: (path) => path === "/" || path === "../..",
     },
     readSettings: () =>
       Promise.resolve(new Map([["token-file", "from-config"]])),
@@ -75,8 +77,18 @@ const ROWS: readonly (readonly [string, readonly string[], string])[] = [
   ],
   [
     "get x -o a,b/",
-    [NET, "--allow-read=a,,b/", "--allow-write=a,,b/", ENV],
+    [NET, ...HERE, ENV],
     `peer_client.ts ${KEPT} get x -o a,b/`,
+  ],
+  [
+    "get x -o a/b/c,d/,e/f",
+    [NET, "--allow-read=a/b", "--allow-write=a/b", ENV],
+    `peer_client.ts ${KEPT} get x -o a/b/c,d/,e/f`,
+  ],
+  [
+    "verify a/,b c/r.json",
+    ["--allow-read=a,c/r.json", ENV],
+    "peer_client.ts verify a/,b c/r.json",
   ],
   ["get x -o -", [NET, ENV], `peer_client.ts ${KEPT} get x -o -`],
   [
@@ -281,4 +293,47 @@ Deno.test("p2p without a relay says how to name one, and starts nothing", async 
   assertEquals((await planOf(["verify", "a", "b"], around())).args, [
     ...["verify", "a", "b"],
   ]);
+});
+
+Deno.test("p2p starts nothing with a path whose comma only the root is above", async () => {
+  for (const path of ["/a,b/c", "/,", "../../a,b"]) {
+    const failure = await assertRejects(
+      () => planOf(["verify", path, "r.json"], around()),
+      Failure,
+      `Cannot start (${path}): Deno grants no path with a comma, and the folder around it is the root; rename it`,
+    );
+    assertEquals(failure.exitCode, 2);
+  }
+});
+
+Deno.test("p2p grants the folders around paths that do not fit into one argument, the fullest first, and never the root", async () => {
+  using _ = withVariables({});
+  const flagOf = async (...paths: string[]) =>
+    (await planOf(["verify", ...paths], around())).flags[0]!;
+  const long = "n".repeat(200);
+  const many = (folder: string, count: number) =>
+    Array.from({ length: count }, (_, at) => `${folder}${long}${at}`);
+  const some = many("few/", 100);
+  assertEquals(
+    await flagOf(...some, ...many("full/of/", 1000)),
+    `--allow-read=${[...some, "full/of"].join(",")}`,
+  );
+  assertEquals(
+    await flagOf(...many("a/", 1000).map((path) => `${path}/x`)),
+    "--allow-read=a",
+  );
+  assertEquals(await flagOf(...many("", 1000)), "--allow-read=.");
+  const fits = "--allow-read=".length + ALLOW_LIST_BYTES;
+  for (const count of [400, 490, 500, 600]) {
+    const flag = await flagOf(...many("a/", count), "b");
+    assert(flag.length <= fits, `${count}`);
+  }
+  for (const folder of ["/", "../../"]) {
+    const failure = await assertRejects(
+      () => flagOf(...many(folder, 1000)),
+      Failure,
+      "Cannot start: 1000 paths are too many for one command; name the folders that they are in",
+    );
+    assertEquals(failure.exitCode, 2);
+  }
 });

@@ -138,7 +138,11 @@ for (const [name, { script, words }] of Object.entries(USER_UNITS)) {
         relay: `p2p://nas:1700/${"a".repeat(52)}`,
         tokenFiles: {},
       }),
-      disk: { kindOf: () => undefined, targetOf: () => undefined },
+      disk: {
+        kindOf: () => undefined,
+        targetOf: () => undefined,
+        isRoot: () => false,
+      },
       readSettings: () => Promise.resolve(new Map()),
       nameOf: () => "share",
     };
