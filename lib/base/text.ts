@@ -40,6 +40,18 @@ export function showWhole(text: string): string {
   return text.replaceAll(UNSHOWABLE, escapeCharacter);
 }
 
+/**
+ * A name as one whole word for a shell. Names contain no control characters.
+ */
+export function quoted(name: string): string {
+  return /^[\w./][\w./-]*$/.test(name) ? name : inQuotes(name);
+}
+
+/** A name in quotes for a shell. */
+export function inQuotes(name: string): string {
+  return `'${showWhole(name).replaceAll("'", "'\\''")}'`;
+}
+
 function escapeCharacter(character: string): string {
   const point = character.codePointAt(0) ?? 0;
   const hex = point.toString(16);

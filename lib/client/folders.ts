@@ -6,7 +6,7 @@
 
 import { Failure, isBug } from "../base/errors.ts";
 import { isGlob } from "../content/glob.ts";
-import { show } from "../base/text.ts";
+import { inQuotes, show } from "../base/text.ts";
 import type { NodeAnswer } from "./events.ts";
 import type { ListedNode } from "./nodes.ts";
 import type { Peers } from "./peers.ts";
@@ -39,20 +39,25 @@ export function isPattern(name: string): Failure {
     where,
     why:
       "no node has a file with exactly that name, and this command takes one file",
-    remedy: `list the matches with ls '${where}', and take one of them`,
+    remedy: `list the matches with ls ${argument(name)}, and take one of them`,
   });
 }
 
 /** The name is that of a folder, and stands for one file here. */
 export function isOnlyFolder(name: string): Failure {
   const where = show(name);
+  const folder = argument(`${name}/`);
   return new Failure("not_found", {
     what: "Cannot find file",
     where,
     why: "it is a folder",
-    remedy:
-      `get '${where}/' fetches what is in it, and ls '${where}/' lists it`,
+    remedy: `get ${folder} fetches what is in it, and ls ${folder} lists it`,
   });
+}
+
+/** A name as the last argument, for a shell. */
+function argument(name: string): string {
+  return `${name.startsWith("-") ? "-- " : ""}${inQuotes(name)}`;
 }
 
 /** The nodes that answered that they do not have a name. */

@@ -15,8 +15,9 @@ const MOST_NAMES = 3;
 const WRONG_PART = 3;
 // Fewer letters occur in too many names.
 const LEAST_PART = 3;
-// Fields of the table of distances, for all names together: about a second.
-const MOST_FIELDS = 1e8;
+// Fields of the table of distances, for all names together. The letters of each
+// name count too: together about a second.
+const MOST_FIELDS = 2e7;
 
 /** How far a name is from the wanted one: lower is nearer. */
 const RANK = { folder: 0, otherCase: 1, start: 2, part: 20, misspelt: 3 };
@@ -53,6 +54,8 @@ export class NearestNames {
 
   /** Compares one name. Hidden ones are near only to a wanted hidden one. */
   note(name: string): void {
+    this.#fields += name.length;
+    if (this.#fields > MOST_FIELDS) return;
     if (isHidden(name) && !isHidden(this.#wanted)) return;
     const folded = foldCase(name);
     const end = `/${folded}`.indexOf(`/${this.#wanted}/`);

@@ -74,6 +74,12 @@ export interface FoundRelay extends Announcement {
   readonly host: string;
 }
 
+/** A relay, and the address that its answer came from. */
+interface Answered {
+  readonly relay: FoundRelay;
+  readonly from: string;
+}
+
 /** Options of {@linkcode findRelays}. */
 export interface FindRelaysOptions {
   /** Another UDP port than the protocol's. */
@@ -95,7 +101,7 @@ export async function findRelays(
     FindRelaysOptions = {},
 ): Promise<FoundRelay[]> {
   const token = newQueryToken();
-  const found = new Map<string, FoundRelay>();
+  const found = new Map<string, Answered>();
   const socket = await bound({ host: "0.0.0.0", port: 0 });
   try {
     socket.on("message", (bytes, { address }) => {
@@ -103,7 +109,10 @@ export async function findRelays(
       if (answer === undefined) return;
       if (found.size < LIMITS.announceListCount) {
         const relay = { ...answer, host: answer.host ?? address };
-        found.set(`${formatEndpoint(relay)}/${relay.id}`, relay);
+        found.set(`${formatEndpoint(relay)}/${relay.id}`, {
+          relay,
+          from: address,
+        });
       }
     });
     socket.setBroadcast(true);
@@ -115,7 +124,8 @@ export async function findRelays(
   } finally {
     await closed(socket);
   }
-  return withoutDoubles([...found.values()])
+  const own = new Set(ownNetworks().map(({ address }) => address));
+  return withoutDoubles([...found.values()], own)
     .toSorted((one, other) =>
       one.name < other.name ? -1 : one.name > other.name ? 1 : 0
     );
@@ -126,14 +136,23 @@ const QUERIES = 3;
 // One network: routers pass nothing on.
 const HOPS = 1;
 
-/** A relay on this machine also answers on loopback: its other place counts. */
-function withoutDoubles(relays: readonly FoundRelay[]): FoundRelay[] {
-  return relays.filter(({ host, id, port }) =>
+/**
+ * A relay on this machine also answers on loopback: its other place counts. Only
+ * an answer that came from this machine can show that: any other may repeat the
+ * id and port of a relay here.
+ */
+export function withoutDoubles(
+  answered: readonly Answered[],
+  own: ReadonlySet<string>,
+): FoundRelay[] {
+  const isHere = ({ relay, from }: Answered) =>
+    own.has(from) && !isLoopback(relay.host);
+  return answered.filter(({ relay: { host, id, port } }) =>
     !isLoopback(host) ||
-    !relays.some((other) =>
-      other.id === id && other.port === port && !isLoopback(other.host)
+    !answered.some((other) =>
+      isHere(other) && other.relay.id === id && other.relay.port === port
     )
-  );
+  ).map(({ relay }) => relay);
 }
 
 async function bound(

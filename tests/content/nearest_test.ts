@@ -59,7 +59,7 @@ Deno.test("NearestNames keeps three, whatever the order and repetition of the na
 Deno.test("NearestNames stops comparing letters after a bounded amount of work", () => {
   const wanted = "x".repeat(255);
   const near = new NearestNames(wanted);
-  // Each comparison takes 65,025 fields of the table: some 1,500 are allowed.
+  // Each comparison takes 65,025 fields of the table: some 300 are allowed.
   for (let n = 0; n < 2_000; n++) near.note("y".repeat(251) + `${n}`.padEnd(4));
   const almost = "x".repeat(254) + "y";
   near.note(almost);
@@ -67,6 +67,14 @@ Deno.test("NearestNames stops comparing letters after a bounded amount of work",
   const fresh = new NearestNames(wanted);
   fresh.note(almost);
   assertEquals(fresh.names, [almost]);
+});
+
+Deno.test("NearestNames looks at no name after twenty million letters of others", () => {
+  const near = new NearestNames("report.pdf");
+  const long = "z".repeat(1_000);
+  for (let n = 0; n < 20_000; n++) near.note(long);
+  near.note("work/report.pdf");
+  assertEquals(near.names, []);
 });
 
 for (

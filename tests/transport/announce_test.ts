@@ -11,7 +11,11 @@ import {
   encodeAnswer,
   encodeQuery,
 } from "../../lib/protocol/announcement.ts";
-import { announce, findRelays } from "../../lib/transport/announce.ts";
+import {
+  announce,
+  findRelays,
+  withoutDoubles,
+} from "../../lib/transport/announce.ts";
 import { within } from "../_event_log.ts";
 
 const ANNOUNCEMENT: Announcement = {
@@ -100,6 +104,36 @@ Deno.test("findRelays lists 64 relays of thousands that somebody makes up, and n
   await answered.promise;
   assertEquals(found.length, LIMITS.announceListCount);
   assertEquals(LIMITS.announceListCount, 64);
+});
+
+Deno.test("findRelays lists a relay on loopback although another host repeats its id and port", async () => {
+  await using here = await socketHere(async (bytes, port) => {
+    const token = decodeQuery(bytes)!;
+    await here.send(encodeAnswer(token, ANNOUNCEMENT), port);
+    const claimed = { ...ANNOUNCEMENT, name: "other", host: "192.0.2.1" };
+    await here.send(encodeAnswer(token, claimed), port);
+  });
+  const found = await findRelays({ port: here.port, waitMs: 200 });
+  assertEquals(found.map(({ name, host }) => `${name} ${host}`), [
+    "nas 127.0.0.1",
+    "other 192.0.2.1",
+  ]);
+});
+
+Deno.test("withoutDoubles leaves out loopback only where this machine answers from another address too", () => {
+  const loopback = {
+    relay: { ...ANNOUNCEMENT, host: "127.0.0.1" },
+    from: "127.0.0.1",
+  };
+  const other = { ...ANNOUNCEMENT, host: "192.0.2.7" };
+  const hosts = (own: string) =>
+    withoutDoubles(
+      [loopback, { relay: other, from: "192.0.2.7" }],
+      new Set([own]),
+    )
+      .map(({ host }) => host);
+  assertEquals(hosts("192.0.2.7"), ["192.0.2.7"]);
+  assertEquals(hosts("192.0.2.8"), ["127.0.0.1", "192.0.2.7"]);
 });
 
 Deno.test("A relay answers a whole query, with no more bytes, and nothing else", async () => {

@@ -6,7 +6,7 @@
  */
 
 import type { ContentGroup } from "../../content/choice.ts";
-import { counted, show } from "../../base/text.ts";
+import { counted, quoted, show } from "../../base/text.ts";
 
 // If there are more contents, only their number is printed.
 const MOST_CHOICES = 10;
@@ -38,7 +38,7 @@ export function contentsInWords(
     ];
   }
   const rows = groups.slice(0, MOST_CHOICES).map((group) =>
-    `  ${quoted(name)} ${optionFor(group)}  ${size(group)}, ` +
+    `  ${chosen(name, group)}  ${size(group)}, ` +
     `${writtenAt(group)}, on ${namesOf(group, nodeName)}`
   );
   const more = groups.length - MOST_CHOICES;
@@ -72,6 +72,19 @@ export function writtenAt({ modifiedMs }: { modifiedMs: number }): string {
     : "written at no date there is";
 }
 
+/** What selects exactly this content of a name. */
+function chosen(name: string, group: ContentGroup): string {
+  const option = optionFor(group);
+  return name.startsWith("-")
+    ? `${option} ${asArgument(name)}`
+    : `${quoted(name)} ${option}`;
+}
+
+/** A name as the last argument, for a shell. */
+export function asArgument(name: string): string {
+  return name.startsWith("-") ? `-- ${quoted(name)}` : quoted(name);
+}
+
 /** The option that selects exactly this content. */
 function optionFor({ offers }: ContentGroup): string {
   const [first] = offers;
@@ -98,11 +111,4 @@ export function nodesInWords(
   const names = ids.slice(0, MOST_NAMES).map((id) => show(nodeName(id)));
   const more = ids.length - MOST_NAMES;
   return names.join(", ") + (more > 0 ? ` and ${more} more` : "");
-}
-
-/** A name as a word for a shell. Names contain no control characters. */
-export function quoted(name: string): string {
-  return /^[\w./][\w./-]*$/.test(name)
-    ? name
-    : `'${show(name).replaceAll("'", "'\\''")}'`;
 }

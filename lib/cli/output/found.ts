@@ -6,7 +6,7 @@
 
 import type { ClientEvent } from "../../client/events.ts";
 import { counted, show, showWhole } from "../../base/text.ts";
-import { nodesInWords, quoted, writtenAt } from "./choices.ts";
+import { asArgument, nodesInWords, writtenAt } from "./choices.ts";
 
 /** The one that was taken. */
 export function foundInWords(
@@ -29,7 +29,7 @@ export function severalInWords(
   return [
     `no node has ${show(name)} itself, and ${count} different files end in it:`,
     ...files.map((file) =>
-      `  ${quoted(file.name)}  ${counted(file.size, "byte")}, ` +
+      `  ${asArgument(file.name)}  ${counted(file.size, "byte")}, ` +
       `${writtenAt(file)}, on ${nodesInWords(file.nodes, nodeName)}`
     ),
     ...(more > 0 ? [`  and ${more} more`] : []),

@@ -53,6 +53,17 @@ Deno.test("contentsInWords gives what to paste where nothing is taken", () => {
   ]);
 });
 
+Deno.test("contentsInWords gives names of any length and with any start as arguments that work", () => {
+  const offers = [
+    offer("a", { content: X, sha256: HASH }),
+    offer("b", { content: Y, sha256: HASH }),
+  ];
+  const rowOf = (name: string) => told(name, offers, false)[1]!.split("  ")[1];
+  const long = `${"d ".repeat(150)}f`;
+  assertEquals(rowOf(long), `'${long}' --sha256 ${HASH}`);
+  assertEquals(rowOf("-o"), `--sha256 ${HASH} -- '-o'`);
+});
+
 Deno.test("contentsInWords escapes what nodes are called", () => {
   const offers = [offer("a", { content: X }), offer("b", { content: Y })];
   const groups = groupOffers(offers, "most-nodes");
