@@ -30,10 +30,13 @@ export async function runClean({ context, words }: OwnRun): Promise<number> {
   const { line, terminal, signal } = context;
   const [folder = ".", ...more] = words;
   expectNoMore(more, OWN, OWN.commands["clean"]!.usage);
+  let failed: Failure | undefined;
+  const note = (failure: Failure) => {
+    failed ??= failure;
+    terminal.note(failure.message);
+  };
   const found: Partial[] = [];
-  for await (
-    const partial of partialsBelow(folder, terminal.note.bind(terminal))
-  ) {
+  for await (const partial of partialsBelow(folder, note)) {
     signal.throwIfAborted();
     found.push(partial);
   }
@@ -48,32 +51,31 @@ export async function runClean({ context, words }: OwnRun): Promise<number> {
     signal,
   );
   const idle = found.filter(({ isInUse }) => !isInUse);
-  const isRemoved = idle.length > 0 && await isWanted(idle, context);
-  if (isRemoved) { for (const { path } of idle) await remove(path); }
-  for (const { isInUse, ...partial } of found) {
+  const isWanted = idle.length > 0 && await isToRemove(idle, context);
+  const removed = isWanted ? await removeAll(idle, note) : new Set();
+  for (const partial of found) {
     terminal.event<CliEvent>({
       event: "partial_file",
       ...partial,
-      isInUse,
-      isRemoved: isRemoved && !isInUse,
+      isRemoved: removed.has(partial),
     });
   }
   terminal.note(
     found.length === 0
       ? "no partial files"
-      : isRemoved
-      ? `removed ${counted(idle.length, "partial file")}`
+      : isWanted
+      ? `removed ${counted(removed.size, "partial file")}`
       : idle.length === 0
       ? "nothing to remove"
       : line.isOn("yes") || terminal.isInteractive
       ? "kept"
       : "remove them with --yes",
   );
-  return 0;
+  return failed?.exitCode ?? 0;
 }
 
 /** Whether to remove these files: `--yes`, or a person says so. */
-async function isWanted(
+async function isToRemove(
   files: readonly Partial[],
   { line, terminal, signal }: OwnRun["context"],
 ): Promise<boolean> {
@@ -92,7 +94,7 @@ async function isWanted(
 /** Walks through a folder; follows no links. */
 async function* partialsBelow(
   folder: string,
-  note: (words: string) => void,
+  note: (failure: Failure) => void,
   { isTop = true } = {},
 ): AsyncGenerator<Partial> {
   const entries: Deno.DirEntry[] = [];
@@ -101,39 +103,71 @@ async function* partialsBelow(
   } catch (error) {
     const failure = cannot("look into", folder, error);
     if (isTop) throw failure;
-    note(failure.message);
+    note(failure);
     return;
   }
   for (const { name, isDirectory, isFile } of entries) {
     const path = folder === "." ? name : join(folder, name);
     if (isDirectory) yield* partialsBelow(path, note, { isTop: false });
     else if (isFile && name.startsWith(".") && name.endsWith(PARTIAL_SUFFIX)) {
-      const partial = await lookAt(path);
+      const partial = await lookAt(path, note);
       if (partial !== undefined) yield partial;
     }
   }
 }
 
-async function lookAt(path: string): Promise<Partial | undefined> {
+async function lookAt(
+  path: string,
+  note: (failure: Failure) => void,
+): Promise<Partial | undefined> {
   try {
-    using file = await Deno.open(path);
-    const { size, mtime } = await file.stat();
-    const isInUse = !await file.tryLock(true);
-    return { path, bytes: size, modifiedMs: mtime?.getTime() ?? 0, isInUse };
+    const { size, mtime } = await Deno.lstat(path);
+    const modifiedMs = mtime?.getTime() ?? 0;
+    return { path, bytes: size, modifiedMs, isInUse: await isLocked(path) };
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
-    throw cannot("look at", path, error);
+    note(cannot("look at", path, error));
+    return undefined;
   }
 }
 
-/** Removes a file, unless a process has begun to write it. */
-async function remove(path: string): Promise<void> {
+async function isLocked(path: string): Promise<boolean> {
   try {
     using file = await Deno.open(path);
-    if (await file.tryLock(true)) await Deno.remove(path);
+    return !await file.tryLock(true);
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return;
-    throw cannot("remove", path, error);
+    // Another user's file is listed; removing it tells what is wrong.
+    if (error instanceof Deno.errors.PermissionDenied) return false;
+    throw error;
+  }
+}
+
+/** Removes what it can; resolves to that. */
+async function removeAll(
+  files: readonly Partial[],
+  note: (failure: Failure) => void,
+): Promise<Set<Partial>> {
+  const removed = new Set<Partial>();
+  for (const file of files) {
+    try {
+      if (await remove(file.path)) removed.add(file);
+    } catch (error) {
+      note(cannot("remove", file.path, error));
+    }
+  }
+  return removed;
+}
+
+/** Removes a file, unless a process has begun to write it. */
+async function remove(path: string): Promise<boolean> {
+  try {
+    using file = await Deno.open(path);
+    if (!await file.tryLock(true)) return false;
+    await Deno.remove(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return true;
+    throw error;
   }
 }
 

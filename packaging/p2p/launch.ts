@@ -103,7 +103,10 @@ function surroundings(): Surroundings {
       return await readConfig(path, role);
     },
     nameOf: (folders) => {
-      const real = folders.map((path) => DISK.targetOf(path) ?? absolute(path));
+      const real = folders.map(({ path, name }) =>
+        (name === undefined ? "" : `${name}=`) +
+        (DISK.targetOf(path) ?? absolute(path))
+      );
       return createHash("sha256").update(real.toSorted().join("\0"))
         .digest("hex").slice(0, NAME_LENGTH);
     },

@@ -12,6 +12,7 @@
 
 import { join } from "@std/path/join";
 import { parseShared } from "../../lib/cli/options/values.ts";
+import type { SharedPath } from "../../lib/share/shared_path.ts";
 import { looksLikeRelayAddress } from "../../lib/base/address.ts";
 import { Failure } from "../../lib/base/errors.ts";
 import {
@@ -55,8 +56,8 @@ export interface Surroundings {
   readonly disk: Disk;
   /** The options in the file of `--config`. */
   readSettings(path: string, role: Role): Promise<Settings>;
-  /** A short name for a list of folders, the same in every run. */
-  nameOf(folders: readonly string[]): string;
+  /** A short name for shared folders, the same wherever it is asked for. */
+  nameOf(folders: readonly SharedPath[]): string;
 }
 
 /** A program to run under Deno. */
@@ -307,7 +308,7 @@ async function planShare(typed: Typed, around: Surroundings): Promise<Plan> {
   const relayWords = isAfter ? typed.words.slice(0, 1) : typed.relayWords;
   const words = isAfter ? typed.words.slice(1) : typed.words;
   const isDoctor = words[0] === "doctor";
-  const folders = isDoctor ? words.slice(1) : words;
+  const folders = (isDoctor ? words.slice(1) : words).map(parseShared);
   if (folders.length === 0) {
     throw cannotStart("the folder is missing", "usage: p2p share DIR...");
   }
@@ -325,10 +326,7 @@ async function planShare(typed: Typed, around: Surroundings): Promise<Plan> {
     flags: permissionFlags({
       ...{ line, options: NODE.options, net: true },
       paths: [
-        ...folders.map((word) => ({
-          path: parseShared(word).path,
-          use: "read" as const,
-        })),
+        ...folders.map(({ path }) => ({ path, use: "read" as const })),
         ...(isKept ? [] : [{ path: state, use: "keep" as const }]),
         ...relay.paths,
       ],

@@ -10,6 +10,7 @@ import { commandNames } from "../../lib/cli/options/command_table.ts";
 import { shimText } from "../../packaging/p2p/shim.ts";
 import { P2P } from "../../packaging/p2p/tables.ts";
 import { runRoleHere } from "../_here.ts";
+import { replaced } from "../_replaced.ts";
 import { tempShare } from "../_temp_share.ts";
 import { testWith } from "../_tools.ts";
 import { p2pHome } from "./_p2p.ts";
@@ -63,6 +64,73 @@ Deno.test("p2p clean lists what get has left, and removes it with --yes, but not
   ]);
   assertEquals(await namesIn(join(path, "sub")), [".c.txt.p2p-part"]);
   assertEquals((await runRoleHere("p2p", ["clean", join(path, "no")])).code, 8);
+});
+
+Deno.test("p2p clean goes on after files that it may not open or remove, names them, and exits with 8", async () => {
+  await using folder = await tempShare({
+    ".a.p2p-part": "theirs",
+    ".b.p2p-part": "mine",
+    ".c.p2p-part": "theirs too",
+    ".d.p2p-part": "also mine",
+  });
+  const at = (name: string) => join(folder.path, `.${name}.p2p-part`);
+  const denied = (reason: string) => new Deno.errors.PermissionDenied(reason);
+  using _open = replaced(
+    Deno,
+    "open",
+    (open) => (path, options) =>
+      path === at("a") ? Promise.reject(denied("open")) : open(path, options),
+  );
+  using _remove = replaced(
+    Deno,
+    "remove",
+    (remove) => (path, options) =>
+      path === at("c")
+        ? Promise.reject(denied("remove"))
+        : remove(path, options),
+  );
+  const listed = await runRoleHere("p2p", ["clean", folder.path]);
+  assertEquals(listed.code, 0, listed.stderr.join("\n"));
+  assertEquals(listed.text.trimEnd().split("\n").length, 4);
+  const { code, text, stderr } = await runRoleHere("p2p", [
+    ...["clean", folder.path, "--yes", "--json"],
+  ]);
+  assertEquals(code, 8, stderr.join("\n"));
+  assertEquals(
+    text.trimEnd().split("\n").map((line) => JSON.parse(line))
+      .filter(({ event }) => event === "partial_file")
+      .map(({ path, isRemoved }) => [path, isRemoved]),
+    [[at("a"), false], [at("b"), true], [at("c"), false], [at("d"), true]],
+  );
+  assertEquals(await namesIn(folder.path), [".a.p2p-part", ".c.p2p-part"]);
+  const told = await runRoleHere("p2p", ["clean", folder.path, "--yes"]);
+  assertEquals(told.stderr.length, 3, told.stderr.join("\n"));
+  assert(told.stderr[0]!.startsWith(`Cannot remove path (${at("a")}): `));
+  assert(told.stderr[1]!.startsWith(`Cannot remove path (${at("c")}): `));
+  assertEquals(told.stderr[2], "removed 0 partial files");
+});
+
+Deno.test("p2p share keeps a named folder's state at one place, from wherever it is shared", async () => {
+  await using p2p = await p2pHome();
+  await Deno.mkdir(join(p2p.home, "docs"));
+  const stateOf = async (cwd: string, shared: string) => {
+    const { stdout, code } = await new Deno.Command(p2p.command, {
+      args: ["--show", "127.0.0.1:1", "share", shared],
+      cwd: join(p2p.home, cwd),
+      env: p2p.env,
+      stdin: "null",
+    }).output();
+    assertEquals(code, 0);
+    const text = new TextDecoder().decode(stdout);
+    const name = /\/state\/relay-p2p\/share\/([0-9a-f]{16})/.exec(text)?.[1];
+    assert(name !== undefined, text);
+    return name;
+  };
+  const state = await stateOf(".", "notes=docs");
+  assertEquals(await stateOf("docs", `notes=${join(p2p.home, "docs")}`), state);
+  assertEquals(await stateOf("docs", "notes=../docs"), state);
+  assert(await stateOf(".", "others=docs") !== state);
+  assert(await stateOf(".", "docs") !== state);
 });
 
 Deno.test("p2p runs where the home has a comma in its name, and for a folder that has one", async () => {

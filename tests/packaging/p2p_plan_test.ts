@@ -38,7 +38,7 @@ function around(remembered?: Remembered): Surroundings {
     },
     readSettings: () =>
       Promise.resolve(new Map([["token-file", "from-config"]])),
-    nameOf: (folders) => folders.join("+"),
+    nameOf: (folders) => folders.map(({ path }) => path).join("+"),
   };
 }
 
