@@ -500,6 +500,7 @@ export const EVENTS: Readonly<Record<EventName, EventSpec>> = {
       name: text("the name that was asked for"),
       files: listOf(object(FoundFile), "the first of them"),
       count: count("how many there are"),
+      isFolder: flag("whether a node has a folder of that name"),
     },
   },
   "node_trouble": {

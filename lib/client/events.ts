@@ -125,6 +125,8 @@ export type ClientEvent =
     /** The first of them. */
     files: readonly FoundFile[];
     count: number;
+    /** Whether a node has a folder of that name. */
+    isFolder: boolean;
   }
   /** A node failed during the fetch; `out` if it takes no further part. */
   | {

@@ -114,13 +114,20 @@ export function notListedWhole(
 
 /** A name may stand for different files. Asking again would not help. */
 export class SeveralFound extends Failure {
-  constructor(name: string, count: number) {
+  constructor(
+    name: string,
+    { count, isFolder }: { count: number; isFolder: boolean },
+  ) {
+    const files = count === 1 ? "a file ends" : `${count} files end`;
     super("not_found", {
       what: "Cannot choose file",
       where: show(name),
-      why:
-        `no node has exactly that name, and ${count} different files end in it`,
-      remedy: "name one of them by its whole path",
+      why: isFolder
+        ? `no node has exactly that file, but a folder of that name, and ${files} in it`
+        : `no node has exactly that name, and ${count} different files end in it`,
+      remedy: isFolder
+        ? "name a file by its whole path, or the folder with a slash at its end"
+        : "name one of them by its whole path",
     });
   }
 }

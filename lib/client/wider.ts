@@ -32,6 +32,8 @@ export interface WiderOptions {
   readonly nodes: readonly ListedNode[];
   /** Whether capitals and small letters match each other. */
   readonly ignoreCase?: boolean | undefined;
+  /** Whether a name can stand for one file only, and no folder. */
+  readonly isOne: boolean;
   /** Stops looking. */
   readonly signal: AbortSignal;
   /** Has nodes hash files, and knows the user's conditions. */
@@ -46,8 +48,12 @@ export type Wider =
   | { readonly kind: "one"; readonly name: string }
   /** All files below it. */
   | { readonly kind: "folder" }
-  /** Different files. */
-  | { readonly kind: "several"; readonly count: number }
+  /** Different files, or a folder and files that end in the name. */
+  | {
+    readonly kind: "several";
+    readonly count: number;
+    readonly isFolder: boolean;
+  }
   /** Files, and none with the wanted SHA-256. */
   | { readonly kind: "unfit" }
   /** No file; these names come near. */
@@ -68,14 +74,14 @@ const MOST_PINNED = 32;
  */
 export async function insteadOf(
   failure: Failure,
-  { peers, name, ...options }: WiderOptions & {
+  { peers, name, ...options }: Omit<WiderOptions, "isOne"> & {
     readonly peers: Peers;
     readonly name: string;
   },
 ): Promise<string | Failure> {
   if (failure.kind !== "not_found") return failure;
   if (isGlob(name)) return isPattern(name);
-  const looked = await lookWider(peers, [name], options);
+  const looked = await lookWider(peers, [name], { ...options, isOne: true });
   const wider = looked.get(name)!;
   return wider.kind === "one" ? wider.name : failureOf(name, wider, failure);
 }
@@ -90,7 +96,7 @@ export function failureOf(
     case "folder":
       return isOnlyFolder(name);
     case "several":
-      return new SeveralFound(name, wider.count);
+      return new SeveralFound(name, wider);
     case "unfit":
       return nobodyHasThatSha256(name);
     case "none":
@@ -106,15 +112,13 @@ export async function lookWider(
 ): Promise<ReadonlyMap<string, Wider>> {
   const { nodes, tell, signal, ignoreCase = false } = options;
   const looked = new Map<string, Wider>();
+  const suffixes = new Suffixes(names, ignoreCase);
   for (const name of names.slice(0, MOST_NEARED)) {
     const folder = await isFolder({ peers, nodes, name, signal });
-    if (folder) looked.set(name, { kind: "folder" });
+    if (folder) suffixes.folders.add(name);
   }
-  const left = names.filter((name) => !looked.has(name));
-  if (left.length === 0) return looked;
-  const suffixes = new Suffixes(left, ignoreCase);
   const near = new Map(
-    left.slice(0, MOST_NEARED).map((name) => [name, new NearestNames(name)]),
+    names.slice(0, MOST_NEARED).map((name) => [name, new NearestNames(name)]),
   );
   const { catalogue, sessions } = await browseAll(peers, nodes, {
     prefix: "",
@@ -127,12 +131,13 @@ export async function lookWider(
   });
   for (const session of sessions.values()) await session[Symbol.asyncDispose]();
   const places = placesOf(catalogue, suffixes);
-  for (const name of left) {
+  for (const name of names) {
     const found = new Found(name, catalogue, places.get(name) ?? []);
     const nearest = near.get(name)?.names ?? [];
-    if (suffixes.folders.has(name)) looked.set(name, { kind: "folder" });
-    else if (found.isEmpty) looked.set(name, { kind: "none", nearest });
-    else looked.set(name, await found.decide(options));
+    const isFolder = suffixes.folders.has(name);
+    if (!found.isEmpty) looked.set(name, await found.decide(options, isFolder));
+    else if (isFolder) looked.set(name, { kind: "folder" });
+    else looked.set(name, { kind: "none", nearest });
   }
   return looked;
 }
@@ -228,10 +233,18 @@ class Found {
     return this.#places.length === 0;
   }
 
-  async decide({ choosing, tell }: WiderOptions): Promise<Wider> {
+  /** `isFolder` if there is a folder of that name, too. */
+  async decide(
+    { choosing, isOne, tell }: WiderOptions,
+    isFolder: boolean,
+  ): Promise<Wider> {
     const isPinned = choosing.wish.sha256 !== undefined;
+    // Any node can have a folder of a wanted name: it takes no file's place.
+    const mayBeFolder = isFolder && !isOne && !isPinned;
     const name = isPinned
       ? await this.#pinned(choosing)
+      : mayBeFolder
+      ? undefined
       : await this.#only(choosing);
     if (name === undefined && isPinned) return { kind: "unfit" };
     if (name !== undefined) {
@@ -247,8 +260,14 @@ class Found {
       count += found.length;
       files.push(...found.slice(0, MOST_TOLD - files.length));
     }
-    tell({ event: "found_several", name: this.#wanted, files, count });
-    return { kind: "several", count };
+    tell({
+      event: "found_several",
+      name: this.#wanted,
+      files,
+      count,
+      isFolder: mayBeFolder,
+    });
+    return { kind: "several", count, isFolder: mayBeFolder };
   }
 
   /** The name to take if all files have one content. */

@@ -165,7 +165,7 @@ Deno.test("A name stands for nothing below a hidden folder, unless it has the do
   await using _node = await startNode(relay, {
     "work/.git/config": "hidden",
     "home/.profile": "typed",
-  });
+  }, { hidden: true });
   const hidden = await fetch(relay, "config", ANYWHERE);
   assertEquals([hidden.kind, hidden.message], [
     "not_found",
@@ -183,8 +183,7 @@ Deno.test("getFiles takes what is in a folder for its name, and its folders with
     "docs/a": "a",
     "docs/sub/b": "b",
     "docs/.hidden": "h",
-    "other/docs": "not this one",
-  });
+  }, { hidden: true });
   await using folder = await tempShare();
   const { failed, log } = await get(relay, folder.path, ["docs"], ANYWHERE);
   assertEquals(failed, {});
@@ -197,6 +196,36 @@ Deno.test("getFiles takes what is in a folder for its name, and its folders with
     (await fetch(relay, "docs", ANYWHERE)).message,
     "Cannot find file (docs): it is a folder; get 'docs/' fetches what is in it, and ls 'docs/' lists it",
   );
+});
+
+Deno.test("A folder on one node takes the place of no file on another that ends in its name", async () => {
+  await using relay = await startRelay();
+  await using _honest = await startNode(relay, { "sub/plain.txt": "honest" });
+  await using _evil = await startNode(relay, {
+    "plain.txt/a.sh": "evil",
+    "plain.txt/b.sh": "evil",
+  });
+  await using folder = await tempShare();
+  const { saved, failed, log } = await get(
+    relay,
+    folder.path,
+    ["plain.txt"],
+    ANYWHERE,
+  );
+  assertEquals([saved, failed], [{}, { "plain.txt": "not_found" }]);
+  const [several] = log.of("found_several");
+  assertEquals([severalIn(log), several?.isFolder], [
+    ["sub/plain.txt 6 1"],
+    true,
+  ]);
+  assertEquals(messagesOf(log), [
+    "Cannot choose file (plain.txt): no node has exactly that file, but a " +
+    "folder of that name, and a file ends in it; name a file by its whole " +
+    "path, or the folder with a slash at its end",
+  ]);
+  // A command that takes one file cannot mean the folder.
+  const fetched = await fetch(relay, "plain.txt", ANYWHERE);
+  assertEquals(new TextDecoder().decode(fetched.content!), "honest");
 });
 
 Deno.test("A file that is named twice, by its last part and otherwise, is fetched once", async () => {

@@ -22,12 +22,23 @@ export function foundInWords(
 
 /** The lines for different ones; `nodeName` gives a node's display name. */
 export function severalInWords(
-  { name, files, count }: ClientEvent & { event: "found_several" },
+  { name, files, count, isFolder }: ClientEvent & { event: "found_several" },
   nodeName: (id: string) => string,
 ): string[] {
   const more = count - files.length;
+  const ends = count === 1 ? "a file ends" : `${count} files end`;
+  const intro = isFolder
+    ? [
+      `no node has a file ${show(name)}, but a folder, and ${ends} in it:`,
+      `  ${asArgument(`${name}/`)}  the folder`,
+    ]
+    : [
+      `no node has ${
+        show(name)
+      } itself, and ${count} different files end in it:`,
+    ];
   return [
-    `no node has ${show(name)} itself, and ${count} different files end in it:`,
+    ...intro,
     ...files.map((file) =>
       `  ${asArgument(file.name)}  ${counted(file.size, "byte")}, ` +
       `${writtenAt(file)}, on ${nodesInWords(file.nodes, nodeName)}`

@@ -21,7 +21,7 @@ async function household() {
       "photos/a10.jpg": "x",
       "photos/a2.jpg": "x",
       "docs/.secret/report.txt": "hidden",
-    }, { name: "nas" }),
+    }, { name: "nas", hidden: true }),
   );
   stack.use(
     await startNode(relay, { "old/report.pdf": "other" }, { name: "laptop" }),
