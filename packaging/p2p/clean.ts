@@ -30,6 +30,12 @@ export async function runClean({ context, words }: OwnRun): Promise<number> {
   const { line, terminal, signal } = context;
   const [folder = ".", ...more] = words;
   expectNoMore(more, OWN, OWN.commands["clean"]!.usage);
+  if (folder === "") {
+    throw new Failure("usage", {
+      what: "Cannot look into folder",
+      why: "its path is empty",
+    });
+  }
   let failed: Failure | undefined;
   const note = (failure: Failure) => {
     failed ??= failure;

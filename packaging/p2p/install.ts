@@ -15,12 +15,7 @@ import { dirname, join } from "@std/path";
 import { VERSION } from "../../lib/base/version.ts";
 import { describeCause, Failure } from "../../lib/base/errors.ts";
 import { show } from "../../lib/base/text.ts";
-import {
-  commandPath,
-  PLACE_VARIABLES,
-  type Places,
-  placesOf,
-} from "./places.ts";
+import { commandPath, type Places, placesOf } from "./places.ts";
 import { quoted } from "./shell.ts";
 import { folderOfShim, isAppFolder, LOCK_FILE, shimText } from "./shim.ts";
 
@@ -41,13 +36,6 @@ const LONGEST_MS = 600_000;
 async function main(): Promise<number> {
   try {
     const places = placesOf((name) => Deno.env.get(name));
-    if (places === undefined) {
-      throw new Failure("usage", {
-        what: "Cannot install",
-        why: "HOME does not name a folder",
-        remedy: `set it; ${PLACE_VARIABLES.slice(1).join(", ")} are read too`,
-      });
-    }
     await install(places);
     const path = commandPath(places);
     say(`installed relay-p2p ${VERSION}: ${show(path)}`);

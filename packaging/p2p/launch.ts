@@ -11,10 +11,9 @@
 
 import { dirname } from "@std/path/dirname";
 import { join } from "@std/path/join";
-import { Failure } from "../../lib/base/errors.ts";
 import { createHash } from "node:crypto";
 import type { Disk, PathKind } from "./permissions.ts";
-import { PLACE_VARIABLES, placesOf } from "./places.ts";
+import { placesOf } from "./places.ts";
 import { planOf, type Surroundings } from "./plan.ts";
 import { readRemembered } from "./remembered.ts";
 import { commandLine, quoted } from "./shell.ts";
@@ -87,13 +86,6 @@ function withCache(command: string): string {
 
 function surroundings(): Surroundings {
   const places = placesOf((name) => Deno.env.get(name));
-  if (places === undefined) {
-    throw new Failure("usage", {
-      what: "Cannot start",
-      why: "HOME does not name a folder",
-      remedy: `set it; ${PLACE_VARIABLES.slice(1).join(", ")} are read too`,
-    });
-  }
   return {
     places,
     remembered: () => readRemembered(places.config),

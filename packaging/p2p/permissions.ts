@@ -94,6 +94,7 @@ class Access {
   }
 
   add(path: string, use: PathUse): void {
+    if (path === "") return; // the program reports it
     if (use === "save" && path === "-") return; // standard output
     const place = this.#placeOf(path, use);
     const target = this.#disk.targetOf(place);

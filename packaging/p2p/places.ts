@@ -6,6 +6,7 @@
  */
 
 import { join } from "@std/path/join";
+import { Failure } from "../../lib/base/errors.ts";
 
 /** Where `p2p` keeps what. */
 export interface Places {
@@ -30,26 +31,42 @@ export const PLACE_VARIABLES = [
 const OWN = "relay-p2p";
 
 /**
- * The places for a user with these variables; `undefined` without a home. A
- * relative path in a variable is ignored, as the specification demands.
+ * The places for a user with these variables. A relative path in a variable is
+ * ignored, as the specification demands. A place is worked out when it is read,
+ * so that what needs no place needs no home.
  */
 export function placesOf(
   variable: (name: typeof PLACE_VARIABLES[number]) => string | undefined,
-): Places | undefined {
-  const home = variable("HOME");
-  if (home === undefined || !home.startsWith("/")) return undefined;
-  const base = (
+): Places {
+  const inHome = (...below: readonly string[]) => {
+    const home = variable("HOME");
+    if (home?.startsWith("/")) return join(home, ...below);
+    throw new Failure("usage", {
+      what: "Cannot start",
+      why: "HOME does not name a folder",
+      remedy: `set it; ${PLACE_VARIABLES.slice(1).join(", ")} are read too`,
+    });
+  };
+  const own = (
     name: typeof PLACE_VARIABLES[number],
     ...usual: readonly string[]
   ) => {
     const named = variable(name);
-    return named?.startsWith("/") ? named : join(home, ...usual);
+    return join(named?.startsWith("/") ? named : inHome(...usual), OWN);
   };
   return {
-    data: join(base("XDG_DATA_HOME", ".local", "share"), OWN),
-    config: join(base("XDG_CONFIG_HOME", ".config"), OWN),
-    state: join(base("XDG_STATE_HOME", ".local", "state"), OWN),
-    bin: join(home, ".local", "bin"),
+    get data() {
+      return own("XDG_DATA_HOME", ".local", "share");
+    },
+    get config() {
+      return own("XDG_CONFIG_HOME", ".config");
+    },
+    get state() {
+      return own("XDG_STATE_HOME", ".local", "state");
+    },
+    get bin() {
+      return inHome(".local", "bin");
+    },
   };
 }
 

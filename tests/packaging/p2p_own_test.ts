@@ -108,6 +108,12 @@ Deno.test("p2p clean goes on after files that it may not open or remove, names t
   assert(told.stderr[0]!.startsWith(`Cannot remove path (${at("a")}): `));
   assert(told.stderr[1]!.startsWith(`Cannot remove path (${at("c")}): `));
   assertEquals(told.stderr[2], "removed 0 partial files");
+  const empty = await runRoleHere("p2p", ["clean", ""]);
+  assertEquals(empty.code, 2);
+  assertMatch(
+    empty.stderr.join(),
+    /Cannot look into folder: its path is empty/,
+  );
 });
 
 Deno.test("p2p share keeps a named folder's state at one place, from wherever it is shared", async () => {

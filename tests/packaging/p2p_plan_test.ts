@@ -24,7 +24,7 @@ const WITH_TOKENS: Remembered = {
 
 function around(remembered?: Remembered): Surroundings {
   return {
-    places: placesOf((name) => name === "HOME" ? "/home/u" : undefined)!,
+    places: placesOf((name) => name === "HOME" ? "/home/u" : undefined),
     remembered: () => remembered,
     disk: {
       kindOf: (path) =>
@@ -241,6 +241,8 @@ const ROWS: readonly (readonly [string, readonly string[], string])[] = [
     ],
     "packaging/p2p/p2p.ts use nas 1700 --token-file t",
   ],
+  ["verify  r", ["--allow-read=r", ENV], "peer_client.ts verify  r"],
+  ["clean ", [ENV], "packaging/p2p/p2p.ts clean "],
   ["lss", [ENV], "packaging/p2p/p2p.ts lss"],
   ["get --bogus x", [ENV], "peer_client.ts get --bogus x"],
   ["share --bogus x", [ENV], "peer_node.ts --bogus x"],
@@ -333,6 +335,28 @@ Deno.test("p2p grants the folders around paths that do not fit into one argument
       () => flagOf(...many(folder, 1000)),
       Failure,
       "Cannot start: 1000 paths are too many for one command; name the folders that they are in",
+    );
+    assertEquals(failure.exitCode, 2);
+  }
+});
+
+Deno.test("p2p needs no home for what reads no place, and none where variables name the places", async () => {
+  using _ = withVariables({});
+  const planned = (typed: string, variables: Record<string, string> = {}) => {
+    const places = placesOf((name) => variables[name]);
+    return planOf(typed.split(" "), { ...around(REMEMBERED), places });
+  };
+  assertEquals((await planned("--version")).args, ["--version"]);
+  assertEquals((await planned("vps.example:17 nodes")).flags, [NET, ENV]);
+  const own = await planned("use", { XDG_CONFIG_HOME: "/c" });
+  assertEquals(own.flags[1], "--allow-read=/c/relay-p2p");
+  const relay = await planned("relay", { XDG_STATE_HOME: "/s", HOME: "" });
+  assertEquals(relay.flags[1], "--allow-read=/s/relay-p2p/relay");
+  for (const typed of ["use", "relay", "share d", "uninstall"]) {
+    const failure = await assertRejects(
+      () => planned(typed, { XDG_CONFIG_HOME: "c", HOME: "h" }),
+      Failure,
+      "Cannot start: HOME does not name a folder; set it",
     );
     assertEquals(failure.exitCode, 2);
   }

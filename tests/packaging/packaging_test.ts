@@ -133,7 +133,7 @@ for (const [name, { script, words }] of Object.entries(USER_UNITS)) {
     const [program, ...typed] = valueIn(unit, "ExecStart").split(" ");
     assertEquals(program, "%h/.local/bin/p2p");
     const around: Surroundings = {
-      places: placesOf((name) => name === "HOME" ? "/home/u" : undefined)!,
+      places: placesOf((name) => name === "HOME" ? "/home/u" : undefined),
       remembered: () => ({
         relay: `p2p://nas:1700/${"a".repeat(52)}`,
         tokenFiles: {},
