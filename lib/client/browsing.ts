@@ -15,7 +15,11 @@ import { Turns } from "../base/turns.ts";
 import type { NodeSession } from "../transfer/session.ts";
 import { Catalogue, isVersion, type Offerer } from "./catalogue.ts";
 import { answerOf, type ClientEvent } from "./events.ts";
-import { ListingClock, Stopped } from "./listing_clock.ts";
+import {
+  ListingClock,
+  type ListingClockLimits,
+  Stopped,
+} from "./listing_clock.ts";
 import type { ListedNode } from "./nodes.ts";
 import type { Peers } from "./peers.ts";
 import { votesAs } from "./votes.ts";
@@ -30,6 +34,8 @@ export interface BrowseOptions {
    * Whether to count an unwanted name, because the user might have meant it.
    */
   readonly leavesOut?: ((name: string) => boolean) | undefined;
+  /** How long all lists may take together, instead of `listingMostMs` each. */
+  readonly mostMs?: number | undefined;
   /** Called for every event. */
   readonly tell: (event: ClientEvent) => void;
 }
@@ -66,6 +72,7 @@ class Browsing implements Browsed {
   readonly incomplete: ListedNode[] = [];
   readonly #peers: Peers;
   readonly #options: BrowseOptions;
+  readonly #startedAt = performance.now();
   /** Nodes that are listing now. */
   readonly #listing = new Set<ListedNode>();
   #doneCount = 0;
@@ -111,8 +118,8 @@ class Browsing implements Browsed {
   }
 
   async #list(node: ListedNode): Promise<void> {
-    const { limits, options: { signal: person } } = this.#peers;
-    using clock = new ListingClock(limits);
+    const { signal: person } = this.#peers.options;
+    using clock = new ListingClock(this.#clockLimits());
     const signal = person === undefined
       ? clock.signal
       : AbortSignal.any([clock.signal, person]);
@@ -133,6 +140,14 @@ class Browsing implements Browsed {
       for (const file of files) this.#take(file, taking);
       if (this.#turns.isOver) await this.#turns.give();
     }
+  }
+
+  #clockLimits(): ListingClockLimits {
+    const { limits } = this.#peers;
+    const { mostMs } = this.#options;
+    if (mostMs === undefined) return limits;
+    const left = this.#startedAt + mostMs - performance.now();
+    return { ...limits, listingMostMs: Math.max(left, 0) };
   }
 
   /** Takes one file of a node; `taking` counts those before it. */

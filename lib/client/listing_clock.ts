@@ -44,7 +44,9 @@ export class ListingClock implements Disposable {
   /** Starts the clock. */
   constructor(limits: ListingClockLimits) {
     this.#limits = limits;
-    this.#timer = setTimeout(() => this.#look(), limits.listingMs);
+    const { listingMs, listingMostMs } = limits;
+    const firstMs = Math.min(listingMs, listingMostMs);
+    this.#timer = setTimeout(() => this.#look(), firstMs);
   }
 
   /** Aborted with {@linkcode Stopped} if the listing must stop. */

@@ -122,6 +122,8 @@ export async function lookWider(
   );
   const { catalogue, sessions } = await browseAll(peers, nodes, {
     prefix: "",
+    // Nobody asked for whole lists: the slowest node decides nothing.
+    mostMs: peers.limits.listingMs,
     matches: (name) => {
       for (const one of near.values()) one.note(name);
       suffixes.noteFolders(name);

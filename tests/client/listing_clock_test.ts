@@ -95,6 +95,16 @@ Deno.test("ListingClock stops the quickest list when no list may take longer", a
   );
 });
 
+Deno.test("ListingClock stops a list at the most time even before its first time", async () => {
+  using time = new FakeTime();
+  using clock = new ListingClock({ ...LIMITS, listingMostMs: 4_000 });
+  clock.came(page(10_000));
+  await time.advance(3_999);
+  assertEquals(clock.signal.aborted, false);
+  await time.advance(1);
+  assertEquals(reasonOf(clock), "its list came too slowly, 10000 files in 4 s");
+});
+
 Deno.test("ListingClock that is disposed of stops nothing and leaves no timer", async () => {
   using time = new FakeTime();
   const clock = new ListingClock(LIMITS);

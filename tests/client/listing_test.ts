@@ -32,7 +32,8 @@ import {
   startRelay,
   type TestRelay,
 } from "../_network.ts";
-import { ClientLog, pinned } from "./_outcomes.ts";
+import { tempShare } from "../_temp_share.ts";
+import { ClientLog, get, pinned } from "./_outcomes.ts";
 
 const [, mallory, trudy] = IDENTITIES as [Identity, Identity, Identity];
 
@@ -442,6 +443,25 @@ Deno.test("listFiles stops a list that never ends, however quickly it comes", as
   };
   const { files, log } = await within(list(relay, { limits }), "the end");
   assertEquals(files.length > 0, true);
+  assertEquals(log.trouble, ["mallory slow, out"]);
+});
+
+Deno.test("A search for longer names ends for all nodes after listingMs, and takes what came", async () => {
+  await using relay = await startRelay();
+  await using _good = await startNode(relay, { "sub/wanted": "x" });
+  await using _node = await startEvilNode(relay, {
+    identity: mallory,
+    name: "mallory",
+    lie: honestBut({}, { browse: endless(5) }),
+  });
+  await using folder = await tempShare();
+  // Never too slow, and no list is too long: only the search has an end.
+  const limits = { listingMs: 3_000, listingBytesPerSecond: 0 };
+  const { saved, log } = await within(
+    get(relay, folder.path, ["wanted"], { anywhere: true, limits }),
+    "the end",
+  );
+  assertEquals(Object.keys(saved), ["sub/wanted"]);
   assertEquals(log.trouble, ["mallory slow, out"]);
 });
 
