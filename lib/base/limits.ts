@@ -48,8 +48,8 @@ const NUMBERS = {
   connectionCount: 20_000,
   /** Connections of one address at the relay: an office behind one NAT. */
   relayConnectionsPerAddressCount: 64,
-  /** Connections of one address at a node: a few clients, a few pipes each. */
-  nodeConnectionsPerAddressCount: 32,
+  /** Connections of one address at a node: some clients, up to five each. */
+  nodeConnectionsPerAddressCount: 64,
   /** New connections a second from one address, on average. */
   connectRatePerSecond: 10,
   /** New connections of one address at once. */

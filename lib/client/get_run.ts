@@ -403,7 +403,11 @@ export class GetRun implements AsyncDisposable {
     const sizes = this.#isAsked ? jobs.map(sizeOf) : [Infinity];
     const { limits } = this.#peers;
     const { limitRate, dryRun } = this.#options;
-    const lanes = this.#isAsked && !dryRun
+    // Without its hashes, a lane could not check a file.
+    const isKnown = jobs.every((job) =>
+      sizeOf(job) < limits.smallFileBytes || job.group.content !== undefined
+    );
+    const lanes = this.#isAsked && isKnown && !dryRun
       ? lanesFor(sizes, { limits, limitRate })
       : undefined;
     const hasher = lanes ?? hasherFor(sizes);

@@ -59,6 +59,7 @@ export class Download {
   #failure: { error: unknown } | null = null;
   #closed = false;
   #sourcesClosed = false;
+  #lanesBegun = 0;
   #stopped = false;
 
   readonly #work: Work;
@@ -147,9 +148,13 @@ export class Download {
     // As often as it may break off: then the usual connections do it all.
     const isTired = source.laneRounds >= limits.sourceFailureCount;
     if (source.laneCount > 0 || isTired) return;
+    // Each has a buffer of its own: what is begun counts, not what has opened.
+    const each = Math.ceil(laneCount / Math.max(1, this.#sources.activeCount));
+    const count = Math.min(laneCount - this.#lanesBegun, each);
+    if (count <= 0) return;
     source.laneRounds++;
-    const free = laneCount - this.#sources.laneCount;
-    for (let n = 0; n < Math.max(1, free); n++) {
+    this.#lanesBegun += count;
+    for (let n = 0; n < count; n++) {
       const id = `${source.given.id} lane ${source.laneRounds} ${n}`;
       const work = this.#work;
       const given = { source, work, session: undefined };
@@ -161,6 +166,7 @@ export class Download {
         openInLane(session, signal)
       );
       this.#track(serving.finally(() => {
+        this.#lanesBegun--;
         this.#plan.release(id, undefined, false);
         this.#kick();
       }));

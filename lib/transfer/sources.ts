@@ -49,13 +49,6 @@ export class Sources {
     return count;
   }
 
-  /** Sessions in lanes. */
-  get laneCount(): number {
-    let count = 0;
-    for (const source of this.#sources.values()) count += source.laneCount;
-    return count;
-  }
-
   /** Milliseconds for which a connection has been waited for. */
   waitedMs(connection: string, now: number): number {
     return this.#connections.get(connection)?.waitedMs(now) ?? 0;

@@ -50,12 +50,25 @@ function counting(channels: Set<Channel>) {
   };
 }
 
+/** The same, and sends nothing before there are two of them. */
+function countingTwo(channels: Set<Channel>) {
+  const two = Promise.withResolvers<void>();
+  return {
+    piece: async (channel: Channel, piece: Parameters<typeof sendTruly>[1]) => {
+      channels.add(channel);
+      if (channels.size > 1) two.resolve();
+      await two.promise;
+      await sendTruly(channel, piece);
+    },
+  };
+}
+
 for (const files of [{ f: LARGE }, { f: MIDDLE, small: LARGE.slice(0, 100) }]) {
   const names = Object.keys(files);
   Deno.test(`getFiles receives ${names.join(" and ")} in lanes, over several connections to one node`, async () => {
     await using relay = await startRelay();
     const channels = new Set<Channel>();
-    await using _node = await evil(relay, files, counting(channels));
+    await using _node = await evil(relay, files, countingTwo(channels));
     await using folder = await tempShare();
     const { failed, log } = await within(
       get(relay, folder.path, names, { limits: LANES }),
@@ -76,12 +89,15 @@ for (
   const [why, options] of [
     ["at a limited rate", { limitRate: 100 * MIB, limits: LANES }],
     ["for less than lanes pay for", { limits: { lanesFromBytes: 9 * MIB } }],
+    ["for a file whose hashes are not known", { limits: LANES }],
   ] as const
 ) {
   Deno.test(`getFiles uses one connection ${why}`, async () => {
     await using relay = await startRelay();
     const channels = new Set<Channel>();
-    await using _node = await evil(relay, { f: LARGE }, counting(channels));
+    const unhashed = why.endsWith("not known");
+    const lies = { ...counting(channels), unhashed };
+    await using _node = await evil(relay, { f: LARGE }, lies);
     await using folder = await tempShare();
     const { failed } = await get(relay, folder.path, ["f"], options);
     assertEquals(failed, {});
@@ -121,6 +137,26 @@ Deno.test("getFiles uses no more lanes than it may", async () => {
   assertBytes(await read(folder, "f"), LARGE);
   // The first one, until the lane has its own.
   assert(channels.size <= 2, `${channels.size} connections`);
+});
+
+Deno.test("getFiles uses no more lanes than it may among several nodes", async () => {
+  await using relay = await startRelay();
+  const channels = new Set<Channel>();
+  const lies = counting(channels);
+  await using _mallory = await evil(relay, { f: LARGE }, lies);
+  await using _trudy = await evil(
+    relay,
+    { f: LARGE },
+    { ...lies, identity: TRUDY },
+  );
+  await using folder = await tempShare();
+  const { failed } = await get(relay, folder.path, ["f"], {
+    limits: { ...LANES, laneCount: 1 },
+  });
+  assertEquals(failed, {});
+  assertBytes(await read(folder, "f"), LARGE);
+  // The first one to each, and the lane.
+  assert(channels.size <= 3, `${channels.size} connections`);
 });
 
 for (
