@@ -5,7 +5,9 @@
 import { assertEquals } from "@std/assert";
 import { join } from "@std/path";
 import { createSha256 } from "../../lib/base/hash.ts";
+import { listFiles } from "../../lib/client/listing.ts";
 import { sumFiles, type SumsOptions } from "../../lib/client/sums.ts";
+import type { Offer } from "../../lib/content/choice.ts";
 import { startNode, startRelay, type TestRelay } from "../_network.ts";
 import { tempShare } from "../_temp_share.ts";
 import {
@@ -42,6 +44,16 @@ async function sums(
   );
 }
 
+/** Waits until each node has hashed its file as it is now, of 2020. */
+async function untilHashed(relay: TestRelay): Promise<void> {
+  const isNow = ({ content, modifiedMs }: Offer) =>
+    content !== undefined && modifiedMs < Date.UTC(2021, 0);
+  for (;;) {
+    const [file] = await listFiles({ relay: pinned(relay) });
+    if (file?.offers.every(isNow)) return;
+  }
+}
+
 const FILES = { "a": "one", "d/b": "", "large": LARGE, "middle": MIDDLE };
 
 Deno.test("sumFiles yields the SHA-256 of each file, also of those that were not hashed", async () => {
@@ -63,6 +75,7 @@ Deno.test("sumFiles yields the SHA-256 of each file, also of those that were not
 Deno.test("sumFiles takes the content that a fetch takes", async () => {
   await using relay = await startRelay();
   await using _nodes = await divided(relay);
+  await untilHashed(relay);
   assertEquals(await sums(relay), { "f": `${OLD.length} ${sumOf(OLD)}` });
   assertEquals(
     await sums(relay, { prefer: "newest" }),
