@@ -252,10 +252,12 @@ const WRONG_USES: readonly WrongUse[] = [
   },
   {
     what: "a folder that does not exist",
-    args: ({ relay, folder }) => [relay, "get", "1.txt", "-o", `${folder}/no/`],
+    args: (
+      { relay, folder },
+    ) => [relay, "get", "1.txt", "-o", `${folder}/no/f`],
     code: 8,
     line: ({ folder }) =>
-      `Cannot save to (${folder}/no/): no such folder; create it first, or choose another with -o`,
+      `Cannot save to (${folder}/no): no such folder; create it first, or choose another with -o`,
   },
   {
     what: "a file that is there already",

@@ -286,13 +286,6 @@ Deno.test("A place where nothing can be saved is told, before anybody is asked",
     const [names, output, permissions, expected, words] of [
       [
         ["a"],
-        `${folder.path}/no/`,
-        granted,
-        8,
-        /no such folder; create it first/,
-      ],
-      [
-        ["a"],
         `${folder.path}/no/f`,
         granted,
         8,

@@ -454,8 +454,8 @@ testWith(
     await terminal.shows("not saved");
     assertEquals(await Deno.readTextFile(path), "mine");
 
-    await save("missing/");
-    await terminal.shows("error: Cannot save to (missing/): no such folder");
+    await save("missing/b");
+    await terminal.shows("error: Cannot save to (missing): no such folder");
 
     await save("", "y");
     await terminal.until((rows) =>

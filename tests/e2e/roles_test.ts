@@ -175,6 +175,33 @@ Deno.test("ls lists every file once, with size, nodes and whether contents diffe
   assertMatch(inside.text, /^1 .* only {2}sub\/x\n$/);
 });
 
+Deno.test("get -o DIR/ makes the folder, and nothing if no file comes", async () => {
+  await using relay = await relayHere();
+  await using _node = await nodeHere(relay, "files", { name: "alpha" });
+  await using folder = await tempShare();
+  const { path } = folder;
+  const permissions = [`--allow-read=${path}`, `--allow-write=${path}`];
+  for (
+    const [name, code, left] of [
+      ["none.txt", 4, []],
+      ["one/1.txt", 0, ["new"]],
+    ] as const
+  ) {
+    const result = await runRole("peer_client.ts", [
+      ...[relay.address, "get", name, "-o", `${path}/new/deep/`],
+    ], { permissions });
+    assertEquals(result.code, code, result.stderr.join("\n"));
+    assertEquals(
+      (await Array.fromAsync(Deno.readDir(path))).map(({ name }) => name),
+      left,
+    );
+  }
+  assertEquals(
+    await Deno.readTextFile(`${path}/new/deep/1.txt`),
+    await Deno.readTextFile(join(ROOT, "files/one/1.txt")),
+  );
+});
+
 Deno.test("get saves files, verifies what exists already, and never writes over another", async () => {
   await using relay = await relayHere();
   await using _node = await nodeHere(relay, "files", { name: "alpha" });

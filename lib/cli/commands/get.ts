@@ -182,7 +182,10 @@ export async function destination(
       return place;
     };
   }
-  if (!await isDirectory(place)) throw await noFolderThere(place);
+  // A folder that is missing is made with the first file.
+  if (!await isDirectory(place) && await isThere(place)) {
+    throw await noFolderThere(place);
+  }
   return (name, selection) =>
     join(
       place,
@@ -201,13 +204,18 @@ async function isDirectory(path: string): Promise<boolean> {
   }
 }
 
+async function isThere(path: string): Promise<boolean> {
+  try {
+    await Deno.lstat(path.replace(/\/+$/, "") || "/");
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** Says why a path is not a usable folder. */
 async function noFolderThere(path: string): Promise<Failure> {
-  try {
-    await Deno.lstat(path);
-  } catch {
-    return noFolder(path, "no such folder");
-  }
+  if (!await isThere(path)) return noFolder(path, "no such folder");
   return new Failure("local", {
     what: "Cannot save to",
     where: show(path),
