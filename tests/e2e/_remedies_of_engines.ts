@@ -267,13 +267,13 @@ export const OF_ENGINES: Readonly<Record<string, Trials>> = {
     },
   },
   "lib/client/folders.ts": {
-    "get '${where}/' fetches what is in it, and ls '${where}/' lists it": (
+    "get ${folder} fetches what is in it, and ls ${folder} lists it": (
       here,
     ) => ({
       wrong: here.client("cat", "sub"),
       right: here.client("get", "sub/", "-o", "there/"),
     }),
-    "list the matches with ls '${where}', and take one of them": (
+    "list the matches with ls ${argument(name)}, and take one of them": (
       here,
     ) => ({
       wrong: here.client("cat", "a*"),

@@ -66,6 +66,8 @@ export const UNTRIED: Readonly<
     "ask for another link": OF_OTHERS,
     "ask the person who runs the relay": OF_OTHERS,
     "check the nodes that sent it": OF_NODES,
+    "name a file by its whole path, or the folder with a slash at its end":
+      "takes a folder of a file's name: tests/client/wider_test.ts names it so",
     "run again when the file is hashed and no longer changes": OF_NODES,
     "run again to resume": OF_NODES,
     "run again when it no longer changes, or fetch a copy of it": OF_NODES,

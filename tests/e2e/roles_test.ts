@@ -193,7 +193,7 @@ Deno.test("get -o DIR/ makes the folder, and nothing if no file comes", async ()
     assertEquals(result.code, code, result.stderr.join("\n"));
     assertEquals(
       (await Array.fromAsync(Deno.readDir(path))).map(({ name }) => name),
-      left,
+      [...left],
     );
   }
   assertEquals(

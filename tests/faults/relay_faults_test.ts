@@ -164,7 +164,7 @@ Deno.test("row 30, row 31: of two nodes with one identity the newer is listed, a
     while (await Promise.race([over, listOnce()]) !== true);
     assertEquals(new Set(listings), new Set(["newer"]));
     const { error } = await failed;
-    assertEquals(error.parts.why.includes("--state"), true, error.message);
+    assertEquals(error.parts.remedyCode, "own_state", error.message);
     const refused = await relay.log.until("refused");
     assertEquals(refused.reason, "identity_used_twice");
     await untilRenewedTwice(newer.log);
