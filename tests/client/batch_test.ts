@@ -119,9 +119,19 @@ Deno.test("getFiles keeps what came whole before a node hung up, and fetches the
   await using folder = await tempShare();
   const files = filesOf(200);
   const limits = { sourceFailureCount: 1 };
-  const piece = sendsOnly(5, hangsUp);
+  const gone = Promise.withResolvers<void>();
+  const piece = sendsOnly(5, (channel, piece) => {
+    gone.resolve();
+    return hangsUp(channel, piece);
+  });
   await using _mallory = await evil(relay, files, { piece });
-  await using _trudy = await evil(relay, files, { identity: TRUDY });
+  await using _trudy = await evil(relay, files, {
+    identity: TRUDY,
+    piece: async (channel, piece) => {
+      await gone.promise;
+      await sendTruly(channel, piece);
+    },
+  });
   const { failed, log } = await get(relay, folder.path, [everything()], {
     limits,
   });

@@ -177,10 +177,11 @@ Deno.test("A node charges each file of a request like a request of its own", asy
   const served = service.run();
   const of = ["a", "b", "z/c"].map((name) => one.share.named(name)!.version);
   await client.send({ kind: "readMany", request: 1, of });
-  const data = await client.receiveOrData(["pieces"]);
-  assert(data?.kind === "data");
-  await client.readData(new Uint8Array(data.length));
-  await client.receive(["pieces"]);
+  for (;;) {
+    const answer = await client.receiveOrData(["pieces"]);
+    if (answer?.kind !== "data") break;
+    await client.readData(new Uint8Array(answer.length));
+  }
   await client.close();
   await served;
   assertEquals(charged.filter((ms) => ms === 0.05).length, 4);

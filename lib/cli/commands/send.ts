@@ -93,6 +93,11 @@ export async function runSend(
     "the other side needs the link alone: peer_client.ts get LINK; this ends " +
       `after ${fetchesInWords(uses)}, or in ${formatDuration(seconds)}`,
   );
+  if (token === undefined) {
+    terminal.note(
+      "the relay is open: until then anyone who reaches it can list and fetch this too",
+    );
+  }
   warnOfLoopback(relay, terminal);
   sending.wait(performance.now());
   const isInTime = await Promise.race([
