@@ -118,7 +118,7 @@ export class SeveralFound extends Failure {
     name: string,
     { count, isFolder }: { count: number; isFolder: boolean },
   ) {
-    const files = count === 1 ? "a file ends" : `${count} files end`;
+    const files = count === 1 ? "a file ends" : `${counted(count, "file")} end`;
     super("not_found", {
       what: "Cannot choose file",
       where: show(name),

@@ -26,7 +26,7 @@ export function severalInWords(
   nodeName: (id: string) => string,
 ): string[] {
   const more = count - files.length;
-  const ends = count === 1 ? "a file ends" : `${count} files end`;
+  const ends = count === 1 ? "a file ends" : `${counted(count, "file")} end`;
   const intro = isFolder
     ? [
       `no node has a file ${show(name)}, but a folder, and ${ends} in it:`,
