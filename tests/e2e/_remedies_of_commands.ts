@@ -137,7 +137,7 @@ export const OF_COMMANDS: Readonly<Record<string, Trials>> = {
   },
   "lib/cli/commands/get.ts": {
     "create it first, or choose another with -o": (here) => ({
-      wrong: here.client("get", "a.txt", "-o", "missing/"),
+      wrong: here.client("get", "a.txt", "-o", "missing/b.txt"),
       mend: () => Deno.mkdir(`${here.path}/missing`),
     }),
     "name a folder with -o": (here) => ({
