@@ -38,18 +38,27 @@ async function everythingWritten({ plaintext }: { plaintext: boolean }) {
   });
   const at = ["127.0.0.1", port];
   const token = ["--token-file", keys.tokenFiles.client];
+  const runOnce = async (
+    args: readonly string[],
+    options: Parameters<typeof runClient>[2] = {},
+  ) => {
+    const outcome = await runClient(keys, [...mode, ...args], {
+      into,
+      ...options,
+    });
+    written.push(outcome.text, ...outcome.stderr);
+  };
+  const DETAILS = ["--json", "--debug"];
   const run = async (
     args: readonly string[],
     options: Parameters<typeof runClient>[2] = {},
   ) => {
-    for (const extra of [[], ["--json", "--debug"]]) {
-      const outcome = await runClient(keys, [...mode, ...extra, ...args], {
-        into,
-        ...options,
-      });
-      written.push(outcome.text, ...outcome.stderr);
-    }
+    await runOnce(args, options);
+    await runOnce([...DETAILS, ...args], options);
   };
+  // What saves nothing can be run side by side.
+  const runWrong = (args: readonly string[]) =>
+    Promise.all([runOnce(args), runOnce([...DETAILS, ...args])]);
   const made = await runClient(keys, [
     ...[...mode, ...token, ...at, "link", "a.txt", "--uses", "9", "--qr"],
   ]);
@@ -85,7 +94,7 @@ async function everythingWritten({ plaintext }: { plaintext: boolean }) {
         ["--token", word.slice(0, -2), ...at, "ls"],
         ["--known-relays", word, ...at, "ls"],
       ]
-    ) await run(args);
+    ) await runWrong(args);
     for (const script of ["relay.ts", "peer_node.ts"]) {
       for (const args of [[word], ["--host", word, "0"], ["0", word, "0"]]) {
         const outcome = await runRole(script, args);
