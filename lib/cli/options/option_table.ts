@@ -188,7 +188,7 @@ const ROWS = {
     commands: ["get"],
     value: "TIME",
     parse: values.duration,
-    help: "ask again for so long for what no node has",
+    help: "keep asking this long for files that no node has",
   },
   verbose: {
     roles: CLIENT,
