@@ -199,6 +199,7 @@ export {
   type NodeEvent,
   type NodeOptions,
   type NodeServer,
+  type NodeSettings,
   type NodeStats,
   serveNode,
   type SharedContent,

@@ -807,6 +807,20 @@ export const EVENTS: Readonly<Record<EventName, EventSpec>> = {
       }, "where its tokens are"),
     },
   },
+  reloaded: {
+    says: "the node has read its settings again, on SIGHUP",
+    roles: NODES,
+    fields: {
+      changed: listOf(Type.String(), "options that have changed"),
+      waiting: listOf(Type.String(), "options that change with the next start"),
+      files: count("files that it shares now"),
+    },
+  },
+  "reload_failed": {
+    says: "the node goes on with the settings from before SIGHUP",
+    roles: NODES,
+    fields: { error: FailureObject },
+  },
   announcing: {
     says: "the relay answers queries on the local network",
     roles: RELAY,

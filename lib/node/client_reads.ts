@@ -40,8 +40,8 @@ export interface Served {
 /** What a node sends from. */
 export interface ReadService extends Shared {
   readonly limits: Limits;
-  /** Limits all sending of the node. */
-  readonly rate: RateLimit | undefined;
+  /** Limits all sending of the node; can change. */
+  rate: RateLimit | undefined;
   /** Bytes of files sent so far, to all clients. */
   sentBytes: number;
 }
@@ -77,7 +77,7 @@ export class ClientReads implements Disposable {
     this.#work = work;
     this.#sender = new PieceSender(outbox, {
       limits: service.limits,
-      rate: service.rate,
+      rate: () => service.rate,
       onSent: (bytes) => this.#count(bytes),
     });
   }
@@ -132,14 +132,14 @@ export class ClientReads implements Disposable {
     wanted: { request: number; of: readonly string[] },
     client: Pick<ManyFiles, "fileOf" | "turn" | "skip">,
   ): Promise<void> {
-    const { digests, limits, rate, share } = this.#service;
+    const { digests, limits, share } = this.#service;
     await new ManySender(wanted, {
       ...client,
       limits,
       outbox: this.#outbox,
       sender: this.#sender,
       hashOf: (file) => digests.manifestOf(file)?.hashes,
-      isQuick: () => rate === undefined && share.isQuick,
+      isQuick: () => this.#service.rate === undefined && share.isQuick,
       readNow: (file, target) => share.readSmall(file, target),
       read: (file) => this.#readWhole(file),
       begin: () => this.#work.charge(WORK_MS.request, "sent"),

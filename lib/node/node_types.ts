@@ -49,6 +49,16 @@ export type NodeEvent =
   /** A client that received bytes has disconnected. */
   | ({ event: "served" } & Served);
 
+/** What can change while a node runs. */
+export interface NodeSettings {
+  /** Shares names that begin with a dot, too. */
+  readonly hidden?: boolean;
+  /** Leaves out the files and folders that match. */
+  readonly exclude?: readonly string[];
+  /** The most bytes a second to send; no limit by default. */
+  readonly limitRate?: number;
+}
+
 /** Options of `serveNode`. */
 export interface NodeOptions {
   /** The relay to register with. */
@@ -155,6 +165,11 @@ export interface NodeServer extends AsyncDisposable {
    * shared or cannot be read.
    */
   describe(name: string): Promise<SharedContent | undefined>;
+  /**
+   * Takes other settings in place of all of these, reads each `.p2pignore` again,
+   * and resolves when the share obeys them.
+   */
+  change(settings: NodeSettings): Promise<void>;
   /** Whether its folder exists and can be read, now. */
   isShareReadable(): Promise<boolean>;
   /** Withdraws, stops accepting, and ends open connections. Idempotent. */

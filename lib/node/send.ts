@@ -32,8 +32,8 @@ export interface SendOptions {
 /** Options of {@linkcode PieceSender}. */
 export interface PieceSenderOptions {
   readonly limits: Limits;
-  /** Limits the rate of all sending of the node. */
-  readonly rate: RateLimit | undefined;
+  /** What limits the rate of all sending of the node now. */
+  readonly rate: () => RateLimit | undefined;
   /** Called with the number of file bytes put into the outbox. */
   readonly onSent: (bytes: number) => void;
 }
@@ -60,7 +60,7 @@ export class PieceSender {
    */
   async send(opened: OpenedFile, options: SendOptions): Promise<SendOutcome> {
     const { first, count, known } = options;
-    const { limits, rate } = this.#options;
+    const { limits } = this.#options;
     const pieceBytes = pieceBytesOf(opened.file.size);
     for (let sent = 0; sent < count;) {
       const most = Math.max(1, Math.floor(this.#runBytes / pieceBytes));
@@ -74,7 +74,7 @@ export class PieceSender {
       if (outcome !== "completed") return outcome;
       sent += run.count;
       // At a limited rate, each complete piece should count.
-      if (rate !== undefined) continue;
+      if (this.#options.rate() !== undefined) continue;
       const brought = 2 * run.count * pieceBytes;
       this.#runBytes = Math.min(
         limits.runBytes,
@@ -89,7 +89,7 @@ export class PieceSender {
     opened: OpenedFile,
     { request, first, count, known }: SendOptions,
   ): Promise<SendOutcome> {
-    const { limits, rate, onSent } = this.#options;
+    const { limits, onSent } = this.#options;
     const { size } = opened.file;
     const pieceBytes = pieceBytesOf(size);
     let position = first * pieceBytes;
@@ -98,6 +98,7 @@ export class PieceSender {
       ? new PieceHashing(count, pieceBytes, end - position)
       : undefined;
     while (position < end) {
+      const rate = this.#options.rate();
       const step = rate === undefined ? limits.frameDataBytes : rate.stepBytes;
       const most = Math.min(end - position, step, limits.frameDataBytes);
       if (rate !== undefined) await this.#pace(rate, most);
@@ -128,8 +129,9 @@ export class PieceSender {
     bytes: Uint8Array,
     { request, known }: Pick<SendOptions, "request" | "known">,
   ): Promise<void> {
-    const { rate, onSent } = this.#options;
+    const { onSent } = this.#options;
     for (let sent = 0; sent < bytes.length;) {
+      const rate = this.#options.rate();
       const most = Math.min(bytes.length - sent, rate?.stepBytes ?? Infinity);
       if (rate !== undefined) await this.#pace(rate, most);
       const length = await this.#outbox.data(request, most, (target) => {

@@ -34,13 +34,21 @@ import type {
   NodeEvent,
   NodeOptions,
   NodeServer,
+  NodeSettings,
   NodeStats,
   SharedContent,
 } from "./node_types.ts";
 import { acceptTunnel } from "../transport/join.ts";
 import { type Accepted, listen, type Listener } from "../transport/listen.ts";
 
-export type { NodeEvent, NodeOptions, NodeServer, NodeStats, SharedContent };
+export type {
+  NodeEvent,
+  NodeOptions,
+  NodeServer,
+  NodeSettings,
+  NodeStats,
+  SharedContent,
+};
 
 /**
  * Starts a node. When this resolves, it listens, and it has scanned its folder
@@ -126,7 +134,7 @@ class PeerNode implements NodeServer {
       share,
       digests,
       limits,
-      rate: limitRate === undefined ? undefined : new RateLimit(limitRate),
+      rate: rateOf(limitRate),
       buffers: new BufferPool(limits.sendBufferBytes),
       work: new WorkQueue(limits),
       clientCount: 0,
@@ -258,6 +266,13 @@ class PeerNode implements NodeServer {
     };
   }
 
+  async change({ limitRate, ...filter }: NodeSettings): Promise<void> {
+    if (limitRate !== this.#service.rate?.bytesPerSecond) {
+      this.#service.rate = rateOf(limitRate);
+    }
+    await this.#share.exclude(filter);
+  }
+
   isShareReadable(): Promise<boolean> {
     return this.#share.isReadable();
   }
@@ -361,6 +376,12 @@ class PeerNode implements NodeServer {
   #tell(event: NodeEvent): void {
     this.#options.onEvent?.(event);
   }
+}
+
+function rateOf(bytesPerSecond: number | undefined): RateLimit | undefined {
+  return bytesPerSecond === undefined
+    ? undefined
+    : new RateLimit(bytesPerSecond);
 }
 
 function filterOf({ hidden, exclude }: NodeOptions): ShareFilter {

@@ -308,7 +308,14 @@ type ListingEvent = Extract<
 
 type NetworkEvent = Extract<
   CliEvent,
-  { event: "announcing" | "announce_failed" | "relay_found" }
+  {
+    event:
+      | "announcing"
+      | "announce_failed"
+      | "relay_found"
+      | "reloaded"
+      | "reload_failed";
+  }
 >;
 
 const RARE: (RelayEvent | NodeEvent | ListingEvent | NetworkEvent)[] = [
@@ -341,6 +348,8 @@ const RARE: (RelayEvent | NodeEvent | ListingEvent | NetworkEvent)[] = [
     version: "0.2.0",
     ownVersion: "0.1.0",
   },
+  { event: "reloaded", changed: ["exclude"], waiting: ["name"], files: 3 },
+  { event: "reload_failed", error: FAILURE },
   { event: "announcing", name: "nas", port: 1_700 },
   { event: "announce_failed", port: 1_700, why: "address already in use" },
   {

@@ -5,7 +5,7 @@
  */
 
 import type { Check } from "../../doctor/check.ts";
-import type { FailureKind } from "../../base/errors.ts";
+import type { Failure, FailureKind } from "../../base/errors.ts";
 
 /** The stage at which a node failed. */
 export type Stage = "connect" | "handshake" | "ask" | "transfer" | "verify";
@@ -56,6 +56,17 @@ export type CliEvent =
   | { event: "announce_failed"; port: number; why: string }
   /** `p2p use` has found a relay on the local network. */
   | { event: "relay_found"; name: string; relay: string; isPrivate: boolean }
+  /** A node has read its settings again, on SIGHUP. */
+  | {
+    event: "reloaded";
+    /** Options that have changed. */
+    changed: readonly string[];
+    /** Options that change with the next start. */
+    waiting: readonly string[];
+    files: number;
+  }
+  /** It could not, and goes on with those from before. */
+  | { event: "reload_failed"; error: Failure }
   /** The address of `--metrics`. */
   | { event: "metrics_listening"; host: string; port: number }
   /** Verified bytes of a file, in order. */

@@ -33,6 +33,7 @@ import { runNodeDoctor } from "./doctor.ts";
 import { machineName } from "./machine_name.ts";
 import { collectInTime } from "./memory.ts";
 import { serveMetrics } from "./metrics.ts";
+import { nodeSettings, rereadOnHangup } from "./reload.ts";
 import { type CommandLine, usageFailure } from "../options/command_line.ts";
 import { given, parseShared } from "../options/values.ts";
 import {
@@ -92,6 +93,7 @@ export function main(args: readonly string[]): Promise<number> {
       options,
       serveNode({ ...options, onEvent }),
     );
+    using _reloads = rereadOnHangup(node, context);
     await using _metrics = await serveMetrics(metricsAt, terminal, {
       role: "node",
       families: () => metrics.families(node.stats(), performance.now()),
@@ -120,16 +122,14 @@ async function nodeOptions(
     port: parsePort(port, { zero: true }),
     paths: (shared.length > 0 ? shared : [DEFAULT_DIRECTORY]).map(parseShared),
     plaintext: line.isOn("plaintext"),
-    hidden: line.isOn("hidden"),
     listSkipped: line.isOn("list-skipped"),
     ...await loadKnownRelays(line),
     ...given({
       name: line.get("name") ?? machineName(),
-      exclude: line.get("exclude"),
       host: line.get("host"),
       advertise: line.get("advertise"),
-      limitRate: line.get("limit-rate"),
     }),
+    ...nodeSettings(line),
   };
   if (line.isOn("no-tunnel")) {
     if (line.isOn("tunnel")) {

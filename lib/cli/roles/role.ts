@@ -42,6 +42,14 @@ export interface RoleContext {
   readonly terminal: Terminal;
   /** Aborted, with a {@linkcode Failure}, when the user stops it. */
   readonly signal: AbortSignal;
+  /** Stops it, as SIGTERM does. */
+  readonly stop: () => void;
+  /**
+   * The command line with the configuration file as it is now.
+   *
+   * @throws {Failure} like {@linkcode readConfig}.
+   */
+  readonly reread: () => Promise<CommandLine>;
 }
 
 /**
@@ -61,14 +69,21 @@ export async function runRole(
     terminal = new Terminal(outputOptions(line, spec));
     if (answerAboutItself(line, spec, terminal)) return 0;
     const config = line.value("config");
+    const reread = async () =>
+      config === undefined
+        ? parseCommandLine(args, spec)
+        : parseCommandLine(args, spec, await readConfig(config, spec.role));
     if (config !== undefined) {
-      const settings = await readConfig(config, spec.role);
-      line = parseCommandLine(args, spec, settings);
+      line = await reread();
       terminal = new Terminal(outputOptions(line, spec));
     }
     concealSecrets(line, spec, terminal);
     using stop = new StopSignals();
-    return await run({ line, terminal, signal: stop.signal });
+    return await run({
+      ...{ line, terminal, reread },
+      signal: stop.signal,
+      stop: () => stop.stop(),
+    });
   } catch (error) {
     terminal.status("");
     // `head` has read enough: nothing has failed, and nobody would read a
@@ -109,9 +124,7 @@ class StopSignals implements Disposable {
   readonly #abort = new AbortController();
   readonly #onSignal = () => {
     if (this.#abort.signal.aborted) Deno.exit(130);
-    this.#abort.abort(
-      new Failure("interrupted", { what: "Stopped", why: "interrupted" }),
-    );
+    this.stop();
   };
 
   constructor() {
@@ -122,6 +135,12 @@ class StopSignals implements Disposable {
 
   get signal(): AbortSignal {
     return this.#abort.signal;
+  }
+
+  stop(): void {
+    this.#abort.abort(
+      new Failure("interrupted", { what: "Stopped", why: "interrupted" }),
+    );
   }
 
   [Symbol.dispose](): void {

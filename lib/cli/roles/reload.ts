@@ -1,0 +1,167 @@
+/**
+ * Reads the settings of a running node again on SIGHUP: its rate, and what it
+ * leaves out. Values that cannot be used change nothing. A terminal that closes
+ * sends the same signal, and then the node stops.
+ *
+ * @module
+ */
+
+import { Failure } from "../../base/errors.ts";
+import { counted, show } from "../../base/text.ts";
+import type { NodeServer, NodeSettings } from "../../node/server.ts";
+import type { CommandLine } from "../options/command_line.ts";
+import { NODE as SPEC } from "../options/command_table.ts";
+import { given } from "../options/values.ts";
+import type { CliEvent } from "../output/cli_events.ts";
+import { worded } from "../output/remedies.ts";
+import type { RoleContext } from "./role.ts";
+
+/** The options that a running node can change. */
+const CHANGEABLE: readonly string[] = ["limit-rate", "exclude", "hidden"];
+
+/** The settings that a running node can change. */
+export function nodeSettings(line: CommandLine): NodeSettings {
+  return {
+    hidden: line.isOn("hidden"),
+    ...given({
+      exclude: line.get("exclude"),
+      limitRate: line.get("limit-rate"),
+    }),
+  };
+}
+
+/** Reads the settings of `node` again on each SIGHUP, until disposed of. */
+export function rereadOnHangup(
+  node: Pick<NodeServer, "change" | "fileCount">,
+  context: RoleContext,
+): Disposable {
+  if (Deno.build.os === "windows") return { [Symbol.dispose]: () => {} };
+  const hadTerminal = isAtTerminal();
+  const reloads = new Reloads(node, context);
+  const onHangup = () => {
+    if (hadTerminal && !isAtTerminal()) context.stop();
+    else reloads.wanted();
+  };
+  Deno.addSignalListener("SIGHUP", onHangup);
+  return {
+    [Symbol.dispose]: () => Deno.removeSignalListener("SIGHUP", onHangup),
+  };
+}
+
+function isAtTerminal(): boolean {
+  return Deno.stdin.isTerminal() || Deno.stderr.isTerminal();
+}
+
+/** Changes a node, one change at a time. */
+class Reloads {
+  readonly #node: Pick<NodeServer, "change" | "fileCount">;
+  readonly #context: RoleContext;
+  /** The settings that hold, and those that wait for a restart. */
+  #line: CommandLine;
+  #isWanted = false;
+  #isRunning = false;
+
+  constructor(
+    node: Pick<NodeServer, "change" | "fileCount">,
+    context: RoleContext,
+  ) {
+    this.#node = node;
+    this.#context = context;
+    this.#line = context.line;
+  }
+
+  /** Reads the settings again: now, or once more after a run under way. */
+  wanted(): void {
+    this.#isWanted = true;
+    if (!this.#isRunning) void this.#run();
+  }
+
+  async #run(): Promise<void> {
+    this.#isRunning = true;
+    try {
+      while (this.#isWanted) {
+        this.#isWanted = false;
+        await this.#reload();
+      }
+    } finally {
+      this.#isRunning = false;
+    }
+  }
+
+  async #reload(): Promise<void> {
+    const { terminal, reread } = this.#context;
+    const before = this.#node.fileCount;
+    try {
+      const line = await reread();
+      const changes = changesOf(this.#line, line);
+      await this.#node.change(nodeSettings(line));
+      this.#line = line;
+      const { fileCount: files } = this.#node;
+      terminal.event(
+        {
+          event: "reloaded",
+          changed: namesOf(changes, true),
+          waiting: namesOf(changes, false),
+          files,
+        } satisfies CliEvent,
+      );
+      terminal.note(formatReload(changes, { files, before }));
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error;
+      terminal.event({ event: "reload_failed", error } satisfies CliEvent);
+      terminal.note(
+        `${worded(error).message}; going on with the settings from before`,
+      );
+    }
+  }
+}
+
+/** An option with another value. */
+export interface OptionChange {
+  readonly name: string;
+  readonly value: string;
+  readonly before: string;
+}
+
+function changesOf(before: CommandLine, after: CommandLine): OptionChange[] {
+  return Object.keys(SPEC.options).flatMap((name) => {
+    const change = {
+      name,
+      value: valueIn(after, name),
+      before: valueIn(before, name),
+    };
+    return change.value === change.before ? [] : [change];
+  });
+}
+
+/** The value of an option, as people write it. */
+function valueIn(line: CommandLine, name: string): string {
+  const isSwitch = SPEC.options[name]!.value === undefined;
+  if (isSwitch) return line.isOn(name) ? "on" : "off";
+  return show((line.value(name) ?? "none").replaceAll("\n", ", "));
+}
+
+function namesOf(
+  changes: readonly OptionChange[],
+  isChangeable: boolean,
+): string[] {
+  return changes.map(({ name }) => name)
+    .filter((name) => CHANGEABLE.includes(name) === isChangeable);
+}
+
+/** One line about what has changed. */
+export function formatReload(
+  changes: readonly OptionChange[],
+  { files, before }: { files: number; before: number },
+): string {
+  const changed = changes.filter(({ name }) => CHANGEABLE.includes(name))
+    .map(({ name, value, before }) => `${name} ${value} (${before} before)`);
+  const waiting = namesOf(changes, false);
+  const others = waiting.length === 0
+    ? ""
+    : `; restart the node for ${waiting.join(", ")}`;
+  const share = `sharing ${counted(files, "file")}` +
+    (files === before ? "" : ` (${before} before)`);
+  const what = changed.length === 0 ? "no change" : changed.join(", ");
+  return `settings read again: ${what}, ${share}${others}`;
+}
