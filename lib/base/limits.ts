@@ -338,6 +338,13 @@ const NUMBERS = {
   waitFirstMs: 1_000,
   /** The same, at most: each question goes to the relay and all of its nodes. */
   waitMostMs: 30_000,
+  /**
+   * Reading whole lists while waiting: a pause is so many times as long as the
+   * last reading took, so that waiting costs nodes a twentieth of a fetch.
+   */
+  waitListsRatio: 20,
+  /** The longest of these pauses: a new file may wait so long. */
+  waitListsMostMs: 300_000,
   /** How often a node may break off before it is excluded. */
   sourceFailureCount: 3,
   /**

@@ -118,12 +118,14 @@ export class SeveralFound extends Failure {
     name: string,
     { count, isFolder }: { count: number; isFolder: boolean },
   ) {
-    const files = count === 1 ? "a file ends" : `${counted(count, "file")} end`;
+    const files = count === 1
+      ? "one file has a longer name that ends in it"
+      : `${count} files have longer names that end in it`;
     super("not_found", {
       what: "Cannot choose file",
       where: show(name),
       why: isFolder
-        ? `no node has exactly that file, but a folder of that name, and ${files} in it`
+        ? `it is the name of a folder, and ${files}`
         : `no node has exactly that name, and ${count} different files end in it`,
       remedy: isFolder
         ? "name a file by its whole path, or the folder with a slash at its end"

@@ -1,6 +1,8 @@
 /**
  * Asks for files again until nodes have them, or the time is over. Waits longer
- * after each round, because each asks the relay and its nodes.
+ * after each round, because each asks the relay and its nodes. Reads whole lists,
+ * for patterns and for names within longer ones, less often where that takes
+ * long.
  *
  * @module
  */
@@ -18,6 +20,8 @@ import { checkedName, type TransferOptions } from "./transfer_options.ts";
 export interface RoundOptions extends TransferOptions {
   /** The names and patterns to fetch. */
   readonly selections: readonly Selection[];
+  /** Whether to look for names within longer ones. */
+  readonly anywhere?: boolean;
 }
 
 /** The result of a round, or why it could not be asked. */
@@ -42,37 +46,42 @@ export async function getWhenThere<Options extends RoundOptions>(
   const until = performance.now() + waitMs;
   const saved = new Map<string, string>();
   const failed = new Map<string, Failure>();
-  let selections = options.selections;
+  const missing = new Set(options.selections.map(keyOf));
   let hasAsked = false;
+  const lists = new ListsClock(limits);
   for (let round = 0;; round++) {
     const isLast = performance.now() >= until;
+    const asked = isLast || lists.isDue ? options : withoutLists(options);
+    const wanted = asked.selections.filter((one) => missing.has(keyOf(one)));
+    const startedAt = performance.now();
     const found = await ask(get, {
-      ...options,
-      selections,
+      ...asked,
+      selections: wanted,
       onEvent: (event: ClientEvent) => {
         hasAsked ||= event.event === "nodes_listed";
         const isEarly = event.event === "file_failed" && isMissing(event.error);
         if (isLast || !isEarly) tell(event);
       },
     }, { isPatient: hasAsked && !isLast });
+    const isIdle = found instanceof Failure || found.saved.size === 0;
+    if (asked === options && isIdle) lists.read(performance.now() - startedAt);
     if (found instanceof Failure) {
       if (isLast) throw found;
     } else {
       for (const [name, path] of found.saved) saved.set(name, path);
-      selections = selections.filter((selection) =>
-        isMissing(found.failed.get(keyOf(selection)))
-      );
-      const missing = new Set(selections.map(keyOf));
+      for (const key of wanted.map(keyOf)) {
+        if (!isMissing(found.failed.get(key))) missing.delete(key);
+      }
       for (const [name, failure] of found.failed) {
         if (isLast || !missing.has(name)) failed.set(name, failure);
       }
-      if (isLast || selections.length === 0) return { saved, failed };
+      if (isLast || missing.size === 0) return { saved, failed };
     }
     const leftMs = until - performance.now();
     const pauseMs = Math.max(0, Math.min(pauseAfter(round, limits), leftMs));
     tell({
       event: "waiting_for_files",
-      names: selections.map(keyOf),
+      names: [...missing],
       againMs: Math.round(pauseMs),
       leftMs: Math.round(Math.max(0, leftMs)),
     });
@@ -80,12 +89,43 @@ export async function getWhenThere<Options extends RoundOptions>(
   }
 }
 
+/** Knows when whole lists may be read again. */
+class ListsClock {
+  readonly #limits: Pick<Limits, "waitListsRatio" | "waitListsMostMs">;
+  #dueAt = -Infinity;
+
+  constructor(limits: Pick<Limits, "waitListsRatio" | "waitListsMostMs">) {
+    this.#limits = limits;
+  }
+
+  get isDue(): boolean {
+    return performance.now() >= this.#dueAt;
+  }
+
+  /** They have been read, which took so long. */
+  read(tookMs: number): void {
+    const { waitListsRatio, waitListsMostMs } = this.#limits;
+    const pauseMs = Math.min(tookMs * waitListsRatio, waitListsMostMs);
+    this.#dueAt = performance.now() + pauseMs;
+  }
+}
+
+/** For a round that asks for whole names only, which costs nodes little. */
+function withoutLists<Options extends RoundOptions>(options: Options): Options {
+  const isName = ({ kind }: Selection) => kind === "name";
+  const selections = options.selections.filter(isName);
+  return { ...options, selections, anywhere: false };
+}
+
 /** Failures that the next round may not have are returned. */
-async function ask<Options>(
+async function ask<Options extends RoundOptions>(
   get: (options: Options) => Promise<GetResult>,
   options: Options,
   { isPatient }: { isPatient: boolean },
 ): Promise<Round> {
+  if (options.selections.length === 0) {
+    return { saved: new Map(), failed: new Map() };
+  }
   try {
     return await get(options);
   } catch (error) {

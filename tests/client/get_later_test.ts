@@ -3,6 +3,7 @@
  */
 
 import { assertEquals, assertRejects } from "@std/assert";
+import { delay } from "@std/async/delay";
 import { join } from "@std/path";
 import { Failure, type FailureKind } from "../../lib/base/errors.ts";
 import { LIMITS } from "../../lib/base/limits.ts";
@@ -106,6 +107,82 @@ Deno.test("getFiles waits for a relay that has answered once, and for none that 
   assertEquals([error.kind, gone.asked.length], ["relay", 1]);
 });
 
+Deno.test("getFiles reads whole lists again only after twenty times as long as that took, and names alone meanwhile", async () => {
+  using time = new FakeTime();
+  const log = new ClientLog();
+  const listsMs = 2_000;
+  const asked: string[] = [];
+  const startedAt = performance.now();
+  const get = async ({ selections, anywhere, onEvent }: GetOptions) => {
+    onEvent?.(LISTED);
+    const keys = selections.map((one) =>
+      one.kind === "name" ? one.name : one.pattern
+    );
+    const at = Math.round((performance.now() - startedAt) / 1_000);
+    asked.push(`${at} ${keys}${anywhere ? " anywhere" : ""}`);
+    if (anywhere) await delay(listsMs);
+    const found = at > 150 ? ["a"] : [];
+    const missing = keys.filter((key) => !found.includes(key));
+    return {
+      saved: new Map(found.map((key) => [key, key])),
+      failed: new Map(missing.map((key) => [key, failure("not_found")])),
+    };
+  };
+  const getting = getWhenThere({
+    ...wanting(["a"], log),
+    selections: [
+      { kind: "name", name: "a" },
+      { kind: "matching", pattern: "*", prefix: "", matches: () => true },
+    ],
+    anywhere: true,
+  }, { waitMs: 160_000, get });
+  await time.advance(164_000);
+  const { saved, failed } = await getting;
+  assertEquals([[...saved.keys()], [...failed.keys()]], [["a"], ["*"]]);
+  assertEquals(asked, [
+    "0 a,* anywhere", // takes until 2: not again before 42
+    "3 a",
+    "5 a",
+    "9 a",
+    "17 a",
+    "33 a",
+    "63 a,* anywhere", // takes until 65: not again before 105
+    "95 a",
+    "125 a,* anywhere", // takes until 127: not again before 167
+    "157 a",
+    "160 * anywhere", // the time is over
+  ]);
+});
+
+Deno.test("getFiles reads whole lists again after five minutes, however long that takes", async () => {
+  using time = new FakeTime();
+  const log = new ClientLog();
+  const { waitListsRatio, waitListsMostMs } = LIMITS;
+  assertEquals([waitListsRatio, waitListsMostMs], [20, 300_000]);
+  const asked: (boolean | undefined)[] = [];
+  const get = async ({ anywhere }: GetOptions) => {
+    asked.push(anywhere);
+    if (anywhere) await delay(120_000);
+    return {
+      saved: new Map(),
+      failed: new Map([["a", failure("not_found")]]),
+    };
+  };
+  const stop = new AbortController();
+  const getting = getWhenThere(
+    { ...wanting(["a"], log), anywhere: true, signal: stop.signal },
+    { waitMs: 3_600_000, get },
+  );
+  const stopped = assertRejects(() => getting, Failure);
+  // 120 s, and pauses of at most 30 s until 300 s are over.
+  await time.advance(120_000 + 300_000 + 30_000);
+  assertEquals([asked[0], asked.at(-1)], [true, true]);
+  assertEquals(new Set(asked.slice(1, -1)), new Set([false]));
+  await time.advance(120_000);
+  stop.abort(failure("interrupted"));
+  await stopped;
+});
+
 Deno.test("getFiles ends its wait at once for any other failure, and when it is stopped", async () => {
   using time = new FakeTime();
   const log = new ClientLog();
@@ -141,7 +218,7 @@ Deno.test("getFiles fetches a file that a node gets while it waits, and others b
   const getting = get(relay, folder.path, ["here", "later", everything("d/")], {
     log,
     waitMs: 60_000,
-    limits: { waitFirstMs: 1, waitMostMs: 5 },
+    limits: { waitFirstMs: 1, waitMostMs: 5, waitListsRatio: 0 },
   });
   await log.until("waiting_for_files");
   assertEquals(filesIn(folder.path), ["here"]);

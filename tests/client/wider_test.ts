@@ -219,9 +219,9 @@ Deno.test("A folder on one node takes the place of no file on another that ends 
     true,
   ]);
   assertEquals(messagesOf(log), [
-    "Cannot choose file (plain.txt): no node has exactly that file, but a " +
-    "folder of that name, and a file ends in it; name a file by its whole " +
-    "path, or the folder with a slash at its end",
+    "Cannot choose file (plain.txt): it is the name of a folder, and one file " +
+    "has a longer name that ends in it; name a file by its whole path, or the " +
+    "folder with a slash at its end",
   ]);
   // A command that takes one file cannot mean the folder.
   const fetched = await fetch(relay, "plain.txt", ANYWHERE);

@@ -26,10 +26,10 @@ export function severalInWords(
   nodeName: (id: string) => string,
 ): string[] {
   const more = count - files.length;
-  const ends = count === 1 ? "a file ends" : `${counted(count, "file")} end`;
+  const others = count === 1 ? "1 other file" : `${count} other files`;
   const intro = isFolder
     ? [
-      `no node has a file ${show(name)}, but a folder, and ${ends} in it:`,
+      `${show(name)} may mean a folder or ${others}:`,
       `  ${asArgument(`${name}/`)}  the folder`,
     ]
     : [

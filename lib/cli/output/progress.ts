@@ -19,7 +19,8 @@ export function formatBytes(bytes: number): string {
     unit++;
   }
   const digits = unit === 0 || amount >= 99.95 ? 0 : 1;
-  return `${amount.toFixed(digits)} ${UNITS[unit]}`;
+  const whole = amount.toFixed(digits);
+  return unit === 0 && whole === "1" ? "1 byte" : `${whole} ${UNITS[unit]}`;
 }
 
 /** Seconds as `m:ss` or `h:mm:ss`. */
@@ -155,7 +156,10 @@ function formatBar(part: number, columns: number): string {
   return `[${bar.padEnd(room)}]`;
 }
 
-/** `25.0 of 100 MB`, `900 KB of 100 MB`, or `25.0 of 100+ MB` if more follow. */
+/**
+ * `25.0 of 100 MB`, `900 KB of 100 MB`, or `25.0 of 100+ MB` if more follow. Of
+ * few bytes, only the whole has a unit: `1 of 17 bytes`.
+ */
 export function formatPart(
   { received, total, isWhole }: Pick<
     Progress,
@@ -165,7 +169,8 @@ export function formatPart(
 ): string {
   const [amount = "", unit] = formatBytes(received).split(" ");
   const [whole = "", wholeUnit] = formatBytes(total).split(" ");
-  const own = unit === wholeUnit ? amount : `${amount} ${unit}`;
+  const isSame = unit === wholeUnit || received < 1_000 && total < 1_000;
+  const own = isSame ? amount : `${amount} ${unit}`;
   return `${own}${of}${whole}${isWhole ? "" : "+"} ${wholeUnit}`;
 }
 

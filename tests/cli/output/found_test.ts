@@ -11,7 +11,7 @@ Deno.test("severalInWords names a folder as one of the choices", () => {
     isFolder: true,
   }, () => "nas");
   assertEquals(lines, [
-    "no node has a file f.txt, but a folder, and a file ends in it:",
+    "f.txt may mean a folder or 1 other file:",
     "  f.txt/  the folder",
     "  sub/f.txt  6 bytes, written 1970-01-01T00:00Z, on nas",
   ]);

@@ -10,6 +10,9 @@ import { widthOf } from "../../../lib/cli/output/width.ts";
 for (
   const [bytes, words] of [
     [0, "0 bytes"],
+    [1, "1 byte"],
+    [0.6, "1 byte"],
+    [2, "2 bytes"],
     [999, "999 bytes"],
     [1_000, "1.0 KB"],
     [99_949, "99.9 KB"],
@@ -121,6 +124,18 @@ for (
       120,
       "pictures/2024/disk.img  [==>            ]   25 %  25.0 of 100 MB  " +
       "5.0 MB/s  0:15 left  2 nodes  5.0 MB through the relay",
+    ],
+    [
+      "one byte of several",
+      { ...UNKNOWN, received: 1, total: 17, bytesPerSecond: 1 },
+      28,
+      "  5 %  1/17 bytes  1 byte/s",
+    ],
+    [
+      "several bytes of which more will follow",
+      { ...UNKNOWN, received: 0, total: 1, bytesPerSecond: 0, isWhole: false },
+      70,
+      "pictures/2024/disk.img  0 of 1+ byte  waiting             2 nodes",
     ],
     [
       "no part of nothing",
