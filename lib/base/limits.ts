@@ -182,6 +182,11 @@ const NUMBERS = {
   collectGrowthBytes: 4 * MIB,
   /** A large relay waits for this growth, relative to its size. */
   collectGrowthPercent: 5,
+  /**
+   * How much of the growth of V8's heap counts: a node or relay collects when its
+   * heap has grown by 32 MiB. V8 mostly does so before, in slices.
+   */
+  collectHeapPercent: 12.5,
   /** After this pause, a relay that uses more than before collects. */
   collectIdleMs: 10_000,
   /** Share of the time that may go into collecting, even on a slow machine. */

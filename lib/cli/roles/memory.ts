@@ -18,14 +18,30 @@ export type CollectionLimits =
     | "collectGrowthPercent"
     | "collectBusyPercent"
     | "collectIdleMs"
+    | "collectHeapPercent"
   >
   & {
     /** A smaller process never collects early. */
     readonly collectFromBytes?: number;
   };
 
+/** The memory of a process, as `Deno.memoryUsage()` has it. */
+export type MemoryUse = Pick<Deno.MemoryUsage, "rss" | "heapTotal">;
+
 /**
- * Decides when to collect. Pure: bytes are the resident memory of the process,
+ * The bytes that a plan decides by: all resident memory, but of V8's heap only
+ * `collectHeapPercent`. V8 counts its heap itself and collects it in slices,
+ * where a forced collection stops the process.
+ */
+export function countedBytes(
+  { rss, heapTotal }: MemoryUse,
+  { collectHeapPercent }: Pick<CollectionLimits, "collectHeapPercent">,
+): number {
+  return rss - heapTotal * (1 - collectHeapPercent / 100);
+}
+
+/**
+ * Decides when to collect. Pure: bytes are those of {@linkcode countedBytes},
  * times are milliseconds on any monotonic clock.
  */
 export class CollectionPlan {
@@ -35,11 +51,11 @@ export class CollectionPlan {
   #notBefore = -Infinity;
   #collectedAt = -Infinity;
 
-  /** `residentBytes` is the memory of the idle process. */
-  constructor(limits: CollectionLimits, residentBytes: number) {
+  /** `bytes` are those of the idle process. */
+  constructor(limits: CollectionLimits, bytes: number) {
     this.#limits = limits;
-    this.#leastBytes = residentBytes;
-    this.#floorBytes = residentBytes;
+    this.#leastBytes = bytes;
+    this.#floorBytes = bytes;
   }
 
   /**
@@ -47,31 +63,31 @@ export class CollectionPlan {
    * enough ago. Also after a pause, if it uses more than it once did, because
    * what has been freed since causes no growth.
    */
-  isDue(residentBytes: number, now: number): boolean {
-    this.#floorBytes = Math.min(this.#floorBytes, residentBytes);
-    this.#leastBytes = Math.min(this.#leastBytes, residentBytes);
+  isDue(bytes: number, now: number): boolean {
+    this.#floorBytes = Math.min(this.#floorBytes, bytes);
+    this.#leastBytes = Math.min(this.#leastBytes, bytes);
     const { collectFromBytes = 0 } = this.#limits;
-    if (now < this.#notBefore || residentBytes < collectFromBytes) return false;
+    if (now < this.#notBefore || bytes < collectFromBytes) return false;
     const isLong = now - this.#collectedAt >= this.#limits.collectIdleMs;
-    return this.#exceeds(residentBytes, this.#floorBytes) ||
-      isLong && this.#exceeds(residentBytes, this.#leastBytes);
+    return this.#exceeds(bytes, this.#floorBytes) ||
+      isLong && this.#exceeds(bytes, this.#leastBytes);
   }
 
-  #exceeds(residentBytes: number, floorBytes: number): boolean {
+  #exceeds(bytes: number, floorBytes: number): boolean {
     const { collectGrowthBytes, collectGrowthPercent } = this.#limits;
     const growth = floorBytes * collectGrowthPercent / 100;
-    return residentBytes >= floorBytes + Math.max(collectGrowthBytes, growth);
+    return bytes >= floorBytes + Math.max(collectGrowthBytes, growth);
   }
 
   /**
    * Notes that a collection took `ms`, ended at `now`, and left
-   * `residentBytes`.
+   * `bytes`.
    */
   collected(
-    { ms, residentBytes }: { ms: number; residentBytes: number },
+    { ms, bytes }: { ms: number; bytes: number },
     now: number,
   ): void {
-    this.#floorBytes = residentBytes;
+    this.#floorBytes = bytes;
     this.#collectedAt = now;
     const { collectBusyPercent } = this.#limits;
     this.#notBefore = now + ms * (100 - collectBusyPercent) /
@@ -88,14 +104,14 @@ export function collectInTime(
 ): Disposable {
   const collect = collector();
   if (collect === undefined) return { [Symbol.dispose]: () => {} };
-  const plan = new CollectionPlan(limits, Deno.memoryUsage().rss);
+  const bytes = () => countedBytes(Deno.memoryUsage(), limits);
+  const plan = new CollectionPlan(limits, bytes());
   const timer = setInterval(() => {
     const startedAt = performance.now();
-    if (!plan.isDue(Deno.memoryUsage().rss, startedAt)) return;
+    if (!plan.isDue(bytes(), startedAt)) return;
     collect();
     const now = performance.now();
-    const residentBytes = Deno.memoryUsage().rss;
-    plan.collected({ ms: now - startedAt, residentBytes }, now);
+    plan.collected({ ms: now - startedAt, bytes: bytes() }, now);
   }, limits.collectCheckMs);
   Deno.unrefTimer(timer);
   return { [Symbol.dispose]: () => clearInterval(timer) };
@@ -113,6 +129,7 @@ export function ofClient(
     collectFromBytes: limits.collectClientFromBytes,
     collectGrowthBytes: limits.collectClientGrowthBytes,
     collectBusyPercent: limits.collectClientBusyPercent,
+    collectHeapPercent: 100,
   };
 }
 

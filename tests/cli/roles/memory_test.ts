@@ -2,6 +2,7 @@ import { assertEquals } from "@std/assert";
 import {
   collectInTime,
   CollectionPlan,
+  countedBytes,
   ofClient,
 } from "../../../lib/cli/roles/memory.ts";
 import { LIMITS } from "../../../lib/base/limits.ts";
@@ -29,31 +30,46 @@ Deno.test("CollectionPlan uses the least memory so far as its floor", () => {
 
 Deno.test("CollectionPlan rests until collecting took 5 % of the time", () => {
   const plan = new CollectionPlan(LIMITS, 70 * MIB);
-  plan.collected({ ms: 10, residentBytes: 70 * MIB }, 1_010);
+  plan.collected({ ms: 10, bytes: 70 * MIB }, 1_010);
   assertEquals(plan.isDue(90 * MIB, 1_199), false);
   assertEquals(plan.isDue(90 * MIB, 1_200), true);
 });
 
 Deno.test("CollectionPlan does not collect again what could not be given back", () => {
   const plan = new CollectionPlan(LIMITS, 70 * MIB);
-  plan.collected({ ms: 10, residentBytes: 90 * MIB }, 0);
+  plan.collected({ ms: 10, bytes: 90 * MIB }, 0);
   assertEquals(plan.isDue(90 * MIB, 9_999), false);
   assertEquals(plan.isDue(95 * MIB, 9_999), true);
 });
 
 Deno.test("CollectionPlan collects after 10 s what has left meanwhile", () => {
   const plan = new CollectionPlan(LIMITS, 70 * MIB);
-  plan.collected({ ms: 10, residentBytes: 90 * MIB }, 0);
+  plan.collected({ ms: 10, bytes: 90 * MIB }, 0);
   assertEquals(plan.isDue(90 * MIB, LIMITS.collectIdleMs - 1), false);
   assertEquals(plan.isDue(90 * MIB, LIMITS.collectIdleMs), true);
   assertEquals(plan.isDue(73 * MIB, LIMITS.collectIdleMs), false);
+});
+
+Deno.test("CollectionPlan collects when 4 MiB are outside of V8's heap, or its heap has grown by 32 MiB", () => {
+  const bytes = (rss: number, heapTotal: number) =>
+    countedBytes({ rss: rss * MIB, heapTotal: heapTotal * MIB }, LIMITS);
+  const plan = new CollectionPlan(LIMITS, bytes(70, 20));
+  assertEquals(plan.isDue(bytes(101, 51), 0), false, "the heap, by 31 MiB");
+  assertEquals(plan.isDue(bytes(102, 52), 0), true, "the heap, by 32 MiB");
+  assertEquals(plan.isDue(bytes(73, 20), 0), false, "outside, by 3 MiB");
+  assertEquals(plan.isDue(bytes(74, 20), 0), true, "outside, by 4 MiB");
+});
+
+Deno.test("A client counts all of V8's heap", () => {
+  const use = { rss: 160 * MIB, heapTotal: 90 * MIB };
+  assertEquals(countedBytes(use, ofClient()), 160 * MIB);
 });
 
 Deno.test("A client collects from a certain size on, and when it has grown by 16 MiB, a quarter of the time at most", () => {
   const plan = new CollectionPlan(ofClient(), 160 * MIB);
   assertEquals(plan.isDue(176 * MIB - 1, 0), false);
   assertEquals(plan.isDue(176 * MIB, 0), true);
-  plan.collected({ ms: 200, residentBytes: 160 * MIB }, 1_000);
+  plan.collected({ ms: 200, bytes: 160 * MIB }, 1_000);
   assertEquals(plan.isDue(190 * MIB, 1_599), false);
   assertEquals(plan.isDue(190 * MIB, 1_600), true);
   const small = new CollectionPlan(ofClient(), 80 * MIB);
