@@ -350,6 +350,13 @@ const NUMBERS = {
   waitListsRatio: 20,
   /** The longest of these pauses: a new file may wait so long. */
   waitListsMostMs: 300_000,
+  /**
+   * Words at once that a node works on an answer: it says so every 5 s, and a
+   * network that stood still brings those of a minute together.
+   */
+  workingBurstCount: 16,
+  /** How often it may say so over a longer time. */
+  workingPauseMs: 2_500,
   /** How often a node may break off before it is excluded. */
   sourceFailureCount: 3,
   /**

@@ -40,6 +40,39 @@ export async function within<T>(
   }
 }
 
+/**
+ * The first result that `ask` gives for one of several, in their order. One that
+ * gives none for `patienceMs` holds nobody up: the next is asked as well. The
+ * signal tells `ask` that its result is no longer wanted.
+ */
+export async function firstGiven<Item, Result>(
+  items: Iterable<Item>,
+  ask: (item: Item, over: AbortSignal) => Promise<Result | undefined>,
+  { patienceMs }: { readonly patienceMs: number },
+): Promise<Result | undefined> {
+  const given = Promise.withResolvers<Result>();
+  const over = new AbortController();
+  const asked: Promise<void>[] = [];
+  try {
+    for (const item of items) {
+      const asking = ask(item, over.signal)
+        .then((result) => result !== undefined && given.resolve(result))
+        .then(() => {});
+      asking.catch(() => {}); // thrown below, or too late to matter
+      asked.push(asking);
+      const result = await within(
+        Promise.race([given.promise, asking]),
+        patienceMs,
+      );
+      if (result !== undefined) return result;
+    }
+    const all = Promise.all(asked).then(() => undefined);
+    return await Promise.race([given.promise, all]);
+  } finally {
+    over.abort();
+  }
+}
+
 /** Options of {@linkcode CallDeadline}. */
 export interface CallDeadlineOptions {
   /** Milliseconds for all steps together. */

@@ -11,7 +11,7 @@ import { type Manifest, pieceBytesOf } from "../content/manifest.ts";
 import type { Limits } from "../base/limits.ts";
 import { RateLimit } from "../base/rate.ts";
 import { show } from "../base/text.ts";
-import { within } from "../base/waiting.ts";
+import { firstGiven } from "../base/waiting.ts";
 import type { DownloadOptions } from "../transfer/download_options.ts";
 import type { DownloadSource } from "../transfer/source.ts";
 import {
@@ -155,24 +155,11 @@ export async function manifestFrom(
   describers: readonly Describer[],
   options: ManifestOptions,
 ): Promise<Manifest | undefined> {
-  const found = Promise.withResolvers<Manifest>();
-  const over = new AbortController();
-  const asked: Promise<void>[] = [];
-  try {
-    for (const describer of describers) {
-      const asking = askForManifest(describer, options, over.signal)
-        .then((manifest) => manifest && found.resolve(manifest));
-      asking.catch(() => {}); // told below, or too late to matter
-      asked.push(asking);
-      const first = Promise.race([found.promise, asking]);
-      const manifest = await within(first, options.patienceMs);
-      if (manifest !== undefined) return manifest;
-    }
-    const all = Promise.all(asked).then(() => undefined);
-    return await Promise.race([found.promise, all]);
-  } finally {
-    over.abort();
-  }
+  return await firstGiven(
+    describers,
+    (describer, over) => askForManifest(describer, options, over),
+    options,
+  );
 }
 
 /** What one node says; after `over` nothing is told of it any more. */

@@ -5,9 +5,10 @@
  * @module
  */
 
-import type { ContentGroup } from "../content/choice.ts";
+import type { ContentGroup, Offer } from "../content/choice.ts";
 import { Failure, isBug } from "../base/errors.ts";
 import { Turns } from "../base/turns.ts";
+import { firstGiven } from "../base/waiting.ts";
 import type { NodeSession } from "../transfer/session.ts";
 import { begunAhead } from "./ahead.ts";
 import { Asides } from "./asides.ts";
@@ -80,7 +81,11 @@ export async function* sumFiles(
   );
   const asides = stack.use(new Asides(peers, signal));
   stack.defer(() => stop.abort(new Error("ended")));
-  const summing = { choosing, asides, sessions, nodes, signal };
+  const summing = {
+    ...{ choosing, asides, sessions, nodes, signal },
+    late: new Set<string>(),
+    patienceMs: peers.limits.askingPatienceMs,
+  };
   const turns = new Turns(peers.limits.turnMs);
   const { askedAheadCount } = peers.limits;
   const sums = begunAhead(catalogue.places(), askedAheadCount, (place) => {
@@ -103,6 +108,10 @@ interface Summing {
   readonly asides: Asides;
   readonly sessions: ReadonlyMap<string, NodeSession>;
   readonly nodes: readonly ListedNode[];
+  /** Nodes that owe an answer: they are asked last. */
+  readonly late: Set<string>;
+  /** Milliseconds of waiting after which the next node is asked as well. */
+  readonly patienceMs: number;
   readonly signal: AbortSignal;
 }
 
@@ -122,34 +131,46 @@ async function sumOf(
 }
 
 /**
- * The SHA-256 of a content, from the first node that gives it.
+ * The SHA-256 of a content, from the first node that gives it. Others do not
+ * wait for one that only says that it works.
  *
  * @throws {Failure} of kind `undelivered` if none does.
  */
 async function sha256Of(
   name: string,
-  { offers, size, content }: ContentGroup,
-  { asides, sessions, nodes, signal }: Summing,
+  group: ContentGroup,
+  { asides, sessions, nodes, late, patienceMs, signal }: Summing,
 ): Promise<string> {
+  const { offers, size, content } = group;
   for (const { sha256 } of offers) if (sha256 !== undefined) return sha256;
   const causes: Cause[] = [];
-  for (const { node: id, version } of offers) {
+  const ask = async ({ node: id, version }: Offer) => {
     const node = nodes.find((one) => one.id === id)!;
+    late.add(id);
     try {
       const answer = await asides.ask(
         node,
         (session) => session.describe(content ?? version),
         sessions.get(id),
       );
-      if (answer.kind === "refused") {
+      late.delete(id);
+      if (answer.kind === "described") {
+        if (answer.manifest.size === size) return answer.sha256;
+        causes.push({ node: node.name, cause: "it has another content" });
+      } else {
         causes.push({ node: node.name, cause: answer.text, code: answer.code });
-      } else if (answer.manifest.size === size) return answer.sha256;
-      else causes.push({ node: node.name, cause: "it has another content" });
+      }
     } catch (error) {
       signal.throwIfAborted();
       if (isBug(error)) throw error;
       causes.push({ node: node.name, cause: causeOf(error) });
     }
-  }
-  throw notDescribed(name, causes);
+    return undefined;
+  };
+  const byReadiness = offers.toSorted((a, b) =>
+    Number(late.has(a.node)) - Number(late.has(b.node))
+  );
+  const sha256 = await firstGiven(byReadiness, ask, { patienceMs });
+  if (sha256 === undefined) throw notDescribed(name, causes);
+  return sha256;
 }

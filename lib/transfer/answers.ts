@@ -64,7 +64,10 @@ export interface Answer {
   readonly owesPieces?: true;
   /** Where bytes go, where some may come. */
   readonly receiver?: Pick<PieceReceiver, "target" | "filled"> | undefined;
-  /** Hears that the node is at work on it, and has not gone. */
+  /**
+   * Hears that the node works on it, and has not gone. Absent if the node answers
+   * at once.
+   */
   readonly works?: (() => void) | undefined;
   /** Takes one message; what it gives is waited for before the next is read. */
   take(message: NodeToClient): void | Promise<void>;
@@ -93,7 +96,12 @@ export class OneAnswer<Kind extends NodeToClient["kind"]> implements Answer {
   readonly #from: string;
   readonly #message = Promise.withResolvers<MessageOf<Kind>>();
 
-  constructor(request: number, kinds: readonly Kind[], from: string) {
+  constructor(
+    request: number,
+    kinds: readonly Kind[],
+    from: string,
+    readonly works?: () => void,
+  ) {
     this.request = request;
     this.#kinds = kinds;
     this.#from = from;
@@ -126,7 +134,11 @@ export class ListingAnswer implements Answer {
   #wake = () => {};
   #onRead = () => {};
 
-  constructor(request: number, from: string, readonly works?: () => void) {
+  constructor(
+    request: number,
+    from: string,
+    readonly works: () => void = () => {},
+  ) {
     this.request = request;
     this.#from = from;
     this.#failed.promise.catch(() => {}); // told to whoever still reads
@@ -181,6 +193,10 @@ export class ManifestAnswer implements Answer {
   #head: MessageOf<"manifest"> | null = null;
   #hashes = new Uint8Array();
   #filled = 0;
+  /** The file may have to be hashed first. */
+  readonly works = () => {
+    if (this.#head !== null) throw unasked(this.#from);
+  };
 
   constructor(request: number, from: string) {
     this.request = request;

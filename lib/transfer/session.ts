@@ -12,6 +12,7 @@ import { type Endpoint, formatEndpoint, type Path } from "../base/conn.ts";
 import { ProtocolError } from "../base/errors.ts";
 import { greet } from "../protocol/hello.ts";
 import { isContentId } from "../content/manifest.ts";
+import { LIMITS } from "../base/limits.ts";
 import { LaneConn } from "./lane_conn.ts";
 import { WaitClock } from "./pace.ts";
 import {
@@ -58,6 +59,8 @@ export class NodeSession implements AsyncDisposable {
   /** The path that it goes by. */
   readonly path: Path;
   readonly #channel: Channel;
+  /** Whether files may have to be hashed before they may be found. */
+  readonly #isGranted: boolean;
   readonly #waiting: Answer[] = [];
   /** Milliseconds for which it was not read from, for reasons of ours. */
   #heldMs = 0;
@@ -66,12 +69,19 @@ export class NodeSession implements AsyncDisposable {
   #nextRequest = 1;
   #pumping = false;
   #workingCount = 0;
+  /** How often the node may say now that it works. */
+  #workingCredit: number = LIMITS.workingBurstCount;
+  #workedAt = performance.now();
   #failure: Error | null = null;
   #ending: Disposable | null = null;
 
-  private constructor(channel: Channel, path: Path) {
+  private constructor(
+    channel: Channel,
+    { path, grant }: { path: Path; grant?: string },
+  ) {
     this.#channel = channel;
     this.path = path;
+    this.#isGranted = grant !== undefined;
   }
 
   /**
@@ -89,7 +99,10 @@ export class NodeSession implements AsyncDisposable {
       grant?: string;
     },
   ): Promise<{ session: NodeSession; found?: MessageOf<"found"> | Refused }> {
-    const session = new NodeSession(channel, path);
+    const session = new NodeSession(channel, {
+      path,
+      ...grant === undefined ? {} : { grant },
+    });
     const answer = session.#foundOrRefused();
     const { request } = answer;
     const first = find === undefined
@@ -130,6 +143,7 @@ export class NodeSession implements AsyncDisposable {
       this.#nextRequest++,
       ["found", "refused"],
       this.#from,
+      this.#isGranted ? () => {} : undefined,
     );
   }
 
@@ -291,18 +305,32 @@ export class NodeSession implements AsyncDisposable {
       if (isAccessRefusal(message.code)) throw new Denied(message);
       throw new ProtocolError("wrong_phase", `it ended: ${message.text}`);
     }
-    if (message.kind === "working") {
-      // It hashes, and is not gone; but no file takes for ever.
-      if (++this.#workingCount > MOST_WORKING_COUNT) throw unasked(this.#from);
-      first.works?.();
-      return;
-    }
+    if (message.kind === "working") return this.#works(first);
     if (message.kind === "data") await this.#receiveData(first, message.length);
     else {
       const room = first.take(message);
       if (room !== undefined) await room;
     }
     if (first.isDone) this.#waiting.shift();
+  }
+
+  /**
+   * The node works on an answer, and has not gone: it hashes a file, or scans its
+   * share. It says so every 5 s, and no file takes for ever.
+   */
+  #works({ works }: Answer): void {
+    const now = performance.now();
+    const { workingBurstCount, workingPauseMs } = LIMITS;
+    const earned = (now - this.#workedAt) / workingPauseMs;
+    this.#workingCredit = Math.min(
+      workingBurstCount,
+      this.#workingCredit + earned,
+    ) - 1;
+    this.#workedAt = now;
+    const isFlood = this.#workingCredit < 0 ||
+      ++this.#workingCount > MOST_WORKING_COUNT;
+    if (works === undefined || isFlood) throw unasked(this.#from);
+    works();
   }
 
   async #receiveData(answer: Answer, length: number): Promise<void> {

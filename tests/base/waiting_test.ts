@@ -2,6 +2,7 @@ import { assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import {
   aborted,
   CallDeadline,
+  firstGiven,
   orAborted,
   within,
 } from "../../lib/base/waiting.ts";
@@ -88,4 +89,36 @@ Deno.test("CallDeadline passes on the error of a step, and ends nothing once dis
   deadline[Symbol.dispose]();
   outer.abort(STOP);
   assertEquals([deadline.signal.aborted, time.timerCount], [false, 0]);
+});
+
+Deno.test("firstGiven asks the next when one gives nothing, and ends with the first that gives", async () => {
+  const asked: number[] = [];
+  let over: AbortSignal | undefined;
+  const ask = (item: number, signal: AbortSignal) => {
+    asked.push(item);
+    over = signal;
+    return Promise.resolve(item === 2 ? "two" : undefined);
+  };
+  const patience = { patienceMs: 60_000 };
+  assertEquals(await firstGiven([1, 2, 3], ask, patience), "two");
+  assertEquals([asked, over?.aborted], [[1, 2], true]);
+  assertEquals(await firstGiven([1, 3], ask, patience), undefined);
+  assertEquals(await firstGiven([], ask, patience), undefined);
+});
+
+Deno.test("firstGiven waits for nobody longer than its patience, while there is another to ask", async () => {
+  const slow = Promise.withResolvers<string>();
+  const ask = (item: string) =>
+    item === "slow" ? slow.promise : Promise.resolve(item);
+  const items = ["slow", "quick"];
+  assertEquals(await firstGiven(items, ask, { patienceMs: 1 }), "quick");
+  const last = firstGiven(["slow"], ask, { patienceMs: 1 });
+  slow.resolve("after all");
+  assertEquals(await last, "after all");
+});
+
+Deno.test("firstGiven throws an error of one that it waits for", async () => {
+  const fails = () => Promise.reject(LATE);
+  const given = firstGiven([1, 2], fails, { patienceMs: 60_000 });
+  assertStrictEquals(await reasonOf(given), LATE);
 });

@@ -8,6 +8,8 @@ import { createSha256 } from "../../lib/base/hash.ts";
 import { listFiles } from "../../lib/client/listing.ts";
 import { sumFiles, type SumsOptions } from "../../lib/client/sums.ts";
 import type { Offer } from "../../lib/content/choice.ts";
+import { saysNothing } from "../_evil_node.ts";
+import { within } from "../_event_log.ts";
 import { startNode, startRelay, type TestRelay } from "../_network.ts";
 import { tempShare } from "../_temp_share.ts";
 import {
@@ -18,7 +20,16 @@ import {
   get,
   pinned,
 } from "./_outcomes.ts";
-import { claims, divided, LARGE, MIDDLE, NEW, OLD, read } from "./_setting.ts";
+import {
+  claims,
+  divided,
+  evil,
+  LARGE,
+  MIDDLE,
+  NEW,
+  OLD,
+  read,
+} from "./_setting.ts";
 
 function sumOf(content: string | Uint8Array): string {
   const bytes = typeof content === "string"
@@ -81,6 +92,23 @@ Deno.test("sumFiles takes the content that a fetch takes", async () => {
     await sums(relay, { prefer: "newest" }),
     { "f": `${NEW.length} ${sumOf(NEW)}` },
   );
+});
+
+Deno.test("sumFiles takes the sums from another node when one only says that it works", async () => {
+  await using relay = await startRelay();
+  await using _mallory = await evil(relay, { "f": MIDDLE, "g": LARGE }, {
+    describe: async (channel, { request }) => {
+      await channel.send({ kind: "working", request });
+      await saysNothing(channel);
+    },
+  });
+  await using honest = await startNode(relay, { "f": MIDDLE, "g": LARGE });
+  await honest.log.until("hashed");
+  const limits = { askingPatienceMs: 1, pieceStallMs: 600_000 };
+  assertEquals(await within(sums(relay, { limits }), "the sums"), {
+    "f": `${MIDDLE.length} ${sumOf(MIDDLE)}`,
+    "g": `${LARGE.length} ${sumOf(LARGE)}`,
+  });
 });
 
 Deno.test("sumFiles fails a file of which as many nodes have another content, and no other", async () => {

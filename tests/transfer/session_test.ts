@@ -30,6 +30,7 @@ import { randomBytes, seededRandom } from "../_random.ts";
 const ID = "a".repeat(52);
 const VERSION = "v".repeat(32);
 const PIECE = 256 * 1024;
+const ONE_PIECE = { of: VERSION, first: 0, count: 1 };
 const IDLE_MS = 7_000;
 
 /** A session, and the node's end of it, both greeted. */
@@ -51,9 +52,13 @@ function channels(): { client: Channel; node: Channel; conns: [Conn, Conn] } {
   return { client: client!, node: node!, conns };
 }
 
-async function talk(): Promise<Talk> {
+async function talk(grant: { grant?: string } = {}): Promise<Talk> {
   const { client, node, conns } = channels();
-  const opening = NodeSession.open(client, { id: ID, path: "direct" });
+  const opening = NodeSession.open(client, {
+    id: ID,
+    path: "direct",
+    ...grant,
+  });
   await node.send({ kind: "hello", protocol: 1, role: "node", id: ID });
   await node.receive(["hello"]);
   node.openUp();
@@ -517,6 +522,82 @@ Deno.test("NodeSession waits for while the node says that it is working, and no 
   await describing;
   assertEquals(outcome, "idle");
   assertEquals(time.timerCount, 0);
+});
+
+for (
+  const [what, ask] of [
+    ["find", (session) => session.find("f")],
+    ["read", (session) => session.read(ONE_PIECE, new Keeper())],
+  ] satisfies [string, (session: NodeSession) => Promise<unknown>][]
+) {
+  Deno.test(`NodeSession parts from a node that says it works on a ${what}, which takes no time`, async () => {
+    await using talking = await talk();
+    const { session, node } = talking;
+    const answer = assertRejects(
+      () => ask(session),
+      ProtocolError,
+      "nobody asked for",
+    );
+    const message = await within(node.receive(DIRECTION.clientToNode), what);
+    const { request } = message as ClientToNode;
+    await node.send({ kind: "working", request });
+    await within(answer, "the end");
+  });
+}
+
+Deno.test("NodeSession waits for a node that hashes before it tells a client with a grant what it found", async () => {
+  await using talking = await talk({ grant: "g" });
+  const { session, node } = talking;
+  const finding = session.find("f");
+  const { request } = await asked(node, "find");
+  await node.send({ kind: "working", request });
+  await node.send(refused(request));
+  assertEquals((await within(finding, "the answer")).kind, "refused");
+});
+
+Deno.test("NodeSession parts from a node that says too often that it works", async () => {
+  await using talking = await talk();
+  const { session, node } = talking;
+  const describing = assertRejects(
+    () => session.describe(VERSION),
+    ProtocolError,
+    "nobody asked for",
+  );
+  const { request } = await asked(node, "describe");
+  let isOver = false;
+  const end = describing.then(() => isOver = true);
+  for (let n = 0; n < 1_000 && !isOver; n++) {
+    await node.send({ kind: "working", request })
+      .catch(() => isOver = true); // it hung up
+  }
+  await within(end, "the end");
+});
+
+Deno.test("NodeSession lets a node say for hours, every 5 s, that it works", async () => {
+  using time = new FakeTime();
+  await using talking = await talk();
+  const { session, node } = talking;
+  const describing = session.describe(VERSION);
+  await time.advance(0);
+  const { request } = await asked(node, "describe");
+  for (let n = 0; n < 5 * LIMITS.workingBurstCount; n++) {
+    await time.advance(5_000);
+    await node.send({ kind: "working", request });
+  }
+  await node.send(refused(request));
+  assertEquals((await describing).kind, "refused");
+});
+
+Deno.test("NodeSession hears all of what comes together after its network stood still for a minute", async () => {
+  await using talking = await talk();
+  const { session, node } = talking;
+  const describing = session.describe(VERSION);
+  const { request } = await asked(node, "describe");
+  for (let n = 0; n < LIMITS.workingBurstCount; n++) {
+    await node.send({ kind: "working", request });
+  }
+  await node.send(refused(request));
+  assertEquals((await within(describing, "the answer")).kind, "refused");
 });
 
 Deno.test("NodeSession.abort fails all that waits with its reason, and frees the conn", async () => {
