@@ -29,6 +29,11 @@ export interface GetOptions extends TransferOptions {
   /** Whether to replace existing files. */
   overwrite?: boolean;
   /**
+   * Whether each file is on the disk itself before `file_received` is told; by
+   * default it is. Without this a power failure may lose files that were told.
+   */
+  sync?: boolean;
+  /**
    * The SHA-256 of each file, as 64 hexadecimal digits; others are not fetched.
    * Names stand for files of just these names then.
    */

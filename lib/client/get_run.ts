@@ -52,6 +52,8 @@ export interface GetRunOptions extends TransferOptions {
   readonly pathOf: (name: string, selection: Selection) => string;
   /** Whether to replace existing files. */
   readonly overwrite?: boolean;
+  /** Whether files are durable before they count as saved; by default they are. */
+  readonly sync?: boolean;
   /** The SHA-256 of each file; others are not fetched. */
   readonly sums?: ReadonlyMap<string, string>;
   /** An older file: what is right in it is copied, and not fetched. */
@@ -396,7 +398,7 @@ export class GetRun implements AsyncDisposable {
     jobs: readonly Job[],
     batches: AsyncIterable<readonly Job[]>,
   ): Promise<void> {
-    const { overwrite = false, base } = this.#options;
+    const { overwrite = false, sync = true, base } = this.#options;
     const wanted = this.#wanted;
     const outcomes = this.#outcomes;
     // The files that follow may be large.
@@ -432,6 +434,7 @@ export class GetRun implements AsyncDisposable {
       outcomes,
       targets: new Targets({
         overwrite,
+        sync,
         wanted,
         base,
         signal: this.#signal,

@@ -144,7 +144,6 @@ export class SaveRun {
       await targets[Symbol.asyncDispose]();
     }
     tell();
-    await targets.sync();
   }
 
   /**

@@ -29,6 +29,8 @@ import { Folders, isOfOneFile } from "../disk/places.ts";
 export interface TargetsOptions {
   /** Whether files that are there may be replaced. */
   readonly overwrite: boolean;
+  /** Whether files are durable before they count as saved. */
+  readonly sync: boolean;
   /** SHA-256 that files must have. */
   readonly wanted: WantedSums;
   /** A file to take pieces from, where the person named one. */
@@ -153,6 +155,7 @@ export class Targets implements AsyncDisposable {
         return;
       }
       await this.#small.save(path, bytes, options);
+      await this.#syncFolders();
     };
     return {
       write: (_first, bytes) => this.#attempt(job, () => save(bytes)),
@@ -212,7 +215,10 @@ export class Targets implements AsyncDisposable {
           this.#mistaken.add(job);
           return;
         }
-        await this.#attempt(job, () => partial.finish());
+        await this.#attempt(job, async () => {
+          await partial.finish();
+          await this.#syncFolders();
+        });
       },
     };
   }
@@ -233,7 +239,8 @@ export class Targets implements AsyncDisposable {
   #targetOptions({ group, isVoted }: Job): TargetOptions {
     const overwrite = this.#options.overwrite && !isVoted;
     const { modifiedMs, isExecutable } = group;
-    return { overwrite, modifiedMs, isExecutable };
+    const { sync } = this.#options;
+    return { overwrite, modifiedMs, isExecutable, sync };
   }
 
   /** Lets go of a file, and keeps what there is of it if it is not complete. */
@@ -243,9 +250,9 @@ export class Targets implements AsyncDisposable {
     await partial?.keep();
   }
 
-  /** Makes the names of what was saved durable. */
-  async sync(): Promise<void> {
-    await this.#folders.sync();
+  /** Makes the names of folders durable that were made for files. */
+  async #syncFolders(): Promise<void> {
+    if (this.#options.sync) await this.#folders.sync();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -324,7 +324,8 @@ export class PartialFile implements Sink {
   }
 
   /**
-   * Makes what was written durable, and publishes it. Throws if a write failed,
+   * Makes what was written durable, unless the options say otherwise, and
+   * publishes it. Throws if a write failed,
    * and keeps the partial file for another run.
    */
   async finish(): Promise<void> {
@@ -334,14 +335,15 @@ export class PartialFile implements Sink {
       await this.#written();
       await this.#file.truncate(this.#size); // an older one may have been longer
       await this.#file.utime(new Date(), new Date(writtenAt(this.#options)));
-      await this.#file.sync();
+      const { sync = true } = this.#options;
+      if (sync) await this.#file.sync();
       const mode = await usualMode(dirname(this.path), this.#options);
       await this.#requirePlace(this.#partialPath);
       changeMode(this.#partialPath, this.#file, mode);
       await publish(this.#partialPath, this.path, this.#options);
       await this.#requirePlace(this.path);
       this.#close();
-      await syncFolder(dirname(this.path));
+      if (sync) await syncFolder(dirname(this.path));
     } catch (error) {
       // Where another was quicker with the same, nobody will go on with this.
       const isDone = error instanceof Deno.errors.AlreadyExists &&
@@ -372,7 +374,7 @@ export class PartialFile implements Sink {
     await this.#lane?.close();
     await this.#writes;
     try {
-      await this.#file.sync();
+      if (this.#options.sync ?? true) await this.#file.sync();
     } catch {
       // What is not durable will not match its hash.
     }

@@ -29,6 +29,9 @@ export interface Placed {
 /** Folders that files are saved in: made where they are missing. */
 export class Folders {
   readonly #known = new Map<string, "new" | "old">();
+  /** Folders with new folders in them, whose names are not durable yet. */
+  readonly #grown = new Set<string>();
+  #syncing: Promise<unknown> | undefined;
   readonly #links = new Map<string, boolean>();
 
   /** Makes sure of a folder; whether it is new, and so empty. */
@@ -52,6 +55,7 @@ export class Folders {
         throw noFolderAt(path);
       }
     }
+    if (isNew) this.#grown.add(dirname(path));
     this.#known.set(path, isNew ? "new" : "old");
     return isNew;
   }
@@ -103,13 +107,28 @@ export class Folders {
     return true;
   }
 
-  /** Makes the names in all of them durable. */
-  async sync(): Promise<void> {
-    for (const path of this.#known.keys()) {
-      await syncFolder(path).catch((cause) => {
-        throw cannotSync(path, cause);
-      });
-    }
+  /**
+   * Makes the names of all folders durable that were made until now; nothing
+   * where they are.
+   */
+  sync(): Promise<unknown> | undefined {
+    if (this.#grown.size === 0) return this.#syncing;
+    const grown = [...this.#grown];
+    this.#grown.clear();
+    const syncing = Promise.all([this.#syncing, ...grown.map(syncGrown)]);
+    const forget = () => {
+      if (this.#syncing === syncing) this.#syncing = undefined;
+    };
+    syncing.then(forget, () => {}); // after an error nothing is durable
+    return this.#syncing = syncing;
+  }
+}
+
+async function syncGrown(path: string): Promise<void> {
+  try {
+    await syncFolder(path);
+  } catch (error) {
+    throw cannotSync(path, error);
   }
 }
 

@@ -18,6 +18,8 @@ export interface TargetOptions {
   readonly modifiedMs: number;
   /** Whether it can be run, by all whom the process's mask lets. */
   readonly isExecutable?: boolean | undefined;
+  /** Whether it is durable before it counts as saved; by default it is. */
+  readonly sync?: boolean | undefined;
 }
 
 /** Time of writing to give a file: a stranger's number, if a file can have it. */

@@ -6,32 +6,9 @@
  * @module
  */
 
-import {
-  type FileToSave,
-  makeSaver,
-  type SaveFiles,
-  type SaverOutcome,
-} from "./saver_code.ts";
+import { type FileToSave, makeSaver, type SaverOutcome } from "./saver_code.ts";
 
-/** Saves small files. */
-export interface Saver extends Disposable {
-  /** Saves one. The bytes may be used again when it resolves. */
-  save(file: FileToSave): Promise<SaverOutcome>;
-}
-
-/** Saves on the spot: what a few files, or a quick disk, cost least with. */
-export class SaverHere implements Saver {
-  readonly #save: SaveFiles = makeSaver(() => import("node:fs"));
-
-  async save(file: FileToSave): Promise<SaverOutcome> {
-    const [outcome] = await this.#save([file]);
-    return outcome!;
-  }
-
-  [Symbol.dispose](): void {}
-}
-
-/** What a saver's worker is told to do. */
+/** What a saver is told to do. */
 export interface SaverOrder {
   readonly id: number;
   readonly files: readonly FileToSave[];
@@ -43,15 +20,15 @@ export interface SaverReply {
   readonly outcomes: readonly SaverOutcome[];
 }
 
-/** The way to a saver's worker. */
+/** The way to what saves the files of an order. */
 export interface SaverPort {
-  /** Sends an order. */
-  postMessage(order: SaverOrder): void;
+  /** Sends an order. The bytes of its files stay until it is answered. */
+  send(order: SaverOrder): void;
   /** Takes the answers. */
-  onmessage: ((event: MessageEvent<SaverReply>) => void) | null;
-  /** Hears that the worker failed. */
-  onerror: ((event: ErrorEvent) => void) | null;
-  /** Ends the worker at once. */
+  onReply: (reply: SaverReply) => void;
+  /** Hears that no more answers will come. */
+  onEnd: (error: Error) => void;
+  /** Ends it at once. */
   terminate(): void;
 }
 
@@ -61,11 +38,11 @@ interface Waiting {
   readonly answer: PromiseWithResolvers<SaverOutcome>;
 }
 
-// One that the worker is at, and one that it finds when it is through.
+// One that is being saved, and one that is there when it is through.
 const ORDERS_AT_ONCE = 2;
 
-/** Saves in a worker. Disposing ends it; files that wait reject. */
-export class SaverBeside implements Saver {
+/** Saves small files. Disposing ends it; files that wait reject. */
+export class Saver implements Disposable {
   readonly #port: SaverPort;
   /** Files in one order: they wait for a slow disk together. */
   readonly #mostFiles: number;
@@ -78,13 +55,11 @@ export class SaverBeside implements Saver {
   constructor(port: SaverPort, mostOpen: number) {
     this.#port = port;
     this.#mostFiles = Math.max(1, Math.floor(mostOpen / ORDERS_AT_ONCE));
-    port.onmessage = ({ data }) => this.#take(data);
-    port.onerror = (event) => {
-      event.preventDefault();
-      this.#end(new Error(event.message));
-    };
+    port.onReply = (reply) => this.#take(reply);
+    port.onEnd = (error) => this.#end(error);
   }
 
+  /** Saves one. The bytes may be used again when it resolves. */
   save(file: FileToSave): Promise<SaverOutcome> {
     if (this.#ended !== null) return Promise.reject(this.#ended);
     const answer = Promise.withResolvers<SaverOutcome>();
@@ -99,10 +74,7 @@ export class SaverBeside implements Saver {
       const taken = this.#waiting.splice(0, this.#mostFiles);
       const id = this.#nextId++;
       this.#orders.set(id, taken);
-      this.#port.postMessage({
-        id,
-        files: taken.map(({ file }) => ({ ...file, bytes: own(file.bytes) })),
-      });
+      this.#port.send({ id, files: taken.map(({ file }) => file) });
     }
   }
 
@@ -134,12 +106,43 @@ function own(bytes: Uint8Array): Uint8Array {
   return bytes.buffer instanceof SharedArrayBuffer ? bytes : bytes.slice();
 }
 
+/** Saves on the spot: what a few files, or a quick disk, cost least with. */
+export function saverHere(mostOpen: number): Saver {
+  const save = makeSaver(() => import("node:fs"));
+  const port: SaverPort = {
+    send: ({ id, files }) =>
+      void save(files).then(
+        (outcomes) => port.onReply({ id, outcomes }),
+        (error) => port.onEnd(error),
+      ),
+    onReply: () => {},
+    onEnd: () => {},
+    terminate: () => {},
+  };
+  return new Saver(port, mostOpen);
+}
+
 /** Starts a worker, some 40 ms in which orders wait. */
-export function startSaver(mostOpen: number): SaverBeside {
+export function startSaver(mostOpen: number): Saver {
   const code = `const save = (${makeSaver})(() => import("node:fs"));
 self.onmessage = async ({ data: { id, files } }) =>
   self.postMessage({ id, outcomes: await save(files) });`;
   const url = `data:application/javascript,${encodeURIComponent(code)}`;
   const worker = new Worker(url, { type: "module", name: "saver" });
-  return new SaverBeside(worker, mostOpen);
+  const port: SaverPort = {
+    send: ({ id, files }) =>
+      worker.postMessage({
+        id,
+        files: files.map((file) => ({ ...file, bytes: own(file.bytes) })),
+      }),
+    onReply: () => {},
+    onEnd: () => {},
+    terminate: () => worker.terminate(),
+  };
+  worker.onmessage = ({ data }) => port.onReply(data);
+  worker.onerror = (event) => {
+    event.preventDefault();
+    port.onEnd(new Error(event.message));
+  };
+  return new Saver(port, mostOpen);
 }

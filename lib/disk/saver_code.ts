@@ -30,6 +30,11 @@ export interface FileToSave {
   readonly writtenMs: number;
   /** Whether it may replace another. */
   readonly overwrite: boolean;
+  /**
+   * The folder that it is in, if the file and its name there are to be durable
+   * before it counts as saved.
+   */
+  readonly syncedIn: string | undefined;
 }
 
 /** An error of the system, as it travels between threads. */
@@ -204,14 +209,14 @@ export function makeSaver(load: () => Promise<SaverTools>): SaveFiles {
     }
   };
 
-  /** Writes, waits for the disk, publishes. */
+  /** Waits for the disk, if it is to be durable, and publishes. */
   const end = async (
     file: Deno.FsFile,
     wanted: FileToSave,
   ): Promise<SaverOutcome> => {
     try {
-      const { partialPath, finalMode } = wanted;
-      await sync(file);
+      const { partialPath, finalMode, syncedIn } = wanted;
+      if (syncedIn !== undefined) await sync(file);
       const isIt = finalMode === undefined ||
         await changeMode(file, partialPath, finalMode);
       if (!isIt) return { kind: "replaced" };
@@ -224,11 +229,32 @@ export function makeSaver(load: () => Promise<SaverTools>): SaveFiles {
     }
   };
 
-  return (files) =>
-    Promise.all(
+  /** Makes the names in a folder durable, where the system can. */
+  const syncFolder = async (path: string): Promise<SaverOutcome> => {
+    try {
+      using folder = await Deno.open(path, { read: true });
+      await sync(folder);
+    } catch (error) {
+      // Some systems open no folders; a disk that failed is another matter.
+      if (isOneOf(error, ["EIO"], [5])) return failed(error);
+    }
+    return saved;
+  };
+
+  return async (files) => {
+    const outcomes = await Promise.all(
       files.map((wanted) => {
         const begun = begin(wanted);
         return "kind" in begun ? begun : end(begun, wanted);
       }),
     );
+    const folders = new Map<string, Promise<SaverOutcome>>();
+    return await Promise.all(outcomes.map((outcome, at) => {
+      const { syncedIn } = files[at]!;
+      if (outcome.kind !== "saved" || syncedIn === undefined) return outcome;
+      const synced = folders.get(syncedIn) ?? syncFolder(syncedIn);
+      folders.set(syncedIn, synced);
+      return synced;
+    }));
+  };
 }

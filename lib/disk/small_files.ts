@@ -14,7 +14,7 @@ import { OTHERS_WRITE, PRIVATE_MODE, unfit } from "./left_file.ts";
 import { PartialFile } from "./partial.ts";
 import { partialPathOf } from "./partial_name.ts";
 import { type TargetOptions, usualMode, writtenAt } from "./publishing.ts";
-import { type Saver, SaverHere, startSaver } from "./saver.ts";
+import { type Saver, saverHere, startSaver } from "./saver.ts";
 import type { SaverOutcome } from "./saver_code.ts";
 
 /** Options of {@linkcode SmallFiles}. */
@@ -29,10 +29,8 @@ export interface SmallFilesOptions {
 export class SmallFiles implements Disposable {
   readonly #mostOpen: number;
   readonly #start: (mostOpen: number) => Saver;
-  readonly #waiting: (() => void)[] = [];
-  #saver: Saver = new SaverHere();
+  #saver: Saver;
   #isHere = true;
-  #open = 0;
   #count = 0;
 
   constructor(
@@ -41,31 +39,16 @@ export class SmallFiles implements Disposable {
   ) {
     this.#mostOpen = mostOpen;
     this.#start = start;
+    this.#saver = saverHere(mostOpen);
   }
 
   /**
-   * Saves one file. The bytes may be used again when it resolves.
+   * Saves one file, durably unless the options say otherwise. The bytes may be
+   * used again when it resolves.
    *
    * @throws {Failure} of kind `local`.
    */
   async save(
-    path: string,
-    bytes: Uint8Array,
-    options: TargetOptions,
-  ): Promise<void> {
-    while (this.#isHere && this.#open >= this.#mostOpen) {
-      await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    }
-    this.#open++;
-    try {
-      await this.#save(path, bytes, options);
-    } finally {
-      this.#open--;
-      this.#waiting.shift()?.();
-    }
-  }
-
-  async #save(
     path: string,
     bytes: Uint8Array,
     options: TargetOptions,
@@ -99,7 +82,8 @@ export class SmallFiles implements Disposable {
     bytes: Uint8Array,
     options: TargetOptions,
   ): Promise<SaverOutcome> {
-    const mode = await usualMode(dirname(path), options);
+    const folder = dirname(path);
+    const mode = await usualMode(folder, options);
     // No later run would use a partial file that others can write to.
     const isOpen = (mode & OTHERS_WRITE) !== 0 && Deno.build.os !== "windows";
     if (this.#isHere && ++this.#count > LIMITS.savedHereCount) {
@@ -114,6 +98,7 @@ export class SmallFiles implements Disposable {
       finalMode: isOpen ? mode : undefined,
       writtenMs: writtenAt(options),
       overwrite: options.overwrite,
+      syncedIn: options.sync === false ? undefined : folder,
     });
   }
 

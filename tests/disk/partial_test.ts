@@ -265,20 +265,17 @@ const SAVES: readonly {
   name: string;
   content: Uint8Array<ArrayBuffer>;
   save: (path: string, options?: TargetOptions) => Promise<void>;
-  /** Whether it makes the name durable too, or leaves that to the caller. */
-  syncsFolder: boolean;
 }[] = [
-  { name: "PartialFile", content: CONTENT, save: receive, syncsFolder: true },
+  { name: "PartialFile", content: CONTENT, save: receive },
   {
     name: "SmallFiles",
     content: CONTENT.slice(0, 9),
-    syncsFolder: false,
     save: (path, options = NEW) =>
       new SmallFiles().save(path, CONTENT.slice(0, 9), options),
   },
 ];
 
-for (const { name, content, save, syncsFolder } of SAVES) {
+for (const { name, content, save } of SAVES) {
   Deno.test(`${name} replaces a file in one step where that was asked for`, async () => {
     await using folder = await tempShare({ "file": "old" });
     const path = join(folder.path, "file");
@@ -363,9 +360,7 @@ for (const { name, content, save, syncsFolder } of SAVES) {
   });
 
   Deno.test(
-    `${name} makes a file durable before it has its name${
-      syncsFolder ? ", and then the name" : ""
-    }`,
+    `${name} makes a file durable before it has its name, and then the name`,
     async () => {
       await using folder = await tempShare();
       const steps: string[] = [];
@@ -395,13 +390,12 @@ for (const { name, content, save, syncsFolder } of SAVES) {
       ) {
         stack.use(note(Deno, name));
       }
-      const last = syncsFolder ? ["sync"] : [];
       await save(join(folder.path, "new"));
       assertEquals(steps.filter((step, at) => step !== steps[at - 1]), [
         "write",
         "sync",
         "link",
-        ...last,
+        "sync",
       ]);
       steps.length = 0;
       await save(join(folder.path, "new"), OVER);
@@ -409,7 +403,7 @@ for (const { name, content, save, syncsFolder } of SAVES) {
         "write",
         "sync",
         "rename",
-        ...last,
+        "sync",
       ]);
     },
   );

@@ -7,9 +7,8 @@ import { join } from "@std/path";
 import { LIMITS } from "../../lib/base/limits.ts";
 import { Failure } from "../../lib/base/errors.ts";
 import {
-  type Saver,
-  SaverBeside,
-  SaverHere,
+  Saver,
+  saverHere,
   type SaverOrder,
   type SaverPort,
   startSaver,
@@ -23,7 +22,7 @@ const WRITTEN_MS = 1_600_000_000_000;
 const CONTENT = randomBytes(5_000, seededRandom(1));
 
 const PLACES: readonly { where: string; start: () => Saver }[] = [
-  { where: "on the spot", start: () => new SaverHere() },
+  { where: "on the spot", start: () => saverHere(8) },
   { where: "in a worker", start: () => startSaver(8) },
 ];
 
@@ -40,6 +39,7 @@ function fileAt(
     finalMode: undefined,
     writtenMs: WRITTEN_MS,
     overwrite: false,
+    syncedIn: folder,
     ...given,
   };
 }
@@ -130,22 +130,22 @@ for (const { where, start } of PLACES) {
 function heldPort() {
   const orders: SaverOrder[] = [];
   const port: SaverPort = {
-    postMessage: (order) => void orders.push(order),
-    onmessage: null,
-    onerror: null,
+    send: (order) => void orders.push(order),
+    onReply: () => {},
+    onEnd: () => {},
     terminate: () => {},
   };
   const answer = ({ id, files }: SaverOrder) => {
     const outcomes = files.map(() => ({ kind: "saved" } as const));
-    port.onmessage!(new MessageEvent("message", { data: { id, outcomes } }));
+    port.onReply({ id, outcomes });
   };
   return { port, orders, answer };
 }
 
-Deno.test("A saver in a worker has a few bounded orders at a time, and loses no file", async () => {
+Deno.test("A saver has a few bounded orders at a time, and loses no file", async () => {
   const { port, orders, answer } = heldPort();
   const most = 4;
-  using saver = new SaverBeside(port, 2 * most);
+  using saver = new Saver(port, 2 * most);
   const names = Array.from({ length: 3 * most + 1 }, (_, n) => `f${n}`);
   let saved = 0;
   const saving = names.map(async (name) => {
@@ -163,11 +163,11 @@ Deno.test("A saver in a worker has a few bounded orders at a time, and loses no 
   assertEquals(paths, names.map((name) => join("folder", name)));
 });
 
-Deno.test("A saver whose worker fails rejects what waits, and what comes later", async () => {
+Deno.test("A saver that ends early rejects what waits, and what comes later", async () => {
   const { port } = heldPort();
-  using saver = new SaverBeside(port, 8);
+  using saver = new Saver(port, 8);
   const saving = [1, 2].map((n) => saver.save(fileAt("folder", `f${n}`)));
-  port.onerror!(new ErrorEvent("error", { message: "out of memory" }));
+  port.onEnd(new Error("out of memory"));
   for (const one of [...saving, saver.save(fileAt("folder", "f3"))]) {
     await assertRejects(() => one, Error, "out of memory");
   }

@@ -277,7 +277,9 @@ function refuseForStdout(line: CommandLine): void {
   if (sums !== undefined) {
     throw badValue("sums", sums, "with -o - nothing is saved");
   }
-  if (line.isOn("dry-run")) throw uselessSwitch("dry-run", "with -o -");
+  for (const option of ["dry-run", "no-sync"] as const) {
+    if (line.isOn(option)) throw uselessSwitch(option, "with -o -");
+  }
   const receipt = line.value("receipt");
   if (receipt === undefined) return;
   throw badValue(

@@ -82,6 +82,7 @@ export async function runGet(
       selections,
       pathOf,
       overwrite: line.isOn("overwrite"),
+      sync: !line.isOn("no-sync"),
       dryRun: isDry,
       ...(sums === undefined ? {} : { sums }),
       ...(wait === undefined ? {} : { waitMs: 1_000 * wait }),

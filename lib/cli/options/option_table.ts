@@ -178,6 +178,11 @@ const ROWS = {
     commands: ["get"],
     help: "replace files that exist; keep the right pieces",
   },
+  "no-sync": {
+    roles: CLIENT,
+    commands: ["get"],
+    help: "do not wait for the disk: quicker, and less safe",
+  },
   "dry-run": {
     roles: CLIENT,
     commands: ["get"],
