@@ -231,7 +231,10 @@ Deno.test("Every dependency is pinned, used, and explained", () => {
   const { imports } = JSON.parse(read("deno.json")) as {
     imports: Record<string, string>;
   };
-  const code = [...MODULES, ...modulesBelow("tests")].flatMap(importsOf);
+  const code = [
+    ...[...MODULES, ...modulesBelow("packaging")],
+    ...modulesBelow("tests"),
+  ].flatMap(importsOf);
   const document = read("docs/ARCHITECTURE.md");
   for (const [name, target] of Object.entries(imports)) {
     assertEquals(

@@ -66,6 +66,18 @@ declare module "@std/path/join" {
   export function join(path: string, ...paths: string[]): string;
 }
 
+declare module "@std/path/posix/dirname" {
+  export function dirname(path: string): string;
+}
+
+declare module "@std/path/posix/join" {
+  export function join(path: string, ...paths: string[]): string;
+}
+
+declare module "@std/path/windows/dirname" {
+  export function dirname(path: string): string;
+}
+
 declare module "@std/streams" {
   export class TextLineStream extends TransformStream<string, string> {
     constructor(options?: { allowCR?: boolean });

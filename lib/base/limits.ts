@@ -145,6 +145,8 @@ const NUMBERS = {
   hostBytes: 128,
   /** Code points of a node's display name. */
   displayNameCount: 64,
+  /** UTF-16 units of a greeting or a motd: three lines of a terminal. */
+  greetingCount: 200,
   /** Nodes in one page of a listing (its bytes are bounded by the frame). */
   listingPageCount: 1_000,
   /** How long a first page is reused: many clients begin there. */

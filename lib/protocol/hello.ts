@@ -7,6 +7,7 @@
 
 import type { Channel } from "./channel.ts";
 import { isDisconnect, ProtocolError } from "../base/errors.ts";
+import { LIMITS } from "../base/limits.ts";
 import type { Incidents } from "../guard/incidents.ts";
 import {
   type Hello,
@@ -15,9 +16,6 @@ import {
   PROTOCOL_VERSION,
 } from "./messages.ts";
 import { isVersion } from "../base/version.ts";
-
-/** The most characters (UTF-16 units) of a greeting or a motd. */
-export const GREETING_LENGTH = 200;
 
 /** What a relay tells each peer about itself. */
 export interface Announcement {
@@ -32,16 +30,16 @@ export interface Announcement {
 /**
  * Checks a relay's announcement.
  *
- * @throws {RangeError} if a text is longer than {@linkcode GREETING_LENGTH}, or
+ * @throws {RangeError} if a text is longer than `LIMITS.greetingCount`, or
  * the version is not a version.
  */
 export function checkAnnouncement(announcement: Announcement): void {
   const { minVersion } = announcement;
   for (const what of ["greeting", "motd"] as const) {
     const { length } = announcement[what] ?? "";
-    if (length > GREETING_LENGTH) {
+    if (length > LIMITS.greetingCount) {
       throw new RangeError(
-        `Cannot use ${what}: wanted at most ${GREETING_LENGTH} characters, ` +
+        `Cannot use ${what}: wanted at most ${LIMITS.greetingCount} characters, ` +
           `found ${length}`,
       );
     }

@@ -9,14 +9,14 @@
  * @module
  */
 
-import { dirname } from "@std/path/dirname";
-import { join } from "@std/path/join";
-import { createHash } from "node:crypto";
+import { dirname } from "@std/path/posix/dirname";
+import { join } from "@std/path/posix/join";
 import type { Disk, PathKind } from "./permissions.ts";
 import { placesOf } from "./places.ts";
-import { planOf, type Surroundings } from "./plan.ts";
+import { planOf } from "./plan.ts";
 import { readRemembered } from "./remembered.ts";
 import { commandLine, quoted } from "./shell.ts";
+import type { Surroundings } from "./surroundings.ts";
 
 const ROOT = join(import.meta.dirname!, "..", "..");
 
@@ -42,20 +42,23 @@ async function main(args: readonly string[]): Promise<number> {
   }
 }
 
-/** The flags before the first word that are meant for `p2p` itself. */
+/** The flags that are meant for `p2p` itself, wherever they stand before `--`. */
 function takeOwnFlags(args: readonly string[]): {
   isShown: boolean;
   denoFlags: readonly string[];
   rest: readonly string[];
 } {
-  const end = args.findIndex((arg) =>
-    arg !== "--show" && !/^--allow-(all|net|read|write|sys|env)(=|$)/.test(arg)
-  );
-  const own = end < 0 ? args : args.slice(0, end);
+  const end = args.indexOf("--");
+  const before = end < 0 ? args : args.slice(0, end);
+  const isDenos = (arg: string) =>
+    /^--allow-(all|net|read|write|sys|env)(=|$)/.test(arg);
   return {
-    isShown: own.includes("--show"),
-    denoFlags: own.filter((arg) => arg !== "--show"),
-    rest: args.slice(own.length),
+    isShown: before.includes("--show"),
+    denoFlags: before.filter(isDenos),
+    rest: [
+      ...before.filter((arg) => arg !== "--show" && !isDenos(arg)),
+      ...args.slice(before.length),
+    ],
   };
 }
 
@@ -90,17 +93,20 @@ function surroundings(): Surroundings {
     places,
     remembered: () => readRemembered(places.config),
     disk: DISK,
+    isTerminal: Deno.stderr.isTerminal(),
     readSettings: async (path, role) => {
       const { readConfig } = await import("../../lib/cli/options/config.ts");
       return await readConfig(path, role);
     },
-    nameOf: (folders) => {
+    nameOf: async (folders) => {
       const real = folders.map(({ path, name }) =>
         (name === undefined ? "" : `${name}=`) +
         (DISK.targetOf(path) ?? absolute(path))
       );
-      return createHash("sha256").update(real.toSorted().join("\0"))
-        .digest("hex").slice(0, NAME_LENGTH);
+      // The other SHA-256, of `node:crypto`, takes longer to load than this.
+      const bytes = new TextEncoder().encode(real.toSorted().join("\0"));
+      const hash = await crypto.subtle.digest("SHA-256", bytes);
+      return new Uint8Array(hash).toHex().slice(0, NAME_LENGTH);
     },
   };
 }
@@ -129,6 +135,15 @@ const DISK: Disk = {
         : real;
     } catch {
       return undefined;
+    }
+  },
+  holdsHome: (path) => {
+    try {
+      const home = Deno.realPathSync(Deno.env.get("HOME") ?? "");
+      const folder = Deno.realPathSync(path);
+      return home === folder || home.startsWith(folder.replace(/\/?$/, "/"));
+    } catch {
+      return false;
     }
   },
   isRoot: (path) => {

@@ -6,8 +6,7 @@
  * @module
  */
 
-import { Buffer } from "node:buffer";
-import { dirname } from "@std/path/dirname";
+import { dirname } from "@std/path/posix/dirname";
 import { Failure } from "../../lib/base/errors.ts";
 import { grantablePath } from "../../lib/base/permission.ts";
 import { show } from "../../lib/base/text.ts";
@@ -35,6 +34,8 @@ export interface Disk {
   targetOf(path: string): string | undefined;
   /** Whether `path` leads to the root. */
   isRoot(path: string): boolean;
+  /** Whether the user's home is `path`, or lies in it. */
+  holdsHome(path: string): boolean;
 }
 
 /** What a role is about to do. */
@@ -64,7 +65,7 @@ export function permissionFlags(
   { line, options, net, paths = [], sys = [], env = [] }: Undertaking,
   disk: Disk,
 ): string[] {
-  const access = new Access(disk);
+  const access = new Access(disk, { isDry: line.isOn("dry-run") });
   for (const { path, use } of paths) access.add(path, use);
   for (
     const [name, { names, use = "read", default: usual }] of Object.entries(
@@ -86,11 +87,14 @@ export function permissionFlags(
 /** Paths to read and to write. */
 class Access {
   readonly #disk: Disk;
+  readonly #isDry: boolean;
   readonly #read = new Set<string>();
   readonly #write = new Set<string>();
 
-  constructor(disk: Disk) {
+  /** `isDry` if nothing is saved: places for files are looked at. */
+  constructor(disk: Disk, { isDry }: { isDry: boolean }) {
     this.#disk = disk;
+    this.#isDry = isDry;
   }
 
   add(path: string, use: PathUse): void {
@@ -98,10 +102,11 @@ class Access {
     if (use === "save" && path === "-") return; // standard output
     const place = this.#placeOf(path, use);
     const target = this.#disk.targetOf(place);
+    const isRead = use === "read" || use === "save" && this.#isDry;
     for (const each of target === undefined ? [place] : [place, target]) {
       const granted = this.#grantable(each);
       this.#read.add(granted);
-      if (use !== "read") this.#write.add(granted);
+      if (!isRead) this.#write.add(granted);
     }
   }
 
@@ -191,10 +196,12 @@ function folderAround(path: string): string | undefined {
   return /(^|\/)\.{1,2}\/*$/.test(path) ? undefined : dirname(path);
 }
 
+const ENCODER = new TextEncoder();
+
 /** The length of a list of paths, with a comma after each. */
 function bytesOf(paths: Iterable<string>): number {
   let bytes = 0;
-  for (const path of paths) bytes += Buffer.byteLength(path) + 1;
+  for (const path of paths) bytes += ENCODER.encode(path).length + 1;
   return bytes;
 }
 

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { join } from "@std/path/join";
+import { join } from "@std/path/posix/join";
 import { Failure } from "../../lib/base/errors.ts";
 
 /** Where `p2p` keeps what. */
@@ -73,4 +73,9 @@ export function placesOf(
 /** The command in the folder of commands. */
 export function commandPath({ bin }: Places): string {
   return join(bin, "p2p");
+}
+
+/** Where an installation prepares the command, before it takes its place. */
+export function newCommandPath({ bin }: Places): string {
+  return join(bin, ".p2p.new");
 }

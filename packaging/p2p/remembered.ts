@@ -4,7 +4,7 @@
  * @module
  */
 
-import { join } from "@std/path/join";
+import { join } from "@std/path/posix/join";
 import {
   parseRelayAddress,
   type RelayAddress,

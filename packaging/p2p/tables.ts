@@ -19,8 +19,15 @@ import {
   type OptionTable,
 } from "../../lib/cli/options/option_table.ts";
 import { asP2p } from "../../lib/cli/options/spoken.ts";
+import type { CommandLine } from "../../lib/cli/options/command_line.ts";
 import type { Undertaking } from "./permissions.ts";
-import { PLACE_VARIABLES, type Places } from "./places.ts";
+import {
+  commandPath,
+  newCommandPath,
+  PLACE_VARIABLES,
+  type Places,
+} from "./places.ts";
+import { type Remembered, rememberedPath } from "./remembered.ts";
 
 /** Options that only `p2p` has. */
 export const OWN_OPTIONS = {
@@ -34,17 +41,31 @@ export const OWN_OPTIONS = {
   },
   forget: { isTyped: true, help: "forget the relay and its tokens" },
   yes: { isTyped: true, help: "remove without asking" },
+  show: {
+    isTyped: true,
+    help: "print the command of Deno that would run, and end",
+  },
   all: { isTyped: true, help: "also remove identities, and forget the relay" },
 } as const satisfies OptionTable;
+
+/** What decides which permissions a command of `p2p` itself needs. */
+export interface OwnTyped {
+  readonly places: Places;
+  remembered(): Remembered | undefined;
+  readonly isTerminal: boolean;
+  readonly line: CommandLine;
+  /** The words after the command. */
+  readonly words: readonly string[];
+}
+
+/** What a command needs, apart from its options. */
+type Needs = Omit<Undertaking, "line" | "options">;
 
 /** A command that `p2p` runs by itself, with what it needs. */
 export interface OwnCommandSpec extends Command {
   /** Its options, beside those of every command. */
   readonly options: OptionTable;
-  readonly needs: (
-    places: Places,
-    words: readonly string[],
-  ) => Omit<Undertaking, "line" | "options">;
+  readonly needs: (typed: OwnTyped) => Needs;
 }
 
 const NOTHING = { alsoCalled: [], notes: [], examples: [], options: {} };
@@ -76,12 +97,7 @@ export const OWN_COMMANDS = {
       "announce-port": OPTIONS["announce-port"]!,
       forget: OWN_OPTIONS.forget,
     },
-    needs: ({ config }) => ({
-      net: true,
-      paths: [{ path: config, use: "keep" }],
-      sys: ["networkInterfaces"],
-      env: PLACE_VARIABLES,
-    }),
+    needs: needsOfUse,
   },
   clean: {
     ...NOTHING,
@@ -98,17 +114,14 @@ export const OWN_COMMANDS = {
       { what: "remove it", line: "p2p clean Downloads --yes" },
     ],
     options: { yes: OWN_OPTIONS.yes },
-    needs: (_, words) => ({
-      net: false,
-      paths: [{ path: words[0] ?? ".", use: "keep" }],
-    }),
+    needs: needsOfClean,
   },
   update: {
     ...NOTHING,
     usage: "update",
     summary: "say how to install another version",
     alsoCalled: ["upgrade"],
-    needs: () => ({ net: false, env: PLACE_VARIABLES }),
+    needs: () => ({ net: false, env: ["HOME"] }),
   },
   uninstall: {
     ...NOTHING,
@@ -119,13 +132,51 @@ export const OWN_COMMANDS = {
       "--all is given.",
     ],
     options: { all: OWN_OPTIONS.all },
-    needs: ({ data, bin, config, state }) => ({
-      net: false,
-      paths: [data, bin, config, state].map((path) => ({ path, use: "keep" })),
-      env: PLACE_VARIABLES,
-    }),
+    needs: needsOfUninstall,
   },
 } as const satisfies Readonly<Record<string, OwnCommandSpec>>;
+
+/** Only contacting a relay takes the network; showing one, no writing. */
+function needsOfUse(typed: OwnTyped): Needs {
+  const { places: { config }, line, words } = typed;
+  const env = ["HOME", "XDG_CONFIG_HOME"];
+  if (line.isOn("forget")) {
+    const path = rememberedPath(config);
+    return { net: false, paths: [{ path, use: "keep" }], env };
+  }
+  const isAlone = words.length === 0;
+  const isKnown = isAlone && typed.remembered() !== undefined;
+  if (isKnown && !line.typed.includes("token-file")) {
+    return { net: false, paths: [{ path: config, use: "read" }], env };
+  }
+  return {
+    net: true,
+    paths: [{ path: config, use: "keep" }],
+    sys: isAlone && !isKnown ? ["networkInterfaces"] : [],
+    env,
+  };
+}
+
+/** Without `--yes` files are removed only if a person can say so. */
+function needsOfClean({ words, line, isTerminal }: OwnTyped): Needs {
+  const path = words[0] ?? ".";
+  const isAsked = isTerminal && !line.isOn("json") && !line.isOn("quiet");
+  const use = line.isOn("yes") || isAsked ? "keep" : "read";
+  return { net: false, paths: [{ path, use }] };
+}
+
+/** Identities and the relay are touched only if they go too. */
+function needsOfUninstall({ places, line }: OwnTyped): Needs {
+  const paths = [
+    ...[commandPath(places), newCommandPath(places), places.data],
+    ...(line.isOn("all") ? [places.config, places.state] : []),
+  ];
+  return {
+    net: false,
+    paths: paths.map((path) => ({ path, use: "keep" })),
+    env: PLACE_VARIABLES,
+  };
+}
 
 /** A command that `p2p` runs by itself. */
 export type OwnCommand = keyof typeof OWN_COMMANDS;
@@ -162,8 +213,15 @@ const EVERYWHERE: OptionTable = Object.fromEntries(
     .map((name) => [name, optionsOfRole("client")[name]!]),
 );
 
+/** The options that the launcher takes, whatever it starts. */
+const LAUNCHING: OptionTable = { show: OWN_OPTIONS.show };
+
 /** The options of a command of `p2p`. */
 function optionsOf(command: string): OptionTable {
+  return { ...ownOptionsOf(command), ...LAUNCHING };
+}
+
+function ownOptionsOf(command: string): OptionTable {
   if (isOwnCommand(command)) {
     return { ...OWN_COMMANDS[command].options, ...EVERYWHERE };
   }

@@ -55,11 +55,13 @@ export async function runUse(run: OwnRun): Promise<number> {
     return 0;
   }
   const known = readRemembered(places.config);
-  const tokenFile = line.value("token-file");
-  if (words.length === 0 && tokenFile === undefined && known !== undefined) {
+  const isShowing = words.length === 0 && known !== undefined &&
+    !line.typed.includes("token-file"); // a variable asks for nothing
+  if (isShowing) {
     tellUsed(known, context);
     return 0;
   }
+  const tokenFile = line.value("token-file");
   const given = words.length > 0
     ? await readRelay(words, context)
     : known !== undefined

@@ -5,47 +5,28 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Failure } from "../../lib/base/errors.ts";
 import { ALLOW_LIST_BYTES } from "../../packaging/p2p/permissions.ts";
-import { planOf, type Surroundings } from "../../packaging/p2p/plan.ts";
+import { planOf } from "../../packaging/p2p/plan.ts";
 import { placesOf } from "../../packaging/p2p/places.ts";
 import type { Remembered } from "../../packaging/p2p/remembered.ts";
 import { withVariables } from "../_here.ts";
+import { around, ID, KEPT, REMEMBERED } from "./_around.ts";
 
-const ID = "a".repeat(52);
-const KEPT = `p2p://nas.local:1700/${ID}`;
 const OTHER = `p2p://vps.example:17/${ID}`;
 const LINK = `p2p://nas.local:1700/${ID}/AQFw/letter.txt`;
 const STATE = "/home/u/.local/state/relay-p2p";
 const CONFIG = "/home/u/.config/relay-p2p";
-const REMEMBERED: Remembered = { relay: KEPT, tokenFiles: {} };
+const DATA = "/home/u/.local/share/relay-p2p";
+const BIN = "/home/u/.local/bin";
 const WITH_TOKENS: Remembered = {
   relay: KEPT,
   tokenFiles: { client: "/t/client", node: "/t/node" },
 };
 
-function around(remembered?: Remembered): Surroundings {
-  return {
-    places: placesOf((name) => name === "HOME" ? "/home/u" : undefined),
-    remembered: () => remembered,
-    disk: {
-      kindOf: (path) =>
-        path === "Downloads"
-          ? "folder"
-          : path === "old.txt"
-          ? "file"
-          : undefined,
-      targetOf: (path) => /^linked\/?$/.test(path) ? "/real/place" : undefined,
-      isRoot: (path) => path === "/" || path === "../..",
-    },
-    readSettings: () =>
-      Promise.resolve(new Map([["token-file", "from-config"]])),
-    nameOf: (folders) => folders.map(({ path }) => path).join("+"),
-  };
-}
-
 const NET = "--allow-net";
 const ENV = "--allow-env=RELAY_P2P_*";
 const HOSTNAME = "--allow-sys=hostname";
 const RELAY_SYS = "--allow-sys=hostname,networkInterfaces";
+const CONFIG_ENV = `${ENV},HOME,XDG_CONFIG_HOME`;
 const PLACES = "HOME,XDG_DATA_HOME,XDG_CONFIG_HOME,XDG_STATE_HOME";
 const HERE = ["--allow-read=.", "--allow-write=."];
 
@@ -133,7 +114,7 @@ const ROWS: readonly (readonly [string, readonly string[], string])[] = [
   ["nas 1700 ls", [NET, ENV], "peer_client.ts nas 1700 ls"],
   ["nas 1700", [NET, ...HERE, ENV], "peer_client.ts nas 1700"],
   ["get 1700", [NET, ...HERE, ENV], `peer_client.ts ${KEPT} get 1700`],
-  ["-q get --", [NET, ...HERE, ENV], `peer_client.ts ${KEPT} -q get --`],
+  ["-q get --", [NET, ...HERE, ENV], `peer_client.ts ${KEPT} get -q --`],
   [
     "relay",
     [
@@ -144,12 +125,12 @@ const ROWS: readonly (readonly [string, readonly string[], string])[] = [
   ],
   [
     "relay --state s --no-announce",
-    [NET, "--allow-read=s", "--allow-write=s", ENV, RELAY_SYS],
+    [NET, "--allow-read=s", "--allow-write=s", ENV],
     "relay.ts --state s 1700",
   ],
   [
     "relay --state s --plaintext",
-    [NET, "--allow-read=s", "--allow-write=s", ENV, RELAY_SYS],
+    [NET, "--allow-read=s", "--allow-write=s", ENV],
     "relay.ts --state s --plaintext 1700",
   ],
   [
@@ -185,7 +166,7 @@ const ROWS: readonly (readonly [string, readonly string[], string])[] = [
   ],
   [
     "--name share share share music --port 1500 --state s",
-    [NET, "--allow-read=share,music,s", "--allow-write=s", ENV, HOSTNAME],
+    [NET, "--allow-read=share,music,s", "--allow-write=s", ENV],
     `peer_node.ts ${KEPT} 1500 --name share share music --state s`,
   ],
   [
@@ -236,20 +217,116 @@ const ROWS: readonly (readonly [string, readonly string[], string])[] = [
       NET,
       `--allow-read=${CONFIG},t`,
       `--allow-write=${CONFIG}`,
-      `${ENV},${PLACES}`,
-      "--allow-sys=networkInterfaces",
+      CONFIG_ENV,
     ],
     "packaging/p2p/p2p.ts use nas 1700 --token-file t",
   ],
+  [
+    "use",
+    [`--allow-read=${CONFIG}`, CONFIG_ENV],
+    "packaging/p2p/p2p.ts use",
+  ],
+  [
+    "use --token-file t",
+    [
+      ...[NET, `--allow-read=${CONFIG},t`, `--allow-write=${CONFIG}`],
+      CONFIG_ENV,
+    ],
+    "packaging/p2p/p2p.ts use --token-file t",
+  ],
+  [
+    "use --forget",
+    [
+      `--allow-read=${CONFIG}/relay.json`,
+      `--allow-write=${CONFIG}/relay.json`,
+      CONFIG_ENV,
+    ],
+    "packaging/p2p/p2p.ts use --forget",
+  ],
+  ["use --help", [ENV], "packaging/p2p/p2p.ts use --help"],
+  ["get --help", [ENV], "peer_client.ts get --help"],
+  ["update", [`${ENV},HOME`], "packaging/p2p/p2p.ts update"],
+  [
+    "uninstall",
+    [
+      `--allow-read=${BIN}/p2p,${BIN}/.p2p.new,${DATA}`,
+      `--allow-write=${BIN}/p2p,${BIN}/.p2p.new,${DATA}`,
+      `${ENV},${PLACES}`,
+    ],
+    "packaging/p2p/p2p.ts uninstall",
+  ],
+  [
+    "uninstall --all",
+    [
+      `--allow-read=${BIN}/p2p,${BIN}/.p2p.new,${DATA},${CONFIG},${STATE}`,
+      `--allow-write=${BIN}/p2p,${BIN}/.p2p.new,${DATA},${CONFIG},${STATE}`,
+      `${ENV},${PLACES}`,
+    ],
+    "packaging/p2p/p2p.ts uninstall --all",
+  ],
+  [
+    "clean --json",
+    ["--allow-read=.", ENV],
+    "packaging/p2p/p2p.ts clean --json",
+  ],
+  ["clean d -q", ["--allow-read=d", ENV], "packaging/p2p/p2p.ts clean d -q"],
+  [
+    "get x --dry-run",
+    [NET, "--allow-read=.", ENV],
+    `peer_client.ts ${KEPT} get x --dry-run`,
+  ],
+  [
+    "get x --dry-run -o a/new.txt --base old.txt",
+    [NET, "--allow-read=a,old.txt", ENV],
+    `peer_client.ts ${KEPT} get x --dry-run -o a/new.txt --base old.txt`,
+  ],
+  [
+    "get --sums s -o d/",
+    [NET, "--allow-read=d/,s", "--allow-write=d/", ENV],
+    `peer_client.ts ${KEPT} get --sums s -o d/`,
+  ],
+  ["search a b", [NET, ENV], `peer_client.ts ${KEPT} search a b`],
+  ["sums", [NET, ENV], `peer_client.ts ${KEPT} sums`],
+  ["cat x --tail 5", [NET, ENV], `peer_client.ts ${KEPT} cat x --tail 5`],
+  [
+    "send a.pdf b/c.pdf",
+    [NET, "--allow-read=a.pdf,b/c.pdf", ENV],
+    `peer_client.ts ${KEPT} send a.pdf b/c.pdf`,
+  ],
+  [
+    "relay --secret-file s --show-tokens",
+    ["--allow-read=s", ENV],
+    "relay.ts --secret-file s --show-tokens",
+  ],
+  [
+    "relay --state s --name n",
+    [
+      ...[NET, "--allow-read=s", "--allow-write=s", ENV],
+      "--allow-sys=networkInterfaces",
+    ],
+    "relay.ts --announce --state s --name n 1700",
+  ],
+  [
+    `share doctor ${OTHER} photos --state s`,
+    [
+      ...[NET, "--allow-read=photos,s", "--allow-write=s", ENV],
+      "--allow-sys=hostname,statfs",
+    ],
+    `peer_node.ts doctor ${OTHER} 0 photos --state s`,
+  ],
+  [
+    `get ${OTHER} x -o -`,
+    [NET, ENV],
+    `peer_client.ts ${OTHER} get x -o -`,
+  ],
+  [`ls nas:1700`, [NET, ENV], `peer_client.ts ${KEPT} ls nas:1700`],
   ["verify  r", ["--allow-read=r", ENV], "peer_client.ts verify  r"],
   ["clean ", [ENV], "packaging/p2p/p2p.ts clean "],
   ["lss", [ENV], "packaging/p2p/p2p.ts lss"],
-  ["get --bogus x", [ENV], "peer_client.ts get --bogus x"],
-  ["share --bogus x", [ENV], "peer_node.ts --bogus x"],
 ];
 
 for (const [typed, flags, line] of ROWS) {
-  Deno.test(`p2p ${typed} gets ${flags.join(" ")}`, async () => {
+  Deno.test(`p2p ${typed} gets no permission but ${flags.join(" ")}`, async () => {
     using _ = withVariables({});
     const words = typed === "" ? [] : typed.split(" ");
     const { script, flags: found, args } = await planOf(
@@ -264,7 +341,12 @@ for (const [typed, flags, line] of ROWS) {
 Deno.test("p2p gives the remembered token of the role, unless another one is given", async () => {
   const planned = async (typed: string, variables = {}) => {
     using _ = withVariables(variables);
-    return await planOf(typed.split(" "), around(WITH_TOKENS));
+    return await planOf(
+      typed.split(" "),
+      around(WITH_TOKENS, {
+        settings: new Map([["token-file", "from-config"]]),
+      }),
+    );
   };
   const client = await planned("ls");
   assertEquals(client.args, ["--token-file", "/t/client", KEPT, "ls"]);
@@ -349,7 +431,7 @@ Deno.test("p2p needs no home for what reads no place, and none where variables n
   assertEquals((await planned("--version")).args, ["--version"]);
   assertEquals((await planned("vps.example:17 nodes")).flags, [NET, ENV]);
   const own = await planned("use", { XDG_CONFIG_HOME: "/c" });
-  assertEquals(own.flags[1], "--allow-read=/c/relay-p2p");
+  assertEquals(own.flags[0], "--allow-read=/c/relay-p2p");
   const relay = await planned("relay", { XDG_STATE_HOME: "/s", HOME: "" });
   assertEquals(relay.flags[1], "--allow-read=/s/relay-p2p/relay");
   for (const typed of ["use", "relay", "share d", "uninstall"]) {
@@ -360,4 +442,131 @@ Deno.test("p2p needs no home for what reads no place, and none where variables n
     );
     assertEquals(failure.exitCode, 2);
   }
+});
+
+Deno.test("p2p use without a remembered relay may look for relays on the network", async () => {
+  const { flags } = await planOf(["use"], around());
+  assertEquals(flags, [
+    ...[NET, `--allow-read=${CONFIG}`, `--allow-write=${CONFIG}`, CONFIG_ENV],
+    "--allow-sys=networkInterfaces",
+  ]);
+});
+
+Deno.test("p2p clean may write only where it can be told to: with --yes, or at a terminal", async () => {
+  const surroundings = around(undefined, { isTerminal: false });
+  const flagsOf = async (...typed: string[]) =>
+    (await planOf(["clean", ...typed], surroundings)).flags;
+  assertEquals(await flagsOf(), ["--allow-read=.", ENV]);
+  assertEquals(await flagsOf("--yes"), [...HERE, ENV]);
+});
+
+Deno.test("p2p relay leaves announcing to the configuration file, whichever way it decides", async () => {
+  using _ = withVariables({});
+  for (const isOn of [false, true]) {
+    const settings = new Map([["announce", isOn]]);
+    const typed = ["relay", "--state", "s", "--config", "c"];
+    const plan = await planOf(typed, around(undefined, { settings }));
+    assertEquals(plan.args.includes("--announce"), false);
+    assertEquals(plan.flags.includes(RELAY_SYS), isOn);
+  }
+});
+
+Deno.test("p2p overrides nothing that a configuration file sets", async () => {
+  using _ = withVariables({});
+  const planned = async (
+    typed: string,
+    settings: readonly (readonly [string, string | boolean])[],
+  ) =>
+    (await planOf(
+      [...typed.split(" "), "--config", "c"],
+      around(WITH_TOKENS, { settings: new Map(settings) }),
+    )).args;
+  assertEquals(
+    await planned("relay", [["state", "s"], ["announce", true]]),
+    ["--config", "c", "1700"],
+  );
+  assertEquals(
+    await planned("share d", [["state", "s"], ["token-file", "t"]]),
+    [KEPT, "0", "d", "--config", "c"],
+  );
+  assertEquals(
+    await planned("send f", [["token-file", "t"], ["node-token-file", "n"]]),
+    [KEPT, "send", "f", "--config", "c"],
+  );
+  assertEquals(
+    await planned("get", [["link-file", "l"]]),
+    ["get", "--config", "c"],
+  );
+});
+
+for (
+  const [typed, message] of [
+    ["get --bogus x", "(--bogus): there is no such option; see p2p --help"],
+    [
+      "get --nodes x y",
+      "(--nodes): there is no such option; did you mean --node?",
+    ],
+    [
+      "share --bogus x",
+      "(--bogus): there is no such option; see p2p share --help",
+    ],
+    [
+      "nas 1700 share d --nmae x",
+      "(--nmae): there is no such option; did you mean --name?",
+    ],
+    [
+      "--hiden share d",
+      "(--hiden): there is no such option; did you mean --hidden?",
+    ],
+    [
+      "share d --port 5 --bogus",
+      "(--bogus): there is no such option; see p2p share --help",
+    ],
+    [
+      "share d --port",
+      "(--port): it needs a value: --port PORT; see p2p share --help",
+    ],
+    [
+      "get x --yes",
+      "(--yes): this command has no such option; it goes with p2p clean",
+    ],
+    [
+      "ls --port 5",
+      "(--port): this command has no such option; it goes with p2p share",
+    ],
+    [
+      "share d --forget",
+      "(--forget): this command has no such option; it goes with p2p use",
+    ],
+  ] as const
+) {
+  Deno.test(`p2p ${typed} names the option, and what to type instead`, async () => {
+    using _ = withVariables({ RELAY_P2P_COMMAND: "p2p" });
+    const failure = await assertRejects(
+      () => planOf(typed.split(" "), around(REMEMBERED)),
+      Failure,
+    );
+    assertEquals(failure.message, `Cannot use option ${message}`);
+    assertEquals(failure.exitCode, 2);
+  });
+}
+
+Deno.test("p2p share refuses a folder that holds the whole home, and says how to insist", async () => {
+  using _ = withVariables({});
+  for (const path of ["/home/u", "/home", "/", "up"]) {
+    const failure = await assertRejects(
+      () => planOf(["share", "docs", `all=${path}`], around(REMEMBERED)),
+      Failure,
+    );
+    assertEquals(failure.exitCode, 2);
+    assertEquals(
+      failure.message,
+      `Cannot start: ${path} holds your whole home folder; name folders in it, ` +
+        "such as ~/Documents, or all of them: p2p share ~/*; " +
+        "or insist with --state DIR, where DIR lies outside of it",
+    );
+  }
+  const typed = ["share", "/home/u", "--state", "/srv/state"];
+  const { args } = await planOf(typed, around(REMEMBERED));
+  assertEquals(args, [KEPT, "0", "/home/u", "--state", "/srv/state"]);
 });

@@ -8,13 +8,13 @@ import { join } from "@std/path";
 import { PROTOCOL_VERSION } from "../../lib/protocol/messages.ts";
 import { parseCommandLine } from "../../lib/cli/options/command_line.ts";
 import { NODE, RELAY } from "../../lib/cli/options/command_table.ts";
-import { placesOf } from "../../packaging/p2p/places.ts";
-import { planOf, type Surroundings } from "../../packaging/p2p/plan.ts";
+import { planOf } from "../../packaging/p2p/plan.ts";
 import { ANNOUNCE_PORT } from "../../lib/protocol/announcement.ts";
 import { tempShare } from "../_temp_share.ts";
 import { testWith } from "../_tools.ts";
 import { analyze, readPackaging, UNITS, valueIn } from "../_units.ts";
 import { ROOT } from "../e2e/_processes.ts";
+import { around, REMEMBERED } from "./_around.ts";
 
 for (const name of UNITS) {
   testWith(
@@ -132,21 +132,7 @@ for (const [name, { script, words }] of Object.entries(USER_UNITS)) {
     const unit = await readPackaging(`systemd/user/${name}`);
     const [program, ...typed] = valueIn(unit, "ExecStart").split(" ");
     assertEquals(program, "%h/.local/bin/p2p");
-    const around: Surroundings = {
-      places: placesOf((name) => name === "HOME" ? "/home/u" : undefined),
-      remembered: () => ({
-        relay: `p2p://nas:1700/${"a".repeat(52)}`,
-        tokenFiles: {},
-      }),
-      disk: {
-        kindOf: () => undefined,
-        targetOf: () => undefined,
-        isRoot: () => false,
-      },
-      readSettings: () => Promise.resolve(new Map()),
-      nameOf: () => "share",
-    };
-    const plan = await planOf(typed, around);
+    const plan = await planOf(typed, around(REMEMBERED));
     assertEquals(plan.script, script);
     for (const word of words) assert(plan.args.includes(word), word);
     const spec = script === "relay.ts" ? RELAY : NODE;

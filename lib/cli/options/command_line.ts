@@ -43,6 +43,8 @@ export interface CommandLine {
    * off.
    */
   isOn(name: string): boolean;
+  /** Whether any of these sources sets an option, also to off. */
+  isSet(name: string): boolean;
 }
 
 /**
@@ -122,6 +124,7 @@ export function parseCommandLine(
       const value = parse === undefined ? text : parse(text, name);
       return value as OptionValues[Name];
     },
+    isSet: (name) => found(name) !== undefined,
     isOn: (name) => {
       const value = found(name) ?? false;
       return typeof value === "boolean" ? value : parseSwitch(name, value);

@@ -13,7 +13,6 @@ import { parseRate } from "../../base/rate.ts";
 import type { ByteRange } from "../../content/section.ts";
 import { show } from "../../base/text.ts";
 import { isVersion } from "../../base/version.ts";
-import { GREETING_LENGTH } from "../../protocol/hello.ts";
 import type { SharedPath } from "../../share/shared_path.ts";
 import { formatDuration, parseDuration } from "./duration.ts";
 
@@ -134,11 +133,11 @@ export function sha256(text: string, option: string): string {
 
 /** Words that a relay shows to people. */
 export function words(text: string, option: string): string {
-  if (text.length <= GREETING_LENGTH) return text;
+  if (text.length <= LIMITS.greetingCount) return text;
   throw badValue(
     option,
     text,
-    `wanted at most ${GREETING_LENGTH} characters, found ${text.length}`,
+    `wanted at most ${LIMITS.greetingCount} characters, found ${text.length}`,
   );
 }
 

@@ -1,0 +1,44 @@
+/**
+ * The world around a command line of `p2p`, made up: a home, a disk with a few
+ * names, and perhaps a remembered relay.
+ */
+
+import type { Settings } from "../../lib/cli/options/command_line.ts";
+import { placesOf } from "../../packaging/p2p/places.ts";
+import type { Remembered } from "../../packaging/p2p/remembered.ts";
+import type { Surroundings } from "../../packaging/p2p/surroundings.ts";
+
+export const ID = "a".repeat(52);
+/** The address of the remembered relay. */
+export const KEPT = `p2p://nas.local:1700/${ID}`;
+export const REMEMBERED: Remembered = { relay: KEPT, tokenFiles: {} };
+
+const NAMES: Readonly<Record<string, "folder" | "file">> = {
+  "Downloads": "folder",
+  "old.txt": "file",
+};
+
+/** Such a world. */
+export function around(
+  remembered?: Remembered,
+  { settings = new Map(), isTerminal = true }: {
+    /** What stands in every configuration file. */
+    settings?: Settings;
+    isTerminal?: boolean;
+  } = {},
+): Surroundings {
+  return {
+    places: placesOf((name) => name === "HOME" ? "/home/u" : undefined),
+    remembered: () => remembered,
+    disk: {
+      kindOf: (path) => NAMES[path],
+      targetOf: (path) => /^linked\/?$/.test(path) ? "/real/place" : undefined,
+      isRoot: (path) => path === "/" || path === "../..",
+      holdsHome: (path) => ["/", "/home", "/home/u", "up"].includes(path),
+    },
+    isTerminal,
+    readSettings: () => Promise.resolve(settings),
+    nameOf: (folders) =>
+      Promise.resolve(folders.map(({ path }) => path).join("+")),
+  };
+}
