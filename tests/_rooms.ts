@@ -38,11 +38,34 @@ export function codeOf(path: string): string {
 /** What a module imports, static or dynamic, as paths or bare names. */
 export function importsOf(path: string): string[] {
   const found = codeOf(path).matchAll(
-    /(?:\bfrom\s+|\bimport\s+|\bimport\()"([^"]+)"/g,
+    /(?:\bfrom\s+|\bimport\s+|\bimport\(\s*)"([^"]+)"/g,
   );
-  return [...found].map(([, specifier = ""]) =>
-    specifier.startsWith(".") ? join(path, "..", specifier) : specifier
-  );
+  return [...found].map(([, specifier = ""]) => resolved(specifier, path));
+}
+
+/** `path`, and all that it loads before any of its code runs. */
+export function loadedAtStart(path: string): string[] {
+  const loaded = new Set([path]);
+  // A set also gives what is added to it meanwhile.
+  for (const module of loaded) {
+    if (!module.endsWith(".ts")) continue;
+    const code = codeOf(module).replaceAll(
+      /^(?:import|export) type [^;]*;$/gm,
+      "",
+    );
+    for (const [, specifier = ""] of code.matchAll(STATIC_IMPORT)) {
+      loaded.add(resolved(specifier, module));
+    }
+  }
+  return [...loaded];
+}
+
+// Not the text of an example, or of code that a worker is given.
+const STATIC_IMPORT = /^(?:import|export)\s+(?:[^;"]*?\sfrom\s+)?"([^"]+)";$/gm;
+
+/** A specifier in the module at `path`, as a path or a bare name. */
+function resolved(specifier: string, path: string): string {
+  return specifier.startsWith(".") ? join(path, "..", specifier) : specifier;
 }
 
 /** The folder of a module below `lib/`; `mod.ts` and the scripts by themselves. */

@@ -1,12 +1,15 @@
 /**
- * The version of this program, which a test compares with `deno.json`, and a
- * comparison of two versions. Pure.
+ * The version of this program, which a test compares with `deno.json`, that of
+ * its protocol, and a comparison of two versions. Pure.
  *
  * @module
  */
 
 /** As in `deno.json`. */
 export const VERSION = "0.1.0";
+
+/** The version of the protocol. Peers must speak the same. */
+export const PROTOCOL_VERSION = 1;
 
 const FORM = /^(\d{1,6})\.(\d{1,6})\.(\d{1,6})$/;
 

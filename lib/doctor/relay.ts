@@ -11,7 +11,7 @@ import { formatEndpoint } from "../base/conn.ts";
 import { Failure } from "../base/errors.ts";
 import type { KnownRelays } from "../identity/known_relays.ts";
 import type { Limits } from "../base/limits.ts";
-import { type Hello, PROTOCOL_VERSION } from "../protocol/messages.ts";
+import type { Hello } from "../protocol/messages.ts";
 import {
   ClockFailure,
   IdentityFailure,
@@ -21,7 +21,7 @@ import {
   type RelaySession,
 } from "../uplink/relay_dialer.ts";
 import { show } from "../base/text.ts";
-import { VERSION } from "../base/version.ts";
+import { PROTOCOL_VERSION, VERSION } from "../base/version.ts";
 import type { Findings } from "./check.ts";
 
 /** Options of every examination. */

@@ -9,13 +9,8 @@ import type { Channel } from "./channel.ts";
 import { isDisconnect, ProtocolError } from "../base/errors.ts";
 import { LIMITS } from "../base/limits.ts";
 import type { Incidents } from "../guard/incidents.ts";
-import {
-  type Hello,
-  type Message,
-  type MessageOf,
-  PROTOCOL_VERSION,
-} from "./messages.ts";
-import { isVersion } from "../base/version.ts";
+import type { Hello, Message, MessageOf } from "./messages.ts";
+import { isVersion, PROTOCOL_VERSION } from "../base/version.ts";
 
 /** What a relay tells each peer about itself. */
 export interface Announcement {

@@ -16,9 +16,6 @@ import { LIMITS } from "../base/limits.ts";
 
 export type { ListedFile } from "./message_schemas.ts";
 
-/** The version this program speaks. Peers must have the same. */
-export const PROTOCOL_VERSION = 1;
-
 /** The name of a message. */
 export type MessageKind = keyof typeof CODEC;
 

@@ -8,7 +8,22 @@ import { parseRelayAddress } from "../../lib/base/address.ts";
 import { fetchFile, listNodes } from "../../lib/mod.ts";
 import { LIMITS } from "../../lib/base/limits.ts";
 import { RelayDialer } from "../../lib/uplink/relay_dialer.ts";
-import { spawnNode, spawnRelay } from "../e2e/_processes.ts";
+import { runRole, spawnNode, spawnRelay } from "../e2e/_processes.ts";
+
+const NOTHING = new URL("_nothing.ts", import.meta.url).pathname;
+
+Deno.bench("start: deno run of a module that does nothing", {
+  group: "start",
+  baseline: true,
+}, async () => {
+  await new Deno.Command(Deno.execPath(), { args: ["run", NOTHING] }).output();
+});
+
+for (const script of ["relay.ts", "peer_node.ts", "peer_client.ts"]) {
+  Deno.bench(`start: ${script} --version`, { group: "start" }, async () => {
+    await runRole(script, ["--version"]);
+  });
+}
 
 const relayProcess = await spawnRelay();
 const nodeProcess = await spawnNode(relayProcess.port, "files/two");

@@ -48,7 +48,7 @@ export const OF_COMMANDS: Readonly<Record<string, Trials>> = {
       };
     },
   },
-  "lib/cli/commands/client.ts": {
+  "lib/cli/commands/run_client.ts": {
     'it goes with ${named.join(", ")}': (here) => ({
       wrong: here.client("ls", "--receipt=r.json"),
       right: here.client("get", "a.txt", "--receipt=r.json"),
@@ -148,7 +148,7 @@ export const OF_COMMANDS: Readonly<Record<string, Trials>> = {
       wrong: ungranted(here.client("get", "a.txt", "-o", "there/a.txt")),
     }),
   },
-  "lib/cli/commands/link.ts": {
+  "lib/cli/commands/given_link.ts": {
     "omit the relay: the link contains it": async (here) => {
       const link = await linkOf(here);
       const other = here.at.replace(/\w+$/, OTHER_ID);

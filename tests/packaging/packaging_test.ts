@@ -5,7 +5,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { join } from "@std/path";
-import { PROTOCOL_VERSION } from "../../lib/protocol/messages.ts";
+import { PROTOCOL_VERSION } from "../../lib/base/version.ts";
 import { parseCommandLine } from "../../lib/cli/options/command_line.ts";
 import { NODE, RELAY } from "../../lib/cli/options/command_table.ts";
 import { planOf } from "../../packaging/p2p/plan.ts";

@@ -2,10 +2,10 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Channel } from "../../lib/protocol/channel.ts";
 import { ProtocolError } from "../../lib/base/errors.ts";
 import { LIMITS } from "../../lib/base/limits.ts";
+import { PROTOCOL_VERSION } from "../../lib/base/version.ts";
 import {
   DIRECTION,
   type MessageOf,
-  PROTOCOL_VERSION,
   type RelayToNode,
 } from "../../lib/protocol/messages.ts";
 import type { RelaySession } from "../../lib/uplink/relay_dialer.ts";

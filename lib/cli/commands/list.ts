@@ -1,5 +1,5 @@
 /**
- * The commands `ls` and `search`: the files on all nodes, by name.
+ * The commands `ls` and `search`, the files on all nodes by name; and `nodes`.
  *
  * @module
  */
@@ -25,6 +25,7 @@ import { expectNoMore, type RoleContext } from "../roles/role.ts";
 import { collectInTime, ofClient } from "../roles/memory.ts";
 import { FileList, type ListView, viewOf } from "./file_list.ts";
 import { parseWords, type WordSearch } from "./words.ts";
+import { formatNodes } from "../output/tables.ts";
 import { Telling } from "./telling.ts";
 
 type Context = RoleContext & { readonly options: TransferOptions };
@@ -170,4 +171,15 @@ class Listing implements Disposable {
   [Symbol.dispose](): void {
     this.#collecting[Symbol.dispose]();
   }
+}
+
+/** Runs the command `nodes`; resolves to the exit code. */
+export async function runNodes(
+  { options, terminal, signal }: Context,
+): Promise<number> {
+  const { onEvent } = new Telling(terminal);
+  const { nodes } = await listNodes({ ...options, onEvent });
+  terminal.note(`peer node count: ${nodes.length}`);
+  await terminal.facts(formatNodes(nodes, { ids: true }), signal);
+  return 0;
 }

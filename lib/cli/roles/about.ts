@@ -5,9 +5,8 @@
  */
 
 import { Failure } from "../../base/errors.ts";
-import { PROTOCOL_VERSION } from "../../protocol/messages.ts";
 import { show } from "../../base/text.ts";
-import { VERSION } from "../../base/version.ts";
+import { PROTOCOL_VERSION, VERSION } from "../../base/version.ts";
 import {
   commandNames,
   type CommandSpec,

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { tell } from "../../../lib/cli/roles/node.ts";
+import { tell } from "../../../lib/cli/roles/run_node.ts";
 import type { Terminal } from "../../../lib/cli/output/terminal.ts";
 import type { NodeEvent } from "../../../lib/node/server.ts";
 import { Skipped } from "../../../lib/share/skipped.ts";

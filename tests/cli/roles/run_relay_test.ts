@@ -1,5 +1,5 @@
 import { assertEquals, assertMatch } from "@std/assert";
-import { tell } from "../../../lib/cli/roles/relay.ts";
+import { tell } from "../../../lib/cli/roles/run_relay.ts";
 import type { Terminal } from "../../../lib/cli/output/terminal.ts";
 import type { RelayEvent } from "../../../lib/relay/server.ts";
 import { runRoleHere } from "../../_here.ts";

@@ -1,0 +1,43 @@
+/**
+ * The command `cat`: one file to stdout.
+ *
+ * @module
+ */
+
+import { fetchFile } from "../../client/fetch.ts";
+import type { TransferOptions } from "../../client/transfer_options.ts";
+import type { ByteRange } from "../../content/section.ts";
+import type { CommandLine } from "../options/command_line.ts";
+import { badValue, given } from "../options/values.ts";
+import { Input } from "../output/streams.ts";
+import type { RoleContext } from "../roles/role.ts";
+import { deliver } from "./delivery.ts";
+import { Telling } from "./telling.ts";
+
+/** Runs the command; resolves to the exit code. */
+export async function sendToStdout(
+  name: string,
+  { options, terminal, signal, line }: RoleContext & {
+    readonly options: TransferOptions;
+  },
+): Promise<number> {
+  const { onEvent } = new Telling(terminal);
+  const range = rangeOf(line);
+  await using file = await fetchFile({
+    ...options,
+    name,
+    ...given({ range }),
+    onEvent,
+  });
+  await deliver(file, { terminal, input: new Input(), signal });
+  return 0;
+}
+
+/** The wanted bytes, if not all are wanted. */
+function rangeOf(line: CommandLine): ByteRange | undefined {
+  const range = line.get("range");
+  const tail = line.get("tail");
+  if (tail === undefined) return range;
+  if (range === undefined) return { tail };
+  throw badValue("tail", String(tail), "--range says already which bytes");
+}

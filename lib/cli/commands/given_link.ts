@@ -1,0 +1,83 @@
+/**
+ * A link on a command line of the client, in place of a relay and names.
+ *
+ * @module
+ */
+
+import type { RelayAddress } from "../../base/address.ts";
+import { type Link, looksLikeLink, parseLink } from "../../access/link.ts";
+import { readSecretFile } from "../../access/secret_file.ts";
+import { formatEndpoint } from "../../base/conn.ts";
+import { Failure } from "../../base/errors.ts";
+import { show } from "../../base/text.ts";
+import { CLIENT as SPEC } from "../options/command_table.ts";
+import { spoken } from "../options/spoken.ts";
+import type { SecretSource } from "../roles/secrets.ts";
+
+/** A link in place of names, with the words about its relay. */
+export interface GivenLink {
+  readonly link: Link;
+  /** The relay words beside it, usually none. */
+  readonly relayWords: readonly string[];
+}
+
+/**
+ * Takes the link from a command line: `LINK`, `get LINK` or `RELAY get LINK`,
+ * or the same with `--link-file` in place of the last word.
+ *
+ * @throws {Failure} of kind `usage`, without the link's text, if it was cut or
+ * altered, or if no link can be there.
+ */
+export async function takeLink(
+  { line, terminal }: SecretSource,
+): Promise<GivenLink | undefined> {
+  const path = line.value("link-file");
+  const { words } = line;
+  const last = words.at(-1) ?? "";
+  const before = path === undefined ? words.slice(0, -1) : words;
+  const isPlace = before.length === 0 || before.at(-1) === "get";
+  const isGiven = isPlace && (path !== undefined || isMeant(last, before));
+  if ((isGiven ? before : words).some(isMisplaced)) {
+    throw new Failure("usage", {
+      what: "Cannot use link",
+      why: "a link must be the only argument after get",
+      remedy: `usage: ${spoken(SPEC).script} get LINK`,
+    });
+  }
+  if (!isGiven) return undefined;
+  const text = path === undefined ? last : await readSecretFile(path, "link");
+  terminal.conceal(text);
+  return { link: parseLink(text), relayWords: before.slice(0, -1) };
+}
+
+/** Whether the last word is a link, or a damaged one. */
+function isMeant(last: string, before: readonly string[]): boolean {
+  const isAfterGet = before.length === 1 && before[0] === "get";
+  return looksLikeLink(last) || isAfterGet && /^p2p:/i.test(last);
+}
+
+/** Whether a word in another place is a link. */
+function isMisplaced(word: string): boolean {
+  return looksLikeLink(word) && !word.endsWith("/");
+}
+
+/**
+ * The relay of a link, with the address that the user gave, if any.
+ *
+ * @throws {Failure} of kind `usage` if the user named another relay.
+ */
+export function relayOf(
+  { relay }: Link,
+  given: RelayAddress | undefined,
+): RelayAddress {
+  if (given === undefined) return relay;
+  if (given.id === undefined || given.id === relay.id) {
+    return { ...given, id: relay.id };
+  }
+  throw new Failure("usage", {
+    what: "Cannot use link",
+    where: formatEndpoint(given),
+    why: `it is for another relay, ${show(relay.id)}`,
+    remedy: "omit the relay: the link contains it",
+  });
+}

@@ -1,0 +1,327 @@
+/**
+ * From the arguments of `peer_client.ts` to one command and its exit code. Each
+ * command is loaded when it runs.
+ *
+ * @module
+ */
+
+import type { Selection } from "../../client/selections.ts";
+import type { TransferOptions } from "../../client/transfer_options.ts";
+import { Failure } from "../../base/errors.ts";
+import { type GivenLink, relayOf, takeLink } from "./given_link.ts";
+import { readToken } from "../roles/secrets.ts";
+import { noSuchCommand, wordsWithoutRelay } from "../roles/about.ts";
+import { CLIENT as SPEC, commandNames } from "../options/command_table.ts";
+import { type ClientCommand, OPTIONS } from "../options/option_table.ts";
+import { type CommandLine, usageFailure } from "../options/command_line.ts";
+import {
+  expectNoMore,
+  loadKnownRelays,
+  PLAINTEXT_WARNING,
+  type RoleContext,
+  takeRelay,
+} from "../roles/role.ts";
+import { badValue, given } from "../options/values.ts";
+import { parseSelection } from "../options/selection.ts";
+import { triedOn } from "../output/tried.ts";
+
+/** Runs the client; resolves to the exit code. */
+export async function runClient(context: RoleContext): Promise<number> {
+  const { line, terminal } = context;
+  const words = wordsWithoutRelay(line.words, SPEC);
+  const code = words[0] === "verify"
+    ? await verify(words.slice(1), context)
+    : await runWithRelay(context);
+  // A failure counts for more than a closed reader.
+  if (code === 0) terminal.check();
+  return code;
+}
+
+async function verify(
+  words: readonly string[],
+  { line, terminal, signal }: RoleContext,
+): Promise<number> {
+  refuseStrayOptions(line, "verify");
+  const { runVerify } = await import("./verify.ts");
+  return await runVerify(words, { terminal, signal });
+}
+
+async function runWithRelay(context: RoleContext): Promise<number> {
+  const { line, terminal } = context;
+  const given = await takeLink(context);
+  const { relay, rest } = given === undefined
+    ? takeRelay(wordsWithRelay(line.words), SPEC)
+    : relayFor(given);
+  const [word, ...words] = rest;
+  const command = parseCommand(word);
+  refuseStrayOptions(line, command);
+  const token = await readToken("client", context);
+  const options: TransferOptions = {
+    relay,
+    plaintext: line.isOn("plaintext"),
+    signal: context.signal,
+    tunnels: !line.isOn("no-tunnel"),
+    ...transferOptions(line),
+    // A link stands for exactly one name, and the dialogue takes one.
+    anywhere: given === undefined && command !== "dialogue",
+    ignoreCase: line.isOn("ignore-case"),
+    ...await loadKnownRelays(line),
+    ...(token === undefined ? {} : { access: { token } }),
+  };
+  if (options.plaintext) terminal.note(PLAINTEXT_WARNING);
+  try {
+    return given === undefined
+      ? await runCommand(command, words, { ...context, options })
+      : await runGetByLink(given, { ...context, options });
+  } catch (error) {
+    if (!isInterruption(error)) {
+      triedOn(terminal).tell(terminal, { isTold: command === "dialogue" });
+    }
+    throw triedOn(terminal).explained(error);
+  }
+}
+
+function isInterruption(error: unknown): boolean {
+  return error instanceof Failure && error.kind === "interrupted";
+}
+
+/** The relay of a link, and the command that the link stands for. */
+function relayFor({ link, relayWords }: GivenLink) {
+  if (relayWords.length === 0) return { relay: link.relay, rest: ["get"] };
+  const { relay, rest } = takeRelay(relayWords, SPEC);
+  expectNoMore(rest, SPEC, SPEC.commands["get"]!.usage);
+  return { relay: relayOf(link, relay), rest: ["get"] };
+}
+
+async function runGetByLink(
+  { link }: GivenLink,
+  context: Context,
+): Promise<number> {
+  const { line, terminal } = context;
+  const sums = line.value("sums");
+  if (sums !== undefined) {
+    throw badValue("sums", sums, "a link is for one content already");
+  }
+  const { getByLink } = await import("./link.ts");
+  return await getByLink(link, {
+    options: context.options,
+    line,
+    run: async (options, selection) => {
+      if (line.value("output") !== "-") {
+        const { runGet } = await import("./get.ts");
+        return await runGet([selection], { options, terminal, line });
+      }
+      refuseForStdout(line);
+      return await runCat([selection.name], { ...context, options });
+    },
+  });
+}
+
+type Context = RoleContext & { readonly options: TransferOptions };
+/** The commands that connect to a relay. */
+type RelayCommand = Exclude<
+  ClientCommand,
+  "verify" | "help" | "completions"
+>;
+
+/** The words if the first can be a relay; otherwise the relay is missing. */
+function wordsWithRelay(words: readonly string[]): readonly string[] {
+  const [first = "", second = ""] = words;
+  if (!commandNames(SPEC).includes(first) || /^\d+$/.test(second)) return words;
+  throw usageFailure(
+    SPEC,
+    "the relay is missing",
+    SPEC.commands[first]!.usage,
+  );
+}
+
+function parseCommand(word: string | undefined): RelayCommand {
+  switch (word) {
+    case undefined:
+      return "dialogue";
+    case "nodes":
+    case "ls":
+    case "search":
+    case "get":
+    case "cat":
+    case "link":
+    case "send":
+    case "sums":
+    case "doctor":
+      return word;
+    case "verify":
+    case "help":
+    case "completions":
+      throw usageFailure(
+        SPEC,
+        `${word} takes no relay`,
+        SPEC.commands[word]!.usage,
+      );
+    default:
+      throw noSuchCommand(SPEC, word);
+  }
+}
+
+/** Refuses options that have no effect on the command. */
+function refuseStrayOptions(line: CommandLine, command: ClientCommand): void {
+  for (const name of line.typed) {
+    const { commands } = OPTIONS[name]!;
+    if (commands === undefined || commands.includes(command)) continue;
+    const named = commands.filter((other) => other !== "dialogue");
+    throw new Failure("usage", {
+      what: "Cannot use option",
+      where: `--${name}`,
+      why: command === "dialogue"
+        ? "the dialogue does not use it"
+        : `${command} does not use it`,
+      remedy: `it goes with ${named.join(", ")}`,
+    });
+  }
+}
+
+async function runCommand(
+  command: RelayCommand,
+  words: readonly string[],
+  context: Context,
+): Promise<number> {
+  const { options, terminal, signal, line } = context;
+  const { usage } = SPEC.commands[command] ?? {};
+  switch (command) {
+    case "dialogue": {
+      const { runDialogue } = await import("./dialogue.ts");
+      return await runDialogue(options, { terminal, signal });
+    }
+    case "nodes": {
+      expectNoMore(words, SPEC, usage);
+      const { runNodes } = await import("./list.ts");
+      return await runNodes(context);
+    }
+    case "doctor": {
+      expectNoMore(words, SPEC, usage);
+      const { runClientDoctor } = await import("../roles/doctor.ts");
+      return await runClientDoctor(options, context);
+    }
+    case "ls": {
+      const { runList } = await import("./list.ts");
+      return await runList(words, context);
+    }
+    case "search": {
+      if (words.join("").trim() === "") {
+        throw wrongUse(command, "search needs a word");
+      }
+      const { runSearch } = await import("./list.ts");
+      return await runSearch(words, context);
+    }
+    case "cat":
+      return await runCat(words, context);
+    case "get":
+      return await getNames(words, context);
+    case "link": {
+      const [name, ...more] = words;
+      if (name === undefined || more.length > 0) {
+        throw wrongUse(command, "link needs one name");
+      }
+      const { runLink } = await import("./link.ts");
+      return await runLink(name, { options, terminal, line });
+    }
+    case "sums": {
+      const [pattern, ...more] = words;
+      expectNoMore(more, SPEC, usage);
+      const { runSums } = await import("./sums.ts");
+      return await runSums(pattern, { options, terminal });
+    }
+    case "send": {
+      if (words.length === 0) throw wrongUse(command, "send needs a file");
+      const { runSend } = await import("./send.ts");
+      return await runSend(words, { options, terminal, line, signal });
+    }
+    default:
+      return command satisfies never;
+  }
+}
+
+async function getNames(
+  words: readonly string[],
+  context: Context,
+): Promise<number> {
+  const { options, terminal, line } = context;
+  const { readSums } = await import("./sums.ts");
+  const sums = await readSums(line);
+  if (words.length === 0 && sums === undefined) {
+    throw wrongUse("get", "get needs a name");
+  }
+  if (line.value("output") === "-") {
+    refuseForStdout(line);
+    return await runCat(words, context);
+  }
+  const selections = words.length > 0 || sums === undefined
+    ? selectionsOf(words, options)
+    : Array.from(sums.keys(), (name) => ({ kind: "name", name }) as const);
+  const { runGet } = await import("./get.ts");
+  return await runGet(selections, { options, terminal, line, sums });
+}
+
+function selectionsOf(
+  words: readonly string[],
+  options: TransferOptions,
+): Selection[] {
+  return words.map((word) => parseSelection(word, options));
+}
+
+/** Refuses options that have no effect if nothing is saved. */
+function refuseForStdout(line: CommandLine): void {
+  const base = line.value("base");
+  if (base !== undefined) {
+    throw badValue("base", base, "with -o - nothing is saved");
+  }
+  const sums = line.value("sums");
+  if (sums !== undefined) {
+    throw badValue("sums", sums, "with -o - nothing is saved");
+  }
+  for (const option of ["dry-run", "no-sync"] as const) {
+    if (line.isOn(option)) throw uselessSwitch(option, "with -o -");
+  }
+  const receipt = line.value("receipt");
+  if (receipt === undefined) return;
+  throw badValue(
+    "receipt",
+    receipt,
+    "with -o - there is no file to check later",
+  );
+}
+
+/** The failure for a switch without effect. */
+function uselessSwitch(option: string, why: string): Failure {
+  return new Failure("usage", {
+    what: `Cannot use --${option}`,
+    why: `${why} nothing is saved`,
+  });
+}
+
+function wrongUse(command: RelayCommand, why: string): Failure {
+  return usageFailure(SPEC, why, SPEC.commands[command]!.usage);
+}
+
+async function runCat(
+  words: readonly string[],
+  context: Context,
+): Promise<number> {
+  const [name, ...more] = words;
+  if (name === undefined) throw wrongUse("cat", "cat needs the file's name");
+  if (more.length > 0) throw wrongUse("cat", "only one file can go to stdout");
+  const { sendToStdout } = await import("./cat.ts");
+  return await sendToStdout(name, context);
+}
+
+/** The transfer options of a command line. */
+function transferOptions(line: CommandLine): Partial<TransferOptions> {
+  return given({
+    node: line.get("node"),
+    sha256: line.get("sha256"),
+    prefer: line.get("prefer"),
+    connections: line.get("connections"),
+    limitRate: line.get("limit-rate"),
+    maxRelayedBytes: line.get("max-relayed"),
+    lowestSpeed: line.get("lowest-speed"),
+  });
+}

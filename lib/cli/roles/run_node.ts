@@ -1,0 +1,269 @@
+/**
+ * From the arguments of `peer_node.ts` to a node that runs until it is stopped.
+ *
+ * @module
+ */
+
+import { parsePort } from "../../base/address.ts";
+import { aborted } from "../../base/waiting.ts";
+import { join } from "@std/path/join";
+import { formatEndpoint } from "../../base/conn.ts";
+import { DigestFolder } from "../../share/digest_store.ts";
+import { LIMITS } from "../../base/limits.ts";
+import { NodeMetrics } from "../../ops/metrics.ts";
+import {
+  type NodeEvent,
+  type NodeOptions,
+  serveNode,
+} from "../../node/server.ts";
+import type { SkipCounts } from "../../share/skipped.ts";
+import { loadIdentity, makeStateFolder } from "../../identity/identity_file.ts";
+import { counted, show } from "../../base/text.ts";
+import type { Terminal } from "../output/terminal.ts";
+import { refusePrivateFiles } from "./private_files.ts";
+import { readToken } from "./secrets.ts";
+import { tellIncident } from "../output/incidents.ts";
+import {
+  formatRisks,
+  formatSkipCounts,
+  formatSkipped,
+} from "../output/skipped.ts";
+import { NODE as SPEC } from "../options/command_table.ts";
+import { machineName } from "./machine_name.ts";
+import { collectInTime } from "./memory.ts";
+import { serveMetrics } from "./metrics.ts";
+import { nodeSettings, rereadOnHangup } from "./reload.ts";
+import { type CommandLine, usageFailure } from "../options/command_line.ts";
+import { given, parseShared } from "../options/values.ts";
+import {
+  listening,
+  loadKnownRelays,
+  PLAINTEXT_WARNING,
+  type RoleContext,
+  surviveRejections,
+  takeRelay,
+  tellRelayMet,
+} from "./role.ts";
+import { worded } from "../output/remedies.ts";
+
+const DEFAULT_DIRECTORY = "./files";
+
+/** The options of a node that was started by a command line. */
+type NodeLine = NodeOptions & Required<Pick<NodeOptions, "paths">>;
+
+/** Runs the node; resolves to the exit code. */
+export async function runNode(context: RoleContext): Promise<number> {
+  const { line, terminal, signal } = context;
+  const [command, ...words] = line.words;
+  const isDoctor = command === "doctor";
+  const options = isDoctor
+    ? await nodeOptions(line, words, SPEC.commands[command]!.usage)
+    : await nodeOptions(line, line.words);
+  const state = line.value("state");
+  if (state !== undefined && !isDoctor) await makeStateFolder(state);
+  await refusePrivateFiles(options.paths.map(({ path }) => path), line);
+  const metricsAt = line.get("metrics");
+  const token = await readToken("node", context);
+  if (token !== undefined) options.token = token;
+  if (isDoctor) {
+    const { runNodeDoctor } = await import("./doctor.ts");
+    const code = await runNodeDoctor(options, context);
+    terminal.check();
+    return code;
+  }
+  if (state !== undefined) options.identity = await loadIdentity(state);
+  using digestStore = state === undefined
+    ? undefined
+    : await DigestFolder.open(join(state, "digests"));
+  if (digestStore !== undefined) options.digestStore = digestStore;
+  using _survive = surviveRejections(terminal);
+  using _collect = collectInTime();
+  const metrics = new NodeMetrics();
+  const ended = Promise.withResolvers<never>();
+  ended.promise.catch(() => {}); // reported below, if it gets there
+  const onEvent = (event: NodeEvent) => {
+    metrics.onEvent(event, performance.now());
+    tell(event, terminal, { isListed: options.listSkipped });
+    if (event.event === "outdated" || event.event === "turned_away") {
+      ended.reject(event.error);
+    }
+  };
+  await using node = await listening(
+    options,
+    serveNode({ ...options, onEvent }),
+  );
+  using _reloads = rereadOnHangup(node, context);
+  await using _metrics = await serveMetrics(metricsAt, terminal, {
+    role: "node",
+    families: () => metrics.families(node.stats(), performance.now()),
+    troubles: async () => {
+      const isShareReadable = await node.isShareReadable();
+      return metrics.troubles({ isShareReadable }, performance.now());
+    },
+  });
+  await Promise.race([aborted(signal), ended.promise]);
+  return 0;
+}
+
+async function nodeOptions(
+  line: CommandLine,
+  words: readonly string[],
+  usage?: string,
+): Promise<NodeLine> {
+  const { relay, rest } = takeRelay(words, SPEC, usage);
+  const [port, ...shared] = rest;
+  if (port === undefined) {
+    throw usageFailure(SPEC, "the node's port is missing", usage);
+  }
+  const options: NodeLine = {
+    relay,
+    port: parsePort(port, { zero: true }),
+    paths: (shared.length > 0 ? shared : [DEFAULT_DIRECTORY]).map(parseShared),
+    plaintext: line.isOn("plaintext"),
+    listSkipped: line.isOn("list-skipped"),
+    ...await loadKnownRelays(line),
+    ...given({
+      name: line.get("name") ?? machineName(),
+      host: line.get("host"),
+      advertise: line.get("advertise"),
+    }),
+    ...nodeSettings(line),
+  };
+  if (line.isOn("no-tunnel")) {
+    if (line.isOn("tunnel")) {
+      throw usageFailure(SPEC, "--tunnel and --no-tunnel exclude each other");
+    }
+    options.tunnels = "never";
+  } else if (line.isOn("tunnel")) options.tunnels = "always";
+  return options;
+}
+
+/** Options of {@linkcode tell}. */
+export interface TellOptions {
+  /** Whether the names of skipped entries follow. */
+  readonly isListed?: boolean | undefined;
+}
+
+/** Prints an event of the node. */
+export function tell(
+  event: NodeEvent,
+  terminal: Terminal,
+  { isListed = false }: TellOptions = {},
+): void {
+  terminal.event(event);
+  switch (event.event) {
+    case "node_listening": {
+      const { host, port, id, encrypted } = event;
+      terminal.fact(`node listening on ${formatEndpoint({ host, port })}`);
+      terminal.fact(`node id ${id}`);
+      if (!encrypted) terminal.note(PLAINTEXT_WARNING);
+      break;
+    }
+    case "scanning":
+      terminal.note(
+        `${show(event.directory)} is large, ${
+          counted(event.files, "file")
+        } found so far: clients can fetch by name, and lists wait for the rest`,
+      );
+      break;
+    case "sharing":
+      terminal.fact(
+        `sharing ${counted(event.files, "file")} from ${show(event.directory)}`,
+      );
+      tellSkipCounts(event.skipped, { terminal, isListed });
+      break;
+    case "skipped":
+      terminal.fact(formatSkipped(event));
+      break;
+    case "skipped_unnamed":
+      terminal.fact(
+        `skipped ${event.entries} more: a node keeps the names of ${LIMITS.skippedNameCount}`,
+      );
+      break;
+    case "share_gone":
+      terminal.note(
+        `share gone: ${show(event.directory)}, ${
+          counted(event.files, "file")
+        } (${event.why}); looking every few seconds whether it is back`,
+      );
+      break;
+    case "share_back":
+      terminal.note(
+        `share back: ${show(event.directory)}, ${counted(event.files, "file")}`,
+      );
+      break;
+    case "share_unwatched":
+      terminal.note(
+        `changes in ${
+          show(event.directory)
+        } are found by looking through it: the system does not watch it (${event.why})`,
+      );
+      break;
+    case "share_risky":
+      terminal.note(formatRisks(event));
+      break;
+    case "registered":
+      terminal.fact(
+        `registered with ${event.relay}, lease ${event.leaseSeconds} s`,
+      );
+      break;
+    case "renewed":
+      break;
+    case "attached":
+      terminal.note(
+        event.why === "unreachable"
+          ? "the relay cannot dial this node: clients come through the relay"
+          : "clients can come through the relay",
+      );
+      break;
+    case "detached":
+      if (event.why === "reachable") {
+        terminal.note("the relay can dial this node: clients come directly");
+      }
+      break;
+    case "no_tunnels":
+      terminal.note("the relay carries no tunnels: --tunnel is of no use");
+      break;
+    case "registration_failed":
+      terminal.note(
+        `${worded(event.error).message}; trying again, and serving meanwhile`,
+      );
+      break;
+    case "outdated":
+      break; // this ends the process
+    case "turned_away":
+      break; // this ends the node, with that failure
+    case "withdrawn":
+      terminal.note(`withdrawn from ${event.relay}`);
+      break;
+    case "withdraw_failed":
+      terminal.note(`${worded(event.error).message}; the lease ends by itself`);
+      break;
+    case "relay_unverified":
+    case "relay_remembered":
+    case "relay_changed":
+    case "relay_motd":
+    case "relay_version_differs":
+      tellRelayMet(event, terminal);
+      break;
+    case "hashed":
+      break;
+    case "served": {
+      const { name, files, bytes, to } = event;
+      const what = name === undefined ? counted(files, "file") : show(name);
+      terminal.note(`sent ${what}, ${counted(bytes, "byte")}, to ${show(to)}`);
+      break;
+    }
+    default:
+      tellIncident(event, terminal);
+  }
+}
+
+function tellSkipCounts(
+  counts: SkipCounts,
+  { terminal, isListed }: { terminal: Terminal; isListed: boolean },
+): void {
+  const line = formatSkipCounts(counts);
+  if (line === undefined) return;
+  terminal.note(isListed ? line : `${line}; name them with --list-skipped`);
+}

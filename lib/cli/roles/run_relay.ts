@@ -1,0 +1,240 @@
+/**
+ * From the arguments of `relay.ts` to a relay that runs until it is stopped.
+ *
+ * @module
+ */
+
+import {
+  isLoopback,
+  parsePort,
+  parseRelayAddress,
+} from "../../base/address.ts";
+import { aborted } from "../../base/waiting.ts";
+import { formatEndpoint } from "../../base/conn.ts";
+import { parseSecret } from "../../access/secret.ts";
+import { Failure } from "../../base/errors.ts";
+import {
+  type RelayEvent,
+  type RelayOptions,
+  type RelayServer,
+  serveRelay,
+} from "../../relay/server.ts";
+import { RelayMetrics } from "../../ops/metrics.ts";
+import type { CliEvent } from "../output/cli_events.ts";
+import {
+  makeSecret,
+  readSecrets,
+  showMadeTokens,
+  tokenLines,
+} from "./secrets.ts";
+import { hasIdentity, loadIdentity } from "../../identity/identity_file.ts";
+import { counted, show } from "../../base/text.ts";
+import type { Terminal } from "../output/terminal.ts";
+import { tellIncident } from "../output/incidents.ts";
+import { RELAY as SPEC } from "../options/command_table.ts";
+import { checkAnnouncing, startAnnouncing } from "./announcing.ts";
+import { collectInTime } from "./memory.ts";
+import { serveMetrics } from "./metrics.ts";
+import { type CommandLine, usageFailure } from "../options/command_line.ts";
+import { given } from "../options/values.ts";
+import {
+  expectNoMore,
+  listening,
+  PLAINTEXT_WARNING,
+  type RoleContext,
+  surviveRejections,
+} from "./role.ts";
+import { worded } from "../output/remedies.ts";
+
+/** Runs the relay; resolves to the exit code. */
+export async function runRelay(context: RoleContext): Promise<number> {
+  const { line, terminal, signal } = context;
+  for (const word of line.words) concealSecret(word, terminal);
+  if (line.isOn("show-tokens")) return await showTokens(context);
+  checkAnnouncing(line);
+  const options = await relayOptions(line);
+  const secrets = await readSecrets(context) ?? madeSecrets(context);
+  if (secrets !== undefined) options.secrets = secrets;
+  const metricsAt = line.get("metrics");
+  using _survive = surviveRejections(terminal);
+  using _collect = collectInTime();
+  const metrics = new RelayMetrics();
+  const onEvent = (event: RelayEvent) => {
+    metrics.onEvent(event, performance.now());
+    tell(event, terminal);
+  };
+  await using relay = await listening(
+    options,
+    serveRelay({ ...options, onEvent }),
+  );
+  await using _announcing = await startAnnouncing(relay, {
+    line,
+    terminal,
+    isPrivate: secrets !== undefined,
+  });
+  using _reloads = rereadOnHangup(relay, context);
+  await using _metrics = await serveMetrics(metricsAt, terminal, {
+    role: "relay",
+    families: () => metrics.families(relay.stats()),
+    troubles: () => metrics.troubles(relay.stats(), performance.now()),
+  });
+  await aborted(signal);
+  return 0;
+}
+
+/**
+ * Conceals a word that is a secret in the wrong place, so that no message
+ * repeats it.
+ */
+function concealSecret(word: string, terminal: Terminal): void {
+  try {
+    parseSecret(word);
+    terminal.conceal(word);
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error; // not a secret
+  }
+}
+
+async function showTokens(context: RoleContext): Promise<number> {
+  const { terminal } = context;
+  const secrets = await readSecrets(context);
+  if (secrets === undefined) {
+    throw usageFailure(SPEC, "--show-tokens goes with --secret-file FILE");
+  }
+  const [node = "", client = ""] = tokenLines(secrets.current);
+  terminal.reveal(node);
+  terminal.reveal(client);
+  const tokenIn = (row: string) => row.split(" ").at(-1)!;
+  terminal.revealEvent(
+    {
+      event: "tokens",
+      node: tokenIn(node),
+      client: tokenIn(client),
+    } satisfies CliEvent,
+  );
+  terminal.check();
+  return 0;
+}
+
+/** A new secret, if the relay should be private and was given none. */
+function madeSecrets(
+  { line, terminal }: RoleContext,
+): { current: Uint8Array } | undefined {
+  if (!line.isOn("private")) return undefined;
+  const current = makeSecret();
+  showMadeTokens(current, terminal, SPEC);
+  return { current };
+}
+
+/** Reads the secret files again on SIGHUP; nobody is disconnected. */
+function rereadOnHangup(relay: RelayServer, context: RoleContext): Disposable {
+  const { line, terminal } = context;
+  const isOfUse = line.value("secret-file") !== undefined &&
+    Deno.build.os !== "windows";
+  if (!isOfUse) return { [Symbol.dispose]: () => {} };
+  const reread = async () => {
+    try {
+      const secrets = await readSecrets(context);
+      if (secrets !== undefined) relay.replaceSecrets(secrets);
+      terminal.note("secrets read again");
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error;
+      terminal.note(
+        `${worded(error).message}; going on with the secrets from before`,
+      );
+    }
+  };
+  const onHangup = () => void reread();
+  Deno.addSignalListener("SIGHUP", onHangup);
+  return {
+    [Symbol.dispose]: () => Deno.removeSignalListener("SIGHUP", onHangup),
+  };
+}
+
+async function relayOptions(line: CommandLine): Promise<RelayOptions> {
+  const [port, ...rest] = line.words;
+  if (port === undefined) throw usageFailure(SPEC, "the port is missing");
+  expectNoMore(rest, SPEC);
+  const options: RelayOptions = {
+    port: parsePort(port, { zero: true }),
+    plaintext: line.isOn("plaintext"),
+    ...given({
+      host: line.get("host"),
+      advertise: line.get("advertise"),
+      greeting: line.get("greeting"),
+      motd: line.get("motd"),
+      minVersion: line.get("min-version"),
+    }),
+  };
+  const tunnelPort = line.get("tunnel-port");
+  if (line.isOn("no-tunnel")) options.tunnels = false;
+  else if (tunnelPort !== undefined) options.tunnels = { port: tunnelPort };
+  const state = line.get("state");
+  if (state !== undefined) {
+    options.hasRunBefore = await hasIdentity(state);
+    options.identity = await loadIdentity(state);
+  }
+  return options;
+}
+
+/** Prints an event of the relay. */
+export function tell(event: RelayEvent, terminal: Terminal): void {
+  terminal.event(event);
+  switch (event.event) {
+    case "relay_listening": {
+      const { host, port, id, address, encrypted, tunnelPort } = event;
+      terminal.fact(`relay listening on ${formatEndpoint({ host, port })}`);
+      terminal.fact(`relay id ${id}`);
+      terminal.fact(`relay address ${address}`);
+      terminal.note(
+        event.private
+          ? "private relay: it serves those with a token or a link"
+          : "open relay: anyone who can reach it may register, list and fetch",
+      );
+      if (tunnelPort !== undefined) {
+        terminal.note(
+          `tunnels to nodes that cannot be dialled enter at port ${tunnelPort}, ` +
+            `or where that is closed at ${port}`,
+        );
+      }
+      if (!encrypted) terminal.note(PLAINTEXT_WARNING);
+      const { host: dialled } = parseRelayAddress(address);
+      if (isLoopback(dialled) && !isLoopback(host)) {
+        terminal.note(
+          `on other machines, use this machine's name or address instead of ${dialled}`,
+        );
+      }
+      break;
+    }
+    case "node_registered":
+      terminal.note(
+        `node ${show(event.name)} registered from ${show(event.from)}, ` +
+          `at ${event.addresses.map(show).join(", ")}`,
+      );
+      break;
+    case "node_left":
+      terminal.note(`node ${show(event.name)} left: ${HOW_LEFT[event.how]}`);
+      break;
+    case "node_attached":
+    case "node_detached":
+      break;
+    case "tunnel_ended": {
+      const { how, toClientBytes, toNodeBytes, id, from } = event;
+      terminal.note(
+        `tunnel to ${id} ${how}: ` +
+          `${counted(toClientBytes + toNodeBytes, "byte")}, for ${
+            show(from || "this machine")
+          }`,
+      );
+      break;
+    }
+    default:
+      tellIncident(event, terminal);
+  }
+}
+
+const HOW_LEFT = {
+  withdrawn: "it withdrew",
+  expired: "its lease ended",
+  found_dead: "a client reported it, and it does not answer",
+} as const;

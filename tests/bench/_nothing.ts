@@ -1,0 +1,3 @@
+/** Does nothing: what the start of any program under Deno takes. */
+
+export {};
