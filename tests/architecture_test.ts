@@ -212,21 +212,6 @@ Deno.test("Nothing below cli/ names an option, a command or a script of the comm
   assertEquals(told, []);
 });
 
-Deno.test("The library that makes certificates is loaded only where one is made", () => {
-  const users = MODULES.filter((path) =>
-    importsOf(path).includes("@peculiar/x509")
-  );
-  assertEquals(users, ["lib/identity/certificate.ts"]);
-  const loaders = MODULES.filter((path) =>
-    importsOf(path).includes("lib/identity/certificate.ts")
-  );
-  assertEquals(loaders, ["lib/identity/identity.ts"]);
-  assertEquals(
-    /^import .*certificate\.ts/m.test(codeOf("lib/identity/identity.ts")),
-    false,
-  );
-});
-
 Deno.test("Every dependency is pinned, used, and explained", () => {
   const { imports } = JSON.parse(read("deno.json")) as {
     imports: Record<string, string>;

@@ -9,6 +9,7 @@
 import { X509Certificate } from "node:crypto";
 import { encodeBase32 } from "@std/encoding/base32";
 import { sha256 } from "../base/hash.ts";
+import { createCertificate } from "./certificate.ts";
 
 /** The most bytes of a certificate; ours are smaller. */
 export const CERTIFICATE_MAX_BYTES = 1024;
@@ -56,7 +57,6 @@ export function hostnameOf(id: string): string {
  * ```
  */
 export async function createIdentity(): Promise<Identity> {
-  const { createCertificate } = await import("./certificate.ts");
   const keys = await crypto.subtle.generateKey(ECDSA, true, ["sign", "verify"]);
   const spki = await crypto.subtle.exportKey("spki", keys.publicKey);
   const hostname = hostnameOf(idOfKey(new Uint8Array(spki)));
