@@ -285,6 +285,11 @@ const NUMBERS = {
   sharePathCount: 1_000,
   /** A `.p2pignore`: some 2,000 patterns, each of which is tried on each name. */
   ignoreFileBytes: 64 * KIB,
+  /**
+   * Steps that the patterns of a folder, and of those around it, may take for the
+   * deepest name, some 10 ms: 2,048 patterns, or one with four `**`.
+   */
+  ignoreStepCount: 65_536,
   /** Answers that the matcher of patterns keeps, 300 bytes each. */
   ignoreAnswerCount: 4_096,
   /** Smallest piece; doubles with the file size. */

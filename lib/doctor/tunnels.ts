@@ -83,6 +83,9 @@ export async function checkTunnel(
     } catch (error) {
       signal.throwIfAborted();
       if (isBug(error)) throw error;
+      if (error instanceof TunnelRefused && HAS_LEFT.includes(error.code)) {
+        continue; // since it was listed
+      }
       const why = error instanceof TunnelRefused
         ? `the relay refused: ${show(error.text)} (${show(error.code)})`
         : describeCause(error);
@@ -92,6 +95,13 @@ export async function checkTunnel(
   if (failure !== undefined) return findings.failed("tunnel", failure);
   findings.ok("tunnel", "no node is attached to which one could be tried");
 }
+
+/** The codes with which a relay refuses a tunnel to a node that has left. */
+const HAS_LEFT: readonly string[] = [
+  "unknown_node",
+  "not_attached",
+  "node_gone",
+];
 
 function cannotJoin(where: string, why: string): Failure {
   return new Failure("relay", {

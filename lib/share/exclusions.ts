@@ -49,16 +49,32 @@ interface Line {
   readonly file: string;
 }
 
+/**
+ * Steps that matching a name may take: `**` may stand for any of the folders of
+ * the name, and several for any combination of them.
+ */
+function stepsOf({ pattern }: Line): number {
+  const stars = pattern.match(/\*{2,}/g)?.length ?? 0;
+  let steps = LIMITS.nameDepthCount;
+  for (let n = 1; n < stars; n++) {
+    steps *= (LIMITS.nameDepthCount - n) / (n + 1);
+  }
+  return steps;
+}
+
 /** The patterns that hold in a folder. */
 export class Rules {
   readonly #lines: readonly Line[];
   readonly #ignore: () => Ignore;
   #matcher: Ignore;
   #tested = 0;
+  /** Steps that a name may take at most. */
+  readonly steps: number;
 
   private constructor(lines: readonly Line[], ignore: () => Ignore) {
     this.#lines = lines;
     this.#ignore = ignore;
+    this.steps = lines.reduce((sum, line) => sum + stepsOf(line), 0);
     this.#matcher = this.#make();
   }
 
@@ -181,7 +197,7 @@ export class Exclusions {
 
   /**
    * The rules in a folder, whose parent has `rules`; `undefined` if its
-   * `.p2pignore` cannot be read.
+   * `.p2pignore` cannot be read, or has patterns that would take too long.
    *
    * @throws if no file descriptor is free.
    */
@@ -202,7 +218,9 @@ export class Exclusions {
       if (isShortage(error)) throw error;
       return undefined;
     }
-    return await Rules.of(linesOf(text, below), rules);
+    const found = await Rules.of(linesOf(text, below), rules);
+    const steps = found?.steps ?? 0;
+    return steps > LIMITS.ignoreStepCount ? undefined : found;
   }
 
   /**

@@ -74,7 +74,7 @@ export type SkipEvent =
 const RULES: Readonly<Record<SkipKind, string>> = {
   hidden: "its name begins with a dot",
   excluded: "a pattern excludes it",
-  rules: "its .p2pignore cannot be read, or is too large",
+  rules: "its .p2pignore cannot be read, is too large, or would take too long",
   link: "a symbolic link is not followed",
   special: "a pipe, a socket or a device is not a file",
   name: "a name must be portable",

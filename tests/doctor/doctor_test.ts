@@ -161,9 +161,10 @@ Deno.test("The doctor tries tunnels to so many nodes, and no more", async () => 
   await node.log.until("attached");
   const at = relay.server.address;
   const { nodes: [attached] } = await listNodes({ relay: at });
+  // Whoever answers in the tunnel does not prove to be this node.
   const stranger: ListedNode = {
     ...attached!,
-    id: IDENTITIES[3]!.id,
+    certificate: IDENTITIES[3]!.certificate,
     name: "stranger",
   };
   const nodes = [stranger, stranger, attached!];
@@ -175,6 +176,30 @@ Deno.test("The doctor tries tunnels to so many nodes, and no more", async () => 
     const seen = new Seen();
     await checkTunnel(nodes, { dialer, options, findings: seen.findings });
     assertEquals(seen.of("tunnel").verdict, verdict, seen.of("tunnel").says);
+  }
+});
+
+Deno.test("The doctor blames nobody for a node that has left since it was listed", async () => {
+  await using relay = await startRelay();
+  await using node = await startNode(relay, { "a": "a" }, {
+    tunnels: "always",
+  });
+  await node.log.until("attached");
+  const at = relay.server.address;
+  const { nodes: [attached] } = await listNodes({ relay: at });
+  const left: ListedNode = { ...attached!, id: IDENTITIES[3]!.id };
+  const options = optionsFor(at);
+  const dialer = new RelayDialer(at, { ...options, role: "client" });
+  for (
+    const [nodes, says] of [
+      [[left], /no node is attached/],
+      [[left, attached!], /^joined to /],
+    ] as const
+  ) {
+    const seen = new Seen();
+    await checkTunnel(nodes, { dialer, options, findings: seen.findings });
+    assertEquals(seen.of("tunnel").verdict, "ok", seen.of("tunnel").says);
+    assertMatch(seen.of("tunnel").says, says);
   }
 });
 

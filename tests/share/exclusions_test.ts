@@ -306,11 +306,51 @@ for (
         event: "skipped",
         name: "a",
         kind: "rules",
-        rule: "its .p2pignore cannot be read, or is too large",
+        rule:
+          "its .p2pignore cannot be read, is too large, or would take too long",
       }],
     );
   });
 }
+
+/** The folders of the deepest name that a share may have, all called "a". */
+const DEEPEST = "a/".repeat(LIMITS.nameDepthCount - 1);
+
+for (
+  const [what, lines, isLeftOut] of [
+    ["one pattern with four **", ["a/**/".repeat(4) + "b"], false],
+    ["two patterns with four **", Array(2).fill("a/**/".repeat(4) + "b"), true],
+    ["a pattern with fifteen **", ["a/**/".repeat(15) + "b"], true],
+    [
+      "2,048 patterns",
+      Array.from({ length: 2_048 }, (_, n) => `${n}.x`),
+      false,
+    ],
+    ["2,049 patterns", Array.from({ length: 2_049 }, (_, n) => `${n}.x`), true],
+  ] satisfies [string, string[], boolean][]
+) {
+  Deno.test(`A share of the deepest folders, and ${what} for them, ${isLeftOut ? "is left out" : "has its files"}`, async () => {
+    await using folder = await tempShare({
+      [`${DEEPEST}c`]: "",
+      ".p2pignore": lines.join("\n"),
+    });
+    using share = await openWith(folder.path);
+    assertEquals(namesOf(share), isLeftOut ? [] : [`${DEEPEST}c`]);
+  });
+}
+
+Deno.test("Patterns of folders within folders count together", async () => {
+  const patterns = (letter: string) =>
+    Array.from({ length: 1_025 }, (_, n) => `${n}${letter}`).join("\n");
+  await using folder = await tempShare({
+    ".p2pignore": patterns("x"),
+    "a/.p2pignore": patterns("y"),
+    "a/b": "",
+    "c/d": "",
+  });
+  using share = await openWith(folder.path);
+  assertEquals(namesOf(share), ["c/d"]);
+});
 
 Deno.test("A matcher that has answered more often than it keeps still answers the same", async () => {
   const files: Record<string, string> = { ".p2pignore": "*.log\n" };
