@@ -429,7 +429,7 @@ const NUMBERS = {
   slowReadPercent: 5,
   /** Files up to this size are hashed when a client asks for them. */
   hashOnFindBytes: 16 * MIB,
-  /** Piece hashes a node keeps in memory, some 500 GB of files. */
+  /** Manifests a node keeps in memory: of 500 GB, or of 80,000 small files. */
   manifestCacheBytes: 64 * MIB,
   /**
    * How long a node waits for the first scan of its share before it registers: a

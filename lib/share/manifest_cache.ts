@@ -19,6 +19,13 @@ export interface DigestStore {
   hashesOf(content: string): Uint8Array | undefined;
 }
 
+/** What a manifest takes in memory beside its hashes, as measured. */
+export const MANIFEST_OWN_BYTES = 700;
+
+function bytesOf({ hashes }: Manifest): number {
+  return MANIFEST_OWN_BYTES + hashes.length;
+}
+
 /** Manifests by content id, no more than so many bytes of them. */
 export class ManifestCache {
   readonly #mostBytes: number;
@@ -55,11 +62,11 @@ export class ManifestCache {
     const { contentId, pieceCount } = manifest;
     if (pieceCount <= 1 || this.#manifests.has(contentId)) return;
     this.#manifests.set(contentId, manifest);
-    this.#bytes += manifest.hashes.length;
+    this.#bytes += bytesOf(manifest);
     for (const [content, oldest] of this.#manifests) {
       if (this.#bytes <= this.#mostBytes || content === contentId) break;
       this.#manifests.delete(content);
-      this.#bytes -= oldest.hashes.length;
+      this.#bytes -= bytesOf(oldest);
     }
   }
 }

@@ -9,7 +9,7 @@ import { greet } from "../../lib/protocol/hello.ts";
 import { LIMITS } from "../../lib/base/limits.ts";
 import { encodeMessage } from "../../lib/protocol/messages.ts";
 import { tempShare } from "../_temp_share.ts";
-import { dialFrom } from "../bench/_big_relay.ts";
+import { dialFrom, hostOf } from "../bench/_big_relay.ts";
 import { spawnRelay, spawnRole } from "../e2e/_processes.ts";
 import { ATTACKER, HELLO, pause, STRANGER, untilCut } from "./_attacker.ts";
 import type { Attack, Flood, Scene, Target } from "./_flood.ts";
@@ -25,12 +25,12 @@ const CONTENT = "what the honest client wants\n";
  */
 export async function openNodeScene(
   fileCount: number,
-  largeCount = 0,
+  sparse: Sparse = { count: 0, bytes: 0 },
 ): Promise<Scene> {
   await using stack = new AsyncDisposableStack();
   const folder = stack.use(await tempShare({ [WANTED]: CONTENT }));
   fillFolder(folder.path, fileCount - 1);
-  fillWithLarge(folder.path, largeCount);
+  fillWithSparse(folder.path, sparse);
   const relay = stack.use(await spawnRelay());
   const node = stack.use(
     spawnRole(
@@ -55,20 +55,27 @@ export async function openNodeScene(
   };
 }
 
-/** Takes a node a second to hash, and more than the test to hash all. */
-const LARGE_BYTES = 1024 ** 3;
-const LARGE_COUNT = 64;
+/** Files of zeros, each a byte shorter than the one before. */
+interface Sparse {
+  readonly count: number;
+  readonly bytes: number;
+}
+
+/** Each takes a node a second to hash, and all more than the test. */
+const LARGE: Sparse = { count: 64, bytes: 1024 ** 3 };
+/** The largest that are hashed when a client asks for them. */
+const MIDDLE: Sparse = { count: 2_000, bytes: LIMITS.hashOnFindBytes };
 
 /** Sparse files, each with another hash. */
-function fillWithLarge(path: string, count: number): void {
+function fillWithSparse(path: string, { count, bytes }: Sparse): void {
   for (let n = 0; n < count; n++) {
-    Deno.writeFileSync(`${path}/${largeName(n)}`, new Uint8Array());
-    Deno.truncateSync(`${path}/${largeName(n)}`, LARGE_BYTES + n);
+    Deno.writeFileSync(`${path}/${sparseName(n)}`, new Uint8Array());
+    Deno.truncateSync(`${path}/${sparseName(n)}`, bytes - n);
   }
 }
 
-function largeName(n: number): string {
-  return `large ${n % LARGE_COUNT}`;
+function sparseName(n: number): string {
+  return `sparse ${n}`;
 }
 
 /** Small files, a thousand in each sub-folder. */
@@ -169,7 +176,7 @@ function hashing(count: number): Attack {
             idleMs: 5_000,
           });
           await greet(channel, { role: "client" });
-          const name = largeName(wanted++);
+          const name = sparseName(wanted++ % LARGE.count);
           await channel.send({ kind: "find", request: 1, name });
           const { version = "" } = await channel.receive(["found"]) ?? {};
           await channel.send({ kind: "describe", request: 2, of: version });
@@ -181,6 +188,43 @@ function hashing(count: number): Attack {
     await Promise.all(Array.from({ length: count }, one));
   };
 }
+
+/**
+ * Clients of many addresses ask for file after file that is hashed before the
+ * answer, and wait for each.
+ */
+const finding: Attack = async (target, signal) => {
+  let wanted = 0;
+  const one = async (host: string) => {
+    while (!signal.aborted) {
+      await untilCut(async () => {
+        using conn = await dialFrom(host, target);
+        const stop = () => conn.close();
+        signal.addEventListener("abort", stop);
+        const channel = new Channel(conn, {
+          limits: LIMITS,
+          acceptsData: true,
+          writeStallMs: 5_000,
+          idleMs: 5_000,
+        });
+        await greet(channel, { role: "client" });
+        while (!signal.aborted) {
+          // From the end, for the node itself hashes from the start.
+          const name = sparseName(MIDDLE.count - 1 - wanted++ % MIDDLE.count);
+          await channel.send({ kind: "find", request: 1, name });
+          await channel.receive(["found"]);
+        }
+      });
+      await pause(20);
+    }
+  };
+  await Promise.all(
+    Array.from({ length: FINDERS }, (_, n) => one(hostOf(n, 1))),
+  );
+};
+
+/** Each of another address. */
+const FINDERS = 32;
 
 const ONE_WRITE = browses(6_700);
 
@@ -216,7 +260,12 @@ export const AT_NODE: readonly Flood[] = [
   },
   {
     name: "node: hashing on demand, 8 connections, 64 GiB",
-    open: () => openNodeScene(10, LARGE_COUNT),
+    open: () => openNodeScene(10, LARGE),
     attack: hashing(8),
+  },
+  {
+    name: "node: files of 16 MiB hashed for 32 addresses",
+    open: () => openNodeScene(10, MIDDLE),
+    attack: finding,
   },
 ];

@@ -6,7 +6,10 @@ import {
   Digests,
   type DigestsOptions,
 } from "../../lib/share/digests.ts";
-import type { DigestStore } from "../../lib/share/manifest_cache.ts";
+import {
+  type DigestStore,
+  MANIFEST_OWN_BYTES,
+} from "../../lib/share/manifest_cache.ts";
 import type { FileDigest } from "../../lib/share/file_table.ts";
 import { LIMITS } from "../../lib/base/limits.ts";
 import { Share } from "../../lib/share/share.ts";
@@ -1061,7 +1064,10 @@ Deno.test("Digests keep the manifests in memory that were used last, up to a siz
     files[name] = randomBytes(PIECE + 1, seededRandom(name.charCodeAt(0)));
   }
   await using setup = await setUp(files, {
-    limits: { ...LIMITS, manifestCacheBytes: 2 * 2 * 32 },
+    limits: {
+      ...LIMITS,
+      manifestCacheBytes: 2 * (2 * 32 + MANIFEST_OWN_BYTES),
+    },
   });
   const { digests } = setup;
   const [a, b, c] = await Promise.all(["a", "b", "c"].map(setup.file));
