@@ -5,8 +5,8 @@
  * nor the network is needed.
  *
  * Each installation has a folder of its own; the command changes over to it, by
- * one rename, when it is complete. The one before stays for the programs that
- * are running, until the next time.
+ * one rename, when it is complete. The one before stays, and so does every other
+ * whose programs are running.
  *
  * @module
  */
@@ -15,9 +15,15 @@ import { dirname, join } from "@std/path";
 import { VERSION } from "../../lib/base/version.ts";
 import { describeCause, Failure } from "../../lib/base/errors.ts";
 import { show } from "../../lib/base/text.ts";
-import { commandPath, type Places, placesOf } from "./places.ts";
+import { lockInstalling, removeOthers } from "./app_folders.ts";
+import {
+  commandPath,
+  newCommandPath,
+  type Places,
+  placesOf,
+} from "./places.ts";
 import { quoted } from "./shell.ts";
-import { folderOfShim, isAppFolder, LOCK_FILE, shimText } from "./shim.ts";
+import { folderOfShim, shimText } from "./shim.ts";
 
 const ROOT = join(import.meta.dirname!, "..", "..");
 
@@ -56,19 +62,15 @@ async function main(): Promise<number> {
 /** Installs for the user with these places. */
 async function install(places: Places): Promise<void> {
   const command = commandPath(places);
-  const before = await currentFolder(command);
   await Deno.mkdir(places.data, { recursive: true, mode: 0o700 });
-  using lock = await Deno.open(join(places.data, LOCK_FILE), {
-    write: true,
-    create: true,
-  });
-  await lock.lock(true);
+  using _lock = await lockInstalling(places.data);
+  const before = await currentFolder(command);
   const folder = join(places.data, `app-${VERSION}-${crypto.randomUUID()}`);
   try {
     await copyProgram(folder);
     await fetchPackages(folder);
     await tryOut(folder);
-    await changeOver(command, shimText(folder, VERSION));
+    await changeOver(places, shimText(folder, VERSION));
   } catch (error) {
     await Deno.remove(folder, { recursive: true }).catch(ignoreMissing);
     throw error;
@@ -241,28 +243,31 @@ async function deno(
   return lines.find((line) => line.includes("error")) ?? lines.at(-1) ?? "";
 }
 
-/** Puts the new command into the place of the old one, all at once. */
-async function changeOver(command: string, text: string): Promise<void> {
-  await Deno.mkdir(dirname(command), { recursive: true });
-  const temporary = `${command}.${crypto.randomUUID()}`;
-  await Deno.writeTextFile(temporary, text, { createNew: true, mode: 0o755 });
+/**
+ * Puts the new command into the place of the old one, all at once. An
+ * installation that was killed here has left a file, which goes.
+ */
+async function changeOver(places: Places, text: string): Promise<void> {
+  const prepared = newCommandPath(places);
+  await Deno.mkdir(places.bin, { recursive: true });
+  await Deno.remove(prepared).catch(ignoreMissing);
   try {
-    await Deno.rename(temporary, command);
+    using file = await Deno.open(prepared, {
+      ...{ write: true, createNew: true },
+      mode: 0o755,
+    });
+    await writeAll(file, new TextEncoder().encode(text));
+    await file.sync();
+    await Deno.rename(prepared, commandPath(places));
   } catch (error) {
-    await Deno.remove(temporary);
+    await Deno.remove(prepared).catch(ignoreMissing);
     throw error;
   }
 }
 
-/** Removes older installations, and what one that was interrupted has left. */
-async function removeOthers(
-  data: string,
-  kept: readonly string[],
-): Promise<void> {
-  for await (const { name } of Deno.readDir(data)) {
-    const path = join(data, name);
-    if (!isAppFolder(name) || kept.includes(path)) continue;
-    await Deno.remove(path, { recursive: true });
+async function writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
+  for (let at = 0; at < bytes.length;) {
+    at += await file.write(bytes.subarray(at));
   }
 }
 

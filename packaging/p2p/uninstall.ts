@@ -7,7 +7,8 @@
 import { Failure } from "../../lib/base/errors.ts";
 import { show } from "../../lib/base/text.ts";
 import { expectNoMore } from "../../lib/cli/roles/role.ts";
-import { commandPath, type Places } from "./places.ts";
+import { lockUninstalling } from "./app_folders.ts";
+import { commandPath, newCommandPath, type Places } from "./places.ts";
 import type { OwnRun } from "./own_run.ts";
 import { folderOfShim, isAppFolder, LOCK_FILE } from "./shim.ts";
 import { join } from "@std/path/join";
@@ -18,8 +19,12 @@ export async function runUninstall(
   { context: { line, terminal }, words, places }: OwnRun,
 ): Promise<number> {
   expectNoMore(words, OWN, OWN.commands["uninstall"]!.usage);
-  await removeCommand(commandPath(places));
-  await removePrograms(places);
+  {
+    using _lock = await lockUninstalling(places.data);
+    await removeCommand(commandPath(places));
+    await removeFolder(newCommandPath(places));
+    await removePrograms(places);
+  }
   terminal.note(`removed ${show(commandPath(places))} and its program`);
   const kept = [places.state, places.config];
   if (line.isOn("all")) {

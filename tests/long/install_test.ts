@@ -55,6 +55,10 @@ class Machine implements AsyncDisposable {
     return join(this.home, ".local/share/relay-p2p");
   }
 
+  get bin(): string {
+    return join(this.home, ".local/bin");
+  }
+
   /** Copies the project, without what only tests and documents need. */
   async checkOut(): Promise<void> {
     await Deno.mkdir(this.checkout);
@@ -149,11 +153,23 @@ Deno.test("What deno task install has installed works without checkout, npm's ca
   assertEquals((await again.stdout.until(/^relay id (\w+)$/))[1], id);
 });
 
+Deno.test("Two installations at once end one after the other, and the program of the first stays", async () => {
+  await using machine = await Machine.make();
+  const texts = await Promise.all([installed(machine), installed(machine)]);
+  assertEquals(texts.length, 2);
+  assertEquals((await machine.apps()).length, 2);
+  assertMatch(await done(machine.p2p("--version")), new RegExp(VERSION));
+  const bin = await Array.fromAsync(Deno.readDir(machine.bin));
+  assertEquals(bin.map(({ name }) => name), ["p2p"]);
+});
+
 Deno.test("Installing again replaces the program at once, and leaves the old one where it fails", async () => {
   await using machine = await Machine.make();
   await installed(machine);
   const [first] = await machine.apps();
+  // What an installation leaves that is killed on its way.
   await Deno.mkdir(join(machine.data, "app-0.0.0-interrupted"));
+  await Deno.writeTextFile(join(machine.bin, ".p2p.new"), "#!/bin/sh\nec");
 
   // An empty cache and no network: it fails on the way.
   const failed = await machine.install({
@@ -167,5 +183,7 @@ Deno.test("Installing again replaces the program at once, and leaves the old one
   const now = await machine.apps();
   assertEquals(now.length, 2, "the new one, and the one before");
   assert(now.includes(first!));
+  const bin = await Array.fromAsync(Deno.readDir(machine.bin));
+  assertEquals(bin.map(({ name }) => name), ["p2p"]);
   assertMatch(await done(machine.p2p("--version")), new RegExp(VERSION));
 });

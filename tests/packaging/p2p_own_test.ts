@@ -7,12 +7,17 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { join } from "@std/path";
 import { VERSION } from "../../lib/base/version.ts";
 import { commandNames } from "../../lib/cli/options/command_table.ts";
+import {
+  lockInstalling,
+  removeOthers,
+} from "../../packaging/p2p/app_folders.ts";
 import { shimText } from "../../packaging/p2p/shim.ts";
 import { P2P } from "../../packaging/p2p/tables.ts";
 import { runRoleHere } from "../_here.ts";
 import { replaced } from "../_replaced.ts";
 import { tempShare } from "../_temp_share.ts";
 import { testWith } from "../_tools.ts";
+import { spawnCommand } from "../e2e/_processes.ts";
 import { p2pHome } from "./_p2p.ts";
 
 /** The names in a folder, sorted. */
@@ -181,6 +186,7 @@ async function installedHome(shim: string) {
     ".local/bin/p2p": shim,
     ".local/share/relay-p2p/app-1/deno": "",
     ".local/share/relay-p2p/install.lock": "",
+    ".local/bin/.p2p.new": "left by an installation that was killed",
     ".local/state/relay-p2p/relay/identity.pem": "",
     ".config/relay-p2p/relay.json": "{}",
   });
@@ -218,6 +224,7 @@ Deno.test("p2p uninstall removes command and program, keeps identities, and with
     ".local/state/relay-p2p",
     ".config/relay-p2p",
   ]);
+  assertEquals(await namesIn(join(home.path, ".local/bin")), []);
   assertEquals((await home.run("--all")).code, 0);
   assertEquals(await home.left(), []);
 });
@@ -234,6 +241,46 @@ Deno.test("p2p uninstall removes no command of another program, and no file of t
   assertEquals((await mine.run()).code, 0);
   assertEquals(await namesIn(data), ["notes.txt"]);
 });
+
+Deno.test("p2p uninstall removes nothing while an installation is under way", async () => {
+  await using home = await installedHome(shimText("/app", "1"));
+  const data = join(home.path, ".local/share/relay-p2p");
+  {
+    using _lock = await lockInstalling(data);
+    const { code, stderr } = await home.run();
+    assertEquals(code, 8);
+    assertMatch(
+      stderr.join(),
+      /: an installation is under way; run the same command again when it has ended/,
+    );
+    assertEquals((await home.left()).length, 4);
+  }
+  assertEquals((await home.run()).code, 0);
+});
+
+testWith(
+  ["ps"],
+  "Older installations go, but not the one before and none that runs",
+  async () => {
+    await using folder = await tempShare({ "notes.txt": "mine" });
+    const data = folder.path;
+    const apps = ["app-1", "app-2-running", "app-3-before", "app-4-now"];
+    for (const app of apps) {
+      await Deno.mkdir(join(data, app));
+      // Another program in the place of Deno, which a process is seen to run.
+      await Deno.copyFile("/bin/cat", join(data, app, "deno"));
+      await Deno.chmod(join(data, app, "deno"), 0o755);
+    }
+    await using running = spawnCommand([join(data, "app-2-running/deno")]);
+    const kept = ["app-3-before", "app-4-now"].map((app) => join(data, app));
+    await removeOthers(data, kept);
+    assertEquals(await namesIn(data), [...apps.slice(1), "notes.txt"]);
+    await running.endInput();
+    await running.exitCode;
+    await removeOthers(data, kept);
+    assertEquals(await namesIn(data), [...apps.slice(2), "notes.txt"]);
+  },
+);
 
 Deno.test("p2p help names every command, and each has a page", async () => {
   const short = await runRoleHere("p2p", ["help"]);
