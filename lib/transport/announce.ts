@@ -55,7 +55,8 @@ export async function announce(
   const isAlone = isLoopback(host);
   const socket = await bound({ host: isAlone ? host : "0.0.0.0", port });
   if (!isAlone) joinGroup(socket);
-  const rate = new AnswerRate();
+  const [seed = 0] = crypto.getRandomValues(new Uint32Array(1));
+  const rate = new AnswerRate(seed);
   socket.on("message", (bytes, { address, port }) => {
     const token = decodeQuery(bytes);
     if (token === undefined) return;
