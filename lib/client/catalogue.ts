@@ -148,11 +148,12 @@ export class Catalogue implements Iterable<CatalogueEntry> {
   entryAt(place: number): CatalogueEntry {
     const sorted = this.#sorted!;
     const first = sorted[place]!;
-    const seen = new Set<string>();
-    const offers: Offer[] = [];
-    for (let at = place; at < sorted.length; at++) {
+    const offers: Offer[] = [this.#offerOf(first)];
+    let seen: Set<string> | undefined; // most names have one offer
+    for (let at = place + 1; at < sorted.length; at++) {
       const index = sorted[at]!;
       if (this.#compare(index, first) !== 0) break;
+      seen ??= new Set([offers[0]!.node]);
       const { node } = this.#offererOf(index);
       // A node may list a name a million times.
       if (seen.has(node)) continue;

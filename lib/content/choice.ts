@@ -164,6 +164,8 @@ export function groupOffers(
   prefer: Preference,
   { notAfterMs }: Pick<Wish, "notAfterMs"> = {},
 ): ContentGroup[] {
+  // As with most files, of which there may be 100,000.
+  if (offers.length === 1) return [groupOf(offers)];
   const groups = new Map<string, Offer[]>();
   for (const offer of offers) {
     // A content has one size: an offer with another size is wrong, or a lie.
@@ -174,14 +176,7 @@ export function groupOffers(
     if (group === undefined) groups.set(key, [offer]);
     else group.push(offer);
   }
-  const list = [...groups.values()].map((group) => ({
-    content: group[0]!.content,
-    size: group[0]!.size,
-    modifiedMs: Math.max(...group.map(({ modifiedMs }) => modifiedMs)),
-    ...isMostlyExecutable(group) && { isExecutable: true as const },
-    votes: votesOf(group),
-    offers: group,
-  }));
+  const list = Array.from(groups.values(), groupOf);
   const byVotes = (a: ContentGroup, b: ContentGroup) => b.votes - a.votes;
   const byTime = (a: ContentGroup, b: ContentGroup) =>
     newestOf(b, notAfterMs) - newestOf(a, notAfterMs);
@@ -196,6 +191,19 @@ export function groupOffers(
   );
 }
 
+/** The group of offers with the same content. */
+function groupOf(offers: readonly Offer[]): ContentGroup {
+  const { content, size } = offers[0]!;
+  return {
+    content,
+    size,
+    modifiedMs: Math.max(...offers.map(({ modifiedMs }) => modifiedMs)),
+    ...isMostlyExecutable(offers) && { isExecutable: true as const },
+    votes: votesOf(offers),
+    offers,
+  };
+}
+
 function votesOf(offers: readonly Offer[]): number {
   if (offers.length < 2) return offers.length; // as with most files
   return new Set(offers.map(({ votesAs }) => votesAs)).size;
@@ -203,6 +211,7 @@ function votesOf(offers: readonly Offer[]): number {
 
 /** No hash covers the executable bit, so that the majority decides. */
 function isMostlyExecutable(offers: readonly Offer[]): boolean {
+  if (offers.every(({ isExecutable }) => !isExecutable)) return false;
   const votes = votesOf(offers.filter(({ isExecutable }) => isExecutable));
   return 2 * votes > votesOf(offers);
 }

@@ -79,7 +79,13 @@ export class ClientReads implements Disposable {
       limits: service.limits,
       rate: () => service.rate,
       onSent: (bytes) => this.#count(bytes),
+      onHashed: (bytes) => this.#chargeHashing(bytes),
     });
+  }
+
+  #chargeHashing(bytes: number): void {
+    // Each of them is sent, too: others come first, but nobody has to pause.
+    this.#work.charge(WORK_MS.hashByte * bytes, "sent");
   }
 
   #count(bytes: number): void {
@@ -139,6 +145,7 @@ export class ClientReads implements Disposable {
       outbox: this.#outbox,
       sender: this.#sender,
       hashOf: (file) => digests.manifestOf(file)?.hashes,
+      hashed: (bytes) => this.#chargeHashing(bytes),
       isQuick: () => this.#service.rate === undefined && share.isQuick,
       readNow: (file, target) => share.readSmall(file, target),
       read: (file) => this.#readWhole(file),

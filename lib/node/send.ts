@@ -36,6 +36,8 @@ export interface PieceSenderOptions {
   readonly rate: () => RateLimit | undefined;
   /** Called with the number of file bytes put into the outbox. */
   readonly onSent: (bytes: number) => void;
+  /** Called with the number of bytes hashed, where hashes were not known. */
+  readonly onHashed: (bytes: number) => void;
 }
 
 /** Sends pieces to one client. */
@@ -89,7 +91,7 @@ export class PieceSender {
     opened: OpenedFile,
     { request, first, count, known }: SendOptions,
   ): Promise<SendOutcome> {
-    const { limits, onSent } = this.#options;
+    const { limits, onSent, onHashed } = this.#options;
     const { size } = opened.file;
     const pieceBytes = pieceBytesOf(size);
     let position = first * pieceBytes;
@@ -107,6 +109,7 @@ export class PieceSender {
         try {
           const read = await opened.read(target, position);
           hashing?.add(target.subarray(0, read));
+          if (hashing !== undefined) onHashed(read);
           return read;
         } catch (error) {
           if (isBug(error)) throw error;
@@ -129,7 +132,7 @@ export class PieceSender {
     bytes: Uint8Array,
     { request, known }: Pick<SendOptions, "request" | "known">,
   ): Promise<void> {
-    const { onSent } = this.#options;
+    const { onSent, onHashed } = this.#options;
     for (let sent = 0; sent < bytes.length;) {
       const rate = this.#options.rate();
       const most = Math.min(bytes.length - sent, rate?.stepBytes ?? Infinity);
@@ -142,6 +145,7 @@ export class PieceSender {
       sent += length;
     }
     if (bytes.length === 0) return; // no pieces
+    if (known === undefined) onHashed(bytes.length);
     const hashes = known ?? sha256(bytes);
     await this.#outbox.message({ kind: "pieces", request, hashes });
   }

@@ -36,6 +36,8 @@ export interface ManyFiles {
   begin(): void;
   /** Gives others a turn if it is time. */
   turn(): Promise<void>;
+  /** Bytes of a file have been hashed, because its hash was not known. */
+  hashed(bytes: number): void;
   /** A file goes into the outbox. */
   took(file: ShareFile): void;
   /** So many bytes have been put into the outbox, beside the sender. */
@@ -159,8 +161,13 @@ export class ManySender {
   #took(file: ShareFile, bytes: Uint8Array): void {
     this.#from.begin();
     this.#at++;
-    this.#hashes.push(this.#from.hashOf(file) ?? sha256(bytes));
+    this.#hashes.push(this.#from.hashOf(file) ?? this.#hash(bytes));
     this.#from.took(file);
+  }
+
+  #hash(bytes: Uint8Array): Uint8Array {
+    this.#from.hashed(bytes.length);
+    return sha256(bytes);
   }
 
   /** Vouches for the files that were sent since the last time. */

@@ -40,7 +40,7 @@ export function say(line = ""): void {
 }
 
 /** Prints rows in columns, the first row as their head. */
-function sayTable(
+export function sayTable(
   rows: readonly (readonly string[])[],
   { left }: { left: readonly number[] },
 ): void {

@@ -2,11 +2,12 @@
  * A node's answers to requests for many small files.
  */
 
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import type { Grant } from "../../lib/access/grant.ts";
 import { sha256 } from "../../lib/base/hash.ts";
 import { LIMITS } from "../../lib/base/limits.ts";
 import { ClientService } from "../../lib/node/client_service.ts";
+import { WORK_MS } from "../../lib/node/work_ledger.ts";
 import { RateLimit } from "../../lib/base/rate.ts";
 import { Channel } from "../../lib/protocol/channel.ts";
 import { memoryPair } from "../_memory_conn.ts";
@@ -151,9 +152,13 @@ Deno.test("A node that has no file descriptor left for a moment sends all files 
   assertEquals(said, ["alpha", "beta", "gamma"]);
 });
 
-Deno.test("A node charges each file of a request like a request of its own", async () => {
+/** What a node charges a client for "a", "b" and "z/c" in one request. */
+async function chargedForThree(
+  { isHashed }: { isHashed: boolean },
+): Promise<number[]> {
   await using stack = new AsyncDisposableStack();
   const one = await serviceOf(FILES, stack);
+  if (isHashed) await one.hash();
   const charged: number[] = [];
   const { work } = one.service;
   const enter = work.enter.bind(work);
@@ -184,5 +189,19 @@ Deno.test("A node charges each file of a request like a request of its own", asy
   }
   await client.close();
   await served;
-  assertEquals(charged.filter((ms) => ms === 0.05).length, 4);
-});
+  return charged;
+}
+
+for (
+  const [isHashed, cost] of [[false, "hashing"], [true, "no hashing"]] as const
+) {
+  Deno.test(`A node charges each file of a request like a request of its own, with ${cost}`, async () => {
+    const charged = await chargedForThree({ isHashed });
+    assertEquals(charged.filter((ms) => ms === WORK_MS.request).length, 4);
+    const bytes = "alphabetagamma".length;
+    const ofBytes = charged.filter((ms) => ms !== WORK_MS.request)
+      .reduce((sum, ms) => sum + ms, 0);
+    const each = WORK_MS.sendByte + (isHashed ? 0 : WORK_MS.hashByte);
+    assertAlmostEquals(ofBytes, bytes * each, 1e-9);
+  });
+}
