@@ -17,6 +17,8 @@ export type NameVerdict =
   | { readonly kind: "safe"; readonly name: string }
   | { readonly kind: "refused"; readonly rule: string };
 
+// None of its characters is one that the next rules are about.
+const PRINTABLE_ASCII = /^[ -~]*$/;
 const CONTROL = /\p{Cc}/u;
 // Bidi embeddings, overrides and isolates; the byte order mark.
 const REORDERING = /[\u202a-\u202e\u2066-\u2069\ufeff]/u;
@@ -51,7 +53,7 @@ const WINDOWS_DEVICE =
  * ```
  */
 export function safeName(remote: string): NameVerdict {
-  const name = remote.normalize("NFC");
+  const name = PRINTABLE_ASCII.test(remote) ? remote : remote.normalize("NFC");
   const rule = brokenRule(name);
   return rule === undefined
     ? { kind: "safe", name }
@@ -65,6 +67,25 @@ function brokenRule(name: string): string | undefined {
       byteLength(name)
     }`;
   }
+  const rule = PRINTABLE_ASCII.test(name)
+    ? undefined
+    : brokenCharacterRule(name);
+  if (rule !== undefined) return rule;
+  if (name.startsWith("/")) return 'a name must not begin with "/"';
+  if (name.includes("\\")) return 'a name must not hold "\\"';
+  if (name.includes(":")) return 'a name must not hold ":"';
+  const parts = name.split("/");
+  if (parts.length > LIMITS.nameDepthCount) {
+    return `a name must have at most ${LIMITS.nameDepthCount} parts, found ${parts.length}`;
+  }
+  for (const part of parts) {
+    const rule = brokenPartRule(part);
+    if (rule !== undefined) return rule;
+  }
+  return undefined;
+}
+
+function brokenCharacterRule(name: string): string | undefined {
   if (CONTROL.test(name)) return "a name must not hold control characters";
   if (REORDERING.test(name)) {
     return "a name must not hold characters that reorder text";
@@ -77,17 +98,6 @@ function brokenRule(name: string): string | undefined {
   }
   if (MEANINGLESS.test(name)) {
     return "a name must be valid Unicode without private-use characters";
-  }
-  if (name.startsWith("/")) return 'a name must not begin with "/"';
-  if (name.includes("\\")) return 'a name must not hold "\\"';
-  if (name.includes(":")) return 'a name must not hold ":"';
-  const parts = name.split("/");
-  if (parts.length > LIMITS.nameDepthCount) {
-    return `a name must have at most ${LIMITS.nameDepthCount} parts, found ${parts.length}`;
-  }
-  for (const part of parts) {
-    const rule = brokenPartRule(part);
-    if (rule !== undefined) return rule;
   }
   return undefined;
 }

@@ -84,15 +84,14 @@ export function parseGlob(
   const folded = ignoreCase ? foldCase(glob) : glob;
   const patterns = expandBraces(folded).map(parsePattern);
   return (name) => {
-    const parts = (ignoreCase ? foldCase(name) : name)
-      .split("/").map((part) => Array.from(part));
+    const components = (ignoreCase ? foldCase(name) : name).split("/");
     return patterns.some((pattern) =>
-      matchesInOrder(pattern, parts, {
+      matchesInOrder(pattern, components, {
         isStar: (part) => part === "folders",
-        starMatches: (characters) => dots || characters[0] !== ".",
-        matchesOne: (part, characters) =>
-          (dots || begins(part as PatternToken[], characters)) &&
-          matchesPart(part as PatternToken[], characters),
+        starMatches: (component) => dots || !component.startsWith("."),
+        matchesOne: (part, component) =>
+          (dots || begins(part as PatternToken[], component)) &&
+          matchesPart(part as PatternToken[], component),
       })
     );
   };
@@ -101,17 +100,19 @@ export function parseGlob(
 /** Whether the pattern allows the leading dot, if there is one. */
 function begins(
   [first]: readonly PatternToken[],
-  characters: readonly string[],
+  component: string,
 ): boolean {
-  return characters[0] !== "." ||
+  return !component.startsWith(".") ||
     (first?.kind === "literal" && first.character === ".");
 }
 
 function matchesPart(
   tokens: readonly PatternToken[],
-  characters: readonly string[],
+  component: string,
 ): boolean {
-  return matchesInOrder(tokens, characters, {
+  // As in "**", which 100,000 names may be compared with.
+  if (tokens.length === 1 && tokens[0]!.kind === "star") return true;
+  return matchesInOrder(tokens, Array.from(component), {
     isStar: ({ kind }) => kind === "star",
     starMatches: () => true,
     matchesOne: matchesCharacter,

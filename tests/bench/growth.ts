@@ -34,8 +34,8 @@ function parsePlan(args: string[]): Plan | undefined {
     unknown: (arg) => void unknown.push(arg),
   });
   const numbers = (text: string) => text.split(",").map(Number);
-  const files = numbers(options["files"] ?? "1000,10000,100000");
-  const nodes = numbers(options["nodes"] ?? "1,8,32");
+  const files = numbers(String(options["files"] ?? "1000,10000,100000"));
+  const nodes = numbers(String(options["nodes"] ?? "1,8,32"));
   const isValid = unknown.length === 0 &&
     [...files, ...nodes].every((n) => Number.isSafeInteger(n) && n > 0);
   return isValid ? { files, nodes } : undefined;
