@@ -10,7 +10,12 @@ import { startNode, startRelay, type TestRelay } from "./_network.ts";
 import { randomBytes, seededRandom } from "./_random.ts";
 import { tempShare } from "./_temp_share.ts";
 import { testWith } from "./_tools.ts";
-import { MEMBER, NODE_TOKEN, startPrivate } from "./access/_private.ts";
+import {
+  MEMBER,
+  NODE_TOKEN,
+  startMember,
+  startPrivate,
+} from "./access/_private.ts";
 import { writeSecret } from "./e2e/_private.ts";
 import { Lines, ROOT } from "./e2e/_processes.ts";
 
@@ -199,5 +204,31 @@ testWith(
 
     const none = backup("none/**");
     assertEquals(await none.code(), 4);
+  },
+);
+
+testWith(
+  ["jq", "bash"],
+  "examples/backup.sh fetches from a private relay with the token in a file, and ends with 7 without",
+  async () => {
+    await using relay = await startPrivate();
+    await using _node = await startMember(relay, { "photos/1.jpg": "one" });
+    await using folder = await tempShare();
+    const { path: cwd } = folder;
+    await writeSecret(join(cwd, "token"), formatToken(MEMBER.token!));
+    const path = `${dirname(deno)}:${Deno.env.get("PATH")}`;
+    const backup = (...token: readonly string[]) =>
+      spawn("bash", [
+        ...[example("backup.sh"), addressOf(relay), "photos/**", "out"],
+        ...token,
+      ], { cwd, path });
+    const stranger = backup();
+    assertEquals(await stranger.code(), 7);
+    assertMatch(stranger.stdout.all.join("\n"), /it is private/);
+    const member = backup("token");
+    assertEquals(await member.code(), 0, member.stderr.all.join("\n"));
+    assertEquals(member.stderr.all, ["1 new, 0 there already, 0 failed"]);
+    const saved = join(cwd, "out/photos/1.jpg");
+    assertEquals(await Deno.readTextFile(saved), "one");
   },
 );
