@@ -144,6 +144,16 @@ export class Tmux implements AsyncDisposable {
     return terminal;
   }
 
+  /** Starts a line of `sh`. */
+  static async openLine(
+    line: string,
+    options: TerminalOptions & { columns: number; rows: number },
+  ): Promise<Tmux> {
+    const terminal = new Tmux();
+    await terminal.#start(line, options);
+    return terminal;
+  }
+
   async #start(
     line: string,
     { columns, rows, cwd = ROOT, env }: TerminalOptions & {
@@ -183,6 +193,12 @@ export class Tmux implements AsyncDisposable {
   async screen(): Promise<string[]> {
     const text = await this.#run(["capture-pane", "-p"]);
     return text.split("\n").map((row) => row.trimEnd());
+  }
+
+  /** All rows since the start, with their colours as escape sequences. */
+  async coloured(): Promise<string[]> {
+    const text = await this.#run(["capture-pane", "-p", "-e", "-S", "-"]);
+    return text.split("\n");
   }
 
   /** The screen, once it is as `isWanted` says. */

@@ -123,7 +123,7 @@ function machineOf(space: string): Machine {
 export const NEW_CONNECTIONS = "tcp flags & (syn | ack) == syn";
 
 /** Runs a command that must succeed. */
-async function run(
+export async function run(
   [program = "", ...args]: readonly string[],
   input = "",
 ): Promise<void> {
@@ -146,7 +146,9 @@ async function run(
  * Removes namespaces, and ends what runs in them, when it is told to or when
  * this process has ended in whatever way: it waits for the end of its input.
  */
-function startGuard(spaces: readonly string[]): { end(): Promise<void> } {
+export function startGuard(
+  spaces: readonly string[],
+): { end(): Promise<void> } {
   const child = new Deno.Command("setsid", {
     args: ["sh", "-c", GUARD, "sh", ...spaces],
     stdin: "piped",
