@@ -202,7 +202,9 @@ try {
   });
   await Deno.writeTextFile(join(ROOT, "docs/first-minute.svg"), svg);
   const date = new Date().toISOString().slice(0, 10);
-  const machine = `Linux with ${navigator.hardwareConcurrency} cores`;
+  const { hardwareConcurrency: cores } = navigator;
+  const load = Deno.loadavg()[0]!.toFixed(1);
+  const machine = `Linux with ${cores} cores at a load of ${load}`;
   const document = formatRecording(steps, { date, machine });
   await Deno.writeTextFile(join(ROOT, "docs/FIRST_MINUTE.md"), document);
 } finally {
