@@ -9,10 +9,12 @@
  * @module
  */
 
-import { HASH_BYTES, isHashAt, sha256 } from "../base/hash.ts";
+import { createSha256, HASH_BYTES, isHashAt } from "../base/hash.ts";
 import { LIMITS } from "../base/limits.ts";
 
-const HEAD_BYTES = 12;
+// The head of each manifest in turn: it is hashed as soon as it is filled.
+const HEAD = new Uint8Array(12);
+const HEAD_FIELDS = new DataView(HEAD.buffer);
 
 /**
  * Bytes of a piece of a file of `size` bytes: 256 KiB, doubled until the file
@@ -79,12 +81,9 @@ export class Manifest {
     }
     this.size = size;
     this.hashes = hashes;
-    const bytes = new Uint8Array(HEAD_BYTES + hashes.length);
-    const view = new DataView(bytes.buffer);
-    view.setBigUint64(0, BigInt(size));
-    view.setUint32(8, pieceBytesOf(size));
-    bytes.set(hashes, HEAD_BYTES);
-    this.contentId = sha256(bytes).toHex();
+    HEAD_FIELDS.setBigUint64(0, BigInt(size));
+    HEAD_FIELDS.setUint32(8, pieceBytesOf(size));
+    this.contentId = createSha256().update(HEAD).update(hashes).digest("hex");
   }
 
   /** Number of pieces. */

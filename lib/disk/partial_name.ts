@@ -20,13 +20,17 @@ export function partialPathOf(path: string): string {
     Deno.build.os === "windows" ? path.lastIndexOf("\\") : -1,
   );
   const name = path.slice(start);
-  const bytes = encoder.encode(name);
-  const fits = bytes.length + 1 + PARTIAL_SUFFIX.length <= NAME_BYTES;
-  const middle = fits ? name : sha256(bytes).toHex().slice(0, 32);
+  const most = NAME_BYTES - 1 - PARTIAL_SUFFIX.length;
+  const fits = name.length * UNIT_BYTES <= most ||
+    encoder.encode(name).length <= most;
+  const middle = fits
+    ? name
+    : sha256(encoder.encode(name)).toHex().slice(0, 32);
   return `${path.slice(0, start)}.${middle}${PARTIAL_SUFFIX}`;
 }
 
 const encoder = new TextEncoder();
+const UNIT_BYTES = 3; // the most that a UTF-16 unit takes in UTF-8
 // What all usual disks take.
 const NAME_BYTES = 255;
 
