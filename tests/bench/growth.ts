@@ -18,7 +18,7 @@ const FILE_BYTES = 4096;
 /** Files in one folder. */
 const FOLDER_FILES = 1000;
 const MIB = 1024 ** 2;
-/** For each run of a client: so long that only what is stuck is ended. */
+/** For each step: so long that only what is stuck is ended. */
 const MOST_MS = 600_000;
 
 /** What the command line asks for. */
@@ -81,7 +81,9 @@ async function measure(
         ...[relay.address, "0", directory],
       ], { permissions: [`--allow-read=${directory}`] }),
     ));
-  for (const node of nodes) await node.stdout.until(/"event":"hashed"/);
+  for (const node of nodes) {
+    await node.stdout.until(/"event":"hashed"/, MOST_MS);
+  }
   const output = join(folder, "output");
   const place = join(output, input.name);
   await Deno.mkdir(place, { recursive: true });
