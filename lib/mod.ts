@@ -195,6 +195,11 @@ export {
   RelayMetrics,
   type RelayTrouble,
 } from "./ops/metrics.ts";
+export type {
+  FetchEvent,
+  FetchTotals,
+  RunningFetch,
+} from "./node/fetch_types.ts";
 export {
   type NodeEvent,
   type NodeOptions,

@@ -6,6 +6,7 @@ import { Counts } from "../lib/guard/counts.ts";
 import { Digests } from "../lib/share/digests.ts";
 import { LIMITS } from "../lib/base/limits.ts";
 import { DIRECTION } from "../lib/protocol/messages.ts";
+import { FetchWatch } from "../lib/node/fetch_watch.ts";
 import { BufferPool } from "../lib/node/outbox.ts";
 import { ClientService, type Service } from "../lib/node/client_service.ts";
 import { Share } from "../lib/share/share.ts";
@@ -55,6 +56,14 @@ export async function serviceOf(
     work: stack.use(new WorkQueue(LIMITS)),
     clientCount: 0,
     busyCount: 0,
+    fetches: stack.use(
+      new FetchWatch({
+        limits: LIMITS,
+        digests,
+        onEvent: () => {},
+        onFetches: undefined,
+      }),
+    ).fetches,
     requests: new Counts(DIRECTION.clientToNode),
     sentBytes: 0,
   };

@@ -381,6 +381,56 @@ export const EVENTS: Readonly<Record<EventName, EventSpec>> = {
       name: Type.Optional(text("the file, if it was only one")),
     },
   },
+  "fetch_started": {
+    says: "a client begins to fetch a file; at most 20 at once and 10 a second",
+    roles: NODES,
+    fields: {
+      name: text("the file"),
+      to: text("the client's address"),
+      size: count("bytes of the file"),
+    },
+  },
+  "fetch_ended": {
+    says: "the client was sent all of that file, or has left, or wants no more",
+    roles: NODES,
+    fields: {
+      name: text("the file"),
+      to: text("the client's address"),
+      size: count("bytes of the file"),
+      bytes: count("bytes of it that this node sent"),
+      ms: count("milliseconds from the first to the last"),
+      isWhole: flag("whether that was all of the file"),
+    },
+  },
+  "files_sent": {
+    says: "files that clients were sent beside those with a `fetch_ended`",
+    roles: NODES,
+    fields: {
+      to: Type.Optional(text("the client's address, if it was only one")),
+      clients: count("how many clients"),
+      files: count("files"),
+      bytes: count("bytes of files"),
+      ms: count("milliseconds from the first to the last"),
+      name: Type.Optional(text("the file, if it was only one")),
+    },
+  },
+  "node_ended": {
+    says: "the node was stopped: what it did since its start",
+    roles: NODES,
+    fields: {
+      files: count("files, each as often as it was fetched"),
+      bytes: count("bytes of files"),
+      clients: count("addresses of clients; 10,000 are counted"),
+      seconds: count("seconds since its start"),
+      refused: listOf(
+        object({
+          reason: text("why"),
+          count: count("how often"),
+        }),
+        "what was refused",
+      ),
+    },
+  },
   refused: {
     says: "connections were refused in the last seconds",
     roles: SERVERS,

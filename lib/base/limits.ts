@@ -343,6 +343,24 @@ const NUMBERS = {
    * 16 MiB at most.
    */
   receiverCount: 256,
+  /** Fetches that a node tells one by one: of 1 TiB each takes 32 KiB. */
+  fetchCount: 256,
+  /** Fetches of one client told one by one at once; then it is gathered. */
+  fetchBurstCount: 4,
+  /** Until one more is: of large files one a line, of small ones few. */
+  fetchRefillMs: 2_000,
+  /** The same for all clients of a node together: a screen of lines. */
+  fetchNodeBurstCount: 20,
+  /** Ten a second can still be read, and stored. */
+  fetchNodeRefillMs: 100,
+  /** Smaller files join others that are gathered: photos, for example. */
+  fetchAloneBytes: 16 * MIB,
+  /** A fetch without a byte or a request for this time has ended. */
+  fetchQuietMs: 5_000,
+  /** How often fetches are looked at and drawn: often enough to look alive. */
+  fetchLookMs: 250,
+  /** Addresses that a node counts for its summary: 1 MiB. */
+  servedAddressCount: 10_000,
   /** How long a client may take for what `send` sent last, before it ends. */
   sentLingerMs: 30_000,
   /** A file of sums for `get --sums`: for 100,000 names of 600 bytes. */

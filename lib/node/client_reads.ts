@@ -18,6 +18,7 @@ import {
 } from "../share/opened_file.ts";
 import type { ShareFile } from "../share/shared_file.ts";
 import type { Shared } from "./granted_files.ts";
+import type { FetchVisit } from "./fetches.ts";
 import type { Outbox } from "./outbox.ts";
 import type { PiecesSent } from "./receivers.ts";
 import { PieceSender, type SendOptions } from "./send.ts";
@@ -49,6 +50,8 @@ export interface ReadService extends Shared {
 /** Options of {@linkcode ClientReads}. */
 export interface ClientReadsOptions {
   readonly service: ReadService;
+  /** Notes what the client fetches; disposed of with these reads. */
+  readonly visit: FetchVisit;
   /** Hears of pieces that were sent. */
   readonly onSent: (pieces: Omit<PiecesSent, "to">) => void;
 }
@@ -59,6 +62,7 @@ export class ClientReads implements Disposable {
   readonly #outbox: Outbox;
   readonly #sender: PieceSender;
   readonly #work: ClientWork;
+  readonly #visit: FetchVisit;
   /** The file that is being sent piece by piece, open between two requests. */
   #opened: OpenedFile | null = null;
   #lastFile: ShareFile | undefined;
@@ -69,8 +73,9 @@ export class ClientReads implements Disposable {
   constructor(
     outbox: Outbox,
     work: ClientWork,
-    { service, onSent }: ClientReadsOptions,
+    { service, visit, onSent }: ClientReadsOptions,
   ) {
+    this.#visit = visit;
     this.#service = service;
     this.#onSent = onSent;
     this.#outbox = outbox;
@@ -90,6 +95,7 @@ export class ClientReads implements Disposable {
 
   #count(bytes: number): void {
     this.#service.sentBytes += bytes;
+    this.#visit.sent(bytes);
     this.#work.charge(WORK_MS.sendByte * bytes, "sent");
   }
 
@@ -112,12 +118,17 @@ export class ClientReads implements Disposable {
     const { digests } = this.#service;
     const known = digests.manifestOf(file)?.hashesOf(first, count);
     const options = { ...pieces, known };
-    const refused = this.#isQuick(file)
-      ? await this.#sendSmall(file, options)
-      : await this.#sendPieces(file, options);
-    if (refused !== undefined) return refused;
-    this.#note(file, { first, count });
-    return undefined;
+    this.#visit.begin(file);
+    try {
+      const refused = this.#isQuick(file)
+        ? await this.#sendSmall(file, options)
+        : await this.#sendPieces(file, options);
+      if (refused !== undefined) return refused;
+      this.#note(file, { first, count });
+      return undefined;
+    } finally {
+      this.#visit.rest();
+    }
   }
 
   /** Notes which pieces the client was sent of a file. */
@@ -128,6 +139,7 @@ export class ClientReads implements Disposable {
     const { name, size } = file;
     const start = first * pieceBytesOf(size);
     this.#bytes += Math.min(size, start + count * pieceBytesOf(size)) - start;
+    this.#visit.took(file, first, count);
     this.#onSent({ name, first, count });
     if (this.#lastFile?.version !== file.version) this.#fileCount++;
     this.#lastFile = file;
@@ -139,6 +151,7 @@ export class ClientReads implements Disposable {
     client: Pick<ManyFiles, "fileOf" | "turn" | "skip">,
   ): Promise<void> {
     const { digests, limits, share } = this.#service;
+    this.#visit.beginMany();
     await new ManySender(wanted, {
       ...client,
       limits,
@@ -222,6 +235,7 @@ export class ClientReads implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.#visit[Symbol.dispose]();
     this.#close();
   }
 }

@@ -25,6 +25,7 @@ import { type BufferPool, Outbox, writeBytes } from "./outbox.ts";
 import type { ReadRefusal } from "../share/opened_file.ts";
 import type { ShareFile } from "../share/shared_file.ts";
 import { orAborted } from "../base/waiting.ts";
+import type { Fetches } from "./fetches.ts";
 import { ClientReads, type ReadService, type Served } from "./client_reads.ts";
 import { GrantedFiles } from "./granted_files.ts";
 import type { PiecesSent } from "./receivers.ts";
@@ -42,6 +43,8 @@ export interface Service extends ReadService {
   clientCount: number;
   /** Clients that are being sent something right now. */
   busyCount: number;
+  /** What clients fetch. */
+  readonly fetches: Fetches;
   /** Requests so far, by kind. */
   readonly requests: Counts;
   /** Hears of pieces that were sent. */
@@ -88,6 +91,7 @@ export class ClientService implements Disposable {
     const { onSent } = service;
     this.#reads = new ClientReads(this.#outbox, this.#work, {
       service,
+      visit: service.fetches.enter(to),
       onSent: (pieces) => onSent?.({ to, ...pieces }),
     });
     this.#files = new GrantedFiles(service, undefined);

@@ -18,11 +18,13 @@ import type { SkipCounts, SkipEvent } from "../share/skipped.ts";
 import type { ShareEvent } from "../share/upkeep_types.ts";
 import type { RelayLinkEvent } from "../uplink/relay_dialer.ts";
 import type { Served } from "./client_reads.ts";
+import type { FetchEvent, FetchTotals, RunningFetch } from "./fetch_types.ts";
 import type { PiecesSent } from "./receivers.ts";
 import type { RegistrarEvent, TunnelMode } from "./registrar.ts";
 
 /** Events of a node. */
 export type NodeEvent =
+  | FetchEvent
   | IncidentEvent
   | RegistrarEvent
   | RelayLinkEvent
@@ -116,6 +118,11 @@ export interface NodeOptions {
   signal?: AbortSignal;
   /** Called for every event. */
   onEvent?: (event: NodeEvent) => void;
+  /**
+   * Called several times a second with what is being sent, while that is
+   * something; then once with nothing.
+   */
+  onFetches?: (running: readonly RunningFetch[]) => void;
   /** Called for pieces that were sent, of any file to any client. */
   onSent?: (sent: PiecesSent) => void;
 }
@@ -146,6 +153,8 @@ export interface NodeStats extends IncidentTotals {
   readonly requests: Readonly<Record<string, number>>;
   /** Bytes of files sent. */
   readonly sentBytes: number;
+  /** What they were, and to how many. */
+  readonly fetches: FetchTotals;
 }
 
 /** A running node. Disposing closes it. */

@@ -20,6 +20,7 @@ import { createIdentity, type Identity } from "../identity/identity.ts";
 import { Incidents } from "../guard/incidents.ts";
 import { type Limits, limitsWith } from "../base/limits.ts";
 import { DIRECTION } from "../protocol/messages.ts";
+import { FetchWatch } from "./fetch_watch.ts";
 import { BufferPool } from "./outbox.ts";
 import { RateLimit } from "../base/rate.ts";
 import { type Invitation, keepRegistered } from "./registrar.ts";
@@ -106,6 +107,7 @@ class PeerNode implements NodeServer {
   /** Checks the grants of clients; `null` if all clients are served. */
   readonly #gate: NodeGate | null;
   readonly #leaving = new AbortController();
+  readonly #fetchWatch: FetchWatch;
   #listener: Listener | null = null;
   #registrar: Promise<void> | null = null;
   #closing: Promise<void> | null = null;
@@ -130,6 +132,11 @@ class PeerNode implements NodeServer {
       isBusy: () => this.#service.busyCount > 0,
       onIdle: (files) => this.#tell({ event: "hashed", files }),
     });
+    this.#fetchWatch = new FetchWatch({
+      ...{ limits, digests },
+      onEvent: (event) => this.#tell(event),
+      onFetches: options.onFetches,
+    });
     this.#service = {
       share,
       digests,
@@ -140,6 +147,7 @@ class PeerNode implements NodeServer {
       clientCount: 0,
       busyCount: 0,
       requests: new Counts(DIRECTION.clientToNode),
+      fetches: this.#fetchWatch.fetches,
       onSent: options.onSent,
       sentBytes: 0,
     };
@@ -263,6 +271,7 @@ class PeerNode implements NodeServer {
       handshakes: this.#handshakes.snapshot(),
       requests: requests.snapshot(),
       sentBytes,
+      fetches: this.#fetchWatch.fetches.totals,
     };
   }
 
@@ -301,6 +310,7 @@ class PeerNode implements NodeServer {
       this.#listener?.close(),
       this.#service.digests[Symbol.asyncDispose](),
     ]);
+    this.#fetchWatch[Symbol.dispose]();
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -20,6 +20,7 @@ import { createIdentity } from "../../lib/identity/identity.ts";
 import { LIMITS, type Limits, limitsWith } from "../../lib/base/limits.ts";
 import { BufferPool } from "../../lib/node/outbox.ts";
 import { Turns } from "../../lib/base/turns.ts";
+import { FetchWatch } from "../../lib/node/fetch_watch.ts";
 import { ClientService } from "../../lib/node/client_service.ts";
 import { Share } from "../../lib/share/share.ts";
 import { StreamConn } from "../../lib/transport/stream_conn.ts";
@@ -275,6 +276,13 @@ async function startService(
       work,
       clientCount: 0,
       busyCount: 0,
+      fetches: stack.use(
+        new FetchWatch({
+          ...{ limits, digests },
+          onEvent: () => {},
+          onFetches: undefined,
+        }),
+      ).fetches,
       requests: new Counts(),
       sentBytes: 0,
     }),

@@ -342,6 +342,12 @@ const RARE: (RelayEvent | NodeEvent | ListingEvent | NetworkEvent)[] = [
     waitingFor: ["pi", "nas"],
   },
   { event: "names_left_out", names: 3 },
+  { event: "fetch_started", name: "a", to: "::1", size: 4 },
+  {
+    ...{ event: "fetch_ended", name: "a", to: "::1", size: 4, bytes: 2 },
+    ...{ ms: 1, isWhole: false },
+  },
+  { event: "files_sent", clients: 2, files: 9, bytes: 8, ms: 7 },
   {
     event: "relay_version_differs",
     relay: "nas:1700",

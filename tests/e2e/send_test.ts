@@ -185,6 +185,6 @@ testWith(
     assertEquals(await within(pty.code, "the sender"), 0, pty.text);
     assertEquals(QUESTION.test(pty.text), false, pty.text);
     assertMatch(pty.text, /sent f\.bin to 127\.0\.0\.1: 3\.1 MB in /);
-    assertMatch(pty.text, /f\.bin {2}to 127\.0\.0\.1 .* \d+ % /);
+    assertMatch(pty.text, /f\.bin to 127\.0\.0\.1, .*\/s, \d+ %/);
   },
 );

@@ -12,7 +12,8 @@ import type {
   SentFile,
 } from "../../node/receivers.ts";
 import type { CliEvent } from "../output/cli_events.ts";
-import { formatFetched, formatSending } from "../output/sending.ts";
+import { formatRunning } from "../output/fetches.ts";
+import { formatFetched } from "../output/sending.ts";
 import type { Terminal } from "../output/terminal.ts";
 
 /** Options of {@linkcode Sending}. */
@@ -26,6 +27,8 @@ export interface SendingOptions {
 const REDRAW_MS = 200;
 // With `--json`, for each receiver.
 const TELL_MS = 1_000;
+// Lines that change at once.
+const LIVE_LINES = 5;
 // A receiver that gets nothing for longer is not shown.
 const QUIET_MS = 5_000;
 
@@ -36,8 +39,11 @@ export class Sending {
   /** Complete fetches, by name. */
   readonly #fetches = new Map<string, number>();
   readonly #complete = Promise.withResolvers<void>();
-  /** When each receiver got something last, and was told of last. */
-  readonly #seen = new Map<string, { at: number; toldAt: number }>();
+  /** How far each receiver is, and when it was told of last. */
+  readonly #seen = new Map<
+    string,
+    { progress: ReceiverProgress; at: number; toldAt: number }
+  >();
   #drawnAt = -Infinity;
 
   constructor(terminal: Terminal, options: SendingOptions) {
@@ -85,9 +91,8 @@ export class Sending {
   #moved(progress: ReceiverProgress, now: number): void {
     const { name, to, bytes, total } = progress;
     const key = `${to}\n${name}`;
-    const seen = this.#seen.get(key) ?? { at: now, toldAt: -Infinity };
-    seen.at = now;
-    this.#seen.delete(key);
+    const { toldAt = -Infinity } = this.#seen.get(key) ?? {};
+    const seen = { progress, at: now, toldAt };
     this.#seen.set(key, seen);
     if (now - seen.toldAt >= TELL_MS) {
       seen.toldAt = now;
@@ -100,12 +105,15 @@ export class Sending {
     for (const [other, { at }] of this.#seen) {
       if (now - at > QUIET_MS) this.#seen.delete(other);
     }
-    this.#terminal.status(
-      formatSending(progress, {
-        columns: this.#terminal.statusColumns,
-        others: this.#seen.size - 1,
-      }),
-    );
+    const running = Array.from(this.#seen.values(), ({ progress }) => ({
+      ...progress,
+      files: 1,
+      size: progress.total,
+      bytesPerSecond: rateOf(progress),
+    }));
+    const { statusColumns: columns, size: { rows } } = this.#terminal;
+    const lines = Math.max(1, Math.min(LIVE_LINES, rows - 2));
+    this.#terminal.live(formatRunning(running, { columns, lines }));
   }
 
   #completed(progress: ReceiverProgress): void {
@@ -128,4 +136,8 @@ export class Sending {
     );
     if (isDone) this.#complete.resolve();
   }
+}
+
+function rateOf({ bytes, ms }: ReceiverProgress): number {
+  return ms > 0 ? bytes / (ms / 1_000) : 0;
 }

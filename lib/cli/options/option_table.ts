@@ -196,10 +196,10 @@ const ROWS = {
     help: "keep asking this long for files that no node has",
   },
   verbose: {
-    roles: CLIENT,
+    roles: PEERS,
     commands: ["get"],
     short: "v",
-    help: "name every file, also in a long list",
+    help: "name every file, also in long lists and pipes",
   },
   base: {
     roles: CLIENT,

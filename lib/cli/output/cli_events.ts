@@ -67,6 +67,15 @@ export type CliEvent =
   }
   /** It could not, and goes on with those from before. */
   | { event: "reload_failed"; error: Failure }
+  /** A node was stopped: what it did since its start. */
+  | {
+    event: "node_ended";
+    files: number;
+    bytes: number;
+    clients: number;
+    seconds: number;
+    refused: readonly { reason: string; count: number }[];
+  }
   /** The address of `--metrics`. */
   | { event: "metrics_listening"; host: string; port: number }
   /** Verified bytes of a file, in order. */

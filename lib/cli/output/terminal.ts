@@ -13,7 +13,7 @@ import { escapeJson } from "../../base/text.ts";
 import { formatLog, type LoggedEvent, type LogOptions } from "./log.ts";
 import { orAborted } from "../../base/waiting.ts";
 import { cannotWrite, writeAll } from "./streams.ts";
-import { startOf, widthOf } from "./width.ts";
+import { cutLines, replaceLines } from "./live_lines.ts";
 import { worded, wordedParts } from "./remedies.ts";
 
 /** The options about output. */
@@ -40,9 +40,9 @@ const USUAL_SIZE = { columns: 80, rows: 24 };
 export class Terminal {
   readonly options: TerminalOptions;
   readonly #concealment = new Concealment();
-  #status = "";
+  #status: readonly string[] = [];
   /** The status that the terminal shows now. */
-  #drawn = "";
+  #drawn: readonly string[] = [];
   #stdoutError: unknown = null;
 
   constructor(options: TerminalOptions) {
@@ -135,22 +135,29 @@ export class Terminal {
 
   /** Shows a line that the next one replaces; an empty line removes it. */
   status(line: string): void {
-    if (!this.showsStatus || line === this.#status) return;
-    this.#status = line;
-    this.#redraw(line);
+    this.live(line === "" ? [] : [line]);
   }
 
-  /**
-   * Replaces the status on the terminal by `line`. Uses no escape sequences,
-   * because only `TERM` tells whether the terminal supports any, and reading it
-   * may not be permitted.
-   */
-  #redraw(line: string): void {
-    const columns = this.statusColumns;
-    const next = startOf(line, columns);
-    const old = Math.min(widthOf(this.#drawn), columns);
-    const blank = " ".repeat(Math.max(0, old - widthOf(next)));
-    write(Deno.stderr, `\r${next}${blank}${next === "" ? "\r" : ""}`);
+  /** Shows lines that the next ones replace; none remove them. */
+  live(lines: readonly string[]): void {
+    if (!this.showsStatus || lines.join("\n") === this.#status.join("\n")) {
+      return;
+    }
+    this.#status = lines;
+    this.#redraw(lines);
+  }
+
+  /** Shows the same lines where the cursor is now: others wrote meanwhile. */
+  drawAgain(): void {
+    this.#drawn = [];
+    if (this.#status.length > 0) this.#redraw(this.#status);
+  }
+
+  /** Replaces the status on the terminal. */
+  #redraw(lines: readonly string[]): void {
+    const { columns } = this.size;
+    const next = cutLines(lines, columns);
+    write(Deno.stderr, replaceLines(this.#drawn, next, columns));
     this.#drawn = next;
   }
 
@@ -224,13 +231,16 @@ export class Terminal {
   }
 
   #writeOut(text: string): void {
+    const isAbove = this.#drawn.length > 0 && Deno.stdout.isTerminal();
+    if (isAbove) this.#redraw([]);
     this.#stdoutError ??= write(Deno.stdout, text);
+    if (isAbove) this.#redraw(this.#status);
   }
 
   #toStderr(text: string): void {
-    if (this.#drawn !== "") this.#redraw("");
+    if (this.#drawn.length > 0) this.#redraw([]);
     write(Deno.stderr, this.#concealment.apply(text)); // a failure cannot be reported anywhere
-    if (this.#status !== "") this.#redraw(this.#status);
+    if (this.#status.length > 0) this.#redraw(this.#status);
   }
 }
 

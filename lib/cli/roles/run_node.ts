@@ -8,12 +8,14 @@ import { parsePort } from "../../base/address.ts";
 import { aborted } from "../../base/waiting.ts";
 import { join } from "@std/path/join";
 import { formatEndpoint } from "../../base/conn.ts";
+import type { RunningFetch } from "../../node/fetch_types.ts";
 import { DigestFolder } from "../../share/digest_store.ts";
 import { LIMITS } from "../../base/limits.ts";
 import { NodeMetrics } from "../../ops/metrics.ts";
 import {
   type NodeEvent,
   type NodeOptions,
+  type NodeStats,
   serveNode,
 } from "../../node/server.ts";
 import type { SkipCounts } from "../../share/skipped.ts";
@@ -23,6 +25,8 @@ import type { Terminal } from "../output/terminal.ts";
 import { refusePrivateFiles } from "./private_files.ts";
 import { readToken } from "./secrets.ts";
 import { tellIncident } from "../output/incidents.ts";
+import type { CliEvent } from "../output/cli_events.ts";
+import { formatSummary } from "../output/fetches.ts";
 import {
   formatRisks,
   formatSkipCounts,
@@ -30,6 +34,7 @@ import {
 } from "../output/skipped.ts";
 import { NODE as SPEC } from "../options/command_table.ts";
 import { machineName } from "./machine_name.ts";
+import { FetchLines } from "./fetch_lines.ts";
 import { collectInTime } from "./memory.ts";
 import { serveMetrics } from "./metrics.ts";
 import { nodeSettings, rereadOnHangup } from "./reload.ts";
@@ -81,16 +86,25 @@ export async function runNode(context: RoleContext): Promise<number> {
   const metrics = new NodeMetrics();
   const ended = Promise.withResolvers<never>();
   ended.promise.catch(() => {}); // reported below, if it gets there
+  using fetches = new FetchLines(terminal, {
+    isVerbose: line.isOn("verbose"),
+  });
+  const startedAt = performance.now();
   const onEvent = (event: NodeEvent) => {
     metrics.onEvent(event, performance.now());
-    tell(event, terminal, { isListed: options.listSkipped });
+    tell(event, terminal, { isListed: options.listSkipped, fetches });
     if (event.event === "outdated" || event.event === "turned_away") {
       ended.reject(event.error);
     }
   };
+  const onFetches = (running: readonly RunningFetch[]) => fetches.show(running);
   await using node = await listening(
     options,
-    serveNode({ ...options, onEvent }),
+    serveNode({
+      ...options,
+      onEvent,
+      ...(fetches.isLive ? { onFetches } : {}),
+    }),
   );
   using _reloads = rereadOnHangup(node, context);
   await using _metrics = await serveMetrics(metricsAt, terminal, {
@@ -101,8 +115,13 @@ export async function runNode(context: RoleContext): Promise<number> {
       return metrics.troubles({ isShareReadable }, performance.now());
     },
   });
-  await Promise.race([aborted(signal), ended.promise]);
-  return 0;
+  try {
+    await Promise.race([aborted(signal), ended.promise]);
+    return 0;
+  } finally {
+    await node.close();
+    tellSummary(node.stats(), terminal, performance.now() - startedAt);
+  }
 }
 
 async function nodeOptions(
@@ -142,13 +161,15 @@ async function nodeOptions(
 export interface TellOptions {
   /** Whether the names of skipped entries follow. */
   readonly isListed?: boolean | undefined;
+  /** Tells of fetches. */
+  readonly fetches?: FetchLines;
 }
 
 /** Prints an event of the node. */
 export function tell(
   event: NodeEvent,
   terminal: Terminal,
-  { isListed = false }: TellOptions = {},
+  { isListed = false, fetches }: TellOptions = {},
 ): void {
   terminal.event(event);
   switch (event.event) {
@@ -248,15 +269,30 @@ export function tell(
       break;
     case "hashed":
       break;
-    case "served": {
-      const { name, files, bytes, to } = event;
-      const what = name === undefined ? counted(files, "file") : show(name);
-      terminal.note(`sent ${what}, ${counted(bytes, "byte")}, to ${show(to)}`);
+    case "served":
+    case "fetch_started":
+    case "fetch_ended":
+    case "files_sent":
+      fetches?.tell(event);
       break;
-    }
     default:
       tellIncident(event, terminal);
   }
+}
+
+function tellSummary(
+  { fetches, sentBytes: bytes, refusals }: NodeStats,
+  terminal: Terminal,
+  ms: number,
+): void {
+  const { isMore, ...sent } = fetches;
+  const seconds = Math.round(ms / 1_000);
+  const refused = Object.entries(refusals).flatMap(([reason, count]) =>
+    count > 0 ? [{ reason, count }] : []
+  );
+  const summary = { ...sent, bytes, seconds, refused };
+  terminal.event({ event: "node_ended", ...summary } satisfies CliEvent);
+  terminal.note(formatSummary({ ...summary, isMore }));
 }
 
 function tellSkipCounts(

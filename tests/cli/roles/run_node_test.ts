@@ -1,4 +1,5 @@
 import { assertEquals } from "@std/assert";
+import { FetchLines } from "../../../lib/cli/roles/fetch_lines.ts";
 import { tell } from "../../../lib/cli/roles/run_node.ts";
 import type { Terminal } from "../../../lib/cli/output/terminal.ts";
 import type { NodeEvent } from "../../../lib/node/server.ts";
@@ -11,8 +12,12 @@ function notesOf(event: NodeEvent): string[] {
     event: () => {},
     note: (line: string) => notes.push(line),
     fact: (line: string) => notes.push(line),
+    live: () => {},
+    showsStatus: false,
   };
-  tell(event, terminal as unknown as Terminal);
+  const shown = terminal as unknown as Terminal;
+  using fetches = new FetchLines(shown, { isVerbose: false });
+  tell(event, shown, { fetches });
   return notes;
 }
 

@@ -1,0 +1,134 @@
+/**
+ * The parts of `fetches.ts`: one fetch of one file by one client, files that are
+ * told together, and how often something may be told. Pure.
+ *
+ * @module
+ */
+
+import type { ShareFile } from "../share/shared_file.ts";
+import { pieceCountOf } from "../content/manifest.ts";
+
+// What the last look adds to the rate.
+const NEWEST = 0.15;
+
+/** A count of bytes that is looked at now and then. */
+export class Moving {
+  /** Bytes so far. */
+  bytes = 0;
+  readonly startedAt: number;
+  /** When the last bytes were seen. */
+  movedAt: number;
+  #seen = 0;
+  #lookedAt: number;
+  #rate: number | undefined;
+
+  constructor(now: number) {
+    this.startedAt = now;
+    this.movedAt = now;
+    this.#lookedAt = now;
+  }
+
+  /** Notices what has moved since the last look. */
+  look(now: number): void {
+    const bytes = this.bytes - this.#seen;
+    const seconds = (now - this.#lookedAt) / 1_000;
+    if (bytes > 0) this.movedAt = now;
+    if (seconds <= 0) return;
+    const rate = bytes / seconds;
+    this.#rate = this.#rate === undefined
+      ? rate
+      : this.#rate + NEWEST * (rate - this.#rate);
+    this.#seen = this.bytes;
+    this.#lookedAt = now;
+  }
+
+  /** Bytes a second, over the last looks. */
+  get bytesPerSecond(): number {
+    return Math.round(this.#rate ?? 0);
+  }
+
+  /** Milliseconds in which something moved. */
+  get ms(): number {
+    return Math.round(this.movedAt - this.startedAt);
+  }
+}
+
+/** Files that are told together. */
+export class Gathered extends Moving {
+  files = 0;
+  /** The one that was sent last. */
+  name = "";
+}
+
+/** Things that may happen so often at once, and then once every so long. */
+export class Budget {
+  readonly #most: number;
+  readonly #refillMs: number;
+  #left: number;
+  #at: number | undefined;
+
+  constructor(most: number, refillMs: number) {
+    this.#most = most;
+    this.#refillMs = refillMs;
+    this.#left = most;
+  }
+
+  /** Whether one more may happen now. */
+  take(now: number): boolean {
+    this.#at ??= now;
+    const refilled = Math.floor((now - this.#at) / this.#refillMs);
+    this.#left = Math.min(this.#most, this.#left + refilled);
+    this.#at += refilled * this.#refillMs;
+    if (this.#left === 0) return false;
+    this.#left--;
+    return true;
+  }
+}
+
+/** A fetch of a file that is told by itself. */
+export class Fetch extends Moving {
+  readonly file: ShareFile;
+  /** Whether its start has been told. */
+  isTold = false;
+  /** Whether it has ended, and the next request begins another. */
+  isEnded = false;
+  /** Requests that are being answered. */
+  requestCount = 0;
+  /** One bit a piece. */
+  readonly #sent: Uint8Array;
+  /** Pieces that were not sent yet. */
+  #left: number;
+
+  constructor(file: ShareFile, now: number) {
+    super(now);
+    this.file = file;
+    this.#left = pieceCountOf(file.size);
+    this.#sent = new Uint8Array(Math.ceil(this.#left / 8));
+  }
+
+  /** Whether every piece was sent. */
+  get isWhole(): boolean {
+    return this.#left === 0;
+  }
+
+  /** Whether no piece is left but some of these. */
+  lacksOnly(pieces: readonly number[]): boolean {
+    const spared = pieces.filter((piece) => !this.#has(piece));
+    return spared.length === this.#left;
+  }
+
+  #has(piece: number): boolean {
+    return (this.#sent[piece >> 3]! & (1 << (piece & 7))) !== 0;
+  }
+
+  /** Notes pieces that were sent. */
+  took(first: number, count: number): void {
+    for (let piece = first; piece < first + count; piece++) {
+      const bit = 1 << (piece & 7);
+      const at = piece >> 3;
+      if ((this.#sent[at]! & bit) !== 0) continue;
+      this.#sent[at]! |= bit;
+      this.#left--;
+    }
+  }
+}

@@ -1,0 +1,68 @@
+/**
+ * Looks at the fetches of a node now and then, while there are any.
+ *
+ * @module
+ */
+
+import type { Limits } from "../base/limits.ts";
+import { zeroPieces } from "../content/zeros.ts";
+import type { Digests } from "../share/digests.ts";
+import type { Fetch } from "./fetch.ts";
+import type { FetchEvent, RunningFetch } from "./fetch_types.ts";
+import { Fetches } from "./fetches.ts";
+
+/** Options of {@linkcode FetchWatch}. */
+export interface FetchWatchOptions {
+  readonly limits: Limits;
+  readonly digests: Digests;
+  readonly onEvent: (event: FetchEvent) => void;
+  /** Hears at each look what is being sent. */
+  readonly onFetches: ((running: readonly RunningFetch[]) => void) | undefined;
+}
+
+/** The fetches of a node. Disposing tells what has not been told. */
+export class FetchWatch implements Disposable {
+  readonly fetches: Fetches;
+  readonly #options: FetchWatchOptions;
+  #timer: ReturnType<typeof setInterval> | undefined;
+
+  constructor(options: FetchWatchOptions) {
+    const { limits, digests, onEvent } = options;
+    this.#options = options;
+    this.fetches = new Fetches({
+      limits,
+      now: () => performance.now(),
+      isSpared: (fetch) => isSpared(fetch, digests),
+      onEvent,
+      onActive: () => this.#start(),
+    });
+  }
+
+  #start(): void {
+    const { fetchLookMs } = this.#options.limits;
+    this.#timer ??= setInterval(() => this.#look(), fetchLookMs);
+  }
+
+  #look(): void {
+    this.fetches.look();
+    this.#options.onFetches?.(this.fetches.running());
+    if (!this.fetches.isActive) this.#stop();
+  }
+
+  #stop(): void {
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+  }
+
+  [Symbol.dispose](): void {
+    this.#stop();
+    this.fetches.end();
+    this.#options.onFetches?.([]);
+  }
+}
+
+/** Whether the pieces that were not sent are zeros, which no client asks for. */
+function isSpared(fetch: Fetch, digests: Digests): boolean {
+  const manifest = digests.manifestOf(fetch.file);
+  return manifest !== undefined && fetch.lacksOnly(zeroPieces(manifest));
+}

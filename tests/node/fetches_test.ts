@@ -1,0 +1,186 @@
+import { assertEquals } from "@std/assert";
+import { LIMITS, type Limits } from "../../lib/base/limits.ts";
+import type { FetchEvent } from "../../lib/node/fetch_types.ts";
+import { Fetches } from "../../lib/node/fetches.ts";
+import type { ShareFile } from "../../lib/share/shared_file.ts";
+
+const PIECE = 256 * 1024;
+const LARGE = LIMITS.fetchAloneBytes;
+const LARGE_PIECES = LARGE / PIECE;
+
+function fileOf(name: string, size: number): ShareFile {
+  const unused = { modifiedMs: 0, isExecutable: false, changedAt: 0 };
+  const nowhere = { device: 0, inode: null, path: "" };
+  return { name, size, version: `${name}, ${size}`, ...unused, ...nowhere };
+}
+
+/** Fetches whose clock a test moves. */
+function fetchesAt(limits: Partial<Limits> = {}) {
+  const told: FetchEvent[] = [];
+  const clock = { now: 1_000 };
+  let activeCount = 0;
+  const fetches = new Fetches({
+    limits: { ...LIMITS, ...limits },
+    now: () => clock.now,
+    isSpared: (fetch) => fetch.lacksOnly([3]),
+    onEvent: (event) => told.push(event),
+    onActive: () => activeCount++,
+  });
+  return { fetches, told, clock, activeCount: () => activeCount };
+}
+
+/** Sends pieces of a file as a node does. */
+function send(
+  visit: ReturnType<Fetches["enter"]>,
+  file: ShareFile,
+  { first = 0, count = 1 } = {},
+): void {
+  visit.begin(file);
+  visit.sent(Math.min(file.size, (first + count) * PIECE) - first * PIECE);
+  visit.took(file, first, count);
+  visit.rest();
+}
+
+const namesOf = (told: readonly FetchEvent[]) => told.map(({ event }) => event);
+
+Deno.test("Fetches tells the begin of a fetch, how far it is, and its end", () => {
+  const { fetches, told, clock } = fetchesAt();
+  using visit = fetches.enter("192.0.2.7");
+  const file = fileOf("report.pdf", 4 * PIECE);
+  send(visit, file, { count: 2 });
+  const of = { name: "report.pdf", to: "192.0.2.7", size: 4 * PIECE };
+  assertEquals(told, [{ event: "fetch_started", ...of }]);
+  clock.now += 1_000;
+  fetches.look();
+  assertEquals(fetches.running(), [{
+    ...of,
+    ...{ files: 1, bytes: 2 * PIECE, bytesPerSecond: 2 * PIECE },
+  }]);
+  send(visit, file, { first: 2, count: 2 });
+  assertEquals(told.slice(1), [{
+    event: "fetch_ended",
+    ...{ ...of, bytes: 4 * PIECE, ms: 1_000, isWhole: true },
+  }]);
+  assertEquals(fetches.running(), []);
+  assertEquals(fetches.totals, { files: 1, clients: 1, isMore: false });
+});
+
+Deno.test("Fetches counts the connections of a client together, and a piece once", () => {
+  const { fetches, told } = fetchesAt();
+  const file = fileOf("f", 4 * PIECE);
+  {
+    using one = fetches.enter("a");
+    using two = fetches.enter("a");
+    send(one, file, { count: 2 });
+    send(two, file, { count: 2 });
+    assertEquals(namesOf(told), ["fetch_started"]);
+    send(two, file, { first: 2, count: 2 });
+    assertEquals(namesOf(told), ["fetch_started", "fetch_ended"]);
+    send(one, file, { first: 3, count: 1 }); // asked for twice, at the end
+  }
+  assertEquals(namesOf(told), ["fetch_started", "fetch_ended"]);
+  assertEquals(fetches.totals.files, 1);
+});
+
+Deno.test("Fetches tells part of a file when its client has left, and all of it where the rest is zeros", () => {
+  for (const [count, isWhole] of [[2, false], [3, true]] as const) {
+    const { fetches, told } = fetchesAt();
+    {
+      using visit = fetches.enter("a");
+      send(visit, fileOf("f", 4 * PIECE), { count });
+    }
+    const [, ended] = told;
+    assertEquals(ended?.event === "fetch_ended" && ended.isWhole, isWhole);
+  }
+});
+
+Deno.test("Fetches ends what is quiet for fetchQuietMs, but no request under way", () => {
+  const { fetches, told, clock } = fetchesAt();
+  using visit = fetches.enter("a");
+  const file = fileOf("f", 4 * PIECE);
+  visit.begin(file);
+  visit.sent(PIECE);
+  clock.now += LIMITS.fetchLookMs;
+  fetches.look();
+  clock.now += LIMITS.fetchQuietMs;
+  fetches.look();
+  assertEquals(namesOf(told), ["fetch_started"]);
+  visit.took(file, 0, 1);
+  visit.rest();
+  fetches.look();
+  assertEquals(namesOf(told), ["fetch_started", "fetch_ended"]);
+  assertEquals(fetches.isActive, false);
+});
+
+Deno.test("Fetches gathers small files of a client after fetchBurstCount, and tells a large one still", () => {
+  const { fetches, told, clock, activeCount } = fetchesAt();
+  const small = Array.from({ length: 10_000 }, (_, n) => fileOf(`${n}`, 10));
+  {
+    using visit = fetches.enter("a");
+    for (const file of small) send(visit, file);
+    clock.now += LIMITS.fetchRefillMs;
+    fetches.look();
+    assertEquals(fetches.running().length, 1);
+    send(visit, fileOf("large", LARGE), { count: LARGE_PIECES });
+    send(visit, fileOf("photo", LARGE - 1), { count: LARGE_PIECES });
+  }
+  const burst = LIMITS.fetchBurstCount;
+  assertEquals(
+    namesOf(told),
+    Array.from({ length: burst + 1 }, () => ["fetch_started", "fetch_ended"])
+      .flat().concat("files_sent"),
+  );
+  const files = 10_000 - burst + 1;
+  assertEquals(told.at(-1), {
+    event: "files_sent",
+    ...{ to: "a", clients: 1, files },
+    bytes: (files - 1) * 10 + LARGE - 1,
+    ms: LIMITS.fetchRefillMs,
+  });
+  assertEquals(fetches.totals.files, 10_002);
+  assertEquals(activeCount(), burst + 1);
+});
+
+Deno.test("Fetches of many clients are told fetchNodeBurstCount at once, one more each fetchNodeRefillMs, and the rest together", () => {
+  const { fetches, told, clock } = fetchesAt();
+  for (let client = 0; client < 100; client++) {
+    using visit = fetches.enter(`192.0.2.${client}`);
+    send(visit, fileOf("f", 10));
+  }
+  const most = LIMITS.fetchNodeBurstCount;
+  assertEquals(told.length, 2 * most);
+  clock.now += LIMITS.fetchNodeRefillMs;
+  fetches.look();
+  const rest = 100 - most;
+  assertEquals(told.slice(2 * most), [{
+    event: "files_sent",
+    ...{ clients: rest, files: rest, bytes: 10 * rest, ms: 0 },
+  }]);
+  assertEquals(fetches.isActive, false);
+  assertEquals(fetches.totals.files, 100);
+});
+
+Deno.test("Fetches tells fetchCount at once by themselves, and more together", () => {
+  const { fetches, told } = fetchesAt({
+    fetchBurstCount: 1_000,
+    fetchNodeBurstCount: 1_000,
+  });
+  using visit = fetches.enter("a");
+  for (let file = 0; file <= LIMITS.fetchCount; file++) {
+    send(visit, fileOf(`${file}`, LARGE));
+  }
+  assertEquals(told.length, LIMITS.fetchCount);
+  assertEquals(fetches.running().at(-1)?.name, String(LIMITS.fetchCount));
+});
+
+Deno.test("Fetches counts servedAddressCount addresses, and says that there were more", () => {
+  const { fetches } = fetchesAt();
+  for (let client = 0; client <= LIMITS.servedAddressCount; client++) {
+    using visit = fetches.enter(`${client}`);
+    send(visit, fileOf("f", 10));
+    if (client + 1 !== LIMITS.servedAddressCount) continue;
+    assertEquals(fetches.totals.isMore, false);
+  }
+  const { clients, isMore } = fetches.totals;
+  assertEquals([clients, isMore], [LIMITS.servedAddressCount, true]);
+});
