@@ -12,9 +12,10 @@ import { addressGroup } from "../base/address.ts";
 import { isShared } from "../guard/admission.ts";
 import type { Channel } from "../protocol/channel.ts";
 import type { Counts } from "../guard/counts.ts";
-import type { DescribeOutcome } from "../share/digests.ts";
+import type { DescribeOutcome, Digests } from "../share/digests.ts";
 import { refusal } from "../protocol/hello.ts";
 import { pieceCountOf } from "../content/manifest.ts";
+import { zeroPieces } from "../content/zeros.ts";
 import {
   type ClientToNode,
   DIRECTION,
@@ -66,6 +67,8 @@ export class ClientService implements Disposable {
   readonly #work: ClientWork;
   /** Takes turns with others where files are hashed. */
   readonly #asker: unknown;
+  /** The last file that the client was told of by its name. */
+  #found: ShareFile | undefined;
   /** The files that the client may have. */
   #files: GrantedFiles;
 
@@ -187,6 +190,7 @@ export class ClientService implements Disposable {
         );
       }
     }
+    this.#found = file;
     const { size, modifiedMs, version } = file;
     const digest = digests.of(file) ?? {};
     await this.#outbox.message({
@@ -339,7 +343,18 @@ export class ClientService implements Disposable {
     await this.#outbox.message(refusal(reason, SKIP_TEXT[reason], request));
   }
 
+  /** Tells of a file that a client has without being sent any of it. */
+  #tellUnsent(): void {
+    const { onSent, digests } = this.#service;
+    const file = this.#found;
+    if (onSent === undefined || file === undefined) return;
+    if (this.#reads.sent.files > 0 || !isSentByItsName(file, digests)) return;
+    const { to } = this.served;
+    onSent({ to, name: file.name, first: 0, count: 0 });
+  }
+
   [Symbol.dispose](): void {
+    this.#tellUnsent();
     this.#reads[Symbol.dispose]();
     this.#work[Symbol.dispose]();
     this.#outbox[Symbol.dispose]();
@@ -347,6 +362,14 @@ export class ClientService implements Disposable {
 }
 
 const CLIENT_LEFT = new Deno.errors.ConnectionReset("the client left");
+
+/** Whether what is told of a file is all of it: it is empty, or zeros. */
+function isSentByItsName(file: ShareFile, digests: Digests): boolean {
+  if (file.size === 0) return true;
+  const manifest = digests.manifestOf(file);
+  return manifest !== undefined &&
+    zeroPieces(manifest).length === manifest.pieceCount;
+}
 
 /** What a client is told of the executable bit: nothing where there is none. */
 function bitOf({ isExecutable }: ShareFile): { executable?: true } {

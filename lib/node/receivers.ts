@@ -7,7 +7,10 @@
 
 import { pieceCountOf, pieceLength } from "../content/manifest.ts";
 
-/** Pieces that a client was sent. */
+/**
+ * Pieces that a client was sent. None, if it asked for a file, needed none of its
+ * pieces, and left.
+ */
 export interface PiecesSent {
   /** The client's address, or the group of it. */
   readonly to: string;
@@ -109,7 +112,8 @@ export class Receivers {
       total: file.total,
       ms: now - startedAt,
     };
-    const isComplete = receiver.left === 0 && times.length > 0;
+    // Of a file that needs no pieces, only that tells.
+    const isComplete = receiver.left === 0 && (count === 0 || file.total > 0);
     if (isComplete) this.#beginNext(receiver, file, now);
     return { progress, isComplete };
   }

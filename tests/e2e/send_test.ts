@@ -188,3 +188,25 @@ testWith(
     assertMatch(pty.text, /f\.bin to 127\.0\.0\.1, .*\/s, \d+ %/);
   },
 );
+
+for (
+  const [what, content] of [
+    ["an empty file", new Uint8Array()],
+    ["a file of zeros in one piece", new Uint8Array(1_000)],
+    ["a file of zeros in several pieces", new Uint8Array(3_000_000)],
+  ] as const
+) {
+  Deno.test(`send counts a fetch of ${what}, and ends`, async () => {
+    await using source = await tempShare({ "f.bin": content });
+    await using folder = await tempShare();
+    await using relay = await relayHere();
+    await using sender = spawnRole("peer_client.ts", [
+      ...["--host", "127.0.0.1", relay.address, "send", "f.bin"],
+    ], { cwd: source.path, permissions: ["--allow-read=f.bin"] });
+    const [link] = await sender.stdout.until(/p2p:\S+/);
+    const got = await getLink(link, folder);
+    assertEquals(got.code, 0, got.stderr.join("\n"));
+    assertEquals(await within(sender.exitCode, "the sender"), 0);
+    await sender.stderr.until(/^sent f\.bin to 127\.0\.0\.1: 0 bytes in /);
+  });
+}

@@ -66,3 +66,21 @@ Deno.test("Receivers measures a fetch from its first piece, and knows no other f
     undefined,
   );
 });
+
+Deno.test("Receivers counts a fetch of a file that needs no pieces, once", () => {
+  const receivers = new Receivers(2);
+  receivers.add("empty", { size: 0 });
+  receivers.add("zeros", { size: 10, spared: [0] });
+  for (const name of ["empty", "zeros"]) {
+    const sent = { to: "a", name, first: 0 };
+    const noted = receivers.note({ ...sent, count: 0 }, 1);
+    assertEquals(noted?.isComplete, true);
+    assertEquals(noted?.progress.total, 0);
+  }
+  // A client that does not know that they are zeros asks for them.
+  const asked = receivers.note(
+    { to: "a", name: "zeros", first: 0, count: 1 },
+    2,
+  );
+  assertEquals(asked?.isComplete, false);
+});
