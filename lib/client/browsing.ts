@@ -20,6 +20,7 @@ import {
   type ListingClockLimits,
   Stopped,
 } from "./listing_clock.ts";
+import { distinctNames } from "./node_names.ts";
 import type { ListedNode } from "./nodes.ts";
 import type { Peers } from "./peers.ts";
 import { votesAs } from "./votes.ts";
@@ -200,13 +201,14 @@ class Browsing implements Browsed {
 
   /** Reports the progress of the listing until disposed of. */
   tellNowAndThen(nodes: readonly ListedNode[]): Disposable {
+    const names = distinctNames(nodes);
     const timer = setInterval(() => {
       this.#options.tell({
         event: "listing",
         files: this.catalogue.count,
         nodes: this.#doneCount,
         nodeCount: nodes.length,
-        waitingFor: [...this.#listing].map(({ name }) => name),
+        waitingFor: Array.from(this.#listing, ({ id }) => names.get(id)!),
       });
     }, TELL_MS);
     return { [Symbol.dispose]: () => clearInterval(timer) };

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { distinctNames } from "../client/node_names.ts";
 import type { ListedNode } from "../client/nodes.ts";
 import { TunnelWay } from "../client/tunnel_way.ts";
 import { formatEndpoint } from "../base/conn.ts";
@@ -74,12 +75,14 @@ export async function checkTunnel(
   const { plaintext, limits, signal } = options;
   await using way = new TunnelWay({ dialer, plaintext, limits });
   let failure: Failure | undefined;
+  const names = distinctNames(nodes);
   for (const node of nodes.slice(0, limits.tunnelTrialCount)) {
+    const name = show(names.get(node.id)!);
     const startedAt = performance.now();
     try {
       using _conn = await way.open(node, signal);
       const ms = Math.ceil(performance.now() - startedAt);
-      return findings.ok("tunnel", `joined to ${show(node.name)}, in ${ms} ms`);
+      return findings.ok("tunnel", `joined to ${name}, in ${ms} ms`);
     } catch (error) {
       signal.throwIfAborted();
       if (isBug(error)) throw error;
@@ -89,7 +92,7 @@ export async function checkTunnel(
       const why = error instanceof TunnelRefused
         ? `the relay refused: ${show(error.text)} (${show(error.code)})`
         : describeCause(error);
-      failure ??= cannotJoin(show(node.name), why);
+      failure ??= cannotJoin(name, why);
     }
   }
   if (failure !== undefined) return findings.failed("tunnel", failure);

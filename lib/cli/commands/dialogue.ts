@@ -16,6 +16,7 @@ import { Failure } from "../../base/errors.ts";
 import { counted, show } from "../../base/text.ts";
 import { deliver } from "./delivery.ts";
 import { Input } from "../output/streams.ts";
+import { namesOn } from "../output/node_names.ts";
 import { formatNodes } from "../output/tables.ts";
 import { Telling } from "./telling.ts";
 import type { Terminal } from "../output/terminal.ts";
@@ -42,7 +43,7 @@ export async function runDialogue(
     terminal.note(`received ${counted(file.size, "byte")}, remaining 0 bytes`);
     terminal.note(
       `file transfer successful from node ${file.node.number} (${
-        show(file.node.name)
+        show(namesOn(terminal).of(file.node))
       })`,
     );
   };

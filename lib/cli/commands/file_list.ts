@@ -6,6 +6,7 @@
  */
 
 import type { FileListing, FileListings } from "../../client/listing.ts";
+import { distinctNames } from "../../client/node_names.ts";
 import type { ListedNode } from "../../client/nodes.ts";
 import { counted } from "../../base/text.ts";
 import type { CommandLine } from "../options/command_line.ts";
@@ -253,19 +254,4 @@ function inTree(row: FileRow, depth: number): FileRow {
   const end = row.isFolder ? row.name.length - 2 : row.name.length;
   const name = row.name.slice(row.name.lastIndexOf("/", end) + 1);
   return { ...row, name, indent: TREE_INDENT * (depth - 1) };
-}
-
-// Enough letters of an id to tell nodes of one name apart.
-const ID_START = 4;
-
-/** The names of nodes, with the start of the id where two have the same. */
-function distinctNames(
-  nodes: readonly ListedNode[],
-): ReadonlyMap<string, string> {
-  const count = new Map<string, number>();
-  for (const { name } of nodes) count.set(name, (count.get(name) ?? 0) + 1);
-  return new Map(nodes.map(({ id, name }) => [
-    id,
-    count.get(name) === 1 ? name : `${name}.${id.slice(0, ID_START)}`,
-  ]));
 }

@@ -6,6 +6,7 @@
 
 import type { ClientEvent, PlannedAction } from "../../client/events.ts";
 import { counted, show, showWhole } from "../../base/text.ts";
+import { namesOn, type NodeNames } from "../output/node_names.ts";
 import { formatBytes } from "../output/progress.ts";
 import type { Terminal } from "../output/terminal.ts";
 import { amountInWords, MOST_TOLD, type SavedOptions } from "./saved.ts";
@@ -49,7 +50,8 @@ export class Planned {
     }
     this.#told++;
     const size = this.#isTerminal ? formatBytes(event.bytes) : event.bytes;
-    this.#terminal.fact(formatPlanned(event, String(size)));
+    const names = namesOn(this.#terminal);
+    this.#terminal.fact(formatPlanned(event, { size: String(size), names }));
   }
 
   /** Prints a line about all files together. */
@@ -82,11 +84,11 @@ export class Planned {
 /** `fetch      1.2 MB  Pictures/a.jpg  from nas, laptop`. */
 export function formatPlanned(
   { action, path, nodes }: Pick<FilePlanned, "action" | "path" | "nodes">,
-  size: string,
+  { size, names }: { size: string; names: NodeNames },
 ): string {
-  const names = nodes.slice(0, MOST_NODES).map(({ name }) => show(name));
-  const more = nodes.length - names.length;
-  const from = `${names.join(", ")}${more > 0 ? ` +${more}` : ""}`;
+  const told = nodes.slice(0, MOST_NODES).map((node) => show(names.of(node)));
+  const more = nodes.length - told.length;
+  const from = `${told.join(", ")}${more > 0 ? ` +${more}` : ""}`;
   return [
     action.padEnd(ACTION_COLUMNS),
     size.padStart(SIZE_COLUMNS),

@@ -8,6 +8,7 @@ import type { Delivery } from "../../client/deliveries.ts";
 import type { ClientEvent } from "../../client/events.ts";
 import type { ListedNode } from "../../client/nodes.ts";
 import { counted, show, showWhole } from "../../base/text.ts";
+import { namesOn, type NodeNames } from "../output/node_names.ts";
 import { formatBytes } from "../output/progress.ts";
 import type { Terminal } from "../output/terminal.ts";
 
@@ -76,7 +77,8 @@ export class Saved {
     const zeros = this.#zeros.get(event.name);
     this.#zeros.delete(event.name);
     if (++this.#received.files > this.#mostTold) return;
-    const names = event.from.map(nodeInWords);
+    const known = namesOn(this.#terminal);
+    const names = event.from.map((one) => nodeInWords(one, known));
     const from = names.length === 0 ? "" : `, from ${names.join(", ")}`;
     const path = showWhole(event.path ?? "");
     const empty = zeros === undefined
@@ -152,8 +154,11 @@ function secondsInWords(seconds: number): string {
 }
 
 /** A node that delivered, and its path if that is unusual. */
-function nodeInWords({ node, bytes, paths }: Delivery<ListedNode>): string {
-  const name = show(node.name);
+function nodeInWords(
+  { node, bytes, paths }: Delivery<ListedNode>,
+  names: NodeNames,
+): string {
+  const name = show(names.of(node));
   if (paths.tunnel === 0) return name;
   const part = paths.tunnel === bytes
     ? ""

@@ -10,6 +10,7 @@ import { Failure } from "../../base/errors.ts";
 import { counted, show } from "../../base/text.ts";
 import { contentsInWords } from "../output/choices.ts";
 import { foundInWords, severalInWords } from "../output/found.ts";
+import { namesOn, type NodeNames } from "../output/node_names.ts";
 import { formatProgress, formatSeconds } from "../output/progress.ts";
 import { tellRelayMet } from "../roles/role.ts";
 import { triedOn } from "../output/tried.ts";
@@ -22,7 +23,7 @@ const MOST_WAITED_FOR = 3;
 /** Prints events on a terminal. */
 export class Telling {
   readonly #terminal: Terminal;
-  readonly #nodeNames = new Map<string, string>();
+  readonly #names: NodeNames;
   #isVersionTold = false;
   #toldMotd = "";
   /** Whether the user knows that files are waited for. */
@@ -31,13 +32,14 @@ export class Telling {
 
   constructor(terminal: Terminal) {
     this.#terminal = terminal;
+    this.#names = namesOn(terminal);
   }
 
   /** Pass this to a function of the client. */
   readonly onEvent = (event: ClientEvent): void => {
     triedOn(this.#terminal).note(event);
     if (event.event === "nodes_listed") {
-      for (const { id, name } of event.nodes) this.#nodeNames.set(id, name);
+      this.#names.learn(event.nodes);
     }
     if (this.#terminal.options.json) this.#terminal.event(plainEvent(event));
     this.tell(event);
@@ -74,19 +76,21 @@ export class Telling {
         const { node, cause, out } = event;
         const what = out ? "left out" : "gave trouble";
         return terminal.note(
-          `node ${node.number} (${show(node.name)}) ${what}: ${cause}`,
+          `node ${node.number} (${
+            show(this.#names.of(node))
+          }) ${what}: ${cause}`,
         );
       }
       case "contents_differ": {
-        const nameOf = (id: string) => this.#nodeNames.get(id) ?? id;
-        for (const line of contentsInWords(event, nameOf)) terminal.note(line);
+        const { byId } = this.#names;
+        for (const line of contentsInWords(event, byId)) terminal.note(line);
         return;
       }
       case "found_as":
         return terminal.note(foundInWords(event));
       case "found_several": {
-        const nameOf = (id: string) => this.#nodeNames.get(id) ?? id;
-        for (const line of severalInWords(event, nameOf)) terminal.note(line);
+        const { byId } = this.#names;
+        for (const line of severalInWords(event, byId)) terminal.note(line);
         return;
       }
       case "listing": {

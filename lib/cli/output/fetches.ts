@@ -56,9 +56,9 @@ function formatOne(fetch: RunningFetch, columns: number): string {
   return cutEnd(what, columns);
 }
 
-/** Some bytes may be sent twice. */
+/** Of what is not complete: some bytes may be sent twice. */
 function percentOf(bytes: number, size: number): number {
-  return Math.min(100, Math.floor(100 * bytes / size));
+  return Math.min(99, Math.floor(100 * bytes / size));
 }
 
 /** Files that were sent. */

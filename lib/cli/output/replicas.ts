@@ -5,7 +5,9 @@
  */
 
 import type { ClientEvent } from "../../client/events.ts";
+import type { ListedNode } from "../../client/nodes.ts";
 import { show } from "../../base/text.ts";
+import { namesOn } from "./node_names.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** Finds files of a `get` that have only one copy. */
@@ -17,7 +19,7 @@ export class Replicas {
   /** Names under which nodes have different contents. */
   readonly #differing = new Set<string>();
   #loneCount = 0;
-  #firstLone: { name: string; holder: string | undefined } | undefined;
+  #firstLone: { name: string; holder: ListedNode | undefined } | undefined;
 
   /** `isChosen` says that the user chose some of the nodes. */
   constructor({ isChosen }: { isChosen: boolean }) {
@@ -41,7 +43,7 @@ export class Replicas {
       this.#answered.delete(name);
       if (holders > 1 || heard < this.#nodeCount) return;
       this.#loneCount++;
-      this.#firstLone ??= { name, holder: from[0]?.node.name };
+      this.#firstLone ??= { name, holder: from[0]?.node };
     }
   }
 
@@ -49,7 +51,8 @@ export class Replicas {
   warn(terminal: Terminal): void {
     if (this.#isChosen || this.#nodeCount < 2) return;
     if (this.#firstLone === undefined) return;
-    const { name, holder = "one node" } = this.#firstLone;
+    const { name, holder: node } = this.#firstLone;
+    const holder = node === undefined ? "one node" : namesOn(terminal).of(node);
     const what = this.#differing.has(name) ? "this content of " : "";
     terminal.note(
       this.#loneCount === 1

@@ -5,6 +5,7 @@
  */
 
 import type { FileListing } from "../../client/listing.ts";
+import { distinctNames } from "../../client/node_names.ts";
 import type { ListedNode } from "../../client/nodes.ts";
 import { formatEndpoint } from "../../base/conn.ts";
 import { showWhole } from "../../base/text.ts";
@@ -15,9 +16,10 @@ export function formatNodes(
   nodes: readonly ListedNode[],
   options: { ids: boolean },
 ): string[] {
+  const names = distinctNames(nodes);
   return formatRows(nodes.map((node) => [
     String(node.number),
-    showWhole(node.name),
+    showWhole(names.get(node.id)!),
     showWhole(node.addresses.map(formatEndpoint).join(",")),
     ...(options.ids ? [node.id] : []),
     ...(node.isAttached ? ["tunnel"] : []),

@@ -10,6 +10,7 @@ import { formatEndpoint } from "../../base/conn.ts";
 import { Failure } from "../../base/errors.ts";
 import { show } from "../../base/text.ts";
 import type { NodeTried, Stage } from "./cli_events.ts";
+import { namesOn, type NodeNames } from "./node_names.ts";
 import { formatBytes } from "./progress.ts";
 import { formatRows } from "./tables.ts";
 import type { Terminal } from "./terminal.ts";
@@ -187,7 +188,9 @@ export class Tried {
     if (rows.length === 0 || (isTold && !isNew)) return;
     const files = new Set(rows.map(({ name }) => name)).size;
     terminal.note(files === 1 ? "tried:" : "tried, by file:");
-    for (const line of formatTried(rows.slice(0, MOST_ROWS), files > 1)) {
+    const told = rows.slice(0, MOST_ROWS);
+    const names = namesOn(terminal);
+    for (const line of formatTried(told, { names, withFile: files > 1 })) {
       terminal.note(`  ${line}`);
     }
     if (rows.length > MOST_ROWS) {
@@ -231,12 +234,12 @@ function causeOf(answer: NodeAnswer): string {
 /** A row for each node. */
 function formatTried(
   rows: readonly NodeTried[],
-  withFile: boolean,
+  { names, withFile }: { names: NodeNames; withFile: boolean },
 ): string[] {
   return formatRows(rows.map(({ name, node, address, path, ...row }) => [
     ...(withFile ? [show(name)] : []),
     String(node.number),
-    show(node.name),
+    show(names.of(node)),
     show(address),
     path ?? "-",
     row.stage,

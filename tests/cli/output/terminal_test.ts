@@ -38,7 +38,7 @@ Deno.test("formatNodes lines columns up, and escapes names", () => {
   const node = (number: number, name: string) => ({
     number,
     name,
-    id: "id",
+    id: `${number} id`,
     addresses: [{ host: "127.0.0.1", port: 1500 }],
     certificate: new Uint8Array(),
     isAttached: number === 2,
@@ -49,7 +49,7 @@ Deno.test("formatNodes lines columns up, and escapes names", () => {
     "1  alpha     127.0.0.1:1500",
     "2  b\\x1b[2J  127.0.0.1:1500  tunnel",
   ]);
-  assertEquals(formatNodes(nodes, { ids: true })[0]?.endsWith("  id"), true);
+  assertEquals(formatNodes(nodes, { ids: true })[0]?.endsWith("  1 id"), true);
   assertEquals(formatNodes([], { ids: true }), []);
 });
 
@@ -74,7 +74,7 @@ Deno.test("formatNodes lines columns up by what a terminal shows, not by charact
   const node = (number: number, name: string) => ({
     number,
     name,
-    id: "id",
+    id: `${number} id`,
     addresses: [{ host: "127.0.0.1", port: 1500 }],
     certificate: new Uint8Array(),
     isAttached: false,

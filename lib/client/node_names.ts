@@ -1,0 +1,40 @@
+/**
+ * The names of nodes for people: where two nodes have the same, each is followed
+ * by the start of its id. Pure.
+ *
+ * @module
+ */
+
+// Enough letters of an id to tell nodes of one name apart, as a rule.
+const ID_START = 4;
+
+/** What tells a node apart. */
+export interface NamedNode {
+  readonly id: string;
+  readonly name: string;
+}
+
+/** The names by id. */
+export function distinctNames(
+  nodes: Iterable<NamedNode>,
+): ReadonlyMap<string, string> {
+  const names = new Map<string, string>();
+  for (const [name, group] of Map.groupBy(nodes, ({ name }) => name)) {
+    const ids = group.map(({ id }) => id);
+    const length = lettersOf(ids);
+    for (const id of ids) {
+      const start = length === 0 ? "" : `.${id.slice(0, length)}`;
+      names.set(id, name + start);
+    }
+  }
+  return names;
+}
+
+/** How many letters of the ids tell them apart; none of a single one. */
+function lettersOf(ids: readonly string[]): number {
+  const all = new Set(ids).size;
+  if (all < 2) return 0;
+  let length = ID_START;
+  while (new Set(ids.map((id) => id.slice(0, length))).size < all) length++;
+  return length;
+}
