@@ -13,6 +13,12 @@ import type { Conn, Endpoint } from "../base/conn.ts";
 const CONN = Symbol("conn");
 type OwnedSocket = Socket & { [CONN]: StreamConn };
 
+/** What a socket has read. */
+type Chunk = Uint8Array<ArrayBuffer>;
+
+// Smaller chunks may come from a buffer that others use too.
+const OWN_BUFFER_BYTES = 16 * 1024;
+
 /** A waiting read. */
 interface Reader {
   readonly buffer: Uint8Array;
@@ -47,7 +53,9 @@ export class StreamConn implements Conn {
     }],
   ];
   readonly #socket: OwnedSocket;
-  #unread: Uint8Array | null = null;
+  #unread: Chunk | null = null;
+  /** The memory of the chunk that is being read, where nobody else uses it. */
+  #owned: ArrayBuffer | null = null;
   #ended = false;
   #failure: Error | null = null;
   #reader: Reader | null = null;
@@ -80,6 +88,7 @@ export class StreamConn implements Conn {
     }
     if (this.#unread !== null) socket.unshift(this.#unread);
     this.#unread = null;
+    this.#owned = null;
     return socket;
   }
 
@@ -122,12 +131,25 @@ export class StreamConn implements Conn {
 
   /** Fills `buffer`; `null` at the end, `undefined` if no bytes are there. */
   #take(buffer: Uint8Array): number | null | undefined {
-    const chunk = this.#unread ?? this.#socket.read() as Uint8Array | null;
+    const chunk = this.#unread ?? this.#nextChunk();
     if (chunk === null) return this.#ended ? null : undefined;
     const count = Math.min(chunk.length, buffer.length);
     buffer.set(count === chunk.length ? chunk : chunk.subarray(0, count));
     this.#unread = count === chunk.length ? null : chunk.subarray(count);
+    if (this.#unread === null) {
+      // A busy relay would hold 100 MiB of them until V8 collects.
+      this.#owned?.transfer(0);
+      this.#owned = null;
+    }
     return count;
+  }
+
+  #nextChunk(): Chunk | null {
+    const chunk = this.#socket.read() as Chunk | null;
+    const isOwned = chunk !== null && chunk.length >= OWN_BUFFER_BYTES &&
+      chunk.length === chunk.buffer.byteLength;
+    this.#owned = isOwned ? chunk.buffer : null;
+    return chunk;
   }
 
   write(bytes: Uint8Array): Promise<number> {

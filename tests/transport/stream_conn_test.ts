@@ -1,4 +1,9 @@
-import { assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
+import {
+  assertEquals,
+  assertGreater,
+  assertRejects,
+  assertStrictEquals,
+} from "@std/assert";
 import { connect, createServer, type Socket } from "node:net";
 import { type Conn, writeAll } from "../../lib/base/conn.ts";
 import { StreamConn } from "../../lib/transport/stream_conn.ts";
@@ -85,6 +90,36 @@ Deno.test("StreamConn that is closed rejects what waits, and what comes after", 
   await assertRejects(() => conn.read(new Uint8Array(1)));
   await assertRejects(() => conn.write(new Uint8Array(1)));
   conn.close();
+});
+
+Deno.test("StreamConn frees the memory of what was read to its end, and not before", async () => {
+  await using pair = await socketPair();
+  const chunks: Uint8Array<ArrayBuffer>[] = [];
+  const read = pair.near.read.bind(pair.near);
+  pair.near.read = (size) => {
+    const chunk = read(size);
+    if (chunk !== null) chunks.push(chunk);
+    return chunk;
+  };
+  const conn = new StreamConn(pair.near, ENDS);
+  const far = new StreamConn(pair.far, ENDS);
+  const sent = randomBytes(1024 ** 2, seededRandom(3));
+  const writing = writeAll(far, sent);
+  const came = new Uint8Array(sent.length);
+  for (let at = 0; at < came.length;) {
+    // A part of a chunk at a time: the rest of it must still be there.
+    const part = conn.read(came.subarray(at, at + 10_000));
+    at += await within(part, "a part") ?? NaN;
+  }
+  await writing;
+  assertEquals(came, sent);
+  const large = chunks.filter(({ length }) => length === 0);
+  assertGreater(large.length, 0, "large chunks are detached, and so empty");
+  // A chunk of a few bytes may share its memory with others.
+  const count = chunks.length;
+  await writeAll(far, Uint8Array.of(1, 2, 3));
+  assertEquals(await conn.read(new Uint8Array(10)), 3);
+  assertEquals(chunks.slice(count).map(({ length }) => length), [3]);
 });
 
 Deno.test("StreamConns listen to their sockets with the same four functions", async () => {
