@@ -25,6 +25,8 @@ export interface HereOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Stops it, as SIGTERM does, once its standard output matches. */
   readonly until?: RegExp;
+  /** The same for its standard error. */
+  readonly untilNote?: RegExp;
 }
 
 /** How a role ended, and what it wrote. */
@@ -45,7 +47,7 @@ let isRunning = false;
 export async function runRoleHere(
   script: string,
   args: readonly string[],
-  { input = "", env = {}, until }: HereOptions = {},
+  { input = "", env = {}, until, untilNote }: HereOptions = {},
 ): Promise<OutcomeHere> {
   if (isRunning) {
     throw new Error("another role runs here: its output would mix");
@@ -56,7 +58,9 @@ export async function runRoleHere(
     using stdout = captured(Deno.stdout, (bytes) => {
       if (until?.test(decode(bytes))) signals.stop();
     });
-    using stderr = captured(Deno.stderr);
+    using stderr = captured(Deno.stderr, (bytes) => {
+      if (untilNote?.test(decode(bytes))) signals.stop();
+    });
     using _stdin = typed(input);
     using _env = withOwnVariables(env);
     const code = await MAINS[script]!(args);
