@@ -215,6 +215,7 @@ export {
   Receivers,
   type SentFile,
 } from "./node/receivers.ts";
+export type { IndexEvent } from "./node/index_teller.ts";
 export type {
   AttachReason,
   RegistrarEvent,
@@ -230,6 +231,7 @@ export {
   type RelayServer,
   serveRelay,
 } from "./relay/server.ts";
+export type { IndexStats } from "./relay/indexed_nodes.ts";
 export type { RelayStats } from "./relay/stats.ts";
 export type { Served } from "./node/client_reads.ts";
 export type { RiskyFinds } from "./share/risky_names.ts";

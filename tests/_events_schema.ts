@@ -329,6 +329,24 @@ export const EVENTS: Readonly<Record<EventName, EventSpec>> = {
     roles: NODES,
     fields: { relay: relayAt, error: FailureObject },
   },
+  indexed: {
+    says:
+      "the relay now knows the fingerprints of all names, and sends only clients here that ask for one of these",
+    roles: NODES,
+    fields: {
+      relay: relayAt,
+      fingerprints: count("fingerprints of names, last parts and folders"),
+    },
+  },
+  "index_refused": {
+    says:
+      "the relay does not take the fingerprints of this node's names: clients ask the node for every name",
+    roles: NODES,
+    fields: {
+      relay: relayAt,
+      why: text("`node_full`, `group_full` or `index_full`"),
+    },
+  },
   attached: {
     says: "clients can now reach the node through the relay",
     roles: NODES,
@@ -504,6 +522,11 @@ export const EVENTS: Readonly<Record<EventName, EventSpec>> = {
       uptime: Type.Optional(
         count(
           "seconds since the relay started, while nodes may still be returning",
+        ),
+      ),
+      countOfAll: Type.Optional(
+        count(
+          "nodes at the relay, if `nodes` are only those that may have what was asked for",
         ),
       ),
     },

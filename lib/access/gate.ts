@@ -160,6 +160,11 @@ export class Admittance {
     return this.#admitted?.gate.granter(this.#admitted.visitor);
   }
 
+  /** Whether the peer may ask for names; the holder of a link may not. */
+  get mayUseIndex(): boolean {
+    return this.#admitted?.visitor.kind !== "guest";
+  }
+
   /** Makes the pass of a link. */
   mint(message: MessageOf<"mint">): RelayToClient {
     return this.#admitted?.gate.mint(message, this.#admitted.visitor) ??

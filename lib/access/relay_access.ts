@@ -8,10 +8,11 @@
 
 import { isContentId } from "../content/manifest.ts";
 import type { Limits } from "../base/limits.ts";
+import { sha256 } from "../base/hash.ts";
 import { safeName } from "../base/names.ts";
 import { Attempts } from "./attempts.ts";
 import { formatGrant, type Grant, grantKeyOf } from "./grant.ts";
-import { isSameCode } from "./keys.ts";
+import { deriveKey, isSameCode } from "./keys.ts";
 import { formatPass, linkKeyOf, openPass, type PassTerms } from "./pass.ts";
 import { type AccessRefusal, REFUSALS } from "./refusal.ts";
 import {
@@ -32,6 +33,20 @@ export interface Secrets {
     readonly secret: Uint8Array;
     readonly overlapMs: number;
   };
+}
+
+/**
+ * The key of the fingerprints in a relay's index. At an open relay everybody
+ * can make it; a private one tells it to its nodes and clients. It stays the
+ * same while the relay runs.
+ */
+export function indexKeyFor(
+  relayId: string,
+  secrets: Secrets | undefined,
+): Uint8Array<ArrayBuffer> {
+  return secrets === undefined
+    ? sha256(new TextEncoder().encode(`relay-p2p index 1\n${relayId}`))
+    : deriveKey(secrets.current, "index");
 }
 
 /** A moment, on both clocks. */

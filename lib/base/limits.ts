@@ -176,6 +176,33 @@ const NUMBERS = {
   sweepMs: 1_000,
   /** Leases removed in one turn, some 10 ms: all may end at once. */
   sweepCount: 1_000,
+  /**
+   * Fingerprints in a relay's index, with those that wait for removal: 10,000
+   * nodes with 1,000 files each. They take 10 bytes each.
+   */
+  indexEntryCount: 24_000_000,
+  /** Fingerprints of one node: 1.8 million files, 40 MB. */
+  indexEntriesPerNodeCount: 4_000_000,
+  /** Fingerprints of all nodes at one address. */
+  indexEntriesPerAddressCount: 8_000_000,
+  /** Fingerprints that a relay tidies in one turn, some 5 ms. */
+  indexTidyCount: 100_000,
+  /** Fingerprints added and removed by one message: 60 KB of base64. */
+  indexMessageCount: 4_500,
+  /** Fingerprints that take a relay as long as one request. */
+  indexPerRequestCount: 500,
+  /** The shortest time between two reports of changed names. */
+  indexPauseMs: 5_000,
+  /** How long a node waits after a relay refused its index. */
+  indexRetryMs: 600_000,
+  /** Fingerprints of one request for nodes. */
+  indexAskedCount: 64,
+  /** Fingerprints that a client asks for; with more it asks all nodes. */
+  indexAskedMostCount: 1_024,
+  /** Nodes in an answer from the index; of more, all are listed. */
+  indexAnswerCount: 1_024,
+  /** With at most so many nodes at the relay, a client asks all of them. */
+  askAllCount: 32,
   /** The shortest time between two log lines about the same refusal. */
   refusalPauseMs: 10_000,
   /** How often a relay checks how much memory it uses. */

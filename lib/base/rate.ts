@@ -72,13 +72,16 @@ export class AddressGroupRate {
     return this.#dueAt.size;
   }
 
-  /** Reserves one request; returns the milliseconds to wait before it. */
-  reserve(source: string, now: number): number {
+  /**
+   * Reserves one request, or `count` of them; returns the milliseconds to wait
+   * before it.
+   */
+  reserve(source: string, now: number, count = 1): number {
     this.#purge(now);
     // A burst is time that the group has not used.
     const earliest = now - this.#burstMs + this.#intervalMs;
     const dueAt = Math.max(this.#dueAt.get(source) ?? -Infinity, earliest);
-    this.#dueAt.set(source, dueAt + this.#intervalMs);
+    this.#dueAt.set(source, dueAt + count * this.#intervalMs);
     return Math.max(0, dueAt - now);
   }
 

@@ -16,7 +16,7 @@ import type { WantedSums } from "./wanted_sums.ts";
 
 /** Options of {@linkcode Seeking}. */
 export interface SeekingOptions {
-  /** The nodes to ask. */
+  /** The nodes to ask; some may be added between two searches. */
   readonly nodes: readonly ListedNode[];
   /**
    * SHA-256 that files must have. Only a node with that file ends the wait.
@@ -42,6 +42,8 @@ export interface SeekOptions {
   readonly onFound: (asking: Asking, found: FoundNode) => boolean;
   /** Whether more files follow, over the same connections. */
   readonly more?: boolean;
+  /** The nodes to ask, if only some. */
+  readonly nodes?: readonly ListedNode[];
 }
 
 /** Finds files on nodes. Disposing waits until all questions have ended. */
@@ -63,9 +65,9 @@ export class Seeking implements AsyncDisposable {
    */
   async seek(
     askings: readonly Asking[],
-    { onFound, more = false }: SeekOptions,
+    { onFound, more = false, nodes = this.#options.nodes }: SeekOptions,
   ): Promise<void> {
-    const { nodes, signal } = this.#options;
+    const { signal } = this.#options;
     const { graceMs = this.#peers.limits.askingGraceMs } = this.#options;
     const sought = askings.map((asking) =>
       new Sought(asking, { nodeCount: nodes.length, graceMs })

@@ -33,7 +33,7 @@ export interface ChoosingOptions {
   readonly wish: Wish;
   /** The SHA-256 of each file, in place of the one in `wish`. */
   readonly wanted?: WantedSums | undefined;
-  /** The nodes that may offer it. */
+  /** The nodes that may offer it; some may be added later. */
   readonly nodes: readonly ListedNode[];
   /** Called for every event. */
   readonly tell: (event: ClientEvent) => void;
@@ -59,7 +59,7 @@ export class Choosing implements AsyncDisposable {
   readonly #options: ChoosingOptions;
   /** The user's conditions, and which times count. */
   readonly wish: Wish;
-  readonly #nodes: ReadonlyMap<string, ListedNode>;
+  readonly #nodes = new Map<string, ListedNode>();
   /**
    * Separate sessions, so that a file that takes long to hash delays no other.
    */
@@ -73,7 +73,6 @@ export class Choosing implements AsyncDisposable {
     this.#options = options;
     const notAfterMs = Date.now() + peers.limits.clockToleranceMs;
     this.wish = { notAfterMs, ...options.wish };
-    this.#nodes = new Map(options.nodes.map((node) => [node.id, node]));
     this.#asides = new Asides(
       peers,
       AbortSignal.any([options.signal, this.#stop.signal]),
@@ -165,10 +164,17 @@ export class Choosing implements AsyncDisposable {
     return chooseContent([...known.values()], wish, { isFinal: true });
   }
 
+  #nodeOf(id: string): ListedNode {
+    if (!this.#nodes.has(id)) {
+      for (const node of this.#options.nodes) this.#nodes.set(node.id, node);
+    }
+    return this.#nodes.get(id)!;
+  }
+
   /** An offer with its digests; `undefined` if its node does not give them. */
   async #describe(offer: Offer): Promise<Offer | undefined> {
     try {
-      const node = this.#nodes.get(offer.node)!;
+      const node = this.#nodeOf(offer.node);
       const of = offer.content ?? offer.version;
       const answer = await this.#inTime(
         () => this.#asides.ask(node, (session) => session.describe(of)),

@@ -151,14 +151,21 @@ export function withNearest(
 }
 
 /** None of the asked nodes has a file that matches. */
-export function nobodyHasAny(pattern: string, nodeCount: number): Failure {
+export function nobodyHasAny(
+  pattern: string,
+  { nodeCount, unaskedCount }: { nodeCount: number; unaskedCount: number },
+): Failure {
+  const why = unaskedCount > 0
+    ? `no file matches at ${counted(nodeCount, "node")}, and by the relay's ` +
+      `index none at ${unaskedCount} others`
+    : nodeCount === 1
+    ? "the only node has no file that matches"
+    : `none of ${nodeCount} nodes has a file that matches`;
   return new Failure("not_found", {
     what: "Cannot find files",
     where: show(pattern),
-    why: nodeCount === 1
-      ? "the only node has no file that matches"
-      : `none of ${nodeCount} nodes has a file that matches`,
-    remedyCode: "see_files",
+    why,
+    remedyCode: unaskedCount > 0 ? "ask_all" : "see_files",
   });
 }
 
@@ -270,11 +277,20 @@ export function exhausted(
   name: string,
   answers: ReadonlyMap<string, NodeAnswer>,
   found: ReadonlySet<string>,
+  unaskedCount = 0,
 ): Failure {
   const where = show(name);
   const asked = answers.size;
   const count = (kind: NodeAnswer["kind"]) =>
     [...answers.values()].filter((answer) => answer.kind === kind).length;
+  if (asked === 0 && unaskedCount > 0) {
+    return new Failure("not_found", {
+      what: "Cannot find file",
+      where,
+      why: `the relay's index has it at none of ${unaskedCount} nodes`,
+      remedyCode: "ask_all",
+    });
+  }
   if (asked === 0) {
     return new Failure("not_found", {
       what: "Cannot find file",
@@ -314,11 +330,20 @@ export function exhausted(
   return new Failure("not_found", {
     what: "Cannot find file",
     where,
-    why: noneOf(asked, silent),
-    remedy: silent === 0
-      ? "check the name"
-      : "check that the nodes are running",
+    why: noneOf(asked, silent) + others(unaskedCount),
+    ...silent > 0
+      ? { remedy: "check that the nodes are running" }
+      : unaskedCount > 0
+      ? { remedyCode: "ask_all" }
+      : { remedy: "check the name" },
   });
+}
+
+/** Says that further nodes were not asked, and why. */
+function others(unaskedCount: number): string {
+  return unaskedCount === 0
+    ? ""
+    : `, and the relay's index has it at none of ${unaskedCount} others`;
 }
 
 /** Says that no node has a file, and how many could not be asked. */

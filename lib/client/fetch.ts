@@ -7,14 +7,11 @@
 import { Failure } from "../base/errors.ts";
 import { show } from "../base/text.ts";
 import type { ByteRange, Section } from "../content/section.ts";
+import { Candidates } from "./candidates.ts";
 import { Peers } from "./peers.ts";
 import { Stream } from "./stream.ts";
 import type { ListedNode } from "./nodes.ts";
-import {
-  checkedName,
-  chosenNodes,
-  type TransferOptions,
-} from "./transfer_options.ts";
+import { checkedName, type TransferOptions } from "./transfer_options.ts";
 
 /** Options of {@linkcode fetchFile}. */
 export interface FetchOptions extends TransferOptions {
@@ -95,11 +92,10 @@ export async function fetchFile(options: FetchOptions): Promise<FetchedFile> {
   const tell = options.onEvent ?? (() => {});
   await using stack = new AsyncDisposableStack();
   const peers = stack.use(new Peers(options, tell));
-  const nodes = chosenNodes(
-    options.nodes ?? (await peers.list()).nodes,
-    options,
-  );
-  const stream = stack.use(new Stream(peers, { ...options, name, nodes }));
+  const selections = [{ kind: "name", name } as const];
+  const candidates = await Candidates.of(peers, selections, options);
+  const given = { ...options, name, candidates };
+  const stream = stack.use(new Stream(peers, given));
   await stream.seek();
   stack.move(); // from here on the caller disposes of it
   return stream;

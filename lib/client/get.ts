@@ -7,15 +7,12 @@
  */
 
 import { BaseFile } from "../disk/base_file.ts";
+import { Candidates } from "./candidates.ts";
 import { getWhenThere } from "./get_later.ts";
 import { type GetResult, GetRun } from "./get_run.ts";
 import { Peers } from "./peers.ts";
 import { distinct, type Selection } from "./selections.ts";
-import {
-  checkedName,
-  chosenNodes,
-  type TransferOptions,
-} from "./transfer_options.ts";
+import { checkedName, type TransferOptions } from "./transfer_options.ts";
 
 export type { GetResult } from "./get_run.ts";
 export type { Selection } from "./selections.ts";
@@ -77,11 +74,8 @@ async function getOnce(options: GetOptions): Promise<GetResult> {
     ? undefined
     : stack.use(await BaseFile.open(options.base));
   const peers = stack.use(new Peers(options, tell));
-  const nodes = chosenNodes(
-    options.nodes ?? (await peers.list()).nodes,
-    options,
-  );
-  const given = { ...options, selections, nodes, base };
+  const candidates = await Candidates.of(peers, selections, options);
+  const given = { ...options, selections, candidates, base };
   const get = stack.use(new GetRun(peers, given));
   return await get.run();
 }

@@ -12,7 +12,8 @@ import type { Hasher } from "../transfer/hashing.ts";
 import type { Lanes } from "../transfer/lanes.ts";
 import type { NodeSession } from "../transfer/session.ts";
 import { followedBy } from "./ahead.ts";
-import { Asking } from "./ask_node.ts";
+import { Asking, type FoundNode } from "./ask_node.ts";
+import type { Candidates } from "./candidates.ts";
 import { Choosing } from "./choosing.ts";
 import { Clashes } from "./clashes.ts";
 import { boundsOf, hasherFor, lanesFor, sourceOf } from "./downloading.ts";
@@ -47,7 +48,7 @@ import { WantedSums } from "./wanted_sums.ts";
 export interface GetRunOptions extends TransferOptions {
   readonly selections: readonly Selection[];
   /** The nodes to ask. */
-  readonly nodes: readonly ListedNode[];
+  readonly candidates: Candidates;
   /** The path to save a file at. */
   readonly pathOf: (name: string, selection: Selection) => string;
   /** Whether to replace existing files. */
@@ -75,7 +76,7 @@ export class GetRun implements AsyncDisposable {
   readonly #peers: Peers;
   readonly #options: GetRunOptions;
   readonly #tell: (event: ClientEvent) => void;
-  readonly #nodes: ReadonlyMap<string, ListedNode>;
+  readonly #nodes: Map<string, ListedNode>;
   readonly #offers = new Map<string, readonly Offer[]>();
   /** The names that the user gave, and how. */
   readonly #named: Map<string, Selection>;
@@ -103,7 +104,8 @@ export class GetRun implements AsyncDisposable {
   #lanes: Lanes | undefined;
 
   constructor(peers: Peers, options: GetRunOptions) {
-    const { signal, nodes, sha256, content, prefer, overwrite } = options;
+    const { signal, sha256, content, prefer, overwrite } = options;
+    const { nodes } = options.candidates;
     this.#wanted = new WantedSums(options);
     const wanted = this.#wanted;
     const isPinned = wanted.isPinned || content !== undefined;
@@ -189,11 +191,13 @@ export class GetRun implements AsyncDisposable {
    * has been opened, while that is being received.
    */
   async *#batches(): AsyncGenerator<readonly Job[], undefined> {
-    const { selections, nodes } = this.#options;
+    const { selections, candidates } = this.#options;
+    const { nodes, unaskedCount } = candidates;
+    const mayAsk = nodes.length + unaskedCount > 0;
     const batches = batchesOf(selections, this.#peers.limits.askingBatchCount);
     for (const [n, batch] of batches.entries()) {
       const more = n < batches.length - 1;
-      if (nodes.length > 0) await this.#ask(batch, more);
+      if (mayAsk) await this.#ask(batch, more);
       else for (const selection of batch) this.#failWithoutNodes(selection);
       yield await this.#choose({ more: more || this.#missed.isWaiting });
     }
@@ -220,7 +224,7 @@ export class GetRun implements AsyncDisposable {
   }
 
   async #browse(selection: Selection & { kind: "matching" }): Promise<void> {
-    const { nodes } = this.#options;
+    const { nodes, unaskedCount } = this.#options.candidates;
     const browsed = await browseAll(this.#peers, nodes, {
       ...selection,
       tell: this.#tell,
@@ -241,9 +245,11 @@ export class GetRun implements AsyncDisposable {
       const failure = notListedWhole(browsed.incomplete, { pattern, nodes });
       return this.#outcomes.fail(pattern, failure);
     }
-    if (browsed.catalogue.count > 0 || nodes.length === 0) return;
-    const count = browsed.sessions.size;
-    this.#outcomes.fail(pattern, nobodyHasAny(pattern, count));
+    if (browsed.catalogue.count > 0) return;
+    if (nodes.length + unaskedCount === 0) return;
+    const nodeCount = browsed.sessions.size;
+    const counts = { nodeCount, unaskedCount };
+    this.#outcomes.fail(pattern, nobodyHasAny(pattern, counts));
   }
 
   /** Keeps one session for each node, and fetches from it. */
@@ -274,22 +280,37 @@ export class GetRun implements AsyncDisposable {
     const askings = selections.map(({ name }) =>
       new Asking(this.#peers, { name, tell: this.#tell })
     );
-    await this.#seeking.seek(askings, {
-      more,
-      onFound: (asking, { node, session, offer }) => {
-        const isOfUse = this.#jobs.has(asking.name)
-          ? this.#join(asking.name, offer)
-          : this.#note(asking.name, offer);
-        if (isOfUse) this.#keep(node.id, session);
-        return isOfUse;
-      },
-    });
+    const onFound = (asking: Asking, found: FoundNode) =>
+      this.#take(asking.name, found);
+    await this.#seeking.seek(askings, { more, onFound });
     this.#signal.throwIfAborted();
-    for (const asking of askings) {
+    const missed = askings.filter(({ name }) => !this.#offers.has(name));
+    const nodes = await this.#widen(missed);
+    await this.#seeking.seek(missed, { more, onFound, nodes });
+    this.#signal.throwIfAborted();
+    for (const asking of missed) {
       if (this.#offers.has(asking.name)) continue;
       this.#jobs.set(asking.name, null);
       await this.#missed.add(asking);
     }
+  }
+
+  /** Takes a node's offer; whether it is of use. */
+  #take(name: string, { node, session, offer }: FoundNode): boolean {
+    const isOfUse = this.#jobs.has(name)
+      ? this.#join(name, offer)
+      : this.#note(name, offer);
+    if (isOfUse) this.#keep(node.id, session);
+    return isOfUse;
+  }
+
+  /** Further nodes that may have names in other folders. */
+  async #widen(missed: readonly Asking[]): Promise<readonly ListedNode[]> {
+    if (missed.length === 0) return [];
+    const { candidates } = this.#options;
+    const more = await candidates.widen(missed.map(({ name }) => name));
+    for (const node of more) this.#nodes.set(node.id, node);
+    return more;
   }
 
   /** Looks for the missed names as folders, and as parts of longer names. */

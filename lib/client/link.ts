@@ -13,17 +13,14 @@ import { describeCause, Failure, isBug } from "../base/errors.ts";
 import { DIRECTION, type RelayToClient } from "../protocol/messages.ts";
 import { show } from "../base/text.ts";
 import { Asking, type FoundNode } from "./ask_node.ts";
+import { Candidates } from "./candidates.ts";
 import { Choosing } from "./choosing.ts";
 import type { ClientEvent } from "./events.ts";
 import { exhausted } from "./failures.ts";
 import { explained, lacking } from "./folders.ts";
 import type { ListedNode } from "./nodes.ts";
 import { Peers } from "./peers.ts";
-import {
-  checkedName,
-  chosenNodes,
-  type TransferOptions,
-} from "./transfer_options.ts";
+import { checkedName, type TransferOptions } from "./transfer_options.ts";
 import { insteadOf } from "./wider.ts";
 
 /** Options of {@linkcode makeLink}. */
@@ -59,7 +56,10 @@ export interface MadeLink {
 export async function makeLink(options: LinkOptions): Promise<MadeLink> {
   const tell = options.onEvent ?? (() => {});
   await using peers = new Peers(options, tell);
-  const nodes = chosenNodes((await peers.list()).nodes, options);
+  const name = checkedName(options.name);
+  const selections = [{ kind: "name", name } as const];
+  const candidates = await Candidates.of(peers, selections, options);
+  const { nodes } = candidates;
   const { sha256, prefer, signal = new AbortController().signal } = options;
   await using choosing = new Choosing(peers, {
     wish: { sha256, prefer },
@@ -68,13 +68,13 @@ export async function makeLink(options: LinkOptions): Promise<MadeLink> {
     signal,
   });
   await using sessions = new AsyncDisposableStack();
-  const name = checkedName(options.name);
-  const { found, asking } = await askAll(peers, { name, nodes, tell, sessions })
-    .then((asked) =>
-      asked.found.size > 0
-        ? asked
-        : askInstead(asked, { options, peers, nodes, choosing, sessions })
-    );
+  const { found, asking } = await askAll(peers, {
+    ...{ name, candidates, tell, sessions },
+  }).then((asked) =>
+    asked.found.size > 0
+      ? asked
+      : askInstead(asked, { options, peers, candidates, choosing, sessions })
+  );
   const offers = [...found.values()].map(({ offer }) => offer);
   const { group } = await choosing.choose(asking.name, offers);
   const content = group.content ?? await contentOf(group, { found, asking });
@@ -92,21 +92,25 @@ interface Asked {
 /** Asks all nodes for a file. `sessions` disposes of those that have it. */
 async function askAll(
   peers: Peers,
-  { name, nodes, tell, sessions }: {
+  { name, candidates, tell, sessions }: {
     name: string;
-    nodes: readonly ListedNode[];
+    candidates: Candidates;
     tell: (event: ClientEvent) => void;
     sessions: AsyncDisposableStack;
   },
 ): Promise<Asked> {
   const asking = new Asking(peers, { name, tell });
   const found = new Map<string, FoundNode>();
-  await peers.turns.each(nodes, async (node) => {
+  const ask = async (node: ListedNode) => {
     const one = await asking.ask(node);
     if (one === undefined) return;
     sessions.use(one.session);
     found.set(node.id, one);
-  });
+  };
+  await peers.turns.each([...candidates.nodes], ask);
+  if (found.size === 0) {
+    await peers.turns.each(await candidates.widen([name]), ask);
+  }
   return { asking, found };
 }
 
@@ -117,10 +121,10 @@ async function askAll(
  */
 async function askInstead(
   { asking }: Asked,
-  { options, peers, nodes, choosing, sessions }: {
+  { options, peers, candidates, choosing, sessions }: {
     options: LinkOptions;
     peers: Peers;
-    nodes: readonly ListedNode[];
+    candidates: Candidates;
     choosing: Choosing;
     sessions: AsyncDisposableStack;
   },
@@ -129,14 +133,17 @@ async function askInstead(
   const { signal = new AbortController().signal } = options;
   const tell = options.onEvent ?? (() => {});
   const { name } = asking;
-  const failure = exhausted(name, asking.answers, asking.found);
-  const asked = lacking(nodes, asking.answers);
+  const { unaskedCount } = candidates;
+  const failure = exhausted(name, asking.answers, asking.found, unaskedCount);
+  const asked = lacking(candidates.nodes, asking.answers);
   const unfound = { peers, nodes: asked, name, signal };
   if (!anywhere) throw await explained(failure, unfound);
   const looking = { ...unfound, ignoreCase, choosing, tell };
   const instead = await insteadOf(failure, looking);
   if (instead instanceof Failure) throw instead;
-  const again = await askAll(peers, { name: instead, nodes, tell, sessions });
+  const again = await askAll(peers, {
+    ...{ name: instead, candidates, tell, sessions },
+  });
   if (again.found.size > 0) return again;
   throw exhausted(instead, again.asking.answers, again.asking.found);
 }

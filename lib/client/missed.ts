@@ -6,11 +6,11 @@
 
 import type { Failure } from "../base/errors.ts";
 import type { Asking } from "./ask_node.ts";
+import type { Candidates } from "./candidates.ts";
 import type { Choosing } from "./choosing.ts";
 import type { ClientEvent } from "./events.ts";
 import { exhausted } from "./failures.ts";
 import { explained, lacking } from "./folders.ts";
-import type { ListedNode } from "./nodes.ts";
 import type { Peers } from "./peers.ts";
 import { folderSelection, type Selection } from "./selections.ts";
 import { failureOf, lookWider } from "./wider.ts";
@@ -23,7 +23,7 @@ export interface MissedOptions {
   /** What the user wants. */
   readonly selections: readonly Selection[];
   /** The nodes that are asked. */
-  readonly nodes: readonly ListedNode[];
+  readonly candidates: Candidates;
   /** Whether to look for names as part of longer ones. */
   readonly anywhere?: boolean | undefined;
   /** Whether capitals and small letters match each other there. */
@@ -67,8 +67,9 @@ export class MissedNames {
   async add({ name, answers, found }: Asking): Promise<void> {
     const { anywhere, signal, fail } = this.#options;
     const peers = this.#peers;
-    const nodes = lacking(this.#options.nodes, answers);
-    const failure = exhausted(name, answers, found);
+    const nodes = lacking(this.#options.candidates.nodes, answers);
+    const { unaskedCount } = this.#options.candidates;
+    const failure = exhausted(name, answers, found, unaskedCount);
     const mayBeElsewhere = anywhere && !this.#isLooked &&
       failure.kind === "not_found" && nodes.length > 0;
     if (mayBeElsewhere) this.#failures.set(name, failure);
@@ -84,7 +85,9 @@ export class MissedNames {
     const names = new Map<string, string>();
     const folders: (Selection & { kind: "matching" })[] = [];
     const wanted = [...this.#failures.keys()];
-    const looked = await lookWider(this.#peers, wanted, this.#options);
+    const { nodes } = this.#options.candidates;
+    const looking = { ...this.#options, nodes };
+    const looked = await lookWider(this.#peers, wanted, looking);
     signal.throwIfAborted();
     for (const [name, failure] of this.#failures) {
       const wider = looked.get(name)!;

@@ -14,6 +14,8 @@ import {
   type MessageOf,
 } from "../protocol/messages.ts";
 import { readRegistration } from "../protocol/signed_record.ts";
+import { encodeFingerprints } from "../content/fingerprints.ts";
+import type { Limits } from "../base/limits.ts";
 import { show } from "../base/text.ts";
 import { type Access, accessFailure } from "../access/credentials.ts";
 
@@ -58,6 +60,22 @@ export interface NodeListing {
   readonly nodes: readonly ListedNode[];
   /** Seconds since the relay started, while nodes may still be returning. */
   readonly uptime?: number;
+  /**
+   * How many nodes have a lease, if `nodes` are only those that may have what
+   * was asked for.
+   */
+  readonly countOfAll?: number;
+}
+
+/** Makes the fingerprints of what is wanted, under the relay's key. */
+export type FingerprintsFor = (key: Uint8Array) => readonly number[];
+
+interface ListingOptions {
+  readonly relayId: string;
+  /** Nodes in the list, at most. */
+  readonly most: number;
+  readonly access: Access;
+  readonly where: string;
 }
 
 /**
@@ -68,32 +86,84 @@ export interface NodeListing {
  */
 export async function listAll(
   channel: Channel,
-  { relayId, most, access, where }: {
-    relayId: string;
-    most: number;
-    access: Access;
-    where: string;
-  },
+  options: ListingOptions,
 ): Promise<ListedNode[]> {
   const nodes = new Map<string, ListedNode>();
-  let cursor: string | undefined;
-  for (;;) {
-    const page = await listPage(channel, { cursor, access, where });
-    const before = nodes.size;
+  await readPages(channel, { kind: "list" }, { ...options, nodes });
+  return [...nodes.values()];
+}
+
+/**
+ * The nodes that may have something, as the relay's index says, and how many
+ * there are in all. If there are at most `askAllCount`, if the relay keeps no
+ * index, or if too many nodes may have it, all of them; then without the number.
+ *
+ * @throws {ProtocolError} like {@linkcode listAll}.
+ */
+export async function listSome(
+  channel: Channel,
+  options: ListingOptions & {
+    readonly fingerprintsFor: FingerprintsFor;
+    readonly limits: Pick<Limits, "askAllCount" | "indexAskedCount">;
+  },
+): Promise<{ nodes: ListedNode[]; countOfAll?: number }> {
+  const { fingerprintsFor, limits } = options;
+  const nodes = new Map<string, ListedNode>();
+  const list = { kind: "list", most: limits.askAllCount } as const;
+  const first = await readPages(channel, list, { ...options, nodes });
+  if (first.index === undefined) return { nodes: [...nodes.values()] };
+  const fingerprints = fingerprintsFor(Uint8Array.fromBase64(first.index.key));
+  let countOfAll = first.count;
+  for (let at = 0; at < fingerprints.length; at += limits.indexAskedCount) {
+    const asked = fingerprints.slice(at, at + limits.indexAskedCount);
+    const page = await readPages(
+      channel,
+      { ...list, fingerprints: encodeFingerprints(asked) },
+      { ...options, nodes },
+    );
+    // The relay has listed all nodes; those that were listed before stay.
+    if (page.index === undefined) return { nodes: [...nodes.values()] };
+    countOfAll = page.count;
+  }
+  return { nodes: [...nodes.values()], countOfAll };
+}
+
+/**
+ * Adds the nodes of all pages of one listing; returns the last page, or the
+ * first that does not come from an index where others did.
+ */
+async function readPages(
+  channel: Channel,
+  list: MessageOf<"list">,
+  { nodes, ...options }: ListingOptions & { nodes: Map<string, ListedNode> },
+): Promise<MessageOf<"nodes">> {
+  const { relayId, most } = options;
+  /** Nodes of this listing: others may have been added before. */
+  const seen = new Set<string>();
+  let isIndexed: boolean | undefined;
+  for (let message = list;;) {
+    const page = await listPage(channel, message, options);
+    isIndexed ??= page.index !== undefined;
+    // Too many nodes may have it by now: the list begins anew, with all.
+    if (isIndexed && page.index === undefined) {
+      return await readPages(channel, { kind: "list" }, { ...options, nodes });
+    }
+    const before = seen.size;
     const listedAt = performance.now();
     for (const [index, signed] of page.nodes.entries()) {
       const node = listedNode(signed, relayId, nodes.size + 1);
-      if (node !== undefined && !nodes.has(node.id)) {
+      if (node === undefined) continue;
+      seen.add(node.id);
+      if (!nodes.has(node.id)) {
         const text = page.grants?.[index];
         const grant = text === undefined ? {} : { grant: { text, listedAt } };
         nodes.set(node.id, { ...node, ...grant });
       }
-      if (nodes.size >= most) return [...nodes.values()];
+      if (nodes.size >= most) return page;
     }
-    cursor = page.cursor;
-    if (cursor === undefined || nodes.size === before) {
-      return [...nodes.values()];
-    }
+    const { cursor } = page;
+    if (cursor === undefined || seen.size === before) return page;
+    message = isIndexed ? { ...list, cursor } : { kind: "list", cursor };
   }
 }
 
@@ -136,16 +206,10 @@ function observedFirst(
 
 async function listPage(
   channel: Channel,
-  { cursor, access, where }: {
-    cursor: string | undefined;
-    access: Access;
-    where: string;
-  },
+  message: MessageOf<"list">,
+  { access, where }: ListingOptions,
 ): Promise<MessageOf<"nodes">> {
-  await channel.send({
-    kind: "list",
-    ...(cursor === undefined ? {} : { cursor }),
-  });
+  await channel.send(message);
   const answer = await channel.receive(DIRECTION.relayToClient);
   if (answer?.kind === "nodes") return answer;
   const denied = answer?.kind === "refused"

@@ -19,7 +19,13 @@ import {
 import type { Refused } from "../transfer/answers.ts";
 import { NodeSession } from "../transfer/session.ts";
 import { Grants } from "./grants.ts";
-import { listAll, type ListedNode, type NodeListing } from "./nodes.ts";
+import {
+  type FingerprintsFor,
+  listAll,
+  type ListedNode,
+  listSome,
+  type NodeListing,
+} from "./nodes.ts";
 import type { Lanes } from "../transfer/lanes.ts";
 import { Reach, type Reached } from "./reach.ts";
 import { PeerSlots } from "./peer_slots.ts";
@@ -57,6 +63,11 @@ export type PeersEvent =
     nodes: readonly ListedNode[];
     /** Seconds since the relay started, while nodes may still be returning. */
     uptime?: number;
+    /**
+     * How many nodes the relay has, if `nodes` are only those that may have
+     * what was asked for.
+     */
+    countOfAll?: number;
   };
 
 /** A node after its hello, with its answer about the requested file. */
@@ -122,11 +133,24 @@ export class Peers implements AsyncDisposable {
    *
    * @throws {Failure} of kind `relay` if it cannot be asked.
    */
-  async list(): Promise<NodeListing> {
-    const listing = await this.#list();
-    const { relayId: _, ...told } = listing;
+  async list(
+    { fingerprintsFor, known = [] }: {
+      /** Only nodes that may have what these stand for, if the relay knows. */
+      readonly fingerprintsFor?: FingerprintsFor | undefined;
+      /** Nodes that were listed before: they stay in the list. */
+      readonly known?: readonly ListedNode[];
+    } = {},
+  ): Promise<NodeListing> {
+    const listing = await this.#list(fingerprintsFor);
+    const ids = new Set(known.map(({ id }) => id));
+    const others = listing.nodes.filter(({ id }) => !ids.has(id));
+    const nodes = [
+      ...known,
+      ...others.map((node, n) => ({ ...node, number: known.length + n + 1 })),
+    ];
+    const { relayId: _, ...told } = { ...listing, nodes };
     this.#tell({ event: "nodes_listed", ...told });
-    return listing;
+    return { ...listing, nodes };
   }
 
   /** Opens a session with the relay. The caller closes its channel. */
@@ -134,7 +158,7 @@ export class Peers implements AsyncDisposable {
     return this.#dialer.open(this.options.signal);
   }
 
-  async #list(): Promise<NodeListing> {
+  async #list(fingerprintsFor?: FingerprintsFor): Promise<NodeListing> {
     const { signal } = this.options;
     const session = await this.#dialer.open(signal);
     await using channel = session.channel;
@@ -144,10 +168,14 @@ export class Peers implements AsyncDisposable {
       const most = this.limits.listingCount;
       const where = formatEndpoint(this.options.relay);
       const { access } = this.#dialer;
-      const nodes = await listAll(channel, { relayId, most, access, where });
+      const asking = { relayId, most, access, where };
+      const { limits } = this;
+      const listed = fingerprintsFor === undefined
+        ? { nodes: await listAll(channel, asking) }
+        : await listSome(channel, { ...asking, fingerprintsFor, limits });
       const { uptime } = session.hello;
       const young = uptime === undefined ? {} : { uptime };
-      return { greeting, relayId, nodes, ...young };
+      return { greeting, relayId, ...listed, ...young };
     } catch (error) {
       if (signal?.aborted) throw signal.reason;
       if (error instanceof Failure || isBug(error)) throw error;

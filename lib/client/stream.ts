@@ -29,6 +29,7 @@ import type { Hasher } from "../transfer/hashing.ts";
 import { OrderedSink } from "../transfer/ordered.ts";
 import { Asides } from "./asides.ts";
 import { Asking, type FoundNode } from "./ask_node.ts";
+import type { Candidates } from "./candidates.ts";
 import { Choosing } from "./choosing.ts";
 import { Deliveries } from "./deliveries.ts";
 import {
@@ -58,7 +59,7 @@ export type StreamOptions = TransferOptions & {
   /** The file's name, in its normal form. */
   name: string;
   /** The nodes to ask. */
-  nodes: readonly ListedNode[];
+  candidates: Candidates;
   /**
    * Asks one node after the other, in the order of the list, and takes the
    * first file.
@@ -87,7 +88,7 @@ export class Stream implements AsyncDisposable {
   readonly #signal: AbortSignal;
   /** Nodes that have not been asked, if they are asked one by one. */
   readonly #unasked: ListedNode[];
-  readonly #nodes: ReadonlyMap<string, ListedNode>;
+  readonly #nodes: Map<string, ListedNode>;
   /** Nodes that have the file and have not failed. */
   readonly #found = new Map<string, FoundNode>();
   readonly #deliveries = new Deliveries();
@@ -112,12 +113,13 @@ export class Stream implements AsyncDisposable {
     this.#options = options;
     this.#tell = options.onEvent ?? (() => {});
     this.#asking = this.#askingFor(options.name);
-    this.#unasked = [...options.nodes];
-    this.#nodes = new Map(options.nodes.map((node) => [node.id, node]));
+    const { nodes } = options.candidates;
+    this.#unasked = [...nodes];
+    this.#nodes = new Map(nodes.map((node) => [node.id, node]));
     this.#signal = signal === undefined
       ? this.#stop.signal
       : AbortSignal.any([signal, this.#stop.signal]);
-    const { nodes, sha256, content, prefer } = options;
+    const { sha256, content, prefer } = options;
     this.#hash = sha256 === undefined ? null : createSha256();
     this.#seeking = new Seeking(peers, {
       nodes,
@@ -173,9 +175,12 @@ export class Stream implements AsyncDisposable {
   }
 
   async #askAll(): Promise<void> {
-    await this.#seeking.seek([this.#asking], {
-      onFound: (_asking, found) => this.#join(found),
-    });
+    const onFound = (_asking: Asking, found: FoundNode) => this.#join(found);
+    await this.#seeking.seek([this.#asking], { onFound });
+    if (this.#found.size > 0) return;
+    const nodes = await this.#options.candidates.widen([this.name]);
+    for (const node of nodes) this.#nodes.set(node.id, node);
+    await this.#seeking.seek([this.#asking], { onFound, nodes });
   }
 
   /** Finds another name that the one asked for stands for. */
@@ -192,7 +197,7 @@ export class Stream implements AsyncDisposable {
   #instead(): Promise<string | Failure> {
     return insteadOf(this.#exhausted(), {
       peers: this.#peers,
-      nodes: lacking(this.#options.nodes, this.#asking.answers),
+      nodes: lacking(this.#options.candidates.nodes, this.#asking.answers),
       name: this.name,
       ignoreCase: this.#options.ignoreCase,
       choosing: this.#choosing,
@@ -465,10 +470,10 @@ export class Stream implements AsyncDisposable {
    * Why no node has the file, and whether the name is a folder or a pattern.
    */
   #explained(): Promise<Failure> {
-    const nodes = lacking(this.#options.nodes, this.#asking.answers);
+    const { nodes } = this.#options.candidates;
     return explained(this.#exhausted(), {
       peers: this.#peers,
-      nodes,
+      nodes: lacking(nodes, this.#asking.answers),
       name: this.name,
       signal: this.#signal,
     });
@@ -478,7 +483,8 @@ export class Stream implements AsyncDisposable {
   #exhausted(): Failure {
     if (this.#isMistaken) return notThatSha256(this.name);
     const { answers, found } = this.#asking;
-    return exhausted(this.name, answers, found);
+    const { unaskedCount } = this.#options.candidates;
+    return exhausted(this.name, answers, found, unaskedCount);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -18,6 +18,11 @@ export interface TransferOptions extends ClientOptions {
   nodes?: readonly ListedNode[];
   /** The node to fetch from: its id, the start of its id, or its name. */
   node?: string;
+  /**
+   * Whether to ask all nodes, however many there are, and not only those that
+   * may have what is wanted, as the relay's index says.
+   */
+  askAll?: boolean;
   /** The rule that decides if nodes have different contents. */
   prefer?: Preference;
   /** SHA-256 that the file must have, as 64 hexadecimal digits. */
@@ -66,7 +71,7 @@ export function checkedName(name: string): string {
  */
 export function chosenNodes(
   nodes: readonly ListedNode[],
-  { node: wanted }: TransferOptions,
+  { node: wanted }: Pick<TransferOptions, "node">,
 ): readonly ListedNode[] {
   if (wanted === undefined) return nodes;
   const chosen = nodes.filter(({ id, name }) =>

@@ -20,6 +20,7 @@ import type { RelayLinkEvent } from "../uplink/relay_dialer.ts";
 import type { Served } from "./client_reads.ts";
 import type { FetchEvent, FetchTotals, RunningFetch } from "./fetch_types.ts";
 import type { PiecesSent } from "./receivers.ts";
+import type { IndexEvent } from "./index_teller.ts";
 import type { RegistrarEvent, TunnelMode } from "./registrar.ts";
 
 /** Events of a node. */
@@ -27,6 +28,7 @@ export type NodeEvent =
   | FetchEvent
   | IncidentEvent
   | RegistrarEvent
+  | IndexEvent
   | RelayLinkEvent
   | ShareEvent
   | SkipEvent
@@ -110,6 +112,11 @@ export interface NodeOptions {
    * (`auto`, the default), `always`, or `never`.
    */
   tunnels?: TunnelMode;
+  /**
+   * Whether the relay may know fingerprints of the names; by default yes.
+   * Otherwise clients ask this node for every name.
+   */
+  index?: boolean;
   /** The most bytes a second to send, to all clients together. */
   limitRate?: number;
   /** Numbers that replace those of `limits.ts`. */

@@ -13,6 +13,7 @@ import { AccessFailure } from "../access/credentials.ts";
 import type { Token } from "../access/token.ts";
 import type { Identity } from "../identity/identity.ts";
 import type { Limits } from "../base/limits.ts";
+import type { IndexTeller } from "./index_teller.ts";
 import { Registrant } from "../uplink/registrant.ts";
 import { RelayCalls } from "../uplink/relay_calls.ts";
 import { OutdatedFailure, type RelayDialer } from "../uplink/relay_dialer.ts";
@@ -92,6 +93,8 @@ export interface RegistrarOptions {
   readonly token?: Token | undefined;
   /** Called with the grant keys (base64) of a private relay. */
   readonly onGrantKeys?: (keys: readonly string[]) => void;
+  /** Tells the relay the fingerprints of names; by default none. */
+  readonly index?: IndexTeller | undefined;
   /** Returns a number from 0 to below 1; spreads renewals and attempts. */
   readonly random?: () => number;
 }
@@ -155,9 +158,10 @@ class Registrar {
     const { signal } = this.#options;
     while (!signal.aborted) {
       let waitMs: number;
+      let isListed = false;
       try {
-        const isLost = await this.#stayListed() === "lost";
-        waitMs = isLost ? this.#retryMs(this.#losses++) : this.#renewMs();
+        isListed = await this.#stayListed() === "over";
+        waitMs = isListed ? this.#renewMs() : this.#retryMs(this.#losses++);
       } catch (error) {
         if (signal.aborted) break;
         if (error instanceof OutdatedFailure) {
@@ -182,7 +186,10 @@ class Registrar {
           ? this.#options.limits.unauthorizedRetryMs * (0.5 + this.#random())
           : this.#retryMs(this.#failures++);
       }
-      await delay(waitMs, { signal }).catch(ignore); // the node stops
+      const rest = isListed
+        ? this.#rest(waitMs, signal)
+        : delay(waitMs, { signal });
+      await rest.catch(ignore); // the node stops
     }
     await this.#withdraw();
   }
@@ -215,7 +222,7 @@ class Registrar {
       if (why !== undefined) await this.#attach(calls, { why, either });
       if (why !== undefined || !stays) return "over";
       try {
-        await delay(this.#renewMs(), { signal: either });
+        await this.#stay(calls, either);
         stays = await this.#register(calls);
         this.#losses = 0;
       } catch (error) {
@@ -280,7 +287,7 @@ class Registrar {
     onEvent({ event: "attached", relay, why });
     try {
       do {
-        await delay(this.#renewMs(), { signal: either });
+        await this.#stay(calls, either);
         await this.#register(calls);
       } while (await this.#needsTunnels(calls) !== undefined);
     } catch (error) {
@@ -288,6 +295,34 @@ class Registrar {
       throw error;
     }
     onEvent({ event: "detached", relay, why: "reachable" });
+  }
+
+  /** Stays connected until the next renewal. Tells changed names meanwhile. */
+  async #stay(calls: RelayCalls, signal: AbortSignal): Promise<void> {
+    const until = performance.now() + this.#renewMs();
+    while (await this.#rest(until - performance.now(), signal)) {
+      await this.#options.index?.tell(calls);
+    }
+  }
+
+  /**
+   * Waits, but not once there are changed names to tell; returns whether there
+   * are.
+   */
+  async #rest(ms: number, signal: AbortSignal): Promise<boolean> {
+    const { index } = this.#options;
+    const over = new AbortController();
+    const either = AbortSignal.any([signal, over.signal]);
+    const rested = delay(Math.max(0, ms), { signal: either })
+      .then(() => false);
+    const due = index?.due(this.#renewSeconds, either).then(() => true);
+    due?.catch(ignore); // it is no longer waited for
+    try {
+      return await (due ? Promise.race([rested, due]) : rested);
+    } finally {
+      rested.catch(ignore);
+      over.abort();
+    }
   }
 
   #renewMs(): number {
@@ -327,6 +362,8 @@ class Registrar {
     this.#keysFrom = calls.session.id;
     this.#options.onGrantKeys?.(answer.grantKeys ?? []);
     this.#options.onEvent({ event, relay: this.#relay, leaseSeconds });
+    this.#options.index?.heard(answer.index);
+    await this.#options.index?.tell(calls);
     return answer.stay ?? false;
   }
 

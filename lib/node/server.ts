@@ -11,7 +11,7 @@ import { addressGroup, isIpv6, withoutMapping } from "../base/address.ts";
 import { tunnelSource } from "../guard/admission.ts";
 import { Channel } from "../protocol/channel.ts";
 import { Deadlines } from "../protocol/deadline.ts";
-import type { Endpoint } from "../base/conn.ts";
+import { type Endpoint, formatEndpoint } from "../base/conn.ts";
 import { Counts, HANDSHAKE_SECONDS, Histogram } from "../guard/counts.ts";
 import { Digests } from "../share/digests.ts";
 import { NodeGate } from "../access/gate.ts";
@@ -21,6 +21,7 @@ import { Incidents } from "../guard/incidents.ts";
 import { type Limits, limitsWith } from "../base/limits.ts";
 import { DIRECTION } from "../protocol/messages.ts";
 import { FetchWatch } from "./fetch_watch.ts";
+import { IndexTeller } from "./index_teller.ts";
 import { BufferPool } from "./outbox.ts";
 import { RateLimit } from "../base/rate.ts";
 import { type Invitation, keepRegistered } from "./registrar.ts";
@@ -212,6 +213,16 @@ class PeerNode implements NodeServer {
       onEvent: (event) => this.#tell(event),
       token: this.#options.token,
       onGrantKeys: (keys) => this.#gate?.setKeys(keys),
+      index: this.#options.index === false ? undefined : this.#indexTeller(),
+    });
+  }
+
+  #indexTeller(): IndexTeller {
+    return new IndexTeller(this.#share, {
+      relay: formatEndpoint(this.#dialer.relay),
+      limits: this.#limits,
+      signal: this.#leaving.signal,
+      onEvent: (event) => this.#tell(event),
     });
   }
 

@@ -11,6 +11,7 @@
 
 import { type Static, type TObject, Type } from "@sinclair/typebox";
 import { LIMITS } from "../base/limits.ts";
+import { FINGERPRINT_BYTES } from "../content/fingerprints.ts";
 import { PIECES_FRAME_TYPE } from "./bulk.ts";
 
 const Count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
@@ -40,6 +41,17 @@ const PieceIndex = Type.Integer({
 // A grant, or a key that checks grants; see `access/`.
 const Grant = Type.String({ maxLength: 3_400 });
 const GrantKey = Type.String({ minLength: 44, maxLength: 44 });
+
+/** Bytes of the base64 of so many fingerprints. */
+function base64Length(count: number): number {
+  return Math.ceil(count * FINGERPRINT_BYTES / 3) * 4;
+}
+
+/** Base64 of 32 bytes. */
+const IndexKey = Type.String({ pattern: "^[A-Za-z0-9+/]{43}=$" });
+const Fingerprints = Type.String({
+  maxLength: base64Length(LIMITS.indexMessageCount),
+});
 
 const ListedFileSchema = Type.Object({
   name: Name,
@@ -127,13 +139,22 @@ const WITH_RELAY = {
       stay: Type.Optional(Type.Boolean()),
       grantKeys: Type.Optional(Type.Array(GrantKey, { maxItems: 4 })),
       proof: Type.Optional(Type.String({ maxLength: 64 })),
+      index: Type.Optional(
+        Type.Object({ key: IndexKey, epoch: Token, version: Count }),
+      ),
     }),
   },
   withdraw: { type: 0x22, schema: SignedRecordSchema },
   withdrawn: { type: 0x23, schema: Type.Object({}) },
   list: {
     type: 0x24,
-    schema: Type.Object({ cursor: Type.Optional(Token) }),
+    schema: Type.Object({
+      cursor: Type.Optional(Token),
+      most: Type.Optional(Count),
+      fingerprints: Type.Optional(
+        Type.String({ maxLength: base64Length(LIMITS.indexAskedCount) }),
+      ),
+    }),
   },
   nodes: {
     type: 0x25,
@@ -146,6 +167,7 @@ const WITH_RELAY = {
       grants: Type.Optional(
         Type.Array(Grant, { maxItems: LIMITS.listingPageCount }),
       ),
+      index: Type.Optional(Type.Object({ key: IndexKey, unindexed: Count })),
     }),
   },
   report: {
@@ -184,6 +206,18 @@ const WITH_RELAY = {
     }),
   },
   minted: { type: 0x31, schema: Type.Object({ pass: Token }) },
+  index: {
+    type: 0x32,
+    schema: Type.Object({
+      epoch: Token,
+      version: Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER }),
+      add: Fingerprints,
+      remove: Fingerprints,
+      begin: Type.Optional(Type.Boolean()),
+      more: Type.Optional(Type.Boolean()),
+    }),
+  },
+  indexed: { type: 0x33, schema: Type.Object({ outcome: Token }) },
 } as const satisfies Rows;
 
 /** Messages between a client and a node. */

@@ -61,12 +61,21 @@ export interface ListedRecord extends SignedRecord {
  * The messages that each role may send to each other role after both hellos.
  */
 export const DIRECTION = {
-  nodeToRelay: ["register", "withdraw", "reach", "attach", "decline", "pong"],
+  nodeToRelay: [
+    "register",
+    "withdraw",
+    "index",
+    "reach",
+    "attach",
+    "decline",
+    "pong",
+  ],
   toPrivateRelay: ["authenticate", "redeem"],
   clientToRelay: ["list", "report", "tunnel", "mint"],
   relayToNode: [
     "registered",
     "withdrawn",
+    "indexed",
     "reached",
     "attached",
     "invite",
@@ -153,6 +162,8 @@ export function encodeNodes(page: {
   cursor?: string;
   /** A grant for each entry if the relay is private. */
   grants?: readonly string[];
+  /** If the page holds only the nodes that may have what was asked for. */
+  index?: MessageOf<"nodes">["index"];
 }): Uint8Array {
   const cursor = page.cursor === undefined
     ? ""
@@ -160,9 +171,12 @@ export function encodeNodes(page: {
   const grants = page.grants === undefined
     ? ""
     : `,"grants":${JSON.stringify(page.grants)}`;
+  const index = page.index === undefined
+    ? ""
+    : `,"index":${JSON.stringify(page.index)}`;
   const body = `{"count":${page.count},"nodes":[${
     page.entries.join(",")
-  }]${cursor}${grants}}`;
+  }]${cursor}${grants}${index}}`;
   return encodeFrame(CODEC.nodes.type, encoder.encode(body));
 }
 

@@ -29,13 +29,14 @@ export class AddressTurns {
   }
 
   /**
-   * Waits until a request of the peer at `remote` may be answered. Peers behind
-   * a proxy on this machine are not delayed: they share only an address.
+   * Waits until a request of the peer at `remote` may be answered, or `count` of
+   * them. Peers behind a proxy on this machine are not delayed: they share only
+   * an address.
    */
-  async next(remote: Endpoint): Promise<void> {
+  async next(remote: Endpoint, count = 1): Promise<void> {
     const source = addressGroup(remote.host);
     if (isShared(source)) return;
-    const waitMs = this.#rate.reserve(source, performance.now());
+    const waitMs = this.#rate.reserve(source, performance.now(), count);
     if (waitMs === 0) return;
     await delay(waitMs, { signal: this.#signal }).catch(ignore); // the relay stops
   }

@@ -11,6 +11,7 @@ import type { Registry } from "./registry.ts";
 import type { DialBacks } from "./dial_backs.ts";
 import type { Entries } from "./entries.ts";
 import type { Listings } from "./listings.ts";
+import type { IndexedNodes } from "./indexed_nodes.ts";
 import type { Stays } from "./stays.ts";
 import type { TunnelEvent, Tunnels } from "./tunnels.ts";
 import type { AddressTurns } from "./address_turns.ts";
@@ -43,6 +44,10 @@ export interface RelayContext {
   readonly limits: Limits;
   /** The leases. */
   readonly registry: Registry;
+  /** The indexes of their names; `null` if the relay keeps none. */
+  readonly names: IndexedNodes | null;
+  /** Base64 of the key of the fingerprints in them. */
+  readonly indexKey: string;
   /** Packs and unpacks what the registry stores. */
   readonly entries: Entries;
   /** Gets refusals. */
@@ -72,9 +77,10 @@ export interface RelayContext {
 
 /** Reports that a node no longer has the lease with this `entry`. */
 export function tellLeft(
-  { tell, entries }: Pick<RelayContext, "tell" | "entries">,
+  { tell, entries, names }: Pick<RelayContext, "tell" | "entries" | "names">,
   { id, entry }: { id: string; entry: string },
   how: "withdrawn" | "expired" | "found_dead",
 ): void {
+  names?.left(id);
   tell({ event: "node_left", id, name: entries.nameIn(entry), how });
 }

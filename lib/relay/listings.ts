@@ -10,6 +10,7 @@ import type { Limits } from "../base/limits.ts";
 import { encodeNodes, NODES_OVERHEAD_BYTES } from "../protocol/messages.ts";
 import type { Registry } from "./registry.ts";
 import type { Entries } from "./entries.ts";
+import type { IndexedNodes } from "./indexed_nodes.ts";
 import type { Tunnels } from "./tunnels.ts";
 
 /** What pages are made of. */
@@ -18,6 +19,10 @@ export interface ListingsOptions {
   readonly registry: Registry;
   /** Unpacks what the registry stores. */
   readonly entries: Entries;
+  /** The indexes of the nodes; `null` if the relay keeps none. */
+  readonly names: IndexedNodes | null;
+  /** Base64 of the key of the fingerprints in them. */
+  readonly indexKey: string;
   /** Knows the attached nodes, if the relay carries tunnels. */
   readonly tunnels: Pick<Tunnels, "isAttached" | "changes"> | null;
   readonly limits: Pick<Limits, "frameControlBytes" | "firstPageMs">;
@@ -39,6 +44,12 @@ export interface PageRequest {
   readonly cursor?: string | undefined;
   /** Makes the asking peer's grant for a node id. */
   readonly granter?: ((nodeId: string) => string) | undefined;
+}
+
+/** The request for the nodes that may have some names. */
+export interface NarrowRequest extends PageRequest {
+  /** Fingerprints of the names; rising. */
+  readonly fingerprints: Iterable<number>;
 }
 
 interface FirstPage extends ListingPage {
@@ -73,11 +84,76 @@ export class Listings {
     return this.#first = first;
   }
 
+  /**
+   * A page with only the nodes that may have a name; `undefined` if there is no
+   * index, or if they are too many. Pages are in the order of the ids, and a
+   * cursor is the last id.
+   */
+  narrowed(
+    { cursor = "", granter, fingerprints }: NarrowRequest,
+    now: number,
+  ): ListingPage | undefined {
+    const { registry, names, indexKey: key, limits } = this.#options;
+    const ids = names?.mayHave(fingerprints);
+    if (names === null || ids === undefined) return undefined;
+    const entries: string[] = [];
+    const grants: string[] = [];
+    let bytes = 0;
+    let last: string | undefined;
+    for (const id of ids) {
+      const lease = id > cursor ? registry.find(id, now) : undefined;
+      if (lease === undefined) continue;
+      const grant = granter?.(id);
+      bytes += lease.listedBytes + 1 + (grant?.length ?? 0) + 3;
+      const isFull = bytes > limits.frameControlBytes - NODES_OVERHEAD_BYTES;
+      if (isFull && last !== undefined) {
+        return this.#narrowedPage({ entries, grants, key, cursor: last }, now);
+      }
+      entries.push(this.#listed(id, lease.entry));
+      if (grant !== undefined) grants.push(grant);
+      last = id;
+    }
+    return this.#narrowedPage({ entries, grants, key }, now);
+  }
+
+  /** A page without nodes: what a client needs to ask for some of them. */
+  keyAlone(now: number): ListingPage | undefined {
+    const { names, indexKey: key } = this.#options;
+    return names === null
+      ? undefined
+      : this.#narrowedPage({ entries: [], grants: [], key }, now);
+  }
+
+  #narrowedPage(
+    { entries, grants, key, cursor }: {
+      entries: readonly string[];
+      grants: readonly string[];
+      key: string;
+      cursor?: string;
+    },
+    now: number,
+  ): ListingPage {
+    const { registry, names } = this.#options;
+    const frame = encodeNodes({
+      count: registry.count(now),
+      entries,
+      ...(cursor === undefined ? {} : { cursor }),
+      ...(grants.length === 0 ? {} : { grants }),
+      index: { key, unindexed: names!.unindexedCount },
+    });
+    return { frame, hasMore: cursor !== undefined };
+  }
+
+  #listed(id: string, entry: string): string {
+    const { entries, tunnels } = this.#options;
+    return entries.listed(entry, { tunnel: tunnels?.isAttached(id) ?? false });
+  }
+
   #make(
     { cursor, granter }: PageRequest,
     now: number,
   ): ListingPage & { trueUntil: number } {
-    const { registry, entries, tunnels, limits, random } = this.#options;
+    const { registry, limits, random } = this.#options;
     const page = registry.list({
       ...(cursor === undefined ? {} : { cursor }),
       pageBytes: limits.frameControlBytes - NODES_OVERHEAD_BYTES,
@@ -88,9 +164,7 @@ export class Listings {
         : granter(this.#relayId).length + 3,
     }, now);
     const listed = page.entries.map((entry, index) =>
-      entries.listed(entry, {
-        tunnel: tunnels?.isAttached(page.ids[index]!) ?? false,
-      })
+      this.#listed(page.ids[index]!, entry)
     );
     const grants = granter && page.ids.map((id) => granter(id));
     const frame = encodeNodes({

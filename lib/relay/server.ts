@@ -14,105 +14,29 @@ import { Deadlines } from "../protocol/deadline.ts";
 import type { Endpoint } from "../base/conn.ts";
 import { Counts, HANDSHAKE_SECONDS, Histogram } from "../guard/counts.ts";
 import { ProtocolError } from "../base/errors.ts";
-import type { Secrets } from "../access/relay_access.ts";
+import { indexKeyFor, type Secrets } from "../access/relay_access.ts";
 import { Admittance, RelayGate } from "../access/gate.ts";
-import {
-  type Announcement,
-  checkAnnouncement,
-  receivePeer,
-} from "../protocol/hello.ts";
+import { checkAnnouncement, receivePeer } from "../protocol/hello.ts";
 import { createIdentity, type Identity } from "../identity/identity.ts";
-import { type IncidentEvent, Incidents } from "../guard/incidents.ts";
+import { Incidents } from "../guard/incidents.ts";
 import { type Limits, limitsWith } from "../base/limits.ts";
 import { VERSION } from "../base/version.ts";
 import { Registry } from "./registry.ts";
 import { DialBacks } from "./dial_backs.ts";
 import { Entries } from "./entries.ts";
+import { INDEX_ENTRY_BYTES, IndexedNodes } from "./indexed_nodes.ts";
 import { Listings } from "./listings.ts";
+import type { RelayEvent, RelayOptions, RelayServer } from "./relay_types.ts";
 import type { RelayStats } from "./stats.ts";
 import { Stays } from "./stays.ts";
-import { type NodesEvent, type RelayContext, tellLeft } from "./context.ts";
+import { type RelayContext, tellLeft } from "./context.ts";
 import { Tunnels } from "./tunnels.ts";
 import { AddressTurns } from "./address_turns.ts";
 import { talkWithClient } from "./with_client.ts";
 import { talkWithNode } from "./with_node.ts";
 import { type Accepted, listen, type Listener } from "../transport/listen.ts";
 
-/** Events of a relay. */
-export type RelayEvent =
-  | IncidentEvent
-  | NodesEvent
-  /** The relay accepts connections; `address` pins its id. */
-  | {
-    event: "relay_listening";
-    host: string;
-    port: number;
-    id: string;
-    address: string;
-    encrypted: boolean;
-    /** Whether it serves only peers with a token or a link. */
-    private: boolean;
-    /** The second port for tunnels, if there is one. */
-    tunnelPort?: number;
-  };
-
-/** Options of {@linkcode serveRelay}. */
-export interface RelayOptions extends Announcement {
-  /** Port to listen on; 0 lets the system pick. */
-  port: number;
-  /** Address to bind; every IPv4 address of the machine by default. */
-  host?: string;
-  /** The host and port in the relay address, if they differ. */
-  advertise?: { host: string; port?: number };
-  /** The identity of the relay; by default a new one. */
-  identity?: Identity;
-  /** Whether nodes may know it from an earlier run, and will return. */
-  hasRunBefore?: boolean;
-  /** Runs without encryption; nodes and clients must do the same. */
-  plaintext?: boolean;
-  /**
-   * Carries tunnels for nodes that cannot be dialled, unless `false`. Tunnels
-   * enter by the relay's own port, or at less cost by a second port. The system
-   * picks the second port if none is given.
-   */
-  tunnels?: false | { port?: number };
-  /** Makes the relay private: its tokens, links and grants come from these. */
-  secrets?: Secrets;
-  /** Numbers that replace those of `limits.ts`. */
-  limits?: Partial<Limits>;
-  /** Closes the relay when aborted. */
-  signal?: AbortSignal;
-  /** Called for every event. */
-  onEvent?: (event: RelayEvent) => void;
-}
-
-/** A running relay. Disposing closes it. */
-export interface RelayServer extends AsyncDisposable {
-  /** The address that it listens at. */
-  readonly address: Endpoint;
-  /** Its id. */
-  readonly id: string;
-  /** `p2p://HOST:PORT/RELAY_ID`, for nodes and clients. */
-  readonly relayAddress: string;
-  /** Nodes with a lease. */
-  readonly nodeCount: number;
-  /** Open connections. */
-  readonly connectionCount: number;
-  /** Tunnels that have not ended. */
-  readonly tunnelCount: number;
-  /** A snapshot of the relay in numbers. */
-  stats(): RelayStats;
-  /**
-   * Replaces the secrets. The relay makes grants with the previous secret until
-   * all listed nodes know the new one. A peer that was admitted by a secret
-   * which is no longer valid is refused at its next message.
-   *
-   * @throws {TypeError} if the relay is open.
-   */
-  replaceSecrets(secrets: Secrets): void;
-  /** Stops accepting, and ends open connections. Idempotent. */
-  close(): Promise<void>;
-}
+export type { RelayEvent, RelayOptions, RelayServer };
 
 const DEFAULT_GREETING = "hello, this is the relay";
 const NONCE_BYTES = 32;
@@ -141,6 +65,16 @@ export async function serveRelay(options: RelayOptions): Promise<RelayServer> {
   return relay;
 }
 
+/** The limits, with as many fingerprints as there is memory for. */
+function limitsFor({ limits, indexBytes }: RelayOptions): Limits {
+  return limitsWith({
+    ...limits,
+    ...indexBytes === undefined
+      ? {}
+      : { indexEntryCount: Math.floor(indexBytes / INDEX_ENTRY_BYTES) },
+  });
+}
+
 class Relay implements RelayServer {
   readonly #options: RelayOptions;
   readonly #identity: Identity;
@@ -166,7 +100,7 @@ class Relay implements RelayServer {
     checkAnnouncement(options);
     this.#options = options;
     this.#identity = identity;
-    const limits = limitsWith(options.limits);
+    const limits = limitsFor(options);
     const tell = (event: RelayEvent) => options.onEvent?.(event);
     const incidents = new Incidents(limits.refusalPauseMs, tell);
     const registry = new Registry(
@@ -176,11 +110,15 @@ class Relay implements RelayServer {
     const tunnels = options.tunnels === false
       ? null
       : new Tunnels({ limits, incidents, onEvent: tell });
+    const names = limits.indexEntryCount > 0 ? new IndexedNodes(limits) : null;
+    const indexKey = indexKeyFor(identity.id, options.secrets).toBase64();
     this.#state = {
       id: identity.id,
       plaintext: options.plaintext ?? false,
       limits,
       entries,
+      names,
+      indexKey,
       incidents,
       requests: new Counts(["registration", "lookup"]),
       reports: new Counts(["alive", "gone", "unknown", "unchecked"]),
@@ -188,6 +126,8 @@ class Relay implements RelayServer {
       listings: new Listings(identity.id, {
         registry,
         entries,
+        names,
+        indexKey,
         tunnels,
         limits,
         random: Math.random,
@@ -282,8 +222,9 @@ class Relay implements RelayServer {
   /** Sweeps, and continues in the next turn if leases are left. */
   #sweep(): void {
     const now = performance.now();
-    const { registry, tunnels, limits } = this.#state;
-    const isLeft = registry.expire(now);
+    const { registry, names, tunnels, limits } = this.#state;
+    const isUntidy = names?.tidy(limits.indexTidyCount) ?? false;
+    const isLeft = registry.expire(now) || isUntidy;
     tunnels?.expire(now);
     const pauseMs = isLeft ? 0 : limits.sweepMs;
     this.#sweepTimer = setTimeout(() => this.#sweep(), pauseMs);
@@ -340,6 +281,7 @@ class Relay implements RelayServer {
       registrations: registration,
       lookups: lookup,
       tunnelCount: this.tunnelCount,
+      index: this.#state.names?.stats ?? { entries: 0, bytes: 0, nodes: 0 },
       reports: reports.snapshot(),
     };
   }

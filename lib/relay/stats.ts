@@ -5,6 +5,7 @@
  */
 
 import type { HistogramSnapshot } from "../guard/counts.ts";
+import type { IndexStats } from "./indexed_nodes.ts";
 import type { IncidentTotals } from "../guard/incidents.ts";
 
 /** A relay in numbers, at one moment. Counts are since its start. */
@@ -23,6 +24,8 @@ export interface RelayStats extends IncidentTotals {
   readonly registrations: number;
   /** Listings requested. */
   readonly lookups: number;
+  /** The index of names. */
+  readonly index: IndexStats;
   /** Tunnels that have not ended. */
   readonly tunnelCount: number;
   /** Reports of dead nodes by outcome. */

@@ -6,6 +6,8 @@
  */
 
 import { withoutMapping } from "../base/address.ts";
+import { decodeFingerprints } from "../content/fingerprints.ts";
+import { ProtocolError } from "../base/errors.ts";
 import type { Channel } from "../protocol/channel.ts";
 import type { Admittance } from "../access/gate.ts";
 import { refusal } from "../protocol/hello.ts";
@@ -16,6 +18,7 @@ import {
   type RelayToClient,
 } from "../protocol/messages.ts";
 import type { DialBackOutcome } from "./dial_backs.ts";
+import type { ListingPage } from "./listings.ts";
 import { type RelayContext, tellLeft } from "./context.ts";
 
 /** Talks with the client on `channel` until it ends. */
@@ -28,11 +31,8 @@ export async function talkWithClient(
     if (message === null || !await admittance.holds(channel)) return;
     await relay.turns.next(channel.conn.remote);
     if (message.kind === "list") {
-      const { cursor } = message;
-      if (cursor === undefined) relay.requests.add("lookup");
-      const { granter } = admittance;
-      const now = performance.now();
-      const page = relay.listings.page({ cursor, granter }, now);
+      if (message.cursor === undefined) relay.requests.add("lookup");
+      const page = pageFor(message, { relay, admittance });
       if (page.hasMore) channel.offer();
       await channel.sendFrames(page.frame);
       continue;
@@ -42,6 +42,34 @@ export async function talkWithClient(
       : await answer(message, channel, relay);
     await channel.send(answered);
   }
+}
+
+/**
+ * The page of a listing: of the nodes that may have what is asked for, if the
+ * client can do with those and the relay knows them.
+ */
+function pageFor(
+  { cursor, most, fingerprints: text = "" }: MessageOf<"list">,
+  { relay, admittance }: { relay: RelayContext; admittance: Admittance },
+): ListingPage {
+  const { granter, mayUseIndex } = admittance;
+  const now = performance.now();
+  if (most !== undefined && mayUseIndex && relay.registry.count(now) > most) {
+    const fingerprints = decodeFingerprints(text);
+    if (fingerprints === undefined) {
+      throw new ProtocolError(
+        "bad_message",
+        "Cannot list nodes: fingerprints must rise",
+      );
+    }
+    const isAsked = fingerprints.length > 0;
+    const request = { cursor, granter, fingerprints };
+    const page = isAsked
+      ? relay.listings.narrowed(request, now)
+      : relay.listings.keyAlone(now);
+    if (page !== undefined) return page;
+  }
+  return relay.listings.page({ cursor, granter }, now);
 }
 
 function answer(

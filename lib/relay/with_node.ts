@@ -25,6 +25,7 @@ import {
   readRegistration,
 } from "../protocol/signed_record.ts";
 import type { LeaseTerms } from "./lease.ts";
+import { fingerprintsIn } from "./indexed_nodes.ts";
 import type { DialBackOutcome } from "./dial_backs.ts";
 import { type RelayContext, tellLeft } from "./context.ts";
 
@@ -92,6 +93,8 @@ class NodeTalk implements Disposable {
       case "register":
       case "withdraw":
         return await this.#answerSigned(message);
+      case "index":
+        return await this.#index(message);
       case "reach":
         return { kind: "reached", outcome: await this.#reach() };
       case "attach":
@@ -178,7 +181,39 @@ class NodeTalk implements Disposable {
       ...outcome.terms,
       ...this.#stays(group, outcome.terms),
       ...this.#admittance.grantKeys(id),
+      ...this.#heldIndex({ id, instance, source }),
     };
+  }
+
+  /** What the relay holds of the node's index, and the key for it. */
+  #heldIndex(
+    { id, ...node }: { id: string; instance: string; source: string },
+  ): Pick<MessageOf<"registered">, "index"> {
+    const { names, indexKey: key } = this.#relay;
+    if (names === null) return {};
+    const { epoch, version } = names.registered(id, node);
+    return { index: { key, epoch, version } };
+  }
+
+  /** Takes a part of the node's index. */
+  async #index(message: MessageOf<"index">): Promise<RelayToNode> {
+    const { names, limits, turns } = this.#relay;
+    const node = this.#registered;
+    const fingerprints = fingerprintsIn(message);
+    if (node === null || names === null || fingerprints === undefined) {
+      throw new ProtocolError(
+        fingerprints === undefined ? "bad_message" : "wrong_phase",
+        "Cannot take index: wanted a registration, a relay with an index, and " +
+          "fingerprints that rise",
+      );
+    }
+    const { added, removed } = fingerprints;
+    const { remote } = this.#channel.conn;
+    const count = added.length + removed.length;
+    await turns.next(remote, Math.floor(count / limits.indexPerRequestCount));
+    const { id, instance } = node;
+    const outcome = names.take(id, { ...message, instance, added, removed });
+    return { kind: "indexed", outcome };
   }
 
   /** Whether the node should stay connected until it renews. */

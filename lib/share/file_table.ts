@@ -7,6 +7,20 @@
  * @module
  */
 
+import {
+  BLOCK_ROWS,
+  copied,
+  FREE,
+  hashAt,
+  HASHED,
+  RowBlock,
+  STAMP_NUMBERS,
+  TRIED,
+  UNHASHED,
+  VERSION_WORDS,
+  wordOf,
+  wordsOf,
+} from "./row_block.ts";
 import { RowHash } from "./row_hash.ts";
 import type { ShareFile } from "./shared_file.ts";
 import { SortedRows } from "./sorted_rows.ts";
@@ -17,6 +31,14 @@ export interface FileDigest {
   readonly content: string;
   /** SHA-256 of the whole file, as `sha256sum` prints it. */
   readonly sha256: string;
+}
+
+/** Gets changes of the names in a table. */
+export interface NameListener {
+  /** There is a name that the index does not count. */
+  readonly onNew: () => void;
+  /** A name that it counts is gone. */
+  readonly onGone: (name: string) => void;
 }
 
 /** The part of the files to iterate over. */
@@ -36,33 +58,6 @@ interface Folder {
   /** The start of its files' paths. */
   readonly path: string;
   fileCount: number;
-}
-
-const BLOCK_ROWS = 4_096;
-const STAMP_NUMBERS = 5;
-const VERSION_WORDS = 4;
-const HASH_BYTES = 32;
-
-const FREE = 0;
-const UNHASHED = 1;
-const HASHED = 2;
-const TRIED = 3;
-
-/** The columns for a block of rows. */
-class RowBlock {
-  readonly states = new Uint8Array(BLOCK_ROWS);
-  /** The scan in which a file was last seen. */
-  readonly seen = new Uint8Array(BLOCK_ROWS);
-  readonly folders = new Uint32Array(BLOCK_ROWS);
-  readonly bases: string[] = new Array<string>(BLOCK_ROWS).fill("");
-  readonly executables = new Uint8Array(BLOCK_ROWS);
-  readonly stamps = new Float64Array(BLOCK_ROWS * STAMP_NUMBERS);
-  readonly versions = new Uint32Array(BLOCK_ROWS * VERSION_WORDS);
-  readonly contents = new Uint8Array(BLOCK_ROWS * HASH_BYTES);
-  readonly sums = new Uint8Array(BLOCK_ROWS * HASH_BYTES);
-  /** Linked list of rows with the same content, as row plus 1. */
-  readonly before = new Uint32Array(BLOCK_ROWS);
-  readonly after = new Uint32Array(BLOCK_ROWS);
 }
 
 /** The files of one share. */
@@ -90,6 +85,9 @@ export class FileTable {
   #look = 0;
   #fileCount = 0;
   #unhashedCount = 0;
+  #indexedCount = 0;
+  /** Gets changes of names, if there is an index of them. */
+  listener: NameListener | undefined;
 
   /** `separator` separates the components of a path. */
   constructor(separator: string) {
@@ -131,7 +129,7 @@ export class FileTable {
 
   /** Adds a file, or replaces the one with the same name. */
   put(file: ShareFile): void {
-    this.delete(file.name);
+    const isIndexed = this.#remove(file.name);
     const row = this.#freeRows.pop() ?? this.#newRow();
     const block = this.#block(row);
     const at = row % BLOCK_ROWS;
@@ -150,16 +148,24 @@ export class FileTable {
     block.versions.set(wordsOf(file.version), at * VERSION_WORDS);
     block.states[at] = UNHASHED;
     block.seen[at] = this.#look;
+    block.indexed[at] = Number(isIndexed);
     this.#byVersion.add(row);
     this.#byName.add(row, file.name);
     this.#fileCount++;
     this.#unhashedCount++;
+    if (isIndexed) this.#indexedCount++;
+    else this.listener?.onNew();
   }
 
   /** Removes a file and its digest. */
   delete(name: string): void {
+    if (this.#remove(name)) this.listener?.onGone(name);
+  }
+
+  /** The same without a word; returns whether the index counts the name. */
+  #remove(name: string): boolean {
     const row = this.#byName.find(name);
-    if (row === undefined) return;
+    if (row === undefined) return false;
     const block = this.#block(row);
     const at = row % BLOCK_ROWS;
     if (block.states[at] === UNHASHED) this.#unhashedCount--;
@@ -170,6 +176,31 @@ export class FileTable {
     block.states[at] = FREE;
     this.#freeRows.push(row);
     this.#fileCount--;
+    const isIndexed = block.indexed[at] === 1;
+    if (isIndexed) this.#indexedCount--;
+    return isIndexed;
+  }
+
+  /**
+   * Names that the index does not count yet. The caller counts each before it
+   * asks for the next.
+   */
+  *takeUnindexed(): Generator<string, void> {
+    for (const [number, { states, indexed }] of this.#blocks.entries()) {
+      for (let at = 0; at < BLOCK_ROWS; at++) {
+        if (this.#indexedCount === this.#fileCount) return;
+        if (states[at] === FREE || indexed[at] === 1) continue;
+        indexed[at] = 1;
+        this.#indexedCount++;
+        yield this.#nameOf(number * BLOCK_ROWS + at);
+      }
+    }
+  }
+
+  /** Lets the index count all names anew. */
+  unindexAll(): void {
+    for (const { indexed } of this.#blocks) indexed.fill(0);
+    this.#indexedCount = 0;
   }
 
   /** Begins a scan. Files that it does not see are gone. */
@@ -410,30 +441,4 @@ export class FileTable {
     this.#block(next).before[next % BLOCK_ROWS] = previous + 1;
     if (previous < 0) this.#byContent.add(next);
   }
-}
-
-function hashAt(hashes: Uint8Array, at: number): Uint8Array {
-  return hashes.subarray(at * HASH_BYTES, (at + 1) * HASH_BYTES);
-}
-
-/**
- * A copy of a text. A slice would keep the whole original in memory. Of several
- * parts V8 joins a new text, in a third of the time of encoding it.
- */
-function copied(text: string): string {
-  return [text.slice(0, 1), text.slice(1)].join("");
-}
-
-function wordOf(hash: Uint8Array): number {
-  return ((hash[0]! << 24) | (hash[1]! << 16) | (hash[2]! << 8) | hash[3]!) >>>
-    0;
-}
-
-/** The numbers in a version. */
-function wordsOf(version: string): number[] {
-  const words: number[] = [];
-  for (let word = 0; word < VERSION_WORDS; word++) {
-    words.push(parseInt(version.slice(word * 8, word * 8 + 8), 16));
-  }
-  return words;
 }

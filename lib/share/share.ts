@@ -10,7 +10,7 @@
 
 import { dirname } from "@std/path/dirname";
 import { isShortage } from "../base/errors.ts";
-import type { FileDigest, Stretch } from "./file_table.ts";
+import type { FileDigest, NameListener, Stretch } from "./file_table.ts";
 import type { Limits } from "../base/limits.ts";
 import { safeName } from "../base/names.ts";
 import {
@@ -323,6 +323,24 @@ export class Share implements Disposable, AsyncDisposable {
   /** Files with a content. Do not continue after the table has changed. */
   *withContent(content: string): Iterable<ShareFile> {
     for (const { table } of this.#there) yield* table.withContent(content);
+  }
+
+  /** Reports changes of names from now on, for an index of them. */
+  listenToNames(listener: NameListener): void {
+    for (const { table } of this.#parts) table.listener = listener;
+  }
+
+  /**
+   * Names that the index does not count yet. The caller counts each before it
+   * asks for the next.
+   */
+  *takeUnindexed(): Generator<string, void> {
+    for (const { table } of this.#parts) yield* table.takeUnindexed();
+  }
+
+  /** Lets the index count all names anew. */
+  unindexAll(): void {
+    for (const { table } of this.#parts) table.unindexAll();
   }
 
   /** The parts that are where they were. */

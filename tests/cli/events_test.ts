@@ -328,6 +328,7 @@ const RARE: (RelayEvent | NodeEvent | ListingEvent | NetworkEvent)[] = [
   { event: "registration_failed", relay: "nas:1700", error: FAILURE },
   { event: "detached", relay: "nas:1700", why: "lost" },
   { event: "no_tunnels", relay: "nas:1700" },
+  { event: "index_refused", relay: "nas:1700", why: "node_full" },
   { event: "outdated", relay: "nas:1700", error: FAILURE },
   { event: "withdraw_failed", relay: "nas:1700", error: FAILURE },
   { event: "refused", reason: "too many connections", from: "::1", count: 3 },

@@ -119,6 +119,8 @@ export const UNTRIED: Readonly<
     "wait for it, or choose another place": OF_RACES,
   },
   "lib/cli/output/remedies.ts": {
+    "check the name, or ask all nodes with --ask-all":
+      "takes more than 32 nodes: tests/client/candidates_test.ts has them",
     "fetch it alone, with -o for another place": OF_NODES,
     "give each node its own --state":
       "takes two nodes with one identity: tests/uplink/registrant_test.ts has the answer",

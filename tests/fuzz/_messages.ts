@@ -88,6 +88,8 @@ const listedFile = fc.record(
   { requiredKeys: ["name", "size", "modifiedMs", "version"] },
 );
 
+const indexKey = fc.stringMatching(/^[A-Za-z0-9+/]{43}=$/);
+
 type Body<Kind extends MessageKind> = Omit<MessageOf<Kind>, "kind">;
 
 const BODY: { readonly [Kind in MessageKind]: fc.Arbitrary<Body<Kind>> } = {
@@ -127,18 +129,23 @@ const BODY: { readonly [Kind in MessageKind]: fc.Arbitrary<Body<Kind>> } = {
       stay: fc.boolean(),
       grantKeys: fc.array(textOf(44), { maxLength: 4 }),
       proof: textUpTo(64),
+      index: fc.record({ key: indexKey, epoch: token, version: count }),
     },
     { requiredKeys: ["leaseSeconds", "renewSeconds"] },
   ),
   withdraw: signedRecord,
   withdrawn: fc.constant({}),
-  list: fc.record({ cursor: token }, { requiredKeys: [] }),
+  list: fc.record(
+    { cursor: token, most: count, fingerprints: textUpTo(428) },
+    { requiredKeys: [] },
+  ),
   nodes: fc.record(
     {
       count,
       nodes: fc.array(listedRecord, { maxLength: 4 }),
       cursor: token,
       grants: fc.array(textUpTo(3_400), { maxLength: 4 }),
+      index: fc.record({ key: indexKey, unindexed: count }),
     },
     { requiredKeys: ["count", "nodes"] },
   ),
@@ -161,6 +168,18 @@ const BODY: { readonly [Kind in MessageKind]: fc.Arbitrary<Body<Kind>> } = {
     uses: fc.integer({ min: 1, max: 65_535 }),
   }),
   minted: fc.record({ pass: token }),
+  index: fc.record(
+    {
+      epoch: token,
+      version: fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }),
+      add: textUpTo(30_000),
+      remove: textUpTo(30_000),
+      begin: fc.boolean(),
+      more: fc.boolean(),
+    },
+    { requiredKeys: ["epoch", "version", "add", "remove"] },
+  ),
+  indexed: fc.record({ outcome: token }),
   find: fc.record({ request, name }),
   found: fc.record(
     {

@@ -80,12 +80,15 @@ Deno.test("encodeNodes writes what encodeMessage writes", () => {
       nodes: unknown[];
       cursor?: string;
       grants?: string[];
+      index?: { key: string; unindexed: number };
     };
     const entries = page.nodes.map((node) => JSON.stringify(node));
     const cursor = page.cursor === undefined ? {} : { cursor: page.cursor };
     const grants = page.grants === undefined ? {} : { grants: page.grants };
+    const index = page.index === undefined ? {} : { index: page.index };
     const { count } = page;
-    const found = encodeNodes({ count, entries, ...cursor, ...grants });
+    const rest = { ...cursor, ...grants, ...index };
+    const found = encodeNodes({ count, entries, ...rest });
     assertEquals(found.toHex(), frame.toHex());
   }
 });

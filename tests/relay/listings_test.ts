@@ -30,6 +30,7 @@ function setUp(overrides: { listingPageCount?: number } = {}) {
   const random = seededRandom(5);
   const listings = new Listings(identity.id, {
     ...{ registry, entries, tunnels, limits, random },
+    ...{ names: null, indexKey: "" },
   });
   return { registry, listings, attach };
 }

@@ -119,6 +119,13 @@ Deno.test("A relay says hello with its id and a nonce for this connection", asyn
   await second.channel.close();
 });
 
+/** What an open relay says to a node that has told no index. */
+async function emptyIndexOf({ identity }: TestRelay) {
+  const text = new TextEncoder().encode(`relay-p2p index 1\n${identity.id}`);
+  const key = new Uint8Array(await crypto.subtle.digest("SHA-256", text));
+  return { key: key.toBase64(), epoch: "", version: 0 };
+}
+
 Deno.test("A relay lists a node exactly as it registered, and withdraws it", async () => {
   await using relay = await startRelay();
   const { channel, hello } = await greeted(relay, "node");
@@ -129,6 +136,7 @@ Deno.test("A relay lists a node exactly as it registered, and withdraws it", asy
     leaseSeconds: 60,
     renewSeconds: 20,
     stay: true,
+    index: await emptyIndexOf(relay),
   });
   await channel.close();
   const nodes = [{ ...signed, observed: [0] }];
@@ -810,7 +818,10 @@ Deno.test("A relay keeps the connections of so many nodes, and tells the others 
   });
   assertEquals(
     await register(busy, alice),
-    { kind: "registered", leaseSeconds: 138, renewSeconds: 46 },
+    {
+      ...{ kind: "registered", leaseSeconds: 138, renewSeconds: 46 },
+      index: await emptyIndexOf(busy),
+    },
     "it would be taken for idle",
   );
 });

@@ -322,6 +322,7 @@ function transferOptions(line: CommandLine): Partial<TransferOptions> {
     connections: line.get("connections"),
     limitRate: line.get("limit-rate"),
     maxRelayedBytes: line.get("max-relayed"),
+    askAll: line.isOn("ask-all"),
     lowestSpeed: line.get("lowest-speed"),
   });
 }

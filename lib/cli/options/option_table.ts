@@ -335,6 +335,22 @@ const ROWS = {
     parse: values.port,
     help: "second port for tunnels; the system picks one",
   },
+  "index-memory": {
+    roles: ["relay"],
+    value: "SIZE",
+    parse: values.size,
+    default: "240M",
+    help: "memory for fingerprints of names; 0: ask all nodes",
+  },
+  "no-index": {
+    roles: ["node"],
+    help: "tell no fingerprints of names; be asked for all",
+  },
+  "ask-all": {
+    roles: CLIENT,
+    commands: ["get", "cat", "link"],
+    help: "ask nodes, too, whose index lacks the name",
+  },
   "max-relayed": {
     roles: CLIENT,
     commands: FETCHING,

@@ -53,6 +53,7 @@ export type LogLevel = (typeof LOG_LEVELS)[number];
 
 const LEVELS: ReadonlyMap<string, LogLevel> = new Map([
   ["renewed", "debug"],
+  ["indexed", "debug"],
   ["refused", "warn"],
   ["connection_failed", "warn"],
   ["relay_unverified", "warn"],

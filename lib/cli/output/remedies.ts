@@ -45,6 +45,7 @@ const REMEDY_OF: Readonly<Record<RemedyCode, string>> = {
   ["other_node"]: "the node reported a wrong hash; choose another with --node",
   ["list_in_parts"]:
     "ask for one folder at a time, as 'photos/', or for one node with --node",
+  ["ask_all"]: "check the name, or ask all nodes with --ask-all",
   ["see_files"]: "see the command ls",
   ["see_nodes"]: "see the command nodes",
   ["start_node"]: "start one with peer_node.ts",

@@ -140,6 +140,7 @@ async function nodeOptions(
     paths: (shared.length > 0 ? shared : [DEFAULT_DIRECTORY]).map(parseShared),
     plaintext: line.isOn("plaintext"),
     listSkipped: line.isOn("list-skipped"),
+    index: !line.isOn("no-index"),
     ...await loadKnownRelays(line),
     ...given({
       name: line.get("name") ?? machineName(),
@@ -254,6 +255,15 @@ export function tell(
       break; // this ends the process
     case "turned_away":
       break; // this ends the node, with that failure
+    case "indexed":
+      break;
+    case "index_refused":
+      terminal.note(
+        `the relay takes no index of the names (${
+          show(event.why)
+        }): clients ask this node for every name`,
+      );
+      break;
     case "withdrawn":
       terminal.note(`withdrawn from ${event.relay}`);
       break;

@@ -164,6 +164,7 @@ async function relayOptions(line: CommandLine): Promise<RelayOptions> {
       greeting: line.get("greeting"),
       motd: line.get("motd"),
       minVersion: line.get("min-version"),
+      indexBytes: line.get("index-memory"),
     }),
   };
   const tunnelPort = line.get("tunnel-port");

@@ -1,0 +1,141 @@
+/**
+ * The nodes that a client asks for names: all of a small relay's nodes, and of
+ * a large one's only those that may have the names, as its index says. Names
+ * that none of these has are looked up once more, as parts of longer names and
+ * as folders.
+ *
+ * @module
+ */
+
+import {
+  baseOf,
+  type FingerprintKind,
+  fingerprintOf,
+} from "../content/fingerprints.ts";
+import type { ListedNode } from "./nodes.ts";
+import type { Peers } from "./peers.ts";
+import type { Selection } from "./selections.ts";
+import { chosenNodes, type TransferOptions } from "./transfer_options.ts";
+
+/** What a fingerprint is made of. */
+interface Fingerprinted {
+  readonly kind: FingerprintKind;
+  readonly text: string;
+}
+
+/** What is asked for, and how. */
+export type CandidatesOptions =
+  & Pick<TransferOptions, "nodes" | "node" | "askAll" | "ignoreCase">
+  & {
+    /** Whether nodes are asked in the order of the list. */
+    readonly oneByOne?: boolean;
+  };
+
+/** The nodes to ask. */
+export class Candidates {
+  /** Grows when names are looked for more widely. */
+  readonly nodes: ListedNode[];
+  readonly #peers: Peers;
+  /** Nodes at the relay; `undefined` if `nodes` are all that are asked. */
+  readonly #countOfAll: number | undefined;
+
+  private constructor(
+    peers: Peers,
+    nodes: readonly ListedNode[],
+    countOfAll: number | undefined,
+  ) {
+    this.#peers = peers;
+    this.nodes = [...nodes];
+    this.#countOfAll = countOfAll;
+  }
+
+  /**
+   * The nodes for some names and patterns.
+   *
+   * @throws {Failure} of kind `relay` if the relay cannot be asked, of kind
+   * `not_found` if there is no node that the user chose.
+   */
+  static async of(
+    peers: Peers,
+    selections: readonly Selection[],
+    options: CandidatesOptions,
+  ): Promise<Candidates> {
+    const { nodes, node, askAll, ignoreCase, oneByOne } = options;
+    const asked = node !== undefined || askAll || ignoreCase || oneByOne
+      ? undefined
+      : all(selections.map(fingerprintedIn));
+    const listing = nodes === undefined
+      ? await peers.list({ fingerprintsFor: fingerprintsOf(peers, asked) })
+      : { nodes };
+    const countOfAll = "countOfAll" in listing ? listing.countOfAll : undefined;
+    return new Candidates(
+      peers,
+      chosenNodes(listing.nodes, options),
+      countOfAll,
+    );
+  }
+
+  /** Nodes that are not asked, because their indexes lack the names. */
+  get unaskedCount(): number {
+    return Math.max(0, (this.#countOfAll ?? 0) - this.nodes.length);
+  }
+
+  /**
+   * Adds the nodes that may have names as parts of longer names or as folders;
+   * returns those that were not there before.
+   */
+  async widen(names: readonly string[]): Promise<readonly ListedNode[]> {
+    if (this.unaskedCount === 0) return [];
+    const wider = names.flatMap((name): Fingerprinted[] => [
+      { kind: "base", text: baseOf(name) },
+      { kind: "folder", text: `${name}/` },
+    ]);
+    const fingerprintsFor = fingerprintsOf(this.#peers, wider);
+    // A list of all nodes would take as long as asking them.
+    if (fingerprintsFor === undefined) return [];
+    const listing = await this.#peers.list({
+      fingerprintsFor,
+      known: this.nodes,
+    });
+    const known = new Set(this.nodes.map(({ id }) => id));
+    const more = listing.nodes.filter(({ id }) => !known.has(id));
+    this.nodes.push(...more);
+    return more;
+  }
+}
+
+function fingerprintsOf(
+  { limits }: Peers,
+  asked: readonly Fingerprinted[] | undefined,
+): ((key: Uint8Array) => number[]) | undefined {
+  if (asked === undefined || asked.length > limits.indexAskedMostCount) {
+    return undefined;
+  }
+  return (key) => {
+    const fingerprints = asked.map(({ kind, text }) =>
+      fingerprintOf(key, kind, text)
+    );
+    return [...new Set(fingerprints)].sort((a, b) => a - b);
+  };
+}
+
+// What a fingerprint cannot stand for.
+const SPECIAL = /[*?[\]{}\\!()/]/;
+
+/** What an index knows a selection by; `undefined` if by nothing. */
+function fingerprintedIn(selection: Selection): Fingerprinted | undefined {
+  if (selection.kind === "name") return { kind: "name", text: selection.name };
+  const { prefix, pattern } = selection;
+  const folder = prefix.slice(0, prefix.lastIndexOf("/") + 1);
+  if (folder !== "") return { kind: "folder", text: folder };
+  const base = pattern.startsWith("**/") ? pattern.slice(3) : "";
+  return base === "" || SPECIAL.test(base)
+    ? undefined
+    : { kind: "base", text: base };
+}
+
+/** The list, unless a part of it is missing. */
+function all<T>(list: readonly (T | undefined)[]): readonly T[] | undefined {
+  const whole = list.filter((one) => one !== undefined);
+  return whole.length === list.length ? whole : undefined;
+}

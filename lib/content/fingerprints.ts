@@ -1,0 +1,75 @@
+/**
+ * Fingerprints: 40 bits that stand for a name, the last part of one, or a
+ * folder. A relay finds nodes by them and learns no name. Pure.
+ *
+ * @module
+ */
+
+import { createHmac } from "node:crypto";
+
+/** What a fingerprint stands for. */
+export type FingerprintKind = "name" | "base" | "folder";
+
+/** Bytes of a fingerprint. */
+export const FINGERPRINT_BYTES = 5;
+
+const CONTEXT = "relay-p2p index 1\n";
+
+/** The fingerprint of a text under a key, as a whole number below 2^40. */
+export function fingerprintOf(
+  key: Uint8Array,
+  kind: FingerprintKind,
+  text: string,
+): number {
+  return createHmac("sha256", key).update(`${CONTEXT}${kind}\n${text}`)
+    .digest().readUIntBE(0, FINGERPRINT_BYTES);
+}
+
+/** The last part of a name. */
+export function baseOf(name: string): string {
+  return name.slice(name.lastIndexOf("/") + 1);
+}
+
+/** The folders of a name, each with a slash at its end, the innermost first. */
+export function foldersOf(name: string): string[] {
+  const folders: string[] = [];
+  let end = name.lastIndexOf("/");
+  for (; end >= 0; end = end === 0 ? -1 : name.lastIndexOf("/", end - 1)) {
+    folders.push(name.slice(0, end + 1));
+  }
+  return folders;
+}
+
+/** Base64 of fingerprints in rising order. */
+export function encodeFingerprints(sorted: ArrayLike<number>): string {
+  const bytes = new Uint8Array(sorted.length * FINGERPRINT_BYTES);
+  const view = new DataView(bytes.buffer);
+  for (let n = 0; n < sorted.length; n++) {
+    view.setUint32(n * FINGERPRINT_BYTES, Math.floor(sorted[n]! / 256));
+    bytes[n * FINGERPRINT_BYTES + 4] = sorted[n]! % 256;
+  }
+  return bytes.toBase64();
+}
+
+/**
+ * The fingerprints in such a text; `undefined` if it is none, or if they do not
+ * rise from one to the next.
+ */
+export function decodeFingerprints(text: string): Float64Array | undefined {
+  let bytes: Uint8Array<ArrayBuffer>;
+  try {
+    bytes = Uint8Array.fromBase64(text);
+  } catch {
+    return undefined; // not base64
+  }
+  const count = bytes.length / FINGERPRINT_BYTES;
+  if (!Number.isInteger(count)) return undefined;
+  const view = new DataView(bytes.buffer);
+  const fingerprints = new Float64Array(count);
+  for (let n = 0; n < count; n++) {
+    const at = n * FINGERPRINT_BYTES;
+    fingerprints[n] = view.getUint32(at) * 256 + bytes[at + 4]!;
+    if (n > 0 && fingerprints[n]! <= fingerprints[n - 1]!) return undefined;
+  }
+  return fingerprints;
+}

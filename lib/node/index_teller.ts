@@ -1,0 +1,152 @@
+/**
+ * Tells a relay the fingerprints of a node's names: all of them once, and then
+ * those that change, at once after a quiet time and else every few seconds. A
+ * failure costs nothing but time: a node whose index the relay does not hold is
+ * asked for every name.
+ *
+ * @module
+ */
+
+import { delay } from "@std/async/delay";
+import { isBug } from "../base/errors.ts";
+import type { Limits } from "../base/limits.ts";
+import type { Share } from "../share/share.ts";
+import type { RelayCalls } from "../uplink/relay_calls.ts";
+import { type HeldIndex, IndexedNames } from "./indexed_names.ts";
+
+/** Events of an index. */
+export type IndexEvent =
+  /** The relay knows the fingerprints of all names that the node has now. */
+  | { event: "indexed"; relay: string; fingerprints: number }
+  /** The relay does not take them. Clients ask the node for every name. */
+  | { event: "index_refused"; relay: string; why: string };
+
+/** Options of {@linkcode IndexTeller}. */
+export interface IndexTellerOptions {
+  /** The relay's address, for events. */
+  readonly relay: string;
+  readonly limits: Pick<
+    Limits,
+    "turnMs" | "indexMessageCount" | "indexPauseMs" | "indexRetryMs"
+  >;
+  readonly onEvent: (event: IndexEvent) => void;
+  /** Stops the work. */
+  readonly signal: AbortSignal;
+}
+
+/** Keeps a relay's index of one node up to date. */
+export class IndexTeller {
+  readonly #share: Share;
+  readonly #options: IndexTellerOptions;
+  readonly #names: IndexedNames;
+  /** What the relay holds; `undefined` if it keeps no index. */
+  #held: HeldIndex | undefined;
+  /** Whether names have changed that are not told yet. */
+  #isChanged = false;
+  #wake: (() => void) | undefined;
+  #toldAt = -Infinity;
+  #refusedUntil = -Infinity;
+
+  constructor(share: Share, options: IndexTellerOptions) {
+    this.#share = share;
+    this.#options = options;
+    this.#names = new IndexedNames(share, {
+      limits: options.limits,
+      onChange: () => this.#change(),
+    });
+    share.scanned().then(() => this.#change(), () => {});
+  }
+
+  /**
+   * Resolves when there are changes to tell, and the time for it has come: a
+   * quarter of the time between renewals has passed, so that a busy relay hears
+   * less often, or `indexPauseMs`.
+   */
+  async due(renewSeconds: number, signal: AbortSignal): Promise<void> {
+    do await this.#changedOr(signal); while (!this.#isOfUse);
+    const { indexPauseMs } = this.#options.limits;
+    const pauseMs = Math.max(indexPauseMs, renewSeconds * 1_000 / 4);
+    const at = Math.max(this.#toldAt + pauseMs, this.#refusedUntil);
+    await delay(Math.max(0, at - performance.now()), { signal });
+  }
+
+  /** Notes what the relay holds, as it says when the node registers. */
+  heard(held: HeldIndex | undefined): void {
+    this.#held = held;
+  }
+
+  /**
+   * Whether the relay keeps an index, and the node knows all its names: one that
+   * is not found yet would be hidden.
+   */
+  get #isOfUse(): boolean {
+    return this.#held !== undefined && this.#share.isScanned;
+  }
+
+  #change(): void {
+    this.#isChanged = true;
+    this.#wake?.();
+  }
+
+  /** Resolves when there is a change, or throws when aborted. */
+  async #changedOr(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    // When telling is of no use, the next change is waited for.
+    if (!this.#isOfUse) this.#isChanged = false;
+    if (!this.#isChanged) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const wake = () => resolve();
+      this.#wake = wake;
+      signal.addEventListener("abort", wake);
+      await promise;
+      signal.removeEventListener("abort", wake);
+      this.#wake = undefined;
+    }
+    signal.throwIfAborted();
+  }
+
+  /** Tells what the relay does not hold yet. */
+  async tell(calls: RelayCalls): Promise<void> {
+    const held = this.#held;
+    const isTime = performance.now() >= this.#refusedUntil;
+    if (held === undefined || !isTime || !this.#isOfUse) return;
+    const { relay, signal, onEvent } = this.#options;
+    this.#isChanged = false;
+    this.#toldAt = performance.now();
+    try {
+      await this.#names.gather(held.key, signal);
+      const outcome = await this.#send(calls, held);
+      if (outcome === "nothing") return;
+      if (outcome === "told") {
+        const fingerprints = this.#names.count;
+        return onEvent({ event: "indexed", relay, fingerprints });
+      }
+      this.#names.forget();
+      // Everything is told again with the next registration, or later.
+      this.#change();
+      if (outcome === "unknown") return;
+      this.#refusedUntil = performance.now() +
+        this.#options.limits.indexRetryMs;
+      onEvent({ event: "index_refused", relay, why: outcome });
+    } catch (error) {
+      this.#names.forget();
+      this.#change();
+      // The next request to the relay finds out that it is gone.
+      if (isBug(error)) throw error;
+    }
+  }
+
+  /** Sends what is missing; returns what became of it. */
+  async #send(calls: RelayCalls, held: HeldIndex): Promise<string> {
+    let result = "nothing";
+    for (const message of this.#names.messagesAfter(held)) {
+      const answer = await calls.ask(message);
+      const outcome = answer.kind === "indexed" ? answer.outcome : "unknown";
+      if (outcome !== "taken") return outcome;
+      const { epoch, version } = message;
+      this.#held = { ...held, epoch, version };
+      result = "told";
+    }
+    return result;
+  }
+}

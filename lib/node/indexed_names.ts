@@ -1,0 +1,181 @@
+/**
+ * The fingerprints of a node's names, as its relay has them or will have them.
+ * They follow the share without another scan: the share reports each name that
+ * comes or goes, and the fingerprints that changed since are told, no others.
+ *
+ * @module
+ */
+
+import { Turns } from "../base/turns.ts";
+import { FingerprintCounts } from "../content/fingerprint_counts.ts";
+import {
+  baseOf,
+  encodeFingerprints,
+  fingerprintOf,
+  foldersOf,
+} from "../content/fingerprints.ts";
+import type { Limits } from "../base/limits.ts";
+import type { MessageOf } from "../protocol/messages.ts";
+import type { Share } from "../share/share.ts";
+
+/** What a relay holds of an index. */
+export type HeldIndex = NonNullable<MessageOf<"registered">["index"]>;
+
+/** Options of {@linkcode IndexedNames}. */
+export interface IndexedNamesOptions {
+  readonly limits: Pick<Limits, "turnMs" | "indexMessageCount">;
+  /** Called when there is something new to tell. */
+  readonly onChange: () => void;
+}
+
+// With more changes than this, telling all of them anew is no more work.
+const MOST_CHANGES = 100_000;
+
+/** Follows the names of a share. */
+export class IndexedNames {
+  readonly #share: Share;
+  readonly #options: IndexedNamesOptions;
+  /** Base64 of the key; empty until a relay has given one. */
+  #key = "";
+  #keyBytes = new Uint8Array();
+  #counts = new FingerprintCounts();
+  #epoch = "";
+  #version = 0;
+  /**
+   * Fingerprints that changed since the last version, and whether they were in
+   * it; `null` if all of them must be told.
+   */
+  #changes: Map<number, boolean> | null = null;
+  /** Those of the folders of the last name, which the next one often shares. */
+  #folders = { name: "", fingerprints: [] as number[] };
+
+  constructor(share: Share, options: IndexedNamesOptions) {
+    this.#share = share;
+    this.#options = options;
+    share.listenToNames({
+      onNew: options.onChange,
+      onGone: (name) => this.#count(name, -1),
+    });
+  }
+
+  /** Different fingerprints. */
+  get count(): number {
+    return this.#counts.size;
+  }
+
+  /**
+   * Counts all names under the relay's key, with turns for others. Begins anew
+   * with another key.
+   */
+  async gather(key: string, signal: AbortSignal): Promise<void> {
+    if (key !== this.#key) {
+      this.#key = key;
+      this.#keyBytes = Uint8Array.fromBase64(key);
+      this.#counts = new FingerprintCounts();
+      this.#changes = null;
+      this.#folders = { name: "", fingerprints: [] };
+      this.#share.unindexAll();
+    }
+    const turns = new Turns(this.#options.limits.turnMs);
+    for (const name of this.#share.takeUnindexed()) {
+      this.#count(name, 1);
+      if (!turns.isOver) continue;
+      await turns.give();
+      signal.throwIfAborted();
+    }
+  }
+
+  /**
+   * The messages that bring a relay from what it holds to the present. All of
+   * them must arrive; otherwise call `forget`.
+   */
+  messagesAfter(held: Omit<HeldIndex, "key">): Iterable<MessageOf<"index">> {
+    const changes = this.#changes;
+    this.#changes = new Map();
+    const isKnown = held.epoch === this.#epoch &&
+      held.version === this.#version;
+    if (changes === null || !isKnown) {
+      this.#epoch = crypto.getRandomValues(new Uint8Array(12)).toBase64();
+      this.#version = 1;
+      return this.#messages(this.#counts.sorted(), [], { begin: true });
+    }
+    const added: number[] = [];
+    const removed: number[] = [];
+    for (const [fingerprint, wasThere] of changes) {
+      const isThere = this.#counts.has(fingerprint);
+      if (isThere && !wasThere) added.push(fingerprint);
+      if (!isThere && wasThere) removed.push(fingerprint);
+    }
+    if (added.length + removed.length === 0) return [];
+    this.#version++;
+    const rising = (a: number, b: number) => a - b;
+    return this.#messages(added.sort(rising), removed.sort(rising), {});
+  }
+
+  /** Has everything told anew: it is not known what the relay holds. */
+  forget(): void {
+    this.#changes = null;
+  }
+
+  *#messages(
+    added: ArrayLike<number>,
+    removed: ArrayLike<number>,
+    first: { begin?: true },
+  ): Generator<MessageOf<"index">, void> {
+    const most = this.#options.limits.indexMessageCount;
+    const adds = partsOf(added, most);
+    const removes = partsOf(removed, most);
+    const count = Math.max(1, adds.length, removes.length);
+    for (let n = 0; n < count; n++) {
+      yield {
+        kind: "index",
+        epoch: this.#epoch,
+        version: this.#version,
+        add: adds[n] ?? "",
+        remove: removes[n] ?? "",
+        ...(n === 0 ? first : {}),
+        ...(n < count - 1 ? { more: true } : {}),
+      };
+    }
+  }
+
+  #count(name: string, change: 1 | -1): void {
+    const key = this.#keyBytes;
+    this.#note(fingerprintOf(key, "name", name), change);
+    this.#note(fingerprintOf(key, "base", baseOf(name)), change);
+    for (const one of this.#foldersOf(name)) this.#note(one, change);
+    if (change < 0) this.#options.onChange();
+  }
+
+  #foldersOf(name: string): readonly number[] {
+    const [folder = ""] = foldersOf(name);
+    if (folder !== this.#folders.name) {
+      const fingerprints = foldersOf(name).map((one) =>
+        fingerprintOf(this.#keyBytes, "folder", one)
+      );
+      this.#folders = { name: folder, fingerprints };
+    }
+    return this.#folders.fingerprints;
+  }
+
+  #note(fingerprint: number, change: 1 | -1): void {
+    const isOther = change > 0
+      ? this.#counts.add(fingerprint)
+      : this.#counts.remove(fingerprint);
+    const changes = this.#changes;
+    if (!isOther || changes === null) return;
+    if (!changes.has(fingerprint)) changes.set(fingerprint, change < 0);
+    if (changes.size > MOST_CHANGES) this.#changes = null;
+  }
+}
+
+/** Base64 of fingerprints, `most` in each part. */
+function partsOf(sorted: ArrayLike<number>, most: number): string[] {
+  const parts: string[] = [];
+  for (let at = 0; at < sorted.length; at += most) {
+    parts.push(
+      encodeFingerprints(Array.prototype.slice.call(sorted, at, at + most)),
+    );
+  }
+  return parts;
+}

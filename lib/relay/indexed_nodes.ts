@@ -1,0 +1,196 @@
+/**
+ * The nodes with a lease, by what their indexes say: which of them may have a
+ * name, and which have no index. A node whose index is incomplete, too large or
+ * absent counts as one that may have any name. An index therefore never hides a
+ * file. Pure.
+ *
+ * @module
+ */
+
+import { decodeFingerprints } from "../content/fingerprints.ts";
+import type { Limits } from "../base/limits.ts";
+import type { MessageOf } from "../protocol/messages.ts";
+import { type IndexRefusal, NameIndex } from "./name_index.ts";
+
+/** Memory for a fingerprint: 9 bytes, and free places in the blocks. */
+export const INDEX_ENTRY_BYTES = 10;
+
+/** The numbers of `limits.ts` that bound the indexes of nodes. */
+export type IndexedNodesLimits = Pick<
+  Limits,
+  | "indexEntryCount"
+  | "indexEntriesPerNodeCount"
+  | "indexEntriesPerAddressCount"
+  | "indexAnswerCount"
+>;
+
+/** What became of a node's message about its index. */
+export type IndexOutcome =
+  /** It is taken. */
+  | "taken"
+  /** It does not follow what the relay holds: all must be told anew. */
+  | "unknown"
+  /** It is more than may be held. */
+  | IndexRefusal;
+
+/** A version of a node's index. */
+export interface IndexVersion {
+  /** Empty if there is no index. */
+  readonly epoch: string;
+  readonly version: number;
+}
+
+interface IndexedNode extends IndexVersion {
+  readonly instance: string;
+  /** The group of its address. */
+  readonly source: string;
+  slot: number | null;
+  epoch: string;
+  version: number;
+}
+
+/** The index in numbers. */
+export interface IndexStats {
+  /** Fingerprints of all nodes. */
+  readonly entries: number;
+  /** The bytes that they take. */
+  readonly bytes: number;
+  /** Nodes with a lease and a complete index. */
+  readonly nodes: number;
+}
+
+/** The indexes of one relay's nodes. */
+export class IndexedNodes {
+  readonly #limits: IndexedNodesLimits;
+  readonly #index: NameIndex;
+  readonly #nodes = new Map<string, IndexedNode>();
+  /** Node ids by slot. */
+  readonly #ids: string[] = [];
+  /** Ids of nodes that may have any name. */
+  readonly #unindexed = new Set<string>();
+
+  constructor(limits: IndexedNodesLimits) {
+    this.#limits = limits;
+    this.#index = new NameIndex(limits);
+  }
+
+  /** The index in numbers. */
+  get stats(): IndexStats {
+    return {
+      entries: this.#index.entryCount,
+      bytes: this.#index.bytes,
+      nodes: this.#nodes.size - this.#unindexed.size,
+    };
+  }
+
+  /** Nodes that may have any name. */
+  get unindexedCount(): number {
+    return this.#unindexed.size;
+  }
+
+  /**
+   * Notes that a node has a lease; returns the version of its index. Another
+   * process of the same node has another index.
+   */
+  registered(
+    id: string,
+    { instance, source }: { instance: string; source: string },
+  ): IndexVersion {
+    const known = this.#nodes.get(id);
+    if (known?.instance === instance) return known;
+    if (known !== undefined) this.left(id);
+    const node = { instance, source, slot: null, epoch: "", version: 0 };
+    this.#nodes.set(id, node);
+    this.#unindexed.add(id);
+    return node;
+  }
+
+  /** Forgets a node whose lease has ended. */
+  left(id: string): void {
+    const node = this.#nodes.get(id);
+    if (node === undefined) return;
+    this.#drop(id, node);
+    this.#nodes.delete(id);
+    this.#unindexed.delete(id);
+  }
+
+  /** Takes a part of a node's index. `added` and `removed` rise. */
+  take(
+    id: string,
+    { instance, added, removed, ...message }:
+      & Pick<MessageOf<"index">, "epoch" | "version" | "begin" | "more">
+      & {
+        instance: string;
+        added: Iterable<number>;
+        removed: Iterable<number>;
+      },
+  ): IndexOutcome {
+    const node = this.#nodes.get(id);
+    if (node?.instance !== instance) return "unknown";
+    const { epoch, version, begin = false, more = false } = message;
+    if (begin) {
+      this.#drop(id, node);
+      node.slot = this.#index.open(node.source);
+      this.#ids[node.slot] = id;
+      node.epoch = epoch;
+      node.version = version - 1;
+    }
+    const { slot } = node;
+    const follows = node.epoch === epoch && version === node.version + 1;
+    if (slot === null || !follows) return "unknown";
+    for (const fingerprint of removed) this.#index.remove(fingerprint, slot);
+    for (const fingerprint of added) {
+      const refusal = this.#index.add(fingerprint, slot);
+      if (refusal === undefined) continue;
+      this.#drop(id, node);
+      return refusal;
+    }
+    if (more) return "taken";
+    node.version = version;
+    this.#unindexed.delete(id);
+    return "taken";
+  }
+
+  /**
+   * Ids of the nodes that may have one of the fingerprints, sorted; `undefined`
+   * if they are too many.
+   */
+  mayHave(fingerprints: Iterable<number>): string[] | undefined {
+    const most = this.#limits.indexAnswerCount;
+    if (this.#unindexed.size > most) return undefined;
+    const ids = new Set(this.#unindexed);
+    for (const fingerprint of fingerprints) {
+      for (const slot of this.#index.find(fingerprint)) {
+        ids.add(this.#ids[slot]!);
+        if (ids.size > most) return undefined;
+      }
+    }
+    return [...ids].sort();
+  }
+
+  /** Tidies the index a little. Returns whether it has not finished. */
+  tidy(most: number): boolean {
+    return this.#index.tidy(most);
+  }
+
+  /** Drops a node's index; from then on it may have any name. */
+  #drop(id: string, node: IndexedNode): void {
+    if (node.slot !== null) this.#index.close(node.slot);
+    node.slot = null;
+    node.epoch = "";
+    node.version = 0;
+    this.#unindexed.add(id);
+  }
+}
+
+/**
+ * The fingerprints in a message, or what is wrong with it. Text is cheap to
+ * check, so this comes before a turn is given.
+ */
+export function fingerprintsIn(
+  { add, remove }: Pick<MessageOf<"index">, "add" | "remove">,
+): { added: Float64Array; removed: Float64Array } | undefined {
+  const added = decodeFingerprints(add);
+  const removed = decodeFingerprints(remove);
+  return added && removed && { added, removed };
+}

@@ -1,0 +1,247 @@
+/**
+ * Which nodes may have a name: pairs of a fingerprint and a node, in sorted
+ * blocks of typed arrays. Pure, and no call does more than a bounded amount of
+ * work.
+ *
+ * A pair that is removed is only marked. A node that leaves takes its slot with
+ * it: its pairs count as gone at once. When they are many, `tidy` removes all of
+ * these, block after block. Only then does another node get the slot.
+ *
+ * @module
+ */
+
+import type { Limits } from "../base/limits.ts";
+import { BLOCK_PAIRS, type Pair, PairBlock, Run } from "./pair_block.ts";
+
+/** Why a fingerprint was not added. */
+export type IndexRefusal = "node_full" | "group_full" | "index_full";
+
+/** The numbers of `limits.ts` that bound an index. */
+export type NameIndexLimits = Pick<
+  Limits,
+  | "indexEntryCount"
+  | "indexEntriesPerNodeCount"
+  | "indexEntriesPerAddressCount"
+>;
+
+// Tidying begins when one pair of so many is garbage.
+const GARBAGE_PART = 8;
+// Two neighbours with fewer pairs than this together become one block.
+const JOINED_PAIRS = 2_048;
+
+/** A node's place in the index. */
+interface SlotState {
+  readonly group: string;
+  /** Its fingerprints. */
+  pairs: number;
+  isLive: boolean;
+}
+
+/** The fingerprints of all nodes. */
+export class NameIndex {
+  readonly #limits: NameIndexLimits;
+  /** In the order of their pairs; there is always one. */
+  readonly #blocks: PairBlock[] = [new PairBlock(new Run(0))];
+  readonly #slots: (SlotState | undefined)[] = [];
+  readonly #freeSlots: number[] = [];
+  readonly #perGroup = new Map<string, number>();
+  /** Pairs of live slots that are not marked. */
+  #pairs = 0;
+  /** All pairs in the blocks. */
+  #stored = 0;
+  /** Dead slots whose pairs this round of tidying removes. */
+  #clearing: number[] = [];
+  /** Slots that died since. */
+  #dying: number[] = [];
+  #isTidying = false;
+  /** The next block to tidy. */
+  #tidyAt = 0;
+
+  constructor(limits: NameIndexLimits) {
+    this.#limits = limits;
+  }
+
+  /** Fingerprints of all nodes. */
+  get entryCount(): number {
+    return this.#pairs;
+  }
+
+  /** Bytes of the arrays that hold them. */
+  get bytes(): number {
+    return this.#blocks.reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+
+  /** A slot for a node at an address of `group`. */
+  open(group: string): number {
+    const slot = this.#freeSlots.pop() ?? this.#slots.length;
+    this.#slots[slot] = { group, pairs: 0, isLive: true };
+    return slot;
+  }
+
+  /** Removes a node with all of its fingerprints. */
+  close(slot: number): void {
+    const state = this.#stateOf(slot);
+    state.isLive = false;
+    if (state.pairs === 0) this.#free(slot);
+    else this.#dying.push(slot);
+    this.#count(state, -state.pairs);
+  }
+
+  /** Fingerprints of a node. */
+  entriesOf(slot: number): number {
+    return this.#stateOf(slot).pairs;
+  }
+
+  /** Adds a fingerprint to a node's. Returns why it could not. */
+  add(fingerprint: number, slot: number): IndexRefusal | undefined {
+    const state = this.#stateOf(slot);
+    if (this.#stored >= this.#limits.indexEntryCount) this.tidy(BLOCK_PAIRS);
+    const pair = pairOf(fingerprint, slot);
+    const number = this.#blockOf(pair);
+    const block = this.#blocks[number]!;
+    const at = block.placeOf(pair);
+    const isNew = at < 0;
+    if (!isNew && !block.isRemoved(at)) return undefined;
+    const refusal = this.#refusalOf(state, isNew);
+    if (refusal !== undefined) return refusal;
+    this.#count(state, 1);
+    if (!isNew) {
+      block.mark(at, { removed: false });
+      return undefined;
+    }
+    block.append(pair);
+    this.#stored++;
+    if (block.isFull) this.#rewrite(number);
+    return undefined;
+  }
+
+  /** Removes a fingerprint of a node, if it has it. */
+  remove(fingerprint: number, slot: number): void {
+    const state = this.#stateOf(slot);
+    const pair = pairOf(fingerprint, slot);
+    const block = this.#blocks[this.#blockOf(pair)]!;
+    const at = block.placeOf(pair);
+    if (at < 0 || block.isRemoved(at)) return;
+    block.mark(at, { removed: true });
+    this.#count(state, -1);
+  }
+
+  /** Yields the slots of the nodes with a fingerprint, each once. */
+  *find(fingerprint: number): Generator<number, void> {
+    const first = pairOf(fingerprint, 0);
+    const last = pairOf(fingerprint, LAST_SLOT);
+    let number = this.#blockOf(first);
+    do {
+      const block = this.#blocks[number]!;
+      for (const slot of block.slotsOf(first.high, first.low)) {
+        if (this.#slots[slot]!.isLive) yield slot;
+      }
+      number++;
+    } while (
+      number < this.#blocks.length &&
+      this.#blocks[number]!.compareFirst(last) <= 0
+    );
+  }
+
+  /**
+   * Removes garbage from some blocks, with `most` pairs or a block more, if
+   * there is much of it. Returns whether it has not finished.
+   */
+  tidy(most: number): boolean {
+    const garbage = this.#stored - this.#pairs;
+    if (!this.#isTidying) {
+      const isMuch = garbage * GARBAGE_PART >= this.#stored;
+      if (garbage === 0 || !isMuch) return false;
+      this.#isTidying = true;
+      this.#tidyAt = 0;
+      this.#clearing = this.#dying;
+      this.#dying = [];
+    }
+    for (let left = most; left > 0 && this.#tidyAt < this.#blocks.length;) {
+      left -= this.#blocks[this.#tidyAt]!.count;
+      this.#tidyAt += this.#rewrite(this.#tidyAt);
+    }
+    if (this.#tidyAt < this.#blocks.length) return true;
+    this.#isTidying = false;
+    for (const slot of this.#clearing) this.#free(slot);
+    this.#clearing = [];
+    return false;
+  }
+
+  #free(slot: number): void {
+    this.#slots[slot] = undefined;
+    this.#freeSlots.push(slot);
+  }
+
+  #stateOf(slot: number): SlotState {
+    const state = this.#slots[slot];
+    if (state?.isLive) return state;
+    throw new TypeError(`Cannot use slot ${slot}: it is not open`);
+  }
+
+  #refusalOf(
+    { pairs, group }: SlotState,
+    isNew: boolean,
+  ): IndexRefusal | undefined {
+    const limits = this.#limits;
+    if (pairs >= limits.indexEntriesPerNodeCount) return "node_full";
+    const held = this.#perGroup.get(group) ?? 0;
+    if (held >= limits.indexEntriesPerAddressCount) return "group_full";
+    return isNew && this.#stored >= limits.indexEntryCount
+      ? "index_full"
+      : undefined;
+  }
+
+  #count(state: SlotState, change: number): void {
+    state.pairs += change;
+    this.#pairs += change;
+    const held = (this.#perGroup.get(state.group) ?? 0) + change;
+    if (held === 0) this.#perGroup.delete(state.group);
+    else this.#perGroup.set(state.group, held);
+  }
+
+  /** The last block that begins before `pair` or with it; else the first. */
+  #blockOf(pair: Pair): number {
+    let low = 0;
+    let high = this.#blocks.length - 1;
+    while (low < high) {
+      const middle = (low + high + 1) >>> 1;
+      if (this.#blocks[middle]!.compareFirst(pair) <= 0) low = middle;
+      else high = middle - 1;
+    }
+    return low;
+  }
+
+  /**
+   * Sorts a block and drops its garbage, with the next one if both are short.
+   * Returns the number of blocks in its place.
+   */
+  #rewrite(number: number): number {
+    const [block, next] = this.#blocks.slice(number, number + 2);
+    const olds = next !== undefined && block!.count + next.count <= JOINED_PAIRS
+      ? [block!, next]
+      : [block!];
+    const before = olds.reduce((sum, { count }) => sum + count, 0);
+    const run = new Run(before);
+    const isKept = (slot: number) => this.#slots[slot]!.isLive;
+    for (const old of olds) old.copyTo(run, isKept);
+    this.#stored += run.count - before;
+    const news = [...run.blocks()];
+    if (news.length === 0 && this.#blocks.length === olds.length) {
+      news.push(new PairBlock(run));
+    }
+    this.#blocks.splice(number, olds.length, ...news);
+    // Tidying visits a block twice rather than never.
+    if (number < this.#tidyAt) {
+      const moved = this.#tidyAt + news.length - olds.length;
+      this.#tidyAt = Math.max(0, moved);
+    }
+    return news.length;
+  }
+}
+
+const LAST_SLOT = 0x7fff_ffff;
+
+function pairOf(fingerprint: number, slot: number): Pair {
+  return { high: Math.floor(fingerprint / 256), low: fingerprint % 256, slot };
+}

@@ -1,0 +1,230 @@
+/**
+ * When and what a node tells its relay of its names.
+ */
+
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { decodeFingerprints } from "../../lib/content/fingerprints.ts";
+import { LIMITS } from "../../lib/base/limits.ts";
+import type { MessageOf } from "../../lib/protocol/messages.ts";
+import { type IndexEvent, IndexTeller } from "../../lib/node/index_teller.ts";
+import { FileTable } from "../../lib/share/file_table.ts";
+import type { NameListener } from "../../lib/share/file_table.ts";
+import type { Share } from "../../lib/share/share.ts";
+import type { RelayCalls } from "../../lib/uplink/relay_calls.ts";
+import { FakeTime } from "../_fake_time.ts";
+import { EventLog } from "../_event_log.ts";
+
+const KEY = new Uint8Array(32).toBase64();
+const OTHER_KEY = new Uint8Array(32).fill(1).toBase64();
+const NOTHING = { key: KEY, epoch: "", version: 0 };
+
+/** A teller of a table of files, and a relay that takes what it is told. */
+function setUp(names: readonly string[]) {
+  const table = new FileTable("/");
+  const put = (name: string) =>
+    table.put({
+      ...{ name, path: `/${name}`, size: 1, modifiedMs: 0, changedAt: 0 },
+      ...{ device: 1, inode: 1, isExecutable: false },
+      version: "0a".repeat(16),
+    });
+  for (const name of names) put(name);
+  const share = {
+    isScanned: true,
+    scanned: () => Promise.resolve(),
+    listenToNames: (listener: NameListener) => {
+      table.listener = listener;
+    },
+    takeUnindexed: () => table.takeUnindexed(),
+    unindexAll: () => table.unindexAll(),
+  };
+  const log = new EventLog<IndexEvent>();
+  const told: MessageOf<"index">[] = [];
+  const state = { outcome: "taken" };
+  const calls = {
+    ask: (message: MessageOf<"index">) => {
+      told.push(message);
+      return Promise.resolve({ kind: "indexed", outcome: state.outcome });
+    },
+  } as unknown as RelayCalls;
+  const teller = new IndexTeller(share as unknown as Share, {
+    relay: "nas:1700",
+    limits: LIMITS,
+    onEvent: log.onEvent,
+    signal: new AbortController().signal,
+  });
+  return { table, put, share, log, told, state, calls, teller };
+}
+
+/** How many fingerprints each message adds and removes. */
+function countsOf(told: readonly MessageOf<"index">[]): number[][] {
+  return told.map(({ add, remove }) =>
+    [add, remove].map((text) => decodeFingerprints(text)!.length)
+  );
+}
+
+Deno.test("A node tells all fingerprints once, and then those that change", async () => {
+  const { put, table, told, calls, teller, log } = setUp(["a", "d/a", "d/b"]);
+  teller.heard(NOTHING);
+  await teller.tell(calls);
+  // Three names, "a" and "b", and one folder.
+  assertEquals(countsOf(told.splice(0)), [[6, 0]]);
+  await teller.tell(calls);
+  assertEquals(told, []);
+  put("d/c");
+  table.delete("a");
+  put("d/b");
+  await teller.tell(calls);
+  assertEquals(countsOf(told), [[2, 1]]);
+  assertEquals(told[0]?.version, 2);
+  table.delete("d/c");
+  put("d/c");
+  await teller.tell(calls);
+  assertEquals(told.length, 1, "nothing is different");
+  const { fingerprints } = log.events.at(-1) as IndexEvent & {
+    event: "indexed";
+  };
+  assertEquals(fingerprints, 7);
+});
+
+Deno.test("What a node tells of its index holds no name", async () => {
+  const names = ["secret plans/report.pdf", "secret plans/salaries.ods"];
+  const { told, calls, teller } = setUp(names);
+  teller.heard(NOTHING);
+  await teller.tell(calls);
+  assertEquals(countsOf(told), [[5, 0]]);
+  const bytes = told.map(({ add }) => Uint8Array.fromBase64(add));
+  const text = JSON.stringify(told) +
+    bytes.map((part) => new TextDecoder("latin1").decode(part)).join();
+  const parts = names.flatMap((name) => name.split(/[ /.]/));
+  assertEquals(parts.filter((part) => text.includes(part)), []);
+});
+
+Deno.test("A node tells all of it anew to a relay that holds something else, or has another key", async () => {
+  const { told, calls, teller } = setUp(["a"]);
+  teller.heard(NOTHING);
+  await teller.tell(calls);
+  const [{ epoch, version, add } = MESSAGE] = told.splice(0);
+  teller.heard({ key: KEY, epoch, version });
+  await teller.tell(calls);
+  assertEquals(told, []);
+  teller.heard({ key: KEY, epoch, version: version + 1 });
+  await teller.tell(calls);
+  const [again = MESSAGE] = told.splice(0);
+  assertEquals([again.begin, again.add], [true, add]);
+  teller.heard({ key: OTHER_KEY, epoch: again.epoch, version: again.version });
+  await teller.tell(calls);
+  assertEquals(told.length, 1);
+  assertEquals([told[0]?.begin, told[0]?.add === add], [true, false]);
+});
+
+const MESSAGE: MessageOf<"index"> = {
+  ...{ kind: "index", epoch: "", version: 0, add: "", remove: "" },
+};
+
+Deno.test("A node tells a large index in parts of indexMessageCount", async () => {
+  const names = Array.from({ length: 3_000 }, (_, n) => `d/${n}`);
+  const { told, calls, teller } = setUp(names);
+  teller.heard(NOTHING);
+  await teller.tell(calls);
+  assertEquals(countsOf(told), [[LIMITS.indexMessageCount, 0], [1_501, 0]]);
+  assertEquals(told.map(({ begin, more }) => [begin, more]), [
+    ...[[true, true], [undefined, undefined]],
+  ]);
+});
+
+Deno.test("A node tells nothing before its share is scanned, or to a relay without an index", async () => {
+  const { share, told, calls, teller } = setUp(["a"]);
+  share.isScanned = false;
+  teller.heard(NOTHING);
+  await teller.tell(calls);
+  share.isScanned = true;
+  teller.heard(undefined);
+  await teller.tell(calls);
+  assertEquals(told, []);
+});
+
+Deno.test("A node reports a change at once after quiet, and else after indexPauseMs, or a quarter of the time between renewals", async () => {
+  using time = new FakeTime();
+  const { put, calls, teller } = setUp(["a"]);
+  const { signal } = new AbortController();
+  const dueAfter = async (renewSeconds: number): Promise<number> => {
+    let isDue = false;
+    const due = teller.due(renewSeconds, signal).then(() => isDue = true);
+    await time.advance(0);
+    let ms = 0;
+    for (; !isDue; ms += 500) await time.advance(500);
+    await due;
+    return ms;
+  };
+  teller.heard(NOTHING);
+  await teller.tell(calls);
+  put("b");
+  assertEquals(await dueAfter(20), LIMITS.indexPauseMs);
+  await teller.tell(calls);
+  put("c");
+  assertEquals(await dueAfter(100), 25_000);
+  await teller.tell(calls);
+  await time.advance(60_000);
+  put("d");
+  assertEquals(await dueAfter(20), 0);
+});
+
+Deno.test("A node has nothing due for a relay without an index, or before its share is scanned", async () => {
+  using time = new FakeTime();
+  const { put, share, teller } = setUp(["a"]);
+  const stop = new AbortController();
+  let dueCount = 0;
+  const due = async () => {
+    for (;;) {
+      await teller.due(20, stop.signal);
+      if (++dueCount > 10) return;
+    }
+  };
+  teller.heard(undefined);
+  const first = due();
+  for (const name of ["b", "c"]) {
+    put(name);
+    await time.advance(60_000);
+  }
+  teller.heard(NOTHING);
+  share.isScanned = false;
+  put("d");
+  await time.advance(60_000);
+  assertEquals(dueCount, 0);
+  share.isScanned = true;
+  put("e");
+  await time.advance(60_000);
+  assert(dueCount > 0);
+  stop.abort(new Error("over"));
+  await first.catch(() => {});
+  await assertRejects(() => teller.due(20, stop.signal), Error, "over");
+});
+
+Deno.test("A node whose index is refused says why, and tells it again after indexRetryMs", async () => {
+  using time = new FakeTime();
+  const { told, log, state, calls, teller } = setUp(["a"]);
+  teller.heard(NOTHING);
+  state.outcome = "node_full";
+  await teller.tell(calls);
+  assertEquals(log.events, [
+    { event: "index_refused", relay: "nas:1700", why: "node_full" },
+  ]);
+  state.outcome = "taken";
+  await time.advance(LIMITS.indexRetryMs - 1);
+  await teller.tell(calls);
+  assertEquals(told.length, 1);
+  await time.advance(1);
+  await teller.tell(calls);
+  assertEquals([told.length, log.names.at(-1)], [2, "indexed"]);
+});
+
+Deno.test("A node whose relay hangs up while it tells an index tells it anew", async () => {
+  const { told, calls, teller } = setUp(["a"]);
+  teller.heard(NOTHING);
+  const broken = {
+    ask: () => Promise.reject(new Deno.errors.ConnectionReset("gone")),
+  } as unknown as RelayCalls;
+  await teller.tell(broken);
+  await teller.tell(calls);
+  assertEquals(told.map(({ begin }) => begin), [true]);
+});

@@ -1,0 +1,241 @@
+/**
+ * What a relay holds of its nodes' indexes, and what it does with those of
+ * nodes that mean no good.
+ */
+
+import { assert, assertEquals } from "@std/assert";
+import type { Channel } from "../../lib/protocol/channel.ts";
+import { encodeFingerprints } from "../../lib/content/fingerprints.ts";
+import { greet } from "../../lib/protocol/hello.ts";
+import { createIdentity } from "../../lib/identity/identity.ts";
+import { LIMITS } from "../../lib/base/limits.ts";
+import { DIRECTION, type MessageOf } from "../../lib/protocol/messages.ts";
+import { signRegistration } from "../../lib/protocol/signed_record.ts";
+import { IndexedNodes } from "../../lib/relay/indexed_nodes.ts";
+import { AddressTurns } from "../../lib/relay/address_turns.ts";
+import { FakeTime } from "../_fake_time.ts";
+import { openChannel, startRelay, type TestRelay } from "../_network.ts";
+import { seededRandom } from "../_random.ts";
+
+/** Registers nodes "a", "b" and so on, and has them tell their indexes. */
+function nodesWith(
+  indexes: readonly (readonly number[] | null)[],
+  limits: Partial<typeof LIMITS> = {},
+) {
+  const nodes = new IndexedNodes({ ...LIMITS, ...limits });
+  const ids = indexes.map((_, n) => String.fromCharCode(97 + n));
+  for (const [n, added] of indexes.entries()) {
+    const id = ids[n]!;
+    nodes.registered(id, { instance: "1", source: id });
+    if (added !== null) tell(nodes, id, { added, begin: true });
+  }
+  return nodes;
+}
+
+function tell(
+  nodes: IndexedNodes,
+  id: string,
+  { added = [], removed = [], ...message }: {
+    added?: readonly number[];
+    removed?: readonly number[];
+    version?: number;
+    instance?: string;
+    begin?: boolean;
+    more?: boolean;
+    epoch?: string;
+  },
+) {
+  return nodes.take(id, {
+    ...{ instance: "1", epoch: "e", version: 1 },
+    ...message,
+    ...{ added, removed },
+  });
+}
+
+Deno.test("IndexedNodes names the nodes that have a fingerprint, and those without an index", () => {
+  const nodes = nodesWith([[1, 2], null, [2, 3]]);
+  assertEquals(nodes.mayHave([1]), ["a", "b"]);
+  assertEquals(nodes.mayHave([3, 1]), ["a", "b", "c"]);
+  assertEquals(nodes.mayHave([9]), ["b"]);
+  const { entries, nodes: count } = nodes.stats;
+  assertEquals([entries, count, nodes.unindexedCount], [4, 2, 1]);
+});
+
+Deno.test("IndexedNodes takes additions and removals in the order of their versions, and no others", () => {
+  const nodes = nodesWith([[1, 2]]);
+  const change = { version: 2, added: [3], removed: [1] };
+  assertEquals(tell(nodes, "a", { ...change, version: 3 }), "unknown");
+  assertEquals(tell(nodes, "a", { ...change, epoch: "f" }), "unknown");
+  assertEquals(tell(nodes, "a", { ...change, instance: "2" }), "unknown");
+  assertEquals(tell(nodes, "z", change), "unknown");
+  assertEquals([nodes.mayHave([1]), nodes.mayHave([3])], [["a"], []]);
+  assertEquals(tell(nodes, "a", change), "taken");
+  assertEquals([nodes.mayHave([1]), nodes.mayHave([3])], [[], ["a"]]);
+  assertEquals(tell(nodes, "a", change), "unknown", "not twice");
+  const { epoch, version } = nodes.registered("a", {
+    ...{ instance: "1", source: "a" },
+  });
+  assertEquals([epoch, version], ["e", 2]);
+});
+
+Deno.test("IndexedNodes counts a node as one that may have any name until all of its index is told", () => {
+  const nodes = nodesWith([null]);
+  const part = { begin: true, more: true, added: [1] };
+  assertEquals(tell(nodes, "a", part), "taken");
+  assertEquals(nodes.mayHave([2]), ["a"]);
+  assertEquals(tell(nodes, "a", { added: [2] }), "taken");
+  assertEquals([nodes.mayHave([3]), nodes.mayHave([1])], [[], ["a"]]);
+  tell(nodes, "a", { begin: true, more: true, added: [7], epoch: "f" });
+  assertEquals(nodes.mayHave([3]), ["a"], "it tells all of it anew");
+});
+
+Deno.test("IndexedNodes forgets the index of a node that leaves, or that is another process", () => {
+  const nodes = nodesWith([[1], [1]]);
+  nodes.left("a");
+  assertEquals(nodes.mayHave([1]), ["b"]);
+  nodes.registered("b", { instance: "2", source: "b" });
+  assertEquals([nodes.mayHave([9]), nodes.stats.entries], [["b"], 0]);
+  nodes.left("b");
+  assertEquals(nodes.mayHave([1]), []);
+});
+
+Deno.test("IndexedNodes lists all nodes where more than indexAnswerCount may have a name", () => {
+  const limits = { indexAnswerCount: 2 };
+  const three = nodesWith([[1], [1], [1, 2]], limits);
+  assertEquals(three.mayHave([1]), undefined);
+  assertEquals(three.mayHave([2]), ["c"]);
+  assertEquals(nodesWith([null, null, null], limits).mayHave([]), undefined);
+  const most = LIMITS.indexAnswerCount;
+  const nodes = new IndexedNodes(LIMITS);
+  for (let n = 0; n <= most; n++) {
+    nodes.registered(`${n}`, { instance: "1", source: `${n}` });
+    if (n === most - 1) assertEquals(nodes.mayHave([])?.length, most);
+  }
+  assertEquals(nodes.mayHave([]), undefined);
+});
+
+Deno.test("IndexedNodes drops an index that passes a cap, and leaves room for others", () => {
+  const nodes = nodesWith([[1]], {
+    indexEntriesPerNodeCount: 3,
+    indexEntryCount: 4,
+  });
+  nodes.registered("z", { instance: "1", source: "z" });
+  const added = [1, 2, 3, 4];
+  assertEquals(tell(nodes, "z", { added, begin: true }), "node_full");
+  assertEquals([nodes.mayHave([9]), nodes.stats.entries], [["z"], 1]);
+  assertEquals(tell(nodes, "z", { version: 2 }), "unknown");
+  const two = [1, 2];
+  assertEquals(tell(nodes, "z", { added: two, begin: true }), "taken");
+  assertEquals(nodes.mayHave([2]), ["z"]);
+});
+
+Deno.test("IndexedNodes tidies at most indexTidyCount fingerprints in a call, and a block more", () => {
+  const nodes = nodesWith([null, null]);
+  const random = seededRandom(1);
+  const added = Array.from(
+    { length: 3 * LIMITS.indexTidyCount },
+    () => Math.floor(random() * 2 ** 40),
+  );
+  for (const id of ["a", "b"]) tell(nodes, id, { added, begin: true });
+  nodes.left("a");
+  let calls = 1;
+  while (nodes.tidy(LIMITS.indexTidyCount)) calls++;
+  assert(calls >= 5, `${calls} calls`);
+  assert(nodes.stats.bytes < added.length * 12, `${nodes.stats.bytes} bytes`);
+  assertEquals(nodes.mayHave([added[0]!]), ["b"]);
+});
+
+Deno.test("Fingerprints of one address wait for their turn, 500 of them like one request", async () => {
+  using time = new FakeTime();
+  const stop = new AbortController();
+  const limits = { requestRatePerSecond: 10, requestBurstCount: 20 };
+  const turns = new AddressTurns(limits, stop.signal);
+  const remote = { host: "192.0.2.7", port: 1 };
+  const told: number[] = [];
+  const count = 10_000 / LIMITS.indexPerRequestCount;
+  const waits = [1, 2].map((n) =>
+    turns.next(remote, count).then(() => told.push(n))
+  );
+  await time.advance(0);
+  assertEquals(told, [1]);
+  await time.advance(100);
+  assertEquals(told, [1, 2]);
+  await Promise.all(waits);
+});
+
+/** A node that has registered, and says whatever a test wants. */
+async function registered(relay: TestRelay): Promise<Channel> {
+  const { address } = relay.server;
+  const channel = await openChannel(address, relay.identity);
+  const outcome = await greet(channel, { role: "node" });
+  assert(outcome.kind !== "refused");
+  const { id = "", nonce = "" } = outcome.hello;
+  const signed = await signRegistration({
+    ...{ purpose: "register", relay: id, nonce, instance: "evil-evil" },
+    ...{ sequence: 1, name: "evil", addresses: [{ ...address, port: 9 }] },
+  }, await createIdentity());
+  await channel.send({ kind: "register", ...signed });
+  const answer = await channel.receive(DIRECTION.relayToNode);
+  assertEquals(answer?.kind, "registered");
+  return channel;
+}
+
+const MESSAGE = {
+  ...{ kind: "index", epoch: "e", version: 1, add: "", remove: "" },
+  begin: true,
+} as const satisfies MessageOf<"index">;
+
+/** The relay's answer, or the code for which it hung up. */
+async function answerTo(
+  relay: TestRelay,
+  message: MessageOf<"index">,
+): Promise<string> {
+  await using channel = await registered(relay);
+  try {
+    await channel.send(message);
+    const answer = await channel.receive(DIRECTION.relayToNode);
+    return answer?.kind === "indexed" ? answer.outcome : answer?.kind ?? "end";
+  } catch {
+    return "end"; // it hung up
+  }
+}
+
+Deno.test("A relay hangs up on unsorted, double, torn and too many fingerprints, and serves on", async () => {
+  await using relay = await startRelay();
+  const many = Array.from(
+    { length: LIMITS.indexMessageCount + 1 },
+    (_, n) => n,
+  );
+  const wrong = {
+    unsorted: encodeFingerprints([2, 1]),
+    double: encodeFingerprints([1, 1]),
+    torn: "AAAA",
+    "no base64": "!",
+    "too many": encodeFingerprints(many),
+  };
+  for (const [name, text] of Object.entries(wrong)) {
+    const add = await answerTo(relay, { ...MESSAGE, add: text });
+    const remove = await answerTo(relay, { ...MESSAGE, remove: text });
+    assert(
+      [add, remove].every((answer) => answer === "end" || answer === "refused"),
+      `${name}: ${add}, ${remove}`,
+    );
+  }
+  const most = encodeFingerprints(many.slice(1));
+  const both = { ...MESSAGE, add: most, remove: most };
+  assertEquals(await answerTo(relay, both), "taken");
+  assertEquals(await answerTo(relay, { ...MESSAGE, begin: false }), "unknown");
+});
+
+Deno.test("A relay without an index, or a node without a registration, gets no fingerprints", async () => {
+  await using relay = await startRelay({ indexBytes: 0 });
+  const answer = await answerTo(relay, MESSAGE);
+  assert(answer !== "taken" && answer !== "unknown", answer);
+  await using indexed = await startRelay();
+  const { address } = indexed.server;
+  await using channel = await openChannel(address, indexed.identity);
+  await greet(channel, { role: "node" });
+  await channel.send(MESSAGE);
+  const said = await channel.receive(DIRECTION.relayToNode).catch(() => null);
+  assert(said?.kind !== "indexed", said?.kind ?? "end");
+});
