@@ -10,11 +10,11 @@ import {
   type LaneScope,
   runLane,
 } from "../lib/transfer/lane_code.ts";
+import { runLaneConns } from "../lib/transfer/lane_conn_code.ts";
 import {
   CELL,
   type LaneConnOrder,
-  runLaneConns,
-} from "../lib/transfer/lane_conn_code.ts";
+} from "../lib/transfer/lane_conn_messages.ts";
 import { laneDialler } from "../lib/transport/lane_dialler.ts";
 import { startPinned } from "../lib/transport/pinned.ts";
 

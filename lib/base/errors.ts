@@ -202,6 +202,23 @@ export function isDisconnect(error: unknown): boolean {
     (error instanceof Error && DISCONNECTS.has(error.name));
 }
 
+/**
+ * Whether `error` says that somebody took the connection and hung up at once:
+ * there is a program, which has no room for one more.
+ */
+export function isHangUp(error: unknown): boolean {
+  const code = systemErrorCode(error);
+  return code === "ECONNRESET" || code === "EPIPE" ||
+    (error instanceof Error && HANG_UPS.has(error.name));
+}
+
+const HANG_UPS: ReadonlySet<string> = new Set([
+  "ConnectionReset",
+  "ConnectionAborted",
+  "BrokenPipe",
+  "UnexpectedEof",
+]);
+
 const DISCONNECTS: ReadonlySet<string> = new Set([
   "ConnectionReset",
   "ConnectionAborted",

@@ -220,9 +220,9 @@ const NUMBERS = {
   collectIdleMs: 10_000,
   /** Share of the time that may go into collecting, even on a slow machine. */
   collectBusyPercent: 5,
-  /** A smaller client does not collect early: a fifth of its time, saved. */
-  collectClientFromBytes: 96 * MIB,
-  /** Growth after which a client collects: a tenth of its memory. */
+  /** A client with a smaller heap does not collect early: a fifth of its time. */
+  collectClientFromBytes: 32 * MIB,
+  /** Growth of its heap after which a client collects. */
   collectClientGrowthBytes: 16 * MIB,
   /** Its share of the time: a list of 100,000 files takes 0.2 s. */
   collectClientBusyPercent: 25,
@@ -336,6 +336,13 @@ const NUMBERS = {
    * of the largest control frames.
    */
   laneUnusedBytes: 256 * KIB,
+  /**
+   * Bytes of one request of a lane that is quick: a quarter of the messages to
+   * the main thread that requests of a mebibyte take.
+   */
+  laneTaskBytes: 4 * MIB,
+  /** The longest that a request of a lane should take: so far progress jumps. */
+  laneTaskMs: 250,
   /** Lanes of one fetch: more cores than these wait for the network. */
   laneCount: 4,
   /** Below this a second lane takes longer to start than it is of use. */
@@ -468,7 +475,7 @@ const NUMBERS = {
    * Bytes of pieces that a node vouches for together at most, after it checked
    * that the file is unchanged: what a broken connection loses at most.
    */
-  runBytes: 1 * MIB,
+  runBytes: 4 * MIB,
   /** Files up to this size are read in one go, without giving others a turn. */
   smallFileBytes: 64 * KIB,
   /** Share of the time for which reads of a slow disk may block a node. */

@@ -8,7 +8,7 @@
 import { isLoopback } from "../base/address.ts";
 import { Channel } from "../protocol/channel.ts";
 import type { Conn, Endpoint, Path } from "../base/conn.ts";
-import { isBug, isShortage, ProtocolError } from "../base/errors.ts";
+import { isBug, isHangUp, isShortage, ProtocolError } from "../base/errors.ts";
 import type { Limits } from "../base/limits.ts";
 import { within } from "../base/waiting.ts";
 import { openRegistration } from "../protocol/signed_record.ts";
@@ -106,7 +106,7 @@ export class Reach implements AsyncDisposable {
     } catch (error) {
       if (signal?.aborted || isBug(error)) throw error;
       if (error instanceof RelayedEnough) throw error;
-      if (!isOurs(error)) this.#reports.add(node.id);
+      if (isDead(error)) this.#reports.add(node.id);
       throw new Unreachable(error);
     }
   }
@@ -238,9 +238,13 @@ function channelOver(conn: Conn, limits: Limits): Channel {
   });
 }
 
-/** Whether the cause was a lack of file descriptors in this process. */
-function isOurs(error: unknown): boolean {
-  return isShortage(error instanceof NoPath ? error.direct : error);
+/**
+ * Whether the node seems dead: neither did this process lack file descriptors,
+ * nor did somebody answer there who has no room for another connection.
+ */
+function isDead(error: unknown): boolean {
+  const cause = error instanceof NoPath ? error.direct : error;
+  return !isShortage(cause) && !isHangUp(cause);
 }
 
 const LOST = new DOMException("The other path was quicker", "AbortError");

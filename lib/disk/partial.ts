@@ -61,6 +61,8 @@ export class PartialFile implements Sink {
   /** The first error of a write: its pieces are missing from the file. */
   #failure: { error: unknown } | undefined;
   #lane: LaneFile | undefined;
+  /** Resolves once the lane has opened it, or cannot. */
+  #opening: Promise<void> = Promise.resolve();
   #closed = false;
 
   private constructor(
@@ -101,7 +103,7 @@ export class PartialFile implements Sink {
       const info = await file.stat();
       const opened = { file, folder, heldBytes: info.size };
       const partial = new PartialFile(path, opened, options);
-      void partial.#openInLane(info, hasher);
+      partial.#opening = partial.#openInLane(info, hasher);
       return partial;
     } catch (error) {
       file?.close();
@@ -117,12 +119,16 @@ export class PartialFile implements Sink {
     // A lock keeps other handles out there, those of this process too.
     if (Deno.build.os === "windows") return;
     try {
-      const lane = await hasher?.open?.(this.#partialPath, info);
-      if (this.#closed) await lane?.close();
-      else this.#lane = lane;
+      this.#lane = await hasher?.open?.(this.#partialPath, info);
     } catch {
       // The hasher has ended, which those learn who use it.
     }
+  }
+
+  /** Closes it in the lane, also if it is being opened there. */
+  async #closeInLane(): Promise<void> {
+    await this.#opening;
+    await this.#lane?.close();
   }
 
   /** Bytes that are there, right or not. */
@@ -298,7 +304,7 @@ export class PartialFile implements Sink {
    */
   async sha256(signal?: AbortSignal): Promise<string> {
     try {
-      await this.#lane?.close();
+      await this.#closeInLane();
       await this.#written();
       // Zeros at the end are written only by this.
       await this.#file.truncate(this.#size);
@@ -331,7 +337,7 @@ export class PartialFile implements Sink {
   async finish(): Promise<void> {
     try {
       // A lane may still receive what others have delivered.
-      await this.#lane?.close();
+      await this.#closeInLane();
       await this.#written();
       await this.#file.truncate(this.#size); // an older one may have been longer
       await this.#file.utime(new Date(), new Date(writtenAt(this.#options)));
@@ -371,7 +377,7 @@ export class PartialFile implements Sink {
   /** Leaves what there is for another run. Idempotent. */
   async keep(): Promise<void> {
     if (this.#closed) return;
-    await this.#lane?.close();
+    await this.#closeInLane();
     await this.#writes;
     try {
       if (this.#options.sync ?? true) await this.#file.sync();
@@ -384,7 +390,7 @@ export class PartialFile implements Sink {
   /** Removes it. */
   async discard(): Promise<void> {
     if (this.#closed) return;
-    await this.#lane?.close();
+    await this.#closeInLane();
     await this.#writes;
     this.#close();
     await Deno.remove(this.#partialPath);

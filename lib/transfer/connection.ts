@@ -9,7 +9,7 @@ import { delay } from "@std/async/delay";
 import type { Path } from "../base/conn.ts";
 import { isBug } from "../base/errors.ts";
 import type { LaneConn } from "./lane_conn.ts";
-import type { Task } from "./plan.ts";
+import type { Task } from "./plan_types.ts";
 import type { BatchReceiver, Skipped } from "./batch.ts";
 import type { TaskReceiver } from "./receiving.ts";
 import type { NodeSession } from "./session.ts";

@@ -8,10 +8,10 @@
  * @module
  */
 
-import type { Path } from "../base/conn.ts";
 import { describeCause, ProtocolError } from "../base/errors.ts";
-import { pieceLength } from "../content/manifest.ts";
-import { Plan, type Task } from "./plan.ts";
+import { Arrivals } from "./arrivals.ts";
+import { DownloadLanes } from "./download_lanes.ts";
+import { Plan } from "./plan.ts";
 import { show } from "../base/text.ts";
 import { BatchReceiver, type Skipped } from "./batch.ts";
 import {
@@ -21,17 +21,10 @@ import {
   type Work,
 } from "./connection.ts";
 import type { DownloadOptions, FileFailure } from "./download_options.ts";
-import type { NodeSession } from "./session.ts";
-import {
-  type DownloadFile,
-  IncomingFile,
-  type SavedPieces,
-  TaskReceiver,
-} from "./receiving.ts";
+import { type DownloadFile, IncomingFile, TaskReceiver } from "./receiving.ts";
 import { SlabPool } from "./slabs.ts";
 import { Sources } from "./sources.ts";
 import { type DownloadSource, Source, SourceExhausted } from "./source.ts";
-import { type Verified, verify } from "./verifying.ts";
 
 // Several small pieces are asked for, hashed and written together.
 const SLAB_BYTES = 1024 * 1024;
@@ -59,10 +52,11 @@ export class Download {
   #failure: { error: unknown } | null = null;
   #closed = false;
   #sourcesClosed = false;
-  #lanesBegun = 0;
   #stopped = false;
 
   readonly #work: Work;
+  readonly #lanes: DownloadLanes;
+  readonly #arrivals: Arrivals;
   /** What may be under way on a connection, as far as our rate says. */
   readonly #aheadBytes: number;
 
@@ -80,6 +74,23 @@ export class Download {
       takeOverMs: limits.takeOverMs,
       waitedMs: (id, now) => this.#sources.waitedMs(id, now),
     });
+    this.#lanes = new DownloadLanes({
+      limits,
+      laneCount: options.laneCount ?? 0,
+      work: () => this.#work,
+      plan: this.#plan,
+      sources: this.#sources,
+      ended: () => this.#kick(),
+    });
+    this.#arrivals = new Arrivals({
+      hasher: options.hasher,
+      plan: this.#plan,
+      slabs: this.#slabs,
+      track: this.#track.bind(this),
+      onBytes: options.onBytes,
+      lied: this.#lied.bind(this),
+      finish: (index, file) => this.#track(this.#finish(index, file)),
+    });
     this.#work = {
       windowBytes: Math.min(limits.windowBytes, this.#aheadBytes),
       windowRequestCount: limits.windowRequestCount,
@@ -89,9 +100,9 @@ export class Download {
       isOver: () => this.#isOver,
       next: this.#next.bind(this),
       receiveMany: this.#receiveMany.bind(this),
-      opened: this.#opened.bind(this),
+      opened: ({ source }, session) => this.#lanes.opened(source, session),
       refused: this.#lost.bind(this),
-      accept: this.#accept.bind(this),
+      accept: this.#arrivals.accept.bind(this.#arrivals),
       track: this.#track.bind(this),
       brokeOff: this.#brokeOff.bind(this),
     };
@@ -137,39 +148,6 @@ export class Download {
       this.#sources.addConnection(connection);
       this.#plan.addSource(id, given.id, performance.now());
       this.#track(connection.serve());
-    }
-  }
-
-  /** A node was reached: sessions in lanes do the rest where they can. */
-  #opened({ source }: Connection, session: NodeSession): void {
-    const { openInLane } = source.given;
-    const { laneCount = 0, limits } = this.#options;
-    if (openInLane === undefined || session.path !== "direct") return;
-    // As often as it may break off: then the usual connections do it all.
-    const isTired = source.laneRounds >= limits.sourceFailureCount;
-    if (source.laneCount > 0 || isTired) return;
-    // Each has a buffer of its own: what is begun counts, not what has opened.
-    const each = Math.ceil(laneCount / Math.max(1, this.#sources.activeCount));
-    const count = Math.min(laneCount - this.#lanesBegun, each);
-    if (count <= 0) return;
-    source.laneRounds++;
-    this.#lanesBegun += count;
-    for (let n = 0; n < count; n++) {
-      const id = `${source.given.id} lane ${source.laneRounds} ${n}`;
-      const work = this.#work;
-      const given = { source, work, session: undefined };
-      const connection = new Connection(id, given);
-      source.connections.push(id);
-      this.#sources.addConnection(connection);
-      this.#plan.addSource(id, source.given.id, performance.now());
-      const serving = connection.serveInLane((signal) =>
-        openInLane(session, signal)
-      );
-      this.#track(serving.finally(() => {
-        this.#lanesBegun--;
-        this.#plan.release(id, undefined, false);
-        this.#kick();
-      }));
     }
   }
 
@@ -381,133 +359,6 @@ export class Download {
       out: false,
       file: task.file,
     });
-  }
-
-  /**
-   * Verifies what has come for requests, writes it, and tells the plan. Only
-   * then the node is judged: what is right of it counts.
-   */
-  async #accept(
-    connection: Connection,
-    requests: readonly Request[],
-    path: Path,
-  ): Promise<void> {
-    const accepted = await Promise.all(
-      requests.map((request) => this.#acceptOne(connection, request, path)),
-    );
-    const wrong = requests.filter((_, at) => !accepted[at]);
-    for (const { receiver: { file } } of wrong) file.lied = true;
-    for (const { task, receiver: { file } } of wrong) {
-      this.#lied(connection.source, task.file, file);
-    }
-  }
-
-  /** The same for one of them; whether all that came of it is right. */
-  async #acceptOne(
-    connection: Connection,
-    { task, receiver }: Request,
-    path: Path,
-  ): Promise<boolean> {
-    if (receiver.saved !== undefined) {
-      return await this.#acceptSaved(connection, { task, receiver }, path);
-    }
-    const slab = receiver.take();
-    if (slab === undefined) return true;
-    const { claimed, wholeCount, file } = receiver;
-    const length = file.bytesOf({ ...task, count: wholeCount });
-    const verified = await verify(
-      { file, first: task.first, bytes: slab.subarray(0, length), claimed },
-      this.#options.hasher,
-    );
-    const { right } = verified;
-    const good = { ...task, count: right };
-    const isWanted = right > 0 && !file.ended &&
-      this.#arrived(connection, { task: good, file, path });
-    // What is being written keeps its slab, wanted or not.
-    const isUsed = isWanted || verified.written !== undefined;
-    if (isWanted) file.note(task.first, verified.hashes?.slice(0, right) ?? []);
-    if (isUsed) this.#track(this.#write(good, file, verified));
-    else this.#slabs.release(verified.bytes);
-    return right === wholeCount;
-  }
-
-  /** Tells the plan what a lane has written of a task. */
-  async #acceptSaved(
-    connection: Connection,
-    { task, receiver }: Pick<Request, "task" | "receiver">,
-    path: Path,
-  ): Promise<boolean> {
-    const { file, saved, wholeCount } = receiver;
-    file.writing++;
-    let outcome: SavedPieces;
-    try {
-      outcome = await saved!();
-    } catch (error) {
-      file.isDamaged = true;
-      throw error;
-    } finally {
-      file.writing--;
-    }
-    const { right, isWrong } = outcome;
-    if (right > 0 && !file.ended) {
-      const good = { ...task, count: right };
-      this.#arrived(connection, { task: good, file, path });
-    }
-    // Also where nothing is new: others may have waited for this.
-    this.#finishIfWhole(task.file, file);
-    // The node has vouched for so many.
-    return !isWrong || right >= wholeCount;
-  }
-
-  /**
-   * Writes pieces that have arrived. The plan knows of them already: a sink that
-   * takes pieces in order keeps some waiting, and their source must be free
-   * meanwhile to fetch those that they wait for.
-   */
-  async #write(
-    task: Task,
-    file: IncomingFile,
-    { bytes, written }: Verified,
-  ): Promise<void> {
-    file.writing++;
-    try {
-      const right = bytes.subarray(0, file.bytesOf(task));
-      await (written ?? file.given.sink.write(task.first, right));
-    } catch (error) {
-      file.isDamaged = true;
-      throw error;
-    } finally {
-      file.writing--;
-      this.#slabs.release(bytes);
-    }
-    this.#finishIfWhole(task.file, file);
-  }
-
-  #finishIfWhole(index: number, file: IncomingFile): void {
-    const isWhole = this.#plan.isComplete(index) && file.writing === 0 &&
-      !file.isDamaged;
-    if (isWhole && !file.ended) this.#track(this.#finish(index, file));
-  }
-
-  /** Tells the plan; whether any of the pieces was still wanted. */
-  #arrived(
-    { id, source }: Connection,
-    { task, file: { given }, path }: {
-      task: Task;
-      file: IncomingFile;
-      path: Path;
-    },
-  ): boolean {
-    let bytes = 0;
-    for (let piece = task.first; piece < task.first + task.count; piece++) {
-      const arrival = this.#plan.arrived(id, task.file, piece);
-      if (arrival === "wanted") bytes += pieceLength(given.size, piece);
-    }
-    source.arrived(bytes);
-    if (bytes === 0) return false;
-    const { file } = task;
-    this.#options.onBytes({ source: source.given.id, path, file, bytes });
-    return true;
   }
 
   async #finish(index: number, file: IncomingFile): Promise<void> {

@@ -23,13 +23,13 @@ import type {
 import { type LaneOrder, type LaneReply, runLane } from "./lane_code.ts";
 import { LaneConn } from "./lane_conn.ts";
 import type { LaneError } from "./lane_files.ts";
+import { runLaneConns } from "./lane_conn_code.ts";
 import {
   CELL,
   type LaneConnOrder,
   type LaneConnReply,
   type LaneConnTerms,
-  runLaneConns,
-} from "./lane_conn_code.ts";
+} from "./lane_conn_messages.ts";
 
 /** The way to a lane. */
 export interface LanePort {

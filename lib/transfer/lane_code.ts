@@ -8,7 +8,7 @@
  */
 
 import type { createHash } from "node:crypto";
-import type { LaneConnOrder, LaneConnReply } from "./lane_conn_code.ts";
+import type { LaneConnOrder, LaneConnReply } from "./lane_conn_messages.ts";
 import type { LaneError, LaneFiles } from "./lane_files.ts";
 
 /** What a lane is told to do. Answers carry the same `id`. */

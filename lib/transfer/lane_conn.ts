@@ -9,7 +9,7 @@
  */
 
 import type { Conn, Endpoint } from "../base/conn.ts";
-import { type Came, CELL, type LaneConnOrder } from "./lane_conn_code.ts";
+import { type Came, CELL, type LaneConnOrder } from "./lane_conn_messages.ts";
 import type { LaneError } from "./lane_files.ts";
 
 /** What has become of the pieces of a request. */

@@ -7,6 +7,13 @@
  * @module
  */
 
+import type {
+  Came,
+  CELL,
+  LaneConnOrder,
+  LaneConnReply,
+  LaneConnTerms,
+} from "./lane_conn_messages.ts";
 import type { LaneError, LaneFiles } from "./lane_files.ts";
 
 /** What dials in a lane; it belongs to `transport`. */
@@ -19,100 +26,6 @@ export type LaneDialler<Pin> = (
   },
   opened: (conn: Deno.Conn) => void,
 ) => Promise<Deno.Conn>;
-
-/** What a lane is told to do with its connections, which `conn` numbers. */
-export type LaneConnOrder =
-  | {
-    readonly kind: "dial";
-    readonly conn: number;
-    readonly hostname: string;
-    readonly port: number;
-    /** What the peer must present; plaintext without it. */
-    readonly pin: unknown;
-    /** Shared memory, in which the lane counts; see {@linkcode CELL}. */
-    readonly cells: Int32Array<SharedArrayBuffer>;
-  }
-  | { readonly kind: "send"; readonly conn: number; readonly bytes: Uint8Array }
-  /** The file bytes of a request go to a file that was opened before. */
-  | {
-    readonly kind: "expect";
-    readonly conn: number;
-    readonly request: number;
-    readonly file: number;
-    readonly position: number;
-    readonly bytes: number;
-    readonly partBytes: number;
-    readonly hashes: Uint8Array;
-  }
-  /** The main thread has used so many of the bytes that it got. */
-  | { readonly kind: "ack"; readonly conn: number; readonly bytes: number }
-  | { readonly kind: "close_write"; readonly conn: number }
-  | { readonly kind: "hang_up"; readonly conn: number };
-
-/** How far the pieces of a request have come. */
-export interface Verdict {
-  /** The request. */
-  readonly request: number;
-  /** So many, from the first on, are right and have been written. */
-  readonly right: number;
-  /** Whether the next one has another hash than it must have. */
-  readonly isWrong: boolean;
-  /** Whether the file still has a name. */
-  readonly hasName: boolean;
-  /** Why no more is written. */
-  readonly error: LaneError | undefined;
-}
-
-/**
- * A part of what came: bytes, or a number of file bytes that stayed in the lane,
- * or what became of these.
- */
-export type Came = Uint8Array | number | Verdict;
-
-/** What a lane says of its connections. */
-export type LaneConnReply =
-  | {
-    readonly kind: "dialled";
-    readonly conn: number;
-    readonly local: Deno.NetAddr;
-    readonly remote: Deno.NetAddr;
-  }
-  | {
-    readonly kind: "came";
-    readonly conn: number;
-    readonly parts: readonly Came[];
-  }
-  /** Nothing more comes; an error unless the peer half-closed. */
-  | {
-    readonly kind: "ended";
-    readonly conn: number;
-    readonly error: LaneError | undefined;
-  };
-
-/** What each of the shared cells counts. */
-export const CELL = {
-  /** Bytes that have come, modulo 2^32. */
-  received: 0,
-  /** Whether the lane writes, and so does not read. */
-  isWriting: 1,
-  /** Milliseconds for which it has written in all. */
-  writingMs: 2,
-} as const;
-
-/** Types of frames, and limits, which the code cannot import. */
-export interface LaneConnTerms {
-  readonly dataType: number;
-  readonly frameHeaderBytes: number;
-  readonly dataHeaderBytes: number;
-  /** Bytes of the largest body of a data frame. */
-  readonly mostBytes: number;
-  /** Bytes that the main thread may get and not have used. */
-  readonly unusedBytes: number;
-  /** Bytes of the buffer for pieces; a larger piece makes it larger. */
-  readonly bufferBytes: number;
-  /** Milliseconds after which the main thread hears how far it is. */
-  readonly tellMs: number;
-}
 
 /** The inside of a worker, as far as connections use it. */
 export interface LaneConnScope {
@@ -136,6 +49,8 @@ export function runLaneConns<Pin>(
     bytes: number;
     partBytes: number;
     hashes: Uint8Array;
+    /** Where the buffer begins: at a piece that is not saved yet. */
+    start: number;
     /** Bytes that have come, and those of them that are right and written. */
     filled: number;
     saved: number;
@@ -239,22 +154,24 @@ export function runLaneConns<Pin>(
     return true;
   };
 
-  /** Verifies the parts of `task` that are whole, and writes the right ones. */
-  const save = (line: Line, task: Task) => {
-    if (task.isOver) return;
-    const buffer = line.buffer!;
+  /** Bytes from the first one that is not saved, up to where the rest is wrong. */
+  const rightEnd = (task: Task, buffer: Uint8Array) => {
     let right = task.saved;
     while (right < task.filled) {
       const stop = Math.min(right + task.partBytes, task.bytes);
       if (stop > task.filled) break;
       const at = right / task.partBytes * 32;
-      const hash = files.hashOf(buffer.subarray(right, stop));
+      const part = buffer.subarray(right - task.start, stop - task.start);
+      const hash = files.hashOf(part);
       task.isWrong = !hash.every((byte, n) => byte === task.hashes[at + n]);
       if (task.isWrong) break;
       right = stop;
     }
-    task.isOver = task.isWrong;
-    if (right === task.saved) return;
+    return right;
+  };
+
+  /** Writes the parts of `task` that are right, up to `right`. */
+  const writePieces = (line: Line, task: Task, right: number) => {
     const startedAt = performance.now();
     Atomics.store(line.cells, cell.isWriting, 1);
     try {
@@ -263,10 +180,11 @@ export function runLaneConns<Pin>(
         task.isOver = true; // it was closed: others have delivered all of it
         return;
       }
-      const bytes = buffer.subarray(task.saved, right);
-      files.write(file, task.position + task.saved, bytes);
+      const { start, saved } = task;
+      const bytes = line.buffer!.subarray(saved - start, right - start);
+      files.write(file, task.position + saved, bytes);
       task.hasName = file.statSync().nlink !== 0;
-      task.right += Math.ceil((right - task.saved) / task.partBytes);
+      task.right += Math.ceil((right - saved) / task.partBytes);
       task.saved = right;
     } catch (thrown) {
       task.error = files.described(thrown);
@@ -278,22 +196,40 @@ export function runLaneConns<Pin>(
     }
   };
 
+  /** Verifies and writes the parts of `task` that are whole; keeps the rest. */
+  const save = (line: Line, task: Task) => {
+    const buffer = line.buffer!;
+    if (!task.isOver) {
+      const right = rightEnd(task, buffer);
+      if (right > task.saved) writePieces(line, task, right);
+      if (task.isWrong) task.isOver = true;
+    }
+    const keptFrom = task.isOver ? task.filled : task.saved;
+    if (keptFrom === task.start) return;
+    const { start, filled } = task;
+    buffer.copyWithin(0, keptFrom - start, filled - start);
+    task.start = keptFrom;
+  };
+
   /** Receives file bytes of a task. */
   const receive = async (
     line: Line,
     task: Task & { request: number },
     bytes: number,
   ) => {
-    const needed = Math.max(terms.bufferBytes, task.bytes);
+    const needed = Math.max(terms.bufferBytes, task.partBytes);
     if (line.buffer === undefined || line.buffer.length < needed) {
       line.buffer = new Uint8Array(needed);
     }
     const { buffer } = line;
     for (let left = bytes; left > 0;) {
+      const isFull = task.filled - task.start === buffer.length;
+      if (isFull || task.filled === task.bytes) save(line, task);
       // More than was asked for is of no use, which the main thread will say.
-      const at = task.filled < task.bytes ? task.filled : 0;
-      const room = (task.filled < task.bytes ? task.bytes : needed) - at;
-      const most = Math.min(left, room);
+      const isAsked = task.filled < task.bytes;
+      const at = isAsked ? task.filled - task.start : 0;
+      const room = isAsked ? task.bytes - task.filled : left;
+      const most = Math.min(left, room, buffer.length - at);
       const kept = Math.min(most, line.end - line.start);
       let count: number | null = kept;
       if (kept > 0) {
@@ -308,7 +244,7 @@ export function runLaneConns<Pin>(
       }
       line.skipped += count;
       left -= count;
-      if (task.filled < task.bytes) task.filled += count;
+      if (isAsked) task.filled += count;
       if (performance.now() - line.toldAt >= terms.tellMs) tell(line);
     }
     save(line, task);
@@ -414,6 +350,7 @@ export function runLaneConns<Pin>(
           bytes,
           partBytes,
           hashes,
+          start: 0,
           filled: 0,
           saved: 0,
           right: 0,

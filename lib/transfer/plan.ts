@@ -13,53 +13,13 @@
 import { IndexQueue } from "./index_queue.ts";
 import { Pace } from "./pace.ts";
 import { Pieces } from "./pieces.ts";
-
-/** What one source is asked for: pieces of one file in a row. */
-export interface Task {
-  /** Index of the file in the plan. */
-  readonly file: number;
-  /** First piece. */
-  readonly first: number;
-  /** Number of pieces. */
-  readonly count: number;
-}
-
-/** What a piece that has arrived is good for. */
-export type Arrival = "wanted" | "duplicate" | "unasked";
-
-/** Options of {@linkcode Plan}. */
-export interface PlanOptions {
-  /** Files worked on at once. */
-  readonly openFileCount: number;
-  /** Failures of a piece, of each holder left one at least, that end its file. */
-  readonly pieceFailureCount: number;
-  /** How much longer, in milliseconds, a slow source must need to lose work. */
-  readonly takeOverMs: number;
-  /**
-   * Milliseconds for which a source has been waited for, up to `now`: it is
-   * judged by these alone. By all of the time where this is not given.
-   */
-  readonly waitedMs?: (source: string, now: number) => number;
-}
-
-/** A file to be planned. */
-export interface PlannedFile {
-  /** Number of its pieces. */
-  readonly pieceCount: number;
-  /** Bytes of a piece. */
-  readonly pieceBytes: number;
-  /** Pieces in one task at most. */
-  readonly taskPieces: number;
-  /** Holders that have it. */
-  readonly holders: Iterable<string>;
-  /** Pieces that are there already. */
-  readonly have?: Iterable<number>;
-  /**
-   * Pieces that may be under way beyond the last that has been consumed, for a
-   * file that is consumed in order.
-   */
-  readonly lookahead?: number;
-}
+import type {
+  Arrival,
+  LongTasks,
+  PlannedFile,
+  PlanOptions,
+  Task,
+} from "./plan_types.ts";
 
 interface FileProgress {
   readonly index: number;
@@ -83,6 +43,7 @@ interface AskedPiece {
 
 interface PlannedSource {
   readonly holder: string;
+  readonly longTasks: LongTasks | undefined;
   readonly asked: Map<number, AskedPiece>;
   readonly pace: Pace;
   out: boolean;
@@ -140,12 +101,18 @@ export class Plan {
 
   /**
    * Adds a source: one connection to a holder. A holder may be several sources;
-   * one that is out stays so.
+   * one that is out stays so. `longTasks` allows tasks of more pieces.
    */
-  addSource(id: string, holder: string, now: number): void {
+  addSource(
+    id: string,
+    holder: string,
+    now: number,
+    longTasks?: LongTasks,
+  ): void {
     if (this.#sources.has(id)) return;
     this.#sources.set(id, {
       holder,
+      longTasks,
       asked: new Map(),
       pace: new Pace(this.#waitedMs(id, now)),
       out: false,
@@ -174,11 +141,6 @@ export class Plan {
     return this.#left[file] === 0;
   }
 
-  /** Pieces of a file that are still to come. */
-  missingCount(file: number): number {
-    return this.#files.get(file)?.pieces.left ?? this.#left[file] ?? 0;
-  }
-
   /** Pieces a source has been asked for and has not delivered. */
   askedCount(source: string): number {
     return this.#sources.get(source)?.asked.size ?? 0;
@@ -189,12 +151,6 @@ export class Plan {
     return this.#sources.get(source)?.out ?? true;
   }
 
-  /** Bytes a second that a source has delivered lately. */
-  rateOf(source: string): number {
-    const state = this.#sources.get(source);
-    return state === undefined ? 0 : state.pace.rateFor(0) * 1000;
-  }
-
   /**
    * Something to ask `source` for; `undefined` where there is nothing for it
    * right now. What others were asked for is looked at only where `mayTakeOver`.
@@ -202,7 +158,7 @@ export class Plan {
   take(source: string, now: number, mayTakeOver = true): Task | undefined {
     const state = this.#sources.get(source);
     if (state === undefined || state.out) return undefined;
-    const task = this.#missingTask(state.holder) ??
+    const task = this.#missingTask(state) ??
       (mayTakeOver ? this.#takeOver(source, state, now) : undefined);
     if (task === undefined) return undefined;
     const file = this.#files.get(task.file)!;
@@ -223,9 +179,9 @@ export class Plan {
     return task;
   }
 
-  /** The first run of missing pieces of the first file that `holder` has. */
-  #missingTask(holder: string): Task | undefined {
-    const queues = this.#queues.get(holder);
+  /** The first run of missing pieces of the first file that its holder has. */
+  #missingTask(source: PlannedSource): Task | undefined {
+    const queues = this.#queues.get(source.holder);
     if (queues === undefined) return undefined;
     for (;;) {
       this.#stepCount++;
@@ -233,7 +189,7 @@ export class Plan {
       const index = queues[phase].first;
       if (index === undefined) return undefined;
       const task = this.#files.get(index)?.phase === phase
-        ? this.#missingOf(index, holder)
+        ? this.#missingOf(index, source)
         : undefined;
       if (task !== undefined) return task;
       queues[phase].shift(); // it comes again when there is something to ask for
@@ -263,11 +219,11 @@ export class Plan {
     return queues;
   }
 
-  /** The first run of missing pieces of a file, if `holder` has it. */
-  #missingOf(index: number, holder: string): Task | undefined {
+  /** The first run of missing pieces of a file, if the source has it. */
+  #missingOf(index: number, source: PlannedSource): Task | undefined {
     const file = this.#files.get(index);
-    if (!file?.holders.has(holder)) return undefined;
-    const run = file.pieces.firstMissing(file.planned.taskPieces);
+    if (!file?.holders.has(source.holder)) return undefined;
+    const run = file.pieces.firstMissing(piecesOf(file.planned, source));
     return run && { file: index, ...run };
   }
 
@@ -453,6 +409,17 @@ export class Plan {
     this.#left[file.index] = file.pieces.left;
     this.#files.delete(file.index);
   }
+}
+
+/** Pieces in one task of a source. */
+function piecesOf(
+  { pieceBytes, taskPieces }: PlannedFile,
+  { longTasks, pace }: PlannedSource,
+): number {
+  if (longTasks === undefined) return taskPieces;
+  const { mostBytes, mostMs } = longTasks;
+  const bytes = Math.min(mostBytes, pace.rateFor(pieceBytes) * mostMs);
+  return Math.max(taskPieces, Math.floor(bytes / pieceBytes));
 }
 
 function includes(task: Task, { file, piece }: AskedPiece): boolean {

@@ -9,7 +9,7 @@ import { delay } from "@std/async/delay";
 import { ProtocolError } from "../base/errors.ts";
 import { HASH_BYTES, isHashAt } from "../base/hash.ts";
 import { Manifest, pieceBytesOf, pieceCountOf } from "../content/manifest.ts";
-import type { Task } from "./plan.ts";
+import type { Task } from "./plan_types.ts";
 import type { RateLimit } from "../base/rate.ts";
 import { show } from "../base/text.ts";
 import type { PieceReceiver } from "./answers.ts";

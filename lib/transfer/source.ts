@@ -74,6 +74,8 @@ export class Source {
   laneCount = 0;
   /** How often sessions in lanes have been begun. */
   laneRounds = 0;
+  /** Sessions in lanes that the node has room for, as far as is known. */
+  laneRoom = Infinity;
   /** Whether it takes part no more. */
   out = false;
   /** The path of its last session. */
@@ -97,6 +99,11 @@ export class Source {
       { length: connectionCount },
       (_, n) => `${given.id} ${n}`,
     );
+  }
+
+  /** A session in a lane could not be opened: no more are tried than are there. */
+  refusesLane(): void {
+    this.laneRoom = Math.max(1, this.laneCount);
   }
 
   /** Bytes have come, right or not. */

@@ -7,7 +7,7 @@
 
 import type { Conn, Endpoint } from "../base/conn.ts";
 import { formatEndpoint } from "../base/conn.ts";
-import { isShortage, ProtocolError } from "../base/errors.ts";
+import { isHangUp, isShortage, ProtocolError } from "../base/errors.ts";
 import { certificatePem, hostnameOf } from "../identity/identity.ts";
 import { LIMITS } from "../base/limits.ts";
 import { whenRoom } from "../base/shortage.ts";
@@ -147,7 +147,7 @@ export async function firstOf<
     (outcome as PromiseRejectedResult).reason
   );
   // Another address proves nothing about the one that was not dialled.
-  throw errors.find(isShortage) ?? errors.at(-1);
+  throw errors.find(isShortage) ?? errors.find(isHangUp) ?? errors.at(-1);
 }
 
 /**

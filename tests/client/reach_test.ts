@@ -11,6 +11,7 @@ import type { RelayDialer } from "../../lib/uplink/relay_dialer.ts";
 import { startNode, startRelay } from "../_network.ts";
 
 const SHORT = new Error("Too many open files (os error 24)");
+const FULL = new Deno.errors.UnexpectedEof("unexpected end of file");
 const REFUSED = new Deno.errors.ConnectionRefused("refused");
 
 /** A node as its relay lists it. */
@@ -49,6 +50,16 @@ for (
     [
       "Reach blames no node where one of its addresses could not be dialled for lack of file descriptors",
       [SHORT, REFUSED],
+      0,
+    ],
+    [
+      "Reach reports no node that takes its connection and hangs up, because it has no room",
+      [FULL],
+      0,
+    ],
+    [
+      "Reach reports no node that has no room at one of its addresses",
+      [FULL, REFUSED],
       0,
     ],
   ] as const

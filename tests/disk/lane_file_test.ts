@@ -10,6 +10,7 @@ import { PartialFile } from "../../lib/disk/partial.ts";
 import {
   type Hasher,
   hashParts,
+  type LaneFile,
   PlainHasher,
 } from "../../lib/transfer/hashing.ts";
 import { startLane } from "../../lib/transfer/lane.ts";
@@ -202,3 +203,35 @@ Deno.test("PartialFile writes by itself where there is no lane, or it cannot ope
     assertEquals(await Deno.readFile(path), CONTENT);
   }
 });
+
+for (const end of ["finish", "keep", "discard"] as const) {
+  Deno.test(`PartialFile that ends by ${end} closes the file in a lane that opens it only then`, async () => {
+    await using folder = await tempShare();
+    const opening = Promise.withResolvers<LaneFile>();
+    const order: string[] = [];
+    const hasher: Hasher = {
+      hash: () => Promise.reject(new Error("nothing is hashed")),
+      open: () => opening.promise,
+      [Symbol.dispose]: () => {},
+    };
+    const partial = await PartialFile.open(join(folder.path, "a.bin"), {
+      size: CONTENT.length,
+      modifiedMs: MODIFIED_MS,
+      overwrite: false,
+      hasher,
+    });
+    const ended = partial[end]().then(() => order.push("ended"));
+    opening.resolve({
+      save: () => {
+        throw new Error("nothing is saved");
+      },
+      expect: () => undefined,
+      close: () => {
+        order.push("closed");
+        return Promise.resolve();
+      },
+    });
+    await within(ended, "the end");
+    assertEquals(order, ["closed", "ended"]);
+  });
+}

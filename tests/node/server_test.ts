@@ -534,16 +534,16 @@ Deno.test("A node lists many long names in frames that may be sent", async () =>
 for (
   const [what, limitRate, wanted] of [
     [
-      "a piece at first, then for two, then for a mebibyte at a time",
+      "a piece at first, then for two, then for four mebibytes at a time",
       undefined,
-      [1, 2, 4, 3],
+      [1, 2, 4, 8, 16, 16, 3],
     ],
-    ["each piece by itself where its rate is limited", 1e9, Array(10).fill(1)],
+    ["each piece by itself where its rate is limited", 1e9, Array(50).fill(1)],
   ] as const
 ) {
   Deno.test(`A node vouches for ${what}`, async () => {
     await using relay = await startRelay();
-    const content = randomBytes(9 * PIECE + 1, seededRandom(9));
+    const content = randomBytes(49 * PIECE + 1, seededRandom(9));
     const rate = limitRate === undefined ? {} : { limitRate };
     await using node = await startNode(relay, { "f": content }, {
       identity: NODE,
@@ -552,11 +552,11 @@ for (
     await using channel = await greeted(node);
     const f = await find(channel, "f");
     if (f?.kind !== "found") throw new Error("not found");
-    await askToRead(channel, { of: f.version, count: 10 });
+    await askToRead(channel, { of: f.version, count: 50 });
     const runs: number[] = [];
     let filled = 0;
-    for (let left = 10; left > 0; left -= runs.at(-1)!) {
-      const wholeBytes = Math.min(content.length, (10 - left) * PIECE);
+    for (let left = 50; left > 0; left -= runs.at(-1)!) {
+      const wholeBytes = Math.min(content.length, (50 - left) * PIECE);
       assertEquals(filled, wholeBytes, "pieces come before their hashes");
       let message = await channel.receiveOrData(["pieces"]);
       for (; message?.kind === "data";) {

@@ -150,6 +150,42 @@ Deno.test("A lane saves the pieces that it receives, and hands everything else o
   assertEquals(await Deno.readFile(path), BYTES);
 });
 
+Deno.test("A lane saves pieces that lie across frames, and more of them than its buffer holds", async () => {
+  await using to = await setUp();
+  const { peer, conn, file, path } = to;
+  const partBytes = 400_000;
+  const bytes = randomBytes(6 * partBytes - 1, seededRandom(3));
+  const hashes = joined(...hashParts(bytes, partBytes));
+  const saved = file.expect(conn, 7, {
+    position: 5,
+    bytes: bytes.length,
+    partBytes,
+    hashes,
+  });
+  let sent = 0;
+  for (let at = 0; at < bytes.length; at += LIMITS.frameDataBytes) {
+    const body = bytes.subarray(at, at + LIMITS.frameDataBytes);
+    peer.send(dataFrame(7, body));
+    sent += DATA_HEADER_BYTES + body.length;
+  }
+  peer.send(OTHER);
+  await read(conn, sent + OTHER.length);
+  assertEquals([saved?.right, saved?.isWrong], [6, false]);
+  const written = await Deno.readFile(path);
+  assert(written.subarray(5).every((byte, at) => byte === bytes[at]));
+});
+
+Deno.test("A lane writes nothing of what comes beyond the pieces of a request", async () => {
+  await using to = await setUp();
+  const { peer, conn, file, path } = to;
+  const saved = file.expect(conn, 1, PIECES);
+  const more = joined(BYTES, BYTES);
+  peer.send(dataFrame(1, more), OTHER);
+  await read(conn, DATA_HEADER_BYTES + more.length + OTHER.length);
+  assertEquals([saved?.right, saved?.isWrong], [3, false]);
+  assertEquals(await Deno.readFile(path), BYTES);
+});
+
 for (let wrong = 0; wrong < 3; wrong++) {
   Deno.test(`A lane writes what it receives up to piece ${wrong}, which is wrong`, async () => {
     await using to = await setUp();

@@ -41,3 +41,14 @@ Deno.test("Pace says how long bytes will take, and no less than it has been sile
   pace.begin(9_100); // it had nothing to do meanwhile
   assertAlmostEquals(pace.msFor(PIECE, PIECE, 9_100), PIECE / rate, 0.001);
 });
+
+Deno.test("Pace counts no time in which nothing was asked of a source", () => {
+  const pace = new Pace(0);
+  let now = 5_000;
+  for (let piece = 0; piece < 200; piece++) {
+    if (piece === 100) now += 60_000;
+    if (piece % 100 === 0) pace.begin(now);
+    pace.note(1_000, now += 10);
+  }
+  assertAlmostEquals(pace.rateFor(PIECE), 100, 0.001);
+});

@@ -23,21 +23,27 @@ export type CollectionLimits =
   & {
     /** A smaller process never collects early. */
     readonly collectFromBytes?: number;
+    /** How much of the memory outside of the heap counts; all by default. */
+    readonly collectRestPercent?: number;
   };
 
 /** The memory of a process, as `Deno.memoryUsage()` has it. */
 export type MemoryUse = Pick<Deno.MemoryUsage, "rss" | "heapTotal">;
 
 /**
- * The bytes that a plan decides by: all resident memory, but of V8's heap only
- * `collectHeapPercent`. V8 counts its heap itself and collects it in slices,
- * where a forced collection stops the process.
+ * The bytes that a plan decides by: of V8's heap `collectHeapPercent`, and of
+ * the other resident memory `collectRestPercent`. V8 counts its heap itself and
+ * collects it in slices, where a forced collection stops the process.
  */
 export function countedBytes(
   { rss, heapTotal }: MemoryUse,
-  { collectHeapPercent }: Pick<CollectionLimits, "collectHeapPercent">,
+  { collectHeapPercent, collectRestPercent = 100 }: Pick<
+    CollectionLimits,
+    "collectHeapPercent" | "collectRestPercent"
+  >,
 ): number {
-  return rss - heapTotal * (1 - collectHeapPercent / 100);
+  return heapTotal * collectHeapPercent / 100 +
+    (rss - heapTotal) * collectRestPercent / 100;
 }
 
 /**
@@ -119,7 +125,8 @@ export function collectInTime(
 
 /**
  * The limits for a client. With a long list in memory, V8 would let the heap
- * grow to three times its size before it collects.
+ * grow to three times its size before it collects. Only the heap counts: a
+ * collection gives nothing back of the memory of workers and buffers.
  */
 export function ofClient(
   limits: Limits = LIMITS,
@@ -130,6 +137,7 @@ export function ofClient(
     collectGrowthBytes: limits.collectClientGrowthBytes,
     collectBusyPercent: limits.collectClientBusyPercent,
     collectHeapPercent: 100,
+    collectRestPercent: 0,
   };
 }
 

@@ -1,0 +1,170 @@
+/**
+ * What becomes of pieces that have come: they are verified and written, the plan
+ * learns of those that are right, and the nodes of wrong ones are told.
+ *
+ * @module
+ */
+
+import type { Path } from "../base/conn.ts";
+import { pieceLength } from "../content/manifest.ts";
+import type { Connection, Request } from "./connection.ts";
+import type { Arrived } from "./download_options.ts";
+import type { Hasher } from "./hashing.ts";
+import type { Plan } from "./plan.ts";
+import type { Task } from "./plan_types.ts";
+import type { IncomingFile, SavedPieces } from "./receiving.ts";
+import type { SlabPool } from "./slabs.ts";
+import type { Source } from "./source.ts";
+import { type Verified, verify } from "./verifying.ts";
+
+/** Options of {@linkcode Arrivals}. */
+export interface ArrivalsOptions {
+  readonly hasher: Hasher;
+  readonly plan: Plan;
+  readonly slabs: SlabPool;
+  /** Keeps a running part in view: whatever it throws ends everything. */
+  readonly track: (part: Promise<void>) => void;
+  /** Bytes of a source have been verified, and are being written. */
+  readonly onBytes: (arrived: Arrived) => void;
+  /** A node sent bytes of a file that are not what it vouched for. */
+  readonly lied: (source: Source, index: number, file: IncomingFile) => void;
+  /** All of a file has been written. */
+  readonly finish: (index: number, file: IncomingFile) => void;
+}
+
+/** Takes the pieces of one download. */
+export class Arrivals {
+  readonly #options: ArrivalsOptions;
+
+  constructor(options: ArrivalsOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Verifies what has come for requests, writes it, and tells the plan. Only
+   * then the node is judged: what is right of it counts.
+   */
+  async accept(
+    connection: Connection,
+    requests: readonly Request[],
+    path: Path,
+  ): Promise<void> {
+    const accepted = await Promise.all(
+      requests.map((request) => this.#acceptOne(connection, request, path)),
+    );
+    const wrong = requests.filter((_, at) => !accepted[at]);
+    for (const { receiver: { file } } of wrong) file.lied = true;
+    for (const { task, receiver: { file } } of wrong) {
+      this.#options.lied(connection.source, task.file, file);
+    }
+  }
+
+  /** The same for one of them; whether all that came of it is right. */
+  async #acceptOne(
+    connection: Connection,
+    { task, receiver }: Request,
+    path: Path,
+  ): Promise<boolean> {
+    if (receiver.saved !== undefined) {
+      return await this.#acceptSaved(connection, { task, receiver }, path);
+    }
+    const slab = receiver.take();
+    if (slab === undefined) return true;
+    const { claimed, wholeCount, file } = receiver;
+    const length = file.bytesOf({ ...task, count: wholeCount });
+    const verified = await verify(
+      { file, first: task.first, bytes: slab.subarray(0, length), claimed },
+      this.#options.hasher,
+    );
+    const { right } = verified;
+    const good = { ...task, count: right };
+    const isWanted = right > 0 && !file.ended &&
+      this.#arrived(connection, { task: good, file, path });
+    // What is being written keeps its slab, wanted or not.
+    const isUsed = isWanted || verified.written !== undefined;
+    if (isWanted) file.note(task.first, verified.hashes?.slice(0, right) ?? []);
+    if (isUsed) this.#options.track(this.#write(good, file, verified));
+    else this.#options.slabs.release(verified.bytes);
+    return right === wholeCount;
+  }
+
+  /** Tells the plan what a lane has written of a task. */
+  async #acceptSaved(
+    connection: Connection,
+    { task, receiver }: Pick<Request, "task" | "receiver">,
+    path: Path,
+  ): Promise<boolean> {
+    const { file, saved, wholeCount } = receiver;
+    file.writing++;
+    let outcome: SavedPieces;
+    try {
+      outcome = await saved!();
+    } catch (error) {
+      file.isDamaged = true;
+      throw error;
+    } finally {
+      file.writing--;
+    }
+    const { right, isWrong } = outcome;
+    if (right > 0 && !file.ended) {
+      const good = { ...task, count: right };
+      this.#arrived(connection, { task: good, file, path });
+    }
+    // Also where nothing is new: others may have waited for this.
+    this.#finishIfWhole(task.file, file);
+    // The node has vouched for so many.
+    return !isWrong || right >= wholeCount;
+  }
+
+  /**
+   * Writes pieces that have arrived. The plan knows of them already: a sink that
+   * takes pieces in order keeps some waiting, and their source must be free
+   * meanwhile to fetch those that they wait for.
+   */
+  async #write(
+    task: Task,
+    file: IncomingFile,
+    { bytes, written }: Verified,
+  ): Promise<void> {
+    file.writing++;
+    try {
+      const right = bytes.subarray(0, file.bytesOf(task));
+      await (written ?? file.given.sink.write(task.first, right));
+    } catch (error) {
+      file.isDamaged = true;
+      throw error;
+    } finally {
+      file.writing--;
+      this.#options.slabs.release(bytes);
+    }
+    this.#finishIfWhole(task.file, file);
+  }
+
+  #finishIfWhole(index: number, file: IncomingFile): void {
+    const isWhole = this.#options.plan.isComplete(index) &&
+      file.writing === 0 &&
+      !file.isDamaged;
+    if (isWhole && !file.ended) this.#options.finish(index, file);
+  }
+
+  /** Tells the plan; whether any of the pieces was still wanted. */
+  #arrived(
+    { id, source }: Connection,
+    { task, file: { given }, path }: {
+      task: Task;
+      file: IncomingFile;
+      path: Path;
+    },
+  ): boolean {
+    let bytes = 0;
+    for (let piece = task.first; piece < task.first + task.count; piece++) {
+      const arrival = this.#options.plan.arrived(id, task.file, piece);
+      if (arrival === "wanted") bytes += pieceLength(given.size, piece);
+    }
+    source.arrived(bytes);
+    if (bytes === 0) return false;
+    const { file } = task;
+    this.#options.onBytes({ source: source.given.id, path, file, bytes });
+    return true;
+  }
+}
