@@ -96,6 +96,15 @@ export class Inputs implements AsyncDisposable {
     }
   }
 
+  /** A folder for the output of one program, with what it brought before. */
+  async keptOutput(program: string): Promise<string> {
+    // Permissions for several paths have commas between them.
+    const name = program.replaceAll(/[^a-z0-9]+/g, "-");
+    const output = join(this.folder, `output-${name}`);
+    await Deno.mkdir(output, { recursive: true });
+    return output;
+  }
+
   /** An empty folder for an output, without what was there. */
   async emptyOutput(): Promise<string> {
     const output = join(this.folder, "output");

@@ -71,6 +71,7 @@ const COMPARISONS: readonly Comparison[] = [
   },
   { word: "libtorrent", ours: "oursTls", other: "libtorrent" },
   { word: "rsync", ours: "oursMany", other: "rsync", target: 2 },
+  { word: "again", ours: "oursAgain", other: "rsyncAgain", target: 2 },
   {
     word: "limits",
     ours: "oursSlow",
@@ -123,11 +124,13 @@ function contendersOf(comparisons: readonly Comparison[]): ContenderName[] {
 
 /** Runs a contender once and checks what it brought. */
 async function runOnce(
-  { contender: { command, input, nodes } }: Result,
+  { contender: { command, input, nodes, label, keepsOutput } }: Result,
   inputs: Inputs,
   signal: AbortSignal,
 ): Promise<Run> {
-  const output = await inputs.emptyOutput();
+  const output = keepsOutput
+    ? await inputs.keptOutput(label)
+    : await inputs.emptyOutput();
   const nodeCpuBefore = await cpuSecondsOf(nodes);
   const cost = await timeProgram(command(output), {
     signal,
