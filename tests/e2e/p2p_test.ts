@@ -117,6 +117,15 @@ Deno.test("SIGTERM ends what p2p share runs: the node withdraws, and its exit co
   await relay.log.until("node_left", ({ how }) => how === "withdrawn");
 });
 
+/**
+ * The command that `p2p` becomes, free to ask: p2p forbids Deno to, so that a
+ * missing permission would never show.
+ */
+function askingFor(line: string): string {
+  const shown = line.replace(/^p2p\b/, "p2p --show");
+  return `eval "exec env $(${shown} | sed 's/ --no-prompt//')"`;
+}
+
 testWith(
   ["script"],
   "At a terminal each command of p2p ends as it should, and Deno asks nothing",
@@ -127,10 +136,11 @@ testWith(
     await Deno.writeTextFile(join(home.home, "files/a.txt"), "whole\n");
     await Deno.writeTextFile(join(home.home, ".b.p2p-part"), "half");
     const typed = (line: string) =>
-      Pty.type(line, { cwd: home.home, env: { ...home.env } });
-    await using relay = typed(
-      "exec p2p relay --host 127.0.0.1 --no-announce 0",
-    );
+      Pty.type(askingFor(line), {
+        cwd: home.home,
+        env: { ...home.env, RELAY_P2P_COMMAND: "p2p" },
+      });
+    await using relay = typed("p2p relay --host 127.0.0.1 --no-announce 0");
     const [, address = ""] = await relay.lines.until(/^relay address (.*)$/);
     const texts: string[] = [];
     const toEnd = async (line: string, keys = "", expected = 0) => {
@@ -142,12 +152,23 @@ testWith(
       return pty.text;
     };
     await toEnd(`p2p use ${address}`);
-    await using node = typed("exec p2p share files --host 127.0.0.1");
+    await using node = typed("p2p share files --host 127.0.0.1");
     await node.lines.until(/^registered with /);
     await toEnd("p2p use");
     await toEnd("p2p nodes");
     await toEnd("p2p ls");
+    await toEnd("p2p ls --tree");
+    await toEnd("p2p search a");
+    await toEnd("p2p sums");
     await toEnd("p2p cat a.txt");
+    await toEnd("p2p cat a.txt --tail 3");
+    await toEnd("p2p get a.txt --dry-run");
+    await toEnd("p2p --json get a.txt -o 'Downloads/a new name.txt'");
+    await toEnd("p2p share doctor Downloads --host 127.0.0.1");
+    await using sending = typed("p2p send files/a.txt --host 127.0.0.1");
+    await sending.lines.until(/p2p:\/\//);
+    assertEquals(await sending.interrupt(), 130);
+    texts.push(sending.text);
     await toEnd("p2p get a.txt -o Downloads/ --receipt Downloads/r.json");
     await toEnd("p2p verify Downloads/a.txt Downloads/r.json");
     await toEnd("p2p link a.txt");
@@ -155,13 +176,19 @@ testWith(
     await toEnd("p2p", "a.txt\r");
     await toEnd("p2p update");
     await toEnd("p2p help");
+    await toEnd("p2p help share --all");
+    await toEnd("p2p relay --help");
+    await toEnd("p2p get --version");
+    await toEnd("p2p completions bash");
     await toEnd("p2p clean", "\r");
     await toEnd("p2p clean", "y\r");
     assertEquals(
       await Deno.stat(join(home.home, ".b.p2p-part")).catch(() => null),
       null,
     );
+    await toEnd("p2p clean --json");
     await toEnd("p2p use --forget");
+    await toEnd("p2p uninstall");
     assertEquals(await node.interrupt(), 0);
     assertEquals(await relay.interrupt(), 0);
     for (const text of [...texts, node.text, relay.text]) {
