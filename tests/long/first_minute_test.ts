@@ -9,9 +9,9 @@ import { ROOT } from "../e2e/_processes.ts";
 import { Tmux } from "../e2e/_terminal.ts";
 import { p2pHome } from "../packaging/_p2p.ts";
 import { testWith } from "../_tools.ts";
-import { SIZE } from "./_machines.ts";
-import { draw, plain, spansOf } from "./picture.ts";
-import { formatRecording } from "./recording.ts";
+import { SIZE } from "../record/_machines.ts";
+import { draw, plain, spansOf } from "../record/picture.ts";
+import { formatRecording } from "../record/recording.ts";
 
 const SVG = Deno.readTextFileSync(join(ROOT, "docs/first-minute.svg"));
 const RECORDING = Deno.readTextFileSync(join(ROOT, "docs/FIRST_MINUTE.md"));
@@ -79,7 +79,7 @@ const TYPED: Readonly<Record<string, string>> = {
   "p2p relay": "p2p relay --host 127.0.0.1 --name nas --announce-port 0 0",
   "p2p use": "p2p use --announce-port PORT",
   "p2p share Videos":
-    "p2p share Videos --name nas --host 127.0.0.1 --limit-rate 2M",
+    "p2p share Videos --name nas --host 127.0.0.1 --limit-rate 1M",
   "p2p search holiday": "p2p search holiday",
   "p2p get holiday.mov": "p2p get holiday.mov",
 };
@@ -96,6 +96,9 @@ function form(line: string): string {
     .replaceAll(/\d+(\.\d+)? ([KMGT]B|bytes)\b/g, "SIZE")
     .replaceAll(/\d+(\.\d+)?/g, "N")
     .replaceAll(/N of SIZE/g, "SIZE of SIZE")
+    // A busy machine may know no rate yet.
+    .replaceAll(/SIZE\/s|waiting/g, "RATE")
+    .replace(/ LEFT\b/, "")
     .replaceAll(/ +/g, " ");
 }
 
