@@ -244,6 +244,29 @@ Deno.test("Every dependency is pinned, used, and explained", () => {
   }
 });
 
+Deno.test("Each module of deno-std in use has a row that says what of it was compared, and nothing turns the lock off", () => {
+  const { imports, lock } = JSON.parse(read("deno.json")) as {
+    imports: Record<string, string>;
+    lock: unknown;
+  };
+  assertEquals(lock, { path: "deno.lock", frozen: true });
+  const [, table = ""] = /^\| module +\| what was compared([^]*?)\n\n/m
+    .exec(DOCUMENT) ?? [];
+  const modules = Object.entries(imports)
+    .filter(([, target]) => target.startsWith("npm:deno-std@"))
+    .map(([, target]) => target.split("/").slice(1).join("/"))
+    .map((path) => path.replace(/\.js$/, "").replace(/\/mod$/, ""));
+  const unnamed = modules.filter((module) =>
+    !table.includes(`\`${module}\``) && !table.includes(`\`${module}/mod\``)
+  );
+  assertEquals(unnamed, []);
+  const documents = PATHS.filter((path) => path.endsWith(".md"));
+  const unlocked = [...documents, ".ci/run", "deno.json"].filter((path) =>
+    /--frozen=false|--no-lock/.test(read(path))
+  );
+  assertEquals(unlocked, []);
+});
+
 Deno.test("The version is the same everywhere", () => {
   assertEquals(JSON.parse(read("deno.json")).version, VERSION);
   assertEquals(read("CHANGELOG.md").includes(`## ${VERSION}`), true);
