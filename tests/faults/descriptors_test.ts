@@ -3,7 +3,7 @@
  * and what others are told.
  */
 
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { join } from "@std/path";
 import { Channel } from "../../lib/protocol/channel.ts";
 import { writeAll } from "../../lib/base/conn.ts";
@@ -11,14 +11,19 @@ import { greet } from "../../lib/protocol/hello.ts";
 import { createIdentity, formatIdentity } from "../../lib/identity/identity.ts";
 import { LIMITS } from "../../lib/base/limits.ts";
 import { encodeMessage } from "../../lib/protocol/messages.ts";
+import { randomBytes, seededRandom } from "../_random.ts";
 import { tempShare } from "../_temp_share.ts";
 import { testWith } from "../_tools.ts";
 import { dialFrom } from "../bench/_big_relay.ts";
-import { spawnRelay, spawnRole } from "../e2e/_processes.ts";
+import { runRole, spawnRelay, spawnRole } from "../e2e/_processes.ts";
 import type { WithoutRoom } from "./_share_without_room.ts";
 
 const SCRIPT = new URL("./_share_without_room.ts", import.meta.url).pathname;
 const CONTENT = "what is in the file\n";
+
+function namesIn(path: string): string[] {
+  return [...Deno.readDirSync(path)].map(({ name }) => name);
+}
 
 testWith(
   ["prlimit"],
@@ -95,3 +100,56 @@ async function limitDescriptors(pid: number, count: number): Promise<void> {
   const { code } = await new Deno.Command("prlimit", { args }).output();
   assertEquals(code, 0);
 }
+
+testWith(
+  ["prlimit"],
+  "A client short of file descriptors saves nothing wrong, says what it lacks, and goes on later",
+  async () => {
+    const random = seededRandom(12);
+    const files = Object.fromEntries(
+      Array.from({ length: 100 }, (_, n) => [
+        `f${n}`,
+        randomBytes(n % 50 === 0 ? 2 * 1024 ** 2 : 3_000, random),
+      ]),
+    );
+    await using share = await tempShare(files);
+    await using folder = await tempShare();
+    await using relay = await spawnRelay();
+    await using node = spawnRole(
+      "peer_node.ts",
+      ["--host", "127.0.0.1", "127.0.0.1", relay.port, "0", share.path],
+      { permissions: [`--allow-read=${share.path}`] },
+    );
+    await node.stdout.until(/^registered with /);
+    const output = `${folder.path}/`;
+    const get = (options: { prefix?: readonly string[] }) =>
+      runRole(
+        "peer_client.ts",
+        ["127.0.0.1", relay.port, "get", "**", "-o", output],
+        {
+          permissions: [`--allow-read=${output}`, `--allow-write=${output}`],
+          ...options,
+        },
+      );
+    const wrong = () =>
+      namesIn(output)
+        .filter((name) => !name.startsWith("."))
+        .filter((name) => {
+          const saved = Deno.readFileSync(join(output, name));
+          return !files[name]!.every((byte, at) => saved[at] === byte) ||
+            saved.length !== files[name]!.length;
+        });
+    const { code, stderr } = await get({ prefix: ["prlimit", "--nofile=44"] });
+    assertEquals(wrong(), []);
+    // A quick disk closes each file before the next is opened.
+    if (code !== 0) {
+      assertEquals(code, 8, stderr.join("\n"));
+      assertMatch(stderr.join("\n"), /too many open files.*run the same again/);
+    }
+    const again = await get({});
+    assertEquals(again.code, 0, again.stderr.join("\n"));
+    assertEquals(wrong(), []);
+    const saved = namesIn(output);
+    assertEquals(saved.toSorted(), Object.keys(files).toSorted());
+  },
+);
