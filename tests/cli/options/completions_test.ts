@@ -191,13 +191,34 @@ compinit -u -D
 `;
 const ZSH_SOURCE = "source completions.zsh";
 
+/**
+ * The same from a file. `compinit` reads a thousand functions that are the same
+ * for each case, which takes a second.
+ */
+const zshFromDump = once(async () => {
+  const folder = await Deno.makeTempDir();
+  globalThis.addEventListener("unload", () => {
+    Deno.removeSync(folder, { recursive: true });
+  });
+  const dump = join(folder, "dump");
+  const make = `autoload -Uz compinit && compinit -u -d ${dump}`;
+  await run("zsh", ["-f", "-c", make], folder);
+  return `autoload -Uz compinit\ncompinit -C -d ${dump}\n`;
+});
+
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined;
+  return () => made ??= make();
+}
+
 /** What zsh offers on a terminal of its own when Tab is typed. */
 async function askZsh(
   folder: string,
   { script, typed }: Case,
-  start = ZSH_COMPINIT + ZSH_SOURCE,
+  start?: string,
 ) {
-  await Deno.writeTextFile(join(folder, "setup.zsh"), start + ZSH_SETUP);
+  const begin = start ?? await zshFromDump() + ZSH_SOURCE;
+  await Deno.writeTextFile(join(folder, "setup.zsh"), begin + ZSH_SETUP);
   await Deno.writeTextFile(join(folder, "ask.zsh"), ZSH_ASKING);
   const line = [script, ...typed].join(" ");
   const args = ["-k", "1", "60", "zsh", "-f", "ask.zsh", line];
