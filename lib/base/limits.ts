@@ -395,7 +395,10 @@ const NUMBERS = {
   fetchLookMs: 250,
   /** Addresses that a node counts for its summary: 1 MiB. */
   servedAddressCount: 10_000,
-  /** How long a client may take for what `send` sent last, before it ends. */
+  /**
+   * `send` ends this long after its last fetch, if a client has not hung up by
+   * then: the last bytes may still be on their way over a slow line.
+   */
   sentLingerMs: 30_000,
   /** A file of sums for `get --sums`: for 100,000 names of 600 bytes. */
   sumsFileBytes: 64 * MIB,
