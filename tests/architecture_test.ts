@@ -198,6 +198,55 @@ for (const name of PURE) {
   });
 }
 
+const MOST_LINES = 450;
+// Not split yet. Take a file out once it is; put none in.
+const LONG: readonly string[] = [
+  "lib/base/limits.ts",
+  "lib/cli/options/option_table.ts",
+  "lib/client/get_run.ts",
+  "lib/client/stream.ts",
+  "lib/transfer/download.ts",
+  "lib/transfer/plan.ts",
+  "tests/_events_schema.ts",
+  "tests/access/private_relay_test.ts",
+  "tests/client/fetch_test.ts",
+  "tests/client/listing_test.ts",
+  "tests/client/one_by_one_test.ts",
+  "tests/client/tunnel_test.ts",
+  "tests/content/choice_test.ts",
+  "tests/disk/partial_test.ts",
+  "tests/e2e/_remedies_of_engines.ts",
+  "tests/e2e/errors_test.ts",
+  "tests/e2e/picker_test.ts",
+  "tests/e2e/transfer_test.ts",
+  "tests/faults/proxy_faults_test.ts",
+  "tests/long/disk_faults_test.ts",
+  "tests/node/outbox_test.ts",
+  "tests/node/registrar_test.ts",
+  "tests/node/server_test.ts",
+  "tests/packaging/p2p_plan_test.ts",
+  "tests/protocol/channel_test.ts",
+  "tests/relay/registry_test.ts",
+  "tests/relay/server_test.ts",
+  "tests/relay/tunnels_test.ts",
+  "tests/share/digest_store_test.ts",
+  "tests/share/digests_test.ts",
+  "tests/transfer/download_test.ts",
+  "tests/transfer/plan_test.ts",
+  "tests/transfer/session_test.ts",
+];
+
+Deno.test("No module is longer than 450 lines but those not split yet", () => {
+  const long = ["lib", "packaging", "tests"].flatMap(modulesBelow)
+    .filter((path) => read(path).split("\n").length - 1 > MOST_LINES);
+  assertEquals(long.filter((path) => !LONG.includes(path)), [], "split these");
+  assertEquals(
+    LONG.filter((path) => !long.includes(path)),
+    [],
+    "take these out of the list: they are short enough now",
+  );
+});
+
 Deno.test("Only terminal output writes to stdout and stderr", () => {
   const printing = LIBRARY.filter((path) =>
     /\bconsole\.|Deno\.(stdout|stderr)\.write|prompt\(|alert\(/.test(

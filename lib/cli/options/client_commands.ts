@@ -1,0 +1,254 @@
+/**
+ * The commands of the client: usage, examples, notes.
+ *
+ * @module
+ */
+
+import { type Command, commonCommands, NOTHING } from "./command_spec.ts";
+import type { ClientCommand } from "./option_table.ts";
+
+/** The start of a command line that saves nothing. */
+export const RUN = "deno run --allow-net peer_client.ts";
+/** The start of one that saves files in the current folder. */
+export const SAVE =
+  "deno run --allow-net --allow-read=. --allow-write=. peer_client.ts";
+
+/** The commands of the client. To add one, add a row. */
+export const CLIENT_COMMANDS: Readonly<Record<ClientCommand, Command>> = {
+  dialogue: {
+    ...NOTHING,
+    usage: "RELAY",
+    summary: "ask for a file name, and show the file",
+    savesHere: true,
+    examples: [
+      { what: "type the name when asked", line: `${RUN} nas 1700` },
+      {
+        what: "give the name on stdin",
+        line: `echo letter.txt | ${RUN} nas 1700`,
+      },
+      { what: "save the content", line: `${RUN} nas 1700 > letter.txt` },
+    ],
+  },
+  nodes: {
+    ...NOTHING,
+    usage: "RELAY nodes",
+    common: ["token-file", "known-relays", "json", "quiet", "no-tunnel"],
+    summary: "list the active nodes",
+    alsoCalled: ["peers", "status", "who"],
+    examples: [
+      {
+        what: "number, name, address and id of each",
+        line: `${RUN} nas 1700 nodes`,
+      },
+      { what: "how many there are", line: `${RUN} nas 1700 nodes | wc -l` },
+      { what: "for a script", line: `${RUN} nas 1700 nodes --json` },
+    ],
+  },
+  ls: {
+    ...NOTHING,
+    usage: "RELAY ls [GLOB]",
+    common: ["sort", "depth", "tree", "long", "node"],
+    summary: "list the files on all nodes",
+    alsoCalled: ["list", "dir", "files"],
+    notes: [
+      "Each row shows size, date, nodes and name. It says differs if the nodes have",
+      "different contents, and only if a single node has the file. Names that begin",
+      "with a dot, or lie below one, need a GLOB with that dot: '**/.*'.",
+      "A word that is neither a GLOB nor a folder is searched for, as by search.",
+    ],
+    examples: [
+      { what: "all files", line: `${RUN} nas 1700 ls` },
+      { what: "those of a folder", line: `${RUN} nas 1700 ls photos/` },
+      {
+        what: "one level, the largest first",
+        line: `${RUN} nas 1700 ls --depth 1 --sort size`,
+      },
+    ],
+  },
+  search: {
+    ...NOTHING,
+    usage: "RELAY search TEXT…",
+    common: ["sort", "tree", "long", "node", "json"],
+    summary: "list the names that have all the words in them",
+    alsoCalled: ["find", "locate", "grep"],
+    notes: [
+      "Capitals and small letters match each other. The best matches come first: at",
+      "the start of a name or of a word, and short names. Names that begin with a",
+      "dot, or lie below one, need a word with that dot.",
+    ],
+    examples: [
+      { what: "one word", line: `${RUN} nas 1700 search report` },
+      {
+        what: "several, in any order and folder",
+        line: `${RUN} nas 1700 search 2024 summer jpg`,
+      },
+      { what: "for a script", line: `${RUN} nas 1700 search report --json` },
+    ],
+  },
+  get: {
+    ...NOTHING,
+    usage: "RELAY get NAME…",
+    common: ["output", "overwrite", "dry-run", "node", "sha256"],
+    summary: "fetch files; NAME may be a 'GLOB' or a FOLDER",
+    alsoCalled: ["fetch", "download", "save", "pull", "copy", "cp"],
+    notes: [
+      "A NAME that no node has is looked for as the last part of longer ones:",
+      "report.pdf finds work/report.pdf. If several different files end in it, they",
+      "are listed, and none is taken. A NAME is saved under its last part; files of a",
+      "GLOB or a FOLDER keep their folders. Names that begin with a dot need a GLOB",
+      "with that dot.",
+      "After an interruption, run the same command again: it fetches only the rest.",
+      "A link replaces relay and name: peer_client.ts get LINK.",
+    ],
+    examples: [
+      { what: "save it here", line: `${SAVE} nas 1700 get report.pdf` },
+      {
+        what: "all of a folder, into another",
+        line: `${SAVE} nas 1700 get photos/ -o Pictures/`,
+      },
+      {
+        what: "with a receipt, to check it against later",
+        line: `${SAVE} nas 1700 get disk.img --receipt disk.json`,
+      },
+    ],
+  },
+  link: {
+    ...NOTHING,
+    usage: "RELAY link NAME",
+    common: ["expires", "uses", "qr", "node", "token-file"],
+    summary: "make a link to one file, to send to somebody",
+    alsoCalled: ["ticket", "invite"],
+    notes: [
+      "Anyone with the link can fetch that file with that content, and nothing else,",
+      "without a token: peer_client.ts get LINK.",
+    ],
+    examples: [
+      {
+        what: "valid for one fetch in the next hour",
+        line: `${RUN} --token-file=my.token nas 1700 link letter.txt`,
+      },
+      {
+        what: "for ten people, until next week",
+        line: `${RUN} nas 1700 link photos.zip --uses 10 --expires 7d`,
+      },
+      {
+        what: "for the phone across the table",
+        line: `${RUN} nas 1700 link letter.txt --qr`,
+      },
+    ],
+  },
+  send: {
+    ...NOTHING,
+    usage: "RELAY send FILE…",
+    common: ["uses", "expires", "qr", "token-file", "tunnel"],
+    summary: "send files from here, by a link to each",
+    alsoCalled: ["share", "offer", "push", "upload"],
+    operands: "files",
+    notes: [
+      "It prints a link for each file, and shows who fetches it and how far. It ends",
+      "after --uses fetches of each, after --expires, or with Ctrl-C, and nothing is",
+      "shared any more. The other side needs the link alone: peer_client.ts get LINK.",
+      "A private relay also wants --node-token-file, because the file comes from here.",
+    ],
+    examples: [
+      {
+        what: "one file, to one person",
+        line:
+          "deno run --allow-net --allow-read=letter.txt peer_client.ts nas 1700 send letter.txt",
+      },
+      {
+        what: "to three phones in the room",
+        line:
+          "deno run --allow-net --allow-read=photos.zip peer_client.ts nas 1700 send photos.zip --uses 3 --qr",
+      },
+      {
+        what: "several files, until tomorrow",
+        line:
+          "deno run --allow-net --allow-read=. peer_client.ts nas 1700 send a.pdf b.pdf --expires 1d",
+      },
+    ],
+  },
+  sums: {
+    ...NOTHING,
+    usage: "RELAY sums [GLOB]",
+    summary: "print the SHA-256 of files, for sha256sum -c",
+    alsoCalled: ["sha256sum", "hash", "checksum"],
+    notes: [
+      "Nodes hash files that they have not hashed yet. If nodes have different",
+      "contents, the sum is that of the content that get would take.",
+    ],
+    examples: [
+      { what: "all files", line: `${RUN} nas 1700 sums > SHA256SUMS` },
+      { what: "those of a folder", line: `${RUN} nas 1700 sums photos/` },
+      {
+        what: "are the files here the same?",
+        line: `${RUN} nas 1700 sums '*.pdf' | sha256sum -c --ignore-missing`,
+      },
+    ],
+  },
+  cat: {
+    ...NOTHING,
+    usage: "RELAY cat NAME",
+    common: ["tail", "range", "node", "sha256", "token-file"],
+    summary: "write the content of a file to stdout",
+    alsoCalled: ["show", "print", "type", "read"],
+    examples: [
+      { what: "read it", line: `${RUN} nas 1700 cat letter.txt` },
+      {
+        what: "into another program",
+        line: `${RUN} nas 1700 cat a.tar | tar t`,
+      },
+      {
+        what: "from one node only",
+        line: `${RUN} nas 1700 cat letter.txt --node laptop`,
+      },
+    ],
+  },
+  verify: {
+    ...NOTHING,
+    usage: "verify FILE RECEIPT",
+    common: ["json", "quiet", "debug"],
+    summary: "check a file against the receipt of its get",
+    operands: "files",
+    alsoCalled: ["check"],
+    notes: [
+      "It needs no relay and no network.",
+      "The exit code is 0 if the file is as it was received, and 6 if it is not.",
+    ],
+    examples: [
+      {
+        what: "is it as it was received?",
+        line:
+          "deno run --allow-read=. peer_client.ts verify disk.img disk.json",
+      },
+      {
+        what: "the same, for a script",
+        line:
+          "deno run --allow-read=. peer_client.ts verify disk.img disk.json --quiet",
+      },
+      {
+        what: "its digests",
+        line:
+          "deno run --allow-read=. peer_client.ts verify disk.img disk.json --json",
+      },
+    ],
+  },
+  doctor: {
+    ...NOTHING,
+    usage: "RELAY doctor",
+    common: ["output", "token-file", "known-relays", "no-tunnel", "json"],
+    sys: ["statfs", "networkInterfaces"],
+    summary: "check what works here, and say how to fix the rest",
+    alsoCalled: ["diagnose", "test", "ping"],
+    notes: [
+      "Checks the relay, its identity, version and clock, tunnels, the folder to save",
+      "to, the disk, and permissions. The exit code is 0 if no check failed.",
+    ],
+    examples: [
+      { what: "can files be fetched?", line: `${RUN} nas 1700 doctor` },
+      { what: "and saved here?", line: `${SAVE} nas 1700 doctor -o .` },
+      { what: "for a script", line: `${RUN} nas 1700 doctor --json` },
+    ],
+  },
+  ...commonCommands("peer_client.ts"),
+};
