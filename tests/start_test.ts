@@ -27,7 +27,8 @@ const ROOMS_AT_START = [
 const LIBRARIES_AT_START = [
   "@std/async/abortable",
   "@std/cli/parse-args",
-  "@std/path/dirname",
+  "@std/path/posix/dirname",
+  "@std/path/windows/dirname",
 ];
 
 for (const script of SCRIPTS) {
