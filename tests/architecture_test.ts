@@ -205,8 +205,6 @@ const LONG: readonly string[] = [
   "lib/cli/options/option_table.ts",
   "lib/client/get_run.ts",
   "lib/client/stream.ts",
-  "lib/transfer/download.ts",
-  "lib/transfer/plan.ts",
   "tests/_events_schema.ts",
   "tests/access/private_relay_test.ts",
   "tests/client/fetch_test.ts",
