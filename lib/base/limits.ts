@@ -431,6 +431,13 @@ const NUMBERS = {
   refetchCount: 3,
   /** A node this much slower for its pieces loses them to an idle one. */
   takeOverMs: 500,
+  /**
+   * A connection that brings nothing for this time loses pieces to another one
+   * of the same node. While it moves, the other could only bring the same bytes
+   * at the cost of the first. A node whose rate 64 connections share serves each
+   * of them every 8 s.
+   */
+  connectionQuietMs: 10_000,
   /** A node slower than this over 30 s is excluded while there is another. */
   lowestBytesPerSecond: 4 * KIB,
   /** Nodes dialled at one address where the relay saw none of them. */

@@ -72,6 +72,7 @@ export class Download {
       openFileCount: limits.requestedFileCount,
       pieceFailureCount: limits.pieceFailureCount,
       takeOverMs: limits.takeOverMs,
+      connectionQuietMs: limits.connectionQuietMs,
       waitedMs: (id, now) => this.#sources.waitedMs(id, now),
     });
     this.#lanes = new DownloadLanes({

@@ -70,9 +70,14 @@ export class Pace {
     return isMeasured ? this.#lateBytes / this.#lateMs : 0;
   }
 
+  /** Milliseconds for which it has work and nothing has come. */
+  silentMs(now: number): number {
+    return now - this.#lastAt;
+  }
+
   /** Milliseconds it will take for `bytes`, in pieces of that size. */
   msFor(bytes: number, pieceBytes: number, now: number): number {
-    const silentMs = now - this.#lastAt;
+    const silentMs = this.silentMs(now);
     const rate = this.rateFor(pieceBytes);
     return rate > 0 ? Math.max(bytes / rate, silentMs) : silentMs;
   }

@@ -236,12 +236,17 @@ export class Plan {
     let best: { task: Task; gainMs: number } | undefined;
     for (const [otherId, victim] of this.#sources) {
       if (otherId === id || victim.out) continue;
+      const waitedMs = this.#waitedMs(otherId, now);
+      // A node that moves brings each byte once: another connection of it would
+      // only take its rate from the first.
+      const isHelp = thief.holder !== victim.holder ||
+        victim.pace.silentMs(waitedMs) >= this.#options.connectionQuietMs;
+      if (!isHelp) continue;
       const last = this.#takeable(thief.holder, victim);
       if (last === undefined) continue;
       const pieceBytes = last.bytes;
       const rate = thief.pace.rateFor(pieceBytes);
       const thiefMs = rate > 0 ? pieceBytes / rate : 0;
-      const waitedMs = this.#waitedMs(otherId, now);
       const gainMs = this.#remainingMs(victim, waitedMs) - thiefMs;
       if (gainMs >= this.#options.takeOverMs && gainMs > (best?.gainMs ?? 0)) {
         best = {

@@ -26,6 +26,11 @@ export interface PlanOptions {
   /** How much longer, in milliseconds, a slow source must need to lose work. */
   readonly takeOverMs: number;
   /**
+   * For how long, in milliseconds, a connection must bring nothing to lose work
+   * to another connection of its holder.
+   */
+  readonly connectionQuietMs: number;
+  /**
    * Milliseconds for which a source has been waited for, up to `now`: it is
    * judged by these alone. By all of the time where this is not given.
    */

@@ -400,6 +400,7 @@ const options = fc.record({
   openFileCount: fc.integer({ min: 1, max: 4 }),
   pieceFailureCount: fc.integer({ min: 1, max: 4 }),
   takeOverMs: fc.constant(500),
+  connectionQuietMs: fc.constant(1_000),
 });
 
 /**

@@ -38,6 +38,7 @@ function setUp(laneCount: number) {
       openFileCount: 1,
       pieceFailureCount: 1,
       takeOverMs: 500,
+      connectionQuietMs: 10_000,
     }),
     sources,
     ended: () => {},

@@ -11,6 +11,7 @@ const OPTIONS: PlanOptions = {
   openFileCount: 64,
   pieceFailureCount: 3,
   takeOverMs: 500,
+  connectionQuietMs: 10_000,
 };
 
 const PIECE_BYTES = 1_000;
@@ -488,6 +489,28 @@ Deno.test("Plan takes a source for slow that was quick until it fell silent", ()
   assertEquals(format(plan.take("b1", 510)), "0:3-3");
 });
 
+Deno.test("Plan asks a node for no piece twice while its connection moves, however slow the node is", () => {
+  const plan = newPlan(["a1", "a2"]);
+  plan.addFile(file("a", 8));
+  plan.take("a1", 0);
+  deliver(plan, "a2", plan.take("a2", 0));
+  plan.noteBytes("a2", 4 * PIECE_BYTES, 1);
+  // A byte every 9 s, where the other connection brought all at once.
+  for (let now = 9_000; now < 90_000; now += 9_000) {
+    plan.noteBytes("a1", 1, now);
+    assertEquals(plan.take("a2", now + 8_999), undefined, `${now}`);
+  }
+});
+
+Deno.test("Plan asks a node for a piece again over another connection once the first was quiet for connectionQuietMs", () => {
+  const plan = newPlan(["a1", "a2"]);
+  plan.addFile(file("a", 4));
+  plan.take("a1", 0);
+  plan.noteBytes("a1", 1, 1_000);
+  assertEquals(plan.take("a2", 10_999), undefined);
+  assertEquals(format(plan.take("a2", 11_000)), "0:3-3");
+});
+
 Deno.test("Plan has a holder take over only what it has, and from the slowest", () => {
   const plan = newPlan(["a1", "b1", "c1", "d1", "e1"]);
   plan.addFile(file("ae", 4));
@@ -549,6 +572,7 @@ class Run {
       openFileCount: 1 + this.#below(3),
       pieceFailureCount: 2 + this.#below(4),
       takeOverMs: 100,
+      connectionQuietMs: 200,
     };
     this.plan = new Plan(this.#options);
     const holders = [..."abcd"].slice(0, 1 + this.#below(4));
