@@ -157,7 +157,7 @@ export function nobodyHasAny(
 ): Failure {
   const why = unaskedCount > 0
     ? `no file matches at ${counted(nodeCount, "node")}, and by the relay's ` +
-      `index none at ${unaskedCount} others`
+      `index none at ${counted(unaskedCount, "other")}`
     : nodeCount === 1
     ? "the only node has no file that matches"
     : `none of ${nodeCount} nodes has a file that matches`;
@@ -287,7 +287,9 @@ export function exhausted(
     return new Failure("not_found", {
       what: "Cannot find file",
       where,
-      why: `the relay's index has it at none of ${unaskedCount} nodes`,
+      why: `the relay's index has it at none of ${
+        counted(unaskedCount, "node")
+      }`,
       remedyCode: "ask_all",
     });
   }
@@ -343,7 +345,9 @@ export function exhausted(
 function others(unaskedCount: number): string {
   return unaskedCount === 0
     ? ""
-    : `, and the relay's index has it at none of ${unaskedCount} others`;
+    : `, and the relay's index has it at none of ${
+      counted(unaskedCount, "other")
+    }`;
 }
 
 /** Says that no node has a file, and how many could not be asked. */
