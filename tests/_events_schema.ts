@@ -20,7 +20,7 @@ import type { RelayEvent } from "../lib/relay/server.ts";
 import { SKIP_KINDS } from "../lib/share/skipped.ts";
 import type { CliEvent } from "../lib/cli/output/cli_events.ts";
 import { SHELLS } from "../lib/cli/options/command_table.ts";
-import type { Role } from "../lib/cli/options/option_table.ts";
+import type { Role } from "../lib/cli/options/option_spec.ts";
 
 /** Names of all events. */
 export type EventName = (ClientEvent | NodeEvent | RelayEvent | CliEvent)[

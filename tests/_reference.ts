@@ -6,12 +6,11 @@
 import type { TSchema } from "@sinclair/typebox";
 import { EXIT_WORDS } from "../lib/cli/options/command_table.ts";
 import { type EventName, EVENTS, schemaOf } from "./_events_schema.ts";
+import type { OptionSpec, Role } from "../lib/cli/options/option_spec.ts";
 import {
   describeOption,
   formatOption,
   OPTIONS,
-  type OptionSpec,
-  type Role,
 } from "../lib/cli/options/option_table.ts";
 
 const ROLES: readonly Role[] = ["relay", "node", "client"];

@@ -201,8 +201,6 @@ for (const name of PURE) {
 const MOST_LINES = 450;
 // Not split yet. Take a file out once it is; put none in.
 const LONG: readonly string[] = [
-  "lib/base/limits.ts",
-  "lib/cli/options/option_table.ts",
   "lib/client/get_run.ts",
   "lib/client/stream.ts",
   "tests/_events_schema.ts",
@@ -320,10 +318,10 @@ Deno.test("The version is the same everywhere", () => {
 });
 
 Deno.test("Every limit is used somewhere", () => {
-  const code = LIBRARY.filter((path) => path !== "lib/base/limits.ts").map(
-    codeOf,
+  const code = LIBRARY.filter((path) =>
+    !/\blimits\.ts$|_limits\.ts$/.test(path)
   )
-    .join();
+    .map(codeOf).join();
   const unused = Object.keys(LIMITS).filter((name) =>
     !new RegExp(`\\b${name}\\b`).test(code)
   );

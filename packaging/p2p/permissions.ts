@@ -15,7 +15,7 @@ import type { Command } from "../../lib/cli/options/command_table.ts";
 import type {
   OptionTable,
   PathUse,
-} from "../../lib/cli/options/option_table.ts";
+} from "../../lib/cli/options/option_spec.ts";
 
 /**
  * The most bytes of paths in one `--allow-read`, or `--allow-write`. Linux takes

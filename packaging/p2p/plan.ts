@@ -11,10 +11,8 @@ import {
   commandNames,
   RELAY,
 } from "../../lib/cli/options/command_table.ts";
-import {
-  type ClientCommand,
-  optionsOfCommand,
-} from "../../lib/cli/options/option_table.ts";
+import type { ClientCommand } from "../../lib/cli/options/option_spec.ts";
+import { optionsOfCommand } from "../../lib/cli/options/option_table.ts";
 import { needsRelay, permissionFlags } from "./permissions.ts";
 import { nodeTokenFor, relayFor } from "./relay_arguments.ts";
 import { planRelay, planShare } from "./serving.ts";

@@ -10,7 +10,7 @@ import {
   parseCommandLine,
   type Settings,
 } from "../../lib/cli/options/command_line.ts";
-import type { Role } from "../../lib/cli/options/option_table.ts";
+import type { Role } from "../../lib/cli/options/option_spec.ts";
 import type { SharedPath } from "../../lib/share/shared_path.ts";
 import type { Disk } from "./permissions.ts";
 import type { Places } from "./places.ts";

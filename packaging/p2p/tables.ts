@@ -11,12 +11,14 @@ import {
   NODE,
   RELAY,
 } from "../../lib/cli/options/command_table.ts";
+import type {
+  ClientCommand,
+  OptionTable,
+} from "../../lib/cli/options/option_spec.ts";
 import {
-  type ClientCommand,
   OPTIONS,
   optionsOfCommand,
   optionsOfRole,
-  type OptionTable,
 } from "../../lib/cli/options/option_table.ts";
 import { asP2p } from "../../lib/cli/options/spoken.ts";
 import type { CommandLine } from "../../lib/cli/options/command_line.ts";

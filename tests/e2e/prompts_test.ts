@@ -8,7 +8,8 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { dirname, join } from "@std/path";
 import { SCRIPTS } from "../../lib/cli/options/command_table.ts";
-import { OPTIONS, type Role } from "../../lib/cli/options/option_table.ts";
+import type { Role } from "../../lib/cli/options/option_spec.ts";
+import { OPTIONS } from "../../lib/cli/options/option_table.ts";
 import { within } from "../_event_log.ts";
 import { nodeHere, relayHere } from "../_scenery.ts";
 import { tempShare } from "../_temp_share.ts";

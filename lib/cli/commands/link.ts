@@ -12,7 +12,7 @@ import { makeLink } from "../../client/link.ts";
 import type { TransferOptions } from "../../client/transfer_options.ts";
 import { Failure } from "../../base/errors.ts";
 import { KeptFetch, newFetchId } from "../../disk/kept_fetch.ts";
-import { formatDuration } from "../options/duration.ts";
+import { formatDuration } from "../options/values.ts";
 import { destination } from "./get.ts";
 import type { CliEvent } from "../output/cli_events.ts";
 import type { CommandLine } from "../options/command_line.ts";

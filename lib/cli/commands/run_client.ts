@@ -12,7 +12,8 @@ import { type GivenLink, relayOf, takeLink } from "./given_link.ts";
 import { readToken } from "../roles/secrets.ts";
 import { noSuchCommand, wordsWithoutRelay } from "../roles/about.ts";
 import { CLIENT as SPEC, commandNames } from "../options/command_table.ts";
-import { type ClientCommand, OPTIONS } from "../options/option_table.ts";
+import type { ClientCommand } from "../options/option_spec.ts";
+import { OPTIONS } from "../options/option_table.ts";
 import { type CommandLine, usageFailure } from "../options/command_line.ts";
 import {
   expectNoMore,

@@ -23,8 +23,7 @@ import {
 } from "../../node/server.ts";
 import { type LoneFile, resolvePaths } from "../../share/shared_path.ts";
 import type { CommandLine } from "../options/command_line.ts";
-import { formatDuration } from "../options/duration.ts";
-import { badValue, given } from "../options/values.ts";
+import { badValue, formatDuration, given } from "../options/values.ts";
 import type { Terminal } from "../output/terminal.ts";
 import { collectInTime } from "../roles/memory.ts";
 import { listening, surviveRejections } from "../roles/role.ts";

@@ -5,7 +5,7 @@
  */
 
 import { type Command, commonCommands, NOTHING } from "./command_spec.ts";
-import type { ClientCommand } from "./option_table.ts";
+import type { ClientCommand } from "./option_spec.ts";
 
 /** The start of a command line that saves nothing. */
 export const RUN = "deno run --allow-net peer_client.ts";

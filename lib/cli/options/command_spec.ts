@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { OptionTable, Role } from "./option_table.ts";
+import type { OptionTable, Role } from "./option_spec.ts";
 
 /** A useful command line, with its purpose. */
 export interface Example {

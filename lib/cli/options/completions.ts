@@ -14,12 +14,8 @@ import {
   type Shell,
   SHELLS,
 } from "./command_table.ts";
-import {
-  type ClientCommand,
-  optionsOfCommand,
-  type OptionSpec,
-  type OptionTable,
-} from "./option_table.ts";
+import type { ClientCommand, OptionSpec, OptionTable } from "./option_spec.ts";
+import { optionsOfCommand } from "./option_table.ts";
 
 /** Options of {@linkcode formatCompletions}. */
 export interface CompletionOptions {

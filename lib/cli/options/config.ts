@@ -16,7 +16,8 @@ import { Failure } from "../../base/errors.ts";
 import { LIMITS } from "../../base/limits.ts";
 import { show } from "../../base/text.ts";
 import type { Settings } from "./command_line.ts";
-import { OPTIONS, type OptionSpec, type Role } from "./option_table.ts";
+import type { OptionSpec, Role } from "./option_spec.ts";
+import { OPTIONS } from "./option_table.ts";
 import { readBounded } from "./text_file.ts";
 import { didYouMean } from "./suggestion.ts";
 

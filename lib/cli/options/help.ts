@@ -11,12 +11,11 @@ import {
   type Example,
   EXIT_WORDS,
 } from "./command_table.ts";
+import type { ClientCommand, OptionTable } from "./option_spec.ts";
 import {
-  type ClientCommand,
   describeOption,
   formatOption,
   optionsOfCommand,
-  type OptionTable,
   variableOf,
 } from "./option_table.ts";
 

@@ -14,7 +14,6 @@ import type { ByteRange } from "../../content/section.ts";
 import { show } from "../../base/text.ts";
 import { isVersion } from "../../base/version.ts";
 import type { SharedPath } from "../../share/shared_path.ts";
-import { formatDuration, parseDuration } from "./duration.ts";
 
 /** Parses the value of an option. */
 export type ValueParser<Value> = (text: string, option: string) => Value;
@@ -170,4 +169,24 @@ export function displayName(text: string, option: string): string {
     );
   }
   return text;
+}
+
+const SECONDS = { s: 1, m: 60, h: 3_600, d: 86_400 } as const;
+
+/** Reads `90s`, `30m`, `24h` or `7d` as seconds, at least one. */
+export function parseDuration(text: string): number | undefined {
+  const [, count, unit] = /^(\d{1,7})([smhd])$/.exec(text) ?? [];
+  if (count === undefined) return undefined;
+  const seconds = Number(count) * SECONDS[unit as keyof typeof SECONDS];
+  return seconds > 0 ? seconds : undefined;
+}
+
+/** Seconds in the largest unit that divides them. */
+export function formatDuration(seconds: number): string {
+  for (const unit of ["d", "h", "m"] as const) {
+    if (seconds % SECONDS[unit] === 0) {
+      return `${seconds / SECONDS[unit]}${unit}`;
+    }
+  }
+  return `${seconds}s`;
 }

@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import {
   formatDuration,
   parseDuration,
-} from "../../../lib/cli/options/duration.ts";
+} from "../../../lib/cli/options/values.ts";
 
 const DURATIONS: readonly [string, number][] = [
   ["1s", 1],

@@ -12,11 +12,13 @@ import {
   formatShortCommandHelp,
   formatShortHelp,
 } from "../../../lib/cli/options/help.ts";
+import type {
+  ClientCommand,
+  OptionTable,
+} from "../../../lib/cli/options/option_spec.ts";
 import {
-  type ClientCommand,
   OPTIONS,
   optionsOfCommand,
-  type OptionTable,
   variableOf,
 } from "../../../lib/cli/options/option_table.ts";
 import { runRoleHere } from "../../_here.ts";

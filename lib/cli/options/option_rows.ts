@@ -1,0 +1,427 @@
+/**
+ * Every option of every role, in the order of the help. To add an option, add a
+ * row.
+ *
+ * @module
+ */
+
+import { parseAdvertise, parseHost } from "../../base/address.ts";
+import type { OptionTable } from "./option_spec.ts";
+import * as values from "./values.ts";
+
+const SERVERS = ["relay", "node"] as const;
+const PEERS = ["node", "client"] as const;
+const CLIENT = ["client"] as const;
+const ASKING = [
+  "dialogue",
+  "nodes",
+  "ls",
+  "search",
+  "get",
+  "cat",
+  "link",
+  "send",
+  "sums",
+  "doctor",
+] as const;
+const LISTING = ["ls", "search"] as const;
+const FETCHING = ["dialogue", "get", "cat"] as const;
+const CHOOSING = [...FETCHING, "link"] as const;
+const LINKING = ["link", "send"] as const;
+
+/** The rows, each with its own type. */
+export const ROWS = {
+  host: {
+    commands: ["send"],
+    value: "ADDRESS",
+    parse: parseHost,
+    default: "0.0.0.0",
+    help: "address to bind",
+  },
+  advertise: {
+    commands: ["send"],
+    value: "HOST[:PORT]",
+    parse: parseAdvertise,
+    help: "address that others are told to dial",
+  },
+  state: {
+    roles: SERVERS,
+    value: "DIR",
+    names: "folder",
+    use: "keep",
+    help: "keep identity and digests in this folder between runs",
+  },
+  name: {
+    commands: ["send"],
+    value: "TEXT",
+    parse: values.displayName,
+    help: "name that people see for it",
+  },
+  hidden: {
+    roles: ["node"],
+    help: "share names that begin with a dot, too",
+  },
+  exclude: {
+    roles: ["node"],
+    value: "GLOB",
+    isRepeated: true,
+    parse: values.lines,
+    help: "share no names that match; repeat it for others",
+  },
+  "list-skipped": {
+    roles: ["node"],
+    help: "at start, list the files that are not shared, and why",
+  },
+  greeting: {
+    roles: ["relay"],
+    value: "TEXT",
+    parse: values.words,
+    help: "greeting that clients see",
+  },
+  motd: {
+    roles: ["relay"],
+    value: "TEXT",
+    parse: values.words,
+    help: "message of the day for clients and nodes",
+  },
+  "min-version": {
+    roles: ["relay"],
+    value: "X.Y.Z",
+    parse: values.version,
+    help: "older clients and nodes stop, and say why",
+  },
+  announce: {
+    roles: ["relay"],
+    help: "answer those who look for relays on this network",
+  },
+  "announce-port": {
+    roles: ["relay", "client"],
+    commands: ["doctor"],
+    value: "PORT",
+    parse: values.port,
+    default: "1700",
+    help: "UDP port for looking and answering",
+  },
+  output: {
+    roles: CLIENT,
+    commands: ["get", "doctor"],
+    value: "PATH",
+    names: "file",
+    use: "save",
+    short: "o",
+    default: ".",
+    help: "file or folder to save to, or - for stdout",
+  },
+  overwrite: {
+    roles: CLIENT,
+    commands: ["get"],
+    help: "replace files that exist; keep the right pieces",
+  },
+  "no-sync": {
+    roles: CLIENT,
+    commands: ["get"],
+    help: "do not wait for the disk: quicker, and less safe",
+  },
+  "dry-run": {
+    roles: CLIENT,
+    commands: ["get"],
+    help: "say what it would fetch from whom; fetch nothing",
+  },
+  wait: {
+    roles: CLIENT,
+    commands: ["get"],
+    value: "TIME",
+    parse: values.duration,
+    help: "keep asking this long for files that no node has",
+  },
+  verbose: {
+    roles: PEERS,
+    commands: ["get"],
+    short: "v",
+    help: "name every file, also in long lists and pipes",
+  },
+  base: {
+    roles: CLIENT,
+    commands: ["get"],
+    value: "FILE",
+    names: "file",
+    help: "copy the right pieces of this older file",
+  },
+  receipt: {
+    roles: CLIENT,
+    commands: ["get"],
+    value: "FILE",
+    names: "file",
+    use: "write",
+    help: "write a receipt to this file, for verify",
+  },
+  sums: {
+    roles: CLIENT,
+    commands: ["get"],
+    value: "FILE",
+    names: "file",
+    help: "fetch only what has its SHA-256 in this file",
+  },
+  range: {
+    roles: CLIENT,
+    commands: ["cat"],
+    value: "A-B",
+    parse: values.byteRange,
+    help: "only these bytes, both included: 0-99 or 100-",
+  },
+  tail: {
+    roles: CLIENT,
+    commands: ["cat"],
+    value: "SIZE",
+    parse: values.size,
+    help: "only the last bytes, such as 500 or 64K",
+  },
+  sha256: {
+    roles: CLIENT,
+    commands: CHOOSING,
+    value: "HEX",
+    parse: values.sha256,
+    help: "fetch only content with this SHA-256",
+  },
+  node: {
+    roles: CLIENT,
+    commands: ["dialogue", "ls", "search", "get", "cat", "link", "sums"],
+    value: "ID|NAME",
+    help: "ask this node only",
+  },
+  sort: {
+    roles: CLIENT,
+    commands: LISTING,
+    value: "FIELD",
+    parse: values.oneOf("name", "size", "date"),
+    choices: ["name", "size", "date"],
+    help: "sort by name, by size (largest first) or by date",
+  },
+  reverse: {
+    roles: CLIENT,
+    commands: LISTING,
+    short: "r",
+    help: "list in the reverse order",
+  },
+  tree: {
+    roles: CLIENT,
+    commands: LISTING,
+    help: "list as a tree of folders, with their sums",
+  },
+  depth: {
+    roles: CLIENT,
+    commands: LISTING,
+    value: "N",
+    parse: values.depth,
+    help: "list N levels, and the sums of deeper folders",
+  },
+  long: {
+    roles: CLIENT,
+    commands: LISTING,
+    short: "l",
+    help: "list times in full, content ids and node ids",
+  },
+  "ignore-case": {
+    roles: CLIENT,
+    commands: ["ls", "search", "get", "cat", "link"],
+    short: "i",
+    help: "capitals and small letters match each other",
+  },
+  prefer: {
+    roles: CLIENT,
+    commands: [...CHOOSING, "sums"],
+    value: "RULE",
+    parse: values.oneOf("most-nodes", "newest"),
+    choices: ["most-nodes", "newest"],
+    default: "most-nodes",
+    help: "which content to take: most-nodes or newest",
+  },
+  connections: {
+    roles: CLIENT,
+    commands: FETCHING,
+    value: "N",
+    parse: values.connections,
+    default: "1",
+    help: "connections to each node",
+  },
+  "limit-rate": {
+    roles: PEERS,
+    commands: [...FETCHING, "send"],
+    value: "RATE",
+    parse: values.rate,
+    help: "most bytes per second, such as 500K or 20M",
+  },
+  "lowest-speed": {
+    roles: CLIENT,
+    commands: FETCHING,
+    value: "RATE",
+    parse: values.rate,
+    default: "4096",
+    help: "drop a slower node if another one has the file",
+  },
+  tunnel: {
+    roles: PEERS,
+    commands: ["send"],
+    help: "always let clients connect through the relay",
+  },
+  "no-tunnel": {
+    commands: ASKING,
+    help: "never connect through the relay",
+  },
+  "tunnel-port": {
+    roles: ["relay"],
+    value: "PORT",
+    parse: values.port,
+    help: "second port for tunnels; the system picks one",
+  },
+  "index-memory": {
+    roles: ["relay"],
+    value: "SIZE",
+    parse: values.size,
+    default: "240M",
+    help: "memory for fingerprints of names; 0: ask all nodes",
+  },
+  "no-index": {
+    roles: ["node"],
+    help: "tell no fingerprints of names; be asked for all",
+  },
+  "ask-all": {
+    roles: CLIENT,
+    commands: ["get", "cat", "link"],
+    help: "ask nodes, too, whose index lacks the name",
+  },
+  "max-relayed": {
+    roles: CLIENT,
+    commands: FETCHING,
+    value: "SIZE",
+    parse: values.size,
+    help: "most bytes to fetch through the relay, such as 500M",
+  },
+  "known-relays": {
+    roles: PEERS,
+    value: "FILE",
+    names: "file",
+    use: "keep",
+    commands: ASKING,
+    help: "remember relays here, and refuse one whose id changed",
+  },
+  metrics: {
+    roles: SERVERS,
+    value: "HOST:PORT",
+    parse: values.endpoint,
+    help: "serve /metrics and /healthz here, over HTTP",
+  },
+  log: {
+    roles: SERVERS,
+    value: "FORM",
+    parse: values.oneOf("json", "text"),
+    choices: ["json", "text"],
+    help: "log to stderr as json or text, instead of notes",
+  },
+  "log-addresses": {
+    roles: SERVERS,
+    help: "write full addresses of peers in log lines",
+  },
+  private: {
+    roles: ["relay"],
+    help: "serve only peers with a token or a link",
+  },
+  "secret-file": {
+    roles: ["relay"],
+    value: "FILE",
+    names: "file",
+    help: "be private, and read the secret from this file",
+  },
+  secret: {
+    roles: ["relay"],
+    value: "TEXT",
+    isSecret: true,
+    help: "the secret itself; safer in RELAY_P2P_SECRET",
+  },
+  "previous-secret-file": {
+    roles: ["relay"],
+    value: "FILE",
+    names: "file",
+    help: "also accept tokens of the secret in this file",
+  },
+  overlap: {
+    roles: ["relay"],
+    value: "TIME",
+    parse: values.duration,
+    default: "24h",
+    help: "how long the previous secret stays valid",
+  },
+  "show-tokens": {
+    roles: ["relay"],
+    isTyped: true,
+    help: "print the tokens of the secret, and exit",
+  },
+  "token-file": {
+    roles: PEERS,
+    commands: ASKING,
+    value: "FILE",
+    names: "file",
+    help: "read the token for a private relay from this file",
+  },
+  "node-token-file": {
+    roles: CLIENT,
+    commands: ["send"],
+    value: "FILE",
+    names: "file",
+    help: "read the node's token for a private relay here",
+  },
+  token: {
+    roles: PEERS,
+    commands: ASKING,
+    value: "TEXT",
+    isSecret: true,
+    help: "the token itself; safer in RELAY_P2P_TOKEN",
+  },
+  expires: {
+    roles: CLIENT,
+    commands: LINKING,
+    value: "TIME",
+    parse: values.linkDuration,
+    default: "1h",
+    help: "how long the link is valid, at most 30d",
+  },
+  uses: {
+    roles: CLIENT,
+    commands: LINKING,
+    value: "N",
+    parse: values.uses,
+    default: "1",
+    help: "how many fetches the link allows",
+  },
+  qr: {
+    roles: CLIENT,
+    commands: LINKING,
+    help: "also draw the link as a QR code",
+  },
+  "link-file": {
+    roles: CLIENT,
+    commands: ["get"],
+    value: "FILE",
+    names: "file",
+    help: "read the link from this file",
+  },
+  plaintext: {
+    commands: ASKING,
+    help: "no encryption; both sides must use it",
+  },
+  config: {
+    value: "FILE",
+    names: "file",
+    help: "read options from this TOML file",
+  },
+  json: { help: "write events to stdout, one JSON object per line" },
+  quiet: { short: "q", help: "write only errors to stderr" },
+  debug: { help: "show stack traces with errors" },
+  all: {
+    commands: ["help"],
+    isTyped: true,
+    help: "with help: every option, its variable, and exit codes",
+  },
+  help: { short: "h", isTyped: true, help: "show help, also for one command" },
+  version: { isTyped: true, help: "show the program and protocol versions" },
+} as const satisfies OptionTable;
