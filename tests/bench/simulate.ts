@@ -1,0 +1,167 @@
+/**
+ * A relay's index of names, simulated: nodes with names of which some are
+ * common, nodes that leave and come, and look-ups by a Zipf law. In memory,
+ * without a network.
+ *
+ *     deno task simulate [--nodes N] [--names N] [--hours N]
+ *
+ * Defaults are 10,000 nodes with 1,000 names each, and an hour in which a tenth of
+ * the nodes leaves and as many come. A name has two fingerprints, itself and its
+ * last part, and each node 50 folders.
+ */
+
+import { parseArgs } from "@std/cli/parse-args";
+import { LIMITS } from "../../lib/base/limits.ts";
+import { NameIndex } from "../../lib/relay/name_index.ts";
+import { seededRandom } from "../_random.ts";
+import { verdict } from "./_figures.ts";
+import { say } from "./_report.ts";
+
+const FOLDERS = 50;
+/** One name in so many is one of the common ones. */
+const COMMON_PART = 10;
+const COMMON_COUNT = 100_000;
+const CHURN_PER_HOUR = 0.1;
+const LOOKUPS = 200_000;
+const P99_TARGET_US = 100;
+const WRONG_TARGET = 1e-3;
+const MEMORY_TARGET_MIB = 300;
+
+interface Fleet {
+  readonly index: NameIndex;
+  /** The slot and the own names of each node, as numbers. */
+  readonly slots: number[];
+  readonly names: number;
+  readonly random: () => number;
+}
+
+/** A fingerprint of a number: the same for the same one. */
+function fingerprintOf(number: number): number {
+  const random = seededRandom(number);
+  return Math.floor(random() * 2 ** 32) * 256 + Math.floor(random() * 256);
+}
+
+/** A rank by a Zipf law with exponent 1, from 0: the first is the commonest. */
+function zipfRank(count: number, random: () => number): number {
+  return Math.floor(count ** random()) - 1;
+}
+
+/** Adds a node with all of its fingerprints. */
+function join({ index, names, random }: Fleet, node: number): number {
+  const slot = index.open(`${node}`);
+  const fingerprints = new Float64Array(2 * names + FOLDERS);
+  for (let n = 0; n < fingerprints.length; n++) {
+    fingerprints[n] = n % COMMON_PART === 0
+      ? fingerprintOf(zipfRank(COMMON_COUNT, random))
+      : Math.floor(random() * 2 ** 32) * 256 + Math.floor(random() * 256);
+  }
+  for (const fingerprint of fingerprints.sort()) {
+    const refusal = index.add(fingerprint, slot);
+    if (refusal !== undefined) throw new Error(refusal);
+  }
+  return slot;
+}
+
+/** A tenth of the nodes leaves, and as many come; tidying goes on meanwhile. */
+function churn(fleet: Fleet, count: number): number {
+  const { index, slots, random } = fleet;
+  let longestMs = 0;
+  for (let n = 0; n < count; n++) {
+    const at = Math.floor(random() * slots.length);
+    index.close(slots[at]!);
+    const startedAt = performance.now();
+    index.tidy(LIMITS.indexTidyCount);
+    longestMs = Math.max(longestMs, performance.now() - startedAt);
+    slots[at] = join(fleet, slots.length + n);
+  }
+  return longestMs;
+}
+
+/** Microseconds of each look-up, sorted, and how many nodes they found. */
+function lookUp(
+  { index }: Fleet,
+  next: () => number,
+): { times: Float64Array; found: number } {
+  const times = new Float64Array(LOOKUPS);
+  let found = 0;
+  for (let n = 0; n < LOOKUPS; n++) {
+    const fingerprint = next();
+    const startedAt = performance.now();
+    let own = 0;
+    for (const _slot of index.find(fingerprint)) {
+      if (++own > LIMITS.indexAnswerCount) break;
+    }
+    times[n] = (performance.now() - startedAt) * 1_000;
+    found += own;
+  }
+  return { times: times.sort(), found };
+}
+
+function main(args: string[]): number {
+  const options = parseArgs(args, { string: ["nodes", "names", "hours"] });
+  const nodes = Number(options["nodes"] ?? 10_000);
+  const names = Number(options["names"] ?? 1_000);
+  const hours = Number(options["hours"] ?? 1);
+  if (![nodes, names, hours].every((n) => Number.isSafeInteger(n) && n > 0)) {
+    say("wanted --nodes, --names and --hours, each a whole number above 0");
+    return 2;
+  }
+  const random = seededRandom(1);
+  const index = new NameIndex({ ...LIMITS, indexEntryCount: 2 ** 31 });
+  const fleet: Fleet = { index, slots: [], names, random };
+  say(`${nodes} nodes with ${names} names each`);
+  const startedAt = performance.now();
+  for (let n = 0; n < nodes; n++) fleet.slots.push(join(fleet, n));
+  const fillSeconds = (performance.now() - startedAt) / 1_000;
+  const each = index.bytes / index.entryCount;
+  const mib = index.bytes / 2 ** 20;
+  say(
+    `  ${index.entryCount} fingerprints take ${mib.toFixed(0)} MiB, ` +
+      `${
+        each.toFixed(2)
+      } bytes each (target for 10,000 nodes with 1,000 names: ` +
+      `at most ${MEMORY_TARGET_MIB} MiB): ${verdict(mib <= MEMORY_TARGET_MIB)}`,
+  );
+  say(
+    `  a relay that restarts takes them all in ${fillSeconds.toFixed(1)} s ` +
+      `of one core, ${
+        (fillSeconds * 1e6 / index.entryCount).toFixed(2)
+      } µs each`,
+  );
+  const leaving = Math.round(nodes * CHURN_PER_HOUR * hours);
+  const longestMs = churn(fleet, leaving);
+  const after = index.bytes / index.entryCount;
+  say(
+    `  ${leaving} nodes left and as many came: ${
+      after.toFixed(2)
+    } bytes each, ` +
+      `the longest turn of tidying ${longestMs.toFixed(1)} ms`,
+  );
+  const some = lookUp(
+    fleet,
+    () => fingerprintOf(zipfRank(COMMON_COUNT, random)),
+  );
+  const p99 = some.times[Math.floor(LOOKUPS * 0.99)]!;
+  say(
+    `  look-ups by a Zipf law: median ${
+      some.times[LOOKUPS / 2]!.toFixed(1)
+    } µs, ` +
+      `99th percentile ${
+        p99.toFixed(1)
+      } µs (target: at most ${P99_TARGET_US}): ` +
+      `${verdict(p99 <= P99_TARGET_US)}`,
+  );
+  // No node has these: a node that is found has another name of that fingerprint.
+  const none = lookUp(
+    fleet,
+    () => Math.floor(random() * 2 ** 32) * 256 + Math.floor(random() * 256),
+  );
+  const wrong = none.found / LOOKUPS;
+  say(
+    `  ${wrong.toExponential(1)} wrong nodes a look-up (target: at most ` +
+      `${WRONG_TARGET}): ${verdict(wrong <= WRONG_TARGET)}`,
+  );
+  return 0;
+}
+
+if (import.meta.main) Deno.exit(main(Deno.args));
