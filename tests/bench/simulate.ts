@@ -5,9 +5,9 @@
  *
  *     deno task simulate [--nodes N] [--names N] [--hours N]
  *
- * Defaults are 10,000 nodes with 1,000 names each, and an hour in which a tenth of
- * the nodes leaves and as many come. A name has two fingerprints, itself and its
- * last part, and each node 50 folders.
+ * The defaults are 10,000 nodes with 1,000 names each, and an hour, in which a
+ * tenth of the nodes leaves and as many come. A name has two fingerprints, itself
+ * and its last part, and each node 50 folders.
  */
 
 import { parseArgs } from "@std/cli/parse-args";
@@ -97,61 +97,52 @@ function lookUp(
   return { times: times.sort(), found };
 }
 
-function main(args: string[]): number {
-  const options = parseArgs(args, { string: ["nodes", "names", "hours"] });
-  const nodes = Number(options["nodes"] ?? 10_000);
-  const names = Number(options["names"] ?? 1_000);
-  const hours = Number(options["hours"] ?? 1);
-  if (![nodes, names, hours].every((n) => Number.isSafeInteger(n) && n > 0)) {
-    say("wanted --nodes, --names and --hours, each a whole number above 0");
-    return 2;
-  }
-  const random = seededRandom(1);
-  const index = new NameIndex({ ...LIMITS, indexEntryCount: 2 ** 31 });
-  const fleet: Fleet = { index, slots: [], names, random };
-  say(`${nodes} nodes with ${names} names each`);
+/** Adds all nodes: also what a relay that restarts has to take. */
+function fill(fleet: Fleet, nodes: number): void {
   const startedAt = performance.now();
   for (let n = 0; n < nodes; n++) fleet.slots.push(join(fleet, n));
-  const fillSeconds = (performance.now() - startedAt) / 1_000;
-  const each = index.bytes / index.entryCount;
-  const mib = index.bytes / 2 ** 20;
+  const seconds = (performance.now() - startedAt) / 1_000;
+  const { entryCount, bytes } = fleet.index;
+  const mib = bytes / 2 ** 20;
+  const each = (bytes / entryCount).toFixed(2);
   say(
-    `  ${index.entryCount} fingerprints take ${mib.toFixed(0)} MiB, ` +
-      `${
-        each.toFixed(2)
-      } bytes each (target for 10,000 nodes with 1,000 names: ` +
-      `at most ${MEMORY_TARGET_MIB} MiB): ${verdict(mib <= MEMORY_TARGET_MIB)}`,
+    `  ${entryCount} fingerprints take ${mib.toFixed(0)} MiB, ${each} bytes ` +
+      `each (target for the defaults: at most ${MEMORY_TARGET_MIB} MiB): ` +
+      verdict(mib <= MEMORY_TARGET_MIB),
   );
+  const eachUs = (seconds * 1e6 / entryCount).toFixed(2);
   say(
-    `  a relay that restarts takes them all in ${fillSeconds.toFixed(1)} s ` +
-      `of one core, ${
-        (fillSeconds * 1e6 / index.entryCount).toFixed(2)
-      } µs each`,
+    `  a relay that restarts takes them all in ${
+      seconds.toFixed(1)
+    } s of one ` +
+      `core, ${eachUs} µs each`,
   );
-  const leaving = Math.round(nodes * CHURN_PER_HOUR * hours);
-  const longestMs = churn(fleet, leaving);
-  const after = index.bytes / index.entryCount;
+}
+
+function sayChurn(fleet: Fleet, hours: number): void {
+  const count = Math.round(fleet.slots.length * CHURN_PER_HOUR * hours);
+  const longestMs = churn(fleet, count).toFixed(1);
+  const each = (fleet.index.bytes / fleet.index.entryCount).toFixed(2);
   say(
-    `  ${leaving} nodes left and as many came: ${
-      after.toFixed(2)
-    } bytes each, ` +
-      `the longest turn of tidying ${longestMs.toFixed(1)} ms`,
+    `  ${count} nodes left and as many came: ${each} bytes each, the longest ` +
+      `turn of tidying ${longestMs} ms`,
   );
-  const some = lookUp(
+}
+
+function sayLookUps(fleet: Fleet): void {
+  const { random } = fleet;
+  const { times } = lookUp(
     fleet,
     () => fingerprintOf(zipfRank(COMMON_COUNT, random)),
   );
-  const p99 = some.times[Math.floor(LOOKUPS * 0.99)]!;
+  const median = times[LOOKUPS / 2]!.toFixed(1);
+  const p99 = times[Math.floor(LOOKUPS * 0.99)]!;
   say(
-    `  look-ups by a Zipf law: median ${
-      some.times[LOOKUPS / 2]!.toFixed(1)
-    } µs, ` +
-      `99th percentile ${
-        p99.toFixed(1)
-      } µs (target: at most ${P99_TARGET_US}): ` +
-      `${verdict(p99 <= P99_TARGET_US)}`,
+    `  look-ups by a Zipf law: median ${median} µs, 99th percentile ` +
+      `${p99.toFixed(1)} µs (target: at most ${P99_TARGET_US}): ` +
+      verdict(p99 <= P99_TARGET_US),
   );
-  // No node has these: a node that is found has another name of that fingerprint.
+  // No node has these: one that is found has another name with that number.
   const none = lookUp(
     fleet,
     () => Math.floor(random() * 2 ** 32) * 256 + Math.floor(random() * 256),
@@ -161,6 +152,27 @@ function main(args: string[]): number {
     `  ${wrong.toExponential(1)} wrong nodes a look-up (target: at most ` +
       `${WRONG_TARGET}): ${verdict(wrong <= WRONG_TARGET)}`,
   );
+}
+
+function main(args: string[]): number {
+  const options = parseArgs(args, { string: ["nodes", "names", "hours"] });
+  const nodes = Number(options["nodes"] ?? 10_000);
+  const names = Number(options["names"] ?? 1_000);
+  const hours = Number(options["hours"] ?? 1);
+  if (![nodes, names, hours].every((n) => Number.isSafeInteger(n) && n > 0)) {
+    say("wanted --nodes, --names and --hours, each a whole number above 0");
+    return 2;
+  }
+  const index = new NameIndex({
+    indexEntryCount: 2 ** 31,
+    indexEntriesPerNodeCount: LIMITS.indexEntriesPerNodeCount,
+    indexEntriesPerAddressCount: LIMITS.indexEntriesPerAddressCount,
+  });
+  const fleet = { index, slots: [], names, random: seededRandom(1) };
+  say(`${nodes} nodes with ${names} names each`);
+  fill(fleet, nodes);
+  sayChurn(fleet, hours);
+  sayLookUps(fleet);
   return 0;
 }
 
