@@ -96,7 +96,7 @@ const NUMBERS = {
    * 16 MiB at most.
    */
   receiverCount: 256,
-  /** Fetches that a node tells one by one: of 1 TiB each takes 32 KiB. */
+  /** Fetches that a node tells one by one: each takes a bit a piece, 8 KiB. */
   fetchCount: 256,
   /** Fetches of one client told one by one at once; then it is gathered. */
   fetchBurstCount: 4,

@@ -6,7 +6,7 @@
  */
 
 import type { ShareFile } from "../share/shared_file.ts";
-import { pieceCountOf } from "../content/manifest.ts";
+import { pieceBytesOf, pieceCountOf } from "../content/manifest.ts";
 
 // What the last look adds to the rate.
 const NEWEST = 0.15;
@@ -34,7 +34,7 @@ export class Moving {
     const seconds = (now - this.#lookedAt) / 1_000;
     if (bytes > 0) this.movedAt = now;
     if (seconds <= 0) return;
-    const rate = bytes / seconds;
+    const rate = Math.max(0, bytes) / seconds;
     this.#rate = this.#rate === undefined
       ? rate
       : this.#rate + NEWEST * (rate - this.#rate);
@@ -85,15 +85,25 @@ export class Budget {
   }
 }
 
-/** A fetch of a file that is told by itself. */
+/**
+ * A fetch of a file that is told by itself: each of its pieces was sent once.
+ * Those that were sent once more belong to `again`, the fetch of another client
+ * at the same address.
+ */
 export class Fetch extends Moving {
   readonly file: ShareFile;
   /** Whether its start has been told. */
   isTold = false;
+  /** Whether it counts among those that may be told. */
+  isBudgeted = false;
   /** Whether it has ended, and the next request begins another. */
   isEnded = false;
-  /** Requests that are being answered. */
+  /** Requests that are being answered, for it and those after it. */
   requestCount = 0;
+  /** Of `bytes`, those of pieces that are not whole: any of the fetches' own. */
+  movingBytes = 0;
+  /** The fetch of what was sent once more. */
+  again: Fetch | null = null;
   /** One bit a piece. */
   readonly #sent: Uint8Array;
   /** Pieces that were not sent yet. */
@@ -111,24 +121,36 @@ export class Fetch extends Moving {
     return this.#left === 0;
   }
 
+  /** It, and the fetches of what was sent once more. */
+  *all(): Generator<Fetch> {
+    yield this;
+    if (this.again !== null) yield* this.again.all();
+  }
+
   /** Whether no piece is left but some of these. */
   lacksOnly(pieces: readonly number[]): boolean {
-    const spared = pieces.filter((piece) => !this.#has(piece));
+    const spared = pieces.filter((piece) => !this.has(piece));
     return spared.length === this.#left;
   }
 
-  #has(piece: number): boolean {
+  /** Whether a piece was sent. */
+  has(piece: number): boolean {
     return (this.#sent[piece >> 3]! & (1 << (piece & 7))) !== 0;
   }
 
-  /** Notes pieces that were sent. */
-  took(first: number, count: number): void {
-    for (let piece = first; piece < first + count; piece++) {
-      const bit = 1 << (piece & 7);
-      const at = piece >> 3;
-      if ((this.#sent[at]! & bit) !== 0) continue;
-      this.#sent[at]! |= bit;
-      this.#left--;
-    }
+  /** Bytes of pieces are on their way; fewer once they are counted by piece. */
+  move(bytes: number): void {
+    this.movingBytes += bytes;
+    this.bytes += bytes;
+  }
+
+  /** Notes a piece that was sent. */
+  took(piece: number): void {
+    const { size } = this.file;
+    const start = piece * pieceBytesOf(size);
+    this.bytes += Math.min(size - start, pieceBytesOf(size));
+    if (this.has(piece)) return;
+    this.#sent[piece >> 3]! |= 1 << (piece & 7);
+    this.#left--;
   }
 }

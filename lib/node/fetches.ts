@@ -1,7 +1,9 @@
 /**
  * Tells which files a node's clients fetch: the begin and the end of a fetch,
- * up to a rate, and all others together. Clients at one address count as one. A
- * small file costs a few additions. Pure: the clock is an option.
+ * up to a rate, and all others together. Clients at one address share a rate,
+ * and nothing says which connection is whose: a piece that is sent there again
+ * counts for the next fetch of its file. A small file costs a few additions.
+ * Pure: the clock is an option.
  *
  * @module
  */
@@ -22,6 +24,7 @@ export interface FetchesOptions {
     | "fetchCount"
     | "fetchAloneBytes"
     | "fetchQuietMs"
+    | "windowBytes"
     | "servedAddressCount"
   >;
   readonly now: () => number;
@@ -36,7 +39,7 @@ export interface FetchesOptions {
 interface Client {
   readonly to: string;
   readonly budget: Budget;
-  /** By name. */
+  /** By name; each leads to those of the same file after it. */
   readonly fetches: Map<string, Fetch>;
   gathered: Gathered | null;
   connectionCount: number;
@@ -102,27 +105,35 @@ export class Fetches {
 
   /** The fetch of a file, if it is told by itself. */
   fetchOf(client: Client, file: ShareFile): Fetch | null {
-    const { limits, now, onEvent } = this.#options;
+    const { limits, now } = this.#options;
     const known = client.fetches.get(file.name);
     if (known?.file.version === file.version) return known;
-    if (known !== undefined) this.#end(client, known);
+    if (known !== undefined) this.#endAll(client, known);
     const at = now();
     const isLarge = file.size >= limits.fetchAloneBytes;
     if (!isLarge && client.gathered !== null) return null;
     if (this.#fetchCount >= limits.fetchCount) return null;
-    if (!client.budget.take(at) || !this.#budget.take(at)) return null;
+    if (!this.#mayTell(client)) return null;
     const fetch = new Fetch(file, at);
+    fetch.isBudgeted = true;
     client.fetches.set(file.name, fetch);
     const { isActive } = this;
     this.#fetchCount++;
     if (!isActive) this.#options.onActive();
     // A few pieces may be asked for twice, at the end of a fetch.
-    if (file.version !== client.wholeVersion) {
-      fetch.isTold = true;
-      const { name, size } = file;
-      onEvent({ event: "fetch_started", name, to: client.to, size });
-    }
+    if (file.version !== client.wholeVersion) this.#tellStart(client, fetch);
     return fetch;
+  }
+
+  #mayTell({ budget }: Client): boolean {
+    const now = this.#options.now();
+    return budget.take(now) && this.#budget.take(now);
+  }
+
+  #tellStart({ to }: Client, fetch: Fetch): void {
+    const { name, size } = fetch.file;
+    fetch.isTold = true;
+    this.#options.onEvent({ event: "fetch_started", name, to, size });
   }
 
   /** What a client is sent beside fetches that are told by themselves. */
@@ -137,25 +148,78 @@ export class Fetches {
     return new Gathered(this.#options.now());
   }
 
-  /** Pieces of a fetch were sent. */
-  took(client: Client, fetch: Fetch): void {
-    if (!fetch.isWhole || fetch.isEnded) return;
+  /** Pieces were sent: each counts for the first fetch that lacks it. */
+  took(client: Client, first: Fetch, pieces: Pieces): void {
+    const end = pieces.first + pieces.count;
+    for (let piece = pieces.first; piece < end; piece++) {
+      let fetch = first;
+      for (let nth = 1; fetch.has(piece); nth++) {
+        const again = fetch.again ?? this.#again(client, fetch, nth);
+        if (again === null) break;
+        fetch = again;
+      }
+      fetch.took(piece);
+    }
+    for (const fetch of first.all()) {
+      // More than a client asks for twice: it is another one.
+      const isOther = fetch.bytes > this.#options.limits.windowBytes;
+      if (fetch.isTold || fetch.isWhole || !isOther) continue;
+      fetch.isBudgeted ||= this.#mayTell(client);
+      if (fetch.isBudgeted) this.#tellStart(client, fetch);
+    }
+    if (first.isWhole) this.#endWhole(client, first);
+  }
+
+  /** The fetch after the `nth`, where there may be so many: one a connection. */
+  #again(client: Client, fetch: Fetch, nth: number): Fetch | null {
+    const { limits, now } = this.#options;
+    const isFull = this.#fetchCount >= limits.fetchCount;
+    if (isFull || nth >= client.connectionCount) return null;
+    this.#fetchCount++;
+    return fetch.again = new Fetch(fetch.file, now());
+  }
+
+  /** Ends a fetch; the one after it has what else is on its way. */
+  #endWhole(client: Client, fetch: Fetch): void {
+    const { movingBytes, requestCount } = fetch;
+    const isMoving = requestCount > 1 || movingBytes > 0;
+    const again = fetch.again ??
+      (isMoving ? this.#again(client, fetch, 1) : null);
+    fetch.move(-movingBytes);
     fetch.look(this.#options.now());
     this.#end(client, fetch);
+    if (again === null) return;
+    again.requestCount = requestCount;
+    again.move(movingBytes);
+    client.fetches.set(fetch.file.name, again);
+    if (again.isWhole) this.#endWhole(client, again);
+  }
+
+  #endAll(client: Client, first: Fetch): void {
+    for (const fetch of first.all()) {
+      fetch.look(this.#options.now());
+      this.#end(client, fetch);
+    }
   }
 
   #end(client: Client, fetch: Fetch): void {
-    const { file: { name, size, version }, ms } = fetch;
+    const { file: { name, size, version }, ms, bytes } = fetch;
     const { to } = client;
     client.fetches.delete(name);
     fetch.isEnded = true;
     this.#fetchCount--;
     const isWhole = fetch.isWhole || this.#options.isSpared(fetch);
-    if (fetch.bytes === 0 && !isWhole) return;
+    if (bytes === 0 && !isWhole) return;
     if (!fetch.isTold && !isWhole) return;
     if (isWhole) client.wholeVersion = version;
+    if (!fetch.isBudgeted && !this.#mayTell(client)) {
+      const gathered = this.gatheredOf(client);
+      gathered.files++;
+      gathered.bytes += bytes;
+      gathered.name = name;
+      return;
+    }
     this.#files++;
-    const bytes = fetch.bytes;
     this.#options.onEvent(
       { event: "fetch_ended", name, to, size, bytes, ms, isWhole },
     );
@@ -165,10 +229,7 @@ export class Fetches {
   left(client: Client): void {
     if (--client.connectionCount > 0) return;
     const now = this.#options.now();
-    for (const fetch of client.fetches.values()) {
-      fetch.look(now);
-      this.#end(client, fetch);
-    }
+    for (const fetch of client.fetches.values()) this.#endAll(client, fetch);
     if (client.gathered !== null) {
       client.gathered.look(now);
       this.#tellGathered(client, client.gathered);
@@ -204,11 +265,10 @@ export class Fetches {
     const isQuiet = ({ movedAt }: { movedAt: number }) =>
       now - movedAt >= this.#options.limits.fetchQuietMs;
     for (const client of this.#clients.values()) {
-      for (const fetch of client.fetches.values()) {
-        fetch.look(now);
-        if (fetch.requestCount === 0 && isQuiet(fetch)) {
-          this.#end(client, fetch);
-        }
+      for (const first of client.fetches.values()) {
+        for (const fetch of first.all()) fetch.look(now);
+        const isOver = first.requestCount === 0 && first.all().every(isQuiet);
+        if (isOver) this.#endAll(client, first);
       }
       const { gathered } = client;
       if (gathered === null) continue;
@@ -235,10 +295,13 @@ export class Fetches {
   running(): RunningFetch[] {
     const running: { startedAt: number; shown: RunningFetch }[] = [];
     for (const { to, fetches, gathered } of this.#clients.values()) {
-      for (const fetch of fetches.values()) {
-        const { file, startedAt, bytes, bytesPerSecond } = fetch;
+      const all = fetches.values().flatMap((first) => first.all());
+      for (const fetch of all) {
+        const { file, startedAt, bytesPerSecond } = fetch;
         if (!fetch.isTold) continue;
         const { name, size } = file;
+        // Others at the address may have pieces on their way, too.
+        const bytes = Math.min(fetch.bytes, size);
         const shown = { name, to, files: 1, bytes, size, bytesPerSecond };
         running.push({ startedAt, shown });
       }
@@ -253,13 +316,21 @@ export class Fetches {
   }
 }
 
+/** Pieces of a file in a row. */
+interface Pieces {
+  readonly first: number;
+  readonly count: number;
+}
+
 /** What one connection of a client is sent. */
 export class FetchVisit implements Disposable {
   readonly #enter: () => Client;
   readonly #fetches: Fetches;
   #client: Client | null = null;
   /** The fetch that the request under way is for. */
-  #current: Fetch | null = null;
+  #fetch: Fetch | null = null;
+  /** Bytes of the request under way that do not count as pieces yet. */
+  #movingBytes = 0;
   #lastVersion = "";
 
   constructor(enter: () => Client, fetches: Fetches) {
@@ -275,7 +346,7 @@ export class FetchVisit implements Disposable {
       fetch === null || fetch.isEnded || fetch.file.version !== file.version
     ) {
       fetch = this.#fetches.fetchOf(client, file);
-      this.#current = fetch;
+      this.#fetch = fetch;
     }
     if (fetch !== null) fetch.requestCount++;
     else this.#fetches.gatheredOf(client).name = file.name;
@@ -284,7 +355,15 @@ export class FetchVisit implements Disposable {
   /** A request for many files is about to be answered. */
   beginMany(): void {
     this.#join();
-    this.#current = null;
+    this.#fetch = null;
+  }
+
+  /** The fetch, or the one that follows it where it has ended. */
+  get #current(): Fetch | null {
+    while (this.#fetch?.isEnded && this.#fetch.again !== null) {
+      this.#fetch = this.#fetch.again;
+    }
+    return this.#fetch;
   }
 
   #join(): Client {
@@ -296,20 +375,31 @@ export class FetchVisit implements Disposable {
 
   /** The request has been answered, or refused. */
   rest(): void {
-    if (this.#current !== null) this.#current.requestCount--;
+    const fetch = this.#current;
+    if (fetch === null) return;
+    fetch.requestCount--;
+    // What did not become pieces was sent all the same.
+    fetch.movingBytes -= this.#movingBytes;
+    this.#movingBytes = 0;
   }
 
   /** Bytes of files were sent. */
   sent(bytes: number): void {
-    if (this.#current !== null) this.#current.bytes += bytes;
-    else this.#fetches.gatheredOf(this.#client!).bytes += bytes;
+    const fetch = this.#current;
+    if (fetch !== null) {
+      fetch.move(bytes);
+      this.#movingBytes += bytes;
+    } else this.#fetches.gatheredOf(this.#client!).bytes += bytes;
   }
 
   /** Pieces of a file were sent. */
   took(file: ShareFile, first: number, count: number): void {
-    if (this.#current !== null) {
-      this.#current.took(first, count);
-      this.#fetches.took(this.#client!, this.#current);
+    const fetch = this.#current;
+    if (fetch !== null) {
+      fetch.move(-this.#movingBytes);
+      this.#movingBytes = 0;
+      if (fetch.isEnded) return;
+      this.#fetches.took(this.#client!, fetch, { first, count });
       return;
     }
     const gathered = this.#fetches.gatheredOf(this.#client!);

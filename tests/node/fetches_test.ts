@@ -41,6 +41,13 @@ function send(
   visit.rest();
 }
 
+/** Another connection of the client, which was sent the first piece. */
+function send2(fetches: Fetches, file: ShareFile) {
+  const visit = fetches.enter("a");
+  send(visit, file);
+  return visit;
+}
+
 const namesOf = (told: readonly FetchEvent[]) => told.map(({ event }) => event);
 
 Deno.test("Fetches tells the begin of a fetch, how far it is, and its end", () => {
@@ -80,6 +87,90 @@ Deno.test("Fetches counts the connections of a client together, and a piece once
   }
   assertEquals(namesOf(told), ["fetch_started", "fetch_ended"]);
   assertEquals(fetches.totals.files, 1);
+});
+
+Deno.test("Fetches counts what several clients at one address are sent for each of them, and no piece of one twice", () => {
+  const { fetches, told } = fetchesAt();
+  const size = 64 * PIECE - 1;
+  const file = fileOf("f", size);
+  const visits = Array.from({ length: 7 }, () => fetches.enter("127.0.0.1"));
+  for (let first = 0; first < 64; first += 4) {
+    // All are answered at once: no request has ended when the next one begins.
+    for (const visit of visits) visit.begin(file);
+    const bytes = Math.min(size - first * PIECE, 4 * PIECE);
+    for (const visit of visits) visit.sent(bytes);
+    for (const visit of visits) visit.took(file, first, 4);
+    for (const visit of visits) visit.rest();
+  }
+  const ended = told.flatMap((one) =>
+    one.event === "fetch_ended" ? [[one.bytes, one.isWhole]] : []
+  );
+  // At one time fetchBurstCount of them are told, and the others together.
+  const each = Array.from(
+    { length: LIMITS.fetchBurstCount },
+    () => [size, true],
+  );
+  assertEquals(ended, each);
+  for (const visit of visits) visit[Symbol.dispose]();
+  const rest = 7 - LIMITS.fetchBurstCount;
+  assertEquals(told.at(-1), {
+    event: "files_sent",
+    ...{ to: "127.0.0.1", clients: 1, files: rest, bytes: rest * size, ms: 0 },
+  });
+  assertEquals(fetches.totals.files, 7);
+  assertEquals(fetches.isActive, false);
+});
+
+Deno.test("Fetches counts two clients at one address that fetch in tasks of different lengths, over several connections", () => {
+  const { fetches, told } = fetchesAt();
+  const file = fileOf("f", 12 * PIECE);
+  using a = fetches.enter("a");
+  using lane = fetches.enter("a");
+  using b = fetches.enter("a");
+  send(a, file, { first: 0, count: 3 });
+  send(b, file, { first: 0, count: 5 });
+  send(lane, file, { first: 3, count: 4 });
+  send(b, file, { first: 5, count: 7 });
+  send(a, file, { first: 7, count: 5 });
+  assertEquals(
+    told.map((one) => one.event === "fetch_ended" ? one.bytes : one.event),
+    ["fetch_started", 12 * PIECE, 12 * PIECE],
+  );
+});
+
+Deno.test("Fetches tells the second of two clients at one address once it was sent more than a client asks for twice", () => {
+  const { fetches, told } = fetchesAt();
+  const pieces = LIMITS.windowBytes / PIECE;
+  const file = fileOf("f", 2 * pieces * PIECE);
+  {
+    using one = fetches.enter("a");
+    using two = fetches.enter("a");
+    send(one, file, { count: pieces + 1 });
+    send(two, file, { count: pieces });
+    assertEquals(namesOf(told), ["fetch_started"]);
+    send(two, file, { first: pieces, count: 1 });
+    assertEquals(namesOf(told), ["fetch_started", "fetch_started"]);
+    assertEquals(fetches.running().length, 2);
+  }
+  assertEquals(
+    told.flatMap((one) => one.event === "fetch_ended" ? [one.bytes] : []),
+    [(pieces + 1) * PIECE, (pieces + 1) * PIECE],
+  );
+});
+
+Deno.test("Fetches keeps no more fetches of a file at one address than it has connections, however often a piece is asked for", () => {
+  const { fetches, told } = fetchesAt();
+  const file = fileOf("f", LARGE);
+  {
+    using one = fetches.enter("a");
+    using _two = send2(fetches, file);
+    for (let time = 0; time < 1_000; time++) send(one, file);
+    assertEquals(fetches.running().length, 2);
+  }
+  const bytes = told.flatMap((one) =>
+    one.event === "fetch_ended" ? [one.bytes] : []
+  );
+  assertEquals(bytes, [PIECE, 1_000 * PIECE]);
 });
 
 Deno.test("Fetches tells part of a file when its client has left, and all of it where the rest is zeros", () => {
