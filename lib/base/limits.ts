@@ -214,6 +214,11 @@ const NUMBERS = {
   /** Manifests a node keeps in memory: of 500 GB, or of 80,000 small files. */
   manifestCacheBytes: 64 * MIB,
   /**
+   * Files written just now that a node hashes once more, to keep their digests;
+   * those of more are computed again at its next start. This takes 1 MiB.
+   */
+  settlingCount: 4_096,
+  /**
    * How long a node waits for the first scan of its share before it registers: a
    * million files take a minute. It then finds files by name, and listings wait.
    */

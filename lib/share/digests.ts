@@ -4,7 +4,8 @@
  * runs if `--state` is set.
  *
  * A digest belongs to a file's name, size, time of writing and inode. If one of
- * them changes, the digest is computed again.
+ * them changes, the digest is computed again. That of a file that was written
+ * just now is kept once the file has settled, and has been hashed once more.
  *
  * @module
  */
@@ -81,6 +82,9 @@ export class Digests implements AsyncDisposable {
   #isRefreshed = false;
   /** Files hashed in the background in this pass. */
   #hashedCount = 0;
+  /** Files that were hashed before they had settled, by version. */
+  readonly #settling = new Map<string, ShareFile>();
+  #settled: ReturnType<typeof setTimeout> | undefined;
   /** Where to look for files that go before a large one. */
   #smallerFrom = 0;
 
@@ -206,6 +210,41 @@ export class Digests implements AsyncDisposable {
     }
     const count = this.#hashedCount;
     if (count > 0 && !signal.aborted) this.#options.onIdle(count);
+    await this.#keepSettled();
+  }
+
+  /** Hashes files once more that have settled, and keeps what is still true. */
+  async #keepSettled(): Promise<void> {
+    for (const [version, file] of this.#settling) {
+      if (!isSettled(file)) continue;
+      if (this.#stopped.signal.aborted) return;
+      this.#settling.delete(version);
+      if (this.#share.named(file.name)?.version !== version) continue;
+      this.#underWay.add(version);
+      const outcome = await this.#hash(file, false);
+      this.#underWay.delete(version);
+      if (outcome.kind === "put_off") this.#settling.set(version, file);
+      if (outcome.kind === "described") {
+        const { described } = outcome;
+        const isStill = this.of(file)?.content === described.content;
+        if (isStill) this.#options.store?.put(keyOf(file), described);
+      }
+      await this.#hashUrgent();
+      if (this.#turns.isOver) await this.#turns.give();
+    }
+    this.#awaitSettled();
+  }
+
+  /** Has the next pass begin when the first file may have settled. */
+  #awaitSettled(): void {
+    clearTimeout(this.#settled);
+    const [first] = this.#settling.values();
+    if (first === undefined || this.#stopped.signal.aborted) return;
+    const ms = first.modifiedMs + SETTLED_MS + 1 - Date.now();
+    this.#settled = setTimeout(
+      () => this.refresh(),
+      Math.min(Math.max(ms, 1), SETTLED_MS),
+    );
   }
 
   /** Hashes the files that askers wait for. */
@@ -264,12 +303,21 @@ export class Digests implements AsyncDisposable {
       const { described } = outcome;
       this.#share.learn(file, described);
       this.#manifests.keep(described.manifest);
-      if (Date.now() - file.modifiedMs > SETTLED_MS) {
-        this.#options.store?.put(keyOf(file), described);
-      }
+      this.#keep(file, described);
     } else this.#share.giveUp(file);
     waiting?.resolve(outcome);
     return true;
+  }
+
+  /** Stores a digest now, or when its file has settled. */
+  #keep(file: ShareFile, described: DescribedFile): void {
+    const { limits, store } = this.#options;
+    if (store === undefined) return;
+    if (isSettled(file)) return store.put(keyOf(file), described);
+    if (this.#settling.size >= limits.settlingCount) return;
+    if (file.modifiedMs > Date.now()) return; // by a wrong clock
+    this.#settling.set(file.version, file);
+    if (this.#settling.size === 1) this.#awaitSettled();
   }
 
   async #hash(
@@ -357,9 +405,14 @@ export class Digests implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stopped.abort();
+    clearTimeout(this.#settled);
     for (const waiting of this.#waiting.values()) {
       waiting.resolve({ kind: "refused", reason: "unreadable" });
     }
     await this.#background;
   }
+}
+
+function isSettled({ modifiedMs }: ShareFile): boolean {
+  return Date.now() - modifiedMs > SETTLED_MS;
 }

@@ -25,6 +25,10 @@ async function keptFolder() {
     "client.token": CLIENT_TOKEN,
   });
   const at = (name: string) => join(folder.path, name);
+  // What was written just now is kept only after it has settled.
+  for (const name of ["share/letter.txt", "share/big.txt"]) {
+    await Deno.utime(at(name), new Date(), new Date(1_500_000_000_000));
+  }
   const places = {
     "relay_identity.pem": "relay-state/identity.pem",
     "node_identity.pem": "node-state/identity.pem",
@@ -94,6 +98,9 @@ Deno.test("State of 0.1.0 is read: identities, secret, tokens and known relays h
   node.signal("SIGTERM");
   assertEquals(await node.exitCode, 0, node.stderr.all.join("\n"));
   assertEquals(node.stderr.all, []);
+  const index = await Deno.readTextFile(at("node-state/digests/index"));
+  // A line of this version has a checksum before the name.
+  assertEquals(index.match(/ [0-9a-f]{8} "/g)?.length, 2, index);
   relay.signal("SIGTERM");
   assertEquals(await relay.exitCode, 0);
 });

@@ -16,6 +16,7 @@ import { Share } from "../../lib/share/share.ts";
 import type { ShareFile } from "../../lib/share/shared_file.ts";
 import { within } from "../_event_log.ts";
 import { randomBytes, seededRandom } from "../_random.ts";
+import { replaced } from "../_replaced.ts";
 import { tempShare } from "../_temp_share.ts";
 
 const PIECE = 256 * 1024;
@@ -970,6 +971,70 @@ Deno.test("Digests of a file that was written just now are not kept in the store
   describedOf(await setup.digests.describe(file));
   assertEquals(store.puts, []);
   assertExists(setup.digests.of(file), "though known in this run");
+});
+
+/** A store that tells of what it is to keep. */
+class TellingStore extends MemoryStore {
+  #waiting = Promise.withResolvers<void>();
+
+  override put(key: string, described: DescribedFile): void {
+    super.put(key, described);
+    this.#waiting.resolve();
+  }
+
+  /** Waits for the next time. */
+  next(): Promise<void> {
+    this.#waiting = Promise.withResolvers();
+    return within(this.#waiting.promise, "a digest to be kept");
+  }
+}
+
+/** The clock of files, which a test moves. */
+function fileClock(now: number) {
+  const clock = { now };
+  const real = replaced(Date, "now", () => () => clock.now);
+  return Object.assign(clock, real);
+}
+
+Deno.test("Digests of a file that was written just now are kept when it has settled, and is still the same", async () => {
+  const store = new TellingStore();
+  await using setup = await setUp({ "f": "one", "g": "two" }, { store });
+  const files = [await setup.file("f"), await setup.file("g")];
+  using clock = fileClock(files[0]!.modifiedMs + 1_999);
+  const idle = setup.idle();
+  setup.digests.refresh();
+  await idle;
+  assertEquals(store.puts, [], "they may change without a trace");
+  // One changes within the same tick of the clock.
+  const { path, modifiedMs, name } = files[1]!;
+  await Deno.writeTextFile(path, "TWO");
+  await Deno.utime(path, new Date(), new Date(modifiedMs));
+  const kept = store.next();
+  clock.now += 2;
+  await kept;
+  const isKept = (name: string) =>
+    store.puts.some((key) => key.endsWith(` ${name}`));
+  assertEquals([isKept("f"), isKept(name)], [true, false]);
+  assertEquals(store.puts.length, 1);
+  assertEquals(setup.idles, [2], "nothing new was hashed");
+});
+
+Deno.test("Digests keep those of settlingCount files at most that were written just now", async () => {
+  const store = new TellingStore();
+  const limits = { ...LIMITS, settlingCount: 2 };
+  const files = { "a": "1", "b": "2", "c": "3" };
+  await using setup = await setUp(files, { store, limits });
+  const { modifiedMs } = await setup.file("a");
+  using clock = fileClock(modifiedMs);
+  const idle = setup.idle();
+  setup.digests.refresh();
+  await idle;
+  clock.now += 2_001;
+  for (let kept = 0; kept < 2; kept++) {
+    if (store.puts.length === kept) await store.next();
+  }
+  await setup.digests[Symbol.asyncDispose]();
+  assertEquals(store.puts.length, 2);
 });
 
 Deno.test("Digests in the store belong to a name, a size, a time and an inode", async () => {
