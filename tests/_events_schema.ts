@@ -890,7 +890,7 @@ export const EVENTS: Readonly<Record<EventName, EventSpec>> = {
     },
   },
   "reload_failed": {
-    says: "the node goes on with the settings from before SIGHUP",
+    says: "the node could not use its new settings, and keeps the old ones",
     roles: NODES,
     fields: { error: FailureObject },
   },

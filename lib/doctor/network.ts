@@ -19,7 +19,7 @@ export interface LookAroundOptions {
   readonly signal: AbortSignal;
 }
 
-/** What the local network says, for people. Never fails. */
+/** One line about the relays on the local network. Never throws. */
 export async function lookAround(
   { relay, port, signal }: LookAroundOptions,
 ): Promise<string> {
@@ -41,8 +41,6 @@ export async function lookAround(
       names.join("; ")
     }`;
   } catch (error) {
-    return `it is not known which relays announce themselves here: ${
-      describeCause(error)
-    }`;
+    return `cannot look for relays on this network:  ${describeCause(error)}`;
   }
 }

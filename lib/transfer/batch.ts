@@ -1,6 +1,6 @@
-/**
- * Small files that one request asks for: their bytes come one after the other
- * into one slab, and each file gets its part when the node has vouched for it.
+/** Receives the small files of one request. Their bytes fill one slab, one file
+ * after the other. When the node's hash of a file arrives, the file's receiver
+ * gets its part of the slab.
  *
  * @module
  */
@@ -15,25 +15,24 @@ import type { SlabPool } from "./slabs.ts";
 
 /** A file of a batch. */
 export interface BatchFile {
-  /** Its size. */
   readonly bytes: number;
-  /** Takes it. */
+  /** Checks the bytes of the file, and keeps them. */
   readonly receiver: TaskReceiver;
 }
 
 /** Options of {@linkcode BatchReceiver}. */
 export interface BatchOptions {
-  /** Where room comes from. */
+  /** Gives the slab, and takes it back. */
   readonly slabs: SlabPool;
-  /** Holds receiving to a rate. */
+  /** Limits the receiving rate. */
   readonly rate: RateLimit | undefined;
-  /** Ends waiting for it. */
+  /** Ends waiting for the rate. */
   readonly signal: AbortSignal;
-  /** Hears of bytes as they come. */
+  /** Called for bytes as they arrive. */
   readonly onBytes: (count: number) => void;
 }
 
-/** Why a node leaves a file out of its answer. */
+/** Why a node does not send a file. */
 export type Skipped = Pick<Refused, "code" | "text">;
 
 /** Receives the files of one request. {@linkcode end} gives the slab back. */
@@ -43,29 +42,27 @@ export class BatchReceiver {
   readonly #bytes: number;
   /** Files that the node does not send, by their place in the request. */
   readonly skipped = new Map<number, Skipped>();
-  /** Bytes that have come. */
   receivedBytes = 0;
   #slab: Uint8Array | undefined;
   #ended = false;
-  /** Files that have been answered, and where the next begins in the slab. */
+  /** Files that the node has sent or skipped, and where the next begins. */
   #answered = 0;
   #position = 0;
-  /** Files that have got their part of the slab. */
+  /** Files whose receivers share the slab. */
   #given = 0;
 
-  /** Nothing has come yet. */
+  /** Receives `files` in the order of the request. */
   constructor(files: readonly BatchFile[], options: BatchOptions) {
     this.#files = files;
     this.#options = options;
     this.#bytes = files.reduce((sum, { bytes }) => sum + bytes, 0);
   }
 
-  /** Number of files. */
   get count(): number {
     return this.#files.length;
   }
 
-  /** Where the next `length` bytes belong; waits for room. */
+  /** Room for up to `length` of the next bytes; waits for a slab and the rate. */
   async target(length: number): Promise<Uint8Array> {
     const { rate, signal } = this.#options;
     const room = this.#bytes - this.receivedBytes;
@@ -89,13 +86,13 @@ export class BatchReceiver {
     throw ended();
   }
 
-  /** `length` bytes have been read into the target. */
+  /** Counts `length` bytes that the caller has read into the target. */
   filled(length: number): void {
     this.receivedBytes += length;
     this.#options.onBytes(length);
   }
 
-  /** The next files are whole; their hashes, as the node gave them. */
+  /** Hands the next complete files over, with the node's hashes of them. */
   vouch(hashes: Uint8Array): void {
     for (let at = 0; at < hashes.length; at += HASH_BYTES) {
       const file = this.#files[this.#answered++];
@@ -114,7 +111,7 @@ export class BatchReceiver {
     }
   }
 
-  /** The node does not send the next file. */
+  /** Records that the node does not send the next file. */
   skip(why: Skipped): void {
     if (this.#answered === this.count) {
       throw wrong("more files than were asked for");
@@ -127,7 +124,7 @@ export class BatchReceiver {
     return this.count - this.#answered;
   }
 
-  /** Nothing more is received: the files that are whole share the slab. */
+  /** Ends receiving; the slab stays with the receivers of complete files. */
   end(): void {
     const slab = this.#slab;
     this.#slab = undefined;

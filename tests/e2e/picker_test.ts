@@ -194,7 +194,7 @@ for (
           "759  1 node   only    letter.txt",
           line("letter.txt"),
           "print or save it? (Enter prints, s saves, q goes back): x",
-          "neither: it was left alone",
+          "not an answer: the file was neither printed nor saved",
           line("q"),
           "",
         ].join("\n"),

@@ -46,9 +46,9 @@ Deno.test("On SIGHUP a node reads its rate and exclusions again, and an unusable
     "limit-rate 5M (8M before), sharing 1 file (2 before); " +
     "restart the node for name",
     "Cannot use --limit-rate (fast): wanted bytes a second, as 500K, 20M or 1G; " +
-    "going on with the settings from before",
+    "the settings stay as they were",
     `Cannot use configuration (${config}): line 1: it is not TOML; ` +
-    "going on with the settings from before",
+    "the settings stay as they were",
     "settings read again: hidden on (off before), " +
     "exclude none (*.tmp before), limit-rate none (5M before), " +
     "sharing 3 files (1 before); restart the node for name",

@@ -143,7 +143,9 @@ class BrowseRun {
       const { terminal } = this.#with;
       await saveFile(name, { ...this.#options, nodes }, { terminal, ask });
     } else if (answer !== null && answer !== "q") {
-      this.#with.terminal.note("neither: it was left alone");
+      this.#with.terminal.note(
+        "not an answer: the file was neither printed nor saved",
+      );
     }
   }
 

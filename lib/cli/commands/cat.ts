@@ -33,7 +33,7 @@ export async function sendToStdout(
   return 0;
 }
 
-/** The wanted bytes, if not all are wanted. */
+/** The bytes of `--range` or `--tail`. */
 function rangeOf(line: CommandLine): ByteRange | undefined {
   const range = line.get("range");
   const tail = line.get("tail");

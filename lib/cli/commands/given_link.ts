@@ -14,10 +14,10 @@ import { CLIENT as SPEC } from "../options/command_table.ts";
 import { spoken } from "../options/spoken.ts";
 import type { SecretSource } from "../roles/secrets.ts";
 
-/** A link in place of names, with the words about its relay. */
+/** A link from a command line. */
 export interface GivenLink {
   readonly link: Link;
-  /** The relay words beside it, usually none. */
+  /** The words before it that name a relay, usually none. */
   readonly relayWords: readonly string[];
 }
 
@@ -26,7 +26,7 @@ export interface GivenLink {
  * or the same with `--link-file` in place of the last word.
  *
  * @throws {Failure} of kind `usage`, without the link's text, if it was cut or
- * altered, or if no link can be there.
+ * altered, or stands in the wrong place.
  */
 export async function takeLink(
   { line, terminal }: SecretSource,

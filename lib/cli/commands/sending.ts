@@ -27,7 +27,7 @@ export interface SendingOptions {
 const REDRAW_MS = 200;
 // With `--json`, for each receiver.
 const TELL_MS = 1_000;
-// Lines that change at once.
+// The most running fetches shown.
 const LIVE_LINES = 5;
 // A receiver that gets nothing for longer is not shown.
 const QUIET_MS = 5_000;
@@ -39,7 +39,7 @@ export class Sending {
   /** Complete fetches, by name. */
   readonly #fetches = new Map<string, number>();
   readonly #complete = Promise.withResolvers<void>();
-  /** How far each receiver is, and when it was told of last. */
+  /** The progress of each receiver, and the time of its last event. */
   readonly #seen = new Map<
     string,
     { progress: ReceiverProgress; at: number; toldAt: number }

@@ -43,7 +43,7 @@ export interface CommandLine {
    * off.
    */
   isOn(name: string): boolean;
-  /** Whether any of these sources sets an option, also to off. */
+  /** Whether any of these sources sets an option, even to off. */
   isSet(name: string): boolean;
 }
 

@@ -6,7 +6,7 @@
 
 import type { OptionTable, Role } from "./option_spec.ts";
 
-/** A useful command line, with its purpose. */
+/** An example for the help. */
 export interface Example {
   /** Its purpose. */
   readonly what: string;

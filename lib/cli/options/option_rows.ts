@@ -283,12 +283,12 @@ export const ROWS = {
   },
   "no-index": {
     roles: ["node"],
-    help: "tell no fingerprints of names; be asked for all",
+    help: "send no fingerprints; be asked for every name",
   },
   "ask-all": {
     roles: CLIENT,
     commands: ["get", "cat", "link"],
-    help: "ask nodes, too, whose index lacks the name",
+    help: "also ask nodes whose index lacks the name",
   },
   "max-relayed": {
     roles: CLIENT,

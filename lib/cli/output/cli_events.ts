@@ -65,9 +65,9 @@ export type CliEvent =
     waiting: readonly string[];
     files: number;
   }
-  /** It could not, and goes on with those from before. */
+  /** A node could not use its new settings, and keeps the old ones. */
   | { event: "reload_failed"; error: Failure }
-  /** A node was stopped: what it did since its start. */
+  /** A node was stopped; the totals count from its start. */
   | {
     event: "node_ended";
     files: number;

@@ -1,5 +1,4 @@
-/**
- * Formats who is being sent what, and what has been sent. Pure.
+/** Formats running and finished fetches of a node. Pure.
  *
  * @module
  */
@@ -16,7 +15,7 @@ export interface FormatRunningOptions {
   readonly lines: number;
 }
 
-/** One line a fetch, and one about those that have no line. */
+/** One line for each fetch; a last line sums up those that do not fit. */
 export function formatRunning(
   running: readonly RunningFetch[],
   { columns, lines }: FormatRunningOptions,
@@ -56,12 +55,12 @@ function formatOne(fetch: RunningFetch, columns: number): string {
   return cutEnd(what, columns);
 }
 
-/** Of what is not complete: some bytes may be sent twice. */
+/** At most 99 before the end: some bytes may be sent twice. */
 function percentOf(bytes: number, size: number): number {
   return Math.min(99, Math.floor(100 * bytes / size));
 }
 
-/** Files that were sent. */
+/** A finished fetch of one file, or of several together. */
 export interface SentFiles {
   /** Address of the client; nothing if there were several. */
   readonly to?: string;
@@ -75,7 +74,7 @@ export interface SentFiles {
   readonly size?: number;
 }
 
-// The rate of a shorter time says nothing.
+// A rate over a shorter time means nothing.
 const RATED_MS = 50;
 
 /** `sent report.pdf to 192.0.2.7: 100 MB in 5.00 s (20.0 MB/s)`. */
@@ -96,7 +95,7 @@ function formatMs(ms: number): string {
   return `${(ms / 1_000).toFixed(ms < 10_000 ? 2 : 1)} s`;
 }
 
-/** What a node did from its start to its end. */
+/** Totals of a node from its start to its end. */
 export interface NodeSummary extends FetchTotals {
   readonly bytes: number;
   readonly seconds: number;
@@ -104,7 +103,7 @@ export interface NodeSummary extends FetchTotals {
   readonly refused: readonly { reason: string; count: number }[];
 }
 
-/** One line about all that a node did. */
+/** One line with these totals. */
 export function formatSummary(summary: NodeSummary): string {
   const { files, clients, isMore, bytes, seconds, refused } = summary;
   const whom = `${isMore ? "over " : ""}${counted(clients, "client")}`;

@@ -1,6 +1,6 @@
 /**
- * Lines at the end of a terminal that change in place. One line needs no escape
- * sequences, which only `TERM` could promise; several do. Pure.
+ * Lines at the end of a terminal that change in place. One line needs no escape sequences, so it works on every terminal; several
+ * lines need them. Pure.
  *
  * @module
  */
@@ -10,10 +10,9 @@ import { startOf, widthOf } from "./width.ts";
 const TO_LINE_END = "\x1b[K";
 const TO_SCREEN_END = "\x1b[J";
 
-/**
- * What a terminal of so many columns must be sent to show `next` in place of
- * `old`. The cursor stays at the end of the last line. A terminal that became
- * narrower has wrapped the old lines.
+/** The text that replaces `old` with `next` on a terminal with `columns` columns.
+ * The cursor stays at the end of the last line. A terminal that became narrower
+ * has wrapped the old lines.
  */
 export function replaceLines(
   old: readonly string[],

@@ -138,7 +138,7 @@ export class Terminal {
     this.live(line === "" ? [] : [line]);
   }
 
-  /** Shows lines that the next ones replace; none remove them. */
+  /** Shows lines in place of the last ones; an empty list removes them. */
   live(lines: readonly string[]): void {
     if (!this.showsStatus || lines.join("\n") === this.#status.join("\n")) {
       return;
@@ -147,7 +147,7 @@ export class Terminal {
     this.#redraw(lines);
   }
 
-  /** Shows the same lines where the cursor is now: others wrote meanwhile. */
+  /** Draws the same lines again at the cursor, after another program wrote. */
   drawAgain(): void {
     this.#drawn = [];
     if (this.#status.length > 0) this.#redraw(this.#status);

@@ -1,7 +1,6 @@
-/**
- * Shows on a terminal what a node is sending, in lines that change, and what it
- * has sent, one line each. Elsewhere there is one line a connection, or, with
- * `--verbose`, the same lines as those that a terminal keeps.
+/** Shows a node's fetches. On a terminal, running fetches have lines that change,
+ * and each finished fetch gets a line that stays. Elsewhere it prints one line
+ * for each connection, or with `--verbose` one for each finished fetch.
  *
  * @module
  */
@@ -13,7 +12,7 @@ import type { NodeEvent } from "../../node/server.ts";
 import { formatRunning, formatSent } from "../output/fetches.ts";
 import type { Terminal } from "../output/terminal.ts";
 
-/** Lines that change at once: few, as other messages scroll above them. */
+/** The most running fetches shown; few, because messages scroll above them. */
 const LIVE_LINES = 5;
 
 /** Options of {@linkcode FetchLines}. */
@@ -33,7 +32,7 @@ export class FetchLines implements Disposable {
     if (this.isLive) Deno.addSignalListener("SIGCONT", this.#onContinue);
   }
 
-  /** Whether there are lines that change. */
+  /** Whether running fetches are shown. */
   get isLive(): boolean {
     return this.#terminal.showsStatus && Deno.build.os !== "windows";
   }

@@ -27,13 +27,12 @@ export type CollectionLimits =
     readonly collectRestPercent?: number;
   };
 
-/** The memory of a process, as `Deno.memoryUsage()` has it. */
+/** The fields of `Deno.memoryUsage()` that a plan needs. */
 export type MemoryUse = Pick<Deno.MemoryUsage, "rss" | "heapTotal">;
 
-/**
- * The bytes that a plan decides by: of V8's heap `collectHeapPercent`, and of
- * the other resident memory `collectRestPercent`. V8 counts its heap itself and
- * collects it in slices, where a forced collection stops the process.
+/** The bytes that count for a plan: `collectHeapPercent` of V8's heap, and
+ * `collectRestPercent` of the other resident memory. V8 watches its heap itself,
+ * and collects it in slices; a forced collection stops the process.
  */
 export function countedBytes(
   { rss, heapTotal }: MemoryUse,

@@ -1,7 +1,7 @@
 /**
  * Reads the settings of a running node again on SIGHUP: its rate, and what it
- * leaves out. Values that cannot be used change nothing. A terminal that closes
- * sends the same signal, and then the node stops.
+ * leaves out. Invalid values change nothing. A closing terminal sends the same signal; then
+ * the node stops.
  *
  * @module
  */
@@ -110,7 +110,7 @@ class Reloads {
       if (!(error instanceof Failure)) throw error;
       terminal.event({ event: "reload_failed", error } satisfies CliEvent);
       terminal.note(
-        `${worded(error).message}; going on with the settings from before`,
+        `${worded(error).message}; the settings stay as they were`,
       );
     }
   }
@@ -134,7 +134,7 @@ function changesOf(before: CommandLine, after: CommandLine): OptionChange[] {
   });
 }
 
-/** The value of an option, as people write it. */
+/** The value of an option, as typed on a command line. */
 function valueIn(line: CommandLine, name: string): string {
   const isSwitch = SPEC.options[name]!.value === undefined;
   if (isSwitch) return line.isOn(name) ? "on" : "off";
