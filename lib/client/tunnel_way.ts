@@ -40,7 +40,7 @@ export class TunnelsUnwanted extends Error {
   override readonly name = "TunnelsUnwanted";
 
   constructor() {
-    super("not tried, because it is not wanted");
+    super("not tried, because tunnels are turned off");
   }
 }
 
@@ -97,7 +97,7 @@ export class TunnelWay implements AsyncDisposable {
   };
 }
 
-/** A conn that reads only while that is allowed. */
+/** A conn that stops reading when the user's limit is reached. */
 class AllowedConn extends WrappedConn {
   readonly #allow: (bytes: number) => void;
 

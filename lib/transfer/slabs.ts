@@ -55,7 +55,7 @@ export class SlabPool {
     return slab;
   }
 
-  /** A buffer is given back in so many parts; at once where that is none. */
+  /** Splits a buffer: it is free after `parts` releases, and at once for 0. */
   divide(slab: Uint8Array, parts: number): void {
     if (parts === 0) return this.release(slab);
     this.#parts.set(slab.buffer, parts);

@@ -213,7 +213,7 @@ Deno.test("A client without tunnels goes through none", async () => {
   assertEquals(
     "cause" in answer && answer.cause,
     "directly: connection refused; " +
-      "through the relay: not tried, because it is not wanted",
+      "through the relay: not tried, because tunnels are turned off",
   );
   assertEquals(relay.log.names.includes("tunnel_ended"), false);
   assertEquals((await fetch(relay, "a.bin")).content, BYTES);

@@ -89,7 +89,7 @@ export async function runSend(
     await makeLinkTo(file, { ...links, node, sending, signal });
   }
   terminal.note(
-    "the other side needs the link alone: peer_client.ts get LINK; this ends " +
+    "the other side needs only the link: peer_client.ts get LINK; this ends " +
       `after ${fetchesInWords(uses)}, or in ${formatDuration(seconds)}`,
   );
   if (token === undefined) {

@@ -51,10 +51,10 @@ export const CLIENT_COMMANDS: Readonly<Record<ClientCommand, Command>> = {
     summary: "list the files on all nodes",
     alsoCalled: ["list", "dir", "files"],
     notes: [
-      "Each row shows size, date, nodes and name. It says differs if the nodes have",
-      "different contents, and only if a single node has the file. Names that begin",
-      "with a dot, or lie below one, need a GLOB with that dot: '**/.*'.",
-      "A word that is neither a GLOB nor a folder is searched for, as by search.",
+      "Each row shows size, date, nodes and name; 'differs' marks a file whose contents",
+      "differ between nodes, and 'only' a file that a single node has. Names that",
+      "begin with a dot, or lie below one, need a GLOB with that dot: '**/.*'.",
+      "If a word is neither a GLOB nor a folder, ls does the same as search.",
     ],
     examples: [
       { what: "all files", line: `${RUN} nas 1700 ls` },
@@ -72,9 +72,9 @@ export const CLIENT_COMMANDS: Readonly<Record<ClientCommand, Command>> = {
     summary: "list the names that have all the words in them",
     alsoCalled: ["find", "locate", "grep"],
     notes: [
-      "Capitals and small letters match each other. The best matches come first: at",
-      "the start of a name or of a word, and short names. Names that begin with a",
-      "dot, or lie below one, need a word with that dot.",
+      "Case does not matter. The best matches come first: at the start of a name or of",
+      "a word, and short names. Names that begin with a dot, or lie below one, need a",
+      "word with that dot.",
     ],
     examples: [
       { what: "one word", line: `${RUN} nas 1700 search report` },
@@ -147,7 +147,7 @@ export const CLIENT_COMMANDS: Readonly<Record<ClientCommand, Command>> = {
     notes: [
       "It prints a link for each file, and shows who fetches it and how far. It ends",
       "after --uses fetches of each, after --expires, or with Ctrl-C, and nothing is",
-      "shared any more. The other side needs the link alone: peer_client.ts get LINK.",
+      "shared any more. The other side needs only the link: peer_client.ts get LINK.",
       "A private relay also wants --node-token-file, because the file comes from here.",
     ],
     examples: [

@@ -55,7 +55,7 @@ export const ROWS = {
     commands: ["send"],
     value: "TEXT",
     parse: values.displayName,
-    help: "name that people see for it",
+    help: "display name, for people",
   },
   hidden: {
     roles: ["node"],
@@ -225,7 +225,7 @@ export const ROWS = {
     roles: CLIENT,
     commands: ["ls", "search", "get", "cat", "link"],
     short: "i",
-    help: "capitals and small letters match each other",
+    help: "ignore the case of letters in names",
   },
   prefer: {
     roles: CLIENT,

@@ -1,5 +1,4 @@
-/**
- * The name of this machine, as a name that people see.
+/** The name of this machine, as a display name.
  *
  * @module
  */
@@ -8,8 +7,8 @@ import { LIMITS } from "../../base/limits.ts";
 import { isGranted } from "../../base/permission.ts";
 
 /**
- * The first part of this machine's host name; `undefined` if Deno does not
- * permit to ask for it, or if it has none.
+ * The first part of this machine's host name; `undefined` if it has none, or if
+ * Deno does not allow asking for it.
  */
 export function machineName(): string | undefined {
   if (!isGranted({ name: "sys", kind: "hostname" })) return undefined;
