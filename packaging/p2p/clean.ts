@@ -137,9 +137,23 @@ async function lookAt(
   }
 }
 
+/**
+ * Opens a file to ask for its lock. To read alone, a pipe that another user put
+ * in its place would wait for a writer; opened for both, it does not.
+ */
+async function openToLock(path: string): Promise<Deno.FsFile> {
+  const access = { name: "write", path } as const;
+  const { state } = await Deno.permissions.query(access);
+  const write = state === "granted";
+  const file = await Deno.open(path, { read: true, write });
+  if ((await file.stat()).isFile) return file;
+  file.close();
+  throw new Deno.errors.NotFound("something else has taken its place");
+}
+
 async function isLocked(path: string): Promise<boolean> {
   try {
-    using file = await Deno.open(path);
+    using file = await openToLock(path);
     return !await file.tryLock(true);
   } catch (error) {
     // Another user's file is listed; removing it tells what is wrong.
@@ -167,7 +181,7 @@ async function removeAll(
 /** Removes a file, unless a process has begun to write it. */
 async function remove(path: string): Promise<boolean> {
   try {
-    using file = await Deno.open(path);
+    using file = await openToLock(path);
     if (!await file.tryLock(true)) return false;
     await Deno.remove(path);
     return true;

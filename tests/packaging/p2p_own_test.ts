@@ -13,6 +13,7 @@ import {
 } from "../../packaging/p2p/app_folders.ts";
 import { shimText } from "../../packaging/p2p/shim.ts";
 import { P2P } from "../../packaging/p2p/tables.ts";
+import { within } from "../_event_log.ts";
 import { runRoleHere } from "../_here.ts";
 import { replaced } from "../_replaced.ts";
 import { tempShare } from "../_temp_share.ts";
@@ -70,6 +71,41 @@ Deno.test("p2p clean lists what get has left, and removes it with --yes, but not
   assertEquals(await namesIn(join(path, "sub")), [".c.txt.p2p-part"]);
   assertEquals((await runRoleHere("p2p", ["clean", join(path, "no")])).code, 8);
 });
+
+for (const [when, opening] of [["listed", 1], ["removed", 2]] as const) {
+  Deno.test({
+    name:
+      `p2p clean does not wait for a pipe that takes the place of a partial file while it is ${when}`,
+    ignore: Deno.build.os === "windows",
+    fn: async () => {
+      await using folder = await tempShare({
+        ".a.p2p-part": "swapped",
+        ".b.p2p-part": "mine",
+      });
+      const path = join(folder.path, ".a.p2p-part");
+      let count = 0;
+      using _open = replaced(
+        Deno,
+        "open",
+        (open) => async (opened, options) => {
+          if (opened === path && ++count === opening) {
+            await Deno.remove(path);
+            await new Deno.Command("mkfifo", { args: [path] }).output();
+          }
+          return await open(opened, options);
+        },
+      );
+      const { code, stderr } = await within(
+        runRoleHere("p2p", ["clean", folder.path, "--yes"]),
+        "the end",
+      );
+      assertEquals(code, 0, stderr.join("\n"));
+      assertEquals(count, opening);
+      assertEquals(await namesIn(folder.path), [".a.p2p-part"]);
+      assert((await Deno.lstat(path)).isFifo);
+    },
+  });
+}
 
 Deno.test("p2p clean goes on after files that it may not open or remove, names them, and exits with 8", async () => {
   await using folder = await tempShare({
