@@ -35,6 +35,12 @@ export interface BrowseOptions {
    * Whether to count an unwanted name, because the user might have meant it.
    */
   readonly leavesOut?: ((name: string) => boolean) | undefined;
+  /**
+   * Adds a wanted file to sums instead of keeping it, and returns the bytes
+   * that they grew by; `undefined` keeps the file. Called where one node alone
+   * is asked, because several may have the same file.
+   */
+  readonly addUp?: ((file: ListedFile) => number | undefined) | undefined;
   /** How long all lists may take together, instead of `listingMostMs` each. */
   readonly mostMs?: number | undefined;
   /** Called for every event. */
@@ -49,6 +55,8 @@ export interface Browsed {
   readonly sessions: Map<string, NodeSession>;
   /** Nodes that were reached but did not list all of their files. */
   readonly incomplete: readonly ListedNode[];
+  /** Files that were added to sums. */
+  readonly addedUpCount: number;
 }
 
 /** Asks all nodes for their files, some nodes at a time. */
@@ -57,7 +65,8 @@ export async function browseAll(
   nodes: readonly ListedNode[],
   options: BrowseOptions,
 ): Promise<Browsed> {
-  const browsing = new Browsing(peers, options);
+  const { addUp: _, ...others } = options;
+  const browsing = new Browsing(peers, nodes.length === 1 ? options : others);
   using _telling = browsing.tellNowAndThen(nodes);
   await peers.turns.each(nodes, (node) => browsing.browse(node));
   browsing.tellLeftOut();
@@ -77,6 +86,7 @@ class Browsing implements Browsed {
   /** Nodes that are listing now. */
   readonly #listing = new Set<ListedNode>();
   #doneCount = 0;
+  addedUpCount = 0;
   /** Bytes in the catalogue. */
   #bytes = 0;
   readonly #leftOut = new Set<string>();
@@ -156,7 +166,7 @@ class Browsing implements Browsed {
     file: ListedFile,
     taking: { readonly from: Offerer; count: number; bytes: number },
   ): void {
-    const { matches, leavesOut } = this.#options;
+    const { matches, leavesOut, addUp } = this.#options;
     const { listingCount, listingBytes, listingNodeBytes } = this.#peers.limits;
     if (++taking.count > listingCount) {
       throw new Stopped(`it lists more than ${listingCount} files`);
@@ -169,7 +179,9 @@ class Browsing implements Browsed {
     if (this.#bytes >= listingBytes) {
       throw new Stopped("all nodes together list more than there is room for");
     }
-    const bytes = this.catalogue.add(taking.from, file);
+    const sumBytes = addUp?.(file);
+    if (sumBytes !== undefined) this.addedUpCount++;
+    const bytes = sumBytes ?? this.catalogue.add(taking.from, file);
     taking.bytes += bytes;
     this.#bytes += bytes;
     if (taking.bytes >= listingNodeBytes) {
@@ -205,7 +217,7 @@ class Browsing implements Browsed {
     const timer = setInterval(() => {
       this.#options.tell({
         event: "listing",
-        files: this.catalogue.count,
+        files: this.catalogue.count + this.addedUpCount,
         nodes: this.#doneCount,
         nodeCount: nodes.length,
         waitingFor: Array.from(this.#listing, ({ id }) => names.get(id)!),

@@ -25,6 +25,13 @@ export interface ListFilesOptions extends ListNodesOptions {
   leavesOut?: (name: string) => boolean;
   /** The start of all listed names. */
   prefix?: string;
+  /**
+   * Adds a file to sums instead of listing it, and returns the bytes that they
+   * grew by; `undefined` lists it. Called where one node alone is asked.
+   */
+  addUp?: (
+    file: Pick<FileListing, "name" | "size" | "modifiedMs">,
+  ) => number | undefined;
   /** The nodes to ask, if they have been listed already. */
   nodes?: readonly ListedNode[];
 }
@@ -76,18 +83,22 @@ export async function listFiles(
  */
 export class FileListings implements Iterable<FileListing> {
   readonly #catalogue: Catalogue;
+  readonly #addedUpCount: number;
   /** Nodes that were reached but did not list all of their files. */
   readonly incomplete: readonly ListedNode[];
 
   /** Wraps what nodes offer. */
-  constructor({ catalogue, incomplete }: Omit<Browsed, "sessions">) {
+  constructor(
+    { catalogue, incomplete, addedUpCount }: Omit<Browsed, "sessions">,
+  ) {
     this.#catalogue = catalogue;
+    this.#addedUpCount = addedUpCount;
     this.incomplete = incomplete;
   }
 
-  /** Whether there are no files. */
+  /** Whether there are no files, in sums either. */
   get isEmpty(): boolean {
-    return this.#catalogue.count === 0;
+    return this.#catalogue.count + this.#addedUpCount === 0;
   }
 
   *[Symbol.iterator](): Generator<FileListing, void> {
@@ -127,6 +138,7 @@ export async function browseFiles(
     prefix: options.prefix ?? "",
     matches: options.matches ?? (() => true),
     leavesOut: options.leavesOut,
+    addUp: options.addUp,
     tell,
   });
   for (const session of sessions.values()) await session[Symbol.asyncDispose]();

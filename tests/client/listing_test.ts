@@ -501,6 +501,39 @@ for (const isSame of [true, false]) {
   });
 }
 
+Deno.test("listFiles adds up files of a node asked alone, which then take no room in its list", async () => {
+  await using relay = await startRelay();
+  const contents = Object.fromEntries(
+    Array.from({ length: 40 }, (_, n) => [`folder/f${n}`, "four"]),
+  );
+  await using one = await startNode(relay, { ...contents, "file": "x" });
+  const limits = { listingNodeBytes: 500 };
+  const whole = await list(relay, { limits });
+  assertEquals(whole.files.length < 10, true);
+  assertEquals(whole.log.trouble.length, 1);
+  let sum = 0;
+  const addUp = ({ name, size }: { name: string; size: number }) => {
+    if (!name.includes("/")) return undefined;
+    sum += size;
+    return 0;
+  };
+  const added = await list(relay, { limits, addUp });
+  assertEquals(rows(added.files), ["file 1 1"]);
+  assertEquals(added.log.trouble, []);
+  assertEquals(sum, 160);
+  const growing = await list(relay, {
+    limits,
+    addUp: (file) => addUp(file) === undefined ? undefined : 100,
+  });
+  assertEquals(growing.log.trouble.length, 1, "sums may take as much");
+  await using _two = await startNode(relay, contents);
+  sum = 0;
+  const both = await list(relay, { addUp });
+  assertEquals(both.files.length, 41, "several nodes have the same files");
+  assertEquals(sum, 0);
+  await one.log.until("hashed");
+});
+
 Deno.test("listFiles keeps so much of all lists together", async () => {
   await using relay = await startRelay();
   const files = Object.fromEntries(

@@ -20,6 +20,7 @@ import {
   formatTotal,
 } from "../output/files_table.ts";
 import {
+  type DeepSums,
   type FolderSum,
   type Row,
   sumFolders,
@@ -33,6 +34,8 @@ export interface FileListOptions {
   readonly nodes: readonly ListedNode[];
   /** Code units at the start of all names, which name the listed folder. */
   readonly start: number;
+  /** Files in folders that are not opened, of which only sums were kept. */
+  readonly deep?: DeepSums | undefined;
   /** How the user wants it. */
   readonly view: ListView;
 }
@@ -101,10 +104,11 @@ export class FileList {
 
   /** The rows, in their order. */
   #rows(places?: Iterable<number>): Rows {
-    const { start, view: { sort, reverse, depth, isTree } } = this.#options;
+    const { start, deep, view } = this.#options;
+    const { sort, reverse, depth, isTree } = view;
     const files = this.#files;
     if (isTree || depth !== undefined) {
-      const root = sumFolders(files, files.places(), { start });
+      const root = sumFolders(files, files.places(), { start, deep });
       const options = { sort: sort ?? "name", reverse, isTree } as const;
       const rows = [...walk(root, files, {
         ...options,

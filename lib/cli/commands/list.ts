@@ -25,6 +25,7 @@ import { expectNoMore, type RoleContext } from "../roles/role.ts";
 import { collectInTime, ofClient } from "../roles/memory.ts";
 import { FileList, type ListView, viewOf } from "./file_list.ts";
 import { parseWords, type WordSearch } from "./words.ts";
+import { DeepSums } from "../output/folder_sums.ts";
 import { formatNodes } from "../output/tables.ts";
 import { Telling } from "./telling.ts";
 
@@ -75,6 +76,8 @@ class Listing implements Disposable {
   readonly #nodes: readonly ListedNode[];
   readonly #telling: Telling;
   readonly #view: ListView;
+  /** Of the last lists, where folders are not all opened. */
+  #deep: DeepSums | undefined;
   readonly #collecting = collectInTime(ofClient());
 
   private constructor(
@@ -108,7 +111,18 @@ class Listing implements Disposable {
     const { options, terminal } = this.#context;
     const { onEvent } = this.#telling;
     const nodes = this.#nodes;
-    const files = await browseFiles({ ...options, ...wanted, nodes, onEvent });
+    const { depth } = this.#view;
+    const start = startOf(wanted);
+    const deep = depth === undefined
+      ? undefined
+      : new DeepSums({ start, depth });
+    this.#deep = deep;
+    const files = await browseFiles({
+      ...options,
+      ...wanted,
+      ...deep && { addUp: (file) => deep.add(file) },
+      ...{ nodes, onEvent },
+    });
     terminal.status("");
     return files;
   }
@@ -138,15 +152,17 @@ class Listing implements Disposable {
   /** Prints files, or throws if there are none. */
   async tell(
     files: FileListings,
-    { text, prefix }: Wanted,
+    wanted: Wanted,
     { places, nearest }: {
       places?: Iterable<number>;
       nearest?: NearestNames;
     } = {},
   ): Promise<number> {
     const nodes = this.#nodes;
-    const start = prefix.endsWith("/") ? prefix.length : 0;
-    const list = new FileList(files, { nodes, start, view: this.#view });
+    const { text } = wanted;
+    const list = new FileList(files, {
+      ...{ nodes, start: startOf(wanted), deep: this.#deep, view: this.#view },
+    });
     await list.print(this.#context, places);
     if (files.incomplete.length > 0) {
       throw notListedWhole(files.incomplete, { pattern: text, nodes });
@@ -171,6 +187,11 @@ class Listing implements Disposable {
   [Symbol.dispose](): void {
     this.#collecting[Symbol.dispose]();
   }
+}
+
+/** Code units before the names in the folder that is listed. */
+function startOf({ prefix }: Wanted): number {
+  return prefix.endsWith("/") ? prefix.length : 0;
 }
 
 /** Runs the command `nodes`; resolves to the exit code. */

@@ -36,42 +36,111 @@ export interface SummedFiles {
   at(place: number): Pick<FileListing, "name" | "size" | "modifiedMs">;
 }
 
-/**
- * Sums up files. Names are cut at the slashes after the first `start` code
- * units, which all names share.
- */
+/** How to sum up files. */
+export interface SumOptions {
+  /** Code units at the start of all names that are not cut at slashes. */
+  readonly start?: number;
+  /** Files that were added up before, and have no place. */
+  readonly deep?: DeepSums | undefined;
+}
+
+/** Sums up files. */
 export function sumFolders(
   files: SummedFiles,
   places: Iterable<number>,
-  { start = 0 }: { start?: number } = {},
+  { start = 0, deep }: SumOptions = {},
 ): FolderSum {
   const root = emptyFolder("");
   for (const place of places) {
     const { name, size, modifiedMs } = files.at(place);
-    let folder = root;
-    add(folder, size, modifiedMs);
-    let end = name.indexOf("/", start);
-    for (; end >= 0; end = name.indexOf("/", end + 1)) {
-      const path = name.slice(0, end);
-      const next = folder.folders.get(path) ?? emptyFolder(path);
-      folder.folders.set(path, next);
-      folder = next;
-      add(folder, size, modifiedMs);
-    }
-    folder.places.push(place);
+    const sums = { files: 1, bytes: size, modifiedMs };
+    addBelow(root, name, { start, sums }).places.push(place);
+  }
+  for (const [path, sums] of deep ?? []) {
+    addBelow(root, `${path}/`, { start, sums });
   }
   return root;
 }
 
-function emptyFolder(name: string): FolderSum {
-  const sums = { files: 0, bytes: 0, modifiedMs: -Infinity };
-  return { name, ...sums, folders: new Map(), places: [] };
+/** Adds to all folders that lead to a name; returns the last of them. */
+function addBelow(
+  root: FolderSum,
+  name: string,
+  { start, sums }: { readonly start: number; readonly sums: Sums },
+): FolderSum {
+  let folder = root;
+  add(folder, sums);
+  let end = name.indexOf("/", start);
+  for (; end >= 0; end = name.indexOf("/", end + 1)) {
+    const path = name.slice(0, end);
+    const next = folder.folders.get(path) ?? emptyFolder(path);
+    folder.folders.set(path, next);
+    folder = next;
+    add(folder, sums);
+  }
+  return folder;
 }
 
-function add(folder: FolderSum, size: number, modifiedMs: number): void {
-  folder.files++;
-  folder.bytes += size;
-  folder.modifiedMs = Math.max(folder.modifiedMs, modifiedMs);
+function emptyFolder(name: string): FolderSum {
+  return { name, ...noSums(), folders: new Map(), places: [] };
+}
+
+/** Sums of files. */
+type Sums = Pick<FolderSum, "files" | "bytes" | "modifiedMs">;
+
+function noSums(): Sums {
+  return { files: 0, bytes: 0, modifiedMs: -Infinity };
+}
+
+function add(to: Sums, { files, bytes, modifiedMs }: Sums): void {
+  to.files += files;
+  to.bytes += bytes;
+  to.modifiedMs = Math.max(to.modifiedMs, modifiedMs);
+}
+
+// What a folder takes beside its name, in the map here and in the tree later.
+const FOLDER_BYTES = 400;
+
+/**
+ * The sums of folders that are not opened, added up as their files arrive: a
+ * million files take no room.
+ */
+export class DeepSums implements Iterable<[string, Sums]> {
+  readonly #sums = new Map<string, Sums>();
+  readonly #start: number;
+  readonly #depth: number;
+
+  /** For {@linkcode walk} with the same depth. */
+  constructor({ start, depth }: { start: number; depth: number }) {
+    this.#start = start;
+    this.#depth = depth;
+  }
+
+  /**
+   * Adds a file that lies in such a folder, and returns the bytes that this
+   * takes; `undefined` for a file that has a row of its own.
+   */
+  add(
+    { name, size, modifiedMs }: ReturnType<SummedFiles["at"]>,
+  ): number | undefined {
+    let end = name.indexOf("/", this.#start);
+    for (let depth = 1; depth < this.#depth && end >= 0; depth++) {
+      end = name.indexOf("/", end + 1);
+    }
+    if (end < 0) return undefined;
+    const path = name.slice(0, end);
+    const known = this.#sums.get(path);
+    const sums = known ?? noSums();
+    add(sums, { files: 1, bytes: size, modifiedMs });
+    if (known !== undefined) return 0;
+    this.#sums.set(path, sums);
+    return FOLDER_BYTES + 2 * name.length;
+  }
+
+  /** The folders by their whole names, without a slash at the end. */
+  [Symbol.iterator](): Iterator<[string, Sums]> {
+    return this.#sums.entries();
+  }
 }
 
 /** How to walk through a tree. */

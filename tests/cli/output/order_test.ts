@@ -4,7 +4,12 @@ import {
   naturalKey,
   type SortBy,
 } from "../../../lib/cli/output/order.ts";
-import { sumFolders, walk } from "../../../lib/cli/output/folder_sums.ts";
+import { seededRandom } from "../../_random.ts";
+import {
+  DeepSums,
+  sumFolders,
+  walk,
+} from "../../../lib/cli/output/folder_sums.ts";
 
 interface File {
   readonly name: string;
@@ -94,6 +99,56 @@ Deno.test("walk gives one level, with the sums of the folders in it", () => {
     ...["1 a2", "1 a10", "2 b/c", "2 b/d/ 1 1 900"],
   ]);
   assertEquals(rowsOf({ depth: 1 }, 2), ["1 b/c", "1 b/d/ 1 1 900"]);
+});
+
+Deno.test("DeepSums of folders that are not opened give the rows that all of their files give", () => {
+  const random = seededRandom(570);
+  const below = (most: number) => Math.floor(random() * most);
+  const names = Array.from({ length: 300 }, (_, n) => {
+    const folders = Array.from(
+      { length: below(5) },
+      () => `${"abc"[below(3)]}/`,
+    );
+    return `p/${folders.join("")}${n}`;
+  });
+  const numbers = names.map(() => [below(999), below(999)]);
+  const files = {
+    at: (place: number) => ({
+      name: names[place]!,
+      size: numbers[place]![0]!,
+      modifiedMs: numbers[place]![1]!,
+    }),
+  };
+  for (const start of [0, 2]) {
+    for (const depth of [1, 2, 3, 9]) {
+      const deep = new DeepSums({ start, depth });
+      const rowsOf = (places: number[], deep?: DeepSums) => {
+        const root = sumFolders(files, places, { start, deep });
+        const rows = [...walk(root, files, {
+          ...{ sort: "name", reverse: false, depth, isTree: true },
+        })];
+        return rows.map((row) => {
+          if (row.kind === "file") return files.at(row.place).name;
+          const { name, files: count, bytes, modifiedMs } = row.folder;
+          return `${name}/ ${count} ${bytes} ${modifiedMs}`;
+        });
+      };
+      const places = [...names.keys()];
+      const kept = places.filter((at) => deep.add(files.at(at)) === undefined);
+      assertEquals(rowsOf(kept, deep), rowsOf(places));
+      assertEquals(kept.length === places.length, depth === 9);
+    }
+  }
+});
+
+Deno.test("DeepSums take room for each folder, and none for more files in it", () => {
+  const deep = new DeepSums({ start: 0, depth: 1 });
+  const add = (name: string) => deep.add({ name, size: 1, modifiedMs: 0 });
+  assertEquals(add("file"), undefined);
+  assertEquals(add("folder/one")! > 100, true);
+  assertEquals(add("folder/two"), 0);
+  assertEquals(add("folder/deeper/three"), 0);
+  assertEquals(add("other/one")! > 100, true);
 });
 
 Deno.test("walk gives a tree, each folder before its content", () => {
