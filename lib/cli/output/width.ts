@@ -82,26 +82,33 @@ export function cutStart(text: string, columns: number): string {
 export function startOf(text: string, columns: number): string {
   let taken = 0;
   let end = 0;
-  for (const character of text) {
-    taken += widthOfCharacter(character);
+  for (const part of partsOf(text)) {
+    taken += widthOf(part);
     if (taken > columns) break;
-    end += character.length;
+    end += part.length;
   }
   return text.slice(0, end);
 }
 
 /** The end of `text` that fits, without marks whose character is cut off. */
 function endOf(text: string, columns: number): string {
-  const characters = Array.from(text);
+  const parts = Array.from(partsOf(text));
   let taken = 0;
-  let start = characters.length;
-  for (let at = characters.length - 1; at >= 0; at--) {
-    const width = widthOfCharacter(characters[at]!);
+  let start = parts.length;
+  for (let at = parts.length - 1; at >= 0; at--) {
+    const width = widthOf(parts[at]!);
     taken += width;
     if (taken > columns) break;
     if (width > 0) start = at;
   }
-  return characters.slice(start).join("");
+  return parts.slice(start).join("");
+}
+
+const PARTS = /\\x[0-9a-f]{2}|\\u\{[0-9a-f]{1,6}\}|./gsu;
+
+/** The characters of a text. An escape stays whole: a part of it misleads. */
+function partsOf(text: string): Iterable<string> {
+  return text.includes("\\") ? text.match(PARTS)! : text;
 }
 
 function fits(text: string, columns: number): boolean {

@@ -50,6 +50,24 @@ Deno.test("padEnd fills up to the column, and cuts nothing", () => {
   assertEquals(padEnd("", 0), "");
 });
 
+Deno.test("cutEnd and cutStart cut no escape in two", () => {
+  const family = "ab\\u{200d}👩.jpg";
+  assertEquals(cutStart(family, 16), family);
+  assertEquals(cutStart(family, 15), "…\\u{200d}👩.jpg");
+  for (let columns = 8; columns < 15; columns++) {
+    assertEquals(cutStart(family, columns), "…👩.jpg", `${columns} columns`);
+  }
+  assertEquals(cutStart(family, 5), "….jpg");
+  for (let columns = 3; columns < 11; columns++) {
+    assertEquals(cutEnd(family, columns), "ab…", `${columns} columns`);
+  }
+  assertEquals(cutEnd(family, 11), "ab\\u{200d}…");
+  assertEquals(cutStart("a\\x1bcd", 5), "…cd");
+  assertEquals(cutStart("a\\x1bcd", 7), "a\\x1bcd");
+  assertEquals(cutEnd("a\\x1bcd", 4), "a…");
+  assertEquals(cutStart("a\\{b}c", 5), "…{b}c", "no escape");
+});
+
 Deno.test("cutEnd and cutStart leave what fits, to the column", () => {
   assertEquals(cutEnd("abc", 3), "abc");
   assertEquals(cutEnd("abcd", 3), "ab…");
