@@ -133,7 +133,9 @@ export class Reach implements AsyncDisposable {
     });
     const close = () => conn.close();
     signal.addEventListener("abort", close);
-    const timer = setTimeout(close, limits.connectMs);
+    // Its worker may start first, and nothing waits for it: the first connection
+    // goes on. As long as the node lets it.
+    const timer = setTimeout(close, limits.connectMs + limits.handshakeMs);
     try {
       if (signal.aborted) close();
       await conn.dialled.promise;

@@ -40,6 +40,9 @@ import {
 
 const LANES = { lanesFromBytes: MIB };
 
+/** On a busy machine a worker takes seconds to start, and is no trouble. */
+const PATIENT = { ...LANES, connectMs: 60_000, pieceStallMs: 60_000 };
+
 /** Sends truly, and counts the connections that pieces go over. */
 function counting(channels: Set<Channel>) {
   return {
@@ -71,7 +74,7 @@ for (const files of [{ f: LARGE }, { f: MIDDLE, small: LARGE.slice(0, 100) }]) {
     await using _node = await evil(relay, files, countingTwo(channels));
     await using folder = await tempShare();
     const { failed, log } = await within(
-      get(relay, folder.path, names, { limits: LANES }),
+      get(relay, folder.path, names, { limits: PATIENT }),
       "the files",
     );
     assertEquals(failed, {});

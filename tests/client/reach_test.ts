@@ -2,12 +2,15 @@
  * Which nodes a client reports to the relay when it cannot reach them.
  */
 
-import { assertEquals, assertRejects } from "@std/assert";
-import { limitsWith } from "../../lib/base/limits.ts";
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { LIMITS, limitsWith } from "../../lib/base/limits.ts";
 import type { ListedNode } from "../../lib/client/nodes.ts";
 import { Peers } from "../../lib/client/peers.ts";
 import { Reach, Unreachable } from "../../lib/client/reach.ts";
+import { LaneConn } from "../../lib/transfer/lane_conn.ts";
+import type { Lanes } from "../../lib/transfer/lanes.ts";
 import type { RelayDialer } from "../../lib/uplink/relay_dialer.ts";
+import { FakeTime } from "../_fake_time.ts";
 import { startNode, startRelay } from "../_network.ts";
 
 const SHORT = new Error("Too many open files (os error 24)");
@@ -92,3 +95,54 @@ for (
     assertEquals(opened, reported);
   });
 }
+
+/** A connection that a lane opens when a test says so, in fake time. */
+async function openingInLane(stack: AsyncDisposableStack) {
+  const orders: string[] = [];
+  const conn = new LaneConn({
+    id: 1,
+    lane: {},
+    order: ({ kind }) => orders.push(kind),
+    cells: new Int32Array(new SharedArrayBuffer(64)),
+    errorOf: ({ message }) => new Error(message),
+  });
+  const node = await listedNode();
+  const reach = stack.use(
+    new Reach({
+      dialer: { relay: { host: "127.0.0.1", port: 1 } } as RelayDialer,
+      plaintext: true,
+      tunnels: false,
+      limits: LIMITS,
+    }),
+  );
+  const time = stack.use(new FakeTime());
+  const opening = reach.openInLane(node, {
+    endpoint: { host: "127.0.0.1", port: 1 },
+    lanes: { dial: () => conn } as unknown as Lanes,
+    signal: new AbortController().signal,
+  });
+  return { conn, opening, orders, time };
+}
+
+const LANE_MS = LIMITS.connectMs + LIMITS.handshakeMs;
+
+Deno.test("Reach waits for a lane that is slow to start, as long as the node lets it", async () => {
+  await using stack = new AsyncDisposableStack();
+  const { conn, opening, orders, time } = await openingInLane(stack);
+  await time.advance(LANE_MS - 1);
+  assertEquals(orders, []);
+  const address = { transport: "tcp", hostname: "127.0.0.1", port: 1 } as const;
+  conn.answered({ remote: address, local: address });
+  const channel = await opening;
+  assert(channel.conn === conn);
+  channel.abort(new Error("the test has ended"));
+});
+
+Deno.test("Reach hangs up on a lane that has not opened by then", async () => {
+  await using stack = new AsyncDisposableStack();
+  const { opening, orders, time } = await openingInLane(stack);
+  const failed = assertRejects(() => opening);
+  await time.advance(LANE_MS);
+  await failed;
+  assertEquals(orders, ["hang_up"]);
+});
