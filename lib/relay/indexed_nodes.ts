@@ -49,6 +49,14 @@ interface IndexedNode extends IndexVersion {
   version: number;
 }
 
+/** The answer to a question to the index. */
+export interface MayHave {
+  /** Sorted ids of the nodes; `undefined` if they are too many. */
+  readonly ids: readonly string[] | undefined;
+  /** What it took: the fingerprints and ids that were gone through. */
+  readonly workCount: number;
+}
+
 /** The index in numbers. */
 export interface IndexStats {
   /** Fingerprints of all nodes. */
@@ -138,6 +146,7 @@ export class IndexedNodes {
     const { slot } = node;
     const follows = node.epoch === epoch && version === node.version + 1;
     if (slot === null || !follows) return "unknown";
+    this.#index.makeRoom();
     for (const fingerprint of removed) this.#index.remove(fingerprint, slot);
     for (const fingerprint of added) {
       const refusal = this.#index.add(fingerprint, slot);
@@ -151,21 +160,18 @@ export class IndexedNodes {
     return "taken";
   }
 
-  /**
-   * Ids of the nodes that may have one of the fingerprints, sorted; `undefined`
-   * if they are too many.
-   */
-  mayHave(fingerprints: Iterable<number>): string[] | undefined {
+  /** Which nodes may have one of the fingerprints. */
+  mayHave(fingerprints: Iterable<number>): MayHave {
     const most = this.#limits.indexAnswerCount;
-    if (this.#unindexed.size > most) return undefined;
+    if (this.#unindexed.size > most) return { ids: undefined, workCount: 0 };
     const ids = new Set(this.#unindexed);
+    const note = (slot: number) => ids.add(this.#ids[slot]!).size <= most;
+    let workCount = ids.size;
     for (const fingerprint of fingerprints) {
-      for (const slot of this.#index.find(fingerprint)) {
-        ids.add(this.#ids[slot]!);
-        if (ids.size > most) return undefined;
-      }
+      workCount += this.#index.visit(fingerprint, note);
+      if (ids.size > most) return { ids: undefined, workCount };
     }
-    return [...ids].sort();
+    return { ids: [...ids].sort(), workCount };
   }
 
   /** Tidies the index a little. Returns whether it has not finished. */

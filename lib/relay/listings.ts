@@ -46,10 +46,10 @@ export interface PageRequest {
   readonly granter?: ((nodeId: string) => string) | undefined;
 }
 
-/** The request for the nodes that may have some names. */
+/** The request for a page with only some nodes. */
 export interface NarrowRequest extends PageRequest {
-  /** Fingerprints of the names; rising. */
-  readonly fingerprints: Iterable<number>;
+  /** Their ids, sorted. */
+  readonly ids: readonly string[];
 }
 
 interface FirstPage extends ListingPage {
@@ -85,17 +85,14 @@ export class Listings {
   }
 
   /**
-   * A page with only the nodes that may have a name; `undefined` if there is no
-   * index, or if they are too many. Pages are in the order of the ids, and a
+   * A page with only some of the nodes. Pages are in the order of the ids, and a
    * cursor is the last id.
    */
   narrowed(
-    { cursor = "", granter, fingerprints }: NarrowRequest,
+    { cursor = "", granter, ids }: NarrowRequest,
     now: number,
-  ): ListingPage | undefined {
-    const { registry, names, indexKey: key, limits } = this.#options;
-    const ids = names?.mayHave(fingerprints);
-    if (names === null || ids === undefined) return undefined;
+  ): ListingPage {
+    const { registry, indexKey: key, limits } = this.#options;
     const entries: string[] = [];
     const grants: string[] = [];
     let bytes = 0;
@@ -117,11 +114,9 @@ export class Listings {
   }
 
   /** A page without nodes: what a client needs to ask for some of them. */
-  keyAlone(now: number): ListingPage | undefined {
-    const { names, indexKey: key } = this.#options;
-    return names === null
-      ? undefined
-      : this.#narrowedPage({ entries: [], grants: [], key }, now);
+  keyAlone(now: number): ListingPage {
+    const { indexKey: key } = this.#options;
+    return this.#narrowedPage({ entries: [], grants: [], key }, now);
   }
 
   #narrowedPage(

@@ -95,7 +95,6 @@ export class NameIndex {
   /** Adds a fingerprint to a node's. Returns why it could not. */
   add(fingerprint: number, slot: number): IndexRefusal | undefined {
     const state = this.#stateOf(slot);
-    if (this.#stored >= this.#limits.indexEntryCount) this.tidy(BLOCK_PAIRS);
     const pair = pairOf(fingerprint, slot);
     const number = this.#blockOf(pair);
     const block = this.#blocks[number]!;
@@ -126,21 +125,34 @@ export class NameIndex {
     this.#count(state, -1);
   }
 
-  /** Yields the slots of the nodes with a fingerprint, each once. */
-  *find(fingerprint: number): Generator<number, void> {
+  /**
+   * Calls `visit` with the slot of each node with a fingerprint, once, until it
+   * returns false. Returns the number of pairs it went through, also those of
+   * nodes that left.
+   */
+  visit(fingerprint: number, visit: (slot: number) => boolean): number {
     const first = pairOf(fingerprint, 0);
     const last = pairOf(fingerprint, LAST_SLOT);
+    let count = 0;
+    const visitLive = (slot: number) => {
+      count++;
+      return !this.#slots[slot]!.isLive || visit(slot);
+    };
     let number = this.#blockOf(first);
+    let goesOn: boolean;
     do {
-      const block = this.#blocks[number]!;
-      for (const slot of block.slotsOf(first.high, first.low)) {
-        if (this.#slots[slot]!.isLive) yield slot;
-      }
-      number++;
+      const block = this.#blocks[number++]!;
+      goesOn = block.visit(first.high, first.low, visitLive);
     } while (
-      number < this.#blocks.length &&
+      goesOn && number < this.#blocks.length &&
       this.#blocks[number]!.compareFirst(last) <= 0
     );
+    return count;
+  }
+
+  /** Removes garbage from one or two blocks if the index is full. */
+  makeRoom(): void {
+    if (this.#stored >= this.#limits.indexEntryCount) this.tidy(BLOCK_PAIRS);
   }
 
   /**

@@ -99,14 +99,26 @@ export class PairBlock {
     this.#slots[at] = slot;
   }
 
-  /** Yields the slots of a fingerprint, without removed pairs. */
-  *slotsOf(high: number, low: number): Generator<number, void> {
-    const from = this.#lowerBound({ high, low, slot: 0 });
-    for (let at = from; at < this.#count; at++) {
-      const isIt = this.#highs[at] === high && this.#lows[at] === low;
-      if (isIt && !this.isRemoved(at)) yield this.#slots[at]!;
-      else if (!isIt && at < this.#sorted) at = this.#sorted - 1;
+  /**
+   * Calls `visit` with the slot of each pair of a fingerprint, without removed
+   * pairs, until it returns false. Returns whether it never did.
+   */
+  visit(high: number, low: number, visit: (slot: number) => boolean): boolean {
+    const highs = this.#highs;
+    const lows = this.#lows;
+    const slots = this.#slots;
+    const sorted = this.#sorted;
+    let at = this.#lowerBound({ high, low, slot: 0 });
+    for (; at < sorted && highs[at] === high && lows[at] === low; at++) {
+      const slot = slots[at]!;
+      if (slot < REMOVED && !visit(slot)) return false;
     }
+    for (let tail = sorted; tail < this.#count; tail++) {
+      if (highs[tail] !== high || lows[tail] !== low) continue;
+      const slot = slots[tail]!;
+      if (slot < REMOVED && !visit(slot)) return false;
+    }
+    return true;
   }
 
   /** Adds the pairs to keep to `run`, in order. */

@@ -6,8 +6,6 @@
  */
 
 import { withoutMapping } from "../base/address.ts";
-import { decodeFingerprints } from "../content/fingerprints.ts";
-import { ProtocolError } from "../base/errors.ts";
 import type { Channel } from "../protocol/channel.ts";
 import type { Admittance } from "../access/gate.ts";
 import { refusal } from "../protocol/hello.ts";
@@ -20,20 +18,23 @@ import {
 import type { DialBackOutcome } from "./dial_backs.ts";
 import type { ListingPage } from "./listings.ts";
 import { type RelayContext, tellLeft } from "./context.ts";
+import { Question } from "./question.ts";
 
 /** Talks with the client on `channel` until it ends. */
 export async function talkWithClient(
   channel: Channel,
   { relay, admittance }: { relay: RelayContext; admittance: Admittance },
 ): Promise<void> {
+  const question = new Question(channel, relay);
   for (;;) {
     const message = await channel.receive(DIRECTION.clientToRelay);
     if (message === null || !await admittance.holds(channel)) return;
     await relay.turns.next(channel.conn.remote);
     if (message.kind === "list") {
       if (message.cursor === undefined) relay.requests.add("lookup");
-      const page = pageFor(message, { relay, admittance });
+      const page = await pageFor(message, { relay, admittance, question });
       if (page.hasMore) channel.offer();
+      else question.end();
       await channel.sendFrames(page.frame);
       continue;
     }
@@ -48,28 +49,28 @@ export async function talkWithClient(
  * The page of a listing: of the nodes that may have what is asked for, if the
  * client can do with those and the relay knows them.
  */
-function pageFor(
-  { cursor, most, fingerprints: text = "" }: MessageOf<"list">,
-  { relay, admittance }: { relay: RelayContext; admittance: Admittance },
-): ListingPage {
+async function pageFor(
+  message: MessageOf<"list">,
+  { relay, admittance, question }: {
+    relay: RelayContext;
+    admittance: Admittance;
+    question: Question;
+  },
+): Promise<ListingPage> {
+  const { listings, names, registry } = relay;
+  const { cursor, most, fingerprints = "" } = message;
   const { granter, mayUseIndex } = admittance;
-  const now = performance.now();
-  if (most !== undefined && mayUseIndex && relay.registry.count(now) > most) {
-    const fingerprints = decodeFingerprints(text);
-    if (fingerprints === undefined) {
-      throw new ProtocolError(
-        "bad_message",
-        "Cannot list nodes: fingerprints must rise",
-      );
+  const isLarge = most !== undefined &&
+    registry.count(performance.now()) > most;
+  if (isLarge && mayUseIndex && names !== null) {
+    if (fingerprints === "") return listings.keyAlone(performance.now());
+    const ids = await question.ids(message);
+    const now = performance.now(); // after the wait for a turn
+    if (ids !== undefined) {
+      return listings.narrowed({ cursor, granter, ids }, now);
     }
-    const isAsked = fingerprints.length > 0;
-    const request = { cursor, granter, fingerprints };
-    const page = isAsked
-      ? relay.listings.narrowed(request, now)
-      : relay.listings.keyAlone(now);
-    if (page !== undefined) return page;
   }
-  return relay.listings.page({ cursor, granter }, now);
+  return listings.page({ cursor, granter }, performance.now());
 }
 
 function answer(

@@ -13,6 +13,8 @@ import { DIRECTION, type MessageOf } from "../../lib/protocol/messages.ts";
 import { signRegistration } from "../../lib/protocol/signed_record.ts";
 import { IndexedNodes } from "../../lib/relay/indexed_nodes.ts";
 import { AddressTurns } from "../../lib/relay/address_turns.ts";
+import type { RelayContext } from "../../lib/relay/context.ts";
+import { Question } from "../../lib/relay/question.ts";
 import { FakeTime } from "../_fake_time.ts";
 import { openChannel, startRelay, type TestRelay } from "../_network.ts";
 import { seededRandom } from "../_random.ts";
@@ -54,9 +56,9 @@ function tell(
 
 Deno.test("IndexedNodes names the nodes that have a fingerprint, and those without an index", () => {
   const nodes = nodesWith([[1, 2], null, [2, 3]]);
-  assertEquals(nodes.mayHave([1]), ["a", "b"]);
-  assertEquals(nodes.mayHave([3, 1]), ["a", "b", "c"]);
-  assertEquals(nodes.mayHave([9]), ["b"]);
+  assertEquals(nodes.mayHave([1]).ids, ["a", "b"]);
+  assertEquals(nodes.mayHave([3, 1]).ids, ["a", "b", "c"]);
+  assertEquals(nodes.mayHave([9]).ids, ["b"]);
   const { entries, nodes: count } = nodes.stats;
   assertEquals([entries, count, nodes.unindexedCount], [4, 2, 1]);
 });
@@ -68,9 +70,9 @@ Deno.test("IndexedNodes takes additions and removals in the order of their versi
   assertEquals(tell(nodes, "a", { ...change, epoch: "f" }), "unknown");
   assertEquals(tell(nodes, "a", { ...change, instance: "2" }), "unknown");
   assertEquals(tell(nodes, "z", change), "unknown");
-  assertEquals([nodes.mayHave([1]), nodes.mayHave([3])], [["a"], []]);
+  assertEquals([nodes.mayHave([1]).ids, nodes.mayHave([3]).ids], [["a"], []]);
   assertEquals(tell(nodes, "a", change), "taken");
-  assertEquals([nodes.mayHave([1]), nodes.mayHave([3])], [[], ["a"]]);
+  assertEquals([nodes.mayHave([1]).ids, nodes.mayHave([3]).ids], [[], ["a"]]);
   assertEquals(tell(nodes, "a", change), "unknown", "not twice");
   const { epoch, version } = nodes.registered("a", {
     ...{ instance: "1", source: "a" },
@@ -82,36 +84,39 @@ Deno.test("IndexedNodes counts a node as one that may have any name until all of
   const nodes = nodesWith([null]);
   const part = { begin: true, more: true, added: [1] };
   assertEquals(tell(nodes, "a", part), "taken");
-  assertEquals(nodes.mayHave([2]), ["a"]);
+  assertEquals(nodes.mayHave([2]).ids, ["a"]);
   assertEquals(tell(nodes, "a", { added: [2] }), "taken");
-  assertEquals([nodes.mayHave([3]), nodes.mayHave([1])], [[], ["a"]]);
+  assertEquals([nodes.mayHave([3]).ids, nodes.mayHave([1]).ids], [[], ["a"]]);
   tell(nodes, "a", { begin: true, more: true, added: [7], epoch: "f" });
-  assertEquals(nodes.mayHave([3]), ["a"], "it tells all of it anew");
+  assertEquals(nodes.mayHave([3]).ids, ["a"], "it tells all of it anew");
 });
 
 Deno.test("IndexedNodes forgets the index of a node that leaves, or that is another process", () => {
   const nodes = nodesWith([[1], [1]]);
   nodes.left("a");
-  assertEquals(nodes.mayHave([1]), ["b"]);
+  assertEquals(nodes.mayHave([1]).ids, ["b"]);
   nodes.registered("b", { instance: "2", source: "b" });
-  assertEquals([nodes.mayHave([9]), nodes.stats.entries], [["b"], 0]);
+  assertEquals([nodes.mayHave([9]).ids, nodes.stats.entries], [["b"], 0]);
   nodes.left("b");
-  assertEquals(nodes.mayHave([1]), []);
+  assertEquals(nodes.mayHave([1]).ids, []);
 });
 
 Deno.test("IndexedNodes lists all nodes where more than indexAnswerCount may have a name", () => {
   const limits = { indexAnswerCount: 2 };
   const three = nodesWith([[1], [1], [1, 2]], limits);
-  assertEquals(three.mayHave([1]), undefined);
-  assertEquals(three.mayHave([2]), ["c"]);
-  assertEquals(nodesWith([null, null, null], limits).mayHave([]), undefined);
+  assertEquals(three.mayHave([1]).ids, undefined);
+  assertEquals(three.mayHave([2]).ids, ["c"]);
+  assertEquals(
+    nodesWith([null, null, null], limits).mayHave([]).ids,
+    undefined,
+  );
   const most = LIMITS.indexAnswerCount;
   const nodes = new IndexedNodes(LIMITS);
   for (let n = 0; n <= most; n++) {
     nodes.registered(`${n}`, { instance: "1", source: `${n}` });
-    if (n === most - 1) assertEquals(nodes.mayHave([])?.length, most);
+    if (n === most - 1) assertEquals(nodes.mayHave([]).ids?.length, most);
   }
-  assertEquals(nodes.mayHave([]), undefined);
+  assertEquals(nodes.mayHave([]).ids, undefined);
 });
 
 Deno.test("IndexedNodes drops an index that passes a cap, and leaves room for others", () => {
@@ -122,11 +127,11 @@ Deno.test("IndexedNodes drops an index that passes a cap, and leaves room for ot
   nodes.registered("z", { instance: "1", source: "z" });
   const added = [1, 2, 3, 4];
   assertEquals(tell(nodes, "z", { added, begin: true }), "node_full");
-  assertEquals([nodes.mayHave([9]), nodes.stats.entries], [["z"], 1]);
+  assertEquals([nodes.mayHave([9]).ids, nodes.stats.entries], [["z"], 1]);
   assertEquals(tell(nodes, "z", { version: 2 }), "unknown");
   const two = [1, 2];
   assertEquals(tell(nodes, "z", { added: two, begin: true }), "taken");
-  assertEquals(nodes.mayHave([2]), ["z"]);
+  assertEquals(nodes.mayHave([2]).ids, ["z"]);
 });
 
 Deno.test("IndexedNodes tidies at most indexTidyCount fingerprints in a call, and a block more", () => {
@@ -142,7 +147,7 @@ Deno.test("IndexedNodes tidies at most indexTidyCount fingerprints in a call, an
   while (nodes.tidy(LIMITS.indexTidyCount)) calls++;
   assert(calls >= 5, `${calls} calls`);
   assert(nodes.stats.bytes < added.length * 12, `${nodes.stats.bytes} bytes`);
-  assertEquals(nodes.mayHave([added[0]!]), ["b"]);
+  assertEquals(nodes.mayHave([added[0]!]).ids, ["b"]);
 });
 
 Deno.test("Fingerprints of one address wait for their turn, 500 of them like one request", async () => {
@@ -161,6 +166,44 @@ Deno.test("Fingerprints of one address wait for their turn, 500 of them like one
   await time.advance(100);
   assertEquals(told, [1, 2]);
   await Promise.all(waits);
+});
+
+Deno.test("A question to the index is charged once, by the fingerprints it goes through", async () => {
+  const nodes = nodesWith([[1, 2, 3], [2, 3], null], { indexAnswerCount: 3 });
+  assertEquals(
+    [[1], [2], [1, 2, 3], [9]].map((all) => nodes.mayHave(all).workCount),
+    [2, 3, 6, 1],
+  );
+  const charged: number[] = [];
+  const relay = {
+    names: nodes,
+    limits: { ...LIMITS, indexPerRequestCount: 2 },
+    turns: {
+      next: (_remote: unknown, count: number) => {
+        charged.push(count);
+        return Promise.resolve();
+      },
+    },
+  };
+  const channel = { conn: { remote: { host: "192.0.2.7", port: 1 } } };
+  const question = new Question(
+    channel as unknown as Channel,
+    relay as unknown as RelayContext,
+  );
+  const fingerprints = encodeFingerprints([1, 2, 3]);
+  const ask = (cursor?: string) =>
+    question.ids({
+      kind: "list",
+      fingerprints,
+      ...(cursor === undefined ? {} : { cursor }),
+    });
+  for (const cursor of [undefined, "a", "b"]) {
+    assertEquals(await ask(cursor), ["a", "b", "c"]);
+  }
+  assertEquals(charged, [3], "its pages are free");
+  question.end();
+  await ask("zzz");
+  assertEquals(charged, [3, 3], "a cursor that nobody offered is not");
 });
 
 /** A node that has registered, and says whatever a test wants. */

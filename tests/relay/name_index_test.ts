@@ -8,7 +8,9 @@ function newIndex(limits: Partial<NameIndexLimits> = {}): NameIndex {
 }
 
 function found(index: NameIndex, fingerprint: number): number[] {
-  return [...index.find(fingerprint)].sort((a, b) => a - b);
+  const slots: number[] = [];
+  index.visit(fingerprint, (slot) => slots.push(slot) > 0);
+  return slots.sort((a, b) => a - b);
 }
 
 const LARGEST = 2 ** 40 - 1;
@@ -71,8 +73,25 @@ Deno.test("NameIndex refuses what passes the cap of a node, an address group or 
   assertEquals(add(three, 6), "index_full");
   assertEquals(found(index, 3), [one, two, three]);
   index.close(one);
+  index.makeRoom();
   assertEquals(add(three, 10), undefined, "room that a node leaves is used");
   assertEquals(add(two, 10), undefined);
+});
+
+Deno.test("A full NameIndex rewrites blocks only where it makes room, not for fingerprints it has", () => {
+  const count = 40_000;
+  const index = newIndex({ indexEntryCount: count });
+  const [stays, leaves] = [index.open("a"), index.open("b")];
+  for (let n = 0; n < count; n++) index.add(n, n % 2 === 0 ? stays : leaves);
+  index.close(leaves);
+  const { bytes } = index;
+  for (let n = 0; n < count; n += 2) {
+    assertEquals(index.add(n, stays), undefined);
+  }
+  assertEquals(index.bytes, bytes);
+  index.makeRoom();
+  assertLess(index.bytes, bytes);
+  assertLess(bytes / 2, index.bytes, "one block or two at a time");
 });
 
 Deno.test("NameIndex finds all nodes of a fingerprint that fills many blocks", () => {
