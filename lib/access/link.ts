@@ -7,6 +7,7 @@
  * @module
  */
 
+import { decodeBase32, encodeBase32 } from "@std/encoding/base32";
 import {
   formatRelayAddress,
   parseRelayAddress,
@@ -30,7 +31,16 @@ export interface Link {
   readonly content: string;
   /** The pass of a private relay; a secret. */
   readonly pass?: string;
+  /**
+   * The node that waits until all of the file was fetched from it: the first
+   * {@linkcode SENDER_LENGTH} characters of its id.
+   */
+  readonly sender?: string;
 }
+
+/** Characters of a node's id in a link. Nobody can make another id with these. */
+export const SENDER_LENGTH = 16;
+const SENDER_BYTES = SENDER_LENGTH * 5 / 8;
 
 const CHECK_BYTES = 4;
 const CONTEXT = "relay-p2p link 1\n";
@@ -55,8 +65,11 @@ export function looksLikeLink(text: string): boolean {
  * @throws {Failure} of kind `usage` if the name is too long for a link.
  */
 export function formatLink(link: Link): string {
-  const { relay, name, content, pass } = link;
-  const said = pass === undefined ? encodeBare(content) : fromBase64Url(pass)!;
+  const { relay, name, content, pass, sender = "" } = link;
+  const said = new Uint8Array([
+    ...(pass === undefined ? encodeBare(content) : fromBase64Url(pass)!),
+    ...decodeBase32(sender.toUpperCase()),
+  ]);
   const head = encodePart(formatRelayAddress(relay).slice(SCHEME.length));
   const tail = encodePart(name);
   const check = checkOf(head, said, tail);
@@ -87,11 +100,11 @@ export function parseLink(text: string): Link {
   const head = given.replace(/[^/]+$/, (id) => id.toLowerCase());
   const bytes = fromBase64Url(payload) ?? new Uint8Array();
   const said = bytes.slice(0, -CHECK_BYTES);
+  const { terms, pass, sender } = partsOf(said);
   const check = bytes.slice(-CHECK_BYTES).toHex();
   if (match === null || check !== checkOf(head, said, tail).toHex()) {
     throw badLink("it is not whole: it was cut or altered");
   }
-  const terms = decodePass(said);
   if (terms === undefined) {
     throw badLink("it is of a kind that this version does not know");
   }
@@ -105,8 +118,21 @@ export function parseLink(text: string): Link {
     relay: parseRelayAddress(SCHEME + address),
     name: verdict.name,
     content: terms.content,
-    ...("serial" in terms ? { pass: toBase64Url(said) } : {}),
+    ...("serial" in terms ? { pass: toBase64Url(pass) } : {}),
+    ...(sender.length > 0
+      ? { sender: encodeBase32(sender).toLowerCase() }
+      : {}),
   };
+}
+
+/** A pass, or a content alone, and the sender after it, if there is one. */
+function partsOf(said: Uint8Array) {
+  const none = said.subarray(said.length);
+  const whole = decodePass(said);
+  if (whole !== undefined) return { terms: whole, pass: said, sender: none };
+  const pass = said.slice(0, -SENDER_BYTES);
+  const sender = said.slice(-SENDER_BYTES);
+  return { terms: decodePass(pass), pass, sender };
 }
 
 function badLink(why: string): Failure {

@@ -25,7 +25,7 @@ interface Fingerprinted {
 
 /** What is asked for, and how. */
 export type CandidatesOptions =
-  & Pick<TransferOptions, "nodes" | "node" | "askAll" | "ignoreCase">
+  & Pick<TransferOptions, "nodes" | "node" | "sender" | "askAll" | "ignoreCase">
   & {
     /** Whether nodes are asked in the order of the list. */
     readonly oneByOne?: boolean;
@@ -60,8 +60,9 @@ export class Candidates {
     selections: readonly Selection[],
     options: CandidatesOptions,
   ): Promise<Candidates> {
-    const { nodes, node, askAll, ignoreCase, oneByOne } = options;
-    const asked = node !== undefined || askAll || ignoreCase || oneByOne
+    const { nodes, node, sender, askAll, ignoreCase, oneByOne } = options;
+    const isChosen = (node ?? sender) !== undefined;
+    const asked = isChosen || askAll || ignoreCase || oneByOne
       ? undefined
       : all(selections.map(fingerprintedIn));
     const listing = nodes === undefined

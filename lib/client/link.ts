@@ -6,7 +6,7 @@
  */
 
 import { accessFailure } from "../access/credentials.ts";
-import { formatLink } from "../access/link.ts";
+import { formatLink, SENDER_LENGTH } from "../access/link.ts";
 import type { ContentGroup } from "../content/choice.ts";
 import { formatEndpoint } from "../base/conn.ts";
 import { describeCause, Failure, isBug } from "../base/errors.ts";
@@ -152,6 +152,8 @@ async function askInstead(
 export interface LinkToOptions extends LinkOptions {
   /** Content id of the file. */
   content: string;
+  /** Id of the node that waits until all of the file was fetched from it. */
+  waiting?: string;
 }
 
 /**
@@ -192,16 +194,19 @@ async function contentOf(
 /** The link, with the relay's pass. */
 async function sealed(
   peers: Peers,
-  options: LinkOptions & { content: string },
+  options: LinkToOptions,
 ): Promise<{ text: string; isHeld: boolean }> {
   const { name, content, expiresSeconds = 3_600, uses = 1, signal } = options;
+  const { waiting } = options;
+  const sender = waiting?.slice(0, SENDER_LENGTH);
+  const named = { name, content, ...(sender === undefined ? {} : { sender }) };
   const session = await peers.askRelay();
   await using channel = session.channel;
   using _end = channel.endOn(signal);
   const { host, port } = options.relay;
   const relay = { host, port, id: session.id };
   if (!session.isPrivate) {
-    return { text: formatLink({ relay, name, content }), isHeld: false };
+    return { text: formatLink({ relay, ...named }), isHeld: false };
   }
   let answer: RelayToClient | null;
   try {
@@ -214,7 +219,7 @@ async function sealed(
   }
   if (answer?.kind === "minted") {
     const { pass } = answer;
-    return { text: formatLink({ relay, name, content, pass }), isHeld: true };
+    return { text: formatLink({ relay, ...named, pass }), isHeld: true };
   }
   if (answer?.kind !== "refused") throw noLink(relay, "the relay hung up");
   const where = formatEndpoint(relay);

@@ -19,6 +19,11 @@ export interface TransferOptions extends ClientOptions {
   /** The node to fetch from: its id, the start of its id, or its name. */
   node?: string;
   /**
+   * The node that waits until all of its file was fetched from it, by the start
+   * of its id. While it is there, no other node is asked.
+   */
+  sender?: string;
+  /**
    * Whether to ask all nodes, however many there are, and not only those that
    * may have what is wanted, as the relay's index says.
    */
@@ -65,15 +70,21 @@ export function checkedName(name: string): string {
 }
 
 /**
- * The nodes that `options.node` means.
+ * The nodes that `options.node` means; without it, the sender alone if it is
+ * there.
  *
- * @throws {Failure} of kind `not_found` if there are none.
+ * @throws {Failure} of kind `not_found` if no node is the chosen one.
  */
 export function chosenNodes(
   nodes: readonly ListedNode[],
-  { node: wanted }: Pick<TransferOptions, "node">,
+  { node: wanted, sender }: Pick<TransferOptions, "node" | "sender">,
 ): readonly ListedNode[] {
-  if (wanted === undefined) return nodes;
+  if (wanted === undefined) {
+    const senders = sender === undefined
+      ? []
+      : nodes.filter(({ id }) => id.startsWith(sender));
+    return senders.length > 0 ? senders : nodes;
+  }
   const chosen = nodes.filter(({ id, name }) =>
     name === wanted ||
     (wanted.length >= 6 && id.startsWith(wanted.toLowerCase()))

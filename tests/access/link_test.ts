@@ -4,6 +4,7 @@ import {
   type Link,
   looksLikeLink,
   parseLink,
+  SENDER_LENGTH,
 } from "../../lib/access/link.ts";
 import { toBase64Url } from "../../lib/access/keys.ts";
 import {
@@ -14,7 +15,15 @@ import {
 } from "../../lib/access/pass.ts";
 import { Failure } from "../../lib/base/errors.ts";
 import { LIMITS } from "../../lib/base/limits.ts";
-import { CONTENT, EXPIRES, golden, NAME, RELAY_ID, SECRET } from "./_golden.ts";
+import {
+  CONTENT,
+  EXPIRES,
+  golden,
+  NAME,
+  NODE_ID,
+  RELAY_ID,
+  SECRET,
+} from "./_golden.ts";
 
 const RELAY = { host: "nas.local", port: 1700, id: RELAY_ID };
 const KEY = linkKeyOf(SECRET);
@@ -36,6 +45,22 @@ Deno.test("The link of an open relay is that of PROTOCOL.md", () => {
   assertEquals(formatLink(open), golden("open link"));
   assertEquals(parseLink(golden("open link")), open);
 });
+
+for (
+  const [what, { pass, ...open }] of [["a private", LINK], [
+    "an open",
+    LINK,
+  ]] as const
+) {
+  Deno.test(`A link of ${what} relay that names its sender comes back, and its pass is the same`, () => {
+    const link = {
+      ...open,
+      ...(what === "an open" ? {} : { pass }),
+      sender: NODE_ID.slice(0, SENDER_LENGTH),
+    };
+    assertEquals(parseLink(formatLink(link)), link);
+  });
+}
 
 Deno.test("openPass knows its own pass, for its own name, by any of its keys", () => {
   const other = linkKeyOf(SECRET.toReversed());

@@ -7,7 +7,7 @@ import { dirname, join } from "@std/path";
 import { within } from "../_event_log.ts";
 import { runRoleHere } from "../_here.ts";
 import { randomBytes, seededRandom } from "../_random.ts";
-import { relayHere } from "../_scenery.ts";
+import { nodeHere, relayHere } from "../_scenery.ts";
 import { tempShare } from "../_temp_share.ts";
 import { testWith } from "../_tools.ts";
 import { makeKeys, privateRelayHere } from "./_private.ts";
@@ -74,6 +74,35 @@ Deno.test("send sends a file to whoever has the link, shares nothing else, and e
   });
   const nodes = await runRoleHere("peer_client.ts", [relay.address, "nodes"]);
   assertEquals(nodes.text, "", "it has withdrawn");
+});
+
+Deno.test("send ends when the file was fetched, although another node shares it too", async () => {
+  await using source = await tempShare({ "f": CONTENT });
+  await using shared = await tempShare({ "f": CONTENT });
+  await using folder = await tempShare();
+  await using relay = await relayHere();
+  await using _other = await nodeHere(relay, shared.path);
+  await using sender = spawnSend(source, [relay.address], ["f"]);
+  const link = await linkTo(sender, "f");
+  const got = await getLink(link, folder);
+  assertEquals(got.code, 0, got.stderr.join("\n"));
+  await assertSaved(folder, CONTENT);
+  assertEquals(await within(sender.exitCode, "the sender"), 0);
+});
+
+Deno.test("The link of a sender that is gone fetches the file from another node", async () => {
+  await using source = await tempShare({ "f": CONTENT });
+  await using shared = await tempShare({ "f": CONTENT });
+  await using folder = await tempShare();
+  await using relay = await relayHere();
+  await using _other = await nodeHere(relay, shared.path);
+  await using sender = spawnSend(source, [relay.address], ["f"]);
+  const link = await linkTo(sender, "f");
+  sender.signal("SIGINT");
+  assertEquals(await within(sender.exitCode, "the sender"), 130);
+  const got = await getLink(link, folder);
+  assertEquals(got.code, 0, got.stderr.join("\n"));
+  await assertSaved(folder, CONTENT);
 });
 
 Deno.test("send sends several files through tunnels, each as often as --uses says", async () => {

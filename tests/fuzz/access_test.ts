@@ -24,6 +24,7 @@ const name = fc.oneof(anyText, fc.string({ minLength: 1, maxLength: 40 }))
 const expires = fc.integer({ min: 0, max: 0xffff_ffff });
 const uses = fc.integer({ min: 0, max: 0xffff });
 const serial = fc.uint8Array({ minLength: 12, maxLength: 12 }).map(toBase64Url);
+const sender = fc.constantFrom(undefined, "a".repeat(16), "z27q".repeat(4));
 const terms = fc.record({ content, expires, uses, serial });
 const host = fc.oneof(
   fc.ipV4(),
@@ -96,14 +97,15 @@ holds(
 
 holds(
   "Links come back as they were, and altered ones never",
-  [relay, terms, name, fc.boolean(), edit],
-  (relay, terms, name, isOpen, how) => {
+  [relay, terms, name, fc.boolean(), sender, edit],
+  (relay, terms, name, isOpen, sender, how) => {
     const pass = formatPass(terms, { name, key: new Uint8Array(32) });
     const link: Link = {
       relay,
       name,
       content: terms.content,
       ...(isOpen ? {} : { pass }),
+      ...(sender === undefined ? {} : { sender }),
     };
     let text: string;
     try {

@@ -12,7 +12,7 @@ import { makeLink } from "../../client/link.ts";
 import type { TransferOptions } from "../../client/transfer_options.ts";
 import { Failure } from "../../base/errors.ts";
 import { KeptFetch, newFetchId } from "../../disk/kept_fetch.ts";
-import { formatDuration } from "../options/values.ts";
+import { formatDuration, given } from "../options/values.ts";
 import { destination } from "./get.ts";
 import type { CliEvent } from "../output/cli_events.ts";
 import type { CommandLine } from "../options/command_line.ts";
@@ -128,7 +128,7 @@ export async function getByLink(
     ) => Promise<number>;
   },
 ): Promise<number> {
-  const { name, pass, content } = link;
+  const { name, pass, content, sender } = link;
   if (pass !== undefined && line.isOn("dry-run")) {
     throw new Failure("usage", {
       what: "Cannot use --dry-run",
@@ -140,6 +140,7 @@ export async function getByLink(
   const output = line.value("output");
   const optionsFor = (fetch: string): TransferOptions => ({
     ...options,
+    ...given({ sender }),
     content,
     access: { ...options.access, link: { pass, name, fetch } },
   });

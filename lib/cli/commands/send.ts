@@ -197,7 +197,7 @@ async function makeLinkTo(
   const { text, isHeld } = await linkTo({
     ...options,
     relay,
-    ...{ name, content, uses, expiresSeconds: seconds },
+    ...{ name, content, uses, expiresSeconds: seconds, waiting: node.id },
     onEvent: (event) => {
       if (event.event !== "relay_motd") new Telling(terminal).onEvent(event);
     },
