@@ -68,6 +68,8 @@ const UNTYPED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     "deno task bench:fetch  # whole fetches, beside other programs": MEASURES,
     "deno task bench:growth # seconds and memory of 1,000 to 100,000 files on 1 to 32 nodes":
       MEASURES,
+    "deno task simulate     # the relay's index of names with 10,000 nodes, in memory":
+      "takes minutes",
     "deno task bench:tunnel # fetches through the relay, beside dialling and socat":
       MEASURES,
     "apt-get install curl nginx openssl aria2 rsync python3-libtorrent": SYSTEM,
