@@ -109,6 +109,7 @@ export class RelayMetrics {
         stats.registrations,
       ),
       counter("lookups_total", "Listings asked for.", stats.lookups),
+      ...indexFamilies(stats),
       gauge(
         "nodes_attached",
         "Nodes that can be reached through the relay.",
@@ -135,6 +136,25 @@ export class RelayMetrics {
       ),
     ];
   }
+}
+
+function indexFamilies({ index, indexLookups }: RelayStats): MetricFamily[] {
+  return [
+    gauge("index_entries", "Fingerprints in the index.", index.entries),
+    gauge("index_bytes", "Bytes of these fingerprints.", index.bytes),
+    gauge("index_nodes", "Nodes with a complete index.", index.nodes),
+    gauge(
+      "index_nodes_unindexed",
+      "Nodes that clients ask for every name.",
+      index.unindexed,
+    ),
+    counterBy(
+      "index_lookups_total",
+      "Listings for some names, by the nodes in the answer.",
+      "nodes",
+      { ...indexLookups },
+    ),
+  ];
 }
 
 /** Collects the metrics of one node. */

@@ -52,7 +52,10 @@ export interface RelayContext {
   readonly entries: Entries;
   /** Gets refusals. */
   readonly incidents: Incidents;
-  /** Granted requests by kind: `registration`, `lookup`. */
+  /**
+   * Granted requests by kind: `registration`, `lookup`, and of the latter
+   * `index_some` (answered from the index) and `index_all` (too many nodes).
+   */
   readonly requests: Counts;
   /** Reports of dead nodes, by outcome. */
   readonly reports: Counts;

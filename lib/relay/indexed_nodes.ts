@@ -65,7 +65,17 @@ export interface IndexStats {
   readonly bytes: number;
   /** Nodes with a lease and a complete index. */
   readonly nodes: number;
+  /** Nodes with a lease that may have any name. */
+  readonly unindexed: number;
 }
+
+/** An index without nodes. */
+export const NO_INDEX: IndexStats = {
+  entries: 0,
+  bytes: 0,
+  nodes: 0,
+  unindexed: 0,
+};
 
 /** The indexes of one relay's nodes. */
 export class IndexedNodes {
@@ -88,6 +98,7 @@ export class IndexedNodes {
       entries: this.#index.entryCount,
       bytes: this.#index.bytes,
       nodes: this.#nodes.size - this.#unindexed.size,
+      unindexed: this.#unindexed.size,
     };
   }
 

@@ -24,7 +24,7 @@ import { VERSION } from "../base/version.ts";
 import { Registry } from "./registry.ts";
 import { DialBacks } from "./dial_backs.ts";
 import { Entries } from "./entries.ts";
-import { INDEX_ENTRY_BYTES, IndexedNodes } from "./indexed_nodes.ts";
+import { INDEX_ENTRY_BYTES, IndexedNodes, NO_INDEX } from "./indexed_nodes.ts";
 import { Listings } from "./listings.ts";
 import type { RelayEvent, RelayOptions, RelayServer } from "./relay_types.ts";
 import type { RelayStats } from "./stats.ts";
@@ -269,7 +269,7 @@ class Relay implements RelayServer {
 
   stats(): RelayStats {
     const { incidents, limits, requests, reports } = this.#state;
-    const { registration = 0, lookup = 0 } = requests.snapshot();
+    const counts = requests.snapshot();
     return {
       ...incidents.totals,
       nodeCount: this.nodeCount,
@@ -278,10 +278,14 @@ class Relay implements RelayServer {
       handshakeCount: (this.#listener?.handshakeCount ?? 0) +
         (this.#entrance?.handshakeCount ?? 0),
       handshakes: this.#handshakes.snapshot(),
-      registrations: registration,
-      lookups: lookup,
+      registrations: counts["registration"] ?? 0,
+      lookups: counts["lookup"] ?? 0,
       tunnelCount: this.tunnelCount,
-      index: this.#state.names?.stats ?? { entries: 0, bytes: 0, nodes: 0 },
+      index: this.#state.names?.stats ?? NO_INDEX,
+      indexLookups: {
+        some: counts["index_some"] ?? 0,
+        all: counts["index_all"] ?? 0,
+      },
       reports: reports.snapshot(),
     };
   }

@@ -24,8 +24,10 @@ export interface RelayStats extends IncidentTotals {
   readonly registrations: number;
   /** Listings requested. */
   readonly lookups: number;
-  /** The index of names. */
+  /** The index of names; all zeros if the relay keeps none. */
   readonly index: IndexStats;
+  /** Listings answered from the index, and with all nodes in place of that. */
+  readonly indexLookups: { readonly some: number; readonly all: number };
   /** Tunnels that have not ended. */
   readonly tunnelCount: number;
   /** Reports of dead nodes by outcome. */

@@ -65,6 +65,9 @@ async function pageFor(
   if (isLarge && mayUseIndex && names !== null) {
     if (fingerprints === "") return listings.keyAlone(performance.now());
     const ids = await question.ids(message);
+    if (cursor === undefined) {
+      relay.requests.add(ids === undefined ? "index_all" : "index_some");
+    }
     const now = performance.now(); // after the wait for a turn
     if (ids !== undefined) {
       return listings.narrowed({ cursor, granter, ids }, now);

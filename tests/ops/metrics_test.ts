@@ -4,6 +4,7 @@
 
 import { assertEquals } from "@std/assert";
 import { fetchFile } from "../../lib/client/fetch.ts";
+import { createIdentity } from "../../lib/identity/identity.ts";
 import {
   formatExposition,
   type MetricFamily,
@@ -92,6 +93,32 @@ Deno.test("Counters of relay and node move in a fetch, and name nobody", async (
         }
       }
     }
+  }
+});
+
+Deno.test("A relay's index is counted: its fingerprints, its nodes, and the look-ups in it", async () => {
+  // Of two nodes, at most one may be named.
+  await using relay = await startRelay({ limits: { indexAnswerCount: 1 } });
+  const count = (name: string, labels?: Record<string, string>) =>
+    valueOf(readRelay(relay), `relay_p2p_index_${name}`, labels);
+  const lookups = () =>
+    ["some", "all"].map((nodes) => count("lookups_total", { nodes }));
+  assertEquals([count("entries"), count("nodes"), ...lookups()], [0, 0, 0, 0]);
+
+  const identity = await createIdentity();
+  await using indexed = await startNode(relay, { "f/a": "a" }, { identity });
+  await indexed.log.until("indexed");
+  await using _other = await startNode(relay, { "b": "b" }, { index: false });
+  // "f/a", "a" and "f/"
+  assertEquals(count("entries"), 3);
+  assertEquals(count("bytes") > 0, true);
+  assertEquals([count("nodes"), count("nodes_unindexed")], [1, 1]);
+
+  for (const [name, expected] of [["b", [1, 0]], ["f/a", [1, 1]]] as const) {
+    const limits = { askAllCount: 0 };
+    const to = relay.server.address;
+    await using _file = await fetchFile({ relay: to, name, limits });
+    assertEquals(lookups(), [...expected], name);
   }
 });
 
