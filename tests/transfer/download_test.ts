@@ -178,6 +178,7 @@ class SavingSink extends MemorySink {
       const { port1, port2 } = new MessageChannel();
       port1.onmessage = () => {
         port1.close();
+        port2.close();
         resolve(count);
       };
       port2.postMessage(null);
