@@ -255,6 +255,9 @@ export class Download {
 
   #brokeOff(connection: Connection, error: unknown): void {
     const { source, id, isOpen, wasHeld } = connection;
+    if (source.out) { // it has been told why
+      return this.#settle(this.#plan.release(id), "undelivered");
+    }
     const isExhausted = error instanceof SourceExhausted;
     const lied = error instanceof ProtocolError &&
       error.code === "corrupt_piece";
