@@ -43,6 +43,8 @@ export interface BrowseOptions {
   readonly addUp?: ((file: ListedFile) => number | undefined) | undefined;
   /** How long all lists may take together, instead of `listingMostMs` each. */
   readonly mostMs?: number | undefined;
+  /** Whether to wait for a node's first scan although another has listed. */
+  readonly isPatient?: boolean | undefined;
   /** Called for every event. */
   readonly tell: (event: ClientEvent) => void;
 }
@@ -85,6 +87,8 @@ class Browsing implements Browsed {
   readonly #startedAt = performance.now();
   /** Nodes that are listing now. */
   readonly #listing = new Set<ListedNode>();
+  readonly #clocks = new Set<ListingClock>();
+  #hasListed = false;
   #doneCount = 0;
   addedUpCount = 0;
   /** Bytes in the catalogue. */
@@ -131,6 +135,8 @@ class Browsing implements Browsed {
   async #list(node: ListedNode): Promise<void> {
     const { signal: person } = this.#peers.options;
     using clock = new ListingClock(this.#clockLimits());
+    if (this.#hasListed) clock.hurry();
+    this.#clocks.add(clock);
     const signal = person === undefined
       ? clock.signal
       : AbortSignal.any([clock.signal, person]);
@@ -151,6 +157,14 @@ class Browsing implements Browsed {
       for (const file of files) this.#take(file, taking);
       if (this.#turns.isOver) await this.#turns.give();
     }
+    this.#hurryOthers();
+  }
+
+  /** A node has listed: the others may not scan for as long as they like. */
+  #hurryOthers(): void {
+    if (this.#hasListed || this.#options.isPatient) return;
+    this.#hasListed = true;
+    for (const clock of this.#clocks) clock.hurry();
   }
 
   #clockLimits(): ListingClockLimits {

@@ -59,6 +59,8 @@ export interface GetRunOptions extends TransferOptions {
   readonly sums?: ReadonlyMap<string, string>;
   /** An older file: what is right in it is copied, and not fetched. */
   readonly base: BaseFile | undefined;
+  /** With `--wait`: a node's first scan of its share is waited for. */
+  readonly waitMs?: number;
   /** Only tells what would become of each file. */
   readonly dryRun?: boolean;
 }
@@ -227,6 +229,7 @@ export class GetRun implements AsyncDisposable {
     const { nodes, unaskedCount } = this.#options.candidates;
     const browsed = await browseAll(this.#peers, nodes, {
       ...selection,
+      isPatient: this.#options.waitMs !== undefined,
       tell: this.#tell,
     });
     for (const [id, session] of browsed.sessions) {

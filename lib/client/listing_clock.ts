@@ -38,6 +38,8 @@ export class ListingClock implements Disposable {
   #countedFrom = this.#startedAt;
   /** Words that it is at work, which are believed. */
   #workingCount = 0;
+  /** Another node has listed its files: no such word is believed any more. */
+  #isHurried = false;
   #bytes = 0;
   #files = 0;
 
@@ -63,9 +65,15 @@ export class ListingClock implements Disposable {
   /** The node says that it prepares its list; so many times it gets more time. */
   works(): void {
     const { listingWorkingCount } = this.#limits;
-    if (this.#files > 0 || this.#workingCount >= listingWorkingCount) return;
+    if (this.#files > 0 || this.#isHurried) return;
+    if (this.#workingCount >= listingWorkingCount) return;
     this.#workingCount++;
     this.#countedFrom = performance.now();
+  }
+
+  /** Another node has listed: this one has at most `listingMs` to begin. */
+  hurry(): void {
+    this.#isHurried = true;
   }
 
   #look(): void {

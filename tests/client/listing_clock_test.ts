@@ -145,3 +145,18 @@ Deno.test("ListingClock counts the rate of a list from the end of the scan on", 
   await time.advance(1_000);
   assertEquals(clock.signal.aborted, true);
 });
+
+Deno.test("ListingClock gives a node that only says that it works listingMs once another node has listed", async () => {
+  using time = new FakeTime();
+  using clock = new ListingClock(LIMITS);
+  const wordMs = 4_000;
+  clock.works();
+  clock.hurry();
+  for (let ms = wordMs; ms < listingMs; ms += wordMs) {
+    await time.advance(wordMs);
+    assertEquals(clock.signal.aborted, false);
+    clock.works(); // no longer believed
+  }
+  await time.advance(listingMs % wordMs);
+  assertEquals(reasonOf(clock), "its list came too slowly, 0 files in 15 s");
+});

@@ -3,6 +3,7 @@
  */
 
 import { assertEquals, assertMatch } from "@std/assert";
+import { delay } from "@std/async/delay";
 import type { Offer } from "../../lib/content/choice.ts";
 import { Catalogue } from "../../lib/client/catalogue.ts";
 import { Turns } from "../../lib/base/turns.ts";
@@ -377,6 +378,30 @@ Deno.test("listFiles does not wait for nodes that list a file now and then, and 
   );
   const [first] = log.of("node_trouble");
   assertMatch(first!.cause, /^its list came too slowly, 1 file in \d+ s$/);
+});
+
+Deno.test("listFiles does not wait for a node that only says that it works, once another has listed", async () => {
+  await using relay = await startRelay();
+  await using _good = await startNode(relay, { "good": "x" });
+  const over = new AbortController();
+  await using _evil = await startEvilNode(relay, {
+    identity: mallory,
+    name: "mallory",
+    lie: honestBut({}, {
+      browse: async (channel, { request }) => {
+        while (!over.signal.aborted) {
+          await channel.send({ kind: "working", request });
+          await delay(2_600, over).catch(() => {});
+        }
+      },
+    }),
+  });
+  // Time enough for the good one to answer on a busy machine.
+  const listing = list(relay, { limits: { listingMs: 4_000 } });
+  const { files, log } = await within(listing, "the listing")
+    .finally(() => over.abort());
+  assertEquals(rows(files), ["good 1 1"]);
+  assertEquals(log.trouble, ["mallory slow, out"]);
 });
 
 /** Hears when a timer of just so many milliseconds has run. */
