@@ -225,7 +225,7 @@ export const EVENTS: Readonly<Record<EventName, EventSpec>> = {
   },
   "scanning": {
     says:
-      "the folder is large: clients can fetch by name, and lists wait for the rest",
+      "the node is still scanning a large folder; clients can already fetch by name",
     roles: NODES,
     fields: {
       directory: text("the folder"),

@@ -26,7 +26,7 @@ export interface MissedOptions {
   readonly candidates: Candidates;
   /** Whether to look for names as part of longer ones. */
   readonly anywhere?: boolean | undefined;
-  /** Whether capitals and small letters match each other there. */
+  /** Whether that ignores the case of letters. */
   readonly ignoreCase?: boolean | undefined;
   /** Whether a name can stand for one file only. */
   readonly isOne: boolean;

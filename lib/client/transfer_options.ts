@@ -39,7 +39,7 @@ export interface TransferOptions extends ClientOptions {
    * names, and among folders.
    */
   anywhere?: boolean;
-  /** Whether capitals and small letters match each other there. */
+  /** Whether that ignores the case of letters. */
   ignoreCase?: boolean;
   /** Connections to each node. */
   connections?: number;

@@ -1,7 +1,6 @@
-/**
- * Looks for a name that no node has, as the last part of longer ones:
- * `report.pdf` finds `work/report.pdf`. It reads all lists of files, and keeps
- * what fits and the names that come near.
+/** Searches for a name that no node has, as the last part of longer names:
+ * `report.pdf` finds `work/report.pdf`. It reads the lists of all files, and
+ * keeps the matching files and similar names.
  *
  * @module
  */
@@ -30,13 +29,13 @@ import type { Peers } from "./peers.ts";
 export interface WiderOptions {
   /** The nodes to ask. */
   readonly nodes: readonly ListedNode[];
-  /** Whether capitals and small letters match each other. */
+  /** Whether to ignore the case of letters. */
   readonly ignoreCase?: boolean | undefined;
   /** Whether a name can stand for one file only, and no folder. */
   readonly isOne: boolean;
   /** Stops looking. */
   readonly signal: AbortSignal;
-  /** Has nodes hash files, and knows the user's conditions. */
+  /** The user's conditions; also asks nodes to hash files. */
   readonly choosing: Choosing;
   /** Called for every event. */
   readonly tell: (event: ClientEvent) => void;
@@ -56,21 +55,20 @@ export type Wider =
   }
   /** Files, and none with the wanted SHA-256. */
   | { readonly kind: "unfit" }
-  /** No file; these names come near. */
+  /** No file; these names are similar. */
   | { readonly kind: "none"; readonly nearest: readonly string[] };
 
-// For further names, nothing near is looked for.
+// Similar names are searched for only these many wanted names.
 const MOST_NEARED = 4;
 // More files are only counted.
 const MOST_TOLD = 10;
-// So many files, at most, are hashed to see whether they are the same.
+// The most files to hash, to see whether they are the same.
 const MOST_HASHED = 16;
-// With a wanted SHA-256, so many names are asked for it.
+// The most names to check for a wanted SHA-256.
 const MOST_PINNED = 32;
 
-/**
- * What a name stands for that no node has, as `failure` says: the name of a
- * file, or why there is none.
+/** Searches wider after `failure`, which says that no node has `name`. Resolves to
+ * the name of a file, or to the reason why there is none.
  */
 export async function insteadOf(
   failure: Failure,
@@ -86,7 +84,7 @@ export async function insteadOf(
   return wider.kind === "one" ? wider.name : failureOf(name, wider, failure);
 }
 
-/** Why a name stands for no file; `failure` if there is none. */
+/** The failure for a name that stands for no file. */
 export function failureOf(
   name: string,
   wider: Exclude<Wider, { kind: "one" }>,
@@ -196,7 +194,7 @@ class Suffixes {
     return wanted?.filter((name) => this.#endsIn(listed, folded, name)) ?? [];
   }
 
-  /** Folders that the user has not typed must not be hidden. */
+  /** Whether it ends in `wanted`, without hidden folders before that. */
   #endsIn(listed: string, folded: string, wanted: string): boolean {
     const end = this.#fold(wanted);
     return folded === end ||
@@ -235,7 +233,7 @@ class Found {
     return this.#places.length === 0;
   }
 
-  /** `isFolder` if there is a folder of that name, too. */
+  /** `isFolder` says whether a folder has that name too. */
   async decide(
     { choosing, isOne, tell }: WiderOptions,
     isFolder: boolean,

@@ -51,7 +51,7 @@ const SPECIAL_OR_CASED = /[*?[{a-z]|\P{ASCII}/iu;
 export interface GlobOptions {
   /** Whether stars match a leading dot too. By default they do not. */
   readonly dots?: boolean;
-  /** Whether capitals and small letters match each other. */
+  /** Whether to ignore the case of letters. */
   readonly ignoreCase?: boolean;
 }
 

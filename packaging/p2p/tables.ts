@@ -39,7 +39,7 @@ export const OWN_OPTIONS = {
   },
   "no-announce": {
     isTyped: true,
-    help: "do not answer those who look for relays on this network",
+    help: "do not let others on this network find the relay",
   },
   forget: { isTyped: true, help: "forget the relay and its tokens" },
   yes: { isTyped: true, help: "remove without asking" },

@@ -69,7 +69,7 @@ export const CLIENT_COMMANDS: Readonly<Record<ClientCommand, Command>> = {
     ...NOTHING,
     usage: "RELAY search TEXT…",
     common: ["sort", "tree", "long", "node", "json"],
-    summary: "list the names that have all the words in them",
+    summary: "list the files whose names contain all the words",
     alsoCalled: ["find", "locate", "grep"],
     notes: [
       "Case does not matter. The best matches come first: at the start of a name or of",

@@ -55,7 +55,7 @@ export const ROWS = {
     commands: ["send"],
     value: "TEXT",
     parse: values.displayName,
-    help: "display name, for people",
+    help: "display name in lists and messages",
   },
   hidden: {
     roles: ["node"],
@@ -92,7 +92,7 @@ export const ROWS = {
   },
   announce: {
     roles: ["relay"],
-    help: "answer those who look for relays on this network",
+    help: "let others on this network find the relay",
   },
   "announce-port": {
     roles: ["relay", "client"],
@@ -125,7 +125,7 @@ export const ROWS = {
   "dry-run": {
     roles: CLIENT,
     commands: ["get"],
-    help: "say what it would fetch from whom; fetch nothing",
+    help: "list what get would fetch, and from which nodes",
   },
   wait: {
     roles: CLIENT,

@@ -12,7 +12,7 @@ import { show } from "../../base/text.ts";
 
 /** Options of {@linkcode parseSelection}. */
 export interface SelectionOptions {
-  /** Whether capitals and small letters match each other. */
+  /** Whether to ignore the case of letters. */
   readonly ignoreCase?: boolean;
 }
 

@@ -185,7 +185,7 @@ export function tell(
       terminal.note(
         `${show(event.directory)} is large, ${
           counted(event.files, "file")
-        } found so far: clients can fetch by name, and lists wait for the rest`,
+        } found so far: clients can already fetch by name; lists wait for the rest`,
       );
       break;
     case "sharing":
