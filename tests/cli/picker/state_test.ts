@@ -198,7 +198,7 @@ Deno.test("Picker escapes names and what was typed, and cuts them by columns fro
   assertEquals(
     rowsOf(picker).slice(2),
     [
-      "> …x1b[2J\\u{202e}bcd",
+      "> …[2J\\u{202e}bcd",
       "  …語日本語日本.txt",
     ].map((row) => row),
   );
