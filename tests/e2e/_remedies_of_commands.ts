@@ -118,6 +118,19 @@ export const OF_COMMANDS: Readonly<Record<string, Trials>> = {
       };
     },
   },
+  "lib/cli/roles/private_mark.ts": {
+    "give --secret-file FILE; to open the relay to everybody, remove ${ show(path) }":
+      async (here) => {
+        await Deno.mkdir(`${here.path}/state`, { mode: 0o700 });
+        await here.write("state/private");
+        await here.write("secret", SECRET);
+        const state = ["--state=state", "0"];
+        return {
+          wrong: here.newRelay(...state),
+          right: here.newRelay("--secret-file=secret", ...state),
+        };
+      },
+  },
   "lib/cli/commands/digest.ts": {
     grantRemedy: async (here) => {
       const receipt = ["--receipt=r.json", "-o", "there/a.txt"];

@@ -67,6 +67,39 @@ Deno.test("relay.ts --private refuses --json where the tokens of a new secret wo
   assert(!text.includes("p2p-node-"));
 });
 
+Deno.test("A relay that was private does not start without its secret, until its mark is removed", async () => {
+  await using keys = await makeKeys();
+  const state = join(keys.folder, "state");
+  const permissions = [
+    `--allow-read=${keys.folder}`,
+    `--allow-write=${state}`,
+  ];
+  const spawn = (...args: string[]) =>
+    spawnRelay(["--state", state, ...args, "0"], { permissions });
+  let id: string;
+  {
+    await using open = await spawn();
+    await open.stderr.until(/^open relay: /);
+    id = open.address.split("/").at(-1)!;
+  }
+  {
+    await using relay = await spawn("--secret-file", keys.secretFile);
+    await relay.stderr.until(/^private relay: /);
+  }
+  const args = ["--state", state, "0"];
+  const refused = await runRole("relay.ts", args, { permissions });
+  assertEquals([refused.code, refused.text], [2, ""]);
+  assertEquals(refused.stderr, [
+    `error: Cannot start the relay (${state}): the relay with this state was ` +
+    "private, and now it has no secret; give --secret-file FILE; to open the " +
+    `relay to everybody, remove ${state}/private`,
+  ]);
+  await Deno.remove(join(state, "private"));
+  await using open = await spawn();
+  await open.stderr.until(/^open relay: /);
+  assertEquals(open.address.split("/").at(-1), id);
+});
+
 Deno.test("relay.ts --secret-file shows no tokens; with --show-tokens it prints them and ends", async () => {
   await using keys = await makeKeys();
   await using relay = await spawnPrivateRelay(keys);

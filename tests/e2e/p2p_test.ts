@@ -166,7 +166,7 @@ testWith(
     await toEnd("p2p --json get a.txt -o 'Downloads/a new name.txt'");
     await toEnd("p2p share doctor Downloads --host 127.0.0.1");
     await using sending = typed("p2p send files/a.txt --host 127.0.0.1");
-    await sending.lines.until(/p2p:\/\//);
+    await sending.lines.until(/needs only the link: p2p get LINK;/);
     assertEquals(await sending.interrupt(), 130);
     texts.push(sending.text);
     await toEnd("p2p get a.txt -o Downloads/ --receipt Downloads/r.json");

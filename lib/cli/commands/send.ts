@@ -23,6 +23,7 @@ import {
 } from "../../node/server.ts";
 import { type LoneFile, resolvePaths } from "../../share/shared_path.ts";
 import type { CommandLine } from "../options/command_line.ts";
+import { spokenLine } from "../options/spoken.ts";
 import { badValue, formatDuration, given } from "../options/values.ts";
 import type { Terminal } from "../output/terminal.ts";
 import { collectInTime } from "../roles/memory.ts";
@@ -89,8 +90,10 @@ export async function runSend(
     await makeLinkTo(file, { ...links, node, sending, signal });
   }
   terminal.note(
-    "the other side needs only the link: peer_client.ts get LINK; this ends " +
-      `after ${fetchesInWords(uses)}, or in ${formatDuration(seconds)}`,
+    spokenLine("the other side needs only the link: peer_client.ts get LINK") +
+      `; this ends after ${fetchesInWords(uses)}, or in ${
+        formatDuration(seconds)
+      }`,
   );
   if (token === undefined) {
     terminal.note(
@@ -240,7 +243,8 @@ async function readNodeToken(
     if (!isPrivate) return undefined;
     throw new Failure("usage", {
       what: "Cannot send",
-      why: "a private relay also wants the token of a node from send",
+      why: "a client token is given: on a private relay send needs the token " +
+        "of a node too",
       remedy: "name its file with --node-token-file",
     });
   }

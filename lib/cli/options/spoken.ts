@@ -88,6 +88,11 @@ export function lineAsP2p(line: string): string {
     .replace(/(\bp2p\b.*?) nas 1700\b/, "$1");
 }
 
+/** A line with the command line of a script, for the command that was typed. */
+export function spokenLine(line: string): string {
+  return isTypedAsP2p() ? lineAsP2p(line) : line;
+}
+
 /** A remedy for the command that was typed. */
 export function spokenRemedy(remedy: string): string {
   return isTypedAsP2p() ? remedyAsP2p(remedy) : remedy;

@@ -35,6 +35,7 @@ import { RELAY as SPEC } from "../options/command_table.ts";
 import { checkAnnouncing, startAnnouncing } from "./announcing.ts";
 import { collectInTime } from "./memory.ts";
 import { serveMetrics } from "./metrics.ts";
+import { keepPrivate } from "./private_mark.ts";
 import { type CommandLine, usageFailure } from "../options/command_line.ts";
 import { given } from "../options/values.ts";
 import {
@@ -55,6 +56,10 @@ export async function runRelay(context: RoleContext): Promise<number> {
   const options = await relayOptions(line);
   const secrets = await readSecrets(context) ?? madeSecrets(context);
   if (secrets !== undefined) options.secrets = secrets;
+  const state = line.get("state");
+  if (state !== undefined) {
+    await keepPrivate(state, { isPrivate: secrets !== undefined });
+  }
   const metricsAt = line.get("metrics");
   using _survive = surviveRejections(terminal);
   using _collect = collectInTime();
