@@ -409,7 +409,8 @@ export const EVENTS: Readonly<Record<EventName, EventSpec>> = {
     },
   },
   "fetch_ended": {
-    says: "the client was sent all of that file, or has left, or wants no more",
+    says:
+      "the client has all of that file, has left, or asks for no more of it",
     roles: NODES,
     fields: {
       name: text("the file"),

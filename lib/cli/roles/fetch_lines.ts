@@ -1,12 +1,12 @@
-/** Shows a node's fetches. On a terminal, running fetches have lines that change,
+/**
+ * Shows a node's fetches. On a terminal, running fetches have lines that change,
  * and each finished fetch gets a line that stays. Elsewhere it prints one line
  * for each connection, or with `--verbose` one for each finished fetch.
  *
  * @module
  */
 
-import { show } from "../../base/text.ts";
-import { counted } from "../../base/text.ts";
+import { counted, show } from "../../base/text.ts";
 import type { RunningFetch } from "../../node/fetch_types.ts";
 import type { NodeEvent } from "../../node/server.ts";
 import { formatRunning, formatSent } from "../output/fetches.ts";
