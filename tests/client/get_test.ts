@@ -6,6 +6,7 @@ import { assertEquals } from "@std/assert";
 import { join } from "@std/path";
 import { getFiles } from "../../lib/client/get.ts";
 import { Failure } from "../../lib/base/errors.ts";
+import { openFileCount } from "../_descriptors.ts";
 import { sayRefused, saysNothing } from "../_evil_node.ts";
 import { within } from "../_event_log.ts";
 import { describeBytes, sendTruly, stalls } from "../_lies.ts";
@@ -319,13 +320,6 @@ Deno.test("getFiles fetches a file that its node has not hashed yet", async () =
   }
 });
 
-/** Descriptors that this process has open; asked of another, which may look. */
-function descriptorCount(): number {
-  const args = [`/proc/${Deno.pid}/fd`];
-  const { stdout } = new Deno.Command("ls", { args }).outputSync();
-  return new TextDecoder().decode(stdout).split("\n").length;
-}
-
 Deno.test("getFiles fetches a thousand small files with few of them open", async () => {
   await using relay = await startRelay();
   const files = Object.fromEntries(
@@ -334,8 +328,7 @@ Deno.test("getFiles fetches a thousand small files with few of them open", async
   await using node = await startNode(relay, files, { name: "node" });
   await node.log.until("hashed");
   await using folder = await tempShare();
-  const before = descriptorCount();
-  let most = 0;
+  const counts: Promise<number>[] = [];
   let received = 0;
   const log = new ClientLog();
   const { saved, failed } = await getFiles({
@@ -346,7 +339,7 @@ Deno.test("getFiles fetches a thousand small files with few of them open", async
     onEvent: (event) => {
       log.onEvent(event);
       if (event.event === "file_received" && ++received % 50 === 0) {
-        most = Math.max(most, descriptorCount());
+        counts.push(openFileCount(folder.path));
       }
     },
   });
@@ -355,8 +348,9 @@ Deno.test("getFiles fetches a thousand small files with few of them open", async
   for (const [name, content] of Object.entries(files)) {
     assertEquals(await Deno.readTextFile(join(folder.path, name)), content);
   }
-  // Calls through a thread have a descriptor of their own.
-  assertEquals(most - before < 40, true, `${most - before} more are open`);
+  const most = Math.max(...await Promise.all(counts));
+  assertEquals(counts.length, 20);
+  assertEquals(most <= 16, true, `${most} are open`);
   const served = await node.log.until("served");
   assertEquals(served.files, 1_000);
   // One conversation is enough for all of them.

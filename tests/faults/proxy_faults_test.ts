@@ -14,6 +14,7 @@ import { greet } from "../../lib/protocol/hello.ts";
 import type { Limits } from "../../lib/base/limits.ts";
 import { pieceCountOf } from "../../lib/content/manifest.ts";
 import type { NodeOptions } from "../../lib/node/server.ts";
+import { openConnectionCount } from "../_descriptors.ts";
 import { within } from "../_event_log.ts";
 import {
   type FaultProxy,
@@ -320,10 +321,13 @@ for (const mode of ["TLS", "plaintext"] as const) {
  * Lets the event loop turn until something is so that is not told, after what
  * is told of it; `what` fails otherwise.
  */
-async function untilSettled(isSo: () => boolean, what: string): Promise<void> {
+async function untilSettled(
+  isSo: () => boolean | Promise<boolean>,
+  what: string,
+): Promise<void> {
   let isWaiting = true;
   const looking = async () => {
-    while (isWaiting && !isSo()) await delay(0);
+    while (isWaiting && !await isSo()) await delay(0);
   };
   try {
     await within(looking(), what);
@@ -492,13 +496,11 @@ Deno.test("Fault proxy: a client that vanishes leaves nothing open at the node",
   await using network = await startNetwork({
     faults: { toDialler: { cutAfter: MIDDLE, cut: "rst" } },
   });
-  // Asked of another process, which may look.
-  const descriptors = () => {
-    const args = [`/proc/${Deno.pid}/fd`];
-    const { stdout } = new Deno.Command("ls", { args }).outputSync();
-    return new TextDecoder().decode(stdout).split("\n").length;
-  };
-  const before = descriptors();
+  const { target } = network.proxy;
+  const before = await openConnectionCount(target);
+  const conn = await Deno.connect({ hostname: "127.0.0.1", port: target });
+  assert(await openConnectionCount(target) > before);
+  conn.close();
   const rounds = 5;
   for (let round = 0; round < rounds; round++) {
     await using folder = await tempShare();
@@ -511,7 +513,10 @@ Deno.test("Fault proxy: a client that vanishes leaves nothing open at the node",
     () => log.names.filter((name) => name === "served").length >= rounds,
   );
   await untilSettled(() => server.connectionCount === 0, "their end");
-  await untilSettled(() => descriptors() <= before, "their descriptors");
+  await untilSettled(
+    async () => await openConnectionCount(target) <= before,
+    "their descriptors",
+  );
 });
 
 Deno.test("Fault proxy: a node at a crawl loses its pieces to the other, and does not hold it up", async () => {
