@@ -131,6 +131,7 @@ export class ListingAnswer implements Answer {
   readonly #from: string;
   readonly #pages: (readonly ListedFile[])[] = [];
   readonly #failed = Promise.withResolvers<never>();
+  #hasFailed = false;
   #wake = () => {};
   #onRead = () => {};
 
@@ -155,11 +156,13 @@ export class ListingAnswer implements Answer {
       this.#pages.push(message.files);
     }
     this.#wake();
-    if (this.#pages.length < LIMITS.listingPagesAheadCount) return;
+    const isAhead = this.#pages.length >= LIMITS.listingPagesAheadCount;
+    if (!isAhead || this.#hasFailed) return;
     return new Promise((resolve) => this.#onRead = resolve);
   }
 
   fail(error: Error): void {
+    this.#hasFailed = true;
     this.#failed.reject(error);
     this.#onRead();
   }

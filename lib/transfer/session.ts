@@ -294,6 +294,8 @@ export class NodeSession implements AsyncDisposable {
       first,
       this.#channel.receiveOrData(DIRECTION.nodeToClient),
     );
+    // It may have failed meanwhile; then nobody makes room for the message.
+    if (this.#failure !== null) throw this.#failure;
     if (message === null) {
       throw new ProtocolError("truncated", "it hung up");
     }

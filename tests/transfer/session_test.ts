@@ -502,6 +502,23 @@ Deno.test("NodeSession.browse goes from page to page, and no further than the la
   assertEquals(await within(again, "the refusal"), []);
 });
 
+Deno.test("NodeSession keeps no timer of a listing that is broken off, wherever its next page is", async () => {
+  const files = [{ name: "f", size: 1, modifiedMs: 0, version: VERSION }];
+  for (let turns = 0; turns < 40; turns++) {
+    await using talking = await talk();
+    const { session, node } = talking;
+    const pages = session.browse("");
+    const first = pages.next();
+    const { request } = await asked(node, "browse");
+    const page = { kind: "files", request, files, more: true } as const;
+    await node.send(...Array(2 * LIMITS.listingPagesAheadCount).fill(page));
+    await first;
+    for (let turn = 0; turn < turns; turn++) await Promise.resolve();
+    session.abort(new Error("broken off"));
+  }
+  // The test fails if a timer is left.
+});
+
 Deno.test("NodeSession waits for while the node says that it is working, and no longer", async () => {
   using time = new FakeTime();
   await using talking = await talk();
@@ -706,4 +723,5 @@ Deno.test("ListingAnswer wants no more pages than are looked at", async () => {
   const stuck = take() as Promise<void>;
   answer.fail(new Error("broken off"));
   await within(stuck, "the end");
+  assertEquals(take(), undefined, "a page that was on its way");
 });
