@@ -116,6 +116,7 @@ export interface Dishonesty {
   readonly browse?: Lie<MessageOf<"browse">>;
   readonly describe?: Lie<MessageOf<"describe">>;
   readonly read?: Lie<MessageOf<"read">>;
+  readonly holding?: Lie<MessageOf<"holding">>;
   /** How pieces are sent. */
   readonly piece?: SendPiece;
   /** Has not hashed its files: knows them by version alone. */
@@ -183,6 +184,12 @@ export function honestBut(
         await send(channel, { message, index, bytes, hash });
       }
     },
+    holding: async (channel: Channel, message: MessageOf<"holding">) => {
+      const file = of(message.of);
+      if (file === undefined) return await sayRefused(channel, message, gone);
+      const { request } = message;
+      await channel.send({ kind: "has", request, complete: true });
+    },
   };
   // What is asked for together is told like what is asked for alone.
   const readMany = async (channel: Channel, message: MessageOf<"readMany">) => {
@@ -209,6 +216,8 @@ export function honestBut(
         return (lies.read ?? truth.read)(channel, message);
       case "readMany":
         return readMany(channel, message);
+      case "holding":
+        return (lies.holding ?? truth.holding)(channel, message);
     }
   };
 }

@@ -153,6 +153,7 @@ const PURE = [
   "content/glob",
   "content/manifest",
   "content/nearest",
+  "content/piece_set",
   "content/section",
   "content/zeros",
   "guard/admission",

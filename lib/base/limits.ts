@@ -139,6 +139,11 @@ const NUMBERS = {
   workingBurstCount: 16,
   /** How often it may say so over a longer time. */
   workingPauseMs: 2_500,
+  /**
+   * Runs of pieces in one message of those that a holder gained: a kilobyte of
+   * JSON. More runs follow in the next.
+   */
+  gainedRunCount: 64,
   /** How often a node may break off before it is excluded. */
   sourceFailureCount: 3,
   /**

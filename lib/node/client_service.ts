@@ -158,6 +158,8 @@ export class ClientService implements Disposable {
         return this.#read(message);
       case "readMany":
         return this.#readMany(message);
+      case "holding":
+        return this.#holding(message);
     }
   }
 
@@ -336,6 +338,14 @@ export class ClientService implements Disposable {
         await this.#outbox.message({ kind: "skipped", request, code, text });
       },
     });
+  }
+
+  /** A node shares no file before it has all of it. */
+  async #holding({ request, of }: MessageOf<"holding">): Promise<void> {
+    if (this.#files.standingFor(of) === undefined) {
+      return await this.#refuse("gone", request);
+    }
+    await this.#outbox.message({ kind: "has", request, complete: true });
   }
 
   async #refuse(reason: ReadRefusal, request: number): Promise<void> {

@@ -38,6 +38,12 @@ const PieceIndex = Type.Integer({
   maximum: LIMITS.pieceCount - 1,
 });
 
+const PieceCount = Type.Integer({ minimum: 1, maximum: LIMITS.pieceCount });
+/** Base64 of one bit a piece. */
+const Bitmap = Type.String({
+  maxLength: 4 * Math.ceil(LIMITS.pieceCount / 8 / 3),
+});
+
 // A grant, or a key that checks grants; see `access/`.
 const Grant = Type.String({ maxLength: 3_400 });
 const GrantKey = Type.String({ minLength: 44, maxLength: 44 });
@@ -244,7 +250,7 @@ const WITH_NODE = {
       request: RequestId,
       of: ContentOrVersion,
       first: PieceIndex,
-      count: Type.Integer({ minimum: 1, maximum: LIMITS.pieceCount }),
+      count: PieceCount,
     }),
   },
   readMany: {
@@ -288,6 +294,27 @@ const WITH_NODE = {
   skipped: {
     type: 0x49,
     schema: Type.Object({ request: RequestId, code: Token, text: Text }),
+  },
+  holding: {
+    type: 0x4a,
+    schema: Type.Object({ request: RequestId, of: Digest }),
+  },
+  has: {
+    type: 0x4b,
+    schema: Type.Object({
+      request: RequestId,
+      bitmap: Type.Optional(Bitmap),
+      complete: Type.Optional(Type.Boolean()),
+    }),
+  },
+  gained: {
+    type: 0x4c,
+    schema: Type.Object({
+      request: RequestId,
+      runs: Type.Array(Type.Tuple([PieceIndex, PieceCount]), {
+        maxItems: LIMITS.gainedRunCount,
+      }),
+    }),
   },
   // Not JSON; see `bulk.ts`.
   pieces: {

@@ -85,7 +85,7 @@ export const DIRECTION = {
   relayToClient: ["nodes", "reported", "rendezvous", "minted", "refused"],
   toTunnel: ["join"],
   fromTunnel: ["joined", "refused"],
-  clientToNode: ["find", "browse", "describe", "read", "readMany"],
+  clientToNode: ["find", "browse", "describe", "read", "readMany", "holding"],
   nodeToClient: [
     "found",
     "files",
@@ -93,6 +93,8 @@ export const DIRECTION = {
     "pieces",
     "skipped",
     "working",
+    "has",
+    "gained",
     "refused",
   ],
 } as const satisfies Record<string, readonly MessageKind[]>;

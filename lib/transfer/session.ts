@@ -35,6 +35,11 @@ import {
   type Refused,
   unasked,
 } from "./answers.ts";
+import {
+  HoldingAnswer,
+  type HoldingOutcome,
+  type HoldingQuestion,
+} from "./holding_answer.ts";
 
 /** The node will have nothing to do with this client. */
 export class Denied extends Error {
@@ -62,6 +67,8 @@ export class NodeSession implements AsyncDisposable {
   /** Whether files may have to be hashed before they may be found. */
   readonly #isGranted: boolean;
   readonly #waiting: Answer[] = [];
+  /** What the node has of contents that it is still receiving, by request. */
+  readonly #holdings = new Map<number, HoldingAnswer>();
   /** Milliseconds for which it was not read from, for reasons of ours. */
   #heldMs = 0;
   /** Runs while pieces are waited for. */
@@ -214,6 +221,20 @@ export class NodeSession implements AsyncDisposable {
   }
 
   /**
+   * Asks which pieces of a content the node has, and hears of those that it gains
+   * until it has all, or the conversation ends.
+   */
+  async holding(
+    of: string,
+    question: HoldingQuestion,
+  ): Promise<HoldingOutcome> {
+    const request = this.#nextRequest++;
+    const answer = new HoldingAnswer(request, question, this.#from);
+    this.#holdings.set(request, answer);
+    return await this.#ask({ kind: "holding", request, of }, answer);
+  }
+
+  /**
    * Sends a question. Its answer is awaited from before that on, for answers
    * come in the order of the questions.
    */
@@ -239,6 +260,14 @@ export class NodeSession implements AsyncDisposable {
     }
     this.#waiting.push(answer);
     if (!this.#pumping) void this.#pump();
+    // For news it reads already: this answer may come next.
+    else if (this.#waiting.length === 1) this.#startClock();
+  }
+
+  /** Whether an answer is waited for, or news of pieces. */
+  get #expectsMore(): boolean {
+    return this.#waiting.length > 0 ||
+      this.#holdings.values().some(({ goesOn }) => goesOn);
   }
 
   /** Receives for as long as somebody waits. Never rejects. */
@@ -246,9 +275,7 @@ export class NodeSession implements AsyncDisposable {
     this.#pumping = true;
     using _timers = this.#channel.holdTimers();
     try {
-      for (let first = this.#waiting[0]; first; first = this.#waiting[0]) {
-        await this.#receive(first);
-      }
+      while (this.#expectsMore) await this.#receive();
     } catch (error) {
       this.#fail(error instanceof Error ? error : new Error("thrown"));
     } finally {
@@ -278,10 +305,14 @@ export class NodeSession implements AsyncDisposable {
     return conn instanceof LaneConn ? conn : undefined;
   }
 
+  /** Waits for the first answer, if it is for pieces. */
+  #startClock(): void {
+    if (this.#waiting[0]?.owesPieces) this.#waited.start(performance.now());
+  }
+
   /** A read from the channel, timed where it is for pieces. */
-  async #timed<T>(answer: Answer, read: Promise<T>): Promise<T> {
-    if (!answer.owesPieces) return await read;
-    this.#waited.start(performance.now());
+  async #timed<T>(read: Promise<T>): Promise<T> {
+    this.#startClock();
     try {
       return await read;
     } finally {
@@ -289,9 +320,8 @@ export class NodeSession implements AsyncDisposable {
     }
   }
 
-  async #receive(first: Answer): Promise<void> {
+  async #receive(): Promise<void> {
     const message = await this.#timed(
-      first,
       this.#channel.receiveOrData(DIRECTION.nodeToClient),
     );
     // It may have failed meanwhile; then nobody makes room for the message.
@@ -299,7 +329,9 @@ export class NodeSession implements AsyncDisposable {
     if (message === null) {
       throw new ProtocolError("truncated", "it hung up");
     }
-    if (message.request !== first.request) {
+    if (message.kind === "gained") return this.#gained(message);
+    const first = this.#waiting[0];
+    if (first === undefined || message.request !== first.request) {
       // Without a request it is the node that ends the conversation.
       if (message.kind !== "refused" || message.request !== undefined) {
         throw unasked(this.#from);
@@ -335,14 +367,22 @@ export class NodeSession implements AsyncDisposable {
     works();
   }
 
-  async #receiveData(answer: Answer, length: number): Promise<void> {
-    const { receiver } = answer;
+  #gained(message: MessageOf<"gained">): void {
+    const holding = this.#holdings.get(message.request);
+    if (holding === undefined) throw unasked(this.#from);
+    holding.gain(message, performance.now());
+  }
+
+  async #receiveData(
+    { receiver }: Answer,
+    length: number,
+  ): Promise<void> {
     if (receiver === undefined) throw unasked(this.#from);
     for (let left = length; left > 0;) {
       const from = performance.now();
       const target = await receiver.target(left);
       this.#heldMs += performance.now() - from;
-      await this.#timed(answer, this.#channel.readData(target));
+      await this.#timed(this.#channel.readData(target));
       receiver.filled(target.length);
       left -= target.length;
     }

@@ -218,6 +218,19 @@ const BODY: { readonly [Kind in MessageKind]: fc.Arbitrary<Body<Kind>> } = {
     more: fc.boolean(),
   }),
   working: fc.record({ request }),
+  holding: fc.record({ request, of: digest }),
+  has: fc.record(
+    { request, bitmap: textUpTo(10_924), complete: fc.boolean() },
+    {
+      requiredKeys: ["request"],
+    },
+  ),
+  gained: fc.record({
+    request,
+    runs: fc.array(fc.tuple(index, fc.integer({ min: 1, max: 65_536 })), {
+      maxLength: 64,
+    }),
+  }),
 };
 
 /** A message of one kind. */

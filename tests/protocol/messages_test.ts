@@ -1,4 +1,4 @@
-import { assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import { ProtocolError } from "../../lib/base/errors.ts";
 import { LIMITS } from "../../lib/base/limits.ts";
 import { PIECES_FRAME_TYPE, writeDataHeader } from "../../lib/protocol/bulk.ts";
@@ -162,6 +162,19 @@ for (
       { request: 1, of: "v".repeat(32), first: 0, count: 1 },
       { of: "v".repeat(65) },
     ],
+    ["holding", "of", { request: 1, of: DIGEST }, { of: "v".repeat(32) }],
+    [
+      "has",
+      "bitmap",
+      { request: 1, bitmap: "A".repeat(10_924) },
+      { bitmap: "A".repeat(10_925) },
+    ],
+    [
+      "gained",
+      "runs.0.1",
+      { request: 1, runs: [[65_535, 65_536]] },
+      { runs: [[0, 0]] },
+    ],
     ["describe", "of", { request: 1, of: DIGEST }, { of: "v".repeat(31) }],
     [
       "manifest",
@@ -304,6 +317,20 @@ Deno.test("decodeMessage takes so many files in one request, and no more", () =>
   for (const count of [0, LIMITS.batchFileCount + 1]) {
     assertThrows(() => decode(request(count)), ProtocolError);
   }
+});
+
+Deno.test("decodeMessage takes so many runs of gained pieces, and no more", () => {
+  const message = (count: number) => {
+    const runs = Array.from({ length: count }, (_, at): [number, number] => [
+      2 * at,
+      1,
+    ]);
+    return encodeMessage({ kind: "gained", request: 1, runs });
+  };
+  const most = decode(message(LIMITS.gainedRunCount));
+  assertEquals(most.kind === "gained" && most.runs.at(-1), [126, 1]);
+  assert(message(LIMITS.gainedRunCount).length < 1_024);
+  assertThrows(() => decode(message(LIMITS.gainedRunCount + 1)), ProtocolError);
 });
 
 Deno.test("decodeMessage does not count brackets inside texts as depth", () => {

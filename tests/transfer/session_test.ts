@@ -1,6 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { Channel } from "../../lib/protocol/channel.ts";
-import type { Conn } from "../../lib/base/conn.ts";
+import type { Channel } from "../../lib/protocol/channel.ts";
 import {
   ProtocolError,
   type ProtocolErrorCode,
@@ -24,65 +23,12 @@ import { sayData } from "../_evil_node.ts";
 import { within } from "../_event_log.ts";
 import { FakeTime } from "../_fake_time.ts";
 import { describeBytes, sayManifest } from "../_lies.ts";
-import { memoryPair } from "../_memory_conn.ts";
 import { randomBytes, seededRandom } from "../_random.ts";
+import { asked, channels, ID, IDLE_MS, talk } from "../_session.ts";
 
-const ID = "a".repeat(52);
 const VERSION = "v".repeat(32);
 const PIECE = 256 * 1024;
 const ONE_PIECE = { of: VERSION, first: 0, count: 1 };
-const IDLE_MS = 7_000;
-
-/** A session, and the node's end of it, both greeted. */
-interface Talk extends AsyncDisposable {
-  readonly session: NodeSession;
-  readonly node: Channel;
-  readonly conns: readonly [Conn, Conn];
-}
-
-function channels(): { client: Channel; node: Channel; conns: [Conn, Conn] } {
-  const conns = memoryPair({ capacityBytes: 4 * PIECE });
-  const options = {
-    limits: LIMITS,
-    acceptsData: true,
-    writeStallMs: 10_000,
-    idleMs: IDLE_MS,
-  };
-  const [client, node] = conns.map((conn) => new Channel(conn, options));
-  return { client: client!, node: node!, conns };
-}
-
-async function talk(grant: { grant?: string } = {}): Promise<Talk> {
-  const { client, node, conns } = channels();
-  const opening = NodeSession.open(client, {
-    id: ID,
-    path: "direct",
-    ...grant,
-  });
-  await node.send({ kind: "hello", protocol: 1, role: "node", id: ID });
-  await node.receive(["hello"]);
-  node.openUp();
-  const { session } = await opening;
-  return {
-    session,
-    node,
-    conns,
-    [Symbol.asyncDispose]: () => {
-      for (const conn of conns) conn.close();
-      return Promise.resolve();
-    },
-  };
-}
-
-/** The next request, which must be of this kind. */
-async function asked<Kind extends ClientToNode["kind"]>(
-  node: Channel,
-  kind: Kind,
-): Promise<MessageOf<Kind>> {
-  const message = await within(node.receive(DIRECTION.clientToNode), kind);
-  assertEquals(message?.kind, kind);
-  return message as MessageOf<Kind>;
-}
 
 /** Keeps what it is given. */
 class Keeper implements PieceReceiver {

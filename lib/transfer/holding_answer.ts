@@ -1,0 +1,107 @@
+/**
+ * The answer to a question for the pieces that a peer has of one content: what
+ * it had, and what it has gained since. Knows no connection.
+ *
+ * @module
+ */
+
+import { LIMITS } from "../base/limits.ts";
+import { type PieceRun, PieceSet } from "../content/piece_set.ts";
+import type { MessageOf, NodeToClient } from "../protocol/messages.ts";
+import { type Answer, lie, type Refused, unasked } from "./answers.ts";
+
+/** Which pieces the peer has, or a refusal. */
+export type HoldingOutcome =
+  | { readonly kind: "has"; readonly pieces: PieceSet }
+  | Refused;
+
+/** The content that is asked about. */
+export interface HoldingQuestion {
+  /** Pieces of it. */
+  readonly pieceCount: number;
+  /** Hears of pieces that the peer has gained, each once. */
+  readonly onGained: (runs: readonly PieceRun[]) => void;
+}
+
+/** Follows what one peer has of one content. */
+export class HoldingAnswer implements Answer {
+  readonly request: number;
+  isDone = false;
+  readonly #question: HoldingQuestion;
+  readonly #from: string;
+  readonly #outcome = Promise.withResolvers<HoldingOutcome>();
+  /** What it has; nothing before it has said so, or once it has refused. */
+  #pieces: PieceSet | undefined;
+  /** How often it may say now that it is still there. */
+  #credit: number = LIMITS.workingBurstCount;
+  #toldAt: number | undefined;
+
+  constructor(request: number, question: HoldingQuestion, from: string) {
+    this.request = request;
+    this.#question = question;
+    this.#from = from;
+  }
+
+  get promise(): Promise<HoldingOutcome> {
+    return this.#outcome.promise;
+  }
+
+  /** Whether the peer will tell of more pieces. */
+  get goesOn(): boolean {
+    return this.#pieces !== undefined && !this.#pieces.isComplete;
+  }
+
+  take(message: NodeToClient): void {
+    if (message.kind === "refused") {
+      this.isDone = true;
+      return this.#outcome.resolve(message);
+    }
+    if (message.kind !== "has") throw unasked(this.#from);
+    this.isDone = true;
+    const pieces = this.#read(message);
+    this.#pieces = pieces;
+    this.#outcome.resolve({ kind: "has", pieces });
+  }
+
+  #read({ bitmap, complete }: MessageOf<"has">): PieceSet {
+    const { pieceCount } = this.#question;
+    if (complete) return new PieceSet(pieceCount, Array(pieceCount).keys());
+    const pieces = PieceSet.parse(bitmap ?? "", pieceCount);
+    if (pieces === undefined) {
+      throw lie(this.#from, "a bitmap that does not fit the file");
+    }
+    return pieces;
+  }
+
+  /**
+   * Takes news of pieces, of which each may be told once; without any the peer
+   * says that it is still there.
+   */
+  gain({ runs }: MessageOf<"gained">, now: number): void {
+    const pieces = this.#pieces;
+    if (pieces === undefined) throw unasked(this.#from);
+    if (runs.length === 0) return this.#stays(now);
+    const gained = runs.map(([first, count]) => ({ first, count }));
+    for (const { first, count } of gained) {
+      for (let piece = first; piece < first + count; piece++) {
+        if (piece >= pieces.count || !pieces.add(piece)) {
+          throw lie(this.#from, "pieces that it cannot have gained");
+        }
+      }
+    }
+    this.#question.onGained(gained);
+  }
+
+  /** The same bounds as for a peer that says it works. */
+  #stays(now: number): void {
+    const { workingBurstCount, workingPauseMs } = LIMITS;
+    const earned = (now - (this.#toldAt ?? now)) / workingPauseMs;
+    this.#toldAt = now;
+    this.#credit = Math.min(workingBurstCount, this.#credit + earned) - 1;
+    if (this.#credit < 0) throw unasked(this.#from);
+  }
+
+  fail(error: Error): void {
+    this.#outcome.reject(error);
+  }
+}

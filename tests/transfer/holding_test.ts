@@ -1,0 +1,224 @@
+/** What a client hears of the pieces that a peer has, and what it refuses. */
+
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { ProtocolError } from "../../lib/base/errors.ts";
+import { LIMITS } from "../../lib/base/limits.ts";
+import { type PieceRun, PieceSet } from "../../lib/content/piece_set.ts";
+import { Channel } from "../../lib/protocol/channel.ts";
+import { serviceOf, TIMING } from "../_client_service.ts";
+import { within } from "../_event_log.ts";
+import { FakeTime } from "../_fake_time.ts";
+import { asked, IDLE_MS, talk } from "../_session.ts";
+
+const CONTENT = "c".repeat(64);
+const PIECES = 20;
+
+/** A session that follows a holder of the first two pieces. */
+async function following(stack: AsyncDisposableStack) {
+  const { session, node } = stack.use(await talk());
+  const heard: string[] = [];
+  let news = Promise.withResolvers<void>();
+  const outcome = session.holding(CONTENT, {
+    pieceCount: PIECES,
+    onGained: (runs: readonly PieceRun[]) => {
+      heard.push(...runs.map(({ first, count }) => `${first}+${count}`));
+      news.resolve();
+      news = Promise.withResolvers();
+    },
+  });
+  const { request, of } = await asked(node, "holding");
+  assertEquals(of, CONTENT);
+  const bitmap = new PieceSet(PIECES, [0, 1]).format();
+  await node.send({ kind: "has", request, bitmap });
+  const found = await within(outcome, "the answer");
+  assert(found.kind === "has");
+  return { session, node, request, heard, found, news: () => news.promise };
+}
+
+Deno.test("NodeSession.holding tells what the holder has, and each piece that it gains", async () => {
+  await using stack = new AsyncDisposableStack();
+  const { node, request, found, heard, news } = await following(stack);
+  assertEquals([...found.pieces.pieces()], [0, 1]);
+  let told = news();
+  await node.send({ kind: "gained", request, runs: [[2, 3], [9, 1]] });
+  await within(told, "news without another question");
+  told = news();
+  await node.send({ kind: "gained", request, runs: [[19, 1]] });
+  await within(told, "more news");
+  assertEquals(heard, ["2+3", "9+1", "19+1"]);
+  assertEquals([...found.pieces.pieces()], [0, 1, 2, 3, 4, 9, 19]);
+});
+
+Deno.test("NodeSession.holding takes a complete holder at its word, and waits for no news of it", async () => {
+  using time = new FakeTime();
+  await using talking = await talk();
+  const { session, node } = talking;
+  const onGained = () => assert(false, "there is nothing to gain");
+  const question = { pieceCount: PIECES, onGained };
+  const outcome = session.holding(CONTENT, question);
+  await time.advance(0);
+  const { request } = await asked(node, "holding");
+  await node.send({ kind: "has", request, complete: true });
+  const found = await outcome;
+  assert(found.kind === "has" && found.pieces.isComplete);
+  assertEquals(time.timerCount, 0);
+  await time.advance(10 * IDLE_MS);
+  const finding = session.find("a");
+  const asking = await asked(node, "find");
+  await node.send({
+    ...{ kind: "refused", code: "not_found", text: "" },
+    request: asking.request,
+  });
+  assertEquals((await finding).kind, "refused", "the session goes on");
+});
+
+Deno.test("NodeSession.holding gives the refusal of a node without the content", async () => {
+  await using talking = await talk();
+  const { session, node } = talking;
+  const question = { pieceCount: PIECES, onGained: () => {} };
+  const outcome = session.holding(CONTENT, question);
+  const { request } = await asked(node, "holding");
+  await node.send({ kind: "refused", code: "gone", text: "", request });
+  const found = await within(outcome, "the refusal");
+  assertEquals(found.kind === "refused" && found.code, "gone");
+});
+
+Deno.test("NodeSession hears what a holder gains between the answers to other questions", async () => {
+  await using stack = new AsyncDisposableStack();
+  const { session, node, request, heard } = await following(stack);
+  const finding = session.find("a");
+  const asking = await asked(node, "find");
+  await node.send(
+    { kind: "gained", request, runs: [[7, 1]] },
+    { kind: "refused", code: "not_found", text: "", request: asking.request },
+  );
+  await within(finding, "the answer");
+  assertEquals(heard, ["7+1"]);
+});
+
+for (
+  const [what, runs] of [
+    ["a piece that it had", [[1, 1]]],
+    ["a piece twice", [[4, 1], [4, 1]]],
+    ["overlapping runs", [[4, 3], [6, 1]]],
+    ["a piece behind the last", [[20, 1]]],
+    ["a run beyond the last", [[18, 65_536]]],
+  ] as [string, [number, number][]][]
+) {
+  Deno.test(`NodeSession parts from a holder that gains ${what}`, async () => {
+    await using stack = new AsyncDisposableStack();
+    const { session, node, request } = await following(stack);
+    const failed = assertRejects(
+      () => session.find("a"),
+      ProtocolError,
+      "pieces that it cannot have gained",
+    );
+    await asked(node, "find");
+    await node.send({ kind: "gained", request, runs });
+    await within(failed, "the end");
+  });
+}
+
+for (
+  const [what, has] of [
+    ["of another length", { bitmap: "gA==" }],
+    ["with a piece behind the last", { bitmap: "AAAB" }],
+    ["that is missing", {}],
+  ] as const
+) {
+  Deno.test(`NodeSession parts from a holder with a bitmap ${what}`, async () => {
+    await using talking = await talk();
+    const { session, node } = talking;
+    const question = { pieceCount: PIECES, onGained: () => {} };
+    const failed = assertRejects(
+      () => session.holding(CONTENT, question),
+      ProtocolError,
+      "a bitmap that does not fit the file",
+    );
+    const { request } = await asked(node, "holding");
+    await node.send({ kind: "has", request, ...has });
+    await within(failed, "the end");
+  });
+}
+
+Deno.test("NodeSession parts from a node that gains pieces which nobody asked about", async () => {
+  await using talking = await talk();
+  const { session, node } = talking;
+  const failed = assertRejects(
+    () => session.find("a"),
+    ProtocolError,
+    "nobody asked for",
+  );
+  const { request } = await asked(node, "find");
+  await node.send({ kind: "gained", request, runs: [[0, 1]] });
+  await within(failed, "the end");
+});
+
+Deno.test("NodeSession parts from a holder that floods it with news of nothing", async () => {
+  await using stack = new AsyncDisposableStack();
+  const { session, node, request } = await following(stack);
+  const failed = assertRejects(
+    () => session.find("a"),
+    ProtocolError,
+    "nobody asked for",
+  );
+  const end = within(failed, "the end");
+  let isOver = false;
+  for (let n = 0; n <= LIMITS.workingBurstCount + 1 && !isOver; n++) {
+    await node.send({ kind: "gained", request, runs: [] })
+      .catch(() => isOver = true); // it hung up
+  }
+  await end;
+});
+
+Deno.test("NodeSession gives up a holder that says nothing, and keeps one that says it is there", async () => {
+  using time = new FakeTime();
+  await using stack = new AsyncDisposableStack();
+  const talking = stack.use(await talk());
+  const { session, node } = talking;
+  const question = { pieceCount: PIECES, onGained: () => {} };
+  const outcome = session.holding(CONTENT, question);
+  await time.advance(0);
+  const { request } = await asked(node, "holding");
+  const bitmap = new PieceSet(PIECES).format();
+  await node.send({ kind: "has", request, bitmap });
+  await outcome;
+  for (let n = 0; n < 20; n++) {
+    await time.advance(IDLE_MS - 1);
+    await node.send({ kind: "gained", request, runs: [] });
+  }
+  await time.advance(0);
+  let ended = "";
+  const asking = () => session.find("a").catch(({ code }) => ended = code);
+  await time.advance(IDLE_MS);
+  await asking();
+  assertEquals(ended, "idle");
+});
+
+Deno.test("A node answers that it has all of a content it shares, and nothing of another", async () => {
+  await using stack = new AsyncDisposableStack();
+  const { conn, client: service, share, digests, hash } = await serviceOf(
+    { "a.txt": "abc", "b.txt": "other" },
+    stack,
+  );
+  await hash();
+  const contentOf = (name: string) => digests.of(share.named(name)!)!.content;
+  await using client = new Channel(conn, TIMING);
+  const grant = { expires: 2_000_000_000, prefix: "a.txt" };
+  const served = service.run(grant);
+  const answers: string[] = [];
+  for (const  of of[contentOf("a.txt"), contentOf("b.txt"), CONTENT]) {
+    await client.send({ kind: "holding", request: 1, of });
+    const answer = await within(client.receive(["has", "refused"]), "it");
+    answers.push(
+      answer?.kind === "refused" ? answer.code : JSON.stringify(answer),
+    );
+  }
+  assertEquals(answers, [
+    '{"request":1,"complete":true,"kind":"has"}',
+    "gone", // it is outside the grant
+    "gone",
+  ]);
+  await client.close();
+  await served;
+});
