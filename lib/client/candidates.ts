@@ -14,7 +14,6 @@ import {
 } from "../content/fingerprints.ts";
 import type { ListedNode } from "./nodes.ts";
 import type { Peers } from "./peers.ts";
-import type { Selection } from "./selections.ts";
 import { chosenNodes, type TransferOptions } from "./transfer_options.ts";
 
 /** What a fingerprint is made of. */
@@ -22,6 +21,17 @@ interface Fingerprinted {
   readonly kind: FingerprintKind;
   readonly text: string;
 }
+
+/** What is wanted: a {@linkcode Selection}, or as much of one as is known. */
+export type Sought =
+  | { readonly kind: "name"; readonly name: string }
+  | {
+    readonly kind: "matching";
+    /** The start of every match. */
+    readonly prefix: string;
+    /** As the user wrote it, if that decides what matches. */
+    readonly pattern?: string | undefined;
+  };
 
 /** What is asked for, and how. */
 export type CandidatesOptions =
@@ -50,14 +60,15 @@ export class Candidates {
   }
 
   /**
-   * The nodes for some names and patterns.
+   * The nodes for some names and patterns. All nodes if one of these has no
+   * fingerprint.
    *
    * @throws {Failure} of kind `relay` if the relay cannot be asked, of kind
    * `not_found` if there is no node that the user chose.
    */
   static async of(
     peers: Peers,
-    selections: readonly Selection[],
+    selections: readonly Sought[],
     options: CandidatesOptions,
   ): Promise<Candidates> {
     const { nodes, node, sender, askAll, ignoreCase, oneByOne } = options;
@@ -124,9 +135,9 @@ function fingerprintsOf(
 const SPECIAL = /[*?[\]{}\\!()/]/;
 
 /** What an index knows a selection by; `undefined` if by nothing. */
-function fingerprintedIn(selection: Selection): Fingerprinted | undefined {
-  if (selection.kind === "name") return { kind: "name", text: selection.name };
-  const { prefix, pattern } = selection;
+function fingerprintedIn(sought: Sought): Fingerprinted | undefined {
+  if (sought.kind === "name") return { kind: "name", text: sought.name };
+  const { prefix, pattern = "" } = sought;
   const folder = prefix.slice(0, prefix.lastIndexOf("/") + 1);
   if (folder !== "") return { kind: "folder", text: folder };
   const base = pattern.startsWith("**/") ? pattern.slice(3) : "";

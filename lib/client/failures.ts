@@ -155,7 +155,11 @@ export function nobodyHasAny(
   pattern: string,
   { nodeCount, unaskedCount }: { nodeCount: number; unaskedCount: number },
 ): Failure {
-  const why = unaskedCount > 0
+  const why = nodeCount === 0 && unaskedCount > 0
+    ? `by the relay's index, no file matches at ${
+      counted(unaskedCount, "node")
+    }`
+    : unaskedCount > 0
     ? `no file matches at ${counted(nodeCount, "node")}, and by the relay's ` +
       `index none at ${counted(unaskedCount, "other")}`
     : nodeCount === 1

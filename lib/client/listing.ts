@@ -6,10 +6,12 @@
 
 import { chooseContent, differ, type Offer } from "../content/choice.ts";
 import { browseAll, type Browsed } from "./browsing.ts";
+import { Candidates } from "./candidates.ts";
 import type { Catalogue } from "./catalogue.ts";
 import type { ClientEvent } from "./events.ts";
 import type { ListedNode, NodeListing } from "./nodes.ts";
 import { type ClientOptions, Peers } from "./peers.ts";
+import type { TransferOptions } from "./transfer_options.ts";
 
 /** Options of {@linkcode listNodes}. */
 export interface ListNodesOptions extends ClientOptions {
@@ -18,7 +20,10 @@ export interface ListNodesOptions extends ClientOptions {
 }
 
 /** Options of {@linkcode listFiles}. */
-export interface ListFilesOptions extends ListNodesOptions {
+export interface ListFilesOptions
+  extends
+    ListNodesOptions,
+    Pick<TransferOptions, "nodes" | "node" | "askAll" | "ignoreCase"> {
   /** Whether to list a name; by default all are listed. */
   matches?: (name: string) => boolean;
   /** Whether to count an unlisted name. */
@@ -26,14 +31,17 @@ export interface ListFilesOptions extends ListNodesOptions {
   /** The start of all listed names. */
   prefix?: string;
   /**
+   * The pattern that decides what `matches`, as the user wrote it: of a large
+   * relay only the nodes that may have such names are asked.
+   */
+  pattern?: string;
+  /**
    * Adds a file to sums instead of listing it, and returns the bytes that they
    * grew by; `undefined` lists it. Called where one node alone is asked.
    */
   addUp?: (
     file: Pick<FileListing, "name" | "size" | "modifiedMs">,
   ) => number | undefined;
-  /** The nodes to ask, if they have been listed already. */
-  nodes?: readonly ListedNode[];
 }
 
 /** A name, with what the nodes have under it. */
@@ -86,11 +94,18 @@ export class FileListings implements Iterable<FileListing> {
   readonly #addedUpCount: number;
   /** Nodes that were reached but did not list all of their files. */
   readonly incomplete: readonly ListedNode[];
+  /** The nodes that were asked. */
+  readonly nodes: readonly ListedNode[];
+  /** Nodes that were not, because their indexes lack such names. */
+  readonly unaskedCount: number;
 
   /** Wraps what nodes offer. */
   constructor(
     { catalogue, incomplete, addedUpCount }: Omit<Browsed, "sessions">,
+    { nodes, unaskedCount }: Candidates,
   ) {
+    this.nodes = nodes;
+    this.unaskedCount = unaskedCount;
     this.#catalogue = catalogue;
     this.#addedUpCount = addedUpCount;
     this.incomplete = incomplete;
@@ -133,16 +148,18 @@ export async function browseFiles(
 ): Promise<FileListings> {
   const tell = options.onEvent ?? (() => {});
   await using peers = new Peers(options, tell);
-  const nodes = options.nodes ?? (await peers.list()).nodes;
-  const { sessions, ...found } = await browseAll(peers, nodes, {
-    prefix: options.prefix ?? "",
+  const { prefix = "", pattern } = options;
+  const sought = { kind: "matching", prefix, pattern } as const;
+  const candidates = await Candidates.of(peers, [sought], options);
+  const { sessions, ...found } = await browseAll(peers, candidates.nodes, {
+    prefix,
     matches: options.matches ?? (() => true),
     leavesOut: options.leavesOut,
     addUp: options.addUp,
     tell,
   });
   for (const session of sessions.values()) await session[Symbol.asyncDispose]();
-  return new FileListings(found);
+  return new FileListings(found, candidates);
 }
 
 function listingOf(name: string, offers: readonly Offer[]): FileListing {

@@ -13,18 +13,31 @@ import type { NodeSession } from "../transfer/session.ts";
 import { begunAhead } from "./ahead.ts";
 import { Asides } from "./asides.ts";
 import { browseAll } from "./browsing.ts";
+import { Candidates } from "./candidates.ts";
 import type { CatalogueEntry } from "./catalogue.ts";
 import { Choosing } from "./choosing.ts";
 import { causeOf } from "./events.ts";
-import { type Cause, notDescribed, notListedWhole } from "./failures.ts";
+import {
+  type Cause,
+  nobodyHasAny,
+  notDescribed,
+  notListedWhole,
+} from "./failures.ts";
 import type { ListedNode } from "./nodes.ts";
 import { Peers } from "./peers.ts";
-import { chosenNodes, type TransferOptions } from "./transfer_options.ts";
+import type { TransferOptions } from "./transfer_options.ts";
 
 /** Options of {@linkcode sumFiles}. */
 export interface SumsOptions extends TransferOptions {
   /** The start of all wanted names. */
   prefix?: string;
+  /**
+   * The pattern that decides what `matches`, as the user wrote it: of a large
+   * relay only the nodes that may have such names are asked.
+   */
+  pattern?: string;
+  /** The only wanted name, for the same purpose. */
+  name?: string;
   /** Whether a name is wanted; by default every name. */
   matches?: (name: string) => boolean;
   /** Whether to count an unwanted name, because it might have been meant. */
@@ -47,7 +60,8 @@ export type FileSum =
  * have different contents of one, it takes the one that a fetch would take.
  *
  * @throws {Failure} of kind `relay` if the relay cannot be asked, and at the end
- * of kind `undelivered` if a node has not listed all of its files.
+ * of kind `undelivered` if a node has not listed all of its files, or of kind
+ * `not_found` if there are none, and the relay's index left out some nodes.
  */
 export async function* sumFiles(
   options: SumsOptions,
@@ -59,12 +73,14 @@ export async function* sumFiles(
     ? stop.signal
     : AbortSignal.any([options.signal, stop.signal]);
   const peers = stack.use(new Peers(options, tell));
-  const { nodes: listed } = options.nodes === undefined
-    ? await peers.list()
-    : { nodes: options.nodes };
-  const nodes = chosenNodes(listed, options);
+  const { prefix = "", pattern, name } = options;
+  const sought = name === undefined
+    ? { kind: "matching", prefix, pattern } as const
+    : { kind: "name", name } as const;
+  const candidates = await Candidates.of(peers, [sought], options);
+  const { nodes, unaskedCount } = candidates;
   const { catalogue, sessions, incomplete } = await browseAll(peers, nodes, {
-    prefix: options.prefix ?? "",
+    prefix,
     matches: options.matches ?? (() => true),
     leavesOut: options.leavesOut,
     tell,
@@ -99,6 +115,10 @@ export async function* sumFiles(
   }
   if (incomplete.length > 0) {
     throw notListedWhole(incomplete, { pattern: undefined, nodes });
+  }
+  if (catalogue.count === 0 && unaskedCount > 0) {
+    const counts = { nodeCount: sessions.size, unaskedCount };
+    throw nobodyHasAny(name ?? pattern ?? prefix, counts);
   }
 }
 

@@ -2,90 +2,38 @@
  * Which nodes a client asks, with a relay that knows fingerprints of names.
  */
 
-import { assertEquals, assertLess } from "@std/assert";
+import { assertEquals } from "@std/assert";
 import { join } from "@std/path";
 import { parseSelection } from "../../lib/cli/options/selection.ts";
 import { LIMITS } from "../../lib/base/limits.ts";
 import { Candidates } from "../../lib/client/candidates.ts";
 import { Peers } from "../../lib/client/peers.ts";
-import {
-  baseOf,
-  encodeFingerprints,
-  fingerprintOf,
-  foldersOf,
-} from "../../lib/content/fingerprints.ts";
+import { encodeFingerprints } from "../../lib/content/fingerprints.ts";
 import { greet } from "../../lib/protocol/hello.ts";
 import { DIRECTION } from "../../lib/protocol/messages.ts";
-import { signRegistration } from "../../lib/protocol/signed_record.ts";
 import { createIdentity } from "../../lib/identity/identity.ts";
 import { makeLink } from "../../lib/client/link.ts";
-import type { NodeOptions } from "../../lib/node/server.ts";
 import {
   openChannel,
   startNode,
   startRelay,
   type TestRelay,
 } from "../_network.ts";
-import { seededRandom } from "../_random.ts";
 import { tempShare } from "../_temp_share.ts";
+import { ClientLog, fetch, filesIn, get, pinned } from "./_outcomes.ts";
 import {
-  ClientLog,
-  fetch,
-  filesIn,
-  get,
-  type GetTestOptions,
-  pinned,
-} from "./_outcomes.ts";
-
-/** Makes a client use the index of any relay, however small. */
-const BY_INDEX = { limits: { askAllCount: 0 } };
-/** Nodes report changes quickly, as far as the relay's renewals allow. */
-const QUICK = { limits: { indexPauseMs: 1, renewMinSeconds: 1 } };
-const QUICK_RELAY = { limits: { renewSeconds: 1, reregisterCount: 1_000 } };
-
-type Files = Readonly<Record<string, string>>;
-
-/** Starts a node that has told its index, if it has one. */
-async function startIndexed(
-  relay: TestRelay,
-  files: Files,
-  options: Partial<NodeOptions> = {},
-) {
-  const node = await startNode(relay, files, {
-    identity: await createIdentity(),
-    ...options,
-  });
-  if (options.index !== false) await node.log.until("indexed");
-  return node;
-}
-
-/** Nodes "n0", "n1" and so on. */
-async function startAll(relay: TestRelay, shares: readonly Files[]) {
-  const stack = new AsyncDisposableStack();
-  for (const [n, files] of shares.entries()) {
-    stack.use(await startIndexed(relay, files, { name: `n${n}` }));
-  }
-  return stack;
-}
-
-/** The names of the nodes that were asked for a file. */
-function askedIn(log: ClientLog): string[] {
-  const names = log.of("node_answered").map(({ node }) => node.name);
-  return [...new Set(names)].sort();
-}
-
-/** Nodes in the last list, and how many there were in all. */
-function listedIn(log: ClientLog): [string[], number | undefined] {
-  const { nodes, countOfAll } = log.of("nodes_listed").at(-1)!;
-  return [nodes.map(({ name }) => name).sort(), countOfAll];
-}
-
-const SHARES = [
-  { "a": "a" },
-  { "b": "b", "photos/x.jpg": "x" },
-  { "c": "c", "work/deep/x.jpg": "x" },
-  { "a": "a", "d": "d" },
-];
+  askedIn,
+  BY_INDEX,
+  listed,
+  listedIn,
+  QUICK,
+  QUICK_RELAY,
+  registerMany,
+  SHARES,
+  startAll,
+  startIndexed,
+  summed,
+} from "./_indexed.ts";
 
 Deno.test("A client of a large relay asks only the nodes that may have a name", async () => {
   await using relay = await startRelay();
@@ -150,6 +98,44 @@ Deno.test("Where no index has a name, the failure says how many nodes were not a
     "Cannot find file (other/x.jpg): none of 2 nodes has it, and the relay's " +
       "index has it at none of 2 others",
   );
+});
+
+Deno.test("Lists and sums of a folder ask only the nodes that may have some of it", async () => {
+  await using relay = await startRelay();
+  await using _nodes = await startAll(relay, SHARES);
+  const all = ["n0", "n1", "n2", "n3"];
+  const cases = [
+    ["photos/", ["photos/x.jpg"], ["n1"]],
+    ["photos/*.jpg", ["photos/x.jpg"], ["n1"]],
+    ["**/x.jpg", ["photos/x.jpg", "work/deep/x.jpg"], ["n1", "n2"]],
+    ["*", ["a", "b", "c", "d"], all],
+    ["*/x.jpg", ["photos/x.jpg"], all],
+  ] as const;
+  for (const [wanted, files, nodes] of cases) {
+    const list = await listed(relay, wanted, BY_INDEX);
+    const plain = await listed(relay, wanted, { askAll: true });
+    assertEquals(list.names.map((name) => name.split(" ")[0]), [...files]);
+    assertEquals([list.names, list.nodes], [plain.names, [...nodes]], wanted);
+    assertEquals(list.unaskedCount, 4 - nodes.length);
+    const { sums, nodes: asked } = await summed(relay, wanted, BY_INDEX);
+    assertEquals([sums.length, asked], [files.length, [...nodes]], wanted);
+  }
+  const { sums, nodes } = await summed(relay, "d", BY_INDEX);
+  assertEquals([sums.length, nodes], [1, ["n3"]]);
+});
+
+Deno.test("Lists and sums of what no index has say how many nodes were not asked", async () => {
+  await using relay = await startRelay();
+  await using _nodes = await startAll(relay, SHARES);
+  const list = await listed(relay, "nowhere/", BY_INDEX);
+  assertEquals([list.names, list.nodes, list.unaskedCount], [[], [], 4]);
+  const { message } = await summed(relay, "nowhere/", BY_INDEX);
+  assertEquals(
+    message,
+    "Cannot find files (nowhere/): by the relay's index, no file matches at " +
+      "4 nodes",
+  );
+  assertEquals((await summed(relay, "nowhere/")).message, "");
 });
 
 Deno.test("A link is made by the index, and fetched by it", async () => {
@@ -222,118 +208,6 @@ Deno.test("A node that no longer has what its index says costs its dial, and hid
   const { message, log } = await fetch(relay, "a", BY_INDEX);
   assertEquals([message, askedIn(log)], ["", ["n0", "n1"]]);
 });
-
-/** What a get saved, with contents, and the kinds of its failures. */
-async function savedBy(
-  relay: TestRelay,
-  wanted: string,
-  options: GetTestOptions,
-) {
-  await using folder = await tempShare();
-  const { failed, log } = await get(relay, folder.path, [
-    parseSelection(wanted),
-  ], { anywhere: true, ...options });
-  const files = filesIn(folder.path).map((name) =>
-    `${name}: ${Deno.readTextFileSync(join(folder.path, name))}`
-  );
-  return { files, failed, count: listedIn(log)[0].length };
-}
-
-const CAP = 9;
-
-/** Names, last parts and folders. */
-function fingerprintCount(names: readonly string[]): number {
-  return new Set(names.flatMap((name) => [
-    `name ${name}`,
-    `base ${baseOf(name)}`,
-    ...foldersOf(name),
-  ])).size;
-}
-
-for (const seed of [1, 2]) {
-  Deno.test(`With any index, off, capped, stale or wrong, get saves the same files as without one: seed ${seed}`, async () => {
-    const random = seededRandom(seed);
-    const below = (most: number) => Math.floor(random() * most);
-    const parts = ["a", "b", "c/a", "c/d/b", "d/a", "d/e"];
-    await using relay = await startRelay({
-      limits: { indexEntriesPerNodeCount: CAP, nodesPerAddressCount: 100 },
-    });
-    await using stack = new AsyncDisposableStack();
-    for (let n = 0; n < 8; n++) {
-      const names = parts.filter(() => below(5) < 2);
-      // Nodes differ about "a" alone, and agree on the rest.
-      const files = Object.fromEntries(names.map((name) => [
-        name,
-        name === "a" ? `a${below(2)}` : name,
-      ]));
-      const isOff = below(4) === 0;
-      const node = stack.use(
-        await startNode(relay, files, {
-          identity: await createIdentity(),
-          index: !isOff,
-          limits: { indexPauseMs: 600_000 },
-        }),
-      );
-      if (isOff) continue;
-      const isCapped = fingerprintCount(names) > CAP;
-      await node.log.until(isCapped ? "index_refused" : "indexed");
-      // The index goes on to say that it has this one.
-      const [gone] = names;
-      if (gone !== undefined && below(3) === 0) {
-        await Deno.remove(join(node.directory, gone));
-      }
-    }
-    let counts = 0;
-    const wanted = ["b", "c/a", "d/", "**/b", "e", "c", "nothing", "c/d/b"];
-    for (const one of wanted) {
-      const all = await savedBy(relay, one, { askAll: true });
-      const some = await savedBy(relay, one, BY_INDEX);
-      assertEquals([one, some.files, some.failed], [
-        one,
-        all.files,
-        all.failed,
-      ]);
-      counts += some.count;
-    }
-    assertLess(counts, wanted.length * 8, "the index narrows some lists");
-  });
-}
-
-/** Registers nodes that answer nobody, some with an index. */
-async function registerMany(
-  relay: TestRelay,
-  names: readonly (readonly string[])[],
-): Promise<void> {
-  const { address } = relay.server;
-  const key = await indexKeyOf(relay);
-  for (const own of names) {
-    await using channel = await openChannel(address, relay.identity);
-    const { hello } = await greet(channel, { role: "node" }) as {
-      hello: { id: string; nonce: string };
-    };
-    const signed = await signRegistration({
-      ...{ purpose: "register", relay: hello.id, nonce: hello.nonce },
-      ...{ instance: "test-test", sequence: 1, name: own.join() },
-      addresses: [{ host: "127.0.0.1", port: 9 }],
-    }, await createIdentity());
-    await channel.send({ kind: "register", ...signed });
-    await channel.receive(DIRECTION.relayToNode);
-    const add = encodeFingerprints(
-      own.map((name) => fingerprintOf(key, "name", name)).sort((a, b) => a - b),
-    );
-    await channel.send({
-      ...{ kind: "index", epoch: "e", version: 1, add, remove: "" },
-      begin: true,
-    });
-    const answer = await channel.receive(DIRECTION.relayToNode);
-    assertEquals(answer, { kind: "indexed", outcome: "taken" });
-  }
-}
-
-async function indexKeyOf({ identity }: TestRelay): Promise<Uint8Array> {
-  const text = new TextEncoder().encode(`relay-p2p index 1\n${identity.id}`);
-  return new Uint8Array(await crypto.subtle.digest("SHA-256", text));
-}
 
 /** The nodes that a client lists for some names, and how many there are. */
 async function listedFor(

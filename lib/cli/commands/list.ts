@@ -4,7 +4,11 @@
  * @module
  */
 
-import { notListedWhole, withNearest } from "../../client/failures.ts";
+import {
+  nobodyHasAny,
+  notListedWhole,
+  withNearest,
+} from "../../client/failures.ts";
 import {
   browseFiles,
   type FileListings,
@@ -12,10 +16,7 @@ import {
 } from "../../client/listing.ts";
 import type { ListedNode } from "../../client/nodes.ts";
 import { folderSelection } from "../../client/selections.ts";
-import {
-  chosenNodes,
-  type TransferOptions,
-} from "../../client/transfer_options.ts";
+import type { TransferOptions } from "../../client/transfer_options.ts";
 import { Failure } from "../../base/errors.ts";
 import { show } from "../../base/text.ts";
 import { NearestNames } from "../../content/nearest.ts";
@@ -35,6 +36,8 @@ type Context = RoleContext & { readonly options: TransferOptions };
 interface Wanted {
   /** As the user wrote it; absent for everything. */
   readonly text?: string;
+  /** The pattern that it is, if it is one. */
+  readonly pattern?: string;
   readonly prefix: string;
   readonly matches: (name: string) => boolean;
   readonly leavesOut?: (name: string) => boolean;
@@ -47,7 +50,7 @@ export async function runList(
 ): Promise<number> {
   const [text, ...more] = words;
   expectNoMore(more, SPEC, SPEC.commands["ls"]!.usage);
-  using listing = await Listing.start(context);
+  using listing = new Listing(context);
   if (text === undefined) return await listing.show(EVERYTHING);
   const { ignoreCase = false } = context.options;
   const selection = parseSelection(text, { ignoreCase });
@@ -66,51 +69,30 @@ export async function runSearch(
   words: readonly string[],
   context: Context,
 ): Promise<number> {
-  using listing = await Listing.start(context);
+  using listing = new Listing(context);
   return await listing.search(words.join(" "), parseWords(words));
 }
 
 /** The lists of the nodes, asked for as often as needed. */
 class Listing implements Disposable {
   readonly #context: Context;
-  readonly #nodes: readonly ListedNode[];
+  /** All nodes, once these are known. */
+  #nodes: readonly ListedNode[] | undefined;
   readonly #telling: Telling;
   readonly #view: ListView;
   /** Of the last lists, where folders are not all opened. */
   #deep: DeepSums | undefined;
   readonly #collecting = collectInTime(ofClient());
 
-  private constructor(
-    context: Context,
-    { nodes, telling, view }: {
-      nodes: readonly ListedNode[];
-      telling: Telling;
-      view: ListView;
-    },
-  ) {
+  constructor(context: Context) {
     this.#context = context;
-    this.#nodes = nodes;
-    this.#telling = telling;
-    this.#view = view;
-  }
-
-  static async start(context: Context): Promise<Listing> {
-    const { options, terminal, line } = context;
-    const view = viewOf(line);
-    const telling = new Telling(terminal);
-    const { onEvent } = telling;
-    const { nodes } = await listNodes({ ...options, onEvent });
-    return new Listing(context, {
-      nodes: chosenNodes(nodes, options),
-      telling,
-      view,
-    });
+    this.#view = viewOf(context.line);
+    this.#telling = new Telling(context.terminal);
   }
 
   async browse(wanted: Wanted): Promise<FileListings> {
     const { options, terminal } = this.#context;
     const { onEvent } = this.#telling;
-    const nodes = this.#nodes;
     const { depth } = this.#view;
     const start = startOf(wanted);
     const deep = depth === undefined
@@ -121,8 +103,10 @@ class Listing implements Disposable {
       ...options,
       ...wanted,
       ...deep && { addUp: (file) => deep.add(file) },
-      ...{ nodes, onEvent },
+      ...this.#nodes && { nodes: this.#nodes },
+      onEvent,
     });
+    if (files.unaskedCount === 0) this.#nodes = files.nodes;
     terminal.status("");
     return files;
   }
@@ -158,7 +142,7 @@ class Listing implements Disposable {
       nearest?: NearestNames;
     } = {},
   ): Promise<number> {
-    const nodes = this.#nodes;
+    const { nodes } = files;
     const { text } = wanted;
     const list = new FileList(files, {
       ...{ nodes, start: startOf(wanted), deep: this.#deep, view: this.#view },
@@ -168,14 +152,20 @@ class Listing implements Disposable {
       throw notListedWhole(files.incomplete, { pattern: text, nodes });
     }
     if (!files.isEmpty) return 0;
-    throw withNearest(this.#nothing(text), nearest?.names ?? []);
+    throw withNearest(this.#nothing(text, files), nearest?.names ?? []);
   }
 
-  #nothing(text: string | undefined): Failure {
+  #nothing(
+    text: string | undefined,
+    { nodes, unaskedCount }: FileListings,
+  ): Failure {
+    if (text !== undefined && unaskedCount > 0) {
+      return nobodyHasAny(text, { nodeCount: nodes.length, unaskedCount });
+    }
     return new Failure("not_found", {
       what: "Cannot list files",
       ...(text === undefined ? {} : { where: show(text) }),
-      ...(text === undefined || this.#nodes.length === 0
+      ...(text === undefined || nodes.length === 0
         ? { why: "no active node has any", remedy: "see the command nodes" }
         : {
           why: "no active node has a file that matches",

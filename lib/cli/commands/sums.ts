@@ -30,6 +30,7 @@ export async function runSums(
     : parseSelection(pattern);
   const matching = selection.kind === "name"
     ? {
+      name: selection.name,
       prefix: selection.name,
       matches: (name: string) => name === selection.name,
     }

@@ -25,6 +25,7 @@ export class Telling {
   readonly #terminal: Terminal;
   readonly #names: NodeNames;
   #isVersionTold = false;
+  #isUnverifiedTold = false;
   #toldMotd = "";
   /** Whether the user knows that files are waited for. */
   #isWaiting = false;
@@ -50,6 +51,9 @@ export class Telling {
     const terminal = this.#terminal;
     switch (event.event) {
       case "relay_unverified":
+        if (this.#isUnverifiedTold) return;
+        this.#isUnverifiedTold = true;
+        return tellRelayMet(event, terminal);
       case "relay_remembered":
       case "relay_changed":
         return tellRelayMet(event, terminal);

@@ -287,7 +287,7 @@ export const ROWS = {
   },
   "ask-all": {
     roles: CLIENT,
-    commands: ["get", "cat", "link"],
+    commands: ["get", "cat", "link", "ls", "sums"],
     help: "also ask nodes whose index lacks the name",
   },
   "max-relayed": {

@@ -1,0 +1,79 @@
+/**
+ * An index of names hides no file, whatever it says.
+ */
+
+import { assertEquals, assertLess } from "@std/assert";
+import { join } from "@std/path";
+import { baseOf, foldersOf } from "../../lib/content/fingerprints.ts";
+import { createIdentity } from "../../lib/identity/identity.ts";
+import { startNode, startRelay } from "../_network.ts";
+import { seededRandom } from "../_random.ts";
+import { BY_INDEX, listed, savedBy, summed } from "./_indexed.ts";
+
+const CAP = 9;
+
+/** Names, last parts and folders. */
+function fingerprintCount(names: readonly string[]): number {
+  return new Set(names.flatMap((name) => [
+    `name ${name}`,
+    `base ${baseOf(name)}`,
+    ...foldersOf(name),
+  ])).size;
+}
+
+for (const seed of [1, 2]) {
+  Deno.test(`With any index, off, capped, stale or wrong, get, ls and sums find the same files as without one: seed ${seed}`, async () => {
+    const random = seededRandom(seed);
+    const below = (most: number) => Math.floor(random() * most);
+    const parts = ["a", "b", "c/a", "c/d/b", "d/a", "d/e"];
+    await using relay = await startRelay({
+      limits: { indexEntriesPerNodeCount: CAP, nodesPerAddressCount: 100 },
+    });
+    await using stack = new AsyncDisposableStack();
+    for (let n = 0; n < 8; n++) {
+      const names = parts.filter(() => below(5) < 2);
+      // Nodes differ about "a" alone, and agree on the rest.
+      const files = Object.fromEntries(names.map((name) => [
+        name,
+        name === "a" ? `a${below(2)}` : name,
+      ]));
+      const isOff = below(4) === 0;
+      const node = stack.use(
+        await startNode(relay, files, {
+          identity: await createIdentity(),
+          index: !isOff,
+          limits: { indexPauseMs: 600_000 },
+        }),
+      );
+      if (isOff) continue;
+      const isCapped = fingerprintCount(names) > CAP;
+      await node.log.until(isCapped ? "index_refused" : "indexed");
+      // The index goes on to say that it has this one.
+      const [gone] = names;
+      if (gone !== undefined && below(3) === 0) {
+        await Deno.remove(join(node.directory, gone));
+      }
+    }
+    let counts = 0;
+    const wanted = ["b", "c/a", "d/", "**/b", "e", "c", "nothing", "c/d/b"];
+    for (const one of wanted) {
+      const all = await savedBy(relay, one, { askAll: true });
+      const some = await savedBy(relay, one, BY_INDEX);
+      assertEquals([one, some.files, some.failed], [
+        one,
+        all.files,
+        all.failed,
+      ]);
+      counts += some.count;
+      const sums = await summed(relay, one, { askAll: true });
+      const someSums = await summed(relay, one, BY_INDEX);
+      assertEquals(someSums.sums, sums.sums);
+    }
+    for (const one of ["c/", "d/", "c/d/", "**/b", "e/", "*"]) {
+      const all = await listed(relay, one, { askAll: true });
+      const some = await listed(relay, one, BY_INDEX);
+      assertEquals([one, some.names], [one, all.names]);
+    }
+    assertLess(counts, wanted.length * 8, "the index narrows some lists");
+  });
+}
