@@ -184,10 +184,17 @@ const PURE = [
   "share/shared_file",
   "share/skipped",
   "share/sorted_rows",
+  "transfer/holder_queues",
   "transfer/index_queue",
+  "transfer/own_pieces",
   "transfer/pace",
+  "transfer/permutation",
   "transfer/pieces",
   "transfer/plan",
+  "transfer/plan_state",
+  "transfer/rarest_pieces",
+  "transfer/swarm_window",
+  "transfer/take_over",
 ];
 
 for (const name of PURE) {

@@ -44,6 +44,21 @@ export class Pieces {
     return this.#left;
   }
 
+  /** Whether a piece is neither there nor asked for. */
+  isMissing(piece: number): boolean {
+    return this.#states[piece] === MISSING;
+  }
+
+  /** Whether a piece is there. */
+  isDone(piece: number): boolean {
+    return this.#states[piece] === DONE;
+  }
+
+  /** The pieces that a reader waits for: `to` is `Infinity` if there is none. */
+  get readerWindow(): { from: number; to: number } {
+    return { from: this.#consumed, to: this.#consumed + this.#lookahead };
+  }
+
   /** Whether a piece is asked for, and not there. */
   isAsked(piece: number): boolean {
     return this.#states[piece] === ASKED;

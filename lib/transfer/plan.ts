@@ -4,93 +4,94 @@
  * argument, and it knows nothing of files or sockets.
  *
  * Files are processed in the order they were added, a bounded number at a time.
- * Pieces of one file are assigned from the front. An idle source takes over
- * pieces that were requested from a much slower one.
+ * Pieces of one file are assigned from the front, or the rarest first. An idle
+ * source takes over pieces that were requested from a much slower one.
+ *
+ * Rarest first is for a file that many clients fetch together. Its holders may
+ * have only some of the pieces: {@linkcode Plan.holderHas} and
+ * {@linkcode Plan.holderGained} tell which. {@linkcode Plan.saved} notes what
+ * this client can serve, and {@linkcode Plan.takeGained} tells what is new of it.
  *
  * @module
  */
 
-import { IndexQueue } from "./index_queue.ts";
+import { LIMITS } from "../base/limits.ts";
+import { HolderQueues, type PhaseQueues } from "./holder_queues.ts";
 import { Pace } from "./pace.ts";
 import { Pieces } from "./pieces.ts";
+import {
+  type AskedPiece,
+  type FileProgress,
+  includes,
+  keyOf,
+  piecesOf,
+  type PlannedSource,
+} from "./plan_state.ts";
 import type {
   Arrival,
   LongTasks,
+  PieceRun,
   PlannedFile,
   PlanOptions,
   Task,
 } from "./plan_types.ts";
-
-interface FileProgress {
-  readonly index: number;
-  readonly planned: PlannedFile;
-  readonly holders: Set<string>;
-  readonly pieces: Pieces;
-  phase: "waiting" | "open";
-}
-
-/** What a holder can be asked for: files with missing pieces, by their phase. */
-interface Queues {
-  readonly open: IndexQueue;
-  readonly waiting: IndexQueue;
-}
-
-interface AskedPiece {
-  readonly file: number;
-  readonly piece: number;
-  readonly bytes: number;
-}
-
-interface PlannedSource {
-  readonly holder: string;
-  readonly longTasks: LongTasks | undefined;
-  readonly asked: Map<number, AskedPiece>;
-  readonly pace: Pace;
-  out: boolean;
-}
-
-// A file has at most 65,536 pieces, so this numbers all of them.
-const PIECES = 65_536;
-
-function keyOf(file: number, piece: number): number {
-  return file * PIECES + piece;
-}
+import { type Holding, RarestPieces } from "./rarest_pieces.ts";
+import { OwnPieces } from "./own_pieces.ts";
+import { type SwarmNumbers, SwarmWindow } from "./swarm_window.ts";
+import {
+  inEndgame,
+  isAskedElsewhere,
+  type PlannedPieces,
+  takeOver,
+} from "./take_over.ts";
 
 /** The plan of one fetch. */
 export class Plan {
   readonly #options: PlanOptions;
+  readonly #swarm: SwarmNumbers;
   /** Files that have not ended, by index. */
   readonly #files = new Map<number, FileProgress>();
   /** Pieces that a file lacked when it was added, or ended, by index. */
   readonly #left: number[] = [];
-  readonly #queues = new Map<string, Queues>();
+  readonly #queues = new HolderQueues();
   readonly #sources = new Map<string, PlannedSource>();
   /** The holder of each failure, by piece. */
   readonly #failed = new Map<number, string[]>();
+  /** What is saved of files whose rarest pieces are first, by index. */
+  readonly #saved = new Map<number, OwnPieces>();
   #openCount = 0;
   #stepCount = 0;
 
   /** A plan without files and sources. */
   constructor(options: PlanOptions) {
     this.#options = options;
+    this.#swarm = options.swarm ?? LIMITS;
   }
 
   /** Adds a file; returns its index. */
   addFile(planned: PlannedFile): number {
-    const { pieceCount: count, have, lookahead } = planned;
-    const pieces = new Pieces({ count, have, lookahead });
+    const { pieceCount: count, lookahead, rarest: order } = planned;
+    const have = [...planned.have ?? []];
+    const rarest = order && new RarestPieces({
+      ...{ count, have, lookahead },
+      ...order,
+    });
+    const pieces = rarest ?? new Pieces({ count, have, lookahead });
     const index = this.#left.push(pieces.left) - 1;
+    if (rarest) this.#saved.set(index, new OwnPieces(count, have));
     if (pieces.left === 0) return index;
     const holders = new Set(planned.holders);
+    for (const holder of holders) rarest?.holds(holder, "complete");
     const file: FileProgress = {
       index,
       planned,
       holders,
       pieces,
+      rarest,
       phase: "waiting",
     };
     this.#files.set(index, file);
-    this.#requeue(file);
+    this.#queues.add(file);
     return index;
   }
 
@@ -114,6 +115,8 @@ export class Plan {
       holder,
       longTasks,
       asked: new Map(),
+      swarmAsked: new Set(),
+      window: new SwarmWindow(this.#swarm),
       pace: new Pace(this.#waitedMs(id, now)),
       out: false,
     });
@@ -123,12 +126,56 @@ export class Plan {
     return this.#options.waitedMs?.(source, now) ?? now;
   }
 
-  /** Says that a holder has a file as well. */
+  /** Says that a holder has all of a file as well. */
   addHolder(file: number, holder: string): void {
+    this.holderHas(file, holder, "complete");
+  }
+
+  /** Says what a holder has of a file, in place of all that was known of it. */
+  holderHas(file: number, holder: string, has: Holding): void {
     const state = this.#files.get(file);
     if (state === undefined) return;
     state.holders.add(holder);
-    this.#queuesOf(holder)[state.phase].push(file);
+    state.rarest?.holds(holder, has);
+    this.#queues.add(state, [holder]);
+  }
+
+  /** Says that a holder has more; whether there is something to ask it for. */
+  holderGained(
+    file: number,
+    holder: string,
+    runs: Iterable<PieceRun>,
+  ): boolean {
+    const state = this.#files.get(file);
+    if (!state?.rarest?.gained(holder, runs)) return false;
+    state.holders.add(holder);
+    this.#queues.add(state, [holder]);
+    return true;
+  }
+
+  /** Says that a holder does not have pieces that it seemed to have. */
+  holderLacks(file: number, holder: string, run: PieceRun): void {
+    this.#files.get(file)?.rarest?.lacks(holder, run);
+  }
+
+  /** Pieces of a file that are not here, and that no source has. */
+  nowhere(file: number): number[] {
+    return this.#files.get(file)?.rarest?.nowhere(this.#alive()) ?? [];
+  }
+
+  /** Notes pieces that have been verified and written: others may have them. */
+  saved({ file, ...run }: Task): void {
+    this.#saved.get(file)?.add(run);
+  }
+
+  /** What has been saved of a file since this was last asked. */
+  takeGained(file: number): PieceRun[] {
+    return this.#saved.get(file)?.takeNews() ?? [];
+  }
+
+  /** All that is saved of a file; nothing where its pieces go from the front. */
+  holding(file: number): Holding {
+    return this.#saved.get(file)?.holding ?? new Uint8Array();
   }
 
   /** Whether every file is complete or given up. */
@@ -158,8 +205,8 @@ export class Plan {
   take(source: string, now: number, mayTakeOver = true): Task | undefined {
     const state = this.#sources.get(source);
     if (state === undefined || state.out) return undefined;
-    const task = this.#missingTask(state) ??
-      (mayTakeOver ? this.#takeOver(source, state, now) : undefined);
+    const task = this.#firstTask(state) ??
+      (mayTakeOver ? this.#second(source, state, now) : undefined);
     if (task === undefined) return undefined;
     const file = this.#files.get(task.file)!;
     const wasWaiting = file.phase === "waiting";
@@ -167,25 +214,42 @@ export class Plan {
       file.phase = "open";
       this.#openCount++;
     }
+    const at = this.#waitedMs(source, now);
     // It was idle until now.
-    if (state.asked.size === 0) state.pace.begin(this.#waitedMs(source, now));
+    if (state.asked.size === 0) state.pace.begin(at);
     for (let piece = task.first; piece < task.first + task.count; piece++) {
       file.pieces.ask(piece);
       const bytes = file.planned.pieceBytes;
-      const asked = { file: task.file, piece, bytes };
-      state.asked.set(keyOf(task.file, piece), asked);
+      const key = keyOf(task.file, piece);
+      state.asked.set(key, { file: task.file, piece, bytes, at });
+      if (file.rarest) state.swarmAsked.add(key);
     }
-    if (wasWaiting && file.pieces.firstMissing(1)) this.#requeue(file);
+    if (wasWaiting && file.pieces.firstMissing(1)) this.#queues.add(file);
     return task;
   }
 
-  /** The first run of missing pieces of the first file that its holder has. */
-  #missingTask(source: PlannedSource): Task | undefined {
-    const queues = this.#queues.get(source.holder);
+  /** Missing pieces of a file that its holder has. */
+  #firstTask(source: PlannedSource): Task | undefined {
+    const queues = this.#queues.of(source.holder);
     if (queues === undefined) return undefined;
+    // A full window keeps the source for files that go from the front.
+    return (this.#roomOf(source) > 0
+      ? this.#missingTask(source, queues.rarest)
+      : undefined) ?? this.#missingTask(source, queues.front);
+  }
+
+  /** Pieces of a swarm that a source may be asked for in addition. */
+  #roomOf({ window, swarmAsked }: PlannedSource): number {
+    return window.pieceCount - swarmAsked.size;
+  }
+
+  /** The first run of missing pieces of the first file that its holder has. */
+  #missingTask(source: PlannedSource, queues: PhaseQueues): Task | undefined {
     for (;;) {
       this.#stepCount++;
-      const phase = this.#firstPhase(queues);
+      const phase = queues.firstPhase(
+        this.#openCount < this.#options.openFileCount,
+      );
       const index = queues[phase].first;
       if (index === undefined) return undefined;
       const task = this.#files.get(index)?.phase === phase
@@ -196,117 +260,48 @@ export class Plan {
     }
   }
 
-  /** Where the first file is: those that wait are left while enough are open. */
-  #firstPhase({ open, waiting }: Queues): "open" | "waiting" {
-    const isFull = this.#openCount >= this.#options.openFileCount;
-    if (isFull || waiting.first === undefined) return "open";
-    return open.first !== undefined && open.first < waiting.first
-      ? "open"
-      : "waiting";
-  }
-
-  /** Has all holders of a file look at it again. */
-  #requeue({ index, holders, phase }: FileProgress): void {
-    for (const holder of holders) this.#queuesOf(holder)[phase].push(index);
-  }
-
-  #queuesOf(holder: string): Queues {
-    let queues = this.#queues.get(holder);
-    if (queues === undefined) {
-      queues = { open: new IndexQueue(), waiting: new IndexQueue() };
-      this.#queues.set(holder, queues);
-    }
-    return queues;
-  }
-
   /** The first run of missing pieces of a file, if the source has it. */
   #missingOf(index: number, source: PlannedSource): Task | undefined {
     const file = this.#files.get(index);
     if (!file?.holders.has(source.holder)) return undefined;
-    const run = file.pieces.firstMissing(piecesOf(file.planned, source));
+    const run = file.rarest
+      ? file.rarest.nextOf(
+        source.holder,
+        this.#runOf(file.rarest, file, source),
+      )
+      : file.pieces.firstMissing(piecesOf(file.planned, source));
     return run && { file: index, ...run };
   }
 
-  /**
-   * A piece of the source that will need longest for what it was asked for, if
-   * this one would be done much earlier.
-   */
-  #takeOver(id: string, thief: PlannedSource, now: number): Task | undefined {
-    if (thief.asked.size > 0) return undefined; // it has work
-    let best: { task: Task; gainMs: number } | undefined;
-    for (const [otherId, victim] of this.#sources) {
-      if (otherId === id || victim.out) continue;
-      const waitedMs = this.#waitedMs(otherId, now);
-      // A node that moves brings each byte once: another connection of it would
-      // only take its rate from the first.
-      const isHelp = thief.holder !== victim.holder ||
-        victim.pace.silentMs(waitedMs) >= this.#options.connectionQuietMs;
-      if (!isHelp) continue;
-      const last = this.#takeable(thief.holder, victim);
-      if (last === undefined) continue;
-      const pieceBytes = last.bytes;
-      const rate = thief.pace.rateFor(pieceBytes);
-      const thiefMs = rate > 0 ? pieceBytes / rate : 0;
-      const gainMs = this.#remainingMs(victim, waitedMs) - thiefMs;
-      if (gainMs >= this.#options.takeOverMs && gainMs > (best?.gainMs ?? 0)) {
-        best = {
-          task: { file: last.file, first: last.piece, count: 1 },
-          gainMs,
-        };
-      }
-    }
-    return best?.task;
+  /** What is looked through for pieces that others were asked for. */
+  get #all(): PlannedPieces {
+    return {
+      files: this.#files,
+      sources: this.#sources,
+      options: this.#options,
+      step: () => this.#stepCount++,
+    };
   }
 
-  /** How long a source will take to deliver all it was asked for. */
-  #remainingMs(source: PlannedSource, waitedMs: number): number {
-    let bytes = 0;
-    let pieceBytes = Infinity;
-    for (const asked of source.asked.values()) {
-      this.#stepCount++;
-      pieceBytes = asked.bytes;
-      bytes += pieceBytes;
-    }
-    return source.pace.msFor(bytes, pieceBytes, waitedMs);
+  /** Pieces of a swarm in one task: several of a complete holder alone. */
+  #runOf(
+    rarest: RarestPieces,
+    { planned: { taskPieces } }: FileProgress,
+    source: PlannedSource,
+  ): number {
+    if (!rarest.isSeed(source.holder)) return 1;
+    const { swarmRunPieceCount } = this.#swarm;
+    return Math.min(swarmRunPieceCount, taskPieces, this.#roomOf(source));
   }
 
-  /**
-   * The piece that is best taken from `victim`: the last it was asked for; of a
-   * file consumed in order the first, for others wait on it.
-   */
-  #takeable(thief: string, victim: PlannedSource): AskedPiece | undefined {
-    let last: AskedPiece | undefined;
-    for (const asked of victim.asked.values()) {
-      this.#stepCount++;
-      const file = this.#files.get(asked.file);
-      if (!file?.pieces.isAsked(asked.piece)) continue;
-      if (!file.holders.has(thief)) continue;
-      // Another connection of a slow node is no help while there is another.
-      if (thief === victim.holder && this.#hasOther(file, thief)) continue;
-      if (this.#askedElsewhere(asked, victim)) continue;
-      if (file.planned.lookahead !== undefined) return asked;
-      last = asked;
-    }
-    return last;
-  }
-
-  /** Whether a source of another holder takes part that has a file. */
-  #hasOther({ holders }: FileProgress, holder: string): boolean {
-    for (const other of this.#sources.values()) {
-      this.#stepCount++;
-      if (other.out || other.holder === holder) continue;
-      if (holders.has(other.holder)) return true;
-    }
-    return false;
-  }
-
-  #askedElsewhere(asked: AskedPiece, except: PlannedSource): boolean {
-    const key = keyOf(asked.file, asked.piece);
-    for (const source of this.#sources.values()) {
-      this.#stepCount++;
-      if (source !== except && source.asked.has(key)) return true;
-    }
-    return false;
+  /** What `source` may be asked for although others were. */
+  #second(
+    id: string,
+    source: PlannedSource,
+    now: number,
+  ): Task | undefined {
+    return inEndgame(this.#all, source, this.#roomOf(source)) ??
+      takeOver(this.#all, { id, thief: source, now });
   }
 
   /** Notes bytes that arrived, for the rate of their source. */
@@ -314,11 +309,19 @@ export class Plan {
     this.#sources.get(source)?.pace.note(bytes, this.#waitedMs(source, now));
   }
 
-  /** Notes that a piece has arrived and is right. */
-  arrived(source: string, file: number, piece: number): Arrival {
+  /**
+   * Notes that a piece has arrived and is right; `now` is needed where the rarest
+   * are first, to tell a quick source.
+   */
+  arrived(source: string, file: number, piece: number, now?: number): Arrival {
     const key = keyOf(file, piece);
-    const asked = this.#sources.get(source)?.asked.delete(key) ?? false;
-    if (!asked) return "unasked";
+    const from = this.#sources.get(source);
+    const asked = from?.asked.get(key);
+    if (from === undefined || asked === undefined) return "unasked";
+    from.asked.delete(key);
+    if (from.swarmAsked.delete(key) && now !== undefined) {
+      from.window.came(this.#waitedMs(source, now) - asked.at);
+    }
     const state = this.#files.get(file);
     if (!state?.pieces.arrive(piece)) return "duplicate";
     if (state.pieces.left === 0) this.#end(state);
@@ -329,7 +332,7 @@ export class Plan {
   consumed(file: number, piece: number): void {
     const state = this.#files.get(file);
     state?.pieces.consume(piece);
-    if (state?.pieces.firstMissing(1)) this.#requeue(state);
+    if (state?.pieces.firstMissing(1)) this.#queues.add(state);
   }
 
   /**
@@ -345,6 +348,7 @@ export class Plan {
     for (const [key, asked] of [...state.asked]) {
       if (only !== undefined && !includes(only, asked)) continue;
       state.asked.delete(key);
+      state.swarmAsked.delete(key);
       if (this.#giveBack(key, asked, { from: state, isFailure })) {
         givenUp.add(asked.file);
       }
@@ -362,9 +366,9 @@ export class Plan {
     if (!file?.pieces.isAsked(asked.piece)) return false;
     const failed = this.#failed.get(key) ?? [];
     if (isFailure) this.#failed.set(key, [...failed, from.holder]);
-    if (this.#askedElsewhere(asked, from)) return false;
+    if (isAskedElsewhere(this.#all, asked, from)) return false;
     file.pieces.giveBack(asked.piece);
-    this.#requeue(file);
+    this.#queues.add(file);
     if (!this.#isHopeless(key, file)) return false;
     this.#end(file);
     return true;
@@ -380,13 +384,21 @@ export class Plan {
   /** Puts a source out; what it was asked for is taken back. */
   drop(source: string): number[] {
     const state = this.#sources.get(source);
-    if (state !== undefined) state.out = true;
+    if (state === undefined) return [];
+    state.out = true;
+    if (!this.#alive().has(state.holder)) {
+      for (const { rarest } of this.#files.values()) {
+        if (!rarest?.isSeed(state.holder)) rarest?.forget(state.holder);
+      }
+    }
     return this.release(source);
   }
 
   /** Takes a file from a holder, which turned out not to have it. */
   removeHolder(file: number, holder: string): void {
-    this.#files.get(file)?.holders.delete(holder);
+    const state = this.#files.get(file);
+    state?.holders.delete(holder);
+    state?.rarest?.forget(holder);
   }
 
   /** Gives a file up: nothing more of it is asked for. */
@@ -414,20 +426,9 @@ export class Plan {
     this.#left[file.index] = file.pieces.left;
     this.#files.delete(file.index);
   }
-}
 
-/** Pieces in one task of a source. */
-function piecesOf(
-  { pieceBytes, taskPieces }: PlannedFile,
-  { longTasks, pace }: PlannedSource,
-): number {
-  if (longTasks === undefined) return taskPieces;
-  const { mostBytes, mostMs } = longTasks;
-  const bytes = Math.min(mostBytes, pace.rateFor(pieceBytes) * mostMs);
-  return Math.max(taskPieces, Math.floor(bytes / pieceBytes));
-}
-
-function includes(task: Task, { file, piece }: AskedPiece): boolean {
-  return file === task.file && piece >= task.first &&
-    piece < task.first + task.count;
+  /** Forgets what is saved of a file: nobody is told of it any more. */
+  forget(file: number): void {
+    this.#saved.delete(file);
+  }
 }

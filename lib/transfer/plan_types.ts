@@ -4,14 +4,20 @@
  * @module
  */
 
-/** What one source is asked for: pieces of one file in a row. */
-export interface Task {
-  /** Index of the file in the plan. */
-  readonly file: number;
+import type { SwarmNumbers } from "./swarm_window.ts";
+
+/** Pieces in a row. */
+export interface PieceRun {
   /** First piece. */
   readonly first: number;
   /** Number of pieces. */
   readonly count: number;
+}
+
+/** What one source is asked for: pieces of one file in a row. */
+export interface Task extends PieceRun {
+  /** Index of the file in the plan. */
+  readonly file: number;
 }
 
 /** What a piece that has arrived is good for. */
@@ -35,6 +41,14 @@ export interface PlanOptions {
    * judged by these alone. By all of the time where this is not given.
    */
   readonly waitedMs?: (source: string, now: number) => number;
+  /** The numbers of files in a swarm; those of {@linkcode LIMITS} by default. */
+  readonly swarm?: SwarmNumbers;
+}
+
+/** The order of a file that many clients fetch together. */
+export interface RarestFirst {
+  /** Returns a number from 0 to below 1: makes this client's own order. */
+  readonly random: () => number;
 }
 
 /** A file to be planned. */
@@ -51,9 +65,15 @@ export interface PlannedFile {
   readonly have?: Iterable<number>;
   /**
    * Pieces that may be under way beyond the last that has been consumed, for a
-   * file that is consumed in order.
+   * file that is consumed in order. With `rarest`, these come first, and others
+   * follow.
    */
   readonly lookahead?: number;
+  /**
+   * Asks for the rarest pieces first, each source for a few at a time. From the
+   * front where this is not given.
+   */
+  readonly rarest?: RarestFirst;
 }
 
 /** Tasks of more pieces than usual, for a source that is quick. */

@@ -1,0 +1,43 @@
+/**
+ * How many pieces one source of a swarm may be asked for at once. Pure.
+ *
+ * It is small at first: many clients that begin together would otherwise have
+ * the same pieces waiting in the seed's queue.
+ *
+ * @module
+ */
+
+import type { Limits } from "../base/limits.ts";
+
+/** The numbers of a swarm that the plan keeps to. */
+export type SwarmNumbers = Pick<
+  Limits,
+  | "swarmWindowPieceCount"
+  | "swarmQuickMs"
+  | "swarmSlowMs"
+  | "swarmRunPieceCount"
+  | "swarmEndPieceCount"
+>;
+
+/** The window of one source. */
+export class SwarmWindow {
+  readonly #numbers: SwarmNumbers;
+  #pieceCount = 1;
+
+  constructor(numbers: SwarmNumbers) {
+    this.#numbers = numbers;
+  }
+
+  /** Pieces that may be under way. */
+  get pieceCount(): number {
+    return this.#pieceCount;
+  }
+
+  /** A piece came, `ms` after it was asked for. */
+  came(ms: number): void {
+    const { swarmWindowPieceCount: most, swarmQuickMs, swarmSlowMs } =
+      this.#numbers;
+    if (ms > swarmSlowMs) this.#pieceCount = 1;
+    else if (ms < swarmQuickMs && this.#pieceCount < most) this.#pieceCount++;
+  }
+}

@@ -1,0 +1,153 @@
+/**
+ * Which pieces a source without other work is asked for although another source
+ * was: those of a much slower one, and the last of a swarm. Pure.
+ *
+ * @module
+ */
+
+import {
+  type AskedPiece,
+  type FileProgress,
+  hasPiece,
+  keyOf,
+  type PlannedSource,
+} from "./plan_state.ts";
+import type { PlanOptions, Task } from "./plan_types.ts";
+import { LIMITS } from "../base/limits.ts";
+
+/** The files and sources of a plan. */
+export interface PlannedPieces {
+  /** Files that have not ended, by index. */
+  readonly files: ReadonlyMap<number, FileProgress>;
+  readonly sources: ReadonlyMap<string, PlannedSource>;
+  readonly options: PlanOptions;
+  /** Counts what has been looked at. */
+  readonly step: () => void;
+}
+
+/**
+ * A piece of the source that will need longest for what it was asked for, if
+ * `thief` would be done much earlier.
+ */
+export function takeOver(
+  all: PlannedPieces,
+  { id, thief, now }: { id: string; thief: PlannedSource; now: number },
+): Task | undefined {
+  if (thief.asked.size > 0) return undefined; // it has work
+  const { takeOverMs, connectionQuietMs, waitedMs } = all.options;
+  let best: { task: Task; gainMs: number } | undefined;
+  for (const [otherId, victim] of all.sources) {
+    if (otherId === id || victim.out) continue;
+    const waited = waitedMs?.(otherId, now) ?? now;
+    // A node that moves brings each byte once: another connection of it would
+    // only take its rate from the first.
+    const isHelp = thief.holder !== victim.holder ||
+      victim.pace.silentMs(waited) >= connectionQuietMs;
+    if (!isHelp) continue;
+    const last = takeable(all, thief.holder, victim);
+    if (last === undefined) continue;
+    const pieceBytes = last.bytes;
+    const rate = thief.pace.rateFor(pieceBytes);
+    const thiefMs = rate > 0 ? pieceBytes / rate : 0;
+    const gainMs = remainingMs(all, victim, waited) - thiefMs;
+    if (gainMs >= takeOverMs && gainMs > (best?.gainMs ?? 0)) {
+      best = { task: { file: last.file, first: last.piece, count: 1 }, gainMs };
+    }
+  }
+  return best?.task;
+}
+
+/** How long a source will take to deliver all it was asked for. */
+function remainingMs(
+  { step }: PlannedPieces,
+  source: PlannedSource,
+  waitedMs: number,
+): number {
+  let bytes = 0;
+  let pieceBytes = Infinity;
+  for (const asked of source.asked.values()) {
+    step();
+    pieceBytes = asked.bytes;
+    bytes += pieceBytes;
+  }
+  return source.pace.msFor(bytes, pieceBytes, waitedMs);
+}
+
+/**
+ * The piece that is best taken from `victim`: the last it was asked for; of a
+ * file consumed in order the first, because others wait on it.
+ */
+function takeable(
+  all: PlannedPieces,
+  thief: string,
+  victim: PlannedSource,
+): AskedPiece | undefined {
+  let last: AskedPiece | undefined;
+  for (const asked of victim.asked.values()) {
+    all.step();
+    const file = all.files.get(asked.file);
+    if (!file?.pieces.isAsked(asked.piece)) continue;
+    if (!hasPiece(file, thief, asked.piece)) continue;
+    // Another connection of a slow node is no help while there is another.
+    if (thief === victim.holder && hasOther(all, file, thief)) continue;
+    if (isAskedElsewhere(all, asked, victim)) continue;
+    if (file.planned.lookahead !== undefined) return asked;
+    last = asked;
+  }
+  return last;
+}
+
+/** Whether a source of another holder takes part that has a file. */
+function hasOther(
+  { sources, step }: PlannedPieces,
+  { holders }: FileProgress,
+  holder: string,
+): boolean {
+  for (const other of sources.values()) {
+    step();
+    if (other.out || other.holder === holder) continue;
+    if (holders.has(other.holder)) return true;
+  }
+  return false;
+}
+
+/** Whether a piece was asked for from another source. */
+export function isAskedElsewhere(
+  { sources, step }: Pick<PlannedPieces, "sources" | "step">,
+  asked: AskedPiece,
+  except: PlannedSource,
+): boolean {
+  const key = keyOf(asked.file, asked.piece);
+  for (const source of sources.values()) {
+    step();
+    if (source !== except && source.asked.has(key)) return true;
+  }
+  return false;
+}
+
+/**
+ * One of the last pieces of a swarm that another holder was asked for, and no
+ * third: a holder that never answers would keep the file from its end.
+ */
+export function inEndgame(
+  all: PlannedPieces,
+  source: PlannedSource,
+  room: number,
+): Task | undefined {
+  if (room <= 0) return undefined;
+  const { swarmEndPieceCount } = all.options.swarm ?? LIMITS;
+  for (const victim of all.sources.values()) {
+    if (victim.holder === source.holder || victim.out) continue;
+    for (const key of victim.swarmAsked) {
+      const asked = victim.asked.get(key)!;
+      all.step();
+      const file = all.files.get(asked.file);
+      if (!file?.pieces.isAsked(asked.piece)) continue;
+      if (file.pieces.left > swarmEndPieceCount) continue;
+      if (!hasPiece(file, source.holder, asked.piece)) continue;
+      if (isAskedElsewhere(all, asked, victim)) continue;
+      return { file: asked.file, first: asked.piece, count: 1 };
+    }
+  }
+  return undefined;
+}
