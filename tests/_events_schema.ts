@@ -505,6 +505,11 @@ export const EVENTS: Readonly<Record<EventName, EventSpec>> = {
     roles: PEERS,
     fields: { relay: relayAt, text: text("the message") },
   },
+  "relay_open": {
+    says: "the client has a token, and the relay admits everybody",
+    roles: CLIENT,
+    fields: { relay: relayAt },
+  },
   "relay_version_differs": {
     says: "the relay runs another version of this program",
     roles: PEERS,

@@ -143,10 +143,13 @@ export function withNearest(
   const names = nearest.map(show);
   const last = names.pop()!;
   const words = names.length === 0 ? last : `${names.join(", ")} or ${last}`;
-  const otherwise = failure.parts.remedy ?? "check the name";
+  const { remedy = "check the name", remedyCode } = failure.parts;
+  const question = `did you mean ${words}?`;
   return new Failure(failure.kind, {
     ...failure.parts,
-    remedy: `did you mean ${words}? if not, ${otherwise}`,
+    remedy: remedyCode === undefined
+      ? `${question} if not, ${remedy}`
+      : question,
   });
 }
 

@@ -20,7 +20,15 @@ const LEAST_PART = 3;
 const MOST_FIELDS = 2e7;
 
 /** How far a name is from the wanted one: lower is nearer. */
-const RANK = { folder: 0, otherCase: 1, start: 2, part: 20, misspelt: 3 };
+const RANK = {
+  folder: 0,
+  otherCase: 1,
+  start: 2,
+  // `report.pdf` for `report-2026.pdf`: the start, and the same extension.
+  stem: 2,
+  misspelt: 3,
+  part: 20,
+};
 
 interface Near {
   readonly name: string;
@@ -76,12 +84,19 @@ export class NearestNames {
     }
     const [stem, extension] = this.#split;
     const [ofText, other] = split(text);
+    const isLonger = stem.length >= LEAST_PART && ofText.startsWith(stem);
+    if (isLonger && extension === other) return RANK.stem;
     // A name without an extension may mean one with any. The same extension
     // makes no two names alike.
     const distance = extension === other || extension === ""
       ? this.#distance(stem, ofText)
       : this.#distance(wanted, text);
-    return distance === undefined ? undefined : RANK.misspelt + distance;
+    if (distance !== undefined) return RANK.misspelt + distance;
+    // A word alone may mean the first of several.
+    const [word] = ofText.split(/[\s_.-]/, 1);
+    if (extension !== "" || word === ofText) return undefined;
+    const ofWord = this.#distance(stem, word!);
+    return ofWord === undefined ? undefined : RANK.misspelt + ofWord + 1;
   }
 
   /** The distance, if the texts are near enough. */

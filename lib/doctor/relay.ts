@@ -189,7 +189,18 @@ function tellClock(
 }
 
 /** Reports that a private relay has admitted this peer. */
-export function tellAccess({ session }: MetRelay, findings: Findings): void {
+export function tellAccess(
+  { session, dialer }: MetRelay,
+  findings: Findings,
+): void {
+  if (!session.isPrivate && dialer.access.token !== undefined) {
+    return findings.warn(
+      "access",
+      "the relay is open, although a token is given: anyone who can reach it " +
+        "may list and fetch",
+      "run the relay with its secret again, or leave the token out",
+    );
+  }
   findings.ok(
     "access",
     session.isPrivate

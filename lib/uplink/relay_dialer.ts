@@ -35,6 +35,8 @@ export type RelayLinkEvent =
   | { event: "relay_remembered"; relay: string; id: string; path: string }
   /** The relay at this address has another id than before. */
   | { event: "relay_changed"; relay: string; id: string; previousId: string }
+  /** A client has a token, and the relay admits everybody. Reported once. */
+  | { event: "relay_open"; relay: string }
   /** The relay's message of the day: a stranger's words. Reported once. */
   | { event: "relay_motd"; relay: string; text: string }
   /** The relay runs another version of this program. Reported once. */
@@ -98,6 +100,7 @@ export class RelayDialer {
   #metId: string | null = null;
   #toldMotd = "";
   #toldVersion = VERSION;
+  #isOpenTold = false;
 
   /**
    * Does not dial yet.
@@ -324,6 +327,11 @@ export class RelayDialer {
       access: this.access,
       where: formatEndpoint(this.relay),
     });
+    if (!isPrivate && this.access.token !== undefined && !this.#isOpenTold) {
+      this.#isOpenTold = true;
+      const relay = formatEndpoint(this.relay);
+      this.#options.onEvent({ event: "relay_open", relay });
+    }
     // These are sent without waiting, because they have no answer.
     if (credentials !== undefined) await channel.send(credentials);
     return {

@@ -49,7 +49,7 @@ export async function runClean({ context, words }: OwnRun): Promise<number> {
   found.sort((one, other) => one.path < other.path ? -1 : 1);
   terminal.facts(
     formatRows(found.map(({ path, bytes, modifiedMs, isInUse }) => [
-      String(bytes),
+      formatBytes(bytes),
       new Date(modifiedMs).toISOString().slice(0, 10),
       isInUse ? "in use" : "",
       show(path),

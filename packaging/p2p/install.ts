@@ -146,7 +146,11 @@ async function fetchPackages(folder: string): Promise<void> {
   throw new Failure("local", {
     what: "Cannot install",
     why: `its packages cannot be fetched: ${words}`,
-    remedy: "check that this machine can reach the npm registry",
+    // A proxy that reads encrypted connections has an authority of its own.
+    remedy: /certificate|UnknownIssuer/i.test(words)
+      ? "behind a proxy that reads encrypted connections, set " +
+        "DENO_TLS_CA_STORE=system, so that Deno trusts what the system trusts"
+      : "check that this machine can reach the npm registry",
   });
 }
 

@@ -18,11 +18,8 @@ import {
   type Plan,
   type Surroundings,
 } from "./surroundings.ts";
-import { P2P } from "./tables.ts";
+import { P2P, RELAY_PORT } from "./tables.ts";
 import { type Typed, withoutOption } from "./typed.ts";
-
-/** The port of `p2p relay`. */
-export const RELAY_PORT = "1700";
 
 /** Plans `p2p relay`. */
 export async function planRelay(

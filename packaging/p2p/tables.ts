@@ -31,6 +31,9 @@ import {
 } from "./places.ts";
 import { type Remembered, rememberedPath } from "./remembered.ts";
 
+/** The port of `p2p relay`. */
+export const RELAY_PORT = "1700";
+
 /** Options that only `p2p` has. */
 export const OWN_OPTIONS = {
   port: {
@@ -80,11 +83,11 @@ export const OWN_COMMANDS = {
     summary: "remember a relay, or show the remembered one",
     alsoCalled: ["connect", "join", "login", "set"],
     notes: [
-      "RELAY is a relay address, HOST PORT or HOST:PORT, or - to read one of these",
-      "from stdin. Without it, and with none remembered, you choose from the relays",
-      "that announce themselves on this network. The relay is contacted, and remembered",
-      "with its id: another relay at that place is refused later. --token-file remembers",
-      "the place of the token for a private relay, not the token.",
+      "RELAY is a relay address, HOST PORT, HOST:PORT, HOST alone (port 1700), or - to",
+      "read one of these from stdin. Without it, and with none remembered, you choose",
+      "from the relays that announce themselves on this network. The relay is contacted,",
+      "and remembered with its id: another relay at that place is refused later.",
+      "--token-file remembers the place of the token for a private relay, not the token.",
     ],
     examples: [
       { what: "remember a relay", line: "p2p use nas.local 1700" },

@@ -26,6 +26,10 @@ export async function runUninstall(
     await removePrograms(places);
   }
   terminal.note(`removed ${show(commandPath(places))} and its program`);
+  terminal.note(
+    "a relay or node that runs goes on until you stop it; npm and Deno keep " +
+      "their caches, on Linux in ~/.npm and ~/.cache/deno",
+  );
   const kept = [places.state, places.config];
   if (line.isOn("all")) {
     for (const folder of kept) await removeFolder(folder);

@@ -39,7 +39,7 @@ import {
   writeRemembered,
 } from "./remembered.ts";
 import { chooseRelay } from "./choose_relay.ts";
-import { OWN } from "./tables.ts";
+import { OWN, RELAY_PORT } from "./tables.ts";
 import type { OwnRun } from "./own_run.ts";
 
 const USAGE = OWN.commands["use"]!.usage;
@@ -123,7 +123,10 @@ async function readRelay(
     expectNoMore(given.slice(1), OWN, USAGE);
     return parseRelayAddress(first);
   }
-  const { relay, rest } = takeRelay(given, OWN, USAGE);
+  // Alone, a host means the port that `p2p relay` listens on.
+  const isAlone = given.length === 1 && first !== "" && !first.includes(":");
+  const place = isAlone ? [first, RELAY_PORT] : given;
+  const { relay, rest } = takeRelay(place, OWN, USAGE);
   expectNoMore(rest, OWN, USAGE);
   return relay;
 }

@@ -349,6 +349,7 @@ const RARE: (RelayEvent | NodeEvent | ListingEvent | NetworkEvent)[] = [
     ...{ ms: 1, isWhole: false },
   },
   { event: "files_sent", clients: 2, files: 9, bytes: 8, ms: 7 },
+  { event: "relay_open", relay: "nas:1700" },
   {
     event: "relay_version_differs",
     relay: "nas:1700",

@@ -11,6 +11,8 @@ const NAMES = [
   "docs/.notes.txt",
   "music/song.flac",
   "1.txt",
+  "Müller Straße größe.txt",
+  "plan-2026-final.odt",
 ];
 
 for (
@@ -34,6 +36,11 @@ for (
     ["9.txt", []],
     ["report.pfd", ["work/report.pdf", "old/rapport.pdf"]],
     ["something else", []],
+    ["Müler", ["Müller Straße größe.txt"]],
+    ["Muller", ["Müller Straße größe.txt"]],
+    ["plan.odt", ["plan-2026-final.odt"]],
+    ["plan.pdf", []],
+    ["paln", ["plan-2026-final.odt"]],
   ] as const
 ) {
   Deno.test(`NearestNames finds ${nearest.length} names near "${wanted}", the nearest first`, () => {

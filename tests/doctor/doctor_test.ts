@@ -29,7 +29,7 @@ import { LIMITS } from "../../lib/base/limits.ts";
 import type { Hello } from "../../lib/protocol/messages.ts";
 import { RelayDialer } from "../../lib/uplink/relay_dialer.ts";
 import { listen } from "../../lib/transport/listen.ts";
-import { NODE_TOKEN, startImpostor } from "../access/_private.ts";
+import { MEMBER, NODE_TOKEN, startImpostor } from "../access/_private.ts";
 import { IDENTITIES, startNode, startRelay } from "../_network.ts";
 import { tempShare } from "../_temp_share.ts";
 
@@ -321,6 +321,19 @@ Deno.test("The doctor finds out a relay that takes a node's token and does not k
   const { verdict, kind, says } = seen.of("access");
   assertEquals([verdict, kind], ["failed", "not_allowed"]);
   assertMatch(says, /does not know this node's token/);
+});
+
+Deno.test("The doctor warns a client with a token of an open relay", async () => {
+  await using relay = await startRelay();
+  await using _node = await startNode(relay, { "f": "f" });
+  const seen = new Seen();
+  await examineClient(
+    optionsFor(relay.server.address, { access: MEMBER }),
+    seen.findings,
+  );
+  const { verdict, says } = seen.of("access");
+  assertEquals(verdict, "warning");
+  assertMatch(says, /the relay is open, although a token is given/);
 });
 
 Deno.test("The doctor names permissions that no role needs, and the flags that suffice", () => {

@@ -173,6 +173,23 @@ Deno.test("send withdraws at once when it is stopped, and says when nobody fetch
   assertEquals(await within(late.exitCode, "the sender"), 5);
 });
 
+Deno.test("send says what was fetched when it is stopped", async () => {
+  await using source = await tempShare({ "f": "f", "g": "g" });
+  await using folder = await tempShare();
+  await using relay = await relayHere();
+  const words = ["--host", "127.0.0.1", relay.address, "send", "f", "g"];
+  await using sender = spawnRole("peer_client.ts", [...words, "--uses", "2"], {
+    cwd: source.path,
+    permissions: ["--allow-read=f,g"],
+  });
+  const [link] = await sender.stdout.until(/p2p:\S+/);
+  assertEquals((await getLink(link, folder)).code, 0);
+  await sender.stderr.until(/^sent f /);
+  sender.signal("SIGINT");
+  assertEquals(await within(sender.exitCode, "the sender"), 130);
+  await sender.stderr.until(/^one fetch completed; nobody has fetched g$/);
+});
+
 Deno.test("send refuses folders, files that are not there, and two of one name", async () => {
   await using source = await tempShare({ "a/f": "1", "b/f": "2" });
   await using relay = await relayHere();

@@ -2,7 +2,7 @@
  * `sums` and `get --sums`, together with `sha256sum`.
  */
 
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { dirname, join } from "@std/path";
 import { LIMITS } from "../../lib/base/limits.ts";
 import { within } from "../_event_log.ts";
@@ -66,6 +66,35 @@ testWith(
     assertEquals(all.text.includes(`${sha256}  top.txt\n`), true);
   },
 );
+
+Deno.test("sums takes a folder and a short name as get does, and suggests names", async () => {
+  await using share = await tempShare({
+    "d/a.txt": "one",
+    "d/e/report-final.pdf": "two",
+    ".hidden/a.txt": "three",
+    "a.txt.old": "four",
+  });
+  await using relay = await relayHere();
+  await using _node = await nodeHere(relay, share.path);
+  const sums = async (...args: string[]) => {
+    const { code, text, stderr } = await runRoleHere(
+      "peer_client.ts",
+      [relay.address, "sums", ...args],
+    );
+    const names = text.split("\n").filter(Boolean).map((line) =>
+      line.slice(66)
+    );
+    return { code, names, stderr: stderr.join("\n") };
+  };
+  assertEquals((await sums("d")).names, ["d/a.txt", "d/e/report-final.pdf"]);
+  assertEquals((await sums("a.txt")).names, ["d/a.txt"]);
+  assertEquals((await sums("e/report-final.pdf")).names, [
+    "d/e/report-final.pdf",
+  ]);
+  const { code, stderr } = await sums("report.pdf");
+  assertEquals(code, 4);
+  assertMatch(stderr, /did you mean d\/e\/report-final\.pdf\?/);
+});
 
 Deno.test("get --sums reads a file of 64 MiB at most", async () => {
   await using folder = await tempShare();

@@ -45,9 +45,9 @@ Deno.test("p2p clean lists what get has left, and removes it with --yes, but not
   assertEquals(
     listed.text.trimEnd().split("\n").map((row) => row.trim().split(/ {2,}/)),
     await Promise.all([
-      ["4", ".a.txt.p2p-part", ""],
-      ["9", "sub/.b.txt.p2p-part", ""],
-      ["3", "sub/.c.txt.p2p-part", "in use"],
+      ["4 bytes", ".a.txt.p2p-part", ""],
+      ["9 bytes", "sub/.b.txt.p2p-part", ""],
+      ["3 bytes", "sub/.c.txt.p2p-part", "in use"],
     ].map(async ([bytes, name, use]) => {
       const file = join(path, name!);
       const { mtime } = await Deno.stat(file);

@@ -86,13 +86,16 @@ Deno.test("p2p use remembers nothing of a relay that cannot be reached or is no 
   await using home = await freshHome();
   const wrong = [
     { args: ["127.0.0.1", "1"], code: 3 },
-    { args: ["nas"], code: 2 },
+    // A host alone means port 1700.
+    { args: ["nas.invalid"], code: 3, says: "nas.invalid:1700" },
     { args: ["nas", "1700", "more"], code: 2 },
     { args: ["-"], code: 2 },
     { args: [`p2p://127.0.0.1:1/${"a".repeat(52)}/AQFw/a.txt`], code: 2 },
   ];
-  for (const { args, code } of wrong) {
-    assertEquals((await home.use(args)).code, code, args.join(" "));
+  for (const { args, code, says = "" } of wrong) {
+    const used = await home.use(args);
+    assertEquals(used.code, code, args.join(" "));
+    assert(used.stderr.join("\n").includes(says), used.stderr.join("\n"));
   }
   await assertRejects(() => Deno.stat(home.file), Deno.errors.NotFound);
 });

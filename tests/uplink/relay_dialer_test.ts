@@ -16,6 +16,7 @@ import { VERSION } from "../../lib/base/version.ts";
 import { listen } from "../../lib/transport/listen.ts";
 import { within } from "../_event_log.ts";
 import { IDENTITIES, startNode, startRelay } from "../_network.ts";
+import { MEMBER } from "../access/_private.ts";
 import { tempShare } from "../_temp_share.ts";
 
 const [first, second] = IDENTITIES as [Identity, Identity];
@@ -334,6 +335,27 @@ Deno.test("RelayDialer reports a relay of another version once, with both versio
       }],
     );
   }
+});
+
+Deno.test("RelayDialer tells a client with a token once that the relay is open", async () => {
+  await using relay = await startRelay({ identity: first });
+  const events: RelayLinkEvent[] = [];
+  const dialer = new RelayDialer({ ...relay.server.address, id: first.id }, {
+    role: "client",
+    plaintext: false,
+    access: MEMBER,
+    limits: LIMITS,
+    onEvent: (event) => events.push(event),
+  });
+  for (let times = 0; times < 2; times++) {
+    const { channel, isPrivate } = await dialer.open();
+    channel.conn.close();
+    assertEquals(isPrivate, false);
+  }
+  assertEquals(events, [{
+    event: "relay_open",
+    relay: formatEndpoint(relay.server.address),
+  }]);
 });
 
 Deno.test("RelayDialer ends with the signal's reason", async () => {

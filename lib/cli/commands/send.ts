@@ -102,12 +102,9 @@ export async function runSend(
   }
   warnOfLoopback(relay, terminal);
   sending.wait(performance.now());
-  const isInTime = await Promise.race([
-    orAborted(sending.complete, signal).then(() => true),
-    passed(seconds, signal).then(() => false),
-    life.ended,
-  ]);
-  terminal.status("");
+  const isInTime = await untilSent({
+    ...{ sending, life, seconds, terminal, signal },
+  });
   // What was sent last may still be on its way.
   if (isInTime) await untilAlone(node, signal);
   const missed = sending.unfetched;
@@ -118,6 +115,29 @@ export async function runSend(
     why: `nobody fetched it within ${formatDuration(seconds)}`,
     remedy: "send it again, with a longer --expires",
   });
+}
+
+/**
+ * Waits until every file was fetched often enough; resolves to whether that
+ * happened within `seconds`. If the user stops it, says what was fetched.
+ */
+async function untilSent({ sending, life, seconds, terminal, signal }: {
+  sending: Sending;
+  life: NodeLife;
+  seconds: number;
+  terminal: Terminal;
+  signal: AbortSignal;
+}): Promise<boolean> {
+  try {
+    return await Promise.race([
+      orAborted(sending.complete, signal).then(() => true),
+      passed(seconds, signal).then(() => false),
+      life.ended,
+    ]);
+  } finally {
+    terminal.status("");
+    if (signal.aborted) terminal.note(sending.summary);
+  }
 }
 
 /** What becomes of the node, as far as `send` waits for it. */
@@ -163,6 +183,7 @@ class NodeLife {
         return this.#telling.onEvent(event);
       case "relay_motd":
       case "relay_version_differs":
+      case "relay_open":
         return this.#telling.onEvent(event);
     }
   }

@@ -15,6 +15,7 @@ import type { CliEvent } from "../output/cli_events.ts";
 import { formatRunning } from "../output/fetches.ts";
 import { formatFetched } from "../output/sending.ts";
 import type { Terminal } from "../output/terminal.ts";
+import { fetchesInWords } from "./link.ts";
 
 /** Options of {@linkcode Sending}. */
 export interface SendingOptions {
@@ -61,6 +62,16 @@ export class Sending {
     return [...this.#fetches].flatMap(([name, count]) =>
       count === 0 ? [name] : []
     );
+  }
+
+  /** What was fetched so far, in words. */
+  get summary(): string {
+    const fetches = [...this.#fetches.values()].reduce((sum, n) => sum + n, 0);
+    const { unfetched } = this;
+    const nobody = unfetched.length === 0
+      ? ""
+      : `; nobody has fetched ${unfetched.map(show).join(", ")}`;
+    return `${fetchesInWords(fetches)} completed${nobody}`;
   }
 
   /** Adds a file. */

@@ -11,7 +11,11 @@ import { readBounded } from "../options/text_file.ts";
 import { badValue } from "../options/values.ts";
 import { EXIT_CODE, Failure, type FailureKind } from "../../base/errors.ts";
 import { show, showWhole } from "../../base/text.ts";
-import { type FileSum, sumFiles } from "../../client/sums.ts";
+import { withNearest } from "../../client/failures.ts";
+import { folderSelection } from "../../client/selections.ts";
+import { type FileSum, sumFiles, type SumsOptions } from "../../client/sums.ts";
+import { isHidden } from "../../content/glob.ts";
+import { NearestNames } from "../../content/nearest.ts";
 import type { TransferOptions } from "../../client/transfer_options.ts";
 import { EVERYTHING, parseSelection } from "../options/selection.ts";
 import type { CliEvent } from "../output/cli_events.ts";
@@ -25,37 +29,61 @@ export async function runSums(
   pattern: string | undefined,
   { options, terminal }: { options: TransferOptions; terminal: Terminal },
 ): Promise<number> {
-  const selection = pattern === undefined
-    ? EVERYTHING
-    : parseSelection(pattern);
-  const matching = selection.kind === "name"
-    ? {
-      name: selection.name,
-      prefix: selection.name,
-      matches: (name: string) => name === selection.name,
-    }
-    : selection;
   const { onEvent } = new Telling(terminal);
   using _collecting = collectInTime(ofClient());
-  let count = 0;
-  let worst: FailureKind | undefined;
-  for await (const sum of sumFiles({ ...options, ...matching, onEvent })) {
-    count++;
+  const nearest = pattern === undefined ? undefined : new NearestNames(pattern);
+  for (const wanted of meaningsOf(pattern, nearest)) {
+    let count = 0;
+    let worst: FailureKind | undefined;
+    for await (const sum of sumFiles({ ...options, ...wanted, onEvent })) {
+      count++;
+      terminal.status("");
+      if ("failure" in sum) {
+        terminal.error(sum.failure);
+        worst ??= sum.failure.kind;
+      } else await tellSum(sum, { terminal, signal: options.signal });
+    }
     terminal.status("");
-    if ("failure" in sum) {
-      terminal.error(sum.failure);
-      worst ??= sum.failure.kind;
-    } else await tellSum(sum, { terminal, signal: options.signal });
+    if (worst !== undefined) return EXIT_CODE[worst];
+    if (count > 0) return 0;
   }
-  terminal.status("");
-  if (worst !== undefined) return EXIT_CODE[worst];
-  if (count > 0) return 0;
-  throw new Failure("not_found", {
+  const failure = new Failure("not_found", {
     what: "Cannot list files",
     ...(pattern === undefined ? {} : { where: show(pattern) }),
     why: "no active node has a file that matches",
     remedyCode: "see_files",
   });
+  throw withNearest(failure, nearest?.names ?? []);
+}
+
+/** Which files to list. */
+type Wanted = Pick<SumsOptions, "name" | "prefix" | "matches" | "leavesOut">;
+
+/**
+ * What the user may mean, the first that some file matches: a name as it
+ * stands, or else its folder and all names that end in it, as `get` finds them.
+ */
+function meaningsOf(
+  pattern: string | undefined,
+  nearest: NearestNames | undefined,
+): Wanted[] {
+  const selection = pattern === undefined
+    ? EVERYTHING
+    : parseSelection(pattern);
+  if (selection.kind === "matching") return [selection];
+  const { name } = selection;
+  const folder = folderSelection(name);
+  const endsIn = (listed: string) =>
+    listed.endsWith(`/${name}`) && !isHidden(listed.slice(0, -name.length));
+  return [
+    { name, prefix: name, matches: (listed) => listed === name },
+    {
+      matches: (listed) => {
+        nearest?.note(listed);
+        return folder.matches(listed) || endsIn(listed);
+      },
+    },
+  ];
 }
 
 /**

@@ -26,6 +26,7 @@ export class Telling {
   readonly #names: NodeNames;
   #isVersionTold = false;
   #isUnverifiedTold = false;
+  #isOpenTold = false;
   #toldMotd = "";
   /** Whether the user knows that files are waited for. */
   #isWaiting = false;
@@ -65,6 +66,10 @@ export class Telling {
       case "relay_version_differs":
         if (this.#isVersionTold) return;
         this.#isVersionTold = true;
+        return tellRelayMet(event, terminal);
+      case "relay_open":
+        if (this.#isOpenTold) return;
+        this.#isOpenTold = true;
         return tellRelayMet(event, terminal);
       case "node_answered": {
         const { node, address, answer } = event;

@@ -111,12 +111,12 @@ function formatScreen({ script }: CommandSpec, screen: Screen): string {
     "Options:",
     ...formatOptions(shown, { isCommand: true, isShort: true }),
     "",
-    "Examples:",
+    ...(examples.length === 0 ? [] : ["Examples:"]),
     ...examples.slice(0, MOST_EXAMPLES).flatMap(({ what, line }) => [
       `  # ${what}`,
       ...wrap(line, { left: "  ", next: "    ", end: " \\" }),
     ]),
-    `See ${script} ${screen.topic} --all for all options and exit codes.`,
+    `See ${allOf(script, screen.topic)} --all for all options and exit codes.`,
   ];
   const first = [
     summary,
@@ -129,6 +129,12 @@ function formatScreen({ script }: CommandSpec, screen: Screen): string {
   const room = SCREEN_LINES - first.length - rest.length - 1;
   const told = notes.length > 0 && notes.length <= room ? ["", ...notes] : [];
   return [...first, ...told, ...rest, ""].join("\n");
+}
+
+/** `peer_node.ts help`, and `p2p help share` where the script is `p2p share`. */
+function allOf(script: string, topic: string): string {
+  const [program, ...command] = script.split(" ");
+  return [program, topic, ...command].join(" ");
 }
 
 /** Lines of a screen's columns; `end` says that one goes on. */

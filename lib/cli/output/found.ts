@@ -6,18 +6,17 @@
 
 import type { ClientEvent } from "../../client/events.ts";
 import { counted, show, showWhole } from "../../base/text.ts";
+import { formatBytes } from "./progress.ts";
 import { asArgument, nodesInWords, writtenAt } from "./choices.ts";
 
 /** The one that was taken. */
 export function foundInWords(
-  { name, found, paths }: ClientEvent & { event: "found_as" },
+  { found, paths }: ClientEvent & { event: "found_as" },
 ): string {
   const others = paths === 1
     ? ""
     : `; ${counted(paths - 1, "other name")} for the same content`;
-  return `no node has ${show(name)} itself: taking ${showWhole(found.name)}, ${
-    counted(found.size, "byte")
-  }${others}`;
+  return `taking ${showWhole(found.name)}, ${formatBytes(found.size)}${others}`;
 }
 
 /** The lines for different ones; `nodeName` gives a node's display name. */

@@ -58,7 +58,10 @@ export function remedyIn(
     readonly remedyCode?: RemedyCode;
   },
 ): string | undefined {
-  const words = remedyCode === undefined ? remedy : REMEDY_OF[remedyCode];
+  const ofCode = remedyCode === undefined ? undefined : REMEDY_OF[remedyCode];
+  const words = remedy !== undefined && ofCode !== undefined
+    ? `${remedy} if not, ${ofCode}`
+    : ofCode ?? remedy;
   return words === undefined ? undefined : spokenRemedy(words);
 }
 

@@ -276,6 +276,13 @@ export function tellRelayMet(event: RelayLinkEvent, terminal: Terminal): void {
     );
     return;
   }
+  if (event.event === "relay_open") {
+    terminal.note(
+      `warning: the relay at ${event.relay} is open, although a token is ` +
+        "given: anyone who can reach it may list and fetch",
+    );
+    return;
+  }
   const { relay, id } = event;
   if (event.event === "relay_changed") {
     terminal.note(

@@ -275,6 +275,7 @@ export function tell(
     case "relay_changed":
     case "relay_motd":
     case "relay_version_differs":
+    case "relay_open":
       tellRelayMet(event, terminal);
       break;
     case "hashed":
