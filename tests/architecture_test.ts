@@ -173,6 +173,7 @@ const PURE = [
   "relay/packing",
   "relay/pair_block",
   "relay/registry",
+  "relay/renewal_tokens",
   "relay/rendezvous",
   "relay/stays",
   "share/digest_index",

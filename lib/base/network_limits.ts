@@ -118,6 +118,11 @@ export const NETWORK_LIMITS = {
    * connection and takes 1 ms of the main thread: this is a quarter of it.
    */
   renewalsPerSecond: 250,
+  /**
+   * How long a node may renew by one token: it signs anew every hour, and a
+   * token that leaked is of no use longer.
+   */
+  renewalTokenMs: 3_600_000,
   /** Nodes that stay connected, to notice the relay's end: 40 KiB each. */
   stayingNodeCount: 500,
   /** Of these, nodes at one address: it needs other connections too. */

@@ -48,6 +48,9 @@ const Bitmap = Type.String({
 const Grant = Type.String({ maxLength: 3_400 });
 const GrantKey = Type.String({ minLength: 44, maxLength: 44 });
 
+/** A renewal token: 22 bytes, base64url. */
+const Renewal = Type.String({ pattern: "^[A-Za-z0-9_-]{30}$" });
+
 /** Bytes of the base64 of so many fingerprints. */
 function base64Length(count: number): number {
   return Math.ceil(count * FINGERPRINT_BYTES / 3) * 4;
@@ -145,6 +148,7 @@ const WITH_RELAY = {
       stay: Type.Optional(Type.Boolean()),
       grantKeys: Type.Optional(Type.Array(GrantKey, { maxItems: 4 })),
       proof: Type.Optional(Type.String({ maxLength: 64 })),
+      renewal: Type.Optional(Renewal),
       index: Type.Optional(
         Type.Object({ key: IndexKey, epoch: Token, version: Count }),
       ),
@@ -224,6 +228,7 @@ const WITH_RELAY = {
     }),
   },
   indexed: { type: 0x33, schema: Type.Object({ outcome: Token }) },
+  renew: { type: 0x38, schema: Type.Object({ id: Id, renewal: Renewal }) },
 } as const satisfies Rows;
 
 /** Messages between a client and a node. */

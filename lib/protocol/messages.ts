@@ -64,6 +64,7 @@ export const DIRECTION = {
   nodeToRelay: [
     "register",
     "withdraw",
+    "renew",
     "index",
     "reach",
     "attach",

@@ -12,6 +12,7 @@ import type { DialBacks } from "./dial_backs.ts";
 import type { Entries } from "./entries.ts";
 import type { Listings } from "./listings.ts";
 import type { IndexedNodes } from "./indexed_nodes.ts";
+import type { RenewalTokens } from "./renewal_tokens.ts";
 import type { Stays } from "./stays.ts";
 import type { TunnelEvent, Tunnels } from "./tunnels.ts";
 import type { AddressTurns } from "./address_turns.ts";
@@ -48,6 +49,8 @@ export interface RelayContext {
   readonly names: IndexedNodes | null;
   /** Base64 of the key of the fingerprints in them. */
   readonly indexKey: string;
+  /** Lets nodes renew without a signature. */
+  readonly renewals: RenewalTokens;
   /** Packs and unpacks what the registry stores. */
   readonly entries: Entries;
   /** Gets refusals. */

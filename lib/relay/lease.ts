@@ -38,8 +38,39 @@ export interface Lease {
   readonly observedHost: string;
   /** The address group of that host. */
   readonly source: string;
+  /** When the node last registered or renewed, on the caller's clock. */
+  readonly renewedAt: number;
   /** End of the lease, in milliseconds on the caller's monotonic clock. */
   readonly expiresAt: number;
+}
+
+/** Data about an id that outlives its lease for a while. */
+export interface History {
+  sequence: number;
+  /** Registrations and renewals since `windowAt`. */
+  windowCount: number;
+  windowAt: number;
+}
+
+/** A lease as the registry stores it. */
+export interface MutableLease extends Lease, History {
+  instance: string;
+  sequence: number;
+  entry: string;
+  listedBytes: number;
+  observedHost: string;
+  source: string;
+  renewedAt: number;
+  expiresAt: number;
+  /** The process that had the lease before `instance`. */
+  displaced: string | undefined;
+  /**
+   * When the heap looks at this lease next; it must not change while the lease
+   * is in the heap.
+   */
+  checkAt: number;
+  /** Index in the dense array; -1 when the lease has ended. */
+  index: number;
 }
 
 /** How long leases last and how often to renew; the relay sets both. */
@@ -57,6 +88,14 @@ export type RegisterRefusal =
   | "registering_too_fast"
   | "registry_full"
   | "too_many_nodes_for_address";
+
+/** The outcome of a renewal without a signature. */
+export type RenewOutcome =
+  | { readonly kind: "granted"; readonly terms: LeaseTerms }
+  | {
+    readonly kind: "refused";
+    readonly reason: "unknown" | "registering_too_fast";
+  };
 
 /** The outcome of a registration. */
 export type RegisterOutcome =

@@ -17,12 +17,15 @@
 
 import { BinaryHeap } from "@std/data-structures/binary-heap";
 import type {
+  History,
   Lease,
   LeaseTerms,
+  MutableLease,
   Page,
   RegisterOutcome,
   RegisterRefusal,
   Registration,
+  RenewOutcome,
 } from "./lease.ts";
 import type { Limits } from "../base/limits.ts";
 import {
@@ -47,33 +50,6 @@ export type RegistryLimits = Pick<
   | "listingPageCount"
   | "sweepCount"
 >;
-
-/** Data about an id that outlives its lease for a while. */
-interface History {
-  sequence: number;
-  /** Registrations since `windowAt`. */
-  windowCount: number;
-  windowAt: number;
-}
-
-interface MutableLease extends Lease, History {
-  instance: string;
-  sequence: number;
-  entry: string;
-  listedBytes: number;
-  observedHost: string;
-  source: string;
-  expiresAt: number;
-  /** The process that had the lease before `instance`. */
-  displaced: string | undefined;
-  /**
-   * When the heap looks at this lease next; it must not change while the lease
-   * is in the heap.
-   */
-  checkAt: number;
-  /** Index in the dense array; -1 when the lease has ended. */
-  index: number;
-}
 
 /** A node that has just withdrawn, or was found dead. */
 interface Departed extends History {
@@ -149,8 +125,28 @@ export class Registry {
     const terms = this.terms();
     const expiresAt = now + terms.leaseSeconds * 1000;
     if (lease === undefined) this.#add(node, expiresAt, now);
-    else this.#renew(lease, node, expiresAt, now);
+    else {
+      this.#replace(lease, node);
+      this.#extend(lease, expiresAt, now);
+    }
     return { kind: "granted", terms, isNew: lease === undefined };
+  }
+
+  /**
+   * Renews a lease as it stands. The list does not change, so pages that were
+   * made stay true.
+   */
+  renew(id: string, now: number): RenewOutcome {
+    this.expire(now);
+    const lease = this.#alive(id, now);
+    if (lease === undefined) return { kind: "refused", reason: "unknown" };
+    const { reregisterCount } = this.#limits;
+    if (this.#windowOf(lease, now).windowCount >= reregisterCount) {
+      return { kind: "refused", reason: "registering_too_fast" };
+    }
+    const terms = this.terms();
+    this.#extend(lease, now + terms.leaseSeconds * 1000, now);
+    return { kind: "granted", terms };
   }
 
   /**
@@ -192,15 +188,7 @@ export class Registry {
       : past;
   }
 
-  #renew(
-    lease: MutableLease,
-    node: Registration,
-    expiresAt: number,
-    now: number,
-  ): void {
-    const { windowAt, windowCount } = this.#windowOf(lease, now);
-    lease.windowAt = windowAt;
-    lease.windowCount = windowCount + 1;
+  #replace(lease: MutableLease, node: Registration): void {
     if (node.source !== lease.source) {
       this.#countSource(lease.source, -1);
       this.#countSource(node.source, 1);
@@ -216,6 +204,13 @@ export class Registry {
     lease.listedBytes = node.listedBytes;
     lease.entry = node.entry;
     this.#changes++;
+  }
+
+  #extend(lease: MutableLease, expiresAt: number, now: number): void {
+    const { windowAt, windowCount } = this.#windowOf(lease, now);
+    lease.windowAt = windowAt;
+    lease.windowCount = windowCount + 1;
+    lease.renewedAt = now;
     // The heap would notice the end of a shorter lease too late.
     lease.expiresAt = Math.max(lease.checkAt, expiresAt);
   }
@@ -245,17 +240,19 @@ export class Registry {
 
   /**
    * Ends the lease of a dead node, unless the node has registered again since
-   * `sequence`.
+   * `sequence`, or renewed since `renewedAt`.
    *
    * @returns the entry of the ended lease, if there was one.
    */
   drop(
-    { id, sequence }: Pick<Registration, "id" | "sequence">,
+    { id, sequence, renewedAt }: Pick<Lease, "id" | "sequence" | "renewedAt">,
     now: number,
   ): string | undefined {
     this.expire(now);
     const lease = this.#alive(id, now);
-    if (lease === undefined || lease.sequence !== sequence) return undefined;
+    if (lease?.sequence !== sequence || lease.renewedAt !== renewedAt) {
+      return undefined;
+    }
     return this.#depart(lease, now);
   }
 
@@ -363,6 +360,7 @@ export class Registry {
       listedBytes: node.listedBytes,
       observedHost,
       source: source === observedHost ? observedHost : source, // one copy
+      renewedAt: now,
       expiresAt,
       displaced: undefined,
       checkAt: expiresAt,

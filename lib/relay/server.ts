@@ -28,6 +28,7 @@ import { INDEX_ENTRY_BYTES, IndexedNodes, NO_INDEX } from "./indexed_nodes.ts";
 import { Listings } from "./listings.ts";
 import type { RelayEvent, RelayOptions, RelayServer } from "./relay_types.ts";
 import type { RelayStats } from "./stats.ts";
+import { RenewalTokens } from "./renewal_tokens.ts";
 import { Stays } from "./stays.ts";
 import { type RelayContext, tellLeft } from "./context.ts";
 import { Tunnels } from "./tunnels.ts";
@@ -75,6 +76,11 @@ function limitsFor({ limits, indexBytes }: RelayOptions): Limits {
   });
 }
 
+/** A key for renewal tokens. */
+function newKey(): Uint8Array {
+  return crypto.getRandomValues(new Uint8Array(32));
+}
+
 class Relay implements RelayServer {
   readonly #options: RelayOptions;
   readonly #identity: Identity;
@@ -120,6 +126,7 @@ class Relay implements RelayServer {
       names,
       indexKey,
       incidents,
+      renewals: new RenewalTokens(newKey(), limits.renewalTokenMs),
       requests: new Counts(["registration", "lookup"]),
       reports: new Counts(["alive", "gone", "unknown", "unchecked"]),
       registry,
@@ -295,6 +302,7 @@ class Relay implements RelayServer {
       throw new TypeError("Cannot replace secrets: the relay is open");
     }
     this.#gate.replace(secrets);
+    this.#state.renewals.replaceKey(newKey());
   }
 
   close(): Promise<void> {

@@ -114,7 +114,7 @@ async function findOut(
   const lease = registry.find(id, now);
   if (lease === undefined) return "unknown";
   if (tunnels?.isAttached(id)) return "alive";
-  const { sequence, observedHost } = lease;
+  const { sequence, renewedAt, observedHost } = lease;
   // Checked first, because reading an entry means reading a certificate.
   if (!dialBacks.may({ id, host: observedHost }, now)) return "unchecked";
   const registration = entries.registrationIn(lease.entry);
@@ -124,7 +124,8 @@ async function findOut(
   const peer = plaintext ? null : registration;
   const outcome = await dialBacks.check({ id, endpoint, peer }, now);
   if (outcome === "gone") {
-    const entry = registry.drop({ id, sequence }, performance.now());
+    const seen = { id, sequence, renewedAt };
+    const entry = registry.drop(seen, performance.now());
     if (entry !== undefined) tellLeft(relay, { id, entry }, "found_dead");
   }
   return outcome;

@@ -24,9 +24,10 @@ import {
   openRegistration,
   readRegistration,
 } from "../protocol/signed_record.ts";
-import type { LeaseTerms } from "./lease.ts";
+import type { Lease, LeaseTerms } from "./lease.ts";
 import { fingerprintsIn } from "./indexed_nodes.ts";
 import type { DialBackOutcome } from "./dial_backs.ts";
+import type { Renewable } from "./renewal_tokens.ts";
 import { type RelayContext, tellLeft } from "./context.ts";
 
 /** Talks with the node on `channel` until it ends. */
@@ -50,10 +51,10 @@ class NodeTalk implements Disposable {
   readonly #relay: RelayContext;
   readonly #admittance: Admittance;
   /**
-   * The node that has registered on this connection, and has thus proved its
-   * identity.
+   * The node that has registered or renewed on this connection, and has thus
+   * proved its identity.
    */
-  #registered: OpenedRecord | null = null;
+  #registered: Renewable | null = null;
   #attached: Disposable | null = null;
   /** Held after the node was told to stay connected. */
   #stay: Disposable | undefined;
@@ -78,7 +79,8 @@ class NodeTalk implements Disposable {
       }
       const answer = await this.#answer(message);
       if (answer === undefined) continue;
-      if (answer.kind === "refused") {
+      // After a restart of the relay, every node shows a token of the last one.
+      if (answer.kind === "refused" && answer.code !== "renewal_refused") {
         this.#relay.incidents.refused(answer.code, channel.conn.remote);
       }
       await channel.send(answer);
@@ -93,6 +95,8 @@ class NodeTalk implements Disposable {
       case "register":
       case "withdraw":
         return await this.#answerSigned(message);
+      case "renew":
+        return this.#renew(message);
       case "index":
         return await this.#index(message);
       case "reach":
@@ -137,7 +141,7 @@ class NodeTalk implements Disposable {
   ): Promise<RelayToNode> {
     const { registry, tell } = this.#relay;
     const { id, instance, sequence, name, addresses } = registration;
-    const observedHost = withoutMapping(this.#channel.conn.remote.host);
+    const observedHost = this.#observedHost;
     const listing = this.#listingOf({ signed, addresses, observedHost });
     if ("code" in listing) return listing;
     const group = addressGroup(observedHost);
@@ -165,8 +169,7 @@ class NodeTalk implements Disposable {
     if (outcome.kind === "refused") {
       return refusal(outcome.reason, REGISTER_REFUSAL_TEXT[outcome.reason]);
     }
-    this.#registered = registration;
-    this.#relay.requests.add("registration");
+    const { entry } = listing;
     if (outcome.isNew) {
       tell({
         event: "node_registered",
@@ -176,22 +179,76 @@ class NodeTalk implements Disposable {
         from: observedHost,
       });
     }
+    const answer = this.#listed({ id, instance, entry, source }, outcome.terms);
+    return this.#withToken(answer, { id, instance, entry });
+  }
+
+  /**
+   * Renews by a token. The relay then checks no signature and reads no
+   * certificate, because the registration is the one that it has.
+   */
+  #renew({ id, renewal }: MessageOf<"renew">): RelayToNode {
+    const { registry, renewals } = this.#relay;
+    const now = performance.now();
+    const lease = registry.find(id, now);
+    const isValid = lease?.observedHost === this.#observedHost &&
+      renewals.isValid(renewal, lease, { now, nonce: this.#tokenNonce });
+    if (!isValid) return refusal("renewal_refused", "register instead");
+    const outcome = registry.renew(id, now);
+    if (outcome.kind === "granted") return this.#listed(lease, outcome.terms);
+    return outcome.reason === "unknown"
+      ? refusal("renewal_refused", "register instead")
+      : refusal(outcome.reason, REGISTER_REFUSAL_TEXT[outcome.reason]);
+  }
+
+  /** The answer to a node that registered or renewed. */
+  #listed(
+    node: Renewable & Pick<Lease, "source">,
+    terms: LeaseTerms,
+  ): MessageOf<"registered"> {
+    const { id, instance, entry } = node;
+    this.#registered = { id, instance, entry };
+    this.#relay.requests.add("registration");
     return {
       kind: "registered",
-      ...outcome.terms,
-      ...this.#stays(group, outcome.terms),
+      ...terms,
+      ...this.#stays(addressGroup(this.#observedHost), terms),
       ...this.#admittance.grantKeys(id),
-      ...this.#heldIndex({ id, instance, source }),
+      ...this.#heldIndex(node),
     };
+  }
+
+  /**
+   * Adds a renewal token, if the node can use one. Without encryption others
+   * can read it, so it is valid on this connection alone.
+   */
+  #withToken(
+    answer: MessageOf<"registered">,
+    registration: Renewable,
+  ): MessageOf<"registered"> {
+    if (this.#relay.plaintext && this.#stay === undefined) return answer;
+    const terms = { now: performance.now(), nonce: this.#tokenNonce };
+    const renewal = this.#relay.renewals.issue(registration, terms);
+    return { ...answer, renewal };
+  }
+
+  /** The host that the node was seen to come from. */
+  get #observedHost(): string {
+    return withoutMapping(this.#channel.conn.remote.host);
+  }
+
+  /** The connection that a token is bound to. */
+  get #tokenNonce(): string {
+    return this.#relay.plaintext ? this.#nonce : "";
   }
 
   /** What the relay holds of the node's index, and the key for it. */
   #heldIndex(
-    { id, ...node }: { id: string; instance: string; source: string },
+    { id, instance, source }: Pick<Lease, "id" | "instance" | "source">,
   ): Pick<MessageOf<"registered">, "index"> {
     const { names, indexKey: key } = this.#relay;
     if (names === null) return {};
-    const { epoch, version } = names.registered(id, node);
+    const { epoch, version } = names.registered(id, { instance, source });
     return { index: { key, epoch, version } };
   }
 
@@ -282,13 +339,15 @@ class NodeTalk implements Disposable {
    */
   async #reach(): Promise<DialBackOutcome> {
     const node = this.#registered;
-    const [address] = node?.addresses ?? [];
-    if (node === null || address === undefined) return "unchecked";
-    const host = withoutMapping(this.#channel.conn.remote.host);
+    if (node === null) return "unchecked";
+    const record = this.#relay.entries.registrationIn(node.entry);
+    const [address] = record.addresses;
+    if (address === undefined) return "unchecked";
+    const host = this.#observedHost;
     return await this.#relay.reachChecks.check({
       id: node.id,
       endpoint: { host, port: address.port },
-      peer: this.#relay.plaintext ? null : node,
+      peer: this.#relay.plaintext ? null : record,
     }, performance.now());
   }
 

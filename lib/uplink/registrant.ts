@@ -37,12 +37,24 @@ export interface RegistrantOptions {
   readonly token?: Token | undefined;
 }
 
+/** A token of a relay, and what it depends on. */
+interface Renewal {
+  readonly text: string;
+  readonly relayId: string;
+  /** The addresses that were registered. */
+  readonly addresses: string;
+  /** Without encryption, that of the connection; else empty. */
+  readonly nonce: string;
+}
+
 /** One process that registers as one node. */
 export class Registrant {
   readonly #options: RegistrantOptions;
   /** Distinguishes this process from others with the same identity. */
   readonly #instance = crypto.getRandomValues(new Uint8Array(12)).toBase64();
   #sequence = 0;
+  /** What the relay takes for a signature. */
+  #renewal: Renewal | null = null;
 
   constructor(options: RegistrantOptions) {
     this.#options = options;
@@ -54,18 +66,15 @@ export class Registrant {
   }
 
   /**
-   * Registers or renews.
+   * Registers or renews: by the relay's token if it has given one for the same
+   * addresses, and else with a new signature.
    *
    * @throws {Failure} if the relay refuses; an {@linkcode AccessFailure} if it
    * is about access, or if the relay does not know the token.
    */
   async register(calls: RelayCalls): Promise<MessageOf<"registered">> {
-    // Also rises across restarts, unless the clock goes back.
-    this.#sequence = Math.max(this.#sequence + 1, Date.now());
     const { session } = calls;
-    const record = await this.sign("register", session);
-    const answer = await calls.ask({ kind: "register", ...record });
-    if (answer.kind !== "registered") throw this.refused(answer);
+    const answer = await this.#renew(calls) ?? await this.#sign(calls);
     const { dialer, token } = this.#options;
     if (token !== undefined) {
       const { id: relayId, nonce } = session;
@@ -73,6 +82,57 @@ export class Registrant {
       requireKeysProof(answer, { token, relayId, nonce, where });
     }
     return answer;
+  }
+
+  /** Renews by the token; `undefined` if the node must sign. */
+  async #renew(
+    calls: RelayCalls,
+  ): Promise<MessageOf<"registered"> | undefined> {
+    const { session } = calls;
+    const renewal = this.#renewal;
+    if (renewal === null || !this.#fits(renewal, session)) return undefined;
+    const { id } = this.#options.identity;
+    const answer = await calls.ask({
+      kind: "renew",
+      id,
+      renewal: renewal.text,
+    });
+    if (answer.kind === "registered") return answer;
+    this.#renewal = null;
+    const denied = answer.kind === "refused" ? this.denied(answer) : undefined;
+    if (denied !== undefined) throw denied;
+    return undefined;
+  }
+
+  /** Registers with a new signature, and keeps the token in the answer. */
+  async #sign(calls: RelayCalls): Promise<MessageOf<"registered">> {
+    // Also rises across restarts, unless the clock goes back.
+    this.#sequence = Math.max(this.#sequence + 1, Date.now());
+    const { session } = calls;
+    const record = await this.sign("register", session);
+    const answer = await calls.ask({ kind: "register", ...record });
+    if (answer.kind !== "registered") throw this.refused(answer);
+    const { renewal: text } = answer;
+    this.#renewal = text === undefined
+      ? null
+      : { text, ...this.#circumstances(session) };
+    return answer;
+  }
+
+  /** Whether nothing has changed since the relay gave this token. */
+  #fits(renewal: Renewal, session: RelaySession): boolean {
+    const { relayId, nonce, addresses } = this.#circumstances(session);
+    return renewal.relayId === relayId && renewal.addresses === addresses &&
+      renewal.nonce === nonce;
+  }
+
+  /** What a token depends on. */
+  #circumstances(
+    { id: relayId, nonce, channel, isEncrypted }: RelaySession,
+  ): Omit<Renewal, "text"> {
+    const addresses = this.#options.addressesFrom(channel.conn.local)
+      .map(formatEndpoint).join(" ");
+    return { relayId, addresses, nonce: isEncrypted ? "" : nonce };
   }
 
   /** Withdraws; returns the relay's answer. */

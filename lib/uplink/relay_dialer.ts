@@ -70,6 +70,8 @@ export interface RelaySession {
   readonly id: string;
   /** Whether it serves only peers with a token or a link. */
   readonly isPrivate: boolean;
+  /** Whether others cannot read what is said. */
+  readonly isEncrypted: boolean;
   /** The relay's nonce, which a registration signs. */
   readonly nonce: string;
   /** The relay's greeting for people; a stranger's words. */
@@ -338,6 +340,7 @@ export class RelayDialer {
       channel,
       id,
       isPrivate,
+      isEncrypted: !this.#options.plaintext,
       nonce,
       hello: outcome.hello,
       greeting: greeting ?? "",

@@ -88,6 +88,7 @@ const listedFile = fc.record(
   { requiredKeys: ["name", "size", "modifiedMs", "version"] },
 );
 
+const renewal = fc.stringMatching(/^[A-Za-z0-9_-]{30}$/);
 const indexKey = fc.stringMatching(/^[A-Za-z0-9+/]{43}=$/);
 
 type Body<Kind extends MessageKind> = Omit<MessageOf<Kind>, "kind">;
@@ -129,6 +130,7 @@ const BODY: { readonly [Kind in MessageKind]: fc.Arbitrary<Body<Kind>> } = {
       stay: fc.boolean(),
       grantKeys: fc.array(textOf(44), { maxLength: 4 }),
       proof: textUpTo(64),
+      renewal,
       index: fc.record({ key: indexKey, epoch: token, version: count }),
     },
     { requiredKeys: ["leaseSeconds", "renewSeconds"] },
@@ -180,6 +182,7 @@ const BODY: { readonly [Kind in MessageKind]: fc.Arbitrary<Body<Kind>> } = {
     { requiredKeys: ["epoch", "version", "add", "remove"] },
   ),
   indexed: fc.record({ outcome: token }),
+  renew: fc.record({ id, renewal }),
   find: fc.record({ request, name }),
   found: fc.record(
     {

@@ -208,9 +208,27 @@ class Drop extends Step<{ id: string; late: number }> {
     const row = table.rows.get(id);
     const sequence = (row?.sequence ?? table.clock) - late;
     const mayGo = row !== undefined && late === 0;
-    const left = registry.drop({ id, sequence }, table.now);
+    const { renewedAt = 0 } = registry.find(id, table.now) ?? {};
+    const left = registry.drop({ id, sequence, renewedAt }, table.now);
     assertEquals(left, mayGo ? row.entry : undefined);
     if (mayGo) table.depart(row, sequence);
+  }
+}
+
+class Renew extends Step<{ id: string }> {
+  happen(table: Table, registry: Registry): void {
+    const { id } = this.options;
+    const row = table.rows.get(id);
+    const isTooFast = row !== undefined &&
+      table.window(row).windowCount >= table.limits.reregisterCount;
+    const outcome = registry.renew(id, table.now);
+    if (row === undefined || isTooFast) {
+      const reason = isTooFast ? "registering_too_fast" : "unknown";
+      assertEquals(outcome, { kind: "refused", reason });
+      return;
+    }
+    assert(outcome.kind === "granted");
+    table.grant(row, outcome.terms.leaseSeconds * 1_000);
   }
 }
 
@@ -293,6 +311,7 @@ const STEPS = [
   }).map((options) => new Register(options)),
   fc.record({ id, instance, late: fc.constantFrom(-1, 0, 0, 1) })
     .map((options) => new Withdraw(options)),
+  fc.record({ id }).map((options) => new Renew(options)),
   fc.record({ id, late: fc.constantFrom(0, 0, 1) })
     .map((options) => new Drop(options)),
   fc.record({

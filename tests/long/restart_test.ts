@@ -126,7 +126,10 @@ function linkFrom(
       assert(outcome.kind === "greeted");
       const { hello } = outcome;
       const { id = "", nonce = "" } = hello;
-      const more = { isPrivate: false, greeting: "", entrances: [], hello };
+      const more = {
+        ...{ isPrivate: false, isEncrypted: false },
+        ...{ greeting: "", entrances: [], hello },
+      };
       return { channel, id, nonce, ...more };
     } catch (error) {
       if (isBug(error)) throw error;

@@ -109,7 +109,7 @@ Deno.test("Registry knows no lease that waits to be swept", () => {
   assertEquals(registry.find("last", LEASE_MS), undefined);
   assertEquals(registry.withdraw(node("end"), LEASE_MS), undefined);
   assertEquals(
-    registry.drop({ id: "new", sequence: 1 }, LEASE_MS),
+    registry.drop({ id: "new", sequence: 1, renewedAt: 0 }, LEASE_MS),
     undefined,
   );
   const again = registry.register(node("dropped"), LEASE_MS);
@@ -133,7 +133,8 @@ Deno.test("Registry lists what is alive among leases that wait to be swept", () 
 Deno.test("Registry drops nothing whose lease is over", () => {
   const { registry, expired } = newRegistry();
   registry.register(node("a"), 0);
-  assertEquals(registry.drop({ id: "a", sequence: 1 }, LEASE_MS), undefined);
+  const seen = { id: "a", sequence: 1, renewedAt: 0 };
+  assertEquals(registry.drop(seen, LEASE_MS), undefined);
   assertEquals(expired, ["a"]);
 });
 
@@ -178,7 +179,7 @@ Deno.test("Registry refuses a displaced process until the other's lease ends", (
     assertEquals(renewed.kind, "granted", "the refusals changed nothing");
     assertEquals(registry.register(at("one", 11), 5).kind, "refused");
     if (end === "withdrawn") registry.withdraw(at("two", 10), 6);
-    if (end === "dropped") registry.drop(at("two", 10), 6);
+    if (end === "dropped") registry.drop({ ...at("two", 10), renewedAt: 4 }, 6);
     const later = LEASE_MS + 4;
     assertEquals(registry.register(at("one", 12), later), {
       kind: "granted",
@@ -204,10 +205,37 @@ Deno.test("Registry drops a dead node, unless it has registered meanwhile", () =
   const { registry } = newRegistry();
   registry.register(node("a", { sequence: 5 }), 0);
   registry.register(node("a", { sequence: 6 }), 1);
-  assertEquals(registry.drop({ id: "a", sequence: 5 }, 1), undefined);
-  assertEquals(registry.count(1), 1);
-  assertEquals(registry.drop({ id: "a", sequence: 6 }, 1), '{"of":"a"}');
-  assertEquals(registry.count(1), 0);
+  const seen = { id: "a", sequence: 5, renewedAt: 1 };
+  assertEquals(registry.drop(seen, 1), undefined);
+  assertEquals(registry.renew("a", 2).kind, "granted");
+  assertEquals(registry.drop({ ...seen, sequence: 6 }, 2), undefined);
+  assertEquals(registry.count(2), 1);
+  const found = { id: "a", sequence: 6, renewedAt: 2 };
+  assertEquals(registry.drop(found, 2), '{"of":"a"}');
+  assertEquals(registry.count(2), 0);
+});
+
+Deno.test("Registry renews a lease as it stands, unless it has ended", () => {
+  const { registry } = newRegistry();
+  registry.register(node("a"), 0);
+  const changes = registry.changes(0);
+  const terms = { leaseSeconds: 60, renewSeconds: 20 };
+  assertEquals(registry.renew("a", 50_000), { kind: "granted", terms });
+  assertEquals(registry.changes(50_000), changes, "pages stay true");
+  assertEquals(registry.find("a", 50_000 + LEASE_MS - 1)?.entry, '{"of":"a"}');
+  const unknown = { kind: "refused", reason: "unknown" } as const;
+  assertEquals(registry.renew("a", 50_000 + LEASE_MS), unknown);
+  assertEquals(registry.renew("b", 50_000), unknown);
+});
+
+Deno.test("Registry counts renewals and registrations of a node together", () => {
+  const { registry } = newRegistry({ reregisterCount: 2 });
+  registry.register(node("a", { sequence: 1 }), 0);
+  assertEquals(registry.renew("a", 1).kind, "granted");
+  const refused = { kind: "refused", reason: "registering_too_fast" } as const;
+  assertEquals(registry.renew("a", 2), refused);
+  assertEquals(registry.register(node("a", { sequence: 2 }), 3), refused);
+  assertEquals(registry.renew("a", LIMITS.reregisterWindowMs).kind, "granted");
 });
 
 for (const leave of ["withdraw", "drop"] as const) {
@@ -215,14 +243,14 @@ for (const leave of ["withdraw", "drop"] as const) {
     const { registry } = newRegistry();
     const at = (sequence: number) => node("a", { sequence });
     registry.register(at(5), 0);
-    assertExists(registry[leave](at(5), 1));
+    assertExists(registry[leave]({ ...at(5), renewedAt: 0 }, 1));
     assertEquals(registry.register(at(5), 2), {
       kind: "refused",
       reason: "stale_sequence",
     });
     const outcome = registry.register(at(6), 3);
     assertEquals(outcome.kind === "granted" && outcome.isNew, true);
-    registry[leave](at(6), 4);
+    registry[leave]({ ...at(6), renewedAt: 3 }, 4);
     const later = registry.register(at(1), 4 + LIMITS.reregisterWindowMs);
     assertEquals(later.kind, "granted", "forgotten by now");
   });

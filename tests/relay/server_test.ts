@@ -1,4 +1,5 @@
 import {
+  assert,
   assertEquals,
   assertExists,
   assertLess,
@@ -131,8 +132,11 @@ Deno.test("A relay lists a node exactly as it registered, and withdraws it", asy
   const { channel, hello } = await greeted(relay, "node");
   const signed = await signFor(hello, alice);
   await channel.send({ kind: "register", ...signed });
-  assertEquals(await channel.receive(["registered"]), {
+  const registered = await channel.receive(["registered"]);
+  assertExists(registered?.renewal);
+  assertEquals(registered, {
     kind: "registered",
+    renewal: registered.renewal,
     leaseSeconds: 60,
     renewSeconds: 20,
     stay: true,
@@ -816,10 +820,13 @@ Deno.test("A relay keeps the connections of so many nodes, and tells the others 
   await using busy = await startRelay({
     limits: { renewSeconds: 46, leaseSeconds: 138 },
   });
+  const answer = await register(busy, alice);
+  assert(answer?.kind === "registered" && answer.renewal !== undefined);
   assertEquals(
-    await register(busy, alice),
+    answer,
     {
       ...{ kind: "registered", leaseSeconds: 138, renewSeconds: 46 },
+      renewal: answer.renewal,
       index: await emptyIndexOf(busy),
     },
     "it would be taken for idle",

@@ -35,6 +35,7 @@ function start({ answerMs = 5_000 } = {}): Setting {
     channel,
     id: "",
     isPrivate: false,
+    isEncrypted: true,
     nonce: "",
     greeting: "",
     entrances: [],
