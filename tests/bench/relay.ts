@@ -1,9 +1,10 @@
 /**
  * What a relay carries: very many registered nodes on connections that are held,
  * and lookups meanwhile; beside Redis with as many keys and connections, asked
- * by the same client. And the registry alone, with a million leases.
+ * by the same client. The registry alone, with a million leases. And the memory
+ * of idle TLS connections, beside that of `node:tls`.
  *
- *     deno task bench:relay [--nodes N] [--leases N] [tls|plaintext|redis|leases]…
+ *     deno task bench:relay [--nodes N] [--leases N] [tls|plaintext|redis|leases|idle]…
  *
  * The relay has its default limits. Everything runs on this one machine: the
  * client's work is in all rates, ours and theirs.
@@ -40,12 +41,13 @@ import {
   sayRatio,
   verdict,
 } from "./_figures.ts";
+import { benchIdle } from "./_idle.ts";
 import { ALONE, benchLeases, runLeases } from "./_leases.ts";
 import { benchRedis, ENTRY_BYTES, PAGE_COUNT } from "./_redis.ts";
 import { say } from "./_report.ts";
 import { findProgram } from "./_servers.ts";
 
-const WORDS = ["tls", "plaintext", "redis", "leases"] as const;
+const WORDS = ["tls", "plaintext", "redis", "leases", "idle"] as const;
 type Word = typeof WORDS[number];
 
 const P99_TARGET_MS = 100;
@@ -227,9 +229,16 @@ async function bench(plan: Plan): Promise<number> {
       }
     }
   }
-  if (!plan.words.includes("leases")) return 0;
-  say(`registry alone, ${plan.leases} leases:`);
-  return await runLeases(plan.leases) ? 0 : 1;
+  let isWell = true;
+  if (plan.words.includes("idle")) {
+    say(`${plan.nodes} idle TLS connections:`);
+    isWell = await benchIdle(plan.nodes);
+  }
+  if (plan.words.includes("leases")) {
+    say(`registry alone, ${plan.leases} leases:`);
+    isWell = await runLeases(plan.leases) && isWell;
+  }
+  return isWell ? 0 : 1;
 }
 
 async function main(args: string[]): Promise<number> {

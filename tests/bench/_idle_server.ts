@@ -1,0 +1,57 @@
+/**
+ * One end of idle TLS connections, in a process of its own: `node:tls` alone or
+ * a relay. It prints its port, and after each line that it reads its resident
+ * bytes after a collection. Started with `--expose-gc`.
+ */
+
+import { createServer } from "node:tls";
+import { TextLineStream } from "@std/streams";
+import { createIdentity } from "../../lib/identity/identity.ts";
+import { serveRelay } from "../../lib/relay/server.ts";
+import { ALPN_PROTOCOL } from "../../lib/transport/dial.ts";
+import { say } from "./_report.ts";
+
+const HOST = "127.0.0.1";
+// A collection frees sockets only after their handles have had turns.
+const COLLECTION_COUNT = 4;
+const COLLECTION_PAUSE_MS = 150;
+
+async function bare(): Promise<number> {
+  const { certificatePem, privateKeyPem } = await createIdentity();
+  const server = createServer({
+    cert: certificatePem,
+    key: privateKeyPem,
+    minVersion: "TLSv1.3",
+    ALPNProtocols: [ALPN_PROTOCOL],
+  }, (socket) => {
+    socket.on("error", () => {});
+    socket.resume();
+    socket.write("ready");
+  });
+  const { promise, resolve } = Promise.withResolvers<void>();
+  server.listen({ host: HOST, port: 0 }, resolve);
+  await promise;
+  return (server.address() as { port: number }).port;
+}
+
+async function relay(): Promise<number> {
+  const identity = await createIdentity();
+  return (await serveRelay({ host: HOST, port: 0, identity })).address.port;
+}
+
+async function residentBytes(): Promise<number> {
+  const { gc } = globalThis as { gc?: () => void };
+  for (let n = 0; n < COLLECTION_COUNT; n++) {
+    gc?.();
+    await new Promise((resolve) => setTimeout(resolve, COLLECTION_PAUSE_MS));
+  }
+  return Deno.memoryUsage().rss;
+}
+
+if (import.meta.main) {
+  say(String(await (Deno.args[0] === "bare" ? bare() : relay())));
+  const lines = Deno.stdin.readable.pipeThrough(new TextDecoderStream())
+    .pipeThrough(new TextLineStream());
+  for await (const _ of lines) say(String(await residentBytes()));
+  Deno.exit(0);
+}
