@@ -159,6 +159,7 @@ export {
 export { type FileSum, sumFiles, type SumsOptions } from "./client/sums.ts";
 export type { BytesByPath, Delivery } from "./client/deliveries.ts";
 export type { ListedGrant, ListedNode, NodeListing } from "./client/nodes.ts";
+export type { HashWaitEvent } from "./client/hash_waits.ts";
 export type { ClientOptions, PeersEvent } from "./client/peers.ts";
 export type { TransferOptions } from "./client/transfer_options.ts";
 export { type Endpoint, formatEndpoint, type Path } from "./base/conn.ts";

@@ -593,6 +593,15 @@ export const EVENTS: Readonly<Record<EventName, EventSpec>> = {
       out: flag("whether it takes no further part"),
     },
   },
+  "node_hashing": {
+    says: "a node is awaited that hashes a file; not for each file of a node",
+    roles: CLIENT,
+    fields: {
+      node: Node,
+      name,
+      bytes: count("size of the file, as the node claims"),
+    },
+  },
   "listing": {
     says: "nodes are listing their files; once a second",
     roles: CLIENT,

@@ -114,6 +114,7 @@ function captured(
 /** Keeps what a role does on SIGTERM to itself. */
 function heldSignals(): Disposable & { stop(): void } {
   const handlers = new Set<() => void>();
+  let isStopped = false;
   const replaced = replace(Deno, {
     addSignalListener: (signal, handler) => {
       if (signal === "SIGTERM") handlers.add(handler);
@@ -123,7 +124,11 @@ function heldSignals(): Disposable & { stop(): void } {
     },
   } as Partial<typeof Deno>);
   return {
-    stop: () => handlers.forEach((handler) => handler()),
+    // The second signal would end the process.
+    stop: () => {
+      if (!isStopped) handlers.forEach((handler) => handler());
+      isStopped = true;
+    },
     [Symbol.dispose]: () => replaced[Symbol.dispose](),
   };
 }

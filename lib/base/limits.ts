@@ -181,6 +181,20 @@ const NUMBERS = {
    * million files take a minute.
    */
   listingWorkingCount: 24,
+  /**
+   * How long a node may hash beside what it claims to hash, in one run, while
+   * another could answer: it may be hashing for others.
+   */
+  hashingMs: 30_000,
+  /** What it must hash of that beside: a slow card reads 10 MB/s. */
+  hashingBytesPerSecond: 5_000_000,
+  /**
+   * How long it may hash in all, whatever it claims, once another node has
+   * answered: 30 GB from a hard disk.
+   */
+  hashingMostMs: 300_000,
+  /** After this time the user is told which node is awaited, and for what. */
+  hashingTellMs: 2_000,
   /** Bytes that a client keeps of one node's list: some 200,000 files. */
   listingNodeBytes: 24 * MIB,
   /** Bytes of all lists, beside some 140 MB that a client uses anyway. */

@@ -17,6 +17,7 @@ import { type Failure, isBug } from "../base/errors.ts";
 import { orAborted } from "../base/waiting.ts";
 import { Asides } from "./asides.ts";
 import type { ClientEvent } from "./events.ts";
+import type { Others } from "./hash_waits.ts";
 import {
   contentUndecided,
   nobodyHasThatContent,
@@ -88,10 +89,12 @@ export class Choosing implements AsyncDisposable {
   async choose(name: string, offers: readonly Offer[]): Promise<Chosen> {
     const wish = this.#wishFor(name);
     const { tell } = this.#options;
+    offers = this.#inTimeAmong(offers);
     let choice = chooseContent(offers, wish, { isFinal: false });
     const isByOffers = choice.kind === "taken";
     if (choice.kind !== "taken" && choice.unknown.length > 0) {
-      choice = await this.#settle(offers, choice.unknown, wish);
+      const { unknown } = choice;
+      choice = await this.#settle({ name, offers, unknown, wish });
     }
     const { groups, kind } = choice;
     if (kind === "none") throw this.#nobodyHasIt(name, choice);
@@ -108,14 +111,27 @@ export class Choosing implements AsyncDisposable {
    * The offers, with the digests that matter where their nodes give them in
    * time.
    */
-  async described(offers: readonly Offer[]): Promise<Offer[]> {
-    const { sha256: wanted } = this.wish;
-    return await Promise.all(offers.map(async (offer) => {
-      const { content, sha256 } = offer;
-      const isKnown = content !== undefined &&
-        (wanted === undefined || sha256 !== undefined);
-      return isKnown ? offer : await this.#describe(offer) ?? offer;
-    }));
+  async described(name: string, offers: readonly Offer[]): Promise<Offer[]> {
+    const { wish } = this;
+    const answers = new Answers(offers, wish);
+    return await Promise.all(
+      offers.map(async (offer) =>
+        isKnown(offer, wish)
+          ? offer
+          : await this.#describe(name, offer, answers) ?? offer
+      ),
+    );
+  }
+
+  /**
+   * The offers without those of nodes that hashed for too long, unless there
+   * are no others or a given digest decides: their votes lapse.
+   */
+  #inTimeAmong(offers: readonly Offer[]): readonly Offer[] {
+    if (this.#isPinned) return offers;
+    const { hashWaits } = this.#peers;
+    const others = offers.filter(({ node }) => !hashWaits.isOut(node));
+    return others.length === 0 ? offers : others;
   }
 
   get #isPinned(): boolean {
@@ -142,26 +158,20 @@ export class Choosing implements AsyncDisposable {
   /**
    * Has nodes hash unhashed files, until that decides, or all have answered.
    */
-  async #settle(
-    offers: readonly Offer[],
-    unknown: readonly Offer[],
-    wish: Wish,
-  ): Promise<Choice> {
-    const known = new Map(offers.map((offer) => [offer.node, offer]));
+  async #settle({ name, offers, unknown, wish }: Unsettled): Promise<Choice> {
+    const answers = new Answers(offers, wish);
     const decided = Promise.withResolvers<void>();
     const settled = unknown.map(async (offer) => {
-      const described = await this.#describe(offer);
+      const described = await this.#describe(name, offer, answers);
       if (described === undefined) return;
-      known.set(offer.node, described);
-      const choice = chooseContent([...known.values()], wish, {
-        isFinal: false,
-      });
+      const choice = chooseContent(answers.offers, wish, { isFinal: false });
       if (choice.kind === "taken") decided.resolve();
     });
     const all = Promise.all(settled);
     all.catch(() => {}); // handled here, or too late to matter
     await Promise.race([all, decided.promise]);
-    return chooseContent([...known.values()], wish, { isFinal: true });
+    const inTime = this.#inTimeAmong(answers.offers);
+    return chooseContent(inTime, wish, { isFinal: true });
   }
 
   #nodeOf(id: string): ListedNode {
@@ -172,12 +182,35 @@ export class Choosing implements AsyncDisposable {
   }
 
   /** An offer with its digests; `undefined` if its node does not give them. */
-  async #describe(offer: Offer): Promise<Offer | undefined> {
+  async #describe(
+    name: string,
+    offer: Offer,
+    answers: Answers,
+  ): Promise<Offer | undefined> {
+    const described = await this.#askFor(name, offer, answers);
+    if (described === undefined) answers.failed(offer);
+    else answers.given(described);
+    return described;
+  }
+
+  async #askFor(
+    name: string,
+    offer: Offer,
+    answers: Answers,
+  ): Promise<Offer | undefined> {
     try {
       const node = this.#nodeOf(offer.node);
       const of = offer.content ?? offer.version;
       const answer = await this.#inTime(
-        () => this.#asides.ask(node, (session) => session.describe(of)),
+        () =>
+          this.#asides.ask(
+            node,
+            (session) =>
+              this.#peers.hashWaits.describe(node, session, {
+                ...{ of, name, bytes: offer.size },
+                others: () => answers.othersThan(offer),
+              }),
+          ),
       );
       if (answer.kind === "refused") return undefined;
       const { manifest, sha256 } = answer;
@@ -191,8 +224,8 @@ export class Choosing implements AsyncDisposable {
   }
 
   /**
-   * Waits without limit if the user's conditions depend on it. If only votes
-   * do, waits a limited time in all.
+   * Waits as long as the node's account allows if the user's conditions depend
+   * on it. If only votes do, waits a limited time in all.
    */
   async #inTime<T>(work: () => Promise<T>): Promise<T> {
     if (this.#isPinned) return await work();
@@ -210,4 +243,58 @@ export class Choosing implements AsyncDisposable {
     this.#stop.abort(new Error("chosen"));
     await this.#asides[Symbol.asyncDispose]();
   }
+}
+
+/** A choice that needs more digests. */
+interface Unsettled {
+  readonly name: string;
+  readonly offers: readonly Offer[];
+  /** Those that a digest could make count. */
+  readonly unknown: readonly Offer[];
+  readonly wish: Wish;
+}
+
+/** What nodes have said about one name. */
+class Answers {
+  readonly #wish: Wish;
+  readonly #byNode: Map<string, Offer>;
+  readonly #failed = new Set<string>();
+
+  constructor(offers: readonly Offer[], wish: Wish) {
+    this.#wish = wish;
+    this.#byNode = new Map(offers.map((offer) => [offer.node, offer]));
+  }
+
+  /** The offers, with the digests that were given. */
+  get offers(): readonly Offer[] {
+    return [...this.#byNode.values()];
+  }
+
+  given(described: Offer): void {
+    this.#byNode.set(described.node, described);
+  }
+
+  failed({ node }: Offer): void {
+    this.#failed.add(node);
+  }
+
+  /** What nodes other than that of an offer do about the name. */
+  othersThan({ node: one }: Offer): Others {
+    const others = this.offers.filter(({ node }) =>
+      node !== one && !this.#failed.has(node)
+    );
+    if (others.length === 0) return "none";
+    return others.some((other) => isKnown(other, this.#wish))
+      ? "answered"
+      : "pending";
+  }
+}
+
+/** Whether an offer has the digests that matter. */
+function isKnown(
+  { content, sha256 }: Offer,
+  { sha256: wanted }: Wish,
+): boolean {
+  return content !== undefined &&
+    (wanted === undefined || sha256 !== undefined);
 }

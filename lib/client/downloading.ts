@@ -25,6 +25,7 @@ import { LANE_DIALLER } from "../transport/lane_dialler.ts";
 import type { NodeSession } from "../transfer/session.ts";
 import type { Asides } from "./asides.ts";
 import { causeOf } from "./events.ts";
+import type { HashQuestion, HashWaits } from "./hash_waits.ts";
 import type { ListedNode } from "./nodes.ts";
 import type { Peers } from "./peers.ts";
 import type { TransferOptions } from "./transfer_options.ts";
@@ -131,6 +132,10 @@ export interface Describer {
 
 /** Options of {@linkcode manifestFrom}. */
 export interface ManifestOptions {
+  /** The file's name. */
+  readonly name: string;
+  /** Bounds the waits for nodes that hash it. */
+  readonly hashWaits: HashWaits;
   /** Bytes that the file must have. */
   readonly size: number;
   /** Hashes that it must begin with. */
@@ -155,26 +160,37 @@ export async function manifestFrom(
   describers: readonly Describer[],
   options: ManifestOptions,
 ): Promise<Manifest | undefined> {
-  return await firstGiven(
-    describers,
-    (describer, over) => askForManifest(describer, options, over),
-    options,
-  );
+  const failed = new Set<Describer>();
+  const ask = async (describer: Describer, over: AbortSignal) => {
+    const manifest = await askForManifest(describer, {
+      ...options,
+      others: () =>
+        describers.some((one) => one !== describer && !failed.has(one))
+          ? "pending"
+          : "none",
+    }, over);
+    if (manifest === undefined) failed.add(describer);
+    return manifest;
+  };
+  return await firstGiven(describers, ask, options);
 }
 
 /** What one node says; after `over` nothing is told of it any more. */
 async function askForManifest(
   { node, session, of }: Describer,
-  { size, start, asides, signal, onUnfit, onError }: ManifestOptions,
+  options: ManifestOptions & Pick<HashQuestion, "others">,
   over: AbortSignal,
 ): Promise<Manifest | undefined> {
+  const { name, size, start, hashWaits, others } = options;
+  const { asides, signal, onUnfit, onError } = options;
   try {
     const describe = async (open: NodeSession) => {
       // What else is asked of it would wait behind an answer that never comes.
       const leave = () => open.abort(new Error("it did not describe the file"));
       over.addEventListener("abort", leave);
       try {
-        return await open.describe(of);
+        const question = { of, name, bytes: size, others };
+        return await hashWaits.describe(node, open, question);
       } finally {
         over.removeEventListener("abort", leave);
       }

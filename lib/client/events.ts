@@ -10,6 +10,7 @@ import { describeCause, ProtocolError } from "../base/errors.ts";
 import { show } from "../base/text.ts";
 import { Denied } from "../transfer/session.ts";
 import type { BytesByPath, Delivery } from "./deliveries.ts";
+import { TooSlow } from "./hash_waits.ts";
 import type { ListedNode } from "./nodes.ts";
 import type { PeersEvent } from "./peers.ts";
 import { TunnelRefused } from "../transport/join.ts";
@@ -128,16 +129,6 @@ export type ClientEvent =
     /** Whether a node has a folder of that name. */
     isFolder: boolean;
   }
-  /** A node failed during the fetch; `out` if it takes no further part. */
-  | {
-    event: "node_trouble";
-    node: ListedNode;
-    kind: "broke_off" | "lied" | "slow" | "lost_file";
-    /** How far it got, if it was not sending files yet. */
-    stage?: "connect" | "handshake" | "ask";
-    cause: string;
-    out: boolean;
-  }
   /** Nodes are listing their files; once a second. */
   | {
     event: "listing";
@@ -241,9 +232,9 @@ export function causeOf(error: unknown): string {
     return `directly: ${causeOf(error.direct)}; ` +
       `through the relay: ${causeOf(error.tunnel)}`;
   }
-  if (error instanceof RelayedEnough || error instanceof TunnelsUnwanted) {
-    return error.message;
-  }
+  const isOurs = error instanceof RelayedEnough ||
+    error instanceof TunnelsUnwanted || error instanceof TooSlow;
+  if (isOurs) return error.message;
   if (error instanceof TunnelRefused) {
     return `it has no tunnel: ${show(error.text)} (${show(error.code)})`;
   }

@@ -22,6 +22,7 @@ import {
   notThatSha256,
   wasRemoved,
 } from "./failures.ts";
+import { TooSlow } from "./hash_waits.ts";
 import type { Job } from "./jobs.ts";
 import type { ListedNode } from "./nodes.ts";
 import type { Peers } from "./peers.ts";
@@ -77,7 +78,8 @@ export class Followups implements AsyncDisposable {
     }));
     const causes: Cause[] = [];
     const manifest = await manifestFrom(describers, {
-      size,
+      ...{ name, size },
+      hashWaits: this.#peers.hashWaits,
       asides: this.#asides,
       signal,
       patienceMs: this.#peers.limits.askingPatienceMs,
@@ -86,6 +88,7 @@ export class Followups implements AsyncDisposable {
       onError: (node, error) => {
         const cause = causeOf(error);
         causes.push({ node: node.name, cause });
+        if (error instanceof TooSlow) return; // told already
         const told = { node, cause, out: false };
         tell({ event: "node_trouble", kind: "broke_off", ...told });
       },
@@ -119,6 +122,7 @@ export class Followups implements AsyncDisposable {
       const sources = sourcesOf(group);
       return { ...job, group, sources, isVoted: isVoted || job.isVoted };
     } catch (error) {
+      this.#options.signal.throwIfAborted();
       if (error instanceof Failure) return error;
       throw error;
     }
@@ -173,6 +177,7 @@ export class Followups implements AsyncDisposable {
       const { group } = await this.#options.choosing.choose(job.name, offers);
       return { ...job, group, sources: sourcesOf(group) };
     } catch (error) {
+      this.#options.signal.throwIfAborted();
       if (error instanceof Failure) return undefined;
       throw error;
     }

@@ -410,6 +410,7 @@ export class GetRun implements AsyncDisposable {
       const path = this.#options.pathOf(name, selection);
       return jobOf(choice, { name, path, listed });
     } catch (error) {
+      this.#signal.throwIfAborted(); // this is no failure of the file
       if (!(error instanceof Failure)) throw error;
       const { sums } = this.#options;
       this.#outcomes.fail(name, sums ? asMismatch(error) : error);

@@ -77,7 +77,9 @@ export async function makeLink(options: LinkOptions): Promise<MadeLink> {
   );
   const offers = [...found.values()].map(({ offer }) => offer);
   const { group } = await choosing.choose(asking.name, offers);
-  const content = group.content ?? await contentOf(group, { found, asking });
+  const content = group.content ?? await contentOf(group, {
+    ...{ found, asking, peers },
+  });
   const { size } = group;
   const sealing = { ...options, name: asking.name, content };
   return { ...await sealed(peers, sealing), name: asking.name, size };
@@ -174,12 +176,16 @@ export async function linkTo(
  */
 async function contentOf(
   group: ContentGroup,
-  { found, asking }: Asked,
+  { found, asking, peers }: Asked & { peers: Peers },
 ): Promise<string> {
-  for (const { node: id, version } of group.offers) {
+  for (const [n, { node: id, version, size }] of group.offers.entries()) {
     const { node, session } = found.get(id)!;
     try {
-      const answer = await session.describe(version);
+      const isLast = n === group.offers.length - 1;
+      const answer = await peers.hashWaits.describe(node, session, {
+        ...{ of: version, name: asking.name, bytes: size },
+        others: () => isLast ? "none" : "pending",
+      });
       if (answer.kind === "described") return answer.manifest.contentId;
       const cause = `it refused: ${show(answer.text)}`;
       asking.answered(node, { kind: "failed", cause });

@@ -19,6 +19,7 @@ import {
 import type { Refused } from "../transfer/answers.ts";
 import { NodeSession } from "../transfer/session.ts";
 import { Grants } from "./grants.ts";
+import { type HashWaitEvent, HashWaits } from "./hash_waits.ts";
 import {
   type FingerprintsFor,
   listAll,
@@ -56,6 +57,7 @@ export interface ClientOptions {
 /** Events of reaching peers. */
 export type PeersEvent =
   | RelayLinkEvent
+  | HashWaitEvent
   /** The relay has answered. */
   | {
     event: "nodes_listed";
@@ -89,6 +91,8 @@ export class Peers implements AsyncDisposable {
   readonly reach: Reach;
   /** Decides which of many nodes is asked next. */
   readonly turns: PeerSlots;
+  /** Bounds the waits for nodes that hash. */
+  readonly hashWaits: HashWaits;
   readonly #tell: (event: PeersEvent) => void;
   readonly #dialer: RelayDialer;
   readonly #grants: Grants;
@@ -99,6 +103,7 @@ export class Peers implements AsyncDisposable {
     this.limits = limitsWith(options.limits);
     this.#tell = tell;
     const { limits } = this;
+    this.hashWaits = new HashWaits(limits, tell);
     this.turns = new PeerSlots({
       count: limits.askingCount,
       mostCount: limits.askingMostCount,
@@ -192,12 +197,14 @@ export class Peers implements AsyncDisposable {
    * Reaches a node and says hello.
    *
    * @throws {Unreachable} if nobody there proves to be that node.
+   * @throws {TooSlow} if it is out, because it hashed for too long.
    */
   async open(
     node: ListedNode,
     options: { find?: string; signal?: AbortSignal | undefined } = {},
   ): Promise<OpenedSession> {
     const signal = options.signal ?? this.options.signal;
+    this.hashWaits.signalOf(node).throwIfAborted();
     const grant = await this.#grants.of(node);
     const reached = await this.reach.open(node, signal);
     return await this.#greet(node, reached, { ...options, signal, grant });
@@ -229,7 +236,7 @@ export class Peers implements AsyncDisposable {
   }
 
   async #greet(
-    { id }: ListedNode,
+    node: ListedNode,
     { channel, path }: Reached,
     { find, signal, grant }: {
       find?: string;
@@ -237,17 +244,23 @@ export class Peers implements AsyncDisposable {
       grant: string | undefined;
     },
   ): Promise<OpenedSession> {
+    const out = this.hashWaits.signalOf(node);
+    const ended = this.options.signal === undefined
+      ? out
+      : AbortSignal.any([this.options.signal, out]);
     using _end = channel.endOn(signal);
+    using _out = channel.endOn(out);
     try {
       const asked = find === undefined ? {} : { find };
       const shown = grant === undefined ? {} : { grant };
       const opened = await NodeSession.open(channel, {
-        id,
+        id: node.id,
         path,
+        findWorks: this.hashWaits.findWorks(node),
         ...asked,
         ...shown,
       });
-      opened.session.endOn(this.options.signal);
+      opened.session.endOn(ended);
       return opened;
     } catch (error) {
       channel.conn.close();

@@ -423,7 +423,8 @@ export class Stream implements AsyncDisposable {
         of: group.content ?? offer.version,
       })),
       {
-        size: group.size,
+        ...{ name: this.name, size: group.size },
+        hashWaits: this.#peers.hashWaits,
         start: this.#delivered,
         asides: this.#asides,
         signal: this.#signal,

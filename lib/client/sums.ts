@@ -23,6 +23,7 @@ import {
   notDescribed,
   notListedWhole,
 } from "./failures.ts";
+import type { HashWaits } from "./hash_waits.ts";
 import type { ListedNode } from "./nodes.ts";
 import { Peers } from "./peers.ts";
 import type { TransferOptions } from "./transfer_options.ts";
@@ -99,6 +100,7 @@ export async function* sumFiles(
   stack.defer(() => stop.abort(new Error("ended")));
   const summing = {
     ...{ choosing, asides, sessions, nodes, signal },
+    hashWaits: peers.hashWaits,
     late: new Set<string>(),
     patienceMs: peers.limits.askingPatienceMs,
   };
@@ -126,6 +128,7 @@ export async function* sumFiles(
 interface Summing {
   readonly choosing: Choosing;
   readonly asides: Asides;
+  readonly hashWaits: HashWaits;
   readonly sessions: ReadonlyMap<string, NodeSession>;
   readonly nodes: readonly ListedNode[];
   /** Nodes that owe an answer: they are asked last. */
@@ -159,18 +162,22 @@ async function sumOf(
 async function sha256Of(
   name: string,
   group: ContentGroup,
-  { asides, sessions, nodes, late, patienceMs, signal }: Summing,
+  { asides, hashWaits, sessions, nodes, late, patienceMs, signal }: Summing,
 ): Promise<string> {
   const { offers, size, content } = group;
   for (const { sha256 } of offers) if (sha256 !== undefined) return sha256;
   const causes: Cause[] = [];
+  const others = () => causes.length < offers.length - 1 ? "pending" : "none";
   const ask = async ({ node: id, version }: Offer) => {
     const node = nodes.find((one) => one.id === id)!;
     late.add(id);
     try {
       const answer = await asides.ask(
         node,
-        (session) => session.describe(content ?? version),
+        (session) =>
+          hashWaits.describe(node, session, {
+            ...{ of: content ?? version, name, bytes: size, others },
+          }),
         sessions.get(id),
       );
       late.delete(id);

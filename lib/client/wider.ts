@@ -282,7 +282,7 @@ class Found {
       }
       if (contents.size > 1 || unknown.length > MOST_HASHED) return undefined;
     }
-    const known = await choosing.described(unknown);
+    const known = await choosing.described(this.#wanted, unknown);
     if (known.some(({ content }) => content === undefined)) return undefined;
     for (const offer of known) contents.add(contentOf(offer));
     return contents.size === 1 ? this.#commonest() : undefined;
@@ -296,7 +296,7 @@ class Found {
     const choice = chooseContent(offers, wish, { isFinal: false });
     if (choice.kind === "taken" && choice.basis === "agreed") return name;
     if (offers.length > MOST_HASHED) return undefined;
-    const known = await choosing.described(offers);
+    const known = await choosing.described(name, offers);
     const { groups } = chooseContent(known, wish, { isFinal: true });
     return differ(groups) ? undefined : name;
   }
@@ -305,7 +305,7 @@ class Found {
   async #pinned(choosing: Choosing): Promise<string | undefined> {
     for (const place of this.#places.slice(0, MOST_PINNED)) {
       const { name, offers } = this.#catalogue.entryAt(place);
-      const known = await choosing.described(offers);
+      const known = await choosing.described(name, offers);
       const { kind } = chooseContent(known, choosing.wish, { isFinal: true });
       if (kind === "taken") return name;
     }

@@ -196,14 +196,17 @@ export class ManifestAnswer implements Answer {
   #head: MessageOf<"manifest"> | null = null;
   #hashes = new Uint8Array();
   #filled = 0;
+  readonly #onWorks: () => void;
   /** The file may have to be hashed first. */
   readonly works = () => {
     if (this.#head !== null) throw unasked(this.#from);
+    this.#onWorks();
   };
 
-  constructor(request: number, from: string) {
+  constructor(request: number, from: string, onWorks: () => void = () => {}) {
     this.request = request;
     this.#from = from;
+    this.#onWorks = onWorks;
   }
 
   get promise(): Promise<DescribeAnswer> {

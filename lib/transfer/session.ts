@@ -66,6 +66,7 @@ export class NodeSession implements AsyncDisposable {
   readonly #channel: Channel;
   /** Whether files may have to be hashed before they may be found. */
   readonly #isGranted: boolean;
+  readonly #findWorks: (askedAt: number) => void;
   readonly #waiting: Answer[] = [];
   /** What the node has of contents that it is still receiving, by request. */
   readonly #holdings = new Map<number, HoldingAnswer>();
@@ -84,30 +85,39 @@ export class NodeSession implements AsyncDisposable {
 
   private constructor(
     channel: Channel,
-    { path, grant }: { path: Path; grant?: string },
+    { path, grant, findWorks = ignore }: {
+      path: Path;
+      grant?: string;
+      findWorks?: ((askedAt: number) => void) | undefined;
+    },
   ) {
     this.#channel = channel;
     this.path = path;
     this.#isGranted = grant !== undefined;
+    this.#findWorks = findWorks;
   }
 
   /**
    * Greets the node `id`, and asks it for `name` in the same breath.
+   * `findWorks` hears that the node hashes before it finds a file, and when that
+   * was asked for.
    *
    * @throws {ProtocolError} when it is another, or does something wrong.
    * @throws {Denied} when it does not serve this client.
    */
   static async open(
     channel: Channel,
-    { id, path, find, grant }: {
+    { id, path, find, grant, findWorks }: {
       id: string;
       path: Path;
       find?: string;
       grant?: string;
+      findWorks?: (askedAt: number) => void;
     },
   ): Promise<{ session: NodeSession; found?: MessageOf<"found"> | Refused }> {
     const session = new NodeSession(channel, {
       path,
+      findWorks,
       ...grant === undefined ? {} : { grant },
     });
     const answer = session.#foundOrRefused();
@@ -146,11 +156,12 @@ export class NodeSession implements AsyncDisposable {
   }
 
   #foundOrRefused(): OneAnswer<"found" | "refused"> {
+    const askedAt = performance.now();
     return new OneAnswer(
       this.#nextRequest++,
       ["found", "refused"],
       this.#from,
-      this.#isGranted ? () => {} : undefined,
+      this.#isGranted ? () => this.#findWorks(askedAt) : undefined,
     );
   }
 
@@ -174,13 +185,14 @@ export class NodeSession implements AsyncDisposable {
   }
 
   /**
-   * The manifest of a file, by content id or version.
+   * The manifest of a file, by content id or version. `works` hears that the
+   * node still hashes it.
    *
    * @throws {ProtocolError} `corrupt_piece` when it does not have the content id
    * that was asked for.
    */
-  async describe(of: string): Promise<DescribeAnswer> {
-    const answer = new ManifestAnswer(this.#nextRequest++, this.#from);
+  async describe(of: string, works?: () => void): Promise<DescribeAnswer> {
+    const answer = new ManifestAnswer(this.#nextRequest++, this.#from, works);
     const { request } = answer;
     const described = await this.#ask(
       { kind: "describe", request, of },

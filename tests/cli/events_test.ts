@@ -21,6 +21,7 @@ import {
   sayData,
   sayFound,
   sayPieces,
+  saysNothing,
   startEvilNode,
 } from "../_evil_node.ts";
 import { startRelay } from "../_network.ts";
@@ -253,6 +254,11 @@ Deno.test("Every line of every role and command with --json is as its schema say
     identity: liar!,
     lie: async (channel, message) => {
       if (message.kind === "find") return await sayFound(channel, message, 10);
+      if (message.kind === "describe") {
+        const { request } = message;
+        await channel.send({ kind: "working", request });
+        return await saysNothing(channel);
+      }
       await sayData(channel, message, new TextEncoder().encode("ten bytes!"));
       await sayPieces(channel, message, "0".repeat(64));
     },
@@ -271,6 +277,12 @@ Deno.test("Every line of every role and command with --json is as its schema say
     6,
     ["node_trouble", "node_tried"],
     [evil.server.relayAddress, "get", "lie", ...to],
+  );
+  await run(
+    130,
+    ["node_hashing"],
+    [evil.server.relayAddress, "get", "f", "--sha256", "0".repeat(64), ...to],
+    { until: /"event":"node_hashing"/ },
   );
 
   for (const node of [alpha, beta]) node.signal("SIGTERM");

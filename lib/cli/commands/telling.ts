@@ -11,7 +11,11 @@ import { counted, show } from "../../base/text.ts";
 import { contentsInWords } from "../output/choices.ts";
 import { foundInWords, severalInWords } from "../output/found.ts";
 import { namesOn, type NodeNames } from "../output/node_names.ts";
-import { formatProgress, formatSeconds } from "../output/progress.ts";
+import {
+  formatBytes,
+  formatProgress,
+  formatSeconds,
+} from "../output/progress.ts";
 import { tellRelayMet } from "../roles/role.ts";
 import { triedOn } from "../output/tried.ts";
 import type { Terminal, TerminalEvent } from "../output/terminal.ts";
@@ -88,6 +92,14 @@ export class Telling {
           `node ${node.number} (${
             show(this.#names.of(node))
           }) ${what}: ${cause}`,
+        );
+      }
+      case "node_hashing": {
+        const { node, name, bytes } = event;
+        const who = show(this.#names.of(node));
+        return terminal.note(
+          `waiting for node ${node.number} (${who}) to hash ${show(name)}, ` +
+            `${formatBytes(bytes)}: Ctrl-C stops`,
         );
       }
       case "contents_differ": {

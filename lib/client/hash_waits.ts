@@ -1,0 +1,222 @@
+/**
+ * How long a client waits for nodes that only say that they hash a file: one
+ * account for each node, over a whole run. A node that is too slow is out.
+ *
+ * @module
+ */
+
+import { LIMITS, type Limits } from "../base/limits.ts";
+import type { DescribeAnswer } from "../transfer/answers.ts";
+import type { NodeSession } from "../transfer/session.ts";
+import type { ListedNode } from "./nodes.ts";
+
+/** A node was still hashing when its time was over. */
+export class TooSlow extends Error {
+  override readonly name = "TooSlow";
+}
+
+/** The numbers of `limits.ts` that bound these waits. */
+export type HashWaitLimits = Pick<
+  Limits,
+  "hashingMs" | "hashingBytesPerSecond" | "hashingMostMs" | "hashingTellMs"
+>;
+
+/**
+ * What other nodes do about a file: `none` can give it, some may give it
+ * (`pending`), or one has `answered`.
+ */
+export type Others = "none" | "pending" | "answered";
+
+/** Events of these waits. */
+export type HashWaitEvent =
+  /** A node is awaited that hashes a file. */
+  | {
+    event: "node_hashing";
+    node: ListedNode;
+    name: string;
+    /** Bytes of the file, as the node claims. */
+    bytes: number;
+  }
+  /** A node failed during the fetch; `out` if it takes no further part. */
+  | {
+    event: "node_trouble";
+    node: ListedNode;
+    kind: "broke_off" | "lied" | "slow" | "lost_file";
+    /** How far it got, if it was not sending files yet. */
+    stage?: "connect" | "handshake" | "ask";
+    cause: string;
+    out: boolean;
+  };
+
+/** What is asked of a node. */
+export interface HashQuestion {
+  /** The content id or version to describe. */
+  readonly of: string;
+  /** The file's name, for people. */
+  readonly name: string;
+  /** Bytes of the file, as the node claims. */
+  readonly bytes: number;
+  /** What other nodes do about it; asked again at each word. */
+  readonly others: () => Others;
+}
+
+/** The account of one node. Times are in milliseconds; starts no timer. */
+export class HashAccount {
+  readonly #limits: HashWaitLimits;
+  #allowedMs: number;
+  #spentMs = 0;
+  /** The time up to which its words have been counted. */
+  #countedTo = 0;
+
+  constructor(limits: HashWaitLimits) {
+    this.#limits = limits;
+    this.#allowedMs = limits.hashingMs;
+  }
+
+  /** A file of so many bytes is asked for. */
+  expect(bytes: number): void {
+    this.#allowedMs += bytes / this.#limits.hashingBytesPerSecond * 1_000;
+  }
+
+  /**
+   * The node says at `now` that it works on a question that was asked at
+   * `askedAt`. Returns whether its time is over.
+   *
+   * Questions that wait at once share their time, and time counts only while
+   * another node could answer in its place.
+   */
+  works(
+    now: number,
+    { askedAt, others }: { askedAt: number; others: Others },
+  ): boolean {
+    const ms = now - Math.max(askedAt, this.#countedTo);
+    this.#countedTo = now;
+    if (others === "none") return false;
+    // Longer silence ends the conversation, unless other answers came in it.
+    this.#spentMs += Math.min(ms, LIMITS.pieceStallMs);
+    const mostMs = others === "answered"
+      ? Math.min(this.#allowedMs, this.#limits.hashingMostMs)
+      : this.#allowedMs;
+    return this.#spentMs > mostMs;
+  }
+
+  /** Milliseconds that counted. */
+  get spentMs(): number {
+    return this.#spentMs;
+  }
+}
+
+/** A node, and why it is out. */
+interface Waited {
+  readonly node: ListedNode;
+  readonly account: HashAccount;
+  readonly out: AbortController;
+  /** When the user was told that it is awaited. */
+  toldAt: number;
+}
+
+/** The accounts of all nodes of a run. */
+export class HashWaits {
+  readonly #limits: HashWaitLimits & Pick<Limits, "hashOnFindBytes">;
+  readonly #tell: (event: HashWaitEvent) => void;
+  readonly #byNode = new Map<string, Waited>();
+
+  /** Emits events when a node is awaited, and when it is out. */
+  constructor(
+    limits: HashWaitLimits & Pick<Limits, "hashOnFindBytes">,
+    tell: (event: HashWaitEvent) => void,
+  ) {
+    this.#limits = limits;
+    this.#tell = tell;
+  }
+
+  /** Aborted with {@linkcode TooSlow} when the node is out. */
+  signalOf(node: ListedNode): AbortSignal {
+    return this.#of(node).out.signal;
+  }
+
+  /** Whether the node of that id is out. */
+  isOut(id: string): boolean {
+    return this.#byNode.get(id)?.out.signal.aborted ?? false;
+  }
+
+  /**
+   * Has a node describe a file.
+   *
+   * @throws {TooSlow} if its time is over, and like `session.describe`.
+   */
+  async describe(
+    node: ListedNode,
+    session: NodeSession,
+    { of, name, bytes, others }: HashQuestion,
+  ): Promise<DescribeAnswer> {
+    const waited = this.#of(node);
+    waited.out.signal.throwIfAborted();
+    waited.account.expect(bytes);
+    const askedAt = performance.now();
+    const telling = setTimeout(
+      () => this.#tellHashing(waited, { name, bytes }),
+      this.#limits.hashingTellMs,
+    );
+    try {
+      return await session.describe(
+        of,
+        () => this.#works(waited, { askedAt, others: others() }),
+      );
+    } finally {
+      clearTimeout(telling);
+    }
+  }
+
+  /**
+   * Hears a node's words that it hashes files before it finds them, because of
+   * a grant. Another node counts as having answered.
+   */
+  findWorks(node: ListedNode): (askedAt: number) => void {
+    const waited = this.#of(node);
+    return (askedAt) => {
+      const others = this.#byNode.size > 1 ? "answered" : "none";
+      this.#works(waited, { askedAt, others });
+    };
+  }
+
+  #works(
+    { node, account, out }: Waited,
+    word: { askedAt: number; others: Others },
+  ): void {
+    if (out.signal.aborted || !account.works(performance.now(), word)) return;
+    const seconds = Math.round(account.spentMs / 1_000);
+    const cause = `it was still hashing after ${seconds} s`;
+    this.#tell({
+      event: "node_trouble",
+      node,
+      kind: "slow",
+      stage: "ask",
+      cause,
+      out: true,
+    });
+    out.abort(new TooSlow(cause));
+  }
+
+  /** Tells whom the user waits for: of one node not for file after file. */
+  #tellHashing(
+    waited: Waited,
+    { name, bytes }: { name: string; bytes: number },
+  ): void {
+    const now = performance.now();
+    if (now - waited.toldAt < this.#limits.hashingMs) return;
+    waited.toldAt = now;
+    this.#tell({ event: "node_hashing", node: waited.node, name, bytes });
+  }
+
+  #of(node: ListedNode): Waited {
+    let waited = this.#byNode.get(node.id);
+    if (waited === undefined) {
+      const account = new HashAccount(this.#limits);
+      const out = new AbortController();
+      waited = { node, account, out, toldAt: -Infinity };
+      this.#byNode.set(node.id, waited);
+    }
+    return waited;
+  }
+}
