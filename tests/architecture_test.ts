@@ -185,6 +185,8 @@ const PURE = [
   "share/shared_file",
   "share/skipped",
   "share/sorted_rows",
+  "swarm/links",
+  "swarm/readers",
   "transfer/holder_queues",
   "transfer/index_queue",
   "transfer/own_pieces",
