@@ -158,6 +158,12 @@ export class IndexedNodes {
     const follows = node.epoch === epoch && version === node.version + 1;
     if (slot === null || !follows) return "unknown";
     this.#index.makeRoom();
+    const way = this.#index.makeWayFor(slot);
+    if (way === "index_full") {
+      this.#drop(id, node);
+      return way;
+    }
+    if (way !== undefined) this.#dropSlot(way);
     for (const fingerprint of removed) this.#index.remove(fingerprint, slot);
     for (const fingerprint of added) {
       const refusal = this.#index.add(fingerprint, slot);
@@ -188,6 +194,11 @@ export class IndexedNodes {
   /** Tidies the index a little. Returns whether it has not finished. */
   tidy(most: number): boolean {
     return this.#index.tidy(most);
+  }
+
+  #dropSlot(slot: number): void {
+    const id = this.#ids[slot]!;
+    this.#drop(id, this.#nodes.get(id)!);
   }
 
   /** Drops a node's index; from then on it may have any name. */

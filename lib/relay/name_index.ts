@@ -26,6 +26,13 @@ export type NameIndexLimits = Pick<
 
 // Tidying begins when one pair of so many is garbage.
 const GARBAGE_PART = 8;
+// From so much on, address groups with much make way for those with little.
+const CROWDED_PART = 7 / 8;
+// What groups may hold of a crowded index together, each the same: the rest is
+// for those that come.
+const SHARED_PART = 3 / 4;
+// A group that holds so many times its share makes way.
+const OVER_SHARE = 3 / 2;
 // Two neighbours with fewer pairs than this together become one block.
 const JOINED_PAIRS = 2_048;
 
@@ -150,6 +157,54 @@ export class NameIndex {
     return count;
   }
 
+  /**
+   * Who makes way for whom if the index is crowded. `index_full` if the node's
+   * address group holds more than its share, and more than half of what the
+   * largest group holds. Else the slot of the node that must leave the index,
+   * if a group holds much more than its share, and more than twice as much.
+   */
+  makeWayFor(slot: number): "index_full" | number | undefined {
+    const { indexEntryCount } = this.#limits;
+    if (this.#stored < indexEntryCount * CROWDED_PART) return undefined;
+    const { group } = this.#stateOf(slot);
+    const held = this.#perGroup.get(group);
+    const groupCount = this.#perGroup.size + Number(held === undefined);
+    if (groupCount === 1) return undefined;
+    const share = indexEntryCount * SHARED_PART / groupCount;
+    const largest = this.#largestGroup();
+    const isSmall = 2 * (held ?? 0) <= largest.held;
+    if ((held ?? 0) > share && !isSmall) return "index_full";
+    // Equal groups hold a little more than their shares, and stay. Garbage is
+    // room enough until it is removed.
+    const isOver = largest.held > OVER_SHARE * share && isSmall &&
+      !this.#isMuchGarbage;
+    return isOver ? this.#largestSlotOf(largest.group) : undefined;
+  }
+
+  #largestGroup(): { group: string; held: number } {
+    let largest = { group: "", held: 0 };
+    for (const [group, held] of this.#perGroup) {
+      if (held > largest.held) largest = { group, held };
+    }
+    return largest;
+  }
+
+  #largestSlotOf(group: string): number | undefined {
+    let [largest, most]: [number | undefined, number] = [undefined, 0];
+    for (const [slot, state] of this.#slots.entries()) {
+      if (!state?.isLive || state.group !== group || state.pairs <= most) {
+        continue;
+      }
+      [largest, most] = [slot, state.pairs];
+    }
+    return largest;
+  }
+
+  get #isMuchGarbage(): boolean {
+    const garbage = this.#stored - this.#pairs;
+    return garbage > 0 && garbage * GARBAGE_PART >= this.#stored;
+  }
+
   /** Removes garbage from one or two blocks if the index is full. */
   makeRoom(): void {
     if (this.#stored >= this.#limits.indexEntryCount) this.tidy(BLOCK_PAIRS);
@@ -160,10 +215,8 @@ export class NameIndex {
    * there is much of it. Returns whether it has not finished.
    */
   tidy(most: number): boolean {
-    const garbage = this.#stored - this.#pairs;
     if (!this.#isTidying) {
-      const isMuch = garbage * GARBAGE_PART >= this.#stored;
-      if (garbage === 0 || !isMuch) return false;
+      if (!this.#isMuchGarbage) return false;
       this.#isTidying = true;
       this.#tidyAt = 0;
       this.#clearing = this.#dying;

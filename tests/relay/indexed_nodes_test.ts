@@ -134,6 +134,87 @@ Deno.test("IndexedNodes drops an index that passes a cap, and leaves room for ot
   assertEquals(nodes.mayHave([2]).ids, ["z"]);
 });
 
+/** A small index, with the proportions of a real one. */
+const SMALL = {
+  indexEntryCount: 24_000,
+  indexEntriesPerNodeCount: 4_000,
+  indexEntriesPerAddressCount: 8_000,
+};
+
+/** A relay whose index three hostile addresses have filled, two nodes each. */
+function filledByThree() {
+  const nodes = new IndexedNodes({ ...LIMITS, ...SMALL });
+  const random = seededRandom(3);
+  const names = (count: number) =>
+    Array.from({ length: count }, () => Math.floor(random() * 2 ** 40));
+  const evils = [0, 1, 2, 3, 4, 5].map((n) => ({
+    id: `evil ${n}`,
+    added: names(4_000),
+  }));
+  for (const [n, { id }] of evils.entries()) {
+    nodes.registered(id, { instance: "1", source: `evil ${n % 3}` });
+  }
+  /** All of it again, in messages of 500. */
+  const tellAll = ({ id, added }: { id: string; added: readonly number[] }) => {
+    for (let at = 0; at < added.length; at += 500) {
+      const outcome = tell(nodes, id, {
+        added: added.slice(at, at + 500),
+        begin: at === 0,
+        more: at + 500 < added.length,
+      });
+      if (outcome !== "taken") return outcome;
+    }
+    return "taken";
+  };
+  const fill = () => {
+    for (const evil of evils) tellAll(evil);
+    while (nodes.tidy(LIMITS.indexTidyCount));
+  };
+  fill();
+  return { nodes, names, tellAll, fill };
+}
+
+Deno.test("Three addresses that fill the index keep no node elsewhere out of it, however often they tell theirs again", () => {
+  const { nodes, names, tellAll, fill } = filledByThree();
+  const full = nodes.stats.entries;
+  assert(full >= 20_000, `${full}`);
+  const honest = Array.from({ length: 30 }, (_, n) => ({
+    id: `honest ${n}`,
+    added: names(n === 0 ? 3_000 : 300),
+  }));
+  for (const { id } of honest) {
+    nodes.registered(id, { instance: "1", source: id });
+  }
+  let left = honest;
+  for (let round = 0; left.length > 0 && round < 4; round++) {
+    left = left.filter((one) => tellAll(one) !== "taken");
+    fill();
+  }
+  assertEquals(left.map(({ id }) => id), []);
+  for (let round = 0; round < 4; round++) fill();
+  for (const { id, added } of honest) {
+    for (const fingerprint of [added[0]!, added.at(-1)!]) {
+      assertEquals(nodes.mayHave([fingerprint]).ids?.includes(id), true);
+    }
+  }
+  const unindexed = nodes.mayHave([2 ** 40 - 1]).ids ?? [];
+  assertEquals(unindexed.filter((id) => id.startsWith("honest")), []);
+  assert(nodes.stats.entries <= SMALL.indexEntryCount);
+});
+
+Deno.test("Nodes with equally large indexes at many addresses fill all of it, and none makes way for another", () => {
+  const nodes = new IndexedNodes({ ...LIMITS, ...SMALL });
+  const outcomes = Array.from({ length: 26 }, (_, n) => {
+    const id = String.fromCharCode(97 + n);
+    nodes.registered(id, { instance: "1", source: id });
+    const added = Array.from({ length: 1_000 }, (_, m) => m * 100 + n);
+    return tell(nodes, id, { added, begin: true });
+  });
+  assertEquals(outcomes.filter((outcome) => outcome === "taken").length, 24);
+  assertEquals(nodes.stats.entries, 24_000);
+  assertEquals(nodes.stats.nodes, 24);
+});
+
 Deno.test("IndexedNodes tidies at most indexTidyCount fingerprints in a call, and a block more", () => {
   const nodes = nodesWith([null, null]);
   const random = seededRandom(1);
