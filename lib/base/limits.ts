@@ -146,6 +146,13 @@ const NUMBERS = {
    * JSON. More runs follow in the next.
    */
   gainedRunCount: 64,
+  /** Pieces that a holder gains meanwhile are told together. */
+  gainedPauseMs: 100,
+  /**
+   * A holder that gains nothing says so often that it is still there: well
+   * within `pieceStallMs`.
+   */
+  gainedQuietMs: 8_000,
   /** How often a node may break off before it is excluded. */
   sourceFailureCount: 3,
   /**

@@ -7,6 +7,7 @@
  * @module
  */
 
+import { closeSync, constants, fstatSync, openSync } from "node:fs";
 import { dirname } from "@std/path/dirname";
 import { Failure, systemErrorCode } from "../base/errors.ts";
 import { createSha256 } from "../base/hash.ts";
@@ -129,6 +130,21 @@ export class PartialFile implements Sink {
   async #closeInLane(): Promise<void> {
     await this.#opening;
     await this.#lane?.close();
+  }
+
+  /**
+   * Another descriptor of it, for reading; the caller closes it. It stays good
+   * when the file gets its final name.
+   *
+   * @throws {Failure} of kind `local` if another file has its name.
+   */
+  openToRead(): number {
+    const descriptor = openSync(this.#partialPath, constants.O_RDONLY);
+    if (isInode(fstatSync(descriptor), this.#file.statSync())) {
+      return descriptor;
+    }
+    closeSync(descriptor);
+    throw cannot("save", this.path, new Deno.errors.NotFound("replaced"));
   }
 
   /** Bytes that are there, right or not. */

@@ -115,9 +115,9 @@ export class ClientReads implements Disposable {
     pieces: Omit<SendOptions, "known">,
   ): Promise<ReadRefusal | undefined> {
     const { first, count } = pieces;
-    const { digests } = this.#service;
+    const { digests, share: { isReadBack } } = this.#service;
     const known = digests.manifestOf(file)?.hashesOf(first, count);
-    const options = { ...pieces, known };
+    const options = { ...pieces, known, isReadBack };
     this.#visit.begin(file);
     try {
       const refused = this.#isQuick(file)

@@ -12,9 +12,10 @@ import { addressGroup } from "../base/address.ts";
 import { isShared } from "../guard/admission.ts";
 import type { Channel } from "../protocol/channel.ts";
 import type { Counts } from "../guard/counts.ts";
-import type { DescribeOutcome, Digests } from "../share/digests.ts";
+import type { DescribeOutcome } from "../share/digests.ts";
 import { refusal } from "../protocol/hello.ts";
 import { pieceCountOf } from "../content/manifest.ts";
+import type { PieceRun } from "../content/piece_set.ts";
 import { zeroPieces } from "../content/zeros.ts";
 import {
   type ClientToNode,
@@ -31,6 +32,7 @@ import { ClientReads, type ReadService, type Served } from "./client_reads.ts";
 import { GrantedFiles } from "./granted_files.ts";
 import type { PiecesSent } from "./receivers.ts";
 import { SKIP_TEXT } from "./send_many.ts";
+import type { HeldContent, ServedDigests } from "./served.ts";
 import { WORK_MS } from "./work_ledger.ts";
 import type { ClientWork, WorkQueue } from "./work_queue.ts";
 
@@ -50,6 +52,8 @@ export interface Service extends ReadService {
   readonly requests: Counts;
   /** Hears of pieces that were sent. */
   readonly onSent?: ((sent: PiecesSent) => void) | undefined;
+  /** A content of which pieces may be missing; without this none are. */
+  readonly heldOf?: (content: string) => HeldContent | undefined;
 }
 
 // While a large file is being hashed for a client, it hears so often that we
@@ -69,6 +73,8 @@ export class ClientService implements Disposable {
   readonly #asker: unknown;
   /** The last file that the client was told of by its name. */
   #found: ShareFile | undefined;
+  /** Contents of which it hears what pieces are gained. */
+  readonly #followed = new Map<string, Disposable>();
   /** The files that the client may have. */
   #files: GrantedFiles;
 
@@ -319,10 +325,14 @@ export class ClientService implements Disposable {
     const { request, of, first, count } = message;
     const file = this.#files.standingFor(of);
     if (file === undefined) return await this.#refuse("gone", request);
+    const held = this.#service.heldOf?.(of);
     if (first + count > pieceCountOf(file.size)) {
       return await this.#outbox.message(
         refusal("bad_range", "the file has fewer pieces", request),
       );
+    }
+    if (held?.pieces.hasAll({ first, count }) === false) {
+      return await this.#refuse("gone", request);
     }
     const refused = await this.#reads.send(file, { request, first, count });
     if (refused !== undefined) await this.#refuse(refused, request);
@@ -340,12 +350,36 @@ export class ClientService implements Disposable {
     });
   }
 
-  /** A node shares no file before it has all of it. */
   async #holding({ request, of }: MessageOf<"holding">): Promise<void> {
     if (this.#files.standingFor(of) === undefined) {
       return await this.#refuse("gone", request);
     }
-    await this.#outbox.message({ kind: "has", request, complete: true });
+    const held = this.#service.heldOf?.(of);
+    if (held === undefined || held.pieces.isComplete) {
+      const has = { kind: "has", request, complete: true } as const;
+      return await this.#outbox.message(has);
+    }
+    const bitmap = held.pieces.format();
+    // From the same moment on.
+    this.#followed.get(of)?.[Symbol.dispose]();
+    const { promise: told, resolve } = Promise.withResolvers<void>();
+    const follow = held.follow(async (runs) => {
+      await told;
+      await this.#tellGained(request, runs);
+    });
+    this.#followed.set(of, follow);
+    this.#work.charge(WORK_MS.sendByte * bitmap.length);
+    await this.#outbox.message({ kind: "has", request, bitmap });
+    await this.#outbox.flush();
+    resolve();
+  }
+
+  /** Between whole frames of what is being sent. */
+  #tellGained(request: number, runs: readonly PieceRun[]): Promise<void> {
+    return this.#channel.send({
+      ...{ kind: "gained", request },
+      runs: runs.map(({ first, count }) => [first, count]),
+    });
   }
 
   async #refuse(reason: ReadRefusal, request: number): Promise<void> {
@@ -365,6 +399,7 @@ export class ClientService implements Disposable {
 
   [Symbol.dispose](): void {
     this.#tellUnsent();
+    for (const follow of this.#followed.values()) follow[Symbol.dispose]();
     this.#reads[Symbol.dispose]();
     this.#work[Symbol.dispose]();
     this.#outbox[Symbol.dispose]();
@@ -374,7 +409,7 @@ export class ClientService implements Disposable {
 const CLIENT_LEFT = new Deno.errors.ConnectionReset("the client left");
 
 /** Whether what is told of a file is all of it: it is empty, or zeros. */
-function isSentByItsName(file: ShareFile, digests: Digests): boolean {
+function isSentByItsName(file: ShareFile, digests: ServedDigests): boolean {
   if (file.size === 0) return true;
   const manifest = digests.manifestOf(file);
   return manifest !== undefined &&

@@ -6,15 +6,15 @@
 
 import type { Limits } from "../base/limits.ts";
 import { zeroPieces } from "../content/zeros.ts";
-import type { Digests } from "../share/digests.ts";
 import type { Fetch } from "./fetch.ts";
 import type { FetchEvent, RunningFetch } from "./fetch_types.ts";
 import { Fetches } from "./fetches.ts";
+import type { ServedDigests } from "./served.ts";
 
 /** Options of {@linkcode FetchWatch}. */
 export interface FetchWatchOptions {
   readonly limits: Limits;
-  readonly digests: Digests;
+  readonly digests: Pick<ServedDigests, "manifestOf">;
   readonly onEvent: (event: FetchEvent) => void;
   /** Hears at each look what is being sent. */
   readonly onFetches: ((running: readonly RunningFetch[]) => void) | undefined;
@@ -62,7 +62,10 @@ export class FetchWatch implements Disposable {
 }
 
 /** Whether the pieces that were not sent are zeros, which no client asks for. */
-function isSpared(fetch: Fetch, digests: Digests): boolean {
+function isSpared(
+  fetch: Fetch,
+  digests: Pick<ServedDigests, "manifestOf">,
+): boolean {
   const manifest = digests.manifestOf(fetch.file);
   return manifest !== undefined && fetch.lacksOnly(zeroPieces(manifest));
 }

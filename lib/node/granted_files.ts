@@ -7,14 +7,13 @@
 
 import { type Grant, isGranted, onlyNameOf } from "../access/grant.ts";
 import { isContentId } from "../content/manifest.ts";
-import type { Digests } from "../share/digests.ts";
-import type { Share } from "../share/share.ts";
 import type { ShareFile } from "../share/shared_file.ts";
+import type { ServedDigests, ServedFiles } from "./served.ts";
 
 /** What is shared. */
 export interface Shared {
-  readonly share: Share;
-  readonly digests: Digests;
+  readonly share: ServedFiles;
+  readonly digests: ServedDigests;
 }
 
 /** What one client may have of a share. */

@@ -27,6 +27,8 @@ export interface SendOptions {
   readonly count: number;
   /** Hashes of the requested pieces, if they are known. */
   readonly known: Uint8Array | undefined;
+  /** Whether what is read is hashed all the same, and held to them. */
+  readonly isReadBack?: boolean | undefined;
 }
 
 /** Options of {@linkcode PieceSender}. */
@@ -89,14 +91,14 @@ export class PieceSender {
   /** Sends the pieces of one run. */
   async #sendRun(
     opened: OpenedFile,
-    { request, first, count, known }: SendOptions,
+    { request, first, count, known, isReadBack = false }: SendOptions,
   ): Promise<SendOutcome> {
     const { limits, onSent, onHashed } = this.#options;
     const { size } = opened.file;
     const pieceBytes = pieceBytesOf(size);
     let position = first * pieceBytes;
     const end = Math.min(size, (first + count) * pieceBytes);
-    const hashing = known === undefined
+    const hashing = known === undefined || isReadBack
       ? new PieceHashing(count, pieceBytes, end - position)
       : undefined;
     while (position < end) {
@@ -123,6 +125,8 @@ export class PieceSender {
     }
     if (!opened.isUnchanged()) return "changed";
     const hashes = known ?? hashing!.hashes;
+    const isRight = hashing?.hashes.every((byte, at) => byte === hashes[at]);
+    if (isRight === false) return "unreadable"; // the disk lost it
     await this.#outbox.message({ kind: "pieces", request, hashes });
     return "completed";
   }

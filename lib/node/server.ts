@@ -98,7 +98,7 @@ class PeerNode implements NodeServer {
   readonly #options: NodeOptions;
   readonly #limits: Limits;
   readonly #share: Share;
-  readonly #service: Service;
+  readonly #service: Service & { readonly digests: Digests };
   readonly #identity: Identity;
   readonly #name: string;
   readonly #deadlines = new Deadlines();

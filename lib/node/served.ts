@@ -1,0 +1,58 @@
+/**
+ * What a service gives to clients: the files of a share, or the pieces of
+ * contents that are still being received. Types only.
+ *
+ * @module
+ */
+
+import type { PieceRun, PieceSet } from "../content/piece_set.ts";
+import type { Digests } from "../share/digests.ts";
+import type { FileDigest } from "../share/file_table.ts";
+import type { Share } from "../share/share.ts";
+import type { ShareFile } from "../share/shared_file.ts";
+
+/** The files. */
+export interface ServedFiles extends
+  Pick<
+    Share,
+    | "find"
+    | "named"
+    | "versioned"
+    | "browse"
+    | "withContent"
+    | "isScanned"
+    | "scanned"
+    | "isQuick"
+    | "open"
+    | "readSmall"
+  > {
+  /**
+   * Whether each piece is hashed when it is read, although its hash is known, and
+   * sent only if it is right.
+   */
+  readonly isReadBack?: boolean;
+}
+
+/** Their content ids and manifests. */
+export interface ServedDigests
+  extends Pick<Digests, "withContent" | "manifestOf" | "describe"> {
+  /** What is known of a file's content. */
+  of(file: ShareFile): ServedDigest | undefined;
+}
+
+/** A digest; the hash of the whole may not be known. */
+export type ServedDigest = Pick<FileDigest, "content"> & Partial<FileDigest>;
+
+/** A content of which some pieces may be missing. */
+export interface HeldContent {
+  /** The pieces that can be sent. */
+  readonly pieces: PieceSet;
+  /**
+   * Tells a client of pieces that are gained from now on; without runs, that this
+   * end is still there. Ends when disposed of, or when all pieces are there.
+   */
+  follow(tell: TellGained): Disposable;
+}
+
+/** Resolves when a client has been told. */
+export type TellGained = (runs: readonly PieceRun[]) => Promise<void>;

@@ -1,0 +1,94 @@
+/**
+ * Tells one client of pieces that are gained: of many at once, in the order in
+ * which they came, and never faster than the client reads.
+ *
+ * @module
+ */
+
+import type { Limits } from "../base/limits.ts";
+import { runsOf } from "../content/piece_set.ts";
+import type { TellGained } from "../node/served.ts";
+
+/** What a follower reads. */
+export interface FollowedPieces {
+  /** Pieces in the order in which they were gained; it only grows. */
+  readonly gained: readonly number[];
+  /** Whether no more will be. */
+  readonly isComplete: boolean;
+}
+
+/** Follows one content for one client. */
+export class Follower implements Disposable {
+  readonly #pieces: FollowedPieces;
+  readonly #tell: TellGained;
+  readonly #limits: Pick<Limits, "gainedRunCount" | "gainedQuietMs">;
+  /** How many of the gained pieces it has told. */
+  #told: number;
+  #isTelling = false;
+  #isEnded = false;
+  #quiet: ReturnType<typeof setTimeout> | undefined;
+
+  /** Tells of pieces that are gained after this. */
+  constructor(
+    pieces: FollowedPieces,
+    tell: TellGained,
+    limits: Pick<Limits, "gainedRunCount" | "gainedQuietMs">,
+  ) {
+    this.#pieces = pieces;
+    this.#tell = tell;
+    this.#limits = limits;
+    this.#told = pieces.gained.length;
+    this.#rest();
+  }
+
+  /** There may be something to tell. */
+  notice(): void {
+    if (!this.#isTelling && !this.#isEnded) void this.#tellAll();
+  }
+
+  async #tellAll(): Promise<void> {
+    const { gained } = this.#pieces;
+    this.#isTelling = true;
+    try {
+      // As many runs as pieces at most.
+      while (this.#told < gained.length && !this.#isEnded) {
+        const end = this.#told + this.#limits.gainedRunCount;
+        const next = gained.slice(this.#told, end);
+        this.#told += next.length;
+        await this.#tell(runsOf(next));
+      }
+      this.#isTelling = false;
+      this.#rest();
+    } catch {
+      this[Symbol.dispose](); // the conversation has broken off
+    }
+  }
+
+  /** Says after a while that this end is still there. */
+  #rest(): void {
+    clearTimeout(this.#quiet);
+    if (this.#isEnded || this.#pieces.isComplete) return;
+    this.#quiet = setTimeout(
+      () => void this.#stay(),
+      this.#limits.gainedQuietMs,
+    );
+  }
+
+  async #stay(): Promise<void> {
+    if (this.#isTelling) return; // which comes here again
+    this.#isTelling = true;
+    try {
+      await this.#tell([]);
+      this.#isTelling = false;
+      // Something may have been gained meanwhile.
+      await this.#tellAll();
+    } catch {
+      this[Symbol.dispose]();
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#isEnded = true;
+    clearTimeout(this.#quiet);
+  }
+}

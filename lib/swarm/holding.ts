@@ -1,0 +1,132 @@
+/**
+ * One content that this process receives and gives at once: which of its pieces
+ * are verified and on the disk, how they are read back, and who hears of more.
+ *
+ * @module
+ */
+
+import { closeSync, read, readSync } from "node:fs";
+import { promisify } from "node:util";
+import type { Limits } from "../base/limits.ts";
+import type { Manifest } from "../content/manifest.ts";
+import { type PieceRun, PieceSet } from "../content/piece_set.ts";
+import type { HeldContent, TellGained } from "../node/served.ts";
+import type { DiskSpeed, OpenedFile } from "../share/opened_file.ts";
+import type { ShareFile } from "../share/shared_file.ts";
+import { Follower } from "./follower.ts";
+
+const readAt = promisify(read);
+
+/** What is held. */
+export interface HeldFile {
+  /** The name that grants are compared with; clients are never told. */
+  readonly name: string;
+  readonly manifest: Manifest;
+  /** SHA-256 of the whole file, where a node has said it. */
+  readonly sha256?: string | undefined;
+  /** The file, open for reading; it is closed with the holding. */
+  readonly descriptor: number;
+  /** Pieces that are in it. */
+  readonly have: Iterable<number>;
+}
+
+/** The numbers that bound a holding. */
+export type HoldingLimits = Pick<
+  Limits,
+  "gainedRunCount" | "gainedQuietMs" | "gainedPauseMs"
+>;
+
+/** Gives pieces of one content while it is received. Disposing ends that. */
+export class Holding implements HeldContent, Disposable {
+  readonly manifest: Manifest;
+  readonly sha256: string | undefined;
+  readonly pieces: PieceSet;
+  /** It, as a service knows files. */
+  readonly file: ShareFile;
+  /** Pieces in the order in which they were gained. */
+  readonly gained: number[] = [];
+  readonly #descriptor: number;
+  readonly #limits: HoldingLimits;
+  readonly #followers = new Set<Follower>();
+  #news: ReturnType<typeof setTimeout> | undefined;
+  #isClosed = false;
+
+  constructor(held: HeldFile, limits: HoldingLimits) {
+    const { manifest, name } = held;
+    const { size, contentId } = manifest;
+    this.manifest = manifest;
+    this.sha256 = held.sha256;
+    this.pieces = new PieceSet(manifest.pieceCount, held.have);
+    this.#descriptor = held.descriptor;
+    this.#limits = limits;
+    this.file = {
+      name,
+      size,
+      // Nobody finds it by its name, so nobody is told any of these.
+      ...{ modifiedMs: 0, isExecutable: false, path: "" },
+      ...{ changedAt: 0, device: 0, inode: null },
+      version: contentId.slice(0, 32),
+    };
+  }
+
+  /** Whether all pieces are there. */
+  get isComplete(): boolean {
+    return this.pieces.isComplete;
+  }
+
+  /** Pieces have been verified, and are on the disk. */
+  gain({ first, count }: PieceRun): void {
+    if (this.#isClosed) return;
+    for (let piece = first; piece < first + count; piece++) {
+      if (this.pieces.add(piece)) this.gained.push(piece);
+    }
+    this.#news ??= setTimeout(() => {
+      this.#news = undefined;
+      for (const follower of this.#followers) follower.notice();
+    }, this.#limits.gainedPauseMs);
+  }
+
+  follow(tell: TellGained): Disposable {
+    const follower = new Follower(this, tell, this.#limits);
+    this.#followers.add(follower);
+    return {
+      [Symbol.dispose]: () => {
+        this.#followers.delete(follower);
+        follower[Symbol.dispose]();
+      },
+    };
+  }
+
+  /** It, opened; disposing of that closes nothing. */
+  opened(speed: DiskSpeed): OpenedFile {
+    const readNow = (buffer: Uint8Array, position: number) =>
+      speed.time(() =>
+        readSync(this.#descriptor, buffer, 0, buffer.length, position)
+      );
+    const readThen = async (buffer: Uint8Array, position: number) =>
+      (await readAt(this.#descriptor, buffer, 0, buffer.length, position))
+        .bytesRead;
+    return {
+      file: this.file,
+      read: (buffer, position) => {
+        // Its number may belong to another file by now.
+        if (this.#isClosed) return 0;
+        return speed.isQuick
+          ? readNow(buffer, position)
+          : readThen(buffer, position);
+      },
+      readSync: () => false,
+      isUnchanged: () => !this.#isClosed,
+      isStill: () => !this.#isClosed,
+      [Symbol.dispose]: () => {},
+    };
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    clearTimeout(this.#news);
+    for (const follower of this.#followers) follower[Symbol.dispose]();
+    closeSync(this.#descriptor);
+  }
+}
