@@ -166,6 +166,7 @@ const PURE = [
   "protocol/bulk",
   "protocol/frame",
   "protocol/message_schemas",
+  "relay/holders",
   "relay/indexed_nodes",
   "relay/lease",
   "relay/listing_order",

@@ -9,6 +9,7 @@
 import { addressGroup } from "../base/address.ts";
 import type { Grant } from "./grant.ts";
 import { NodeAccess } from "./node_access.ts";
+import { contentFingerprint } from "../content/fingerprints.ts";
 import { SERIAL_BYTES } from "./pass.ts";
 import { type AccessRefusal, REFUSALS } from "./refusal.ts";
 import { toBase64Url } from "./keys.ts";
@@ -37,6 +38,8 @@ export interface GateOptions {
   readonly limits: Limits;
   /** Gets the refusals. */
   readonly incidents: Incidents;
+  /** Whether the gate is that of a holder, and not that of a node. */
+  readonly isHolder?: boolean;
 }
 
 /** The gate of a private relay. */
@@ -103,15 +106,21 @@ export class RelayGate {
    */
   grantKeys(
     nodeId: string,
-    terms: ProofTerms & { visitor: Visitor },
-  ): { grantKeys: string[]; proof: string } {
+    terms: ProofTerms & { visitor: Visitor; role: TokenRole },
+  ): { grantKeys: string[]; proof?: string } {
     const grantKeys = this.#access.grantKeys(nodeId, performance.now());
-    return { grantKeys, proof: this.#access.keysProof(grantKeys, terms) };
+    // A guest has no token to check a proof with; its link names the relay.
+    return terms.visitor.kind === "guest"
+      ? { grantKeys }
+      : { grantKeys, proof: this.#access.keysProof(grantKeys, terms) };
   }
 
-  /** Returns a function that makes the peer's grant for a node id. */
-  granter(visitor: Visitor): (nodeId: string) => string {
-    return this.#access.granter(visitor, moment());
+  /**
+   * Returns a function that makes the peer's grant for the id of a node, or of a
+   * holder of the content with this fingerprint.
+   */
+  granter(visitor: Visitor, fingerprint?: string): (nodeId: string) => string {
+    return this.#access.granter(visitor, moment(), fingerprint);
   }
 
   /** Makes the pass of a link. */
@@ -134,6 +143,7 @@ export class RelayGate {
 interface Admitted extends ProofTerms {
   readonly gate: RelayGate;
   readonly visitor: Visitor;
+  readonly role: TokenRole;
 }
 
 /** An admitted peer and its gate; an open relay has no gate. */
@@ -158,6 +168,25 @@ export class Admittance {
   /** Makes the peer's grant for a node id; `undefined` at an open relay. */
   get granter(): ((nodeId: string) => string) | undefined {
     return this.#admitted?.gate.granter(this.#admitted.visitor);
+  }
+
+  /**
+   * Makes the peer's grant for the id of a holder of a content; `undefined` at an
+   * open relay.
+   */
+  granterFor(fingerprint: string): ((id: string) => string) | undefined {
+    const admitted = this.#admitted;
+    return admitted?.gate.granter(admitted.visitor, fingerprint);
+  }
+
+  /**
+   * Whether the peer may take part in the swarm of a content: with a link, in
+   * that of the link's content alone.
+   */
+  mayJoin(fingerprint: string): boolean {
+    const { visitor, relayId } = this.#admitted ?? {};
+    return relayId === undefined || visitor?.kind !== "guest" ||
+      contentFingerprint(relayId, visitor.terms.content) === fingerprint;
   }
 
   /** Whether the peer may ask for names; the holder of a link may not. */
@@ -185,7 +214,7 @@ export interface AdmittedClient extends Disposable {
 }
 
 /**
- * The gate of a node with keys from its relay. An admitted client may stay
+ * The gate of a node, or of a holder, with keys from its relay. An admitted client may stay
  * while its grant is valid: until it expires, an hour at most, or until the
  * relay replaces the key that made it.
  */
@@ -198,7 +227,7 @@ export class NodeGate {
   /** Admits nobody until `setKeys` is called. */
   constructor(options: GateOptions) {
     this.#options = options;
-    this.#access = new NodeAccess(options.limits);
+    this.#access = new NodeAccess(options.limits, options);
   }
 
   /**

@@ -9,6 +9,7 @@
  * @module
  */
 
+import { contentFingerprint } from "../content/fingerprints.ts";
 import { isContentId } from "../content/manifest.ts";
 import { safeName } from "../base/names.ts";
 import {
@@ -30,6 +31,11 @@ export interface Grant {
   readonly prefix?: string;
   /** The only content that it allows. */
   readonly content?: string;
+  /**
+   * The fingerprint of the only content that it allows: that of a holder, whose
+   * content the relay does not know.
+   */
+  readonly fingerprint?: string;
   /** The serial number of the link that it was made for. */
   readonly serial?: string;
   /** How many fetches that link allows. */
@@ -43,6 +49,7 @@ const FIELDS: ReadonlySet<string> = new Set([
   "expires",
   "prefix",
   "content",
+  "fingerprint",
   "serial",
   "uses",
   "fetch",
@@ -95,11 +102,13 @@ function readGrant(json: Uint8Array): Grant | undefined {
   }
   if (typeof grant !== "object" || grant === null) return undefined;
   if (!Object.keys(grant).every((key) => FIELDS.has(key))) return undefined;
-  const { expires, prefix, content, serial, uses, fetch } = grant as {
-    [Field in keyof Grant]: unknown;
-  };
+  const { expires, prefix, content, fingerprint, serial, uses, fetch } =
+    grant as {
+      [Field in keyof Grant]: unknown;
+    };
   const isRight = isCount(expires) &&
     isAbsentOr(prefix, isPrefix) && isAbsentOr(content, isContent) &&
+    isAbsentOr(fingerprint, isShort) &&
     isAbsentOr(serial, isShort) && isAbsentOr(fetch, isShort) &&
     isAbsentOr(uses, isCount);
   // These three occur only together.
@@ -139,6 +148,15 @@ function isPrefix(value: unknown): boolean {
 export function isGranted({ prefix }: Grant, name: string): boolean {
   return prefix === undefined || name === prefix ||
     (prefix.endsWith("/") && name.startsWith(prefix));
+}
+
+/** Whether a grant allows the holder of a content at a relay to serve it. */
+export function isContentGranted(
+  grant: Grant,
+  { content, relayId }: { content: string; relayId: string },
+): boolean {
+  return grant.fingerprint === contentFingerprint(relayId, content) &&
+    (grant.content ?? content) === content;
 }
 
 /** The only name that a grant allows, if there is only one. */

@@ -22,10 +22,13 @@ export class NodeAccess {
   readonly #limits: Limits;
   readonly #attempts: Attempts;
   readonly #uses: Uses;
+  readonly #isHolder: boolean;
   #keys: readonly Uint8Array[] = [];
 
-  constructor(limits: Limits) {
+  /** A holder takes the grants for its contents alone, and a node the others. */
+  constructor(limits: Limits, { isHolder = false } = {}) {
     this.#limits = limits;
+    this.#isHolder = isHolder;
     this.#attempts = new Attempts(limits);
     this.#uses = new Uses(limits);
   }
@@ -62,7 +65,10 @@ export class NodeAccess {
     // Not the client's fault: the relay has not given any keys yet.
     if (this.#keys.length === 0) return REFUSALS.unauthorized;
     const grant = text === undefined ? undefined : openGrant(text, this.#keys);
-    if (grant === undefined) {
+    if (
+      grant === undefined ||
+      (grant.fingerprint !== undefined) !== this.#isHolder
+    ) {
       this.#attempts.failed(source, now);
       return REFUSALS.unauthorized;
     }

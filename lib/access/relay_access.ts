@@ -250,31 +250,43 @@ export class RelayAccess {
       .map(({ secret }) => grantKeyOf(secret, nodeId).toBase64());
   }
 
-  /** Proves to an admitted node that its grant keys come from this relay. */
+  /** Proves to an admitted peer that its grant keys come from this relay. */
   keysProof(
     grantKeys: readonly string[],
-    { visitor, ...terms }: ProofTerms & { visitor: Visitor },
+    { visitor, role, ...terms }: ProofTerms & {
+      visitor: Visitor;
+      role: TokenRole;
+    },
   ): string {
-    const token = tokenOf(visitor.secret, "node");
+    const token = tokenOf(visitor.secret, role);
     return keysProofOf(grantKeys, { token, ...terms });
   }
 
   /**
-   * Returns a function that makes the peer's grant for a node id. All of its
-   * grants have the same length.
+   * Returns a function that makes the peer's grant for the id of a node, or of a
+   * holder of the content with this fingerprint. All of its grants have the same
+   * length.
    */
-  granter(visitor: Visitor, { now, unixMs }: Moment): (id: string) => string {
+  granter(
+    visitor: Visitor,
+    { now, unixMs }: Moment,
+    fingerprint?: string,
+  ): (id: string) => string {
     const keys = this.#inForce(now);
     const { secret } = now < this.#mintOldUntil ? keys.at(-1)! : keys[0]!;
     const most = Math.floor(unixMs / 1000) + this.#limits.grantSeconds;
-    const grant: Grant = visitor.kind === "member" ? { expires: most } : {
-      expires: Math.min(most, visitor.terms.expires),
-      prefix: visitor.name,
-      content: visitor.terms.content,
-      serial: visitor.terms.serial,
-      uses: visitor.terms.uses,
-      fetch: visitor.fetch,
-    };
+    const only = fingerprint === undefined ? {} : { fingerprint };
+    const grant: Grant = visitor.kind === "member"
+      ? { expires: most, ...only }
+      : {
+        ...only,
+        expires: Math.min(most, visitor.terms.expires),
+        prefix: visitor.name,
+        content: visitor.terms.content,
+        serial: visitor.terms.serial,
+        uses: visitor.terms.uses,
+        fetch: visitor.fetch,
+      };
     return (id) => formatGrant(grant, grantKeyOf(secret, id));
   }
 

@@ -160,6 +160,24 @@ export const NETWORK_LIMITS = {
   /** Between two dial-backs to the same node. */
   dialBackPauseMs: 5_000,
 
+  // swarm
+  /** Clients that hold contents: each keeps a connection, 40 KiB. */
+  holderCount: 10_000,
+  /** Of these, at one address: an office with 100 machines, twice. */
+  holdersPerAddressCount: 256,
+  /** Contents that one client holds: more files wait for their turn. */
+  contentsPerHolderCount: 64,
+  /** Contents times their holders, 200 bytes each. */
+  holdingCount: 100_000,
+  /** Of these, at one address: 100 machines with 40 images each. */
+  holdingsPerAddressCount: 4_096,
+  /** Holders in one answer: a client dials 8 of them. */
+  holdersAnswerCount: 50,
+  /** Listed holders that take a relay as long as one request. */
+  holdersPerRequestCount: 10,
+  /** How long a relay may take to answer a holder before it is given up. */
+  holderAnswerMs: 5_000,
+
   /** Dial-backs under way at once. */
   dialBackCount: 16,
   /** Of these, to one address: a silent port holds its slot for seconds. */

@@ -73,6 +73,21 @@ export async function firstGiven<Item, Result>(
   }
 }
 
+/**
+ * The wait before attempt number `attempt` (from 0): exponential, with full
+ * jitter, so that a thousand nodes do not return at the same moment.
+ */
+export function retryDelayMs(
+  attempt: number,
+  { firstMs, maxMs, random }: {
+    firstMs: number;
+    maxMs: number;
+    random: () => number;
+  },
+): number {
+  return random() * Math.min(maxMs, firstMs * 2 ** Math.min(attempt, 30));
+}
+
 /** Options of {@linkcode CallDeadline}. */
 export interface CallDeadlineOptions {
   /** Milliseconds for all steps together. */

@@ -25,6 +25,18 @@ export function fingerprintOf(
     .digest().readUIntBE(0, FINGERPRINT_BYTES);
 }
 
+const SWARM_CONTEXT = "relay-p2p swarm 1\n";
+const CONTENT_FINGERPRINT_BYTES = 16;
+
+/**
+ * The fingerprint of a content at one relay, by which clients find each other:
+ * 128 bits as base64url, so that only those who know the content id can ask.
+ */
+export function contentFingerprint(relayId: string, content: string): string {
+  return createHmac("sha256", relayId).update(`${SWARM_CONTEXT}${content}`)
+    .digest().subarray(0, CONTENT_FINGERPRINT_BYTES).toString("base64url");
+}
+
 /** The last part of a name. */
 export function baseOf(name: string): string {
   return name.slice(name.lastIndexOf("/") + 1);

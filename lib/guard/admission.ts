@@ -19,6 +19,13 @@ export type AdmissionRefusal =
 export interface Slot {
   /** The peer has said hello: its handshake is no longer pending. */
   settle(): void;
+  /**
+   * Counts the connection of a swarm's holder apart from those of its address,
+   * and gives its turn to connect back, as far as there is room for holders.
+   *
+   * @returns whether there was.
+   */
+  setApart(now: number): boolean;
   /** The connection is gone. */
   leave(): void;
 }
@@ -42,6 +49,7 @@ export type AdmissionLimits =
     | "handshakesPerAddressCount"
     | "connectRatePerSecond"
     | "connectBurstCount"
+    | "holdersPerAddressCount"
   >
   & {
     /** Connections of one address. */
@@ -64,6 +72,10 @@ interface AddressGroup {
   /** Connections without a hello so far, oldest first. */
   readonly pending: Set<Slot>;
   readonly bucket: TokenBucket;
+  /** Connections of holders, which are not among the others. */
+  apart: number;
+  /** Turns that holders have to connect, beside those of all. */
+  readonly apartBucket: TokenBucket;
 }
 
 // A local proxy or tunnel makes everybody appear at one of these addresses.
@@ -144,6 +156,12 @@ export class Admission {
         this.#limits.connectBurstCount,
         now,
       ),
+      apart: 0,
+      apartBucket: new TokenBucket(
+        this.#limits.connectRatePerSecond,
+        this.#limits.holdersPerAddressCount,
+        now,
+      ),
     };
     this.#sources.set(source, entry);
     const reason = this.#refusal(entry, now);
@@ -210,6 +228,7 @@ export class Admission {
 
   #slotFor(entry: AddressGroup): Slot {
     let hasLeft = false;
+    let isApart = false;
     const settle = () => {
       if (!entry.pending.delete(slot)) return;
       this.#handshakes--;
@@ -220,9 +239,20 @@ export class Admission {
       settle();
       hasLeft = true;
       this.#connections--;
-      entry.connections--;
+      if (isApart) entry.apart--;
+      else entry.connections--;
     };
-    const slot = { settle, leave };
+    const setApart = (now: number) => {
+      const most = this.#limits.holdersPerAddressCount;
+      const isFull = !isShared(entry.source) && entry.apart >= most;
+      if (isApart || hasLeft || isFull) return isApart;
+      isApart = true;
+      entry.connections--;
+      entry.apart++;
+      if (entry.apartBucket.take(now)) entry.bucket.giveBack();
+      return true;
+    };
+    const slot = { settle, setApart, leave };
     return slot;
   }
 
@@ -231,9 +261,9 @@ export class Admission {
     if (--this.#untilPurge > 0) return;
     this.#untilPurge = PURGE_EVERY;
     for (const [source, entry] of this.#sources) {
-      if (entry.connections === 0 && entry.bucket.isFull(now)) {
-        this.#sources.delete(source);
-      }
+      const isOpen = entry.connections > 0 || entry.apart > 0;
+      const isFresh = entry.bucket.isFull(now) && entry.apartBucket.isFull(now);
+      if (!isOpen && isFresh) this.#sources.delete(source);
     }
   }
 }
@@ -259,6 +289,11 @@ export class TokenBucket {
     if (this.#tokens < 1) return false;
     this.#tokens--;
     return true;
+  }
+
+  /** Gives one token back. */
+  giveBack(): void {
+    this.#tokens = Math.min(this.#burst, this.#tokens + 1);
   }
 
   /** Whether no token has been taken lately. */

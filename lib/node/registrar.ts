@@ -9,6 +9,7 @@
 import { delay } from "@std/async/delay";
 import { type Endpoint, formatEndpoint } from "../base/conn.ts";
 import { describeCause, Failure } from "../base/errors.ts";
+import { retryDelayMs } from "../base/waiting.ts";
 import { AccessFailure } from "../access/credentials.ts";
 import type { Token } from "../access/token.ts";
 import type { Identity } from "../identity/identity.ts";
@@ -105,21 +106,6 @@ export interface RegistrarOptions {
  */
 export async function keepRegistered(options: RegistrarOptions): Promise<void> {
   await new Registrar(options).run();
-}
-
-/**
- * The wait before attempt number `attempt` (from 0): exponential, with full
- * jitter, so that a thousand nodes do not return at the same moment.
- */
-export function retryDelayMs(
-  attempt: number,
-  { firstMs, maxMs, random }: {
-    firstMs: number;
-    maxMs: number;
-    random: () => number;
-  },
-): number {
-  return random() * Math.min(maxMs, firstMs * 2 ** Math.min(attempt, 30));
 }
 
 class Registrar {

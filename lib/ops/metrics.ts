@@ -110,6 +110,7 @@ export class RelayMetrics {
       ),
       counter("lookups_total", "Listings asked for.", stats.lookups),
       ...indexFamilies(stats),
+      ...holderFamilies(stats),
       gauge(
         "nodes_attached",
         "Nodes that can be reached through the relay.",
@@ -136,6 +137,24 @@ export class RelayMetrics {
       ),
     ];
   }
+}
+
+function holderFamilies(stats: RelayStats): MetricFamily[] {
+  return [
+    gauge("holders", "Clients that hold contents.", stats.holderCount),
+    gauge("holders_max", "Holders that there may be.", stats.holderLimit),
+    gauge("held_contents", "Contents with a holder.", stats.heldContentCount),
+    counter(
+      "holdings_total",
+      "Times that clients said what they hold, renewals included.",
+      stats.holdings,
+    ),
+    counter(
+      "holder_lookups_total",
+      "Times that clients asked who holds a content.",
+      stats.holderLookups,
+    ),
+  ];
 }
 
 function indexFamilies({ index, indexLookups }: RelayStats): MetricFamily[] {

@@ -56,6 +56,9 @@ function base64Length(count: number): number {
   return Math.ceil(count * FINGERPRINT_BYTES / 3) * 4;
 }
 
+/** 128 bits that stand for a content; see `content/fingerprints.ts`. */
+const ContentFingerprint = Type.String({ pattern: "^[A-Za-z0-9_-]{22}$" });
+
 /** Base64 of 32 bytes. */
 const IndexKey = Type.String({ pattern: "^[A-Za-z0-9+/]{43}=$" });
 const Fingerprints = Type.String({
@@ -87,6 +90,12 @@ const ListedRecordSchema = Type.Object({
     ),
   ),
   tunnel: Type.Optional(Type.Boolean()),
+});
+
+/** A record of a holder, as the relay lists it to one client. */
+const ListedHolderSchema = Type.Object({
+  ...ListedRecordSchema.properties,
+  near: Type.Optional(Type.Boolean()),
 });
 
 type Rows = Record<string, { type: number; schema: TObject }>;
@@ -228,7 +237,47 @@ const WITH_RELAY = {
     }),
   },
   indexed: { type: 0x33, schema: Type.Object({ outcome: Token }) },
+  enter: { type: 0x34, schema: SignedRecordSchema },
+  entered: {
+    type: 0x35,
+    schema: Type.Object({
+      leaseSeconds: Seconds,
+      renewSeconds: Seconds,
+      grantKeys: Type.Optional(Type.Array(GrantKey, { maxItems: 4 })),
+      proof: Type.Optional(Type.String({ maxLength: 64 })),
+    }),
+  },
+  hold: {
+    type: 0x36,
+    schema: Type.Object({
+      contents: Type.Array(ContentFingerprint, {
+        maxItems: LIMITS.contentsPerHolderCount,
+      }),
+    }),
+  },
+  held: { type: 0x37, schema: Type.Object({ outcome: Token }) },
   renew: { type: 0x38, schema: Type.Object({ id: Id, renewal: Renewal }) },
+  holders: {
+    type: 0x39,
+    schema: Type.Object({
+      content: ContentFingerprint,
+      most: Type.Optional(
+        Type.Integer({ minimum: 1, maximum: LIMITS.holdersAnswerCount }),
+      ),
+    }),
+  },
+  holderList: {
+    type: 0x3a,
+    schema: Type.Object({
+      count: Count,
+      holders: Type.Array(ListedHolderSchema, {
+        maxItems: LIMITS.holdersAnswerCount,
+      }),
+      grants: Type.Optional(
+        Type.Array(Grant, { maxItems: LIMITS.holdersAnswerCount }),
+      ),
+    }),
+  },
 } as const satisfies Rows;
 
 /** Messages between a client and a node. */

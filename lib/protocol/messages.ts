@@ -56,6 +56,11 @@ export interface ListedRecord extends SignedRecord {
   /** Whether the node can be reached through the relay. */
   tunnel?: boolean;
 }
+/** A signed record of a holder, as a relay lists it to one client. */
+export interface ListedHolderRecord extends ListedRecord {
+  /** Whether the relay sees holder and client come from the same address. */
+  near?: boolean;
+}
 
 /**
  * The messages that each role may send to each other role after both hellos.
@@ -72,7 +77,15 @@ export const DIRECTION = {
     "pong",
   ],
   toPrivateRelay: ["authenticate", "redeem"],
-  clientToRelay: ["list", "report", "tunnel", "mint"],
+  clientToRelay: [
+    "list",
+    "report",
+    "tunnel",
+    "mint",
+    "enter",
+    "hold",
+    "holders",
+  ],
   relayToNode: [
     "registered",
     "withdrawn",
@@ -83,7 +96,16 @@ export const DIRECTION = {
     "ping",
     "refused",
   ],
-  relayToClient: ["nodes", "reported", "rendezvous", "minted", "refused"],
+  relayToClient: [
+    "nodes",
+    "reported",
+    "rendezvous",
+    "minted",
+    "entered",
+    "held",
+    "holderList",
+    "refused",
+  ],
   toTunnel: ["join"],
   fromTunnel: ["joined", "refused"],
   clientToNode: ["find", "browse", "describe", "read", "readMany", "holding"],
@@ -183,7 +205,21 @@ export function encodeNodes(page: {
   return encodeFrame(CODEC.nodes.type, encoder.encode(body));
 }
 
-/** Bytes of a `nodes` frame apart from its entries, to reserve on a page. */
+/** The frame of a `holderList` message whose entries are JSON text already. */
+export function encodeHolderList({ count, entries, grants }: {
+  count: number;
+  entries: readonly string[];
+  /** A grant for each entry if the relay is private. */
+  grants?: readonly string[];
+}): Uint8Array {
+  const granted = grants === undefined
+    ? ""
+    : `,"grants":${JSON.stringify(grants)}`;
+  const body = `{"count":${count},"holders":[${entries.join(",")}]${granted}}`;
+  return encodeFrame(CODEC.holderList.type, encoder.encode(body));
+}
+
+/** Bytes of such a frame apart from its entries, to reserve on a page. */
 export const NODES_OVERHEAD_BYTES = 256;
 
 /**

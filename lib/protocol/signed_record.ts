@@ -24,7 +24,11 @@ const plainText = (least: number, most: number) =>
   Type.String({ pattern: `^[ !#-\\[\\]-~]{${least},${most}}$` });
 
 const RecordSchema = Type.Object({
-  purpose: Type.Union([Type.Literal("register"), Type.Literal("withdraw")]),
+  purpose: Type.Union([
+    Type.Literal("register"),
+    Type.Literal("withdraw"),
+    Type.Literal("hold"),
+  ]),
   relay: plainText(52, 52),
   nonce: plainText(0, 64),
   instance: plainText(8, 32),
@@ -36,8 +40,8 @@ const RecordSchema = Type.Object({
 
 /** The facts that a node signs about itself. */
 export interface NodeRecord {
-  /** Whether the node registers or withdraws. */
-  readonly purpose: "register" | "withdraw";
+  /** A node registers or withdraws; a client holds contents for a swarm. */
+  readonly purpose: "register" | "withdraw" | "hold";
   /**
    * Id of the relay that the record is for, so that no other relay can replay
    * it.

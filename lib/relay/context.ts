@@ -10,6 +10,7 @@ import type { Limits } from "../base/limits.ts";
 import type { Registry } from "./registry.ts";
 import type { DialBacks } from "./dial_backs.ts";
 import type { Entries } from "./entries.ts";
+import type { Holders } from "./holders.ts";
 import type { Listings } from "./listings.ts";
 import type { IndexedNodes } from "./indexed_nodes.ts";
 import type { RenewalTokens } from "./renewal_tokens.ts";
@@ -57,7 +58,8 @@ export interface RelayContext {
   readonly incidents: Incidents;
   /**
    * Granted requests by kind: `registration`, `lookup`, and of the latter
-   * `index_some` (answered from the index) and `index_all` (too many nodes).
+   * `index_some` (answered from the index) and `index_all` (too many nodes); of
+   * swarms `holding` and `holders`.
    */
   readonly requests: Counts;
   /** Reports of dead nodes, by outcome. */
@@ -73,8 +75,12 @@ export interface RelayContext {
    * delays the other.
    */
   readonly reachChecks: DialBacks;
+  /** Checks holders, apart from nodes for the same reason. */
+  readonly holderChecks: DialBacks;
   /** Decides which nodes stay connected between renewals. */
   readonly stays: Stays;
+  /** Clients that hold contents for a swarm. */
+  readonly holders: Holders;
   /** The tunnels; `null` if the relay carries none. */
   readonly tunnels: Tunnels | null;
   /** Reports an event. */

@@ -18,8 +18,11 @@ import {
 export interface Marks {
   /** Whether the node can be reached through the relay. */
   readonly tunnel?: boolean;
+  /** Whether it comes from the address of the client that asks. */
+  readonly near?: boolean;
 }
 
+// No entry has both, and this one is longer.
 const EVERY_MARK: Marks = { tunnel: true };
 
 /** A registration, with where it came from. */
@@ -98,12 +101,13 @@ function partsOf(
 /** The parts as they stand on a page: JSON text of one byte per character. */
 function listedText(
   [record, certificate = "", signature = "", observed = ""]: string[],
-  { tunnel = false }: Marks,
+  { tunnel = false, near = false }: Marks,
 ): string {
   return `{"record":${record},"certificate":"${btoa(certificate)}",` +
     `"signature":"${btoa(signature)}"` +
     (observed === "" ? "" : `,"observed":[${observed}]`) +
-    (tunnel ? ',"tunnel":true}' : "}");
+    (tunnel ? ',"tunnel":true' : "") +
+    (near ? ',"near":true}' : "}");
 }
 
 /**

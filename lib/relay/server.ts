@@ -24,6 +24,7 @@ import { VERSION } from "../base/version.ts";
 import { Registry } from "./registry.ts";
 import { DialBacks } from "./dial_backs.ts";
 import { Entries } from "./entries.ts";
+import { Holders } from "./holders.ts";
 import { INDEX_ENTRY_BYTES, IndexedNodes, NO_INDEX } from "./indexed_nodes.ts";
 import { Listings } from "./listings.ts";
 import type { RelayEvent, RelayOptions, RelayServer } from "./relay_types.ts";
@@ -150,7 +151,13 @@ class Relay implements RelayServer {
         timeoutMs: limits.reachMs,
         signal: this.#stop.signal,
       }),
+      holderChecks: new DialBacks({
+        limits,
+        timeoutMs: limits.reachMs,
+        signal: this.#stop.signal,
+      }),
       stays: new Stays(limits),
+      holders: new Holders(limits),
       tunnels,
       tell,
     };
@@ -229,9 +236,10 @@ class Relay implements RelayServer {
   /** Sweeps, and continues in the next turn if leases are left. */
   #sweep(): void {
     const now = performance.now();
-    const { registry, names, tunnels, limits } = this.#state;
+    const { registry, names, holders, tunnels, limits } = this.#state;
     const isUntidy = names?.tidy(limits.indexTidyCount) ?? false;
-    const isLeft = registry.expire(now) || isUntidy;
+    const isHolderLeft = holders.expire(now);
+    const isLeft = registry.expire(now) || isHolderLeft || isUntidy;
     tunnels?.expire(now);
     const pauseMs = isLeft ? 0 : limits.sweepMs;
     this.#sweepTimer = setTimeout(() => this.#sweep(), pauseMs);
@@ -289,6 +297,11 @@ class Relay implements RelayServer {
       lookups: counts["lookup"] ?? 0,
       tunnelCount: this.tunnelCount,
       index: this.#state.names?.stats ?? NO_INDEX,
+      holderCount: this.#state.holders.count,
+      holderLimit: limits.holderCount,
+      heldContentCount: this.#state.holders.contentCount,
+      holdings: counts["holding"] ?? 0,
+      holderLookups: counts["holders"] ?? 0,
       indexLookups: {
         some: counts["index_some"] ?? 0,
         all: counts["index_all"] ?? 0,
@@ -334,7 +347,7 @@ class Relay implements RelayServer {
   /** Talks to one peer, from hello to its end. */
   async #talk(accepted: Accepted): Promise<void> {
     if (accepted.isJoin) return await this.#join(accepted);
-    const { conn, settle } = accepted;
+    const { conn, settle, countApart } = accepted;
     const relay = this.#state;
     const { limits, incidents } = relay;
     await using channel = new Channel(conn, {
@@ -372,7 +385,10 @@ class Relay implements RelayServer {
       if (admittance === null) return;
       if (role === "node") {
         await talkWithNode(channel, { nonce, relay, admittance });
-      } else await talkWithClient(channel, { relay, admittance });
+      } else {
+        const talk = { relay, admittance, nonce, countApart };
+        await talkWithClient(channel, talk);
+      }
     });
   }
 
@@ -385,7 +401,6 @@ class Relay implements RelayServer {
     if (gate === null) return new Admittance(null);
     const relayId = this.id;
     const visitor = await gate.admit(channel, { ...caller, relayId });
-    const { nonce } = caller;
-    return visitor && new Admittance({ gate, visitor, relayId, nonce });
+    return visitor && new Admittance({ gate, visitor, relayId, ...caller });
   }
 }

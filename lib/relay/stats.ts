@@ -28,6 +28,16 @@ export interface RelayStats extends IncidentTotals {
   readonly index: IndexStats;
   /** Listings answered from the index, and with all nodes in place of that. */
   readonly indexLookups: { readonly some: number; readonly all: number };
+  /** Clients that hold contents for a swarm. */
+  readonly holderCount: number;
+  /** The most clients that may. */
+  readonly holderLimit: number;
+  /** Contents that one of them holds. */
+  readonly heldContentCount: number;
+  /** Times that clients said what they hold, renewals included. */
+  readonly holdings: number;
+  /** Times that clients asked who holds a content. */
+  readonly holderLookups: number;
   /** Tunnels that have not ended. */
   readonly tunnelCount: number;
   /** Reports of dead nodes by outcome. */

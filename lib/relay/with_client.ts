@@ -19,13 +19,20 @@ import type { DialBackOutcome } from "./dial_backs.ts";
 import type { ListingPage } from "./listings.ts";
 import { type RelayContext, tellLeft } from "./context.ts";
 import { Question } from "./question.ts";
+import {
+  type HolderRequest,
+  HolderTalk,
+  type HolderTalkOptions,
+} from "./with_holder.ts";
 
 /** Talks with the client on `channel` until it ends. */
 export async function talkWithClient(
   channel: Channel,
-  { relay, admittance }: { relay: RelayContext; admittance: Admittance },
+  options: HolderTalkOptions,
 ): Promise<void> {
+  const { relay, admittance } = options;
   const question = new Question(channel, relay);
+  using holder = new HolderTalk(channel, options);
   for (;;) {
     const message = await channel.receive(DIRECTION.clientToRelay);
     if (message === null || !await admittance.holds(channel)) return;
@@ -36,6 +43,10 @@ export async function talkWithClient(
       if (page.hasMore) channel.offer();
       else question.end();
       await channel.sendFrames(page.frame);
+      continue;
+    }
+    if (isHolderRequest(message)) {
+      await channel.sendFrames(await holder.answer(message));
       continue;
     }
     const answered = message.kind === "mint"
@@ -76,8 +87,13 @@ async function pageFor(
   return listings.page({ cursor, granter }, performance.now());
 }
 
+function isHolderRequest(message: ClientToRelay): message is HolderRequest {
+  return message.kind === "enter" || message.kind === "hold" ||
+    message.kind === "holders";
+}
+
 function answer(
-  message: Exclude<ClientToRelay, { kind: "list" } | { kind: "mint" }>,
+  message: MessageOf<"report" | "tunnel">,
   channel: Channel,
   relay: RelayContext,
 ): RelayToClient | Promise<RelayToClient> {

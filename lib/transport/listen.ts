@@ -33,6 +33,12 @@ export interface Accepted {
   readonly isJoin: boolean;
   /** Ends the handshake deadline, after the peer's hello. */
   settle(): void;
+  /**
+   * Counts it with the connections of holders, whose limits are their own.
+   *
+   * @returns whether there was room.
+   */
+  countApart(): boolean;
 }
 
 /** Options of {@linkcode listen}. */
@@ -227,7 +233,8 @@ class AcceptedConnection {
       if (this.#phase !== "handshake") return;
       this.#phase = "hello";
       const source = this.#source;
-      await this.#options.handle({ conn, source, isJoin, settle });
+      const countApart = () => this.#slot.setApart(performance.now());
+      await this.#options.handle({ conn, source, isJoin, settle, countApart });
     } catch (error) {
       this.#tellFailure(error);
     } finally {

@@ -182,7 +182,35 @@ const BODY: { readonly [Kind in MessageKind]: fc.Arbitrary<Body<Kind>> } = {
     { requiredKeys: ["epoch", "version", "add", "remove"] },
   ),
   indexed: fc.record({ outcome: token }),
+  enter: signedRecord,
+  entered: fc.record(
+    {
+      leaseSeconds: seconds,
+      renewSeconds: seconds,
+      grantKeys: fc.array(textOf(44), { maxLength: 4 }),
+      proof: textUpTo(64),
+    },
+    { requiredKeys: ["leaseSeconds", "renewSeconds"] },
+  ),
+  hold: fc.record({ contents: fc.array(tunnelKey, { maxLength: 64 }) }),
+  held: fc.record({ outcome: token }),
   renew: fc.record({ id, renewal }),
+  holders: fc.record(
+    { content: tunnelKey, most: fc.integer({ min: 1, max: 50 }) },
+    { requiredKeys: ["content"] },
+  ),
+  holderList: fc.record(
+    {
+      count,
+      holders: fc.array(
+        fc.tuple(listedRecord, fc.boolean())
+          .map(([listed, near]) => ({ ...listed, near })),
+        { maxLength: 4 },
+      ),
+      grants: fc.array(textUpTo(3_400), { maxLength: 4 }),
+    },
+    { requiredKeys: ["count", "holders"] },
+  ),
   find: fc.record({ request, name }),
   found: fc.record(
     {

@@ -45,7 +45,7 @@ const plainText = (minLength: number, maxLength: number) =>
   });
 
 const registration: fc.Arbitrary<NodeRecord> = fc.record({
-  purpose: fc.constantFrom("register", "withdraw"),
+  purpose: fc.constantFrom("register", "withdraw", "hold"),
   relay: plainText(52, 52),
   nonce: plainText(0, 64),
   instance: plainText(8, 32),

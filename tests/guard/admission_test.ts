@@ -301,3 +301,54 @@ Deno.test("Admission has a known peer give way that leaves its handshakes unfini
   const outcome = begin("198.51.100.2", 0);
   assertEquals(outcome.kind === "admitted" && outcome.evicted, turncoat);
 });
+
+Deno.test("Admission counts holders apart: they take neither connections nor turns of others at their address, up to their own limits", () => {
+  const admission = new Admission({ ...limits, holdersPerAddressCount: 60 });
+  const enter = (count: number, now: number) => {
+    const { slots, refused } = admit(admission, "192.0.2.7", {
+      count,
+      now,
+      settle: true,
+    });
+    assertEquals(refused, []);
+    return slots.map((slot) => ({ slot, isApart: slot.setApart(now) }));
+  };
+  // Twice the burst, at one moment: each gives its turn back.
+  const holders = Array.from({ length: 60 }, () => enter(1, 0)).flat();
+  assertEquals(holders.filter(({ isApart }) => isApart).length, 60);
+  const [late] = enter(1, 0);
+  assertEquals(late?.isApart, false, "counts as before");
+  const others = admit(admission, "192.0.2.7", {
+    count: 60,
+    now: 0,
+    settle: true,
+  });
+  assertEquals(others.slots.length, limits.connectBurstCount - 1);
+  assertEquals(admission.connectionCount, 60 + limits.connectBurstCount);
+
+  // Their own turns come back at the same rate, and not with each connection.
+  for (const { slot } of holders) slot.leave();
+  assertEquals(holders[0]?.slot.setApart(0), true, "that it was");
+  const again = admit(admission, "192.0.2.7", {
+    count: 100,
+    now: 1_000,
+    settle: true,
+  });
+  for (const slot of again.slots) slot.setApart(1_000);
+  assertEquals(again.slots.length, limits.connectRatePerSecond);
+  const more = admit(admission, "192.0.2.7", {
+    count: 100,
+    now: 1_000,
+    settle: true,
+  });
+  for (const slot of more.slots) slot.setApart(1_000);
+  assertEquals(more.slots.length, limits.connectRatePerSecond);
+  assertEquals(
+    admit(admission, "192.0.2.7", {
+      count: 100,
+      now: 1_000,
+      settle: true,
+    }).slots,
+    [],
+  );
+});

@@ -6,6 +6,7 @@ import {
   assertLessOrEqual,
 } from "@std/assert";
 import { Channel } from "../../lib/protocol/channel.ts";
+import { retryDelayMs } from "../../lib/base/waiting.ts";
 import { Failure } from "../../lib/base/errors.ts";
 import type { Identity } from "../../lib/identity/identity.ts";
 import { LIMITS } from "../../lib/base/limits.ts";
@@ -21,7 +22,6 @@ import {
   keepRegistered,
   type RegistrarEvent,
   type RegistrarOptions,
-  retryDelayMs,
 } from "../../lib/node/registrar.ts";
 import type { RelayDialer } from "../../lib/uplink/relay_dialer.ts";
 import { EventLog } from "../_event_log.ts";

@@ -1,0 +1,338 @@
+/**
+ * The relay's table of holders: clients that serve contents while they fetch,
+ * by the fingerprints of these contents. Apart from the registry of nodes, with
+ * limits of its own. Pure: time and randomness are arguments, there are no
+ * timers and no sockets. The table does not look into the entries that it
+ * stores.
+ *
+ * All leases last equally long, so the order of renewal is the order in which
+ * they end, and the map of the holders is in that order. `expiresAt` is the only
+ * truth about a lease, and every read applies it.
+ *
+ * @module
+ */
+
+import type { Limits } from "../base/limits.ts";
+
+/** The numbers of `limits.ts` that bound the table. */
+export type HoldersLimits = Pick<
+  Limits,
+  | "leaseSeconds"
+  | "sweepCount"
+  | "holderCount"
+  | "holdersPerAddressCount"
+  | "contentsPerHolderCount"
+  | "holdingCount"
+  | "holdingsPerAddressCount"
+>;
+
+/** A client that enters; its signature has been checked. */
+export interface Entrant {
+  /** Id of its key. */
+  readonly id: string;
+  /** Its part of an answer, packed by the caller. */
+  readonly entry: string;
+  /** Bytes of the entry in an answer, unpacked. */
+  readonly listedBytes: number;
+  /** The host that it was seen to come from. */
+  readonly observedHost: string;
+  /** The group of that address. */
+  readonly source: string;
+}
+
+/** A client in the table. */
+export interface Holder extends Entrant {
+  /** End of the lease, in milliseconds on the caller's monotonic clock. */
+  readonly expiresAt: number;
+  /** Whether the relay can dial it, as far as it knows. */
+  reached: "alive" | "gone" | "unchecked";
+}
+
+/** Why a client was not taken, or not with these contents. */
+export type HolderRefusal =
+  | "too_many_holders"
+  | "too_many_holders_for_address"
+  | "too_many_contents"
+  | "too_many_contents_for_address"
+  | "lease_ended";
+
+interface MutableHolder extends Holder {
+  expiresAt: number;
+  contents: Set<Crowd>;
+}
+
+/** The holders of one content at one address. */
+interface CrowdGroup {
+  readonly source: string;
+  readonly holders: MutableHolder[];
+  /** Its place among the groups of its crowd. */
+  index: number;
+}
+
+/** The holders of one content. */
+interface Crowd {
+  readonly content: string;
+  readonly groups: CrowdGroup[];
+  readonly bySource: Map<string, CrowdGroup>;
+  count: number;
+}
+
+interface SourceCounts {
+  holders: number;
+  holdings: number;
+}
+
+/** The table of holders. */
+export class Holders {
+  readonly #limits: HoldersLimits;
+  /** In the order in which their leases end. */
+  readonly #byId = new Map<string, MutableHolder>();
+  readonly #crowds = new Map<string, Crowd>();
+  readonly #perSource = new Map<string, SourceCounts>();
+  #holdings = 0;
+
+  constructor(limits: HoldersLimits) {
+    this.#limits = limits;
+  }
+
+  /** Clients in the table, and expired ones that are not swept yet. */
+  get count(): number {
+    return this.#byId.size;
+  }
+
+  /** Contents that one of them holds. */
+  get contentCount(): number {
+    return this.#crowds.size;
+  }
+
+  /**
+   * Why a client cannot enter. This is checked before its signature, which costs
+   * more.
+   */
+  refusalOf(
+    { id, source }: Pick<Entrant, "id" | "source">,
+    now: number,
+  ): HolderRefusal | undefined {
+    this.expire(now);
+    const { holderCount, holdersPerAddressCount } = this.#limits;
+    const former = this.#byId.get(id);
+    if (former === undefined && this.#byId.size >= holderCount) {
+      return "too_many_holders";
+    }
+    const beside = this.#perSource.get(source)?.holders ?? 0;
+    return former?.source !== source && beside >= holdersPerAddressCount
+      ? "too_many_holders_for_address"
+      : undefined;
+  }
+
+  /**
+   * Takes a client, still without contents. If its key has a place already, the
+   * new connection replaces the old one.
+   */
+  enter(
+    entrant: Entrant,
+    now: number,
+  ): Holder | { readonly refusal: HolderRefusal } {
+    const refusal = this.refusalOf(entrant, now);
+    if (refusal !== undefined) return { refusal };
+    const former = this.#byId.get(entrant.id);
+    if (former !== undefined) this.leave(former);
+    const holder: MutableHolder = {
+      ...entrant,
+      expiresAt: now + this.#limits.leaseSeconds * 1_000,
+      reached: "unchecked",
+      contents: new Set(),
+    };
+    this.#byId.set(holder.id, holder);
+    this.#countSource(holder.source, { holders: 1, holdings: 0 });
+    return holder;
+  }
+
+  /**
+   * Renews the lease, and replaces the contents that the client holds by these.
+   * If they are too many, the former ones stay.
+   */
+  hold(
+    holder: Holder,
+    contents: readonly string[],
+    now: number,
+  ): HolderRefusal | undefined {
+    this.expire(now);
+    const mine = this.#alive(holder, now);
+    if (mine === undefined) return "lease_ended";
+    this.#renew(mine, now);
+    const wanted = new Set(contents);
+    const { contentsPerHolderCount, holdingCount, holdingsPerAddressCount } =
+      this.#limits;
+    const more = wanted.size - mine.contents.size;
+    const beside = this.#perSource.get(mine.source)!.holdings;
+    if (
+      wanted.size > contentsPerHolderCount ||
+      more > 0 && this.#holdings + more > holdingCount
+    ) return "too_many_contents";
+    if (more > 0 && beside + more > holdingsPerAddressCount) {
+      return "too_many_contents_for_address";
+    }
+    for (const crowd of mine.contents) {
+      if (!wanted.delete(crowd.content)) this.#drop(mine, crowd);
+    }
+    for (const content of wanted) this.#add(mine, content);
+    return undefined;
+  }
+
+  #renew(holder: MutableHolder, now: number): void {
+    holder.expiresAt = now + this.#limits.leaseSeconds * 1_000;
+    this.#byId.delete(holder.id); // it goes to the end
+    this.#byId.set(holder.id, holder);
+  }
+
+  /** Ends a lease early, unless another connection has taken it over. */
+  leave(holder: Holder): void {
+    const mine = this.#byId.get(holder.id);
+    if (mine !== undefined && mine === holder) this.#remove(mine);
+  }
+
+  /**
+   * Holders of a content, at most `most` of them: one of each address in random
+   * order, then a second one, and so on, so that no address crowds out others.
+   * Leaves out those that the relay could not dial, except for clients that come
+   * from the same address: these may meet behind it.
+   */
+  list(
+    content: string,
+    { self, near, most, random }: {
+      /** Id of the client that asks, if it is a holder itself. */
+      self: string | undefined;
+      /** The host that it was seen to come from. */
+      near: string;
+      most: number;
+      /** Returns a number from 0 to below 1. */
+      random: () => number;
+    },
+    now: number,
+  ): readonly Holder[] {
+    this.expire(now);
+    const { groups = [] } = this.#crowds.get(content) ?? {};
+    const chosen: Holder[] = [];
+    const isWanted = (holder: Holder) =>
+      holder.id !== self && holder.expiresAt > now &&
+      (holder.reached !== "gone" || holder.observedHost === near);
+    let turns: Iterator<Holder>[] = [];
+    for (const group of shuffled(groups, random)) {
+      if (chosen.length >= most) return chosen;
+      const turn = shuffled(group.holders, random).filter(isWanted);
+      const { value, done } = turn.next();
+      if (done) continue;
+      chosen.push(value);
+      turns.push(turn);
+    }
+    while (turns.length > 0 && chosen.length < most) {
+      turns = turns.filter((turn) => {
+        if (chosen.length >= most) return false;
+        const { value, done } = turn.next();
+        if (!done) chosen.push(value);
+        return !done;
+      });
+    }
+    return chosen;
+  }
+
+  /** Holders of a content, and expired ones that are not swept yet. */
+  countOf(content: string): number {
+    return this.#crowds.get(content)?.count ?? 0;
+  }
+
+  /**
+   * Removes expired leases, a limited number at a time so that others need not
+   * wait.
+   *
+   * @returns whether some are left.
+   */
+  expire(now: number): boolean {
+    let left = this.#limits.sweepCount;
+    for (const holder of this.#byId.values()) {
+      if (holder.expiresAt > now) return false; // so are the others
+      if (left-- === 0) return true;
+      this.#remove(holder);
+    }
+    return false;
+  }
+
+  /** The holder itself, if its lease has neither ended nor been taken over. */
+  #alive(holder: Holder, now: number): MutableHolder | undefined {
+    const mine = this.#byId.get(holder.id);
+    return mine === holder && mine.expiresAt > now ? mine : undefined;
+  }
+
+  #remove(holder: MutableHolder): void {
+    for (const crowd of holder.contents) this.#drop(holder, crowd);
+    this.#byId.delete(holder.id);
+    this.#countSource(holder.source, { holders: -1, holdings: 0 });
+  }
+
+  #add(holder: MutableHolder, content: string): void {
+    const crowd: Crowd = this.#crowds.get(content) ??
+      { content, groups: [], bySource: new Map(), count: 0 };
+    this.#crowds.set(content, crowd);
+    const { source } = holder;
+    const group: CrowdGroup = crowd.bySource.get(source) ??
+      { source, holders: [], index: crowd.groups.length };
+    if (group.holders.length === 0) {
+      crowd.bySource.set(source, group);
+      crowd.groups.push(group);
+    }
+    group.holders.push(holder);
+    crowd.count++;
+    holder.contents.add(crowd);
+    this.#holdings++;
+    this.#countSource(source, { holders: 0, holdings: 1 });
+  }
+
+  #drop(holder: MutableHolder, crowd: Crowd): void {
+    const { source } = holder;
+    const group = crowd.bySource.get(source)!;
+    // At most as many as one address may have.
+    removeAt(group.holders, group.holders.indexOf(holder));
+    if (group.holders.length === 0) {
+      crowd.bySource.delete(source);
+      const moved = removeAt(crowd.groups, group.index);
+      if (moved !== undefined) moved.index = group.index;
+    }
+    if (--crowd.count === 0) this.#crowds.delete(crowd.content);
+    holder.contents.delete(crowd);
+    this.#holdings--;
+    this.#countSource(source, { holders: 0, holdings: -1 });
+  }
+
+  #countSource(source: string, { holders, holdings }: SourceCounts): void {
+    const counts = this.#perSource.get(source) ?? { holders: 0, holdings: 0 };
+    counts.holders += holders;
+    counts.holdings += holdings;
+    if (counts.holders === 0) this.#perSource.delete(source);
+    else this.#perSource.set(source, counts);
+  }
+}
+
+/** Puts the last item in the place of one; returns it if it was another. */
+function removeAt<T>(items: T[], index: number): T | undefined {
+  const last = items.pop()!;
+  if (index === items.length) return undefined;
+  items[index] = last;
+  return last;
+}
+
+/**
+ * The items in random order, as far as they are taken (Fisher and Yates). Moves
+ * nothing: it remembers what would have moved.
+ */
+function* shuffled<T>(
+  items: readonly T[],
+  random: () => number,
+): Generator<T, undefined> {
+  const moved = new Map<number, number>();
+  for (let left = items.length; left > 0; left--) {
+    const at = Math.floor(random() * left);
+    yield items[moved.get(at) ?? at]!;
+    moved.set(at, moved.get(left - 1) ?? left - 1);
+  }
+}

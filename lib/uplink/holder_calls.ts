@@ -1,0 +1,66 @@
+/**
+ * A client's conversation with its relay about a swarm: one question after the
+ * other over one connection.
+ *
+ * @module
+ */
+
+import { ProtocolError } from "../base/errors.ts";
+import {
+  DIRECTION,
+  type MessageOf,
+  type RelayToClient,
+} from "../protocol/messages.ts";
+import type { RelaySession } from "./relay_dialer.ts";
+
+/** Options of {@linkcode HolderCalls}. */
+export interface HolderCallsOptions {
+  /** How long an answer may take, in milliseconds. */
+  readonly answerMs: number;
+  /** Ends the conversation. */
+  readonly signal: AbortSignal;
+}
+
+/** One connection. Disposing closes it gracefully. */
+export class HolderCalls implements AsyncDisposable {
+  readonly session: RelaySession;
+  readonly #options: HolderCallsOptions;
+  /** The end of the question before. */
+  #turn: Promise<unknown> = Promise.resolve();
+
+  constructor(session: RelaySession, options: HolderCallsOptions) {
+    this.session = session;
+    this.#options = options;
+  }
+
+  /**
+   * Sends a question when all earlier ones are answered, and waits for the
+   * answer.
+   *
+   * @throws {ProtocolError} if the relay hangs up, or takes too long.
+   */
+  ask(
+    question: MessageOf<"enter" | "hold" | "holders">,
+  ): Promise<RelayToClient> {
+    const answer = this.#turn.then(() => this.#ask(question));
+    this.#turn = answer.catch(() => {}); // the next question fails by itself
+    return answer;
+  }
+
+  async #ask(
+    question: MessageOf<"enter" | "hold" | "holders">,
+  ): Promise<RelayToClient> {
+    const { answerMs, signal } = this.#options;
+    const { channel } = this.session;
+    using _deadline = channel.endOn(AbortSignal.timeout(answerMs));
+    using _signal = channel.endOn(signal);
+    await channel.send(question);
+    const answer = await channel.receive(DIRECTION.relayToClient);
+    if (answer !== null) return answer;
+    throw new ProtocolError("truncated", "the relay hung up");
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.session.channel.close();
+  }
+}

@@ -1,0 +1,334 @@
+/**
+ * A client's part in a swarm, as far as its relay is concerned: it stays listed
+ * as a holder of some contents, and asks for the other holders of one. All of it
+ * goes over one connection, which is opened when it is needed. A relay that is
+ * away, or that refuses, costs nothing but the swarm: nothing here makes a fetch
+ * fail.
+ *
+ * @module
+ */
+
+import { delay } from "@std/async/delay";
+import { accessFailure, requireKeysProof } from "../access/credentials.ts";
+import { type Endpoint, formatEndpoint } from "../base/conn.ts";
+import { describeCause, isBug, ProtocolError } from "../base/errors.ts";
+import type { Limits } from "../base/limits.ts";
+import { show } from "../base/text.ts";
+import { orAborted, retryDelayMs } from "../base/waiting.ts";
+import { contentFingerprint } from "../content/fingerprints.ts";
+import type { Identity } from "../identity/identity.ts";
+import type { MessageOf } from "../protocol/messages.ts";
+import { signRegistration } from "../protocol/signed_record.ts";
+import { HolderCalls } from "./holder_calls.ts";
+import { type ListedHolder, listedHolders } from "./listed_holders.ts";
+import type { RelayDialer } from "./relay_dialer.ts";
+
+/** Events of a holder. */
+export type HolderEvent =
+  /** The relay lists this client as a holder, for the first time or again. */
+  | { event: "holder_listed"; relay: string; contents: number }
+  /**
+   * The relay has tried to dial this client. One that is `gone` gives only over
+   * connections that it opens itself.
+   */
+  | { event: "holder_reached"; relay: string; outcome: "alive" | "gone" }
+  /** The relay does not help to find holders. Reported once for each cause. */
+  | { event: "holder_refused"; relay: string; why: string };
+
+/** Options of {@linkcode HolderLease}. */
+export interface HolderLeaseOptions {
+  /** Connects to the relay. */
+  readonly dialer: RelayDialer;
+  /** Where this client serves; without it, it only asks. */
+  readonly serving?: {
+    /** A key of this process alone. */
+    readonly identity: Identity;
+    /**
+     * The addresses for others, given this end of the connection to the relay:
+     * first the one to dial where the relay sees this client.
+     */
+    readonly addressesFrom: (local: Endpoint) => Endpoint[];
+    /** Called with the grant keys (base64) of a private relay. */
+    readonly onGrantKeys?: (keys: readonly string[]) => void;
+  };
+  readonly limits: Limits;
+  /** Called for every event. */
+  readonly onEvent?: (event: HolderEvent) => void;
+  /** Returns a number from 0 to below 1; spreads renewals and attempts. */
+  readonly random?: () => number;
+}
+
+/** One client at one relay. Disposing withdraws it. */
+export class HolderLease implements AsyncDisposable {
+  readonly #options: HolderLeaseOptions;
+  readonly #relay: string;
+  readonly #random: () => number;
+  /** Content ids. */
+  readonly #contents = new Set<string>();
+  readonly #stop = new AbortController();
+  /** The connection, or its beginning. */
+  #calls: Promise<HolderCalls> | undefined;
+  #renewSeconds: number;
+  #keeping: Promise<void> | undefined;
+  #wake: (() => void) | undefined;
+  #reached: "alive" | "gone" | "unchecked" = "unchecked";
+  #isListed = false;
+  #told: string | undefined;
+
+  /** Does not dial yet. */
+  constructor(options: HolderLeaseOptions) {
+    this.#options = options;
+    this.#relay = formatEndpoint(options.dialer.relay);
+    this.#random = options.random ?? Math.random;
+    this.#renewSeconds = options.limits.renewSeconds;
+  }
+
+  /** Whether others can dial this client, as far as the relay knows. */
+  get reached(): "alive" | "gone" | "unchecked" {
+    return this.#reached;
+  }
+
+  /**
+   * Has this client listed as a holder of a content, until it is released.
+   * Returns at once.
+   *
+   * @returns whether there was room for one more.
+   */
+  hold(content: string): boolean {
+    if (this.#options.serving === undefined) {
+      throw new TypeError("Cannot hold a content: this client serves nothing");
+    }
+    if (this.#contents.has(content)) return true;
+    const { contentsPerHolderCount } = this.#options.limits;
+    if (this.#contents.size >= contentsPerHolderCount) return false;
+    this.#contents.add(content);
+    this.#keeping ??= this.#keep();
+    this.#wake?.();
+    return true;
+  }
+
+  /** Withdraws this client as a holder of a content. Returns at once. */
+  release(content: string): void {
+    if (this.#contents.delete(content)) this.#wake?.();
+  }
+
+  /**
+   * Other holders of a content, at most `most` of them at random; none if the
+   * relay does not answer.
+   *
+   * @throws the signal's reason when aborted.
+   */
+  async askHolders(
+    content: string,
+    { most, signal }: {
+      readonly most?: number;
+      readonly signal?: AbortSignal;
+    } = {},
+  ): Promise<readonly ListedHolder[]> {
+    // A relay closes connections that were idle for long.
+    for (const isLast of [false, true]) {
+      signal?.throwIfAborted();
+      try {
+        const asking = this.#connected()
+          .then((calls) => this.#ask(calls, { content, most }));
+        return await orAborted(asking, signal);
+      } catch (error) {
+        if (isBug(error)) throw error;
+        signal?.throwIfAborted();
+        if (isLast || this.#stop.signal.aborted) this.#failed(error);
+      }
+    }
+    return [];
+  }
+
+  async #ask(
+    calls: HolderCalls,
+    { content, most }: { content: string; most: number | undefined },
+  ): Promise<readonly ListedHolder[]> {
+    const relayId = calls.session.id;
+    const answer = await this.#call(calls, {
+      kind: "holders",
+      content: contentFingerprint(relayId, content),
+      ...most === undefined ? {} : { most },
+    });
+    if (answer.kind !== "holderList") throw this.#refused(answer);
+    const self = this.#options.serving?.identity.id;
+    return listedHolders(answer, relayId).filter(({ id }) => id !== self);
+  }
+
+  /** Keeps the lease until this is disposed of. */
+  async #keep(): Promise<void> {
+    let failures = 0;
+    while (!this.#stop.signal.aborted) {
+      const woken = new Promise<void>((resolve) => this.#wake = resolve);
+      let pauseMs: number;
+      try {
+        await this.#renew();
+        failures = 0;
+        pauseMs = this.#untilRenewalMs();
+      } catch (error) {
+        if (isBug(error)) throw error;
+        this.#failed(error);
+        const { retryFirstMs: firstMs, retryMaxMs: maxMs } =
+          this.#options.limits;
+        const random = this.#random;
+        pauseMs = retryDelayMs(failures++, { firstMs, maxMs, random });
+        await this.#pause(pauseMs);
+        continue; // what has changed meanwhile is said then
+      }
+      await this.#pause(pauseMs, woken);
+    }
+  }
+
+  async #pause(ms: number, woken?: Promise<void>): Promise<void> {
+    const over = new AbortController();
+    const signal = AbortSignal.any([over.signal, this.#stop.signal]);
+    const passed = delay(ms, { signal }).catch(() => {});
+    await Promise.race([passed, woken ?? passed]);
+    over.abort();
+  }
+
+  /** Soon again while the relay is finding out whether it can dial this client. */
+  #untilRenewalMs(): number {
+    const { reachMs } = this.#options.limits;
+    const spread = 0.9 + 0.2 * this.#random();
+    const renewMs = 1_000 * this.#renewSeconds * spread;
+    return this.#reached === "unchecked" ? Math.min(renewMs, reachMs) : renewMs;
+  }
+
+  async #renew(): Promise<void> {
+    const calls = await this.#connected();
+    const contents = [...this.#contents].map((content) =>
+      contentFingerprint(calls.session.id, content)
+    );
+    const answer = await this.#call(calls, { kind: "hold", contents });
+    if (answer.kind !== "held") throw this.#refused(answer);
+    this.#told = undefined;
+    if (!this.#isListed) {
+      this.#isListed = true;
+      this.#tell({ event: "holder_listed", contents: contents.length });
+    }
+    const { outcome } = answer;
+    if (outcome !== "alive" && outcome !== "gone") return;
+    const isNews = outcome !== this.#reached;
+    this.#reached = outcome;
+    if (isNews) this.#tell({ event: "holder_reached", outcome });
+  }
+
+  /** The connection to the relay; opens it if there is none. */
+  #connected(): Promise<HolderCalls> {
+    if (this.#calls !== undefined) return this.#calls;
+    const calls = this.#connect();
+    this.#calls = calls;
+    calls.catch(() => this.#forget(calls));
+    return calls;
+  }
+
+  async #connect(): Promise<HolderCalls> {
+    const { dialer, serving, limits } = this.#options;
+    const { signal } = this.#stop;
+    signal.throwIfAborted();
+    const { idleMs, holderAnswerMs: answerMs } = limits;
+    const session = await dialer.open(signal, { idleMs });
+    const calls = new HolderCalls(session, { answerMs, signal });
+    try {
+      if (serving !== undefined) await this.#enter(calls, serving);
+      return calls;
+    } catch (error) {
+      await calls[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  async #enter(
+    calls: HolderCalls,
+    { identity, addressesFrom, onGrantKeys }: NonNullable<
+      HolderLeaseOptions["serving"]
+    >,
+  ): Promise<void> {
+    const { dialer } = this.#options;
+    const { id: relayId, nonce, channel, isPrivate } = calls.session;
+    const record = await signRegistration({
+      purpose: "hold",
+      relay: relayId,
+      nonce,
+      instance: identity.id.slice(0, 16),
+      sequence: 0,
+      name: "",
+      addresses: addressesFrom(channel.conn.local),
+    }, identity);
+    const answer = await calls.ask({ kind: "enter", ...record });
+    if (answer.kind !== "entered") throw this.#refused(answer);
+    const { token } = dialer.access;
+    if (isPrivate && token !== undefined) {
+      const where = this.#relay;
+      requireKeysProof(answer, { token, relayId, nonce, where });
+    }
+    this.#isListed = false;
+    this.#renewSeconds = this.#bounded(answer);
+    onGrantKeys?.(answer.grantKeys ?? []);
+  }
+
+  #bounded({ renewSeconds }: MessageOf<"entered">): number {
+    const { renewMinSeconds, renewMaxSeconds } = this.#options.limits;
+    return Math.min(renewMaxSeconds, Math.max(renewMinSeconds, renewSeconds));
+  }
+
+  /** Asks; a connection that fails is not used again. */
+  async #call(
+    calls: HolderCalls,
+    message: MessageOf<"hold" | "holders">,
+  ): ReturnType<HolderCalls["ask"]> {
+    try {
+      const answer = await calls.ask(message);
+      if (answer.kind === "refused" && answer.code === "lease_ended") {
+        throw new ProtocolError("wrong_phase", answer.text);
+      }
+      return answer;
+    } catch (error) {
+      this.#forget(this.#calls);
+      await calls[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  #forget(calls: Promise<HolderCalls> | undefined): void {
+    if (this.#calls === calls) this.#calls = undefined;
+  }
+
+  #refused(answer: { kind: string; code?: string; text?: string }): Error {
+    const { code, text } = answer;
+    if (code === undefined || text === undefined) {
+      return new ProtocolError("wrong_phase", "the relay answered otherwise");
+    }
+    const { access } = this.#options.dialer;
+    return accessFailure({ code }, { where: this.#relay, access }) ??
+      new Error(`the relay refused: ${show(text)} (${show(code)})`);
+  }
+
+  #failed(error: unknown): void {
+    if (this.#stop.signal.aborted) return;
+    const why = describeCause(error);
+    if (this.#told === why) return;
+    this.#told = why;
+    this.#tell({ event: "holder_refused", why });
+  }
+
+  #tell(event: Untold<HolderEvent>): void {
+    const relay = this.#relay;
+    this.#options.onEvent?.({ ...event, relay } as HolderEvent);
+  }
+
+  /** Withdraws, and closes the connection. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    const calls = this.#calls;
+    this.#stop.abort();
+    this.#wake?.();
+    await this.#keeping;
+    this.#contents.clear();
+    // The relay withdraws a holder when its connection ends.
+    await (await calls?.catch(() => undefined))?.[Symbol.asyncDispose]();
+  }
+}
+
+type Untold<Event> = Event extends unknown ? Omit<Event, "relay"> : never;

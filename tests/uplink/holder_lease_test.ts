@@ -1,0 +1,302 @@
+import { assert, assertEquals, assertExists, assertRejects } from "@std/assert";
+import { delay } from "@std/async/delay";
+import type { Access } from "../../lib/access/credentials.ts";
+import {
+  formatGrant,
+  isContentGranted,
+  openGrant,
+} from "../../lib/access/grant.ts";
+import { NodeAccess } from "../../lib/access/node_access.ts";
+import { tokenOf } from "../../lib/access/token.ts";
+import { LIMITS } from "../../lib/base/limits.ts";
+import { createIdentity, type Identity } from "../../lib/identity/identity.ts";
+import { Incidents } from "../../lib/guard/incidents.ts";
+import { listen } from "../../lib/transport/listen.ts";
+import {
+  type HolderEvent,
+  HolderLease,
+} from "../../lib/uplink/holder_lease.ts";
+import { RelayDialer } from "../../lib/uplink/relay_dialer.ts";
+import { Channel } from "../../lib/protocol/channel.ts";
+import { receivePeer } from "../../lib/protocol/hello.ts";
+import {
+  linkTo,
+  MEMBER,
+  NEXT_SECRET,
+  startMember,
+  startPrivate,
+} from "../access/_private.ts";
+import { EventLog } from "../_event_log.ts";
+import { startRelay, type TestRelay } from "../_network.ts";
+
+const CONTENT = "cd".repeat(32);
+const OTHER = "ab".repeat(32);
+
+interface TestHolder extends AsyncDisposable {
+  readonly lease: HolderLease;
+  readonly identity: Identity;
+  readonly log: EventLog<HolderEvent>;
+  readonly keys: string[][];
+}
+
+/** A client that can be dialled, and takes part in swarms. */
+async function startHolder(
+  relay: TestRelay,
+  { access = {}, limits = {} }: {
+    access?: Access;
+    limits?: Partial<typeof LIMITS>;
+  } = {},
+): Promise<TestHolder> {
+  const identity = await createIdentity();
+  const log = new EventLog<HolderEvent>();
+  const listener = await listen({
+    at: { host: "127.0.0.1", port: 0 },
+    identity,
+    limits: LIMITS,
+    connectionsPerAddressCount: 8,
+    incidents: new Incidents(0, () => {}),
+    handle: () => Promise.resolve(),
+  });
+  const keys: string[][] = [];
+  const all = { ...LIMITS, ...limits };
+  const lease = new HolderLease({
+    dialer: dialerFor(relay, access),
+    serving: {
+      identity,
+      addressesFrom: () => [listener.address],
+      onGrantKeys: (given) => keys.push([...given]),
+    },
+    limits: all,
+    onEvent: log.onEvent,
+  });
+  return {
+    lease,
+    identity,
+    log,
+    keys,
+    [Symbol.asyncDispose]: async () => {
+      await lease[Symbol.asyncDispose]();
+      await listener.close();
+    },
+  };
+}
+
+function dialerFor(relay: TestRelay, access: Access = {}): RelayDialer {
+  return new RelayDialer(relay.server.address, {
+    role: "client",
+    plaintext: false,
+    access,
+    limits: LIMITS,
+    onEvent: () => {},
+  });
+}
+
+/** A relay that says hello, and then nothing. */
+async function silentRelay(identity: Identity) {
+  const { promise: asked, resolve } = Promise.withResolvers<void>();
+  const incidents = new Incidents(0, () => {});
+  const listener = await listen({
+    at: { host: "127.0.0.1", port: 0 },
+    identity,
+    limits: LIMITS,
+    connectionsPerAddressCount: 8,
+    incidents,
+    handle: async ({ conn, settle }) => {
+      const timing = { writeStallMs: 5_000, idleMs: 60_000 };
+      await using channel = new Channel(conn, { limits: LIMITS, ...timing });
+      const introduction = { role: "relay", id: identity.id, nonce: "AAAA" };
+      const reception = { introduction, settle, incidents };
+      await receivePeer(channel, reception, async () => {
+        await channel.receive(["holders"]);
+        resolve();
+        await channel.receive(["holders"]);
+      });
+    },
+  });
+  return {
+    address: listener.address,
+    asked,
+    [Symbol.asyncDispose]: () => listener.close(),
+  };
+}
+
+/** Waits until something is so. */
+async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
+  while (!await isSo()) await delay(5);
+}
+
+function asker(relay: TestRelay, access: Access = {}): HolderLease {
+  return new HolderLease({ dialer: dialerFor(relay, access), limits: LIMITS });
+}
+
+Deno.test("HolderLease lists a client to another that asks for the same content, and withdraws it at its end", async () => {
+  await using relay = await startRelay();
+  await using one = await startHolder(relay);
+  await using other = asker(relay);
+  assert(one.lease.hold(CONTENT));
+  await one.log.until("holder_listed");
+  const [listed, ...more] = await other.askHolders(CONTENT);
+  assertEquals(more, []);
+  assertEquals(listed?.id, one.identity.id);
+  assertEquals(listed?.addresses.length, 1);
+  assertEquals(await other.askHolders(OTHER), []);
+  assertEquals(await one.lease.askHolders(CONTENT), [], "not itself");
+  assertEquals(relay.server.nodeCount, 0, "it is no node");
+  await one.lease[Symbol.asyncDispose]();
+  await until(() => relay.server.stats().holderCount === 0);
+  assertEquals(await other.askHolders(CONTENT), []);
+});
+
+Deno.test("HolderLease tells the relay at once what it holds and releases, and keeps one connection for all", async () => {
+  await using relay = await startRelay();
+  await using one = await startHolder(relay);
+  await using other = asker(relay);
+  assert(one.lease.hold(CONTENT));
+  assert(one.lease.hold(CONTENT), "twice is once");
+  await one.log.until("holder_reached");
+  assertEquals(one.lease.reached, "alive");
+  assert(one.lease.hold(OTHER));
+  await until(async () => (await other.askHolders(OTHER)).length === 1);
+  one.lease.release(CONTENT);
+  await until(async () => (await other.askHolders(CONTENT)).length === 0);
+  assertEquals((await other.askHolders(OTHER)).length, 1);
+  assertEquals(relay.server.connectionCount, 2);
+  assertEquals(relay.server.stats().heldContentCount, 1);
+});
+
+Deno.test("HolderLease holds 64 contents, and has room again for one that is released", async () => {
+  await using relay = await startRelay();
+  await using one = await startHolder(relay);
+  const ids = Array.from({ length: 65 }, (_, n) => `${n}`.padStart(64, "0"));
+  const held = ids.map((id) => one.lease.hold(id));
+  assertEquals(held.indexOf(false), 64);
+  await until(() => relay.server.stats().heldContentCount === 64);
+  one.lease.release(ids[0]!);
+  assert(one.lease.hold(ids[64]!));
+});
+
+Deno.test("HolderLease is listed again by a relay that returns, and says once why it was not", async () => {
+  const first = await startRelay();
+  await using one = await startHolder(first, { limits: { retryMaxMs: 50 } });
+  one.lease.hold(CONTENT);
+  await one.log.until("holder_listed");
+  const { port } = first.server.address;
+  await first.server.close();
+  assertEquals(await one.lease.askHolders(CONTENT), []);
+  await one.log.until("holder_refused");
+  assertEquals(await one.lease.askHolders(CONTENT), []);
+  one.lease.hold(OTHER);
+  await using second = await startRelay({ port, identity: first.identity });
+  await one.log.until("holder_listed", ({ contents }) => contents === 2);
+  await using other = asker(second);
+  assertEquals((await other.askHolders(OTHER))[0]?.id, one.identity.id);
+});
+
+Deno.test("HolderLease gives up a relay that does not answer after holderAnswerMs, and others do without holders", async () => {
+  const identity = await createIdentity();
+  const listener = await silentRelay(identity);
+  await using _listener = listener;
+  const lease = new HolderLease({
+    dialer: new RelayDialer({ ...listener.address, id: identity.id }, {
+      role: "client",
+      plaintext: false,
+      limits: LIMITS,
+      onEvent: () => {},
+    }),
+    limits: { ...LIMITS, holderAnswerMs: 100 },
+  });
+  await using _lease = lease;
+  assertEquals(await lease.askHolders(CONTENT), []);
+});
+
+Deno.test("HolderLease stops asking when it is told to, and ends with a question under way", async () => {
+  const identity = await createIdentity();
+  const listener = await silentRelay(identity);
+  await using _listener = listener;
+  const lease = new HolderLease({
+    dialer: new RelayDialer({ ...listener.address, id: identity.id }, {
+      role: "client",
+      plaintext: false,
+      limits: LIMITS,
+      onEvent: () => {},
+    }),
+    limits: { ...LIMITS, holderAnswerMs: 60_000 },
+  });
+  const stop = new AbortController();
+  const asking = lease.askHolders(CONTENT, { signal: stop.signal });
+  stop.abort(new Error("enough"));
+  await assertRejects(() => asking, Error, "enough");
+  const other = lease.askHolders(CONTENT);
+  await listener.asked;
+  await lease[Symbol.asyncDispose]();
+  assertEquals(await other, []);
+});
+
+Deno.test("On a private relay a client token holds any content, with keys of its own relay, and grants are for the content asked for", async () => {
+  await using relay = await startPrivate();
+  await using one = await startHolder(relay, { access: MEMBER });
+  one.lease.hold(CONTENT);
+  one.lease.hold(OTHER);
+  await one.log.until("holder_listed");
+  await using other = asker(relay, MEMBER);
+  await until(async () => (await other.askHolders(OTHER)).length === 1);
+  const [listed] = await other.askHolders(CONTENT);
+  const { text = "" } = listed?.grant ?? {};
+  const [key = ""] = one.keys[0] ?? [];
+  const grant = openGrant(text, [Uint8Array.fromBase64(key)]);
+  assertExists(grant);
+  const relayId = relay.identity.id;
+  assert(isContentGranted(grant, { content: CONTENT, relayId }));
+  assert(!isContentGranted(grant, { content: OTHER, relayId }));
+  // Only a gate for holders takes it.
+  const moment = { now: 0, unixMs: Date.now() };
+  for (const isHolder of [true, false]) {
+    const access = new NodeAccess(LIMITS, { isHolder });
+    access.setKeys([Uint8Array.fromBase64(key)]);
+    const { kind } = access.admit(text, "192.0.2.7", moment);
+    assertEquals(kind === "admitted", isHolder);
+    const plain = formatGrant({ expires: 4e9 }, Uint8Array.fromBase64(key));
+    const node = access.admit(plain, "192.0.2.8", moment);
+    assertEquals(node.kind === "admitted", !isHolder);
+  }
+
+  await using stranger = asker(relay);
+  assertEquals(await stranger.askHolders(CONTENT), []);
+  await using outside = await startHolder(relay, {
+    access: { token: tokenOf(NEXT_SECRET, "client") },
+  });
+  outside.lease.hold(CONTENT);
+  const { why } = await outside.log.until("holder_refused");
+  assert(why.includes("rejects this token"), why);
+});
+
+Deno.test("On a private relay a link takes part in the swarm of its own content, and in no other", async () => {
+  await using relay = await startPrivate();
+  await using _node = await startMember(relay, { "a.txt": "hello" });
+  const { content, access } = await linkTo(relay, "a.txt");
+  await using guest = await startHolder(relay, { access: access() });
+  guest.lease.hold(content);
+  await guest.log.until("holder_listed");
+  assertEquals(guest.keys[0]?.length, 1);
+  await using member = asker(relay, MEMBER);
+  assertEquals((await member.askHolders(content))[0]?.id, guest.identity.id);
+
+  await using one = await startHolder(relay, { access: MEMBER });
+  one.lease.hold(OTHER);
+  one.lease.hold(content);
+  await one.log.until("holder_listed");
+  const [listed] = await guest.lease.askHolders(content);
+  const [key = ""] = one.keys[0] ?? [];
+  const grant = openGrant(listed?.grant?.text ?? "", [
+    Uint8Array.fromBase64(key),
+  ]);
+  assertEquals([grant?.content, grant?.prefix], [content, "a.txt"]);
+  assertEquals(await guest.lease.askHolders(OTHER), []);
+  guest.lease.hold(OTHER);
+  const { why } = await guest.log.until("holder_refused");
+  assert(why.includes("rejects it"), why);
+  assertEquals(
+    (await member.askHolders(OTHER)).map(({ id }) => id),
+    [one.identity.id],
+  );
+});
