@@ -28,17 +28,28 @@ export class EventLog<E extends { event: string }> {
   ): Promise<Extract<E, { event: Name }>> {
     const wanted = (event: E): event is Extract<E, { event: Name }> =>
       event.event === name && matches(event as Extract<E, { event: Name }>);
+    return await this.#first(wanted, name);
+  }
+
+  /** The first event of one of these names, past or to come. */
+  untilOneOf(names: readonly E["event"][]): Promise<E> {
+    const wanted = (event: E): event is E => names.includes(event.event);
+    return this.#first(wanted, names.join());
+  }
+
+  async #first<Wanted extends E>(
+    wanted: (event: E) => event is Wanted,
+    what: string,
+  ): Promise<Wanted> {
     const past = this.events.find(wanted);
     if (past !== undefined) return past;
-    const { promise, resolve, reject } = Promise.withResolvers<
-      Extract<E, { event: Name }>
-    >();
+    const { promise, resolve, reject } = Promise.withResolvers<Wanted>();
     const watch = () => {
       const found = this.events.find(wanted);
       if (found !== undefined) resolve(found);
     };
     const timer = setTimeout(
-      () => reject(new Error(`no ${name} among ${this.names.join(", ")}`)),
+      () => reject(new Error(`no ${what} among ${this.names.join(", ")}`)),
       DEADLINE_MS,
     );
     this.#watchers.add(watch);

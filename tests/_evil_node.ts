@@ -8,6 +8,7 @@ import { greet } from "../lib/protocol/hello.ts";
 import type { Identity } from "../lib/identity/identity.ts";
 import { Incidents } from "../lib/guard/incidents.ts";
 import { LIMITS } from "../lib/base/limits.ts";
+import { encodeFingerprints } from "../lib/content/fingerprints.ts";
 import { DATA_HEADER_BYTES, writeDataHeader } from "../lib/protocol/bulk.ts";
 import { type ClientToNode, DIRECTION } from "../lib/protocol/messages.ts";
 import { signRegistration } from "../lib/protocol/signed_record.ts";
@@ -39,6 +40,8 @@ export interface EvilNodeOptions {
   addresses?: Endpoint[];
   /** What people call it. */
   name?: string;
+  /** Makes what it tells the index, under the relay's key. */
+  index?: ((key: Uint8Array) => readonly number[]) | undefined;
 }
 
 /** An evil node that runs. */
@@ -83,6 +86,7 @@ export async function startEvilNode(
   await registerNode(relay, {
     identity,
     name: options.name ?? "evil",
+    index: options.index,
     addresses: options.addresses ?? [listener.address],
   });
   return {
@@ -95,7 +99,9 @@ export async function startEvilNode(
 /** Registers a node once, whether there is one or not. */
 export async function registerNode(
   relay: RelayToDeceive,
-  node: { identity: Identity; name: string; addresses: Endpoint[] },
+  node:
+    & Pick<EvilNodeOptions, "index">
+    & { identity: Identity; name: string; addresses: Endpoint[] },
 ): Promise<void> {
   await using channel = await openChannel(relay.server.address, relay.identity);
   const outcome = await greet(channel, { role: "node" });
@@ -112,6 +118,15 @@ export async function registerNode(
   await channel.send({ kind: "register", ...signed });
   const answer = await channel.receive(DIRECTION.relayToNode);
   if (answer?.kind !== "registered") throw new Error(JSON.stringify(answer));
+  if (node.index === undefined) return;
+  const key = Uint8Array.fromBase64(answer.index!.key);
+  const add = node.index(key).toSorted((a, b) => a - b);
+  await channel.send({
+    ...{ kind: "index", epoch: "e", version: 1, begin: true, remove: "" },
+    add: encodeFingerprints(add),
+  });
+  const taken = await channel.receive(DIRECTION.relayToNode);
+  if (taken?.kind !== "indexed") throw new Error(JSON.stringify(taken));
 }
 
 /** A version, for a file that has none of its own. */

@@ -180,6 +180,7 @@ const PURE = [
   "share/digest_index",
   "share/digesting",
   "share/file_table",
+  "share/index_marks",
   "share/hash_queue",
   "share/own_secrets",
   "share/row_hash",

@@ -2,7 +2,8 @@
  * The nodes that a client asks for names: all of a small relay's nodes, and of
  * a large one's only those that may have the names, as its index says. Names
  * that none of these has are looked up once more, as parts of longer names and
- * as folders.
+ * as folders. If the content is known, the nodes that have hashed it are asked
+ * first, and then those with the name.
  *
  * @module
  */
@@ -35,7 +36,10 @@ export type Sought =
 
 /** What is asked for, and how. */
 export type CandidatesOptions =
-  & Pick<TransferOptions, "nodes" | "node" | "sender" | "askAll" | "ignoreCase">
+  & Pick<
+    TransferOptions,
+    "nodes" | "node" | "sender" | "askAll" | "ignoreCase" | "content"
+  >
   & {
     /** Whether nodes are asked in the order of the list. */
     readonly oneByOne?: boolean;
@@ -48,15 +52,28 @@ export class Candidates {
   readonly #peers: Peers;
   /** Nodes at the relay; `undefined` if `nodes` are all that are asked. */
   readonly #countOfAll: number | undefined;
+  #isByContent: boolean;
 
   private constructor(
     peers: Peers,
     nodes: readonly ListedNode[],
-    countOfAll: number | undefined,
+    { countOfAll, isByContent }: {
+      countOfAll: number | undefined;
+      isByContent: boolean;
+    },
   ) {
     this.#peers = peers;
     this.nodes = [...nodes];
     this.#countOfAll = countOfAll;
+    this.#isByContent = isByContent;
+  }
+
+  /**
+   * Whether only nodes that say that they have hashed the content are asked:
+   * others with the name may have it too.
+   */
+  get isByContent(): boolean {
+    return this.#isByContent && this.unaskedCount > 0;
   }
 
   /**
@@ -72,9 +89,12 @@ export class Candidates {
     options: CandidatesOptions,
   ): Promise<Candidates> {
     const { nodes, node, sender, askAll, ignoreCase, oneByOne } = options;
+    const { content } = options;
     const isChosen = (node ?? sender) !== undefined;
     const asked = isChosen || askAll || ignoreCase || oneByOne
       ? undefined
+      : content !== undefined
+      ? [{ kind: "content", text: content.toLowerCase() } as const]
       : all(selections.map(fingerprintedIn));
     const listing = nodes === undefined
       ? await peers.list({ fingerprintsFor: fingerprintsOf(peers, asked) })
@@ -83,7 +103,7 @@ export class Candidates {
     return new Candidates(
       peers,
       chosenNodes(listing.nodes, options),
-      countOfAll,
+      { countOfAll, isByContent: content !== undefined },
     );
   }
 
@@ -93,15 +113,17 @@ export class Candidates {
   }
 
   /**
-   * Adds the nodes that may have names as parts of longer names or as folders;
-   * returns those that were not there before.
+   * Adds the nodes that may have names, also as parts of longer names or as
+   * folders; returns those that were not there before.
    */
   async widen(names: readonly string[]): Promise<readonly ListedNode[]> {
     if (this.unaskedCount === 0) return [];
     const wider = names.flatMap((name): Fingerprinted[] => [
+      ...this.#isByContent ? [{ kind: "name", text: name } as const] : [],
       { kind: "base", text: baseOf(name) },
       { kind: "folder", text: `${name}/` },
     ]);
+    this.#isByContent = false;
     const fingerprintsFor = fingerprintsOf(this.#peers, wider);
     // A list of all nodes would take as long as asking them.
     if (fingerprintsFor === undefined) return [];

@@ -167,6 +167,18 @@ export class Followups implements AsyncDisposable {
     return await choose() ?? notThatSha256(path);
   }
 
+  /** The same job from other nodes, if some of these have its content. */
+  async elsewhere(
+    job: Job,
+    nodes: readonly ListedNode[],
+  ): Promise<Job | undefined> {
+    const answers = await Promise.all(
+      nodes.map((node) => this.#askAgain(node, job.name)),
+    );
+    const offers = answers.filter((answer) => typeof answer === "object");
+    return await this.#chosenOf(job, offers);
+  }
+
   /** The same job with the content to take of these offers, if there is one. */
   async #chosenOf(
     job: Job,

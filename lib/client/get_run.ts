@@ -287,7 +287,7 @@ export class GetRun implements AsyncDisposable {
       this.#take(asking.name, found);
     await this.#seeking.seek(askings, { more, onFound });
     this.#signal.throwIfAborted();
-    const missed = askings.filter(({ name }) => !this.#offers.has(name));
+    const missed = askings.filter(({ name }) => !this.#hasWanted(name));
     const nodes = await this.#widen(missed);
     await this.#seeking.seek(missed, { more, onFound, nodes });
     this.#signal.throwIfAborted();
@@ -296,6 +296,15 @@ export class GetRun implements AsyncDisposable {
       this.#jobs.set(asking.name, null);
       await this.#missed.add(asking);
     }
+  }
+
+  /** Whether a node has offered a name, with the wanted content if need be. */
+  #hasWanted(name: string): boolean {
+    const { content, candidates } = this.#options;
+    const offers = this.#offers.get(name) ?? [];
+    return candidates.isByContent
+      ? offers.some((offer) => offer.content === content)
+      : offers.length > 0;
   }
 
   /** Takes a node's offer; whether it is of use. */
@@ -308,12 +317,24 @@ export class GetRun implements AsyncDisposable {
   }
 
   /** Further nodes that may have names in other folders. */
-  async #widen(missed: readonly Asking[]): Promise<readonly ListedNode[]> {
+  async #widen(missed: readonly { name: string }[]) {
     if (missed.length === 0) return [];
     const { candidates } = this.#options;
     const more = await candidates.widen(missed.map(({ name }) => name));
     for (const node of more) this.#nodes.set(node.id, node);
     return more;
+  }
+
+  /** The same file from nodes that were not asked, if some have it. */
+  async #elsewhere(job: Job): Promise<Job | undefined> {
+    if (!this.#options.candidates.isByContent) return undefined;
+    const nodes = await this.#widen([job]);
+    const next = await this.#followups.elsewhere(job, nodes);
+    for (const id of next?.sources.keys() ?? []) {
+      const node = this.#nodes.get(id)!;
+      this.#saveRun?.addSource(sourceOf(this.#peers, { node }));
+    }
+    return next;
   }
 
   /** Looks for the missed names as folders, and as parts of longer names. */
@@ -471,6 +492,7 @@ export class GetRun implements AsyncDisposable {
       again: (job) => this.#replace(job, this.#followups.again(job)),
       isDisbelieved: (job) => this.#followups.isDisbelieved(job),
       otherwise: (job) => this.#replace(job, this.#followups.otherwise(job)),
+      elsewhere: (job) => this.#elsewhere(job),
       nodeName: (id) => this.#nodes.get(id)!.name,
       onTrouble: ({ source, kind, cause, out }) => {
         const node = this.#nodes.get(source)!;

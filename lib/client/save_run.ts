@@ -48,6 +48,8 @@ export interface SaveRunOptions extends
   readonly isDisbelieved: (job: Job) => boolean;
   /** What to fetch in place of a content that is not the one asked for. */
   readonly otherwise: (job: Job) => Promise<Job | Failure>;
+  /** The same file from further nodes, if these have it. */
+  readonly elsewhere: (job: Job) => Promise<Job | undefined>;
   /** What people call a node. */
   readonly nodeName: (id: string) => string;
 }
@@ -211,7 +213,7 @@ export class SaveRun {
       await targets.release(job.name);
       if (error.cause instanceof NotDescribed && error.cause.isChanged) {
         await this.#fetchInstead(job, this.#options.again);
-      } else outcomes.fail(job.name, error, job);
+      } else await this.#fetchInstead(job, () => Promise.resolve(error));
     }
   }
 
@@ -263,7 +265,7 @@ export class SaveRun {
   }
 
   async #undelivered(file: number, failure: FileFailure): Promise<void> {
-    const { outcomes, targets } = this.#options;
+    const { targets } = this.#options;
     const { job, deliveries, have, refusals } = this.#incoming.get(file)!;
     const { name, group: { size } } = job;
     await targets.release(name);
@@ -276,19 +278,26 @@ export class SaveRun {
       const bytes = deliveries.total + have * pieceLength(size, 0);
       const part = Math.min(1, bytes / Math.max(1, size));
       const causes = this.#causesOf(job, refusals);
-      outcomes.fail(name, givenUp(name, { failure, part, causes }), job);
+      const why = givenUp(name, { failure, part, causes });
+      isAgain = await this.#fetchInstead(job, () => Promise.resolve(why));
     } finally {
       this.#forget(file, job, { isAgain });
     }
   }
 
-  /** Has fetched what `instead` gives in place of a file; whether there is any. */
+  /**
+   * Has fetched what `instead` gives in place of a file; where that is a
+   * failure, the file from further nodes. Returns whether there is any.
+   */
   async #fetchInstead(
     job: Job,
     instead: SaveRunOptions["again"],
   ): Promise<boolean> {
     const { outcomes, stop, targets } = this.#options;
-    const next = await instead(job);
+    const found = await instead(job);
+    const next = found instanceof Failure && found.kind !== "local"
+      ? await this.#elsewhere(job) ?? found
+      : found;
     if (next instanceof Failure) outcomes.fail(job.name, next, job);
     if (next instanceof Failure || stop.signal.aborted) return false;
     outcomes.restart(job, next, {
@@ -297,6 +306,15 @@ export class SaveRun {
     });
     this.#changed.push(next);
     return true;
+  }
+
+  async #elsewhere(job: Job): Promise<Job | undefined> {
+    try {
+      return await this.#options.elsewhere(job);
+    } catch (error) {
+      if (error instanceof Failure) return undefined; // the relay is gone
+      throw error;
+    }
   }
 
   #note(trouble: SourceTrouble): void {

@@ -177,7 +177,12 @@ export class Stream implements AsyncDisposable {
   async #askAll(): Promise<void> {
     const onFound = (_asking: Asking, found: FoundNode) => this.#join(found);
     await this.#seeking.seek([this.#asking], { onFound });
-    if (this.#found.size > 0) return;
+    if (this.#found.size === 0) await this.#askWider();
+  }
+
+  /** Asks further nodes that may have the file. */
+  async #askWider(): Promise<void> {
+    const onFound = (_asking: Asking, found: FoundNode) => this.#join(found);
     const nodes = await this.#options.candidates.widen([this.name]);
     for (const node of nodes) this.#nodes.set(node.id, node);
     await this.#seeking.seek([this.#asking], { onFound, nodes });
@@ -219,9 +224,10 @@ export class Stream implements AsyncDisposable {
       } catch (error) {
         if (!(error instanceof Failure)) throw error;
         // The wanted content may be at a node that was not asked, or is slow.
-        const { oneByOne } = this.#options;
+        const { oneByOne, candidates } = this.#options;
+        const mayBeElsewhere = oneByOne || candidates.isByContent;
         const before = this.#found.size;
-        if (oneByOne || this.#isMistaken) await this.#askTheRest();
+        if (mayBeElsewhere || this.#isMistaken) await this.#askTheRest();
         if (this.#found.size > before) continue;
         // A node had it, and could not deliver it.
         const isTried = this.#group !== null && error.kind === "not_found";
@@ -243,8 +249,11 @@ export class Stream implements AsyncDisposable {
   /**
    * Asks the remaining nodes, when none of those that have answered is left.
    */
-  #askTheRest(): Promise<void> {
-    return this.#options.oneByOne ? this.#askNext() : this.#seeking.settled();
+  async #askTheRest(): Promise<void> {
+    const { oneByOne, candidates } = this.#options;
+    if (oneByOne) return await this.#askNext();
+    await this.#seeking.settled();
+    if (candidates.isByContent) await this.#askWider();
   }
 
   /** Adds a node with the file. One that answers late takes part at once. */

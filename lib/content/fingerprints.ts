@@ -1,6 +1,6 @@
 /**
- * Fingerprints: 40 bits that stand for a name, the last part of one, or a
- * folder. A relay finds nodes by them and learns no name. Pure.
+ * Fingerprints: 40 bits that stand for a name, the last part of one, a folder,
+ * or a content. A relay finds nodes by them and learns no name. Pure.
  *
  * @module
  */
@@ -8,7 +8,7 @@
 import { createHmac } from "node:crypto";
 
 /** What a fingerprint stands for. */
-export type FingerprintKind = "name" | "base" | "folder";
+export type FingerprintKind = "name" | "base" | "folder" | "content";
 
 /** Bytes of a fingerprint. */
 export const FINGERPRINT_BYTES = 5;

@@ -1,7 +1,8 @@
 /**
- * The fingerprints of a node's names, as its relay has them or will have them.
- * They follow the share without another scan: the share reports each name that
- * comes or goes, and the fingerprints that changed since are told, no others.
+ * The fingerprints of a node's names, and of the contents that it has hashed, as
+ * its relay has them or will have them. They follow the share without another
+ * scan: the share reports each name and content that comes or goes, and the
+ * fingerprints that changed since are told, no others.
  *
  * @module
  */
@@ -16,6 +17,7 @@ import {
 } from "../content/fingerprints.ts";
 import type { Limits } from "../base/limits.ts";
 import type { MessageOf } from "../protocol/messages.ts";
+import type { Indexable } from "../share/index_marks.ts";
 import type { Share } from "../share/share.ts";
 
 /** What a relay holds of an index. */
@@ -54,7 +56,7 @@ export class IndexedNames {
     this.#options = options;
     share.listenToNames({
       onNew: options.onChange,
-      onGone: (name) => this.#count(name, -1),
+      onGone: (gone) => this.#count(gone, -1),
     });
   }
 
@@ -64,7 +66,7 @@ export class IndexedNames {
   }
 
   /**
-   * Counts all names under the relay's key, with turns for others. Begins anew
+   * Counts all of them under the relay's key, with turns for others. Begins anew
    * with another key.
    */
   async gather(key: string, signal: AbortSignal): Promise<void> {
@@ -77,8 +79,8 @@ export class IndexedNames {
       this.#share.unindexAll();
     }
     const turns = new Turns(this.#options.limits.turnMs);
-    for (const name of this.#share.takeUnindexed()) {
-      this.#count(name, 1);
+    for (const found of this.#share.takeUnindexed()) {
+      this.#count(found, 1);
       if (!turns.isOver) continue;
       await turns.give();
       signal.throwIfAborted();
@@ -139,11 +141,16 @@ export class IndexedNames {
     }
   }
 
-  #count(name: string, change: 1 | -1): void {
+  #count({ name, content }: Indexable, change: 1 | -1): void {
     const key = this.#keyBytes;
-    this.#note(fingerprintOf(key, "name", name), change);
-    this.#note(fingerprintOf(key, "base", baseOf(name)), change);
-    for (const one of this.#foldersOf(name)) this.#note(one, change);
+    if (name !== undefined) {
+      this.#note(fingerprintOf(key, "name", name), change);
+      this.#note(fingerprintOf(key, "base", baseOf(name)), change);
+      for (const one of this.#foldersOf(name)) this.#note(one, change);
+    }
+    if (content !== undefined) {
+      this.#note(fingerprintOf(key, "content", content), change);
+    }
     if (change < 0) this.#options.onChange();
   }
 

@@ -21,6 +21,8 @@ import {
   wordOf,
   wordsOf,
 } from "./row_block.ts";
+import { type Indexable, IndexMarks, KNOWN, NAMED } from "./index_marks.ts";
+import type { NameListener } from "./index_marks.ts";
 import { RowHash } from "./row_hash.ts";
 import type { ShareFile } from "./shared_file.ts";
 import { SortedRows } from "./sorted_rows.ts";
@@ -31,14 +33,6 @@ export interface FileDigest {
   readonly content: string;
   /** SHA-256 of the whole file, as `sha256sum` prints it. */
   readonly sha256: string;
-}
-
-/** Gets changes of the names in a table. */
-export interface NameListener {
-  /** There is a name that the index does not count. */
-  readonly onNew: () => void;
-  /** A name that it counts is gone. */
-  readonly onGone: (name: string) => void;
 }
 
 /** The part of the files to iterate over. */
@@ -85,13 +79,16 @@ export class FileTable {
   #look = 0;
   #fileCount = 0;
   #unhashedCount = 0;
-  #indexedCount = 0;
-  /** Gets changes of names, if there is an index of them. */
-  listener: NameListener | undefined;
+  readonly #marks = new IndexMarks();
 
   /** `separator` separates the components of a path. */
   constructor(separator: string) {
     this.#separator = separator;
+  }
+
+  /** Gets changes of names and contents, if there is an index of them. */
+  set listener(listener: NameListener) {
+    this.#marks.listener = listener;
   }
 
   get fileCount(): number {
@@ -129,7 +126,7 @@ export class FileTable {
 
   /** Adds a file, or replaces the one with the same name. */
   put(file: ShareFile): void {
-    const isIndexed = this.#remove(file.name);
+    const isNamed = this.#remove(file.name);
     const row = this.#freeRows.pop() ?? this.#newRow();
     const block = this.#block(row);
     const at = row % BLOCK_ROWS;
@@ -148,27 +145,30 @@ export class FileTable {
     block.versions.set(wordsOf(file.version), at * VERSION_WORDS);
     block.states[at] = UNHASHED;
     block.seen[at] = this.#look;
-    block.indexed[at] = Number(isIndexed);
     this.#byVersion.add(row);
     this.#byName.add(row, file.name);
     this.#fileCount++;
     this.#unhashedCount++;
-    if (isIndexed) this.#indexedCount++;
-    else this.listener?.onNew();
+    this.#marks.placed(block, at, isNamed);
   }
 
   /** Removes a file and its digest. */
   delete(name: string): void {
-    if (this.#remove(name)) this.listener?.onGone(name);
+    if (this.#remove(name)) this.#marks.listener?.onGone({ name });
   }
 
-  /** The same without a word; returns whether the index counts the name. */
+  /** Removes a file; returns whether the index still counts its name. */
   #remove(name: string): boolean {
     const row = this.#byName.find(name);
     if (row === undefined) return false;
     const block = this.#block(row);
     const at = row % BLOCK_ROWS;
     if (block.states[at] === UNHASHED) this.#unhashedCount--;
+    const marks = this.#marks.removed(block, at);
+    if (marks & KNOWN) {
+      const content = this.#contentOf(row).toHex();
+      this.#marks.listener?.onGone({ content });
+    }
     if (block.states[at] === HASHED) this.#unchain(row);
     this.#byVersion.delete(row);
     this.#byName.delete(name);
@@ -176,31 +176,25 @@ export class FileTable {
     block.states[at] = FREE;
     this.#freeRows.push(row);
     this.#fileCount--;
-    const isIndexed = block.indexed[at] === 1;
-    if (isIndexed) this.#indexedCount--;
-    return isIndexed;
+    return (marks & NAMED) !== 0;
   }
 
   /**
-   * Names that the index does not count yet. The caller counts each before it
-   * asks for the next.
+   * Names and contents that the index does not count yet. The caller counts
+   * each before it asks for the next.
    */
-  *takeUnindexed(): Generator<string, void> {
-    for (const [number, { states, indexed }] of this.#blocks.entries()) {
-      for (let at = 0; at < BLOCK_ROWS; at++) {
-        if (this.#indexedCount === this.#fileCount) return;
-        if (states[at] === FREE || indexed[at] === 1) continue;
-        indexed[at] = 1;
-        this.#indexedCount++;
-        yield this.#nameOf(number * BLOCK_ROWS + at);
-      }
+  *takeUnindexed(): Generator<Indexable, void> {
+    for (const { row, lacks } of this.#marks.take(this.#blocks)) {
+      yield {
+        ...lacks & NAMED ? { name: this.#nameOf(row) } : {},
+        ...lacks & KNOWN ? { content: this.#contentOf(row).toHex() } : {},
+      };
     }
   }
 
-  /** Lets the index count all names anew. */
+  /** Lets the index count all of them anew. */
   unindexAll(): void {
-    for (const { indexed } of this.#blocks) indexed.fill(0);
-    this.#indexedCount = 0;
+    this.#marks.clear(this.#blocks);
   }
 
   /** Begins a scan. Files that it does not see are gone. */
@@ -257,6 +251,7 @@ export class FileTable {
     hashAt(contents, at).setFromHex(content);
     hashAt(sums, at).setFromHex(sha256);
     this.#chain(row, content);
+    this.#marks.hashed();
   }
 
   /**

@@ -26,7 +26,7 @@ export class RowBlock {
   readonly folders = new Uint32Array(BLOCK_ROWS);
   readonly bases: string[] = new Array<string>(BLOCK_ROWS).fill("");
   readonly executables = new Uint8Array(BLOCK_ROWS);
-  /** 1 if the index counts the file's name. */
+  /** What an index counts of the file: the marks of `index_marks.ts`. */
   readonly indexed = new Uint8Array(BLOCK_ROWS);
   readonly stamps = new Float64Array(BLOCK_ROWS * STAMP_NUMBERS);
   readonly versions = new Uint32Array(BLOCK_ROWS * VERSION_WORDS);

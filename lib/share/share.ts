@@ -10,7 +10,8 @@
 
 import { dirname } from "@std/path/dirname";
 import { isShortage } from "../base/errors.ts";
-import type { FileDigest, NameListener, Stretch } from "./file_table.ts";
+import type { FileDigest, Stretch } from "./file_table.ts";
+import type { Indexable, NameListener } from "./index_marks.ts";
 import type { Limits } from "../base/limits.ts";
 import { safeName } from "../base/names.ts";
 import {
@@ -325,20 +326,20 @@ export class Share implements Disposable, AsyncDisposable {
     for (const { table } of this.#there) yield* table.withContent(content);
   }
 
-  /** Reports changes of names from now on, for an index of them. */
+  /** Reports changes of names and contents from now on, for an index of them. */
   listenToNames(listener: NameListener): void {
     for (const { table } of this.#parts) table.listener = listener;
   }
 
   /**
-   * Names that the index does not count yet. The caller counts each before it
-   * asks for the next.
+   * Names and contents that the index does not count yet. The caller counts
+   * each before it asks for the next.
    */
-  *takeUnindexed(): Generator<string, void> {
+  *takeUnindexed(): Generator<Indexable, void> {
     for (const { table } of this.#parts) yield* table.takeUnindexed();
   }
 
-  /** Lets the index count all names anew. */
+  /** Lets the index count all of them anew. */
   unindexAll(): void {
     for (const { table } of this.#parts) table.unindexAll();
   }

@@ -153,10 +153,10 @@ Deno.test("A file that appears is found by its name, and one that is removed is 
   await using relay = await startRelay(QUICK_RELAY);
   await using node = await startIndexed(relay, { "old": "old" }, QUICK);
   await using _other = await startIndexed(relay, { "x": "x" });
-  const { fingerprints } = await node.log.until("indexed");
-  assertEquals(fingerprints, 2);
+  // Of each file its name, the last part of that, and its content.
+  await node.log.until("indexed", (event) => event.fingerprints === 3);
   await Deno.writeTextFile(join(node.directory, "new"), "new");
-  await node.log.until("indexed", (event) => event.fingerprints === 4);
+  await node.log.until("indexed", (event) => event.fingerprints === 6);
   const found = await fetch(relay, "new", BY_INDEX);
   assertEquals(found.message, "");
   await Deno.remove(join(node.directory, "old"));

@@ -59,6 +59,7 @@ Deno.test("SaveRun leaves files open until all that is being written is, also wh
     again: () => Promise.reject(new Error("not asked")),
     otherwise: () => Promise.reject(new Error("not asked")),
     isDisbelieved: () => false,
+    elsewhere: () => Promise.resolve(undefined),
     nodeName: String,
     onTrouble: () => {},
   });

@@ -8,7 +8,7 @@ import { LIMITS } from "../../lib/base/limits.ts";
 import type { MessageOf } from "../../lib/protocol/messages.ts";
 import { type IndexEvent, IndexTeller } from "../../lib/node/index_teller.ts";
 import { FileTable } from "../../lib/share/file_table.ts";
-import type { NameListener } from "../../lib/share/file_table.ts";
+import type { NameListener } from "../../lib/share/index_marks.ts";
 import type { Share } from "../../lib/share/share.ts";
 import type { RelayCalls } from "../../lib/uplink/relay_calls.ts";
 import { FakeTime } from "../_fake_time.ts";
@@ -21,11 +21,12 @@ const NOTHING = { key: KEY, epoch: "", version: 0 };
 /** A teller of a table of files, and a relay that takes what it is told. */
 function setUp(names: readonly string[]) {
   const table = new FileTable("/");
+  let versions = 0;
   const put = (name: string) =>
     table.put({
       ...{ name, path: `/${name}`, size: 1, modifiedMs: 0, changedAt: 0 },
       ...{ device: 1, inode: 1, isExecutable: false },
-      version: "0a".repeat(16),
+      version: (++versions).toString(16).padStart(32, "0"),
     });
   for (const name of names) put(name);
   const share = {
@@ -84,6 +85,32 @@ Deno.test("A node tells all fingerprints once, and then those that change", asyn
     event: "indexed";
   };
   assertEquals(fingerprints, 7);
+});
+
+Deno.test("A node tells each content once it is hashed, until the last file with it is gone", async () => {
+  const { put, table, told, calls, teller } = setUp(["a", "b"]);
+  const versionOf = (name: string) => table.named(name)!.version;
+  const learn = (name: string, content: string) =>
+    table.learn(versionOf(name), { content, sha256: "cd".repeat(32) });
+  learn("a", "ab".repeat(32));
+  teller.heard(NOTHING);
+  await teller.tell(calls);
+  assertEquals(countsOf(told.splice(0)), [[5, 0]], "names and one content");
+  learn("b", "ab".repeat(32));
+  await teller.tell(calls);
+  assertEquals(told, [], "the same content");
+  table.delete("a");
+  await teller.tell(calls);
+  assertEquals(countsOf(told.splice(0)), [[0, 2]], "the name alone is gone");
+  put("b");
+  await teller.tell(calls);
+  assertEquals(countsOf(told.splice(0)), [[0, 1]], "the content is another");
+  learn("b", "ef".repeat(32));
+  await teller.tell(calls);
+  assertEquals(countsOf(told.splice(0)), [[1, 0]]);
+  teller.heard({ ...NOTHING, key: OTHER_KEY });
+  await teller.tell(calls);
+  assertEquals(countsOf(told), [[3, 0]], "all of it under another key");
 });
 
 Deno.test("What a node tells of its index holds no name", async () => {

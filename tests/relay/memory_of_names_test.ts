@@ -8,6 +8,7 @@ import { join } from "@std/path";
 import { createIdentity } from "../../lib/identity/identity.ts";
 import { type NodeEvent, serveNode } from "../../lib/node/server.ts";
 import { EventLog } from "../_event_log.ts";
+import { describeBytes } from "../_lies.ts";
 import { startRecording } from "../_recording_proxy.ts";
 import { tempShare } from "../_temp_share.ts";
 
@@ -77,9 +78,9 @@ Deno.test("Neither what a node sends nor the memory of its relay holds a name, a
     paths: [{ path: share.path }],
     onEvent: log.onEvent,
   });
-  const { fingerprints } = await log.until("indexed");
-  // For each name itself and its last part, where it has folders, and these.
-  assertEquals(fingerprints, 5);
+  // For each name itself and its last part, where it has folders, these, and
+  // the one content.
+  await log.until("indexed", (event) => event.fingerprints === 6);
   const heap = await relay.dump();
   // The same search finds what the relay does know.
   assert(toRelay.saw(`"kind":"index"`) || toRelay.saw(`"epoch":`));
@@ -88,7 +89,8 @@ Deno.test("Neither what a node sends nor the memory of its relay holds a name, a
   const known = find(NODE_NAME);
   assert(known.some(([isSent]) => isSent), "the node's name was sent");
   assert(known.some(([, isHeld]) => isHeld), "the relay holds it");
-  for (const part of PARTS) {
+  const { manifest } = describeBytes("", new TextEncoder().encode("text"));
+  for (const part of [...PARTS, manifest.contentId]) {
     assertEquals(find(part).flat().includes(true), false, part);
   }
 });
