@@ -152,6 +152,7 @@ const PURE = [
   "content/fingerprints",
   "content/glob",
   "content/manifest",
+  "content/natural_order",
   "content/nearest",
   "content/piece_set",
   "content/section",

@@ -7,6 +7,7 @@
  */
 
 import type { Offer } from "../content/choice.ts";
+import { compareNaturally, type NameBytes } from "../content/natural_order.ts";
 import type { ListedFile } from "../protocol/messages.ts";
 
 /** The fields that all offers of one node share. */
@@ -24,6 +25,15 @@ export interface CatalogueEntry {
    * offer counts.
    */
   readonly offers: readonly Offer[];
+}
+
+/** A name that one node lists once, without what makes an offer. */
+export interface SoleEntry {
+  readonly name: string;
+  /** The node's id. */
+  readonly node: string;
+  readonly size: number;
+  readonly modifiedMs: number;
 }
 
 const VERSION_BYTES = 16;
@@ -87,7 +97,9 @@ export class Catalogue implements Iterable<CatalogueEntry> {
       (executable ? IS_EXECUTABLE : 0);
     record.setUint8(at + FLAG_AT, flags);
     bytesOf(record, at + VERSION_AT, VERSION_BYTES).setFromHex(version);
-    bytesOf(record, at + CONTENT_AT, CONTENT_BYTES).setFromHex(content ?? "");
+    if (content !== undefined) {
+      bytesOf(record, at + CONTENT_AT, CONTENT_BYTES).setFromHex(content);
+    }
     this.#count++;
     this.#sorted = null;
     return RECORD_BYTES + ORDER_BYTES + place.length;
@@ -163,6 +175,55 @@ export class Catalogue implements Iterable<CatalogueEntry> {
     return { name: this.#nameOf(first), offers };
   }
 
+  /** The places of all names, numbers in names by their values. */
+  naturalPlaces(): Uint32Array {
+    const places = Uint32Array.from(this.places());
+    const sorted = this.#sorted!;
+    const one = this.#nameBytes();
+    const other = this.#nameBytes();
+    // Places are in the order of code points, which decides between equals.
+    const compare = (a: number, b: number) =>
+      compareNaturally(
+        this.#locate(sorted[a]!, one),
+        this.#locate(sorted[b]!, other),
+      ) || a - b;
+    const steps = sortInRuns(places, compare);
+    for (;;) {
+      const { done, value } = steps.next();
+      if (done) return value;
+    }
+  }
+
+  #nameBytes(): Mutable<NameBytes> {
+    return { bytes: new Uint8Array(), start: 0, end: 0 };
+  }
+
+  /** Points `into` at the name of a record, without a new object. */
+  #locate(index: number, into: Mutable<NameBytes>): NameBytes {
+    const place = this.#placeOf(index);
+    into.bytes = this.#names[Math.floor(place / NAMES_CHUNK_BYTES)]!;
+    into.start = place % NAMES_CHUNK_BYTES;
+    into.end = into.start + this.#lengthOf(index);
+    return into;
+  }
+
+  /** The entry at a place, if one node lists the name and lists it once. */
+  soleAt(place: number): SoleEntry | undefined {
+    const sorted = this.#sorted!;
+    const index = sorted[place]!;
+    const next = sorted[place + 1];
+    if (next !== undefined && this.#compare(next, index) === 0) {
+      return undefined;
+    }
+    const { record, at } = this.#record(index);
+    return {
+      name: this.#nameOf(index),
+      node: this.#offererOf(index).node,
+      size: record.getFloat64(at + SIZE_AT),
+      modifiedMs: record.getFloat64(at + TIME_AT),
+    };
+  }
+
   /** The name at a place. */
   nameAt(place: number): string {
     return this.#nameOf(this.#sorted![place]!);
@@ -205,39 +266,12 @@ export class Catalogue implements Iterable<CatalogueEntry> {
    * second. A read before the end sorts the rest at once.
    */
   *sorting(): Generator<void, void> {
-    const count = this.#count;
-    let from = Uint32Array.from({ length: count }, (_, n) => n);
-    for (let start = 0; start < count; start += SORTED_AT_ONCE) {
-      from.subarray(start, start + SORTED_AT_ONCE)
-        .sort((a, b) => this.#compare(a, b) || a - b);
-      yield;
-    }
-    let to = new Uint32Array(count);
-    for (let run = SORTED_AT_ONCE; run < count; run *= 2) {
-      for (let start = 0; start < count; start += 2 * run) {
-        yield* this.#merge({ from, to, start, run });
-      }
-      [from, to] = [to, from];
-    }
-    this.#sorted = from;
-  }
-
-  /** Merges two runs that begin at `start`. The order of equal names stays. */
-  *#merge({ from, to, start, run }: {
-    from: Uint32Array;
-    to: Uint32Array;
-    start: number;
-    run: number;
-  }): Generator<void, void> {
-    const middle = Math.min(start + run, from.length);
-    const end = Math.min(start + 2 * run, from.length);
-    let [one, other] = [start, middle];
-    for (let at = start; at < end; at++) {
-      const isFirst = other === end ||
-        (one < middle && this.#compare(from[one]!, from[other]!) <= 0);
-      to[at] = from[isFirst ? one++ : other++]!;
-      if ((at + 1) % SORTED_AT_ONCE === 0) yield;
-    }
+    const indexes = new Uint32Array(this.#count);
+    for (let n = 0; n < indexes.length; n++) indexes[n] = n;
+    this.#sorted = yield* sortInRuns(
+      indexes,
+      (a, b) => this.#compare(a, b) || a - b,
+    );
   }
 
   /**
@@ -311,4 +345,54 @@ function bytesOf(
   length: number,
 ): Uint8Array<ArrayBuffer> {
   return new Uint8Array(buffer, at, length);
+}
+
+type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
+
+type Compare = (a: number, b: number) => number;
+
+/** Sorts `from` and returns it or another array; pauses now and then. */
+function* sortInRuns(
+  from: Uint32Array<ArrayBuffer>,
+  compare: Compare,
+): Generator<void, Uint32Array<ArrayBuffer>> {
+  const count = from.length;
+  for (let start = 0; start < count; start += SORTED_AT_ONCE) {
+    from.subarray(start, start + SORTED_AT_ONCE).sort(compare);
+    yield;
+  }
+  let to = new Uint32Array(count);
+  for (let run = SORTED_AT_ONCE; run < count; run *= 2) {
+    for (let start = 0; start < count; start += 2 * run) {
+      yield* merge({ from, to, start, run }, compare);
+    }
+    [from, to] = [to, from];
+  }
+  return from;
+}
+
+/** Merges two runs that begin at `start`. */
+function* merge(
+  { from, to, start, run }: {
+    from: Uint32Array;
+    to: Uint32Array;
+    start: number;
+    run: number;
+  },
+  compare: Compare,
+): Generator<void, void> {
+  const middle = Math.min(start + run, from.length);
+  const end = Math.min(start + 2 * run, from.length);
+  // Nodes list in order, so most runs follow each other already.
+  if (middle === end || compare(from[middle - 1]!, from[middle]!) <= 0) {
+    to.set(from.subarray(start, end), start);
+    return yield;
+  }
+  let [one, other] = [start, middle];
+  for (let at = start; at < end; at++) {
+    const isFirst = other === end ||
+      (one < middle && compare(from[one]!, from[other]!) <= 0);
+    to[at] = from[isFirst ? one++ : other++]!;
+    if ((at + 1) % SORTED_AT_ONCE === 0) yield;
+  }
 }

@@ -62,6 +62,16 @@ export interface FileListing {
   readonly offers: readonly Offer[];
 }
 
+/** What a table shows of a file. */
+export interface FileBrief {
+  readonly name: string;
+  readonly size: number;
+  readonly modifiedMs: number;
+  /** The ids of the nodes with a file of this name. */
+  readonly nodes: readonly string[];
+  readonly differs: boolean;
+}
+
 /**
  * Lists the active nodes.
  *
@@ -128,6 +138,23 @@ export class FileListings implements Iterable<FileListing> {
   /** The name at a place. */
   nameAt(place: number): string {
     return this.#catalogue.nameAt(place);
+  }
+
+  /** A number for each name, numbers in names by their values. */
+  naturalPlaces(): Uint32Array {
+    return this.#catalogue.naturalPlaces();
+  }
+
+  /** What a table shows of the file at a place. */
+  briefAt(place: number): FileBrief {
+    const sole = this.#catalogue.soleAt(place);
+    if (sole !== undefined) {
+      const { name, size, modifiedMs, node } = sole;
+      return { name, size, modifiedMs, nodes: [node], differs: false };
+    }
+    const { name, size, modifiedMs, differs, offers } = this.at(place);
+    const nodes = offers.map(({ node }) => node);
+    return { name, size, modifiedMs, nodes, differs };
   }
 
   /** The file at a place. */

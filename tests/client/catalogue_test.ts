@@ -4,6 +4,7 @@
 
 import { assertEquals, assertGreater } from "@std/assert";
 import { Catalogue } from "../../lib/client/catalogue.ts";
+import { naturalKey } from "../../lib/cli/output/order.ts";
 import { seededRandom } from "../_random.ts";
 
 const COUNT = 20_000;
@@ -49,3 +50,41 @@ for (const count of [0, 1, 2_047, 2_048, 2_049, 4_097]) {
     assertEquals([...catalogue].map(({ name }) => name), names);
   });
 }
+
+Deno.test("Catalogue.naturalPlaces gives each name once, numbers in names by their values", () => {
+  const random = seededRandom(672);
+  const catalogue = new Catalogue();
+  const names = new Set<string>();
+  for (let n = 0; n < COUNT; n++) {
+    const name = `d${Math.floor(random() * 30)}/f${Math.floor(random() * 999)}`;
+    names.add(name);
+    const listed = { name, size: n, modifiedMs: 0, version: "ab".repeat(16) };
+    catalogue.add({ node: `node ${n % 3}`, votesAs: "x" }, listed);
+  }
+  const sorted = [...names].map((name) => ({ name, key: naturalKey(name) }))
+    .sort((a, b) => a.key < b.key ? -1 : 1);
+  assertEquals(
+    Array.from(catalogue.naturalPlaces(), (at) => catalogue.nameAt(at)),
+    sorted.map(({ name }) => name),
+  );
+});
+
+Deno.test("Catalogue.soleAt gives what is listed once, and nothing else", () => {
+  const catalogue = new Catalogue();
+  const add = (node: string, name: string) =>
+    catalogue.add({ node, votesAs: node }, {
+      ...{ name, size: name.length, modifiedMs: 7, version: "ab".repeat(16) },
+    });
+  add("one", "b/two nodes");
+  add("other", "b/two nodes");
+  add("one", "a");
+  add("one", "c, twice");
+  add("one", "c, twice");
+  add("other", "d");
+  assertEquals(Array.from(catalogue.places(), (at) => catalogue.soleAt(at)), [
+    { name: "a", node: "one", size: 1, modifiedMs: 7 },
+    undefined,
+    undefined,
+    { name: "d", node: "other", size: 1, modifiedMs: 7 },
+  ]);
+});

@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { FileListing, FileListings } from "../../client/listing.ts";
+import type { FileBrief, FileListings } from "../../client/listing.ts";
 import { distinctNames } from "../../client/node_names.ts";
 import type { ListedNode } from "../../client/nodes.ts";
 import { counted } from "../../base/text.ts";
@@ -68,6 +68,8 @@ export class FileList {
   readonly #files: FileListings;
   readonly #options: FileListOptions;
   readonly #names: ReadonlyMap<string, string>;
+  /** Of the last file. */
+  #holders: { readonly key: string; readonly text: string } | undefined;
 
   constructor(files: FileListings, options: FileListOptions) {
     this.#files = files;
@@ -127,8 +129,8 @@ export class FileList {
   *#events(rows: Rows): Generator<CliEvent, void> {
     for (const row of rows) {
       if (row.kind === "file") {
-        const { offers, ...file } = row.file;
-        const nodes = this.#nodesOf(offers);
+        const { offers, ...file } = this.#files.at(row.place);
+        const nodes = this.#sorted(offers.map(({ node }) => node));
         yield { event: "file", ...file, nodes };
       } else {
         const { name, files, bytes, modifiedMs } = row.folder;
@@ -142,28 +144,40 @@ export class FileList {
   *#shown(rows: Rows): Generator<FileRow, void> {
     const { isTree } = this.#options.view;
     for (const row of rows) {
-      const shown = row.kind === "file" ? this.#file(row.file) : folderRow(row);
+      const shown = row.kind === "file" ? this.#file(row) : folderRow(row);
       yield isTree ? inTree(shown, row.depth) : shown;
     }
   }
 
   /** The nodes with a file, in the order of their names. */
-  #nodesOf(offers: FileListing["offers"]): string[] {
+  #sorted(nodes: readonly string[]): readonly string[] {
+    if (nodes.length < 2) return nodes;
     const nameOf = (id: string) => this.#names.get(id) ?? id;
-    return offers.map(({ node }) => node)
-      .sort((a, b) => compareText(nameOf(a), nameOf(b)));
+    return nodes.toSorted((a, b) => compareText(nameOf(a), nameOf(b)));
   }
 
-  #file(file: FileListing): FileRow {
-    const { name, size, modifiedMs, content, differs, offers } = file;
-    const nodes = this.#nodesOf(offers);
+  /** Most files have the same holders as many others. */
+  #holdersOf(nodes: readonly string[]): string {
+    const key = nodes.join();
+    if (this.#holders?.key !== key) {
+      const names = nodes.map((id) => this.#names.get(id) ?? id);
+      this.#holders = { key, text: formatHolders(names) };
+    }
+    return this.#holders.text;
+  }
+
+  #file({ place, brief }: ReadRow & { kind: "file" }): FileRow {
+    const { name, size, modifiedMs, differs } = brief;
+    const nodes = this.#sorted(brief.nodes);
     return {
       name,
       bytes: size,
       modifiedMs,
-      content,
+      content: this.#options.view.isLong
+        ? this.#files.at(place).content
+        : undefined,
       nodes,
-      holders: formatHolders(nodes.map((id) => this.#names.get(id) ?? id)),
+      holders: this.#holdersOf(nodes),
       mark: differs ? "differs" : nodes.length === 1 ? "only" : "",
       isFolder: false,
       indent: 0,
@@ -176,7 +190,8 @@ type ReadRow =
   | Row & { kind: "folder" }
   | {
     readonly kind: "file";
-    readonly file: FileListing;
+    readonly place: number;
+    readonly brief: FileBrief;
     readonly depth: number;
   };
 
@@ -203,10 +218,10 @@ class FileRows implements Rows {
   *[Symbol.iterator](): Generator<ReadRow, void> {
     this.#sums = { files: 0, bytes: 0 };
     for (const place of this.#order) {
-      const file = this.#files.at(place);
+      const brief = this.#files.briefAt(place);
       this.#sums.files++;
-      this.#sums.bytes += file.size;
-      yield { kind: "file", file, depth: 1 };
+      this.#sums.bytes += brief.size;
+      yield { kind: "file", place, brief, depth: 1 };
     }
   }
 }
@@ -232,7 +247,7 @@ class TreeRows implements Rows {
     for (const row of this.#rows) {
       yield row.kind === "folder"
         ? row
-        : { kind: "file", file: this.#files.at(row.place), depth: row.depth };
+        : { ...row, brief: this.#files.briefAt(row.place) };
     }
   }
 }

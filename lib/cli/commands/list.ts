@@ -82,12 +82,13 @@ class Listing implements Disposable {
   readonly #view: ListView;
   /** Of the last lists, where folders are not all opened. */
   #deep: DeepSums | undefined;
-  readonly #collecting = collectInTime(ofClient());
+  readonly #collecting: Disposable;
 
   constructor(context: Context) {
     this.#context = context;
     this.#view = viewOf(context.line);
     this.#telling = new Telling(context.terminal);
+    this.#collecting = collectInTime(ofClient()); // after all that may throw
   }
 
   async browse(wanted: Wanted): Promise<FileListings> {

@@ -80,7 +80,9 @@ export function* formatFileRows(
     widths.bytes = Math.max(widths.bytes, sizeOf(bytes).length);
     widths.holders = Math.max(widths.holders, widthOf(holders));
     widths.mark = Math.max(widths.mark, mark.length);
-    widths.name = Math.max(widths.name, indent + widthOf(showWhole(name)));
+    if (isForPeople) {
+      widths.name = Math.max(widths.name, indent + widthOf(showWhole(name)));
+    }
   }
   const layout = layoutFor(widths, place.columns);
   for (const row of rows) {

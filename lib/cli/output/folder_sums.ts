@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { FileListing } from "../../client/listing.ts";
+import type { FileBrief } from "../../client/listing.ts";
 import { compareText, naturalKey, type SortBy } from "./order.ts";
 
 /** A folder, with the sums of everything below it. */
@@ -33,7 +33,7 @@ export type Row =
 
 /** The files that {@linkcode sumFolders} reads. */
 export interface SummedFiles {
-  at(place: number): Pick<FileListing, "name" | "size" | "modifiedMs">;
+  briefAt(place: number): Pick<FileBrief, "name" | "size" | "modifiedMs">;
 }
 
 /** How to sum up files. */
@@ -52,7 +52,7 @@ export function sumFolders(
 ): FolderSum {
   const root = emptyFolder("");
   for (const place of places) {
-    const { name, size, modifiedMs } = files.at(place);
+    const { name, size, modifiedMs } = files.briefAt(place);
     const sums = { files: 1, bytes: size, modifiedMs };
     addBelow(root, name, { start, sums }).places.push(place);
   }
@@ -121,7 +121,7 @@ export class DeepSums implements Iterable<[string, Sums]> {
    * takes; `undefined` for a file that has a row of its own.
    */
   add(
-    { name, size, modifiedMs }: ReturnType<SummedFiles["at"]>,
+    { name, size, modifiedMs }: ReturnType<SummedFiles["briefAt"]>,
   ): number | undefined {
     let end = name.indexOf("/", this.#start);
     for (let depth = 1; depth < this.#depth && end >= 0; depth++) {
@@ -165,7 +165,7 @@ export function* walk(
     ...keysOf(folder.name, folder.bytes, folder.modifiedMs),
   }));
   const leaves = folder.places.map((place) => {
-    const { name, size, modifiedMs } = files.at(place);
+    const { name, size, modifiedMs } = files.briefAt(place);
     const row = { kind: "file" as const, place, depth };
     return { row, ...keysOf(name, size, modifiedMs) };
   });

@@ -4,16 +4,16 @@
  * @module
  */
 
-import type { FileListing } from "../../client/listing.ts";
+import type { FileBrief } from "../../client/listing.ts";
 
 /** What files are sorted by. */
 export type SortBy = "name" | "size" | "date";
 
 /** Files with a number for each. */
 export interface NumberedFiles {
-  places(): Iterable<number>;
-  nameAt(place: number): string;
-  at(place: number): Pick<FileListing, "size" | "modifiedMs">;
+  /** By name, numbers in names by their values. */
+  naturalPlaces(): Uint32Array;
+  briefAt(place: number): Pick<FileBrief, "size" | "modifiedMs">;
 }
 
 /**
@@ -25,38 +25,25 @@ export function inOrder(
   files: NumberedFiles,
   { sort, reverse = false }: { sort: SortBy; reverse?: boolean },
 ): Uint32Array {
-  const places = Uint32Array.from(files.places());
-  // The places come in the order of code points, which decides between equals.
-  const compare = sort === "name"
-    ? byName(files, places)
-    : byNumber(files, places, sort === "size" ? "size" : "modifiedMs");
-  const order = places.map((_, at) => at)
-    .sort((a, b) => compare(a, b) || a - b);
-  if (reverse) order.reverse();
-  return order.map((at) => places[at]!);
-}
-
-type Compare = (a: number, b: number) => number;
-
-function byName(files: NumberedFiles, places: Uint32Array): Compare {
-  const keys = Array.from(
-    places,
-    (place) => naturalKey(files.nameAt(place)),
-  );
-  return (a, b) => compareText(keys[a]!, keys[b]!);
+  const byName = files.naturalPlaces();
+  const order = sort === "name"
+    ? byName
+    : byNumber(files, byName, sort === "size" ? "size" : "modifiedMs");
+  return reverse ? order.reverse() : order;
 }
 
 function byNumber(
   files: NumberedFiles,
-  places: Uint32Array,
+  byName: Uint32Array,
   field: "size" | "modifiedMs",
-): Compare {
+): Uint32Array {
   const numbers = Float64Array.from(
-    places,
-    (place) => files.at(place)[field],
+    byName,
+    (place) => files.briefAt(place)[field],
   );
-  const names = byName(files, places);
-  return (a, b) => numbers[b]! - numbers[a]! || names(a, b);
+  return byName.map((_, at) => at)
+    .sort((a, b) => numbers[b]! - numbers[a]! || a - b)
+    .map((at) => byName[at]!);
 }
 
 export function compareText(a: string, b: string): number {

@@ -24,10 +24,15 @@ function listed(files: readonly (readonly [string, number, number])[]) {
     size,
     modifiedMs,
   })).sort((a, b) => a.name < b.name ? -1 : 1);
+  const compare = (a: number, b: number) => {
+    const [x, y] = [a, b].map((place) => naturalKey(sorted[place]!.name));
+    return x! < y! ? -1 : x! > y! ? 1 : a - b;
+  };
   return {
     places: () => sorted.keys(),
+    naturalPlaces: () => Uint32Array.from(sorted.keys()).sort(compare),
     nameAt: (place: number) => sorted[place]!.name,
-    at: (place: number) => sorted[place]!,
+    briefAt: (place: number) => sorted[place]!,
   };
 }
 
@@ -113,7 +118,7 @@ Deno.test("DeepSums of folders that are not opened give the rows that all of the
   });
   const numbers = names.map(() => [below(999), below(999)]);
   const files = {
-    at: (place: number) => ({
+    briefAt: (place: number) => ({
       name: names[place]!,
       size: numbers[place]![0]!,
       modifiedMs: numbers[place]![1]!,
@@ -128,13 +133,15 @@ Deno.test("DeepSums of folders that are not opened give the rows that all of the
           ...{ sort: "name", reverse: false, depth, isTree: true },
         })];
         return rows.map((row) => {
-          if (row.kind === "file") return files.at(row.place).name;
+          if (row.kind === "file") return files.briefAt(row.place).name;
           const { name, files: count, bytes, modifiedMs } = row.folder;
           return `${name}/ ${count} ${bytes} ${modifiedMs}`;
         });
       };
       const places = [...names.keys()];
-      const kept = places.filter((at) => deep.add(files.at(at)) === undefined);
+      const kept = places.filter((at) =>
+        deep.add(files.briefAt(at)) === undefined
+      );
       assertEquals(rowsOf(kept, deep), rowsOf(places));
       assertEquals(kept.length === places.length, depth === 9);
     }
