@@ -179,8 +179,12 @@ class NodeTalk implements Disposable {
         from: observedHost,
       });
     }
-    const answer = this.#listed({ id, instance, entry, source }, outcome.terms);
-    return this.#withToken(answer, { id, instance, entry });
+    const node = { id, instance, entry, source };
+    const renewal = this.#relay.renewals.issue(node, {
+      now: performance.now(),
+      nonce: this.#tokenNonce,
+    });
+    return { ...this.#listed(node, outcome.terms), renewal };
   }
 
   /**
@@ -218,26 +222,15 @@ class NodeTalk implements Disposable {
     };
   }
 
-  /**
-   * Adds a renewal token, if the node can use one. Without encryption others
-   * can read it, so it is valid on this connection alone.
-   */
-  #withToken(
-    answer: MessageOf<"registered">,
-    registration: Renewable,
-  ): MessageOf<"registered"> {
-    if (this.#relay.plaintext && this.#stay === undefined) return answer;
-    const terms = { now: performance.now(), nonce: this.#tokenNonce };
-    const renewal = this.#relay.renewals.issue(registration, terms);
-    return { ...answer, renewal };
-  }
-
   /** The host that the node was seen to come from. */
   get #observedHost(): string {
     return withoutMapping(this.#channel.conn.remote.host);
   }
 
-  /** The connection that a token is bound to. */
+  /**
+   * The connection that a token is bound to: without encryption others can read
+   * it, so it is valid on this one alone.
+   */
   get #tokenNonce(): string {
     return this.#relay.plaintext ? this.#nonce : "";
   }

@@ -21,6 +21,7 @@ import {
   type MessageKind,
   type MessageOf,
 } from "../../lib/protocol/messages.ts";
+import { CODEC } from "../../lib/protocol/message_schemas.ts";
 import { ALPN_PROTOCOL } from "../../lib/transport/dial.ts";
 import { StreamConn } from "../../lib/transport/stream_conn.ts";
 import { within } from "../_event_log.ts";
@@ -114,6 +115,11 @@ export function isFrame(bytes: Uint8Array): boolean {
   if (bytes.length < FRAME_HEADER_BYTES) return false;
   const view = new DataView(bytes.buffer, bytes.byteOffset);
   return bytes.length >= FRAME_HEADER_BYTES + view.getUint32(1);
+}
+
+/** Throws unless the frame is of that kind. Reads no further. */
+export function isOf(frame: Uint8Array, kind: "registered" | "nodes"): void {
+  if (frame[0] !== CODEC[kind].type) messageIn(frame, kind);
 }
 
 /** The message that a frame holds, which must be of that kind. */

@@ -13,6 +13,9 @@ export const LOOKUP_CONNECTIONS = 128;
 const LOOKUP_MS = 3_000;
 const LATENCY_COUNT = 300;
 const MIB = 1024 ** 2;
+// As parts of what Redis does with `SET … EX` and `GET`.
+const RENEWALS_TARGET = 0.3;
+const LOOKUPS_TARGET = 0.5;
 
 /** What somebody who keeps entries did, a second or in all. */
 export interface Figures {
@@ -30,6 +33,9 @@ export interface Figures {
   readonly arrivalMs: number;
   /** Pages read, on connections that are open. */
   readonly lookups: number;
+  /** Look-ups of names that all ask for, and of any name. */
+  readonly hotNames: number;
+  readonly anyNames: number;
   /** Milliseconds to connect and read a page, each time anew, sorted. */
   readonly latencies: readonly number[];
 }
@@ -103,7 +109,9 @@ export function sayFigures(figures: Figures, nodes: number): void {
   say(
     `  a second: ${figures.registrations.toFixed(0)} registrations, ` +
       `${figures.renewals.toFixed(0)} renewals, ` +
-      `${figures.lookups.toFixed(0)} pages read`,
+      `${figures.lookups.toFixed(0)} pages read, look-ups of one name ` +
+      `${figures.hotNames.toFixed(0)} (of 100) and ` +
+      `${figures.anyNames.toFixed(0)} (of all)`,
   );
   say(
     `  connect, renew and leave: ${figures.arrivals.toFixed(0)} a second, ` +
@@ -122,10 +130,16 @@ export function sayRatio(
 ): void {
   const ratio = (pick: (figures: Figures) => number) =>
     (pick(ours) / pick(theirs)).toFixed(2);
+  const isReached = ours.renewals >= RENEWALS_TARGET * theirs.renewals &&
+    ours.hotNames >= LOOKUPS_TARGET * theirs.hotNames;
   say(
     `${what} to Redis: registrations ${ratio((f) => f.registrations)}, ` +
-      `renewals ${ratio((f) => f.renewals)}, ` +
-      `connect, renew and leave ${ratio((f) => f.arrivals)}, ` +
+      `renewals ${ratio((f) => f.renewals)} (target ${RENEWALS_TARGET}), ` +
+      `look-ups of one name ${ratio((f) => f.hotNames)} (target ` +
+      `${LOOKUPS_TARGET}; of any, ${ratio((f) => f.anyNames)}): ` +
+      `${verdict(isReached)}; connect, renew and leave ${
+        ratio((f) => f.arrivals)
+      }, ` +
       `pages ${ratio((f) => f.lookups)}, ` +
       `connect and read, median ${ratio((f) => median(f.latencies))}; ` +
       "Redis encrypts nothing and checks no signature",

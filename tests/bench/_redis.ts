@@ -16,7 +16,6 @@ import {
   ratePerSecond,
   residentBytes,
 } from "./_figures.ts";
-import { say } from "./_report.ts";
 
 /** Nodes on a page of a relay's listing, and bytes of an entry of one. */
 export const PAGE_COUNT = 66;
@@ -70,10 +69,17 @@ export async function benchRedis(
     const lookups = await loopRate(asking, async ([, exchange]) => {
       await exchange.ask(page());
     });
-    const gets = await loopRate(asking, async ([key, exchange]) => {
-      await exchange.ask(command("GET", key));
-    });
-    say(`  GET of one entry: ${gets.toFixed(0)} a second`);
+    const gets = (count: number) => {
+      const requests = Array.from(
+        { length: count },
+        (_, n) => command("GET", `node-${n}`),
+      );
+      return loopRate(asking, async ([, exchange]) => {
+        await exchange.ask(requests[Math.floor(random() * count)]!);
+      });
+    };
+    const hotNames = await gets(Math.min(nodes, 100));
+    const anyNames = await gets(nodes);
     const renewals = await ratePerSecond(clients, set);
     const busyBefore = await mainThreadMs(child.pid);
     const arrivals = await ratePerSecond(clients, async ([key]) => {
@@ -86,7 +92,8 @@ export async function benchRedis(
     const afterBytes = await residentBytes(child.pid);
     return {
       ...{ emptyBytes, idleBytes, heldBytes, afterBytes },
-      ...{ registrations, renewals, arrivals, arrivalMs, lookups, latencies },
+      ...{ registrations, renewals, arrivals, arrivalMs, latencies },
+      ...{ lookups, hotNames, anyNames },
     };
   } finally {
     child.kill("SIGTERM");

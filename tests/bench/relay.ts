@@ -24,6 +24,7 @@ import {
   greetFrom,
   hostOf,
   identityMaker,
+  isOf,
   messageIn,
   PEERS_PER_HOST,
   type Target,
@@ -42,6 +43,7 @@ import {
   verdict,
 } from "./_figures.ts";
 import { benchIdle } from "./_idle.ts";
+import { type NameRates, nameRates, tellIndexes } from "./_names.ts";
 import { ALONE, benchLeases, runLeases } from "./_leases.ts";
 import { benchRedis, ENTRY_BYTES, PAGE_COUNT } from "./_redis.ts";
 import { say } from "./_report.ts";
@@ -80,10 +82,12 @@ function parsePlan(args: string[]): Plan | undefined {
 /** A node that keeps its connection, and what it will say. */
 interface HeldNode {
   readonly exchange: Exchange;
+  readonly id: string;
+  readonly host: string;
   readonly registration: Uint8Array;
-  readonly renewal: Uint8Array;
-  /** Signs a renewal for another connection. */
-  readonly renew: (hello: MessageOf<"hello">) => Promise<Uint8Array>;
+  renewal: Uint8Array;
+  /** Signs a registration for another connection. */
+  readonly sign: (hello: MessageOf<"hello">) => Promise<Uint8Array>;
 }
 
 async function openNode(
@@ -113,9 +117,10 @@ async function openNode(
     });
   return {
     exchange,
+    ...{ id: identity.id, host },
     registration: await sign(hello),
-    renewal: await sign(hello),
-    renew: sign,
+    renewal: new Uint8Array(),
+    sign,
   };
 }
 
@@ -138,24 +143,32 @@ async function benchRelay(plaintext: boolean, plan: Plan): Promise<Figures> {
   });
   const openingSeconds = (performance.now() - openingAt) / 1000;
   say(
-    `  ${nodes.length} connections, their greetings, and two signatures each: ` +
+    `  ${nodes.length} connections, their greetings, and a signature each: ` +
       `${openingSeconds.toFixed(1)} s`,
   );
   const idleBytes = await residentBytes(relay.pid);
+  let key = "";
   const registrations = await ratePerSecond(nodes, async (node) => {
-    messageIn(await node.exchange.ask(node.registration), "registered");
+    const answer = await node.exchange.ask(node.registration);
+    const { renewal = "", index } = messageIn(answer, "registered");
+    key = index?.key ?? "";
+    node.renewal = encodeMessage({ kind: "renew", id: node.id, renewal });
   });
   const heldBytes = await residentBytes(relay.pid);
   const latencies = await relayLatencies(target, relay.id);
-  const lookups = await relayLookups(target, plan);
+  await tellIndexes(nodes, key);
+  const { pages, names } = await relayLookups(target, plan, key);
   const renewals = await ratePerSecond(nodes, async (node) => {
-    messageIn(await node.exchange.ask(node.renewal), "registered");
+    isOf(await node.exchange.ask(node.renewal), "registered");
   });
   const busyBefore = await mainThreadMs(relay.pid);
-  const arrivals = await ratePerSecond(nodes, async ({ renew }) => {
-    const { exchange, hello } = await greetFrom("127.0.0.1", target, "node");
+  const arrivals = await ratePerSecond(nodes, async (node) => {
+    // A token is valid from its own host, and with encryption on any connection.
+    const host = plaintext ? "127.0.0.1" : node.host;
+    const { exchange, hello } = await greetFrom(host, target, "node");
     using _conn = exchange.conn;
-    messageIn(await exchange.ask(await renew(hello)), "registered");
+    const request = plaintext ? await node.sign(hello) : node.renewal;
+    isOf(await exchange.ask(request), "registered");
   });
   const arrivalMs = (await mainThreadMs(relay.pid) - busyBefore) / plan.nodes;
   for (const { exchange } of nodes) exchange.conn.close();
@@ -163,7 +176,8 @@ async function benchRelay(plaintext: boolean, plan: Plan): Promise<Figures> {
   const afterBytes = await residentBytes(relay.pid);
   return {
     ...{ emptyBytes, idleBytes, heldBytes, afterBytes },
-    ...{ registrations, renewals, arrivals, arrivalMs, lookups, latencies },
+    ...{ registrations, renewals, arrivals, arrivalMs, latencies },
+    ...{ lookups: pages, hotNames: names.hot, anyNames: names.any },
   };
 }
 
@@ -186,7 +200,11 @@ function relayLatencies(
   });
 }
 
-async function relayLookups(target: Target, plan: Plan): Promise<number> {
+async function relayLookups(
+  target: Target,
+  { nodes }: Plan,
+  key: string,
+): Promise<{ pages: number; names: NameRates }> {
   const clients: Exchange[] = [];
   for (let n = 0; n < LOOKUP_CONNECTIONS; n++) {
     // From where the limits of one address do not apply.
@@ -194,13 +212,14 @@ async function relayLookups(target: Target, plan: Plan): Promise<number> {
   }
   const request = encodeMessage({ kind: "list" });
   const first = messageIn(await clients[0]!.ask(request), "nodes");
-  if (first.count !== plan.nodes) throw new Error(`listed ${first.count}`);
+  if (first.count !== nodes) throw new Error(`listed ${first.count}`);
   say(`  a page holds ${first.nodes.length} of ${first.count} nodes`);
-  const rate = await loopRate(clients, async (client) => {
+  const pages = await loopRate(clients, async (client) => {
     await client.ask(request);
   });
+  const names = await nameRates(clients, { key, nodes });
   for (const { conn } of clients) conn.close();
-  return rate;
+  return { pages, names };
 }
 
 async function bench(plan: Plan): Promise<number> {

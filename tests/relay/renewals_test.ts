@@ -193,17 +193,6 @@ Deno.test("Without encryption a token renews over its own connection alone", asy
   assertEquals(await thief.outcome(token), "renewal_refused");
 });
 
-Deno.test("Without encryption a node that does not stay gets no token", async () => {
-  await using relay = await startRelay({
-    plaintext: true,
-    limits: { stayingNodeCount: 0 },
-  });
-  await using talk = await Talk.with(relay, { plaintext: true });
-  const answer = await talk.sign(1);
-  assert(answer?.kind === "registered");
-  assertEquals([answer.stay, answer.renewal], [undefined, undefined]);
-});
-
 /** The record of the only node, as the relay lists it. */
 async function listedRecord(relay: TestRelay): Promise<string | undefined> {
   const { address } = relay.server;

@@ -1,0 +1,80 @@
+/**
+ * Look-ups of one name at a relay: nodes tell an index each, and clients on open
+ * connections ask which node has a name.
+ */
+
+import {
+  encodeFingerprints,
+  fingerprintOf,
+} from "../../lib/content/fingerprints.ts";
+import { encodeMessage, type MessageOf } from "../../lib/protocol/messages.ts";
+import { LIMITS } from "../../lib/base/limits.ts";
+import { seededRandom } from "../_random.ts";
+import { type Exchange, messageIn } from "./_big_relay.ts";
+import { loopRate, ratePerSecond } from "./_figures.ts";
+import { say } from "./_report.ts";
+
+/** Names that clients ask for again and again. */
+const HOT_NAMES = 100;
+
+/** Look-ups a second: of names that all ask for, and of any. */
+export interface NameRates {
+  readonly hot: number;
+  readonly any: number;
+}
+
+/** Base64 of the fingerprint of the `n`th node's only name. */
+function fingerprintsOf(n: number, key: string): string {
+  const bytes = Uint8Array.fromBase64(key);
+  return encodeFingerprints([fingerprintOf(bytes, "name", `name-${n}`)]);
+}
+
+/** Has each node tell its index of one name. */
+export async function tellIndexes(
+  nodes: readonly { exchange: Exchange }[],
+  key: string,
+): Promise<void> {
+  const rate = await ratePerSecond(
+    [...nodes.entries()],
+    async ([n, { exchange }]) => {
+      const message = encodeMessage({
+        ...{ kind: "index", epoch: "bench", version: 1, begin: true },
+        ...{ add: fingerprintsOf(n, key), remove: "" },
+      });
+      const { outcome } = messageIn(await exchange.ask(message), "indexed");
+      if (outcome !== "taken") throw new Error(outcome);
+    },
+  );
+  say(`  indexes of one name each: ${rate.toFixed(0)} a second`);
+}
+
+/** Asks over the clients' connections; each answer is one node. */
+export async function nameRates(
+  clients: readonly Exchange[],
+  { key, nodes }: { key: string; nodes: number },
+): Promise<NameRates> {
+  const random = seededRandom(16);
+  const requests = Array.from(
+    { length: Math.min(nodes, 10_000) },
+    (_, n) =>
+      encodeMessage({
+        ...{ kind: "list", most: LIMITS.askAllCount },
+        fingerprints: fingerprintsOf(n, key),
+      }),
+  );
+  const first: MessageOf<"nodes"> = messageIn(
+    await clients[0]!.ask(requests[0]!),
+    "nodes",
+  );
+  if (first.nodes.length !== 1 || first.index?.unindexed !== 0) {
+    throw new Error(`${first.nodes.length} nodes may have one name`);
+  }
+  const rate = (count: number) =>
+    loopRate(clients, async (client) => {
+      await client.ask(requests[Math.floor(random() * count)]!);
+    });
+  return {
+    hot: await rate(Math.min(HOT_NAMES, requests.length)),
+    any: await rate(requests.length),
+  };
+}
