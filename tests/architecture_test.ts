@@ -170,6 +170,7 @@ const PURE = [
   "relay/holders",
   "relay/indexed_nodes",
   "relay/lease",
+  "relay/hot_answers",
   "relay/listing_order",
   "relay/name_index",
   "relay/packing",

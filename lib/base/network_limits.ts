@@ -153,6 +153,8 @@ export const NETWORK_LIMITS = {
   greetingCount: 200,
   /** Nodes in one page of a listing (its bytes are bounded by the frame). */
   listingPageCount: 1_000,
+  /** Bytes of answers from the index that are encoded once for all who ask. */
+  hotAnswerBytes: 4 * MIB,
   /** How long a first page is reused: many clients begin there. */
   firstPageMs: 100,
   /** Nodes a client takes from one relay, however many pages it sends. */

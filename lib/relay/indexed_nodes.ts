@@ -86,6 +86,7 @@ export class IndexedNodes {
   readonly #ids: string[] = [];
   /** Ids of nodes that may have any name. */
   readonly #unindexed = new Set<string>();
+  #changes = 0;
 
   constructor(limits: IndexedNodesLimits) {
     this.#limits = limits;
@@ -100,6 +101,11 @@ export class IndexedNodes {
       nodes: this.#nodes.size - this.#unindexed.size,
       unindexed: this.#unindexed.size,
     };
+  }
+
+  /** Rises with every change of an answer. */
+  get changes(): number {
+    return this.#changes;
   }
 
   /** Nodes that may have any name. */
@@ -121,6 +127,7 @@ export class IndexedNodes {
     const node = { instance, source, slot: null, epoch: "", version: 0 };
     this.#nodes.set(id, node);
     this.#unindexed.add(id);
+    this.#changes++;
     return node;
   }
 
@@ -157,6 +164,7 @@ export class IndexedNodes {
     const { slot } = node;
     const follows = node.epoch === epoch && version === node.version + 1;
     if (slot === null || !follows) return "unknown";
+    this.#changes++;
     this.#index.makeRoom();
     const way = this.#index.makeWayFor(slot);
     if (way === "index_full") {
@@ -203,6 +211,7 @@ export class IndexedNodes {
 
   /** Drops a node's index; from then on it may have any name. */
   #drop(id: string, node: IndexedNode): void {
+    this.#changes++;
     if (node.slot !== null) this.#index.close(node.slot);
     node.slot = null;
     node.epoch = "";

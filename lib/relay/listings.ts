@@ -10,6 +10,7 @@ import type { Limits } from "../base/limits.ts";
 import { encodeNodes, NODES_OVERHEAD_BYTES } from "../protocol/messages.ts";
 import type { Registry } from "./registry.ts";
 import type { Entries } from "./entries.ts";
+import { type HotAnswer, HotAnswers } from "./hot_answers.ts";
 import type { IndexedNodes } from "./indexed_nodes.ts";
 import type { Tunnels } from "./tunnels.ts";
 
@@ -25,7 +26,10 @@ export interface ListingsOptions {
   readonly indexKey: string;
   /** Knows the attached nodes, if the relay carries tunnels. */
   readonly tunnels: Pick<Tunnels, "isAttached" | "changes"> | null;
-  readonly limits: Pick<Limits, "frameControlBytes" | "firstPageMs">;
+  readonly limits: Pick<
+    Limits,
+    "frameControlBytes" | "firstPageMs" | "hotAnswerBytes"
+  >;
   /** Returns a number from 0 to below 1. */
   readonly random: () => number;
 }
@@ -52,6 +56,11 @@ export interface NarrowRequest extends PageRequest {
   readonly ids: readonly string[];
 }
 
+/** A page, and when the first lease on it ends. */
+export interface DatedPage extends ListingPage {
+  readonly trueUntil: number;
+}
+
 interface FirstPage extends ListingPage {
   readonly changes: number;
   readonly until: number;
@@ -63,10 +72,12 @@ export class Listings {
   /** Id of the relay, to measure grants with: all ids have the same length. */
   readonly #relayId: string;
   #first: FirstPage | null = null;
+  readonly #hot: HotAnswers;
 
   constructor(relayId: string, options: ListingsOptions) {
     this.#relayId = relayId;
     this.#options = options;
+    this.#hot = new HotAnswers(options.limits);
   }
 
   /** The requested page, as it is at `now`. */
@@ -74,14 +85,39 @@ export class Listings {
     if (cursor !== undefined || granter !== undefined) {
       return this.#make({ cursor, granter }, now);
     }
-    const { registry, tunnels, limits } = this.#options;
-    const changes = registry.changes(now) + (tunnels?.changes ?? 0);
+    const { limits } = this.#options;
+    const changes = this.#changes(now);
     const former = this.#first;
     if (former?.changes === changes && now < former.until) return former;
     const { trueUntil, ...page } = this.#make({}, now);
     const until = Math.min(trueUntil, now + limits.firstPageMs);
     const first: FirstPage = { ...page, changes, until };
     return this.#first = first;
+  }
+
+  /** Rises with every change of the list. */
+  #changes(now: number): number {
+    const { registry, tunnels } = this.#options;
+    return registry.changes(now) + (tunnels?.changes ?? 0);
+  }
+
+  /** Rises with every change of an answer from the index. */
+  #answerChanges(now: number): number {
+    return this.#changes(now) + (this.#options.names?.changes ?? 0);
+  }
+
+  /**
+   * The only page with the nodes that may have what is asked for, if it was
+   * made before and is still true. An open relay gives all clients the same.
+   */
+  hot(fingerprints: string, now: number): HotAnswer | undefined {
+    const changes = this.#answerChanges(now);
+    return this.#hot.find(fingerprints, { changes, now });
+  }
+
+  /** Keeps such a page for {@linkcode hot}. */
+  keep(fingerprints: string, answer: HotAnswer, now: number): void {
+    this.#hot.keep(fingerprints, answer, this.#answerChanges(now));
   }
 
   /**
@@ -91,8 +127,9 @@ export class Listings {
   narrowed(
     { cursor = "", granter, ids }: NarrowRequest,
     now: number,
-  ): ListingPage {
+  ): DatedPage {
     const { registry, indexKey: key, limits } = this.#options;
+    let trueUntil = Infinity;
     const entries: string[] = [];
     const grants: string[] = [];
     let bytes = 0;
@@ -104,13 +141,16 @@ export class Listings {
       bytes += lease.listedBytes + 1 + (grant?.length ?? 0) + 3;
       const isFull = bytes > limits.frameControlBytes - NODES_OVERHEAD_BYTES;
       if (isFull && last !== undefined) {
-        return this.#narrowedPage({ entries, grants, key, cursor: last }, now);
+        const page = { entries, grants, key, cursor: last };
+        return { ...this.#narrowedPage(page, now), trueUntil };
       }
+      trueUntil = Math.min(trueUntil, lease.expiresAt);
       entries.push(this.#listed(id, lease.entry));
       if (grant !== undefined) grants.push(grant);
       last = id;
     }
-    return this.#narrowedPage({ entries, grants, key }, now);
+    const page = this.#narrowedPage({ entries, grants, key }, now);
+    return { ...page, trueUntil };
   }
 
   /** A page without nodes: what a client needs to ask for some of them. */
@@ -147,7 +187,7 @@ export class Listings {
   #make(
     { cursor, granter }: PageRequest,
     now: number,
-  ): ListingPage & { trueUntil: number } {
+  ): DatedPage {
     const { registry, limits, random } = this.#options;
     const page = registry.list({
       ...(cursor === undefined ? {} : { cursor }),

@@ -10,6 +10,7 @@ import { decodeFingerprints } from "../content/fingerprints.ts";
 import type { Channel } from "../protocol/channel.ts";
 import type { MessageOf } from "../protocol/messages.ts";
 import type { RelayContext } from "./context.ts";
+import type { MayHave } from "./indexed_nodes.ts";
 
 /** The question that one client asks. */
 export class Question {
@@ -24,14 +25,16 @@ export class Question {
   }
 
   /**
-   * Sorted ids of the nodes that may have what the client asks for;
-   * `undefined` if they are too many. Waits for a turn if they are many.
+   * The nodes that may have what the client asks for; `ids` is `undefined` if
+   * they are too many. Waits for a turn if they are many.
    */
-  async ids(
+  async answer(
     { fingerprints: text = "", cursor }: MessageOf<"list">,
-  ): Promise<readonly string[] | undefined> {
+  ): Promise<MayHave> {
     const isNext = cursor !== undefined && text === this.#text;
-    if (isNext && this.#ids !== undefined) return this.#ids;
+    if (isNext && this.#ids !== undefined) {
+      return { ids: this.#ids, workCount: 0 };
+    }
     const fingerprints = decodeFingerprints(text);
     if (fingerprints === undefined) {
       throw new ProtocolError(
@@ -39,16 +42,19 @@ export class Question {
         "Cannot list nodes: fingerprints must rise",
       );
     }
-    const { names, turns, limits } = this.#relay;
-    const answer = names?.mayHave(fingerprints);
-    if (answer === undefined) return undefined;
+    const answer = this.#relay.names?.mayHave(fingerprints);
+    if (answer === undefined) return { ids: undefined, workCount: 0 };
     this.#text = text;
     this.#ids = answer.ids;
-    const requestCount = Math.floor(
-      answer.workCount / limits.indexPerRequestCount,
-    );
+    await this.charge(answer.workCount);
+    return answer;
+  }
+
+  /** Waits until what an answer took is paid for. */
+  async charge(workCount: number): Promise<void> {
+    const { turns, limits } = this.#relay;
+    const requestCount = Math.floor(workCount / limits.indexPerRequestCount);
     await turns.next(this.#channel.conn.remote, requestCount);
-    return answer.ids;
   }
 
   /** Forgets the answer: its last page is sent. */

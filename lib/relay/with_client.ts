@@ -70,18 +70,34 @@ async function pageFor(
 ): Promise<ListingPage> {
   const { listings, names, registry } = relay;
   const { cursor, most, fingerprints = "" } = message;
+  const isFirst = cursor === undefined;
   const { granter, mayUseIndex } = admittance;
   const isLarge = most !== undefined &&
     registry.count(performance.now()) > most;
   if (isLarge && mayUseIndex && names !== null) {
     if (fingerprints === "") return listings.keyAlone(performance.now());
-    const ids = await question.ids(message);
-    if (cursor === undefined) {
+    // All grants differ, so a private relay makes each answer anew.
+    const isShared = isFirst && granter === undefined;
+    const hot = isShared
+      ? listings.hot(fingerprints, performance.now())
+      : undefined;
+    if (hot !== undefined) {
+      relay.requests.add("index_some");
+      await question.charge(hot.workCount);
+      return { frame: hot.frame, hasMore: false };
+    }
+    const { ids, workCount } = await question.answer(message);
+    if (isFirst) {
       relay.requests.add(ids === undefined ? "index_all" : "index_some");
     }
     const now = performance.now(); // after the wait for a turn
     if (ids !== undefined) {
-      return listings.narrowed({ cursor, granter, ids }, now);
+      const page = listings.narrowed({ cursor, granter, ids }, now);
+      if (isShared && !page.hasMore) {
+        const { frame, trueUntil } = page;
+        listings.keep(fingerprints, { frame, workCount, trueUntil }, now);
+      }
+      return page;
     }
   }
   return listings.page({ cursor, granter }, performance.now());

@@ -20,6 +20,7 @@ if (import.meta.main) {
     host: "127.0.0.1",
     port: 0,
     plaintext: true,
+    limits: { renewSeconds: 1 },
   });
   await say(`${relay.address.port}`);
   for await (const _line of Deno.stdin.readable) {

@@ -272,12 +272,14 @@ Deno.test("A question to the index is charged once, by the fingerprints it goes 
     relay as unknown as RelayContext,
   );
   const fingerprints = encodeFingerprints([1, 2, 3]);
-  const ask = (cursor?: string) =>
-    question.ids({
+  const ask = async (cursor?: string) => {
+    const { ids } = await question.answer({
       kind: "list",
       fingerprints,
       ...(cursor === undefined ? {} : { cursor }),
     });
+    return ids;
+  };
   for (const cursor of [undefined, "a", "b"]) {
     assertEquals(await ask(cursor), ["a", "b", "c"]);
   }

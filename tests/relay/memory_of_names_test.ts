@@ -71,16 +71,20 @@ Deno.test("Neither what a node sends nor the memory of its relay holds a name, a
   await using toRelay = startRecording();
   toRelay.target = relay.port;
   const log = new EventLog<NodeEvent>();
+  const identity = await createIdentity();
   await using _node = await serveNode({
     relay: { host: "127.0.0.1", port: toRelay.port },
     ...{ host: "127.0.0.1", port: 0, plaintext: true, name: NODE_NAME },
-    identity: await createIdentity(),
+    identity,
     paths: [{ path: share.path }],
+    limits: { renewMinSeconds: 1 },
     onEvent: log.onEvent,
   });
   // For each name itself and its last part, where it has folders, these, and
   // the one content.
   await log.until("indexed", (event) => event.fingerprints === 6);
+  await log.until("renewed");
+  assert(toRelay.saw(`{"id":"${identity.id}","renewal":"`), "by its token");
   const heap = await relay.dump();
   // The same search finds what the relay does know.
   assert(toRelay.saw(`"kind":"index"`) || toRelay.saw(`"epoch":`));

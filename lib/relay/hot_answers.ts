@@ -1,0 +1,77 @@
+/**
+ * Answers from the index that many clients ask for. Each is made and encoded
+ * once, and handed to all of them while it stays true. Pure.
+ *
+ * @module
+ */
+
+import type { Limits } from "../base/limits.ts";
+
+/** An encoded answer. */
+export interface HotAnswer {
+  /** Sent to many clients, so nobody may change it. */
+  readonly frame: Uint8Array;
+  /** What it took to find: every client is charged for it. */
+  readonly workCount: number;
+  /** When the first lease in it ends. */
+  readonly trueUntil: number;
+}
+
+/** The answers of one relay, by the fingerprints that were asked for. */
+export class HotAnswers {
+  readonly #most: number;
+  readonly #answers = new Map<string, HotAnswer>();
+  #bytes = 0;
+  #changes = 0;
+
+  constructor({ hotAnswerBytes }: Pick<Limits, "hotAnswerBytes">) {
+    this.#most = hotAnswerBytes;
+  }
+
+  /** Bytes that the answers take. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /**
+   * The answer to a question, if it is still true at `now`. `changes` rises with
+   * everything that may change an answer.
+   */
+  find(
+    question: string,
+    { changes, now }: { changes: number; now: number },
+  ): HotAnswer | undefined {
+    if (changes !== this.#changes) return undefined;
+    const answer = this.#answers.get(question);
+    return answer !== undefined && now < answer.trueUntil ? answer : undefined;
+  }
+
+  /** Keeps an answer. The oldest ones make room for it. */
+  keep(question: string, answer: HotAnswer, changes: number): void {
+    if (changes !== this.#changes) this.#clear(changes);
+    const former = this.#answers.get(question);
+    if (former !== undefined) this.#drop(question, former);
+    this.#bytes += bytesOf(question, answer);
+    this.#answers.set(question, answer);
+    for (const [oldest, dropped] of this.#answers) {
+      if (this.#bytes <= this.#most) return;
+      this.#drop(oldest, dropped);
+    }
+  }
+
+  #clear(changes: number): void {
+    this.#answers.clear();
+    this.#bytes = 0;
+    this.#changes = changes;
+  }
+
+  #drop(question: string, answer: HotAnswer): void {
+    this.#answers.delete(question);
+    this.#bytes -= bytesOf(question, answer);
+  }
+}
+
+/** Its frame, its question, and an entry of a map. */
+function bytesOf(question: string, { frame }: HotAnswer): number {
+  return frame.length + question.length + 256;
+}
