@@ -102,7 +102,7 @@ export class Listings {
   }
 
   /** Rises with every change of an answer from the index. */
-  #answerChanges(now: number): number {
+  answerChanges(now: number): number {
     return this.#changes(now) + (this.#options.names?.changes ?? 0);
   }
 
@@ -111,13 +111,21 @@ export class Listings {
    * made before and is still true. An open relay gives all clients the same.
    */
   hot(fingerprints: string, now: number): HotAnswer | undefined {
-    const changes = this.#answerChanges(now);
+    const changes = this.answerChanges(now);
     return this.#hot.find(fingerprints, { changes, now });
   }
 
-  /** Keeps such a page for {@linkcode hot}. */
-  keep(fingerprints: string, answer: HotAnswer, now: number): void {
-    this.#hot.keep(fingerprints, answer, this.#answerChanges(now));
+  /**
+   * Keeps such a page for {@linkcode hot}, unless something has changed since
+   * the nodes were looked up, at the time of `changes`.
+   */
+  keep(
+    fingerprints: string,
+    answer: HotAnswer,
+    { changes, now }: { changes: number; now: number },
+  ): void {
+    if (changes !== this.answerChanges(now)) return;
+    this.#hot.keep(fingerprints, answer, changes);
   }
 
   /**

@@ -86,6 +86,7 @@ async function pageFor(
       await question.charge(hot.workCount);
       return { frame: hot.frame, hasMore: false };
     }
+    const changes = listings.answerChanges(performance.now());
     const { ids, workCount } = await question.answer(message);
     if (isFirst) {
       relay.requests.add(ids === undefined ? "index_all" : "index_some");
@@ -95,7 +96,8 @@ async function pageFor(
       const page = listings.narrowed({ cursor, granter, ids }, now);
       if (isShared && !page.hasMore) {
         const { frame, trueUntil } = page;
-        listings.keep(fingerprints, { frame, workCount, trueUntil }, now);
+        const answer = { frame, workCount, trueUntil };
+        listings.keep(fingerprints, answer, { changes, now });
       }
       return page;
     }

@@ -75,7 +75,11 @@ Deno.test("A kept answer ends with the first lease in it", async () => {
   }
   const page = listings.narrowed({ ids: ["a", "b"] }, 30_000);
   assertEquals([page.hasMore, page.trueUntil], [false, 60_000]);
-  listings.keep("q", { ...page, workCount: 2 }, 30_000);
+  const changes = listings.answerChanges(30_000);
+  const answer = { ...page, workCount: 2 };
+  listings.keep("q", answer, { changes: changes - 1, now: 30_000 });
+  assertEquals(listings.hot("q", 30_000), undefined, "changed meanwhile");
+  listings.keep("q", answer, { changes, now: 30_000 });
   assertStrictEquals(listings.hot("q", 59_999)?.frame, page.frame);
   assertEquals(listings.hot("q", 60_000), undefined);
 });
