@@ -31,6 +31,8 @@ export const SWARM_LIMITS = {
   swarmAskEveryMs: 3_000,
   /** How often it asks later. */
   swarmAskLaterMs: 15_000,
+  /** Buffers that a client sends from: a file that it receives takes more. */
+  swarmSendBytes: 8 * 1024 * 1024,
   /** Readers that a client sends pieces to at a time; the others wait. */
   swarmReaderCount: 8,
   /** Requests of one reader that wait: as many as its window allows. */

@@ -32,7 +32,7 @@ import { ClientReads, type ReadService, type Served } from "./client_reads.ts";
 import { GrantedFiles } from "./granted_files.ts";
 import type { PiecesSent } from "./receivers.ts";
 import { SKIP_TEXT } from "./send_many.ts";
-import type { HeldContent, ServedDigests } from "./served.ts";
+import type { HeldContent, ReadTurns, ServedDigests } from "./served.ts";
 import { WORK_MS } from "./work_ledger.ts";
 import type { ClientWork, WorkQueue } from "./work_queue.ts";
 
@@ -54,6 +54,8 @@ export interface Service extends ReadService {
   readonly onSent?: ((sent: PiecesSent) => void) | undefined;
   /** A content of which pieces may be missing; without this none are. */
   readonly heldOf?: (content: string) => HeldContent | undefined;
+  /** Bounds the clients that are sent pieces at a time; without this, nothing. */
+  readonly readTurns?: ReadTurns;
 }
 
 // While a large file is being hashed for a client, it hears so often that we
@@ -334,8 +336,16 @@ export class ClientService implements Disposable {
     if (held?.pieces.hasAll({ first, count }) === false) {
       return await this.#refuse("gone", request);
     }
+    using _turn = await this.#readTurn();
     const refused = await this.#reads.send(file, { request, first, count });
     if (refused !== undefined) await this.#refuse(refused, request);
+  }
+
+  async #readTurn(): Promise<Disposable | undefined> {
+    const { readTurns } = this.#service;
+    if (readTurns === undefined) return undefined;
+    await this.#outbox.flush(); // what is there already need not wait
+    return await readTurns.take();
   }
 
   #readMany({ request, of }: MessageOf<"readMany">): Promise<void> {

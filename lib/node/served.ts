@@ -56,3 +56,9 @@ export interface HeldContent {
 
 /** Resolves when a client has been told. */
 export type TellGained = (runs: readonly PieceRun[]) => Promise<void>;
+
+/** Whose turn it is to be sent pieces. */
+export interface ReadTurns {
+  /** Resolves when it is this request's turn, which ends when disposed of. */
+  take(): Promise<Disposable>;
+}

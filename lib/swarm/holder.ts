@@ -1,0 +1,189 @@
+/**
+ * The serving end of a client in a swarm: listens under a key of its own, and
+ * gives the contents that it holds to clients that ask for them by content id.
+ *
+ * accept → TLS → hello both ways → holding, read | …
+ *
+ * @module
+ */
+
+import { NodeGate } from "../access/gate.ts";
+import type { Endpoint } from "../base/conn.ts";
+import type { Limits } from "../base/limits.ts";
+import type { RateLimit } from "../base/rate.ts";
+import { Counts } from "../guard/counts.ts";
+import { type IncidentEvent, Incidents } from "../guard/incidents.ts";
+import type { Identity } from "../identity/identity.ts";
+import { ClientService, type Service } from "../node/client_service.ts";
+import { FetchWatch } from "../node/fetch_watch.ts";
+import { BufferPool } from "../node/outbox.ts";
+import { WorkQueue } from "../node/work_queue.ts";
+import { Channel } from "../protocol/channel.ts";
+import { Deadlines } from "../protocol/deadline.ts";
+import { receivePeer } from "../protocol/hello.ts";
+import { DIRECTION } from "../protocol/messages.ts";
+import { type Accepted, listen, type Listener } from "../transport/listen.ts";
+import { HeldDigests, HeldFiles } from "./held_files.ts";
+import type { Holding } from "./holding.ts";
+import { ReaderTurns } from "./reader_turns.ts";
+
+/** Options of {@linkcode Holder.open}. */
+export interface HolderOptions {
+  /** A key of this process alone. */
+  readonly identity: Identity;
+  readonly plaintext: boolean;
+  /** Address to bind, and port; 0 lets the system pick. */
+  readonly at: Endpoint;
+  readonly limits: Limits;
+  /** Whether clients must show grants, under keys that come later. */
+  readonly isPrivate: boolean;
+  /** Limits all that is given. */
+  readonly rate?: RateLimit | undefined;
+  readonly onEvent?: (event: IncidentEvent) => void;
+}
+
+/** Gives what it holds. Disposing ends all connections. */
+export class Holder implements AsyncDisposable {
+  readonly #options: HolderOptions;
+  readonly #limits: Limits;
+  readonly #files = new HeldFiles();
+  readonly #service: Service;
+  readonly #work: WorkQueue;
+  readonly #turns: ReaderTurns;
+  readonly #watch: FetchWatch;
+  readonly #incidents: Incidents;
+  readonly #gate: NodeGate | null;
+  readonly #deadlines = new Deadlines();
+  #listener: Listener | null = null;
+  /** When a piece was last given. */
+  #movedAt = performance.now();
+
+  private constructor(options: HolderOptions) {
+    // It receives as well, and must stay small.
+    const { swarmAcceptCount, swarmSendBytes } = options.limits;
+    const limits = {
+      ...options.limits,
+      connectionCount: swarmAcceptCount,
+      sendBufferBytes: swarmSendBytes,
+    };
+    const { rate, onEvent = () => {} } = options;
+    const digests = new HeldDigests(this.#files);
+    this.#options = options;
+    this.#limits = limits;
+    this.#work = new WorkQueue(limits);
+    this.#turns = new ReaderTurns(limits);
+    this.#watch = new FetchWatch({
+      ...{ limits, digests },
+      onEvent: () => {},
+      onFetches: undefined,
+    });
+    this.#incidents = new Incidents(limits.refusalPauseMs, onEvent);
+    const incidents = this.#incidents;
+    this.#gate = options.isPrivate ? new NodeGate({ limits, incidents }) : null;
+    this.#service = {
+      ...{ share: this.#files, digests, limits, rate },
+      buffers: new BufferPool(limits.sendBufferBytes),
+      work: this.#work,
+      clientCount: 0,
+      busyCount: 0,
+      fetches: this.#watch.fetches,
+      requests: new Counts(DIRECTION.clientToNode),
+      onSent: () => this.#movedAt = performance.now(),
+      heldOf: (content) => this.#files.heldOf(content),
+      readTurns: this.#turns,
+      sentBytes: 0,
+    };
+  }
+
+  /**
+   * Starts to listen.
+   *
+   * @throws {Deno.errors} or an `E…` error if the address cannot be bound.
+   */
+  static async open(options: HolderOptions): Promise<Holder> {
+    const holder = new Holder(options);
+    const { swarmAcceptCount } = options.limits;
+    holder.#listener = await listen({
+      at: options.at,
+      identity: options.plaintext ? null : options.identity,
+      limits: holder.#limits,
+      // The machines of one office have one address.
+      connectionsPerAddressCount: swarmAcceptCount,
+      handle: (accepted) => holder.#talk(accepted),
+      incidents: holder.#incidents,
+    });
+    return holder;
+  }
+
+  /** The address that it listens at. */
+  get address(): Endpoint {
+    return this.#listener!.address;
+  }
+
+  /** The id of its key. */
+  get id(): string {
+    return this.#options.identity.id;
+  }
+
+  /** Bytes that it has given. */
+  get sentBytes(): number {
+    return this.#service.sentBytes;
+  }
+
+  /** Open connections. */
+  get connectionCount(): number {
+    return this.#listener?.connectionCount ?? 0;
+  }
+
+  /** Milliseconds since it last gave something; 0 while it does. */
+  idleMs(now: number): number {
+    return this.#service.busyCount > 0 ? 0 : now - this.#movedAt;
+  }
+
+  /** Gives a content from now on, until it is removed. */
+  add(holding: Holding): void {
+    this.#files.add(holding);
+  }
+
+  /** Gives a content no longer. The caller disposes of it. */
+  remove(holding: Holding): void {
+    this.#files.remove(holding);
+  }
+
+  /** Replaces the keys (base64) that grants are checked with. */
+  setGrantKeys(keys: readonly string[]): void {
+    this.#gate?.setKeys(keys);
+  }
+
+  /** Talks to one client, from hello to its end. */
+  async #talk({ conn, source, settle }: Accepted): Promise<void> {
+    await using channel = new Channel(conn, {
+      limits: this.#limits,
+      writeStallMs: this.#limits.dataWriteStallMs,
+      idleMs: this.#limits.idleMs,
+      deadlines: this.#deadlines,
+    });
+    const introduction = { role: "node", id: this.id };
+    const incidents = this.#incidents;
+    using client = new ClientService(channel, this.#service, source);
+    await receivePeer(
+      channel,
+      { introduction, settle, incidents },
+      async (hello) => {
+        if (this.#gate === null) return await client.run();
+        const admitted = await this.#gate.admit(channel, hello, source);
+        if (admitted === null) return;
+        using _until = admitted;
+        await client.run(admitted.grant);
+      },
+    );
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    // Handlers may be waiting for a turn.
+    this.#work[Symbol.dispose]();
+    this.#turns[Symbol.dispose]();
+    await this.#listener?.close();
+    this.#watch[Symbol.dispose]();
+  }
+}

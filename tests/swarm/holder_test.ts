@@ -1,0 +1,185 @@
+/** The serving end of a client in a swarm, over real sockets. */
+
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { join } from "@std/path";
+import { openSync } from "node:fs";
+import { formatGrant } from "../../lib/access/grant.ts";
+import { HASH_BYTES, sha256 } from "../../lib/base/hash.ts";
+import { LIMITS } from "../../lib/base/limits.ts";
+import { writeBytes } from "../../lib/node/outbox.ts";
+import { createIdentity } from "../../lib/identity/identity.ts";
+import { Channel } from "../../lib/protocol/channel.ts";
+import { Holder, type HolderOptions } from "../../lib/swarm/holder.ts";
+import { Holding } from "../../lib/swarm/holding.ts";
+import { ReaderTurns } from "../../lib/swarm/reader_turns.ts";
+import type { PieceReceiver } from "../../lib/transfer/answers.ts";
+import { NodeSession } from "../../lib/transfer/session.ts";
+import { dial } from "../../lib/transport/dial.ts";
+import { within } from "../_event_log.ts";
+import { FakeTime } from "../_fake_time.ts";
+import { tempShare } from "../_temp_share.ts";
+import { contentOf, PIECE } from "./_holding.ts";
+
+const CONTENT = contentOf(4);
+const OF = CONTENT.manifest.contentId;
+
+/** Keeps the bytes that it is given. */
+class Keeper implements PieceReceiver {
+  readonly bytes = new Uint8Array(4 * PIECE);
+  hashes = "";
+  #filled = 0;
+
+  target(length: number): Promise<Uint8Array> {
+    const end = this.#filled + length;
+    return Promise.resolve(this.bytes.subarray(this.#filled, end));
+  }
+
+  filled(length: number): void {
+    this.#filled += length;
+  }
+
+  pieces(hashes: Uint8Array): void {
+    assertEquals(hashes.length % HASH_BYTES, 0);
+    this.hashes += hashes.toHex();
+  }
+}
+
+/** A holder of all but the last piece, and a way to it. */
+async function holding(
+  stack: AsyncDisposableStack,
+  options: Partial<HolderOptions> = {},
+) {
+  const { manifest, bytes } = CONTENT;
+  const folder = stack.use(await tempShare({ partial: bytes }));
+  const descriptor = openSync(join(folder.path, "partial"), "r");
+  const held = stack.use(
+    new Holding(
+      { name: "big.iso", manifest, descriptor, have: [0, 1, 2] },
+      LIMITS,
+    ),
+  );
+  const identity = await createIdentity();
+  const holder = stack.use(
+    await Holder.open({
+      identity,
+      plaintext: false,
+      at: { host: "127.0.0.1", port: 0 },
+      limits: LIMITS,
+      isPrivate: false,
+      ...options,
+    }),
+  );
+  holder.add(held);
+  const meet = async (grant?: string) => {
+    const conn = await dial(holder.address, {
+      peer: identity,
+      timeoutMs: 30_000,
+    });
+    const channel = stack.use(
+      new Channel(conn, {
+        limits: LIMITS,
+        ...{ acceptsData: true, writeStallMs: 30_000, idleMs: 60_000 },
+      }),
+    );
+    const { session } = await NodeSession.open(channel, {
+      id: identity.id,
+      path: "direct",
+      ...grant === undefined ? {} : { grant },
+    });
+    return stack.use(session);
+  };
+  return { holder, held, meet };
+}
+
+Deno.test("A holder proves its key, and gives pieces to a client that knows the content id", async () => {
+  await using stack = new AsyncDisposableStack();
+  const { holder, meet } = await holding(stack);
+  const session = await meet();
+  const question = { pieceCount: 4, onGained: () => {} };
+  const has = await within(session.holding(OF, question), "what it has");
+  assert(has.kind === "has");
+  assertEquals([...has.pieces.pieces()], [0, 1, 2]);
+  const keeper = new Keeper();
+  const task = { of: OF, first: 1, count: 2 };
+  assertEquals(
+    await within(session.read(task, keeper), "the pieces"),
+    undefined,
+  );
+  const { bytes, manifest } = CONTENT;
+  assertEquals(
+    sha256(keeper.bytes.subarray(0, 2 * PIECE)),
+    sha256(bytes.subarray(PIECE, 3 * PIECE)),
+  );
+  assertEquals(keeper.hashes, manifest.hashesOf(1, 2).toHex());
+  assertEquals(holder.sentBytes, 2 * PIECE);
+  const lacking = session.read({ of: OF, first: 3, count: 1 }, keeper);
+  assertEquals((await within(lacking, "a refusal"))?.code, "gone");
+});
+
+Deno.test("A holder of a private relay gives nothing without a grant, and with one for another content nothing either", async () => {
+  await using stack = new AsyncDisposableStack();
+  const { holder, meet } = await holding(stack, { isPrivate: true });
+  const key = crypto.getRandomValues(new Uint8Array(32));
+  holder.setGrantKeys([key.toBase64()]);
+  const expires = Math.floor(Date.now() / 1_000) + 600;
+  const question = { pieceCount: 4, onGained: () => {} };
+  const outcomes: string[] = [];
+  for (const content of [OF, "d".repeat(64)]) {
+    const session = await meet(formatGrant({ expires, content }, key));
+    const answer = await within(session.holding(OF, question), "an answer");
+    outcomes.push(answer.kind === "refused" ? answer.code : answer.kind);
+    const read = { of: OF, first: 0, count: 1 };
+    const refused = await within(session.read(read, new Keeper()), "pieces");
+    outcomes.push(refused?.code ?? "pieces");
+  }
+  assertEquals(outcomes, ["has", "pieces", "gone", "gone"]);
+  const session = await meet();
+  await assertRejects(() => within(session.holding(OF, question), "the end"));
+  const wrong = crypto.getRandomValues(new Uint8Array(32));
+  const forged = await meet(formatGrant({ expires, content: OF }, wrong));
+  await assertRejects(() => within(forged.holding(OF, question), "the end"));
+});
+
+Deno.test("A holder that ends closes its connections, also those of clients that wait for their turn", async () => {
+  await using stack = new AsyncDisposableStack();
+  const limits = { ...LIMITS, swarmReaderCount: 0 };
+  const { holder, meet } = await holding(stack, { limits });
+  const session = await meet();
+  const read = session.read({ of: OF, first: 0, count: 1 }, new Keeper());
+  read.catch(() => {}); // told below
+  const question = { pieceCount: 4, onGained: () => {} };
+  const other = await meet(); // by then the first one waits
+  await within(other.holding(OF, question), "what it has");
+  await within(holder[Symbol.asyncDispose](), "the end");
+  assertEquals(holder.connectionCount, 0);
+  await within(read.then(() => {}, () => {}), "what was asked");
+});
+
+Deno.test("A holder gives each of many readers its part of swarmSendBytes", () => {
+  const { swarmSendBytes, swarmAcceptCount } = LIMITS;
+  const each = writeBytes(swarmSendBytes, swarmAcceptCount);
+  assert(each >= 64 * 1024);
+  // One that is filled, and one on its way, each with room for a message.
+  const all = 2 * swarmAcceptCount * (each + 64 * 1024);
+  assert(all <= swarmSendBytes, `${all}`);
+});
+
+Deno.test("ReaderTurns serves swarmReaderCount requests at a time, and a slow one keeps others waiting no longer than swarmSlowMs", async () => {
+  using time = new FakeTime();
+  using turns = new ReaderTurns(LIMITS);
+  const taken: Disposable[] = [];
+  const count = LIMITS.swarmReaderCount + 2;
+  for (let n = 0; n < count; n++) {
+    turns.take().then((turn) => taken.push(turn));
+  }
+  await time.advance(0);
+  assertEquals(taken.length, LIMITS.swarmReaderCount);
+  taken[3]![Symbol.dispose]();
+  await time.advance(0);
+  assertEquals(taken.length, LIMITS.swarmReaderCount + 1);
+  await time.advance(LIMITS.swarmSlowMs);
+  assertEquals(taken.length, count);
+  for (const turn of taken) turn[Symbol.dispose]();
+  assertEquals(turns.servedCount, 0);
+  assertEquals(time.timerCount, 0);
+});
