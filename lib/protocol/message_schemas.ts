@@ -243,8 +243,6 @@ const WITH_RELAY = {
     schema: Type.Object({
       leaseSeconds: Seconds,
       renewSeconds: Seconds,
-      grantKeys: Type.Optional(Type.Array(GrantKey, { maxItems: 4 })),
-      proof: Type.Optional(Type.String({ maxLength: 64 })),
     }),
   },
   hold: {
@@ -255,7 +253,14 @@ const WITH_RELAY = {
       }),
     }),
   },
-  held: { type: 0x37, schema: Type.Object({ outcome: Token }) },
+  held: {
+    type: 0x37,
+    schema: Type.Object({
+      outcome: Token,
+      grantKeys: Type.Optional(Type.Array(GrantKey, { maxItems: 4 })),
+      proof: Type.Optional(Type.String({ maxLength: 64 })),
+    }),
+  },
   renew: { type: 0x38, schema: Type.Object({ id: Id, renewal: Renewal }) },
   holders: {
     type: 0x39,

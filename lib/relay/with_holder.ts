@@ -73,7 +73,7 @@ export class HolderTalk implements Disposable {
   async #enter(
     signed: MessageOf<"enter">,
   ): Promise<MessageOf<"entered" | "refused">> {
-    const { relay, nonce, admittance, countApart } = this.#options;
+    const { relay, nonce, countApart } = this.#options;
     if (this.#hasTried) {
       throw new ProtocolError("wrong_phase", "Cannot enter twice");
     }
@@ -112,12 +112,7 @@ export class HolderTalk implements Disposable {
     countApart();
     this.#check(outcome);
     const { leaseSeconds, renewSeconds } = relay.limits;
-    return {
-      kind: "entered",
-      leaseSeconds,
-      renewSeconds,
-      ...admittance.grantKeys(id),
-    };
+    return { kind: "entered", leaseSeconds, renewSeconds };
   }
 
   /** The client as it would be listed, by the rules for nodes. */
@@ -157,7 +152,11 @@ export class HolderTalk implements Disposable {
     }
     relay.requests.add("holding");
     this.#check(holder);
-    return { kind: "held", outcome: holder.reached };
+    return {
+      kind: "held",
+      outcome: holder.reached,
+      ...admittance.grantKeys(holder.id),
+    };
   }
 
   /**

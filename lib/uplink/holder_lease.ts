@@ -48,7 +48,10 @@ export interface HolderLeaseOptions {
      * first the one to dial where the relay sees this client.
      */
     readonly addressesFrom: (local: Endpoint) => Endpoint[];
-    /** Called with the grant keys (base64) of a private relay. */
+    /**
+     * Called with the grant keys (base64) of a private relay each time that it
+     * gives them: as it lists a content, and at each renewal.
+     */
     readonly onGrantKeys?: (keys: readonly string[]) => void;
   };
   readonly limits: Limits;
@@ -203,6 +206,7 @@ export class HolderLease implements AsyncDisposable {
     );
     const answer = await this.#call(calls, { kind: "hold", contents });
     if (answer.kind !== "held") throw this.#refused(answer);
+    this.#takeKeys(answer, calls);
     this.#told = undefined;
     if (!this.#isListed) {
       this.#isListed = true;
@@ -213,6 +217,19 @@ export class HolderLease implements AsyncDisposable {
     const isNews = outcome !== this.#reached;
     this.#reached = outcome;
     if (isNews) this.#tell({ event: "holder_reached", outcome });
+  }
+
+  /** The relay's secret may change, and with it the keys. */
+  #takeKeys(answer: MessageOf<"held">, { session }: HolderCalls): void {
+    const { dialer, serving } = this.#options;
+    const { token } = dialer.access;
+    const { id: relayId, nonce, isPrivate } = session;
+    if (!isPrivate) return;
+    if (token !== undefined) {
+      const where = this.#relay;
+      requireKeysProof(answer, { token, relayId, nonce, where });
+    }
+    serving?.onGrantKeys?.(answer.grantKeys ?? []);
   }
 
   /** The connection to the relay; opens it if there is none. */
@@ -242,12 +259,9 @@ export class HolderLease implements AsyncDisposable {
 
   async #enter(
     calls: HolderCalls,
-    { identity, addressesFrom, onGrantKeys }: NonNullable<
-      HolderLeaseOptions["serving"]
-    >,
+    { identity, addressesFrom }: NonNullable<HolderLeaseOptions["serving"]>,
   ): Promise<void> {
-    const { dialer } = this.#options;
-    const { id: relayId, nonce, channel, isPrivate } = calls.session;
+    const { id: relayId, nonce, channel } = calls.session;
     const record = await signRegistration({
       purpose: "hold",
       relay: relayId,
@@ -259,14 +273,8 @@ export class HolderLease implements AsyncDisposable {
     }, identity);
     const answer = await calls.ask({ kind: "enter", ...record });
     if (answer.kind !== "entered") throw this.#refused(answer);
-    const { token } = dialer.access;
-    if (isPrivate && token !== undefined) {
-      const where = this.#relay;
-      requireKeysProof(answer, { token, relayId, nonce, where });
-    }
     this.#isListed = false;
     this.#renewSeconds = this.#bounded(answer);
-    onGrantKeys?.(answer.grantKeys ?? []);
   }
 
   #bounded({ renewSeconds }: MessageOf<"entered">): number {

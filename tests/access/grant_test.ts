@@ -64,6 +64,7 @@ const ODD: readonly [string, unknown][] = [
   ["a prefix that no name has", { expires: EXPIRES, prefix: "../" }],
   ["an empty prefix", { expires: EXPIRES, prefix: "" }],
   ["a content that is none", { expires: EXPIRES, content: "ab" }],
+  ["a fingerprint that is none", { expires: EXPIRES, fingerprint: "a b" }],
   ["a serial without uses", { expires: EXPIRES, serial: "abc" }],
   ["uses without a serial", { expires: EXPIRES, uses: 1, fetch: "abc" }],
   ["uses in words", { ...LINKED, uses: "all" }],

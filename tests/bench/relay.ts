@@ -1,10 +1,13 @@
 /**
  * What a relay carries: very many registered nodes on connections that are held,
  * and lookups meanwhile; beside Redis with as many keys and connections, asked
- * by the same client. The registry alone, with a million leases. And the memory
- * of idle TLS connections, beside that of `node:tls`.
+ * by the same client. Clients that hold contents for a swarm. The registry
+ * alone, with a million leases. And the memory of idle TLS connections, beside
+ * that of `node:tls`.
  *
- *     deno task bench:relay [--nodes N] [--leases N] [tls|plaintext|redis|leases|idle]…
+ *     deno task bench:relay [--nodes N] [--leases N] [WORD]…
+ *
+ * with the words tls, plaintext, redis, holders, leases and idle.
  *
  * The relay has its default limits. Everything runs on this one machine: the
  * client's work is in all rates, ours and theirs.
@@ -42,6 +45,7 @@ import {
   sayRatio,
   verdict,
 } from "./_figures.ts";
+import { benchHolders } from "./_holders.ts";
 import { benchIdle } from "./_idle.ts";
 import { type NameRates, nameRates, tellIndexes } from "./_names.ts";
 import { ALONE, benchLeases, runLeases } from "./_leases.ts";
@@ -49,7 +53,10 @@ import { benchRedis, ENTRY_BYTES, PAGE_COUNT } from "./_redis.ts";
 import { say } from "./_report.ts";
 import { findProgram } from "./_servers.ts";
 
-const WORDS = ["tls", "plaintext", "redis", "leases", "idle"] as const;
+const WORDS = [
+  ...["tls", "plaintext", "redis"] as const,
+  ...["holders", "leases", "idle"] as const,
+] as const;
 type Word = typeof WORDS[number];
 
 const P99_TARGET_MS = 100;
@@ -247,6 +254,10 @@ async function bench(plan: Plan): Promise<number> {
         sayRatio(word, { ours, theirs: figures });
       }
     }
+  }
+  if (plan.words.includes("holders")) {
+    say(`clients that hold contents, TLS:`);
+    await benchHolders(plan.nodes);
   }
   let isWell = true;
   if (plan.words.includes("idle")) {

@@ -183,17 +183,16 @@ const BODY: { readonly [Kind in MessageKind]: fc.Arbitrary<Body<Kind>> } = {
   ),
   indexed: fc.record({ outcome: token }),
   enter: signedRecord,
-  entered: fc.record(
+  entered: fc.record({ leaseSeconds: seconds, renewSeconds: seconds }),
+  hold: fc.record({ contents: fc.array(tunnelKey, { maxLength: 64 }) }),
+  held: fc.record(
     {
-      leaseSeconds: seconds,
-      renewSeconds: seconds,
+      outcome: token,
       grantKeys: fc.array(textOf(44), { maxLength: 4 }),
       proof: textUpTo(64),
     },
-    { requiredKeys: ["leaseSeconds", "renewSeconds"] },
+    { requiredKeys: ["outcome"] },
   ),
-  hold: fc.record({ contents: fc.array(tunnelKey, { maxLength: 64 }) }),
-  held: fc.record({ outcome: token }),
   renew: fc.record({ id, renewal }),
   holders: fc.record(
     { content: tunnelKey, most: fc.integer({ min: 1, max: 50 }) },

@@ -4,6 +4,13 @@
 
 import { assertEquals } from "@std/assert";
 import { fetchFile } from "../../lib/client/fetch.ts";
+import { LIMITS } from "../../lib/base/limits.ts";
+import {
+  type HolderEvent,
+  HolderLease,
+} from "../../lib/uplink/holder_lease.ts";
+import { RelayDialer } from "../../lib/uplink/relay_dialer.ts";
+import { EventLog } from "../_event_log.ts";
 import { createIdentity } from "../../lib/identity/identity.ts";
 import {
   formatExposition,
@@ -120,6 +127,39 @@ Deno.test("A relay's index is counted: its fingerprints, its nodes, and the look
     await using _file = await fetchFile({ relay: to, name, limits });
     assertEquals(lookups(), [...expected], name);
   }
+});
+
+Deno.test("A relay's holders are counted: they, their contents, and the questions for them", async () => {
+  await using relay = await startRelay();
+  const counts = () => {
+    const families = readRelay(relay);
+    return [
+      ...["holders", "held_contents", "holdings_total"],
+      "holder_lookups_total",
+    ].map((name) => valueOf(families, `relay_p2p_${name}`));
+  };
+  assertEquals(counts(), [0, 0, 0, 0]);
+  assertEquals(valueOf(readRelay(relay), "relay_p2p_holders_max"), 10_000);
+  const events = new EventLog<HolderEvent>();
+  await using lease = new HolderLease({
+    dialer: new RelayDialer(relay.server.address, {
+      role: "client",
+      plaintext: false,
+      limits: LIMITS,
+      onEvent: () => {},
+    }),
+    // Nothing to dial: it says again what it holds after two seconds.
+    serving: { identity: await createIdentity(), addressesFrom: () => [] },
+    limits: LIMITS,
+    onEvent: events.onEvent,
+  });
+  lease.hold("cd".repeat(32));
+  lease.hold("ab".repeat(32));
+  await events.until("holder_listed");
+  await lease.askHolders("cd".repeat(32));
+  const [holders, contents, holdings, lookups] = counts();
+  assertEquals([holders, contents, lookups], [1, 2, 1]);
+  assertEquals(holdings! > 0, true);
 });
 
 Deno.test("Refusals are counted by reason, all of them, told or not", async () => {

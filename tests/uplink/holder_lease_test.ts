@@ -23,6 +23,7 @@ import {
   linkTo,
   MEMBER,
   NEXT_SECRET,
+  SECRET,
   startMember,
   startPrivate,
 } from "../access/_private.ts";
@@ -299,4 +300,22 @@ Deno.test("On a private relay a link takes part in the swarm of its own content,
     (await member.askHolders(OTHER)).map(({ id }) => id),
     [one.identity.id],
   );
+});
+
+Deno.test("HolderLease gets the keys of a new secret with its next renewal", async () => {
+  await using relay = await startPrivate();
+  await using one = await startHolder(relay, { access: MEMBER });
+  one.lease.hold(CONTENT);
+  await one.log.until("holder_listed");
+  assertEquals(one.keys.at(-1)?.length, 1);
+  relay.server.replaceSecrets({
+    current: NEXT_SECRET,
+    previous: { secret: SECRET, overlapMs: 60_000 },
+  });
+  one.lease.hold(OTHER); // at once
+  await until(() => one.keys.at(-1)?.length === 2);
+  await using other = asker(relay, { token: tokenOf(NEXT_SECRET, "client") });
+  const [listed] = await other.askHolders(CONTENT);
+  const keys = one.keys.at(-1)!.map((key) => Uint8Array.fromBase64(key));
+  assertExists(openGrant(listed?.grant?.text ?? "", keys));
 });
