@@ -8,6 +8,7 @@
 import { dirname } from "@std/path/dirname";
 import { describeCause, Failure, localKindOf } from "../base/errors.ts";
 import { grantRemedy, isGranted, requireAccess } from "../base/permission.ts";
+import { openRegular } from "../base/regular_file.ts";
 import { show } from "../base/text.ts";
 
 // Enough for each of them and a line break.
@@ -34,11 +35,7 @@ export async function readSecretFile(
     });
   try {
     requireAccess(path, "read");
-    // Checked before opening, because opening a pipe waits for a writer.
-    if (!(await Deno.stat(path)).isFile) {
-      throw fail("it is not a file", `name a file with the ${what} in it`);
-    }
-    using file = await Deno.open(path);
+    using file = await openRegular(path);
     const info = await file.stat();
     const reason = weaknessOf(info, ownUser());
     if (reason !== undefined) {

@@ -260,6 +260,7 @@ const CAUSE_OF_CLASS: ReadonlyMap<string, string> = new Map([
   ["NotFound", "no such file or folder"],
   ["NotADirectory", "not a folder"],
   ["IsADirectory", "is a folder"],
+  ["NotRegular", "it is not a regular file"],
   ["AlreadyExists", "exists already"],
   ["PermissionDenied", "permission denied by the system"],
   ["NotCapable", "this process was not given the permission"],

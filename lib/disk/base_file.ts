@@ -9,6 +9,7 @@
 import { describeCause, Failure, isBug, localKindOf } from "../base/errors.ts";
 import type { RemedyCode } from "../base/remedy_code.ts";
 import { grantRemedy, requireAccess } from "../base/permission.ts";
+import { openRegular } from "../base/regular_file.ts";
 import { show } from "../base/text.ts";
 import { type Manifest, pieceBytesOf } from "../content/manifest.ts";
 import type { Hasher } from "../transfer/hashing.ts";
@@ -65,9 +66,7 @@ export class BaseFile implements Disposable {
       requireAccess(place, "read");
       const info = await Deno.stat(path);
       if (info.isDirectory) throw unfit(path, "it is a folder");
-      // Before it is opened: a pipe waits for somebody who writes to it.
-      if (!info.isFile) throw unfit(path, "it is not a regular file");
-      const file = await Deno.open(path, { read: true });
+      const file = await openRegular(path);
       return new BaseFile(path, file, await file.stat());
     } catch (error) {
       if (error instanceof Failure) throw error;
@@ -88,8 +87,7 @@ export class BaseFile implements Disposable {
   /** Opens the file that is to be replaced, where it can be of use. */
   static async openReplaced(path: string): Promise<BaseFile | undefined> {
     try {
-      if (!(await Deno.lstat(path)).isFile) return undefined;
-      const file = await Deno.open(path, { read: true });
+      const file = await openRegular(path, { follow: false });
       return new BaseFile(path, file, await file.stat());
     } catch (error) {
       if (isBug(error)) throw error;

@@ -12,6 +12,7 @@ import { dirname } from "@std/path/dirname";
 import { join } from "@std/path/join";
 import { describeCause, Failure, systemErrorCode } from "../base/errors.ts";
 import { PARTIAL_SUFFIX } from "../base/names.ts";
+import { NotRegular, openRegular } from "../base/regular_file.ts";
 import { show } from "../base/text.ts";
 
 /** What a file that only its owner may use is made with. */
@@ -85,8 +86,11 @@ async function open(
   options: { write: boolean },
 ): Promise<Deno.FsFile> {
   try {
-    return await Deno.open(path, { read: true, ...options });
+    return await openRegular(path, { ...options, follow: false });
   } catch (error) {
+    if (error instanceof NotRegular) {
+      throw unfit(path, "it is a link or no regular file");
+    }
     if (!(error instanceof Deno.errors.PermissionDenied)) throw error;
     throw unfit(path, describeCause(error));
   }
@@ -98,7 +102,7 @@ function refuse(
   { info, own }: { info: Deno.FileInfo; own: Deno.FileInfo },
 ): void {
   if (!info.isFile || (info.nlink ?? 1) > 1) {
-    throw unfit(path, "it is a link or no file");
+    throw unfit(path, "it is a link or no regular file");
   }
   if (info.uid !== own.uid) throw unfit(path, "it belongs to another user");
   // Some disks give all files one mode: ours has that as well.

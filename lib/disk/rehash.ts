@@ -6,6 +6,7 @@
 
 import { isBug } from "../base/errors.ts";
 import { createSha256, HASH_BYTES, sha256 } from "../base/hash.ts";
+import { openRegular } from "../base/regular_file.ts";
 import { Manifest, pieceBytesOf, pieceCountOf } from "../content/manifest.ts";
 import {
   type Hashed,
@@ -154,7 +155,7 @@ export async function hasContent(
   signal?: AbortSignal,
 ): Promise<boolean> {
   try {
-    using file = await Deno.open(path, { read: true });
+    using file = await openRegular(path, { follow: false });
     if ((await file.stat()).size !== manifest.size) return false;
     let next = 0;
     for await (const piece of rightPieces(file, manifest, hasher, signal)) {
@@ -199,6 +200,7 @@ function hashSmall(
   path: string,
   size: number,
 ): Uint8Array<ArrayBuffer> | undefined {
+  if (!Deno.lstatSync(path).isFile) return undefined; // a pipe would wait
   using file = Deno.openSync(path, { read: true });
   // One more, so that a longer file shows; a read that is short has met the end.
   const bytes = ROOM.subarray(0, size + 1);
@@ -217,7 +219,7 @@ async function hashLarge(
   options: HashRunsOptions,
 ): Promise<Uint8Array<ArrayBuffer> | undefined> {
   const { size } = options;
-  using file = await Deno.open(path, { read: true });
+  using file = await openRegular(path, { follow: false });
   if ((await file.stat()).size !== size) return undefined;
   const hashes = new Uint8Array(pieceCountOf(size) * HASH_BYTES);
   let filled = 0;
@@ -238,7 +240,7 @@ export async function sha256At(
   signal?: AbortSignal,
 ): Promise<string | undefined> {
   try {
-    using file = await Deno.open(path, { read: true });
+    using file = await openRegular(path, { follow: false });
     const hash = createSha256();
     const buffer = new Uint8Array(REHASH_BYTES);
     for (;;) {

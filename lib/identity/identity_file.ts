@@ -14,6 +14,7 @@ import {
   parseIdentity,
 } from "./identity.ts";
 import { grantRemedy, requireAccess } from "../base/permission.ts";
+import { readRegularText } from "../base/regular_file.ts";
 import { show } from "../base/text.ts";
 
 const IDENTITY_FILE = "identity.pem";
@@ -92,7 +93,7 @@ async function readIdentity(path: string): Promise<Identity | undefined> {
         remedy: `run chmod 600 ${show(path)}`,
       });
     }
-    text = await Deno.readTextFile(path);
+    text = await readRegularText(path);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
     throw error;

@@ -14,6 +14,7 @@ import {
   grantRemedy,
   requireAccess,
 } from "../base/permission.ts";
+import { readRegularText } from "../base/regular_file.ts";
 import { show } from "../base/text.ts";
 
 /** The result of comparing a relay with those met before. */
@@ -86,7 +87,7 @@ function keyOf(endpoint: string): string {
 async function readText(path: string): Promise<string> {
   try {
     requireAccess(path, "read");
-    return await Deno.readTextFile(path);
+    return await readRegularText(path);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return "";
     throw cannotUse(path, "read", error);

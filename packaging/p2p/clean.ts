@@ -7,6 +7,8 @@
 import { join } from "@std/path/join";
 import { describeCause, Failure, localKindOf } from "../../lib/base/errors.ts";
 import { PARTIAL_SUFFIX } from "../../lib/base/names.ts";
+import { requireAccess } from "../../lib/base/permission.ts";
+import { NotRegular, openRegular } from "../../lib/base/regular_file.ts";
 import { counted, show } from "../../lib/base/text.ts";
 import type { CliEvent } from "../../lib/cli/output/cli_events.ts";
 import { formatBytes } from "../../lib/cli/output/progress.ts";
@@ -137,18 +139,17 @@ async function lookAt(
   }
 }
 
-/**
- * Opens a file to ask for its lock. To read alone, a pipe that another user put
- * in its place would wait for a writer; opened for both, it does not.
- */
+/** Opens a file to ask for its lock. */
 async function openToLock(path: string): Promise<Deno.FsFile> {
   const access = { name: "write", path } as const;
   const { state } = await Deno.permissions.query(access);
   const write = state === "granted";
-  const file = await Deno.open(path, { read: true, write });
-  if ((await file.stat()).isFile) return file;
-  file.close();
-  throw new Deno.errors.NotFound("something else has taken its place");
+  try {
+    return await openRegular(path, { write, follow: false });
+  } catch (error) {
+    if (!(error instanceof NotRegular)) throw error;
+    throw new Deno.errors.NotFound("something else has taken its place");
+  }
 }
 
 async function isLocked(path: string): Promise<boolean> {
@@ -181,6 +182,7 @@ async function removeAll(
 /** Removes a file, unless a process has begun to write it. */
 async function remove(path: string): Promise<boolean> {
   try {
+    requireAccess(path, "write"); // Deno would ask for it at a terminal
     using file = await openToLock(path);
     if (!await file.tryLock(true)) return false;
     await Deno.remove(path);

@@ -84,8 +84,11 @@ Deno.test("readSecretFile reports what is wrong with a path", async () => {
   const refused = (path: string, why: string) =>
     assertRejects(() => readSecretFile(path, "secret"), Failure, why);
   await refused(`${file.path}2`, "no such file or folder");
-  await refused(file.path.replace(/\/secret$/, ""), "it is not a file");
+  await refused(
+    file.path.replace(/\/secret$/, ""),
+    "it is not a regular file",
+  );
   const pipe = `${file.path}.pipe`;
   await new Deno.Command("mkfifo", { args: [pipe] }).output();
-  await refused(pipe, "it is not a file");
+  await refused(pipe, "it is not a regular file");
 });

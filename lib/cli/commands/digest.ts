@@ -9,6 +9,7 @@ import { createSha256, HASH_BYTES, sha256 } from "../../base/hash.ts";
 import { LIMITS } from "../../base/limits.ts";
 import { Manifest, pieceCountOf, pieceLength } from "../../content/manifest.ts";
 import { grantRemedy, requireAccess } from "../../base/permission.ts";
+import { openRegular } from "../../base/regular_file.ts";
 import { show } from "../../base/text.ts";
 
 /** The digests of a file's content. */
@@ -32,9 +33,8 @@ export async function digestFile(
 ): Promise<FileDigests> {
   try {
     requireAccess(path, "read");
-    using file = await Deno.open(path, { read: true });
-    const { size, isFile } = await file.stat();
-    if (!isFile) throw cannotRead(path, "it is no file");
+    using file = await openRegular(path);
+    const { size } = await file.stat();
     if (size > LIMITS.fileBytes) throw cannotRead(path, "it is too large");
     return await digest(file, { size, path, signal });
   } catch (error) {

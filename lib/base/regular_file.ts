@@ -1,0 +1,63 @@
+/**
+ * Opens regular files by names at which something else may lie. Opening a pipe
+ * waits until somebody writes to it, and a device may do anything.
+ *
+ * @module
+ */
+
+import { within } from "./waiting.ts";
+
+/** Something else than a regular file is there. */
+export class NotRegular extends Error {
+  override readonly name = "NotRegular";
+
+  constructor() {
+    super("it is not a regular file");
+  }
+}
+
+/** How to open a regular file. */
+export interface OpenRegularOptions {
+  /** Whether to write to it as well. */
+  readonly write?: boolean;
+  /** Whether a link may stand for it; by default yes. */
+  readonly follow?: boolean;
+}
+
+// A pipe that took the file's place is noticed by then; a slow disk is not.
+const OPEN_MS = 10_000;
+
+/**
+ * Opens a file that exists. The caller closes it.
+ *
+ * @throws {NotRegular} if something else is there, or takes its place meanwhile.
+ */
+export async function openRegular(
+  path: string,
+  { write = false, follow = true }: OpenRegularOptions = {},
+): Promise<Deno.FsFile> {
+  const look = follow ? Deno.stat : Deno.lstat;
+  const named = await look(path);
+  if (!named.isFile) throw new NotRegular();
+  const opening = Deno.open(path, { read: true, write });
+  const file = await within(opening, OPEN_MS);
+  if (file === undefined) {
+    opening.then((late) => late.close(), () => {}); // too late to be of use
+    throw new NotRegular();
+  }
+  try {
+    const { isFile, ino, dev } = await file.stat();
+    if (isFile && ino === named.ino && dev === named.dev) return file;
+  } catch (error) {
+    file.close();
+    throw error;
+  }
+  file.close();
+  throw new NotRegular();
+}
+
+/** The text of a regular file. */
+export async function readRegularText(path: string): Promise<string> {
+  using file = await openRegular(path);
+  return await new Response(file.readable).text();
+}

@@ -1,0 +1,97 @@
+/**
+ * Pipes in place of files: nothing waits for them.
+ */
+
+import { assertEquals, assertRejects } from "@std/assert";
+import { join } from "@std/path";
+import { readSecretFile } from "../../lib/access/secret_file.ts";
+import { NotRegular, openRegular } from "../../lib/base/regular_file.ts";
+import { digestFile } from "../../lib/cli/commands/digest.ts";
+import { BaseFile } from "../../lib/disk/base_file.ts";
+import { openLeft } from "../../lib/disk/left_file.ts";
+import { contentIdAt, sha256At } from "../../lib/disk/rehash.ts";
+import { loadIdentity } from "../../lib/identity/identity_file.ts";
+import { KnownRelays } from "../../lib/identity/known_relays.ts";
+import { PlainHasher } from "../../lib/transfer/hashing.ts";
+import { within } from "../_event_log.ts";
+import { replaced } from "../_replaced.ts";
+import { tempShare } from "../_temp_share.ts";
+import { testWith } from "../_tools.ts";
+
+async function makePipe(path: string): Promise<void> {
+  const { success } = await new Deno.Command("mkfifo", { args: [path] })
+    .output();
+  assertEquals(success, true);
+}
+
+/** All that opens a file where something else may lie. */
+const READERS: readonly [string, (path: string) => Promise<unknown>][] = [
+  ["openRegular", (path) => openRegular(path)],
+  ["readSecretFile", (path) => readSecretFile(path, "secret")],
+  ["KnownRelays.load", (path) => KnownRelays.load(path)],
+  ["digestFile", (path) => digestFile(path)],
+  ["BaseFile.open", (path) => BaseFile.open(path)],
+  ["openLeft", (path) => openLeft(path, { write: false })],
+  [
+    "loadIdentity",
+    async (path) => {
+      const folder = `${path}-state`;
+      await Deno.mkdir(folder, { mode: 0o700 });
+      await makePipe(join(folder, "identity.pem"));
+      await Deno.chmod(join(folder, "identity.pem"), 0o600);
+      return await loadIdentity(folder);
+    },
+  ],
+];
+
+for (const [name, open] of READERS) {
+  testWith(
+    ["mkfifo"],
+    `${name} refuses a pipe, and does not wait for a writer`,
+    async () => {
+      await using folder = await tempShare();
+      const path = join(folder.path, "pipe");
+      await makePipe(path);
+      await within(
+        assertRejects(() => open(path), Error, "regular"),
+        "the refusal",
+      );
+    },
+  );
+}
+
+testWith(
+  ["mkfifo"],
+  "A pipe in place of a file has no content, and nothing waits for one",
+  async () => {
+    await using folder = await tempShare();
+    const path = join(folder.path, "pipe");
+    await makePipe(path);
+    const none = Promise.all([
+      BaseFile.openReplaced(path),
+      sha256At(path),
+      contentIdAt(path, 9, new PlainHasher()),
+      contentIdAt(path, 9_000_000, new PlainHasher()),
+    ]);
+    assertEquals(await within(none, "the answers"), [
+      undefined,
+      undefined,
+      undefined,
+      undefined,
+    ]);
+  },
+);
+
+testWith(
+  ["mkfifo"],
+  "openRegular refuses a file that another took the place of",
+  async () => {
+    await using folder = await tempShare({ "a": "mine", "b": "theirs" });
+    const path = join(folder.path, "a");
+    using _race = replaced(Deno, "open", (open) => async (at, options) => {
+      await Deno.rename(join(folder.path, "b"), path);
+      return await open(at, options);
+    });
+    await assertRejects(() => openRegular(path), NotRegular);
+  },
+);
