@@ -11,7 +11,13 @@
 import { delay } from "@std/async/delay";
 import { accessFailure, requireKeysProof } from "../access/credentials.ts";
 import { type Endpoint, formatEndpoint } from "../base/conn.ts";
-import { describeCause, isBug, ProtocolError } from "../base/errors.ts";
+import {
+  describeCause,
+  Failure,
+  isBug,
+  isDisconnect,
+  ProtocolError,
+} from "../base/errors.ts";
 import type { Limits } from "../base/limits.ts";
 import { show } from "../base/text.ts";
 import { orAborted, retryDelayMs } from "../base/waiting.ts";
@@ -71,6 +77,8 @@ export class HolderLease implements AsyncDisposable {
   readonly #stop = new AbortController();
   /** The connection, or its beginning. */
   #calls: Promise<HolderCalls> | undefined;
+  /** The connection on which this client has entered. */
+  #entered: HolderCalls | undefined;
   #renewSeconds: number;
   #keeping: Promise<void> | undefined;
   #wake: (() => void) | undefined;
@@ -128,7 +136,6 @@ export class HolderLease implements AsyncDisposable {
       readonly signal?: AbortSignal;
     } = {},
   ): Promise<readonly ListedHolder[]> {
-    // A relay closes connections that were idle for long.
     for (const isLast of [false, true]) {
       signal?.throwIfAborted();
       try {
@@ -138,7 +145,10 @@ export class HolderLease implements AsyncDisposable {
       } catch (error) {
         if (isBug(error)) throw error;
         signal?.throwIfAborted();
-        if (isLast || this.#stop.signal.aborted) this.#failed(error);
+        // A relay closes connections that were idle for long.
+        if (!isLast && isGone(error)) continue;
+        this.#failed(error);
+        break;
       }
     }
     return [];
@@ -149,6 +159,8 @@ export class HolderLease implements AsyncDisposable {
     { content, most }: { content: string; most: number | undefined },
   ): Promise<readonly ListedHolder[]> {
     const relayId = calls.session.id;
+    // Another connection than before: the relay has withdrawn this client.
+    if (this.#contents.size > 0 && this.#entered !== calls) this.#wake?.();
     const answer = await this.#call(calls, {
       kind: "holders",
       content: contentFingerprint(relayId, content),
@@ -201,6 +213,7 @@ export class HolderLease implements AsyncDisposable {
 
   async #renew(): Promise<void> {
     const calls = await this.#connected();
+    await this.#enter(calls);
     const contents = [...this.#contents].map((content) =>
       contentFingerprint(calls.session.id, content)
     );
@@ -242,25 +255,18 @@ export class HolderLease implements AsyncDisposable {
   }
 
   async #connect(): Promise<HolderCalls> {
-    const { dialer, serving, limits } = this.#options;
+    const { dialer, limits } = this.#options;
     const { signal } = this.#stop;
     signal.throwIfAborted();
     const { idleMs, holderAnswerMs: answerMs } = limits;
     const session = await dialer.open(signal, { idleMs });
-    const calls = new HolderCalls(session, { answerMs, signal });
-    try {
-      if (serving !== undefined) await this.#enter(calls, serving);
-      return calls;
-    } catch (error) {
-      await calls[Symbol.asyncDispose]();
-      throw error;
-    }
+    return new HolderCalls(session, { answerMs, signal });
   }
 
-  async #enter(
-    calls: HolderCalls,
-    { identity, addressesFrom }: NonNullable<HolderLeaseOptions["serving"]>,
-  ): Promise<void> {
+  /** Proves the key of this client, once on each connection. */
+  async #enter(calls: HolderCalls): Promise<void> {
+    if (this.#entered === calls) return;
+    const { identity, addressesFrom } = this.#options.serving!;
     const { id: relayId, nonce, channel } = calls.session;
     const record = await signRegistration({
       purpose: "hold",
@@ -271,8 +277,9 @@ export class HolderLease implements AsyncDisposable {
       name: "",
       addresses: addressesFrom(channel.conn.local),
     }, identity);
-    const answer = await calls.ask({ kind: "enter", ...record });
+    const answer = await this.#call(calls, { kind: "enter", ...record });
     if (answer.kind !== "entered") throw this.#refused(answer);
+    this.#entered = calls;
     this.#isListed = false;
     this.#renewSeconds = this.#bounded(answer);
   }
@@ -285,7 +292,7 @@ export class HolderLease implements AsyncDisposable {
   /** Asks; a connection that fails is not used again. */
   async #call(
     calls: HolderCalls,
-    message: MessageOf<"hold" | "holders">,
+    message: MessageOf<"enter" | "hold" | "holders">,
   ): ReturnType<HolderCalls["ask"]> {
     try {
       const answer = await calls.ask(message);
@@ -311,7 +318,11 @@ export class HolderLease implements AsyncDisposable {
     }
     const { access } = this.#options.dialer;
     return accessFailure({ code }, { where: this.#relay, access }) ??
-      new Error(`the relay refused: ${show(text)} (${show(code)})`);
+      new Failure("relay", {
+        what: "Cannot take part in swarm",
+        where: this.#relay,
+        why: `the relay refused: ${show(text)} (${show(code)})`,
+      });
   }
 
   #failed(error: unknown): void {
@@ -337,6 +348,12 @@ export class HolderLease implements AsyncDisposable {
     // The relay withdraws a holder when its connection ends.
     await (await calls?.catch(() => undefined))?.[Symbol.asyncDispose]();
   }
+}
+
+/** Whether the relay has hung up, and may still be there. */
+function isGone(error: unknown): boolean {
+  const code = error instanceof ProtocolError ? error.code : undefined;
+  return code === "truncated" || isDisconnect(error);
 }
 
 type Untold<Event> = Event extends unknown ? Omit<Event, "relay"> : never;

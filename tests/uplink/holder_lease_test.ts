@@ -32,6 +32,8 @@ import { startRelay, type TestRelay } from "../_network.ts";
 
 const CONTENT = "cd".repeat(32);
 const OTHER = "ab".repeat(32);
+// On a busy machine even a dial on loopback may take long.
+const SLOW = { reachMs: 60_000 };
 
 interface TestHolder extends AsyncDisposable {
   readonly lease: HolderLease;
@@ -149,7 +151,7 @@ Deno.test("HolderLease lists a client to another that asks for the same content,
 });
 
 Deno.test("HolderLease tells the relay at once what it holds and releases, and keeps one connection for all", async () => {
-  await using relay = await startRelay();
+  await using relay = await startRelay({ limits: SLOW });
   await using one = await startHolder(relay);
   await using other = asker(relay);
   assert(one.lease.hold(CONTENT));
@@ -318,4 +320,38 @@ Deno.test("HolderLease gets the keys of a new secret with its next renewal", asy
   const [listed] = await other.askHolders(CONTENT);
   const keys = one.keys.at(-1)!.map((key) => Uint8Array.fromBase64(key));
   assertExists(openGrant(listed?.grant?.text ?? "", keys));
+});
+
+Deno.test("HolderLease that the relay refuses as a holder still asks for others, and is listed when there is room", async () => {
+  await using relay = await startRelay({ limits: { holderCount: 1 } });
+  const first = await startHolder(relay);
+  await using second = await startHolder(relay, { limits: { retryMaxMs: 50 } });
+  first.lease.hold(CONTENT);
+  await first.log.until("holder_listed");
+  second.lease.hold(CONTENT);
+  const { why } = await second.log.until("holder_refused");
+  assert(why.includes("as many holders as it may"), why);
+  const [listed] = await second.lease.askHolders(CONTENT);
+  assertEquals(listed?.id, first.identity.id);
+  await first[Symbol.asyncDispose]();
+  await second.log.until("holder_listed");
+  await using other = asker(relay);
+  const ids = (await other.askHolders(CONTENT)).map(({ id }) => id);
+  assertEquals(ids, [second.identity.id]);
+});
+
+Deno.test("HolderLease is listed again at once where a question finds that its connection is lost", async () => {
+  await using relay = await startRelay({ limits: SLOW });
+  await using one = await startHolder(relay);
+  one.lease.hold(CONTENT);
+  await one.log.until("holder_reached");
+  const before = one.log.names.filter((name) => name === "holder_listed");
+  assertEquals(before.length, 1);
+  const { port } = relay.server.address;
+  await relay.server.close();
+  await using again = await startRelay({ port, identity: relay.identity });
+  assertEquals(await one.lease.askHolders(CONTENT), []);
+  await until(() => again.server.stats().heldContentCount === 1);
+  await using other = asker(again);
+  assertEquals((await other.askHolders(CONTENT)).length, 1);
 });
