@@ -336,16 +336,19 @@ export class ClientService implements Disposable {
     if (held?.pieces.hasAll({ first, count }) === false) {
       return await this.#refuse("gone", request);
     }
-    using _turn = await this.#readTurn();
+    using _turn = await this.#readTurn(file.version, first);
     const refused = await this.#reads.send(file, { request, first, count });
     if (refused !== undefined) await this.#refuse(refused, request);
   }
 
-  async #readTurn(): Promise<Disposable | undefined> {
+  async #readTurn(
+    file: string,
+    first: number,
+  ): Promise<Disposable | undefined> {
     const { readTurns } = this.#service;
     if (readTurns === undefined) return undefined;
     await this.#outbox.flush(); // what is there already need not wait
-    return await readTurns.take();
+    return await readTurns.take(file, first);
   }
 
   #readMany({ request, of }: MessageOf<"readMany">): Promise<void> {

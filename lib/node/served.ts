@@ -59,6 +59,9 @@ export type TellGained = (runs: readonly PieceRun[]) => Promise<void>;
 
 /** Whose turn it is to be sent pieces. */
 export interface ReadTurns {
-  /** Resolves when it is this request's turn, which ends when disposed of. */
-  take(): Promise<Disposable>;
+  /**
+   * Resolves when it is the turn of a request for pieces from `first` on, of the
+   * file with that version. The turn ends when disposed of.
+   */
+  take(file: string, first: number): Promise<Disposable>;
 }

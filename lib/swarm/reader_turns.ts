@@ -8,14 +8,23 @@
 
 import type { Limits } from "../base/limits.ts";
 import type { ReadTurns } from "../node/served.ts";
-import { type ReaderNumbers, Readers } from "./readers.ts";
+import { type PieceRequest, type ReaderNumbers, Readers } from "./readers.ts";
+
+// A file has at most 65,536 pieces, so this numbers the pieces of all files.
+const PIECES = 65_536;
+
+interface WaitingRead extends PieceRequest {
+  readonly begin: () => void;
+}
 
 /**
  * Gives turns to readers, one request after the other. Disposing gives all that
  * wait a turn at once.
  */
 export class ReaderTurns implements ReadTurns, Disposable {
-  readonly #readers: Readers<() => void>;
+  readonly #readers: Readers<WaitingRead>;
+  /** A number for each file, by its version. */
+  readonly #files = new Map<string, number>();
   readonly #limits: ReaderNumbers & Pick<Limits, "swarmSlowMs">;
   readonly #waiting = new Set<() => void>();
   #count = 0;
@@ -31,13 +40,14 @@ export class ReaderTurns implements ReadTurns, Disposable {
     return this.#readers.servedCount;
   }
 
-  async take(): Promise<Disposable> {
+  async take(file: string, first: number): Promise<Disposable> {
     // A client has one request at a time, so each request is its own reader.
     const reader = `${this.#count++}`;
     const { promise, resolve } = Promise.withResolvers<void>();
     if (this.#isEnded) resolve();
     this.#waiting.add(resolve);
-    this.#readers.ask(reader, resolve);
+    const piece = this.#numberOf(file) * PIECES + first;
+    this.#readers.ask(reader, { piece, begin: resolve });
     this.#serveNext();
     await promise;
     this.#waiting.delete(resolve);
@@ -54,12 +64,19 @@ export class ReaderTurns implements ReadTurns, Disposable {
     };
   }
 
+  #numberOf(file: string): number {
+    const known = this.#files.get(file);
+    if (known !== undefined) return known;
+    this.#files.set(file, this.#files.size);
+    return this.#files.size - 1;
+  }
+
   #serveNext(): void {
     for (
       let turn = this.#readers.next();
       turn !== undefined;
       turn = this.#readers.next()
-    ) turn.request();
+    ) turn.request.begin();
   }
 
   [Symbol.dispose](): void {

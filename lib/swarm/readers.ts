@@ -1,7 +1,12 @@
 /**
- * The order in which a client serves the others of a swarm: a piece to one
- * reader after the other, a few readers at a time. A few quick streams finish
- * pieces that can be passed on; many slow ones finish none for long. Pure.
+ * The order in which somebody serves the clients of a swarm: a piece to one
+ * reader after the other, a few readers at a time, and first the pieces that
+ * were sent least often while somebody waited. Pure.
+ *
+ * A few quick streams finish pieces that readers can pass on; many slow ones
+ * finish none for long. Readers that ask for the same piece at the same time can
+ * give it to each other: one of them gets it at once, and the others after the
+ * pieces that nobody has yet.
  *
  * @module
  */
@@ -14,6 +19,11 @@ export type ReaderNumbers = Pick<
   "swarmReaderCount" | "swarmReaderQueueCount"
 >;
 
+/** What a reader asks for. */
+export interface PieceRequest {
+  readonly piece: number;
+}
+
 /** A request to serve now. */
 export interface ReaderTurn<Request> {
   readonly reader: string;
@@ -21,12 +31,14 @@ export interface ReaderTurn<Request> {
 }
 
 /** What the readers of one content have asked for. */
-export class Readers<Request> {
+export class Readers<Request extends PieceRequest> {
   readonly #numbers: ReaderNumbers;
   /** The requests of each reader that has some; the next reader is first. */
   readonly #waiting = new Map<string, Request[]>();
   /** Readers that something is being sent to. */
   readonly #served = new Set<string>();
+  /** How often pieces were sent. */
+  readonly #sent = new Map<number, number>();
 
   /** Nobody has asked for anything. */
   constructor(numbers: ReaderNumbers) {
@@ -53,25 +65,50 @@ export class Readers<Request> {
    */
   next(): ReaderTurn<Request> | undefined {
     if (this.#served.size >= this.#numbers.swarmReaderCount) return undefined;
-    for (const [reader, requests] of this.#waiting) {
+    const reader = this.#first();
+    if (reader === undefined) return undefined;
+    const requests = this.#waiting.get(reader)!;
+    const request = requests.shift()!;
+    this.#waiting.delete(reader);
+    if (requests.length > 0) this.#waiting.set(reader, requests); // the last
+    this.#served.add(reader);
+    this.#sent.set(request.piece, this.#sentCount(request) + 1);
+    return { reader, request };
+  }
+
+  /** Of the readers that wait, the one whose piece was sent least often. */
+  #first(): string | undefined {
+    let first: string | undefined;
+    let least = Infinity;
+    for (const [reader, [request]] of this.#waiting) {
       if (this.#served.has(reader)) continue;
-      const request = requests.shift()!;
-      this.#waiting.delete(reader);
-      if (requests.length > 0) this.#waiting.set(reader, requests); // the last
-      this.#served.add(reader);
-      return { reader, request };
+      const count = this.#sentCount(request!);
+      if (count >= least) continue;
+      first = reader;
+      least = count;
     }
-    return undefined;
+    return first;
+  }
+
+  #sentCount({ piece }: PieceRequest): number {
+    return this.#sent.get(piece) ?? 0;
   }
 
   /** What a reader was served has been sent. */
   sent(reader: string): void {
     this.#served.delete(reader);
+    this.#rest();
+  }
+
+  /** Once nobody waits, no piece comes before another: the counts begin anew. */
+  #rest(): void {
+    if (this.#waiting.size + this.#served.size === 0) this.#sent.clear();
   }
 
   /** Forgets a reader and what it asked for. */
   left(reader: string): void {
     this.#waiting.delete(reader);
     this.#served.delete(reader);
+    this.#rest();
   }
 }

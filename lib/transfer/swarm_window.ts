@@ -17,6 +17,7 @@ export type SwarmNumbers = Pick<
   | "swarmSlowMs"
   | "swarmRunPieceCount"
   | "swarmEndPieceCount"
+  | "swarmTakeOverMs"
 >;
 
 /** The window of one source. */

@@ -35,6 +35,7 @@ export function takeOver(
 ): Task | undefined {
   if (thief.asked.size > 0) return undefined; // it has work
   const { takeOverMs, connectionQuietMs, waitedMs } = all.options;
+  const { swarm = LIMITS } = all.options;
   let best: { task: Task; gainMs: number } | undefined;
   for (const [otherId, victim] of all.sources) {
     if (otherId === id || victim.out) continue;
@@ -50,7 +51,9 @@ export function takeOver(
     const rate = thief.pace.rateFor(pieceBytes);
     const thiefMs = rate > 0 ? pieceBytes / rate : 0;
     const gainMs = remainingMs(all, victim, waited) - thiefMs;
-    if (gainMs >= takeOverMs && gainMs > (best?.gainMs ?? 0)) {
+    const isSwarm = all.files.get(last.file)?.rarest !== undefined;
+    const leastMs = isSwarm ? swarm.swarmTakeOverMs : takeOverMs;
+    if (gainMs >= leastMs && gainMs > (best?.gainMs ?? 0)) {
       best = { task: { file: last.file, first: last.piece, count: 1 }, gainMs };
     }
   }

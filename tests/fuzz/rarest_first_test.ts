@@ -31,8 +31,10 @@ class Swarm {
     this.plan = new Plan({
       openFileCount: 1,
       pieceFailureCount: 1_000,
-      takeOverMs: Infinity, // the endgame alone asks twice
+      takeOverMs: 500,
       connectionQuietMs: 10_000,
+      // The endgame alone asks twice.
+      swarm: { ...LIMITS, swarmTakeOverMs: Infinity },
     });
     const { random } = this;
     this.plan.addFile({

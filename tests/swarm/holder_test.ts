@@ -170,7 +170,7 @@ Deno.test("ReaderTurns serves swarmReaderCount requests at a time, and a slow on
   const taken: Disposable[] = [];
   const count = LIMITS.swarmReaderCount + 2;
   for (let n = 0; n < count; n++) {
-    turns.take().then((turn) => taken.push(turn));
+    turns.take("v", n).then((turn) => taken.push(turn));
   }
   await time.advance(0);
   assertEquals(taken.length, LIMITS.swarmReaderCount);

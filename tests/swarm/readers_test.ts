@@ -1,37 +1,61 @@
 import { assertEquals } from "@std/assert";
 import { LIMITS } from "../../lib/base/limits.ts";
-import { Readers } from "../../lib/swarm/readers.ts";
+import { type PieceRequest, Readers } from "../../lib/swarm/readers.ts";
 
 const { swarmReaderCount, swarmReaderQueueCount } = LIMITS;
 
-/** All that is served before something has been sent. */
-function turns(readers: Readers<number>): string[] {
+type PieceReaders = Readers<PieceRequest>;
+
+/** All that is served before something has been sent: reader and piece. */
+function turns(readers: PieceReaders): string[] {
   const all: string[] = [];
   for (let turn; (turn = readers.next());) {
-    all.push(`${turn.reader}${turn.request}`);
+    all.push(`${turn.reader}${turn.request.piece}`);
   }
   return all;
 }
 
-Deno.test("Readers serves swarmReaderCount readers at a time, one piece each, in turn", () => {
-  const readers = new Readers<number>(LIMITS);
-  const names = "abcdefghij".split("");
-  for (const reader of names) {
-    for (const piece of [1, 2]) readers.ask(reader, piece);
+/** Readers that ask for pieces, as `a1`. */
+function asking(...requests: string[]): PieceReaders {
+  const readers: PieceReaders = new Readers(LIMITS);
+  for (const [reader, ...piece] of requests) {
+    readers.ask(reader!, { piece: Number(piece.join("")) });
   }
-  const first = names.slice(0, swarmReaderCount).map((one) => `${one}1`);
+  return readers;
+}
+
+Deno.test("Readers serves swarmReaderCount readers at a time, one piece each, in turn", () => {
+  const names = "abcdef".split("");
+  const readers = asking(
+    ...names.flatMap((name, at) => [`${name}${at}`, `${name}${10 + at}`]),
+  );
+  const first = names.slice(0, swarmReaderCount).map((one, at) => one + at);
   assertEquals(turns(readers), first);
   assertEquals(readers.servedCount, swarmReaderCount);
   readers.sent("b");
-  assertEquals(turns(readers), ["i1"], "the next, and not its second piece");
+  assertEquals(turns(readers), ["e4"], "the next, and not its second piece");
   readers.sent("a");
   readers.sent("c");
-  assertEquals(turns(readers), ["j1", "a2"]);
+  assertEquals(turns(readers), ["f5", "a10"]);
+});
+
+Deno.test("Readers serves the piece first that was sent least often", () => {
+  const readers = asking("a1", "b1", "c1", "d1", "e2", "f1", "g3");
+  assertEquals(turns(readers), ["a1", "e2", "g3", "b1"]);
+  for (const reader of "aegb") readers.sent(reader);
+  readers.ask("a", { piece: 2 });
+  readers.ask("g", { piece: 4 });
+  assertEquals(
+    turns(readers),
+    ["g4", "a2", "c1", "d1"],
+    "f waits, and is next",
+  );
+  for (const reader of "gacd") readers.sent(reader);
+  assertEquals(turns(readers), ["f1"]);
 });
 
 Deno.test("Readers serves one that is alone piece by piece", () => {
-  const readers = new Readers<number>(LIMITS);
-  for (const piece of [7, 8]) readers.ask("a", piece);
+  const readers = asking("a7", "a8");
   assertEquals(turns(readers), ["a7"]);
   readers.sent("a");
   assertEquals(turns(readers), ["a8"]);
@@ -40,19 +64,16 @@ Deno.test("Readers serves one that is alone piece by piece", () => {
 });
 
 Deno.test("Readers takes no more than swarmReaderQueueCount requests of one reader", () => {
-  const readers = new Readers<number>(LIMITS);
+  const readers = asking();
   for (let piece = 0; piece < swarmReaderQueueCount; piece++) {
-    assertEquals(readers.ask("a", piece), true);
+    assertEquals(readers.ask("a", { piece }), true);
   }
-  assertEquals(readers.ask("a", 99), false);
-  assertEquals(readers.ask("b", 99), true);
+  assertEquals(readers.ask("a", { piece: 99 }), false);
+  assertEquals(readers.ask("b", { piece: 99 }), true);
 });
 
 Deno.test("Readers forgets what one that left has asked for, and frees its place", () => {
-  const readers = new Readers<number>(LIMITS);
-  for (const reader of ["a", "b"]) {
-    for (const piece of [1, 2]) readers.ask(reader, piece);
-  }
+  const readers = asking("a1", "a2", "b1", "b2");
   turns(readers);
   readers.left("a");
   assertEquals(readers.servedCount, 1);

@@ -173,6 +173,17 @@ Deno.test("Plan asks a second holder for each of the last swarmEndPieceCount pie
   assertEquals(plan.arrived(late, 0, there, 0), "duplicate");
 });
 
+Deno.test("Plan has a piece of a swarm taken over from a source that needs swarmTakeOverMs longer", () => {
+  const plan = newPlan(["a1", "b1"], 64, { holders: "b" });
+  plan.holderHas(0, "a", bitmap(5));
+  const { first } = plan.take("a1", 0)!;
+  assertEquals(first, 5);
+  plan.holderHas(0, "b", bitmap(5));
+  const { swarmTakeOverMs } = LIMITS;
+  assertEquals(plan.take("b1", swarmTakeOverMs - 1), undefined);
+  assertEquals(plan.take("b1", swarmTakeOverMs)?.first, 5);
+});
+
 Deno.test("Plan gives a reader of a swarm its window in order, and the rarest beyond", () => {
   const plan = newPlan(["s1", "a1"], 64, { holders: "s", lookahead: 3 });
   plan.holderHas(0, "a", bitmap(1, 40, 50));

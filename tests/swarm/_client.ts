@@ -1,0 +1,281 @@
+/**
+ * A client of a simulated swarm: the real plan and the real policy of links,
+ * over lines that `_sender.ts` simulates.
+ */
+
+import { LIMITS, type Limits } from "../../lib/base/limits.ts";
+import { askAgainMs, SwarmLinks } from "../../lib/swarm/links.ts";
+import { Plan } from "../../lib/transfer/plan.ts";
+import { type Receiver, Sender } from "./_sender.ts";
+
+/** What a client does to the others. */
+export type Conduct = "honest" | "liar" | "idler";
+
+/** What a client needs of the world around it. */
+export interface World {
+  readonly now: number;
+  readonly random: () => number;
+  readonly limits: Limits;
+  readonly pieceCount: number;
+  readonly pieceBytes: number;
+  /** The seed; `undefined` while it is away. */
+  readonly seed: Sender | undefined;
+  /** The client of that id, unless it has gone. */
+  find(id: string): Client | undefined;
+  /** Asks the relay for holders. */
+  listed(asker: string): string[];
+  /** Calls back after a while. */
+  later(ms: number, what: () => void): void;
+}
+
+/** Options of {@linkcode Client}. */
+export interface ClientOptions {
+  readonly id: string;
+  readonly upPerMs: number;
+  readonly downPerMs: number;
+  readonly conduct: Conduct;
+}
+
+/** A TCP and a TLS handshake between homes. */
+const DIAL_MS = 50;
+/** How often news of pieces are told. */
+const TELL_EVERY_MS = 100;
+const SEED = "seed";
+
+/** One client. */
+export class Client implements Receiver {
+  readonly id: string;
+  readonly conduct: Conduct;
+  readonly downPerMs: number;
+  readonly startedAt: number;
+  readonly sender: Sender;
+  downLeft = 0;
+  /** When it had everything. */
+  doneAt: number | undefined;
+  hasGone = false;
+  /** Pieces that came from the seed, from others, and for nothing. */
+  readonly came = { seed: 0, others: 0, wasted: 0 };
+  readonly #world: World;
+  readonly #plan: Plan;
+  readonly #links: SwarmLinks;
+  /** The source of each holder with a link, in the plan. */
+  readonly #sources = new Map<string, string>();
+  readonly #liars = new Set<string>();
+  #sourceCount = 0;
+  #askAt: number;
+  #tellAt: number;
+  #lookAt: number;
+
+  constructor(options: ClientOptions, world: World) {
+    const { id, conduct, upPerMs } = options;
+    const { limits, random, pieceCount, pieceBytes, now } = world;
+    this.id = id;
+    this.conduct = conduct;
+    this.downPerMs = options.downPerMs;
+    this.startedAt = now;
+    this.#world = world;
+    this.#askAt = now;
+    this.#tellAt = now + random() * TELL_EVERY_MS;
+    this.#lookAt = now + random() * 1_000;
+    this.#links = new SwarmLinks({ id, numbers: limits, random });
+    this.sender = new Sender({
+      ...{ id, upPerMs, pieceBytes },
+      readerCount: limits.swarmReaderCount,
+      sends: conduct !== "idler",
+    });
+    this.#plan = new Plan({
+      openFileCount: LIMITS.requestedFileCount,
+      pieceFailureCount: LIMITS.pieceFailureCount,
+      takeOverMs: limits.takeOverMs,
+      connectionQuietMs: LIMITS.connectionQuietMs,
+      swarm: limits,
+    });
+    this.#plan.addFile({
+      ...{ pieceCount, pieceBytes },
+      taskPieces: Math.max(1, Math.floor(2 ** 20 / pieceBytes)),
+      holders: [],
+      rarest: { random },
+    });
+    this.seedCame();
+  }
+
+  /** Pieces that no source of this client has. */
+  get nowhere(): number[] {
+    return this.#plan.nowhere(0);
+  }
+
+  get linkCount(): number {
+    return this.#links.openCount;
+  }
+
+  get cameCount(): number {
+    return this.came.seed + this.came.others;
+  }
+
+  /** The seed is there: every client is connected to it. */
+  seedCame(): void {
+    if (this.#world.seed === undefined || this.doneAt !== undefined) return;
+    this.#connect(SEED, "complete");
+  }
+
+  seedWent(): void {
+    this.#disconnect(SEED);
+  }
+
+  /** A step of time has passed. */
+  step(): void {
+    const { now } = this.#world;
+    if (now >= this.#askAt) this.#askRelay();
+    if (now >= this.#tellAt) this.#tell();
+    if (now < this.#lookAt) return;
+    this.#lookAt = now + 1_000;
+    for (const id of this.#links.toDrop(now)) this.part(id);
+    this.#dial();
+    for (const holder of [...this.#sources.keys()]) this.#pull(holder);
+  }
+
+  #askRelay(): void {
+    const { now, limits } = this.#world;
+    if (this.doneAt !== undefined) {
+      this.#askAt = Infinity;
+      return;
+    }
+    const listed = this.#world.listed(this.id);
+    this.#links.learned(listed.filter((id) => !this.#liars.has(id)));
+    this.#askAt = now + askAgainMs(now - this.startedAt, limits);
+    this.#dial();
+  }
+
+  #dial(): void {
+    for (const id of this.#links.toDial(this.#world.now)) {
+      this.#world.later(DIAL_MS, () => this.#dialled(id));
+    }
+  }
+
+  #dialled(id: string): void {
+    const { now } = this.#world;
+    if (this.hasGone) return;
+    const other = this.#world.find(id);
+    if (other?.accepts(this) !== true) return this.#closed(id);
+    if (!this.#links.opened(id, now)) return;
+    this.#connect(id, other.#announced);
+    other.#connect(this.id, this.#announced);
+  }
+
+  /** Whether it takes a link that `other` has dialled. */
+  accepts(other: Client): boolean {
+    return this.#links.accept(other.id, this.#world.now) === undefined;
+  }
+
+  #closed(id: string): void {
+    // Its own dial may have been answered in the meantime.
+    if (!this.#sources.has(id)) this.#links.closed(id, this.#world.now);
+  }
+
+  /** What it says that it has. */
+  get #announced(): Uint8Array | "complete" {
+    return this.conduct === "honest" ? this.#plan.holding(0) : "complete";
+  }
+
+  #connect(holder: string, has: Uint8Array | "complete"): void {
+    const source = `${holder} ${this.#sourceCount++}`;
+    this.#sources.set(holder, source);
+    this.#plan.addSource(source, holder, this.#world.now);
+    this.#plan.holderHas(0, holder, has);
+    if (has === "complete") this.#links.isComplete(holder);
+    this.#pull(holder);
+  }
+
+  #disconnect(holder: string): void {
+    const source = this.#sources.get(holder);
+    if (source === undefined) return;
+    this.#sources.delete(holder);
+    this.#plan.release(source, undefined, false);
+    this.#plan.drop(source);
+    this.#plan.removeHolder(0, holder);
+    this.sender.forget(holder);
+    for (const other of this.#sources.keys()) this.#pull(other);
+  }
+
+  /** Ends a link, at both ends. */
+  part(id: string): void {
+    const { now } = this.#world;
+    const other = this.#world.find(id);
+    for (const [one, peer] of [[this, id], [other, this.id]] as const) {
+      if (one === undefined) continue;
+      one.#links.closed(peer, now);
+      one.#disconnect(peer);
+    }
+  }
+
+  /** Asks a holder for all that the plan wants of it. */
+  #pull(holder: string): void {
+    const { now, seed } = this.#world;
+    const source = this.#sources.get(holder);
+    if (source === undefined || this.doneAt !== undefined) return;
+    const sender = holder === SEED ? seed : this.#world.find(holder)?.sender;
+    for (let task; (task = this.#plan.take(source, now));) {
+      for (let at = 0; at < task.count; at++) {
+        sender?.ask(this, task.first + at);
+      }
+    }
+  }
+
+  receive(piece: number, from: Sender): void {
+    const { now } = this.#world;
+    const source = this.#sources.get(from.id);
+    if (this.hasGone || source === undefined) return;
+    const other = this.#world.find(from.id);
+    if (other?.conduct === "liar") {
+      this.came.wasted++;
+      this.#liars.add(from.id);
+      return this.part(from.id);
+    }
+    this.#links.moved(from.id, now);
+    if (other !== undefined) other.#links.moved(this.id, now);
+    this.#plan.noteBytes(source, this.#world.pieceBytes, now);
+    const arrival = this.#plan.arrived(source, 0, piece, now);
+    if (arrival === "wanted") {
+      this.came[from.id === SEED ? "seed" : "others"]++;
+      this.#plan.saved({ file: 0, first: piece, count: 1 });
+    } else this.came.wasted++;
+    if (this.#plan.isDone) this.#finish();
+    else this.#pull(from.id);
+  }
+
+  #finish(): void {
+    if (this.doneAt !== undefined) return;
+    this.doneAt = this.#world.now;
+    this.#links.completed();
+    this.#world.seed?.forget(this.id);
+  }
+
+  /** Tells the others which pieces it has got. */
+  #tell(): void {
+    const { now } = this.#world;
+    this.#tellAt = now + TELL_EVERY_MS;
+    const runs = this.#plan.takeGained(0);
+    if (runs.length === 0 || this.conduct !== "honest") return;
+    for (const holder of this.#sources.keys()) {
+      this.#world.find(holder)?.hears(this, runs);
+    }
+  }
+
+  hears(
+    from: Client,
+    runs: readonly { first: number; count: number }[],
+  ): void {
+    if (from.doneAt !== undefined) this.#links.isComplete(from.id);
+    if (this.doneAt !== undefined) return;
+    if (this.#plan.holderGained(0, from.id, runs)) this.#pull(from.id);
+  }
+
+  /** It goes, whether it has everything or not. */
+  go(): void {
+    this.hasGone = true;
+    for (const holder of [...this.#sources.keys()]) {
+      if (holder !== SEED) this.part(holder);
+    }
+    this.#world.seed?.forget(this.id);
+  }
+}
