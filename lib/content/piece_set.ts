@@ -50,6 +50,11 @@ export class PieceSet {
     return set;
   }
 
+  /** The bitmap; a copy. */
+  get bitmap(): Uint8Array {
+    return this.#bits.slice();
+  }
+
   /** The bitmap, in base64. */
   format(): string {
     return this.#bits.toBase64();

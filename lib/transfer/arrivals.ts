@@ -26,6 +26,8 @@ export interface ArrivalsOptions {
   readonly track: (part: Promise<void>) => void;
   /** Bytes of a source have been verified, and are being written. */
   readonly onBytes: (arrived: Arrived) => void;
+  /** Pieces have been verified, and are written. */
+  readonly onSaved: (task: Task) => void;
   /** A node sent bytes of a file that are not what it vouched for. */
   readonly lied: (source: Source, index: number, file: IncomingFile) => void;
   /** All of a file has been written. */
@@ -109,6 +111,7 @@ export class Arrivals {
     if (right > 0 && !file.ended) {
       const good = { ...task, count: right };
       this.#arrived(connection, { task: good, file, path });
+      this.#options.onSaved(good);
     }
     // Also where nothing is new: others may have waited for this.
     this.#finishIfWhole(task.file, file);
@@ -137,6 +140,7 @@ export class Arrivals {
       file.writing--;
       this.#options.slabs.release(bytes);
     }
+    this.#options.onSaved(task);
     this.#finishIfWhole(task.file, file);
   }
 
@@ -156,9 +160,10 @@ export class Arrivals {
       path: Path;
     },
   ): boolean {
+    const now = performance.now();
     let bytes = 0;
     for (let piece = task.first; piece < task.first + task.count; piece++) {
-      const arrival = this.#options.plan.arrived(id, task.file, piece);
+      const arrival = this.#options.plan.arrived(id, task.file, piece, now);
       if (arrival === "wanted") bytes += pieceLength(given.size, piece);
     }
     source.arrived(bytes);

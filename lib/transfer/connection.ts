@@ -266,6 +266,10 @@ export class Connection {
         await Promise.all(flight.reading);
         throw flight.error;
       }
+      // A holder that only tells what it gains may leave while it is asked nothing.
+      if (session.failure !== null && flight.requests === 0) {
+        throw session.failure;
+      }
       if (this.#rests && flight.requests === 0) {
         if (flight.gathered.length === 0) return;
         this.#askGathered(session, flight, this.#countingIn(flight));

@@ -11,6 +11,7 @@
 import { describeCause, ProtocolError } from "../base/errors.ts";
 import { Arrivals } from "./arrivals.ts";
 import { DownloadLanes } from "./download_lanes.ts";
+import { HolderFiles } from "./holder_files.ts";
 import { Plan } from "./plan.ts";
 import { show } from "../base/text.ts";
 import { BatchReceiver, type Skipped } from "./batch.ts";
@@ -56,6 +57,7 @@ export class Download {
 
   readonly #work: Work;
   readonly #lanes: DownloadLanes;
+  readonly #holders: HolderFiles;
   readonly #arrivals: Arrivals;
   /** What may be under way on a connection, as far as our rate says. */
   readonly #aheadBytes: number;
@@ -83,12 +85,14 @@ export class Download {
       sources: this.#sources,
       ended: () => this.#kick(),
     });
+    const wake = (id: string) => this.#sources.wake([id]);
+    const track = this.#track.bind(this);
+    const [plan, files] = [this.#plan, this.#files];
+    this.#holders = new HolderFiles({ plan, files, wake, track });
     this.#arrivals = new Arrivals({
-      hasher: options.hasher,
-      plan: this.#plan,
-      slabs: this.#slabs,
-      track: this.#track.bind(this),
+      ...{ hasher: options.hasher, plan, slabs: this.#slabs, track },
       onBytes: options.onBytes,
+      onSaved: (task) => options.onSaved?.(task),
       lied: this.#lied.bind(this),
       finish: (index, file) => this.#track(this.#finish(index, file)),
     });
@@ -101,7 +105,10 @@ export class Download {
       isOver: () => this.#isOver,
       next: this.#next.bind(this),
       receiveMany: this.#receiveMany.bind(this),
-      opened: ({ source }, session) => this.#lanes.opened(source, session),
+      opened: ({ source }, session) => {
+        this.#lanes.opened(source, session);
+        this.#holders.opened(source, session);
+      },
       refused: this.#lost.bind(this),
       accept: this.#arrivals.accept.bind(this.#arrivals),
       track: this.#track.bind(this),
@@ -113,13 +120,14 @@ export class Download {
   addFile(given: DownloadFile): number {
     const file = new IncomingFile(given);
     const { pieceBytes, pieceCount } = file;
-    const { size, sources, have, inOrder } = given;
+    const { size, sources, have, inOrder, rarest } = given;
     const index = this.#plan.addFile({
       pieceCount,
       pieceBytes: Math.min(pieceBytes, Math.max(size, 1)),
       taskPieces: file.piecesIn(Math.min(SLAB_BYTES, this.#aheadBytes)),
       holders: sources.keys(),
       ...(have === undefined ? {} : { have }),
+      ...(rarest === undefined ? {} : { rarest }),
       ...(inOrder
         ? { lookahead: Math.max(3, file.piecesIn(LOOKAHEAD_BYTES)) }
         : {}),
@@ -141,6 +149,7 @@ export class Download {
     if (this.#sources.has(given.id)) return;
     const source = new Source(given, this.#options.connections);
     this.#sources.add(source);
+    this.#holders.added(source);
     // A copy: connections in lanes join while it serves.
     for (const [n, id] of [...source.connections].entries()) {
       const session = n === 0 ? given.session : undefined;
@@ -350,8 +359,12 @@ export class Download {
     });
   }
 
-  /** A node no longer has what it said it had. */
+  /** A source no longer has what it said it had. */
   #lost({ id, source }: Connection, { task }: Request, why: Skipped): void {
+    if (source.given.isHolder) {
+      this.#plan.holderLacks(task.file, source.given.id, task);
+      return this.#settle(this.#plan.release(id, task, false), "undelivered");
+    }
     this.#plan.removeHolder(task.file, source.given.id);
     this.#mayHaveOrphans = true;
     this.#settle(this.#plan.release(id, task), "undelivered");

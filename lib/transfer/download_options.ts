@@ -8,6 +8,7 @@ import type { Path } from "../base/conn.ts";
 import type { Limits } from "../base/limits.ts";
 import type { RateLimit } from "../base/rate.ts";
 import type { Hasher } from "./hashing.ts";
+import type { Task } from "./plan_types.ts";
 import type { SourceTrouble } from "./source.ts";
 
 /** Bytes that have come, and are right. */
@@ -48,6 +49,8 @@ export interface DownloadOptions {
   readonly signal: AbortSignal;
   /** Bytes of a source have been verified, and are being written. */
   readonly onBytes: (arrived: Arrived) => void;
+  /** Pieces of a file have been verified, and are written. */
+  readonly onSaved?: (task: Task) => void;
   /** A file is complete. */
   readonly onFinished: (file: number) => void;
   /** A file cannot be received. */

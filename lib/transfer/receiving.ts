@@ -9,7 +9,7 @@ import { delay } from "@std/async/delay";
 import { ProtocolError } from "../base/errors.ts";
 import { HASH_BYTES, isHashAt } from "../base/hash.ts";
 import { Manifest, pieceBytesOf, pieceCountOf } from "../content/manifest.ts";
-import type { Task } from "./plan_types.ts";
+import type { RarestFirst, Task } from "./plan_types.ts";
 import type { RateLimit } from "../base/rate.ts";
 import { show } from "../base/text.ts";
 import type { PieceReceiver } from "./answers.ts";
@@ -91,6 +91,8 @@ export interface DownloadFile {
   readonly have?: readonly number[];
   /** Whether the sink takes pieces in order. */
   readonly inOrder?: boolean;
+  /** Asks for the rarest pieces first; needed where sources are holders. */
+  readonly rarest?: RarestFirst | undefined;
   /** Where the pieces go. */
   readonly sink: Sink;
 }

@@ -311,6 +311,11 @@ export class NodeSession implements AsyncDisposable {
     return this.#heldMs + (this.lane?.heldMs ?? 0) >= HELD_MS;
   }
 
+  /** Why it has ended, if it has. */
+  get failure(): Error | null {
+    return this.#failure;
+  }
+
   /** The conn, where a lane owns it. */
   get lane(): LaneConn | undefined {
     const { conn } = this.#channel;

@@ -12,6 +12,8 @@ import type { NodeSession } from "./session.ts";
 export interface DownloadSource {
   /** Id of the node. */
   readonly id: string;
+  /** Whether it may have only some pieces of files; it is asked which. */
+  readonly isHolder?: boolean;
   /** A session that is open already; the download disposes of it. */
   readonly session?: NodeSession | undefined;
   /**

@@ -1,23 +1,16 @@
 /** The serving end of a client in a swarm, over real sockets. */
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { join } from "@std/path";
-import { openSync } from "node:fs";
 import { formatGrant } from "../../lib/access/grant.ts";
 import { HASH_BYTES, sha256 } from "../../lib/base/hash.ts";
 import { LIMITS } from "../../lib/base/limits.ts";
 import { writeBytes } from "../../lib/node/outbox.ts";
-import { createIdentity } from "../../lib/identity/identity.ts";
-import { Channel } from "../../lib/protocol/channel.ts";
-import { Holder, type HolderOptions } from "../../lib/swarm/holder.ts";
-import { Holding } from "../../lib/swarm/holding.ts";
+import type { HolderOptions } from "../../lib/swarm/holder.ts";
 import { ReaderTurns } from "../../lib/swarm/reader_turns.ts";
 import type { PieceReceiver } from "../../lib/transfer/answers.ts";
-import { NodeSession } from "../../lib/transfer/session.ts";
-import { dial } from "../../lib/transport/dial.ts";
 import { within } from "../_event_log.ts";
 import { FakeTime } from "../_fake_time.ts";
-import { tempShare } from "../_temp_share.ts";
+import { runHolder } from "./_holders.ts";
 import { contentOf, PIECE } from "./_holding.ts";
 
 const CONTENT = contentOf(4);
@@ -49,46 +42,10 @@ async function holding(
   stack: AsyncDisposableStack,
   options: Partial<HolderOptions> = {},
 ) {
-  const { manifest, bytes } = CONTENT;
-  const folder = stack.use(await tempShare({ partial: bytes }));
-  const descriptor = openSync(join(folder.path, "partial"), "r");
-  const held = stack.use(
-    new Holding(
-      { name: "big.iso", manifest, descriptor, have: [0, 1, 2] },
-      LIMITS,
-    ),
-  );
-  const identity = await createIdentity();
-  const holder = stack.use(
-    await Holder.open({
-      identity,
-      plaintext: false,
-      at: { host: "127.0.0.1", port: 0 },
-      limits: LIMITS,
-      isPrivate: false,
-      ...options,
-    }),
-  );
-  holder.add(held);
-  const meet = async (grant?: string) => {
-    const conn = await dial(holder.address, {
-      peer: identity,
-      timeoutMs: 30_000,
-    });
-    const channel = stack.use(
-      new Channel(conn, {
-        limits: LIMITS,
-        ...{ acceptsData: true, writeStallMs: 30_000, idleMs: 60_000 },
-      }),
-    );
-    const { session } = await NodeSession.open(channel, {
-      id: identity.id,
-      path: "direct",
-      ...grant === undefined ? {} : { grant },
-    });
-    return stack.use(session);
-  };
-  return { holder, held, meet };
+  const have = [0, 1, 2];
+  const running = await runHolder(CONTENT, { ...options, have }, stack);
+  const meet = async (grant?: string) => stack.use(await running.meet(grant));
+  return { ...running, meet };
 }
 
 Deno.test("A holder proves its key, and gives pieces to a client that knows the content id", async () => {
