@@ -206,6 +206,8 @@ const NUMBERS = {
   listingNodeBytes: 24 * MIB,
   /** Bytes of all lists, beside some 140 MB that a client uses anyway. */
   listingBytes: 40 * MIB,
+  /** Bytes of the folders of `ls --tree`: of 100,000, as deep as they may be. */
+  treeBytes: 48 * MIB,
   /** Unread pages of a list before the client stops receiving. */
   listingPagesAheadCount: 4,
   /** Nodes asked for files at once, not counting slow ones. */

@@ -24,6 +24,7 @@ import {
   type FolderSum,
   type Row,
   sumFolders,
+  type SummedFolders,
   walk,
 } from "../output/folder_sums.ts";
 import { compareText, inOrder, type SortBy } from "../output/order.ts";
@@ -99,6 +100,14 @@ export class FileList {
     );
     const total = rows.sums();
     if (total.files === 0) return;
+    if (rows.cutCount > 0) {
+      terminal.note(
+        `${
+          counted(rows.cutCount, "file")
+        } in too many folders: shown in a folder above ` +
+          "(list one folder, or use --depth)",
+      );
+    }
     // Elsewhere each line is a file.
     if (columns === undefined) terminal.note(formatTotal(total));
     else await terminal.facts([formatTotal(total)], signal);
@@ -110,13 +119,16 @@ export class FileList {
     const { sort, reverse, depth, isTree } = view;
     const files = this.#files;
     if (isTree || depth !== undefined) {
-      const root = sumFolders(files, files.places(), { start, deep });
+      const { root, cutCount } = sumFolders(files, files.places(), {
+        start,
+        deep,
+      });
       const options = { sort: sort ?? "name", reverse, isTree } as const;
       const rows = [...walk(root, files, {
         ...options,
         depth: depth ?? Infinity,
       })];
-      return new TreeRows(files, rows, root);
+      return new TreeRows(files, rows, { root, cutCount });
     }
     const order = places === undefined || sort !== undefined
       ? inOrder(files, { sort: sort ?? "name", reverse })
@@ -145,7 +157,7 @@ export class FileList {
     const { isTree } = this.#options.view;
     for (const row of rows) {
       const shown = row.kind === "file" ? this.#file(row) : folderRow(row);
-      yield isTree ? inTree(shown, row.depth) : shown;
+      yield isTree ? inTree(shown, row, this.#options.start) : shown;
     }
   }
 
@@ -188,20 +200,18 @@ export class FileList {
 /** A row, with its file. */
 type ReadRow =
   | Row & { kind: "folder" }
-  | {
-    readonly kind: "file";
-    readonly place: number;
-    readonly brief: FileBrief;
-    readonly depth: number;
-  };
+  | Row & { kind: "file"; readonly brief: FileBrief };
 
 /** Rows, with the sums of all files after they have been read. */
 interface Rows extends Iterable<ReadRow> {
   sums(): { readonly files: number; readonly bytes: number };
+  /** Files that stand in a folder above their own. */
+  readonly cutCount: number;
 }
 
 /** Files in a given order. Made one by one, because there may be many. */
 class FileRows implements Rows {
+  readonly cutCount = 0;
   readonly #files: FileListings;
   readonly #order: Iterable<number>;
   #sums = { files: 0, bytes: 0 };
@@ -221,7 +231,7 @@ class FileRows implements Rows {
       const brief = this.#files.briefAt(place);
       this.#sums.files++;
       this.#sums.bytes += brief.size;
-      yield { kind: "file", place, brief, depth: 1 };
+      yield { kind: "file", place, brief, depth: 1, folderLength: 0 };
     }
   }
 }
@@ -231,8 +241,14 @@ class TreeRows implements Rows {
   readonly #files: FileListings;
   readonly #rows: readonly Row[];
   readonly #root: FolderSum;
+  readonly cutCount: number;
 
-  constructor(files: FileListings, rows: readonly Row[], root: FolderSum) {
+  constructor(
+    files: FileListings,
+    rows: readonly Row[],
+    { root, cutCount }: SummedFolders,
+  ) {
+    this.cutCount = cutCount;
     this.#files = files;
     this.#rows = rows;
     this.#root = root;
@@ -268,9 +284,14 @@ function folderRow({ folder }: Row & { kind: "folder" }): FileRow {
 
 const TREE_INDENT = 2;
 
-/** With only the last part of its name, below its folder. */
-function inTree(row: FileRow, depth: number): FileRow {
-  const end = row.isFolder ? row.name.length - 2 : row.name.length;
-  const name = row.name.slice(row.name.lastIndexOf("/", end) + 1);
-  return { ...row, name, indent: TREE_INDENT * (depth - 1) };
+/** With the part of its name below the folder that it stands in. */
+function inTree(shown: FileRow, row: Row, start: number): FileRow {
+  const { name } = shown;
+  const end = row.kind === "folder"
+    ? name.length - 2
+    : row.folderLength > 0
+    ? row.folderLength
+    : start - 1;
+  const part = end < 0 ? name : name.slice(name.lastIndexOf("/", end) + 1);
+  return { ...shown, name: part, indent: TREE_INDENT * (row.depth - 1) };
 }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { LIMITS } from "../../base/limits.ts";
 import type { FileBrief } from "../../client/listing.ts";
 import { compareText, naturalKey, type SortBy } from "./order.ts";
 
@@ -22,7 +23,13 @@ export interface FolderSum {
 
 /** A row of a list: a file, or a folder. */
 export type Row =
-  | { readonly kind: "file"; readonly place: number; readonly depth: number }
+  | {
+    readonly kind: "file";
+    readonly place: number;
+    readonly depth: number;
+    /** Code units of the whole name of the folder it stands in. */
+    readonly folderLength: number;
+  }
   | {
     readonly kind: "folder";
     readonly folder: FolderSum;
@@ -42,43 +49,75 @@ export interface SumOptions {
   readonly start?: number;
   /** Files that were added up before, and have no place. */
   readonly deep?: DeepSums | undefined;
+  /** Bytes that folders may take. */
+  readonly mostBytes?: number;
+}
+
+/** Files in folders. */
+export interface SummedFolders {
+  readonly root: FolderSum;
+  /**
+   * Files that stand in a folder above their own, because the folders took too
+   * many bytes.
+   */
+  readonly cutCount: number;
 }
 
 /** Sums up files. */
 export function sumFolders(
   files: SummedFiles,
   places: Iterable<number>,
-  { start = 0, deep }: SumOptions = {},
-): FolderSum {
-  const root = emptyFolder("");
+  { start = 0, deep, mostBytes = LIMITS.treeBytes }: SumOptions = {},
+): SummedFolders {
+  const tree = new Tree({ start, mostBytes });
   for (const place of places) {
     const { name, size, modifiedMs } = files.briefAt(place);
     const sums = { files: 1, bytes: size, modifiedMs };
-    addBelow(root, name, { start, sums }).places.push(place);
+    tree.add(name, sums).places.push(place);
   }
-  for (const [path, sums] of deep ?? []) {
-    addBelow(root, `${path}/`, { start, sums });
-  }
-  return root;
+  // They have been counted where they came.
+  for (const [path, sums] of deep ?? []) tree.add(`${path}/`, sums);
+  return tree;
 }
 
-/** Adds to all folders that lead to a name; returns the last of them. */
-function addBelow(
-  root: FolderSum,
-  name: string,
-  { start, sums }: { readonly start: number; readonly sums: Sums },
-): FolderSum {
-  let folder = root;
-  add(folder, sums);
-  let end = name.indexOf("/", start);
-  for (; end >= 0; end = name.indexOf("/", end + 1)) {
-    const path = name.slice(0, end);
-    const next = folder.folders.get(path) ?? emptyFolder(path);
-    folder.folders.set(path, next);
-    folder = next;
-    add(folder, sums);
+/** Folders below a root, as many as have room. */
+class Tree implements SummedFolders {
+  readonly root = emptyFolder("");
+  cutCount = 0;
+  readonly #start: number;
+  #leftBytes: number;
+
+  constructor({ start, mostBytes }: { start: number; mostBytes: number }) {
+    this.#start = start;
+    this.#leftBytes = mostBytes;
   }
-  return folder;
+
+  /** Adds to all folders that lead to a name; returns the last of them. */
+  add(name: string, sums: Sums): FolderSum {
+    let folder = this.root;
+    add(folder, sums);
+    let isNew = false;
+    let end = name.indexOf("/", this.#start);
+    for (; end >= 0; end = name.indexOf("/", end + 1)) {
+      const path = name.slice(0, end);
+      let next = folder.folders.get(path);
+      if (next === undefined) {
+        // Their names are parts of one.
+        const bytes = FOLDER_BYTES + (isNew ? 0 : 2 * name.length);
+        if (bytes > this.#leftBytes) {
+          this.cutCount += sums.files;
+          return folder;
+        }
+        this.#leftBytes -= bytes;
+        isNew = true;
+        next = emptyFolder(path);
+        folder.folders.set(path, next);
+      }
+      folder = next;
+      add(folder, sums);
+    }
+    return folder;
+  }
 }
 
 function emptyFolder(name: string): FolderSum {
@@ -166,7 +205,8 @@ export function* walk(
   }));
   const leaves = folder.places.map((place) => {
     const { name, size, modifiedMs } = files.briefAt(place);
-    const row = { kind: "file" as const, place, depth };
+    const folderLength = folder.name.length;
+    const row = { kind: "file" as const, place, depth, folderLength };
     return { row, ...keysOf(name, size, modifiedMs) };
   });
   const children = [...folders, ...leaves].sort((a, b) =>

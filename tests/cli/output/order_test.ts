@@ -4,9 +4,11 @@ import {
   naturalKey,
   type SortBy,
 } from "../../../lib/cli/output/order.ts";
+import { LIMITS } from "../../../lib/base/limits.ts";
 import { seededRandom } from "../../_random.ts";
 import {
   DeepSums,
+  type Row,
   sumFolders,
   walk,
 } from "../../../lib/cli/output/folder_sums.ts";
@@ -87,7 +89,7 @@ function rowsOf(
   const { sort = "name", reverse = false, depth = Infinity, tree } = options;
   const places = [...FILES.places()]
     .filter((place) => start === 0 || FILES.nameAt(place).startsWith("b/"));
-  const root = sumFolders(FILES, places, { start });
+  const { root } = sumFolders(FILES, places, { start });
   const rows = walk(root, FILES, {
     ...{ sort, reverse, depth, isTree: tree ?? false },
   });
@@ -128,7 +130,7 @@ Deno.test("DeepSums of folders that are not opened give the rows that all of the
     for (const depth of [1, 2, 3, 9]) {
       const deep = new DeepSums({ start, depth });
       const rowsOf = (places: number[], deep?: DeepSums) => {
-        const root = sumFolders(files, places, { start, deep });
+        const { root } = sumFolders(files, places, { start, deep });
         const rows = [...walk(root, files, {
           ...{ sort: "name", reverse: false, depth, isTree: true },
         })];
@@ -176,4 +178,31 @@ Deno.test("walk sorts folders by their sums, among the files beside them", () =>
   assertEquals(rowsOf({ depth: 1, sort: "date", reverse: true }), [
     ...["1 a2", "1 a10", "1 b/ 2 71 900"],
   ]);
+});
+
+Deno.test("sumFolders makes no more folders than treeBytes has room for, and says how many files stand above their own", () => {
+  const deep = (n: number) => `${"d/".repeat(30).replaceAll("d", `d${n}`)}f`;
+  const files = {
+    briefAt: (place: number) => ({
+      name: place === 0 ? "a/first" : deep(place),
+      size: 1,
+      modifiedMs: 0,
+    }),
+  };
+  const places = Array.from({ length: 9_000 }, (_, place) => place);
+  const { root, cutCount } = sumFolders(files, places);
+  const rows = [...walk(root, files, {
+    ...{ sort: "name", reverse: false, depth: Infinity, isTree: true },
+  })];
+  const folderCount = rows.filter(({ kind }) => kind === "folder").length;
+  assertEquals(folderCount * 400 <= LIMITS.treeBytes, true, `${folderCount}`);
+  assertEquals(folderCount * 450 > LIMITS.treeBytes, true, `${folderCount}`);
+  // No file is lost, and all are summed up.
+  assertEquals(rows.length - folderCount, 9_000);
+  assertEquals([root.files, root.bytes], [9_000, 9_000]);
+  const isAbove = (row: Row) =>
+    row.kind === "file" &&
+    files.briefAt(row.place).name.indexOf("/", row.folderLength + 1) >= 0;
+  assertEquals(rows.filter(isAbove).length, cutCount);
+  assertEquals(cutCount > 4_000, true, `${cutCount}`);
 });
