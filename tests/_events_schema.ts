@@ -74,6 +74,15 @@ const Node = object({
   ...NODE,
   addresses: listOf(Type.String(), "the addresses to dial, `HOST:PORT`"),
   isAttached: flag("whether it can be reached through the relay"),
+  index: Type.Optional(
+    object(
+      {
+        fingerprints: count("fingerprints of names and contents"),
+        seconds: count("seconds since it last told some"),
+      },
+      "what the relay's index knows of it, in the list of `nodes`",
+    ),
+  ),
 }, "the node");
 const From = listOf(
   object({ node: Node, bytes: count("bytes from it"), paths: Paths }),

@@ -225,6 +225,8 @@ export const NETWORK_LIMITS = {
   indexAskedMostCount: 1_024,
   /** Nodes in an answer from the index; of more, all are listed. */
   indexAnswerCount: 1_024,
+  /** Nodes in a question about their indexes: 30 KiB of ids in a frame. */
+  indexLookupCount: 500,
   /** With at most so many nodes at the relay, a client asks all of them. */
   askAllCount: 32,
   /** The shortest time between two log lines about the same refusal. */

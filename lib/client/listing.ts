@@ -78,10 +78,13 @@ export interface FileBrief {
  * @throws {Failure} of kind `relay` if the relay cannot be asked.
  */
 export async function listNodes(
-  options: ListNodesOptions,
+  options: ListNodesOptions & {
+    /** Whether to ask what the relay's index knows of each node. */
+    readonly indexes?: boolean;
+  },
 ): Promise<NodeListing> {
   await using peers = new Peers(options, options.onEvent ?? (() => {}));
-  return await peers.list();
+  return await peers.list({ indexes: options.indexes });
 }
 
 /**

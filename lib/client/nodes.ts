@@ -46,6 +46,13 @@ export interface ListedNode {
   readonly isAttached: boolean;
   /** The node's signed record, which the rest was read from. */
   readonly signed: ListedRecord;
+  /** What the relay's index knows of it, if it was asked and knows all names. */
+  readonly index?: {
+    /** Fingerprints of names and contents. */
+    readonly fingerprints: number;
+    /** Seconds since the node last told some. */
+    readonly seconds: number;
+  };
   /** The grant to show to it, if the relay is private. */
   readonly grant?: ListedGrant;
 }

@@ -27,6 +27,7 @@ import {
   listSome,
   type NodeListing,
 } from "./nodes.ts";
+import { withIndexes } from "./node_indexes.ts";
 import type { Lanes } from "../transfer/lanes.ts";
 import { Reach, type Reached } from "./reach.ts";
 import { PeerSlots } from "./peer_slots.ts";
@@ -139,14 +140,16 @@ export class Peers implements AsyncDisposable {
    * @throws {Failure} of kind `relay` if it cannot be asked.
    */
   async list(
-    { fingerprintsFor, known = [] }: {
+    { fingerprintsFor, known = [], indexes = false }: {
       /** Only nodes that may have what these stand for, if the relay knows. */
       readonly fingerprintsFor?: FingerprintsFor | undefined;
       /** Nodes that were listed before: they stay in the list. */
       readonly known?: readonly ListedNode[];
+      /** Whether to ask what the relay's index knows of each node. */
+      readonly indexes?: boolean | undefined;
     } = {},
   ): Promise<NodeListing> {
-    const listing = await this.#list(fingerprintsFor);
+    const listing = await this.#list({ fingerprintsFor, indexes });
     const ids = new Set(known.map(({ id }) => id));
     const others = listing.nodes.filter(({ id }) => !ids.has(id));
     const nodes = [
@@ -163,7 +166,12 @@ export class Peers implements AsyncDisposable {
     return this.#dialer.open(this.options.signal);
   }
 
-  async #list(fingerprintsFor?: FingerprintsFor): Promise<NodeListing> {
+  async #list(
+    { fingerprintsFor, indexes = false }: {
+      fingerprintsFor?: FingerprintsFor | undefined;
+      indexes?: boolean;
+    } = {},
+  ): Promise<NodeListing> {
     const { signal } = this.options;
     const session = await this.#dialer.open(signal);
     await using channel = session.channel;
@@ -178,9 +186,12 @@ export class Peers implements AsyncDisposable {
       const listed = fingerprintsFor === undefined
         ? { nodes: await listAll(channel, asking) }
         : await listSome(channel, { ...asking, fingerprintsFor, limits });
+      const nodes = indexes
+        ? await withIndexes(listed.nodes, { channel, limits })
+        : listed.nodes;
       const { uptime } = session.hello;
       const young = uptime === undefined ? {} : { uptime };
-      return { greeting, relayId, ...listed, ...young };
+      return { greeting, relayId, ...listed, nodes, ...young };
     } catch (error) {
       if (signal?.aborted) throw signal.reason;
       if (error instanceof Failure || isBug(error)) throw error;

@@ -23,6 +23,7 @@ export const CHECKS = [
   "share",
   "state",
   "port",
+  "index",
   "registration",
   "reach",
   "tunnels",

@@ -1,7 +1,8 @@
 /**
  * Examines what a node needs: a folder to share, a port, and a relay that lists
  * it, can dial it, and carries tunnels to it. For this the doctor registers for
- * a moment under the node's own name. It serves no files.
+ * a moment under the node's own name, with an identity of its own: the node may
+ * be running. It serves no files.
  *
  * @module
  */
@@ -19,7 +20,7 @@ import {
   systemErrorCode,
 } from "../base/errors.ts";
 import { receivePeer } from "../protocol/hello.ts";
-import type { Identity } from "../identity/identity.ts";
+import { createIdentity, type Identity } from "../identity/identity.ts";
 import { Incidents } from "../guard/incidents.ts";
 import { Registrant } from "../uplink/registrant.ts";
 import { RelayDialer } from "../uplink/relay_dialer.ts";
@@ -28,6 +29,7 @@ import { show } from "../base/text.ts";
 import { acceptTunnel } from "../transport/join.ts";
 import { listen, type Listener } from "../transport/listen.ts";
 import type { Findings } from "./check.ts";
+import { tellIndex } from "./index.ts";
 import {
   checkRelay,
   type ExaminationOptions,
@@ -58,15 +60,18 @@ export interface NodeExaminationOptions extends ExaminationOptions {
  * kind `interrupted` if `signal` was aborted.
  */
 export async function examineNode(
-  options: NodeExaminationOptions,
+  { identity: { id }, ...given }: NodeExaminationOptions,
   findings: Findings,
 ): Promise<void> {
+  // Under the node's identity it would end the lease and the index of a node
+  // that runs.
+  const options = { ...given, identity: await createIdentity() };
   const listener = await checkPort(options, findings);
   try {
     const met = await checkRelay(options, { role: "node", findings });
     if (met === undefined) return;
     if (listener === undefined) await met.session.channel.close();
-    else await new Trial(met, { options, listener, findings }).run();
+    else await new Trial(met, { options, id, listener, findings }).run();
   } finally {
     await listener?.close();
   }
@@ -120,6 +125,8 @@ async function checkPort(
 class Trial {
   readonly #met: MetRelay;
   readonly #options: NodeExaminationOptions;
+  /** The id of the examined node. */
+  readonly #id: string;
   readonly #listener: Listener;
   readonly #findings: Findings;
   readonly #registrant: Registrant;
@@ -129,14 +136,16 @@ class Trial {
 
   constructor(
     met: MetRelay,
-    { options, listener, findings }: {
+    { options, id, listener, findings }: {
       options: NodeExaminationOptions;
+      id: string;
       listener: Listener;
       findings: Findings;
     },
   ) {
     this.#met = met;
     this.#options = options;
+    this.#id = id;
     this.#listener = listener;
     this.#findings = findings;
     this.#registrant = new Registrant({
@@ -159,6 +168,7 @@ class Trial {
     });
     try {
       if (!await this.#register(calls)) return;
+      await tellIndex(this.#id, { calls, findings: this.#findings });
       const hasTunnels = await checkEntrances(this.#met, {
         options: this.#options,
         findings: this.#findings,

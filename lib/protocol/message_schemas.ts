@@ -237,6 +237,25 @@ const WITH_RELAY = {
     }),
   },
   indexed: { type: 0x33, schema: Type.Object({ outcome: Token }) },
+  lookup: {
+    type: 0x3b,
+    schema: Type.Object({
+      ids: Type.Array(Id, { minItems: 1, maxItems: LIMITS.indexLookupCount }),
+    }),
+  },
+  looked: {
+    type: 0x3c,
+    schema: Type.Object({
+      nodes: Type.Array(
+        Type.Object({
+          listed: Type.Boolean(),
+          fingerprints: Type.Optional(Count),
+          seconds: Type.Optional(Count),
+        }),
+        { maxItems: LIMITS.indexLookupCount },
+      ),
+    }),
+  },
   enter: { type: 0x34, schema: SignedRecordSchema },
   entered: {
     type: 0x35,

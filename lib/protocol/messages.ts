@@ -71,6 +71,7 @@ export const DIRECTION = {
     "withdraw",
     "renew",
     "index",
+    "lookup",
     "reach",
     "attach",
     "decline",
@@ -79,6 +80,7 @@ export const DIRECTION = {
   toPrivateRelay: ["authenticate", "redeem"],
   clientToRelay: [
     "list",
+    "lookup",
     "report",
     "tunnel",
     "mint",
@@ -90,6 +92,7 @@ export const DIRECTION = {
     "registered",
     "withdrawn",
     "indexed",
+    "looked",
     "reached",
     "attached",
     "invite",
@@ -98,6 +101,7 @@ export const DIRECTION = {
   ],
   relayToClient: [
     "nodes",
+    "looked",
     "reported",
     "rendezvous",
     "minted",

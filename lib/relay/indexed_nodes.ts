@@ -47,6 +47,8 @@ interface IndexedNode extends IndexVersion {
   slot: number | null;
   epoch: string;
   version: number;
+  /** When a version was last complete. */
+  toldAt: number;
 }
 
 /** The answer to a question to the index. */
@@ -124,7 +126,14 @@ export class IndexedNodes {
     const known = this.#nodes.get(id);
     if (known?.instance === instance) return known;
     if (known !== undefined) this.left(id);
-    const node = { instance, source, slot: null, epoch: "", version: 0 };
+    const node = {
+      instance,
+      source,
+      slot: null,
+      epoch: "",
+      version: 0,
+      toldAt: 0,
+    };
     this.#nodes.set(id, node);
     this.#unindexed.add(id);
     this.#changes++;
@@ -150,6 +159,7 @@ export class IndexedNodes {
         added: Iterable<number>;
         removed: Iterable<number>;
       },
+    now: number,
   ): IndexOutcome {
     const node = this.#nodes.get(id);
     if (node?.instance !== instance) return "unknown";
@@ -181,8 +191,22 @@ export class IndexedNodes {
     }
     if (more) return "taken";
     node.version = version;
+    node.toldAt = now;
     this.#unindexed.delete(id);
     return "taken";
+  }
+
+  /**
+   * How many fingerprints a node has, and when it last told some; `undefined` if
+   * its index is not complete.
+   */
+  toldBy(id: string): { fingerprints: number; at: number } | undefined {
+    const node = this.#nodes.get(id);
+    if (!node || node.slot === null || this.#unindexed.has(id)) {
+      return undefined;
+    }
+    const fingerprints = this.#index.entriesOf(node.slot);
+    return { fingerprints, at: node.toldAt };
   }
 
   /** Which nodes may have one of the fingerprints. */

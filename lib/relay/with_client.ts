@@ -15,6 +15,7 @@ import {
   type MessageOf,
   type RelayToClient,
 } from "../protocol/messages.ts";
+import { lookUp } from "./index_lookup.ts";
 import type { DialBackOutcome } from "./dial_backs.ts";
 import type { ListingPage } from "./listings.ts";
 import { type RelayContext, tellLeft } from "./context.ts";
@@ -51,7 +52,7 @@ export async function talkWithClient(
     }
     const answered = message.kind === "mint"
       ? admittance.mint(message)
-      : await answer(message, channel, relay);
+      : await answer(message, channel, { relay, admittance });
     await channel.send(answered);
   }
 }
@@ -111,11 +112,15 @@ function isHolderRequest(message: ClientToRelay): message is HolderRequest {
 }
 
 function answer(
-  message: MessageOf<"report" | "tunnel">,
+  message: MessageOf<"lookup" | "report" | "tunnel">,
   channel: Channel,
-  relay: RelayContext,
+  { relay, admittance }: { relay: RelayContext; admittance: Admittance },
 ): RelayToClient | Promise<RelayToClient> {
   switch (message.kind) {
+    case "lookup": {
+      const names = admittance.mayUseIndex ? relay.names : null;
+      return lookUp(message, { ...relay, names });
+    }
     case "report":
       return answerReport(message, relay);
     case "tunnel":

@@ -26,6 +26,7 @@ import {
 } from "../protocol/signed_record.ts";
 import type { Lease, LeaseTerms } from "./lease.ts";
 import { fingerprintsIn } from "./indexed_nodes.ts";
+import { lookUp } from "./index_lookup.ts";
 import type { DialBackOutcome } from "./dial_backs.ts";
 import type { Renewable } from "./renewal_tokens.ts";
 import { type RelayContext, tellLeft } from "./context.ts";
@@ -99,6 +100,8 @@ class NodeTalk implements Disposable {
         return this.#renew(message);
       case "index":
         return await this.#index(message);
+      case "lookup":
+        return lookUp(message, this.#relay);
       case "reach":
         return { kind: "reached", outcome: await this.#reach() };
       case "attach":
@@ -262,7 +265,8 @@ class NodeTalk implements Disposable {
     const count = added.length + removed.length;
     await turns.next(remote, Math.floor(count / limits.indexPerRequestCount));
     const { id, instance } = node;
-    const outcome = names.take(id, { ...message, instance, added, removed });
+    const part = { ...message, instance, added, removed };
+    const outcome = names.take(id, part, performance.now());
     return { kind: "indexed", outcome };
   }
 

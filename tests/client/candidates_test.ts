@@ -2,11 +2,12 @@
  * Which nodes a client asks, with a relay that knows fingerprints of names.
  */
 
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertLess } from "@std/assert";
 import { join } from "@std/path";
 import { parseSelection } from "../../lib/cli/options/selection.ts";
 import { LIMITS } from "../../lib/base/limits.ts";
 import { Candidates } from "../../lib/client/candidates.ts";
+import { listNodes } from "../../lib/client/listing.ts";
 import { Peers } from "../../lib/client/peers.ts";
 import { encodeFingerprints } from "../../lib/content/fingerprints.ts";
 import { greet } from "../../lib/protocol/hello.ts";
@@ -245,6 +246,42 @@ Deno.test("A client of a relay with askAllCount nodes asks all of them, and of o
   assertEquals((await listedFor(relay, ["f5", ...many]))[0], ["f5"]);
   const [whole] = await listedFor(relay, ["f5", "f6", ...many]);
   assertEquals(whole.length, count + 1);
+});
+
+Deno.test("A client asks what the index knows of indexLookupCount nodes at once, and a relay answers about no more", async () => {
+  await using relay = await startRelay({
+    limits: { nodesPerAddressCount: 100 },
+  });
+  await using _none = await startIndexed(relay, {}, {
+    ...{ index: false, name: "none" },
+  });
+  await registerMany(relay, [["a", "b"], ["c"], ["d", "e", "f"]]);
+  for (const indexLookupCount of [LIMITS.indexLookupCount, 3, 1]) {
+    const { nodes } = await listNodes({
+      ...{ relay: pinned(relay), indexes: true, limits: { indexLookupCount } },
+    });
+    const known = nodes.map(({ name, index }) => [name, index?.fingerprints]);
+    assertEquals(known.sort(), [
+      ["a,b", 2],
+      ["c", 1],
+      ["d,e,f", 3],
+      ["none", undefined],
+    ]);
+    assertLess(nodes.find(({ index }) => index)!.index!.seconds, 60);
+  }
+  const { nodes: [plain] } = await listNodes({ relay: pinned(relay) });
+  assertEquals(plain?.index, undefined, "nobody asked");
+
+  const { address } = relay.server;
+  for (const more of [0, 1]) {
+    await using channel = await openChannel(address, relay.identity);
+    await greet(channel, { role: "client" });
+    const ids = Array(LIMITS.indexLookupCount + more).fill(relay.identity.id);
+    await channel.send({ kind: "lookup", ids });
+    const answer = await channel.receive(DIRECTION.relayToClient)
+      .catch(() => null);
+    assertEquals(answer?.kind === "looked", more === 0);
+  }
 });
 
 Deno.test("A client asks for indexAskedCount fingerprints at once, and a relay takes no more", async () => {

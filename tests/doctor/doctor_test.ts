@@ -255,6 +255,7 @@ const WELL = {
   clock: "ok",
   access: "ok",
   registration: "ok",
+  index: "ok",
 };
 
 for (const plaintext of [false, true]) {
@@ -270,6 +271,43 @@ for (const plaintext of [false, true]) {
     assertMatch(seen.of("tunnel").says, /^joined to examined, in \d+ ms$/);
   });
 }
+
+Deno.test("The doctor tells what the index knows of a node that runs, and leaves its lease and its index alone", async () => {
+  await using relay = await startRelay();
+  const identity = IDENTITIES[2]!;
+  const examine = async () => {
+    const seen = new Seen();
+    await examineNode({
+      ...optionsFor(relay.server.address),
+      ...{ identity, name: "examined", host: "127.0.0.1", port: 0 },
+    }, seen.findings);
+    return seen.of("index");
+  };
+  assertMatch((await examine()).says, /does not run/);
+  const shared = { a: "a", b: "b" };
+  await using off = await startNode(relay, shared, { identity, index: false });
+  const none = await examine();
+  assertEquals(none.verdict, "warning");
+  assertMatch(none.says, /has none of the node that runs/);
+  assertEquals(relay.server.nodeCount, 1, "the node is still listed");
+  await off.server.close();
+  await using node = await startNode(relay, shared, { identity });
+  await node.log.until("indexed");
+  for (const _ of [1, 2]) {
+    const { verdict, says } = await examine();
+    assertEquals(verdict, "ok");
+    assertMatch(says, /^the relay has [46] fingerprints of the node, the last/);
+  }
+  assertEquals(node.log.names.includes("identity_used_twice"), false);
+
+  await using without = await startRelay({ limits: { indexEntryCount: 0 } });
+  const seen = new Seen();
+  await examineNode({
+    ...optionsFor(without.server.address),
+    ...{ identity, name: "examined", host: "127.0.0.1", port: 0 },
+  }, seen.findings);
+  assertMatch(seen.of("index").says, /the relay keeps none/);
+});
 
 Deno.test("The doctor tells a node that cannot be dialled that clients come through the relay", async () => {
   const closed = Deno.listen({ hostname: "127.0.0.1", port: 0 });

@@ -194,6 +194,16 @@ const BODY: { readonly [Kind in MessageKind]: fc.Arbitrary<Body<Kind>> } = {
     { requiredKeys: ["outcome"] },
   ),
   renew: fc.record({ id, renewal }),
+  lookup: fc.record({ ids: fc.array(id, { minLength: 1, maxLength: 64 }) }),
+  looked: fc.record({
+    nodes: fc.array(
+      fc.record(
+        { listed: fc.boolean(), fingerprints: count, seconds: count },
+        { requiredKeys: ["listed"] },
+      ),
+      { maxLength: 4 },
+    ),
+  }),
   holders: fc.record(
     { content: tunnelKey, most: fc.integer({ min: 1, max: 50 }) },
     { requiredKeys: ["content"] },

@@ -51,7 +51,7 @@ function tell(
     ...{ instance: "1", epoch: "e", version: 1 },
     ...message,
     ...{ added, removed },
-  });
+  }, 0);
 }
 
 Deno.test("IndexedNodes names the nodes that have a fingerprint, and those without an index", () => {

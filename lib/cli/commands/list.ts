@@ -187,11 +187,14 @@ function startOf({ prefix }: Wanted): number {
 
 /** Runs the command `nodes`; resolves to the exit code. */
 export async function runNodes(
-  { options, terminal, signal }: Context,
+  { options, terminal, line, signal }: Context,
 ): Promise<number> {
   const { onEvent } = new Telling(terminal);
-  const { nodes } = await listNodes({ ...options, onEvent });
+  const isLong = line.isOn("long");
+  const indexes = isLong || terminal.options.json;
+  const { nodes } = await listNodes({ ...options, onEvent, indexes });
   terminal.note(`peer node count: ${nodes.length}`);
-  await terminal.facts(formatNodes(nodes, { ids: true }), signal);
+  const rows = formatNodes(nodes, { ids: true, indexes: isLong });
+  await terminal.facts(rows, signal);
   return 0;
 }

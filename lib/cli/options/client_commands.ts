@@ -32,9 +32,13 @@ export const CLIENT_COMMANDS: Readonly<Record<ClientCommand, Command>> = {
   nodes: {
     ...NOTHING,
     usage: "RELAY nodes",
-    common: ["token-file", "known-relays", "json", "quiet", "no-tunnel"],
+    common: ["long", "token-file", "known-relays", "json", "quiet"],
     summary: "list the active nodes",
     alsoCalled: ["peers", "status", "who"],
+    notes: [
+      "With --long, each row says how many fingerprints of names and contents the",
+      "relay's index has of the node, and when the node last told some.",
+    ],
     examples: [
       {
         what: "number, name, address and id of each",

@@ -217,9 +217,9 @@ export const ROWS = {
   },
   long: {
     roles: CLIENT,
-    commands: LISTING,
+    commands: [...LISTING, "nodes"],
     short: "l",
-    help: "list times in full, content ids and node ids",
+    help: "list times in full, content ids, node ids, indexes",
   },
   "ignore-case": {
     roles: CLIENT,

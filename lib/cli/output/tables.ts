@@ -9,12 +9,16 @@ import { distinctNames } from "../../client/node_names.ts";
 import type { ListedNode } from "../../client/nodes.ts";
 import { formatEndpoint } from "../../base/conn.ts";
 import { showWhole } from "../../base/text.ts";
+import { formatSeconds } from "./progress.ts";
 import { padEnd, widthOf } from "./width.ts";
 
-/** A row for each node: number, name, address, id if wanted, and `tunnel`. */
+/**
+ * A row for each node: number, name, address, id if wanted, what the relay's
+ * index knows of it if wanted, and `tunnel`.
+ */
 export function formatNodes(
   nodes: readonly ListedNode[],
-  options: { ids: boolean },
+  options: { ids: boolean; indexes?: boolean },
 ): string[] {
   const names = distinctNames(nodes);
   return formatRows(nodes.map((node) => [
@@ -22,8 +26,17 @@ export function formatNodes(
     showWhole(names.get(node.id)!),
     showWhole(node.addresses.map(formatEndpoint).join(",")),
     ...(options.ids ? [node.id] : []),
+    ...(options.indexes ? [indexInWords(node)] : []),
     ...(node.isAttached ? ["tunnel"] : []),
   ]));
+}
+
+function indexInWords({ index }: ListedNode): string {
+  return index === undefined
+    ? "no index"
+    : `${index.fingerprints} in index, told ${
+      formatSeconds(index.seconds)
+    } ago`;
 }
 
 /**

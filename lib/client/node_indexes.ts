@@ -1,0 +1,41 @@
+/**
+ * Asks the relay how much of each node its index knows.
+ *
+ * @module
+ */
+
+import type { Limits } from "../base/limits.ts";
+import type { Channel } from "../protocol/channel.ts";
+import { DIRECTION } from "../protocol/messages.ts";
+import type { ListedNode } from "./nodes.ts";
+
+/**
+ * The same nodes, each with what the relay's index knows of it.
+ *
+ * @throws {ProtocolError} if the relay hangs up, or sends something else.
+ */
+export async function withIndexes(
+  nodes: readonly ListedNode[],
+  { channel, limits }: {
+    channel: Channel;
+    limits: Pick<Limits, "indexLookupCount">;
+  },
+): Promise<ListedNode[]> {
+  const most = limits.indexLookupCount;
+  const found: ListedNode[] = [];
+  for (let at = 0; at < nodes.length; at += most) {
+    const some = nodes.slice(at, at + most);
+    await channel.send({ kind: "lookup", ids: some.map(({ id }) => id) });
+    const answer = await channel.receive(DIRECTION.relayToClient);
+    const looked = answer?.kind === "looked" ? answer.nodes : [];
+    for (const [n, node] of some.entries()) {
+      const { fingerprints, seconds } = looked[n] ?? {};
+      found.push(
+        fingerprints === undefined || seconds === undefined
+          ? node
+          : { ...node, index: { fingerprints, seconds } },
+      );
+    }
+  }
+  return found;
+}

@@ -1,0 +1,25 @@
+/**
+ * Tells peers how much of a node the index knows, and since when.
+ *
+ * @module
+ */
+
+import type { MessageOf } from "../protocol/messages.ts";
+import type { RelayContext } from "./context.ts";
+
+/** The answer about some nodes; about none where the relay keeps no index. */
+export function lookUp(
+  { ids }: MessageOf<"lookup">,
+  { registry, names }: Pick<RelayContext, "registry" | "names">,
+): MessageOf<"looked"> {
+  if (names === null) return { kind: "looked", nodes: [] };
+  const now = performance.now();
+  const nodes = ids.map((id) => {
+    if (registry.find(id, now) === undefined) return { listed: false };
+    const told = names.toldBy(id);
+    if (told === undefined) return { listed: true };
+    const seconds = Math.floor((now - told.at) / 1_000);
+    return { listed: true, fingerprints: told.fingerprints, seconds };
+  });
+  return { kind: "looked", nodes };
+}
