@@ -41,12 +41,26 @@ export interface BrowseOptions {
    * is asked, because several may have the same file.
    */
   readonly addUp?: ((file: ListedFile) => number | undefined) | undefined;
+  /**
+   * Takes the wanted files of each page instead of keeping them. A slow taker
+   * does not count against the node.
+   */
+  readonly take?:
+    | ((files: readonly ListedFile[], from: TakenFrom) => Promise<void>)
+    | undefined;
   /** How long all lists may take together, instead of `listingMostMs` each. */
   readonly mostMs?: number | undefined;
   /** Whether to wait for a node's first scan although another has listed. */
   readonly isPatient?: boolean | undefined;
   /** Called for every event. */
   readonly tell: (event: ClientEvent) => void;
+}
+
+/** The node that lists files which are taken. */
+export interface TakenFrom {
+  readonly id: string;
+  /** Its name, which tells it from the other nodes. */
+  readonly name: string;
 }
 
 /** The offers of all nodes, and the sessions with them. */
@@ -57,7 +71,7 @@ export interface Browsed {
   readonly sessions: Map<string, NodeSession>;
   /** Nodes that were reached but did not list all of their files. */
   readonly incomplete: readonly ListedNode[];
-  /** Files that were added to sums. */
+  /** Files that were added to sums, or taken. */
   readonly addedUpCount: number;
 }
 
@@ -67,10 +81,18 @@ export async function browseAll(
   nodes: readonly ListedNode[],
   options: BrowseOptions,
 ): Promise<Browsed> {
-  const { addUp: _, ...others } = options;
-  const browsing = new Browsing(peers, nodes.length === 1 ? options : others);
-  using _telling = browsing.tellNowAndThen(nodes);
-  await peers.turns.each(nodes, (node) => browsing.browse(node));
+  const { addUp, ...others } = options;
+  const browsing = new Browsing(peers, nodes, {
+    ...others,
+    addUp: nodes.length === 1 ? addUp : undefined,
+  });
+  using _telling = browsing.tellNowAndThen(nodes.length);
+  try {
+    await peers.turns.each(nodes, (node) => browsing.browse(node));
+  } catch (error) {
+    browsing.abort(error);
+    throw error;
+  }
   browsing.tellLeftOut();
   await browsing.sort();
   return browsing;
@@ -83,12 +105,14 @@ class Browsing implements Browsed {
   readonly sessions = new Map<string, NodeSession>();
   readonly incomplete: ListedNode[] = [];
   readonly #peers: Peers;
+  readonly #names: ReadonlyMap<string, string>;
   readonly #options: BrowseOptions;
   readonly #startedAt = performance.now();
   /** Nodes that are listing now. */
   readonly #listing = new Set<ListedNode>();
   readonly #clocks = new Set<ListingClock>();
   #hasListed = false;
+  #takingFailed = false;
   #doneCount = 0;
   addedUpCount = 0;
   /** Bytes in the catalogue. */
@@ -97,8 +121,13 @@ class Browsing implements Browsed {
   /** Pages that arrive without a pause would give timers no turn. */
   readonly #turns: Turns;
 
-  constructor(peers: Peers, options: BrowseOptions) {
+  constructor(
+    peers: Peers,
+    nodes: readonly ListedNode[],
+    options: BrowseOptions,
+  ) {
     this.#peers = peers;
+    this.#names = distinctNames(nodes);
     this.#options = options;
     this.#turns = new Turns(peers.limits.turnMs);
   }
@@ -114,7 +143,7 @@ class Browsing implements Browsed {
       await this.#list(node);
     } catch (error) {
       this.#peers.options.signal?.throwIfAborted();
-      if (isBug(error)) throw error;
+      if (isBug(error) || this.#takingFailed) throw error;
       const isStopped = error instanceof Stopped;
       if (this.sessions.has(node.id)) this.incomplete.push(node);
       const answer = answerOf(error);
@@ -154,10 +183,26 @@ class Browsing implements Browsed {
     const { prefix } = this.#options;
     for await (const files of session.browse(prefix, () => clock.works())) {
       clock.came(files);
-      for (const file of files) this.#take(file, taking);
+      const { take } = this.#options;
+      const page = take && [];
+      for (const file of files) this.#take(file, taking, page);
+      if (page !== undefined && page.length > 0) {
+        const name = this.#names.get(node.id)!;
+        await clock.hold(this.#hand(take!(page, { id: node.id, name })));
+      }
       if (this.#turns.isOver) await this.#turns.give();
     }
     this.#hurryOthers();
+  }
+
+  /** Notes if taking files fails, which is no fault of the node. */
+  async #hand(taking: Promise<void>): Promise<void> {
+    try {
+      await taking;
+    } catch (error) {
+      this.#takingFailed = true;
+      throw error;
+    }
   }
 
   /** A node has listed: the others may not scan for as long as they like. */
@@ -179,6 +224,7 @@ class Browsing implements Browsed {
   #take(
     file: ListedFile,
     taking: { readonly from: Offerer; count: number; bytes: number },
+    page: ListedFile[] | undefined,
   ): void {
     const { matches, leavesOut, addUp } = this.#options;
     const { listingCount, listingBytes, listingNodeBytes } = this.#peers.limits;
@@ -188,6 +234,11 @@ class Browsing implements Browsed {
     if (!isListed(file)) return;
     if (!matches(file.name)) {
       if (leavesOut?.(file.name)) this.#leaveOut(file.name);
+      return;
+    }
+    if (page !== undefined) {
+      page.push(file);
+      this.addedUpCount++;
       return;
     }
     if (this.#bytes >= listingBytes) {
@@ -205,6 +256,12 @@ class Browsing implements Browsed {
         }`,
       );
     }
+  }
+
+  /** Ends all sessions: nobody gets them. */
+  abort(reason: unknown): void {
+    const error = reason instanceof Error ? reason : new Error("aborted");
+    for (const session of this.sessions.values()) session.abort(error);
   }
 
   /** Sorts all names, with turns for others. */
@@ -226,15 +283,14 @@ class Browsing implements Browsed {
   }
 
   /** Reports the progress of the listing until disposed of. */
-  tellNowAndThen(nodes: readonly ListedNode[]): Disposable {
-    const names = distinctNames(nodes);
+  tellNowAndThen(nodeCount: number): Disposable {
     const timer = setInterval(() => {
       this.#options.tell({
         event: "listing",
         files: this.catalogue.count + this.addedUpCount,
         nodes: this.#doneCount,
-        nodeCount: nodes.length,
-        waitingFor: Array.from(this.#listing, ({ id }) => names.get(id)!),
+        nodeCount,
+        waitingFor: Array.from(this.#listing, ({ id }) => this.#names.get(id)!),
       });
     }, TELL_MS);
     return { [Symbol.dispose]: () => clearInterval(timer) };

@@ -5,7 +5,7 @@
  */
 
 import { chooseContent, differ, type Offer } from "../content/choice.ts";
-import { browseAll, type Browsed } from "./browsing.ts";
+import { browseAll, type Browsed, type BrowseOptions } from "./browsing.ts";
 import { Candidates } from "./candidates.ts";
 import type { Catalogue } from "./catalogue.ts";
 import type { ClientEvent } from "./events.ts";
@@ -61,6 +61,10 @@ export interface FileListing {
   /** The offer of each node. */
   readonly offers: readonly Offer[];
 }
+
+/** Options of {@linkcode browseFiles}. */
+export interface BrowseFilesOptions
+  extends ListFilesOptions, Pick<BrowseOptions, "take"> {}
 
 /** What a table shows of a file. */
 export interface FileBrief {
@@ -174,7 +178,7 @@ export class FileListings implements Iterable<FileListing> {
  * @throws {Failure} of kind `relay` if the relay cannot be asked.
  */
 export async function browseFiles(
-  options: ListFilesOptions,
+  options: BrowseFilesOptions,
 ): Promise<FileListings> {
   const tell = options.onEvent ?? (() => {});
   await using peers = new Peers(options, tell);
@@ -186,6 +190,7 @@ export async function browseFiles(
     matches: options.matches ?? (() => true),
     leavesOut: options.leavesOut,
     addUp: options.addUp,
+    take: options.take,
     tell,
   });
   for (const session of sessions.values()) await session[Symbol.asyncDispose]();

@@ -32,7 +32,9 @@ const LOOK_MS = 1_000;
 export class ListingClock implements Disposable {
   readonly #limits: ListingClockLimits;
   readonly #late = new AbortController();
-  readonly #startedAt = performance.now();
+  #startedAt = performance.now();
+  /** Since when it is held. */
+  #heldFrom: number | undefined;
   #timer: ReturnType<typeof setTimeout>;
   /** The time from which its rate counts. */
   #countedFrom = this.#startedAt;
@@ -71,13 +73,27 @@ export class ListingClock implements Disposable {
     this.#countedFrom = performance.now();
   }
 
+  /** Waits for `work` of ours, whose time does not count. */
+  async hold(work: Promise<void>): Promise<void> {
+    const from = performance.now();
+    this.#heldFrom = from;
+    try {
+      await work;
+    } finally {
+      const ms = performance.now() - from;
+      this.#heldFrom = undefined;
+      this.#countedFrom += ms;
+      this.#startedAt += ms;
+    }
+  }
+
   /** Another node has listed: this one has at most `listingMs` to begin. */
   hurry(): void {
     this.#isHurried = true;
   }
 
   #look(): void {
-    const now = performance.now();
+    const now = this.#heldFrom ?? performance.now();
     const ms = now - this.#startedAt;
     const countedMs = now - this.#countedFrom;
     const { listingMs, listingMostMs, listingBytesPerSecond } = this.#limits;

@@ -160,3 +160,17 @@ Deno.test("ListingClock gives a node that only says that it works listingMs once
   await time.advance(listingMs % wordMs);
   assertEquals(reasonOf(clock), "its list came too slowly, 0 files in 15 s");
 });
+
+Deno.test("ListingClock does not count the time in which its caller takes a page", async () => {
+  using time = new FakeTime();
+  using clock = new ListingClock(LIMITS);
+  clock.came(page(10));
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const taking = clock.hold(promise);
+  await time.advance(listingMostMs + listingMs);
+  assertEquals(clock.signal.aborted, false);
+  resolve();
+  await taking;
+  await time.advance(listingMs);
+  assertEquals(reasonOf(clock), "its list came too slowly, 10 files in 15 s");
+});

@@ -54,6 +54,12 @@ export const OF_COMMANDS: Readonly<Record<string, Trials>> = {
       right: here.client("get", "a.txt", "--receipt=r.json"),
     }),
   },
+  "lib/cli/commands/file_list.ts": {
+    "leave one of them out": (here) => ({
+      wrong: here.client("ls", "--sort=none", "--tree"),
+      right: here.client("ls", "--sort=none"),
+    }),
+  },
   "lib/cli/commands/list.ts": {
     "see the command nodes": async (here) => {
       const { address, end } = await ownRelay();

@@ -129,7 +129,6 @@ export const UNTRIED: Readonly<
     "choose the content with --sha256, --node or --prefer":
       "takes nodes at more addresses than there are here: other tests do",
     "the node reported a wrong hash; choose another with --node": OF_NODES,
-    "ask for one folder at a time, as 'photos/', or for one node with --node":
-      OF_NODES,
+    "give --sort none, or ask for one folder at a time, as 'photos/'": OF_NODES,
   },
 };

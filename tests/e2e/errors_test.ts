@@ -515,8 +515,8 @@ Deno.test("ls prints what has come of a list that breaks off, says that it is no
       pattern === "none*" ? "" : "1  DATE  flaky  only  f\n",
       [
         `error: Cannot list all files${where}: the list of flaky is not ` +
-        "complete; ask for one folder at a time, as 'photos/', or for one " +
-        "node with --node",
+        "complete; give --sort none, or ask for one folder at a time, as " +
+        "'photos/'",
       ],
     ]);
   }

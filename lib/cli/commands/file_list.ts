@@ -8,6 +8,7 @@
 import type { FileBrief, FileListings } from "../../client/listing.ts";
 import { distinctNames } from "../../client/node_names.ts";
 import type { ListedNode } from "../../client/nodes.ts";
+import { Failure } from "../../base/errors.ts";
 import { counted } from "../../base/text.ts";
 import type { CommandLine } from "../options/command_line.ts";
 import { given } from "../options/values.ts";
@@ -44,6 +45,8 @@ export interface FileListOptions {
 /** The order and form of a list, as the user wants it. */
 export interface ListView {
   readonly sort?: SortBy;
+  /** Whether each page of a node is printed as it arrives. */
+  readonly isUnsorted: boolean;
   readonly reverse: boolean;
   readonly isTree: boolean;
   readonly depth?: number;
@@ -56,10 +59,22 @@ export interface ListView {
  * @throws {Failure} of kind `usage` for a value that no option takes.
  */
 export function viewOf(line: CommandLine): ListView {
+  const sort = line.get("sort");
+  const depth = line.get("depth");
+  const reverse = line.isOn("reverse");
+  const isTree = line.isOn("tree");
+  const isUnsorted = sort === "none";
+  if (isUnsorted && (reverse || isTree || depth !== undefined)) {
+    throw new Failure("usage", {
+      what: "Cannot use option",
+      where: "--sort none",
+      why: "--reverse, --tree and --depth need all names first",
+      remedy: "leave one of them out",
+    });
+  }
   return {
-    ...given({ sort: line.get("sort"), depth: line.get("depth") }),
-    reverse: line.isOn("reverse"),
-    isTree: line.isOn("tree"),
+    ...given({ sort: isUnsorted ? undefined : sort, depth }),
+    ...{ isUnsorted, reverse, isTree },
     isLong: line.isOn("long"),
   };
 }

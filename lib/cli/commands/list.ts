@@ -25,6 +25,7 @@ import { EVERYTHING, parseSelection } from "../options/selection.ts";
 import { expectNoMore, type RoleContext } from "../roles/role.ts";
 import { collectInTime, ofClient } from "../roles/memory.ts";
 import { FileList, type ListView, viewOf } from "./file_list.ts";
+import { UnsortedList } from "./unsorted_list.ts";
 import { parseWords, type WordSearch } from "./words.ts";
 import { DeepSums } from "../output/folder_sums.ts";
 import { formatNodes } from "../output/tables.ts";
@@ -80,6 +81,8 @@ class Listing implements Disposable {
   #nodes: readonly ListedNode[] | undefined;
   readonly #telling: Telling;
   readonly #view: ListView;
+  /** Prints the files as they arrive, if the user wants no order. */
+  readonly #unsorted: UnsortedList | undefined;
   /** Of the last lists, where folders are not all opened. */
   #deep: DeepSums | undefined;
   readonly #collecting: Disposable;
@@ -88,6 +91,8 @@ class Listing implements Disposable {
     this.#context = context;
     this.#view = viewOf(context.line);
     this.#telling = new Telling(context.terminal);
+    const { isUnsorted } = this.#view;
+    if (isUnsorted) this.#unsorted = new UnsortedList(context, this.#view);
     this.#collecting = collectInTime(ofClient()); // after all that may throw
   }
 
@@ -96,6 +101,7 @@ class Listing implements Disposable {
     const { onEvent } = this.#telling;
     const { depth } = this.#view;
     const start = startOf(wanted);
+    const unsorted = this.#unsorted;
     const deep = depth === undefined
       ? undefined
       : new DeepSums({ start, depth });
@@ -104,6 +110,7 @@ class Listing implements Disposable {
       ...options,
       ...wanted,
       ...deep && { addUp: (file) => deep.add(file) },
+      ...unsorted && { take: (page, from) => unsorted.print(page, from) },
       ...this.#nodes && { nodes: this.#nodes },
       onEvent,
     });
@@ -148,7 +155,8 @@ class Listing implements Disposable {
     const list = new FileList(files, {
       ...{ nodes, start: startOf(wanted), deep: this.#deep, view: this.#view },
     });
-    await list.print(this.#context, places);
+    if (this.#unsorted === undefined) await list.print(this.#context, places);
+    else await this.#unsorted.end();
     if (files.incomplete.length > 0) {
       throw notListedWhole(files.incomplete, { pattern: text, nodes });
     }

@@ -193,9 +193,9 @@ export const ROWS = {
     roles: CLIENT,
     commands: LISTING,
     value: "FIELD",
-    parse: values.oneOf("name", "size", "date"),
-    choices: ["name", "size", "date"],
-    help: "sort by name, by size (largest first) or by date",
+    parse: values.oneOf("name", "size", "date", "none"),
+    choices: ["name", "size", "date", "none"],
+    help: "sort by name, size, date or none (as lists arrive)",
   },
   reverse: {
     roles: CLIENT,

@@ -44,7 +44,7 @@ const REMEDY_OF: Readonly<Record<RemedyCode, string>> = {
   ["choose_to_replace"]: "choose the content with --sha256, --node or --prefer",
   ["other_node"]: "the node reported a wrong hash; choose another with --node",
   ["list_in_parts"]:
-    "ask for one folder at a time, as 'photos/', or for one node with --node",
+    "give --sort none, or ask for one folder at a time, as 'photos/'",
   ["ask_all"]: "check the name, or ask all nodes with --ask-all",
   ["see_files"]: "see the command ls",
   ["see_nodes"]: "see the command nodes",

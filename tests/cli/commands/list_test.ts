@@ -217,10 +217,41 @@ Deno.test("ls tells nodes of one name apart, and gives their ids with --json", a
   assertEquals(total, { v: 1, event: "files_listed", files: 1, bytes: 1 });
 });
 
-for (const option of ["--sort=colour", "--depth=0"]) {
+Deno.test("ls --sort none has a line for each file of each node, and a sum", async () => {
+  await using relay = await startRelay();
+  const files = { "a2": "x", "a10": "x", "b/c": "four" };
+  await using _one = await startNode(relay, files, { name: "nas" });
+  await using _two = await startNode(relay, { "b/c": "four" }, { name: "pi" });
+  const outcome = await run(relay, "ls", "--sort", "none");
+  assertEquals(undated(outcome).map((row) => row.trim()).sort(), [
+    "1  DATE  nas  a10",
+    "1  DATE  nas  a2",
+    "4  DATE  nas  b/c",
+    "4  DATE  pi  b/c",
+  ]);
+  assertEquals(outcome.stderr.at(-1), "4 files, 10 bytes");
+  const { text } = await run(relay, "--json", "ls", "--sort=none", "b/");
+  const events = text.trim().split("\n").map((line) => JSON.parse(line));
+  const found = events.filter(({ event }) => event === "file");
+  assertEquals(
+    found.map(({ name, size, nodeCount }) => [name, size, nodeCount]),
+    [["b/c", 4, 1], ["b/c", 4, 1]],
+  );
+  assertEquals(new Set(found.flatMap(({ nodes }) => nodes)).size, 2);
+  assertEquals(events.at(-1).bytes, 8);
+  const nothing = await run(relay, "ls", "--sort=none", "z/");
+  assertEquals(nothing.code, 4);
+});
+
+for (
+  const option of [
+    ...["--sort=colour", "--depth=0"],
+    ...["--tree", "--reverse", "--depth=1"].map((one) => `--sort=none ${one}`),
+  ]
+) {
   Deno.test(`ls ${option} is refused before the relay is asked`, async () => {
     const { code, stderr } = await runRoleHere("peer_client.ts", [
-      ...["127.0.0.1:1", "ls", option],
+      ...["127.0.0.1:1", "ls", ...option.split(" ")],
     ]);
     assertEquals([code, stderr.length], [2, 1]);
   });
