@@ -58,7 +58,7 @@ export interface ListedRecord extends SignedRecord {
 }
 /** A signed record of a holder, as a relay lists it to one client. */
 export interface ListedHolderRecord extends ListedRecord {
-  /** Whether the relay sees holder and client come from the same address. */
+  /** Whether holder and client are of the same address group. */
   near?: boolean;
 }
 

@@ -18,7 +18,7 @@ import {
 export interface Marks {
   /** Whether the node can be reached through the relay. */
   readonly tunnel?: boolean;
-  /** Whether it comes from the address of the client that asks. */
+  /** Whether it is of the address group of the client that asks. */
   readonly near?: boolean;
 }
 

@@ -34,9 +34,9 @@ export interface Entrant {
   readonly entry: string;
   /** Bytes of the entry in an answer, unpacked. */
   readonly listedBytes: number;
-  /** The host that it was seen to come from. */
-  readonly observedHost: string;
-  /** The group of that address. */
+  /** The group of the address that it was seen to come from. */
+  readonly group: string;
+  /** What limits count it in: the group, unless many share that. */
   readonly source: string;
 }
 
@@ -203,7 +203,7 @@ export class Holders {
     { self, near, most, random }: {
       /** Id of the client that asks, if it is a holder itself. */
       self: string | undefined;
-      /** The host that it was seen to come from. */
+      /** The group of the address that it was seen to come from. */
       near: string;
       most: number;
       /** Returns a number from 0 to below 1. */
@@ -216,7 +216,7 @@ export class Holders {
     const chosen: Holder[] = [];
     const isWanted = (holder: Holder) =>
       holder.id !== self && holder.expiresAt > now &&
-      (holder.reached !== "gone" || holder.observedHost === near);
+      (holder.reached !== "gone" || holder.group === near);
     let turns: Iterator<Holder>[] = [];
     for (const group of shuffled(groups, random)) {
       if (chosen.length >= most) return chosen;

@@ -45,6 +45,7 @@ export class HolderTalk implements Disposable {
   readonly #channel: Channel;
   readonly #options: HolderTalkOptions;
   readonly #observedHost: string;
+  readonly #group: string;
   #holder: Holder | undefined;
   #hasTried = false;
   #checkedAt = -Infinity;
@@ -53,6 +54,7 @@ export class HolderTalk implements Disposable {
     this.#channel = channel;
     this.#options = options;
     this.#observedHost = withoutMapping(channel.conn.remote.host);
+    this.#group = addressGroup(this.#observedHost);
   }
 
   /** The frame of the answer. */
@@ -88,7 +90,7 @@ export class HolderTalk implements Disposable {
     }
     const packed = this.#packed(signed, read.registration);
     if ("code" in packed) return packed;
-    const group = addressGroup(this.#observedHost);
+    const group = this.#group;
     // Behind a proxy on this machine all peers have the same address.
     const source = isShared(group) ? id : group;
     const refused = relay.holders.refusalOf({ id, source }, performance.now());
@@ -101,8 +103,7 @@ export class HolderTalk implements Disposable {
     if (verdict.kind === "refused") {
       return refusal(verdict.refusal.code, verdict.refusal.text);
     }
-    const observedHost = this.#observedHost;
-    const entrant = { id, ...packed, observedHost, source };
+    const entrant = { id, ...packed, group, source };
     const outcome = relay.holders.enter(entrant, performance.now());
     if ("refusal" in outcome) {
       const { refusal: code } = outcome;
@@ -197,7 +198,7 @@ export class HolderTalk implements Disposable {
     requests.add("holders");
     const found = holders.list(content, {
       self: this.#holder?.id,
-      near: this.#observedHost,
+      near: this.#group,
       most: Math.min(
         most ?? limits.holdersAnswerCount,
         limits.holdersAnswerCount,
@@ -221,11 +222,11 @@ export class HolderTalk implements Disposable {
     const listed: string[] = [];
     const grants: string[] = [];
     let bytes = NODES_OVERHEAD_BYTES;
-    for (const { id, entry, listedBytes, observedHost } of found) {
+    for (const { id, entry, listedBytes, group } of found) {
       const grant = granter?.(id);
       bytes += listedBytes + 1 + (grant?.length ?? 0) + 3;
       if (bytes > limits.frameControlBytes) break;
-      const near = observedHost === this.#observedHost;
+      const near = group === this.#group;
       listed.push(entries.listed(entry, { near }));
       if (grant !== undefined) grants.push(grant);
     }

@@ -10,7 +10,7 @@ function entrant(id: string, source = `192.0.2.${id}`): Entrant {
     id,
     entry: `<${id}>`,
     listedBytes: 900,
-    observedHost: source,
+    group: source,
     source,
   };
 }

@@ -6,6 +6,14 @@
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { delay } from "@std/async/delay";
+import { Admittance } from "../../lib/access/gate.ts";
+import { addressGroup } from "../../lib/base/address.ts";
+import { Counts } from "../../lib/guard/counts.ts";
+import type { RelayContext } from "../../lib/relay/context.ts";
+import { Entries } from "../../lib/relay/entries.ts";
+import { Holders } from "../../lib/relay/holders.ts";
+import { HolderTalk } from "../../lib/relay/with_holder.ts";
+import { messageIn } from "../bench/_big_relay.ts";
 import { type Endpoint, formatEndpoint } from "../../lib/base/conn.ts";
 import { contentFingerprint } from "../../lib/content/fingerprints.ts";
 import { createIdentity, type Identity } from "../../lib/identity/identity.ts";
@@ -393,4 +401,45 @@ Deno.test("80 clients of one office hold a content at once, beside its other con
     stack.defer(() => channel.close());
   }
   assertEquals(relay.server.connectionCount, 144);
+});
+
+Deno.test("A holder that cannot be dialled is near to clients in the same /56 of IPv6, and listed to no others", async () => {
+  const holders = new Holders(LIMITS);
+  const [holder, relayIdentity] = IDENTITIES as [Identity, Identity];
+  const entries = await Entries.of(relayIdentity);
+  const signed = await signRegistration({
+    purpose: "hold",
+    relay: relayIdentity.id,
+    nonce: "AAAA",
+    instance: "AAECAwQFBgcICQoL",
+    sequence: 0,
+    name: "",
+    addresses: [{ host: "2001:db8:1:2::b", port: 9 }],
+  }, holder);
+  const group = addressGroup("2001:db8:1:2::b");
+  const packed = entries.pack({ signed, observed: [0] });
+  const entrant = { id: holder.id, ...packed, group, source: group };
+  const outcome = holders.enter(entrant, performance.now());
+  assert(!("refusal" in outcome));
+  const content = contentFingerprint(relayIdentity.id, CONTENT);
+  holders.hold(outcome, [content], performance.now());
+  outcome.reached = "gone";
+  const relay = {
+    ...{ holders, entries, limits: LIMITS },
+    requests: new Counts([]),
+  } as unknown as RelayContext;
+  const listFrom = async (host: string) => {
+    const channel = { conn: { remote: { host, port: 1 } } };
+    using talk = new HolderTalk(channel as unknown as Channel, {
+      relay,
+      nonce: "",
+      admittance: new Admittance(null),
+      countApart: () => true,
+    });
+    const frame = await talk.answer({ kind: "holders", content });
+    return messageIn(frame, "holderList").holders;
+  };
+  const [near] = await listFrom("2001:db8:1:2::a");
+  assertEquals([near?.record, near?.near], [signed.record, true]);
+  assertEquals(await listFrom("2001:db8:1:102::a"), []);
 });
