@@ -9,7 +9,10 @@ import { LIMITS } from "../../lib/base/limits.ts";
 import { Candidates } from "../../lib/client/candidates.ts";
 import { listNodes } from "../../lib/client/listing.ts";
 import { Peers } from "../../lib/client/peers.ts";
-import { encodeFingerprints } from "../../lib/content/fingerprints.ts";
+import {
+  encodeFingerprints,
+  fingerprintOf,
+} from "../../lib/content/fingerprints.ts";
 import { greet } from "../../lib/protocol/hello.ts";
 import { DIRECTION } from "../../lib/protocol/messages.ts";
 import { createIdentity } from "../../lib/identity/identity.ts";
@@ -20,6 +23,7 @@ import {
   startRelay,
   type TestRelay,
 } from "../_network.ts";
+import { registerNode } from "../_evil_node.ts";
 import { tempShare } from "../_temp_share.ts";
 import { ClientLog, fetch, filesIn, get, pinned } from "./_outcomes.ts";
 import {
@@ -165,6 +169,47 @@ Deno.test("A file that appears is found by its name, and one that is removed is 
   await node.log.until("indexed", (event) => event.fingerprints === 0);
   const gone = await fetch(relay, "old", BY_INDEX);
   assertEquals([gone.kind, askedIn(gone.log)], ["not_found", []]);
+});
+
+Deno.test("A file that appears is found by its name within seconds, and one that is removed is not asked for, with no limit changed", async () => {
+  await using relay = await startRelay();
+  await using node = await startIndexed(relay, { "old": "old" });
+  await using _other = await startIndexed(relay, { "x": "x" });
+  await node.log.until("indexed", (event) => event.fingerprints === 3);
+  const { length } = node.log.events;
+  const startedAt = performance.now();
+  await Deno.writeTextFile(join(node.directory, "new"), "new");
+  await Deno.remove(join(node.directory, "old"));
+  await node.log.until(
+    "indexed",
+    (event) =>
+      event.fingerprints === 3 && node.log.events.indexOf(event) >= length,
+  );
+  // 5 s are promised for a name, and as many again for its content; the rest is
+  // for the system's report, on a busy machine.
+  assertLess(performance.now() - startedAt, 40_000);
+  assertEquals((await fetch(relay, "new", BY_INDEX)).message, "");
+  const gone = await fetch(relay, "old", BY_INDEX);
+  assertEquals([gone.kind, askedIn(gone.log)], ["not_found", []]);
+});
+
+Deno.test("A node that was killed costs one dial, and hides nobody", async () => {
+  await using relay = await startRelay();
+  await using _node = await startIndexed(relay, { "a": "a" }, { name: "n0" });
+  const free = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = free.addr;
+  free.close();
+  await registerNode(relay, {
+    ...{ name: "killed", identity: await createIdentity() },
+    addresses: [{ host: "127.0.0.1", port }],
+    index: (key) => [fingerprintOf(key, "name", "a")],
+  });
+  const { message, log } = await fetch(relay, "a", BY_INDEX);
+  assertEquals([message, listedIn(log)], ["", [["killed", "n0"], 2]]);
+  const killed = log.of("node_answered").filter(({ node }) =>
+    node.name === "killed"
+  );
+  assertEquals(killed.map(({ answer }) => answer.kind), ["unreachable"]);
 });
 
 Deno.test("A node without an index, or with one that is too large, is asked for every name", async () => {
