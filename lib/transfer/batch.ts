@@ -11,7 +11,7 @@ import { HASH_BYTES } from "../base/hash.ts";
 import type { RateLimit } from "../base/rate.ts";
 import type { Refused } from "./answers.ts";
 import type { TaskReceiver } from "./receiving.ts";
-import type { SlabPool } from "./slabs.ts";
+import type { NodeSlabs } from "./slabs.ts";
 
 /** A file of a batch. */
 export interface BatchFile {
@@ -23,7 +23,7 @@ export interface BatchFile {
 /** Options of {@linkcode BatchReceiver}. */
 export interface BatchOptions {
   /** Gives the slab, and takes it back. */
-  readonly slabs: SlabPool;
+  readonly slabs: NodeSlabs;
   /** Limits the receiving rate. */
   readonly rate: RateLimit | undefined;
   /** Ends waiting for the rate. */

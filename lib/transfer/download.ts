@@ -324,7 +324,7 @@ export class Download {
     if (task === undefined) return undefined;
     const file = this.#files.get(task.file)!;
     const receiver = new TaskReceiver(file, task, {
-      slabs: this.#slabs,
+      slabs: this.#slabs.of(source.given.id),
       conn,
       rate: this.#options.rate,
       signal: this.#stop.signal,
@@ -348,7 +348,7 @@ export class Download {
     onBytes: (count: number) => void,
   ): BatchReceiver {
     return new BatchReceiver(requests, {
-      slabs: this.#slabs,
+      slabs: this.#slabs.of(source.given.id),
       rate: this.#options.rate,
       signal: this.#stop.signal,
       onBytes: (count) => {

@@ -14,7 +14,7 @@ import type { RateLimit } from "../base/rate.ts";
 import { show } from "../base/text.ts";
 import type { PieceReceiver } from "./answers.ts";
 import type { LaneConn } from "./lane_conn.ts";
-import type { SlabPool } from "./slabs.ts";
+import type { NodeSlabs } from "./slabs.ts";
 
 /** What becomes of pieces that are verified where they are written. */
 export interface PiecesSaving {
@@ -174,7 +174,7 @@ export class IncomingFile {
 /** Options of {@linkcode TaskReceiver}. */
 export interface TaskReceiverOptions {
   /** Where room comes from. */
-  readonly slabs: SlabPool;
+  readonly slabs: NodeSlabs;
   /** The conn of the request, where a lane owns it. */
   readonly conn: LaneConn | undefined;
   /** Holds receiving to a rate. */
@@ -192,6 +192,8 @@ export class TaskReceiver implements PieceReceiver {
   readonly #task: Task;
   readonly #options: TaskReceiverOptions;
   #slab: Uint8Array | undefined;
+  /** Whether others of a batch have parts of the slab: more may come into it. */
+  #isShared = false;
   /** Whether what has come was taken: nothing more has a place here. */
   #ended = false;
   /** Hashes of the pieces that are whole, as the node gave them. */
@@ -281,6 +283,7 @@ export class TaskReceiver implements PieceReceiver {
   /** The whole file has come, in a slab that others share; its hash as given. */
   receive(slab: Uint8Array, hash: Uint8Array): void {
     this.#slab = slab;
+    this.#isShared = true;
     this.claimed = hash;
     this.receivedBytes = slab.length;
   }
@@ -290,6 +293,9 @@ export class TaskReceiver implements PieceReceiver {
     const slab = this.#slab;
     this.#slab = undefined;
     this.#ended = true;
+    if (slab !== undefined && !this.#isShared) {
+      this.#options.slabs.filled(slab);
+    }
     if (slab !== undefined && this.wholeCount === 0) {
       this.#options.slabs.release(slab);
       return undefined;

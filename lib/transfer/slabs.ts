@@ -22,6 +22,7 @@ export class SlabPool {
   readonly #waiting: (() => void)[] = [];
   /** How many parts of a buffer are still to be given back. */
   readonly #parts = new Map<ArrayBufferLike, number>();
+  readonly #byNode = new Map<string, NodeSlabs>();
   #lentBytes = 0;
 
   /** Lends up to `mostBytes` at a time. */
@@ -35,12 +36,28 @@ export class SlabPool {
     return this.#lentBytes;
   }
 
-  /** A buffer of at least `wanted` bytes; waits until there is room. */
-  async acquire(wanted: number): Promise<Uint8Array> {
+  /** Buffers for what one node sends. */
+  of(node: string): NodeSlabs {
+    let slabs = this.#byNode.get(node);
+    if (slabs === undefined) {
+      slabs = new NodeSlabs(this, () => this.#wake());
+      this.#byNode.set(node, slabs);
+    }
+    return slabs;
+  }
+
+  /**
+   * A buffer of at least `wanted` bytes; waits until there is room. Where
+   * several nodes send, those that one of them fills take half of the room at
+   * most: it may stall.
+   */
+  async acquire(
+    wanted: number,
+    node?: Pick<NodeSlabs, "heldBytes">,
+  ): Promise<Uint8Array> {
     const isShared = this.#isShared && wanted > HASHED_AT_ONCE_BYTES;
     const bytes = isShared ? 2 ** Math.ceil(Math.log2(wanted)) : wanted;
-    // A single one larger than the bound must still get through.
-    while (this.#lentBytes > 0 && this.#lentBytes + bytes > this.#mostBytes) {
+    while (!this.#hasRoom(bytes, node)) {
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
     }
     const room = Math.max(bytes, this.#mostBytes - this.#lentBytes);
@@ -53,6 +70,22 @@ export class SlabPool {
       : this.#idle.splice(index, 1)[0]!;
     this.#lentBytes += slab.length;
     return slab;
+  }
+
+  #hasRoom(
+    bytes: number,
+    node: Pick<NodeSlabs, "heldBytes"> | undefined,
+  ): boolean {
+    // A single one larger than the bound must still get through.
+    if (this.#lentBytes === 0) return true;
+    if (this.#lentBytes + bytes > this.#mostBytes) return false;
+    const held = node?.heldBytes ?? 0;
+    return held === 0 || this.#byNode.size < 2 ||
+      held + bytes <= this.#mostBytes / 2;
+  }
+
+  #wake(): void {
+    for (const resolve of this.#waiting.splice(0)) resolve();
   }
 
   /** Splits a buffer: it is free after `parts` releases, and at once for 0. */
@@ -74,7 +107,55 @@ export class SlabPool {
     const idleBytes = this.#idle.reduce((sum, { length }) => sum + length, 0);
     const fits = this.#lentBytes + idleBytes + whole.length <= this.#mostBytes;
     if (fits && this.#idle.length < MOST_IDLE) this.#idle.push(whole);
-    for (const resolve of this.#waiting.splice(0)) resolve();
+    this.#wake();
+  }
+}
+
+/** Buffers that one node fills. */
+export class NodeSlabs {
+  readonly #pool: SlabPool;
+  readonly #onLess: () => void;
+  readonly #filling = new Map<ArrayBufferLike, number>();
+  #heldBytes = 0;
+
+  /** `onLess` is called when it fills less. */
+  constructor(pool: SlabPool, onLess: () => void) {
+    this.#pool = pool;
+    this.#onLess = onLess;
+  }
+
+  /** Bytes of buffers that are being filled. */
+  get heldBytes(): number {
+    return this.#heldBytes;
+  }
+
+  /** Like {@linkcode SlabPool.acquire}. */
+  async acquire(wanted: number): Promise<Uint8Array> {
+    const slab = await this.#pool.acquire(wanted, this);
+    this.#filling.set(slab.buffer, slab.length);
+    this.#heldBytes += slab.length;
+    return slab;
+  }
+
+  /** The node sends no more into a buffer, which is still lent. */
+  filled({ buffer }: Uint8Array): void {
+    const bytes = this.#filling.get(buffer);
+    if (bytes === undefined) return;
+    this.#filling.delete(buffer);
+    this.#heldBytes -= bytes;
+    this.#onLess();
+  }
+
+  /** Like {@linkcode SlabPool.divide}; no more is sent into it. */
+  divide(slab: Uint8Array, parts: number): void {
+    this.filled(slab);
+    this.#pool.divide(slab, parts);
+  }
+
+  /** Like {@linkcode SlabPool.release}; no more is sent into it. */
+  release(slab: Uint8Array): void {
+    this.filled(slab);
+    this.#pool.release(slab);
   }
 }
 

@@ -16,7 +16,7 @@ function receiver(size = 6 * PIECE) {
   const given = { name: "f", size, sources: new Map(), sink };
   const task = { file: 0, first: 1, count: 4 };
   return new TaskReceiver(new IncomingFile(given), task, {
-    slabs: new SlabPool(LIMITS.slabBytes),
+    slabs: new SlabPool(LIMITS.slabBytes).of("a"),
     conn: undefined,
     rate: undefined,
     signal: new AbortController().signal,

@@ -190,3 +190,43 @@ Deno.test("SlabPool shares large buffers, of few sizes, and keeps small ones apa
   assert((await pool.acquire(100 * KIB)).buffer instanceof ArrayBuffer);
   assertEquals(pool.lentBytes, (1024 + 100) * KIB);
 });
+
+Deno.test("SlabPool keeps half of its room from a node that stalls, and gives it to the others", async () => {
+  const pool = new SlabPool(1_000);
+  const [stalled, quick] = [pool.of("stalled"), pool.of("quick")];
+  const taken = await Promise.all([1, 2, 3, 4, 5].map(() => {
+    return stalled.acquire(100);
+  }));
+  let hasMore = false;
+  const more = stalled.acquire(100).then((slab) => {
+    hasMore = true;
+    return slab;
+  });
+  for (let n = 0; n < 10; n++) {
+    const slab = await within(quick.acquire(100), "a slab");
+    quick.filled(slab);
+    pool.release(slab);
+  }
+  await settle();
+  assertEquals([hasMore, stalled.heldBytes], [false, 500]);
+  // What has come, and is checked and written, is not the node's any more.
+  stalled.filled(taken[0]!);
+  await within(more, "the next slab");
+  assertEquals([stalled.heldBytes, pool.lentBytes], [500, 600]);
+});
+
+Deno.test("SlabPool lends all of its room to the only node", async () => {
+  const pool = new SlabPool(1_000);
+  const only = pool.of("only");
+  for (let n = 0; n < 10; n++) await within(only.acquire(100), "a slab");
+  assertEquals([only.heldBytes, pool.lentBytes], [1_000, 1_000]);
+});
+
+Deno.test("SlabPool lends a node that holds nothing one slab of more than half", async () => {
+  const pool = new SlabPool(1_000);
+  const [one, two] = [pool.of("one"), pool.of("two")];
+  const slab = await one.acquire(400);
+  await within(two.acquire(600), "a slab");
+  one.release(slab);
+  assertEquals([one.heldBytes, two.heldBytes, pool.lentBytes], [0, 600, 600]);
+});
