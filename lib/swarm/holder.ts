@@ -55,8 +55,6 @@ export class Holder implements AsyncDisposable {
   readonly #gate: NodeGate | null;
   readonly #deadlines = new Deadlines();
   #listener: Listener | null = null;
-  /** When a piece was last given. */
-  #movedAt = performance.now();
 
   private constructor(options: HolderOptions) {
     // It receives as well, and must stay small.
@@ -88,7 +86,6 @@ export class Holder implements AsyncDisposable {
       busyCount: 0,
       fetches: this.#watch.fetches,
       requests: new Counts(DIRECTION.clientToNode),
-      onSent: () => this.#movedAt = performance.now(),
       heldOf: (content) => this.#files.heldOf(content),
       readTurns: this.#turns,
       sentBytes: 0,
@@ -133,11 +130,6 @@ export class Holder implements AsyncDisposable {
   /** Open connections. */
   get connectionCount(): number {
     return this.#listener?.connectionCount ?? 0;
-  }
-
-  /** Milliseconds since it last gave something; 0 while it does. */
-  idleMs(now: number): number {
-    return this.#service.busyCount > 0 ? 0 : now - this.#movedAt;
   }
 
   /** Gives a content from now on, until it is removed. */

@@ -1,0 +1,205 @@
+/**
+ * One client's part in swarms: gives what it holds, stays listed at the relay
+ * while it does, and finds the other holders of what it receives. The caller
+ * dials them, and receives from them.
+ *
+ * @module
+ */
+
+import { delay } from "@std/async/delay";
+import { isIpv6, withoutMapping } from "../base/address.ts";
+import type { Limits } from "../base/limits.ts";
+import type { RateLimit } from "../base/rate.ts";
+import type { PieceRun } from "../content/piece_set.ts";
+import type { IncidentEvent } from "../guard/incidents.ts";
+import { createIdentity } from "../identity/identity.ts";
+import type { NodeSession } from "../transfer/session.ts";
+import type { DownloadSource } from "../transfer/source.ts";
+import { type HolderEvent, HolderLease } from "../uplink/holder_lease.ts";
+import type { ListedHolder } from "../uplink/listed_holders.ts";
+import type { RelayDialer } from "../uplink/relay_dialer.ts";
+import { Holder } from "./holder.ts";
+import { type HeldFile, Holding } from "./holding.ts";
+import { askAgainMs, SwarmLinks } from "./links.ts";
+
+/** Options of {@linkcode SwarmMember.open}. */
+export interface SwarmMemberOptions {
+  /** Connects to the relay that lists holders. */
+  readonly dialer: RelayDialer;
+  readonly plaintext: boolean;
+  /** Whether others must show grants of the relay. */
+  readonly isPrivate: boolean;
+  /** Address to bind; every address of the machine by default. */
+  readonly host?: string;
+  readonly limits: Limits;
+  /** Limits all that is given. */
+  readonly rate?: RateLimit | undefined;
+  /** Opens a session with another holder. */
+  readonly dial: (
+    holder: ListedHolder,
+    signal: AbortSignal,
+  ) => Promise<NodeSession>;
+  /** Returns a number from 0 to below 1; spreads what clients do. */
+  readonly random?: () => number;
+  readonly onEvent?: (event: HolderEvent | IncidentEvent) => void;
+}
+
+/** A content that is received and given. Disposing ends the giving. */
+export interface SwarmContent extends Disposable {
+  /** Pieces have been verified, and are on the disk. */
+  saved(run: PieceRun): void;
+}
+
+/** Takes part in swarms. Disposing withdraws it, and ends all connections. */
+export class SwarmMember implements AsyncDisposable {
+  readonly #options: SwarmMemberOptions;
+  readonly #holder: Holder;
+  readonly #lease: HolderLease;
+  readonly #stop = new AbortController();
+  readonly #seeking = new Set<Promise<void>>();
+
+  private constructor(
+    options: SwarmMemberOptions,
+    holder: Holder,
+    lease: HolderLease,
+  ) {
+    this.#options = options;
+    this.#holder = holder;
+    this.#lease = lease;
+  }
+
+  /**
+   * Listens under a key that is made for this process.
+   *
+   * @throws {Deno.errors} or an `E…` error if no port can be bound.
+   */
+  static async open(options: SwarmMemberOptions): Promise<SwarmMember> {
+    const { dialer, plaintext, isPrivate, limits, rate, onEvent } = options;
+    const identity = await createIdentity();
+    const anyHost = isIpv6(dialer.relay.host) ? "::" : "0.0.0.0";
+    const at = { host: options.host ?? anyHost, port: 0 };
+    const holder = await Holder.open({
+      ...{ identity, plaintext, at, limits, isPrivate, rate },
+      ...onEvent === undefined ? {} : { onEvent },
+    });
+    const { host, port } = holder.address;
+    const lease = new HolderLease({
+      dialer,
+      serving: {
+        identity,
+        addressesFrom: (local) => [{
+          host: host === anyHost ? withoutMapping(local.host) : host,
+          port,
+        }],
+        onGrantKeys: (keys) => holder.setGrantKeys(keys),
+      },
+      limits,
+      ...onEvent === undefined ? {} : { onEvent },
+    });
+    return new SwarmMember(options, holder, lease);
+  }
+
+  /** Its id as a holder. */
+  get id(): string {
+    return this.#holder.id;
+  }
+
+  /** Bytes that it has given. */
+  get sentBytes(): number {
+    return this.#holder.sentBytes;
+  }
+
+  /**
+   * Gives a content from now on, and offers its other holders to `onSource`,
+   * until all of it is saved.
+   */
+  join(
+    held: HeldFile,
+    onSource: (source: DownloadSource) => void,
+  ): SwarmContent {
+    const { limits, random = Math.random } = this.#options;
+    const content = held.manifest.contentId;
+    const holding = new Holding(held, limits);
+    const links = new SwarmLinks({ id: this.id, numbers: limits, random });
+    const over = new AbortController();
+    const complete = () => {
+      if (!holding.isComplete) return;
+      links.completed();
+      over.abort(new Error("all pieces are here"));
+    };
+    this.#holder.add(holding);
+    this.#lease.hold(content);
+    complete();
+    const signal = AbortSignal.any([over.signal, this.#stop.signal]);
+    const seeking = this.#seek(content, { links, onSource, signal })
+      .finally(() => this.#seeking.delete(seeking));
+    this.#seeking.add(seeking);
+    return {
+      saved: (run) => {
+        holding.gain(run);
+        complete();
+      },
+      [Symbol.dispose]: () => {
+        over.abort(new Error("the content is given no longer"));
+        this.#lease.release(content);
+        this.#holder.remove(holding);
+        holding[Symbol.dispose]();
+      },
+    };
+  }
+
+  /** Asks the relay for holders again and again, and has some dialled. */
+  async #seek(
+    content: string,
+    { links, onSource, signal }: {
+      links: SwarmLinks;
+      onSource: (source: DownloadSource) => void;
+      signal: AbortSignal;
+    },
+  ): Promise<void> {
+    const startedAt = performance.now();
+    const offered = new Set<string>();
+    while (!signal.aborted) {
+      try {
+        const holders = await this.#lease.askHolders(content, { signal });
+        const byId = new Map(holders.map((holder) => [holder.id, holder]));
+        links.learned(
+          holders.map(({ id }) => id).filter((id) => !offered.has(id)),
+        );
+        for (const id of links.toDial(performance.now())) {
+          offered.add(id);
+          onSource(this.#sourceOf(byId.get(id)!, links));
+        }
+        const sinceStartMs = performance.now() - startedAt;
+        const pauseMs = askAgainMs(sinceStartMs, this.#options.limits);
+        await delay(pauseMs, { signal });
+      } catch (error) {
+        if (!signal.aborted) throw error;
+      }
+    }
+  }
+
+  #sourceOf(holder: ListedHolder, links: SwarmLinks): DownloadSource {
+    return {
+      id: holder.id,
+      isHolder: true,
+      open: async (signal) => {
+        try {
+          const session = await this.#options.dial(holder, signal);
+          links.opened(holder.id, performance.now());
+          return session;
+        } catch (error) {
+          links.closed(holder.id, performance.now());
+          throw error;
+        }
+      },
+    };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort(new Error("the swarm was left"));
+    await Promise.all(this.#seeking);
+    await this.#lease[Symbol.asyncDispose]();
+    await this.#holder[Symbol.asyncDispose]();
+  }
+}
