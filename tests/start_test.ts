@@ -22,7 +22,6 @@ const ROOMS_AT_START = [
   "cli/output/",
   "cli/roles/",
   "content/",
-  "identity/",
 ];
 const LIBRARIES_AT_START = [
   "@std/async/abortable",

@@ -7,7 +7,6 @@
  */
 
 import { NETWORK_LIMITS } from "./network_limits.ts";
-import { SWARM_LIMITS } from "./swarm_limits.ts";
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -15,7 +14,6 @@ const MIB = 1024 * KIB;
 /** The unit is part of each name; the reason stands above the number. */
 const NUMBERS = {
   ...NETWORK_LIMITS,
-  ...SWARM_LIMITS,
 
   // files
   /** Bytes of a name, sub-folders included, as UTF-8. */

@@ -242,7 +242,7 @@ export const OF_ENGINES: Readonly<Record<string, Trials>> = {
       wrong: here.client("get", "no such file"),
       right: here.client("get", "a.txt"),
     }),
-    "did you mean ${words}? if not, ${otherwise}": (here) => ({
+    "${question} if not, ${remedy}": (here) => ({
       wrong: here.client("get", "A.txt"),
       right: here.client("get", "a.txt"),
     }),

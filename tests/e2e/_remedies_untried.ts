@@ -83,6 +83,10 @@ export const UNTRIED: Readonly<
     "let the user that runs the node read them": "takes another user",
     "make room, or save elsewhere": OF_MACHINES,
   },
+  "lib/doctor/index.ts": {
+    "look for index_refused in its log, or wait for its first scan":
+      "a warning, after which the doctor ends with 0",
+  },
   "lib/doctor/node.ts": {
     "grant it with --allow-net": "the relay's check before it says the same",
     "run it again in some seconds": OF_TIME,
@@ -91,6 +95,8 @@ export const UNTRIED: Readonly<
     "give its relay address in place of host and port":
       "the same with an id is tried",
     "set the one that is wrong": OF_MACHINES,
+    "run the relay with its secret again, or leave the token out":
+      "a warning, after which the doctor ends with 0",
   },
   "lib/doctor/tunnels.ts": {
     "open it in the relay's firewall, which saves the relay work": OF_MACHINES,

@@ -114,10 +114,10 @@ Deno.test("A relay's index is counted: its fingerprints, its nodes, and the look
 
   const identity = await createIdentity();
   await using indexed = await startNode(relay, { "f/a": "a" }, { identity });
-  await indexed.log.until("indexed");
+  // "f/a", "a" and "f/", and the content once it is hashed.
+  await indexed.log.until("indexed", ({ fingerprints }) => fingerprints === 4);
   await using _other = await startNode(relay, { "b": "b" }, { index: false });
-  // "f/a", "a" and "f/"
-  assertEquals(count("entries"), 3);
+  assertEquals(count("entries"), 4);
   assertEquals(count("bytes") > 0, true);
   assertEquals([count("nodes"), count("nodes_unindexed")], [1, 1]);
 

@@ -19,7 +19,7 @@ import {
   localKindOf,
   systemErrorCode,
 } from "../../base/errors.ts";
-import { KnownRelays } from "../../identity/known_relays.ts";
+import type { KnownRelays } from "../../identity/known_relays.ts";
 import type { RelayLinkEvent } from "../../uplink/relay_dialer.ts";
 import { show } from "../../base/text.ts";
 import type { CommandSpec } from "../options/command_table.ts";
@@ -200,9 +200,9 @@ export async function loadKnownRelays(
   line: CommandLine,
 ): Promise<{ knownRelays?: KnownRelays }> {
   const path = line.value("known-relays");
-  return path === undefined
-    ? {}
-    : { knownRelays: await KnownRelays.load(path) };
+  if (path === undefined) return {};
+  const { KnownRelays } = await import("../../identity/known_relays.ts");
+  return { knownRelays: await KnownRelays.load(path) };
 }
 
 /** Refuses extra words. */
