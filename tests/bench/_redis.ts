@@ -6,7 +6,13 @@
 import { eachOf } from "../_each_of.ts";
 import type { Conn, Endpoint } from "../../lib/base/conn.ts";
 import { seededRandom } from "../_random.ts";
-import { dialFrom, Exchange, hostOf, PEERS_PER_HOST } from "./_big_relay.ts";
+import {
+  dialFrom,
+  Exchange,
+  hostOf,
+  PEERS_PER_HOST,
+  type Target,
+} from "./_big_relay.ts";
 import {
   type Figures,
   latenciesOf,
@@ -21,84 +27,104 @@ import {
 export const PAGE_COUNT = 66;
 export const ENTRY_BYTES = 964;
 
-/** Runs it, and ends it. */
-export async function benchRedis(
+/** A Redis that holds nothing yet. Disposing ends it. */
+export interface RedisServer extends AsyncDisposable {
+  readonly target: Target;
+  readonly pid: number;
+}
+
+/** Starts one for so many connections. */
+export async function startRedis(
   program: string,
-  nodes: number,
-): Promise<Figures> {
+  connections: number,
+): Promise<RedisServer> {
   const port = freePort();
   const child = new Deno.Command(program, {
     args: [
       ...["--port", String(port), "--bind", "127.0.0.1", "--save", ""],
-      ...["--appendonly", "no", "--maxclients", String(nodes + 1_000)],
+      ...["--appendonly", "no", "--maxclients", String(connections)],
       ...["--protected-mode", "no"], // only 127.0.0.1 is local to it
     ],
     stdout: "null",
     stderr: "null",
   }).spawn();
-  try {
-    const target = { at: { host: "127.0.0.1", port }, plaintext: true };
-    await untilListening(target.at);
-    const emptyBytes = await residentBytes(child.pid);
-    const clients: [string, Exchange][] = [];
-    await eachOf(Array(nodes).keys(), 32, async (n) => {
-      const conn = await dialFrom(hostOf(n, PEERS_PER_HOST), target);
-      clients.push([`node-${n}`, redisExchange(conn)]);
-    });
-    const entry = "x".repeat(ENTRY_BYTES);
-    const set = async ([key, exchange]: [string, Exchange]) => {
-      await exchange.ask(command("SET", key, entry, "PX", "60000"));
-    };
-    const idleBytes = await residentBytes(child.pid);
-    const registrations = await ratePerSecond(clients, set);
-    const heldBytes = await residentBytes(child.pid);
-    const random = seededRandom(5);
-    const page = () =>
-      command(
-        "MGET",
-        ...Array.from(
-          { length: Math.min(PAGE_COUNT, nodes) },
-          () => `node-${Math.floor(random() * nodes)}`,
-        ),
-      );
-    const latencies = await latenciesOf(async () => {
-      using conn = await dialFrom("127.0.0.1", target);
-      await redisExchange(conn).ask(page());
-    });
-    const asking = clients.slice(0, LOOKUP_CONNECTIONS);
-    const lookups = await loopRate(asking, async ([, exchange]) => {
-      await exchange.ask(page());
-    });
-    const gets = (count: number) => {
-      const requests = Array.from(
-        { length: count },
-        (_, n) => command("GET", `node-${n}`),
-      );
-      return loopRate(asking, async ([, exchange]) => {
-        await exchange.ask(requests[Math.floor(random() * count)]!);
-      });
-    };
-    const hotNames = await gets(Math.min(nodes, 100));
-    const anyNames = await gets(nodes);
-    const renewals = await ratePerSecond(clients, set);
-    const busyBefore = await mainThreadMs(child.pid);
-    const arrivals = await ratePerSecond(clients, async ([key]) => {
-      using conn = await dialFrom("127.0.0.1", target);
-      await redisExchange(conn).ask(command("SET", key, entry, "PX", "60000"));
-    });
-    const arrivalMs = (await mainThreadMs(child.pid) - busyBefore) / nodes;
-    for (const [, { conn }] of clients) conn.close();
-    await new Promise((resolve) => setTimeout(resolve, 1_000));
-    const afterBytes = await residentBytes(child.pid);
-    return {
-      ...{ emptyBytes, idleBytes, heldBytes, afterBytes },
-      ...{ registrations, renewals, arrivals, arrivalMs, latencies },
-      ...{ lookups, hotNames, anyNames },
-    };
-  } finally {
+  const target = { at: { host: "127.0.0.1", port }, plaintext: true };
+  const end = async () => {
     child.kill("SIGTERM");
     await child.status;
+  };
+  try {
+    await untilListening(target.at);
+  } catch (error) {
+    await end();
+    throw error;
   }
+  return { target, pid: child.pid, [Symbol.asyncDispose]: end };
+}
+
+/** Runs it, and ends it. */
+export async function benchRedis(
+  program: string,
+  nodes: number,
+): Promise<Figures> {
+  await using redis = await startRedis(program, nodes + 1_000);
+  const { target, pid } = redis;
+  const emptyBytes = await residentBytes(pid);
+  const clients: [string, Exchange][] = [];
+  await eachOf(Array(nodes).keys(), 32, async (n) => {
+    const conn = await dialFrom(hostOf(n, PEERS_PER_HOST), target);
+    clients.push([`node-${n}`, redisExchange(conn)]);
+  });
+  const entry = "x".repeat(ENTRY_BYTES);
+  const set = async ([key, exchange]: [string, Exchange]) => {
+    await exchange.ask(command("SET", key, entry, "PX", "60000"));
+  };
+  const idleBytes = await residentBytes(pid);
+  const registrations = await ratePerSecond(clients, set);
+  const heldBytes = await residentBytes(pid);
+  const random = seededRandom(5);
+  const page = () =>
+    command(
+      "MGET",
+      ...Array.from(
+        { length: Math.min(PAGE_COUNT, nodes) },
+        () => `node-${Math.floor(random() * nodes)}`,
+      ),
+    );
+  const latencies = await latenciesOf(async () => {
+    using conn = await dialFrom("127.0.0.1", target);
+    await redisExchange(conn).ask(page());
+  });
+  const asking = clients.slice(0, LOOKUP_CONNECTIONS);
+  const lookups = await loopRate(asking, async ([, exchange]) => {
+    await exchange.ask(page());
+  });
+  const gets = (count: number) => {
+    const requests = Array.from(
+      { length: count },
+      (_, n) => command("GET", `node-${n}`),
+    );
+    return loopRate(asking, async ([, exchange]) => {
+      await exchange.ask(requests[Math.floor(random() * count)]!);
+    });
+  };
+  const hotNames = await gets(Math.min(nodes, 100));
+  const anyNames = await gets(nodes);
+  const renewals = await ratePerSecond(clients, set);
+  const busyBefore = await mainThreadMs(pid);
+  const arrivals = await ratePerSecond(clients, async ([key]) => {
+    using conn = await dialFrom("127.0.0.1", target);
+    await redisExchange(conn).ask(command("SET", key, entry, "PX", "60000"));
+  });
+  const arrivalMs = (await mainThreadMs(pid) - busyBefore) / nodes;
+  for (const [, { conn }] of clients) conn.close();
+  await new Promise((resolve) => setTimeout(resolve, 1_000));
+  const afterBytes = await residentBytes(pid);
+  return {
+    ...{ emptyBytes, idleBytes, heldBytes, afterBytes },
+    ...{ registrations, renewals, arrivals, arrivalMs, latencies },
+    ...{ lookups, hotNames, anyNames },
+  };
 }
 
 function freePort(): number {
@@ -118,7 +144,8 @@ async function untilListening({ host, port }: Endpoint): Promise<void> {
   }
 }
 
-function command(...words: string[]): Uint8Array {
+/** A command as Redis reads it. */
+export function command(...words: string[]): Uint8Array {
   const parts = words.map((word) => `$${word.length}\r\n${word}\r\n`);
   return new TextEncoder().encode(`*${words.length}\r\n${parts.join("")}`);
 }

@@ -2,12 +2,13 @@
  * What a relay carries: very many registered nodes on connections that are held,
  * and lookups meanwhile; beside Redis with as many keys and connections, asked
  * by the same client. Clients that hold contents for a swarm. The registry
- * alone, with a million leases. And the memory of idle TLS connections, beside
- * that of `node:tls`.
+ * alone, with a million leases. The memory of idle TLS connections, beside that
+ * of `node:tls`. The index of names beside sets in Redis. And how soon 1,000
+ * nodes are indexed after a restart.
  *
  *     deno task bench:relay [--nodes N] [--leases N] [WORD]…
  *
- * with the words tls, plaintext, redis, holders, leases and idle.
+ * with the words tls, plaintext, redis, holders, leases, idle, index and restart.
  *
  * The relay has its default limits. Everything runs on this one machine: the
  * client's work is in all rates, ours and theirs.
@@ -47,6 +48,8 @@ import {
 } from "./_figures.ts";
 import { benchHolders } from "./_holders.ts";
 import { benchIdle } from "./_idle.ts";
+import { benchIndex, benchSets } from "./_index.ts";
+import { benchRestart } from "./_restart.ts";
 import { type NameRates, nameRates, tellIndexes } from "./_names.ts";
 import { ALONE, benchLeases, runLeases } from "./_leases.ts";
 import { benchRedis, ENTRY_BYTES, PAGE_COUNT } from "./_redis.ts";
@@ -55,7 +58,7 @@ import { findProgram } from "./_servers.ts";
 
 const WORDS = [
   ...["tls", "plaintext", "redis"] as const,
-  ...["holders", "leases", "idle"] as const,
+  ...["holders", "leases", "idle", "index", "restart"] as const,
 ] as const;
 type Word = typeof WORDS[number];
 
@@ -264,6 +267,13 @@ async function bench(plan: Plan): Promise<number> {
     say(`${plan.nodes} idle TLS connections:`);
     isWell = await benchIdle(plan.nodes);
   }
+  if (plan.words.includes("index")) {
+    say(`index of names, ${plan.nodes} nodes with 1,000 names each:`);
+    await benchIndex(plan.nodes);
+    if (redis === undefined) say("left out, not installed: redis-server");
+    else await benchSets(redis, plan.nodes);
+  }
+  if (plan.words.includes("restart")) await benchRestart();
   if (plan.words.includes("leases")) {
     say(`registry alone, ${plan.leases} leases:`);
     isWell = await runLeases(plan.leases) && isWell;
