@@ -26,8 +26,8 @@ const NODES = 1_000;
 const FINGERPRINTS_PER_NODE = 2_050;
 const POLL_MS = 50;
 const GIVE_UP_MS = 120_000;
-/** Between two nodes that start, so that the first start is no flood. */
-const STARTING_MS = 20;
+/** Nodes on their way at first, so that the first start is no flood. */
+const STARTING = 20;
 
 /** Tells fingerprints without a folder behind them. */
 class NumberTeller {
@@ -74,9 +74,17 @@ async function untilWhole(relay: RelayServer): Promise<number> {
     const ms = performance.now() - startedAt;
     const { nodes } = relay.stats().index;
     if (relay.nodeCount === NODES && nodes === NODES) return ms / 1_000;
-    if (ms > GIVE_UP_MS) throw new Error(`${nodes} of ${NODES} are indexed`);
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    if (ms > GIVE_UP_MS) {
+      throw new Error(
+        `${relay.nodeCount} of ${NODES} are listed, ${nodes} indexed`,
+      );
+    }
+    await pause();
   }
+}
+
+function pause(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, POLL_MS));
 }
 
 /** Starts the nodes. They end when the signal is aborted. */
@@ -89,7 +97,7 @@ async function startNodes(
   for (let n = 0; n < NODES; n++) identities.push(await make());
   const running: Promise<void>[] = [];
   for (const [n, identity] of identities.entries()) {
-    await new Promise((resolve) => setTimeout(resolve, STARTING_MS));
+    while (n - relay.stats().index.nodes > STARTING) await pause();
     const dialer = new RelayDialer({ ...relay.address, id: relay.id }, {
       ...{ role: "node", plaintext: false, limits: LIMITS },
       onEvent: () => {},
