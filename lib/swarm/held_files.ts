@@ -40,6 +40,11 @@ export class HeldFiles implements ServedFiles {
     this.#holdings.delete(holding.manifest.contentId);
   }
 
+  /** Ids of the contents that are held. */
+  get contents(): readonly string[] {
+    return [...this.#holdings.keys()];
+  }
+
   /** A content, if it is held. */
   heldOf(content: string): Holding | undefined {
     return this.#holdings.get(content);

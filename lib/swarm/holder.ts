@@ -8,6 +8,7 @@
  */
 
 import { NodeGate } from "../access/gate.ts";
+import { type Grant, isContentGranted } from "../access/grant.ts";
 import type { Endpoint } from "../base/conn.ts";
 import type { Limits } from "../base/limits.ts";
 import type { RateLimit } from "../base/rate.ts";
@@ -26,6 +27,9 @@ import { type Accepted, listen, type Listener } from "../transport/listen.ts";
 import { HeldDigests, HeldFiles } from "./held_files.ts";
 import type { Holding } from "./holding.ts";
 import { ReaderTurns } from "./reader_turns.ts";
+
+/** No content has this id: a hash of that value is not known. */
+const NO_CONTENT = "0".repeat(64);
 
 /** Options of {@linkcode Holder.open}. */
 export interface HolderOptions {
@@ -53,6 +57,8 @@ export class Holder implements AsyncDisposable {
   readonly #watch: FetchWatch;
   readonly #incidents: Incidents;
   readonly #gate: NodeGate | null;
+  /** The relay that gave the keys: grants name contents in its terms. */
+  #relayId = "";
   readonly #deadlines = new Deadlines();
   #listener: Listener | null = null;
 
@@ -77,7 +83,9 @@ export class Holder implements AsyncDisposable {
     });
     this.#incidents = new Incidents(limits.refusalPauseMs, onEvent);
     const incidents = this.#incidents;
-    this.#gate = options.isPrivate ? new NodeGate({ limits, incidents }) : null;
+    this.#gate = options.isPrivate
+      ? new NodeGate({ limits, incidents, isHolder: true })
+      : null;
     this.#service = {
       ...{ share: this.#files, digests, limits, rate },
       buffers: new BufferPool(limits.sendBufferBytes),
@@ -142,8 +150,9 @@ export class Holder implements AsyncDisposable {
     this.#files.remove(holding);
   }
 
-  /** Replaces the keys (base64) that grants are checked with. */
-  setGrantKeys(keys: readonly string[]): void {
+  /** Replaces the keys (base64) that grants of a relay are checked with. */
+  setGrantKeys(keys: readonly string[], relayId: string): void {
+    this.#relayId = relayId;
     this.#gate?.setKeys(keys);
   }
 
@@ -166,9 +175,20 @@ export class Holder implements AsyncDisposable {
         const admitted = await this.#gate.admit(channel, hello, source);
         if (admitted === null) return;
         using _until = admitted;
-        await client.run(admitted.grant);
+        await client.run(this.#within(admitted.grant));
       },
     );
+  }
+
+  /**
+   * What a grant allows here: the one content that it is for. A link's prefix is
+   * the name at the node, and clients may have saved it under another.
+   */
+  #within(grant: Grant): Grant {
+    const relayId = this.#relayId;
+    const content = this.#files.contents
+      .find((content) => isContentGranted(grant, { content, relayId }));
+    return { expires: grant.expires, content: content ?? NO_CONTENT };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

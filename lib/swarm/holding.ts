@@ -49,6 +49,8 @@ export class Holding implements HeldContent, Disposable {
   readonly #limits: HoldingLimits;
   readonly #followers = new Set<Follower>();
   #news: ReturnType<typeof setTimeout> | undefined;
+  /** Reads that are under way. */
+  #readCount = 0;
   #isClosed = false;
 
   constructor(held: HeldFile, limits: HoldingLimits) {
@@ -103,9 +105,23 @@ export class Holding implements HeldContent, Disposable {
       speed.time(() =>
         readSync(this.#descriptor, buffer, 0, buffer.length, position)
       );
-    const readThen = async (buffer: Uint8Array, position: number) =>
-      (await readAt(this.#descriptor, buffer, 0, buffer.length, position))
-        .bytesRead;
+    const readThen = async (buffer: Uint8Array, position: number) => {
+      this.#readCount++;
+      try {
+        const { length } = buffer;
+        const { bytesRead } = await readAt(
+          this.#descriptor,
+          buffer,
+          0,
+          length,
+          position,
+        );
+        return this.#isClosed ? 0 : bytesRead;
+      } finally {
+        this.#readCount--;
+        this.#closeIfUnused();
+      }
+    };
     return {
       file: this.file,
       read: (buffer, position) => {
@@ -127,6 +143,11 @@ export class Holding implements HeldContent, Disposable {
     this.#isClosed = true;
     clearTimeout(this.#news);
     for (const follower of this.#followers) follower[Symbol.dispose]();
-    closeSync(this.#descriptor);
+    this.#closeIfUnused();
+  }
+
+  /** A read under way would read another file that gets the same number. */
+  #closeIfUnused(): void {
+    if (this.#isClosed && this.#readCount === 0) closeSync(this.#descriptor);
   }
 }

@@ -91,7 +91,7 @@ export class SwarmMember implements AsyncDisposable {
           host: host === anyHost ? withoutMapping(local.host) : host,
           port,
         }],
-        onGrantKeys: (keys) => holder.setGrantKeys(keys),
+        onGrantKeys: (keys, relayId) => holder.setGrantKeys(keys, relayId),
       },
       limits,
       ...onEvent === undefined ? {} : { onEvent },

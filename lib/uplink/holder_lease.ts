@@ -55,10 +55,10 @@ export interface HolderLeaseOptions {
      */
     readonly addressesFrom: (local: Endpoint) => Endpoint[];
     /**
-     * Called with the grant keys (base64) of a private relay each time that it
-     * gives them: as it lists a content, and at each renewal.
+     * Called with the grant keys (base64) of a private relay, and with its id,
+     * each time that it gives them: as it lists a content, and at each renewal.
      */
-    readonly onGrantKeys?: (keys: readonly string[]) => void;
+    readonly onGrantKeys?: (keys: readonly string[], relayId: string) => void;
   };
   readonly limits: Limits;
   /** Called for every event. */
@@ -242,7 +242,7 @@ export class HolderLease implements AsyncDisposable {
       const where = this.#relay;
       requireKeysProof(answer, { token, relayId, nonce, where });
     }
-    serving?.onGrantKeys?.(answer.grantKeys ?? []);
+    serving?.onGrantKeys?.(answer.grantKeys ?? [], relayId);
   }
 
   /** The connection to the relay; opens it if there is none. */

@@ -1,9 +1,10 @@
 /** The serving end of a client in a swarm, over real sockets. */
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { formatGrant } from "../../lib/access/grant.ts";
+import { formatGrant, type Grant } from "../../lib/access/grant.ts";
 import { HASH_BYTES, sha256 } from "../../lib/base/hash.ts";
 import { LIMITS } from "../../lib/base/limits.ts";
+import { contentFingerprint } from "../../lib/content/fingerprints.ts";
 import { writeBytes } from "../../lib/node/outbox.ts";
 import type { HolderOptions } from "../../lib/swarm/holder.ts";
 import { ReaderTurns } from "../../lib/swarm/reader_turns.ts";
@@ -73,28 +74,63 @@ Deno.test("A holder proves its key, and gives pieces to a client that knows the 
   assertEquals((await within(lacking, "a refusal"))?.code, "gone");
 });
 
-Deno.test("A holder of a private relay gives nothing without a grant, and with one for another content nothing either", async () => {
-  await using stack = new AsyncDisposableStack();
+const RELAY = "7".repeat(64);
+
+/** A grant as a relay makes it for a holder: of a content, by its fingerprint. */
+function grantFor(content: string, more: Partial<Grant> = {}): Grant {
+  const expires = Math.floor(Date.now() / 1_000) + 600;
+  return { expires, fingerprint: contentFingerprint(RELAY, content), ...more };
+}
+
+/** What a client with a grant gets of a holder of a private relay. */
+async function privately(stack: AsyncDisposableStack) {
   const { holder, meet } = await holding(stack, { isPrivate: true });
   const key = crypto.getRandomValues(new Uint8Array(32));
-  holder.setGrantKeys([key.toBase64()]);
-  const expires = Math.floor(Date.now() / 1_000) + 600;
+  holder.setGrantKeys([key.toBase64()], RELAY);
   const question = { pieceCount: 4, onGained: () => {} };
-  const outcomes: string[] = [];
-  for (const content of [OF, "d".repeat(64)]) {
-    const session = await meet(formatGrant({ expires, content }, key));
-    const answer = await within(session.holding(OF, question), "an answer");
-    outcomes.push(answer.kind === "refused" ? answer.code : answer.kind);
-    const read = { of: OF, first: 0, count: 1 };
-    const refused = await within(session.read(read, new Keeper()), "pieces");
-    outcomes.push(refused?.code ?? "pieces");
-  }
-  assertEquals(outcomes, ["has", "pieces", "gone", "gone"]);
-  const session = await meet();
-  await assertRejects(() => within(session.holding(OF, question), "the end"));
+  return {
+    holder,
+    get: async (grant: Grant, under = key) => {
+      const session = await meet(formatGrant(grant, under));
+      const answer = await within(session.holding(OF, question), "an answer");
+      const read = { of: OF, first: 0, count: 1 };
+      const refused = await within(session.read(read, new Keeper()), "pieces");
+      return [
+        answer.kind === "refused" ? answer.code : answer.kind,
+        refused?.code ?? "pieces",
+      ];
+    },
+    meet,
+  };
+}
+
+Deno.test("A holder of a private relay gives its content to a member and to a link for it, whatever its name, and nothing with a grant for another", async () => {
+  await using stack = new AsyncDisposableStack();
+  const { get, holder } = await privately(stack);
+  const link = { serial: "s", uses: 3, fetch: "f", prefix: "images/it.iso" };
+  const other = "d".repeat(64);
+  const has = ["has", "pieces"];
+  const nothing = ["gone", "gone"];
+  assertEquals(await get(grantFor(OF)), has, "a member");
+  assertEquals(await get(grantFor(OF, { ...link, content: OF })), has);
+  assertEquals(holder.sentBytes, 2 * PIECE);
+  assertEquals(await get(grantFor(other)), nothing);
+  assertEquals(await get(grantFor(OF, { content: other })), nothing);
+  assertEquals(await get(grantFor(other, { content: OF })), nothing);
+  assertEquals(holder.sentBytes, 2 * PIECE);
+});
+
+Deno.test("A holder of a private relay gives nothing without a grant, with one of another key, or with one for a node", async () => {
+  await using stack = new AsyncDisposableStack();
+  const { get, meet, holder } = await privately(stack);
+  const question = { pieceCount: 4, onGained: () => {} };
+  const bare = await meet();
+  await assertRejects(() => within(bare.holding(OF, question), "the end"));
   const wrong = crypto.getRandomValues(new Uint8Array(32));
-  const forged = await meet(formatGrant({ expires, content: OF }, wrong));
-  await assertRejects(() => within(forged.holding(OF, question), "the end"));
+  await assertRejects(() => get(grantFor(OF), wrong));
+  const { expires } = grantFor(OF);
+  await assertRejects(() => get({ expires, content: OF }));
+  assertEquals(holder.sentBytes, 0);
 });
 
 Deno.test("A holder that ends closes its connections, also those of clients that wait for their turn", async () => {

@@ -1,6 +1,8 @@
 /** What a client that still receives a file gives of it to others. */
 
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertNotEquals } from "@std/assert";
+import { join } from "@std/path";
+import { closeSync, openSync } from "node:fs";
 import { sha256 } from "../../lib/base/hash.ts";
 import { LIMITS } from "../../lib/base/limits.ts";
 import { PieceSet } from "../../lib/content/piece_set.ts";
@@ -10,8 +12,12 @@ import {
   DIRECTION,
   type MessageOf,
 } from "../../lib/protocol/messages.ts";
+import { DiskSpeed } from "../../lib/share/opened_file.ts";
+import { Holding } from "../../lib/swarm/holding.ts";
+import { openFileCount } from "../_descriptors.ts";
 import { within } from "../_event_log.ts";
 import { FakeTime } from "../_fake_time.ts";
+import { tempShare } from "../_temp_share.ts";
 import { contentOf, holderOf, type OneHolder, PIECE } from "./_holding.ts";
 
 const COUNT = 20;
@@ -222,6 +228,26 @@ Deno.test("A holder that ends refuses what is asked then, and tells nothing more
   const refusal = client.ask(readOf(1));
   await time.advance(10 * LIMITS.gainedQuietMs);
   assertEquals(await refusal, "gone");
+});
+
+Deno.test("A holding that ends while a read of it is under way closes its file after that", async () => {
+  const { manifest, bytes } = CONTENT;
+  await using folder = await tempShare({ partial: bytes, other: "other" });
+  const descriptor = openSync(join(folder.path, "partial"), "r");
+  const held = { name: "big.iso", manifest, descriptor, have: [1] };
+  const holding = new Holding(held, LIMITS);
+  let now = 0;
+  const speed = new DiskSpeed(LIMITS, () => now);
+  speed.time(() => now += 1_000); // so slow that reads are asynchronous
+  const { read } = holding.opened(speed);
+  const reading = read(new Uint8Array(PIECE), PIECE);
+  assert(reading instanceof Promise);
+  holding[Symbol.dispose]();
+  const other = openSync(join(folder.path, "other"), "r");
+  assertNotEquals(other, descriptor, "its number is still in use");
+  closeSync(other);
+  assertEquals(await reading, 0, "nothing is sent of it any more");
+  assertEquals(await openFileCount(folder.path), 0);
 });
 
 Deno.test("A client that reads nothing keeps a holder from no other client", async () => {
