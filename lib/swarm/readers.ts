@@ -76,14 +76,18 @@ export class Readers<Request extends PieceRequest> {
     return { reader, request };
   }
 
-  /** Of the readers that wait, the one whose piece was sent least often. */
+  /**
+   * Of the readers that wait, the one whose piece was sent least often. Readers
+   * have turns for pieces that were not sent yet. Of the others the last to ask
+   * is first: it knows best what it cannot get elsewhere.
+   */
   #first(): string | undefined {
     let first: string | undefined;
     let least = Infinity;
     for (const [reader, [request]] of this.#waiting) {
       if (this.#served.has(reader)) continue;
       const count = this.#sentCount(request!);
-      if (count >= least) continue;
+      if (count > least || (count === least && count === 0)) continue;
       first = reader;
       least = count;
     }

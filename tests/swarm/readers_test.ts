@@ -39,19 +39,19 @@ Deno.test("Readers serves swarmReaderCount readers at a time, one piece each, in
   assertEquals(turns(readers), ["f5", "a10"]);
 });
 
-Deno.test("Readers serves the piece first that was sent least often", () => {
+Deno.test("Readers serves the piece first that was sent least often, and then the last to ask", () => {
   const readers = asking("a1", "b1", "c1", "d1", "e2", "f1", "g3");
-  assertEquals(turns(readers), ["a1", "e2", "g3", "b1"]);
-  for (const reader of "aegb") readers.sent(reader);
+  assertEquals(turns(readers), ["a1", "e2", "g3", "f1"]);
+  for (const reader of "aegf") readers.sent(reader);
   readers.ask("a", { piece: 2 });
   readers.ask("g", { piece: 4 });
   assertEquals(
     turns(readers),
-    ["g4", "a2", "c1", "d1"],
-    "f waits, and is next",
+    ["g4", "a2", "d1", "c1"],
+    "the last to ask is first of those",
   );
-  for (const reader of "gacd") readers.sent(reader);
-  assertEquals(turns(readers), ["f1"]);
+  for (const reader of "gadc") readers.sent(reader);
+  assertEquals(turns(readers), ["b1"]);
 });
 
 Deno.test("Readers serves one that is alone piece by piece", () => {
