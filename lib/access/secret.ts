@@ -27,7 +27,7 @@ export function parseSecret(text: string): Uint8Array<ArrayBuffer> {
   if (text.length > MOST_LENGTH) {
     throw badSecret(`wanted at most ${MOST_LENGTH} characters`);
   }
-  const bytes = decode(text);
+  const bytes = decodeWord(text);
   if (bytes === undefined) {
     throw badSecret("wanted base32, base64 or hexadecimal digits");
   }
@@ -36,7 +36,7 @@ export function parseSecret(text: string): Uint8Array<ArrayBuffer> {
       `wanted at least ${8 * LEAST_BYTES} bits, found ${8 * bytes.length}`,
     );
   }
-  if (new Set(bytes).size < LEAST_DIFFERENT) {
+  if (!isRandom(bytes)) {
     throw badSecret("it is not random");
   }
   return bytes;
@@ -50,8 +50,13 @@ function badSecret(why: string): Failure {
   });
 }
 
+/** Whether bytes may be random: a word or a row of zeros is not. */
+export function isRandom(bytes: Uint8Array): boolean {
+  return new Set(bytes).size >= LEAST_DIFFERENT;
+}
+
 /** Decodes a text by the narrowest alphabet that fits. */
-function decode(text: string): Uint8Array<ArrayBuffer> | undefined {
+export function decodeWord(text: string): Uint8Array<ArrayBuffer> | undefined {
   try {
     if (/^([0-9a-f]{2})+$/i.test(text)) return Uint8Array.fromHex(text);
     if (/^([a-z2-7]+|[A-Z2-7]+)=*$/.test(text)) {

@@ -1,5 +1,5 @@
 /**
- * Reads files that hold a secret, a token or a link, but only if nobody except
+ * Reads files that hold a secret, a token, a link or an index key, but only if nobody except
  * their owner can read or replace them.
  *
  * @module
@@ -15,7 +15,7 @@ import { show } from "../base/text.ts";
 const MOST_BYTES = 4096;
 
 /**
- * Reads the only word in a file; `what` is a secret, a token or a link.
+ * Reads the only word in a file; `what` is a secret, a token, a link or an index key.
  *
  * @throws {Failure} of kind `local` if others than its owner may read or
  * replace the file, with the command that mends it; of kind `not_allowed` if
@@ -23,7 +23,7 @@ const MOST_BYTES = 4096;
  */
 export async function readSecretFile(
   path: string,
-  what: "secret" | "token" | "link",
+  what: "secret" | "token" | "link" | "index key",
 ): Promise<string> {
   const fail = (why: string, remedy: string, cause?: unknown) =>
     new Failure(localKindOf(cause), {

@@ -14,7 +14,7 @@ import {
   type MessageOf,
 } from "../protocol/messages.ts";
 import { readRegistration } from "../protocol/signed_record.ts";
-import { encodeFingerprints } from "../content/fingerprints.ts";
+import { encodeFingerprints, indexKeyId } from "../content/fingerprints.ts";
 import type { Limits } from "../base/limits.ts";
 import { show } from "../base/text.ts";
 import { type Access, accessFailure } from "../access/credentials.ts";
@@ -74,7 +74,7 @@ export interface NodeListing {
   readonly countOfAll?: number;
 }
 
-/** Makes the fingerprints of what is wanted, under the relay's key. */
+/** Makes the fingerprints of what is wanted, under a key. */
 export type FingerprintsFor = (key: Uint8Array) => readonly number[];
 
 interface ListingOptions {
@@ -111,21 +111,26 @@ export async function listSome(
   channel: Channel,
   options: ListingOptions & {
     readonly fingerprintsFor: FingerprintsFor;
+    /** The key in place of the relay's. */
+    readonly indexKey?: Uint8Array | undefined;
     readonly limits: Pick<Limits, "askAllCount" | "indexAskedCount">;
   },
 ): Promise<{ nodes: ListedNode[]; countOfAll?: number }> {
-  const { fingerprintsFor, limits } = options;
+  const { fingerprintsFor, indexKey, limits } = options;
   const nodes = new Map<string, ListedNode>();
   const list = { kind: "list", most: limits.askAllCount } as const;
   const first = await readPages(channel, list, { ...options, nodes });
   if (first.index === undefined) return { nodes: [...nodes.values()] };
-  const fingerprints = fingerprintsFor(Uint8Array.fromBase64(first.index.key));
+  const fingerprints = fingerprintsFor(
+    indexKey ?? Uint8Array.fromBase64(first.index.key),
+  );
+  const key = indexKey === undefined ? {} : { key: indexKeyId(indexKey) };
   let countOfAll = first.count;
   for (let at = 0; at < fingerprints.length; at += limits.indexAskedCount) {
     const asked = fingerprints.slice(at, at + limits.indexAskedCount);
     const page = await readPages(
       channel,
-      { ...list, fingerprints: encodeFingerprints(asked) },
+      { ...list, ...key, fingerprints: encodeFingerprints(asked) },
       { ...options, nodes },
     );
     // The relay has listed all nodes; those that were listed before stay.

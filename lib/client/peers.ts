@@ -5,6 +5,7 @@
  */
 
 import type { Access } from "../access/credentials.ts";
+import { checkedIndexKey } from "../access/index_key.ts";
 import type { RelayAddress } from "../base/address.ts";
 import { formatEndpoint } from "../base/conn.ts";
 import { describeCause, Failure, isBug } from "../base/errors.ts";
@@ -40,6 +41,11 @@ export interface ClientOptions {
   plaintext?: boolean;
   /** The credentials for a private relay: a token, or a link. */
   access?: Access;
+  /**
+   * The key of fingerprints that the nodes have too, in place of the relay's: 32
+   * bytes.
+   */
+  indexKey?: Uint8Array;
   /** Remembers the relay between runs. */
   knownRelays?: KnownRelays;
   /**
@@ -102,6 +108,7 @@ export class Peers implements AsyncDisposable {
   constructor(options: ClientOptions, tell: (event: PeersEvent) => void) {
     this.options = options;
     this.limits = limitsWith(options.limits);
+    checkedIndexKey(options.indexKey);
     this.#tell = tell;
     const { limits } = this;
     this.hashWaits = new HashWaits(limits, tell);
@@ -182,10 +189,13 @@ export class Peers implements AsyncDisposable {
       const where = formatEndpoint(this.options.relay);
       const { access } = this.#dialer;
       const asking = { relayId, most, access, where };
-      const { limits } = this;
+      const { limits, options: { indexKey } } = this;
       const listed = fingerprintsFor === undefined
         ? { nodes: await listAll(channel, asking) }
-        : await listSome(channel, { ...asking, fingerprintsFor, limits });
+        : await listSome(channel, {
+          ...asking,
+          ...{ fingerprintsFor, indexKey, limits },
+        });
       const nodes = indexes
         ? await withIndexes(listed.nodes, { channel, limits })
         : listed.nodes;

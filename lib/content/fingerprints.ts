@@ -25,6 +25,18 @@ export function fingerprintOf(
     .digest().readUIntBE(0, FINGERPRINT_BYTES);
 }
 
+const KEY_CONTEXT = "relay-p2p index key 1\n";
+const KEY_ID_BYTES = 8;
+
+/**
+ * What a relay knows a key of nodes and clients by: 64 bits as base64url, which
+ * tell nobody the key. Fingerprints under different keys cannot be compared.
+ */
+export function indexKeyId(key: Uint8Array): string {
+  return createHmac("sha256", key).update(KEY_CONTEXT).digest()
+    .subarray(0, KEY_ID_BYTES).toString("base64url");
+}
+
 const SWARM_CONTEXT = "relay-p2p swarm 1\n";
 const CONTENT_FINGERPRINT_BYTES = 16;
 

@@ -29,6 +29,8 @@ export interface IndexTellerOptions {
     Limits,
     "turnMs" | "indexMessageCount" | "indexPauseMs" | "indexRetryMs"
   >;
+  /** The key in place of the relay's. */
+  readonly key?: Uint8Array | undefined;
   readonly onEvent: (event: IndexEvent) => void;
   /** Stops the work. */
   readonly signal: AbortSignal;
@@ -52,6 +54,7 @@ export class IndexTeller {
     this.#options = options;
     this.#names = new IndexedNames(share, {
       limits: options.limits,
+      key: options.key,
       onChange: () => this.#change(),
     });
     share.scanned().then(() => this.#change(), () => {});

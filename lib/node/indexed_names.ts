@@ -14,6 +14,7 @@ import {
   encodeFingerprints,
   fingerprintOf,
   foldersOf,
+  indexKeyId,
 } from "../content/fingerprints.ts";
 import type { Limits } from "../base/limits.ts";
 import type { MessageOf } from "../protocol/messages.ts";
@@ -26,6 +27,8 @@ export type HeldIndex = NonNullable<MessageOf<"registered">["index"]>;
 /** Options of {@linkcode IndexedNames}. */
 export interface IndexedNamesOptions {
   readonly limits: Pick<Limits, "turnMs" | "indexMessageCount">;
+  /** The key in place of the relay's. */
+  readonly key?: Uint8Array | undefined;
   /** Called when there is something new to tell. */
   readonly onChange: () => void;
 }
@@ -37,6 +40,8 @@ const MOST_CHANGES = 100_000;
 export class IndexedNames {
   readonly #share: Share;
   readonly #options: IndexedNamesOptions;
+  /** What travels with an index under a key that the relay does not have. */
+  readonly #keyId: { key?: string };
   /** Base64 of the key; empty until a relay has given one. */
   #key = "";
   #keyBytes = new Uint8Array();
@@ -54,6 +59,8 @@ export class IndexedNames {
   constructor(share: Share, options: IndexedNamesOptions) {
     this.#share = share;
     this.#options = options;
+    const { key } = options;
+    this.#keyId = key === undefined ? {} : { key: indexKeyId(key) };
     share.listenToNames({
       onNew: options.onChange,
       onGone: (gone) => this.#count(gone, -1),
@@ -66,10 +73,11 @@ export class IndexedNames {
   }
 
   /**
-   * Counts all of them under the relay's key, with turns for others. Begins anew
-   * with another key.
+   * Counts all of them, with turns for others: under the relay's key, unless the
+   * node has its own. Begins anew with another key.
    */
-  async gather(key: string, signal: AbortSignal): Promise<void> {
+  async gather(relayKey: string, signal: AbortSignal): Promise<void> {
+    const key = this.#options.key?.toBase64() ?? relayKey;
     if (key !== this.#key) {
       this.#key = key;
       this.#keyBytes = Uint8Array.fromBase64(key);
@@ -136,6 +144,7 @@ export class IndexedNames {
         add: adds[n] ?? "",
         remove: removes[n] ?? "",
         ...(n === 0 ? first : {}),
+        ...(n === 0 && first.begin ? this.#keyId : {}),
         ...(n < count - 1 ? { more: true } : {}),
       };
     }

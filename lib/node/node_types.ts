@@ -117,6 +117,11 @@ export interface NodeOptions {
    * Otherwise clients ask this node for every name.
    */
   index?: boolean;
+  /**
+   * The key of fingerprints that the clients have too, in place of the relay's:
+   * 32 bytes.
+   */
+  indexKey?: Uint8Array;
   /** The most bytes a second to send, to all clients together. */
   limitRate?: number;
   /** Numbers that replace those of `limits.ts`. */

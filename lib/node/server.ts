@@ -7,6 +7,7 @@
  * @module
  */
 
+import { checkedIndexKey } from "../access/index_key.ts";
 import { addressGroup, isIpv6, withoutMapping } from "../base/address.ts";
 import { tunnelSource } from "../guard/admission.ts";
 import { Channel } from "../protocol/channel.ts";
@@ -78,6 +79,7 @@ export type {
  */
 export async function serveNode(options: NodeOptions): Promise<NodeServer> {
   const limits = limitsWith(options.limits);
+  checkedIndexKey(options.indexKey);
   const share = await Share.open(sharedPaths(options), limits, {
     isWatched: true,
     filter: filterOf(options),
@@ -221,6 +223,7 @@ class PeerNode implements NodeServer {
     return new IndexTeller(this.#share, {
       relay: formatEndpoint(this.#dialer.relay),
       limits: this.#limits,
+      key: this.#options.indexKey,
       signal: this.#leaving.signal,
       onEvent: (event) => this.#tell(event),
     });

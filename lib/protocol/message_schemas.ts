@@ -61,6 +61,8 @@ const ContentFingerprint = Type.String({ pattern: "^[A-Za-z0-9_-]{22}$" });
 
 /** Base64 of 32 bytes. */
 const IndexKey = Type.String({ pattern: "^[A-Za-z0-9+/]{43}=$" });
+/** 64 bits that stand for a key of nodes and clients. */
+const IndexKeyId = Type.String({ pattern: "^[A-Za-z0-9_-]{11}$" });
 const Fingerprints = Type.String({
   maxLength: base64Length(LIMITS.indexMessageCount),
 });
@@ -173,6 +175,7 @@ const WITH_RELAY = {
       fingerprints: Type.Optional(
         Type.String({ maxLength: base64Length(LIMITS.indexAskedCount) }),
       ),
+      key: Type.Optional(IndexKeyId),
     }),
   },
   nodes: {
@@ -234,6 +237,7 @@ const WITH_RELAY = {
       remove: Fingerprints,
       begin: Type.Optional(Type.Boolean()),
       more: Type.Optional(Type.Boolean()),
+      key: Type.Optional(IndexKeyId),
     }),
   },
   indexed: { type: 0x33, schema: Type.Object({ outcome: Token }) },

@@ -45,6 +45,8 @@ interface IndexedNode extends IndexVersion {
   /** The group of its address. */
   readonly source: string;
   slot: number | null;
+  /** Id of the key of its fingerprints; empty for the relay's. */
+  key: string;
   epoch: string;
   version: number;
   /** When a version was last complete. */
@@ -88,6 +90,8 @@ export class IndexedNodes {
   readonly #ids: string[] = [];
   /** Ids of nodes that may have any name. */
   readonly #unindexed = new Set<string>();
+  /** Ids of the nodes with a complete index, by the ids of its key. */
+  readonly #byKey = new Map<string, Set<string>>();
   #changes = 0;
 
   constructor(limits: IndexedNodesLimits) {
@@ -110,9 +114,9 @@ export class IndexedNodes {
     return this.#changes;
   }
 
-  /** Nodes that may have any name. */
-  get unindexedCount(): number {
-    return this.#unindexed.size;
+  /** Nodes that may have any name to a client that has this key. */
+  unindexedCount(key = ""): number {
+    return this.#nodes.size - (this.#byKey.get(key)?.size ?? 0);
   }
 
   /**
@@ -130,6 +134,7 @@ export class IndexedNodes {
       instance,
       source,
       slot: null,
+      key: "",
       epoch: "",
       version: 0,
       toldAt: 0,
@@ -153,7 +158,7 @@ export class IndexedNodes {
   take(
     id: string,
     { instance, added, removed, ...message }:
-      & Pick<MessageOf<"index">, "epoch" | "version" | "begin" | "more">
+      & Pick<MessageOf<"index">, "epoch" | "version" | "begin" | "more" | "key">
       & {
         instance: string;
         added: Iterable<number>;
@@ -168,6 +173,7 @@ export class IndexedNodes {
       this.#drop(id, node);
       node.slot = this.#index.open(node.source);
       this.#ids[node.slot] = id;
+      node.key = message.key ?? "";
       node.epoch = epoch;
       node.version = version - 1;
     }
@@ -192,7 +198,7 @@ export class IndexedNodes {
     if (more) return "taken";
     node.version = version;
     node.toldAt = now;
-    this.#unindexed.delete(id);
+    this.#complete(id, node);
     return "taken";
   }
 
@@ -209,11 +215,19 @@ export class IndexedNodes {
     return { fingerprints, at: node.toldAt };
   }
 
-  /** Which nodes may have one of the fingerprints. */
-  mayHave(fingerprints: Iterable<number>): MayHave {
+  /**
+   * Which nodes may have one of the fingerprints. Those whose index has another
+   * key may have any.
+   */
+  mayHave(fingerprints: Iterable<number>, key = ""): MayHave {
     const most = this.#limits.indexAnswerCount;
-    if (this.#unindexed.size > most) return { ids: undefined, workCount: 0 };
+    if (this.unindexedCount(key) > most) {
+      return { ids: undefined, workCount: 0 };
+    }
     const ids = new Set(this.#unindexed);
+    for (const [other, nodes] of this.#byKey) {
+      if (other !== key) { for (const id of nodes) ids.add(id); }
+    }
     const note = (slot: number) => ids.add(this.#ids[slot]!).size <= most;
     let workCount = ids.size;
     for (const fingerprint of fingerprints) {
@@ -228,6 +242,13 @@ export class IndexedNodes {
     return this.#index.tidy(most);
   }
 
+  #complete(id: string, { key }: IndexedNode): void {
+    this.#unindexed.delete(id);
+    const nodes = this.#byKey.get(key);
+    if (nodes === undefined) this.#byKey.set(key, new Set([id]));
+    else nodes.add(id);
+  }
+
   #dropSlot(slot: number): void {
     const id = this.#ids[slot]!;
     this.#drop(id, this.#nodes.get(id)!);
@@ -238,6 +259,9 @@ export class IndexedNodes {
     this.#changes++;
     if (node.slot !== null) this.#index.close(node.slot);
     node.slot = null;
+    const nodes = this.#byKey.get(node.key);
+    if (nodes?.delete(id) && nodes.size === 0) this.#byKey.delete(node.key);
+    node.key = "";
     node.epoch = "";
     node.version = 0;
     this.#unindexed.add(id);

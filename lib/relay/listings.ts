@@ -54,6 +54,8 @@ export interface PageRequest {
 export interface NarrowRequest extends PageRequest {
   /** Their ids, sorted. */
   readonly ids: readonly string[];
+  /** Id of the key of the question; by default the relay's. */
+  readonly askedKey?: string | undefined;
 }
 
 /** A page, and when the first lease on it ends. */
@@ -133,7 +135,7 @@ export class Listings {
    * cursor is the last id.
    */
   narrowed(
-    { cursor = "", granter, ids }: NarrowRequest,
+    { cursor = "", granter, ids, askedKey }: NarrowRequest,
     now: number,
   ): DatedPage {
     const { registry, indexKey: key, limits } = this.#options;
@@ -149,7 +151,7 @@ export class Listings {
       bytes += lease.listedBytes + 1 + (grant?.length ?? 0) + 3;
       const isFull = bytes > limits.frameControlBytes - NODES_OVERHEAD_BYTES;
       if (isFull && last !== undefined) {
-        const page = { entries, grants, key, cursor: last };
+        const page = { entries, grants, key, askedKey, cursor: last };
         return { ...this.#narrowedPage(page, now), trueUntil };
       }
       trueUntil = Math.min(trueUntil, lease.expiresAt);
@@ -157,7 +159,7 @@ export class Listings {
       if (grant !== undefined) grants.push(grant);
       last = id;
     }
-    const page = this.#narrowedPage({ entries, grants, key }, now);
+    const page = this.#narrowedPage({ entries, grants, key, askedKey }, now);
     return { ...page, trueUntil };
   }
 
@@ -168,10 +170,11 @@ export class Listings {
   }
 
   #narrowedPage(
-    { entries, grants, key, cursor }: {
+    { entries, grants, key, askedKey, cursor }: {
       entries: readonly string[];
       grants: readonly string[];
       key: string;
+      askedKey?: string | undefined;
       cursor?: string;
     },
     now: number,
@@ -182,7 +185,7 @@ export class Listings {
       entries,
       ...(cursor === undefined ? {} : { cursor }),
       ...(grants.length === 0 ? {} : { grants }),
-      index: { key, unindexed: names!.unindexedCount },
+      index: { key, unindexed: names!.unindexedCount(askedKey) },
     });
     return { frame, hasMore: cursor !== undefined };
   }

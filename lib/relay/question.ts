@@ -12,6 +12,13 @@ import type { MessageOf } from "../protocol/messages.ts";
 import type { RelayContext } from "./context.ts";
 import type { MayHave } from "./indexed_nodes.ts";
 
+/** A question as text: the same for all clients that ask it. */
+export function questionIn(
+  { fingerprints = "", key = "" }: MessageOf<"list">,
+): string {
+  return `${key} ${fingerprints}`;
+}
+
 /** The question that one client asks. */
 export class Question {
   readonly #channel: Channel;
@@ -29,20 +36,22 @@ export class Question {
    * they are too many. Waits for a turn if they are many.
    */
   async answer(
-    { fingerprints: text = "", cursor }: MessageOf<"list">,
+    message: MessageOf<"list">,
   ): Promise<MayHave> {
+    const { fingerprints: asked = "", cursor, key } = message;
+    const text = questionIn(message);
     const isNext = cursor !== undefined && text === this.#text;
     if (isNext && this.#ids !== undefined) {
       return { ids: this.#ids, workCount: 0 };
     }
-    const fingerprints = decodeFingerprints(text);
+    const fingerprints = decodeFingerprints(asked);
     if (fingerprints === undefined) {
       throw new ProtocolError(
         "bad_message",
         "Cannot list nodes: fingerprints must rise",
       );
     }
-    const answer = this.#relay.names?.mayHave(fingerprints);
+    const answer = this.#relay.names?.mayHave(fingerprints, key);
     if (answer === undefined) return { ids: undefined, workCount: 0 };
     this.#text = text;
     this.#ids = answer.ids;

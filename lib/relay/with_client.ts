@@ -19,7 +19,7 @@ import { lookUp } from "./index_lookup.ts";
 import type { DialBackOutcome } from "./dial_backs.ts";
 import type { ListingPage } from "./listings.ts";
 import { type RelayContext, tellLeft } from "./context.ts";
-import { Question } from "./question.ts";
+import { Question, questionIn } from "./question.ts";
 import {
   type HolderRequest,
   HolderTalk,
@@ -80,7 +80,7 @@ async function pageFor(
     // All grants differ, so a private relay makes each answer anew.
     const isShared = isFirst && granter === undefined;
     const hot = isShared
-      ? listings.hot(fingerprints, performance.now())
+      ? listings.hot(questionIn(message), performance.now())
       : undefined;
     if (hot !== undefined) {
       relay.requests.add("index_some");
@@ -94,11 +94,12 @@ async function pageFor(
     }
     const now = performance.now(); // after the wait for a turn
     if (ids !== undefined) {
-      const page = listings.narrowed({ cursor, granter, ids }, now);
+      const askedKey = message.key;
+      const page = listings.narrowed({ cursor, granter, ids, askedKey }, now);
       if (isShared && !page.hasMore) {
         const { frame, trueUntil } = page;
         const answer = { frame, workCount, trueUntil };
-        listings.keep(fingerprints, answer, { changes, now });
+        listings.keep(questionIn(message), answer, { changes, now });
       }
       return page;
     }

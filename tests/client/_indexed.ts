@@ -11,6 +11,7 @@ import { sumFiles } from "../../lib/client/sums.ts";
 import {
   encodeFingerprints,
   fingerprintOf,
+  indexKeyId,
 } from "../../lib/content/fingerprints.ts";
 import { greet } from "../../lib/protocol/hello.ts";
 import { DIRECTION } from "../../lib/protocol/messages.ts";
@@ -158,9 +159,10 @@ export async function savedBy(
 export async function registerMany(
   relay: TestRelay,
   names: readonly (readonly string[])[],
+  { indexKey }: { indexKey?: Uint8Array } = {},
 ): Promise<void> {
   const { address } = relay.server;
-  const key = await indexKeyOf(relay);
+  const key = indexKey ?? await indexKeyOf(relay);
   for (const own of names) {
     await using channel = await openChannel(address, relay.identity);
     const { hello } = await greet(channel, { role: "node" }) as {
@@ -179,6 +181,7 @@ export async function registerMany(
     await channel.send({
       ...{ kind: "index", epoch: "e", version: 1, add, remove: "" },
       begin: true,
+      ...(indexKey === undefined ? {} : { key: indexKeyId(indexKey) }),
     });
     const answer = await channel.receive(DIRECTION.relayToNode);
     assertEquals(answer, { kind: "indexed", outcome: "taken" });

@@ -11,11 +11,17 @@ import { BY_INDEX, listed, savedBy, summed } from "./_indexed.ts";
 
 const CAP = 9;
 
+function keyed(indexKey: Uint8Array | undefined) {
+  return indexKey === undefined ? {} : { indexKey };
+}
+
 for (const seed of [1, 2]) {
-  Deno.test(`With any index, off, capped, stale or wrong, get, ls and sums find the same files as without one: seed ${seed}`, async () => {
+  Deno.test(`With any index, off, capped, stale, wrong or under another key, get, ls and sums find the same files as without one: seed ${seed}`, async () => {
     const random = seededRandom(seed);
     const below = (most: number) => Math.floor(random() * most);
     const parts = ["a", "b", "c/a", "c/d/b", "d/a", "d/e"];
+    const randomKey = () => Uint8Array.from({ length: 32 }, () => below(256));
+    const keys = [undefined, randomKey(), randomKey()];
     await using relay = await startRelay({
       limits: { indexEntriesPerNodeCount: CAP, nodesPerAddressCount: 100 },
     });
@@ -32,6 +38,7 @@ for (const seed of [1, 2]) {
         await startNode(relay, files, {
           identity: await createIdentity(),
           index: !isOff,
+          ...keyed(keys[below(3)]),
           limits: { indexPauseMs: 600_000 },
         }),
       );
@@ -44,11 +51,12 @@ for (const seed of [1, 2]) {
         await Deno.remove(join(node.directory, gone));
       }
     }
+    const byIndex = () => ({ ...BY_INDEX, ...keyed(keys[below(3)]) });
     let counts = 0;
     const wanted = ["b", "c/a", "d/", "**/b", "e", "c", "nothing", "c/d/b"];
     for (const one of wanted) {
       const all = await savedBy(relay, one, { askAll: true });
-      const some = await savedBy(relay, one, BY_INDEX);
+      const some = await savedBy(relay, one, byIndex());
       assertEquals([one, some.files, some.failed], [
         one,
         all.files,
@@ -56,12 +64,12 @@ for (const seed of [1, 2]) {
       ]);
       counts += some.count;
       const sums = await summed(relay, one, { askAll: true });
-      const someSums = await summed(relay, one, BY_INDEX);
+      const someSums = await summed(relay, one, byIndex());
       assertEquals(someSums.sums, sums.sums);
     }
     for (const one of ["c/", "d/", "c/d/", "**/b", "e/", "*"]) {
       const all = await listed(relay, one, { askAll: true });
-      const some = await listed(relay, one, BY_INDEX);
+      const some = await listed(relay, one, byIndex());
       assertEquals([one, some.names], [one, all.names]);
     }
     assertLess(counts, wanted.length * 8, "the index narrows some lists");

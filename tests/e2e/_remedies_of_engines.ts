@@ -192,6 +192,20 @@ export const OF_ENGINES: Readonly<Record<string, Trials>> = {
       };
     },
   },
+  "lib/access/index_key.ts": {
+    "make one: head -c 32 /dev/urandom | base64": async (here) => {
+      await here.write("index.key", "hunter2hunter2");
+      return {
+        wrong: here.client("--index-key-file=index.key", "get", "a.txt"),
+        mend: async () => {
+          const made = await new Deno.Command("sh", {
+            args: ["-c", "head -c 32 /dev/urandom | base64"],
+          }).output();
+          await here.write("index.key", new TextDecoder().decode(made.stdout));
+        },
+      };
+    },
+  },
   "lib/access/secret.ts": {
     "make one: head -c 32 /dev/urandom | base64": async (here) => {
       await here.write("secret", "hunter2hunter2");

@@ -89,6 +89,7 @@ const listedFile = fc.record(
 );
 
 const renewal = fc.stringMatching(/^[A-Za-z0-9_-]{30}$/);
+const indexKeyId = fc.stringMatching(/^[A-Za-z0-9_-]{11}$/);
 const indexKey = fc.stringMatching(/^[A-Za-z0-9+/]{43}=$/);
 
 type Body<Kind extends MessageKind> = Omit<MessageOf<Kind>, "kind">;
@@ -138,7 +139,12 @@ const BODY: { readonly [Kind in MessageKind]: fc.Arbitrary<Body<Kind>> } = {
   withdraw: signedRecord,
   withdrawn: fc.constant({}),
   list: fc.record(
-    { cursor: token, most: count, fingerprints: textUpTo(428) },
+    {
+      cursor: token,
+      most: count,
+      fingerprints: textUpTo(428),
+      key: indexKeyId,
+    },
     { requiredKeys: [] },
   ),
   nodes: fc.record(
@@ -178,6 +184,7 @@ const BODY: { readonly [Kind in MessageKind]: fc.Arbitrary<Body<Kind>> } = {
       remove: textUpTo(30_000),
       begin: fc.boolean(),
       more: fc.boolean(),
+      key: indexKeyId,
     },
     { requiredKeys: ["epoch", "version", "add", "remove"] },
   ),

@@ -45,6 +45,7 @@ function tell(
     begin?: boolean;
     more?: boolean;
     epoch?: string;
+    key?: string;
   },
 ) {
   return nodes.take(id, {
@@ -60,7 +61,7 @@ Deno.test("IndexedNodes names the nodes that have a fingerprint, and those witho
   assertEquals(nodes.mayHave([3, 1]).ids, ["a", "b", "c"]);
   assertEquals(nodes.mayHave([9]).ids, ["b"]);
   const { entries, nodes: count } = nodes.stats;
-  assertEquals([entries, count, nodes.unindexedCount], [4, 2, 1]);
+  assertEquals([entries, count, nodes.unindexedCount()], [4, 2, 1]);
 });
 
 Deno.test("IndexedNodes takes additions and removals in the order of their versions, and no others", () => {
@@ -78,6 +79,38 @@ Deno.test("IndexedNodes takes additions and removals in the order of their versi
     ...{ instance: "1", source: "a" },
   });
   assertEquals([epoch, version], ["e", 2]);
+});
+
+Deno.test("IndexedNodes counts nodes with another key than the question's as ones that may have any name", () => {
+  const nodes = nodesWith([[1], null, null, null]);
+  const under = (id: string, key: string, added: readonly number[]) =>
+    tell(nodes, id, { added, begin: true, key });
+  assertEquals(under("b", "K", [1, 2]), "taken");
+  assertEquals(under("c", "K", [3]), "taken");
+  assertEquals(under("d", "L", [3]), "taken");
+  assertEquals(nodes.mayHave([1]).ids, ["a", "b", "c", "d"]);
+  assertEquals(nodes.mayHave([1], "K").ids, ["a", "b", "d"]);
+  assertEquals(nodes.mayHave([9], "K").ids, ["a", "d"]);
+  assertEquals(nodes.mayHave([9], "M").ids, ["a", "b", "c", "d"]);
+  const counts = ["", "K", "L", "M"].map((key) => nodes.unindexedCount(key));
+  assertEquals(counts, [3, 2, 3, 4]);
+  // A later part belongs to the same key, whatever it says.
+  tell(nodes, "b", { version: 2, added: [4], key: "L" });
+  assertEquals(nodes.mayHave([4], "K").ids, ["a", "b", "d"]);
+  // The node has another key from now on, and then it leaves.
+  under("b", "", [1]);
+  assertEquals(nodes.mayHave([9]).ids, ["c", "d"]);
+  assertEquals(nodes.mayHave([9], "K").ids, ["a", "b", "d"]);
+  nodes.left("c");
+  assertEquals(nodes.mayHave([9], "K").ids, ["a", "b", "d"]);
+  assertEquals([nodes.unindexedCount("K"), nodes.stats.unindexed], [3, 0]);
+});
+
+Deno.test("IndexedNodes lists all nodes where more than indexAnswerCount have another key", () => {
+  const nodes = nodesWith([[1], [2], null], { indexAnswerCount: 2 });
+  tell(nodes, "c", { added: [1], begin: true, key: "K" });
+  assertEquals(nodes.mayHave([1]).ids, ["a", "c"]);
+  assertEquals(nodes.mayHave([1], "K").ids, undefined);
 });
 
 Deno.test("IndexedNodes counts a node as one that may have any name until all of its index is told", () => {

@@ -9,7 +9,7 @@ import type { Selection } from "../../client/selections.ts";
 import type { TransferOptions } from "../../client/transfer_options.ts";
 import { Failure } from "../../base/errors.ts";
 import { type GivenLink, relayOf, takeLink } from "./given_link.ts";
-import { readToken } from "../roles/secrets.ts";
+import { readIndexKey, readToken } from "../roles/secrets.ts";
 import { noSuchCommand, wordsWithoutRelay } from "../roles/about.ts";
 import { CLIENT as SPEC, commandNames } from "../options/command_table.ts";
 import type { ClientCommand } from "../options/option_spec.ts";
@@ -67,6 +67,7 @@ async function runWithRelay(context: RoleContext): Promise<number> {
     anywhere: given === undefined && command !== "dialogue",
     ignoreCase: line.isOn("ignore-case"),
     ...await loadKnownRelays(line),
+    ...await readIndexKey(context),
     ...(token === undefined ? {} : { access: { token } }),
   };
   if (options.plaintext) terminal.note(PLAINTEXT_WARNING);

@@ -63,7 +63,8 @@ export async function runSend(
     receivers: new Receivers(LIMITS.receiverCount),
     uses,
   });
-  const { relay, plaintext, knownRelays, limitRate, tunnels } = options;
+  const { relay, plaintext, knownRelays, limitRate, tunnels, indexKey } =
+    options;
   const at = { port: 0, ...given({ host: line.get("host") }) };
   await using node = await listening(
     at,
@@ -79,6 +80,7 @@ export async function runSend(
         knownRelays,
         limitRate,
         token,
+        indexKey,
       }),
       onEvent: (event) => life.note(event),
       onSent: (sent: PiecesSent) => sending.note(sent, performance.now()),

@@ -24,6 +24,7 @@ const ASKING = [
   "sums",
   "doctor",
 ] as const;
+const INDEXED = ["get", "cat", "link", "ls", "sums"] as const;
 const LISTING = ["ls", "search"] as const;
 const FETCHING = ["dialogue", "get", "cat"] as const;
 const CHOOSING = [...FETCHING, "link"] as const;
@@ -285,9 +286,16 @@ export const ROWS = {
     roles: ["node"],
     help: "send no fingerprints; be asked for every name",
   },
+  "index-key-file": {
+    roles: PEERS,
+    commands: [...INDEXED, "send"],
+    value: "FILE",
+    names: "file",
+    help: "make fingerprints with the key in this file",
+  },
   "ask-all": {
     roles: CLIENT,
-    commands: ["get", "cat", "link", "ls", "sums"],
+    commands: INDEXED,
     help: "also ask nodes whose index lacks the name",
   },
   "max-relayed": {

@@ -136,8 +136,8 @@ function examination(
 
 /** Files to read that options name. */
 function read(line: CommandLine): string[] {
-  return ["known-relays", "config", "token-file"].flatMap((name) =>
-    line.value(name) ?? []
+  return ["known-relays", "config", "token-file", "index-key-file"].flatMap(
+    (name) => line.value(name) ?? [],
   );
 }
 

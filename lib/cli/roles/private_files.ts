@@ -1,6 +1,6 @@
 /**
  * Checks that a node's private files are not in its shared folder: the folder
- * of `--state`, the token file, the known relays. Resolves links.
+ * of `--state`, the files of the token and the index key, the known relays. Resolves links.
  *
  * @module
  */
@@ -13,7 +13,12 @@ import { show } from "../../base/text.ts";
 import { isBelow } from "../../share/shared_path.ts";
 import type { CommandLine } from "../options/command_line.ts";
 
-const PRIVATE_OPTIONS = ["state", "token-file", "known-relays"] as const;
+const PRIVATE_OPTIONS = [
+  "state",
+  "token-file",
+  "index-key-file",
+  "known-relays",
+] as const;
 
 /**
  * Refuses to share folders with files that the options of `line` name.

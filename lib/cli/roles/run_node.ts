@@ -23,7 +23,7 @@ import { loadIdentity, makeStateFolder } from "../../identity/identity_file.ts";
 import { counted, show } from "../../base/text.ts";
 import type { Terminal } from "../output/terminal.ts";
 import { refusePrivateFiles } from "./private_files.ts";
-import { readToken } from "./secrets.ts";
+import { readIndexKey, readToken } from "./secrets.ts";
 import { tellIncident } from "../output/incidents.ts";
 import type { CliEvent } from "../output/cli_events.ts";
 import { formatSummary } from "../output/fetches.ts";
@@ -70,6 +70,7 @@ export async function runNode(context: RoleContext): Promise<number> {
   const metricsAt = line.get("metrics");
   const token = await readToken("node", context);
   if (token !== undefined) options.token = token;
+  Object.assign(options, await readIndexKey(context));
   if (isDoctor) {
     const { runNodeDoctor } = await import("./doctor.ts");
     const code = await runNodeDoctor(options, context);

@@ -7,6 +7,7 @@
  */
 
 import type { Secrets } from "../../access/relay_access.ts";
+import { parseIndexKey } from "../../access/index_key.ts";
 import { parseSecret, SECRET_BYTES } from "../../access/secret.ts";
 import { readSecretFile } from "../../access/secret_file.ts";
 import {
@@ -95,6 +96,21 @@ export async function readToken(
 ): Promise<Token | undefined> {
   const text = await wordOf("token", source);
   return text === undefined ? undefined : parseToken(text, role);
+}
+
+/**
+ * The index key that nodes and clients share, as an option, if there is one.
+ *
+ * @throws {Failure} of kind `usage`, `local` or `not_allowed`.
+ */
+export async function readIndexKey(
+  { line, terminal }: SecretSource,
+): Promise<{ indexKey?: Uint8Array }> {
+  const path = line.value("index-key-file");
+  if (path === undefined) return {};
+  const text = await readSecretFile(path, "index key");
+  terminal.conceal(text);
+  return { indexKey: parseIndexKey(text) };
 }
 
 /** The value of `--what`, or the content of the file of `--what-file`. */

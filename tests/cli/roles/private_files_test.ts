@@ -23,6 +23,7 @@ for (
     ["state", "s/state", "into-s"],
     ["token-file", "s/token", "s"],
     ["token-file", "token-in-s", "s"],
+    ["index-key-file", "s/index", "s"],
     ["known-relays", "s/relays", "s"],
     ["state", "s/sub/state", "."],
   ] as const
