@@ -25,6 +25,8 @@ export interface OneService {
   readonly share: Share;
   readonly digests: Digests;
   readonly service: Service;
+  /** Begins to serve another client; its end of the conn. */
+  serve(): { readonly conn: Conn; readonly client: ClientService };
   /** Hashes all files. */
   hash(): Promise<void>;
 }
@@ -33,6 +35,7 @@ export interface OneService {
 export async function serviceOf(
   files: Readonly<Record<string, string>>,
   stack: AsyncDisposableStack,
+  turns: Pick<Service, "readTurns"> = {},
 ): Promise<OneService> {
   const folder = stack.use(await tempShare(files));
   const share = stack.use(await Share.open(folder.path, LIMITS));
@@ -44,10 +47,8 @@ export async function serviceOf(
       onIdle: () => hashed.resolve(),
     }),
   );
-  const [conn, far] = memoryPair();
-  const channel = stack.use(new Channel(far, TIMING));
-  channel.openUp();
   const service = {
+    ...turns,
     share,
     digests,
     limits: LIMITS,
@@ -67,10 +68,15 @@ export async function serviceOf(
     requests: new Counts(DIRECTION.clientToNode),
     sentBytes: 0,
   };
-  const client = stack.use(new ClientService(channel, service));
+  const serve = () => {
+    const [conn, far] = memoryPair();
+    const channel = stack.use(new Channel(far, TIMING));
+    channel.openUp();
+    return { conn, client: stack.use(new ClientService(channel, service)) };
+  };
   const hash = () => {
     digests.refresh();
     return hashed.promise;
   };
-  return { conn, client, share, digests, service, hash };
+  return { ...serve(), serve, share, digests, service, hash };
 }

@@ -13,6 +13,7 @@ import { isShared } from "../guard/admission.ts";
 import type { Channel } from "../protocol/channel.ts";
 import type { Counts } from "../guard/counts.ts";
 import type { DescribeOutcome } from "../share/digests.ts";
+import type { Limits } from "../base/limits.ts";
 import { refusal } from "../protocol/hello.ts";
 import { pieceCountOf } from "../content/manifest.ts";
 import type { PieceRun } from "../content/piece_set.ts";
@@ -28,16 +29,18 @@ import type { ReadRefusal } from "../share/opened_file.ts";
 import type { ShareFile } from "../share/shared_file.ts";
 import { orAborted } from "../base/waiting.ts";
 import type { Fetches } from "./fetches.ts";
+import { ClientTurns, type TurnService } from "./client_turns.ts";
 import { ClientReads, type ReadService, type Served } from "./client_reads.ts";
 import { GrantedFiles } from "./granted_files.ts";
 import type { PiecesSent } from "./receivers.ts";
 import { SKIP_TEXT } from "./send_many.ts";
-import type { HeldContent, ReadTurns, ServedDigests } from "./served.ts";
+import type { HeldContent, ReadTurn, ServedDigests } from "./served.ts";
 import { WORK_MS } from "./work_ledger.ts";
 import type { ClientWork, WorkQueue } from "./work_queue.ts";
 
 /** What all clients of a node share. */
-export interface Service extends ReadService {
+export interface Service extends ReadService, TurnService {
+  readonly limits: Limits;
   /** Buffers to send from. */
   readonly buffers: BufferPool;
   /** Whose turn it is. */
@@ -54,8 +57,6 @@ export interface Service extends ReadService {
   readonly onSent?: ((sent: PiecesSent) => void) | undefined;
   /** A content of which pieces may be missing; without this none are. */
   readonly heldOf?: (content: string) => HeldContent | undefined;
-  /** Bounds the clients that are sent pieces at a time; without this, nothing. */
-  readonly readTurns?: ReadTurns;
 }
 
 // While a large file is being hashed for a client, it hears so often that we
@@ -77,6 +78,7 @@ export class ClientService implements Disposable {
   #found: ShareFile | undefined;
   /** Contents of which it hears what pieces are gained. */
   readonly #followed = new Map<string, Disposable>();
+  readonly #turns: ClientTurns;
   /** The files that the client may have. */
   #files: GrantedFiles;
 
@@ -105,6 +107,7 @@ export class ClientService implements Disposable {
       visit: service.fetches.enter(to),
       onSent: (pieces) => onSent?.({ to, ...pieces }),
     });
+    this.#turns = new ClientTurns(service);
     this.#files = new GrantedFiles(service, undefined);
   }
 
@@ -336,19 +339,19 @@ export class ClientService implements Disposable {
     if (held?.pieces.hasAll({ first, count }) === false) {
       return await this.#refuse("gone", request);
     }
-    using _turn = await this.#readTurn(file.version, first);
+    using turn = await this.#readTurn(file.version, { first, count });
     const refused = await this.#reads.send(file, { request, first, count });
-    if (refused !== undefined) await this.#refuse(refused, request);
+    if (refused !== undefined) return await this.#refuse(refused, request);
+    // The turn is for the line, and not for a place in our buffers.
+    if (turn === undefined) return;
+    await this.#outbox.flush();
+    turn.sent();
   }
 
-  async #readTurn(
-    file: string,
-    first: number,
-  ): Promise<Disposable | undefined> {
-    const { readTurns } = this.#service;
-    if (readTurns === undefined) return undefined;
+  async #readTurn(file: string, run: PieceRun): Promise<ReadTurn | undefined> {
+    if (!this.#turns.isNeededFor(file)) return undefined;
     await this.#outbox.flush(); // what is there already need not wait
-    return await readTurns.take(file, first);
+    return await this.#turns.take(file, run);
   }
 
   #readMany({ request, of }: MessageOf<"readMany">): Promise<void> {
@@ -364,9 +367,9 @@ export class ClientService implements Disposable {
   }
 
   async #holding({ request, of }: MessageOf<"holding">): Promise<void> {
-    if (this.#files.standingFor(of) === undefined) {
-      return await this.#refuse("gone", request);
-    }
+    const file = this.#files.standingFor(of);
+    if (file === undefined) return await this.#refuse("gone", request);
+    this.#turns.join(file.version);
     const held = this.#service.heldOf?.(of);
     if (held === undefined || held.pieces.isComplete) {
       const has = { kind: "has", request, complete: true } as const;
@@ -413,6 +416,7 @@ export class ClientService implements Disposable {
   [Symbol.dispose](): void {
     this.#tellUnsent();
     for (const follow of this.#followed.values()) follow[Symbol.dispose]();
+    this.#turns[Symbol.dispose]();
     this.#reads[Symbol.dispose]();
     this.#work[Symbol.dispose]();
     this.#outbox[Symbol.dispose]();

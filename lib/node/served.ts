@@ -59,9 +59,16 @@ export type TellGained = (runs: readonly PieceRun[]) => Promise<void>;
 
 /** Whose turn it is to be sent pieces. */
 export interface ReadTurns {
-  /**
-   * Resolves when it is the turn of a request for pieces from `first` on, of the
-   * file with that version. The turn ends when disposed of.
-   */
-  take(file: string, first: number): Promise<Disposable>;
+  /** A client fetches that file version with others, until disposed of. */
+  join(file: string): Disposable;
+  /** Whether so many do that their requests must wait for turns. */
+  isNeededFor(file: string): boolean;
+  /** Resolves when it is the turn of a request for pieces of that file version. */
+  take(file: string, run: PieceRun): Promise<ReadTurn>;
+}
+
+/** A turn; it ends when disposed of. */
+export interface ReadTurn extends Disposable {
+  /** The pieces were sent: others may have them of that reader. */
+  sent(): void;
 }

@@ -28,6 +28,7 @@ import { RateLimit } from "../base/rate.ts";
 import { type Invitation, keepRegistered } from "./registrar.ts";
 import { RelayDialer } from "../uplink/relay_dialer.ts";
 import { ClientService, type Service } from "./client_service.ts";
+import { ReaderTurns } from "./reader_turns.ts";
 import { zeroPieces } from "../content/zeros.ts";
 import type { ShareFilter } from "../share/exclusions.ts";
 import { Share } from "../share/share.ts";
@@ -101,6 +102,7 @@ class PeerNode implements NodeServer {
   readonly #limits: Limits;
   readonly #share: Share;
   readonly #service: Service & { readonly digests: Digests };
+  readonly #turns: ReaderTurns;
   readonly #identity: Identity;
   readonly #name: string;
   readonly #deadlines = new Deadlines();
@@ -140,6 +142,7 @@ class PeerNode implements NodeServer {
       onEvent: (event) => this.#tell(event),
       onFetches: options.onFetches,
     });
+    this.#turns = new ReaderTurns(limits);
     this.#service = {
       share,
       digests,
@@ -147,6 +150,7 @@ class PeerNode implements NodeServer {
       rate: rateOf(limitRate),
       buffers: new BufferPool(limits.sendBufferBytes),
       work: new WorkQueue(limits),
+      readTurns: this.#turns,
       clientCount: 0,
       busyCount: 0,
       requests: new Counts(DIRECTION.clientToNode),
@@ -317,7 +321,9 @@ class PeerNode implements NodeServer {
     this.#options.signal?.removeEventListener("abort", this.#onAbort);
     this.#leaving.abort();
     await this.#registrar; // withdraws first, so that no more clients are sent here
-    this.#service.work[Symbol.dispose](); // handlers may be waiting for a turn
+    // Handlers may be waiting for a turn.
+    this.#service.work[Symbol.dispose]();
+    this.#turns[Symbol.dispose]();
     // At once, because handlers may be waiting for a digest.
     await Promise.all([
       this.#share[Symbol.asyncDispose](),

@@ -18,6 +18,7 @@ import type { Identity } from "../identity/identity.ts";
 import { ClientService, type Service } from "../node/client_service.ts";
 import { FetchWatch } from "../node/fetch_watch.ts";
 import { BufferPool } from "../node/outbox.ts";
+import { ReaderTurns } from "../node/reader_turns.ts";
 import { WorkQueue } from "../node/work_queue.ts";
 import { Channel } from "../protocol/channel.ts";
 import { Deadlines } from "../protocol/deadline.ts";
@@ -26,7 +27,6 @@ import { DIRECTION } from "../protocol/messages.ts";
 import { type Accepted, listen, type Listener } from "../transport/listen.ts";
 import { HeldDigests, HeldFiles } from "./held_files.ts";
 import type { Holding } from "./holding.ts";
-import { ReaderTurns } from "./reader_turns.ts";
 
 /** No content has this id: a hash of that value is not known. */
 const NO_CONTENT = "0".repeat(64);
@@ -96,6 +96,7 @@ export class Holder implements AsyncDisposable {
       requests: new Counts(DIRECTION.clientToNode),
       heldOf: (content) => this.#files.heldOf(content),
       readTurns: this.#turns,
+      allTakeTurns: true,
       sentBytes: 0,
     };
   }

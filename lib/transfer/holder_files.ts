@@ -1,6 +1,7 @@
 /**
  * Keeps the plan up to date about sources that have only some pieces of a file:
  * asks each what it has when a session with it opens, and hears what it gains.
+ * Nodes are asked too: by that they know who fetches the file with others.
  *
  * @module
  */
@@ -42,10 +43,27 @@ export class HolderFiles {
 
   /** A session with a source was opened. */
   opened({ given: { id, isHolder } }: Source, session: NodeSession): void {
-    if (!isHolder) return;
-    for (const [index, { pieceCount }, content] of this.#held()) {
+    for (const [index, { pieceCount, given }, content] of this.#held()) {
       const file = { index, pieceCount, content };
-      this.#options.track(this.#follow(file, id, session));
+      if (isHolder) this.#options.track(this.#follow(file, id, session));
+      else if (given.sources.has(id)) {
+        this.#options.track(this.#join(file, session));
+      }
+    }
+  }
+
+  /** Tells a node that this client fetches a file together with others. */
+  async #join(
+    { pieceCount, content }: { pieceCount: number; content: string },
+    session: NodeSession,
+  ): Promise<void> {
+    try {
+      const question = { pieceCount, onGained: () => {} };
+      // Whatever it answers: it has the file, or refuses to send pieces.
+      await session.holding(content, question);
+    } catch (error) {
+      if (isBug(error)) throw error;
+      // The connection finds out by itself.
     }
   }
 

@@ -3,7 +3,8 @@
  * client. Time is fake and goes in steps.
  */
 
-import { Readers } from "../../lib/swarm/readers.ts";
+import type { PieceRun } from "../../lib/content/piece_set.ts";
+import { Readers } from "../../lib/node/readers.ts";
 
 /** Somebody who is sent pieces. */
 export interface Receiver {
@@ -21,9 +22,8 @@ interface Flow {
   left: number;
 }
 
-interface Request {
+interface Request extends PieceRun {
   readonly to: Receiver;
-  readonly piece: number;
 }
 
 /** Options of {@linkcode Sender}. */
@@ -59,7 +59,7 @@ export class Sender {
   /** A reader asks for a piece. */
   ask(to: Receiver, piece: number): void {
     if (this.#options.sends === false) return;
-    this.#readers.ask(to.id, { to, piece });
+    this.#readers.ask(to.id, { to, first: piece, count: 1 });
   }
 
   /** A reader has gone: nothing more is sent to it. */
@@ -97,7 +97,7 @@ export class Sender {
 
   #begin(): void {
     for (let turn; (turn = this.#readers.next()) !== undefined;) {
-      const { to, piece } = turn.request;
+      const { to, first: piece } = turn.request;
       this.#flows.push({ to, piece, left: this.#options.pieceBytes });
     }
   }

@@ -16,7 +16,10 @@ const COUNT = 12;
 const CONTENT = contentOf(COUNT, 5);
 
 /** Receives the content from sources that are added later. */
-function receiving(onTrouble: (told: SourceTrouble) => void = () => {}) {
+function receiving(
+  onTrouble: (told: SourceTrouble) => void = () => {},
+  sources: ReadonlyMap<string, string> = new Map(),
+) {
   const { bytes, manifest } = CONTENT;
   const into = new Uint8Array(bytes.length);
   const saved: number[] = [];
@@ -47,7 +50,7 @@ function receiving(onTrouble: (told: SourceTrouble) => void = () => {}) {
     size: bytes.length,
     content: manifest.contentId,
     manifest,
-    sources: new Map(),
+    sources: new Map(sources),
     rarest: { random: seededRandom(3) },
     sink: {
       write: (first, part) => {
@@ -161,4 +164,27 @@ Deno.test("A download puts out a holder that has given the content up", async ()
     trouble.filter(({ out }) => out).map(({ source }) => source),
     [empty.source.id],
   );
+});
+
+Deno.test("A download tells a node that it fetches a file together with others, and takes it whatever the node says to that", async () => {
+  await using stack = new AsyncDisposableStack();
+  const { source, meet } = await runHolder(CONTENT, { have: ALL }, stack);
+  const of = CONTENT.manifest.contentId;
+  const asked: string[] = [];
+  const open = async () => {
+    const session = await meet();
+    session.holding = (content) => {
+      asked.push(content);
+      const text = "no such content here";
+      return Promise.resolve({ kind: "refused", code: "gone", text });
+    };
+    return session;
+  };
+  const received = receiving(() => {}, new Map([[source.id, of]]));
+  received.download.addSource({ id: source.id, open });
+  received.download.close();
+  await within(received.download.run(), "the file");
+  assert(received.isRight());
+  assertEquals(received.from, { [source.id]: COUNT * PIECE });
+  assertEquals(asked, [of]);
 });

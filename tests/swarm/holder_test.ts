@@ -7,10 +7,8 @@ import { LIMITS } from "../../lib/base/limits.ts";
 import { contentFingerprint } from "../../lib/content/fingerprints.ts";
 import { writeBytes } from "../../lib/node/outbox.ts";
 import type { HolderOptions } from "../../lib/swarm/holder.ts";
-import { ReaderTurns } from "../../lib/swarm/reader_turns.ts";
 import type { PieceReceiver } from "../../lib/transfer/answers.ts";
 import { within } from "../_event_log.ts";
-import { FakeTime } from "../_fake_time.ts";
 import { runHolder } from "./_holders.ts";
 import { contentOf, PIECE } from "./_holding.ts";
 
@@ -155,24 +153,4 @@ Deno.test("A holder gives each of many readers its part of swarmSendBytes", () =
   // One that is filled, and one on its way, each with room for a message.
   const all = 2 * swarmAcceptCount * (each + 64 * 1024);
   assert(all <= swarmSendBytes, `${all}`);
-});
-
-Deno.test("ReaderTurns serves swarmReaderCount requests at a time, and a slow one keeps others waiting no longer than swarmSlowMs", async () => {
-  using time = new FakeTime();
-  using turns = new ReaderTurns(LIMITS);
-  const taken: Disposable[] = [];
-  const count = LIMITS.swarmReaderCount + 2;
-  for (let n = 0; n < count; n++) {
-    turns.take("v", n).then((turn) => taken.push(turn));
-  }
-  await time.advance(0);
-  assertEquals(taken.length, LIMITS.swarmReaderCount);
-  taken[3]![Symbol.dispose]();
-  await time.advance(0);
-  assertEquals(taken.length, LIMITS.swarmReaderCount + 1);
-  await time.advance(LIMITS.swarmSlowMs);
-  assertEquals(taken.length, count);
-  for (const turn of taken) turn[Symbol.dispose]();
-  assertEquals(turns.servedCount, 0);
-  assertEquals(time.timerCount, 0);
 });

@@ -1,16 +1,21 @@
 import { assertEquals } from "@std/assert";
 import { LIMITS } from "../../lib/base/limits.ts";
-import { type PieceRequest, Readers } from "../../lib/swarm/readers.ts";
+import type { PieceRun } from "../../lib/content/piece_set.ts";
+import { Readers } from "../../lib/node/readers.ts";
 
 const { swarmReaderCount, swarmReaderQueueCount } = LIMITS;
 
-type PieceReaders = Readers<PieceRequest>;
+type PieceReaders = Readers<PieceRun>;
+
+function at(first: number, count = 1): PieceRun {
+  return { first, count };
+}
 
 /** All that is served before something has been sent: reader and piece. */
 function turns(readers: PieceReaders): string[] {
   const all: string[] = [];
   for (let turn; (turn = readers.next());) {
-    all.push(`${turn.reader}${turn.request.piece}`);
+    all.push(`${turn.reader}${turn.request.first}`);
   }
   return all;
 }
@@ -19,7 +24,7 @@ function turns(readers: PieceReaders): string[] {
 function asking(...requests: string[]): PieceReaders {
   const readers: PieceReaders = new Readers(LIMITS);
   for (const [reader, ...piece] of requests) {
-    readers.ask(reader!, { piece: Number(piece.join("")) });
+    readers.ask(reader!, at(Number(piece.join(""))));
   }
   return readers;
 }
@@ -43,8 +48,8 @@ Deno.test("Readers serves the piece first that was sent least often, and then th
   const readers = asking("a1", "b1", "c1", "d1", "e2", "f1", "g3");
   assertEquals(turns(readers), ["a1", "e2", "g3", "f1"]);
   for (const reader of "aegf") readers.sent(reader);
-  readers.ask("a", { piece: 2 });
-  readers.ask("g", { piece: 4 });
+  readers.ask("a", at(2));
+  readers.ask("g", at(4));
   assertEquals(
     turns(readers),
     ["g4", "a2", "d1", "c1"],
@@ -66,10 +71,10 @@ Deno.test("Readers serves one that is alone piece by piece", () => {
 Deno.test("Readers takes no more than swarmReaderQueueCount requests of one reader", () => {
   const readers = asking();
   for (let piece = 0; piece < swarmReaderQueueCount; piece++) {
-    assertEquals(readers.ask("a", { piece }), true);
+    assertEquals(readers.ask("a", at(piece)), true);
   }
-  assertEquals(readers.ask("a", { piece: 99 }), false);
-  assertEquals(readers.ask("b", { piece: 99 }), true);
+  assertEquals(readers.ask("a", at(99)), false);
+  assertEquals(readers.ask("b", at(99)), true);
 });
 
 Deno.test("Readers forgets what one that left has asked for, and frees its place", () => {

@@ -12,17 +12,13 @@
  */
 
 import type { Limits } from "../base/limits.ts";
+import type { PieceRun } from "../content/piece_set.ts";
 
 /** The numbers that {@linkcode Readers} keep to. */
 export type ReaderNumbers = Pick<
   Limits,
   "swarmReaderCount" | "swarmReaderQueueCount"
 >;
-
-/** What a reader asks for. */
-export interface PieceRequest {
-  readonly piece: number;
-}
 
 /** A request to serve now. */
 export interface ReaderTurn<Request> {
@@ -31,13 +27,13 @@ export interface ReaderTurn<Request> {
 }
 
 /** What the readers of one content have asked for. */
-export class Readers<Request extends PieceRequest> {
+export class Readers<Request extends PieceRun> {
   readonly #numbers: ReaderNumbers;
   /** The requests of each reader that has some; the next reader is first. */
   readonly #waiting = new Map<string, Request[]>();
-  /** Readers that something is being sent to. */
-  readonly #served = new Set<string>();
-  /** How often pieces were sent. */
+  /** Readers that something is being sent to, and what it is. */
+  readonly #served = new Map<string, Request>();
+  /** How often pieces were sent, with those on their way. */
   readonly #sent = new Map<number, number>();
 
   /** Nobody has asked for anything. */
@@ -48,6 +44,11 @@ export class Readers<Request extends PieceRequest> {
   /** Readers that something is being sent to. */
   get servedCount(): number {
     return this.#served.size;
+  }
+
+  /** Whether nobody waits or is being sent something. */
+  get isIdle(): boolean {
+    return this.#waiting.size + this.#served.size === 0;
   }
 
   /** Notes a request; `false` if this reader has too many waiting. */
@@ -71,15 +72,16 @@ export class Readers<Request extends PieceRequest> {
     const request = requests.shift()!;
     this.#waiting.delete(reader);
     if (requests.length > 0) this.#waiting.set(reader, requests); // the last
-    this.#served.add(reader);
-    this.#sent.set(request.piece, this.#sentCount(request) + 1);
+    this.#served.set(reader, request);
+    this.#count(request, 1);
     return { reader, request };
   }
 
   /**
    * Of the readers that wait, the one whose piece was sent least often. Readers
    * have turns for pieces that were not sent yet. Of the others the last to ask
-   * is first: it knows best what it cannot get elsewhere.
+   * is first: it knows best what it cannot get elsewhere. Nobody waits
+   * for longer than until the pieces of all others were sent more often.
    */
   #first(): string | undefined {
     let first: string | undefined;
@@ -94,8 +96,19 @@ export class Readers<Request extends PieceRequest> {
     return first;
   }
 
-  #sentCount({ piece }: PieceRequest): number {
-    return this.#sent.get(piece) ?? 0;
+  /** How often its pieces were sent, in the mean. */
+  #sentCount({ first, count }: PieceRun): number {
+    let sum = 0;
+    for (let piece = first; piece < first + count; piece++) {
+      sum += this.#sent.get(piece) ?? 0;
+    }
+    return sum / count;
+  }
+
+  #count({ first, count }: PieceRun, by: 1 | -1): void {
+    for (let piece = first; piece < first + count; piece++) {
+      this.#sent.set(piece, (this.#sent.get(piece) ?? 0) + by);
+    }
   }
 
   /** What a reader was served has been sent. */
@@ -106,12 +119,14 @@ export class Readers<Request extends PieceRequest> {
 
   /** Once nobody waits, no piece comes before another: the counts begin anew. */
   #rest(): void {
-    if (this.#waiting.size + this.#served.size === 0) this.#sent.clear();
+    if (this.isIdle) this.#sent.clear();
   }
 
-  /** Forgets a reader and what it asked for. */
+  /** Forgets a reader; what was on its way to it has not been sent. */
   left(reader: string): void {
     this.#waiting.delete(reader);
+    const request = this.#served.get(reader);
+    if (request !== undefined) this.#count(request, -1);
     this.#served.delete(reader);
     this.#rest();
   }

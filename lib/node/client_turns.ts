@@ -1,0 +1,61 @@
+/**
+ * Whose pieces wait for a turn: those of a client that fetches the file together
+ * with many others, which it says by asking what is held of it. All other
+ * clients are served at once, except where the service gives all of them turns.
+ *
+ * @module
+ */
+
+import type { Limits } from "../base/limits.ts";
+import type { PieceRun } from "../content/piece_set.ts";
+import type { ReadTurn, ReadTurns } from "./served.ts";
+
+/** What the clients of a service have turns by. */
+export interface TurnService {
+  readonly limits: Pick<Limits, "requestedFileCount">;
+  /** The order of those who fetch a content together; without this, none. */
+  readonly readTurns?: ReadTurns;
+  /** Whether all other clients keep to that order too. */
+  readonly allTakeTurns?: boolean;
+}
+
+/** The turns of one client. */
+export class ClientTurns implements Disposable {
+  readonly #service: TurnService;
+  /** Versions of the files that it fetches together with others. */
+  readonly #joined = new Map<string, Disposable>();
+
+  constructor(service: TurnService) {
+    this.#service = service;
+  }
+
+  /** Notes that it fetches a file together with others, of the last few. */
+  join(file: string): void {
+    const { readTurns, limits } = this.#service;
+    if (readTurns === undefined || this.#joined.has(file)) return;
+    this.#joined.set(file, readTurns.join(file));
+    if (this.#joined.size <= limits.requestedFileCount) return;
+    for (const [oldest, joined] of this.#joined) {
+      joined[Symbol.dispose]();
+      this.#joined.delete(oldest);
+      return;
+    }
+  }
+
+  /** Whether pieces of a file wait for a turn. */
+  isNeededFor(file: string): boolean {
+    const { readTurns, allTakeTurns } = this.#service;
+    if (readTurns === undefined) return false;
+    if (allTakeTurns === true) return true;
+    return this.#joined.has(file) && readTurns.isNeededFor(file);
+  }
+
+  /** Resolves when it is the turn of pieces that need one. */
+  async take(file: string, run: PieceRun): Promise<ReadTurn | undefined> {
+    return await this.#service.readTurns?.take(file, run);
+  }
+
+  [Symbol.dispose](): void {
+    for (const joined of this.#joined.values()) joined[Symbol.dispose]();
+  }
+}

@@ -1,0 +1,119 @@
+/**
+ * Gives the clients that fetch a content together their turns, as
+ * {@linkcode Readers} says. A client that takes long for what it asked for keeps
+ * its turn, but no longer keeps others from theirs.
+ *
+ * @module
+ */
+
+import type { Limits } from "../base/limits.ts";
+import type { PieceRun } from "../content/piece_set.ts";
+import { type ReaderNumbers, Readers } from "./readers.ts";
+import type { ReadTurn, ReadTurns } from "./served.ts";
+
+/** The numbers that {@linkcode ReaderTurns} keep to. */
+export type ReaderTurnNumbers = ReaderNumbers & Pick<Limits, "swarmSlowMs">;
+
+interface WaitingRead extends PieceRun {
+  readonly begin: () => void;
+}
+
+/**
+ * Gives turns to requests, each content apart. Disposing gives all that wait a
+ * turn at once.
+ */
+export class ReaderTurns implements ReadTurns, Disposable {
+  readonly #limits: ReaderTurnNumbers;
+  /** The readers of files that somebody reads now, by version. */
+  readonly #files = new Map<string, Readers<WaitingRead>>();
+  /** Clients that fetch a file together, by its version. */
+  readonly #joined = new Map<string, number>();
+  readonly #waiting = new Set<() => void>();
+  #count = 0;
+  #isEnded = false;
+
+  constructor(limits: ReaderTurnNumbers) {
+    this.#limits = limits;
+  }
+
+  join(file: string): Disposable {
+    this.#joined.set(file, this.#joinedCount(file) + 1);
+    let isHere = true;
+    return {
+      [Symbol.dispose]: () => {
+        if (!isHere) return;
+        isHere = false;
+        const count = this.#joinedCount(file) - 1;
+        if (count === 0) this.#joined.delete(file);
+        else this.#joined.set(file, count);
+      },
+    };
+  }
+
+  #joinedCount(file: string): number {
+    return this.#joined.get(file) ?? 0;
+  }
+
+  isNeededFor(file: string): boolean {
+    return this.#joinedCount(file) > this.#limits.swarmReaderCount;
+  }
+
+  /** Requests that are being served, those of slow readers left out. */
+  get servedCount(): number {
+    return [...this.#files.values()]
+      .reduce((sum, readers) => sum + readers.servedCount, 0);
+  }
+
+  /** Requests that wait for their turn. */
+  get waitingCount(): number {
+    return this.#waiting.size;
+  }
+
+  /** Files that something is kept of. */
+  get fileCount(): number {
+    return new Set([...this.#files.keys(), ...this.#joined.keys()]).size;
+  }
+
+  async take(file: string, run: PieceRun): Promise<ReadTurn> {
+    // A client has one request at a time, so each request is its own reader.
+    const reader = `${this.#count++}`;
+    const readers = this.#files.get(file) ?? new Readers(this.#limits);
+    this.#files.set(file, readers);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    if (this.#isEnded) resolve();
+    this.#waiting.add(resolve);
+    readers.ask(reader, { ...run, begin: resolve });
+    serveNext(readers);
+    await promise;
+    this.#waiting.delete(resolve);
+    const release = (isSent: boolean) => {
+      if (isSent) readers.sent(reader);
+      else readers.left(reader);
+      serveNext(readers);
+      const isCurrent = this.#files.get(file) === readers;
+      if (readers.isIdle && isCurrent) this.#files.delete(file);
+    };
+    const timer = setTimeout(() => release(true), this.#limits.swarmSlowMs);
+    const end = (isSent: boolean) => {
+      clearTimeout(timer);
+      release(isSent);
+    };
+    return {
+      sent: () => end(true),
+      [Symbol.dispose]: () => end(false), // changes nothing where it was sent
+    };
+  }
+
+  [Symbol.dispose](): void {
+    this.#isEnded = true;
+    for (const resolve of this.#waiting) resolve();
+  }
+}
+
+function serveNext(readers: Readers<WaitingRead>): void {
+  for (
+    let turn = readers.next();
+    turn !== undefined;
+    turn = readers.next()
+  ) turn.request.begin();
+}
