@@ -24,6 +24,13 @@ export interface DryRunOptions extends PresenceOptions {
   readonly outcomes: SaveReport;
   /** Asks for the manifest of a file. */
   readonly describe: (job: Job) => Promise<Manifest>;
+  /**
+   * Whether nodes were asked because they claim to have hashed the content: then
+   * one of them must describe it.
+   */
+  readonly isClaimed: () => boolean;
+  /** The same file from nodes that were not asked, if some have it. */
+  readonly elsewhere: (job: Job) => Promise<Job | undefined>;
   /** A node by its id. */
   readonly nodeOf: (id: string) => ListedNode;
   /** Hears what would become of each file. */
@@ -52,13 +59,27 @@ export class DryRun {
         if (turns.isOver) await turns.give();
         signal.throwIfAborted();
         const job = wholeOf(listed);
-        try {
-          this.#tell(job, await this.#actionFor(job));
-        } catch (error) {
-          if (!(error instanceof Failure)) throw error;
-          outcomes.fail(job.name, error, job);
-        }
+        const failure = await this.#plan(job);
+        if (failure !== undefined) outcomes.fail(job.name, failure, job);
       }
+    }
+  }
+
+  /** Tells what would become of a file; returns why it could not be saved. */
+  async #plan(job: Job): Promise<Failure | undefined> {
+    const failure = await this.#tried(job);
+    if (failure?.kind !== "undelivered") return failure;
+    const next = await this.#options.elsewhere(job);
+    return next === undefined ? failure : await this.#tried(next);
+  }
+
+  async #tried(job: Job): Promise<Failure | undefined> {
+    try {
+      this.#tell(job, await this.#actionFor(job));
+      return undefined;
+    } catch (error) {
+      if (error instanceof Failure) return error;
+      throw error;
     }
   }
 
@@ -80,7 +101,8 @@ export class DryRun {
     if (!hasFolder) return "fetch";
     const occupant = await occupantOf(path, size);
     const isOpen = occupant === "same_size" && this.#presence.isUnknown(job);
-    const manifest = isOpen ? await this.#options.describe(job) : undefined;
+    const { isClaimed, describe } = this.#options;
+    const manifest = isOpen || isClaimed() ? await describe(job) : undefined;
     switch (await this.#presence.judge(job, occupant, manifest)) {
       case "same":
         return "keep";

@@ -465,6 +465,8 @@ export class GetRun implements AsyncDisposable {
     if (this.#options.dryRun) {
       return await new DryRun({
         ...{ overwrite, wanted, base, hasher, describe, outcomes },
+        isClaimed: () => this.#options.candidates.isByContent,
+        elsewhere: (job) => this.#elsewhere(job),
         nodeOf: (id) => this.#nodes.get(id)!,
         tell: this.#tell,
         turnMs: this.#peers.limits.turnMs,

@@ -124,3 +124,28 @@ for (const [what, lie] of Object.entries(LIARS)) {
     });
   }
 }
+
+for (const isSame of [true, false]) {
+  const then = isSame ? "keep the file that is there" : "replace another file";
+  Deno.test(`A node that claims the content of a link and does not describe it leaves a dry run to find that it would ${then}`, async () => {
+    await using relay = await startRelay();
+    const contents = [contentOf("wanted")];
+    const lie = LIARS["does not describe it"]!;
+    await using _liar = await startTelling(relay, {
+      ...{ name: "liar", lie, contents },
+    });
+    await using _other = await startTelling(relay, {
+      ...{ name: "honest", contents: [], lie: honest({}) },
+    });
+    await using folder = await tempShare({ a: isSame ? "wanted" : "wonted" });
+    const { failed, log } = await get(relay, folder.path, ["a"], {
+      ...{ ...BY_INDEX, content: contents[0]! },
+      ...{ dryRun: true, overwrite: true },
+    });
+    const planned = log.of("file_planned").map(({ action, nodes }) =>
+      [action, nodes.map(({ name }) => name)] as const
+    );
+    const action = isSame ? "keep" : "replace";
+    assertEquals([failed, planned], [{}, [[action, ["honest"]]]]);
+  });
+}
