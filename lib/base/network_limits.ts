@@ -36,8 +36,12 @@ export const NETWORK_LIMITS = {
   handshakeMs: 10_000,
   /** Handshakes under way in the whole process. */
   handshakeCount: 256,
-  /** Handshakes under way for one address. */
-  handshakesPerAddressCount: 16,
+  /**
+   * Handshakes under way for one address: most of an office that begins at once.
+   * An attacker at four addresses can take all of them, and then gives way to
+   * everybody with less against them.
+   */
+  handshakesPerAddressCount: 64,
   /** Bytes from a peer before our answer: a whole TLS record. */
   clientHelloBytes: 16 * KIB + 5,
   /** Addresses whose handshakes are remembered: 100 bytes each. */
@@ -46,14 +50,27 @@ export const NETWORK_LIMITS = {
   handshakeHalfLifeMs: 10_000,
   /** Connections in the whole process, under the usual limit of open files. */
   connectionCount: 20_000,
-  /** Connections of one address at the relay: an office behind one NAT. */
-  relayConnectionsPerAddressCount: 64,
-  /** Connections of one address at a node: some clients, up to five each. */
-  nodeConnectionsPerAddressCount: 64,
-  /** New connections a second from one address, on average. */
+  /**
+   * Connections of one address at the relay: an office of 100 machines behind
+   * one NAT. An attacker needs 157 addresses to take all connections.
+   */
+  relayConnectionsPerAddressCount: 128,
+  /**
+   * Connections of one address at a node: 100 clients of an office, and more than
+   * one for some of them. One attacker takes 10 MiB with 256 of them, and needs
+   * 79 addresses to take all.
+   */
+  nodeConnectionsPerAddressCount: 256,
+  /**
+   * New connections a second from one address, on average: at 2 ms each, an
+   * attacker gets 2 % of a core.
+   */
   connectRatePerSecond: 10,
-  /** New connections of one address at once. */
-  connectBurstCount: 40,
+  /**
+   * New connections of one address at once: an office of 100 machines begins to
+   * fetch. An attacker gets a quarter of a second of a core by it, once in 13 s.
+   */
+  connectBurstCount: 128,
   /** A control connection without a frame for this time is closed. */
   idleMs: 90_000,
   /** The same without a byte accepted: its peer does not read. */
@@ -293,6 +310,16 @@ export const NETWORK_LIMITS = {
    * lengthens renewals.
    */
   retriesPerRenewalCount: 4,
+  /**
+   * How long a client tries again where it is turned away. When 100 machines of
+   * an office begin at once, and the burst of their address is used up, they get
+   * in within 10 s.
+   */
+  turnedAwayMs: 12_000,
+  /** First wait of a client that was turned away; doubles, full jitter. */
+  turnedAwayFirstMs: 250,
+  /** Its longest wait: an attempt that is refused costs the other side little. */
+  turnedAwayPauseMs: 2_000,
   /** How long a node may spend on withdrawing when it exits. */
   withdrawMs: 2_000,
 

@@ -14,7 +14,14 @@ import { within } from "../base/waiting.ts";
 import { openRegistration } from "../protocol/signed_record.ts";
 import type { RelayDialer } from "../uplink/relay_dialer.ts";
 import type { Lanes } from "../transfer/lanes.ts";
-import { dial, firstOf, notProven, pinOf } from "../transport/dial.ts";
+import {
+  dial,
+  type DialAnyOptions,
+  firstOf,
+  notProven,
+  pinOf,
+} from "../transport/dial.ts";
+import { whenLetIn } from "../transport/turned_away.ts";
 import { Dials } from "./dials.ts";
 import type { ListedNode } from "./nodes.ts";
 import { Reports } from "./reports.ts";
@@ -197,18 +204,16 @@ export class Reach implements AsyncDisposable {
       staggerMs: STAGGER_MS,
       signal,
     };
-    return firstOf(
-      endpoints,
-      options,
-      (endpoint, options) =>
-        this.#dials.dial(endpoint, {
-          id: node.id,
-          isObserved: observed.includes(endpoint),
-        }, {
-          connect: () => dial(endpoint, options),
-          signal: options.signal,
-        }),
-    );
+    const connect = (endpoint: Endpoint, options: DialAnyOptions) =>
+      this.#dials.dial(endpoint, {
+        id: node.id,
+        isObserved: observed.includes(endpoint),
+      }, {
+        connect: () => dial(endpoint, options),
+        signal: options.signal,
+      });
+    const open = () => firstOf(endpoints, options, connect);
+    return whenLetIn(open, { limits, signal });
   }
 
   /**

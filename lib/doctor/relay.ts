@@ -13,13 +13,15 @@ import type { KnownRelays } from "../identity/known_relays.ts";
 import type { Limits } from "../base/limits.ts";
 import type { Hello } from "../protocol/messages.ts";
 import {
-  ClockFailure,
-  IdentityFailure,
-  OutdatedFailure,
   RelayDialer,
   type RelayLinkEvent,
   type RelaySession,
 } from "../uplink/relay_dialer.ts";
+import {
+  ClockFailure,
+  IdentityFailure,
+  OutdatedFailure,
+} from "../uplink/relay_failures.ts";
 import { show } from "../base/text.ts";
 import { PROTOCOL_VERSION, VERSION } from "../base/version.ts";
 import type { Findings } from "./check.ts";

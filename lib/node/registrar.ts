@@ -17,7 +17,8 @@ import type { Limits } from "../base/limits.ts";
 import type { IndexTeller } from "./index_teller.ts";
 import { Registrant } from "../uplink/registrant.ts";
 import { RelayCalls } from "../uplink/relay_calls.ts";
-import { OutdatedFailure, type RelayDialer } from "../uplink/relay_dialer.ts";
+import type { RelayDialer } from "../uplink/relay_dialer.ts";
+import { OutdatedFailure } from "../uplink/relay_failures.ts";
 
 /** Events of a registrar. */
 export type RegistrarEvent =

@@ -1,56 +1,105 @@
 /**
- * Asks a server for its certificate. This proves nothing: the caller compares
- * the id with the expected one and dials again, pinned.
+ * Dials a server whose certificate is not known yet. TLS proves that the server
+ * has the key of the certificate that it presents; the caller compares the id
+ * with the one it expects before it sends anything.
  *
  * @module
  */
 
-import { connect } from "node:tls";
+import { connect, type TLSSocket } from "node:tls";
 import { type CallDeadlineOptions, orAborted } from "../base/waiting.ts";
-import { type Endpoint, formatEndpoint } from "../base/conn.ts";
+import { type Conn, type Endpoint, formatEndpoint } from "../base/conn.ts";
 import { ProtocolError, systemErrorCode } from "../base/errors.ts";
 import { ALPN_PROTOCOL, dialDeadline } from "./dial.ts";
 import { requireNet } from "../base/permission.ts";
+import { StreamConn } from "./stream_conn.ts";
+
+/** A server that has the key of its certificate. */
+export interface Learned {
+  /** Its certificate, DER. */
+  readonly certificate: Uint8Array;
+  /** The conn on which it proved that. The caller closes it. */
+  readonly conn: Conn;
+}
 
 /**
- * Gets the certificate (DER) that the server at `endpoint` presents.
+ * Gets the certificate (DER) that the server at `endpoint` presents, and hangs
+ * up.
  *
- * @throws {ProtocolError} `wrong_service` if it does not speak TLS for
- * relay-p2p, `timed_out` if it does not answer in time.
- * @throws {Error} with an `E…` code if TCP fails.
+ * @throws like {@linkcode dialToLearn}.
  */
 export async function learnCertificate(
   endpoint: Endpoint,
   options: CallDeadlineOptions,
 ): Promise<Uint8Array> {
+  const { certificate, conn } = await dialToLearn(endpoint, options);
+  conn.close();
+  return certificate;
+}
+
+/**
+ * Dials `endpoint`, and learns the certificate of the server there.
+ *
+ * @throws {ProtocolError} `wrong_service` if it does not speak TLS for
+ * relay-p2p, or has not the key of its certificate; `timed_out` if it does not
+ * answer in time.
+ * @throws {Error} with an `E…` code if TCP fails.
+ * @throws {Deno.errors.ConnectionReset} if the server hangs up.
+ */
+export async function dialToLearn(
+  endpoint: Endpoint,
+  options: CallDeadlineOptions,
+): Promise<Learned> {
   options.signal?.throwIfAborted();
   requireNet(endpoint);
-  const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>();
+  using deadline = dialDeadline(endpoint, options);
   const socket = connect({
     host: endpoint.host,
     port: endpoint.port,
     ALPNProtocols: [ALPN_PROTOCOL],
     minVersion: "TLSv1.3",
+    // Its signature is checked nonetheless; only its name is not.
     rejectUnauthorized: false,
   });
-  using deadline = dialDeadline(endpoint, options);
+  try {
+    return await orAborted(whenSecured(socket, endpoint), deadline.signal);
+  } catch (error) {
+    socket.on("error", ignore); // later errors do not matter
+    socket.destroy();
+    throw error;
+  }
+}
+
+/** The server, once the handshake is complete. */
+function whenSecured(socket: TLSSocket, endpoint: Endpoint): Promise<Learned> {
+  const { promise, resolve, reject } = Promise.withResolvers<Learned>();
   socket.once("secureConnect", () => {
     const { raw } = socket.getPeerCertificate(true);
     if (raw === undefined || socket.alpnProtocol !== ALPN_PROTOCOL) {
       reject(wrongService(endpoint));
-    } else resolve(new Uint8Array(raw));
+      return;
+    }
+    socket.setNoDelay(true);
+    // In this turn, or the end of the connection could be missed.
+    const conn = new StreamConn(socket, endsOf(socket, endpoint));
+    resolve({ certificate: new Uint8Array(raw), conn });
   });
   socket.once("error", (error) => {
     const isTcp = /^E[A-Z]+$/.test(systemErrorCode(error) ?? "");
     reject(isTcp ? error : wrongService(endpoint, error));
   });
   socket.once("close", () => reject(wrongService(endpoint)));
-  try {
-    return await orAborted(promise, deadline.signal);
-  } finally {
-    socket.on("error", ignore); // later errors do not matter
-    socket.destroy();
-  }
+  return promise;
+}
+
+function endsOf(
+  { remoteAddress, remotePort, localAddress, localPort }: TLSSocket,
+  { host, port }: Endpoint,
+): { remote: Endpoint; local: Endpoint } {
+  return {
+    remote: { host: remoteAddress ?? host, port: remotePort ?? port },
+    local: { host: localAddress ?? "", port: localPort ?? 0 },
+  };
 }
 
 function ignore(): void {}

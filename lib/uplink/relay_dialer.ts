@@ -9,13 +9,7 @@
 import type { RelayAddress } from "../base/address.ts";
 import { Channel } from "../protocol/channel.ts";
 import { type Conn, type Endpoint, formatEndpoint } from "../base/conn.ts";
-import {
-  describeCause,
-  Failure,
-  type FailureParts,
-  isBug,
-  ProtocolError,
-} from "../base/errors.ts";
+import { Failure, isBug, ProtocolError } from "../base/errors.ts";
 import { type Access, credentialsFor } from "../access/credentials.ts";
 import { greet } from "../protocol/hello.ts";
 import { certificateId, certificateTimes } from "../identity/identity.ts";
@@ -24,7 +18,16 @@ import type { Limits } from "../base/limits.ts";
 import type { Hello } from "../protocol/messages.ts";
 import { show } from "../base/text.ts";
 import { dial, type PeerIdentity } from "../transport/dial.ts";
-import { learnCertificate } from "../transport/learn.ts";
+import { dialToLearn } from "../transport/learn.ts";
+import { whenLetIn } from "../transport/turned_away.ts";
+import {
+  ClockFailure,
+  failureToReach,
+  isNode,
+  notItself,
+  OutdatedFailure,
+  refusedBy,
+} from "./relay_failures.ts";
 import { isEarlier, isVersion, VERSION } from "../base/version.ts";
 
 /** Events of a connection to a relay. */
@@ -82,18 +85,6 @@ export interface RelaySession {
   readonly hello: Hello;
 }
 
-/**
- * The relay requires a later version of this program. Trying again is
- * pointless.
- */
-export class OutdatedFailure extends Failure {}
-
-/** The peer is not the relay that was named or remembered. */
-export class IdentityFailure extends Failure {}
-
-/** By this machine's clock, the relay's certificate is not valid. */
-export class ClockFailure extends Failure {}
-
 /** Connects to one relay, any number of times. */
 export class RelayDialer {
   readonly relay: RelayAddress;
@@ -130,7 +121,8 @@ export class RelayDialer {
 
   /**
    * Connects and says hello. The session ends when the relay is silent for
-   * `idleMs`. By default that is the time that a handshake may take.
+   * `idleMs`. By default that is the time that a handshake may take. A client
+   * that is turned away tries again for a while; a node has its own pace.
    *
    * @throws {Failure} of kind `relay`, for any cause.
    */
@@ -138,23 +130,33 @@ export class RelayDialer {
     signal?: AbortSignal,
     { idleMs = this.#options.limits.handshakeMs } = {},
   ): Promise<RelaySession> {
+    const { role, limits } = this.#options;
+    const attempt = () => this.#open({ signal, idleMs });
     try {
-      const met = this.#options.plaintext
-        ? { conn: await this.#dial(null, signal), id: null }
-        : await this.#dialPinned(signal);
-      try {
-        const session = await this.#greet(met, { signal, idleMs });
-        if (met.id !== null) await this.#meet(met.id);
-        this.#heed(session.hello);
-        return session;
-      } catch (error) {
-        met.conn.close();
-        throw error;
-      }
+      return role === "node"
+        ? await attempt()
+        : await whenLetIn(attempt, { limits, signal });
     } catch (error) {
       if (signal?.aborted) throw signal.reason;
       if (isBug(error)) throw error;
-      throw this.#failure(error);
+      throw failureToReach(this.relay, error, this.#options);
+    }
+  }
+
+  async #open(
+    { signal, idleMs }: { signal: AbortSignal | undefined; idleMs: number },
+  ): Promise<RelaySession> {
+    const met = this.#options.plaintext
+      ? { conn: await this.#dial(null, signal), id: null }
+      : await this.#dialPinned(signal);
+    try {
+      const session = await this.#greet(met, { signal, idleMs });
+      if (met.id !== null) await this.#meet(met.id);
+      this.#heed(session.hello);
+      return session;
+    } catch (error) {
+      met.conn.close();
+      throw error;
     }
   }
 
@@ -166,7 +168,10 @@ export class RelayDialer {
     return dial(this.relay, { peer, timeoutMs, signal });
   }
 
-  /** Dials with the certificate met before; if there is none, learns it. */
+  /**
+   * Dials with the certificate met before; if there is none, learns it with the
+   * same connection.
+   */
   async #dialPinned(
     signal: AbortSignal | undefined,
   ): Promise<{ conn: Conn; id: string }> {
@@ -183,23 +188,26 @@ export class RelayDialer {
         this.#peer = null; // the relay restarted with another certificate
       }
     }
-    const certificate = await learnCertificate(this.relay, {
+    const { certificate, conn } = await dialToLearn(this.relay, {
       timeoutMs: this.#options.limits.connectMs,
       signal,
     });
-    const id = certificateId(certificate);
-    if (id === undefined) {
-      throw new ProtocolError(
-        "wrong_service",
-        "Cannot verify relay: its certificate is not of a P-256 key",
-      );
+    try {
+      const id = certificateId(certificate);
+      if (id === undefined) {
+        throw new ProtocolError(
+          "wrong_service",
+          "Cannot verify relay: its certificate is not of a P-256 key",
+        );
+      }
+      this.#verify(id);
+      this.#requireInTime(certificate);
+      this.#peer = { id, certificate };
+      return { conn, id };
+    } catch (error) {
+      conn.close();
+      throw error;
     }
-    this.#verify(id);
-    this.#requireInTime(certificate);
-    const peer = { id, certificate };
-    const conn = await this.#dial(peer, signal);
-    this.#peer = peer; // only now has it proved that it has the key
-    return { conn, id };
   }
 
   /** Throws if the relay must not have this `id`. */
@@ -207,7 +215,8 @@ export class RelayDialer {
     const expected = this.relay.id;
     if (expected !== undefined) {
       if (expected === id) return; // the user named it: no file overrules that
-      throw this.#notItself(
+      throw notItself(
+        this.relay,
         { expected, found: id, why: "the relay address names another" },
         "use its new relay address",
       );
@@ -216,7 +225,8 @@ export class RelayDialer {
     const met = knownRelays?.compare(this.relay, id);
     if (met?.kind !== "changed") return;
     const path = show(knownRelays?.path ?? "");
-    throw this.#notItself(
+    throw notItself(
+      this.relay,
       { expected: met.knownId, found: id, why: `${path} remembers another` },
       `remove its line from ${path}`,
     );
@@ -305,11 +315,11 @@ export class RelayDialer {
     using _deadline = channel.endOn(AbortSignal.timeout(limits.handshakeMs));
     const outcome = await greet(channel, { role });
     if (outcome.kind === "refused") {
-      throw this.#refused(outcome.code, outcome.text);
+      throw refusedBy(this.relay, outcome);
     }
     const { id, nonce, greeting, tunnelPort } = outcome.hello;
     const { private: isPrivate = false } = outcome.hello;
-    if (outcome.hello.role === "node") throw this.#isNode();
+    if (outcome.hello.role === "node") throw isNode(this.relay);
     if (
       outcome.hello.role !== "relay" || id === undefined || nonce === undefined
     ) {
@@ -355,88 +365,5 @@ export class RelayDialer {
     const { host, port } = this.relay;
     const cheap = { host, port: tunnelPort };
     return this.#options.plaintext ? [cheap] : [cheap, { host, port }];
-  }
-
-  #notItself(
-    { expected, found, why }: { expected: string; found: string; why: string },
-    remedy: string,
-  ): Failure {
-    return new IdentityFailure("relay", {
-      what: "Cannot trust relay",
-      where: formatEndpoint(this.relay),
-      why:
-        `identity does not match: ${why}, wanted ${expected}, found ${found}`,
-      remedy:
-        `if the relay was set up again, ${remedy}; if not, somebody may be intercepting the connection`,
-    });
-  }
-
-  #isNode(): Failure {
-    return this.#fail({
-      what: "Cannot talk to relay",
-      why: "a peer node answers there, not a relay",
-      remedy: "give the relay's own port, from the line `relay address …` " +
-        "that it printed",
-    });
-  }
-
-  #refused(code: string, text: string): Failure {
-    return this.#fail({
-      what: "Cannot talk to relay",
-      why: `it refused: ${show(text)} (${show(code)})`,
-    });
-  }
-
-  #failure(error: unknown): Failure {
-    if (error instanceof Failure) return error;
-    const code = error instanceof ProtocolError ? error.code : undefined;
-    if (code === "wrong_service" || code === "identity_mismatch") {
-      return this.#fail({
-        what: "Cannot talk to relay",
-        why: "the program that answers there is not a relay with encryption",
-        remedyCode: "check_address_or_plaintext",
-        cause: error,
-      });
-    }
-    if (code === "unsupported_version") {
-      return this.#fail({
-        what: "Cannot talk to relay",
-        why: (error as ProtocolError).message,
-        remedy: "run the same version on both sides",
-        cause: error,
-      });
-    }
-    if (code !== undefined && code !== "timed_out" && code !== "idle") {
-      return this.#fail({
-        what: "Cannot talk to relay",
-        why: "the program that answers there is not a relay",
-        ...(this.#options.plaintext
-          ? { remedyCode: "check_address_or_encryption" }
-          : { remedy: "check host and port" }),
-        cause: error,
-      });
-    }
-    if (error instanceof Deno.errors.NotCapable) {
-      return new Failure("not_allowed", {
-        what: "Cannot reach relay",
-        where: formatEndpoint(this.relay),
-        why: describeCause(error),
-        remedy: "grant it with --allow-net",
-        cause: error,
-      });
-    }
-    return this.#fail({
-      what: "Cannot reach relay",
-      why: code === undefined ? describeCause(error) : "no answer in time",
-      remedy: "check host and port, and that the relay is running",
-      cause: error,
-    });
-  }
-
-  #fail(parts: Omit<FailureParts, "where">): Failure {
-    return new Failure("relay", {
-      ...parts,
-      where: formatEndpoint(this.relay),
-    });
   }
 }

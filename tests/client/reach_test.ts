@@ -84,7 +84,7 @@ for (
       plaintext: true,
       tunnels: false,
       // A dial gives up at once where no descriptor is free.
-      limits: limitsWith({ connectMs: 1_000 }),
+      limits: limitsWith({ connectMs: 1_000, turnedAwayMs: 0 }),
     });
     await withDials(errors, () =>
       assertRejects(
@@ -95,6 +95,23 @@ for (
     assertEquals(opened, reported);
   });
 }
+
+Deno.test("Reach tries a node again that turns it away, until it is let in", async () => {
+  await using relay = await startRelay();
+  await using node = await startNode(relay, { f: "x" }, {
+    limits: { connectionCount: 1 },
+  });
+  await using peers = new Peers({ relay: relay.server.address }, () => {});
+  const [listed] = (await peers.list()).nodes;
+  const other = await peers.open(listed!);
+  const opening = peers.open(listed!, { find: "f" });
+  const refused = await node.log.until("refused");
+  assertEquals(refused.reason, "too_many_connections");
+  await other.session[Symbol.asyncDispose]();
+  const { session, found } = await opening;
+  assertEquals(found?.kind, "found");
+  await session[Symbol.asyncDispose]();
+});
 
 /** A connection that a lane opens when a test says so, in fake time. */
 async function openingInLane(stack: AsyncDisposableStack) {

@@ -9,7 +9,10 @@ import {
 import { HandshakeOrder } from "../../lib/guard/handshake_order.ts";
 import { LIMITS } from "../../lib/base/limits.ts";
 
-const limits = { ...LIMITS, connectionsPerAddressCount: 64 };
+const limits = {
+  ...LIMITS,
+  connectionsPerAddressCount: LIMITS.nodeConnectionsPerAddressCount,
+};
 
 /** Admits `count` connections of `source`, all at the same moment. */
 function admit(
@@ -58,7 +61,7 @@ Deno.test("Admission admits a burst of one address, then a limited number a seco
 Deno.test("Admission holds one address to its connections", () => {
   const admission = new Admission(limits);
   let slots: Slot[] = [];
-  for (let second = 0; second < 20; second++) {
+  for (let second = 0; second < 40; second++) {
     const now = second * 1_000;
     const more = admit(admission, "192.0.2.7", {
       count: 10,
@@ -68,19 +71,19 @@ Deno.test("Admission holds one address to its connections", () => {
     slots = [...slots, ...more.slots];
   }
   assertEquals(slots.length, limits.connectionsPerAddressCount);
-  const refusal = admission.admit("192.0.2.7", 30_000);
+  const refusal = admission.admit("192.0.2.7", 60_000);
   assertEquals(refusal, {
     kind: "refused",
     reason: "too_many_connections_for_address",
   });
   slots[0]?.leave();
-  assertEquals(admission.admit("192.0.2.7", 31_000).kind, "admitted");
+  assertEquals(admission.admit("192.0.2.7", 61_000).kind, "admitted");
 });
 
 Deno.test("Admission holds one address to its pending handshakes: the oldest give way", () => {
   const admission = new Admission(limits);
   const silent = admit(admission, "192.0.2.7", {
-    count: 40,
+    count: limits.handshakesPerAddressCount + 24,
     now: 0,
     settle: false,
   });
@@ -153,7 +156,7 @@ Deno.test("Admission evicts no connection that has said hello", () => {
 Deno.test("Admission counts an evicted slot once", () => {
   const admission = new Admission(limits);
   const { evicted, slots } = admit(admission, "192.0.2.7", {
-    count: 30,
+    count: limits.handshakesPerAddressCount + 14,
     now: 0,
     settle: false,
   });
@@ -319,7 +322,7 @@ Deno.test("Admission counts holders apart: they take neither connections nor tur
   const [late] = enter(1, 0);
   assertEquals(late?.isApart, false, "counts as before");
   const others = admit(admission, "192.0.2.7", {
-    count: 60,
+    count: 200,
     now: 0,
     settle: true,
   });

@@ -7,7 +7,7 @@ import { connect, type Socket } from "node:net";
 import { type Conn, type Endpoint, writeAll } from "../../lib/base/conn.ts";
 import { createIdentity, type Identity } from "../../lib/identity/identity.ts";
 import { type IncidentEvent, Incidents } from "../../lib/guard/incidents.ts";
-import { type Limits, limitsWith } from "../../lib/base/limits.ts";
+import { LIMITS, type Limits, limitsWith } from "../../lib/base/limits.ts";
 import { encodeMessage, JOIN_TYPE } from "../../lib/protocol/messages.ts";
 import { DenoConn } from "../../lib/transport/deno_conn.ts";
 import { dial } from "../../lib/transport/dial.ts";
@@ -40,7 +40,7 @@ async function serve(
     at: { host: "127.0.0.1", port: 0 },
     identity: options.identity,
     limits: limitsWith(options.limits),
-    connectionsPerAddressCount: 64,
+    connectionsPerAddressCount: LIMITS.relayConnectionsPerAddressCount,
     acceptsJoins: options.acceptsJoins ?? false,
     incidents: new Incidents(0, log.onEvent),
     handle: options.handle,

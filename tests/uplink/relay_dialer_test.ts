@@ -15,6 +15,7 @@ import {
 import { VERSION } from "../../lib/base/version.ts";
 import { listen } from "../../lib/transport/listen.ts";
 import { within } from "../_event_log.ts";
+import { startFaultProxy } from "../_fault_proxy.ts";
 import { IDENTITIES, startNode, startRelay } from "../_network.ts";
 import { MEMBER } from "../access/_private.ts";
 import { tempShare } from "../_temp_share.ts";
@@ -38,7 +39,7 @@ function dialerTo(
     knownRelays: options.knownRelays,
     limits: ms === undefined
       ? LIMITS
-      : limitsWith({ connectMs: ms, handshakeMs: ms }),
+      : limitsWith({ connectMs: ms, handshakeMs: ms, turnedAwayMs: ms }),
     onEvent: (event) => options.events?.push(event),
   });
 }
@@ -98,6 +99,21 @@ Deno.test("RelayDialer accepts the relay that a relay address names, without a w
   });
   assertEquals(await meet(dialer), first.id);
   assertEquals(events, []);
+});
+
+Deno.test("RelayDialer needs one connection to learn a relay's certificate and to talk to it", async () => {
+  await using relay = await startRelay();
+  await using proxy = await startFaultProxy();
+  proxy.target = relay.server.address.port;
+  const at = { host: "127.0.0.1", port: proxy.port };
+  for (const address of [at, { ...at, id: first.id }]) {
+    const before = proxy.acceptedCount;
+    const dialer = dialerTo(address);
+    assertEquals(await meet(dialer), first.id);
+    assertEquals(proxy.acceptedCount - before, 1);
+    assertEquals(await meet(dialer), first.id);
+    assertEquals(proxy.acceptedCount - before, 2, "pinned from now on");
+  }
 });
 
 Deno.test("RelayDialer refuses any other relay than a relay address names, before sending anything", async () => {

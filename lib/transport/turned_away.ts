@@ -1,0 +1,53 @@
+/**
+ * Dials again where the other side hangs up before it has said hello. A relay or
+ * a node does so when too many connect at once from one address, and hanging up
+ * is the cheapest way to tell: they spend no handshake on it.
+ *
+ * @module
+ */
+
+import { delay } from "@std/async/delay";
+import { isHangUp } from "../base/errors.ts";
+import type { Limits } from "../base/limits.ts";
+import { retryDelayMs } from "../base/waiting.ts";
+
+/** Options of {@linkcode whenLetIn}. */
+export interface WhenLetInOptions {
+  readonly limits: Pick<
+    Limits,
+    "turnedAwayMs" | "turnedAwayFirstMs" | "turnedAwayPauseMs"
+  >;
+  /** Ends the wait. */
+  readonly signal?: AbortSignal | undefined;
+  /** Between 0 and 1; by default `Math.random`. */
+  readonly random?: () => number;
+}
+
+/**
+ * The result of `open`, which is called again at random intervals while the
+ * other side hangs up.
+ *
+ * @throws the last error when the time is over, any error but a hang-up at once,
+ * and the signal's reason when aborted.
+ */
+export async function whenLetIn<T>(
+  open: () => Promise<T>,
+  { limits, signal, random = Math.random }: WhenLetInOptions,
+): Promise<T> {
+  const { turnedAwayMs, turnedAwayFirstMs, turnedAwayPauseMs } = limits;
+  const endsAt = performance.now() + turnedAwayMs;
+  for (let attempt = 0;; attempt++) {
+    try {
+      return await open();
+    } catch (error) {
+      const waitMs = retryDelayMs(attempt, {
+        firstMs: turnedAwayFirstMs,
+        maxMs: turnedAwayPauseMs,
+        random,
+      });
+      const isOver = performance.now() + waitMs > endsAt;
+      if (isOver || !isHangUp(error)) throw error;
+      await delay(waitMs, signal === undefined ? {} : { signal });
+    }
+  }
+}

@@ -1,0 +1,19 @@
+import { assertEquals } from "@std/assert";
+import { limitsWith } from "../../lib/base/limits.ts";
+import { whenLetIn } from "../../lib/transport/turned_away.ts";
+import { FakeTime } from "../_fake_time.ts";
+
+const HUNG_UP = new Deno.errors.UnexpectedEof("unexpected end of file");
+
+Deno.test("whenLetIn waits longer after each refusal, and no longer than its longest wait", async () => {
+  using time = new FakeTime();
+  const at: number[] = [];
+  const startedAt = performance.now();
+  const entering = whenLetIn(() => {
+    at.push(performance.now() - startedAt);
+    return at.length < 7 ? Promise.reject(HUNG_UP) : Promise.resolve("in");
+  }, { limits: limitsWith({}), random: () => 1 });
+  await time.advance(12_000);
+  assertEquals(await entering, "in");
+  assertEquals(at, [0, 250, 750, 1_750, 3_750, 5_750, 7_750]);
+});
