@@ -142,6 +142,8 @@ export {
   type GetResult,
   type Selection,
 } from "./client/get.ts";
+export type { SwarmEvent } from "./client/swarm_events.ts";
+export type { SwarmOptions } from "./client/swarming.ts";
 export {
   type LinkOptions,
   linkTo,

@@ -85,7 +85,12 @@ const Node = object({
   ),
 }, "the node");
 const From = listOf(
-  object({ node: Node, bytes: count("bytes from it"), paths: Paths }),
+  object({
+    node: Node,
+    isHolder: flag("whether it is a client that gives while it fetches"),
+    bytes: count("bytes from it"),
+    paths: Paths,
+  }),
   "what each node has delivered",
 );
 const FailureFields = {
@@ -600,6 +605,42 @@ export const EVENTS: Readonly<Record<EventName, EventSpec>> = {
       stage: Type.Optional(Stage),
       cause: text("why"),
       out: flag("whether it takes no further part"),
+    },
+  },
+  "holder_listed": {
+    says: "the relay lists this client as a holder, first or again",
+    roles: CLIENT,
+    fields: {
+      relay: text("the relay, `HOST:PORT`"),
+      contents: count("contents that it holds"),
+    },
+  },
+  "holder_reached": {
+    says: "the relay has tried to dial this client, which holds contents",
+    roles: CLIENT,
+    fields: {
+      relay: text("the relay, `HOST:PORT`"),
+      outcome: oneOf(["alive", "gone"], "whether it could"),
+    },
+  },
+  "holder_refused": {
+    says: "the relay does not help to find holders; told once for each cause",
+    roles: CLIENT,
+    fields: { relay: text("the relay, `HOST:PORT`"), why: text("why") },
+  },
+  "swarm_lingers": {
+    says: "all files are saved, and this client goes on giving",
+    roles: CLIENT,
+    fields: { ms: count("milliseconds that it goes on at most") },
+  },
+  "swarm_ended": {
+    says: "this client gives no longer",
+    roles: CLIENT,
+    fields: {
+      given: count("bytes that it has given"),
+      why: Type.Optional(
+        text("why it could not give, or stopped before the end of the fetch"),
+      ),
     },
   },
   "node_hashing": {

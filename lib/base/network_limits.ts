@@ -394,4 +394,18 @@ export const NETWORK_LIMITS = {
   swarmReaderCount: 4,
   /** Requests of one reader that wait: as many as its window allows. */
   swarmReaderQueueCount: 16,
+  /** Smaller files are fetched before a client has met another. */
+  swarmFromBytes: 8 * MIB,
+  /**
+   * How long a client tries to reach a seed that is away: as long as its only
+   * node behind a tunnel. A restart takes less.
+   */
+  swarmSeedPatienceMs: 45_000,
+  /**
+   * A file ends when pieces of it were nowhere for so long: by then the relay
+   * has named new holders three times.
+   */
+  swarmNowhereMs: 10_000,
+  /** A client that lingers ends when nobody has read for so long. */
+  swarmQuietMs: 5_000,
 };

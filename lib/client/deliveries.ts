@@ -13,6 +13,8 @@ export type BytesByPath = Readonly<Record<Path, number>>;
 export interface Delivery<Node> {
   /** The node. */
   readonly node: Node;
+  /** Whether it is another client, which gives while it fetches. */
+  readonly isHolder: boolean;
   /** Bytes, by all paths. */
   readonly bytes: number;
   /** The same bytes, by path. */
@@ -60,9 +62,13 @@ export class Deliveries {
   }
 
   /** The bytes of each node, in the order of their first delivery. */
-  by<Node>(nodeOf: (id: string) => Node): Delivery<Node>[] {
+  by<Node>(
+    nodeOf: (id: string) => Node,
+    isHolder: (id: string) => boolean = () => false,
+  ): Delivery<Node>[] {
     return [...this.#counts].map(([id, { total, byPath }]) => ({
       node: nodeOf(id),
+      isHolder: isHolder(id),
       bytes: total,
       paths: byPath,
     }));

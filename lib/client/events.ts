@@ -13,6 +13,7 @@ import type { BytesByPath, Delivery } from "./deliveries.ts";
 import { TooSlow } from "./hash_waits.ts";
 import type { ListedNode } from "./nodes.ts";
 import type { PeersEvent } from "./peers.ts";
+import type { SwarmEvent } from "./swarm_events.ts";
 import { TunnelRefused } from "../transport/join.ts";
 import { NoPath, Unreachable } from "./reach.ts";
 import { RelayedEnough, TunnelsUnwanted } from "./tunnel_way.ts";
@@ -91,6 +92,7 @@ export interface FoundFile {
 /** Events of a client. */
 export type ClientEvent =
   | PeersEvent
+  | SwarmEvent
   /** A node was asked for a file. */
   | {
     event: "node_answered";

@@ -7,6 +7,7 @@
 import type { ContentGroup } from "../content/choice.ts";
 import { Failure } from "../base/errors.ts";
 import { counted, show } from "../base/text.ts";
+import { runsOf } from "../content/piece_set.ts";
 import type { FileFailure } from "../transfer/download_options.ts";
 import type { NodeAnswer } from "./events.ts";
 import type { ListedNode } from "./nodes.ts";
@@ -252,17 +253,33 @@ export function wasRemoved(name: string): Failure {
   });
 }
 
+// Pieces that nobody has are told as runs, and no more of them.
+const MOST_RUNS = 5;
+
+/** Pieces that nobody has, counted from 1. */
+function nowhereInWords(pieces: readonly number[]): string {
+  const runs = runsOf(pieces).map(({ first, count }) =>
+    count === 1 ? `${first + 1}` : `${first + 1}-${first + count}`
+  );
+  const more = runs.length > MOST_RUNS ? ", …" : "";
+  const told = runs.slice(0, MOST_RUNS).join(", ") + more;
+  return `; nobody has ${counted(pieces.length, "piece")}: ${told}`;
+}
+
 /** The download has given up a file, after a `part` of it from 0 to 1. */
 export function givenUp(
   name: string,
-  { failure, part, causes = [] }: {
+  { failure, part, causes = [], nowhere = [] }: {
     failure: FileFailure;
     part: number;
     causes?: readonly Cause[];
+    /** Pieces that neither a node nor a client has, in a swarm. */
+    nowhere?: readonly number[];
   },
 ): Failure {
   const where = show(name);
   const told = causes.length === 0 ? "" : ` (${causesInWords(causes)})`;
+  const missing = nowhere.length === 0 ? "" : nowhereInWords(nowhere);
   return failure === "corrupt"
     ? new Failure("corrupt", {
       what: "Cannot verify file",
@@ -274,7 +291,9 @@ export function givenUp(
     : new Failure("undelivered", {
       what: "Cannot fetch file",
       where,
-      why: `no node that has it is left, at ${Math.floor(100 * part)} %${told}`,
+      why: `no node that has it is left, at ${
+        Math.floor(100 * part)
+      } %${missing}${told}`,
       remedy: remedyFor(causes),
     });
 }

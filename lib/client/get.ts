@@ -12,6 +12,7 @@ import { getWhenThere } from "./get_later.ts";
 import { type GetResult, GetRun } from "./get_run.ts";
 import { Peers } from "./peers.ts";
 import { distinct, type Selection } from "./selections.ts";
+import type { SwarmOptions } from "./swarming.ts";
 import { checkedName, type TransferOptions } from "./transfer_options.ts";
 
 export type { GetResult } from "./get_run.ts";
@@ -44,6 +45,11 @@ export interface GetOptions extends TransferOptions {
    * default not at all.
    */
   waitMs?: number;
+  /**
+   * Whether large files are fetched together with the other clients that fetch
+   * them: each gives the others what it has.
+   */
+  swarm?: SwarmOptions;
 }
 
 /**

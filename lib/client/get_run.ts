@@ -40,6 +40,7 @@ import { SaveRun } from "./save_run.ts";
 import { Seeking } from "./ask_nodes.ts";
 import { batchesOf, type Selection } from "./selections.ts";
 import { Turns } from "../base/turns.ts";
+import { Swarming, type SwarmOptions } from "./swarming.ts";
 import { Targets } from "./targets.ts";
 import type { TransferOptions } from "./transfer_options.ts";
 import { WantedSums } from "./wanted_sums.ts";
@@ -63,6 +64,8 @@ export interface GetRunOptions extends TransferOptions {
   readonly waitMs?: number;
   /** Only tells what would become of each file. */
   readonly dryRun?: boolean;
+  /** Whether large files are fetched together with other clients. */
+  readonly swarm?: SwarmOptions;
 }
 
 /** The result of `getFiles`. */
@@ -94,6 +97,7 @@ export class GetRun implements AsyncDisposable {
   readonly #followups: Followups;
   readonly #clashes: Clashes;
   readonly #wanted: WantedSums;
+  readonly #swarming: Swarming | undefined;
   /** The job for each name; `null` if it cannot be fetched. */
   readonly #jobs = new Map<string, Job | null>();
   /**
@@ -121,7 +125,16 @@ export class GetRun implements AsyncDisposable {
       ),
     );
     this.#lists = new PatternLists({ isKept: wanted.isPinned });
-    this.#outcomes = new SaveReport(this.#tell, (id) => this.#nodes.get(id)!);
+    this.#swarming = options.swarm && new Swarming(peers, {
+      ...options.swarm,
+      tell: this.#tell,
+      isPrivate: () =>
+        this.#nodes.values().some(({ grant }) => grant !== undefined),
+    });
+    this.#outcomes = new SaveReport(this.#tell, {
+      nodeOf: (id) => this.#nodeOf(id),
+      isHolder: (id) => this.#swarming?.metOf(id) !== undefined,
+    });
     this.#signal = signal === undefined
       ? this.#stop.signal
       : AbortSignal.any([signal, this.#stop.signal]);
@@ -179,6 +192,7 @@ export class GetRun implements AsyncDisposable {
       if (done) break;
       if (jobs.length > 0) await this.#save(jobs, batches);
     }
+    await this.#swarming?.linger(this.#options.signal);
     const outcomes = this.#outcomes;
     return {
       get saved() {
@@ -186,6 +200,11 @@ export class GetRun implements AsyncDisposable {
       },
       failed: outcomes.failed,
     };
+  }
+
+  /** A node, or another client that gives pieces. */
+  #nodeOf(id: string): ListedNode {
+    return this.#nodes.get(id) ?? this.#swarming!.metOf(id)!;
   }
 
   /**
@@ -455,7 +474,9 @@ export class GetRun implements AsyncDisposable {
     const isKnown = jobs.every((job) =>
       sizeOf(job) < limits.smallFileBytes || job.group.content !== undefined
     );
-    const lanes = this.#isAsked && isKnown && !dryRun
+    const swarming = this.#swarming;
+    const isSwarmed = (job: Job) => swarming?.wants(job) ?? false;
+    const lanes = this.#isAsked && isKnown && !dryRun && !jobs.some(isSwarmed)
       ? lanesFor(sizes, { limits, limitRate })
       : undefined;
     const hasher = lanes ?? hasherFor(sizes);
@@ -490,14 +511,18 @@ export class GetRun implements AsyncDisposable {
         outcomes,
         openFileCount: this.#peers.limits.openFileCount,
         describe,
+        isSwarmed,
       }),
+      swarming,
       again: (job) => this.#replace(job, this.#followups.again(job)),
       isDisbelieved: (job) => this.#followups.isDisbelieved(job),
       otherwise: (job) => this.#replace(job, this.#followups.otherwise(job)),
       elsewhere: (job) => this.#elsewhere(job),
-      nodeName: (id) => this.#nodes.get(id)!.name,
+      nodeName: (id) => this.#nodeOf(id).name,
       onTrouble: ({ source, kind, cause, out }) => {
-        const node = this.#nodes.get(source)!;
+        const node = this.#nodeOf(source);
+        // Other clients come and go.
+        if (!this.#nodes.has(source) && kind !== "lied") return;
         this.#tell({ event: "node_trouble", node, kind, cause, out });
       },
     });
@@ -506,6 +531,9 @@ export class GetRun implements AsyncDisposable {
     }
     try {
       await this.#saveRun.run(followedBy(jobs, batches));
+    } catch (error) {
+      this.#swarming?.failed(error);
+      throw error;
     } finally {
       this.#saveRun = null;
     }
@@ -525,6 +553,7 @@ export class GetRun implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort(new Error("ended"));
+    await this.#swarming?.[Symbol.asyncDispose]();
     await this.#seeking[Symbol.asyncDispose]();
     await this.#choosing[Symbol.asyncDispose]();
     await this.#followups[Symbol.asyncDispose]();

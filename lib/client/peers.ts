@@ -101,7 +101,8 @@ export class Peers implements AsyncDisposable {
   /** Bounds the waits for nodes that hash. */
   readonly hashWaits: HashWaits;
   readonly #tell: (event: PeersEvent) => void;
-  readonly #dialer: RelayDialer;
+  /** Connects to the relay. */
+  readonly dialer: RelayDialer;
   readonly #grants: Grants;
 
   /** Does not dial yet. */
@@ -127,7 +128,7 @@ export class Peers implements AsyncDisposable {
       limits,
       onEvent: tell,
     });
-    this.#dialer = dialer;
+    this.dialer = dialer;
     this.#grants = new Grants({
       renewMs: limits.grantRenewMs,
       list: async () => (await this.#list()).nodes,
@@ -170,7 +171,7 @@ export class Peers implements AsyncDisposable {
 
   /** Opens a session with the relay. The caller closes its channel. */
   askRelay(): Promise<RelaySession> {
-    return this.#dialer.open(this.options.signal);
+    return this.dialer.open(this.options.signal);
   }
 
   async #list(
@@ -180,14 +181,14 @@ export class Peers implements AsyncDisposable {
     } = {},
   ): Promise<NodeListing> {
     const { signal } = this.options;
-    const session = await this.#dialer.open(signal);
+    const session = await this.dialer.open(signal);
     await using channel = session.channel;
     using _end = channel.endOn(signal);
     try {
       const { greeting, id: relayId } = session;
       const most = this.limits.listingCount;
       const where = formatEndpoint(this.options.relay);
-      const { access } = this.#dialer;
+      const { access } = this.dialer;
       const asking = { relayId, most, access, where };
       const { limits, options: { indexKey } } = this;
       const listed = fingerprintsFor === undefined

@@ -6,7 +6,7 @@
 
 import type { Failure } from "../base/errors.ts";
 import { Manifest } from "../content/manifest.ts";
-import { Deliveries } from "./deliveries.ts";
+import { Deliveries, type Delivery } from "./deliveries.ts";
 import type { ClientEvent } from "./events.ts";
 import { type Job, sizeOf } from "./jobs.ts";
 import type { ListedNode } from "./nodes.ts";
@@ -21,6 +21,13 @@ export interface SparedBytes {
   readonly zeros: number;
 }
 
+/** Who delivers, by the id of a source. */
+export interface DelivererNames {
+  readonly nodeOf: (id: string) => ListedNode;
+  /** Whether it is another client, which gives while it fetches. */
+  readonly isHolder: (id: string) => boolean;
+}
+
 /** The outcomes of files. */
 export class SaveReport {
   readonly #saved: Placed[] = [];
@@ -29,17 +36,17 @@ export class SaveReport {
   /** The progress. */
   readonly tally = new Tally();
   readonly #tell: (event: ClientEvent) => void;
-  readonly #nodeOf: (id: string) => ListedNode;
+  readonly #names: DelivererNames;
   readonly #deliveries = new Map<string, Deliveries>();
   /** Bytes that no node had to send, by name. */
   readonly #earlier = new Map<string, number>();
 
   constructor(
     tell: (event: ClientEvent) => void,
-    nodeOf: (id: string) => ListedNode,
+    names: DelivererNames,
   ) {
     this.#tell = tell;
-    this.#nodeOf = nodeOf;
+    this.#names = names;
   }
 
   /** Adds files to be saved; `more` says that others may follow. */
@@ -73,7 +80,7 @@ export class SaveReport {
       this.tally.forgo(this.#missingOf(job));
     }
     this.failed.set(name, failure);
-    const from = this.#deliveries.get(name)?.by(this.#nodeOf) ?? [];
+    const from = this.#fromOf(name);
     this.#tell({ event: "file_failed", name, error: failure, from });
   }
 
@@ -146,10 +153,15 @@ export class SaveReport {
       name,
       bytes: size,
       content: content ?? new Manifest(size, hashes).contentId,
-      from: this.deliveriesOf(name).by(this.#nodeOf),
+      from: this.#fromOf(name),
       holders: offers.length,
       path,
     });
+  }
+
+  #fromOf(name: string): Delivery<ListedNode>[] {
+    const { nodeOf, isHolder } = this.#names;
+    return this.#deliveries.get(name)?.by(nodeOf, isHolder) ?? [];
   }
 
   /** Bytes of a file that have not arrived. */

@@ -13,6 +13,8 @@ import type {
   DownloadOptions,
   FileFailure,
 } from "../transfer/download_options.ts";
+import type { Task } from "../transfer/plan_types.ts";
+import type { DownloadFile } from "../transfer/receiving.ts";
 import type { DownloadSource, SourceTrouble } from "../transfer/source.ts";
 import { begunAhead } from "./ahead.ts";
 import type { Deliveries } from "./deliveries.ts";
@@ -26,13 +28,14 @@ import {
 import { type Job, wholeOf } from "./jobs.ts";
 import type { SaveReport } from "./save_report.ts";
 import { isPlaceGone } from "../disk/places.ts";
+import type { Swarming } from "./swarming.ts";
 import type { Targets } from "./targets.ts";
 
 /** Options of {@linkcode SaveRun}: those of its download, and what it serves. */
 export interface SaveRunOptions extends
   Omit<
     DownloadOptions,
-    "signal" | "onBytes" | "onFinished" | "onFailed"
+    "signal" | "onBytes" | "onSaved" | "onFinished" | "onFailed"
   > {
   /** Stops everything when aborted; is aborted when everything has ended. */
   readonly stop: AbortController;
@@ -52,6 +55,8 @@ export interface SaveRunOptions extends
   readonly elsewhere: (job: Job) => Promise<Job | undefined>;
   /** What people call a node. */
   readonly nodeName: (id: string) => string;
+  /** Lets other clients help with files, and helps them. */
+  readonly swarming?: Swarming | undefined;
 }
 
 /** A file that the download knows, by its index there. */
@@ -101,7 +106,9 @@ export class SaveRun {
         options.outcomes.tally.add(arrived.path, arrived.bytes);
       },
       onFinished: (file) => this.#received(file),
-      onFailed: (file, failure) => this.#end(this.#undelivered(file, failure)),
+      onSaved: (task) => this.#saved(task),
+      onFailed: (file, failure, nowhere) =>
+        this.#end(this.#undelivered(file, { failure, nowhere })),
       onTrouble: (trouble) => {
         this.#note(trouble);
         options.onTrouble(trouble);
@@ -203,9 +210,11 @@ export class SaveRun {
       const have = file.have?.length ?? 0;
       const deliveries = outcomes.deliveriesOf(job.name);
       const refusals = new Map<string, SourceTrouble>();
+      if (file.rarest) await this.#options.swarming?.open();
       const index = this.#download.addFile(file);
       this.#incoming.set(index, { job, deliveries, have, refusals });
       this.#files.set(job, index);
+      if (file.rarest) this.#join(file);
     } catch (error) {
       if (signal.aborted) throw signal.reason;
       if (!(error instanceof Failure)) throw error;
@@ -215,6 +224,26 @@ export class SaveRun {
         await this.#fetchInstead(job, this.#options.again);
       } else await this.#fetchInstead(job, () => Promise.resolve(error));
     }
+  }
+
+  /** Has other clients help with a file, and helps them. */
+  #join({ name, manifest, have = [] }: DownloadFile): void {
+    if (manifest === undefined) return;
+    this.#options.swarming?.join({
+      ...{ name, manifest, have },
+      openToRead: () => this.#options.targets.openToRead(name),
+      onSource: (source) => this.#download.addSource(source),
+    });
+  }
+
+  #saved({ file, ...run }: Task): void {
+    const content = this.#incoming.get(file)?.job.group.content;
+    if (content !== undefined) this.#options.swarming?.saved(content, run);
+  }
+
+  /** A file is not what it should be, or is not to be had. */
+  #leave({ group: { content } }: Job): void {
+    if (content !== undefined) this.#options.swarming?.leave(content);
   }
 
   /** Keeps the end of a file in view; then there is room for another. */
@@ -250,6 +279,7 @@ export class SaveRun {
   /** Nodes claimed that a content is the one asked for: another may be it. */
   async #mistaken(file: number, job: Job): Promise<void> {
     const { onTrouble, otherwise, targets } = this.#options;
+    this.#leave(job);
     await targets.release(job.name);
     for (const { node: source, sha256 } of job.group.offers) {
       if (sha256 === undefined) continue;
@@ -264,8 +294,12 @@ export class SaveRun {
     }
   }
 
-  async #undelivered(file: number, failure: FileFailure): Promise<void> {
+  async #undelivered(
+    file: number,
+    { failure, nowhere }: { failure: FileFailure; nowhere: readonly number[] },
+  ): Promise<void> {
     const { targets } = this.#options;
+    this.#leave(this.#incoming.get(file)!.job);
     const { job, deliveries, have, refusals } = this.#incoming.get(file)!;
     const { name, group: { size } } = job;
     await targets.release(name);
@@ -278,7 +312,7 @@ export class SaveRun {
       const bytes = deliveries.total + have * pieceLength(size, 0);
       const part = Math.min(1, bytes / Math.max(1, size));
       const causes = this.#causesOf(job, refusals);
-      const why = givenUp(name, { failure, part, causes });
+      const why = givenUp(name, { failure, part, causes, nowhere });
       isAgain = await this.#fetchInstead(job, () => Promise.resolve(why));
     } finally {
       this.#forget(file, job, { isAgain });
@@ -329,6 +363,8 @@ export class SaveRun {
     refusals: ReadonlyMap<string, SourceTrouble>,
   ): Cause[] {
     return [...sources.keys()].flatMap((id) => {
+      // Other clients come and go.
+      if (this.#options.swarming?.metOf(id) !== undefined) return [];
       const trouble = refusals.get(id) ?? this.#troubles.get(id);
       const node = this.#options.nodeName(id);
       return trouble

@@ -45,6 +45,8 @@ export interface TargetsOptions {
   readonly describe: (job: Job) => Promise<Manifest>;
   /** Stops it. */
   readonly signal: AbortSignal;
+  /** Whether other clients may help with a file, and are helped. */
+  readonly isSwarmed?: ((job: Job) => boolean) | undefined;
 }
 
 /** What is in a folder that is new. */
@@ -114,7 +116,9 @@ export class Targets implements AsyncDisposable {
     const file = { name, size, content, manifest, sources };
     if (!isCut) return { ...file, ...this.#openSmall(job) };
     const large = await this.#openLarge(job, manifest);
-    return large && { ...file, ...large };
+    const isSwarmed = this.#options.isSwarmed?.(job);
+    const order = isSwarmed ? { rarest: { random: Math.random } } : {};
+    return large && { ...file, ...order, ...large };
   }
 
   /** Whether the file is there already; throws where another one is. */
@@ -241,6 +245,14 @@ export class Targets implements AsyncDisposable {
     const { modifiedMs, isExecutable } = group;
     const { sync } = this.#options;
     return { overwrite, modifiedMs, isExecutable, sync };
+  }
+
+  /**
+   * Opens a large file that is open once more, to read what has come of it. The
+   * caller closes it.
+   */
+  openToRead(name: string): number {
+    return this.#partials.get(name)!.openToRead();
   }
 
   /** Lets go of a file, and keeps what there is of it if it is not complete. */

@@ -59,6 +59,7 @@ export class Holder implements AsyncDisposable {
   readonly #gate: NodeGate | null;
   /** The relay that gave the keys: grants name contents in its terms. */
   #relayId = "";
+  #gaveAt = -Infinity;
   readonly #deadlines = new Deadlines();
   #listener: Listener | null = null;
 
@@ -97,6 +98,7 @@ export class Holder implements AsyncDisposable {
       heldOf: (content) => this.#files.heldOf(content),
       readTurns: this.#turns,
       allTakeTurns: true,
+      onSent: () => this.#gaveAt = performance.now(),
       sentBytes: 0,
     };
   }
@@ -134,6 +136,16 @@ export class Holder implements AsyncDisposable {
   /** Bytes that it has given. */
   get sentBytes(): number {
     return this.#service.sentBytes;
+  }
+
+  /** Whether it is sending something right now. */
+  get isGiving(): boolean {
+    return this.#service.busyCount > 0;
+  }
+
+  /** When it last gave a piece, on the monotonic clock; at first -Infinity. */
+  get gaveAt(): number {
+    return this.#gaveAt;
   }
 
   /** Open connections. */

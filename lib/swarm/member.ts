@@ -6,7 +6,6 @@
  * @module
  */
 
-import { delay } from "@std/async/delay";
 import { isIpv6, withoutMapping } from "../base/address.ts";
 import type { Limits } from "../base/limits.ts";
 import type { RateLimit } from "../base/rate.ts";
@@ -14,13 +13,12 @@ import type { PieceRun } from "../content/piece_set.ts";
 import type { IncidentEvent } from "../guard/incidents.ts";
 import { createIdentity } from "../identity/identity.ts";
 import type { NodeSession } from "../transfer/session.ts";
-import type { DownloadSource } from "../transfer/source.ts";
 import { type HolderEvent, HolderLease } from "../uplink/holder_lease.ts";
 import type { ListedHolder } from "../uplink/listed_holders.ts";
 import type { RelayDialer } from "../uplink/relay_dialer.ts";
 import { Holder } from "./holder.ts";
+import { HolderSearch, type HolderSource } from "./holder_search.ts";
 import { type HeldFile, Holding } from "./holding.ts";
-import { askAgainMs, SwarmLinks } from "./links.ts";
 
 /** Options of {@linkcode SwarmMember.open}. */
 export interface SwarmMemberOptions {
@@ -46,6 +44,8 @@ export interface SwarmMemberOptions {
 
 /** A content that is received and given. Disposing ends the giving. */
 export interface SwarmContent extends Disposable {
+  /** Whether all of it is here. */
+  readonly isComplete: boolean;
   /** Pieces have been verified, and are on the disk. */
   saved(run: PieceRun): void;
 }
@@ -109,32 +109,48 @@ export class SwarmMember implements AsyncDisposable {
     return this.#holder.sentBytes;
   }
 
+  /** Whether it is sending something right now. */
+  get isGiving(): boolean {
+    return this.#holder.isGiving;
+  }
+
+  /** When it last gave a piece, on the monotonic clock; at first -Infinity. */
+  get gaveAt(): number {
+    return this.#holder.gaveAt;
+  }
+
   /**
    * Gives a content from now on, and offers its other holders to `onSource`,
    * until all of it is saved.
    */
   join(
     held: HeldFile,
-    onSource: (source: DownloadSource) => void,
+    onSource: (found: HolderSource) => void,
   ): SwarmContent {
-    const { limits, random = Math.random } = this.#options;
+    const { limits, dial, random = Math.random } = this.#options;
     const content = held.manifest.contentId;
     const holding = new Holding(held, limits);
-    const links = new SwarmLinks({ id: this.id, numbers: limits, random });
     const over = new AbortController();
+    const search = new HolderSearch({
+      ...{ content, id: this.id, limits, dial, onSource, random },
+      ask: (signal) => this.#lease.askHolders(content, { signal }),
+    });
     const complete = () => {
       if (!holding.isComplete) return;
-      links.completed();
+      search.completed();
       over.abort(new Error("all pieces are here"));
     };
     this.#holder.add(holding);
     this.#lease.hold(content);
     complete();
-    const signal = AbortSignal.any([over.signal, this.#stop.signal]);
-    const seeking = this.#seek(content, { links, onSource, signal })
+    const seeking = search
+      .run(AbortSignal.any([over.signal, this.#stop.signal]))
       .finally(() => this.#seeking.delete(seeking));
     this.#seeking.add(seeking);
     return {
+      get isComplete() {
+        return holding.isComplete;
+      },
       saved: (run) => {
         holding.gain(run);
         complete();
@@ -144,54 +160,6 @@ export class SwarmMember implements AsyncDisposable {
         this.#lease.release(content);
         this.#holder.remove(holding);
         holding[Symbol.dispose]();
-      },
-    };
-  }
-
-  /** Asks the relay for holders again and again, and has some dialled. */
-  async #seek(
-    content: string,
-    { links, onSource, signal }: {
-      links: SwarmLinks;
-      onSource: (source: DownloadSource) => void;
-      signal: AbortSignal;
-    },
-  ): Promise<void> {
-    const startedAt = performance.now();
-    const offered = new Set<string>();
-    while (!signal.aborted) {
-      try {
-        const holders = await this.#lease.askHolders(content, { signal });
-        const byId = new Map(holders.map((holder) => [holder.id, holder]));
-        links.learned(
-          holders.map(({ id }) => id).filter((id) => !offered.has(id)),
-        );
-        for (const id of links.toDial(performance.now())) {
-          offered.add(id);
-          onSource(this.#sourceOf(byId.get(id)!, links));
-        }
-        const sinceStartMs = performance.now() - startedAt;
-        const pauseMs = askAgainMs(sinceStartMs, this.#options.limits);
-        await delay(pauseMs, { signal });
-      } catch (error) {
-        if (!signal.aborted) throw error;
-      }
-    }
-  }
-
-  #sourceOf(holder: ListedHolder, links: SwarmLinks): DownloadSource {
-    return {
-      id: holder.id,
-      isHolder: true,
-      open: async (signal) => {
-        try {
-          const session = await this.#options.dial(holder, signal);
-          links.opened(holder.id, performance.now());
-          return session;
-        } catch (error) {
-          links.closed(holder.id, performance.now());
-          throw error;
-        }
       },
     };
   }

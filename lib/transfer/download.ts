@@ -8,7 +8,6 @@
  * @module
  */
 
-import { describeCause, ProtocolError } from "../base/errors.ts";
 import { Arrivals } from "./arrivals.ts";
 import { DownloadLanes } from "./download_lanes.ts";
 import { HolderFiles } from "./holder_files.ts";
@@ -25,7 +24,8 @@ import type { DownloadOptions, FileFailure } from "./download_options.ts";
 import { type DownloadFile, IncomingFile, TaskReceiver } from "./receiving.ts";
 import { SlabPool } from "./slabs.ts";
 import { Sources } from "./sources.ts";
-import { type DownloadSource, Source, SourceExhausted } from "./source.ts";
+import { type DownloadSource, Source } from "./source.ts";
+import { SourceTroubles } from "./source_troubles.ts";
 
 // Several small pieces are asked for, hashed and written together.
 const SLAB_BYTES = 1024 * 1024;
@@ -59,6 +59,7 @@ export class Download {
   readonly #lanes: DownloadLanes;
   readonly #holders: HolderFiles;
   readonly #arrivals: Arrivals;
+  readonly #troubles: SourceTroubles;
   /** What may be under way on a connection, as far as our rate says. */
   readonly #aheadBytes: number;
 
@@ -88,12 +89,20 @@ export class Download {
     const wake = (id: string) => this.#sources.wake([id]);
     const track = this.#track.bind(this);
     const [plan, files] = [this.#plan, this.#files];
-    this.#holders = new HolderFiles({ plan, files, wake, track });
+    this.#holders = new HolderFiles({ plan, files, wake, track, limits });
+    this.#troubles = new SourceTroubles({
+      ...{ limits, plan, sources: this.#sources, holders: this.#holders },
+      onTrouble: options.onTrouble,
+      describe: options.describe,
+      settle: this.#settle.bind(this),
+      onOut: () => this.#mayHaveOrphans = true,
+    });
     this.#arrivals = new Arrivals({
       ...{ hasher: options.hasher, plan, slabs: this.#slabs, track },
       onBytes: options.onBytes,
       onSaved: (task) => options.onSaved?.(task),
-      lied: this.#lied.bind(this),
+      lied: (source, index, { given: { name } }) =>
+        this.#troubles.lied(source, { index, name }),
       finish: (index, file) => this.#track(this.#finish(index, file)),
     });
     this.#work = {
@@ -107,12 +116,13 @@ export class Download {
       receiveMany: this.#receiveMany.bind(this),
       opened: ({ source }, session) => {
         this.#lanes.opened(source, session);
+        source.wasOpened = true;
         this.#holders.opened(source, session);
       },
       refused: this.#lost.bind(this),
       accept: this.#arrivals.accept.bind(this.#arrivals),
       track: this.#track.bind(this),
-      brokeOff: this.#brokeOff.bind(this),
+      brokeOff: this.#troubles.brokeOff.bind(this.#troubles),
     };
   }
 
@@ -133,6 +143,7 @@ export class Download {
         : {}),
     });
     this.#files.set(index, file);
+    this.#holders.fileAdded(index);
     this.#fileCount++;
     const hasSource = [...sources.keys()].some((id) =>
       this.#sources.isActive(id)
@@ -147,7 +158,8 @@ export class Download {
   /** Adds a source. May be called while it runs. */
   addSource(given: DownloadSource): void {
     if (this.#sources.has(given.id)) return;
-    const source = new Source(given, this.#options.connections);
+    const { connections } = this.#options;
+    const source = new Source(given, given.isHolder ? 1 : connections);
     this.#sources.add(source);
     this.#holders.added(source);
     // A copy: connections in lanes join while it serves.
@@ -157,8 +169,19 @@ export class Download {
       const connection = new Connection(id, { source, work, session });
       this.#sources.addConnection(connection);
       this.#plan.addSource(id, given.id, performance.now());
-      this.#track(connection.serve());
+      const served = connection.serve();
+      this.#track(
+        given.isHolder ? served.finally(() => this.#parted(source)) : served,
+      );
     }
+  }
+
+  /** A holder is out, or of no more use: it may be added again later. */
+  #parted(source: Source): void {
+    this.#sources.remove(source);
+    this.#holders.parted(source);
+    for (const id of source.connections) this.#plan.removeSource(id);
+    source.given.ended?.({ mayReturn: source.mayReturn });
   }
 
   /** Says that a source has a file as well, and what to ask it for. */
@@ -262,59 +285,6 @@ export class Download {
     this.#sources.wake();
   }
 
-  #brokeOff(connection: Connection, error: unknown): void {
-    const { source, id, isOpen, wasHeld } = connection;
-    if (source.out) { // it has been told why
-      return this.#settle(this.#plan.release(id), "undelivered");
-    }
-    const isExhausted = error instanceof SourceExhausted;
-    const lied = error instanceof ProtocolError &&
-      error.code === "corrupt_piece";
-    if (wasHeld && !lied && source.takeProgress()) {
-      // It waited for us, not we for it.
-      const givenUp = this.#plan.release(id, undefined, false);
-      return this.#settle(givenUp, "undelivered");
-    }
-    const now = performance.now();
-    if (!lied && source.hasFailedSince(connection.triedAt)) {
-      const givenUp = this.#plan.release(id, undefined, false);
-      return this.#settle(givenUp, "undelivered");
-    }
-    const isOfUse = source.brokeOff(this.activeCount === 1, now);
-    const givenUp = this.#plan.release(id, undefined, !isOfUse);
-    const { describe = describeCause } = this.#options;
-    const { sourceFailureCount } = this.#options.limits;
-    const isLast = source.failureCount >= sourceFailureCount;
-    // There may be another path, which opening anew finds.
-    const isFinal = isExhausted && !isOpen;
-    if (lied || isFinal || (isLast && !this.#mayComeBack(source, now))) {
-      givenUp.push(...this.#putOut(source));
-    }
-    this.#settle(givenUp, lied ? "corrupt" : "undelivered");
-    this.#options.onTrouble({
-      source: source.given.id,
-      kind: lied ? "lied" : "broke_off",
-      cause: isExhausted ? error.message : describe(error),
-      out: source.out,
-    });
-  }
-
-  /**
-   * Whether to wait for a node although it fails: the only one, behind a tunnel.
-   * When the relay comes back, so does the node, by itself.
-   */
-  #mayComeBack(source: Source, now: number): boolean {
-    return source.path === "tunnel" && this.activeCount === 1 &&
-      source.failingMs(now) < this.#options.limits.tunnelPatienceMs;
-  }
-
-  /** Puts all connections of a node out; the files that are given up for it. */
-  #putOut(source: Source): number[] {
-    source.out = true;
-    this.#mayHaveOrphans = true;
-    return source.connections.flatMap((id) => this.#plan.drop(id));
-  }
-
   /** What a connection is to ask for next. */
   #next(
     { id, source }: Connection,
@@ -383,22 +353,8 @@ export class Download {
     file.ended = true;
     await file.given.sink.finish();
     this.#endedCount++;
+    this.#partFrom(file);
     this.#options.onFinished(index);
-  }
-
-  /** A node sent bytes that are not what it vouched for: it is out. */
-  #lied(source: Source, index: number, file: IncomingFile): void {
-    if (source.out) return;
-    this.#settle(this.#putOut(source), "corrupt");
-    this.#options.onTrouble({
-      source: source.given.id,
-      kind: "lied",
-      cause: `sent bytes of ${
-        show(file.given.name)
-      } that do not match their hash`,
-      out: true,
-      file: index,
-    });
   }
 
   #settle(givenUp: readonly number[], failure: FileFailure): void {
@@ -411,9 +367,19 @@ export class Download {
     if (file === undefined || file.ended) return;
     file.ended = true;
     this.#endedCount++;
+    const nowhere = this.#plan.nowhere(index);
     this.#plan.giveUp(index);
+    this.#partFrom(file);
     file.given.sink.abandon?.();
-    this.#options.onFailed(index, file.lied ? "corrupt" : failure);
+    this.#options.onFailed(index, file.lied ? "corrupt" : failure, nowhere);
+  }
+
+  /** Ends the connections to holders of a file that has ended. */
+  #partFrom({ given: { content } }: IncomingFile): void {
+    for (const source of this.#sources.onlyFor(content)) {
+      this.#troubles.putOut(source);
+      this.#sources.wake([source.given.id]);
+    }
   }
 
   /** Gives up the files that no source is left for. */
@@ -427,17 +393,14 @@ export class Download {
 
   #everySecond(): void {
     const { lowestBytesPerSecond } = this.#options;
+    const now = performance.now();
     const slow = this.#sources.secondPassed({
       lowestBytesPerSecond,
-      now: performance.now(),
+      now,
       isBusy: (id) => this.#plan.askedCount(id) > 0,
     });
-    if (slow !== undefined) {
-      this.#settle(this.#putOut(slow), "undelivered");
-      const cause = `slower than ${lowestBytesPerSecond} bytes a second`;
-      const { id } = slow.given;
-      this.#options.onTrouble({ source: id, kind: "slow", cause, out: true });
-    }
+    if (slow !== undefined) this.#troubles.tooSlow(slow, lowestBytesPerSecond);
+    this.#settle(this.#holders.lost(now), "undelivered");
     this.#kick();
   }
 

@@ -53,8 +53,15 @@ export interface DownloadOptions {
   readonly onSaved?: (task: Task) => void;
   /** A file is complete. */
   readonly onFinished: (file: number) => void;
-  /** A file cannot be received. */
-  readonly onFailed: (file: number, failure: FileFailure) => void;
+  /**
+   * A file cannot be received. Of one that holders help with, it is told which
+   * pieces no source had.
+   */
+  readonly onFailed: (
+    file: number,
+    failure: FileFailure,
+    nowhere: readonly number[],
+  ) => void;
   /** A source gave trouble. */
   readonly onTrouble: (trouble: SourceTrouble) => void;
   /** Words for what a source failed with. */

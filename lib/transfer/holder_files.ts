@@ -7,6 +7,7 @@
  */
 
 import { isBug } from "../base/errors.ts";
+import type { Limits } from "../base/limits.ts";
 import type { PieceRun } from "../content/piece_set.ts";
 import type { Plan } from "./plan.ts";
 import type { IncomingFile } from "./receiving.ts";
@@ -22,33 +23,62 @@ export interface HolderFilesOptions {
   readonly wake: (source: string) => void;
   /** Keeps a running part in view. */
   readonly track: (part: Promise<void>) => void;
+  readonly limits: Pick<Limits, "swarmNowhereMs">;
 }
 
 /** What the holders among the sources have. */
 export class HolderFiles {
   readonly #options: HolderFilesOptions;
+  /** The last session with each source. */
+  readonly #sessions = new Map<Source, NodeSession>();
+  /** Since when pieces of a file are nowhere, by its index. */
+  readonly #nowhereSince = new Map<number, number>();
 
   constructor(options: HolderFilesOptions) {
     this.#options = options;
   }
 
   /** A source was added: a holder may have any piece of the files so far. */
-  added({ given: { id, isHolder } }: Source): void {
+  added({ given: { id, isHolder, content: only } }: Source): void {
     if (!isHolder) return;
-    for (const [index, { given }, content] of this.#held()) {
+    for (const [index, { given }, content] of this.#held(only)) {
       given.sources.set(id, content);
       this.#options.plan.holderHas(index, id, new Uint8Array());
     }
   }
 
   /** A session with a source was opened. */
-  opened({ given: { id, isHolder } }: Source, session: NodeSession): void {
-    for (const [index, { pieceCount, given }, content] of this.#held()) {
-      const file = { index, pieceCount, content };
-      if (isHolder) this.#options.track(this.#follow(file, id, session));
-      else if (given.sources.has(id)) {
-        this.#options.track(this.#join(file, session));
+  opened(source: Source, session: NodeSession): void {
+    this.#sessions.set(source, session);
+    for (const [index] of this.#held(source.given.content)) {
+      this.#ask(index, source, session);
+    }
+  }
+
+  /** A file was added: sources may have been open before it. */
+  fileAdded(index: number): void {
+    for (const [source, session] of this.#sessions) {
+      for (const [held] of this.#held(source.given.content)) {
+        if (held === index) this.#ask(index, source, session);
       }
+    }
+  }
+
+  /** A source takes part no more. */
+  parted(source: Source): void {
+    this.#sessions.delete(source);
+  }
+
+  #ask(index: number, { given }: Source, session: NodeSession): void {
+    const { id, isHolder } = given;
+    const { pieceCount, given: { content, sources } } = this.#options.files
+      .get(index)!;
+    const file = { index, pieceCount, content: content! };
+    if (isHolder) {
+      sources.set(id, file.content);
+      this.#options.track(this.#follow(file, id, session));
+    } else if (sources.has(id)) {
+      this.#options.track(this.#join(file, session));
     }
   }
 
@@ -67,11 +97,38 @@ export class HolderFiles {
     }
   }
 
-  /** The files that holders may have, by index. */
-  *#held(): Generator<[index: number, file: IncomingFile, content: string]> {
+  /** Whether a node has a file that holders help with. */
+  isSeed(node: string): boolean {
+    for (const [, { given }] of this.#held()) {
+      if (given.sources.has(node)) return true;
+    }
+    return false;
+  }
+
+  /** Files of which some pieces have been nowhere for long. */
+  lost(now: number): number[] {
+    const { plan, limits } = this.#options;
+    const lost: number[] = [];
+    for (const [index] of this.#held()) {
+      if (plan.nowhere(index).length === 0) {
+        this.#nowhereSince.delete(index);
+        continue;
+      }
+      const since = this.#nowhereSince.get(index) ?? now;
+      this.#nowhereSince.set(index, since);
+      if (now - since >= limits.swarmNowhereMs) lost.push(index);
+    }
+    return lost;
+  }
+
+  /** The files that holders may have, of all contents or of one, by index. */
+  *#held(
+    only?: string,
+  ): Generator<[index: number, file: IncomingFile, content: string]> {
     for (const [index, file] of this.#options.files) {
       const { rarest, content } = file.given;
-      if (rarest && content !== undefined) yield [index, file, content];
+      if (file.ended || !rarest || content === undefined) continue;
+      if (only === undefined || only === content) yield [index, file, content];
     }
   }
 

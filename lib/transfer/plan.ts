@@ -394,6 +394,12 @@ export class Plan {
     return this.release(source);
   }
 
+  /** Forgets a source that is out. */
+  removeSource(source: string): void {
+    this.drop(source);
+    this.#sources.delete(source);
+  }
+
   /** Takes a file from a holder, which turned out not to have it. */
   removeHolder(file: number, holder: string): void {
     const state = this.#files.get(file);

@@ -184,6 +184,7 @@ export class RarestPieces extends Pieces {
   /** Pieces that are not there and that no holder among `alive` has. */
   nowhere(alive: ReadonlySet<string>): number[] {
     const holders = [...this.#holders.keys()].filter((id) => alive.has(id));
+    if (holders.some((id) => this.isSeed(id))) return [];
     const lacking: number[] = [];
     for (let piece = 0; piece < this.#count; piece++) {
       if (this.isDone(piece)) continue;

@@ -14,6 +14,8 @@ export interface DownloadSource {
   readonly id: string;
   /** Whether it may have only some pieces of files; it is asked which. */
   readonly isHolder?: boolean;
+  /** The only content that it is asked for; of a holder alone. */
+  readonly content?: string;
   /** A session that is open already; the download disposes of it. */
   readonly session?: NodeSession | undefined;
   /**
@@ -30,6 +32,11 @@ export interface DownloadSource {
     session: NodeSession,
     signal: AbortSignal,
   ): Promise<NodeSession>;
+  /**
+   * A holder takes part no more, and may be added again; `mayReturn` says whether
+   * that is of use.
+   */
+  ended?(end: { mayReturn: boolean }): void;
 }
 
 /** Nothing more may come from a source, whether it is there or not. */
@@ -80,6 +87,10 @@ export class Source {
   laneRoom = Infinity;
   /** Whether it takes part no more. */
   out = false;
+  /** Whether it sent something else than it vouched for. */
+  lied = false;
+  /** Whether a session with it has been opened. */
+  wasOpened = false;
   /** The path of its last session. */
   path: Path = "direct";
   #failures = 0;
@@ -116,6 +127,11 @@ export class Source {
   /** Whole pieces have come, and are right. */
   arrived(bytes: number): void {
     this.#arrivedBytes += bytes;
+  }
+
+  /** Whether to try it again after it is out: what it promised, it gave. */
+  get mayReturn(): boolean {
+    return !this.lied && (!this.wasOpened || this.#arrivedBytes > 0);
   }
 
   /** Times that it broke off, as far as they count. */

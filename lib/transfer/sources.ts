@@ -28,6 +28,20 @@ export class Sources {
     this.#sources.set(source.given.id, source);
   }
 
+  /** Forgets a source that is out. */
+  remove({ given, connections }: Source): void {
+    this.#sources.delete(given.id);
+    for (const id of connections) this.#connections.delete(id);
+  }
+
+  /** Sources that have nothing but this content. */
+  onlyFor(content: string | undefined): Source[] {
+    if (content === undefined) return [];
+    return [...this.#sources.values()].filter(({ given }) =>
+      given.content === content
+    );
+  }
+
   /** Adds a connection of one of them. */
   addConnection(connection: Connection): void {
     this.#connections.set(connection.id, connection);

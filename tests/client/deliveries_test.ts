@@ -14,7 +14,12 @@ Deno.test("Deliveries counts by node, and by the path of each", () => {
   deliveries.add({ source: "b", path: "tunnel", bytes: 100 });
   assertEquals(deliveries.total, 137);
   assertEquals(deliveries.by((id) => id.toUpperCase()), [
-    { node: "B", bytes: 135, paths: { direct: 30, tunnel: 105 } },
-    { node: "A", bytes: 2, paths: { direct: 2, tunnel: 0 } },
+    {
+      node: "B",
+      isHolder: false,
+      bytes: 135,
+      paths: { direct: 30, tunnel: 105 },
+    },
+    { node: "A", isHolder: false, bytes: 2, paths: { direct: 2, tunnel: 0 } },
   ]);
 });

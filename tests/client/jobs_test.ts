@@ -77,7 +77,10 @@ Deno.test("What is asked of every file that waits reads none of their offers aga
   let readCount = 0;
   const { entryAt } = catalogue;
   catalogue.entryAt = (at) => (readCount++, entryAt.call(catalogue, at));
-  const outcomes = new SaveReport(() => {}, () => undefined!);
+  const outcomes = new SaveReport(() => {}, {
+    nodeOf: () => undefined!,
+    isHolder: () => false,
+  });
   outcomes.expect(jobs, { more: false });
   const { total, fileCount } = outcomes.tally.progress(0, 0);
   assertEquals([total, fileCount], [99 * 50, 100]);

@@ -55,7 +55,10 @@ Deno.test("SaveRun leaves files open until all that is being written is, also wh
     stop,
     signal: stop.signal,
     targets: targets as unknown as Targets,
-    outcomes: new SaveReport(() => {}, () => undefined as never),
+    outcomes: new SaveReport(() => {}, {
+      nodeOf: () => undefined as never,
+      isHolder: () => false,
+    }),
     again: () => Promise.reject(new Error("not asked")),
     otherwise: () => Promise.reject(new Error("not asked")),
     isDisbelieved: () => false,

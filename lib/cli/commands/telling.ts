@@ -140,6 +140,11 @@ export class Telling {
             ? formatProgress(event, terminal.statusColumns)
             : "",
         );
+      case "holder_listed":
+      case "holder_reached":
+      case "holder_refused":
+      case "swarm_lingers":
+      case "swarm_ended":
       case "nodes_listed":
       case "files_wanted":
       case "file_planned":

@@ -1,0 +1,21 @@
+/**
+ * The events of a fetch in swarms.
+ *
+ * @module
+ */
+
+import type { HolderEvent } from "../uplink/holder_lease.ts";
+
+/** Events of a fetch in swarms. */
+export type SwarmEvent =
+  | HolderEvent
+  /** All files are saved; this client goes on giving, at most for so long. */
+  | { event: "swarm_lingers"; ms: number }
+  /** This client gives no longer. */
+  | {
+    event: "swarm_ended";
+    /** Bytes that it has given. */
+    given: number;
+    /** Why it could not give, or stopped before the fetch ended. */
+    why?: string;
+  };

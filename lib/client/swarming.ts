@@ -1,0 +1,196 @@
+/**
+ * A fetch's part in swarms: for each large file it joins the clients that fetch
+ * the same one, has them deliver pieces, and gives them what it has. A swarm that
+ * cannot be joined costs nothing but its help.
+ *
+ * @module
+ */
+
+import { delay } from "@std/async/delay";
+import { describeCause, isBug } from "../base/errors.ts";
+import { RateLimit } from "../base/rate.ts";
+import type { Manifest } from "../content/manifest.ts";
+import type { PieceRun } from "../content/piece_set.ts";
+import type { SwarmContent, SwarmMember } from "../swarm/member.ts";
+import type { DownloadSource } from "../transfer/source.ts";
+import { type Job, sizeOf } from "./jobs.ts";
+import type { ListedNode } from "./nodes.ts";
+import type { Peers } from "./peers.ts";
+import type { SwarmEvent } from "./swarm_events.ts";
+
+/** Options of a fetch that takes part in swarms. */
+export interface SwarmOptions {
+  /** The most bytes a second to give; by default no limit. */
+  limitUpload?: number;
+  /**
+   * How long to go on giving after all files are saved, in milliseconds, while
+   * somebody reads; by default not at all.
+   */
+  lingerMs?: number;
+}
+
+/** Options of {@linkcode Swarming}. */
+export interface SwarmingOptions extends SwarmOptions {
+  readonly tell: (event: SwarmEvent) => void;
+  /** Whether the relay is private: others must show grants then. */
+  readonly isPrivate: () => boolean;
+}
+
+/** A file that is being saved. */
+export interface SwarmFile {
+  readonly name: string;
+  readonly manifest: Manifest;
+  /** Pieces that are there already. */
+  readonly have: readonly number[];
+  /** Opens the file once more, to read what is there; the swarm closes it. */
+  readonly openToRead: () => number;
+  /** Another client gives pieces of it. */
+  readonly onSource: (source: DownloadSource) => void;
+}
+
+// While something is being sent, this is how often to look whether it still is.
+const LOOK_MS = 500;
+
+/** Takes part in swarms. Disposing ends the giving. */
+export class Swarming implements AsyncDisposable {
+  readonly #peers: Peers;
+  readonly #options: SwarmingOptions;
+  #opening: Promise<SwarmMember | undefined> | undefined;
+  #member: SwarmMember | undefined;
+  readonly #contents = new Map<string, SwarmContent>();
+  /** Clients that were met, by their ids as sources. */
+  readonly #met = new Map<string, ListedNode>();
+  #why: string | undefined;
+
+  /** Opens nothing before there is a file for it. */
+  constructor(peers: Peers, options: SwarmingOptions) {
+    this.#peers = peers;
+    this.#options = options;
+  }
+
+  /** Whether a file is fetched in a swarm. */
+  wants(job: Job): boolean {
+    return sizeOf(job) >= this.#peers.limits.swarmFromBytes &&
+      job.group.content !== undefined;
+  }
+
+  /** A client that was met, by its id as a source. */
+  metOf(source: string): ListedNode | undefined {
+    return this.#met.get(source);
+  }
+
+  /** Listens, so that others can dial; does so once. */
+  async open(): Promise<void> {
+    this.#opening ??= this.#open();
+    this.#member = await this.#opening;
+  }
+
+  async #open(): Promise<SwarmMember | undefined> {
+    const { limitUpload, tell, isPrivate } = this.#options;
+    const { dialer, limits, options } = this.#peers;
+    try {
+      // Others need none of it, and start sooner without.
+      const { SwarmMember } = await import("../swarm/member.ts");
+      return await SwarmMember.open({
+        ...{ dialer, limits },
+        plaintext: options.plaintext ?? false,
+        isPrivate: isPrivate(),
+        rate: limitUpload === undefined
+          ? undefined
+          : new RateLimit(limitUpload),
+        dial: async (holder, signal) =>
+          (await this.#peers.open(holder, { signal })).session,
+        onEvent: (event) => {
+          // Clients that are refused, or break off, are none of our files.
+          if ("relay" in event) tell(event);
+        },
+      });
+    } catch (error) {
+      if (isBug(error)) throw error;
+      this.#why = describeCause(error);
+      return undefined;
+    }
+  }
+
+  /** Gives a file, and lets others deliver it, until it is left. */
+  join({ name, manifest, have, openToRead, onSource }: SwarmFile): void {
+    const member = this.#member;
+    const { contentId } = manifest;
+    if (member === undefined || this.#contents.has(contentId)) return;
+    if (!this.#makeRoom()) return;
+    const held = { name, manifest, have, descriptor: openToRead() };
+    const content = member.join(held, ({ holder, source }) => {
+      const name = `client ${holder.id.slice(0, 6)}`;
+      this.#met.set(source.id, { ...holder, name });
+      onSource(source);
+    });
+    this.#contents.set(contentId, content);
+  }
+
+  /** Makes room for one more content; one that is here may be given up. */
+  #makeRoom(): boolean {
+    if (this.#contents.size < this.#peers.limits.contentsPerHolderCount) {
+      return true;
+    }
+    for (const [id, { isComplete }] of this.#contents) {
+      if (!isComplete) continue;
+      this.leave(id);
+      return true;
+    }
+    return false;
+  }
+
+  /** Pieces of a content have been verified, and are on the disk. */
+  saved(contentId: string, run: PieceRun): void {
+    this.#contents.get(contentId)?.saved(run);
+  }
+
+  /** Gives a content no longer. */
+  leave(contentId: string): void {
+    this.#contents.get(contentId)?.[Symbol.dispose]();
+    this.#contents.delete(contentId);
+  }
+
+  /** The fetch has failed as a whole. */
+  failed(error: unknown): void {
+    this.#why ??= describeCause(error);
+    for (const id of [...this.#contents.keys()]) this.leave(id);
+  }
+
+  /** Goes on giving while somebody reads, until `signal` is aborted. */
+  async linger(signal: AbortSignal | undefined): Promise<void> {
+    const { lingerMs = 0, tell } = this.#options;
+    const member = this.#member;
+    for (const [id, { isComplete }] of [...this.#contents]) {
+      if (!isComplete) this.leave(id);
+    }
+    if (member === undefined || this.#contents.size === 0) return;
+    if (lingerMs === 0 || signal?.aborted) return;
+    tell({ event: "swarm_lingers", ms: lingerMs });
+    const startedAt = performance.now();
+    while (!signal?.aborted) {
+      const now = performance.now();
+      const quietAt = member.isGiving
+        ? now + LOOK_MS
+        : Math.max(startedAt, member.gaveAt) + this.#peers.limits.swarmQuietMs;
+      const leftMs = Math.min(startedAt + lingerMs, quietAt) - now;
+      if (leftMs <= 0) return;
+      // An abort ends it at once.
+      await delay(leftMs, signal && { signal }).catch(() => {});
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const id of [...this.#contents.keys()]) this.leave(id);
+    const member = await this.#opening;
+    await member?.[Symbol.asyncDispose]();
+    if (this.#opening === undefined) return;
+    this.#opening = undefined;
+    const why = this.#why;
+    this.#options.tell({
+      event: "swarm_ended",
+      given: member?.sentBytes ?? 0,
+      ...why === undefined ? {} : { why },
+    });
+  }
+}

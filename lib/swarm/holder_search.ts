@@ -1,0 +1,103 @@
+/**
+ * Finds the other holders of one content: asks the relay again and again, and
+ * offers some of those that it names as sources of a download.
+ *
+ * @module
+ */
+
+import { delay } from "@std/async/delay";
+import type { Limits } from "../base/limits.ts";
+import type { NodeSession } from "../transfer/session.ts";
+import { type DownloadSource, SourceExhausted } from "../transfer/source.ts";
+import type { ListedHolder } from "../uplink/listed_holders.ts";
+import { askAgainMs, SwarmLinks } from "./links.ts";
+
+/** A holder as a source, which has an id of its own for each content. */
+export interface HolderSource {
+  readonly holder: ListedHolder;
+  readonly source: DownloadSource;
+}
+
+/** Options of {@linkcode HolderSearch}. */
+export interface HolderSearchOptions {
+  readonly content: string;
+  /** This client's id as a holder. */
+  readonly id: string;
+  readonly limits: Limits;
+  /** Asks the relay. */
+  readonly ask: (signal: AbortSignal) => Promise<readonly ListedHolder[]>;
+  /** Opens a session with another holder. */
+  readonly dial: (
+    holder: ListedHolder,
+    signal: AbortSignal,
+  ) => Promise<NodeSession>;
+  readonly onSource: (found: HolderSource) => void;
+  /** Returns a number from 0 to below 1. */
+  readonly random: () => number;
+}
+
+/** Looks for the holders of one content. */
+export class HolderSearch {
+  readonly #options: HolderSearchOptions;
+  readonly #links: SwarmLinks;
+  /** Holders that lied, or gave nothing of what they promised. */
+  readonly #useless = new Set<string>();
+
+  constructor(options: HolderSearchOptions) {
+    const { id, limits: numbers, random } = options;
+    this.#options = options;
+    this.#links = new SwarmLinks({ id, numbers, random });
+  }
+
+  /** All of the content is here: nobody is dialled any more. */
+  completed(): void {
+    this.#links.completed();
+  }
+
+  /** Searches until `signal` is aborted. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { ask, limits, onSource } = this.#options;
+    const startedAt = performance.now();
+    while (!signal.aborted) {
+      try {
+        const holders = await ask(signal);
+        const byId = new Map(holders.map((holder) => [holder.id, holder]));
+        this.#links.learned(
+          [...byId.keys()].filter((id) => !this.#useless.has(id)),
+        );
+        for (const id of this.#links.toDial(performance.now())) {
+          const holder = byId.get(id)!;
+          onSource({ holder, source: this.#sourceOf(holder) });
+        }
+        const pauseMs = askAgainMs(performance.now() - startedAt, limits);
+        await delay(pauseMs, { signal });
+      } catch (error) {
+        if (!signal.aborted) throw error;
+      }
+    }
+  }
+
+  #sourceOf(holder: ListedHolder): DownloadSource {
+    const { content } = this.#options;
+    return {
+      id: `${holder.id} ${content}`,
+      isHolder: true,
+      content,
+      open: async (signal) => {
+        try {
+          const session = await this.#options.dial(holder, signal);
+          this.#links.opened(holder.id, performance.now());
+          return session;
+        } catch (error) {
+          signal.throwIfAborted();
+          // It rests for a while, and another is dialled.
+          throw new SourceExhausted("it cannot be dialled", { cause: error });
+        }
+      },
+      ended: ({ mayReturn }) => {
+        if (!mayReturn) this.#useless.add(holder.id);
+        this.#links.closed(holder.id, performance.now());
+      },
+    };
+  }
+}

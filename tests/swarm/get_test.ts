@@ -1,0 +1,138 @@
+/** `getFiles` with `swarm`: clients that fetch one file help each other. */
+
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { sha256 } from "../../lib/base/hash.ts";
+import type { Limits } from "../../lib/base/limits.ts";
+import { createIdentity } from "../../lib/identity/identity.ts";
+import {
+  linkTo,
+  MEMBER,
+  startMember,
+  startPrivate,
+} from "../access/_private.ts";
+import { within } from "../_event_log.ts";
+import { startNode, startRelay } from "../_network.ts";
+import { IMAGE, PIECE, startGet } from "./_getting.ts";
+
+const LINGER = { lingerMs: 600_000 };
+const FILES = { "big.iso": IMAGE };
+// So little of a file comes from the seed that others must give the rest.
+const TRICKLE = { limitRate: 200_000 };
+
+async function isRight(path: string): Promise<boolean> {
+  return sha256(await Deno.readFile(path)).toHex() === sha256(IMAGE).toHex();
+}
+
+Deno.test("Three clients that fetch a file in a swarm get it from each other", async () => {
+  await using stack = new AsyncDisposableStack();
+  const relay = stack.use(await startRelay());
+  const seed = stack.use(await startNode(relay, FILES));
+  const first = await startGet({ relay, swarm: LINGER }, stack);
+  await first.log.until("swarm_lingers");
+  assertEquals(await first.from(), { nodes: IMAGE.length, clients: 0 });
+  await seed.server.change(TRICKLE);
+  const others = [
+    await startGet({ relay, swarm: LINGER }, stack),
+    await startGet({ relay, swarm: LINGER }, stack),
+  ];
+  for (const other of others) {
+    const { nodes, clients } = await other.from();
+    assertEquals(nodes + clients, IMAGE.length);
+    assert(clients > IMAGE.length / 2, `${clients}`);
+    await other.log.until("swarm_lingers");
+    assert(await isRight(other.path));
+  }
+  for (const one of [first, ...others]) one.abort();
+  const { saved, failed } = await within(first.result, "the end");
+  assertEquals([...saved.keys(), ...failed.keys()], ["big.iso"]);
+  const { given } = await first.log.until("swarm_ended");
+  assert(given > IMAGE.length / 2, `${given}`);
+});
+
+Deno.test("On a private relay members and the holder of a link get a file from another client, whatever its name is there", async () => {
+  await using stack = new AsyncDisposableStack();
+  const relay = stack.use(await startPrivate());
+  const seed = stack.use(await startMember(relay, FILES));
+  const { access, content } = await linkTo(relay, "big.iso");
+  const first = await startGet(
+    { relay, access: MEMBER, as: "other name.iso", swarm: LINGER },
+    stack,
+  );
+  await first.log.until("swarm_lingers");
+  await seed.server.change(TRICKLE);
+  for (const given of [{ access: MEMBER }, { access: access(), content }]) {
+    const other = await startGet({ relay, ...given }, stack);
+    const { clients } = await other.from();
+    assert(clients > IMAGE.length / 2, `${clients}`);
+    await within(other.result, "the end");
+    assert(await isRight(other.path));
+    assert(!other.log.names.includes("swarm_lingers"));
+  }
+});
+
+Deno.test("A client that lingers stops when nobody has read for swarmQuietMs", async () => {
+  await using stack = new AsyncDisposableStack();
+  const relay = stack.use(await startRelay());
+  stack.use(await startNode(relay, FILES));
+  const limits = { swarmQuietMs: 10 };
+  const client = await startGet({ relay, swarm: LINGER, limits }, stack);
+  await within(client.result, "the end");
+  const { names } = client.log;
+  assert(names.indexOf("swarm_lingers") < names.indexOf("swarm_ended"));
+});
+
+Deno.test("A file smaller than swarmFromBytes is fetched without a swarm", async () => {
+  await using stack = new AsyncDisposableStack();
+  const relay = stack.use(await startRelay());
+  stack.use(await startNode(relay, FILES));
+  for (const [more, isJoined] of [[0, true], [1, false]] as const) {
+    const limits = { swarmFromBytes: IMAGE.length + more };
+    const { log, result } = await startGet({ relay, limits }, stack);
+    await within(result, "the end");
+    assertEquals(log.names.includes("swarm_ended"), isJoined);
+  }
+});
+
+/** A client, and the seed that leaves when the client has some of the file. */
+async function seedLeaves(
+  limits: Partial<Limits>,
+  stack: AsyncDisposableStack,
+) {
+  const relay = stack.use(await startRelay());
+  const identity = await createIdentity();
+  const node = { identity, limitRate: 4_000_000 };
+  const seed = await startNode(relay, FILES, node);
+  const client = await startGet({ relay, limits }, stack);
+  await client.log.until("progress", ({ received }) => received > 0);
+  const { port } = seed.server.address;
+  await seed[Symbol.asyncDispose]();
+  await client.log.until("node_trouble");
+  const comeBack = () => startNode(relay, FILES, { ...node, port });
+  return { ...client, comeBack };
+}
+
+Deno.test("A file ends when its seed is away for swarmSeedPatienceMs and pieces are nowhere for swarmNowhereMs, and tells which", async () => {
+  await using stack = new AsyncDisposableStack();
+  const limits = { swarmSeedPatienceMs: 10, swarmNowhereMs: 10 };
+  const { result, log } = await seedLeaves(limits, stack);
+  const { failed } = await within(result, "the end");
+  const failure = failed.get("big.iso")!;
+  assertEquals(failure.kind, "undelivered");
+  const { from } = await log.until("file_failed");
+  const here = from.reduce((sum, { bytes }) => sum + bytes, 0) / PIECE;
+  const lacking = IMAGE.length / PIECE - here;
+  assertMatch(
+    failure.message,
+    new RegExp(`nobody has ${lacking} pieces?: \\d`),
+  );
+});
+
+Deno.test("A file is finished when its seed comes back within swarmSeedPatienceMs", async () => {
+  await using stack = new AsyncDisposableStack();
+  const limits = { swarmSeedPatienceMs: 600_000 };
+  const { result, path, comeBack } = await seedLeaves(limits, stack);
+  stack.use(await comeBack());
+  const { failed } = await within(result, "the end");
+  assertEquals([...failed], []);
+  assert(await isRight(path));
+});
