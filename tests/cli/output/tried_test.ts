@@ -48,6 +48,7 @@ function failed(
     error: new Failure(kind, { what: "Cannot x", why: "y" }),
     from: from.map(([number, bytes]) => ({
       node: NODES[number - 1]!,
+      isHolder: false,
       bytes,
       paths: { direct: bytes, tunnel: 0 },
     })),
@@ -196,7 +197,12 @@ function received(name: string, holders: number): ClientEvent {
     name,
     bytes: 1,
     content: "",
-    from: [{ node: NODES[1]!, bytes: 1, paths: { direct: 1, tunnel: 0 } }],
+    from: [{
+      node: NODES[1]!,
+      isHolder: false,
+      bytes: 1,
+      paths: { direct: 1, tunnel: 0 },
+    }],
     holders,
     path: name,
   };
