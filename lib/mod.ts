@@ -143,6 +143,7 @@ export {
   type Selection,
 } from "./client/get.ts";
 export type { SwarmEvent } from "./client/swarm_events.ts";
+export type { HolderEvent } from "./uplink/holder_lease.ts";
 export type { SwarmOptions } from "./client/swarming.ts";
 export {
   type LinkOptions,
