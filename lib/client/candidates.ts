@@ -97,7 +97,10 @@ export class Candidates {
       ? [{ kind: "content", text: content.toLowerCase() } as const]
       : all(selections.map(fingerprintedIn));
     const listing = nodes === undefined
-      ? await peers.list({ fingerprintsFor: fingerprintsOf(peers, asked) })
+      ? await peers.list({
+        fingerprintsFor: fingerprintsOf(peers, asked),
+        ...(node === undefined ? { sender } : {}),
+      })
       : { nodes };
     const countOfAll = "countOfAll" in listing ? listing.countOfAll : undefined;
     return new Candidates(

@@ -101,6 +101,22 @@ export async function listAll(
 }
 
 /**
+ * The node that a link names as its sender, if it is there; otherwise all nodes.
+ *
+ * @throws {ProtocolError} like {@linkcode listAll}.
+ */
+export async function listSender(
+  channel: Channel,
+  { sender, ...options }: ListingOptions & { readonly sender: string },
+): Promise<ListedNode[]> {
+  const nodes = new Map<string, ListedNode>();
+  const list = { kind: "list", sender } as const;
+  await readPages(channel, list, { ...options, nodes });
+  const found = [...nodes.values()].filter(({ id }) => id.startsWith(sender));
+  return found.length > 0 ? found : await listAll(channel, options);
+}
+
+/**
  * The nodes that may have something, as the relay's index says, and how many
  * there are in all. If there are at most `askAllCount`, if the relay keeps no
  * index, or if too many nodes may have it, all of them; then without the number.

@@ -25,6 +25,7 @@ import {
   type FingerprintsFor,
   listAll,
   type ListedNode,
+  listSender,
   listSome,
   type NodeListing,
 } from "./nodes.ts";
@@ -148,7 +149,9 @@ export class Peers implements AsyncDisposable {
    * @throws {Failure} of kind `relay` if it cannot be asked.
    */
   async list(
-    { fingerprintsFor, known = [], indexes = false }: {
+    { fingerprintsFor, sender, known = [], indexes = false }: {
+      /** Only the node whose id begins so, while it is there. */
+      readonly sender?: string | undefined;
       /** Only nodes that may have what these stand for, if the relay knows. */
       readonly fingerprintsFor?: FingerprintsFor | undefined;
       /** Nodes that were listed before: they stay in the list. */
@@ -157,7 +160,7 @@ export class Peers implements AsyncDisposable {
       readonly indexes?: boolean | undefined;
     } = {},
   ): Promise<NodeListing> {
-    const listing = await this.#list({ fingerprintsFor, indexes });
+    const listing = await this.#list({ fingerprintsFor, sender, indexes });
     const ids = new Set(known.map(({ id }) => id));
     const others = listing.nodes.filter(({ id }) => !ids.has(id));
     const nodes = [
@@ -175,7 +178,8 @@ export class Peers implements AsyncDisposable {
   }
 
   async #list(
-    { fingerprintsFor, indexes = false }: {
+    { fingerprintsFor, sender, indexes = false }: {
+      sender?: string | undefined;
       fingerprintsFor?: FingerprintsFor | undefined;
       indexes?: boolean;
     } = {},
@@ -191,7 +195,9 @@ export class Peers implements AsyncDisposable {
       const { access } = this.dialer;
       const asking = { relayId, most, access, where };
       const { limits, options: { indexKey } } = this;
-      const listed = fingerprintsFor === undefined
+      const listed = sender !== undefined
+        ? { nodes: await listSender(channel, { ...asking, sender }) }
+        : fingerprintsFor === undefined
         ? { nodes: await listAll(channel, asking) }
         : await listSome(channel, {
           ...asking,

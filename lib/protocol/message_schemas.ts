@@ -61,6 +61,8 @@ const ContentFingerprint = Type.String({ pattern: "^[A-Za-z0-9_-]{22}$" });
 
 /** Base64 of 32 bytes. */
 const IndexKey = Type.String({ pattern: "^[A-Za-z0-9+/]{43}=$" });
+/** The first 16 characters of an id, as a link has them. */
+const Sender = Type.String({ pattern: "^[a-z2-7]{16}$" });
 /** 64 bits that stand for a key of nodes and clients. */
 const IndexKeyId = Type.String({ pattern: "^[A-Za-z0-9_-]{11}$" });
 const Fingerprints = Type.String({
@@ -176,6 +178,7 @@ const WITH_RELAY = {
         Type.String({ maxLength: base64Length(LIMITS.indexAskedCount) }),
       ),
       key: Type.Optional(IndexKeyId),
+      sender: Type.Optional(Sender),
     }),
   },
   nodes: {

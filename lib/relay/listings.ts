@@ -163,6 +163,24 @@ export class Listings {
     return { ...page, trueUntil };
   }
 
+  /** A page with one node, or with none where it has no lease. */
+  alone(
+    id: string | undefined,
+    { granter }: Pick<PageRequest, "granter">,
+    now: number,
+  ): ListingPage {
+    const { registry } = this.#options;
+    const lease = id === undefined ? undefined : registry.find(id, now);
+    const frame = encodeNodes({
+      count: registry.count(now),
+      entries: lease === undefined ? [] : [this.#listed(id!, lease.entry)],
+      ...(lease === undefined || granter === undefined
+        ? {}
+        : { grants: [granter(id!)] }),
+    });
+    return { frame, hasMore: false };
+  }
+
   /** A page without nodes: what a client needs to ask for some of them. */
   keyAlone(now: number): ListingPage {
     const { indexKey: key } = this.#options;

@@ -98,6 +98,15 @@ export class Registry {
     return this.#alive(id, now);
   }
 
+  /** The id of a node that begins so, if there is one. Goes through all ids. */
+  startingWith(start: string, now: number): string | undefined {
+    this.expire(now);
+    for (const id of this.#byId.keys()) {
+      if (id.startsWith(start) && this.#alive(id, now)) return id;
+    }
+    return undefined;
+  }
+
   /**
    * The terms for a node that registers now. The busier the relay, the longer
    * the interval, so that the rate of renewals stays below a limit.

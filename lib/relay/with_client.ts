@@ -70,9 +70,15 @@ async function pageFor(
   },
 ): Promise<ListingPage> {
   const { listings, names, registry } = relay;
-  const { cursor, most, fingerprints = "" } = message;
+  const { cursor, most, fingerprints = "", sender } = message;
   const isFirst = cursor === undefined;
   const { granter, mayUseIndex } = admittance;
+  if (sender !== undefined) {
+    await question.charge(registry.count(performance.now()));
+    const now = performance.now(); // after the wait for a turn
+    const id = registry.startingWith(sender, now);
+    return listings.alone(id, { granter }, now);
+  }
   const isLarge = most !== undefined &&
     registry.count(performance.now()) > most;
   if (isLarge && mayUseIndex && names !== null) {

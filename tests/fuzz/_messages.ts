@@ -144,6 +144,7 @@ const BODY: { readonly [Kind in MessageKind]: fc.Arbitrary<Body<Kind>> } = {
       most: count,
       fingerprints: textUpTo(428),
       key: indexKeyId,
+      sender: fc.stringMatching(/^[a-z2-7]{16}$/),
     },
     { requiredKeys: [] },
   ),
