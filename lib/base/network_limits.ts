@@ -392,6 +392,11 @@ export const NETWORK_LIMITS = {
    * swarm of 50 at 4 MB/s needs a twentieth longer.
    */
   swarmReaderCount: 4,
+  /**
+   * Pieces that are sent again to readers that asked later, before the one that
+   * waits longest has its turn: those know better what they cannot get elsewhere.
+   */
+  swarmPassCount: 7,
   /** Requests of one reader that wait: as many as its window allows. */
   swarmReaderQueueCount: 16,
   /** Smaller files are fetched before a client has met another. */

@@ -1,7 +1,7 @@
 /**
  * The order in which somebody serves the clients of a swarm: a piece to one
  * reader after the other, a few readers at a time, and first the pieces that
- * were sent least often while somebody waited. Pure.
+ * were not sent yet while somebody waited. Pure.
  *
  * A few quick streams finish pieces that readers can pass on; many slow ones
  * finish none for long. Readers that ask for the same piece at the same time can
@@ -17,7 +17,7 @@ import type { PieceRun } from "../content/piece_set.ts";
 /** The numbers that {@linkcode Readers} keep to. */
 export type ReaderNumbers = Pick<
   Limits,
-  "swarmReaderCount" | "swarmReaderQueueCount"
+  "swarmReaderCount" | "swarmReaderQueueCount" | "swarmPassCount"
 >;
 
 /** A request to serve now. */
@@ -35,6 +35,8 @@ export class Readers<Request extends PieceRun> {
   readonly #served = new Map<string, Request>();
   /** How often pieces were sent, with those on their way. */
   readonly #sent = new Map<number, number>();
+  /** Pieces sent again since the one that waits longest had a turn. */
+  #passedCount = 0;
 
   /** Nobody has asked for anything. */
   constructor(numbers: ReaderNumbers) {
@@ -78,31 +80,40 @@ export class Readers<Request extends PieceRun> {
   }
 
   /**
-   * Of the readers that wait, the one whose piece was sent least often. Readers
-   * have turns for pieces that were not sent yet. Of the others the last to ask
-   * is first: it knows best what it cannot get elsewhere. Nobody waits
-   * for longer than until the pieces of all others were sent more often.
+   * Readers have turns for pieces that were not sent yet. A piece that went to
+   * somebody who does not pass it on is wanted by many, and counts as sent. So of
+   * the others the last to ask is first: it knows best what it cannot get
+   * elsewhere. Now and then it is the one that waits longest.
    */
   #first(): string | undefined {
-    let first: string | undefined;
-    let least = Infinity;
+    let partlyNew: string | undefined;
+    let least = 1;
+    let oldest: string | undefined;
+    let newest: string | undefined;
     for (const [reader, [request]] of this.#waiting) {
       if (this.#served.has(reader)) continue;
-      const count = this.#sentCount(request!);
-      if (count > least || (count === least && count === 0)) continue;
-      first = reader;
-      least = count;
+      const part = this.#sentPart(request!);
+      if (part === 0) return reader;
+      if (part < least) partlyNew = reader;
+      least = Math.min(part, least);
+      oldest ??= reader;
+      newest = reader;
     }
-    return first;
+    if (partlyNew !== undefined || newest === oldest) {
+      return partlyNew ?? newest;
+    }
+    if (this.#passedCount++ < this.#numbers.swarmPassCount) return newest;
+    this.#passedCount = 0;
+    return oldest;
   }
 
-  /** How often its pieces were sent, in the mean. */
-  #sentCount({ first, count }: PieceRun): number {
-    let sum = 0;
+  /** Of the pieces of a request, the part that was sent already. */
+  #sentPart({ first, count }: PieceRun): number {
+    let sent = 0;
     for (let piece = first; piece < first + count; piece++) {
-      sum += this.#sent.get(piece) ?? 0;
+      if ((this.#sent.get(piece) ?? 0) > 0) sent++;
     }
-    return sum / count;
+    return sent / count;
   }
 
   #count({ first, count }: PieceRun, by: 1 | -1): void {

@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { LIMITS } from "../../lib/base/limits.ts";
 import type { PieceRun } from "../../lib/content/piece_set.ts";
 import { Readers } from "../../lib/node/readers.ts";
@@ -44,7 +44,7 @@ Deno.test("Readers serves swarmReaderCount readers at a time, one piece each, in
   assertEquals(turns(readers), ["f5", "a10"]);
 });
 
-Deno.test("Readers serves the piece first that was sent least often, and then the last to ask", () => {
+Deno.test("Readers serves pieces first that were not sent yet, and of the others those of the last to ask", () => {
   const readers = asking("a1", "b1", "c1", "d1", "e2", "f1", "g3");
   assertEquals(turns(readers), ["a1", "e2", "g3", "f1"]);
   for (const reader of "aegf") readers.sent(reader);
@@ -84,4 +84,51 @@ Deno.test("Readers forgets what one that left has asked for, and frees its place
   assertEquals(readers.servedCount, 1);
   readers.sent("b");
   assertEquals(turns(readers), ["b2"]);
+});
+
+Deno.test("Readers lets the one that waits longest have its turn after swarmPassCount others that asked later", () => {
+  const readers: PieceReaders = new Readers({ ...LIMITS, swarmReaderCount: 1 });
+  readers.ask("first", at(1));
+  readers.next();
+  readers.ask("patient", at(1));
+  readers.sent("first");
+  for (let n = 0; n < 2 * LIMITS.swarmPassCount; n++) {
+    readers.ask(`later${n}`, at(1));
+    const { reader } = readers.next()!;
+    readers.sent(reader);
+    if (reader !== "patient") continue;
+    assertEquals(n, LIMITS.swarmPassCount);
+    return;
+  }
+  assert(false, "it had no turn");
+});
+
+Deno.test("Readers does not keep a piece back that went twice to somebody who did not pass it on", () => {
+  const readers: PieceReaders = new Readers({ ...LIMITS, swarmReaderCount: 1 });
+  readers.ask("waits", at(9)); // so that counts are kept
+  for (
+    const [reader, piece] of [["a", 9], ["a", 1], ["a", 2], ["a", 2]] as const
+  ) {
+    readers.ask(reader, at(piece));
+    const turn = readers.next()!;
+    readers.sent(turn.reader);
+  }
+  readers.ask("b", at(1));
+  readers.ask("c", at(2));
+  assertEquals(turns(readers), ["c2"]);
+});
+
+Deno.test("Readers serves runs by the part of them that was not sent yet", () => {
+  const readers: PieceReaders = new Readers({ ...LIMITS, swarmReaderCount: 1 });
+  readers.ask("a", at(0, 4));
+  assertEquals(turns(readers), ["a0"]);
+  readers.ask("b", at(3, 4));
+  readers.ask("c", at(1, 4));
+  readers.ask("d", at(0, 4));
+  readers.ask("e", at(8, 4));
+  for (const last of "aebd") {
+    readers.sent(last);
+    const next = turns(readers).join();
+    assertEquals(next, { a: "e8", e: "b3", b: "d0", d: "c1" }[last]);
+  }
 });

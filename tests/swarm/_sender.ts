@@ -3,6 +3,7 @@
  * client. Time is fake and goes in steps.
  */
 
+import { LIMITS } from "../../lib/base/limits.ts";
 import type { PieceRun } from "../../lib/content/piece_set.ts";
 import { Readers } from "../../lib/node/readers.ts";
 
@@ -51,6 +52,7 @@ export class Sender {
     this.id = options.id;
     this.#options = options;
     this.#readers = new Readers<Request>({
+      ...LIMITS,
       swarmReaderCount: options.readerCount,
       swarmReaderQueueCount: Infinity,
     });
