@@ -633,6 +633,14 @@ export const EVENTS: Readonly<Record<EventName, EventSpec>> = {
     roles: CLIENT,
     fields: { ms: count("milliseconds that it goes on at most") },
   },
+  "swarm_serving": {
+    says: "this client goes on giving; once a second",
+    roles: CLIENT,
+    fields: {
+      readers: count("other clients that are connected"),
+      leftMs: count("milliseconds until it stops, at most"),
+    },
+  },
   "swarm_ended": {
     says: "this client gives no longer",
     roles: CLIENT,
@@ -688,6 +696,10 @@ export const EVENTS: Readonly<Record<EventName, EventSpec>> = {
       filesStarted: count("started files, including complete ones"),
       fileCount: count("wanted files"),
       nodes: count("nodes that take part"),
+      swarm: Type.Optional(object({
+        holders: count("other clients that give pieces now"),
+        bytes: count("bytes from other clients in this run"),
+      }, "of `--swarm`, once another client takes part")),
     },
   },
   content: {

@@ -413,4 +413,9 @@ export const NETWORK_LIMITS = {
   swarmNowhereMs: 10_000,
   /** A client that lingers ends when nobody has read for so long. */
   swarmQuietMs: 5_000,
+  /**
+   * How long a client at a terminal goes on giving what it has saved, while
+   * somebody reads: a fleet starts within that.
+   */
+  swarmLingerMs: 30_000,
 };

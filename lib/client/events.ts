@@ -73,6 +73,13 @@ export interface Progress {
   readonly fileCount: number;
   /** Nodes that take part. */
   readonly nodes: number;
+  /** Other clients that give pieces, once there are any. */
+  readonly swarm?: {
+    /** Holders that take part now. */
+    readonly holders: number;
+    /** Bytes received from holders in this run. */
+    readonly bytes: number;
+  };
 }
 
 /** A file that a search found. */

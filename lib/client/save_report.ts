@@ -170,9 +170,9 @@ export class SaveReport {
     return Math.max(0, size - come - (this.#earlier.get(name) ?? 0));
   }
 
-  /** Reports the progress, with the number of nodes that take part. */
-  tellProgress(nodes: number): void {
-    const progress = this.tally.progress(performance.now(), nodes);
+  /** Reports the progress, with the nodes and holders that take part. */
+  tellProgress({ nodes, holders }: { nodes: number; holders: number }): void {
+    const progress = this.tally.progress(performance.now(), nodes, holders);
     this.#tell({ event: "progress", ...progress });
   }
 }

@@ -103,7 +103,9 @@ export class SaveRun {
       sharesSlabs: true, // with what hashes large files, or saves small ones
       onBytes: (arrived) => {
         this.#incoming.get(arrived.file)?.deliveries.add(arrived);
-        options.outcomes.tally.add(arrived.path, arrived.bytes);
+        const { source, path, bytes } = arrived;
+        const isHolder = options.swarming?.metOf(source) !== undefined;
+        options.outcomes.tally.add(path, bytes, { isHolder });
       },
       onFinished: (file) => this.#received(file),
       onSaved: (task) => this.#saved(task),
@@ -136,7 +138,11 @@ export class SaveRun {
   async run(batches: AsyncIterable<readonly Job[]>): Promise<void> {
     const { stop, targets, outcomes } = this.#options;
     const download = this.#download;
-    const tell = () => outcomes.tellProgress(download.activeCount);
+    const tell = () =>
+      outcomes.tellProgress({
+        nodes: download.activeCount - download.activeHolderCount,
+        holders: download.activeHolderCount,
+      });
     const clock = setInterval(tell, PROGRESS_MS);
     download.closeSources();
     const opening = this.#openAll(batches).finally(() => download.close());

@@ -11,6 +11,14 @@ export type SwarmEvent =
   | HolderEvent
   /** All files are saved; this client goes on giving, at most for so long. */
   | { event: "swarm_lingers"; ms: number }
+  /** It does so; told once a second. */
+  | {
+    event: "swarm_serving";
+    /** Other clients that are connected. */
+    readers: number;
+    /** Milliseconds until it stops, at most. */
+    leftMs: number;
+  }
   /** This client gives no longer. */
   | {
     event: "swarm_ended";

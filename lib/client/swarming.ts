@@ -50,6 +50,8 @@ export interface SwarmFile {
 
 // While something is being sent, this is how often to look whether it still is.
 const LOOK_MS = 500;
+// A person sees the time run.
+const TELL_MS = 1_000;
 
 /** Takes part in swarms. Disposing ends the giving. */
 export class Swarming implements AsyncDisposable {
@@ -175,8 +177,15 @@ export class Swarming implements AsyncDisposable {
         : Math.max(startedAt, member.gaveAt) + this.#peers.limits.swarmQuietMs;
       const leftMs = Math.min(startedAt + lingerMs, quietAt) - now;
       if (leftMs <= 0) return;
+      tell({
+        event: "swarm_serving",
+        readers: member.readerCount,
+        leftMs: Math.round(startedAt + lingerMs - now),
+      });
       // An abort ends it at once.
-      await delay(leftMs, signal && { signal }).catch(() => {});
+      await delay(Math.min(leftMs, TELL_MS), signal && { signal }).catch(
+        () => {},
+      );
     }
   }
 

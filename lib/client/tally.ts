@@ -27,6 +27,7 @@ export class Tally {
   #received = 0;
   #total = 0;
   readonly #paths = new PathCount();
+  #swarmBytes = 0;
   #name = "";
   #files = 0;
   #started = 0;
@@ -69,9 +70,10 @@ export class Tally {
   }
 
   /** Adds received bytes. */
-  add(path: Path, bytes: number): void {
+  add(path: Path, bytes: number, { isHolder = false } = {}): void {
     this.#paths.add(path, bytes);
     this.#received += bytes;
+    if (isHolder) this.#swarmBytes += bytes;
   }
 
   /** Counts a complete file. */
@@ -84,8 +86,8 @@ export class Tally {
     this.#total -= bytes;
   }
 
-  /** The progress at `now`. */
-  progress(now: number, nodes: number): Progress {
+  /** The progress at `now`, with the nodes and holders that take part. */
+  progress(now: number, nodes: number, holders = 0): Progress {
     this.#rate.note(now, this.#paths.total);
     const bytesPerSecond = this.#rate.at(now);
     const left = this.#total - this.#received;
@@ -103,6 +105,9 @@ export class Tally {
       filesStarted: this.#started,
       fileCount: this.#fileCount,
       nodes,
+      ...(holders > 0 || this.#swarmBytes > 0
+        ? { swarm: { holders, bytes: this.#swarmBytes } }
+        : {}),
     };
   }
 }

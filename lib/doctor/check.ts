@@ -29,6 +29,7 @@ export const CHECKS = [
   "tunnels",
   "tunnel_port",
   "tunnel",
+  "swarm",
   "folder",
   "disk",
   "permissions",

@@ -11,7 +11,14 @@ import { formatEndpoint } from "../base/conn.ts";
 import { describeCause, Failure, isBug } from "../base/errors.ts";
 import type { Findings } from "./check.ts";
 import { checkRelay, type ExaminationOptions, tellAccess } from "./relay.ts";
+import { checkSwarm } from "./swarm.ts";
 import { checkEntrances, checkTunnel } from "./tunnels.ts";
+
+/** Options of {@linkcode examineClient}. */
+export interface ClientExaminationOptions extends ExaminationOptions {
+  /** Whether to examine if this machine can give what it fetches. */
+  readonly swarm?: boolean;
+}
 
 /**
  * Examines the relay, and through it the nodes.
@@ -20,7 +27,7 @@ import { checkEntrances, checkTunnel } from "./tunnels.ts";
  * kind `interrupted` if `signal` was aborted.
  */
 export async function examineClient(
-  options: ExaminationOptions,
+  options: ClientExaminationOptions,
   findings: Findings,
 ): Promise<void> {
   const { signal, limits } = options;
@@ -38,6 +45,7 @@ export async function examineClient(
     const says = `peer node count: ${nodes.length}`;
     if (nodes.length > 0) findings.ok("nodes", says);
     else findings.warn("nodes", says, "start a peer node");
+    if (options.swarm) await checkSwarm(met, { options, findings });
     if (!await checkEntrances(met, { options, findings })) return;
     const attached = nodes.filter(({ isAttached }) => isAttached);
     await checkTunnel(attached, { dialer: met.dialer, options, findings });

@@ -143,6 +143,11 @@ export class Holder implements AsyncDisposable {
     return this.#service.busyCount > 0;
   }
 
+  /** Clients that are connected to it. */
+  get readerCount(): number {
+    return this.#service.clientCount;
+  }
+
   /** When it last gave a piece, on the monotonic clock; at first -Infinity. */
   get gaveAt(): number {
     return this.#gaveAt;

@@ -114,6 +114,11 @@ export class SwarmMember implements AsyncDisposable {
     return this.#holder.isGiving;
   }
 
+  /** Clients that are connected to it. */
+  get readerCount(): number {
+    return this.#holder.readerCount;
+  }
+
   /** When it last gave a piece, on the monotonic clock; at first -Infinity. */
   get gaveAt(): number {
     return this.#holder.gaveAt;

@@ -233,6 +233,11 @@ export class Download {
     return this.#sources.activeCount;
   }
 
+  /** Holders among these. */
+  get activeHolderCount(): number {
+    return this.#sources.activeHolderCount;
+  }
+
   /**
    * Runs until every file is complete or has failed. Rejects when a sink does,
    * and with the signal's reason.

@@ -63,6 +63,15 @@ export class Sources {
     return count;
   }
 
+  /** Holders among these. */
+  get activeHolderCount(): number {
+    let count = 0;
+    for (const { out, given } of this.#sources.values()) {
+      if (!out && given.isHolder) count++;
+    }
+    return count;
+  }
+
   /** Milliseconds for which a connection has been waited for. */
   waitedMs(connection: string, now: number): number {
     return this.#connections.get(connection)?.waitedMs(now) ?? 0;

@@ -10,6 +10,7 @@ import { join } from "@std/path";
 import { type EventName, EVENTS, schemaOf } from "../_events_schema.ts";
 import { formatEvent } from "../../lib/cli/output/terminal.ts";
 import type { ClientEvent } from "../../lib/client/events.ts";
+import type { SwarmEvent } from "../../lib/client/swarm_events.ts";
 import { Failure } from "../../lib/base/errors.ts";
 import { createIdentity } from "../../lib/identity/identity.ts";
 import { LIMITS } from "../../lib/base/limits.ts";
@@ -330,7 +331,13 @@ type NetworkEvent = Extract<
   }
 >;
 
-const RARE: (RelayEvent | NodeEvent | ListingEvent | NetworkEvent)[] = [
+const RARE: (
+  | RelayEvent
+  | NodeEvent
+  | ListingEvent
+  | SwarmEvent
+  | NetworkEvent
+)[] = [
   { event: "scanning", directory: "/srv", files: 3 },
   { event: "share_risky", names: [".env", "node_modules/"], count: 2 },
   { event: "share_gone", ...SHARE, why: "no such file or folder" },
@@ -355,6 +362,12 @@ const RARE: (RelayEvent | NodeEvent | ListingEvent | NetworkEvent)[] = [
     waitingFor: ["pi", "nas"],
   },
   { event: "names_left_out", names: 3 },
+  { event: "holder_listed", relay: "nas:1700", contents: 1 },
+  { event: "holder_reached", relay: "nas:1700", outcome: "gone" },
+  { event: "holder_refused", relay: "nas:1700", why: "no room" },
+  { event: "swarm_lingers", ms: 30_000 },
+  { event: "swarm_serving", readers: 3, leftMs: 27_000 },
+  { event: "swarm_ended", given: 61, why: "no port" },
   { event: "fetch_started", name: "a", to: "::1", size: 4 },
   {
     ...{ event: "fetch_ended", name: "a", to: "::1", size: 4, bytes: 2 },

@@ -115,3 +115,15 @@ Deno.test("Tally tells when nothing comes any more", () => {
   const { bytesPerSecond, secondsLeft } = tally.progress(15_001, 1);
   assertEquals([bytesPerSecond, secondsLeft], [0, undefined]);
 });
+
+Deno.test("Tally tells the bytes of other clients apart, and only where there are any", () => {
+  const tally = new Tally();
+  tally.expect(1_000);
+  tally.start("a", 0);
+  tally.add("direct", 100);
+  assertEquals(tally.progress(1_000, 1).swarm, undefined);
+  assertEquals(tally.progress(1_000, 1, 2).swarm, { holders: 2, bytes: 0 });
+  tally.add("direct", 300, { isHolder: true });
+  assertEquals(tally.progress(2_000, 1, 2).swarm, { holders: 2, bytes: 300 });
+  assertEquals(tally.progress(2_000, 1).received, 400);
+});

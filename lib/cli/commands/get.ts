@@ -15,15 +15,17 @@ import {
   localKindOf,
 } from "../../base/errors.ts";
 import { grantRemedy, isGranted, savingRemedy } from "../../base/permission.ts";
-import { counted, show, showWhole } from "../../base/text.ts";
+import { show } from "../../base/text.ts";
 import { requireLooking, requireSaving } from "../options/text_file.ts";
 import { collectInTime, ofClient } from "../roles/memory.ts";
 import type { CommandLine } from "../options/command_line.ts";
 import { badValue } from "../options/values.ts";
 import { ReceiptWriter } from "./receipt.ts";
+import { Conclusion } from "./conclusion.ts";
 import { Replicas } from "../output/replicas.ts";
 import { MOST_TOLD, Saved } from "./saved.ts";
 import { Planned } from "./planned.ts";
+import { swarmOptions } from "./swarming.ts";
 import { Telling } from "./telling.ts";
 import { triedOn } from "../output/tried.ts";
 import type { Terminal } from "../output/terminal.ts";
@@ -74,6 +76,11 @@ export async function runGet(
     ? new Planned(terminal, { isVerbose })
     : new Saved(terminal, { isVerbose });
   const replicas = new Replicas({ isChosen: options.node !== undefined });
+  const conclusion = new Conclusion({
+    ...{ terminal, saved, replicas, receipt },
+    mayGoOn: wait !== undefined,
+  });
+  const swarm = swarmOptions(line, terminal);
   using _collecting = collectInTime(ofClient());
   try {
     const { failed } = await getFiles({
@@ -87,19 +94,15 @@ export async function runGet(
       ...(sums === undefined ? {} : { sums }),
       ...(wait === undefined ? {} : { waitMs: 1_000 * wait }),
       ...(base === undefined ? {} : { base }),
+      ...(swarm === undefined || isDry ? {} : { swarm }),
       onEvent: (event) => {
-        saved.note(event);
-        replicas.note(event);
-        receipt?.note(event);
+        conclusion.note(event);
         telling.onEvent(event);
       },
     });
     terminal.status("");
     stop.signal.throwIfAborted();
-    saved.summarize();
-    replicas.warn(terminal);
-    await tellReceipt(receipt, terminal);
-    triedOn(terminal).tell(terminal);
+    await conclusion.tell();
     return report([...failed.values()], terminal);
   } catch (error) {
     terminal.status("");
@@ -128,20 +131,6 @@ function receiptFor(
     relay,
     encrypted: !plaintext,
   });
-}
-
-async function tellReceipt(
-  receipt: ReceiptWriter | undefined,
-  terminal: Terminal,
-): Promise<void> {
-  if (receipt === undefined) return;
-  const files = await receipt.write();
-  const { path } = receipt.options;
-  if (files === 0) return terminal.note("nothing to write a receipt of");
-  terminal.note(
-    `receipt of ${counted(files, "file")}: ${showWhole(path)}`,
-  );
-  terminal.event({ event: "receipt_written", path, files });
 }
 
 /**

@@ -46,9 +46,13 @@ const ReceiptFileSchema = Type.Object({
   receivedAt: Time,
   /** Bytes from an earlier run. */
   earlierBytes: Bytes,
-  /** Bytes by node and path. */
+  /** Bytes by source and path. */
   from: Type.Array(
     Type.Object({
+      /** A `node`, or a `holder`: a client that fetched the same. */
+      kind: Type.Optional(
+        Type.Union([Type.Literal("node"), Type.Literal("holder")]),
+      ),
       id: Type.String({ minLength: 52, maxLength: 52 }),
       name: Name,
       bytes: Bytes,
@@ -198,9 +202,10 @@ export class ReceiptWriter {
       this.#noted.push({ name, path, verified, receivedAt, from: [] });
     } else if (event.event === "file_received" && event.path !== undefined) {
       const { name, path } = event;
-      const from = event.from.map(({ node: { id, name }, bytes, paths }) => ({
-        id,
-        name,
+      const from = event.from.map(({ node, isHolder, bytes, paths }) => ({
+        kind: isHolder ? "holder" as const : "node" as const,
+        id: node.id,
+        name: node.name,
         bytes,
         paths,
       }));

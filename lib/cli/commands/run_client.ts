@@ -283,6 +283,10 @@ function refuseForStdout(line: CommandLine): void {
   for (const option of ["dry-run", "no-sync"] as const) {
     if (line.isOn(option)) throw uselessSwitch(option, "with -o -");
   }
+  const ofSwarm = ["swarm", "limit-upload", "linger"].find((name) =>
+    line.typed.includes(name)
+  );
+  if (ofSwarm !== undefined) throw uselessSwitch(ofSwarm, "with -o -");
   const receipt = line.value("receipt");
   if (receipt === undefined) return;
   throw badValue(

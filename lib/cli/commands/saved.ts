@@ -32,11 +32,15 @@ export class Saved {
   #keptFiles = 0;
   /** Bytes of zeros that no node had to send, by name. */
   readonly #zeros = new Map<string, number>();
+  readonly #isVerbose: boolean;
   /** The bytes and nodes of this run. */
   readonly #brought = { bytes: 0, relayed: 0, nodes: new Set<string>() };
+  /** What other clients gave of these bytes. */
+  readonly #swarm = { bytes: 0, holders: new Set<string>() };
 
   constructor(terminal: Terminal, { isVerbose = false }: SavedOptions = {}) {
     this.#terminal = terminal;
+    this.#isVerbose = isVerbose;
     this.#mostTold = isVerbose ? Infinity : MOST_TOLD;
   }
 
@@ -69,22 +73,36 @@ export class Saved {
 
   #noteReceived(event: ClientEvent & { event: "file_received" }): void {
     this.#received.bytes += event.bytes;
-    for (const { node, bytes, paths } of event.from) {
-      this.#brought.nodes.add(node.id);
+    for (const { node, isHolder, bytes, paths } of event.from) {
+      if (isHolder) {
+        this.#swarm.holders.add(node.id);
+        this.#swarm.bytes += bytes;
+      } else this.#brought.nodes.add(node.id);
       this.#brought.bytes += bytes;
       this.#brought.relayed += paths.tunnel;
     }
     const zeros = this.#zeros.get(event.name);
     this.#zeros.delete(event.name);
     if (++this.#received.files > this.#mostTold) return;
-    const known = namesOn(this.#terminal);
-    const names = event.from.map((one) => nodeInWords(one, known));
+    const names = this.#sourcesInWords(event.from);
     const from = names.length === 0 ? "" : `, from ${names.join(", ")}`;
     const path = showWhole(event.path ?? "");
     const empty = zeros === undefined
       ? ""
       : `, ${formatBytes(zeros)} of them zeros`;
     this.#tell(`saved ${path}, ${counted(event.bytes, "byte")}${empty}${from}`);
+  }
+
+  /** The nodes by name; other clients are counted, unless names are wanted. */
+  #sourcesInWords(from: readonly Delivery<ListedNode>[]): string[] {
+    const known = namesOn(this.#terminal);
+    const holders = from.filter(({ isHolder }) => isHolder);
+    const words = from.filter(({ isHolder }) => !isHolder)
+      .map((one) => nodeInWords(one, known));
+    if (holders.length === 0) return words;
+    return this.#isVerbose
+      ? [...words, ...holders.map(holderInWords)]
+      : [...words, counted(holders.length, "machine")];
   }
 
   /** Prints a line about all files together. */
@@ -116,15 +134,32 @@ export class Saved {
 
   /** The average rate, and the nodes. */
   #rateInWords(seconds: number): string {
-    const { bytes, relayed, nodes } = this.#brought;
+    const { bytes, relayed } = this.#brought;
     const rate = formatBytes(bytes / Math.max(seconds, 0.001));
     return [
       `(${rate}/s)`,
-      ...(nodes.size === 0 ? [] : [`from ${counted(nodes.size, "node")}`]),
+      ...this.#partsInWords(),
       ...(relayed === 0
         ? []
         : [`${formatBytes(relayed)} of it through the relay`]),
     ].join(", ");
+  }
+
+  /** `from 6 machines 61.0 MB`, `from the seed 3.0 MB`; or `from 2 nodes`. */
+  #partsInWords(): string[] {
+    const { bytes, nodes } = this.#brought;
+    const swarm = this.#swarm;
+    if (swarm.holders.size === 0) {
+      return nodes.size === 0 ? [] : [`from ${counted(nodes.size, "node")}`];
+    }
+    const machines = counted(swarm.holders.size, "machine");
+    const seeds = nodes.size === 1 ? "the seed" : `${nodes.size} seeds`;
+    return [
+      `from ${machines} ${formatBytes(swarm.bytes)}`,
+      ...(nodes.size === 0
+        ? []
+        : [`from ${seeds} ${formatBytes(bytes - swarm.bytes)}`]),
+    ];
   }
 
   #tell(line: string): void {
@@ -164,4 +199,9 @@ function nodeInWords(
     ? ""
     : `, ${formatBytes(paths.tunnel)} of ${formatBytes(bytes)}`;
   return `${name} (through the relay${part})`;
+}
+
+/** Another client, which has no display name. */
+function holderInWords({ node, bytes }: Delivery<ListedNode>): string {
+  return `${show(node.name)} (${formatBytes(bytes)})`;
 }

@@ -17,6 +17,7 @@ import {
   formatSeconds,
 } from "../output/progress.ts";
 import { tellRelayMet } from "../roles/role.ts";
+import { servingInWords } from "./swarming.ts";
 import { triedOn } from "../output/tried.ts";
 import type { Terminal, TerminalEvent } from "../output/terminal.ts";
 import { wordedParts } from "../output/remedies.ts";
@@ -140,9 +141,12 @@ export class Telling {
             ? formatProgress(event, terminal.statusColumns)
             : "",
         );
+      case "holder_refused":
+        return terminal.note(`no help from other machines: ${event.why}`);
+      case "swarm_serving":
+        return terminal.status(servingInWords(event));
       case "holder_listed":
       case "holder_reached":
-      case "holder_refused":
       case "swarm_lingers":
       case "swarm_ended":
       case "nodes_listed":

@@ -7,6 +7,7 @@
 
 import { parseAdvertise, parseHost } from "../../base/address.ts";
 import type { OptionTable } from "./option_spec.ts";
+import { SWARM_ROWS } from "./swarm_rows.ts";
 import * as values from "./values.ts";
 
 const SERVERS = ["relay", "node"] as const;
@@ -252,6 +253,7 @@ export const ROWS = {
     parse: values.rate,
     help: "most bytes per second, such as 500K or 20M",
   },
+  ...SWARM_ROWS,
   "lowest-speed": {
     roles: CLIENT,
     commands: FETCHING,

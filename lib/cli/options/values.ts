@@ -95,6 +95,11 @@ export function duration(text: string, option: string): number {
   throw badValue(option, text, "wanted a time, as 90s, 30m, 24h or 7d");
 }
 
+/** Seconds, which may be none. */
+export function durationOrNone(text: string, option: string): number {
+  return /^0+[smhd]?$/.test(text) ? 0 : duration(text, option);
+}
+
 /** The seconds for which a link is valid. */
 export function linkDuration(text: string, option: string): number {
   const seconds = duration(text, option);

@@ -38,8 +38,8 @@ export function formatSeconds(seconds: number): string {
 
 /**
  * One line of at most `columns`: name, bar, part, bytes, files if there are
- * several, rate, time left, nodes, and bytes through the relay. If there is too
- * little room, the less important parts are left out.
+ * several, rate, time left, nodes, and bytes from the swarm and through the
+ * relay. If there is too little room, the less important parts are left out.
  */
 export function formatProgress(progress: Progress, columns: number): string {
   return formatParts(partsOf(progress, columns), columns);
@@ -90,7 +90,7 @@ const FILES_COLUMNS = 99;
 
 /** The parts, in the order of the line. */
 function partsOf(progress: Progress, columns: number): LinePart[] {
-  const { received, total, isWhole, fileCount, nodes, paths } = progress;
+  const { received, total, isWhole, fileCount, paths, swarm } = progress;
   const part = total === 0 ? 0 : received / total;
   const isNarrow = columns < WORDS_COLUMNS;
   const time = isNarrow ? "0:00" : "0:00 left";
@@ -106,12 +106,19 @@ function partsOf(progress: Progress, columns: number): LinePart[] {
     fixed(2, formatRate(progress)),
     // An unknown time keeps its column if there is room.
     fixed(timeLeft === "" ? 8 : 1, timeLeft.padEnd(time.length)),
-    fixed(6, counted(nodes, "node")),
+    fixed(6, sourcesInWords(progress)),
+    fixed(9, swarm ? `${formatBytes(swarm.bytes)} from the swarm` : ""),
     fixed(
-      9,
+      10,
       paths.tunnel > 0 ? `${formatBytes(paths.tunnel)} through the relay` : "",
     ),
   ];
+}
+
+/** `1 node`, or with a swarm `1 node, 6 machines`. */
+function sourcesInWords({ nodes, swarm }: Progress): string {
+  const words = counted(nodes, "node");
+  return swarm ? `${words}, ${counted(swarm.holders, "machine")}` : words;
 }
 
 /** `  5 %`. */

@@ -43,7 +43,8 @@ export class Replicas {
       this.#answered.delete(name);
       if (holders > 1 || heard < this.#nodeCount) return;
       this.#loneCount++;
-      this.#firstLone ??= { name, holder: from[0]?.node };
+      const node = from.find(({ isHolder }) => !isHolder)?.node;
+      this.#firstLone ??= { name, holder: node };
     }
   }
 

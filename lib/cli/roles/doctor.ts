@@ -38,15 +38,15 @@ export async function runClientDoctor(
   { line, terminal, signal }: RoleContext,
 ): Promise<number> {
   const findings = new Findings((check) => tell(check, terminal));
-  await examineClient(
-    examination(options, {
+  await examineClient({
+    ...examination(options, {
       access: options.access ?? {},
       tunnels: options.tunnels ?? true,
       signal,
       terminal,
     }),
-    findings,
-  );
+    swarm: line.isOn("swarm"),
+  }, findings);
   const output = line.value("output");
   const folder = await checkFolder(output ?? ".", {
     isOptional: output === undefined,

@@ -15,6 +15,7 @@ import {
   type Receipt,
   ReceiptWriter,
 } from "../../../lib/cli/commands/receipt.ts";
+import type { ListedNode } from "../../../lib/client/nodes.ts";
 import { Failure } from "../../../lib/base/errors.ts";
 import { createSha256 } from "../../../lib/base/hash.ts";
 import { LIMITS } from "../../../lib/base/limits.ts";
@@ -374,4 +375,53 @@ Deno.test("ReceiptWriter refuses more files than a receipt has room for, before 
     Failure,
     `it would have more than ${LIMITS.receiptBytes} bytes; fetch fewer files at a time`,
   );
+});
+
+/** What a receipt of one file of 10 bytes says of its sources. */
+const SOURCES = [
+  { id: "a".repeat(52), name: "alpha", bytes: 4 },
+  { id: "b".repeat(52), name: "client bbbbbb", bytes: 6 },
+].map((source) => ({
+  ...source,
+  paths: { direct: source.bytes, tunnel: 0 },
+}));
+
+Deno.test("A receipt says of each source whether it is a node or another client", async () => {
+  await using folder = await tempShare({ "f": "0123456789" });
+  const path = join(folder.path, "r.json");
+  const writer = new ReceiptWriter({
+    ...{ path, overwrite: false, encrypted: true },
+    relay: { host: "nas", port: 1700 },
+  });
+  writer.note({
+    event: "file_received",
+    ...{ name: "f", path: join(folder.path, "f"), bytes: 10, holders: 1 },
+    content: "0".repeat(64),
+    from: SOURCES.map(({ id, name, bytes, paths }, at) => ({
+      node: { id, name } as ListedNode,
+      ...{ isHolder: at === 1, bytes, paths },
+    })),
+  });
+  assertEquals(await writer.write(), 1);
+  const [file] = (await readReceipt(path)).files;
+  assertEquals(file?.from, [
+    { kind: "node", ...SOURCES[0]! },
+    { kind: "holder", ...SOURCES[1]! },
+  ]);
+});
+
+Deno.test("readReceipt takes a receipt that does not say of its sources what they are", async () => {
+  const file = {
+    ...{ name: "f", path: "f", bytes: 10, earlierBytes: 0 },
+    ...{ sha256: "0".repeat(64), content: "0".repeat(64) },
+    ...{ verified: "received", receivedAt: "2026-11-22T20:11:34.225Z" },
+    from: SOURCES,
+  };
+  const receipt = {
+    ...{ v: 1, receipt: "relay-p2p", program: "relay-p2p 0.1.0" },
+    ...{ relay: "p2p://nas:1700", encrypted: true, files: [file] },
+  };
+  await using folder = await tempShare({ "r.json": JSON.stringify(receipt) });
+  const read = await readReceipt(join(folder.path, "r.json"));
+  assertEquals(read.files[0]?.from, SOURCES);
 });

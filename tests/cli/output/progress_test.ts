@@ -58,6 +58,7 @@ const ALONE: Progress = {
   fileCount: 1,
   nodes: 2,
 };
+const SWARM: Progress = { ...ALONE, swarm: { holders: 6, bytes: 21e6 } };
 const { secondsLeft: _, ...UNKNOWN } = ALONE;
 const MANY: Progress = { ...ALONE, files: 3, fileCount: 60 };
 const CHINESE: Progress = { ...MANY, name: "写真/二〇二四年/休み.jpg" };
@@ -211,4 +212,17 @@ Deno.test("formatProgress escapes the name", () => {
     formatProgress({ ...ALONE, name }, 120).split("  ")[0],
     "a\\x1b[2J.txt",
   );
+});
+
+Deno.test("formatProgress says how many other machines give, and what came from the swarm", () => {
+  const wide = formatProgress(SWARM, 160);
+  assertEquals(
+    wide.includes("  2 nodes, 6 machines  21.0 MB from the swarm"),
+    true,
+    wide,
+  );
+  const usual = formatProgress(SWARM, 79);
+  assertEquals(widthOf(usual) <= 79, true, usual);
+  assertEquals(usual.includes("2 nodes, 6 machines"), true, usual);
+  assertEquals(formatProgress(ALONE, 160).includes("machine"), false);
 });

@@ -1,0 +1,93 @@
+/**
+ * Tells what a `get` has saved, once: before it goes on giving to others, or
+ * else at its end.
+ *
+ * @module
+ */
+
+import type { ClientEvent } from "../../client/events.ts";
+import { counted, showWhole } from "../../base/text.ts";
+import type { Replicas } from "../output/replicas.ts";
+import type { Terminal } from "../output/terminal.ts";
+import { triedOn } from "../output/tried.ts";
+import type { Planned } from "./planned.ts";
+import type { ReceiptWriter } from "./receipt.ts";
+import type { Saved } from "./saved.ts";
+import { gaveInWords } from "./swarming.ts";
+
+/** Options of {@linkcode Conclusion}. */
+export interface ConclusionOptions {
+  readonly terminal: Terminal;
+  readonly saved: Saved | Planned;
+  readonly replicas: Replicas;
+  readonly receipt: ReceiptWriter | undefined;
+  /** Whether more files may be saved after this client gave to others. */
+  readonly mayGoOn: boolean;
+}
+
+/** The end of a `get`, in words. */
+export class Conclusion {
+  readonly #options: ConclusionOptions;
+  #told: Promise<void> | undefined;
+  /** What others were given, to be told after the rest. */
+  #gave: readonly string[] = [];
+
+  constructor(options: ConclusionOptions) {
+    this.#options = options;
+  }
+
+  /** Notes an event. */
+  note(event: ClientEvent): void {
+    const { saved, replicas, receipt, mayGoOn } = this.#options;
+    saved.note(event);
+    replicas.note(event);
+    receipt?.note(event);
+    if (event.event === "swarm_ended") {
+      this.#gave = [...this.#gave, ...gaveInWords(event)];
+      if (this.#told !== undefined) this.#tellGiven();
+    }
+    if (event.event !== "swarm_lingers" || mayGoOn) return;
+    this.tell().catch(() => {}); // awaited at the end
+  }
+
+  #tellGiven(): void {
+    const { terminal } = this.#options;
+    terminal.status("");
+    for (const line of this.#gave) terminal.note(line);
+    this.#gave = [];
+  }
+
+  /**
+   * Tells it, unless that was done.
+   *
+   * @throws {Failure} of kind `local` if the receipt cannot be written.
+   */
+  tell(): Promise<void> {
+    this.#told ??= this.#tell();
+    return this.#told;
+  }
+
+  async #tell(): Promise<void> {
+    const { terminal, saved, replicas, receipt } = this.#options;
+    terminal.status("");
+    saved.summarize();
+    this.#tellGiven();
+    replicas.warn(terminal);
+    await tellReceipt(receipt, terminal);
+    triedOn(terminal).tell(terminal);
+  }
+}
+
+async function tellReceipt(
+  receipt: ReceiptWriter | undefined,
+  terminal: Terminal,
+): Promise<void> {
+  if (receipt === undefined) return;
+  const files = await receipt.write();
+  const { path } = receipt.options;
+  if (files === 0) return terminal.note("nothing to write a receipt of");
+  terminal.note(
+    `receipt of ${counted(files, "file")}: ${showWhole(path)}`,
+  );
+  terminal.event({ event: "receipt_written", path, files });
+}

@@ -1,0 +1,120 @@
+/**
+ * Examines whether a client can give others what it fetches: whether the relay
+ * takes it as a holder, and can dial the port that it opens for this. The doctor
+ * is listed for a moment, for a content that nobody has, and gives nothing.
+ *
+ * @module
+ */
+
+import { isIpv6, withoutMapping } from "../base/address.ts";
+import { type Endpoint, formatEndpoint } from "../base/conn.ts";
+import {
+  describeCause,
+  Failure,
+  isBug,
+  localKindOf,
+  systemErrorCode,
+} from "../base/errors.ts";
+import { within } from "../base/waiting.ts";
+import { createIdentity, type Identity } from "../identity/identity.ts";
+import { Holder } from "../swarm/holder.ts";
+import { type HolderEvent, HolderLease } from "../uplink/holder_lease.ts";
+import type { Findings } from "./check.ts";
+import type { ExaminationOptions, MetRelay } from "./relay.ts";
+
+/** Examines giving. Adds one check, `swarm`. */
+export async function checkSwarm(
+  { session: { isPrivate }, dialer }: MetRelay,
+  { options, findings }: { options: ExaminationOptions; findings: Findings },
+): Promise<void> {
+  const { limits, relay, plaintext, signal } = options;
+  const identity = await createIdentity();
+  const host = isIpv6(relay.host) ? "::" : "0.0.0.0";
+  const at = { host, port: 0 };
+  await using holder = await openHolder(
+    { identity, plaintext, at, limits, isPrivate },
+    findings,
+  );
+  if (holder === undefined) return;
+  const outcome = Promise.withResolvers<HolderEvent>();
+  await using lease = new HolderLease({
+    dialer,
+    serving: {
+      identity,
+      addressesFrom: (local) => [
+        { host: withoutMapping(local.host), port: holder.address.port },
+      ],
+    },
+    limits,
+    onEvent: (event) => {
+      if (event.event !== "holder_listed") outcome.resolve(event);
+    },
+  });
+  lease.hold(crypto.getRandomValues(new Uint8Array(32)).toHex());
+  // The relay dials for reachMs, and is asked about it as often.
+  const told = await within(outcome.promise, 5 * limits.reachMs, signal);
+  tell(told, { port: holder.address.port, findings });
+}
+
+/** A holder of nothing; `undefined` if no port can be opened. */
+async function openHolder(
+  options: {
+    readonly identity: Identity;
+    readonly plaintext: boolean;
+    readonly at: Endpoint;
+    readonly limits: ExaminationOptions["limits"];
+    readonly isPrivate: boolean;
+  },
+  findings: Findings,
+): Promise<Holder | undefined> {
+  try {
+    return await Holder.open(options);
+  } catch (error) {
+    if (isBug(error) && systemErrorCode(error) === undefined) throw error;
+    findings.failed(
+      "swarm",
+      new Failure(localKindOf(error), {
+        what: "Cannot open a port to give files from",
+        where: formatEndpoint(options.at),
+        why: describeCause(error),
+        ...error instanceof Deno.errors.NotCapable
+          ? { remedy: "grant it with --allow-net" }
+          : {},
+      }),
+    );
+    return undefined;
+  }
+}
+
+function tell(
+  told: HolderEvent | undefined,
+  { port, findings }: { port: number; findings: Findings },
+): void {
+  switch (told?.event) {
+    case undefined:
+      return findings.warn(
+        "swarm",
+        "the relay did not try to dial this machine: it is busy",
+        "run it again in some seconds",
+      );
+    case "holder_refused":
+      return findings.warn(
+        "swarm",
+        `this machine cannot give: ${told.why}`,
+        "files come from nodes alone meanwhile",
+      );
+    case "holder_reached":
+      if (told.outcome === "alive") {
+        return findings.ok(
+          "swarm",
+          `the relay can dial this machine, at port ${port} for now: it can give`,
+        );
+      }
+      return findings.warn(
+        "swarm",
+        "the relay cannot dial this machine: it gives only to machines that " +
+          "the relay sees at the same address",
+        "let deno accept connections in the firewall",
+      );
+  }
+}

@@ -1,0 +1,95 @@
+/** Whether the doctor says what becomes of a client that gives. */
+
+import { assertEquals } from "@std/assert";
+import { LIMITS } from "../../lib/base/limits.ts";
+import type { Check } from "../../lib/doctor/check.ts";
+import { Findings } from "../../lib/doctor/check.ts";
+import { examineClient } from "../../lib/doctor/client.ts";
+import type { RelayOptions } from "../../lib/relay/server.ts";
+import { MEMBER, startPrivate } from "../access/_private.ts";
+import { startRelay, type TestRelay } from "../_network.ts";
+
+/** What the doctor says of giving, at a relay with such limits. */
+async function examinedAt(
+  relay: TestRelay,
+  { reachMs, access = {} }: { reachMs: number; access?: typeof MEMBER },
+): Promise<Check | undefined> {
+  const checks: Check[] = [];
+  await examineClient({
+    relay: relay.server.address,
+    plaintext: false,
+    access,
+    tunnels: false,
+    limits: { ...LIMITS, reachMs },
+    signal: new AbortController().signal,
+    onEvent: () => {},
+    swarm: true,
+  }, new Findings((check) => checks.push(check)));
+  return checks.find(({ check }) => check === "swarm");
+}
+
+// On a busy machine even a dial on loopback may take long.
+const PATIENT = { limits: { reachMs: 60_000 } };
+
+for (
+  const [what, start, access] of [
+    ["an open", () => startRelay(PATIENT), {}],
+    ["a private", () => startPrivate(PATIENT), MEMBER],
+  ] as const
+) {
+  Deno.test(`The doctor finds that ${what} relay can dial this machine, which can give`, async () => {
+    await using relay = await start();
+    const check = await examinedAt(relay, { reachMs: 3_000, access });
+    assertEquals(
+      [check?.verdict, check?.says.replace(/\d+/, "N")],
+      [
+        "ok",
+        "the relay can dial this machine, at port N for now: it can give",
+      ],
+    );
+  });
+}
+
+/** What is wrong, and what the doctor says. */
+const WARNED: readonly [string, RelayOptions["limits"], string][] = [
+  [
+    "a relay that cannot dial this machine",
+    // No dial is that quick.
+    { reachMs: 0 },
+    "the relay cannot dial this machine: it gives only to machines that " +
+    "the relay sees at the same address",
+  ],
+  [
+    "a relay that does not try",
+    { dialBackCount: 0 },
+    "the relay did not try to dial this machine: it is busy",
+  ],
+  [
+    "a relay without room for holders",
+    { holderCount: 0 },
+    "this machine cannot give: Cannot take part in swarm (RELAY): the relay " +
+    "refused: the relay lists as many holders as it may (too_many_holders)",
+  ],
+];
+
+for (const [what, limits, says] of WARNED) {
+  Deno.test(`The doctor warns of ${what}`, async () => {
+    await using relay = await startRelay({ limits: limits! });
+    const check = await examinedAt(relay, { reachMs: 200 });
+    assertEquals(
+      [check?.verdict, check?.says.replace(/127\.0\.0\.1:\d+/, "RELAY")],
+      ["warning", says],
+    );
+  });
+}
+
+Deno.test("The doctor opens no port for others unless it is asked whether this machine can give", async () => {
+  await using relay = await startRelay();
+  const checks: Check[] = [];
+  await examineClient({
+    ...{ relay: relay.server.address, plaintext: false, access: {} },
+    ...{ tunnels: false, limits: LIMITS, onEvent: () => {} },
+    signal: new AbortController().signal,
+  }, new Findings((check) => checks.push(check)));
+  assertEquals(checks.some(({ check }) => check === "swarm"), false);
+});
