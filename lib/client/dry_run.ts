@@ -103,7 +103,7 @@ export class DryRun {
     const isOpen = occupant === "same_size" && this.#presence.isUnknown(job);
     const { isClaimed, describe } = this.#options;
     const manifest = isOpen || isClaimed() ? await describe(job) : undefined;
-    switch (await this.#presence.judge(job, occupant, manifest)) {
+    switch (await this.#presence.judge(job, { occupant, manifest })) {
       case "same":
         return "keep";
       case "other":

@@ -29,6 +29,15 @@ export interface PresenceOptions {
   readonly signal: AbortSignal;
 }
 
+/** What is at the path of a file. */
+export interface FoundThere {
+  readonly occupant: Occupant;
+  /** Whether it was seen in the same turn, so that it is still that. */
+  readonly isFresh?: boolean | undefined;
+  /** The wanted content; needed if {@linkcode Presence.isUnknown}. */
+  readonly manifest: Manifest | undefined;
+}
+
 /** Compares files on the disk with those that are wanted. */
 export class Presence {
   readonly #options: PresenceOptions;
@@ -44,14 +53,13 @@ export class Presence {
 
   /**
    * Whether the wanted file is there already, another one that may be replaced,
-   * or none. The manifest is needed if {@linkcode Presence.isUnknown}.
+   * or none.
    *
    * @throws {Failure} of kind `local` if something must not be replaced.
    */
   async judge(
     job: Job,
-    occupant: Occupant,
-    manifest: Manifest | undefined,
+    { occupant, isFresh, manifest }: FoundThere,
   ): Promise<"none" | "same" | "other"> {
     const { path } = job;
     const { overwrite, base } = this.#options;
@@ -59,7 +67,8 @@ export class Presence {
     if (occupant === "folder") {
       throw inTheWay(path, "a folder of that name is there");
     }
-    if (occupant === "same_size" && await this.#isIt(job, manifest)) {
+    const mayBeIt = occupant === "same_size";
+    if (mayBeIt && await this.#isIt(job, { manifest, isFresh })) {
       return "same";
     }
     if (!overwrite) throw existsAlready(path);
@@ -74,13 +83,14 @@ export class Presence {
    */
   async #isIt(
     { name, path, group: { size, content } }: Job,
-    manifest: Manifest | undefined,
+    { manifest, isFresh }: Omit<FoundThere, "occupant">,
   ): Promise<boolean> {
     const { hasher, signal } = this.#options;
     const wanted = this.#options.wanted.of(name);
     if (wanted !== undefined) return await sha256At(path, signal) === wanted;
     if (content !== undefined) {
-      return await contentIdAt(path, size, hasher, signal) === content;
+      const options = { size, hasher, signal, isFresh };
+      return await contentIdAt(path, options) === content;
     }
     return manifest !== undefined &&
       await hasContent(path, manifest, hasher, signal);

@@ -19,7 +19,7 @@ import type { BaseFile } from "../disk/base_file.ts";
 import { removePublished, type TargetOptions } from "../disk/publishing.ts";
 import { SmallFiles } from "../disk/small_files.ts";
 import type { Job } from "./jobs.ts";
-import { Presence } from "./presence.ts";
+import { type FoundThere, Presence } from "./presence.ts";
 import type { SaveReport } from "./save_report.ts";
 import { sparedPieces } from "./sparing.ts";
 import type { WantedSums } from "./wanted_sums.ts";
@@ -51,6 +51,12 @@ export interface TargetsOptions {
 
 /** What is in a folder that is new. */
 const NOTHING = { occupant: "none", hasOneName: true } as const;
+
+/** What is under the final name, and what it may be compared with. */
+interface FoundFile extends FoundThere {
+  /** Whether it has no other name. */
+  readonly hasOneName: boolean;
+}
 
 /** Places that files are saved in. Disposing keeps what is not complete. */
 export class Targets implements AsyncDisposable {
@@ -110,7 +116,10 @@ export class Targets implements AsyncDisposable {
     const mayBeIt = found.occupant === "same_size" &&
       this.#presence.isUnknown(job);
     let manifest = mayBeIt ? await asked ?? await describe(job) : undefined;
-    if (await this.#isPresent(job, found, manifest)) return undefined;
+    const isFresh = !mayBeIt; // else a node was asked meanwhile
+    if (await this.#isPresent(job, { ...found, isFresh, manifest })) {
+      return undefined;
+    }
     const isCut = pieceCountOf(size) > 1;
     if (isCut && content !== undefined) manifest = await describe(job);
     const file = { name, size, content, manifest, sources };
@@ -124,13 +133,11 @@ export class Targets implements AsyncDisposable {
   /** Whether the file is there already; throws where another one is. */
   async #isPresent(
     job: Job,
-    { occupant, hasOneName }: ReturnType<typeof occupantAtOnce>,
-    manifest: Manifest | undefined,
+    { occupant, hasOneName, isFresh = false, manifest }: FoundFile,
   ): Promise<boolean> {
     const { path } = job;
-    if (await this.#presence.judge(job, occupant, manifest) !== "same") {
-      return false;
-    }
+    const found = { occupant, isFresh, manifest };
+    if (await this.#presence.judge(job, found) !== "same") return false;
     // A run that was killed in between has left its other name.
     if (!hasOneName) await removePublished(partialPathOf(path), path);
     this.#options.outcomes.present(job);
@@ -193,7 +200,7 @@ export class Targets implements AsyncDisposable {
       const manifest = this.#presence.isUnknown(job)
         ? known ?? await describe(job)
         : known;
-      if (await this.#isPresent(job, found, manifest)) return undefined;
+      if (await this.#isPresent(job, { ...found, manifest })) return undefined;
     }
     const spared = await sparedPieces(job, partial, {
       ...this.#options,

@@ -169,6 +169,15 @@ export async function hasContent(
   }
 }
 
+/** Options of {@linkcode contentIdAt}. */
+export interface ContentIdOptions extends HashRunsOptions {
+  /**
+   * Whether the caller saw a regular file there, in the same turn. Then a small
+   * file is opened without another look.
+   */
+  readonly isFresh?: boolean | undefined;
+}
+
 /**
  * The content id of what is at a path; nothing where that is not a file of `size`
  * bytes, or cannot be read.
@@ -177,17 +186,16 @@ export async function hasContent(
  */
 export async function contentIdAt(
   path: string,
-  size: number,
-  hasher: Hasher,
-  signal?: AbortSignal,
+  options: ContentIdOptions,
 ): Promise<string | undefined> {
+  const { size } = options;
   try {
     const hashes = size <= HASHED_AT_ONCE_BYTES
-      ? hashSmall(path, size)
-      : await hashLarge(path, { size, hasher, signal });
+      ? hashSmall(path, options)
+      : await hashLarge(path, options);
     return hashes && new Manifest(size, hashes).contentId;
   } catch (error) {
-    signal?.throwIfAborted();
+    options.signal?.throwIfAborted();
     if (isBug(error)) throw error;
     return undefined;
   }
@@ -198,9 +206,10 @@ const ROOM = new Uint8Array(HASHED_AT_ONCE_BYTES + 1);
 /** With synchronous calls: of 4 KiB they take a fifth of the time of others. */
 function hashSmall(
   path: string,
-  size: number,
+  { size, isFresh = false }: ContentIdOptions,
 ): Uint8Array<ArrayBuffer> | undefined {
-  if (!Deno.lstatSync(path).isFile) return undefined; // a pipe would wait
+  // A pipe would wait.
+  if (!isFresh && !Deno.lstatSync(path).isFile) return undefined;
   using file = Deno.openSync(path, { read: true });
   // One more, so that a longer file shows; a read that is short has met the end.
   const bytes = ROOM.subarray(0, size + 1);

@@ -70,8 +70,8 @@ testWith(
     const none = Promise.all([
       BaseFile.openReplaced(path),
       sha256At(path),
-      contentIdAt(path, 9, new PlainHasher()),
-      contentIdAt(path, 9_000_000, new PlainHasher()),
+      contentIdAt(path, { size: 9, hasher: new PlainHasher() }),
+      contentIdAt(path, { size: 9_000_000, hasher: new PlainHasher() }),
     ]);
     assertEquals(await within(none, "the answers"), [
       undefined,

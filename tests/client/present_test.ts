@@ -40,6 +40,38 @@ Deno.test("getFiles asks nobody about what is there with the contents that were 
   assertEquals(node.asked.map(({ kind }) => kind), ["browse"]);
 });
 
+/** Notes which of some paths are looked at and opened, until disposed of. */
+function watchCalls(paths: readonly string[]) {
+  const [looked, opened]: [string[], string[]] = [[], []];
+  const { lstatSync, openSync } = Deno;
+  const note = (calls: string[], path: string | URL) => {
+    if (paths.includes(String(path))) calls.push(String(path));
+  };
+  Deno.lstatSync = (path) => {
+    note(looked, path);
+    return lstatSync(path);
+  };
+  Deno.openSync = (path, options) => {
+    note(opened, path);
+    return openSync(path, options);
+  };
+  const restore = () => void Object.assign(Deno, { lstatSync, openSync });
+  return { looked, opened, [Symbol.dispose]: restore };
+}
+
+Deno.test("getFiles looks once at a small file that is there, and opens it once", async () => {
+  await using relay = await startRelay();
+  const files = smallFiles(40);
+  await using _node = await evil(relay, files);
+  await using folder = await tempShare(files);
+  const paths = Object.keys(files).map((name) => join(folder.path, name));
+  using calls = watchCalls(paths);
+  const { failed } = await get(relay, folder.path, [everything("")]);
+  assertEquals(failed, {});
+  assertEquals(calls.looked.toSorted(), paths.toSorted());
+  assertEquals(calls.opened.toSorted(), paths.toSorted());
+});
+
 Deno.test("getFiles takes no file for the one that was listed where a byte of it differs", async () => {
   await using relay = await startRelay();
   const files: Readonly<Record<string, Uint8Array>> = {

@@ -71,7 +71,10 @@ for (
     const pieces = await Array.fromAsync(rightPieces(file, MANIFEST, HASHER));
     assertEquals(pieces, [...wanted]);
     assertEquals(await hasContent(path, MANIFEST, HASHER), isIt);
-    const id = await contentIdAt(path, CONTENT.length, HASHER);
+    const id = await contentIdAt(path, {
+      size: CONTENT.length,
+      hasher: HASHER,
+    });
     assertEquals(id === MANIFEST.contentId, isIt);
   });
 }
@@ -91,13 +94,19 @@ for (const size of [0, 1, PIECE / 2, PIECE / 2 + 1, PIECE, PIECE + 1]) {
     await using folder = await tempShare({ "f": bytes });
     const path = join(folder.path, "f");
     const { manifest: { contentId } } = describeBytes("f", bytes);
-    assertEquals(await contentIdAt(path, size, HASHER), contentId);
+    assertEquals(await contentIdAt(path, { size, hasher: HASHER }), contentId);
     for (const other of [size + 1, Math.max(0, size - 1)]) {
       if (other === size) continue;
-      assertEquals(await contentIdAt(path, other, HASHER), undefined);
+      assertEquals(
+        await contentIdAt(path, { size: other, hasher: HASHER }),
+        undefined,
+      );
     }
     for (const missing of [join(folder.path, "none"), folder.path]) {
-      assertEquals(await contentIdAt(missing, size, HASHER), undefined);
+      assertEquals(
+        await contentIdAt(missing, { size, hasher: HASHER }),
+        undefined,
+      );
     }
   });
 }
@@ -130,7 +139,7 @@ const STOPPED: Readonly<
   "hasContent": (path, { hasher, signal }) =>
     hasContent(path, MANIFEST, hasher, signal),
   "contentIdAt": (path, { hasher, signal }) =>
-    contentIdAt(path, CONTENT.length, hasher, signal),
+    contentIdAt(path, { size: CONTENT.length, hasher, signal }),
   "PartialFile.resume": async (path, { hasher, signal }) => {
     await Deno.copyFile(path, partialPathOf(`${path}2`));
     await Deno.chmod(partialPathOf(`${path}2`), 0o600);
