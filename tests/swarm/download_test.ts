@@ -188,3 +188,17 @@ Deno.test("A download tells a node that it fetches a file together with others, 
   assertEquals(received.from, { [source.id]: COUNT * PIECE });
   assertEquals(asked, [of]);
 });
+
+Deno.test("A download is done although one holder announces everything and sends nothing", async () => {
+  await using stack = new AsyncDisposableStack();
+  const limits = limitsWith({ swarmReaderCount: 0 });
+  const idler = await runHolder(CONTENT, { have: ALL, limits }, stack);
+  const honest = await runHolder(CONTENT, { have: ALL }, stack);
+  const received = receiving();
+  received.download.addSource(idler.source);
+  received.download.addSource(honest.source);
+  received.download.close();
+  await within(received.download.run(), "the file");
+  assert(received.isRight());
+  assertEquals(Object.keys(received.from), [honest.source.id]);
+});
