@@ -14,7 +14,8 @@ const BEGINNINGS: readonly (readonly [RegExp, skipped: number])[] = [
     /\bfunction (?:remedyFor|adviceOn|mendingCommand|suggestCommand|grantRemedy|savingRemedy|savingThereRemedy|didYouMean)\b/g,
     -1,
   ],
-  [/\b(?:throw fail|this\.#cannot|this\.#notItself)\(/g, 1],
+  [/\b(?:throw fail|this\.#cannot)\(/g, 1],
+  [/\bthrow notItself\(/g, 2],
   [/\bfindings\.warn\(/g, 2],
   [/\b(?<!function )cannotUse\(/g, 2],
 ];

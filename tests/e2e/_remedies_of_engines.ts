@@ -62,7 +62,6 @@ export const OF_ENGINES: Readonly<Record<string, Trials>> = {
     }),
   },
   "lib/uplink/relay_dialer.ts": {
-    [NEWER]: anotherId,
     "use its new relay address": anotherId,
     "remove its line from ${path}": async (here) => {
       await here.write("known", `127.0.0.1:${here.port} ${OTHER_ID}\n`);
@@ -75,6 +74,9 @@ export const OF_ENGINES: Readonly<Record<string, Trials>> = {
         mend: () => here.write("known"),
       };
     },
+  },
+  "lib/uplink/relay_failures.ts": {
+    [NEWER]: anotherId,
     "check host and port": (here) => {
       const server = Deno.serve(
         { hostname: "127.0.0.1", port: 0, onListen: () => {} },

@@ -105,8 +105,10 @@ export const UNTRIED: Readonly<
   "lib/base/errors.ts": {
     "; ${parts.remedy}": "joins a remedy to its error, and is none",
   },
-  "lib/uplink/relay_dialer.ts": {
+  "lib/uplink/relay_failures.ts": {
     "run the same version on both sides": "takes another version",
+  },
+  "lib/uplink/relay_dialer.ts": {
     "set this machine's clock, or the relay's": OF_MACHINES,
     "update relay-p2p here": "takes another version",
   },
