@@ -98,6 +98,16 @@ export const UNTRIED: Readonly<
     "run the relay with its secret again, or leave the token out":
       "a warning, after which the doctor ends with 0",
   },
+  "lib/doctor/swarm.ts": {
+    "files come from nodes alone meanwhile": NO_ADVICE,
+    "grant it with --allow-net": "the relay's check before it says the same",
+    "let deno accept connections in the firewall": OF_MACHINES,
+    "run it again in some seconds": OF_TIME,
+  },
+  "lib/cli/commands/swarming.ts": {
+    "add --swarm, or leave it out":
+      "the options of a swarm are tried by its own tests",
+  },
   "lib/doctor/tunnels.ts": {
     "open it in the relay's firewall, which saves the relay work": OF_MACHINES,
     "check that the relay's ports are open, and run this again": OF_MACHINES,
