@@ -100,8 +100,8 @@ async function seedLeaves(
 ) {
   const relay = stack.use(await startRelay());
   const identity = await createIdentity();
-  const node = { identity, limitRate: 4_000_000 };
-  const seed = await startNode(relay, FILES, node);
+  const node = { identity };
+  const seed = await startNode(relay, FILES, { ...node, limitRate: 500_000 });
   const client = await startGet({ relay, limits }, stack);
   await client.log.until("progress", ({ received }) => received > 0);
   const { port } = seed.server.address;
