@@ -21,7 +21,7 @@ import {
   notProven,
   pinOf,
 } from "../transport/dial.ts";
-import { whenLetIn } from "../transport/turned_away.ts";
+import { type Patience, whenLetIn } from "../transport/turned_away.ts";
 import { Dials } from "./dials.ts";
 import type { ListedNode } from "./nodes.ts";
 import { Reports } from "./reports.ts";
@@ -78,6 +78,8 @@ export class Reach implements AsyncDisposable {
   readonly #dials: Dials;
   readonly #reports: Reports;
   readonly #tunnels: TunnelWay | null;
+  /** One for all nodes. */
+  readonly #patience: Patience = {};
 
   /** Does not dial yet. */
   constructor(options: ReachOptions) {
@@ -213,7 +215,7 @@ export class Reach implements AsyncDisposable {
         signal: options.signal,
       });
     const open = () => firstOf(endpoints, options, connect);
-    return whenLetIn(open, { limits, signal });
+    return whenLetIn(open, { limits, signal, patience: this.#patience });
   }
 
   /**

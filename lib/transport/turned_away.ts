@@ -11,12 +11,23 @@ import { isHangUp } from "../base/errors.ts";
 import type { Limits } from "../base/limits.ts";
 import { retryDelayMs } from "../base/waiting.ts";
 
+/**
+ * When to stop dialling again. Where many others are dialled, they share one, so
+ * that those which hang up for ever cost that time once, and not each of them.
+ */
+export interface Patience {
+  /** Set when the first of them hangs up. */
+  endsAt?: number;
+}
+
 /** Options of {@linkcode whenLetIn}. */
 export interface WhenLetInOptions {
   readonly limits: Pick<
     Limits,
     "turnedAwayMs" | "turnedAwayFirstMs" | "turnedAwayPauseMs"
   >;
+  /** Shared with other dials; by default its own. */
+  readonly patience?: Patience;
   /** Ends the wait. */
   readonly signal?: AbortSignal | undefined;
   /** Between 0 and 1; by default `Math.random`. */
@@ -32,21 +43,22 @@ export interface WhenLetInOptions {
  */
 export async function whenLetIn<T>(
   open: () => Promise<T>,
-  { limits, signal, random = Math.random }: WhenLetInOptions,
+  { limits, signal, patience = {}, random = Math.random }: WhenLetInOptions,
 ): Promise<T> {
   const { turnedAwayMs, turnedAwayFirstMs, turnedAwayPauseMs } = limits;
-  const endsAt = performance.now() + turnedAwayMs;
   for (let attempt = 0;; attempt++) {
     try {
       return await open();
     } catch (error) {
+      if (!isHangUp(error)) throw error;
+      const now = performance.now();
+      patience.endsAt ??= now + turnedAwayMs;
       const waitMs = retryDelayMs(attempt, {
         firstMs: turnedAwayFirstMs,
         maxMs: turnedAwayPauseMs,
         random,
       });
-      const isOver = performance.now() + waitMs > endsAt;
-      if (isOver || !isHangUp(error)) throw error;
+      if (now + waitMs > patience.endsAt) throw error;
       await delay(waitMs, signal === undefined ? {} : { signal });
     }
   }

@@ -17,3 +17,30 @@ Deno.test("whenLetIn waits longer after each refusal, and no longer than its lon
   assertEquals(await entering, "in");
   assertEquals(at, [0, 250, 750, 1_750, 3_750, 5_750, 7_750]);
 });
+
+Deno.test("whenLetIn waits once for all dials that share their patience, whoever hangs up for ever", async () => {
+  using time = new FakeTime();
+  const limits = limitsWith({});
+  const startedAt = performance.now();
+  const patience = {};
+  const endedAt: number[] = [];
+  const dial = () =>
+    whenLetIn(() => Promise.reject(HUNG_UP), {
+      limits,
+      patience,
+      random: () => 1,
+    }).catch(() => void endedAt.push(performance.now() - startedAt));
+  const first = dial();
+  await time.advance(5_000);
+  const second = dial();
+  await time.advance(20_000);
+  await Promise.all([first, second]);
+  await dial();
+  // The pauses grow to 2 s, so the last attempts are a little before the end.
+  assertEquals(endedAt.length, 3);
+  assertEquals(
+    endedAt.slice(0, 2).every((ms) => ms <= limits.turnedAwayMs),
+    true,
+  );
+  assertEquals(endedAt[2], 25_000);
+});
