@@ -4,7 +4,7 @@
  *
  *     deno task simulate:swarm [CLIENTS] [--only WORD]
  *
- * 50 clients by default; 10,000 take an hour of one core. A copy is the time
+ * 50 clients by default; 10,000 take minutes of one core for each scenario. A copy is the time
  * that the seed's line needs for the file once: 8.4 s.
  */
 
