@@ -214,7 +214,15 @@ export class Reach implements AsyncDisposable {
         connect: () => dial(endpoint, options),
         signal: options.signal,
       });
-    const open = () => firstOf(endpoints, options, connect);
+    // A node that claims the address of another host must not have it dialled
+    // again and again.
+    let wanted = endpoints;
+    const open = () => {
+      const dialled = firstOf(wanted, options, connect);
+      wanted = observed;
+      return dialled;
+    };
+    if (observed.length === 0) return open();
     return whenLetIn(open, { limits, signal, patience: this.#patience });
   }
 

@@ -50,7 +50,7 @@ Deno.test("counted puts one and many into words", () => {
 
 // Numbers that are never 1: limits, and counts of what there are several of.
 const NEVER_ONE =
-  /\b(?:LIMITS|limits)\.|mostBytes|hashes\.length|target\.length|#bodyLeft|#pieceEnd|listingCount|lowestBytesPerSecond|LENGTH|#loneCount|fileCount|asked\}|nodeCount\}|votes\}|uses\}|groups\.length|event\.names\}|incomplete\.length|nodes\.length|text\.length|this\.#files\}|\{count\} (?:times|files have)|wanted\}|HASH_BYTES|TOKEN_BYTES|isWhole|\{folder\}|\{names\.length/;
+  /\b(?:LIMITS|limits)\.|mostBytes|hashes\.length|target\.length|#bodyLeft|#pieceEnd|listingCount|lowestBytesPerSecond|LENGTH|#loneCount|fileCount|asked\}|nodeCount\}|votes\}|uses\}|groups\.length|event\.names\}|incomplete\.length|nodes\.length|text\.length|this\.#files\}|\{count\} (?:times|files have)|wanted\}|HASH_BYTES|INDEX_KEY_BYTES|TOKEN_BYTES|isWhole|\{folder\}|\{names\.length/;
 
 Deno.test("No number in the program's words stands before a plural that may be wrong", async () => {
   const wrong: string[] = [];

@@ -136,6 +136,8 @@ testWith(
         state: `peer_node.ts --state elsewhere ${at} 0 share`,
         "known-relays": `peer_node.ts --known-relays elsewhere ${at} 0 share`,
         "token-file": `peer_node.ts --token-file elsewhere ${at} 0 share`,
+        "index-key-file":
+          `peer_node.ts --index-key-file elsewhere ${at} 0 share`,
         config: `peer_node.ts --config elsewhere ${at} 0 share`,
       },
       client: {
@@ -146,6 +148,7 @@ testWith(
           `peer_client.ts ${at} get a.txt -o share/ --receipt elsewhere/r.json`,
         "known-relays": `peer_client.ts --known-relays elsewhere ${at} ls`,
         "token-file": `peer_client.ts --token-file elsewhere ${at} ls`,
+        "index-key-file": `peer_client.ts --index-key-file elsewhere ${at} ls`,
         sums: `peer_client.ts ${at} get --sums elsewhere -o share/`,
         "link-file": "peer_client.ts get --link-file elsewhere",
         "node-token-file":

@@ -81,6 +81,7 @@ Deno.test("doctor finds nothing wrong where all is well, for a client and for a 
     clock: "ok",
     access: "ok",
     registration: "ok",
+    index: "ok",
     tunnels: "ok",
     tunnel_port: "ok",
     reach: "ok",
