@@ -117,6 +117,10 @@ export const NETWORK_LIMITS = {
   httpHeadMs: 1_000,
   /** From accept to the end of the answer, absolute. */
   httpMs: 5_000,
+  /** Between two readings for the plots of the status page. */
+  sampleMs: 10_000,
+  /** Readings that are kept: an hour of them, and both of its ends. */
+  sampleCount: 361,
 
   // registry
   /** Lease of a registration; three renewals may be missed. */

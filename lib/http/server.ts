@@ -1,5 +1,5 @@
 /**
- * The small part of HTTP/1.1 that a monitoring system needs: `GET` and `HEAD`
+ * The small part of HTTP/1.1 that a monitoring system and a status page need: `GET` and `HEAD`
  * of a few paths, one request a connection. It limits connections, time and
  * size, and reads no request body. When all connections are in use, the one
  * that has been silent longest gives way.
@@ -247,6 +247,13 @@ function isHere(host: string, bound: string): boolean {
     host === bound.toLowerCase();
 }
 
+// A page may load its style sheet from here, and do nothing else.
+const GUARDS =
+  "Content-Security-Policy: default-src 'none'; style-src 'self'; " +
+  "base-uri 'none'; form-action 'none'; frame-ancestors 'none'\r\n" +
+  "Cross-Origin-Resource-Policy: same-origin\r\n" +
+  "Referrer-Policy: no-referrer\r\n";
+
 function refusal(
   status: string,
   { headers = "", withBody = true }: { headers?: string; withBody?: boolean } =
@@ -267,7 +274,7 @@ function response(
 ): Uint8Array {
   const head = `HTTP/1.1 ${status}\r\nContent-Type: ${type}\r\n` +
     `Content-Length: ${encoder.encode(body).length}\r\n${headers}` +
-    "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n" +
+    `Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n${GUARDS}` +
     `Connection: close${HEAD_END}`;
   return encoder.encode(withBody ? head + body : head);
 }

@@ -11,7 +11,7 @@ import { requireAccess } from "../../lib/base/permission.ts";
 import { NotRegular, openRegular } from "../../lib/base/regular_file.ts";
 import { counted, show } from "../../lib/base/text.ts";
 import type { CliEvent } from "../../lib/cli/output/cli_events.ts";
-import { formatBytes } from "../../lib/cli/output/progress.ts";
+import { formatBytes } from "../../lib/base/units.ts";
 import { Input } from "../../lib/cli/output/streams.ts";
 import { formatRows } from "../../lib/cli/output/tables.ts";
 import { expectNoMore } from "../../lib/cli/roles/role.ts";

@@ -102,6 +102,20 @@ Deno.test("HTTP answers HEAD as GET, without the content", async () => {
   }
 });
 
+Deno.test("HTTP forbids its pages everything but their style sheet", async () => {
+  await using server = serve();
+  for (const path of ["/well", "/ill", "/none", "/bug"]) {
+    const answer = await ask(server, `GET ${path} HTTP/1.1\r\n\r\n`);
+    const policy = /\r\nContent-Security-Policy: (.*)\r\n/.exec(answer)?.[1];
+    assertEquals(
+      policy,
+      "default-src 'none'; style-src 'self'; base-uri 'none'; " +
+        "form-action 'none'; frame-ancestors 'none'",
+      path,
+    );
+  }
+});
+
 Deno.test("HTTP is understood by fetch, and takes a request in pieces", async () => {
   await using server = serve();
   const { host, port } = server.address;

@@ -7,7 +7,7 @@
 import type { ClientEvent, PlannedAction } from "../../client/events.ts";
 import { counted, show, showWhole } from "../../base/text.ts";
 import { namesOn, type NodeNames } from "../output/node_names.ts";
-import { formatBytes } from "../output/progress.ts";
+import { formatBytes } from "../../base/units.ts";
 import type { Terminal } from "../output/terminal.ts";
 import { amountInWords, MOST_TOLD, type SavedOptions } from "./saved.ts";
 

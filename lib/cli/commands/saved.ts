@@ -9,7 +9,7 @@ import type { ClientEvent } from "../../client/events.ts";
 import type { ListedNode } from "../../client/nodes.ts";
 import { counted, show, showWhole } from "../../base/text.ts";
 import { namesOn, type NodeNames } from "../output/node_names.ts";
-import { formatBytes } from "../output/progress.ts";
+import { formatBytes } from "../../base/units.ts";
 import type { Terminal } from "../output/terminal.ts";
 
 /** If there are more files, only their number is printed. */

@@ -12,7 +12,7 @@ import type { ClientEvent } from "../../client/events.ts";
 import type { SwarmOptions } from "../../client/swarming.ts";
 import type { CommandLine } from "../options/command_line.ts";
 import { given } from "../options/values.ts";
-import { formatBytes, formatSeconds } from "../output/progress.ts";
+import { formatBytes, formatSeconds } from "../../base/units.ts";
 import type { Terminal } from "../output/terminal.ts";
 
 /** Options that mean nothing without `--swarm`. */

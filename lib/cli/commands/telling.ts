@@ -11,11 +11,8 @@ import { counted, show } from "../../base/text.ts";
 import { contentsInWords } from "../output/choices.ts";
 import { foundInWords, severalInWords } from "../output/found.ts";
 import { namesOn, type NodeNames } from "../output/node_names.ts";
-import {
-  formatBytes,
-  formatProgress,
-  formatSeconds,
-} from "../output/progress.ts";
+import { formatProgress } from "../output/progress.ts";
+import { formatBytes, formatSeconds } from "../../base/units.ts";
 import { tellRelayMet } from "../roles/role.ts";
 import { servingInWords } from "./swarming.ts";
 import { triedOn } from "../output/tried.ts";

@@ -319,7 +319,7 @@ export const ROWS = {
     roles: SERVERS,
     value: "HOST:PORT",
     parse: values.endpoint,
-    help: "serve /metrics and /healthz here, over HTTP",
+    help: "serve a status page, /metrics and /healthz over HTTP",
   },
   log: {
     roles: SERVERS,

@@ -5,7 +5,7 @@
 
 import { counted, show } from "../../base/text.ts";
 import type { FetchTotals, RunningFetch } from "../../node/fetch_types.ts";
-import { formatBytes, formatSeconds } from "./progress.ts";
+import { formatBytes, formatSeconds } from "../../base/units.ts";
 import { cutEnd, cutStart, widthOf } from "./width.ts";
 
 /** Options of {@linkcode formatRunning}. */

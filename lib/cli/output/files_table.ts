@@ -6,7 +6,7 @@
  */
 
 import { counted, showWhole } from "../../base/text.ts";
-import { formatBytes } from "./progress.ts";
+import { formatBytes } from "../../base/units.ts";
 import { cutEnd, cutStart, padEnd, widthOf } from "./width.ts";
 
 /** A row, in parts. */

@@ -6,7 +6,7 @@
 
 import type { ClientEvent } from "../../client/events.ts";
 import { counted, show, showWhole } from "../../base/text.ts";
-import { formatBytes } from "./progress.ts";
+import { formatBytes } from "../../base/units.ts";
 import { asArgument, nodesInWords, writtenAt } from "./choices.ts";
 
 /** The one that was taken. */

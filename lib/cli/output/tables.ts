@@ -9,7 +9,7 @@ import { distinctNames } from "../../client/node_names.ts";
 import type { ListedNode } from "../../client/nodes.ts";
 import { formatEndpoint } from "../../base/conn.ts";
 import { showWhole } from "../../base/text.ts";
-import { formatSeconds } from "./progress.ts";
+import { formatSeconds } from "../../base/units.ts";
 import { padEnd, widthOf } from "./width.ts";
 
 /**

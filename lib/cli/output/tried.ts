@@ -11,7 +11,7 @@ import { Failure } from "../../base/errors.ts";
 import { show } from "../../base/text.ts";
 import type { NodeTried, Stage } from "./cli_events.ts";
 import { namesOn, type NodeNames } from "./node_names.ts";
-import { formatBytes } from "./progress.ts";
+import { formatBytes } from "../../base/units.ts";
 import { formatRows } from "./tables.ts";
 import type { Terminal } from "./terminal.ts";
 import { worded } from "./remedies.ts";

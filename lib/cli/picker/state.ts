@@ -8,7 +8,7 @@
 import type { FileListing } from "../../client/listing.ts";
 import { counted, show } from "../../base/text.ts";
 import type { Key } from "./keys.ts";
-import { formatBytes } from "../output/progress.ts";
+import { formatBytes } from "../../base/units.ts";
 import { Search } from "./search.ts";
 import { cutEnd, cutStart, startOf, widthOf } from "../output/width.ts";
 

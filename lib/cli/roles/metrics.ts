@@ -1,5 +1,5 @@
 /**
- * `--metrics`: serves a role's metrics and health over HTTP.
+ * `--metrics`: serves a role's metrics, health and status page over HTTP.
  *
  * @module
  */
@@ -15,10 +15,17 @@ import {
 import { LIMITS } from "../../base/limits.ts";
 import { isGranted } from "../../base/permission.ts";
 import { type HttpResponse, serveHttp } from "../../http/server.ts";
+import type { NodeTrouble, RelayTrouble } from "../../ops/metrics.ts";
+import { type Reading, readingOf, type Samples } from "../../ops/samples.ts";
+import { startSampling } from "../../ops/sampling.ts";
+import { renderStatusPage, STATUS_STYLE } from "../../ops/status_page.ts";
+import style from "../../ops/status.css" with { type: "text" };
 import { VERSION } from "../../base/version.ts";
 import type { CliEvent } from "../output/cli_events.ts";
 import { listening } from "./role.ts";
 import type { Terminal } from "../output/terminal.ts";
+
+type Trouble = RelayTrouble | NodeTrouble;
 
 /** The subject of the metrics. */
 export interface Watched {
@@ -27,12 +34,12 @@ export interface Watched {
   /** Its metrics now. */
   families(): readonly MetricFamily[];
   /** Why it is unhealthy; empty if it is healthy. */
-  troubles(): readonly string[] | Promise<readonly string[]>;
+  troubles(): readonly Trouble[] | Promise<readonly Trouble[]>;
 }
 
 /**
- * Serves the metrics and the health of a role, if the options say so. The
- * caller disposes of it.
+ * Serves the metrics, the health and the status page of a role, if the options
+ * say so. The caller disposes of it.
  *
  * @throws {Failure} of kind `local` if the address cannot be bound.
  */
@@ -42,12 +49,21 @@ export async function serveMetrics(
   watched: Watched,
 ): Promise<AsyncDisposable | null> {
   if (at === undefined) return null;
+  const read = () => readingNow(watched);
+  using stack = new DisposableStack();
+  const { samples } = stack.use(startSampling(read, LIMITS));
   const start = () =>
     serveHttp({
       at,
       limits: LIMITS,
       onError: (error) => terminal.error(error),
       routes: {
+        "/": () => statusOf(watched, samples),
+        [`/${STATUS_STYLE}`]: () => ({
+          status: 200,
+          type: "text/css; charset=utf-8",
+          body: style,
+        }),
         "/metrics": () => metricsOf(watched),
         "/healthz": () => healthOf(watched),
       },
@@ -64,7 +80,34 @@ export async function serveMetrics(
       "warning: --metrics: anyone who can reach this address can read the metrics",
     );
   }
-  return server;
+  const sampling = stack.move();
+  return {
+    [Symbol.asyncDispose]: async () => {
+      sampling.dispose();
+      await server[Symbol.asyncDispose]();
+    },
+  };
+}
+
+function readingNow({ families }: Watched): Reading {
+  return readingOf([...families(), ...processFamilies()]);
+}
+
+async function statusOf(
+  watched: Watched,
+  samples: Samples,
+): Promise<HttpResponse> {
+  const body = renderStatusPage({
+    role: watched.role,
+    version: VERSION,
+    reading: readingNow(watched),
+    samples,
+    troubles: await watched.troubles(),
+    now: performance.now(),
+    upMs: performance.now(),
+    sampleMs: LIMITS.sampleMs,
+  });
+  return { status: 200, type: "text/html; charset=utf-8", body };
 }
 
 function metricsOf({ role, families }: Watched): HttpResponse {

@@ -1,10 +1,7 @@
 import { assertEquals } from "@std/assert";
 import type { Progress } from "../../../lib/client/events.ts";
-import {
-  formatBytes,
-  formatProgress,
-  formatSeconds,
-} from "../../../lib/cli/output/progress.ts";
+import { formatProgress } from "../../../lib/cli/output/progress.ts";
+import { formatBytes, formatSeconds } from "../../../lib/base/units.ts";
 import { widthOf } from "../../../lib/cli/output/width.ts";
 
 for (

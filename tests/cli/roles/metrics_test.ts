@@ -65,6 +65,16 @@ Deno.test("--metrics tells of a relay and a node with the README's permissions, 
   );
   client.signal("SIGKILL");
 
+  for (const [url, role] of [[relayUrl, "relay"], [nodeUrl, "node"]] as const) {
+    const page = await fetch(`${url}/`);
+    const type = page.headers.get("content-type");
+    assertEquals([page.status, type], [200, "text/html; charset=utf-8"]);
+    assertMatch(await page.text(), new RegExp(`<h1>relay-p2p <b>${role}</b>`));
+    const style = await fetch(`${url}/status.css`);
+    assertEquals(style.headers.get("content-type"), "text/css; charset=utf-8");
+    assertMatch(await style.text(), /^:root \{/);
+  }
+
   const ofRelay = await scrape(relayUrl);
   assertEquals(valueOf(ofRelay, "relay_p2p_leases"), 1);
   assertEquals(valueOf(ofRelay, "relay_p2p_lookups_total"), 1);
