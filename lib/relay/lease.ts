@@ -42,7 +42,35 @@ export interface Lease {
   readonly renewedAt: number;
   /** End of the lease, in milliseconds on the caller's monotonic clock. */
   readonly expiresAt: number;
+  /**
+   * The instance of the relay that granted it, where several share one registry;
+   * empty for this one.
+   */
+  readonly holder: string;
+  /** Whether the node is attached to that instance, if it is another one. */
+  readonly isAttachedThere: boolean;
 }
+
+/** A lease that another instance of the relay has granted. */
+export interface Replica extends Registration {
+  /** That instance. */
+  readonly holder: string;
+  /** Milliseconds until the lease ends. */
+  readonly leftMs: number;
+  /** Whether the node is attached to that instance. */
+  readonly isAttachedThere: boolean;
+}
+
+/** What became of a replica. */
+export type MergeOutcome =
+  /** It is listed, or replaces an older registration of the node. */
+  | "taken"
+  /** It is the registration that is listed, and its time was updated. */
+  | "extended"
+  /** A newer one is listed, or the node has left since, or it has ended. */
+  | "stale"
+  /** There is no room. */
+  | "full";
 
 /** Data about an id that outlives its lease for a while. */
 export interface History {
@@ -62,6 +90,10 @@ export interface MutableLease extends Lease, History {
   source: string;
   renewedAt: number;
   expiresAt: number;
+  holder: string;
+  isAttachedThere: boolean;
+  /** Of a lease of another instance: its time from `renewedAt` on. */
+  termMs: number;
   /** The process that had the lease before `instance`. */
   displaced: string | undefined;
   /**

@@ -3,11 +3,7 @@
  * Pure: time and randomness are arguments, there are no timers and no sockets.
  * The table does not look into the entries that it stores.
  *
- * `expiresAt` is the only truth about a lease, and every read applies it. If
- * very many leases end at once, only some of them are swept in one turn. Leases
- * wait in a heap for the moment at which they may have ended. A renewal only
- * moves `expiresAt`; when the moment in the heap comes, the lease is put back.
- * A renewal therefore costs nothing.
+ * `expiresAt` is the only truth about a lease, and every read applies it.
  *
  * Two processes with one identity do not take turns. The newer one gets the
  * lease, and the older one is refused until that lease ends.
@@ -15,7 +11,6 @@
  * @module
  */
 
-import { BinaryHeap } from "@std/data-structures/binary-heap";
 import type {
   History,
   Lease,
@@ -27,6 +22,8 @@ import type {
   Registration,
   RenewOutcome,
 } from "./lease.ts";
+import { type ExpiredLease, LeaseTable } from "./lease_table.ts";
+import { Replicas } from "./replicas.ts";
 import type { Limits } from "../base/limits.ts";
 import {
   formatCursor,
@@ -51,58 +48,46 @@ export type RegistryLimits = Pick<
   | "sweepCount"
 >;
 
-/** A node that has just withdrawn, or was found dead. */
-interface Departed extends History {
-  readonly forgetAt: number;
-}
-
 /** The table of leases. */
 export class Registry {
   readonly #limits: RegistryLimits;
-  readonly #onExpired: (id: string, entry: string) => void;
-  readonly #byId = new Map<string, MutableLease>();
-  /** In order of departure, which is also the order of `forgetAt`. */
-  readonly #departed = new Map<string, Departed>();
-  readonly #dense: MutableLease[] = [];
-  readonly #perSource = new Map<string, number>();
-  readonly #checks = new BinaryHeap<MutableLease>((a, b) =>
-    a.checkAt - b.checkAt
-  );
-  #listedBytes = 0;
-  #changes = 0;
+  readonly #table: LeaseTable;
+  /** Leases that other instances of the relay have granted. */
+  readonly replicas: Replicas;
 
   /** `onExpired` gets every lease that expires. */
   constructor(
     limits: RegistryLimits,
-    onExpired: (id: string, entry: string) => void,
+    onExpired: (lease: ExpiredLease) => void,
   ) {
     this.#limits = limits;
-    this.#onExpired = onExpired;
+    this.#table = new LeaseTable(limits, onExpired);
+    this.replicas = new Replicas(limits, this.#table);
   }
 
   /** Nodes with a lease, and expired ones that are not swept yet. */
   count(now: number): number {
     this.expire(now);
-    return this.#dense.length;
+    return this.#table.count;
   }
 
   /** Rises with every change of the list. */
   changes(now: number): number {
     this.expire(now);
-    return this.#changes;
+    return this.#table.changes;
   }
 
   /** The lease of a node, unless it has expired. */
   find(id: string, now: number): Lease | undefined {
     this.expire(now);
-    return this.#alive(id, now);
+    return this.#table.alive(id, now);
   }
 
   /** The id of a node that begins so, if there is one. Goes through all ids. */
   startingWith(start: string, now: number): string | undefined {
     this.expire(now);
-    for (const id of this.#byId.keys()) {
-      if (id.startsWith(start) && this.#alive(id, now)) return id;
+    for (const { id } of this.#table.inOrder()) {
+      if (id.startsWith(start) && this.#table.alive(id, now)) return id;
     }
     return undefined;
   }
@@ -115,7 +100,7 @@ export class Registry {
     const limits = this.#limits;
     const perLease = limits.leaseSeconds / limits.renewSeconds;
     const longest = limits.leaseMaxSeconds / perLease;
-    const spread = Math.ceil(this.#dense.length / limits.renewalsPerSecond);
+    const spread = Math.ceil(this.#table.count / limits.renewalsPerSecond);
     const renewSeconds = Math.min(
       longest,
       Math.max(limits.renewSeconds, spread),
@@ -130,13 +115,16 @@ export class Registry {
   register(node: Registration, now: number): RegisterOutcome {
     const reason = this.refusalOf(node, now);
     if (reason !== undefined) return { kind: "refused", reason };
-    const lease = this.#byId.get(node.id);
+    const lease = this.#table.alive(node.id, now);
     const terms = this.terms();
     const expiresAt = now + terms.leaseSeconds * 1000;
-    if (lease === undefined) this.#add(node, expiresAt, now);
-    else {
-      this.#replace(lease, node);
-      this.#extend(lease, expiresAt, now);
+    if (lease === undefined) {
+      this.#count(this.#table.add(node, expiresAt, now), now);
+    } else {
+      this.#table.replace(lease, node);
+      this.#own(lease);
+      this.#count(lease, now);
+      this.#table.extend(lease, expiresAt, now);
     }
     return { kind: "granted", terms, isNew: lease === undefined };
   }
@@ -147,14 +135,16 @@ export class Registry {
    */
   renew(id: string, now: number): RenewOutcome {
     this.expire(now);
-    const lease = this.#alive(id, now);
+    const lease = this.#table.alive(id, now);
     if (lease === undefined) return { kind: "refused", reason: "unknown" };
     const { reregisterCount } = this.#limits;
     if (this.#windowOf(lease, now).windowCount >= reregisterCount) {
       return { kind: "refused", reason: "registering_too_fast" };
     }
     const terms = this.terms();
-    this.#extend(lease, now + terms.leaseSeconds * 1000, now);
+    this.#own(lease);
+    this.#count(lease, now);
+    this.#table.extend(lease, now + terms.leaseSeconds * 1000, now);
     return { kind: "granted", terms };
   }
 
@@ -168,19 +158,19 @@ export class Registry {
   ): RegisterRefusal | undefined {
     this.expire(now);
     const limits = this.#limits;
-    const lease = this.#alive(node.id, now);
+    const lease = this.#table.alive(node.id, now);
     if (lease?.displaced === node.instance) return "identity_used_twice";
-    const past = lease ?? this.#departed.get(node.id);
+    const past = lease ?? this.#table.departed(node.id);
     if (past !== undefined && node.sequence <= past.sequence) {
       return "stale_sequence";
     }
     if (this.#windowOf(past, now).windowCount >= limits.reregisterCount) {
       return "registering_too_fast";
     }
-    if (lease === undefined && this.#dense.length >= limits.nodeCount) {
+    if (lease === undefined && this.#table.count >= limits.nodeCount) {
       return "registry_full";
     }
-    const held = this.#perSource.get(node.source) ?? 0;
+    const held = this.#table.countOf(node.source);
     return node.source !== lease?.source && held >= limits.nodesPerAddressCount
       ? "too_many_nodes_for_address"
       : undefined;
@@ -197,31 +187,19 @@ export class Registry {
       : past;
   }
 
-  #replace(lease: MutableLease, node: Registration): void {
-    if (node.source !== lease.source) {
-      this.#countSource(lease.source, -1);
-      this.#countSource(node.source, 1);
-      lease.source = node.source;
-    }
-    lease.observedHost = node.observedHost;
-    lease.sequence = node.sequence;
-    if (node.instance !== lease.instance) {
-      lease.displaced = lease.instance;
-      lease.instance = node.instance;
-    }
-    this.#listedBytes += node.listedBytes - lease.listedBytes;
-    lease.listedBytes = node.listedBytes;
-    lease.entry = node.entry;
-    this.#changes++;
-  }
-
-  #extend(lease: MutableLease, expiresAt: number, now: number): void {
+  /** Counts a registration or renewal of this node at this instance. */
+  #count(lease: MutableLease, now: number): void {
     const { windowAt, windowCount } = this.#windowOf(lease, now);
     lease.windowAt = windowAt;
     lease.windowCount = windowCount + 1;
-    lease.renewedAt = now;
-    // The heap would notice the end of a shorter lease too late.
-    lease.expiresAt = Math.max(lease.checkAt, expiresAt);
+  }
+
+  /** From now on this instance holds the lease. */
+  #own(lease: MutableLease): void {
+    if (lease.isAttachedThere) this.#table.changed();
+    lease.holder = "";
+    lease.isAttachedThere = false;
+    lease.termMs = 0;
   }
 
   /**
@@ -239,12 +217,12 @@ export class Registry {
     now: number,
   ): string | undefined {
     this.expire(now);
-    const lease = this.#alive(id, now);
+    const lease = this.#table.alive(id, now);
     if (lease?.instance !== instance || sequence < lease.sequence) {
       return undefined;
     }
     lease.sequence = sequence;
-    return this.#depart(lease, now);
+    return this.#table.depart(lease, now);
   }
 
   /**
@@ -258,50 +236,27 @@ export class Registry {
     now: number,
   ): string | undefined {
     this.expire(now);
-    const lease = this.#alive(id, now);
+    const lease = this.#table.alive(id, now);
     if (lease?.sequence !== sequence || lease.renewedAt !== renewedAt) {
       return undefined;
     }
-    return this.#depart(lease, now);
+    return this.#table.depart(lease, now);
   }
 
   /**
-   * Removes expired leases, and forgets nodes that left long ago, a limited
-   * number at a time so that others need not wait. Readers never see the rest;
-   * the next calls remove it.
+   * Removes some of the expired leases; see {@linkcode LeaseTable.expire}.
    *
    * @returns whether some are left.
    */
   expire(now: number): boolean {
-    let left = this.#limits.sweepCount;
-    for (const [id, { forgetAt }] of this.#departed) {
-      if (forgetAt > now) break; // so are the others
-      if (left-- === 0) return true;
-      this.#departed.delete(id);
-    }
-    for (;;) {
-      const lease = this.#checks.peek();
-      if (lease === undefined || lease.checkAt > now) return false;
-      if (left-- <= 0) return true;
-      this.#checks.pop();
-      if (lease.index < 0) continue; // withdrawn meanwhile
-      if (lease.expiresAt > now) {
-        lease.checkAt = lease.expiresAt;
-        this.#checks.push(lease);
-      } else this.#end(lease);
-    }
+    return this.#table.expire(now);
   }
 
-  /** The lease of `id`. Ends it if it has expired, swept or not. */
-  #alive(id: string, now: number): MutableLease | undefined {
-    const lease = this.#byId.get(id);
-    if (lease === undefined || lease.expiresAt > now) return lease;
-    this.#end(lease);
-    return undefined;
-  }
-
-  #end(lease: MutableLease): void {
-    this.#onExpired(lease.id, this.#remove(lease));
+  /** Leases that this instance has granted. */
+  *own(now: number): Iterable<Lease> {
+    for (const lease of this.#table.inOrder()) {
+      if (lease.holder === "" && lease.expiresAt > now) yield lease;
+    }
   }
 
   /**
@@ -324,13 +279,13 @@ export class Registry {
   ): Page {
     const { besidesBytes = 0 } = options;
     this.expire(now);
-    const count = this.#dense.length;
+    const count = this.#table.count;
     const pageCount = this.#limits.listingPageCount;
     if (
       options.cursor === undefined && count <= pageCount &&
-      this.#listedBytes + count * (1 + besidesBytes) <= options.pageBytes
+      this.#table.listedBytes + count * (1 + besidesBytes) <= options.pageBytes
     ) {
-      const alive = [...this.#byId.values()]
+      const alive = [...this.#table.inOrder()]
         .filter(({ expiresAt }) => expiresAt > now);
       return pageOf(alive, { count });
     }
@@ -341,7 +296,7 @@ export class Registry {
     const leases: Lease[] = [];
     let bytes = 0;
     for (; skipTo(walk, count); walk.step++) {
-      const lease = this.#dense[placeOf(walk)]!;
+      const lease = this.#table.dense[placeOf(walk)]!;
       if (lease.expiresAt <= now) continue; // not swept yet
       bytes += lease.listedBytes + 1 + besidesBytes;
       if (leases.length >= pageCount || bytes > options.pageBytes) break;
@@ -352,78 +307,6 @@ export class Registry {
       count,
       ...(done ? {} : { cursor: formatCursor(walk) }),
     });
-  }
-
-  #add(node: Registration, expiresAt: number, now: number): void {
-    const { id, instance, sequence, observedHost, source } = node;
-    const { windowAt, windowCount } = this.#windowOf(
-      this.#departed.get(id),
-      now,
-    );
-    this.#departed.delete(id);
-    const lease: MutableLease = {
-      id,
-      instance,
-      sequence,
-      entry: node.entry,
-      listedBytes: node.listedBytes,
-      observedHost,
-      source: source === observedHost ? observedHost : source, // one copy
-      renewedAt: now,
-      expiresAt,
-      displaced: undefined,
-      checkAt: expiresAt,
-      index: this.#dense.length,
-      windowCount: windowCount + 1,
-      windowAt,
-    };
-    this.#byId.set(id, lease);
-    this.#dense.push(lease);
-    this.#checks.push(lease);
-    this.#countSource(source, 1);
-    this.#listedBytes += node.listedBytes;
-    this.#changes++;
-  }
-
-  /**
-   * Like {@linkcode #remove}, but remembers the id for one rate window.
-   * Otherwise a node that leaves and returns could register as often as it
-   * likes, and again with records that it signed before it left.
-   */
-  #depart(lease: MutableLease, now: number): string {
-    const { id, sequence, windowAt, windowCount } = lease;
-    if (this.#departed.size >= this.#limits.nodeCount) {
-      const [oldest] = this.#departed.keys();
-      this.#departed.delete(oldest!);
-    }
-    const forgetAt = now + this.#limits.reregisterWindowMs;
-    this.#departed.set(id, { sequence, windowAt, windowCount, forgetAt });
-    return this.#remove(lease);
-  }
-
-  /**
-   * Removes `lease`, and returns its entry, which the lease no longer stores.
-   */
-  #remove(lease: MutableLease): string {
-    this.#byId.delete(lease.id);
-    const last = this.#dense.pop();
-    if (last !== undefined && last !== lease) {
-      this.#dense[lease.index] = last;
-      last.index = lease.index;
-    }
-    lease.index = -1;
-    this.#countSource(lease.source, -1);
-    const { entry } = lease;
-    this.#listedBytes -= lease.listedBytes;
-    this.#changes++;
-    lease.entry = ""; // the heap may keep the lease for another minute
-    return entry;
-  }
-
-  #countSource(source: string, change: number): void {
-    const count = (this.#perSource.get(source) ?? 0) + change;
-    if (count === 0) this.#perSource.delete(source);
-    else this.#perSource.set(source, count);
   }
 }
 

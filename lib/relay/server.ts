@@ -29,6 +29,7 @@ import { INDEX_ENTRY_BYTES, IndexedNodes, NO_INDEX } from "./indexed_nodes.ts";
 import { Listings } from "./listings.ts";
 import type { RelayEvent, RelayOptions, RelayServer } from "./relay_types.ts";
 import type { RelayStats } from "./stats.ts";
+import type { ExpiredLease } from "./lease_table.ts";
 import { RenewalTokens } from "./renewal_tokens.ts";
 import { Stays } from "./stays.ts";
 import { type RelayContext, tellLeft } from "./context.ts";
@@ -112,7 +113,7 @@ class Relay implements RelayServer {
     const incidents = new Incidents(limits.refusalPauseMs, tell);
     const registry = new Registry(
       limits,
-      (id, entry) => tellLeft(this.#state, { id, entry }, "expired"),
+      (lease) => this.#expired(lease),
     );
     const tunnels = options.tunnels === false
       ? null
@@ -165,6 +166,12 @@ class Relay implements RelayServer {
     this.#gate = secrets === undefined
       ? null
       : new RelayGate(secrets, { limits, incidents });
+  }
+
+  /** Each instance tells of the leases that it has granted. */
+  #expired({ id, entry, holder }: ExpiredLease): void {
+    if (holder === "") tellLeft(this.#state, { id, entry }, "expired");
+    else this.#state.names?.left(id);
   }
 
   async start(): Promise<void> {

@@ -341,7 +341,7 @@ holds(
     fc.modelRun(() => {
       const expired: string[] = [];
       const all = { ...LIMITS, ...limits };
-      const registry = new Registry(all, (_id, entry) => expired.push(entry));
+      const registry = new Registry(all, ({ entry }) => expired.push(entry));
       return { model: new Table(all), real: { registry, expired } };
     }, steps);
   },

@@ -13,7 +13,7 @@ function newRegistry(overrides: Partial<RegistryLimits> = {}): {
   const expired: string[] = [];
   const registry = new Registry(
     { ...LIMITS, ...overrides },
-    (id) => expired.push(id),
+    ({ id }) => expired.push(id),
   );
   return { registry, expired };
 }

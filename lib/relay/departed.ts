@@ -1,0 +1,60 @@
+/**
+ * Remembers for a while which nodes have left: one that comes back at once must
+ * not register more often than others, or with a record that it signed before
+ * it left. Pure.
+ *
+ * @module
+ */
+
+import type { History } from "./lease.ts";
+
+interface Departure extends History {
+  readonly forgetAt: number;
+}
+
+/** Nodes that have just withdrawn, or were found dead. */
+export class Departed {
+  readonly #most: number;
+  /** In order of departure, which is also the order of `forgetAt`. */
+  readonly #byId = new Map<string, Departure>();
+
+  /** Remembers at most so many. */
+  constructor(most: number) {
+    this.#most = most;
+  }
+
+  /** What is remembered of a node. */
+  get(id: string): History | undefined {
+    return this.#byId.get(id);
+  }
+
+  /** Remembers a node until `forgetAt`; the oldest makes room. */
+  add(id: string, history: History, forgetAt: number): void {
+    if (this.#byId.size >= this.#most) {
+      const [oldest] = this.#byId.keys();
+      this.#byId.delete(oldest!);
+    }
+    const { sequence, windowAt, windowCount } = history;
+    this.#byId.delete(id); // it goes to the end
+    this.#byId.set(id, { sequence, windowAt, windowCount, forgetAt });
+  }
+
+  /** Forgets a node that is back. */
+  delete(id: string): void {
+    this.#byId.delete(id);
+  }
+
+  /**
+   * Forgets those whose time is over, at most `most` of them. Returns how many
+   * more it could have forgotten; below 0 if some are left.
+   */
+  forget(now: number, most: number): number {
+    let left = most;
+    for (const [id, { forgetAt }] of this.#byId) {
+      if (forgetAt > now) break; // so are the others
+      if (left-- === 0) return -1;
+      this.#byId.delete(id);
+    }
+    return left;
+  }
+}

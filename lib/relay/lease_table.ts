@@ -1,0 +1,234 @@
+/**
+ * The leases themselves: by node, in one array to list them from, and in a heap
+ * for the moment at which each may have ended. It knows no rule but expiry.
+ * Pure: time is an argument.
+ *
+ * If very many leases end at once, only some of them are swept in one turn. A
+ * renewal only moves `expiresAt`; when the moment in the heap comes, the lease
+ * is put back. A renewal therefore costs nothing.
+ *
+ * @module
+ */
+
+import { BinaryHeap } from "@std/data-structures/binary-heap";
+import { Departed } from "./departed.ts";
+import type { History, Lease, MutableLease, Registration } from "./lease.ts";
+import type { Limits } from "../base/limits.ts";
+
+/** The numbers of `limits.ts` that bound a table. */
+export type LeaseTableLimits = Pick<
+  Limits,
+  "nodeCount" | "sweepCount" | "reregisterWindowMs"
+>;
+
+/** What is told of a lease that has expired. */
+export type ExpiredLease = Pick<Lease, "id" | "entry" | "holder">;
+
+/** The leases of one relay. */
+export class LeaseTable {
+  readonly #limits: LeaseTableLimits;
+  readonly #onExpired: (lease: ExpiredLease) => void;
+  readonly #byId = new Map<string, MutableLease>();
+  readonly #departed: Departed;
+  readonly #dense: MutableLease[] = [];
+  readonly #perSource = new Map<string, number>();
+  #checks = newHeap();
+  #listedBytes = 0;
+  #changes = 0;
+
+  /** `onExpired` gets every lease that expires. */
+  constructor(
+    limits: LeaseTableLimits,
+    onExpired: (lease: ExpiredLease) => void,
+  ) {
+    this.#limits = limits;
+    this.#onExpired = onExpired;
+    this.#departed = new Departed(limits.nodeCount);
+  }
+
+  /** Leases, and expired ones that are not swept yet. */
+  get count(): number {
+    return this.#dense.length;
+  }
+
+  /** Bytes of their entries on pages. */
+  get listedBytes(): number {
+    return this.#listedBytes;
+  }
+
+  /** Rises with every change of the list. */
+  get changes(): number {
+    return this.#changes;
+  }
+
+  /** Notes that pages would show a lease in another way. */
+  changed(): void {
+    this.#changes++;
+  }
+
+  /** In no order that lasts. */
+  get dense(): readonly MutableLease[] {
+    return this.#dense;
+  }
+
+  /** In the order of registration. */
+  inOrder(): Iterable<MutableLease> {
+    return this.#byId.values();
+  }
+
+  /** Leases of an address group. */
+  countOf(source: string): number {
+    return this.#perSource.get(source) ?? 0;
+  }
+
+  /** What is remembered of a node that has left. */
+  departed(id: string): History | undefined {
+    return this.#departed.get(id);
+  }
+
+  /** The lease of `id`. Ends it if it has expired, swept or not. */
+  alive(id: string, now: number): MutableLease | undefined {
+    const lease = this.#byId.get(id);
+    if (lease === undefined || lease.expiresAt > now) return lease;
+    this.#end(lease);
+    return undefined;
+  }
+
+  /**
+   * Removes expired leases, and forgets nodes that left long ago, a limited
+   * number at a time so that others need not wait. Readers never see the rest;
+   * the next calls remove it.
+   *
+   * @returns whether some are left.
+   */
+  expire(now: number): boolean {
+    let left = this.#departed.forget(now, this.#limits.sweepCount);
+    if (left < 0) return true;
+    for (;;) {
+      const lease = this.#checks.peek();
+      if (lease === undefined || lease.checkAt > now) return false;
+      if (left-- <= 0) return true;
+      this.#checks.pop();
+      if (lease.index < 0) continue; // withdrawn meanwhile
+      if (lease.expiresAt > now) {
+        lease.checkAt = lease.expiresAt;
+        this.#checks.push(lease);
+      } else this.#end(lease);
+    }
+  }
+
+  /** Adds a lease of this instance. */
+  add(node: Registration, expiresAt: number, now: number): MutableLease {
+    const { id, instance, sequence, observedHost, source } = node;
+    const history = this.#departed.get(id);
+    this.#departed.delete(id);
+    const lease: MutableLease = {
+      id,
+      instance,
+      sequence,
+      entry: node.entry,
+      listedBytes: node.listedBytes,
+      observedHost,
+      source: source === observedHost ? observedHost : source, // one copy
+      renewedAt: now,
+      expiresAt,
+      displaced: undefined,
+      holder: "",
+      isAttachedThere: false,
+      termMs: 0,
+      checkAt: expiresAt,
+      index: this.#dense.length,
+      windowCount: history?.windowCount ?? 0,
+      windowAt: history?.windowAt ?? now,
+    };
+    this.#byId.set(id, lease);
+    this.#dense.push(lease);
+    this.#checks.push(lease);
+    this.#countSource(source, 1);
+    this.#listedBytes += node.listedBytes;
+    this.#changes++;
+    return lease;
+  }
+
+  /** Puts a newer registration of the node in the place of the older one. */
+  replace(lease: MutableLease, node: Registration): void {
+    if (node.source !== lease.source) {
+      this.#countSource(lease.source, -1);
+      this.#countSource(node.source, 1);
+      lease.source = node.source;
+    }
+    lease.observedHost = node.observedHost;
+    lease.sequence = node.sequence;
+    if (node.instance !== lease.instance) {
+      lease.displaced = lease.instance;
+      lease.instance = node.instance;
+    }
+    this.#listedBytes += node.listedBytes - lease.listedBytes;
+    lease.listedBytes = node.listedBytes;
+    lease.entry = node.entry;
+    this.#changes++;
+  }
+
+  /** Moves the end of a lease. */
+  extend(lease: MutableLease, expiresAt: number, now: number): void {
+    lease.renewedAt = now;
+    // The heap would notice the end of a shorter lease too late.
+    lease.expiresAt = Math.max(lease.checkAt, expiresAt);
+  }
+
+  /** Gives many leases other ends, also earlier ones. */
+  reschedule(endOf: (lease: MutableLease) => number): void {
+    this.#checks = newHeap();
+    for (const lease of this.#dense) {
+      lease.expiresAt = lease.checkAt = endOf(lease);
+      this.#checks.push(lease);
+    }
+  }
+
+  /**
+   * Removes a lease, but remembers the node for one rate window. Otherwise a
+   * node that leaves and returns could register as often as it likes, and again
+   * with records that it signed before it left.
+   *
+   * @returns its entry.
+   */
+  depart(lease: MutableLease, now: number): string {
+    const forgetAt = now + this.#limits.reregisterWindowMs;
+    this.#departed.add(lease.id, lease, forgetAt);
+    return this.#remove(lease);
+  }
+
+  #end(lease: MutableLease): void {
+    const { id, holder } = lease;
+    this.#onExpired({ id, holder, entry: this.#remove(lease) });
+  }
+
+  /**
+   * Removes `lease`, and returns its entry, which the lease no longer stores.
+   */
+  #remove(lease: MutableLease): string {
+    this.#byId.delete(lease.id);
+    const last = this.#dense.pop();
+    if (last !== undefined && last !== lease) {
+      this.#dense[lease.index] = last;
+      last.index = lease.index;
+    }
+    lease.index = -1;
+    this.#countSource(lease.source, -1);
+    const { entry } = lease;
+    this.#listedBytes -= lease.listedBytes;
+    this.#changes++;
+    lease.entry = ""; // the heap may keep the lease for another minute
+    return entry;
+  }
+
+  #countSource(source: string, change: number): void {
+    const count = this.countOf(source) + change;
+    if (count === 0) this.#perSource.delete(source);
+    else this.#perSource.set(source, count);
+  }
+}
+
+function newHeap(): BinaryHeap<MutableLease> {
+  return new BinaryHeap<MutableLease>((a, b) => a.checkAt - b.checkAt);
+}

@@ -1,0 +1,143 @@
+/**
+ * Leases that other instances of the relay have granted, in the same table as
+ * this instance's own. The node's sequence number decides: the newer
+ * registration wins, whichever comes first. A lease ends on this instance's own
+ * clock, from the time that was left. Pure.
+ *
+ * @module
+ */
+
+import type { Lease, MergeOutcome, MutableLease, Replica } from "./lease.ts";
+import type { LeaseTable } from "./lease_table.ts";
+import type { Limits } from "../base/limits.ts";
+
+/** The numbers of `limits.ts` that bound replicas. */
+export type ReplicaLimits = Pick<Limits, "leaseMaxSeconds" | "nodeCount">;
+
+/** The replicas in one registry. */
+export class Replicas {
+  readonly #limits: ReplicaLimits;
+  readonly #table: LeaseTable;
+  /** How many times as long they last. */
+  #times = 1;
+
+  /** Its registry keeps its own leases in the same table. */
+  constructor(limits: ReplicaLimits, table: LeaseTable) {
+    this.#limits = limits;
+    this.#table = table;
+  }
+
+  /** Leases of other instances. */
+  count(now: number): number {
+    this.#table.expire(now);
+    return this.#table.dense.reduce(
+      (count, { holder }) => count + (holder === "" ? 0 : 1),
+      0,
+    );
+  }
+
+  /** Takes what another instance has granted, unless something newer is known. */
+  merge(replica: Replica, now: number): MergeOutcome {
+    this.#table.expire(now);
+    const { id, sequence } = replica;
+    const lease = this.#table.alive(id, now);
+    const departed = lease === undefined ? this.#table.departed(id) : undefined;
+    if (departed !== undefined && sequence <= departed.sequence) return "stale";
+    if (!(replica.leftMs > 0)) return "stale";
+    if (lease === undefined) {
+      if (this.#table.count >= this.#limits.nodeCount) return "full";
+      const added = this.#table.add(replica, this.#endOf(replica, now), now);
+      this.#mark(added, replica);
+      return "taken";
+    }
+    if (sequence < lease.sequence) return "stale";
+    if (sequence === lease.sequence) return this.extend(replica, now)!;
+    this.#table.replace(lease, replica);
+    this.#mark(lease, replica);
+    this.#table.extend(lease, this.#endOf(replica, now), now);
+    return "taken";
+  }
+
+  /**
+   * Moves the end of a lease; `undefined` if this registration of the node is
+   * not known.
+   */
+  extend(
+    renewal: Pick<
+      Replica,
+      "id" | "sequence" | "holder" | "leftMs" | "isAttachedThere"
+    >,
+    now: number,
+  ): "extended" | "stale" | undefined {
+    this.#table.expire(now);
+    const { id, sequence } = renewal;
+    const lease = this.#table.alive(id, now);
+    if (lease === undefined) {
+      const departed = this.#table.departed(id);
+      return departed && sequence <= departed.sequence ? "stale" : undefined;
+    }
+    if (sequence > lease.sequence) return undefined;
+    // This instance knows best what it has granted itself.
+    if (sequence < lease.sequence || lease.holder === "") return "stale";
+    if (!(renewal.leftMs > 0)) return "stale";
+    this.#mark(lease, renewal);
+    this.#table.extend(lease, this.#endOf(renewal, now), now);
+    return "extended";
+  }
+
+  /**
+   * Ends the lease of a node that has left elsewhere, unless a newer
+   * registration is known.
+   *
+   * @returns the ended lease, if there was one.
+   */
+  leave(
+    { id, sequence }: Pick<Lease, "id" | "sequence">,
+    now: number,
+  ): Pick<Lease, "id" | "entry" | "holder"> | undefined {
+    this.#table.expire(now);
+    const lease = this.#table.alive(id, now);
+    if (lease === undefined || sequence < lease.sequence) return undefined;
+    const { holder } = lease;
+    lease.sequence = sequence;
+    return { id, holder, entry: this.#table.depart(lease, now) };
+  }
+
+  /**
+   * From now on the leases of other instances last so many times as long: while
+   * nothing is heard of them, a dead node that is listed costs less than a live
+   * one that is missing. With 1, those whose own time is over end.
+   */
+  hold(times: number): void {
+    if (times === this.#times) return;
+    this.#times = times;
+    this.#table.reschedule((lease) =>
+      lease.holder === ""
+        ? lease.expiresAt
+        : lease.renewedAt + times * lease.termMs
+    );
+  }
+
+  #endOf({ leftMs }: Pick<Replica, "leftMs">, now: number): number {
+    return now + this.#times * this.#termOf(leftMs);
+  }
+
+  #termOf(leftMs: number): number {
+    return Math.min(leftMs, 1_000 * this.#limits.leaseMaxSeconds);
+  }
+
+  #mark(
+    lease: MutableLease,
+    { holder, leftMs, isAttachedThere }: Pick<
+      Replica,
+      "holder" | "leftMs" | "isAttachedThere"
+    >,
+  ): void {
+    if (lease.isAttachedThere !== isAttachedThere || lease.holder !== holder) {
+      this.#table.changed();
+    }
+    lease.holder = holder;
+    lease.isAttachedThere = isAttachedThere;
+    lease.termMs = this.#termOf(leftMs);
+  }
+}

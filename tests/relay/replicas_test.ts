@@ -1,0 +1,168 @@
+import { assertEquals } from "@std/assert";
+import { LIMITS } from "../../lib/base/limits.ts";
+import type { Registration, Replica } from "../../lib/relay/lease.ts";
+import { Registry, type RegistryLimits } from "../../lib/relay/registry.ts";
+
+const LEFT_MS = 40_000;
+
+function newRegistry(overrides: Partial<RegistryLimits> = {}): {
+  registry: Registry;
+  expired: string[];
+} {
+  const expired: string[] = [];
+  const registry = new Registry(
+    { ...LIMITS, ...overrides },
+    ({ id, holder }) => expired.push(`${id} of ${holder || "this"}`),
+  );
+  return { registry, expired };
+}
+
+function node(id: string, sequence = 1): Registration {
+  const entry = `${id} ${sequence}`;
+  return {
+    ...{ id, instance: "one", sequence, entry, listedBytes: entry.length },
+    ...{ observedHost: "192.0.2.7", source: id },
+  };
+}
+
+function replica(
+  id: string,
+  sequence = 1,
+  overrides: Partial<Replica> = {},
+): Replica {
+  return {
+    ...node(id, sequence),
+    ...{ holder: "b", leftMs: LEFT_MS, isAttachedThere: false },
+    ...overrides,
+  };
+}
+
+function listed(registry: Registry, now: number): string[] {
+  const page = registry.list({ pageBytes: 60_000, random: () => 0 }, now);
+  return [...page.entries].sort();
+}
+
+Deno.test("Replicas lists what another instance granted, until the time that was left has passed here", () => {
+  const { registry, expired } = newRegistry();
+  assertEquals(registry.replicas.merge(replica("a"), 1_000), "taken");
+  assertEquals(listed(registry, 1_000 + LEFT_MS - 1), ["a 1"]);
+  assertEquals(listed(registry, 1_000 + LEFT_MS), []);
+  assertEquals(expired, ["a of b"]);
+});
+
+Deno.test("Replicas lists one entry of a node, that with the highest sequence, in whatever order the two come", () => {
+  for (const order of [[1, 2], [2, 1]]) {
+    const { registry } = newRegistry();
+    const outcomes = order.map((sequence) =>
+      registry.replicas.merge(replica("a", sequence), 0)
+    );
+    assertEquals(outcomes, ["taken", order[0] === 1 ? "taken" : "stale"]);
+    assertEquals(listed(registry, 1), ["a 2"]);
+    assertEquals(registry.count(1), 1);
+  }
+});
+
+Deno.test("Replicas leaves a registration of this instance alone unless a newer one comes from elsewhere", () => {
+  const { registry } = newRegistry();
+  registry.register(node("a", 5), 0);
+  assertEquals(registry.replicas.merge(replica("a", 4), 1), "stale");
+  const echo = replica("a", 5, { leftMs: 1 });
+  assertEquals(registry.replicas.merge(echo, 1), "stale");
+  assertEquals(registry.find("a", 1)?.holder, "");
+  assertEquals(registry.replicas.merge(replica("a", 6), 1), "taken");
+  assertEquals(registry.find("a", 1)?.holder, "b");
+  assertEquals([...registry.own(1)], []);
+});
+
+Deno.test("Registry takes a node over from another instance when it registers or renews here", () => {
+  const { registry } = newRegistry();
+  registry.replicas.merge(replica("a", 5), 0);
+  assertEquals(registry.register(node("a", 6), 1).kind, "granted");
+  assertEquals([...registry.own(1)].map(({ id }) => id), ["a"]);
+  const renewal = { ...replica("a", 5), leftMs: 90_000 };
+  assertEquals(registry.replicas.extend(renewal, 2), "stale");
+});
+
+Deno.test("Replicas moves the end of a lease by a renewal elsewhere, and asks for a registration that it does not know", () => {
+  const { registry } = newRegistry();
+  registry.replicas.merge(replica("a", 1), 0);
+  assertEquals(registry.replicas.extend(replica("a", 1), 30_000), "extended");
+  assertEquals(listed(registry, 30_000 + LEFT_MS - 1), ["a 1"]);
+  assertEquals(registry.replicas.extend(replica("a", 2), 30_000), undefined);
+  assertEquals(registry.replicas.extend(replica("b", 1), 30_000), undefined);
+});
+
+Deno.test("Replicas ends the lease of a node that left elsewhere, and no newer one", () => {
+  const { registry, expired } = newRegistry();
+  registry.replicas.merge(replica("a", 2), 0);
+  const older = registry.replicas.leave({ id: "a", sequence: 1 }, 1);
+  assertEquals(older, undefined);
+  const left = registry.replicas.leave({ id: "a", sequence: 2 }, 1);
+  assertEquals(left, { id: "a", holder: "b", entry: "a 2" });
+  assertEquals(listed(registry, 1), []);
+  assertEquals(expired, [], "it did not expire");
+  // What was sent before it left comes late, or is sent again.
+  assertEquals(registry.replicas.merge(replica("a", 2), 2), "stale");
+  assertEquals(registry.replicas.extend(replica("a", 2), 2), "stale");
+  assertEquals(registry.replicas.merge(replica("a", 3), 2), "taken");
+});
+
+Deno.test("Replicas takes no lease that is over, or longer than the longest", () => {
+  const { registry } = newRegistry();
+  for (const leftMs of [0, -1, NaN]) {
+    const outcome = registry.replicas.merge(replica("a", 1, { leftMs }), 0);
+    assertEquals(outcome, "stale", `${leftMs}`);
+  }
+  registry.replicas.merge(replica("a", 1, { leftMs: 1e12 }), 0);
+  const most = 1_000 * LIMITS.leaseMaxSeconds;
+  assertEquals(listed(registry, most - 1).length, 1);
+  assertEquals(listed(registry, most).length, 0);
+});
+
+Deno.test("Replicas takes no more nodes than there may be", () => {
+  const { registry } = newRegistry({ nodeCount: 2 });
+  registry.register(node("a"), 0);
+  assertEquals(registry.replicas.merge(replica("b"), 0), "taken");
+  assertEquals(registry.replicas.merge(replica("c"), 0), "full");
+  assertEquals(registry.replicas.merge(replica("b", 2), 0), "taken");
+});
+
+Deno.test("Replicas holds the leases of other instances three times as long, and its own as ever", () => {
+  const { registry, expired } = newRegistry();
+  registry.register(node("own"), 0);
+  registry.replicas.merge(replica("a"), 0);
+  registry.replicas.hold(3);
+  registry.replicas.merge(replica("b", 1), 1_000);
+  const own = 1_000 * LIMITS.leaseSeconds;
+  assertEquals(listed(registry, own - 1), ["a 1", "b 1", "own 1"]);
+  assertEquals(listed(registry, own), ["a 1", "b 1"]);
+  assertEquals(listed(registry, 3 * LEFT_MS - 1), ["a 1", "b 1"]);
+  assertEquals(listed(registry, 3 * LEFT_MS), ["b 1"]);
+  assertEquals(expired, ["own of this", "a of b"]);
+});
+
+Deno.test("Replicas ends held leases whose own time is over once it holds them no longer", () => {
+  const { registry, expired } = newRegistry();
+  registry.replicas.merge(replica("a"), 0);
+  registry.replicas.hold(3);
+  registry.replicas.merge(replica("b"), LEFT_MS);
+  assertEquals(registry.count(LEFT_MS + 1), 2);
+  registry.replicas.hold(1);
+  assertEquals(registry.count(LEFT_MS + 1), 1);
+  assertEquals(expired, ["a of b"]);
+  assertEquals(listed(registry, 2 * LEFT_MS - 1), ["b 1"]);
+  assertEquals(registry.count(2 * LEFT_MS), 0, "it was swept in time");
+});
+
+Deno.test("Replicas tells of attachments elsewhere as changes of the list", () => {
+  const { registry } = newRegistry();
+  registry.replicas.merge(replica("a"), 0);
+  const before = registry.changes(1);
+  const there = replica("a", 1, { isAttachedThere: true });
+  registry.replicas.extend(there, 1);
+  assertEquals(registry.find("a", 1)?.isAttachedThere, true);
+  assertEquals(registry.changes(1) > before, true);
+  const after = registry.changes(1);
+  registry.replicas.extend(there, 2);
+  assertEquals(registry.changes(2), after, "a renewal changes no page");
+});
