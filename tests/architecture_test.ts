@@ -240,7 +240,6 @@ const LONG: readonly string[] = [
   "tests/e2e/picker_test.ts",
   "tests/e2e/transfer_test.ts",
   "tests/faults/proxy_faults_test.ts",
-  "tests/long/disk_faults_test.ts",
   "tests/node/outbox_test.ts",
   "tests/node/registrar_test.ts",
   "tests/node/server_test.ts",

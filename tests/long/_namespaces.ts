@@ -44,11 +44,10 @@ export interface Network extends AsyncDisposable {
   readonly legs: readonly string[];
 }
 
-let count = 0;
-
 /** Makes a network. */
 export async function openNetwork(): Promise<Network> {
-  const name = `rp${Deno.pid}x${count++}`;
+  // Names of cables have at most 15 characters.
+  const name = `rp${crypto.randomUUID().slice(0, 8)}`;
   const [client, relay, node] = ["c", "r", "n"].map((role) => `${name}${role}`);
   const spaces = [client!, relay!, node!];
   const guard = startGuard(spaces);
