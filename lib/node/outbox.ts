@@ -120,6 +120,11 @@ export class Outbox implements Disposable {
     return this.#used;
   }
 
+  /** File bytes that can be appended at once now. */
+  get mostBytes(): number {
+    return this.#capacity();
+  }
+
   /** Appends a message; flushes first when there is no room. */
   async message(message: Message): Promise<void> {
     const frame = encodeMessage(message);

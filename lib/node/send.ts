@@ -104,7 +104,11 @@ export class PieceSender {
     while (position < end) {
       const rate = this.#options.rate();
       const step = rate === undefined ? limits.frameDataBytes : rate.stepBytes;
-      const most = Math.min(end - position, step, limits.frameDataBytes);
+      // A rate counts all that is reserved, so no more than can be appended.
+      const most = Math.min(
+        ...[end - position, step, limits.frameDataBytes],
+        this.#outbox.mostBytes,
+      );
       if (rate !== undefined) await this.#pace(rate, most);
       let isReadable = true;
       const length = await this.#outbox.data(request, most, async (target) => {
@@ -139,7 +143,10 @@ export class PieceSender {
     const { onSent, onHashed } = this.#options;
     for (let sent = 0; sent < bytes.length;) {
       const rate = this.#options.rate();
-      const most = Math.min(bytes.length - sent, rate?.stepBytes ?? Infinity);
+      const most = Math.min(
+        ...[bytes.length - sent, rate?.stepBytes ?? Infinity],
+        this.#outbox.mostBytes,
+      );
       if (rate !== undefined) await this.#pace(rate, most);
       const length = await this.#outbox.data(request, most, (target) => {
         target.set(bytes.subarray(sent, sent + target.length));

@@ -3,6 +3,7 @@
  * time, and print what each needed as JSON. They begin when a line comes.
  */
 
+import { cpuUsage } from "node:process";
 import { join } from "@std/path";
 import { getFiles } from "../../lib/client/get.ts";
 import { say } from "./_report.ts";
@@ -12,7 +13,7 @@ const { relay, count, swarm, limits } = JSON.parse(
   Deno.args[0]!,
 ) as SwarmClients;
 
-async function fetchOne(n: number): Promise<void> {
+async function fetchOne(n: number) {
   const folder = await Deno.makeTempDir({ dir: Deno.args[1]! });
   const startedAt = performance.now();
   let [nodes, clients, ms] = [0, 0, NaN];
@@ -33,8 +34,13 @@ async function fetchOne(n: number): Promise<void> {
     },
   });
   const why = failed.get("big.iso")?.message;
-  say(JSON.stringify({ n, ms, nodes, clients, why }));
+  return { n, ms, nodes, clients, why };
 }
 
 await Deno.stdin.read(new Uint8Array(1));
-await Promise.all(Array.from({ length: count }, (_, n) => fetchOne(n)));
+const fetched = await Promise.all(
+  Array.from({ length: count }, (_, n) => fetchOne(n)),
+);
+const { user, system } = cpuUsage();
+const cpuS = (user + system) / 1e6;
+for (const one of fetched) say(JSON.stringify({ ...one, cpuS }));

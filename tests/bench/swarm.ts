@@ -2,14 +2,19 @@
  * A swarm of real clients on the loopback: a relay and a seed in this process,
  * the clients by the library in others.
  *
- *     deno task bench:swarm [CLIENTS] [--processes N]
+ *     deno task bench:swarm [CLIENTS] [--processes N] [--mib N] [--rate BYTES]
+ *     deno task bench:swarm --few [ROUNDS]
  *
  * 50 clients in 5 processes by default, of which each gives at most 4 MB/s, as
- * the seed does; then 4 and 1 without limits, with and without the swarm. All are
- * at one address, so limits that count connections by address are raised.
+ * the seed does; the time of one copy is what the seed alone needs for one client.
+ * With `--few`, 4 and 1 without limits, with and without the swarm. All are at one
+ * address, so limits that count connections by address are raised.
  */
 
 import { parseArgs } from "@std/cli/parse-args";
+import { parseRate } from "../../lib/base/rate.ts";
+import { availableParallelism } from "node:os";
+import { cpuUsage } from "node:process";
 import { TextLineStream } from "@std/streams";
 import type { RelayAddress } from "../../lib/base/address.ts";
 import type { Limits } from "../../lib/base/limits.ts";
@@ -29,6 +34,9 @@ export interface SwarmClients {
 }
 
 interface Fetched {
+  /** Seconds of processor time that its process used in all. */
+  readonly cpuS: number;
+  readonly n: number;
   readonly ms: number;
   readonly nodes: number;
   readonly clients: number;
@@ -36,12 +44,9 @@ interface Fetched {
 }
 
 const MIB = 1024 ** 2;
-const BYTES = 32 * MIB;
-const RATE = 4_000_000;
 const WANTED_COPIES = 1.5;
 const WANTED_SEED_COPIES = 3;
 const WANTED_SLOWER = 1.05;
-const ROUNDS = 5;
 const LIMITS: Partial<Limits> = {
   connectBurstCount: 10_000,
   relayConnectionsPerAddressCount: 10_000,
@@ -55,7 +60,7 @@ function startProcess(clients: SwarmClients, folder: string) {
     args: [
       "run",
       "-A",
-      new URL("_swarm_clients.ts", import.meta.url).pathname,
+      (Deno.env.get("CLIENTS") ?? new URL("_swarm_clients.ts", import.meta.url).pathname),
       JSON.stringify(clients),
       folder,
     ],
@@ -81,8 +86,9 @@ function startProcess(clients: SwarmClients, folder: string) {
 
 /** So many clients fetch the file together. */
 async function fetchAll(
-  { count, processes, rate, isSwarm, lingerMs = 0 }: {
+  { count, processes, rate, isSwarm, lingerMs = 0, bytes }: {
     count: number;
+    bytes: number;
     processes: number;
     rate?: number;
     isSwarm: boolean;
@@ -90,7 +96,7 @@ async function fetchAll(
   },
 ): Promise<Fetched[]> {
   await using relay = await startRelay({ limits: LIMITS });
-  const files = { "big.iso": randomBytes(BYTES, seededRandom(1)) };
+  const files = { "big.iso": randomBytes(bytes, seededRandom(1)) };
   const limitRate = rate === undefined ? {} : { limitRate: rate };
   await using _seed = await startNode(relay, files, {
     ...limitRate,
@@ -116,35 +122,60 @@ async function fetchAll(
 }
 
 /** Many with limited lines; whether it is as quick as wanted. */
-async function many(count: number, processes: number): Promise<boolean> {
+async function many(
+  { count, processes, rate, bytes }: {
+    count: number;
+    processes: number;
+    rate: number;
+    bytes: number;
+  },
+): Promise<boolean> {
+  const before = cpuS();
   const fetched = await fetchAll({
-    ...{ count, processes, rate: RATE, isSwarm: true, lingerMs: 10_000 },
+    ...{ count, processes, rate, bytes, isSwarm: true, lingerMs: 10_000 },
   });
+  const own = cpuS() - before;
   for (const { why } of fetched) if (why !== undefined) say(why);
   const times = fetched.map(({ ms }) => ms / 1_000).toSorted((a, b) => a - b);
-  const copyS = BYTES / RATE;
-  const copies = times.at(-1)! / copyS;
-  const seedCopies = fetched.reduce((sum, { nodes }) => sum + nodes, 0) / BYTES;
+  const copyS = bytes / rate;
+  const lastS = times.at(-1)!;
+  const copies = lastS / copyS;
+  const seedCopies = fetched.reduce((sum, { nodes }) => sum + nodes, 0) / bytes;
   const isReached = fetched.length === count && copies <= WANTED_COPIES &&
     seedCopies <= WANTED_SEED_COPIES;
+  const theirs = fetched.reduce((sum, { n, cpuS }) => sum + (n ? 0 : cpuS), 0);
+  const coresS = availableParallelism() * lastS;
   say(
-    `${count} clients in ${processes} processes, 4 MB/s each: median ` +
-      `${median(times).toFixed(1)} s, last ${times.at(-1)!.toFixed(1)} s = ` +
-      `${copies.toFixed(2)} copies; ${
-        seedCopies.toFixed(2)
-      } copies came from ` +
-      `the seed: ${verdict(isReached)}`,
+    `${count} clients in ${processes} processes, ${bytes / MIB} MiB at ` +
+      `${rate / 1e6} MB/s: median ${median(times).toFixed(1)} s, last ` +
+      `${lastS.toFixed(1)} s = ${copies.toFixed(2)} copies; ` +
+      `${seedCopies.toFixed(2)} copies came from the seed: ` +
+      verdict(isReached),
+  );
+  say(
+    `processor time: ${theirs.toFixed(1)} s of the clients, ` +
+      `${own.toFixed(1)} s of the seed and the relay: ` +
+      `${(100 * (theirs + own) / coresS).toFixed(0)} % of the cores`,
   );
   return isReached;
 }
 
+/** Seconds of processor time that this process has used. */
+function cpuS(): number {
+  const { user, system } = cpuUsage();
+  return (user + system) / 1e6;
+}
+
 /** A few without limits, with the swarm and without, in turn. */
-async function few(count: number): Promise<boolean> {
+async function few(count: number, rounds: number): Promise<boolean> {
   const times: Record<"with" | "without", number[]> = { with: [], without: [] };
-  for (let round = 0; round < ROUNDS; round++) {
+  for (let round = 0; round < rounds; round++) {
     for (const which of ["without", "with"] as const) {
       const isSwarm = which === "with";
-      const fetched = await fetchAll({ count, processes: count, isSwarm });
+      const bytes = 32 * MIB;
+      const fetched = await fetchAll({
+        ...{ count, processes: count, isSwarm, bytes },
+      });
       times[which].push(Math.max(...fetched.map(({ ms }) => ms)));
     }
   }
@@ -159,12 +190,21 @@ async function few(count: number): Promise<boolean> {
 }
 
 async function main(args: string[]): Promise<number> {
-  const { _: [count = 50], processes = "5" } = parseArgs(args, {
-    string: ["processes"],
+  const options = parseArgs(args, {
+    string: ["processes", "rate", "mib", "few"],
   });
-  const isQuick = await many(Number(count), Number(processes));
-  const areFewQuick = [await few(1), await few(4)];
-  return isQuick && areFewQuick.every((is) => is) ? 0 : 1;
+  const { _: [count = 50], processes = "5", rate = "4M", mib = "32" } = options;
+  if (options.few !== undefined) {
+    const rounds = Number(options.few || 5);
+    return await few(1, rounds) && await few(4, rounds) ? 0 : 1;
+  }
+  const isQuick = await many({
+    count: Number(count),
+    processes: Number(processes),
+    rate: parseRate(String(rate))!,
+    bytes: Number(mib) * MIB,
+  });
+  return isQuick ? 0 : 1;
 }
 
 if (import.meta.main) Deno.exit(await main(Deno.args));
