@@ -15,7 +15,7 @@ import type { Counts } from "../guard/counts.ts";
 import type { DescribeOutcome } from "../share/digests.ts";
 import type { Limits } from "../base/limits.ts";
 import { refusal } from "../protocol/hello.ts";
-import { pieceCountOf } from "../content/manifest.ts";
+import { pieceBytesOf, pieceCountOf } from "../content/manifest.ts";
 import type { PieceRun } from "../content/piece_set.ts";
 import { zeroPieces } from "../content/zeros.ts";
 import {
@@ -339,7 +339,7 @@ export class ClientService implements Disposable {
     if (held?.pieces.hasAll({ first, count }) === false) {
       return await this.#refuse("gone", request);
     }
-    using turn = await this.#readTurn(file.version, { first, count });
+    using turn = await this.#readTurn(file, { first, count });
     const refused = await this.#reads.send(file, { request, first, count });
     if (refused !== undefined) return await this.#refuse(refused, request);
     // The turn is for the line, and not for a place in our buffers.
@@ -348,10 +348,14 @@ export class ClientService implements Disposable {
     turn.sent();
   }
 
-  async #readTurn(file: string, run: PieceRun): Promise<ReadTurn | undefined> {
-    if (!this.#turns.isNeededFor(file)) return undefined;
+  async #readTurn(
+    { version, size }: ShareFile,
+    run: PieceRun,
+  ): Promise<ReadTurn | undefined> {
+    if (!this.#turns.isNeededFor(version)) return undefined;
     await this.#outbox.flush(); // what is there already need not wait
-    return await this.#turns.take(file, run);
+    const bytes = run.count * pieceBytesOf(size);
+    return await this.#turns.take(version, { ...run, bytes });
   }
 
   #readMany({ request, of }: MessageOf<"readMany">): Promise<void> {

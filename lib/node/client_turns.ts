@@ -7,12 +7,15 @@
  */
 
 import type { Limits } from "../base/limits.ts";
+import type { RateLimit } from "../base/rate.ts";
 import type { PieceRun } from "../content/piece_set.ts";
 import type { ReadTurn, ReadTurns } from "./served.ts";
 
 /** What the clients of a service have turns by. */
 export interface TurnService {
-  readonly limits: Pick<Limits, "requestedFileCount">;
+  readonly limits: Pick<Limits, "requestedFileCount" | "swarmReaderCount">;
+  /** Limits all sending of the service; can change. */
+  rate: RateLimit | undefined;
   /** The order of those who fetch a content together; without this, none. */
   readonly readTurns?: ReadTurns;
   /** Whether all other clients keep to that order too. */
@@ -51,8 +54,16 @@ export class ClientTurns implements Disposable {
   }
 
   /** Resolves when it is the turn of pieces that need one. */
-  async take(file: string, run: PieceRun): Promise<ReadTurn | undefined> {
-    return await this.#service.readTurns?.take(file, run);
+  async take(
+    file: string,
+    run: PieceRun & { readonly bytes: number },
+  ): Promise<ReadTurn | undefined> {
+    const { readTurns, rate, limits } = this.#service;
+    // As long as our rate needs for the pieces of all that have a turn.
+    const ownMs = rate === undefined
+      ? 0
+      : 1_000 * limits.swarmReaderCount * run.bytes / rate.bytesPerSecond;
+    return await readTurns?.take(file, run, ownMs);
   }
 
   [Symbol.dispose](): void {

@@ -74,7 +74,7 @@ export class ReaderTurns implements ReadTurns, Disposable {
     return new Set([...this.#files.keys(), ...this.#joined.keys()]).size;
   }
 
-  async take(file: string, run: PieceRun): Promise<ReadTurn> {
+  async take(file: string, run: PieceRun, ownMs = 0): Promise<ReadTurn> {
     // A client has one request at a time, so each request is its own reader.
     const reader = `${this.#count++}`;
     const readers = this.#files.get(file) ?? new Readers(this.#limits);
@@ -93,7 +93,8 @@ export class ReaderTurns implements ReadTurns, Disposable {
       const isCurrent = this.#files.get(file) === readers;
       if (readers.isIdle && isCurrent) this.#files.delete(file);
     };
-    const timer = setTimeout(() => release(true), this.#limits.swarmSlowMs);
+    const slowMs = this.#limits.swarmSlowMs + ownMs;
+    const timer = setTimeout(() => release(true), slowMs);
     const end = (isSent: boolean) => {
       clearTimeout(timer);
       release(isSent);

@@ -63,8 +63,12 @@ export interface ReadTurns {
   join(file: string): Disposable;
   /** Whether so many do that their requests must wait for turns. */
   isNeededFor(file: string): boolean;
-  /** Resolves when it is the turn of a request for pieces of that file version. */
-  take(file: string, run: PieceRun): Promise<ReadTurn>;
+  /**
+   * Resolves when it is the turn of a request for pieces of that file version. A
+   * client is slow only when it takes `ownMs` longer: so long a limited rate
+   * takes.
+   */
+  take(file: string, run: PieceRun, ownMs?: number): Promise<ReadTurn>;
 }
 
 /** A turn; it ends when disposed of. */

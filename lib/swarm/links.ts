@@ -16,9 +16,11 @@ import type { Limits } from "../base/limits.ts";
 export type LinkNumbers = Pick<
   Limits,
   | "swarmDialCount"
+  | "swarmFirstDialCount"
   | "swarmAcceptCount"
   | "swarmIdleMs"
   | "swarmRetryMs"
+  | "swarmAskFirstMs"
   | "swarmAskSoonMs"
   | "swarmAskEveryMs"
   | "swarmAskLaterMs"
@@ -50,6 +52,10 @@ export class SwarmLinks {
   readonly #links = new Map<string, Link>();
   /** Holders that the relay named last. */
   #known: readonly string[] = [];
+  /** Those of them that it had not named before. */
+  #fresh: ReadonlySet<string> = new Set();
+  /** How many to dial, as often as it has named some. */
+  #dialCount = 0;
   /** Holders that are not dialled again before a time. */
   readonly #restUntil = new Map<string, number>();
   #isComplete = false;
@@ -68,7 +74,13 @@ export class SwarmLinks {
 
   /** Notes the holders that the relay named, in place of those before. */
   learned(holders: Iterable<string>): void {
+    const before = new Set(this.#known);
     this.#known = [...holders].filter((id) => id !== this.#options.id);
+    this.#fresh = new Set(this.#known).difference(before);
+    if (this.#known.length === 0) return;
+    const { swarmDialCount, swarmFirstDialCount } = this.#options.numbers;
+    const more = this.#dialCount + swarmFirstDialCount;
+    this.#dialCount = Math.min(swarmDialCount, more);
   }
 
   /** Notes that this client has everything: it dials nobody any more. */
@@ -81,13 +93,16 @@ export class SwarmLinks {
    */
   toDial(now: number): string[] {
     if (this.#isComplete) return [];
-    const room = this.#options.numbers.swarmDialCount - this.#countOf(true);
+    const room = this.#dialCount - this.#countOf(true);
     const ids = this.#candidates(now).slice(0, Math.max(0, room));
     for (const id of ids) this.#add(id, { isDialled: true, now });
     return ids;
   }
 
-  /** Known holders without a link, in an order of chance. */
+  /**
+   * Known holders without a link, in an order of chance: first those that the
+   * relay had not named before. Fewer clients know them.
+   */
   #candidates(now: number): string[] {
     for (const [id, until] of this.#restUntil) {
       if (until <= now) this.#restUntil.delete(id);
@@ -99,7 +114,11 @@ export class SwarmLinks {
       const other = Math.floor(this.#options.random() * (at + 1));
       [ids[at], ids[other]] = [ids[other]!, ids[at]!];
     }
-    return ids;
+    const { fresh = [], others = [] } = Object.groupBy(
+      ids,
+      (id) => this.#fresh.has(id) ? "fresh" : "others",
+    );
+    return [...fresh, ...others];
   }
 
   #countOf(isDialled: boolean): number {
@@ -184,6 +203,8 @@ export class SwarmLinks {
 
 /** Milliseconds from one question for holders to the next. */
 export function askAgainMs(sinceStartMs: number, numbers: LinkNumbers): number {
-  const { swarmAskSoonMs, swarmAskEveryMs, swarmAskLaterMs } = numbers;
-  return sinceStartMs < swarmAskSoonMs ? swarmAskEveryMs : swarmAskLaterMs;
+  const { swarmAskFirstMs, swarmAskSoonMs } = numbers;
+  const { swarmAskEveryMs, swarmAskLaterMs } = numbers;
+  if (sinceStartMs >= swarmAskSoonMs) return swarmAskLaterMs;
+  return Math.min(swarmAskEveryMs, Math.max(swarmAskFirstMs, sinceStartMs));
 }

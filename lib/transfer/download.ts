@@ -403,6 +403,7 @@ export class Download {
       lowestBytesPerSecond,
       now,
       isBusy: (id) => this.#plan.askedCount(id) > 0,
+      isExempt: (source) => this.#troubles.hasManyReaders(source),
     });
     if (slow !== undefined) this.#troubles.tooSlow(slow, lowestBytesPerSecond);
     this.#settle(this.#holders.lost(now), "undelivered");

@@ -121,6 +121,14 @@ export class SourceTroubles {
     });
   }
 
+  /**
+   * Whether a source may be slow because others have their turns: the seed of a
+   * swarm in which clients help. What it sends is not lost on the others.
+   */
+  hasManyReaders(source: Source): boolean {
+    return this.#options.sources.activeHolderCount > 0 && this.#isSeed(source);
+  }
+
   /** A source is slower than it may be, and another is left. */
   tooSlow(source: Source, lowestBytesPerSecond: number): void {
     const { settle, onTrouble } = this.#options;

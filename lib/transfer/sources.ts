@@ -82,10 +82,12 @@ export class Sources {
    * it may be. It is held to the others, so that one at a time is put out.
    */
   secondPassed(
-    { lowestBytesPerSecond, now, isBusy }: {
+    { lowestBytesPerSecond, now, isBusy, isExempt = () => false }: {
       lowestBytesPerSecond: number;
       now: number;
       isBusy: (connection: string) => boolean;
+      /** Whether a source may be as slow as it is. */
+      isExempt?: (source: Source) => boolean;
     },
   ): Source | undefined {
     const all = [...this.#sources.values()];
@@ -95,7 +97,7 @@ export class Sources {
     }
     return all.find((source) =>
       !source.out && source.connections.some(isBusy) &&
-      source.isSlow(lowestBytesPerSecond, all)
+      source.isSlow(lowestBytesPerSecond, all) && !isExempt(source)
     );
   }
 }

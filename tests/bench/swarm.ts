@@ -60,7 +60,8 @@ function startProcess(clients: SwarmClients, folder: string) {
     args: [
       "run",
       "-A",
-      (Deno.env.get("CLIENTS") ?? new URL("_swarm_clients.ts", import.meta.url).pathname),
+      Deno.env.get("CLIENTS") ??
+        new URL("_swarm_clients.ts", import.meta.url).pathname,
       JSON.stringify(clients),
       folder,
     ],

@@ -4,6 +4,7 @@ import { assert, assertEquals } from "@std/assert";
 import type { Conn } from "../../lib/base/conn.ts";
 import { LIMITS } from "../../lib/base/limits.ts";
 import { HASH_BYTES } from "../../lib/base/hash.ts";
+import { RateLimit } from "../../lib/base/rate.ts";
 import type { PieceRun } from "../../lib/content/piece_set.ts";
 import { ClientTurns } from "../../lib/node/client_turns.ts";
 import { ReaderTurns } from "../../lib/node/reader_turns.ts";
@@ -224,17 +225,34 @@ Deno.test("A node gives turns only where more than swarmReaderCount of its clien
 
 Deno.test("ClientTurns keeps to the last requestedFileCount files that a client joined for, until it leaves", () => {
   using readTurns = new ReaderTurns({ ...LIMITS, swarmReaderCount: 0 });
-  const limits = { requestedFileCount: 2 };
+  const limits = { ...LIMITS, requestedFileCount: 2 };
+  const rate = undefined;
   {
-    using turns = new ClientTurns({ limits, readTurns });
+    using turns = new ClientTurns({ limits, rate, readTurns });
     for (const file of ["a", "b", "c", "c"]) turns.join(file);
     const needed = ["a", "b", "c", "d"].filter((one) => turns.isNeededFor(one));
     assertEquals(needed, ["b", "c"]);
     assertEquals(readTurns.fileCount, 2);
   }
   assertEquals(readTurns.fileCount, 0);
-  using all = new ClientTurns({ limits, readTurns, allTakeTurns: true });
+  using all = new ClientTurns({ limits, rate, readTurns, allTakeTurns: true });
   assertEquals(all.isNeededFor("d"), true);
+});
+
+Deno.test("ReaderTurns takes nobody for slow whom a limited rate keeps waiting", async () => {
+  using time = new FakeTime();
+  using readTurns = new ReaderTurns(LIMITS);
+  // Four pieces take 8 s.
+  const rate = new RateLimit(PIECE / 2);
+  using turns = new ClientTurns({ limits: LIMITS, readTurns, rate });
+  let taken = 0;
+  for (let n = 0; n <= swarmReaderCount; n++) {
+    turns.take("v", { ...piece(n), bytes: PIECE }).then(() => taken++);
+  }
+  await time.advance(8_000 + swarmSlowMs - 1);
+  assertEquals(taken, swarmReaderCount);
+  await time.advance(1);
+  assertEquals(taken, swarmReaderCount + 1);
 });
 
 Deno.test("A node keeps its clients in turn, and ends at once while some wait", async () => {
