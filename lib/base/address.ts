@@ -50,7 +50,8 @@ export function parsePort(text: string, options: { zero: boolean }): number {
 }
 
 /**
- * Checks that `text` can be a host: an IP literal or a DNS name.
+ * Checks that `text` can be a host: an IP literal or a DNS name. An IPv6 address
+ * gets its shortest form, and one that stands for an IPv4 address becomes that.
  *
  * @throws {Failure} of kind `usage`.
  */
@@ -62,10 +63,16 @@ export function parseHost(text: string): string {
     throw new Failure("usage", {
       what: "Cannot use host",
       where: show(text),
-      why: "a host is a name such as nas.local or an address such as 192.0.2.7",
+      // TLS connections of Deno cannot be made to one.
+      why: isIpv6(host.split("%")[0]!)
+        ? "an address with a zone is of use on one link alone"
+        : "a host is a name such as nas.local or an address such as 192.0.2.7",
+      ...(host.includes("%") && {
+        remedy: "give a name, an IPv4 address, or an IPv6 address without %",
+      }),
     });
   }
-  return host;
+  return isIpv6(host) ? withoutMapping(shortestIpv6(host)) : host;
 }
 
 /** Whether `host` is an IP literal (without brackets) or a DNS name. */
@@ -89,11 +96,21 @@ export function isIpv4(host: string): boolean {
     );
 }
 
-/** Whether `host` is an IPv6 literal without brackets (a zone is allowed). */
+/** Whether `host` is an IPv6 literal without brackets and without a zone. */
 export function isIpv6(host: string): boolean {
-  const [, address] = /^([0-9a-f:.]+)(%[a-z0-9._-]{1,32})?$/i.exec(host) ?? [];
   // Only characters of an address: URL.canParse would accept more than a host.
-  return address !== undefined && URL.canParse(`http://[${address}]/`);
+  return /^[0-9a-f:.]{2,45}$/i.test(host) && host.includes(":") &&
+    URL.canParse(`http://[${host}]/`);
+}
+
+/** The shortest form of an IPv6 literal, in lower case. */
+function shortestIpv6(address: string): string {
+  return new URL(`http://[${address}]/`).hostname.slice(1, -1);
+}
+
+/** Whether `host` stands for all addresses of a machine. */
+export function isUnspecified(host: string): boolean {
+  return host === "0.0.0.0" || host === "::";
 }
 
 /**
@@ -105,10 +122,18 @@ export function isLoopback(host: string): boolean {
     (isIpv4(address) && address.startsWith("127."));
 }
 
-/** The IPv4 address inside an IPv4-mapped IPv6 one; any other host unchanged. */
+/**
+ * The IPv4 address inside an IPv4-mapped IPv6 one; any other host unchanged. A
+ * socket of both families shows IPv4 peers like that.
+ */
 export function withoutMapping(host: string): string {
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(host)?.[1];
-  return mapped !== undefined && isIpv4(mapped) ? mapped : host;
+  const [, dotted, high, low] =
+    /^::ffff:(?:(\d+(?:\.\d+){3})|([0-9a-f]{1,4}):([0-9a-f]{1,4}))$/i
+      .exec(host) ?? [];
+  if (dotted !== undefined) return isIpv4(dotted) ? dotted : host;
+  if (high === undefined || low === undefined) return host;
+  return [high, low].map((group) => parseInt(group, 16))
+    .flatMap((group) => [group >> 8, group & 0xff]).join(".");
 }
 
 /**
@@ -127,10 +152,11 @@ export function unlistableReason(endpoint: Endpoint): string | undefined {
     if (first === 0) return "unspecified address";
     if (first >= 224) return "multicast, reserved or broadcast address";
   } else if (isIpv6(host)) {
-    const bare = new URL(`http://[${host.split("%")[0]}]/`).hostname;
-    if (bare === "[::]") return "unspecified address";
-    if (bare.startsWith("[ff")) return "multicast address";
-    if (bare.startsWith("[::ffff:")) return "IPv4 written as IPv6";
+    const address = shortestIpv6(host);
+    if (address === "::") return "unspecified address";
+    if (address.startsWith("ff")) return "multicast address";
+    if (/^fe[89ab]/.test(address)) return "address of one link alone";
+    if (address.startsWith("::ffff:")) return "IPv4 written as IPv6";
   }
   return undefined;
 }
@@ -264,8 +290,7 @@ export function addressGroup(host: string): string {
 
 /** The eight groups of a valid IPv6 literal, each without leading zeros. */
 function expandIpv6(address: string): string[] {
-  const normal = new URL(`http://[${address}]/`).hostname.slice(1, -1);
-  const [head = "", tail] = normal.split("::");
+  const [head = "", tail] = shortestIpv6(address).split("::");
   const before = head === "" ? [] : head.split(":");
   if (tail === undefined) return before;
   const after = tail === "" ? [] : tail.split(":");

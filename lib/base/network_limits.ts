@@ -30,6 +30,11 @@ export const NETWORK_LIMITS = {
   sendQueueBytes: 256 * KIB,
 
   // connections
+  /**
+   * Ports tried for a listener that needs a socket for each family, if the system
+   * picks: few are taken for one of them alone.
+   */
+  bothFamiliesAttemptCount: 8,
   /** TCP connect to one address. */
   connectMs: 5_000,
   /** From accept to hello, absolute: trickling bytes does not extend it. */

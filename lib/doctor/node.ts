@@ -8,7 +8,7 @@
  */
 
 import { AccessFailure } from "../access/credentials.ts";
-import { isIpv6, withoutMapping } from "../base/address.ts";
+import { isUnspecified } from "../base/address.ts";
 import { Channel } from "../protocol/channel.ts";
 import type { ListedNode } from "../client/nodes.ts";
 import { type Endpoint, formatEndpoint } from "../base/conn.ts";
@@ -27,6 +27,7 @@ import { RelayDialer } from "../uplink/relay_dialer.ts";
 import { RelayCalls } from "../uplink/relay_calls.ts";
 import { show } from "../base/text.ts";
 import { acceptTunnel } from "../transport/join.ts";
+import { ANY_HOST } from "../transport/both_families.ts";
 import { listen, type Listener } from "../transport/listen.ts";
 import type { Findings } from "./check.ts";
 import { tellIndex } from "./index.ts";
@@ -82,7 +83,7 @@ async function checkPort(
   findings: Findings,
 ): Promise<Listener | undefined> {
   const { identity, limits, plaintext, port } = options;
-  const host = options.host ?? (isIpv6(options.relay.host) ? "::" : "0.0.0.0");
+  const host = options.host ?? ANY_HOST;
   const incidents = new Incidents(limits.refusalPauseMs, () => {});
   try {
     const listener = await listen({
@@ -303,9 +304,7 @@ class Trial {
     const { advertise } = this.#options;
     const { host, port } = this.#listener.address;
     const { local } = this.#met.session.channel.conn;
-    const bound = host === "0.0.0.0" || host === "::"
-      ? withoutMapping(local.host)
-      : host;
+    const bound = isUnspecified(host) ? local.host : host;
     return { host: advertise?.host ?? bound, port: advertise?.port ?? port };
   }
 }

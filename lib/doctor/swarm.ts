@@ -6,7 +6,6 @@
  * @module
  */
 
-import { isIpv6, withoutMapping } from "../base/address.ts";
 import { type Endpoint, formatEndpoint } from "../base/conn.ts";
 import {
   describeCause,
@@ -19,6 +18,7 @@ import { within } from "../base/waiting.ts";
 import { createIdentity, type Identity } from "../identity/identity.ts";
 import { Holder } from "../swarm/holder.ts";
 import { type HolderEvent, HolderLease } from "../uplink/holder_lease.ts";
+import { ANY_HOST } from "../transport/both_families.ts";
 import type { Findings } from "./check.ts";
 import type { ExaminationOptions, MetRelay } from "./relay.ts";
 
@@ -29,8 +29,7 @@ export async function checkSwarm(
 ): Promise<void> {
   const { limits, relay, plaintext, signal } = options;
   const identity = await createIdentity();
-  const host = isIpv6(relay.host) ? "::" : "0.0.0.0";
-  const at = { host, port: 0 };
+  const at = { host: ANY_HOST, port: 0 };
   await using holder = await openHolder(
     { identity, plaintext, at, limits, isPrivate },
     findings,
@@ -42,7 +41,7 @@ export async function checkSwarm(
     serving: {
       identity,
       addressesFrom: (local) => [
-        { host: withoutMapping(local.host), port: holder.address.port },
+        { host: local.host, port: holder.address.port },
       ],
     },
     limits,

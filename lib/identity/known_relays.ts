@@ -6,7 +6,7 @@
  * @module
  */
 
-import { isId } from "../base/address.ts";
+import { isId, isIpv6, parseHost } from "../base/address.ts";
 import { type Endpoint, formatEndpoint } from "../base/conn.ts";
 import { describeCause, Failure, localKindOf } from "../base/errors.ts";
 import {
@@ -78,10 +78,10 @@ export class KnownRelays {
  */
 function keyOf(endpoint: string): string {
   const lower = endpoint.toLowerCase().replace(/\.(?=:\d+$)/, "");
-  const [, host, port] = /^\[(.+)\](:\d+)$/.exec(lower) ?? [];
-  // The shortest form of an IPv6 address; one with a zone stays as it is.
-  const url = host === undefined ? null : URL.parse(`http://[${host}]`);
-  return url === null ? lower : `${url.hostname}${port}`;
+  const [, host, port] = /^\[(.+)\]:(\d+)$/.exec(lower) ?? [];
+  return host === undefined || !isIpv6(host)
+    ? lower
+    : formatEndpoint({ host: parseHost(host), port: Number(port) });
 }
 
 async function readText(path: string): Promise<string> {

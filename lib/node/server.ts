@@ -8,7 +8,7 @@
  */
 
 import { checkedIndexKey } from "../access/index_key.ts";
-import { addressGroup, isIpv6, withoutMapping } from "../base/address.ts";
+import { addressGroup, isUnspecified } from "../base/address.ts";
 import { tunnelSource } from "../guard/admission.ts";
 import { Channel } from "../protocol/channel.ts";
 import { Deadlines } from "../protocol/deadline.ts";
@@ -43,6 +43,7 @@ import type {
   SharedContent,
 } from "./node_types.ts";
 import { acceptTunnel } from "../transport/join.ts";
+import { ANY_HOST } from "../transport/both_families.ts";
 import { type Accepted, listen, type Listener } from "../transport/listen.ts";
 
 export type {
@@ -181,7 +182,7 @@ class PeerNode implements NodeServer {
     const options = this.#options;
     options.signal?.throwIfAborted();
     this.#listener = await listen({
-      at: { host: options.host ?? defaultHost(options), port: options.port },
+      at: { host: options.host ?? ANY_HOST, port: options.port },
       identity: options.plaintext ? null : this.#identity,
       limits: this.#limits,
       connectionsPerAddressCount: this.#limits.nodeConnectionsPerAddressCount,
@@ -344,9 +345,7 @@ class PeerNode implements NodeServer {
   #addressFrom(local: Endpoint): Endpoint {
     const { host, port } = this.address;
     const { advertise } = this.#options;
-    const bound = host === "0.0.0.0" || host === "::"
-      ? withoutMapping(local.host)
-      : host;
+    const bound = isUnspecified(host) ? local.host : host;
     return { host: advertise?.host ?? bound, port: advertise?.port ?? port };
   }
 
@@ -426,11 +425,4 @@ function sharedPaths({ directory, paths }: NodeOptions): readonly SharedPath[] {
     throw new TypeError("A node takes one of directory and paths");
   }
   return paths ?? [{ path: directory! }];
-}
-
-/**
- * All addresses of the machine, of the family in which the relay is reached.
- */
-function defaultHost({ relay }: NodeOptions): string {
-  return isIpv6(relay.host) ? "::" : "0.0.0.0";
 }

@@ -8,7 +8,7 @@
  * @module
  */
 
-import { formatRelayAddress } from "../base/address.ts";
+import { formatRelayAddress, isUnspecified } from "../base/address.ts";
 import { Channel } from "../protocol/channel.ts";
 import { Deadlines } from "../protocol/deadline.ts";
 import type { Endpoint } from "../base/conn.ts";
@@ -37,6 +37,7 @@ import { Tunnels } from "./tunnels.ts";
 import { AddressTurns } from "./address_turns.ts";
 import { talkWithClient } from "./with_client.ts";
 import { talkWithNode } from "./with_node.ts";
+import { ANY_HOST } from "../transport/both_families.ts";
 import { type Accepted, listen, type Listener } from "../transport/listen.ts";
 
 export type { RelayEvent, RelayOptions, RelayServer };
@@ -179,7 +180,7 @@ class Relay implements RelayServer {
     const { signal } = options;
     signal?.throwIfAborted();
     try {
-      await this.#listen(options.host ?? "0.0.0.0");
+      await this.#listen(options.host ?? ANY_HOST);
       signal?.throwIfAborted(); // aborted while the port was being bound
     } catch (error) {
       await this.close();
@@ -268,11 +269,7 @@ class Relay implements RelayServer {
     const { host, port = bound.port } = this.#options.advertise ?? bound;
     // Nobody elsewhere can dial an address that stands for all of this
     // machine's.
-    const dialled = host === "0.0.0.0"
-      ? "127.0.0.1"
-      : host === "::"
-      ? "::1"
-      : host;
+    const dialled = isUnspecified(host) ? "127.0.0.1" : host;
     return formatRelayAddress({ host: dialled, port, id: this.id });
   }
 

@@ -6,7 +6,7 @@
  * @module
  */
 
-import { isIpv6, withoutMapping } from "../base/address.ts";
+import { isUnspecified } from "../base/address.ts";
 import type { Limits } from "../base/limits.ts";
 import type { RateLimit } from "../base/rate.ts";
 import type { PieceRun } from "../content/piece_set.ts";
@@ -19,6 +19,7 @@ import type { RelayDialer } from "../uplink/relay_dialer.ts";
 import { Holder } from "./holder.ts";
 import { HolderSearch, type HolderSource } from "./holder_search.ts";
 import { type HeldFile, Holding } from "./holding.ts";
+import { ANY_HOST } from "../transport/both_families.ts";
 
 /** Options of {@linkcode SwarmMember.open}. */
 export interface SwarmMemberOptions {
@@ -76,8 +77,7 @@ export class SwarmMember implements AsyncDisposable {
   static async open(options: SwarmMemberOptions): Promise<SwarmMember> {
     const { dialer, plaintext, isPrivate, limits, rate, onEvent } = options;
     const identity = await createIdentity();
-    const anyHost = isIpv6(dialer.relay.host) ? "::" : "0.0.0.0";
-    const at = { host: options.host ?? anyHost, port: 0 };
+    const at = { host: options.host ?? ANY_HOST, port: 0 };
     const holder = await Holder.open({
       ...{ identity, plaintext, at, limits, isPrivate, rate },
       ...onEvent === undefined ? {} : { onEvent },
@@ -88,7 +88,7 @@ export class SwarmMember implements AsyncDisposable {
       serving: {
         identity,
         addressesFrom: (local) => [{
-          host: host === anyHost ? withoutMapping(local.host) : host,
+          host: isUnspecified(host) ? local.host : host,
           port,
         }],
         onGrantKeys: (keys, relayId) => holder.setGrantKeys(keys, relayId),

@@ -14,6 +14,7 @@ import {
   type TLSSocketOptions,
 } from "node:tls";
 import { delay } from "@std/async/delay";
+import { withoutMapping } from "../base/address.ts";
 import type { Conn, Endpoint } from "../base/conn.ts";
 import {
   describeCause,
@@ -159,8 +160,11 @@ export async function acceptTls(
       return;
     }
     const ends = {
-      remote: { host: remoteAddress, port: remotePort ?? 0 },
-      local: { host: localAddress ?? options.at.host, port: localPort ?? 0 },
+      remote: { host: withoutMapping(remoteAddress), port: remotePort ?? 0 },
+      local: {
+        host: withoutMapping(localAddress ?? options.at.host),
+        port: localPort ?? 0,
+      },
     };
     welcome(new RawTls(socket, ends, terms));
   };
@@ -247,7 +251,7 @@ class Door extends BlockList {
 
   /** `node:net` calls this, and makes the socket in the same turn. */
   override check(address: unknown): boolean {
-    this.#welcome = this.#admit(String(address));
+    this.#welcome = this.#admit(withoutMapping(String(address)));
     return this.#welcome === undefined;
   }
 
@@ -256,7 +260,8 @@ class Door extends BlockList {
     const welcome = this.#welcome;
     this.#welcome = undefined;
     if (welcome !== undefined || host === undefined) return welcome;
-    return this.#admit(host); // a version of Deno that does not call `check`
+    // A version of Deno that does not call `check`.
+    return this.#admit(withoutMapping(host));
   }
 }
 

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { withoutMapping } from "../base/address.ts";
 import type { Conn, Endpoint } from "../base/conn.ts";
 
 /**
@@ -48,9 +49,9 @@ export class DenoConn implements Conn {
   }
 }
 
-/** The host and port in an address of Deno. */
+/** The host and port in an address of Deno; IPv4 in its own form. */
 export function endpointOf(address: Deno.Addr): Endpoint {
   // Not by `transport`: the addresses of a TLS conn do not have it.
   if (!("hostname" in address)) throw new TypeError("not a TCP address");
-  return { host: address.hostname, port: address.port };
+  return { host: withoutMapping(address.hostname), port: address.port };
 }

@@ -7,6 +7,7 @@
  */
 
 import { connect, type Socket } from "node:net";
+import { withoutMapping } from "../base/address.ts";
 import { type Conn, type Endpoint, writeAll } from "../base/conn.ts";
 import { ProtocolError } from "../base/errors.ts";
 import { readFrame } from "../protocol/frame.ts";
@@ -171,6 +172,9 @@ async function connectSocket(
   }
   return new StreamConn(socket, {
     remote: endpoint,
-    local: { host: socket.localAddress ?? "", port: socket.localPort ?? 0 },
+    local: {
+      host: withoutMapping(socket.localAddress ?? ""),
+      port: socket.localPort ?? 0,
+    },
   });
 }

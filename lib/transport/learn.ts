@@ -8,6 +8,7 @@
 
 import { connect, type TLSSocket } from "node:tls";
 import { type CallDeadlineOptions, orAborted } from "../base/waiting.ts";
+import { withoutMapping } from "../base/address.ts";
 import { type Conn, type Endpoint, formatEndpoint } from "../base/conn.ts";
 import { ProtocolError, systemErrorCode } from "../base/errors.ts";
 import { ALPN_PROTOCOL, dialDeadline } from "./dial.ts";
@@ -97,8 +98,11 @@ function endsOf(
   { host, port }: Endpoint,
 ): { remote: Endpoint; local: Endpoint } {
   return {
-    remote: { host: remoteAddress ?? host, port: remotePort ?? port },
-    local: { host: localAddress ?? "", port: localPort ?? 0 },
+    remote: {
+      host: withoutMapping(remoteAddress ?? host),
+      port: remotePort ?? port,
+    },
+    local: { host: withoutMapping(localAddress ?? ""), port: localPort ?? 0 },
   };
 }
 

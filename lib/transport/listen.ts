@@ -21,6 +21,7 @@ import {
   type RawConnection,
   type Welcome,
 } from "./accept.ts";
+import { listenAtBoth } from "./both_families.ts";
 import { HandshakeTurns, type WaitingHandshake } from "./handshake_turns.ts";
 
 /** An admitted connection, after its TLS handshake. */
@@ -43,7 +44,10 @@ export interface Accepted {
 
 /** Options of {@linkcode listen}. */
 export interface ListenOptions {
-  /** Address to bind and port; 0 lets the system pick. */
+  /**
+   * Address to bind and port; 0 lets the system pick. `::` stands for all
+   * addresses of both families.
+   */
   readonly at: Endpoint;
   /** The identity of this end; `null` listens without encryption. */
   readonly identity: Identity | null;
@@ -128,16 +132,20 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     return welcome !== undefined;
   };
   const acceptOptions = {
-    at: options.at,
     acceptPauseMs: limits.acceptPauseMs,
     acceptCheckMs: limits.acceptCheckMs,
     onStall: (why: string) => options.incidents.stalled(why),
     acceptsJoins: options.acceptsJoins ?? false,
     admit: (host: string) => admit(host),
   };
-  const acceptor: Acceptor = options.identity === null
-    ? acceptPlain(acceptOptions)
-    : await acceptTls(options.identity, acceptOptions);
+  const { identity } = options;
+  const acceptor: Acceptor = await listenAtBoth(
+    options.at,
+    (at) =>
+      identity === null
+        ? acceptPlain({ ...acceptOptions, at })
+        : acceptTls(identity, { ...acceptOptions, at }),
+  );
   return {
     address: acceptor.address,
     get connectionCount() {

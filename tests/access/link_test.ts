@@ -151,7 +151,7 @@ for (const name of NAMES) {
   });
 }
 
-for (const host of ["192.0.2.7", "2001:db8::7", "fe80::1%eth0"]) {
+for (const host of ["192.0.2.7", "2001:db8::7", "::1"]) {
   Deno.test(`A link to a relay at ${host} needs no quoting and comes back`, () => {
     const link = { ...LINK, relay: { ...RELAY, host } };
     const text = formatLink(link);

@@ -5,9 +5,11 @@ import {
   isHost,
   isId,
   isLoopback,
+  isUnspecified,
   looksLikeRelayAddress,
   parseAdvertise,
   parseEndpoint,
+  parseHost,
   parsePort,
   parseRelayAddress,
   unlistableReason,
@@ -47,9 +49,9 @@ for (
     ["localhost", true],
     ["my_nas", true],
     ["::1", true],
-    ["fe80::1%eth0", true],
+    ["fe80::1%eth0", false],
     ["2001:db8::7", true],
-    ["::1%eth0", true],
+    ["::1%eth0", false],
     ["::1%", false],
     ["::1%eth0%eth1", false],
     ["fe80::1]x", false],
@@ -87,6 +89,10 @@ for (
     ["224.0.0.1", 1500, "multicast, reserved or broadcast address"],
     ["255.255.255.255", 1500, "multicast, reserved or broadcast address"],
     ["ff02::1", 1500, "multicast address"],
+    ["fe80::1", 1500, "address of one link alone"],
+    ["febf::1", 1500, "address of one link alone"],
+    ["fec0::1", 1500, undefined],
+    ["fd00::1", 1500, undefined],
     ["::ffff:127.0.0.1", 1500, "IPv4 written as IPv6"],
     ["192.0.2.7", 0, "port must be from 1 to 65535"],
     ["192.0.2.7", 70_000, "port must be from 1 to 65535"],
@@ -102,6 +108,7 @@ for (
   const [host, group] of [
     ["192.0.2.7", "192.0.2.7"],
     ["::ffff:192.0.2.7", "192.0.2.7"],
+    ["::FFFF:C000:207", "192.0.2.7"],
     ["::1", "::1"],
     ["2001:db8:1:200::1", "2001:db8:1:200::/56"],
     ["2001:db8:1:2ff:ffff::", "2001:db8:1:200::/56"],
@@ -239,4 +246,34 @@ Deno.test("parseRelayAddress throws a Failure or nothing on mutated text", () =>
       if (!(error instanceof Failure)) throw error;
     }
   }
+});
+
+for (
+  const [text, host] of [
+    ["[::1]", "::1"],
+    ["0:0:0:0:0:0:0:1", "::1"],
+    ["2001:DB8:0:0::7", "2001:db8::7"],
+    ["::ffff:192.0.2.7", "192.0.2.7"],
+    ["::ffff:c000:207", "192.0.2.7"],
+    ["192.0.2.7", "192.0.2.7"],
+    ["NAS.local", "NAS.local"],
+  ] as const
+) {
+  Deno.test(`parseHost reads ${text} as ${host}`, () => {
+    assertEquals(parseHost(text), host);
+  });
+}
+
+Deno.test("parseHost refuses an address with a zone, and says why", () => {
+  assertThrows(
+    () => parseHost("fe80::1%eth0"),
+    Failure,
+    "Cannot use host (fe80::1%eth0): an address with a zone is of use on one " +
+      "link alone; give a name, an IPv4 address, or an IPv6 address without %",
+  );
+});
+
+Deno.test("isUnspecified is true for what stands for all addresses", () => {
+  const hosts = ["0.0.0.0", "::", "127.0.0.1", "::1", "nas"];
+  assertEquals(hosts.map(isUnspecified), [true, true, false, false, false]);
 });

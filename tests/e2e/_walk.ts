@@ -194,7 +194,7 @@ export class Walk implements AsyncDisposable {
   /** What a step must print here. */
   #expected({ shown = [] }: Step): string[] {
     return shown.filter((line) => !line.startsWith("on other machines, "))
-      .map((line) => this.#substituted(line).replaceAll("0.0.0.0", HOST));
+      .map((line) => this.#substituted(line).replaceAll("[::]", HOST));
   }
 
   /** Holds lines to what is expected, and keeps what names stand for. */

@@ -10,6 +10,7 @@ import { formatLink, type Link, parseLink } from "../../lib/access/link.ts";
 import { formatPass, openPass } from "../../lib/access/pass.ts";
 import { parseSecret } from "../../lib/access/secret.ts";
 import { formatToken, parseToken, tokenOf } from "../../lib/access/token.ts";
+import { parseHost } from "../../lib/base/address.ts";
 import { Failure } from "../../lib/base/errors.ts";
 import { safeName } from "../../lib/base/names.ts";
 import { anyText, holds } from "./_runs.ts";
@@ -28,7 +29,7 @@ const sender = fc.constantFrom(undefined, "a".repeat(16), "z27q".repeat(4));
 const terms = fc.record({ content, expires, uses, serial });
 const host = fc.oneof(
   fc.ipV4(),
-  fc.ipV6().filter((text) => !text.includes(".")),
+  fc.ipV6().map(parseHost),
   fc.constantFrom("nas.local", "a"),
 );
 const port = fc.integer({ min: 1, max: 65_535 });

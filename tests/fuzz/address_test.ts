@@ -39,7 +39,11 @@ const zone = fc.constantFrom("", "%eth0", "%1", "%wlan0.5");
 const ipv6 = fc.tuple(fc.ipV6(), zone).map(([host, zone]) => host + zone);
 const host = fc.oneof(fc.ipV4(), ipv6, dnsName);
 const port = fc.integer({ min: 1, max: 65_535 });
-const endpoint = fc.record({ host, port });
+/** Any endpoint, in its only form. */
+const endpoint = fc.record({
+  host: fc.oneof(fc.ipV4(), fc.ipV6().map(parseHost), dnsName),
+  port,
+});
 
 /** Text that is nearly an address. */
 const nearly = fc.oneof(
@@ -130,9 +134,27 @@ holds(
   },
 );
 
-holds("parseHost takes every address and DNS name", [host], (host) => {
-  assertEquals(parseHost(host), host);
+const spelled = fc.oneof(fc.ipV4(), fc.ipV6(), dnsName);
+
+holds("parseHost takes every address and DNS name", [spelled], (host) => {
+  const found = parseHost(host);
+  if (!isIpv6(host)) return assertEquals(found, host);
+  assertEquals(addressGroup(found), addressGroup(host));
+  if (isIpv6(found)) {
+    assertEquals(`[${found}]`, new URL(`http://[${host}]/`).hostname);
+  }
 });
+
+holds(
+  "parseHost refuses every zone",
+  [fc.ipV6(), fc.string()],
+  (host, zone) => {
+    assertEquals(
+      parsed(() => parseHost(`${host}%${zone}`), "usage"),
+      undefined,
+    );
+  },
+);
 
 holds(
   "parsePort takes whole numbers from 1 to 65535, and no other text",

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { isHost, unlistableReason } from "../../lib/base/address.ts";
+import { isHost, parseHost, unlistableReason } from "../../lib/base/address.ts";
 import { formatEndpoint } from "../../lib/base/conn.ts";
 import {
   certificateId,
@@ -28,7 +28,7 @@ const certificate = identity.certificate.toBase64();
 const address = fc.record({
   host: fc.oneof(
     fc.ipV4().map((host) => host.replace(/^(0|2[2-5][4-9])\b/, "10")),
-    fc.ipV6(),
+    fc.ipV6().map(parseHost),
     fc.constantFrom("nas", "nas.local", "node_7.example"),
   ),
   port: fc.integer({ min: 1, max: 65_535 }),

@@ -29,7 +29,7 @@ for (
     ["NAS.local", "nas.local"],
     ["nas.local", "nas.local."],
     ["2001:db8::1", "2001:DB8:0:0::1"],
-    ["fe80::1%eth0", "FE80::1%eth0"],
+    ["192.0.2.7", "::ffff:192.0.2.7"],
   ] as const
 ) {
   Deno.test(`KnownRelays knows the relay at ${host} as ${other}, in this run and the next`, async () => {

@@ -37,8 +37,8 @@ export const ROWS = {
     commands: ["send"],
     value: "ADDRESS",
     parse: parseHost,
-    default: "0.0.0.0",
-    help: "address to bind",
+    default: "::",
+    help: "address to bind; `::` is all, of IPv4 too",
   },
   advertise: {
     commands: ["send"],

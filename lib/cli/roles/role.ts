@@ -33,6 +33,7 @@ import {
 import { parseLog } from "../output/log.ts";
 import { isClosedOutput } from "../output/streams.ts";
 import { Terminal, type TerminalOptions } from "../output/terminal.ts";
+import { ANY_HOST } from "../../transport/both_families.ts";
 
 /** The surroundings of a running role. */
 export interface RoleContext {
@@ -223,7 +224,7 @@ export function expectNoMore(
  * @throws {Failure} of kind `local` if its address cannot be bound.
  */
 export async function listening<Server>(
-  { host = "0.0.0.0", port, option }: {
+  { host = ANY_HOST, port, option }: {
     host?: string;
     port: number;
     option?: string;

@@ -10,8 +10,8 @@ import {
   parseRelayAddress,
 } from "../../base/address.ts";
 import { aborted } from "../../base/waiting.ts";
-import { formatEndpoint } from "../../base/conn.ts";
 import { parseSecret } from "../../access/secret.ts";
+import { formatEndpoint } from "../../base/conn.ts";
 import { Failure } from "../../base/errors.ts";
 import {
   type RelayEvent,
