@@ -108,9 +108,12 @@ function shortestIpv6(address: string): string {
   return new URL(`http://[${address}]/`).hostname.slice(1, -1);
 }
 
+/** The host to bind by default: all addresses, of IPv4 and IPv6. */
+export const ANY_HOST = "::";
+
 /** Whether `host` stands for all addresses of a machine. */
 export function isUnspecified(host: string): boolean {
-  return host === "0.0.0.0" || host === "::";
+  return host === "0.0.0.0" || host === ANY_HOST;
 }
 
 /**

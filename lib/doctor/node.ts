@@ -8,7 +8,7 @@
  */
 
 import { AccessFailure } from "../access/credentials.ts";
-import { isUnspecified } from "../base/address.ts";
+import { ANY_HOST, isUnspecified } from "../base/address.ts";
 import { Channel } from "../protocol/channel.ts";
 import type { ListedNode } from "../client/nodes.ts";
 import { type Endpoint, formatEndpoint } from "../base/conn.ts";
@@ -27,7 +27,6 @@ import { RelayDialer } from "../uplink/relay_dialer.ts";
 import { RelayCalls } from "../uplink/relay_calls.ts";
 import { show } from "../base/text.ts";
 import { acceptTunnel } from "../transport/join.ts";
-import { ANY_HOST } from "../transport/both_families.ts";
 import { listen, type Listener } from "../transport/listen.ts";
 import type { Findings } from "./check.ts";
 import { tellIndex } from "./index.ts";

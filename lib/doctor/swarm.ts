@@ -6,6 +6,7 @@
  * @module
  */
 
+import { ANY_HOST } from "../base/address.ts";
 import { type Endpoint, formatEndpoint } from "../base/conn.ts";
 import {
   describeCause,
@@ -18,7 +19,6 @@ import { within } from "../base/waiting.ts";
 import { createIdentity, type Identity } from "../identity/identity.ts";
 import { Holder } from "../swarm/holder.ts";
 import { type HolderEvent, HolderLease } from "../uplink/holder_lease.ts";
-import { ANY_HOST } from "../transport/both_families.ts";
 import type { Findings } from "./check.ts";
 import type { ExaminationOptions, MetRelay } from "./relay.ts";
 

@@ -8,7 +8,7 @@
  */
 
 import { checkedIndexKey } from "../access/index_key.ts";
-import { addressGroup, isUnspecified } from "../base/address.ts";
+import { addressGroup, ANY_HOST, isUnspecified } from "../base/address.ts";
 import { tunnelSource } from "../guard/admission.ts";
 import { Channel } from "../protocol/channel.ts";
 import { Deadlines } from "../protocol/deadline.ts";
@@ -43,7 +43,6 @@ import type {
   SharedContent,
 } from "./node_types.ts";
 import { acceptTunnel } from "../transport/join.ts";
-import { ANY_HOST } from "../transport/both_families.ts";
 import { type Accepted, listen, type Listener } from "../transport/listen.ts";
 
 export type {

@@ -8,7 +8,11 @@
  * @module
  */
 
-import { formatRelayAddress, isUnspecified } from "../base/address.ts";
+import {
+  ANY_HOST,
+  formatRelayAddress,
+  isUnspecified,
+} from "../base/address.ts";
 import { Channel } from "../protocol/channel.ts";
 import { Deadlines } from "../protocol/deadline.ts";
 import type { Endpoint } from "../base/conn.ts";
@@ -37,7 +41,6 @@ import { Tunnels } from "./tunnels.ts";
 import { AddressTurns } from "./address_turns.ts";
 import { talkWithClient } from "./with_client.ts";
 import { talkWithNode } from "./with_node.ts";
-import { ANY_HOST } from "../transport/both_families.ts";
 import { type Accepted, listen, type Listener } from "../transport/listen.ts";
 
 export type { RelayEvent, RelayOptions, RelayServer };

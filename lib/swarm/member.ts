@@ -6,7 +6,7 @@
  * @module
  */
 
-import { isUnspecified } from "../base/address.ts";
+import { ANY_HOST, isUnspecified } from "../base/address.ts";
 import type { Limits } from "../base/limits.ts";
 import type { RateLimit } from "../base/rate.ts";
 import type { PieceRun } from "../content/piece_set.ts";
@@ -19,7 +19,6 @@ import type { RelayDialer } from "../uplink/relay_dialer.ts";
 import { Holder } from "./holder.ts";
 import { HolderSearch, type HolderSource } from "./holder_search.ts";
 import { type HeldFile, Holding } from "./holding.ts";
-import { ANY_HOST } from "../transport/both_families.ts";
 
 /** Options of {@linkcode SwarmMember.open}. */
 export interface SwarmMemberOptions {

@@ -9,14 +9,11 @@
  * @module
  */
 
-import type { Endpoint } from "../base/conn.ts";
-import { formatEndpoint } from "../base/conn.ts";
+import { ANY_HOST } from "../base/address.ts";
+import { type Endpoint, formatEndpoint } from "../base/conn.ts";
 import { isShortage, systemErrorCode } from "../base/errors.ts";
 import { LIMITS } from "../base/limits.ts";
 import { isGranted } from "../base/permission.ts";
-
-/** The host to bind by default: all addresses of both families. */
-export const ANY_HOST = "::";
 
 const ANY_IPV4 = "0.0.0.0";
 

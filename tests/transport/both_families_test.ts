@@ -1,10 +1,10 @@
 import { assertEquals, assertRejects } from "@std/assert";
+import { ANY_HOST } from "../../lib/base/address.ts";
 import { type Conn, type Endpoint, writeAll } from "../../lib/base/conn.ts";
 import { LIMITS } from "../../lib/base/limits.ts";
 import { Incidents } from "../../lib/guard/incidents.ts";
 import { createIdentity } from "../../lib/identity/identity.ts";
 import {
-  ANY_HOST,
   type Families,
   listenAtBoth,
 } from "../../lib/transport/both_families.ts";

@@ -5,6 +5,7 @@
  */
 
 import {
+  ANY_HOST,
   looksLikeRelayAddress,
   parseEndpoint,
   parseHost,
@@ -33,7 +34,6 @@ import {
 import { parseLog } from "../output/log.ts";
 import { isClosedOutput } from "../output/streams.ts";
 import { Terminal, type TerminalOptions } from "../output/terminal.ts";
-import { ANY_HOST } from "../../transport/both_families.ts";
 
 /** The surroundings of a running role. */
 export interface RoleContext {
