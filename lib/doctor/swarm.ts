@@ -27,7 +27,7 @@ export async function checkSwarm(
   { session: { isPrivate }, dialer }: MetRelay,
   { options, findings }: { options: ExaminationOptions; findings: Findings },
 ): Promise<void> {
-  const { limits, relay, plaintext, signal } = options;
+  const { limits, plaintext, signal } = options;
   const identity = await createIdentity();
   const at = { host: ANY_HOST, port: 0 };
   await using holder = await openHolder(
