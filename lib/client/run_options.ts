@@ -1,0 +1,34 @@
+/**
+ * The options of one run of `getFiles`.
+ *
+ * @module
+ */
+
+import type { BaseFile } from "../disk/base_file.ts";
+import type { Candidates } from "./candidates.ts";
+import type { Selection } from "./selections.ts";
+import type { SwarmOptions } from "./swarming.ts";
+import type { TransferOptions } from "./transfer_options.ts";
+
+/** Options of `GetRun`. */
+export interface GetRunOptions extends TransferOptions {
+  readonly selections: readonly Selection[];
+  /** The nodes to ask. */
+  readonly candidates: Candidates;
+  /** The path to save a file at. */
+  readonly pathOf: (name: string, selection: Selection) => string;
+  /** Whether to replace existing files. */
+  readonly overwrite?: boolean;
+  /** Whether files are durable before they count as saved; by default they are. */
+  readonly sync?: boolean;
+  /** The SHA-256 of each file; others are not fetched. */
+  readonly sums?: ReadonlyMap<string, string>;
+  /** An older file: what is right in it is copied, and not fetched. */
+  readonly base: BaseFile | undefined;
+  /** With `--wait`: a node's first scan of its share is waited for. */
+  readonly waitMs?: number;
+  /** Only tells what would become of each file. */
+  readonly dryRun?: boolean;
+  /** Whether large files are fetched together with other clients. */
+  readonly swarm?: SwarmOptions;
+}
