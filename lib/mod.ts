@@ -122,6 +122,12 @@ export {
   parseRelayAddress,
   type RelayAddress,
 } from "./base/address.ts";
+export {
+  type GatewayEvent,
+  type GatewayOptions,
+  type GatewayServer,
+  serveGateway,
+} from "./gateway/server.ts";
 export type { ByteRange, Section } from "./content/section.ts";
 export type { ContentGroup, Offer, Preference } from "./content/choice.ts";
 export type {

@@ -14,6 +14,7 @@ import {
 } from "@sinclair/typebox";
 import type { ClientEvent } from "../lib/client/events.ts";
 import { CHECKS, VERDICTS } from "../lib/doctor/check.ts";
+import type { GatewayEvent } from "../lib/gateway/server.ts";
 import { EXIT_CODE } from "../lib/base/errors.ts";
 import type { NodeEvent } from "../lib/node/server.ts";
 import type { RelayEvent } from "../lib/relay/server.ts";
@@ -23,9 +24,9 @@ import { SHELLS } from "../lib/cli/options/command_table.ts";
 import type { Role } from "../lib/cli/options/option_spec.ts";
 
 /** Names of all events. */
-export type EventName = (ClientEvent | NodeEvent | RelayEvent | CliEvent)[
-  "event"
-];
+export type EventName =
+  | (ClientEvent | NodeEvent | RelayEvent | CliEvent)["event"]
+  | Exclude<GatewayEvent["event"], "gateway_error">; // told as `error`
 
 /** One event. */
 export interface EventSpec {
@@ -489,6 +490,15 @@ export const EVENTS: Readonly<Record<EventName, EventSpec>> = {
     fields: {
       host: text("the address that they are served at"),
       port: count("their port"),
+    },
+  },
+  "gateway_listening": {
+    says: "a gateway answers",
+    roles: ["client"],
+    fields: {
+      host: text("the address that it listens at"),
+      port: count("its port"),
+      url: text("the address to type into a browser"),
     },
   },
   "relay_unverified": {

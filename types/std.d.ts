@@ -33,6 +33,10 @@ declare module "@std/async/delay" {
   export function delay(ms: number, options?: DelayOptions): Promise<void>;
 }
 
+declare module "@std/media-types/type-by-extension" {
+  export function typeByExtension(extension: string): string | undefined;
+}
+
 declare module "@std/data-structures/binary-heap" {
   export class BinaryHeap<T> {
     constructor(compare?: (a: T, b: T) => number);

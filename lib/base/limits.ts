@@ -6,6 +6,7 @@
  * @module
  */
 
+import { GATEWAY_LIMITS } from "./gateway_limits.ts";
 import { NETWORK_LIMITS } from "./network_limits.ts";
 
 const KIB = 1024;
@@ -14,6 +15,7 @@ const MIB = 1024 * KIB;
 /** The unit is part of each name; the reason stands above the number. */
 const NUMBERS = {
   ...NETWORK_LIMITS,
+  ...GATEWAY_LIMITS,
 
   // files
   /** Bytes of a name, sub-folders included, as UTF-8. */

@@ -149,6 +149,7 @@ function parseCommand(word: string | undefined): RelayCommand {
     case "link":
     case "send":
     case "sums":
+    case "gateway":
     case "doctor":
       return word;
     case "verify":
@@ -231,6 +232,15 @@ async function runCommand(
       expectNoMore(more, SPEC, usage);
       const { runSums } = await import("./sums.ts");
       return await runSums(pattern, { options, terminal });
+    }
+    case "gateway": {
+      const [listen, ...more] = words;
+      if (listen === undefined) {
+        throw wrongUse(command, "gateway needs a port");
+      }
+      expectNoMore(more, SPEC, usage);
+      const { runGateway } = await import("./gateway.ts");
+      return await runGateway(listen, context);
     }
     case "send": {
       if (words.length === 0) throw wrongUse(command, "send needs a file");

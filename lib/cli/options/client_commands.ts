@@ -208,6 +208,31 @@ export const CLIENT_COMMANDS: Readonly<Record<ClientCommand, Command>> = {
       },
     ],
   },
+  gateway: {
+    ...NOTHING,
+    usage: "RELAY gateway [HOST:]PORT",
+    common: ["token-file", "known-relays", "no-tunnel", "json", "quiet"],
+    summary: "serve all files over HTTP: to a browser, a player",
+    alsoCalled: ["web", "http", "serve", "browser", "mount", "webdav"],
+    notes: [
+      "A browser finds a list at /, and each file at /files/NAME. Everything is verified",
+      "before it is sent. Only this machine can connect, unless HOST is given.",
+    ],
+    examples: [
+      {
+        what: "at http://127.0.0.1:8080/",
+        line: `${RUN} nas 1700 gateway 8080`,
+      },
+      {
+        what: "at a port that the system picks",
+        line: `${RUN} nas 1700 gateway 0`,
+      },
+      {
+        what: "of a private relay",
+        line: `${RUN} --token-file=my.token nas 1700 gateway 8080`,
+      },
+    ],
+  },
   verify: {
     ...NOTHING,
     usage: "verify FILE RECEIPT",

@@ -23,6 +23,7 @@ const ASKING = [
   "link",
   "send",
   "sums",
+  "gateway",
   "doctor",
 ] as const;
 const INDEXED = ["get", "cat", "link", "ls", "sums"] as const;

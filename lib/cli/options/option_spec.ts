@@ -21,6 +21,7 @@ export type ClientCommand =
   | "send"
   | "sums"
   | "verify"
+  | "gateway"
   | "doctor"
   | "help"
   | "completions";

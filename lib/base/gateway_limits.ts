@@ -1,0 +1,36 @@
+/**
+ * The numbers of a gateway and its web server, a part of `limits.ts`.
+ *
+ * @module
+ */
+
+const KIB = 1024;
+
+/** The unit is part of each name; the reason stands above the number. */
+export const GATEWAY_LIMITS = {
+  // web
+  /** Connections of browsers, players and download tools to a gateway. */
+  webConnectionCount: 64,
+  /** A request with all its header fields; browsers send 1 KiB. */
+  webHeadBytes: 8 * KIB,
+  /** From the first byte of a request to the end of its head. */
+  webHeadMs: 5_000,
+  /** Between two requests; browsers keep connections for longer. */
+  webIdleMs: 60_000,
+  /** The body of a request: PROPFIND sends some hundred bytes. */
+  webBodyBytes: 64 * KIB,
+  /** A client that takes nothing for so long is a player that was left alone. */
+  webStallMs: 300_000,
+  /** After this it gives way, where somebody else has no connection. */
+  webStalledMs: 10_000,
+
+  // gateway
+  /** A list of all files is asked for again when it is so old. */
+  gatewayListFreshMs: 5_000,
+  /** An old list is good enough if no new one has come by then. */
+  gatewayListPatienceMs: 2_000,
+  /** Transfers that have ended and are still shown. */
+  gatewayEndedTransferCount: 50,
+  /** Entries on one page of a folder: below 300 kB. */
+  gatewayPageEntryCount: 2_000,
+} as const;

@@ -1,0 +1,39 @@
+/**
+ * What a failure is in HTTP: a status code, and the words of the terminal.
+ *
+ * @module
+ */
+
+import { describeCause, Failure } from "../base/errors.ts";
+import type { Field } from "../http/answer.ts";
+
+/** A failure as HTTP tells it. */
+export interface HttpFailure {
+  readonly status: number;
+  readonly message: string;
+  readonly fields: readonly Field[];
+}
+
+/** The words for an error. */
+export function errorText(error: unknown): string {
+  return error instanceof Failure ? error.message : describeCause(error);
+}
+
+/** The status for a failure; `undefined` for an error that is a bug. */
+export function httpFailureOf(error: unknown): HttpFailure | undefined {
+  if (!(error instanceof Failure)) return undefined;
+  const { message } = error;
+  switch (error.kind) {
+    case "not_found":
+      return { status: 404, message, fields: [] };
+    case "relay":
+      return { status: 503, message, fields: [["Retry-After", "5"]] };
+    case "undelivered":
+    case "corrupt":
+      return { status: 502, message, fields: [] };
+    case "usage":
+      return { status: 400, message, fields: [] };
+    default:
+      return { status: 500, message, fields: [] };
+  }
+}

@@ -1,0 +1,105 @@
+/**
+ * Answers requests for files: ranges, conditions, names to save under.
+ *
+ * @module
+ */
+
+import type { Field, HttpAnswer } from "../http/answer.ts";
+import { typeFields } from "../http/content_types.ts";
+import { attachment } from "../http/disposition.ts";
+import { type Extent, extentOf } from "../http/ranges.ts";
+import type { WebRequest } from "../http/web_server.ts";
+import type { FoundFile } from "./file_source.ts";
+import { errorText } from "./failures.ts";
+import type { Transfers } from "./transfers.ts";
+
+/** How to serve a file. */
+export interface FileOptions {
+  readonly transfers: Transfers;
+  /** Whether its address names this content for ever. */
+  readonly isImmutable: boolean;
+}
+
+/** The answer to a request for a file. */
+export function answerWithFile(
+  request: WebRequest,
+  file: FoundFile,
+  { transfers, isImmutable }: FileOptions,
+): HttpAnswer {
+  const { size, modifiedMs, content, version } = file;
+  const etag = content === undefined ? `W/"${version}"` : `"${content}"`;
+  const extent = extentOf(request, size, { etag, modifiedMs });
+  const common: Field[] = [
+    ["ETag", etag],
+    ["Last-Modified", new Date(modifiedMs).toUTCString()],
+    ["Cache-Control", isImmutable ? IMMUTABLE : "no-cache"],
+    ["Accept-Ranges", "bytes"],
+  ];
+  if (extent.kind === "unchanged") return { status: 304, fields: common };
+  if (extent.kind === "changed") return { status: 412, fields: common };
+  if (extent.kind === "none") {
+    const fields: Field[] = [...common, ["Content-Range", `bytes */${size}`]];
+    return { status: 416, fields };
+  }
+  const { status, section, range } = partOf(extent, size);
+  const fields = [
+    ...common,
+    ...range,
+    ...typeFields(file.name),
+    ...dispositionOf(request, file.name),
+    ...digestOf(file),
+  ];
+  const length = section.end - section.start;
+  const parts = () => bytesOf(file, { section, request, transfers });
+  return { status, fields, body: { length, parts } };
+}
+
+const IMMUTABLE = "public, max-age=31536000, immutable";
+
+function partOf(extent: Extent & { kind: "whole" | "part" }, size: number) {
+  if (extent.kind === "whole") {
+    return { status: 200, section: { start: 0, end: size }, range: [] };
+  }
+  const { start, end } = extent;
+  const value = `bytes ${start}-${end - 1}/${size}`;
+  const range: Field[] = [["Content-Range", value]];
+  return { status: 206, section: { start, end }, range };
+}
+
+function dispositionOf({ query }: WebRequest, name: string): Field[] {
+  if (!new URLSearchParams(query).has("download")) return [];
+  const last = name.slice(name.lastIndexOf("/") + 1);
+  return [["Content-Disposition", attachment(last)]];
+}
+
+function digestOf({ sha256 }: FoundFile): Field[] {
+  if (sha256 === undefined) return [];
+  const base64 = Uint8Array.fromHex(sha256).toBase64();
+  return [["Repr-Digest", `sha-256=:${base64}:`]];
+}
+
+/** The bytes of an answer, noted as a transfer. */
+async function* bytesOf(
+  file: FoundFile,
+  { section, request, transfers }: {
+    section: { start: number; end: number };
+    request: WebRequest;
+    transfers: Transfers;
+  },
+): AsyncGenerator<Uint8Array> {
+  const note = transfers.begin(file, section);
+  const { signal } = request;
+  try {
+    const from = note.from.bind(note);
+    for await (const bytes of file.read(section, { signal, from })) {
+      yield bytes;
+      note.sent(bytes.length);
+    }
+    note.ended("done");
+  } catch (error) {
+    if (!signal.aborted) note.ended("failed", errorText(error));
+    throw error;
+  } finally {
+    note.ended("cancelled"); // unless it has ended otherwise
+  }
+}

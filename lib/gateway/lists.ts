@@ -1,0 +1,127 @@
+/**
+ * Keeps a list of all files on all nodes, and asks for a new one when somebody
+ * wants it and it is old. One request is under way at a time.
+ *
+ * @module
+ */
+
+import { Failure } from "../base/errors.ts";
+import { within } from "../base/waiting.ts";
+import { isHidden } from "../content/glob.ts";
+import { browseAll } from "../client/browsing.ts";
+import { Candidates } from "../client/candidates.ts";
+import type { ClientEvent } from "../client/events.ts";
+import { FileListings } from "../client/listing.ts";
+import type { ListedNode } from "../client/nodes.ts";
+import { type ClientOptions, Peers } from "../client/peers.ts";
+import { FileIndex, type Snapshot } from "./file_index.ts";
+import type { PageNode } from "./page_model.ts";
+
+/** Options of {@linkcode Lists}. */
+export interface ListsOptions {
+  readonly client: ClientOptions;
+  /** Called for every event. */
+  readonly tell: (event: ClientEvent) => void;
+  /** A list is asked for again when it is so old. */
+  readonly freshMs: number;
+  /** How long somebody waits for a new list where there is an old one. */
+  readonly patienceMs: number;
+}
+
+/** The list, as new as is needed. */
+export class Lists {
+  readonly #options: ListsOptions;
+  #snapshot: Snapshot | undefined;
+  #asking: Promise<Snapshot> | undefined;
+  /** When each node last answered, by its id. */
+  readonly #seenMs = new Map<string, number>();
+
+  constructor(options: ListsOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * The list. One that is old is given where no new one comes in time.
+   *
+   * @throws {Failure} of kind `relay` if there is none, and the relay cannot be
+   * asked.
+   */
+  async latest(): Promise<Snapshot> {
+    const { freshMs, patienceMs } = this.#options;
+    const old = this.#snapshot;
+    if (old !== undefined && performance.now() - old.at < freshMs) return old;
+    const asking = this.#asking ??= this.#ask().finally(() =>
+      this.#asking = undefined
+    );
+    if (old === undefined) return await asking;
+    const settled = asking.then(() => {}, () => {});
+    await within(settled, patienceMs);
+    return this.#snapshot ?? old;
+  }
+
+  /** Waits until nothing is asked for. */
+  async settled(): Promise<void> {
+    await this.#asking?.catch(() => {});
+  }
+
+  async #ask(): Promise<Snapshot> {
+    const { client, tell } = this.#options;
+    const troubles = new Map<string, string>();
+    let greeting = "";
+    const onEvent = (event: ClientEvent) => {
+      if (event.event === "node_trouble") {
+        troubles.set(event.node.id, event.cause);
+      }
+      if (event.event === "nodes_listed") greeting = event.greeting;
+      tell(event);
+    };
+    await using peers = new Peers(client, onEvent);
+    const sought = { kind: "matching", prefix: "" } as const;
+    const candidates = await Candidates.of(peers, [sought], {});
+    const { sessions, ...found } = await browseAll(peers, candidates.nodes, {
+      prefix: "",
+      matches: (name) => !isHidden(name),
+      tell: onEvent,
+    });
+    const paths = new Map(
+      Array.from(sessions, ([id, { path }]) => [id, path] as const),
+    );
+    for (const session of sessions.values()) {
+      await session[Symbol.asyncDispose]();
+    }
+    const files = new FileIndex(new FileListings(found, candidates));
+    const counts = countsIn(files);
+    for (const id of paths.keys()) this.#seenMs.set(id, Date.now());
+    const nodeOf = ({ id, name, addresses }: ListedNode): PageNode => {
+      const [address = { host: "", port: 0 }] = addresses;
+      const error = troubles.get(id);
+      return {
+        ...{ id, name, host: address.host, port: address.port },
+        path: paths.get(id) ?? "none",
+        files: counts.get(id) ?? 0,
+        lastSeenMs: this.#seenMs.get(id) ?? 0,
+        ...error === undefined ? {} : { error },
+      };
+    };
+    return this.#snapshot = {
+      files,
+      nodes: candidates.nodes.map(nodeOf),
+      greeting,
+      complete: troubles.size === 0,
+      at: performance.now(),
+    };
+  }
+}
+
+function countsIn(files: FileIndex): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const { nodes } of files.briefs()) {
+    for (const id of nodes) counts.set(id, (counts.get(id) ?? 0) + 1);
+  }
+  return counts;
+}
+
+/** Whether a failure says that the relay cannot be asked. */
+export function isRelayAway(error: unknown): boolean {
+  return error instanceof Failure && error.kind === "relay";
+}

@@ -1,0 +1,122 @@
+/**
+ * Pages as answers: a folder, an error.
+ *
+ * @module
+ */
+
+import { Failure } from "../base/errors.ts";
+import { show } from "../base/text.ts";
+import { type Field, type HttpAnswer, plainAnswer } from "../http/answer.ts";
+import type { WebRequest } from "../http/web_server.ts";
+import type { HttpFailure } from "./failures.ts";
+import type { Snapshot } from "./file_index.ts";
+import type { Gateway } from "./gateway.ts";
+import { renderPage } from "./page.ts";
+import type { PageModel } from "./page_model.ts";
+
+/** The policy of every page: nothing from elsewhere, no script in the page. */
+const PAGE_POLICY =
+  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; " +
+  "media-src 'self' blob:; connect-src 'self'; font-src 'self'; manifest-src 'self'; " +
+  "frame-src 'self'; worker-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+const PAGE_FIELDS: readonly Field[] = [
+  ["Content-Type", "text/html; charset=utf-8"],
+  ["Content-Security-Policy", PAGE_POLICY],
+  ["X-Content-Type-Options", "nosniff"],
+  ["X-Frame-Options", "DENY"],
+  ["Referrer-Policy", "no-referrer"],
+  ["Cross-Origin-Resource-Policy", "same-origin"],
+  ["Cross-Origin-Opener-Policy", "same-origin"],
+  ["Cache-Control", "no-cache"],
+];
+
+/** A page. */
+export function htmlAnswer(status: number, body: string): HttpAnswer {
+  return { status, fields: PAGE_FIELDS, body };
+}
+
+/** What pages without files have in common. */
+export const EMPTY_PAGE: PageModel = {
+  ...{ kind: "files", base: "", folder: "", entries: [] },
+  ...{ fileCount: 0, entryCount: 0, nodes: [], greeting: "" },
+  ...{ complete: true, ageMs: 0 },
+};
+
+/** The path from a page to `/`. */
+function baseOf({ path }: WebRequest): string {
+  return "../".repeat(Math.max(0, path.split("/").length - 2));
+}
+
+function about(snapshot: Snapshot) {
+  const { nodes, greeting, complete, at } = snapshot;
+  return { nodes, greeting, complete, ageMs: performance.now() - at };
+}
+
+/**
+ * The page of a folder; the whole share is the folder with an empty name.
+ *
+ * @throws {Failure} of kind `not_found` if there is no such folder.
+ */
+export async function folderPage(
+  folder: string,
+  request: WebRequest,
+  gateway: Gateway,
+): Promise<HttpAnswer> {
+  const snapshot = await gateway.lists.latest();
+  const { files } = snapshot;
+  if (folder !== "" && !files.hasFolder(folder)) {
+    throw new Failure("not_found", {
+      what: "Cannot list folder",
+      where: show(folder),
+      why: "no active node has files in it",
+    });
+  }
+  const { pageEntryCount: most } = gateway;
+  const page = pageNumberIn(request);
+  const content = files.folder(folder, { skip: page * most, most });
+  const isLast = (page + 1) * most >= content.entryCount;
+  const prefix = request.path === "/" ? "files/" : "";
+  const model: PageModel = {
+    ...EMPTY_PAGE,
+    ...about(snapshot),
+    base: baseOf(request),
+    folder,
+    ...content,
+    entries: content.entries.map((entry) => ({
+      ...entry,
+      href: prefix + entry.href,
+    })),
+    ...isLast ? {} : { next: `?page=${page + 2}` },
+  };
+  return htmlAnswer(200, renderPage(model));
+}
+
+/** The number of the wanted part of a list, from 0. */
+function pageNumberIn({ query }: WebRequest): number {
+  const text = new URLSearchParams(query).get("page") ?? "1";
+  return /^[1-9]\d{0,6}$/.test(text) ? Number(text) - 1 : 0;
+}
+
+/** An error: as a page for a browser, as JSON or text for others. */
+export function errorPage(
+  request: WebRequest,
+  { status, message, fields }: HttpFailure,
+): HttpAnswer {
+  const accepts = request.headers.get("accept") ?? "";
+  if (accepts.includes("text/html")) {
+    const error = { status, message, tried: [] };
+    const base = baseOf(request);
+    const model: PageModel = { ...EMPTY_PAGE, kind: "error", base, error };
+    const answer = htmlAnswer(status, renderPage(model));
+    return { ...answer, fields: [...answer.fields ?? [], ...fields] };
+  }
+  if (accepts.includes("application/json")) {
+    return {
+      status,
+      fields: [["Content-Type", "application/json"], ...fields],
+      body: `${JSON.stringify({ v: 1, error: message })}\n`,
+    };
+  }
+  return plainAnswer(status, message, fields);
+}

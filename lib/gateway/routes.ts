@@ -1,0 +1,143 @@
+/**
+ * Which answer belongs to which address.
+ *
+ * @module
+ */
+
+import { safeName } from "../base/names.ts";
+import { show } from "../base/text.ts";
+import { Failure } from "../base/errors.ts";
+import { isContentId } from "../content/manifest.ts";
+import { type HttpAnswer, plainAnswer } from "../http/answer.ts";
+import { decodePath } from "../http/request.ts";
+import type { WebRequest } from "../http/web_server.ts";
+import type { Gateway } from "./gateway.ts";
+import { httpFailureOf } from "./failures.ts";
+import { answerWithFile } from "./files.ts";
+import {
+  filesAsJson,
+  listAsEvents,
+  nodesAsJson,
+  transfersAsJson,
+} from "./json.ts";
+import { errorPage, folderPage } from "./pages.ts";
+import { pageAsset } from "./page.ts";
+
+/** Answers a request. Failures become answers; bugs are thrown. */
+export async function answerTo(
+  request: WebRequest,
+  gateway: Gateway,
+): Promise<HttpAnswer> {
+  const { method } = request;
+  if (method !== "GET" && method !== "HEAD") {
+    return plainAnswer(405, undefined, [["Allow", "GET, HEAD"]]);
+  }
+  try {
+    return await routed(request, gateway);
+  } catch (error) {
+    request.signal.throwIfAborted();
+    const failure = httpFailureOf(error);
+    if (failure === undefined) throw error;
+    return errorPage(request, failure);
+  }
+}
+
+async function routed(
+  request: WebRequest,
+  gateway: Gateway,
+): Promise<HttpAnswer> {
+  const { path } = request;
+  if (path === "/") return await root(request, gateway);
+  if (path === "/healthz") return plainAnswer(200, "ok");
+  if (path === "/api/files") return filesAsJson(await gateway.lists.latest());
+  if (path === "/api/nodes") return nodesAsJson(await gateway.lists.latest());
+  if (path === "/api/transfers") return transfersAsJson(gateway.transfers);
+  const [, room, rest = ""] = /^\/([a-z]+)\/(.*)$/.exec(path) ?? [];
+  switch (room) {
+    case "page":
+      return asset(rest);
+    case "files":
+      return await file(rest, request, gateway);
+    case "content":
+      return await content(rest, request, gateway);
+    default:
+      return plainAnswer(404);
+  }
+}
+
+async function root(
+  request: WebRequest,
+  gateway: Gateway,
+): Promise<HttpAnswer> {
+  const query = new URLSearchParams(request.query);
+  if (query.has("json")) return listAsEvents(await gateway.lists.latest());
+  return await folderPage("", request, gateway);
+}
+
+function asset(path: string): HttpAnswer {
+  const found = pageAsset(path);
+  if (found === undefined) return plainAnswer(404);
+  return {
+    status: 200,
+    fields: [
+      ["Content-Type", found.type],
+      ["X-Content-Type-Options", "nosniff"],
+      ["Cache-Control", "no-cache"],
+    ],
+    body: found.body,
+  };
+}
+
+async function file(
+  path: string,
+  request: WebRequest,
+  gateway: Gateway,
+): Promise<HttpAnswer> {
+  if (path === "" || path.endsWith("/")) {
+    const folder = path === "" ? "" : `${nameIn(path.slice(0, -1))}/`;
+    return await folderPage(folder, request, gateway);
+  }
+  const name = nameIn(path);
+  const { files } = await gateway.lists.latest();
+  if (files.find(name) === undefined && files.hasFolder(`${name}/`)) {
+    // Links in a folder's page are relative to its slash.
+    const query = request.query === "" ? "" : `?${request.query}`;
+    const fields = [["Location", `/files/${path}/${query}`]] as const;
+    return { status: 301, fields };
+  }
+  const { transfers, source } = gateway;
+  const found = await source.find(name, { signal: request.signal });
+  return answerWithFile(request, found, { transfers, isImmutable: false });
+}
+
+async function content(
+  path: string,
+  request: WebRequest,
+  gateway: Gateway,
+): Promise<HttpAnswer> {
+  const [id = "", ...rest] = path.split("/");
+  if (!isContentId(id)) return plainAnswer(404);
+  const name = rest.length === 0 ? undefined : nameIn(rest.join("/"));
+  const { transfers, source } = gateway;
+  const { signal } = request;
+  const found = await source.findContent(id, { name, signal });
+  return answerWithFile(request, found, { transfers, isImmutable: true });
+}
+
+/**
+ * The name of a file in a path.
+ *
+ * @throws {Failure} of kind `usage` if no file can have it.
+ */
+function nameIn(path: string): string {
+  const text = decodePath(path);
+  const verdict = text === undefined
+    ? { kind: "unsafe", rule: "it is not UTF-8" } as const
+    : safeName(text);
+  if (verdict.kind === "safe") return verdict.name;
+  throw new Failure("usage", {
+    what: "Cannot ask for file",
+    where: show(text ?? path),
+    why: verdict.rule,
+  });
+}

@@ -1,0 +1,57 @@
+/**
+ * Content types of files, and what a browser must not do with them. All files
+ * of a gateway share one origin, so no file may run in it. Pure.
+ *
+ * @module
+ */
+
+import { typeByExtension } from "@std/media-types/type-by-extension";
+import type { Field } from "./answer.ts";
+
+// Text without a guess of its charset; extensions that a database lacks, or
+// takes for something else.
+const OWN: Readonly<Record<string, string>> = {
+  mkv: "video/x-matroska",
+  mka: "audio/x-matroska",
+  flac: "audio/flac",
+  opus: "audio/ogg",
+  m4a: "audio/mp4",
+  ts: "video/mp2t",
+  log: "text/plain",
+  md: "text/plain",
+  heic: "image/heic",
+  avif: "image/avif",
+  webp: "image/webp",
+};
+
+// What a browser draws or plays without running it.
+const PASSIVE =
+  /^(image\/(png|jpeg|gif|webp|avif|bmp|heic)|audio\/[\w.+-]+|video\/[\w.+-]+|text\/plain|application\/(zip|gzip|octet-stream|x-tar|x-7z-compressed))$/;
+
+/** The content type of a file, by the end of its name. */
+export function typeOf(name: string): string {
+  const [, extension] = /\.([A-Za-z0-9]+)$/.exec(name) ?? [];
+  if (extension === undefined) return "application/octet-stream";
+  const lower = extension.toLowerCase();
+  const known = Object.hasOwn(OWN, lower) ? OWN[lower] : typeByExtension(lower);
+  return known ?? "application/octet-stream";
+}
+
+/** The sandbox of a document that could hold a script. */
+export const SANDBOX =
+  "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; " +
+  "media-src 'self'";
+
+/**
+ * The fields of a file's type: nobody guesses another, and whatever could run
+ * is put in a sandbox without script and without this origin.
+ */
+export function typeFields(name: string): Field[] {
+  const type = typeOf(name);
+  const fields: Field[] = [
+    ["Content-Type", type],
+    ["X-Content-Type-Options", "nosniff"],
+  ];
+  if (!PASSIVE.test(type)) fields.push(["Content-Security-Policy", SANDBOX]);
+  return fields;
+}

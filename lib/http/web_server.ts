@@ -1,0 +1,114 @@
+/**
+ * HTTP/1.1 for browsers, players and download tools: connections stay open,
+ * bodies of answers are streamed as quickly as the client reads. It limits
+ * connections, the time and size of heads, and the bodies of requests. When all
+ * connections are in use, one that waits gives way.
+ *
+ * Unlike the server of `/metrics`, which answers once and closes.
+ *
+ * @module
+ */
+
+import type { Endpoint } from "../base/conn.ts";
+import type { Limits } from "../base/limits.ts";
+import { acceptPlain, type RawConnection } from "../transport/accept.ts";
+import type { HttpAnswer } from "./answer.ts";
+import type { RequestHead } from "./request.ts";
+import { WebConnection } from "./web_connection.ts";
+
+/** A request, with its body. */
+export interface WebRequest extends RequestHead {
+  /** The body; empty for most requests. */
+  readonly body: Uint8Array<ArrayBuffer>;
+  /** Where it comes from. */
+  readonly remote: Endpoint;
+  /** Aborted when the client leaves, or the server ends. */
+  readonly signal: AbortSignal;
+}
+
+/** Options of {@linkcode serveWeb}. */
+export interface WebOptions {
+  /** Address to bind and port; 0 lets the system pick. */
+  readonly at: Endpoint;
+  /** Answers a request. */
+  readonly handle: (request: WebRequest) => Promise<HttpAnswer>;
+  /** The numbers that bound connections. */
+  readonly limits: WebLimits;
+  /** Hears of errors that are nobody's but ours; the client gets status 500. */
+  readonly onError: (error: unknown) => void;
+}
+
+/** The numbers that bound connections. */
+export type WebLimits = Pick<
+  Limits,
+  | "webConnectionCount"
+  | "webHeadBytes"
+  | "webHeadMs"
+  | "webIdleMs"
+  | "webBodyBytes"
+  | "webStallMs"
+  | "webStalledMs"
+  | "acceptPauseMs"
+>;
+
+/** A running server. Disposing stops it. */
+export interface WebServer extends AsyncDisposable {
+  /** The address that it listens at. */
+  readonly address: Endpoint;
+}
+
+/**
+ * Starts to answer. The caller disposes of it, which ends open connections.
+ *
+ * @throws {Deno.errors} if the address cannot be bound.
+ */
+export function serveWeb(options: WebOptions): WebServer {
+  const { at, limits } = options;
+  const connections = new Set<WebConnection>();
+  const welcome = (raw: RawConnection) => {
+    const connection = new WebConnection(raw, options);
+    connections.add(connection);
+    void connection.done.then(() => connections.delete(connection));
+  };
+  const acceptor = acceptPlain({
+    at,
+    acceptPauseMs: limits.acceptPauseMs,
+    acceptCheckMs: Infinity, // only for TLS
+    onStall: () => {}, // the engine's connections report it too
+    admit: () => {
+      if (connections.size < limits.webConnectionCount) return welcome;
+      const loser = loserAmong(connections, limits);
+      if (loser === undefined) return undefined;
+      loser.end();
+      connections.delete(loser);
+      return welcome;
+    },
+  });
+  return {
+    address: acceptor.address,
+    [Symbol.asyncDispose]: async () => {
+      acceptor.stop();
+      const open = [...connections];
+      for (const connection of open) connection.end();
+      await Promise.all(open.map(({ done }) => done));
+    },
+  };
+}
+
+/**
+ * The connection to give up: the one that has waited longest for a request, or
+ * else for its client to read.
+ */
+function loserAmong(
+  connections: Iterable<WebConnection>,
+  { webStalledMs }: WebLimits,
+): WebConnection | undefined {
+  const now = performance.now();
+  let loser: WebConnection | undefined;
+  for (const one of connections) {
+    const isLost = one.phase === "waiting" ||
+      one.phase === "writing" && now - one.since >= webStalledMs;
+    if (isLost && (loser === undefined || one.precedes(loser))) loser = one;
+  }
+  return loser;
+}

@@ -1,0 +1,61 @@
+/**
+ * A relay, nodes and a gateway in this process, and a client of the gateway.
+ */
+
+import {
+  type GatewayEvent,
+  type GatewayOptions,
+  type GatewayServer,
+  serveGateway,
+} from "../../lib/gateway/server.ts";
+import { EventLog } from "../_event_log.ts";
+import { startNode, startRelay } from "../_network.ts";
+import { type RawAnswer, WebClient } from "../http/_web_client.ts";
+
+/** A running gateway. */
+export interface TestGateway extends AsyncDisposable {
+  readonly server: GatewayServer;
+  readonly log: EventLog<GatewayEvent>;
+  /** Asks one question over a connection of its own. */
+  ask(
+    line: string,
+    fields?: Readonly<Record<string, string>>,
+    body?: string,
+  ): Promise<RawAnswer>;
+}
+
+/** Files of each node, by its name. */
+export type Shares = Readonly<
+  Record<string, Readonly<Record<string, string | Uint8Array>>>
+>;
+
+/** Starts a relay, nodes with such files, and a gateway over them. */
+export async function startGateway(
+  shares: Shares,
+  options: Partial<GatewayOptions> = {},
+): Promise<TestGateway> {
+  await using stack = new AsyncDisposableStack();
+  const relay = stack.use(await startRelay());
+  for (const [name, files] of Object.entries(shares)) {
+    stack.use(await startNode(relay, files, { name }));
+  }
+  const log = new EventLog<GatewayEvent>();
+  const server = stack.use(
+    await serveGateway({
+      relay: { ...relay.server.address, id: relay.identity.id },
+      listen: { host: "127.0.0.1", port: 0 },
+      onEvent: log.onEvent,
+      ...options,
+    }),
+  );
+  const moved = stack.move();
+  return {
+    server,
+    log,
+    ask: async (...question) => {
+      using client = await WebClient.to(server.address);
+      return await client.ask(...question);
+    },
+    [Symbol.asyncDispose]: () => moved.disposeAsync(),
+  };
+}

@@ -1,0 +1,141 @@
+/**
+ * The addresses of a gateway and what they answer.
+ */
+
+import { assertEquals, assertMatch } from "@std/assert";
+import { Transfers } from "../../lib/gateway/transfers.ts";
+import { Lists } from "../../lib/gateway/lists.ts";
+import type { ClientOptions } from "../../lib/client/peers.ts";
+import { startNode, startRelay } from "../_network.ts";
+import { startGateway } from "./_gateway.ts";
+
+const SHARES = {
+  alpha: { "a.txt": "alpha", "photos/1.jpg": "one", "photos/old/2.jpg": "two" },
+  beta: { "a.txt": "beta!", "ünï <b>.txt": "b" },
+};
+
+Deno.test("Gateway serves pages, files and lists of all nodes", async () => {
+  await using gateway = await startGateway(SHARES);
+  const page = await gateway.ask("GET /");
+  assertEquals(page.status, 200);
+  assertMatch(page.text, /href="files\/photos\/"/);
+  assertMatch(page.text, /href="files\/%C3%BCn%C3%AF%20%3Cb%3E.txt"/);
+  assertEquals(page.text.includes("<b>"), false);
+  const folder = await gateway.ask("GET /files/photos/");
+  assertMatch(folder.text, /href="old\/"[^]*href="1.jpg"/);
+  const file = await gateway.ask("GET /files/photos/1.jpg");
+  assertEquals([file.status, file.text], [200, "one"]);
+  assertEquals(file.fields.get("content-type"), "image/jpeg");
+  const moved = await gateway.ask("GET /files/photos");
+  assertEquals([moved.status, moved.fields.get("location")], [
+    301,
+    "/files/photos/",
+  ]);
+  assertEquals((await gateway.ask("GET /files/none.txt")).status, 404);
+  assertEquals((await gateway.ask("GET /files/none/")).status, 404);
+  assertEquals((await gateway.ask("GET /files/%2e%2e/x")).status, 400);
+  assertEquals((await gateway.ask("DELETE /files/a.txt")).status, 405);
+  assertEquals((await gateway.ask("GET /healthz")).text, "ok\n");
+});
+
+Deno.test("Gateway gives lists as JSON: files, nodes, transfers, and lines as ls", async () => {
+  await using gateway = await startGateway(SHARES);
+  const { v, complete, nodes, files } = JSON.parse(
+    (await gateway.ask("GET /api/files")).text,
+  );
+  assertEquals([v, complete], [1, true]);
+  const names = nodes.map(({ name }: { name: string }) => name);
+  const [alpha, beta] = [names.indexOf("alpha"), names.indexOf("beta")];
+  const rows = files.map((
+    [name, size, , at, flags]: [string, number, number, number[], number],
+  ) => [name, size, at.toSorted(), flags]);
+  assertEquals(rows, [
+    ["a.txt", 5, [0, 1], 2],
+    ["photos/1.jpg", 3, [alpha], 1],
+    ["photos/old/2.jpg", 3, [alpha], 1],
+    ["ünï <b>.txt", 1, [beta], 1],
+  ]);
+  const listed = JSON.parse((await gateway.ask("GET /api/nodes")).text);
+  const seen = listed.nodes.map((
+    { name, path, files }: { name: string; path: string; files: number },
+  ) => [name, path, files]).toSorted();
+  assertEquals(seen, [["alpha", "direct", 3], ["beta", "direct", 2]]);
+  const lines = (await gateway.ask("GET /?json")).text.trim().split("\n")
+    .map((line) => JSON.parse(line));
+  assertEquals(lines.map(({ event }) => event), [
+    ...Array(4).fill("file"),
+    "files_listed",
+  ]);
+  await gateway.ask("GET /files/photos/1.jpg");
+  const { transfers } = JSON.parse(
+    (await gateway.ask("GET /api/transfers")).text,
+  );
+  assertEquals(transfers, [{
+    ...{ id: 1, name: "photos/1.jpg", size: 3, first: 0, last: 2, sent: 3 },
+    ...{ nodes: ["alpha"], state: "done" },
+  }]);
+});
+
+Deno.test("A folder's page holds gatewayPageEntryCount entries, and links to the next", async () => {
+  await using gateway = await startGateway(
+    { alpha: { "1": "", "2": "", "d/3": "" } },
+    { limits: { gatewayPageEntryCount: 2 } },
+  );
+  const first = await gateway.ask("GET /files/");
+  assertEquals(hrefsIn(first.text), ["d/", "1", "?page=2"]);
+  const second = await gateway.ask("GET /files/?page=2");
+  assertEquals(hrefsIn(second.text), ["2"]);
+});
+
+function hrefsIn(page: string): string[] {
+  return Array.from(
+    page.matchAll(/<a [^>]*href="([^"]*)"/g),
+    ([, href]) => href!,
+  );
+}
+
+Deno.test("Gateway asks for a new list after gatewayListFreshMs", async () => {
+  await using gateway = await startGateway(
+    { alpha: { "1": "" } },
+    { limits: { gatewayListFreshMs: 0 } },
+  );
+  const { log } = gateway;
+  await gateway.ask("GET /api/files");
+  const count = () =>
+    log.events.filter(({ event }) => event === "nodes_listed").length;
+  const before = count();
+  await gateway.ask("GET /api/files");
+  assertEquals(count(), before + 1);
+});
+
+Deno.test("Gateway gives an old list if no new one comes in gatewayListPatienceMs", async () => {
+  await using relay = await startRelay();
+  await using _node = await startNode(relay, { "1": "" });
+  using silent = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const stop = new AbortController();
+  const client: ClientOptions = {
+    relay: relay.server.address,
+    signal: stop.signal,
+  };
+  const options = { client, tell: () => {}, freshMs: 0, patienceMs: 1 };
+  const lists = new Lists(options);
+  const first = await lists.latest();
+  assertEquals(first.files.count, 1);
+  const { port } = silent.addr as Deno.NetAddr;
+  client.relay = { host: "127.0.0.1", port };
+  assertEquals(await lists.latest(), first);
+  stop.abort(new Error("enough"));
+  await lists.settled();
+});
+
+Deno.test("Transfers keeps so many that have ended", () => {
+  const transfers = new Transfers(2);
+  const file = { name: "f", size: 10 };
+  const notes = [1, 2, 3, 4].map(() =>
+    transfers.begin(file, { start: 0, end: 10 })
+  );
+  for (const note of notes.slice(1)) note.ended("failed", "why");
+  notes[0]!.sent(4);
+  const kept = transfers.list().map(({ id, state, sent }) => [id, state, sent]);
+  assertEquals(kept, [[1, "running", 4], [3, "failed", 0], [4, "failed", 0]]);
+});
