@@ -22,7 +22,7 @@ import {
   parseRequestHead,
   type RequestHead,
 } from "./request.ts";
-import type { WebOptions, WebRequest } from "./web_server.ts";
+import type { WebOptions, WebRequest } from "./web_types.ts";
 
 const encoder = new TextEncoder();
 const CHUNK_END = encoder.encode("\r\n");

@@ -215,8 +215,8 @@ export const CLIENT_COMMANDS: Readonly<Record<ClientCommand, Command>> = {
     summary: "serve all files over HTTP: to a browser, a player",
     alsoCalled: ["web", "http", "serve", "browser", "mount", "webdav"],
     notes: [
-      "A browser finds a list at /, and each file at /files/NAME. Everything is verified",
-      "before it is sent. Only this machine can connect, unless HOST is given.",
+      "A browser finds a list at /, and each file at /files/NAME. Everything is",
+      "verified before it is sent. Only this machine can connect.",
     ],
     examples: [
       {

@@ -1,0 +1,45 @@
+/**
+ * What the web server is given, and what it gives to its handler.
+ *
+ * @module
+ */
+
+import type { Endpoint } from "../base/conn.ts";
+import type { Limits } from "../base/limits.ts";
+import type { HttpAnswer } from "./answer.ts";
+import type { RequestHead } from "./request.ts";
+
+/** A request, with its body. */
+export interface WebRequest extends RequestHead {
+  /** The body; empty for most requests. */
+  readonly body: Uint8Array<ArrayBuffer>;
+  /** Where it comes from. */
+  readonly remote: Endpoint;
+  /** Aborted when the client leaves, or the server ends. */
+  readonly signal: AbortSignal;
+}
+
+/** Options of {@linkcode serveWeb}. */
+export interface WebOptions {
+  /** Address to bind and port; 0 lets the system pick. */
+  readonly at: Endpoint;
+  /** Answers a request. */
+  readonly handle: (request: WebRequest) => Promise<HttpAnswer>;
+  /** The numbers that bound connections. */
+  readonly limits: WebLimits;
+  /** Hears of errors that are nobody's but ours; the client gets status 500. */
+  readonly onError: (error: unknown) => void;
+}
+
+/** The numbers that bound connections. */
+export type WebLimits = Pick<
+  Limits,
+  | "webConnectionCount"
+  | "webHeadBytes"
+  | "webHeadMs"
+  | "webIdleMs"
+  | "webBodyBytes"
+  | "webStallMs"
+  | "webStalledMs"
+  | "acceptPauseMs"
+>;
