@@ -40,6 +40,8 @@ export interface EvilNodeOptions {
   addresses?: Endpoint[];
   /** What people call it. */
   name?: string;
+  /** Whether the relay lists it as a node; by default yes. */
+  isListed?: boolean;
   /** Makes what it tells the index, under the relay's key. */
   index?: ((key: Uint8Array) => readonly number[]) | undefined;
 }
@@ -83,12 +85,14 @@ export async function startEvilNode(
       }
     },
   });
-  await registerNode(relay, {
-    identity,
-    name: options.name ?? "evil",
-    index: options.index,
-    addresses: options.addresses ?? [listener.address],
-  });
+  if (options.isListed !== false) {
+    await registerNode(relay, {
+      identity,
+      name: options.name ?? "evil",
+      index: options.index,
+      addresses: options.addresses ?? [listener.address],
+    });
+  }
   return {
     address: listener.address,
     asked,

@@ -6,6 +6,7 @@ import type { Limits } from "../../lib/base/limits.ts";
 import type { ClientEvent } from "../../lib/client/events.ts";
 import { getFiles, type GetResult } from "../../lib/client/get.ts";
 import type { SwarmOptions } from "../../lib/client/swarming.ts";
+import type { Selection } from "../../lib/client/selections.ts";
 import { EventLog } from "../_event_log.ts";
 import type { TestRelay } from "../_network.ts";
 import { randomBytes, seededRandom } from "../_random.ts";
@@ -20,8 +21,12 @@ export interface GettingOptions {
   readonly relay: TestRelay;
   readonly access?: Access;
   readonly content?: string;
+  /** What to fetch in place of `big.iso`. */
+  readonly selections?: readonly Selection[];
   /** The name to save the file as. */
   readonly as?: string;
+  /** Where to save it, in place of a new folder. */
+  readonly path?: string;
   readonly swarm?: SwarmOptions;
   readonly limits?: Partial<Limits>;
 }
@@ -30,6 +35,7 @@ export interface GettingOptions {
 export interface Getting {
   readonly log: EventLog<ClientEvent>;
   readonly path: string;
+  readonly folder: string;
   readonly result: Promise<GetResult>;
   abort(): void;
   /** Bytes that came from nodes, and from other clients. */
@@ -38,21 +44,29 @@ export interface Getting {
 
 /** Begins to fetch; `stack` ends it, and removes what was saved. */
 export async function startGet(
-  { relay, access, content, as = "big.iso", swarm = {}, limits }:
-    GettingOptions,
+  {
+    relay,
+    access,
+    content,
+    selections = [{ kind: "name", name: "big.iso" }],
+    as = "big.iso",
+    swarm = {},
+    limits,
+    path: given,
+  }: GettingOptions,
   stack: AsyncDisposableStack,
 ): Promise<Getting> {
   const folder = stack.use(await tempShare());
   const log = new EventLog<ClientEvent>();
   const stop = new AbortController();
-  const path = join(folder.path, as);
+  const path = given ?? join(folder.path, as);
   const { host, port } = relay.server.address;
   const result = getFiles({
     relay: { host, port, id: relay.identity.id },
     ...access === undefined ? {} : { access },
     ...content === undefined ? {} : { content },
-    selections: [{ kind: "name", name: "big.iso" }],
-    pathOf: () => path,
+    selections,
+    pathOf: (name) => name === "big.iso" ? path : join(folder.path, name),
     sync: false,
     swarm,
     // Nobody waits for what takes long on a busy machine.
@@ -68,6 +82,7 @@ export async function startGet(
   return {
     log,
     path,
+    folder: folder.path,
     result,
     abort: () => stop.abort(new Error("aborted")),
     from: async () => {
