@@ -388,10 +388,8 @@ export const NETWORK_LIMITS = {
    * 8, half of a swarm of 50 had 24 readers, and many had none.
    */
   swarmFirstDialCount: 4,
-  /** Clients that it accepts: more than it dials, so that newcomers get in. */
+  /** Clients that read from it: more than it dials, so that newcomers get in. */
   swarmAcceptCount: 24,
-  /** A link over which no piece went for so long gives its place to another. */
-  swarmIdleMs: 10_000,
   /** A holder whose link ended, or that could not be dialled, rests so long. */
   swarmRetryMs: 30_000,
   /** A client asks the relay for holders again after this time, then later. */

@@ -85,9 +85,7 @@ export class HolderSearch {
       content,
       open: async (signal) => {
         try {
-          const session = await this.#options.dial(holder, signal);
-          this.#links.opened(holder.id, performance.now());
-          return session;
+          return await this.#options.dial(holder, signal);
         } catch (error) {
           signal.throwIfAborted();
           // It rests for a while, and another is dialled.

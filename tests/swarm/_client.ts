@@ -61,6 +61,8 @@ export class Client implements Receiver {
   /** The source of each holder with a link, in the plan. */
   readonly #sources = new Map<string, string>();
   readonly #liars = new Set<string>();
+  /** Clients that have dialled it. */
+  readonly #readers = new Set<string>();
   #sourceCount = 0;
   #askAt: number;
   #tellAt: number;
@@ -105,7 +107,7 @@ export class Client implements Receiver {
   }
 
   get linkCount(): number {
-    return this.#links.openCount;
+    return this.#sources.size;
   }
 
   get cameCount(): number {
@@ -129,7 +131,6 @@ export class Client implements Receiver {
     if (now >= this.#tellAt) this.#tell();
     if (now < this.#lookAt) return;
     this.#lookAt = now + 1_000;
-    for (const id of this.#links.toDrop(now)) this.part(id);
     this.#dial();
     for (const holder of [...this.#sources.keys()]) this.#pull(holder);
   }
@@ -153,23 +154,19 @@ export class Client implements Receiver {
   }
 
   #dialled(id: string): void {
-    const { now } = this.#world;
     if (this.hasGone) return;
     const other = this.#world.find(id);
-    if (other?.accepts(this) !== true) return this.#closed(id);
-    if (!this.#links.opened(id, now)) return;
+    if (other?.acceptsMore !== true) {
+      return this.#links.closed(id, this.#world.now);
+    }
     this.#connect(id, other.#announced);
-    other.#connect(this.id, this.#announced);
+    other.#readers.add(this.id);
   }
 
-  /** Whether it takes a link that `other` has dialled. */
-  accepts(other: Client): boolean {
-    return this.#links.accept(other.id, this.#world.now) === undefined;
-  }
-
-  #closed(id: string): void {
-    // Its own dial may have been answered in the meantime.
-    if (!this.#sources.has(id)) this.#links.closed(id, this.#world.now);
+  /** Whether it takes one more reader. */
+  get acceptsMore(): boolean {
+    const { swarmAcceptCount } = this.#world.limits;
+    return !this.hasGone && this.#readers.size < swarmAcceptCount;
   }
 
   /** What it says that it has. */
@@ -182,7 +179,6 @@ export class Client implements Receiver {
     this.#sources.set(holder, source);
     this.#plan.addSource(source, holder, this.#world.now);
     this.#plan.holderHas(0, holder, has);
-    if (has === "complete") this.#links.isComplete(holder);
     this.#pull(holder);
   }
 
@@ -203,8 +199,10 @@ export class Client implements Receiver {
     const other = this.#world.find(id);
     for (const [one, peer] of [[this, id], [other, this.id]] as const) {
       if (one === undefined) continue;
-      one.#links.closed(peer, now);
-      one.#disconnect(peer);
+      if (one.#sources.has(peer)) one.#links.closed(peer, now);
+      one.#readers.delete(peer);
+      one.sender.forget(peer);
+      if (one.#sources.has(peer)) one.#disconnect(peer);
     }
   }
 
@@ -231,8 +229,6 @@ export class Client implements Receiver {
       this.#liars.add(from.id);
       return this.part(from.id);
     }
-    this.#links.moved(from.id, now);
-    if (other !== undefined) other.#links.moved(this.id, now);
     this.#plan.noteBytes(source, this.#world.pieceBytes, now);
     const arrival = this.#plan.arrived(source, 0, piece, now);
     if (arrival === "wanted") {
@@ -256,8 +252,8 @@ export class Client implements Receiver {
     this.#tellAt = now + TELL_EVERY_MS;
     const runs = this.#plan.takeGained(0);
     if (runs.length === 0 || this.conduct !== "honest") return;
-    for (const holder of this.#sources.keys()) {
-      this.#world.find(holder)?.hears(this, runs);
+    for (const reader of this.#readers) {
+      this.#world.find(reader)?.hears(this, runs);
     }
   }
 
@@ -265,7 +261,6 @@ export class Client implements Receiver {
     from: Client,
     runs: readonly { first: number; count: number }[],
   ): void {
-    if (from.doneAt !== undefined) this.#links.isComplete(from.id);
     if (this.doneAt !== undefined) return;
     if (this.#plan.holderGained(0, from.id, runs)) this.#pull(from.id);
   }
@@ -273,7 +268,7 @@ export class Client implements Receiver {
   /** It goes, whether it has everything or not. */
   go(): void {
     this.hasGone = true;
-    for (const holder of [...this.#sources.keys()]) {
+    for (const holder of [...this.#sources.keys(), ...this.#readers]) {
       if (holder !== SEED) this.part(holder);
     }
     this.#world.seed?.forget(this.id);

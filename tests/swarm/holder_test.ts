@@ -1,6 +1,7 @@
 /** The serving end of a client in a swarm, over real sockets. */
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { delay } from "@std/async/delay";
 import { formatGrant, type Grant } from "../../lib/access/grant.ts";
 import { HASH_BYTES, sha256 } from "../../lib/base/hash.ts";
 import { LIMITS } from "../../lib/base/limits.ts";
@@ -153,4 +154,25 @@ Deno.test("A holder gives each of many readers its part of swarmSendBytes", () =
   // One that is filled, and one on its way, each with room for a message.
   const all = 2 * swarmAcceptCount * (each + 64 * 1024);
   assert(all <= swarmSendBytes, `${all}`);
+});
+
+Deno.test("A holder takes swarmAcceptCount clients, and one more when one of them leaves", async () => {
+  await using stack = new AsyncDisposableStack();
+  const limits = { ...LIMITS, swarmAcceptCount: 2 };
+  const { holder, meet } = await holding(stack, { limits });
+  const question = { pieceCount: 4, onGained: () => {} };
+  const first = await meet();
+  const second = await meet();
+  for (const one of [first, second]) {
+    const has = await within(one.holding(OF, question), "what it has");
+    assertEquals(has.kind, "has");
+  }
+  await assertRejects(() => within(meet(), "its end"));
+  await first[Symbol.asyncDispose]();
+  const left = async () => {
+    while (holder.connectionCount === 2) await delay(5);
+  };
+  await within(left(), "room");
+  const has = await (await meet()).holding(OF, question);
+  assertEquals(has.kind, "has");
 });

@@ -5,7 +5,7 @@ import { seededRandom } from "../_random.ts";
 
 const HOLDERS = Array.from({ length: 50 }, (_, n) => `h${n}`);
 const { swarmDialCount, swarmFirstDialCount } = LIMITS;
-const { swarmAcceptCount, swarmIdleMs, swarmRetryMs } = LIMITS;
+const { swarmAcceptCount, swarmRetryMs } = LIMITS;
 
 function newLinks(id = "me", seed = 1): SwarmLinks {
   return new SwarmLinks({ id, numbers: LIMITS, random: seededRandom(seed) });
@@ -16,14 +16,6 @@ function learnAll(links: SwarmLinks, holders: readonly string[]): void {
   for (let n = 0; n < swarmDialCount; n += swarmFirstDialCount) {
     links.learned(holders);
   }
-}
-
-/** Links to so many holders that were dialled, open since 0. */
-function dialled(links: SwarmLinks): string[] {
-  learnAll(links, HOLDERS);
-  const ids = links.toDial(0);
-  for (const id of ids) assertEquals(links.opened(id, 0), true);
-  return ids;
 }
 
 Deno.test("SwarmLinks dials swarmDialCount holders of those that the relay named, and others when these end", () => {
@@ -88,56 +80,12 @@ Deno.test("SwarmLinks dials a holder again after swarmRetryMs", () => {
   assertEquals(links.toDial(5 + swarmRetryMs), ["a"]);
 });
 
-Deno.test("SwarmLinks accepts swarmAcceptCount clients, and drops idle ones when all places are taken", () => {
+Deno.test("SwarmLinks dials nobody once this client is complete", () => {
   const links = newLinks();
-  for (let n = 0; n < swarmAcceptCount; n++) {
-    assertEquals(links.toDrop(swarmIdleMs), [], "there is room");
-    assertEquals(links.accept(`c${n}`, 0), undefined);
-  }
-  assertEquals(links.accept("late", 0), "full");
-  assertEquals(links.openCount, swarmAcceptCount);
-  for (let n = 1; n < swarmAcceptCount; n++) links.moved(`c${n}`, 1);
-  assertEquals(links.toDrop(swarmIdleMs), ["c0"]);
-  links.closed("c0", swarmIdleMs);
-  assertEquals(links.accept("late", swarmIdleMs), undefined);
-});
-
-Deno.test("SwarmLinks drops a link that has been idle for swarmIdleMs, if another can take its place", () => {
-  const links = newLinks();
-  const ids = dialled(links);
-  for (const id of ids.slice(2)) links.moved(id, 1);
-  assertEquals(links.toDrop(swarmIdleMs - 1), []);
-  assertEquals(links.toDrop(swarmIdleMs), ids.slice(0, 2));
-  links.learned(ids);
-  assertEquals(links.toDrop(swarmIdleMs), [], "nobody else is known");
-  links.learned([...ids, "other"]);
-  assertEquals(links.toDrop(swarmIdleMs), ids.slice(0, 1));
-});
-
-Deno.test("SwarmLinks keeps one link of two clients that dial each other", () => {
-  const [a, b] = ["a", "b"].map((id) => newLinks(id)) as [
-    SwarmLinks,
-    SwarmLinks,
-  ];
-  a.learned(["b"]);
-  b.learned(["a"]);
-  assertEquals([a.toDial(0), b.toDial(0)], [["b"], ["a"]]);
-  assertEquals(a.accept("b", 1), "double");
-  assertEquals(b.accept("a", 1), undefined);
-  assertEquals(b.opened("a", 2), false, "its dial came second");
-  assertEquals(a.opened("b", 2), true);
-  assertEquals([a.openCount, b.openCount], [1, 1]);
-  assertEquals(b.accept("a", 3), "double");
-});
-
-Deno.test("SwarmLinks parts from complete clients once this one is complete, and dials nobody", () => {
-  const links = newLinks();
-  const [first, second] = dialled(links);
-  links.isComplete(first!);
-  assertEquals(links.toDrop(1), []);
+  learnAll(links, HOLDERS);
+  const [first] = links.toDial(0);
   links.completed();
-  assertEquals(links.toDrop(1), [first]);
-  links.closed(second!, 1);
+  links.closed(first!, 1);
   assertEquals(links.toDial(1), []);
 });
 
