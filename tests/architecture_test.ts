@@ -171,6 +171,7 @@ const PURE = [
   "http/disposition",
   "http/ranges",
   "http/request",
+  "node/addresses",
   "node/readers",
   "node/work_ledger",
   "ops/exposition",

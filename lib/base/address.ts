@@ -126,6 +126,19 @@ export function isLoopback(host: string): boolean {
 }
 
 /**
+ * Whether `host` is an address of a local network, which means another machine
+ * in each: private, link-local, shared behind a provider, or unique local.
+ */
+export function isLan(host: string): boolean {
+  if (isIpv6(host)) return /^f[cd]/.test(shortestIpv6(host));
+  if (!isIpv4(host)) return false;
+  const [first = 0, second = 0] = host.split(".").map(Number);
+  return first === 10 || (first === 172 && (second & 0xf0) === 16) ||
+    (first === 192 && second === 168) || (first === 169 && second === 254) ||
+    (first === 100 && (second & 0xc0) === 64);
+}
+
+/**
  * The IPv4 address inside an IPv4-mapped IPv6 one; any other host unchanged. A
  * socket of both families shows IPv4 peers like that.
  */

@@ -90,10 +90,15 @@ export interface NodeOptions {
   listSkipped?: boolean;
   /** Display name of the node; by default part of its id. */
   name?: string;
-  /** Address to bind; every IPv4 address of the machine by default. */
+  /** Address to bind; all addresses of the machine by default. */
   host?: string;
   /** The address for clients, if it is not the one that the node listens at. */
   advertise?: { host: string; port?: number };
+  /**
+   * Whether to register addresses of local networks, by default yes: machines in
+   * the same network find the node there.
+   */
+  lanAddress?: boolean;
   /** The identity of the node; by default a new one. */
   identity?: Identity;
   /** Runs without encryption; the relay and clients must do the same. */

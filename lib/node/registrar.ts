@@ -15,6 +15,7 @@ import type { Token } from "../access/token.ts";
 import type { Identity } from "../identity/identity.ts";
 import type { Limits } from "../base/limits.ts";
 import type { IndexTeller } from "./index_teller.ts";
+import type { WayToRelay } from "./addresses.ts";
 import { Registrant } from "../uplink/registrant.ts";
 import { RelayCalls } from "../uplink/relay_calls.ts";
 import type { RelayDialer } from "../uplink/relay_dialer.ts";
@@ -75,10 +76,8 @@ export interface RegistrarOptions {
   readonly identity: Identity;
   /** Display name of the node. */
   readonly name: string;
-  /**
-   * The addresses for clients, given this end of the connection to the relay.
-   */
-  readonly addressesFrom: (local: Endpoint) => Endpoint[];
+  /** The addresses for clients, as the relay and this end see the node. */
+  readonly addressesFrom: (way: WayToRelay) => Endpoint[];
   /** When to stay attached; by default when the relay cannot dial the node. */
   readonly tunnels?: TunnelMode;
   /** Called when a client waits in a tunnel; returns `false` to decline. */
@@ -124,6 +123,8 @@ class Registrar {
   #reached: "alive" | "gone" | "unchecked" = "unchecked";
   /** When to ask for the next dial-back. */
   #checkAt = 0;
+  /** The host that the relay saw this machine come from last. */
+  #seenAt: string | undefined;
   #toldNoTunnels = false;
   #toldFailure: string | null = null;
   /**
@@ -137,7 +138,15 @@ class Registrar {
     this.#options = options;
     this.#random = options.random ?? Math.random;
     this.#relay = formatEndpoint(options.dialer.relay);
-    this.#registrant = new Registrant(options);
+    this.#registrant = new Registrant({
+      ...options,
+      addressesFrom: (local, observed) =>
+        options.addressesFrom({
+          local: local.host,
+          observed,
+          isReached: this.#reached === "alive" && observed === this.#seenAt,
+        }),
+    });
     this.#renewSeconds = options.limits.renewSeconds;
   }
 
@@ -256,7 +265,9 @@ class Registrar {
     // No new result; the next request may bring one.
     if (outcome !== "alive" && outcome !== "gone") return this.#reached;
     this.#checkAt = now + this.#options.limits.reachCheckMs;
-    return this.#reached = outcome;
+    this.#reached = outcome;
+    if (this.#registrant.hasMoved(calls.session)) await this.#register(calls);
+    return outcome;
   }
 
   /**
@@ -382,6 +393,7 @@ class Registrar {
       idleMs === undefined ? {} : { idleMs },
     );
     this.#relayId = session.id;
+    this.#notice(session.hello.observed);
     return new RelayCalls(session, {
       answerMs: limits.handshakeMs,
       onRefused: (refused) => this.#registrant.denied(refused),
@@ -391,6 +403,14 @@ class Registrar {
         calls.say({ kind: "decline", key, code: "busy" });
       },
     });
+  }
+
+  /** At another host, an earlier dial-back says nothing. */
+  #notice(observed: string | undefined): void {
+    if (observed === this.#seenAt) return;
+    this.#seenAt = observed;
+    this.#reached = "unchecked";
+    this.#checkAt = 0;
   }
 
   #asFailure(error: unknown): Failure {

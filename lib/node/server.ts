@@ -8,7 +8,7 @@
  */
 
 import { checkedIndexKey } from "../access/index_key.ts";
-import { addressGroup, ANY_HOST, isUnspecified } from "../base/address.ts";
+import { addressGroup, ANY_HOST } from "../base/address.ts";
 import { tunnelSource } from "../guard/admission.ts";
 import { Channel } from "../protocol/channel.ts";
 import { Deadlines } from "../protocol/deadline.ts";
@@ -21,6 +21,7 @@ import { createIdentity, type Identity } from "../identity/identity.ts";
 import { Incidents } from "../guard/incidents.ts";
 import { type Limits, limitsWith } from "../base/limits.ts";
 import { DIRECTION } from "../protocol/messages.ts";
+import { addressesOf, type WayToRelay } from "./addresses.ts";
 import { FetchWatch } from "./fetch_watch.ts";
 import { IndexTeller } from "./index_teller.ts";
 import { BufferPool } from "./outbox.ts";
@@ -211,7 +212,7 @@ class PeerNode implements NodeServer {
       dialer: this.#dialer,
       identity: this.#identity,
       name: this.#name,
-      addressesFrom: (local) => [this.#addressFrom(local)],
+      addressesFrom: (way) => this.#addressesFrom([way]),
       tunnels: this.#options.tunnels ?? "auto",
       onInvite: (invitation) => this.#takeTunnel(invitation),
       limits: this.#limits,
@@ -337,15 +338,12 @@ class PeerNode implements NodeServer {
     return this.close();
   }
 
-  /**
-   * The address for clients: the one that the owner gave, or the bound one, or
-   * the one from which this machine reaches the relay.
-   */
-  #addressFrom(local: Endpoint): Endpoint {
-    const { host, port } = this.address;
-    const { advertise } = this.#options;
-    const bound = isUnspecified(host) ? local.host : host;
-    return { host: advertise?.host ?? bound, port: advertise?.port ?? port };
+  #addressesFrom(ways: readonly WayToRelay[]): Endpoint[] {
+    const { advertise, lanAddress: lan = true } = this.#options;
+    const facts = { bound: this.address, lan, ways };
+    return addressesOf(
+      advertise === undefined ? facts : { ...facts, advertise },
+    );
   }
 
   /** Admits a client that waits in a tunnel, by the same rules as any other. */

@@ -122,6 +122,7 @@ const COMMON = {
       version: Type.Optional(Token),
       time: Type.Optional(Time),
       uptime: Type.Optional(Count),
+      observed: Type.Optional(Token),
     }),
   },
   refused: {

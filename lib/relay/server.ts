@@ -382,6 +382,7 @@ class Relay implements RelayServer {
       ...this.#uptime,
       version: VERSION,
       time: Date.now(),
+      observed: conn.remote.host,
     };
     const reception = { introduction, settle, incidents };
     await receivePeer(channel, reception, async ({ role }) => {

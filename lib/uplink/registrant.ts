@@ -21,6 +21,15 @@ import {
 import type { RelayAnswer, RelayCalls } from "./relay_calls.ts";
 import type { RelayDialer, RelaySession } from "./relay_dialer.ts";
 
+/**
+ * The addresses for clients, given this end of the connection to the relay and
+ * the host that the relay sees it come from.
+ */
+export type AddressesFrom = (
+  local: Endpoint,
+  observed: string | undefined,
+) => Endpoint[];
+
 /** Options of {@linkcode Registrant}. */
 export interface RegistrantOptions {
   /** Connects to the relay. */
@@ -29,10 +38,8 @@ export interface RegistrantOptions {
   readonly identity: Identity;
   /** Display name of the node. */
   readonly name: string;
-  /**
-   * The addresses for clients, given this end of the connection to the relay.
-   */
-  readonly addressesFrom: (local: Endpoint) => Endpoint[];
+  /** The addresses for clients, over a connection to the relay. */
+  readonly addressesFrom: AddressesFrom;
   /** The node token: the relay must prove that it knows it. */
   readonly token?: Token | undefined;
 }
@@ -53,6 +60,8 @@ export class Registrant {
   /** Distinguishes this process from others with the same identity. */
   readonly #instance = crypto.getRandomValues(new Uint8Array(12)).toBase64();
   #sequence = 0;
+  /** The addresses that were registered last. */
+  #told = "";
   /** What the relay takes for a signature. */
   #renewal: Renewal | null = null;
 
@@ -113,6 +122,7 @@ export class Registrant {
     const answer = await calls.ask({ kind: "register", ...record });
     if (answer.kind !== "registered") throw this.refused(answer);
     const { renewal: text } = answer;
+    this.#told = this.#circumstances(session).addresses;
     this.#renewal = text === undefined
       ? null
       : { text, ...this.#circumstances(session) };
@@ -128,11 +138,20 @@ export class Registrant {
 
   /** What a token depends on. */
   #circumstances(
-    { id: relayId, nonce, channel, isEncrypted }: RelaySession,
+    session: RelaySession,
   ): Omit<Renewal, "text"> {
-    const addresses = this.#options.addressesFrom(channel.conn.local)
-      .map(formatEndpoint).join(" ");
+    const { id: relayId, nonce, isEncrypted } = session;
+    const addresses = this.#addresses(session).map(formatEndpoint).join(" ");
     return { relayId, addresses, nonce: isEncrypted ? "" : nonce };
+  }
+
+  #addresses({ channel, hello }: RelaySession): Endpoint[] {
+    return this.#options.addressesFrom(channel.conn.local, hello.observed);
+  }
+
+  /** Whether the node would register other addresses than it has. */
+  hasMoved(session: RelaySession): boolean {
+    return this.#circumstances(session).addresses !== this.#told;
   }
 
   /** Withdraws; returns the relay's answer. */
@@ -146,7 +165,7 @@ export class Registrant {
     purpose: NodeRecord["purpose"],
     session: RelaySession,
   ): Promise<SignedRecord> {
-    const { identity, name, addressesFrom } = this.#options;
+    const { identity, name } = this.#options;
     return signRegistration({
       purpose,
       relay: session.id,
@@ -154,7 +173,7 @@ export class Registrant {
       instance: this.#instance,
       sequence: this.#sequence,
       name,
-      addresses: addressesFrom(session.channel.conn.local),
+      addresses: this.#addresses(session),
     }, identity);
   }
 

@@ -7,6 +7,7 @@ import {
 } from "@std/assert";
 import { Channel } from "../../lib/protocol/channel.ts";
 import { retryDelayMs } from "../../lib/base/waiting.ts";
+import { formatEndpoint } from "../../lib/base/conn.ts";
 import { Failure } from "../../lib/base/errors.ts";
 import type { Identity } from "../../lib/identity/identity.ts";
 import { LIMITS } from "../../lib/base/limits.ts";
@@ -23,6 +24,7 @@ import {
   type RegistrarEvent,
   type RegistrarOptions,
 } from "../../lib/node/registrar.ts";
+import { addressesOf } from "../../lib/node/addresses.ts";
 import type { RelayDialer } from "../../lib/uplink/relay_dialer.ts";
 import { EventLog } from "../_event_log.ts";
 import { FakeTime } from "../_fake_time.ts";
@@ -35,6 +37,8 @@ const identity: Identity = {
   // Without the thread pool: fake time must not overtake it.
   sign: () => Promise.resolve(new Uint8Array(64)),
 };
+
+const HELLO = { kind: "hello", protocol: 1, role: "relay" } as const;
 
 type Handler = (message: NodeToRelay) => RelayToNode | null;
 
@@ -70,6 +74,7 @@ function fakeDialer(handler: Handler): RelayDialer & { away: boolean } {
         nonce: "AAAA",
         greeting: "",
         entrances: [],
+        hello: HELLO,
       });
     },
   };
@@ -244,6 +249,10 @@ interface StayingRelay {
   stay: boolean;
   /** What it answers to every registration. */
   refuses: RelayToNode | null;
+  /** The host that it sees the node come from. */
+  observed: string;
+  /** The addresses that were registered, each time. */
+  readonly addresses: string[];
   /** What it was asked, in order. */
   readonly asked: string[];
   /** The conversations that are open. */
@@ -261,6 +270,17 @@ interface Stay {
   stop(): Promise<void>;
 }
 
+/** Keeps the addresses that were registered. */
+function note(
+  relay: StayingRelay,
+  message: NodeToRelay & { kind: "register" },
+): void {
+  const verdict = readRegistration(message);
+  if (verdict.kind !== "opened") return;
+  const { addresses } = verdict.registration;
+  relay.addresses.push(addresses.map(formatEndpoint).join(" "));
+}
+
 /** A registrar and a relay in memory that lets it stay. */
 function startStaying(
   options: Partial<RegistrarOptions> = {},
@@ -272,6 +292,8 @@ function startStaying(
     away: false,
     stay: false,
     refuses: null,
+    observed: "127.0.0.1",
+    addresses: [],
     asked: [],
     channels: new Set(),
     ...start,
@@ -280,6 +302,7 @@ function startStaying(
     relay.asked.push(message.kind);
     switch (message.kind) {
       case "register":
+        note(relay, message);
         return relay.refuses ??
           (relay.stay ? { ...GRANTED, stay: true } : GRANTED);
       case "withdraw":
@@ -322,6 +345,7 @@ function startStaying(
       nonce: "AAAA",
       greeting: "",
       entrances: relay.carries ? ENTRANCES : [],
+      hello: { ...HELLO, observed: relay.observed },
     });
   };
   const log = new EventLog<RegistrarEvent>();
@@ -420,6 +444,32 @@ Deno.test("A registrar whose node becomes reachable detaches, and attaches when 
   await time.advance(320_000);
   assertEquals(stay.told.at(-1), "attached unreachable");
   assertEquals(stay.log.names.includes("registration_failed"), false);
+  await stay.stop();
+});
+
+Deno.test("A registrar behind a router registers the outer address as soon as the relay has reached it there, and no longer at another", async () => {
+  using time = new FakeTime();
+  const bound = { host: "::", port: 1500 };
+  const stay = startStaying({
+    addressesFrom: (way) =>
+      addressesOf({
+        bound,
+        lan: true,
+        ways: [{ ...way, local: "192.168.1.7" }],
+      }),
+  }, { observed: "203.0.113.7" });
+  await time.advance(0);
+  assertEquals(stay.relay.addresses, ["192.168.1.7:1500"]);
+  stay.relay.reached = "alive";
+  await time.advance(320_000);
+  const both = "203.0.113.7:1500 192.168.1.7:1500";
+  assertEquals(stay.relay.addresses.at(-1), both);
+  // The provider gives the router another address; the relay checks again.
+  stay.relay.observed = "203.0.113.8";
+  stay.relay.reached = "gone";
+  await time.advance(20_000);
+  assertEquals(stay.relay.addresses.at(-1), "192.168.1.7:1500");
+  assertEquals(stay.told.at(-1), "attached unreachable");
   await stay.stop();
 });
 

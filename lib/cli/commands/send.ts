@@ -73,6 +73,7 @@ export async function runSend(
       relay,
       paths: files.map(({ given: path, name }) => ({ path, name })),
       tunnels: tunnelMode(line, tunnels),
+      lanAddress: !line.isOn("no-lan-address"),
       ...given({
         name: line.get("name"),
         advertise: line.get("advertise"),

@@ -272,6 +272,11 @@ export const ROWS = {
     commands: ASKING,
     help: "never connect through the relay",
   },
+  "no-lan-address": {
+    roles: ["node"],
+    commands: ["send"],
+    help: "register no address of a local network",
+  },
   "tunnel-port": {
     roles: ["relay"],
     value: "PORT",

@@ -142,6 +142,7 @@ async function nodeOptions(
     plaintext: line.isOn("plaintext"),
     listSkipped: line.isOn("list-skipped"),
     index: !line.isOn("no-index"),
+    lanAddress: !line.isOn("no-lan-address"),
     ...await loadKnownRelays(line),
     ...given({
       name: line.get("name") ?? machineName(),
