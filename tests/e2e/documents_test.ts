@@ -66,7 +66,7 @@ const UNTYPED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     "deno task bench        # small things: connect, list, first byte":
       MEASURES,
     "deno task bench:fetch  # whole fetches, beside other programs": MEASURES,
-    "deno task bench:swarm  # fetches one file with 50 clients together, and with a few":
+    "deno task bench:swarm  # fetches one file with 50 clients together; --few: with 1 and 4":
       MEASURES,
     "deno task bench:growth # seconds and memory of 1,000 to 100,000 files on 1 to 32 nodes":
       MEASURES,

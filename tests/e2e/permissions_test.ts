@@ -8,7 +8,7 @@ import { assert, assertEquals } from "@std/assert";
 import { join, resolve } from "@std/path";
 import { within } from "../_event_log.ts";
 import { tempShare } from "../_temp_share.ts";
-import { Lines, ROOT } from "./_processes.ts";
+import { Lines, ROOT, spawnCommand } from "./_processes.ts";
 
 /** One permission that was asked for, whether it was granted or not. */
 interface Asked {
@@ -227,4 +227,24 @@ Deno.test("The audit tells of a permission that is asked for and denied", async 
   assertEquals(await other.end(), 1);
   const asked = await other.asked();
   assert(asked.some(({ permission }) => permission === "read"));
+});
+
+Deno.test("Relay and node start from a checkout behind a symbolic link, with the documented permissions", async () => {
+  await using folder = await tempShare({ "share/a.txt": "whole\n" });
+  const checkout = join(folder.path, "checkout");
+  const share = join(folder.path, "share");
+  await Deno.symlink(resolve(ROOT), checkout);
+  const start = (permissions: readonly string[], ...args: string[]) =>
+    spawnCommand([
+      ...[Deno.execPath(), "run", "--no-prompt", "--allow-net"],
+      ...permissions,
+      ...args,
+    ]);
+  await using relay = start([], join(checkout, "relay.ts"), "0");
+  const [, address = ""] = await relay.stdout.until(/^relay address (p2p:.*)$/);
+  await using node = start(
+    [`--allow-read=${share}`],
+    ...[join(checkout, "peer_node.ts"), address, "0", share],
+  );
+  await node.stdout.until(/^registered with /);
 });

@@ -19,7 +19,7 @@ import type { NodeTrouble, RelayTrouble } from "../../ops/metrics.ts";
 import { type Reading, readingOf, type Samples } from "../../ops/samples.ts";
 import { startSampling } from "../../ops/sampling.ts";
 import { renderStatusPage, STATUS_STYLE } from "../../ops/status_page.ts";
-import style from "../../ops/status.css" with { type: "text" };
+import { STATUS_CSS } from "../../ops/status_style.ts";
 import { VERSION } from "../../base/version.ts";
 import type { CliEvent } from "../output/cli_events.ts";
 import { listening } from "./role.ts";
@@ -62,7 +62,7 @@ export async function serveMetrics(
         [`/${STATUS_STYLE}`]: () => ({
           status: 200,
           type: "text/css; charset=utf-8",
-          body: style,
+          body: STATUS_CSS,
         }),
         "/metrics": () => metricsOf(watched),
         "/healthz": () => healthOf(watched),

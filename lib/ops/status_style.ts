@@ -1,4 +1,13 @@
-:root {
+/**
+ * The style sheet of the status page. A module and no file of text: Deno reads
+ * such a file only with `--allow-read` where the project is behind a symbolic
+ * link. Pure.
+ *
+ * @module
+ */
+
+/** CSS. */
+export const STATUS_CSS = `:root {
   color-scheme: light dark;
   --paper: #faf9f7;
   --card: #ffffff;
@@ -178,3 +187,4 @@ th:first-child,
 td:only-child {
   text-align: start;
 }
+`;
