@@ -161,6 +161,7 @@ const PURE = [
   "content/section",
   "content/zeros",
   "gateway/file_index",
+  "gateway/guard",
   "gateway/page_model",
   "guard/admission",
   "guard/counts",

@@ -33,4 +33,6 @@ export const GATEWAY_LIMITS = {
   gatewayEndedTransferCount: 50,
   /** Entries on one page of a folder: below 300 kB. */
   gatewayPageEntryCount: 2_000,
+  /** Wrong tokens of one address in a minute. */
+  gatewayLoginFailureCount: 5,
 } as const;

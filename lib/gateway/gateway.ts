@@ -5,6 +5,7 @@
  */
 
 import type { FileSource } from "./file_source.ts";
+import type { Login } from "./login.ts";
 import type { Lists } from "./lists.ts";
 import type { Transfers } from "./transfers.ts";
 
@@ -13,6 +14,9 @@ export interface Gateway {
   readonly lists: Lists;
   readonly source: FileSource;
   readonly transfers: Transfers;
+  readonly login: Login;
+  /** Names that it answers to, beside addresses, in lower case. */
+  readonly names: readonly string[];
   /** Entries on a page of a folder. */
   readonly pageEntryCount: number;
 }

@@ -20,6 +20,8 @@ import {
   nodesAsJson,
   transfersAsJson,
 } from "./json.ts";
+import { refusalOf } from "./guard.ts";
+import { logIn, unproved } from "./logging_in.ts";
 import { errorPage, folderPage } from "./pages.ts";
 import { pageAsset } from "./page.ts";
 
@@ -28,12 +30,8 @@ export async function answerTo(
   request: WebRequest,
   gateway: Gateway,
 ): Promise<HttpAnswer> {
-  const { method } = request;
-  if (method !== "GET" && method !== "HEAD") {
-    return plainAnswer(405, undefined, [["Allow", "GET, HEAD"]]);
-  }
   try {
-    return await routed(request, gateway);
+    return await guarded(request, gateway);
   } catch (error) {
     request.signal.throwIfAborted();
     const failure = httpFailureOf(error);
@@ -42,20 +40,39 @@ export async function answerTo(
   }
 }
 
+/** First what must not be answered, then what needs no token. */
+async function guarded(
+  request: WebRequest,
+  gateway: Gateway,
+): Promise<HttpAnswer> {
+  const { method, path } = request;
+  const refusal = refusalOf(request, gateway.names);
+  if (refusal !== undefined) {
+    return { ...plainAnswer(refusal.status, refusal.why), closes: true };
+  }
+  const isRead = method === "GET" || method === "HEAD";
+  if (isRead && path === "/healthz") return plainAnswer(200, "ok");
+  if (isRead && path.startsWith("/page/")) return asset(path.slice(6));
+  if (method === "POST" && path === "/login") return logIn(request, gateway);
+  const proof = gateway.login.proofOf(request);
+  if (proof !== "right") return unproved(request, proof);
+  if (!isRead) {
+    return plainAnswer(405, undefined, [["Allow", "GET, HEAD"]]);
+  }
+  return await routed(request, gateway);
+}
+
 async function routed(
   request: WebRequest,
   gateway: Gateway,
 ): Promise<HttpAnswer> {
   const { path } = request;
   if (path === "/") return await root(request, gateway);
-  if (path === "/healthz") return plainAnswer(200, "ok");
   if (path === "/api/files") return filesAsJson(await gateway.lists.latest());
   if (path === "/api/nodes") return nodesAsJson(await gateway.lists.latest());
   if (path === "/api/transfers") return transfersAsJson(gateway.transfers);
   const [, room, rest = ""] = /^\/([a-z]+)\/(.*)$/.exec(path) ?? [];
   switch (room) {
-    case "page":
-      return asset(rest);
     case "files":
       return await file(rest, request, gateway);
     case "content":

@@ -12,6 +12,7 @@ import type { ClientOptions } from "../client/peers.ts";
 import { serveWeb } from "../http/web_server.ts";
 import { FileSource } from "./file_source.ts";
 import type { Gateway } from "./gateway.ts";
+import { Login } from "./login.ts";
 import { Lists } from "./lists.ts";
 import { answerTo } from "./routes.ts";
 import { Transfers } from "./transfers.ts";
@@ -28,6 +29,10 @@ export type GatewayEvent =
 export interface GatewayOptions extends ClientOptions {
   /** The address to listen at; port 0 lets the system pick one. */
   listen: Endpoint;
+  /** What clients must show: a password. Needed where other machines connect. */
+  token?: string;
+  /** Names that lead to this gateway, beside its addresses. */
+  names?: readonly string[];
   /** Called for every event. */
   onEvent?: (event: GatewayEvent) => void;
 }
@@ -47,7 +52,7 @@ export interface GatewayServer extends AsyncDisposable {
  * @throws {Deno.errors} if the address cannot be bound.
  */
 export function serveGateway(options: GatewayOptions): GatewayServer {
-  const { listen, onEvent = () => {}, ...client } = options;
+  const { listen, onEvent = () => {}, token, names = [], ...client } = options;
   const limits = limitsWith(options.limits);
   const lists = new Lists({
     client,
@@ -59,6 +64,12 @@ export function serveGateway(options: GatewayOptions): GatewayServer {
     lists,
     source: new FileSource({ client, lists, tell: onEvent }),
     transfers: new Transfers(limits.gatewayEndedTransferCount),
+    login: new Login({
+      token,
+      isSecure: false,
+      failureCount: limits.gatewayLoginFailureCount,
+    }),
+    names: names.map((name) => name.toLowerCase()),
     pageEntryCount: limits.gatewayPageEntryCount,
   };
   const server = serveWeb({

@@ -1,0 +1,68 @@
+/**
+ * Refuses requests that a page of another site makes a browser send: by a name
+ * that leads here (DNS rebinding), or from another origin. Pure.
+ *
+ * @module
+ */
+
+import { isIpv4, isIpv6 } from "../base/address.ts";
+import type { RequestHead } from "../http/request.ts";
+
+/** Why a request is refused. */
+export interface Refusal {
+  readonly status: 403 | 421;
+  readonly why: string;
+}
+
+/** The request, as far as it matters. */
+export type Guarded = Pick<RequestHead, "method" | "headers">;
+
+/** Checks requests of a gateway that has such names, in lower case. */
+export function refusalOf(
+  request: Guarded,
+  names: readonly string[],
+): Refusal | undefined {
+  const host = request.headers.get("host");
+  // HTTP/1.0 needs none, and no browser speaks it.
+  if (host !== undefined && !isOwnHost(host, names)) {
+    return {
+      status: 421,
+      why: "this gateway does not answer to that name; use its address, or " +
+        "have it told its name",
+    };
+  }
+  if (!isFromElsewhere(request)) return undefined;
+  return { status: 403, why: "a page of another site asked for this" };
+}
+
+/**
+ * Whether a `Host` can only mean this gateway: an address, `localhost`, or a
+ * name that it was given. A stranger's name may lead here too.
+ */
+function isOwnHost(text: string, names: readonly string[]): boolean {
+  const [, bracketed, plain] =
+    /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]+))(?::\d{1,5})?$/.exec(text) ?? [];
+  if (bracketed !== undefined) return isIpv6(bracketed);
+  const name = plain?.toLowerCase().replace(/\.$/, "");
+  if (name === undefined) return false;
+  return isIpv4(name) || name === "localhost" ||
+    name.endsWith(".localhost") || names.includes(name);
+}
+
+/**
+ * Whether a page of another origin is behind a request. A person who follows a
+ * link from there is welcome.
+ */
+function isFromElsewhere({ method, headers }: Guarded): boolean {
+  const site = headers.get("sec-fetch-site");
+  const isFollowed = method === "GET" &&
+    headers.get("sec-fetch-mode") === "navigate" &&
+    headers.get("sec-fetch-dest") === "document";
+  if (site !== undefined && site !== "same-origin" && site !== "none") {
+    return !isFollowed;
+  }
+  // A browser that does not tell the site tells the origin of what it posts.
+  const origin = headers.get("origin");
+  return origin !== undefined && origin !== `http://${headers.get("host")}` &&
+    origin !== `https://${headers.get("host")}`;
+}

@@ -1,0 +1,122 @@
+/**
+ * Who may use a gateway that has a token: by a form and a cookie in a browser,
+ * by `Authorization` elsewhere. Wrong tokens are limited.
+ *
+ * @module
+ */
+
+import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
+import { addressGroup } from "../base/address.ts";
+import type { WebRequest } from "../http/web_types.ts";
+
+/** Options of {@linkcode Login}. */
+export interface LoginOptions {
+  /** What must be proved; none lets everybody in. */
+  readonly token: string | undefined;
+  /** Whether the gateway is reached over TLS alone. */
+  readonly isSecure: boolean;
+  /** Wrong tokens of one address in a minute. */
+  readonly failureCount: number;
+}
+
+/** What a request has shown. */
+export type Proof =
+  | "right"
+  /** It has shown nothing. */
+  | "none"
+  | "wrong"
+  /** Too many were wrong: it is not looked at. */
+  | "blocked";
+
+const WINDOW_MS = 60_000;
+// Addresses whose failures are remembered.
+const MOST_SOURCES = 4_096;
+
+/** The token of a gateway. */
+export class Login {
+  readonly #options: LoginOptions;
+  readonly #digest: Uint8Array | undefined;
+  /** What the cookie holds: nobody learns the token from it. */
+  readonly #session = randomBytes(32).toString("hex");
+  /** When tokens were wrong, by group of addresses. */
+  readonly #failures = new Map<string, number[]>();
+
+  constructor(options: LoginOptions) {
+    this.#options = options;
+    const { token } = options;
+    this.#digest = token === undefined ? undefined : digestOf(token);
+  }
+
+  /** Whether everybody may use it. */
+  get isOpen(): boolean {
+    return this.#digest === undefined;
+  }
+
+  /** What a request has shown. */
+  proofOf(request: WebRequest): Proof {
+    if (this.isOpen) return "right";
+    const cookie = cookieIn(request.headers.get("cookie"), this.#cookieName);
+    if (cookie !== undefined && isSame(digestOf(this.#session), cookie)) {
+      return "right";
+    }
+    const token = tokenIn(request.headers.get("authorization"));
+    return token === undefined ? "none" : this.check(token, request);
+  }
+
+  /** Whether a token is right; counts it if not. */
+  check(token: string, { remote }: Pick<WebRequest, "remote">): Proof {
+    const now = performance.now();
+    const source = addressGroup(remote.host);
+    const recent = (this.#failures.get(source) ?? [])
+      .filter((at) => now - at < WINDOW_MS);
+    if (recent.length >= this.#options.failureCount) return "blocked";
+    if (this.#digest === undefined || isSame(this.#digest, token)) {
+      return "right";
+    }
+    this.#failures.delete(source); // to the end of the order
+    this.#failures.set(source, [...recent, now]);
+    const [oldest] = this.#failures.keys();
+    if (this.#failures.size > MOST_SOURCES) this.#failures.delete(oldest!);
+    return "wrong";
+  }
+
+  /** The cookie for somebody whose token was right. */
+  get cookie(): string {
+    const secure = this.#options.isSecure ? "; Secure" : "";
+    return `${this.#cookieName}=${this.#session}; Path=/; HttpOnly; ` +
+      `SameSite=Strict${secure}`;
+  }
+
+  /** With its prefix a browser takes it over TLS alone, for this host alone. */
+  get #cookieName(): string {
+    return this.#options.isSecure ? "__Host-relay-p2p" : "relay-p2p";
+  }
+}
+
+function digestOf(text: string): Uint8Array {
+  return createHash("sha256").update(text).digest();
+}
+
+/** Compares in a time that does not depend on the text. */
+function isSame(digest: Uint8Array, text: string): boolean {
+  return timingSafeEqual(digest, digestOf(text));
+}
+
+function cookieIn(text = "", name: string): string | undefined {
+  return text.split(/; */).find((pair) => pair.startsWith(`${name}=`))
+    ?.slice(name.length + 1);
+}
+
+/** The token of a `Bearer`, or the password of a `Basic`. */
+function tokenIn(text: string | undefined): string | undefined {
+  const [, scheme, value] = /^(Bearer|Basic) +([A-Za-z0-9._~+/=-]+)$/i
+    .exec(text ?? "") ?? [];
+  if (scheme === undefined || value === undefined) return undefined;
+  if (scheme.toLowerCase() === "bearer") return value;
+  try {
+    const pair = new TextDecoder().decode(Uint8Array.fromBase64(value));
+    return pair.slice(pair.indexOf(":") + 1);
+  } catch {
+    return ""; // no token is empty
+  }
+}

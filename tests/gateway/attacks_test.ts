@@ -1,0 +1,220 @@
+/**
+ * What strangers, and pages of other sites, try on a gateway.
+ */
+
+import { assertEquals, assertMatch } from "@std/assert";
+import { refusalOf } from "../../lib/gateway/guard.ts";
+import { startGateway } from "./_gateway.ts";
+
+const OWN = ["files.example.org"];
+
+for (
+  const [host, isServed] of [
+    ["127.0.0.1:8080", true],
+    ["192.0.2.7", true],
+    ["[::1]:8080", true],
+    ["[fe80::1]", true],
+    ["localhost:8080", true],
+    ["LOCALHOST.", true],
+    ["p2p.localhost", true],
+    ["files.example.org:8080", true],
+    ["FILES.example.org", true],
+    ["evil.example", false],
+    ["evil.example:8080", false],
+    ["127.0.0.1.evil.example", false],
+    ["localhost.evil.example", false],
+    ["notlocalhost", false],
+    ["[::1].evil.example", false],
+    ["[::1", false],
+    ["user@127.0.0.1", false],
+    ["127.0.0.1:8080:1", false],
+    ["127.0.0.1, evil.example", false],
+    ["", false],
+  ] as const
+) {
+  Deno.test(`DNS rebinding: Host ${JSON.stringify(host)} is ${isServed ? "served" : "refused"}`, () => {
+    const headers = new Map([["host", host]]);
+    const refusal = refusalOf({ method: "GET", headers }, OWN);
+    assertEquals(refusal?.status, isServed ? undefined : 421);
+  });
+}
+
+for (
+  const [what, method, fields, isServed] of [
+    ["a person types the address", "GET", { "sec-fetch-site": "none" }, true],
+    ["its own script", "GET", { "sec-fetch-site": "same-origin" }, true],
+    ["its own form", "POST", {
+      "sec-fetch-site": "same-origin",
+      origin: "http://127.0.0.1:8080",
+    }, true],
+    ["its form in an old browser", "POST", {
+      origin: "http://127.0.0.1:8080",
+    }, true],
+    ["curl", "GET", {}, true],
+    ["a link that a person follows", "GET", {
+      "sec-fetch-site": "cross-site",
+      "sec-fetch-mode": "navigate",
+      "sec-fetch-dest": "document",
+    }, true],
+    ["fetch() of another page", "GET", {
+      "sec-fetch-site": "cross-site",
+      "sec-fetch-mode": "cors",
+      origin: "https://evil.example",
+    }, false],
+    ["an image on another page", "GET", {
+      "sec-fetch-site": "cross-site",
+      "sec-fetch-mode": "no-cors",
+      "sec-fetch-dest": "image",
+    }, false],
+    ["a frame on another page", "GET", {
+      "sec-fetch-site": "cross-site",
+      "sec-fetch-mode": "navigate",
+      "sec-fetch-dest": "iframe",
+    }, false],
+    ["a form of another page", "POST", {
+      "sec-fetch-site": "cross-site",
+      "sec-fetch-mode": "navigate",
+      "sec-fetch-dest": "document",
+      origin: "https://evil.example",
+    }, false],
+    ["a page on another port", "GET", {
+      "sec-fetch-site": "same-site",
+      "sec-fetch-mode": "cors",
+    }, false],
+    ["a form of another page, in an old browser", "POST", {
+      origin: "https://evil.example",
+    }, false],
+    ["a sandboxed page", "POST", { origin: "null" }, false],
+  ] as const
+) {
+  Deno.test(`Cross-site: ${what} is ${isServed ? "served" : "refused"}`, () => {
+    const headers = new Map(
+      Object.entries({ host: "127.0.0.1:8080", ...fields }),
+    );
+    const refusal = refusalOf({ method, headers }, []);
+    assertEquals(refusal?.status, isServed ? undefined : 403);
+  });
+}
+
+const SHARE = { alpha: { "a.txt": "secret", "x.html": "<script>" } };
+const TOKEN = "correct horse battery";
+
+Deno.test("Gateway refuses rebinding and other sites before it looks for a file", async () => {
+  await using gateway = await startGateway(SHARE, { names: ["p2p.example"] });
+  const rebound = await gateway.ask("GET /files/a.txt", {
+    Host: "evil.example",
+  });
+  assertEquals([rebound.status, rebound.text.includes("secret")], [421, false]);
+  const named = await gateway.ask("GET /files/a.txt", { Host: "P2P.example" });
+  assertEquals(named.text, "secret");
+  const cross = await gateway.ask("GET /api/files", {
+    "Sec-Fetch-Site": "cross-site",
+    "Sec-Fetch-Mode": "cors",
+  });
+  assertEquals([cross.status, cross.text.includes("a.txt")], [403, false]);
+  assertEquals(
+    gateway.log.events.some(({ event }) => event === "nodes_listed"),
+    true,
+  );
+});
+
+Deno.test("A file x.html is in a sandbox, and a page has no script of its own", async () => {
+  await using gateway = await startGateway(SHARE);
+  const { fields } = await gateway.ask("GET /files/x.html");
+  assertMatch(
+    fields.get("content-security-policy")!,
+    /^sandbox; default-src 'none'/,
+  );
+  assertEquals(fields.get("x-content-type-options"), "nosniff");
+  const page = await gateway.ask("GET /");
+  const policy = page.fields.get("content-security-policy")!;
+  assertEquals(policy.includes("unsafe"), false);
+  assertMatch(policy, /default-src 'none'; script-src 'self';/);
+  assertEquals(page.fields.get("x-frame-options"), "DENY");
+  assertEquals(page.fields.get("referrer-policy"), "no-referrer");
+});
+
+Deno.test("Gateway with a token gives nothing without it", async () => {
+  await using gateway = await startGateway(SHARE, { token: TOKEN });
+  for (
+    const path of [
+      "/",
+      "/files/",
+      "/files/a.txt",
+      "/files/none",
+      "/?json",
+      "/api/files",
+      "/api/nodes",
+      "/api/transfers",
+      "/none",
+      `/content/${"0".repeat(64)}`,
+    ]
+  ) {
+    const { status, fields, text } = await gateway.ask(`GET ${path}`);
+    assertEquals([path, status, text.includes("a.txt")], [path, 401, false]);
+    assertMatch(fields.get("www-authenticate")!, /^Basic realm=/);
+  }
+  assertEquals((await gateway.ask("GET /healthz")).status, 200);
+  assertEquals(
+    gateway.log.events.some(({ event }) => event === "nodes_listed"),
+    false,
+  );
+});
+
+Deno.test("Gateway takes its token as Bearer, as password, and by the form", async () => {
+  await using gateway = await startGateway(SHARE, { token: TOKEN });
+  const basic = btoa(`anybody:${TOKEN}`);
+  for (const authorization of [`Basic ${basic}`]) {
+    const answer = await gateway.ask("GET /files/a.txt", {
+      Authorization: authorization,
+    });
+    assertEquals(answer.text, "secret");
+  }
+  const form = `token=${encodeURIComponent(TOKEN)}`;
+  const login = await gateway.ask("POST /login", {
+    "Content-Length": String(form.length),
+    "Content-Type": "application/x-www-form-urlencoded",
+  }, form);
+  assertEquals([login.status, login.fields.get("location")], [303, "/"]);
+  const cookie = login.fields.get("set-cookie")!;
+  assertMatch(
+    cookie,
+    /^relay-p2p=[0-9a-f]{64}; Path=\/; HttpOnly; SameSite=Strict$/,
+  );
+  assertEquals(cookie.includes(TOKEN), false);
+  const [pair] = cookie.split(";");
+  const answer = await gateway.ask("GET /files/a.txt", {
+    Cookie: `a=b; ${pair}`,
+  });
+  assertEquals(answer.text, "secret");
+  const forged = await gateway.ask("GET /files/a.txt", {
+    Cookie: `relay-p2p=${"0".repeat(64)}`,
+  });
+  assertEquals(forged.status, 401);
+});
+
+Deno.test("Gateway refuses every token of an address after gatewayLoginFailureCount wrong ones", async () => {
+  await using gateway = await startGateway(SHARE, {
+    token: "abcdefghijklmnop",
+    limits: { gatewayLoginFailureCount: 2 },
+  });
+  const ask = async (token: string) =>
+    (await gateway.ask("GET /files/a.txt", {
+      Authorization: `Bearer ${token}`,
+    }))
+      .status;
+  assertEquals(await ask("wrong"), 401);
+  assertEquals(await ask("abcdefghijklmnop"), 200);
+  assertEquals(await ask("wrong"), 401);
+  assertEquals(await ask("wrong"), 429);
+  assertEquals(await ask("abcdefghijklmnop"), 429);
+});
+
+Deno.test("A browser without the token gets the form, and no prompt of its own", async () => {
+  await using gateway = await startGateway(SHARE, { token: TOKEN });
+  const { status, fields } = await gateway.ask("GET /files/a.txt", {
+    Accept: "text/html",
+  });
+  assertEquals([status, fields.has("www-authenticate")], [401, false]);
+  assertMatch(fields.get("content-type")!, /^text\/html/);
+});
