@@ -128,6 +128,7 @@ export {
   type GatewayServer,
   serveGateway,
 } from "./gateway/server.ts";
+export type { WebCertificate } from "./transport/accept.ts";
 export type { ByteRange, Section } from "./content/section.ts";
 export type { ContentGroup, Offer, Preference } from "./content/choice.ts";
 export type {

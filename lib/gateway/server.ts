@@ -5,11 +5,15 @@
  * @module
  */
 
-import type { Endpoint } from "../base/conn.ts";
+import { isLoopback, isUnspecified } from "../base/address.ts";
+import { type Endpoint, formatEndpoint } from "../base/conn.ts";
+import { Failure } from "../base/errors.ts";
 import { limitsWith } from "../base/limits.ts";
 import type { ClientEvent } from "../client/events.ts";
 import type { ClientOptions } from "../client/peers.ts";
 import { serveWeb } from "../http/web_server.ts";
+import type { WebCertificate } from "../transport/accept.ts";
+import { checkCertificate } from "./certificate.ts";
 import { FileSource } from "./file_source.ts";
 import type { Gateway } from "./gateway.ts";
 import { Login } from "./login.ts";
@@ -31,6 +35,13 @@ export interface GatewayOptions extends ClientOptions {
   listen: Endpoint;
   /** What clients must show: a password. Needed where other machines connect. */
   token?: string;
+  /** A certificate for this gateway, and its key. */
+  tls?: WebCertificate;
+  /**
+   * Whether other machines may connect in the clear: everybody on the way reads
+   * the token and the files.
+   */
+  inClear?: boolean;
   /** Names that lead to this gateway, beside its addresses. */
   names?: readonly string[];
   /** Called for every event. */
@@ -49,10 +60,17 @@ export interface GatewayServer extends AsyncDisposable {
  * Serves all files of all nodes over HTTP. The caller disposes of it, which ends
  * what is under way; so does the signal.
  *
+ * @throws {Failure} of kind `usage` if other machines could connect without a
+ * token, or in the clear.
  * @throws {Deno.errors} if the address cannot be bound.
  */
-export function serveGateway(options: GatewayOptions): GatewayServer {
-  const { listen, onEvent = () => {}, token, names = [], ...client } = options;
+export async function serveGateway(
+  options: GatewayOptions,
+): Promise<GatewayServer> {
+  const { listen, tls, token, inClear, names = [], ...others } = options;
+  const { onEvent = () => {}, ...client } = others;
+  requireSafe(options);
+  if (tls !== undefined) checkCertificate(tls);
   const limits = limitsWith(options.limits);
   const lists = new Lists({
     client,
@@ -66,20 +84,19 @@ export function serveGateway(options: GatewayOptions): GatewayServer {
     transfers: new Transfers(limits.gatewayEndedTransferCount),
     login: new Login({
       token,
-      isSecure: false,
+      isSecure: tls !== undefined,
       failureCount: limits.gatewayLoginFailureCount,
     }),
     names: names.map((name) => name.toLowerCase()),
     pageEntryCount: limits.gatewayPageEntryCount,
   };
-  const server = serveWeb({
-    at: listen,
-    limits,
+  const server = await serveWeb({
+    ...{ at: listen, tls, limits },
     handle: (request) => answerTo(request, gateway),
     onError: (error) => onEvent({ event: "gateway_error", error }),
   });
   const { address } = server;
-  const url = urlOf(address);
+  const url = urlOf(address, { tls, names });
   onEvent({ event: "gateway_listening", ...address, url });
   const close = async () => {
     options.signal?.removeEventListener("abort", onAbort);
@@ -91,9 +108,50 @@ export function serveGateway(options: GatewayOptions): GatewayServer {
   return { address, url, [Symbol.asyncDispose]: close };
 }
 
-/** The address of a gateway for a browser on this machine. */
-function urlOf({ host, port }: Endpoint): string {
-  const isAny = host === "0.0.0.0" || host === "::";
-  const shown = isAny ? "localhost" : host.includes(":") ? `[${host}]` : host;
-  return `http://${shown}:${port}/`;
+// A token that is used up to here in the clear is guessed in years, not days.
+const LEAST_TOKEN_LENGTH = 16;
+
+/** Other machines connect only over TLS and with a token. */
+function requireSafe(
+  { listen, tls, token, inClear = false }: GatewayOptions,
+): void {
+  const refuse = (why: string, remedy: string) => {
+    const where = formatEndpoint(listen);
+    throw new Failure("usage", {
+      ...{ what: "Cannot open gateway", where, why, remedy },
+    });
+  };
+  if (token !== undefined && token.length < LEAST_TOKEN_LENGTH) {
+    refuse(
+      `its token has ${token.length} characters, and is easy to guess`,
+      `take one of at least ${LEAST_TOKEN_LENGTH}`,
+    );
+  }
+  if (isLoopback(listen.host)) return;
+  if (token === undefined) {
+    refuse(
+      "other machines can connect there, and it has no token",
+      "give it a token, or an address of this machine alone: 127.0.0.1",
+    );
+  }
+  if (tls === undefined && !inClear) {
+    refuse(
+      "other machines can connect there, and everybody on the way could read",
+      "give it a certificate and its key, or allow it to be in the clear",
+    );
+  }
+}
+
+/** The address of a gateway for a browser. */
+function urlOf(
+  { host, port }: Endpoint,
+  { tls, names }: {
+    tls: WebCertificate | undefined;
+    names: readonly string[];
+  },
+): string {
+  const bound = isUnspecified(host) ? "localhost" : host;
+  const [name = bound] = names;
+  const scheme = tls === undefined ? "http" : "https";
+  return `${scheme}://${formatEndpoint({ host: name, port })}/`;
 }

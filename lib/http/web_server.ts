@@ -10,7 +10,12 @@
  */
 
 import type { Endpoint } from "../base/conn.ts";
-import { acceptPlain, type RawConnection } from "../transport/accept.ts";
+import {
+  type AcceptOptions,
+  acceptPlain,
+  acceptWebTls,
+  type RawConnection,
+} from "../transport/accept.ts";
 import { WebConnection } from "./web_connection.ts";
 import type { WebLimits, WebOptions } from "./web_types.ts";
 
@@ -27,7 +32,7 @@ export interface WebServer extends AsyncDisposable {
  *
  * @throws {Deno.errors} if the address cannot be bound.
  */
-export function serveWeb(options: WebOptions): WebServer {
+export async function serveWeb(options: WebOptions): Promise<WebServer> {
   const { at, limits } = options;
   const connections = new Set<WebConnection>();
   const welcome = (raw: RawConnection) => {
@@ -35,10 +40,10 @@ export function serveWeb(options: WebOptions): WebServer {
     connections.add(connection);
     void connection.done.then(() => connections.delete(connection));
   };
-  const acceptor = acceptPlain({
+  const accepting: AcceptOptions = {
     at,
     acceptPauseMs: limits.acceptPauseMs,
-    acceptCheckMs: Infinity, // only for TLS
+    acceptCheckMs: limits.acceptCheckMs,
     onStall: () => {}, // the engine's connections report it too
     admit: () => {
       if (connections.size < limits.webConnectionCount) return welcome;
@@ -48,7 +53,10 @@ export function serveWeb(options: WebOptions): WebServer {
       connections.delete(loser);
       return welcome;
     },
-  });
+  };
+  const acceptor = options.tls === undefined
+    ? acceptPlain(accepting)
+    : await acceptWebTls(options.tls, accepting);
   return {
     address: acceptor.address,
     [Symbol.asyncDispose]: async () => {

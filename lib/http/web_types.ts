@@ -6,6 +6,7 @@
 
 import type { Endpoint } from "../base/conn.ts";
 import type { Limits } from "../base/limits.ts";
+import type { WebCertificate } from "../transport/accept.ts";
 import type { HttpAnswer } from "./answer.ts";
 import type { RequestHead } from "./request.ts";
 
@@ -23,6 +24,8 @@ export interface WebRequest extends RequestHead {
 export interface WebOptions {
   /** Address to bind and port; 0 lets the system pick. */
   readonly at: Endpoint;
+  /** Encrypts with this certificate; without it, everything is in the clear. */
+  readonly tls?: WebCertificate | undefined;
   /** Answers a request. */
   readonly handle: (request: WebRequest) => Promise<HttpAnswer>;
   /** The numbers that bound connections. */
@@ -42,4 +45,5 @@ export type WebLimits = Pick<
   | "webStallMs"
   | "webStalledMs"
   | "acceptPauseMs"
+  | "acceptCheckMs"
 >;

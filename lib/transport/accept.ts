@@ -7,12 +7,7 @@
  */
 
 import { BlockList, createServer, type Server, type Socket } from "node:net";
-import {
-  createSecureContext,
-  type SecureContext,
-  TLSSocket,
-  type TLSSocketOptions,
-} from "node:tls";
+import { createSecureContext } from "node:tls";
 import { delay } from "@std/async/delay";
 import { withoutMapping } from "../base/address.ts";
 import type { Conn, Endpoint } from "../base/conn.ts";
@@ -29,6 +24,12 @@ import { DenoConn, endpointOf } from "./deno_conn.ts";
 import { BACKLOG, Census, rouse, shortage } from "./descriptors.ts";
 import { ALPN_PROTOCOL } from "./dial.ts";
 import { requireNet } from "../base/permission.ts";
+import {
+  type Ends,
+  handshake,
+  secureContextOf,
+  type TlsService,
+} from "./server_handshake.ts";
 import { StreamConn } from "./stream_conn.ts";
 
 /** An accepted TCP connection of which no byte has been read. */
@@ -137,18 +138,51 @@ export function acceptPlain(options: AcceptOptions): Acceptor {
  * therefore restarted whenever a connection ends, and now and then. Connections
  * that arrive meanwhile wait in the system and are accepted afterwards.
  */
-export async function acceptTls(
+export function acceptTls(
   identity: Identity,
   options: AcceptOptions,
 ): Promise<Acceptor> {
-  const secureContext = secureContextOf(identity);
+  return acceptService({
+    secureContext: secureContextOf(identity),
+    alpn: ALPN_PROTOCOL,
+    isAlpnRequired: true,
+  }, options);
+}
+
+/** A certificate that browsers trust, and its key, both as PEM. */
+export interface WebCertificate {
+  readonly certificate: string;
+  readonly key: string;
+}
+
+/**
+ * Accepts TCP and expects TLS for HTTP/1.1, from browsers and download tools.
+ *
+ * @throws {Error} if the certificate and the key are not a pair.
+ */
+export function acceptWebTls(
+  { certificate: cert, key }: WebCertificate,
+  options: AcceptOptions,
+): Promise<Acceptor> {
+  const minVersion = "TLSv1.2";
+  return acceptService({
+    secureContext: createSecureContext({ cert, key, minVersion }),
+    alpn: "http/1.1",
+    isAlpnRequired: false, // wget sends none
+  }, options);
+}
+
+async function acceptService(
+  service: TlsService,
+  options: AcceptOptions,
+): Promise<Acceptor> {
   const census = new Census();
   const door = new Door(options);
   const onClose = () => {
     census.leave();
     rouse(server);
   };
-  const terms = { secureContext, acceptsJoins: options.acceptsJoins === true };
+  const terms = { ...service, acceptsJoins: options.acceptsJoins === true };
   const onSocket = (socket: Socket) => {
     census.enter();
     socket.on("close", onClose);
@@ -187,15 +221,8 @@ export async function acceptTls(
 }
 
 /** Options that all connections of a listener share. */
-interface Terms {
-  readonly secureContext: SecureContext;
+interface Terms extends TlsService {
   readonly acceptsJoins: boolean;
-}
-
-/** Both ends of a connection. */
-interface Ends {
-  readonly remote: Endpoint;
-  readonly local: Endpoint;
 }
 
 /** A connection accepted by `node:net`. */
@@ -215,7 +242,7 @@ class RawTls implements RawConnection {
   }
 
   async open(turn?: () => Promise<void>): Promise<OpenedConnection> {
-    const { acceptsJoins, secureContext } = this.#terms;
+    const { acceptsJoins } = this.#terms;
     const first = await firstByte(this.#socket);
     if (acceptsJoins && first === JOIN_TYPE) {
       const conn = new StreamConn(this.#socket, this.#ends);
@@ -223,11 +250,7 @@ class RawTls implements RawConnection {
     }
     if (turn !== undefined) await quietly(this.#socket, turn());
     if (this.#socket.destroyed) throw left();
-    const conn = await serverHandshake(
-      this.#socket,
-      secureContext,
-      this.#ends,
-    );
+    const conn = await handshake(this.#socket, this.#terms, this.#ends);
     return { conn, isJoin: false };
   }
 
@@ -264,11 +287,6 @@ class Door extends BlockList {
     return this.#admit(withoutMapping(host));
   }
 }
-
-/**
- * Requests and messages are short, so a read ahead of 64 KiB would be waste.
- */
-const READ_AHEAD_BYTES = 16 * 1024;
 
 async function startServer(
   at: Endpoint,
@@ -350,67 +368,6 @@ async function quietly(socket: Socket, turn: Promise<void>): Promise<void> {
 
 function left(): Error {
   return new Deno.errors.ConnectionReset("the peer left");
-}
-
-/** The TLS options of servers with `identity`. */
-export function secureContextOf(identity: Identity): SecureContext {
-  let context = CONTEXTS.get(identity);
-  if (context === undefined) {
-    context = createSecureContext({
-      cert: identity.certificatePem,
-      key: identity.privateKeyPem,
-      minVersion: "TLSv1.3",
-    });
-    CONTEXTS.set(identity, context);
-  }
-  return context;
-}
-
-const CONTEXTS = new WeakMap<Identity, SecureContext>();
-
-/**
- * The server's side of a TLS handshake on a connected socket, whichever side
- * dialled. Takes ownership of the socket, and destroys it if it throws.
- */
-export async function serverHandshake(
-  socket: Socket,
-  secureContext: SecureContext,
-  ends: Ends,
-): Promise<Conn> {
-  const tls = new TLSSocket(socket, {
-    isServer: true,
-    secureContext,
-    ALPNProtocols: [ALPN_PROTOCOL],
-    allowHalfOpen: true,
-    highWaterMark: READ_AHEAD_BYTES,
-  } as TLSSocketOptions);
-  readNoFurther(socket, () => tls.destroyed);
-  // Before waiting for the handshake: the peer may end in the same turn.
-  const conn = new StreamConn(tls, ends);
-  try {
-    await conn.secured();
-    if (tls.alpnProtocol !== ALPN_PROTOCOL) throw new Error("no ALPN");
-  } catch (cause) {
-    tls.on("error", ignore);
-    tls.destroy();
-    if (isDisconnect(cause)) throw cause;
-    throw new ProtocolError(
-      "wrong_service",
-      `Cannot accept TLS: the peer does not speak TLS for ${ALPN_PROTOCOL}`,
-      { cause },
-    );
-  }
-  return conn;
-}
-
-/**
- * Stops passing on bytes that `socket` has read ahead once `isOver` is true.
- * Deno 2.9.6 feeds all of them to a TLS socket. After a part that is not TLS it
- * throws where nobody can catch it, and the process ends.
- */
-function readNoFurther(socket: Socket, isOver: () => boolean): void {
-  const read = socket.read.bind(socket);
-  socket.read = (size) => isOver() ? null : read(size);
 }
 
 function ignore(): void {}

@@ -23,7 +23,7 @@ import {
   type CallDeadlineOptions,
   orAborted,
 } from "../base/waiting.ts";
-import { secureContextOf, serverHandshake } from "./accept.ts";
+import { secureContextOf, serverHandshake } from "./server_handshake.ts";
 import type { DenoConn } from "./deno_conn.ts";
 import { dial, firstOf, type PeerIdentity, secure } from "./dial.ts";
 import { requireNet } from "../base/permission.ts";

@@ -10,6 +10,7 @@ import { dirname, join } from "@std/path";
 import { SCRIPTS } from "../../lib/cli/options/command_table.ts";
 import type { Role } from "../../lib/cli/options/option_spec.ts";
 import { OPTIONS } from "../../lib/cli/options/option_table.ts";
+import { createIdentity } from "../../lib/identity/identity.ts";
 import { within } from "../_event_log.ts";
 import { nodeHere, relayHere } from "../_scenery.ts";
 import { tempShare } from "../_temp_share.ts";
@@ -19,7 +20,7 @@ import { Pty, type PtyOptions, QUESTION } from "./_pty.ts";
 
 const PATH = `${dirname(Deno.execPath())}:${Deno.env.get("PATH")}`;
 const SERVES =
-  /\b(relay|peer_node)\.ts (?!help|completions|doctor)|peer_client\.ts .* send /;
+  /\b(relay|peer_node)\.ts (?!help|completions|doctor)|peer_client\.ts .* (send|gateway) /;
 
 /** Types a command, and ends it by Ctrl-C where it serves. */
 async function typed(
@@ -35,7 +36,7 @@ async function typed(
     return { text: pty.text, code };
   }
   const ready = new RegExp(
-    `^relay address |^registered with |p2p:\\/\\/|^error: |${QUESTION.source}`,
+    `^relay address |^registered with |^the gateway is |p2p:\\/\\/|^error: |${QUESTION.source}`,
   );
   const [said] = await pty.lines.until(ready);
   const code = said === "error: "
@@ -51,6 +52,7 @@ function localised(line: string, relay: { port: string }): string {
     .replace(/\bnas 1700\b/, `127.0.0.1 ${relay.port}`)
     .replace(/(relay\.ts .*)\b1700$/, "$10")
     .replace(/ 1500\b/, " 0")
+    .replace(/(?<=gateway (?:0\.0\.0\.0:)?)8\d+/, "0")
     .replace(
       /(?<=(relay|peer_node)\.ts )(?!help|compl|doctor)/,
       "--host 127.0.0.1 ",
@@ -79,6 +81,17 @@ testWith(
     });
     const { path } = here;
     await Deno.mkdir(join(path, "Pictures"));
+    const { certificatePem, privateKeyPem } = await createIdentity();
+    await Deno.writeTextFile(join(path, "cert.pem"), certificatePem);
+    await Deno.writeTextFile(join(path, "key.pem"), privateKeyPem);
+    const token = "a token for the web";
+    await Deno.writeTextFile(
+      join(path, "web.token"),
+      token.replaceAll(" ", "-"),
+      {
+        mode: 0o600,
+      },
+    );
     const tar = await new Deno.Command("tar", {
       args: ["cf", "share/a.tar", "files"],
       cwd: path,
@@ -153,6 +166,11 @@ testWith(
         "link-file": "peer_client.ts get --link-file elsewhere",
         "node-token-file":
           `peer_client.ts ${at} send --node-token-file elsewhere share/a.txt`,
+        cert: `peer_client.ts ${at} gateway 0 --cert elsewhere --key share/k`,
+        key:
+          `peer_client.ts ${at} gateway 0 --cert share/a.txt --key elsewhere`,
+        "gateway-token-file":
+          `peer_client.ts ${at} gateway 0 --gateway-token-file elsewhere`,
         config: `peer_client.ts --config elsewhere ${at} ls`,
       },
     };

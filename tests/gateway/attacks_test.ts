@@ -2,7 +2,11 @@
  * What strangers, and pages of other sites, try on a gateway.
  */
 
-import { assertEquals, assertMatch } from "@std/assert";
+import { connect } from "node:tls";
+import { assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { Failure } from "../../lib/base/errors.ts";
+import { serveGateway } from "../../lib/gateway/server.ts";
+import { IDENTITIES } from "../_network.ts";
 import { refusalOf } from "../../lib/gateway/guard.ts";
 import { startGateway } from "./_gateway.ts";
 
@@ -208,6 +212,72 @@ Deno.test("Gateway refuses every token of an address after gatewayLoginFailureCo
   assertEquals(await ask("wrong"), 401);
   assertEquals(await ask("wrong"), 429);
   assertEquals(await ask("abcdefghijklmnop"), 429);
+});
+
+for (
+  const [what, options, why] of [
+    ["no token", {}, "it has no token"],
+    ["a short token", { token: "short" }, "is easy to guess"],
+    ["no certificate", { token: TOKEN }, "everybody on the way could read"],
+  ] as const
+) {
+  Deno.test(`Gateway does not open to other machines with ${what}`, async () => {
+    const listen = { host: "0.0.0.0", port: 0 };
+    const relay = { host: "127.0.0.1", port: 1 };
+    const error = await assertRejects(
+      () => serveGateway({ relay, listen, ...options }),
+      Failure,
+      why,
+    );
+    assertEquals(error.kind, "usage");
+  });
+}
+
+Deno.test("Gateway opens to other machines over TLS, and its cookie travels over TLS alone", async () => {
+  const { certificatePem: certificate, privateKeyPem: key } = IDENTITIES[1]!;
+  await using gateway = await startGateway(SHARE, {
+    listen: { host: "0.0.0.0", port: 0 },
+    token: TOKEN,
+    tls: { certificate, key },
+  });
+  assertMatch(gateway.server.url, /^https:\/\/localhost:\d+\/$/);
+  const { port } = gateway.server.address;
+  const socket = connect({
+    host: "127.0.0.1",
+    port,
+    rejectUnauthorized: false,
+  });
+  const form = `token=${encodeURIComponent(TOKEN)}`;
+  socket.write(
+    `POST /login HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n` +
+      `Content-Length: ${form.length}\r\n\r\n${form}`,
+  );
+  const parts: Uint8Array[] = [];
+  for await (const part of socket) parts.push(part);
+  const text = await new Blob(parts as BlobPart[]).text();
+  assertMatch(text, /^HTTP\/1\.1 303 /);
+  assertMatch(
+    text,
+    /Set-Cookie: __Host-relay-p2p=[0-9a-f]{64}; Path=\/; HttpOnly; SameSite=Strict; Secure\r\n/,
+  );
+  socket.destroy();
+  const { text: plain } = await gateway.ask("GET /files/a.txt")
+    .catch(() => ({ text: "" }));
+  assertEquals(plain, "", "nothing is answered in the clear");
+});
+
+Deno.test("Gateway refuses a certificate with the key of another one", async () => {
+  const tls = {
+    certificate: IDENTITIES[1]!.certificatePem,
+    key: IDENTITIES[2]!.privateKeyPem,
+  };
+  const relay = { host: "127.0.0.1", port: 1 };
+  const listen = { host: "127.0.0.1", port: 0 };
+  await assertRejects(
+    () => serveGateway({ relay, listen, tls }),
+    Failure,
+    "the key is that of another one",
+  );
 });
 
 Deno.test("A browser without the token gets the form, and no prompt of its own", async () => {

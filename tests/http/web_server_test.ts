@@ -22,7 +22,7 @@ function serve(
     errors?: unknown[];
     handle?: (request: WebRequest) => Promise<HttpAnswer>;
   } = {},
-): WebServer {
+): Promise<WebServer> {
   return serveWeb({
     at: { host: "127.0.0.1", port: 0 },
     limits: { ...LIMITS, ...limits },
@@ -70,7 +70,7 @@ function answer(
 }
 
 Deno.test("Web answers many requests on one connection, with bodies, chunks and HEAD", async () => {
-  await using server = serve();
+  await using server = await serve();
   using client = await WebClient.to(server.address);
   assertEquals((await client.ask("GET /one")).text, "GET /one 0");
   const put = await client.ask(
@@ -93,7 +93,7 @@ Deno.test("Web answers many requests on one connection, with bodies, chunks and 
 });
 
 Deno.test("Web ends a connection whose body is not whole, so that the client knows", async () => {
-  await using server = serve();
+  await using server = await serve();
   using client = await WebClient.to(server.address);
   const { fields, body } = await client.ask("GET /short");
   assertEquals([fields.get("content-length"), body.length], ["5", 3]);
@@ -101,7 +101,7 @@ Deno.test("Web ends a connection whose body is not whole, so that the client kno
 
 Deno.test("Web answers 500 for a bug, tells it, and goes on", async () => {
   const errors: unknown[] = [];
-  await using server = serve({ errors });
+  await using server = await serve({ errors });
   using client = await WebClient.to(server.address);
   assertEquals((await client.ask("GET /bug")).status, 500);
   assertEquals(errors.length, 1);
@@ -127,7 +127,7 @@ for (
   ] as const
 ) {
   Deno.test(`Web answers ${JSON.stringify(request)} with ${status}, and ends`, async () => {
-    await using server = serve();
+    await using server = await serve();
     using client = await WebClient.to(server.address);
     await client.send(request);
     assertEquals((await client.answer()).status, status);
@@ -136,14 +136,14 @@ for (
 }
 
 Deno.test("Web refuses a request of webHeadBytes without an end", async () => {
-  await using server = serve({ limits: { webHeadBytes: 100 } });
+  await using server = await serve({ limits: { webHeadBytes: 100 } });
   using client = await WebClient.to(server.address);
   await client.send(`GET /${"a".repeat(95)}`);
   assertEquals((await client.answer()).status, 431);
 });
 
 Deno.test("Web refuses a body over webBodyBytes", async () => {
-  await using server = serve({ limits: { webBodyBytes: 10 } });
+  await using server = await serve({ limits: { webBodyBytes: 10 } });
   using client = await WebClient.to(server.address);
   const fine = await client.ask(
     "POST /",
@@ -156,14 +156,14 @@ Deno.test("Web refuses a body over webBodyBytes", async () => {
 });
 
 Deno.test("Web ends a connection whose request is not whole after webHeadMs", async () => {
-  await using server = serve({ limits: { webHeadMs: 50 } });
+  await using server = await serve({ limits: { webHeadMs: 50 } });
   using client = await WebClient.to(server.address);
   await client.send("GET / HTTP/1.1\r\nHost");
   assertEquals(await client.rest(), "");
 });
 
 Deno.test("Web ends a connection that asks nothing for webIdleMs", async () => {
-  await using server = serve({ limits: { webIdleMs: 50 } });
+  await using server = await serve({ limits: { webIdleMs: 50 } });
   using client = await WebClient.to(server.address);
   assertEquals((await client.ask("GET /one")).status, 200);
   assertEquals(await client.rest(), "");
@@ -171,7 +171,7 @@ Deno.test("Web ends a connection that asks nothing for webIdleMs", async () => {
 
 Deno.test("Web ends a connection whose client takes nothing for webStallMs", async () => {
   const ended = Promise.withResolvers<void>();
-  await using server = serve({
+  await using server = await serve({
     limits: { webStallMs: 50 },
     handle: (request) => {
       request.signal.addEventListener("abort", () => ended.resolve());
@@ -184,7 +184,7 @@ Deno.test("Web ends a connection whose client takes nothing for webStallMs", asy
 });
 
 Deno.test("Web holds webConnectionCount connections: one that waits gives way", async () => {
-  await using server = serve({ limits: { webConnectionCount: 2 } });
+  await using server = await serve({ limits: { webConnectionCount: 2 } });
   using first = await WebClient.to(server.address);
   assertEquals((await first.ask("GET /one")).status, 200);
   using second = await WebClient.to(server.address);
@@ -197,7 +197,7 @@ Deno.test("Web holds webConnectionCount connections: one that waits gives way", 
 
 for (const [webStalledMs, isServed] of [[0, true], [60_000, false]] as const) {
   Deno.test(`Web lets a connection that has stalled for webStalledMs give way: ${isServed}`, async () => {
-    await using server = serve({
+    await using server = await serve({
       limits: { webConnectionCount: 1, webStalledMs },
     });
     using slow = await WebClient.to(server.address);
@@ -212,7 +212,7 @@ for (const [webStalledMs, isServed] of [[0, true], [60_000, false]] as const) {
 
 Deno.test("Web tells the handler that its client has left", async () => {
   const asked = Promise.withResolvers<AbortSignal>();
-  await using server = serve({
+  await using server = await serve({
     handle: ({ signal }) => {
       asked.resolve(signal);
       return new Promise((_, reject) =>

@@ -15,9 +15,11 @@ import {
   acceptPlain,
   acceptTls,
   type RawConnection,
+} from "../../lib/transport/accept.ts";
+import {
   secureContextOf,
   serverHandshake,
-} from "../../lib/transport/accept.ts";
+} from "../../lib/transport/server_handshake.ts";
 import { ALPN_PROTOCOL, dial } from "../../lib/transport/dial.ts";
 import { DenoConn } from "../../lib/transport/deno_conn.ts";
 import type { StreamConn } from "../../lib/transport/stream_conn.ts";

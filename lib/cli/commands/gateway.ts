@@ -4,11 +4,21 @@
  * @module
  */
 
-import { parseEndpoint, parsePort } from "../../base/address.ts";
+import { readSecretFile } from "../../access/secret_file.ts";
+import { isLoopback, parseEndpoint, parsePort } from "../../base/address.ts";
+import { type Endpoint, formatEndpoint } from "../../base/conn.ts";
+import { Failure } from "../../base/errors.ts";
 import { aborted } from "../../base/waiting.ts";
-import type { Endpoint } from "../../base/conn.ts";
 import type { TransferOptions } from "../../client/transfer_options.ts";
-import { type GatewayEvent, serveGateway } from "../../gateway/server.ts";
+import {
+  type GatewayEvent,
+  type GatewayOptions,
+  serveGateway,
+} from "../../gateway/server.ts";
+import type { CommandLine } from "../options/command_line.ts";
+import { readBounded } from "../options/text_file.ts";
+import { badValue, given } from "../options/values.ts";
+import type { Terminal } from "../output/terminal.ts";
 import {
   listening,
   type RoleContext,
@@ -16,14 +26,16 @@ import {
 } from "../roles/role.ts";
 import { Telling } from "./telling.ts";
 
+/** What the command takes. */
+type Context = RoleContext & { readonly options: TransferOptions };
+
 /** Runs the command; resolves to the exit code. */
 export async function runGateway(
   word: string,
-  { options, terminal, signal }: RoleContext & {
-    readonly options: TransferOptions;
-  },
+  context: Context,
 ): Promise<number> {
-  const listen = parseListen(word);
+  const { terminal, signal } = context;
+  const options = await gatewayOptions(word, context);
   const telling = new Telling(terminal);
   const onEvent = (event: GatewayEvent) => {
     switch (event.event) {
@@ -38,11 +50,32 @@ export async function runGateway(
   };
   using _survive = surviveRejections(terminal);
   await using _gateway = await listening(
-    listen,
-    Promise.try(() => serveGateway({ ...options, listen, onEvent })),
+    options.listen,
+    serveGateway({ ...options, onEvent }),
   );
   await aborted(signal);
   return 0;
+}
+
+/** The options of the gateway, if others can connect only as is safe. */
+async function gatewayOptions(
+  word: string,
+  { options, line, terminal }: Context,
+): Promise<GatewayOptions> {
+  const { onEvent: _, ...client } = options;
+  const listen = parseListen(word);
+  const inClear = line.isOn("gateway-plaintext") || line.isOn("plaintext");
+  refuseUnsafe(listen, line, inClear);
+  const tls = await readCertificate(line);
+  const token = await readGatewayToken(line, terminal);
+  if (!isLoopback(listen.host) && tls === undefined) {
+    terminal.note(
+      "warning: the gateway is in the clear: everybody on the way can read its " +
+        "token and the files",
+    );
+  }
+  const names = line.get("gateway-host");
+  return { ...client, listen, inClear, ...given({ tls, token, names }) };
 }
 
 /** `[HOST:]PORT`; only this machine can connect where no host is given. */
@@ -50,4 +83,63 @@ function parseListen(word: string): Endpoint {
   return /^\d+$/.test(word)
     ? { host: "127.0.0.1", port: parsePort(word, { zero: true }) }
     : parseEndpoint(word, { zero: true });
+}
+
+function refuseUnsafe(
+  listen: Endpoint,
+  line: CommandLine,
+  inClear: boolean,
+): void {
+  if (isLoopback(listen.host)) return;
+  const unsafe = (why: string, remedy: string) => {
+    const where = formatEndpoint(listen);
+    throw new Failure("usage", {
+      ...{ what: "Cannot open gateway", where, why, remedy },
+    });
+  };
+  if (line.value("gateway-token-file") === undefined) {
+    unsafe(
+      "other machines can connect there, and it has no token",
+      "give one with --gateway-token-file FILE, or leave the host out",
+    );
+  }
+  if (line.value("cert") === undefined && !inClear) {
+    unsafe(
+      "other machines can connect there, and everybody on the way could read",
+      "give --cert FILE and --key FILE, or --gateway-plaintext",
+    );
+  }
+}
+
+async function readCertificate(
+  line: CommandLine,
+): Promise<GatewayOptions["tls"]> {
+  const cert = line.value("cert");
+  const key = line.value("key");
+  if (cert === undefined && key === undefined) return undefined;
+  if (cert === undefined) throw badValue("key", key!, "it goes with --cert");
+  if (key === undefined) throw badValue("cert", cert, "it goes with --key");
+  return {
+    certificate: await readPem(cert, "certificate"),
+    key: await readPem(key, "key"),
+  };
+}
+
+function readPem(path: string, what: string): Promise<string> {
+  return readBounded(path, {
+    what: `Cannot read ${what}`,
+    mostBytes: 64 * 1024,
+    remedy: `name a file with the ${what} in it, as PEM`,
+  });
+}
+
+async function readGatewayToken(
+  line: CommandLine,
+  terminal: Terminal,
+): Promise<string | undefined> {
+  const path = line.value("gateway-token-file");
+  if (path === undefined) return undefined;
+  const token = await readSecretFile(path, "token");
+  terminal.conceal(token);
+  return token;
 }

@@ -211,12 +211,19 @@ export const CLIENT_COMMANDS: Readonly<Record<ClientCommand, Command>> = {
   gateway: {
     ...NOTHING,
     usage: "RELAY gateway [HOST:]PORT",
-    common: ["token-file", "known-relays", "no-tunnel", "json", "quiet"],
+    common: [
+      "cert",
+      "key",
+      "gateway-token-file",
+      "gateway-host",
+      "token-file",
+    ],
     summary: "serve all files over HTTP: to a browser, a player",
     alsoCalled: ["web", "http", "serve", "browser", "mount", "webdav"],
     notes: [
       "A browser finds a list at /, and each file at /files/NAME. Everything is",
-      "verified before it is sent. Only this machine can connect.",
+      "verified before it is sent. Only this machine can connect, unless HOST says",
+      "otherwise; then it needs --cert, --key and --gateway-token-file.",
     ],
     examples: [
       {
@@ -228,8 +235,9 @@ export const CLIENT_COMMANDS: Readonly<Record<ClientCommand, Command>> = {
         line: `${RUN} nas 1700 gateway 0`,
       },
       {
-        what: "of a private relay",
-        line: `${RUN} --token-file=my.token nas 1700 gateway 8080`,
+        what: "to other machines, with a certificate and a token",
+        line:
+          "deno run --allow-net --allow-read=. peer_client.ts nas 1700 gateway 0.0.0.0:8443 --cert cert.pem --key key.pem --gateway-token-file web.token",
       },
     ],
   },

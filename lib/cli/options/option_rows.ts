@@ -7,6 +7,7 @@
 
 import { parseAdvertise, parseHost } from "../../base/address.ts";
 import type { OptionTable } from "./option_spec.ts";
+import { GATEWAY_ROWS } from "./gateway_rows.ts";
 import { SWARM_ROWS } from "./swarm_rows.ts";
 import * as values from "./values.ts";
 
@@ -255,6 +256,7 @@ export const ROWS = {
     help: "most bytes per second, such as 500K or 20M",
   },
   ...SWARM_ROWS,
+  ...GATEWAY_ROWS,
   "lowest-speed": {
     roles: CLIENT,
     commands: FETCHING,

@@ -1,0 +1,110 @@
+/**
+ * The server's side of a TLS handshake, whichever side dialled.
+ *
+ * @module
+ */
+
+import type { Socket } from "node:net";
+import {
+  createSecureContext,
+  type SecureContext,
+  TLSSocket,
+  type TLSSocketOptions,
+} from "node:tls";
+import type { Conn, Endpoint } from "../base/conn.ts";
+import { isDisconnect, ProtocolError } from "../base/errors.ts";
+import type { Identity } from "../identity/identity.ts";
+import { ALPN_PROTOCOL } from "./dial.ts";
+import { StreamConn } from "./stream_conn.ts";
+
+/** What is spoken over TLS. */
+export interface TlsService {
+  readonly secureContext: SecureContext;
+  /** The name of the protocol in the handshake. */
+  readonly alpn: string;
+  readonly isAlpnRequired: boolean;
+}
+
+/** Both ends of a connection. */
+export interface Ends {
+  readonly remote: Endpoint;
+  readonly local: Endpoint;
+}
+
+/**
+ * Requests and messages are short, so a read ahead of 64 KiB would be waste.
+ */
+const READ_AHEAD_BYTES = 16 * 1024;
+
+/** The TLS options of servers with `identity`. */
+export function secureContextOf(identity: Identity): SecureContext {
+  let context = CONTEXTS.get(identity);
+  if (context === undefined) {
+    context = createSecureContext({
+      cert: identity.certificatePem,
+      key: identity.privateKeyPem,
+      minVersion: "TLSv1.3",
+    });
+    CONTEXTS.set(identity, context);
+  }
+  return context;
+}
+
+const CONTEXTS = new WeakMap<Identity, SecureContext>();
+
+/**
+ * The server's side of a TLS handshake on a connected socket, whichever side
+ * dialled. Takes ownership of the socket, and destroys it if it throws.
+ */
+export function serverHandshake(
+  socket: Socket,
+  secureContext: SecureContext,
+  ends: Ends,
+): Promise<Conn> {
+  const service = { secureContext, alpn: ALPN_PROTOCOL, isAlpnRequired: true };
+  return handshake(socket, service, ends);
+}
+
+/** The same for any protocol. */
+export async function handshake(
+  socket: Socket,
+  { secureContext, alpn, isAlpnRequired }: TlsService,
+  ends: Ends,
+): Promise<Conn> {
+  const tls = new TLSSocket(socket, {
+    isServer: true,
+    secureContext,
+    ALPNProtocols: [alpn],
+    allowHalfOpen: true,
+    highWaterMark: READ_AHEAD_BYTES,
+  } as TLSSocketOptions);
+  readNoFurther(socket, () => tls.destroyed);
+  // Before waiting for the handshake: the peer may end in the same turn.
+  const conn = new StreamConn(tls, ends);
+  try {
+    await conn.secured();
+    if (isAlpnRequired && tls.alpnProtocol !== alpn) throw new Error("no ALPN");
+  } catch (cause) {
+    tls.on("error", ignore);
+    tls.destroy();
+    if (isDisconnect(cause)) throw cause;
+    throw new ProtocolError(
+      "wrong_service",
+      `Cannot accept TLS: the peer does not speak TLS for ${alpn}`,
+      { cause },
+    );
+  }
+  return conn;
+}
+
+/**
+ * Stops passing on bytes that `socket` has read ahead once `isOver` is true.
+ * Deno 2.9.6 feeds all of them to a TLS socket. After a part that is not TLS it
+ * throws where nobody can catch it, and the process ends.
+ */
+function readNoFurther(socket: Socket, isOver: () => boolean): void {
+  const read = socket.read.bind(socket);
+  socket.read = (size) => isOver() ? null : read(size);
+}
+
+function ignore(): void {}
