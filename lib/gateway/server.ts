@@ -67,8 +67,8 @@ export interface GatewayServer extends AsyncDisposable {
 export async function serveGateway(
   options: GatewayOptions,
 ): Promise<GatewayServer> {
-  const { listen, tls, token, inClear, names = [], ...others } = options;
-  const { onEvent = () => {}, ...client } = others;
+  const { listen, tls, token, names = [], ...others } = options;
+  const { onEvent = () => {}, inClear: _inClear, ...client } = others;
   requireSafe(options);
   if (tls !== undefined) checkCertificate(tls);
   const limits = limitsWith(options.limits);

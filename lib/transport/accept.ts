@@ -13,7 +13,6 @@ import { withoutMapping } from "../base/address.ts";
 import type { Conn, Endpoint } from "../base/conn.ts";
 import {
   describeCause,
-  isDisconnect,
   ProtocolError,
   systemErrorCode,
 } from "../base/errors.ts";
