@@ -150,7 +150,9 @@ export function acceptTls(
 
 /** A certificate that browsers trust, and its key, both as PEM. */
 export interface WebCertificate {
+  /** The certificate, and those that it depends on. */
   readonly certificate: string;
+  /** Its private key, without a password. */
   readonly key: string;
 }
 
