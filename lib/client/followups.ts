@@ -22,7 +22,6 @@ import {
   notThatSha256,
   wasRemoved,
 } from "./failures.ts";
-import { TooSlow } from "./hash_waits.ts";
 import type { Job } from "./jobs.ts";
 import type { ListedNode } from "./nodes.ts";
 import type { Peers } from "./peers.ts";
@@ -88,7 +87,7 @@ export class Followups implements AsyncDisposable {
       onError: (node, error) => {
         const cause = causeOf(error);
         causes.push({ node: node.name, cause });
-        if (error instanceof TooSlow) return; // told already
+        if (this.#peers.isOut(node.id)) return; // told already
         const told = { node, cause, out: false };
         tell({ event: "node_trouble", kind: "broke_off", ...told });
       },

@@ -8,11 +8,10 @@
 
 import { BaseFile } from "../disk/base_file.ts";
 import { Candidates } from "./candidates.ts";
-import { getWhenThere } from "./get_later.ts";
+import { getWhenThere, type RoundOptions } from "./get_later.ts";
 import { type GetResult, GetRun } from "./get_run.ts";
 import { Peers } from "./peers.ts";
 import { distinct, type Selection } from "./selections.ts";
-import type { ClientEvent } from "./events.ts";
 import type { SwarmOptions } from "./swarming.ts";
 import { checkedName, type TransferOptions } from "./transfer_options.ts";
 
@@ -67,7 +66,9 @@ export function getFiles(options: GetOptions): Promise<GetResult> {
     : getWhenThere(options, { waitMs, get: getOnce });
 }
 
-async function getOnce(options: GetOptions): Promise<GetResult> {
+async function getOnce(
+  options: GetOptions & Pick<RoundOptions, "isRepeated">,
+): Promise<GetResult> {
   const selections = distinct(
     options.selections.map((selection) =>
       selection.kind === "name"
@@ -76,7 +77,7 @@ async function getOnce(options: GetOptions): Promise<GetResult> {
     ),
   );
   await using stack = new AsyncDisposableStack();
-  const tell = troublesOnce(options.onEvent ?? (() => {}));
+  const tell = options.onEvent ?? (() => {});
   const base = options.base === undefined
     ? undefined
     : stack.use(await BaseFile.open(options.base));
@@ -85,22 +86,4 @@ async function getOnce(options: GetOptions): Promise<GetResult> {
   const given = { ...options, selections, candidates, base, onEvent: tell };
   const get = stack.use(new GetRun(peers, given));
   return await get.run();
-}
-
-/**
- * Leaves out that the sessions of a node end after it was put out for being too
- * slow: the client has ended them itself.
- */
-function troublesOnce(
-  tell: (event: ClientEvent) => void,
-): (event: ClientEvent) => void {
-  const slow = new Set<string>();
-  return (event) => {
-    if (event.event === "node_trouble") {
-      const { node, kind, out } = event;
-      if (kind === "broke_off" && slow.has(node.id)) return;
-      if (kind === "slow" && out) slow.add(node.id);
-    }
-    tell(event);
-  };
 }

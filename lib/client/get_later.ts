@@ -11,8 +11,8 @@ import { delay } from "@std/async/delay";
 import { Failure } from "../base/errors.ts";
 import { type Limits, limitsWith } from "../base/limits.ts";
 import type { ClientEvent } from "./events.ts";
-import { SeveralFound } from "./failures.ts";
 import type { GetResult } from "./get_run.ts";
+import { isMissing } from "./missed.ts";
 import type { Selection } from "./selections.ts";
 import { checkedName, type TransferOptions } from "./transfer_options.ts";
 
@@ -22,6 +22,11 @@ export interface RoundOptions extends TransferOptions {
   readonly selections: readonly Selection[];
   /** Whether to look for names within longer ones. */
   readonly anywhere?: boolean;
+  /**
+   * Whether files that no node has are asked for again soon, so that nothing is
+   * to keep this round from its end.
+   */
+  readonly isRepeated?: boolean;
 }
 
 /** The result of a round, or why it could not be asked. */
@@ -57,6 +62,7 @@ export async function getWhenThere<Options extends RoundOptions>(
     const found = await ask(get, {
       ...asked,
       selections: wanted,
+      isRepeated: !isLast,
       onEvent: (event: ClientEvent) => {
         hasAsked ||= event.event === "nodes_listed";
         const isEarly = event.event === "file_failed" && isMissing(event.error);
@@ -134,12 +140,6 @@ async function ask<Options extends RoundOptions>(
     if (kind === "not_found" || kind === "relay" && isPatient) return error;
     throw error;
   }
-}
-
-/** Whether a node may have the file later. */
-function isMissing(error: Error | undefined): boolean {
-  return error instanceof Failure && error.kind === "not_found" &&
-    !(error instanceof SeveralFound);
 }
 
 function keyOf(selection: Selection): string {

@@ -15,7 +15,7 @@ import type { ClientEvent } from "./events.ts";
 import { exhausted, nobodyHasAny, notListedWhole } from "./failures.ts";
 import { Followups } from "./followups.ts";
 import type { Job } from "./jobs.ts";
-import { MissedNames } from "./missed.ts";
+import { isMissing, MissedNames } from "./missed.ts";
 import type { ListedNode } from "./nodes.ts";
 import { PatternLists } from "./pattern_lists.ts";
 import type { Peers } from "./peers.ts";
@@ -157,8 +157,10 @@ export class GetRun implements AsyncDisposable {
       if (done) break;
       if (jobs.length > 0) await this.#saving.save(jobs, batches);
     }
-    await this.#swarming?.linger(this.#options.signal);
     const outcomes = this.#outcomes;
+    const comesAgain = this.#options.isRepeated === true &&
+      outcomes.failed.values().some(isMissing);
+    if (!comesAgain) await this.#swarming?.linger(this.#options.signal);
     return {
       get saved() {
         return outcomes.saved;

@@ -4,12 +4,12 @@
  * @module
  */
 
-import type { Failure } from "../base/errors.ts";
+import { Failure } from "../base/errors.ts";
 import type { Asking } from "./ask_node.ts";
 import type { Candidates } from "./candidates.ts";
 import type { Choosing } from "./choosing.ts";
 import type { ClientEvent } from "./events.ts";
-import { exhausted } from "./failures.ts";
+import { exhausted, SeveralFound } from "./failures.ts";
 import { explained, lacking } from "./folders.ts";
 import type { Peers } from "./peers.ts";
 import { folderSelection, type Selection } from "./selections.ts";
@@ -17,6 +17,12 @@ import { failureOf, lookWider } from "./wider.ts";
 
 // Of further names, nobody is asked whether they are folders.
 const MOST_EXPLAINED = 4;
+
+/** Whether a node may have the file later. */
+export function isMissing(error: Error | undefined): boolean {
+  return error instanceof Failure && error.kind === "not_found" &&
+    !(error instanceof SeveralFound);
+}
 
 /** Options of {@linkcode MissedNames}. */
 export interface MissedOptions {

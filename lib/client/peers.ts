@@ -105,6 +105,8 @@ export class Peers implements AsyncDisposable {
   /** Connects to the relay. */
   readonly dialer: RelayDialer;
   readonly #grants: Grants;
+  /** Nodes that were too slow for this command. */
+  readonly #slow = new Set<string>();
 
   /** Does not dial yet. */
   constructor(options: ClientOptions, tell: (event: PeersEvent) => void) {
@@ -219,6 +221,16 @@ export class Peers implements AsyncDisposable {
         cause: error,
       });
     }
+  }
+
+  /** Notes that a node was too slow, and takes part no more. */
+  putOut(id: string): void {
+    this.#slow.add(id);
+  }
+
+  /** Whether a node was too slow: that its sessions end is no news. */
+  isOut(id: string): boolean {
+    return this.#slow.has(id) || this.hashWaits.isOut(id);
   }
 
   /**

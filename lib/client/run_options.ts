@@ -27,6 +27,8 @@ export interface GetRunOptions extends TransferOptions {
   readonly base: BaseFile | undefined;
   /** With `--wait`: a node's first scan of its share is waited for. */
   readonly waitMs?: number;
+  /** Whether files that no node has are asked for again soon. */
+  readonly isRepeated?: boolean;
   /** Only tells what would become of each file. */
   readonly dryRun?: boolean;
   /** Whether large files are fetched together with other clients. */

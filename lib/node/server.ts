@@ -10,13 +10,11 @@
 import { checkedIndexKey } from "../access/index_key.ts";
 import { addressGroup, ANY_HOST } from "../base/address.ts";
 import { tunnelSource } from "../guard/admission.ts";
-import { Channel } from "../protocol/channel.ts";
 import { Deadlines } from "../protocol/deadline.ts";
 import { type Endpoint, formatEndpoint } from "../base/conn.ts";
 import { Counts, HANDSHAKE_SECONDS, Histogram } from "../guard/counts.ts";
 import { Digests } from "../share/digests.ts";
 import { NodeGate } from "../access/gate.ts";
-import { receivePeer } from "../protocol/hello.ts";
 import { createIdentity, type Identity } from "../identity/identity.ts";
 import { Incidents } from "../guard/incidents.ts";
 import { type Limits, limitsWith } from "../base/limits.ts";
@@ -28,8 +26,9 @@ import { BufferPool } from "./outbox.ts";
 import { RateLimit } from "../base/rate.ts";
 import { type Invitation, keepRegistered } from "./registrar.ts";
 import { RelayDialer } from "../uplink/relay_dialer.ts";
-import { ClientService, type Service } from "./client_service.ts";
+import type { Service } from "./client_service.ts";
 import { ReaderTurns } from "./reader_turns.ts";
+import { talkToClient } from "./talk.ts";
 import { zeroPieces } from "../content/zeros.ts";
 import type { ShareFilter } from "../share/exclusions.ts";
 import { Share } from "../share/share.ts";
@@ -368,35 +367,17 @@ class PeerNode implements NodeServer {
     return this.#listener?.take(raw) ?? false;
   }
 
-  /** Talks to one client, from hello to its end. */
-  async #talk({ conn, source, settle }: Accepted): Promise<void> {
-    await using channel = new Channel(conn, {
+  /** Talks to one client. */
+  async #talk(accepted: Accepted): Promise<void> {
+    await talkToClient({
+      id: this.id,
       limits: this.#limits,
-      writeStallMs: this.#limits.dataWriteStallMs,
-      idleMs: this.#limits.idleMs,
+      service: this.#service,
+      gate: this.#gate,
+      incidents: this.#incidents,
       deadlines: this.#deadlines,
-    });
-    const introduction = { role: "node", id: this.id };
-    const incidents = this.#incidents;
-    using client = new ClientService(channel, this.#service, source);
-    try {
-      await receivePeer(
-        channel,
-        { introduction, settle, incidents },
-        async (hello) => {
-          if (this.#gate === null) return await client.run();
-          const admitted = await this.#gate.admit(channel, hello, source);
-          if (admitted === null) return;
-          using _until = admitted;
-          await client.run(admitted.grant);
-        },
-      );
-    } finally {
-      const { served } = client;
-      if (served.bytes > 0 || served.files > 0) {
-        this.#tell({ event: "served", ...served });
-      }
-    }
+      onServed: (served) => this.#tell({ event: "served", ...served }),
+    }, accepted);
   }
 
   #tell(event: NodeEvent): void {

@@ -15,16 +15,15 @@ import type { RateLimit } from "../base/rate.ts";
 import { Counts } from "../guard/counts.ts";
 import { type IncidentEvent, Incidents } from "../guard/incidents.ts";
 import type { Identity } from "../identity/identity.ts";
-import { ClientService, type Service } from "../node/client_service.ts";
+import type { Service } from "../node/client_service.ts";
 import { FetchWatch } from "../node/fetch_watch.ts";
 import { BufferPool } from "../node/outbox.ts";
 import { ReaderTurns } from "../node/reader_turns.ts";
+import { talkToClient } from "../node/talk.ts";
 import { WorkQueue } from "../node/work_queue.ts";
-import { Channel } from "../protocol/channel.ts";
 import { Deadlines } from "../protocol/deadline.ts";
-import { receivePeer } from "../protocol/hello.ts";
 import { DIRECTION } from "../protocol/messages.ts";
-import { type Accepted, listen, type Listener } from "../transport/listen.ts";
+import { listen, type Listener } from "../transport/listen.ts";
 import { HeldDigests, HeldFiles } from "./held_files.ts";
 import type { Holding } from "./holding.ts";
 
@@ -60,7 +59,6 @@ export class Holder implements AsyncDisposable {
   /** The relay that gave the keys: grants name contents in its terms. */
   #relayId = "";
   #gaveAt = -Infinity;
-  readonly #deadlines = new Deadlines();
   #listener: Listener | null = null;
 
   private constructor(options: HolderOptions) {
@@ -111,13 +109,22 @@ export class Holder implements AsyncDisposable {
   static async open(options: HolderOptions): Promise<Holder> {
     const holder = new Holder(options);
     const { swarmAcceptCount } = options.limits;
+    const host = {
+      id: holder.id,
+      limits: holder.#limits,
+      service: holder.#service,
+      gate: holder.#gate,
+      incidents: holder.#incidents,
+      deadlines: new Deadlines(),
+      within: (grant: Grant) => holder.#within(grant),
+    };
     holder.#listener = await listen({
       at: options.at,
       identity: options.plaintext ? null : options.identity,
       limits: holder.#limits,
       // The machines of one office have one address.
       connectionsPerAddressCount: swarmAcceptCount,
-      handle: (accepted) => holder.#talk(accepted),
+      handle: (accepted) => talkToClient(host, accepted),
       incidents: holder.#incidents,
     });
     return holder;
@@ -172,30 +179,6 @@ export class Holder implements AsyncDisposable {
   setGrantKeys(keys: readonly string[], relayId: string): void {
     this.#relayId = relayId;
     this.#gate?.setKeys(keys);
-  }
-
-  /** Talks to one client, from hello to its end. */
-  async #talk({ conn, source, settle }: Accepted): Promise<void> {
-    await using channel = new Channel(conn, {
-      limits: this.#limits,
-      writeStallMs: this.#limits.dataWriteStallMs,
-      idleMs: this.#limits.idleMs,
-      deadlines: this.#deadlines,
-    });
-    const introduction = { role: "node", id: this.id };
-    const incidents = this.#incidents;
-    using client = new ClientService(channel, this.#service, source);
-    await receivePeer(
-      channel,
-      { introduction, settle, incidents },
-      async (hello) => {
-        if (this.#gate === null) return await client.run();
-        const admitted = await this.#gate.admit(channel, hello, source);
-        if (admitted === null) return;
-        using _until = admitted;
-        await client.run(this.#within(admitted.grant));
-      },
-    );
   }
 
   /**

@@ -28,6 +28,7 @@ export interface GettingOptions {
   /** Where to save it, in place of a new folder. */
   readonly path?: string;
   readonly swarm?: SwarmOptions;
+  readonly waitMs?: number;
   readonly limits?: Partial<Limits>;
 }
 
@@ -53,6 +54,7 @@ export async function startGet(
     swarm = {},
     limits,
     path: given,
+    waitMs,
   }: GettingOptions,
   stack: AsyncDisposableStack,
 ): Promise<Getting> {
@@ -69,6 +71,7 @@ export async function startGet(
     pathOf: (name) => name === "big.iso" ? path : join(folder.path, name),
     sync: false,
     swarm,
+    ...waitMs === undefined ? {} : { waitMs },
     // Nobody waits for what takes long on a busy machine.
     limits: { swarmAskEveryMs: 100, swarmQuietMs: 60_000, ...limits },
     signal: stop.signal,

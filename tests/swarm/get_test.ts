@@ -1,6 +1,7 @@
 /** `getFiles` with `swarm`: clients that fetch one file help each other. */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { join } from "@std/path";
 import { sha256 } from "../../lib/base/hash.ts";
 import type { Limits } from "../../lib/base/limits.ts";
 import { createIdentity } from "../../lib/identity/identity.ts";
@@ -79,6 +80,25 @@ Deno.test("A client that lingers stops when nobody has read for swarmQuietMs", a
   await within(client.result, "the end");
   const { names } = client.log;
   assert(names.indexOf("swarm_lingers") < names.indexOf("swarm_ended"));
+});
+
+Deno.test("With --wait a client looks for the files that it lacks, and does not linger before it has them", async () => {
+  await using stack = new AsyncDisposableStack();
+  const relay = stack.use(await startRelay());
+  const node = stack.use(await startNode(relay, FILES));
+  const { log, result } = await startGet({
+    relay,
+    selections: ["big.iso", "late.txt"].map((name) => ({ kind: "name", name })),
+    swarm: LINGER,
+    waitMs: 600_000,
+  }, stack);
+  await log.until("file_received", ({ name }) => name === "big.iso");
+  await log.until("waiting_for_files");
+  assert(!log.names.includes("swarm_lingers"));
+  await Deno.writeTextFile(join(node.directory, "late.txt"), "late");
+  await log.until("file_received", ({ name }) => name === "late.txt");
+  const { saved } = await within(result, "the end");
+  assertEquals([...saved.keys()].toSorted(), ["big.iso", "late.txt"]);
 });
 
 Deno.test("A file smaller than swarmFromBytes is fetched without a swarm", async () => {

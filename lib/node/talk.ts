@@ -1,0 +1,71 @@
+/**
+ * A service's conversation with one client, from hello to its end: a node's, and
+ * that of a client which gives what it receives.
+ *
+ * hello both ways → grant, where one is needed → requests
+ *
+ * @module
+ */
+
+import type { NodeGate } from "../access/gate.ts";
+import type { Grant } from "../access/grant.ts";
+import type { Limits } from "../base/limits.ts";
+import type { Incidents } from "../guard/incidents.ts";
+import { Channel } from "../protocol/channel.ts";
+import type { Deadlines } from "../protocol/deadline.ts";
+import { receivePeer } from "../protocol/hello.ts";
+import type { Accepted } from "../transport/listen.ts";
+import type { Served } from "./client_reads.ts";
+import { ClientService, type Service } from "./client_service.ts";
+
+/** Who talks to clients. */
+export interface Host {
+  /** The id of its key. */
+  readonly id: string;
+  readonly limits: Limits;
+  readonly service: Service;
+  /** Checks grants; `null` where nobody needs one. */
+  readonly gate: NodeGate | null;
+  readonly incidents: Incidents;
+  readonly deadlines: Deadlines;
+  /** What a grant allows here; all that it says by default. */
+  readonly within?: (grant: Grant) => Grant;
+  /** Hears what a client was sent that has left. */
+  readonly onServed?: (served: Served) => void;
+}
+
+/** Talks to one client. */
+export async function talkToClient(
+  host: Host,
+  { conn, source, settle }: Accepted,
+): Promise<void> {
+  const { limits, deadlines, incidents, gate, within = asItIs } = host;
+  await using channel = new Channel(conn, {
+    limits,
+    writeStallMs: limits.dataWriteStallMs,
+    idleMs: limits.idleMs,
+    deadlines,
+  });
+  const introduction = { role: "node", id: host.id };
+  using client = new ClientService(channel, host.service, source);
+  try {
+    await receivePeer(
+      channel,
+      { introduction, settle, incidents },
+      async (hello) => {
+        if (gate === null) return await client.run();
+        const admitted = await gate.admit(channel, hello, source);
+        if (admitted === null) return;
+        using _until = admitted;
+        await client.run(within(admitted.grant));
+      },
+    );
+  } finally {
+    const { served } = client;
+    if (served.bytes > 0 || served.files > 0) host.onServed?.(served);
+  }
+}
+
+function asItIs(grant: Grant): Grant {
+  return grant;
+}
