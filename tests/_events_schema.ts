@@ -425,7 +425,7 @@ export const EVENTS: Readonly<Record<EventName, EventSpec>> = {
   },
   "fetch_ended": {
     says:
-      "the client has all of that file, has left, or asks for no more of it",
+      "the client has all of that file, disconnected, or asks for no more of it",
     roles: NODES,
     fields: {
       name: text("the file"),

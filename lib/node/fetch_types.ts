@@ -8,7 +8,7 @@
 export type FetchEvent =
   /** A client begins to fetch a file. */
   | { event: "fetch_started"; name: string; to: string; size: number }
-  /** It has all of the file, has left, or asks for no more of it. */
+  /** It has all of the file, disconnected, or asks for no more of it. */
   | {
     event: "fetch_ended";
     name: string;
