@@ -7,38 +7,12 @@
 
 import type { ContentGroup } from "../content/choice.ts";
 import { Failure } from "../base/errors.ts";
-import { createSha256, type Hash, HASH_BYTES } from "../base/hash.ts";
-import { Turns } from "../base/turns.ts";
-import {
-  lengthOf,
-  Manifest,
-  pieceBytesOf,
-  pieceCountOf,
-} from "../content/manifest.ts";
-import {
-  type ByteRange,
-  cutToSection,
-  piecesOfSection,
-  type Section,
-  sectionOf,
-} from "../content/section.ts";
-import { manifestIfZeros, zeroPieces } from "../content/zeros.ts";
-import { Download } from "../transfer/download.ts";
+import { type ByteRange, type Section, sectionOf } from "../content/section.ts";
 import type { SourceTrouble } from "../transfer/source.ts";
-import type { Hasher } from "../transfer/hashing.ts";
-import { OrderedSink } from "../transfer/ordered.ts";
 import { Asides } from "./asides.ts";
 import { Asking, type FoundNode } from "./ask_node.ts";
 import type { Candidates } from "./candidates.ts";
 import { Choosing } from "./choosing.ts";
-import { Deliveries } from "./deliveries.ts";
-import {
-  boundsOf,
-  hasherFor,
-  manifestFrom,
-  sourceOf,
-  sourcesOf,
-} from "./downloading.ts";
 import type { ClientEvent } from "./events.ts";
 import {
   claimsFalsely,
@@ -50,6 +24,7 @@ import { explained, lacking } from "./folders.ts";
 import type { ListedNode } from "./nodes.ts";
 import type { Peers } from "./peers.ts";
 import { Seeking } from "./ask_nodes.ts";
+import { GroupFailed, StreamBytes } from "./stream_bytes.ts";
 import type { TransferOptions } from "./transfer_options.ts";
 import { WantedSums } from "./wanted_sums.ts";
 import { insteadOf } from "./wider.ts";
@@ -69,15 +44,6 @@ export type StreamOptions = TransferOptions & {
   range?: ByteRange;
 };
 
-/**
- * A running transfer. Nodes with the same content that answer late may join it.
- */
-interface Running {
-  readonly content: string | undefined;
-  readonly download: Download;
-  readonly file: number;
-}
-
 /** The stream of one file. Disposing ends the transfer. */
 export class Stream implements AsyncDisposable {
   readonly #peers: Peers;
@@ -91,18 +57,12 @@ export class Stream implements AsyncDisposable {
   readonly #nodes: Map<string, ListedNode>;
   /** Nodes that have the file and have not failed. */
   readonly #found = new Map<string, FoundNode>();
-  readonly #deliveries = new Deliveries();
   readonly #seeking: Seeking;
   readonly #choosing: Choosing;
   readonly #asides: Asides;
   #group: ContentGroup | null = null;
   #node: ListedNode | null = null;
-  #running: Running | null = null;
-  /** Hashes of the pieces yielded so far: another node must have the same. */
-  #delivered: Uint8Array = new Uint8Array();
-  #hasher: Hasher | null = null;
-  /** Computes the SHA-256 of the yielded bytes, if a SHA-256 is required. */
-  readonly #hash: Hash | null;
+  readonly #bytes: StreamBytes;
   /** Whether a content turned out not to be the one that its nodes claimed. */
   #isMistaken = false;
 
@@ -120,7 +80,6 @@ export class Stream implements AsyncDisposable {
       ? this.#stop.signal
       : AbortSignal.any([signal, this.#stop.signal]);
     const { sha256, content, prefer } = options;
-    this.#hash = sha256 === undefined ? null : createSha256();
     this.#seeking = new Seeking(peers, {
       nodes,
       wanted: new WantedSums({ sha256 }),
@@ -128,6 +87,17 @@ export class Stream implements AsyncDisposable {
       signal: this.#signal,
     });
     this.#asides = new Asides(peers, this.#signal);
+    this.#bytes = new StreamBytes(peers, {
+      transfer: options,
+      signal: this.#signal,
+      asides: this.#asides,
+      tell: this.#tell,
+      onTrouble: (trouble) => this.#troubled(trouble),
+      onMistaken: (group) => this.#blame(group),
+      onUnfit: (node, cause) =>
+        this.#asking.answered(node, { kind: "failed", cause }),
+      onError: (node, error) => this.#asking.failed(node, error),
+    });
     this.#choosing = new Choosing(peers, {
       wish: { sha256, content, prefer },
       nodes,
@@ -258,15 +228,10 @@ export class Stream implements AsyncDisposable {
 
   /** Adds a node with the file. One that answers late takes part at once. */
   #join(found: FoundNode): boolean {
-    const { node, offer } = found;
+    const { node } = found;
     this.#seeking.release(node.id, found.session);
     this.#found.set(node.id, found);
-    const running = this.#running;
-    if (running?.content === undefined || offer.content !== running.content) {
-      return true;
-    }
-    running.download.addHolder(running.file, node.id, running.content);
-    running.download.addSource(sourceOf(this.#peers, found));
+    this.#bytes.join(found);
     return true;
   }
 
@@ -277,7 +242,9 @@ export class Stream implements AsyncDisposable {
         this.#found.get(node) ?? []
       );
       try {
-        const content = yield* this.#receive(group, members);
+        const { name, section } = this;
+        const streamed = { name, section, group, members };
+        const content = yield* this.#bytes.receive(streamed);
         return this.#tellReceived(content);
       } catch (error) {
         this.#options.signal?.throwIfAborted();
@@ -292,110 +259,14 @@ export class Stream implements AsyncDisposable {
     }
   }
 
-  /** Yields one content from where the last one broke off; returns its id. */
-  async *#receive(
-    group: ContentGroup,
-    members: readonly FoundNode[],
-  ): AsyncGenerator<Uint8Array<ArrayBuffer>, string> {
-    const manifest = await this.#manifestOf(group, members);
-    const { size } = group;
-    const section = this.section;
-    const wanted = piecesOfSection(section, size);
-    const count = Math.max(
-      this.#delivered.length / HASH_BYTES,
-      Math.min(wanted.first, wanted.end),
-    );
-    const pieceBytes = pieceBytesOf(size);
-    const download = this.#startDownload(size);
-    const zeros = manifest === undefined
-      ? []
-      : zeroPieces(manifest).filter((piece) =>
-        piece >= count && piece < wanted.end
-      );
-    this.#tellZeros(zeros, size);
-    const sink = new OrderedSink({
-      pieceBytes,
-      first: count,
-      zeros: new Set(zeros),
-      size,
-      onConsumed: (piece) => download.consumed(file, piece),
-    });
-    const file = download.addFile({
-      name: this.name,
-      size,
-      content: group.content,
-      manifest,
-      sources: sourcesOf(group),
-      have: [
-        ...Array(count).keys(),
-        ...zeros,
-        ...numbersFrom(wanted.end, pieceCountOf(size)),
-      ],
-      inOrder: true,
-      sink,
-    });
-    for (const found of members) {
-      download.addSource(sourceOf(this.#peers, found));
-    }
-    this.#running = { content: group.content, download, file };
-    download.close();
-    const running = download.run().then(
-      () => sink.fail(new GroupFailed()), // without effect when all bytes have arrived
-      (error) => sink.fail(error),
-    );
-    const turns = new Turns(this.#peers.limits.turnMs);
-    let end = this.#delivered.length / HASH_BYTES;
-    try {
-      let isChecked = false;
-      for await (const { first, bytes } of sink.parts()) {
-        const position = first * pieceBytes;
-        isChecked = position + bytes.length === size;
-        if (isChecked) this.#require(group, bytes);
-        else this.#hash?.update(bytes);
-        yield cutToSection(bytes, position, section);
-        // Zeros come without a turn of the event loop, and without an end.
-        if (turns.isOver) await turns.give();
-        this.#signal.throwIfAborted();
-        end = first + Math.ceil(bytes.length / pieceBytes);
-      }
-      if (!isChecked) this.#require(group); // it ends with the bytes yielded so far
-      return manifest?.contentId ??
-        new Manifest(size, download.hashesOf(file)).contentId;
-    } finally {
-      this.#delivered = download.hashesOf(file).slice(0, end * HASH_BYTES);
-      this.#running = null;
-      sink.cancel();
-      download.stop();
-      await running;
-    }
-  }
-
-  /**
-   * Throws if the content with `last` at its end does not have the required
-   * SHA-256. This is known only at the end, and `last` is then not yielded.
-   */
-  #require(group: ContentGroup, last = new Uint8Array()): void {
-    const found = this.#hash?.copy().update(last).digest("hex");
-    if (found === this.#options.sha256?.toLowerCase()) return;
+  /** The nodes of a content claimed a SHA-256 that it does not have. */
+  #blame({ offers }: ContentGroup): void {
     this.#isMistaken = true;
-    for (const { node: source, sha256 } of group.offers) {
+    for (const { node: source, sha256 } of offers) {
       if (sha256 === undefined) continue;
       const cause = claimsFalsely(this.name);
       this.#troubled({ source, kind: "lied", cause, out: true });
     }
-    throw new GroupFailed();
-  }
-
-  #startDownload(size: number): Download {
-    return new Download({
-      ...boundsOf(this.#peers, this.#options),
-      hasher: this.#hasher ??= hasherFor([size]),
-      signal: this.#signal,
-      onBytes: (arrived) => this.#deliveries.add(arrived),
-      onFinished: () => {},
-      onFailed: () => {}, // the sink gets the error
-      onTrouble: (trouble) => this.#troubled(trouble),
-    });
   }
 
   #troubled({ source, kind, cause, out }: SourceTrouble): void {
@@ -411,50 +282,8 @@ export class Stream implements AsyncDisposable {
     }
   }
 
-  /**
-   * The manifest of a content with several pieces and a known id. Otherwise,
-   * and after another content broke off, the manifest that a node gives.
-   */
-  async #manifestOf(
-    group: ContentGroup,
-    members: readonly FoundNode[],
-  ): Promise<Manifest | undefined> {
-    const isCut = pieceCountOf(group.size) > 1;
-    // A part is verified by the hashes of the whole.
-    const mustAgree = this.#delivered.length > 0 ||
-      this.#options.range !== undefined;
-    if (!isCut) return manifestIfZeros(group);
-    if (group.content === undefined && !mustAgree) return undefined;
-    const manifest = await manifestFrom(
-      members.map(({ node, session, offer }) => ({
-        node,
-        session,
-        of: group.content ?? offer.version,
-      })),
-      {
-        ...{ name: this.name, size: group.size },
-        hashWaits: this.#peers.hashWaits,
-        start: this.#delivered,
-        asides: this.#asides,
-        signal: this.#signal,
-        patienceMs: this.#peers.limits.askingPatienceMs,
-        onUnfit: (node, cause) =>
-          this.#asking.answered(node, { kind: "failed", cause }),
-        onError: (node, error) => this.#asking.failed(node, error),
-      },
-    );
-    if (manifest === undefined) throw new GroupFailed();
-    return manifest;
-  }
-
-  #tellZeros(pieces: readonly number[], size: number): void {
-    if (pieces.length === 0) return;
-    const bytes = lengthOf(pieces, size);
-    this.#tell({ event: "zeros_skipped", name: this.name, bytes });
-  }
-
   #tellReceived(content: string): void {
-    const from = this.#deliveries.by((id) => this.#nodes.get(id)!);
+    const from = this.#bytes.deliveries.by((id) => this.#nodes.get(id)!);
     const { name, section: { start, end } } = this;
     const bytes = end - start;
     const holders = this.#group!.offers.length;
@@ -471,7 +300,7 @@ export class Stream implements AsyncDisposable {
 
   /** A failure that ends the fetch, reported for the file. */
   #failed(error: Failure): Failure {
-    const from = this.#deliveries.by((id) => this.#nodes.get(id)!);
+    const from = this.#bytes.deliveries.by((id) => this.#nodes.get(id)!);
     this.#tell({ event: "file_failed", name: this.name, error, from });
     return error;
   }
@@ -505,17 +334,7 @@ export class Stream implements AsyncDisposable {
     for (const { session } of this.#found.values()) {
       await session[Symbol.asyncDispose]();
     }
-    this.#hasher?.[Symbol.dispose]();
+    this.#bytes[Symbol.dispose]();
     await this.#peers[Symbol.asyncDispose]();
   }
-}
-
-/** Whole numbers from `start`, without `end`. */
-function numbersFrom(start: number, end: number): number[] {
-  return Array.from({ length: Math.max(0, end - start) }, (_, n) => start + n);
-}
-
-/** No node of a group can deliver the file; another content may. */
-class GroupFailed extends Error {
-  override readonly name = "GroupFailed";
 }
