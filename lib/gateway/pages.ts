@@ -11,14 +11,8 @@ import type { WebRequest } from "../http/web_server.ts";
 import type { HttpFailure } from "./failures.ts";
 import type { Snapshot } from "./file_index.ts";
 import type { Gateway } from "./gateway.ts";
-import { renderPage } from "./page.ts";
+import { PAGE_POLICY, renderPage } from "./page.ts";
 import type { PageModel } from "./page_model.ts";
-
-/** The policy of every page: nothing from elsewhere, no script in the page. */
-const PAGE_POLICY =
-  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; " +
-  "media-src 'self' blob:; connect-src 'self'; font-src 'self'; manifest-src 'self'; " +
-  "frame-src 'self'; worker-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 const PAGE_FIELDS: readonly Field[] = [
   ["Content-Type", "text/html; charset=utf-8"],

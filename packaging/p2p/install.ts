@@ -32,6 +32,8 @@ const PARTS = [
   ...["relay.ts", "peer_node.ts", "peer_client.ts", "lib", "types"],
   ...["packaging/p2p", "LICENSE", "deno.json", "deno.lock"],
 ];
+/** Packages that only tests import. */
+const OF_TESTS = ["axe-core", "fast-check", "playwright-core"];
 /** The programs whose packages are fetched. */
 const PROGRAMS = [
   ...["relay.ts", "peer_node.ts", "peer_client.ts"],
@@ -125,8 +127,9 @@ async function writeProgramConfig(folder: string): Promise<void> {
   const { tasks: _, imports, ...rest } = JSON.parse(
     await Deno.readTextFile(path),
   );
-  const { "fast-check": __, ...needed } = imports;
-  const config = { ...rest, imports: needed };
+  const needed = Object.entries(imports)
+    .filter(([name]) => !OF_TESTS.includes(name));
+  const config = { ...rest, imports: Object.fromEntries(needed) };
   await Deno.writeTextFile(path, JSON.stringify(config, null, 2));
 }
 

@@ -1,0 +1,452 @@
+// @ts-check
+/// <reference lib="dom" />
+/**
+ * The page with script: the list of files, its search, and the way between
+ * views. The address in the browser is that of the page without script.
+ */
+
+import { Activity } from "./activity.js";
+import { byId, h, icon, ROOT } from "./dom.js";
+import {
+  counted,
+  fileUrl,
+  formatAgo,
+  formatBytes,
+  formatCount,
+  formatDate,
+  kindOf,
+} from "./formats.js";
+import { placesOf, termsOf } from "./finder.js";
+import { RowList } from "./list.js";
+import { Preview } from "./preview.js";
+
+/**
+ * @typedef {import("./finder.js").Row} Row
+ * @typedef {import("./finder.js").Wanted} Wanted
+ * @typedef {import("./finder.js").Column} Column
+ * @typedef {import("./finder.js").Mark} Mark
+ * @typedef {import("./worker.js").ViewTold} ViewTold
+ * @typedef {import("./worker.js").ListTold} ListTold
+ */
+
+/** What each column is called, and whether it begins with the largest. */
+const COLUMNS = /** @type {const} */ ([
+  ["name", "Name", false],
+  ["size", "Size", true],
+  ["date", "Modified", true],
+  ["nodes", "On", true],
+]);
+const FOLDER = new URL("files/", ROOT).pathname;
+
+const search = /** @type {HTMLInputElement} */ (byId("q"));
+const summary = byId("summary");
+const problem = byId("problem");
+const worker = new Worker(new URL("worker.js", import.meta.url), {
+  type: "module",
+});
+
+/** @type {Wanted} */
+let wanted = wantedIn(location);
+let asked = 0;
+let askedAt = 0;
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let addressTimer;
+/** @type {ListTold | undefined} */
+let told;
+/** @type {ViewTold | undefined} */
+let view;
+
+const body = h("div", { class: "rows", role: "rowgroup" });
+const head = h("div", { class: "heads", role: "row", "aria-rowindex": 1 });
+const table = h(
+  "div",
+  { class: "list", role: "table", "aria-label": "Files" },
+  h("div", { role: "rowgroup", class: "headgroup" }, head),
+  body,
+);
+
+const list = new RowList({
+  body,
+  cells,
+  ask: (from, to) => worker.postMessage({ kind: "rows", id: asked, from, to }),
+  open: (row, index) => open(row, index),
+  leave: () => search.focus(),
+});
+
+const preview = new Preview({
+  step: (index, by) => neighbour(index, by),
+  closed: (index) => list.goTo(index),
+});
+
+/**
+ * The view that an address stands for.
+ * @param {URL | Location} address
+ * @returns {Wanted}
+ */
+function wantedIn({ pathname, search }) {
+  const terms = new URLSearchParams(search);
+  const [column = "", direction] = (terms.get("sort") ?? "").split("-");
+  const mark = terms.get("mark") ?? "";
+  let folder = "";
+  try {
+    if (pathname.startsWith(FOLDER)) {
+      folder = decodeURIComponent(pathname.slice(FOLDER.length));
+    }
+  } catch {
+    folder = ""; // no address of ours
+  }
+  return {
+    folder,
+    query: terms.get("q") ?? "",
+    column: COLUMNS.some(([name]) => name === column)
+      ? /** @type {Column} */ (column)
+      : "",
+    descending: direction === "down",
+    mark: mark === "only" || mark === "differs" ? mark : "",
+  };
+}
+
+/** @param {Wanted} wanted */
+function addressOf({ folder, query, column, descending, mark }) {
+  const terms = new URLSearchParams();
+  if (query !== "") terms.set("q", query);
+  if (column !== "") terms.set("sort", column + (descending ? "-down" : ""));
+  if (mark !== "") terms.set("mark", mark);
+  const url = folder === "" ? new URL(ROOT) : new URL(fileUrl(folder, ROOT));
+  url.search = terms.toString();
+  return url.href;
+}
+
+/**
+ * Shows another view.
+ * @param {Partial<Wanted>} change
+ * @param {{ isNew?: boolean }} [options] whether the browser's Back leads here
+ */
+function go(change, { isNew = true } = {}) {
+  wanted = { ...wanted, ...change };
+  showFiles();
+  clearTimeout(addressTimer);
+  if (isNew) history.pushState(null, "", addressOf(wanted));
+  else {
+    // Browsers allow so many changes of the address, and people type quicker.
+    const write = () => history.replaceState(null, "", addressOf(wanted));
+    addressTimer = setTimeout(write, 250);
+  }
+  list.reset();
+  scrollTo({ top: 0 });
+  ask();
+}
+
+function ask() {
+  askedAt = performance.now();
+  worker.postMessage({ kind: "view", id: ++asked, wanted });
+  drawPath();
+  drawHeads();
+}
+
+/**
+ * @param {Row} row
+ * @param {number} index
+ */
+function open(row, index) {
+  if (row.isFolder) return go({ folder: row.name, query: "", mark: "" });
+  preview.show(row, index);
+}
+
+/**
+ * The next file in the list, or the one before.
+ * @param {number} index
+ * @param {1 | -1} by
+ */
+function neighbour(index, by) {
+  for (let at = index + by; at >= 0 && at < list.count; at += by) {
+    const row = list.row(at);
+    if (row === undefined) return undefined; // it is on its way
+    if (!row.isFolder) return { row, index: at };
+  }
+  return undefined;
+}
+
+/**
+ * The cells of a row.
+ * @param {Row} row
+ */
+function cells(row) {
+  const { name, isFolder, size, modifiedMs, nodes, files, mark } = row;
+  const shown = name.slice(terms().length > 0 ? 0 : wanted.folder.length);
+  const link = h("a", {
+    href: isFolder
+      ? addressOf({ ...BLANK, folder: name })
+      : fileUrl(name, ROOT),
+    tabindex: -1,
+  });
+  link.append(...marked(shown));
+  const on = isFolder
+    ? counted(files, "file")
+    : nodes.length > 2
+    ? `${nodes.length} nodes`
+    : nodes.join(", ");
+  return [
+    h(
+      "div",
+      { class: "name", role: "cell" },
+      icon(isFolder ? "folder" : kindOf(name)),
+      h("span", { class: "words", title: name }, link),
+      mark === "" ? undefined : h("span", {
+        class: `mark ${mark}`,
+        title: mark === "only"
+          ? "only one node has this file"
+          : "nodes have different contents under this name",
+      }, mark),
+    ),
+    h("div", {
+      class: "size",
+      role: "cell",
+      title: `${formatCount(size)} bytes`,
+    }, formatBytes(size)),
+    h(
+      "div",
+      { class: "date", role: "cell" },
+      h(
+        "time",
+        { datetime: new Date(modifiedMs).toISOString() },
+        formatDate(modifiedMs),
+      ),
+    ),
+    h("div", { class: "on", role: "cell", title: nodes.join(", ") }, on),
+  ];
+}
+
+/** @type {Wanted} */
+const BLANK = {
+  ...{ folder: "", query: "", column: "", descending: false, mark: "" },
+};
+
+function terms() {
+  return termsOf(wanted.query);
+}
+
+/**
+ * A name with its folder quieter, and what was searched marked.
+ * @param {string} name
+ */
+function marked(name) {
+  const folderEnd = name.lastIndexOf("/", name.length - 2) + 1;
+  const places = placesOf(name, terms());
+  /** @type {HTMLElement[]} */
+  const parts = [];
+  /** @type {[number, number, string][]} */
+  const spans = [[0, folderEnd, "in"], [folderEnd, name.length, "base"]];
+  for (const [start, end, kind] of spans) {
+    if (start === end) continue;
+    const part = h("span", { class: kind });
+    let at = start;
+    for (const [from, to] of places) {
+      const [left, right] = [Math.max(from, start), Math.min(to, end)];
+      if (left >= right) continue;
+      part.append(name.slice(at, left), h("mark", {}, name.slice(left, right)));
+      at = right;
+    }
+    part.append(name.slice(at, end));
+    parts.push(part);
+  }
+  return parts;
+}
+
+function drawPath() {
+  const names = wanted.folder.split("/").filter((part) => part !== "");
+  const parts = [{ name: "All files", folder: "" }];
+  names.forEach((name, index) =>
+    parts.push({ name, folder: names.slice(0, index + 1).join("/") + "/" })
+  );
+  byId("path").replaceChildren(...parts.map(({ name, folder }, index) => {
+    const isHere = index === parts.length - 1;
+    const link = h("a", {
+      href: addressOf({ ...BLANK, folder }),
+      "aria-current": isHere ? "page" : undefined,
+    }, name);
+    link.addEventListener("click", (event) => {
+      event.preventDefault();
+      go({ folder, query: "", mark: "" });
+    });
+    return h("li", {}, link);
+  }));
+  const folder = parts.at(-1)?.name ?? "";
+  search.placeholder = wanted.folder === ""
+    ? "Search all files"
+    : `Search in ${folder}`;
+  const what = wanted.query === "" ? folder : wanted.query;
+  document.title = `${what} · relay-p2p`;
+}
+
+function drawHeads() {
+  head.replaceChildren(...COLUMNS.map(([column, title, isLargeFirst]) => {
+    const isHere = wanted.column === column ||
+      (column === "name" && wanted.column === "" && terms().length === 0);
+    const direction = wanted.descending ? "descending" : "ascending";
+    const button = h("button", { type: "button" }, title);
+    if (isHere) button.append(icon(wanted.descending ? "down" : "up"));
+    button.addEventListener("click", () => {
+      const descending = isHere ? !wanted.descending : isLargeFirst;
+      go({ column, descending }, { isNew: false });
+      const again = head.querySelectorAll("button");
+      again[COLUMNS.findIndex(([name]) => name === column)]?.focus();
+    });
+    return h("div", {
+      class: column === "nodes" ? "on" : column,
+      role: "columnheader",
+      "aria-sort": isHere ? direction : undefined,
+    }, button);
+  }));
+}
+
+function drawSummary() {
+  if (view === undefined) return;
+  const { files, bytes, marks } = view;
+  const found = wanted.query !== "" || wanted.mark !== "";
+  const all = told === undefined ? files : told.files;
+  const words = files === 0 && found
+    ? "no file has such a name"
+    : files === 0
+    ? "no files here"
+    : found
+    ? `${formatCount(files)} of ${counted(all, "file")}, ${formatBytes(bytes)}`
+    : `${counted(files, "file")}, ${formatBytes(bytes)}`;
+  const missing = told?.complete === false
+    ? "; some nodes could not be asked"
+    : "";
+  summary.textContent = words + missing;
+  for (const mark of /** @type {const} */ (["only", "differs"])) {
+    const button = byId(`mark-${mark}`);
+    const count = marks[mark];
+    button.hidden = count === 0 && wanted.mark !== mark;
+    button.setAttribute("aria-pressed", String(wanted.mark === mark));
+    button.replaceChildren(mark, h("b", {}, formatCount(count)));
+  }
+}
+
+/** @param {ListTold} list */
+function drawTold(list) {
+  problem.hidden = list.problem === "";
+  problem.textContent = list.problem === ""
+    ? ""
+    : `Cannot list files: ${list.problem}`;
+  byId("age").textContent = list.problem === ""
+    ? `listed ${formatAgo(list.ageMs)}`
+    : "";
+  drawSummary();
+}
+
+worker.addEventListener("message", ({ data }) => {
+  if (data.kind === "rows") {
+    if (data.id === asked) list.add(data.from, data.rows);
+    return;
+  }
+  if (data.kind === "list") {
+    told = data;
+    return drawTold(data);
+  }
+  if (data.id !== asked) return; // somebody has typed on
+  view = data;
+  const plain = document.getElementById("plain");
+  plain?.replaceWith(table);
+  document.getElementById("more")?.remove();
+  list.show(data.count, data.rows);
+  table.setAttribute("aria-rowcount", String(data.count + 1));
+  byId("none").hidden = data.count > 0;
+  drawSummary();
+  // For tests and the curious: how long the answer took.
+  table.dataset["ms"] = (performance.now() - askedAt).toFixed(1);
+  table.dataset["view"] = wanted.query;
+});
+
+// --- keys and tabs -----------------------------------------------------------
+
+search.addEventListener("input", () => {
+  const isFirst = wanted.query === "";
+  const column = search.value === "" ? "" : wanted.column;
+  go({ query: search.value, column }, { isNew: isFirst });
+});
+byId("search").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const row = list.row(0);
+  if (row !== undefined && wanted.query !== "") open(row, 0);
+});
+search.addEventListener("keydown", (event) => {
+  if (event.key === "ArrowDown") {
+    event.preventDefault();
+    list.goTo(0);
+  } else if (event.key === "Escape" && search.value !== "") {
+    event.preventDefault();
+    search.value = "";
+    go({ query: "" });
+  }
+});
+addEventListener("keydown", (event) => {
+  const isPlain = !event.altKey && !event.ctrlKey && !event.metaKey;
+  const isTyping = event.target instanceof HTMLInputElement;
+  if (!isPlain || isTyping || preview.isOpen) return;
+  if (event.key === "/") {
+    event.preventDefault();
+    showFiles();
+    search.focus();
+    search.select();
+  } else if (event.key === "Backspace" && wanted.folder !== "") {
+    event.preventDefault();
+    const parent = wanted.folder.replace(/[^/]+\/$/, "");
+    go({ folder: parent, query: "", mark: "" });
+  }
+});
+for (const mark of /** @type {const} */ (["only", "differs"])) {
+  byId(`mark-${mark}`).addEventListener("click", () => {
+    go({ mark: wanted.mark === mark ? "" : mark }, { isNew: false });
+  });
+}
+
+const SECTIONS = ["files", "nodes", "transfers"];
+const activity = new Activity();
+
+/** Shows the section that the address names. */
+function showSection() {
+  const named = location.hash.slice(1);
+  const shown = SECTIONS.includes(named) ? named : "files";
+  for (const id of SECTIONS) {
+    byId(id).hidden = id !== shown;
+    const tab = document.querySelector(`nav.tabs a[href$="#${id}"]`);
+    if (id === shown) tab?.setAttribute("aria-current", "page");
+    else tab?.removeAttribute("aria-current");
+  }
+  activity.watch(shown);
+}
+
+function showFiles() {
+  if (location.hash !== "") {
+    history.replaceState(null, "", location.href.split("#")[0]);
+  }
+  showSection();
+}
+
+for (const id of SECTIONS) {
+  const tab = document.querySelector(`nav.tabs a[href$="#${id}"]`);
+  tab?.addEventListener("click", (event) => {
+    event.preventDefault();
+    const { pathname, search } = location;
+    history.pushState(null, "", `${pathname}${search}#${id}`);
+    showSection();
+    scrollTo({ top: 0 });
+  });
+}
+addEventListener("hashchange", showSection);
+addEventListener("popstate", () => {
+  wanted = wantedIn(location);
+  search.value = wanted.query;
+  showSection();
+  ask();
+});
+document.addEventListener("visibilitychange", () => {
+  if (!document.hidden) worker.postMessage({ kind: "refresh" });
+});
+
+document.documentElement.classList.add("scripted");
+showSection();
+ask();

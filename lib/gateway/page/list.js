@@ -1,0 +1,290 @@
+// @ts-check
+/// <reference lib="dom" />
+/**
+ * A list of any length, of which only the rows in sight are elements. One row
+ * can be reached with Tab, the others from there with the arrow keys.
+ */
+
+import { h } from "./dom.js";
+
+/** @typedef {import("./finder.js").Row} Row */
+
+/**
+ * @typedef {object} ListParts
+ * @property {HTMLElement} body the element that holds the rows
+ * @property {(row: Row, index: number) => HTMLElement[]} cells
+ * @property {(from: number, to: number) => void} ask called for rows that are not there yet
+ * @property {(row: Row, index: number) => void} open called when a row is chosen
+ * @property {() => void} leave called at the arrow up from the first row
+ */
+
+/** Rows beyond the edges of the window that are made all the same. */
+const SPARE = 12;
+/** Rows that are asked for at once. */
+const BLOCK = 100;
+
+export class RowList {
+  /** @type {ListParts} */
+  #parts;
+  /** @type {Map<number, Row>} */
+  #rows = new Map();
+  /** @type {Map<number, HTMLElement>} */
+  #shown = new Map();
+  #asked = new Set();
+  #count = 0;
+  #current = 0;
+  #height = 44;
+  #isDue = false;
+
+  /** @param {ListParts} parts */
+  constructor(parts) {
+    this.#parts = parts;
+    addEventListener("scroll", () => this.#drawSoon(), { passive: true });
+    addEventListener("resize", () => this.#redraw());
+    const { body } = parts;
+    body.addEventListener("keydown", (event) => this.#onKey(event));
+    body.addEventListener("click", (event) => this.#onClick(event));
+    body.addEventListener("focusin", ({ target }) => {
+      const index = indexOf(target);
+      if (index !== undefined) this.#setCurrent(index);
+    });
+  }
+
+  /** Number of rows. */
+  get count() {
+    return this.#count;
+  }
+
+  /**
+   * Shows another view.
+   * @param {number} count
+   * @param {Row[]} first
+   */
+  show(count, first) {
+    this.#count = count;
+    this.#rows = new Map(first.map((row, index) => [index, row]));
+    this.#asked.clear();
+    this.#current = Math.min(this.#current, Math.max(0, count - 1));
+    this.#redraw();
+  }
+
+  /** Begins at the top again. */
+  reset() {
+    this.#current = 0;
+  }
+
+  /**
+   * Takes rows that were asked for.
+   * @param {number} from
+   * @param {Row[]} rows
+   */
+  add(from, rows) {
+    rows.forEach((row, index) => this.#rows.set(from + index, row));
+    this.#drawSoon();
+  }
+
+  /**
+   * A row, if it is there; asks for it otherwise.
+   * @param {number} index
+   */
+  row(index) {
+    const row = this.#rows.get(index);
+    if (row === undefined) this.#ask(index, index + 1);
+    return row;
+  }
+
+  /**
+   * Moves to a row and makes it visible.
+   * @param {number} index
+   * @param {{ focus?: boolean }} [options]
+   */
+  goTo(index, { focus = true } = {}) {
+    if (this.#count === 0) return;
+    const at = Math.max(0, Math.min(this.#count - 1, index));
+    this.#setCurrent(at);
+    const top = this.#top() + at * this.#height;
+    const above = this.#headHeight();
+    if (top < scrollY + above) scrollTo({ top: top - above });
+    else if (top + this.#height > scrollY + innerHeight) {
+      scrollTo({ top: top + this.#height - innerHeight + 8 });
+    }
+    this.#draw();
+    if (focus) this.#linkAt(at)?.focus({ preventScroll: true });
+  }
+
+  /** Where the list begins on the page. */
+  #top() {
+    return this.#parts.body.getBoundingClientRect().top + scrollY;
+  }
+
+  /** What stays at the top of the window, above the rows. */
+  #headHeight() {
+    const style = getComputedStyle(document.documentElement);
+    return parseFloat(style.getPropertyValue("--head")) || 0;
+  }
+
+  #redraw() {
+    const style = getComputedStyle(this.#parts.body);
+    this.#height = parseFloat(style.getPropertyValue("--row")) || 44;
+    this.#parts.body.style.height = `${this.#count * this.#height}px`;
+    const focused = indexOf(document.activeElement);
+    for (const element of this.#shown.values()) element.remove();
+    this.#shown.clear();
+    this.#draw();
+    if (focused !== undefined && this.#count > 0) {
+      this.#linkAt(Math.min(focused, this.#count - 1))?.focus({
+        preventScroll: true,
+      });
+    }
+  }
+
+  #drawSoon() {
+    if (this.#isDue) return;
+    this.#isDue = true;
+    requestAnimationFrame(() => {
+      this.#isDue = false;
+      this.#draw();
+    });
+  }
+
+  #draw() {
+    const first = Math.floor((scrollY - this.#top()) / this.#height) - SPARE;
+    const inSight = Math.ceil(innerHeight / this.#height) + 2 * SPARE;
+    const from = Math.max(0, Math.min(first, this.#count));
+    const to = Math.min(this.#count, Math.max(first + inSight, inSight));
+    for (const [index, element] of this.#shown) {
+      const isKept = index === this.#current && element.contains(
+        document.activeElement,
+      );
+      if ((index < from || index >= to) && !isKept) {
+        element.remove();
+        this.#shown.delete(index);
+      }
+    }
+    /** @type {HTMLElement[]} */
+    const made = [];
+    for (let index = from; index < to; index++) {
+      const row = this.#rows.get(index);
+      if (row === undefined || this.#shown.has(index)) continue;
+      const element = this.#make(row, index);
+      this.#shown.set(index, element);
+      made.push(element);
+    }
+    this.#parts.body.append(...made);
+    if (made.length > 0) this.#sortElements();
+    this.#ask(from, to);
+  }
+
+  /** Elements stand in the order of their rows, for those who hear them. */
+  #sortElements() {
+    const ordered = [...this.#shown].sort(([a], [b]) => a - b);
+    /** @type {HTMLElement | undefined} */
+    let before;
+    for (const [, element] of ordered) {
+      const isThere = before === undefined
+        ? this.#parts.body.firstElementChild === element
+        : before.nextElementSibling === element;
+      if (!isThere) {
+        if (before === undefined) this.#parts.body.prepend(element);
+        else before.after(element);
+      }
+      before = element;
+    }
+  }
+
+  /**
+   * @param {Row} row
+   * @param {number} index
+   */
+  #make(row, index) {
+    const element = h(
+      "div",
+      { class: "row", role: "row", "aria-rowindex": index + 2 },
+      ...this.#parts.cells(row, index),
+    );
+    element.dataset["index"] = String(index);
+    element.style.transform = `translateY(${index * this.#height}px)`;
+    const link = element.querySelector("a");
+    if (link !== null) link.tabIndex = index === this.#current ? 0 : -1;
+    return element;
+  }
+
+  /**
+   * @param {number} from
+   * @param {number} to
+   */
+  #ask(from, to) {
+    const first = Math.floor(from / BLOCK);
+    for (let block = first; block * BLOCK < to; block++) {
+      const start = block * BLOCK;
+      const end = Math.min(this.#count, start + BLOCK);
+      if (this.#asked.has(block)) continue;
+      let isMissing = false;
+      for (let index = start; index < end; index++) {
+        isMissing ||= !this.#rows.has(index);
+      }
+      if (!isMissing) continue;
+      this.#asked.add(block);
+      this.#parts.ask(start, end);
+    }
+  }
+
+  /** @param {number} index */
+  #linkAt(index) {
+    return this.#shown.get(index)?.querySelector("a");
+  }
+
+  /** @param {number} index */
+  #setCurrent(index) {
+    const before = this.#linkAt(this.#current);
+    if (before) before.tabIndex = -1;
+    this.#current = index;
+    const link = this.#linkAt(index);
+    if (link) link.tabIndex = 0;
+  }
+
+  /** @param {KeyboardEvent} event */
+  #onKey(event) {
+    if (event.altKey || event.ctrlKey || event.metaKey) return;
+    const page = Math.max(1, Math.floor(innerHeight / this.#height) - 3);
+    /** @type {Record<string, number>} */
+    const targets = {
+      ArrowDown: this.#current + 1,
+      ArrowUp: this.#current - 1,
+      PageDown: this.#current + page,
+      PageUp: this.#current - page,
+      Home: 0,
+      End: this.#count - 1,
+    };
+    const target = targets[event.key];
+    if (target === undefined) return;
+    event.preventDefault();
+    if (event.key === "ArrowUp" && this.#current === 0) this.#parts.leave();
+    else this.goTo(target);
+  }
+
+  /** @param {MouseEvent} event */
+  #onClick(event) {
+    if (
+      event.button !== 0 || event.ctrlKey || event.metaKey || event.shiftKey
+    ) {
+      return; // a new tab
+    }
+    const index = indexOf(event.target);
+    const row = index === undefined ? undefined : this.#rows.get(index);
+    if (row === undefined || index === undefined) return;
+    event.preventDefault();
+    this.#setCurrent(index);
+    this.#parts.open(row, index);
+  }
+}
+
+/**
+ * The row that an element lies in.
+ * @param {unknown} target
+ */
+function indexOf(target) {
+  if (!(target instanceof Element)) return undefined;
+  const row = target.closest("[data-index]");
+  return row instanceof HTMLElement ? Number(row.dataset["index"]) : undefined;
+}

@@ -1,0 +1,177 @@
+/** The list of the page: folders, search and order, as a person types. */
+
+import { assertEquals } from "@std/assert";
+import {
+  Finder,
+  fold,
+  orderKey,
+  placesOf,
+  termsOf,
+} from "../../lib/gateway/page/finder.js";
+
+type Wanted = Parameters<Finder["view"]>[0];
+type File = [string, number, number, number[], number];
+
+const ALL: Wanted = {
+  ...{ query: "", folder: "", column: "", descending: false, mark: "" },
+};
+
+function finderOf(files: readonly (string | File)[]): Finder {
+  const finder = new Finder();
+  finder.load({
+    nodes: [{ id: "a", name: "nas" }, { id: "b", name: "laptop" }],
+    files: files.map((file) =>
+      typeof file === "string" ? [file, 10, 1_000, [0], 0] : file
+    ),
+  });
+  return finder;
+}
+
+/** A view, and between how many pauses it was made. */
+function viewOf(finder: Finder, wanted: Partial<Wanted>) {
+  const steps = finder.view({ ...ALL, ...wanted });
+  for (let pauses = 0;; pauses++) {
+    const step = steps.next();
+    if (step.done) return { view: step.value, pauses };
+  }
+}
+
+function namesIn(finder: Finder, wanted: Partial<Wanted>): string[] {
+  const { view } = viewOf(finder, wanted);
+  return view.rows(0, view.count).map(({ name }) => name);
+}
+
+Deno.test("Finder shows a folder: its folders first, then its files, numbers by their values", () => {
+  const finder = finderOf([
+    ...["img10.jpg", "b/x", "img2.jpg", "Äpfel", "a/2/y", "a/1/z", "apfel2"],
+  ]);
+  assertEquals(namesIn(finder, {}), [
+    ...["a/", "b/", "Äpfel", "apfel2", "img2.jpg", "img10.jpg"],
+  ]);
+  assertEquals(namesIn(finder, { folder: "a/" }), ["a/1/", "a/2/"]);
+  assertEquals(namesIn(finder, { folder: "a/1/" }), ["a/1/z"]);
+  assertEquals(namesIn(finder, { folder: "none/" }), []);
+});
+
+Deno.test("Finder counts what is below a folder, and says its newest time", () => {
+  const finder = finderOf([
+    ["a/x", 5, 3_000, [0], 1],
+    ["a/b/y", 7, 9_000, [0, 1], 2],
+    ["z", 100, 1_000, [1], 0],
+  ]);
+  const { view } = viewOf(finder, {});
+  const { count, files, folders, bytes, marks } = view;
+  assertEquals({ count, files, folders, bytes, marks }, {
+    ...{ count: 2, files: 3, folders: 1, bytes: 112 },
+    marks: { only: 1, differs: 1 },
+  });
+  assertEquals(view.rows(0, 9), [
+    {
+      ...{ name: "a/", isFolder: true, size: 12, modifiedMs: 9_000 },
+      ...{ files: 2, nodes: [], mark: "" },
+    },
+    {
+      ...{ name: "z", isFolder: false, size: 100, modifiedMs: 1_000 },
+      ...{ files: 1, nodes: ["laptop"], mark: "" },
+    },
+  ]);
+});
+
+Deno.test("Finder finds names that have all words, best first, without case and accents", () => {
+  const finder = finderOf([
+    ...["report/old.txt", "annual report.pdf", "Report 2026.pdf"],
+    ...["myreports.txt", "Müller Straße.txt", "other"],
+  ]);
+  assertEquals(namesIn(finder, { query: "report" }), [
+    ...["Report 2026.pdf", "annual report.pdf", "myreports.txt"],
+    "report/old.txt",
+  ]);
+  assertEquals(namesIn(finder, { query: "PDF  report 2026" }), [
+    "Report 2026.pdf",
+  ]);
+  assertEquals(namesIn(finder, { query: "muller" }), ["Müller Straße.txt"]);
+  assertEquals(namesIn(finder, { query: "old", folder: "report/" }), [
+    "report/old.txt",
+  ]);
+  assertEquals(namesIn(finder, { query: "other", folder: "report/" }), []);
+  assertEquals(namesIn(finder, { query: "nothing" }), []);
+});
+
+Deno.test("Finder orders by size, date and nodes, either way, and by name where these are equal", () => {
+  const finder = finderOf([
+    ["a", 3, 10, [0], 0],
+    ["b", 1, 30, [0, 1], 0],
+    ["c", 3, 20, [0, 1], 0],
+    ["d/x", 2, 40, [0], 0],
+  ]);
+  const order = (column: Wanted["column"], descending: boolean) =>
+    namesIn(finder, { column, descending }).join(" ");
+  assertEquals(order("size", false), "d/ b a c");
+  assertEquals(order("size", true), "d/ a c b");
+  assertEquals(order("date", true), "d/ b c a");
+  assertEquals(order("nodes", true), "d/ b c a");
+  assertEquals(order("name", true), "d/ c b a");
+});
+
+Deno.test("Finder shows what only one node has, and what differs, below a folder", () => {
+  const finder = finderOf([
+    ["a/x", 1, 1, [0], 1],
+    ["a/y", 1, 1, [0, 1], 2],
+    ["b", 1, 1, [1], 1],
+  ]);
+  assertEquals(namesIn(finder, { mark: "only" }), ["a/x", "b"]);
+  assertEquals(namesIn(finder, { mark: "only", folder: "a/" }), ["a/x"]);
+  const { view } = viewOf(finder, { mark: "differs" });
+  assertEquals(view.rows(0, 1).map(({ name, mark }) => [name, mark]), [
+    ["a/y", "differs"],
+  ]);
+  assertEquals(view.marks, { only: 2, differs: 1 }, "of all, to switch");
+});
+
+Deno.test("Finder pauses at least every 20,000 names, and finds all of 100,000", () => {
+  const names = Array.from(
+    { length: 100_000 },
+    (_, index) =>
+      `${["photos", "music", "films"][index % 3]}/${index % 97}/file ${index}`,
+  );
+  const finder = finderOf(names);
+  const { view, pauses } = viewOf(finder, { query: "file 99" });
+  const expected = names.filter((name) => name.includes("99")).length;
+  assertEquals([view.count, pauses], [expected, 5]);
+  assertEquals(viewOf(finder, {}).pauses, 5);
+});
+
+Deno.test("Finder marks nothing as only here where there is one node", () => {
+  const finder = new Finder();
+  const nodes = [{ id: "a", name: "nas" }];
+  finder.load({ nodes, files: [["x", 1, 1, [0], 1], ["y", 1, 1, [0], 2]] });
+  const { view } = viewOf(finder, {});
+  assertEquals(view.marks, { only: 0, differs: 1 });
+  assertEquals(view.rows(0, 2).map(({ mark }) => mark), ["", "differs"]);
+});
+
+Deno.test("Finder gives any rows of a view, folders and files", () => {
+  const finder = finderOf(["a/x", "b/x", "c", "d", "e"]);
+  const { view } = viewOf(finder, {});
+  const rows = (from: number, to: number) =>
+    view.rows(from, to).map(({ name }) => name);
+  assertEquals(rows(1, 3), ["b/", "c"]);
+  assertEquals(rows(3, 100), ["d", "e"]);
+  assertEquals(rows(9, 12), []);
+});
+
+Deno.test("fold keeps every place of a text, whatever its letters", () => {
+  for (
+    const text of ["ÄÖÜ", "İstanbul", "ﬁ", "Straße", "🙂é", "日本語", "e\u0301"]
+  ) {
+    assertEquals(fold(text).length, text.length, text);
+  }
+  assertEquals(fold("ÄÖÜ Éa"), "aou ea");
+  assertEquals(orderKey("A2/b") < orderKey("a10/b"), true);
+});
+
+Deno.test("placesOf marks each word where it stands, the last part first", () => {
+  assertEquals(placesOf("Bäche/Bach 01", termsOf("bach")), [[6, 10]]);
+  assertEquals(placesOf("abcabc", termsOf("bc cab")), [[1, 5]]);
+  assertEquals(placesOf("x", termsOf("")), []);
+});
