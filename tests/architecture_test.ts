@@ -163,7 +163,6 @@ const PURE = [
   "gateway/file_index",
   "gateway/guard",
   "gateway/page_model",
-  "gateway/page",
   "gateway/page_assets",
   "gateway/page_symbols",
   "guard/admission",
