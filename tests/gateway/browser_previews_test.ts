@@ -5,7 +5,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { closeBrowser, openPage, testInBrowser, textsOf } from "./_browser.ts";
 import { makeFilm } from "./_film.ts";
-import { file, host, LINK_POSTS, node, transfer } from "./_page_fixture.ts";
+import { host, LINK_POSTS, node, transfer } from "./_page_fixture.ts";
 
 testInBrowser(
   "The page shows text as text, a picture, and why a file cannot be had",

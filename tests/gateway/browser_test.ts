@@ -15,6 +15,7 @@ import {
   file,
   host,
   LINK_POSTS,
+  NAMES,
   node,
   NODES,
   transfer,
