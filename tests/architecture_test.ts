@@ -164,6 +164,7 @@ const PURE = [
   "gateway/guard",
   "gateway/page_model",
   "gateway/page_assets",
+  "gateway/page_bundle",
   "gateway/page_symbols",
   "guard/admission",
   "guard/counts",

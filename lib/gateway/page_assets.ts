@@ -1,23 +1,11 @@
 /**
  * The files of the page: style, scripts and icon, which the browser fetches
- * once. They are text in the program, so that no permission to read is needed.
+ * once. They are in the program, so that no permission to read is needed.
  *
  * @module
  */
 
-import activity from "./page/activity.js" with { type: "text" };
-import app from "./page/app.js" with { type: "text" };
-import dom from "./page/dom.js" with { type: "text" };
-import finder from "./page/finder.js" with { type: "text" };
-import formats from "./page/formats.js" with { type: "text" };
-import icon from "./page/icon.svg" with { type: "text" };
-import link from "./page/link.js" with { type: "text" };
-import list from "./page/list.js" with { type: "text" };
-import style from "./page/page.css" with { type: "text" };
-import preview from "./page/preview.js" with { type: "text" };
-import rates from "./page/rates.js" with { type: "text" };
-import share from "./page/share.js" with { type: "text" };
-import worker from "./page/worker.js" with { type: "text" };
+import { PAGE_BUNDLE } from "./page_bundle.ts";
 
 /** A file of the page. */
 export interface PageAsset {
@@ -27,21 +15,19 @@ export interface PageAsset {
   readonly body: string;
 }
 
-const SCRIPT = "text/javascript; charset=utf-8";
-
-const ASSETS: ReadonlyMap<string, PageAsset> = new Map([
-  ["page.css", { type: "text/css; charset=utf-8", body: style }],
-  ["icon.svg", { type: "image/svg+xml", body: icon }],
-  ...Object.entries({
-    ...{ activity, app, dom, finder, formats, link, list },
-    ...{ preview, rates, share, worker },
-  }).map(([name, body]) => [`${name}.js`, { type: SCRIPT, body }] as const),
-]);
+const TYPES: Readonly<Record<string, string>> = {
+  css: "text/css; charset=utf-8",
+  js: "text/javascript; charset=utf-8",
+  svg: "image/svg+xml",
+};
 
 /** Names of all files of the page. */
-export const PAGE_ASSETS: readonly string[] = [...ASSETS.keys()];
+export const PAGE_ASSETS: readonly string[] = Object.keys(PAGE_BUNDLE);
 
 /** The file of the page below `/page/`, if there is one with that name. */
 export function pageAsset(path: string): PageAsset | undefined {
-  return ASSETS.get(path);
+  if (!Object.hasOwn(PAGE_BUNDLE, path)) return undefined;
+  const bytes = Uint8Array.fromBase64(PAGE_BUNDLE[path]!);
+  const extension = path.slice(path.lastIndexOf(".") + 1);
+  return { type: TYPES[extension]!, body: new TextDecoder().decode(bytes) };
 }

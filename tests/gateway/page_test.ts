@@ -18,6 +18,7 @@ import {
   formatBytes as formatBytesOnPage,
   kindOf,
 } from "../../lib/gateway/page/formats.js";
+import { BUNDLE, bundleText } from "../page_bundle.ts";
 
 const NASTY = `"><script>alert(1)</script>&'\u202e.txt`;
 const ESCAPED =
@@ -126,6 +127,16 @@ Deno.test("The page leads up from a folder, on to the next part, and says what i
   assertStringIncludes(html, 'rel="next" href="?from=500"');
   assertStringIncludes(html, "1 file; some nodes could not be asked");
   assertStringIncludes(html, 'href="../../../page/page.css"');
+});
+
+Deno.test("The program holds the files of the page as they are", async () => {
+  const bundle = await Deno.readTextFile(BUNDLE);
+  assert(bundle === await bundleText(), "write it with: deno task page");
+  const style = await Deno.readTextFile("lib/gateway/page/page.css");
+  assertEquals(pageAsset("page.css"), {
+    type: "text/css; charset=utf-8",
+    body: style,
+  });
 });
 
 Deno.test("All that the page loads is below 150 KB together, and no file is missing", () => {
