@@ -201,7 +201,7 @@ class PeerNode implements NodeServer {
     if (this.#share.isScanned) this.#tellShared();
     else void this.#finishScan();
     const { digests } = this.#service;
-    this.#share.follow({
+    void this.#share.follow({
       // Hashing would only slow down the first scan.
       onChange: () => this.#share.isScanned && digests.refresh(),
       onEvent: (event) => this.#tell(event),

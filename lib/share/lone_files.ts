@@ -72,13 +72,16 @@ export class LoneFilesUpkeep implements Upkeep {
     return this.table.fileCount > 0;
   }
 
-  startWatch(): void {} // the system watches folders, which may be out of reach
+  startWatch(): Promise<void> {
+    return Promise.resolve(); // the system watches folders, which may be out of reach
+  }
 
-  follow(listener: ShareListener): void {
+  follow(listener: ShareListener): Promise<void> {
     this.#listener = listener;
     const { shareCheckMs } = this.#options.limits;
     this.#timer = setInterval(() => void this.lookThrough(), shareCheckMs);
     if (this.#isScanned) this.#changed();
+    return Promise.resolve();
   }
 
   #changed(): void {

@@ -10,6 +10,7 @@
 import { dirname } from "@std/path/dirname";
 import { join } from "@std/path/join";
 import { isShortage } from "../base/errors.ts";
+import { entriesIn } from "./folder_entries.ts";
 import { Exclusions, IGNORE_FILE, type Rules } from "./exclusions.ts";
 import {
   type FoundEntry,
@@ -351,9 +352,7 @@ async function entriesOf(
 ): Promise<Deno.DirEntry[]> {
   const { skipped } = scan;
   try {
-    // Reads the whole folder in a thread. An open folder that changes could
-    // return an entry twice.
-    const read = () => Array.fromAsync(Deno.readDir(folder.path));
+    const read = () => entriesIn(folder.path, scan.limits.turnMs);
     return await whenRoom(read, roomFor(scan));
   } catch (error) {
     if (!isGone(error)) skipped.note(folder.path, "unreadable");

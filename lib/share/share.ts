@@ -106,7 +106,7 @@ export class Share implements Disposable, AsyncDisposable {
     parts.sort((a, b) => `${a.name}/` < `${b.name}/` ? -1 : 1);
     if (files.length > 0) parts.push(new LoneFilesUpkeep(files, options));
     const share = new Share(paths.map(({ path }) => path), parts, limits);
-    if (isWatched) { for (const part of parts) part.startWatch(); }
+    if (isWatched) await Promise.all(parts.map((part) => part.startWatch()));
     const scanned = share.scanned();
     await (firstScanMs === undefined ? scanned : within(scanned, firstScanMs));
     return share;
@@ -278,10 +278,11 @@ export class Share implements Disposable, AsyncDisposable {
 
   /**
    * Follows the share until it is disposed of. Uses the system's reports, and
-   * checks every `shareCheckMs` where the path leads.
+   * checks every `shareCheckMs` where the path leads. Resolves when the watches
+   * have begun.
    */
-  follow(listener: ShareListener): void {
-    for (const part of this.#parts) part.follow(listener);
+  async follow(listener: ShareListener): Promise<void> {
+    await Promise.all(this.#parts.map((part) => part.follow(listener)));
   }
 
   /** Files that have not been hashed, and have not failed to hash. */

@@ -32,7 +32,8 @@ import type {
 } from "./upkeep_types.ts";
 import { ruleOf, Skipped, type SkippedName } from "./skipped.ts";
 import type { SharedFolder } from "./shared_path.ts";
-import { hasMoreEntries, watchBeside, watchHere } from "./watch_source.ts";
+import { hasMoreEntries } from "./folder_entries.ts";
+import { watchBeside, watchHere } from "./watch_source.ts";
 import { Turns } from "../base/turns.ts";
 
 const SEPARATOR = Deno.build.os === "windows" ? "\\" : "/";
@@ -52,6 +53,8 @@ export class FolderUpkeep implements Upkeep {
   #isThere = true;
   #skipped: Skipped;
   #watch: FolderWatch | null = null;
+  /** A watch that is about to begin, unless it is stopped before. */
+  #watchStart: { ended: Promise<void>; isWanted: boolean } | null = null;
   #watchEnding: Promise<void> = Promise.resolve();
   /** Why there is no watch; reported once there is a listener. */
   #unwatchedWhy: string | undefined;
@@ -116,14 +119,24 @@ export class FolderUpkeep implements Upkeep {
 
   /**
    * Starts the watch, so that no later change is missed. Changes are reported
-   * once there is a listener. The watch of a large folder begins in a worker,
-   * and the scan begins again when it has begun.
+   * once there is a listener. That of a large folder begins in a worker, and then
+   * the scan begins again.
    */
-  startWatch(): void {
-    if (this.#watch !== null) return;
+  startWatch(): Promise<void> {
+    if (this.#watchStart !== null) return this.#watchStart.ended;
+    if (this.#watch !== null) return Promise.resolve();
+    const start = { ended: Promise.resolve(), isWanted: true };
+    this.#watchStart = start;
+    return start.ended = this.#startNow(() => start.isWanted)
+      .finally(() => this.#watchStart = null);
+  }
+
+  async #startNow(isWanted: () => boolean): Promise<void> {
     const { path } = this.#folder;
+    const { watchedHereCount: most, turnMs } = this.#limits;
     try {
-      const isLarge = hasMoreEntries(path, this.#limits.watchedHereCount);
+      const isLarge = await hasMoreEntries(path, { most, turnMs });
+      if (!isWanted()) return;
       const source = isLarge ? watchBeside(path) : watchHere(path);
       const watch = new FolderWatch(path, source);
       this.#watch = watch;
@@ -142,22 +155,17 @@ export class FolderUpkeep implements Upkeep {
 
   /**
    * Follows the folder until disposed of. Uses the system's reports, and checks
-   * every `shareCheckMs` where the path leads.
+   * every `shareCheckMs` where the path leads. Resolves when the watch has begun.
    */
-  follow(listener: ShareListener): void {
+  async follow(listener: ShareListener): Promise<void> {
     this.#listener = listener;
+    if (this.isScanned) this.#tellRisks();
+    const { shareCheckMs } = this.#limits;
+    this.#timer = setInterval(() => void this.#check(), shareCheckMs);
     const why = this.#unwatchedWhy;
     if (why !== undefined) this.#tellUnwatched(why);
-    else if (this.#watch === null) {
-      this.startWatch();
-      this.#lookSoon(); // something may have changed before
-    }
-    this.#followWatch();
-    if (this.isScanned) this.#tellRisks();
-    this.#timer = setInterval(
-      () => void this.#check(),
-      this.#limits.shareCheckMs,
-    );
+    else if (this.#watch === null) await this.#watchAnew();
+    else this.#followWatch();
   }
 
   /**
@@ -186,6 +194,14 @@ export class FolderUpkeep implements Upkeep {
     if (below.length === 0) return;
     const path = join(this.#folder.path, ...below);
     await lookAtName({ name, path }, this.#scan);
+  }
+
+  /** Begins a watch; before it, something may have changed. */
+  async #watchAnew(): Promise<void> {
+    await this.startWatch();
+    if (this.#closing.signal.aborted) return;
+    this.#followWatch();
+    this.#lookSoon();
   }
 
   get #pauseMs(): number {
@@ -306,7 +322,7 @@ export class FolderUpkeep implements Upkeep {
     this.#folder = folder;
     this.#exclusions.moveTo(folder.path);
     if (this.#listener !== null) {
-      this.startWatch();
+      await this.startWatch();
       this.#followWatch();
     }
     await this.lookThrough();
@@ -334,17 +350,17 @@ export class FolderUpkeep implements Upkeep {
    * this.
    */
   #stopWatch(): Promise<void> {
-    const watch = this.#watch;
+    const [watch, start] = [this.#watch, this.#watchStart];
     this.#watch = null;
     watch?.close();
-    return this.#watchEnding = Promise
-      .all([this.#watchEnding, watch?.[Symbol.asyncDispose]()])
+    if (start !== null) start.isWanted = false;
+    const ends = [start?.ended, watch?.[Symbol.asyncDispose]()];
+    return this.#watchEnding = Promise.all([this.#watchEnding, ...ends])
       .then(() => {});
   }
 
   #unwatched(error: unknown): void {
-    this.#unwatchedWhy = describeCause(error);
-    this.#tellUnwatched(this.#unwatchedWhy);
+    this.#tellUnwatched(this.#unwatchedWhy = describeCause(error));
   }
 
   #tellUnwatched(why: string): void {
@@ -357,9 +373,7 @@ export class FolderUpkeep implements Upkeep {
     if (!this.#isThere) return;
     await this.#stopWatch();
     if (!this.#isThere || this.#closing.signal.aborted) return;
-    this.startWatch();
-    this.#followWatch();
-    this.#lookSoon();
+    await this.#watchAnew();
   }
 
   /** Brings the table up to date with the current state of some paths. */

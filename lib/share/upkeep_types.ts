@@ -54,9 +54,12 @@ export interface Upkeep extends AsyncDisposable {
   /** Whether it is where it was, checked now. */
   isReadable(): Promise<boolean>;
   /** Starts the watch, so that no later change is missed. */
-  startWatch(): void;
-  /** Reports changes, and checks every `shareCheckMs`, until disposed of. */
-  follow(listener: ShareListener): void;
+  startWatch(): Promise<void>;
+  /**
+   * Reports changes, and checks every `shareCheckMs`, until disposed of. Resolves
+   * when no later change is missed.
+   */
+  follow(listener: ShareListener): Promise<void>;
   /** Brings the table up to date before an answer that there is no such file. */
   catchUp(): Promise<void>;
   /** Looks for one file at the path that its name gives. */

@@ -6,8 +6,6 @@
  * @module
  */
 
-import { join } from "@std/path/join";
-
 /** Reports of a folder. Closing ends them. */
 export interface WatchSource extends AsyncIterable<Deno.FsEvent> {
   /** Resolves when no later change is missed. */
@@ -142,21 +140,4 @@ export function watchBeside(folder: string): WatchBeside {
   const code = `(${runWatch})(${JSON.stringify(folder)}, self);`;
   const url = `data:application/javascript,${encodeURIComponent(code)}`;
   return new WatchBeside(new Worker(url, { type: "module", name: "watch" }));
-}
-
-/** Whether there are more than `most` entries in a folder and below it. */
-export function hasMoreEntries(folder: string, most: number): boolean {
-  let count = 0;
-  const waiting = [folder];
-  for (let at = waiting.pop(); at !== undefined; at = waiting.pop()) {
-    try {
-      for (const entry of Deno.readDirSync(at)) {
-        if (++count > most) return true;
-        if (entry.isDirectory) waiting.push(join(at, entry.name));
-      }
-    } catch {
-      // It has gone, or cannot be read: the scan tells.
-    }
-  }
-  return false;
 }

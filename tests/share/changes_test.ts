@@ -29,7 +29,7 @@ async function followed(
   const share = await Share.open(root, limits, { isWatched: true, filter });
   const events: ShareEvent[] = [];
   let look = () => {};
-  share.follow({
+  await share.follow({
     onChange: () => look(),
     onEvent: (event) => {
       events.push(event);

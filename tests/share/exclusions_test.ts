@@ -182,7 +182,7 @@ async function followed(path: string, filter: ShareFilter = {}) {
   const share = await Share.open(path, quick, { isWatched: true, filter });
   const events: ShareEvent[] = [];
   let look = () => {};
-  share.follow({
+  await share.follow({
     onChange: () => look(),
     onEvent: (event) => {
       events.push(event);

@@ -386,7 +386,7 @@ Deno.test("Share follows what comes, changes and goes, folders too", async () =>
   const patient = { ...limits, rescanPauseMs: 1e9 };
   using share = await Share.open(root, patient);
   let look = () => {};
-  share.follow({ onChange: () => look() });
+  await share.follow({ onChange: () => look() });
   const names = () => [...share.files()].map(({ name }) => name).toSorted();
   /** Waits for rounds of changes until the share is as wanted. */
   const until = (wanted: string[]) => {

@@ -174,7 +174,7 @@ async function followed(paths: readonly SharedPath[]) {
   const share = await Share.open(paths, quick, { isWatched: true });
   const events: ShareEvent[] = [];
   let look = () => {};
-  share.follow({
+  await share.follow({
     onChange: () => look(),
     onEvent: (event) => events.push(event),
   });

@@ -9,7 +9,6 @@ import { LIMITS, type Limits } from "../../lib/base/limits.ts";
 import { Share } from "../../lib/share/share.ts";
 import type { ShareEvent } from "../../lib/share/upkeep_types.ts";
 import {
-  hasMoreEntries,
   runWatch,
   WatchBeside,
   type WatchPort,
@@ -33,7 +32,7 @@ async function followed(
   const share = await Share.open(root, limits, { isWatched: true });
   const events: ShareEvent[] = [];
   let look = () => {};
-  share.follow({
+  await share.follow({
     onChange: () => look(),
     onEvent: (event) => {
       events.push(event);
@@ -157,12 +156,4 @@ Deno.test("A watch in a worker ends with the error of the system, as it was", as
   assertEquals(error.name, "NotFound");
   const iterated = await Array.fromAsync(watch).catch((error) => error);
   assertEquals(iterated, error);
-});
-
-Deno.test("A folder is large if there are more entries in it and below it than so many", async () => {
-  await using folder = await tempShare({ "a": "", "d/b": "", "d/e/c": "" });
-  // Three files and two folders.
-  assertEquals(hasMoreEntries(folder.path, 5), false);
-  assertEquals(hasMoreEntries(folder.path, 4), true);
-  assertEquals(hasMoreEntries(join(folder.path, "missing"), 0), false);
 });

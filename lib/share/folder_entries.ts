@@ -1,0 +1,48 @@
+/**
+ * Reads the entries of folders, however many they are, without keeping the rest
+ * of the process from its turns. The system reads a part at a time in a thread.
+ *
+ * @module
+ */
+
+import { join } from "@std/path/join";
+import { Turns } from "../base/turns.ts";
+
+/** All entries of a folder. Work between two turns takes `turnMs`. */
+export async function entriesIn(
+  folder: string,
+  turnMs: number,
+): Promise<Deno.DirEntry[]> {
+  const turns = new Turns(turnMs);
+  const entries: Deno.DirEntry[] = [];
+  for await (const entry of Deno.readDir(folder)) {
+    entries.push(entry);
+    if (turns.isOver) await turns.give();
+  }
+  return entries;
+}
+
+/**
+ * Whether there are more than `most` entries in a folder and below it. Reads no
+ * further than that.
+ */
+export async function hasMoreEntries(
+  folder: string,
+  { most, turnMs }: { most: number; turnMs: number },
+): Promise<boolean> {
+  const turns = new Turns(turnMs);
+  let count = 0;
+  const waiting = [folder];
+  for (let at = waiting.pop(); at !== undefined; at = waiting.pop()) {
+    try {
+      for await (const entry of Deno.readDir(at)) {
+        if (++count > most) return true;
+        if (entry.isDirectory) waiting.push(join(at, entry.name));
+        if (turns.isOver) await turns.give();
+      }
+    } catch {
+      // It has gone, or cannot be read: the scan tells.
+    }
+  }
+  return false;
+}
