@@ -524,6 +524,17 @@ export const EVENTS: Readonly<Record<EventName, EventSpec>> = {
       previousId: id("the id that it had before"),
     },
   },
+  "clock_gap": {
+    says: "the machine slept, or its clock was set; connections begin anew",
+    roles: ALL,
+    fields: {
+      kind: oneOf(
+        ["slept", "went_back"],
+        "whether the clock is ahead of the time that has run here, or behind",
+      ),
+      seconds: count("by how many seconds"),
+    },
+  },
   "relay_motd": {
     says: "the relay's message of the day: a stranger's words",
     roles: PEERS,

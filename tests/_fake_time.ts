@@ -17,6 +17,8 @@ export class FakeTime implements Disposable {
   readonly #startedAt = Date.now();
   readonly #restore: () => void;
   #now = 1_000;
+  /** Milliseconds that the wall clock was set by. */
+  #setBy = 0;
   #nextId = 1_000_000;
 
   constructor() {
@@ -35,7 +37,7 @@ export class FakeTime implements Disposable {
       clearInterval: clear,
     });
     performance.now = () => this.#now;
-    Date.now = () => this.#startedAt + this.#now;
+    Date.now = () => this.#startedAt + this.#now + this.#setBy;
     this.#restore = () => {
       Object.assign(globalThis, {
         setTimeout,
@@ -52,6 +54,11 @@ export class FakeTime implements Disposable {
     const id = this.#nextId++;
     this.#timers.set(id, timer);
     return id;
+  }
+
+  /** Sets the wall clock, forward or back, as a sleep does too. */
+  setWall(byMs: number): void {
+    this.#setBy += byMs;
   }
 
   /** Timers that wait. */

@@ -137,6 +137,7 @@ const PURE = [
   "access/token",
   "access/uses",
   "base/address",
+  "base/clock_gaps",
   "base/html",
   "base/names",
   "base/rate",

@@ -297,6 +297,15 @@ const NUMBERS = {
   /** A receipt: 500 bytes for each file, 100,000 files and more. */
   receiptBytes: 64 * MIB,
 
+  // clocks
+  /** How often a process compares its clocks: nothing, beside what it can win. */
+  clockCheckMs: 1_000,
+  /**
+   * How far the clocks may drift apart in {@linkcode clockCheckMs}: a time server
+   * corrects by less, and a shorter sleep breaks no connection.
+   */
+  clockGapMs: 5_000,
+
   // doctor
   /**
    * A larger difference between two clocks causes a warning: people notice

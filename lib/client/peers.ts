@@ -20,6 +20,7 @@ import {
 import type { Refused } from "../transfer/answers.ts";
 import { NodeSession } from "../transfer/session.ts";
 import { Grants } from "./grants.ts";
+import { type ClockEvent, ClockWatch } from "../base/clock_watch.ts";
 import { type HashWaitEvent, HashWaits } from "./hash_waits.ts";
 import {
   type FingerprintsFor,
@@ -66,6 +67,7 @@ export interface ClientOptions {
 export type PeersEvent =
   | RelayLinkEvent
   | HashWaitEvent
+  | ClockEvent
   /** The relay has answered. */
   | {
     event: "nodes_listed";
@@ -104,6 +106,8 @@ export class Peers implements AsyncDisposable {
   readonly #tell: (event: PeersEvent) => void;
   /** Connects to the relay. */
   readonly dialer: RelayDialer;
+  /** Tells when the machine has slept. */
+  readonly clock: ClockWatch;
   readonly #grants: Grants;
   /** Nodes that were too slow for this command. */
   readonly #slow = new Set<string>();
@@ -115,6 +119,7 @@ export class Peers implements AsyncDisposable {
     checkedIndexKey(options.indexKey);
     this.#tell = tell;
     const { limits } = this;
+    this.clock = new ClockWatch({ limits, onGap: tell });
     this.hashWaits = new HashWaits(limits, tell);
     this.turns = new PeerSlots({
       count: limits.askingCount,
@@ -142,6 +147,7 @@ export class Peers implements AsyncDisposable {
       tunnels,
       maxRelayedBytes,
       limits,
+      clock: this.clock,
     });
   }
 
@@ -309,6 +315,7 @@ export class Peers implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.clock[Symbol.dispose]();
     await this.reach[Symbol.asyncDispose]();
   }
 }

@@ -6,6 +6,7 @@
  */
 
 import { isLoopback } from "../base/address.ts";
+import type { ClockWatch } from "../base/clock_watch.ts";
 import { Channel } from "../protocol/channel.ts";
 import type { Conn, Endpoint, Path } from "../base/conn.ts";
 import { isBug, isHangUp, isShortage, ProtocolError } from "../base/errors.ts";
@@ -46,6 +47,11 @@ export interface ReachOptions {
   /** The most bytes that may come through the relay; by default no limit. */
   readonly maxRelayedBytes?: number | undefined;
   readonly limits: Limits;
+  /**
+   * Tells when the machine has slept: connections to nodes then end, because
+   * dead ones give no sign of it.
+   */
+  readonly clock?: Pick<ClockWatch, "wake"> | undefined;
 }
 
 /** Neither path led to the node. */
@@ -101,7 +107,8 @@ export class Reach implements AsyncDisposable {
     node: ListedNode,
     signal: AbortSignal | undefined,
   ): Promise<Reached> {
-    const { limits } = this.#options;
+    const { limits, clock } = this.#options;
+    const wake = clock?.wake;
     try {
       const verdict = await openRegistration(node.signed);
       if (verdict.kind === "refused") {
@@ -111,7 +118,9 @@ export class Reach implements AsyncDisposable {
         );
       }
       const { conn, path } = await this.#connect(node, signal);
-      return { channel: channelOver(conn, limits), path };
+      const channel = channelOver(conn, limits);
+      channel.endOn(wake);
+      return { channel, path };
     } catch (error) {
       if (signal?.aborted || isBug(error)) throw error;
       if (error instanceof RelayedEnough) throw error;
@@ -134,7 +143,8 @@ export class Reach implements AsyncDisposable {
       signal: AbortSignal;
     },
   ): Promise<Channel> {
-    const { limits, plaintext } = this.#options;
+    const { limits, plaintext, clock } = this.#options;
+    const wake = clock?.wake;
     const conn = lanes.dial({
       hostname: endpoint.host,
       port: endpoint.port,
@@ -148,7 +158,9 @@ export class Reach implements AsyncDisposable {
     try {
       if (signal.aborted) close();
       await conn.dialled.promise;
-      return channelOver(conn, limits);
+      const channel = channelOver(conn, limits);
+      channel.endOn(wake);
+      return channel;
     } catch (error) {
       throw notProven(error, endpoint, node);
     } finally {

@@ -89,12 +89,12 @@ export class Swarming implements AsyncDisposable {
 
   async #open(): Promise<SwarmMember | undefined> {
     const { limitUpload, tell, isPrivate } = this.#options;
-    const { dialer, limits, options } = this.#peers;
+    const { dialer, limits, clock, options } = this.#peers;
     try {
       // Others need none of it, and start sooner without.
       const { SwarmMember } = await import("../swarm/member.ts");
       return await SwarmMember.open({
-        ...{ dialer, limits },
+        ...{ dialer, limits, clock },
         plaintext: options.plaintext ?? false,
         isPrivate: isPrivate(),
         rate: limitUpload === undefined

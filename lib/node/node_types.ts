@@ -17,6 +17,7 @@ import type { SharedPath } from "../share/shared_path.ts";
 import type { SkipCounts, SkipEvent } from "../share/skipped.ts";
 import type { ShareEvent } from "../share/upkeep_types.ts";
 import type { RelayLinkEvent } from "../uplink/relay_dialer.ts";
+import type { ClockEvent } from "../base/clock_watch.ts";
 import type { Served } from "./client_reads.ts";
 import type { FetchEvent, FetchTotals, RunningFetch } from "./fetch_types.ts";
 import type { PiecesSent } from "./receivers.ts";
@@ -28,6 +29,7 @@ export type NodeEvent =
   | FetchEvent
   | IncidentEvent
   | RegistrarEvent
+  | ClockEvent
   | IndexEvent
   | RelayLinkEvent
   | ShareEvent

@@ -14,46 +14,16 @@ import { AccessFailure } from "../access/credentials.ts";
 import type { Token } from "../access/token.ts";
 import type { Identity } from "../identity/identity.ts";
 import type { Limits } from "../base/limits.ts";
+import type { ClockWatch } from "../base/clock_watch.ts";
 import type { IndexTeller } from "./index_teller.ts";
 import type { WayToRelay } from "./addresses.ts";
 import { Registrant } from "../uplink/registrant.ts";
 import { RelayCalls } from "../uplink/relay_calls.ts";
 import type { RelayDialer } from "../uplink/relay_dialer.ts";
 import { OutdatedFailure } from "../uplink/relay_failures.ts";
+import type { AttachReason, RegistrarEvent } from "./registrar_events.ts";
 
-/** Events of a registrar. */
-export type RegistrarEvent =
-  /** The relay lists the node, for the first time or again. */
-  | { event: "registered"; relay: string; leaseSeconds: number }
-  /** The node renewed its lease. */
-  | { event: "renewed"; relay: string; leaseSeconds: number }
-  /**
-   * The relay does not list the node, which tries again. Reported once for each
-   * cause.
-   */
-  | { event: "registration_failed"; relay: string; error: Failure }
-  /** Clients can reach the node through the relay. */
-  | { event: "attached"; relay: string; why: AttachReason }
-  /** Clients can no longer reach the node through the relay. */
-  | { event: "detached"; relay: string; why: "reachable" | "lost" }
-  /** The node needs tunnels, and the relay carries none. */
-  | { event: "no_tunnels"; relay: string }
-  /**
-   * The relay requires a later version of this program. The node stops trying.
-   */
-  | { event: "outdated"; relay: string; error: Failure }
-  /** The relay refuses the node for good. The node stops trying. */
-  | { event: "turned_away"; relay: string; error: Failure }
-  /** The node withdrew, and is no longer listed. */
-  | { event: "withdrawn"; relay: string }
-  /** The node could not withdraw; its lease will expire. */
-  | { event: "withdraw_failed"; relay: string; error: Failure };
-
-/**
- * Why a node attaches: an option says so, the relay cannot dial it, or nobody
- * knows whether it can.
- */
-export type AttachReason = "forced" | "unreachable" | "unchecked";
+export type { AttachReason, RegistrarEvent };
 
 /** When a node stays attached to its relay for tunnels. */
 export type TunnelMode = "auto" | "always" | "never";
@@ -96,6 +66,11 @@ export interface RegistrarOptions {
   readonly onGrantKeys?: (keys: readonly string[]) => void;
   /** Tells the relay the fingerprints of names; by default none. */
   readonly index?: IndexTeller | undefined;
+  /**
+   * Tells when the machine has slept: the node then connects anew at once. By
+   * default nobody does.
+   */
+  readonly clock?: Pick<ClockWatch, "wake"> | undefined;
   /** Returns a number from 0 to below 1; spreads renewals and attempts. */
   readonly random?: () => number;
 }
@@ -156,8 +131,13 @@ class Registrar {
       let waitMs: number;
       let isListed = false;
       try {
-        isListed = await this.#stayListed() === "over";
-        waitMs = isListed ? this.#renewMs() : this.#retryMs(this.#losses++);
+        const how = await this.#stayListed();
+        isListed = how === "over";
+        waitMs = how === "over"
+          ? this.#renewMs()
+          : how === "slept"
+          ? 0
+          : this.#retryMs(this.#losses++);
       } catch (error) {
         if (signal.aborted) break;
         if (error instanceof OutdatedFailure) {
@@ -182,10 +162,12 @@ class Registrar {
           ? this.#options.limits.unauthorizedRetryMs * (0.5 + this.#random())
           : this.#retryMs(this.#failures++);
       }
+      const wake = this.#wake;
       const rest = isListed
-        ? this.#rest(waitMs, signal)
-        : delay(waitMs, { signal });
-      await rest.catch(ignore); // the node stops
+        ? this.#rest(waitMs, AbortSignal.any([signal, wake]))
+        : delay(waitMs, { signal: AbortSignal.any([signal, wake]) });
+      await rest.catch(ignore); // the node stops, or the machine has slept
+      if (wake.aborted) this.#beginAnew();
     }
     await this.#withdraw();
   }
@@ -202,12 +184,36 @@ class Registrar {
     if (this.#relayId === this.#keysFrom) this.#options.onGrantKeys?.([]);
   }
 
+  /** Aborted when the machine has slept. */
+  get #wake(): AbortSignal {
+    return this.#options.clock?.wake ?? NEVER;
+  }
+
+  /** After a sleep this may be another network, with a relay that is back. */
+  #beginAnew(): void {
+    this.#failures = 0;
+    this.#losses = 0;
+    this.#checkAt = 0;
+  }
+
+  async #stayListed(): Promise<"over" | "lost" | "slept"> {
+    const { signal } = this.#options;
+    const wake = this.#wake;
+    try {
+      return await this.#stayUntil(AbortSignal.any([signal, wake]));
+    } catch (error) {
+      if (signal.aborted || !wake.aborted) throw error;
+      this.#beginAnew();
+      return "slept";
+    }
+  }
+
   /**
    * Registers. Stays connected if the relay asks for it, or if clients need it.
    * `lost` if the connection broke meanwhile: the relay may be back already.
    */
-  async #stayListed(): Promise<"over" | "lost"> {
-    const { signal, limits } = this.#options;
+  async #stayUntil(signal: AbortSignal): Promise<"over" | "lost"> {
+    const { limits } = this.#options;
     await using calls = await this.#open(signal, limits.attachedIdleMs);
     using _end = calls.session.channel.endOn(signal);
     const lost = new AbortController();
@@ -430,5 +436,7 @@ class Registrar {
     });
   }
 }
+
+const NEVER = new AbortController().signal;
 
 function ignore(): void {}

@@ -19,6 +19,7 @@ import { createIdentity, type Identity } from "../identity/identity.ts";
 import { Incidents } from "../guard/incidents.ts";
 import { type Limits, limitsWith } from "../base/limits.ts";
 import { DIRECTION } from "../protocol/messages.ts";
+import { ClockWatch } from "../base/clock_watch.ts";
 import { addressesOf, type WayToRelay } from "./addresses.ts";
 import { FetchWatch } from "./fetch_watch.ts";
 import { IndexTeller } from "./index_teller.ts";
@@ -112,6 +113,7 @@ class PeerNode implements NodeServer {
   /** Checks the grants of clients; `null` if all clients are served. */
   readonly #gate: NodeGate | null;
   readonly #leaving = new AbortController();
+  readonly #clock: ClockWatch;
   readonly #fetchWatch: FetchWatch;
   #listener: Listener | null = null;
   #registrar: Promise<void> | null = null;
@@ -171,6 +173,10 @@ class PeerNode implements NodeServer {
       limits,
       onEvent: (event) => this.#tell(event),
     });
+    this.#clock = new ClockWatch({
+      limits,
+      onGap: (event) => this.#tell(event),
+    });
     const incidents = this.#incidents;
     this.#gate = options.token === undefined
       ? null
@@ -209,6 +215,7 @@ class PeerNode implements NodeServer {
     if (this.#share.isScanned) digests.refresh();
     this.#registrar = keepRegistered({
       dialer: this.#dialer,
+      clock: this.#clock,
       identity: this.#identity,
       name: this.#name,
       addressesFrom: (way) => this.#addressesFrom([way]),
@@ -320,6 +327,7 @@ class PeerNode implements NodeServer {
   async #close(): Promise<void> {
     this.#options.signal?.removeEventListener("abort", this.#onAbort);
     this.#leaving.abort();
+    this.#clock[Symbol.dispose]();
     await this.#registrar; // withdraws first, so that no more clients are sent here
     // Handlers may be waiting for a turn.
     this.#service.work[Symbol.dispose]();

@@ -7,6 +7,7 @@
 import type { Secrets } from "../access/relay_access.ts";
 import type { Endpoint } from "../base/conn.ts";
 import type { Limits } from "../base/limits.ts";
+import type { ClockEvent } from "../base/clock_watch.ts";
 import type { IncidentEvent } from "../guard/incidents.ts";
 import type { Identity } from "../identity/identity.ts";
 import type { Announcement } from "../protocol/hello.ts";
@@ -17,6 +18,7 @@ import type { RelayStats } from "./stats.ts";
 export type RelayEvent =
   | IncidentEvent
   | NodesEvent
+  | ClockEvent
   /** The relay accepts connections; `address` pins its id. */
   | {
     event: "relay_listening";
@@ -35,7 +37,7 @@ export type RelayEvent =
 export interface RelayOptions extends Announcement {
   /** Port to listen on; 0 lets the system pick. */
   port: number;
-  /** Address to bind; every IPv4 address of the machine by default. */
+  /** Address to bind; all addresses of the machine by default. */
   host?: string;
   /** The host and port in the relay address, if they differ. */
   advertise?: { host: string; port?: number };

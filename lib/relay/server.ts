@@ -22,6 +22,7 @@ import { indexKeyFor, type Secrets } from "../access/relay_access.ts";
 import { Admittance, RelayGate } from "../access/gate.ts";
 import { checkAnnouncement, receivePeer } from "../protocol/hello.ts";
 import { createIdentity, type Identity } from "../identity/identity.ts";
+import { ClockWatch } from "../base/clock_watch.ts";
 import { Incidents } from "../guard/incidents.ts";
 import { type Limits, limitsWith } from "../base/limits.ts";
 import { VERSION } from "../base/version.ts";
@@ -98,6 +99,7 @@ class Relay implements RelayServer {
   /** Shared by all channels: a timer for each would take 0.5 KiB. */
   readonly #deadlines = new Deadlines();
   readonly #startedAt = performance.now();
+  #clock: ClockWatch | undefined;
   #listener: Listener | null = null;
   /** The cheaper port for tunnels. */
   #entrance: Listener | null = null;
@@ -190,6 +192,13 @@ class Relay implements RelayServer {
       throw error;
     }
     this.#sweep();
+    this.#clock = new ClockWatch({
+      limits: this.#state.limits,
+      onGap: (event) => {
+        options.onEvent?.(event);
+        if (event.kind === "slept") this.#state.tunnels?.ping();
+      },
+    });
     signal?.addEventListener("abort", this.#onAbort);
     options.onEvent?.({
       event: "relay_listening",
@@ -331,6 +340,7 @@ class Relay implements RelayServer {
 
   async #close(): Promise<void> {
     clearTimeout(this.#sweepTimer);
+    this.#clock?.[Symbol.dispose]();
     this.#stop.abort(); // ends dial-backs, because closing waits for the clients that asked for them
     this.#options.signal?.removeEventListener("abort", this.#onAbort);
     await this.#state.tunnels?.close();

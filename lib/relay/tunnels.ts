@@ -114,7 +114,7 @@ export class Tunnels {
     }
     this.#attached.set(id, channel);
     this.#pings ??= setInterval(
-      () => this.#ping(),
+      () => this.ping(),
       this.#options.limits.pingMs,
     );
     if (former === undefined) {
@@ -274,7 +274,8 @@ export class Tunnels {
     this.#tell({ event: "tunnel_ended", how, id, from, ...bytes });
   }
 
-  #ping(): void {
+  /** Finds out which attached nodes are still there. */
+  ping(): void {
     for (const channel of this.#attached.values()) {
       channel.send({ kind: "ping" }).catch(gone);
     }

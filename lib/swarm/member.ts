@@ -17,6 +17,7 @@ import { type HolderEvent, HolderLease } from "../uplink/holder_lease.ts";
 import type { ListedHolder } from "../uplink/listed_holders.ts";
 import type { RelayDialer } from "../uplink/relay_dialer.ts";
 import { Holder } from "./holder.ts";
+import type { ClockWatch } from "../base/clock_watch.ts";
 import { HolderSearch, type HolderSource } from "./holder_search.ts";
 import { type HeldFile, Holding } from "./holding.ts";
 
@@ -30,6 +31,8 @@ export interface SwarmMemberOptions {
   /** Address to bind; every address of the machine by default. */
   readonly host?: string;
   readonly limits: Limits;
+  /** Tells when the machine has slept. */
+  readonly clock?: Pick<ClockWatch, "wake"> | undefined;
   /** Limits all that is given. */
   readonly rate?: RateLimit | undefined;
   /** Opens a session with another holder. */
@@ -93,6 +96,7 @@ export class SwarmMember implements AsyncDisposable {
         onGrantKeys: (keys, relayId) => holder.setGrantKeys(keys, relayId),
       },
       limits,
+      clock: options.clock,
       ...onEvent === undefined ? {} : { onEvent },
     });
     return new SwarmMember(options, holder, lease);

@@ -22,6 +22,7 @@ import type { Limits } from "../base/limits.ts";
 import { show } from "../base/text.ts";
 import { orAborted, retryDelayMs } from "../base/waiting.ts";
 import { contentFingerprint } from "../content/fingerprints.ts";
+import type { ClockWatch } from "../base/clock_watch.ts";
 import type { Identity } from "../identity/identity.ts";
 import type { MessageOf } from "../protocol/messages.ts";
 import { signRegistration } from "../protocol/signed_record.ts";
@@ -61,6 +62,8 @@ export interface HolderLeaseOptions {
     readonly onGrantKeys?: (keys: readonly string[], relayId: string) => void;
   };
   readonly limits: Limits;
+  /** Tells when the machine has slept: this client then connects anew. */
+  readonly clock?: Pick<ClockWatch, "wake"> | undefined;
   /** Called for every event. */
   readonly onEvent?: (event: HolderEvent) => void;
   /** Returns a number from 0 to below 1; spreads renewals and attempts. */
@@ -197,10 +200,18 @@ export class HolderLease implements AsyncDisposable {
 
   async #pause(ms: number, woken?: Promise<void>): Promise<void> {
     const over = new AbortController();
-    const signal = AbortSignal.any([over.signal, this.#stop.signal]);
+    const wake = this.#options.clock?.wake;
+    const signals = [over.signal, this.#stop.signal, ...wake ? [wake] : []];
+    const signal = AbortSignal.any(signals);
     const passed = delay(ms, { signal }).catch(() => {});
     await Promise.race([passed, woken ?? passed]);
     over.abort();
+    if (!wake?.aborted) return;
+    // The relay may see another address now, and no longer this connection.
+    this.#reached = "unchecked";
+    const calls = this.#calls;
+    this.#forget(calls);
+    await calls?.then((calls) => calls[Symbol.asyncDispose](), () => {});
   }
 
   /** Soon again while the relay is finding out whether it can dial this client. */
@@ -259,7 +270,9 @@ export class HolderLease implements AsyncDisposable {
     const { signal } = this.#stop;
     signal.throwIfAborted();
     const { idleMs, holderAnswerMs: answerMs } = limits;
+    const wake = this.#options.clock?.wake;
     const session = await dialer.open(signal, { idleMs });
+    session.channel.endOn(wake);
     return new HolderCalls(session, { answerMs, signal });
   }
 

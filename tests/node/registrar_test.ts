@@ -8,6 +8,7 @@ import {
 import { Channel } from "../../lib/protocol/channel.ts";
 import { retryDelayMs } from "../../lib/base/waiting.ts";
 import { formatEndpoint } from "../../lib/base/conn.ts";
+import { Slept } from "../../lib/base/clock_watch.ts";
 import { Failure } from "../../lib/base/errors.ts";
 import type { Identity } from "../../lib/identity/identity.ts";
 import { LIMITS } from "../../lib/base/limits.ts";
@@ -470,6 +471,71 @@ Deno.test("A registrar behind a router registers the outer address as soon as th
   await time.advance(20_000);
   assertEquals(stay.relay.addresses.at(-1), "192.168.1.7:1500");
   assertEquals(stay.told.at(-1), "attached unreachable");
+  await stay.stop();
+});
+
+/** A clock of a machine that sleeps when it is told to. */
+class SleepyClock {
+  #wake = new AbortController();
+
+  get wake(): AbortSignal {
+    return this.#wake.signal;
+  }
+
+  sleep(): void {
+    const woken = this.#wake;
+    this.#wake = new AbortController();
+    woken.abort(new Slept());
+  }
+}
+
+Deno.test("A registrar that is attached connects anew at once after a sleep, and asks again whether it can be dialled", async () => {
+  using time = new FakeTime();
+  const clock = new SleepyClock();
+  const stay = startStaying({ clock });
+  await time.advance(0);
+  const [before] = stay.relay.channels;
+  stay.relay.asked.length = 0;
+  clock.sleep();
+  await time.advance(0);
+  assertEquals(stay.relay.asked, ["register", "reach", "attach"]);
+  assertEquals(stay.told, [
+    "attached unreachable",
+    "detached lost",
+    "attached unreachable",
+  ]);
+  assertEquals(stay.relay.channels.has(before!), false);
+  assertEquals(stay.relay.channels.size, 1);
+  await stay.stop();
+});
+
+Deno.test("A registrar between two renewals renews at once after a sleep", async () => {
+  using time = new FakeTime();
+  const clock = new SleepyClock();
+  const stay = startStaying({ clock }, { reached: "alive" });
+  await time.advance(0);
+  stay.relay.asked.length = 0;
+  clock.sleep();
+  await time.advance(0);
+  assertEquals(stay.relay.asked, ["register", "reach"]);
+  await time.advance(19_000);
+  assertEquals(stay.relay.asked.length, 2, "and not more often than before");
+  await stay.stop();
+});
+
+Deno.test("A registrar whose relay is away tries at once after a sleep, and then with short pauses", async () => {
+  using time = new FakeTime();
+  const clock = new SleepyClock();
+  const stay = startStaying({ clock }, { away: true });
+  await time.advance(600_000);
+  assertGreater(time.nextTimerMs, LIMITS.retryFirstMs);
+  clock.sleep();
+  await time.advance(0);
+  assertLessOrEqual(time.nextTimerMs, LIMITS.retryFirstMs);
+  stay.relay.away = false;
+  clock.sleep();
+  await time.advance(0);
+  assertEquals(stay.relay.asked.at(0), "register");
   await stay.stop();
 });
 

@@ -8,6 +8,7 @@ import {
 } from "../../lib/access/grant.ts";
 import { NodeAccess } from "../../lib/access/node_access.ts";
 import { tokenOf } from "../../lib/access/token.ts";
+import { Slept } from "../../lib/base/clock_watch.ts";
 import { LIMITS } from "../../lib/base/limits.ts";
 import { createIdentity, type Identity } from "../../lib/identity/identity.ts";
 import { Incidents } from "../../lib/guard/incidents.ts";
@@ -45,7 +46,8 @@ interface TestHolder extends AsyncDisposable {
 /** A client that can be dialled, and takes part in swarms. */
 async function startHolder(
   relay: TestRelay,
-  { access = {}, limits = {} }: {
+  { access = {}, limits = {}, clock }: {
+    clock?: { readonly wake: AbortSignal };
     access?: Access;
     limits?: Partial<typeof LIMITS>;
   } = {},
@@ -70,6 +72,7 @@ async function startHolder(
       onGrantKeys: (given) => keys.push([...given]),
     },
     limits: all,
+    clock,
     onEvent: log.onEvent,
   });
   return {
@@ -354,4 +357,19 @@ Deno.test("HolderLease is listed again at once where a question finds that its c
   await until(() => again.server.stats().heldContentCount === 1);
   await using other = asker(again);
   assertEquals((await other.askHolders(CONTENT)).length, 1);
+});
+
+Deno.test("A HolderLease enters anew at once after a sleep", async () => {
+  await using relay = await startRelay();
+  const sleep = new AbortController();
+  const clock = { wake: sleep.signal };
+  // Nothing else would make it say anything for as long as a test takes.
+  await using holder = await startHolder(relay, { clock });
+  holder.lease.hold("a".repeat(64));
+  await holder.log.until("holder_reached");
+  const before = holder.log.events.length;
+  clock.wake = new AbortController().signal;
+  sleep.abort(new Slept());
+  await until(() => holder.log.events.length > before);
+  assertEquals(holder.log.names.slice(before)[0], "holder_listed");
 });

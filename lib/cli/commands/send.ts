@@ -187,6 +187,7 @@ class NodeLife {
       case "relay_motd":
       case "relay_version_differs":
       case "relay_open":
+      case "clock_gap":
         return this.#telling.onEvent(event);
     }
   }

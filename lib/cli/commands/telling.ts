@@ -13,7 +13,7 @@ import { foundInWords, severalInWords } from "../output/found.ts";
 import { namesOn, type NodeNames } from "../output/node_names.ts";
 import { formatProgress } from "../output/progress.ts";
 import { formatBytes, formatSeconds } from "../../base/units.ts";
-import { tellRelayMet } from "../roles/role.ts";
+import { tellClockGap, tellRelayMet } from "../roles/role.ts";
 import { servingInWords } from "./swarming.ts";
 import { triedOn } from "../output/tried.ts";
 import type { Terminal, TerminalEvent } from "../output/terminal.ts";
@@ -57,6 +57,8 @@ export class Telling {
         if (this.#isUnverifiedTold) return;
         this.#isUnverifiedTold = true;
         return tellRelayMet(event, terminal);
+      case "clock_gap":
+        return tellClockGap(event, terminal);
       case "relay_remembered":
       case "relay_changed":
         return tellRelayMet(event, terminal);

@@ -13,6 +13,7 @@ import {
   parseRelayAddress,
   type RelayAddress,
 } from "../../base/address.ts";
+import type { ClockEvent } from "../../base/clock_watch.ts";
 import { formatEndpoint } from "../../base/conn.ts";
 import {
   describeCause,
@@ -34,6 +35,7 @@ import {
 import { parseLog } from "../output/log.ts";
 import { isClosedOutput } from "../output/streams.ts";
 import { Terminal, type TerminalOptions } from "../output/terminal.ts";
+import { formatDuration } from "../options/values.ts";
 
 /** The surroundings of a running role. */
 export interface RoleContext {
@@ -255,6 +257,20 @@ export async function listening<Server>(
       cause: error,
     });
   }
+}
+
+/** Says that the machine slept, or that its clock was set. */
+export function tellClockGap(
+  { kind, seconds }: ClockEvent,
+  terminal: Terminal,
+): void {
+  const span = formatDuration(seconds);
+  terminal.note(
+    kind === "slept"
+      ? `this machine slept for ${span}, or its clock was set forward: ` +
+        "connecting anew"
+      : `the clock of this machine was set back by ${span}`,
+  );
 }
 
 /** The warning wherever encryption is off. */

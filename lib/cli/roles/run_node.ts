@@ -47,6 +47,7 @@ import {
   type RoleContext,
   surviveRejections,
   takeRelay,
+  tellClockGap,
   tellRelayMet,
 } from "./role.ts";
 import { worded } from "../output/remedies.ts";
@@ -232,6 +233,9 @@ export function tell(
       );
       break;
     case "renewed":
+      break;
+    case "clock_gap":
+      tellClockGap(event, terminal);
       break;
     case "attached":
       terminal.note(

@@ -44,6 +44,7 @@ import {
   PLAINTEXT_WARNING,
   type RoleContext,
   surviveRejections,
+  tellClockGap,
 } from "./role.ts";
 import { worded } from "../output/remedies.ts";
 
@@ -220,6 +221,9 @@ export function tell(event: RelayEvent, terminal: Terminal): void {
       break;
     case "node_left":
       terminal.note(`node ${show(event.name)} left: ${HOW_LEFT[event.how]}`);
+      break;
+    case "clock_gap":
+      tellClockGap(event, terminal);
       break;
     case "node_attached":
     case "node_detached":
