@@ -236,6 +236,7 @@ export type { NodesEvent } from "./relay/context.ts";
 export type { TunnelEvent } from "./relay/tunnels.ts";
 export type { TunnelEnding } from "./relay/rendezvous.ts";
 export type { RelayLinkEvent } from "./uplink/relay_dialer.ts";
+export type { ClockEvent } from "./base/clock_watch.ts";
 export {
   type RelayEvent,
   type RelayOptions,

@@ -350,6 +350,7 @@ const RARE: (
   { event: "index_refused", relay: "nas:1700", why: "node_full" },
   { event: "outdated", relay: "nas:1700", error: FAILURE },
   { event: "withdraw_failed", relay: "nas:1700", error: FAILURE },
+  { event: "clock_gap", kind: "slept", seconds: 10_800 },
   { event: "refused", reason: "too many connections", from: "::1", count: 3 },
   { event: "connection_failed", from: "::1", error: new TypeError("x") },
   { event: "accept_stalled", why: "too many open files", count: 20 },
