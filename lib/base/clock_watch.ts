@@ -7,13 +7,14 @@
  */
 
 import type { Limits } from "./limits.ts";
-import { type ClockGap, ClockGaps, type Clocks } from "./clock_gaps.ts";
+import { ClockGaps, type Clocks } from "./clock_gaps.ts";
 
 /** The machine slept, or its clock was set. */
 export interface ClockEvent {
+  /** Its name. */
   readonly event: "clock_gap";
   /** Whether the clock is ahead of the time that has run here, or behind. */
-  readonly kind: ClockGap["kind"];
+  readonly kind: "slept" | "went_back";
   /** By how many seconds. */
   readonly seconds: number;
 }
