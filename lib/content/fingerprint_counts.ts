@@ -6,10 +6,59 @@
  * @module
  */
 
-const LEAST_PLACES = 64;
+const LEAST_PLACES = 16;
+
+// By the first byte of a fingerprint. A part of three million grows, and is
+// sorted, within a few milliseconds.
+const PART_COUNT = 256;
+const PART_SPAN = 2 ** 32;
 
 /** Counts fingerprints. */
 export class FingerprintCounts {
+  readonly #parts = Array.from({ length: PART_COUNT }, () => new CountTable());
+  #size = 0;
+
+  /** Different fingerprints. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Whether a fingerprint occurs. */
+  has(fingerprint: number): boolean {
+    return this.#partOf(fingerprint).has(fingerprint);
+  }
+
+  /** Counts one more; returns whether it is the first. */
+  add(fingerprint: number): boolean {
+    const isFirst = this.#partOf(fingerprint).add(fingerprint);
+    if (isFirst) this.#size++;
+    return isFirst;
+  }
+
+  /** Counts one less; returns whether it was the last. */
+  remove(fingerprint: number): boolean {
+    const isLast = this.#partOf(fingerprint).remove(fingerprint);
+    if (isLast) this.#size--;
+    return isLast;
+  }
+
+  /**
+   * All fingerprints in rising order, a part at a time, each as it is when it is
+   * asked for. All that follow are at least `below`.
+   */
+  *sortedParts(): Generator<{ part: Float64Array; below: number }, void> {
+    for (const [number, table] of this.#parts.entries()) {
+      yield { part: table.sorted(), below: (number + 1) * PART_SPAN };
+    }
+  }
+
+  #partOf(fingerprint: number): CountTable {
+    return this.#parts[Math.floor(fingerprint / PART_SPAN)]!;
+  }
+}
+
+/** Counts the fingerprints of one part. */
+class CountTable {
   #highs = new Uint32Array(LEAST_PLACES);
   #lows = new Uint8Array(LEAST_PLACES);
   /** 0 for a free place. */

@@ -53,6 +53,8 @@ export class IndexedNames {
    * it; `null` if all of them must be told.
    */
   #changes: Map<number, boolean> | null = null;
+  /** Fingerprints from here on are still to be told, as they are then. */
+  #toldBelow = Infinity;
   /** Those of the folders of the last name, which the next one often shares. */
   #folders = { name: "", fingerprints: [] as number[] };
 
@@ -102,12 +104,14 @@ export class IndexedNames {
   messagesAfter(held: Omit<HeldIndex, "key">): Iterable<MessageOf<"index">> {
     const changes = this.#changes;
     this.#changes = new Map();
+    this.#toldBelow = Infinity;
     const isKnown = held.epoch === this.#epoch &&
       held.version === this.#version;
     if (changes === null || !isKnown) {
       this.#epoch = crypto.getRandomValues(new Uint8Array(12)).toBase64();
       this.#version = 1;
-      return this.#messages(this.#counts.sorted(), [], { begin: true });
+      this.#toldBelow = 0;
+      return this.#messages(this.#allParts(), [], { begin: true });
     }
     const added: number[] = [];
     const removed: number[] = [];
@@ -119,7 +123,9 @@ export class IndexedNames {
     if (added.length + removed.length === 0) return [];
     this.#version++;
     const rising = (a: number, b: number) => a - b;
-    return this.#messages(added.sort(rising), removed.sort(rising), {});
+    const { indexMessageCount: most } = this.#options.limits;
+    const adds = partsOf(added.sort(rising), most);
+    return this.#messages(adds, removed.sort(rising), {});
   }
 
   /** Has everything told anew: it is not known what the relay holds. */
@@ -127,26 +133,45 @@ export class IndexedNames {
     this.#changes = null;
   }
 
+  /** Base64 of all fingerprints, `indexMessageCount` in each part. */
+  *#allParts(): Generator<string, void> {
+    const most = this.#options.limits.indexMessageCount;
+    let rest: number[] = [];
+    for (const { part, below } of this.#counts.sortedParts()) {
+      this.#toldBelow = below;
+      rest = rest.concat(Array.from(part));
+      const whole = rest.length - rest.length % most;
+      yield* partsOf(rest.slice(0, whole), most);
+      rest = rest.slice(whole);
+    }
+    this.#toldBelow = Infinity;
+    yield* partsOf(rest, most);
+  }
+
   *#messages(
-    added: ArrayLike<number>,
-    removed: ArrayLike<number>,
+    added: Iterable<string>,
+    removed: readonly number[],
     first: { begin?: true },
   ): Generator<MessageOf<"index">, void> {
     const most = this.#options.limits.indexMessageCount;
-    const adds = partsOf(added, most);
+    const adds = Iterator.from(added);
     const removes = partsOf(removed, most);
-    const count = Math.max(1, adds.length, removes.length);
-    for (let n = 0; n < count; n++) {
+    let [add, remove] = [adds.next().value, removes.next().value];
+    for (let isFirst = true;; isFirst = false) {
+      const [nextAdd, nextRemove] = [adds.next().value, removes.next().value];
+      const hasMore = nextAdd !== undefined || nextRemove !== undefined;
       yield {
         kind: "index",
         epoch: this.#epoch,
         version: this.#version,
-        add: adds[n] ?? "",
-        remove: removes[n] ?? "",
-        ...(n === 0 ? first : {}),
-        ...(n === 0 && first.begin ? this.#keyId : {}),
-        ...(n < count - 1 ? { more: true } : {}),
+        add: add ?? "",
+        remove: remove ?? "",
+        ...(isFirst ? first : {}),
+        ...(isFirst && first.begin ? this.#keyId : {}),
+        ...(hasMore ? { more: true } : {}),
       };
+      if (!hasMore) return;
+      [add, remove] = [nextAdd, nextRemove];
     }
   }
 
@@ -179,19 +204,18 @@ export class IndexedNames {
       ? this.#counts.add(fingerprint)
       : this.#counts.remove(fingerprint);
     const changes = this.#changes;
-    if (!isOther || changes === null) return;
+    if (!isOther || changes === null || fingerprint >= this.#toldBelow) return;
     if (!changes.has(fingerprint)) changes.set(fingerprint, change < 0);
     if (changes.size > MOST_CHANGES) this.#changes = null;
   }
 }
 
 /** Base64 of fingerprints, `most` in each part. */
-function partsOf(sorted: ArrayLike<number>, most: number): string[] {
-  const parts: string[] = [];
+function* partsOf(
+  sorted: readonly number[],
+  most: number,
+): Generator<string, void> {
   for (let at = 0; at < sorted.length; at += most) {
-    parts.push(
-      encodeFingerprints(Array.prototype.slice.call(sorted, at, at + most)),
-    );
+    yield encodeFingerprints(sorted.slice(at, at + most));
   }
-  return parts;
 }

@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { FingerprintCounts } from "../../lib/content/fingerprint_counts.ts";
 import {
   baseOf,
@@ -8,6 +8,7 @@ import {
   foldersOf,
 } from "../../lib/content/fingerprints.ts";
 import { seededRandom } from "../_random.ts";
+import { replaced } from "../_replaced.ts";
 
 const KEY = new Uint8Array(32).fill(7);
 const LARGEST = 2 ** 40 - 1;
@@ -63,9 +64,9 @@ for (const seed of [1, 2, 3]) {
     const counts = new FingerprintCounts();
     const naive = new Map<number, number>();
     for (let step = 0; step < 20_000; step++) {
-      // Neighbours that meet in the table, at its end too.
-      const fingerprint = Math.floor(random() * 300) * 64 + 60 +
-        Math.floor(random() * 6);
+      // Neighbours that meet in the table, at its end too, in four parts.
+      const fingerprint = Math.floor(random() * 75) * 64 + 60 +
+        Math.floor(random() * 6) + Math.floor(random() * 4) * 2 ** 38;
       const before = naive.get(fingerprint) ?? 0;
       if (random() < (step % 4_000 < 2_000 ? 0.7 : 0.3)) {
         assertEquals(counts.add(fingerprint), before === 0);
@@ -78,12 +79,33 @@ for (const seed of [1, 2, 3]) {
     }
     assertEquals(counts.size, naive.size);
     assertEquals(
-      [...counts.sorted()],
+      [...counts.sortedParts()].flatMap(({ part }) => Array.from(part)),
       [...naive.keys()].sort((a, b) => a - b),
     );
     for (const fingerprint of naive.keys()) {
       assertEquals(counts.has(fingerprint), true);
-      assertEquals(counts.has(fingerprint + 2 ** 39), false);
+      assertEquals(counts.has(fingerprint + 32), false);
     }
   });
 }
+
+Deno.test("FingerprintCounts grows a small part at a time", () => {
+  const sizes: number[] = [];
+  using _places = replaced(
+    globalThis,
+    "Uint32Array",
+    (original) =>
+      class extends original {
+        constructor(size: number) {
+          super(size);
+          sizes.push(size);
+        }
+      } as unknown as typeof Uint32Array,
+  );
+  const counts = new FingerprintCounts();
+  const random = seededRandom(7);
+  const count = 20_000;
+  for (let n = 0; n < count; n++) counts.add(Math.floor(random() * 2 ** 40));
+  assertEquals(counts.size, count);
+  assert(Math.max(...sizes) <= count / 32, `${Math.max(...sizes)}`);
+});

@@ -13,6 +13,7 @@ import type { Share } from "../../lib/share/share.ts";
 import type { RelayCalls } from "../../lib/uplink/relay_calls.ts";
 import { FakeTime } from "../_fake_time.ts";
 import { EventLog } from "../_event_log.ts";
+import { replaced } from "../_replaced.ts";
 
 const KEY = new Uint8Array(32).toBase64();
 const OTHER_KEY = new Uint8Array(32).fill(1).toBase64();
@@ -254,4 +255,66 @@ Deno.test("A node whose relay hangs up while it tells an index tells it anew", a
   await teller.tell(broken);
   await teller.tell(calls);
   assertEquals(told.map(({ begin }) => begin), [true]);
+});
+
+Deno.test("What changes while a node tells all its names is told once, and not missed", async () => {
+  const names = Array.from({ length: 6_000 }, (_, n) => `f${n}`);
+  const { put, table, told, calls, teller } = setUp(names);
+  teller.heard(NOTHING);
+  const held = new Set<number>();
+  const take = ({ add, remove }: MessageOf<"index">) => {
+    for (const one of decodeFingerprints(remove)!) {
+      assert(held.delete(one), "removed what was told");
+    }
+    for (const one of decodeFingerprints(add)!) {
+      assert(!held.has(one), "told once");
+      held.add(one);
+    }
+  };
+  let left = 20;
+  const busy = {
+    ask: (message: MessageOf<"index">) => {
+      take(message);
+      // Names from all over the index come and go between two messages.
+      for (; left > 0 && message.more; left--) {
+        table.delete(`f${left * 7}`);
+        put(`new${left}`);
+      }
+      return calls.ask(message);
+    },
+  } as unknown as RelayCalls;
+  await teller.tell(busy);
+  assertEquals(told.length > 1, true);
+  await teller.tell(busy);
+  const other = setUp([...table.stretch({ prefix: "", most: 9_000 })].map(
+    ({ name }) => name,
+  ));
+  other.teller.heard(NOTHING);
+  await other.teller.tell(other.calls);
+  const all = other.told.flatMap(({ add }) => [...decodeFingerprints(add)!]);
+  assertEquals([...held].sort((a, b) => a - b), all.sort((a, b) => a - b));
+});
+
+Deno.test("A node sorts a small part of its index at a time", async () => {
+  const names = Array.from({ length: 6_000 }, (_, n) => `f${n}`);
+  const { calls, teller, log } = setUp(names);
+  teller.heard(NOTHING);
+  const sizes: number[] = [];
+  using _sort = replaced(
+    Float64Array.prototype,
+    "sort",
+    (original) =>
+      function (this: Float64Array, compare) {
+        sizes.push(this.length);
+        return original.call(this, compare);
+      } as typeof original,
+  );
+  await teller.tell(calls);
+  const { fingerprints } = log.events.find(({ event }) =>
+    event === "indexed"
+  ) as
+    & IndexEvent
+    & { event: "indexed" };
+  assertEquals(sizes.reduce((sum, size) => sum + size, 0), fingerprints);
+  assert(Math.max(...sizes) <= fingerprints / 64, `${Math.max(...sizes)}`);
 });
