@@ -4,7 +4,7 @@
  */
 
 import axe from "axe-core";
-import { type Browser, chromium, type Page } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
 import { assertEquals } from "@std/assert";
 import { hasTool } from "../_tools.ts";
 
@@ -15,11 +15,19 @@ let launched: Promise<Browser> | undefined;
 
 /** The browser; {@linkcode closeBrowser} ends it. */
 function browser(): Promise<Browser> {
-  launched ??= chromium.launch({
+  launched ??= launch();
+  return launched;
+}
+
+async function launch(): Promise<Browser> {
+  // Else it looks below /proc/sys when it is loaded, for which Deno wants all
+  // permissions.
+  Deno.env.set("__IS_WSL_TEST__", "1");
+  const { chromium } = await import("playwright-core");
+  return await chromium.launch({
     executablePath: CHROMIUM,
     args: ["--no-sandbox", "--autoplay-policy=no-user-gesture-required"],
   });
-  return launched;
 }
 
 /** Ends the browser, if it was started. */
@@ -102,4 +110,13 @@ export async function assertAccessible(page: Page): Promise<void> {
 /** The texts of all elements that a selector finds. */
 export function textsOf(page: Page, selector: string): Promise<string[]> {
   return page.locator(selector).allInnerTexts();
+}
+
+/** Waits until an expression is true on the page. */
+export async function until(page: Page, expression: string): Promise<void> {
+  // Not waitForFunction: it evaluates text, which the page's policy forbids.
+  await page.evaluate(`new Promise((done) => {
+    const look = () => (${expression}) ? done() : setTimeout(look, 20);
+    look();
+  })`);
 }

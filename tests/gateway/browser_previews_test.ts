@@ -3,7 +3,13 @@
  */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { closeBrowser, openPage, testInBrowser, textsOf } from "./_browser.ts";
+import {
+  closeBrowser,
+  openPage,
+  testInBrowser,
+  textsOf,
+  until,
+} from "./_browser.ts";
 import { makeFilm } from "./_film.ts";
 import { host, LINK_POSTS, node, transfer } from "./_page_fixture.ts";
 
@@ -19,7 +25,8 @@ testInBrowser(
     await page.keyboard.press("Escape");
     await page.goto(`${at.url}files/photos/2026/`);
     await page.click("text=beach.svg");
-    await page.waitForFunction(
+    await until(
+      page,
       'document.querySelector("dialog img").naturalWidth === 60',
     );
     await page.keyboard.press("ArrowRight");
@@ -46,9 +53,7 @@ testInBrowser(
     });
     at.state.contents.set("film.webm", { type: "video/webm", bytes });
     await page.click("text=film.webm");
-    await page.waitForFunction(
-      'document.querySelector("video")?.duration === 60',
-    );
+    await until(page, 'document.querySelector("video")?.duration === 60');
     const grey = async (seconds: number) =>
       await page.evaluate(`(async () => {
       const film = document.querySelector("video");
@@ -102,7 +107,8 @@ testInBrowser(
     await using opened = await openPage(at.url);
     const { page, errors } = opened;
     await page.click("nav.tabs a[href='#transfers']");
-    await page.waitForFunction(
+    await until(
+      page,
       'document.querySelector("#rate").innerText === "100 KB/s"',
     );
     const line = await page.getAttribute("#rate-plot .line", "d");

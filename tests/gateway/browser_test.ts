@@ -10,6 +10,7 @@ import {
   openPage,
   testInBrowser,
   textsOf,
+  until,
 } from "./_browser.ts";
 import {
   file,
@@ -71,16 +72,15 @@ testInBrowser(
     await page.waitForSelector(".row");
     await page.click(".heads button:has-text('Size')");
     await page.waitForSelector("[aria-sort=descending]");
-    await page.waitForFunction(
+    await until(
+      page,
       'document.querySelector(".row .words").innerText === "music/"',
     );
     assertEquals((await textsOf(page, NAMES)).slice(2), [
       ...["film.webm", "lonely.bin", "README.md", "odd.txt"],
     ]);
     await page.click("#mark-differs");
-    await page.waitForFunction(
-      'document.querySelectorAll(".row").length === 1',
-    );
+    await until(page, 'document.querySelectorAll(".row").length === 1');
     assertEquals(await textsOf(page, NAMES), ["odd.txt"]);
     assertEquals(
       await page.getAttribute("#mark-differs", "aria-pressed"),

@@ -1,0 +1,101 @@
+/**
+ * A real Chromium at a real gateway, over a relay and two nodes: search, text,
+ * a seek in a film, a download, transfers, nodes, and a node that is away.
+ */
+
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { randomBytes, seededRandom } from "../_random.ts";
+import {
+  closeBrowser,
+  openPage,
+  testInBrowser,
+  textsOf,
+  until,
+} from "./_browser.ts";
+import { makeFilm } from "./_film.ts";
+import { startGateway } from "./_gateway.ts";
+
+testInBrowser(
+  "A browser at a gateway searches, reads, seeks in a film, downloads, and is told what fails",
+  async () => {
+    await using studio = await openPage("about:blank");
+    const film = await makeFilm(studio.page, {
+      ...{ width: 320, height: 180, frames: 60, framesPerSecond: 1 },
+      draw: `c.fillStyle = \`rgb(\${n * 4} \${n * 4} \${n * 4})\`;
+      c.fillRect(0, 0, 320, 180);`,
+    });
+    const archive = randomBytes(3_000_000, seededRandom(7));
+    await using gateway = await startGateway({
+      nas: {
+        ...{
+          "films/harbour.webm": film,
+          "notes/reading list.md": "# Müller\n",
+        },
+        "backup.bin": archive,
+      },
+      laptop: { "backup.bin": archive, "<b>.txt": "x" },
+    });
+    const { host, port } = gateway.server.address;
+    await using opened = await openPage(`http://${host}:${port}/`);
+    const { page, errors } = opened;
+    await page.waitForSelector(".row");
+    assertEquals(await textsOf(page, ".row .words"), [
+      ...["films/", "notes/", "<b>.txt", "backup.bin"],
+    ]);
+
+    await page.fill("#q", "reading");
+    await page.waitForSelector('.list[data-view="reading"]');
+    await page.keyboard.press("Enter");
+    await page.waitForSelector("dialog pre");
+    assertEquals(await page.textContent("dialog pre"), "# Müller\n");
+    await page.keyboard.press("Escape");
+
+    await page.fill("#q", "harbour");
+    await page.waitForSelector('.list[data-view="harbour"]');
+    await page.keyboard.press("Enter");
+    await until(page, 'document.querySelector("video")?.duration === 60');
+    const shade = await page.evaluate(`(async () => {
+    const film = document.querySelector("video");
+    const sought = new Promise((done) => film.onseeked = done);
+    film.currentTime = 42.5;
+    await sought;
+    const c = new OffscreenCanvas(1, 1).getContext("2d");
+    c.drawImage(film, 0, 0, 1, 1);
+    return c.getImageData(0, 0, 1, 1).data[1];
+  })()`) as number;
+    assert(Math.abs(shade - 42 * 4) <= 6, `${shade}`);
+    await page.keyboard.press("Escape");
+
+    await page.fill("#q", "backup");
+    await page.waitForSelector('.list[data-view="backup"]');
+    await page.keyboard.press("Enter");
+    const coming = page.waitForEvent("download");
+    await page.click("dialog a:has-text('Download')");
+    const download = await coming;
+    assertEquals(download.suggestedFilename(), "backup.bin");
+    const saved = await Deno.readFile((await download.path())!);
+    assert(saved.length === archive.length && isSame(saved, archive));
+    await page.keyboard.press("Escape");
+
+    await page.click("nav.tabs a[href='#nodes']");
+    await page.waitForSelector("#node-list code");
+    assertEquals((await textsOf(page, "#node-list h3")).length, 2);
+    assertMatch(await page.innerText("#node-list"), /nas[^]*direct[^]*3 files/);
+    await page.click("nav.tabs a[href='#transfers']");
+    await page.waitForSelector("#transfer-list li:has-text('backup.bin')");
+    const done = await page.innerText(
+      "#transfer-list li:has-text('backup.bin')",
+    );
+    assertMatch(done, /done\s+3\.0 MB of 3\.0 MB/);
+
+    await page.goto(`http://${host}:${port}/files/none.txt`);
+    assertMatch(await page.innerText("[role=alert]"), /none\.txt/);
+    assertEquals(errors, []);
+  },
+);
+
+function isSame(a: Uint8Array, b: Uint8Array): boolean {
+  return a.every((byte, index) => byte === b[index]);
+}
+
+testInBrowser("Chromium ends after the test of a gateway", closeBrowser);
