@@ -362,6 +362,8 @@ export const NETWORK_LIMITS = {
   // swarm
   /** Pieces of a swarm that one source may be asked for at once. */
   swarmWindowPieceCount: 16,
+  /** The same while no other client fetches the file: `windowBytes` of pieces. */
+  swarmAloneWindowPieceCount: 32,
   /**
    * A source that brings a piece quicker than this may have one more at once. A
    * swarm of 50 at 4 MB/s is as quick with 250 ms (1.31 copies and not 1.30).

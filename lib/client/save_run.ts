@@ -216,7 +216,6 @@ export class SaveRun {
       const have = file.have?.length ?? 0;
       const deliveries = outcomes.deliveriesOf(job.name);
       const refusals = new Map<string, SourceTrouble>();
-      if (file.rarest) await this.#options.swarming?.open();
       const index = this.#download.addFile(file);
       this.#incoming.set(index, { job, deliveries, have, refusals });
       this.#files.set(job, index);

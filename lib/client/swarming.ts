@@ -6,6 +6,7 @@
  * @module
  */
 
+import { closeSync } from "node:fs";
 import { delay } from "@std/async/delay";
 import { describeCause, isBug } from "../base/errors.ts";
 import { RateLimit } from "../base/rate.ts";
@@ -48,6 +49,14 @@ export interface SwarmFile {
   readonly onSource: (source: DownloadSource) => void;
 }
 
+/** A file that is joined later. */
+interface EarlyFile {
+  readonly file: SwarmFile;
+  readonly descriptor: number;
+  /** Pieces that are there by now. */
+  readonly have: number[];
+}
+
 // While something is being sent, this is how often to look whether it still is.
 const LOOK_MS = 500;
 // A person sees the time run.
@@ -60,6 +69,8 @@ export class Swarming implements AsyncDisposable {
   #opening: Promise<SwarmMember | undefined> | undefined;
   #member: SwarmMember | undefined;
   readonly #contents = new Map<string, SwarmContent>();
+  /** Files that are joined as soon as it listens, and pieces saved meanwhile. */
+  readonly #early = new Map<string, EarlyFile>();
   /** Clients that were met, by their ids as sources. */
   readonly #met = new Map<string, ListedNode>();
   #why: string | undefined;
@@ -81,10 +92,16 @@ export class Swarming implements AsyncDisposable {
     return this.#met.get(source);
   }
 
-  /** Listens, so that others can dial; does so once. */
-  async open(): Promise<void> {
+  /** Listens, so that others can dial, and joins what waits for that. */
+  async #joinEarly(): Promise<void> {
     this.#opening ??= this.#open();
     this.#member = await this.#opening;
+    for (const [id, { file, descriptor, have }] of [...this.#early]) {
+      this.#early.delete(id);
+      if (this.#member === undefined || !this.#makeRoom()) {
+        closeSync(descriptor);
+      } else this.#joinNow(this.#member, { ...file, have }, descriptor);
+    }
   }
 
   async #open(): Promise<SwarmMember | undefined> {
@@ -114,13 +131,31 @@ export class Swarming implements AsyncDisposable {
     }
   }
 
-  /** Gives a file, and lets others deliver it, until it is left. */
-  join({ name, manifest, have, openToRead, onSource }: SwarmFile): void {
-    const member = this.#member;
+  /**
+   * Gives a file, and lets others deliver it, until it is left. Returns at once:
+   * nodes deliver it while this client begins to listen.
+   */
+  join(file: SwarmFile): void {
+    const { contentId } = file.manifest;
+    const isTwice = this.#contents.has(contentId) || this.#early.has(contentId);
+    if (isTwice || this.#why !== undefined) return;
+    if (this.#member !== undefined) {
+      if (!this.#makeRoom()) return;
+      return this.#joinNow(this.#member, file, file.openToRead());
+    }
+    const descriptor = file.openToRead();
+    this.#early.set(contentId, { file, descriptor, have: [...file.have] });
+    // Only a bug makes it reject, which disposing tells.
+    this.#joinEarly().catch(() => {});
+  }
+
+  #joinNow(
+    member: SwarmMember,
+    { name, manifest, have, onSource }: SwarmFile,
+    descriptor: number,
+  ): void {
     const { contentId } = manifest;
-    if (member === undefined || this.#contents.has(contentId)) return;
-    if (!this.#makeRoom()) return;
-    const held = { name, manifest, have, descriptor: openToRead() };
+    const held = { name, manifest, have, descriptor };
     const content = member.join(held, ({ holder, source }) => {
       const name = `client ${holder.id.slice(0, 6)}`;
       this.#met.set(source.id, { ...holder, name });
@@ -144,11 +179,16 @@ export class Swarming implements AsyncDisposable {
 
   /** Pieces of a content have been verified, and are on the disk. */
   saved(contentId: string, run: PieceRun): void {
+    const early = this.#early.get(contentId);
+    for (let n = 0; n < run.count; n++) early?.have.push(run.first + n);
     this.#contents.get(contentId)?.saved(run);
   }
 
   /** Gives a content no longer. */
   leave(contentId: string): void {
+    const early = this.#early.get(contentId);
+    if (early !== undefined) closeSync(early.descriptor);
+    this.#early.delete(contentId);
     this.#contents.get(contentId)?.[Symbol.dispose]();
     this.#contents.delete(contentId);
   }
@@ -156,12 +196,18 @@ export class Swarming implements AsyncDisposable {
   /** The fetch has failed as a whole. */
   failed(error: unknown): void {
     this.#why ??= describeCause(error);
-    for (const id of [...this.#contents.keys()]) this.leave(id);
+    this.#leaveAll();
+  }
+
+  #leaveAll(): void {
+    const ids = [...this.#contents.keys(), ...this.#early.keys()];
+    for (const id of ids) this.leave(id);
   }
 
   /** Goes on giving while somebody reads, until `signal` is aborted. */
   async linger(signal: AbortSignal | undefined): Promise<void> {
     const { lingerMs = 0, tell } = this.#options;
+    if (lingerMs > 0) await this.#opening;
     const member = this.#member;
     for (const [id, { isComplete }] of [...this.#contents]) {
       if (!isComplete) this.leave(id);
@@ -190,7 +236,7 @@ export class Swarming implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const id of [...this.#contents.keys()]) this.leave(id);
+    this.#leaveAll();
     const member = await this.#opening;
     await member?.[Symbol.asyncDispose]();
     if (this.#opening === undefined) return;

@@ -320,7 +320,8 @@ export class Plan {
     if (from === undefined || asked === undefined) return "unasked";
     from.asked.delete(key);
     if (from.swarmAsked.delete(key) && now !== undefined) {
-      from.window.came(this.#waitedMs(source, now) - asked.at);
+      const isAlone = this.#files.get(file)?.rarest?.isAlone;
+      from.window.came(this.#waitedMs(source, now) - asked.at, isAlone);
     }
     const state = this.#files.get(file);
     if (!state?.pieces.arrive(piece)) return "duplicate";

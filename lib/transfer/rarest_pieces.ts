@@ -132,6 +132,11 @@ export class RarestPieces extends Pieces {
     return known === "complete" ? undefined : known;
   }
 
+  /** Whether no holder has only a part: no other client fetches it now. */
+  get isAlone(): boolean {
+    return this.#holders.values().every((known) => known === "complete");
+  }
+
   /** Whether a holder has everything. */
   isSeed(holder: string): boolean {
     return this.#holders.get(holder) === "complete";

@@ -13,6 +13,7 @@ import type { Limits } from "../base/limits.ts";
 export type SwarmNumbers = Pick<
   Limits,
   | "swarmWindowPieceCount"
+  | "swarmAloneWindowPieceCount"
   | "swarmQuickMs"
   | "swarmSlowMs"
   | "swarmRunPieceCount"
@@ -34,11 +35,17 @@ export class SwarmWindow {
     return this.#pieceCount;
   }
 
-  /** A piece came, `ms` after it was asked for. */
-  came(ms: number): void {
-    const { swarmWindowPieceCount: most, swarmQuickMs, swarmSlowMs } =
-      this.#numbers;
+  /**
+   * A piece came, `ms` after it was asked for. A client that is alone keeps
+   * nobody waiting: its window opens as long as pieces come.
+   */
+  came(ms: number, isAlone = false): void {
+    const { swarmQuickMs, swarmSlowMs } = this.#numbers;
+    const most = isAlone
+      ? this.#numbers.swarmAloneWindowPieceCount
+      : this.#numbers.swarmWindowPieceCount;
+    const isQuick = isAlone || ms < swarmQuickMs;
     if (ms > swarmSlowMs) this.#pieceCount = 1;
-    else if (ms < swarmQuickMs && this.#pieceCount < most) this.#pieceCount++;
+    else this.#pieceCount = Math.min(most, this.#pieceCount + Number(isQuick));
   }
 }

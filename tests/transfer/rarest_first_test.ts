@@ -120,6 +120,10 @@ Deno.test("Permutation visits every number once, and knows the place of each", (
 
 Deno.test("Plan asks a source of a swarm for one piece more with each that came within swarmQuickMs, up to swarmWindowPieceCount", () => {
   const plan = newPlan(["s1"], 200, { holders: "s" });
+  plan.holderHas(0, "a", bitmap());
+  bring(plan, "s1", { count: 1, ms: LIMITS.swarmQuickMs });
+  assertEquals(windowOf(plan, "s1"), 1);
+  plan.release("s1", undefined, false);
   bring(plan, "s1", { count: 1, ms: LIMITS.swarmQuickMs - 1 });
   assertEquals(windowOf(plan, "s1"), 2);
   plan.release("s1", undefined, false);
@@ -127,8 +131,19 @@ Deno.test("Plan asks a source of a swarm for one piece more with each that came 
   assertEquals(windowOf(plan, "s1"), LIMITS.swarmWindowPieceCount);
 });
 
+Deno.test("Plan opens the window of a source up to swarmAloneWindowPieceCount while no other client fetches the file, and closes it when one does", () => {
+  const plan = newPlan(["s1"], 300, { holders: "s" });
+  bring(plan, "s1", { count: 40, ms: LIMITS.swarmQuickMs + 1 });
+  assertEquals(windowOf(plan, "s1"), LIMITS.swarmAloneWindowPieceCount);
+  plan.release("s1", undefined, false);
+  plan.holderHas(0, "a", bitmap());
+  bring(plan, "s1", { count: 1, ms: 1 });
+  assertEquals(windowOf(plan, "s1"), LIMITS.swarmWindowPieceCount);
+});
+
 Deno.test("Plan asks for one piece at a time again where one took longer than swarmSlowMs", () => {
   const plan = newPlan(["s1"], 64, { holders: "s" });
+  plan.holderHas(0, "a", bitmap());
   bring(plan, "s1", { count: 3, ms: 1 });
   const before = windowOf(plan, "s1");
   assert(before > 3, `${before}`);
