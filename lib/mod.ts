@@ -233,6 +233,18 @@ export type {
   TunnelMode,
 } from "./node/registrar.ts";
 export type { NodesEvent } from "./relay/context.ts";
+export type {
+  ClusterEvent,
+  ClusterPhase,
+  ClusterStats,
+  HeldItem,
+  Item,
+  ItemKey,
+  ItemKind,
+  Replicated,
+  Replicator,
+  TakeOutcome,
+} from "./cluster/replicator.ts";
 export type { TunnelEvent } from "./relay/tunnels.ts";
 export type { TunnelEnding } from "./relay/rendezvous.ts";
 export type { RelayLinkEvent } from "./uplink/relay_dialer.ts";

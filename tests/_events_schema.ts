@@ -184,6 +184,15 @@ export const EVENTS: Readonly<Record<EventName, EventSpec>> = {
       ),
     },
   },
+  "cluster": {
+    says:
+      "the relay, one of several instances, knows more or less of the others",
+    roles: RELAY,
+    fields: {
+      phase: oneOf(["away", "stale", "whole"], "how much it knows"),
+      why: Type.Optional(text("why the store is away, or takes no writes")),
+    },
+  },
   "node_registered": {
     says: "the relay now lists a node",
     roles: RELAY,

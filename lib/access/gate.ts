@@ -20,6 +20,7 @@ import {
   type Visitor,
 } from "./relay_access.ts";
 import type { ProofTerms, TokenRole } from "./token.ts";
+import type { Uses } from "./uses.ts";
 import type { Channel } from "../protocol/channel.ts";
 import { formatEndpoint } from "../base/conn.ts";
 import { isDisconnect, ProtocolError } from "../base/errors.ts";
@@ -47,10 +48,16 @@ export class RelayGate {
   readonly #access: RelayAccess;
   readonly #options: GateOptions;
 
-  constructor(secrets: Secrets, options: GateOptions) {
+  /** `uses` counts those of links. */
+  constructor(secrets: Secrets, options: GateOptions & { uses?: Uses }) {
     this.#options = options;
+    const { limits, uses } = options;
     const now = performance.now();
-    this.#access = new RelayAccess(secrets, { limits: options.limits, now });
+    this.#access = new RelayAccess(secrets, {
+      limits,
+      now,
+      ...(uses === undefined ? {} : { uses }),
+    });
   }
 
   /** Replaces the secrets. */

@@ -127,11 +127,16 @@ export class RelayAccess {
 
   constructor(
     secrets: Secrets,
-    { limits, now }: { limits: Limits; now: number },
+    { limits, now, uses = new Uses(limits) }: {
+      limits: Limits;
+      now: number;
+      /** Counts the uses of links. */
+      uses?: Uses;
+    },
   ) {
     this.#limits = limits;
     this.#attempts = new Attempts(limits);
-    this.#uses = new Uses(limits);
+    this.#uses = uses;
     this.#current = keysOf(secrets.current);
     this.#takePrevious(secrets, now);
   }

@@ -23,7 +23,7 @@ const MOST_BYTES = 4096;
  */
 export async function readSecretFile(
   path: string,
-  what: "secret" | "token" | "link" | "index key",
+  what: "secret" | "token" | "link" | "index key" | "cluster",
 ): Promise<string> {
   const fail = (why: string, remedy: string, cause?: unknown) =>
     new Failure(localKindOf(cause), {

@@ -29,10 +29,16 @@ export class Uses {
     string,
     { readonly fetches: Set<string>; readonly expires: number }
   >();
+  readonly #onTaken: (use: Use) => void;
   #count = 0;
 
-  constructor({ linkUseCount }: Pick<Limits, "linkUseCount">) {
+  /** `onTaken` gets every fetch that is counted for the first time. */
+  constructor(
+    { linkUseCount }: Pick<Limits, "linkUseCount">,
+    onTaken: (use: Use) => void = () => {},
+  ) {
     this.#most = linkUseCount;
+    this.#onTaken = onTaken;
   }
 
   get count(): number {
@@ -40,16 +46,49 @@ export class Uses {
   }
 
   /** Counts a fetch, once; `now` is in seconds since 1970. */
-  take({ serial, uses, fetch, expires }: Use, now: number): UseOutcome {
+  take(use: Use, now: number): UseOutcome {
+    const { serial, uses, fetch, expires } = use;
     const link = this.#links.get(serial) ?? { fetches: new Set(), expires };
     if (link.fetches.has(fetch)) return "counted";
     if (link.fetches.size >= uses) return "used_up";
+    if (!this.#note(use, now)) return "no_room";
+    this.#onTaken(use);
+    return "counted";
+  }
+
+  /** Counts a fetch that another instance of the relay has let in. */
+  learn(use: Omit<Use, "uses">, now: number): "taken" | "stale" | "full" {
+    const { serial, fetch, expires } = use;
+    const isKnown = this.#links.get(serial)?.fetches.has(fetch);
+    if (isKnown || expires < now) return "stale";
+    return this.#note(use, now) ? "taken" : "full";
+  }
+
+  /** Each fetch, as `SERIAL.FETCH`. */
+  *ids(): Iterable<string> {
+    for (const [serial, { fetches }] of this.#links) {
+      for (const fetch of fetches) yield `${serial}.${fetch}`;
+    }
+  }
+
+  /** When the link of such a fetch expires; `undefined` if it is not known. */
+  find(id: string): Pick<Use, "expires"> | undefined {
+    const [serial = "", fetch = ""] = id.split(".");
+    const link = this.#links.get(serial);
+    return link?.fetches.has(fetch) ? { expires: link.expires } : undefined;
+  }
+
+  #note(
+    { serial, fetch, expires }: Omit<Use, "uses">,
+    now: number,
+  ): boolean {
     if (this.#count >= this.#most) this.#forget(now);
-    if (this.#count >= this.#most) return "no_room";
+    if (this.#count >= this.#most) return false;
+    const link = this.#links.get(serial) ?? { fetches: new Set(), expires };
     link.fetches.add(fetch);
     this.#links.set(serial, link);
     this.#count++;
-    return "counted";
+    return true;
   }
 
   /** Forgets expired links: nobody accepts them any more. */

@@ -6,6 +6,7 @@
  * @module
  */
 
+import { CLUSTER_LIMITS } from "./cluster_limits.ts";
 import { GATEWAY_LIMITS } from "./gateway_limits.ts";
 import { NETWORK_LIMITS } from "./network_limits.ts";
 
@@ -15,6 +16,7 @@ const MIB = 1024 * KIB;
 /** The unit is part of each name; the reason stands above the number. */
 const NUMBERS = {
   ...NETWORK_LIMITS,
+  ...CLUSTER_LIMITS,
   ...GATEWAY_LIMITS,
 
   // files

@@ -111,6 +111,7 @@ export class RelayMetrics {
       counter("lookups_total", "Listings asked for.", stats.lookups),
       ...indexFamilies(stats),
       ...holderFamilies(stats),
+      ...clusterFamilies(stats),
       gauge(
         "nodes_attached",
         "Nodes that can be reached through the relay.",
@@ -153,6 +154,64 @@ function holderFamilies(stats: RelayStats): MetricFamily[] {
       "holder_lookups_total",
       "Times that clients asked who holds a content.",
       stats.holderLookups,
+    ),
+  ];
+}
+
+/** None where the relay is the only instance. */
+function clusterFamilies(
+  { cluster, replicaCount }: RelayStats,
+): MetricFamily[] {
+  if (cluster === null) return [];
+  const phases = ["away", "stale", "whole"] as const;
+  return [
+    {
+      name: named("cluster_phase"),
+      help: "1 for what the instance is: away, stale or whole.",
+      type: "gauge",
+      samples: phases.map((phase) => ({
+        labels: { phase },
+        value: phase === cluster.phase ? 1 : 0,
+      })),
+    },
+    gauge(
+      "cluster_instances",
+      "Instances that are there, this one included.",
+      cluster.instances,
+    ),
+    gauge(
+      "cluster_leases",
+      "Leases that other instances have granted.",
+      replicaCount,
+    ),
+    gauge(
+      "cluster_lag_batches",
+      "Batches of the stream that were written and not read yet.",
+      cluster.lagBatches,
+    ),
+    gauge(
+      "cluster_lag_seconds",
+      "For how long there have been such batches.",
+      cluster.lagSeconds,
+    ),
+    gauge("cluster_waiting", "Items still to be written.", cluster.waiting),
+    counter("cluster_written_total", "Items written.", cluster.written),
+    counter(
+      "cluster_taken_total",
+      "Items of other instances taken.",
+      cluster.taken,
+    ),
+    counterBy(
+      "cluster_dropped_total",
+      "Items of other instances that were not taken, by reason.",
+      "reason",
+      cluster.dropped,
+    ),
+    counterBy(
+      "cluster_failures_total",
+      "Failures of the store, by kind.",
+      "kind",
+      cluster.failures,
     ),
   ];
 }

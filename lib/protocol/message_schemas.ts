@@ -94,6 +94,7 @@ const ListedRecordSchema = Type.Object({
     ),
   ),
   tunnel: Type.Optional(Type.Boolean()),
+  at: Type.Optional(Type.String({ maxLength: 80 })),
 });
 
 /** A record of a holder, as the relay lists it to one client. */

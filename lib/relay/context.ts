@@ -17,6 +17,7 @@ import type { RenewalTokens } from "./renewal_tokens.ts";
 import type { Stays } from "./stays.ts";
 import type { TunnelEvent, Tunnels } from "./tunnels.ts";
 import type { AddressTurns } from "./address_turns.ts";
+import type { ClusterSide } from "./cluster_side.ts";
 
 /** Events about the nodes of a relay. */
 export type NodesEvent =
@@ -83,6 +84,8 @@ export interface RelayContext {
   readonly holders: Holders;
   /** The tunnels; `null` if the relay carries none. */
   readonly tunnels: Tunnels | null;
+  /** This relay as one of several instances; `null` if it is the only one. */
+  readonly cluster: ClusterSide | null;
   /** Reports an event. */
   readonly tell: (event: NodesEvent) => void;
 }

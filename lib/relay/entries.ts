@@ -18,6 +18,8 @@ import {
 export interface Marks {
   /** Whether the node can be reached through the relay. */
   readonly tunnel?: boolean;
+  /** The other instance of the relay that tunnels to it begin at. */
+  readonly at?: string | undefined;
   /** Whether it is of the address group of the client that asks. */
   readonly near?: boolean;
 }
@@ -67,6 +69,11 @@ export class Entries {
     };
   }
 
+  /** The record in an entry, as the node signed it. */
+  signedIn(entry: string): SignedRecord {
+    return JSON.parse(this.listed(entry));
+  }
+
   /** An entry as it stands on a page: JSON text whose characters are bytes. */
   listed(entry: string, marks: Marks = {}): string {
     return listedText(this.#packing.unpack(entry), marks);
@@ -101,12 +108,13 @@ function partsOf(
 /** The parts as they stand on a page: JSON text of one byte per character. */
 function listedText(
   [record, certificate = "", signature = "", observed = ""]: string[],
-  { tunnel = false, near = false }: Marks,
+  { tunnel = false, at, near = false }: Marks,
 ): string {
   return `{"record":${record},"certificate":"${btoa(certificate)}",` +
     `"signature":"${btoa(signature)}"` +
     (observed === "" ? "" : `,"observed":[${observed}]`) +
     (tunnel ? ',"tunnel":true' : "") +
+    (at === undefined ? "" : `,"at":${JSON.stringify(at)}`) +
     (near ? ',"near":true}' : "}");
 }
 

@@ -145,8 +145,8 @@ export interface Page {
   readonly count: number;
   /** Entries on this page. */
   readonly entries: readonly string[];
-  /** The ids of their nodes, in the same order. */
-  readonly ids: readonly string[];
+  /** Their leases, in the same order. */
+  readonly leases: readonly Lease[];
   /** When the first of their leases ends; Infinity if there is none. */
   readonly trueUntil: number;
   /** The cursor of the next page; absent on the last one. */

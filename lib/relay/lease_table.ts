@@ -33,6 +33,8 @@ export class LeaseTable {
   readonly #dense: MutableLease[] = [];
   readonly #perSource = new Map<string, number>();
   #checks = newHeap();
+  /** How long a node that has left is remembered. */
+  #rememberMs: number;
   #listedBytes = 0;
   #changes = 0;
 
@@ -44,6 +46,7 @@ export class LeaseTable {
     this.#limits = limits;
     this.#onExpired = onExpired;
     this.#departed = new Departed(limits.nodeCount);
+    this.#rememberMs = limits.reregisterWindowMs;
   }
 
   /** Leases, and expired ones that are not swept yet. */
@@ -185,6 +188,11 @@ export class LeaseTable {
     }
   }
 
+  /** Remembers nodes that leave for longer than a rate window. */
+  rememberFor(ms: number): void {
+    this.#rememberMs = Math.max(ms, this.#limits.reregisterWindowMs);
+  }
+
   /**
    * Removes a lease, but remembers the node for one rate window. Otherwise a
    * node that leaves and returns could register as often as it likes, and again
@@ -193,7 +201,7 @@ export class LeaseTable {
    * @returns its entry.
    */
   depart(lease: MutableLease, now: number): string {
-    const forgetAt = now + this.#limits.reregisterWindowMs;
+    const forgetAt = now + this.#rememberMs;
     this.#departed.add(lease.id, lease, forgetAt);
     return this.#remove(lease);
   }

@@ -8,6 +8,7 @@
 
 import type { Limits } from "../base/limits.ts";
 import { encodeNodes, NODES_OVERHEAD_BYTES } from "../protocol/messages.ts";
+import type { Lease } from "./lease.ts";
 import type { Registry } from "./registry.ts";
 import type { Entries } from "./entries.ts";
 import { type HotAnswer, HotAnswers } from "./hot_answers.ts";
@@ -26,6 +27,11 @@ export interface ListingsOptions {
   readonly indexKey: string;
   /** Knows the attached nodes, if the relay carries tunnels. */
   readonly tunnels: Pick<Tunnels, "isAttached" | "changes"> | null;
+  /**
+   * The other instance of the relay that a node is attached to, as `HOST:PORT`;
+   * by default there is none.
+   */
+  readonly tunnelAt?: (lease: Lease) => string | undefined;
   readonly limits: Pick<
     Limits,
     "frameControlBytes" | "firstPageMs" | "hotAnswerBytes"
@@ -67,6 +73,9 @@ interface FirstPage extends ListingPage {
   readonly changes: number;
   readonly until: number;
 }
+
+/** `"at":"HOST:PORT",` at its longest. */
+const AT_BYTES = 88;
 
 /** Makes the pages of one relay. */
 export class Listings {
@@ -148,14 +157,14 @@ export class Listings {
       const lease = id > cursor ? registry.find(id, now) : undefined;
       if (lease === undefined) continue;
       const grant = granter?.(id);
-      bytes += lease.listedBytes + 1 + (grant?.length ?? 0) + 3;
+      bytes += lease.listedBytes + 1 + (grant?.length ?? 0) + 3 + this.#atBytes;
       const isFull = bytes > limits.frameControlBytes - NODES_OVERHEAD_BYTES;
       if (isFull && last !== undefined) {
         const page = { entries, grants, key, askedKey, cursor: last };
         return { ...this.#narrowedPage(page, now), trueUntil };
       }
       trueUntil = Math.min(trueUntil, lease.expiresAt);
-      entries.push(this.#listed(id, lease.entry));
+      entries.push(this.#listed(lease));
       if (grant !== undefined) grants.push(grant);
       last = id;
     }
@@ -173,7 +182,7 @@ export class Listings {
     const lease = id === undefined ? undefined : registry.find(id, now);
     const frame = encodeNodes({
       count: registry.count(now),
-      entries: lease === undefined ? [] : [this.#listed(id!, lease.entry)],
+      entries: lease === undefined ? [] : [this.#listed(lease)],
       ...(lease === undefined || granter === undefined
         ? {}
         : { grants: [granter(id!)] }),
@@ -208,9 +217,19 @@ export class Listings {
     return { frame, hasMore: cursor !== undefined };
   }
 
-  #listed(id: string, entry: string): string {
-    const { entries, tunnels } = this.#options;
-    return entries.listed(entry, { tunnel: tunnels?.isAttached(id) ?? false });
+  /** Bytes on a page for the instance that a node is attached to. */
+  get #atBytes(): number {
+    return this.#options.tunnelAt === undefined ? 0 : AT_BYTES;
+  }
+
+  #listed(lease: Lease): string {
+    const { entries, tunnels, tunnelAt } = this.#options;
+    const tunnel = tunnels?.isAttached(lease.id) ?? false;
+    const at = tunnel ? undefined : tunnelAt?.(lease);
+    return entries.listed(lease.entry, {
+      tunnel: tunnel || at !== undefined,
+      at,
+    });
   }
 
   #make(
@@ -223,14 +242,11 @@ export class Listings {
       pageBytes: limits.frameControlBytes - NODES_OVERHEAD_BYTES,
       random,
       // All grants have the same length; two quotes and a comma go with each.
-      besidesBytes: granter === undefined
-        ? 0
-        : granter(this.#relayId).length + 3,
+      besidesBytes: this.#atBytes +
+        (granter === undefined ? 0 : granter(this.#relayId).length + 3),
     }, now);
-    const listed = page.entries.map((entry, index) =>
-      this.#listed(page.ids[index]!, entry)
-    );
-    const grants = granter && page.ids.map((id) => granter(id));
+    const listed = page.leases.map((lease) => this.#listed(lease));
+    const grants = granter && page.leases.map(({ id }) => granter(id));
     const frame = encodeNodes({
       ...page,
       entries: listed,

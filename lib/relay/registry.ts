@@ -317,7 +317,7 @@ function pageOf(
   return {
     ...rest,
     entries: leases.map(({ entry }) => entry),
-    ids: leases.map(({ id }) => id),
+    leases,
     trueUntil: leases.reduce(
       (first, { expiresAt }) => Math.min(first, expiresAt),
       Infinity,

@@ -11,12 +11,14 @@ import type { ClockEvent } from "../base/clock_watch.ts";
 import type { IncidentEvent } from "../guard/incidents.ts";
 import type { Identity } from "../identity/identity.ts";
 import type { Announcement } from "../protocol/hello.ts";
+import type { ClusterEvent, Replicator } from "../cluster/replicator.ts";
 import type { NodesEvent } from "./context.ts";
 import type { RelayStats } from "./stats.ts";
 
 /** Events of a relay. */
 export type RelayEvent =
   | IncidentEvent
+  | ClusterEvent
   | NodesEvent
   | ClockEvent
   /** The relay accepts connections; `address` pins its id. */
@@ -60,6 +62,12 @@ export interface RelayOptions extends Announcement {
    * 0 the relay keeps none, and clients ask all nodes.
    */
   indexBytes?: number;
+  /**
+   * Makes it one of several instances with the same identity, which list each
+   * other's nodes. The relay disposes of the replicator. `address` is where this
+   * instance alone can be dialled, by default where it listens.
+   */
+  cluster?: { replicator: Replicator; address?: Endpoint };
   /** Numbers that replace those of `limits.ts`. */
   limits?: Partial<Limits>;
   /** Closes the relay when aborted. */

@@ -104,6 +104,14 @@ export class Replicas {
   }
 
   /**
+   * From now on nodes that leave are remembered as long as a lease may last, so
+   * that nothing that was written before comes back.
+   */
+  expectLate(): void {
+    this.#table.rememberFor(1_000 * this.#limits.leaseMaxSeconds);
+  }
+
+  /**
    * From now on the leases of other instances last so many times as long: while
    * nothing is heard of them, a dead node that is listed costs less than a live
    * one that is missing. With 1, those whose own time is over end.

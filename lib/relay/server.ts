@@ -20,6 +20,7 @@ import { Counts, HANDSHAKE_SECONDS, Histogram } from "../guard/counts.ts";
 import { ProtocolError } from "../base/errors.ts";
 import { indexKeyFor, type Secrets } from "../access/relay_access.ts";
 import { Admittance, RelayGate } from "../access/gate.ts";
+import { Uses } from "../access/uses.ts";
 import { checkAnnouncement, receivePeer } from "../protocol/hello.ts";
 import { createIdentity, type Identity } from "../identity/identity.ts";
 import { ClockWatch } from "../base/clock_watch.ts";
@@ -38,7 +39,7 @@ import type { ExpiredLease } from "./lease_table.ts";
 import { RenewalTokens } from "./renewal_tokens.ts";
 import { Stays } from "./stays.ts";
 import { type RelayContext, tellLeft } from "./context.ts";
-import { Tunnels } from "./tunnels.ts";
+import { type TunnelEvent, Tunnels } from "./tunnels.ts";
 import { AddressTurns } from "./address_turns.ts";
 import { talkWithClient } from "./with_client.ts";
 import { talkWithNode } from "./with_node.ts";
@@ -88,13 +89,20 @@ function newKey(): Uint8Array {
   return crypto.getRandomValues(new Uint8Array(32));
 }
 
+/** The context, to which the cluster comes when the relay has an address. */
+interface RelayState extends RelayContext {
+  cluster: RelayContext["cluster"];
+}
+
 class Relay implements RelayServer {
   readonly #options: RelayOptions;
   readonly #identity: Identity;
-  readonly #state: RelayContext;
+  readonly #state: RelayState;
   readonly #handshakes = new Histogram(HANDSHAKE_SECONDS);
   /** Checks credentials; `null` at an open relay. */
   readonly #gate: RelayGate | null;
+  /** Uses of links; `null` at an open relay. */
+  readonly #uses: Uses | null;
   readonly #stop = new AbortController();
   /** Shared by all channels: a timer for each would take 0.5 KiB. */
   readonly #deadlines = new Deadlines();
@@ -121,10 +129,15 @@ class Relay implements RelayServer {
       limits,
       (lease) => this.#expired(lease),
     );
-    const tunnels = options.tunnels === false
-      ? null
-      : new Tunnels({ limits, incidents, onEvent: tell });
+    const tunnels = options.tunnels === false ? null : new Tunnels({
+      limits,
+      incidents,
+      onEvent: (event) => this.#tell(event),
+    });
     const names = limits.indexEntryCount > 0 ? new IndexedNodes(limits) : null;
+    const { signal } = this.#stop;
+    const dialBacksWithin = (timeoutMs: number) =>
+      new DialBacks({ limits, timeoutMs, signal });
     const indexKey = indexKeyFor(identity.id, options.secrets).toBase64();
     this.#state = {
       id: identity.id,
@@ -146,32 +159,46 @@ class Relay implements RelayServer {
         tunnels,
         limits,
         random: Math.random,
+        ...options.cluster && {
+          tunnelAt: (lease) => this.#state.cluster?.tunnelAt(lease),
+        },
       }),
-      turns: new AddressTurns(limits, this.#stop.signal),
-      dialBacks: new DialBacks({
-        limits,
-        timeoutMs: limits.connectMs,
-        signal: this.#stop.signal,
-      }),
-      reachChecks: new DialBacks({
-        limits,
-        timeoutMs: limits.reachMs,
-        signal: this.#stop.signal,
-      }),
-      holderChecks: new DialBacks({
-        limits,
-        timeoutMs: limits.reachMs,
-        signal: this.#stop.signal,
-      }),
+      turns: new AddressTurns(limits, signal),
+      dialBacks: dialBacksWithin(limits.connectMs),
+      reachChecks: dialBacksWithin(limits.reachMs),
+      holderChecks: dialBacksWithin(limits.reachMs),
       stays: new Stays(limits),
       holders: new Holders(limits),
       tunnels,
       tell,
+      cluster: null,
     };
     const { secrets } = options;
+    const uses = new Uses(limits, (use) => this.#state.cluster?.used(use));
+    this.#uses = secrets === undefined ? null : uses;
     this.#gate = secrets === undefined
       ? null
-      : new RelayGate(secrets, { limits, incidents });
+      : new RelayGate(secrets, { limits, incidents, uses });
+  }
+
+  /** The other instances hear of nodes that are attached here. */
+  #tell(event: TunnelEvent): void {
+    this.#options.onEvent?.(event);
+    if (event.event !== "tunnel_ended") this.#state.cluster?.renewed(event.id);
+  }
+
+  async #joinCluster(): Promise<void> {
+    const { cluster } = this.#options;
+    if (cluster === undefined) return;
+    // Only here: other relays load nothing of it.
+    const { ClusterMember } = await import("./cluster_member.ts");
+    this.#state.cluster = new ClusterMember({
+      replicator: cluster.replicator,
+      address: cluster.address ?? this.address,
+      relay: this.#state,
+      uses: this.#uses,
+      tell: (event) => this.#options.onEvent?.(event),
+    });
   }
 
   /** Each instance tells of the leases that it has granted. */
@@ -186,6 +213,7 @@ class Relay implements RelayServer {
     signal?.throwIfAborted();
     try {
       await this.#listen(options.host ?? ANY_HOST);
+      await this.#joinCluster();
       signal?.throwIfAborted(); // aborted while the port was being bound
     } catch (error) {
       await this.close();
@@ -323,6 +351,8 @@ class Relay implements RelayServer {
         all: counts["index_all"] ?? 0,
       },
       reports: reports.snapshot(),
+      cluster: this.#state.cluster?.stats() ?? null,
+      replicaCount: this.#state.registry.replicas.count(performance.now()),
     };
   }
 
@@ -343,6 +373,7 @@ class Relay implements RelayServer {
     this.#clock?.[Symbol.dispose]();
     this.#stop.abort(); // ends dial-backs, because closing waits for the clients that asked for them
     this.#options.signal?.removeEventListener("abort", this.#onAbort);
+    await this.#state.cluster?.[Symbol.asyncDispose]();
     await this.#state.tunnels?.close();
     await Promise.all([this.#listener?.close(), this.#entrance?.close()]);
   }

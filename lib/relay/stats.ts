@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { ClusterStats } from "../cluster/replicator.ts";
 import type { HistogramSnapshot } from "../guard/counts.ts";
 import type { IndexStats } from "./indexed_nodes.ts";
 import type { IncidentTotals } from "../guard/incidents.ts";
@@ -40,6 +41,10 @@ export interface RelayStats extends IncidentTotals {
   readonly holderLookups: number;
   /** Tunnels that have not ended. */
   readonly tunnelCount: number;
+  /** The other instances of the relay; `null` if there can be none. */
+  readonly cluster: ClusterStats | null;
+  /** Leases that other instances have granted. */
+  readonly replicaCount: number;
   /** Reports of dead nodes by outcome. */
   readonly reports: Readonly<Record<string, number>>;
 }

@@ -155,11 +155,11 @@ async function findOut(
   id: string,
   relay: RelayContext,
 ): Promise<DialBackOutcome | "unknown"> {
-  const { registry, entries, dialBacks, plaintext, tunnels } = relay;
+  const { registry, entries, dialBacks, plaintext, tunnels, cluster } = relay;
   const now = performance.now();
   const lease = registry.find(id, now);
   if (lease === undefined) return "unknown";
-  if (tunnels?.isAttached(id)) return "alive";
+  if (tunnels?.isAttached(id) || cluster?.tunnelAt(lease)) return "alive";
   const { sequence, renewedAt, observedHost } = lease;
   // Checked first, because reading an entry means reading a certificate.
   if (!dialBacks.may({ id, host: observedHost }, now)) return "unchecked";
@@ -172,7 +172,10 @@ async function findOut(
   if (outcome === "gone") {
     const seen = { id, sequence, renewedAt };
     const entry = registry.drop(seen, performance.now());
-    if (entry !== undefined) tellLeft(relay, { id, entry }, "found_dead");
+    if (entry !== undefined) {
+      cluster?.left(id, sequence);
+      tellLeft(relay, { id, entry }, "found_dead");
+    }
   }
   return outcome;
 }
@@ -180,12 +183,17 @@ async function findOut(
 function openTunnel(
   { id }: MessageOf<"tunnel">,
   channel: Channel,
-  { registry, tunnels }: RelayContext,
+  { registry, tunnels, cluster }: RelayContext,
 ): RelayToClient {
   if (tunnels === null) {
     return refusal("no_tunnels", "this relay carries no tunnels");
   }
-  return registry.find(id, performance.now()) === undefined
-    ? refusal("unknown_node", "no such node is registered")
-    : tunnels.open(id, channel.conn.remote);
+  const lease = registry.find(id, performance.now());
+  if (lease === undefined) {
+    return refusal("unknown_node", "no such node is registered");
+  }
+  const at = tunnels.isAttached(id) ? undefined : cluster?.tunnelAt(lease);
+  return at === undefined
+    ? tunnels.open(id, channel.conn.remote)
+    : refusal("elsewhere", `the node is attached to ${at}`);
 }

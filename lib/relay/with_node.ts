@@ -173,6 +173,7 @@ class NodeTalk implements Disposable {
       return refusal(outcome.reason, REGISTER_REFUSAL_TEXT[outcome.reason]);
     }
     const { entry } = listing;
+    this.#relay.cluster?.registered(id);
     if (outcome.isNew) {
       tell({
         event: "node_registered",
@@ -202,7 +203,10 @@ class NodeTalk implements Disposable {
       renewals.isValid(renewal, lease, { now, nonce: this.#tokenNonce });
     if (!isValid) return refusal("renewal_refused", "register instead");
     const outcome = registry.renew(id, now);
-    if (outcome.kind === "granted") return this.#listed(lease, outcome.terms);
+    if (outcome.kind === "granted") {
+      this.#relay.cluster?.renewed(id);
+      return this.#listed(lease, outcome.terms);
+    }
     return outcome.reason === "unknown"
       ? refusal("renewal_refused", "register instead")
       : refusal(outcome.reason, REGISTER_REFUSAL_TEXT[outcome.reason]);
@@ -318,6 +322,7 @@ class NodeTalk implements Disposable {
     const { registry } = this.#relay;
     const { id, instance } = registration;
     const lease = registry.find(id, performance.now());
+    const isOwn = lease?.holder === "";
     // Nothing to end, so no need to check the signature.
     if (lease?.instance !== instance) return { kind: "withdrawn" };
     const verdict = await openRegistration(signed);
@@ -326,7 +331,9 @@ class NodeTalk implements Disposable {
     }
     const entry = registry.withdraw(registration, performance.now());
     if (entry !== undefined) {
-      tellLeft(this.#relay, { id, entry }, "withdrawn");
+      this.#relay.cluster?.left(id, registration.sequence);
+      if (isOwn) tellLeft(this.#relay, { id, entry }, "withdrawn");
+      else this.#relay.names?.left(id);
     }
     return { kind: "withdrawn" };
   }

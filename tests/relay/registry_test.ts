@@ -519,7 +519,7 @@ for (
     for (const id of ["a", "b", "c"]) registry.register(node(id), 0);
     const page = registry.list({ ...WHOLE, cursor }, 0);
     const trueUntil = Infinity;
-    assertEquals(page, { count: 3, entries: [], ids: [], trueUntil });
+    assertEquals(page, { count: 3, entries: [], leases: [], trueUntil });
   });
 }
 

@@ -107,6 +107,16 @@ Deno.test("Replicas ends the lease of a node that left elsewhere, and no newer o
   assertEquals(registry.replicas.merge(replica("a", 3), 2), "taken");
 });
 
+Deno.test("Replicas remembers who left for as long as a lease may last, once it expects what comes late", () => {
+  const { registry } = newRegistry();
+  registry.replicas.expectLate();
+  registry.register(node("a", 2), 0);
+  registry.withdraw(node("a", 2), 1);
+  const most = 1_000 * LIMITS.leaseMaxSeconds;
+  assertEquals(registry.replicas.merge(replica("a", 2), most), "stale");
+  assertEquals(registry.replicas.merge(replica("a", 2), most + 1), "taken");
+});
+
 Deno.test("Replicas takes no lease that is over, or longer than the longest", () => {
   const { registry } = newRegistry();
   for (const leftMs of [0, -1, NaN]) {

@@ -7,6 +7,7 @@
 
 import { parseAdvertise, parseHost } from "../../base/address.ts";
 import type { OptionTable } from "./option_spec.ts";
+import { CLUSTER_ROWS } from "./cluster_rows.ts";
 import { GATEWAY_ROWS } from "./gateway_rows.ts";
 import { SWARM_ROWS } from "./swarm_rows.ts";
 import * as values from "./values.ts";
@@ -340,6 +341,7 @@ export const ROWS = {
     roles: SERVERS,
     help: "write full addresses of peers in log lines",
   },
+  ...CLUSTER_ROWS,
   private: {
     roles: ["relay"],
     help: "serve only peers with a token or a link",

@@ -56,6 +56,7 @@ const LEVELS: ReadonlyMap<string, LogLevel> = new Map([
   ["indexed", "debug"],
   ["refused", "warn"],
   ["connection_failed", "warn"],
+  ["cluster", "warn"],
   ["relay_unverified", "warn"],
   ["relay_changed", "warn"],
   ["registration_failed", "warn"],

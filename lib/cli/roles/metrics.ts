@@ -35,6 +35,8 @@ export interface Watched {
   families(): readonly MetricFamily[];
   /** Why it is unhealthy; empty if it is healthy. */
   troubles(): readonly Trouble[] | Promise<readonly Trouble[]>;
+  /** What else its health says. */
+  health?(): Readonly<Record<string, string>>;
 }
 
 /**
@@ -124,14 +126,14 @@ function metricsOf({ role, families }: Watched): HttpResponse {
   return { status: 200, type: EXPOSITION_TYPE, body: text };
 }
 
-async function healthOf({ troubles }: Watched): Promise<HttpResponse> {
+async function healthOf({ troubles, health }: Watched): Promise<HttpResponse> {
   const reasons = await troubles();
   const isWell = reasons.length === 0;
-  const health = { status: isWell ? "ok" : "degraded", reasons };
+  const status = isWell ? "ok" : "degraded";
   return {
     status: isWell ? 200 : 503,
     type: "application/json",
-    body: JSON.stringify(health) + "\n",
+    body: JSON.stringify({ status, reasons, ...health?.() }) + "\n",
   };
 }
 

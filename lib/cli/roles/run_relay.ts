@@ -48,6 +48,9 @@ import {
 } from "./role.ts";
 import { worded } from "../output/remedies.ts";
 
+/** Options of a relay that is one of several instances. */
+const CLUSTERED = ["cluster", "cluster-file", "advertise-instance"];
+
 /** Runs the relay; resolves to the exit code. */
 export async function runRelay(context: RoleContext): Promise<number> {
   const { line, terminal, signal } = context;
@@ -55,6 +58,10 @@ export async function runRelay(context: RoleContext): Promise<number> {
   if (line.isOn("show-tokens")) return await showTokens(context);
   checkAnnouncing(line);
   const options = await relayOptions(line);
+  if (CLUSTERED.some((name) => line.isSet(name))) {
+    const { clusterOptions } = await import("./cluster.ts");
+    Object.assign(options, await clusterOptions(context, options));
+  }
   const secrets = await readSecrets(context) ?? madeSecrets(context);
   if (secrets !== undefined) options.secrets = secrets;
   const state = line.get("state");
@@ -82,6 +89,10 @@ export async function runRelay(context: RoleContext): Promise<number> {
   await using _metrics = await serveMetrics(metricsAt, terminal, {
     role: "relay",
     families: () => metrics.families(relay.stats()),
+    health: () => {
+      const { cluster } = relay.stats();
+      return cluster === null ? {} : { cluster: cluster.phase };
+    },
     troubles: () => metrics.troubles(relay.stats(), performance.now()),
   });
   await aborted(signal);
@@ -238,10 +249,22 @@ export function tell(event: RelayEvent, terminal: Terminal): void {
       );
       break;
     }
+    case "cluster": {
+      const why = event.why === undefined ? "" : `: ${show(event.why)}`;
+      terminal.note(`${CLUSTER_NOTES[event.phase]}${why}`);
+      break;
+    }
     default:
       tellIncident(event, terminal);
   }
 }
+
+const CLUSTER_NOTES = {
+  away:
+    "cluster away: nodes of other instances stay listed as they were last known",
+  stale: "cluster stale: other instances may not know all nodes of this one",
+  whole: "cluster whole: all instances list each other's nodes",
+} as const;
 
 const HOW_LEFT = {
   withdrawn: "it withdrew",

@@ -1,0 +1,145 @@
+/**
+ * What comes out of the store, checked as what comes from a stranger before it
+ * is handed on, and counted where it is dropped.
+ *
+ * @module
+ */
+
+import type { Limits } from "../base/limits.ts";
+import { Counts } from "../guard/counts.ts";
+import type { HeldItem, ItemKey, Replicated } from "./replicator.ts";
+import type { Head, Sealing } from "./sealing.ts";
+
+/** Options of {@linkcode Incoming}. */
+export interface IncomingOptions {
+  /** This instance: what it wrote itself it knows better. */
+  readonly instance: string;
+  readonly sealing: Sealing;
+  readonly replicated: Replicated;
+  readonly limits: Pick<Limits, "clusterItemBytes">;
+}
+
+/** Why something from the store was not taken. */
+export type DropReason =
+  /** No instance of this relay wrote it. */
+  | "forged"
+  /** It is larger than any item. */
+  | "too_large"
+  /** Its time was over. */
+  | "over"
+  | "stale"
+  | "full"
+  | "unproven";
+
+/** Takes what comes out of the store. */
+export class Incoming {
+  readonly #options: IncomingOptions;
+  readonly #dropped = new Counts([
+    ...["forged", "too_large", "over", "stale", "full", "unproven"],
+  ]);
+  #taken = 0;
+
+  constructor(options: IncomingOptions) {
+    this.#options = options;
+  }
+
+  /** Items that were taken, renewals included. */
+  get takenCount(): number {
+    return this.#taken;
+  }
+
+  /** Items that were not, by reason. */
+  get dropped(): Readonly<Record<string, number>> {
+    return this.#dropped.snapshot();
+  }
+
+  /**
+   * Takes the heads of a batch. Returns the keys of the items whose bodies are
+   * needed.
+   */
+  renew(heads: readonly string[], storeNow: () => number): ItemKey[] {
+    const { replicated } = this.#options;
+    const unknown = new Map<string, ItemKey>();
+    for (const line of heads) {
+      const head = this.#headIn(line);
+      if (head === undefined) continue;
+      const { kind, id, mark } = head;
+      if (mark === "w") {
+        replicated.leave(head);
+        unknown.delete(kind + id);
+        this.#taken++;
+        continue;
+      }
+      const renewal = renewalOf(head, storeNow());
+      if (renewal.leftMs <= 0) this.#drop("over");
+      else {
+        const outcome = replicated.renew(renewal);
+        if (outcome === undefined) unknown.set(kind + id, { kind, id });
+        else if (outcome === "stale") this.#drop("stale");
+        else this.#taken++;
+      }
+    }
+    return [...unknown.values()];
+  }
+
+  /** Takes items with their bodies. */
+  async takeValues(
+    values: readonly string[],
+    storeNow: () => number,
+  ): Promise<void> {
+    const { replicated } = this.#options;
+    await Promise.all(values.map(async (value) => {
+      const item = this.#itemIn(value, storeNow());
+      if (item === undefined) return;
+      const outcome = replicated.renew(item) ?? await replicated.take(item);
+      if (outcome === "taken" || outcome === "extended") this.#taken++;
+      else this.#drop(outcome);
+    }));
+  }
+
+  #itemIn(value: string, now: number): HeldItem | undefined {
+    const { sealing, limits } = this.#options;
+    const at = value.indexOf("\n");
+    const head = this.#headIn(at < 0 ? value : value.slice(0, at));
+    if (head === undefined || head.mark === "w") return undefined;
+    if (value.length > limits.clusterItemBytes + SEAL_BYTES) {
+      this.#drop("too_large");
+      return undefined;
+    }
+    const renewal = renewalOf(head, now);
+    if (renewal.leftMs <= 0) {
+      this.#drop("over");
+      return undefined;
+    }
+    const body = sealing.parseBody(value.slice(at + 1), head);
+    if (body === undefined) {
+      this.#drop("forged");
+      return undefined;
+    }
+    return { ...renewal, body };
+  }
+
+  /** The head in a line; `undefined` if it is this instance's, or nobody's. */
+  #headIn(line: string): Head | undefined {
+    const { sealing, instance } = this.#options;
+    if (line.includes(` ${instance} `)) return undefined;
+    const head = sealing.parseHead(line);
+    if (head === undefined) this.#drop("forged");
+    return head;
+  }
+
+  #drop(reason: DropReason): void {
+    this.#dropped.add(reason);
+  }
+}
+
+/** A head, and the code of the body: less than 512 bytes. */
+const SEAL_BYTES = 512;
+
+function renewalOf(
+  { kind, id, sequence, until, holder, mark }: Head,
+  now: number,
+): Omit<HeldItem, "body"> {
+  const leftMs = until - now;
+  return { kind, id, sequence, holder, leftMs, isAttached: mark === "t" };
+}

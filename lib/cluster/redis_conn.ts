@@ -1,0 +1,131 @@
+/**
+ * One connection to Redis. Commands go out at once, and replies come in their
+ * order. One that does not come in time ends the connection: nothing waits in a
+ * queue for Redis to return.
+ *
+ * @module
+ */
+
+import type { Conn } from "../base/conn.ts";
+import { writeAll } from "../base/conn.ts";
+import { encodeCommand, type Reply, ReplyError, ReplyReader } from "./resp.ts";
+import { StoreError, type StoreTrouble } from "./store.ts";
+
+interface Asked {
+  readonly resolve: (reply: Reply) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** A connection to Redis. Owns its conn. */
+export class RedisConn implements Disposable {
+  readonly #conn: Conn;
+  readonly #reader: ReplyReader;
+  readonly #asked: Asked[] = [];
+  /** Why it is over. */
+  #end: StoreError | undefined;
+  /** Writes go one after another. */
+  #writing: Promise<void> = Promise.resolve();
+
+  /** A reply has at most `replyBytes`. */
+  constructor(conn: Conn, replyBytes: number) {
+    this.#conn = conn;
+    this.#reader = new ReplyReader(conn, replyBytes);
+    void this.#receive();
+  }
+
+  /**
+   * Sends a command, and waits for its reply.
+   *
+   * @throws {StoreError} as Redis says, `timed_out` if it says nothing, or why
+   * the connection is over.
+   */
+  async ask(
+    words: readonly string[],
+    { timeoutMs }: { timeoutMs: number },
+  ): Promise<Reply> {
+    if (this.#end !== undefined) throw this.#end;
+    const { promise, resolve, reject } = Promise.withResolvers<Reply>();
+    this.#asked.push({ resolve, reject });
+    this.#writing = this.#writing
+      .then(() => writeAll(this.#conn, encodeCommand(words)))
+      .catch((error) => this.#over(unreachable(error)));
+    const timer = setTimeout(
+      () =>
+        this.#over(new StoreError("timed_out", "it does not answer in time")),
+      timeoutMs,
+    );
+    try {
+      const reply = await promise;
+      if (reply instanceof ReplyError) throw storeErrorOf(reply);
+      return reply;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#over(new StoreError("unreachable", "the connection was closed"));
+  }
+
+  async #receive(): Promise<void> {
+    try {
+      while (this.#end === undefined) {
+        const reply = await this.#reader.read();
+        const asked = this.#asked.shift();
+        if (asked === undefined) {
+          throw new StoreError("bad_reply", "it answers what nobody asked");
+        }
+        asked.resolve(reply);
+      }
+    } catch (error) {
+      this.#over(error instanceof StoreError ? error : unreachable(error));
+    }
+  }
+
+  #over(reason: StoreError): void {
+    this.#end ??= reason;
+    for (const { reject } of this.#asked.splice(0)) reject(this.#end);
+    this.#conn.close();
+  }
+}
+
+function unreachable(cause: unknown): StoreError {
+  return new StoreError("unreachable", "the connection has broken", { cause });
+}
+
+/** The first word of what Redis says, and what it means. */
+const TROUBLES: Readonly<Record<string, StoreTrouble>> = {
+  ["OOM"]: "full",
+  ["READONLY"]: "read_only",
+  ["LOADING"]: "loading",
+  ["MASTERDOWN"]: "loading",
+  ["CLUSTERDOWN"]: "loading",
+  ["TRYAGAIN"]: "loading",
+  ["NOAUTH"]: "not_allowed",
+  ["WRONGPASS"]: "not_allowed",
+  ["NOPERM"]: "not_allowed",
+  ["WRONGTYPE"]: "wrong_type",
+  ["MOVED"]: "moved",
+  ["ASK"]: "moved",
+};
+
+/** An error of Redis, as this program words it. */
+export function storeErrorOf({ text }: ReplyError): StoreError {
+  const [code = ""] = text.split(" ");
+  // What a script ran into stands in its message.
+  const inside = /\b(OOM|WRONGTYPE|READONLY)\b/.exec(text)?.[1] ?? "";
+  const trouble = TROUBLES[code] ?? TROUBLES[inside] ??
+    (/\bAUTH\b|password/.test(text) ? "not_allowed" : "failed");
+  return new StoreError(trouble, MESSAGES[trouble] ?? "it refuses a command", {
+    cause: text,
+  });
+}
+
+const MESSAGES: Readonly<Partial<Record<StoreTrouble, string>>> = {
+  full: "its memory is full",
+  ["read_only"]: "it is a read-only copy",
+  loading: "it is starting",
+  ["not_allowed"]: "it refuses the user or the password",
+  ["wrong_type"]: "a key holds something else",
+  moved: "another server of its cluster has the keys",
+};

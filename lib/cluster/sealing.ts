@@ -1,0 +1,129 @@
+/**
+ * How items are written, so that an instance takes none that another instance
+ * of the same relay has not written: each has a code under a key that comes from
+ * the relay's private key, which the store does not have. Pure.
+ *
+ * head = kind " " id " " sequence " " until " " holder " " mark " " code
+ * body = code " " text
+ *
+ * @module
+ */
+
+import { codeOf, deriveKey, isSameCode, toBase64Url } from "../access/keys.ts";
+import type { Item, ItemKey, ItemKind } from "./replicator.ts";
+
+/** The part of an item that a renewal changes. */
+export interface Head extends ItemKey, Pick<Item, "sequence"> {
+  /** Until when it is true, in milliseconds of the store's clock. */
+  readonly until: number;
+  /** The instance that holds it. */
+  readonly holder: string;
+  readonly mark: HeadMark;
+}
+
+/** What else a head says. */
+export type HeadMark =
+  | "-"
+  /** The node is attached to the holder. */
+  | "t"
+  /** The item has ended. */
+  | "w";
+
+/** An instance, as it tells of itself. */
+export interface InstanceRecord {
+  readonly instance: string;
+  readonly until: number;
+  /** `HOST:PORT`. */
+  readonly address: string;
+}
+
+/** 128 bits: nobody guesses a code. */
+const CODE_BYTES = 16;
+const HEAD =
+  /^([nuh]) ([\w.-]{1,160}) (\d{1,16}) (\d{1,16}) ([\w-]{22}) ([-tw]) ([\w-]{22})$/;
+const INSTANCE = /^([\w-]{22}) (\d{1,16}) ([\x21-\x7e]{1,80}) ([\w-]{22})$/;
+const BODY = /^([\w-]{22}) ([^]*)$/;
+
+/** Writes and checks the items of one relay. */
+export class Sealing {
+  readonly #key: Uint8Array;
+
+  /** `secret` is the same in all instances, and nobody else has it. */
+  constructor(secret: string) {
+    this.#key = deriveKey(new TextEncoder().encode(secret), "cluster");
+  }
+
+  /** The text of a head. */
+  formatHead(head: Head): string {
+    const { kind, id, sequence, until, holder, mark } = head;
+    const text = `${kind} ${id} ${sequence} ${until} ${holder} ${mark}`;
+    return `${text} ${this.#codeOf("head", text)}`;
+  }
+
+  /** The head in a text; `undefined` if no instance of this relay wrote it. */
+  parseHead(line: string): Head | undefined {
+    const [, kind, id, sequence, until, holder, mark, code] = HEAD.exec(line) ??
+      [];
+    if (code === undefined) return undefined;
+    const text = line.slice(0, -1 - code.length);
+    if (!this.#isCode("head", text, code)) return undefined;
+    return {
+      kind: kind as ItemKind,
+      id: id!,
+      sequence: Number(sequence),
+      until: Number(until),
+      holder: holder!,
+      mark: mark as HeadMark,
+    };
+  }
+
+  /** The text of a body. */
+  formatBody(item: Pick<Item, "kind" | "id" | "sequence" | "body">): string {
+    return `${this.#codeOf("body", bodyText(item))} ${item.body}`;
+  }
+
+  /** The body in a text; `undefined` if it is not that of the item. */
+  parseBody(
+    text: string,
+    item: Pick<Item, "kind" | "id" | "sequence">,
+  ): string | undefined {
+    const [, code = "", body = ""] = BODY.exec(text) ?? [];
+    const isRight = this.#isCode("body", bodyText({ ...item, body }), code);
+    return isRight ? body : undefined;
+  }
+
+  /** The text of an instance. */
+  formatInstance({ instance, until, address }: InstanceRecord): string {
+    const text = `${instance} ${until} ${address}`;
+    return `${text} ${this.#codeOf("instance", text)}`;
+  }
+
+  /** The instance in a text; `undefined` if it did not write it. */
+  parseInstance(line: string): InstanceRecord | undefined {
+    const [, instance, until, address, code] = INSTANCE.exec(line) ?? [];
+    if (code === undefined) return undefined;
+    const text = line.slice(0, -1 - code.length);
+    if (!this.#isCode("instance", text, code)) return undefined;
+    return { instance: instance!, until: Number(until), address: address! };
+  }
+
+  #isCode(what: string, text: string, code: string): boolean {
+    const encoder = new TextEncoder();
+    const wanted = encoder.encode(this.#codeOf(what, text));
+    return isSameCode(wanted, encoder.encode(code));
+  }
+
+  #codeOf(what: string, text: string): string {
+    const code = codeOf(this.#key, `relay-p2p cluster 1 ${what}\n`, text);
+    return toBase64Url(code.subarray(0, CODE_BYTES));
+  }
+}
+
+function bodyText(
+  { kind, id, sequence, body }: Pick<
+    Item,
+    "kind" | "id" | "sequence" | "body"
+  >,
+): string {
+  return `${kind} ${id} ${sequence}\n${body}`;
+}

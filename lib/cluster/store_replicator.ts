@@ -1,0 +1,428 @@
+/**
+ * A replicator over a store. It writes what this instance holds, in batches,
+ * after the nodes have their answers; it reads all items once, and then follows
+ * the stream of changes. When the store is away it tries again and again, and
+ * afterwards writes and reads all anew.
+ *
+ * ```
+ * away ──open──→ stale ──all read, all written──→ whole
+ *   ↑              ↑└── writes refused, or far behind ──┘
+ *   └── an error of the conversation ──┘
+ * ```
+ *
+ * @module
+ */
+
+import { delay } from "@std/async/delay";
+import { type Endpoint, formatEndpoint } from "../base/conn.ts";
+import type { Limits } from "../base/limits.ts";
+import { aborted, retryDelayMs, within } from "../base/waiting.ts";
+import { Counts } from "../guard/counts.ts";
+import { toBase64Url } from "../access/keys.ts";
+import { Incoming } from "./incoming.ts";
+import { Instances } from "./instances.ts";
+import { Outbox, type Pending } from "./outbox.ts";
+import { PhaseLines } from "./phase_lines.ts";
+import type {
+  ClusterEvent,
+  ClusterPhase,
+  ClusterStats,
+  ItemKey,
+  Replicated,
+  Replicator,
+} from "./replicator.ts";
+import { Sealing } from "./sealing.ts";
+import {
+  type Beat,
+  type Store,
+  StoreError,
+  type StoreRow,
+  type StoreSession,
+} from "./store.ts";
+
+/** Options of {@linkcode StoreReplicator}. */
+export interface StoreReplicatorOptions {
+  readonly store: Store;
+  /** What all instances of the relay know, and nobody else. */
+  readonly secret: string;
+  readonly limits: Limits;
+  /** Returns a number from 0 to below 1. */
+  readonly random?: () => number;
+}
+
+const INSTANCE_BYTES = 16;
+
+/** A replicator over a store. */
+export class StoreReplicator implements Replicator {
+  readonly instance: string = toBase64Url(
+    crypto.getRandomValues(new Uint8Array(INSTANCE_BYTES)),
+  );
+  readonly #options: StoreReplicatorOptions;
+  readonly #sealing: Sealing;
+  readonly #outbox: Outbox;
+  readonly #instances: Instances;
+  readonly #failures = new Counts([]);
+  readonly #stop = new AbortController();
+  #incoming: Incoming | null = null;
+  #replicated: Replicated | null = null;
+  #lines = new PhaseLines(0, () => {});
+  #address = "";
+  #running: Promise<void> | null = null;
+  #phase: ClusterPhase = "away";
+  /** The store's clock, less this machine's. */
+  #clockMs = 0;
+  /** The number of the last batch that was read, and where it stands. */
+  #readCount = 0;
+  #position = "0-0";
+  /** The number of the last batch that was written, as far as is known. */
+  #lastCount = 0;
+  #isLevelAt = 0;
+  #mustReload = false;
+  #isWritten = false;
+  #refusal: StoreError | undefined;
+  #written = 0;
+  #wake = Promise.withResolvers<void>();
+
+  /** Contacts nobody yet. */
+  constructor(options: StoreReplicatorOptions) {
+    this.#options = options;
+    this.#sealing = new Sealing(options.secret);
+    this.#outbox = new Outbox(options.limits.nodeCount);
+    this.#instances = new Instances(options.limits);
+  }
+
+  start(
+    { replicated, address, onEvent }: {
+      replicated: Replicated;
+      address: Endpoint;
+      onEvent: (event: ClusterEvent) => void;
+    },
+  ): void {
+    const { limits } = this.#options;
+    this.#replicated = replicated;
+    this.#address = formatEndpoint(address);
+    this.#lines = new PhaseLines(limits.clusterNoteMs, onEvent);
+    this.#incoming = new Incoming({
+      instance: this.instance,
+      sealing: this.#sealing,
+      replicated,
+      limits,
+    });
+    this.#running = this.#run();
+  }
+
+  changed(key: ItemKey, { isNew }: { isNew: boolean }): void {
+    // With the store away all is written at its return.
+    if (this.#phase === "away") return;
+    this.#outbox.changed(key, isNew);
+    this.#wake.resolve();
+  }
+
+  ended(key: ItemKey, sequence: number): void {
+    this.#outbox.ended(key, sequence);
+    this.#wake.resolve();
+  }
+
+  addressOf(instance: string): string | undefined {
+    return this.#instances.addressOf(instance, performance.now());
+  }
+
+  stats(): ClusterStats {
+    const now = performance.now();
+    return {
+      phase: this.#phase,
+      instances: 1 + this.#instances.count(now),
+      lagBatches: Math.max(0, this.#lastCount - this.#readCount),
+      lagSeconds: this.#isLevel ? 0 : (now - this.#isLevelAt) / 1_000,
+      waiting: this.#outbox.size,
+      written: this.#written,
+      taken: this.#incoming?.takenCount ?? 0,
+      dropped: this.#incoming?.dropped ?? {},
+      failures: this.#failures.snapshot(),
+    };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort();
+    this.#wake.resolve();
+    await this.#running;
+  }
+
+  get #isLevel(): boolean {
+    return this.#phase !== "away" && this.#readCount >= this.#lastCount;
+  }
+
+  /** Talks with the store until stopped, again after each failure. */
+  async #run(): Promise<void> {
+    const { limits, store, random = Math.random } = this.#options;
+    const { signal } = this.#stop;
+    this.#isLevelAt = performance.now();
+    this.#enter("away");
+    for (let attempt = 0; !signal.aborted; attempt++) {
+      try {
+        using session = await store.open(signal);
+        await this.#talk(session, () => attempt = 0);
+      } catch (error) {
+        if (signal.aborted) return;
+        if (!(error instanceof StoreError)) throw error;
+        this.#fail(error);
+        this.#enter("away", this.#reasonOf(error));
+      }
+      const pauseMs = retryDelayMs(attempt, {
+        firstMs: limits.clusterRetryMs / 8,
+        maxMs: limits.clusterRetryMs,
+        random,
+      });
+      await delay(pauseMs, { signal }).catch(() => {});
+    }
+  }
+
+  /** Reads all, writes all, and then goes on until one of both fails. */
+  async #talk(session: StoreSession, onLoaded: () => void): Promise<void> {
+    await this.#beat(session);
+    this.#refusal = undefined;
+    this.#enter("stale");
+    await this.#load(session);
+    onLoaded();
+    this.#writeAll();
+    const over = new AbortController();
+    const parts = [
+      this.#follow(session, over.signal),
+      this.#write(session, over.signal),
+      this.#look(session, over.signal),
+    ];
+    try {
+      await Promise.race([...parts, aborted(this.#stop.signal)]);
+    } finally {
+      over.abort();
+      this.#wake.resolve();
+      if (this.#stop.signal.aborted) {
+        await session.resign(this.instance).catch(asStoreError);
+      }
+      session[Symbol.dispose]();
+      await Promise.allSettled(parts);
+    }
+  }
+
+  /** Asks how things stand, and sets the clock. */
+  async #beat(session: StoreSession): Promise<Beat> {
+    const { clusterInstanceMs } = this.#options.limits;
+    const from = performance.now();
+    const beat = await session.beat({
+      instance: this.instance,
+      text: this.#sealing.formatInstance({
+        instance: this.instance,
+        until: Math.round(this.#storeTime(from) + clusterInstanceMs),
+        address: this.#address,
+      }),
+    });
+    const now = performance.now();
+    const clockMs = beat.nowMs - (from + now) / 2;
+    const jumpMs = Math.abs(clockMs - this.#clockMs);
+    this.#clockMs = clockMs;
+    for (const text of beat.instances) {
+      const record = this.#sealing.parseInstance(text);
+      if (record === undefined || record.instance === this.instance) continue;
+      const leftMs = record.until - this.#storeTime(now);
+      if (leftMs > 0) this.#instances.note(record, leftMs, now);
+    }
+    this.#lastCount = beat.count;
+    if (this.#readCount >= beat.count) this.#isLevelAt = now;
+    // Its clock was set, or another store has taken its place: what was written
+    // by the old clock ends at the wrong time.
+    if (jumpMs > clusterInstanceMs / 3 && this.#isWritten) this.#writeAll();
+    return beat;
+  }
+
+  /** Reads all items, and goes on from the end of the stream. */
+  async #load(session: StoreSession): Promise<void> {
+    const { count, position } = await this.#beat(session);
+    let after: string | undefined;
+    do {
+      const page = await session.page(after);
+      await this.#incoming!.takeValues(page.values, this.#storeNow);
+      after = page.next;
+    } while (after !== undefined);
+    this.#readCount = count;
+    this.#position = position;
+    this.#isLevelAt = performance.now();
+    this.#mustReload = false;
+  }
+
+  #writeAll(): void {
+    this.#isWritten = false;
+    this.#outbox.keepEnded();
+    for (const key of this.#replicated!.own()) this.#outbox.changed(key, true);
+    this.#wake.resolve();
+  }
+
+  /** Reads the stream. */
+  async #follow(session: StoreSession, over: AbortSignal): Promise<void> {
+    while (!over.aborted && !this.#stop.signal.aborted) {
+      if (this.#mustReload) {
+        await this.#load(session);
+        this.#writeAll(); // it may have lost what was written
+      }
+      const batches = await session.follow(this.#position);
+      for (const { count, position, heads } of batches) {
+        // Some were cut off before they were read, or all was removed.
+        if (count !== this.#readCount + 1) {
+          this.#mustReload = true;
+          break;
+        }
+        const unknown = this.#incoming!.renew(heads, this.#storeNow);
+        if (unknown.length > 0) {
+          const values = await session.fetch(unknown);
+          await this.#incoming!.takeValues(
+            values.filter((value) => value !== undefined),
+            this.#storeNow,
+          );
+        }
+        this.#readCount = count;
+        this.#position = position;
+        this.#lastCount = Math.max(this.#lastCount, count);
+        if (count === this.#lastCount) this.#isLevelAt = performance.now();
+      }
+      this.#settle();
+    }
+  }
+
+  /** Writes what waits. */
+  async #write(session: StoreSession, over: AbortSignal): Promise<void> {
+    const { limits } = this.#options;
+    while (!over.aborted && !this.#stop.signal.aborted) {
+      if (this.#outbox.size === 0) {
+        this.#isWritten = true;
+        this.#settle();
+        this.#wake = Promise.withResolvers();
+        await this.#wake.promise;
+      }
+      await pause(limits.clusterBatchMs, over);
+      const pending = this.#outbox.take(limits.clusterBatchCount);
+      const refused = await this.#writeBatch(session, pending);
+      this.#refusal = refused;
+      if (refused === undefined) continue;
+      this.#settle();
+      await pause(limits.clusterWriteRetryMs, over);
+    }
+  }
+
+  /** Returns why the store does not take writes, if it does not. */
+  async #writeBatch(
+    session: StoreSession,
+    pending: readonly Pending[],
+  ): Promise<StoreError | undefined> {
+    const rows = pending.flatMap((item) => this.#rowOf(item) ?? []);
+    if (rows.length === 0) return undefined;
+    try {
+      const missing = await session.write(rows);
+      for (const key of missing) this.#outbox.changed(key, true);
+      this.#written += rows.length - missing.length;
+      return undefined;
+    } catch (error) {
+      this.#outbox.putBack(pending);
+      if (error instanceof StoreError && isOfWritesAlone(error)) {
+        this.#fail(error);
+        return error;
+      }
+      throw error;
+    }
+  }
+
+  #rowOf({ kind, id, isNew, endedAt }: Pending): StoreRow | undefined {
+    const { leaseMaxSeconds, clusterItemBytes } = this.#options.limits;
+    const holder = this.instance;
+    const now = this.#storeNow();
+    if (endedAt !== undefined) {
+      // Until then what was written before would be true.
+      const until = Math.round(now + 1_000 * leaseMaxSeconds);
+      const head = { kind, id, sequence: endedAt, until, holder };
+      return {
+        ...head,
+        head: this.#sealing.formatHead({ ...head, mark: "w" }),
+        body: undefined,
+        hasEnded: true,
+      };
+    }
+    const item = this.#replicated!.current({ kind, id });
+    if (item === undefined || item.body.length > clusterItemBytes) {
+      return undefined;
+    }
+    const { sequence, leftMs, isAttached } = item;
+    const until = Math.round(now + leftMs);
+    const head = { kind, id, sequence, until, holder };
+    const mark = isAttached ? "t" : "-";
+    return {
+      ...head,
+      head: this.#sealing.formatHead({ ...head, mark }),
+      body: isNew ? this.#sealing.formatBody(item) : undefined,
+      hasEnded: false,
+    };
+  }
+
+  /** Looks again and again at how things stand. */
+  async #look(session: StoreSession, over: AbortSignal): Promise<void> {
+    const { clusterBeatMs, clusterFollowMs } = this.#options.limits;
+    for (;;) {
+      await pause(clusterBeatMs, over);
+      if (over.aborted || this.#stop.signal.aborted) return;
+      const read = this.#readCount;
+      const { count, refuses } = await this.#beat(session);
+      if (refuses?.trouble === "read_only") throw refuses;
+      const behindMs = performance.now() - this.#isLevelAt;
+      if (count < read || behindMs > 2 * (clusterFollowMs + clusterBeatMs)) {
+        this.#mustReload = true;
+      }
+      this.#settle();
+    }
+  }
+
+  /** Whole or stale, as things stand. */
+  #settle(): void {
+    if (this.#phase === "away" || this.#stop.signal.aborted) return;
+    const behindMs = performance.now() - this.#isLevelAt;
+    const isBehind = !this.#isLevel &&
+      behindMs > this.#options.limits.clusterFollowMs;
+    const isWhole = this.#isWritten && this.#refusal === undefined &&
+      !this.#mustReload && !isBehind;
+    const why = this.#refusal && this.#reasonOf(this.#refusal);
+    this.#enter(isWhole ? "whole" : "stale", why);
+  }
+
+  #enter(phase: ClusterPhase, why?: string): void {
+    const isNew = phase !== this.#phase;
+    this.#phase = phase;
+    if (phase !== "away" || why !== undefined) {
+      this.#lines.tell(phase, why, performance.now());
+    }
+    if (isNew) this.#replicated!.phase(phase);
+  }
+
+  #reasonOf({ message }: StoreError): string {
+    return `${this.#options.store.name}: ${message}`;
+  }
+
+  #fail({ trouble }: StoreError): void {
+    this.#failures.add(trouble);
+  }
+
+  #storeTime(now: number): number {
+    return now + this.#clockMs;
+  }
+
+  readonly #storeNow = (): number => this.#storeTime(performance.now());
+}
+
+/** Whether reading goes on although the store did not write. */
+function isOfWritesAlone({ trouble }: StoreError): boolean {
+  return trouble === "full" || trouble === "wrong_type" || trouble === "failed";
+}
+
+/** Waits, but not beyond the end of the conversation. */
+async function pause(ms: number, over: AbortSignal): Promise<void> {
+  await within(new Promise<void>(() => {}), ms, over).catch(() => {});
+}
+
+function asStoreError(error: unknown): void {
+  if (!(error instanceof StoreError)) throw error;
+}

@@ -1,0 +1,250 @@
+/**
+ * This relay as one instance of several: what it tells the others of its nodes,
+ * and what it takes from them. Each entry of another instance is checked as if a
+ * stranger had sent it: its form, its relay, the node's certificate and
+ * signature, its size.
+ *
+ * @module
+ */
+
+import { Type } from "@sinclair/typebox";
+import { TypeCompiler } from "@sinclair/typebox/compiler";
+import {
+  addressGroup,
+  isIpv4,
+  isIpv6,
+  withoutMapping,
+} from "../base/address.ts";
+import type { Endpoint } from "../base/conn.ts";
+import type { Use, Uses } from "../access/uses.ts";
+import type {
+  ClusterEvent,
+  ClusterPhase,
+  ClusterStats,
+  HeldItem,
+  Item,
+  ItemKey,
+  Replicated,
+  Replicator,
+  TakeOutcome,
+} from "../cluster/replicator.ts";
+import { isShared } from "../guard/admission.ts";
+import {
+  openRegistration,
+  readRegistration,
+} from "../protocol/signed_record.ts";
+import type { ClusterSide } from "./cluster_side.ts";
+import { type RelayContext, tellLeft } from "./context.ts";
+import type { Lease } from "./lease.ts";
+
+/** Options of {@linkcode ClusterMember}. */
+export interface ClusterMemberOptions {
+  readonly replicator: Replicator;
+  /** Where this instance can be dialled. */
+  readonly address: Endpoint;
+  readonly relay: Omit<RelayContext, "cluster">;
+  /** Uses of links; `null` at an open relay. */
+  readonly uses: Uses | null;
+  readonly tell: (event: ClusterEvent) => void;
+}
+
+/** What an instance tells of a node, beside what the registry needs. */
+const NODE_BODY = TypeCompiler.Compile(Type.Object({
+  record: Type.String(),
+  certificate: Type.String(),
+  signature: Type.String(),
+  host: Type.String(),
+}, { additionalProperties: false }));
+
+/** One instance of a relay. Disposing leaves the others. */
+export class ClusterMember implements ClusterSide {
+  readonly #options: ClusterMemberOptions;
+  #healTimer: ReturnType<typeof setTimeout> | undefined;
+
+  /** Begins at once; waits for nothing. */
+  constructor(options: ClusterMemberOptions) {
+    this.#options = options;
+    const { replicator, address, tell, relay } = options;
+    relay.registry.replicas.expectLate();
+    replicator.start({
+      replicated: this.#replicated(),
+      address,
+      onEvent: tell,
+    });
+  }
+
+  stats(): ClusterStats {
+    return this.#options.replicator.stats();
+  }
+
+  registered(id: string): void {
+    this.#options.replicator.changed({ kind: "n", id }, { isNew: true });
+  }
+
+  renewed(id: string): void {
+    this.#options.replicator.changed({ kind: "n", id }, { isNew: false });
+  }
+
+  left(id: string, sequence: number): void {
+    this.#options.replicator.ended({ kind: "n", id }, sequence);
+  }
+
+  used({ serial, fetch }: Use): void {
+    const id = `${serial}.${fetch}`;
+    this.#options.replicator.changed({ kind: "u", id }, { isNew: true });
+  }
+
+  tunnelAt(
+    lease: Pick<Lease, "holder" | "isAttachedThere">,
+  ): string | undefined {
+    return lease.isAttachedThere
+      ? this.#options.replicator.addressOf(lease.holder)
+      : undefined;
+  }
+
+  #replicated(): Replicated {
+    return {
+      current: (key) => this.#current(key),
+      own: () => this.#own(),
+      take: (item) =>
+        item.kind === "n" ? this.#takeNode(item) : this.#take(item),
+      renew: (item) => this.#renew(item),
+      leave: (item) => this.#leave(item),
+      phase: (phase) => this.#phase(phase),
+    };
+  }
+
+  #current({ kind, id }: ItemKey): Item | undefined {
+    if (kind !== "n") return this.#currentUse(id);
+    const { registry, entries, tunnels } = this.#options.relay;
+    const now = performance.now();
+    const lease = registry.find(id, now);
+    if (lease?.holder !== "") return undefined;
+    const { sequence, expiresAt, observedHost: host } = lease;
+    const { record, certificate, signature } = entries.signedIn(lease.entry);
+    return {
+      ...{ kind, id, sequence },
+      leftMs: expiresAt - now,
+      isAttached: tunnels?.isAttached(id) ?? false,
+      body: JSON.stringify({ record, certificate, signature, host }),
+    };
+  }
+
+  #currentUse(id: string): Item | undefined {
+    const use = this.#options.uses?.find(id);
+    if (use === undefined) return undefined;
+    return {
+      ...{ kind: "u", id, sequence: 1, isAttached: false },
+      leftMs: 1_000 * use.expires - Date.now(),
+      body: String(use.expires),
+    };
+  }
+
+  *#own(): Iterable<ItemKey> {
+    const { relay, uses } = this.#options;
+    for (const { id } of relay.registry.own(performance.now())) {
+      yield { kind: "n", id };
+    }
+    for (const id of uses?.ids() ?? []) yield { kind: "u", id };
+  }
+
+  #renew(
+    item: Omit<HeldItem, "body">,
+  ): "extended" | "stale" | undefined {
+    if (item.kind !== "n") return undefined;
+    const { id, sequence, holder, leftMs, isAttached: isAttachedThere } = item;
+    const renewal = { id, sequence, holder, leftMs, isAttachedThere };
+    const { registry } = this.#options.relay;
+    return registry.replicas.extend(renewal, performance.now());
+  }
+
+  /** Checks everything else before the signature. */
+  async #takeNode(item: HeldItem): Promise<TakeOutcome> {
+    const { entries, limits, registry, names, id: relay } = this.#options.relay;
+    const { id, sequence, holder, leftMs, isAttached: isAttachedThere } = item;
+    const parsed = parseJson(item.body);
+    if (!NODE_BODY.Check(parsed)) return "unproven";
+    const { host, ...signed } = parsed;
+    const read = readRegistration(signed);
+    if (read.kind === "refused" || !(isIpv4(host) || isIpv6(host))) {
+      return "unproven";
+    }
+    const { registration } = read;
+    const isMeant = registration.id === id &&
+      registration.sequence === sequence && registration.relay === relay &&
+      registration.purpose === "register";
+    if (!isMeant || registration.addresses.length === 0) return "unproven";
+    const observed = [...registration.addresses.keys()].filter((index) =>
+      withoutMapping(registration.addresses[index]!.host) === host
+    );
+    const packed = entries.pack({ signed, observed });
+    if (packed.listedBytes > limits.listedEntryBytes) return "unproven";
+    const verdict = await openRegistration(signed);
+    if (verdict.kind === "refused") return "unproven";
+    const { instance } = registration;
+    const group = addressGroup(host);
+    const source = isShared(group) ? id : group;
+    const outcome = registry.replicas.merge({
+      ...{ id, instance, sequence, ...packed, observedHost: host, source },
+      ...{ holder, leftMs, isAttachedThere },
+    }, performance.now());
+    if (outcome === "taken") {
+      // What it told this instance of its names may be out of date from now on.
+      names?.left(id);
+      names?.registered(id, { instance, source });
+    }
+    return outcome === "extended" ? "taken" : outcome;
+  }
+
+  #take({ id, body }: HeldItem): Promise<TakeOutcome> {
+    const { uses } = this.#options;
+    const [serial = "", fetch = ""] = id.split(".");
+    const isUse = /^\d{1,12}$/.test(body) && fetch !== "";
+    if (!isUse) return Promise.resolve("unproven");
+    const seconds = Math.floor(Date.now() / 1_000);
+    const use = { serial, fetch, expires: Number(body) };
+    return Promise.resolve(uses?.learn(use, seconds) ?? "stale");
+  }
+
+  #leave({ kind, id, sequence }: ItemKey & Pick<Item, "sequence">): void {
+    if (kind !== "n") return; // uses last until their links end
+    const { relay } = this.#options;
+    const left = relay.registry.replicas.leave(
+      { id, sequence },
+      performance.now(),
+    );
+    if (left?.holder === "") tellLeft(relay, left, "withdrawn");
+    else if (left !== undefined) relay.names?.left(id);
+  }
+
+  /**
+   * While nothing is heard of the others, their leases last longer. When all was
+   * read again, instances that are there need a moment to write theirs.
+   */
+  #phase(phase: ClusterPhase): void {
+    const { registry, limits } = this.#options.relay;
+    clearTimeout(this.#healTimer);
+    if (phase === "whole") {
+      this.#healTimer = setTimeout(
+        () => registry.replicas.hold(1),
+        limits.clusterHealMs,
+      );
+    } else if (phase === "away") {
+      registry.replicas.hold(limits.clusterHoldTimes);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    clearTimeout(this.#healTimer);
+    await this.#options.replicator[Symbol.asyncDispose]();
+    clearTimeout(this.#healTimer);
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined; // not JSON
+  }
+}

@@ -1,0 +1,202 @@
+/** The numbers of a cluster: each is reached by something here. */
+
+import { assertEquals, assertLess, assertRejects } from "@std/assert";
+import { LIMITS } from "../../lib/base/limits.ts";
+import { Instances } from "../../lib/cluster/instances.ts";
+import { Outbox } from "../../lib/cluster/outbox.ts";
+import { PhaseLines } from "../../lib/cluster/phase_lines.ts";
+import type { ClusterEvent, ItemKey } from "../../lib/cluster/replicator.ts";
+import { StoreError, type StoreRow } from "../../lib/cluster/store.ts";
+import { testWith } from "../_tools.ts";
+import { MemoryStore } from "./_memory_store.ts";
+import { RedisServer } from "./_redis_server.ts";
+import { PATIENT, Side } from "./_side.ts";
+
+Deno.test("A replicator writes what changes within clusterBatchMs together, clusterBatchCount at once", async () => {
+  const store = new MemoryStore();
+  await using a = new Side(store, {
+    limits: { ...PATIENT, clusterBatchMs: LIMITS.clusterBatchMs },
+  });
+  await a.until(() => a.phase === "whole");
+  for (let n = 0; n < 450; n++) a.hold(`node-${n}`);
+  await a.until(() => a.replicator.stats().written === 450);
+  const sizes = store.batches.map(({ heads }) => heads.length);
+  assertEquals(sizes, [200, 200, 50]);
+  assertEquals(LIMITS.clusterBatchCount, 200);
+});
+
+Deno.test("A replicator writes no item larger than clusterItemBytes, and takes none", async () => {
+  const store = new MemoryStore();
+  const most = LIMITS.clusterItemBytes;
+  await using small = new Side(store);
+  await using large = new Side(store, {
+    limits: { ...PATIENT, clusterItemBytes: 2 * most },
+  });
+  await small.until(() => small.phase === "whole");
+  small.hold("fits", 1, { body: "x".repeat(most) });
+  small.hold("too-large", 1, { body: "x".repeat(most + 1) });
+  await large.until(() => large.others.size === 1);
+  large.hold("larger", 1, { body: "x".repeat(2 * most) });
+  await small.until(() => small.replicator.stats().dropped["too_large"] === 1);
+  assertEquals([...large.others.keys()], ["fits"]);
+  assertEquals([...small.others.keys()], []);
+});
+
+Deno.test("An instance that tells of itself each clusterBeatMs stays, and one that is killed is gone after clusterInstanceMs", async () => {
+  const store = new MemoryStore();
+  const limits = { ...PATIENT, clusterInstanceMs: 1_000, clusterBeatMs: 50 };
+  await using a = new Side(store, { limits });
+  const b = new Side(store, { limits });
+  const { instance } = b.replicator;
+  const isThere = () => a.replicator.addressOf(instance) !== undefined;
+  await a.until(isThere);
+  const first = store.instances.get(instance);
+  await a.until(() => store.instances.get(instance) !== first);
+  assertEquals(isThere(), true);
+  await b[Symbol.asyncDispose]();
+  store.instances.set(instance, first!); // killed, it would not say goodbye
+  await a.until(() => !isThere());
+});
+
+Deno.test("Instances listens to clusterInstanceCount others, and to a new one when one is gone", () => {
+  const instances = new Instances(LIMITS);
+  const most = LIMITS.clusterInstanceCount;
+  const note = (n: number, now: number) =>
+    instances.note({ instance: `${n}`, address: `host:${n}` }, 1_000, now);
+  for (let n = 0; n <= most; n++) note(n, 0);
+  assertEquals(instances.count(0), most);
+  assertEquals(instances.addressOf(`${most - 1}`, 999), `host:${most - 1}`);
+  assertEquals(instances.addressOf(`${most}`, 0), undefined);
+  note(most, 1_000);
+  assertEquals(instances.addressOf(`${most}`, 1_000), `host:${most}`);
+  assertEquals(instances.addressOf("0", 1_000), undefined);
+});
+
+Deno.test("PhaseLines tells the same of the store again after clusterNoteMs, and changes at once", () => {
+  const told: string[] = [];
+  const tell = ({ phase, why }: ClusterEvent) => told.push(`${phase} ${why}`);
+  const lines = new PhaseLines(LIMITS.clusterNoteMs, tell);
+  lines.tell("away", "why", 0);
+  lines.tell("away", "why", LIMITS.clusterNoteMs - 1);
+  lines.tell("stale", undefined, 1);
+  lines.tell("whole", undefined, 2);
+  lines.tell("whole", undefined, LIMITS.clusterNoteMs + 2);
+  assertEquals(told, ["away why", "whole undefined"]);
+  lines.tell("away", "again", LIMITS.clusterNoteMs + 3);
+  assertEquals(told.length, 3);
+});
+
+Deno.test("Outbox keeps the newest of each item, and gives the first first", () => {
+  const outbox = new Outbox(2);
+  const key = (id: string): ItemKey => ({ kind: "n", id });
+  outbox.changed(key("a"), true);
+  outbox.changed(key("b"), false);
+  outbox.changed(key("a"), false); // a renewal: its body is still to be written
+  outbox.ended(key("b"), 7);
+  assertEquals(outbox.size, 2);
+  const taken = outbox.take(9);
+  assertEquals(taken, [
+    { ...key("a"), isNew: true },
+    { ...key("b"), isNew: false, endedAt: 7 },
+  ]);
+  outbox.changed(key("b"), false);
+  outbox.putBack(taken);
+  assertEquals(outbox.take(9), [
+    { ...key("b"), isNew: true },
+    { ...key("a"), isNew: true },
+  ]);
+});
+
+Deno.test("Outbox keeps no more ended items than it may", () => {
+  const outbox = new Outbox(2);
+  for (const id of ["a", "b", "c"]) outbox.ended({ kind: "n", id }, 1);
+  assertEquals(outbox.size, 2);
+  outbox.keepEnded();
+  assertEquals(outbox.take(1).length, 1);
+  outbox.ended({ kind: "n", id: "c" }, 1);
+  assertEquals(outbox.size, 2);
+});
+
+function rowOf(id: string): StoreRow {
+  return {
+    ...{ kind: "n", id, sequence: 1, until: Date.now() + 60_000 },
+    ...{ head: `n ${id} 1 1 holder -`, body: "body", hasEnded: false },
+  };
+}
+
+testWith(
+  ["redis-server"],
+  "A Redis is read clusterPageCount items at a time, each once, also where many end at the same moment",
+  async () => {
+    await using server = await RedisServer.start();
+    const limits = { ...PATIENT, clusterPageCount: 3 };
+    using session = await server.store(limits).open(
+      AbortSignal.timeout(60_000),
+    );
+    const { until } = rowOf("");
+    const rows = Array.from({ length: 11 }, (_, n) => ({
+      ...rowOf(`node-${n}`),
+      until: n < 7 ? until : until + n,
+    }));
+    await session.write(rows);
+    const sizes: number[] = [];
+    const ids = new Set<string>();
+    let after: string | undefined;
+    do {
+      const { values, next } = await session.page(after);
+      sizes.push(values.length);
+      for (const value of values) ids.add(value.split(" ")[1]!);
+      after = next;
+    } while (after !== undefined);
+    assertEquals(sizes, [3, 3, 3, 2]);
+    assertEquals(ids.size, 11);
+  },
+);
+
+testWith(
+  ["redis-server"],
+  "A stream keeps about clusterStreamCount batches",
+  async () => {
+    await using server = await RedisServer.start();
+    const limits = { ...PATIENT, clusterStreamCount: 10 };
+    using session = await server.store(limits).open(
+      AbortSignal.timeout(60_000),
+    );
+    for (let n = 0; n < 300; n++) await session.write([rowOf(`node-${n}`)]);
+    const length = await server.ask("XLEN", "{relayrelayrelay1}:log");
+    assertLess(Number(length), 210); // it is cut a hundred at a time
+  },
+);
+
+testWith(
+  ["redis-server"],
+  "The stream is waited for clusterFollowMs at once",
+  async () => {
+    await using server = await RedisServer.start();
+    const limits = { ...PATIENT, clusterFollowMs: 150 };
+    using session = await server.store(limits).open(
+      AbortSignal.timeout(60_000),
+    );
+    const from = performance.now();
+    assertEquals(await session.follow("0-0"), []);
+    assertEquals(performance.now() - from >= 145, true);
+  },
+);
+
+testWith(
+  ["redis-server"],
+  "An answer of Redis larger than clusterReplyBytes ends the conversation before it is read",
+  async () => {
+    await using server = await RedisServer.start();
+    const limits = { ...PATIENT, clusterReplyBytes: 10_000 };
+    using session = await server.store(limits).open(
+      AbortSignal.timeout(60_000),
+    );
+    await server.ask("SET", "{relayrelayrelay1}:n:large", "x".repeat(10_001));
+    const error = await assertRejects(
+      () => session.fetch([{ kind: "n", id: "large" }]),
+      StoreError,
+    );
+    assertEquals(error.trouble, "bad_reply");
+  },
+);
