@@ -143,6 +143,7 @@ testWith(
         "secret-file": "relay.ts --secret-file elsewhere 0",
         "previous-secret-file":
           "relay.ts --secret-file share/secret --previous-secret-file elsewhere 0",
+        "cluster-file": "relay.ts --cluster-file elsewhere 0",
         config: "relay.ts --config elsewhere 0",
       },
       node: {

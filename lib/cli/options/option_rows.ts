@@ -7,9 +7,8 @@
 
 import { parseAdvertise, parseHost } from "../../base/address.ts";
 import type { OptionTable } from "./option_spec.ts";
-import { CLUSTER_ROWS } from "./cluster_rows.ts";
 import { GATEWAY_ROWS } from "./gateway_rows.ts";
-import { SWARM_ROWS } from "./swarm_rows.ts";
+import { CLUSTER_ROWS, SWARM_ROWS } from "./together_rows.ts";
 import * as values from "./values.ts";
 
 const SERVERS = ["relay", "node"] as const;
