@@ -19,6 +19,7 @@ export type ItemKind =
 
 /** What an item is found by. */
 export interface ItemKey {
+  /** What it stands for. */
   readonly kind: ItemKind;
   /** Letters, digits, `-`, `_` and `.`. */
   readonly id: string;
@@ -82,6 +83,7 @@ export interface Replicated {
 
 /** A replicator in numbers. Counts are since its start. */
 export interface ClusterStats {
+  /** How much is known of the others. */
   readonly phase: ClusterPhase;
   /** Instances that are there, this one included. */
   readonly instances: number;
@@ -91,8 +93,9 @@ export interface ClusterStats {
   readonly lagSeconds: number;
   /** Items that wait to be written. */
   readonly waiting: number;
-  /** Items written, and items of others that were taken. */
+  /** Items written. */
   readonly written: number;
+  /** Items of others that were taken. */
   readonly taken: number;
   /** Items of others that were not taken, by reason. */
   readonly dropped: Readonly<Record<string, number>>;
@@ -102,7 +105,9 @@ export interface ClusterStats {
 
 /** Events of a replicator, at most one of each phase a minute. */
 export interface ClusterEvent {
+  /** The name of the event. */
   readonly event: "cluster";
+  /** How much is known of the others now. */
   readonly phase: ClusterPhase;
   /** Why the store is away, or does not take what is written. */
   readonly why?: string;
