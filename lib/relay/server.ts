@@ -85,9 +85,7 @@ function limitsFor({ limits, indexBytes }: RelayOptions): Limits {
 }
 
 /** A key for renewal tokens. */
-function newKey(): Uint8Array {
-  return crypto.getRandomValues(new Uint8Array(32));
-}
+const newKey = () => crypto.getRandomValues(new Uint8Array(32));
 
 /** The context, to which the cluster comes when the relay has an address. */
 interface RelayState extends RelayContext {
@@ -101,8 +99,8 @@ class Relay implements RelayServer {
   readonly #handshakes = new Histogram(HANDSHAKE_SECONDS);
   /** Checks credentials; `null` at an open relay. */
   readonly #gate: RelayGate | null;
-  /** Uses of links; `null` at an open relay. */
-  readonly #uses: Uses | null;
+  /** Uses of links; an open relay has none. */
+  readonly #uses: Uses | undefined;
   readonly #stop = new AbortController();
   /** Shared by all channels: a timer for each would take 0.5 KiB. */
   readonly #deadlines = new Deadlines();
@@ -125,10 +123,7 @@ class Relay implements RelayServer {
     const limits = limitsFor(options);
     const tell = (event: RelayEvent) => options.onEvent?.(event);
     const incidents = new Incidents(limits.refusalPauseMs, tell);
-    const registry = new Registry(
-      limits,
-      (lease) => this.#expired(lease),
-    );
+    const registry = new Registry(limits, (lease) => this.#expired(lease));
     const tunnels = options.tunnels === false ? null : new Tunnels({
       limits,
       incidents,
@@ -175,7 +170,7 @@ class Relay implements RelayServer {
     };
     const { secrets } = options;
     const uses = new Uses(limits, (use) => this.#state.cluster?.used(use));
-    this.#uses = secrets === undefined ? null : uses;
+    this.#uses = secrets && uses;
     this.#gate = secrets === undefined
       ? null
       : new RelayGate(secrets, { limits, incidents, uses });
@@ -187,8 +182,7 @@ class Relay implements RelayServer {
     if (event.event !== "tunnel_ended") this.#state.cluster?.renewed(event.id);
   }
 
-  async #joinCluster(): Promise<void> {
-    const { cluster } = this.#options;
+  async #joinCluster({ cluster }: RelayOptions): Promise<void> {
     if (cluster === undefined) return;
     // Only here: other relays load nothing of it.
     const { ClusterMember } = await import("./cluster_member.ts");
@@ -196,7 +190,7 @@ class Relay implements RelayServer {
       replicator: cluster.replicator,
       address: cluster.address ?? this.address,
       relay: this.#state,
-      uses: this.#uses,
+      uses: this.#uses ?? null,
       tell: (event) => this.#options.onEvent?.(event),
     });
   }
@@ -213,7 +207,7 @@ class Relay implements RelayServer {
     signal?.throwIfAborted();
     try {
       await this.#listen(options.host ?? ANY_HOST);
-      await this.#joinCluster();
+      await this.#joinCluster(options);
       signal?.throwIfAborted(); // aborted while the port was being bound
     } catch (error) {
       await this.close();
