@@ -299,6 +299,11 @@ export const NETWORK_LIMITS = {
   pingMs: 20_000,
   /** An attached node that hears nothing for this time attaches again. */
   attachedIdleMs: 65_000,
+  /**
+   * A registration waits so long for this machine's address in the other family:
+   * longer where a network drops that family, and it is then in the next one.
+   */
+  otherFamilyMs: 1_000,
   /** How often a node asks the relay whether others can dial it. */
   reachCheckMs: 300_000,
   /** A client asks for a tunnel when dialling has taken this long. */

@@ -48,6 +48,8 @@ export interface RegistrarOptions {
   readonly name: string;
   /** The addresses for clients, as the relay and this end see the node. */
   readonly addressesFrom: (way: WayToRelay) => Endpoint[];
+  /** Called with this end of a new connection, before the node registers. */
+  readonly onConnected?: (local: string) => Promise<void>;
   /** When to stay attached; by default when the relay cannot dial the node. */
   readonly tunnels?: TunnelMode;
   /** Called when a client waits in a tunnel; returns `false` to decline. */
@@ -216,6 +218,7 @@ class Registrar {
     const { limits } = this.#options;
     await using calls = await this.#open(signal, limits.attachedIdleMs);
     using _end = calls.session.channel.endOn(signal);
+    await this.#options.onConnected?.(calls.session.channel.conn.local.host);
     const lost = new AbortController();
     calls.ended.catch((error) => lost.abort(error));
     const either = AbortSignal.any([signal, lost.signal]);

@@ -26,6 +26,7 @@ import { IndexTeller } from "./index_teller.ts";
 import { BufferPool } from "./outbox.ts";
 import { RateLimit } from "../base/rate.ts";
 import { type Invitation, keepRegistered } from "./registrar.ts";
+import { OtherFamily } from "../uplink/other_family.ts";
 import { RelayDialer } from "../uplink/relay_dialer.ts";
 import type { Service } from "./client_service.ts";
 import { ReaderTurns } from "./reader_turns.ts";
@@ -114,6 +115,7 @@ class PeerNode implements NodeServer {
   readonly #gate: NodeGate | null;
   readonly #leaving = new AbortController();
   readonly #clock: ClockWatch;
+  readonly #otherFamily: OtherFamily;
   readonly #fetchWatch: FetchWatch;
   #listener: Listener | null = null;
   #registrar: Promise<void> | null = null;
@@ -173,6 +175,11 @@ class PeerNode implements NodeServer {
       limits,
       onEvent: (event) => this.#tell(event),
     });
+    this.#otherFamily = new OtherFamily({
+      relay: options.relay,
+      limits,
+      signal: this.#leaving.signal,
+    });
     this.#clock = new ClockWatch({
       limits,
       onGap: (event) => this.#tell(event),
@@ -218,7 +225,8 @@ class PeerNode implements NodeServer {
       clock: this.#clock,
       identity: this.#identity,
       name: this.#name,
-      addressesFrom: (way) => this.#addressesFrom([way]),
+      addressesFrom: (way) => this.#addressesFrom([way, ...this.#otherWay]),
+      onConnected: (local) => this.#otherFamily.look(local),
       tunnels: this.#options.tunnels ?? "auto",
       onInvite: (invitation) => this.#takeTunnel(invitation),
       limits: this.#limits,
@@ -343,6 +351,12 @@ class PeerNode implements NodeServer {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  /** What the relay does not see: it lists that address as unchecked. */
+  get #otherWay(): WayToRelay[] {
+    const { local } = this.#otherFamily;
+    return local === undefined ? [] : [{ local, isReached: false }];
   }
 
   #addressesFrom(ways: readonly WayToRelay[]): Endpoint[] {
