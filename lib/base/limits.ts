@@ -267,6 +267,11 @@ const NUMBERS = {
    * watch takes 0.2 s, in which a node does nothing else.
    */
   watchedHereCount: 20_000,
+  /**
+   * How long opening a file may take: a pipe that took its place never opens, and
+   * a disk that wakes up takes 10 s.
+   */
+  regularOpenMs: 10_000,
   /** How often a node checks that its folder is still there: a quick call. */
   shareCheckMs: 2_000,
   /** Unshared entries whose names are kept; the others are only counted. */

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { LIMITS } from "./limits.ts";
 import { within } from "./waiting.ts";
 
 /** Something else than a regular file is there. */
@@ -24,9 +25,6 @@ export interface OpenRegularOptions {
   readonly follow?: boolean;
 }
 
-// A pipe that took the file's place is noticed by then; a slow disk is not.
-const OPEN_MS = 10_000;
-
 /**
  * Opens a file that exists. The caller closes it.
  *
@@ -40,7 +38,7 @@ export async function openRegular(
   const named = await look(path);
   if (!named.isFile) throw new NotRegular();
   const opening = Deno.open(path, { read: true, write });
-  const file = await within(opening, OPEN_MS);
+  const file = await within(opening, LIMITS.regularOpenMs);
   if (file === undefined) {
     opening.then((late) => late.close(), () => {}); // too late to be of use
     throw new NotRegular();

@@ -6,7 +6,7 @@
  */
 
 import type { BaseFile } from "../disk/base_file.ts";
-import type { Occupant } from "../disk/occupant.ts";
+import { notFileWhy, type Occupant } from "../disk/occupant.ts";
 import { existsAlready, inTheWay } from "../disk/places.ts";
 import { contentIdAt, hasContent, sha256At } from "../disk/rehash.ts";
 import type { Manifest } from "../content/manifest.ts";
@@ -71,7 +71,7 @@ export class Presence {
     if (mayBeIt && await this.#isIt(job, { manifest, isFresh })) {
       return "same";
     }
-    if (!overwrite) throw existsAlready(path);
+    if (!overwrite) throw existsAlready(path, await notFileWhy(path));
     await base?.requireOther(path);
     if (job.isVoted) throw notReplacedOnVote(job.name, path);
     return "other";

@@ -37,6 +37,20 @@ export function occupantAtOnce(
   }
 }
 
+/** Why something at a path is no file, in words; `undefined` if it is one. */
+export async function notFileWhy(path: string): Promise<string | undefined> {
+  const info = await Deno.lstat(path).catch(() => undefined);
+  if (info === undefined || info.isFile) return undefined;
+  if (!info.isSymlink) return "something that is not a file is there";
+  return await Deno.stat(path).then(
+    () => "a symbolic link is there",
+    (error) =>
+      error instanceof Deno.errors.NotFound
+        ? "a symbolic link to nothing is there"
+        : "a symbolic link is there",
+  );
+}
+
 function occupantIn(info: Deno.FileInfo, size: number): Occupant {
   if (info.isDirectory) return "folder";
   return info.isFile && info.size === size ? "same_size" : "other";

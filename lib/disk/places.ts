@@ -213,12 +213,15 @@ export function inTheWay(path: string, why: string): Failure {
   });
 }
 
-/** A file is where another is to be saved. */
-export function existsAlready(path: string): Failure {
+/** A file, or something else as `why` says, is where one is to be saved. */
+export function existsAlready(
+  path: string,
+  why = "it already exists with different content",
+): Failure {
   return new Failure("local", {
     what: "Cannot save file",
     where: show(path),
-    why: "it already exists with different content",
+    why,
     remedyCode: "replace_or_elsewhere",
   });
 }

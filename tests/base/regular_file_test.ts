@@ -2,9 +2,10 @@
  * Pipes in place of files: nothing waits for them.
  */
 
-import { assertEquals, assertRejects } from "@std/assert";
+import { assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
 import { join } from "@std/path";
 import { readSecretFile } from "../../lib/access/secret_file.ts";
+import { LIMITS } from "../../lib/base/limits.ts";
 import { NotRegular, openRegular } from "../../lib/base/regular_file.ts";
 import { digestFile } from "../../lib/cli/commands/digest.ts";
 import { BaseFile } from "../../lib/disk/base_file.ts";
@@ -14,6 +15,7 @@ import { loadIdentity } from "../../lib/identity/identity_file.ts";
 import { KnownRelays } from "../../lib/identity/known_relays.ts";
 import { PlainHasher } from "../../lib/transfer/hashing.ts";
 import { within } from "../_event_log.ts";
+import { FakeTime } from "../_fake_time.ts";
 import { replaced } from "../_replaced.ts";
 import { tempShare } from "../_temp_share.ts";
 import { testWith } from "../_tools.ts";
@@ -95,3 +97,21 @@ testWith(
     await assertRejects(() => openRegular(path), NotRegular);
   },
 );
+
+Deno.test("openRegular gives a file up that does not open in time, and closes it when it does", async () => {
+  const info = { isFile: true } as Deno.FileInfo;
+  using _look = replaced(Deno, "stat", () => () => Promise.resolve(info));
+  const late = Promise.withResolvers<Deno.FsFile>();
+  using _open = replaced(Deno, "open", () => () => late.promise);
+  using time = new FakeTime();
+  let outcome: unknown;
+  openRegular("x").catch((error) => outcome = error);
+  await time.advance(LIMITS.regularOpenMs - 1);
+  assertEquals(outcome, undefined);
+  await time.advance(1);
+  assertInstanceOf(outcome, NotRegular);
+  let isClosed = false;
+  late.resolve({ close: () => isClosed = true } as unknown as Deno.FsFile);
+  await time.advance(0);
+  assertEquals(isClosed, true);
+});

@@ -292,6 +292,30 @@ Deno.test("getFiles does not write through a link, nor over a folder, also when 
   }
 });
 
+Deno.test("getFiles says that a link is in its way, and whether it leads to nothing", async () => {
+  await using relay = await startRelay();
+  await using _node = await startNode(relay, { "f": MIDDLE, "s": "small" });
+  for (const name of ["f", "s"]) {
+    for (
+      const [target, why] of [
+        ["victim", "a symbolic link is there"],
+        ["missing", "a symbolic link to nothing is there"],
+      ] as const
+    ) {
+      await using folder = await tempShare({ "victim": "mine" });
+      const path = join(folder.path, name);
+      await Deno.symlink(target, path);
+      const { log } = await get(relay, folder.path, [name]);
+      assertEquals(
+        log.of("file_failed").map(({ error }) => error.message),
+        [`Cannot save file (${path}): ${why}`],
+      );
+      const again = await get(relay, folder.path, [name], { overwrite: true });
+      assertEquals(Object.keys(again.saved), [name]);
+    }
+  }
+});
+
 Deno.test("getFiles does not write through a link that stands for the partial file", async () => {
   await using relay = await startRelay();
   await using _node = await startNode(relay, { "f": MIDDLE });
