@@ -269,7 +269,6 @@ const LONG: readonly string[] = [
   "tests/relay/tunnels_test.ts",
   "tests/share/digest_store_test.ts",
   "tests/share/digests_test.ts",
-  "tests/transfer/download_test.ts",
   "tests/transfer/plan_test.ts",
   "tests/transfer/session_test.ts",
 ];
