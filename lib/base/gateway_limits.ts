@@ -5,6 +5,7 @@
  */
 
 const KIB = 1024;
+const MIB = 1024 * KIB;
 
 /** The unit is part of each name; the reason stands above the number. */
 export const GATEWAY_LIMITS = {
@@ -35,4 +36,20 @@ export const GATEWAY_LIMITS = {
   gatewayPageEntryCount: 2_000,
   /** Wrong tokens of one address in a minute. */
   gatewayLoginFailureCount: 5,
+  /** Connections to one node: players pause, and others share the rest. */
+  gatewayNodeConnectionCount: 4,
+  /** A connection to a node that nobody uses is kept for so long. */
+  gatewayNodeIdleMs: 20_000,
+  /** The content of a name is asked for again after this. */
+  gatewayRememberMs: 2_000,
+  /** Hashes of contents that are kept: those of four of the largest files. */
+  gatewayManifestBytes: 8 * MIB,
+  /** Asked for ahead of a reader, so that a line is full at 100 ms. */
+  gatewayWindowBytes: 4 * MIB,
+  /** The same where there are many readers: 50 of them take 50 MiB. */
+  gatewaySmallWindowBytes: 1 * MIB,
+  /** More readers than these are many. */
+  gatewayFewReaderCount: 16,
+  /** After a seek so much is still taken; where more would come, we hang up. */
+  gatewayDrainBytes: 1 * MIB,
 } as const;

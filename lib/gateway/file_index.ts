@@ -5,12 +5,15 @@
  */
 
 import type { FileListing, FileListings } from "../client/listing.ts";
+import type { ListedNode } from "../client/nodes.ts";
 import type { PageEntry, PageNode } from "./page_model.ts";
 
 /** A list of all files. */
 export interface Snapshot {
   readonly files: FileIndex;
   readonly nodes: readonly PageNode[];
+  /** The same as the relay lists them, by id. */
+  readonly listed: ReadonlyMap<string, ListedNode>;
   /** The relay's greeting. */
   readonly greeting: string;
   /** Whether all nodes listed all of their files. */

@@ -6,11 +6,20 @@
  */
 
 import { Failure } from "../base/errors.ts";
-import type { ClientEvent } from "../client/events.ts";
-import { fetchFile } from "../client/fetch.ts";
+import type { Limits } from "../base/limits.ts";
+import { show } from "../base/text.ts";
+import { answerOf, type ClientEvent } from "../client/events.ts";
+import { exhausted } from "../client/failures.ts";
+import { Peers } from "../client/peers.ts";
 import type { TransferOptions } from "../client/transfer_options.ts";
+import type { Manifest } from "../content/manifest.ts";
 import type { Section } from "../content/section.ts";
+import { type Hasher, PlainHasher } from "../transfer/hashing.ts";
+import { startLane } from "../transfer/lane.ts";
+import { askFor, type ChosenContent, manifestOf } from "./asking.ts";
 import type { Lists } from "./lists.ts";
+import { NodeSessions } from "./node_sessions.ts";
+import { NothingLeft, readVerified } from "./verified_read.ts";
 
 /** A file that was found. */
 export interface FoundFile {
@@ -34,28 +43,52 @@ export interface FoundFile {
   ): AsyncIterable<Uint8Array>;
 }
 
-/** Finds files. */
-export class FileSource {
-  readonly #client: TransferOptions;
-  readonly #lists: Lists;
-  readonly #tell: (event: ClientEvent) => void;
+/** Options of {@linkcode FileSource}. */
+export interface FileSourceOptions {
+  readonly client: TransferOptions;
+  readonly lists: Lists;
+  readonly tell: (event: ClientEvent) => void;
+  readonly limits: Limits;
+}
 
-  constructor(
-    { client, lists, tell }: {
-      client: TransferOptions;
-      lists: Lists;
-      tell: (event: ClientEvent) => void;
-    },
-  ) {
-    this.#client = client;
-    this.#lists = lists;
-    this.#tell = tell;
+/** What is remembered of a name for a moment. */
+interface Remembered {
+  readonly at: number;
+  readonly chosen: Promise<ChosenContent>;
+}
+
+// A worker takes longer to start than to be of use for less.
+const WORKER_FROM_BYTES = 16 * 1024 * 1024;
+// Names whose content is remembered.
+const MOST_REMEMBERED = 1_000;
+
+/** Finds and reads files. Disposing ends what is under way. */
+export class FileSource implements AsyncDisposable {
+  readonly #options: FileSourceOptions;
+  readonly #peers: Peers;
+  readonly #sessions: NodeSessions;
+  readonly #plain = new PlainHasher();
+  #lane: Hasher | undefined;
+  readonly #remembered = new Map<string, Remembered>();
+  readonly #manifests = new Map<string, Promise<{ manifest: Manifest }>>();
+  #manifestBytes = 0;
+  #readerCount = 0;
+
+  constructor(options: FileSourceOptions) {
+    const { client, tell, limits } = options;
+    this.#options = options;
+    this.#peers = new Peers(client, tell);
+    this.#sessions = new NodeSessions({
+      peers: this.#peers,
+      mostCount: limits.gatewayNodeConnectionCount,
+      idleMs: limits.gatewayNodeIdleMs,
+    });
   }
 
   /**
    * A file by its name.
    *
-   * @throws {Failure} like {@linkcode fetchFile}.
+   * @throws {Failure} that says why there is none, like a fetch.
    */
   async find(
     name: string,
@@ -64,21 +97,14 @@ export class FileSource {
       signal: AbortSignal;
     },
   ): Promise<FoundFile> {
-    const { files } = await this.#lists.latest();
-    const listed = files.find(name);
-    if (listed === undefined) {
-      throw new Failure("not_found", {
-        what: "Cannot find file",
-        where: name,
-        why: "no active node has it",
-      });
-    }
-    const { size, modifiedMs, offers } = listed;
-    const read: FoundFile["read"] = (section, options) =>
-      this.#read({ name, content, signal }, { size, section, ...options });
+    const chosen = await this.#chosen(name, { content, signal });
+    const { group } = chosen;
+    const [{ version, sha256 } = { version: "" }] = group.offers;
     return {
-      ...{ name, size, modifiedMs, content: listed.content, read },
-      version: offers[0]!.version,
+      ...{ name, size: group.size, modifiedMs: group.modifiedMs },
+      ...{ content: group.content, version, sha256 },
+      read: (section, options) =>
+        this.#read({ name, chosen }, { section, ...options }),
     };
   }
 
@@ -91,44 +117,140 @@ export class FileSource {
     content: string,
     { name, signal }: { name: string | undefined; signal: AbortSignal },
   ): Promise<FoundFile> {
-    const { files } = await this.#lists.latest();
+    const { files } = await this.#options.lists.latest();
     const listed = name === undefined ? undefined : files.find(name);
-    const found = listed?.content === content
+    const found = listed?.offers.some((offer) => offer.content === content)
       ? listed.name
       : files.nameWith(content);
-    if (found === undefined) {
-      throw new Failure("not_found", {
-        what: "Cannot find file",
-        where: content,
-        why: "no active node has that content",
-      });
+    if (found !== undefined) {
+      return await this.find(found, { content, signal });
     }
-    return await this.find(found, { content, signal });
+    throw new Failure("not_found", {
+      what: "Cannot find file",
+      where: show(name ?? content),
+      why: "no active node has that content",
+      remedy: "look for it in the list",
+    });
+  }
+
+  /** The content of a name; players ask for the same again and again. */
+  async #chosen(
+    name: string,
+    { content, signal }: { content: string | undefined; signal: AbortSignal },
+  ): Promise<ChosenContent> {
+    const key = `${content ?? ""} ${name}`;
+    const before = this.#remembered.get(key);
+    const { gatewayRememberMs } = this.#options.limits;
+    const now = performance.now();
+    if (before !== undefined && now - before.at < gatewayRememberMs) {
+      return await before.chosen;
+    }
+    const chosen = this.#ask(name, content);
+    this.#remembered.delete(key);
+    this.#remembered.set(key, { at: now, chosen });
+    chosen.catch(() => this.#remembered.delete(key));
+    const [oldest] = this.#remembered.keys();
+    if (this.#remembered.size > MOST_REMEMBERED) {
+      this.#remembered.delete(oldest!);
+    }
+    signal.throwIfAborted();
+    return await chosen;
+  }
+
+  async #ask(
+    name: string,
+    content: string | undefined,
+  ): Promise<ChosenContent> {
+    const { lists, client, tell } = this.#options;
+    const { files, listed } = await lists.latest();
+    const offers = files.find(name)?.offers;
+    const nodes = offers?.flatMap(({ node }) => listed.get(node) ?? []);
+    const { signal = new AbortController().signal, prefer } = client;
+    return await askFor(name, {
+      ...{ peers: this.#peers, sessions: this.#sessions },
+      ...{ nodes, content, prefer, tell, signal },
+    });
+  }
+
+  /** The manifest of a content, kept where others may ask for it soon. */
+  async #manifest(name: string, chosen: ChosenContent): Promise<Manifest> {
+    const { peers, sessions } = {
+      peers: this.#peers,
+      sessions: this.#sessions,
+    };
+    const key = chosen.group.content ?? chosen.group.offers[0]!.version;
+    const known = this.#manifests.get(key);
+    const asking = known ?? manifestOf(name, chosen, { peers, sessions });
+    if (known === undefined) {
+      this.#manifests.set(key, asking);
+      asking.then(
+        ({ manifest }) => this.#keep(manifest.hashes.length),
+        () => this.#manifests.delete(key),
+      );
+    }
+    return (await asking).manifest;
+  }
+
+  #keep(bytes: number): void {
+    this.#manifestBytes += bytes;
+    if (this.#manifestBytes <= this.#options.limits.gatewayManifestBytes) {
+      return;
+    }
+    this.#manifests.clear();
+    this.#manifestBytes = 0;
   }
 
   async *#read(
-    { name, content, signal }: {
-      name: string;
-      content: string | undefined;
-      signal: AbortSignal;
-    },
-    { section, size, from }: {
+    { name, chosen }: { name: string; chosen: ChosenContent },
+    { section, signal, from }: {
       section: Section;
-      size: number;
+      signal: AbortSignal;
       from: (node: string) => void;
     },
   ): AsyncGenerator<Uint8Array> {
-    const { start, end } = section;
-    const isWhole = start === 0 && end === size;
-    await using file = await fetchFile({
-      ...this.#client,
-      name,
-      ...content === undefined ? {} : { content },
-      ...isWhole ? {} : { range: { first: start, last: end - 1 } },
-      signal,
-      onEvent: this.#tell,
-    });
-    from(file.node.name);
-    yield* file.pieces();
+    if (section.start === section.end) return;
+    const { limits, tell } = this.#options;
+    const manifest = await this.#manifest(name, chosen);
+    const { holders, answers } = chosen;
+    this.#readerCount++;
+    try {
+      yield* readVerified(section, {
+        ...{ manifest, holders, signal, from },
+        sessions: this.#sessions,
+        hasher: this.#hasherFor(section),
+        windowBytes: () =>
+          this.#readerCount > limits.gatewayFewReaderCount
+            ? limits.gatewaySmallWindowBytes
+            : limits.gatewayWindowBytes,
+        drainBytes: limits.gatewayDrainBytes,
+        failed: (node, error) => {
+          const answer = answerOf(error);
+          answers.set(node.id, answer);
+          const kind = answer.kind === "corrupt" ? "lied" : "broke_off";
+          const { cause } = answer;
+          tell({ event: "node_trouble", node, kind, cause, out: true });
+        },
+      });
+    } catch (error) {
+      if (!(error instanceof NothingLeft)) throw error;
+      signal.throwIfAborted();
+      this.#remembered.delete(`${chosen.group.content ?? ""} ${name}`);
+      const found = new Set(holders.map(({ node }) => node.id));
+      throw exhausted(name, answers, found);
+    } finally {
+      this.#readerCount--;
+    }
+  }
+
+  #hasherFor({ start, end }: Section): Hasher {
+    return end - start < WORKER_FROM_BYTES
+      ? this.#plain
+      : this.#lane ??= startLane();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#sessions[Symbol.asyncDispose]();
+    await this.#peers[Symbol.asyncDispose]();
+    this.#lane?.[Symbol.dispose]();
   }
 }

@@ -106,6 +106,7 @@ export class Lists {
     return this.#snapshot = {
       files,
       nodes: candidates.nodes.map(nodeOf),
+      listed: new Map(candidates.nodes.map((node) => [node.id, node])),
       greeting,
       complete: troubles.size === 0,
       at: performance.now(),

@@ -11,6 +11,7 @@ import { Failure } from "../base/errors.ts";
 import { limitsWith } from "../base/limits.ts";
 import type { ClientEvent } from "../client/events.ts";
 import type { ClientOptions } from "../client/peers.ts";
+import type { TransferOptions } from "../client/transfer_options.ts";
 import { serveWeb } from "../http/web_server.ts";
 import type { WebCertificate } from "../transport/accept.ts";
 import { checkCertificate } from "./certificate.ts";
@@ -30,7 +31,8 @@ export type GatewayEvent =
   | { event: "gateway_error"; error: unknown };
 
 /** Options of {@linkcode serveGateway}. */
-export interface GatewayOptions extends ClientOptions {
+export interface GatewayOptions
+  extends ClientOptions, Pick<TransferOptions, "prefer"> {
   /** The address to listen at; port 0 lets the system pick one. */
   listen: Endpoint;
   /** What clients must show: a password. Needed where other machines connect. */
@@ -78,9 +80,10 @@ export async function serveGateway(
     freshMs: limits.gatewayListFreshMs,
     patienceMs: limits.gatewayListPatienceMs,
   });
+  const source = new FileSource({ client, lists, tell: onEvent, limits });
   const gateway: Gateway = {
     lists,
-    source: new FileSource({ client, lists, tell: onEvent }),
+    source,
     transfers: new Transfers(limits.gatewayEndedTransferCount),
     login: new Login({
       token,
@@ -102,6 +105,7 @@ export async function serveGateway(
     options.signal?.removeEventListener("abort", onAbort);
     await server[Symbol.asyncDispose]();
     await lists.settled();
+    await source[Symbol.asyncDispose]();
   };
   const onAbort = () => void close();
   options.signal?.addEventListener("abort", onAbort);

@@ -110,10 +110,15 @@ export class WebClient implements Disposable {
 
   /** The next bytes; fewer if the connection ends before. */
   async take(count: number): Promise<Uint8Array<ArrayBuffer>> {
-    while (this.#bytes.length < count && await this.#more());
-    const taken = this.#bytes.slice(0, count);
-    this.#bytes = this.#bytes.slice(count);
-    return taken;
+    const taken = new Uint8Array(count);
+    let at = 0;
+    for (;;) {
+      const part = this.#bytes.subarray(0, count - at);
+      taken.set(part, at);
+      at += part.length;
+      this.#bytes = this.#bytes.slice(part.length);
+      if (at === count || !await this.#more()) return taken.subarray(0, at);
+    }
   }
 
   /** All until the server ends the connection. */
@@ -123,7 +128,7 @@ export class WebClient implements Disposable {
   }
 
   async #more(): Promise<boolean> {
-    const buffer = new Uint8Array(64 * 1024);
+    const buffer = new Uint8Array(256 * 1024);
     const count = await within(
       this.conn.read(buffer).catch(() => null), // reset: ended, too
       "an answer",

@@ -1,0 +1,159 @@
+/**
+ * Asks nodes for one file over connections that are kept, chooses the content,
+ * and gets its manifest.
+ *
+ * @module
+ */
+
+import type { ContentGroup, Offer } from "../content/choice.ts";
+import { isBug } from "../base/errors.ts";
+import { within } from "../base/waiting.ts";
+import type { Manifest } from "../content/manifest.ts";
+import { offerOf } from "../client/ask_node.ts";
+import { Candidates } from "../client/candidates.ts";
+import { Choosing } from "../client/choosing.ts";
+import {
+  answerOf,
+  type ClientEvent,
+  type NodeAnswer,
+} from "../client/events.ts";
+import { exhausted } from "../client/failures.ts";
+import type { ListedNode } from "../client/nodes.ts";
+import type { Peers } from "../client/peers.ts";
+import type { Preference } from "../content/choice.ts";
+import { show } from "../base/text.ts";
+import type { Holder } from "./verified_read.ts";
+import type { NodeSessions, SessionLease } from "./node_sessions.ts";
+
+/** A content that was chosen for a name. */
+export interface ChosenContent {
+  readonly group: ContentGroup;
+  readonly holders: readonly Holder[];
+  /** What each node answered; failures of reading go here too. */
+  readonly answers: Map<string, NodeAnswer>;
+}
+
+/** Options of {@linkcode askFor}. */
+export interface AskOptions {
+  readonly peers: Peers;
+  readonly sessions: NodeSessions;
+  /** The nodes that list the name; by default those that may have it. */
+  readonly nodes: readonly ListedNode[] | undefined;
+  readonly content: string | undefined;
+  readonly prefer: Preference | undefined;
+  readonly tell: (event: ClientEvent) => void;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Finds a file by its whole name.
+ *
+ * @throws {Failure} that says why there is none, like a fetch.
+ */
+export async function askFor(
+  name: string,
+  options: AskOptions,
+): Promise<ChosenContent> {
+  const { peers, content, prefer, tell, signal } = options;
+  const nodes = options.nodes ??
+    (await Candidates.of(peers, [{ kind: "name", name }], {})).nodes;
+  const answers = new Map<string, NodeAnswer>();
+  const offers = await offersOf(name, nodes, { ...options, answers });
+  if (offers.length === 0) {
+    throw exhausted(name, answers, new Set());
+  }
+  await using choosing = new Choosing(peers, {
+    wish: { content, prefer },
+    ...{ nodes, tell, signal },
+  });
+  const { group } = await choosing.choose(name, offers);
+  const byId = new Map(nodes.map((node) => [node.id, node]));
+  const holders = group.offers.map(({ node, content, version }) => ({
+    node: byId.get(node)!,
+    of: content ?? version,
+  }));
+  return { group, holders, answers };
+}
+
+/** The offers of nodes; one that is slow is not waited for after the first. */
+async function offersOf(
+  name: string,
+  nodes: readonly ListedNode[],
+  { peers, sessions, answers }: AskOptions & {
+    answers: Map<string, NodeAnswer>;
+  },
+): Promise<readonly Offer[]> {
+  const offers: Offer[] = [];
+  const first = Promise.withResolvers<void>();
+  const asked = peers.turns.each([...nodes], async (node) => {
+    let lease: SessionLease | undefined;
+    try {
+      lease = await sessions.lease(node);
+      const answer = await lease.session.find(name);
+      const offer = offerOf(node.id, answer, lease.session);
+      if (offer !== undefined) offers.push(offer);
+      answers.set(node.id, answerIn(answer));
+      if (offer !== undefined) first.resolve();
+    } catch (error) {
+      if (isBug(error)) throw error;
+      answers.set(node.id, answerOf(error));
+    } finally {
+      lease?.release();
+    }
+  });
+  asked.catch(() => {}); // thrown below
+  await Promise.race([asked, first.promise]);
+  await within(asked, peers.limits.askingGraceMs);
+  return [...offers];
+}
+
+function answerIn(
+  answer: { kind: "found"; size: number } | {
+    kind: "refused";
+    code: string;
+    text: string;
+  },
+): NodeAnswer {
+  if (answer.kind === "found") return { kind: "found", size: answer.size };
+  return answer.code === "not_found"
+    ? { kind: "not_found" }
+    : { kind: "failed", cause: `it refused: ${show(answer.text)}` };
+}
+
+/**
+ * The manifest of a content, from the first holder that gives it.
+ *
+ * @throws {Failure} if none does.
+ */
+export async function manifestOf(
+  name: string,
+  { group, holders, answers }: ChosenContent,
+  { peers, sessions }: Pick<AskOptions, "peers" | "sessions">,
+): Promise<{ manifest: Manifest; sha256?: string }> {
+  for (const [n, { node, of }] of holders.entries()) {
+    const lease = await sessions.lease(node).catch((error) => {
+      if (isBug(error)) throw error;
+      answers.set(node.id, answerOf(error));
+    });
+    if (lease === undefined) continue;
+    try {
+      const answer = await peers.hashWaits.describe(node, lease.session, {
+        ...{ of, name, bytes: group.size },
+        others: () => n === holders.length - 1 ? "none" : "pending",
+      });
+      const isIt = answer.kind === "described" &&
+        answer.manifest.size === group.size;
+      if (isIt) return answer;
+      const cause = answer.kind === "refused"
+        ? `it refused: ${show(answer.text)}`
+        : "it has another content";
+      answers.set(node.id, { kind: "failed", cause });
+    } catch (error) {
+      if (isBug(error)) throw error;
+      answers.set(node.id, answerOf(error));
+    } finally {
+      lease.release();
+    }
+  }
+  throw exhausted(name, answers, new Set(holders.map(({ node }) => node.id)));
+}

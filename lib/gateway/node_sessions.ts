@@ -1,0 +1,125 @@
+/**
+ * Keeps a few connections to each node open between requests: players make many
+ * small ones. Several readers share a connection where there are more of them.
+ *
+ * @module
+ */
+
+import type { ListedNode } from "../client/nodes.ts";
+import type { Peers } from "../client/peers.ts";
+import type { NodeSession } from "../transfer/session.ts";
+
+/** Options of {@linkcode NodeSessions}. */
+export interface NodeSessionsOptions {
+  readonly peers: Peers;
+  /** Connections to one node. */
+  readonly mostCount: number;
+  /** An unused connection is closed after this. */
+  readonly idleMs: number;
+}
+
+/** A session, used for a while. */
+export interface SessionLease {
+  readonly session: NodeSession;
+  /** How many leases there are of it. */
+  readonly users: number;
+  /** Gives it back. Idempotent. */
+  release(): void;
+}
+
+interface Kept {
+  readonly opening: Promise<NodeSession>;
+  session?: NodeSession;
+  users: number;
+  timer?: ReturnType<typeof setTimeout>;
+}
+
+/** Sessions by node. Disposing ends them. */
+export class NodeSessions implements AsyncDisposable {
+  readonly #options: NodeSessionsOptions;
+  readonly #byNode = new Map<string, Set<Kept>>();
+
+  constructor(options: NodeSessionsOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * A session with a node: an idle one, a new one, or one that others use too.
+   *
+   * @throws like {@linkcode Peers.open}.
+   */
+  async lease(node: ListedNode): Promise<SessionLease> {
+    const all = this.#byNode.get(node.id) ?? new Set();
+    this.#byNode.set(node.id, all);
+    for (const one of all) if (one.session?.failure) this.#drop(node.id, one);
+    const kept = leastUsed(all);
+    const isFull = all.size >= this.#options.mostCount;
+    const one = kept !== undefined && (kept.users === 0 || isFull)
+      ? kept
+      : this.#open(node, all);
+    one.users++;
+    clearTimeout(one.timer);
+    try {
+      const session = await one.opening;
+      return this.#leaseOf(node.id, one, session);
+    } catch (error) {
+      this.#drop(node.id, one);
+      throw error;
+    }
+  }
+
+  #open(node: ListedNode, all: Set<Kept>): Kept {
+    const opening = this.#options.peers.open(node).then(({ session }) =>
+      one.session = session
+    );
+    const one: Kept = { opening, users: 0 };
+    all.add(one);
+    return one;
+  }
+
+  #leaseOf(id: string, one: Kept, session: NodeSession): SessionLease {
+    let isOver = false;
+    return {
+      session,
+      get users() {
+        return one.users;
+      },
+      release: () => {
+        if (isOver) return;
+        isOver = true;
+        if (--one.users > 0) return;
+        const { idleMs } = this.#options;
+        const end = () => {
+          this.#drop(id, one);
+          void session[Symbol.asyncDispose]();
+        };
+        if (session.failure !== null) end();
+        else one.timer = setTimeout(end, idleMs);
+      },
+    };
+  }
+
+  #drop(id: string, one: Kept): void {
+    clearTimeout(one.timer);
+    this.#byNode.get(id)?.delete(one);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const all = [...this.#byNode.values()].flatMap((kept) => [...kept]);
+    this.#byNode.clear();
+    for (const { opening, timer } of all) {
+      clearTimeout(timer);
+      const session = await opening.catch(() => undefined);
+      session?.abort(new Error("the gateway ends"));
+      await session?.[Symbol.asyncDispose]();
+    }
+  }
+}
+
+function leastUsed(all: Iterable<Kept>): Kept | undefined {
+  let least: Kept | undefined;
+  for (const one of all) {
+    if (least === undefined || one.users < least.users) least = one;
+  }
+  return least;
+}

@@ -1,0 +1,279 @@
+/**
+ * Reads a part of one content in order, from the nodes that have it. Pieces are
+ * verified before they are given out. Only a window is asked for ahead of the
+ * reader, so that one that pauses holds no more than that, and no node waits.
+ *
+ * @module
+ */
+
+import { isBug, ProtocolError } from "../base/errors.ts";
+import type { ListedNode } from "../client/nodes.ts";
+import {
+  type Manifest,
+  pieceBytesOf,
+  pieceLength,
+} from "../content/manifest.ts";
+import {
+  cutToSection,
+  piecesOfSection,
+  type Section,
+} from "../content/section.ts";
+import {
+  HASHED_AT_ONCE_BYTES,
+  type Hasher,
+  hashParts,
+} from "../transfer/hashing.ts";
+import type { NodeSessions, SessionLease } from "./node_sessions.ts";
+
+/** A node with the content, and what to ask it for. */
+export interface Holder {
+  readonly node: ListedNode;
+  /** Content id or version. */
+  readonly of: string;
+}
+
+/** Options of {@linkcode readVerified}. */
+export interface ReadOptions {
+  readonly manifest: Manifest;
+  readonly holders: readonly Holder[];
+  readonly sessions: NodeSessions;
+  readonly hasher: Hasher;
+  /** Bytes that may be asked for ahead of the reader, now. */
+  readonly windowBytes: () => number;
+  /** What is cancelled while it is on its way: up to so much is taken anyway. */
+  readonly drainBytes: number;
+  readonly signal: AbortSignal;
+  /** Hears of each node that bytes have come from. */
+  readonly from: (node: string) => void;
+  /** Hears why a node is asked no more. */
+  readonly failed: (node: ListedNode, error: unknown) => void;
+}
+
+/** No node is left that could give the rest. */
+export class NothingLeft extends Error {
+  override readonly name = "NothingLeft";
+}
+
+// The largest request, and the first: the first byte must come at once.
+const TASK_BYTES = 1024 * 1024;
+const FIRST_WINDOW_BYTES = 256 * 1024;
+
+/** Pieces that have been asked for together. */
+interface Task {
+  readonly first: number;
+  readonly bytes: Promise<Uint8Array<ArrayBuffer>>;
+}
+
+/** A session of this reader, and the bytes that it still owes. */
+interface Line {
+  readonly lease: SessionLease;
+  owedBytes: number;
+}
+
+/**
+ * The bytes of a section, in order; each part is valid until the next.
+ *
+ * @throws {NothingLeft} when no holder is left.
+ */
+export async function* readVerified(
+  section: Section,
+  options: ReadOptions,
+): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  const reader = new Reader(section, options);
+  try {
+    for (let task = reader.next(); task; task = reader.next()) {
+      const bytes = await task.bytes;
+      const position = task.first * reader.pieceBytes;
+      yield cutToSection(bytes, position, section);
+      reader.taken(bytes.length);
+    }
+  } finally {
+    reader.cancel();
+  }
+}
+
+class Reader {
+  readonly pieceBytes: number;
+  readonly #options: ReadOptions;
+  readonly #tasks: Task[] = [];
+  readonly #out = new Set<string>();
+  /** One for each node. */
+  readonly #lines = new Map<string, Promise<Line>>();
+  readonly #end: number;
+  #nextPiece: number;
+  /** Grows as the reader takes: who only looks at the start gets little more. */
+  #windowBytes = FIRST_WINDOW_BYTES;
+  #aheadBytes = 0;
+  #turn = 0;
+  #isOver = false;
+
+  constructor(section: Section, options: ReadOptions) {
+    const { size } = options.manifest;
+    const { first, end } = piecesOfSection(section, size);
+    this.#options = options;
+    this.pieceBytes = pieceBytesOf(size);
+    this.#nextPiece = first;
+    this.#end = end;
+  }
+
+  /** The next task in order; asks for those behind it. */
+  next(): Task | undefined {
+    this.#options.signal.throwIfAborted();
+    this.#fill();
+    return this.#tasks.shift();
+  }
+
+  /** The reader has taken a part. */
+  taken(bytes: number): void {
+    this.#aheadBytes -= bytes;
+    this.#windowBytes += bytes;
+  }
+
+  #fill(): void {
+    const most = Math.min(this.#windowBytes, this.#options.windowBytes());
+    while (
+      this.#nextPiece < this.#end &&
+      (this.#aheadBytes < most || this.#tasks.length === 0)
+    ) {
+      const room = Math.max(0, most - this.#aheadBytes);
+      const wanted = Math.min(room, TASK_BYTES, Math.max(most / 4, 1));
+      const count = Math.min(
+        Math.max(1, Math.floor(wanted / this.pieceBytes)),
+        this.#end - this.#nextPiece,
+      );
+      const { size } = this.#options.manifest;
+      const last = this.#nextPiece + count - 1;
+      const bytes = (count - 1) * this.pieceBytes + pieceLength(size, last);
+      const task = {
+        first: this.#nextPiece,
+        bytes: this.#fetch(this.#nextPiece, { count, bytes }),
+      };
+      task.bytes.catch(() => {}); // thrown where the reader waits for it
+      this.#tasks.push(task);
+      this.#nextPiece += count;
+      this.#aheadBytes += bytes;
+    }
+  }
+
+  /** Pieces from some holder; from the next one where one fails. */
+  async #fetch(
+    first: number,
+    task: { count: number; bytes: number },
+  ): Promise<Uint8Array<ArrayBuffer>> {
+    const { holders, failed } = this.#options;
+    for (let isAgain = false; !this.#isOver;) {
+      const left = holders.filter(({ node }) => !this.#out.has(node.id));
+      const holder = left[this.#turn++ % Math.max(1, left.length)];
+      if (holder === undefined) throw new NothingLeft();
+      try {
+        return await this.#from(holder, first, task);
+      } catch (error) {
+        this.#options.signal.throwIfAborted();
+        if (this.#isOver) break;
+        if (isBug(error)) throw error;
+        // A connection that was kept may have ended meanwhile.
+        const isLie = error instanceof ProtocolError &&
+          error.code === "corrupt_piece";
+        if (!isAgain && !isLie && !(error instanceof RefusedPieces)) {
+          isAgain = true;
+          continue;
+        }
+        isAgain = false;
+        if (this.#out.has(holder.node.id)) continue;
+        this.#out.add(holder.node.id);
+        failed(holder.node, error);
+      }
+    }
+    throw new NothingLeft();
+  }
+
+  async #from(
+    { node, of }: Holder,
+    first: number,
+    { count, bytes }: { count: number; bytes: number },
+  ): Promise<Uint8Array<ArrayBuffer>> {
+    const line = await this.#lineTo(node);
+    if (this.#isOver) throw new NothingLeft();
+    const buffer = new Uint8Array(bytes);
+    let at = 0;
+    line.owedBytes += bytes;
+    try {
+      const { session } = line.lease;
+      const refused = await session.read({ of, first, count }, {
+        target: (length) =>
+          Promise.resolve(buffer.subarray(at, Math.min(at + length, bytes))),
+        filled: (length) => {
+          at += length;
+          line.owedBytes -= length;
+        },
+        pieces: () => {}, // the manifest says what is right
+      });
+      if (refused !== undefined) throw new RefusedPieces(refused.text);
+      if (at < bytes) throw new RefusedPieces("it sent too few bytes");
+    } catch (error) {
+      if (line.lease.session.failure !== null) this.#hangUp(node.id, line);
+      throw error;
+    } finally {
+      line.owedBytes -= bytes - at;
+    }
+    const right = await this.#verified(buffer, first);
+    this.#options.from(node.name);
+    return right;
+  }
+
+  async #lineTo(node: ListedNode): Promise<Line> {
+    const known = this.#lines.get(node.id);
+    const line = known ?? this.#options.sessions.lease(node)
+      .then((lease) => ({ lease, owedBytes: 0 }));
+    if (known === undefined) this.#lines.set(node.id, line);
+    try {
+      return await line;
+    } catch (error) {
+      if (this.#lines.get(node.id) === line) this.#lines.delete(node.id);
+      throw error;
+    }
+  }
+
+  /** The session has ended; the next request opens another. */
+  #hangUp(id: string, { lease }: Line): void {
+    this.#lines.delete(id);
+    lease.release();
+  }
+
+  /** @throws {ProtocolError} if a piece is not what it must be. */
+  async #verified(
+    buffer: Uint8Array<ArrayBuffer>,
+    first: number,
+  ): Promise<Uint8Array<ArrayBuffer>> {
+    const { hasher, manifest } = this.#options;
+    const { pieceBytes } = this;
+    const { bytes, hashes } = buffer.length <= HASHED_AT_ONCE_BYTES
+      ? { bytes: buffer, hashes: hashParts(buffer, pieceBytes) }
+      : await hasher.hash(buffer, pieceBytes);
+    if (hashes.every((hash, n) => manifest.has(first + n, hash))) {
+      return bytes as Uint8Array<ArrayBuffer>;
+    }
+    throw new ProtocolError("corrupt_piece", "it sent a piece that is wrong");
+  }
+
+  /**
+   * Nobody reads on. A connection on which much is still to come, and that
+   * nobody else uses, is ended: the next request would wait behind it.
+   */
+  cancel(): void {
+    this.#isOver = true;
+    for (const opening of this.#lines.values()) {
+      void opening.then(({ lease, owedBytes }) => {
+        if (lease.users === 1 && owedBytes > this.#options.drainBytes) {
+          lease.session.abort(new Error("nobody reads on"));
+        }
+        lease.release();
+      }, () => {}); // it was told where it was used
+    }
+  }
+}
+
+/** The node does not give the pieces. */
+class RefusedPieces extends Error {
+  override readonly name = "RefusedPieces";
+}

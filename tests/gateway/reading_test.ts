@@ -1,0 +1,207 @@
+/**
+ * How the gateway reads from nodes: verified, in order, with little ahead of
+ * the reader, over connections that are kept.
+ */
+
+import { Buffer } from "node:buffer";
+import { assert, assertEquals } from "@std/assert";
+import { startNode, startRelay, type TestNode } from "../_network.ts";
+import { randomBytes, seededRandom } from "../_random.ts";
+import { WebClient } from "../http/_web_client.ts";
+import { serveGateway } from "../../lib/gateway/server.ts";
+import type { GatewayEvent, GatewayOptions } from "../../lib/gateway/server.ts";
+import { EventLog } from "../_event_log.ts";
+import { sendWrongBytes } from "../_lies.ts";
+import { evil } from "../client/_setting.ts";
+
+const MIB = 1024 * 1024;
+const FILM = randomBytes(12 * MIB + 12_345, seededRandom(41));
+
+async function setting(
+  { nodeCount = 1, options = {} }: {
+    nodeCount?: number;
+    options?: Partial<GatewayOptions>;
+  } = {},
+) {
+  await using stack = new AsyncDisposableStack();
+  const relay = stack.use(await startRelay());
+  const nodes: TestNode[] = [];
+  for (let n = 0; n < nodeCount; n++) {
+    const name = `node${n}`;
+    const node = await startNode(relay, { "film.mkv": FILM }, { name });
+    nodes.push(stack.use(node));
+  }
+  const log = new EventLog<GatewayEvent>();
+  const server = stack.use(
+    await serveGateway({
+      relay: { ...relay.server.address, id: relay.identity.id },
+      listen: { host: "127.0.0.1", port: 0 },
+      onEvent: log.onEvent,
+      ...options,
+    }),
+  );
+  const moved = stack.move();
+  return {
+    ...{ relay, nodes, server, log },
+    client: () => WebClient.to(server.address),
+    [Symbol.asyncDispose]: () => moved.disposeAsync(),
+  };
+}
+
+function assertSame(found: Uint8Array, wanted: Uint8Array): void {
+  assertEquals(found.length, wanted.length);
+  assertEquals(
+    Buffer.from(found.buffer, found.byteOffset, found.length).equals(wanted),
+    true,
+  );
+}
+
+Deno.test("Gateway sends a whole file, and any part of it, as its nodes have it", async () => {
+  await using there = await setting({ nodeCount: 2 });
+  using client = await there.client();
+  const whole = await client.ask("GET /files/film.mkv");
+  assertEquals(whole.status, 200);
+  assertSame(whole.body, FILM);
+  const etag = whole.fields.get("etag")!;
+  for (
+    const [first, end] of [[0, 1], [5, FILM.length], [MIB - 1, MIB + 1], [
+      FILM.length - 500,
+      FILM.length,
+    ], [3 * MIB, 5 * MIB + 7]] as const
+  ) {
+    const part = await client.ask("GET /files/film.mkv", {
+      Range: `bytes=${first}-${end - 1}`,
+      "If-Range": etag,
+    });
+    assertEquals([first, part.status, part.fields.get("content-range")], [
+      first,
+      206,
+      `bytes ${first}-${end - 1}/${FILM.length}`,
+    ]);
+    assertEquals(
+      part.fields.get("content-range"),
+      `bytes ${first}-${end - 1}/${FILM.length}`,
+    );
+    assertSame(part.body, FILM.subarray(first, end));
+  }
+  const head = await client.ask("HEAD /files/film.mkv");
+  assertEquals(head.fields.get("content-length"), String(FILM.length));
+  const id = etag.replaceAll('"', "");
+  const content = await client.ask(`GET /content/${id}/any.mkv`, {
+    Range: "bytes=-9",
+  });
+  assertSame(content.body, FILM.subarray(-9));
+  assertEquals(
+    content.fields.get("cache-control"),
+    "public, max-age=31536000, immutable",
+  );
+});
+
+Deno.test("Gateway keeps its connection to a node between requests", async () => {
+  await using there = await setting();
+  using client = await there.client();
+  const connections = () =>
+    there.nodes[0]!.server.stats().handshakes.counts.reduce((a, b) => a + b);
+  await ask(client, 0, 99);
+  const before = connections();
+  for (let n = 1; n < 20; n++) {
+    const first = (n * 7_919_777) % FILM.length;
+    await ask(client, first, first + 99);
+  }
+  assertEquals(connections(), before);
+});
+
+/** Asks for some bytes, and compares them. */
+async function ask(client: WebClient, first: number, last: number) {
+  const part = await client.ask("GET /files/film.mkv", {
+    Range: `bytes=${first}-${last}`,
+  });
+  assertSame(part.body, FILM.subarray(first, last + 1));
+}
+
+Deno.test("Gateway reads no more for a player that pauses than its window, and serves others", async () => {
+  await using there = await setting({
+    options: {
+      limits: { gatewayNodeConnectionCount: 1, gatewayWindowBytes: MIB },
+    },
+  });
+  using player = await there.client();
+  await player.send("GET /files/film.mkv HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  await player.take(1_000);
+  using other = await there.client();
+  // These come by the same connection, behind what the player was asked for.
+  for (let n = 0; n < 8; n++) await ask(other, n * MIB / 4, n * MIB / 4 + 9);
+  const sent = there.nodes[0]!.server.stats().sentBytes;
+  const few = 8 * MIB / 4; // whole pieces
+  assert(sent < FILM.length + few - 4 * MIB, `${sent} bytes`);
+  const rest = await player.take(FILM.length - 1_000);
+  assertEquals(
+    rest.length,
+    FILM.length - 1_000,
+    "it goes on when the player does",
+  );
+});
+
+Deno.test("Gateway ends what is under way when its client leaves, and serves the next at once", async () => {
+  await using there = await setting({
+    options: { limits: { gatewayDrainBytes: 0 } },
+  });
+  const player = await there.client();
+  await player.send("GET /files/film.mkv HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  await player.take(5 * MIB);
+  player[Symbol.dispose]();
+  using next = await there.client();
+  await ask(next, FILM.length - 100, FILM.length - 1);
+  const states = async (): Promise<string[]> => {
+    const { text } = await next.ask("GET /api/transfers");
+    return JSON.parse(text).transfers.map(({ state }: { state: string }) =>
+      state
+    );
+  };
+  let seen = await states();
+  while (seen[0] === "running") seen = await states();
+  assertEquals(seen, ["cancelled", "done"]);
+  const { sentBytes } = there.nodes[0]!.server.stats();
+  assert(sentBytes < FILM.length, `${sentBytes} bytes`);
+});
+
+Deno.test("Gateway gives no wrong byte of a node that lies, and tells of it", async () => {
+  await using relay = await startRelay();
+  const film = FILM.slice(0, 3 * MIB);
+  await using _liar = await evil(relay, { "film.mkv": film }, {
+    piece: sendWrongBytes,
+  });
+  await using _honest = await startNode(relay, { "film.mkv": film }, {
+    name: "honest",
+  });
+  const log = new EventLog<GatewayEvent>();
+  await using server = await serveGateway({
+    relay: { ...relay.server.address, id: relay.identity.id },
+    listen: { host: "127.0.0.1", port: 0 },
+    onEvent: log.onEvent,
+  });
+  using client = await WebClient.to(server.address);
+  const { status, body } = await client.ask("GET /files/film.mkv");
+  assertEquals(status, 200);
+  assertSame(body, film);
+  const { kind } = await log.until("node_trouble");
+  assertEquals(kind, "lied");
+});
+
+Deno.test("Gateway ends a body that no node can go on with, and the length says so", async () => {
+  await using relay = await startRelay();
+  const film = FILM.slice(0, 3 * MIB);
+  await using _liar = await evil(relay, { "film.mkv": film }, {
+    piece: sendWrongBytes,
+  });
+  const log = new EventLog<GatewayEvent>();
+  await using server = await serveGateway({
+    relay: { ...relay.server.address, id: relay.identity.id },
+    listen: { host: "127.0.0.1", port: 0 },
+    onEvent: log.onEvent,
+  });
+  using client = await WebClient.to(server.address);
+  const { fields, body } = await client.ask("GET /files/film.mkv");
+  assertEquals(fields.get("content-length"), String(film.length));
+  assertEquals(body.length, 0);
+});
