@@ -12,6 +12,10 @@ import { serveGateway } from "../../lib/gateway/server.ts";
 import type { GatewayEvent, GatewayOptions } from "../../lib/gateway/server.ts";
 import { EventLog } from "../_event_log.ts";
 import { sendWrongBytes } from "../_lies.ts";
+import { NodeSessions } from "../../lib/gateway/node_sessions.ts";
+import type { ListedNode } from "../../lib/client/nodes.ts";
+import type { Peers } from "../../lib/client/peers.ts";
+import { FakeTime } from "../_fake_time.ts";
 import { evil } from "../client/_setting.ts";
 
 const MIB = 1024 * 1024;
@@ -64,7 +68,10 @@ Deno.test("Gateway sends a whole file, and any part of it, as its nodes have it"
   assertSame(whole.body, FILM);
   const etag = whole.fields.get("etag")!;
   for (
-    const [first, end] of [[0, 1], [5, FILM.length], [MIB - 1, MIB + 1], [
+    const [first, end] of [[0, 1], [FILM.length - MIB, FILM.length], [
+      MIB - 1,
+      MIB + 1,
+    ], [
       FILM.length - 500,
       FILM.length,
     ], [3 * MIB, 5 * MIB + 7]] as const
@@ -119,28 +126,41 @@ async function ask(client: WebClient, first: number, last: number) {
   assertSame(part.body, FILM.subarray(first, last + 1));
 }
 
-Deno.test("Gateway reads no more for a player that pauses than its window, and serves others", async () => {
-  await using there = await setting({
-    options: {
-      limits: { gatewayNodeConnectionCount: 1, gatewayWindowBytes: MIB },
-    },
+for (
+  const [what, limits] of [
+    ["its window", { gatewayWindowBytes: MIB }],
+    ["the small window of many readers", {
+      gatewayWindowBytes: 1_000 * MIB,
+      gatewaySmallWindowBytes: MIB,
+      gatewayFewReaderCount: 0,
+    }],
+  ] as const
+) {
+  Deno.test(`Gateway reads no more for a player that pauses than ${what}, and serves others`, async () => {
+    await using there = await setting({
+      options: {
+        limits: { gatewayNodeConnectionCount: 1, ...limits },
+      },
+    });
+    using player = await there.client();
+    await player.send(
+      "GET /files/film.mkv HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    );
+    await player.take(1_000);
+    using other = await there.client();
+    // These come by the same connection, behind what the player was asked for.
+    for (let n = 0; n < 8; n++) await ask(other, n * MIB / 4, n * MIB / 4 + 9);
+    const sent = there.nodes[0]!.server.stats().sentBytes;
+    const few = 8 * MIB / 4; // whole pieces
+    assert(sent < FILM.length + few - 4 * MIB, `${sent} bytes`);
+    const rest = await player.take(FILM.length - 1_000);
+    assertEquals(
+      rest.length,
+      FILM.length - 1_000,
+      "it goes on when the player does",
+    );
   });
-  using player = await there.client();
-  await player.send("GET /files/film.mkv HTTP/1.1\r\nHost: localhost\r\n\r\n");
-  await player.take(1_000);
-  using other = await there.client();
-  // These come by the same connection, behind what the player was asked for.
-  for (let n = 0; n < 8; n++) await ask(other, n * MIB / 4, n * MIB / 4 + 9);
-  const sent = there.nodes[0]!.server.stats().sentBytes;
-  const few = 8 * MIB / 4; // whole pieces
-  assert(sent < FILM.length + few - 4 * MIB, `${sent} bytes`);
-  const rest = await player.take(FILM.length - 1_000);
-  assertEquals(
-    rest.length,
-    FILM.length - 1_000,
-    "it goes on when the player does",
-  );
-});
+}
 
 Deno.test("Gateway ends what is under way when its client leaves, and serves the next at once", async () => {
   await using there = await setting({
@@ -204,4 +224,54 @@ Deno.test("Gateway ends a body that no node can go on with, and the length says 
   const { fields, body } = await client.ask("GET /files/film.mkv");
   assertEquals(fields.get("content-length"), String(film.length));
   assertEquals(body.length, 0);
+});
+
+/** Sessions that are opened at once, and fail when they are told to. */
+function fakePeers() {
+  const opened: { failure: Error | null; isEnded: boolean }[] = [];
+  const open = () => {
+    const session = {
+      failure: null,
+      isEnded: false,
+      abort: () => {},
+      [Symbol.asyncDispose]: () => {
+        session.isEnded = true;
+        return Promise.resolve();
+      },
+    };
+    opened.push(session);
+    return Promise.resolve({ session });
+  };
+  return { opened, peers: { open } as unknown as Peers };
+}
+
+Deno.test("NodeSessions opens gatewayNodeConnectionCount connections, then shares them", async () => {
+  const { opened, peers } = fakePeers();
+  await using sessions = new NodeSessions({ peers, mostCount: 2, idleMs: 1e6 });
+  const node = { id: "a" } as ListedNode;
+  const first = await sessions.lease(node);
+  first.release();
+  const again = await sessions.lease(node);
+  await sessions.lease(node);
+  const third = await sessions.lease(node);
+  assertEquals([opened.length, third.users], [2, 2]);
+  assertEquals(again.session, first.session);
+  opened[0]!.failure = new Error("gone");
+  opened[1]!.failure = new Error("gone");
+  await sessions.lease(node);
+  assertEquals(opened.length, 3);
+});
+
+Deno.test("NodeSessions ends a connection that nobody uses for gatewayNodeIdleMs", async () => {
+  using time = new FakeTime();
+  const { opened, peers } = fakePeers();
+  await using sessions = new NodeSessions({ peers, mostCount: 2, idleMs: 20 });
+  const lease = await sessions.lease({ id: "a" } as ListedNode);
+  await time.advance(100);
+  assertEquals(opened[0]!.isEnded, false);
+  lease.release();
+  await time.advance(19);
+  assertEquals(opened[0]!.isEnded, false);
+  await time.advance(1);
+  assertEquals(opened[0]!.isEnded, true);
 });
