@@ -200,6 +200,13 @@ const NUMBERS = {
    * answered: 30 GB from a hard disk.
    */
   hashingMostMs: 300_000,
+  /**
+   * How long a node may hash beside what it claims to hash, in one run, while no
+   * other could answer: it may be hashing for many others.
+   */
+  hashingAloneMs: 300_000,
+  /** What it must hash of that beside: a slow disk that others read as well. */
+  hashingAloneBytesPerSecond: 1_000_000,
   /** After this time the user is told which node is awaited, and for what. */
   hashingTellMs: 2_000,
   /** Bytes that a client keeps of one node's list: some 200,000 files. */

@@ -18,7 +18,12 @@ export class TooSlow extends Error {
 /** The numbers of `limits.ts` that bound these waits. */
 export type HashWaitLimits = Pick<
   Limits,
-  "hashingMs" | "hashingBytesPerSecond" | "hashingMostMs" | "hashingTellMs"
+  | "hashingMs"
+  | "hashingBytesPerSecond"
+  | "hashingMostMs"
+  | "hashingAloneMs"
+  | "hashingAloneBytesPerSecond"
+  | "hashingTellMs"
 >;
 
 /**
@@ -65,35 +70,45 @@ export class HashAccount {
   readonly #limits: HashWaitLimits;
   #allowedMs: number;
   #spentMs = 0;
+  /** The same while no other node could answer. */
+  #allowedAloneMs: number;
+  #spentAloneMs = 0;
   /** The time up to which its words have been counted. */
   #countedTo = 0;
 
   constructor(limits: HashWaitLimits) {
     this.#limits = limits;
     this.#allowedMs = limits.hashingMs;
+    this.#allowedAloneMs = limits.hashingAloneMs;
   }
 
   /** A file of so many bytes is asked for. */
   expect(bytes: number): void {
-    this.#allowedMs += bytes / this.#limits.hashingBytesPerSecond * 1_000;
+    const { hashingBytesPerSecond, hashingAloneBytesPerSecond } = this.#limits;
+    this.#allowedMs += bytes / hashingBytesPerSecond * 1_000;
+    this.#allowedAloneMs += bytes / hashingAloneBytesPerSecond * 1_000;
   }
 
   /**
    * The node says at `now` that it works on a question that was asked at
    * `askedAt`. Returns whether its time is over.
    *
-   * Questions that wait at once share their time, and time counts only while
-   * another node could answer in its place.
+   * Questions that wait at once share their time. While no other node could
+   * answer in its place, it has more.
    */
   works(
     now: number,
     { askedAt, others }: { askedAt: number; others: Others },
   ): boolean {
-    const ms = now - Math.max(askedAt, this.#countedTo);
+    const silentMs = now - Math.max(askedAt, this.#countedTo);
     this.#countedTo = now;
-    if (others === "none") return false;
     // Longer silence ends the conversation, unless other answers came in it.
-    this.#spentMs += Math.min(ms, LIMITS.pieceStallMs);
+    const ms = Math.min(silentMs, LIMITS.pieceStallMs);
+    if (others === "none") {
+      this.#spentAloneMs += ms;
+      return this.#spentAloneMs > this.#allowedAloneMs;
+    }
+    this.#spentMs += ms;
     const mostMs = others === "answered"
       ? Math.min(this.#allowedMs, this.#limits.hashingMostMs)
       : this.#allowedMs;
@@ -102,7 +117,7 @@ export class HashAccount {
 
   /** Milliseconds that counted. */
   get spentMs(): number {
-    return this.#spentMs;
+    return this.#spentMs + this.#spentAloneMs;
   }
 }
 
@@ -170,13 +185,14 @@ export class HashWaits {
 
   /**
    * Hears a node's words that it hashes files before it finds them, because of
-   * a grant. Another node counts as having answered.
+   * a grant. Another node counts as having answered. A node that is alone gets the
+   * time of its session, because nobody knows how large these files are.
    */
   findWorks(node: ListedNode): (askedAt: number) => void {
     const waited = this.#of(node);
     return (askedAt) => {
-      const others = this.#byNode.size > 1 ? "answered" : "none";
-      this.#works(waited, { askedAt, others });
+      if (this.#byNode.size === 1) return;
+      this.#works(waited, { askedAt, others: "answered" });
     };
   }
 

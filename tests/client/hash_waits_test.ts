@@ -17,6 +17,7 @@ import { assertBytes, ClientLog, fetch, get, pinned } from "./_outcomes.ts";
 import { evil, MIDDLE, NEW, OLD, read } from "./_setting.ts";
 
 const { hashingMs, hashingBytesPerSecond, hashingMostMs } = LIMITS;
+const { hashingAloneMs, hashingAloneBytesPerSecond } = LIMITS;
 const WORD_MS = 5_000;
 const TIB = 1024 ** 4;
 
@@ -34,7 +35,13 @@ for (
   const [what, bytes, others, expected] of [
     ["nothing", 0, "pending", hashingMs / 1_000 + 5],
     ["nothing", 0, "answered", hashingMs / 1_000 + 5],
-    ["nothing", 0, "none", null],
+    ["nothing", 0, "none", hashingAloneMs / 1_000 + 5],
+    [
+      "100 s of slow work",
+      100 * hashingAloneBytesPerSecond,
+      "none",
+      hashingAloneMs / 1_000 + 105,
+    ],
     [
       "100 s of work",
       100 * hashingBytesPerSecond,
@@ -160,6 +167,22 @@ Deno.test("Where no other node can answer, the user is told who is awaited for w
     [told?.node.name, told?.name, told?.bytes],
     ["mallory", "f", MIDDLE.length],
   );
+});
+
+Deno.test("A fetch ends whose only node says that it hashes for longer than its claim takes", async () => {
+  await using relay = await startRelay();
+  await using _mallory = await evil(relay, { "f": MIDDLE }, {
+    unhashed: true,
+    describe: onlyWorks,
+  });
+  const { sha256 } = describeBytes("f", MIDDLE);
+  const limits = { hashingAloneMs: 0, hashingAloneBytesPerSecond: Infinity };
+  const { kind, log } = await within(
+    fetch(relay, "f", { sha256, limits }),
+    "the fetch",
+  );
+  assertEquals(kind, "undelivered");
+  assertEquals(log.trouble, ["mallory slow, out"]);
 });
 
 Deno.test("sumFiles takes no content of a node that only says that it hashes, and ends", async () => {
