@@ -5,7 +5,8 @@
  * @module
  */
 
-import type { Conn } from "../base/conn.ts";
+import { parseEndpoint } from "../base/address.ts";
+import type { Conn, Endpoint } from "../base/conn.ts";
 import { ProtocolError } from "../base/errors.ts";
 import type { Limits } from "../base/limits.ts";
 import type { RelayDialer } from "../uplink/relay_dialer.ts";
@@ -48,6 +49,8 @@ export class TunnelsUnwanted extends Error {
 export class TunnelWay implements AsyncDisposable {
   readonly #options: TunnelWayOptions;
   readonly #line: RelayLine;
+  /** Lines to other instances of the relay, by their addresses. */
+  readonly #lines = new Map<string, RelayLine>();
   #leftBytes: number;
 
   /** Does not connect yet. */
@@ -66,7 +69,7 @@ export class TunnelWay implements AsyncDisposable {
   async open(node: ListedNode, signal: AbortSignal): Promise<Conn> {
     if (this.#leftBytes <= 0) throw new RelayedEnough();
     const { plaintext, limits } = this.#options;
-    const { answer, session } = await this.#line.ask(
+    const { answer, session } = await this.#lineTo(node.signed.at).ask(
       { kind: "tunnel", id: node.id },
       signal,
     );
@@ -86,8 +89,26 @@ export class TunnelWay implements AsyncDisposable {
     return new AllowedConn(conn, this.#allow);
   }
 
+  /**
+   * The line to the instance that a node is attached to. It is asked once: one
+   * that sends the client on is not believed.
+   */
+  #lineTo(at: string | undefined): RelayLine {
+    if (at === undefined) return this.#line;
+    const known = this.#lines.get(at);
+    if (known !== undefined) return known;
+    const endpoint = instanceIn(at);
+    if (endpoint === undefined || this.#lines.size >= LINE_COUNT) {
+      return this.#line;
+    }
+    const line = new RelayLine(this.#options.dialer.at(endpoint));
+    this.#lines.set(at, line);
+    return line;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#line[Symbol.asyncDispose]();
+    const lines = [this.#line, ...this.#lines.values()];
+    await Promise.all(lines.map((line) => line[Symbol.asyncDispose]()));
   }
 
   /** Counts received bytes; throws if they are too many. */
@@ -95,6 +116,18 @@ export class TunnelWay implements AsyncDisposable {
     this.#leftBytes -= bytes;
     if (this.#leftBytes < 0) throw new RelayedEnough();
   };
+}
+
+/** Instances that one client asks: more than any relay has. */
+const LINE_COUNT = 16;
+
+/** The address of an instance; `undefined` if the relay gave none. */
+function instanceIn(text: string): Endpoint | undefined {
+  try {
+    return parseEndpoint(text, { zero: false });
+  } catch {
+    return undefined;
+  }
 }
 
 /** A conn that stops reading when the user's limit is reached. */

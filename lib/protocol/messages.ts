@@ -55,6 +55,8 @@ export interface ListedRecord extends SignedRecord {
   observed?: number[];
   /** Whether the node can be reached through the relay. */
   tunnel?: boolean;
+  /** The other instance of the relay that it is attached to, as `HOST:PORT`. */
+  at?: string;
 }
 /** A signed record of a holder, as a relay lists it to one client. */
 export interface ListedHolderRecord extends ListedRecord {

@@ -114,6 +114,17 @@ export class RelayDialer {
     this.#options = options;
   }
 
+  /**
+   * Reaches the same relay at another address, that of one of its instances:
+   * whoever answers there must have the id that this one has met.
+   */
+  at(endpoint: Endpoint): RelayDialer {
+    const { plaintext, knownRelays: _, ...options } = this.#options;
+    const id = this.relay.id ?? this.#metId;
+    const relay = plaintext || id === null ? endpoint : { ...endpoint, id };
+    return new RelayDialer(relay, { ...options, plaintext });
+  }
+
   /** The credentials for a private relay. */
   get access(): Access {
     return this.#options.access ?? {};

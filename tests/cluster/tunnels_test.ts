@@ -1,0 +1,60 @@
+/** Tunnels to nodes that are attached to another instance. */
+
+import { assertEquals, assertMatch } from "@std/assert";
+import { listNodes } from "../../lib/client/listing.ts";
+import { type ClientEvent, fetchFile } from "../../lib/mod.ts";
+import { EventLog } from "../_event_log.ts";
+import { startNode } from "../_network.ts";
+import { askForTunnel } from "../_tunnel_ends.ts";
+import { eventually, startInstance, untilListed } from "./_instances.ts";
+import { MemoryStore } from "./_memory_store.ts";
+import { freePort } from "./_redis_server.ts";
+
+for (const plaintext of [false, true]) {
+  Deno.test(`A client of one instance fetches through the instance that the node is attached to${plaintext ? ", without encryption" : ""}`, async () => {
+    const store = new MemoryStore();
+    await using a = await startInstance(store, { plaintext });
+    await using b = await startInstance(store, { plaintext });
+    await using node = await startNode(a, { "a.txt": "abc" }, {
+      advertise: { host: "127.0.0.1", port: freePort() },
+      plaintext,
+    });
+    await node.log.until("attached");
+    const at = `127.0.0.1:${a.server.address.port}`;
+    await eventually(async () => {
+      const { nodes } = await listNodes({
+        relay: b.server.address,
+        plaintext,
+      });
+      return nodes[0]?.signed.at === at && nodes[0].isAttached;
+    });
+    const log = new EventLog<ClientEvent>();
+    await using file = await fetchFile({
+      relay: b.server.address,
+      name: "a.txt",
+      plaintext,
+      onEvent: log.onEvent,
+    });
+    const pieces = await Array.fromAsync(file.pieces(), (it) => it.slice());
+    assertEquals(await new Blob(pieces).text(), "abc");
+    assertEquals((await log.until("node_answered")).path, "tunnel");
+    await file[Symbol.asyncDispose]();
+    assertEquals((await a.log.until("tunnel_ended")).how, "completed");
+    assertEquals(b.log.names.includes("tunnel_ended"), false);
+  });
+}
+
+Deno.test("An instance tells a client that asks it for a tunnel where the node is attached", async () => {
+  const store = new MemoryStore();
+  await using a = await startInstance(store);
+  await using b = await startInstance(store);
+  await using node = await startNode(a, { "a.txt": "abc" }, {
+    name: "alpha",
+    advertise: { host: "127.0.0.1", port: freePort() },
+  });
+  await node.log.until("attached");
+  await untilListed(b, "alpha");
+  const answer = await askForTunnel(b, node.server.id);
+  assertEquals(answer.kind, "refused");
+  assertMatch(JSON.stringify(answer), /elsewhere.*127\.0\.0\.1:/);
+});
