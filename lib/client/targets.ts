@@ -41,7 +41,7 @@ export interface TargetsOptions {
   readonly hasher: Hasher;
   /** Hears what becomes of files. */
   readonly outcomes: SaveReport;
-  /** Asks for the manifest of a file; throws a `Failure` where none is had. */
+  /** Asks for the manifest of a file; throws a `Failure` if no node gives it. */
   readonly describe: (job: Job) => Promise<Manifest>;
   /** Stops it. */
   readonly signal: AbortSignal;

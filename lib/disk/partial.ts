@@ -44,7 +44,7 @@ export interface PartialFileOptions extends TargetOptions {
   readonly hasher?: Hasher | undefined;
 }
 
-/** A file on its way. Whoever opens it calls `finish`, `keep` or `discard`. */
+/** A file on its way. Its opener calls `finish`, `keep` or `discard`. */
 export class PartialFile implements Sink {
   /** The final name. */
   readonly path: string;

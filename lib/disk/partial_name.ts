@@ -45,7 +45,7 @@ export async function openPartial(path: string): Promise<Deno.FsFile> {
   const partialPath = partialPathOf(path);
   const file = await openEither(partialPath);
   try {
-    // Whoever had the lock may have published or removed it since.
+    // The process with the lock may have published or removed it since.
     if (
       file !== undefined && await file.tryLock(true) &&
       await isThere(file, partialPath)

@@ -189,7 +189,7 @@ export class Outbox implements Disposable {
     this.#used = 0;
     this.#isSending = true;
     this.#sending = this.#send(frames, buffer);
-    this.#sending.catch(ignore); // told to whoever sends next
+    this.#sending.catch(ignore); // the next to send gets it
   }
 
   async #send(

@@ -142,7 +142,7 @@ export class ListingAnswer implements Answer {
   ) {
     this.request = request;
     this.#from = from;
-    this.#failed.promise.catch(() => {}); // told to whoever still reads
+    this.#failed.promise.catch(() => {}); // readers get it
   }
 
   take(message: NodeToClient): void | Promise<void> {

@@ -290,7 +290,7 @@ export class Connection {
   /** Asks for more, once half of what is under way has come. */
   #fill(session: NodeSession, flight: Flight): void {
     const { windowBytes, windowRequestCount } = this.#work;
-    // Small at first: a file is not all for whoever answered first.
+    // Small at first, so that the first to answer does not get all of a file.
     const window = Math.min(
       windowBytes,
       FIRST_WINDOW_BYTES + flight.receivedBytes,

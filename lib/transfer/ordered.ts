@@ -82,7 +82,7 @@ export class OrderedSink implements Sink {
     }
   }
 
-  /** Ends it: whoever reads gets `error`, once what can be given out has been. */
+  /** Ends it: the reader gets `error` after the pieces that are there. */
   fail(error: unknown): void {
     this.#failure ??= { error };
     this.#signal();
@@ -125,7 +125,7 @@ export class OrderedSink implements Sink {
     }
   }
 
-  /** A piece of zeros, made anew: whoever reads may change it. */
+  /** A piece of zeros, made anew because its reader may change it. */
   #zerosOf(piece: number): Uint8Array<ArrayBuffer> {
     const start = piece * this.#pieceBytes;
     return new Uint8Array(Math.min(this.#pieceBytes, this.#size - start));

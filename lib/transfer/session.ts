@@ -179,7 +179,7 @@ export class NodeSession implements AsyncDisposable {
       await this.#send({ kind: "browse", request: answer.request, prefix });
       yield* answer.pages();
     } finally {
-      // Whoever stops early leaves answers on their way that nobody wants.
+      // After an early stop, answers are still on their way that nobody wants.
       if (!answer.isDone) this.abort(new Error("the listing was broken off"));
     }
   }
