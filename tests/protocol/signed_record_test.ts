@@ -284,3 +284,38 @@ Deno.test("openRegistration never opens a mutated record", async () => {
     );
   }
 });
+
+Deno.test("A record with several addresses has these bytes", async () => {
+  const signed = await signRegistration({
+    purpose: "register",
+    relay: "a".repeat(52),
+    nonce: "AAAA",
+    instance: "AAAAAAAA",
+    sequence: 7,
+    name: "nas",
+    addresses: [
+      { host: "203.0.113.7", port: 1500 },
+      { host: "192.168.1.7", port: 1500 },
+      { host: "2001:db8::7", port: 1500 },
+    ],
+  }, identity);
+  assertEquals(
+    signed.record,
+    `{"purpose":"register","relay":"${"a".repeat(52)}","nonce":"AAAA",` +
+      '"instance":"AAAAAAAA","sequence":7,"name":"nas","addresses":' +
+      '["203.0.113.7:1500","192.168.1.7:1500","[2001:db8::7]:1500"]}',
+  );
+  const verdict = await openRegistration(signed);
+  assertEquals(verdict.kind, "opened");
+});
+
+for (
+  const text of ["[2001:DB8::7]:1", "[2001:db8:0::7]:1", "[::ffff:1.2.3.4]:1"]
+) {
+  Deno.test(`A record with the address ${text} is refused: it has another form`, async () => {
+    assertEquals(
+      await refusalOf(await sign({ ...WIRE, addresses: [text] })),
+      "bad_address, addresses.0: not in its canonical form",
+    );
+  });
+}
