@@ -24,6 +24,7 @@ import { refusalOf } from "./guard.ts";
 import { logIn, unproved } from "./logging_in.ts";
 import { errorPage, folderPage } from "./pages.ts";
 import { pageAsset } from "./page.ts";
+import { qrAsJson } from "./qr.ts";
 
 /** Answers a request. Failures become answers; bugs are thrown. */
 export async function answerTo(
@@ -70,6 +71,7 @@ async function routed(
   if (path === "/") return await root(request, gateway);
   if (path === "/api/files") return filesAsJson(await gateway.lists.latest());
   if (path === "/api/nodes") return nodesAsJson(await gateway.lists.latest());
+  if (path === "/api/qr") return await qrAsJson(request.query);
   if (path === "/api/transfers") return transfersAsJson(gateway.transfers);
   const [, room, rest = ""] = /^\/([a-z]+)\/(.*)$/.exec(path) ?? [];
   switch (room) {

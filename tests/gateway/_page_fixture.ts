@@ -83,10 +83,4 @@ export const LINK_POSTS: HostState["posts"] = new Map([
     new Response(`of ${link}`, {
       headers: { "content-disposition": 'attachment; filename="beach.svg"' },
     })],
-  ["/api/link", ({ name }) =>
-    Response.json({
-      link: `p2p://nas:1700/x/y/${name}`,
-      note: "Valid for one hour and one download.",
-      qr: { size: 3, rows: ["101", "010", "110"] },
-    })],
 ]);

@@ -90,6 +90,9 @@ async function answerTo(
     };
     return Response.json(list, { headers: { etag: `"${files.length}"` } });
   }
+  if (pathname === "/api/qr") {
+    return Response.json({ v: 1, size: 3, rows: ["101", "010", "110"] });
+  }
   if (pathname === "/api/nodes") return Response.json({ v: 1, nodes });
   if (pathname === "/api/transfers") {
     return Response.json({ v: 1, ...state.transfers() });

@@ -186,7 +186,7 @@ testInBrowser(
 );
 
 testInBrowser(
-  "The page makes a link to give away, with its QR code",
+  "The page gives the address of a file, to copy and as a QR code",
   async () => {
     await using at = host({ posts: LINK_POSTS });
     await using opened = await openPage(at.url);
@@ -196,7 +196,7 @@ testInBrowser(
     await page.waitForSelector(".qr");
     assertEquals(
       await page.inputValue(".copy input >> nth=0"),
-      "p2p://nas:1700/x/y/README.md",
+      `${at.url}files/README.md`,
     );
     assertEquals(
       await page.getAttribute(".qr path", "d"),

@@ -36,6 +36,13 @@ Deno.test("Gateway serves pages, files and lists of all nodes", async () => {
   assertEquals((await gateway.ask("GET /files/%2e%2e/x")).status, 400);
   assertEquals((await gateway.ask("DELETE /files/a.txt")).status, 405);
   assertEquals((await gateway.ask("GET /healthz")).text, "ok\n");
+  const qr = JSON.parse((await gateway.ask("GET /api/qr?text=http://h/")).text);
+  assertEquals([qr.size, qr.rows.length, qr.rows[0].slice(0, 8)], [
+    ...[21, 21, "11111110"],
+  ]);
+  const long = `GET /api/qr?text=${"x".repeat(4_500)}`;
+  assertEquals((await gateway.ask(long)).status, 400);
+  assertEquals((await gateway.ask("GET /api/qr")).status, 400);
 });
 
 Deno.test("Gateway gives lists as JSON: files, nodes, transfers, and lines as ls", async () => {

@@ -13,7 +13,7 @@ import {
   formatDate,
   kindOf,
 } from "./formats.js";
-import { makeLink } from "./share.js";
+import { showAddress } from "./share.js";
 
 /** @typedef {import("./finder.js").Row} Row */
 
@@ -73,7 +73,7 @@ export class Preview {
       shared.hidden = !shared.hidden;
       share.setAttribute("aria-expanded", String(!shared.hidden));
       if (!shared.hidden && shared.childElementCount === 0) {
-        makeLink(name, url, { place: shared, signal: this.#stop.signal });
+        showAddress(url, { place: shared, signal: this.#stop.signal });
       }
     });
     this.#dialog.replaceChildren(

@@ -1,6 +1,6 @@
 // @ts-check
 /// <reference lib="dom" />
-/** Links to give away, to copy or as a QR code. */
+/** Addresses to give away, to copy or as a QR code. */
 
 import { h, problemIn, ROOT, svg } from "./dom.js";
 
@@ -8,34 +8,22 @@ import { h, problemIn, ROOT, svg } from "./dom.js";
 const QUIET = 4;
 
 /**
- * Asks for a link to a file and shows it, beside the file's address here.
- * @param {string} name
+ * Shows the address of a file, to copy and as a QR code.
  * @param {string} url
  * @param {{ place: HTMLElement, signal: AbortSignal }} options
  */
-export async function makeLink(name, url, { place, signal }) {
-  const waiting = h("p", { class: "calm", role: "status" }, "Making a link …");
-  place.replaceChildren(waiting);
+export async function showAddress(url, { place, signal }) {
+  place.replaceChildren(copyField("Address", url));
+  const query = new URL("api/qr", ROOT);
+  query.searchParams.set("text", url);
   try {
-    const answer = await fetch(new URL("api/link", ROOT), {
-      ...{ method: "POST", signal, body: JSON.stringify({ name }) },
-      headers: { "Content-Type": "application/json" },
-    });
+    const answer = await fetch(query, { signal });
     if (!answer.ok) throw new Error(await problemIn(answer));
-    const { link, web, note, qr } = await answer.json();
-    place.replaceChildren(
-      copyField("Link", web ?? link),
-      ...note ? [h("p", { class: "more" }, note)] : [],
-      drawQr(qr, "QR code of the link"),
-      copyField("Address here", url),
-    );
+    place.append(drawQr(await answer.json(), "QR code of the address"));
   } catch (error) {
     if (signal.aborted) return;
     const words = error instanceof Error ? error.message : String(error);
-    place.replaceChildren(
-      h("pre", { class: "alert", role: "alert" }, words),
-      copyField("Address here", url),
-    );
+    place.append(h("pre", { class: "alert", role: "alert" }, words));
   }
 }
 
@@ -69,11 +57,10 @@ function copyField(label, text) {
 }
 
 /**
- * @param {{ size: number, rows: string[] } | undefined} qr rows of 0 and 1
+ * @param {{ size: number, rows: string[] }} qr rows of 0 and 1
  * @param {string} label
  */
 function drawQr(qr, label) {
-  if (qr === undefined) return "";
   const { size, rows } = qr;
   const path = rows.map((row, y) =>
     [...row.matchAll(/1+/g)].map(({ 0: run, index }) =>
