@@ -8,12 +8,16 @@
 import { join } from "@std/path/join";
 import { Turns } from "../base/turns.ts";
 
-/** All entries of a folder. Work between two turns takes `turnMs`. */
+// Mostly the thread waits for the system: a turn in each `turnMs` would double
+// the time of a large folder.
+const TURNS_APART = 10;
+
+/** All entries of a folder, with turns for others in between. */
 export async function entriesIn(
   folder: string,
   turnMs: number,
 ): Promise<Deno.DirEntry[]> {
-  const turns = new Turns(turnMs);
+  const turns = new Turns(TURNS_APART * turnMs);
   const entries: Deno.DirEntry[] = [];
   for await (const entry of Deno.readDir(folder)) {
     entries.push(entry);
@@ -30,7 +34,7 @@ export async function hasMoreEntries(
   folder: string,
   { most, turnMs }: { most: number; turnMs: number },
 ): Promise<boolean> {
-  const turns = new Turns(turnMs);
+  const turns = new Turns(TURNS_APART * turnMs);
   let count = 0;
   const waiting = [folder];
   for (let at = waiting.pop(); at !== undefined; at = waiting.pop()) {
