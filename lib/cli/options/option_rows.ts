@@ -7,8 +7,7 @@
 
 import { parseAdvertise, parseHost } from "../../base/address.ts";
 import type { OptionTable } from "./option_spec.ts";
-import { GATEWAY_ROWS } from "./gateway_rows.ts";
-import { CLUSTER_ROWS, SWARM_ROWS } from "./together_rows.ts";
+import { CLUSTER_ROWS, GATEWAY_ROWS, SWARM_ROWS } from "./together_rows.ts";
 import * as values from "./values.ts";
 
 const SERVERS = ["relay", "node"] as const;

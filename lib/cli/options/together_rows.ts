@@ -1,6 +1,6 @@
 /**
  * The options of those that work together: of clients that give others what they
- * fetch, and of the instances of one relay.
+ * fetch, of the instances of one relay, and of a gateway for browsers.
  *
  * @module
  */
@@ -52,3 +52,41 @@ export const CLUSTER_ROWS = {
     help: "with --cluster, where this instance alone is dialled",
   },
 } satisfies OptionTable;
+
+/** The rows of a gateway. */
+export const GATEWAY_ROWS = {
+  cert: {
+    roles: ["client"],
+    commands: ["gateway"],
+    value: "FILE",
+    names: "file",
+    help: "certificate of the gateway (PEM), for https",
+  },
+  key: {
+    roles: ["client"],
+    commands: ["gateway"],
+    value: "FILE",
+    names: "file",
+    help: "private key of that certificate (PEM)",
+  },
+  "gateway-token-file": {
+    roles: ["client"],
+    commands: ["gateway"],
+    value: "FILE",
+    names: "file",
+    help: "what browsers and players must show; any text",
+  },
+  "gateway-host": {
+    roles: ["client"],
+    commands: ["gateway"],
+    value: "NAME",
+    isRepeated: true,
+    parse: values.lines,
+    help: "name that leads to the gateway; repeat it for others",
+  },
+  "gateway-plaintext": {
+    roles: ["client"],
+    commands: ["gateway"],
+    help: "let other machines connect in the clear",
+  },
+} as const satisfies OptionTable;
