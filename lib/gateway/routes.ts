@@ -23,6 +23,7 @@ import {
 import { refusalOf } from "./guard.ts";
 import { logIn, unproved } from "./logging_in.ts";
 import { errorPage, folderPage } from "./pages.ts";
+import { davOptions, davRefusal, propfind } from "./webdav.ts";
 import { pageAsset } from "./page.ts";
 import { qrAsJson } from "./qr.ts";
 
@@ -57,6 +58,9 @@ async function guarded(
   if (method === "POST" && path === "/login") return logIn(request, gateway);
   const proof = gateway.login.proofOf(request);
   if (proof !== "right") return unproved(request, proof);
+  if (path === "/dav" || path.startsWith("/dav/")) {
+    return await dav(path.slice("/dav/".length), request, gateway);
+  }
   if (!isRead) {
     return plainAnswer(405, undefined, [["Allow", "GET, HEAD"]]);
   }
@@ -127,6 +131,26 @@ async function file(
   const { transfers, source } = gateway;
   const found = await source.find(name, { signal: request.signal });
   return answerWithFile(request, found, { transfers, isImmutable: false });
+}
+
+async function dav(
+  path: string,
+  request: WebRequest,
+  gateway: Gateway,
+): Promise<HttpAnswer> {
+  const folder = path.endsWith("/") ? "/" : "";
+  const name = path === "" ? "" : nameIn(path.replace(/\/$/, "")) + folder;
+  switch (request.method) {
+    case "OPTIONS":
+      return davOptions();
+    case "PROPFIND":
+      return await propfind(name, request, gateway);
+    case "GET":
+    case "HEAD":
+      return await file(path, request, gateway);
+    default:
+      return davRefusal();
+  }
 }
 
 async function content(

@@ -1,0 +1,103 @@
+/**
+ * The gateway as other programs use it, each by its own name.
+ */
+
+import { assertEquals, assertMatch } from "@std/assert";
+import { Buffer } from "node:buffer";
+import { join } from "@std/path";
+import { randomBytes, seededRandom } from "../_random.ts";
+import { tempShare } from "../_temp_share.ts";
+import { testWith } from "../_tools.ts";
+import { startGateway, type TestGateway } from "./_gateway.ts";
+
+const FILM = randomBytes(3 * 1024 * 1024 + 77, seededRandom(43));
+const NAME = "films/My film, 100% (ü).mkv";
+const SHARES = { alpha: { [NAME]: FILM, "letter.txt": "Dear reader\n" } };
+const PATH = "files/films/My%20film%2C%20100%25%20(%C3%BC).mkv";
+
+/** Runs a program to its end; its stdout. */
+async function run(
+  command: string,
+  args: readonly string[],
+): Promise<Uint8Array<ArrayBuffer>> {
+  const { code, stdout, stderr } = await new Deno.Command(command, {
+    args: [...args],
+    env: { RCLONE_CONFIG: "/dev/null", HOME: Deno.env.get("HOME") ?? "/" },
+  }).output();
+  assertEquals(code, 0, `${command}: ${new TextDecoder().decode(stderr)}`);
+  return stdout;
+}
+
+function assertFilm(bytes: Uint8Array): void {
+  assertEquals(bytes.length, FILM.length);
+  assertEquals(Buffer.from(FILM).equals(bytes), true);
+}
+
+function clientTest(
+  tool: string,
+  what: string,
+  fn: (gateway: TestGateway, folder: string) => Promise<void>,
+): void {
+  testWith([tool], `${tool} ${what}`, async () => {
+    await using gateway = await startGateway(SHARES);
+    await using folder = await tempShare();
+    await fn(gateway, folder.path);
+  });
+}
+
+clientTest(
+  "curl",
+  "-C - goes on with a download that broke off",
+  async ({ server }, folder) => {
+    const path = join(folder, "film.mkv");
+    await Deno.writeFile(path, FILM.subarray(0, 1_000_001));
+    await run("curl", ["-sf", "-C", "-", "-o", path, server.url + PATH]);
+    assertFilm(await Deno.readFile(path));
+  },
+);
+
+clientTest(
+  "wget",
+  "-c goes on with a download, and is content with a whole one",
+  async ({ server }, folder) => {
+    const path = join(folder, "film.mkv");
+    await Deno.writeFile(path, FILM.subarray(0, 1_000_001));
+    for (const _ of [1, 2]) {
+      await run("wget", ["-q", "-c", "-O", path, server.url + PATH]);
+      assertFilm(await Deno.readFile(path));
+    }
+  },
+);
+
+clientTest(
+  "aria2c",
+  "-x8 fetches parts at once",
+  async ({ server }, folder) => {
+    await run("aria2c", [
+      ...["-q", "-x8", "-s8", "-k1M", "--no-conf", "-d", folder],
+      ...["-o", "film.mkv", server.url + PATH],
+    ]);
+    assertFilm(await Deno.readFile(join(folder, "film.mkv")));
+  },
+);
+
+for (
+  const [kind, path] of [["http", "files/"], ["webdav", "dav/"]] as const
+) {
+  clientTest(
+    "rclone",
+    `lists, copies and reads over ${kind}`,
+    async ({ server }, folder) => {
+      const remote = `:${kind},url='${server.url}${path}':`;
+      const list = await run("rclone", ["lsl", remote]);
+      const text = new TextDecoder().decode(list);
+      assertMatch(text, /3145805 .*films\/My film, 100% \(ü\)\.mkv/);
+      assertMatch(text, / 12 .*letter\.txt/);
+      await run("rclone", ["copy", `${remote}films`, folder]);
+      assertFilm(await Deno.readFile(join(folder, "My film, 100% (ü).mkv")));
+      const args = ["--offset", "1000", "--count", "50"];
+      const part = await run("rclone", ["cat", ...args, remote + NAME]);
+      assertEquals(part, FILM.slice(1_000, 1_050));
+    },
+  );
+}
