@@ -38,7 +38,7 @@ function clientTest(
   what: string,
   fn: (gateway: TestGateway, folder: string) => Promise<void>,
 ): void {
-  testWith([tool], `${tool} ${what}`, async () => {
+  testWith([tool], what, async () => {
     await using gateway = await startGateway(SHARES);
     await using folder = await tempShare();
     await fn(gateway, folder.path);
@@ -47,7 +47,7 @@ function clientTest(
 
 clientTest(
   "curl",
-  "-C - goes on with a download that broke off",
+  "curl -C - goes on with a download that broke off",
   async ({ server }, folder) => {
     const path = join(folder, "film.mkv");
     await Deno.writeFile(path, FILM.subarray(0, 1_000_001));
@@ -58,7 +58,7 @@ clientTest(
 
 clientTest(
   "wget",
-  "-c goes on with a download, and is content with a whole one",
+  "wget -c goes on with a download, and is content with a whole one",
   async ({ server }, folder) => {
     const path = join(folder, "film.mkv");
     await Deno.writeFile(path, FILM.subarray(0, 1_000_001));
@@ -71,7 +71,7 @@ clientTest(
 
 clientTest(
   "aria2c",
-  "-x8 fetches parts at once",
+  "aria2c -x8 fetches parts at once",
   async ({ server }, folder) => {
     await run("aria2c", [
       ...["-q", "-x8", "-s8", "-k1M", "--no-conf", "-d", folder],
@@ -86,7 +86,7 @@ for (
 ) {
   clientTest(
     "rclone",
-    `lists, copies and reads over ${kind}`,
+    `rclone lists, copies and reads over ${kind}`,
     async ({ server }, folder) => {
       const remote = `:${kind},url='${server.url}${path}':`;
       const list = await run("rclone", ["lsl", remote]);
