@@ -124,8 +124,8 @@ testInBrowser(
       "report",
       "9999",
     ]);
-    // Some tens of milliseconds each; a busy machine gets room. What is promised
-    // was measured alone on the machine.
+    // 80 to 160 ms each where other programs keep the processor busy, so there
+    // is room here; the aim of 100 ms needs an idle machine.
     const usual = results.toSorted((a, b) => a - b)[results.length >> 1]!;
     assert(usual < 1_000, `results after ${results.join(", ")} ms`);
     const tasks = await page.evaluate("longTasks") as number[];
