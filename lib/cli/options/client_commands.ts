@@ -214,7 +214,6 @@ export const CLIENT_COMMANDS: Readonly<Record<ClientCommand, Command>> = {
     common: [
       "cert",
       "key",
-      "gateway-token-file",
       "gateway-host",
       "token-file",
     ],

@@ -74,7 +74,7 @@ export const GATEWAY_ROWS = {
     commands: ["gateway"],
     value: "FILE",
     names: "file",
-    help: "what browsers and players must show; any text",
+    help: "what browsers must show: any text",
   },
   "gateway-host": {
     roles: ["client"],
@@ -82,7 +82,7 @@ export const GATEWAY_ROWS = {
     value: "NAME",
     isRepeated: true,
     parse: values.lines,
-    help: "name that leads to the gateway; repeat it for others",
+    help: "name that leads here; repeat it for others",
   },
   "gateway-plaintext": {
     roles: ["client"],

@@ -13,13 +13,6 @@ import {
   type Shell,
   SHELLS,
 } from "../options/command_table.ts";
-import { formatCompletions } from "../options/completions.ts";
-import {
-  formatCommandHelp,
-  formatHelp,
-  formatShortCommandHelp,
-  formatShortHelp,
-} from "../options/help.ts";
 import { OPTIONS } from "../options/option_table.ts";
 import { type CommandLine, usageFailure } from "../options/command_line.ts";
 import { spoken } from "../options/spoken.ts";
@@ -32,16 +25,16 @@ import type { Terminal } from "../output/terminal.ts";
  * @returns whether it did.
  * @throws {Failure} of kind `usage` for unknown commands and shells.
  */
-export function answerAboutItself(
+export async function answerAboutItself(
   line: CommandLine,
   spec: CommandSpec,
   terminal: Terminal,
-): boolean {
+): Promise<boolean> {
   const [command, ...words] = wordsWithoutRelay(line.words, spec);
   if (spec.role === "relay") refuseMistyped(spec, command);
   if (line.isOn("help")) {
     const topic = line.words.find((word) => isCommand(spec, word));
-    tellHelp(spec, terminal, { topic, isAll: line.isOn("all") });
+    await tellHelp(spec, terminal, { topic, isAll: line.isOn("all") });
   } else if (line.isOn("version")) {
     terminal.fact(`relay-p2p ${VERSION}, protocol ${PROTOCOL_VERSION}`);
     terminal.event({
@@ -56,11 +49,14 @@ export function answerAboutItself(
     if (topic !== undefined && !isCommand(spec, topic)) {
       throw noSuchCommand(spec, topic);
     }
-    tellHelp(spec, terminal, { topic, isAll: line.isOn("all") });
+    await tellHelp(spec, terminal, { topic, isAll: line.isOn("all") });
   } else if (command === "completions") {
     const [shell, name = spec.script, ...more] = words;
     if (more.length > 0) throw tooMany(spec, command);
-    tellCompletions(spec, terminal, { shell: parseShell(spec, shell), name });
+    await tellCompletions(spec, terminal, {
+      shell: parseShell(spec, shell),
+      name,
+    });
   } else {
     refuseAll(line, spec);
     return false;
@@ -114,11 +110,17 @@ function refuseAll(line: CommandLine, spec: CommandSpec): void {
   });
 }
 
-function tellHelp(
+async function tellHelp(
   spec: CommandSpec,
   terminal: Terminal,
   { topic, isAll }: { topic: string | undefined; isAll: boolean },
-): void {
+): Promise<void> {
+  const {
+    formatCommandHelp,
+    formatHelp,
+    formatShortCommandHelp,
+    formatShortHelp,
+  } = await import("../options/help.ts");
   const typed = spoken(spec);
   const [all, one] = isAll
     ? [formatHelp, formatCommandHelp]
@@ -128,11 +130,11 @@ function tellHelp(
   terminal.event({ event: "help", text });
 }
 
-function tellCompletions(
+async function tellCompletions(
   spec: CommandSpec,
   terminal: Terminal,
   { shell, name }: { shell: Shell; name: string },
-): void {
+): Promise<void> {
   // The name becomes part of a program.
   if (!/^[\w.][\w.-]*$/.test(name)) {
     throw new Failure("usage", {
@@ -141,6 +143,7 @@ function tellCompletions(
       why: "wanted a name of letters, digits, dots, dashes and underscores",
     });
   }
+  const { formatCompletions } = await import("../options/completions.ts");
   const script = formatCompletions(spec, { shell, name });
   terminal.fact(script.trimEnd());
   terminal.event({ event: "completions", shell, name, script });

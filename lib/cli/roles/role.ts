@@ -26,7 +26,6 @@ import type { RelayLinkEvent } from "../../uplink/relay_dialer.ts";
 import { show } from "../../base/text.ts";
 import type { CommandSpec } from "../options/command_table.ts";
 import { answerAboutItself, isCommand, refuseMistyped } from "./about.ts";
-import { readConfig } from "../options/config.ts";
 import {
   type CommandLine,
   parseCommandLine,
@@ -70,12 +69,13 @@ export async function runRole(
   try {
     let line = parseCommandLine(args, spec);
     terminal = new Terminal(outputOptions(line, spec));
-    if (answerAboutItself(line, spec, terminal)) return 0;
+    if (await answerAboutItself(line, spec, terminal)) return 0;
     const config = line.value("config");
-    const reread = async () =>
-      config === undefined
-        ? parseCommandLine(args, spec)
-        : parseCommandLine(args, spec, await readConfig(config, spec.role));
+    const reread = async () => {
+      if (config === undefined) return parseCommandLine(args, spec);
+      const { readConfig } = await import("../options/config.ts");
+      return parseCommandLine(args, spec, await readConfig(config, spec.role));
+    };
     if (config !== undefined) {
       line = await reread();
       terminal = new Terminal(outputOptions(line, spec));
