@@ -32,6 +32,19 @@ export const UNTRIED: Readonly<
     "rename it: Deno grants no path with a comma, and the folder around it is the root":
       "takes a folder in the root: tests/base/permission_test.ts has the words",
   },
+  "lib/gateway/certificate.ts": {
+    "give a ${what} that begins with -----BEGIN, without a password":
+      "tests/gateway/attacks_test.ts gives a right pair",
+    "give the key that it was made with":
+      "tests/gateway/attacks_test.ts gives a right pair",
+  },
+  "lib/gateway/file_source.ts": {
+    "look for it in the list": "takes a browser: it shows the list",
+  },
+  "lib/cli/commands/gateway.ts": {
+    "name a file with the ${what} in it, as PEM":
+      "tests/gateway/attacks_test.ts gives such files",
+  },
   "lib/cli/commands/get.ts": {
     grantRemedy: ELSEWHERE,
     "run the same command again to continue":
