@@ -247,6 +247,8 @@ export type {
 } from "./cluster/replicator.ts";
 export type { TunnelEvent } from "./relay/tunnels.ts";
 export type { TunnelEnding } from "./relay/rendezvous.ts";
+export type { FurtherRelay } from "./access/further_relay.ts";
+export type { RelaysEvent } from "./client/relays.ts";
 export type { RelayLinkEvent } from "./uplink/relay_dialer.ts";
 export type { ClockEvent } from "./base/clock_watch.ts";
 export {

@@ -75,6 +75,9 @@ const Node = object({
   ...NODE,
   addresses: listOf(Type.String(), "the addresses to dial, `HOST:PORT`"),
   isAttached: flag("whether it can be reached through the relay"),
+  relays: Type.Optional(
+    listOf(Type.String(), "the relays that list it, if several are asked"),
+  ),
   index: Type.Optional(
     object(
       {
@@ -548,6 +551,16 @@ export const EVENTS: Readonly<Record<EventName, EventSpec>> = {
     says: "the relay's message of the day: a stranger's words",
     roles: PEERS,
     fields: { relay: relayAt, text: text("the message") },
+  },
+  "relay_failed": {
+    says: "one of several relays could not be asked; told once",
+    roles: CLIENT,
+    fields: { relay: relayAt, error: FailureObject },
+  },
+  "relay_late": {
+    says: "one of several relays has not answered yet; told once",
+    roles: CLIENT,
+    fields: { relay: relayAt },
   },
   "relay_open": {
     says: "the client has a token, and the relay admits everybody",

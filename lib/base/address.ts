@@ -313,3 +313,14 @@ function expandIpv6(address: string): string[] {
   const zeros = Array<string>(8 - before.length - after.length).fill("0");
   return [...before, ...zeros, ...after];
 }
+
+/**
+ * Parses a relay in one word: an address with its id, or `HOST:PORT`.
+ *
+ * @throws {Failure} of kind `usage`.
+ */
+export function parseRelay(word: string): RelayAddress {
+  return looksLikeRelayAddress(word)
+    ? parseRelayAddress(word)
+    : parseEndpoint(word, { zero: false });
+}

@@ -14,6 +14,7 @@ import {
   fingerprintOf,
 } from "../content/fingerprints.ts";
 import type { ListedNode } from "./nodes.ts";
+import { mergeNodes } from "./merged_nodes.ts";
 import type { Peers } from "./peers.ts";
 import { chosenNodes, type TransferOptions } from "./transfer_options.ts";
 
@@ -103,9 +104,14 @@ export class Candidates {
       })
       : { nodes };
     const countOfAll = "countOfAll" in listing ? listing.countOfAll : undefined;
+    // A slow relay may know the chosen node.
+    const late = isChosen && nodes === undefined ? await peers.late() : [];
+    const listed = late.length === 0
+      ? listing.nodes
+      : mergeNodes([...listing.nodes, ...late]);
     return new Candidates(
       peers,
-      chosenNodes(listing.nodes, options),
+      chosenNodes(listed, options),
       { countOfAll, isByContent: content !== undefined },
     );
   }
@@ -120,7 +126,8 @@ export class Candidates {
    * folders; returns those that were not there before.
    */
   async widen(names: readonly string[]): Promise<readonly ListedNode[]> {
-    if (this.unaskedCount === 0) return [];
+    const late = this.#added(await this.#peers.late());
+    if (this.unaskedCount === 0) return late;
     const wider = names.flatMap((name): Fingerprinted[] => [
       ...this.#isByContent ? [{ kind: "name", text: name } as const] : [],
       { kind: "base", text: baseOf(name) },
@@ -129,13 +136,21 @@ export class Candidates {
     this.#isByContent = false;
     const fingerprintsFor = fingerprintsOf(this.#peers, wider);
     // A list of all nodes would take as long as asking them.
-    if (fingerprintsFor === undefined) return [];
+    if (fingerprintsFor === undefined) return late;
     const listing = await this.#peers.list({
       fingerprintsFor,
       known: this.nodes,
     });
+    return [...late, ...this.#added(listing.nodes)];
+  }
+
+  /** Adds nodes that are not there yet, and returns these. */
+  #added(nodes: readonly ListedNode[]): readonly ListedNode[] {
     const known = new Set(this.nodes.map(({ id }) => id));
-    const more = listing.nodes.filter(({ id }) => !known.has(id));
+    const more = nodes.filter(({ id }) => !known.has(id)).map((node, n) => ({
+      ...node,
+      number: known.size + n + 1,
+    }));
     this.nodes.push(...more);
     return more;
   }

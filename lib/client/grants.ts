@@ -6,7 +6,7 @@
  */
 
 import { isBug } from "../base/errors.ts";
-import type { ListedGrant, ListedNode } from "./nodes.ts";
+import { entriesOf, type ListedGrant, type ListedNode } from "./nodes.ts";
 
 /** Options of {@linkcode Grants}. */
 export interface GrantsOptions {
@@ -28,15 +28,25 @@ export class Grants {
 
   /** The grant for `node`; `undefined` if its relay gave none. */
   async of(node: ListedNode): Promise<string | undefined> {
-    const { grant } = node;
-    if (grant === undefined) return undefined;
-    const newest = () => this.#renewed.get(node.id) ?? grant;
-    if (this.#isOld(newest())) {
+    return (await this.all(node))[0];
+  }
+
+  /** Those of all relays that list `node`, the newest first. */
+  async all(node: ListedNode): Promise<readonly string[]> {
+    const [newest] = this.#newest(node);
+    if (newest !== undefined && this.#isOld(newest)) {
       this.#renewing ??= this.#renew()
         .finally(() => this.#renewing = null);
       await this.#renewing;
     }
-    return newest().text;
+    return [...new Set(this.#newest(node).map(({ text }) => text))];
+  }
+
+  #newest(node: ListedNode): ListedGrant[] {
+    return entriesOf(node).flatMap((entry) => {
+      const grant = this.#renewed.get(keyOf(entry)) ?? entry.grant;
+      return entry.grant === undefined || grant === undefined ? [] : [grant];
+    }).sort((a, b) => b.listedAt - a.listedAt);
   }
 
   #isOld({ listedAt }: ListedGrant): boolean {
@@ -47,13 +57,17 @@ export class Grants {
   async #renew(): Promise<void> {
     try {
       const nodes = await this.#options.list();
-      this.#renewed = new Map(
-        nodes.flatMap(({ id, grant }) =>
-          grant === undefined ? [] : [[id, grant]]
-        ),
+      const renewed = nodes.flatMap(entriesOf).flatMap((entry) =>
+        entry.grant === undefined ? [] : [[keyOf(entry), entry.grant] as const]
       );
+      this.#renewed = new Map([...this.#renewed, ...renewed]);
     } catch (error) {
       if (isBug(error)) throw error;
     }
   }
+}
+
+/** A node and the relay that lists it. */
+function keyOf({ id, relay = "" }: ListedNode): string {
+  return `${id} ${relay}`;
 }

@@ -55,6 +55,22 @@ export interface ListedNode {
   };
   /** The grant to show to it, if the relay is private. */
   readonly grant?: ListedGrant;
+  /** The address of the relay that lists it; by default the only one. */
+  readonly relay?: string;
+  /** The same node, as further relays list it. */
+  readonly others?: readonly ListedNode[];
+}
+
+/** A node as each of its relays lists it. */
+export function entriesOf(node: ListedNode): readonly ListedNode[] {
+  return node.others === undefined ? [node] : [node, ...node.others];
+}
+
+/** The addresses of the relays that list a node. */
+export function relaysOf(node: ListedNode): string[] {
+  return entriesOf(node).flatMap(({ relay }) =>
+    relay === undefined ? [] : [relay]
+  );
 }
 
 /** The relay's answer. */

@@ -5,6 +5,7 @@
  */
 
 import type { Access } from "../access/credentials.ts";
+import { type FurtherRelay, sideBySide } from "../access/further_relay.ts";
 import { checkedIndexKey } from "../access/index_key.ts";
 import type { RelayAddress } from "../base/address.ts";
 import { formatEndpoint } from "../base/conn.ts";
@@ -18,7 +19,7 @@ import {
   type RelaySession,
 } from "../uplink/relay_dialer.ts";
 import type { Refused } from "../transfer/answers.ts";
-import { NodeSession } from "../transfer/session.ts";
+import { Denied, NodeSession } from "../transfer/session.ts";
 import { Grants } from "./grants.ts";
 import { type ClockEvent, ClockWatch } from "../base/clock_watch.ts";
 import { type HashWaitEvent, HashWaits } from "./hash_waits.ts";
@@ -34,11 +35,17 @@ import { withIndexes } from "./node_indexes.ts";
 import type { Lanes } from "../transfer/lanes.ts";
 import { Reach, type Reached } from "./reach.ts";
 import { PeerSlots } from "./peer_slots.ts";
+import { Relays, type RelaysEvent } from "./relays.ts";
 
 /** Options that every function of the client takes. */
 export interface ClientOptions {
   /** The relay to ask. */
   relay: RelayAddress;
+  /**
+   * Further relays, side by side: all are asked at once, and a node that any of
+   * them lists is used.
+   */
+  relays?: readonly FurtherRelay[];
   /** Connects without encryption; the relay and the nodes must do the same. */
   plaintext?: boolean;
   /** The credentials for a private relay: a token, or a link. */
@@ -66,6 +73,7 @@ export interface ClientOptions {
 /** Events of reaching peers. */
 export type PeersEvent =
   | RelayLinkEvent
+  | RelaysEvent
   | HashWaitEvent
   | ClockEvent
   /** The relay has answered. */
@@ -81,6 +89,16 @@ export type PeersEvent =
      */
     countOfAll?: number;
   };
+
+/** What a relay is asked for. */
+interface Question {
+  /** Only the node whose id begins so, while it is there. */
+  readonly sender?: string | undefined;
+  /** Only nodes that may have what these stand for, if the relay knows. */
+  readonly fingerprintsFor?: FingerprintsFor | undefined;
+  /** Whether to ask what the relay's index knows of each node. */
+  readonly indexes?: boolean | undefined;
+}
 
 /** A node after its hello, with its answer about the requested file. */
 export interface OpenedSession {
@@ -104,10 +122,9 @@ export class Peers implements AsyncDisposable {
   /** Bounds the waits for nodes that hash. */
   readonly hashWaits: HashWaits;
   readonly #tell: (event: PeersEvent) => void;
-  /** Connects to the relay. */
-  readonly dialer: RelayDialer;
   /** Tells when the machine has slept. */
   readonly clock: ClockWatch;
+  readonly #relays: Relays;
   readonly #grants: Grants;
   /** Nodes that were too slow for this command. */
   readonly #slow = new Set<string>();
@@ -128,21 +145,28 @@ export class Peers implements AsyncDisposable {
     });
     const { knownRelays, access = {}, tunnels, maxRelayedBytes } = options;
     const plaintext = options.plaintext ?? false;
-    const dialer = new RelayDialer(options.relay, {
-      role: "client",
-      plaintext,
-      access,
-      knownRelays,
+    const first = { address: options.relay };
+    const dialers = sideBySide(first, options.relays, limits).map((relay, n) =>
+      new RelayDialer(relay.address, {
+        role: "client",
+        plaintext,
+        access: n === 0 ? access : { token: relay.token },
+        knownRelays,
+        limits,
+        onEvent: tell,
+      })
+    );
+    this.#relays = new Relays(dialers, {
       limits,
-      onEvent: tell,
+      tell,
+      signal: options.signal,
     });
-    this.dialer = dialer;
     this.#grants = new Grants({
       renewMs: limits.grantRenewMs,
       list: async () => (await this.#list()).nodes,
     });
     this.reach = new Reach({
-      dialer,
+      dialers,
       plaintext,
       tunnels,
       maxRelayedBytes,
@@ -151,24 +175,23 @@ export class Peers implements AsyncDisposable {
     });
   }
 
+  /** Connects to the relay: to one that answers, if there are several. */
+  get dialer(): RelayDialer {
+    return this.#relays.first;
+  }
+
   /**
    * Asks the relay for the active nodes.
    *
    * @throws {Failure} of kind `relay` if it cannot be asked.
    */
   async list(
-    { fingerprintsFor, sender, known = [], indexes = false }: {
-      /** Only the node whose id begins so, while it is there. */
-      readonly sender?: string | undefined;
-      /** Only nodes that may have what these stand for, if the relay knows. */
-      readonly fingerprintsFor?: FingerprintsFor | undefined;
+    { known = [], ...question }: Question & {
       /** Nodes that were listed before: they stay in the list. */
       readonly known?: readonly ListedNode[];
-      /** Whether to ask what the relay's index knows of each node. */
-      readonly indexes?: boolean | undefined;
     } = {},
   ): Promise<NodeListing> {
-    const listing = await this.#list({ fingerprintsFor, sender, indexes });
+    const listing = await this.#list(question);
     const ids = new Set(known.map(({ id }) => id));
     const others = listing.nodes.filter(({ id }) => !ids.has(id));
     const nodes = [
@@ -185,22 +208,34 @@ export class Peers implements AsyncDisposable {
     return this.dialer.open(this.options.signal);
   }
 
-  async #list(
-    { fingerprintsFor, sender, indexes = false }: {
-      sender?: string | undefined;
-      fingerprintsFor?: FingerprintsFor | undefined;
-      indexes?: boolean;
-    } = {},
+  /**
+   * Nodes of relays that had not answered when the list was taken. Waits for
+   * these relays.
+   */
+  late(): Promise<readonly ListedNode[]> {
+    return this.#relays.late();
+  }
+
+  async #list(question: Question = {}): Promise<NodeListing> {
+    return await this.#relays.list((dialer, over) =>
+      this.#listAt(dialer, { question, over })
+    );
+  }
+
+  async #listAt(
+    dialer: RelayDialer,
+    { question, over }: { question: Question; over: AbortSignal | undefined },
   ): Promise<NodeListing> {
-    const { signal } = this.options;
-    const session = await this.dialer.open(signal);
+    const { fingerprintsFor, sender, indexes = false } = question;
+    const signal = eitherOf(this.options.signal, over);
+    const session = await dialer.open(signal);
     await using channel = session.channel;
     using _end = channel.endOn(signal);
     try {
       const { greeting, id: relayId } = session;
       const most = this.limits.listingCount;
-      const where = formatEndpoint(this.options.relay);
-      const { access } = this.dialer;
+      const where = formatEndpoint(dialer.relay);
+      const { access } = dialer;
       const asking = { relayId, most, access, where };
       const { limits, options: { indexKey } } = this;
       const listed = sender !== undefined
@@ -222,7 +257,7 @@ export class Peers implements AsyncDisposable {
       if (error instanceof Failure || isBug(error)) throw error;
       throw new Failure("relay", {
         what: "Cannot list nodes",
-        where: formatEndpoint(this.options.relay),
+        where: formatEndpoint(dialer.relay),
         why: describeCause(error),
         cause: error,
       });
@@ -251,9 +286,17 @@ export class Peers implements AsyncDisposable {
   ): Promise<OpenedSession> {
     const signal = options.signal ?? this.options.signal;
     this.hashWaits.signalOf(node).throwIfAborted();
-    const grant = await this.#grants.of(node);
-    const reached = await this.reach.open(node, signal);
-    return await this.#greet(node, reached, { ...options, signal, grant });
+    const grants = await this.#grants.all(node);
+    for (let n = 0;; n++) {
+      const reached = await this.reach.open(node, signal);
+      try {
+        const shown = { ...options, signal, grant: grants[n] };
+        return await this.#greet(node, reached, shown);
+      } catch (error) {
+        // The grant of one relay may be wrong, and that of another good.
+        if (!(error instanceof Denied) || n >= grants.length - 1) throw error;
+      }
+    }
   }
 
   /**
@@ -291,9 +334,7 @@ export class Peers implements AsyncDisposable {
     },
   ): Promise<OpenedSession> {
     const out = this.hashWaits.signalOf(node);
-    const ended = this.options.signal === undefined
-      ? out
-      : AbortSignal.any([this.options.signal, out]);
+    const ended = eitherOf(this.options.signal, out)!;
     using _end = channel.endOn(signal);
     using _out = channel.endOn(out);
     try {
@@ -316,6 +357,15 @@ export class Peers implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.clock[Symbol.dispose]();
+    await this.#relays[Symbol.asyncDispose]();
     await this.reach[Symbol.asyncDispose]();
   }
+}
+
+function eitherOf(
+  one: AbortSignal | undefined,
+  other: AbortSignal | undefined,
+): AbortSignal | undefined {
+  if (one === undefined || other === undefined) return one ?? other;
+  return AbortSignal.any([one, other]);
 }

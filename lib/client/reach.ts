@@ -8,10 +8,15 @@
 import { isLoopback } from "../base/address.ts";
 import type { ClockWatch } from "../base/clock_watch.ts";
 import { Channel } from "../protocol/channel.ts";
-import type { Conn, Endpoint, Path } from "../base/conn.ts";
+import {
+  type Conn,
+  type Endpoint,
+  formatEndpoint,
+  type Path,
+} from "../base/conn.ts";
 import { isBug, isHangUp, isShortage, ProtocolError } from "../base/errors.ts";
 import type { Limits } from "../base/limits.ts";
-import { within } from "../base/waiting.ts";
+import { firstGiven, within } from "../base/waiting.ts";
 import { openRegistration } from "../protocol/signed_record.ts";
 import type { RelayDialer } from "../uplink/relay_dialer.ts";
 import type { Lanes } from "../transfer/lanes.ts";
@@ -24,7 +29,7 @@ import {
 } from "../transport/dial.ts";
 import { type Patience, whenLetIn } from "../transport/turned_away.ts";
 import { Dials } from "./dials.ts";
-import type { ListedNode } from "./nodes.ts";
+import { entriesOf, type ListedNode } from "./nodes.ts";
 import { Reports } from "./reports.ts";
 import { RelayedEnough, TunnelsUnwanted, TunnelWay } from "./tunnel_way.ts";
 
@@ -38,8 +43,8 @@ export interface Reached {
 
 /** Options of {@linkcode Reach}. */
 export interface ReachOptions {
-  /** Connects to the relay that lists the nodes. */
-  readonly dialer: RelayDialer;
+  /** Connect to the relays that list the nodes, usually one. */
+  readonly dialers: readonly RelayDialer[];
   /** Whether to connect without encryption. */
   readonly plaintext: boolean;
   /** Whether to use tunnels if necessary; by default yes. */
@@ -52,6 +57,13 @@ export interface ReachOptions {
    * dead ones give no sign of it.
    */
   readonly clock?: Pick<ClockWatch, "wake"> | undefined;
+}
+
+/** What goes through one relay. */
+interface RelayWays {
+  readonly dialer: RelayDialer;
+  readonly reports: Reports;
+  readonly tunnels: TunnelWay | null;
 }
 
 /** Neither path led to the node. */
@@ -82,8 +94,8 @@ export class Unreachable extends Error {
 export class Reach implements AsyncDisposable {
   readonly #options: ReachOptions;
   readonly #dials: Dials;
-  readonly #reports: Reports;
-  readonly #tunnels: TunnelWay | null;
+  /** Of each relay, by its address. */
+  readonly #ways = new Map<string, RelayWays>();
   /** One for all nodes. */
   readonly #patience: Patience = {};
 
@@ -91,8 +103,16 @@ export class Reach implements AsyncDisposable {
   constructor(options: ReachOptions) {
     this.#options = options;
     this.#dials = new Dials(options.limits);
-    this.#reports = new Reports(options);
-    this.#tunnels = options.tunnels === false ? null : new TunnelWay(options);
+    const { dialers, maxRelayedBytes = Infinity, tunnels } = options;
+    const allowance = { leftBytes: maxRelayedBytes };
+    for (const dialer of dialers) {
+      const own = { ...options, dialer, allowance };
+      this.#ways.set(formatEndpoint(dialer.relay), {
+        dialer,
+        reports: new Reports(own),
+        tunnels: tunnels === false ? null : new TunnelWay(own),
+      });
+    }
   }
 
   /**
@@ -110,21 +130,19 @@ export class Reach implements AsyncDisposable {
     const { limits, clock } = this.#options;
     const wake = clock?.wake;
     try {
-      const verdict = await openRegistration(node.signed);
-      if (verdict.kind === "refused") {
-        throw new ProtocolError(
-          "bad_message",
-          "the relay lists what no node signed",
-        );
-      }
-      const { conn, path } = await this.#connect(node, signal);
+      const entries = await genuine(node);
+      const { conn, path } = await this.#connect(node, { entries, signal });
       const channel = channelOver(conn, limits);
       channel.endOn(wake);
       return { channel, path };
     } catch (error) {
       if (signal?.aborted || isBug(error)) throw error;
       if (error instanceof RelayedEnough) throw error;
-      if (isDead(error)) this.#reports.add(node.id);
+      if (isDead(error)) {
+        for (const one of entriesOf(node)) {
+          this.#waysOf(one).reports.add(one.id);
+        }
+      }
       throw new Unreachable(error);
     }
   }
@@ -175,23 +193,31 @@ export class Reach implements AsyncDisposable {
    */
   async #connect(
     node: ListedNode,
-    signal: AbortSignal | undefined,
+    { entries, signal }: {
+      entries: readonly ListedNode[];
+      signal: AbortSignal | undefined;
+    },
   ): Promise<{ conn: Conn; path: Path }> {
-    const tunnels = node.isAttached ? this.#tunnels : null;
-    if (tunnels === null) {
-      const conn = await this.#dial(node, signal).catch((error) => {
-        if (!node.isAttached || signal?.aborted || isBug(error)) throw error;
-        throw new NoPath(error, new TunnelsUnwanted());
-      });
+    const attached = entries.filter(({ isAttached }) => isAttached);
+    const isWanted = this.#options.tunnels !== false;
+    const tunnels = isWanted ? attached : [];
+    if (tunnels.length === 0) {
+      const conn = await this.#dial(node, { entries, signal }).catch(
+        (error) => {
+          const isLost = signal?.aborted || isBug(error);
+          if (attached.length === 0 || isLost) throw error;
+          throw new NoPath(error, new TunnelsUnwanted());
+        },
+      );
       return { conn, path: "direct" };
     }
     const decided = new AbortController();
     const either = signal === undefined
       ? decided.signal
       : AbortSignal.any([decided.signal, signal]);
-    const direct = this.#dial(node, either);
+    const direct = this.#dial(node, { entries, signal: either });
     const tunnel = headStart(direct, this.#options.limits, either)
-      .then(() => tunnels.open(node, either));
+      .then(() => this.#tunnelTo(tunnels, either));
     const winner = await Promise.any([
       direct.then((conn) => ({ conn, path: "direct" as const })),
       tunnel.then((conn) => ({ conn, path: "tunnel" as const })),
@@ -207,11 +233,45 @@ export class Reach implements AsyncDisposable {
     return winner;
   }
 
-  #dial(node: ListedNode, signal: AbortSignal | undefined): Promise<Conn> {
+  /**
+   * A tunnel through one of the relays to which the node is attached. A relay
+   * that is away or slow does not hold up the next.
+   */
+  async #tunnelTo(
+    attached: readonly ListedNode[],
+    signal: AbortSignal,
+  ): Promise<Conn> {
+    const open = (entry: ListedNode, signal: AbortSignal) =>
+      this.#waysOf(entry).tunnels!.open(entry, signal);
+    if (attached.length === 1) return await open(attached[0]!, signal);
+    const errors: unknown[] = [];
+    const patienceMs = this.#options.limits.tunnelHeadStartMs;
+    const conn = await firstGiven(attached, async (entry, over) => {
+      try {
+        const either = AbortSignal.any([signal, over]);
+        const conn = await open(entry, either);
+        if (over.aborted) conn.close(); // another was quicker
+        return conn;
+      } catch (error) {
+        if (isBug(error)) throw error;
+        errors.push(error);
+        return undefined;
+      }
+    }, { patienceMs });
+    signal.throwIfAborted();
+    if (conn === undefined) throw errors[0];
+    return conn;
+  }
+
+  #dial(
+    node: ListedNode,
+    { entries, signal }: {
+      entries: readonly ListedNode[];
+      signal: AbortSignal | undefined;
+    },
+  ): Promise<Conn> {
     const { plaintext, limits } = this.#options;
-    const endpoints = this.addressesOf(node);
-    // Those come first; see `nodes`.
-    const observed = endpoints.slice(0, node.signed.observed?.length ?? 0);
+    const { endpoints, observed } = this.#placesOf(entries);
     const options = {
       peer: plaintext ? null : node,
       timeoutMs: limits.connectMs,
@@ -243,17 +303,69 @@ export class Reach implements AsyncDisposable {
    * runs beside the relay, so from another machine it is at the relay's host.
    */
   addressesOf(node: ListedNode): Endpoint[] {
-    const { host: relayHost } = this.#options.dialer.relay;
-    return node.addresses.map(({ host, port }) => ({
-      host: isLoopback(host) && !isLoopback(relayHost) ? relayHost : host,
-      port,
-    }));
+    return this.#placesOf(entriesOf(node)).endpoints;
+  }
+
+  /** All addresses, each once, and those where a relay saw the node, first. */
+  #placesOf(entries: readonly ListedNode[]): {
+    endpoints: Endpoint[];
+    observed: Endpoint[];
+  } {
+    const observed = new Map<string, Endpoint>();
+    const claimed = new Map<string, Endpoint>();
+    for (const entry of entries) {
+      const { host: relayHost } = this.#waysOf(entry).dialer.relay;
+      for (const [at, { host, port }] of entry.addresses.entries()) {
+        const isBeside = isLoopback(host) && !isLoopback(relayHost);
+        const endpoint = { host: isBeside ? relayHost : host, port };
+        // Those come first; see `nodes`.
+        const isSeen = at < (entry.signed.observed?.length ?? 0);
+        const key = formatEndpoint(endpoint);
+        const places = isSeen ? observed : claimed;
+        if (!places.has(key)) places.set(key, endpoint);
+      }
+    }
+    const endpoints = new Map([...observed, ...claimed, ...observed]);
+    return {
+      endpoints: [...endpoints.values()],
+      observed: [...observed.values()],
+    };
+  }
+
+  /** What goes through the relay that lists a node. */
+  #waysOf({ relay }: ListedNode): RelayWays {
+    const ways = relay === undefined ? undefined : this.#ways.get(relay);
+    if (ways !== undefined) return ways;
+    const [first] = this.#ways.values();
+    return first!;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#reports[Symbol.asyncDispose]();
-    await this.#tunnels?.[Symbol.asyncDispose]();
+    await Promise.all(
+      Array.from(this.#ways.values(), async ({ reports, tunnels }) => {
+        await reports[Symbol.asyncDispose]();
+        await tunnels?.[Symbol.asyncDispose]();
+      }),
+    );
   }
+}
+
+/**
+ * The entries of a node that it signed.
+ *
+ * @throws {ProtocolError} if it signed none.
+ */
+async function genuine(node: ListedNode): Promise<ListedNode[]> {
+  const entries: ListedNode[] = [];
+  for (const entry of entriesOf(node)) {
+    const verdict = await openRegistration(entry.signed);
+    if (verdict.kind !== "refused") entries.push(entry);
+  }
+  if (entries.length > 0) return entries;
+  throw new ProtocolError(
+    "bad_message",
+    "the relay lists what no node signed",
+  );
 }
 
 /** The channel of a client over a conn to a node. */

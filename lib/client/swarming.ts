@@ -8,6 +8,7 @@
 
 import { closeSync } from "node:fs";
 import { delay } from "@std/async/delay";
+import { formatEndpoint } from "../base/conn.ts";
 import { describeCause, isBug } from "../base/errors.ts";
 import { RateLimit } from "../base/rate.ts";
 import type { Manifest } from "../content/manifest.ts";
@@ -117,8 +118,11 @@ export class Swarming implements AsyncDisposable {
         rate: limitUpload === undefined
           ? undefined
           : new RateLimit(limitUpload),
-        dial: async (holder, signal) =>
-          (await this.#peers.open(holder, { signal })).session,
+        dial: async (holder, signal) => {
+          const relay = formatEndpoint(dialer.relay);
+          const listed = { ...holder, relay };
+          return (await this.#peers.open(listed, { signal })).session;
+        },
         onEvent: (event) => {
           // Clients that are refused, or break off, are none of our files.
           if ("relay" in event) tell(event);

@@ -23,8 +23,13 @@ export interface TunnelWayOptions {
   /** Whether to connect without encryption. */
   readonly plaintext: boolean;
   readonly limits: Limits;
-  /** The most bytes that may come through the relay; by default no limit. */
-  readonly maxRelayedBytes?: number | undefined;
+  /** The bytes that may come through relays; by default no limit. */
+  readonly allowance?: RelayedAllowance | undefined;
+}
+
+/** Bytes that may still come through relays. */
+export interface RelayedAllowance {
+  leftBytes: number;
 }
 
 /** The user allows no more bytes through the relay. */
@@ -51,13 +56,13 @@ export class TunnelWay implements AsyncDisposable {
   readonly #line: RelayLine;
   /** Lines to other instances of the relay, by their addresses. */
   readonly #lines = new Map<string, RelayLine>();
-  #leftBytes: number;
+  readonly #allowance: RelayedAllowance;
 
   /** Does not connect yet. */
   constructor(options: TunnelWayOptions) {
     this.#options = options;
     this.#line = new RelayLine(options.dialer);
-    this.#leftBytes = options.maxRelayedBytes ?? Infinity;
+    this.#allowance = options.allowance ?? { leftBytes: Infinity };
   }
 
   /**
@@ -67,7 +72,7 @@ export class TunnelWay implements AsyncDisposable {
    * @throws {RelayedEnough} if no more bytes may come this way.
    */
   async open(node: ListedNode, signal: AbortSignal): Promise<Conn> {
-    if (this.#leftBytes <= 0) throw new RelayedEnough();
+    if (this.#allowance.leftBytes <= 0) throw new RelayedEnough();
     const { plaintext, limits } = this.#options;
     const { answer, session } = await this.#lineTo(node.signed.at).ask(
       { kind: "tunnel", id: node.id },
@@ -113,8 +118,8 @@ export class TunnelWay implements AsyncDisposable {
 
   /** Counts received bytes; throws if they are too many. */
   readonly #allow = (bytes: number): void => {
-    this.#leftBytes -= bytes;
-    if (this.#leftBytes < 0) throw new RelayedEnough();
+    this.#allowance.leftBytes -= bytes;
+    if (this.#allowance.leftBytes < 0) throw new RelayedEnough();
   };
 }
 

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { FurtherRelay } from "../access/further_relay.ts";
 import type { RelayAddress } from "../base/address.ts";
 import type { Endpoint } from "../base/conn.ts";
 import type { Limits } from "../base/limits.ts";
@@ -69,6 +70,11 @@ export interface NodeSettings {
 export interface NodeOptions {
   /** The relay to register with. */
   relay: RelayAddress;
+  /**
+   * Further relays to register with, side by side. One that is away does not
+   * disturb the others. Either all are private, or none.
+   */
+  relays?: readonly FurtherRelay[];
   /** Port to listen on; 0 lets the system pick. */
   port: number;
   /** The folder or the file to share. */

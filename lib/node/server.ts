@@ -7,6 +7,7 @@
  * @module
  */
 
+import { sideBySide } from "../access/further_relay.ts";
 import { checkedIndexKey } from "../access/index_key.ts";
 import { addressGroup, ANY_HOST } from "../base/address.ts";
 import { tunnelSource } from "../guard/admission.ts";
@@ -25,9 +26,9 @@ import { FetchWatch } from "./fetch_watch.ts";
 import { IndexTeller } from "./index_teller.ts";
 import { BufferPool } from "./outbox.ts";
 import { RateLimit } from "../base/rate.ts";
-import { type Invitation, keepRegistered } from "./registrar.ts";
+import type { Invitation } from "./registrar.ts";
+import { Registrations } from "./registrations.ts";
 import { OtherFamily } from "../uplink/other_family.ts";
-import { RelayDialer } from "../uplink/relay_dialer.ts";
 import type { Service } from "./client_service.ts";
 import { ReaderTurns } from "./reader_turns.ts";
 import { talkToClient } from "./talk.ts";
@@ -89,7 +90,13 @@ export async function serveNode(options: NodeOptions): Promise<NodeServer> {
     firstScanMs: limits.firstScanMs,
   });
   const identity = options.identity ?? await createIdentity();
-  const node = new PeerNode(options, { limits, share, identity });
+  let node: PeerNode;
+  try {
+    node = new PeerNode(options, { limits, share, identity });
+  } catch (error) {
+    await share[Symbol.asyncDispose]();
+    throw error;
+  }
   try {
     await node.start();
   } catch (error) {
@@ -110,7 +117,7 @@ class PeerNode implements NodeServer {
   readonly #deadlines = new Deadlines();
   readonly #incidents: Incidents;
   readonly #handshakes = new Histogram(HANDSHAKE_SECONDS);
-  readonly #dialer: RelayDialer;
+  readonly #registrations: Registrations;
   /** Checks the grants of clients; `null` if all clients are served. */
   readonly #gate: NodeGate | null;
   readonly #leaving = new AbortController();
@@ -167,10 +174,11 @@ class PeerNode implements NodeServer {
       limits.refusalPauseMs,
       (event) => this.#tell(event),
     );
-    this.#dialer = new RelayDialer(options.relay, {
-      role: "node",
+    const { relay: address, token } = options;
+    const first = { address, ...token && { token } };
+    this.#registrations = new Registrations({
+      relays: sideBySide(first, options.relays, limits),
       plaintext: options.plaintext ?? false,
-      access: { token: options.token },
       knownRelays: options.knownRelays,
       limits,
       onEvent: (event) => this.#tell(event),
@@ -185,9 +193,9 @@ class PeerNode implements NodeServer {
       onGap: (event) => this.#tell(event),
     });
     const incidents = this.#incidents;
-    this.#gate = options.token === undefined
-      ? null
-      : new NodeGate({ limits, incidents });
+    this.#gate = this.#registrations.arePrivate
+      ? new NodeGate({ limits, incidents })
+      : null;
   }
 
   async start(): Promise<void> {
@@ -220,8 +228,7 @@ class PeerNode implements NodeServer {
       onEvent: (event) => this.#tell(event),
     });
     if (this.#share.isScanned) digests.refresh();
-    this.#registrar = keepRegistered({
-      dialer: this.#dialer,
+    this.#registrar = this.#registrations.run({
       clock: this.#clock,
       identity: this.#identity,
       name: this.#name,
@@ -229,10 +236,7 @@ class PeerNode implements NodeServer {
       onConnected: (local) => this.#otherFamily.look(local),
       tunnels: this.#options.tunnels ?? "auto",
       onInvite: (invitation) => this.#takeTunnel(invitation),
-      limits: this.#limits,
       signal: this.#leaving.signal,
-      onEvent: (event) => this.#tell(event),
-      token: this.#options.token,
       onGrantKeys: (keys) => this.#gate?.setKeys(keys),
       index: this.#options.index === false ? undefined : this.#indexTeller(),
     });
@@ -240,7 +244,7 @@ class PeerNode implements NodeServer {
 
   #indexTeller(): IndexTeller {
     return new IndexTeller(this.#share, {
-      relay: formatEndpoint(this.#dialer.relay),
+      relay: formatEndpoint(this.#registrations.first.relay),
       limits: this.#limits,
       key: this.#options.indexKey,
       signal: this.#leaving.signal,

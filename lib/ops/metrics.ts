@@ -238,7 +238,8 @@ function indexFamilies({ index, indexLookups }: RelayStats): MetricFamily[] {
 /** Collects the metrics of one node. */
 export class NodeMetrics {
   readonly #accepting = new Accepting();
-  #leaseEndsAt = -Infinity;
+  /** The end of each relay's lease; past if it lists the node no longer. */
+  readonly #leaseEnds = new Map<string, number>();
   #registrationFailures = 0;
   #clientsServed = 0;
 
@@ -247,16 +248,16 @@ export class NodeMetrics {
     switch (event.event) {
       case "registered":
       case "renewed":
-        this.#leaseEndsAt = now + event.leaseSeconds * 1000;
+        this.#leaseEnds.set(event.relay, now + event.leaseSeconds * 1000);
         break;
       case "registration_failed":
       case "outdated":
       case "turned_away":
         this.#registrationFailures++;
-        this.#leaseEndsAt = -Infinity;
+        this.#leaseEnds.set(event.relay, -Infinity);
         break;
       case "withdrawn":
-        this.#leaseEndsAt = -Infinity;
+        this.#leaseEnds.set(event.relay, -Infinity);
         break;
       case "served":
         this.#clientsServed++;
@@ -274,7 +275,7 @@ export class NodeMetrics {
   ): NodeTrouble[] {
     const troubles: NodeTrouble[] = [];
     if (!this.#accepting.isAt(now)) troubles.push("not_accepting");
-    if (!this.#isRegistered(now)) troubles.push("not_registered");
+    if (this.#listingCount(now) === 0) troubles.push("not_registered");
     if (!isShareReadable) troubles.push("share_unreadable");
     return troubles;
   }
@@ -285,8 +286,13 @@ export class NodeMetrics {
       ...connectionFamilies(stats),
       gauge(
         "registered",
-        "1 while the relay lists this node, as far as it knows.",
-        this.#isRegistered(now) ? 1 : 0,
+        "1 while a relay lists this node, as far as it knows.",
+        Math.min(1, this.#listingCount(now)),
+      ),
+      gauge(
+        "relays_registered",
+        "Relays that list this node, as far as it knows.",
+        this.#listingCount(now),
       ),
       counter(
         "registration_failures_total",
@@ -314,8 +320,10 @@ export class NodeMetrics {
     ];
   }
 
-  #isRegistered(now: number): boolean {
-    return now < this.#leaseEndsAt;
+  /** Relays that list the node. */
+  #listingCount(now: number): number {
+    return [...this.#leaseEnds.values()].filter((endsAt) => now < endsAt)
+      .length;
   }
 }
 

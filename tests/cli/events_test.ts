@@ -25,6 +25,7 @@ import {
   saysNothing,
   startEvilNode,
 } from "../_evil_node.ts";
+import type { RelaysEvent } from "../../lib/client/relays.ts";
 import { startRelay } from "../_network.ts";
 
 import { randomBytes, seededRandom } from "../_random.ts";
@@ -337,6 +338,7 @@ const RARE: (
   | ListingEvent
   | SwarmEvent
   | NetworkEvent
+  | RelaysEvent
 )[] = [
   { event: "scanning", directory: "/srv", files: 3 },
   { event: "share_risky", names: [".env", "node_modules/"], count: 2 },
@@ -376,6 +378,8 @@ const RARE: (
   },
   { event: "files_sent", clients: 2, files: 9, bytes: 8, ms: 7 },
   { event: "relay_open", relay: "nas:1700" },
+  { event: "relay_failed", relay: "nas:1700", error: FAILURE },
+  { event: "relay_late", relay: "nas:1700" },
   {
     event: "relay_version_differs",
     relay: "nas:1700",

@@ -80,7 +80,7 @@ for (
       },
     } as unknown as RelayDialer;
     await using reach = new Reach({
-      dialer,
+      dialers: [dialer],
       plaintext: true,
       tunnels: false,
       // A dial gives up at once where no descriptor is free.
@@ -126,7 +126,7 @@ async function openingInLane(stack: AsyncDisposableStack) {
   const node = await listedNode();
   const reach = stack.use(
     new Reach({
-      dialer: { relay: { host: "127.0.0.1", port: 1 } } as RelayDialer,
+      dialers: [{ relay: { host: "127.0.0.1", port: 1 } } as RelayDialer],
       plaintext: true,
       tunnels: false,
       limits: LIMITS,

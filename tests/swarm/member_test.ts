@@ -36,7 +36,9 @@ async function startClient(
     limits,
     onEvent: () => {},
   });
-  const reach = stack.use(new Reach({ dialer, plaintext: false, limits }));
+  const reach = stack.use(
+    new Reach({ dialers: [dialer], plaintext: false, limits }),
+  );
   const log = new EventLog<HolderEvent>();
   const member = stack.use(
     await SwarmMember.open({

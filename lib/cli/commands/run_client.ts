@@ -9,6 +9,7 @@ import type { Selection } from "../../client/selections.ts";
 import type { TransferOptions } from "../../client/transfer_options.ts";
 import { Failure } from "../../base/errors.ts";
 import { type GivenLink, relayOf, takeLink } from "./given_link.ts";
+import { hasRelayOptions, takeRelays } from "../roles/given_relays.ts";
 import { readIndexKey, readToken } from "../roles/secrets.ts";
 import { noSuchCommand, wordsWithoutRelay } from "../roles/about.ts";
 import { CLIENT as SPEC, commandNames } from "../options/command_table.ts";
@@ -50,15 +51,23 @@ async function verify(
 async function runWithRelay(context: RoleContext): Promise<number> {
   const { line, terminal } = context;
   const given = await takeLink(context);
-  const { relay, rest } = given === undefined
-    ? takeRelay(wordsWithRelay(line.words), SPEC)
-    : relayFor(given);
-  const [word, ...words] = rest;
+  const isListed = hasRelayOptions(line.words, line, SPEC);
+  const typed = given !== undefined
+    ? relayFor(given)
+    : isListed
+    ? { rest: line.words }
+    : takeRelay(wordsWithRelay(line.words), SPEC);
+  const [word, ...words] = typed.rest;
   const command = parseCommand(word);
   refuseStrayOptions(line, command);
-  const token = await readToken("client", context);
+  const { options: relays, token } = "relay" in typed
+    ? {
+      options: { relay: typed.relay },
+      token: await readToken("client", context),
+    }
+    : await takeRelays(line.words, context, { spec: SPEC, role: "client" });
   const options: TransferOptions = {
-    relay,
+    ...relays,
     plaintext: line.isOn("plaintext"),
     signal: context.signal,
     tunnels: !line.isOn("no-tunnel"),

@@ -5,6 +5,7 @@
  */
 
 import type { ClientEvent } from "../../client/events.ts";
+import { type ListedNode, relaysOf } from "../../client/nodes.ts";
 import { formatEndpoint } from "../../base/conn.ts";
 import { Failure } from "../../base/errors.ts";
 import { counted, show } from "../../base/text.ts";
@@ -17,7 +18,7 @@ import { tellClockGap, tellRelayMet } from "../roles/role.ts";
 import { servingInWords } from "./swarming.ts";
 import { triedOn } from "../output/tried.ts";
 import type { Terminal, TerminalEvent } from "../output/terminal.ts";
-import { wordedParts } from "../output/remedies.ts";
+import { worded, wordedParts } from "../output/remedies.ts";
 
 // If more nodes are waited for, the line does not name them all.
 const MOST_WAITED_FOR = 3;
@@ -71,6 +72,17 @@ export class Telling {
         if (this.#isVersionTold) return;
         this.#isVersionTold = true;
         return tellRelayMet(event, terminal);
+      case "relay_failed":
+        return terminal.note(
+          `warning: ${
+            worded(event.error).message
+          }; going on with the other relays`,
+        );
+      case "relay_late":
+        return terminal.note(
+          `the relay at ${event.relay} has not answered yet: going on ` +
+            "without the nodes that only it knows",
+        );
       case "relay_open":
         if (this.#isOpenTold) return;
         this.#isOpenTold = true;
@@ -184,8 +196,18 @@ function plainEvent(event: ClientEvent): TerminalEvent {
     if (key === "certificate" || key === "signed" || key === "grant") {
       return undefined;
     }
+    if (isOfSeveral(value)) {
+      const { others: _, relay: __, ...node } = value;
+      return { ...node, relays: relaysOf(value) };
+    }
     if (key === "addresses") return value.map(formatEndpoint);
     if (value instanceof Failure) return wordedParts(value);
     return value;
   })) as TerminalEvent;
+}
+
+/** Whether it is a node of several relays. */
+function isOfSeveral(value: unknown): value is ListedNode {
+  return typeof value === "object" && value !== null && "signed" in value &&
+    "relay" in value && value.relay !== undefined;
 }

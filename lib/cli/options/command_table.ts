@@ -138,7 +138,8 @@ export const CLIENT: CommandSpec = {
   usage: ["[options] RELAY [command]"],
   notes: [
     "RELAY is HOST PORT, or a relay address p2p://HOST:PORT/RELAY_ID, which pins the",
-    "relay's identity. A name that begins with a dash goes after --.",
+    "relay's identity. --relay or --relays may name it instead, or several. A name",
+    "that begins with a dash goes after --.",
   ],
   common: ["token-file", "known-relays", "json", "quiet", "version"],
   examples: [

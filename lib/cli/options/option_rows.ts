@@ -7,6 +7,7 @@
 
 import { parseAdvertise, parseHost } from "../../base/address.ts";
 import type { OptionTable } from "./option_spec.ts";
+import { relayRows } from "./relay_rows.ts";
 import { CLUSTER_ROWS, GATEWAY_ROWS, SWARM_ROWS } from "./together_rows.ts";
 import * as values from "./values.ts";
 
@@ -314,6 +315,7 @@ export const ROWS = {
     parse: values.size,
     help: "most bytes to fetch through the relay, such as 500M",
   },
+  ...relayRows(ASKING),
   "known-relays": {
     roles: PEERS,
     value: "FILE",

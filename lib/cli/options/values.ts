@@ -5,7 +5,12 @@
  * @module
  */
 
-import { parseEndpoint, parsePort } from "../../base/address.ts";
+import {
+  parseEndpoint,
+  parsePort,
+  parseRelay,
+  type RelayAddress,
+} from "../../base/address.ts";
 import type { Endpoint } from "../../base/conn.ts";
 import { Failure } from "../../base/errors.ts";
 import { LIMITS } from "../../base/limits.ts";
@@ -52,6 +57,11 @@ export function oneOf<const Choices extends readonly string[]>(
 /** Values of an option that was given several times, a line each. */
 export function lines(text: string): string[] {
   return text.split("\n").filter((line) => line.trim() !== "");
+}
+
+/** Relays, a line each. */
+export function relays(text: string): RelayAddress[] {
+  return lines(text).map(parseRelay);
 }
 
 /** A port; 0 lets the system pick one. */

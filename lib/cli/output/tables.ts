@@ -6,7 +6,7 @@
 
 import type { FileListing } from "../../client/listing.ts";
 import { distinctNames } from "../../client/node_names.ts";
-import type { ListedNode } from "../../client/nodes.ts";
+import { type ListedNode, relaysOf } from "../../client/nodes.ts";
 import { formatEndpoint } from "../../base/conn.ts";
 import { showWhole } from "../../base/text.ts";
 import { formatSeconds } from "../../base/units.ts";
@@ -14,19 +14,22 @@ import { padEnd, widthOf } from "./width.ts";
 
 /**
  * A row for each node: number, name, address, id if wanted, what the relay's
- * index knows of it if wanted, and `tunnel`.
+ * index knows of it if wanted, with the id the relays that list it if there are
+ * several, and `tunnel`.
  */
 export function formatNodes(
   nodes: readonly ListedNode[],
   options: { ids: boolean; indexes?: boolean },
 ): string[] {
   const names = distinctNames(nodes);
+  const isOfSeveral = nodes.some(({ relay }) => relay !== undefined);
   return formatRows(nodes.map((node) => [
     String(node.number),
     showWhole(names.get(node.id)!),
     showWhole(node.addresses.map(formatEndpoint).join(",")),
     ...(options.ids ? [node.id] : []),
     ...(options.indexes ? [indexInWords(node)] : []),
+    ...(options.ids && isOfSeveral ? [`at ${relaysOf(node).join(",")}`] : []),
     ...(node.isAttached ? ["tunnel"] : []),
   ]));
 }

@@ -195,8 +195,8 @@ export function takeRelay(
   return { relay, rest: words.slice(2) };
 }
 
-// As one word, the usual way to write an address.
-const HOST_AND_PORT = /^(\[.*\]|[^:/]+):\d+$/;
+/** As one word, the usual way to write an address. */
+export const HOST_AND_PORT = /^(\[.*\]|[^:/]+):\d+$/;
 
 /** The relays met before, if `--known-relays` names a file. */
 export async function loadKnownRelays(

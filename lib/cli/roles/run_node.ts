@@ -4,6 +4,7 @@
  * @module
  */
 
+import { sideBySide } from "../../access/further_relay.ts";
 import { parsePort } from "../../base/address.ts";
 import { aborted } from "../../base/waiting.ts";
 import { join } from "@std/path/join";
@@ -23,7 +24,7 @@ import { loadIdentity, makeStateFolder } from "../../identity/identity_file.ts";
 import { counted, show } from "../../base/text.ts";
 import type { Terminal } from "../output/terminal.ts";
 import { refusePrivateFiles } from "./private_files.ts";
-import { readIndexKey, readToken } from "./secrets.ts";
+import { readIndexKey } from "./secrets.ts";
 import { tellIncident } from "../output/incidents.ts";
 import type { CliEvent } from "../output/cli_events.ts";
 import { formatSummary } from "../output/fetches.ts";
@@ -34,11 +35,12 @@ import {
 } from "../output/skipped.ts";
 import { NODE as SPEC } from "../options/command_table.ts";
 import { machineName } from "./machine_name.ts";
+import { takeRelays } from "./given_relays.ts";
 import { FetchLines } from "./fetch_lines.ts";
 import { collectInTime } from "./memory.ts";
 import { serveMetrics } from "./metrics.ts";
 import { nodeSettings, rereadOnHangup } from "./reload.ts";
-import { type CommandLine, usageFailure } from "../options/command_line.ts";
+import { usageFailure } from "../options/command_line.ts";
 import { given, parseShared } from "../options/values.ts";
 import {
   listening,
@@ -46,7 +48,6 @@ import {
   PLAINTEXT_WARNING,
   type RoleContext,
   surviveRejections,
-  takeRelay,
   tellClockGap,
   tellRelayMet,
 } from "./role.ts";
@@ -63,14 +64,12 @@ export async function runNode(context: RoleContext): Promise<number> {
   const [command, ...words] = line.words;
   const isDoctor = command === "doctor";
   const options = isDoctor
-    ? await nodeOptions(line, words, SPEC.commands[command]!.usage)
-    : await nodeOptions(line, line.words);
+    ? await nodeOptions(context, words, SPEC.commands[command]!.usage)
+    : await nodeOptions(context, line.words);
   const state = line.value("state");
   if (state !== undefined && !isDoctor) await makeStateFolder(state);
   await refusePrivateFiles(options.paths.map(({ path }) => path), line);
   const metricsAt = line.get("metrics");
-  const token = await readToken("node", context);
-  if (token !== undefined) options.token = token;
   Object.assign(options, await readIndexKey(context));
   if (isDoctor) {
     const { runNodeDoctor } = await import("./doctor.ts");
@@ -92,11 +91,19 @@ export async function runNode(context: RoleContext): Promise<number> {
     isVerbose: line.isOn("verbose"),
   });
   const startedAt = performance.now();
+  const { relay: address, relays = [] } = options;
+  let relaysLeft = sideBySide({ address }, relays, LIMITS).length;
   const onEvent = (event: NodeEvent) => {
     metrics.onEvent(event, performance.now());
     tell(event, terminal, { isListed: options.listSkipped, fetches });
     if (event.event === "outdated" || event.event === "turned_away") {
-      ended.reject(event.error);
+      // The node goes on while one relay may still list it.
+      if (--relaysLeft === 0) return ended.reject(event.error);
+      terminal.note(
+        `warning: ${
+          worded(event.error).message
+        }; going on with the other relays`,
+      );
     }
   };
   const onFetches = (running: readonly RunningFetch[]) => fetches.show(running);
@@ -127,17 +134,22 @@ export async function runNode(context: RoleContext): Promise<number> {
 }
 
 async function nodeOptions(
-  line: CommandLine,
+  context: RoleContext,
   words: readonly string[],
   usage?: string,
 ): Promise<NodeLine> {
-  const { relay, rest } = takeRelay(words, SPEC, usage);
+  const { line } = context;
+  const found = await takeRelays(words, context, {
+    ...{ spec: SPEC, role: "node", usage },
+  });
+  const { options: relays, token, rest } = found;
   const [port, ...shared] = rest;
   if (port === undefined) {
     throw usageFailure(SPEC, "the node's port is missing", usage);
   }
   const options: NodeLine = {
-    relay,
+    ...relays,
+    ...token && { token },
     port: parsePort(port, { zero: true }),
     paths: (shared.length > 0 ? shared : [DEFAULT_DIRECTORY]).map(parseShared),
     plaintext: line.isOn("plaintext"),

@@ -1,0 +1,68 @@
+/**
+ * Makes one list of the lists of several relays. A node that several of them
+ * list stands in it once, and keeps what each says of it. Pure.
+ *
+ * @module
+ */
+
+import { entriesOf, type ListedNode, type NodeListing } from "./nodes.ts";
+
+/**
+ * One list of several, which are not empty. Nodes of the first come first.
+ * What is said of the relay comes from the first.
+ */
+export function mergeListings(listings: readonly NodeListing[]): NodeListing {
+  const [first] = listings;
+  if (first === undefined) throw new TypeError("Cannot merge no listings");
+  if (listings.length === 1) return first;
+  const nodes = mergeNodes(listings.flatMap(({ nodes }) => nodes));
+  const unasked = listings.map(({ countOfAll, nodes }) =>
+    countOfAll === undefined ? undefined : countOfAll - nodes.length
+  );
+  const known = unasked.filter((count) => count !== undefined);
+  const uptimes = listings.flatMap(({ uptime }) =>
+    uptime === undefined ? [] : [uptime]
+  );
+  const { greeting, relayId } = first;
+  return {
+    ...{ greeting, relayId, nodes },
+    // Some of those that one relay does not name may be named by another, but
+    // never more than there are.
+    ...known.length === 0
+      ? {}
+      : { countOfAll: nodes.length + Math.max(0, ...known) },
+    // Nodes may still be returning to that relay alone.
+    ...uptimes.length < listings.length ? {} : { uptime: Math.max(...uptimes) },
+  };
+}
+
+/** Each node once, in the order of the list, with new numbers. */
+export function mergeNodes(nodes: readonly ListedNode[]): ListedNode[] {
+  const merged = new Map<string, ListedNode[]>();
+  for (const node of nodes) {
+    const entries = merged.get(node.id);
+    if (entries === undefined) merged.set(node.id, [...entriesOf(node)]);
+    else {
+      const relays = new Set(entries.map(({ relay }) => relay));
+      entries.push(
+        ...entriesOf(node).filter(({ relay }) => !relays.has(relay)),
+      );
+    }
+  }
+  return Array.from(merged.values(), (entries, n) => joined(entries, n + 1));
+}
+
+function joined(entries: readonly ListedNode[], number: number): ListedNode {
+  const [{ others: _, ...first }, ...further] = entries as [
+    ListedNode,
+    ...ListedNode[],
+  ];
+  if (further.length === 0) return { ...first, number };
+  const others = further.map(({ others: _, ...entry }) => entry);
+  const isAttached = entries.some(({ isAttached }) => isAttached);
+  const index = first.index ?? others.find(({ index }) => index)?.index;
+  return {
+    ...{ ...first, number, isAttached, others },
+    ...index === undefined ? {} : { index },
+  };
+}

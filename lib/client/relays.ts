@@ -1,0 +1,176 @@
+/**
+ * The relays of a client. All are asked at once, and what has come a moment
+ * after the first answer is taken. A relay that is away, refuses or lies costs
+ * no more than its own nodes.
+ *
+ * @module
+ */
+
+import { formatEndpoint } from "../base/conn.ts";
+import { Failure } from "../base/errors.ts";
+import type { Limits } from "../base/limits.ts";
+import { within } from "../base/waiting.ts";
+import type { RelayDialer } from "../uplink/relay_dialer.ts";
+import { mergeListings } from "./merged_nodes.ts";
+import type { ListedNode, NodeListing } from "./nodes.ts";
+
+/** Events of asking several relays. */
+export type RelaysEvent =
+  /**
+   * One of several relays could not be asked; the others go on. Reported once
+   * until it answers again.
+   */
+  | { event: "relay_failed"; relay: string; error: Failure }
+  /**
+   * One of several relays had not answered a moment after the first. Reported
+   * once until it does.
+   */
+  | { event: "relay_late"; relay: string };
+
+/** Options of {@linkcode Relays}. */
+export interface RelaysOptions {
+  readonly limits: Pick<Limits, "relayGraceMs">;
+  readonly tell: (event: RelaysEvent) => void;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Asks one relay for its nodes, until nobody waits for them. */
+export type ListAt = (
+  dialer: RelayDialer,
+  over?: AbortSignal,
+) => Promise<NodeListing>;
+
+/** An answer that has come, or not yet. */
+interface Asked {
+  readonly dialer: RelayDialer;
+  listing?: NodeListing;
+  error?: unknown;
+}
+
+/** The relays of a client. Disposing ends what nobody waits for. */
+export class Relays implements AsyncDisposable {
+  readonly #dialers: readonly RelayDialer[];
+  readonly #options: RelaysOptions;
+  /** The relay that answered last, the first of them if several did. */
+  #first: RelayDialer;
+  /** Those that the user knows to be away. */
+  readonly #told = new Set<RelayDialer>();
+  readonly #over = new AbortController();
+  /** Answers that were not waited for. */
+  #late: Promise<Asked>[] = [];
+
+  /** Takes at least one. */
+  constructor(dialers: readonly RelayDialer[], options: RelaysOptions) {
+    const [first] = dialers;
+    if (first === undefined) throw new TypeError("A client needs a relay");
+    this.#dialers = dialers;
+    this.#options = options;
+    this.#first = first;
+  }
+
+  /** The relay to ask if one is enough: the first of those that answered. */
+  get first(): RelayDialer {
+    return this.#first;
+  }
+
+  /** The relay that lists a node. */
+  of({ relay }: Pick<ListedNode, "relay">): RelayDialer {
+    return this.#dialers.find((dialer) => keyOf(dialer) === relay) ??
+      this.#first;
+  }
+
+  /**
+   * Asks all of them for their nodes.
+   *
+   * @throws {Failure} of the first of them if none answers.
+   */
+  async list(listAt: ListAt): Promise<NodeListing> {
+    const [only, ...more] = this.#dialers;
+    if (more.length === 0) return await listAt(only!);
+    const come = new Map<RelayDialer, Asked>();
+    const answers = this.#dialers.map(async (dialer) => {
+      const answer = await asked(
+        dialer,
+        (one) => listAt(one, this.#over.signal),
+      );
+      come.set(dialer, answer);
+      return answer;
+    });
+    const first = Promise.any(answers.map(async (answer) => {
+      if ((await answer).listing === undefined) throw new Error("no answer");
+    })).catch(() => {}); // none answered; told below
+    await first;
+    const { limits, signal } = this.#options;
+    await within(Promise.all(answers), limits.relayGraceMs, signal);
+    this.#late = answers.filter((_, n) => !come.has(this.#dialers[n]!));
+    return this.#merged(this.#dialers.flatMap((dialer) => {
+      const one = come.get(dialer);
+      if (one === undefined) this.#tellLate(dialer);
+      return one === undefined ? [] : [one];
+    }));
+  }
+
+  /** Nodes of relays that had not answered in time: waits for their answers. */
+  async late(): Promise<readonly ListedNode[]> {
+    const late = this.#late;
+    this.#late = [];
+    const answers = await Promise.all(late);
+    const { signal } = this.#options;
+    signal?.throwIfAborted();
+    return answers.flatMap((answer) => this.#heard(answer)?.nodes ?? []);
+  }
+
+  #merged(answers: readonly Asked[]): NodeListing {
+    const listings = answers.flatMap((answer) => {
+      const listing = this.#heard(answer);
+      return listing === undefined ? [] : [{ answer, listing }];
+    });
+    const [first] = listings;
+    if (first === undefined) throw answers[0]!.error;
+    this.#first = first.answer.dialer;
+    return mergeListings(listings.map(({ listing }) => listing));
+  }
+
+  /** The listing of an answer; reports a failure. */
+  #heard({ dialer, listing, error }: Asked): NodeListing | undefined {
+    if (listing !== undefined) {
+      this.#told.delete(dialer);
+      return listing;
+    }
+    this.#options.signal?.throwIfAborted();
+    if (!(error instanceof Failure)) throw error;
+    if (!this.#told.has(dialer)) {
+      this.#told.add(dialer);
+      const relay = keyOf(dialer);
+      this.#options.tell({ event: "relay_failed", relay, error });
+    }
+    return undefined;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#over.abort();
+    await Promise.all(this.#late);
+  }
+
+  #tellLate(dialer: RelayDialer): void {
+    if (this.#told.has(dialer)) return;
+    this.#told.add(dialer);
+    this.#options.tell({ event: "relay_late", relay: keyOf(dialer) });
+  }
+}
+
+/** Never rejects. */
+async function asked(dialer: RelayDialer, listAt: ListAt): Promise<Asked> {
+  const relay = keyOf(dialer);
+  try {
+    const listing = await listAt(dialer);
+    const nodes = listing.nodes.map((node) => ({ ...node, relay }));
+    return { dialer, listing: { ...listing, nodes } };
+  } catch (error) {
+    return { dialer, error };
+  }
+}
+
+function keyOf({ relay }: RelayDialer): string {
+  return formatEndpoint(relay);
+}

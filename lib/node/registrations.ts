@@ -1,0 +1,95 @@
+/**
+ * Keeps a node listed at each of its relays. Each registration goes its own way:
+ * a relay that is away or refuses does not disturb the others.
+ *
+ * @module
+ */
+
+import type { FurtherRelay } from "../access/further_relay.ts";
+import { Failure } from "../base/errors.ts";
+import type { KnownRelays } from "../identity/known_relays.ts";
+import { RelayDialer, type RelayLinkEvent } from "../uplink/relay_dialer.ts";
+import {
+  keepRegistered,
+  type RegistrarEvent,
+  type RegistrarOptions,
+} from "./registrar.ts";
+
+/** Options of {@linkcode Registrations}. */
+export interface RegistrationsOptions {
+  readonly relays: readonly FurtherRelay[];
+  readonly plaintext: boolean;
+  readonly knownRelays: KnownRelays | undefined;
+  readonly limits: RegistrarOptions["limits"];
+  readonly onEvent: (event: RegistrarEvent | RelayLinkEvent) => void;
+}
+
+/** What all registrations have in common. */
+export type Registered = Omit<
+  RegistrarOptions,
+  "dialer" | "token" | "limits" | "onEvent"
+>;
+
+/** The registrations of a node. */
+export class Registrations {
+  readonly #dialers: readonly RelayDialer[];
+  readonly #options: RegistrationsOptions;
+  /** The grant keys of each relay. */
+  readonly #keys = new Map<RelayDialer, readonly string[]>();
+
+  /**
+   * Does not connect yet.
+   *
+   * @throws {Failure} of kind `usage` if there are tokens for some relays only:
+   * clients of an open relay bring no grants, and would be refused.
+   */
+  constructor(options: RegistrationsOptions) {
+    const { relays, plaintext, knownRelays, limits, onEvent } = options;
+    const withToken = relays.filter(({ token }) => token !== undefined);
+    if (withToken.length > 0 && withToken.length < relays.length) {
+      throw new Failure("usage", {
+        what: "Cannot use relays",
+        why:
+          "there are tokens for some of them only, and a node with a token " +
+          "serves no client of an open relay",
+        remedy: "give a token for each relay, or for none",
+      });
+    }
+    this.#options = options;
+    this.#dialers = relays.map(({ address, token }) =>
+      new RelayDialer(address, {
+        role: "node",
+        access: { token },
+        ...{ plaintext, knownRelays, limits, onEvent },
+      })
+    );
+  }
+
+  /** Whether clients must show grants. */
+  get arePrivate(): boolean {
+    return this.#options.relays.some(({ token }) => token !== undefined);
+  }
+
+  /** The relay whose index is told of all names. */
+  get first(): RelayDialer {
+    return this.#dialers[0]!;
+  }
+
+  /** Runs all of them until the signal is aborted, and then withdraws. */
+  async run({ index, onGrantKeys, ...common }: Registered): Promise<void> {
+    const { relays, limits, onEvent } = this.#options;
+    await Promise.all(this.#dialers.map((dialer, n) =>
+      keepRegistered({
+        ...{ ...common, dialer, limits, onEvent },
+        token: relays[n]!.token,
+        // An index knows what one relay holds. Clients ask the node for every
+        // name that they look up at another.
+        index: n === 0 ? index : undefined,
+        onGrantKeys: (keys) => {
+          this.#keys.set(dialer, keys);
+          onGrantKeys?.([...this.#keys.values()].flat());
+        },
+      })
+    ));
+  }
+}
