@@ -14,6 +14,16 @@ const MIB = 1024 * KIB;
 /** The unit is part of each name; the reason stands above the number. */
 const NUMBERS = {
   ...NETWORK_LIMITS,
+  /**
+   * Relays side by side: each costs a node its renewals, and a client one more
+   * connection.
+   */
+  relaysCount: 8,
+  /**
+   * How long a client waits for further relays after the first has answered: the
+   * round trip to the other side of the world, and a person does not notice it.
+   */
+  relayGraceMs: 300,
   // web
   /** Connections of browsers, players and download tools to a gateway. */
   webConnectionCount: 64,

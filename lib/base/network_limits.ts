@@ -35,16 +35,6 @@ export const NETWORK_LIMITS = {
    * picks: few are taken for one of them alone.
    */
   bothFamiliesAttemptCount: 8,
-  /**
-   * Relays side by side: each costs a node its renewals, and a client one more
-   * connection.
-   */
-  relaysCount: 8,
-  /**
-   * How long a client waits for further relays after the first has answered: the
-   * round trip to the other side of the world, and a person does not notice it.
-   */
-  relayGraceMs: 300,
   /** TCP connect to one address. */
   connectMs: 5_000,
   /** From accept to hello, absolute: trickling bytes does not extend it. */
