@@ -136,7 +136,6 @@ export class Peers implements AsyncDisposable {
     checkedIndexKey(options.indexKey);
     this.#tell = tell;
     const { limits } = this;
-    this.clock = new ClockWatch({ limits, onGap: tell });
     this.hashWaits = new HashWaits(limits, tell);
     this.turns = new PeerSlots({
       count: limits.askingCount,
@@ -156,6 +155,8 @@ export class Peers implements AsyncDisposable {
         onEvent: tell,
       })
     );
+    // Nothing may throw after this: it has a timer.
+    this.clock = new ClockWatch({ limits, onGap: tell });
     this.#relays = new Relays(dialers, {
       limits,
       tell,
