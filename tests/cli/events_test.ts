@@ -287,6 +287,13 @@ Deno.test("Every line of every role and command with --json is as its schema say
     { until: /"event":"node_hashing"/ },
   );
 
+  await run(
+    0,
+    ["gateway_listening"],
+    [address, "gateway", "0"],
+    { until: /"event":"gateway_listening"/ },
+  );
+
   for (const node of [alpha, beta]) node.signal("SIGTERM");
   await alpha.exitCode;
   await beta.exitCode;
@@ -353,6 +360,7 @@ const RARE: (
   { event: "outdated", relay: "nas:1700", error: FAILURE },
   { event: "withdraw_failed", relay: "nas:1700", error: FAILURE },
   { event: "clock_gap", kind: "slept", seconds: 10_800 },
+  { event: "cluster", phase: "away", why: "connection refused" },
   { event: "refused", reason: "too many connections", from: "::1", count: 3 },
   { event: "connection_failed", from: "::1", error: new TypeError("x") },
   { event: "accept_stalled", why: "too many open files", count: 20 },
