@@ -28,7 +28,8 @@ export function relayFor(
     around: Surroundings;
   },
 ): RelayArguments {
-  if (relayWords.length > 0) {
+  const isListed = ["relay", "relays"].some((name) => line.isSet(name));
+  if (relayWords.length > 0 || isListed) {
     return { words: relayWords, options: [], paths: [] };
   }
   const remembered = around.remembered();

@@ -24,6 +24,7 @@ export const UNTRIED: Readonly<
     "try again later": OF_TIME,
     "wait a minute": OF_TIME,
   },
+  "lib/access/further_relay.ts": { "give fewer": OF_SIZES },
   "lib/access/link.ts": { "give the file a shorter name": OF_SIZES },
   "lib/access/secret_file.ts": {
     'chown "$(id -u)" ${show(path)}': "takes another user",
@@ -31,6 +32,14 @@ export const UNTRIED: Readonly<
   "lib/base/permission.ts": {
     "rename it: Deno grants no path with a comma, and the folder around it is the root":
       "takes a folder in the root: tests/base/permission_test.ts has the words",
+  },
+  "lib/cli/options/relay_list.ts": {
+    "name a file with an address on each line with --relays":
+      "tests/cli/options/relay_list_test.ts has right lists",
+    "write p2p://HOST:PORT/RELAY_ID or HOST:PORT, and behind it the file with the token, if there is one":
+      "tests/cli/options/relay_list_test.ts has right lists",
+    "write the address of a relay on each line":
+      "tests/cli/options/relay_list_test.ts has right lists",
   },
   "lib/gateway/certificate.ts": {
     "give a ${what} that begins with -----BEGIN, without a password":
@@ -127,6 +136,10 @@ export const UNTRIED: Readonly<
   },
   "lib/base/errors.ts": {
     "; ${parts.remedy}": "joins a remedy to its error, and is none",
+  },
+  "lib/node/registrations.ts": {
+    "give a token for each relay, or for none":
+      "tests/node/registrations_test.ts has a token for each",
   },
   "lib/uplink/relay_failures.ts": {
     "run the same version on both sides": "takes another version",

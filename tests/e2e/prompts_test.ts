@@ -148,6 +148,7 @@ testWith(
       },
       node: {
         state: `peer_node.ts --state elsewhere ${at} 0 share`,
+        relays: "peer_node.ts --relays elsewhere 0 share",
         "known-relays": `peer_node.ts --known-relays elsewhere ${at} 0 share`,
         "token-file": `peer_node.ts --token-file elsewhere ${at} 0 share`,
         "index-key-file":
@@ -160,6 +161,7 @@ testWith(
           `peer_client.ts ${at} get a.txt -o share/new.txt --base elsewhere`,
         receipt:
           `peer_client.ts ${at} get a.txt -o share/ --receipt elsewhere/r.json`,
+        relays: "peer_client.ts --relays elsewhere ls",
         "known-relays": `peer_client.ts --known-relays elsewhere ${at} ls`,
         "token-file": `peer_client.ts --token-file elsewhere ${at} ls`,
         "index-key-file": `peer_client.ts --index-key-file elsewhere ${at} ls`,
