@@ -206,10 +206,10 @@ async function sealed(
   const { waiting } = options;
   const sender = waiting?.slice(0, SENDER_LENGTH);
   const named = { name, content, ...(sender === undefined ? {} : { sender }) };
+  const { relay: { host, port }, access } = peers.dialer;
   const session = await peers.askRelay();
   await using channel = session.channel;
   using _end = channel.endOn(signal);
-  const { host, port } = options.relay;
   const relay = { host, port, id: session.id };
   if (!session.isPrivate) {
     return { text: formatLink({ relay, ...named }), isHeld: false };
@@ -229,7 +229,7 @@ async function sealed(
   }
   if (answer?.kind !== "refused") throw noLink(relay, "the relay hung up");
   const where = formatEndpoint(relay);
-  throw accessFailure(answer, { where, access: options.access ?? {} }) ??
+  throw accessFailure(answer, { where, access }) ??
     noLink(relay, `the relay refused: ${show(answer.text)}`);
 }
 

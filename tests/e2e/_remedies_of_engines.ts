@@ -60,6 +60,10 @@ export const OF_ENGINES: Readonly<Record<string, Trials>> = {
       wrong: here.bare(here.at.slice(0, -1), "nodes"),
       right: here.client("nodes"),
     }),
+    "give a name, an IPv4 address, or an IPv6 address without %": (here) => ({
+      wrong: here.bare(`[fe80::1%eth0]:${here.port}`, "nodes"),
+      right: here.client("nodes"),
+    }),
   },
   "lib/uplink/relay_dialer.ts": {
     "use its new relay address": anotherId,
