@@ -232,7 +232,7 @@ function rowOf(entry: PageEntry, names: ReadonlyMap<string, string>): Markup {
   const on = nodes.map((id) => names.get(id) ?? id.slice(0, 8)).join(", ");
   return markup`<tr><td><a href="${href}">${name}</a>${
     markOf({ differs, isOnly: nodes.length === 1 && names.size > 1 })
-  }<td title="${size} bytes">${
+  }<td title="${counted(size, "byte")}">${
     formatBytes(size)
   }<td><time datetime="${time}">${shown}</time><td>${on}
 `;

@@ -8,6 +8,7 @@
 import { isLoopback, isUnspecified } from "../base/address.ts";
 import { type Endpoint, formatEndpoint } from "../base/conn.ts";
 import { Failure } from "../base/errors.ts";
+import { counted } from "../base/text.ts";
 import { limitsWith } from "../base/limits.ts";
 import type { ClientEvent } from "../client/events.ts";
 import type { ClientOptions } from "../client/peers.ts";
@@ -127,7 +128,9 @@ function requireSafe(
   };
   if (token !== undefined && token.length < LEAST_TOKEN_LENGTH) {
     refuse(
-      `its token has ${token.length} characters, and is easy to guess`,
+      `its token has only ${
+        counted(token.length, "character")
+      }, and is easy to guess`,
       `take one of at least ${LEAST_TOKEN_LENGTH}`,
     );
   }
