@@ -146,6 +146,8 @@ class Browsing implements Browsed {
       if (isBug(error) || this.#takingFailed) throw error;
       const isStopped = error instanceof Stopped;
       if (this.sessions.has(node.id)) this.incomplete.push(node);
+      // That its sessions end is no news then.
+      if (isStopped) this.#peers.putOut(node.id);
       const answer = answerOf(error);
       tell({
         event: "node_trouble",
