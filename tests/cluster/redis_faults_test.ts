@@ -258,7 +258,8 @@ withRedis(
     await using d = new Side(other);
     await c.untilListed("one 1");
     await d.untilListed("two 1");
-    assertEquals(c.replicator.stats().instances, 2);
+    // They tell of themselves at their own pace.
+    await c.until(() => c.replicator.stats().instances === 2);
     assertEquals(c.replicator.stats().dropped["forged"], 0);
   },
 );
