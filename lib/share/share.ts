@@ -106,8 +106,9 @@ export class Share implements Disposable, AsyncDisposable {
     parts.sort((a, b) => `${a.name}/` < `${b.name}/` ? -1 : 1);
     if (files.length > 0) parts.push(new LoneFilesUpkeep(files, options));
     const share = new Share(paths.map(({ path }) => path), parts, limits);
-    if (isWatched) await Promise.all(parts.map((part) => part.startWatch()));
-    const scanned = share.scanned();
+    // Both may take long in a large folder, or on a slow disk.
+    const watches = isWatched ? parts.map((part) => part.startWatch()) : [];
+    const scanned = Promise.all(watches).then(() => share.scanned());
     await (firstScanMs === undefined ? scanned : within(scanned, firstScanMs));
     return share;
   }
