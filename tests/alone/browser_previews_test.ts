@@ -9,9 +9,9 @@ import {
   testInBrowser,
   textsOf,
   until,
-} from "./_browser.ts";
-import { makeFilm } from "./_film.ts";
-import { host, LINK_POSTS, node, transfer } from "./_page_fixture.ts";
+} from "../gateway/_browser.ts";
+import { makeFilm } from "../gateway/_film.ts";
+import { host, LINK_POSTS, node, transfer } from "../gateway/_page_fixture.ts";
 
 testInBrowser(
   "The page shows text as text, a picture, and why a file cannot be had",
@@ -83,9 +83,10 @@ testInBrowser(
     await using opened = await openPage(at.url);
     const { page } = opened;
     await page.click("text=lonely.bin");
-    const coming = page.waitForEvent("download");
-    await page.click("dialog a:has-text('Download')");
-    const download = await coming;
+    const [download] = await Promise.all([
+      page.waitForEvent("download"),
+      page.click("dialog a:has-text('Download')"),
+    ]);
     assertEquals(download.suggestedFilename(), "lonely.bin");
     assertEquals(await Deno.readFile((await download.path())!), bytes);
   },
@@ -166,9 +167,10 @@ testInBrowser(
     const posts = () => at.asked.filter((line) => line.startsWith("POST"));
     assertEquals(posts(), ["POST /api/link/look"]);
     assertEquals(at.asked.some((line) => line.includes("nas:1700")), false);
-    const coming = page.waitForEvent("download");
-    await page.keyboard.press("Enter");
-    const download = await coming;
+    const [download] = await Promise.all([
+      page.waitForEvent("download"),
+      page.keyboard.press("Enter"),
+    ]);
     assertEquals(
       await Deno.readTextFile((await download.path())!),
       "of p2p://nas:1700/x/y/z",

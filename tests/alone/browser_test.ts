@@ -11,7 +11,7 @@ import {
   testInBrowser,
   textsOf,
   until,
-} from "./_browser.ts";
+} from "../gateway/_browser.ts";
 import {
   file,
   host,
@@ -20,7 +20,7 @@ import {
   node,
   NODES,
   transfer,
-} from "./_page_fixture.ts";
+} from "../gateway/_page_fixture.ts";
 
 testInBrowser(
   "The page lists folders and files, and opens them by mouse, with the browser's Back",

@@ -11,9 +11,9 @@ import {
   testInBrowser,
   textsOf,
   until,
-} from "./_browser.ts";
-import { makeFilm } from "./_film.ts";
-import { startGateway } from "./_gateway.ts";
+} from "../gateway/_browser.ts";
+import { makeFilm } from "../gateway/_film.ts";
+import { startGateway } from "../gateway/_gateway.ts";
 
 testInBrowser(
   "A browser at a gateway searches, reads, seeks in a film, downloads, and is told what fails",
@@ -69,9 +69,10 @@ testInBrowser(
     await page.fill("#q", "backup");
     await page.waitForSelector('.list[data-view="backup"]');
     await page.keyboard.press("Enter");
-    const coming = page.waitForEvent("download");
-    await page.click("dialog a:has-text('Download')");
-    const download = await coming;
+    const [download] = await Promise.all([
+      page.waitForEvent("download"),
+      page.click("dialog a:has-text('Download')"),
+    ]);
     assertEquals(download.suggestedFilename(), "backup.bin");
     const saved = await Deno.readFile((await download.path())!);
     assert(saved.length === archive.length && isSame(saved, archive));
