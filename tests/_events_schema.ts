@@ -562,6 +562,17 @@ export const EVENTS: Readonly<Record<EventName, EventSpec>> = {
     roles: CLIENT,
     fields: { relay: relayAt },
   },
+  "relays_away": {
+    says:
+      "no relay answers, and nodes are dialled that they listed before; told once",
+    roles: CLIENT,
+    fields: {
+      error: FailureObject,
+      nodes: count("nodes that are dialled"),
+      ended: count("nodes that would refuse, because their grants have ended"),
+      seconds: count("seconds since a relay last listed one of them"),
+    },
+  },
   "relay_open": {
     says: "the client has a token, and the relay admits everybody",
     roles: CLIENT,
@@ -577,7 +588,8 @@ export const EVENTS: Readonly<Record<EventName, EventSpec>> = {
     },
   },
   "nodes_listed": {
-    says: "the relay has listed the active nodes",
+    says:
+      "the relay has listed the active nodes; after `relays_away`, those known",
     roles: CLIENT,
     fields: {
       greeting: text("the relay's greeting: a stranger's words"),

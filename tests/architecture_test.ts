@@ -125,6 +125,7 @@ Deno.test("Only transport opens sockets", () => {
 });
 
 const PURE = [
+  "client/kept_nodes",
   "access/attempts",
   "access/grant",
   "access/keys",

@@ -24,6 +24,14 @@ const NUMBERS = {
    * round trip to the other side of the world, and a person does not notice it.
    */
   relayGraceMs: 300,
+  /** Nodes that a client keeps for when no relay answers: those of a fleet. */
+  knownNodeCount: 1_000,
+  /** The file that it keeps them in: some 2 KiB a node, 4 at most. */
+  knownNodesBytes: 4 * MIB,
+  /** What is kept is not written again so soon, if nothing has changed. */
+  knownNodesFreshMs: 60_000,
+  /** A node that no relay has listed for a month is elsewhere, or gone. */
+  knownNodesMs: 30 * 86_400_000,
   // web
   /** Connections of browsers, players and download tools to a gateway. */
   webConnectionCount: 64,

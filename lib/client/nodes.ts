@@ -215,7 +215,7 @@ async function readPages(
  * A node of a listing, if its record is valid. The signature is checked before
  * dialling.
  */
-function listedNode(
+export function listedNode(
   signed: ListedRecord,
   relayId: string,
   number: number,

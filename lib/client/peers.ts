@@ -9,7 +9,13 @@ import { type FurtherRelay, sideBySide } from "../access/further_relay.ts";
 import { checkedIndexKey } from "../access/index_key.ts";
 import type { RelayAddress } from "../base/address.ts";
 import { formatEndpoint } from "../base/conn.ts";
-import { describeCause, Failure, isBug } from "../base/errors.ts";
+import {
+  describeCause,
+  Failure,
+  isBug,
+  isDisconnect,
+  ProtocolError,
+} from "../base/errors.ts";
 import type { KnownRelays } from "../identity/known_relays.ts";
 import { type Limits, limitsWith } from "../base/limits.ts";
 import type { MessageOf } from "../protocol/messages.ts";
@@ -18,6 +24,7 @@ import {
   type RelayLinkEvent,
   type RelaySession,
 } from "../uplink/relay_dialer.ts";
+import { AwayFailure } from "../uplink/relay_failures.ts";
 import type { Refused } from "../transfer/answers.ts";
 import { Denied, NodeSession } from "../transfer/session.ts";
 import { Grants } from "./grants.ts";
@@ -31,6 +38,7 @@ import {
   listSome,
   type NodeListing,
 } from "./nodes.ts";
+import { KnownNodes } from "./known_nodes.ts";
 import { withIndexes } from "./node_indexes.ts";
 import type { Lanes } from "../transfer/lanes.ts";
 import { Reach, type Reached } from "./reach.ts";
@@ -55,7 +63,10 @@ export interface ClientOptions {
    * bytes.
    */
   indexKey?: Uint8Array;
-  /** Remembers the relay between runs. */
+  /**
+   * Remembers the relay between runs, and beside that file, if this process may
+   * write there, the nodes that the relay lists.
+   */
   knownRelays?: KnownRelays;
   /**
    * Whether to reach nodes through the relay if dialling fails or takes long;
@@ -126,6 +137,10 @@ export class Peers implements AsyncDisposable {
   readonly clock: ClockWatch;
   readonly #relays: Relays;
   readonly #grants: Grants;
+  readonly #dialers: readonly RelayDialer[];
+  /** Absent where nothing is remembered. */
+  readonly #known: KnownNodes | undefined;
+  #isAwayTold = false;
   /** Nodes that were too slow for this command. */
   readonly #slow = new Set<string>();
 
@@ -155,6 +170,12 @@ export class Peers implements AsyncDisposable {
         onEvent: tell,
       })
     );
+    this.#dialers = dialers;
+    // Without encryption nobody proves to be the relay. A link is for one file.
+    const isKept = !plaintext && access.link === undefined;
+    this.#known = knownRelays !== undefined && isKept
+      ? new KnownNodes(knownRelays, { limits })
+      : undefined;
     // Nothing may throw after this: it has a timer.
     this.clock = new ClockWatch({ limits, onGap: tell });
     this.#relays = new Relays(dialers, {
@@ -182,7 +203,8 @@ export class Peers implements AsyncDisposable {
   }
 
   /**
-   * Asks the relay for the active nodes.
+   * Asks the relay for the active nodes. If no relay answers, those that they
+   * listed before count as active.
    *
    * @throws {Failure} of kind `relay` if it cannot be asked.
    */
@@ -192,7 +214,8 @@ export class Peers implements AsyncDisposable {
       readonly known?: readonly ListedNode[];
     } = {},
   ): Promise<NodeListing> {
-    const listing = await this.#list(question);
+    const listing = await this.#list(question)
+      .catch((error) => this.#listKnown(error));
     const ids = new Set(known.map(({ id }) => id));
     const others = listing.nodes.filter(({ id }) => !ids.has(id));
     const nodes = [
@@ -223,6 +246,22 @@ export class Peers implements AsyncDisposable {
     );
   }
 
+  /** The nodes that were listed before; throws the error if there are none. */
+  async #listKnown(error: unknown): Promise<NodeListing> {
+    if (!(error instanceof AwayFailure)) throw error;
+    const known = await this.#known?.of(this.#dialers);
+    if (known === undefined) throw error;
+    const { nodes, endedCount: ended, seconds } = known;
+    if (!this.#isAwayTold && nodes.length + ended > 0) {
+      this.#isAwayTold = true;
+      const count = nodes.length;
+      this.#tell({ event: "relays_away", error, nodes: count, ended, seconds });
+    }
+    if (nodes.length === 0) throw error;
+    const { relayId } = known;
+    return { greeting: "", relayId, nodes };
+  }
+
   async #listAt(
     dialer: RelayDialer,
     { question, over }: { question: Question; over: AbortSignal | undefined },
@@ -247,6 +286,10 @@ export class Peers implements AsyncDisposable {
           ...asking,
           ...{ fingerprintsFor, indexKey, limits },
         });
+      this.#known?.learn(dialer, {
+        ...{ relayId, nodes: listed.nodes },
+        isWhole: sender === undefined && !("countOfAll" in listed),
+      });
       const nodes = indexes
         ? await withIndexes(listed.nodes, { channel, limits })
         : listed.nodes;
@@ -256,7 +299,7 @@ export class Peers implements AsyncDisposable {
     } catch (error) {
       if (signal?.aborted) throw signal.reason;
       if (error instanceof Failure || isBug(error)) throw error;
-      throw new Failure("relay", {
+      throw new (isLost(error) ? AwayFailure : Failure)("relay", {
         what: "Cannot list nodes",
         where: formatEndpoint(dialer.relay),
         why: describeCause(error),
@@ -359,6 +402,7 @@ export class Peers implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.clock[Symbol.dispose]();
     await this.#relays[Symbol.asyncDispose]();
+    await this.#known?.keep();
     await this.reach[Symbol.asyncDispose]();
   }
 }
@@ -369,4 +413,10 @@ function eitherOf(
 ): AbortSignal | undefined {
   if (one === undefined || other === undefined) return one ?? other;
   return AbortSignal.any([one, other]);
+}
+
+/** Whether the relay has ended, or stands still, while it was asked. */
+function isLost(error: unknown): boolean {
+  if (!(error instanceof ProtocolError)) return isDisconnect(error);
+  return ["truncated", "timed_out", "idle"].includes(error.code);
 }

@@ -11,6 +11,7 @@ import { Failure } from "../base/errors.ts";
 import type { Limits } from "../base/limits.ts";
 import { within } from "../base/waiting.ts";
 import type { RelayDialer } from "../uplink/relay_dialer.ts";
+import { AwayFailure } from "../uplink/relay_failures.ts";
 import { mergeListings } from "./merged_nodes.ts";
 import type { ListedNode, NodeListing } from "./nodes.ts";
 
@@ -25,7 +26,21 @@ export type RelaysEvent =
    * One of several relays had not answered a moment after the first. Reported
    * once until it does.
    */
-  | { event: "relay_late"; relay: string };
+  | { event: "relay_late"; relay: string }
+  /**
+   * No relay answers, and nodes are dialled that they listed before; reported
+   * once.
+   */
+  | {
+    event: "relays_away";
+    error: Failure;
+    /** Nodes that are dialled. */
+    nodes: number;
+    /** Nodes that would refuse, because their grants have ended. */
+    ended: number;
+    /** Seconds since a relay last listed one of them. */
+    seconds: number;
+  };
 
 /** Options of {@linkcode Relays}. */
 export interface RelaysOptions {
@@ -82,7 +97,8 @@ export class Relays implements AsyncDisposable {
   /**
    * Asks all of them for their nodes.
    *
-   * @throws {Failure} of the first of them if none answers.
+   * @throws {AwayFailure} if no relay answers, {Failure} of the first that
+   * refuses if none lists its nodes.
    */
   async list(listAt: ListAt): Promise<NodeListing> {
     const [only, ...more] = this.#dialers;
@@ -121,14 +137,33 @@ export class Relays implements AsyncDisposable {
   }
 
   #merged(answers: readonly Asked[]): NodeListing {
-    const listings = answers.flatMap((answer) => {
+    const hasAny = answers.some(({ listing }) => listing !== undefined);
+    const listings = !hasAny ? [] : answers.flatMap((answer) => {
       const listing = this.#heard(answer);
       return listing === undefined ? [] : [{ answer, listing }];
     });
     const [first] = listings;
-    if (first === undefined) throw answers[0]!.error;
+    if (first === undefined) throw this.#failure(answers);
     this.#first = first.answer.dialer;
     return mergeListings(listings.map(({ listing }) => listing));
+  }
+
+  /** The failure where no relay has listed its nodes. */
+  #failure(answers: readonly Asked[]): unknown {
+    this.#options.signal?.throwIfAborted();
+    const errors = answers.map(({ error }) => error);
+    const other = errors.find((error) => !(error instanceof AwayFailure));
+    const away = errors.filter((error) => error instanceof AwayFailure);
+    const [first] = away;
+    if (other !== undefined || first === undefined) return other;
+    const { remedy } = first.parts;
+    return new AwayFailure("relay", {
+      what: "Cannot reach any relay",
+      where: answers.map(({ dialer }) => keyOf(dialer)).join(", "),
+      why: [...new Set(away.map(({ parts }) => parts.why))].join("; "),
+      ...remedy === undefined ? {} : { remedy },
+      cause: new AggregateError(away),
+    });
   }
 
   /** The listing of an answer; reports a failure. */

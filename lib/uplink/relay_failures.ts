@@ -22,6 +22,9 @@ import { show } from "../base/text.ts";
  */
 export class OutdatedFailure extends Failure {}
 
+/** Nobody answers at the address of the relay, or not in time. */
+export class AwayFailure extends Failure {}
+
 /** The peer is not the relay that was named or remembered. */
 export class IdentityFailure extends Failure {}
 
@@ -107,8 +110,9 @@ export function failureToReach(
       cause: error,
     });
   }
-  return failureAt(relay, {
+  return new AwayFailure("relay", {
     what: "Cannot reach relay",
+    where: formatEndpoint(relay),
     why: code === undefined ? whyOf(error) : "no answer in time",
     remedy: "check host and port, and that the relay is running",
     cause: error,

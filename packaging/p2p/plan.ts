@@ -5,7 +5,10 @@
  * @module
  */
 
-import { parseCommandLine } from "../../lib/cli/options/command_line.ts";
+import {
+  type CommandLine,
+  parseCommandLine,
+} from "../../lib/cli/options/command_line.ts";
 import {
   CLIENT,
   commandNames,
@@ -134,6 +137,7 @@ async function planClient(
         ...(spec.savesHere ? [{ path: ".", use: "save" as const }] : []),
         ...relay.paths,
         ...forNode.map((path) => ({ path, use: "read" as const })),
+        ...nodesBeside(line).map((path) => ({ path, use: "keep" as const })),
       ],
       ...(spec.sys === undefined ? {} : { sys: spec.sys }),
     }, around.disk),
@@ -145,4 +149,12 @@ async function planClient(
       ...rest,
     ],
   };
+}
+
+/** The nodes that a client keeps beside `--known-relays`. */
+function nodesBeside(line: CommandLine): readonly string[] {
+  const path = line.value("known-relays");
+  return path === undefined || path === ""
+    ? []
+    : [`${path}.nodes`, `${path}.nodes.new`];
 }

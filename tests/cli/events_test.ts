@@ -389,6 +389,10 @@ const RARE: (
   { event: "relay_failed", relay: "nas:1700", error: FAILURE },
   { event: "relay_late", relay: "nas:1700" },
   {
+    ...{ event: "relays_away", error: FAILURE },
+    ...{ nodes: 3, ended: 1, seconds: 10_800 },
+  },
+  {
     event: "relay_version_differs",
     relay: "nas:1700",
     version: "0.2.0",

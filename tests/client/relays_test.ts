@@ -9,6 +9,7 @@ import {
 } from "../../lib/client/nodes.ts";
 import { Relays, type RelaysEvent } from "../../lib/client/relays.ts";
 import type { RelayDialer } from "../../lib/uplink/relay_dialer.ts";
+import { AwayFailure } from "../../lib/uplink/relay_failures.ts";
 
 function node(id: string, more: Partial<ListedNode> = {}): ListedNode {
   return { id, number: 1, name: id, isAttached: false, ...more } as ListedNode;
@@ -103,6 +104,30 @@ Deno.test("Relays fails as the first one does when all fail", async () => {
   answer("b", new Failure("relay", { what: "other", why: "x" }));
   answer("a", FAILED);
   assertEquals(await assertRejects(() => listed, Failure), FAILED);
+});
+
+Deno.test("Relays says that none answers when all are away, and what one says that refuses", async () => {
+  const away = (host: string, why: string) =>
+    new AwayFailure("relay", {
+      ...{ what: "Cannot reach relay", where: `${host}:1`, why },
+      remedy: "start it",
+    });
+  const { ask, answer, events } = setting("ab");
+  const none = ask();
+  answer("a", away("a", "connection refused"));
+  answer("b", away("b", "no answer in time"));
+  const failure = await assertRejects(() => none, AwayFailure);
+  assertEquals(failure.parts, {
+    what: "Cannot reach any relay",
+    where: "a:1, b:1",
+    why: "connection refused; no answer in time",
+    remedy: "start it",
+  });
+  const refused = ask();
+  answer("a", away("a", "connection refused"));
+  answer("b", FAILED);
+  assertEquals(await assertRejects(() => refused, Failure), FAILED);
+  assertEquals(events, []);
 });
 
 Deno.test("Relays asks a single one with nothing around it", async () => {

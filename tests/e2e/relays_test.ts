@@ -3,7 +3,12 @@
  * command anything, and is used again when it is back.
  */
 
-import { assert, assertEquals, assertMatch } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertStringIncludes,
+} from "@std/assert";
 import { join } from "@std/path/join";
 import { within } from "../_event_log.ts";
 import { randomBytes, seededRandom } from "../_random.ts";
@@ -120,4 +125,102 @@ Deno.test("row 734: two relays, and the one whose tunnel a get uses is killed: t
     `hidden .* at 127\\.0\\.0\\.1:${first.port},127\\.0\\.0\\.1:${second.port}`,
   );
   await until(async () => both.test((await ask("nodes")).text), "its return");
+});
+
+/** Two relays, a node at both, and a client of both. */
+async function twoRelays(files: Readonly<Record<string, string>>) {
+  const stack = new AsyncDisposableStack();
+  const share = stack.use(await tempShare(files));
+  const lists = stack.use(await tempShare());
+  const relays = [
+    stack.use(await spawnRelay()),
+    stack.use(await spawnRelay()),
+  ] as const;
+  const list = await listOf(lists, relays);
+  const node = stack.use(
+    await spawnListed(list, share, { name: "n", relays }),
+  );
+  const permissions = [
+    `--allow-read=${lists.path}`,
+    `--allow-write=${lists.path}`,
+  ];
+  const args = (...words: readonly string[]) => [
+    ...["--relays", list.path],
+    ...words,
+  ];
+  return {
+    ...{ relays, node },
+    known: join(lists.path, "known"),
+    run: (...words: readonly string[]) =>
+      runRole("peer_client.ts", args(...words), { permissions }),
+    spawn: (...words: readonly string[]) =>
+      stack.use(spawnRole("peer_client.ts", args(...words), { permissions })),
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  };
+}
+
+/** Kills relays, and waits for their ends. */
+async function kill(relays: readonly RelayProcess[]): Promise<void> {
+  for (const relay of relays) relay.signal("SIGKILL");
+  await Promise.all(
+    relays.map(({ exitCode }) => within(exitCode, "the end of a relay")),
+  );
+}
+
+Deno.test("row 740: a relay that is killed in the middle of an ls costs it nothing", async () => {
+  await using two = await twoRelays({ f: "x", g: "y" });
+  // The list is in the middle while its node answers nothing.
+  two.node.signal("SIGSTOP");
+  const client = two.spawn("--json", "ls");
+  await client.stdout.until(/"event":"nodes_listed"/);
+  await kill([two.relays[0]]);
+  two.node.signal("SIGCONT");
+  assertEquals(await within(client.exitCode, "the exit"), 0);
+  const names = client.stdout.all.flatMap((line) => {
+    const { event, name } = JSON.parse(line);
+    return event === "file" ? [name] : [];
+  });
+  assertEquals(names, ["f", "g"]);
+});
+
+Deno.test("row 741: an ls goes on without a relay that is frozen, says so, and asks it again when it runs", async () => {
+  await using two = await twoRelays({ f: "x" });
+  const [first, second] = two.relays;
+  first.signal("SIGSTOP");
+  const { code, text, stderr } = await two.run("ls");
+  first.signal("SIGCONT");
+  assertEquals(code, 0);
+  assertMatch(text, /^.* f$/m);
+  assertStringIncludes(
+    stderr.join("\n"),
+    `the relay at 127.0.0.1:${first.port} has not answered yet`,
+  );
+  const both = `127.0.0.1:${first.port},127.0.0.1:${second.port}`;
+  await until(
+    async () => (await two.run("nodes")).text.includes(both),
+    "both relays",
+  );
+});
+
+Deno.test("row 742: with all relays away a command ends with 3 and names them, or dials the nodes that were known", async () => {
+  await using two = await twoRelays({ f: "hello\n" });
+  const withKnown = ["--known-relays", two.known];
+  assertEquals((await two.run(...withKnown, "ls")).code, 0);
+  await kill(two.relays);
+
+  const unknown = await two.run("ls");
+  assertEquals(unknown.code, 3);
+  const [one, other] = two.relays.map(({ port }) => `127.0.0.1:${port}`);
+  assertStringIncludes(
+    unknown.stderr.join("\n"),
+    `Cannot reach any relay (${one}, ${other}): connection refused`,
+  );
+  const cat = await two.run(...withKnown, "cat", "f");
+  assertEquals([cat.code, cat.text], [0, "hello\n"]);
+  const said = cat.stderr.filter((line) => line.includes("relay"));
+  assertEquals(said.length, 1, said.join("\n"));
+  assertMatch(said[0]!, /^relay away: dialling the 1 node known \d+ s ago$/);
+  const ls = await two.run(...withKnown, "ls");
+  assertEquals(ls.code, 0);
+  assertMatch(ls.text, /^.* f$/m);
 });

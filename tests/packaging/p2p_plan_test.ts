@@ -84,7 +84,12 @@ const ROWS: readonly (readonly [string, readonly string[], string])[] = [
   ],
   [
     "ls --known-relays k",
-    [NET, "--allow-read=k", "--allow-write=k", ENV],
+    [
+      NET,
+      "--allow-read=k.nodes,k.nodes.new,k",
+      "--allow-write=k.nodes,k.nodes.new,k",
+      ENV,
+    ],
     `peer_client.ts ${KEPT} ls --known-relays k`,
   ],
   ["ls", [NET, ENV], `peer_client.ts ${KEPT} ls`],

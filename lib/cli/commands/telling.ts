@@ -13,6 +13,7 @@ import { contentsInWords } from "../output/choices.ts";
 import { foundInWords, severalInWords } from "../output/found.ts";
 import { namesOn, type NodeNames } from "../output/node_names.ts";
 import { formatProgress } from "../output/progress.ts";
+import { awayInWords } from "../output/relays_away.ts";
 import { formatBytes, formatSeconds } from "../../base/units.ts";
 import { tellClockGap, tellRelayMet } from "../roles/role.ts";
 import { servingInWords } from "./swarming.ts";
@@ -83,6 +84,8 @@ export class Telling {
           `the relay at ${event.relay} has not answered yet: going on ` +
             "without the nodes that only it knows",
         );
+      case "relays_away":
+        return terminal.note(awayInWords(event));
       case "relay_open":
         if (this.#isOpenTold) return;
         this.#isOpenTold = true;

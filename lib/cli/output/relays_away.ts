@@ -1,0 +1,36 @@
+/**
+ * Says that no relay answers, and which nodes are dialled all the same.
+ *
+ * @module
+ */
+
+import { counted } from "../../base/text.ts";
+import type { ClientEvent } from "../../client/events.ts";
+
+/** The line for the event. */
+export function awayInWords(
+  { nodes, ended, seconds }: ClientEvent & { event: "relays_away" },
+): string {
+  const ago = agoInWords(seconds);
+  if (nodes === 0) {
+    return `relay away: the grants for ${known(ended)} ${ago} have ended`;
+  }
+  const more = ended === 0
+    ? ""
+    : `; the grants for ${ended} more of them have ended`;
+  return `relay away: dialling ${known(nodes)} ${ago}${more}`;
+}
+
+function known(nodes: number): string {
+  return `the ${counted(nodes, "node")} known`;
+}
+
+/** A length of time in its largest unit, rounded down. */
+function agoInWords(seconds: number): string {
+  for (const [unit, length] of UNITS) {
+    if (seconds >= length) return `${Math.floor(seconds / length)} ${unit} ago`;
+  }
+  return `${seconds} s ago`;
+}
+
+const UNITS = [["d", 86_400], ["h", 3_600], ["min", 60]] as const;
