@@ -867,6 +867,9 @@ export const EVENTS: Readonly<Record<EventName, EventSpec>> = {
     says: "`doctor` has checked something",
     roles: PEERS,
     fields: {
+      relay: Type.Optional(
+        text("the relay that was examined, `HOST:PORT`, if there are several"),
+      ),
       check: oneOf(CHECKS, "at what"),
       verdict: oneOf(VERDICTS, "the result"),
       says: text("the finding"),

@@ -46,6 +46,8 @@ export const VERDICTS = ["ok", "warning", "failed"] as const;
 export interface Check {
   /** The subject. */
   readonly check: CheckName;
+  /** The relay that was examined, if there are several. */
+  readonly relay?: string;
   /** The result. */
   readonly verdict: typeof VERDICTS[number];
   /** The finding, for people. Strangers' words are escaped. */
@@ -65,6 +67,7 @@ export type Remedy = Pick<FailureParts, "remedy" | "remedyCode">;
 export class Findings {
   readonly #tell: (check: Check) => void;
   readonly #checks: Check[] = [];
+  #relay: { readonly relay?: string } = {};
 
   constructor(tell: (check: Check) => void) {
     this.#tell = tell;
@@ -72,6 +75,11 @@ export class Findings {
 
   get checks(): readonly Check[] {
     return this.#checks;
+  }
+
+  /** Names the one of several relays that the checks to come are about. */
+  about(relay?: string): void {
+    this.#relay = relay === undefined ? {} : { relay };
   }
 
   /** Adds a check that passed. */
@@ -96,7 +104,8 @@ export class Findings {
     this.#add({ check, verdict: "failed", says, ...told, kind });
   }
 
-  #add(check: Check): void {
+  #add(found: Check): void {
+    const check = { ...found, ...this.#relay };
     this.#checks.push(check);
     this.#tell(check);
   }

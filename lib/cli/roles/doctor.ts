@@ -6,6 +6,8 @@
  */
 
 import type { Access } from "../../access/credentials.ts";
+import { sideBySide } from "../../access/further_relay.ts";
+import { formatEndpoint } from "../../base/conn.ts";
 import type { ClientOptions } from "../../client/peers.ts";
 import { type Check, Findings } from "../../doctor/check.ts";
 import { examineClient } from "../../doctor/client.ts";
@@ -38,15 +40,16 @@ export async function runClientDoctor(
   { line, terminal, signal }: RoleContext,
 ): Promise<number> {
   const findings = new Findings((check) => tell(check, terminal));
-  await examineClient({
-    ...examination(options, {
+  await examineEach(
+    examinations(options, {
       access: options.access ?? {},
       tunnels: options.tunnels ?? true,
       signal,
       terminal,
     }),
-    swarm: line.isOn("swarm"),
-  }, findings);
+    findings,
+    (one) => examineClient({ ...one, swarm: line.isOn("swarm") }, findings),
+  );
   const output = line.value("output");
   const folder = await checkFolder(output ?? ".", {
     isOptional: output === undefined,
@@ -80,15 +83,17 @@ export async function runNodeDoctor(
   if (identity !== undefined) {
     const { host, port, advertise, tunnels = "auto" } = options;
     const name = options.name ?? `node-${identity.id.slice(0, 6)}`;
-    await examineNode({
-      ...examination(options, {
+    const own = { host, port, advertise, identity, name };
+    await examineEach(
+      examinations(options, {
         access: { token: options.token },
         tunnels: tunnels !== "never",
         signal,
         terminal,
       }),
-      ...{ host, port, advertise, identity, name },
-    }, findings);
+      findings,
+      (one) => examineNode({ ...one, ...own }, findings),
+    );
   }
   const kept = state === undefined ? [] : [state];
   checkPermissions({
@@ -114,10 +119,24 @@ async function checkState(
   }
 }
 
-function examination(
-  { relay, plaintext = false, knownRelays }: Pick<
+/** Examines one relay after the other: a node has one port for all of them. */
+async function examineEach(
+  all: readonly ExaminationOptions[],
+  findings: Findings,
+  examine: (one: ExaminationOptions) => Promise<void>,
+): Promise<void> {
+  for (const one of all) {
+    if (all.length > 1) findings.about(formatEndpoint(one.relay));
+    await examine(one);
+  }
+  findings.about();
+}
+
+/** An examination of each relay. */
+function examinations(
+  { relay: address, relays, plaintext = false, knownRelays }: Pick<
     ClientOptions,
-    "relay" | "plaintext" | "knownRelays"
+    "relay" | "relays" | "plaintext" | "knownRelays"
   >,
   { access, tunnels, signal, terminal }: {
     access: Access;
@@ -125,13 +144,17 @@ function examination(
     signal: AbortSignal;
     terminal: Terminal;
   },
-): ExaminationOptions {
+): ExaminationOptions[] {
   const onEvent = (event: RelayLinkEvent) => {
     terminal.event(event);
     if (event.event === "relay_motd") tellRelayMet(event, terminal);
   };
-  const met = { relay, plaintext, access, knownRelays };
-  return { ...met, tunnels, limits, signal, onEvent };
+  const common = { plaintext, knownRelays, tunnels, limits, signal, onEvent };
+  return sideBySide({ address }, relays, limits).map((one, n) => ({
+    ...common,
+    relay: one.address,
+    access: n === 0 ? access : { token: one.token },
+  }));
 }
 
 /** Files to read that options name. */

@@ -245,3 +245,44 @@ Deno.test("doctor reports whether a private relay admits a peer", async () => {
     assertEquals([found.code, rowsOf(found).get("access")![0]], [7, "failed"]);
   }
 });
+
+Deno.test("row 743: doctor of a client and of a node examines each of several relays, and fails for the one that is away", async () => {
+  await using share = await tempShare({ "a": "a" });
+  await using one = await relayHere();
+  await using two = await relayHere();
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const away = `127.0.0.1:${listener.addr.port}`;
+  listener.close();
+  const given = [one.address, two.address, away].flatMap((address) => [
+    "--relay",
+    address,
+  ]);
+  const ports = [one, two].map(({ address }) =>
+    /^p2p:..(.*)\//.exec(address)![1]!
+  );
+  const relaysOf = ({ text }: Outcome, wanted: string) =>
+    text.split("\n").slice(0, -1).map((line) => JSON.parse(line))
+      .filter(({ event, check }) => event === "checked" && check === wanted)
+      .map(({ relay, verdict }) => `${relay} ${verdict}`);
+  const found = await clientHere(["--json", ...given, "doctor"]);
+  assertEquals(found.code, 3, found.text);
+  assertEquals(relaysOf(found, "relay"), [
+    ...ports.map((at) => `${at} ok`),
+    `${away} failed`,
+  ]);
+  assertEquals(relaysOf(found, "nodes"), ports.map((at) => `${at} warning`));
+  assertEquals(relaysOf(found, "network"), ["undefined ok"]);
+
+  const examined = await runRoleHere("peer_node.ts", [
+    ...["--json", "doctor", "--host", "127.0.0.1", ...given, "0", share.path],
+  ]);
+  assertEquals(examined.code, 3, examined.text);
+  assertEquals(relaysOf(examined, "relay"), [
+    ...ports.map((at) => `${at} ok`),
+    `${away} failed`,
+  ]);
+  assertEquals(
+    relaysOf(examined, "registration"),
+    ports.map((at) => `${at} ok`),
+  );
+});
