@@ -9,6 +9,7 @@
  * @module
  */
 
+import { Failure } from "../../lib/base/errors.ts";
 import { dirname } from "@std/path/posix/dirname";
 import { join } from "@std/path/posix/join";
 import type { Disk, PathKind } from "./permissions.ts";
@@ -97,6 +98,18 @@ function surroundings(): Surroundings {
     readSettings: async (path, role) => {
       const { readConfig } = await import("../../lib/cli/options/config.ts");
       return await readConfig(path, role);
+    },
+    tokensIn: async (path) => {
+      const { readRelayList } = await import(
+        "../../lib/cli/options/relay_list.ts"
+      );
+      try {
+        const lines = await readRelayList(path);
+        return lines.flatMap(({ tokenFile }) => tokenFile ?? []);
+      } catch (error) {
+        if (error instanceof Failure) return []; // the role reports it
+        throw error;
+      }
     },
     nameOf: async (folders) => {
       const real = folders.map(({ path, name }) =>

@@ -122,7 +122,7 @@ async function planClient(
   const isByLink = isLinkAlone || name === "get" &&
       (words.some(isLink) || line.isSet("link-file"));
   const relay = needsNet && !isByLink
-    ? relayFor(relayWords, { line, role: "client", around })
+    ? await relayFor(relayWords, { line, role: "client", around })
     : { words: relayWords, options: [], paths: [] };
   const files = spec.operands === "files" ? words : [];
   const forNode = name === "send" && relayWords.length === 0

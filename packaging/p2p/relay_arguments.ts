@@ -20,17 +20,22 @@ export interface RelayArguments {
  *
  * @throws {Failure} of kind `usage` if neither is there.
  */
-export function relayFor(
+export async function relayFor(
   relayWords: readonly string[],
   { line, role, around }: {
     line: CommandLine;
     role: "node" | "client";
     around: Surroundings;
   },
-): RelayArguments {
+): Promise<RelayArguments> {
   const isListed = ["relay", "relays"].some((name) => line.isSet(name));
   if (relayWords.length > 0 || isListed) {
-    return { words: relayWords, options: [], paths: [] };
+    const list = line.value("relays");
+    const tokens = list === undefined || relayWords.length > 0
+      ? []
+      : await around.tokensIn(list);
+    const paths = tokens.map((path) => ({ path, use: "read" as const }));
+    return { words: relayWords, options: [], paths };
   }
   const remembered = around.remembered();
   if (remembered === undefined) {

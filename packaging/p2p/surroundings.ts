@@ -27,6 +27,8 @@ export interface Surroundings {
   readonly isTerminal: boolean;
   /** The options in the file of `--config`. */
   readSettings(path: string, role: Role): Promise<Settings>;
+  /** The files with tokens that a list of relays names. */
+  tokensIn(path: string): Promise<readonly string[]>;
   /** A short name for shared folders, the same wherever it is asked for. */
   nameOf(folders: readonly SharedPath[]): Promise<string>;
 }

@@ -38,6 +38,7 @@ export function around(
     },
     isTerminal,
     readSettings: () => Promise.resolve(settings),
+    tokensIn: (path) => Promise.resolve(path === "list" ? ["nas.token"] : []),
     nameOf: (folders) =>
       Promise.resolve(folders.map(({ path }) => path).join("+")),
   };

@@ -93,6 +93,11 @@ const ROWS: readonly (readonly [string, readonly string[], string])[] = [
     `peer_client.ts ${KEPT} ls --known-relays k`,
   ],
   ["ls", [NET, ENV], `peer_client.ts ${KEPT} ls`],
+  [
+    "ls --relays list",
+    [NET, "--allow-read=nas.token,list", ENV],
+    "peer_client.ts ls --relays list",
+  ],
   ["cat x", [NET, ENV], `peer_client.ts ${KEPT} cat x`],
   ["nodes --json", [NET, ENV], `peer_client.ts ${KEPT} nodes --json`],
   ["link x --qr", [NET, ENV], `peer_client.ts ${KEPT} link x --qr`],
