@@ -334,6 +334,11 @@ const NUMBERS = {
    */
   watchedHereCount: 20_000,
   /**
+   * Changes at once beyond which the system has probably dropped some: the whole
+   * folder is scanned.
+   */
+  reportedChangeCount: 10_000,
+  /**
    * How long opening a file may take: a pipe that took its place never opens, and
    * a disk that wakes up takes 10 s.
    */

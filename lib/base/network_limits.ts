@@ -37,6 +37,8 @@ export const NETWORK_LIMITS = {
   bothFamiliesAttemptCount: 8,
   /** TCP connect to one address. */
   connectMs: 5_000,
+  /** A peer's next address is tried beside one that does not answer so soon. */
+  staggerMs: 250,
   /** From accept to hello, absolute: trickling bytes does not extend it. */
   handshakeMs: 10_000,
   /** Handshakes under way in the whole process. */
@@ -244,6 +246,8 @@ export const NETWORK_LIMITS = {
   indexPerRequestCount: 500,
   /** The shortest time between two reports of changed names. */
   indexPauseMs: 5_000,
+  /** With more changed fingerprints, all of them are told anew. */
+  indexChangeCount: 100_000,
   /** How long a node waits after a relay refused its index. */
   indexRetryMs: 600_000,
   /** Fingerprints of one request for nodes. */

@@ -22,7 +22,7 @@ import type { RelayDialer } from "../uplink/relay_dialer.ts";
 import type { Lanes } from "../transfer/lanes.ts";
 import {
   dial,
-  type DialAnyOptions,
+  type DialOptions,
   firstOf,
   notProven,
   pinOf,
@@ -275,10 +275,9 @@ export class Reach implements AsyncDisposable {
     const options = {
       peer: plaintext ? null : node,
       timeoutMs: limits.connectMs,
-      staggerMs: STAGGER_MS,
       signal,
     };
-    const connect = (endpoint: Endpoint, options: DialAnyOptions) =>
+    const connect = (endpoint: Endpoint, options: DialOptions) =>
       this.#dials.dial(endpoint, {
         id: node.id,
         isObserved: observed.includes(endpoint),
@@ -400,8 +399,6 @@ async function headStart(
   await within(failed, tunnelHeadStartMs, signal);
 }
 
-// An address that does not answer at once must not delay the others.
-const STAGGER_MS = 250;
 // One record can hold several small files; large pieces are read directly to
 // their place.
 const READ_AHEAD_BYTES = 64 * 1024;

@@ -27,7 +27,11 @@ export interface IndexTellerOptions {
   readonly relay: string;
   readonly limits: Pick<
     Limits,
-    "turnMs" | "indexMessageCount" | "indexPauseMs" | "indexRetryMs"
+    | "turnMs"
+    | "indexMessageCount"
+    | "indexChangeCount"
+    | "indexPauseMs"
+    | "indexRetryMs"
   >;
   /** The key in place of the relay's. */
   readonly key?: Uint8Array | undefined;

@@ -26,15 +26,15 @@ export type HeldIndex = NonNullable<MessageOf<"registered">["index"]>;
 
 /** Options of {@linkcode IndexedNames}. */
 export interface IndexedNamesOptions {
-  readonly limits: Pick<Limits, "turnMs" | "indexMessageCount">;
+  readonly limits: Pick<
+    Limits,
+    "turnMs" | "indexMessageCount" | "indexChangeCount"
+  >;
   /** The key in place of the relay's. */
   readonly key?: Uint8Array | undefined;
   /** Called when there is something new to tell. */
   readonly onChange: () => void;
 }
-
-// With more changes than this, telling all of them anew is no more work.
-const MOST_CHANGES = 100_000;
 
 /** Follows the names of a share. */
 export class IndexedNames {
@@ -206,7 +206,8 @@ export class IndexedNames {
     const changes = this.#changes;
     if (!isOther || changes === null || fingerprint >= this.#toldBelow) return;
     if (!changes.has(fingerprint)) changes.set(fingerprint, change < 0);
-    if (changes.size > MOST_CHANGES) this.#changes = null;
+    const { indexChangeCount } = this.#options.limits;
+    if (changes.size > indexChangeCount) this.#changes = null;
   }
 }
 

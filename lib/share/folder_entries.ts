@@ -1,5 +1,5 @@
 /**
- * Reads the entries of folders, however many they are, without keeping the rest
+ * Counts the entries of folders, however many they are, without keeping the rest
  * of the process from its turns. The system reads a part at a time in a thread.
  *
  * @module
@@ -11,20 +11,6 @@ import { Turns } from "../base/turns.ts";
 // Mostly the thread waits for the system: a turn in each `turnMs` would double
 // the time of a large folder.
 const TURNS_APART = 10;
-
-/** All entries of a folder, with turns for others in between. */
-export async function entriesIn(
-  folder: string,
-  turnMs: number,
-): Promise<Deno.DirEntry[]> {
-  const turns = new Turns(TURNS_APART * turnMs);
-  const entries: Deno.DirEntry[] = [];
-  for await (const entry of Deno.readDir(folder)) {
-    entries.push(entry);
-    if (turns.isOver) await turns.give();
-  }
-  return entries;
-}
 
 /**
  * Whether there are more than `most` entries in a folder and below it. Reads no

@@ -6,6 +6,7 @@
  * @module
  */
 
+import type { Limits } from "../base/limits.ts";
 import type { WatchSource } from "./watch_source.ts";
 
 /** Gets the reports of a watch. */
@@ -25,9 +26,6 @@ export interface WatchListener {
 
 // Changes within this time are reported together.
 const SETTLE_MS = 100;
-// Beyond this, some reports were probably dropped, and the whole folder is
-// scanned.
-const MOST_CHANGES = 10_000;
 
 /**
  * Watches one folder. Disposing stops it. If there are two watches of one
@@ -36,6 +34,7 @@ const MOST_CHANGES = 10_000;
 export class FolderWatch implements AsyncDisposable {
   readonly #folder: string;
   readonly #source: WatchSource;
+  readonly #limits: Pick<Limits, "reportedChangeCount">;
   #listener: WatchListener | null = null;
   #changed = new Set<string>();
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -45,9 +44,14 @@ export class FolderWatch implements AsyncDisposable {
   #isReady = false;
 
   /** Watches `folder`, a real path, and everything below it, by `source`. */
-  constructor(folder: string, source: WatchSource) {
+  constructor(
+    folder: string,
+    source: WatchSource,
+    limits: Pick<Limits, "reportedChangeCount">,
+  ) {
     this.#folder = folder;
     this.#source = source;
+    this.#limits = limits;
     source.ready.then(() => this.#isReady = true, () => {});
   }
 
@@ -86,7 +90,7 @@ export class FolderWatch implements AsyncDisposable {
         if (path === this.#folder) listener.moved();
         else this.#changed.add(path);
       }
-      if (this.#changed.size > MOST_CHANGES) {
+      if (this.#changed.size > this.#limits.reportedChangeCount) {
         this.#changed.clear();
         listener.overflowed();
       }

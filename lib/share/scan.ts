@@ -10,7 +10,6 @@
 import { dirname } from "@std/path/dirname";
 import { join } from "@std/path/join";
 import { isShortage } from "../base/errors.ts";
-import { entriesIn } from "./folder_entries.ts";
 import { Exclusions, IGNORE_FILE, type Rules } from "./exclusions.ts";
 import {
   type FoundEntry,
@@ -352,7 +351,7 @@ async function entriesOf(
 ): Promise<Deno.DirEntry[]> {
   const { skipped } = scan;
   try {
-    const read = () => entriesIn(folder.path, scan.limits.turnMs);
+    const read = () => Array.fromAsync(Deno.readDir(folder.path));
     return await whenRoom(read, roomFor(scan));
   } catch (error) {
     if (!isGone(error)) skipped.note(folder.path, "unreadable");

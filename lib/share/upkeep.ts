@@ -138,7 +138,7 @@ export class FolderUpkeep implements Upkeep {
       const isLarge = await hasMoreEntries(path, { most, turnMs });
       if (!isWanted()) return;
       const source = isLarge ? watchBeside(path) : watchHere(path);
-      const watch = new FolderWatch(path, source);
+      const watch = new FolderWatch(path, source, this.#limits);
       this.#watch = watch;
       if (isLarge) watch.ready.then(() => this.#watchBegan(watch), () => {});
     } catch (error) {

@@ -82,12 +82,6 @@ export async function dial(
   }
 }
 
-/** Options of {@linkcode firstOf}. */
-export interface DialAnyOptions extends DialOptions {
-  /** Milliseconds after which the next address is tried in parallel. */
-  readonly staggerMs: number;
-}
-
 /** Tries to connect to `endpoint`. */
 export type Attempt<Connected extends { close(): void }, Options> = (
   endpoint: Endpoint,
@@ -95,14 +89,14 @@ export type Attempt<Connected extends { close(): void }, Options> = (
 ) => Promise<Connected>;
 
 /**
- * Tries several addresses of one peer. Starts the next attempt when one fails
- * or takes too long; the first success wins. One deadline applies to all of it.
+ * Tries several addresses of one peer. Starts the next attempt when one fails,
+ * or after `staggerMs`; the first success wins. One deadline applies to all of it.
  *
  * @throws the error of the last attempt.
  */
 export async function firstOf<
   Connected extends { close(): void },
-  Options extends Omit<DialAnyOptions, "peer">,
+  Options extends Omit<DialOptions, "peer">,
 >(
   endpoints: readonly Endpoint[],
   options: Options,
@@ -138,7 +132,7 @@ export async function firstOf<
     connecting.catch(() => {}); // its error is handled with the others
     attempts.push(connecting);
     const settled = connecting.then(() => {}, () => {});
-    await within(settled, options.staggerMs, signal).catch(() => {}); // aborted
+    await within(settled, LIMITS.staggerMs, signal).catch(() => {}); // aborted
     if (winner !== undefined || options.signal?.aborted) break;
   }
   const outcomes = await Promise.allSettled(attempts);

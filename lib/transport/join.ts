@@ -69,7 +69,7 @@ export async function dialTunnel(
   const { peer, timeoutMs, signal } = options;
   const conn = await firstOf(
     options.entrances,
-    { peer: null, timeoutMs, signal, staggerMs: STAGGER_MS },
+    { peer: null, timeoutMs, signal },
     dial,
   ) as DenoConn;
   await join(conn, options);
@@ -93,7 +93,7 @@ export async function acceptTunnel(
   const { identity, remote, timeoutMs, signal } = options;
   const conn = await firstOf(
     options.entrances,
-    { timeoutMs, signal, staggerMs: STAGGER_MS },
+    { timeoutMs, signal },
     connectSocket,
   );
   await join(conn, options);
@@ -105,9 +105,6 @@ export async function acceptTunnel(
     serverHandshake(socket, secureContextOf(identity), ends),
   );
 }
-
-// A port blocked by a firewall must not delay the other one.
-const STAGGER_MS = 250;
 
 /** Sends the key, and waits for the other side. Closes `conn` if it throws. */
 async function join(conn: Conn, options: JoinOptions): Promise<void> {

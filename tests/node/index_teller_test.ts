@@ -4,7 +4,7 @@
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { decodeFingerprints } from "../../lib/content/fingerprints.ts";
-import { LIMITS } from "../../lib/base/limits.ts";
+import { LIMITS, type Limits } from "../../lib/base/limits.ts";
 import type { MessageOf } from "../../lib/protocol/messages.ts";
 import { type IndexEvent, IndexTeller } from "../../lib/node/index_teller.ts";
 import { FileTable } from "../../lib/share/file_table.ts";
@@ -20,7 +20,7 @@ const OTHER_KEY = new Uint8Array(32).fill(1).toBase64();
 const NOTHING = { key: KEY, epoch: "", version: 0 };
 
 /** A teller of a table of files, and a relay that takes what it is told. */
-function setUp(names: readonly string[]) {
+function setUp(names: readonly string[], limits: Partial<Limits> = {}) {
   const table = new FileTable("/");
   let versions = 0;
   const put = (name: string) =>
@@ -50,7 +50,7 @@ function setUp(names: readonly string[]) {
   } as unknown as RelayCalls;
   const teller = new IndexTeller(share as unknown as Share, {
     relay: "nas:1700",
-    limits: LIMITS,
+    limits: { ...LIMITS, ...limits },
     onEvent: log.onEvent,
     signal: new AbortController().signal,
   });
@@ -158,6 +158,22 @@ Deno.test("A node tells a large index in parts of indexMessageCount", async () =
   assertEquals(told.map(({ begin, more }) => [begin, more]), [
     ...[[true, true], [undefined, undefined]],
   ]);
+});
+
+Deno.test("A node tells all names anew when more than indexChangeCount changed", async () => {
+  const { put, told, calls, teller } = setUp(["a"], { indexChangeCount: 2 });
+  teller.heard(NOTHING);
+  await teller.tell(calls);
+  const beginnings = () => told.splice(0).map(({ begin }) => begin);
+  assertEquals(beginnings(), [true]);
+  // A name that is not in a folder changes two: that of its path and its own.
+  put("b");
+  await teller.tell(calls);
+  assertEquals(beginnings(), [undefined]);
+  put("c");
+  put("d");
+  await teller.tell(calls);
+  assertEquals(beginnings(), [true]);
 });
 
 Deno.test("A node tells nothing before its share is scanned, or to a relay without an index", async () => {

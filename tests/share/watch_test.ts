@@ -139,6 +139,39 @@ Deno.test("Share begins its first scan again when a watch has begun that it did 
   assertEquals(reads, 2);
 });
 
+Deno.test("Share scans everything when more changes than reportedChangeCount come at once", async () => {
+  await using folder = await tempShare({ "a": "a" });
+  let report = (_paths: string[]) => {};
+  class Reporting {
+    onmessage: WatchPort["onmessage"] = null;
+    onerror: WatchPort["onerror"] = null;
+    constructor() {
+      const say = (data: WatchReply) =>
+        this.onmessage?.(new MessageEvent("message", { data }));
+      queueMicrotask(() => say({ kind: "ready" }));
+      report = (paths) =>
+        say({ kind: "event", event: { kind: "modify", paths } });
+    }
+    terminate(): void {}
+  }
+  using _worker = replaced(
+    globalThis,
+    "Worker",
+    () => Reporting as unknown as typeof Worker,
+  );
+  await using setup = await followed(folder.path, {
+    rescanPercent: 100,
+    rescanWatchedMs: 1,
+    reportedChangeCount: 2,
+  });
+  const at = (name: string) => join(folder.path, name);
+  for (const name of ["b", "c"]) await Deno.writeTextFile(at(name), name);
+  report([at("c"), at("missing")]);
+  await setup.until("the change", () => setup.names() === "a c");
+  report([at("missing"), at("missing 2"), at("missing 3")]);
+  await setup.until("all of them", () => setup.names() === "a b c");
+});
+
 Deno.test("A watch in a worker ends with the error of the system, as it was", async () => {
   const replies: WatchReply[] = [];
   await runWatch(join(Deno.cwd(), "missing"), {
