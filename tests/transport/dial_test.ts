@@ -13,13 +13,8 @@ import {
   type Identity,
 } from "../../lib/identity/identity.ts";
 import { type IncidentEvent, Incidents } from "../../lib/guard/incidents.ts";
-import { LIMITS, type Limits, limitsWith } from "../../lib/base/limits.ts";
-import {
-  dial,
-  type DialOptions,
-  firstOf,
-  type PeerIdentity,
-} from "../../lib/transport/dial.ts";
+import { type Limits, limitsWith } from "../../lib/base/limits.ts";
+import { dial, type PeerIdentity } from "../../lib/transport/dial.ts";
 import { dialToLearn, learnCertificate } from "../../lib/transport/learn.ts";
 import {
   type Accepted,
@@ -27,7 +22,6 @@ import {
   type Listener,
 } from "../../lib/transport/listen.ts";
 import { EventLog, within } from "../_event_log.ts";
-import { FakeTime } from "../_fake_time.ts";
 import { serveOpenssl } from "../_openssl.ts";
 import { testWith } from "../_tools.ts";
 
@@ -200,37 +194,6 @@ Deno.test("dial refuses a plaintext peer, and goes no way back", async () => {
     ProtocolError,
   );
   assertEquals(error.code, "identity_mismatch");
-});
-
-Deno.test("firstOf tries the next address after staggerMs, or at once after an error", async () => {
-  using time = new FakeTime();
-  const tried: string[] = [];
-  const closed: string[] = [];
-  const places = ["silent", "refused", "there"].map((host) => ({
-    host,
-    port: 1,
-  }));
-  const opening = firstOf(
-    places,
-    { timeoutMs: 5_000, signal: undefined },
-    ({ host }, { signal }: Omit<DialOptions, "peer">) => {
-      tried.push(host);
-      if (host === "refused") {
-        return Promise.reject(new Deno.errors.ConnectionRefused(host));
-      }
-      const conn = { host, close: () => closed.push(host) };
-      if (host === "there") return Promise.resolve(conn);
-      return new Promise<typeof conn>((resolve) =>
-        signal?.addEventListener("abort", () => resolve(conn))
-      );
-    },
-  );
-  await time.advance(LIMITS.staggerMs - 1);
-  assertEquals(tried, ["silent"]);
-  await time.advance(1);
-  assertEquals(tried, ["silent", "refused", "there"]);
-  assertEquals((await opening).host, "there");
-  assertEquals(closed, ["silent"], "the one that came too late");
 });
 
 Deno.test("dial says that nobody listens", async () => {
