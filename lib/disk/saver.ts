@@ -1,11 +1,12 @@
 /**
- * Where small files are saved: on the spot, or in a worker that takes several
- * with each order. Files that come while the worker is busy make up the next
- * order.
+ * Where small files are saved: on the spot, or in a worker that takes many with
+ * each order. Files that come while the worker is busy make up the next order:
+ * each order wakes a thread, and each syncs its folders.
  *
  * @module
  */
 
+import { LIMITS } from "../base/limits.ts";
 import { type FileToSave, makeSaver, type SaverOutcome } from "./saver_code.ts";
 
 /** What a saver is told to do. */
@@ -44,17 +45,20 @@ const ORDERS_AT_ONCE = 2;
 /** Saves small files. Disposing ends it; files that wait reject. */
 export class Saver implements Disposable {
   readonly #port: SaverPort;
-  /** Files in one order: they wait for a slow disk together. */
+  /** Files in one order. */
   readonly #mostFiles: number;
   readonly #orders = new Map<number, readonly Waiting[]>();
   #waiting: Waiting[] = [];
   #nextId = 0;
   #ended: Error | null = null;
 
-  /** Takes the port over; up to `mostOpen` files are open at a time. */
-  constructor(port: SaverPort, mostOpen: number) {
+  /** Takes the port over. */
+  constructor(
+    port: SaverPort,
+    { mostFiles = LIMITS.savedTogetherCount }: { mostFiles?: number } = {},
+  ) {
     this.#port = port;
-    this.#mostFiles = Math.max(1, Math.floor(mostOpen / ORDERS_AT_ONCE));
+    this.#mostFiles = mostFiles;
     port.onReply = (reply) => this.#take(reply);
     port.onEnd = (error) => this.#end(error);
   }
@@ -66,11 +70,15 @@ export class Saver implements Disposable {
     this.#waiting.push({ file, answer });
     // Those that are saved in the same turn share an order.
     if (this.#waiting.length === 1) queueMicrotask(() => this.#order());
+    else if (this.#waiting.length === this.#mostFiles) this.#order();
     return answer.promise;
   }
 
+  /** Sends an order; another before the answer only if it is full. */
   #order(): void {
     while (this.#orders.size < ORDERS_AT_ONCE && this.#waiting.length > 0) {
+      const isFull = this.#waiting.length >= this.#mostFiles;
+      if (this.#orders.size > 0 && !isFull) return;
       const taken = this.#waiting.splice(0, this.#mostFiles);
       const id = this.#nextId++;
       this.#orders.set(id, taken);
@@ -101,6 +109,11 @@ export class Saver implements Disposable {
   }
 }
 
+/** Files of one order that may be open at a time. */
+function openInOrder(mostOpen: number): number {
+  return Math.max(1, Math.floor(mostOpen / ORDERS_AT_ONCE));
+}
+
 /** A message with a part of a buffer would carry the whole of it. */
 function own(bytes: Uint8Array): Uint8Array {
   return bytes.buffer instanceof SharedArrayBuffer ? bytes : bytes.slice();
@@ -108,7 +121,7 @@ function own(bytes: Uint8Array): Uint8Array {
 
 /** Saves on the spot: what a few files, or a quick disk, cost least with. */
 export function saverHere(mostOpen: number): Saver {
-  const save = makeSaver(() => import("node:fs"));
+  const save = makeSaver(() => import("node:fs"), openInOrder(mostOpen));
   const port: SaverPort = {
     send: ({ id, files }) =>
       void save(files).then(
@@ -119,12 +132,13 @@ export function saverHere(mostOpen: number): Saver {
     onEnd: () => {},
     terminate: () => {},
   };
-  return new Saver(port, mostOpen);
+  return new Saver(port);
 }
 
 /** Starts a worker, some 40 ms in which orders wait. */
 export function startSaver(mostOpen: number): Saver {
-  const code = `const save = (${makeSaver})(() => import("node:fs"));
+  const most = openInOrder(mostOpen);
+  const code = `const save = (${makeSaver})(() => import("node:fs"), ${most});
 self.onmessage = async ({ data: { id, files } }) =>
   self.postMessage({ id, outcomes: await save(files) });`;
   const url = `data:application/javascript,${encodeURIComponent(code)}`;
@@ -144,5 +158,5 @@ self.onmessage = async ({ data: { id, files } }) =>
     event.preventDefault();
     port.onEnd(new Error(event.message));
   };
-  return new Saver(port, mostOpen);
+  return new Saver(port);
 }

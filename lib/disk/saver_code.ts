@@ -70,11 +70,14 @@ export type SaveFiles = (
 ) => Promise<SaverOutcome[]>;
 
 /**
- * A function that saves files. It remembers how quick the disk is. Loading
- * `node:fs` takes as long as saving a hundred files, so it happens only for
- * files that need it.
+ * A function that saves files, up to `mostOpen` at a time. It remembers how quick
+ * the disk is. Loading `node:fs` takes as long as saving a hundred files, so it
+ * happens only for files that need it.
  */
-export function makeSaver(load: () => Promise<SaverTools>): SaveFiles {
+export function makeSaver(
+  load: () => Promise<SaverTools>,
+  mostOpen: number,
+): SaveFiles {
   // From here on it pays that several files wait for the disk at once: a call
   // through a thread takes 0.1 ms of its own.
   const slowSyncMs = 1;
@@ -241,13 +244,17 @@ export function makeSaver(load: () => Promise<SaverTools>): SaveFiles {
     return saved;
   };
 
+  const saveOne = (wanted: FileToSave) => {
+    const begun = begin(wanted);
+    return "kind" in begun ? begun : end(begun, wanted);
+  };
+
   return async (files) => {
-    const outcomes = await Promise.all(
-      files.map((wanted) => {
-        const begun = begin(wanted);
-        return "kind" in begun ? begun : end(begun, wanted);
-      }),
-    );
+    const outcomes: SaverOutcome[] = [];
+    for (let at = 0; at < files.length; at += mostOpen) {
+      const open = files.slice(at, at + mostOpen).map(saveOne);
+      outcomes.push(...await Promise.all(open));
+    }
     const folders = new Map<string, Promise<SaverOutcome>>();
     return await Promise.all(outcomes.map((outcome, at) => {
       const { syncedIn } = files[at]!;

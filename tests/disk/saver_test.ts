@@ -145,7 +145,7 @@ function heldPort() {
 Deno.test("A saver has a few bounded orders at a time, and loses no file", async () => {
   const { port, orders, answer } = heldPort();
   const most = 4;
-  using saver = new Saver(port, 2 * most);
+  using saver = new Saver(port, { mostFiles: most });
   const names = Array.from({ length: 3 * most + 1 }, (_, n) => `f${n}`);
   let saved = 0;
   const saving = names.map(async (name) => {
@@ -163,9 +163,29 @@ Deno.test("A saver has a few bounded orders at a time, and loses no file", async
   assertEquals(paths, names.map((name) => join("folder", name)));
 });
 
+Deno.test("A saver gathers files while an order is under way, and sends a second one early only if it is full", async () => {
+  const { port, orders, answer } = heldPort();
+  using saver = new Saver(port, { mostFiles: 4 });
+  const save = (name: string) => saver.save(fileAt("folder", name));
+  const saving = [save("a")];
+  await Promise.resolve();
+  saving.push(save("b"));
+  await Promise.resolve();
+  saving.push(save("c"));
+  await Promise.resolve();
+  assertEquals(orders.map(({ files }) => files.length), [1]);
+  answer(orders[0]!);
+  assertEquals(orders.map(({ files }) => files.length), [1, 2]);
+  saving.push(...["d", "e", "f", "g"].map(save));
+  assertEquals(orders.map(({ files }) => files.length), [1, 2, 4]);
+  answer(orders[1]!);
+  answer(orders[2]!);
+  await Promise.all(saving);
+});
+
 Deno.test("A saver that ends early rejects what waits, and what comes later", async () => {
   const { port } = heldPort();
-  using saver = new Saver(port, 8);
+  using saver = new Saver(port);
   const saving = [1, 2].map((n) => saver.save(fileAt("folder", `f${n}`)));
   port.onEnd(new Error("out of memory"));
   for (const one of [...saving, saver.save(fileAt("folder", "f3"))]) {
