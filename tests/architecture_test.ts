@@ -173,6 +173,7 @@ const PURE = [
   "gateway/page_assets",
   "gateway/page_bundle",
   "gateway/page_symbols",
+  "gateway/recent",
   "guard/admission",
   "guard/counts",
   "guard/handshake_order",

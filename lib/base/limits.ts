@@ -56,6 +56,15 @@ const NUMBERS = {
   gatewayPageEntryCount: 2_000,
   /** Wrong tokens of one address in a minute. */
   gatewayLoginFailureCount: 5,
+  /** Looks at links, and downloads by them, of one address in a minute. */
+  gatewayLinkCount: 60,
+  /**
+   * Links that a private relay has rejected in a minute. It rejects all of an
+   * address after five, and the gateway's own token with them.
+   */
+  gatewayLinkRejectedCount: 3,
+  /** Downloads by links at once: each has its own connection to the relay. */
+  gatewayLinkDownloadCount: 16,
   /** Connections to one node: players pause, and others share the rest. */
   gatewayNodeConnectionCount: 4,
   /** A connection to a node that nobody uses is kept for so long. */

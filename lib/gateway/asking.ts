@@ -41,6 +41,8 @@ export interface AskOptions {
   readonly nodes: readonly ListedNode[] | undefined;
   readonly content: string | undefined;
   readonly prefer: Preference | undefined;
+  /** The start of the id of a node that is asked alone while it is there. */
+  readonly sender?: string | undefined;
   readonly tell: (event: ClientEvent) => void;
   readonly signal: AbortSignal;
 }
@@ -54,9 +56,12 @@ export async function askFor(
   name: string,
   options: AskOptions,
 ): Promise<ChosenContent> {
-  const { peers, content, prefer, tell, signal } = options;
+  const { peers, content, prefer, sender, tell, signal } = options;
+  const sought = { kind: "name", name } as const;
   const nodes = options.nodes ??
-    (await Candidates.of(peers, [{ kind: "name", name }], {})).nodes;
+    (await Candidates.of(peers, [sought], {
+      ...sender === undefined ? {} : { sender },
+    })).nodes;
   const answers = new Map<string, NodeAnswer>();
   const offers = await offersOf(name, nodes, { ...options, answers });
   if (offers.length === 0) {

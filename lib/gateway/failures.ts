@@ -4,6 +4,7 @@
  * @module
  */
 
+import { AccessFailure } from "../access/credentials.ts";
 import { describeCause, Failure } from "../base/errors.ts";
 import type { Field } from "../http/answer.ts";
 
@@ -24,6 +25,8 @@ export function httpFailureOf(error: unknown): HttpFailure | undefined {
   if (!(error instanceof Failure)) return undefined;
   const { message } = error;
   switch (error.kind) {
+    case "not_allowed":
+      return { status: statusOfDenial(error), message, fields: [] };
     case "not_found":
       return { status: 404, message, fields: [] };
     case "relay":
@@ -36,4 +39,11 @@ export function httpFailureOf(error: unknown): HttpFailure | undefined {
     default:
       return { status: 500, message, fields: [] };
   }
+}
+
+/** A link that is over is gone; other credentials are not good enough. */
+function statusOfDenial(error: Failure): number {
+  if (!(error instanceof AccessFailure)) return 403;
+  if (error.code === "expired" || error.code === "used_up") return 410;
+  return error.isFinal ? 403 : 429;
 }

@@ -45,8 +45,10 @@ export interface FoundFile {
 
 /** Options of {@linkcode FileSource}. */
 export interface FileSourceOptions {
+  /** `sender` alone is asked, if there is one. */
   readonly client: TransferOptions;
-  readonly lists: Lists;
+  /** Says which nodes to ask; without it, the relay does. */
+  readonly lists?: Lists;
   readonly tell: (event: ClientEvent) => void;
   readonly limits: Limits;
 }
@@ -117,11 +119,12 @@ export class FileSource implements AsyncDisposable {
     content: string,
     { name, signal }: { name: string | undefined; signal: AbortSignal },
   ): Promise<FoundFile> {
-    const { files } = await this.#options.lists.latest();
-    const listed = name === undefined ? undefined : files.find(name);
+    const snapshot = await this.#options.lists?.latest();
+    const files = snapshot?.files;
+    const listed = name === undefined ? undefined : files?.find(name);
     const found = listed?.offers.some((offer) => offer.content === content)
       ? listed.name
-      : files.nameWith(content);
+      : files?.nameWith(content);
     if (found !== undefined) {
       return await this.find(found, { content, signal });
     }
@@ -162,13 +165,15 @@ export class FileSource implements AsyncDisposable {
     content: string | undefined,
   ): Promise<ChosenContent> {
     const { lists, client, tell } = this.#options;
-    const { files, listed } = await lists.latest();
-    const offers = files.find(name)?.offers;
-    const nodes = offers?.flatMap(({ node }) => listed.get(node) ?? []);
-    const { signal = new AbortController().signal, prefer } = client;
+    const snapshot = await lists?.latest();
+    const offers = snapshot?.files.find(name)?.offers;
+    const nodes = offers?.flatMap(({ node }) =>
+      snapshot?.listed.get(node) ?? []
+    );
+    const { signal = new AbortController().signal, prefer, sender } = client;
     return await askFor(name, {
       ...{ peers: this.#peers, sessions: this.#sessions },
-      ...{ nodes, content, prefer, tell, signal },
+      ...{ nodes, content, prefer, sender, tell, signal },
     });
   }
 

@@ -5,6 +5,7 @@
  */
 
 import type { FileSource } from "./file_source.ts";
+import type { LinkDoor } from "./link_door.ts";
 import type { Login } from "./login.ts";
 import type { Lists } from "./lists.ts";
 import type { Transfers } from "./transfers.ts";
@@ -15,6 +16,8 @@ export interface Gateway {
   readonly source: FileSource;
   readonly transfers: Transfers;
   readonly login: Login;
+  /** Opens links. */
+  readonly links: LinkDoor;
   /** Names that it answers to, beside addresses, in lower case. */
   readonly names: readonly string[];
   /** Entries on a page of a folder. */

@@ -61,6 +61,8 @@ function isFromElsewhere({ method, headers }: Guarded): boolean {
   if (site !== undefined && site !== "same-origin" && site !== "none") {
     return !isFollowed;
   }
+  // What it tells of the site is enough: a page can hide its origin.
+  if (site !== undefined) return false;
   // A browser that does not tell the site tells the origin of what it posts.
   const origin = headers.get("origin");
   return origin !== undefined && origin !== `http://${headers.get("host")}` &&

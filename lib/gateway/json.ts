@@ -24,7 +24,8 @@ function fieldsOf(type: string): Field[] {
   ];
 }
 
-function jsonAnswer(value: unknown): HttpAnswer {
+/** A value as JSON. */
+export function jsonAnswer(value: unknown): HttpAnswer {
   const body = `${escapeJson(JSON.stringify(value))}\n`;
   return { status: 200, fields: fieldsOf("application/json"), body };
 }

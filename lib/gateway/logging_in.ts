@@ -8,7 +8,7 @@ import { type HttpAnswer, plainAnswer } from "../http/answer.ts";
 import type { WebRequest } from "../http/web_types.ts";
 import type { Gateway } from "./gateway.ts";
 import type { Proof } from "./login.ts";
-import { EMPTY_PAGE, htmlAnswer } from "./pages.ts";
+import { EMPTY_PAGE, formAnswer } from "./pages.ts";
 import { renderPage } from "./page.ts";
 import type { PageError } from "./page_model.ts";
 
@@ -52,5 +52,5 @@ export function unproved(
     base: "/",
     ...proof === "none" ? {} : { error },
   };
-  return htmlAnswer(status, renderPage(model));
+  return formAnswer(status, renderPage(model));
 }

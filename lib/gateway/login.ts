@@ -8,6 +8,7 @@
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
 import { addressGroup } from "../base/address.ts";
 import type { WebRequest } from "../http/web_types.ts";
+import { RecentCounts } from "./recent.ts";
 
 /** Options of {@linkcode Login}. */
 export interface LoginOptions {
@@ -28,18 +29,14 @@ export type Proof =
   /** Too many were wrong: it is not looked at. */
   | "blocked";
 
-const WINDOW_MS = 60_000;
-// Addresses whose failures are remembered.
-const MOST_SOURCES = 4_096;
-
 /** The token of a gateway. */
 export class Login {
   readonly #options: LoginOptions;
   readonly #digest: Uint8Array | undefined;
   /** What the cookie holds: nobody learns the token from it. */
   readonly #session = randomBytes(32).toString("hex");
-  /** When tokens were wrong, by group of addresses. */
-  readonly #failures = new Map<string, number[]>();
+  /** Wrong tokens, by group of addresses. */
+  readonly #failures = new RecentCounts();
 
   constructor(options: LoginOptions) {
     this.#options = options;
@@ -67,16 +64,12 @@ export class Login {
   check(token: string, { remote }: Pick<WebRequest, "remote">): Proof {
     const now = performance.now();
     const source = addressGroup(remote.host);
-    const recent = (this.#failures.get(source) ?? [])
-      .filter((at) => now - at < WINDOW_MS);
-    if (recent.length >= this.#options.failureCount) return "blocked";
+    const count = this.#failures.countOf(source, now);
+    if (count >= this.#options.failureCount) return "blocked";
     if (this.#digest === undefined || isSame(this.#digest, token)) {
       return "right";
     }
-    this.#failures.delete(source); // to the end of the order
-    this.#failures.set(source, [...recent, now]);
-    const [oldest] = this.#failures.keys();
-    if (this.#failures.size > MOST_SOURCES) this.#failures.delete(oldest!);
+    this.#failures.note(source, now);
     return "wrong";
   }
 

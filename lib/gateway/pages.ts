@@ -30,6 +30,17 @@ export function htmlAnswer(status: number, body: string): HttpAnswer {
   return { status, fields: PAGE_FIELDS, body };
 }
 
+/**
+ * A page with a form. A browser tells the origin of a form only if the page may
+ * tell it, and without that no form is taken.
+ */
+export function formAnswer(status: number, body: string): HttpAnswer {
+  const fields = PAGE_FIELDS.map((
+    [name, value],
+  ): Field => [name, name === "Referrer-Policy" ? "same-origin" : value]);
+  return { status, fields, body };
+}
+
 /** What pages without files have in common. */
 export const EMPTY_PAGE: PageModel = {
   ...{ kind: "files", base: "", folder: "", entries: [] },

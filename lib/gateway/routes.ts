@@ -21,6 +21,7 @@ import {
   transfersAsJson,
 } from "./json.ts";
 import { refusalOf } from "./guard.ts";
+import { answerToLink } from "./link_routes.ts";
 import { logIn, unproved } from "./logging_in.ts";
 import { errorPage, folderPage } from "./pages.ts";
 import { davOptions, davRefusal, propfind } from "./webdav.ts";
@@ -56,6 +57,8 @@ async function guarded(
   if (isRead && path === "/healthz") return plainAnswer(200, "ok");
   if (isRead && path.startsWith("/page/")) return asset(path.slice(6));
   if (method === "POST" && path === "/login") return logIn(request, gateway);
+  const byLink = await answerToLink(request, gateway);
+  if (byLink !== undefined) return byLink;
   const proof = gateway.login.proofOf(request);
   if (proof !== "right") return unproved(request, proof);
   if (path === "/dav" || path.startsWith("/dav/")) {

@@ -18,6 +18,7 @@ import type { WebCertificate } from "../transport/accept.ts";
 import { checkCertificate } from "./certificate.ts";
 import { FileSource } from "./file_source.ts";
 import type { Gateway } from "./gateway.ts";
+import { LinkDoor } from "./link_door.ts";
 import { Login } from "./login.ts";
 import { Lists } from "./lists.ts";
 import { answerTo } from "./routes.ts";
@@ -82,9 +83,10 @@ export async function serveGateway(
     patienceMs: limits.gatewayListPatienceMs,
   });
   const source = new FileSource({ client, lists, tell: onEvent, limits });
+  const links = new LinkDoor({ client, tell: onEvent, limits });
   const gateway: Gateway = {
     lists,
-    source,
+    ...{ source, links },
     transfers: new Transfers(limits.gatewayEndedTransferCount),
     login: new Login({
       token,
@@ -106,6 +108,7 @@ export async function serveGateway(
     options.signal?.removeEventListener("abort", onAbort);
     await server[Symbol.asyncDispose]();
     await lists.settled();
+    await links[Symbol.asyncDispose]();
     await source[Symbol.asyncDispose]();
   };
   const onAbort = () => void close();

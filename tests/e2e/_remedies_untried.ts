@@ -50,6 +50,9 @@ export const UNTRIED: Readonly<
   "lib/gateway/file_source.ts": {
     "look for it in the list": "takes a browser: it shows the list",
   },
+  "lib/gateway/link_door.ts": {
+    "ask the sender for a link to this gateway": OF_OTHERS,
+  },
   "lib/cli/commands/gateway.ts": {
     "name a file with the ${what} in it, as PEM":
       "tests/gateway/attacks_test.ts gives such files",

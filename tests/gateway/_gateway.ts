@@ -8,6 +8,7 @@ import {
   type GatewayServer,
   serveGateway,
 } from "../../lib/gateway/server.ts";
+import type { RelayAddress } from "../../lib/base/address.ts";
 import { EventLog } from "../_event_log.ts";
 import { startNode, startRelay } from "../_network.ts";
 import { type RawAnswer, WebClient } from "../http/_web_client.ts";
@@ -15,6 +16,7 @@ import { type RawAnswer, WebClient } from "../http/_web_client.ts";
 /** A running gateway. */
 export interface TestGateway extends AsyncDisposable {
   readonly server: GatewayServer;
+  readonly relay: Required<RelayAddress>;
   readonly log: EventLog<GatewayEvent>;
   /** Asks one question over a connection of its own. */
   ask(
@@ -40,9 +42,10 @@ export async function startGateway(
     stack.use(await startNode(relay, files, { name }));
   }
   const log = new EventLog<GatewayEvent>();
+  const at = { ...relay.server.address, id: relay.identity.id };
   const server = stack.use(
     await serveGateway({
-      relay: { ...relay.server.address, id: relay.identity.id },
+      relay: at,
       listen: { host: "127.0.0.1", port: 0 },
       onEvent: log.onEvent,
       ...options,
@@ -51,6 +54,7 @@ export async function startGateway(
   const moved = stack.move();
   return {
     server,
+    relay: at,
     log,
     ask: async (...question) => {
       using client = await WebClient.to(server.address);

@@ -1,0 +1,235 @@
+/**
+ * Opens links for people without a token: the link is their right. Only the
+ * gateway's own relays are asked, at the addresses that the gateway was given,
+ * whatever address a link names. To look at a link spends no use.
+ *
+ * @module
+ */
+
+import { AccessFailure } from "../access/credentials.ts";
+import { toBase64Url } from "../access/keys.ts";
+import { type Link, parseLink } from "../access/link.ts";
+import { addressGroup, type RelayAddress } from "../base/address.ts";
+import { type Endpoint, formatEndpoint } from "../base/conn.ts";
+import { Failure } from "../base/errors.ts";
+import type { Limits } from "../base/limits.ts";
+import { Candidates } from "../client/candidates.ts";
+import type { ClientEvent } from "../client/events.ts";
+import { Peers } from "../client/peers.ts";
+import type { TransferOptions } from "../client/transfer_options.ts";
+import { FileSource, type FoundFile } from "./file_source.ts";
+import { RecentCounts } from "./recent.ts";
+
+/** Options of {@linkcode LinkDoor}. */
+export interface LinkDoorOptions {
+  /** The gateway's client: its relays, and its token, which no link uses. */
+  readonly client: TransferOptions;
+  readonly tell: (event: ClientEvent) => void;
+  readonly limits: Limits;
+}
+
+/** Where a request comes from, and when its client leaves. */
+export interface Visitor {
+  readonly remote: Endpoint;
+  readonly signal: AbortSignal;
+}
+
+/** What came of a request with a link. */
+export type LinkVerdict<T> =
+  | ({ readonly kind: "welcome" } & T)
+  /** Too much at once, or in a minute: an HTTP status, and why. */
+  | {
+    readonly kind: "refused";
+    readonly status: 429 | 503;
+    readonly why: string;
+  };
+
+const TOO_MANY = "too many links from this address: try again in a minute";
+const TOO_MANY_REJECTED = "too many links were rejected: try again in a minute";
+const TOO_MANY_DOWNLOADS = "too many downloads by links: try again later";
+
+const FETCH_BYTES = 16;
+
+/** The relay has rejected too many links: no other is tried. */
+class TooManyRejected extends Error {
+  override readonly name = "TooManyRejected";
+}
+
+/** Looks at links, and opens them. Disposing ends what is under way. */
+export class LinkDoor implements AsyncDisposable {
+  readonly #options: LinkDoorOptions;
+  readonly #counts = new RecentCounts();
+  readonly #rejected = new RecentCounts();
+  /** Ids of the gateway's relays, by address. */
+  readonly #ids = new Map<string, Promise<string>>();
+  readonly #closings = new Set<() => Promise<void>>();
+  /** The last redemption. */
+  #redeeming: Promise<void> = Promise.resolve();
+
+  constructor(options: LinkDoorOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * What a link says, if it is for a relay of this gateway.
+   *
+   * @throws {Failure} of kind `usage` if it is not a link, or is for another
+   * relay.
+   */
+  async look(
+    text: string,
+    { remote }: Visitor,
+  ): Promise<LinkVerdict<{ link: Link }>> {
+    if (!this.#count(remote)) return refused(429, TOO_MANY);
+    const link = parseLink(text);
+    await this.#relayOf(link);
+    return { kind: "welcome", link };
+  }
+
+  /**
+   * The file of a link, which spends one use. It is given up when the client
+   * leaves.
+   *
+   * @throws {Failure} like {@linkcode look}, and like a fetch.
+   */
+  async open(
+    text: string,
+    { remote, signal }: Visitor,
+  ): Promise<LinkVerdict<{ file: FoundFile }>> {
+    if (!this.#count(remote)) return refused(429, TOO_MANY);
+    const { limits, tell } = this.#options;
+    if (this.#closings.size >= limits.gatewayLinkDownloadCount) {
+      return refused(503, TOO_MANY_DOWNLOADS);
+    }
+    const link = parseLink(text);
+    const { stack, close } = this.#untilLeft(signal);
+    try {
+      const client = this.#clientOf(link, await this.#relayOf(link));
+      const { name, content } = link;
+      if (link.pass !== undefined) await this.#redeemInTurn(name, client);
+      signal.throwIfAborted();
+      const source = stack.use(new FileSource({ client, tell, limits }));
+      const file = await source.find(name, { content, signal });
+      return { kind: "welcome", file };
+    } catch (error) {
+      await close();
+      if (error instanceof TooManyRejected) {
+        return refused(429, TOO_MANY_REJECTED);
+      }
+      throw error;
+    }
+  }
+
+  /** Whether an address may ask once more. */
+  #count({ host }: Endpoint): boolean {
+    const now = performance.now();
+    const source = addressGroup(host);
+    const most = this.#options.limits.gatewayLinkCount;
+    if (this.#counts.countOf(source, now) >= most) return false;
+    this.#counts.note(source, now);
+    return true;
+  }
+
+  /** What is disposed of when the client leaves. */
+  #untilLeft(signal: AbortSignal) {
+    const stack = new AsyncDisposableStack();
+    const close = async () => {
+      signal.removeEventListener("abort", onAbort);
+      this.#closings.delete(close);
+      await stack.disposeAsync();
+    };
+    const onAbort = () => void close();
+    this.#closings.add(close);
+    signal.addEventListener("abort", onAbort);
+    return { stack, close };
+  }
+
+  /** Spends the use; one after the other, so that none is tried too many. */
+  async #redeemInTurn(name: string, client: TransferOptions): Promise<void> {
+    const redeemed = this.#redeeming.then(() => this.#redeem(name, client));
+    this.#redeeming = redeemed.catch(() => {}); // thrown here
+    await redeemed;
+  }
+
+  /**
+   * Spends the use. A relay that has rejected some rejects the gateway's token
+   * too, so after some nothing is tried for a while.
+   */
+  async #redeem(name: string, client: TransferOptions): Promise<void> {
+    const { limits, tell } = this.#options;
+    const now = performance.now();
+    const count = this.#rejected.countOf("", now);
+    if (count >= limits.gatewayLinkRejectedCount) throw new TooManyRejected();
+    await using peers = new Peers(client, tell);
+    try {
+      // A relay says whether it takes a link when it is asked something.
+      await Candidates.of(peers, [{ kind: "name", name }], client);
+    } catch (error) {
+      if (error instanceof AccessFailure && error.code === "unauthorized") {
+        this.#rejected.note("", performance.now());
+      }
+      throw error;
+    }
+  }
+
+  /** A client that has the link, and nothing else that would let it in. */
+  #clientOf(link: Link, relay: RelayAddress): TransferOptions {
+    const { relays: _, node: _node, ...client } = this.#options.client;
+    const { pass, name, content, sender } = link;
+    const bytes = crypto.getRandomValues(new Uint8Array(FETCH_BYTES));
+    return {
+      ...client,
+      ...{ relay, content },
+      ...sender === undefined ? {} : { sender },
+      access: { link: { pass, name, fetch: toBase64Url(bytes) } },
+    };
+  }
+
+  /**
+   * The gateway's own relay that a link is for. The address in the link is a
+   * stranger's word, and is never dialled.
+   */
+  async #relayOf({ relay: { id } }: Link): Promise<RelayAddress> {
+    const { relay, relays = [] } = this.#options.client;
+    const own = [relay, ...relays.map(({ address }) => address)];
+    for (const address of own) {
+      if (await this.#idOf(address) === id) return { ...address, id };
+    }
+    throw new Failure("usage", {
+      what: "Cannot use link",
+      why: "it is for another relay than that of this gateway",
+      remedy: "ask the sender for a link to this gateway",
+    });
+  }
+
+  #idOf(address: RelayAddress): Promise<string> {
+    if (address.id !== undefined) return Promise.resolve(address.id);
+    const key = formatEndpoint(address);
+    const known = this.#ids.get(key) ?? this.#learn(address);
+    this.#ids.set(key, known);
+    known.catch(() => this.#ids.delete(key));
+    return known;
+  }
+
+  async #learn(relay: RelayAddress): Promise<string> {
+    const { client, tell } = this.#options;
+    const further = client.relays?.find(({ address }) => address === relay);
+    const { relays: _, ...alone } = client;
+    await using peers = new Peers({
+      ...{ ...alone, relay },
+      ...further === undefined ? {} : { access: { token: further.token } },
+    }, tell);
+    const { channel, id } = await peers.askRelay();
+    await channel[Symbol.asyncDispose]();
+    return id;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all([...this.#closings].map((close) => close()));
+    await this.#redeeming;
+  }
+}
+
+function refused(status: 429 | 503, why: string) {
+  return { kind: "refused", status, why } as const;
+}

@@ -1,0 +1,308 @@
+/**
+ * Links in a browser: a page, a look that spends nothing, and a download that
+ * spends one use; and what strangers try with them.
+ */
+
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { formatLink, parseLink } from "../../lib/access/link.ts";
+import { tokenOf } from "../../lib/access/token.ts";
+import type { RelayAddress } from "../../lib/base/address.ts";
+import { LIMITS } from "../../lib/base/limits.ts";
+import { makeLink } from "../../lib/client/link.ts";
+import { type GatewayOptions, serveGateway } from "../../lib/gateway/server.ts";
+import { randomBytes, seededRandom } from "../_random.ts";
+import { IDENTITIES, startNode, startRelay } from "../_network.ts";
+import { WebClient } from "../http/_web_client.ts";
+
+const SECRET = new Uint8Array(32).fill(7);
+const CLIENT = { token: tokenOf(SECRET, "client") };
+const BYTES = randomBytes(700_000, seededRandom(11));
+const FILES = { "trip/grün.bin": BYTES, "x.html": "<script>" };
+const TOKEN = "correct horse battery";
+const JSON_TYPE = { "Content-Type": "application/json" };
+const FORM_TYPE = { "Content-Type": "application/x-www-form-urlencoded" };
+
+/** A relay, private or not, a node, and a gateway; ways to ask it. */
+async function start(
+  { isPrivate = true, ...options }: Partial<GatewayOptions> & {
+    isPrivate?: boolean;
+  } = {},
+) {
+  await using stack = new AsyncDisposableStack();
+  const relay = stack.use(
+    await startRelay(
+      isPrivate ? { secrets: { current: SECRET } } : {},
+    ),
+  );
+  stack.use(
+    await startNode(
+      relay,
+      FILES,
+      isPrivate ? { token: tokenOf(SECRET, "node") } : {},
+    ),
+  );
+  const at = { ...relay.server.address, id: relay.identity.id };
+  const access = isPrivate ? CLIENT : {};
+  const gateway = stack.use(
+    await serveGateway({
+      ...{ relay: at, access },
+      listen: { host: "127.0.0.1", port: 0 },
+      ...options,
+    }),
+  );
+  const moved = stack.move();
+  const ask = async (...question: Parameters<WebClient["ask"]>) => {
+    using client = await WebClient.to(gateway.address);
+    return await client.ask(...question);
+  };
+  const post = (
+    path: string,
+    fields: Record<string, string>,
+    body: string,
+  ) =>
+    ask(`POST ${path}`, {
+      "Content-Length": `${new TextEncoder().encode(body).length}`,
+      ...fields,
+    }, body);
+  return {
+    at,
+    gateway,
+    ask,
+    look: (link: unknown, fields: Record<string, string> = {}) =>
+      post(
+        "/api/link/look",
+        { ...JSON_TYPE, ...fields },
+        JSON.stringify({
+          link,
+        }),
+      ),
+    open: (link: string, fields: Record<string, string> = {}) =>
+      post(
+        "/api/link/open",
+        { ...FORM_TYPE, ...fields },
+        `${new URLSearchParams({ link })}`,
+      ),
+    post,
+    link: async (name: string, uses = 1) =>
+      (await makeLink({ relay: at, access, name, uses })).text,
+    [Symbol.asyncDispose]: () => moved.disposeAsync(),
+  };
+}
+
+/** The same link, as if the relay were elsewhere, or the pass another one. */
+function altered(
+  text: string,
+  { relay, pass }: { relay?: Required<RelayAddress>; pass?: string },
+): string {
+  const link = parseLink(text);
+  return formatLink({
+    ...link,
+    relay: relay ?? link.relay,
+    ...pass === undefined ? {} : { pass },
+  });
+}
+
+/** A pass like it, with a code that its relay did not make. */
+function forged(text: string, n: number): string {
+  const bytes = Uint8Array.fromBase64(parseLink(text).pass!, {
+    alphabet: "base64url",
+  });
+  bytes[bytes.length - 1 - n]! ^= 1;
+  const pass = bytes.toBase64({ alphabet: "base64url", omitPadding: true });
+  return altered(text, { pass });
+}
+
+Deno.test("A link opens at a gateway without its token, once, and the file is whole", async () => {
+  await using one = await start({ token: TOKEN });
+  const link = await one.link("trip/grün.bin");
+  const page = await one.ask("GET /link");
+  assertEquals(page.status, 200);
+  assertMatch(page.text, /action="api\/link\/open" method="post"/);
+  assertEquals((await one.ask("GET /files/trip/")).status, 401);
+
+  const opened = await one.open(link);
+  assertEquals(opened.status, 200);
+  assertEquals(opened.body, BYTES);
+  assertEquals(
+    opened.fields.get("content-disposition"),
+    `attachment; filename="gr_n.bin"; filename*=UTF-8''gr%C3%BCn.bin`,
+  );
+  assertEquals(opened.fields.get("cache-control"), "no-store");
+  assertEquals(opened.fields.get("x-content-type-options"), "nosniff");
+
+  const again = await one.open(link);
+  assertEquals(again.status, 410);
+  assertMatch(again.text, /no uses left; ask the sender for another link/);
+});
+
+Deno.test("A look at a link, a preview or a program that follows addresses spends no use", async () => {
+  await using one = await start();
+  const link = await one.link("trip/grün.bin");
+  const looked = await one.look(link);
+  assertEquals(JSON.parse(looked.text), {
+    name: "trip/grün.bin",
+    size: BYTES.length,
+  });
+  for (const method of ["GET", "HEAD"]) {
+    for (const path of ["/link", "/api/link/look", "/api/link/open"]) {
+      const query = new URLSearchParams({ link });
+      const { status } = await one.ask(`${method} ${path}?${query}`);
+      assertEquals(status, path === "/link" ? 200 : 405);
+    }
+  }
+  assertEquals((await one.open(link)).body, BYTES);
+});
+
+Deno.test("A link in the query is not accepted, nor a body without one", async () => {
+  await using one = await start({ isPrivate: false });
+  const link = await one.link("trip/grün.bin");
+  const query = new URLSearchParams({ link });
+  for (
+    const [path, type, body] of [
+      [`/api/link/open?${query}`, FORM_TYPE, ""],
+      [`/api/link/open?${query}`, FORM_TYPE, "a=b"],
+      [`/api/link/look?${query}`, JSON_TYPE, "{}"],
+      ["/api/link/look", JSON_TYPE, "null"],
+      ["/api/link/look", JSON_TYPE, '{"link":7}'],
+      ["/api/link/look", JSON_TYPE, "{"],
+    ] as const
+  ) {
+    const { status, text } = await one.post(path, type, body);
+    assertEquals([status, text.includes("there is no link")], [400, true]);
+  }
+});
+
+Deno.test("A page of another site neither looks at a link nor opens it", async () => {
+  await using one = await start();
+  const link = await one.link("trip/grün.bin");
+  const attacks: Record<string, string>[] = [
+    { Origin: "https://evil.example" },
+    { Origin: "null" },
+    { "Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate" },
+    { "Sec-Fetch-Site": "same-site", Origin: "http://localhost:1" },
+  ];
+  for (const fields of attacks) {
+    assertEquals((await one.look(link, fields)).status, 403);
+    assertEquals((await one.open(link, fields)).status, 403);
+  }
+  const rebound = await one.open(link, { Host: "evil.example" });
+  assertEquals(rebound.status, 421);
+  // A browser that keeps the origin of a page's own form to itself.
+  const own = { "Sec-Fetch-Site": "same-origin", Origin: "null" };
+  assertEquals((await one.open(link, own)).body, BYTES);
+});
+
+Deno.test("A link for another relay is refused, and the address in a link is never dialled", async () => {
+  await using one = await start();
+  const text = await one.link("trip/grün.bin");
+  const { relay } = parseLink(text);
+  using trap = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const dialled = trap.accept().then(() => true, () => false);
+  const { port } = trap.addr as Deno.NetAddr;
+  const other = { host: "127.0.0.1", port, id: IDENTITIES[1]!.id };
+  for (const ask of [one.look, one.open]) {
+    const { status, text: words } = await ask(altered(text, { relay: other }));
+    assertEquals(status, 400);
+    assertMatch(words, /it is for another relay than that of this gateway/);
+  }
+  // Its own relay under a stranger's address: asked at its own.
+  const elsewhere = altered(text, { relay: { ...relay, port } });
+  assertEquals((await one.open(elsewhere)).body, BYTES);
+  trap.close();
+  assertEquals(await dialled, false);
+});
+
+Deno.test("A gateway that does not know its relay's id learns it, and then opens links of no other", async () => {
+  await using one = await start({ isPrivate: false });
+  const { host, port } = one.at;
+  const text = await one.link("trip/grün.bin");
+  await using gateway = await serveGateway({
+    relay: { host, port },
+    listen: { host: "127.0.0.1", port: 0 },
+  });
+  using client = await WebClient.to(gateway.address);
+  const look = async (link: string) => {
+    const body = JSON.stringify({ link });
+    const fields = { ...JSON_TYPE, "Content-Length": `${body.length}` };
+    return await client.ask("POST /api/link/look", fields, body);
+  };
+  assertEquals(JSON.parse((await look(text)).text).size, BYTES.length);
+  const other = { ...parseLink(text).relay, id: IDENTITIES[1]!.id };
+  assertEquals((await look(altered(text, { relay: other }))).status, 400);
+});
+
+Deno.test("A forged link says nothing of the files, opens nothing, and is tried gatewayLinkRejectedCount times a minute", async () => {
+  await using one = await start({
+    token: TOKEN,
+    limits: { gatewayLinkRejectedCount: 3 },
+  });
+  const link = await one.link("trip/grün.bin");
+  assertEquals(JSON.parse((await one.look(forged(link, 0))).text), {
+    name: "trip/grün.bin",
+  });
+  const statuses = [];
+  for (let n = 0; n < 5; n++) {
+    statuses.push((await one.open(forged(link, n))).status);
+  }
+  assertEquals(statuses, [403, 403, 403, 429, 429]);
+  const blocked = await one.open(link);
+  assertEquals(blocked.status, 429);
+  assertEquals(blocked.fields.get("retry-after"), "60");
+  // The relay rejects an address after more, and the gateway with it.
+  assert(LIMITS.gatewayLinkRejectedCount < LIMITS.proofFailureCount);
+});
+
+Deno.test("Links of one address are limited to gatewayLinkCount a minute, looks and downloads together", async () => {
+  await using one = await start({ limits: { gatewayLinkCount: 3 } });
+  const link = await one.link("x.html", 9);
+  const statuses = [
+    (await one.look(link)).status,
+    (await one.look("p2p://cut")).status,
+    (await one.open(link)).status,
+    (await one.open(link)).status,
+    (await one.look(link)).status,
+  ];
+  assertEquals(statuses, [200, 400, 200, 429, 429]);
+});
+
+Deno.test("gatewayLinkDownloadCount downloads by links run at once, and one that is left makes room", async () => {
+  await using one = await start({ limits: { gatewayLinkDownloadCount: 1 } });
+  const link = await one.link("trip/grün.bin", 9);
+  const body = `${new URLSearchParams({ link })}`;
+  const first = await WebClient.to(one.gateway.address);
+  await first.send(
+    `POST /api/link/open HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+  );
+  assertEquals((await first.take(12)).length, 12); // its head has come
+  const second = await one.open(link);
+  assertEquals(second.status, 503);
+  first[Symbol.dispose]();
+  let status = 503;
+  for (let n = 0; n < 50 && status === 503; n++) {
+    status = (await one.open(link)).status;
+  }
+  assertEquals(status, 200);
+});
+
+Deno.test("A body over the limit and a link that is cut or too long are refused", async () => {
+  await using one = await start({ isPrivate: false });
+  const link = await one.link("trip/grün.bin");
+  const cut = await one.open(link.slice(0, -3));
+  assertEquals([cut.status, cut.text.includes("cut or altered")], [400, true]);
+  assert(!cut.text.includes(link.slice(10, -3)));
+  const long = await one.open(`p2p://${"a".repeat(20_000)}`);
+  assertEquals(long.status, 400);
+  const huge = await one.post("/api/link/open", {
+    ...FORM_TYPE,
+    "Content-Length": "70000",
+  }, "link=");
+  assertEquals(huge.status, 413);
+});
+
+Deno.test("A file by a link is an attachment, and what could run is in a sandbox", async () => {
+  await using one = await start({ isPrivate: false });
+  const opened = await one.open(await one.link("x.html"));
+  assertEquals(opened.text, "<script>");
+  assertMatch(opened.fields.get("content-disposition")!, /^attachment/);
+  assertMatch(opened.fields.get("content-security-policy")!, /^sandbox/);
+});
