@@ -956,6 +956,9 @@ export const EVENTS: Readonly<Record<EventName, EventSpec>> = {
     roles: CLIENT,
     fields: {
       link: text("the link: a secret if `isHeld`"),
+      url: Type.Optional(
+        text("the address that opens it in a browser, with `--web`"),
+      ),
       name,
       bytes: count("bytes of the file"),
       isHeld: flag("whether the relay enforces its time and number of uses"),

@@ -311,6 +311,13 @@ const WRONG_USES: readonly WrongUse[] = [
     line: () => "Cannot start: there is no command hlep; did you mean help?",
   },
   {
+    what: "an address for a browser without a gateway",
+    args: ({ relay }) => [relay, "link", "1.txt", "--web"],
+    code: 2,
+    line: () =>
+      "Cannot use --web: it needs the address of a gateway that the other person can reach; give it with --gateway-url URL",
+  },
+  {
     what: "a variable with a wrong value",
     args: ({ relay }) => [relay, "cat", "1.txt"],
     permissions: () => ["--allow-env"],

@@ -54,6 +54,14 @@ export const OF_COMMANDS: Readonly<Record<string, Trials>> = {
       right: here.client("get", "a.txt", "--receipt=r.json"),
     }),
   },
+  "lib/cli/commands/web_link.ts": {
+    "give it with --gateway-url URL": (here) => ({
+      wrong: here.client("link", "a.txt", "--web"),
+      right: here.client(
+        ...["link", "a.txt", "--web", "--gateway-url=http://192.0.2.7:8080/"],
+      ),
+    }),
+  },
   "lib/cli/commands/file_list.ts": {
     "leave one of them out": (here) => ({
       wrong: here.client("ls", "--sort=none", "--tree"),

@@ -20,6 +20,7 @@ import { formatQr } from "../output/qr.ts";
 import type { SecretSource } from "../roles/secrets.ts";
 import { Telling } from "./telling.ts";
 import type { Terminal } from "../output/terminal.ts";
+import { warnOfGateway, type WebAddress, webAddressIn } from "./web_link.ts";
 
 /** How long a link is valid by default. */
 export const LINK_SECONDS = 3_600;
@@ -37,6 +38,7 @@ export async function runLink(
 ): Promise<number> {
   const seconds = line.get("expires") ?? LINK_SECONDS;
   const uses = line.get("uses") ?? LINK_USES;
+  const web = webAddressIn(line);
   const { onEvent } = new Telling(terminal);
   const { text, isHeld, name, size: bytes } = await makeLink({
     ...options,
@@ -45,14 +47,15 @@ export async function runLink(
     uses,
     onEvent,
   });
-  await tellLink({ text, name, bytes, isHeld }, { terminal, line });
+  await tellLink({ text, name, bytes, isHeld, web }, { terminal, line });
   terminal.note(
     isHeld
       ? `valid for ${fetchesInWords(uses)} in the next ` +
         `${formatDuration(seconds)}, by anyone who has it`
       : "the relay is open: this is good as long as the file has this content",
   );
-  warnOfLoopback(options.relay, terminal);
+  if (web === undefined) warnOfLoopback(options.relay, terminal);
+  else warnOfGateway(line, terminal);
   return 0;
 }
 
@@ -81,16 +84,23 @@ export interface ToldLink {
   readonly bytes: number;
   /** Whether the relay enforces its time and number of fetches. */
   readonly isHeld: boolean;
+  /** Makes the address for a browser, if one is wanted. */
+  readonly web: WebAddress | undefined;
 }
 
-/** Prints a link, and on request a code of it. */
+/** Prints a link, or its address for a browser, and on request a code of it. */
 export async function tellLink(
-  { text, name, bytes, isHeld }: ToldLink,
+  { text: link, name, bytes, isHeld, web }: ToldLink,
   { terminal, line }: SecretSource,
 ): Promise<void> {
+  const url = web?.(link);
   terminal.revealEvent(
-    { event: "link_made", link: text, name, bytes, isHeld } satisfies CliEvent,
+    {
+      ...{ event: "link_made", link, ...given({ url }) } as const,
+      ...{ name, bytes, isHeld },
+    } satisfies CliEvent,
   );
+  const text = url ?? link;
   terminal.reveal(text);
   if (line.isOn("qr")) await drawQr(text, terminal);
 }

@@ -37,6 +37,7 @@ import {
 } from "./link.ts";
 import { Sending } from "./sending.ts";
 import { Telling } from "./telling.ts";
+import { warnOfGateway, type WebAddress, webAddressIn } from "./web_link.ts";
 
 /** Surroundings of {@linkcode runSend}. */
 export interface SendContext {
@@ -51,6 +52,7 @@ export async function runSend(
   words: readonly string[],
   { options, terminal, line, signal }: SendContext,
 ): Promise<number> {
+  const web = webAddressIn(line);
   const token = await readNodeToken(line, { options, terminal });
   const files = await filesOf(words);
   using _survive = surviveRejections(terminal);
@@ -88,12 +90,16 @@ export async function runSend(
     }),
   );
   await orAborted(Promise.race([life.registered, life.ended]), signal);
-  const links = { options, terminal, line, uses, seconds, life };
+  const links = { options, terminal, line, uses, seconds, life, web };
   for (const file of files) {
     await makeLinkTo(file, { ...links, node, sending, signal });
   }
   terminal.note(
-    spokenLine("the other side needs only the link: peer_client.ts get LINK") +
+    (web === undefined
+      ? spokenLine(
+        "the other side needs only the link: peer_client.ts get LINK",
+      )
+      : "the other side opens the address in a browser") +
       `; this ends after ${fetchesInWords(uses)}, or in ${
         formatDuration(seconds)
       }`,
@@ -103,7 +109,8 @@ export async function runSend(
       "the relay is open: until then anyone who reaches it can list and fetch this too",
     );
   }
-  warnOfLoopback(relay, terminal);
+  if (web === undefined) warnOfLoopback(relay, terminal);
+  else warnOfGateway(line, terminal);
   sending.wait(performance.now());
   const isInTime = await untilSent({
     ...{ sending, life, seconds, terminal, signal },
@@ -195,9 +202,10 @@ class NodeLife {
 
 async function makeLinkTo(
   { name }: LoneFile,
-  { node, sending, life, options, terminal, line, uses, seconds, signal }:
+  { node, sending, life, web, options, terminal, line, ...terms }:
     & SendContext
     & {
+      web: WebAddress | undefined;
       node: NodeServer;
       sending: Sending;
       life: NodeLife;
@@ -206,6 +214,7 @@ async function makeLinkTo(
     },
 ): Promise<void> {
   terminal.status(`reading ${show(name)}`);
+  const { uses, seconds, signal } = terms;
   const found = await orAborted(node.describe(name), signal);
   terminal.status("");
   if (found === undefined) {
@@ -230,7 +239,7 @@ async function makeLinkTo(
       if (event.event !== "relay_motd") new Telling(terminal).onEvent(event);
     },
   });
-  await tellLink({ text, name, bytes: size, isHeld }, { terminal, line });
+  await tellLink({ text, name, bytes: size, isHeld, web }, { terminal, line });
 }
 
 /** The files to send. */

@@ -119,12 +119,13 @@ export const CLIENT_COMMANDS: Readonly<Record<ClientCommand, Command>> = {
   link: {
     ...NOTHING,
     usage: "RELAY link NAME",
-    common: ["expires", "uses", "qr", "node", "token-file"],
+    common: ["expires", "uses", "qr", "web", "gateway-url", "token-file"],
     summary: "make a link to one file, to send to somebody",
     alsoCalled: ["ticket", "invite"],
     notes: [
       "Anyone with the link can fetch that file with that content, and nothing else,",
-      "without a token: peer_client.ts get LINK.",
+      "without a token: peer_client.ts get LINK. With --web and --gateway-url, it opens",
+      "in a browser: the gateway downloads the file when its button is pressed.",
     ],
     examples: [
       {

@@ -53,8 +53,20 @@ export const CLUSTER_ROWS = {
   },
 } satisfies OptionTable;
 
-/** The rows of a gateway. */
+/** The rows of a gateway, and of links that it opens. */
 export const GATEWAY_ROWS = {
+  web: {
+    roles: ["client"],
+    commands: ["link", "send"],
+    help: "print an address that opens the link in a browser",
+  },
+  "gateway-url": {
+    roles: ["client"],
+    commands: ["link", "send"],
+    value: "URL",
+    parse: values.gatewayUrl,
+    help: "with --web, the gateway as others reach it",
+  },
   cert: {
     roles: ["client"],
     commands: ["gateway"],

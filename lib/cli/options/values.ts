@@ -155,6 +155,19 @@ export function words(text: string, option: string): string {
   );
 }
 
+/** The address of a gateway, with a slash at its end. */
+export function gatewayUrl(text: string, option: string): string {
+  const url = /^https?:\/\//i.test(text) ? URL.parse(text) : null;
+  const isPlain = url !== null && !/[?#]/.test(text) && url.username === "" &&
+    url.password === "";
+  if (isPlain) return url.href.replace(/\/?$/, "/");
+  throw badValue(
+    option,
+    text,
+    "wanted the address of a gateway, such as https://files.example.org:8443/",
+  );
+}
+
 /** A version of the program. */
 export function version(text: string, option: string): string {
   if (isVersion(text)) return text;

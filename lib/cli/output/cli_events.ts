@@ -108,6 +108,8 @@ export type CliEvent =
   | {
     event: "link_made";
     link: string;
+    /** Its address for a browser. */
+    url?: string;
     name: string;
     bytes: number;
     isHeld: boolean;

@@ -1,0 +1,51 @@
+/**
+ * Links for a browser: the address of a gateway, and the link behind a `#`,
+ * which browsers do not send, so that no server logs it.
+ *
+ * @module
+ */
+
+import { isLoopback } from "../../base/address.ts";
+import { Failure } from "../../base/errors.ts";
+import type { CommandLine } from "../options/command_line.ts";
+import type { Terminal } from "../output/terminal.ts";
+
+/** Makes the address that opens a link in a browser. */
+export type WebAddress = (link: string) => string;
+
+/**
+ * How to make addresses for a browser; `undefined` without `--web`.
+ *
+ * @throws {Failure} of kind `usage` if it is not said at which gateway.
+ */
+export function webAddressIn(line: CommandLine): WebAddress | undefined {
+  if (!line.isOn("web")) return undefined;
+  const gateway = line.get("gateway-url");
+  if (gateway === undefined) {
+    throw new Failure("usage", {
+      what: "Cannot use --web",
+      why: "it needs the address of a gateway that the other person can reach",
+      remedy: "give it with --gateway-url URL",
+    });
+  }
+  return (link) => `${gateway}link#${link}`;
+}
+
+/** Warns of an address that is of no use, or not secret, on other machines. */
+export function warnOfGateway(line: CommandLine, terminal: Terminal): void {
+  const gateway = line.get("gateway-url");
+  if (gateway === undefined || !line.isOn("web")) return;
+  const { protocol, hostname } = new URL(gateway);
+  const host = hostname.replace(/^\[(.*)\]$/, "$1");
+  if (isLoopback(host)) {
+    terminal.note(
+      `warning: ${host} is another machine everywhere else; give the address ` +
+        "of the gateway as others reach it",
+    );
+  } else if (protocol === "http:") {
+    terminal.note(
+      "warning: the gateway is in the clear: everybody on the way can read the " +
+        "link and the file",
+    );
+  }
+}
