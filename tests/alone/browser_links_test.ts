@@ -5,8 +5,8 @@
 
 import { assertEquals } from "@std/assert";
 import { makeLink } from "../../lib/client/link.ts";
-import { closeBrowser, openPage, testInBrowser } from "./_browser.ts";
-import { startGateway } from "./_gateway.ts";
+import { closeBrowser, openPage, testInBrowser } from "../gateway/_browser.ts";
+import { startGateway } from "../gateway/_gateway.ts";
 
 const TOKEN = "correct horse battery";
 
