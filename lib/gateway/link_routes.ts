@@ -72,7 +72,7 @@ async function open(
   { links, transfers }: Gateway,
 ): Promise<HttpAnswer> {
   const form = new URLSearchParams(new TextDecoder().decode(request.body));
-  const text = form.get("link")?.trim() ?? "";
+  const text = linkIn(form.get("link") ?? "");
   if (text === "") return plainAnswer(400, "there is no link in the form");
   const verdict = await links.open(text, request);
   if (verdict.kind === "refused") return refusal(request, verdict);
@@ -109,9 +109,17 @@ function linkInJson({ body }: WebRequest): string | undefined {
     const value: unknown = JSON.parse(new TextDecoder().decode(body));
     if (typeof value !== "object" || value === null) return undefined;
     return "link" in value && typeof value.link === "string"
-      ? value.link.trim()
+      ? linkIn(value.link)
       : undefined;
   } catch {
     return undefined; // not JSON
   }
+}
+
+/**
+ * The link in a text that a person copied: the link alone, or the whole address
+ * of the page with the link and a size in it.
+ */
+function linkIn(text: string): string {
+  return text.trim().replace(/^https?:[^#]*#/i, "").replace(/,size=\d+$/, "");
 }

@@ -26,7 +26,7 @@ function gatewayAt(relay: RelayHere) {
 async function press(address: string): Promise<Response> {
   const url = new URL(address);
   assertEquals([url.pathname, url.search], ["/link", ""]);
-  const link = url.hash.slice(1);
+  const [, link = ""] = /^#(.+),size=\d+$/.exec(url.hash) ?? [];
   return await fetch(new URL("api/link/open", url), {
     method: "POST",
     body: new URLSearchParams({ link }),
@@ -44,7 +44,10 @@ Deno.test("link --web prints the address of a gateway with the link behind its #
     ...[...words, "--gateway-url", at],
   ]);
   assertEquals(made.code, 0, made.stderr.join("\n"));
-  assertMatch(made.text, new RegExp(`^${gateway.url}link#p2p://\\S+\n$`));
+  assertMatch(
+    made.text,
+    new RegExp(`^${gateway.url}link#p2p://\\S+,size=12\n$`),
+  );
   assertMatch(made.stderr.join("\n"), /give the address of the gateway as/);
   const answer = await press(made.text.trim());
   assertEquals([answer.status, await answer.text()], [200, CONTENT]);
@@ -56,7 +59,7 @@ Deno.test("link --web prints the address of a gateway with the link behind its #
   const { url, link } = told.text.trim().split("\n")
     .map((line) => JSON.parse(line))
     .find(({ event }) => event === "link_made");
-  assertEquals(url, `http://192.0.2.7:8080/p2p/link#${link}`);
+  assertEquals(url, `http://192.0.2.7:8080/p2p/link#${link},size=12`);
   const clear = await runRoleHere("peer_client.ts", [
     ...[...words, "--gateway-url", "http://192.0.2.7:8080/p2p"],
   ]);

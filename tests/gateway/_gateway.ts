@@ -8,6 +8,7 @@ import {
   type GatewayServer,
   serveGateway,
 } from "../../lib/gateway/server.ts";
+import { tokenOf } from "../../lib/access/token.ts";
 import type { RelayAddress } from "../../lib/base/address.ts";
 import { EventLog } from "../_event_log.ts";
 import { startNode, startRelay } from "../_network.ts";
@@ -31,21 +32,29 @@ export type Shares = Readonly<
   Record<string, Readonly<Record<string, string | Uint8Array>>>
 >;
 
-/** Starts a relay, nodes with such files, and a gateway over them. */
+/**
+ * Starts a relay, nodes with such files, and a gateway over them. The relay is
+ * private if it has a secret.
+ */
 export async function startGateway(
   shares: Shares,
-  options: Partial<GatewayOptions> = {},
+  { secret, ...options }: Partial<GatewayOptions> & { secret?: Uint8Array } =
+    {},
 ): Promise<TestGateway> {
   await using stack = new AsyncDisposableStack();
-  const relay = stack.use(await startRelay());
+  const secrets = secret === undefined ? {} : { secrets: { current: secret } };
+  const relay = stack.use(await startRelay(secrets));
+  const tokenFor = (role: "node" | "client") =>
+    secret === undefined ? {} : { token: tokenOf(secret, role) };
   for (const [name, files] of Object.entries(shares)) {
-    stack.use(await startNode(relay, files, { name }));
+    stack.use(await startNode(relay, files, { name, ...tokenFor("node") }));
   }
   const log = new EventLog<GatewayEvent>();
   const at = { ...relay.server.address, id: relay.identity.id };
   const server = stack.use(
     await serveGateway({
       relay: at,
+      access: tokenFor("client"),
       listen: { host: "127.0.0.1", port: 0 },
       onEvent: log.onEvent,
       ...options,

@@ -172,6 +172,15 @@ Deno.test("A link in the query is not accepted, nor a body without one", async (
   }
 });
 
+Deno.test("A link is taken out of the whole address of its page, with the size behind it", async () => {
+  await using one = await start({ isPrivate: false });
+  const link = await one.link("x.html");
+  for (const text of [`${link},size=8`, ` http://h:1/p/link#${link},size=8`]) {
+    assertEquals(JSON.parse((await one.look(text)).text).name, "x.html");
+    assertEquals((await one.open(text)).text, "<script>");
+  }
+});
+
 Deno.test("A page of another site neither looks at a link nor opens it", async () => {
   await using one = await start();
   const link = await one.link("trip/grün.bin");

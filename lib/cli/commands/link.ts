@@ -93,7 +93,7 @@ export async function tellLink(
   { text: link, name, bytes, isHeld, web }: ToldLink,
   { terminal, line }: SecretSource,
 ): Promise<void> {
-  const url = web?.(link);
+  const url = web?.(link, bytes);
   terminal.revealEvent(
     {
       ...{ event: "link_made", link, ...given({ url }) } as const,

@@ -10,8 +10,8 @@ import { Failure } from "../../base/errors.ts";
 import type { CommandLine } from "../options/command_line.ts";
 import type { Terminal } from "../output/terminal.ts";
 
-/** Makes the address that opens a link in a browser. */
-export type WebAddress = (link: string) => string;
+/** Makes the address that opens a link to a file of this size in a browser. */
+export type WebAddress = (link: string, bytes: number) => string;
 
 /**
  * How to make addresses for a browser; `undefined` without `--web`.
@@ -28,7 +28,8 @@ export function webAddressIn(line: CommandLine): WebAddress | undefined {
       remedy: "give it with --gateway-url URL",
     });
   }
-  return (link) => `${gateway}link#${link}`;
+  // The gateway tells strangers no size: a private relay checks their link last.
+  return (link, bytes) => `${gateway}link#${link},size=${bytes}`;
 }
 
 /** Warns of an address that is of no use, or not secret, on other machines. */

@@ -13,13 +13,17 @@ const field = /** @type {HTMLTextAreaElement} */ (byId("link"));
 const form = /** @type {HTMLFormElement} */ (byId("open"));
 const button = /** @type {HTMLButtonElement} */ (byId("press"));
 
-/** The link in the address, if there is one. */
+/** The link in the address, and the size that its sender put behind it. */
 function linkInAddress() {
-  const text = location.hash.slice(1);
+  const [, text = "", size] = /^#(.*?)(?:(?:,|%2C)size(?:=|%3D)(\d+))?$/is.exec(
+    location.hash,
+  ) ?? [];
+  const said = size === undefined ? undefined : Number(size);
   try {
-    return text.includes("/") ? text : decodeURIComponent(text);
+    const link = text.includes("/") ? text : decodeURIComponent(text);
+    return { link, said };
   } catch {
-    return text;
+    return { link: text, said };
   }
 }
 
@@ -31,7 +35,7 @@ function complain(words) {
 }
 
 async function look() {
-  const link = linkInAddress();
+  const { link, said } = linkInAddress();
   complain("");
   byId("file").hidden = true;
   if (link === "") return;
@@ -45,7 +49,7 @@ async function look() {
       headers: { "Content-Type": "application/json" },
     });
     if (!answer.ok) throw new Error(await problemIn(answer));
-    const { name, size } = await answer.json();
+    const { name, size = said } = await answer.json();
     byId("file").hidden = false;
     byId("file-name").textContent = name;
     byId("file-size").textContent = size === undefined ? "" : formatBytes(size);
