@@ -7,6 +7,7 @@
  */
 
 import { NETWORK_LIMITS } from "./network_limits.ts";
+import { WEB_LIMITS } from "./web_limits.ts";
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -14,6 +15,7 @@ const MIB = 1024 * KIB;
 /** The unit is part of each name; the reason stands above the number. */
 const NUMBERS = {
   ...NETWORK_LIMITS,
+  ...WEB_LIMITS,
   /**
    * Relays side by side: each costs a node its renewals, and a client one more
    * connection.
@@ -29,58 +31,6 @@ const NUMBERS = {
   knownNodesFreshMs: 60_000,
   /** A node that no relay has listed for a month is elsewhere, or gone. */
   knownNodesMs: 30 * 86_400_000,
-  // web
-  /** Connections of browsers, players and download tools to a gateway. */
-  webConnectionCount: 64,
-  /** A request with all its header fields; browsers send 1 KiB. */
-  webHeadBytes: 8 * KIB,
-  /** From the first byte of a request to the end of its head. */
-  webHeadMs: 5_000,
-  /** Between two requests; browsers keep connections for longer. */
-  webIdleMs: 60_000,
-  /** The body of a request: PROPFIND sends some hundred bytes. */
-  webBodyBytes: 64 * KIB,
-  /** A client that takes nothing for so long is a player that was left alone. */
-  webStallMs: 300_000,
-  /** After this it gives way, where somebody else has no connection. */
-  webStalledMs: 10_000,
-
-  // gateway
-  /** A list of all files is asked for again when it is so old. */
-  gatewayListFreshMs: 5_000,
-  /** An old list is good enough if no new one has come by then. */
-  gatewayListPatienceMs: 2_000,
-  /** Transfers that have ended and are still shown. */
-  gatewayEndedTransferCount: 50,
-  /** Entries on one page of a folder: below 300 kB. */
-  gatewayPageEntryCount: 2_000,
-  /** Wrong tokens of one address in a minute. */
-  gatewayLoginFailureCount: 5,
-  /** Looks at links, and downloads by them, of one address in a minute. */
-  gatewayLinkCount: 60,
-  /**
-   * Links that a private relay has rejected in a minute. It rejects all of an
-   * address after five, and the gateway's own token with them.
-   */
-  gatewayLinkRejectedCount: 3,
-  /** Downloads by links at once: each has its own connection to the relay. */
-  gatewayLinkDownloadCount: 16,
-  /** Connections to one node: players pause, and others share the rest. */
-  gatewayNodeConnectionCount: 4,
-  /** A connection to a node that nobody uses is kept for so long. */
-  gatewayNodeIdleMs: 20_000,
-  /** The content of a name is asked for again after this. */
-  gatewayRememberMs: 2_000,
-  /** Hashes of contents that are kept: those of four of the largest files. */
-  gatewayManifestBytes: 8 * MIB,
-  /** Asked for ahead of a reader, so that a line is full at 100 ms. */
-  gatewayWindowBytes: 4 * MIB,
-  /** The same where there are many readers: 50 of them take 50 MiB. */
-  gatewaySmallWindowBytes: 1 * MIB,
-  /** More readers than these are many. */
-  gatewayFewReaderCount: 16,
-  /** After a seek so much is still taken; where more would come, we hang up. */
-  gatewayDrainBytes: 1 * MIB,
 
   // files
   /** Bytes of a name, sub-folders included, as UTF-8. */
