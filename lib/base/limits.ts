@@ -310,6 +310,13 @@ const NUMBERS = {
   /** A client gives a node up after this time without a byte. */
   pieceStallMs: 20_000,
 
+  // the index of names
+  /**
+   * Nodes that an index named in vain, as one command of a client reports them,
+   * in one message: enough to notice that the index is wrong.
+   */
+  wrongHitCount: 16,
+
   // finding relays on the local network
   /** A query, and the longest answer: what a relay says fits five times. */
   announceBytes: 512,

@@ -108,6 +108,11 @@ export class Asking {
     const [endpoint] = this.#peers.reach.addressesOf(node);
     const address = endpoint === undefined ? "" : formatEndpoint(endpoint);
     this.answers.set(node.id, answer);
+    this.#peers.wrongHits.answered(
+      node.id,
+      this.#name,
+      answer.kind === "not_found",
+    );
     if (answer.kind === "found") this.found.add(node.id);
     const path = this.#paths.get(node.id);
     this.#tell({

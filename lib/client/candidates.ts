@@ -100,6 +100,7 @@ export class Candidates {
     const listing = nodes === undefined
       ? await peers.list({
         fingerprintsFor: fingerprintsOf(peers, asked),
+        names: asked && all(asked.map(wholeNameIn)),
         ...(node === undefined ? { sender } : {}),
       })
       : { nodes };
@@ -184,6 +185,10 @@ function fingerprintedIn(sought: Sought): Fingerprinted | undefined {
   return base === "" || SPECIAL.test(base)
     ? undefined
     : { kind: "base", text: base };
+}
+
+function wholeNameIn({ kind, text }: Fingerprinted): string | undefined {
+  return kind === "name" ? text : undefined;
 }
 
 /** The list, unless a part of it is missing. */

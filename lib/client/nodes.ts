@@ -135,7 +135,8 @@ export async function listSender(
 /**
  * The nodes that may have something, as the relay's index says, and how many
  * there are in all. If there are at most `askAllCount`, if the relay keeps no
- * index, or if too many nodes may have it, all of them; then without the number.
+ * index, or if too many nodes may have it, all of them; then without numbers.
+ * Of the nodes, `unindexedCount` are listed for any name.
  *
  * @throws {ProtocolError} like {@linkcode listAll}.
  */
@@ -147,7 +148,9 @@ export async function listSome(
     readonly indexKey?: Uint8Array | undefined;
     readonly limits: Pick<Limits, "askAllCount" | "indexAskedCount">;
   },
-): Promise<{ nodes: ListedNode[]; countOfAll?: number }> {
+): Promise<
+  { nodes: ListedNode[]; countOfAll?: number; unindexedCount?: number }
+> {
   const { fingerprintsFor, indexKey, limits } = options;
   const nodes = new Map<string, ListedNode>();
   const list = { kind: "list", most: limits.askAllCount } as const;
@@ -158,6 +161,7 @@ export async function listSome(
   );
   const key = indexKey === undefined ? {} : { key: indexKeyId(indexKey) };
   let countOfAll = first.count;
+  let unindexedCount = 0;
   for (let at = 0; at < fingerprints.length; at += limits.indexAskedCount) {
     const asked = fingerprints.slice(at, at + limits.indexAskedCount);
     const page = await readPages(
@@ -168,8 +172,9 @@ export async function listSome(
     // The relay has listed all nodes; those that were listed before stay.
     if (page.index === undefined) return { nodes: [...nodes.values()] };
     countOfAll = page.count;
+    unindexedCount = page.index.unindexed;
   }
-  return { nodes: [...nodes.values()], countOfAll };
+  return { nodes: [...nodes.values()], countOfAll, unindexedCount };
 }
 
 /**

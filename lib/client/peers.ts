@@ -44,6 +44,7 @@ import type { Lanes } from "../transfer/lanes.ts";
 import { Reach, type Reached } from "./reach.ts";
 import { PeerSlots } from "./peer_slots.ts";
 import { Relays, type RelaysEvent } from "./relays.ts";
+import { WrongHits } from "./wrong_hits.ts";
 
 /** Options that every function of the client takes. */
 export interface ClientOptions {
@@ -107,6 +108,8 @@ interface Question {
   readonly sender?: string | undefined;
   /** Only nodes that may have what these stand for, if the relay knows. */
   readonly fingerprintsFor?: FingerprintsFor | undefined;
+  /** These, if they are whole names that each of the nodes is asked for. */
+  readonly names?: readonly string[] | undefined;
   /** Whether to ask what the relay's index knows of each node. */
   readonly indexes?: boolean | undefined;
 }
@@ -132,6 +135,8 @@ export class Peers implements AsyncDisposable {
   readonly turns: PeerSlots;
   /** Bounds the waits for nodes that hash. */
   readonly hashWaits: HashWaits;
+  /** Knows which nodes an index named in vain. */
+  readonly wrongHits = new WrongHits();
   readonly #tell: (event: PeersEvent) => void;
   /** Tells when the machine has slept. */
   readonly clock: ClockWatch;
@@ -266,7 +271,7 @@ export class Peers implements AsyncDisposable {
     dialer: RelayDialer,
     { question, over }: { question: Question; over: AbortSignal | undefined },
   ): Promise<NodeListing> {
-    const { fingerprintsFor, sender, indexes = false } = question;
+    const { fingerprintsFor, sender, names, indexes = false } = question;
     const signal = eitherOf(this.options.signal, over);
     const session = await dialer.open(signal);
     await using channel = session.channel;
@@ -278,7 +283,7 @@ export class Peers implements AsyncDisposable {
       const { access } = dialer;
       const asking = { relayId, most, access, where };
       const { limits, options: { indexKey } } = this;
-      const listed = sender !== undefined
+      const { unindexedCount, ...listed } = sender !== undefined
         ? { nodes: await listSender(channel, { ...asking, sender }) }
         : fingerprintsFor === undefined
         ? { nodes: await listAll(channel, asking) }
@@ -290,6 +295,11 @@ export class Peers implements AsyncDisposable {
         ...{ relayId, nodes: listed.nodes },
         isWhole: sender === undefined && !("countOfAll" in listed),
       });
+      if (names !== undefined && unindexedCount !== undefined) {
+        const { nodes } = listed;
+        const { relay } = dialer;
+        this.wrongHits.expect({ relay, names, nodes, unindexedCount });
+      }
       const nodes = indexes
         ? await withIndexes(listed.nodes, { channel, limits })
         : listed.nodes;
@@ -403,6 +413,9 @@ export class Peers implements AsyncDisposable {
     this.clock[Symbol.dispose]();
     await this.#relays[Symbol.asyncDispose]();
     await this.#known?.keep();
+    for (const { relay, id } of this.wrongHits.all()) {
+      this.reach.reportsTo(relay).addWrong(id);
+    }
     await this.reach[Symbol.asyncDispose]();
   }
 }

@@ -331,8 +331,13 @@ export class Reach implements AsyncDisposable {
     };
   }
 
+  /** Sends reports to one of the relays. */
+  reportsTo(relay: Endpoint): Reports {
+    return this.#waysOf({ relay: formatEndpoint(relay) }).reports;
+  }
+
   /** What goes through the relay that lists a node. */
-  #waysOf({ relay }: ListedNode): RelayWays {
+  #waysOf({ relay }: Pick<ListedNode, "relay">): RelayWays {
     const ways = relay === undefined ? undefined : this.#ways.get(relay);
     if (ways !== undefined) return ways;
     const [first] = this.#ways.values();

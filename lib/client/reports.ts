@@ -1,6 +1,7 @@
 /**
- * Reports nodes that seem dead to the relay. All reports of one command use one
- * connection, and their number is limited to those that the relay would check.
+ * Reports to the relay which nodes seem dead, and which its index named in vain.
+ * All reports of one command use one connection, and their number is limited to
+ * those that the relay would check or count.
  *
  * @module
  */
@@ -13,7 +14,7 @@ import type { RelayDialer, RelaySession } from "../uplink/relay_dialer.ts";
 export interface ReportsOptions {
   /** Connects to the relay. */
   readonly dialer: RelayDialer;
-  readonly limits: Pick<Limits, "reportCount" | "withdrawMs">;
+  readonly limits: Pick<Limits, "reportCount" | "wrongHitCount" | "withdrawMs">;
 }
 
 /** Sends reports. Disposing waits a moment for them to be sent. */
@@ -22,6 +23,8 @@ export class Reports implements AsyncDisposable {
   readonly #reported = new Set<string>();
   /** Ids that the relay has not been told yet. */
   #waiting: string[] = [];
+  readonly #wrong = new Set<string>();
+  #wrongWaiting: string[] = [];
   #session: RelaySession | null = null;
   #sending: Promise<void> | null = null;
 
@@ -35,6 +38,19 @@ export class Reports implements AsyncDisposable {
     if (this.#reported.has(id) || this.#reported.size >= reportCount) return;
     this.#reported.add(id);
     this.#waiting.push(id);
+    this.#start();
+  }
+
+  /** Reports a node that the index named in vain, like {@linkcode add}. */
+  addWrong(id: string): void {
+    const { wrongHitCount } = this.#options.limits;
+    if (this.#wrong.has(id) || this.#wrong.size >= wrongHitCount) return;
+    this.#wrong.add(id);
+    this.#wrongWaiting.push(id);
+    this.#start();
+  }
+
+  #start(): void {
     this.#sending ??= this.#send().finally(() => this.#sending = null);
   }
 
@@ -47,11 +63,14 @@ export class Reports implements AsyncDisposable {
     const { dialer, limits } = this.#options;
     const deadline = AbortSignal.timeout(limits.withdrawMs);
     try {
-      while (this.#waiting.length > 0) {
+      while (this.#waiting.length + this.#wrongWaiting.length > 0) {
         this.#session ??= await dialer.open(deadline);
         const { channel } = this.#session;
         using _end = channel.endOn(deadline);
-        await channel.send({ kind: "report", ids: this.#waiting.splice(0) });
+        const ids = this.#waiting.splice(0);
+        const wrong = this.#wrongWaiting.splice(0);
+        const said = wrong.length === 0 ? { ids } : { ids, wrong };
+        await channel.send({ kind: "report", ...said });
       }
     } catch (error) {
       this.#session?.channel.conn.close();

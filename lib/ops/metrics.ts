@@ -216,7 +216,9 @@ function clusterFamilies(
   ];
 }
 
-function indexFamilies({ index, indexLookups }: RelayStats): MetricFamily[] {
+function indexFamilies(
+  { index, indexLookups, indexWrongHits }: RelayStats,
+): MetricFamily[] {
   return [
     gauge("index_entries", "Fingerprints in the index.", index.entries),
     gauge("index_bytes", "Bytes of these fingerprints.", index.bytes),
@@ -231,6 +233,11 @@ function indexFamilies({ index, indexLookups }: RelayStats): MetricFamily[] {
       "Listings for some names, by the nodes in the answer.",
       "nodes",
       { ...indexLookups },
+    ),
+    counter(
+      "index_wrong_hits_total",
+      "Indexed nodes that lacked a name they were listed for, by clients' word.",
+      indexWrongHits,
     ),
   ];
 }

@@ -200,7 +200,10 @@ const WITH_RELAY = {
   report: {
     type: 0x26,
     schema: Type.Object({
-      ids: Type.Array(Id, { minItems: 1, maxItems: LIMITS.reportCount }),
+      ids: Type.Array(Id, { maxItems: LIMITS.reportCount }),
+      wrong: Type.Optional(
+        Type.Array(Id, { minItems: 1, maxItems: LIMITS.wrongHitCount }),
+      ),
     }),
   },
   reported: {

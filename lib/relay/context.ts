@@ -60,7 +60,8 @@ export interface RelayContext {
   /**
    * Granted requests by kind: `registration`, `lookup`, and of the latter
    * `index_some` (answered from the index) and `index_all` (too many nodes); of
-   * swarms `holding` and `holders`.
+   * swarms `holding` and `holders`. Also `index_wrong`: nodes that clients say
+   * the index named in vain.
    */
   readonly requests: Counts;
   /** Reports of dead nodes, by outcome. */

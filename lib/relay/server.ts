@@ -344,6 +344,7 @@ class Relay implements RelayServer {
         some: counts["index_some"] ?? 0,
         all: counts["index_all"] ?? 0,
       },
+      indexWrongHits: counts["index_wrong"] ?? 0,
       reports: reports.snapshot(),
       cluster: this.#state.cluster?.stats() ?? null,
       replicaCount: this.#state.registry.replicas.count(performance.now()),

@@ -29,6 +29,8 @@ export interface RelayStats extends IncidentTotals {
   readonly index: IndexStats;
   /** Listings answered from the index, and with all nodes in place of that. */
   readonly indexLookups: { readonly some: number; readonly all: number };
+  /** Indexed nodes that the index named in vain, as clients report. */
+  readonly indexWrongHits: number;
   /** Clients that hold contents for a swarm. */
   readonly holderCount: number;
   /** The most clients that may. */

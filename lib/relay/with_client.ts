@@ -136,11 +136,18 @@ function answer(
   message satisfies never;
 }
 
-/** Answers a client's report of dead nodes, in the same order. */
+/**
+ * Answers a client's report of dead nodes, in the same order. Counts the nodes
+ * that the index named in vain: that is a stranger's word, so nothing but the
+ * count depends on it.
+ */
 async function answerReport(
-  { ids }: MessageOf<"report">,
+  { ids, wrong = [] }: MessageOf<"report">,
   relay: RelayContext,
 ): Promise<RelayToClient> {
+  for (const id of new Set(wrong)) {
+    if (relay.names?.toldBy(id)) relay.requests.add("index_wrong");
+  }
   const outcomes = await Promise.all(ids.map((id) => findOut(id, relay)));
   for (const outcome of outcomes) relay.reports.add(outcome);
   return { kind: "reported", outcomes };

@@ -42,6 +42,34 @@ Deno.test("Reports names 64 nodes, each once, over one connection, and waits for
   assertEquals(heard.flat(), ids.slice(0, LIMITS.reportCount));
 });
 
+Deno.test("Reports names 16 nodes that an index named in vain, each once", async () => {
+  const heard: string[][] = [];
+  const [near, far] = memoryPair();
+  const options = { limits: LIMITS, writeStallMs: 1e6, idleMs: 1e6 };
+  const [channel, there] = [near, far].map((conn) =>
+    new Channel(conn, options)
+  ) as [Channel, Channel];
+  for (const one of [channel, there]) one.openUp();
+  const ended = (async () => {
+    for (;;) {
+      const message = await there.receive(DIRECTION.clientToRelay);
+      if (message?.kind !== "report") return await there.close();
+      assertEquals(message.ids, []);
+      heard.push([...message.wrong ?? []]);
+    }
+  })();
+  const dialer = {
+    open: () => Promise.resolve({ channel }),
+  } as unknown as RelayDialer;
+  const ids = Array.from({ length: 40 }, (_, n) => `${n}`.padStart(52, "a"));
+  {
+    await using reports = new Reports({ dialer, limits: LIMITS });
+    for (const id of [...ids, ...ids]) reports.addWrong(id);
+  }
+  await ended;
+  assertEquals(heard.flat(), ids.slice(0, LIMITS.wrongHitCount));
+});
+
 Deno.test("Reports are lost, and nothing else, where the relay is away", async () => {
   const dialer = {
     open: () => Promise.reject(new Deno.errors.ConnectionRefused()),
