@@ -1016,6 +1016,7 @@ export const EVENTS: Readonly<Record<EventName, EventSpec>> = {
         node: Type.Optional(text("the file with the token of `p2p share`")),
         client: Type.Optional(text("the file with the token of the client")),
       }, "where its tokens are"),
+      indexKeyFile: Type.Optional(text("the file with the index key")),
     },
   },
   reloaded: {

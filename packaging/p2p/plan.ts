@@ -121,8 +121,9 @@ async function planClient(
   const needsNet = needsRelay(spec);
   const isByLink = isLinkAlone || name === "get" &&
       (words.some(isLink) || line.isSet("link-file"));
+  const options = optionsOfCommand(name);
   const relay = needsNet && !isByLink
-    ? await relayFor(relayWords, { line, role: "client", around })
+    ? await relayFor(relayWords, { line, options, role: "client", around })
     : { words: relayWords, options: [], paths: [] };
   const files = spec.operands === "files" ? words : [];
   const forNode = name === "send" && relayWords.length === 0
@@ -131,7 +132,7 @@ async function planClient(
   return {
     script: CLIENT.script,
     flags: permissionFlags({
-      ...{ line, options: optionsOfCommand(name), net: needsNet },
+      ...{ line, options, net: needsNet },
       paths: [
         ...files.map((path) => ({ path, use: "read" as const })),
         ...(spec.savesHere ? [{ path: ".", use: "save" as const }] : []),

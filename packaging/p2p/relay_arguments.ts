@@ -1,10 +1,11 @@
 /**
- * The relay and its tokens as arguments of the scripts.
+ * The relay, its tokens and its index key as arguments of the scripts.
  *
  * @module
  */
 
 import type { CommandLine } from "../../lib/cli/options/command_line.ts";
+import type { OptionTable } from "../../lib/cli/options/option_spec.ts";
 import type { UsedPath } from "./permissions.ts";
 import { cannotStart, type Surroundings } from "./surroundings.ts";
 
@@ -16,14 +17,16 @@ export interface RelayArguments {
 }
 
 /**
- * The relay that was typed, or the remembered one with its token.
+ * The relay that was typed, or the remembered one with its token and its index
+ * key, if the command has `options` for them.
  *
  * @throws {Failure} of kind `usage` if neither is there.
  */
 export async function relayFor(
   relayWords: readonly string[],
-  { line, role, around }: {
+  { line, options, role, around }: {
     line: CommandLine;
+    options: OptionTable;
     role: "node" | "client";
     around: Surroundings;
   },
@@ -44,13 +47,21 @@ export async function relayFor(
       "name one with p2p use RELAY, or before the command",
     );
   }
-  const path = remembered.tokenFiles[role];
-  const isGiven = ["token", "token-file"].some((name) => line.isSet(name));
+  const { relay, tokenFiles, indexKeyFile } = remembered;
+  const isGiven = line.isSet("token") || line.isSet("token-file");
+  const isKeyGiven = line.isSet("index-key-file") ||
+    options["index-key-file"] === undefined;
+  const files = [
+    { option: "--token-file", path: isGiven ? undefined : tokenFiles[role] },
+    {
+      option: "--index-key-file",
+      path: isKeyGiven ? undefined : indexKeyFile,
+    },
+  ].flatMap(({ option, path }) => path === undefined ? [] : [{ option, path }]);
   return {
-    words: [remembered.relay],
-    ...(path === undefined || isGiven
-      ? { options: [], paths: [] }
-      : { options: ["--token-file", path], paths: [{ path, use: "read" }] }),
+    words: [relay],
+    options: files.flatMap(({ option, path }) => [option, path]),
+    paths: files.map(({ path }) => ({ path, use: "read" })),
   };
 }
 

@@ -18,6 +18,8 @@ export interface Remembered {
   readonly relay: string;
   /** Absolute paths of the files with its tokens. */
   readonly tokenFiles: { readonly node?: string; readonly client?: string };
+  /** Absolute path of the file with the index key, if it is not the relay's. */
+  readonly indexKeyFile?: string;
 }
 
 /** The file in the folder of the configuration. */
@@ -47,10 +49,10 @@ export function readRemembered(folder: string): Remembered | undefined {
 }
 
 function parseRemembered(text: string): Remembered {
-  const { relay, tokenFiles = {} } = JSON.parse(text);
+  const { relay, tokenFiles = {}, indexKeyFile } = JSON.parse(text);
   parseRelayAddress(relay);
   const { node, client } = tokenFiles;
-  for (const path of [node, client]) {
+  for (const path of [node, client, indexKeyFile]) {
     if (path === undefined || typeof path === "string") continue;
     throw new TypeError("Cannot parse: a path must be text");
   }
@@ -60,6 +62,7 @@ function parseRemembered(text: string): Remembered {
       ...(node === undefined ? {} : { node }),
       ...(client === undefined ? {} : { client }),
     },
+    ...(indexKeyFile === undefined ? {} : { indexKeyFile }),
   };
 }
 

@@ -83,7 +83,9 @@ export async function planShare(
   }
   const { port = "0", rest } = takePort(typed);
   const line = await lineOf(rest, "node", around);
-  const relay = await relayFor(relayWords, { line, role: "node", around });
+  const relay = await relayFor(relayWords, {
+    ...{ line, options: NODE.options, role: "node", around },
+  });
   const isKept = line.isSet("state");
   if (!isKept) refuseHome(folders, around);
   const state = isKept

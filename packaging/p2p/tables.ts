@@ -44,7 +44,7 @@ export const OWN_OPTIONS = {
     isTyped: true,
     help: "do not let others on this network find the relay",
   },
-  forget: { isTyped: true, help: "forget the relay and its tokens" },
+  forget: { isTyped: true, help: "forget the relay, and where its tokens are" },
   yes: { isTyped: true, help: "remove without asking" },
   show: {
     isTyped: true,
@@ -87,7 +87,8 @@ export const OWN_COMMANDS = {
       "read one of these from stdin. Without it, and with none remembered, you choose",
       "from the relays that announce themselves on this network. The relay is contacted,",
       "and remembered with its id: another relay at that place is refused later.",
-      "--token-file remembers the place of the token for a private relay, not the token.",
+      "--token-file remembers the place of the token for a private relay, not the token;",
+      "--index-key-file does so for the key of fingerprints.",
     ],
     examples: [
       { what: "remember a relay", line: "p2p use nas.local 1700" },
@@ -99,6 +100,7 @@ export const OWN_COMMANDS = {
     ],
     options: {
       "token-file": OPTIONS["token-file"]!,
+      "index-key-file": OPTIONS["index-key-file"]!,
       "announce-port": OPTIONS["announce-port"]!,
       forget: OWN_OPTIONS.forget,
     },
@@ -141,6 +143,11 @@ export const OWN_COMMANDS = {
   },
 } as const satisfies Readonly<Record<string, OwnCommandSpec>>;
 
+/** Whether `p2p use` is told more than a relay; a variable tells nothing. */
+export function isToldMore({ typed }: CommandLine): boolean {
+  return typed.includes("token-file") || typed.includes("index-key-file");
+}
+
 /** Only contacting a relay takes the network; showing one, no writing. */
 function needsOfUse(typed: OwnTyped): Needs {
   const { places: { config }, line, words } = typed;
@@ -151,7 +158,7 @@ function needsOfUse(typed: OwnTyped): Needs {
   }
   const isAlone = words.length === 0;
   const isKnown = isAlone && typed.remembered() !== undefined;
-  if (isKnown && !line.typed.includes("token-file")) {
+  if (isKnown && !isToldMore(line)) {
     return { net: false, paths: [{ path: config, use: "read" }], env };
   }
   return {

@@ -29,6 +29,7 @@ import {
   takeRelay,
   tellRelayMet,
 } from "../../lib/cli/roles/role.ts";
+import { readIndexKey } from "../../lib/cli/roles/secrets.ts";
 import { RelayDialer } from "../../lib/uplink/relay_dialer.ts";
 import { resolve } from "@std/path";
 import {
@@ -39,7 +40,7 @@ import {
   writeRemembered,
 } from "./remembered.ts";
 import { chooseRelay } from "./choose_relay.ts";
-import { OWN, RELAY_PORT } from "./tables.ts";
+import { isToldMore, OWN, RELAY_PORT } from "./tables.ts";
 import type { OwnRun } from "./own_run.ts";
 
 const USAGE = OWN.commands["use"]!.usage;
@@ -56,7 +57,7 @@ export async function runUse(run: OwnRun): Promise<number> {
   }
   const known = readRemembered(places.config);
   const isShowing = words.length === 0 && known !== undefined &&
-    !line.typed.includes("token-file"); // a variable asks for nothing
+    !isToldMore(line);
   if (isShowing) {
     tellUsed(known, context);
     return 0;
@@ -71,14 +72,22 @@ export async function runUse(run: OwnRun): Promise<number> {
   const token = tokenFile === undefined
     ? undefined
     : { path: resolve(tokenFile), ...await readTokenFile(tokenFile, context) };
+  const indexKeyFile = line.value("index-key-file");
+  await readIndexKey(context); // refuses one that no node would take
   const relay = await meet(given, { known, token: token?.token, context });
-  const kept = known?.relay === relay ? known.tokenFiles : {};
+  const { tokenFiles, ...kept } = known?.relay === relay
+    ? known
+    : { tokenFiles: {} };
   const remembered: Remembered = {
+    ...kept,
     relay,
     tokenFiles: {
-      ...kept,
+      ...tokenFiles,
       ...(token === undefined ? {} : { [token.role]: token.path }),
     },
+    ...(indexKeyFile === undefined
+      ? {}
+      : { indexKeyFile: resolve(indexKeyFile) }),
   };
   writeRemembered(places.config, remembered);
   tellUsed(remembered, context);
@@ -86,14 +95,16 @@ export async function runUse(run: OwnRun): Promise<number> {
 }
 
 function tellUsed(
-  { relay, tokenFiles }: Remembered,
+  remembered: Remembered,
   { terminal }: RoleContext,
 ): void {
+  const { relay, tokenFiles, indexKeyFile } = remembered;
   terminal.fact(`relay ${relay}`);
   for (const [role, path] of Object.entries(tokenFiles)) {
     terminal.fact(`${role} token in ${path}`);
   }
-  terminal.event<CliEvent>({ event: "relay_used", relay, tokenFiles });
+  if (indexKeyFile !== undefined) terminal.fact(`index key in ${indexKeyFile}`);
+  terminal.event<CliEvent>({ event: "relay_used", ...remembered });
 }
 
 /**

@@ -245,6 +245,14 @@ const ROWS: readonly (readonly [string, readonly string[], string])[] = [
     "packaging/p2p/p2p.ts use --token-file t",
   ],
   [
+    "use --index-key-file k",
+    [
+      ...[NET, `--allow-read=${CONFIG},k`, `--allow-write=${CONFIG}`],
+      CONFIG_ENV,
+    ],
+    "packaging/p2p/p2p.ts use --index-key-file k",
+  ],
+  [
     "use --forget",
     [
       `--allow-read=${CONFIG}/relay.json`,
@@ -347,6 +355,32 @@ for (const [typed, flags, line] of ROWS) {
     assertEquals(found, flags);
   });
 }
+
+Deno.test("p2p gives the remembered index key to the commands that use one, unless another one is given", async () => {
+  const remembered = { ...REMEMBERED, indexKeyFile: "/t/index" };
+  const planned = async (typed: string, variables = {}) => {
+    using _ = withVariables(variables);
+    return await planOf(typed.split(" "), around(remembered));
+  };
+  const key = ["--index-key-file", "/t/index"];
+  for (const typed of ["get x", "cat x", "link x", "ls", "sums x", "send f"]) {
+    const { args, flags } = await planned(typed);
+    assertEquals(args, [...key, KEPT, ...typed.split(" ")]);
+    assert(
+      flags.some((flag) => /^--allow-read=.*\/t\/index/.test(flag)),
+      typed,
+    );
+  }
+  const node = await planned("share d --state s");
+  assertEquals(node.args.slice(0, 3), [...key, KEPT]);
+  assertEquals((await planned("nodes")).args, [KEPT, "nodes"]);
+  assertEquals((await planned(`${OTHER} ls`)).args, [OTHER, "ls"]);
+  assertEquals((await planned("ls --index-key-file own")).args, [
+    ...[KEPT, "ls", "--index-key-file", "own"],
+  ]);
+  const variable = { RELAY_P2P_INDEX_KEY_FILE: "env" };
+  assertEquals((await planned("ls", variable)).args, [KEPT, "ls"]);
+});
 
 Deno.test("p2p gives the remembered token of the role, unless another one is given", async () => {
   const planned = async (typed: string, variables = {}) => {

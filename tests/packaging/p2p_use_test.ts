@@ -125,3 +125,30 @@ Deno.test("p2p use remembers where the tokens of a private relay are, one for ea
     `relay ${other.address}\n`,
   );
 });
+
+Deno.test("p2p use remembers where the index key of a relay is, and takes only a key", async () => {
+  await using relay = await relayHere();
+  await using home = await freshHome();
+  const key = btoa("0123456789abcdefghijklmnopqrstuv");
+  await using folder = await tempShare({ "index.key": key, "bad.key": "bad" });
+  const path = join(folder.path, "index.key");
+  const badPath = join(folder.path, "bad.key");
+  for (const file of [path, badPath]) await Deno.chmod(file, 0o600);
+  const bad = await home.use([relay.address, "--index-key-file", badPath]);
+  assertEquals(bad.code, 2);
+  assertMatch(bad.stderr.join("\n"), /Cannot use index key/);
+  await assertRejects(() => Deno.stat(home.file), Deno.errors.NotFound);
+  assertEquals((await home.use([relay.address])).code, 0);
+  const used = await home.use(["--index-key-file", path]);
+  const expected = `relay ${relay.address}\nindex key in ${path}\n`;
+  assertEquals([used.code, used.text], [0, expected]);
+  assertEquals((await home.use([])).text, expected);
+  assertEquals((await home.use([relay.address])).text, expected);
+  assert(!(await Deno.readTextFile(home.file)).includes(key));
+  // Another relay does not get it.
+  await using other = await relayHere();
+  assertEquals(
+    (await home.use([other.address])).text,
+    `relay ${other.address}\n`,
+  );
+});

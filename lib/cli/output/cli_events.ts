@@ -35,11 +35,12 @@ export type CliEvent =
   | { event: "version"; program: string; version: string; protocol: number }
   | { event: "help"; text: string }
   | { event: "completions"; shell: string; name: string; script: string }
-  /** The relay that `p2p` remembers, and the files of its tokens. */
+  /** The relay that `p2p` remembers, and the files of its tokens and index key. */
   | {
     event: "relay_used";
     relay: string;
     tokenFiles: { node?: string; client?: string };
+    indexKeyFile?: string;
   }
   /** A file that an interrupted fetch has left. */
   | {
