@@ -213,6 +213,41 @@ Deno.test("A node reports a change at once after quiet, and else after indexPaus
   assertEquals(await dueAfter(20), 0);
 });
 
+Deno.test("A name that appears is told within 5 s, and so is one that goes, whenever that happens", async () => {
+  using time = new FakeTime();
+  const { put, table, calls, teller, told, log } = setUp(["first"]);
+  const { signal } = new AbortController();
+  teller.heard(NOTHING);
+  await teller.tell(calls);
+  /** Milliseconds until a change is told; a renewal each 20 s, as usual. */
+  const toldAfter = async (change: () => void): Promise<number> => {
+    const before = told.length;
+    change();
+    const telling = teller.due(20, signal).then(() => teller.tell(calls));
+    let ms = 0;
+    await time.advance(0);
+    for (; told.length === before && ms < 60_000; ms += 100) {
+      await time.advance(100);
+    }
+    await telling;
+    return ms;
+  };
+  let latest = 0;
+  for (const quietMs of [0, 1, 2_500, 4_999, 5_000, 60_000]) {
+    await time.advance(quietMs);
+    latest = Math.max(latest, await toldAfter(() => put(`new ${quietMs}`)));
+    assertEquals(countsOf(told.slice(-1)), [[2, 0]]); // whole name, last part
+    await time.advance(quietMs);
+    latest = Math.max(
+      latest,
+      await toldAfter(() => table.delete(`new ${quietMs}`)),
+    );
+    assertEquals(countsOf(told.slice(-1)), [[0, 2]]);
+  }
+  assertEquals(latest, 5_000);
+  assertEquals(log.events.length, told.length);
+});
+
 Deno.test("A node has nothing due for a relay without an index, or before its share is scanned", async () => {
   using time = new FakeTime();
   const { put, share, teller } = setUp(["a"]);
