@@ -309,10 +309,6 @@ function asNothing(error: unknown): undefined {
   if (!isWrong) throw error;
 }
 
-// How long to wait for bytes that the peer sent along with its first message.
-const HEARING_MS = 1_000;
-const HEARING_BYTES = 64 * 1024;
-
 /**
  * Sends a refusal, and reads what the peer has already sent. Closing a
  * connection with unread bytes would reset it, and lose the refusal.
@@ -320,15 +316,15 @@ const HEARING_BYTES = 64 * 1024;
 async function turnAway(
   channel: Channel,
   { code, text }: AccessRefusal,
-  { incidents }: GateOptions,
+  { incidents, limits }: GateOptions,
 ): Promise<void> {
   incidents.refused(code, channel.conn.remote);
-  using _end = channel.endOn(AbortSignal.timeout(HEARING_MS));
+  using _end = channel.endOn(AbortSignal.timeout(limits.turnedAwayMs));
   try {
     await channel.send(refusal(code, text));
     await channel.conn.closeWrite();
     const scratch = new Uint8Array(4096);
-    for (let heard = 0; heard < HEARING_BYTES;) {
+    for (let heard = 0; heard < limits.turnedAwayBytes;) {
       const count = await channel.conn.read(scratch);
       if (count === null) return;
       heard += count;

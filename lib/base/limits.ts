@@ -8,6 +8,7 @@
 
 import { NETWORK_LIMITS } from "./network_limits.ts";
 import { WEB_LIMITS } from "./web_limits.ts";
+import { PATIENCE_LIMITS } from "./patience_limits.ts";
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -16,6 +17,7 @@ const MIB = 1024 * KIB;
 const NUMBERS = {
   ...NETWORK_LIMITS,
   ...WEB_LIMITS,
+  ...PATIENCE_LIMITS,
   /**
    * Relays side by side: each costs a node its renewals, and a client one more
    * connection.
@@ -152,13 +154,6 @@ const NUMBERS = {
   /** The longest of these pauses: a new file may wait so long. */
   waitListsMostMs: 300_000,
   /**
-   * Words at once that a node works on an answer: it says so every 5 s, and a
-   * network that stood still brings those of a minute together.
-   */
-  workingBurstCount: 16,
-  /** How often it may say so over a longer time. */
-  workingPauseMs: 2_500,
-  /**
    * Runs of pieces in one message of those that a holder gained: a kilobyte of
    * JSON. More runs follow in the next.
    */
@@ -188,7 +183,7 @@ const NUMBERS = {
    * of them every 8 s.
    */
   connectionQuietMs: 10_000,
-  /** A node slower than this over 30 s is excluded while there is another. */
+  /** A node slower than this over `slowMs` is excluded while there is another. */
   lowestBytesPerSecond: 4 * KIB,
   /** Nodes dialled at one address where the relay saw none of them. */
   claimedDialCount: 4,
@@ -205,27 +200,6 @@ const NUMBERS = {
    * million files take a minute.
    */
   listingWorkingCount: 24,
-  /**
-   * How long a node may hash beside what it claims to hash, in one run, while
-   * another could answer: it may be hashing for others.
-   */
-  hashingMs: 30_000,
-  /** What it must hash of that beside: a slow card reads 10 MB/s. */
-  hashingBytesPerSecond: 5_000_000,
-  /**
-   * How long it may hash in all, whatever it claims, once another node has
-   * answered: 30 GB from a hard disk.
-   */
-  hashingMostMs: 300_000,
-  /**
-   * How long a node may hash beside what it claims to hash, in one run, while no
-   * other could answer: it may be hashing for many others.
-   */
-  hashingAloneMs: 300_000,
-  /** What it must hash of that beside: a slow disk that others read as well. */
-  hashingAloneBytesPerSecond: 1_000_000,
-  /** After this time the user is told which node is awaited, and for what. */
-  hashingTellMs: 2_000,
   /** Bytes that a client keeps of one node's list: some 200,000 files. */
   listingNodeBytes: 24 * MIB,
   /** Bytes of all lists, beside some 140 MB that a client uses anyway. */

@@ -23,6 +23,7 @@ export type HashWaitLimits = Pick<
   | "hashingMostMs"
   | "hashingAloneMs"
   | "hashingAloneBytesPerSecond"
+  | "hashingFindMs"
   | "hashingTellMs"
 >;
 
@@ -73,6 +74,8 @@ export class HashAccount {
   /** The same while no other node could answer. */
   #allowedAloneMs: number;
   #spentAloneMs = 0;
+  /** While it had not said what it has, and there was no other. */
+  #spentFindingMs = 0;
   /** The time up to which its words have been counted. */
   #countedTo = 0;
 
@@ -100,10 +103,7 @@ export class HashAccount {
     now: number,
     { askedAt, others }: { askedAt: number; others: Others },
   ): boolean {
-    const silentMs = now - Math.max(askedAt, this.#countedTo);
-    this.#countedTo = now;
-    // Longer silence ends the conversation, unless other answers came in it.
-    const ms = Math.min(silentMs, LIMITS.pieceStallMs);
+    const ms = this.#count(now, askedAt);
     if (others === "none") {
       this.#spentAloneMs += ms;
       return this.#spentAloneMs > this.#allowedAloneMs;
@@ -115,9 +115,25 @@ export class HashAccount {
     return this.#spentMs > mostMs;
   }
 
+  /**
+   * The same for a node that has not said what it has, while there is no other:
+   * nobody knows how large the files are that it hashes.
+   */
+  worksOnFind(now: number, askedAt: number): boolean {
+    this.#spentFindingMs += this.#count(now, askedAt);
+    return this.#spentFindingMs > this.#limits.hashingFindMs;
+  }
+
+  #count(now: number, askedAt: number): number {
+    const silentMs = now - Math.max(askedAt, this.#countedTo);
+    this.#countedTo = now;
+    // Longer silence ends the conversation, unless other answers came in it.
+    return Math.min(silentMs, LIMITS.pieceStallMs);
+  }
+
   /** Milliseconds that counted. */
   get spentMs(): number {
-    return this.#spentMs + this.#spentAloneMs;
+    return this.#spentMs + this.#spentAloneMs + this.#spentFindingMs;
   }
 }
 
@@ -185,22 +201,28 @@ export class HashWaits {
 
   /**
    * Hears a node's words that it hashes files before it finds them, because of
-   * a grant. Another node counts as having answered. A node that is alone gets the
-   * time of its session, because nobody knows how large these files are.
+   * a grant. Another node counts as having answered. A node that is alone gets
+   * `hashingFindMs`, because nobody knows how large these files are.
    */
   findWorks(node: ListedNode): (askedAt: number) => void {
     const waited = this.#of(node);
     return (askedAt) => {
-      if (this.#byNode.size === 1) return;
-      this.#works(waited, { askedAt, others: "answered" });
+      const { account, out } = waited;
+      if (this.#byNode.size > 1) {
+        this.#works(waited, { askedAt, others: "answered" });
+      } else if (
+        !out.signal.aborted && account.worksOnFind(performance.now(), askedAt)
+      ) this.#putOut(waited);
     };
   }
 
-  #works(
-    { node, account, out }: Waited,
-    word: { askedAt: number; others: Others },
-  ): void {
+  #works(waited: Waited, word: { askedAt: number; others: Others }): void {
+    const { account, out } = waited;
     if (out.signal.aborted || !account.works(performance.now(), word)) return;
+    this.#putOut(waited);
+  }
+
+  #putOut({ node, account, out }: Waited): void {
     const seconds = Math.round(account.spentMs / 1_000);
     const cause = `it was still hashing after ${seconds} s`;
     this.#tell({

@@ -53,9 +53,6 @@ export class Denied extends Error {
   }
 }
 
-// One every 5 s, for the two hours that the largest file takes on a slow disk.
-const MOST_WORKING_COUNT = 1_440;
-
 // Nodes leave a client that reads nothing for three times as long.
 const HELD_MS = 10_000;
 
@@ -371,7 +368,7 @@ export class NodeSession implements AsyncDisposable {
    */
   #works({ works }: Answer): void {
     const now = performance.now();
-    const { workingBurstCount, workingPauseMs } = LIMITS;
+    const { workingBurstCount, workingPauseMs, workingCount } = LIMITS;
     const earned = (now - this.#workedAt) / workingPauseMs;
     this.#workingCredit = Math.min(
       workingBurstCount,
@@ -379,7 +376,7 @@ export class NodeSession implements AsyncDisposable {
     ) - 1;
     this.#workedAt = now;
     const isFlood = this.#workingCredit < 0 ||
-      ++this.#workingCount > MOST_WORKING_COUNT;
+      ++this.#workingCount > workingCount;
     if (works === undefined || isFlood) throw unasked(this.#from);
     works();
   }

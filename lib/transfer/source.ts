@@ -5,6 +5,7 @@
  * @module
  */
 
+import { LIMITS } from "../base/limits.ts";
 import type { Path } from "../base/conn.ts";
 import type { NodeSession } from "./session.ts";
 
@@ -60,8 +61,6 @@ export interface SourceTrouble {
   readonly file?: number;
 }
 
-// Of waiting, after which a source can be judged by its rate.
-const SLOW_MS = 30_000;
 // Between two looks; a process that was busy for longer has not waited longer.
 const LOOK_MS = 1_000;
 // Another must be so much quicker: else it is our own line that is slow.
@@ -94,7 +93,7 @@ export class Source {
   /** The path of its last session. */
   path: Path = "direct";
   #failures = 0;
-  /** Marks of the last {@linkcode SLOW_MS} of waiting, a second apart. */
+  /** Marks of the last `slowMs` of waiting, a second apart. */
   readonly #marks: Mark[] = [{ bytes: 0, waitedMs: 0 }];
   /** The clocks of its connections, at the last look. */
   #clocks: readonly number[] = [];
@@ -185,7 +184,7 @@ export class Source {
       marks.push({ bytes: this.#receivedBytes, waitedMs: this.#waitedMs });
     }
     while (
-      marks.length > 1 && this.#waitedMs - marks[1]!.waitedMs >= SLOW_MS
+      marks.length > 1 && this.#waitedMs - marks[1]!.waitedMs >= LIMITS.slowMs
     ) marks.shift();
   }
 
@@ -202,7 +201,7 @@ export class Source {
    */
   isSlow(lowestBytesPerSecond: number, others: Iterable<Source>): boolean {
     const rate = this.bytesPerSecond;
-    const isJudged = this.#waitedMs - this.#marks[0]!.waitedMs >= SLOW_MS;
+    const isJudged = this.#waitedMs - this.#marks[0]!.waitedMs >= LIMITS.slowMs;
     if (!isJudged || rate >= lowestBytesPerSecond) return false;
     const enough = Math.max(lowestBytesPerSecond, MUCH_QUICKER * rate);
     for (const other of others) {

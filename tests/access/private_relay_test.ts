@@ -3,6 +3,7 @@
  */
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { delay } from "@std/async/delay";
 import { type Access, accessFailure } from "../../lib/access/credentials.ts";
 import { keysProofOf, tokenOf } from "../../lib/access/token.ts";
 import { makeLink } from "../../lib/client/link.ts";
@@ -467,3 +468,27 @@ Deno.test("A link makes no links, and a client is told what a link may not be", 
   );
   assertEquals(wrong.exitCode, 3);
 });
+
+for (
+  const [what, limits] of [
+    ["takes longer than a second", { turnedAwayMs: 1 }],
+    ["sends more than 64 KiB", { turnedAwayMs: 3_600_000 }],
+  ] as const
+) {
+  Deno.test(`A relay parts from a peer that it turned away and that ${what}`, async () => {
+    await using relay = await startPrivate({ limits });
+    const { channel } = await greetedBy(relay, "client");
+    const frame = encodeMessage({ kind: "list" });
+    await channel.sendFrames(frame);
+    assertEquals((await channel.receive(["refused"]))?.kind, "refused");
+    if (limits.turnedAwayMs > 1) {
+      assertEquals(relay.server.connectionCount, 1);
+      const most = LIMITS.turnedAwayBytes + 16 * 1024;
+      for (let sent = 0; sent < most; sent += frame.length) {
+        await channel.sendFrames(frame).catch(() => {}); // it has ended
+      }
+    }
+    while (relay.server.connectionCount > 0) await delay(1);
+    channel.conn.close();
+  });
+}

@@ -4,12 +4,19 @@
 
 import { assertEquals } from "@std/assert";
 import { LIMITS } from "../../lib/base/limits.ts";
-import { HashAccount, type Others } from "../../lib/client/hash_waits.ts";
+import {
+  HashAccount,
+  type HashWaitEvent,
+  HashWaits,
+  type Others,
+} from "../../lib/client/hash_waits.ts";
+import type { ListedNode } from "../../lib/client/nodes.ts";
 import { sumFiles } from "../../lib/client/sums.ts";
 import type { Channel } from "../../lib/protocol/channel.ts";
 import type { ClientToNode, MessageOf } from "../../lib/protocol/messages.ts";
 import { saysNothing } from "../_evil_node.ts";
 import { within } from "../_event_log.ts";
+import { FakeTime } from "../_fake_time.ts";
 import { describeBytes, honestBut } from "../_lies.ts";
 import { startNode, startRelay } from "../_network.ts";
 import { tempShare } from "../_temp_share.ts";
@@ -66,6 +73,38 @@ Deno.test("HashAccount counts time in which several questions wait once, and non
   account.works(10_000, { askedAt: 0, others });
   account.works(9_000_000, { askedAt: 8_999_000, others });
   assertEquals(account.spentMs, 11_000);
+});
+
+Deno.test("The only node that hashes before it says what it has is out after half an hour, and not after its session's two", async () => {
+  using time = new FakeTime();
+  const events: HashWaitEvent[] = [];
+  const waits = new HashWaits(LIMITS, (event) => events.push(event));
+  const node = { id: "n" } as ListedNode;
+  const works = waits.findWorks(node);
+  const askedAt = performance.now();
+  let seconds = 0;
+  while (!waits.isOut("n") && seconds < 7_200) {
+    await time.advance(WORD_MS);
+    seconds += WORD_MS / 1_000;
+    works(askedAt);
+  }
+  assertEquals(seconds, LIMITS.hashingFindMs / 1_000 + 5);
+  assertEquals(
+    events.map((event) => "cause" in event && event.cause),
+    ["it was still hashing after 1805 s"],
+  );
+  works(askedAt); // the session ends a little later
+  assertEquals(events.length, 1);
+});
+
+Deno.test("Time that a node hashed before it said what it has counts for nothing else", () => {
+  const account = new HashAccount(LIMITS);
+  for (let now = WORD_MS; now <= hashingAloneMs * 2; now += WORD_MS) {
+    assertEquals(account.worksOnFind(now, 0), false);
+  }
+  const askedAt = 2 * hashingAloneMs;
+  const now = askedAt + WORD_MS;
+  assertEquals(account.works(now, { askedAt, others: "none" }), false);
 });
 
 Deno.test("HashAccount keeps the account over all files of a run", () => {

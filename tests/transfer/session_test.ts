@@ -551,6 +551,24 @@ Deno.test("NodeSession lets a node say for hours, every 5 s, that it works", asy
   assertEquals((await describing).kind, "refused");
 });
 
+Deno.test("NodeSession parts from a node that says for more than two hours that it works", async () => {
+  using time = new FakeTime();
+  await using talking = await talk();
+  const { session, node } = talking;
+  const describing = session.describe(VERSION);
+  describing.catch(() => {});
+  await time.advance(0);
+  const { request } = await asked(node, "describe");
+  let count = 0;
+  for (; session.failure === null && count < 2_000; count++) {
+    await time.advance(5_000);
+    await node.send({ kind: "working", request });
+    await time.advance(0);
+  }
+  assertEquals(count, LIMITS.workingCount + 1);
+  await assertRejects(() => describing, ProtocolError, "asked");
+});
+
 Deno.test("NodeSession hears all of what comes together after its network stood still for a minute", async () => {
   await using talking = await talk();
   const { session, node } = talking;

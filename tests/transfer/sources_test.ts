@@ -22,7 +22,7 @@ function addTo(sources: Sources, id: string, isHolder: boolean): Source {
   return source;
 }
 
-/** Which source is too slow beside another, if one is. */
+/** Which source is too slow beside another, if one is, and after how long. */
 function slowOf({ hasHelp, isSwarm }: { hasHelp: boolean; isSwarm: boolean }) {
   const sources = new Sources();
   const slow = addTo(sources, "slow", false);
@@ -39,7 +39,9 @@ function slowOf({ hasHelp, isSwarm }: { hasHelp: boolean; isSwarm: boolean }) {
     onTrouble: () => {},
   });
   let found: Source | undefined;
-  for (let second = 1; second <= SECONDS; second++) {
+  let foundAt = 0;
+  for (let second = 1; second <= SECONDS && !found; second++) {
+    foundAt = second;
     quick.received(4 * lowestBytesPerSecond);
     found ??= sources.secondPassed({
       lowestBytesPerSecond,
@@ -48,14 +50,19 @@ function slowOf({ hasHelp, isSwarm }: { hasHelp: boolean; isSwarm: boolean }) {
       isExempt: (source) => troubles.hasManyReaders(source),
     });
   }
-  return found && (found === slow ? "slow" : "quick");
+  return { which: found && (found === slow ? "slow" : "quick"), foundAt };
 }
 
 Deno.test("Sources keeps a slow seed while clients of its swarm help: others have their turns", () => {
-  assertEquals(slowOf({ hasHelp: true, isSwarm: true }), undefined);
+  assertEquals(slowOf({ hasHelp: true, isSwarm: true }).which, undefined);
 });
 
 Deno.test("Sources finds a slow node where no client helps, and where its file is in no swarm", () => {
-  assertEquals(slowOf({ hasHelp: false, isSwarm: true }), "slow");
-  assertEquals(slowOf({ hasHelp: true, isSwarm: false }), "slow");
+  assertEquals(slowOf({ hasHelp: false, isSwarm: true }).which, "slow");
+  assertEquals(slowOf({ hasHelp: true, isSwarm: false }).which, "slow");
+});
+
+Deno.test("Sources judges a source once it was waited for as long as slowMs", () => {
+  const { foundAt } = slowOf({ hasHelp: false, isSwarm: false });
+  assertEquals(foundAt, LIMITS.slowMs / 1_000);
 });
