@@ -342,6 +342,15 @@ const NUMBERS = {
   clusterHoldTimes: 3,
   /** So long after all was read again they last as long as they do. */
   clusterHealMs: 15_000,
+  /**
+   * Ends of tunnels that an instance passes on to one other. With the calls they
+   * are fewer than the connections that one address may have there.
+   */
+  clusterPassCount: 96,
+  /** Tunnels that an instance asks others for at once: each takes milliseconds. */
+  clusterCallCount: 16,
+  /** A client that cannot dial an instance by then asks its own one. */
+  instanceConnectMs: 2_000,
   /** Between two lines that say the same of the store. */
   clusterNoteMs: 60_000,
 

@@ -7,14 +7,14 @@
 
 import { parseEndpoint } from "../base/address.ts";
 import type { Conn, Endpoint } from "../base/conn.ts";
-import { ProtocolError } from "../base/errors.ts";
+import { isBug, ProtocolError } from "../base/errors.ts";
 import type { Limits } from "../base/limits.ts";
 import type { RelayDialer } from "../uplink/relay_dialer.ts";
 import { SourceExhausted } from "../transfer/source.ts";
 import { dialTunnel, TunnelRefused } from "../transport/join.ts";
 import { WrappedConn } from "../base/wrapped_conn.ts";
 import type { ListedNode } from "./nodes.ts";
-import { RelayLine } from "./relay_line.ts";
+import { RelayLine, type RelayReply } from "./relay_line.ts";
 
 /** Options of {@linkcode TunnelWay}. */
 export interface TunnelWayOptions {
@@ -56,6 +56,8 @@ export class TunnelWay implements AsyncDisposable {
   readonly #line: RelayLine;
   /** Lines to other instances of the relay, by their addresses. */
   readonly #lines = new Map<string, RelayLine>();
+  /** Those that could not be reached; they are not tried again. */
+  readonly #away = new Set<string>();
   readonly #allowance: RelayedAllowance;
 
   /** Does not connect yet. */
@@ -74,10 +76,7 @@ export class TunnelWay implements AsyncDisposable {
   async open(node: ListedNode, signal: AbortSignal): Promise<Conn> {
     if (this.#allowance.leftBytes <= 0) throw new RelayedEnough();
     const { plaintext, limits } = this.#options;
-    const { answer, session } = await this.#lineTo(node.signed.at).ask(
-      { kind: "tunnel", id: node.id },
-      signal,
-    );
+    const { answer, session } = await this.#ask(node, signal);
     if (answer.kind === "refused") {
       throw new TunnelRefused(answer.code, answer.text);
     }
@@ -95,11 +94,32 @@ export class TunnelWay implements AsyncDisposable {
   }
 
   /**
+   * Asks the instance that the node is attached to. If the client cannot dial
+   * it, the relay's own address leads there too, at the cost of an instance
+   * between both.
+   */
+  async #ask(
+    { id, signed: { at } }: ListedNode,
+    signal: AbortSignal,
+  ): Promise<RelayReply> {
+    const message = { kind: "tunnel", id } as const;
+    const line = this.#lineTo(at);
+    try {
+      return await line.ask(message, signal);
+    } catch (error) {
+      const isOwn = line === this.#line;
+      if (isOwn || signal.aborted || isBug(error)) throw error;
+      this.#away.add(at!);
+      return await this.#line.ask(message, signal);
+    }
+  }
+
+  /**
    * The line to the instance that a node is attached to. It is asked once: one
    * that sends the client on is not believed.
    */
   #lineTo(at: string | undefined): RelayLine {
-    if (at === undefined) return this.#line;
+    if (at === undefined || this.#away.has(at)) return this.#line;
     const known = this.#lines.get(at);
     if (known !== undefined) return known;
     const endpoint = instanceIn(at);

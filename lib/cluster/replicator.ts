@@ -133,6 +133,8 @@ export interface Replicator extends AsyncDisposable {
   ended(key: ItemKey, sequence: number): void;
   /** Where an instance can be dialled; `undefined` if it is not there. */
   addressOf(instance: string): string | undefined;
+  /** A code of a text, 22 characters, that only the instances can make. */
+  codeFor(text: string): string;
   /** A snapshot in numbers. */
   stats(): ClusterStats;
 }

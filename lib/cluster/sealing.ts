@@ -107,6 +107,11 @@ export class Sealing {
     return { instance: instance!, until: Number(until), address: address! };
   }
 
+  /** A code of a text that is none of the above. */
+  codeFor(text: string): string {
+    return this.#codeOf("other", text);
+  }
+
   #isCode(what: string, text: string, code: string): boolean {
     const encoder = new TextEncoder();
     const wanted = encoder.encode(this.#codeOf(what, text));

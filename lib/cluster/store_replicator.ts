@@ -127,6 +127,10 @@ export class StoreReplicator implements Replicator {
     return this.#instances.addressOf(instance, performance.now());
   }
 
+  codeFor(text: string): string {
+    return this.#sealing.codeFor(text);
+  }
+
   stats(): ClusterStats {
     const now = performance.now();
     return {

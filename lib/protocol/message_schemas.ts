@@ -27,8 +27,13 @@ const Id = Type.String({ minLength: 52, maxLength: 52 });
 const Name = Type.String({ maxLength: LIMITS.nameBytes });
 const Token = Type.String({ maxLength: 128 });
 const Text = Type.String({ maxLength: 300 });
-/** 128 random bits, base64url: valid for one end of one tunnel, once. */
-const TunnelKey = Type.String({ pattern: "^[A-Za-z0-9_-]{22}$" });
+/**
+ * 128 random bits, base64url: valid for one end of one tunnel, once. Where a
+ * relay has several instances, the one that made the key and a code follow.
+ */
+const TunnelKey = Type.String({
+  pattern: "^[A-Za-z0-9_-]{22}(\\.[A-Za-z0-9_-]{22}\\.[A-Za-z0-9_-]{22})?$",
+});
 
 const Version = Type.String({ minLength: 32, maxLength: 32 });
 const Digest = Type.String({ pattern: "^[0-9a-f]{64}$" });
@@ -134,7 +139,13 @@ const COMMON = {
       request: Type.Optional(RequestId),
     }),
   },
-  join: { type: 0x03, schema: Type.Object({ key: TunnelKey }) },
+  join: {
+    type: 0x03,
+    schema: Type.Object({
+      key: TunnelKey,
+      passed: Type.Optional(Type.Boolean()),
+    }),
+  },
   joined: { type: 0x04, schema: Type.Object({}) },
   ping: { type: 0x05, schema: Type.Object({}) },
   pong: { type: 0x06, schema: Type.Object({}) },
@@ -266,6 +277,14 @@ const WITH_RELAY = {
         }),
         { maxItems: LIMITS.indexLookupCount },
       ),
+    }),
+  },
+  open: {
+    type: 0x3d,
+    schema: Type.Object({
+      id: Id,
+      from: Token,
+      proof: Type.String({ pattern: "^[A-Za-z0-9_-]{22}$" }),
     }),
   },
   enter: { type: 0x34, schema: SignedRecordSchema },

@@ -112,6 +112,8 @@ export const DIRECTION = {
     "holderList",
     "refused",
   ],
+  instanceToRelay: ["open"],
+  relayToInstance: ["rendezvous", "refused"],
   toTunnel: ["join"],
   fromTunnel: ["joined", "refused"],
   clientToNode: ["find", "browse", "describe", "read", "readMany", "holding"],

@@ -33,8 +33,9 @@ import {
   openRegistration,
   readRegistration,
 } from "../protocol/signed_record.ts";
-import type { ClusterSide } from "./cluster_side.ts";
+import type { ClusterSide, InstanceTunnels } from "./cluster_side.ts";
 import { type RelayContext, tellLeft } from "./context.ts";
+import { InstanceCalls } from "./instance_calls.ts";
 import type { Lease } from "./lease.ts";
 
 /** Options of {@linkcode ClusterMember}. */
@@ -58,6 +59,7 @@ const NODE_BODY = TypeCompiler.Compile(Type.Object({
 
 /** One instance of a relay. Disposing leaves the others. */
 export class ClusterMember implements ClusterSide {
+  readonly tunnels: InstanceTunnels;
   readonly #options: ClusterMemberOptions;
   #healTimer: ReturnType<typeof setTimeout> | undefined;
 
@@ -65,6 +67,7 @@ export class ClusterMember implements ClusterSide {
   constructor(options: ClusterMemberOptions) {
     this.#options = options;
     const { replicator, address, tell, relay } = options;
+    this.tunnels = new InstanceCalls({ replicator, relay });
     relay.registry.replicas.expectLate();
     replicator.start({
       replicated: this.#replicated(),

@@ -6,8 +6,38 @@
  */
 
 import type { Use } from "../access/uses.ts";
+import type { Conn, Endpoint } from "../base/conn.ts";
 import type { ClusterStats } from "../cluster/replicator.ts";
+import type { MessageOf, Travelling } from "../protocol/messages.ts";
 import type { Lease } from "./lease.ts";
+
+/** An end of a tunnel whose key another instance has made. */
+export interface StrayEnd {
+  readonly conn: Conn;
+  readonly key: string;
+  /** Ends the handshake deadline. */
+  settle(): void;
+}
+
+/** How the instances of a relay help each other with tunnels. */
+export interface InstanceTunnels {
+  /** The key with the name of this instance, so that others pass it on. */
+  keyHere(key: string): string;
+  /**
+   * Passes an end on to the instance that made its key, until the tunnel ends.
+   * Never rejects for what others do.
+   *
+   * @returns why that is not possible, as the code of a refusal.
+   */
+  passOn(end: StrayEnd, signal: AbortSignal): Promise<string | undefined>;
+  /** Opens a tunnel to a node that is attached to the instance at `at`. */
+  openThere(
+    request: { readonly id: string; readonly at: string },
+    from: Endpoint,
+  ): Promise<Travelling<"relayToInstance">>;
+  /** Whether another instance has sent this, in answer to that nonce. */
+  isOfInstance(message: MessageOf<"open">, nonce: string): boolean;
+}
 
 /** One instance of a relay. Disposing leaves the others. */
 export interface ClusterSide extends AsyncDisposable {
@@ -19,6 +49,8 @@ export interface ClusterSide extends AsyncDisposable {
   renewed(id: string): void;
   /** A node has left before the end of its lease. */
   left(id: string, sequence: number): void;
+  /** What tunnels need of the other instances. */
+  readonly tunnels: InstanceTunnels;
   /** A link was used here. */
   used(use: Use): void;
   /**

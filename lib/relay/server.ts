@@ -31,10 +31,10 @@ import { Registry } from "./registry.ts";
 import { DialBacks } from "./dial_backs.ts";
 import { Entries } from "./entries.ts";
 import { Holders } from "./holders.ts";
-import { INDEX_ENTRY_BYTES, IndexedNodes, NO_INDEX } from "./indexed_nodes.ts";
+import { INDEX_ENTRY_BYTES, IndexedNodes } from "./indexed_nodes.ts";
 import { Listings } from "./listings.ts";
 import type { RelayEvent, RelayOptions, RelayServer } from "./relay_types.ts";
-import type { RelayStats } from "./stats.ts";
+import { type RelayStats, statsOf } from "./stats.ts";
 import type { ExpiredLease } from "./lease_table.ts";
 import { RenewalTokens } from "./renewal_tokens.ts";
 import { Stays } from "./stays.ts";
@@ -42,6 +42,7 @@ import { type RelayContext, tellLeft } from "./context.ts";
 import { type TunnelEvent, Tunnels } from "./tunnels.ts";
 import { AddressTurns } from "./address_turns.ts";
 import { talkWithClient } from "./with_client.ts";
+import { talkWithInstance } from "./with_instance.ts";
 import { talkWithNode } from "./with_node.ts";
 import { type Accepted, listen, type Listener } from "../transport/listen.ts";
 
@@ -128,6 +129,7 @@ class Relay implements RelayServer {
       limits,
       incidents,
       onEvent: (event) => this.#tell(event),
+      instances: () => this.#state.cluster?.tunnels,
     });
     const names = limits.indexEntryCount > 0 ? new IndexedNodes(limits) : null;
     const { signal } = this.#stop;
@@ -321,34 +323,10 @@ class Relay implements RelayServer {
   }
 
   stats(): RelayStats {
-    const { incidents, limits, requests, reports } = this.#state;
-    const counts = requests.snapshot();
-    return {
-      ...incidents.totals,
-      nodeCount: this.nodeCount,
-      nodeLimit: limits.nodeCount,
-      connectionCount: this.connectionCount,
-      handshakeCount: (this.#listener?.handshakeCount ?? 0) +
-        (this.#entrance?.handshakeCount ?? 0),
+    return statsOf(this.#state, {
+      listeners: [this.#listener, this.#entrance],
       handshakes: this.#handshakes.snapshot(),
-      registrations: counts["registration"] ?? 0,
-      lookups: counts["lookup"] ?? 0,
-      tunnelCount: this.tunnelCount,
-      index: this.#state.names?.stats ?? NO_INDEX,
-      holderCount: this.#state.holders.count,
-      holderLimit: limits.holderCount,
-      heldContentCount: this.#state.holders.contentCount,
-      holdings: counts["holding"] ?? 0,
-      holderLookups: counts["holders"] ?? 0,
-      indexLookups: {
-        some: counts["index_some"] ?? 0,
-        all: counts["index_all"] ?? 0,
-      },
-      indexWrongHits: counts["index_wrong"] ?? 0,
-      reports: reports.snapshot(),
-      cluster: this.#state.cluster?.stats() ?? null,
-      replicaCount: this.#state.registry.replicas.count(performance.now()),
-    };
+    });
   }
 
   replaceSecrets(secrets: Secrets): void {
@@ -422,6 +400,9 @@ class Relay implements RelayServer {
     };
     const reception = { introduction, settle, incidents };
     await receivePeer(channel, reception, async ({ role }) => {
+      if (role === "instance" && relay.cluster !== null) {
+        return await talkWithInstance(channel, { nonce, relay });
+      }
       if (role !== "node" && role !== "client") {
         throw new ProtocolError("wrong_service", "role must be node or client");
       }

@@ -6,7 +6,9 @@
 
 import type { ClusterStats } from "../cluster/replicator.ts";
 import type { HistogramSnapshot } from "../guard/counts.ts";
-import type { IndexStats } from "./indexed_nodes.ts";
+import type { Listener } from "../transport/listen.ts";
+import type { RelayContext } from "./context.ts";
+import { type IndexStats, NO_INDEX } from "./indexed_nodes.ts";
 import type { IncidentTotals } from "../guard/incidents.ts";
 
 /** A relay in numbers, at one moment. Counts are since its start. */
@@ -49,4 +51,44 @@ export interface RelayStats extends IncidentTotals {
   readonly replicaCount: number;
   /** Reports of dead nodes by outcome. */
   readonly reports: Readonly<Record<string, number>>;
+}
+
+/** The numbers of a relay at its two ports; `null` where it does not listen. */
+export function statsOf(
+  relay: RelayContext,
+  { listeners, handshakes }: {
+    readonly listeners: readonly (Listener | null)[];
+    readonly handshakes: HistogramSnapshot;
+  },
+): RelayStats {
+  const { incidents, limits, requests, reports, registry, holders } = relay;
+  const now = performance.now();
+  const counts = requests.snapshot();
+  const sum = (of: "connectionCount" | "handshakeCount") =>
+    listeners.reduce((total, listener) => total + (listener?.[of] ?? 0), 0);
+  return {
+    ...incidents.totals,
+    nodeCount: registry.count(now),
+    nodeLimit: limits.nodeCount,
+    connectionCount: sum("connectionCount"),
+    handshakeCount: sum("handshakeCount"),
+    handshakes,
+    registrations: counts["registration"] ?? 0,
+    lookups: counts["lookup"] ?? 0,
+    tunnelCount: relay.tunnels?.count ?? 0,
+    index: relay.names?.stats ?? NO_INDEX,
+    holderCount: holders.count,
+    holderLimit: limits.holderCount,
+    heldContentCount: holders.contentCount,
+    holdings: counts["holding"] ?? 0,
+    holderLookups: counts["holders"] ?? 0,
+    indexLookups: {
+      some: counts["index_some"] ?? 0,
+      all: counts["index_all"] ?? 0,
+    },
+    indexWrongHits: counts["index_wrong"] ?? 0,
+    reports: reports.snapshot(),
+    cluster: relay.cluster?.stats() ?? null,
+    replicaCount: registry.replicas.count(now),
+  };
 }

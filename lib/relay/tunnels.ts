@@ -23,11 +23,12 @@ import {
   DIRECTION,
   encodeMessage,
   type MessageOf,
-  type RelayToClient,
+  type Travelling,
 } from "../protocol/messages.ts";
 import { Rendezvous, type Tunnel, type TunnelEnding } from "./rendezvous.ts";
 import { splice } from "./splice.ts";
 import type { Accepted } from "../transport/listen.ts";
+import type { InstanceTunnels } from "./cluster_side.ts";
 import { HeldConn } from "./held_conn.ts";
 
 /** Events of tunnels. */
@@ -53,6 +54,8 @@ export interface TunnelsOptions {
   readonly incidents: Incidents;
   /** Called for every event. */
   readonly onEvent: (event: TunnelEvent) => void;
+  /** The other instances of the relay; by default there is none. */
+  readonly instances?: () => InstanceTunnels | undefined;
 }
 
 /** An end that has joined before the other. */
@@ -136,14 +139,14 @@ export class Tunnels {
   }
 
   /** Opens a tunnel to a node, for a client at `from`. */
-  open(node: string, from: Endpoint): RelayToClient {
+  open(node: string, from: Endpoint): Travelling<"relayToInstance"> {
     if (this.#isClosing) return refusal("closing", "the relay is closing");
     const channel = this.#attached.get(node);
     if (channel === undefined) {
       return refusal("not_attached", "the node is not attached to this relay");
     }
     const source = addressGroup(from.host);
-    const keys = { client: newKey(), node: newKey() };
+    const keys = { client: this.#newKey(), node: this.#newKey() };
     const outcome = this.#rendezvous.open({
       node,
       source: isShared(source) ? undefined : source,
@@ -189,8 +192,10 @@ export class Tunnels {
     }
     const outcome = this.#rendezvous.join(message.key, performance.now());
     if (outcome.kind === "refused") {
-      incidents.refused(outcome.reason, conn.remote);
-      const code = this.#isClosing ? "closing" : outcome.reason;
+      const reason = await this.#passOn(message, { conn, settle });
+      if (reason === undefined) return;
+      incidents.refused(reason, conn.remote);
+      const code = this.#isClosing ? "closing" : reason;
       return await this.#track(refuse(conn, code));
     }
     settle();
@@ -208,6 +213,28 @@ export class Tunnels {
     const ended = this.#track(this.#run(tunnel, ends));
     other.meet(ended);
     await ended;
+  }
+
+  /**
+   * Passes an end with the key of another instance on to it, at most once.
+   * Returns why it cannot.
+   */
+  async #passOn(
+    { key, passed = false }: MessageOf<"join">,
+    end: Pick<Accepted, "conn" | "settle">,
+  ): Promise<string | undefined> {
+    const instances = this.#options.instances?.();
+    if (passed || this.#isClosing || instances === undefined) {
+      return "unknown_key";
+    }
+    const over = instances.passOn({ ...end, key }, this.#stop.signal);
+    await this.#track(over.then(() => {}));
+    return await over;
+  }
+
+  #newKey(): string {
+    const key = newKey();
+    return this.#options.instances?.()?.keyHere(key) ?? key;
   }
 
   /** Registers work that closing must wait for. */

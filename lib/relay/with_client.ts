@@ -191,7 +191,7 @@ function openTunnel(
   { id }: MessageOf<"tunnel">,
   channel: Channel,
   { registry, tunnels, cluster }: RelayContext,
-): RelayToClient {
+): RelayToClient | Promise<RelayToClient> {
   if (tunnels === null) {
     return refusal("no_tunnels", "this relay carries no tunnels");
   }
@@ -200,7 +200,8 @@ function openTunnel(
     return refusal("unknown_node", "no such node is registered");
   }
   const at = tunnels.isAttached(id) ? undefined : cluster?.tunnelAt(lease);
+  const { remote } = channel.conn;
   return at === undefined
-    ? tunnels.open(id, channel.conn.remote)
-    : refusal("elsewhere", `the node is attached to ${at}`);
+    ? tunnels.open(id, remote)
+    : cluster!.tunnels.openThere({ id, at }, remote);
 }

@@ -116,13 +116,16 @@ export class RelayDialer {
 
   /**
    * Reaches the same relay at another address, that of one of its instances:
-   * whoever answers there must have the id that this one has met.
+   * the one that answers there must have the id that this one has met.
    */
   at(endpoint: Endpoint): RelayDialer {
     const { plaintext, knownRelays: _, ...options } = this.#options;
+    const connectMs = options.limits.instanceConnectMs;
+    // One attempt: the relay's own address leads there too.
+    const limits = { ...options.limits, connectMs, turnedAwayMs: 0 };
     const id = this.relay.id ?? this.#metId;
     const relay = plaintext || id === null ? endpoint : { ...endpoint, id };
-    return new RelayDialer(relay, { ...options, plaintext });
+    return new RelayDialer(relay, { ...options, plaintext, limits });
   }
 
   /** The credentials for a private relay. */

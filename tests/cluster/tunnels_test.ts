@@ -44,9 +44,10 @@ for (const plaintext of [false, true]) {
   });
 }
 
-Deno.test("An instance tells a client that asks it for a tunnel where the node is attached", async () => {
+Deno.test("An instance that cannot reach the one that a node is attached to names it", async () => {
   const store = new MemoryStore();
-  await using a = await startInstance(store);
+  const address = { host: "127.0.0.1", port: freePort() };
+  await using a = await startInstance(store, { address });
   await using b = await startInstance(store);
   await using node = await startNode(a, { "a.txt": "abc" }, {
     name: "alpha",
@@ -54,6 +55,10 @@ Deno.test("An instance tells a client that asks it for a tunnel where the node i
   });
   await node.log.until("attached");
   await untilListed(b, "alpha");
+  await eventually(async () => {
+    const { nodes } = await listNodes({ relay: b.server.address });
+    return nodes[0]!.isAttached;
+  });
   const answer = await askForTunnel(b, node.server.id);
   assertEquals(answer.kind, "refused");
   assertMatch(JSON.stringify(answer), /elsewhere.*127\.0\.0\.1:/);

@@ -1,0 +1,217 @@
+/**
+ * What the instances of a relay do for each other's tunnels. Behind one address
+ * a node, and a client of it, may be connected with different instances:
+ *
+ * client → B: tunnel    B → A: open      A → node: invite
+ * client → B: join      B → A: join      node → A: join
+ *
+ * A key names the instance that made it, with a code that only instances can
+ * make: nobody else makes one dial. What was passed on once is not passed on
+ * again. Instances prove themselves by their key, which is that of the relay.
+ *
+ * @module
+ */
+
+import { parseEndpoint } from "../base/address.ts";
+import { type Conn, type Endpoint, writeAll } from "../base/conn.ts";
+import { isBug, ProtocolError } from "../base/errors.ts";
+import { isSameCode } from "../access/keys.ts";
+import type { Replicator } from "../cluster/replicator.ts";
+import { certificateId } from "../identity/identity.ts";
+import { Channel } from "../protocol/channel.ts";
+import { greet, refusal } from "../protocol/hello.ts";
+import {
+  DIRECTION,
+  encodeMessage,
+  type MessageOf,
+  type Travelling,
+} from "../protocol/messages.ts";
+import { dial } from "../transport/dial.ts";
+import { dialToLearn } from "../transport/learn.ts";
+import type { InstanceTunnels, StrayEnd } from "./cluster_side.ts";
+import type { RelayContext } from "./context.ts";
+import { splice } from "./splice.ts";
+
+/** Options of {@linkcode InstanceCalls}. */
+export interface InstanceCallsOptions {
+  readonly replicator: Pick<Replicator, "instance" | "addressOf" | "codeFor">;
+  readonly relay: Pick<RelayContext, "id" | "plaintext" | "limits">;
+}
+
+/** The role in the hello of an instance that dials another. */
+export const INSTANCE_ROLE = "instance";
+
+const KEY_HERE = /^([\w-]{22})\.([\w-]{22})\.([\w-]{22})$/;
+
+/** The calls of one instance. */
+export class InstanceCalls implements InstanceTunnels {
+  readonly #options: InstanceCallsOptions;
+  /** Ends that are being passed on, by instance. */
+  readonly #passing = new Map<string, number>();
+  #callCount = 0;
+
+  constructor(options: InstanceCallsOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Without encryption the port of an instance takes no joins, so a key there
+   * names none.
+   */
+  keyHere(key: string): string {
+    const { replicator: { instance }, relay } = this.#options;
+    return relay.plaintext
+      ? key
+      : `${key}.${instance}.${this.#codeOfKey(key, instance)}`;
+  }
+
+  async passOn(
+    { conn, key, settle }: StrayEnd,
+    signal: AbortSignal,
+  ): Promise<string | undefined> {
+    const { limits } = this.#options.relay;
+    const maker = this.#makerOf(key);
+    if (maker === undefined) return "unknown_key";
+    const { instance, endpoint } = maker;
+    const count = this.#passing.get(instance) ?? 0;
+    if (count >= limits.clusterPassCount) return "too_many_tunnels";
+    this.#passing.set(instance, count + 1);
+    try {
+      const there = await this.#showKey(endpoint, { key, signal });
+      if (there === undefined) return "elsewhere";
+      settle();
+      await splice(conn, there, {
+        bufferBytes: limits.tunnelBufferBytes,
+        idleMs: limits.tunnelIdleMs,
+        signal,
+      });
+      return undefined;
+    } finally {
+      const left = this.#passing.get(instance)! - 1;
+      if (left === 0) this.#passing.delete(instance);
+      else this.#passing.set(instance, left);
+    }
+  }
+
+  /** The other instance that made a key; `undefined` if none that is there. */
+  #makerOf(key: string): { instance: string; endpoint: Endpoint } | undefined {
+    const { replicator } = this.#options;
+    const [, random = "", instance = "", code = ""] = KEY_HERE.exec(key) ?? [];
+    const isOurs = instance === replicator.instance;
+    if (code === "" || isOurs) return undefined;
+    if (!isSame(code, this.#codeOfKey(random, instance))) return undefined;
+    const address = replicator.addressOf(instance);
+    const endpoint = address === undefined ? undefined : endpointIn(address);
+    return endpoint && { instance, endpoint };
+  }
+
+  async #showKey(
+    endpoint: Endpoint,
+    { key, signal }: { key: string; signal: AbortSignal },
+  ): Promise<Conn | undefined> {
+    const { connectMs: timeoutMs } = this.#options.relay.limits;
+    try {
+      const conn = await dial(endpoint, { peer: null, timeoutMs, signal });
+      try {
+        const join = encodeMessage({ kind: "join", key, passed: true });
+        await writeAll(conn, join);
+        return conn;
+      } catch (error) {
+        conn.close();
+        throw error;
+      }
+    } catch (error) {
+      if (!signal.aborted && isBug(error)) throw error;
+      return undefined;
+    }
+  }
+
+  async openThere(
+    { id, at }: { readonly id: string; readonly at: string },
+    from: Endpoint,
+  ): Promise<Travelling<"relayToInstance">> {
+    const { plaintext, limits } = this.#options.relay;
+    const elsewhere = refusal("elsewhere", `the node is attached to ${at}`);
+    const endpoint = endpointIn(at);
+    if (plaintext || endpoint === undefined) return elsewhere;
+    if (this.#callCount >= limits.clusterCallCount) {
+      return refusal("too_many_tunnels", "too many tunnels are being opened");
+    }
+    this.#callCount++;
+    try {
+      return await this.#ask(endpoint, { id, from: from.host });
+    } catch (error) {
+      if (isBug(error)) throw error;
+      return elsewhere;
+    } finally {
+      this.#callCount--;
+    }
+  }
+
+  async #ask(
+    endpoint: Endpoint,
+    { id, from }: Pick<MessageOf<"open">, "id" | "from">,
+  ): Promise<Travelling<"relayToInstance">> {
+    const { relay, replicator } = this.#options;
+    const { limits } = relay;
+    const { conn, certificate } = await dialToLearn(endpoint, {
+      timeoutMs: limits.connectMs,
+    });
+    if (certificateId(certificate) !== relay.id) {
+      conn.close();
+      throw notAnInstance();
+    }
+    await using channel = new Channel(conn, {
+      limits,
+      writeStallMs: limits.controlWriteStallMs,
+      idleMs: limits.connectMs,
+    });
+    using _deadline = channel.endOn(AbortSignal.timeout(limits.connectMs));
+    const outcome = await greet(channel, { role: INSTANCE_ROLE });
+    if (outcome.kind === "refused" || outcome.hello.nonce === undefined) {
+      throw notAnInstance();
+    }
+    const request = { id, from };
+    const proof = replicator.codeFor(openText(request, outcome.hello.nonce));
+    await channel.send({ kind: "open", ...request, proof });
+    const answer = await channel.receive(DIRECTION.relayToInstance);
+    if (answer === null) throw notAnInstance();
+    return answer;
+  }
+
+  isOfInstance(message: MessageOf<"open">, nonce: string): boolean {
+    const { replicator } = this.#options;
+    return isSame(message.proof, replicator.codeFor(openText(message, nonce)));
+  }
+
+  #codeOfKey(key: string, instance: string): string {
+    return this.#options.replicator.codeFor(`key ${key} ${instance}`);
+  }
+}
+
+function openText(
+  { id, from }: Pick<MessageOf<"open">, "id" | "from">,
+  nonce: string,
+): string {
+  return `open ${nonce} ${id} ${from}`;
+}
+
+function isSame(a: string, b: string): boolean {
+  const encoder = new TextEncoder();
+  return isSameCode(encoder.encode(a), encoder.encode(b));
+}
+
+function endpointIn(text: string): Endpoint | undefined {
+  try {
+    return parseEndpoint(text, { zero: false });
+  } catch {
+    return undefined; // no instance of this version tells that
+  }
+}
+
+function notAnInstance(): ProtocolError {
+  return new ProtocolError(
+    "wrong_service",
+    "Cannot call instance: another program answers",
+  );
+}

@@ -1,0 +1,37 @@
+/**
+ * The relay's side of a conversation with another instance of itself, which
+ * wants a tunnel for a client of its own.
+ *
+ * @module
+ */
+
+import { ProtocolError } from "../base/errors.ts";
+import type { Channel } from "../protocol/channel.ts";
+import { refusal } from "../protocol/hello.ts";
+import { DIRECTION } from "../protocol/messages.ts";
+import type { RelayContext } from "./context.ts";
+
+/** Answers one question. */
+export async function talkWithInstance(
+  channel: Channel,
+  { nonce, relay }: {
+    readonly nonce: string;
+    readonly relay: Pick<RelayContext, "cluster" | "tunnels">;
+  },
+): Promise<void> {
+  const { cluster, tunnels } = relay;
+  const message = await channel.receive(DIRECTION.instanceToRelay);
+  if (message === null) return;
+  if (!cluster?.tunnels.isOfInstance(message, nonce)) {
+    throw new ProtocolError(
+      "wrong_service",
+      "Cannot open tunnel: no instance of this relay has asked",
+    );
+  }
+  const { id, from: host } = message;
+  // Only to a node that is attached here: nothing is passed on twice.
+  await channel.send(
+    tunnels?.open(id, { host, port: 0 }) ??
+      refusal("no_tunnels", "this relay carries no tunnels"),
+  );
+}

@@ -1,0 +1,84 @@
+/** A TCP front before the instances of a relay, or before one of them. */
+
+import type { Endpoint } from "../../lib/base/conn.ts";
+
+/** A front. Disposing ends all that goes through it. */
+export class Front implements Disposable {
+  readonly #listener: Deno.TcpListener;
+  readonly #conns = new Set<Deno.TcpConn>();
+  /** Where connections go; `null` hangs up. */
+  to: Endpoint | null = null;
+  /** So many of the next connections are hung up on. */
+  refuses = 0;
+  /** So many of the next connections hear nothing. */
+  ignores = 0;
+  /** Connections that were accepted. */
+  count = 0;
+
+  /** Listens at a port of its own. */
+  constructor() {
+    this.#listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    void this.#accept();
+  }
+
+  get address(): Endpoint {
+    return { host: "127.0.0.1", port: this.#listener.addr.port };
+  }
+
+  async #accept(): Promise<void> {
+    try {
+      for (;;) {
+        const conn = await this.#listener.accept();
+        this.count++;
+        void this.#pass(conn);
+      }
+    } catch {
+      // closed
+    }
+  }
+
+  async #pass(conn: Deno.TcpConn): Promise<void> {
+    this.#conns.add(conn);
+    if (this.ignores > 0) {
+      this.ignores--;
+      return;
+    }
+    if (this.to === null || this.refuses > 0) {
+      this.refuses--;
+      return this.#end(conn);
+    }
+    const { host: hostname, port } = this.to;
+    const there = await Deno.connect({ hostname, port }).catch(() => null);
+    if (there === null) return this.#end(conn);
+    this.#conns.add(there);
+    await Promise.all([copy(conn, there), copy(there, conn)]).catch(() => {});
+    this.#end(conn);
+    this.#end(there);
+  }
+
+  #end(conn: Deno.TcpConn): void {
+    if (this.#conns.delete(conn)) conn.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.#listener.close();
+    this.hangUp();
+  }
+
+  /** Ends all that goes through it. */
+  hangUp(): void {
+    for (const conn of this.#conns) this.#end(conn);
+  }
+}
+
+async function copy(from: Deno.TcpConn, to: Deno.TcpConn): Promise<void> {
+  const buffer = new Uint8Array(64 * 1024);
+  for (;;) {
+    const count = await from.read(buffer);
+    if (count === null) break;
+    for (let at = 0; at < count;) {
+      at += await to.write(buffer.subarray(at, count));
+    }
+  }
+  await to.closeWrite();
+}

@@ -1,0 +1,274 @@
+/** Instances behind one address: nothing but the front's port is open. */
+
+import { assert, assertEquals, assertNotEquals } from "@std/assert";
+import { type Endpoint, writeAll } from "../../lib/base/conn.ts";
+import type { Limits } from "../../lib/base/limits.ts";
+import type { Secrets } from "../../lib/access/relay_access.ts";
+import type { Token } from "../../lib/access/token.ts";
+import { listNodes } from "../../lib/client/listing.ts";
+import { type ClientEvent, fetchFile } from "../../lib/mod.ts";
+import { encodeMessage } from "../../lib/protocol/messages.ts";
+import { greet } from "../../lib/protocol/hello.ts";
+import { dial } from "../../lib/transport/dial.ts";
+import { MEMBER, NODE_TOKEN, SECRET } from "../access/_private.ts";
+import { EventLog } from "../_event_log.ts";
+import {
+  IDENTITIES,
+  openChannel,
+  startNode,
+  startRelay,
+  type TestNode,
+  type TestRelay,
+} from "../_network.ts";
+import {
+  answerTo,
+  askForTunnel,
+  attachNode,
+  openTunnel,
+  passes,
+  showKeyAt,
+} from "../_tunnel_ends.ts";
+import { Front } from "./_front.ts";
+import { eventually, startInstance } from "./_instances.ts";
+import { MemoryStore } from "./_memory_store.ts";
+import { freePort } from "./_redis_server.ts";
+
+/** Two instances; the first tells the others its address in a private network. */
+class Pair implements AsyncDisposable {
+  readonly a: TestRelay;
+  readonly b: TestRelay;
+  /** The way to `a` in the network of the instances. */
+  readonly inside: Front;
+  /** The only way in for others. */
+  readonly front = new Front();
+
+  private constructor([a, b]: [TestRelay, TestRelay], inside: Front) {
+    this.a = a;
+    this.b = b;
+    this.inside = inside;
+    inside.to = a.server.address;
+    this.front.to = a.server.address;
+  }
+
+  static async start(
+    { limits = {}, secrets }: {
+      limits?: Partial<Limits>;
+      secrets?: Secrets;
+    } = {},
+  ): Promise<Pair> {
+    const store = new MemoryStore();
+    // Their ports for tunnels are not at the front's address.
+    const host = "127.0.0.2";
+    const options = { host, limits, ...secrets && { secrets } };
+    const inside = new Front();
+    const a = await startInstance(store, {
+      ...options,
+      address: inside.address,
+    });
+    const b = await startInstance(store, options);
+    return new Pair([a, b], inside);
+  }
+
+  /** What nodes and clients know of the relay. */
+  get relay(): { server: { address: Endpoint } } {
+    return { server: { address: this.front.address } };
+  }
+
+  /** Waits until `b` knows that a node is attached to `a`. */
+  async untilKnown(plain = {}): Promise<void> {
+    const { host, port } = this.inside.address;
+    await eventually(async () => {
+      const { nodes } = await listNodes({
+        relay: this.b.server.address,
+        ...plain,
+      });
+      return nodes[0]?.signed.at === `${host}:${port}`;
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.front[Symbol.dispose]();
+    this.inside[Symbol.dispose]();
+    await this.b[Symbol.asyncDispose]();
+    await this.a[Symbol.asyncDispose]();
+  }
+}
+
+/** A node that nobody can dial, which comes through the front. */
+async function startHidden(pair: Pair, token?: Token): Promise<TestNode> {
+  const node = await startNode(pair.relay, { "a.txt": "abc" }, {
+    advertise: { host: "127.0.0.1", port: freePort() },
+    ...token === undefined ? {} : { token },
+  });
+  await node.log.until("attached");
+  return node;
+}
+
+for (const isPrivate of [false, true]) {
+  Deno.test(`A get goes through a tunnel across instances with the port of the front alone${isPrivate ? ", at a private relay" : ""}`, async () => {
+    const secrets = isPrivate ? { secrets: { current: SECRET } } : {};
+    const access = isPrivate ? { access: MEMBER } : {};
+    await using pair = await Pair.start(secrets);
+    await using _node = await startHidden(
+      pair,
+      isPrivate ? NODE_TOKEN : undefined,
+    );
+    await pair.untilKnown(access);
+    // From now on everybody comes to the other instance, with joins too.
+    pair.front.to = pair.b.server.address;
+    pair.inside.refuses = 1; // the client is not in the instances' network
+    const log = new EventLog<ClientEvent>();
+    await using file = await fetchFile({
+      relay: pair.front.address,
+      name: "a.txt",
+      ...access,
+      onEvent: log.onEvent,
+    });
+    const pieces = await Array.fromAsync(file.pieces(), (it) => it.slice());
+    assertEquals(await new Blob(pieces).text(), "abc");
+    assertEquals((await log.until("node_answered")).path, "tunnel");
+    await file[Symbol.asyncDispose]();
+    assertEquals((await pair.a.log.until("tunnel_ended")).how, "completed");
+    assertEquals(pair.b.log.names.includes("tunnel_ended"), false);
+    assert(pair.inside.refuses <= 0, "the client tried the instance first");
+  });
+}
+
+Deno.test("A client that cannot dial the instance of a node waits instanceConnectMs, and asks its own", async () => {
+  await using pair = await Pair.start();
+  await using _node = await startHidden(pair);
+  await pair.untilKnown();
+  pair.front.to = pair.b.server.address;
+  pair.inside.ignores = 1;
+  const log = new EventLog<ClientEvent>();
+  await using _file = await fetchFile({
+    relay: pair.front.address,
+    name: "a.txt",
+    limits: { instanceConnectMs: 300, connectMs: 600_000 },
+    onEvent: log.onEvent,
+  });
+  assertEquals(pair.inside.ignores, 0, "the client tried the instance first");
+  assertEquals((await log.until("node_answered")).path, "tunnel");
+});
+
+Deno.test("An instance passes both ends of a tunnel on to the instance that made the keys", async () => {
+  await using pair = await Pair.start();
+  await using node = await attachNode(pair.a, IDENTITIES[1]!);
+  await pair.untilKnown();
+  const keys = await openTunnel(pair.b, node);
+  assertEquals(pair.a.server.tunnelCount, 1);
+  assertEquals(pair.b.server.tunnelCount, 0);
+  using client = await showKeyAt(pair.b.server.address, keys.client);
+  using end = await showKeyAt(pair.b.server.address, keys.node);
+  assertEquals(await answerTo(client), "joined");
+  assertEquals(await answerTo(end), "joined");
+  const bytes = crypto.getRandomValues(new Uint8Array(50_000));
+  await passes(client, end, bytes);
+  await passes(end, client, bytes);
+  client.close();
+  end.close();
+  assertEquals((await pair.a.log.until("tunnel_ended")).toNodeBytes, 50_000);
+});
+
+for (
+  const [what, change] of [
+    ["a code that is wrong", (key: string) => flipped(key, -1)],
+    ["another number", (key: string) => flipped(key, 0)],
+    ["another instance", (key: string) => flipped(key, 30)],
+    ["no instance", (key: string) => key.slice(0, 22)],
+  ] as const
+) {
+  Deno.test(`An instance dials no other for a key with ${what}`, async () => {
+    await using pair = await Pair.start();
+    await using node = await attachNode(pair.a, IDENTITIES[1]!);
+    await pair.untilKnown();
+    const { client } = await openTunnel(pair.a, node);
+    assertNotEquals(change(client), client);
+    const before = pair.inside.count;
+    using conn = await showKeyAt(pair.b.server.address, change(client));
+    assertEquals(await answerTo(conn), "unknown_key");
+    assertEquals(pair.inside.count, before);
+  });
+}
+
+/** The text with another letter at a place. */
+function flipped(text: string, at: number): string {
+  const letters = [...text];
+  const index = at < 0 ? letters.length + at - 1 : at;
+  letters[index] = letters[index] === "A" ? "B" : "A";
+  return letters.join("");
+}
+
+Deno.test("An instance passes on no end that was passed on before", async () => {
+  await using pair = await Pair.start();
+  await using node = await attachNode(pair.a, IDENTITIES[1]!);
+  await pair.untilKnown();
+  const { client: key } = await openTunnel(pair.a, node);
+  const before = pair.inside.count;
+  using conn = await dial(pair.b.server.address, {
+    peer: null,
+    timeoutMs: 5_000,
+  });
+  await writeAll(conn, encodeMessage({ kind: "join", key, passed: true }));
+  assertEquals(await answerTo(conn), "unknown_key");
+  assertEquals(pair.inside.count, before);
+});
+
+Deno.test("An instance passes clusterPassCount ends on to one other", async () => {
+  await using pair = await Pair.start({ limits: { clusterPassCount: 1 } });
+  await using node = await attachNode(pair.a, IDENTITIES[1]!);
+  await pair.untilKnown();
+  const keys = await openTunnel(pair.b, node);
+  const before = pair.inside.count;
+  using waiting = await showKeyAt(pair.b.server.address, keys.client);
+  await eventually(() => pair.inside.count > before);
+  using refused = await showKeyAt(pair.b.server.address, keys.node);
+  assertEquals(await answerTo(refused), "too_many_tunnels");
+  using end = await showKeyAt(pair.a.server.address, keys.node);
+  assertEquals(await answerTo(waiting), "joined");
+  assertEquals(await answerTo(end), "joined");
+});
+
+Deno.test("An instance asks others for clusterCallCount tunnels at once", async () => {
+  await using pair = await Pair.start({
+    limits: { clusterCallCount: 1, connectMs: 600_000 },
+  });
+  await using node = await attachNode(pair.a, IDENTITIES[1]!);
+  await pair.untilKnown();
+  pair.inside.ignores = 1;
+  const before = pair.inside.count;
+  const first = askForTunnel(pair.b, node.id);
+  await eventually(() => pair.inside.count > before);
+  const second = await askForTunnel(pair.b, node.id);
+  assertEquals(second.kind === "refused" && second.code, "too_many_tunnels");
+  pair.inside.hangUp();
+  const answer = await first;
+  assertEquals(answer.kind === "refused" && answer.code, "elsewhere");
+});
+
+for (const secrets of [undefined, { current: SECRET }]) {
+  Deno.test(`A relay opens no tunnel for one that only says it is an instance${secrets ? " of a private relay" : ""}`, async () => {
+    await using pair = await Pair.start(secrets && { secrets });
+    await using channel = await openChannel(
+      pair.a.server.address,
+      pair.a.identity,
+    );
+    await greet(channel, { role: "instance" });
+    const { id } = IDENTITIES[1]!;
+    const proof = "A".repeat(22);
+    await channel.send({ kind: "open", id, from: "192.0.2.7", proof });
+    const answer = await channel.receive(["rendezvous", "refused"]);
+    assertEquals(answer?.kind === "refused" && answer.code, "wrong_service");
+  });
+}
+
+Deno.test("A relay that is no instance opens no tunnel for one", async () => {
+  await using relay = await startRelay();
+  await using channel = await openChannel(
+    relay.server.address,
+    relay.identity,
+  );
+  await greet(channel, { role: "instance" });
+  const answer = await channel.receive(["rendezvous", "refused"]);
+  assertEquals(answer?.kind === "refused" && answer.code, "wrong_service");
+});
