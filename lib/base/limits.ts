@@ -326,6 +326,11 @@ const NUMBERS = {
   clusterInstanceMs: 15_000,
   /** Instances that are listened to: more would not help any relay. */
   clusterInstanceCount: 64,
+  /**
+   * Servers of a Redis Cluster that are asked in turn when the one with the keys
+   * is gone: more than such clusters have where they are not huge.
+   */
+  clusterServerCount: 16,
   /** How long changes are gathered: a tenth of what a person notices. */
   clusterBatchMs: 50,
   /** Items written at once: 0.2 MB, and 2 ms of the store. */

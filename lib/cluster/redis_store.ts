@@ -1,7 +1,6 @@
 /**
  * A store in Redis 6.2 or later, or in Valkey. All keys of a relay share one
- * hash tag, so that one server of a Redis Cluster has them all; it is found by
- * the first reply.
+ * hash tag, so that one server of a Redis Cluster has them all.
  *
  * ```
  * {RELAY}:n:ID   string  head and body of an item; ends with it
@@ -15,13 +14,13 @@
  */
 
 import type { Endpoint } from "../base/conn.ts";
-import { parseEndpoint } from "../base/address.ts";
 import { ProtocolError } from "../base/errors.ts";
 import type { Limits } from "../base/limits.ts";
 import { dialService } from "../transport/service_conn.ts";
 import { type RedisAddress, redisName } from "./redis_address.ts";
 import { RedisConn, storeErrorOf } from "./redis_conn.ts";
 import { BEAT, WRITE } from "./redis_scripts.ts";
+import { RedisServers, serversKnownTo, whereMoved } from "./redis_servers.ts";
 import type { ItemKey } from "./replicator.ts";
 import { type Reply, ReplyError } from "./resp.ts";
 import {
@@ -51,29 +50,33 @@ const TAG_LENGTH = 16;
 export class RedisStore implements Store {
   readonly name: string;
   readonly #options: RedisStoreOptions;
-  /** The server of a Redis Cluster that had the keys when it was last asked. */
-  #found: Endpoint | undefined;
+  readonly #servers: RedisServers;
 
   /** Does not connect yet. */
   constructor(options: RedisStoreOptions) {
+    const { address, limits } = options;
     this.#options = options;
-    this.name = redisName(options.address);
+    this.#servers = new RedisServers(
+      address.endpoint,
+      limits.clusterServerCount,
+    );
+    this.name = redisName(address);
   }
 
   async open(signal: AbortSignal): Promise<StoreSession> {
-    const { address, limits, relayId } = this.#options;
-    const at = this.#found ?? address.endpoint;
-    this.#found = undefined; // another one may have taken over
+    const { limits, relayId } = this.#options;
+    const at = this.#servers.next();
     let commands = await this.#connect(at, signal);
     const names = new RedisNames(relayId);
     try {
-      const moved = await whereMoved(commands, names, limits);
+      const moved = await whereMoved(commands, names.of("c"), limits);
       if (moved !== undefined) {
         commands[Symbol.dispose]();
         commands = await this.#connect(moved, signal);
       }
+      const servers = await serversKnownTo(commands, limits);
       const stream = await this.#connect(moved ?? at, signal);
-      this.#found = moved ?? (at === address.endpoint ? undefined : at);
+      if (servers.length > 0) this.#servers.found(moved ?? at, servers);
       return new RedisSession({ commands, stream, names, limits });
     } catch (error) {
       commands[Symbol.dispose]();
@@ -130,28 +133,6 @@ class RedisNames {
 
   ofItem({ kind, id }: ItemKey): string {
     return `${this.#tag}:${kind}:${id}`;
-  }
-}
-
-/** The server that has the keys, if this one says that another has. */
-async function whereMoved(
-  redis: RedisConn,
-  names: RedisNames,
-  { clusterCommandMs: timeoutMs }: Limits,
-): Promise<Endpoint | undefined> {
-  try {
-    await redis.ask(["GET", names.of("c")], { timeoutMs });
-    return undefined;
-  } catch (error) {
-    if (!(error instanceof StoreError)) throw error;
-    if (error.trouble === "wrong_type") return undefined; // the script heals it
-    const moved = /^MOVED \d+ (\S+)/.exec(String(error.cause))?.[1];
-    if (moved === undefined) throw error;
-    try {
-      return parseEndpoint(moved, { zero: false });
-    } catch {
-      throw error;
-    }
   }
 }
 

@@ -1,0 +1,103 @@
+/**
+ * The servers of a Redis Cluster. All keys of a relay are in one slot, so one
+ * server has them, and another takes over when that one fails. Each server says
+ * where the keys are, and which servers there are.
+ *
+ * @module
+ */
+
+import type { Endpoint } from "../base/conn.ts";
+import { parseEndpoint } from "../base/address.ts";
+import type { Limits } from "../base/limits.ts";
+import type { RedisConn } from "./redis_conn.ts";
+import type { Reply } from "./resp.ts";
+import { StoreError } from "./store.ts";
+
+/** Which server to dial. A Redis that is no cluster is the only one. */
+export class RedisServers {
+  readonly #first: Endpoint;
+  readonly #most: number;
+  /** The one that had the keys, then the others. */
+  #known: readonly Endpoint[] = [];
+  #turn = 0;
+
+  /** Knows the server that was named; learns at most `most` others. */
+  constructor(first: Endpoint, most: number) {
+    this.#first = first;
+    this.#most = most;
+  }
+
+  /** The next server: after one that failed, another. */
+  next(): Endpoint {
+    const all = [...this.#known, this.#first];
+    return all[this.#turn++ % all.length]!;
+  }
+
+  /** A server has the keys; it knows these. */
+  found(owner: Endpoint, all: readonly Endpoint[]): void {
+    const others = all.filter((server) => !isSame(server, owner));
+    this.#known = [owner, ...others.slice(0, this.#most)];
+    this.#turn = 0;
+  }
+}
+
+/**
+ * The server that has a key, if the one that is asked says that another has.
+ *
+ * @throws {StoreError} as Redis says.
+ */
+export async function whereMoved(
+  redis: RedisConn,
+  key: string,
+  { clusterCommandMs: timeoutMs }: Pick<Limits, "clusterCommandMs">,
+): Promise<Endpoint | undefined> {
+  try {
+    await redis.ask(["GET", key], { timeoutMs });
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof StoreError)) throw error;
+    if (error.trouble === "wrong_type") return undefined; // the scripts heal it
+    const moved = /^MOVED \d+ (\S+)/.exec(String(error.cause))?.[1];
+    const endpoint = moved === undefined ? undefined : endpointIn(moved);
+    if (endpoint === undefined) throw error;
+    return endpoint;
+  }
+}
+
+/** All servers, copies included; none if it is not a cluster. */
+export async function serversKnownTo(
+  redis: RedisConn,
+  { clusterCommandMs: timeoutMs }: Pick<Limits, "clusterCommandMs">,
+): Promise<readonly Endpoint[]> {
+  try {
+    const slots = await redis.ask(["CLUSTER", "SLOTS"], { timeoutMs });
+    return listIn(slots)
+      .flatMap((slot) => listIn(slot).slice(2)) // after the first and last slot
+      .flatMap((server) => {
+        const [host, port] = listIn(server);
+        return endpointIn(`${host}:${port}`) ?? [];
+      });
+  } catch (error) {
+    const isOver = error instanceof StoreError &&
+      !["failed", "not_allowed"].includes(error.trouble);
+    if (isOver || !(error instanceof StoreError)) throw error;
+    return [];
+  }
+}
+
+function listIn(reply: Reply | undefined): readonly Reply[] {
+  return Array.isArray(reply) ? reply : [];
+}
+
+/** `undefined` if it is none: a server that does not know its own address. */
+function endpointIn(text: string): Endpoint | undefined {
+  try {
+    return parseEndpoint(text, { zero: false });
+  } catch {
+    return undefined;
+  }
+}
+
+function isSame(a: Endpoint, b: Endpoint): boolean {
+  return a.host === b.host && a.port === b.port;
+}
