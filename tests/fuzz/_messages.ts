@@ -37,8 +37,15 @@ function hexOf(length: number): fc.Arbitrary<string> {
   });
 }
 
-const tunnelKey = fc.uint8Array({ minLength: 16, maxLength: 16 }).map((bytes) =>
+const code = fc.uint8Array({ minLength: 16, maxLength: 16 }).map((bytes) =>
   bytes.toBase64({ alphabet: "base64url", omitPadding: true })
+);
+
+const tunnelKey = fc.oneof(
+  code,
+  fc.array(code, { minLength: 3, maxLength: 3 }).map((parts) =>
+    parts.join(".")
+  ),
 );
 
 const count = fc.oneof(
@@ -119,7 +126,10 @@ const BODY: { readonly [Kind in MessageKind]: fc.Arbitrary<Body<Kind>> } = {
     { code: token, text: words, request },
     { requiredKeys: ["code", "text"] },
   ),
-  join: fc.record({ key: tunnelKey }),
+  join: fc.record(
+    { key: tunnelKey, passed: fc.boolean() },
+    { requiredKeys: ["key"] },
+  ),
   joined: fc.constant({}),
   ping: fc.constant({}),
   pong: fc.constant({}),
@@ -168,6 +178,7 @@ const BODY: { readonly [Kind in MessageKind]: fc.Arbitrary<Body<Kind>> } = {
   reached: fc.record({ outcome: token }),
   tunnel: fc.record({ id }),
   rendezvous: fc.record({ key: tunnelKey }),
+  open: fc.record({ id, from: token, proof: code }),
   invite: fc.record({ key: tunnelKey, from: token }),
   decline: fc.record({ key: tunnelKey, code: token }),
   mint: fc.record({
