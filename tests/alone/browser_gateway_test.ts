@@ -7,12 +7,13 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { randomBytes, seededRandom } from "../_random.ts";
 import {
   closeBrowser,
+  closePreview,
   openPage,
   testInBrowser,
   textsOf,
   until,
 } from "../gateway/_browser.ts";
-import { makeFilm } from "../gateway/_film.ts";
+import { brightnessAt, makeFilm } from "../gateway/_film.ts";
 import { startGateway } from "../gateway/_gateway.ts";
 
 testInBrowser(
@@ -48,23 +49,15 @@ testInBrowser(
     await page.keyboard.press("Enter");
     await page.waitForSelector("dialog pre");
     assertEquals(await page.textContent("dialog pre"), "# Müller\n");
-    await page.keyboard.press("Escape");
+    await closePreview(page);
 
     await page.fill("#q", "harbour");
     await page.waitForSelector('.list[data-view="harbour"]');
     await page.keyboard.press("Enter");
     await until(page, 'document.querySelector("video")?.duration === 60');
-    const shade = await page.evaluate(`(async () => {
-    const film = document.querySelector("video");
-    const sought = new Promise((done) => film.onseeked = done);
-    film.currentTime = 42.5;
-    await sought;
-    const c = new OffscreenCanvas(1, 1).getContext("2d");
-    c.drawImage(film, 0, 0, 1, 1);
-    return c.getImageData(0, 0, 1, 1).data[1];
-  })()`) as number;
+    const shade = await brightnessAt(page, 42.5);
     assert(Math.abs(shade - 42 * 4) <= 6, `${shade}`);
-    await page.keyboard.press("Escape");
+    await closePreview(page);
 
     await page.fill("#q", "backup");
     await page.waitForSelector('.list[data-view="backup"]');
@@ -76,7 +69,7 @@ testInBrowser(
     assertEquals(download.suggestedFilename(), "backup.bin");
     const saved = await Deno.readFile((await download.path())!);
     assert(saved.length === archive.length && isSame(saved, archive));
-    await page.keyboard.press("Escape");
+    await closePreview(page);
 
     await page.click("nav.tabs a[href='#nodes']");
     await page.waitForSelector("#node-list code");

@@ -5,12 +5,13 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import {
   closeBrowser,
+  closePreview,
   openPage,
   testInBrowser,
   textsOf,
   until,
 } from "../gateway/_browser.ts";
-import { makeFilm } from "../gateway/_film.ts";
+import { brightnessAt, makeFilm } from "../gateway/_film.ts";
 import { host, LINK_POSTS, node, transfer } from "../gateway/_page_fixture.ts";
 
 testInBrowser(
@@ -22,7 +23,7 @@ testInBrowser(
     await page.click("text=README.md");
     await page.waitForSelector("dialog pre");
     assertEquals(await page.textContent("dialog pre"), "<b>hello</b>\n");
-    await page.keyboard.press("Escape");
+    await closePreview(page);
     await page.goto(`${at.url}files/photos/2026/`);
     await page.click("text=beach.svg");
     await until(
@@ -54,20 +55,9 @@ testInBrowser(
     at.state.contents.set("film.webm", { type: "video/webm", bytes });
     await page.click("text=film.webm");
     await until(page, 'document.querySelector("video")?.duration === 60');
-    const grey = async (seconds: number) =>
-      await page.evaluate(`(async () => {
-      const film = document.querySelector("video");
-      const sought = new Promise((done) => film.onseeked = done);
-      film.currentTime = ${seconds};
-      await sought;
-      const canvas = new OffscreenCanvas(1, 1);
-      const c = canvas.getContext("2d");
-      c.drawImage(film, 0, 0, 1, 1);
-      return c.getImageData(0, 0, 1, 1).data[1];
-    })()`) as number;
     // Two frames a second, two shades each: VP8 rounds a little.
     for (const seconds of [50, 10, 31]) {
-      const shade = await grey(seconds + 0.1);
+      const shade = await brightnessAt(page, seconds + 0.1);
       assert(Math.abs(shade - seconds * 4) <= 6, `${shade} at ${seconds} s`);
     }
   },

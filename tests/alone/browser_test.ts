@@ -184,6 +184,34 @@ testInBrowser("The page is used with the keyboard alone", async () => {
 });
 
 testInBrowser(
+  "Enter at once after typing opens what was typed, and typing goes on after Escape",
+  async () => {
+    await using at = host();
+    await using opened = await openPage(at.url);
+    const { page } = opened;
+    await page.waitForSelector(".row");
+    // In one task, as quick as no person is: the answer comes after Enter.
+    await page.evaluate(`{
+      const search = document.querySelector("#q");
+      search.value = "beach";
+      search.dispatchEvent(new Event("input", { bubbles: true }));
+      search.form.requestSubmit();
+    }`);
+    await page.waitForSelector(
+      "dialog[open] h2[title='photos/2026/beach.svg']",
+    );
+    const focused = await page.evaluate(`(() => {
+      const dialog = document.querySelector("dialog");
+      dialog.dispatchEvent(new Event("cancel", { cancelable: true }));
+      document.querySelector("#q").focus();
+      return new Promise((done) =>
+        setTimeout(() => done(document.activeElement.id), 100));
+    })()`);
+    assertEquals(focused, "q");
+  },
+);
+
+testInBrowser(
   "axe-core finds nothing on any view, light and dark, with and without script",
   async () => {
     await using at = host({

@@ -26,7 +26,11 @@ async function launch(): Promise<Browser> {
   const { chromium } = await import("playwright-core");
   return await chromium.launch({
     executablePath: CHROMIUM,
-    args: ["--no-sandbox", "--autoplay-policy=no-user-gesture-required"],
+    args: [
+      "--no-sandbox",
+      "--autoplay-policy=no-user-gesture-required",
+      "--disable-gpu", // where there is none, frames of a film come late
+    ],
   });
 }
 
@@ -105,6 +109,12 @@ export async function assertAccessible(page: Page): Promise<void> {
       id + ": " + nodes.map(({ html, failureSummary }) =>
         html.slice(0, 200) + " " + failureSummary).join("; ")))`);
   assertEquals(found, []);
+}
+
+/** Closes the preview with a key, and waits until it is closed. */
+export async function closePreview(page: Page): Promise<void> {
+  await page.keyboard.press("Escape");
+  await page.waitForSelector("#preview:not([open])", { state: "attached" });
 }
 
 /** The texts of all elements that a selector finds. */

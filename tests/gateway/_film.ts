@@ -44,6 +44,31 @@ export async function makeFilm(
   );
 }
 
+/**
+ * Seeks in the film of a page and says how bright the frame is that it shows,
+ * 0 to 255. Chromium tells of a seek before it has drawn the frame: until then
+ * a picture of the film is transparent.
+ */
+export async function brightnessAt(
+  page: Page,
+  seconds: number,
+): Promise<number> {
+  return await page.evaluate(`(async () => {
+    const film = document.querySelector("video");
+    const sought = new Promise((done) => film.onseeked = done);
+    film.currentTime = ${seconds};
+    await sought;
+    const c = new OffscreenCanvas(1, 1).getContext("2d");
+    for (;;) {
+      c.clearRect(0, 0, 1, 1);
+      c.drawImage(film, 0, 0, 1, 1);
+      const [, brightness, , opacity] = c.getImageData(0, 0, 1, 1).data;
+      if (opacity === 255) return brightness;
+      await new Promise((done) => setTimeout(done, 50));
+    }
+  })()`) as number;
+}
+
 /** The frame of VP8 in a WebP: the content of its chunk `VP8 `. */
 function frameIn(webp: Uint8Array): Uint8Array {
   const view = new DataView(webp.buffer, webp.byteOffset);

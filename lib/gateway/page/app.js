@@ -49,6 +49,10 @@ const worker = new Worker(new URL("worker.js", import.meta.url), {
 let wanted = wantedIn(location);
 let asked = 0;
 let askedAt = 0;
+/** The last question that was answered. */
+let answered = 0;
+/** Whether the first row is opened when it is known. */
+let isFirstWanted = false;
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let addressTimer;
 /** @type {ListTold | undefined} */
@@ -139,6 +143,7 @@ function go(change, { isNew = true } = {}) {
 
 function ask() {
   askedAt = performance.now();
+  isFirstWanted = false;
   worker.postMessage({ kind: "view", id: ++asked, wanted });
   drawPath();
   drawHeads();
@@ -151,6 +156,14 @@ function ask() {
 function open(row, index) {
   if (row.isFolder) return go({ folder: row.name, query: "", mark: "" });
   preview.show(row, index);
+}
+
+/** Opens the first that was found, as soon as it is known. */
+function openFirst() {
+  if (!isFirstWanted || answered !== asked) return;
+  isFirstWanted = false;
+  const row = list.row(0);
+  if (row !== undefined) open(row, 0);
 }
 
 /**
@@ -358,6 +371,8 @@ worker.addEventListener("message", ({ data }) => {
   // For tests and the curious: how long the answer took.
   table.dataset["ms"] = (performance.now() - askedAt).toFixed(1);
   table.dataset["view"] = wanted.query;
+  answered = data.id;
+  openFirst();
 });
 
 // --- keys and tabs -----------------------------------------------------------
@@ -369,8 +384,8 @@ search.addEventListener("input", () => {
 });
 byId("search").addEventListener("submit", (event) => {
   event.preventDefault();
-  const row = list.row(0);
-  if (row !== undefined && wanted.query !== "") open(row, 0);
+  isFirstWanted = wanted.query !== "";
+  openFirst();
 });
 search.addEventListener("keydown", (event) => {
   if (event.key === "ArrowDown") {

@@ -24,6 +24,7 @@ export class Preview {
   #dialog = /** @type {HTMLDialogElement} */ (byId("preview"));
   #parts;
   #index = 0;
+  #isShown = false;
   #stop = new AbortController();
 
   /**
@@ -33,12 +34,13 @@ export class Preview {
    */
   constructor(parts) {
     this.#parts = parts;
-    this.#dialog.addEventListener("close", () => {
-      this.#empty();
-      parts.closed(this.#index);
+    this.#dialog.addEventListener("cancel", (event) => {
+      event.preventDefault();
+      this.#close();
     });
+    this.#dialog.addEventListener("close", () => this.#close());
     this.#dialog.addEventListener("click", (event) => {
-      if (event.target === this.#dialog) this.#dialog.close();
+      if (event.target === this.#dialog) this.#close();
     });
     this.#dialog.addEventListener("keydown", (event) => this.#onKey(event));
   }
@@ -59,7 +61,7 @@ export class Preview {
     const slash = name.lastIndexOf("/") + 1;
     const close = h("button", { type: "button", class: "quiet" });
     close.append(icon("close"), h("span", { class: "unseen" }, "Close"));
-    close.addEventListener("click", () => this.#dialog.close());
+    close.addEventListener("click", () => this.#close());
     const url = fileUrl(name, ROOT);
     const download = h("a", {
       ...{ class: "button main", href: `${url}?download`, download: true },
@@ -99,6 +101,7 @@ export class Preview {
         shared,
       ),
     );
+    this.#isShown = true;
     if (!this.#dialog.open) this.#dialog.showModal();
     download.focus();
     this.#fill(place, name, url);
@@ -131,6 +134,18 @@ export class Preview {
     if (isPlaying || isTyping) return; // its own keys
     if (key === "ArrowLeft") this.#step(-1);
     if (key === "ArrowRight") this.#step(1);
+  }
+
+  /**
+   * Closes at once: a browser's own event comes a moment later, when somebody
+   * may have gone on to type, and would lose the focus.
+   */
+  #close() {
+    if (!this.#isShown) return;
+    this.#isShown = false;
+    this.#dialog.close();
+    this.#empty();
+    this.#parts.closed(this.#index);
   }
 
   /** Ends what is under way: a film that nobody sees is not fetched. */
