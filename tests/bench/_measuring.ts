@@ -111,6 +111,11 @@ export async function peakBytesOf(pids: readonly number[]): Promise<number> {
   return most;
 }
 
+/** From here on, the peak of a process counts anew. */
+export async function resetPeakOf(pid: number): Promise<void> {
+  await Deno.writeTextFile(`/proc/${pid}/clear_refs`, "5");
+}
+
 /** The middle of some numbers. */
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
