@@ -57,10 +57,10 @@ export const WEB_LIMITS = {
   gatewayManifestBytes: 8 * MIB,
   /** Asked for ahead of a reader, so that a line is full at 100 ms. */
   gatewayWindowBytes: 4 * MIB,
-  /** The same where there are many readers: 50 of them take 50 MiB. */
-  gatewaySmallWindowBytes: 1 * MIB,
-  /** More readers than these are many. */
-  gatewayFewReaderCount: 16,
+  /** The same for all readers together: 64 of them take no more than 8. */
+  gatewayReadersBytes: 32 * MIB,
+  /** At least two pieces: one is sent while the next comes. */
+  gatewaySmallWindowBytes: 512 * KIB,
   /** After a seek so much is still taken; where more would come, we hang up. */
   gatewayDrainBytes: 1 * MIB,
 };

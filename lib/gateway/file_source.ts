@@ -14,11 +14,11 @@ import { Peers } from "../client/peers.ts";
 import type { TransferOptions } from "../client/transfer_options.ts";
 import type { Manifest } from "../content/manifest.ts";
 import type { Section } from "../content/section.ts";
-import { type Hasher, PlainHasher } from "../transfer/hashing.ts";
-import { startLane } from "../transfer/lane.ts";
 import { askFor, type ChosenContent, manifestOf } from "./asking.ts";
+import type { Hashers } from "./hashers.ts";
 import type { Lists } from "./lists.ts";
 import { NodeSessions } from "./node_sessions.ts";
+import type { ReaderMemory } from "./reader_memory.ts";
 import { NothingLeft, readVerified } from "./verified_read.ts";
 
 /** A file that was found. */
@@ -51,6 +51,10 @@ export interface FileSourceOptions {
   readonly lists?: Lists;
   readonly tell: (event: ClientEvent) => void;
   readonly limits: Limits;
+  /** Shared with other sources. */
+  readonly memory: ReaderMemory;
+  /** Shared with other sources. */
+  readonly hashers: Hashers;
 }
 
 /** What is remembered of a name for a moment. */
@@ -59,8 +63,6 @@ interface Remembered {
   readonly chosen: Promise<ChosenContent>;
 }
 
-// A worker takes longer to start than to be of use for less.
-const WORKER_FROM_BYTES = 16 * 1024 * 1024;
 // Names whose content is remembered.
 const MOST_REMEMBERED = 1_000;
 
@@ -69,12 +71,9 @@ export class FileSource implements AsyncDisposable {
   readonly #options: FileSourceOptions;
   readonly #peers: Peers;
   readonly #sessions: NodeSessions;
-  readonly #plain = new PlainHasher();
-  #lane: Hasher | undefined;
   readonly #remembered = new Map<string, Remembered>();
   readonly #manifests = new Map<string, Promise<{ manifest: Manifest }>>();
   #manifestBytes = 0;
-  #readerCount = 0;
 
   constructor(options: FileSourceOptions) {
     const { client, tell, limits } = options;
@@ -214,19 +213,15 @@ export class FileSource implements AsyncDisposable {
     },
   ): AsyncGenerator<Uint8Array> {
     if (section.start === section.end) return;
-    const { limits, tell } = this.#options;
+    const { limits, tell, memory, hashers } = this.#options;
     const manifest = await this.#manifest(name, chosen);
     const { holders, answers } = chosen;
-    this.#readerCount++;
     try {
       yield* readVerified(section, {
         ...{ manifest, holders, signal, from },
         sessions: this.#sessions,
-        hasher: this.#hasherFor(section),
-        windowBytes: () =>
-          this.#readerCount > limits.gatewayFewReaderCount
-            ? limits.gatewaySmallWindowBytes
-            : limits.gatewayWindowBytes,
+        hasher: hashers.for(section),
+        memory,
         drainBytes: limits.gatewayDrainBytes,
         failed: (node, error) => {
           const answer = answerOf(error);
@@ -242,20 +237,11 @@ export class FileSource implements AsyncDisposable {
       this.#remembered.delete(`${chosen.group.content ?? ""} ${name}`);
       const found = new Set(holders.map(({ node }) => node.id));
       throw exhausted(name, answers, found);
-    } finally {
-      this.#readerCount--;
     }
-  }
-
-  #hasherFor({ start, end }: Section): Hasher {
-    return end - start < WORKER_FROM_BYTES
-      ? this.#plain
-      : this.#lane ??= startLane();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#sessions[Symbol.asyncDispose]();
     await this.#peers[Symbol.asyncDispose]();
-    this.#lane?.[Symbol.dispose]();
   }
 }

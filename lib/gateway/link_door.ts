@@ -18,6 +18,8 @@ import type { ClientEvent } from "../client/events.ts";
 import { Peers } from "../client/peers.ts";
 import type { TransferOptions } from "../client/transfer_options.ts";
 import { FileSource, type FoundFile } from "./file_source.ts";
+import type { Hashers } from "./hashers.ts";
+import type { ReaderMemory } from "./reader_memory.ts";
 import { RecentCounts } from "./recent.ts";
 
 /** Options of {@linkcode LinkDoor}. */
@@ -26,6 +28,10 @@ export interface LinkDoorOptions {
   readonly client: TransferOptions;
   readonly tell: (event: ClientEvent) => void;
   readonly limits: Limits;
+  /** Shared with all readers of the gateway. */
+  readonly memory: ReaderMemory;
+  /** Shared with all readers of the gateway. */
+  readonly hashers: Hashers;
 }
 
 /** Where a request comes from, and when its client leaves. */
@@ -97,7 +103,7 @@ export class LinkDoor implements AsyncDisposable {
     { remote, signal }: Visitor,
   ): Promise<LinkVerdict<{ file: FoundFile }>> {
     if (!this.#count(remote)) return refused(429, TOO_MANY);
-    const { limits, tell } = this.#options;
+    const { limits, tell, memory, hashers } = this.#options;
     if (this.#closings.size >= limits.gatewayLinkDownloadCount) {
       return refused(503, TOO_MANY_DOWNLOADS);
     }
@@ -108,7 +114,11 @@ export class LinkDoor implements AsyncDisposable {
       const { name, content } = link;
       if (link.pass !== undefined) await this.#redeemInTurn(name, client);
       signal.throwIfAborted();
-      const source = stack.use(new FileSource({ client, tell, limits }));
+      const source = stack.use(
+        new FileSource({
+          ...{ client, tell, limits, memory, hashers },
+        }),
+      );
       const file = await source.find(name, { content, signal });
       return { kind: "welcome", file };
     } catch (error) {

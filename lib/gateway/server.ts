@@ -18,9 +18,11 @@ import type { WebCertificate } from "../transport/accept.ts";
 import { checkCertificate } from "./certificate.ts";
 import { FileSource } from "./file_source.ts";
 import type { Gateway } from "./gateway.ts";
+import { Hashers } from "./hashers.ts";
 import { LinkDoor } from "./link_door.ts";
 import { Login } from "./login.ts";
 import { Lists } from "./lists.ts";
+import { ReaderMemory } from "./reader_memory.ts";
 import { answerTo } from "./routes.ts";
 import { Transfers } from "./transfers.ts";
 
@@ -82,8 +84,11 @@ export async function serveGateway(
     freshMs: limits.gatewayListFreshMs,
     patienceMs: limits.gatewayListPatienceMs,
   });
-  const source = new FileSource({ client, lists, tell: onEvent, limits });
-  const links = new LinkDoor({ client, tell: onEvent, limits });
+  const hashers = new Hashers();
+  const memory = new ReaderMemory(limits);
+  const reading = { client, tell: onEvent, limits, memory, hashers };
+  const source = new FileSource({ ...reading, lists });
+  const links = new LinkDoor(reading);
   const gateway: Gateway = {
     lists,
     ...{ source, links },
@@ -110,6 +115,7 @@ export async function serveGateway(
     await lists.settled();
     await links[Symbol.asyncDispose]();
     await source[Symbol.asyncDispose]();
+    hashers[Symbol.dispose]();
   };
   const onAbort = () => void close();
   options.signal?.addEventListener("abort", onAbort);

@@ -24,6 +24,7 @@ import {
   hashParts,
 } from "../transfer/hashing.ts";
 import type { NodeSessions, SessionLease } from "./node_sessions.ts";
+import type { ReaderMemory } from "./reader_memory.ts";
 
 /** A node with the content, and what to ask it for. */
 export interface Holder {
@@ -38,8 +39,8 @@ export interface ReadOptions {
   readonly holders: readonly Holder[];
   readonly sessions: NodeSessions;
   readonly hasher: Hasher;
-  /** Bytes that may be asked for ahead of the reader, now. */
-  readonly windowBytes: () => number;
+  /** What bounds how far ahead of the reader bytes are asked for. */
+  readonly memory: ReaderMemory;
   /** What is cancelled while it is on its way: up to so much is taken anyway. */
   readonly drainBytes: number;
   readonly signal: AbortSignal;
@@ -79,13 +80,14 @@ export async function* readVerified(
   section: Section,
   options: ReadOptions,
 ): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  using _place = options.memory.enter();
   const reader = new Reader(section, options);
   try {
     for (let task = reader.next(); task; task = reader.next()) {
       const bytes = await task.bytes;
       const position = task.first * reader.pieceBytes;
       yield cutToSection(bytes, position, section);
-      reader.taken(bytes.length);
+      reader.taken(bytes);
     }
   } finally {
     reader.cancel();
@@ -123,14 +125,15 @@ class Reader {
     return this.#tasks.shift();
   }
 
-  /** The reader has taken a part. */
-  taken(bytes: number): void {
-    this.#aheadBytes -= bytes;
-    this.#windowBytes += bytes;
+  /** The reader has taken a part, and does not need it any more. */
+  taken(part: Uint8Array<ArrayBuffer>): void {
+    this.#aheadBytes -= part.length;
+    this.#windowBytes += part.length;
+    this.#options.memory.giveBack(part);
   }
 
   #fill(): void {
-    const most = Math.min(this.#windowBytes, this.#options.windowBytes());
+    const most = Math.min(this.#windowBytes, this.#options.memory.windowBytes);
     while (
       this.#nextPiece < this.#end &&
       (this.#aheadBytes < most || this.#tasks.length === 0)
@@ -194,7 +197,7 @@ class Reader {
   ): Promise<Uint8Array<ArrayBuffer>> {
     const line = await this.#lineTo(node);
     if (this.#isOver) throw new NothingLeft();
-    const buffer = new Uint8Array(bytes);
+    const buffer = this.#options.memory.take(bytes);
     let at = 0;
     line.owedBytes += bytes;
     try {

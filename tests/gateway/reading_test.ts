@@ -132,7 +132,7 @@ for (
     ["the small window of many readers", {
       gatewayWindowBytes: 1_000 * MIB,
       gatewaySmallWindowBytes: MIB,
-      gatewayFewReaderCount: 0,
+      gatewayReadersBytes: 0,
     }],
   ] as const
 ) {

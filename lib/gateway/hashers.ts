@@ -1,0 +1,31 @@
+/**
+ * What hashes for all readers of a gateway: one worker, started for the first
+ * that reads much.
+ *
+ * @module
+ */
+
+import type { Section } from "../content/section.ts";
+import { type Hasher, PlainHasher } from "../transfer/hashing.ts";
+import { startLane } from "../transfer/lane.ts";
+
+// A worker takes longer to start than to be of use for less.
+const WORKER_FROM_BYTES = 16 * 1024 * 1024;
+
+/** Chooses where a section is hashed. Disposing ends the worker. */
+export class Hashers implements Disposable {
+  readonly #plain = new PlainHasher();
+  #lane: Hasher | undefined;
+
+  /** The hasher for a reader of `section`. */
+  for({ start, end }: Section): Hasher {
+    return end - start < WORKER_FROM_BYTES
+      ? this.#plain
+      : this.#lane ??= startLane();
+  }
+
+  [Symbol.dispose](): void {
+    this.#lane?.[Symbol.dispose]();
+    this.#lane = undefined;
+  }
+}

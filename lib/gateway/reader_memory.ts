@@ -1,0 +1,80 @@
+/**
+ * The memory of all readers of a gateway: how much each may ask for ahead, and
+ * the buffers of parts, which are used again. Pure.
+ *
+ * @module
+ */
+
+import type { Limits } from "../base/limits.ts";
+
+/** The numbers that bound it. */
+export type ReaderMemoryLimits = Pick<
+  Limits,
+  "gatewayReadersBytes" | "gatewayWindowBytes" | "gatewaySmallWindowBytes"
+>;
+
+// Parts are 256 KiB, 512 KiB or 1 MiB, and the last of a file is shorter.
+const LEAST_BYTES = 256 * 1024;
+
+/** Shares memory among readers. */
+export class ReaderMemory {
+  readonly #limits: ReaderMemoryLimits;
+  readonly #idle: ArrayBuffer[] = [];
+  #idleBytes = 0;
+  #readers = 0;
+
+  constructor(limits: ReaderMemoryLimits) {
+    this.#limits = limits;
+  }
+
+  /** A reader begins; disposing says that it has ended. */
+  enter(): Disposable {
+    this.#readers++;
+    let isOver = false;
+    return {
+      [Symbol.dispose]: () => {
+        if (isOver) return;
+        isOver = true;
+        this.#readers--;
+      },
+    };
+  }
+
+  /** Bytes that each reader may ask for ahead: less, the more readers there are. */
+  get windowBytes(): number {
+    const {
+      gatewayReadersBytes: all,
+      gatewayWindowBytes: most,
+      gatewaySmallWindowBytes: least,
+    } = this.#limits;
+    const share = all / Math.max(1, this.#readers);
+    return Math.min(most, Math.max(least, Math.floor(share)));
+  }
+
+  /** Bytes of buffers that wait to be used again. */
+  get idleBytes(): number {
+    return this.#idleBytes;
+  }
+
+  /** A buffer for so many bytes; what it holds is of no meaning. */
+  take(bytes: number): Uint8Array<ArrayBuffer> {
+    const size = Math.max(LEAST_BYTES, 2 ** Math.ceil(Math.log2(bytes)));
+    const at = this.#idle.findLastIndex(({ byteLength }) =>
+      byteLength === size
+    );
+    const [buffer = new ArrayBuffer(size)] = at < 0
+      ? []
+      : this.#idle.splice(at, 1);
+    if (at >= 0) this.#idleBytes -= size;
+    return new Uint8Array(buffer, 0, bytes);
+  }
+
+  /** Gives a buffer back. Nobody may use it any more. */
+  giveBack({ buffer }: Uint8Array<ArrayBuffer>): void {
+    this.#idle.push(buffer);
+    this.#idleBytes += buffer.byteLength;
+    while (this.#idleBytes > this.#limits.gatewayWindowBytes) {
+      this.#idleBytes -= this.#idle.shift()!.byteLength;
+    }
+  }
+}
