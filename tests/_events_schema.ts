@@ -1008,7 +1008,7 @@ export const EVENTS: Readonly<Record<EventName, EventSpec>> = {
     },
   },
   "relay_used": {
-    says: "the relay that `p2p use` remembers",
+    says: "a relay that `p2p use` remembers",
     roles: ["p2p"],
     fields: {
       relay: text("its address, with its id"),

@@ -18,14 +18,14 @@ import type { RoleContext } from "../../lib/cli/roles/role.ts";
 import { findRelays, type FoundRelay } from "../../lib/transport/announce.ts";
 
 /**
- * The relay that the person chooses; `undefined` if none. Without a terminal
+ * The relay that the person chooses; an empty list if none. Without a terminal
  * the relays are only listed.
  *
  * @throws {Failure} of kind `relay` if no relay answers.
  */
 export async function chooseRelay(
   context: RoleContext,
-): Promise<Required<RelayAddress> | undefined> {
+): Promise<readonly Required<RelayAddress>[]> {
   const { terminal, signal } = context;
   const found = await look(context);
   for (const { name, isPrivate, ...relay } of found) {
@@ -51,7 +51,7 @@ export async function chooseRelay(
   );
   if (!terminal.isInteractive) {
     terminal.note("remember one with p2p use RELAY");
-    return undefined;
+    return [];
   }
   terminal.ask("which one? (its number; Enter takes none): ");
   const answer = (await new Input().line(signal))?.trim() ?? "";
@@ -60,10 +60,10 @@ export async function chooseRelay(
     : undefined;
   if (chosen === undefined) {
     terminal.note("none is remembered");
-    return undefined;
+    return [];
   }
   const { host, port, id } = chosen;
-  return { host, port, id };
+  return [{ host, port, id }];
 }
 
 async function look({ line, signal }: RoleContext): Promise<FoundRelay[]> {

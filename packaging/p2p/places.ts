@@ -12,7 +12,7 @@ import { Failure } from "../../lib/base/errors.ts";
 export interface Places {
   /** The program: Deno, the sources and the packages. */
   readonly data: string;
-  /** The remembered relay. */
+  /** The remembered relays. */
   readonly config: string;
   /** Identities and digests. */
   readonly state: string;

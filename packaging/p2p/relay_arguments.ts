@@ -1,9 +1,10 @@
 /**
- * The relay, its tokens and its index key as arguments of the scripts.
+ * The relays, their tokens and the index key as arguments of the scripts.
  *
  * @module
  */
 
+import { Failure } from "../../lib/base/errors.ts";
 import type { CommandLine } from "../../lib/cli/options/command_line.ts";
 import type { OptionTable } from "../../lib/cli/options/option_spec.ts";
 import type { UsedPath } from "./permissions.ts";
@@ -17,14 +18,14 @@ export interface RelayArguments {
 }
 
 /**
- * The relay that was typed, or the remembered one with its token and its index
- * key, if the command has `options` for them.
+ * The relay that was typed, or the remembered ones with their tokens and the
+ * index key, if the command has `options` for them.
  *
  * @throws {Failure} of kind `usage` if neither is there.
  */
 export async function relayFor(
   relayWords: readonly string[],
-  { line, options, role, around }: {
+  { line, options: taken, role, around }: {
     line: CommandLine;
     options: OptionTable;
     role: "node" | "client";
@@ -33,36 +34,67 @@ export async function relayFor(
 ): Promise<RelayArguments> {
   const isListed = ["relay", "relays"].some((name) => line.isSet(name));
   if (relayWords.length > 0 || isListed) {
-    const list = line.value("relays");
-    const tokens = list === undefined || relayWords.length > 0
-      ? []
-      : await around.tokensIn(list);
-    const paths = tokens.map((path) => ({ path, use: "read" as const }));
-    return { words: relayWords, options: [], paths };
+    const tokens = relayWords.length > 0 ? [] : await tokensOf(line, around);
+    return { words: relayWords, options: [], paths: tokens.map(toRead) };
   }
   const remembered = around.remembered();
-  if (remembered === undefined) {
+  const [first, ...others] = remembered;
+  if (first === undefined) {
     throw cannotStart(
       "no relay is remembered",
       "name one with p2p use RELAY, or before the command",
     );
   }
-  const { relay, tokenFiles, indexKeyFile } = remembered;
   const isGiven = line.isSet("token") || line.isSet("token-file");
+  const tokens = remembered.map(({ tokenFiles }) =>
+    isGiven ? undefined : tokenFiles[role]
+  );
   const isKeyGiven = line.isSet("index-key-file") ||
-    options["index-key-file"] === undefined;
-  const files = [
-    { option: "--token-file", path: isGiven ? undefined : tokenFiles[role] },
-    {
-      option: "--index-key-file",
-      path: isKeyGiven ? undefined : indexKeyFile,
-    },
-  ].flatMap(({ option, path }) => path === undefined ? [] : [{ option, path }]);
-  return {
-    words: [relay],
-    options: files.flatMap(({ option, path }) => [option, path]),
-    paths: files.map(({ path }) => ({ path, use: "read" })),
-  };
+    taken["index-key-file"] === undefined;
+  // Nodes and clients have one key, whatever their relays.
+  const key = isKeyGiven
+    ? undefined
+    : remembered.find(({ indexKeyFile }) => indexKeyFile)?.indexKeyFile;
+  const keyOption = key === undefined ? [] : ["--index-key-file", key];
+  const paths = [...tokens, key].filter((path) => path !== undefined)
+    .map(toRead);
+  if (others.length === 0) {
+    const [token] = tokens;
+    const options = token === undefined ? [] : ["--token-file", token];
+    return { words: [first.relay], options: [...options, ...keyOption], paths };
+  }
+  const options = remembered.flatMap(({ relay }, n) => {
+    const token = tokens[n];
+    return ["--relay", token === undefined ? relay : `${relay} ${token}`];
+  });
+  return { words: [], options: [...options, ...keyOption], paths };
+}
+
+/** The files with tokens that go with `--relay` and `--relays`. */
+async function tokensOf(
+  line: CommandLine,
+  { tokensIn }: Surroundings,
+): Promise<readonly string[]> {
+  const list = line.value("relays");
+  return [
+    ...tokenFilesOf(line),
+    ...list === undefined ? [] : await tokensIn(list),
+  ];
+}
+
+function tokenFilesOf(line: CommandLine): readonly string[] {
+  try {
+    return (line.get("relay") ?? []).flatMap(({ tokenFile }) =>
+      tokenFile ?? []
+    );
+  } catch (error) {
+    if (error instanceof Failure) return []; // the role reports it
+    throw error;
+  }
+}
+
+function toRead(path: string): UsedPath {
+  return { path, use: "read" };
 }
 
 /** The remembered node token, for a client that shares files itself. */
@@ -70,6 +102,6 @@ export function nodeTokenFor(
   line: CommandLine,
   { remembered }: Surroundings,
 ): readonly string[] {
-  const path = remembered()?.tokenFiles.node;
+  const path = remembered()[0]?.tokenFiles.node;
   return path === undefined || line.isSet("node-token-file") ? [] : [path];
 }

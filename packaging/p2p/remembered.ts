@@ -1,5 +1,5 @@
 /**
- * The relay that `p2p use` remembers, in a file that only its owner can read.
+ * The relays that `p2p use` remembers, in a file that only its owner can read.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import {
 import { describeCause, Failure, localKindOf } from "../../lib/base/errors.ts";
 import { show } from "../../lib/base/text.ts";
 
-/** What is remembered. */
+/** A remembered relay. */
 export interface Remembered {
   /** The relay's address, with its id. */
   readonly relay: string;
@@ -28,28 +28,31 @@ export function rememberedPath(folder: string): string {
 }
 
 /**
- * Reads what is remembered; `undefined` if nothing is.
+ * Reads what is remembered; an empty list if nothing is.
  *
  * @throws {Failure} of kind `local` if the file cannot be read or understood.
  */
-export function readRemembered(folder: string): Remembered | undefined {
+export function readRemembered(folder: string): readonly Remembered[] {
   const path = rememberedPath(folder);
   let text: string;
   try {
     text = Deno.readTextFileSync(path);
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
+    if (error instanceof Deno.errors.NotFound) return [];
     throw cannotUse(path, "read", describeCause(error), error);
   }
   try {
-    return parseRemembered(text);
+    const found = JSON.parse(text);
+    // Earlier versions remembered one.
+    return (found.relays ?? [found]).map(parseRemembered);
   } catch (error) {
     throw cannotUse(path, "use", "it is damaged", error);
   }
 }
 
-function parseRemembered(text: string): Remembered {
-  const { relay, tokenFiles = {}, indexKeyFile } = JSON.parse(text);
+function parseRemembered(
+  { relay, tokenFiles = {}, indexKeyFile }: Remembered,
+): Remembered {
   parseRelayAddress(relay);
   const { node, client } = tokenFiles;
   for (const path of [node, client, indexKeyFile]) {
@@ -71,7 +74,10 @@ function parseRemembered(text: string): Remembered {
  *
  * @throws {Failure} of kind `local` if the file cannot be written.
  */
-export function writeRemembered(folder: string, remembered: Remembered): void {
+export function writeRemembered(
+  folder: string,
+  relays: readonly Remembered[],
+): void {
   const path = rememberedPath(folder);
   const temporary = `${path}.${crypto.randomUUID()}`;
   try {
@@ -79,7 +85,7 @@ export function writeRemembered(folder: string, remembered: Remembered): void {
     try {
       Deno.writeTextFileSync(
         temporary,
-        `${JSON.stringify(remembered, null, 2)}\n`,
+        `${JSON.stringify({ relays }, null, 2)}\n`,
         { createNew: true, mode: 0o600 },
       );
       Deno.renameSync(temporary, path);
@@ -93,9 +99,9 @@ export function writeRemembered(folder: string, remembered: Remembered): void {
 }
 
 /**
- * Forgets the relay.
+ * Forgets all relays.
  *
- * @returns whether one was remembered.
+ * @returns whether any was remembered.
  */
 export function forget(folder: string): boolean {
   return removeIfThere(rememberedPath(folder));
@@ -111,7 +117,7 @@ function removeIfThere(path: string): boolean {
   }
 }
 
-/** The remembered relay, parsed. */
+/** The address of a remembered relay, parsed. */
 export function relayOf({ relay }: Remembered): Required<RelayAddress> {
   return parseRelayAddress(relay);
 }
@@ -123,7 +129,7 @@ function cannotUse(
   cause: unknown,
 ): Failure {
   return new Failure(localKindOf(cause), {
-    what: `Cannot ${verb} the remembered relay`,
+    what: `Cannot ${verb} the remembered relays`,
     where: show(path),
     why,
     remedy: "forget it with p2p use --forget, then p2p use RELAY",

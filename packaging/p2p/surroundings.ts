@@ -20,8 +20,8 @@ import { P2P } from "./tables.ts";
 /** The world around a command line. */
 export interface Surroundings {
   readonly places: Places;
-  /** The remembered relay; read only when it is needed. */
-  remembered(): Remembered | undefined;
+  /** The remembered relays; read only when they are needed. */
+  remembered(): readonly Remembered[];
   readonly disk: Disk;
   /** Whether a person may be there to answer questions. */
   readonly isTerminal: boolean;

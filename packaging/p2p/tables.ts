@@ -44,7 +44,11 @@ export const OWN_OPTIONS = {
     isTyped: true,
     help: "do not let others on this network find the relay",
   },
-  forget: { isTyped: true, help: "forget the relay, and where its tokens are" },
+  add: { isTyped: true, help: "keep the remembered relays too" },
+  forget: {
+    isTyped: true,
+    help: "forget RELAY, or all, and their tokens' places",
+  },
   yes: { isTyped: true, help: "remove without asking" },
   show: {
     isTyped: true,
@@ -56,7 +60,7 @@ export const OWN_OPTIONS = {
 /** What decides which permissions a command of `p2p` itself needs. */
 export interface OwnTyped {
   readonly places: Places;
-  remembered(): Remembered | undefined;
+  remembered(): readonly Remembered[];
   readonly isTerminal: boolean;
   readonly line: CommandLine;
   /** The words after the command. */
@@ -79,20 +83,26 @@ const NOTHING = { alsoCalled: [], notes: [], examples: [], options: {} };
 export const OWN_COMMANDS = {
   use: {
     ...NOTHING,
-    usage: "use [RELAY]",
-    summary: "remember a relay, or show the remembered one",
+    usage: "use [RELAY...]",
+    summary: "remember relays, or show the remembered ones",
     alsoCalled: ["connect", "join", "login", "set"],
     notes: [
       "RELAY is a relay address, HOST PORT, HOST:PORT, HOST alone (port 1700), or - to",
       "read one of these from stdin. Without it, and with none remembered, you choose",
       "from the relays that announce themselves on this network. The relay is contacted,",
       "and remembered with its id: another relay at that place is refused later.",
+      "Several relays stand side by side, and any of them may fail: see docs/OPERATIONS.md.",
       "--token-file remembers the place of the token for a private relay, not the token;",
       "--index-key-file does so for the key of fingerprints.",
     ],
     examples: [
       { what: "remember a relay", line: "p2p use nas.local 1700" },
       { what: "which one is it?", line: "p2p use" },
+      {
+        what: "two relays, either may fail",
+        line: "p2p use nas.local pi.local",
+      },
+      { what: "without one of them", line: "p2p use --forget pi.local" },
       {
         what: "a private relay",
         line: "p2p use nas.local 1700 --token-file client.token",
@@ -102,6 +112,7 @@ export const OWN_COMMANDS = {
       "token-file": OPTIONS["token-file"]!,
       "index-key-file": OPTIONS["index-key-file"]!,
       "announce-port": OPTIONS["announce-port"]!,
+      add: OWN_OPTIONS.add,
       forget: OWN_OPTIONS.forget,
     },
     needs: needsOfUse,
@@ -152,12 +163,12 @@ export function isToldMore({ typed }: CommandLine): boolean {
 function needsOfUse(typed: OwnTyped): Needs {
   const { places: { config }, line, words } = typed;
   const env = ["HOME", "XDG_CONFIG_HOME"];
+  const isAlone = words.length === 0;
   if (line.isOn("forget")) {
-    const path = rememberedPath(config);
+    const path = isAlone ? rememberedPath(config) : config;
     return { net: false, paths: [{ path, use: "keep" }], env };
   }
-  const isAlone = words.length === 0;
-  const isKnown = isAlone && typed.remembered() !== undefined;
+  const isKnown = isAlone && !line.isOn("add") && typed.remembered().length > 0;
   if (isKnown && !isToldMore(line)) {
     return { net: false, paths: [{ path: config, use: "read" }], env };
   }

@@ -1,19 +1,18 @@
 /**
- * `p2p use`: contacts a relay and remembers it with its id, so that commands
- * need not name it.
+ * `p2p use`: contacts relays and remembers them with their ids, so that commands
+ * need not name them.
  *
  * @module
  */
 
+import { sideBySide } from "../../lib/access/further_relay.ts";
 import {
   formatRelayAddress,
-  looksLikeRelayAddress,
-  parseRelayAddress,
   type RelayAddress,
 } from "../../lib/base/address.ts";
 import { formatEndpoint } from "../../lib/base/conn.ts";
 import { Failure } from "../../lib/base/errors.ts";
-import { limitsWith } from "../../lib/base/limits.ts";
+import { LIMITS, limitsWith } from "../../lib/base/limits.ts";
 import { looksLikeLink } from "../../lib/access/link.ts";
 import { readSecretFile } from "../../lib/access/secret_file.ts";
 import {
@@ -24,7 +23,6 @@ import {
 import type { CliEvent } from "../../lib/cli/output/cli_events.ts";
 import { Input } from "../../lib/cli/output/streams.ts";
 import {
-  expectNoMore,
   type RoleContext,
   takeRelay,
   tellRelayMet,
@@ -48,15 +46,16 @@ const USAGE = OWN.commands["use"]!.usage;
 /** Runs the command; resolves to the exit code. */
 export async function runUse(run: OwnRun): Promise<number> {
   const { context, words, places } = run;
-  const { line, terminal } = context;
+  const { line } = context;
+  const isAdding = line.isOn("add");
   if (line.isOn("forget")) {
-    expectNoMore(words, OWN, USAGE);
-    const isGone = forget(places.config);
-    terminal.note(isGone ? "forgotten" : "no relay was remembered");
-    return 0;
+    if (isAdding) {
+      throw cannotUse("--forget excludes --add", "give one of them");
+    }
+    return await runForget(run);
   }
   const known = readRemembered(places.config);
-  const isShowing = words.length === 0 && known !== undefined &&
+  const isShowing = words.length === 0 && known.length > 0 && !isAdding &&
     !isToldMore(line);
   if (isShowing) {
     tellUsed(known, context);
@@ -64,82 +63,149 @@ export async function runUse(run: OwnRun): Promise<number> {
   }
   const tokenFile = line.value("token-file");
   const given = words.length > 0
-    ? await readRelay(words, context)
-    : known !== undefined
-    ? relayOf(known)
-    : await chooseRelay(context);
-  if (given === undefined) return 0;
+    ? await readRelays(words, context)
+    : isAdding || known.length === 0
+    ? await chooseRelay(context)
+    : [relayOf(theOnly(known))];
+  if (given.length === 0) return 0;
   const token = tokenFile === undefined
     ? undefined
     : { path: resolve(tokenFile), ...await readTokenFile(tokenFile, context) };
-  const indexKeyFile = line.value("index-key-file");
+  const keyFile = line.value("index-key-file");
   await readIndexKey(context); // refuses one that no node would take
-  const relay = await meet(given, { known, token: token?.token, context });
-  const { tokenFiles, ...kept } = known?.relay === relay
-    ? known
-    : { tokenFiles: {} };
-  const remembered: Remembered = {
-    ...kept,
-    relay,
-    tokenFiles: {
-      ...tokenFiles,
-      ...(token === undefined ? {} : { [token.role]: token.path }),
-    },
-    ...(indexKeyFile === undefined
-      ? {}
-      : { indexKeyFile: resolve(indexKeyFile) }),
-  };
-  writeRemembered(places.config, remembered);
-  tellUsed(remembered, context);
+  const key = keyFile === undefined ? {} : { indexKeyFile: resolve(keyFile) };
+  const met: Remembered[] = [];
+  for (const one of given) {
+    const relay = await meet(one, { known, token: token?.token, context });
+    const before = known.find((one) => one.relay === relay);
+    const added = token === undefined ? {} : { [token.role]: token.path };
+    const tokenFiles = { ...before?.tokenFiles, ...added };
+    met.push({ ...before, relay, tokenFiles, ...key });
+  }
+  const used = together(isAdding ? known : [], met);
+  writeRemembered(places.config, used);
+  tellUsed(used, context);
   return 0;
 }
 
-function tellUsed(
-  remembered: Remembered,
-  { terminal }: RoleContext,
-): void {
-  const { relay, tokenFiles, indexKeyFile } = remembered;
-  terminal.fact(`relay ${relay}`);
-  for (const [role, path] of Object.entries(tokenFiles)) {
-    terminal.fact(`${role} token in ${path}`);
+/** Forgets the relays that were typed, or all. */
+async function runForget(
+  { context, words, places }: OwnRun,
+): Promise<number> {
+  const { terminal } = context;
+  if (words.length === 0) {
+    const isGone = forget(places.config);
+    terminal.note(isGone ? "forgotten" : "no relay was remembered");
+    return 0;
   }
-  if (indexKeyFile !== undefined) terminal.fact(`index key in ${indexKeyFile}`);
-  terminal.event<CliEvent>({ event: "relay_used", ...remembered });
+  const given = await readRelays(words, context);
+  let left = readRemembered(places.config);
+  for (const relay of given) {
+    const others = left.filter((one) => !isAt(relay, one));
+    if (others.length === left.length) {
+      throw new Failure("usage", {
+        what: "Cannot forget relay",
+        where: formatEndpoint(relay),
+        why: "it is not remembered",
+        remedy: "p2p use shows those that are",
+      });
+    }
+    left = others;
+  }
+  if (left.length === 0) forget(places.config);
+  else writeRemembered(places.config, left);
+  terminal.note("forgotten");
+  tellUsed(left, context);
+  return 0;
 }
 
 /**
- * The relay that was typed, or that stands on standard input: alone, as from a
- * QR code, or in the line that the relay printed.
+ * Remembered relays with those that were met: each relay once.
+ *
+ * @throws {Failure} of kind `usage` if they are too many.
  */
-async function readRelay(
+function together(
+  known: readonly Remembered[],
+  met: readonly Remembered[],
+): readonly Remembered[] {
+  const used = new Map(
+    [...known, ...met].map((one) => [formatEndpoint(relayOf(one)), one]),
+  );
+  const all = [...used.values()];
+  const [first, ...others] = all.map((one) => ({ address: relayOf(one) }));
+  sideBySide(first!, others, LIMITS);
+  return all;
+}
+
+/** The only relay that is remembered: a file without a relay is for it. */
+function theOnly(known: readonly Remembered[]): Remembered {
+  const [only, ...others] = known;
+  if (others.length === 0) return only!;
+  throw cannotUse(
+    `${known.length} relays are remembered, and this may be for any of them`,
+    "name its relay: p2p use --add RELAY --token-file FILE",
+  );
+}
+
+function cannotUse(why: string, remedy: string): Failure {
+  return new Failure("usage", { what: "Cannot use relay", why, remedy });
+}
+
+function tellUsed(
+  used: readonly Remembered[],
+  { terminal }: RoleContext,
+): void {
+  for (const remembered of used) {
+    const { relay, tokenFiles, indexKeyFile } = remembered;
+    terminal.fact(`relay ${relay}`);
+    for (const [role, path] of Object.entries(tokenFiles)) {
+      terminal.fact(`${role} token in ${path}`);
+    }
+    if (indexKeyFile !== undefined) {
+      terminal.fact(`index key in ${indexKeyFile}`);
+    }
+    terminal.event<CliEvent>({ event: "relay_used", ...remembered });
+  }
+}
+
+/**
+ * The relays that were typed, or that stand on standard input: alone, as from
+ * QR codes, or in the line that a relay printed.
+ */
+async function readRelays(
   words: readonly string[],
   { signal }: RoleContext,
-): Promise<RelayAddress> {
-  let given = words;
+): Promise<readonly RelayAddress[]> {
+  let rest = words;
   if (words.length === 1 && words[0] === "-") {
     const text = await new Input().line(signal) ?? "";
-    given = [/p2p:\/\/\S+/i.exec(text)?.[0] ?? text.trim()].flatMap((word) =>
-      word.split(/\s+/)
+    rest = text.match(/p2p:\/\/\S+/gi) ?? text.trim().split(/\s+/);
+  }
+  const relays: RelayAddress[] = [];
+  while (rest.length > 0) {
+    const taken = takeOne(rest);
+    relays.push(taken.relay);
+    rest = taken.rest;
+  }
+  return relays;
+}
+
+function takeOne(
+  words: readonly string[],
+): { relay: RelayAddress; rest: readonly string[] } {
+  const [first = "", second = ""] = words;
+  if (looksLikeLink(first) && !first.endsWith("/")) {
+    throw cannotUse(
+      "this is a link to one file",
+      "fetch the file with p2p get LINK",
     );
   }
-  const [first = ""] = given;
-  if (looksLikeLink(first) && !first.endsWith("/")) {
-    throw new Failure("usage", {
-      what: "Cannot use relay",
-      why: "this is a link to one file",
-      remedy: "fetch the file with p2p get LINK",
-    });
-  }
-  if (looksLikeRelayAddress(first)) {
-    expectNoMore(given.slice(1), OWN, USAGE);
-    return parseRelayAddress(first);
-  }
   // Alone, a host means the port that `p2p relay` listens on.
-  const isAlone = given.length === 1 && first !== "" && !first.includes(":");
-  const place = isAlone ? [first, RELAY_PORT] : given;
-  const { relay, rest } = takeRelay(place, OWN, USAGE);
-  expectNoMore(rest, OWN, USAGE);
-  return relay;
+  const isAlone = first !== "" && !first.includes(":") &&
+    !/^\d+$/.test(first) && !/^\d+$/.test(second);
+  if (!isAlone) return takeRelay(words, OWN, USAGE);
+  const [, ...rest] = words;
+  return { ...takeRelay([first, RELAY_PORT], OWN, USAGE), rest };
 }
 
 async function readTokenFile(
@@ -162,7 +228,7 @@ async function readTokenFile(
 async function meet(
   relay: RelayAddress,
   { known, token, context: { terminal, signal } }: {
-    known: Remembered | undefined;
+    known: readonly Remembered[];
     token: Token | undefined;
     context: RoleContext;
   },
@@ -189,20 +255,25 @@ async function meet(
 /** As ssh does for a host whose key has changed. */
 function refuseOther(
   relay: RelayAddress,
-  { id, known }: { id: string; known: Remembered | undefined },
+  { id, known }: { id: string; known: readonly Remembered[] },
 ): void {
-  if (known === undefined) return;
-  const before = relayOf(known);
-  const isSamePlace = formatEndpoint(before).toLowerCase() ===
-    formatEndpoint(relay).toLowerCase();
-  if (!isSamePlace || before.id === id) return;
+  const before = known.find((one) => isAt(relay, one));
+  if (before === undefined || relayOf(before).id === id) return;
   throw new Failure("relay", {
     what: "Cannot trust relay",
     where: formatEndpoint(relay),
     why: "identity does not match: another one is remembered, " +
-      `wanted ${before.id}, found ${id}`,
-    remedy:
-      "if the relay was set up again, p2p use --forget and use it again; " +
+      `wanted ${relayOf(before).id}, found ${id}`,
+    remedy: "if the relay was set up again, forget it with p2p use --forget " +
+      `${formatEndpoint(relay)} and use it again; ` +
       "if not, somebody may be intercepting the connection",
   });
+}
+
+/** Whether a remembered relay is the one at this place, with this id if given. */
+function isAt({ id, ...place }: RelayAddress, known: Remembered): boolean {
+  const before = relayOf(known);
+  return formatEndpoint(before).toLowerCase() ===
+      formatEndpoint(place).toLowerCase() &&
+    (id === undefined || id === before.id);
 }

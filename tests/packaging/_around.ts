@@ -12,6 +12,8 @@ export const ID = "a".repeat(52);
 /** The address of the remembered relay. */
 export const KEPT = `p2p://nas.local:1700/${ID}`;
 export const REMEMBERED: Remembered = { relay: KEPT, tokenFiles: {} };
+/** A second relay. */
+export const ALSO_KEPT = `p2p://pi.local:1700/${"b".repeat(52)}`;
 
 const NAMES: Readonly<Record<string, "folder" | "file">> = {
   "Downloads": "folder",
@@ -20,7 +22,7 @@ const NAMES: Readonly<Record<string, "folder" | "file">> = {
 
 /** Such a world. */
 export function around(
-  remembered?: Remembered,
+  remembered: Remembered | readonly Remembered[] = [],
   { settings = new Map(), isTerminal = true }: {
     /** What stands in every configuration file. */
     settings?: Settings;
@@ -29,7 +31,7 @@ export function around(
 ): Surroundings {
   return {
     places: placesOf((name) => name === "HOME" ? "/home/u" : undefined),
-    remembered: () => remembered,
+    remembered: () => [remembered].flat(),
     disk: {
       kindOf: (path) => NAMES[path],
       targetOf: (path) => /^linked\/?$/.test(path) ? "/real/place" : undefined,

@@ -9,7 +9,7 @@ import { planOf } from "../../packaging/p2p/plan.ts";
 import { placesOf } from "../../packaging/p2p/places.ts";
 import type { Remembered } from "../../packaging/p2p/remembered.ts";
 import { withVariables } from "../_here.ts";
-import { around, ID, KEPT, REMEMBERED } from "./_around.ts";
+import { ALSO_KEPT, around, ID, KEPT, REMEMBERED } from "./_around.ts";
 
 const OTHER = `p2p://vps.example:17/${ID}`;
 const LINK = `p2p://nas.local:1700/${ID}/AQFw/letter.txt`;
@@ -488,6 +488,38 @@ Deno.test("p2p needs no home for what reads no place, and none where variables n
   }
 });
 
+Deno.test("p2p gives several remembered relays as options, each with the token of the role", async () => {
+  const both = [WITH_TOKENS, {
+    relay: ALSO_KEPT,
+    tokenFiles: { client: "/t/pi client" },
+  }];
+  const planned = (typed: string, remembered = both) =>
+    planOf(typed.split(" "), around(remembered));
+  const ls = await planned("ls");
+  assertEquals(ls.args, [
+    ...["--relay", `${KEPT} /t/client`],
+    ...["--relay", `${ALSO_KEPT} /t/pi client`, "ls"],
+  ]);
+  assertEquals(ls.flags[1], "--allow-read=/t/client,/t/pi client");
+  const share = await planned("share docs");
+  assertEquals(share.args.slice(2), [
+    ...["--relay", `${KEPT} /t/node`, "--relay", ALSO_KEPT],
+    ...["0", "docs"],
+  ]);
+  const given = await planned("ls --token-file t");
+  assertEquals(given.args.slice(0, 4), [
+    ...["--relay", KEPT, "--relay", ALSO_KEPT],
+  ]);
+  // What is typed stands in their place.
+  const typed = await planOf(
+    ["ls", "--relay", "nas:1 own.token"],
+    around(both),
+  );
+  assertEquals(typed.args, ["ls", "--relay", "nas:1 own.token"]);
+  assertEquals(typed.flags[1], "--allow-read=own.token");
+  assertEquals((await planned(`${KEPT} ls`)).args, [KEPT, "ls"]);
+});
+
 Deno.test("p2p use without a remembered relay may look for relays on the network", async () => {
   const { flags } = await planOf(["use"], around());
   assertEquals(flags, [
@@ -497,7 +529,7 @@ Deno.test("p2p use without a remembered relay may look for relays on the network
 });
 
 Deno.test("p2p clean may write only where it can be told to: with --yes, or at a terminal", async () => {
-  const surroundings = around(undefined, { isTerminal: false });
+  const surroundings = around([], { isTerminal: false });
   const flagsOf = async (...typed: string[]) =>
     (await planOf(["clean", ...typed], surroundings)).flags;
   assertEquals(await flagsOf(), ["--allow-read=.", ENV]);
@@ -509,7 +541,7 @@ Deno.test("p2p relay leaves announcing to the configuration file, whichever way 
   for (const isOn of [false, true]) {
     const settings = new Map([["announce", isOn]]);
     const typed = ["relay", "--state", "s", "--config", "c"];
-    const plan = await planOf(typed, around(undefined, { settings }));
+    const plan = await planOf(typed, around([], { settings }));
     assertEquals(plan.args.includes("--announce"), false);
     assertEquals(plan.flags.includes(RELAY_SYS), isOn);
   }

@@ -1,5 +1,5 @@
 /**
- * `p2p use`: the relay that is remembered, and the one that is refused.
+ * `p2p use`: the relays that are remembered, and those that are refused.
  */
 
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
@@ -74,7 +74,7 @@ Deno.test("p2p use refuses another relay at the same place, and takes it by its 
   assertMatch(
     refused.stderr.join("\n"),
     new RegExp(
-      `another one is remembered, wanted ${first.id}, found ${second.id}; if the relay was set up again, p2p use --forget`,
+      `another one is remembered, wanted ${first.id}, found ${second.id}; if the relay was set up again, forget it with p2p use --forget 127\\.0\\.0\\.1:${port} and`,
     ),
   );
   assert((await Deno.readTextFile(home.file)).includes(first.id));
@@ -88,7 +88,8 @@ Deno.test("p2p use remembers nothing of a relay that cannot be reached or is no 
     { args: ["127.0.0.1", "1"], code: 3 },
     // A host alone means port 1700.
     { args: ["nas.invalid"], code: 3, says: "nas.invalid:1700" },
-    { args: ["nas", "1700", "more"], code: 2 },
+    { args: ["nas", "1700", "1701"], code: 2 },
+    { args: ["nas", "1700", "more:0"], code: 2 },
     { args: ["-"], code: 2 },
     { args: [`p2p://127.0.0.1:1/${"a".repeat(52)}/AQFw/a.txt`], code: 2 },
   ];
@@ -124,6 +125,82 @@ Deno.test("p2p use remembers where the tokens of a private relay are, one for ea
     (await home.use([other.address])).text,
     `relay ${other.address}\n`,
   );
+});
+
+Deno.test("p2p use takes several relays in place of those before, adds one, and forgets one", async () => {
+  await using one = await relayHere();
+  await using two = await relayHere();
+  await using three = await relayHere();
+  await using home = await freshHome();
+  const facts = (...relays: readonly { address: string }[]) =>
+    relays.map(({ address }) => `relay ${address}\n`).join("");
+  const steps = [
+    { args: [three.address], used: [three] },
+    // A host with its port, and an address.
+    { args: ["127.0.0.1", one.port, two.address], used: [one, two] },
+    { args: ["--add", `127.0.0.1:${three.port}`], used: [one, two, three] },
+    // Each once, and in its place.
+    { args: ["--add", one.address], used: [one, two, three] },
+    { args: ["--forget", `127.0.0.1:${two.port}`], used: [one, three] },
+    { args: ["--forget", "127.0.0.1", one.port], used: [three] },
+    { args: ["-"], input: `${two.address} ${one.address}\n`, used: [two, one] },
+    { args: [], used: [two, one] },
+  ];
+  for (const { args, input, used } of steps) {
+    const { code, text } = await home.use(args, input);
+    assertEquals([code, text], [0, facts(...used)], args.join(" "));
+  }
+  const forgotten = await home.use(["--forget", two.address, one.address]);
+  assertEquals([forgotten.code, forgotten.stderr], [0, ["forgotten"]]);
+  await assertRejects(() => Deno.stat(home.file), Deno.errors.NotFound);
+});
+
+Deno.test("p2p use changes nothing of several relays if one is away, unknown, or one too many", async () => {
+  await using one = await relayHere();
+  await using two = await relayHere();
+  await using home = await freshHome();
+  await home.use([one.address, two.address]);
+  const before = await Deno.readTextFile(home.file);
+  const wrong = [
+    { args: [two.address, "127.0.0.1:1"], code: 3, says: /127\.0\.0\.1:1/ },
+    {
+      args: ["--forget", "127.0.0.1:1"],
+      code: 2,
+      says: /127\.0\.0\.1:1\): it is not remembered; p2p use shows/,
+    },
+    {
+      args: ["--forget", "--add", one.address],
+      code: 2,
+      says: /--forget excludes --add/,
+    },
+    {
+      args: ["--token-file", home.file],
+      code: 2,
+      says: /2 relays are remembered.*p2p use --add RELAY --token-file/,
+    },
+  ];
+  for (const { args, code, says } of wrong) {
+    const used = await home.use(args);
+    assertEquals(used.code, code, args.join(" "));
+    assertMatch(used.stderr.join("\n"), says);
+  }
+  assertEquals(await Deno.readTextFile(home.file), before);
+});
+
+Deno.test("p2p use keeps a token for each of several relays, and reads what an earlier version remembered", async () => {
+  await using keys = await makeKeys();
+  await using closed = await privateRelayHere(keys);
+  await using open = await relayHere();
+  await using home = await freshHome();
+  await home.use([open.address]);
+  const [{ relay }] = JSON.parse(await Deno.readTextFile(home.file)).relays;
+  await Deno.writeTextFile(home.file, JSON.stringify({ relay }));
+  const { client } = keys.tokenFiles;
+  const added = ["--add", closed.address, "--token-file", client];
+  const expected = `relay ${open.address}\nrelay ${closed.address}\n` +
+    `client token in ${client}\n`;
+  assertEquals((await home.use(added)).text, expected);
+  assertEquals((await home.use(["--add", open.address])).text, expected);
 });
 
 Deno.test("p2p use remembers where the index key of a relay is, and takes only a key", async () => {

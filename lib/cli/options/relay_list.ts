@@ -12,19 +12,12 @@
  * @module
  */
 
-import { parseRelay, type RelayAddress } from "../../base/address.ts";
 import { Failure } from "../../base/errors.ts";
 import { LIMITS } from "../../base/limits.ts";
 import { show } from "../../base/text.ts";
 import { join } from "@std/path/join";
 import { readBounded } from "./text_file.ts";
-
-/** A line of the file. */
-export interface RelayLine {
-  readonly address: RelayAddress;
-  /** The path of its token, if it has one of its own. */
-  readonly tokenFile?: string;
-}
+import { type RelayLine, relayLine } from "./values.ts";
 
 /**
  * Reads a list of relays.
@@ -47,17 +40,14 @@ export async function readRelayList(path: string): Promise<RelayLine[]> {
  * @throws {Failure} of kind `usage`.
  */
 export function parseRelayList(text: string, path: string): RelayLine[] {
-  const lines = text.split("\n").flatMap((line, index) => {
-    const words = line.trim();
+  const lines = text.split("\n").flatMap((given, index) => {
+    const words = given.trim();
     if (words === "" || words.startsWith("#")) return [];
-    const [, word = "", file] = /^(\S+)(?:\s+(.+))?$/.exec(words) ?? [];
-    const address = addressIn(word, `${show(path)}, line ${index + 1}`);
-    return [{
-      address,
-      ...file === undefined ? {} : {
-        tokenFile: isAbsolute(file) ? file : join(path, "..", file),
-      },
-    }];
+    const line = lineIn(words, `${show(path)}, line ${index + 1}`);
+    const { tokenFile } = line;
+    return tokenFile === undefined || isAbsolute(tokenFile)
+      ? [line]
+      : [{ ...line, tokenFile: join(path, "..", tokenFile) }];
   });
   if (lines.length > 0) return lines;
   throw new Failure("usage", {
@@ -68,15 +58,15 @@ export function parseRelayList(text: string, path: string): RelayLine[] {
   });
 }
 
-function addressIn(word: string, where: string): RelayAddress {
+function lineIn(words: string, where: string): RelayLine {
   try {
-    return parseRelay(word);
+    return relayLine(words);
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
     throw new Failure("usage", {
       what: "Cannot use relays",
       where,
-      why: `${show(word)} is no relay address`,
+      why: `${show(words.split(/\s/, 1)[0]!)} is no relay address`,
       remedy:
         "write p2p://HOST:PORT/RELAY_ID or HOST:PORT, and behind it the " +
         "file with the token, if there is one",

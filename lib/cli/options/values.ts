@@ -59,9 +59,24 @@ export function lines(text: string): string[] {
   return text.split("\n").filter((line) => line.trim() !== "");
 }
 
+/** A relay as `--relay` and a list of relays name it. */
+export interface RelayLine {
+  readonly address: RelayAddress;
+  /** The path of its token, if it has one of its own. */
+  readonly tokenFile?: string;
+}
+
 /** Relays, a line each. */
-export function relays(text: string): RelayAddress[] {
-  return lines(text).map(parseRelay);
+export function relays(text: string): RelayLine[] {
+  return lines(text).map(relayLine);
+}
+
+/** The address of a relay, and behind it the path of its token, if it has one. */
+export function relayLine(text: string): RelayLine {
+  const [, word = "", tokenFile] = /^(\S+)(?:\s+(.+))?$/.exec(text.trim()) ??
+    [];
+  const address = parseRelay(word);
+  return tokenFile === undefined ? { address } : { address, tokenFile };
 }
 
 /** A port; 0 lets the system pick one. */

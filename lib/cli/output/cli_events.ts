@@ -35,7 +35,7 @@ export type CliEvent =
   | { event: "version"; program: string; version: string; protocol: number }
   | { event: "help"; text: string }
   | { event: "completions"; shell: string; name: string; script: string }
-  /** The relay that `p2p` remembers, and the files of its tokens and index key. */
+  /** A relay that `p2p` remembers, and the files of its tokens and index key. */
   | {
     event: "relay_used";
     relay: string;

@@ -14,7 +14,7 @@ import {
 } from "../../base/address.ts";
 import type { CommandLine } from "../options/command_line.ts";
 import type { CommandSpec } from "../options/command_spec.ts";
-import type { RelayLine } from "../options/relay_list.ts";
+import type { RelayLine } from "../options/values.ts";
 import { usageFailure } from "../options/command_line.ts";
 import { isCommand } from "./about.ts";
 import { HOST_AND_PORT, takeRelay } from "./role.ts";
@@ -67,16 +67,12 @@ export async function takeRelays(
   const common = await readToken(role, source);
   const path = line.value("relays");
   const listed = path === undefined ? [] : await listedIn(path);
-  const given = [
-    ...(line.get("relay") ?? []).map((address) => ({ address })),
-    ...listed,
-  ];
+  const given = [...line.get("relay") ?? [], ...listed];
   const relays: FurtherRelay[] = [];
-  for (const one of given) {
-    const { address } = one;
+  for (const { address, tokenFile } of given) {
     let token = common;
-    if ("tokenFile" in one && one.tokenFile !== undefined) {
-      const text = await readSecretFile(one.tokenFile, "token");
+    if (tokenFile !== undefined) {
+      const text = await readSecretFile(tokenFile, "token");
       terminal.conceal(text);
       token = parseToken(text, role);
     }

@@ -1,6 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { Failure } from "../../../lib/base/errors.ts";
 import { parseRelayList } from "../../../lib/cli/options/relay_list.ts";
+import { relays } from "../../../lib/cli/options/values.ts";
 
 const ID = "a".repeat(52);
 
@@ -32,3 +33,10 @@ for (
     assertEquals(wrong.test(message), true, message);
   });
 }
+
+Deno.test("relays reads a token file behind the address, as a line of a list has it", () => {
+  assertEquals(relays(`nas:1 my token\np2p://pi:2/${ID}`), [
+    { address: { host: "nas", port: 1 }, tokenFile: "my token" },
+    { address: { host: "pi", port: 2, id: ID } },
+  ]);
+});
