@@ -39,6 +39,8 @@ export interface IndexedNamesOptions {
 /** Follows the names of a share. */
 export class IndexedNames {
   readonly #share: Share;
+  /** The number of this index at the share. */
+  readonly #index: number;
   readonly #options: IndexedNamesOptions;
   /** What travels with an index under a key that the relay does not have. */
   readonly #keyId: { key?: string };
@@ -63,7 +65,7 @@ export class IndexedNames {
     this.#options = options;
     const { key } = options;
     this.#keyId = key === undefined ? {} : { key: indexKeyId(key) };
-    share.listenToNames({
+    this.#index = share.addIndex({
       onNew: options.onChange,
       onGone: (gone) => this.#count(gone, -1),
     });
@@ -86,10 +88,10 @@ export class IndexedNames {
       this.#counts = new FingerprintCounts();
       this.#changes = null;
       this.#folders = { name: "", fingerprints: [] };
-      this.#share.unindexAll();
+      this.#share.unindexAll(this.#index);
     }
     const turns = new Turns(this.#options.limits.turnMs);
-    for (const found of this.#share.takeUnindexed()) {
+    for (const found of this.#share.takeUnindexed(this.#index)) {
       this.#count(found, 1);
       if (!turns.isOver) continue;
       await turns.give();

@@ -6,9 +6,11 @@
  */
 
 import type { FurtherRelay } from "../access/further_relay.ts";
+import type { RelayAddress } from "../base/address.ts";
 import { Failure } from "../base/errors.ts";
 import type { KnownRelays } from "../identity/known_relays.ts";
 import { RelayDialer, type RelayLinkEvent } from "../uplink/relay_dialer.ts";
+import type { IndexTeller } from "./index_teller.ts";
 import {
   keepRegistered,
   type RegistrarEvent,
@@ -25,10 +27,15 @@ export interface RegistrationsOptions {
 }
 
 /** What all registrations have in common. */
-export type Registered = Omit<
-  RegistrarOptions,
-  "dialer" | "token" | "limits" | "onEvent"
->;
+export type Registered =
+  & Omit<
+    RegistrarOptions,
+    "dialer" | "token" | "limits" | "onEvent" | "index"
+  >
+  & {
+    /** Makes the teller of a relay's index; by default no relay is told. */
+    readonly indexAt?: ((relay: RelayAddress) => IndexTeller) | undefined;
+  };
 
 /** The registrations of a node. */
 export class Registrations {
@@ -70,21 +77,15 @@ export class Registrations {
     return this.#options.relays.some(({ token }) => token !== undefined);
   }
 
-  /** The relay whose index is told of all names. */
-  get first(): RelayDialer {
-    return this.#dialers[0]!;
-  }
-
   /** Runs all of them until the signal is aborted, and then withdraws. */
-  async run({ index, onGrantKeys, ...common }: Registered): Promise<void> {
+  async run({ indexAt, onGrantKeys, ...common }: Registered): Promise<void> {
     const { relays, limits, onEvent } = this.#options;
     await Promise.all(this.#dialers.map((dialer, n) =>
       keepRegistered({
         ...{ ...common, dialer, limits, onEvent },
         token: relays[n]!.token,
-        // An index knows what one relay holds. Clients ask the node for every
-        // name that they look up at another.
-        index: n === 0 ? index : undefined,
+        // Each relay has a key of its own, and holds what it was told.
+        index: indexAt?.(dialer.relay),
         onGrantKeys: (keys) => {
           this.#keys.set(dialer, keys);
           onGrantKeys?.([...this.#keys.values()].flat());

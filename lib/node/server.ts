@@ -238,13 +238,15 @@ class PeerNode implements NodeServer {
       onInvite: (invitation) => this.#takeTunnel(invitation),
       signal: this.#leaving.signal,
       onGrantKeys: (keys) => this.#gate?.setKeys(keys),
-      index: this.#options.index === false ? undefined : this.#indexTeller(),
+      indexAt: this.#options.index === false
+        ? undefined
+        : (relay) => this.#tellerOf(relay),
     });
   }
 
-  #indexTeller(): IndexTeller {
+  #tellerOf(relay: Endpoint): IndexTeller {
     return new IndexTeller(this.#share, {
-      relay: formatEndpoint(this.#registrations.first.relay),
+      relay: formatEndpoint(relay),
       limits: this.#limits,
       key: this.#options.indexKey,
       signal: this.#leaving.signal,

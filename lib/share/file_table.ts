@@ -86,9 +86,12 @@ export class FileTable {
     this.#separator = separator;
   }
 
-  /** Gets changes of names and contents, if there is an index of them. */
-  set listener(listener: NameListener) {
-    this.#marks.listener = listener;
+  /**
+   * Adds an index of names and contents; returns its number. All of them are
+   * new to it.
+   */
+  addIndex(listener: NameListener): number {
+    return this.#marks.add(listener, this.#blocks);
   }
 
   get fileCount(): number {
@@ -126,7 +129,7 @@ export class FileTable {
 
   /** Adds a file, or replaces the one with the same name. */
   put(file: ShareFile): void {
-    const isNamed = this.#remove(file.name);
+    const marks = this.#remove(file.name);
     const row = this.#freeRows.pop() ?? this.#newRow();
     const block = this.#block(row);
     const at = row % BLOCK_ROWS;
@@ -149,42 +152,42 @@ export class FileTable {
     this.#byName.add(row, file.name);
     this.#fileCount++;
     this.#unhashedCount++;
-    this.#marks.placed(block, at, isNamed);
+    this.#marks.placed(block, at, marks);
   }
 
   /** Removes a file and its digest. */
   delete(name: string): void {
-    if (this.#remove(name)) this.#marks.listener?.onGone({ name });
+    this.#marks.tellGone(this.#remove(name), NAMED, { name });
   }
 
-  /** Removes a file; returns whether the index still counts its name. */
-  #remove(name: string): boolean {
+  /** Removes a file; returns its marks: indexes still count its name. */
+  #remove(name: string): number {
     const row = this.#byName.find(name);
-    if (row === undefined) return false;
+    if (row === undefined) return 0;
     const block = this.#block(row);
     const at = row % BLOCK_ROWS;
     if (block.states[at] === UNHASHED) this.#unhashedCount--;
     const marks = this.#marks.removed(block, at);
-    if (marks & KNOWN) {
+    if (block.states[at] === HASHED) {
       const content = this.#contentOf(row).toHex();
-      this.#marks.listener?.onGone({ content });
+      this.#marks.tellGone(marks, KNOWN, { content });
+      this.#unchain(row);
     }
-    if (block.states[at] === HASHED) this.#unchain(row);
     this.#byVersion.delete(row);
     this.#byName.delete(name);
     this.#displace(row);
     block.states[at] = FREE;
     this.#freeRows.push(row);
     this.#fileCount--;
-    return (marks & NAMED) !== 0;
+    return marks;
   }
 
   /**
-   * Names and contents that the index does not count yet. The caller counts
-   * each before it asks for the next.
+   * Names and contents that an index does not count yet. The caller counts each
+   * before it asks for the next.
    */
-  *takeUnindexed(): Generator<Indexable, void> {
-    for (const { row, lacks } of this.#marks.take(this.#blocks)) {
+  *takeUnindexed(index: number): Generator<Indexable, void> {
+    for (const { row, lacks } of this.#marks.take(index, this.#blocks)) {
       yield {
         ...lacks & NAMED ? { name: this.#nameOf(row) } : {},
         ...lacks & KNOWN ? { content: this.#contentOf(row).toHex() } : {},
@@ -192,9 +195,9 @@ export class FileTable {
     }
   }
 
-  /** Lets the index count all of them anew. */
-  unindexAll(): void {
-    this.#marks.clear(this.#blocks);
+  /** Lets an index count all of them anew. */
+  unindexAll(index: number): void {
+    this.#marks.clear(index, this.#blocks);
   }
 
   /** Begins a scan. Files that it does not see are gone. */

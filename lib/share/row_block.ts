@@ -26,8 +26,8 @@ export class RowBlock {
   readonly folders = new Uint32Array(BLOCK_ROWS);
   readonly bases: string[] = new Array<string>(BLOCK_ROWS).fill("");
   readonly executables = new Uint8Array(BLOCK_ROWS);
-  /** What an index counts of the file: the marks of `index_marks.ts`. */
-  readonly indexed = new Uint8Array(BLOCK_ROWS);
+  /** What indexes count of the file: the marks of `index_marks.ts`. */
+  readonly indexed = new Uint16Array(BLOCK_ROWS);
   readonly stamps = new Float64Array(BLOCK_ROWS * STAMP_NUMBERS);
   readonly versions = new Uint32Array(BLOCK_ROWS * VERSION_WORDS);
   readonly contents = new Uint8Array(BLOCK_ROWS * HASH_BYTES);

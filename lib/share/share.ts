@@ -328,22 +328,28 @@ export class Share implements Disposable, AsyncDisposable {
     for (const { table } of this.#there) yield* table.withContent(content);
   }
 
-  /** Reports changes of names and contents from now on, for an index of them. */
-  listenToNames(listener: NameListener): void {
-    for (const { table } of this.#parts) table.listener = listener;
+  /**
+   * Reports changes of names and contents from now on, for an index of them;
+   * returns its number.
+   */
+  addIndex(listener: NameListener): number {
+    const [number = 0] = this.#parts.map(({ table }) =>
+      table.addIndex(listener)
+    );
+    return number; // the same in each part
   }
 
   /**
-   * Names and contents that the index does not count yet. The caller counts
-   * each before it asks for the next.
+   * Names and contents that an index does not count yet. The caller counts each
+   * before it asks for the next.
    */
-  *takeUnindexed(): Generator<Indexable, void> {
-    for (const { table } of this.#parts) yield* table.takeUnindexed();
+  *takeUnindexed(index: number): Generator<Indexable, void> {
+    for (const { table } of this.#parts) yield* table.takeUnindexed(index);
   }
 
-  /** Lets the index count all of them anew. */
-  unindexAll(): void {
-    for (const { table } of this.#parts) table.unindexAll();
+  /** Lets an index count all of them anew. */
+  unindexAll(index: number): void {
+    for (const { table } of this.#parts) table.unindexAll(index);
   }
 
   /** The parts that are where they were. */

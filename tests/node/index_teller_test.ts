@@ -33,11 +33,9 @@ function setUp(names: readonly string[], limits: Partial<Limits> = {}) {
   const share = {
     isScanned: true,
     scanned: () => Promise.resolve(),
-    listenToNames: (listener: NameListener) => {
-      table.listener = listener;
-    },
-    takeUnindexed: () => table.takeUnindexed(),
-    unindexAll: () => table.unindexAll(),
+    addIndex: (listener: NameListener) => table.addIndex(listener),
+    takeUnindexed: (index: number) => table.takeUnindexed(index),
+    unindexAll: (index: number) => table.unindexAll(index),
   };
   const log = new EventLog<IndexEvent>();
   const told: MessageOf<"index">[] = [];
