@@ -18,7 +18,7 @@ export function relayRows(commands: readonly ClientCommand[]) {
       value: "ADDRESS",
       isRepeated: true,
       parse: values.relays,
-      help: "use this relay ('ADDRESS TOKEN_FILE'); repeat for more",
+      help: "use this relay (or 'ADDRESS TOKEN_FILE'); repeatable",
     },
     relays: {
       roles: PEERS,
