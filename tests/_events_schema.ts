@@ -371,7 +371,9 @@ export const EVENTS: Readonly<Record<EventName, EventSpec>> = {
     roles: NODES,
     fields: {
       relay: relayAt,
-      why: text("`node_full`, `group_full` or `index_full`"),
+      why: text(
+        "`node_full`, `group_full`, `index_full`, or `too_often` if the relay keeps asking for all names",
+      ),
     },
   },
   attached: {

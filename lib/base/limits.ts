@@ -189,12 +189,18 @@ const NUMBERS = {
   claimedDialCount: 4,
   /** Such addresses of one host that may fail before it is avoided. */
   claimedFailureCount: 16,
-  /** How long a node's list of files may take, at any rate. */
+  /** The same where the relay saw nodes: one lists 32 of 8 addresses there. */
+  observedFailureCount: 256,
+  /** How long a list of files or nodes may take, at any rate. */
   listingMs: 15_000,
   /** The rate that a list must keep up after that: 30 files a second. */
   listingBytesPerSecond: 4 * KIB,
   /** How long a node's list may take at most: 100,000 files at 1 Mbit/s. */
   listingMostMs: 300_000,
+  /** Bytes of one relay's list of nodes: 100,000 of 1 KiB, the most it has. */
+  relayListingBytes: 100 * MIB,
+  /** How long such a list may take at most: that is 1 Mbit/s. */
+  relayListingMostMs: 900_000,
   /**
    * Times that a node may say, every 5 s, that it still scans its share: a
    * million files take a minute.

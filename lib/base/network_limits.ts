@@ -248,6 +248,8 @@ export const NETWORK_LIMITS = {
   indexPauseMs: 5_000,
   /** With more changed fingerprints, all of them are told anew. */
   indexChangeCount: 100_000,
+  /** Times in {@linkcode indexRetryMs} that a relay may ask for all names anew. */
+  indexAnewCount: 4,
   /** How long a node waits after a relay refused its index. */
   indexRetryMs: 600_000,
   /** Fingerprints of one request for nodes. */

@@ -6,7 +6,7 @@
  * @module
  */
 
-import { addressGroup, isIpv4, isIpv6 } from "../base/address.ts";
+import { addressGroup, isIpv4, isIpv6, isLoopback } from "../base/address.ts";
 import { type Endpoint, formatEndpoint } from "../base/conn.ts";
 import { isBug, isShortage, ProtocolError } from "../base/errors.ts";
 import type { Limits } from "../base/limits.ts";
@@ -40,9 +40,11 @@ interface Known {
   absence: { readonly error: unknown; readonly id: string } | null;
 }
 
-/** The endpoints of one network that nodes only claim. */
+/** The endpoints of one network, that nodes only claim unless it says more. */
 interface Claimed {
   readonly failed: Set<string>;
+  /** Those that failed where the relay says that it saw the nodes. */
+  readonly failedSeen: Set<string>;
   /** Dials in flight; they never reject. */
   readonly running: Set<Promise<void>>;
 }
@@ -83,7 +85,10 @@ export class Dials {
     try {
       if (!node.isObserved) {
         await this.#claim(endpoint, { known, claimed, node, signal, settled });
-      }
+      } else if (
+        claimed.failedSeen.size >= this.#limits.observedFailureCount &&
+        !isLoopback(endpoint.host) && !known.ids.has(node.id)
+      ) throw crowded(endpoint);
       known.ids.add(node.id);
       return await this.#connect(endpoint, node, { connect, signal });
     } finally {
@@ -102,7 +107,9 @@ export class Dials {
       const connected = await connect();
       const key = formatEndpoint(endpoint);
       this.#of(key).absence = null;
-      this.#claimedAt(endpoint.host).failed.delete(key);
+      const { failed, failedSeen } = this.#claimedAt(endpoint.host);
+      failed.delete(key);
+      failedSeen.delete(key);
       return connected;
     } catch (error) {
       if (!signal?.aborted && !isBug(error)) this.#note(endpoint, node, error);
@@ -120,7 +127,7 @@ export class Dials {
   #claimedAt(host: string): Claimed {
     const group = networkOf(host);
     const claimed = this.#claimed.get(group) ??
-      { failed: new Set(), running: new Set() };
+      { failed: new Set(), failedSeen: new Set(), running: new Set() };
     this.#claimed.set(group, claimed);
     return claimed;
   }
@@ -152,12 +159,7 @@ export class Dials {
       running.add(settled);
       return;
     }
-    throw new ProtocolError(
-      "identity_mismatch",
-      `Cannot dial ${
-        formatEndpoint(endpoint)
-      }: too many nodes claim to be there`,
-    );
+    throw crowded(endpoint);
   }
 
   #note(endpoint: Endpoint, node: DialledFor, error: unknown): void {
@@ -169,9 +171,16 @@ export class Dials {
     const isElse = error instanceof ProtocolError &&
       error.code !== "timed_out";
     if (!isElse) this.#of(key).absence = { error, id: node.id };
-    if (node.isObserved) return;
-    this.#claimedAt(endpoint.host).failed.add(key);
+    const { failed, failedSeen } = this.#claimedAt(endpoint.host);
+    (node.isObserved ? failedSeen : failed).add(key);
   }
+}
+
+function crowded(endpoint: Endpoint): ProtocolError {
+  return new ProtocolError(
+    "identity_mismatch",
+    `Cannot dial ${formatEndpoint(endpoint)}: too many nodes claim to be there`,
+  );
 }
 
 /**

@@ -1,5 +1,5 @@
 /**
- * Limits the time for a node's list of files: a fixed time at any rate, and
+ * Limits the time for a list of files or nodes: a fixed time at any rate, and
  * then more time, up to a maximum, while the list arrives quickly enough.
  *
  * @module
@@ -9,7 +9,7 @@ import type { Limits } from "../base/limits.ts";
 import type { ListedFile } from "../protocol/messages.ts";
 import { counted } from "../base/text.ts";
 
-/** A node's listing was stopped. */
+/** A list was stopped. */
 export class Stopped extends Error {
   override readonly name = "Stopped";
 }
@@ -31,6 +31,7 @@ const LOOK_MS = 1_000;
 /** Stops a listing that arrives too slowly. Disposing stops the clock. */
 export class ListingClock implements Disposable {
   readonly #limits: ListingClockLimits;
+  readonly #noun: string;
   readonly #late = new AbortController();
   #startedAt = performance.now();
   /** Since when it is held. */
@@ -43,11 +44,12 @@ export class ListingClock implements Disposable {
   /** Another node has listed its files: no such word is believed any more. */
   #isHurried = false;
   #bytes = 0;
-  #files = 0;
+  #count = 0;
 
-  /** Starts the clock. */
-  constructor(limits: ListingClockLimits) {
+  /** Starts the clock of a list whose entries are called `noun`. */
+  constructor(limits: ListingClockLimits, noun = "file") {
     this.#limits = limits;
+    this.#noun = noun;
     const { listingMs, listingMostMs } = limits;
     const firstMs = Math.min(listingMs, listingMostMs);
     this.#timer = setTimeout(() => this.#look(), firstMs);
@@ -58,16 +60,21 @@ export class ListingClock implements Disposable {
     return this.#late.signal;
   }
 
-  /** Counts a page. */
+  /** Counts a page of files. */
   came(files: readonly Pick<ListedFile, "name">[]): void {
-    this.#files += files.length;
-    for (const { name } of files) this.#bytes += name.length + LISTED_BYTES;
+    for (const { name } of files) this.count(1, name.length + LISTED_BYTES);
+  }
+
+  /** Counts so many entries, and their bytes together. */
+  count(entries: number, bytes: number): void {
+    this.#count += entries;
+    this.#bytes += bytes;
   }
 
   /** The node says that it prepares its list; so many times it gets more time. */
   works(): void {
     const { listingWorkingCount } = this.#limits;
-    if (this.#files > 0 || this.#isHurried) return;
+    if (this.#count > 0 || this.#isHurried) return;
     if (this.#workingCount >= listingWorkingCount) return;
     this.#workingCount++;
     this.#countedFrom = performance.now();
@@ -108,7 +115,7 @@ export class ListingClock implements Disposable {
     this.#late.abort(
       new Stopped(
         `its list came too slowly, ${
-          counted(this.#files, "file")
+          counted(this.#count, this.#noun)
         } in ${seconds} s`,
       ),
     );

@@ -7,18 +7,22 @@
 import type { Limits } from "../base/limits.ts";
 import type { Channel } from "../protocol/channel.ts";
 import { DIRECTION } from "../protocol/messages.ts";
+import type { ListBounds } from "./list_bounds.ts";
 import type { ListedNode } from "./nodes.ts";
 
 /**
  * The same nodes, each with what the relay's index knows of it.
  *
  * @throws {ProtocolError} if the relay hangs up, or sends something else.
+ * @throws {Stopped} if its answers come too slowly.
  */
 export async function withIndexes(
   nodes: readonly ListedNode[],
-  { channel, limits }: {
+  { channel, limits, bounds }: {
     channel: Channel;
     limits: Pick<Limits, "indexLookupCount">;
+    /** Those of the list: more time is given for each answer. */
+    bounds: ListBounds;
   },
 ): Promise<ListedNode[]> {
   const most = limits.indexLookupCount;
@@ -27,6 +31,7 @@ export async function withIndexes(
     const some = nodes.slice(at, at + most);
     await channel.send({ kind: "lookup", ids: some.map(({ id }) => id) });
     const answer = await channel.receive(DIRECTION.relayToClient);
+    bounds.looked(some.map(({ signed }) => signed));
     const looked = answer?.kind === "looked" ? answer.nodes : [];
     for (const [n, node] of some.entries()) {
       const { fingerprints, seconds } = looked[n] ?? {};

@@ -17,6 +17,7 @@ import { readRegistration } from "../protocol/signed_record.ts";
 import { encodeFingerprints, indexKeyId } from "../content/fingerprints.ts";
 import type { Limits } from "../base/limits.ts";
 import { show } from "../base/text.ts";
+import type { ListBounds } from "./list_bounds.ts";
 import { type Access, accessFailure } from "../access/credentials.ts";
 
 /** A grant from the relay. */
@@ -97,6 +98,8 @@ interface ListingOptions {
   readonly relayId: string;
   /** Nodes in the list, at most. */
   readonly most: number;
+  /** Bounds all pages together. */
+  readonly bounds: ListBounds;
   readonly access: Access;
   readonly where: string;
 }
@@ -106,6 +109,7 @@ interface ListingOptions {
  * at a page without a new node.
  *
  * @throws {ProtocolError} if the relay gives another answer, or hangs up.
+ * @throws {Stopped} if the list is too large, or comes too slowly.
  */
 export async function listAll(
   channel: Channel,
@@ -192,6 +196,7 @@ async function readPages(
   let isIndexed: boolean | undefined;
   for (let message = list;;) {
     const page = await listPage(channel, message, options);
+    options.bounds.came(page.nodes);
     isIndexed ??= page.index !== undefined;
     // Too many nodes may have it by now: the list begins anew, with all.
     if (isIndexed && page.index === undefined) {

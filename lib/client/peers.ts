@@ -9,13 +9,7 @@ import { type FurtherRelay, sideBySide } from "../access/further_relay.ts";
 import { checkedIndexKey } from "../access/index_key.ts";
 import type { RelayAddress } from "../base/address.ts";
 import { formatEndpoint } from "../base/conn.ts";
-import {
-  describeCause,
-  Failure,
-  isBug,
-  isDisconnect,
-  ProtocolError,
-} from "../base/errors.ts";
+import { Failure, isBug, isDisconnect, ProtocolError } from "../base/errors.ts";
 import type { KnownRelays } from "../identity/known_relays.ts";
 import { type Limits, limitsWith } from "../base/limits.ts";
 import type { MessageOf } from "../protocol/messages.ts";
@@ -39,6 +33,7 @@ import {
   type NodeListing,
 } from "./nodes.ts";
 import { KnownNodes } from "./known_nodes.ts";
+import { ListBounds, whyNoList } from "./list_bounds.ts";
 import { withIndexes } from "./node_indexes.ts";
 import type { Lanes } from "../transfer/lanes.ts";
 import { Reach, type Reached } from "./reach.ts";
@@ -281,8 +276,9 @@ export class Peers implements AsyncDisposable {
       const most = this.limits.listingCount;
       const where = formatEndpoint(dialer.relay);
       const { access } = dialer;
-      const asking = { relayId, most, access, where };
       const { limits, options: { indexKey } } = this;
+      using bounds = new ListBounds(channel, limits);
+      const asking = { relayId, most, access, where, bounds };
       const { unindexedCount, ...listed } = sender !== undefined
         ? { nodes: await listSender(channel, { ...asking, sender }) }
         : fingerprintsFor === undefined
@@ -301,7 +297,7 @@ export class Peers implements AsyncDisposable {
         this.wrongHits.expect({ relay, names, nodes, unindexedCount });
       }
       const nodes = indexes
-        ? await withIndexes(listed.nodes, { channel, limits })
+        ? await withIndexes(listed.nodes, { channel, limits, bounds })
         : listed.nodes;
       const { uptime } = session.hello;
       const young = uptime === undefined ? {} : { uptime };
@@ -312,7 +308,7 @@ export class Peers implements AsyncDisposable {
       throw new (isLost(error) ? AwayFailure : Failure)("relay", {
         what: "Cannot list nodes",
         where: formatEndpoint(dialer.relay),
-        why: describeCause(error),
+        why: whyNoList(error),
         cause: error,
       });
     }

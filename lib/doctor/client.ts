@@ -6,11 +6,13 @@
  */
 
 import { AccessFailure } from "../access/credentials.ts";
-import { listAll } from "../client/nodes.ts";
+import { ListBounds, whyNoList } from "../client/list_bounds.ts";
+import { listAll, type ListedNode } from "../client/nodes.ts";
 import { formatEndpoint } from "../base/conn.ts";
-import { describeCause, Failure, isBug } from "../base/errors.ts";
+import { Failure, isBug } from "../base/errors.ts";
 import type { Findings } from "./check.ts";
 import { checkRelay, type ExaminationOptions, tellAccess } from "./relay.ts";
+import type { RelaySession } from "../uplink/relay_dialer.ts";
 import { checkSwarm } from "./swarm.ts";
 import { checkEntrances, checkTunnel } from "./tunnels.ts";
 
@@ -30,17 +32,13 @@ export async function examineClient(
   options: ClientExaminationOptions,
   findings: Findings,
 ): Promise<void> {
-  const { signal, limits } = options;
+  const { signal } = options;
   const met = await checkRelay(options, { role: "client", findings });
   if (met === undefined) return;
   await using channel = met.session.channel;
   using _end = channel.endOn(signal);
   try {
-    const relayId = met.session.id;
-    const most = limits.listingCount;
-    const where = formatEndpoint(options.relay);
-    const { access } = options;
-    const nodes = await listAll(channel, { relayId, most, access, where });
+    const nodes = await nodesOf(met.session, options);
     tellAccess(met, findings);
     const says = `peer node count: ${nodes.length}`;
     if (nodes.length > 0) findings.ok("nodes", says);
@@ -58,8 +56,18 @@ export async function examineClient(
       new Failure("relay", {
         what: "Cannot list nodes",
         where: formatEndpoint(options.relay),
-        why: describeCause(error),
+        why: whyNoList(error),
       }),
     );
   }
+}
+
+async function nodesOf(
+  { channel, id: relayId }: RelaySession,
+  { limits, relay, access }: ClientExaminationOptions,
+): Promise<ListedNode[]> {
+  using bounds = new ListBounds(channel, limits);
+  const most = limits.listingCount;
+  const where = formatEndpoint(relay);
+  return await listAll(channel, { relayId, most, access, where, bounds });
 }

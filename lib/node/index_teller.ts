@@ -30,6 +30,7 @@ export interface IndexTellerOptions {
     | "turnMs"
     | "indexMessageCount"
     | "indexChangeCount"
+    | "indexAnewCount"
     | "indexPauseMs"
     | "indexRetryMs"
   >;
@@ -52,6 +53,8 @@ export class IndexTeller {
   #wake: (() => void) | undefined;
   #toldAt = -Infinity;
   #refusedUntil = -Infinity;
+  /** When the relay last wanted all names. */
+  #anewAt: number[] = [];
 
   constructor(share: Share, options: IndexTellerOptions) {
     this.#share = share;
@@ -120,6 +123,7 @@ export class IndexTeller {
     const { relay, signal, onEvent } = this.#options;
     this.#isChanged = false;
     this.#toldAt = performance.now();
+    if (this.#wantsTooMuch(held)) return this.#refused("too_often");
     try {
       await this.#names.gather(held.key, signal);
       const outcome = await this.#send(calls, held);
@@ -131,16 +135,31 @@ export class IndexTeller {
       this.#names.forget();
       // Everything is told again with the next registration, or later.
       this.#change();
-      if (outcome === "unknown") return;
-      this.#refusedUntil = performance.now() +
-        this.#options.limits.indexRetryMs;
-      onEvent({ event: "index_refused", relay, why: outcome });
+      if (outcome !== "unknown") this.#refused(outcome);
     } catch (error) {
       this.#names.forget();
       this.#change();
       // The next request to the relay finds out that it is gone.
       if (isBug(error)) throw error;
     }
+  }
+
+  /** Counts how often the relay holds nothing that the node has told. */
+  #wantsTooMuch(held: HeldIndex): boolean {
+    if (!this.#names.isStrangeTo(held)) return false;
+    const { indexAnewCount, indexRetryMs } = this.#options.limits;
+    const from = performance.now() - indexRetryMs;
+    this.#anewAt = this.#anewAt.filter((at) => at > from);
+    if (this.#anewAt.length >= indexAnewCount) return true;
+    this.#anewAt.push(performance.now());
+    return false;
+  }
+
+  #refused(why: string): void {
+    const { relay, onEvent, limits } = this.#options;
+    this.#change();
+    this.#refusedUntil = performance.now() + limits.indexRetryMs;
+    onEvent({ event: "index_refused", relay, why });
   }
 
   /** Sends what is missing; returns what became of it. */

@@ -99,6 +99,13 @@ export class IndexedNames {
     }
   }
 
+  /** Whether all names must be told, because it holds none of what was told. */
+  isStrangeTo(held: HeldIndex): boolean {
+    const isOtherKey = this.#options.key === undefined &&
+      held.key !== this.#key;
+    return isOtherKey || held.epoch !== this.#epoch;
+  }
+
   /**
    * The messages that bring a relay from what it holds to the present. All of
    * them must arrive; otherwise call `forget`.

@@ -6,7 +6,7 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { Dials } from "../../lib/client/dials.ts";
 import { ProtocolError } from "../../lib/base/errors.ts";
 import { createIdentity } from "../../lib/identity/identity.ts";
-import { LIMITS } from "../../lib/base/limits.ts";
+import { LIMITS, type Limits } from "../../lib/base/limits.ts";
 import { registerNode } from "../_evil_node.ts";
 import { startNode, startRelay } from "../_network.ts";
 import { fetch } from "./_outcomes.ts";
@@ -16,18 +16,18 @@ const MISMATCH = new ProtocolError("identity_mismatch", "somebody else");
 const REFUSED = new Deno.errors.ConnectionRefused("refused");
 
 /** Dials that fail as `error` says, and how many there were. */
-function failing(error: Error) {
-  const dials = new Dials(LIMITS);
+function failing(error: Error, limits: Partial<Limits> = {}) {
+  const dials = new Dials({ ...LIMITS, ...limits });
   let count = 0;
   const connect = () => {
     count++;
     return Promise.reject(error);
   };
   return {
-    dial: (id: string, isObserved: boolean, port = AT.port) =>
+    dial: (id: string, isObserved: boolean, port = AT.port, host = AT.host) =>
       assertRejects(
         () =>
-          dials.dial({ ...AT, port }, { id, isObserved }, {
+          dials.dial({ host, port }, { id, isObserved }, {
             connect,
             signal: undefined,
           }),
@@ -72,6 +72,22 @@ Deno.test("Dials goes to sixteen addresses of one host that nodes only claim, an
     await dials.dial(`id ${port}`, false, port);
   }
   assertEquals(dials.count, 16);
+});
+
+Deno.test("Dials goes to so many addresses of one network where the relay says that it saw the nodes, and all of them fail", async () => {
+  const seen = failing(REFUSED, { observedFailureCount: 3 });
+  for (let n = 0; n < 5; n++) await seen.dial(`id ${n}`, true, 1_000 + n);
+  assertEquals(seen.count, 3);
+  // A node that was dialled may have come back, and others may be elsewhere.
+  await seen.dial("id 0", true, 1_000);
+  assertEquals(seen.count, 4);
+  await seen.dial("id 9", true, 1_000, "198.51.100.7");
+  assertEquals(seen.count, 5);
+  // All nodes behind a local proxy have one address.
+  for (let n = 0; n < 5; n++) {
+    await seen.dial(`id ${n}`, true, 1_000 + n, "127.0.0.1");
+  }
+  assertEquals(seen.count, 10);
 });
 
 Deno.test("Dials blames no address and no node where this process has no file descriptor", async () => {

@@ -295,6 +295,35 @@ Deno.test("A node whose index is refused says why, and tells it again after inde
   assertEquals([told.length, log.names.at(-1)], [2, "indexed"]);
 });
 
+Deno.test("A node tells a relay all names indexAnewCount times in indexRetryMs, whatever keys and epochs it gives", async () => {
+  using time = new FakeTime();
+  const { put, told, log, calls, teller } = setUp(["a"]);
+  const relay = "nas:1700";
+  const keyOf = (n: number) => new Uint8Array(32).fill(n).toBase64();
+  for (let n = 0; n < 9; n++) {
+    // Another key each time, or another epoch.
+    teller.heard({ ...NOTHING, ...(n % 2 ? { key: keyOf(n) } : {}) });
+    await teller.tell(calls);
+    await time.advance(10_000);
+  }
+  const beginnings = () => told.splice(0).map(({ begin }) => begin);
+  assertEquals(beginnings(), Array(LIMITS.indexAnewCount).fill(true));
+  assertEquals(log.events.at(-1), {
+    ...{ event: "index_refused", relay, why: "too_often" },
+  });
+  await time.advance(LIMITS.indexRetryMs);
+  teller.heard(NOTHING);
+  await teller.tell(calls);
+  const [{ epoch, version } = MESSAGE] = told.splice(0);
+  // One that holds what it was told hears of changes, however often.
+  for (let n = 0; n < 9; n++) {
+    put(`b${n}`);
+    teller.heard({ ...NOTHING, epoch, version: version + n });
+    await teller.tell(calls);
+  }
+  assertEquals(beginnings(), Array(9).fill(undefined));
+});
+
 Deno.test("A node whose relay hangs up while it tells an index tells it anew", async () => {
   const { told, calls, teller } = setUp(["a"]);
   teller.heard(NOTHING);

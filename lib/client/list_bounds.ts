@@ -1,0 +1,72 @@
+/**
+ * Bounds what one relay may list to a client: bytes, and time.
+ *
+ * @module
+ */
+
+import { describeCause } from "../base/errors.ts";
+import type { Limits } from "../base/limits.ts";
+import { formatBytes } from "../base/units.ts";
+import type { Channel } from "../protocol/channel.ts";
+import type { ListedRecord } from "../protocol/messages.ts";
+import {
+  ListingClock,
+  type ListingClockLimits,
+  Stopped,
+} from "./listing_clock.ts";
+
+/** The numbers of `limits.ts` that bound the list of a relay. */
+export type ListBoundsLimits =
+  & Pick<Limits, "relayListingBytes" | "relayListingMostMs">
+  & ListingClockLimits;
+
+/** The bounds of one list of nodes. Disposing stops their clock. */
+export class ListBounds implements Disposable {
+  readonly #clock: ListingClock;
+  readonly #watch: Disposable;
+  readonly #mostBytes: number;
+  #bytes = 0;
+
+  /** Starts the clock, which ends `channel` when the list comes too slowly. */
+  constructor(channel: Channel, limits: ListBoundsLimits) {
+    this.#mostBytes = limits.relayListingBytes;
+    const listingMostMs = limits.relayListingMostMs;
+    this.#clock = new ListingClock({ ...limits, listingMostMs }, "node");
+    this.#watch = channel.endOn(this.#clock.signal);
+  }
+
+  /**
+   * Counts a page.
+   *
+   * @throws {Stopped} if the list is too large.
+   */
+  came(page: readonly ListedRecord[]): void {
+    this.#clock.count(page.length, bytesOf(page));
+    this.#bytes += bytesOf(page);
+    if (this.#bytes <= this.#mostBytes) return;
+    throw new Stopped(`it lists more than ${formatBytes(this.#mostBytes)}`);
+  }
+
+  /** Counts what came about nodes that were counted before: it takes no room. */
+  looked(nodes: readonly ListedRecord[]): void {
+    this.#clock.count(0, bytesOf(nodes));
+  }
+
+  [Symbol.dispose](): void {
+    this.#watch[Symbol.dispose]();
+    this.#clock[Symbol.dispose]();
+  }
+}
+
+/** Why a list of nodes could not be had. */
+export function whyNoList(error: unknown): string {
+  return error instanceof Stopped ? error.message : describeCause(error);
+}
+
+function bytesOf(records: readonly ListedRecord[]): number {
+  return records.reduce(
+    (sum, { record, certificate, signature }) =>
+      sum + record.length + certificate.length + signature.length,
+    0,
+  );
+}
