@@ -52,6 +52,7 @@ const LIMITS: Partial<Limits> = {
   handshakeMs: 1_000,
   pieceStallMs: 700,
   sourceFailureCount: 2,
+  turnedAwayMs: 500,
 };
 // Where nothing is to be given up, also on a busy machine.
 const PATIENT: Partial<Limits> = {
