@@ -8,12 +8,11 @@ import { join } from "@std/path";
 import { sha256 } from "../../lib/base/hash.ts";
 import { pieceCountOf } from "../../lib/content/manifest.ts";
 import type { ClientToNode, MessageOf } from "../../lib/protocol/messages.ts";
-import { partialPathOf } from "../../lib/disk/partial_name.ts";
 import { within } from "../_event_log.ts";
 import { type EvilNode, startEvilNode } from "../_evil_node.ts";
 import { startFaultProxy } from "../_fault_proxy.ts";
-import { honestBut, sendWrongBytes } from "../_lies.ts";
-import { IDENTITIES, startRelay, type TestRelay } from "../_network.ts";
+import { honestBut } from "../_lies.ts";
+import { IDENTITIES, startRelay } from "../_network.ts";
 import { randomBytes, seededRandom } from "../_random.ts";
 import { nodeHere, relayHere } from "../_scenery.ts";
 import { tempShare } from "../_temp_share.ts";
@@ -35,19 +34,13 @@ import {
   spawnNodes,
   until,
 } from "./_transfer.ts";
+import { CONTENT, PARTIAL } from "./_transfers.ts";
 
-const PARTIAL = partialPathOf("f");
 // What TLS, frames and messages add.
 const OVERHEAD = 1.003;
 
 /** More than are hashed on the spot: what has come is verified a moment later. */
 const LARGE = randomBytes(17 * MIB + 7, seededRandom(1));
-const CONTENT = randomBytes(4 * MIB + 7, seededRandom(2));
-
-/** The port that a relay in this process listens on. */
-function portOf(relay: TestRelay): { port: string } {
-  return { port: String(relay.server.address.port) };
-}
 
 Deno.test("kill -9 of one of three nodes: the file arrives whole, and at most a piece of that node is fetched twice", async () => {
   await using share = await tempShare({ f: LARGE });
@@ -247,112 +240,6 @@ Deno.test("Two clients that start at once leave each file whole, and nothing els
   }
 });
 
-Deno.test("One of three nodes sends wrong bytes: it is left out and named, and the file is right", async () => {
-  await using share = await tempShare({ f: CONTENT });
-  await using folder = await tempShare();
-  await using relay = await startRelay();
-  await using mallory = await startEvilNode(relay, {
-    identity: IDENTITIES[1]!,
-    name: "mallory",
-    lie: honestBut({ f: CONTENT }, { piece: sendWrongBytes }),
-  });
-  const [starting, other] = spawnNodes(
-    portOf(relay),
-    share,
-    ["alpha", "beta"],
-    [
-      "--limit-rate",
-      "4M",
-    ],
-  );
-  await using _alpha = await starting!;
-  await using _beta = await other!;
-  const { code, stderr } = await runGet(relay, folder);
-  assertEquals(code, 0, stderr.join("\n"));
-  await assertSaved(folder, CONTENT);
-  assert(mallory.asked.some(({ kind }) => kind === "read"));
-  assertEquals(stderr.filter((line) => line.startsWith("node ")).length, 1);
-  assertMatch(
-    stderr.join("\n"),
-    /^node \d \(mallory\) left out: sent bytes of f that do not match their hash$/m,
-  );
-  assertMatch(
-    stderr.find((line) => line.startsWith("saved "))!,
-    /^saved .*\/f, \d+ bytes, from (alpha, beta|beta, alpha)$/,
-  );
-  assertMatch(stderr.at(-1)!, /^1 file, .* from 2 nodes$/);
-});
-
-Deno.test("All three nodes send wrong bytes: exit 6 names them all, and nothing is under the final name", async () => {
-  await using folder = await tempShare();
-  await using relay = await startRelay();
-  await using stack = new AsyncDisposableStack();
-  const names = ["mallory", "trudy", "carol"];
-  for (const [index, name] of names.entries()) {
-    stack.use(
-      await startEvilNode(relay, {
-        identity: IDENTITIES[index + 1]!,
-        name,
-        lie: honestBut({ f: CONTENT }, { piece: sendWrongBytes }),
-      }),
-    );
-  }
-  const { code, stderr } = await runGet(relay, folder);
-  assertEquals(code, 6, stderr.join("\n"));
-  const out = stderr.flatMap((line) => / \((\w+)\) left out: /.exec(line) ?? [])
-    .filter((word) => names.includes(word));
-  assertEquals(out.toSorted(), names.toSorted());
-  const last = stderr.at(-1)!;
-  assertMatch(
-    last,
-    /^error: Cannot verify file \(f\): the data failed verification, and no other node has the file \((.*)\); check the nodes that sent it$/,
-  );
-  for (const name of names) {
-    const cause = `${name}: sent bytes of f that do not match their hash`;
-    assert(last.includes(cause), last);
-  }
-  assertEquals(namesIn(folder), [PARTIAL]);
-});
-
-Deno.test("Two contents under one name on three nodes: what most have arrives, the other is mentioned, --sha256 picks either", async () => {
-  const other = randomBytes(CONTENT.length, seededRandom(3));
-  await using share = await tempShare({ f: CONTENT });
-  await using otherShare = await tempShare({ f: other });
-  await using relay = await relayHere();
-  const [starting, second] = spawnNodes(relay, share, ["alpha", "beta"]);
-  const [third] = spawnNodes(relay, otherShare, ["gamma"]);
-  await using _alpha = await starting!;
-  await using _beta = await second!;
-  await using _gamma = await third!;
-  const size = CONTENT.length;
-  const differs = (first: number) =>
-    `f has 2 contents: ${size} bytes on ${first}, ${size} bytes on ${
-      3 - first
-    }; taking the first (see --sha256, --node, --prefer)`;
-  for (
-    const [args, content, from] of [
-      [[], CONTENT, /from (alpha|beta)(, (alpha|beta))?$/],
-      [["--sha256", sha256(CONTENT).toHex()], CONTENT, /from (alpha|beta)/],
-      [["--sha256", sha256(other).toHex().toUpperCase()], other, /from gamma$/],
-      [["--node", "gamma"], other, /from gamma$/],
-    ] as const
-  ) {
-    await using folder = await tempShare();
-    const { code, stderr } = await runGet(relay, folder, ["f", ...args]);
-    assertEquals(code, 0, stderr.join("\n"));
-    const isTold = stderr.includes(differs(content === CONTENT ? 2 : 1));
-    assertEquals(isTold, args[0] !== "--node");
-    const lone = "warning: only gamma has this content of f";
-    if (content === CONTENT) assertEquals(stderr.includes(lone), false);
-    assertMatch(stderr.find((line) => line.startsWith("saved "))!, from);
-    await assertSaved(folder, content);
-  }
-  await using folder = await tempShare();
-  const none = await runGet(relay, folder, ["f", "--sha256", "0".repeat(64)]);
-  assertEquals(none.code, 4);
-  assertEquals(namesIn(folder), []);
-});
-
 Deno.test("Files of 0 bytes, 1, and around a piece, and one with a name of 255 bytes, arrive whole", async () => {
   const long = "é".repeat(127) + "x";
   assertEquals(new TextEncoder().encode(long).length, 255);
@@ -427,74 +314,3 @@ Deno.test("cat yields the first bytes of a large file before the last are asked 
 function isRead(message: ClientToNode): message is MessageOf<"read"> {
   return message.kind === "read";
 }
-
-/** How to have a small disk of one's own, if this machine lets us. */
-function smallDisk(): string[] | undefined {
-  return [["unshare", "-m"], ["unshare", "-rm"]].find(
-    ([command = "", ...args]) => {
-      const script = "mount -t tmpfs -o size=1m small /tmp";
-      try {
-        return new Deno.Command(command, {
-          args: [...args, "sh", "-c", script],
-          stdout: "null",
-          stderr: "null",
-        }).outputSync().success;
-      } catch {
-        return false; // no such program
-      }
-    },
-  );
-}
-
-const SMALL_DISK = smallDisk();
-
-Deno.test({
-  name:
-    "A full disk: exit 8 says how to go on, what has come is kept, and with " +
-    "room the same command brings the rest" +
-    (SMALL_DISK === undefined ? " (skipped: no tmpfs can be mounted)" : ""),
-  ignore: SMALL_DISK === undefined,
-  fn: async () => {
-    await using share = await tempShare({ f: CONTENT });
-    await using folder = await tempShare();
-    await using relay = await relayHere();
-    await using _node = await nodeHere(relay, share.path, { name: "alpha" });
-    const client = commandLine(
-      "peer_client.ts",
-      getArgs(relay, folder),
-      accessTo(folder),
-    );
-    // The disk is seen by this shell alone, and is gone when it ends.
-    const script = `
-      mount -t tmpfs -o size=1m small "$0" || exit
-      "$@" 2>&1; echo "exit $?"
-      ls -A "$0"
-      mount -o remount,size=16m "$0" || exit
-      "$@" 2>&1; echo "exit $?"
-      ls -A "$0"
-      sha256sum <"$0/f"
-    `;
-    const [command = "", ...args] = SMALL_DISK!;
-    const { stdout, stderr } = await within(
-      new Deno.Command(command, {
-        args: [...args, "sh", "-c", script, folder.path, ...client],
-        env: { NO_COLOR: "1" },
-      }).output(),
-      "both runs",
-    );
-    assertEquals(new TextDecoder().decode(stderr), "");
-    const { path } = folder;
-    const lines = new TextDecoder().decode(stdout).trimEnd().split("\n");
-    assertMatch(lines[3] ?? "", /^f: \d.*B are here from an earlier run$/);
-    assertMatch(lines[5] ?? "", /^1 file, .* from 1 node$/);
-    assertEquals(lines.toSpliced(5, 1).toSpliced(3, 1), [
-      `error: Cannot save file (${path}/f): no space left on the disk; free some space and run the same again: what has come is kept`,
-      "exit 8",
-      PARTIAL,
-      `saved ${path}/f, ${CONTENT.length} bytes, from alpha`,
-      "exit 0",
-      "f",
-      `${sha256(CONTENT).toHex()}  -`,
-    ]);
-  },
-});

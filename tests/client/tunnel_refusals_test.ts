@@ -1,0 +1,120 @@
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { writeAll } from "../../lib/base/conn.ts";
+import { within } from "../_event_log.ts";
+import { randomBytes, seededRandom } from "../_random.ts";
+import { IDENTITIES, startRelay } from "../_network.ts";
+import {
+  answerTo,
+  askForTunnel,
+  attachNode,
+  showKey,
+} from "../_tunnel_ends.ts";
+import { fetch } from "./_outcomes.ts";
+import { BYTES, startHidden } from "./_tunnel.ts";
+
+Deno.test("A client is told what became of both paths where neither leads to the node", async () => {
+  const alice = IDENTITIES[1]!;
+  await using relay = await startRelay();
+  await using node = await attachNode(relay, alice);
+  const fetching = fetch(relay, "a.bin");
+  const { key } = await node.invited();
+  await node.channel.send({ kind: "decline", key, code: "busy" });
+  const { log } = await fetching;
+  const [answered] = log.of("node_answered");
+  assert(answered?.answer.kind === "unreachable");
+  assertEquals(
+    answered.answer.cause,
+    "directly: connection refused; " +
+      "through the relay: it has no tunnel: no tunnel (declined)",
+  );
+});
+
+Deno.test("row 81: a client whose node does not come to the tunnel is told so", async () => {
+  await using relay = await startRelay({
+    limits: { tunnelJoinMs: 50, sweepMs: 5 },
+  });
+  await using _node = await attachNode(relay, IDENTITIES[1]!);
+  const { log } = await fetch(relay, "a.bin");
+  const [answered] = log.of("node_answered");
+  assert(answered?.answer.kind === "unreachable");
+  assertMatch(answered.answer.cause, /\(peer_did_not_join\)$/);
+});
+
+for (
+  const [limit, code] of [
+    ["tunnelCount", "too_many_tunnels"],
+    ["tunnelsPerNodeCount", "too_many_tunnels_for_node"],
+  ] as const
+) {
+  Deno.test(`A client beyond ${limit} is refused with ${code}, and admitted later`, async () => {
+    await using relay = await startRelay({ limits: { [limit]: 1 } });
+    await using node = await startHidden(relay);
+    await node.log.until("attached");
+    const answer = await askForTunnel(relay, node.server.id);
+    assert(answer.kind === "rendezvous");
+    using taken = await showKey(relay, answer.key);
+    assertEquals(await answerTo(taken), "joined");
+    const { log } = await fetch(relay, "a.bin");
+    const [answered] = log.of("node_answered");
+    assert(answered?.answer.kind === "unreachable");
+    assert(answered.answer.cause.endsWith(`(${code})`), answered.answer.cause);
+    taken.close();
+    await relay.log.until("tunnel_ended");
+    assertEquals((await fetch(relay, "a.bin")).content, BYTES);
+  });
+}
+
+Deno.test("A node that has as many connections as it may declines tunnels", async () => {
+  await using relay = await startRelay();
+  await using node = await startHidden(relay, {
+    limits: { connectionCount: 1 },
+  });
+  await node.log.until("attached");
+  const answer = await askForTunnel(relay, node.server.id);
+  assert(answer.kind === "rendezvous");
+  using taken = await showKey(relay, answer.key);
+  assertEquals(await answerTo(taken), "joined");
+  const { log } = await fetch(relay, "a.bin");
+  const [answered] = log.of("node_answered");
+  assert(answered?.answer.kind === "unreachable");
+  assertMatch(answered.answer.cause, /\(declined\)$/);
+  const { reason } = await node.log.until("refused");
+  assertEquals(reason, "too_many_connections");
+  const { how } = await relay.log.until("tunnel_ended");
+  assertEquals(how, "refused");
+});
+
+for (const what of ["nothing", "noise"] as const) {
+  Deno.test(`A client that says ${what} in a tunnel does not hold its node up`, async () => {
+    await using relay = await startRelay();
+    await using node = await startHidden(relay);
+    await node.log.until("attached");
+    const answer = await askForTunnel(relay, node.server.id);
+    assert(answer.kind === "rendezvous");
+    using silent = await showKey(relay, answer.key);
+    assertEquals(await answerTo(silent), "joined");
+    if (what === "noise") {
+      await writeAll(silent, randomBytes(1_000, seededRandom(3)));
+      const { reason } = await node.log.until("refused");
+      assertEquals(reason, "bad_handshake");
+    }
+    assertEquals((await fetch(relay, "a.bin")).content, BYTES);
+    await within(node.server.close(), "closing");
+    assertEquals(node.log.names.includes("connection_failed"), false);
+  });
+}
+
+Deno.test("A client that says nothing in a tunnel ends with its handshake's time", async () => {
+  await using relay = await startRelay();
+  await using node = await startHidden(relay, { limits: { handshakeMs: 300 } });
+  await node.log.until("attached");
+  const answer = await askForTunnel(relay, node.server.id);
+  assert(answer.kind === "rendezvous");
+  using silent = await showKey(relay, answer.key);
+  assertEquals(await answerTo(silent), "joined");
+  const { reason } = await node.log.until("refused");
+  assertEquals(reason, "bad_handshake");
+  const ended = silent.read(new Uint8Array(1)).catch(() => null);
+  assertEquals(await within(ended, "the end"), null);
+  assertEquals(node.server.connectionCount, 0);
+});
