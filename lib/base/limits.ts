@@ -7,6 +7,7 @@
  */
 
 import { NETWORK_LIMITS } from "./network_limits.ts";
+import { SWARM_LIMITS } from "./swarm_limits.ts";
 import { WEB_LIMITS } from "./web_limits.ts";
 import { PATIENCE_LIMITS } from "./patience_limits.ts";
 
@@ -16,6 +17,7 @@ const MIB = 1024 * KIB;
 /** The unit is part of each name; the reason stands above the number. */
 const NUMBERS = {
   ...NETWORK_LIMITS,
+  ...SWARM_LIMITS,
   ...WEB_LIMITS,
   ...PATIENCE_LIMITS,
   /**

@@ -11,12 +11,11 @@ import { delay } from "@std/async/delay";
 import { formatEndpoint } from "../base/conn.ts";
 import { describeCause, isBug } from "../base/errors.ts";
 import { RateLimit } from "../base/rate.ts";
-import type { Manifest } from "../content/manifest.ts";
 import type { PieceRun } from "../content/piece_set.ts";
 import type { SwarmContent, SwarmMember } from "../swarm/member.ts";
-import type { DownloadSource } from "../transfer/source.ts";
 import { type Job, sizeOf } from "./jobs.ts";
 import type { ListedNode } from "./nodes.ts";
+import { EarlyFiles, type SwarmFile } from "./early_files.ts";
 import type { Peers } from "./peers.ts";
 import type { SwarmEvent } from "./swarm_events.ts";
 
@@ -38,26 +37,6 @@ export interface SwarmingOptions extends SwarmOptions {
   readonly isPrivate: () => boolean;
 }
 
-/** A file that is being saved. */
-export interface SwarmFile {
-  readonly name: string;
-  readonly manifest: Manifest;
-  /** Pieces that are there already. */
-  readonly have: readonly number[];
-  /** Opens the file once more, to read what is there; the swarm closes it. */
-  readonly openToRead: () => number;
-  /** Another client gives pieces of it. */
-  readonly onSource: (source: DownloadSource) => void;
-}
-
-/** A file that is joined later. */
-interface EarlyFile {
-  readonly file: SwarmFile;
-  readonly descriptor: number;
-  /** Pieces that are there by now. */
-  readonly have: number[];
-}
-
 // While something is being sent, this is how often to look whether it still is.
 const LOOK_MS = 500;
 // A person sees the time run.
@@ -70,16 +49,22 @@ export class Swarming implements AsyncDisposable {
   #opening: Promise<SwarmMember | undefined> | undefined;
   #member: SwarmMember | undefined;
   readonly #contents = new Map<string, SwarmContent>();
-  /** Files that are joined as soon as it listens, and pieces saved meanwhile. */
-  readonly #early = new Map<string, EarlyFile>();
+  /** Files that are joined once that is of use, and this client listens. */
+  readonly #early: EarlyFiles;
   /** Clients that were met, by their ids as sources. */
   readonly #met = new Map<string, ListedNode>();
   #why: string | undefined;
 
   /** Opens nothing before there is a file for it. */
   constructor(peers: Peers, options: SwarmingOptions) {
+    const { lingerMs = 0 } = options;
     this.#peers = peers;
     this.#options = options;
+    this.#early = new EarlyFiles({
+      limits: peers.limits,
+      keepsComplete: lingerMs > 0,
+      onOfUse: () => this.#joinSoon(),
+    });
   }
 
   /** Whether a file is fetched in a swarm. */
@@ -97,12 +82,17 @@ export class Swarming implements AsyncDisposable {
   async #joinEarly(): Promise<void> {
     this.#opening ??= this.#open();
     this.#member = await this.#opening;
-    for (const [id, { file, descriptor, have }] of [...this.#early]) {
-      this.#early.delete(id);
+    for (const { file, descriptor, have } of this.#early.takeAll()) {
       if (this.#member === undefined || !this.#makeRoom()) {
         closeSync(descriptor);
       } else this.#joinNow(this.#member, { ...file, have }, descriptor);
     }
+  }
+
+  /** The same in the background. */
+  #joinSoon(): void {
+    // Only a bug makes it reject, which disposing tells.
+    this.#joinEarly().catch(() => {});
   }
 
   async #open(): Promise<SwarmMember | undefined> {
@@ -136,8 +126,8 @@ export class Swarming implements AsyncDisposable {
   }
 
   /**
-   * Gives a file, and lets others deliver it, until it is left. Returns at once:
-   * nodes deliver it while this client begins to listen.
+   * Gives a file, and lets others deliver it, until it is left, if it does not
+   * come quickly from nodes alone. Returns at once: nodes deliver it meanwhile.
    */
   join(file: SwarmFile): void {
     const { contentId } = file.manifest;
@@ -147,10 +137,8 @@ export class Swarming implements AsyncDisposable {
       if (!this.#makeRoom()) return;
       return this.#joinNow(this.#member, file, file.openToRead());
     }
-    const descriptor = file.openToRead();
-    this.#early.set(contentId, { file, descriptor, have: [...file.have] });
-    // Only a bug makes it reject, which disposing tells.
-    this.#joinEarly().catch(() => {});
+    this.#early.add(file);
+    if (this.#opening !== undefined) this.#joinSoon();
   }
 
   #joinNow(
@@ -183,16 +171,13 @@ export class Swarming implements AsyncDisposable {
 
   /** Pieces of a content have been verified, and are on the disk. */
   saved(contentId: string, run: PieceRun): void {
-    const early = this.#early.get(contentId);
-    for (let n = 0; n < run.count; n++) early?.have.push(run.first + n);
+    this.#early.saved(contentId, run);
     this.#contents.get(contentId)?.saved(run);
   }
 
   /** Gives a content no longer. */
   leave(contentId: string): void {
-    const early = this.#early.get(contentId);
-    if (early !== undefined) closeSync(early.descriptor);
-    this.#early.delete(contentId);
+    this.#early.leave(contentId);
     this.#contents.get(contentId)?.[Symbol.dispose]();
     this.#contents.delete(contentId);
   }
@@ -204,13 +189,15 @@ export class Swarming implements AsyncDisposable {
   }
 
   #leaveAll(): void {
-    const ids = [...this.#contents.keys(), ...this.#early.keys()];
-    for (const id of ids) this.leave(id);
+    this.#early[Symbol.dispose]();
+    for (const id of [...this.#contents.keys()]) this.leave(id);
   }
 
   /** Goes on giving while somebody reads, until `signal` is aborted. */
   async linger(signal: AbortSignal | undefined): Promise<void> {
     const { lingerMs = 0, tell } = this.#options;
+    const isWanted = lingerMs > 0 && !signal?.aborted;
+    if (isWanted && this.#early.size > 0) await this.#joinEarly();
     if (lingerMs > 0) await this.#opening;
     const member = this.#member;
     for (const [id, { isComplete }] of [...this.#contents]) {

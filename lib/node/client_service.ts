@@ -59,8 +59,8 @@ export interface Service extends ReadService, TurnService {
   readonly heldOf?: (content: string) => HeldContent | undefined;
 }
 
-// While a large file is being hashed for a client, it hears so often that we
-// have not gone.
+// While a large file is being hashed for a client, or others have their turns, it
+// hears so often that we have not gone.
 const WORKING_MS = 5_000;
 // What a listed file takes in a frame beside its name.
 const LISTED_BYTES = 300;
@@ -339,7 +339,7 @@ export class ClientService implements Disposable {
     if (held?.pieces.hasAll({ first, count }) === false) {
       return await this.#refuse("gone", request);
     }
-    using turn = await this.#readTurn(file, { first, count });
+    using turn = await this.#readTurn(file, { request, first, count });
     const refused = await this.#reads.send(file, { request, first, count });
     if (refused !== undefined) return await this.#refuse(refused, request);
     // The turn is for the line, and not for a place in our buffers.
@@ -348,14 +348,17 @@ export class ClientService implements Disposable {
     turn.sent();
   }
 
+  /** Its turn among many; it may take minutes, and the client hears of that. */
   async #readTurn(
     { version, size }: ShareFile,
-    run: PieceRun,
+    { request, ...run }: PieceRun & { readonly request: number },
   ): Promise<ReadTurn | undefined> {
     if (!this.#turns.isNeededFor(version)) return undefined;
-    await this.#outbox.flush(); // what is there already need not wait
     const bytes = run.count * pieceBytesOf(size);
-    return await this.#turns.take(version, { ...run, bytes });
+    return await this.#whileWorking(
+      request,
+      () => this.#turns.take(version, { ...run, bytes }),
+    );
   }
 
   #readMany({ request, of }: MessageOf<"readMany">): Promise<void> {

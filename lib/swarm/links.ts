@@ -16,6 +16,7 @@ export type LinkNumbers = Pick<
   Limits,
   | "swarmDialCount"
   | "swarmFirstDialCount"
+  | "swarmFirstRetryMs"
   | "swarmRetryMs"
   | "swarmAskFirstMs"
   | "swarmAskSoonMs"
@@ -44,7 +45,7 @@ export class SwarmLinks {
   /** How many to dial, as often as it has named some. */
   #dialCount = 0;
   /** Holders that are not dialled again before a time. */
-  readonly #restUntil = new Map<string, number>();
+  readonly #rests = new Map<string, { until: number; ms: number }>();
   #isComplete = false;
 
   /** No links, and no holders known. */
@@ -84,11 +85,14 @@ export class SwarmLinks {
    * relay had not named before. Fewer clients know them.
    */
   #candidates(now: number): string[] {
-    for (const [id, until] of this.#restUntil) {
-      if (until <= now) this.#restUntil.delete(id);
+    const known = new Set(this.#known);
+    for (const [id, { until }] of this.#rests) {
+      // One that is still listed has failed before, if it fails again.
+      if (until <= now && !known.has(id)) this.#rests.delete(id);
     }
+    const rests = (id: string) => (this.#rests.get(id)?.until ?? now) > now;
     const ids = this.#known.filter((id) =>
-      !this.#dialled.has(id) && !this.#restUntil.has(id)
+      !this.#dialled.has(id) && !rests(id)
     );
     for (let at = ids.length - 1; at > 0; at--) {
       const other = Math.floor(this.#options.random() * (at + 1));
@@ -101,10 +105,16 @@ export class SwarmLinks {
     return [...fresh, ...others];
   }
 
-  /** A dial failed, or a link ended: the holder rests for a while. */
+  /**
+   * A dial failed, or a link ended: the holder rests for a while, and each time
+   * for longer. At first not for long: a machine that begins is busy.
+   */
   closed(id: string, now: number): void {
     this.#dialled.delete(id);
-    this.#restUntil.set(id, now + this.#options.numbers.swarmRetryMs);
+    const { swarmFirstRetryMs, swarmRetryMs } = this.#options.numbers;
+    const before = this.#rests.get(id)?.ms ?? swarmFirstRetryMs / 2;
+    const ms = Math.min(swarmRetryMs, 2 * before);
+    this.#rests.set(id, { until: now + ms, ms });
   }
 }
 

@@ -260,16 +260,24 @@ export class PiecesAnswer implements Answer {
   readonly #from: string;
   #left: number;
   readonly #refused = Promise.withResolvers<Refused | undefined>();
+  /** Others may have their turns first, where many fetch a file together. */
+  readonly works: (() => void) | undefined;
 
   constructor(
     request: number,
-    { count, receiver }: { count: number; receiver: PieceReceiver },
+    { count, receiver, takesTurns }: {
+      count: number;
+      receiver: PieceReceiver;
+      /** Whether the node may say that it is somebody else's turn. */
+      takesTurns: boolean;
+    },
     from: string,
   ) {
     this.request = request;
     this.receiver = receiver;
     this.#left = count;
     this.#from = from;
+    this.works = takesTurns ? () => {} : undefined;
   }
 
   /** Resolves when the last has come, or to the node's refusal. */

@@ -67,6 +67,8 @@ export class NodeSession implements AsyncDisposable {
   readonly #waiting: Answer[] = [];
   /** What the node has of contents that it is still receiving, by request. */
   readonly #holdings = new Map<number, HoldingAnswer>();
+  /** Whether it has asked what is held, as clients that fetch together do. */
+  #takesTurns = false;
   /** Milliseconds for which it was not read from, for reasons of ours. */
   #heldMs = 0;
   /** Runs while pieces are waited for. */
@@ -210,7 +212,8 @@ export class NodeSession implements AsyncDisposable {
     receiver: PieceReceiver,
   ): Promise<Refused | undefined> {
     const request = this.#nextRequest++;
-    const pieces = { count: task.count, receiver };
+    const takesTurns = this.#takesTurns;
+    const pieces = { count: task.count, receiver, takesTurns };
     const answer = new PiecesAnswer(request, pieces, this.#from);
     receiver.asked?.(request);
     return this.#ask({ kind: "read", request, ...task }, answer);
@@ -237,6 +240,7 @@ export class NodeSession implements AsyncDisposable {
     of: string,
     question: HoldingQuestion,
   ): Promise<HoldingOutcome> {
+    this.#takesTurns = true;
     const request = this.#nextRequest++;
     const answer = new HoldingAnswer(request, question, this.#from);
     this.#holdings.set(request, answer);

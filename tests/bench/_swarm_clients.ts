@@ -1,26 +1,32 @@
 /**
- * Clients of `swarm.ts` in a process of their own: fetch `big.iso` at the same
- * time, and print what each needed as JSON. They begin when a line comes.
+ * Clients of `swarm.ts` in a process of their own: fetch `big.iso`, or a folder,
+ * at the same time, and print what each needed as JSON. They begin when a line
+ * comes.
  */
 
 import { cpuUsage } from "node:process";
 import { join } from "@std/path";
 import { getFiles } from "../../lib/client/get.ts";
+import { folderSelection } from "../../lib/client/selections.ts";
 import { say } from "./_report.ts";
 import type { SwarmClients } from "./swarm.ts";
 
-const { relay, count, swarm, limits } = JSON.parse(
+const { relay, count, swarm, limits, directory } = JSON.parse(
   Deno.args[0]!,
 ) as SwarmClients;
 
 async function fetchOne(n: number) {
   const folder = await Deno.makeTempDir({ dir: Deno.args[1]! });
   const startedAt = performance.now();
-  let [nodes, clients, ms] = [0, 0, NaN];
+  let [nodes, clients, ms, smallClients] = [0, 0, NaN, 0];
   const { failed } = await getFiles({
     relay,
-    selections: [{ kind: "name", name: "big.iso" }],
-    pathOf: () => join(folder, "big.iso"),
+    selections: [
+      directory === undefined
+        ? { kind: "name", name: "big.iso" }
+        : folderSelection(directory),
+    ],
+    pathOf: (name) => join(folder, name),
     sync: false,
     limits,
     ...swarm === undefined ? {} : { swarm },
@@ -30,11 +36,12 @@ async function fetchOne(n: number) {
       for (const { isHolder, bytes } of event.from) {
         if (isHolder) clients += bytes;
         else nodes += bytes;
+        if (isHolder && !event.name.endsWith(".iso")) smallClients += bytes;
       }
     },
   });
-  const why = failed.get("big.iso")?.message;
-  return { n, ms, nodes, clients, why };
+  const why = [...failed.values()].at(0)?.message;
+  return { n, ms, nodes, clients, smallClients, why };
 }
 
 await Deno.stdin.read(new Uint8Array(1));

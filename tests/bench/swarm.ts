@@ -3,11 +3,15 @@
  * the clients by the library in others.
  *
  *     deno task bench:swarm [CLIENTS] [--processes N] [--mib N] [--rate BYTES]
+ *     deno task bench:swarm [CLIENTS] --scripts [--mib N] [--rate BYTES]
  *     deno task bench:swarm --few [ROUNDS]
+ *     deno task bench:swarm --folder [--rate BYTES]
  *
  * 50 clients in 5 processes by default, of which each gives at most 4 MB/s, as
  * the seed does; the time of one copy is what the seed alone needs for one client.
- * With `--few`, 4 and 1 without limits, with and without the swarm. All are at one
+ * With `--scripts` each is `peer_client.ts` with the permissions of the README.
+ * With `--few`, 4 and 1 without limits, with and without the swarm. With `--folder`
+ * 4 fetch 10,000 small files and three images, with and without. All are at one
  * address, so limits that count connections by address are raised.
  */
 
@@ -18,6 +22,7 @@ import { cpuUsage } from "node:process";
 import { TextLineStream } from "@std/streams";
 import type { RelayAddress } from "../../lib/base/address.ts";
 import type { Limits } from "../../lib/base/limits.ts";
+import type { ClientEvent } from "../../lib/client/events.ts";
 import type { SwarmOptions } from "../../lib/client/swarming.ts";
 import { startNode, startRelay } from "../_network.ts";
 import { randomBytes, seededRandom } from "../_random.ts";
@@ -31,6 +36,8 @@ export interface SwarmClients {
   readonly count: number;
   readonly swarm?: SwarmOptions | undefined;
   readonly limits: Partial<Limits>;
+  /** A folder to fetch in place of `big.iso`. */
+  readonly directory?: string | undefined;
 }
 
 interface Fetched {
@@ -40,6 +47,8 @@ interface Fetched {
   readonly ms: number;
   readonly nodes: number;
   readonly clients: number;
+  /** Of these, bytes of small files. */
+  readonly smallClients?: number;
   readonly why?: string;
 }
 
@@ -85,34 +94,105 @@ function startProcess(clients: SwarmClients, folder: string) {
   };
 }
 
+/** The script, as a person types it, in a folder of its own. */
+function startScript(
+  relay: string,
+  { rate, folder, n }: { rate: number; folder: string; n: number },
+) {
+  const lines: Promise<Fetched[]>[] = [];
+  const run = async () => {
+    const cwd = `${folder}/${n}`;
+    await Deno.mkdir(cwd);
+    const startedAt = performance.now();
+    const words = `get big.iso --swarm --limit-upload ${rate} --linger 30s`;
+    const process = new Deno.Command(Deno.execPath(), {
+      args: [
+        ...["run", "--no-prompt", "--allow-net"],
+        ...["--allow-read=.", "--allow-write=."],
+        new URL("../../peer_client.ts", import.meta.url).pathname,
+        ...[relay, ...words.split(" "), "--json"],
+      ],
+      cwd,
+      stdin: "null",
+      stdout: "piped",
+    }).spawn();
+    const all: Fetched[] = [];
+    for await (const event of eventsOf(process.stdout)) {
+      if (event.event !== "file_received") continue;
+      const ms = performance.now() - startedAt;
+      const sum = (wanted: boolean) =>
+        event.from.filter(({ isHolder = false }) => isHolder === wanted)
+          .reduce((sum, { bytes }) => sum + bytes, 0);
+      all.push({ n, ms, nodes: sum(false), clients: sum(true), cpuS: 0 });
+    }
+    await process.status;
+    return all;
+  };
+  return {
+    begin: () => {
+      lines.push(run());
+      return Promise.resolve();
+    },
+    fetched: () => lines[0]!,
+  };
+}
+
+/** Lines of `--json`. */
+async function* eventsOf(
+  stdout: ReadableStream<Uint8Array<ArrayBuffer>>,
+): AsyncGenerator<ClientEvent> {
+  const lines = stdout.pipeThrough(new TextDecoderStream())
+    .pipeThrough(new TextLineStream());
+  for await (const line of lines) yield JSON.parse(line);
+}
+
+/** Clients that fetch together, and what. */
+interface Fleet {
+  readonly count: number;
+  readonly processes: number;
+  readonly rate?: number;
+  readonly isSwarm: boolean;
+  readonly lingerMs?: number;
+  /** Bytes of `big.iso`. */
+  readonly bytes: number;
+  /** Files of the folder that is fetched in its place. */
+  readonly set?: Readonly<Record<string, string | Uint8Array>>;
+  /** Whether each is the script. */
+  readonly areScripts?: boolean;
+}
+
 /** So many clients fetch the file together. */
 async function fetchAll(
-  { count, processes, rate, isSwarm, lingerMs = 0, bytes }: {
-    count: number;
-    bytes: number;
-    processes: number;
-    rate?: number;
-    isSwarm: boolean;
-    lingerMs?: number;
-  },
+  { count, processes, rate, isSwarm, lingerMs = 0, bytes, set, areScripts }:
+    Fleet,
 ): Promise<Fetched[]> {
   await using relay = await startRelay({ limits: LIMITS });
-  const files = { "big.iso": randomBytes(bytes, seededRandom(1)) };
+  const files = set ??
+    { "big.iso": randomBytes(bytes, seededRandom(1)) };
   const limitRate = rate === undefined ? {} : { limitRate: rate };
-  await using _seed = await startNode(relay, files, {
+  await using seed = await startNode(relay, files, {
     ...limitRate,
     limits: LIMITS,
   });
+  // Which contents files have is known once they are hashed.
+  const all = Object.keys(files).length;
+  await seed.log.until("hashed", ({ files }) => files === all);
   const folder = await Deno.makeTempDir();
   const { host, port } = relay.server.address;
   const limitUpload = rate === undefined ? {} : { limitUpload: rate };
-  const started = Array.from({ length: processes }, (_, n) =>
-    startProcess({
-      relay: { host, port, id: relay.identity.id },
-      count: Math.floor((count + n) / processes),
-      swarm: isSwarm ? { ...limitUpload, lingerMs } : undefined,
-      limits: LIMITS,
-    }, folder));
+  const started = Array.from(
+    { length: processes },
+    (_, n) =>
+      areScripts
+        ? startScript(relay.server.relayAddress, { rate: rate!, folder, n })
+        : startProcess({
+          relay: { host, port, id: relay.identity.id },
+          count: Math.floor((count + n) / processes),
+          swarm: isSwarm ? { ...limitUpload, lingerMs } : undefined,
+          limits: LIMITS,
+          directory: set && "set",
+        }, folder),
+  );
   try {
     await Promise.all(started.map(({ begin }) => begin()));
     const all = await Promise.all(started.map(({ fetched }) => fetched()));
@@ -124,16 +204,18 @@ async function fetchAll(
 
 /** Many with limited lines; whether it is as quick as wanted. */
 async function many(
-  { count, processes, rate, bytes }: {
+  { count, processes, rate, bytes, areScripts }: {
     count: number;
     processes: number;
     rate: number;
     bytes: number;
+    areScripts: boolean;
   },
 ): Promise<boolean> {
   const before = cpuS();
   const fetched = await fetchAll({
-    ...{ count, processes, rate, bytes, isSwarm: true, lingerMs: 10_000 },
+    ...{ count, processes, rate, bytes, areScripts },
+    ...{ isSwarm: true, lingerMs: 10_000 },
   });
   const own = cpuS() - before;
   for (const { why } of fetched) if (why !== undefined) say(why);
@@ -153,6 +235,7 @@ async function many(
       `${seedCopies.toFixed(2)} copies came from the seed: ` +
       verdict(isReached),
   );
+  if (areScripts) return isReached;
   say(
     `processor time: ${theirs.toFixed(1)} s of the clients, ` +
       `${own.toFixed(1)} s of the seed and the relay: ` +
@@ -190,18 +273,62 @@ async function few(count: number, rounds: number): Promise<boolean> {
   return isReached;
 }
 
+/** A folder with small files and images, with the swarm and without. */
+async function folder(rate: number): Promise<boolean> {
+  const random = seededRandom(1);
+  const images = Array.from(
+    { length: 3 },
+    (_, n) => [`set/${n}.iso`, randomBytes(16 * MIB, random)] as const,
+  );
+  const small = Array.from(
+    { length: 10_000 },
+    (_, n) => [`set/${n % 100}/${n}.txt`, `text ${n}`] as const,
+  );
+  const set = Object.fromEntries([...images, ...small]);
+  let isReached = true;
+  for (const isSwarm of [false, true]) {
+    const fetched = await fetchAll({
+      ...{ count: 4, processes: 4, rate, bytes: 0, set, isSwarm },
+    });
+    for (const { why } of fetched) if (why !== undefined) say(why);
+    const sum = (of: (one: Fetched) => number) =>
+      fetched.reduce((sum, one) => sum + of(one), 0);
+    const nodes = sum(({ nodes }) => nodes);
+    const clients = sum(({ clients }) => clients);
+    const smallClients = sum(({ smallClients = 0 }) => smallClients);
+    const lastS = Math.max(...fetched.map(({ ms }) => ms)) / 1_000;
+    isReached &&= smallClients === 0 && clients > 0 === isSwarm;
+    say(
+      `4 clients, 10,000 small files and 3 images of 16 MiB at ` +
+        `${rate / 1e6} MB/s, ${isSwarm ? "with" : "without"} the swarm: ` +
+        `${lastS.toFixed(1)} s; ${
+          (nodes / MIB).toFixed(0)
+        } MiB from the seed, ` +
+        `${(clients / MIB).toFixed(0)} MiB from others, of small files ` +
+        `${smallClients} bytes`,
+    );
+  }
+  say(verdict(isReached));
+  return isReached;
+}
+
 async function main(args: string[]): Promise<number> {
   const options = parseArgs(args, {
     string: ["processes", "rate", "mib", "few"],
+    boolean: ["scripts", "folder"],
   });
-  const { _: [count = 50], processes = "5", rate = "4M", mib = "32" } = options;
+  const areScripts = options.scripts === true;
+  const { _: [count = areScripts ? 10 : 50] } = options;
+  const { processes = areScripts ? count : 5, rate = "4M", mib = "32" } =
+    options;
   if (options.few !== undefined) {
     const rounds = Number(options.few || 5);
     const areQuick = [await few(1, rounds), await few(4, rounds)];
     return areQuick.every((is) => is) ? 0 : 1;
   }
+  if (options.folder) return await folder(parseRate(String(rate))!) ? 0 : 1;
   const isQuick = await many({
-    count: Number(count),
+    ...{ count: Number(count), areScripts },
     processes: Number(processes),
     rate: parseRate(String(rate))!,
     bytes: Number(mib) * MIB,

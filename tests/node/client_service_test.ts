@@ -10,6 +10,7 @@ import {
   type ClientToNode,
   encodeMessage,
 } from "../../lib/protocol/messages.ts";
+import type { ReadTurn } from "../../lib/node/served.ts";
 import { serviceOf, TIMING } from "../_client_service.ts";
 import { FakeTime } from "../_fake_time.ts";
 
@@ -140,5 +141,41 @@ Deno.test("A node that works on one question has sent the answers to those befor
   scan.resolve();
   assertEquals(await next(), "files 2");
   conn.close();
+  await served;
+});
+
+Deno.test("A client of a swarm hears every 5 s that others have their turns, and then gets its piece", async () => {
+  await using stack = new AsyncDisposableStack();
+  const turn = Promise.withResolvers<ReadTurn>();
+  const waits = Promise.withResolvers<void>();
+  const readTurns = {
+    join: () => ({ [Symbol.dispose]: () => {} }),
+    isNeededFor: () => true,
+    take: () => {
+      waits.resolve();
+      return turn.promise;
+    },
+  };
+  const made = await serviceOf(FILES, stack, { readTurns });
+  await made.hash();
+  const of = made.digests.of(made.share.named("a.txt")!)!.content;
+  const time = stack.use(new FakeTime());
+  const asker = stack.use(
+    new Channel(made.conn, { ...TIMING, idleMs: Infinity, acceptsData: true }),
+  );
+  const served = made.client.run().catch(() => {}); // when the test ends
+  await asker.send({ kind: "holding", request: 1, of });
+  assertEquals((await asker.receive(["has"]))?.kind, "has");
+  await asker.send({ kind: "read", request: 2, of, first: 0, count: 1 });
+  await waits.promise;
+  for (let told = 0; told < 3; told++) {
+    await time.advance(5_000);
+    assertEquals((await asker.receive(["working"]))?.request, 2);
+  }
+  time[Symbol.dispose](); // a disk takes real time
+  turn.resolve({ sent: () => {}, [Symbol.dispose]: () => {} });
+  const answer = await asker.receiveOrData(["pieces"]);
+  assertEquals([answer?.kind, answer?.request], ["data", 2]);
+  made.conn.close();
   await served;
 });

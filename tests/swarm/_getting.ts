@@ -73,7 +73,12 @@ export async function startGet(
     swarm,
     ...waitMs === undefined ? {} : { waitMs },
     // Nobody waits for what takes long on a busy machine.
-    limits: { swarmAskEveryMs: 100, swarmQuietMs: 60_000, ...limits },
+    limits: {
+      ...{ swarmAskEveryMs: 100, swarmQuietMs: 60_000 },
+      // All files here come quickly, or not, as the machine is busy.
+      ...{ swarmLookMs: 0, swarmWorthMs: 0 },
+      ...limits,
+    },
     signal: stop.signal,
     onEvent: log.onEvent,
   });

@@ -4,6 +4,7 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { join } from "@std/path";
 import { sha256 } from "../../lib/base/hash.ts";
 import type { Limits } from "../../lib/base/limits.ts";
+import { isSwarmOfUse } from "../../lib/client/early_files.ts";
 import { createIdentity } from "../../lib/identity/identity.ts";
 import {
   linkTo,
@@ -111,6 +112,52 @@ Deno.test("A file smaller than swarmFromBytes is fetched without a swarm", async
     await within(result, "the end");
     assertEquals(log.names.includes("swarm_ended"), isJoined);
   }
+});
+
+Deno.test("isSwarmOfUse says whether the rest of a file would take swarmWorthMs", () => {
+  const limits = { swarmWorthMs: 4_000 };
+  for (
+    const [came, left, ms, isOfUse] of [
+      [0, 128, 250, true], // others have their turns
+      [0, 0, 250, false],
+      [128, 0, 9_000, false],
+      [8, 120, 250, false], // 3.75 s
+      [8, 128, 250, true], // 4 s
+      [120, 8, 60_000, true],
+      [127, 1, 60_000, false],
+    ] as const
+  ) assertEquals(isSwarmOfUse({ came, left, ms }, limits), isOfUse);
+});
+
+for (
+  const [what, swarmLookMs, isJoined] of [
+    ["takes no part in a swarm before its first look after", 600_000, false],
+    ["takes part in a swarm that could help, which it sees every", 10, true],
+  ] as const
+) {
+  Deno.test(`A client ${what} swarmLookMs`, async () => {
+    await using stack = new AsyncDisposableStack();
+    const relay = stack.use(await startRelay());
+    stack.use(await startNode(relay, FILES, { limitRate: 4_000_000 }));
+    const limits = { swarmLookMs };
+    const { log, result } = await startGet({ relay, limits }, stack);
+    const { failed } = await within(result, "the end");
+    assertEquals([...failed], []);
+    assertEquals(log.names.includes("swarm_ended"), isJoined);
+  });
+}
+
+Deno.test("A client whose file came before it took part in a swarm still gives it while it lingers", async () => {
+  await using stack = new AsyncDisposableStack();
+  const relay = stack.use(await startRelay());
+  const seed = stack.use(await startNode(relay, FILES));
+  const limits = { swarmLookMs: 600_000 };
+  const first = await startGet({ relay, swarm: LINGER, limits }, stack);
+  await first.log.until("swarm_lingers");
+  await seed.server.change(TRICKLE);
+  const other = await startGet({ relay }, stack);
+  const { clients } = await other.from();
+  assert(clients > IMAGE.length / 2, `${clients}`);
 });
 
 /** A client, and the seed that leaves when the client has some of the file. */

@@ -5,7 +5,7 @@ import { seededRandom } from "../_random.ts";
 
 const HOLDERS = Array.from({ length: 50 }, (_, n) => `h${n}`);
 const { swarmDialCount, swarmFirstDialCount } = LIMITS;
-const { swarmAcceptCount, swarmRetryMs } = LIMITS;
+const { swarmAcceptCount, swarmFirstRetryMs, swarmRetryMs } = LIMITS;
 
 function newLinks(id = "me", seed = 1): SwarmLinks {
   return new SwarmLinks({ id, numbers: LIMITS, random: seededRandom(seed) });
@@ -71,13 +71,27 @@ Deno.test("SwarmLinks of different clients dial different holders", () => {
   assert(new Set(all.flat()).size > 40);
 });
 
-Deno.test("SwarmLinks dials a holder again after swarmRetryMs", () => {
+Deno.test("SwarmLinks dials a holder again after swarmFirstRetryMs, and then after twice as long each time, up to swarmRetryMs", () => {
   const links = newLinks();
   links.learned(["a"]);
   assertEquals(links.toDial(0), ["a"]);
-  links.closed("a", 5);
-  assertEquals(links.toDial(5 + swarmRetryMs - 1), []);
-  assertEquals(links.toDial(5 + swarmRetryMs), ["a"]);
+  let now = 0;
+  for (const times of [1, 2, 4, 8, 16, 32]) {
+    links.closed("a", now);
+    const restMs = Math.min(swarmRetryMs, times * swarmFirstRetryMs);
+    assertEquals(links.toDial(now + restMs - 1), []);
+    now += restMs;
+    assertEquals(links.toDial(now), ["a"]);
+  }
+  links.closed("a", now);
+  links.learned([]);
+  now += swarmRetryMs;
+  assertEquals(links.toDial(now), []);
+  links.learned(["a"]);
+  assertEquals(links.toDial(now), ["a"]);
+  links.closed("a", now);
+  now += swarmFirstRetryMs;
+  assertEquals(links.toDial(now), ["a"], "one that was gone begins anew");
 });
 
 Deno.test("SwarmLinks dials nobody once this client is complete", () => {

@@ -508,6 +508,29 @@ for (
   });
 }
 
+Deno.test("NodeSession waits for its turn at a node while others fetch the same file, where it asked what is held", async () => {
+  using time = new FakeTime();
+  await using talking = await talk();
+  const { session, node } = talking;
+  const question = { pieceCount: 1, onGained: () => {} };
+  const holding = session.holding("cd".repeat(32), question);
+  await time.advance(0);
+  const has = { kind: "has", complete: true } as const;
+  const { request: first } = await asked(node, "holding");
+  await node.send({ ...has, request: first });
+  assertEquals((await holding).kind, "has");
+  const reading = session.read(ONE_PIECE, new Keeper());
+  await time.advance(0);
+  const { request } = await asked(node, "read");
+  for (let n = 0; n < 10; n++) {
+    await time.advance(IDLE_MS - 1);
+    await node.send({ kind: "working", request });
+  }
+  await time.advance(0);
+  await node.send(refused(request));
+  assertEquals((await reading)?.kind, "refused");
+});
+
 Deno.test("NodeSession waits for a node that hashes before it tells a client with a grant what it found", async () => {
   await using talking = await talk({ grant: "g" });
   const { session, node } = talking;

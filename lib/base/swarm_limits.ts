@@ -1,0 +1,90 @@
+/**
+ * The limits of a client that fetches with others: how it asks them for pieces,
+ * and serves them. `limits.ts` holds them together with the others.
+ *
+ * @module
+ */
+
+const MIB = 1024 * 1024;
+
+/** The unit is part of each name; the reason stands above the number. */
+export const SWARM_LIMITS = {
+  /** Pieces of a swarm that one source may be asked for at once. */
+  swarmWindowPieceCount: 16,
+  /** The same while no other client fetches the file: `windowBytes` of pieces. */
+  swarmAloneWindowPieceCount: 32,
+  /** A source as quick as this may have one more piece; 250 does no better. */
+  swarmQuickMs: 100,
+  /** A source that takes longer for a piece gets one at a time again. */
+  swarmSlowMs: 2_000,
+  /** Pieces in one request to a complete holder; others are asked for one. */
+  swarmRunPieceCount: 4,
+  /** When so few pieces are left, a second source is asked for each. */
+  swarmEndPieceCount: 4,
+  /**
+   * A source must need this much longer for its pieces to lose one of a swarm to
+   * an idle one. What it sends nonetheless is sent for nothing: with `takeOverMs`
+   * a seventh of all pieces, in a swarm of 50 at 4 MB/s.
+   */
+  swarmTakeOverMs: 4_000,
+  /** Clients of a swarm that one client dials. */
+  swarmDialCount: 8,
+  /**
+   * Of these, so many after the relay's first answer that names some, and as many
+   * more after each other: clients that begin together find the first of them in
+   * the first answer, and would all read from these and not from each other. With
+   * 8, half of a swarm of 50 had 24 readers, and many had none.
+   */
+  swarmFirstDialCount: 4,
+  /** Clients that read from it: more than it dials, so that newcomers get in. */
+  swarmAcceptCount: 24,
+  /** A holder whose link ended, or that could not be dialled, rests so long. */
+  swarmRetryMs: 30_000,
+  /** The first time it rests this long, and each further time twice as long. */
+  swarmFirstRetryMs: 3_000,
+  /** A client asks the relay for holders again after this time, then later. */
+  swarmAskFirstMs: 1_000,
+  /** At first, it asks often. */
+  swarmAskSoonMs: 30_000,
+  /** How often that is: a client that has just begun knows few others. */
+  swarmAskEveryMs: 3_000,
+  /** How often it asks later. */
+  swarmAskLaterMs: 15_000,
+  /** Buffers that a client sends from: a file that it receives takes more. */
+  swarmSendBytes: 8 * MIB,
+  /**
+   * Readers of one content that are sent to at a time; the others wait. With 8, a
+   * swarm of 50 at 4 MB/s needs a tenth longer (1.43 copies and not 1.30).
+   */
+  swarmReaderCount: 4,
+  /**
+   * Pieces that are sent again to readers that asked later, before the one that
+   * waits longest has its turn: those know better what they cannot get elsewhere.
+   */
+  swarmPassCount: 7,
+  /** Requests of one reader that wait: as many as its window allows. */
+  swarmReaderQueueCount: 16,
+  /** Smaller files are fetched before a client has met another. */
+  swarmFromBytes: 8 * MIB,
+  /** How often a client looks whether others could help with a file. */
+  swarmLookMs: 250,
+  /** They can where the rest of it would take so long from its nodes alone. */
+  swarmWorthMs: 4_000,
+  /**
+   * How long a client tries to reach a seed that is away: as long as its only
+   * node behind a tunnel. A restart takes less.
+   */
+  swarmSeedPatienceMs: 45_000,
+  /**
+   * A file ends when pieces of it were nowhere for so long: by then the relay
+   * has named new holders three times.
+   */
+  swarmNowhereMs: 10_000,
+  /** A client that lingers ends when nobody has read for so long. */
+  swarmQuietMs: 5_000,
+  /**
+   * How long a client at a terminal goes on giving what it has saved, while
+   * somebody reads: a fleet starts within that.
+   */
+  swarmLingerMs: 30_000,
+};

@@ -1,0 +1,165 @@
+/**
+ * Large files of a fetch before it takes part in their swarms: their pieces that
+ * are there, and whether others could help with the rest. A file that comes
+ * quickly never needs a swarm, and then costs none.
+ *
+ * @module
+ */
+
+import { closeSync } from "node:fs";
+import type { Limits } from "../base/limits.ts";
+import type { PieceRun } from "../content/piece_set.ts";
+import type { Manifest } from "../content/manifest.ts";
+import type { DownloadSource } from "../transfer/source.ts";
+
+/** A file that is being saved. */
+export interface SwarmFile {
+  readonly name: string;
+  readonly manifest: Manifest;
+  /** Pieces that are there already. */
+  readonly have: readonly number[];
+  /** Opens the file once more, to read what is there; the swarm closes it. */
+  readonly openToRead: () => number;
+  /** Another client gives pieces of it. */
+  readonly onSource: (source: DownloadSource) => void;
+}
+
+/** A file that may be joined later. */
+export interface EarlyFile {
+  readonly file: SwarmFile;
+  /** The file, open for reading. */
+  readonly descriptor: number;
+  /** Pieces that are there by now. */
+  readonly have: number[];
+  /** How many there were at first, and when that was. */
+  readonly haveAtFirst: number;
+  readonly since: number;
+}
+
+/** How far a file has come. */
+export interface EarlyProgress {
+  /** Pieces that came, and that are missing. */
+  readonly came: number;
+  readonly left: number;
+  /** Milliseconds that they took. */
+  readonly ms: number;
+}
+
+/** Whether the rest of a file would take so long that others could help. */
+export function isSwarmOfUse(
+  { came, left, ms }: EarlyProgress,
+  { swarmWorthMs }: Pick<Limits, "swarmWorthMs">,
+): boolean {
+  if (left === 0) return false;
+  return came === 0 || ms / came * left >= swarmWorthMs;
+}
+
+/** Options of {@linkcode EarlyFiles}. */
+export interface EarlyFilesOptions {
+  readonly limits: Pick<
+    Limits,
+    "swarmLookMs" | "swarmWorthMs" | "contentsPerHolderCount"
+  >;
+  /** Whether complete files are kept, to be given later. */
+  readonly keepsComplete: boolean;
+  /** Others could help with one of the files. */
+  readonly onOfUse: () => void;
+}
+
+/** Such files. Disposing closes them. */
+export class EarlyFiles implements Disposable {
+  readonly #options: EarlyFilesOptions;
+  readonly #files = new Map<string, EarlyFile>();
+  #looking: ReturnType<typeof setInterval> | undefined;
+
+  constructor(options: EarlyFilesOptions) {
+    this.#options = options;
+  }
+
+  /** How many there are. */
+  get size(): number {
+    return this.#files.size;
+  }
+
+  /** Whether a content is among them. */
+  has(contentId: string): boolean {
+    return this.#files.has(contentId);
+  }
+
+  /** Adds a file, if there is room; a complete one may be given up for it. */
+  add(file: SwarmFile): void {
+    if (!this.#makeRoom()) return;
+    const have = [...file.have];
+    this.#files.set(file.manifest.contentId, {
+      ...{ file, have, haveAtFirst: have.length },
+      descriptor: file.openToRead(),
+      since: performance.now(),
+    });
+    const { swarmLookMs } = this.#options.limits;
+    this.#looking ??= setInterval(() => this.#look(), swarmLookMs);
+  }
+
+  #makeRoom(): boolean {
+    if (this.#files.size < this.#options.limits.contentsPerHolderCount) {
+      return true;
+    }
+    for (const [contentId, early] of this.#files) {
+      if (progressOf(early).left > 0) continue;
+      this.leave(contentId);
+      return true;
+    }
+    return false;
+  }
+
+  #look(): void {
+    const { limits, onOfUse } = this.#options;
+    const isOfUse = this.#files.values()
+      .some((early) => isSwarmOfUse(progressOf(early), limits));
+    if (isOfUse) onOfUse();
+  }
+
+  /** Pieces have been verified, and are on the disk. */
+  saved(contentId: string, { first, count }: PieceRun): void {
+    const early = this.#files.get(contentId);
+    if (early === undefined) return;
+    for (let n = 0; n < count; n++) early.have.push(first + n);
+    const isComplete = progressOf(early).left === 0;
+    if (isComplete && !this.#options.keepsComplete) this.leave(contentId);
+  }
+
+  /** Takes all of them; the caller closes their descriptors. */
+  takeAll(): EarlyFile[] {
+    const all = [...this.#files.values()];
+    this.#files.clear();
+    this.#rest();
+    return all;
+  }
+
+  /** Closes a file that is not to be joined. */
+  leave(contentId: string): void {
+    const early = this.#files.get(contentId);
+    if (early === undefined) return;
+    this.#files.delete(contentId);
+    closeSync(early.descriptor);
+    if (this.#files.size === 0) this.#rest();
+  }
+
+  #rest(): void {
+    clearInterval(this.#looking);
+    this.#looking = undefined;
+  }
+
+  [Symbol.dispose](): void {
+    for (const contentId of [...this.#files.keys()]) this.leave(contentId);
+  }
+}
+
+function progressOf(
+  { file: { manifest }, have, haveAtFirst, since }: EarlyFile,
+): EarlyProgress {
+  return {
+    came: have.length - haveAtFirst,
+    left: manifest.pieceCount - have.length,
+    ms: performance.now() - since,
+  };
+}
