@@ -35,6 +35,7 @@ import {
 } from "../protocol/signed_record.ts";
 import type { ClusterSide, InstanceTunnels } from "./cluster_side.ts";
 import { type RelayContext, tellLeft } from "./context.ts";
+import { HolderReplicas } from "./holder_replicas.ts";
 import { InstanceCalls } from "./instance_calls.ts";
 import type { Lease } from "./lease.ts";
 
@@ -60,6 +61,7 @@ const NODE_BODY = TypeCompiler.Compile(Type.Object({
 /** One instance of a relay. Disposing leaves the others. */
 export class ClusterMember implements ClusterSide {
   readonly tunnels: InstanceTunnels;
+  readonly holders: HolderReplicas;
   readonly #options: ClusterMemberOptions;
   #healTimer: ReturnType<typeof setTimeout> | undefined;
 
@@ -68,6 +70,7 @@ export class ClusterMember implements ClusterSide {
     this.#options = options;
     const { replicator, address, tell, relay } = options;
     this.tunnels = new InstanceCalls({ replicator, relay });
+    this.holders = new HolderReplicas({ replicator, relay });
     relay.registry.replicas.expectLate();
     replicator.start({
       replicated: this.#replicated(),
@@ -109,16 +112,17 @@ export class ClusterMember implements ClusterSide {
     return {
       current: (key) => this.#current(key),
       own: () => this.#own(),
-      take: (item) =>
-        item.kind === "n" ? this.#takeNode(item) : this.#take(item),
+      take: (item) => this.#take(item),
       renew: (item) => this.#renew(item),
       leave: (item) => this.#leave(item),
       phase: (phase) => this.#phase(phase),
     };
   }
 
-  #current({ kind, id }: ItemKey): Item | undefined {
-    if (kind !== "n") return this.#currentUse(id);
+  #current(key: ItemKey): Item | undefined {
+    const { kind, id } = key;
+    if (kind === "h") return this.holders.current(key);
+    if (kind === "u") return this.#currentUse(id);
     const { registry, entries, tunnels } = this.#options.relay;
     const now = performance.now();
     const lease = registry.find(id, now);
@@ -149,12 +153,14 @@ export class ClusterMember implements ClusterSide {
       yield { kind: "n", id };
     }
     for (const id of uses?.ids() ?? []) yield { kind: "u", id };
+    yield* this.holders.own();
   }
 
   #renew(
     item: Omit<HeldItem, "body">,
   ): "extended" | "stale" | undefined {
-    if (item.kind !== "n") return undefined;
+    if (item.kind === "h") return this.holders.renew(item);
+    if (item.kind === "u") return undefined;
     const { id, sequence, holder, leftMs, isAttached: isAttachedThere } = item;
     const renewal = { id, sequence, holder, leftMs, isAttachedThere };
     const { registry } = this.#options.relay;
@@ -199,7 +205,18 @@ export class ClusterMember implements ClusterSide {
     return outcome === "extended" ? "taken" : outcome;
   }
 
-  #take({ id, body }: HeldItem): Promise<TakeOutcome> {
+  #take(item: HeldItem): Promise<TakeOutcome> {
+    switch (item.kind) {
+      case "n":
+        return this.#takeNode(item);
+      case "h":
+        return this.holders.take(item);
+      case "u":
+        return this.#takeUse(item);
+    }
+  }
+
+  #takeUse({ id, body }: HeldItem): Promise<TakeOutcome> {
     const { uses } = this.#options;
     const [serial = "", fetch = ""] = id.split(".");
     const isUse = /^\d{1,12}$/.test(body) && fetch !== "";
@@ -210,7 +227,8 @@ export class ClusterMember implements ClusterSide {
   }
 
   #leave({ kind, id, sequence }: ItemKey & Pick<Item, "sequence">): void {
-    if (kind !== "n") return; // uses last until their links end
+    if (kind === "h") return this.holders.leave({ id, sequence });
+    if (kind === "u") return; // they last until their links end
     const { relay } = this.#options;
     const left = relay.registry.replicas.leave(
       { id, sequence },

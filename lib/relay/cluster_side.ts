@@ -9,6 +9,7 @@ import type { Use } from "../access/uses.ts";
 import type { Conn, Endpoint } from "../base/conn.ts";
 import type { ClusterStats } from "../cluster/replicator.ts";
 import type { MessageOf, Travelling } from "../protocol/messages.ts";
+import type { Holder } from "./holders.ts";
 import type { Lease } from "./lease.ts";
 
 /** An end of a tunnel whose key another instance has made. */
@@ -39,6 +40,16 @@ export interface InstanceTunnels {
   isOfInstance(message: MessageOf<"open">, nonce: string): boolean;
 }
 
+/** What an instance tells of the clients that hold contents for a swarm. */
+export interface HolderSide {
+  /** One has entered here, from this host. */
+  entered(holder: Holder, host: string): void;
+  /** One has said what it holds, or whether it can be dialled is known. */
+  held(holder: Holder): void;
+  /** One has left. */
+  left(holder: Holder): void;
+}
+
 /** One instance of a relay. Disposing leaves the others. */
 export interface ClusterSide extends AsyncDisposable {
   /** The cluster in numbers. */
@@ -49,6 +60,8 @@ export interface ClusterSide extends AsyncDisposable {
   renewed(id: string): void;
   /** A node has left before the end of its lease. */
   left(id: string, sequence: number): void;
+  /** What others learn of the clients of swarms. */
+  readonly holders: HolderSide;
   /** What tunnels need of the other instances. */
   readonly tunnels: InstanceTunnels;
   /** A link was used here. */

@@ -180,6 +180,25 @@ export class Holders {
     return undefined;
   }
 
+  /** Renews the lease, with the contents as they are. Returns whether it could. */
+  renew(holder: Holder, now: number): boolean {
+    const mine = this.#alive(holder, now);
+    if (mine !== undefined) this.#renew(mine, now);
+    return mine !== undefined;
+  }
+
+  /** Notes whether a client can be dialled. */
+  reach({ id }: Holder, reached: Holder["reached"]): void {
+    const mine = this.#byId.get(id);
+    if (mine !== undefined) mine.reached = reached;
+  }
+
+  /** The contents that a client holds. */
+  contentsOf({ id }: Holder): readonly string[] {
+    const contents = this.#byId.get(id)?.contents ?? [];
+    return Array.from(contents, ({ content }) => content);
+  }
+
   #renew(holder: MutableHolder, now: number): void {
     holder.expiresAt = now + this.#limits.leaseSeconds * 1_000;
     this.#byId.delete(holder.id); // it goes to the end

@@ -110,6 +110,7 @@ export class HolderTalk implements Disposable {
       return refusal(code, HOLDER_REFUSAL_TEXT[code]);
     }
     this.#holder = outcome;
+    relay.cluster?.holders.entered(outcome, this.#observedHost);
     countApart();
     this.#check(outcome);
     const { leaseSeconds, renewSeconds } = relay.limits;
@@ -152,6 +153,7 @@ export class HolderTalk implements Disposable {
       return refusal(refused, HOLDER_REFUSAL_TEXT[refused]);
     }
     relay.requests.add("holding");
+    relay.cluster?.holders.held(holder);
     this.#check(holder);
     return {
       kind: "held",
@@ -166,7 +168,8 @@ export class HolderTalk implements Disposable {
    * is tried once in the time of a lease.
    */
   #check(holder: Holder): void {
-    const { holderChecks, entries, plaintext, limits } = this.#options.relay;
+    const { holderChecks, entries, plaintext, limits, cluster } =
+      this.#options.relay;
     const { id, reached } = holder;
     const host = this.#observedHost;
     const now = performance.now();
@@ -181,7 +184,10 @@ export class HolderTalk implements Disposable {
     const endpoint = { host, port: address.port };
     const peer = plaintext ? null : record;
     void holderChecks.check({ id, endpoint, peer }, now)
-      .then((outcome) => holder.reached = outcome);
+      .then((outcome) => {
+        holder.reached = outcome;
+        cluster?.holders.held(holder);
+      });
   }
 
   async #list(
@@ -238,9 +244,10 @@ export class HolderTalk implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    if (this.#holder !== undefined) {
-      this.#options.relay.holders.leave(this.#holder);
-    }
+    if (this.#holder === undefined) return;
+    const { holders, cluster } = this.#options.relay;
+    holders.leave(this.#holder);
+    cluster?.holders.left(this.#holder);
   }
 }
 

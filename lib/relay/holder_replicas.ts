@@ -1,0 +1,233 @@
+/**
+ * Clients that hold contents for a swarm, told from one instance of a relay to
+ * the others: what this instance tells of its own, and what it takes. Each is
+ * checked as if a stranger had sent it. A client that asks any instance finds
+ * the holders of all.
+ *
+ * @module
+ */
+
+import { Type } from "@sinclair/typebox";
+import { TypeCompiler } from "@sinclair/typebox/compiler";
+import {
+  addressGroup,
+  isIpv4,
+  isIpv6,
+  withoutMapping,
+} from "../base/address.ts";
+import { LIMITS } from "../base/limits.ts";
+import type {
+  HeldItem,
+  Item,
+  ItemKey,
+  Replicator,
+  TakeOutcome,
+} from "../cluster/replicator.ts";
+import { isShared } from "../guard/admission.ts";
+import {
+  openRegistration,
+  readRegistration,
+} from "../protocol/signed_record.ts";
+import type { HolderSide } from "./cluster_side.ts";
+import type { RelayContext } from "./context.ts";
+import type { Holder } from "./holders.ts";
+
+/** Options of {@linkcode HolderReplicas}. */
+export interface HolderReplicasOptions {
+  readonly replicator: Pick<Replicator, "changed" | "ended">;
+  readonly relay: Pick<RelayContext, "id" | "holders" | "entries" | "limits">;
+}
+
+/** What an instance tells of a holder. */
+const HOLDER_BODY = TypeCompiler.Compile(Type.Object({
+  record: Type.String(),
+  certificate: Type.String(),
+  signature: Type.String(),
+  host: Type.String(),
+  reached: Type.Union([
+    Type.Literal("alive"),
+    Type.Literal("gone"),
+    Type.Literal("unchecked"),
+  ]),
+  contents: Type.Array(Type.String({ pattern: "^[A-Za-z0-9_-]{22}$" }), {
+    maxItems: LIMITS.contentsPerHolderCount,
+  }),
+}, { additionalProperties: false }));
+
+/** A holder of this instance, as it was told last. */
+interface Own {
+  readonly holder: Holder;
+  readonly host: string;
+  sequence: number;
+  told: string;
+}
+
+/** The holders of the other instances. */
+export class HolderReplicas implements HolderSide {
+  readonly #options: HolderReplicasOptions;
+  readonly #own = new Map<string, Own>();
+  readonly #others = new Map<string, { holder: Holder; sequence: number }>();
+  /** Those that left elsewhere, the first to be forgotten first. */
+  readonly #left = new Map<string, { sequence: number; until: number }>();
+
+  constructor(options: HolderReplicasOptions) {
+    this.#options = options;
+  }
+
+  entered(holder: Holder, host: string): void {
+    const { id } = holder;
+    // What another instance has told of it before is older.
+    const before = Math.max(this.#sequenceOf(id), this.#leftAt(id));
+    this.#others.delete(id);
+    const sequence = Math.max(before + 1, Date.now());
+    this.#own.set(id, { holder, host, sequence, told: "" });
+  }
+
+  held(holder: Holder): void {
+    const { holders } = this.#options.relay;
+    const own = this.#own.get(holder.id);
+    if (own?.holder !== holder) return;
+    const told = [holder.reached, ...holders.contentsOf(holder)].join(" ");
+    const isNew = told !== own.told;
+    if (isNew && own.told !== "") own.sequence++;
+    own.told = told;
+    this.#options.replicator.changed({ kind: "h", id: holder.id }, { isNew });
+  }
+
+  left(holder: Holder): void {
+    const own = this.#own.get(holder.id);
+    if (own?.holder !== holder) return;
+    this.#own.delete(holder.id);
+    this.#options.replicator.ended(
+      { kind: "h", id: holder.id },
+      own.sequence,
+    );
+  }
+
+  /** What this instance holds under an id. */
+  current({ id }: ItemKey): Item | undefined {
+    const { holders, entries } = this.#options.relay;
+    const own = this.#own.get(id);
+    const now = performance.now();
+    if (own === undefined || own.holder.expiresAt <= now) return undefined;
+    const { holder, host, sequence } = own;
+    const { record, certificate, signature } = entries.signedIn(holder.entry);
+    const { reached } = holder;
+    const contents = holders.contentsOf(holder);
+    return {
+      ...{ kind: "h", id, sequence, isAttached: false },
+      leftMs: holder.expiresAt - now,
+      body: JSON.stringify({
+        ...{ record, certificate, signature, host, reached, contents },
+      }),
+    };
+  }
+
+  /** All that this instance holds. */
+  *own(): Iterable<ItemKey> {
+    for (const id of this.#own.keys()) yield { kind: "h", id };
+  }
+
+  /** Renews one of another instance, unless its body is needed. */
+  renew(
+    { id, sequence }: Pick<HeldItem, "id" | "sequence">,
+  ): "extended" | "stale" | undefined {
+    if (sequence < this.#sequenceOf(id)) return "stale";
+    if (this.#own.get(id)?.sequence === sequence) return "stale";
+    const known = this.#others.get(id);
+    if (known?.sequence !== sequence) {
+      return this.#leftAt(id) >= sequence ? "stale" : undefined;
+    }
+    const { holders } = this.#options.relay;
+    return holders.renew(known.holder, performance.now())
+      ? "extended"
+      : undefined;
+  }
+
+  /** Takes one of another instance. Checks all else before the signature. */
+  async take({ id, sequence, body }: HeldItem): Promise<TakeOutcome> {
+    const { entries, limits, holders, id: relay } = this.#options.relay;
+    const parsed = parseJson(body);
+    if (!HOLDER_BODY.Check(parsed)) return "unproven";
+    const { host, reached, contents, ...signed } = parsed;
+    const read = readRegistration(signed);
+    if (read.kind === "refused" || !(isIpv4(host) || isIpv6(host))) {
+      return "unproven";
+    }
+    const { registration } = read;
+    const isMeant = registration.id === id && registration.relay === relay &&
+      registration.purpose === "hold";
+    if (!isMeant) return "unproven";
+    const observed = [...registration.addresses.keys()].filter((index) =>
+      withoutMapping(registration.addresses[index]!.host) === host
+    );
+    const packed = entries.pack({ signed, observed });
+    if (packed.listedBytes > limits.listedEntryBytes) return "unproven";
+    const verdict = await openRegistration(signed);
+    if (verdict.kind === "refused") return "unproven";
+    if (sequence <= Math.max(this.#sequenceOf(id), this.#leftAt(id))) {
+      return "stale"; // something newer has come meanwhile
+    }
+    const group = addressGroup(host);
+    const source = isShared(group) ? id : group;
+    const now = performance.now();
+    const outcome = holders.enter({ id, ...packed, group, source }, now);
+    if ("refusal" in outcome) return "full";
+    this.#own.delete(id);
+    holders.reach(outcome, reached);
+    if (holders.hold(outcome, contents, now) !== undefined) {
+      holders.leave(outcome);
+      return "full";
+    }
+    this.#forget(now);
+    this.#others.set(id, { holder: outcome, sequence });
+    return "taken";
+  }
+
+  /** One has left elsewhere. */
+  leave({ id, sequence }: Pick<Item, "id" | "sequence">): void {
+    const { holders, limits } = this.#options.relay;
+    const now = performance.now();
+    this.#forget(now);
+    // What was written before is over by then.
+    const until = now + 1_000 * limits.leaseSeconds;
+    if (this.#left.size < limits.holderCount) {
+      this.#left.delete(id);
+      this.#left.set(id, { sequence, until });
+    }
+    const known = this.#others.get(id);
+    if (known === undefined || known.sequence > sequence) return;
+    this.#others.delete(id);
+    holders.leave(known.holder);
+  }
+
+  /** The newest that is listed here; -1 if none is. */
+  #sequenceOf(id: string): number {
+    const known = this.#own.get(id) ?? this.#others.get(id);
+    const isOver = (known?.holder.expiresAt ?? 0) <= performance.now();
+    return isOver ? -1 : known!.sequence;
+  }
+
+  #leftAt(id: string): number {
+    return this.#left.get(id)?.sequence ?? -1;
+  }
+
+  /** Forgets what is over. */
+  #forget(now: number): void {
+    for (const [id, { until }] of this.#left) {
+      if (until > now) break;
+      this.#left.delete(id);
+    }
+    for (const [id, { holder }] of this.#others) {
+      if (holder.expiresAt <= now) this.#others.delete(id);
+    }
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined; // not JSON
+  }
+}
