@@ -37,8 +37,8 @@ export interface RedisServer extends AsyncDisposable {
 export async function startRedis(
   program: string,
   connections: number,
+  port: number = freePort(),
 ): Promise<RedisServer> {
-  const port = freePort();
   const child = new Deno.Command(program, {
     args: [
       ...["--port", String(port), "--bind", "127.0.0.1", "--save", ""],

@@ -4,11 +4,12 @@
  * by the same client. Clients that hold contents for a swarm. The registry
  * alone, with a million leases. The memory of idle TLS connections, beside that
  * of `node:tls`. The index of names beside sets in Redis. And how soon 1,000
- * nodes are indexed after a restart.
+ * nodes are indexed after a restart. And three instances that meet in Redis.
  *
- *     deno task bench:relay [--nodes N] [--leases N] [WORD]…
+ *     deno task bench:relay [--nodes N] [--leases N] [--away SECONDS] [WORD]…
  *
- * with the words tls, plaintext, redis, holders, leases, idle, index and restart.
+ * with the words tls, plaintext, redis, holders, leases, idle, index, restart and
+ * cluster, which has 3,000 nodes by default.
  *
  * The relay has its default limits. Everything runs on this one machine: the
  * client's work is in all rates, ours and theirs.
@@ -46,6 +47,7 @@ import {
   sayRatio,
   verdict,
 } from "./_figures.ts";
+import { benchCluster } from "./_cluster.ts";
 import { benchHolders } from "./_holders.ts";
 import { benchIdle } from "./_idle.ts";
 import { benchIndex, benchSets } from "./_index.ts";
@@ -58,35 +60,40 @@ import { findProgram } from "./_servers.ts";
 
 const WORDS = [
   ...["tls", "plaintext", "redis"] as const,
-  ...["holders", "leases", "idle", "index", "restart"] as const,
+  ...["holders", "leases", "idle", "index", "restart", "cluster"] as const,
 ] as const;
 type Word = typeof WORDS[number];
 
 const P99_TARGET_MS = 100;
+/** They run in the process that measures, with two connections each. */
+const CLUSTER_NODES = 3_000;
 
 /** What the command line asks for. */
 interface Plan {
   readonly nodes: number;
   readonly leases: number;
+  /** For how many seconds Redis is away in the middle of `cluster`. */
+  readonly away: number;
   readonly words: readonly Word[];
 }
 
 function parsePlan(args: string[]): Plan | undefined {
   const unknown: string[] = [];
   const options = parseArgs(args, {
-    string: ["nodes", "leases"],
+    string: ["nodes", "leases", "away"],
     unknown: (arg, key) => {
       if (key !== undefined) unknown.push(arg);
     },
   });
   const nodes = Number(options["nodes"] ?? 10_000);
   const leases = Number(options["leases"] ?? 1_000_000);
+  const away = Number(options["away"] ?? 60);
   const words = options._.map(String) as Word[];
   const isValid = unknown.length === 0 &&
-    [nodes, leases].every((n) => Number.isSafeInteger(n) && n > 0) &&
+    [nodes, leases, away].every((n) => Number.isSafeInteger(n) && n > 0) &&
     words.every((word) => WORDS.includes(word));
   if (!isValid) return undefined;
-  return { nodes, leases, words: words.length === 0 ? WORDS : words };
+  return { nodes, leases, away, words: words.length === 0 ? WORDS : words };
 }
 
 /** A node that keeps its connection, and what it will say. */
@@ -274,6 +281,12 @@ async function bench(plan: Plan): Promise<number> {
     else await benchSets(redis, plan.nodes);
   }
   if (plan.words.includes("restart")) await benchRestart();
+  if (plan.words.includes("cluster")) {
+    const count = Math.min(plan.nodes, CLUSTER_NODES);
+    say(`three instances that meet in Redis, ${count} nodes:`);
+    if (redis === undefined) say("left out, not installed: redis-server");
+    else await benchCluster(redis, { count, awaySeconds: plan.away });
+  }
   if (plan.words.includes("leases")) {
     say(`registry alone, ${plan.leases} leases:`);
     isWell = await runLeases(plan.leases) && isWell;
@@ -284,7 +297,11 @@ async function bench(plan: Plan): Promise<number> {
 async function main(args: string[]): Promise<number> {
   const plan = parsePlan(args);
   if (plan === undefined) {
-    say(`usage: relay.ts [--nodes N] [--leases N] [${WORDS.join("|")}]…`);
+    say(
+      `usage: relay.ts [--nodes N] [--leases N] [--away SECONDS] [${
+        WORDS.join("|")
+      }]…`,
+    );
     return 2;
   }
   if (Deno.env.has(ALONE)) {

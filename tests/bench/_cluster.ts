@@ -1,0 +1,245 @@
+/**
+ * Three instances of a relay that meet in one Redis, behind a TCP front, with
+ * nodes that register by the library, and a client of each that lists all the
+ * time: how soon each lists what registers elsewhere, what follows when an
+ * instance or Redis is killed, and what all of that costs. One more instance has
+ * neither nodes nor clients: what it does is the stream's cost.
+ */
+
+import { eachOf } from "../_each_of.ts";
+import { LIMITS } from "../../lib/base/limits.ts";
+import { listNodes } from "../../lib/client/listing.ts";
+import { keepRegistered } from "../../lib/node/registrar.ts";
+import { RelayDialer } from "../../lib/uplink/relay_dialer.ts";
+import { identityMaker } from "./_big_relay.ts";
+import { ClusterInstance, startInstances } from "./_cluster_instances.ts";
+import { lookupCosts } from "./_cluster_lookups.ts";
+import { median } from "./_measuring.ts";
+import { startRedis } from "./_redis.ts";
+import { say } from "./_report.ts";
+
+const TRIALS = 20;
+/** For how long the stream is watched. */
+const STREAM_MS = 20_000;
+/** Nodes on their way at first, so that the first start is no flood. */
+const STARTING = 32;
+
+/** Nodes that register wherever the front leads. */
+class Nodes implements AsyncDisposable {
+  readonly #leaving = new AbortController();
+  readonly #running: Promise<void>[] = [];
+  readonly #make: Awaited<ReturnType<typeof identityMaker>>;
+  #count = 0;
+
+  private constructor(make: Awaited<ReturnType<typeof identityMaker>>) {
+    this.#make = make;
+  }
+
+  static async prepare(): Promise<Nodes> {
+    return new Nodes(await identityMaker());
+  }
+
+  /** Starts one, and waits until it is registered. */
+  async start(port: number, id: string): Promise<void> {
+    const n = this.#count++;
+    const identity = await this.#make();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const dialer = new RelayDialer({ host: "127.0.0.1", port, id }, {
+      ...{ role: "node", plaintext: false, limits: LIMITS },
+      onEvent: () => {},
+    });
+    this.#running.push(keepRegistered({
+      ...{ dialer, identity, name: `node-${n}`, tunnels: "never" },
+      addressesFrom: () => [{ host: "127.0.0.1", port: 1 + n % 60_000 }],
+      limits: { ...LIMITS, withdrawMs: 1 }, // all leave at once
+      signal: this.#leaving.signal,
+      onEvent: ({ event }) => {
+        if (event === "registered") resolve();
+      },
+    }));
+    await promise;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#leaving.abort();
+    await Promise.all(this.#running);
+  }
+}
+
+/** A client of each instance that lists all the time. */
+class Listeners implements AsyncDisposable {
+  readonly #ending = new AbortController();
+  readonly #running: Promise<void>[];
+  /** Listings, and those that failed, by instance. */
+  readonly done = new Map<ClusterInstance, number>();
+  readonly failed = new Map<ClusterInstance, number>();
+
+  constructor(instances: readonly ClusterInstance[]) {
+    this.#running = instances.map((instance) => this.#run(instance));
+  }
+
+  /** Listings so far by some instances, and how many failed. */
+  countsOf(instances: readonly ClusterInstance[]): [number, number] {
+    const sum = (counts: Map<ClusterInstance, number>) =>
+      instances.reduce((all, it) => all + (counts.get(it) ?? 0), 0);
+    return [sum(this.done), sum(this.failed)];
+  }
+
+  async #run(instance: ClusterInstance): Promise<void> {
+    const add = (counts: Map<ClusterInstance, number>) =>
+      counts.set(instance, (counts.get(instance) ?? 0) + 1);
+    while (!this.#ending.signal.aborted) {
+      try {
+        await listNodes({ relay: instance.address });
+        add(this.done);
+      } catch {
+        add(this.failed);
+      }
+      await pause(500);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#ending.abort();
+    await Promise.all(this.#running);
+  }
+}
+
+/** Runs it all, with Redis away for a while. */
+export async function benchCluster(
+  program: string,
+  { count, awaySeconds }: { count: number; awaySeconds: number },
+): Promise<void> {
+  const redis = await startRedis(program, 1_000);
+  let store = redis;
+  await using stack = new AsyncDisposableStack();
+  stack.defer(() => store[Symbol.asyncDispose]());
+  const { at } = redis.target;
+  const emptyBytes = await storedBytes(at.port);
+  const instances = stack.use(await startInstances(at.port, 4));
+  const [a, b, c] = instances.all;
+  const idle = instances.all[3]!;
+  const nodes = stack.use(await Nodes.prepare());
+  const front = await instances.openFront([a!, b!, c!]);
+  const id = instances.relayId;
+  const startedAt = performance.now();
+  await eachOf(Array(count).keys(), STARTING, () => nodes.start(front, id));
+  const seconds = (performance.now() - startedAt) / 1_000;
+  say(
+    `  ${count} nodes registered through the front in ${seconds.toFixed(1)} s`,
+  );
+  for (const instance of instances.all) await untilHolds(instance, count);
+  const bytes = (await storedBytes(at.port) - emptyBytes) / count;
+  say(`  bytes in Redis for each node: ${bytes.toFixed(0)}`);
+
+  await sayStream(idle);
+  const listeners = stack.use(new Listeners([a!, b!, c!]));
+  const trials: number[] = [];
+  for (let n = 1; n <= TRIALS; n++) {
+    await nodes.start(front, id);
+    const at = performance.now();
+    await Promise.all([a!, b!, c!].map((it) => untilLists(it, count + n)));
+    trials.push(performance.now() - at);
+  }
+  trials.sort((x, y) => x - y);
+  say(
+    `  a node registers: all three list all after ${
+      median(trials).toFixed(0)
+    } ms (median of ${TRIALS}), at most ${
+      trials.at(-1)!.toFixed(0)
+    } ms, the listing of all nodes included (wanted: 2 s)`,
+  );
+  const all = count + TRIALS;
+
+  const [listedBefore, failedBefore] = listeners.countsOf([a!, b!]);
+  const lost = await c!.ownCount();
+  await c!.kill();
+  const killedAt = performance.now();
+  await poll(async () => await a!.ownCount() + await b!.ownCount() >= all);
+  const elsewhere = (performance.now() - killedAt) / 1_000;
+  const [listed, failed] = listeners.countsOf([a!, b!]);
+  say(
+    `  an instance with ${lost} nodes is killed: they are registered elsewhere ` +
+      `after ${elsewhere.toFixed(1)} s (wanted: 30 s); of ${
+        listed - listedBefore
+      } listings by the others meanwhile ${failed - failedBefore} failed`,
+  );
+
+  await store[Symbol.asyncDispose]();
+  const [doneBefore, badBefore] = listeners.countsOf([a!, b!]);
+  const goneAt = performance.now();
+  await poll(async () =>
+    await a!.health() === "away" && await b!.health() === "away"
+  );
+  const told = (performance.now() - goneAt) / 1_000;
+  await pause(awaySeconds * 1_000 - (performance.now() - goneAt));
+  const stillListed = await Promise.all([a!, b!].map((it) => it.listedCount()));
+  const [done, bad] = listeners.countsOf([a!, b!]);
+  store = await startRedis(program, 1_000, at.port);
+  const backAt = performance.now();
+  await poll(async () =>
+    await a!.health() === "whole" && await b!.health() === "whole" &&
+    (await a!.listedCount()) === all && (await b!.listedCount()) === all
+  );
+  const whole = (performance.now() - backAt) / 1_000;
+  say(
+    `  Redis is killed, and back empty after ${awaySeconds} s: /healthz says ` +
+      `away after ${told.toFixed(1)} s; of ${done - doneBefore} listings ${
+        bad - badBefore
+      } failed; at the end ${
+        stillListed.join(" and ")
+      } of ${all} were listed; ` +
+      `whole again after ${whole.toFixed(1)} s (wanted: 10 s)`,
+  );
+  await listeners[Symbol.asyncDispose]();
+  await instances.restart(c!);
+  for (const it of [a!, b!, c!]) await untilHolds(it, all);
+  await lookupCosts([a!, b!, c!], { pid: store.pid, at });
+}
+
+/** What it costs an instance to follow the others. */
+async function sayStream(idle: ClusterInstance): Promise<void> {
+  const [taken, cpu] = [await idle.metric("cluster_taken_total"), idle.cpuMs()];
+  await pause(STREAM_MS);
+  const items = await idle.metric("cluster_taken_total") - taken;
+  const ms = await idle.cpuMs() - await cpu;
+  say(
+    `  the stream: ${
+      (items / STREAM_MS * 1_000).toFixed(0)
+    } changes a second ` +
+      `cost an instance ${(ms / STREAM_MS * 100).toFixed(1)} % of a core, ` +
+      `${(ms / items).toFixed(3)} ms each`,
+  );
+}
+
+/** Bytes of all that is in a Redis. */
+async function storedBytes(port: number): Promise<number> {
+  const { stdout } = await new Deno.Command("redis-cli", {
+    args: ["-p", String(port), "info", "memory"],
+  }).output();
+  const text = new TextDecoder().decode(stdout);
+  return Number(/^used_memory:(\d+)/m.exec(text)?.[1]);
+}
+
+async function untilHolds(
+  instance: ClusterInstance,
+  count: number,
+): Promise<void> {
+  await poll(async () => await instance.metric("leases") === count);
+}
+
+/** By the listing that a client gets. */
+async function untilLists(
+  instance: ClusterInstance,
+  count: number,
+): Promise<void> {
+  while (await instance.listedCount() !== count) await pause(10);
+}
+
+async function poll(what: () => Promise<boolean>): Promise<void> {
+  while (!await what()) await pause(100);
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
