@@ -12,7 +12,7 @@ import { listNodes } from "../../lib/client/listing.ts";
 import { keepRegistered } from "../../lib/node/registrar.ts";
 import { RelayDialer } from "../../lib/uplink/relay_dialer.ts";
 import { identityMaker } from "./_big_relay.ts";
-import { ClusterInstance, startInstances } from "./_cluster_instances.ts";
+import { type ClusterInstance, startInstances } from "./_cluster_instances.ts";
 import { lookupCosts } from "./_cluster_lookups.ts";
 import { median } from "./_measuring.ts";
 import { startRedis } from "./_redis.ts";
