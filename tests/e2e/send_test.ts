@@ -76,6 +76,41 @@ Deno.test("send sends a file to whoever has the link, shares nothing else, and e
   assertEquals(nodes.text, "", "it has withdrawn");
 });
 
+Deno.test("row 871: send of several relays goes on without one that is away, and its link names the first that lists the file", async () => {
+  await using source = await tempShare({ "f": "hello\n" });
+  await using one = await relayHere();
+  await using two = await relayHere();
+  const away = await relayHere();
+  await away[Symbol.asyncDispose]();
+  const relays = [away.address, two.address, one.address];
+  const args = relays.flatMap((address) => ["--relay", address]);
+  await using sender = spawnSend(source, [...args, "--uses", "2"], ["f"]);
+  const link = await linkTo(sender, "f");
+  assert(link.startsWith(`${two.address}/`), link);
+  for (const { address } of [two, one]) {
+    const listed = await runRoleHere("peer_client.ts", [address, "ls"]);
+    assertMatch(listed.text, /\bf\n$/);
+  }
+  for (const _ of [1, 2]) {
+    await using folder = await tempShare();
+    const got = await getLink(link, folder);
+    assertEquals(got.code, 0, got.stderr.join("\n"));
+  }
+  assertEquals(await within(sender.exitCode, "the sender"), 0);
+});
+
+Deno.test("send of several relays ends if none of them lists the file, and says why", async () => {
+  await using source = await tempShare({ "f": "hello\n" });
+  const away = await relayHere();
+  const also = await relayHere();
+  for (const relay of [away, also]) await relay[Symbol.asyncDispose]();
+  const args = [away, also].flatMap(({ address }) => ["--relay", address]);
+  await using sender = spawnSend(source, args, ["f"]);
+  assertEquals(await within(sender.exitCode, "the sender"), 3);
+  const { where } = JSON.parse(sender.stdout.all.at(-1)!);
+  assertEquals(where, `127.0.0.1:${away.port}`);
+});
+
 Deno.test("send ends when the file was fetched, although another node shares it too", async () => {
   await using source = await tempShare({ "f": CONTENT });
   await using shared = await tempShare({ "f": CONTENT });

@@ -8,6 +8,8 @@
 import { delay } from "@std/async/delay";
 import { parseToken, type Token } from "../../access/token.ts";
 import { readSecretFile } from "../../access/secret_file.ts";
+import type { RelayAddress } from "../../base/address.ts";
+import { formatEndpoint } from "../../base/conn.ts";
 import { Failure } from "../../base/errors.ts";
 import { LIMITS } from "../../base/limits.ts";
 import { show } from "../../base/text.ts";
@@ -58,7 +60,8 @@ export async function runSend(
   using _survive = surviveRejections(terminal);
   using _collect = collectInTime();
   const telling = new Telling(terminal);
-  const life = new NodeLife(telling);
+  const relays = relaysOf(options, token);
+  const life = new NodeLife(telling, relays);
   const uses = line.get("uses") ?? LINK_USES;
   const seconds = line.get("expires") ?? LINK_SECONDS;
   const sending = new Sending(terminal, {
@@ -67,12 +70,14 @@ export async function runSend(
   });
   const { relay, plaintext, knownRelays, limitRate, tunnels, indexKey } =
     options;
+  const [, ...further] = relays;
   const at = { port: 0, ...given({ host: line.get("host") }) };
   await using node = await listening(
     at,
     serveNode({
       ...at,
       relay,
+      relays: further.map((address) => ({ address })),
       paths: files.map(({ given: path, name }) => ({ path, name })),
       tunnels: tunnelMode(line, tunnels),
       lanAddress: !line.isOn("no-lan-address"),
@@ -89,10 +94,14 @@ export async function runSend(
       onSent: (sent: PiecesSent) => sending.note(sent, performance.now()),
     }),
   );
-  await orAborted(Promise.race([life.registered, life.ended]), signal);
-  const links = { options, terminal, line, uses, seconds, life, web };
+  const named = await orAborted(life.registered, signal);
+  const { relays: _, ...one } = options; // a link names one relay
+  const links = { terminal, line, uses, seconds, web };
   for (const file of files) {
-    await makeLinkTo(file, { ...links, node, sending, signal });
+    await makeLinkTo(file, {
+      ...{ ...links, options: { ...one, relay: named } },
+      ...{ node, sending, signal },
+    });
   }
   terminal.note(
     (web === undefined
@@ -109,7 +118,7 @@ export async function runSend(
       "the relay is open: until then anyone who reaches it can list and fetch this too",
     );
   }
-  if (web === undefined) warnOfLoopback(relay, terminal);
+  if (web === undefined) warnOfLoopback(named, terminal);
   else warnOfGateway(line, terminal);
   sending.wait(performance.now());
   const isInTime = await untilSent({
@@ -150,26 +159,53 @@ async function untilSent({ sending, life, seconds, terminal, signal }: {
   }
 }
 
+/**
+ * The relays to register with. A token for a node is for the first relay alone.
+ */
+function relaysOf(
+  { relay, relays = [] }: TransferOptions,
+  token: Token | undefined,
+): readonly RelayAddress[] {
+  if (token !== undefined) return [relay];
+  return [relay, ...relays.map(({ address }) => address)];
+}
+
 /** What becomes of the node, as far as `send` waits for it. */
 class NodeLife {
   readonly #telling: Telling;
-  readonly #registered = Promise.withResolvers<void>();
+  /** By the name in events, in the order of the relays. */
+  readonly #relays: ReadonlyMap<string, RelayLife>;
   readonly #ended = Promise.withResolvers<never>();
-  #isRegistered = false;
-  /** The id of the relay, once it is known. */
-  relayId: string | undefined;
 
-  constructor(telling: Telling) {
+  constructor(telling: Telling, relays: readonly RelayAddress[]) {
     this.#telling = telling;
+    this.#relays = new Map(relays.map((relay) => [
+      formatEndpoint(relay),
+      { relay, isGone: false, first: Promise.withResolvers() },
+    ]));
     this.#ended.promise.catch(() => {}); // reported where it is awaited
   }
 
-  /** Resolves when the relay lists the node. */
-  get registered(): Promise<void> {
-    return this.#registered.promise;
+  /**
+   * Resolves to the first relay of those given that lists the node.
+   *
+   * @throws {Failure} of the first of them if none does.
+   */
+  get registered(): Promise<RelayAddress> {
+    return this.#firstListed();
   }
 
-  /** Rejects when the node cannot go on. */
+  async #firstListed(): Promise<RelayAddress> {
+    const failures: Failure[] = [];
+    for (const { relay, first } of this.#relays.values()) {
+      const failure = await first.promise;
+      if (failure === undefined) return relay;
+      failures.push(failure);
+    }
+    throw failures[0];
+  }
+
+  /** Rejects when the node cannot go on at any relay. */
   get ended(): Promise<never> {
     return this.#ended.promise;
   }
@@ -177,20 +213,20 @@ class NodeLife {
   note(event: NodeEvent): void {
     switch (event.event) {
       case "registered":
-        this.#isRegistered = true;
-        return this.#registered.resolve();
+        return this.#at(event.relay).first.resolve(undefined);
       case "registration_failed":
         // Later on it tries again by itself.
-        if (!this.#isRegistered) this.#ended.reject(event.error);
-        return;
+        return this.#at(event.relay).first.resolve(event.error);
       case "outdated":
       case "turned_away":
-        return this.#ended.reject(event.error);
+        return this.#lose(event);
       case "relay_unverified":
       case "relay_remembered":
-      case "relay_changed":
-        this.relayId = event.id;
+      case "relay_changed": {
+        const life = this.#at(event.relay);
+        life.relay = { ...life.relay, id: event.id };
         return this.#telling.onEvent(event);
+      }
       case "relay_motd":
       case "relay_version_differs":
       case "relay_open":
@@ -198,17 +234,40 @@ class NodeLife {
         return this.#telling.onEvent(event);
     }
   }
+
+  #lose({ relay, error }: { relay: string; error: Failure }): void {
+    const life = this.#at(relay);
+    life.isGone = true;
+    life.first.resolve(error);
+    const all = [...this.#relays.values()];
+    if (all.every(({ isGone }) => isGone)) this.#ended.reject(error);
+  }
+
+  #at(relay: string): RelayLife {
+    const life = this.#relays.get(relay);
+    if (life === undefined) throw new TypeError(`No such relay: ${relay}`);
+    return life;
+  }
+}
+
+/** What becomes of the node at one relay. */
+interface RelayLife {
+  /** Its address, with the id once it is known. */
+  relay: RelayAddress;
+  /** Whether it refuses the node for good. */
+  isGone: boolean;
+  /** Whether it lists the node: the failure of the first attempt, if not. */
+  readonly first: PromiseWithResolvers<Failure | undefined>;
 }
 
 async function makeLinkTo(
   { name }: LoneFile,
-  { node, sending, life, web, options, terminal, line, ...terms }:
+  { node, sending, web, options, terminal, line, ...terms }:
     & SendContext
     & {
       web: WebAddress | undefined;
       node: NodeServer;
       sending: Sending;
-      life: NodeLife;
       uses: number;
       seconds: number;
     },
@@ -227,13 +286,8 @@ async function makeLinkTo(
   }
   const { size, content, zeroPieces } = found;
   sending.add(name, { size, spared: zeroPieces });
-  const { relayId } = life;
-  const relay = relayId === undefined
-    ? options.relay
-    : { ...options.relay, id: relayId };
   const { text, isHeld } = await linkTo({
     ...options,
-    relay,
     ...{ name, content, uses, expiresSeconds: seconds, waiting: node.id },
     onEvent: (event) => {
       if (event.event !== "relay_motd") new Telling(terminal).onEvent(event);
