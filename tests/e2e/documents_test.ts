@@ -14,6 +14,7 @@ import { type Block, blocksOf, documentNames, STORIES } from "./_readme.ts";
 import { Walk } from "./_walk.ts";
 
 const INSTALLED = "takes an installed p2p: tests/e2e/p2p_test.ts has one";
+const TWO_RELAYS = "row 872 in tests/e2e/p2p_test.ts types it";
 const INSTALLS = "installs into the home folder";
 const BUILDS = "takes the runtime of each target, which Deno downloads";
 const SYSTEM = "changes the system that the tests run on";
@@ -37,6 +38,10 @@ const UNTYPED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   },
   "docs/OPERATIONS.md": {
     "npx -y deno@2.9.6 task install": INSTALLS,
+    "p2p relay                   # on nas, and on pi": TWO_RELAYS,
+    "p2p use nas.local pi.local  # on each machine": TWO_RELAYS,
+    "p2p share ~/Documents       # where files are": TWO_RELAYS,
+    "p2p get report.pdf          # anywhere": TWO_RELAYS,
     "deno task install": INSTALLS,
     "deno task compile                           # all targets, into dist/":
       BUILDS,

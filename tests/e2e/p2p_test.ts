@@ -95,6 +95,49 @@ Deno.test("What p2p --show prints runs when it is pasted, with blanks and quotes
   assertEquals(await Deno.readTextFile(saved), "whole\n");
 });
 
+Deno.test("row 872: with two relays at home, as docs/OPERATIONS.md has them, either may stop", async () => {
+  await using home = await p2pHome();
+  const documents = join(home.home, "Documents");
+  await Deno.mkdir(documents);
+  await Deno.writeTextFile(join(documents, "report.pdf"), "whole\n");
+  const spawn = (...args: readonly string[]) =>
+    spawnCommand([home.command, ...args], { cwd: home.home, env: home.env });
+  const relays = await Promise.all(["nas", "pi"].map(async (name) => {
+    // Two machines, and here one home: each keeps an identity of its own.
+    const state = ["--state", join(home.home, name), "--host", "127.0.0.1"];
+    const process = spawn("relay", "--no-announce", ...state, "0");
+    const [, place = ""] = await process.stdout.until(
+      /^relay listening on (.*)$/,
+    );
+    return { process, place };
+  }));
+  await using stack = new AsyncDisposableStack();
+  for (const { process } of relays) stack.use(process);
+  const places = relays.map(({ place }) => place);
+  assertEquals((await run(home, ["use", ...places])).code, 0);
+  await using node = spawn("share", documents, "--host", "127.0.0.1");
+  for (const place of places) {
+    await node.stdout.until(new RegExp(`^registered with ${place},`));
+  }
+  const nodes = await run(home, ["nodes"]);
+  assert(nodes.text.endsWith(`at ${places.join()}`), nodes.text);
+  const [first] = relays;
+  first!.process.signal("SIGKILL");
+  await within(first!.process.exitCode, "the end of a relay");
+  const got = await run(home, ["get", "report.pdf"]);
+  assertEquals(got.code, 0, got.stderr);
+  assertMatch(got.stderr, /going on with the other relays/);
+  assertEquals(
+    await Deno.readTextFile(join(home.home, "report.pdf")),
+    "whole\n",
+  );
+  // A relay that does not come back is forgotten, and nothing warns any more.
+  assertEquals((await run(home, ["use", "--forget", places[0]!])).code, 0);
+  const listed = await run(home, ["ls"]);
+  assertMatch(listed.text, / report\.pdf$/);
+  assert(!listed.stderr.includes("warning"), listed.stderr);
+});
+
 Deno.test("SIGTERM ends what p2p share runs: the node withdraws, and its exit code is 0", async () => {
   await using home = await p2pHome();
   await using relay = await relayHere();
