@@ -41,6 +41,8 @@ interface SlotState {
   readonly group: string;
   /** Its fingerprints. */
   pairs: number;
+  /** The highest it ever had, so that one above is not looked for. */
+  highest: number;
   isLive: boolean;
 }
 
@@ -49,6 +51,8 @@ export class NameIndex {
   readonly #limits: NameIndexLimits;
   /** In the order of their pairs; there is always one. */
   readonly #blocks: PairBlock[] = [new PairBlock(new Run(0))];
+  /** The first fingerprint of each block: one array to search. */
+  #firsts = new Float64Array(1);
   readonly #slots: (SlotState | undefined)[] = [];
   readonly #freeSlots: number[] = [];
   readonly #perGroup = new Map<string, number>();
@@ -81,7 +85,7 @@ export class NameIndex {
   /** A slot for a node at an address of `group`. */
   open(group: string): number {
     const slot = this.#freeSlots.pop() ?? this.#slots.length;
-    this.#slots[slot] = { group, pairs: 0, isLive: true };
+    this.#slots[slot] = { group, pairs: 0, highest: -1, isLive: true };
     return slot;
   }
 
@@ -105,7 +109,9 @@ export class NameIndex {
     const pair = pairOf(fingerprint, slot);
     const number = this.#blockOf(pair);
     const block = this.#blocks[number]!;
-    const at = block.placeOf(pair);
+    // A node tells its fingerprints in rising order, and 1,000 nodes at once
+    // after a restart.
+    const at = fingerprint > state.highest ? -1 : block.placeOf(pair);
     const isNew = at < 0;
     if (!isNew && !block.isRemoved(at)) return undefined;
     const refusal = this.#refusalOf(state, isNew);
@@ -116,6 +122,7 @@ export class NameIndex {
       return undefined;
     }
     block.append(pair);
+    state.highest = Math.max(state.highest, fingerprint);
     this.#stored++;
     if (block.isFull) this.#rewrite(number);
     return undefined;
@@ -269,12 +276,33 @@ export class NameIndex {
   #blockOf(pair: Pair): number {
     let low = 0;
     let high = this.#blocks.length - 1;
+    const firsts = this.#firsts;
+    const fingerprint = pair.high * 256 + pair.low;
     while (low < high) {
       const middle = (low + high + 1) >>> 1;
-      if (this.#blocks[middle]!.compareFirst(pair) <= 0) low = middle;
+      const difference = firsts[middle]! - fingerprint ||
+        this.#blocks[middle]!.compareFirst(pair);
+      if (difference <= 0) low = middle;
       else high = middle - 1;
     }
     return low;
+  }
+
+  /** Puts blocks in the place of `count` others. */
+  #replace(number: number, count: number, news: readonly PairBlock[]): void {
+    const before = this.#blocks.length;
+    this.#blocks.splice(number, count, ...news);
+    const after = this.#blocks.length;
+    if (after > this.#firsts.length) {
+      const larger = new Float64Array(2 * after);
+      larger.set(this.#firsts);
+      this.#firsts = larger;
+    }
+    const behind = number + news.length;
+    this.#firsts.copyWithin(behind, number + count, before);
+    for (const [n, { first }] of news.entries()) {
+      this.#firsts[number + n] = first;
+    }
   }
 
   /**
@@ -295,7 +323,7 @@ export class NameIndex {
     if (news.length === 0 && this.#blocks.length === olds.length) {
       news.push(new PairBlock(run));
     }
-    this.#blocks.splice(number, olds.length, ...news);
+    this.#replace(number, olds.length, news);
     // Tidying visits a block twice rather than never.
     if (number < this.#tidyAt) {
       const moved = this.#tidyAt + news.length - olds.length;

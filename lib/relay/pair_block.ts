@@ -57,6 +57,11 @@ export class PairBlock {
     return this.#highs.length * PAIR_BYTES;
   }
 
+  /** Its first sorted fingerprint; below all if it has none. */
+  get first(): number {
+    return this.#sorted === 0 ? -1 : this.#highs[0]! * 256 + this.#lows[0]!;
+  }
+
   /** Whether there is no room for another pair. */
   get isFull(): boolean {
     return this.#count === this.#highs.length;
