@@ -11,16 +11,16 @@ import { encodeMessage, type MessageOf } from "../../lib/protocol/messages.ts";
 import { LIMITS } from "../../lib/base/limits.ts";
 import { seededRandom } from "../_random.ts";
 import { type Exchange, messageIn } from "./_big_relay.ts";
-import { loopRate, ratePerSecond } from "./_figures.ts";
+import { type Cost, loopCost, ratePerSecond } from "./_figures.ts";
 import { say } from "./_report.ts";
 
 /** Names that clients ask for again and again. */
 const HOT_NAMES = 100;
 
-/** Look-ups a second: of names that all ask for, and of any. */
+/** Look-ups of names that all ask for, and of any. */
 export interface NameRates {
-  readonly hot: number;
-  readonly any: number;
+  readonly hot: Cost;
+  readonly any: Cost;
 }
 
 /** Base64 of the fingerprint of the `n`th node's only name. */
@@ -29,7 +29,20 @@ function fingerprintsOf(n: number, key: string): string {
   return encodeFingerprints([fingerprintOf(bytes, "name", `name-${n}`)]);
 }
 
-/** Has each node tell its index of one name. */
+/** Has the `n`th node tell its index of one name. */
+export async function tellIndex(
+  n: number,
+  { exchange, key }: { exchange: Exchange; key: string },
+): Promise<void> {
+  const message = encodeMessage({
+    ...{ kind: "index", epoch: "bench", version: 1, begin: true },
+    ...{ add: fingerprintsOf(n, key), remove: "" },
+  });
+  const { outcome } = messageIn(await exchange.ask(message), "indexed");
+  if (outcome !== "taken") throw new Error(outcome);
+}
+
+/** Has each node do that. */
 export async function tellIndexes(
   nodes: readonly { exchange: Exchange }[],
   key: string,
@@ -37,12 +50,7 @@ export async function tellIndexes(
   const rate = await ratePerSecond(
     [...nodes.entries()],
     async ([n, { exchange }]) => {
-      const message = encodeMessage({
-        ...{ kind: "index", epoch: "bench", version: 1, begin: true },
-        ...{ add: fingerprintsOf(n, key), remove: "" },
-      });
-      const { outcome } = messageIn(await exchange.ask(message), "indexed");
-      if (outcome !== "taken") throw new Error(outcome);
+      await tellIndex(n, { exchange, key });
     },
   );
   say(`  indexes of one name each: ${rate.toFixed(0)} a second`);
@@ -51,7 +59,7 @@ export async function tellIndexes(
 /** Asks over the clients' connections; each answer is one node. */
 export async function nameRates(
   clients: readonly Exchange[],
-  { key, nodes }: { key: string; nodes: number },
+  { pid, key, nodes }: { pid: number; key: string; nodes: number },
 ): Promise<NameRates> {
   const random = seededRandom(16);
   const requests = Array.from(
@@ -70,7 +78,7 @@ export async function nameRates(
     throw new Error(`${first.nodes.length} nodes may have one name`);
   }
   const rate = (count: number) =>
-    loopRate(clients, async (client) => {
+    loopCost(pid, clients, async (client) => {
       await client.ask(requests[Math.floor(random() * count)]!);
     });
   return {

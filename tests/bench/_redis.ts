@@ -17,6 +17,7 @@ import {
   type Figures,
   latenciesOf,
   LOOKUP_CONNECTIONS,
+  loopCost,
   loopRate,
   mainThreadMs,
   ratePerSecond,
@@ -104,7 +105,7 @@ export async function benchRedis(
       { length: count },
       (_, n) => command("GET", `node-${n}`),
     );
-    return loopRate(asking, async ([, exchange]) => {
+    return loopCost(pid, asking, async ([, exchange]) => {
       await exchange.ask(requests[Math.floor(random() * count)]!);
     });
   };

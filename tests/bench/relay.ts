@@ -3,13 +3,14 @@
  * and lookups meanwhile; beside Redis with as many keys and connections, asked
  * by the same client. Clients that hold contents for a swarm. The registry
  * alone, with a million leases. The memory of idle TLS connections, beside that
- * of `node:tls`. The index of names beside sets in Redis. And how soon 1,000
- * nodes are indexed after a restart. And three instances that meet in Redis.
+ * of `node:tls`. The index of names beside sets in Redis, and how soon 1,000 nodes
+ * are indexed after a restart. One name among 5 nodes and among 5,000. And three
+ * instances that meet in Redis.
  *
  *     deno task bench:relay [--nodes N] [--leases N] [--away SECONDS] [WORD]…
  *
- * with the words tls, plaintext, redis, holders, leases, idle, index, restart and
- * cluster, which has 3,000 nodes by default.
+ * with the words tls, plaintext, redis, holders, leases, idle, index, restart,
+ * among and cluster, which has 3,000 nodes by default.
  *
  * The relay has its default limits. Everything runs on this one machine: the
  * client's work is in all rates, ours and theirs.
@@ -20,18 +21,15 @@ import { eachOf } from "../_each_of.ts";
 import type { Endpoint } from "../../lib/base/conn.ts";
 import type { Identity } from "../../lib/identity/identity.ts";
 import { LIMITS } from "../../lib/base/limits.ts";
-import { encodeMessage, type MessageOf } from "../../lib/protocol/messages.ts";
-import { signRegistration } from "../../lib/protocol/signed_record.ts";
+import { encodeMessage } from "../../lib/protocol/messages.ts";
 import { RelayDialer } from "../../lib/uplink/relay_dialer.ts";
 import { spawnRelay } from "../e2e/_processes.ts";
 import {
   type Exchange,
   greetFrom,
-  hostOf,
   identityMaker,
   isOf,
   messageIn,
-  PEERS_PER_HOST,
   type Target,
 } from "./_big_relay.ts";
 import {
@@ -48,6 +46,8 @@ import {
   verdict,
 } from "./_figures.ts";
 import { benchCluster } from "./_cluster.ts";
+import { type HeldNode, openNode, register } from "./_held_nodes.ts";
+import { benchAmong } from "./_among.ts";
 import { benchHolders } from "./_holders.ts";
 import { benchIdle } from "./_idle.ts";
 import { benchIndex, benchSets } from "./_index.ts";
@@ -60,7 +60,8 @@ import { findProgram } from "./_servers.ts";
 
 const WORDS = [
   ...["tls", "plaintext", "redis"] as const,
-  ...["holders", "leases", "idle", "index", "restart", "cluster"] as const,
+  ...["holders", "leases", "idle", "index", "restart"] as const,
+  ...["among", "cluster"] as const,
 ] as const;
 type Word = typeof WORDS[number];
 
@@ -96,51 +97,6 @@ function parsePlan(args: string[]): Plan | undefined {
   return { nodes, leases, away, words: words.length === 0 ? WORDS : words };
 }
 
-/** A node that keeps its connection, and what it will say. */
-interface HeldNode {
-  readonly exchange: Exchange;
-  readonly id: string;
-  readonly host: string;
-  readonly registration: Uint8Array;
-  renewal: Uint8Array;
-  /** Signs a registration for another connection. */
-  readonly sign: (hello: MessageOf<"hello">) => Promise<Uint8Array>;
-}
-
-async function openNode(
-  n: number,
-  target: Target,
-  identity: Identity,
-): Promise<HeldNode> {
-  const host = hostOf(n, PEERS_PER_HOST);
-  const { exchange, hello } = await greetFrom(host, target, "node");
-  const instance = crypto.getRandomValues(new Uint8Array(12)).toBase64();
-  let sequence = Date.now();
-  const sign = async ({ id = "", nonce = "" }: MessageOf<"hello">) =>
-    encodeMessage({
-      kind: "register",
-      ...await signRegistration({
-        purpose: "register",
-        relay: id,
-        nonce,
-        instance,
-        sequence: sequence++,
-        name: `node-${n}`,
-        addresses: [
-          { host: "192.168.1.17", port: 1024 + n % 60_000 },
-          { host: "10.0.0.5", port: 1024 + n % 60_000 },
-        ],
-      }, identity),
-    });
-  return {
-    exchange,
-    ...{ id: identity.id, host },
-    registration: await sign(hello),
-    renewal: new Uint8Array(),
-    sign,
-  };
-}
-
 async function benchRelay(plaintext: boolean, plan: Plan): Promise<Figures> {
   await using relay = await spawnRelay([
     ...["--host", "0.0.0.0", "--quiet"],
@@ -166,15 +122,14 @@ async function benchRelay(plaintext: boolean, plan: Plan): Promise<Figures> {
   const idleBytes = await residentBytes(relay.pid);
   let key = "";
   const registrations = await ratePerSecond(nodes, async (node) => {
-    const answer = await node.exchange.ask(node.registration);
-    const { renewal = "", index } = messageIn(answer, "registered");
-    key = index?.key ?? "";
-    node.renewal = encodeMessage({ kind: "renew", id: node.id, renewal });
+    key = await register(node);
   });
   const heldBytes = await residentBytes(relay.pid);
   const latencies = await relayLatencies(target, relay.id);
   await tellIndexes(nodes, key);
-  const { pages, names } = await relayLookups(target, plan, key);
+  const { nodes: count } = plan;
+  const asking = { pid: relay.pid, key, nodes: count };
+  const { pages, names } = await relayLookups(target, asking);
   const renewals = await ratePerSecond(nodes, async (node) => {
     isOf(await node.exchange.ask(node.renewal), "registered");
   });
@@ -219,8 +174,7 @@ function relayLatencies(
 
 async function relayLookups(
   target: Target,
-  { nodes }: Plan,
-  key: string,
+  asking: { pid: number; key: string; nodes: number },
 ): Promise<{ pages: number; names: NameRates }> {
   const clients: Exchange[] = [];
   for (let n = 0; n < LOOKUP_CONNECTIONS; n++) {
@@ -229,12 +183,12 @@ async function relayLookups(
   }
   const request = encodeMessage({ kind: "list" });
   const first = messageIn(await clients[0]!.ask(request), "nodes");
-  if (first.count !== nodes) throw new Error(`listed ${first.count}`);
+  if (first.count !== asking.nodes) throw new Error(`listed ${first.count}`);
   say(`  a page holds ${first.nodes.length} of ${first.count} nodes`);
   const pages = await loopRate(clients, async (client) => {
     await client.ask(request);
   });
-  const names = await nameRates(clients, { key, nodes });
+  const names = await nameRates(clients, asking);
   for (const { conn } of clients) conn.close();
   return { pages, names };
 }
@@ -286,6 +240,9 @@ async function bench(plan: Plan): Promise<number> {
     say(`three instances that meet in Redis, ${count} nodes:`);
     if (redis === undefined) say("left out, not installed: redis-server");
     else await benchCluster(redis, { count, awaySeconds: plan.away });
+  }
+  if (plan.words.includes("among")) {
+    isWell = await benchAmong(plan.nodes) && isWell;
   }
   if (plan.words.includes("leases")) {
     say(`registry alone, ${plan.leases} leases:`);
