@@ -246,21 +246,13 @@ for (const name of PURE) {
 }
 
 const MOST_LINES = 450;
-// Not split yet. Take a file out once it is; put none in.
+// Tables, one row for each event or remedy. Put none in that is not.
 const LONG: readonly string[] = [
   "tests/_events_schema.ts",
-  "tests/client/listing_test.ts",
   "tests/e2e/_remedies_of_engines.ts",
-  "tests/faults/proxy_faults_test.ts",
-  "tests/node/registrar_test.ts",
-  "tests/packaging/p2p_plan_test.ts",
-  "tests/relay/registry_test.ts",
-  "tests/relay/server_test.ts",
-  "tests/share/digests_test.ts",
-  "tests/transfer/session_test.ts",
 ];
 
-Deno.test("No module is longer than 450 lines but those not split yet", () => {
+Deno.test("No module is longer than 450 lines but two tables", () => {
   const long = ["lib", "packaging", "tests"].flatMap(modulesBelow)
     .filter((path) => read(path).split("\n").length - 1 > MOST_LINES);
   assertEquals(long.filter((path) => !LONG.includes(path)), [], "split these");

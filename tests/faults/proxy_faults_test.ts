@@ -7,179 +7,51 @@
 import { assert, assertEquals, assertLess, assertMatch } from "@std/assert";
 import { delay } from "@std/async/delay";
 import { join } from "@std/path";
-import { fetchFile } from "../../lib/client/fetch.ts";
 import { listNodes } from "../../lib/client/listing.ts";
-import { Failure, type FailureKind } from "../../lib/base/errors.ts";
+import { Failure } from "../../lib/base/errors.ts";
 import { greet } from "../../lib/protocol/hello.ts";
 import type { Limits } from "../../lib/base/limits.ts";
 import { pieceCountOf } from "../../lib/content/manifest.ts";
-import type { NodeOptions } from "../../lib/node/server.ts";
 import { openConnectionCount } from "../_descriptors.ts";
 import { within } from "../_event_log.ts";
-import {
-  type FaultProxy,
-  type FaultProxyOptions,
-  type Faults,
-  startFaultProxy,
-} from "../_fault_proxy.ts";
+import { startFaultProxy } from "../_fault_proxy.ts";
 import {
   IDENTITIES,
   openChannel,
-  startNode,
   startRelay,
-  type TestNode,
   type TestRelay,
 } from "../_network.ts";
 import { randomBytes, seededRandom } from "../_random.ts";
 import { tempShare } from "../_temp_share.ts";
-import {
-  ClientLog,
-  filesIn,
-  get,
-  type GetOutcome,
-} from "../client/_outcomes.ts";
+import { ClientLog, get, type GetOutcome } from "../client/_outcomes.ts";
 import { spawnNode } from "../e2e/_processes.ts";
+import {
+  DEADLINE_MS,
+  type Fault,
+  FILE,
+  forGood,
+  getInTime,
+  LIMITS,
+  MIB,
+  MIDDLE,
+  startGood,
+  startNetwork,
+  towardsClient,
+} from "./_proxied.ts";
 
-const MIB = 1024 * 1024;
-const FILE = randomBytes(3 * MIB + 7, seededRandom(1));
 const SMALL = randomBytes(5_000, seededRandom(2));
-// Well into the file, behind the hellos and what was found.
-const MIDDLE = MIB + 77;
 
-// Short, so that what they are for is seen to happen.
-const LIMITS: Partial<Limits> = {
-  connectMs: 1_000,
-  handshakeMs: 1_000,
-  pieceStallMs: 700,
-  sourceFailureCount: 2,
-  turnedAwayMs: 500,
-};
 // Where nothing is to be given up, also on a busy machine.
 const PATIENT: Partial<Limits> = {
   connectMs: 10_000,
   handshakeMs: 10_000,
   pieceStallMs: 10_000,
 };
-// All of them one after the other, for every attempt, and some for the machine.
-const DEADLINE_MS = 20_000;
-
-/** How everybody speaks in a test. */
-type Mode = "TLS" | "plaintext";
-
-interface Network extends AsyncDisposable {
-  readonly relay: TestRelay;
-  readonly proxy: FaultProxy;
-  /** The node behind the proxy. */
-  readonly faulty: TestNode;
-}
-
-function speaking(mode: Mode): { plaintext: boolean } {
-  return { plaintext: mode === "plaintext" };
-}
-
-/** A relay, and a node that clients reach through a proxy alone. */
-async function startNetwork(
-  { mode = "TLS", faults, files = { "f": FILE }, ...options }:
-    & { mode?: Mode; faults: FaultProxyOptions }
-    & { files?: Record<string, Uint8Array> }
-    & Partial<NodeOptions>,
-): Promise<Network> {
-  await using stack = new AsyncDisposableStack();
-  const relay = stack.use(
-    await startRelay({
-      ...speaking(mode),
-      // It would find the node dead, and rightly so, and list it no more.
-      limits: { dialBackCount: 0 },
-    }),
-  );
-  const proxy = await startFaultProxy(faults);
-  const faulty = await startNode(relay, files, {
-    name: "faulty",
-    advertise: { host: "127.0.0.1", port: proxy.port },
-    tunnels: "never", // the way through the relay would lead past the proxy
-    ...speaking(mode),
-    ...options,
-  });
-  stack.use(faulty);
-  stack.use(proxy); // ends first: nobody waits for what it holds up
-  proxy.target = faulty.server.address.port;
-  const rest = stack.move();
-  return {
-    relay,
-    proxy,
-    faulty,
-    [Symbol.asyncDispose]: () => rest.disposeAsync(),
-  };
-}
-
-/** A second node that nothing is wrong with, slow enough not to do it all. */
-function startGood(
-  relay: TestRelay,
-  mode: Mode,
-  limitRate = 8 * MIB,
-): Promise<TestNode> {
-  return startNode(relay, { "f": FILE }, {
-    name: "good",
-    limitRate,
-    ...speaking(mode),
-  });
-}
-
-/** Gets a file before the deadline; what is there is right, or nothing is. */
-async function getInTime(
-  { relay }: Network,
-  folder: { path: string },
-  { mode = "TLS", name = "f", bytes = FILE, limits = {} }: {
-    mode?: Mode;
-    name?: string;
-    bytes?: Uint8Array;
-    limits?: Partial<Limits>;
-  } = {},
-): Promise<GetOutcome & { ms: number }> {
-  const { server, identity } = relay;
-  const startedAt = performance.now();
-  const outcome = await within(
-    get(relay, folder.path, [name], {
-      relay: mode === "TLS"
-        ? { ...server.address, id: identity.id }
-        : server.address,
-      limits: { ...LIMITS, ...limits },
-      ...speaking(mode),
-    }),
-    "an answer of the client",
-  );
-  const ms = performance.now() - startedAt;
-  assertLess(ms, DEADLINE_MS);
-  if (outcome.saved[name] !== undefined) {
-    assertEquals(await Deno.readFile(join(folder.path, name)), bytes);
-    assertEquals(filesIn(folder.path), [name], "and nothing beside it");
-  } else assertEquals(filesIn(folder.path).includes(name), false);
-  return { ...outcome, ms };
-}
 
 /** What the client says of a node it knows nothing good of. */
 function lastAnswer({ log }: GetOutcome): string {
   return log.of("node_answered").filter(({ node }) => node.name === "faulty")
     .at(-1)!.answer.kind;
-}
-
-interface Fault {
-  readonly name: string;
-  readonly faults: FaultProxyOptions;
-  /** How it ends where there is no other node. */
-  readonly alone: FailureKind;
-  /** Whether the client hears from the node at all. */
-  readonly reached: boolean;
-}
-
-/** On the way from the node to the client. */
-function towardsClient(faults: Faults): FaultProxyOptions {
-  return { toDialler: faults };
-}
-
-/** The same, and the way does not get better for whoever dials again. */
-function forGood(faults: Faults): FaultProxyOptions {
-  return { toDialler: { ...faults, inAll: true } };
 }
 
 const FATAL: readonly Fault[] = [
@@ -335,85 +207,6 @@ async function untilSettled(
   } finally {
     isWaiting = false;
   }
-}
-
-Deno.test("Fault proxy: a bit that flips on the way ends a connection under TLS, and the client continues", async () => {
-  const faults = towardsClient({ flipAt: 200_000 });
-  await using network = await startNetwork({ faults });
-  await using folder = await tempShare();
-  const alone = await getInTime(network, folder);
-  assertEquals(alone.failed, { "f": "undelivered" });
-  assertEquals(alone.log.trouble.includes("faulty lied, out"), false);
-  await using _good = await startGood(network.relay, "TLS");
-  const { saved } = await getInTime(network, folder);
-  assertEquals(Object.keys(saved), ["f"]);
-});
-
-Deno.test("Fault proxy: a bit that flips in plaintext is caught by the piece's hash, and the node is named", async () => {
-  const faults = towardsClient({ flipAt: MIDDLE });
-  await using network = await startNetwork({ mode: "plaintext", faults });
-  await using folder = await tempShare();
-  const alone = await getInTime(network, folder, { mode: "plaintext" });
-  assertEquals(alone.failed, { "f": "corrupt" });
-  assertEquals(alone.log.trouble, ["faulty lied, out"]);
-  assertEquals(
-    alone.log.of("node_trouble")[0]?.node.id,
-    network.faulty.server.id,
-  );
-  await using _good = await startGood(network.relay, "plaintext");
-  const { saved, log } = await getInTime(network, folder, {
-    mode: "plaintext",
-  });
-  assertEquals(Object.keys(saved), ["f"]);
-  // It may have been asked for other pieces this time, that passed unchanged.
-  assert(log.trouble.every((words) => words === "faulty lied, out"));
-});
-
-// Hellos, what was found, the head of a manifest, its hashes, the head of a
-// data frame: wherever the bit is, a wrong file is not what comes of it.
-for (const at of [0, 3, 9, 60, 200, 300, 500, 700, 1_000, 1_500, 3_000]) {
-  Deno.test(`Fault proxy: a bit that flips in byte ${at} in plaintext makes no wrong file`, async () => {
-    const faults = towardsClient({ flipAt: at });
-    await using network = await startNetwork({ mode: "plaintext", faults });
-    await using folder = await tempShare();
-    const { saved, failed } = await getInTime(network, folder, {
-      mode: "plaintext",
-      limits: { sourceFailureCount: 1 },
-    });
-    assertEquals(Object.keys({ ...saved, ...failed }), ["f"]);
-  });
-}
-
-for (const flipAt of [undefined, MIDDLE]) {
-  const what = flipAt === undefined ? "cut off" : "changed on the way";
-  Deno.test(`Fault proxy: a stream that is ${what} has yielded nothing wrong`, async () => {
-    const faults = flipAt === undefined
-      ? forGood({ cutAfter: MIDDLE })
-      : towardsClient({ flipAt });
-    await using network = await startNetwork({ mode: "plaintext", faults });
-    const parts: Uint8Array<ArrayBuffer>[] = [];
-    const reading = async () => {
-      await using file = await fetchFile({
-        relay: network.relay.server.address,
-        name: "f",
-        plaintext: true,
-        limits: LIMITS,
-      });
-      for await (const part of file.pieces()) parts.push(part.slice());
-    };
-    const failure = await within(
-      reading().then(() => undefined, (error) => error),
-      "the end of the stream",
-    );
-    assert(failure instanceof Failure, String(failure));
-    assertEquals(
-      failure.kind,
-      flipAt === undefined ? "undelivered" : "corrupt",
-    );
-    const given = new Uint8Array(await new Blob(parts).arrayBuffer());
-    assert(given.length > 0);
-    assertEquals(given, FILE.subarray(0, given.length));
-  });
 }
 
 for (const count of [1, 2, 3, 5, 8]) {

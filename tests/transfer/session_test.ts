@@ -1,19 +1,10 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import type { Channel } from "../../lib/protocol/channel.ts";
-import {
-  ProtocolError,
-  type ProtocolErrorCode,
-} from "../../lib/base/errors.ts";
+import { ProtocolError } from "../../lib/base/errors.ts";
 import { sha256 } from "../../lib/base/hash.ts";
 import { LIMITS } from "../../lib/base/limits.ts";
 import { Manifest } from "../../lib/content/manifest.ts";
-import {
-  type ClientToNode,
-  DIRECTION,
-  type ListedFile,
-  type MessageOf,
-  type NodeToClient,
-} from "../../lib/protocol/messages.ts";
+import { DIRECTION, type ListedFile } from "../../lib/protocol/messages.ts";
 import {
   ListingAnswer,
   type PieceReceiver,
@@ -21,46 +12,12 @@ import {
 import { NodeSession } from "../../lib/transfer/session.ts";
 import { sayData } from "../_evil_node.ts";
 import { within } from "../_event_log.ts";
-import { FakeTime } from "../_fake_time.ts";
 import { describeBytes, sayManifest } from "../_lies.ts";
 import { randomBytes, seededRandom } from "../_random.ts";
-import { asked, channels, ID, IDLE_MS, talk } from "../_session.ts";
+import { asked, channels, ID, talk } from "../_session.ts";
+import { found, Keeper, piecesOf, refused, VERSION } from "./_session.ts";
 
-const VERSION = "v".repeat(32);
 const PIECE = 256 * 1024;
-const ONE_PIECE = { of: VERSION, first: 0, count: 1 };
-
-/** Keeps what it is given. */
-class Keeper implements PieceReceiver {
-  readonly runs: string[] = [];
-  #bytes = new Uint8Array();
-  #target = new Uint8Array();
-
-  target(length: number): Promise<Uint8Array> {
-    this.#target = new Uint8Array(length);
-    return Promise.resolve(this.#target);
-  }
-
-  filled(length: number): void {
-    const bytes = this.#target.subarray(0, length);
-    this.#bytes = new Uint8Array([...this.#bytes, ...bytes]);
-  }
-
-  pieces(hashes: Uint8Array): void {
-    const text = new TextDecoder().decode(this.#bytes);
-    this.runs.push(`${text} ${hashes[0]!.toString(16)} x${hashes.length / 32}`);
-    this.#bytes = new Uint8Array();
-  }
-}
-
-/** Ends so many pieces. */
-function piecesOf(request: number, count = 1): MessageOf<"pieces"> {
-  return {
-    kind: "pieces",
-    request,
-    hashes: new Uint8Array(32 * count).fill(0xab),
-  };
-}
 
 async function sayText(
   node: Channel,
@@ -69,15 +26,6 @@ async function sayText(
 ): Promise<void> {
   await sayData(node, { request }, new TextEncoder().encode(text));
   await node.send(piecesOf(request));
-}
-
-function found(request: number, size = 3): MessageOf<"found"> {
-  return { kind: "found", request, size, modifiedMs: 0, version: VERSION };
-}
-
-function refused(request?: number): MessageOf<"refused"> {
-  const to = request === undefined ? {} : { request };
-  return { kind: "refused", code: "gone", text: "the file is gone", ...to };
 }
 
 Deno.test("NodeSession says hello and asks for a file in one write", async () => {
@@ -196,183 +144,6 @@ Deno.test("NodeSession continues with the next answer after a refusal", async ()
   assertEquals(keeper.runs, ["one ab x1"]);
 });
 
-type Answer = (node: Channel, request: number) => Promise<void>;
-
-const say = (message: NodeToClient): Answer => (node) => node.send(message);
-
-const LIST: readonly ListedFile[] = [];
-
-/** A question, what is no answer to it, and what that amounts to. */
-const NO_ANSWERS: Readonly<
-  Record<
-    string,
-    readonly [
-      (session: NodeSession) => Promise<unknown>,
-      Answer,
-      ProtocolErrorCode,
-    ]
-  >
-> = {
-  "a find by an answer to another request": [
-    (session) => session.find("f"),
-    say(found(999)),
-    "wrong_phase",
-  ],
-  "a find by file bytes": [
-    (session) => session.find("f"),
-    (node, request) => sayData(node, { request }, new Uint8Array(3)),
-    "wrong_phase",
-  ],
-  "a find by a piece": [
-    (session) => session.find("f"),
-    (node, request) => node.send(piecesOf(request)),
-    "wrong_phase",
-  ],
-  "a find by a listing": [
-    (session) => session.find("f"),
-    (node, request) =>
-      node.send({ kind: "files", request, files: [...LIST], more: false }),
-    "wrong_phase",
-  ],
-  "a read by words that a file was found": [
-    (session) =>
-      session.read({ of: VERSION, first: 0, count: 1 }, new Keeper()),
-    (node, request) => node.send(found(request)),
-    "corrupt_piece",
-  ],
-  "a read by the hashes of more pieces than it asked for": [
-    (session) =>
-      session.read({ of: VERSION, first: 0, count: 2 }, new Keeper()),
-    (node, request) => node.send(piecesOf(request, 3)),
-    "corrupt_piece",
-  ],
-  "a read by the hashes of more pieces than are left": [
-    (session) =>
-      session.read({ of: VERSION, first: 0, count: 2 }, new Keeper()),
-    (node, request) => node.send(piecesOf(request), piecesOf(request, 2)),
-    "corrupt_piece",
-  ],
-  "a read by hashes after the last": [
-    (session) =>
-      session.read({ of: VERSION, first: 0, count: 2 }, new Keeper())
-        .then(() => session.find("f")),
-    (node, request) => node.send(piecesOf(request, 2), piecesOf(request)),
-    "wrong_phase",
-  ],
-  "a read by the bytes of another request": [
-    (session) =>
-      session.read({ of: VERSION, first: 0, count: 1 }, new Keeper()),
-    (node) => sayData(node, { request: 999 }, new Uint8Array(3)),
-    "wrong_phase",
-  ],
-  "a describe by bytes without a manifest": [
-    (session) => session.describe(VERSION),
-    (node, request) => sayData(node, { request }, new Uint8Array(32)),
-    "corrupt_piece",
-  ],
-  "a describe by two manifests": [
-    (session) => session.describe(VERSION),
-    async (node, request) => {
-      const { manifest, sha256 } = describeBytes("f", new Uint8Array(3));
-      const { size, contentId: content } = manifest;
-      const said = {
-        kind: "manifest",
-        request,
-        size,
-        content,
-        sha256,
-      } as const;
-      await node.send(said, said);
-    },
-    "wrong_phase",
-  ],
-  "a describe by more hashes than it has pieces": [
-    (session) => session.describe(VERSION),
-    async (node, request) => {
-      const { manifest, sha256 } = describeBytes("f", new Uint8Array(3));
-      const { size, contentId: content } = manifest;
-      await node.send({ kind: "manifest", request, size, content, sha256 });
-      await sayData(node, { request }, new Uint8Array(33));
-    },
-    "corrupt_piece",
-  ],
-  "a describe by a size that no file can have": [
-    (session) => session.describe(VERSION),
-    (node, request) =>
-      node.send({
-        kind: "manifest",
-        request,
-        size: 2 ** 40 + 1,
-        content: "0".repeat(64),
-        sha256: "0".repeat(64),
-      }),
-    "corrupt_piece",
-  ],
-  "a browse by words that a file was found": [
-    (session) => Array.fromAsync(session.browse("")),
-    (node, request) => node.send(found(request)),
-    "wrong_phase",
-  ],
-  "a browse by pages that hold nothing and do not end": [
-    (session) => Array.fromAsync(session.browse("")),
-    async (node, request) => {
-      for (let n = 0; n < 100; n++) {
-        await node.send({ kind: "files", request, files: [], more: true });
-      }
-    },
-    "corrupt_piece",
-  ],
-};
-
-for (const [what, [ask, answer, code]] of Object.entries(NO_ANSWERS)) {
-  Deno.test(`NodeSession ends a node that answers ${what}`, async () => {
-    await using talking = await talk();
-    const { session, node, conns } = talking;
-    const asking = assertRejects(() => ask(session), ProtocolError);
-    const next = assertRejects(() => session.find("g"), ProtocolError);
-    const first = await within(node.receive(DIRECTION.clientToNode), "it");
-    // It may hang up in the middle of this.
-    await answer(node, first!.request).catch(() => {});
-    assertEquals((await within(asking, "the end")).code, code);
-    // And so does everything that waits, and comes later.
-    assertEquals((await within(next, "the end")).code, code);
-    const later = await assertRejects(() => session.find("h"), ProtocolError);
-    assertEquals(later.code, code);
-    await assertRejects(() => conns[0].write(Uint8Array.of(0)));
-  });
-}
-
-Deno.test("NodeSession takes no answer that came before its question", async () => {
-  await using talking = await talk();
-  const { session, node } = talking;
-  await node.send(piecesOf(2));
-  const error = await assertRejects(() => session.find("f"), ProtocolError);
-  assertEquals(error.code, "wrong_phase");
-});
-
-for (
-  const [what, message, code] of [
-    ["ends the conversation", refused(), "wrong_phase"],
-    ["sends a relay's message", { kind: "withdrawn" }, "wrong_phase"],
-    ["hangs up", null, "truncated"],
-  ] as const
-) {
-  Deno.test(`NodeSession fails all that waits when the node ${what}`, async () => {
-    await using talking = await talk();
-    const { session, node } = talking;
-    const waiting = [
-      session.read({ of: VERSION, first: 0, count: 1 }, new Keeper()),
-      session.find("f"),
-    ].map((answer) => assertRejects(() => answer, ProtocolError));
-    await asked(node, "read");
-    if (message === null) await node.close();
-    else await node.send(message as NodeToClient);
-    for (const failing of waiting) {
-      assertEquals((await within(failing, "the end")).code, code);
-    }
-  });
-}
-
 Deno.test("NodeSession.describe gives the manifest, by content id or version, of an empty file too", async () => {
   await using talking = await talk();
   const { session, node } = talking;
@@ -463,133 +234,6 @@ Deno.test("NodeSession keeps no timer of a listing that is broken off, wherever 
     session.abort(new Error("broken off"));
   }
   // The test fails if a timer is left.
-});
-
-Deno.test("NodeSession waits for while the node says that it is working, and no longer", async () => {
-  using time = new FakeTime();
-  await using talking = await talk();
-  const { session, node } = talking;
-  let outcome = "pending";
-  const describing = session.describe(VERSION).catch((error) =>
-    outcome = error.code
-  );
-  await time.advance(0);
-  const { request } = await asked(node, "describe");
-  for (let n = 0; n < 10; n++) {
-    await time.advance(IDLE_MS - 1);
-    await node.send({ kind: "working", request });
-  }
-  await time.advance(IDLE_MS - 1);
-  assertEquals(outcome, "pending");
-  await time.advance(1);
-  await describing;
-  assertEquals(outcome, "idle");
-  assertEquals(time.timerCount, 0);
-});
-
-for (
-  const [what, ask] of [
-    ["find", (session) => session.find("f")],
-    ["read", (session) => session.read(ONE_PIECE, new Keeper())],
-  ] satisfies [string, (session: NodeSession) => Promise<unknown>][]
-) {
-  Deno.test(`NodeSession parts from a node that says it works on a ${what}, which takes no time`, async () => {
-    await using talking = await talk();
-    const { session, node } = talking;
-    const answer = assertRejects(
-      () => ask(session),
-      ProtocolError,
-      "nobody asked for",
-    );
-    const message = await within(node.receive(DIRECTION.clientToNode), what);
-    const { request } = message as ClientToNode;
-    await node.send({ kind: "working", request });
-    await within(answer, "the end");
-  });
-}
-
-Deno.test("NodeSession waits for its turn at a node while others fetch the same file, where it asked what is held", async () => {
-  using time = new FakeTime();
-  await using talking = await talk();
-  const { session, node } = talking;
-  const question = { pieceCount: 1, onGained: () => {} };
-  const holding = session.holding("cd".repeat(32), question);
-  await time.advance(0);
-  const has = { kind: "has", complete: true } as const;
-  const { request: first } = await asked(node, "holding");
-  await node.send({ ...has, request: first });
-  assertEquals((await holding).kind, "has");
-  const reading = session.read(ONE_PIECE, new Keeper());
-  await time.advance(0);
-  const { request } = await asked(node, "read");
-  for (let n = 0; n < 10; n++) {
-    await time.advance(IDLE_MS - 1);
-    await node.send({ kind: "working", request });
-  }
-  await time.advance(0);
-  await node.send(refused(request));
-  assertEquals((await reading)?.kind, "refused");
-});
-
-Deno.test("NodeSession waits for a node that hashes before it tells a client with a grant what it found", async () => {
-  await using talking = await talk({ grant: "g" });
-  const { session, node } = talking;
-  const finding = session.find("f");
-  const { request } = await asked(node, "find");
-  await node.send({ kind: "working", request });
-  await node.send(refused(request));
-  assertEquals((await within(finding, "the answer")).kind, "refused");
-});
-
-Deno.test("NodeSession parts from a node that says too often that it works", async () => {
-  await using talking = await talk();
-  const { session, node } = talking;
-  const describing = assertRejects(
-    () => session.describe(VERSION),
-    ProtocolError,
-    "nobody asked for",
-  );
-  const { request } = await asked(node, "describe");
-  let isOver = false;
-  const end = describing.then(() => isOver = true);
-  for (let n = 0; n < 1_000 && !isOver; n++) {
-    await node.send({ kind: "working", request })
-      .catch(() => isOver = true); // it hung up
-  }
-  await within(end, "the end");
-});
-
-Deno.test("NodeSession lets a node say for hours, every 5 s, that it works", async () => {
-  using time = new FakeTime();
-  await using talking = await talk();
-  const { session, node } = talking;
-  const describing = session.describe(VERSION);
-  await time.advance(0);
-  const { request } = await asked(node, "describe");
-  for (let n = 0; n < 5 * LIMITS.workingBurstCount; n++) {
-    await time.advance(5_000);
-    await node.send({ kind: "working", request });
-  }
-  await node.send(refused(request));
-  assertEquals((await describing).kind, "refused");
-});
-
-Deno.test("NodeSession parts from a node that says for more than two hours that it works", async () => {
-  using time = new FakeTime();
-  await using talking = await talk();
-  const { session, node } = talking;
-  const describing = session.describe(VERSION);
-  describing.catch(() => {});
-  await time.advance(0);
-  const { request } = await asked(node, "describe");
-  let count = 0;
-  for (; session.failure === null && count < 2_000; count++) {
-    await time.advance(5_000);
-    await node.send({ kind: "working", request });
-    await time.advance(0);
-  }
-  assertEquals(count, LIMITS.workingCount + 1);
-  await assertRejects(() => describing, ProtocolError, "asked");
 });
 
 Deno.test("NodeSession hears all of what comes together after its network stood still for a minute", async () => {

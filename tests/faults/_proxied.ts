@@ -1,0 +1,152 @@
+import { assertEquals, assertLess } from "@std/assert";
+import { join } from "@std/path";
+import type { FailureKind } from "../../lib/base/errors.ts";
+import type { Limits } from "../../lib/base/limits.ts";
+import type { NodeOptions } from "../../lib/node/server.ts";
+import { within } from "../_event_log.ts";
+import {
+  type FaultProxy,
+  type FaultProxyOptions,
+  type Faults,
+  startFaultProxy,
+} from "../_fault_proxy.ts";
+import {
+  startNode,
+  startRelay,
+  type TestNode,
+  type TestRelay,
+} from "../_network.ts";
+import { randomBytes, seededRandom } from "../_random.ts";
+import { filesIn, get, type GetOutcome } from "../client/_outcomes.ts";
+
+export const MIB = 1024 * 1024;
+
+export const FILE = randomBytes(3 * MIB + 7, seededRandom(1));
+
+// Well into the file, behind the hellos and what was found.
+export const MIDDLE = MIB + 77;
+
+// Short, so that what they are for is seen to happen.
+export const LIMITS: Partial<Limits> = {
+  connectMs: 1_000,
+  handshakeMs: 1_000,
+  pieceStallMs: 700,
+  sourceFailureCount: 2,
+  turnedAwayMs: 500,
+};
+
+// All of them one after the other, for every attempt, and some for the machine.
+export const DEADLINE_MS = 20_000;
+
+/** How everybody speaks in a test. */
+type Mode = "TLS" | "plaintext";
+
+interface Network extends AsyncDisposable {
+  readonly relay: TestRelay;
+  readonly proxy: FaultProxy;
+  /** The node behind the proxy. */
+  readonly faulty: TestNode;
+}
+
+function speaking(mode: Mode): { plaintext: boolean } {
+  return { plaintext: mode === "plaintext" };
+}
+
+/** A relay, and a node that clients reach through a proxy alone. */
+export async function startNetwork(
+  { mode = "TLS", faults, files = { "f": FILE }, ...options }:
+    & { mode?: Mode; faults: FaultProxyOptions }
+    & { files?: Record<string, Uint8Array> }
+    & Partial<NodeOptions>,
+): Promise<Network> {
+  await using stack = new AsyncDisposableStack();
+  const relay = stack.use(
+    await startRelay({
+      ...speaking(mode),
+      // It would find the node dead, and rightly so, and list it no more.
+      limits: { dialBackCount: 0 },
+    }),
+  );
+  const proxy = await startFaultProxy(faults);
+  const faulty = await startNode(relay, files, {
+    name: "faulty",
+    advertise: { host: "127.0.0.1", port: proxy.port },
+    tunnels: "never", // the way through the relay would lead past the proxy
+    ...speaking(mode),
+    ...options,
+  });
+  stack.use(faulty);
+  stack.use(proxy); // ends first: nobody waits for what it holds up
+  proxy.target = faulty.server.address.port;
+  const rest = stack.move();
+  return {
+    relay,
+    proxy,
+    faulty,
+    [Symbol.asyncDispose]: () => rest.disposeAsync(),
+  };
+}
+
+/** A second node that nothing is wrong with, slow enough not to do it all. */
+export function startGood(
+  relay: TestRelay,
+  mode: Mode,
+  limitRate = 8 * MIB,
+): Promise<TestNode> {
+  return startNode(relay, { "f": FILE }, {
+    name: "good",
+    limitRate,
+    ...speaking(mode),
+  });
+}
+
+/** Gets a file before the deadline; what is there is right, or nothing is. */
+export async function getInTime(
+  { relay }: Network,
+  folder: { path: string },
+  { mode = "TLS", name = "f", bytes = FILE, limits = {} }: {
+    mode?: Mode;
+    name?: string;
+    bytes?: Uint8Array;
+    limits?: Partial<Limits>;
+  } = {},
+): Promise<GetOutcome & { ms: number }> {
+  const { server, identity } = relay;
+  const startedAt = performance.now();
+  const outcome = await within(
+    get(relay, folder.path, [name], {
+      relay: mode === "TLS"
+        ? { ...server.address, id: identity.id }
+        : server.address,
+      limits: { ...LIMITS, ...limits },
+      ...speaking(mode),
+    }),
+    "an answer of the client",
+  );
+  const ms = performance.now() - startedAt;
+  assertLess(ms, DEADLINE_MS);
+  if (outcome.saved[name] !== undefined) {
+    assertEquals(await Deno.readFile(join(folder.path, name)), bytes);
+    assertEquals(filesIn(folder.path), [name], "and nothing beside it");
+  } else assertEquals(filesIn(folder.path).includes(name), false);
+  return { ...outcome, ms };
+}
+
+export interface Fault {
+  readonly name: string;
+  readonly faults: FaultProxyOptions;
+  /** How it ends where there is no other node. */
+  readonly alone: FailureKind;
+  /** Whether the client hears from the node at all. */
+  readonly reached: boolean;
+}
+
+/** On the way from the node to the client. */
+export function towardsClient(faults: Faults): FaultProxyOptions {
+  return { toDialler: faults };
+}
+
+/** The same, and the way does not get better for whoever dials again. */
+export function forGood(faults: Faults): FaultProxyOptions {
+  return { toDialler: { ...faults, inAll: true } };
+}

@@ -1,0 +1,286 @@
+import {
+  assert,
+  assertEquals,
+  assertGreater,
+  assertLessOrEqual,
+} from "@std/assert";
+import { Slept } from "../../lib/base/clock_watch.ts";
+import { LIMITS } from "../../lib/base/limits.ts";
+import { addressesOf } from "../../lib/node/addresses.ts";
+import { FakeTime } from "../_fake_time.ts";
+import { startStaying } from "./_registrar.ts";
+
+Deno.test("A registrar attaches where the node cannot be dialled, and renews over the same connection", async () => {
+  using time = new FakeTime();
+  const stay = startStaying();
+  await time.advance(0);
+  assertEquals(stay.told, ["attached unreachable"]);
+  const [channel] = stay.relay.channels;
+  await time.advance(100_000);
+  assertEquals([...stay.relay.channels], [channel]);
+  assertEquals(stay.relay.asked, [
+    "register",
+    "reach",
+    "attach",
+    ...Array<string>(5).fill("register"),
+  ]);
+  await stay.stop();
+  assertEquals(stay.log.names.at(-1), "withdrawn");
+  assertEquals(stay.told, ["attached unreachable"], "leaving is no loss");
+  await time.advance(0); // the relay's end hears of it
+  assertEquals(time.timerCount, 0);
+});
+
+Deno.test("A registrar asks every 300 s whether the node can be dialled, attached or not", async () => {
+  for (const reached of ["alive", "gone"] as const) {
+    using time = new FakeTime();
+    const stay = startStaying({}, { reached });
+    const askedAt: number[] = [];
+    for (let second = 0; second < 1_300; second++) {
+      await time.advance(1_000);
+      const count = stay.relay.asked.filter((kind) => kind === "reach").length;
+      if (count > askedAt.length) askedAt.push(second);
+    }
+    const gaps = askedAt.slice(1).map((at, n) => at - askedAt[n]!);
+    assertGreater(gaps.length, 2);
+    for (const gap of gaps) {
+      assertLessOrEqual(gap, 322, "with the next renewal");
+      assertGreater(gap, 298);
+    }
+    await stay.stop();
+  }
+});
+
+Deno.test("A registrar whose node becomes reachable detaches, and attaches when it no longer is", async () => {
+  using time = new FakeTime();
+  const stay = startStaying();
+  await time.advance(0);
+  stay.relay.reached = "alive";
+  await time.advance(320_000);
+  assertEquals(stay.told, ["attached unreachable", "detached reachable"]);
+  assertEquals(stay.relay.channels.size, 0, "the connection is not kept");
+  stay.relay.reached = "gone";
+  await time.advance(320_000);
+  assertEquals(stay.told.at(-1), "attached unreachable");
+  assertEquals(stay.log.names.includes("registration_failed"), false);
+  await stay.stop();
+});
+
+Deno.test("A registrar behind a router registers the outer address as soon as the relay has reached it there, and no longer at another", async () => {
+  using time = new FakeTime();
+  const bound = { host: "::", port: 1500 };
+  const stay = startStaying({
+    addressesFrom: (way) =>
+      addressesOf({
+        bound,
+        lan: true,
+        ways: [{ ...way, local: "192.168.1.7" }],
+      }),
+  }, { observed: "203.0.113.7" });
+  await time.advance(0);
+  assertEquals(stay.relay.addresses, ["192.168.1.7:1500"]);
+  stay.relay.reached = "alive";
+  await time.advance(320_000);
+  const both = "203.0.113.7:1500 192.168.1.7:1500";
+  assertEquals(stay.relay.addresses.at(-1), both);
+  // The provider gives the router another address; the relay checks again.
+  stay.relay.observed = "203.0.113.8";
+  stay.relay.reached = "gone";
+  await time.advance(20_000);
+  assertEquals(stay.relay.addresses.at(-1), "192.168.1.7:1500");
+  assertEquals(stay.told.at(-1), "attached unreachable");
+  await stay.stop();
+});
+
+/** A clock of a machine that sleeps when it is told to. */
+class SleepyClock {
+  #wake = new AbortController();
+
+  get wake(): AbortSignal {
+    return this.#wake.signal;
+  }
+
+  sleep(): void {
+    const woken = this.#wake;
+    this.#wake = new AbortController();
+    woken.abort(new Slept());
+  }
+}
+
+Deno.test("A registrar that is attached connects anew at once after a sleep, and asks again whether it can be dialled", async () => {
+  using time = new FakeTime();
+  const clock = new SleepyClock();
+  const stay = startStaying({ clock });
+  await time.advance(0);
+  const [before] = stay.relay.channels;
+  stay.relay.asked.length = 0;
+  clock.sleep();
+  await time.advance(0);
+  assertEquals(stay.relay.asked, ["register", "reach", "attach"]);
+  assertEquals(stay.told, [
+    "attached unreachable",
+    "detached lost",
+    "attached unreachable",
+  ]);
+  assertEquals(stay.relay.channels.has(before!), false);
+  assertEquals(stay.relay.channels.size, 1);
+  await stay.stop();
+});
+
+Deno.test("A registrar between two renewals renews at once after a sleep", async () => {
+  using time = new FakeTime();
+  const clock = new SleepyClock();
+  const stay = startStaying({ clock }, { reached: "alive" });
+  await time.advance(0);
+  stay.relay.asked.length = 0;
+  clock.sleep();
+  await time.advance(0);
+  assertEquals(stay.relay.asked, ["register", "reach"]);
+  await time.advance(19_000);
+  assertEquals(stay.relay.asked.length, 2, "and not more often than before");
+  await stay.stop();
+});
+
+Deno.test("A registrar whose relay is away tries at once after a sleep, and then with short pauses", async () => {
+  using time = new FakeTime();
+  const clock = new SleepyClock();
+  const stay = startStaying({ clock }, { away: true });
+  await time.advance(600_000);
+  assertGreater(time.nextTimerMs, LIMITS.retryFirstMs);
+  clock.sleep();
+  await time.advance(0);
+  assertLessOrEqual(time.nextTimerMs, LIMITS.retryFirstMs);
+  stay.relay.away = false;
+  clock.sleep();
+  await time.advance(0);
+  assertEquals(stay.relay.asked.at(0), "register");
+  await stay.stop();
+});
+
+Deno.test("A registrar that is not told whether the node can be dialled attaches, and keeps to what it knew", async () => {
+  using time = new FakeTime();
+  const unknown = startStaying({}, { reached: "unchecked" });
+  await time.advance(0);
+  assertEquals(unknown.told, ["attached unchecked"]);
+  unknown.relay.reached = "alive";
+  await time.advance(20_000); // asks again with the next renewal
+  assertEquals(unknown.told.slice(1), ["detached reachable"]);
+  unknown.relay.reached = "unchecked";
+  await time.advance(900_000);
+  assertEquals(unknown.told.length, 2, "it could be dialled the last time");
+  unknown.relay.reached = "gone";
+  await time.advance(320_000);
+  assertEquals(unknown.told.slice(2), ["attached unreachable"]);
+  unknown.relay.reached = "unchecked";
+  await time.advance(900_000);
+  assertEquals(unknown.told.length, 3);
+  await unknown.stop();
+});
+
+Deno.test("A registrar stays where its relay wants it to, and renews over the same connection", async () => {
+  using time = new FakeTime();
+  const stay = startStaying({}, { reached: "alive", stay: true });
+  await time.advance(0);
+  const [channel] = stay.relay.channels;
+  await time.advance(100_000);
+  assertEquals([...stay.relay.channels], [channel]);
+  assertEquals(stay.relay.asked, [
+    "register",
+    "reach",
+    ...Array<string>(5).fill("register"),
+  ]);
+  stay.relay.stay = false;
+  await time.advance(20_000);
+  assertEquals(stay.relay.channels.size, 0, "it is not wanted any more");
+  await stay.stop();
+  assertEquals(stay.log.names.at(-1), "withdrawn");
+  await time.advance(0); // the relay's end hears of it
+  assertEquals(time.timerCount, 0);
+});
+
+Deno.test("A registrar that stayed is listed again at once when its relay is back, and not in step with others", async () => {
+  for (const [random, waits] of [[0.5, [250, 500, 1_000]], [0, [0, 0, 0]]]) {
+    using time = new FakeTime();
+    const stay = startStaying({ random: () => random as number }, {
+      reached: "alive",
+      stay: true,
+    });
+    await time.advance(0);
+    const lose = () => {
+      for (const channel of stay.relay.channels) channel.conn.close();
+    };
+    lose();
+    await time.advance((waits as number[])[0]!);
+    assertEquals(stay.relay.channels.size, 1, "it is back");
+    assertEquals(stay.log.names, ["registered", "renewed"], "and no word");
+    await stay.stop();
+  }
+});
+
+Deno.test("A registrar whose relay ends each stay at once tries less and less often", async () => {
+  using time = new FakeTime();
+  const stay = startStaying({ random: () => 0.999 }, {
+    reached: "alive",
+    stay: true,
+  });
+  await time.advance(0);
+  const waits: number[] = [];
+  for (let n = 0; n < 5; n++) {
+    for (const channel of stay.relay.channels) channel.conn.close();
+    await time.advance(0);
+    waits.push(Math.round(time.nextTimerMs / 100) / 10);
+    await time.advance(time.nextTimerMs);
+  }
+  assertEquals(waits, [0.5, 1, 2, 4, 5]);
+  await time.advance(22_000); // one renewal over the same connection
+  for (const channel of stay.relay.channels) channel.conn.close();
+  await time.advance(0);
+  assertEquals(Math.round(time.nextTimerMs / 100) / 10, 0.5);
+  await stay.stop();
+});
+
+Deno.test("A registrar that stays reports why the relay no longer lets it", async () => {
+  using time = new FakeTime();
+  const stay = startStaying({}, { reached: "alive", stay: true });
+  await time.advance(0);
+  stay.relay.refuses = { kind: "refused", code: "registry_full", text: "full" };
+  await time.advance(22_000);
+  const failed = stay.log.events.find(({ event }) =>
+    event === "registration_failed"
+  );
+  assert(failed?.event === "registration_failed");
+  assertEquals(failed.error.parts.why.includes("registry_full"), true);
+  await stay.stop();
+});
+
+for (const mode of ["always", "never"] as const) {
+  Deno.test(`A registrar with tunnels "${mode}" asks nobody whether the node can be dialled`, async () => {
+    using time = new FakeTime();
+    const stay = startStaying({ tunnels: mode }, { reached: "alive" });
+    await time.advance(1_000_000);
+    const asked = new Set(stay.relay.asked);
+    assertEquals(
+      [...asked].toSorted(),
+      mode === "always" ? ["attach", "register"] : ["register"],
+    );
+    assertEquals(stay.told, mode === "always" ? ["attached forced"] : []);
+    await stay.stop();
+  });
+}
+
+Deno.test("A registrar says once that a relay carries no tunnels, where they are wanted", async () => {
+  for (const [mode, names] of [["always", ["no_tunnels"]], ["auto", []]]) {
+    using time = new FakeTime();
+    const tunnels = mode as "always" | "auto";
+    const stay = startStaying({ tunnels }, { carries: false });
+    await time.advance(200_000);
+    assertEquals(new Set(stay.relay.asked), new Set(["register"]));
+    const others = stay.log.names.filter((name) => !/^re/.test(name));
+    assertEquals(others, names);
+    // A relay that is set up anew may carry them.
+    stay.relay.carries = true;
+    await time.advance(20_000);
+    assertEquals(stay.told.length, 1);
+    await stay.stop();
+  }
+});

@@ -1,0 +1,197 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import {
+  ProtocolError,
+  type ProtocolErrorCode,
+} from "../../lib/base/errors.ts";
+import {
+  DIRECTION,
+  type ListedFile,
+  type NodeToClient,
+} from "../../lib/protocol/messages.ts";
+import type { NodeSession } from "../../lib/transfer/session.ts";
+import { sayData } from "../_evil_node.ts";
+import { within } from "../_event_log.ts";
+import { describeBytes } from "../_lies.ts";
+import { asked, talk } from "../_session.ts";
+import {
+  type Answer,
+  found,
+  Keeper,
+  piecesOf,
+  refused,
+  say,
+  VERSION,
+} from "./_session.ts";
+
+const LIST: readonly ListedFile[] = [];
+
+/** A question, what is no answer to it, and what that amounts to. */
+const NO_ANSWERS: Readonly<
+  Record<
+    string,
+    readonly [
+      (session: NodeSession) => Promise<unknown>,
+      Answer,
+      ProtocolErrorCode,
+    ]
+  >
+> = {
+  "a find by an answer to another request": [
+    (session) => session.find("f"),
+    say(found(999)),
+    "wrong_phase",
+  ],
+  "a find by file bytes": [
+    (session) => session.find("f"),
+    (node, request) => sayData(node, { request }, new Uint8Array(3)),
+    "wrong_phase",
+  ],
+  "a find by a piece": [
+    (session) => session.find("f"),
+    (node, request) => node.send(piecesOf(request)),
+    "wrong_phase",
+  ],
+  "a find by a listing": [
+    (session) => session.find("f"),
+    (node, request) =>
+      node.send({ kind: "files", request, files: [...LIST], more: false }),
+    "wrong_phase",
+  ],
+  "a read by words that a file was found": [
+    (session) =>
+      session.read({ of: VERSION, first: 0, count: 1 }, new Keeper()),
+    (node, request) => node.send(found(request)),
+    "corrupt_piece",
+  ],
+  "a read by the hashes of more pieces than it asked for": [
+    (session) =>
+      session.read({ of: VERSION, first: 0, count: 2 }, new Keeper()),
+    (node, request) => node.send(piecesOf(request, 3)),
+    "corrupt_piece",
+  ],
+  "a read by the hashes of more pieces than are left": [
+    (session) =>
+      session.read({ of: VERSION, first: 0, count: 2 }, new Keeper()),
+    (node, request) => node.send(piecesOf(request), piecesOf(request, 2)),
+    "corrupt_piece",
+  ],
+  "a read by hashes after the last": [
+    (session) =>
+      session.read({ of: VERSION, first: 0, count: 2 }, new Keeper())
+        .then(() => session.find("f")),
+    (node, request) => node.send(piecesOf(request, 2), piecesOf(request)),
+    "wrong_phase",
+  ],
+  "a read by the bytes of another request": [
+    (session) =>
+      session.read({ of: VERSION, first: 0, count: 1 }, new Keeper()),
+    (node) => sayData(node, { request: 999 }, new Uint8Array(3)),
+    "wrong_phase",
+  ],
+  "a describe by bytes without a manifest": [
+    (session) => session.describe(VERSION),
+    (node, request) => sayData(node, { request }, new Uint8Array(32)),
+    "corrupt_piece",
+  ],
+  "a describe by two manifests": [
+    (session) => session.describe(VERSION),
+    async (node, request) => {
+      const { manifest, sha256 } = describeBytes("f", new Uint8Array(3));
+      const { size, contentId: content } = manifest;
+      const said = {
+        kind: "manifest",
+        request,
+        size,
+        content,
+        sha256,
+      } as const;
+      await node.send(said, said);
+    },
+    "wrong_phase",
+  ],
+  "a describe by more hashes than it has pieces": [
+    (session) => session.describe(VERSION),
+    async (node, request) => {
+      const { manifest, sha256 } = describeBytes("f", new Uint8Array(3));
+      const { size, contentId: content } = manifest;
+      await node.send({ kind: "manifest", request, size, content, sha256 });
+      await sayData(node, { request }, new Uint8Array(33));
+    },
+    "corrupt_piece",
+  ],
+  "a describe by a size that no file can have": [
+    (session) => session.describe(VERSION),
+    (node, request) =>
+      node.send({
+        kind: "manifest",
+        request,
+        size: 2 ** 40 + 1,
+        content: "0".repeat(64),
+        sha256: "0".repeat(64),
+      }),
+    "corrupt_piece",
+  ],
+  "a browse by words that a file was found": [
+    (session) => Array.fromAsync(session.browse("")),
+    (node, request) => node.send(found(request)),
+    "wrong_phase",
+  ],
+  "a browse by pages that hold nothing and do not end": [
+    (session) => Array.fromAsync(session.browse("")),
+    async (node, request) => {
+      for (let n = 0; n < 100; n++) {
+        await node.send({ kind: "files", request, files: [], more: true });
+      }
+    },
+    "corrupt_piece",
+  ],
+};
+
+for (const [what, [ask, answer, code]] of Object.entries(NO_ANSWERS)) {
+  Deno.test(`NodeSession ends a node that answers ${what}`, async () => {
+    await using talking = await talk();
+    const { session, node, conns } = talking;
+    const asking = assertRejects(() => ask(session), ProtocolError);
+    const next = assertRejects(() => session.find("g"), ProtocolError);
+    const first = await within(node.receive(DIRECTION.clientToNode), "it");
+    // It may hang up in the middle of this.
+    await answer(node, first!.request).catch(() => {});
+    assertEquals((await within(asking, "the end")).code, code);
+    // And so does everything that waits, and comes later.
+    assertEquals((await within(next, "the end")).code, code);
+    const later = await assertRejects(() => session.find("h"), ProtocolError);
+    assertEquals(later.code, code);
+    await assertRejects(() => conns[0].write(Uint8Array.of(0)));
+  });
+}
+
+Deno.test("NodeSession takes no answer that came before its question", async () => {
+  await using talking = await talk();
+  const { session, node } = talking;
+  await node.send(piecesOf(2));
+  const error = await assertRejects(() => session.find("f"), ProtocolError);
+  assertEquals(error.code, "wrong_phase");
+});
+
+for (
+  const [what, message, code] of [
+    ["ends the conversation", refused(), "wrong_phase"],
+    ["sends a relay's message", { kind: "withdrawn" }, "wrong_phase"],
+    ["hangs up", null, "truncated"],
+  ] as const
+) {
+  Deno.test(`NodeSession fails all that waits when the node ${what}`, async () => {
+    await using talking = await talk();
+    const { session, node } = talking;
+    const waiting = [
+      session.read({ of: VERSION, first: 0, count: 1 }, new Keeper()),
+      session.find("f"),
+    ].map((answer) => assertRejects(() => answer, ProtocolError));
+    await asked(node, "read");
+    if (message === null) await node.close();
+    else await node.send(message as NodeToClient);
+    for (const failing of waiting) {
+      assertEquals((await within(failing, "the end")).code, code);
+    }
+  });
+}
