@@ -19,6 +19,7 @@ async function fetchOne(n: number) {
   const folder = await Deno.makeTempDir({ dir: Deno.args[1]! });
   const startedAt = performance.now();
   let [nodes, clients, ms, smallClients] = [0, 0, NaN, 0];
+  let endedAt = NaN;
   const { failed } = await getFiles({
     relay,
     selections: [
@@ -33,6 +34,7 @@ async function fetchOne(n: number) {
     onEvent: (event) => {
       if (event.event !== "file_received") return;
       ms = performance.now() - startedAt;
+      endedAt = Date.now();
       for (const { isHolder, bytes } of event.from) {
         if (isHolder) clients += bytes;
         else nodes += bytes;
@@ -41,7 +43,7 @@ async function fetchOne(n: number) {
     },
   });
   const why = [...failed.values()].at(0)?.message;
-  return { n, ms, nodes, clients, smallClients, why };
+  return { n, ms, endedAt, nodes, clients, smallClients, why };
 }
 
 await Deno.stdin.read(new Uint8Array(1));

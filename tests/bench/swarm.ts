@@ -2,13 +2,15 @@
  * A swarm of real clients on the loopback: a relay and a seed in this process,
  * the clients by the library in others.
  *
- *     deno task bench:swarm [CLIENTS] [--processes N] [--mib N] [--rate BYTES]
+ *     deno task bench:swarm [CLIENTS] [--processes N] [--mib N] [--rate BYTES] [--meet]
  *     deno task bench:swarm [CLIENTS] --scripts [--mib N] [--rate BYTES]
  *     deno task bench:swarm --few [ROUNDS]
  *     deno task bench:swarm --folder [--rate BYTES]
  *
  * 50 clients in 5 processes by default, of which each gives at most 4 MB/s, as
  * the seed does; the time of one copy is what the seed alone needs for one client.
+ * With `--meet` the time begins when all clients have begun, and know each other:
+ * two cores take long to start 50 clients, where each has its own machine.
  * With `--scripts` each is `peer_client.ts` with the permissions of the README.
  * With `--few`, 4 and 1 without limits, with and without the swarm. With `--folder`
  * 4 fetch 10,000 small files and three images, with and without. All are at one
@@ -19,12 +21,13 @@ import { parseArgs } from "@std/cli/parse-args";
 import { parseRate } from "../../lib/base/rate.ts";
 import { availableParallelism } from "node:os";
 import { cpuUsage } from "node:process";
+import { delay } from "@std/async/delay";
 import { TextLineStream } from "@std/streams";
 import type { RelayAddress } from "../../lib/base/address.ts";
 import type { Limits } from "../../lib/base/limits.ts";
 import type { ClientEvent } from "../../lib/client/events.ts";
 import type { SwarmOptions } from "../../lib/client/swarming.ts";
-import { startNode, startRelay } from "../_network.ts";
+import { startNode, startRelay, type TestRelay } from "../_network.ts";
 import { randomBytes, seededRandom } from "../_random.ts";
 import { verdict } from "./_figures.ts";
 import { median } from "./_measuring.ts";
@@ -44,7 +47,10 @@ interface Fetched {
   /** Seconds of processor time that its process used in all. */
   readonly cpuS: number;
   readonly n: number;
+  /** Since it began. */
   readonly ms: number;
+  /** The same by the wall clock. */
+  readonly endedAt: number;
   readonly nodes: number;
   readonly clients: number;
   /** Of these, bytes of small files. */
@@ -53,6 +59,8 @@ interface Fetched {
 }
 
 const MIB = 1024 ** 2;
+// A piece takes a minute, so nobody has one to give.
+const TRICKLE = 4_096;
 const WANTED_COPIES = 1.5;
 const WANTED_SEED_COPIES = 3;
 const WANTED_SLOWER = 1.05;
@@ -123,7 +131,9 @@ function startScript(
       const sum = (wanted: boolean) =>
         event.from.filter(({ isHolder = false }) => isHolder === wanted)
           .reduce((sum, { bytes }) => sum + bytes, 0);
-      all.push({ n, ms, nodes: sum(false), clients: sum(true), cpuS: 0 });
+      const endedAt = Date.now();
+      const [nodes, clients] = [sum(false), sum(true)];
+      all.push({ n, ms, endedAt, nodes, clients, cpuS: 0 });
     }
     await process.status;
     return all;
@@ -159,17 +169,22 @@ interface Fleet {
   readonly set?: Readonly<Record<string, string | Uint8Array>>;
   /** Whether each is the script. */
   readonly areScripts?: boolean;
+  /** Whether the seed sends next to nothing until all know each other. */
+  readonly meets?: boolean;
 }
 
 /** So many clients fetch the file together. */
 async function fetchAll(
-  { count, processes, rate, isSwarm, lingerMs = 0, bytes, set, areScripts }:
-    Fleet,
+  fleet: Fleet,
 ): Promise<Fetched[]> {
+  const { count, processes, rate, isSwarm, lingerMs = 0 } = fleet;
+  const { bytes, set, areScripts, meets = false } = fleet;
   await using relay = await startRelay({ limits: LIMITS });
   const files = set ??
     { "big.iso": randomBytes(bytes, seededRandom(1)) };
-  const limitRate = rate === undefined ? {} : { limitRate: rate };
+  const limitRate = rate === undefined
+    ? {}
+    : { limitRate: meets ? TRICKLE : rate };
   await using seed = await startNode(relay, files, {
     ...limitRate,
     limits: LIMITS,
@@ -195,26 +210,36 @@ async function fetchAll(
   );
   try {
     await Promise.all(started.map(({ begin }) => begin()));
+    const metAt = meets ? await allMet(relay, count) : undefined;
+    if (meets) await seed.server.change({ limitRate: rate! });
     const all = await Promise.all(started.map(({ fetched }) => fetched()));
-    return all.flat();
+    return all.flat().map((one) =>
+      metAt === undefined ? one : { ...one, ms: one.endedAt - metAt }
+    );
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
 }
 
+/** When all clients were listed, and had asked for each other twice more. */
+async function allMet(
+  { server }: TestRelay,
+  count: number,
+): Promise<number> {
+  while (server.stats().holderCount < count) await delay(50);
+  const enough = server.stats().holderLookups + 2 * count;
+  while (server.stats().holderLookups < enough) await delay(50);
+  return Date.now();
+}
+
 /** Many with limited lines; whether it is as quick as wanted. */
 async function many(
-  { count, processes, rate, bytes, areScripts }: {
-    count: number;
-    processes: number;
-    rate: number;
-    bytes: number;
-    areScripts: boolean;
-  },
+  fleet: Omit<Fleet, "isSwarm"> & { readonly rate: number },
 ): Promise<boolean> {
+  const { count, processes, rate, bytes, areScripts = false, meets } = fleet;
   const before = cpuS();
   const fetched = await fetchAll({
-    ...{ count, processes, rate, bytes, areScripts },
+    ...fleet,
     ...{ isSwarm: true, lingerMs: 10_000 },
   });
   const own = cpuS() - before;
@@ -230,7 +255,9 @@ async function many(
   const coresS = availableParallelism() * lastS;
   say(
     `${count} clients in ${processes} processes, ${bytes / MIB} MiB at ` +
-      `${rate / 1e6} MB/s: median ${median(times).toFixed(1)} s, last ` +
+      `${rate / 1e6} MB/s${meets ? ", once all have met" : ""}: median ${
+        median(times).toFixed(1)
+      } s, last ` +
       `${lastS.toFixed(1)} s = ${copies.toFixed(2)} copies; ` +
       `${seedCopies.toFixed(2)} copies came from the seed: ` +
       verdict(isReached),
@@ -315,7 +342,7 @@ async function folder(rate: number): Promise<boolean> {
 async function main(args: string[]): Promise<number> {
   const options = parseArgs(args, {
     string: ["processes", "rate", "mib", "few"],
-    boolean: ["scripts", "folder"],
+    boolean: ["scripts", "folder", "meet"],
   });
   const areScripts = options.scripts === true;
   const { _: [count = areScripts ? 10 : 50] } = options;
@@ -328,7 +355,7 @@ async function main(args: string[]): Promise<number> {
   }
   if (options.folder) return await folder(parseRate(String(rate))!) ? 0 : 1;
   const isQuick = await many({
-    ...{ count: Number(count), areScripts },
+    ...{ count: Number(count), areScripts, meets: options.meet === true },
     processes: Number(processes),
     rate: parseRate(String(rate))!,
     bytes: Number(mib) * MIB,
