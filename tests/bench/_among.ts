@@ -29,7 +29,7 @@ const MANY = 5_000;
 const CATS = 41;
 /** Files that appear and go. */
 const CHANGES = 5;
-const RENEW_MS = 10_000;
+const RENEW_MS = 5_000;
 const TIME_TARGET = 1.5;
 const CONNECTIONS_TARGET = 3;
 const CHANGE_TARGET_SECONDS = 5;
@@ -143,7 +143,7 @@ async function holdMany(
   const makeIdentity = await identityMaker();
   const held: HeldNode[] = [];
   const renew = () =>
-    eachOf([...held], 16, async ({ exchange, renewal }) => {
+    eachOf([...held], 128, async ({ exchange, renewal }) => {
       isOf(await exchange.ask(renewal), "registered");
     });
   const ended = new AbortController();

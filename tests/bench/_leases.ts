@@ -133,8 +133,32 @@ async function memoryAfter(
   return Deno.memoryUsage();
 }
 
+const MANY_NODES = 20_000;
+
+/** With how many nodes leases grow, and how long they are with 20,000. */
+function sayTerms(): void {
+  const registry = new Registry(LIMITS, () => {});
+  const { leaseSeconds } = registry.terms();
+  let most = 0;
+  for (let n = 0; n < MANY_NODES; n++) {
+    const source = `10.${n >> 16}.${n >> 8 & 255}.${n & 255}`;
+    registry.register({
+      ...{ id: `${n}`, instance: "bench", sequence: 1, entry: "" },
+      ...{ listedBytes: ENTRY_BYTES, observedHost: source, source },
+    }, 0);
+    if (registry.terms().leaseSeconds === leaseSeconds) most = n + 1;
+  }
+  const { renewSeconds, leaseSeconds: grown } = registry.terms();
+  say(
+    `  leases stay at ${leaseSeconds} s up to ${most} nodes; with ` +
+      `${MANY_NODES} a node renews every ${renewSeconds} s, and a lease lasts ` +
+      `${grown} s`,
+  );
+}
+
 /** Starts the process that does it; whether it succeeded. */
 export async function runLeases(count: number): Promise<boolean> {
+  sayTerms();
   const { success } = await new Deno.Command(Deno.execPath(), {
     args: [
       ...["run", "--v8-flags=--expose-gc", "-A", Deno.mainModule],
