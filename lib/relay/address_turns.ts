@@ -1,7 +1,7 @@
 /**
  * Limits the requests of one address at a relay to a number a second, over all
- * its connections. Further requests wait. A busy neighbour therefore never
- * causes a refusal.
+ * its connections, and lets others have their turn between two of them. Further
+ * requests wait. A busy neighbour therefore never causes a refusal.
  *
  * @module
  */
@@ -12,11 +12,14 @@ import { isShared } from "../guard/admission.ts";
 import type { Endpoint } from "../base/conn.ts";
 import type { Limits } from "../base/limits.ts";
 import { AddressGroupRate } from "../base/rate.ts";
+import { Turns } from "../base/turns.ts";
 
 /** Delays the requests at one relay. */
 export class AddressTurns {
   readonly #rate: AddressGroupRate;
   readonly #signal: AbortSignal;
+  /** Resolves when all others have had a turn after the last request. */
+  readonly #others = new Map<string, Promise<void>>();
 
   /** Aborting `signal` ends all waiting. */
   constructor(
@@ -37,8 +40,16 @@ export class AddressTurns {
     const source = addressGroup(remote.host);
     if (isShared(source)) return;
     const waitMs = this.#rate.reserve(source, performance.now(), count);
-    if (waitMs === 0) return;
-    await delay(waitMs, { signal: this.#signal }).catch(ignore); // the relay stops
+    if (waitMs > 0) {
+      await delay(waitMs, { signal: this.#signal }).catch(ignore); // the relay stops
+    }
+    const before = this.#others.get(source);
+    const after = (before ?? Promise.resolve()).then(() => new Turns(0).give());
+    this.#others.set(source, after);
+    void after.then(() => {
+      if (this.#others.get(source) === after) this.#others.delete(source);
+    });
+    await before;
   }
 }
 

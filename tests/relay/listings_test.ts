@@ -1,13 +1,14 @@
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { FRAME_HEADER_BYTES } from "../../lib/protocol/frame.ts";
 import { createIdentity } from "../../lib/identity/identity.ts";
-import { limitsWith } from "../../lib/base/limits.ts";
+import { LIMITS, limitsWith } from "../../lib/base/limits.ts";
 import { decodeMessage, type MessageOf } from "../../lib/protocol/messages.ts";
 import { signRegistration } from "../../lib/protocol/signed_record.ts";
 import { Registry } from "../../lib/relay/registry.ts";
 import { Entries } from "../../lib/relay/entries.ts";
 import { Listings } from "../../lib/relay/listings.ts";
 import { AddressTurns } from "../../lib/relay/address_turns.ts";
+import { Turns } from "../../lib/base/turns.ts";
 import { seededRandom } from "../_random.ts";
 import { FakeTime } from "../_fake_time.ts";
 
@@ -129,6 +130,22 @@ Deno.test("Listings make a page for each peer that needs grants, and for each cu
   assertStrictEquals(listings.page({}, 0).frame, shared.frame);
 });
 
+Deno.test("Turns let others in between two requests of one address", async () => {
+  const turns = new AddressTurns(LIMITS, new AbortController().signal);
+  const order: string[] = [];
+  const ask = async (host: string, name: string) => {
+    await turns.next({ host, port: 1 });
+    order.push(name);
+  };
+  const busy = [1, 2, 3].map((n) => ask("192.0.2.7", `busy ${n}`));
+  // It comes later, as from a socket that is read in the next turn.
+  const other = new Turns(0).give().then(() => ask("198.51.100.7", "other"));
+  await Promise.all([...busy, other]);
+  const isBusy = (name: string) => name.startsWith("busy");
+  assertEquals(order.filter(isBusy), ["busy 1", "busy 2", "busy 3"]);
+  assert(order.indexOf("other") < order.indexOf("busy 3"), order.join());
+});
+
 Deno.test("Turns hold one address to its requests over all its connections, and nobody else", async () => {
   using time = new FakeTime();
   const stop = new AbortController();
@@ -140,13 +157,14 @@ Deno.test("Turns hold one address to its requests over all its connections, and 
   const asked = [1, 2, 3, 4].map((n) => ask("192.0.2.7", `${n}`));
   for (let n = 0; n < 3; n++) asked.push(ask("127.0.0.1", "proxy"));
   asked.push(ask("2001:db8:1:2::1", "other"));
-  await time.advance(0);
+  await Promise.all([...asked.slice(0, 2), ...asked.slice(4)]);
   assertEquals(answered.toSorted(), [
     ...["1", "2", "other", "proxy", "proxy", "proxy"],
   ]);
   await time.advance(99);
   assertEquals(answered.length, 6);
   await time.advance(1);
+  await asked[2];
   assertEquals(answered.at(-1), "3");
   stop.abort();
   await Promise.all(asked);
