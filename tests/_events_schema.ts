@@ -515,6 +515,14 @@ export const EVENTS: Readonly<Record<EventName, EventSpec>> = {
       url: text("the address to type into a browser"),
     },
   },
+  "page_opened": {
+    says: "the page of a gateway is ready",
+    roles: ["client"],
+    fields: {
+      url: text("the address to type into a browser"),
+      isShown: flag("whether a browser was opened for it"),
+    },
+  },
   "relay_unverified": {
     says: "the relay's id was not given, so it was not checked",
     roles: PEERS,

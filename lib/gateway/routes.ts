@@ -28,6 +28,9 @@ import { davOptions, davRefusal, propfind } from "./webdav.ts";
 import { pageAsset } from "./page.ts";
 import { qrAsJson } from "./qr.ts";
 
+/** What `/healthz` says is answering. */
+export const GATEWAY_NAME = "relay-p2p gateway";
+
 /** Answers a request. Failures become answers; bugs are thrown. */
 export async function answerTo(
   request: WebRequest,
@@ -54,7 +57,9 @@ async function guarded(
     return { ...plainAnswer(refusal.status, refusal.why), closes: true };
   }
   const isRead = method === "GET" || method === "HEAD";
-  if (isRead && path === "/healthz") return plainAnswer(200, "ok");
+  if (isRead && path === "/healthz") {
+    return plainAnswer(200, "ok", [["Server", GATEWAY_NAME]]);
+  }
   if (isRead && path.startsWith("/page/")) return asset(path.slice(6));
   if (method === "POST" && path === "/login") return logIn(request, gateway);
   const byLink = await answerToLink(request, gateway);

@@ -52,7 +52,7 @@ function takeOwnFlags(args: readonly string[]): {
   const end = args.indexOf("--");
   const before = end < 0 ? args : args.slice(0, end);
   const isDenos = (arg: string) =>
-    /^--allow-(all|net|read|write|sys|env)(=|$)/.test(arg);
+    /^--allow-(all|net|read|write|sys|env|run)(=|$)/.test(arg);
   return {
     isShown: before.includes("--show"),
     denoFlags: before.filter(isDenos),

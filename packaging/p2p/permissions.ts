@@ -52,6 +52,8 @@ export interface Undertaking {
   readonly sys?: readonly string[];
   /** Variables that it reads, other than those of options. */
   readonly env?: readonly string[];
+  /** Paths of programs that it runs. */
+  readonly run?: readonly string[];
 }
 
 /** A path, and what happens to it. */
@@ -62,7 +64,7 @@ export interface UsedPath {
 
 /** The flags of Deno for an undertaking, least first. */
 export function permissionFlags(
-  { line, options, net, paths = [], sys = [], env = [] }: Undertaking,
+  { line, options, net, paths = [], sys = [], env = [], run = [] }: Undertaking,
   disk: Disk,
 ): string[] {
   const access = new Access(disk, { isDry: line.isOn("dry-run") });
@@ -81,6 +83,7 @@ export function permissionFlags(
     ...access.flags(),
     `--allow-env=${["RELAY_P2P_*", ...env].join(",")}`,
     ...(sys.length === 0 ? [] : [`--allow-sys=${sys.join(",")}`]),
+    ...(run.length === 0 ? [] : [`--allow-run=${run.join(",")}`]),
   ];
 }
 

@@ -14,6 +14,7 @@ import {
   commandNames,
   RELAY,
 } from "../../lib/cli/options/command_table.ts";
+import { OPENERS } from "../../lib/cli/output/browser.ts";
 import type { ClientCommand } from "../../lib/cli/options/option_spec.ts";
 import { optionsOfCommand } from "../../lib/cli/options/option_table.ts";
 import { needsRelay, permissionFlags } from "./permissions.ts";
@@ -141,6 +142,10 @@ async function planClient(
         ...nodesBeside(line).map((path) => ({ path, use: "keep" as const })),
       ],
       ...(spec.sys === undefined ? {} : { sys: spec.sys }),
+      // Deno complains about a program that is not there.
+      run: spec.opensBrowser === undefined
+        ? []
+        : OPENERS.filter((path) => around.disk.kindOf(path) === "file"),
     }, around.disk),
     args: [
       ...relay.options,

@@ -18,6 +18,7 @@ export const ALSO_KEPT = `p2p://pi.local:1700/${"b".repeat(52)}`;
 const NAMES: Readonly<Record<string, "folder" | "file">> = {
   "Downloads": "folder",
   "old.txt": "file",
+  "/usr/bin/xdg-open": "file",
 };
 
 /** Such a world. */

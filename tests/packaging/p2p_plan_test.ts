@@ -98,6 +98,12 @@ const ROWS: readonly (readonly [string, readonly string[], string])[] = [
   ],
   ["cat x", [NET, ENV], `peer_client.ts ${KEPT} cat x`],
   ["nodes --json", [NET, ENV], `peer_client.ts ${KEPT} nodes --json`],
+  [
+    "web",
+    [NET, ENV, "--allow-run=/usr/bin/xdg-open"],
+    `peer_client.ts ${KEPT} web`,
+  ],
+  ["gateway 1800", [NET, ENV], `peer_client.ts ${KEPT} gateway 1800`],
   ["link x --qr", [NET, ENV], `peer_client.ts ${KEPT} link x --qr`],
   ["", [NET, ...HERE, ENV], `peer_client.ts ${KEPT}`],
   [

@@ -27,14 +27,18 @@ import {
 import { Telling } from "./telling.ts";
 
 /** What the command takes. */
-type Context = RoleContext & { readonly options: TransferOptions };
+export type GatewayContext = RoleContext & {
+  readonly options: TransferOptions;
+  /** Called when it listens, with its address for a browser. */
+  readonly onReady?: (url: string) => Promise<void>;
+};
 
 /** Runs the command; resolves to the exit code. */
 export async function runGateway(
   word: string,
-  context: Context,
+  context: GatewayContext,
 ): Promise<number> {
-  const { terminal, signal } = context;
+  const { terminal, signal, onReady } = context;
   const options = await gatewayOptions(word, context);
   const telling = new Telling(terminal);
   const onEvent = (event: GatewayEvent) => {
@@ -49,10 +53,11 @@ export async function runGateway(
     }
   };
   using _survive = surviveRejections(terminal);
-  await using _gateway = await listening(
+  await using gateway = await listening(
     options.listen,
     serveGateway({ ...options, onEvent }),
   );
+  await onReady?.(gateway.url);
   await aborted(signal);
   return 0;
 }
@@ -60,7 +65,7 @@ export async function runGateway(
 /** The options of the gateway, if others can connect only as is safe. */
 async function gatewayOptions(
   word: string,
-  { options, line, terminal }: Context,
+  { options, line, terminal }: GatewayContext,
 ): Promise<GatewayOptions> {
   const { onEvent: _, ...client } = options;
   const listen = parseListen(word);

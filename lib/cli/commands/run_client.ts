@@ -159,6 +159,7 @@ function parseCommand(word: string | undefined): RelayCommand {
     case "send":
     case "sums":
     case "gateway":
+    case "web":
     case "doctor":
       return word;
     case "verify":
@@ -250,6 +251,12 @@ async function runCommand(
       expectNoMore(more, SPEC, usage);
       const { runGateway } = await import("./gateway.ts");
       return await runGateway(listen, context);
+    }
+    case "web": {
+      const { runWeb, WEB_PORT } = await import("./web.ts");
+      const [port = WEB_PORT, ...more] = words;
+      expectNoMore(more, SPEC, usage);
+      return await runWeb(port, context);
     }
     case "send": {
       if (words.length === 0) throw wrongUse(command, "send needs a file");

@@ -219,7 +219,7 @@ export const CLIENT_COMMANDS: Readonly<Record<ClientCommand, Command>> = {
       "token-file",
     ],
     summary: "serve all files over HTTP: to a browser, a player",
-    alsoCalled: ["web", "http", "serve", "browser", "mount", "webdav"],
+    alsoCalled: ["http", "serve", "mount", "webdav"],
     notes: [
       "A browser finds a list at /, and each file at /files/NAME. Everything is",
       "verified before it is sent. Only this machine can connect, unless HOST says",
@@ -238,6 +238,35 @@ export const CLIENT_COMMANDS: Readonly<Record<ClientCommand, Command>> = {
         what: "to other machines, with a certificate and a token",
         line:
           "deno run --allow-net --allow-read=. peer_client.ts nas 1700 gateway 0.0.0.0:8443 --cert cert.pem --key key.pem --gateway-token-file web.token",
+      },
+    ],
+  },
+  web: {
+    ...NOTHING,
+    usage: "RELAY web [PORT]",
+    common: ["token-file", "known-relays", "relay", "tunnel", "json"],
+    opensBrowser: true,
+    summary: "show all files in your browser",
+    alsoCalled: ["browser", "open", "page", "ui", "gui"],
+    notes: [
+      "Serves the page of a gateway at http://127.0.0.1:1800/, or at another port, and",
+      "opens it in your browser; without one, it prints the address. If a gateway runs",
+      "at that port, its page is opened. Otherwise this one runs until Ctrl-C.",
+    ],
+    examples: [
+      {
+        what: "look at all files",
+        line:
+          "deno run --allow-net --allow-run=/usr/bin/xdg-open peer_client.ts nas 1700 web",
+      },
+      {
+        what: "at a port that the system picks, without opening a browser",
+        line: `${RUN} nas 1700 web 0`,
+      },
+      {
+        what: "with the token of a private relay",
+        line:
+          "deno run --allow-net --allow-read=my.token --allow-run=/usr/bin/xdg-open peer_client.ts --token-file=my.token nas 1700 web",
       },
     ],
   },

@@ -28,6 +28,8 @@ export interface Command {
   readonly savesHere?: true;
   /** What it asks of the system, beyond files and the network. */
   readonly sys?: readonly ("statfs" | "networkInterfaces")[];
+  /** Whether it opens addresses in the user's browser. */
+  readonly opensBrowser?: true;
   /** Further text, in lines of 80 columns. */
   readonly notes: readonly string[];
   /** The options that most users want, at most 5; by default the first. */

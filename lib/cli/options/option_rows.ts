@@ -25,6 +25,7 @@ const ASKING = [
   "send",
   "sums",
   "gateway",
+  "web",
   "doctor",
 ] as const;
 const INDEXED = ["get", "cat", "link", "ls", "sums"] as const;

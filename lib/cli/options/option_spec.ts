@@ -22,6 +22,7 @@ export type ClientCommand =
   | "sums"
   | "verify"
   | "gateway"
+  | "web"
   | "doctor"
   | "help"
   | "completions";

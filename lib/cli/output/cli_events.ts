@@ -106,6 +106,8 @@ export type CliEvent =
   /** The SHA-256 of a file, by `sums`. */
   | { event: "file_sum"; name: string; bytes: number; sha256: string }
   /** A link that the user requested: a secret. */
+  /** The page of a gateway, and whether a browser was opened for it. */
+  | { event: "page_opened"; url: string; isShown: boolean }
   | {
     event: "link_made";
     link: string;

@@ -1,0 +1,47 @@
+/**
+ * Opens addresses in the user's browser.
+ *
+ * @module
+ */
+
+import { within } from "../../base/waiting.ts";
+
+/**
+ * Programs that open an address, by path: a permission for a name would be one
+ * for whatever the variable PATH leads to.
+ */
+export const OPENERS: readonly string[] = Deno.build.os === "darwin"
+  ? ["/usr/bin/open"]
+  : ["/usr/bin/xdg-open", "/usr/local/bin/xdg-open"];
+
+// One that finds no browser has ended by then; a browser itself may stay.
+const OPENING_MS = 3_000;
+
+/** Opens an address; resolves to whether some program took it. */
+export async function openInBrowser(url: string): Promise<boolean> {
+  for (const program of OPENERS) {
+    const isOpened = await openWith(program, url);
+    if (isOpened !== undefined) return isOpened;
+  }
+  return false;
+}
+
+/** `undefined` if the program is not there, or must not be run. */
+async function openWith(
+  command: string,
+  url: string,
+): Promise<boolean | undefined> {
+  const { state } = await Deno.permissions.query({ name: "run", command });
+  if (state !== "granted") return undefined; // Deno would ask at a terminal
+  try {
+    const child = new Deno.Command(command, {
+      ...{ args: [url], stdin: "null", stdout: "null", stderr: "null" },
+      detached: true, // Ctrl-C here leaves the browser alone
+    }).spawn();
+    child.unref();
+    return (await within(child.status, OPENING_MS))?.success ?? true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
