@@ -294,6 +294,13 @@ Deno.test("Every line of every role and command with --json is as its schema say
     { until: /"event":"gateway_listening"/ },
   );
 
+  await run(
+    0,
+    ["page_opened"],
+    [address, "web", "0"],
+    { until: /"event":"page_opened"/ },
+  );
+
   for (const node of [alpha, beta]) node.signal("SIGTERM");
   await alpha.exitCode;
   await beta.exitCode;
