@@ -144,6 +144,33 @@ testInBrowser(
   },
 );
 
+testInBrowser(
+  "A click is not lost where the list changes while the button of the mouse is down",
+  async () => {
+    await using at = host();
+    await using opened = await openPage(at.url);
+    const { page } = opened;
+    const row = page.locator(".row:has-text('lonely')");
+    const { x, y, height } = (await row.boundingBox())!;
+    await page.evaluate(
+      `globalThis.kept = [...document.querySelectorAll(".row")]
+      .find((row) => row.innerText.includes("lonely"))`,
+    );
+    await page.mouse.move(x + 60, y + height / 2);
+    await page.mouse.down();
+    at.state.files = [...at.state.files, file("zebra.txt")];
+    // The list is asked for again where somebody comes back to the page.
+    await page.evaluate(
+      'document.dispatchEvent(new Event("visibilitychange"))',
+    );
+    await page.waitForSelector("text=zebra.txt");
+    assertEquals(await page.evaluate("kept.isConnected"), true);
+    await page.mouse.up();
+    await page.waitForSelector("dialog[open]");
+    assertEquals(await page.textContent("#preview-name"), "lonely.bin");
+  },
+);
+
 testInBrowser("The page is used with the keyboard alone", async () => {
   await using at = host();
   await using opened = await openPage(at.url);

@@ -1,6 +1,7 @@
 /** The list of the page: folders, search and order, as a person types. */
 
 import { assertEquals } from "@std/assert";
+import { seededRandom } from "../_random.ts";
 import {
   Finder,
   fold,
@@ -128,7 +129,7 @@ Deno.test("Finder shows what only one node has, and what differs, below a folder
   assertEquals(view.marks, { only: 2, differs: 1 }, "of all, to switch");
 });
 
-Deno.test("Finder pauses at least every 20,000 names, and finds all of 100,000", () => {
+Deno.test("Finder pauses at least every 10,000 names, and finds all of 100,000", () => {
   const names = Array.from(
     { length: 100_000 },
     (_, index) =>
@@ -137,8 +138,45 @@ Deno.test("Finder pauses at least every 20,000 names, and finds all of 100,000",
   const finder = finderOf(names);
   const { view, pauses } = viewOf(finder, { query: "file 99" });
   const expected = names.filter((name) => name.includes("99")).length;
-  assertEquals([view.count, pauses], [expected, 5]);
-  assertEquals(viewOf(finder, {}).pauses, 5);
+  assertEquals([view.count, pauses], [expected, 10]);
+  assertEquals(viewOf(finder, {}).pauses, 10);
+});
+
+Deno.test("Finder looks for a longer query only among what the shorter one found", () => {
+  const names = Array.from({ length: 100_000 }, (_, index) => `n ${index}`);
+  const finder = finderOf(names);
+  const { pauses } = viewOf(finder, { query: "99" });
+  const { view, pauses: fewer } = viewOf(finder, { query: "n 9999" });
+  assertEquals([pauses, fewer], [10, 0]);
+  assertEquals(view.count, 19); // 9999 to 89999, and 99990 to 99999
+  assertEquals(viewOf(finder, { query: "1" }).pauses, pauses);
+});
+
+Deno.test("Finder finds the same whatever was searched before", () => {
+  const files = Array.from({ length: 500 }, (_, index): File =>
+    [
+      ...[`${"abc"[index % 3]}/${index % 7 ? "Nöte" : "x"} ${index}`, index],
+      ...[1_000, [index % 2], index % 5 === 0 ? 2 : 0],
+    ] as File);
+  const used = finderOf(files);
+  const random = seededRandom(19);
+  const one = <T>(of: readonly T[]) => of[Math.floor(random() * of.length)]!;
+  for (let round = 0; round < 300; round++) {
+    const wanted = {
+      query: one(["", "n", "no", "not", "note 1", "1", "12", "2 not", "t n"]),
+      folder: one(["", "a/", "b/"]),
+      mark: one(["", "differs"] as const),
+    };
+    if (round % 50 === 49) used.load({ nodes: [], files: files.slice(round) });
+    const left = round < 49 ? files : files.slice(round - (round + 1) % 50);
+    assertEquals(namesIn(used, wanted), namesIn(freshOf(left), wanted));
+  }
+
+  function freshOf(list: File[]): Finder {
+    const fresh = new Finder();
+    fresh.load({ nodes: [], files: list });
+    return fresh;
+  }
 });
 
 Deno.test("Finder marks nothing as only here where there is one node", () => {

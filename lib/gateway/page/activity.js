@@ -2,7 +2,7 @@
 /// <reference lib="dom" />
 /** The nodes, and the transfers as they run. */
 
-import { byId, h, icon, ROOT, svg } from "./dom.js";
+import { byId, h, icon, KeptItems, ROOT, svg } from "./dom.js";
 import { counted, formatAgo, formatBytes, kindOf } from "./formats.js";
 import { Rates } from "./rates.js";
 
@@ -28,7 +28,9 @@ const STATES = {
 };
 
 export class Activity {
-  #section = "files";
+  #section = "";
+  #nodes = new KeptItems(byId("node-list"));
+  #transfers = new KeptItems(byId("transfer-list"));
   #rates = new Rates();
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #nodesTimer;
@@ -40,6 +42,7 @@ export class Activity {
    * @param {string} section
    */
   watch(section) {
+    if (section === this.#section) return; // somebody types, and stays here
     this.#section = section;
     this.#askTransfers();
     this.#askNodes();
@@ -67,7 +70,6 @@ export class Activity {
   }
 
   async #drawNodes() {
-    const place = byId("node-list");
     try {
       const answer = await fetch(new URL("api/nodes", ROOT));
       if (!answer.ok) throw new Error(await answer.text());
@@ -76,7 +78,10 @@ export class Activity {
       byId("node-summary").textContent = nodes.length === 0
         ? "The relay lists no node."
         : counted(nodes.length, "node");
-      place.replaceChildren(...nodes.map((node) => nodeItem(node, nowMs)));
+      this.#nodes.show(nodes.map((node) => ({
+        key: JSON.stringify([node, agoOf(node, nowMs)]),
+        make: () => nodeItem(node, nowMs),
+      })));
     } catch (error) {
       byId("node-summary").textContent = `Cannot list nodes: ${wordsOf(error)}`;
     }
@@ -100,10 +105,14 @@ export class Activity {
       byId("transfer-summary").textContent = transfers.length === 0
         ? "Nothing was fetched yet."
         : `${running.length} running, ${transfers.length} in all`;
-      byId("transfer-list").replaceChildren(
-        ...runningFirst(transfers).map((transfer) =>
-          transferItem(transfer, this.#rates.of(transfer.id))
-        ),
+      this.#transfers.show(
+        runningFirst(transfers).map((transfer) => {
+          const rate = this.#rates.of(transfer.id);
+          return {
+            key: JSON.stringify([transfer, rate]),
+            make: () => transferItem(transfer, rate),
+          };
+        }),
       );
     } catch (error) {
       byId("transfer-summary").textContent = `Cannot list transfers: ${
@@ -142,11 +151,22 @@ function wordsOf(error) {
 }
 
 /**
+ * When a node was seen, in words.
+ * @param {NodeTold} node
+ * @param {number} nowMs
+ */
+function agoOf({ lastSeenMs }, nowMs) {
+  return lastSeenMs === 0
+    ? "never seen"
+    : `seen ${formatAgo(nowMs - lastSeenMs)}`;
+}
+
+/**
  * @param {NodeTold} node
  * @param {number} nowMs
  */
 function nodeItem(node, nowMs) {
-  const { id, name, host, port, path, files, lastSeenMs, error } = node;
+  const { id, name, host, port, path, files, error } = node;
   const isDirect = path === "direct";
   const item = h(
     "li",
@@ -165,9 +185,7 @@ function nodeItem(node, nowMs) {
       h(
         "span",
         {},
-        lastSeenMs === 0
-          ? "never seen"
-          : `seen ${formatAgo(nowMs - lastSeenMs)}`,
+        agoOf(node, nowMs),
       ),
       h("span", { class: "address" }, `${host}:${port}`),
     ),

@@ -72,6 +72,7 @@ const table = h(
 const list = new RowList({
   body,
   cells,
+  manner: () => JSON.stringify([terms(), wanted.folder]),
   ask: (from, to) => worker.postMessage({ kind: "rows", id: asked, from, to }),
   open: (row, index) => open(row, index),
   leave: () => search.focus(),
@@ -266,8 +267,15 @@ function marked(name) {
   return parts;
 }
 
+/** What stands above the list; it is not made again while it stays the same. */
+const above = { folder: "?", order: "?" };
+
 function drawPath() {
   const names = wanted.folder.split("/").filter((part) => part !== "");
+  const here = names.at(-1) ?? "All files";
+  document.title = `${wanted.query === "" ? here : wanted.query} · relay-p2p`;
+  if (above.folder === wanted.folder) return;
+  above.folder = wanted.folder;
   const parts = [{ name: "All files", folder: "" }];
   names.forEach((name, index) =>
     parts.push({ name, folder: names.slice(0, index + 1).join("/") + "/" })
@@ -284,15 +292,16 @@ function drawPath() {
     });
     return h("li", {}, link);
   }));
-  const folder = parts.at(-1)?.name ?? "";
-  search.placeholder = wanted.folder === ""
+  search.placeholder = names.length === 0
     ? "Search all files"
-    : `Search in ${folder}`;
-  const what = wanted.query === "" ? folder : wanted.query;
-  document.title = `${what} · relay-p2p`;
+    : `Search in ${here}`;
 }
 
 function drawHeads() {
+  const { column: by, descending, query } = wanted;
+  const order = JSON.stringify([by, descending, termsOf(query).length > 0]);
+  if (above.order === order) return;
+  above.order = order;
   head.replaceChildren(...COLUMNS.map(([column, title, isLargeFirst]) => {
     const isHere = wanted.column === column ||
       (column === "name" && wanted.column === "" && terms().length === 0);

@@ -56,6 +56,38 @@ export function byId(id) {
 }
 
 /**
+ * The items of a list that is drawn again and again. One that stays the same
+ * stays there, for a click, a selection of text, or a screen reader.
+ */
+export class KeptItems {
+  #place;
+  /** @type {Map<string, HTMLElement>} */
+  #items = new Map();
+
+  /** @param {HTMLElement} place */
+  constructor(place) {
+    this.#place = place;
+  }
+
+  /** @param {{ key: string, make: () => HTMLElement }[]} wanted in order */
+  show(wanted) {
+    const items = new Map(wanted.map(({ key, make }) => [
+      key,
+      this.#items.get(key) ?? make(),
+    ]));
+    this.#items = items;
+    const kept = new Set(items.values());
+    for (const child of [...this.#place.children]) {
+      if (!(child instanceof HTMLElement) || !kept.has(child)) child.remove();
+    }
+    [...kept].forEach((item, index) => {
+      const there = this.#place.children[index];
+      if (there !== item) this.#place.insertBefore(item, there ?? null);
+    });
+  }
+}
+
+/**
  * A symbol of the page.
  * @param {string} name
  */

@@ -19,7 +19,7 @@
 export const FLAGS = { only: 1, differs: 2 };
 
 /** Names that are looked at between two pauses: a few milliseconds of work. */
-const SLICE = 20_000;
+const SLICE = 10_000;
 
 /**
  * Small letters without accents, one code unit for each of the text, so that a
@@ -96,6 +96,12 @@ export class Finder {
   #nodes = [];
   /** Flags that say something: with one node, all files are only there. */
   #flags = FLAGS.only | FLAGS.differs;
+  /**
+   * What the last search found, in the order of names, and for which terms: a
+   * longer query finds no other files.
+   * @type {{ terms: readonly string[], folder: string, files: readonly number[] } | undefined}
+   */
+  #found;
 
   /** Number of files. */
   get count() {
@@ -109,6 +115,7 @@ export class Finder {
   load({ nodes, files }) {
     this.#nodes = nodes.map(({ name }) => name);
     this.#flags = FLAGS.differs | (nodes.length > 1 ? FLAGS.only : 0);
+    this.#found = undefined;
     const keys = files.map(([name]) => orderKey(name));
     const order = Uint32Array.from(files.keys());
     order.sort((a, b) => compare(keys[a] ?? "", keys[b] ?? "") || a - b);
@@ -171,20 +178,40 @@ export class Finder {
     const ranks = [[], [], [], []];
     const marks = { only: 0, differs: 0 };
     const flag = mark === "" ? 0 : FLAGS[mark];
-    for (let index = 0; index < this.#files.length; index++) {
-      if (index % SLICE === SLICE - 1) yield;
+    const among = this.#foundBefore(terms, folder);
+    /** @type {number[]} */
+    const all = [];
+    const count = among?.length ?? this.#files.length;
+    for (let at = 0; at < count; at++) {
+      if (at % SLICE === SLICE - 1) yield;
+      const index = among?.[at] ?? at;
       const folded = this.#folded[index] ?? "";
       if (!hasAll(folded, terms)) continue;
       if (folder !== "" && !this.#files[index]?.[0].startsWith(folder)) {
         continue;
       }
+      all.push(index);
       const flags = this.#marks[index] ?? 0;
       if (flags !== 0) countMarks(marks, flags);
       if (mark !== "" && !(flags & flag)) continue;
       const rank = rankOf(folded, terms[0] ?? "", this.#lastParts[index] ?? 0);
       ranks[rank]?.push(index);
     }
+    this.#found = { terms, folder, files: all };
     return { files: ranks.flat(), folders: [], marks };
+  }
+
+  /**
+   * The files among which those with these terms are, if that is known.
+   * @param {readonly string[]} terms
+   * @param {string} folder
+   */
+  #foundBefore(terms, folder) {
+    const before = this.#found;
+    const isNarrower = before !== undefined &&
+      folder.startsWith(before.folder) &&
+      before.terms.every((old) => terms.some((term) => term.includes(old)));
+    return isNarrower ? before.files : undefined;
   }
 
   /**

@@ -12,7 +12,8 @@ import { h } from "./dom.js";
 /**
  * @typedef {object} ListParts
  * @property {HTMLElement} body the element that holds the rows
- * @property {(row: Row, index: number) => HTMLElement[]} cells
+ * @property {(row: Row) => HTMLElement[]} cells
+ * @property {() => string} manner how rows are shown now, in words
  * @property {(from: number, to: number) => void} ask called for rows that are not there yet
  * @property {(row: Row, index: number) => void} open called when a row is chosen
  * @property {() => void} leave called at the arrow up from the first row
@@ -30,6 +31,12 @@ export class RowList {
   #rows = new Map();
   /** @type {Map<number, HTMLElement>} */
   #shown = new Map();
+  /**
+   * What each element shows. One that shows it already is kept: somebody may be
+   * pressing a button of the mouse on it.
+   * @type {WeakMap<HTMLElement, string>}
+   */
+  #contents = new WeakMap();
   #asked = new Set();
   #count = 0;
   #current = 0;
@@ -64,13 +71,13 @@ export class RowList {
     this.#count = count;
     this.#rows = new Map(first.map((row, index) => [index, row]));
     this.#asked.clear();
-    this.#current = Math.min(this.#current, Math.max(0, count - 1));
+    this.#setCurrent(Math.min(this.#current, Math.max(0, count - 1)));
     this.#redraw();
   }
 
   /** Begins at the top again. */
   reset() {
-    this.#current = 0;
+    this.#setCurrent(0);
   }
 
   /**
@@ -128,14 +135,37 @@ export class RowList {
     this.#height = parseFloat(style.getPropertyValue("--row")) || 44;
     this.#parts.body.style.height = `${this.#count * this.#height}px`;
     const focused = indexOf(document.activeElement);
-    for (const element of this.#shown.values()) element.remove();
-    this.#shown.clear();
+    this.#takeAway();
     this.#draw();
     if (focused !== undefined && this.#count > 0) {
       this.#linkAt(Math.min(focused, this.#count - 1))?.focus({
         preventScroll: true,
       });
     }
+  }
+
+  /** Takes the elements away that show something else than their row now. */
+  #takeAway() {
+    for (const [index, element] of this.#shown) {
+      const row = this.#rows.get(index);
+      const top = this.#topOf(index);
+      if (
+        row !== undefined && element.style.transform === top &&
+        this.#contents.get(element) === this.#contentOf(row)
+      ) continue;
+      element.remove();
+      this.#shown.delete(index);
+    }
+  }
+
+  /** @param {Row} row */
+  #contentOf(row) {
+    return this.#parts.manner() + JSON.stringify(row);
+  }
+
+  /** @param {number} index */
+  #topOf(index) {
+    return `translateY(${index * this.#height}px)`;
   }
 
   #drawSoon() {
@@ -200,10 +230,11 @@ export class RowList {
     const element = h(
       "div",
       { class: "row", role: "row", "aria-rowindex": index + 2 },
-      ...this.#parts.cells(row, index),
+      ...this.#parts.cells(row),
     );
+    this.#contents.set(element, this.#contentOf(row));
     element.dataset["index"] = String(index);
-    element.style.transform = `translateY(${index * this.#height}px)`;
+    element.style.transform = this.#topOf(index);
     const link = element.querySelector("a");
     if (link !== null) link.tabIndex = index === this.#current ? 0 : -1;
     return element;

@@ -19,6 +19,8 @@ import { Finder } from "./finder.js";
 const FIRST_ROWS = 100;
 const AGAIN_MS = 5_000;
 const REFRESH_MS = 30_000;
+/** Where the age of a list stands in it. */
+const HEAD = 1_000;
 const FILES = new URL("../api/files", import.meta.url);
 
 const finder = new Finder();
@@ -27,7 +29,10 @@ let shown;
 /** @type {{ id: number, wanted: Wanted } | undefined} */
 let asked;
 let isLoaded = false;
-let etag = "";
+/** The list as it came, without its age. */
+let listed = "";
+let complete = true;
+let nodes = 0;
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let timer;
 
@@ -75,18 +80,23 @@ async function refresh() {
   try {
     const answer = await fetch(FILES, { cache: "no-cache" });
     if (!answer.ok) throw new Error(await answer.text());
-    const tag = answer.headers.get("etag") ?? "";
-    const isSame = isLoaded && tag !== "" && tag === etag;
-    /** @type {import("./finder.js").FileList & { ageMs: number }} */
-    const list = await answer.json();
-    if (!isSame) finder.load(list);
-    etag = tag;
+    const text = await answer.text();
+    const [age = "", ageMs] = /"ageMs":(\d+)/.exec(text.slice(0, HEAD)) ?? [];
+    const now = text.replace(age, "");
+    // A list that stayed as it was is not sorted again: people may be typing.
+    const isNew = now !== listed;
+    if (isNew) {
+      /** @type {import("./finder.js").FileList} */
+      const list = JSON.parse(text);
+      finder.load(list);
+      [listed, complete, nodes] = [now, list.complete, list.nodes.length];
+    }
     isLoaded = true;
     tell({
-      ...{ kind: "list", complete: list.complete, ageMs: list.ageMs },
-      ...{ files: list.files.length, nodes: list.nodes.length, problem: "" },
+      ...{ kind: "list", complete, ageMs: Number(ageMs) },
+      ...{ files: finder.count, nodes, problem: "" },
     });
-    if (!isSame) await show();
+    if (isNew) await show();
   } catch (error) {
     const problem = error instanceof Error ? error.message.trim() : "";
     const files = finder.count;
