@@ -75,6 +75,8 @@ const UNTYPED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
       MEASURES,
     "deno task bench:gateway # curl through a gateway beside cat; first byte, seek, 50 readers":
       MEASURES,
+    "deno task bench:page   # the page of a gateway with 100,000 names, in Chromium":
+      MEASURES,
     "deno task bench:growth # seconds and memory of 1,000 to 100,000 files on 1 to 32 nodes":
       MEASURES,
     "deno task simulate     # the relay's index of names with 10,000 nodes, in memory":
