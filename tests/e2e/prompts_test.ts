@@ -20,7 +20,7 @@ import { Pty, type PtyOptions, QUESTION } from "./_pty.ts";
 
 const PATH = `${dirname(Deno.execPath())}:${Deno.env.get("PATH")}`;
 const SERVES =
-  /\b(relay|peer_node)\.ts (?!help|completions|doctor)|peer_client\.ts .* (send|gateway) /;
+  /\b(relay|peer_node)\.ts (?!help|completions|doctor)|peer_client\.ts .* (send |gateway |web\b)/;
 
 /** Types a command, and ends it by Ctrl-C where it serves. */
 async function typed(
@@ -57,6 +57,9 @@ function localised(line: string, relay: { port: string }): string {
       /(?<=(relay|peer_node)\.ts )(?!help|compl|doctor)/,
       "--host 127.0.0.1 ",
     )
+    .replace(/ web$/, " web 0")
+    // A test opens no browser.
+    .replace("--allow-run=/usr/bin/xdg-open ", "")
     .replace(/--token-file=\S+ /, "")
     .replace("SCRIPT", `${ROOT}peer_client.ts`);
 }
