@@ -1,6 +1,7 @@
 /** Instances of one relay for a measurement, each a process. */
 
 import type { Endpoint } from "../../lib/base/conn.ts";
+import { Failure } from "../../lib/base/errors.ts";
 import { listNodes } from "../../lib/client/listing.ts";
 import { type RelayProcess, spawnRelay } from "../e2e/_processes.ts";
 import { freePort } from "../cluster/_redis_server.ts";
@@ -60,9 +61,14 @@ export class ClusterInstance {
     return JSON.parse(await this.#get("healthz")).cluster;
   }
 
-  /** Nodes that a client gets. */
+  /** Nodes that a client gets; -1 if it gets no answer in time. */
   async listedCount(): Promise<number> {
-    return (await listNodes({ relay: this.address })).nodes.length;
+    try {
+      return (await listNodes({ relay: this.address })).nodes.length;
+    } catch (error) {
+      if (error instanceof Failure) return -1;
+      throw error;
+    }
   }
 
   /** Processor time so far, in milliseconds. */

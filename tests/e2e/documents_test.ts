@@ -20,6 +20,7 @@ const BUILDS = "takes the runtime of each target, which Deno downloads";
 const SYSTEM = "changes the system that the tests run on";
 const IMAGES = "takes podman and an image of Debian";
 const OTHERS = "takes a server with that file, and the other programs";
+const INSTANCES = "takes Redis, haproxy and ports of their own; typed by hand";
 const MEASURES = "measures for minutes";
 
 /** The commands that are not typed here, by document, each with the reason. */
@@ -60,6 +61,10 @@ const UNTYPED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     "podman build -t relay-p2p -f packaging/Containerfile .": IMAGES,
     "podman run -p 1700:1700 -p 1701:1701 -v relay-state:/state relay-p2p":
       IMAGES,
+    'redis-server --bind 127.0.0.1 --save "" &': INSTANCES,
+    "for n in 1 2 3; do deno run --allow-net --allow-read=. --allow-write=. relay.ts --host 127.0.0.1 --state state --cluster redis://127.0.0.1:6379/0 --advertise-instance 127.0.0.1:170$n --metrics 127.0.0.1:171$n 170$n & done":
+      INSTANCES,
+    "haproxy -f haproxy.cfg &": INSTANCES,
   },
   "docs/COMPARISON.md": {
     "curl -o out/big.iso http://127.0.0.1:18080/big.iso": OTHERS,

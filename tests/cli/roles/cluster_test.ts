@@ -31,7 +31,10 @@ async function optionsOf(
 Deno.test("A relay that is the only instance loads nothing of a cluster", () => {
   const loaded = loadedAtStart("lib/cli/roles/run_relay.ts");
   assertEquals(loaded.filter((path) => path.includes("cluster/")), []);
-  assertEquals(loaded.includes("lib/relay/cluster_member.ts"), false);
+  const ofCluster = ["cluster_member", "holder_replicas", "instance_calls"];
+  for (const name of ofCluster) {
+    assertEquals(loaded.includes(`lib/relay/${name}.ts`), false, name);
+  }
   const withCluster = loadedAtStart("lib/cli/roles/cluster.ts");
   assertEquals(withCluster.includes("lib/cluster/redis_store.ts"), true);
 });
