@@ -77,7 +77,14 @@ export class ClusterInstance {
   }
 
   async #get(path: string): Promise<string> {
-    return await (await fetch(`http://${this.#metrics}/${path}`)).text();
+    for (let tries = 0;; tries++) {
+      try {
+        return await (await fetch(`http://${this.#metrics}/${path}`)).text();
+      } catch (error) {
+        // A connection that was kept may have been closed meanwhile.
+        if (tries >= 3 || !(error instanceof TypeError)) throw error;
+      }
+    }
   }
 }
 
