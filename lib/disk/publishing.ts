@@ -66,7 +66,7 @@ export async function syncFolder(folder: string): Promise<void> {
 }
 
 /** Modes that new files are made with, before the mask: never with setuid. */
-export const MADE_MODE = { plain: 0o666, executable: 0o777 } as const;
+const MADE_MODE = { plain: 0o666, executable: 0o777 } as const;
 
 let mode: Promise<number> | undefined;
 // Each time another process has to ask at the same moment.

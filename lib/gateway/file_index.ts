@@ -163,7 +163,7 @@ export function encodeSegment(name: string): string {
 }
 
 /** The order of UTF-8, which is that of code points and not of UTF-16. */
-export function compareCodePoints(a: string, b: string): number {
+function compareCodePoints(a: string, b: string): number {
   const length = Math.min(a.length, b.length);
   for (let at = 0; at < length; at++) {
     const x = a.charCodeAt(at);

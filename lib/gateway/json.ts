@@ -10,7 +10,7 @@ import type { Snapshot } from "./file_index.ts";
 import type { Transfers } from "./transfers.ts";
 
 /** Flags of a file: only one node has it, nodes have different contents. */
-export const FILE_FLAG = { only: 1, differs: 2 } as const;
+const FILE_FLAG = { only: 1, differs: 2 } as const;
 
 const encoder = new TextEncoder();
 // Parts of this many characters are written at once.

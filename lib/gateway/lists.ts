@@ -5,7 +5,6 @@
  * @module
  */
 
-import { Failure } from "../base/errors.ts";
 import { within } from "../base/waiting.ts";
 import { isHidden } from "../content/glob.ts";
 import { browseAll } from "../client/browsing.ts";
@@ -120,9 +119,4 @@ function countsIn(files: FileIndex): Map<string, number> {
     for (const id of nodes) counts.set(id, (counts.get(id) ?? 0) + 1);
   }
   return counts;
-}
-
-/** Whether a failure says that the relay cannot be asked. */
-export function isRelayAway(error: unknown): boolean {
-  return error instanceof Failure && error.kind === "relay";
 }

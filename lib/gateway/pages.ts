@@ -26,7 +26,7 @@ const PAGE_FIELDS: readonly Field[] = [
 ];
 
 /** A page. */
-export function htmlAnswer(status: number, body: string): HttpAnswer {
+function htmlAnswer(status: number, body: string): HttpAnswer {
   return { status, fields: PAGE_FIELDS, body };
 }
 

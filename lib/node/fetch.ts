@@ -12,7 +12,7 @@ import { pieceBytesOf, pieceCountOf } from "../content/manifest.ts";
 const NEWEST = 0.15;
 
 /** A count of bytes that is looked at now and then. */
-export class Moving {
+class Moving {
   /** Bytes so far. */
   bytes = 0;
   readonly startedAt: number;

@@ -39,7 +39,7 @@ export interface InstanceCallsOptions {
 }
 
 /** The role in the hello of an instance that dials another. */
-export const INSTANCE_ROLE = "instance";
+const INSTANCE_ROLE = "instance";
 
 const KEY_HERE = /^([\w-]{22})\.([\w-]{22})\.([\w-]{22})$/;
 

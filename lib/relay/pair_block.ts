@@ -15,7 +15,7 @@ export interface Pair {
 /** The most sorted pairs of a block. */
 export const BLOCK_PAIRS = 8_192;
 /** Bytes of a pair. */
-export const PAIR_BYTES = 9;
+const PAIR_BYTES = 9;
 // The tail as a part of the sorted pairs: memory against time.
 const TAIL_PART = 8;
 const TAIL_LEAST = 32;

@@ -13,7 +13,7 @@ const MOST_NAMES = 10;
 const MOST_SEEN = 1_000;
 
 /** Whether a file of this name looks like a key or a password. */
-export function looksSecret(base: string): boolean {
+function looksSecret(base: string): boolean {
   return FILES.test(base);
 }
 

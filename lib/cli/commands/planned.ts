@@ -82,7 +82,7 @@ export class Planned {
 }
 
 /** `fetch      1.2 MB  Pictures/a.jpg  from nas, laptop`. */
-export function formatPlanned(
+function formatPlanned(
   { action, path, nodes }: Pick<FilePlanned, "action" | "path" | "nodes">,
   { size, names }: { size: string; names: NodeNames },
 ): string {

@@ -9,12 +9,12 @@ import { isGranted } from "../../base/permission.ts";
 import type { Command, CommandSpec, Example } from "./command_table.ts";
 
 /** The variable that names the command; `p2p` is the only value. */
-export const COMMAND_VARIABLE = "RELAY_P2P_COMMAND";
+const COMMAND_VARIABLE = "RELAY_P2P_COMMAND";
 
 const SPOKEN = new WeakMap<CommandSpec, CommandSpec>();
 
 /** Whether this process was started by `p2p`. */
-export function isTypedAsP2p(): boolean {
+function isTypedAsP2p(): boolean {
   return isGranted({ name: "env", variable: COMMAND_VARIABLE }) &&
     Deno.env.get(COMMAND_VARIABLE) === "p2p";
 }

@@ -22,7 +22,7 @@ export function formatProgress(progress: Progress, columns: number): string {
  * Joins the parts that have room in so many columns, in their order. Those with
  * the highest ranks are left out first.
  */
-export function formatParts(
+function formatParts(
   parts: readonly LinePart[],
   columns: number,
 ): string {
@@ -100,7 +100,7 @@ export function percentOf(part: number): string {
 }
 
 /** A name, which is cut at its start. */
-export function namePart(rank: number, name: string): LinePart {
+function namePart(rank: number, name: string): LinePart {
   const columns = widthOf(name);
   return {
     rank,
@@ -111,7 +111,7 @@ export function namePart(rank: number, name: string): LinePart {
 }
 
 /** A bar of which `part` is full. */
-export function barPart(rank: number, part: number): LinePart {
+function barPart(rank: number, part: number): LinePart {
   return {
     rank,
     columns: BAR_COLUMNS.least,
@@ -140,7 +140,7 @@ function formatBar(part: number, columns: number): string {
  * `25.0 of 100 MB`, `900 KB of 100 MB`, or `25.0 of 100+ MB` if more follow. Of
  * few bytes, only the whole has a unit: `1 of 17 bytes`.
  */
-export function formatPart(
+function formatPart(
   { received, total, isWhole }: Pick<
     Progress,
     "received" | "total" | "isWhole"
