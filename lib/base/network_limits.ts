@@ -243,8 +243,11 @@ export const NETWORK_LIMITS = {
   indexMessageCount: 4_500,
   /** Fingerprints that take a relay as long as one request. */
   indexPerRequestCount: 500,
-  /** The shortest time between two reports of changed names. */
-  indexPauseMs: 5_000,
+  /**
+   * The shortest time between two reports of changed names. The relay knows a
+   * change within 5 s: one of these is for noticing it in the folder.
+   */
+  indexPauseMs: 4_000,
   /** With more changed fingerprints, all of them are told anew. */
   indexChangeCount: 100_000,
   /** Times in {@linkcode indexRetryMs} that a relay may ask for all names anew. */

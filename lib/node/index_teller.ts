@@ -69,13 +69,13 @@ export class IndexTeller {
 
   /**
    * Resolves when there are changes to tell, and the time for it has come: a
-   * quarter of the time between renewals has passed, so that a busy relay hears
+   * fifth of the time between renewals has passed, so that a busy relay hears
    * less often, or `indexPauseMs`.
    */
   async due(renewSeconds: number, signal: AbortSignal): Promise<void> {
     do await this.#changedOr(signal); while (!this.#isOfUse);
     const { indexPauseMs } = this.#options.limits;
-    const pauseMs = Math.max(indexPauseMs, renewSeconds * 1_000 / 4);
+    const pauseMs = Math.max(indexPauseMs, renewSeconds * 1_000 / 5);
     const at = Math.max(this.#toldAt + pauseMs, this.#refusedUntil);
     await delay(Math.max(0, at - performance.now()), { signal });
   }
