@@ -45,13 +45,17 @@ export interface EarlyProgress {
   readonly ms: number;
 }
 
-/** Whether the rest of a file would take so long that others could help. */
+/**
+ * Whether the rest of a file would take so long that others could help. A machine
+ * that is busy sees nothing come at first, also where the line is quick.
+ */
 export function isSwarmOfUse(
   { came, left, ms }: EarlyProgress,
   { swarmWorthMs }: Pick<Limits, "swarmWorthMs">,
 ): boolean {
   if (left === 0) return false;
-  return came === 0 || ms / came * left >= swarmWorthMs;
+  if (came === 0) return ms >= swarmWorthMs / 4;
+  return ms / came * left >= swarmWorthMs;
 }
 
 /** Options of {@linkcode EarlyFiles}. */

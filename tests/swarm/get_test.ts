@@ -118,7 +118,8 @@ Deno.test("isSwarmOfUse says whether the rest of a file would take swarmWorthMs"
   const limits = { swarmWorthMs: 4_000 };
   for (
     const [came, left, ms, isOfUse] of [
-      [0, 128, 250, true], // others have their turns
+      [0, 128, 999, false],
+      [0, 128, 1_000, true], // others have their turns
       [0, 0, 250, false],
       [128, 0, 9_000, false],
       [8, 120, 250, false], // 3.75 s
