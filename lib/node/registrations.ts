@@ -10,7 +10,6 @@ import type { RelayAddress } from "../base/address.ts";
 import { Failure } from "../base/errors.ts";
 import type { KnownRelays } from "../identity/known_relays.ts";
 import { RelayDialer, type RelayLinkEvent } from "../uplink/relay_dialer.ts";
-import type { IndexTeller } from "./index_teller.ts";
 import {
   keepRegistered,
   type RegistrarEvent,
@@ -26,15 +25,21 @@ export interface RegistrationsOptions {
   readonly onEvent: (event: RegistrarEvent | RelayLinkEvent) => void;
 }
 
+/** What a registration has for its own relay. */
+export type AtRelay = Pick<
+  RegistrarOptions,
+  "addressesFrom" | "onConnected" | "index"
+>;
+
 /** What all registrations have in common. */
 export type Registered =
   & Omit<
     RegistrarOptions,
-    "dialer" | "token" | "limits" | "onEvent" | "index"
+    "dialer" | "token" | "limits" | "onEvent" | keyof AtRelay
   >
   & {
-    /** Makes the teller of a relay's index; by default no relay is told. */
-    readonly indexAt?: ((relay: RelayAddress) => IndexTeller) | undefined;
+    /** Called once for each relay. */
+    readonly at: (relay: RelayAddress) => AtRelay;
   };
 
 /** The registrations of a node. */
@@ -78,14 +83,13 @@ export class Registrations {
   }
 
   /** Runs all of them until the signal is aborted, and then withdraws. */
-  async run({ indexAt, onGrantKeys, ...common }: Registered): Promise<void> {
+  async run({ at, onGrantKeys, ...common }: Registered): Promise<void> {
     const { relays, limits, onEvent } = this.#options;
     await Promise.all(this.#dialers.map((dialer, n) =>
       keepRegistered({
         ...{ ...common, dialer, limits, onEvent },
+        ...at(dialer.relay),
         token: relays[n]!.token,
-        // Each relay has a key of its own, and holds what it was told.
-        index: indexAt?.(dialer.relay),
         onGrantKeys: (keys) => {
           this.#keys.set(dialer, keys);
           onGrantKeys?.([...this.#keys.values()].flat());

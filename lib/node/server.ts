@@ -27,7 +27,7 @@ import { IndexTeller } from "./index_teller.ts";
 import { BufferPool } from "./outbox.ts";
 import { RateLimit } from "../base/rate.ts";
 import type { Invitation } from "./registrar.ts";
-import { Registrations } from "./registrations.ts";
+import { type AtRelay, Registrations } from "./registrations.ts";
 import { OtherFamily } from "../uplink/other_family.ts";
 import type { Service } from "./client_service.ts";
 import { ReaderTurns } from "./reader_turns.ts";
@@ -122,7 +122,6 @@ class PeerNode implements NodeServer {
   readonly #gate: NodeGate | null;
   readonly #leaving = new AbortController();
   readonly #clock: ClockWatch;
-  readonly #otherFamily: OtherFamily;
   readonly #fetchWatch: FetchWatch;
   #listener: Listener | null = null;
   #registrar: Promise<void> | null = null;
@@ -183,11 +182,6 @@ class PeerNode implements NodeServer {
       limits,
       onEvent: (event) => this.#tell(event),
     });
-    this.#otherFamily = new OtherFamily({
-      relay: options.relay,
-      limits,
-      signal: this.#leaving.signal,
-    });
     this.#clock = new ClockWatch({
       limits,
       onGap: (event) => this.#tell(event),
@@ -232,16 +226,23 @@ class PeerNode implements NodeServer {
       clock: this.#clock,
       identity: this.#identity,
       name: this.#name,
-      addressesFrom: (way) => this.#addressesFrom([way, ...this.#otherWay]),
-      onConnected: (local) => this.#otherFamily.look(local),
       tunnels: this.#options.tunnels ?? "auto",
       onInvite: (invitation) => this.#takeTunnel(invitation),
       signal: this.#leaving.signal,
       onGrantKeys: (keys) => this.#gate?.setKeys(keys),
-      indexAt: this.#options.index === false
-        ? undefined
-        : (relay) => this.#tellerOf(relay),
+      at: (relay) => this.#at(relay),
     });
+  }
+
+  /** What differs from relay to relay: its key, and the ways to it. */
+  #at(relay: Endpoint): AtRelay {
+    const { signal } = this.#leaving;
+    const other = new OtherFamily({ relay, limits: this.#limits, signal });
+    return {
+      addressesFrom: (way) => this.#addressesFrom([way, ...otherWay(other)]),
+      onConnected: (local) => other.look(local),
+      index: this.#options.index === false ? undefined : this.#tellerOf(relay),
+    };
   }
 
   #tellerOf(relay: Endpoint): IndexTeller {
@@ -359,12 +360,6 @@ class PeerNode implements NodeServer {
     return this.close();
   }
 
-  /** What the relay does not see: it lists that address as unchecked. */
-  get #otherWay(): WayToRelay[] {
-    const { local } = this.#otherFamily;
-    return local === undefined ? [] : [{ local, isReached: false }];
-  }
-
   #addressesFrom(ways: readonly WayToRelay[]): Endpoint[] {
     const { advertise, lanAddress: lan = true } = this.#options;
     const facts = { bound: this.address, lan, ways };
@@ -411,6 +406,11 @@ class PeerNode implements NodeServer {
   #tell(event: NodeEvent): void {
     this.#options.onEvent?.(event);
   }
+}
+
+/** What the relay does not see: it lists that address as unchecked. */
+function otherWay({ local }: OtherFamily): WayToRelay[] {
+  return local === undefined ? [] : [{ local, isReached: false }];
 }
 
 function rateOf(bytesPerSecond: number | undefined): RateLimit | undefined {

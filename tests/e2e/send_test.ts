@@ -99,6 +99,22 @@ Deno.test("row 871: send of several relays goes on without one that is away, and
   assertEquals(await within(sender.exitCode, "the sender"), 0);
 });
 
+Deno.test("link of several relays warns of the one that the link names, and not of one that is away", async () => {
+  await using source = await tempShare({ "f": "hello\n" });
+  await using relay = await relayHere();
+  await using _node = await nodeHere(relay, source.path);
+  const { code, text, stderr } = await runRoleHere("peer_client.ts", [
+    ...["--relay", "relay.invalid:1700", "--relay", relay.address],
+    ...["link", "f"],
+  ]);
+  assertEquals(code, 0, stderr.join("\n"));
+  assert(text.startsWith(`${relay.address}/`), text);
+  assertMatch(
+    stderr.join("\n"),
+    /^warning: the link names 127\.0\.0\.1, which is another machine/m,
+  );
+});
+
 Deno.test("send of several relays ends if none of them lists the file, and says why", async () => {
   await using source = await tempShare({ "f": "hello\n" });
   const away = await relayHere();

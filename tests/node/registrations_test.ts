@@ -5,6 +5,10 @@ import type { ClientEvent } from "../../lib/client/events.ts";
 import { entriesOf } from "../../lib/client/nodes.ts";
 import { Peers } from "../../lib/client/peers.ts";
 import type { Endpoint } from "../../lib/base/conn.ts";
+import { LIMITS } from "../../lib/base/limits.ts";
+import type { RegistrarEvent } from "../../lib/node/registrar_events.ts";
+import { Registrations } from "../../lib/node/registrations.ts";
+import type { RelayLinkEvent } from "../../lib/uplink/relay_dialer.ts";
 import { tokenOf } from "../../lib/access/token.ts";
 import { serveNode } from "../../lib/node/server.ts";
 import { EventLog } from "../_event_log.ts";
@@ -91,4 +95,44 @@ Deno.test("A node refuses tokens for some of its relays only: it would serve no 
       "with a token serves no client of an open relay; give a token for each " +
       "relay, or for none",
   );
+});
+
+Deno.test("row 873: a node registers at each relay the addresses of its ways to that relay, also while the first is away", async () => {
+  await using one = await startRelay();
+  await using two = await startRelay({ identity: IDENTITIES[1]! });
+  const relays = [away(), one.server.address, two.server.address];
+  const leaving = new AbortController();
+  const log = new EventLog<RegistrarEvent | RelayLinkEvent>();
+  const connected: number[] = [];
+  const done = new Registrations({
+    relays: relays.map((address) => ({ address })),
+    ...{ plaintext: false, knownRelays: undefined, limits: LIMITS },
+    onEvent: log.onEvent,
+  }).run({
+    identity: IDENTITIES[2]!,
+    name: "n",
+    tunnels: "never",
+    signal: leaving.signal,
+    // The port stands for what is found out on the way to a relay.
+    at: ({ port }) => ({
+      addressesFrom: ({ local }) => [{ host: local, port }],
+      onConnected: () => Promise.resolve(void connected.push(port)),
+    }),
+  });
+  try {
+    for (const relay of [one, two]) {
+      const { address } = relay.server;
+      await log.until(
+        "registered",
+        ({ relay }) => relay === `${address.host}:${address.port}`,
+      );
+      const { nodes } = await listNodes({ relay: address });
+      assertEquals(nodes.map(({ addresses }) => addresses), [[address]]);
+    }
+    const there = relays.slice(1).map(({ port }) => port);
+    assertEquals(new Set(connected), new Set(there));
+  } finally {
+    leaving.abort();
+    await done;
+  }
 });

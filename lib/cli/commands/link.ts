@@ -5,7 +5,7 @@
  */
 
 import { isLoopback, type RelayAddress } from "../../base/address.ts";
-import type { Link } from "../../access/link.ts";
+import { type Link, parseLink } from "../../access/link.ts";
 import { AccessFailure } from "../../access/credentials.ts";
 import type { Selection } from "../../client/get.ts";
 import { makeLink } from "../../client/link.ts";
@@ -54,7 +54,7 @@ export async function runLink(
         `${formatDuration(seconds)}, by anyone who has it`
       : "the relay is open: this is good as long as the file has this content",
   );
-  if (web === undefined) warnOfLoopback(options.relay, terminal);
+  if (web === undefined) warnOfLoopback(parseLink(text).relay, terminal);
   else warnOfGateway(line, terminal);
   return 0;
 }
