@@ -22,6 +22,7 @@ import type { ListedNode } from "../client/nodes.ts";
 import type { Peers } from "../client/peers.ts";
 import type { Preference } from "../content/choice.ts";
 import { show } from "../base/text.ts";
+import { type MaybeAsked, TriedFailure } from "./tried.ts";
 import type { Holder } from "./verified_read.ts";
 import type { NodeSessions, SessionLease } from "./node_sessions.ts";
 
@@ -39,6 +40,8 @@ export interface AskOptions {
   readonly sessions: NodeSessions;
   /** The nodes that list the name; by default those that may have it. */
   readonly nodes: readonly ListedNode[] | undefined;
+  /** All nodes, and why some did not list their files. */
+  readonly listed: readonly MaybeAsked[];
   readonly content: string | undefined;
   readonly prefer: Preference | undefined;
   /** The start of the id of a node that is asked alone while it is there. */
@@ -65,7 +68,9 @@ export async function askFor(
   const answers = new Map<string, NodeAnswer>();
   const offers = await offersOf(name, nodes, { ...options, answers });
   if (offers.length === 0) {
-    throw exhausted(name, answers, new Set());
+    const failure = exhausted(name, answers, new Set());
+    const listed = options.listed.filter(({ id }) => !answers.has(id));
+    throw new TriedFailure(failure, { answers, nodes: [...nodes, ...listed] });
   }
   await using choosing = new Choosing(peers, {
     wish: { content, prefer },
@@ -160,5 +165,15 @@ export async function manifestOf(
       lease.release();
     }
   }
-  throw exhausted(name, answers, new Set(holders.map(({ node }) => node.id)));
+  throw undelivered(name, { holders, answers });
+}
+
+/** Why a file cannot be read from the nodes that have it. */
+export function undelivered(
+  name: string,
+  { holders, answers }: Pick<ChosenContent, "holders" | "answers">,
+): TriedFailure {
+  const nodes = holders.map(({ node }) => node);
+  const found = new Set(nodes.map(({ id }) => id));
+  return new TriedFailure(exhausted(name, answers, found), { answers, nodes });
 }

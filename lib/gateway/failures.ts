@@ -7,11 +7,14 @@
 import { AccessFailure } from "../access/credentials.ts";
 import { describeCause, Failure } from "../base/errors.ts";
 import type { Field } from "../http/answer.ts";
+import { TriedFailure } from "./tried.ts";
 
 /** A failure as HTTP tells it. */
 export interface HttpFailure {
   readonly status: number;
   readonly message: string;
+  /** What each node said, a line each. */
+  readonly tried?: readonly string[];
   readonly fields: readonly Field[];
 }
 
@@ -23,6 +26,15 @@ export function errorText(error: unknown): string {
 /** The status for a failure; `undefined` for an error that is a bug. */
 export function httpFailureOf(error: unknown): HttpFailure | undefined {
   if (!(error instanceof Failure)) return undefined;
+  const failure = statusOf(error);
+  if (!(error instanceof TriedFailure)) return failure;
+  const { tried, isUnsure } = error;
+  // Some node that could not be asked may have it.
+  const status = isUnsure && failure.status === 404 ? 504 : failure.status;
+  return { ...failure, status, tried };
+}
+
+function statusOf(error: Failure): HttpFailure {
   const { message } = error;
   switch (error.kind) {
     case "not_allowed":

@@ -9,12 +9,16 @@ import { Failure } from "../base/errors.ts";
 import type { Limits } from "../base/limits.ts";
 import { show } from "../base/text.ts";
 import { answerOf, type ClientEvent } from "../client/events.ts";
-import { exhausted } from "../client/failures.ts";
 import { Peers } from "../client/peers.ts";
 import type { TransferOptions } from "../client/transfer_options.ts";
 import type { Manifest } from "../content/manifest.ts";
 import type { Section } from "../content/section.ts";
-import { askFor, type ChosenContent, manifestOf } from "./asking.ts";
+import {
+  askFor,
+  type ChosenContent,
+  manifestOf,
+  undelivered,
+} from "./asking.ts";
 import type { Hashers } from "./hashers.ts";
 import type { Lists } from "./lists.ts";
 import { NodeSessions } from "./node_sessions.ts";
@@ -173,6 +177,7 @@ export class FileSource implements AsyncDisposable {
     return await askFor(name, {
       ...{ peers: this.#peers, sessions: this.#sessions },
       ...{ nodes, content, prefer, sender, tell, signal },
+      listed: snapshot?.nodes ?? [],
     });
   }
 
@@ -235,8 +240,7 @@ export class FileSource implements AsyncDisposable {
       if (!(error instanceof NothingLeft)) throw error;
       signal.throwIfAborted();
       this.#remembered.delete(`${chosen.group.content ?? ""} ${name}`);
-      const found = new Set(holders.map(({ node }) => node.id));
-      throw exhausted(name, answers, found);
+      throw undelivered(name, chosen);
     }
   }
 

@@ -20,12 +20,16 @@ export interface FileOptions {
   readonly isImmutable: boolean;
 }
 
-/** The answer to a request for a file. */
-export function answerWithFile(
+/**
+ * The answer to a request for a file. Waits for its first bytes.
+ *
+ * @throws {Failure} if no node gives them.
+ */
+export async function answerWithFile(
   request: WebRequest,
   file: FoundFile,
   { transfers, isImmutable }: FileOptions,
-): HttpAnswer {
+): Promise<HttpAnswer> {
   const { size, modifiedMs, content, version } = file;
   const etag = content === undefined ? `W/"${version}"` : `"${content}"`;
   const extent = extentOf(request, size, { etag, modifiedMs });
@@ -34,6 +38,9 @@ export function answerWithFile(
     ["Last-Modified", new Date(modifiedMs).toUTCString()],
     ["Cache-Control", isImmutable ? IMMUTABLE : "no-cache"],
     ["Accept-Ranges", "bytes"],
+    // Also in a browser that does not say which site asks.
+    ["Cross-Origin-Resource-Policy", "same-origin"],
+    ["Referrer-Policy", "no-referrer"],
   ];
   if (extent.kind === "unchanged") return { status: 304, fields: common };
   if (extent.kind === "changed") return { status: 412, fields: common };
@@ -50,8 +57,39 @@ export function answerWithFile(
     ...digestOf(file),
   ];
   const length = section.end - section.start;
-  const parts = () => bytesOf(file, { section, request, transfers });
+  if (request.method === "HEAD") {
+    return { status, fields, body: { length, parts: () => [] } };
+  }
+  const bytes = bytesOf(file, { section, request, transfers });
+  const parts = await begun(bytes, request.signal);
   return { status, fields, body: { length, parts } };
+}
+
+/**
+ * Parts of which the first is there: a failure before it is told by the status.
+ * Ends them when the client leaves, whether or not they are asked for.
+ */
+async function begun(
+  bytes: AsyncGenerator<Uint8Array>,
+  signal: AbortSignal,
+): Promise<() => AsyncGenerator<Uint8Array>> {
+  const end = () => void bytes.return(undefined).catch(() => {}); // told below
+  signal.addEventListener("abort", end, { once: true });
+  const forget = () => signal.removeEventListener("abort", end);
+  const first = await bytes.next().catch((error) => {
+    forget();
+    throw error;
+  });
+  return async function* () {
+    try {
+      if (first.done) return;
+      yield first.value;
+      yield* bytes;
+    } finally {
+      forget();
+      await bytes.return(undefined);
+    }
+  };
 }
 
 const IMMUTABLE = "public, max-age=31536000, immutable";

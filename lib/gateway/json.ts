@@ -4,8 +4,11 @@
  * @module
  */
 
+import { createSha256 } from "../base/hash.ts";
 import { escapeJson } from "../base/text.ts";
 import type { BodyStream, Field, HttpAnswer } from "../http/answer.ts";
+import { isListed } from "../http/ranges.ts";
+import type { RequestHead } from "../http/request.ts";
 import type { Snapshot } from "./file_index.ts";
 import type { Transfers } from "./transfers.ts";
 
@@ -21,6 +24,7 @@ function fieldsOf(type: string): Field[] {
     ["Content-Type", type],
     ["X-Content-Type-Options", "nosniff"],
     ["Cache-Control", "no-store"],
+    ["Cross-Origin-Resource-Policy", "same-origin"],
   ];
 }
 
@@ -46,8 +50,28 @@ function inParts(texts: () => Iterable<string>): BodyStream {
   };
 }
 
-/** `/api/files`: a row for each file, in the order of names. */
-export function filesAsJson(snapshot: Snapshot): HttpAnswer {
+/** Entity tags of lists, which take a moment for many files. */
+const TAGS = new WeakMap<Snapshot, string>();
+
+/** The entity tag of a list: two lists with the same files and nodes have one. */
+function tagOf(snapshot: Snapshot, rows: () => Iterable<string>): string {
+  const known = TAGS.get(snapshot);
+  if (known !== undefined) return known;
+  const hash = createSha256();
+  for (const row of rows()) hash.update(encoder.encode(row));
+  const tag = `W/"${hash.digest("hex").slice(0, 32)}"`;
+  TAGS.set(snapshot, tag);
+  return tag;
+}
+
+/**
+ * `/api/files`: a row for each file, in the order of names. Not again for a
+ * client that has the same list.
+ */
+export function filesAsJson(
+  { headers }: Pick<RequestHead, "headers">,
+  snapshot: Snapshot,
+): HttpAnswer {
   const { files, nodes, complete, at } = snapshot;
   const indexes = new Map(nodes.map(({ id }, index) => [id, index]));
   const head = {
@@ -56,8 +80,7 @@ export function filesAsJson(snapshot: Snapshot): HttpAnswer {
     ageMs: Math.round(performance.now() - at),
     nodes: nodes.map(({ id, name }) => ({ id, name })),
   };
-  const texts = function* () {
-    yield `${escapeJson(JSON.stringify(head)).slice(0, -1)},"files":[`;
+  const rows = function* () {
     let comma = "\n";
     for (const { name, size, modifiedMs, nodes, differs } of files.briefs()) {
       const at = nodes.map((id) => indexes.get(id) ?? -1);
@@ -67,9 +90,21 @@ export function filesAsJson(snapshot: Snapshot): HttpAnswer {
       yield comma + escapeJson(row);
       comma = ",\n";
     }
+  };
+  const etag = tagOf(snapshot, function* () {
+    yield JSON.stringify({ ...head, ageMs: 0 });
+    yield* rows();
+  });
+  const fields: Field[] = [...fieldsOf("application/json"), ["ETag", etag]];
+  const known = headers.get("if-none-match");
+  if (known !== undefined && isListed(known, etag)) {
+    return { status: 304, fields };
+  }
+  const texts = function* () {
+    yield `${escapeJson(JSON.stringify(head)).slice(0, -1)},"files":[`;
+    yield* rows();
     yield "\n]}\n";
   };
-  const fields = fieldsOf("application/json");
   return { status: 200, fields, body: inParts(texts) };
 }
 
@@ -91,6 +126,15 @@ export function listAsEvents({ files }: Snapshot): HttpAnswer {
     }
   };
   const fields = fieldsOf("application/x-ndjson");
+  return { status: 200, fields, body: inParts(texts) };
+}
+
+/** `/?simple`: the names of all files, a line each. */
+export function listAsNames({ files }: Snapshot): HttpAnswer {
+  const texts = function* () {
+    for (const { name } of files.briefs()) yield `${name}\n`;
+  };
+  const fields = fieldsOf("text/plain; charset=utf-8");
   return { status: 200, fields, body: inParts(texts) };
 }
 

@@ -78,7 +78,7 @@ async function open(
   if (verdict.kind === "refused") return refusal(request, verdict);
   // All of it, as an attachment: a use is a whole file.
   const whole = { ...request, headers: new Map(), query: "download" };
-  const answer = answerWithFile(whole, verdict.file, {
+  const answer = await answerWithFile(whole, verdict.file, {
     transfers,
     isImmutable: false,
   });

@@ -106,11 +106,11 @@ function pageNumberIn({ query }: WebRequest): number {
 /** An error: as a page for a browser, as JSON or text for others. */
 export function errorPage(
   request: WebRequest,
-  { status, message, fields }: HttpFailure,
+  { status, message, tried = [], fields }: HttpFailure,
 ): HttpAnswer {
   const accepts = request.headers.get("accept") ?? "";
   if (accepts.includes("text/html")) {
-    const error = { status, message, tried: [] };
+    const error = { status, message, tried };
     const base = baseOf(request);
     const model: PageModel = { ...EMPTY_PAGE, kind: "error", base, error };
     const answer = htmlAnswer(status, renderPage(model));
@@ -120,8 +120,13 @@ export function errorPage(
     return {
       status,
       fields: [["Content-Type", "application/json"], ...fields],
-      body: `${JSON.stringify({ v: 1, error: message })}\n`,
+      body: `${JSON.stringify({ v: 1, error: message, tried })}\n`,
     };
   }
-  return plainAnswer(status, message, fields);
+  const rows = tried.length === 0 ? [] : ["tried:", ...tried.map(indented)];
+  return plainAnswer(status, [message, ...rows].join("\n"), fields);
+}
+
+function indented(line: string): string {
+  return `  ${line}`;
 }

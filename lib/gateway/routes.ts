@@ -17,6 +17,7 @@ import { answerWithFile } from "./files.ts";
 import {
   filesAsJson,
   listAsEvents,
+  listAsNames,
   nodesAsJson,
   transfersAsJson,
 } from "./json.ts";
@@ -81,7 +82,9 @@ async function routed(
 ): Promise<HttpAnswer> {
   const { path } = request;
   if (path === "/") return await root(request, gateway);
-  if (path === "/api/files") return filesAsJson(await gateway.lists.latest());
+  if (path === "/api/files") {
+    return filesAsJson(request, await gateway.lists.latest());
+  }
   if (path === "/api/nodes") return nodesAsJson(await gateway.lists.latest());
   if (path === "/api/qr") return await qrAsJson(request.query);
   if (path === "/api/transfers") return transfersAsJson(gateway.transfers);
@@ -102,6 +105,7 @@ async function root(
 ): Promise<HttpAnswer> {
   const query = new URLSearchParams(request.query);
   if (query.has("json")) return listAsEvents(await gateway.lists.latest());
+  if (query.has("simple")) return listAsNames(await gateway.lists.latest());
   return await folderPage("", request, gateway);
 }
 
@@ -138,7 +142,8 @@ async function file(
   }
   const { transfers, source } = gateway;
   const found = await source.find(name, { signal: request.signal });
-  return answerWithFile(request, found, { transfers, isImmutable: false });
+  const options = { transfers, isImmutable: false };
+  return await answerWithFile(request, found, options);
 }
 
 async function dav(
@@ -172,7 +177,8 @@ async function content(
   const { transfers, source } = gateway;
   const { signal } = request;
   const found = await source.findContent(id, { name, signal });
-  return answerWithFile(request, found, { transfers, isImmutable: true });
+  const options = { transfers, isImmutable: true };
+  return await answerWithFile(request, found, options);
 }
 
 /**

@@ -65,10 +65,14 @@ interface Task {
   readonly bytes: Promise<Uint8Array<ArrayBuffer>>;
 }
 
-/** A session of this reader, and the bytes that it still owes. */
+/**
+ * A session of this reader, and what it still owes. It is given back when it
+ * owes nothing: a reader that pauses has none.
+ */
 interface Line {
-  readonly lease: SessionLease;
+  readonly lease: Promise<SessionLease>;
   owedBytes: number;
+  requests: number;
 }
 
 /**
@@ -100,7 +104,7 @@ class Reader {
   readonly #tasks: Task[] = [];
   readonly #out = new Set<string>();
   /** One for each node. */
-  readonly #lines = new Map<string, Promise<Line>>();
+  readonly #lines = new Map<string, Line>();
   readonly #end: number;
   #nextPiece: number;
   /** Grows as the reader takes: who only looks at the start gets little more. */
@@ -195,13 +199,16 @@ class Reader {
     first: number,
     { count, bytes }: { count: number; bytes: number },
   ): Promise<Uint8Array<ArrayBuffer>> {
-    const line = await this.#lineTo(node);
-    if (this.#isOver) throw new NothingLeft();
-    const buffer = this.#options.memory.take(bytes);
-    let at = 0;
+    const line = this.#lineTo(node);
+    line.requests++;
     line.owedBytes += bytes;
+    let at = 0;
+    let lease: SessionLease | undefined;
     try {
-      const { session } = line.lease;
+      lease = await line.lease;
+      const { session } = lease;
+      if (this.#isOver) throw new NothingLeft();
+      const buffer = this.#options.memory.take(bytes);
       const refused = await session.read({ of, first, count }, {
         target: (length) =>
           Promise.resolve(buffer.subarray(at, Math.min(at + length, bytes))),
@@ -213,34 +220,26 @@ class Reader {
       });
       if (refused !== undefined) throw new RefusedPieces(refused.text);
       if (at < bytes) throw new RefusedPieces("it sent too few bytes");
-    } catch (error) {
-      if (line.lease.session.failure !== null) this.#hangUp(node.id, line);
-      throw error;
+      const right = await this.#verified(buffer, first);
+      this.#options.from(node.name);
+      return right;
     } finally {
       line.owedBytes -= bytes - at;
+      line.requests--;
+      if (line.requests === 0 || lease?.session.failure !== null) {
+        if (this.#lines.get(node.id) === line) this.#lines.delete(node.id);
+        lease?.release();
+      }
     }
-    const right = await this.#verified(buffer, first);
-    this.#options.from(node.name);
-    return right;
   }
 
-  async #lineTo(node: ListedNode): Promise<Line> {
+  #lineTo(node: ListedNode): Line {
     const known = this.#lines.get(node.id);
-    const line = known ?? this.#options.sessions.lease(node)
-      .then((lease) => ({ lease, owedBytes: 0 }));
-    if (known === undefined) this.#lines.set(node.id, line);
-    try {
-      return await line;
-    } catch (error) {
-      if (this.#lines.get(node.id) === line) this.#lines.delete(node.id);
-      throw error;
-    }
-  }
-
-  /** The session has ended; the next request opens another. */
-  #hangUp(id: string, { lease }: Line): void {
-    this.#lines.delete(id);
-    lease.release();
+    if (known !== undefined) return known;
+    const lease = this.#options.sessions.lease(node);
+    const line = { lease, owedBytes: 0, requests: 0 };
+    this.#lines.set(node.id, line);
+    return line;
   }
 
   /** @throws {ProtocolError} if a piece is not what it must be. */
@@ -265,9 +264,9 @@ class Reader {
    */
   cancel(): void {
     this.#isOver = true;
-    for (const opening of this.#lines.values()) {
-      void opening.then(({ lease, owedBytes }) => {
-        if (lease.users === 1 && owedBytes > this.#options.drainBytes) {
+    for (const line of this.#lines.values()) {
+      void line.lease.then((lease) => {
+        if (lease.users === 1 && line.owedBytes > this.#options.drainBytes) {
           lease.session.abort(new Error("nobody reads on"));
         }
         lease.release();

@@ -47,9 +47,7 @@ export function extentOf(
   const noneMatch = headers.get("if-none-match");
   const modified = dateIn(headers.get("if-modified-since"));
   if (noneMatch !== undefined) {
-    if (isListed(noneMatch, file.etag, { strongly: false })) {
-      return { kind: "unchanged" };
-    }
+    if (isListed(noneMatch, file.etag)) return { kind: "unchanged" };
   } else if (modified !== undefined && !isLater(file, modified)) {
     return { kind: "unchanged" };
   }
@@ -98,11 +96,14 @@ function holds(condition: string, file: Validators): boolean {
   return condition === file.etag && !file.etag.startsWith("W/");
 }
 
-/** Whether a list of entity tags holds one, or is `*`. */
-function isListed(
+/**
+ * Whether a list of entity tags holds one, or is `*`; `strongly` counts none
+ * that is weak.
+ */
+export function isListed(
   list: string,
   etag: string,
-  { strongly }: { strongly: boolean },
+  { strongly = false }: { strongly?: boolean } = {},
 ): boolean {
   if (list.trim() === "*") return true;
   if (strongly && etag.startsWith("W/")) return false;

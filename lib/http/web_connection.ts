@@ -28,6 +28,13 @@ const encoder = new TextEncoder();
 const CHUNK_END = encoder.encode("\r\n");
 const LAST_CHUNK = encoder.encode("0\r\n\r\n");
 
+// Those that wait for us give way last.
+const ORDER: readonly WebConnection["phase"][] = [
+  "waiting",
+  "writing",
+  "answering",
+];
+
 /** Why a connection ends without an answer. */
 class Ended extends Error {
   override readonly name = "Ended";
@@ -58,9 +65,16 @@ export class WebConnection {
     });
   }
 
+  /** The address that it comes from. */
+  get host(): string {
+    return this.#raw.remote.host;
+  }
+
   /** Whether this one gives way before another that may give way too. */
   precedes(other: WebConnection): boolean {
-    if (this.phase !== other.phase) return this.phase === "waiting";
+    if (this.phase !== other.phase) {
+      return ORDER.indexOf(this.phase) < ORDER.indexOf(other.phase);
+    }
     return this.since < other.since;
   }
 

@@ -9,6 +9,7 @@
  * @module
  */
 
+import { addressGroup } from "../base/address.ts";
 import type { Endpoint } from "../base/conn.ts";
 import {
   type AcceptOptions,
@@ -45,9 +46,9 @@ export async function serveWeb(options: WebOptions): Promise<WebServer> {
     acceptPauseMs: limits.acceptPauseMs,
     acceptCheckMs: limits.acceptCheckMs,
     onStall: () => {}, // the engine's connections report it too
-    admit: () => {
+    admit: (host) => {
       if (connections.size < limits.webConnectionCount) return welcome;
-      const loser = loserAmong(connections, limits);
+      const loser = loserAmong(connections, { ...limits, host });
       if (loser === undefined) return undefined;
       loser.end();
       connections.delete(loser);
@@ -69,19 +70,43 @@ export async function serveWeb(options: WebOptions): Promise<WebServer> {
 }
 
 /**
- * The connection to give up: the one that has waited longest for a request, or
- * else for its client to read.
+ * The connection to give up for one from `host`: the one that has waited longest
+ * for a request, or else for its client to read; or else the one that has waited
+ * longest of the address that has most of them, if that keeps more than the
+ * newcomer's.
  */
 function loserAmong(
   connections: Iterable<WebConnection>,
-  { webStalledMs }: WebLimits,
+  { webStalledMs, host }: Pick<WebLimits, "webStalledMs"> & { host: string },
 ): WebConnection | undefined {
   const now = performance.now();
-  let loser: WebConnection | undefined;
-  for (const one of connections) {
-    const isLost = one.phase === "waiting" ||
-      one.phase === "writing" && now - one.since >= webStalledMs;
-    if (isLost && (loser === undefined || one.precedes(loser))) loser = one;
+  const isLost = (one: WebConnection) =>
+    one.phase === "waiting" ||
+    one.phase === "writing" && now - one.since >= webStalledMs;
+  return firstOf([...connections].filter(isLost)) ??
+    firstOf(crowdAgainst(addressGroup(host), connections));
+}
+
+/** The connections of the address with most, where it has two more. */
+function crowdAgainst(
+  group: string,
+  connections: Iterable<WebConnection>,
+): readonly WebConnection[] {
+  const groups = Map.groupBy(connections, (one) => addressGroup(one.host));
+  const own = groups.get(group)?.length ?? 0;
+  let crowd: readonly WebConnection[] = [];
+  for (const each of groups.values()) {
+    if (each.length > crowd.length) crowd = each;
   }
-  return loser;
+  return crowd.length > own + 1 ? crowd : [];
+}
+
+function firstOf(
+  connections: readonly WebConnection[],
+): WebConnection | undefined {
+  let first: WebConnection | undefined;
+  for (const one of connections) {
+    if (first === undefined || one.precedes(first)) first = one;
+  }
+  return first;
 }

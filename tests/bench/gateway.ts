@@ -9,6 +9,7 @@
 import { parseArgs } from "@std/cli/parse-args";
 import { join } from "@std/path";
 import { randomBytes, seededRandom } from "../_random.ts";
+import { statusFrom, WebClient } from "../http/_web_client.ts";
 import { tempShare } from "../_temp_share.ts";
 import {
   commandLine,
@@ -32,6 +33,8 @@ const FILM = "film.mkv";
 /** What each of the readers reads. */
 const READER_BYTES = 16 * MIB;
 const SEEKS = 9;
+const SLOW_READERS = 1_000;
+const HONEST_REQUESTS = 100;
 
 /** What the command line asks for. */
 interface Plan {
@@ -141,6 +144,39 @@ function inMib(count: number): string {
   return `${(count / MIB).toFixed(0)} MiB`;
 }
 
+/**
+ * Readers of one address that take nothing, and the requests of another address
+ * meanwhile.
+ */
+async function crowd(film: URL, gateway: number): Promise<void> {
+  const at = { host: film.hostname, port: Number(film.port) };
+  const head = `GET ${film.pathname} HTTP/1.1\r\nHost: ${film.host}`;
+  const slow: WebClient[] = [];
+  await resetPeakOf(gateway);
+  for (let n = 0; n < SLOW_READERS; n++) {
+    const client = await WebClient.to(at);
+    slow.push(client);
+    await client.send(`${head}\r\n\r\n`).catch(() => {}); // it was refused
+  }
+  const seconds: number[] = [];
+  let served = 0;
+  for (let n = 0; n < HONEST_REQUESTS; n++) {
+    const from = performance.now();
+    const range = `Range: bytes=${n * MIB}-${n * MIB + 9}\r\nConnection: close`;
+    const status = await statusFrom("127.0.0.2", at, `${head}\r\n${range}`);
+    if (status === 206) served++;
+    seconds.push((performance.now() - from) / 1_000);
+  }
+  seconds.sort((a, b) => a - b);
+  const p95 = seconds[Math.floor(seconds.length * 0.95)]!;
+  for (const client of slow) client[Symbol.dispose]();
+  say(
+    `beside ${SLOW_READERS} readers that take nothing: ${served} of ${HONEST_REQUESTS} requests served, 95 % within ${
+      p95.toFixed(3)
+    } s; peak memory ${inMib(await peakBytesOf([gateway]))}`,
+  );
+}
+
 async function main(): Promise<number> {
   const plan = parsePlan(Deno.args);
   if (plan === undefined) {
@@ -186,6 +222,8 @@ async function main(): Promise<number> {
       inMib(peak)
     } (wanted: 200 MiB)`,
   );
+
+  await crowd(film, gateway.pid);
 
   say(`${inMib(bytes)}, in turns:`);
   await compare({ runs, url, relay: relay.address, gateway: gateway.pid });

@@ -130,12 +130,47 @@ Deno.test("A file x.html is in a sandbox, and a page has no script of its own", 
     /^sandbox; default-src 'none'/,
   );
   assertEquals(fields.get("x-content-type-options"), "nosniff");
+  assertEquals(fields.get("cross-origin-resource-policy"), "same-origin");
+  assertEquals(fields.get("referrer-policy"), "no-referrer");
+  const list = await gateway.ask("GET /api/files");
+  assertEquals(list.fields.get("cross-origin-resource-policy"), "same-origin");
   const page = await gateway.ask("GET /");
   const policy = page.fields.get("content-security-policy")!;
   assertEquals(policy.includes("unsafe"), false);
   assertMatch(policy, /default-src 'none'; script-src 'self';/);
   assertEquals(page.fields.get("x-frame-options"), "DENY");
   assertEquals(page.fields.get("referrer-policy"), "no-referrer");
+});
+
+Deno.test("Paths that lead out of the share, or to no file, find nothing", async () => {
+  await using gateway = await startGateway(SHARE);
+  for (
+    const [path, status] of [
+      ["/files/../a.txt", 400],
+      ["/files/./a.txt", 400],
+      ["/files/%2e%2e%2fa.txt", 400],
+      ["/files/..%5ca.txt", 400],
+      ["/files/%2fetc/passwd", 400],
+      ["/files//a.txt", 400],
+      ["/files/a.txt%00.html", 400],
+      ["/files/a.txt%0d%0aSet-Cookie:%20a=b", 400],
+      ["/files/%c0%ae%c0%ae/a.txt", 400],
+      ["/files/%", 400],
+      ["//files/a.txt", 404],
+      ["/FILES/a.txt", 404],
+      ["/dav/../a.txt", 400],
+      ["/dav/%2e%2e/a.txt", 400],
+      ["/page/../files/a.txt", 404],
+      ["/page/__proto__", 404],
+      ["/page/constructor", 404],
+      [`/content/${"0".repeat(64)}/../../a.txt`, 400],
+    ] as const
+  ) {
+    const answer = await gateway.ask(`GET ${path}`);
+    assertEquals([path, answer.status], [path, status]);
+    assertEquals(answer.fields.has("set-cookie"), false);
+    assertEquals(answer.text.includes("secret"), false);
+  }
 });
 
 Deno.test("Gateway with a token gives nothing without it", async () => {

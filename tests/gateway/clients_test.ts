@@ -8,6 +8,7 @@ import { join } from "@std/path";
 import { randomBytes, seededRandom } from "../_random.ts";
 import { tempShare } from "../_temp_share.ts";
 import { testWith } from "../_tools.ts";
+import { WebClient } from "../http/_web_client.ts";
 import { startGateway, type TestGateway } from "./_gateway.ts";
 
 const FILM = randomBytes(3 * 1024 * 1024 + 77, seededRandom(43));
@@ -100,4 +101,32 @@ for (
       assertEquals(part, FILM.slice(1_000, 1_050));
     },
   );
+}
+
+// Recorded from `ffprobe` 5.1 and `mpv --start=45` 0.35: each opens a connection
+// for a seek, and leaves the one before in the middle of its answer.
+for (const program of ["ffprobe", "mpv"]) {
+  Deno.test(`${program} reads the start of a film, its index at the end, and a part in the middle`, async () => {
+    await using gateway = await startGateway(SHARES);
+    using start = await WebClient.to(gateway.server.address);
+    const line = `GET /${PATH} HTTP/1.1\r\nHost: 127.0.0.1`;
+    await start.send(`${line}\r\nRange: bytes=0-\r\n\r\n`);
+    const head = new TextDecoder("latin1").decode(await start.take(500));
+    assertMatch(head, /^HTTP\/1\.1 206 Partial Content\r\n/);
+    assertMatch(head, /\r\nAccept-Ranges: bytes\r\n/);
+    const { length } = FILM;
+    const firsts = program === "mpv"
+      ? [length - 23_337, 1_011_491]
+      : [length - 23_337, 48];
+    for (const first of firsts) {
+      const range = `bytes=${first}-`;
+      const answer = await gateway.ask(`GET /${PATH}`, { Range: range });
+      assertEquals(answer.status, 206);
+      assertEquals(
+        answer.fields.get("content-range"),
+        `bytes ${first}-${length - 1}/${length}`,
+      );
+      assertEquals(Buffer.from(answer.body).equals(FILM.subarray(first)), true);
+    }
+  });
 }

@@ -4,7 +4,7 @@
  */
 
 import { Buffer } from "node:buffer";
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { startNode, startRelay, type TestNode } from "../_network.ts";
 import { randomBytes, seededRandom } from "../_random.ts";
 import { WebClient } from "../http/_web_client.ts";
@@ -105,7 +105,9 @@ Deno.test("Gateway sends a whole file, and any part of it, as its nodes have it"
 });
 
 Deno.test("Gateway keeps its connection to a node between requests", async () => {
-  await using there = await setting();
+  // Listing all files again takes a connection of its own.
+  const limits = { gatewayListFreshMs: 600_000, gatewayNodeIdleMs: 600_000 };
+  await using there = await setting({ options: { limits } });
   using client = await there.client();
   const connections = () =>
     there.nodes[0]!.server.stats().handshakes.counts.reduce((a, b) => a + b);
@@ -208,23 +210,95 @@ Deno.test("Gateway gives no wrong byte of a node that lies, and tells of it", as
   assertEquals(kind, "lied");
 });
 
-Deno.test("Gateway ends a body that no node can go on with, and the length says so", async () => {
+Deno.test("Gateway answers 502 with each node's reason where none of those that have a file gives it", async () => {
   await using relay = await startRelay();
   const film = FILM.slice(0, 3 * MIB);
   await using _liar = await evil(relay, { "film.mkv": film }, {
     piece: sendWrongBytes,
   });
-  const log = new EventLog<GatewayEvent>();
   await using server = await serveGateway({
     relay: { ...relay.server.address, id: relay.identity.id },
     listen: { host: "127.0.0.1", port: 0 },
-    onEvent: log.onEvent,
   });
   using client = await WebClient.to(server.address);
-  const { fields, body } = await client.ask("GET /files/film.mkv");
-  assertEquals(fields.get("content-length"), String(film.length));
-  assertEquals(body.length, 0);
+  const { status, text } = await client.ask("GET /files/film.mkv");
+  assertEquals(status, 502);
+  assertMatch(text, /^Cannot verify file \(film\.mkv\): /);
+  assertMatch(text, /\ntried:\n {2}mallory: \S.*\n$/);
+  const head = await client.ask("HEAD /files/film.mkv");
+  assertEquals(head.status, 200, "a head asks for no bytes");
 });
+
+Deno.test("Gateway ends a body that no node can go on with, and the length says so", async () => {
+  await using there = await setting({
+    options: { limits: { gatewayWindowBytes: MIB } },
+  });
+  using client = await there.client();
+  await client.send(
+    "GET /files/film.mkv HTTP/1.1\r\nHost: localhost\r\n\r\n",
+  );
+  const start = new TextDecoder("latin1").decode(await client.take(1_000));
+  assertMatch(start, new RegExp(`Content-Length: ${FILM.length}\r\n`));
+  await there.nodes[0]!.server[Symbol.asyncDispose]();
+  const rest = await client.take(FILM.length);
+  assert(rest.length < FILM.length - 1_000, `${rest.length} bytes`);
+  using stranger = await there.client();
+  const later = await stranger.ask("GET /healthz");
+  assertEquals(later.status, 200);
+});
+
+Deno.test("A player that pauses holds no connection to a node, and goes on when it wants", async () => {
+  await using there = await setting({
+    options: { limits: { gatewayNodeIdleMs: 0, gatewayWindowBytes: MIB } },
+  });
+  const node = there.nodes[0]!;
+  using player = await there.client();
+  await player.send(
+    "GET /files/film.mkv HTTP/1.1\r\nHost: localhost\r\n\r\n",
+  );
+  await player.take(1_000);
+  using other = await there.client();
+  let asked = 0;
+  for (; node.server.connectionCount > 0 && asked < 5_000; asked++) {
+    await other.ask("GET /healthz");
+  }
+  assertEquals(node.server.connectionCount, 0);
+  const rest = await player.take(FILM.length - 1_000);
+  assertEquals(rest.length, FILM.length - 1_000);
+});
+
+for (
+  const [rememberMs, again] of [[60_000, 0], [0, 3]] as const
+) {
+  Deno.test(`Gateway asks ${again} times again for a name, with gatewayRememberMs of ${rememberMs}`, async () => {
+    await using there = await setting({
+      options: { limits: { gatewayRememberMs: rememberMs } },
+    });
+    using client = await there.client();
+    const finds = () => there.nodes[0]!.server.stats().requests["find"] ?? 0;
+    await ask(client, 0, 9);
+    const before = finds();
+    for (const first of [1, 2, 3]) await ask(client, first, first + 9);
+    assertEquals(finds() - before, again);
+  });
+}
+
+for (
+  const [manifestBytes, again] of [[MIB, 0], [0, 3]] as const
+) {
+  Deno.test(`Gateway asks ${again} times again for hashes, with gatewayManifestBytes of ${manifestBytes}`, async () => {
+    await using there = await setting({
+      options: { limits: { gatewayManifestBytes: manifestBytes } },
+    });
+    using client = await there.client();
+    const described = () =>
+      there.nodes[0]!.server.stats().requests["describe"] ?? 0;
+    await ask(client, 0, 9);
+    const before = described();
+    for (const first of [1, 2, 3]) await ask(client, first, first + 9);
+    assertEquals(described() - before, again);
+  });
+}
 
 /** Sessions that are opened at once, and fail when they are told to. */
 function fakePeers() {

@@ -6,8 +6,13 @@ import { assertEquals, assertMatch } from "@std/assert";
 import { Transfers } from "../../lib/gateway/transfers.ts";
 import { Lists } from "../../lib/gateway/lists.ts";
 import type { ClientOptions } from "../../lib/client/peers.ts";
-import { startNode, startRelay } from "../_network.ts";
+import { registerNode } from "../_evil_node.ts";
+import { IDENTITIES, startNode, startRelay } from "../_network.ts";
+import { serveGateway } from "../../lib/gateway/server.ts";
+import { WebClient } from "../http/_web_client.ts";
 import { startGateway } from "./_gateway.ts";
+
+const MALLORY = IDENTITIES[3]!;
 
 const SHARES = {
   alpha: { "a.txt": "alpha", "photos/1.jpg": "one", "photos/old/2.jpg": "two" },
@@ -81,6 +86,60 @@ Deno.test("Gateway gives lists as JSON: files, nodes, transfers, and lines as ls
     ...{ id: 1, name: "photos/1.jpg", size: 3, first: 0, last: 2, sent: 3 },
     ...{ nodes: ["alpha"], state: "done" },
   }]);
+});
+
+Deno.test("Gateway gives all names, a line each, at /?simple", async () => {
+  await using gateway = await startGateway(SHARES);
+  const { text, fields } = await gateway.ask("GET /?simple");
+  assertEquals(text, "a.txt\nphotos/1.jpg\nphotos/old/2.jpg\nünï <b>.txt\n");
+  assertEquals(fields.get("content-type"), "text/plain; charset=utf-8");
+});
+
+Deno.test("Gateway does not send a list again to a client that has it, and does when a file is new", async () => {
+  await using gateway = await startGateway({ alpha: { "a.txt": "alpha" } }, {
+    limits: { gatewayListFreshMs: 0 },
+  });
+  const first = await gateway.ask("GET /api/files");
+  const etag = first.fields.get("etag")!;
+  assertMatch(etag, /^W\/"[0-9a-f]{32}"$/);
+  const same = await gateway.ask("GET /api/files", { "If-None-Match": etag });
+  assertEquals([same.status, same.text], [304, ""]);
+  assertEquals(same.fields.get("etag"), etag);
+  const other = await gateway.ask("GET /api/files", {
+    "If-None-Match": 'W/"0"',
+  });
+  assertEquals(other.status, 200);
+  await using more = await startGateway({ alpha: { "b.txt": "alpha" } });
+  const differs = await more.ask("GET /api/files", { "If-None-Match": etag });
+  assertEquals(differs.status, 200);
+});
+
+Deno.test("Gateway answers 504 and names the nodes, where one that could not be asked may have a file", async () => {
+  await using relay = await startRelay();
+  await registerNode(relay, {
+    ...{ identity: MALLORY, name: "asleep" },
+    addresses: [{ host: "127.0.0.1", port: 1 }],
+  });
+  await using _node = await startNode(relay, { "a.txt": "a" }, {
+    name: "awake",
+  });
+  await using server = await serveGateway({
+    relay: { ...relay.server.address, id: relay.identity.id },
+    listen: { host: "127.0.0.1", port: 0 },
+    limits: { gatewayListFreshMs: 600_000 },
+  });
+  using client = await WebClient.to(server.address);
+  const { status, text } = await client.ask("GET /files/b.txt");
+  assertEquals(status, 504);
+  assertMatch(text, /^ {2}asleep: .*connection refused/m);
+  const json = await client.ask("GET /files/b.txt", {
+    Accept: "application/json",
+  });
+  assertMatch(JSON.parse(json.text).tried.join("\n"), /^asleep: /m);
+  const page = await client.ask("GET /files/b.txt", { Accept: "text/html" });
+  assertMatch(page.text, /<ul class="tried">.*<li>asleep: /);
+  const found = await client.ask("GET /files/a.txt");
+  assertEquals([found.status, found.text], [200, "a"]);
 });
 
 Deno.test("A folder's page holds gatewayPageEntryCount entries, and links to the next", async () => {

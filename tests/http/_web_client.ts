@@ -2,6 +2,7 @@
  * A client of HTTP that sends and shows bytes as they are.
  */
 
+import { connect } from "node:net";
 import type { Endpoint } from "../../lib/base/conn.ts";
 import { within } from "../_event_log.ts";
 
@@ -144,4 +145,28 @@ export class WebClient implements Disposable {
   [Symbol.dispose](): void {
     this.conn.close();
   }
+}
+
+/**
+ * The status of an answer to a request from `localAddress`; 0 if the server ends
+ * the connection before.
+ */
+export function statusFrom(
+  localAddress: string,
+  { host, port }: Endpoint,
+  lines: string,
+): Promise<number> {
+  const socket = connect({ host, port, localAddress });
+  const { promise, resolve } = Promise.withResolvers<number>();
+  let text = "";
+  socket.setEncoding("latin1");
+  socket.on("connect", () => socket.write(`${lines}\r\n\r\n`));
+  socket.on("data", (part) => {
+    text += part;
+    const [, status] = /^HTTP\/1\.1 (\d{3}) [^]*\r\n\r\n/.exec(text) ?? [];
+    if (status !== undefined) resolve(Number(status));
+  });
+  socket.on("error", () => resolve(0));
+  socket.on("close", () => resolve(0));
+  return promise.finally(() => socket.destroy());
 }

@@ -12,7 +12,7 @@ import {
   type WebServer,
 } from "../../lib/http/web_server.ts";
 import { within } from "../_event_log.ts";
-import { WebClient } from "./_web_client.ts";
+import { statusFrom, WebClient } from "./_web_client.ts";
 
 const ENOUGH = new Uint8Array(16 * 1024 * 1024);
 
@@ -209,6 +209,27 @@ for (const [webStalledMs, isServed] of [[0, true], [60_000, false]] as const) {
     assertEquals(answer, isServed ? 200 : 0);
   });
 }
+
+Deno.test("Web serves another address while one holds every connection and takes nothing", async () => {
+  await using server = await serve({
+    limits: { webConnectionCount: 4, webStalledMs: 600_000 },
+  });
+  const slow: WebClient[] = [];
+  for (let n = 0; n < 4; n++) {
+    const client = await WebClient.to(server.address);
+    slow.push(client);
+    await client.send("GET /endless HTTP/1.1\r\nHost: a\r\n\r\n");
+    await client.take(1_000);
+  }
+  const request = "GET /one HTTP/1.1\r\nHost: a";
+  assertEquals(await statusFrom("127.0.0.1", server.address, request), 0);
+  for (let n = 0; n < 9; n++) {
+    assertEquals(await statusFrom("127.0.0.2", server.address, request), 200);
+  }
+  using again = await WebClient.to(server.address); // one has given way
+  assertEquals((await again.ask("GET /one")).status, 200);
+  for (const client of slow) client[Symbol.dispose]();
+});
 
 Deno.test("Web tells the handler that its client has left", async () => {
   const asked = Promise.withResolvers<AbortSignal>();
