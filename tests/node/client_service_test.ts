@@ -92,23 +92,26 @@ async function scanning(stack: AsyncDisposableStack) {
   await made.hash();
   const { share, conn } = made;
   const scan = Promise.withResolvers<void>();
+  const awaited = Promise.withResolvers<void>();
   let isScanned = false;
   Object.defineProperty(share, "isScanned", { get: () => isScanned });
-  share.scanned = () => scan.promise.then(() => void (isScanned = true));
+  share.scanned = () => {
+    awaited.resolve();
+    return scan.promise.then(() => void (isScanned = true));
+  };
   const time = stack.use(new FakeTime());
   const asker = new Channel(conn, { ...TIMING, idleMs: Infinity });
   stack.use(asker);
-  return { ...made, scan, time, asker };
+  return { ...made, scan, awaited: awaited.promise, time, asker };
 }
 
 Deno.test("A client that leaves while its list waits for the first scan keeps no place", async () => {
   await using stack = new AsyncDisposableStack();
-  const { client: service, time, asker, conn, ...made } = await scanning(
-    stack,
-  );
+  const { client: service, awaited, time, asker, conn, ...made } =
+    await scanning(stack);
   const served = service.run().then(() => "served", () => "left");
   await asker.send(BROWSE);
-  await time.advance(1);
+  await awaited;
   assertEquals([made.service.clientCount, made.service.busyCount], [1, 1]);
   conn.close();
   await time.advance(60_000);
@@ -119,7 +122,9 @@ Deno.test("A client that leaves while its list waits for the first scan keeps no
 
 Deno.test("A node that works on one question has sent the answers to those before it, and says in order that it works", async () => {
   await using stack = new AsyncDisposableStack();
-  const { client: service, scan, time, asker, conn } = await scanning(stack);
+  const { client: service, scan, awaited, time, asker, conn } = await scanning(
+    stack,
+  );
   // In one write: the node has the second when it answers the first.
   await writeAll(
     conn,
@@ -134,6 +139,7 @@ Deno.test("A node that works on one question has sent the answers to those befor
   };
   const served = service.run().catch(() => {}); // when the test ends
   assertEquals(await next(), "found 1", "before it works");
+  await awaited;
   for (let told = 0; told < 2; told++) {
     await time.advance(5_000);
     assertEquals(await next(), "working 2");
