@@ -203,7 +203,7 @@ const BODY: { readonly [Kind in MessageKind]: fc.Arbitrary<Body<Kind>> } = {
   indexed: fc.record({ outcome: token }),
   enter: signedRecord,
   entered: fc.record({ leaseSeconds: seconds, renewSeconds: seconds }),
-  hold: fc.record({ contents: fc.array(tunnelKey, { maxLength: 64 }) }),
+  hold: fc.record({ contents: fc.array(code, { maxLength: 64 }) }),
   held: fc.record(
     {
       outcome: token,
@@ -224,7 +224,7 @@ const BODY: { readonly [Kind in MessageKind]: fc.Arbitrary<Body<Kind>> } = {
     ),
   }),
   holders: fc.record(
-    { content: tunnelKey, most: fc.integer({ min: 1, max: 50 }) },
+    { content: code, most: fc.integer({ min: 1, max: 50 }) },
     { requiredKeys: ["content"] },
   ),
   holderList: fc.record(
