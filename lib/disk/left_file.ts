@@ -47,21 +47,14 @@ export async function openLeft(
   path: string,
   options: { write: boolean },
 ): Promise<Deno.FsFile | undefined> {
-  let file: Deno.FsFile | undefined;
   try {
-    const named = await lookAt(path);
-    const own = await ownFile(dirname(path));
-    // Before it is opened, too: a pipe or a device does something when it is.
-    refuse(path, { info: named, own });
-    file = await open(path, options);
-    const opened = await file.stat();
-    refuse(path, { info: opened, own });
-    if (!isInode(named, opened)) throw unfit(path, "it was replaced meanwhile");
-    const more = (opened.mode ?? 0) & 0o777 & ~(own.mode ?? 0);
-    if (options.write && more !== 0) changeMode(path, file, PRIVATE_MODE);
-    return file;
+    for (let waitedMs = 0;; waitedMs += LOOK_MS) {
+      const opened = await openUnlessPublished(path, options);
+      if (opened !== "published") return opened;
+      if (waitedMs >= PUBLISHING_MS) throw unfit(path, IRREGULAR);
+      await delay(LOOK_MS);
+    }
   } catch (error) {
-    file?.close();
     const isGone = error instanceof Deno.errors.NotFound ||
       systemErrorCode(error) === "ENOENT";
     if (isGone) return undefined;
@@ -70,14 +63,41 @@ export async function openLeft(
 }
 
 // Publishing gives a file its final name, and takes the other in the next call.
-const PUBLISHING_MS = 20;
+// Between them a busy machine may run others for tenths of a second.
+const PUBLISHING_MS = 500;
+const LOOK_MS = 20;
+const IRREGULAR = "it is a link or no regular file";
 
-/** A file as it is; one that another process is publishing, after that. */
-async function lookAt(path: string): Promise<Deno.FileInfo> {
-  const info = await Deno.lstat(path);
-  if (!info.isFile || info.nlink !== 2) return info;
-  await delay(PUBLISHING_MS);
-  return await Deno.lstat(path);
+/** Opens a file, unless it has two names: another process may publish it. */
+async function openUnlessPublished(
+  path: string,
+  options: { write: boolean },
+): Promise<Deno.FsFile | "published"> {
+  const named = await Deno.lstat(path);
+  if (hasTwoNames(named)) return "published";
+  const own = await ownFile(dirname(path));
+  // Before it is opened, too: a pipe or a device does something when it is.
+  refuse(path, { info: named, own });
+  const file = await open(path, options);
+  try {
+    const opened = await file.stat();
+    if (hasTwoNames(opened)) {
+      file.close();
+      return "published";
+    }
+    refuse(path, { info: opened, own });
+    if (!isInode(named, opened)) throw unfit(path, "it was replaced meanwhile");
+    const more = (opened.mode ?? 0) & 0o777 & ~(own.mode ?? 0);
+    if (options.write && more !== 0) changeMode(path, file, PRIVATE_MODE);
+    return file;
+  } catch (error) {
+    file.close();
+    throw error;
+  }
+}
+
+function hasTwoNames({ isFile, nlink }: Deno.FileInfo): boolean {
+  return isFile && nlink === 2;
 }
 
 /** Opens a file; where the system forbids it, the error names that file. */
@@ -89,7 +109,7 @@ async function open(
     return await openRegular(path, { ...options, follow: false });
   } catch (error) {
     if (error instanceof NotRegular) {
-      throw unfit(path, "it is a link or no regular file");
+      throw unfit(path, IRREGULAR);
     }
     if (!(error instanceof Deno.errors.PermissionDenied)) throw error;
     throw unfit(path, describeCause(error));
@@ -102,7 +122,7 @@ function refuse(
   { info, own }: { info: Deno.FileInfo; own: Deno.FileInfo },
 ): void {
   if (!info.isFile || (info.nlink ?? 1) > 1) {
-    throw unfit(path, "it is a link or no regular file");
+    throw unfit(path, IRREGULAR);
   }
   if (info.uid !== own.uid) throw unfit(path, "it belongs to another user");
   // Some disks give all files one mode: ours has that as well.

@@ -1,4 +1,4 @@
-import { assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { join } from "@std/path/join";
 import { Failure } from "../../lib/base/errors.ts";
 import { KeptFetch } from "../../lib/disk/kept_fetch.ts";
@@ -144,4 +144,43 @@ Deno.test("openLeft finds nothing where nothing was left", async () => {
   const path = join(folder.path, ".file.p2p-part");
   assertEquals(await openLeft(path, { write: true }), undefined);
   assertEquals(namesIn(folder.path), []);
+});
+
+Deno.test({
+  name: "openLeft waits for another process that publishes the file just now",
+  ignore,
+  fn: async () => {
+    await using folder = await tempShare({ ".file.p2p-part": "left" });
+    const path = join(folder.path, ".file.p2p-part");
+    await Deno.link(path, join(folder.path, "file"));
+    const { lstat } = Deno;
+    let looks = 0;
+    Object.assign(Deno, {
+      lstat: async (at: string) => {
+        if (++looks === 4) await Deno.remove(join(folder.path, "file"));
+        return await lstat(at);
+      },
+    });
+    using _lstat = {
+      [Symbol.dispose]: () => void Object.assign(Deno, { lstat }),
+    };
+    using file = await openLeft(path, { write: true });
+    assertEquals((await file?.stat())?.size, 4);
+    assert(looks >= 4);
+  },
+});
+
+Deno.test({
+  name: "openLeft refuses a file that keeps another name",
+  ignore,
+  fn: async () => {
+    await using folder = await tempShare({ ".file.p2p-part": "left" });
+    const path = join(folder.path, ".file.p2p-part");
+    await Deno.link(path, join(folder.path, "file"));
+    const failure = await assertRejects(
+      () => openLeft(path, { write: true }),
+      Failure,
+    );
+    assertMatch(failure.message, /it is a link or no regular file$/);
+  },
 });
