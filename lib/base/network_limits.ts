@@ -281,6 +281,12 @@ export const NETWORK_LIMITS = {
   collectIdleMs: 10_000,
   /** Share of the time that may go into collecting, even on a slow machine. */
   collectBusyPercent: 5,
+  /**
+   * How long a collection may stop the process at that share of the time. One
+   * that takes twice as long is twice as rare: a node with a million files
+   * keeps what it has, and others wait meanwhile.
+   */
+  collectLongMs: 100,
   /** A client with a smaller heap does not collect early: a fifth of its time. */
   collectClientFromBytes: 32 * MIB,
   /** Growth of its heap after which a client collects. */

@@ -18,6 +18,7 @@ export type CollectionLimits =
     | "collectGrowthPercent"
     | "collectBusyPercent"
     | "collectIdleMs"
+    | "collectLongMs"
     | "collectHeapPercent"
   >
   & {
@@ -94,9 +95,9 @@ export class CollectionPlan {
   ): void {
     this.#floorBytes = bytes;
     this.#collectedAt = now;
-    const { collectBusyPercent } = this.#limits;
-    this.#notBefore = now + ms * (100 - collectBusyPercent) /
-        collectBusyPercent;
+    const { collectBusyPercent, collectLongMs } = this.#limits;
+    const rest = (100 - collectBusyPercent) / collectBusyPercent;
+    this.#notBefore = now + ms * rest * Math.max(1, ms / collectLongMs);
   }
 }
 
@@ -135,6 +136,7 @@ export function ofClient(
     collectFromBytes: limits.collectClientFromBytes,
     collectGrowthBytes: limits.collectClientGrowthBytes,
     collectBusyPercent: limits.collectClientBusyPercent,
+    collectLongMs: Infinity, // nobody waits for a client's answer
     collectHeapPercent: 100,
     collectRestPercent: 0,
   };

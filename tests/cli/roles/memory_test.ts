@@ -35,6 +35,14 @@ Deno.test("CollectionPlan rests until collecting took 5 % of the time", () => {
   assertEquals(plan.isDue(90 * MIB, 1_200), true);
 });
 
+Deno.test("CollectionPlan lets a long collection be rarer by as much as it is longer", () => {
+  const plan = new CollectionPlan(LIMITS, 70 * MIB);
+  const ms = 5 * LIMITS.collectLongMs;
+  plan.collected({ ms, bytes: 70 * MIB }, 0);
+  assertEquals(plan.isDue(90 * MIB, 5 * 19 * ms - 1), false);
+  assertEquals(plan.isDue(90 * MIB, 5 * 19 * ms), true);
+});
+
 Deno.test("CollectionPlan does not collect again what could not be given back", () => {
   const plan = new CollectionPlan(LIMITS, 70 * MIB);
   plan.collected({ ms: 10, bytes: 90 * MIB }, 0);
