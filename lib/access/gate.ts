@@ -319,12 +319,12 @@ async function turnAway(
   { incidents, limits }: GateOptions,
 ): Promise<void> {
   incidents.refused(code, channel.conn.remote);
-  using _end = channel.endOn(AbortSignal.timeout(limits.turnedAwayMs));
+  using _end = channel.endOn(AbortSignal.timeout(limits.partingMs));
   try {
     await channel.send(refusal(code, text));
     await channel.conn.closeWrite();
     const scratch = new Uint8Array(4096);
-    for (let heard = 0; heard < limits.turnedAwayBytes;) {
+    for (let heard = 0; heard < limits.partingBytes;) {
       const count = await channel.conn.read(scratch);
       if (count === null) return;
       heard += count;

@@ -49,7 +49,7 @@ export const PATIENCE_LIMITS = {
   /** Of waiting for a source, after which it can be judged by its rate. */
   slowMs: 30_000,
   /** How long a peer that was turned away may take to read why. */
-  turnedAwayMs: 1_000,
+  partingMs: 1_000,
   /** What is read of a peer that was turned away: it sent it before it knew. */
-  turnedAwayBytes: 64 * 1024,
+  partingBytes: 64 * 1024,
 };

@@ -14,7 +14,7 @@ import {
   commandNames,
   RELAY,
 } from "../../lib/cli/options/command_table.ts";
-import { OPENERS } from "../../lib/cli/output/browser.ts";
+import { OPENERS } from "../../lib/cli/output/openers.ts";
 import type { ClientCommand } from "../../lib/cli/options/option_spec.ts";
 import { optionsOfCommand } from "../../lib/cli/options/option_table.ts";
 import { needsRelay, permissionFlags } from "./permissions.ts";

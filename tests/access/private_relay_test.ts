@@ -385,8 +385,8 @@ Deno.test("A link makes no links, and a client is told what a link may not be", 
 
 for (
   const [what, limits] of [
-    ["takes longer than a second", { turnedAwayMs: 1 }],
-    ["sends more than 64 KiB", { turnedAwayMs: 3_600_000 }],
+    ["takes longer than a second", { partingMs: 1 }],
+    ["sends more than 64 KiB", { partingMs: 3_600_000 }],
   ] as const
 ) {
   Deno.test(`A relay parts from a peer that it turned away and that ${what}`, async () => {
@@ -395,9 +395,9 @@ for (
     const frame = encodeMessage({ kind: "list" });
     await channel.sendFrames(frame);
     assertEquals((await channel.receive(["refused"]))?.kind, "refused");
-    if (limits.turnedAwayMs > 1) {
+    if (limits.partingMs > 1) {
       assertEquals(relay.server.connectionCount, 1);
-      const most = LIMITS.turnedAwayBytes + 16 * 1024;
+      const most = LIMITS.partingBytes + 16 * 1024;
       for (let sent = 0; sent < most; sent += frame.length) {
         await channel.sendFrames(frame).catch(() => {}); // it has ended
       }

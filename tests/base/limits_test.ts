@@ -18,6 +18,10 @@ import type { NodeEvent } from "../../lib/node/server.ts";
 import type { RelayEvent } from "../../lib/relay/server.ts";
 import { createIdentity } from "../../lib/identity/identity.ts";
 import { LIMITS, type Limits, limitsWith } from "../../lib/base/limits.ts";
+import { NETWORK_LIMITS } from "../../lib/base/network_limits.ts";
+import { PATIENCE_LIMITS } from "../../lib/base/patience_limits.ts";
+import { SWARM_LIMITS } from "../../lib/base/swarm_limits.ts";
+import { WEB_LIMITS } from "../../lib/base/web_limits.ts";
 import { BufferPool } from "../../lib/node/outbox.ts";
 import { Turns } from "../../lib/base/turns.ts";
 import { FetchWatch } from "../../lib/node/fetch_watch.ts";
@@ -37,6 +41,13 @@ import {
   type TestRelay,
 } from "../_network.ts";
 import { tempShare } from "../_temp_share.ts";
+
+Deno.test("No part of the limits has a name that another part gives another number", () => {
+  const parts = [NETWORK_LIMITS, PATIENCE_LIMITS, SWARM_LIMITS, WEB_LIMITS];
+  for (const [name, value] of parts.flatMap((part) => Object.entries(part))) {
+    assertEquals(LIMITS[name as keyof Limits], value, name);
+  }
+});
 
 /** A relay, or a node of one, that is to be asked too much. */
 interface Crowded extends AsyncDisposable {

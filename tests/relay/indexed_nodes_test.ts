@@ -278,8 +278,8 @@ Deno.test("Fingerprints of one address wait for their turn, 500 of them like one
   await time.advance(0);
   assertEquals(told, [1]);
   await time.advance(100);
-  assertEquals(told, [1, 2]);
   await Promise.all(waits);
+  assertEquals(told, [1, 2]);
 });
 
 Deno.test("A question to the index is charged once, by the fingerprints it goes through", async () => {

@@ -5,14 +5,7 @@
  */
 
 import { within } from "../../base/waiting.ts";
-
-/**
- * Programs that open an address, by path: a permission for a name would be one
- * for whatever the variable PATH leads to.
- */
-export const OPENERS: readonly string[] = Deno.build.os === "darwin"
-  ? ["/usr/bin/open"]
-  : ["/usr/bin/xdg-open", "/usr/local/bin/xdg-open"];
+import { OPENERS } from "./openers.ts";
 
 // One that finds no browser has ended by then; a browser itself may stay.
 const OPENING_MS = 3_000;
