@@ -235,6 +235,15 @@ testInBrowser(
         setTimeout(() => done(document.activeElement.id), 100));
     })()`);
     assertEquals(focused, "q");
+    // The browser's word that the preview was closed comes after the next is open.
+    const isOpen = await page.evaluate(`(() => {
+      const dialog = document.querySelector("dialog");
+      document.querySelector("#q").form.requestSubmit();
+      dialog.dispatchEvent(new Event("cancel", { cancelable: true }));
+      document.querySelector("#q").form.requestSubmit();
+      return new Promise((done) => setTimeout(() => done(dialog.open), 100));
+    })()`);
+    assertEquals(isOpen, true);
   },
 );
 

@@ -45,28 +45,31 @@ export async function makeFilm(
 }
 
 /**
- * Seeks in the film of a page and says how bright the frame is that it shows,
- * 0 to 255. Chromium tells of a seek before it has drawn the frame: until then
- * a picture of the film is transparent.
+ * Seeks in the film of a page, waits until the frame that it shows is as bright
+ * as wanted, and says how bright it is, 0 to 255; after a minute, how bright the
+ * frame is that it shows then. Chromium tells of a seek some time before it draws
+ * the frame.
  */
 export async function brightnessAt(
   page: Page,
   seconds: number,
+  wanted: (brightness: number) => boolean,
 ): Promise<number> {
-  return await page.evaluate(`(async () => {
+  await page.evaluate(`(async () => {
     const film = document.querySelector("video");
     const sought = new Promise((done) => film.onseeked = done);
     film.currentTime = ${seconds};
     await sought;
-    const c = new OffscreenCanvas(1, 1).getContext("2d");
-    for (;;) {
-      c.clearRect(0, 0, 1, 1);
-      c.drawImage(film, 0, 0, 1, 1);
-      const [, brightness, , opacity] = c.getImageData(0, 0, 1, 1).data;
-      if (opacity === 255) return brightness;
-      await new Promise((done) => setTimeout(done, 50));
-    }
-  })()`) as number;
+  })()`);
+  for (let looks = 1;; looks++) {
+    const brightness = await page.evaluate(`(() => {
+      const c = new OffscreenCanvas(1, 1).getContext("2d");
+      c.drawImage(document.querySelector("video"), 0, 0, 1, 1);
+      return c.getImageData(0, 0, 1, 1).data[1];
+    })()`) as number;
+    if (wanted(brightness) || looks === 600) return brightness;
+    await page.waitForTimeout(100);
+  }
 }
 
 /** The frame of VP8 in a WebP: the content of its chunk `VP8 `. */

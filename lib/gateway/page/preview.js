@@ -38,7 +38,10 @@ export class Preview {
       event.preventDefault();
       this.#close();
     });
-    this.#dialog.addEventListener("close", () => this.#close());
+    this.#dialog.addEventListener("close", () => {
+      // A late one may come when the next file is shown already.
+      if (!this.#dialog.open) this.#close();
+    });
     this.#dialog.addEventListener("click", (event) => {
       if (event.target === this.#dialog) this.#close();
     });
