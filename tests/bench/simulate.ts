@@ -11,6 +11,7 @@
  */
 
 import { parseArgs } from "@std/cli/parse-args";
+import { FINGERPRINT_BYTES } from "../../lib/content/fingerprints.ts";
 import { LIMITS } from "../../lib/base/limits.ts";
 import { NameIndex } from "../../lib/relay/name_index.ts";
 import { seededRandom } from "../_random.ts";
@@ -140,11 +141,12 @@ function sayLookUps(fleet: Fleet): void {
       `${p99.toFixed(1)} µs (target: at most ${P99_TARGET_US}): ` +
       verdict(p99 <= P99_TARGET_US),
   );
-  // No node has these: one that is found has another name with that number.
-  const none = lookUp(
-    fleet,
-    () => Math.floor(random() * 2 ** 32) * 256 + Math.floor(random() * 256),
-  );
+  // No node has these: one that is found has another name with that number. Not
+  // by `random`, whose state has 32 bits: a fingerprint of it would come again.
+  const none = lookUp(fleet, () => {
+    const bytes = crypto.getRandomValues(new Uint8Array(FINGERPRINT_BYTES));
+    return Number(`0x${bytes.toHex()}`);
+  });
   const wrong = none.found / LOOKUPS;
   say(
     `  ${wrong.toExponential(1)} wrong nodes a look-up (target: at most ` +
