@@ -351,9 +351,12 @@ const NUMBERS = {
   clusterItemBytes: 8 * KIB,
   /** An answer of the store: two pages of the largest items. */
   clusterReplyBytes: 8 * MIB,
-  /** How many times as long other instances' leases last with the store away. */
-  clusterHoldTimes: 3,
-  /** So long after all was read again they last as long as they do. */
+  /**
+   * By how much all leases last longer while an instance cannot hear of renewals
+   * elsewhere: a server is back within an hour, and dead nodes are reported.
+   */
+  clusterHoldMs: 3_600_000,
+  /** So long after all was read again leases last as long as they do. */
   clusterHealMs: 15_000,
   /**
    * Ends of tunnels that an instance passes on to one other. With the calls they

@@ -15,6 +15,7 @@ export class Instances {
     string,
     { readonly address: string; readonly until: number }
   >();
+  #heldMs = 0;
 
   constructor(
     limits: Pick<Limits, "clusterInstanceMs" | "clusterInstanceCount">,
@@ -35,16 +36,23 @@ export class Instances {
     this.#byId.set(instance, { address, until });
   }
 
+  /** From now on instances count as there for so much longer. */
+  hold(ms: number): void {
+    this.#heldMs = ms;
+  }
+
   /** Where an instance can be dialled; `undefined` if it is not there. */
   addressOf(instance: string, now: number): string | undefined {
     const found = this.#byId.get(instance);
-    return found !== undefined && found.until > now ? found.address : undefined;
+    return found !== undefined && found.until + this.#heldMs > now
+      ? found.address
+      : undefined;
   }
 
   /** Instances that are there. */
   count(now: number): number {
     for (const [instance, { until }] of this.#byId) {
-      if (until <= now) this.#byId.delete(instance);
+      if (until + this.#heldMs <= now) this.#byId.delete(instance);
     }
     return this.#byId.size;
   }

@@ -133,6 +133,11 @@ export interface Replicator extends AsyncDisposable {
   ended(key: ItemKey, sequence: number): void;
   /** Where an instance can be dialled; `undefined` if it is not there. */
   addressOf(instance: string): string | undefined;
+  /**
+   * From now on other instances count as there for so much longer than they have
+   * said, because what they say may not arrive.
+   */
+  hold(ms: number): void;
   /** A code of a text, 22 characters, that only the instances can make. */
   codeFor(text: string): string;
   /** A snapshot in numbers. */

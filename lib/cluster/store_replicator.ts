@@ -79,7 +79,9 @@ export class StoreReplicator implements Replicator {
   #isLevelAt = 0;
   #mustReload = false;
   #isWritten = false;
+  /** Why a batch was not written last, and what this instance tells of itself. */
   #refusal: StoreError | undefined;
+  #muteness: StoreError | undefined;
   #written = 0;
   #wake = Promise.withResolvers<void>();
 
@@ -125,6 +127,10 @@ export class StoreReplicator implements Replicator {
 
   addressOf(instance: string): string | undefined {
     return this.#instances.addressOf(instance, performance.now());
+  }
+
+  hold(ms: number): void {
+    this.#instances.hold(ms);
   }
 
   codeFor(text: string): string {
@@ -231,6 +237,7 @@ export class StoreReplicator implements Replicator {
       if (leftMs > 0) this.#instances.note(record, leftMs, now);
     }
     this.#lastCount = beat.count;
+    this.#muteness = beat.refuses;
     if (this.#readCount >= beat.count) this.#isLevelAt = now;
     // Its clock was set, or another store has taken its place: what was written
     // by the old clock ends at the wrong time.
@@ -387,9 +394,11 @@ export class StoreReplicator implements Replicator {
     const behindMs = performance.now() - this.#isLevelAt;
     const isBehind = !this.#isLevel &&
       behindMs > this.#options.limits.clusterFollowMs;
-    const isWhole = this.#isWritten && this.#refusal === undefined &&
+    // A store that takes nothing from this one takes nothing from the others.
+    const refusal = this.#refusal ?? this.#muteness;
+    const isWhole = this.#isWritten && refusal === undefined &&
       !this.#mustReload && !isBehind;
-    const why = this.#refusal && this.#reasonOf(this.#refusal);
+    const why = refusal && this.#reasonOf(refusal);
     this.#enter(isWhole ? "whole" : "stale", why);
   }
 

@@ -127,11 +127,12 @@ export class ClusterMember implements ClusterSide {
     const now = performance.now();
     const lease = registry.find(id, now);
     if (lease?.holder !== "") return undefined;
-    const { sequence, expiresAt, observedHost: host } = lease;
+    const { sequence, observedHost: host } = lease;
+    const leftMs = registry.replicas.ownEndOf(lease) - now;
+    if (leftMs <= 0) return undefined; // the node may have moved
     const { record, certificate, signature } = entries.signedIn(lease.entry);
     return {
-      ...{ kind, id, sequence },
-      leftMs: expiresAt - now,
+      ...{ kind, id, sequence, leftMs },
       isAttached: tunnels?.isAttached(id) ?? false,
       body: JSON.stringify({ record, certificate, signature, host }),
     };
@@ -239,20 +240,22 @@ export class ClusterMember implements ClusterSide {
   }
 
   /**
-   * While nothing is heard of the others, their leases last longer. When all was
-   * read again, instances that are there need a moment to write theirs.
+   * While not all is heard of the others, leases last longer: a node, or a client
+   * of a swarm, may have renewed elsewhere. When all was read again, instances
+   * that are there need a moment to write theirs.
    */
   #phase(phase: ClusterPhase): void {
-    const { registry, limits } = this.#options.relay;
+    const { clusterHealMs, clusterHoldMs } = this.#options.relay.limits;
     clearTimeout(this.#healTimer);
-    if (phase === "whole") {
-      this.#healTimer = setTimeout(
-        () => registry.replicas.hold(1),
-        limits.clusterHealMs,
-      );
-    } else if (phase === "away") {
-      registry.replicas.hold(limits.clusterHoldTimes);
-    }
+    if (phase !== "whole") return this.#hold(clusterHoldMs);
+    this.#healTimer = setTimeout(() => this.#hold(0), clusterHealMs);
+  }
+
+  #hold(ms: number): void {
+    const { relay: { registry, holders }, replicator } = this.#options;
+    registry.replicas.hold(ms);
+    holders.holdAll(ms);
+    replicator.hold(ms);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -109,14 +109,15 @@ export class HolderReplicas implements HolderSide {
     const { holders, entries } = this.#options.relay;
     const own = this.#own.get(id);
     const now = performance.now();
-    if (own === undefined || own.holder.expiresAt <= now) return undefined;
+    if (own === undefined) return undefined;
     const { holder, host, sequence } = own;
+    if (holders.ownEndOf(holder) <= now) return undefined;
     const { record, certificate, signature } = entries.signedIn(holder.entry);
     const { reached } = holder;
     const contents = holders.contentsOf(holder);
     return {
       ...{ kind: "h", id, sequence, isAttached: false },
-      leftMs: holder.expiresAt - now,
+      leftMs: holders.ownEndOf(holder) - now,
       body: JSON.stringify({
         ...{ record, certificate, signature, host, reached, contents },
       }),

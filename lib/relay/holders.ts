@@ -90,9 +90,22 @@ export class Holders {
   readonly #crowds = new Map<string, Crowd>();
   readonly #perSource = new Map<string, SourceCounts>();
   #holdings = 0;
+  #heldMs = 0;
 
   constructor(limits: HoldersLimits) {
     this.#limits = limits;
+  }
+
+  /** From now on all leases last so much longer than they were granted for. */
+  holdAll(ms: number): void {
+    const more = ms - this.#heldMs;
+    this.#heldMs = ms;
+    for (const holder of this.#byId.values()) holder.expiresAt += more;
+  }
+
+  /** When the time is over for which a lease was granted. */
+  ownEndOf({ expiresAt }: Pick<Holder, "expiresAt">): number {
+    return expiresAt - this.#heldMs;
   }
 
   /** Clients in the table, and expired ones that are not swept yet. */
@@ -139,7 +152,7 @@ export class Holders {
     if (former !== undefined) this.leave(former);
     const holder: MutableHolder = {
       ...entrant,
-      expiresAt: now + this.#limits.leaseSeconds * 1_000,
+      expiresAt: this.#endFrom(now),
       reached: "unchecked",
       contents: new Set(),
     };
@@ -200,9 +213,13 @@ export class Holders {
   }
 
   #renew(holder: MutableHolder, now: number): void {
-    holder.expiresAt = now + this.#limits.leaseSeconds * 1_000;
+    holder.expiresAt = this.#endFrom(now);
     this.#byId.delete(holder.id); // it goes to the end
     this.#byId.set(holder.id, holder);
+  }
+
+  #endFrom(now: number): number {
+    return now + this.#limits.leaseSeconds * 1_000 + this.#heldMs;
   }
 
   /** Ends a lease early, unless another connection has taken it over. */

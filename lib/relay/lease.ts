@@ -92,8 +92,6 @@ export interface MutableLease extends Lease, History {
   expiresAt: number;
   holder: string;
   isAttachedThere: boolean;
-  /** Of a lease of another instance: its time from `renewedAt` on. */
-  termMs: number;
   /** The process that had the lease before `instance`. */
   displaced: string | undefined;
   /**

@@ -35,6 +35,8 @@ export class LeaseTable {
   #checks = newHeap();
   /** How long a node that has left is remembered. */
   #rememberMs: number;
+  /** By how much all leases last longer than they were granted for. */
+  #heldMs = 0;
   #listedBytes = 0;
   #changes = 0;
 
@@ -120,8 +122,9 @@ export class LeaseTable {
     }
   }
 
-  /** Adds a lease of this instance. */
-  add(node: Registration, expiresAt: number, now: number): MutableLease {
+  /** Adds a lease of this instance that is granted until `end`. */
+  add(node: Registration, end: number, now: number): MutableLease {
+    const expiresAt = end + this.#heldMs;
     const { id, instance, sequence, observedHost, source } = node;
     const history = this.#departed.get(id);
     this.#departed.delete(id);
@@ -138,7 +141,6 @@ export class LeaseTable {
       displaced: undefined,
       holder: "",
       isAttachedThere: false,
-      termMs: 0,
       checkAt: expiresAt,
       index: this.#dense.length,
       windowCount: history?.windowCount ?? 0,
@@ -172,18 +174,27 @@ export class LeaseTable {
     this.#changes++;
   }
 
-  /** Moves the end of a lease. */
-  extend(lease: MutableLease, expiresAt: number, now: number): void {
+  /** Moves the end of a lease: it is granted until `end`. */
+  extend(lease: MutableLease, end: number, now: number): void {
     lease.renewedAt = now;
     // The heap would notice the end of a shorter lease too late.
-    lease.expiresAt = Math.max(lease.checkAt, expiresAt);
+    lease.expiresAt = Math.max(lease.checkAt, end + this.#heldMs);
   }
 
-  /** Gives many leases other ends, also earlier ones. */
-  reschedule(endOf: (lease: MutableLease) => number): void {
+  /** By how much all leases last longer than they were granted for. */
+  get heldMs(): number {
+    return this.#heldMs;
+  }
+
+  /** From now on all leases last so much longer than they were granted for. */
+  hold(ms: number): void {
+    const more = ms - this.#heldMs;
+    if (more === 0) return;
+    this.#heldMs = ms;
     this.#checks = newHeap();
     for (const lease of this.#dense) {
-      lease.expiresAt = lease.checkAt = endOf(lease);
+      lease.expiresAt += more;
+      lease.checkAt = lease.expiresAt;
       this.#checks.push(lease);
     }
   }

@@ -199,7 +199,6 @@ export class Registry {
     if (lease.isAttachedThere) this.#table.changed();
     lease.holder = "";
     lease.isAttachedThere = false;
-    lease.termMs = 0;
   }
 
   /**

@@ -18,8 +18,6 @@ export type ReplicaLimits = Pick<Limits, "leaseMaxSeconds" | "nodeCount">;
 export class Replicas {
   readonly #limits: ReplicaLimits;
   readonly #table: LeaseTable;
-  /** How many times as long they last. */
-  #times = 1;
 
   /** Its registry keeps its own leases in the same table. */
   constructor(limits: ReplicaLimits, table: LeaseTable) {
@@ -112,40 +110,32 @@ export class Replicas {
   }
 
   /**
-   * From now on the leases of other instances last so many times as long: while
-   * nothing is heard of them, a dead node that is listed costs less than a live
-   * one that is missing. With 1, those whose own time is over end.
+   * From now on all leases last so much longer, also those that this instance
+   * has granted, because their nodes may have moved to another one: while nothing
+   * is heard of the others, a dead node that is listed costs less than a live one
+   * that is missing. With 0, those whose own time is over end.
    */
-  hold(times: number): void {
-    if (times === this.#times) return;
-    this.#times = times;
-    this.#table.reschedule((lease) =>
-      lease.holder === ""
-        ? lease.expiresAt
-        : lease.renewedAt + times * lease.termMs
-    );
+  hold(ms: number): void {
+    this.#table.hold(ms);
+  }
+
+  /** When the time is over for which a lease was granted. */
+  ownEndOf({ expiresAt }: Pick<Lease, "expiresAt">): number {
+    return expiresAt - this.#table.heldMs;
   }
 
   #endOf({ leftMs }: Pick<Replica, "leftMs">, now: number): number {
-    return now + this.#times * this.#termOf(leftMs);
-  }
-
-  #termOf(leftMs: number): number {
-    return Math.min(leftMs, 1_000 * this.#limits.leaseMaxSeconds);
+    return now + Math.min(leftMs, 1_000 * this.#limits.leaseMaxSeconds);
   }
 
   #mark(
     lease: MutableLease,
-    { holder, leftMs, isAttachedThere }: Pick<
-      Replica,
-      "holder" | "leftMs" | "isAttachedThere"
-    >,
+    { holder, isAttachedThere }: Pick<Replica, "holder" | "isAttachedThere">,
   ): void {
     if (lease.isAttachedThere !== isAttachedThere || lease.holder !== holder) {
       this.#table.changed();
     }
     lease.holder = holder;
     lease.isAttachedThere = isAttachedThere;
-    lease.termMs = this.#termOf(leftMs);
   }
 }

@@ -72,6 +72,17 @@ Deno.test("Instances listens to clusterInstanceCount others, and to a new one wh
   assertEquals(instances.addressOf("0", 1_000), undefined);
 });
 
+Deno.test("Instances holds others as long as nothing can be heard of them, so that tunnels through them work", () => {
+  const instances = new Instances(LIMITS);
+  instances.note({ instance: "a", address: "a:1" }, 15_000, 0);
+  instances.hold(600_000);
+  assertEquals(instances.addressOf("a", 600_000), "a:1");
+  assertEquals(instances.count(600_000), 1);
+  instances.hold(0);
+  assertEquals(instances.addressOf("a", 600_000), undefined);
+  assertEquals(instances.count(600_000), 0);
+});
+
 Deno.test("PhaseLines tells the same of the store again after clusterNoteMs, and changes at once", () => {
   const told: string[] = [];
   const tell = ({ phase, why }: ClusterEvent) => told.push(`${phase} ${why}`);

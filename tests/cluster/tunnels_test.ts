@@ -1,6 +1,7 @@
 /** Tunnels to nodes that are attached to another instance. */
 
 import { assertEquals, assertMatch } from "@std/assert";
+import { delay } from "@std/async/delay";
 import { listNodes } from "../../lib/client/listing.ts";
 import { type ClientEvent, fetchFile } from "../../lib/mod.ts";
 import { EventLog } from "../_event_log.ts";
@@ -43,6 +44,32 @@ for (const plaintext of [false, true]) {
     assertEquals(b.log.names.includes("tunnel_ended"), false);
   });
 }
+
+Deno.test("A client of one instance fetches through another while the store is away for longer than instances count as there", async () => {
+  const store = new MemoryStore();
+  const limits = { clusterInstanceMs: 500 };
+  await using a = await startInstance(store, { limits });
+  await using b = await startInstance(store, { limits });
+  await using node = await startNode(a, { "a.txt": "abc" }, {
+    advertise: { host: "127.0.0.1", port: freePort() },
+  });
+  await node.log.until("attached");
+  const isAttached = async () => {
+    const { nodes } = await listNodes({ relay: b.server.address });
+    return nodes[0]?.isAttached ?? false;
+  };
+  await eventually(isAttached);
+  store.stop();
+  await eventually(() => b.server.stats().cluster!.phase === "away");
+  await delay(2 * limits.clusterInstanceMs);
+  assertEquals(await isAttached(), true);
+  await using file = await fetchFile({
+    relay: b.server.address,
+    name: "a.txt",
+  });
+  const pieces = await Array.fromAsync(file.pieces(), (it) => it.slice());
+  assertEquals(await new Blob(pieces).text(), "abc");
+});
 
 Deno.test("An instance that cannot reach the one that a node is attached to names it", async () => {
   const store = new MemoryStore();

@@ -175,3 +175,20 @@ Deno.test("An instance takes no holder that proves nothing, is over its limits o
   writer.replicator.ended({ kind: "h", id: alice.id }, 100);
   await untilCounted(a, 0);
 });
+
+Deno.test("A client of a swarm is found at every instance while the store is away for longer than its lease", async () => {
+  const store = new MemoryStore();
+  const limits = { leaseSeconds: 1 };
+  await using a = await startInstance(store, { limits });
+  await using b = await startInstance(store, { limits });
+  await using client = await Client.enter(a);
+  await client.hold(CONTENT);
+  await untilCounted(b, 1);
+  store.stop();
+  await eventually(() => b.server.stats().cluster!.phase === "away");
+  const awayAt = performance.now();
+  while (performance.now() - awayAt < 4_000) {
+    await client.hold(CONTENT); // b cannot hear of it
+    assertEquals(await countAt(b), 1);
+  }
+});

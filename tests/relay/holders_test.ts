@@ -93,6 +93,21 @@ Deno.test("Holders never lists an expired client, swept or not", () => {
   assertEquals(holders.count, 0);
 });
 
+Deno.test("Holders holds all longer than their leases while the relay cannot hear of renewals", () => {
+  const holders = newHolders();
+  const one = enter(holders, entrant("1"));
+  const two = enter(holders, entrant("2"));
+  holders.hold(one, ["a"], 0);
+  holders.hold(two, ["a"], 0);
+  holders.holdAll(600_000);
+  assertEquals(idsOf(holders, "a", { now: 600_000 }).sort(), ["1", "2"]);
+  assert(holders.renew(two, 600_000));
+  assertEquals(holders.ownEndOf(two), 660_000);
+  holders.holdAll(0);
+  assertEquals(idsOf(holders, "a", { now: 600_000 }), ["2"]);
+  assertEquals(idsOf(holders, "a", { now: 660_000 }), []);
+});
+
 Deno.test("Holders lets a newer connection of a key take its place, and the end of the older one takes nothing from it", () => {
   const holders = newHolders();
   const older = enter(holders, entrant("1"));

@@ -137,27 +137,30 @@ Deno.test("Replicas takes no more nodes than there may be", () => {
   assertEquals(registry.replicas.merge(replica("b", 2), 0), "taken");
 });
 
-Deno.test("Replicas holds the leases of other instances three times as long, and its own as ever", () => {
+Deno.test("Replicas holds all leases longer, its own as well, because their nodes may have moved", () => {
   const { registry, expired } = newRegistry();
+  const heldMs = 10 * 1_000 * LIMITS.leaseSeconds;
   registry.register(node("own"), 0);
   registry.replicas.merge(replica("a"), 0);
-  registry.replicas.hold(3);
+  registry.replicas.hold(heldMs);
   registry.replicas.merge(replica("b", 1), 1_000);
-  const own = 1_000 * LIMITS.leaseSeconds;
-  assertEquals(listed(registry, own - 1), ["a 1", "b 1", "own 1"]);
-  assertEquals(listed(registry, own), ["a 1", "b 1"]);
-  assertEquals(listed(registry, 3 * LEFT_MS - 1), ["a 1", "b 1"]);
-  assertEquals(listed(registry, 3 * LEFT_MS), ["b 1"]);
-  assertEquals(expired, ["own of this", "a of b"]);
+  assertEquals(registry.replicas.ownEndOf(registry.find("b", 0)!), 41_000);
+  assertEquals(listed(registry, LEFT_MS + heldMs - 1), ["a 1", "b 1", "own 1"]);
+  assertEquals(listed(registry, LEFT_MS + heldMs), ["b 1", "own 1"]);
+  registry.renew("own", LEFT_MS + heldMs);
+  assertEquals(listed(registry, LEFT_MS + heldMs + 1_000), ["own 1"]);
+  assertEquals(expired, ["a of b", "b of b"]);
 });
 
 Deno.test("Replicas ends held leases whose own time is over once it holds them no longer", () => {
   const { registry, expired } = newRegistry();
   registry.replicas.merge(replica("a"), 0);
-  registry.replicas.hold(3);
+  registry.replicas.merge(replica("left"), 0);
+  registry.replicas.hold(1e6);
   registry.replicas.merge(replica("b"), LEFT_MS);
+  registry.replicas.leave({ id: "left", sequence: 1 }, LEFT_MS);
   assertEquals(registry.count(LEFT_MS + 1), 2);
-  registry.replicas.hold(1);
+  registry.replicas.hold(0);
   assertEquals(registry.count(LEFT_MS + 1), 1);
   assertEquals(expired, ["a of b"]);
   assertEquals(listed(registry, 2 * LEFT_MS - 1), ["b 1"]);

@@ -91,7 +91,12 @@ export async function runRelay(context: RoleContext): Promise<number> {
     families: () => metrics.families(relay.stats()),
     health: () => {
       const { cluster } = relay.stats();
-      return cluster === null ? {} : { cluster: cluster.phase };
+      if (cluster === null) return {};
+      const { phase, lagSeconds } = cluster;
+      return {
+        cluster: phase,
+        ...phase === "whole" ? {} : { heardSecondsAgo: Math.round(lagSeconds) },
+      };
     },
     troubles: () => metrics.troubles(relay.stats(), performance.now()),
   });
