@@ -50,6 +50,16 @@ export const NETWORK_LIMITS = {
   handshakesPerAddressCount: 64,
   /** Bytes from a peer before our answer: a whole TLS record. */
   clientHelloBytes: 16 * KIB + 5,
+  /**
+   * Pause before the rest of a client hello is looked for; twice as long each
+   * time. A client hello takes one or two packets.
+   */
+  clientHelloPauseMs: 2,
+  /**
+   * While more handshakes wait than one address may have, addresses that left
+   * some unfinished begin one in this time together: 10 % of a core.
+   */
+  handshakePauseMs: 10,
   /** Addresses whose handshakes are remembered: 100 bytes each. */
   handshakeGroupCount: 4_096,
   /** When a failed handshake counts half: a flood goes on, others do not. */
@@ -77,6 +87,12 @@ export const NETWORK_LIMITS = {
    * fetch. An attacker gets a quarter of a second of a core by it, once in 13 s.
    */
   connectBurstCount: 128,
+  /**
+   * Turns to connect that bytes other than those of a handshake cost beside the
+   * one of the connection: an attacker gets a fifth of them, and a monitor that
+   * tries the port once a second leaves others at its address half.
+   */
+  badHandshakeTurnCount: 4,
   /** A control connection without a frame for this time is closed. */
   idleMs: 90_000,
   /** The same without a byte accepted: its peer does not read. */

@@ -26,6 +26,8 @@ export interface Slot {
    * @returns whether there was.
    */
   setApart(now: number): boolean;
+  /** Its bytes were no handshake: that costs its address more turns. */
+  spoil(now: number): void;
   /** The connection is gone. */
   leave(): void;
 }
@@ -49,6 +51,7 @@ export type AdmissionLimits =
     | "handshakesPerAddressCount"
     | "connectRatePerSecond"
     | "connectBurstCount"
+    | "badHandshakeTurnCount"
     | "holdersPerAddressCount"
   >
   & {
@@ -101,6 +104,9 @@ export function isShared(source: string): boolean {
 }
 
 const PURGE_EVERY = 1024;
+
+/** So many times as much is against a group that gives way to another. */
+const MUCH_MORE = 2;
 
 /**
  * Counts connections by source, the address group that the caller chose. The
@@ -198,8 +204,9 @@ export class Admission {
    * The group whose oldest handshake gives way to a new one of a group;
    * `undefined` if a place is free. It is the group itself where that has as
    * many as it may have. Where all are taken, it is the group with the most
-   * against it, if that is more than against the new one; a group in good
-   * standing never gives way. Otherwise `none`.
+   * against it, if that is more than twice as much as against the new one; a
+   * group in good standing never gives way. Otherwise `none`: an eviction costs
+   * three times as much as a refusal, and attackers would evict one another.
    */
   #loserTo(
     entry: AddressGroup,
@@ -210,7 +217,7 @@ export class Admission {
     const blameOf = ({ source, pending }: AddressGroup) =>
       this.#blame(source, pending.size, now);
     let loser: AddressGroup | "none" = "none";
-    let most = Math.max(0, blameOf(entry));
+    let most = Math.max(0, MUCH_MORE * blameOf(entry));
     for (const other of this.#pending) {
       const blame = blameOf(other);
       if (blame > most) [loser, most] = [other, blame];
@@ -252,7 +259,9 @@ export class Admission {
       if (entry.apartBucket.take(now)) entry.bucket.giveBack();
       return true;
     };
-    const slot = { settle, setApart, leave };
+    const spoil = (now: number) =>
+      entry.bucket.spend(this.#limits.badHandshakeTurnCount, now);
+    const slot = { settle, setApart, spoil, leave };
     return slot;
   }
 
@@ -289,6 +298,12 @@ export class TokenBucket {
     if (this.#tokens < 1) return false;
     this.#tokens--;
     return true;
+  }
+
+  /** Takes `count` tokens, on credit as far as there are none. */
+  spend(count: number, now: number): void {
+    this.#fill(now);
+    this.#tokens = Math.max(-this.#burst, this.#tokens - count);
   }
 
   /** Gives one token back. */

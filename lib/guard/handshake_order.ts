@@ -82,6 +82,11 @@ export class HandshakeOrder {
     return isKnown ? blame - HELLO_WORTH : blame;
   }
 
+  /** Whether `group` left more handshakes unfinished than a newcomer would. */
+  leavesSome(group: string, now: number): boolean {
+    return this.#unfinishedOf(group, now) >= HELLO_WORTH;
+  }
+
   /** The group that is next; `undefined` if there is none. */
   first(groups: Iterable<string>, now: number): string | undefined {
     let best: string | undefined;

@@ -21,10 +21,12 @@ import type { Identity } from "../identity/identity.ts";
 import { JOIN_TYPE } from "../protocol/messages.ts";
 import { DenoConn, endpointOf } from "./deno_conn.ts";
 import { BACKLOG, Census, rouse, shortage } from "./descriptors.ts";
+import { beginningOf } from "./client_hello.ts";
 import { ALPN_PROTOCOL } from "./dial.ts";
 import { requireNet } from "../base/permission.ts";
 import {
   type Ends,
+  foreign,
   handshake,
   secureContextOf,
   type TlsService,
@@ -243,9 +245,7 @@ class RawTls implements RawConnection {
   }
 
   async open(turn?: () => Promise<void>): Promise<OpenedConnection> {
-    const { acceptsJoins } = this.#terms;
-    const first = await firstByte(this.#socket);
-    if (acceptsJoins && first === JOIN_TYPE) {
+    if (await beginning(this.#socket, this.#terms) === "join") {
       const conn = new StreamConn(this.#socket, this.#ends);
       return { conn, isJoin: true };
     }
@@ -320,23 +320,72 @@ function addressOf(server: Server): Endpoint {
 }
 
 /**
- * Waits for the first byte, without consuming it. A TLS record begins with a
- * byte that none of our frames has.
+ * Waits for the first bytes, without consuming them: a whole client hello, or
+ * the first byte of a join, which no TLS record begins with. The rest of a client
+ * hello is looked for after pauses, each twice as long: an attacker that sends
+ * crumbs causes 12 looks in 10 s, and no work of a TLS engine.
  *
- * @throws {Deno.errors.ConnectionReset} if the connection ends before it.
+ * @throws {Deno.errors.ConnectionReset} if the connection ends before.
+ * @throws {ProtocolError} if they are neither.
  */
-async function firstByte(socket: Socket): Promise<number> {
+async function beginning(
+  socket: Socket,
+  { acceptsJoins, alpn }: Terms,
+): Promise<"client hello" | "join"> {
+  let pauseMs: number = LIMITS.clientHelloPauseMs;
+  for (;;) {
+    const bytes = await firstBytes(socket);
+    if (acceptsJoins && bytes[0] === JOIN_TYPE) return "join";
+    const kind = beginningOf(bytes);
+    if (kind === "client hello") return kind;
+    if (kind === "other") throw foreign(alpn);
+    refuseExcess(socket);
+    await pause(socket, pauseMs);
+    pauseMs *= 2;
+    if (socket.readableLength === bytes.length) await grown(socket);
+  }
+}
+
+/** Waits for bytes, and leaves them in the socket. */
+async function firstBytes(socket: Socket): Promise<Uint8Array> {
+  if (socket.readableLength === 0) await grown(socket);
+  // TLS over a destroyed socket would wait for ever.
+  // And without a length, `read` may give the first part alone.
+  const bytes = socket.destroyed
+    ? null
+    : socket.read(socket.readableLength) as Uint8Array | null;
+  if (bytes === null) throw left();
+  socket.unshift(bytes);
+  return bytes;
+}
+
+/** Waits for `ms`, or until the connection has ended. */
+async function pause(socket: Socket, ms: number): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
-  const events = ["readable", "end", "error", "close"];
+  const timer = setTimeout(resolve, ms);
+  socket.on("close", resolve);
+  if (socket.destroyed) resolve();
+  await promise;
+  clearTimeout(timer);
+  socket.off("close", resolve);
+}
+
+/** Waits until there are more bytes, or the connection has ended. */
+async function grown(socket: Socket): Promise<void> {
+  const length = socket.readableLength;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const check = () => {
+    if (socket.readableLength > length) resolve();
+    else socket.read(0); // or the next bytes cause no event
+  };
+  const events = ["end", "error", "close"];
   for (const event of events) socket.on(event, resolve);
+  socket.on("readable", check);
+  if (socket.destroyed) resolve();
+  else check();
   await promise;
   for (const event of events) socket.off(event, resolve);
-  const bytes = socket.read() as Uint8Array | null;
-  // TLS over a destroyed socket would wait for ever.
-  const first = socket.destroyed ? undefined : bytes?.[0];
-  if (first === undefined) throw left();
-  socket.unshift(bytes);
-  return first;
+  socket.off("readable", check);
 }
 
 /**
@@ -348,15 +397,12 @@ async function firstByte(socket: Socket): Promise<number> {
 async function quietly(socket: Socket, turn: Promise<void>): Promise<void> {
   const { promise: excess, reject } = Promise.withResolvers<never>();
   const check = () => {
-    const isTooMuch = socket.readableLength > LIMITS.clientHelloBytes;
-    if (isTooMuch) {
-      reject(
-        new ProtocolError(
-          "wrong_service",
-          "Cannot accept TLS: the peer sent more than a client hello",
-        ),
-      );
-    } else socket.read(0); // or the next bytes cause no event
+    try {
+      refuseExcess(socket);
+      socket.read(0); // or the next bytes cause no event
+    } catch (error) {
+      reject(error);
+    }
   };
   socket.on("readable", check);
   check();
@@ -365,6 +411,15 @@ async function quietly(socket: Socket, turn: Promise<void>): Promise<void> {
   } finally {
     socket.off("readable", check);
   }
+}
+
+/** @throws {ProtocolError} if more than a client hello has come. */
+function refuseExcess({ readableLength }: Socket): void {
+  if (readableLength <= LIMITS.clientHelloBytes) return;
+  throw new ProtocolError(
+    "wrong_service",
+    "Cannot accept TLS: the peer sent more than a client hello",
+  );
 }
 
 function left(): Error {

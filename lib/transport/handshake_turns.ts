@@ -8,6 +8,7 @@
 
 import { clearImmediate, setImmediate } from "node:timers";
 import { afterOthers } from "../base/turns.ts";
+import type { Limits } from "../base/limits.ts";
 import type { HandshakeOrder } from "../guard/handshake_order.ts";
 
 /** A handshake that waits for its turn. */
@@ -16,17 +17,29 @@ export interface WaitingHandshake extends Disposable {
   readonly turn: Promise<void>;
 }
 
+/** The numbers that bound handshakes under way. */
+export type TurnLimits = Pick<
+  Limits,
+  "handshakePauseMs" | "handshakesPerAddressCount"
+>;
+
 /** The handshakes of one listener. */
 export class HandshakeTurns {
   readonly #order: HandshakeOrder;
+  readonly #limits: TurnLimits;
   readonly #now: () => number;
   /** By address group, first come first. */
   readonly #waiting = new Map<string, Set<() => void>>();
+  #waitingCount = 0;
+  #begunAt = -Infinity;
+  /** Until the next one begins; `null` if none waits. */
   #next: Disposable | null = null;
+  #isPause = false;
 
   /** `now` reads a monotonic clock, in milliseconds. */
-  constructor(order: HandshakeOrder, now: () => number) {
+  constructor(order: HandshakeOrder, limits: TurnLimits, now: () => number) {
     this.#order = order;
+    this.#limits = limits;
     this.#now = now;
   }
 
@@ -35,7 +48,11 @@ export class HandshakeTurns {
     const { promise: turn, resolve } = Promise.withResolvers<void>();
     const calls = this.#waiting.get(group) ?? new Set();
     this.#waiting.set(group, calls.add(resolve));
-    if (this.#next === null) this.#begin();
+    this.#waitingCount++;
+    const isBetter = this.#isPause &&
+      !this.#order.leavesSome(group, this.#now());
+    if (isBetter) this.#next?.[Symbol.dispose]();
+    if (this.#next === null || isBetter) this.#begin();
     const leave = () => {
       this.#remove(group, resolve);
       resolve();
@@ -51,12 +68,21 @@ export class HandshakeTurns {
   /** Begins the first handshake in the order, if any waits. */
   #begin(): void {
     this.#next = null;
+    this.#isPause = false;
     const now = this.#now();
     const group = this.#order.first(this.#waiting.keys(), now);
     if (group === undefined) return;
+    const pauseMs = this.#pauseMs(group, now);
+    if (pauseMs > 0) {
+      const timer = setTimeout(() => this.#begin(), pauseMs);
+      this.#next = { [Symbol.dispose]: () => clearTimeout(timer) };
+      this.#isPause = true;
+      return;
+    }
     const [begin] = this.#waiting.get(group)!;
     this.#remove(group, begin!);
     this.#order.begun(group, now);
+    this.#begunAt = now;
     begin!();
     // Everything else comes first, but only if a handshake waits for it.
     const immediate = setImmediate(() => {
@@ -67,9 +93,20 @@ export class HandshakeTurns {
     this.#next = { [Symbol.dispose]: () => clearImmediate(immediate) };
   }
 
+  /**
+   * How long a handshake of `group`, the best of those that wait, is put off. An
+   * attacker with many addresses otherwise takes half of a core.
+   */
+  #pauseMs(group: string, now: number): number {
+    const { handshakePauseMs, handshakesPerAddressCount } = this.#limits;
+    const isFlood = this.#waitingCount > handshakesPerAddressCount;
+    if (!isFlood || !this.#order.leavesSome(group, now)) return 0;
+    return this.#begunAt + handshakePauseMs - now;
+  }
+
   #remove(group: string, begin: () => void): void {
     const calls = this.#waiting.get(group);
-    calls?.delete(begin);
+    if (calls?.delete(begin)) this.#waitingCount--;
     if (calls?.size === 0) this.#waiting.delete(group);
   }
 

@@ -98,7 +98,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     },
     order.blame.bind(order),
   );
-  const turns = new HandshakeTurns(order, () => performance.now());
+  const turns = new HandshakeTurns(order, limits, () => performance.now());
   const connections = new Map<Slot, AcceptedConnection>();
   let isClosing = false;
   const admit = (
@@ -257,6 +257,7 @@ class AcceptedConnection {
     const { incidents } = this.#options;
     if (this.#phase === "ended") return;
     if (this.#phase === "handshake" && error instanceof ProtocolError) {
+      this.#slot.spoil(performance.now());
       incidents.refused("bad_handshake", this.#raw.remote);
     } else incidents.failed(error, this.#raw.remote);
   }

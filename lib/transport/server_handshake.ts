@@ -88,13 +88,18 @@ export async function handshake(
     tls.on("error", ignore);
     tls.destroy();
     if (isDisconnect(cause)) throw cause;
-    throw new ProtocolError(
-      "wrong_service",
-      `Cannot accept TLS: the peer does not speak TLS for ${alpn}`,
-      { cause },
-    );
+    throw foreign(alpn, { cause });
   }
   return conn;
+}
+
+/** The error about a peer that does not speak TLS for `alpn`. */
+export function foreign(alpn: string, options?: ErrorOptions): ProtocolError {
+  return new ProtocolError(
+    "wrong_service",
+    `Cannot accept TLS: the peer does not speak TLS for ${alpn}`,
+    options,
+  );
 }
 
 /**

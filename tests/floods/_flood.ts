@@ -45,6 +45,8 @@ export interface Flood {
   readonly giveUpMs?: number;
   /** Where another bound than {@linkcode MOST_P95_MS} holds. */
   readonly mostP95Ms?: number;
+  /** Nothing of ours is in the victim: its figures are for comparison. */
+  readonly isFloor?: boolean;
 }
 
 /** The honest request may take so long at the 95th percentile. */
@@ -67,6 +69,8 @@ export interface Outcome {
   readonly failures: readonly string[];
   readonly residentBefore: number;
   readonly residentMost: number;
+  /** Processor seconds a second of the victim's processes, during the flood. */
+  readonly load: number;
   /** Which bounds it went over; none where all hold. */
   readonly faults: readonly string[];
 }
@@ -84,12 +88,14 @@ export async function measure(flood: Flood, ms: number): Promise<Outcome> {
   let residentMost = residentBefore;
   const during: number[] = [];
   const failures: string[] = [];
+  let load = 0;
   const attacker = startAttacker(flood, scene.target);
   const sampler = setInterval(async () => {
     residentMost = Math.max(residentMost, await residentBytes(scene));
   }, SAMPLE_MS);
   try {
     await attacker.begun;
+    const loadSince = await processorMeter(scene);
     for (const until = performance.now() + ms; performance.now() < until;) {
       await pause(flood.askEveryMs ?? ASK_EVERY_MS);
       try {
@@ -98,18 +104,23 @@ export async function measure(flood: Flood, ms: number): Promise<Outcome> {
         failures.push(String(error));
       }
     }
+    load = await loadSince();
   } finally {
     clearInterval(sampler);
     await attacker.stop();
   }
-  const found = { before, during, failures, residentBefore, residentMost };
+  const found = {
+    ...{ before, during, failures, load },
+    ...{ residentBefore, residentMost },
+  };
   return { name: flood.name, ...found, faults: faultsOf(flood, found) };
 }
 
 function faultsOf(
-  { mostP95Ms = MOST_P95_MS }: Flood,
+  { mostP95Ms = MOST_P95_MS, isFloor = false }: Flood,
   { during, failures, residentMost }: Omit<Outcome, "name" | "faults">,
 ): string[] {
+  if (isFloor) return [];
   const p95 = percentile(during, 95);
   const faults: string[] = [];
   if (!(p95 <= mostP95Ms)) faults.push(`p95 over ${mostP95Ms} ms`);
@@ -138,6 +149,28 @@ async function residentBytes({ pids }: Scene): Promise<number> {
     most = Math.max(most, kib * 1024);
   }
   return most;
+}
+
+const TICKS_PER_SECOND = 100;
+
+/** Begins to measure; the function it gives says how busy the victim was. */
+async function processorMeter(
+  { pids }: Scene,
+): Promise<() => Promise<number>> {
+  const seconds = async () => {
+    let sum = 0;
+    for (const pid of pids) {
+      const stat = await Deno.readTextFile(`/proc/${pid}/stat`).catch(() => "");
+      // Behind the name of the program, which may have blanks in it.
+      const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+      sum += (Number(fields[11] ?? 0) + Number(fields[12] ?? 0)) /
+        TICKS_PER_SECOND;
+    }
+    return sum;
+  };
+  const [startedAt, before] = [performance.now(), await seconds()];
+  return async () =>
+    (await seconds() - before) / (performance.now() - startedAt) * 1_000;
 }
 
 /**

@@ -3,48 +3,20 @@
  * finished and hung up on, sent in crumbs, and followed by garbage.
  */
 
-import { connect, createServer, type Socket } from "node:net";
-import { connect as connectTls } from "node:tls";
+import { connect, type Socket } from "node:net";
 import type { Endpoint } from "../../lib/base/conn.ts";
-import { ALPN_PROTOCOL } from "../../lib/transport/dial.ts";
+import { clientHello, inCrumbs } from "../_client_hello.ts";
 import { randomBytes, seededRandom } from "../_random.ts";
 import { dialFrom, hostOf } from "../bench/_big_relay.ts";
 import { aborted, ATTACKER, pause, say, untilCut } from "./_attacker.ts";
 import type { Attack, Flood, Target } from "./_flood.ts";
+import { openBareScene } from "./bare_server.ts";
 import { openNodeScene } from "./at_node.ts";
 import { openRelayScene } from "./at_relay.ts";
 
 const ONE = [ATTACKER];
 /** As many as have the handshakes of a whole process to themselves. */
 const MANY = Array.from({ length: 64 }, (_, n) => hostOf(n, 1));
-
-/** What a client sends first: a record of TLS with a client hello. */
-async function clientHello(): Promise<Uint8Array> {
-  const { promise, resolve } = Promise.withResolvers<Uint8Array>();
-  const server = createServer((socket) => socket.once("data", resolve));
-  const listening = Promise.withResolvers<void>();
-  server.listen({ host: "127.0.0.1", port: 0 }, listening.resolve);
-  await listening.promise;
-  const { port } = server.address() as { port: number };
-  const client = connectTls({
-    host: "127.0.0.1",
-    port,
-    ALPNProtocols: [ALPN_PROTOCOL],
-    minVersion: "TLSv1.3",
-  });
-  client.on("error", () => {}); // it is hung up on
-  const hello = Uint8Array.from(await promise);
-  client.destroy();
-  server.close();
-  return hello;
-}
-
-/** `hello` in records of one byte each, as TLS allows. */
-function inCrumbs(hello: Uint8Array): Uint8Array[] {
-  return [...hello.subarray(5)].map((byte) =>
-    Uint8Array.of(0x16, 3, 1, 0, 1, byte)
-  );
-}
 
 /** What one connection does once it stands. */
 type Part = (socket: Socket, signal: AbortSignal) => Promise<void>;
@@ -169,6 +141,7 @@ const ATTACKS: readonly (readonly [string, Attack])[] = [
 const VICTIMS = [
   ["relay", () => openRelayScene(false)],
   ["node", () => openNodeScene(10)],
+  ["bare node:tls", openBareScene],
 ] as const;
 
 export const OF_HANDSHAKES: readonly Flood[] = VICTIMS.flatMap(
@@ -177,5 +150,6 @@ export const OF_HANDSHAKES: readonly Flood[] = VICTIMS.flatMap(
       name: `${victim}: ${name}`,
       open,
       attack,
+      isFloor: open === openBareScene,
     })),
 );

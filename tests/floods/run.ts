@@ -25,7 +25,7 @@ function print(cells: readonly string[]): void {
 function row({ name, before, during, ...outcome }: Outcome): string[] {
   const ms = (values: readonly number[], percent: number) =>
     percentile(values, percent).toFixed(1);
-  const { failures, residentBefore, residentMost, faults } = outcome;
+  const { failures, load, residentBefore, residentMost, faults } = outcome;
   const asked = during.length + failures.length;
   return [
     name,
@@ -33,6 +33,7 @@ function row({ name, before, during, ...outcome }: Outcome): string[] {
     ms(during, 50),
     ms(during, 95),
     `${during.length}/${asked}`,
+    `${(load * 100).toFixed(0)} %`,
     (residentBefore / 1e6).toFixed(0),
     (residentMost / 1e6).toFixed(0),
     `  ${faults.length === 0 ? "holds" : faults.join("; ")}`,
@@ -53,7 +54,16 @@ async function main(args: readonly string[]): Promise<number> {
     for (const { name } of FLOODS) say(`  ${name}`);
     return 2;
   }
-  print(["flood", "idle ms", "median", "p95", "served", "MB", "most MB"]);
+  print([
+    "flood",
+    "idle ms",
+    "median",
+    "p95",
+    "served",
+    "busy",
+    "MB",
+    "most MB",
+  ]);
   let isWell = true;
   for (const flood of chosen) {
     const outcome = await measure(flood, 1_000 * seconds);

@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import {
   Admission,
   isShared,
@@ -56,6 +56,26 @@ Deno.test("Admission admits a burst of one address, then a limited number a seco
     settle: true,
   });
   assertEquals(other.slots.length, 1);
+});
+
+Deno.test("Admission takes badHandshakeTurnCount more turns of an address for each connection that was no handshake", () => {
+  const admission = new Admission(limits);
+  const { connectBurstCount, badHandshakeTurnCount } = limits;
+  const spoilAll = (now: number) => {
+    for (let count = 0;; count++) {
+      const outcome = admission.admit("192.0.2.7", now);
+      if (outcome.kind === "refused") return count;
+      outcome.slot.spoil(now);
+      outcome.slot.leave();
+    }
+  };
+  const each = 1 + badHandshakeTurnCount;
+  assertEquals(spoilAll(0), Math.ceil(connectBurstCount / each));
+  // And what was taken on credit is paid back before the next one.
+  const paybackMs = 1_000 * each / limits.connectRatePerSecond;
+  assertEquals(spoilAll(paybackMs), 1);
+  assertEquals(spoilAll(paybackMs + 1), 0);
+  assertEquals(admission.admit("192.0.2.8", 0).kind, "admitted");
 });
 
 Deno.test("Admission holds one address to its connections", () => {
@@ -139,6 +159,22 @@ Deno.test("Admission makes the address with most handshakes give way to a newcom
     reason: "too_many_handshakes",
   }, "it has most itself");
   assertEquals(admission.handshakeCount, 24);
+});
+
+Deno.test("Admission refuses attackers that would only evict one another when all handshakes are taken", () => {
+  const admission = new Admission(limits);
+  const sources = Array.from({ length: 64 }, (_, n) => `198.51.100.${n}`);
+  let evictedCount = 0;
+  for (const source of [...sources, ...sources]) {
+    const most = { count: 5, now: 0, settle: false };
+    evictedCount += admit(admission, source, most).evicted.length;
+  }
+  // The later ones got as many as a half of the first ones kept.
+  assertEquals(admission.handshakeCount, limits.handshakeCount);
+  assert(evictedCount <= 64, `${evictedCount}`);
+  const newcomer = { count: 2, now: 0, settle: false };
+  const { slots } = admit(admission, "192.0.2.7", newcomer);
+  assertEquals(slots.length, 2);
 });
 
 Deno.test("Admission evicts no connection that has said hello", () => {

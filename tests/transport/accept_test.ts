@@ -23,9 +23,11 @@ import {
 import { ALPN_PROTOCOL, dial } from "../../lib/transport/dial.ts";
 import { DenoConn } from "../../lib/transport/deno_conn.ts";
 import type { StreamConn } from "../../lib/transport/stream_conn.ts";
+import { clientHello, inRecords } from "../_client_hello.ts";
 import { within } from "../_event_log.ts";
 
 const identity = await createIdentity();
+const HELLO = await clientHello();
 
 const WAYS: Record<string, (options: AcceptOptions) => Promise<Acceptor>> = {
   acceptPlain: (options) => Promise.resolve(acceptPlain(options)),
@@ -218,6 +220,78 @@ Deno.test("A TLS handshake asks for its turn once the peer has said something, a
   }
 });
 
+Deno.test("A TLS handshake asks for its turn only once the client hello is whole, and a peer whose first bytes are none gets none", async () => {
+  const arrived: ((raw: RawConnection) => void)[] = [];
+  const acceptor = await acceptTls(identity, {
+    at: { host: "127.0.0.1", port: 0 },
+    acceptPauseMs: 50,
+    acceptCheckMs: 2_000,
+    onStall: () => {},
+    admit: () => (raw) => arrived.shift()!(raw),
+  });
+  const { host: hostname, port } = acceptor.address;
+  const dialled = async () => {
+    const { promise, resolve } = Promise.withResolvers<RawConnection>();
+    arrived.push(resolve);
+    const conn = new DenoConn(await Deno.connect({ hostname, port }));
+    return { conn, raw: await within(promise, "the connection") };
+  };
+  try {
+    const slow = await dialled();
+    using _slow = slow.conn;
+    let isAsked = false;
+    const opening = slow.raw.open(() => {
+      isAsked = true;
+      slow.raw.destroy();
+      return Promise.resolve();
+    });
+    const crumbs = inRecords(HELLO, 8);
+    const last = crumbs.pop()!;
+    for (const crumb of crumbs) await writeAll(slow.conn, crumb);
+    const other = await dialled();
+    using _other = other.conn;
+    await writeAll(other.conn, new TextEncoder().encode("GET / HTTP/1.1\r\n"));
+    const neverAsked = () => Promise.reject(new Error("it has asked"));
+    const error = await assertRejects(
+      () => within(other.raw.open(neverAsked), "the end"),
+      ProtocolError,
+    );
+    assertEquals(error.code, "wrong_service");
+    other.raw.destroy();
+    assertEquals(isAsked, false);
+    await writeAll(slow.conn, last);
+    await assertRejects(() => within(opening, "the end of the slow one"));
+    assertEquals(isAsked, true);
+  } finally {
+    acceptor.stop();
+  }
+});
+
+Deno.test("A TLS handshake that waits for the rest of a client hello ends with its connection", async () => {
+  const letIn = Promise.withResolvers<RawConnection>();
+  const acceptor = await acceptTls(identity, {
+    at: { host: "127.0.0.1", port: 0 },
+    acceptPauseMs: 50,
+    acceptCheckMs: 2_000,
+    onStall: (why) => letIn.reject(new Error(why)),
+    admit: () => letIn.resolve,
+  });
+  const { host: hostname, port } = acceptor.address;
+  try {
+    using tcp = await Deno.connect({ hostname, port });
+    const raw = await within(letIn.promise, "the connection");
+    await tcp.write(HELLO.subarray(0, 20));
+    const opening = assertRejects(
+      () => raw.open(),
+      Deno.errors.ConnectionReset,
+    );
+    raw.destroy();
+    await within(opening, "the end");
+  } finally {
+    acceptor.stop();
+  }
+});
+
 Deno.test("A TLS handshake whose peer is gone by its turn is not begun", async () => {
   const letIn = Promise.withResolvers<RawConnection>();
   const acceptor = await acceptTls(identity, {
@@ -231,7 +305,7 @@ Deno.test("A TLS handshake whose peer is gone by its turn is not begun", async (
   try {
     using tcp = await Deno.connect({ hostname, port });
     const raw = await within(letIn.promise, "the connection");
-    await tcp.write(Uint8Array.of(0x16));
+    await writeAll(new DenoConn(tcp), HELLO);
     const opening = raw.open(() => {
       raw.destroy(); // evicted while it waited
       return Promise.resolve();
@@ -265,7 +339,9 @@ for (
       using tcp = await Deno.connect({ hostname, port });
       const raw = await within(letIn.promise, "the connection");
       const isTooMuch = bytes > LIMITS.clientHelloBytes;
-      const written = writeAll(new DenoConn(tcp), new Uint8Array(bytes));
+      const first = new Uint8Array(bytes);
+      first.set(HELLO);
+      const written = writeAll(new DenoConn(tcp), first);
       const opening = raw.open(async () => {
         if (isTooMuch) return await new Promise(() => {}); // never its turn
         await written;

@@ -5,9 +5,11 @@ import { HandshakeOrder } from "../../lib/guard/handshake_order.ts";
 import { HandshakeTurns } from "../../lib/transport/handshake_turns.ts";
 import { within } from "../_event_log.ts";
 
-/** Turns by a clock that stands, and what has begun so far. */
+/** Turns by a clock that stands until it is set, and what has begun so far. */
 function setUp() {
-  const turns = new HandshakeTurns(new HandshakeOrder(LIMITS), () => 0);
+  const clock = { now: 0 };
+  const order = new HandshakeOrder(LIMITS);
+  const turns = new HandshakeTurns(order, LIMITS, () => clock.now);
   const begun: string[] = [];
   const wait = (group: string, name = group) => {
     const waiting = turns.wait(group);
@@ -15,7 +17,7 @@ function setUp() {
       done: waiting.turn.then(() => void begun.push(name)),
     });
   };
-  return { turns, begun, wait };
+  return { turns, clock, order, begun, wait };
 }
 
 Deno.test("HandshakeTurns begins a handshake at once where none waits", async () => {
@@ -64,4 +66,30 @@ Deno.test("HandshakeTurns forgets a handshake that is disposed of before its tur
   await within(Promise.all([first.done, third.done, fourth.done]), "the rest");
   // What was disposed of resolves too: its owner looks whether it is over.
   assertEquals(begun, ["first", "second", "fourth", "third"]);
+});
+
+Deno.test("HandshakeTurns puts off those who left some unfinished while more wait than one address may have, and nobody else", async () => {
+  const { turns, clock, order, begun, wait } = setUp();
+  using _turns = turns;
+  for (let n = 0; n < 8; n++) {
+    order.begun(`attacker ${n}`, 0);
+    order.begun(`attacker ${n}`, 0);
+  }
+  await within(wait("newcomer").done, "the first");
+  const crowd = Array.from(
+    { length: LIMITS.handshakesPerAddressCount + 2 },
+    (_, n) => wait(`attacker ${n % 8}`),
+  );
+  for (const name of ["second", "third", "fourth"]) {
+    await within(wait(name).done, name);
+  }
+  assertEquals(begun, ["newcomer", "second", "third", "fourth"]);
+  clock.now = LIMITS.handshakePauseMs;
+  await within(Promise.race(crowd.map(({ done }) => done)), "an attacker");
+  assertEquals(begun.length, 5);
+  clock.now = 2 * LIMITS.handshakePauseMs;
+  await within(
+    Promise.all(crowd.map(({ done }) => done)),
+    "those that one address may have",
+  );
 });
