@@ -55,6 +55,7 @@ export class IndexedNames {
    * it; `null` if all of them must be told.
    */
   #changes: Map<number, boolean> | null = null;
+  #isForgotten = false;
   /** Fingerprints from here on are still to be told, as they are then. */
   #toldBelow = Infinity;
   /** Those of the folders of the last name, which the next one often shares. */
@@ -99,11 +100,19 @@ export class IndexedNames {
     }
   }
 
-  /** Whether all names must be told, because it holds none of what was told. */
+  /**
+   * Whether all names must be told because of what the relay says: it holds
+   * something else than it was told, or did not take all of it.
+   */
   isStrangeTo(held: HeldIndex): boolean {
     const isOtherKey = this.#options.key === undefined &&
       held.key !== this.#key;
-    return isOtherKey || held.epoch !== this.#epoch;
+    return isOtherKey || this.#isForgotten || !this.#isAt(held);
+  }
+
+  /** Whether it holds the last version that was told. */
+  #isAt({ epoch, version }: Omit<HeldIndex, "key">): boolean {
+    return epoch === this.#epoch && version === this.#version;
   }
 
   /**
@@ -114,9 +123,8 @@ export class IndexedNames {
     const changes = this.#changes;
     this.#changes = new Map();
     this.#toldBelow = Infinity;
-    const isKnown = held.epoch === this.#epoch &&
-      held.version === this.#version;
-    if (changes === null || !isKnown) {
+    this.#isForgotten = false;
+    if (changes === null || !this.#isAt(held)) {
       this.#epoch = crypto.getRandomValues(new Uint8Array(12)).toBase64();
       this.#version = 1;
       this.#toldBelow = 0;
@@ -140,6 +148,7 @@ export class IndexedNames {
   /** Has everything told anew: it is not known what the relay holds. */
   forget(): void {
     this.#changes = null;
+    this.#isForgotten = true;
   }
 
   /** Base64 of all fingerprints, `indexMessageCount` in each part. */

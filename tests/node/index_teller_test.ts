@@ -324,6 +324,51 @@ Deno.test("A node tells a relay all names indexAnewCount times in indexRetryMs, 
   assertEquals(beginnings(), Array(9).fill(undefined));
 });
 
+/** How a relay gets all names again: it says this, or answers that. */
+const LIES: Readonly<
+  Record<string, (last: MessageOf<"index">) => { version: number }>
+> = {
+  "an old version": ({ version }) => ({ version: version - 1 }),
+  "a version to come": ({ version }) => ({ version: version + 7 }),
+};
+
+for (const [what, lie] of Object.entries(LIES)) {
+  Deno.test(`A node tells a relay that claims ${what} all names indexAnewCount times in indexRetryMs`, async () => {
+    using time = new FakeTime();
+    const { told, calls, teller } = setUp(["a"]);
+    teller.heard(NOTHING);
+    await teller.tell(calls);
+    for (let n = 0; n < 9; n++) {
+      const last = told.at(-1)!;
+      teller.heard({ ...NOTHING, epoch: last.epoch, ...lie(last) });
+      await teller.tell(calls);
+      await time.advance(10_000);
+    }
+    const begun = told.filter(({ begin }) => begin);
+    assertEquals(begun.length, LIMITS.indexAnewCount);
+  });
+}
+
+Deno.test("A node tells a relay that never takes what it is told all names indexAnewCount times in indexRetryMs", async () => {
+  using time = new FakeTime();
+  const { teller } = setUp(["a"]);
+  let begunCount = 0;
+  let held = NOTHING;
+  const calls = {
+    ask: ({ begin, epoch, version }: MessageOf<"index">) => {
+      if (begin) begunCount++;
+      held = { ...NOTHING, epoch, version }; // so it claims
+      return Promise.resolve({ kind: "indexed", outcome: "unknown" });
+    },
+  } as unknown as RelayCalls;
+  for (let n = 0; n < 9; n++) {
+    teller.heard(held);
+    await teller.tell(calls);
+    await time.advance(10_000);
+  }
+  assertEquals(begunCount, LIMITS.indexAnewCount);
+});
+
 Deno.test("A node whose relay hangs up while it tells an index tells it anew", async () => {
   const { told, calls, teller } = setUp(["a"]);
   teller.heard(NOTHING);
