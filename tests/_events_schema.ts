@@ -837,7 +837,7 @@ export const EVENTS: Readonly<Record<EventName, EventSpec>> = {
     },
   },
   "file_present": {
-    says: "a file with the wanted content exists already",
+    says: "a file with the wanted content already exists",
     roles: CLIENT,
     fields: { name, path, bytes: count("bytes of the file") },
   },

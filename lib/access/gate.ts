@@ -133,7 +133,7 @@ export class RelayGate {
   /** Makes the pass of a link. */
   mint(message: MessageOf<"mint">, visitor: Visitor): RelayToClient {
     if (visitor.kind === "guest") {
-      return refusal("unauthorized", "a link makes no links");
+      return refusal("unauthorized", "a link cannot make links");
     }
     const serial = toBase64Url(
       crypto.getRandomValues(new Uint8Array(SERIAL_BYTES)),

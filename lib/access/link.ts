@@ -103,16 +103,16 @@ export function parseLink(text: string): Link {
   const { terms, pass, sender } = partsOf(said);
   const check = bytes.slice(-CHECK_BYTES).toHex();
   if (match === null || check !== checkOf(head, said, tail).toHex()) {
-    throw badLink("it is not whole: it was cut or altered");
+    throw badLink("it is incomplete or was altered");
   }
   if (terms === undefined) {
-    throw badLink("it is of a kind that this version does not know");
+    throw badLink("this version does not know its kind");
   }
   const address = decodePart(head);
   const name = decodePart(tail);
   const verdict = safeName(name ?? "");
   if (address === undefined || verdict.kind === "refused") {
-    throw badLink("no file can have the name in it");
+    throw badLink("no file can have its name");
   }
   return {
     relay: parseRelayAddress(SCHEME + address),
@@ -139,7 +139,7 @@ function badLink(why: string): Failure {
   return new Failure("usage", {
     what: "Cannot use link",
     why,
-    remedy: "copy it again, whole, or ask for a new one",
+    remedy: "copy it again completely, or ask for a new one",
   });
 }
 

@@ -43,7 +43,7 @@ export async function readSecretFile(
     }
     if (isOpenFolder(await folderOf(path))) {
       throw fail(
-        "others may put another file in its place",
+        "other users can put another file in its place",
         `run chmod go-w ${show(dirname(path))}`,
       );
     }
@@ -59,7 +59,10 @@ export async function readSecretFile(
       error,
     );
   }
-  throw fail("it does not hold one word", `put the ${what} in it, alone`);
+  throw fail(
+    "it does not contain exactly one word",
+    `put the ${what} in it, and nothing else`,
+  );
 }
 
 /** Why the file must not be used; `undefined` if it may. */

@@ -65,7 +65,7 @@ export function parseHost(text: string): string {
       where: show(text),
       // TLS connections of Deno cannot be made to one.
       why: isIpv6(host.split("%")[0]!)
-        ? "an address with a zone is of use on one link alone"
+        ? "an address with a zone works only on one network link"
         : "a host is a name such as nas.local or an address such as 192.0.2.7",
       ...(host.includes("%") && {
         remedy: "give a name, an IPv4 address, or an IPv6 address without %",
@@ -171,7 +171,7 @@ export function unlistableReason(endpoint: Endpoint): string | undefined {
     const address = shortestIpv6(host);
     if (address === "::") return "unspecified address";
     if (address.startsWith("ff")) return "multicast address";
-    if (/^fe[89ab]/.test(address)) return "address of one link alone";
+    if (/^fe[89ab]/.test(address)) return "address that works on one link only";
     if (address.startsWith("::ffff:")) return "IPv4 written as IPv6";
   }
   return undefined;
@@ -259,7 +259,7 @@ export function parseRelayAddress(text: string): Required<RelayAddress> {
   }
   if (!isId(id)) {
     const why = id.length === ID_LENGTH
-      ? "the relay id holds a character that no id can have there"
+      ? "the relay id has an invalid character"
       : `the relay id must be ${ID_LENGTH} characters, found ${id.length}`;
     throw badRelayAddress(text, why);
   }

@@ -232,7 +232,7 @@ const DISCONNECTS: ReadonlySet<string> = new Set([
 
 const CAUSE_OF_CODE: ReadonlyMap<string, string> = new Map([
   ["ENOSPC", "no space left on the disk"],
-  ["EDQUOT", "disk quota used up"],
+  ["EDQUOT", "disk quota exceeded"],
   ["EFBIG", "the file is too large for this disk"],
   ["EIO", "the disk reported an input/output error"],
   ["EROFS", "the disk is read-only"],
@@ -250,10 +250,10 @@ const CAUSE_OF_CODE: ReadonlyMap<string, string> = new Map([
   ["ENOTFOUND", "no such host name"],
   ["ENAMETOOLONG", "the name is too long for this disk"],
   ["ENOENT", "no such file or folder"],
-  ["EEXIST", "exists already"],
+  ["EEXIST", "already exists"],
   ["ENOTDIR", "not a folder"],
   ["EISDIR", "is a folder"],
-  ["ELOOP", "a link is in its place"],
+  ["ELOOP", "a symbolic link is in its place"],
 ]);
 
 const CAUSE_OF_CLASS: ReadonlyMap<string, string> = new Map([
@@ -261,9 +261,9 @@ const CAUSE_OF_CLASS: ReadonlyMap<string, string> = new Map([
   ["NotADirectory", "not a folder"],
   ["IsADirectory", "is a folder"],
   ["NotRegular", "it is not a regular file"],
-  ["AlreadyExists", "exists already"],
+  ["AlreadyExists", "already exists"],
   ["PermissionDenied", "permission denied by the system"],
-  ["NotCapable", "this process was not given the permission"],
+  ["NotCapable", "Deno did not give this process the permission"],
   ["ConnectionRefused", "connection refused"],
   ["ConnectionReset", "connection reset"],
   ["ConnectionAborted", "connection aborted"],

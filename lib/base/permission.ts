@@ -69,12 +69,11 @@ export function grantRemedy(
   );
   if (missing.length === 0) {
     return "Deno opens what is below /dev, /proc and /sys with --allow-all " +
-      "alone: name another place, or grant that";
+      "alone: choose another path, or grant that";
   }
   const unnamed = paths.find((path) => grantablePath(path) === undefined);
   if (unnamed !== undefined) {
-    return "rename it: Deno grants no path with a comma, and the folder " +
-      "around it is the root";
+    return "rename it: Deno cannot grant a path with a comma, and its parent folder is the root";
   }
   const flags = missing.map((name) => accessFlag(name, paths));
   return `grant it with ${flags.join(" ")}`;

@@ -191,7 +191,7 @@ export type ClientEvent =
     /** The path of the saved file; absent if it was streamed. */
     path?: string;
   }
-  /** A file with the wanted content exists already. */
+  /** A file with the wanted content already exists. */
   | { event: "file_present"; name: string; path: string; bytes: number }
   /** Part of a file existed from an earlier run, and was verified again. */
   | { event: "file_resumed"; name: string; path: string; bytes: number }

@@ -87,8 +87,8 @@ export function notReplacedOnVote(name: string, path: string): Failure {
     what: "Cannot replace file",
     where: show(path),
     why:
-      `nodes have, or may have, different contents of ${show(name)}, and a ` +
-      "file that is there is not replaced by what most of them have",
+      `nodes have, or may have, different contents of ${show(name)}, and an ` +
+      "existing file is replaced only by a content that you choose",
     remedyCode: "choose_to_replace",
   });
 }
@@ -229,7 +229,7 @@ export function notDescribed(name: string, causes: readonly Cause[]): Failure {
 
 function remedyFor(causes: readonly Cause[]): string {
   return causes.length > 0 && causes.every(({ code }) => code === "unreadable")
-    ? "see that the node may read it, and its disk is well"
+    ? "check that the node may read it, and that its disk works"
     : "run again to resume";
 }
 
@@ -263,7 +263,7 @@ function nowhereInWords(pieces: readonly number[]): string {
   );
   const more = runs.length > MOST_RUNS ? ", …" : "";
   const told = runs.slice(0, MOST_RUNS).join(", ") + more;
-  return `; nobody has ${counted(pieces.length, "piece")}: ${told}`;
+  return `; no node or client has ${counted(pieces.length, "piece")}: ${told}`;
 }
 
 /** The download has given up a file, after a `part` of it from 0 to 1. */
@@ -291,7 +291,7 @@ export function givenUp(
     : new Failure("undelivered", {
       what: "Cannot fetch file",
       where,
-      why: `no node that has it is left, at ${
+      why: `every node that has it failed, at ${
         Math.floor(100 * part)
       } %${missing}${told}`,
       remedy: remedyFor(causes),
@@ -313,7 +313,7 @@ export function exhausted(
     return new Failure("not_found", {
       what: "Cannot find file",
       where,
-      why: `the relay's index has it at none of ${
+      why: `the relay's index lists it at none of ${
         counted(unaskedCount, "node")
       }`,
       remedyCode: "ask_all",
@@ -333,7 +333,7 @@ export function exhausted(
       where,
       why: `${count("corrupt")} of ${
         counted(asked, "node")
-      } sent something else than they vouched for`,
+      } sent data that failed verification`,
       remedy: "check the nodes that sent it",
     });
   }
@@ -371,7 +371,7 @@ export function exhausted(
 function others(unaskedCount: number): string {
   return unaskedCount === 0
     ? ""
-    : `, and the relay's index has it at none of ${
+    : `, and the relay's index lists it at none of ${
       counted(unaskedCount, "other")
     }`;
 }
@@ -406,7 +406,8 @@ function denial(name: string, denied: readonly Denial[]): Failure {
   return new Failure("not_allowed", {
     what: "Cannot fetch file",
     where: show(name),
-    why: `${denied.length} of the nodes refuse it to this client, ${cause}`,
+    why:
+      `${denied.length} of the nodes refuse to send it to this client, ${cause}`,
     remedy: DENIAL_REMEDY[code] ?? "ask the person who runs the relay",
   });
 }

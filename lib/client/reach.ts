@@ -75,7 +75,7 @@ export class NoPath extends Error {
   readonly tunnel: unknown;
 
   constructor(direct: unknown, tunnel: unknown) {
-    super("no path leads to the node");
+    super("there is no path to the node");
     this.direct = direct;
     this.tunnel = tunnel;
   }
@@ -368,7 +368,7 @@ async function genuine(node: ListedNode): Promise<ListedNode[]> {
   if (entries.length > 0) return entries;
   throw new ProtocolError(
     "bad_message",
-    "the relay lists what no node signed",
+    "the relay lists an entry that no node signed",
   );
 }
 

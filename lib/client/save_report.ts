@@ -84,7 +84,7 @@ export class SaveReport {
     this.#tell({ event: "file_failed", name, error: failure, from });
   }
 
-  /** A file exists already. */
+  /** A file already exists. */
   present({ name, path, group: { size }, placed }: Job): void {
     this.tally.start(name, size);
     this.tally.complete();

@@ -37,7 +37,7 @@ export class RelayedEnough extends SourceExhausted {
   override readonly name = "RelayedEnough";
 
   constructor() {
-    super("as many bytes have come through the relay as allowed");
+    super("the limit of bytes through the relay is reached");
   }
 }
 

@@ -73,7 +73,10 @@ export class RedisConn implements Disposable {
         const reply = await this.#reader.read();
         const asked = this.#asked.shift();
         if (asked === undefined) {
-          throw new StoreError("bad_reply", "it answers what nobody asked");
+          throw new StoreError(
+            "bad_reply",
+            "it sent a reply without a request",
+          );
         }
         asked.resolve(reply);
       }

@@ -327,6 +327,6 @@ function placeIn(text: string): string {
 function badReply(): StoreError {
   return new StoreError(
     "bad_reply",
-    "it answers something else than was asked",
+    "its reply does not fit the request",
   );
 }

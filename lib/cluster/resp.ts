@@ -83,14 +83,14 @@ export class ReplyReader {
       case "*": {
         const count = wholeNumber(rest);
         if (count < 0) return null;
-        if (depth >= DEPTH_COUNT) throw badReply("lists in too many lists");
+        if (depth >= DEPTH_COUNT) throw badReply("too many nested lists");
         this.#spend(count); // an item has a byte at least
         const items: Reply[] = [];
         while (items.length < count) items.push(await this.#read(depth + 1));
         return items;
       }
       default:
-        throw badReply("no reply of Redis begins so");
+        throw badReply("an unknown type of reply");
     }
   }
 
@@ -146,18 +146,23 @@ export class ReplyReader {
 
   #spend(bytes: number): void {
     this.#leftBytes -= bytes;
-    if (this.#leftBytes < 0) throw badReply("more than any of ours has");
+    if (this.#leftBytes < 0) {
+      throw badReply("more data than any of our requests can return");
+    }
   }
 }
 
 function wholeNumber(text: string): number {
   const number = Number(text);
   if (!/^-?\d{1,16}$/.test(text) || !Number.isSafeInteger(number)) {
-    throw badReply("a number that is none");
+    throw badReply("a number that is not valid");
   }
   return number;
 }
 
 function badReply(why: string): StoreError {
-  return new StoreError("bad_reply", `it does not speak as Redis does: ${why}`);
+  return new StoreError(
+    "bad_reply",
+    `it does not speak the Redis protocol: ${why}`,
+  );
 }

@@ -19,10 +19,10 @@ export function cannot(verb: string, path: string, error: unknown): Failure {
   const remedy = error instanceof Deno.errors.NotCapable
     ? savingThereRemedy(dirname(path))
     : error instanceof Deno.errors.NotFound
-    ? "make the folder, and run the same again"
+    ? "create the folder, and run the same command again"
     : systemErrorCode(error) === "ENOSPC"
-    ? "free some space and run the same again: what has come is kept"
-    : "solve that and run the same again: what has come is kept";
+    ? "free some space and run the same command again: the received bytes are kept"
+    : "solve that and run the same command again: the received bytes are kept";
   return new Failure(localKindOf(error), {
     what: `Cannot ${verb} file`,
     where: show(path),

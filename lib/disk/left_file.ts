@@ -86,7 +86,9 @@ async function openUnlessPublished(
       return "published";
     }
     refuse(path, { info: opened, own });
-    if (!isInode(named, opened)) throw unfit(path, "it was replaced meanwhile");
+    if (!isInode(named, opened)) {
+      throw unfit(path, "it was replaced in the meantime");
+    }
     const more = (opened.mode ?? 0) & 0o777 & ~(own.mode ?? 0);
     if (options.write && more !== 0) changeMode(path, file, PRIVATE_MODE);
     return file;
@@ -162,7 +164,7 @@ export function changeMode(
   const descriptor = openSync(path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW);
   try {
     if (!isInode(fstatSync(descriptor), file.statSync())) {
-      throw unfit(path, "it was replaced meanwhile");
+      throw unfit(path, "it was replaced in the meantime");
     }
     fchmodSync(descriptor, mode);
   } finally {

@@ -308,7 +308,7 @@ export class PartialFile implements Sink {
         ? "its folder was removed while it was being received"
         : "its partial file was removed while it was being received",
       remedy: isFolderGone
-        ? "make the folder again, and repeat the command"
+        ? "create the folder again, and repeat the command"
         : "repeat the command",
       cause: new Deno.errors.NotFound("removed"),
     });

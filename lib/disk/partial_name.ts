@@ -59,7 +59,7 @@ export async function openPartial(path: string): Promise<Deno.FsFile> {
     what: "Cannot save file",
     where: show(path),
     why: "another process is receiving it",
-    remedy: "wait for it, or choose another place",
+    remedy: "wait for it, or choose another path",
     cause: OTHERS,
   });
 }

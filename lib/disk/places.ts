@@ -75,7 +75,7 @@ export class Folders {
         this.#links.set(folder, await isLink(folder));
       }
       if (this.#links.get(folder)) {
-        throw inTheWay(folder, "is a link, and leads elsewhere");
+        throw inTheWay(folder, "is a symbolic link that leads elsewhere");
       }
     }
   }
@@ -155,7 +155,7 @@ function cannotMake(path: string, error: unknown): Failure {
 }
 
 function noFolderAt(path: string): Failure {
-  return inTheWay(path, "is a file, and its place is needed for a folder");
+  return inTheWay(path, "is a file where a folder is needed");
 }
 
 /** Whether a folder that exists is a link. */

@@ -58,7 +58,7 @@ export class SmallFiles implements Disposable {
       if (outcome.kind === "saved") return;
       if (outcome.kind === "failed") throw errorOf(outcome.error);
       if (outcome.kind === "replaced") {
-        throw unfit(partialPathOf(path), "it was replaced meanwhile");
+        throw unfit(partialPathOf(path), "it was replaced in the meantime");
       }
     } catch (error) {
       throw cannot("save", path, error);

@@ -19,7 +19,7 @@ export async function tellIndex(
     return findings.ok("index", "the relay keeps none: clients ask all nodes");
   }
   if (!node.listed) {
-    return findings.ok("index", "the node does not run: it has none");
+    return findings.ok("index", "the node is not running, so it has none");
   }
   const { fingerprints, seconds } = node;
   if (fingerprints !== undefined && seconds !== undefined) {
@@ -31,8 +31,7 @@ export async function tellIndex(
   }
   findings.warn(
     "index",
-    "the relay has none of the node that runs: clients of a large relay ask it " +
-      "for every name",
+    "the node is running, but the relay has no index of it: clients of a large relay ask it for every name",
     "look for index_refused in its log, or wait for its first scan",
   );
 }

@@ -132,7 +132,7 @@ export async function checkDisk(
   if (!isGranted({ name: "sys", kind: "statfs" })) {
     return findings.ok(
       "disk",
-      "room on it is not known: Deno tells with --allow-sys=statfs",
+      "free space unknown: to see it, grant --allow-sys=statfs",
     );
   }
   let bytes: number;
@@ -142,12 +142,12 @@ export async function checkDisk(
   } catch (error) {
     return findings.ok(
       "disk",
-      `room on it is not known: ${describeCause(error)}`,
+      `free space unknown: ${describeCause(error)}`,
     );
   }
   const says = `${(bytes / GIB).toFixed(1)} GiB free at ${show(folder)}`;
   if (bytes >= limits.spareDiskBytes) return findings.ok("disk", says);
-  findings.warn("disk", says, "make room, or save elsewhere");
+  findings.warn("disk", says, "free some space, or save elsewhere");
 }
 
 /** The file access that a role needs. */

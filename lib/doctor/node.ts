@@ -221,8 +221,8 @@ class Trial {
     if (outcome === "unchecked") {
       return findings.warn(
         "reach",
-        "the relay did not try: it has just done so, or is busy",
-        "run it again in some seconds",
+        "the relay did not try: it tried a moment ago, or is busy",
+        "run it again in a few seconds",
       );
     }
     const says = "the relay cannot dial this node";
@@ -256,7 +256,7 @@ class Trial {
     if (session.isPrivate) {
       return this.#findings.ok(
         "tunnel",
-        "the node can be attached; to try one takes a client with its token",
+        "the node can be attached; only a client with a token can try a tunnel",
       );
     }
     const dialer = new RelayDialer(

@@ -153,7 +153,7 @@ function tellIdentity(
 
 function tellVersions({ version }: Hello, findings: Findings): void {
   const theirs = version === undefined
-    ? "the relay does not tell its own"
+    ? "the relay does not report its version"
     : `the relay is ${show(version)}`;
   findings.ok(
     "versions",
@@ -177,7 +177,7 @@ function tellClock(
   if (time === undefined) {
     return findings.ok(
       "clock",
-      "the relay does not tell its time; its certificate is valid by this clock",
+      "the relay does not report its time; its certificate is valid by this clock",
     );
   }
   const aheadMs = time - (askedAt + ms / 2);
@@ -187,7 +187,7 @@ function tellClock(
   if (Math.abs(aheadMs) <= limits.clockSkewMs + ms / 2) {
     return findings.ok("clock", says);
   }
-  findings.warn("clock", says, "set the one that is wrong");
+  findings.warn("clock", says, "set the clock that is wrong");
 }
 
 /** Reports that a private relay has admitted this peer. */
@@ -206,7 +206,7 @@ export function tellAccess(
   findings.ok(
     "access",
     session.isPrivate
-      ? "the relay is private, and takes the token"
+      ? "the relay is private, and accepts the token"
       : "the relay is open: anyone who can reach it may use it",
   );
 }

@@ -94,7 +94,7 @@ function tell(
       return findings.warn(
         "swarm",
         "the relay did not try to dial this machine: it is busy",
-        "run it again in some seconds",
+        "run it again in a few seconds",
       );
     case "holder_refused":
       return findings.warn(

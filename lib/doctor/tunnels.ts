@@ -24,7 +24,7 @@ export async function checkEntrances(
 ): Promise<boolean> {
   const { limits, signal, plaintext } = options;
   if (!options.tunnels) {
-    findings.ok("tunnels", "not wanted");
+    findings.ok("tunnels", "turned off");
     return false;
   }
   const [entrance] = session.entrances;
@@ -96,7 +96,7 @@ export async function checkTunnel(
     }
   }
   if (failure !== undefined) return findings.failed("tunnel", failure);
-  findings.ok("tunnel", "no node is attached to which one could be tried");
+  findings.ok("tunnel", "no node is attached, so no tunnel could be tried");
 }
 
 /** The codes with which a relay refuses a tunnel to a node that has left. */

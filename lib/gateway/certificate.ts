@@ -21,8 +21,8 @@ export function checkCertificate(
   if (first.checkPrivateKey(second)) return;
   throw new Failure("usage", {
     what: "Cannot use certificate",
-    why: "the key is that of another one",
-    remedy: "give the key that it was made with",
+    why: "the key belongs to another certificate",
+    remedy: "give the key of this certificate",
   });
 }
 

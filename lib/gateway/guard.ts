@@ -27,12 +27,12 @@ export function refusalOf(
   if (host !== undefined && !isOwnHost(host, names)) {
     return {
       status: 421,
-      why: "this gateway does not answer to that name; use its address, or " +
-        "have it told its name",
+      why:
+        "this gateway does not accept that host name; use its address, or ask its owner to add the name",
     };
   }
   if (!isFromElsewhere(request)) return undefined;
-  return { status: 403, why: "a page of another site asked for this" };
+  return { status: 403, why: "a page of another site sent this request" };
 }
 
 /**

@@ -207,7 +207,7 @@ export class LinkDoor implements AsyncDisposable {
     }
     throw new Failure("usage", {
       what: "Cannot use link",
-      why: "it is for another relay than that of this gateway",
+      why: "it is for a relay that this gateway does not use",
       remedy: "ask the sender for a link to this gateway",
     });
   }

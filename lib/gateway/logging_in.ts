@@ -40,7 +40,7 @@ export function unproved(
   if (!accepts.includes("text/html")) {
     return proof === "blocked"
       ? plainAnswer(429, message, [["Retry-After", "60"]])
-      : plainAnswer(401, "this gateway wants its token", [[
+      : plainAnswer(401, "this gateway requires its token", [[
         "WWW-Authenticate",
         'Basic realm="relay-p2p", charset="UTF-8"',
       ]]);

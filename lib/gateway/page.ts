@@ -95,7 +95,7 @@ ${alertOf(error?.message ?? "", "problem")}
 <div id="paste"><h1>Paste the link</h1><label class="small" for="link">The link that you were given begins with p2p://</label><textarea id="link" name="link" required autocomplete="off" spellcheck="false"></textarea></div>
 <button id="press" class="main">${iconOf("download")}Download</button>
 </form>
-<p class="small">The file comes from the machine of the person who sent you the link, and is verified on its way. Looking at this page does not use the link up; the button does.</p>
+<p class="small">The file comes from the machine of the person who sent you the link, and is verified on its way. Opening this page does not use up the link; the button does.</p>
 <noscript><p class="small">Without script this page cannot read the link in its own address: paste it above.</p></noscript>
 </main>
 </body>

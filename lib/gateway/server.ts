@@ -44,7 +44,7 @@ export interface GatewayOptions
   /** A certificate for this gateway, and its key. */
   tls?: WebCertificate;
   /**
-   * Whether other machines may connect in the clear: everybody on the way reads
+   * Whether other machines may connect in the clear: anyone on the network path reads
    * the token and the files.
    */
   inClear?: boolean;
@@ -140,7 +140,7 @@ function requireSafe(
       `its token has only ${
         counted(token.length, "character")
       }, and is easy to guess`,
-      `take one of at least ${LEAST_TOKEN_LENGTH}`,
+      `choose one of at least ${LEAST_TOKEN_LENGTH}`,
     );
   }
   if (isLoopback(listen.host)) return;
@@ -152,8 +152,8 @@ function requireSafe(
   }
   if (tls === undefined && !inClear) {
     refuse(
-      "other machines can connect there, and everybody on the way could read",
-      "give it a certificate and its key, or allow it to be in the clear",
+      "other machines can connect there, and anyone on the network path could read",
+      "give it a certificate and its key, or allow it without encryption",
     );
   }
 }

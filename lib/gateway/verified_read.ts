@@ -255,7 +255,7 @@ class Reader {
     if (hashes.every((hash, n) => manifest.has(first + n, hash))) {
       return bytes as Uint8Array<ArrayBuffer>;
     }
-    throw new ProtocolError("corrupt_piece", "it sent a piece that is wrong");
+    throw new ProtocolError("corrupt_piece", "it sent a wrong piece");
   }
 
   /**
@@ -267,7 +267,7 @@ class Reader {
     for (const line of this.#lines.values()) {
       void line.lease.then((lease) => {
         if (lease.users === 1 && line.owedBytes > this.#options.drainBytes) {
-          lease.session.abort(new Error("nobody reads on"));
+          lease.session.abort(new Error("the reader stopped"));
         }
         lease.release();
       }, () => {}); // it was told where it was used

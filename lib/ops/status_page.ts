@@ -88,7 +88,7 @@ export function renderStatusPage(model: StatusModel): string {
           </section>
         </main>
         <footer>
-          <p>Counts only: no name, no id, no address. The page loads itself again every ${REFRESH_SECONDS} seconds. For programs: <a href="metrics">metrics</a>, <a href="healthz">health</a>.</p>
+          <p>Counts only: no name, no id, no address. This page reloads every ${REFRESH_SECONDS} seconds. For programs: <a href="metrics">metrics</a>, <a href="healthz">health</a>.</p>
         </footer>
       </body>
     </html>

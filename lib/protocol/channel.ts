@@ -256,7 +256,10 @@ export class Channel implements AsyncDisposable {
       throw this.#error("rate_limited", "sends messages too fast");
     }
     if (header.type === DATA_FRAME_TYPE) {
-      throw this.#error("wrong_phase", "sent file bytes nobody asked for");
+      throw this.#error(
+        "wrong_phase",
+        "sent file bytes that were not requested",
+      );
     }
     const body = await this.#body(header.length);
     const message = decodeMessage({ type: header.type, body }, allowed);
@@ -283,7 +286,10 @@ export class Channel implements AsyncDisposable {
 
   async #dataFrame(header: FrameHeader): Promise<DataFrame> {
     if (header.length <= REQUEST_BYTES) {
-      throw this.#error("bad_message", "sent no file bytes where some must be");
+      throw this.#error(
+        "bad_message",
+        "left out file bytes that must be there",
+      );
     }
     const request = new Uint8Array(REQUEST_BYTES);
     await this.readData(request);

@@ -111,7 +111,7 @@ export class Tunnels {
   attach(id: string, channel: Channel): Disposable {
     const former = this.#attached.get(id);
     if (former !== undefined && former !== channel) {
-      former.send(refusal("replaced", "this node has attached anew"))
+      former.send(refusal("replaced", "this node attached again"))
         .catch(gone)
         .finally(() => void former.close());
     }
@@ -333,8 +333,8 @@ export class Tunnels {
 }
 
 const OPEN_REFUSAL_TEXT = {
-  too_many_tunnels: "the relay carries as many tunnels as it may",
-  too_many_tunnels_for_node: "the node has as many tunnels as it may",
+  too_many_tunnels: "the relay has reached its limit of tunnels",
+  too_many_tunnels_for_node: "the node has reached its limit of tunnels",
   too_many_tunnels_for_address: "too many tunnels for this address",
 } as const;
 

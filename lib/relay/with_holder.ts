@@ -252,7 +252,7 @@ export class HolderTalk implements Disposable {
 }
 
 const HOLDER_REFUSAL_TEXT: Readonly<Record<HolderRefusal, string>> = {
-  ["too_many_holders"]: "the relay lists as many holders as it may",
+  ["too_many_holders"]: "the relay has reached its limit of holders",
   ["too_many_holders_for_address"]: "too many holders at this address",
   ["too_many_contents"]: "too many contents are held",
   ["too_many_contents_for_address"]: "too many contents at this address",

@@ -377,6 +377,6 @@ const REGISTER_REFUSAL_TEXT = {
   identity_used_twice: "another process uses this identity",
   stale_sequence: "a newer registration of this node is known",
   registering_too_fast: "this identity registers too often; is it used twice?",
-  registry_full: "the relay lists as many nodes as it may",
+  registry_full: "the relay has reached its limit of nodes",
   too_many_nodes_for_address: "too many nodes registered from this address",
 } as const;

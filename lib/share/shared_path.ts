@@ -59,7 +59,7 @@ export async function resolvePaths(
   paths: readonly SharedPath[],
   limits: Pick<Limits, "sharePathCount">,
 ): Promise<(SharedFolder | LoneFile)[]> {
-  if (paths.length === 0) throw new TypeError("Nothing is to be shared");
+  if (paths.length === 0) throw new TypeError("There is nothing to share");
   if (paths.length > limits.sharePathCount) {
     throw new Failure("usage", {
       what: `Cannot share ${paths.length} folders and files`,
@@ -158,7 +158,7 @@ function refuseNested(found: readonly (SharedFolder | LoneFile)[]): void {
       what: "Cannot share",
       where: show(given),
       why: `it lies in ${show(around.given)}, which is shared too`,
-      remedy: "share the outer one alone",
+      remedy: "share only the outer one",
     });
   }
 }

@@ -37,7 +37,7 @@ import { watchBeside, watchHere } from "./watch_source.ts";
 import { Turns } from "../base/turns.ts";
 
 const SEPARATOR = Deno.build.os === "windows" ? "\\" : "/";
-const REPLACED = "another folder has taken its place";
+const REPLACED = "it was replaced by another folder";
 
 /** Keeps the files of one folder up to date. */
 export class FolderUpkeep implements Upkeep {

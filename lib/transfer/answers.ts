@@ -79,7 +79,7 @@ export interface Answer {
 export function unasked(from: string): ProtocolError {
   return new ProtocolError(
     "wrong_phase",
-    `${from} sent an answer nobody asked for`,
+    `${from} sent an answer that was not requested`,
   );
 }
 
@@ -291,7 +291,7 @@ export class PiecesAnswer implements Answer {
       return this.#refused.resolve(message);
     }
     if (message.kind !== "pieces") {
-      throw lie(this.#from, "something else than pieces");
+      throw lie(this.#from, "a reply that is not pieces");
     }
     this.#left -= message.hashes.length / HASH_BYTES;
     if (this.#left < 0) {
@@ -339,7 +339,7 @@ export class BatchAnswer implements Answer {
         this.receiver.skip(message);
         break;
       default:
-        throw lie(this.#from, "something else than files");
+        throw lie(this.#from, "a reply that is not files");
     }
     this.isDone = this.receiver.left === 0;
     if (this.isDone) this.#refused.resolve(undefined);

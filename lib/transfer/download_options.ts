@@ -62,7 +62,7 @@ export interface DownloadOptions {
     failure: FileFailure,
     nowhere: readonly number[],
   ) => void;
-  /** A source gave trouble. */
+  /** A source had a problem. */
   readonly onTrouble: (trouble: SourceTrouble) => void;
   /** Words for what a source failed with. */
   readonly describe?: (error: unknown) => string;

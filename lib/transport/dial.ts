@@ -219,7 +219,7 @@ export function notProven(
   return new ProtocolError(
     "identity_mismatch",
     `Cannot open TLS with ${formatEndpoint(endpoint)}: ` +
-      `the program that answers there does not prove to be ${id}`,
+      `the program that answers there cannot prove that it is ${id}`,
     { cause: error },
   );
 }

@@ -42,7 +42,7 @@ export async function startPinned(
       .find((symbol) => symbol.description === "getPeerCertificate");
     if (method === undefined) {
       throw new TypeError(
-        "Cannot verify peers: this version of Deno does not tell the certificate of a TLS connection; use Deno 2.9.6",
+        "Cannot verify peers: this version of Deno does not show the certificate of a TLS connection; use Deno 2.9.6",
       );
     }
     const { raw } = prototype[method].call(tls, false) ?? {};

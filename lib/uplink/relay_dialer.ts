@@ -339,13 +339,13 @@ export class RelayDialer {
     ) {
       throw new ProtocolError(
         "wrong_service",
-        "Cannot greet relay: it is none",
+        "Cannot greet relay: it is not a relay",
       );
     }
     if (met.id !== null && id !== met.id) {
       throw new ProtocolError(
         "bad_message",
-        "Cannot greet relay: it claims another id than it proved",
+        "Cannot greet relay: its claimed id differs from the id that it proved",
       );
     }
     const credentials = credentialsFor({ isPrivate, id, nonce }, {

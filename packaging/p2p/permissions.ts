@@ -139,8 +139,7 @@ class Access {
       what: "Cannot start",
       where: show(path),
       why:
-        "Deno grants no path with a comma, and the folder around it is the " +
-        "root",
+        "Deno cannot grant a path with a comma, and its parent folder is the root",
       remedy: "rename it",
     });
   }

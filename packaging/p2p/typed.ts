@@ -173,7 +173,7 @@ function refuseStrayOption({ typed }: CommandLine, command = "dialogue"): void {
     what: "Cannot use option",
     where: `--${stray}`,
     why: "this command has no such option",
-    remedy: `it goes with p2p ${owner}`,
+    remedy: `use it with p2p ${owner}`,
   });
 }
 

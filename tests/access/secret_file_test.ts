@@ -73,7 +73,7 @@ for (const [what, content] of CONTENTS) {
     const error = await assertRejects(
       () => readSecretFile(file.path, "token"),
       Failure,
-      "it does not hold one word",
+      "it does not contain exactly one word",
     );
     assert(!error.message.includes(WORD));
   });

@@ -171,7 +171,7 @@ testInBrowser(
     await page.waitForSelector("#problem:not([hidden])");
     assertEquals(
       await page.textContent("#problem"),
-      "Cannot use link: it was cut or altered",
+      "Cannot use link: it is incomplete or was altered",
     );
     assertEquals(await page.isDisabled("#press"), true);
     assertEquals(errors, []);

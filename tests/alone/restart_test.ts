@@ -85,7 +85,7 @@ Deno.test("cat right after a relay was killed and started again says that nodes 
   assertEquals(early.code, 4, early.stderr.join("\n"));
   assertMatch(
     early.stderr.at(-1) ?? "",
-    /the relay came back \d+ s ago, and nodes may still be coming back: try again in half a minute$/,
+    /the relay started \d+ s ago, and some nodes may not have registered again yet: try again in half a minute$/,
   );
   node.signal("SIGCONT");
   await again.stderr.until(REGISTERED);

@@ -89,8 +89,8 @@ for (
     ["224.0.0.1", 1500, "multicast, reserved or broadcast address"],
     ["255.255.255.255", 1500, "multicast, reserved or broadcast address"],
     ["ff02::1", 1500, "multicast address"],
-    ["fe80::1", 1500, "address of one link alone"],
-    ["febf::1", 1500, "address of one link alone"],
+    ["fe80::1", 1500, "address that works on one link only"],
+    ["febf::1", 1500, "address that works on one link only"],
     ["fec0::1", 1500, undefined],
     ["fd00::1", 1500, undefined],
     ["::ffff:127.0.0.1", 1500, "IPv4 written as IPv6"],
@@ -268,8 +268,7 @@ Deno.test("parseHost refuses an address with a zone, and says why", () => {
   assertThrows(
     () => parseHost("fe80::1%eth0"),
     Failure,
-    "Cannot use host (fe80::1%eth0): an address with a zone is of use on one " +
-      "link alone; give a name, an IPv4 address, or an IPv6 address without %",
+    "Cannot use host (fe80::1%eth0): an address with a zone works only on one network link; give a name, an IPv4 address, or an IPv6 address without %",
   );
 });
 

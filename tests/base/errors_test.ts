@@ -57,7 +57,7 @@ for (
     [new Deno.errors.AddrInUse("x"), "the port is in use by another program"],
     [
       new Deno.errors.NotCapable("x"),
-      "this process was not given the permission",
+      "Deno did not give this process the permission",
     ],
     [new ProtocolError("idle", "words"), "words"],
     [new Error("secret"), "Error"],

@@ -42,7 +42,7 @@ Deno.test({
     );
     assertEquals(
       grantRemedy(["/a,b"], "read"),
-      "rename it: Deno grants no path with a comma, and the folder around it is the root",
+      "rename it: Deno cannot grant a path with a comma, and its parent folder is the root",
     );
   },
 });

@@ -4,17 +4,17 @@ import { assertEquals } from "@std/assert";
 import { runRoleHere } from "../_here.ts";
 
 const WITHOUT =
-  "without --swarm nothing is given to others; add --swarm, or leave it out";
+  "without --swarm nothing is sent to other clients; add --swarm, or omit this option";
 
 for (
   const [words, line] of [
     [
       "cat 1.txt --swarm",
-      "Cannot use option (--swarm): cat does not use it; it goes with get, doctor",
+      "Cannot use option (--swarm): cat does not use it; use it with get, doctor",
     ],
     [
       "ls --linger 1m",
-      "Cannot use option (--linger): ls does not use it; it goes with get",
+      "Cannot use option (--linger): ls does not use it; use it with get",
     ],
     [
       "get 1.txt -o - --swarm",
@@ -31,11 +31,11 @@ for (
     ["get 1.txt --linger 0", `Cannot use option (--linger): ${WITHOUT}`],
     [
       "get 1.txt --swarm --linger 30",
-      "Cannot use --linger (30): wanted a time, as 90s, 30m, 24h or 7d",
+      "Cannot use --linger (30): wanted a time, such as 90s, 30m, 24h or 7d",
     ],
     [
       "get 1.txt --swarm --limit-upload much",
-      "Cannot use --limit-upload (much): wanted bytes a second, as 500K, 20M or 1G",
+      "Cannot use --limit-upload (much): wanted bytes per second, such as 500K, 20M or 1G",
     ],
   ] as const
 ) {

@@ -32,8 +32,8 @@ interface WrongUse {
 
 const ANYTHING = ["--allow-read", "--allow-write"];
 
-const CUT = "it is not whole: it was cut or altered; " +
-  "copy it again, whole, or ask for a new one";
+const CUT = "it is incomplete or was altered; " +
+  "copy it again completely, or ask for a new one";
 
 /** What looks like a link by that relay. */
 function linkOf(relay: string): string {
@@ -88,14 +88,14 @@ const WRONG_USES: readonly WrongUse[] = [
     args: ({ relay }) => [relay, "ls", "--overwrite"],
     code: 2,
     line: () =>
-      "Cannot use option (--overwrite): ls does not use it; it goes with get",
+      "Cannot use option (--overwrite): ls does not use it; use it with get",
   },
   {
     what: "an option of other scripts",
     args: ({ relay }) => [relay, "get", "1.txt", "--metrics", "127.0.0.1:0"],
     code: 2,
     line: () =>
-      "Cannot use option (--metrics): there is no such option; it goes with relay.ts and peer_node.ts",
+      "Cannot use option (--metrics): there is no such option; use it with relay.ts and peer_node.ts",
   },
   {
     what: "an option of the node given to the relay",
@@ -103,7 +103,7 @@ const WRONG_USES: readonly WrongUse[] = [
     args: () => ["--tunnel", "0"],
     code: 2,
     line: () =>
-      "Cannot use option (--tunnel): there is no such option; it goes with peer_node.ts and peer_client.ts",
+      "Cannot use option (--tunnel): there is no such option; use it with peer_node.ts and peer_client.ts",
   },
   {
     what: "a name that begins with a dash",
@@ -127,16 +127,14 @@ const WRONG_USES: readonly WrongUse[] = [
     ],
     permissions: () => ANYTHING,
     code: 2,
-    line: () =>
-      "Cannot use --overlap (1h): it goes with --previous-secret-file",
+    line: () => "Cannot use --overlap (1h): it needs --previous-secret-file",
   },
   {
     what: "an overlap with no secret at all",
     script: "relay.ts",
     args: () => ["--overlap", "1h", "0"],
     code: 2,
-    line: () =>
-      "Cannot use --overlap (1h): it goes with --previous-secret-file",
+    line: () => "Cannot use --overlap (1h): it needs --previous-secret-file",
   },
   {
     what: "a node's doctor without a relay",
@@ -264,7 +262,7 @@ const WRONG_USES: readonly WrongUse[] = [
     args: ({ relay, folder }) => [relay, "get", "1.txt", "-o", folder],
     code: 8,
     line: ({ folder }) =>
-      `Cannot save file (${folder}/1.txt): it already exists with different content; give --overwrite to replace it, or -o for another place`,
+      `Cannot save file (${folder}/1.txt): it already exists with different content; use --overwrite to replace it, or -o to save elsewhere`,
   },
   {
     what: "no leave to read where it is to be saved",
@@ -272,7 +270,7 @@ const WRONG_USES: readonly WrongUse[] = [
     permissions: () => [],
     code: 7,
     line: ({ folder }) =>
-      `Cannot save to (${folder}): this process was not given the permission; grant it with --allow-read=${folder} --allow-write=${folder} where it is a folder, or else grant it with --allow-read=${
+      `Cannot save to (${folder}): Deno did not give this process the permission; grant it with --allow-read=${folder} --allow-write=${folder} where it is a folder, or else grant it with --allow-read=${
         dirname(folder)
       } --allow-write=${dirname(folder)}`,
   },
@@ -283,7 +281,7 @@ const WRONG_USES: readonly WrongUse[] = [
     permissions: () => [],
     code: 7,
     line: ({ folder }) =>
-      `Cannot share folder (${folder}): this process was not given the permission; grant it with --allow-read=${folder}`,
+      `Cannot share folder (${folder}): Deno did not give this process the permission; grant it with --allow-read=${folder}`,
   },
   {
     what: "a node without its port",
@@ -341,7 +339,7 @@ const WRONG_USES: readonly WrongUse[] = [
     permissions: () => ANYTHING,
     code: 2,
     line: ({ folder }) =>
-      `Cannot use --base (${folder}/1.txt): it goes with one name`,
+      `Cannot use --base (${folder}/1.txt): it needs exactly one file name`,
   },
   {
     what: "an older file for what is not saved",
@@ -361,7 +359,7 @@ const WRONG_USES: readonly WrongUse[] = [
     permissions: () => ANYTHING,
     code: 8,
     line: ({ folder }) =>
-      `Cannot use base file (${folder}/no): there is no such file; name an older version of the file, or leave --base out`,
+      `Cannot use base file (${folder}/no): there is no such file; name an older version of the file, or omit --base`,
   },
   {
     what: "a folder for an older file",
@@ -371,7 +369,7 @@ const WRONG_USES: readonly WrongUse[] = [
     permissions: () => ANYTHING,
     code: 8,
     line: ({ folder }) =>
-      `Cannot use base file (${folder}): it is a folder; name an older version of the file, or leave --base out`,
+      `Cannot use base file (${folder}): it is a folder; name an older version of the file, or omit --base`,
   },
   {
     what: "an older file that the client may not read",
@@ -385,7 +383,7 @@ const WRONG_USES: readonly WrongUse[] = [
     ],
     code: 7,
     line: () =>
-      "Cannot use base file (/var/old/1.txt): this process was not given the permission; grant it with --allow-read=/var/old/1.txt",
+      "Cannot use base file (/var/old/1.txt): Deno did not give this process the permission; grant it with --allow-read=/var/old/1.txt",
   },
   {
     what: "the file to be saved for the older file",
@@ -396,7 +394,7 @@ const WRONG_USES: readonly WrongUse[] = [
     permissions: () => ANYTHING,
     code: 8,
     line: ({ folder }) =>
-      `Cannot use base file (${folder}/received/../1.txt): it is the file to be saved; leave it out: --overwrite keeps what is right in that file`,
+      `Cannot use base file (${folder}/received/../1.txt): it is the file to be saved; omit it: --overwrite keeps the right pieces of that file`,
   },
   {
     what: "a file that is not what was received",

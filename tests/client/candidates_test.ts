@@ -95,13 +95,13 @@ Deno.test("Where no index has a name, the failure says how many nodes were not a
   assertEquals([kind, askedIn(log)], ["not_found", []]);
   assertEquals(
     message,
-    "Cannot find file (nowhere): the relay's index has it at none of 4 nodes",
+    "Cannot find file (nowhere): the relay's index lists it at none of 4 nodes",
   );
   const near = await fetch(relay, "other/x.jpg", BY_INDEX);
   assertEquals(
     near.message,
     "Cannot find file (other/x.jpg): none of 2 nodes has it, and the relay's " +
-      "index has it at none of 2 others",
+      "index lists it at none of 2 others",
   );
 });
 

@@ -203,9 +203,8 @@ Deno.test("A file that its node cannot read is told with its node, the cause and
   await using folder = await tempShare();
   const { why } = await outcome(relay, folder, ["f"]);
   assertEquals(why, {
-    "f": "Cannot fetch file (f): no node that has it is left, at 0 % " +
-      "(mallory: the file cannot be read); see that the node may read it, and " +
-      "its disk is well",
+    "f": "Cannot fetch file (f): every node that has it failed, at 0 % " +
+      "(mallory: the file cannot be read); check that the node may read it, and that its disk works",
   });
   const { kind, message } = await fetch(relay, "f");
   assertEquals(kind, "undelivered");
@@ -248,6 +247,6 @@ Deno.test("A file that no node describes is named, with the cause", async () => 
   const { why } = await outcome(relay, folder, ["f"]);
   assertEquals(why, {
     "f": "Cannot fetch file (f): no node could describe it (mallory: it " +
-      "refused: no disk); see that the node may read it, and its disk is well",
+      "refused: no disk); check that the node may read it, and that its disk works",
   });
 });

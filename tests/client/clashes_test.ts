@@ -245,7 +245,7 @@ Deno.test("getFiles stops at once when the folder it saves in is removed, and sa
   assertEquals(error instanceof Failure && error.kind, "local");
   assertMatch(
     String(error),
-    /gone\/f\): its folder was removed while it was being received; make the folder again, and repeat the command$/,
+    /gone\/f\): its folder was removed while it was being received; create the folder again, and repeat the command$/,
   );
   const last = log.of("progress").at(-1);
   assertEquals(last!.received < LARGE.length, true, `${last?.received} bytes`);

@@ -329,7 +329,7 @@ Deno.test("getFiles does not write through a link that stands for the partial fi
   }
 });
 
-Deno.test("getFiles fetches nothing of what exists already, and says so", async () => {
+Deno.test("getFiles fetches nothing of what already exists, and says so", async () => {
   await using relay = await startRelay();
   const files = {
     "f": MIDDLE,

@@ -231,7 +231,7 @@ Deno.test("maxRelayedBytes stops a get that comes through the relay, which the n
   assertEquals(
     new Set(stopped.log.of("node_trouble").map(({ cause }) => cause)),
     new Set([
-      "as many bytes have come through the relay as allowed",
+      "the limit of bytes through the relay is reached",
     ]),
   );
   assertEquals(stopped.log.trouble.at(-1)?.endsWith("broke_off, out"), true);

@@ -62,7 +62,7 @@ for (const { what, put, isThere } of OCCUPANTS) {
     await partial.write(0, CONTENT.slice());
     await put(path); // after the client has looked
     const failure = await rejection(partial.finish());
-    assertEquals(failure.parts.why, "exists already");
+    assertEquals(failure.parts.why, "already exists");
     assertEquals(failure.parts.remedyCode, "replace_or_elsewhere");
     assert(await isThere(path));
     const again = await open(path);
@@ -76,7 +76,7 @@ for (const { what, put, isThere } of OCCUPANTS) {
     await put(path);
     const saving = new SmallFiles().save(path, CONTENT.slice(0, 9), NEW);
     const failure = await rejection(saving);
-    assertEquals(failure.parts.why, "exists already");
+    assertEquals(failure.parts.why, "already exists");
     assertEquals(failure.parts.remedyCode, "replace_or_elsewhere");
     assert(await isThere(path));
   });
@@ -226,7 +226,7 @@ for (const { name, content, save } of SAVES) {
       await save(join(folder.path, "new"));
       await assertContent(join(folder.path, "new"), content);
       const failure = await rejection(save(join(folder.path, "old")));
-      assertEquals(failure.parts.why, "exists already");
+      assertEquals(failure.parts.why, "already exists");
       assertEquals(await Deno.readTextFile(join(folder.path, "old")), "mine");
     });
   }

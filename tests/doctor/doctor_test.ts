@@ -137,8 +137,8 @@ Deno.test("The doctor says so where a relay tells neither time nor version, as o
     nodes: "warning",
     tunnels: "warning",
   });
-  assertMatch(seen.of("clock").says, /does not tell/);
-  assertMatch(seen.of("versions").says, /does not tell/);
+  assertMatch(seen.of("clock").says, /does not report/);
+  assertMatch(seen.of("versions").says, /does not report/);
 });
 
 Deno.test("The doctor warns of a disk with less room than it should have", async () => {
@@ -283,12 +283,12 @@ Deno.test("The doctor tells what the index knows of a node that runs, and leaves
     }, seen.findings);
     return seen.of("index");
   };
-  assertMatch((await examine()).says, /does not run/);
+  assertMatch((await examine()).says, /is not running/);
   const shared = { a: "a", b: "b" };
   await using off = await startNode(relay, shared, { identity, index: false });
   const none = await examine();
   assertEquals(none.verdict, "warning");
-  assertMatch(none.says, /has none of the node that runs/);
+  assertMatch(none.says, /has no index of it/);
   assertEquals(relay.server.nodeCount, 1, "the node is still listed");
   await off.server.close();
   await using node = await startNode(relay, shared, { identity });

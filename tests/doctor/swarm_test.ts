@@ -68,7 +68,7 @@ const WARNED: readonly [string, RelayOptions["limits"], string][] = [
     "a relay without room for holders",
     { holderCount: 0 },
     "this machine cannot give: Cannot take part in swarm (RELAY): the relay " +
-    "refused: the relay lists as many holders as it may (too_many_holders)",
+    "refused: the relay has reached its limit of holders (too_many_holders)",
   ],
 ];
 

@@ -24,7 +24,7 @@ export const OF_COMMANDS: Readonly<Record<string, Trials>> = {
       wrong: here.client("peers"),
       right: here.client("nodes"),
     }),
-    "it goes with help": (here) => ({
+    "use it with help": (here) => ({
       wrong: here.client("ls", "--all"),
       right: here.bare("help", "--all"),
     }),
@@ -49,7 +49,7 @@ export const OF_COMMANDS: Readonly<Record<string, Trials>> = {
     },
   },
   "lib/cli/commands/run_client.ts": {
-    'it goes with ${named.join(", ")}': (here) => ({
+    'use it with ${named.join(", ")}': (here) => ({
       wrong: here.client("ls", "--receipt=r.json"),
       right: here.client("get", "a.txt", "--receipt=r.json"),
     }),
@@ -69,7 +69,7 @@ export const OF_COMMANDS: Readonly<Record<string, Trials>> = {
     }),
   },
   "lib/cli/commands/list.ts": {
-    "see the command nodes": async (here) => {
+    "list the nodes with the command nodes": async (here) => {
       const { address, end } = await ownRelay();
       return {
         wrong: here.bare(address, "ls"),
@@ -106,7 +106,7 @@ export const OF_COMMANDS: Readonly<Record<string, Trials>> = {
     },
   },
   "lib/cli/options/config.ts": {
-    'it goes with ${option.roles.join(", ")}': async (here) => {
+    'use it with ${option.roles.join(", ")}': async (here) => {
       await here.write("wrong.toml", '[relay]\noutput = "there/"\n');
       await here.write("right.toml", '[client]\noutput = "there/"\n');
       return {
@@ -197,7 +197,7 @@ export const OF_COMMANDS: Readonly<Record<string, Trials>> = {
       wrong: here.client("get", "-x", "-o", "there/"),
       right: here.client("get", "-o", "there/", "--", "-x"),
     }),
-    'it goes with ${ others.map((other) => spoken(other).script).join(" and ") }':
+    'use it with ${ others.map((other) => spoken(other).script).join(" and ") }':
       (here) => ({
         wrong: here.client("--motd=hello", "ls"),
         right: here.newRelay("--motd=hello", "0"),
@@ -235,7 +235,7 @@ export const OF_COMMANDS: Readonly<Record<string, Trials>> = {
     }),
   },
   "lib/cli/roles/private_files.ts": {
-    "name another place with --${option}": async (here) => {
+    "choose another path with --${option}": async (here) => {
       await Deno.mkdir(`${here.path}/kept`);
       return {
         wrong: shares(here, "share", "--state=share/kept"),
@@ -244,7 +244,7 @@ export const OF_COMMANDS: Readonly<Record<string, Trials>> = {
     },
   },
   "lib/cli/commands/receipt.ts": {
-    "give --overwrite to replace it, or another name": (here) => ({
+    "use --overwrite to replace it, or choose another name": (here) => ({
       wrong: here.client("get", "a.txt", "--receipt=there/b.txt"),
       right: here.client(
         "get",
@@ -253,7 +253,7 @@ export const OF_COMMANDS: Readonly<Record<string, Trials>> = {
         "--overwrite",
       ),
     }),
-    "create it first, or choose another place": (here) => ({
+    "create it first, or choose another path": (here) => ({
       wrong: here.client("get", "a.txt", "--receipt=missing/r.json"),
       mend: () => Deno.mkdir(`${here.path}/missing`),
     }),
@@ -264,7 +264,7 @@ export const OF_COMMANDS: Readonly<Record<string, Trials>> = {
         right: here.bare("verify", "a.txt", "r.json"),
       };
     },
-    "name another place": (here) => ({
+    "choose another path": (here) => ({
       wrong: here.client("get", "a.txt", "--receipt=there", "--overwrite"),
       right: here.client("get", "a.txt", "--receipt=there/r.json"),
     }),

@@ -130,7 +130,7 @@ export const OF_ENGINES: Readonly<Record<string, Trials>> = {
     },
   },
   "lib/share/shared_path.ts": {
-    "share the outer one alone": async (here) => {
+    "share only the outer one": async (here) => {
       await Deno.mkdir(`${here.path}/share/inner`);
       return {
         wrong: sharesAll(here, "share", "share/inner"),
@@ -181,7 +181,7 @@ export const OF_ENGINES: Readonly<Record<string, Trials>> = {
     },
   },
   "lib/access/link.ts": {
-    "copy it again, whole, or ask for a new one": async (here) => {
+    "copy it again completely, or ask for a new one": async (here) => {
       const link = await linkOf(here);
       return {
         wrong: here.bare("get", link.slice(0, -3)),
@@ -249,7 +249,7 @@ export const OF_ENGINES: Readonly<Record<string, Trials>> = {
         right: here.newRelay("--secret-file=secret", "0"),
       };
     },
-    "put the ${what} in it, alone": async (here) => {
+    "put the ${what} in it, and nothing else": async (here) => {
       await here.write("secret", `my secret ${SECRET}`);
       return {
         wrong: here.newRelay("--secret-file=secret", "0"),
@@ -352,7 +352,7 @@ export const OF_ENGINES: Readonly<Record<string, Trials>> = {
     grantRemedy: (here) => ({
       wrong: ungranted(here.client("get", "sub/", "-o", "there")),
     }),
-    "Deno opens what is below /dev, /proc and /sys with --allow-all alone: name another place, or grant that":
+    "Deno opens what is below /dev, /proc and /sys with --allow-all alone: choose another path, or grant that":
       (here) => ({
         wrong: {
           ...here.client("get", "a.txt", "-o", "/dev/shm/"),
@@ -380,14 +380,14 @@ export const OF_ENGINES: Readonly<Record<string, Trials>> = {
     },
   },
   "lib/cli/output/remedies.ts": {
-    "give --overwrite to replace it, or -o for another place": async (here) => {
+    "use --overwrite to replace it, or -o to save elsewhere": async (here) => {
       await here.write("a.txt", "mine\n");
       return {
         wrong: here.client("get", "a.txt"),
         right: here.client("get", "a.txt", "--overwrite"),
       };
     },
-    "move it away, or give -o for another place": async (here) => {
+    "move it away, or save elsewhere with -o": async (here) => {
       await Deno.mkdir(`${here.path}/a.txt`);
       const get = here.client("get", "a.txt", "--overwrite");
       return {
@@ -404,15 +404,15 @@ export const OF_ENGINES: Readonly<Record<string, Trials>> = {
       };
     },
     "create it first, or choose another with -o": noFolderForDoctor,
-    "name another with -o": (here) => ({
+    "choose another with -o": (here) => ({
       wrong: here.client("doctor", "-o", "there/b.txt/"),
       right: here.client("doctor", "-o", "there/"),
     }),
-    "name another --state folder": (here) => ({
+    "choose another --state folder": (here) => ({
       wrong: here.newRelay("--state=there/b.txt", "0"),
       right: here.newRelay("--state=kept", "0"),
     }),
-    "name another --state folder, or move the file away to get a new identity":
+    "choose another --state folder, or move the file away to get a new identity":
       async (here) => {
         await here.write("there/identity.pem", "broken");
         return {
@@ -420,7 +420,7 @@ export const OF_ENGINES: Readonly<Record<string, Trials>> = {
           mend: () => Deno.remove(`${here.path}/there/identity.pem`),
         };
       },
-    "name another file with --known-relays": (here) => ({
+    "choose another file with --known-relays": (here) => ({
       wrong: here.bare("--known-relays=there", here.at, "ls"),
       right: here.bare("--known-relays=known", here.at, "ls"),
     }),
@@ -437,7 +437,7 @@ export const OF_ENGINES: Readonly<Record<string, Trials>> = {
       wrong: here.client("nodes", "--plaintext"),
       right: here.client("nodes"),
     }),
-    "leave --plaintext away, on both sides": async (here) => {
+    "omit --plaintext on both sides": async (here) => {
       const { port, end } = await ownRelay({ plaintext: true });
       return {
         wrong: here.bare("127.0.0.1", port, "doctor", "--plaintext"),
@@ -471,11 +471,11 @@ export const OF_ENGINES: Readonly<Record<string, Trials>> = {
       wrong: here.client("get", "d.txt", "-o", "there/"),
       right: here.client("get", "d.txt", "-o", "there/", "--node=laptop"),
     }),
-    "see the command ls": (here) => ({
+    "list the files with the command ls": (here) => ({
       wrong: here.client("get", "none*", "-o", "there/"),
       right: here.client("ls"),
     }),
-    "see the command nodes": (here) => ({
+    "list the nodes with the command nodes": (here) => ({
       wrong: here.client("get", "a.txt", "--node=nobody"),
       right: here.client("nodes"),
     }),
@@ -495,11 +495,11 @@ export const OF_ENGINES: Readonly<Record<string, Trials>> = {
         end,
       };
     },
-    "name an older version of the file, or leave --base out": (here) => ({
+    "name an older version of the file, or omit --base": (here) => ({
       wrong: here.client("get", "a.txt", "-o", "there/", "--base", "none.txt"),
       right: here.client("get", "a.txt", "-o", "there/"),
     }),
-    "leave it out: --overwrite keeps what is right in that file": async (
+    "omit it: --overwrite keeps the right pieces of that file": async (
       here,
     ) => {
       await here.write("a.txt", "older\n");

@@ -30,7 +30,7 @@ export const UNTRIED: Readonly<
     'chown "$(id -u)" ${show(path)}': "takes another user",
   },
   "lib/base/permission.ts": {
-    "rename it: Deno grants no path with a comma, and the folder around it is the root":
+    "rename it: Deno cannot grant a path with a comma, and its parent folder is the root":
       "takes a folder in the root: tests/base/permission_test.ts has the words",
   },
   "lib/cli/options/relay_list.ts": {
@@ -44,7 +44,7 @@ export const UNTRIED: Readonly<
   "lib/gateway/certificate.ts": {
     "give a ${what} that begins with -----BEGIN, without a password":
       "tests/gateway/attacks_test.ts gives a right pair",
-    "give the key that it was made with":
+    "give the key of this certificate":
       "tests/gateway/attacks_test.ts gives a right pair",
   },
   "lib/gateway/file_source.ts": {
@@ -79,11 +79,11 @@ export const UNTRIED: Readonly<
       "the same words with two of a name are tried",
   },
   "lib/cli/commands/receipt.ts": {
-    "fetch fewer files at a time for receipts": OF_SIZES,
+    "fetch fewer files at a time": OF_SIZES,
   },
-  "lib/cli/commands/saving.ts": { "choose another place": OF_TERMINALS },
+  "lib/cli/commands/saving.ts": { "choose another path": OF_TERMINALS },
   "lib/cli/output/tried.ts": {
-    "the relay came back ${this.#uptime} s ago, and nodes may still be coming back: try again in half a minute":
+    "the relay started ${this.#uptime} s ago, and some nodes may not have registered again yet: try again in half a minute":
       OF_TIME,
   },
   "lib/client/failures.ts": {
@@ -97,7 +97,7 @@ export const UNTRIED: Readonly<
     "run again to resume": OF_NODES,
     "run again when it no longer changes, or fetch a copy of it": OF_NODES,
     "check the clocks of node and relay": OF_MACHINES,
-    "see that the node may read it, and its disk is well": OF_MACHINES,
+    "check that the node may read it, and that its disk works": OF_MACHINES,
     "wait a minute": OF_TIME,
   },
   "lib/disk/places.ts": {
@@ -106,7 +106,7 @@ export const UNTRIED: Readonly<
   "lib/share/digest_store.ts": { grantRemedy: ELSEWHERE },
   "lib/doctor/machine.ts": {
     "let the user that runs the node read them": "takes another user",
-    "make room, or save elsewhere": OF_MACHINES,
+    "free some space, or save elsewhere": OF_MACHINES,
   },
   "lib/doctor/index.ts": {
     "look for index_refused in its log, or wait for its first scan":
@@ -114,12 +114,12 @@ export const UNTRIED: Readonly<
   },
   "lib/doctor/node.ts": {
     "grant it with --allow-net": "the relay's check before it says the same",
-    "run it again in some seconds": OF_TIME,
+    "run it again in a few seconds": OF_TIME,
   },
   "lib/doctor/relay.ts": {
     "give its relay address in place of host and port":
       "the same with an id is tried",
-    "set the one that is wrong": OF_MACHINES,
+    "set the clock that is wrong": OF_MACHINES,
     "run the relay with its secret again, or leave the token out":
       "a warning, after which the doctor ends with 0",
   },
@@ -127,10 +127,10 @@ export const UNTRIED: Readonly<
     "files come from nodes alone meanwhile": NO_ADVICE,
     "grant it with --allow-net": "the relay's check before it says the same",
     "let deno accept connections in the firewall": OF_MACHINES,
-    "run it again in some seconds": OF_TIME,
+    "run it again in a few seconds": OF_TIME,
   },
   "lib/cli/commands/swarming.ts": {
-    "add --swarm, or leave it out":
+    "add --swarm, or omit this option":
       "the options of a swarm are tried by its own tests",
   },
   "lib/doctor/tunnels.ts": {
@@ -152,30 +152,32 @@ export const UNTRIED: Readonly<
     "update relay-p2p here": "takes another version",
   },
   "lib/disk/disk_failure.ts": {
-    "free some space and run the same again: what has come is kept":
+    "free some space and run the same command again: the received bytes are kept":
       OF_MACHINES,
-    "make the folder, and run the same again": OF_RACES,
-    "solve that and run the same again: what has come is kept": OF_MACHINES,
+    "create the folder, and run the same command again": OF_RACES,
+    "solve that and run the same command again: the received bytes are kept":
+      OF_MACHINES,
   },
   "lib/disk/partial.ts": {
-    "make the folder again, and repeat the command": OF_RACES,
+    "create the folder again, and repeat the command": OF_RACES,
     "repeat the command": OF_RACES,
     "save to a folder that nobody else changes": OF_RACES,
   },
   "lib/disk/partial_name.ts": {
-    "wait for it, or choose another place": OF_RACES,
+    "wait for it, or choose another path": OF_RACES,
   },
   "lib/cli/output/remedies.ts": {
     "check the name, or ask all nodes with --ask-all":
       "takes more than 32 nodes: tests/client/candidates_test.ts has them",
-    "fetch it alone, with -o for another place": OF_NODES,
+    "fetch it separately, and save it elsewhere with -o": OF_NODES,
     "give each node its own --state":
       "takes two nodes with one identity: tests/uplink/registrant_test.ts has the answer",
-    "open the port in firewall and router, and name it with --advertise where it is another there":
+    "open the port in firewall and router, and name it with --advertise if it differs outside":
       OF_MACHINES,
     "choose the content with --sha256, --node or --prefer":
       "takes nodes at more addresses than there are here: other tests do",
     "the node reported a wrong hash; choose another with --node": OF_NODES,
-    "give --sort none, or ask for one folder at a time, as 'photos/'": OF_NODES,
+    "use --sort none, or list one folder at a time, such as 'photos/'":
+      OF_NODES,
   },
 };

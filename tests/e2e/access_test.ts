@@ -216,8 +216,16 @@ Deno.test("Without the right token, altered, expired, used up or for something e
         key: linkKeyOf(secret),
       }),
     });
-  await refused(2, /it was cut or altered/, ["get", altered(link), ...to]);
-  await refused(2, /it was cut or altered/, ["get", link.slice(0, -3), ...to]);
+  await refused(2, /it is incomplete or was altered/, [
+    "get",
+    altered(link),
+    ...to,
+  ]);
+  await refused(2, /it is incomplete or was altered/, [
+    "get",
+    link.slice(0, -3),
+    ...to,
+  ]);
   await refused(2, /it is for another relay/, [
     ...[`p2p://127.0.0.1:${port}/${"a".repeat(52)}`, "get", link, ...to],
   ]);
@@ -361,7 +369,7 @@ Deno.test("SIGHUP reads the secret again: the old token is out, and a file that 
   assertEquals(await listsWith(keys.tokenFiles.client), 7);
   await writeSecret(keys.secretFile, "not a secret");
   relay.signal("SIGHUP");
-  await relay.stderr.until(/; going on with the secrets from before$/);
+  await relay.stderr.until(/; continuing with the previous secrets$/);
 });
 
 Deno.test("With --previous-secret-file the tokens of both secrets work, and every node is reached", async () => {

@@ -29,8 +29,7 @@ Deno.test("A state folder that the process may not use is told with the permissi
   assertEquals(code, 7);
   assertEquals(
     line,
-    `error: Cannot use state folder (${folder.path}): this process was ` +
-      `not given the permission; grant it with --allow-read=${folder.path} ` +
+    `error: Cannot use state folder (${folder.path}): Deno did not give this process the permission; grant it with --allow-read=${folder.path} ` +
       `--allow-write=${folder.path}`,
   );
 });
@@ -81,7 +80,7 @@ Deno.test("A folder that cannot be shared is told", async () => {
         "files/one",
         "files/two",
         7,
-        /was not given the permission; grant it with --allow-read=files\/one/,
+        /did not give this process the permission; grant it with --allow-read=files\/one/,
       ],
     ] as const
   ) {
@@ -114,7 +113,13 @@ Deno.test("A place where nothing can be saved is told, before anybody is asked",
       ],
       [["a", "b"], `${folder.path}/f`, granted, 8, /no such folder/],
       [["d/"], `${folder.path}/f`, granted, 8, /no such folder/],
-      [["a"], folder.path, [], 7, /was not given the permission; grant it/],
+      [
+        ["a"],
+        folder.path,
+        [],
+        7,
+        /did not give this process the permission; grant it/,
+      ],
     ] as const
   ) {
     const args = [...relay, "get", ...names, "-o", output];
@@ -174,8 +179,7 @@ Deno.test("ls prints what has come of a list that breaks off, says that it is no
       pattern === "none*" ? "" : "1  DATE  flaky  only  f\n",
       [
         `error: Cannot list all files${where}: the list of flaky is not ` +
-        "complete; give --sort none, or ask for one folder at a time, as " +
-        "'photos/'",
+        "complete; use --sort none, or list one folder at a time, such as 'photos/'",
       ],
     ]);
   }

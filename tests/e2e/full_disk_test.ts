@@ -71,7 +71,7 @@ Deno.test({
     assertMatch(lines[3] ?? "", /^f: \d.*B are here from an earlier run$/);
     assertMatch(lines[5] ?? "", /^1 file, .* from 1 node$/);
     assertEquals(lines.toSpliced(5, 1).toSpliced(3, 1), [
-      `error: Cannot save file (${path}/f): no space left on the disk; free some space and run the same again: what has come is kept`,
+      `error: Cannot save file (${path}/f): no space left on the disk; free some space and run the same command again: the received bytes are kept`,
       "exit 8",
       PARTIAL,
       `saved ${path}/f, ${CONTENT.length} bytes, from alpha`,

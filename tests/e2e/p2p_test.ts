@@ -126,7 +126,7 @@ Deno.test("row 872: with two relays at home, as docs/OPERATIONS.md has them, eit
   await within(first!.process.exitCode, "the end of a relay");
   const got = await run(home, ["get", "report.pdf"]);
   assertEquals(got.code, 0, got.stderr);
-  assertMatch(got.stderr, /going on with the other relays/);
+  assertMatch(got.stderr, /continuing with the other relays/);
   assertEquals(
     await Deno.readTextFile(join(home.home, "report.pdf")),
     "whole\n",

@@ -84,7 +84,7 @@ testWith(
     await terminal.press("Enter");
     await terminal.shows("print or save it?");
     await terminal.press("Enter");
-    const printed = await terminal.shows("q leaves):");
+    const printed = await terminal.shows("q quits):");
     const at = printed.indexOf("17  1 node   only    2.txt");
     assertEquals(printed.slice(at, at + 8), [
       "17  1 node   only    2.txt",
@@ -94,14 +94,14 @@ testWith(
       "I am Text file 2",
       "received 17 bytes, remaining 0 bytes",
       "file transfer successful from node 2 (beta)",
-      "file name (Enter lists again, q leaves):",
+      "file name (Enter lists again, q quits):",
     ]);
     // Enter means the same wherever a name is asked for.
     await terminal.press("Enter");
     await terminal.shows("4 of 4 files");
     await terminal.press("Escape");
     await terminal.until((rows) =>
-      rows.filter((row) => row.endsWith("q leaves):")).length === 2
+      rows.filter((row) => row.endsWith("q quits):")).length === 2
     );
     await terminal.press("q", "Enter");
     await terminal.shows("left with 0, terminal as before");
@@ -154,7 +154,7 @@ testWith(
       "",
     ]);
     await terminal.press("Escape");
-    await terminal.shows("q leaves):");
+    await terminal.shows("q quits):");
     await terminal.press("C-d");
     await terminal.shows("left with 0, terminal as before");
   },
@@ -195,7 +195,7 @@ testWith(
     await terminal.shows("Enter takes big.bin, q goes back):");
     await terminal.press("Enter");
     await terminal.shows(
-      "big.bin exists; replace it? (y replaces, Enter leaves it):",
+      "big.bin exists; replace it? (y replaces, Enter keeps it):",
     );
     await terminal.press("n", "Enter");
     await terminal.shows("not saved");
@@ -210,7 +210,7 @@ testWith(
     );
     await terminal.shows("saved big.bin, 1280000 bytes, from");
     assertEquals(await Deno.readTextFile(path), content);
-    await terminal.shows("q leaves):");
+    await terminal.shows("q quits):");
     await terminal.press("q", "Enter");
     await terminal.shows("left with 0, terminal as before");
     const left = (await Array.fromAsync(Deno.readDir(folder.path)))
@@ -241,7 +241,7 @@ testWith(
       /^ {2}\u00e9\\u\{200d\}\.txt .* 1 byte {2}only 1 node$/,
     );
     await terminal.press("C-c");
-    await terminal.shows("q leaves):");
+    await terminal.shows("q quits):");
     await terminal.press("C-c");
     await terminal.shows("left with 130, terminal as before");
   },
@@ -271,7 +271,7 @@ testWith(
     await terminal.shows("save it as (Enter takes relay.png, q goes back):");
     await terminal.press("q", "Enter");
     await terminal.shows("error: Cannot show file (pictures/relay.png)");
-    await terminal.shows("q leaves):");
+    await terminal.shows("q quits):");
     await terminal.type("nowhere.txt");
     await terminal.press("Enter");
     await terminal.until((rows) =>

@@ -45,7 +45,7 @@ const OPEN = `
   answer
   await "letter.txt"
 `;
-const ASKS_AGAIN = `await "Enter lists again, q leaves): "`;
+const ASKS_AGAIN = `await "Enter lists again, q quits): "`;
 // The key is followed by a question to the terminal.
 const ESCAPE = `send "\\033"; answer; ${ASKS_AGAIN}`;
 
@@ -162,7 +162,7 @@ for (
       assertEquals(settings[1], settings[0]);
       assertEquals(code, 0);
       const line = (name: string) =>
-        `file name (Enter lists again, q leaves): ${name}`;
+        `file name (Enter lists again, q quits): ${name}`;
       const status = `\rlisting files …\r${" ".repeat(15)}\r`;
       assertEquals(
         screen.replace(status, ""),
@@ -171,7 +171,7 @@ for (
           "peer node count: 2",
           `1  alpha  127.0.0.1:${alpha.port}`,
           `2  beta   127.0.0.1:${beta.port}`,
-          "(Enter lists all files, q leaves)",
+          "(Enter lists all files, q quits)",
           "file name: ?",
           "(to save in this folder, start the client with --allow-read=. --allow-write=.)",
           `${question} 17  1 node   only    1.txt`,
@@ -180,7 +180,7 @@ for (
           "759  1 node   only    letter.txt",
           line("letter.txt"),
           "print or save it? (Enter prints, s saves, q goes back): x",
-          "not an answer: the file was neither printed nor saved",
+          "unknown answer: the file was neither printed nor saved",
           line("q"),
           "",
         ].join("\n"),
@@ -278,7 +278,7 @@ testWith(
     await terminal.type("let");
     await terminal.shows("> let");
     await terminal.press("C-c");
-    await terminal.shows("q leaves):");
+    await terminal.shows("q quits):");
     await terminal.press("q", "Enter");
     await terminal.shows("left with 0, terminal as before");
   },

@@ -257,7 +257,7 @@ testWith(
       { cwd },
     );
     assertEquals(refused.code, 7, refused.text);
-    assertMatch(refused.text, /with --allow-all alone/);
+    assertMatch(refused.text, /only with --allow-all/);
     const metrics = await node.lines.until(/^metrics on (.*)$/);
     assertMatch(await (await fetch(metrics[1]!)).text(), /relay_p2p_files 1/);
     assertEquals(await node.interrupt(), 0);

@@ -87,7 +87,10 @@ Deno.test("With the profile lines of the README, help, completions and verify an
       ["get --help", /^Fetch files; /],
       ["completions zsh p2p", /^#compdef p2p\n/],
       ["completions bash", /^# Completes the words of peer_client\.ts in bash/],
-      ["verify a.txt r.json", /^a\.txt is what was received on .*: 6 bytes, /],
+      [
+        "verify a.txt r.json",
+        /^a\.txt is unchanged since it was received on .*: 6 bytes, /,
+      ],
     ] as const
   ) {
     const alone = `deno run --allow-read=. ${ROOT}peer_client.ts ${command}`;

@@ -19,7 +19,7 @@ Deno.test("A relay that may not be dialled is told as not allowed", async () => 
   }).output();
   assertEquals(
     new TextDecoder().decode(stderr),
-    "error: Cannot reach relay (127.0.0.1:1): this process was not given the permission; grant it with --allow-net\n",
+    "error: Cannot reach relay (127.0.0.1:1): Deno did not give this process the permission; grant it with --allow-net\n",
   );
   assertEquals(code, 7);
 });

@@ -113,7 +113,7 @@ Deno.test("row 734: two relays, and the one whose tunnel a get uses is killed: t
   assertMatch(left.text, /^.* f$/m);
   const warning = left.stderr.filter((line) => line.startsWith("warning:"));
   assertEquals(warning.length, 1);
-  assertMatch(warning[0]!, /going on with the other relays$/);
+  assertMatch(warning[0]!, /continuing with the other relays$/);
   assert(warning[0]!.includes(`127.0.0.1:${first.port}`));
 
   await using again = await spawnRelay(

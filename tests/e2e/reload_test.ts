@@ -45,7 +45,7 @@ Deno.test("On SIGHUP a node reads its rate and exclusions again, and an unusable
     "settings read again: exclude *.tmp (none before), " +
     "limit-rate 5M (8M before), sharing 1 file (2 before); " +
     "restart the node for name",
-    "Cannot use --limit-rate (fast): wanted bytes a second, as 500K, 20M or 1G; " +
+    "Cannot use --limit-rate (fast): wanted bytes per second, such as 500K, 20M or 1G; " +
     "the settings stay as they were",
     `Cannot use configuration (${config}): line 1: it is not TOML; ` +
     "the settings stay as they were",

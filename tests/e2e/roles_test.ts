@@ -202,7 +202,7 @@ Deno.test("get -o DIR/ makes the folder, and nothing if no file comes", async ()
   );
 });
 
-Deno.test("get saves files, verifies what exists already, and never writes over another", async () => {
+Deno.test("get saves files, verifies what already exists, and never writes over another", async () => {
   await using relay = await relayHere();
   await using _node = await nodeHere(relay, "files", { name: "alpha" });
   await using folder = await tempShare({ "1.txt": "mine" });
@@ -236,7 +236,7 @@ Deno.test("get saves files, verifies what exists already, and never writes over 
 
   const taken = await get("one/1.txt", "-o", path);
   assertEquals([taken.code, taken.stderr], [8, [
-    `error: Cannot save file (${path}/1.txt): it already exists with different content; give --overwrite to replace it, or -o for another place`,
+    `error: Cannot save file (${path}/1.txt): it already exists with different content; use --overwrite to replace it, or -o to save elsewhere`,
   ]]);
   assertEquals(await Deno.readTextFile(`${path}/1.txt`), "mine");
 

@@ -35,7 +35,7 @@ testWith(
         "peer node count: 2",
         `1  alpha  127.0.0.1:${alpha.port}`,
         `2  beta   127.0.0.1:${beta.port}`,
-        "(Enter lists all files, q leaves)",
+        "(Enter lists all files, q quits)",
         "file name: 2.txt",
         `node 1  127.0.0.1:${alpha.port}  connected, file not found`,
         `node 2  127.0.0.1:${beta.port}  connected, file found, 17 bytes`,
@@ -82,7 +82,7 @@ testWith(
 
     const taken = await answer("pic.png");
     assertEquals(taken.code, 8);
-    assertMatch(taken.screen, /Cannot save file \(pic\.png\): exists already/);
+    assertMatch(taken.screen, /Cannot save file \(pic\.png\): already exists/);
 
     const outside = await answer("../x");
     assertEquals(outside.code, 8);

@@ -100,7 +100,7 @@ Deno.test("kill -9 of the only node: exit 5 says how to continue, and the next r
   assertEquals(client.stderr.all.length, 1);
   assertMatch(
     client.stderr.all[0]!,
-    /^error: Cannot fetch file \(f\): no node that has it is left, at \d\d % \(.+\); run again to resume$/,
+    /^error: Cannot fetch file \(f\): every node that has it failed, at \d\d % \(.+\); run again to resume$/,
   );
   assertEquals(namesIn(folder), [PARTIAL]);
   const trouble = client.stdout.all.findLast((line) =>
@@ -202,7 +202,7 @@ Deno.test("Two clients on one target: the second says that the first is at it, a
   const second = await runGet(relay, folder, ["f", "--overwrite"]);
   first.signal("SIGCONT");
   assertEquals([second.code, second.stderr], [8, [
-    `error: Cannot save file (${folder.path}/f): another process is receiving it; wait for it, or choose another place`,
+    `error: Cannot save file (${folder.path}/f): another process is receiving it; wait for it, or choose another path`,
   ]]);
   assertEquals(await within(first.exitCode, "the exit"), 0);
   await assertSaved(folder, CONTENT);
@@ -225,7 +225,7 @@ Deno.test("Two clients that start at once leave each file whole, and nothing els
     [0, 1].map(() => runGet(relay, folder, ["**"])),
   );
   const explained =
-    /another process is receiving it|exists already|it already exists|is here already, verified|^saved |^\d+ files?, |more files? failed|^and \d+ files? more$/;
+    /another process is receiving it|already exists|it already exists|is here already, verified|^saved |^\d+ files?, |more files? failed|^and \d+ files? more$/;
   for (const { code, stderr } of outcomes) {
     assert(code === 0 || code === 8, `${code} ${stderr.join("\n")}`);
     for (const line of stderr) assertMatch(line, explained);

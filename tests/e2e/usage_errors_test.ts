@@ -16,7 +16,7 @@ for (
       /Cannot use port \(70000\): a port is a whole number from 0 to 65535$/,
     ],
     ["relay.ts", ["nas"], /Cannot use port \(nas\)/],
-    ["relay.ts", ["1700", "1701"], /more words than it takes/],
+    ["relay.ts", ["1700", "1701"], /too many arguments/],
     [
       "relay.ts",
       ["--port", "1700"],
@@ -39,7 +39,7 @@ for (
     [
       "peer_node.ts",
       ["--limit-rate", "fast", "127.0.0.1", "1700", "0"],
-      /Cannot use --limit-rate \(fast\): wanted bytes a second/,
+      /Cannot use --limit-rate \(fast\): wanted bytes per second/,
     ],
     [
       "peer_node.ts",
@@ -94,12 +94,12 @@ for (
     [
       "peer_client.ts",
       ["127.0.0.1", "1700", "ls", "a", "b"],
-      /more words than it takes/,
+      /too many arguments/,
     ],
     [
       "peer_client.ts",
       ["127.0.0.1", "1700", "nodes", "a"],
-      /more words than it takes/,
+      /too many arguments/,
     ],
     [
       "peer_client.ts",

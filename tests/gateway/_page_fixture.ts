@@ -75,7 +75,7 @@ export const LINK_POSTS: HostState["posts"] = new Map([
     ({ link }) =>
       link === "p2p://nas:1700/x/y/z"
         ? Response.json({ v: 1, name: "photos/beach.svg", size: 4_200_000 })
-        : new Response("Cannot use link: it was cut or altered\n", {
+        : new Response("Cannot use link: it is incomplete or was altered\n", {
           status: 400,
         }),
   ],

@@ -253,7 +253,11 @@ for (
   const [what, options, why] of [
     ["no token", {}, "it has no token"],
     ["a short token", { token: "short" }, "is easy to guess"],
-    ["no certificate", { token: TOKEN }, "everybody on the way could read"],
+    [
+      "no certificate",
+      { token: TOKEN },
+      "anyone on the network path could read",
+    ],
   ] as const
 ) {
   Deno.test(`Gateway does not open to other machines with ${what}`, async () => {
@@ -311,7 +315,7 @@ Deno.test("Gateway refuses a certificate with the key of another one", async () 
   await assertRejects(
     () => serveGateway({ relay, listen, tls }),
     Failure,
-    "the key is that of another one",
+    "the key belongs to another certificate",
   );
 });
 

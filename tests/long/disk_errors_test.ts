@@ -15,7 +15,7 @@ import { FILES, halfOf, type Name, OLD, through } from "./_disk_faults.ts";
 
 const WORDS: Readonly<Record<string, RegExp>> = {
   ENOSPC: /no space left on the disk/,
-  EDQUOT: /disk quota used up/,
+  EDQUOT: /disk quota exceeded/,
   EIO: /the disk reported an input\/output error/,
   EROFS: /the disk is read-only/,
   EMFILE: /too many open files in this process/,

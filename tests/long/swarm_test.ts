@@ -82,7 +82,7 @@ Deno.test("Machines whose seed is killed at 60 % end with 5 and say which pieces
     const code = await within(exitCode, "the end", BOUND_MS);
     assertEquals(code, 5, stderr.all.join("\n"));
     const [, count] = await stderr.until(
-      /no node that has it is left, at \d+ %; nobody has (\d+) pieces?: \d/,
+      /every node that has it failed, at \d+ %; no node or client has (\d+) pieces?: \d/,
     );
     assert(Number(count) > 0 && Number(count) < 48, count);
     await stderr.until(/run again to resume/);

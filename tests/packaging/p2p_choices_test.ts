@@ -97,7 +97,7 @@ Deno.test("p2p starts nothing with a path whose comma only the root is above", a
     const failure = await assertRejects(
       () => planOf(["verify", path, "r.json"], around()),
       Failure,
-      `Cannot start (${path}): Deno grants no path with a comma, and the folder around it is the root; rename it`,
+      `Cannot start (${path}): Deno cannot grant a path with a comma, and its parent folder is the root; rename it`,
     );
     assertEquals(failure.exitCode, 2);
   }
@@ -273,15 +273,15 @@ for (
     ],
     [
       "get x --yes",
-      "(--yes): this command has no such option; it goes with p2p clean",
+      "(--yes): this command has no such option; use it with p2p clean",
     ],
     [
       "ls --port 5",
-      "(--port): this command has no such option; it goes with p2p share",
+      "(--port): this command has no such option; use it with p2p share",
     ],
     [
       "share d --forget",
-      "(--forget): this command has no such option; it goes with p2p use",
+      "(--forget): this command has no such option; use it with p2p use",
     ],
   ] as const
 ) {

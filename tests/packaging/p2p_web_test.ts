@@ -59,7 +59,7 @@ Deno.test("web serves the page where no browser may be started, and says so", as
   await using web = spawnRole("peer_client.ts", [relay.address, "web", "0"]);
   const [, url = ""] = await web.stderr.until(/^the gateway is at (\S+)$/);
   await web.stderr.until(
-    /^no browser opened here: type that address into one$/,
+    /^could not start a browser: open that address yourself$/,
   );
   assertEquals((await (await fetch(`${url}healthz`)).text()).trim(), "ok");
 });

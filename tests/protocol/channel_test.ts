@@ -112,7 +112,7 @@ for (
     ],
     ["a message of the wrong phase", encodeMessage(LIST), "wrong_phase"],
     [
-      "file bytes nobody asked for",
+      "file bytes that were not requested",
       encodeFrame(0x60, new Uint8Array(8)),
       "wrong_phase",
     ],

@@ -108,11 +108,11 @@ for (
     ],
     [
       ["docs", "docs/old"],
-      "Cannot share (R/docs/old): it lies in R/docs, which is shared too; share the outer one alone",
+      "Cannot share (R/docs/old): it lies in R/docs, which is shared too; share only the outer one",
     ],
     [
       ["docs", "again=docs"],
-      "Cannot share (R/docs): it lies in R/docs, which is shared too; share the outer one alone",
+      "Cannot share (R/docs): it lies in R/docs, which is shared too; share only the outer one",
     ],
     [
       ["con=docs", "photos"],

@@ -136,8 +136,10 @@ Deno.test("Clients whose seed is killed at 60 % say which pieces are nowhere, an
     const { failed } = await within(result, "the end");
     const failure = failed.get("big.iso")!;
     assertEquals(failure.kind, "undelivered");
-    assertMatch(failure.message, /nobody has \d+ pieces?: \d/);
-    const count = Number(/nobody has (\d+)/.exec(failure.message)![1]);
+    assertMatch(failure.message, /no node or client has \d+ pieces?: \d/);
+    const count = Number(
+      /no node or client has (\d+)/.exec(failure.message)![1],
+    );
     const { from } = await log.until("file_failed");
     const here = from.reduce((sum, { bytes }) => sum + bytes, 0) / PIECE;
     assert(count <= IMAGE.length / PIECE - here, failure.message);

@@ -191,7 +191,7 @@ Deno.test("A file ends when its seed is away for swarmSeedPatienceMs and pieces 
   const lacking = IMAGE.length / PIECE - here;
   assertMatch(
     failure.message,
-    new RegExp(`nobody has ${lacking} pieces?: \\d`),
+    new RegExp(`no node or client has ${lacking} pieces?: \\d`),
   );
 });
 

@@ -147,7 +147,7 @@ Deno.test("NodeSession parts from a node that gains pieces which nobody asked ab
   const failed = assertRejects(
     () => session.find("a"),
     ProtocolError,
-    "nobody asked for",
+    "not requested",
   );
   const { request } = await asked(node, "find");
   await node.send({ kind: "gained", request, runs: [[0, 1]] });
@@ -160,7 +160,7 @@ Deno.test("NodeSession parts from a holder that floods it with news of nothing",
   const failed = assertRejects(
     () => session.find("a"),
     ProtocolError,
-    "nobody asked for",
+    "not requested",
   );
   const end = within(failed, "the end");
   let isOver = false;

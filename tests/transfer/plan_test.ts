@@ -64,7 +64,7 @@ Deno.test("Plan has no more files open than it may, and continues when one ends"
   assertEquals(takeAll(plan, "a1"), ["3:0-0"]);
 });
 
-Deno.test("Plan asks for nothing that exists already", () => {
+Deno.test("Plan asks for nothing that already exists", () => {
   const plan = newPlan(["a1"]);
   plan.addFile(file("a", 8, { have: [0, 3, 4, 7] }));
   assertEquals(takeAll(plan, "a1"), ["0:1-2", "0:5-6"]);

@@ -44,7 +44,7 @@ for (
     const answer = assertRejects(
       () => ask(session),
       ProtocolError,
-      "nobody asked for",
+      "not requested",
     );
     const message = await within(node.receive(DIRECTION.clientToNode), what);
     const { request } = message as ClientToNode;
@@ -92,7 +92,7 @@ Deno.test("NodeSession parts from a node that says too often that it works", asy
   const describing = assertRejects(
     () => session.describe(VERSION),
     ProtocolError,
-    "nobody asked for",
+    "not requested",
   );
   const { request } = await asked(node, "describe");
   let isOver = false;
@@ -134,5 +134,5 @@ Deno.test("NodeSession parts from a node that says for more than two hours that 
     await time.advance(0);
   }
   assertEquals(count, LIMITS.workingCount + 1);
-  await assertRejects(() => describing, ProtocolError, "asked");
+  await assertRejects(() => describing, ProtocolError, "requested");
 });

@@ -144,7 +144,7 @@ Deno.test("dial refuses a peer that proves another id", async () => {
   const error = await assertRejects(
     () => dialAt(server.listener.address, alice),
     ProtocolError,
-    `the program that answers there does not prove to be ${alice.id}`,
+    `the program that answers there cannot prove that it is ${alice.id}`,
   );
   assertEquals(error.code, "identity_mismatch");
 });

@@ -280,7 +280,7 @@ for (
   const [what, frames, words] of [
     ["claims another id than it proved", [
       encodeMessage({ ...HELLO, id: second.id }),
-    ], "claims another id"],
+    ], "claimed id differs"],
     [
       "is a node",
       [encodeMessage({ ...HELLO, role: "node", id: first.id })],

@@ -40,7 +40,7 @@ export interface BrowseCommandOptions {
 
 // A terminal keeps a few thousand rows; `ls` prints everything.
 const MOST_LISTED = 1_000;
-const PROMPT = "file name (Enter lists again, q leaves): ";
+const PROMPT = "file name (Enter lists again, q quits): ";
 
 /** Offers files until the user quits; resolves to the exit code. */
 export async function browse(
@@ -127,7 +127,9 @@ class BrowseRun {
       terminal.note(row);
     }
     const more = files.length - MOST_LISTED;
-    if (more > 0) terminal.note(`and ${more} more: see the command ls`);
+    if (more > 0) {
+      terminal.note(`and ${more} more: list the files with the command ls`);
+    }
   }
 
   /** Prints or saves a file, as the user answers. */
@@ -144,7 +146,7 @@ class BrowseRun {
       await saveFile(name, { ...this.#options, nodes }, { terminal, ask });
     } else if (answer !== null && answer !== "q") {
       this.#with.terminal.note(
-        "not an answer: the file was neither printed nor saved",
+        "unknown answer: the file was neither printed nor saved",
       );
     }
   }

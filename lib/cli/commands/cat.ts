@@ -39,5 +39,5 @@ function rangeOf(line: CommandLine): ByteRange | undefined {
   const tail = line.get("tail");
   if (tail === undefined) return range;
   if (range === undefined) return { tail };
-  throw badValue("tail", String(tail), "--range says already which bytes");
+  throw badValue("tail", String(tail), "--range already selects the bytes");
 }

@@ -85,7 +85,9 @@ async function tellReceipt(
   if (receipt === undefined) return;
   const files = await receipt.write();
   const { path } = receipt.options;
-  if (files === 0) return terminal.note("nothing to write a receipt of");
+  if (files === 0) {
+    return terminal.note("no receipt written: nothing was saved");
+  }
   terminal.note(
     `receipt of ${counted(files, "file")}: ${showWhole(path)}`,
   );

@@ -59,7 +59,7 @@ export async function runDialogue(
   return await browse(options, { terminal, input, signal, nodes, showFile });
 }
 
-const HINT = "(Enter lists all files, q leaves)";
+const HINT = "(Enter lists all files, q quits)";
 /** Words that the user can type in place of a name. */
 const OUR_WORDS: ReadonlySet<string> = new Set(["", "?", "q"]);
 

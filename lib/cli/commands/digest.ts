@@ -61,14 +61,16 @@ async function digest(
     for (let filled = 0; filled < bytes.length;) {
       signal?.throwIfAborted();
       const read = await file.read(bytes.subarray(filled));
-      if (read === null) throw cannotRead(path, "it changes meanwhile");
+      if (read === null) {
+        throw cannotRead(path, "it changed while it was being read");
+      }
       filled += read;
     }
     whole.update(bytes);
     hashes.set(sha256(bytes), piece * HASH_BYTES);
   }
   if (await file.read(buffer) !== null) {
-    throw cannotRead(path, "it changes meanwhile");
+    throw cannotRead(path, "it changed while it was being read");
   }
   return {
     bytes: size,

@@ -75,8 +75,7 @@ async function gatewayOptions(
   const token = await readGatewayToken(line, terminal);
   if (!isLoopback(listen.host) && tls === undefined) {
     terminal.note(
-      "warning: the gateway is in the clear: everybody on the way can read its " +
-        "token and the files",
+      "warning: the gateway uses no encryption: anyone on the network path can read its token and the files",
     );
   }
   const names = line.get("gateway-host");
@@ -105,12 +104,12 @@ function refuseUnsafe(
   if (line.value("gateway-token-file") === undefined) {
     unsafe(
       "other machines can connect there, and it has no token",
-      "give one with --gateway-token-file FILE, or leave the host out",
+      "give one with --gateway-token-file FILE, or omit the host",
     );
   }
   if (line.value("cert") === undefined && !inClear) {
     unsafe(
-      "other machines can connect there, and everybody on the way could read",
+      "other machines can connect there, and anyone on the network path could read",
       "give --cert FILE and --key FILE, or --gateway-plaintext",
     );
   }
@@ -122,8 +121,8 @@ async function readCertificate(
   const cert = line.value("cert");
   const key = line.value("key");
   if (cert === undefined && key === undefined) return undefined;
-  if (cert === undefined) throw badValue("key", key!, "it goes with --cert");
-  if (key === undefined) throw badValue("cert", cert, "it goes with --key");
+  if (cert === undefined) throw badValue("key", key!, "it needs --cert");
+  if (key === undefined) throw badValue("cert", cert, "it needs --key");
   return {
     certificate: await readPem(cert, "certificate"),
     key: await readPem(key, "key"),

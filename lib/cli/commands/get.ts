@@ -43,11 +43,11 @@ export async function runGet(
 ): Promise<number> {
   const isOne = selections.length === 1 && selections[0]?.kind === "name";
   if (options.sha256 !== undefined && !isOne) {
-    throw badValue("sha256", options.sha256, "it goes with one name");
+    throw badValue("sha256", options.sha256, "it needs exactly one file name");
   }
   const base = line.value("base");
   if (base !== undefined && !isOne) {
-    throw badValue("base", base, "it goes with one name");
+    throw badValue("base", base, "it needs exactly one file name");
   }
   const isDry = line.isOn("dry-run");
   const place = await destination(line.value("output"), selections, {

@@ -52,7 +52,7 @@ export async function runLink(
     isHeld
       ? `valid for ${fetchesInWords(uses)} in the next ` +
         `${formatDuration(seconds)}, by anyone who has it`
-      : "the relay is open: this is good as long as the file has this content",
+      : "the relay is open: the link works as long as the file has this content",
   );
   if (web === undefined) warnOfLoopback(parseLink(text).relay, terminal);
   else warnOfGateway(line, terminal);
@@ -142,7 +142,7 @@ export async function getByLink(
   if (pass !== undefined && line.isOn("dry-run")) {
     throw new Failure("usage", {
       what: "Cannot use --dry-run",
-      why: "asking for the file of this link would count as one of its uses",
+      why: "asking for the file would use up one fetch of the link",
       remedy: "get LINK fetches it, and never replaces a file",
     });
   }

@@ -175,7 +175,10 @@ class Listing implements Disposable {
       what: "Cannot list files",
       ...(text === undefined ? {} : { where: show(text) }),
       ...(text === undefined || nodes.length === 0
-        ? { why: "no active node has any", remedy: "see the command nodes" }
+        ? {
+          why: "no active node has any",
+          remedy: "list the nodes with the command nodes",
+        }
         : {
           why: "no active node has a file that matches",
           remedy: "list all files with ls alone",

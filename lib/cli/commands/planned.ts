@@ -69,7 +69,7 @@ export class Planned {
       `would fetch ${amountInWords({ files, bytes })}`,
       ...(begun.files === 0
         ? []
-        : [`${counted(begun.files, "file")} of them begun already`]),
+        : [`${counted(begun.files, "file")} of them started earlier`]),
       ...(replace.files === 0
         ? []
         : [`${counted(replace.files, "file")} of them replaced`]),

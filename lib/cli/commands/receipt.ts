@@ -123,11 +123,11 @@ export class ReceiptWriter {
       this.#folder = await Deno.stat(folder);
     } catch (error) {
       if (!(error instanceof Deno.errors.NotFound)) {
-        throw this.#cannot(describeCause(error), "name another place");
+        throw this.#cannot(describeCause(error), "choose another path");
       }
       throw this.#cannot(
         `there is no folder ${show(folder)}`,
-        "create it first, or choose another place",
+        "create it first, or choose another path",
       );
     }
   }
@@ -142,12 +142,12 @@ export class ReceiptWriter {
       return; // there is none, or the test below will tell
     }
     if (info.isDirectory) {
-      throw this.#cannot("it is a folder", "name another place");
+      throw this.#cannot("it is a folder", "choose another path");
     }
     if (overwrite) return;
     throw this.#cannot(
-      "exists already",
-      "give --overwrite to replace it, or another name",
+      "already exists",
+      "use --overwrite to replace it, or choose another name",
     );
   }
 
@@ -160,8 +160,8 @@ export class ReceiptWriter {
   expect(name: string, path: string): void {
     if (this.#isSame(path)) {
       throw this.#cannot(
-        `${show(name)} is to be saved there`,
-        "name another place",
+        `${show(name)} will be saved there`,
+        "choose another path",
       );
     }
     const text = JSON.stringify([name, path]);
@@ -186,7 +186,7 @@ export class ReceiptWriter {
   #tooLong(): Failure {
     return this.#cannot(
       `it would have more than ${LIMITS.receiptBytes} bytes`,
-      "fetch fewer files at a time for receipts",
+      "fetch fewer files at a time",
     );
   }
 

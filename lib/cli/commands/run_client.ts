@@ -111,7 +111,7 @@ async function runGetByLink(
   const { line, terminal } = context;
   const sums = line.value("sums");
   if (sums !== undefined) {
-    throw badValue("sums", sums, "a link is for one content already");
+    throw badValue("sums", sums, "a link already names one content");
   }
   const { getByLink } = await import("./link.ts");
   return await getByLink(link, {
@@ -187,7 +187,7 @@ function refuseStrayOptions(line: CommandLine, command: ClientCommand): void {
       why: command === "dialogue"
         ? "the dialogue does not use it"
         : `${command} does not use it`,
-      remedy: `it goes with ${named.join(", ")}`,
+      remedy: `use it with ${named.join(", ")}`,
     });
   }
 }

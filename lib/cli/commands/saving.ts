@@ -47,7 +47,7 @@ export async function saveFile(
   const overwrite = await exists(path);
   if (overwrite) {
     const reply = await ask(
-      `${show(path)} exists; replace it? (y replaces, Enter leaves it): `,
+      `${show(path)} exists; replace it? (y replaces, Enter keeps it): `,
     );
     if (!/^y(es)?$/i.test(reply ?? "")) return terminal.note("not saved");
   }
@@ -91,7 +91,7 @@ async function exists(path: string): Promise<boolean> {
       what: "Cannot save file",
       where: show(path),
       why: describeCause(cause),
-      remedy: "choose another place",
+      remedy: "choose another path",
       cause,
     });
   }

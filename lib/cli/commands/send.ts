@@ -343,7 +343,7 @@ async function readNodeToken(
     throw badValue(
       "node-token-file",
       path,
-      "it goes with --token-file, whose token makes the links",
+      "it needs --token-file too, because that token makes the links",
     );
   }
   return token;

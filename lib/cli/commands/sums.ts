@@ -101,7 +101,7 @@ export async function readSums(
     throw badValue(
       "sha256",
       sha256,
-      "--sums says already what files must have",
+      "--sums already gives the SHA-256 of each file",
     );
   }
   const text = await readBounded(path, {

@@ -34,8 +34,8 @@ export function swarmOptions(
     throw new Failure("usage", {
       what: "Cannot use option",
       where: `--${stray}`,
-      why: "without --swarm nothing is given to others",
-      remedy: "add --swarm, or leave it out",
+      why: "without --swarm nothing is sent to other clients",
+      remedy: "add --swarm, or omit this option",
     });
   }
   const linger = line.get("linger");
@@ -64,7 +64,7 @@ export function gaveInWords(
   { given, why }: ClientEvent & { event: "swarm_ended" },
 ): string[] {
   return [
-    ...why === undefined ? [] : [`could not give to other machines: ${why}`],
-    ...given === 0 ? [] : [`gave ${formatBytes(given)} to other machines`],
+    ...why === undefined ? [] : [`could not send to other machines: ${why}`],
+    ...given === 0 ? [] : [`sent ${formatBytes(given)} to other machines`],
   ];
 }

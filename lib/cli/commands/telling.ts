@@ -77,11 +77,11 @@ export class Telling {
         return terminal.note(
           `warning: ${
             worded(event.error).message
-          }; going on with the other relays`,
+          }; continuing with the other relays`,
         );
       case "relay_late":
         return terminal.note(
-          `the relay at ${event.relay} has not answered yet: going on ` +
+          `the relay at ${event.relay} has not answered yet: continuing ` +
             "without the nodes that only it knows",
         );
       case "relays_away":
@@ -102,7 +102,7 @@ export class Telling {
       }
       case "node_trouble": {
         const { node, cause, out } = event;
-        const what = out ? "left out" : "gave trouble";
+        const what = out ? "left out" : "had a problem";
         return terminal.note(
           `node ${node.number} (${
             show(this.#names.of(node))
@@ -145,8 +145,8 @@ export class Telling {
       case "names_left_out":
         return terminal.note(
           event.names === 1
-            ? "1 name that begins with a dot, or lies below one, is left out (see '**/.*')"
-            : `${event.names} names that begin with a dot, or lie below one, are left out (see '**/.*' and '**/.*/**')`,
+            ? "1 hidden name (it, or a folder above, begins with a dot) is left out (see '**/.*')"
+            : `${event.names} hidden names (they, or a folder above, begin with a dot) are left out (see '**/.*' and '**/.*/**')`,
         );
       case "progress":
         this.#isWaiting = false;

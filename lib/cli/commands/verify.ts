@@ -45,7 +45,7 @@ export async function runVerify(
   if (entry === undefined) throw differs(path, entries[0]!, found);
   const { name, receivedAt } = entry;
   terminal.fact(
-    `${show(path)} is what was received on ${receivedAt}: ` +
+    `${show(path)} is unchanged since it was received on ${receivedAt}: ` +
       `${counted(found.bytes, "byte")}, SHA-256 ${found.sha256}`,
   );
   terminal.event({ event: "file_verified", path, name, ...found, receivedAt });
@@ -81,7 +81,7 @@ function differs(
     ? `it has ${counted(found.bytes, "byte")}, received were ${entry.bytes}`
     : entry.sha256 !== found.sha256
     ? `its SHA-256 is ${found.sha256}, received was ${entry.sha256}`
-    : "the receipt contradicts itself: SHA-256 and content id are of two files";
+    : "the receipt contradicts itself: SHA-256 and content id belong to different files";
   return new Failure("corrupt", {
     what: "Cannot verify file",
     where: show(path),

@@ -58,6 +58,6 @@ async function showPage(url: string, terminal: Terminal): Promise<void> {
   const isShown = await openInBrowser(url);
   terminal.event<CliEvent>({ event: "page_opened", url, isShown });
   if (!isShown) {
-    terminal.note("no browser opened here: type that address into one");
+    terminal.note("could not start a browser: open that address yourself");
   }
 }

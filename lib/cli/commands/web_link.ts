@@ -45,8 +45,7 @@ export function warnOfGateway(line: CommandLine, terminal: Terminal): void {
     );
   } else if (protocol === "http:") {
     terminal.note(
-      "warning: the gateway is in the clear: everybody on the way can read the " +
-        "link and the file",
+      "warning: the gateway uses no encryption: anyone on the network path can read the link and the file",
     );
   }
 }

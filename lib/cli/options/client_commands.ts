@@ -36,15 +36,15 @@ export const CLIENT_COMMANDS: Readonly<Record<ClientCommand, Command>> = {
     summary: "list the active nodes",
     alsoCalled: ["peers", "status", "who"],
     notes: [
-      "With --long, each row says how many fingerprints of names and contents the",
-      "relay's index has of the node, and when the node last told some.",
+      "With --long, each row shows how many fingerprints of names and contents the",
+      "relay's index has for the node, and when the node last sent some.",
     ],
     examples: [
       {
         what: "number, name, address and id of each",
         line: `${RUN} nas 1700 nodes`,
       },
-      { what: "how many there are", line: `${RUN} nas 1700 nodes | wc -l` },
+      { what: "count them", line: `${RUN} nas 1700 nodes | wc -l` },
       { what: "for a script", line: `${RUN} nas 1700 nodes --json` },
     ],
   },
@@ -55,10 +55,10 @@ export const CLIENT_COMMANDS: Readonly<Record<ClientCommand, Command>> = {
     summary: "list the files on all nodes",
     alsoCalled: ["list", "dir", "files"],
     notes: [
-      "Each row shows size, date, nodes and name; 'differs' marks a file whose contents",
-      "differ between nodes, and 'only' a file that a single node has. Names that",
-      "begin with a dot, or lie below one, need a GLOB with that dot: '**/.*'.",
-      "If a word is neither a GLOB nor a folder, ls does the same as search.",
+      "Each row shows size, date, nodes and name. 'differs' marks a name under which",
+      "nodes have different contents, and 'only' a file that one node alone has.",
+      "Hidden names (they, or a folder above, begin with a dot) need a GLOB with that",
+      "dot: '**/.*'. A word that is neither a GLOB nor a folder is searched for.",
     ],
     examples: [
       { what: "all files", line: `${RUN} nas 1700 ls` },
@@ -77,8 +77,8 @@ export const CLIENT_COMMANDS: Readonly<Record<ClientCommand, Command>> = {
     alsoCalled: ["find", "locate", "grep"],
     notes: [
       "Case does not matter. The best matches come first: at the start of a name or of",
-      "a word, and short names. Names that begin with a dot, or lie below one, need a",
-      "word with that dot.",
+      "a word, and in short names. Hidden names (they, or a folder above, begin with a",
+      "dot) need a word with that dot.",
     ],
     examples: [
       { what: "one word", line: `${RUN} nas 1700 search report` },
@@ -96,11 +96,11 @@ export const CLIENT_COMMANDS: Readonly<Record<ClientCommand, Command>> = {
     summary: "fetch files; NAME may be a 'GLOB' or a FOLDER",
     alsoCalled: ["fetch", "download", "save", "pull", "copy", "cp"],
     notes: [
-      "A NAME that no node has is looked for as the last part of longer ones:",
-      "report.pdf finds work/report.pdf. If several different files end in it, they",
-      "are listed, and none is taken. A NAME is saved under its last part; files of a",
-      "GLOB or a FOLDER keep their folders. Names that begin with a dot need a GLOB",
-      "with that dot.",
+      "If no node has NAME, get looks for longer names that end in it: report.pdf finds",
+      "work/report.pdf. If several different files match, get lists them and fetches",
+      "none. A single file is saved under the last part of its name; files of a GLOB or",
+      "a FOLDER keep their folders. Names that begin with a dot need a GLOB with that",
+      "dot.",
       "After an interruption, run the same command again: it fetches only the rest.",
       "A link replaces relay and name: peer_client.ts get LINK.",
     ],
@@ -111,7 +111,7 @@ export const CLIENT_COMMANDS: Readonly<Record<ClientCommand, Command>> = {
         line: `${SAVE} nas 1700 get photos/ -o Pictures/`,
       },
       {
-        what: "with a receipt, to check it against later",
+        what: "with a receipt, to check the file later",
         line: `${SAVE} nas 1700 get disk.img --receipt disk.json`,
       },
     ],
@@ -124,8 +124,8 @@ export const CLIENT_COMMANDS: Readonly<Record<ClientCommand, Command>> = {
     alsoCalled: ["ticket", "invite"],
     notes: [
       "Anyone with the link can fetch that file with that content, and nothing else,",
-      "without a token: peer_client.ts get LINK. With --web and --gateway-url, it opens",
-      "in a browser: the gateway downloads the file when its button is pressed.",
+      "without a token: peer_client.ts get LINK. With --web and --gateway-url, the link",
+      "opens in a browser. The download starts when the person presses the button.",
     ],
     examples: [
       {
@@ -146,14 +146,14 @@ export const CLIENT_COMMANDS: Readonly<Record<ClientCommand, Command>> = {
     ...NOTHING,
     usage: "RELAY send FILE…",
     common: ["uses", "expires", "qr", "token-file", "tunnel"],
-    summary: "send files from here, by a link to each",
+    summary: "send files from this machine, with a link to each",
     alsoCalled: ["share", "offer", "push", "upload"],
     operands: "files",
     notes: [
-      "It prints a link for each file, and shows who fetches it and how far. It ends",
-      "after --uses fetches of each, after --expires, or with Ctrl-C, and nothing is",
-      "shared any more. The other side needs only the link: peer_client.ts get LINK.",
-      "A private relay also wants --node-token-file, because the file comes from here.",
+      "It prints a link for each file, and shows each fetch and its progress. It ends",
+      "after --uses fetches of each file, after --expires, or with Ctrl-C. Then nothing",
+      "is shared any more. The other side needs only the link: peer_client.ts get LINK.",
+      "A private relay also needs --node-token-file: send acts as a node.",
     ],
     examples: [
       {
@@ -180,7 +180,7 @@ export const CLIENT_COMMANDS: Readonly<Record<ClientCommand, Command>> = {
     alsoCalled: ["sha256sum", "hash", "checksum"],
     notes: [
       "Nodes hash files that they have not hashed yet. If nodes have different",
-      "contents, the sum is that of the content that get would take.",
+      "contents, the sum is of the content that get would fetch.",
     ],
     examples: [
       { what: "all files", line: `${RUN} nas 1700 sums > SHA256SUMS` },
@@ -218,12 +218,12 @@ export const CLIENT_COMMANDS: Readonly<Record<ClientCommand, Command>> = {
       "gateway-host",
       "token-file",
     ],
-    summary: "serve all files over HTTP: to a browser, a player",
+    summary: "serve all files over HTTP, to browsers and players",
     alsoCalled: ["http", "serve", "mount", "webdav"],
     notes: [
-      "A browser finds a list at /, and each file at /files/NAME. Everything is",
-      "verified before it is sent. Only this machine can connect, unless HOST says",
-      "otherwise; then it needs --cert, --key and --gateway-token-file.",
+      "A browser finds a list at /, and each file at /files/NAME. The gateway verifies",
+      "everything before it sends it. Only this machine can connect, unless HOST is",
+      "another address. Then give --cert, --key and --gateway-token-file.",
     ],
     examples: [
       {
@@ -249,9 +249,9 @@ export const CLIENT_COMMANDS: Readonly<Record<ClientCommand, Command>> = {
     summary: "show all files in your browser",
     alsoCalled: ["browser", "open", "page", "ui", "gui"],
     notes: [
-      "Serves the page of a gateway at http://127.0.0.1:1800/, or at another port, and",
-      "opens it in your browser; without one, it prints the address. If a gateway runs",
-      "at that port, its page is opened. Otherwise this one runs until Ctrl-C.",
+      "Starts a gateway at http://127.0.0.1:1800/, or at PORT, and opens its page in",
+      "your browser. Without a browser, it prints the address. If a gateway already",
+      "runs at that port, web opens its page. Otherwise the new one runs until Ctrl-C.",
     ],
     examples: [
       {
@@ -279,11 +279,11 @@ export const CLIENT_COMMANDS: Readonly<Record<ClientCommand, Command>> = {
     alsoCalled: ["check"],
     notes: [
       "It needs no relay and no network.",
-      "The exit code is 0 if the file is as it was received, and 6 if it is not.",
+      "The exit code is 0 if the file is unchanged, and 6 if it is not.",
     ],
     examples: [
       {
-        what: "is it as it was received?",
+        what: "is the file unchanged?",
         line:
           "deno run --allow-read=. peer_client.ts verify disk.img disk.json",
       },
@@ -293,7 +293,7 @@ export const CLIENT_COMMANDS: Readonly<Record<ClientCommand, Command>> = {
           "deno run --allow-read=. peer_client.ts verify disk.img disk.json --quiet",
       },
       {
-        what: "its digests",
+        what: "print its digests",
         line:
           "deno run --allow-read=. peer_client.ts verify disk.img disk.json --json",
       },

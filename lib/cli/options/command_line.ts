@@ -195,7 +195,7 @@ function adviceOn(name: string | undefined, spec: CommandSpec): string {
   }
   const others = SCRIPTS.filter(({ options }) => Object.hasOwn(options, name));
   if (others.length > 0) {
-    return `it goes with ${
+    return `use it with ${
       others.map((other) => spoken(other).script).join(" and ")
     }`;
   }

@@ -64,8 +64,8 @@ export const NODE: CommandSpec = {
   notes: [
     "RELAY is HOST PORT, or a relay address p2p://HOST:PORT/RELAY_ID, which pins the",
     "relay's identity. PORT is the node's own; 0 lets the system pick one. DIR is a",
-    "folder or a file to share, ./files by default. Of several, names begin with the",
-    "last part of each path, or with NAME in NAME=DIR.",
+    "folder or a file to share, ./files by default. With several DIRs, names begin",
+    "with the last part of each path, or with NAME if you write NAME=DIR.",
   ],
   common: ["name", "state", "limit-rate", "tunnel", "token-file"],
   examples: [
@@ -80,7 +80,7 @@ export const NODE: CommandSpec = {
         "deno run --allow-net --allow-read=photos,files peer_node.ts --name laptop nas 1700 1500 photos files",
     },
     {
-      what: "leave room on the line for others",
+      what: "send at most 2 MB per second",
       line:
         "deno run --allow-net --allow-read=files peer_node.ts --limit-rate 2M nas 1700 1500",
     },
@@ -94,8 +94,8 @@ export const NODE: CommandSpec = {
       summary: "check what works here, and say how to fix the rest",
       alsoCalled: ["diagnose", "test"],
       notes: [
-        "Stop the node first, then use its own arguments and options. The doctor is",
-        "listed for a moment, without files, so that the relay can try to dial it.",
+        "Stop the node first, then use its own arguments and options. The doctor",
+        "registers for a moment, without files, so that the relay can try to dial it.",
         "The exit code is 0 if no check failed.",
       ],
       examples: [
@@ -122,9 +122,10 @@ export const NODE: CommandSpec = {
     script: "p2p share",
     usage: ["[options] DIR..."],
     notes: [
-      "The relay is the one of p2p use, or stands before the command: p2p RELAY share",
-      "DIR. The system picks the node's port unless --port gives one. Identity and",
-      "digests are kept, for each list of folders. A folder called doctor is ./doctor.",
+      "The relay is the one chosen with p2p use, or the one before the command: p2p",
+      "RELAY share DIR. The system picks the node's port unless --port gives one.",
+      "Identity and digests are kept for each list of folders. To share a folder called",
+      "doctor, type ./doctor.",
     ],
   },
 };
@@ -134,12 +135,12 @@ export const CLIENT: CommandSpec = {
   role: "client",
   script: "peer_client.ts",
   summary:
-    "The peer client: fetches files by name from whichever peer nodes have them.",
+    "The peer client: fetches files by name from all peer nodes that have them.",
   usage: ["[options] RELAY [command]"],
   notes: [
     "RELAY is HOST PORT, or a relay address p2p://HOST:PORT/RELAY_ID, which pins the",
-    "relay's identity. --relay or --relays may name it instead, or several. A name",
-    "that begins with a dash goes after --.",
+    "relay's identity. --relay or --relays can name one or more relays instead. A",
+    "name that begins with a dash goes after --.",
   ],
   common: ["token-file", "known-relays", "json", "quiet", "version"],
   examples: [
@@ -153,8 +154,8 @@ export const CLIENT: CommandSpec = {
     script: "p2p",
     usage: ["[options] [RELAY] [command]"],
     notes: [
-      "RELAY is the one of p2p use, unless another stands before the command. A name",
-      "that begins with a dash goes after --.",
+      "RELAY is the one chosen with p2p use, unless you give another one before the",
+      "command. A name that begins with a dash goes after --.",
     ],
   },
 };

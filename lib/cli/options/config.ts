@@ -95,7 +95,7 @@ class ConfigText {
     if (option.isSecret) {
       throw cannotUse(
         this.#path,
-        `${line}${key} is a secret, and this file may be anybody's to read`,
+        `${line}${key} is a secret, and this file may be readable by others`,
         `put it in a file of its own, and set ${key}-file`,
       );
     }
@@ -103,7 +103,7 @@ class ConfigText {
       throw cannotUse(
         this.#path,
         `${line}${show(key)} is not a setting of the ${of}`,
-        `it goes with ${option.roles.join(", ")}`,
+        `use it with ${option.roles.join(", ")}`,
       );
     }
     into.set(key, this.#valueOf(option, { key, value, line }));

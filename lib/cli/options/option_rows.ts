@@ -41,7 +41,7 @@ export const ROWS = {
     value: "ADDRESS",
     parse: parseHost,
     default: "::",
-    help: "address to bind; `::` is all, of IPv4 too",
+    help: "address to bind; `::` means all, also of IPv4",
   },
   advertise: {
     commands: ["send"],
@@ -64,14 +64,14 @@ export const ROWS = {
   },
   hidden: {
     roles: ["node"],
-    help: "share names that begin with a dot, too",
+    help: "also share names that begin with a dot",
   },
   exclude: {
     roles: ["node"],
     value: "GLOB",
     isRepeated: true,
     parse: values.lines,
-    help: "share no names that match; repeat it for others",
+    help: "do not share names that match; repeatable",
   },
   "list-skipped": {
     roles: ["node"],
@@ -93,7 +93,7 @@ export const ROWS = {
     roles: ["relay"],
     value: "X.Y.Z",
     parse: values.version,
-    help: "older clients and nodes stop, and say why",
+    help: "reject older clients and nodes",
   },
   announce: {
     roles: ["relay"],
@@ -105,7 +105,7 @@ export const ROWS = {
     value: "PORT",
     parse: values.port,
     default: "1700",
-    help: "UDP port for looking and answering",
+    help: "UDP port for finding relays on this network",
   },
   output: {
     roles: CLIENT,
@@ -125,7 +125,7 @@ export const ROWS = {
   "no-sync": {
     roles: CLIENT,
     commands: ["get"],
-    help: "do not wait for the disk: quicker, and less safe",
+    help: "do not wait for the disk: faster, but less safe",
   },
   "dry-run": {
     roles: CLIENT,
@@ -143,14 +143,14 @@ export const ROWS = {
     roles: PEERS,
     commands: ["get"],
     short: "v",
-    help: "name every file, also in long lists and pipes",
+    help: "print every file name, also in long lists and pipes",
   },
   base: {
     roles: CLIENT,
     commands: ["get"],
     value: "FILE",
     names: "file",
-    help: "copy the right pieces of this older file",
+    help: "reuse the unchanged pieces of this older file",
   },
   receipt: {
     roles: CLIENT,
@@ -165,7 +165,7 @@ export const ROWS = {
     commands: ["get"],
     value: "FILE",
     names: "file",
-    help: "fetch only what has its SHA-256 in this file",
+    help: "fetch only files whose SHA-256 is in this file",
   },
   range: {
     roles: CLIENT,
@@ -224,7 +224,7 @@ export const ROWS = {
     roles: CLIENT,
     commands: [...LISTING, "nodes"],
     short: "l",
-    help: "list times in full, content ids, node ids, indexes",
+    help: "also list full times, content ids, node ids, indexes",
   },
   "ignore-case": {
     roles: CLIENT,
@@ -278,7 +278,7 @@ export const ROWS = {
   "no-lan-address": {
     roles: ["node"],
     commands: ["send"],
-    help: "register no address of a local network",
+    help: "do not register addresses of local networks",
   },
   "tunnel-port": {
     roles: ["relay"],
@@ -295,7 +295,7 @@ export const ROWS = {
   },
   "no-index": {
     roles: ["node"],
-    help: "send no fingerprints; be asked for every name",
+    help: "send no fingerprints: clients ask for every name",
   },
   "index-key-file": {
     roles: PEERS,
@@ -389,7 +389,7 @@ export const ROWS = {
     commands: ["send"],
     value: "FILE",
     names: "file",
-    help: "read the node's token for a private relay here",
+    help: "file with the node's token for a private relay",
   },
   token: {
     roles: PEERS,

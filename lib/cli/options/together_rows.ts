@@ -13,14 +13,14 @@ export const SWARM_ROWS = {
   swarm: {
     roles: ["client"],
     commands: ["get", "doctor"],
-    help: "exchange pieces with others that fetch the same",
+    help: "exchange pieces with others that fetch these files",
   },
   "limit-upload": {
     roles: ["client"],
     commands: ["get"],
     value: "RATE",
     parse: values.rate,
-    help: "with --swarm, most bytes per second to give",
+    help: "with --swarm, most bytes per second to send",
   },
   linger: {
     roles: ["client"],
@@ -37,7 +37,7 @@ export const CLUSTER_ROWS = {
   cluster: {
     roles: ["relay"],
     value: "URL",
-    help: "be one of several instances that meet in this Redis",
+    help: "be one of several instances that share this Redis",
   },
   "cluster-file": {
     roles: ["relay"],
@@ -49,7 +49,7 @@ export const CLUSTER_ROWS = {
     roles: ["relay"],
     value: "HOST:PORT",
     parse: values.endpoint,
-    help: "with --cluster, where this instance alone is dialled",
+    help: "with --cluster, the address of this one instance",
   },
 } satisfies OptionTable;
 
@@ -65,7 +65,7 @@ export const GATEWAY_ROWS = {
     commands: ["link", "send"],
     value: "URL",
     parse: values.gatewayUrl,
-    help: "with --web, the gateway as others reach it",
+    help: "with --web, the gateway's address for other people",
   },
   cert: {
     roles: ["client"],
@@ -86,7 +86,7 @@ export const GATEWAY_ROWS = {
     commands: ["gateway"],
     value: "FILE",
     names: "file",
-    help: "what browsers must show: any text",
+    help: "token (any text) that browsers must give",
   },
   "gateway-host": {
     roles: ["client"],
@@ -94,11 +94,11 @@ export const GATEWAY_ROWS = {
     value: "NAME",
     isRepeated: true,
     parse: values.lines,
-    help: "name that leads here; repeat it for others",
+    help: "host name that the gateway accepts; repeatable",
   },
   "gateway-plaintext": {
     roles: ["client"],
     commands: ["gateway"],
-    help: "let other machines connect in the clear",
+    help: "let other machines connect without encryption",
   },
 } as const satisfies OptionTable;

@@ -93,14 +93,18 @@ export function endpoint(text: string): Endpoint {
 export function rate(text: string, option: string): number {
   const found = parseRate(text);
   if (found !== undefined) return found;
-  throw badValue(option, text, "wanted bytes a second, as 500K, 20M or 1G");
+  throw badValue(
+    option,
+    text,
+    "wanted bytes per second, such as 500K, 20M or 1G",
+  );
 }
 
 /** A number of bytes, which may be 0. */
 export function size(text: string, option: string): number {
   const bytes = /^0+$/.test(text) ? 0 : parseRate(text);
   if (bytes !== undefined) return bytes;
-  throw badValue(option, text, "wanted bytes, as 500K, 20M or 1G");
+  throw badValue(option, text, "wanted bytes, such as 500K, 20M or 1G");
 }
 
 /** Bytes of a file: `A-B`, both included, `A-` to its end, or the last `-N`. */
@@ -110,14 +114,18 @@ export function byteRange(text: string, option: string): ByteRange {
   if (from === "" && to !== "") return { tail: last };
   if (from !== "" && to === "") return { first };
   if (from !== "" && first <= last) return { first, last };
-  throw badValue(option, text, "wanted bytes, as 0-99, 100- or --range=-100");
+  throw badValue(
+    option,
+    text,
+    "wanted bytes, such as 0-99, 100- or --range=-100",
+  );
 }
 
 /** Seconds. */
 export function duration(text: string, option: string): number {
   const seconds = parseDuration(text);
   if (seconds !== undefined) return seconds;
-  throw badValue(option, text, "wanted a time, as 90s, 30m, 24h or 7d");
+  throw badValue(option, text, "wanted a time, such as 90s, 30m, 24h or 7d");
 }
 
 /** Seconds, which may be none. */

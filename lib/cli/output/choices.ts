@@ -44,7 +44,7 @@ export function contentsInWords(
   const more = groups.length - MOST_CHOICES;
   return [
     `${intro}, and none is at more addresses than every other; ` +
-    "to choose one, give one of these in place of the name:",
+    "to choose one, use one of these in place of the name:",
     ...rows,
     ...(more > 0 ? [`  and ${more} more`] : []),
   ];
@@ -69,7 +69,7 @@ const LAST_MS = 8.64e15;
 export function writtenAt({ modifiedMs }: { modifiedMs: number }): string {
   return Math.abs(modifiedMs) <= LAST_MS
     ? `written ${new Date(modifiedMs).toISOString().slice(0, 16)}Z`
-    : "written at no date there is";
+    : "written at an impossible date";
 }
 
 /** What selects exactly this content of a name. */

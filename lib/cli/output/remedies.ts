@@ -11,19 +11,19 @@ import type { RemedyCode } from "../../base/remedy_code.ts";
 
 const REMEDY_OF: Readonly<Record<RemedyCode, string>> = {
   ["replace_or_elsewhere"]:
-    "give --overwrite to replace it, or -o for another place",
-  ["move_or_elsewhere"]: "move it away, or give -o for another place",
+    "use --overwrite to replace it, or -o to save elsewhere",
+  ["move_or_elsewhere"]: "move it away, or save elsewhere with -o",
   ["remove_or_elsewhere"]: "remove it, or save elsewhere with -o",
-  ["alone_elsewhere"]: "fetch it alone, with -o for another place",
+  ["alone_elsewhere"]: "fetch it separately, and save it elsewhere with -o",
   ["make_folder_or_elsewhere"]: "create it first, or choose another with -o",
-  elsewhere: "name another with -o",
-  ["other_base"]: "name an older version of the file, or leave --base out",
-  ["no_base"]: "leave it out: --overwrite keeps what is right in that file",
-  ["other_state"]: "name another --state folder",
+  elsewhere: "choose another with -o",
+  ["other_base"]: "name an older version of the file, or omit --base",
+  ["no_base"]: "omit it: --overwrite keeps the right pieces of that file",
+  ["other_state"]: "choose another --state folder",
   ["other_state_or_new_identity"]:
-    "name another --state folder, or move the file away to get a new identity",
+    "choose another --state folder, or move the file away to get a new identity",
   ["own_state"]: "give each node its own --state",
-  ["other_known_relays"]: "name another file with --known-relays",
+  ["other_known_relays"]: "choose another file with --known-relays",
   ["private_relay_or_no_token"]:
     "run the relay with --private, or start this node without a token",
   ["give_client_token"]:
@@ -31,23 +31,23 @@ const REMEDY_OF: Readonly<Record<RemedyCode, string>> = {
   ["give_node_token"]:
     "give a node token with --token-file FILE or RELAY_P2P_TOKEN",
   ["encrypt_or_no_id"]: "omit --plaintext, or give HOST PORT",
-  encrypt: "leave --plaintext away, on both sides",
+  encrypt: "omit --plaintext on both sides",
   ["check_address_or_plaintext"]:
     "check host and port; if the relay runs with --plaintext, use that here too",
   ["check_address_or_encryption"]:
     "check host and port; if the relay runs without --plaintext, omit it here too",
   ["relay_with_tunnels"]: "start the relay without --no-tunnel",
   ["open_port"]: "open the port in firewall and router, and name it with " +
-    "--advertise where it is another there",
+    "--advertise if it differs outside",
   ["choose_content"]:
     "choose one with --sha256 or --node, or give --prefer newest",
   ["choose_to_replace"]: "choose the content with --sha256, --node or --prefer",
   ["other_node"]: "the node reported a wrong hash; choose another with --node",
   ["list_in_parts"]:
-    "give --sort none, or ask for one folder at a time, as 'photos/'",
+    "use --sort none, or list one folder at a time, such as 'photos/'",
   ["ask_all"]: "check the name, or ask all nodes with --ask-all",
-  ["see_files"]: "see the command ls",
-  ["see_nodes"]: "see the command nodes",
+  ["see_files"]: "list the files with the command ls",
+  ["see_nodes"]: "list the nodes with the command nodes",
   ["start_node"]: "start one with peer_node.ts",
 };
 

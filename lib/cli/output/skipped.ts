@@ -59,8 +59,8 @@ export function formatRisks({ names, count }: RiskyFinds): string {
   const listed = names.slice(0, RISKS_SHOWN).map(show).join(", ");
   const others = count - Math.min(names.length, RISKS_SHOWN);
   const more = others > 0 ? ` and ${others} more` : "";
-  return `warning: sharing what looks private: ${listed}${more}; ` +
-    "leave it out with --exclude or a .p2pignore";
+  return `warning: sharing names that look private: ${listed}${more}; ` +
+    "exclude them with --exclude or a .p2pignore";
 }
 
 const RISKS_SHOWN = 5;

@@ -94,8 +94,8 @@ export class Tried {
       ? new Failure(error.kind, {
         ...worded(error).parts,
         remedy:
-          `the relay came back ${this.#uptime} s ago, and nodes may still` +
-          " be coming back: try again in half a minute",
+          `the relay started ${this.#uptime} s ago, and some nodes may not ` +
+          "have registered again yet: try again in half a minute",
         cause: error,
       })
       : error;

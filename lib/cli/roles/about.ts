@@ -105,8 +105,8 @@ function refuseAll(line: CommandLine, spec: CommandSpec): void {
   throw new Failure("usage", {
     what: "Cannot use option",
     where: "--all",
-    why: "it says how much help to show",
-    remedy: "it goes with help",
+    why: "it only sets how much help is shown",
+    remedy: "use it with help",
   });
 }
 
@@ -165,7 +165,7 @@ function parseShell(spec: CommandSpec, text: string | undefined): Shell {
 function tooMany(spec: CommandSpec, command: string): Failure {
   return usageFailure(
     spec,
-    "there are more words than it takes",
+    "too many arguments",
     spec.commands[command]!.usage,
   );
 }

@@ -21,7 +21,7 @@ export function checkAnnouncing(line: CommandLine): void {
   const port = line.value("announce-port");
   if (!line.isOn("announce")) {
     if (port === undefined || !line.typed.includes("announce-port")) return;
-    throw badValue("announce-port", port, "it goes with --announce");
+    throw badValue("announce-port", port, "it needs --announce");
   }
   if (line.isOn("plaintext")) {
     throw usageFailure(
@@ -72,7 +72,7 @@ export async function startAnnouncing(
     const why = describeCause(error);
     terminal.event<CliEvent>({ event: "announce_failed", port, why });
     terminal.note(
-      `warning: cannot announce this relay at UDP port ${port}: ${why}; others must be told its address`,
+      `warning: cannot announce this relay at UDP port ${port}: ${why}; give its address to others yourself`,
     );
     return nothing;
   }

@@ -28,14 +28,14 @@ export async function clusterOptions(
   const { line } = context;
   const text = await clusterText(context);
   if (text === undefined) {
-    throw unusable("advertise-instance", "it goes with --cluster URL");
+    throw unusable("advertise-instance", "it needs --cluster URL");
   }
   const address = parseRedisAddress(text);
   if (address === undefined) {
     throw unusable(
       "cluster",
       "wanted redis://HOST[:PORT][/DB] or rediss://HOST[:PORT][/DB], " +
-        "with USER:PASSWORD@ before HOST where there is one",
+        "with USER:PASSWORD@ before HOST if there is a password",
     );
   }
   const { password } = address;
@@ -77,7 +77,7 @@ async function clusterText(
   const text = line.value("cluster");
   const isTyped = line.typed.includes("cluster");
   if (isTyped && line.typed.includes("cluster-file")) {
-    throw unusable("cluster", "it is there twice, for there is --cluster-file");
+    throw unusable("cluster", "it excludes --cluster-file");
   }
   if (isTyped || path === undefined) {
     if (isTyped && parseRedisAddress(text!)?.password !== undefined) {

@@ -60,7 +60,7 @@ export async function takeRelays(
   if (startsWithRelay(words, spec)) {
     throw usageFailure(
       spec,
-      "a relay is there twice: as a word, and by an option",
+      "the relay is given twice: as an argument and by an option",
       usage,
     );
   }

@@ -38,8 +38,8 @@ export async function refusePrivateFiles(
       throw new Failure("usage", {
         what: "Cannot share folder",
         where: show(folder),
-        why: `${show(path)} of --${option} lies in it, and would be shared`,
-        remedy: `name another place with --${option}`,
+        why: `${show(path)} of --${option} lies in it and would be shared`,
+        remedy: `choose another path with --${option}`,
       });
     }
   }

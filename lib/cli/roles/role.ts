@@ -215,7 +215,7 @@ export function expectNoMore(
   usage?: string,
 ): void {
   if (words.length > 0) {
-    throw usageFailure(spec, "there are more words than it takes", usage);
+    throw usageFailure(spec, "too many arguments", usage);
   }
 }
 
@@ -268,14 +268,14 @@ export function tellClockGap(
   terminal.note(
     kind === "slept"
       ? `this machine slept for ${span}, or its clock was set forward: ` +
-        "connecting anew"
+        "reconnecting"
       : `the clock of this machine was set back by ${span}`,
   );
 }
 
 /** The warning wherever encryption is off. */
 export const PLAINTEXT_WARNING =
-  "warning: --plaintext: everybody on the way can read and change what is sent";
+  "warning: --plaintext: anyone on the network path can read and change all data";
 
 /**
  * Prints that a relay without a known identity was met, and the relay's own

@@ -102,7 +102,7 @@ export async function runNode(context: RoleContext): Promise<number> {
       terminal.note(
         `warning: ${
           worded(event.error).message
-        }; going on with the other relays`,
+        }; continuing with the other relays`,
       );
     }
   };
@@ -200,7 +200,7 @@ export function tell(
       terminal.note(
         `${show(event.directory)} is large, ${
           counted(event.files, "file")
-        } found so far: clients can already fetch by name; lists wait for the rest`,
+        } found so far: clients can already fetch by name; lists follow after the scan`,
       );
       break;
     case "sharing":
@@ -221,7 +221,7 @@ export function tell(
       terminal.note(
         `share gone: ${show(event.directory)}, ${
           counted(event.files, "file")
-        } (${event.why}); looking every few seconds whether it is back`,
+        } (${event.why}); checking every few seconds until it is back`,
       );
       break;
     case "share_back":
@@ -262,11 +262,13 @@ export function tell(
       }
       break;
     case "no_tunnels":
-      terminal.note("the relay carries no tunnels: --tunnel is of no use");
+      terminal.note("the relay carries no tunnels: --tunnel has no effect");
       break;
     case "registration_failed":
       terminal.note(
-        `${worded(event.error).message}; trying again, and serving meanwhile`,
+        `${
+          worded(event.error).message
+        }; trying again; the node continues to serve`,
       );
       break;
     case "outdated":
@@ -277,7 +279,7 @@ export function tell(
       break;
     case "index_refused":
       terminal.note(
-        `the relay takes no index of the names (${
+        `the relay accepts no index of the names (${
           show(event.why)
         }): clients ask this node for every name`,
       );
@@ -286,7 +288,9 @@ export function tell(
       terminal.note(`withdrawn from ${event.relay}`);
       break;
     case "withdraw_failed":
-      terminal.note(`${worded(event.error).message}; the lease ends by itself`);
+      terminal.note(
+        `${worded(event.error).message}; the lease expires by itself`,
+      );
       break;
     case "relay_unverified":
     case "relay_remembered":

@@ -162,7 +162,7 @@ function rereadOnHangup(relay: RelayServer, context: RoleContext): Disposable {
     } catch (error) {
       if (!(error instanceof Failure)) throw error;
       terminal.note(
-        `${worded(error).message}; going on with the secrets from before`,
+        `${worded(error).message}; continuing with the previous secrets`,
       );
     }
   };
@@ -211,7 +211,7 @@ export function tell(event: RelayEvent, terminal: Terminal): void {
       terminal.fact(`relay address ${address}`);
       terminal.note(
         event.private
-          ? "private relay: it serves those with a token or a link"
+          ? "private relay: it serves only peers with a token or a link"
           : "open relay: anyone who can reach it may register, list and fetch",
       );
       if (tunnelPort !== undefined) {

@@ -32,8 +32,8 @@ export interface SecretSource {
 
 const DEFAULT_OVERLAP_SECONDS = 24 * 3_600;
 const GOES_WITH = {
-  "previous-secret-file": "it goes with --secret-file",
-  overlap: "it goes with --previous-secret-file",
+  "previous-secret-file": "it needs --secret-file",
+  overlap: "it needs --previous-secret-file",
 } as const;
 
 /**
@@ -153,14 +153,13 @@ export function showMadeTokens(
   if (terminal.options.json) {
     throw usageFailure(
       spec,
-      "with --json nobody would be shown the tokens of a new secret: " +
+      "--json does not show the tokens of a new secret: " +
         "give one with --secret-file FILE",
     );
   }
   for (const row of tokenLines(secret)) terminal.reveal(row);
   terminal.note(
-    "these tokens are shown once, and are good until this relay stops; for " +
-      "lasting ones: (umask 077; head -c 32 /dev/urandom | base64 > FILE), " +
+    "these tokens are shown once, and work until this relay stops; for permanent ones: (umask 077; head -c 32 /dev/urandom | base64 > FILE), " +
       "then --secret-file FILE",
   );
 }

@@ -97,7 +97,7 @@ Deno.test("get --receipt says what came from whom, and verify finds every change
     getArgs("disk.img", "-o", `${path}/other`),
   );
   assertEquals([again.code, again.stderr], [8, [
-    `error: Cannot write receipt (${receiptPath}): exists already; give --overwrite to replace it, or another name`,
+    `error: Cannot write receipt (${receiptPath}): already exists; use --overwrite to replace it, or choose another name`,
   ]]);
   assertEquals(namesIn(folder), ["all", "receipt.json"], "nothing was fetched");
 
@@ -105,7 +105,7 @@ Deno.test("get --receipt says what came from whom, and verify finds every change
   assertEquals([good.code, good.stderr], [0, []]);
   assertEquals(
     good.text,
-    `all/disk.img is what was received on ${
+    `all/disk.img is unchanged since it was received on ${
       disk!.receivedAt
     }: 1500000 bytes, SHA-256 ${disk!.sha256}\n`,
   );
@@ -181,7 +181,7 @@ Deno.test("verify says what is missing, and asks nobody", async () => {
       [
         ["f", "--overwrite", "no.json"],
         2,
-        /--overwrite\): verify does not use it; it goes with get$/,
+        /--overwrite\): verify does not use it; use it with get$/,
       ],
       [
         ["f", "none.json"],
@@ -201,7 +201,7 @@ Deno.test("verify says what is missing, and asks nobody", async () => {
       [
         ["f", "../outside.json"],
         7,
-        /not given the permission; grant it with --allow-read=\.\.\/outside\.json$/,
+        /did not give this process the permission; grant it with --allow-read=\.\.\/outside\.json$/,
       ],
     ] as const
   ) {
@@ -237,13 +237,13 @@ Deno.test("get refuses a receipt that it could not write, before anybody is aske
         "taken",
         [],
         8,
-        /Cannot write receipt \(taken\): it is a folder; name another place$/,
+        /Cannot write receipt \(taken\): it is a folder; choose another path$/,
       ],
       [
         "../r.json",
         [],
         7,
-        /Cannot write receipt \(\.\.\/r\.json\): .*not given the permission; grant it with --allow-write=\.\.$/,
+        /Cannot write receipt \(\.\.\/r\.json\): .*did not give this process the permission; grant it with --allow-write=\.\.$/,
       ],
       [
         "r.json",
@@ -336,13 +336,13 @@ Deno.test("A receipt that cannot be written is told before anything is fetched",
     const [receipt, why] of [
       [
         `${path}/no/r.json`,
-        `there is no folder ${path}/no; create it first, or choose another place`,
+        `there is no folder ${path}/no; create it first, or choose another path`,
       ],
-      [`${path}/into`, "it is a folder; name another place"],
-      [`${path}/into/kept/r`, "not a folder; name another place"],
+      [`${path}/into`, "it is a folder; choose another path"],
+      [`${path}/into/kept/r`, "not a folder; choose another path"],
       [
         `${path}/into/../into/a.txt`,
-        "a.txt is to be saved there; name another place",
+        "a.txt will be saved there; choose another path",
       ],
     ] as const
   ) {

@@ -87,10 +87,10 @@ for (
 Deno.test("gaveInWords says what was given, and why nothing could be, and else nothing", () => {
   const event = "swarm_ended" as const;
   assertEquals(gaveInWords({ event, given: 61e6 }), [
-    "gave 61.0 MB to other machines",
+    "sent 61.0 MB to other machines",
   ]);
   assertEquals(gaveInWords({ event, given: 0, why: "no port" }), [
-    "could not give to other machines: no port",
+    "could not send to other machines: no port",
   ]);
   assertEquals(gaveInWords({ event, given: 0 }), []);
 });

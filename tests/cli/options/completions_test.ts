@@ -277,7 +277,7 @@ Deno.test("completions refuses a shell and a name that it does not know", async 
       [[], "completions needs the name of a shell"],
       [["tcsh"], "there are no completions for tcsh"],
       [["bash", "p2p; rm"], "wanted a name of letters"],
-      [["bash", "p2p", "x"], "there are more words than it takes"],
+      [["bash", "p2p", "x"], "too many arguments"],
     ] as const
   ) {
     const outcome = await runRoleHere("relay.ts", ["completions", ...args]);

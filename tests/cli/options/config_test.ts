@@ -64,7 +64,7 @@ for (
     ['"\\u001b[2J" = 1', "there is no setting \\x1b[2J"],
     [
       "[relay]\ntunnel = true",
-      "line 2: tunnel is not a setting of the relay; it goes with node",
+      "line 2: tunnel is not a setting of the relay; use it with node",
     ],
     ['json = "yes"', "line 1: json must be true or false"],
     ["name = true", "line 1: name must be text or a whole number"],
@@ -187,7 +187,7 @@ Deno.test("A file that may not be read is told as not allowed, and nobody is ask
     "0",
   ]);
   assertEquals([code, text, stderr], [7, "", [
-    `error: Cannot read configuration (${file}): this process was not given the permission; ` +
+    `error: Cannot read configuration (${file}): Deno did not give this process the permission; ` +
     `grant it with --allow-read=${file}`,
   ]]);
 });

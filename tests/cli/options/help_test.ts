@@ -173,7 +173,7 @@ for (
   Deno.test(`${script} takes --all with help only`, async () => {
     const { code, stderr } = await runRoleHere(script, args);
     assertEquals([code, stderr], [2, [
-      "error: Cannot use option (--all): it says how much help to show; it goes with help",
+      "error: Cannot use option (--all): it only sets how much help is shown; use it with help",
     ]]);
   });
 }

@@ -45,7 +45,7 @@ Deno.test("contentsInWords gives what to paste where nothing is taken", () => {
   assertEquals(/^my file's.txt has 3 contents, and none /.test(intro!), true);
   const name = "'my file'\\''s.txt'";
   assertEquals(rows, [
-    `  ${name} --node cccccccccccccccc  8 bytes, written at no date there is, ` +
+    `  ${name} --node cccccccccccccccc  8 bytes, written at an impossible date, ` +
     "on node c",
     `  ${name} --sha256 ${HASH}  11 bytes, written 2020-09-13T12:26Z, on node a`,
     `  ${name} --node bbbbbbbbbbbbbbbb  9 bytes, written 1970-01-01T00:00Z, ` +

@@ -275,8 +275,7 @@ Deno.test("Tried explains what was not found by a relay that came back a moment 
   assertEquals(explain()(missing), missing.message);
   assertEquals(
     explain(3)(missing),
-    "Cannot find file: nobody has it; the relay came back 3 s ago, and nodes " +
-      "may still be coming back: try again in half a minute",
+    "Cannot find file: nobody has it; the relay started 3 s ago, and some nodes may not have registered again yet: try again in half a minute",
   );
   assertEquals(explain(3)(corrupt), corrupt.message);
 });

@@ -57,7 +57,7 @@ Deno.test("A relay that cannot announce itself says so, and serves on", async ()
   assertMatch(
     stderr.join("\n"),
     new RegExp(
-      `cannot announce this relay at UDP port ${port}: the port is in use by another program; others must be told its address`,
+      `cannot announce this relay at UDP port ${port}: the port is in use by another program; give its address to others yourself`,
     ),
   );
 });
@@ -65,7 +65,7 @@ Deno.test("A relay that cannot announce itself says so, and serves on", async ()
 Deno.test("relay.ts refuses --announce with --plaintext, and --announce-port alone", async () => {
   const cases = [
     { args: ["--announce", "--plaintext", "0"], why: "exclude each other" },
-    { args: ["--announce-port", "9", "0"], why: "it goes with --announce" },
+    { args: ["--announce-port", "9", "0"], why: "it needs --announce" },
     {
       args: ["--announce", "--announce-port", "x", "0"],
       why: "Cannot use port",

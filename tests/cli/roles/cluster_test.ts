@@ -81,14 +81,14 @@ const WRONG: readonly (readonly [
   why: string,
   relay?: Parameters<typeof clusterOptions>[1],
 ])[] = [
-  [AT, "it goes with --cluster URL"],
+  [AT, "it needs --cluster URL"],
   [["--cluster", "http://127.0.0.1", ...AT], "wanted redis://"],
   [["--cluster", "redis://127.0.0.1/x", ...AT], "wanted redis://"],
   [["--cluster", "redis://127.0.0.1", ...AT], "the same identity", {}],
   [["--cluster", "redis://127.0.0.1"], "give --advertise-instance HOST:PORT"],
   [
     ["--cluster", "redis://127.0.0.1", "--cluster-file", "x", ...AT],
-    "it is there twice",
+    "it excludes --cluster-file",
   ],
 ];
 

@@ -219,7 +219,7 @@ Deno.test("doctor reports whether a private relay admits a peer", async () => {
   const good = await clientHere([...token("client"), ...args]);
   assertEquals([good.code, rowsOf(good).get("access")], [0, [
     "ok",
-    "the relay is private, and takes the token",
+    "the relay is private, and accepts the token",
   ]]);
   assert(!good.text.includes(keys.tokens.client));
   for (const options of [[], token("client", others)]) {

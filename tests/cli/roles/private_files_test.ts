@@ -37,7 +37,7 @@ for (
       Failure,
     );
     assertEquals(error.kind, "usage");
-    assertEquals(error.parts.remedy, `name another place with --${option}`);
+    assertEquals(error.parts.remedy, `choose another path with --${option}`);
   });
 }
 
@@ -75,8 +75,8 @@ Deno.test("A node that is to keep its state in its share says so, ends with 2 an
     ...["--state", `${share}/.p2p`, "127.0.0.1", "1", "0", share],
   ], { permissions: [`--allow-read=${share}`, `--allow-write=${share}`] });
   assertEquals([code, stderr], [2, [
-    `error: Cannot share folder (${share}): ${share}/.p2p of --state lies in it, ` +
-    "and would be shared; name another place with --state",
+    `error: Cannot share folder (${share}): ${share}/.p2p of --state lies in it ` +
+    "and would be shared; choose another path with --state",
   ]]);
   const kept = await Array.fromAsync(Deno.readDir(join(share, ".p2p")));
   assertEquals(kept, []);

@@ -24,7 +24,7 @@ for (
   const [what, { args, env, config }, shared, notes] of [
     ["nothing", {}, 5, [
       "3 skipped: 2 hidden names, 1 excluded name; name them with --list-skipped",
-      "warning: sharing what looks private: keys/id_rsa; leave it out with --exclude or a .p2pignore",
+      "warning: sharing names that look private: keys/id_rsa; exclude them with --exclude or a .p2pignore",
     ]],
     [
       "--exclude twice",
@@ -38,7 +38,7 @@ for (
     ],
     ["--hidden", { args: ["--hidden"] }, 7, [
       "1 skipped: 1 excluded name; name them with --list-skipped",
-      "warning: sharing what looks private: .env, keys/id_rsa; leave it out with --exclude or a .p2pignore",
+      "warning: sharing names that look private: .env, keys/id_rsa; exclude them with --exclude or a .p2pignore",
     ]],
     [
       "variables",
@@ -48,12 +48,12 @@ for (
       4,
       [
         "4 skipped: 4 excluded names; name them with --list-skipped",
-        "warning: sharing what looks private: .env, keys/id_rsa; leave it out with --exclude or a .p2pignore",
+        "warning: sharing names that look private: .env, keys/id_rsa; exclude them with --exclude or a .p2pignore",
       ],
     ],
     ["a file of options", { config: BY_FILE }, 4, [
       "4 skipped: 4 excluded names; name them with --list-skipped",
-      "warning: sharing what looks private: .env, keys/id_rsa; leave it out with --exclude or a .p2pignore",
+      "warning: sharing names that look private: .env, keys/id_rsa; exclude them with --exclude or a .p2pignore",
     ]],
     [
       "an option over a file of options",
@@ -91,7 +91,7 @@ for (
     const files = shared === 1 ? "1 file" : `${shared} files`;
     assertEquals(text.split("\n")[2], `sharing ${files} from ${folder.path}/s`);
     assertEquals(
-      stderr.filter((line) => /skipped|looks private/.test(line)),
+      stderr.filter((line) => /skipped|look private/.test(line)),
       [...notes],
     );
   });
