@@ -94,11 +94,11 @@ export const GATEWAY_ROWS = {
     value: "NAME",
     isRepeated: true,
     parse: values.lines,
-    help: "host name that the gateway accepts; repeatable",
+    help: "host name that is accepted; repeatable",
   },
   "gateway-plaintext": {
     roles: ["client"],
     commands: ["gateway"],
-    help: "let other machines connect without encryption",
+    help: "allow other machines without encryption",
   },
 } as const satisfies OptionTable;
