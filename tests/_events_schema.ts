@@ -82,9 +82,9 @@ const Node = object({
     object(
       {
         fingerprints: count("fingerprints of names and contents"),
-        seconds: count("seconds since it last told some"),
+        seconds: count("seconds since it last sent some"),
       },
-      "what the relay's index knows of it, in the list of `nodes`",
+      "the state of its index at the relay, in the list of `nodes`",
     ),
   ),
 }, "the node");
@@ -189,7 +189,7 @@ export const EVENTS: Readonly<Record<EventName, EventSpec>> = {
   },
   "cluster": {
     says:
-      "the relay, one of several instances, knows more or less of the others",
+      "this instance of the relay now knows more or less of the other instances",
     roles: RELAY,
     fields: {
       phase: oneOf(["away", "stale", "whole"], "how much it knows"),
@@ -283,7 +283,7 @@ export const EVENTS: Readonly<Record<EventName, EventSpec>> = {
   },
   skipped: {
     says:
-      "an entry of the folder is not shared; told at start with --list-skipped",
+      "an entry of the folder is not shared; reported at start with --list-skipped",
     roles: NODES,
     fields: {
       name: text("its name below the folder, as the disk has it"),
@@ -308,8 +308,7 @@ export const EVENTS: Readonly<Record<EventName, EventSpec>> = {
     },
   },
   "share_gone": {
-    says:
-      "the folder is gone, or another has taken its place; its files are not shared",
+    says: "the folder is gone or was replaced; its files are not shared",
     roles: NODES,
     fields: {
       directory: text("the folder"),
@@ -352,7 +351,7 @@ export const EVENTS: Readonly<Record<EventName, EventSpec>> = {
     fields: { relay: relayAt, error: FailureObject },
   },
   "turned_away": {
-    says: "the relay refused the node for good; the node ends",
+    says: "the relay refused the node permanently; the node stops",
     roles: NODES,
     fields: { relay: relayAt, error: FailureObject },
   },
@@ -367,7 +366,7 @@ export const EVENTS: Readonly<Record<EventName, EventSpec>> = {
   },
   "index_refused": {
     says:
-      "the relay does not take the fingerprints of this node's names: clients ask the node for every name",
+      "the relay does not accept the fingerprints of this node's names: clients ask the node for every name",
     roles: NODES,
     fields: {
       relay: relayAt,
@@ -451,7 +450,7 @@ export const EVENTS: Readonly<Record<EventName, EventSpec>> = {
     },
   },
   "files_sent": {
-    says: "files that clients were sent beside those with a `fetch_ended`",
+    says: "files that were sent without a `fetch_ended` of their own",
     roles: NODES,
     fields: {
       to: Type.Optional(text("the client's address, if it was only one")),
@@ -463,7 +462,7 @@ export const EVENTS: Readonly<Record<EventName, EventSpec>> = {
     },
   },
   "node_ended": {
-    says: "the node was stopped: what it did since its start",
+    says: "the node was stopped: totals since its start",
     roles: NODES,
     fields: {
       files: count("files, each as often as it was fetched"),
@@ -547,7 +546,7 @@ export const EVENTS: Readonly<Record<EventName, EventSpec>> = {
     },
   },
   "clock_gap": {
-    says: "the machine slept, or its clock was set; connections begin anew",
+    says: "the machine slept, or its clock was set; it reconnects",
     roles: ALL,
     fields: {
       kind: oneOf(
@@ -563,28 +562,30 @@ export const EVENTS: Readonly<Record<EventName, EventSpec>> = {
     fields: { relay: relayAt, text: text("the message") },
   },
   "relay_failed": {
-    says: "one of several relays could not be asked; told once",
+    says: "one of several relays could not be asked; reported once",
     roles: CLIENT,
     fields: { relay: relayAt, error: FailureObject },
   },
   "relay_late": {
-    says: "one of several relays has not answered yet; told once",
+    says: "one of several relays has not answered yet; reported once",
     roles: CLIENT,
     fields: { relay: relayAt },
   },
   "relays_away": {
     says:
-      "no relay answers, and nodes are dialled that they listed before; told once",
+      "no relay answers, and the client dials nodes that they listed before; reported once",
     roles: CLIENT,
     fields: {
       error: FailureObject,
       nodes: count("nodes that are dialled"),
-      ended: count("nodes that would refuse, because their grants have ended"),
+      ended: count(
+        "nodes that would refuse, because their grants have expired",
+      ),
       seconds: count("seconds since a relay last listed one of them"),
     },
   },
   "relay_open": {
-    says: "the client has a token, and the relay admits everybody",
+    says: "the client has a token, but the relay is open",
     roles: CLIENT,
     fields: { relay: relayAt },
   },
@@ -617,7 +618,8 @@ export const EVENTS: Readonly<Record<EventName, EventSpec>> = {
     },
   },
   "node_answered": {
-    says: "a node was asked for a file, or no longer has one that it had",
+    says:
+      "a node answered a request for a file, or no longer has one that it had",
     roles: CLIENT,
     fields: {
       node: Node,
@@ -642,7 +644,7 @@ export const EVENTS: Readonly<Record<EventName, EventSpec>> = {
   },
   "found_as": {
     says:
-      "no node has the name itself, and it stands for a file with a longer name",
+      "no node has the name itself; the client takes a file whose longer name ends in it",
     roles: CLIENT,
     fields: {
       name: text("the name that was asked for"),
@@ -652,7 +654,7 @@ export const EVENTS: Readonly<Record<EventName, EventSpec>> = {
   },
   "found_several": {
     says:
-      "no node has the name itself, and it may stand for different files: none is taken",
+      "no node has the name itself, and several different files could be meant: none is taken",
     roles: CLIENT,
     fields: {
       name: text("the name that was asked for"),
@@ -689,17 +691,18 @@ export const EVENTS: Readonly<Record<EventName, EventSpec>> = {
     },
   },
   "holder_refused": {
-    says: "the relay does not help to find holders; told once for each cause",
+    says:
+      "the relay does not help to find holders; reported once for each cause",
     roles: CLIENT,
     fields: { relay: text("the relay, `HOST:PORT`"), why: text("why") },
   },
   "swarm_lingers": {
-    says: "all files are saved, and this client goes on giving",
+    says: "all files are saved, and this client continues to serve others",
     roles: CLIENT,
-    fields: { ms: count("milliseconds that it goes on at most") },
+    fields: { ms: count("milliseconds until it stops, at most") },
   },
   "swarm_serving": {
-    says: "this client goes on giving; once a second",
+    says: "this client is still serving others; once a second",
     roles: CLIENT,
     fields: {
       readers: count("other clients that are connected"),
@@ -707,7 +710,7 @@ export const EVENTS: Readonly<Record<EventName, EventSpec>> = {
     },
   },
   "swarm_ended": {
-    says: "this client gives no longer",
+    says: "this client has stopped serving others",
     roles: CLIENT,
     fields: {
       given: count("bytes that it has given"),
@@ -717,7 +720,8 @@ export const EVENTS: Readonly<Record<EventName, EventSpec>> = {
     },
   },
   "node_hashing": {
-    says: "a node is awaited that hashes a file; not for each file of a node",
+    says:
+      "the client waits for a node that hashes a file; not for each file of a node",
     roles: CLIENT,
     fields: {
       node: Node,
@@ -802,7 +806,8 @@ export const EVENTS: Readonly<Record<EventName, EventSpec>> = {
     },
   },
   "waiting_for_files": {
-    says: "no node has some files; they are asked for again, with `--wait`",
+    says:
+      "no node has some files; with `--wait`, the client asks for them again",
     roles: CLIENT,
     fields: {
       names: listOf(
@@ -921,7 +926,7 @@ export const EVENTS: Readonly<Record<EventName, EventSpec>> = {
   },
   "send_progress": {
     says:
-      "somebody fetches a sent file; at most once a second for each address",
+      "a client fetches a sent file; at most once a second for each address",
     roles: CLIENT,
     fields: {
       name,
@@ -931,7 +936,7 @@ export const EVENTS: Readonly<Record<EventName, EventSpec>> = {
     },
   },
   "send_completed": {
-    says: "somebody has fetched all of a sent file",
+    says: "a client has fetched all of a sent file",
     roles: CLIENT,
     fields: {
       name,
@@ -1066,7 +1071,7 @@ export const EVENTS: Readonly<Record<EventName, EventSpec>> = {
     },
   },
   "partial_file": {
-    says: "`p2p clean` has found what an interrupted `get` left",
+    says: "`p2p clean` has found a partial file of an interrupted `get`",
     roles: ["p2p"],
     fields: {
       path: text("its path"),

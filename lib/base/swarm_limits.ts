@@ -80,7 +80,7 @@ export const SWARM_LIMITS = {
    * has named new holders three times.
    */
   swarmNowhereMs: 10_000,
-  /** A client that lingers ends when nobody has read for so long. */
+  /** A lingering client stops after this time without a reader. */
   swarmQuietMs: 5_000,
   /**
    * How long a client at a terminal goes on giving what it has saved, while

@@ -153,8 +153,9 @@ export interface ManifestOptions {
 }
 
 /**
- * The manifest from the first node that gives it; nothing where none does. One
- * that says nothing, or that it works, holds nobody up: the next is asked too.
+ * The manifest from the first node that gives it; nothing if none does. A node
+ *  that is silent, or says that it is hashing, delays nothing: the next is
+ *  asked too.
  */
 export async function manifestFrom(
   describers: readonly Describer[],
@@ -175,7 +176,7 @@ export async function manifestFrom(
   return await firstGiven(describers, ask, options);
 }
 
-/** What one node says; after `over` nothing is told of it any more. */
+/** The answer of one node; after `over` nothing is reported about it. */
 async function askForManifest(
   { node, session, of }: Describer,
   options: ManifestOptions & Pick<HashQuestion, "others">,

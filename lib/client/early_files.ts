@@ -46,8 +46,8 @@ export interface EarlyProgress {
 }
 
 /**
- * Whether the rest of a file would take so long that others could help. A machine
- * that is busy sees nothing come at first, also where the line is quick.
+ * Whether the rest of a file would take so long that others could help. On a
+ *  busy machine nothing seems to arrive at first, even over a fast network.
  */
 export function isSwarmOfUse(
   { came, left, ms }: EarlyProgress,

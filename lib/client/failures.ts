@@ -253,7 +253,7 @@ export function wasRemoved(name: string): Failure {
   });
 }
 
-// Pieces that nobody has are told as runs, and no more of them.
+// Missing pieces are shown as runs, and at most this many.
 const MOST_RUNS = 5;
 
 /** Pieces that nobody has, counted from 1. */

@@ -27,8 +27,8 @@ export interface GetOptions extends TransferOptions {
   /** Whether to replace existing files. */
   overwrite?: boolean;
   /**
-   * Whether each file is on the disk itself before `file_received` is told; by
-   * default it is. Without this a power failure may lose files that were told.
+   * Whether each file is stored durably before `file_received` is reported;
+   *  true by default. Otherwise a power failure may lose reported files.
    */
   sync?: boolean;
   /**

@@ -116,8 +116,8 @@ export class HashAccount {
   }
 
   /**
-   * The same for a node that has not said what it has, while there is no other:
-   * nobody knows how large the files are that it hashes.
+   * The same for a node that has not answered yet, if there is no other: the
+   *  sizes of the files that it hashes are not known.
    */
   worksOnFind(now: number, askedAt: number): boolean {
     this.#spentFindingMs += this.#count(now, askedAt);
@@ -200,9 +200,9 @@ export class HashWaits {
   }
 
   /**
-   * Hears a node's words that it hashes files before it finds them, because of
-   * a grant. Another node counts as having answered. A node that is alone gets
-   * `hashingFindMs`, because nobody knows how large these files are.
+   * Records that a node hashes files before it answers, because of a grant. If
+   *  another node has answered, that one counts. A single node gets
+   *  `hashingFindMs`, because the sizes of these files are not known.
    */
   findWorks(node: ListedNode): (askedAt: number) => void {
     const waited = this.#of(node);

@@ -198,7 +198,7 @@ async function readPages(
     const page = await listPage(channel, message, options);
     options.bounds.came(page.nodes);
     isIndexed ??= page.index !== undefined;
-    // Too many nodes may have it by now: the list begins anew, with all.
+    // Too many nodes may have it by now: the list starts again, with all nodes.
     if (isIndexed && page.index === undefined) {
       return await readPages(channel, { kind: "list" }, { ...options, nodes });
     }

@@ -171,7 +171,7 @@ export class Peers implements AsyncDisposable {
       })
     );
     this.#dialers = dialers;
-    // Without encryption nobody proves to be the relay. A link is for one file.
+    // Without encryption the relay cannot prove its id. A link is for one file.
     const isKept = !plaintext && access.link === undefined;
     this.#known = knownRelays !== undefined && isKept
       ? new KnownNodes(knownRelays, { limits })
@@ -327,7 +327,7 @@ export class Peers implements AsyncDisposable {
   /**
    * Reaches a node and says hello.
    *
-   * @throws {Unreachable} if nobody there proves to be that node.
+   * @throws {Unreachable} if no program there proves that it is that node.
    * @throws {TooSlow} if it is out, because it hashed for too long.
    */
   async open(

@@ -119,9 +119,9 @@ export class Reach implements AsyncDisposable {
    * Opens a connection to a node, by the quicker path. Reports a node that
    * cannot be reached to the relay.
    *
-   * @throws {Unreachable} if nobody there proves to be that node,
-   * {RelayedEnough} if it cannot be dialled and no more bytes may come through
-   * the relay; the signal's reason when aborted.
+   * @throws {Unreachable} if no program there proves that it is that node,
+   * {RelayedEnough} if it cannot be dialled and no more bytes may be fetched
+   * through the relay; the signal's reason when aborted.
    */
   async open(
     node: ListedNode,
@@ -384,8 +384,8 @@ function channelOver(conn: Conn, limits: Limits): Channel {
 }
 
 /**
- * Whether the node seems dead: neither did this process lack file descriptors,
- * nor did somebody answer there who has no room for another connection.
+ * Whether the node seems dead: not if this process lacked file descriptors,
+ *  and not if a program answered there that had no room for another connection.
  */
 function isDead(error: unknown): boolean {
   const cause = error instanceof NoPath ? error.direct : error;

@@ -18,8 +18,8 @@ import type { ListedNode, NodeListing } from "./nodes.ts";
 /** Events of asking several relays. */
 export type RelaysEvent =
   /**
-   * One of several relays could not be asked; the others go on. Reported once
-   * until it answers again.
+   * One of several relays could not be asked; the others continue. Reported
+   *  once until it answers again.
    */
   | { event: "relay_failed"; relay: string; error: Failure }
   /**
@@ -62,7 +62,10 @@ interface Asked {
   error?: unknown;
 }
 
-/** The relays of a client. Disposing ends what nobody waits for. */
+/**
+ * The relays of a client. Disposing ends requests whose answers are not
+ * awaited.
+ */
 export class Relays implements AsyncDisposable {
   readonly #dialers: readonly RelayDialer[];
   readonly #options: RelaysOptions;

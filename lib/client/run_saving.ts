@@ -137,7 +137,7 @@ export class RunSaving implements Disposable {
     // Other clients come and go.
     if (!nodes.byId.has(source) && kind !== "lied") return;
     const node = nodeOf(source);
-    // It was told of as slow; its other sessions end because of that.
+    // It was reported as slow already, which ends its other sessions.
     if (kind === "broke_off" && this.#peers.isOut(source)) return;
     if (kind === "slow" && out) this.#peers.putOut(source);
     tell({ event: "node_trouble", node, kind, cause, out });

@@ -45,7 +45,7 @@ export interface SaveRunOptions extends
   readonly targets: Targets;
   /** Hears what becomes of them. */
   readonly outcomes: SaveReport;
-  /** What to fetch in place of a file that changed meanwhile, or why nothing. */
+  /** What to fetch in place of a file that has changed, or why nothing. */
   readonly again: (job: Job) => Promise<Job | Failure>;
   /** Whether a content is not worth fetching; `otherwise` is asked at once. */
   readonly isDisbelieved: (job: Job) => boolean;

@@ -9,7 +9,7 @@ import type { HolderEvent } from "../uplink/holder_lease.ts";
 /** Events of a fetch in swarms. */
 export type SwarmEvent =
   | HolderEvent
-  /** All files are saved; this client goes on giving, at most for so long. */
+  /** All files are saved; this client continues to serve, at most this long. */
   | { event: "swarm_lingers"; ms: number }
   /** It does so; told once a second. */
   | {

@@ -24,8 +24,8 @@ export interface SwarmOptions {
   /** The most bytes a second to give; by default no limit. */
   limitUpload?: number;
   /**
-   * How long to go on giving after all files are saved, in milliseconds, while
-   * somebody reads; by default not at all.
+   * How long to serve after all files are saved, in milliseconds, while there
+   *  are readers; 0 by default.
    */
   lingerMs?: number;
 }
@@ -114,7 +114,7 @@ export class Swarming implements AsyncDisposable {
           return (await this.#peers.open(listed, { signal })).session;
         },
         onEvent: (event) => {
-          // Clients that are refused, or break off, are none of our files.
+          // Refused or interrupted clients are not errors of our files.
           if ("relay" in event) tell(event);
         },
       });
@@ -126,8 +126,9 @@ export class Swarming implements AsyncDisposable {
   }
 
   /**
-   * Gives a file, and lets others deliver it, until it is left, if it does not
-   * come quickly from nodes alone. Returns at once: nodes deliver it meanwhile.
+   * Joins the swarm of a file if it does not arrive quickly from nodes alone,
+   *  and stays until it is left. Returns at once: nodes deliver it in the
+   *  meantime.
    */
   join(file: SwarmFile): void {
     const { contentId } = file.manifest;
@@ -193,7 +194,7 @@ export class Swarming implements AsyncDisposable {
     for (const id of [...this.#contents.keys()]) this.leave(id);
   }
 
-  /** Goes on giving while somebody reads, until `signal` is aborted. */
+  /** Continues to serve while there are readers, until `signal` is aborted. */
   async linger(signal: AbortSignal | undefined): Promise<void> {
     const { lingerMs = 0, tell } = this.#options;
     const isWanted = lingerMs > 0 && !signal?.aborted;

@@ -86,8 +86,9 @@ export class Targets implements AsyncDisposable {
   }
 
   /**
-   * Asks for the manifest of a file that may be there already, where its content
-   * is not known otherwise. Changes nothing, and may go on for several at once.
+   * Asks for the manifest of a file that may exist already, if its content is
+   *  not known otherwise. Changes nothing, and may run for several files at
+   *  once.
    *
    * @throws {Failure} when it cannot be described.
    */
@@ -144,7 +145,7 @@ export class Targets implements AsyncDisposable {
     return true;
   }
 
-  /** A file of one piece; where that is zeros, nobody need send it. */
+  /** A file of one piece; if that is zeros, no node has to send it. */
   #openSmall(
     job: Job,
   ): Pick<DownloadFile, "sink" | "have" | "manifest"> {
@@ -178,8 +179,8 @@ export class Targets implements AsyncDisposable {
   }
 
   /**
-   * Opens the partial file, and finds out what of it is right; nothing where the
-   * file has come to be there meanwhile.
+   * Opens the partial file, and finds its right pieces; nothing if the file
+   *  exists by now.
    */
   async #openLarge(
     job: Job,
@@ -235,8 +236,8 @@ export class Targets implements AsyncDisposable {
   }
 
   /**
-   * Saves. What concerns one file is told of that alone; that the disk fails
-   * ends everything.
+   * Saves. A failure of one file ends only that file; a failure of the disk
+   *  ends everything.
    */
   async #attempt(job: Job, save: () => Promise<void>): Promise<void> {
     try {
@@ -255,8 +256,8 @@ export class Targets implements AsyncDisposable {
   }
 
   /**
-   * Opens a large file that is open once more, to read what has come of it. The
-   * caller closes it.
+   * Opens a large file a second time, to read its received pieces. The caller
+   *  closes it.
    */
   openToRead(name: string): number {
     return this.#partials.get(name)!.openToRead();

@@ -66,8 +66,9 @@ export async function answerWithFile(
 }
 
 /**
- * Parts of which the first is there: a failure before it is told by the status.
- * Ends them when the client leaves, whether or not they are asked for.
+ * Waits for the first part, so that an earlier failure is reported by the
+ *  status. Ends the parts when the client disconnects, even if they are not
+ *  being read.
  */
 async function begun(
   bytes: AsyncGenerator<Uint8Array>,

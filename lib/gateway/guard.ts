@@ -50,8 +50,8 @@ function isOwnHost(text: string, names: readonly string[]): boolean {
 }
 
 /**
- * Whether a page of another origin is behind a request. A person who follows a
- * link from there is welcome.
+ * Whether a request comes from a page of another origin. Following a link from
+ *  such a page is allowed.
  */
 function isFromElsewhere({ method, headers }: Guarded): boolean {
   const site = headers.get("sec-fetch-site");

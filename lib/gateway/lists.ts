@@ -1,6 +1,6 @@
 /**
- * Keeps a list of all files on all nodes, and asks for a new one when somebody
- * wants it and it is old. One request is under way at a time.
+ * Keeps a list of all files on all nodes, and fetches a new one when it is
+ *  requested and the list is old. Only one such fetch runs at a time.
  *
  * @module
  */
@@ -23,7 +23,7 @@ export interface ListsOptions {
   readonly tell: (event: ClientEvent) => void;
   /** A list is asked for again when it is so old. */
   readonly freshMs: number;
-  /** How long somebody waits for a new list where there is an old one. */
+  /** How long a request waits for a new list if there is an old one. */
   readonly patienceMs: number;
 }
 
@@ -40,7 +40,7 @@ export class Lists {
   }
 
   /**
-   * The list. One that is old is given where no new one comes in time.
+   * The list; an old one if no new one arrives in time.
    *
    * @throws {Failure} of kind `relay` if there is none, and the relay cannot be
    * asked.

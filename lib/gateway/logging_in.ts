@@ -27,8 +27,8 @@ export function logIn(request: WebRequest, { login }: Gateway): HttpAnswer {
 }
 
 /**
- * The answer where the token is missing or wrong. A browser gets the form, which
- * also opens links; others are told how to send the token.
+ * The answer if the token is missing or wrong. A browser gets the form, which
+ *  also opens links; other programs get a text about how to send the token.
  */
 export function unproved(
   request: WebRequest,

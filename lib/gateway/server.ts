@@ -31,7 +31,7 @@ export type GatewayEvent =
   | ClientEvent
   /** It answers at this address. */
   | { event: "gateway_listening"; host: string; port: number; url: string }
-  /** An error that is nobody's but ours; one client got status 500. */
+  /** An internal error; one client got status 500. */
   | { event: "gateway_error"; error: unknown };
 
 /** Options of {@linkcode serveGateway}. */

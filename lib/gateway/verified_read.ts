@@ -107,7 +107,10 @@ class Reader {
   readonly #lines = new Map<string, Line>();
   readonly #end: number;
   #nextPiece: number;
-  /** Grows as the reader takes: who only looks at the start gets little more. */
+  /**
+   * Grows with what the reader takes, so a client that reads only the start
+   * gets little more.
+   */
   #windowBytes = FIRST_WINDOW_BYTES;
   #aheadBytes = 0;
   #turn = 0;
@@ -259,8 +262,9 @@ class Reader {
   }
 
   /**
-   * Nobody reads on. A connection on which much is still to come, and that
-   * nobody else uses, is ended: the next request would wait behind it.
+   * The reader has stopped. A connection with much data still to come, and no
+   *  other user, is closed, because the next request would wait behind that
+   *  data.
    */
   cancel(): void {
     this.#isOver = true;

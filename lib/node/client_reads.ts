@@ -89,7 +89,7 @@ export class ClientReads implements Disposable {
   }
 
   #chargeHashing(bytes: number): void {
-    // Each of them is sent, too: others come first, but nobody has to pause.
+    // Each of them is sent too: others come first, but no client has to pause.
     this.#work.charge(WORK_MS.hashByte * bytes, "sent");
   }
 

@@ -176,7 +176,8 @@ export class ClientService implements Disposable {
 
   async #find({ request, name }: MessageOf<"find">): Promise<void> {
     const { share, digests, limits } = this.#service;
-    // Before it is looked up: whether there is such a file is not told.
+    // Checked before the look-up, so the answer does not show whether the file
+    // exists.
     if (!this.#files.mayName(name)) {
       return await this.#outbox.message(
         refusal("unauthorized", "not authorized", request),
@@ -432,7 +433,7 @@ export class ClientService implements Disposable {
 
 const CLIENT_LEFT = new Deno.errors.ConnectionReset("the client left");
 
-/** Whether what is told of a file is all of it: it is empty, or zeros. */
+/** Whether a client needs no bytes of the file: it is empty, or all zeros. */
 function isSentByItsName(file: ShareFile, digests: ServedDigests): boolean {
   if (file.size === 0) return true;
   const manifest = digests.manifestOf(file);
@@ -440,7 +441,7 @@ function isSentByItsName(file: ShareFile, digests: ServedDigests): boolean {
     zeroPieces(manifest).length === manifest.pieceCount;
 }
 
-/** What a client is told of the executable bit: nothing where there is none. */
+/** The field for the executable bit; none if it is not set. */
 function bitOf({ isExecutable }: ShareFile): { executable?: true } {
   return isExecutable ? { executable: true } : {};
 }

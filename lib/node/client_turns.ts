@@ -16,7 +16,10 @@ export interface TurnService {
   readonly limits: Pick<Limits, "requestedFileCount" | "swarmReaderCount">;
   /** Limits all sending of the service; can change. */
   rate: RateLimit | undefined;
-  /** The order of those who fetch a content together; without this, none. */
+  /**
+   * The order of clients that fetch a content together; by default there is
+   * none.
+   */
   readonly readTurns?: ReadTurns;
   /** Whether all other clients keep to that order too. */
   readonly allTakeTurns?: boolean;

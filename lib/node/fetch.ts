@@ -1,6 +1,6 @@
 /**
- * The parts of `fetches.ts`: one fetch of one file by one client, files that are
- * told together, and how often something may be told. Pure.
+ * The parts of `fetches.ts`: one fetch of one file by one client, files that
+ *  are reported together, and how often an event may be reported. Pure.
  *
  * @module
  */
@@ -60,7 +60,7 @@ export class Gathered extends Moving {
   name = "";
 }
 
-/** Things that may happen so often at once, and then once every so long. */
+/** A limit for events: a burst, and then one per interval. */
 export class Budget {
   readonly #most: number;
   readonly #refillMs: number;
@@ -86,9 +86,9 @@ export class Budget {
 }
 
 /**
- * A fetch of a file that is told by itself: each of its pieces was sent once.
- * Those that were sent once more belong to `again`, the fetch of another client
- * at the same address.
+ * A fetch of a file that is reported by itself: each of its pieces was sent
+ *  once. Pieces that were sent a second time belong to `again`, the fetch of
+ *  another client at the same address.
  */
 export class Fetch extends Moving {
   readonly file: ShareFile;

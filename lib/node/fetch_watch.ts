@@ -20,7 +20,7 @@ export interface FetchWatchOptions {
   readonly onFetches: ((running: readonly RunningFetch[]) => void) | undefined;
 }
 
-/** The fetches of a node. Disposing tells what has not been told. */
+/** The fetches of a node. Disposing reports the rest. */
 export class FetchWatch implements Disposable {
   readonly fetches: Fetches;
   readonly #options: FetchWatchOptions;

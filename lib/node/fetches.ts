@@ -52,7 +52,7 @@ export class Fetches {
   readonly #options: FetchesOptions;
   readonly #clients = new Map<string, Client>();
   readonly #budget: Budget;
-  /** What was sent to several clients, beyond what may be told of each. */
+  /** Files sent to several clients that are not reported one by one. */
   #rest: Gathered | null = null;
   readonly #restClients = new Set<string>();
   readonly #served = new Set<string>();
@@ -136,7 +136,7 @@ export class Fetches {
     this.#options.onEvent({ event: "fetch_started", name, to, size });
   }
 
-  /** What a client is sent beside fetches that are told by themselves. */
+  /** Files sent to a client that are not reported one by one. */
   gatheredOf(client: Client): Gathered {
     return client.gathered ??= this.#gather();
   }

@@ -133,7 +133,7 @@ export class IndexTeller {
         return onEvent({ event: "indexed", relay, fingerprints });
       }
       this.#names.forget();
-      // Everything is told again with the next registration, or later.
+      // All fingerprints are sent again with the next registration, or later.
       this.#change();
       if (outcome !== "unknown") this.#refused(outcome);
     } catch (error) {
@@ -144,7 +144,7 @@ export class IndexTeller {
     }
   }
 
-  /** Counts how often the relay holds nothing that the node has told. */
+  /** Counts how often the relay holds nothing of what the node has sent. */
   #wantsTooMuch(held: HeldIndex): boolean {
     if (!this.#names.isStrangeTo(held)) return false;
     const { indexAnewCount, indexRetryMs } = this.#options.limits;

@@ -1,8 +1,8 @@
 /**
- * The fingerprints of a node's names, and of the contents that it has hashed, as
- * its relay has them or will have them. They follow the share without another
- * scan: the share reports each name and content that comes or goes, and the
- * fingerprints that changed since are told, no others.
+ * The fingerprints of a node's names, and of the contents that it has hashed,
+ *  as its relay has them or will have them. They follow the share without
+ *  another scan: the share reports each name and content that appears or
+ *  disappears, and only changed fingerprints are sent.
  *
  * @module
  */
@@ -52,11 +52,14 @@ export class IndexedNames {
   #version = 0;
   /**
    * Fingerprints that changed since the last version, and whether they were in
-   * it; `null` if all of them must be told.
+   *  it; `null` if all of them must be sent.
    */
   #changes: Map<number, boolean> | null = null;
   #isForgotten = false;
-  /** Fingerprints from here on are still to be told, as they are then. */
+  /**
+   * Fingerprints from here on are still to be sent, in their state at that
+   * time.
+   */
   #toldBelow = Infinity;
   /** Those of the folders of the last name, which the next one often shares. */
   #folders = { name: "", fingerprints: [] as number[] };
@@ -78,8 +81,8 @@ export class IndexedNames {
   }
 
   /**
-   * Counts all of them, with turns for others: under the relay's key, unless the
-   * node has its own. Begins anew with another key.
+   * Counts all of them, with turns for others: under the relay's key, unless
+   *  the node has its own. Starts again with another key.
    */
   async gather(relayKey: string, signal: AbortSignal): Promise<void> {
     const key = this.#options.key?.toBase64() ?? relayKey;
@@ -145,7 +148,9 @@ export class IndexedNames {
     return this.#messages(adds, removed.sort(rising), {});
   }
 
-  /** Has everything told anew: it is not known what the relay holds. */
+  /**
+   * Has everything sent again, because it is not known what the relay holds.
+   */
   forget(): void {
     this.#changes = null;
     this.#isForgotten = true;

@@ -31,8 +31,8 @@ export function writeBytes(bytes: number, peerCount: number): number {
 }
 
 /**
- * Buffers to send from, bounded in bytes, to be used again: what is thrown away
- * waits for the garbage collector, and takes more memory in the end.
+ * Buffers to send from, bounded in bytes and reused: discarded buffers wait
+ *  for the garbage collector, and take more memory in total.
  */
 export class BufferPool {
   readonly #mostBytes: number;
@@ -88,8 +88,8 @@ export class BufferPool {
 }
 
 /**
- * Joins what is sent over a channel. Nobody else may send meanwhile. Holds a
- * buffer from the first append until {@linkcode rest}.
+ * Joins frames that are sent over a channel. No other code may send at the
+ *  same time. Holds a buffer from the first append until {@linkcode rest}.
  */
 export class Outbox implements Disposable {
   readonly #channel: Channel;
@@ -101,9 +101,9 @@ export class Outbox implements Disposable {
   #isSending = false;
 
   /**
-   * Sends over `channel`, up to `capacity` file bytes in one write; that is
-   * asked anew for each buffer, for memory is shared with other peers. Buffers
-   * come from `pool`.
+   * Sends over `channel`, up to `capacity` file bytes in one write; it is
+   *  computed again for each buffer, because memory is shared with other peers.
+   *  Buffers come from `pool`.
    */
   constructor(
     channel: Channel,
@@ -177,8 +177,9 @@ export class Outbox implements Disposable {
   }
 
   /**
-   * Begins to send what waits, so that the next is filled meanwhile. Waits for
-   * what was begun before: two buffers are all that a peer can hold.
+   * Starts to send the full buffer, so that the next can be filled at the same
+   *  time. Waits for the previous one first: a peer can hold at most two
+   *  buffers.
    */
   async #handOver(): Promise<void> {
     await this.#sending;

@@ -80,10 +80,11 @@ export class Readers<Request extends PieceRun> {
   }
 
   /**
-   * Readers have turns for pieces that were not sent yet. A piece that went to
-   * somebody who does not pass it on is wanted by many, and counts as sent. So of
-   * the others the last to ask is first: it knows best what it cannot get
-   * elsewhere. Now and then it is the one that waits longest.
+   * Readers have turns for pieces that were not sent yet. A piece that was
+   *  sent to a client that does not pass it on is wanted by many, but counts as
+   *  sent. Of the other requests, the latest is served first: its reader knows
+   *  best what it cannot get elsewhere. Now and then it is the one that has
+   *  waited longest.
    */
   #first(): string | undefined {
     let partlyNew: string | undefined;
@@ -128,7 +129,7 @@ export class Readers<Request extends PieceRun> {
     this.#rest();
   }
 
-  /** Once nobody waits, no piece comes before another: the counts begin anew. */
+  /** If no reader waits, no piece has priority: the counts start again. */
   #rest(): void {
     if (this.isIdle) this.#sent.clear();
   }

@@ -69,8 +69,8 @@ export interface RegistrarOptions {
   /** Tells the relay the fingerprints of names; by default none. */
   readonly index?: IndexTeller | undefined;
   /**
-   * Tells when the machine has slept: the node then connects anew at once. By
-   * default nobody does.
+   * Reports that the machine has slept: the node then reconnects at once.
+   *  There is none by default.
    */
   readonly clock?: Pick<ClockWatch, "wake"> | undefined;
   /** Returns a number from 0 to below 1; spreads renewals and attempts. */
@@ -211,8 +211,8 @@ class Registrar {
   }
 
   /**
-   * Registers. Stays connected if the relay asks for it, or if clients need it.
-   * `lost` if the connection broke meanwhile: the relay may be back already.
+   * Registers. Stays connected if the relay asks for it, or if clients need
+   *  it. `lost` if the connection broke: the relay may be back already.
    */
   async #stayUntil(signal: AbortSignal): Promise<"over" | "lost"> {
     const { limits } = this.#options;
@@ -304,7 +304,7 @@ class Registrar {
     onEvent({ event: "detached", relay, why: "reachable" });
   }
 
-  /** Stays connected until the next renewal. Tells changed names meanwhile. */
+  /** Stays connected until the next renewal, and sends changed names. */
   async #stay(calls: RelayCalls, signal: AbortSignal): Promise<void> {
     const until = performance.now() + this.#renewMs();
     while (await this.#rest(until - performance.now(), signal)) {

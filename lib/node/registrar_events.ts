@@ -35,7 +35,7 @@ export type RegistrarEvent =
   | { event: "withdraw_failed"; relay: string; error: Failure };
 
 /**
- * Why a node attaches: an option says so, the relay cannot dial it, or nobody
- * knows whether it can.
+ * Why a node attaches: an option says so, the relay cannot dial it, or it is
+ *  not known whether the relay can.
  */
 export type AttachReason = "forced" | "unreachable" | "unchecked";

@@ -64,7 +64,7 @@ export class ManySender {
   readonly #wanted: readonly string[];
   /** The file that comes next. */
   #at = 0;
-  /** Hashes of the files that were sent, and have not been vouched for. */
+  /** Hashes of the files that were sent and not confirmed yet. */
   #hashes: Uint8Array[] = [];
 
   /** Answers `request` with the files that `of` stand for. */

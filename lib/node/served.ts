@@ -64,9 +64,9 @@ export interface ReadTurns {
   /** Whether so many do that their requests must wait for turns. */
   isNeededFor(file: string): boolean;
   /**
-   * Resolves when it is the turn of a request for pieces of that file version. A
-   * client is slow only when it takes `ownMs` longer: so long a limited rate
-   * takes.
+   * Resolves when it is the turn of a request for pieces of that file version.
+   *  A client is slow only if it takes `ownMs` longer, the time that a rate
+   *  limit takes.
    */
   take(file: string, run: PieceRun, ownMs?: number): Promise<ReadTurn>;
 }

@@ -4,8 +4,8 @@
  * which must pause. Pure: time is an argument, in milliseconds on any monotonic
  * clock.
  *
- * Work is estimated, not measured, so a busy machine charges nobody for the
- * work of others.
+ * Work is estimated, not measured, so that on a busy machine no client is
+ * charged for the work of others.
  *
  * @module
  */

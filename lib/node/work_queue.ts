@@ -62,9 +62,7 @@ export class WorkQueue implements Disposable {
     return this.#wait(account, restMs);
   }
 
-  /**
-   * Whether the client has this turn, or nobody has, and there is time left.
-   */
+  /** Whether this turn belongs to the client or to none, and time is left. */
   #mayGoOn(account: Account): boolean {
     if (this.#giving !== null) return false;
     this.#begin();

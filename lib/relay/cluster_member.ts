@@ -199,7 +199,7 @@ export class ClusterMember implements ClusterSide {
       ...{ holder, leftMs, isAttachedThere },
     }, performance.now());
     if (outcome === "taken") {
-      // What it told this instance of its names may be out of date from now on.
+      // The names that it sent to this instance may be outdated from now on.
       names?.left(id);
       names?.registered(id, { instance, source });
     }

@@ -1,8 +1,8 @@
 /**
- * Clients that hold contents for a swarm, told from one instance of a relay to
- * the others: what this instance tells of its own, and what it takes. Each is
- * checked as if a stranger had sent it. A client that asks any instance finds
- * the holders of all.
+ * Exchanges the holders of swarms between the instances of a relay: sends
+ *  those of this instance, and receives the others. Each received holder is
+ *  checked as if an unknown client had sent it. A client of any instance finds
+ *  the holders of all instances.
  *
  * @module
  */

@@ -28,7 +28,10 @@ export type IndexedNodesLimits = Pick<
 export type IndexOutcome =
   /** It is taken. */
   | "taken"
-  /** It does not follow what the relay holds: all must be told anew. */
+  /**
+   * It does not follow the version that the relay holds: the node must send all
+   * again.
+   */
   | "unknown"
   /** It is more than may be held. */
   | IndexRefusal;
@@ -203,8 +206,8 @@ export class IndexedNodes {
   }
 
   /**
-   * How many fingerprints a node has, and when it last told some; `undefined` if
-   * its index is not complete.
+   * How many fingerprints a node has, and when it last sent some; `undefined`
+   *  if its index is not complete.
    */
   toldBy(id: string): { fingerprints: number; at: number } | undefined {
     const node = this.#nodes.get(id);

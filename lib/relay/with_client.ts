@@ -83,7 +83,7 @@ async function pageFor(
     registry.count(performance.now()) > most;
   if (isLarge && mayUseIndex && names !== null) {
     if (fingerprints === "") return listings.keyAlone(performance.now());
-    // All grants differ, so a private relay makes each answer anew.
+    // All grants differ, so a private relay makes a new answer for each client.
     const isShared = isFirst && granter === undefined;
     const hot = isShared
       ? listings.hot(questionIn(message), performance.now())

@@ -259,8 +259,8 @@ export class Digests implements AsyncDisposable {
     for (;;) {
       const file = this.#urgent.take(bytes);
       if (file === undefined || this.#stopped.signal.aborted) return false;
-      // It may have been hashed meanwhile, or be in progress if it was
-      // requested twice.
+      // It may have been hashed by now, or be in progress if it was requested
+      // twice.
       const { version } = file;
       if (!this.#waiting.has(version) || this.#underWay.has(version)) continue;
       await this.#hashOne(file, { isUrgent: true });

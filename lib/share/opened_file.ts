@@ -53,7 +53,7 @@ export type SmallFileOutcome =
 const { O_RDONLY, O_NONBLOCK = 0 } = constants;
 const readAt = promisify(read);
 
-/** Opens at once, also what turns out to be a pipe that nobody writes to. */
+/** Opens without blocking, even a pipe without a writer. */
 export function openNow(path: string): number {
   return openSync(path, O_RDONLY | O_NONBLOCK);
 }
@@ -72,9 +72,9 @@ export function readShortText(path: string, size: number): string {
 
 /**
  * Whether the disk is quick enough to be read synchronously. Files in the page
- * cache are, and then a call costs half of one that goes through a thread. A
- * read that was slow blocked everybody: for some time after it reads go to the
- * threads, so that slow reads block for a small share of the time.
+ *  cache are, and then a call costs half of one that goes through a thread. A
+ *  slow read blocks all clients. For some time after one, reads go to the
+ *  threads, so slow reads block only for a small share of the time.
  */
 export class DiskSpeed {
   readonly #pauses: number;

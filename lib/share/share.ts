@@ -46,7 +46,7 @@ const PART_ROWS = 2 ** 32;
 
 /** Options of {@linkcode Share.open}. */
 export interface ShareOptions {
-  /** The caller will call `follow`: no change is missed meanwhile. */
+  /** The caller will call `follow`: no change is missed until then. */
   readonly isWatched?: boolean | undefined;
   /** Maximum wait for the first scan; unlimited by default. */
   readonly firstScanMs?: number | undefined;

@@ -65,7 +65,7 @@ export class FolderUpkeep implements Upkeep {
   #lookedAt = -Infinity;
   #lookMs = 0;
   #isLookWanted = false;
-  /** Whether somebody asked for an unknown name since the last scan. */
+  /** Whether an unknown name was requested since the last scan. */
   #isMissed = false;
   #looking: Promise<void> | null = null;
   /** Aborted where the scan under way is to begin again. */
@@ -170,8 +170,8 @@ export class FolderUpkeep implements Upkeep {
 
   /**
    * Brings the table up to date before an answer that there is no such file. A
-   * watch is trusted, but a folder on the network is still scanned now and
-   * then, because nobody reports what other machines change there.
+   *  watch is trusted, but a folder on the network is still scanned now and
+   *  then, because changes by other machines are not reported.
    */
   async catchUp(): Promise<void> {
     if (this.#isWatched) {

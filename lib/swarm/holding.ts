@@ -1,6 +1,7 @@
 /**
- * One content that this process receives and gives at once: which of its pieces
- * are verified and on the disk, how they are read back, and who hears of more.
+ * One content that this process receives and serves at the same time: which
+ *  pieces are verified and on the disk, how to read them back, and whom to
+ *  notify of new ones.
  *
  * @module
  */
@@ -19,7 +20,7 @@ const readAt = promisify(read);
 
 /** What is held. */
 export interface HeldFile {
-  /** The name that grants are compared with; clients are never told. */
+  /** The name that grants are compared with; it is never sent to clients. */
   readonly name: string;
   readonly manifest: Manifest;
   /** SHA-256 of the whole file, where a node has said it. */

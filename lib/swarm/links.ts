@@ -64,7 +64,7 @@ export class SwarmLinks {
     this.#dialCount = Math.min(swarmDialCount, more);
   }
 
-  /** Notes that this client has everything: it dials nobody any more. */
+  /** Records that this client has all pieces: it dials no more clients. */
   completed(): void {
     this.#isComplete = true;
   }

@@ -1,6 +1,6 @@
 /**
- * What becomes of pieces that have come: they are verified and written, the plan
- * learns of those that are right, and the nodes of wrong ones are told.
+ * Handles received pieces: has them verified and written, marks the right ones
+ *  in the plan, and reports the nodes of wrong ones.
  *
  * @module
  */
@@ -28,7 +28,7 @@ export interface ArrivalsOptions {
   readonly onBytes: (arrived: Arrived) => void;
   /** Pieces have been verified, and are written. */
   readonly onSaved: (task: Task) => void;
-  /** A node sent bytes of a file that are not what it vouched for. */
+  /** A node sent bytes of a file that do not match their hash. */
   readonly lied: (source: Source, index: number, file: IncomingFile) => void;
   /** All of a file has been written. */
   readonly finish: (index: number, file: IncomingFile) => void;
@@ -120,9 +120,9 @@ export class Arrivals {
   }
 
   /**
-   * Writes pieces that have arrived. The plan knows of them already: a sink that
-   * takes pieces in order keeps some waiting, and their source must be free
-   * meanwhile to fetch those that they wait for.
+   * Writes pieces that have arrived. The plan has already counted them: a sink
+   *  that needs pieces in order keeps some waiting, and in the meantime their
+   *  source must be free to fetch the missing ones.
    */
   async #write(
     task: Task,

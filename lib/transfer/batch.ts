@@ -75,7 +75,7 @@ export class BatchReceiver {
     return this.#slab.subarray(this.receivedBytes, this.receivedBytes + most);
   }
 
-  /** Waits for a slab; gives it back if the batch has ended meanwhile. */
+  /** Waits for a slab; returns it if the batch has ended by then. */
   async #acquire(): Promise<void> {
     const slab = await this.#options.slabs.acquire(this.#bytes);
     if (!this.#ended) {

@@ -164,8 +164,8 @@ export class Connection {
   }
 
   /**
-   * One session in a lane, until it breaks off or all is done. What `open`
-   * throws is no trouble: the other connections go on.
+   * One session in a lane, until it fails or all is done. An error of `open`
+   *  is no trouble, because the other connections continue.
    */
   async serveInLane(
     open: (signal: AbortSignal) => Promise<NodeSession>,
@@ -345,7 +345,7 @@ export class Connection {
     else if (requests.length === 1) this.#ask(session, flight, requests[0]!);
   }
 
-  /** Makes one request; what comes of it is followed in the background. */
+  /** Makes one request; its answer is handled in the background. */
   #ask(session: NodeSession, flight: Flight, request: Request): void {
     const { task: { first, count }, of, bytes, receiver } = request;
     flight.requests++;

@@ -29,9 +29,9 @@ import { SourceTroubles } from "./source_troubles.ts";
 
 // Several small pieces are asked for, hashed and written together.
 const SLAB_BYTES = 1024 * 1024;
-// Where a rate holds us back, no more is asked for than comes in such a time:
-// what waits in the line is sent for nothing when somebody else delivers it, and
-// a node that cannot send for long takes us for gone.
+// With a rate limit, no more is requested than arrives in this time. Otherwise
+// queued bytes are sent in vain if another source delivers them, and a node
+// that cannot send for long takes us for dead.
 const LIMITED_AHEAD_SECONDS = 4;
 // Where pieces are taken in order, so much may be under way ahead.
 const LOOKAHEAD_BYTES = 16 * 1024 * 1024;

@@ -54,8 +54,8 @@ export interface DownloadOptions {
   /** A file is complete. */
   readonly onFinished: (file: number) => void;
   /**
-   * A file cannot be received. Of one that holders help with, it is told which
-   * pieces no source had.
+   * A file cannot be received. In a swarm, it also lists the pieces that no
+   *  source had.
    */
   readonly onFailed: (
     file: number,

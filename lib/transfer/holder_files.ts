@@ -1,7 +1,8 @@
 /**
- * Keeps the plan up to date about sources that have only some pieces of a file:
- * asks each what it has when a session with it opens, and hears what it gains.
- * Nodes are asked too: by that they know who fetches the file with others.
+ * Keeps the plan up to date about sources that have only some pieces of a
+ *  file: asks each for its pieces when a session with it opens, and then
+ *  receives the new ones. Nodes are asked too, because that tells them which
+ *  clients fetch the file together.
  *
  * @module
  */

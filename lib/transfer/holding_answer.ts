@@ -74,8 +74,8 @@ export class HoldingAnswer implements Answer {
   }
 
   /**
-   * Takes news of pieces, of which each may be told once; without any the peer
-   * says that it is still there.
+   * Takes newly gained pieces, each of which may be sent once; an empty
+   *  message only shows that the peer is still connected.
    */
   gain({ runs }: MessageOf<"gained">, now: number): void {
     const pieces = this.#pieces;

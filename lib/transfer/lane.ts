@@ -251,7 +251,7 @@ export class LaneHasher implements Hasher {
   }
 }
 
-/** The error that a lane told of, of the class that it had there. */
+/** The error that a lane reported, with its original class. */
 export function errorOf({ name, message, code }: LaneError): Error {
   const classes: Readonly<Record<string, new (message: string) => Error>> =
     Deno.errors;

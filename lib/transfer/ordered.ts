@@ -125,7 +125,7 @@ export class OrderedSink implements Sink {
     }
   }
 
-  /** A piece of zeros, made anew because its reader may change it. */
+  /** A piece of zeros, a new one each time because its reader may change it. */
   #zerosOf(piece: number): Uint8Array<ArrayBuffer> {
     const start = piece * this.#pieceBytes;
     return new Uint8Array(Math.min(this.#pieceBytes, this.#size - start));

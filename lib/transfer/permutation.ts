@@ -1,6 +1,6 @@
 /**
- * An order of the numbers below a count that nobody else has: a random start,
- * and steps of a random stride. Pure: randomness is an argument.
+ * An individual order of the numbers below a count: a random start, and steps
+ *  of a random stride. Pure: randomness is an argument.
  *
  * @module
  */

@@ -434,7 +434,7 @@ export class Plan {
     this.#files.delete(file.index);
   }
 
-  /** Forgets what is saved of a file: nobody is told of it any more. */
+  /** Forgets the saved pieces of a file: they are no longer announced. */
   forget(file: number): void {
     this.#saved.delete(file);
   }

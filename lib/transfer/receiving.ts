@@ -160,8 +160,8 @@ export class IncomingFile {
   }
 
   /**
-   * Notes the hashes of pieces, from `first` on, that are written next: where no
-   * manifest says what is right, nodes may vouch for different ones.
+   * Records the hashes of pieces, from `first` on, that are written next:
+   *  without a manifest, nodes may send different hashes.
    */
   note(first: number, hashes: readonly Uint8Array[]): void {
     if (this.given.manifest !== undefined) return;
@@ -250,7 +250,7 @@ export class TaskReceiver implements PieceReceiver {
     return this.#slab.subarray(this.receivedBytes, this.receivedBytes + most);
   }
 
-  /** Waits for a slab; gives it back where the source was put out meanwhile. */
+  /** Waits for a slab; returns it if the source was excluded by then. */
   async #acquire(): Promise<void> {
     const { slabs } = this.#options;
     const slab = await slabs.acquire(this.file.bytesOf(this.#task));
@@ -288,7 +288,9 @@ export class TaskReceiver implements PieceReceiver {
     this.receivedBytes = slab.length;
   }
 
-  /** The slab, to be released by who takes it; nothing where nothing is whole. */
+  /**
+   * The slab, which the caller must release; nothing if no piece is complete.
+   */
   take(): Uint8Array | undefined {
     const slab = this.#slab;
     this.#slab = undefined;

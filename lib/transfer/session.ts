@@ -178,7 +178,7 @@ export class NodeSession implements AsyncDisposable {
       await this.#send({ kind: "browse", request: answer.request, prefix });
       yield* answer.pages();
     } finally {
-      // After an early stop, answers are still on their way that nobody wants.
+      // After an early stop, unwanted answers are still in flight.
       if (!answer.isDone) this.abort(new Error("the listing was broken off"));
     }
   }
@@ -248,8 +248,8 @@ export class NodeSession implements AsyncDisposable {
   }
 
   /**
-   * Sends a question. Its answer is awaited from before that on, for answers
-   * come in the order of the questions.
+   * Sends a request. Its answer is expected from before that, because answers
+   *  come in the order of the requests.
    */
   async #ask<T>(
     message: ClientToNode,
@@ -342,7 +342,7 @@ export class NodeSession implements AsyncDisposable {
     const message = await this.#timed(
       this.#channel.receiveOrData(DIRECTION.nodeToClient),
     );
-    // It may have failed meanwhile; then nobody makes room for the message.
+    // It may have failed by now; then nothing makes room for the message.
     if (this.#failure !== null) throw this.#failure;
     if (message === null) {
       throw new ProtocolError("truncated", "it hung up");

@@ -86,7 +86,7 @@ export class Source {
   laneRoom = Infinity;
   /** Whether it takes part no more. */
   out = false;
-  /** Whether it sent something else than it vouched for. */
+  /** Whether it sent bytes that do not match their hash. */
   lied = false;
   /** Whether a session with it has been opened. */
   wasOpened = false;

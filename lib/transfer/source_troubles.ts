@@ -1,6 +1,6 @@
 /**
- * What becomes of a source that broke off, lied or is too slow: whether it is
- * tried again, and what others are told of it.
+ * Handles a source that broke off, sent wrong data or is too slow: decides
+ *  whether to try it again, and what to report.
  *
  * @module
  */
@@ -44,7 +44,8 @@ export class SourceTroubles {
     }
     const lied = error instanceof ProtocolError &&
       error.code === "corrupt_piece";
-    // It waited for us, not we for it; or another connection has told of it.
+    // The source waited for us, not we for it; or another connection has
+    // reported it.
     const isExcused = !lied &&
       (wasHeld && source.takeProgress() ||
         source.hasFailedSince(connection.triedAt));
@@ -107,7 +108,7 @@ export class SourceTroubles {
     return source.connections.flatMap((id) => this.#options.plan.drop(id));
   }
 
-  /** A source sent bytes of a file that are not what it vouched for. */
+  /** A source sent bytes of a file that do not match their hash. */
   lied(source: Source, { index, name }: { index: number; name: string }): void {
     if (source.out) return;
     const { settle, onTrouble } = this.#options;

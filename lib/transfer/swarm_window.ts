@@ -36,8 +36,8 @@ export class SwarmWindow {
   }
 
   /**
-   * A piece came, `ms` after it was asked for. A client that is alone keeps
-   * nobody waiting: its window opens as long as pieces come.
+   * A piece came, `ms` after it was asked for. A client that is alone makes no
+   *  other wait: its window grows as long as pieces arrive.
    */
   came(ms: number, isAlone = false): void {
     const { swarmQuickMs, swarmSlowMs } = this.#numbers;

@@ -29,7 +29,7 @@ export interface Verified {
   readonly bytes: Uint8Array;
   /** The hashes of all, unless a manifest has them. */
   readonly hashes?: readonly Uint8Array[];
-  /** Resolves when the right ones are written, where that goes on already. */
+  /** Resolves when the right ones are written, if writing has already begun. */
   readonly written?: Promise<void>;
 }
 
@@ -54,8 +54,8 @@ export async function verify(
 }
 
 /**
- * Only where the manifest says what is right: else two nodes may vouch for
- * different pieces, and the plan decides which of them is written.
+ * Only with a manifest: otherwise two nodes may send different pieces, and the
+ *  plan decides which one is written.
  */
 function save({ file, first, bytes, claimed }: ReceivedPieces) {
   const { manifest, sink } = file.given;
