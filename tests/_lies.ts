@@ -6,6 +6,7 @@
 import type { Channel } from "../lib/protocol/channel.ts";
 import { HASH_BYTES, sha256 } from "../lib/base/hash.ts";
 import { LIMITS } from "../lib/base/limits.ts";
+import { refusal } from "../lib/protocol/hello.ts";
 import {
   Manifest,
   pieceBytesOf,
@@ -218,6 +219,10 @@ export function honestBut(
         return readMany(channel, message);
       case "holding":
         return (lies.holding ?? truth.holding)(channel, message);
+      case "offer": {
+        const { request } = message;
+        return channel.send(refusal("not_wanted", "none are wanted", request));
+      }
     }
   };
 }

@@ -38,6 +38,19 @@ export const SWARM_LIMITS = {
   swarmFirstDialCount: 4,
   /** Clients that read from it: more than it dials, so that newcomers get in. */
   swarmAcceptCount: 24,
+  /**
+   * Clients that have dialled it and give it pieces: as many as it dials. Those
+   * cannot be dialled.
+   */
+  swarmOfferCount: 8,
+  /** Of these, clients at one address. */
+  swarmOffersPerAddressCount: 4,
+  /**
+   * A client that the relay cannot dial offers pieces to others of its own
+   * address once none of them has dialled it for so long: they ask the relay for
+   * others twice meanwhile.
+   */
+  swarmNearOfferMs: 6_000,
   /** A holder whose link ended, or that could not be dialled, rests so long. */
   swarmRetryMs: 30_000,
   /** The first time it rests this long, and each further time twice as long. */

@@ -42,6 +42,12 @@ const LOOK_MS = 500;
 // A person sees the time run.
 const TELL_MS = 1_000;
 
+/** What is not known of a client that has dialled this one. */
+const UNLISTED = {
+  ...{ number: 0, certificate: new Uint8Array(), isAttached: false },
+  signed: { record: "", certificate: "", signature: "" },
+};
+
 /** Takes part in swarms. Disposing ends the giving. */
 export class Swarming implements AsyncDisposable {
   readonly #peers: Peers;
@@ -151,7 +157,7 @@ export class Swarming implements AsyncDisposable {
     const held = { name, manifest, have, descriptor };
     const content = member.join(held, ({ holder, source }) => {
       const name = `client ${holder.id.slice(0, 6)}`;
-      this.#met.set(source.id, { ...holder, name });
+      this.#met.set(source.id, { ...UNLISTED, ...holder, name });
       onSource(source);
     });
     this.#contents.set(contentId, content);

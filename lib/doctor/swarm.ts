@@ -112,7 +112,7 @@ function tell(
       return findings.warn(
         "swarm",
         "the relay cannot dial this machine: it gives only to machines that " +
-          "the relay sees at the same address",
+          "it can dial itself",
         "let deno accept connections in the firewall",
       );
   }

@@ -17,7 +17,6 @@ import type { Limits } from "../base/limits.ts";
 import { refusal } from "../protocol/hello.ts";
 import { pieceBytesOf, pieceCountOf } from "../content/manifest.ts";
 import type { PieceRun } from "../content/piece_set.ts";
-import { zeroPieces } from "../content/zeros.ts";
 import {
   type ClientToNode,
   DIRECTION,
@@ -32,9 +31,10 @@ import type { Fetches } from "./fetches.ts";
 import { ClientTurns, type TurnService } from "./client_turns.ts";
 import { ClientReads, type ReadService, type Served } from "./client_reads.ts";
 import { GrantedFiles } from "./granted_files.ts";
-import type { PiecesSent } from "./receivers.ts";
+import { isSentByItsName, type PiecesSent } from "./receivers.ts";
 import { SKIP_TEXT } from "./send_many.ts";
-import type { HeldContent, ReadTurn, ServedDigests } from "./served.ts";
+import { HeldNews } from "./held_news.ts";
+import type { HeldContent, ReadTurn, TakenOffer, TakeOffer } from "./served.ts";
 import { WORK_MS } from "./work_ledger.ts";
 import type { ClientWork, WorkQueue } from "./work_queue.ts";
 
@@ -57,6 +57,8 @@ export interface Service extends ReadService, TurnService {
   readonly onSent?: ((sent: PiecesSent) => void) | undefined;
   /** A content of which pieces may be missing; without this none are. */
   readonly heldOf?: (content: string) => HeldContent | undefined;
+  /** Takes pieces that clients offer; without this none are wanted. */
+  readonly takeOffer?: TakeOffer;
 }
 
 // While a large file is being hashed for a client, or others have their turns, it
@@ -72,12 +74,12 @@ export class ClientService implements Disposable {
   readonly #outbox: Outbox;
   readonly #reads: ClientReads;
   readonly #work: ClientWork;
+  readonly #source: string;
   /** Takes turns with others where files are hashed. */
   readonly #asker: unknown;
   /** The last file that the client was told of by its name. */
   #found: ShareFile | undefined;
-  /** Contents of which it hears what pieces are gained. */
-  readonly #followed = new Map<string, Disposable>();
+  readonly #news: HeldNews;
   readonly #turns: ClientTurns;
   /** The files that the client may have. */
   #files: GrantedFiles;
@@ -93,6 +95,7 @@ export class ClientService implements Disposable {
   ) {
     this.#channel = channel;
     this.#service = service;
+    this.#source = source;
     this.#work = service.work.enter(source);
     this.#asker = isShared(source) ? this : source;
     this.#outbox = new Outbox(
@@ -107,6 +110,8 @@ export class ClientService implements Disposable {
       visit: service.fetches.enter(to),
       onSent: (pieces) => onSent?.({ to, ...pieces }),
     });
+    const work = this.#work;
+    this.#news = new HeldNews(channel, this.#outbox, { work });
     this.#turns = new ClientTurns(service);
     this.#files = new GrantedFiles(service, undefined);
   }
@@ -117,18 +122,21 @@ export class ClientService implements Disposable {
     return { to, ...this.#reads.sent };
   }
 
-  /** Answers until the client ends; within `grant`, if there is one. */
-  async run(grant?: Grant): Promise<void> {
+  /**
+   * Answers until the client ends, or has pieces that are wanted: it is asked for
+   * these from then on. Within `grant`, if there is one.
+   */
+  async run(grant?: Grant): Promise<TakenOffer | undefined> {
     this.#files = new GrantedFiles(this.#service, grant);
     this.#service.clientCount++;
     try {
-      await this.#answerAll();
+      return await this.#answerAll();
     } finally {
       this.#service.clientCount--;
     }
   }
 
-  async #answerAll(): Promise<void> {
+  async #answerAll(): Promise<TakenOffer | undefined> {
     for (;;) {
       // Answers leave together as long as requests are here already.
       if (!this.#channel.hasWholeFrame) {
@@ -136,10 +144,16 @@ export class ClientService implements Disposable {
         this.#outbox.rest();
       }
       const message = await this.#channel.receive(DIRECTION.clientToNode);
-      if (message === null) return;
+      if (message === null) return undefined;
       this.#service.requests.add(message.kind);
       this.#work.charge(WORK_MS.request, "sent");
       await this.#turn();
+      if (message.kind === "offer") {
+        const taken = this.#take(message);
+        await this.#news.answerOffer(message, taken);
+        if (taken === undefined) continue;
+        return taken;
+      }
       this.#service.busyCount++;
       try {
         await this.#answer(message);
@@ -157,7 +171,7 @@ export class ClientService implements Disposable {
     await turn;
   }
 
-  #answer(message: ClientToNode): Promise<void> {
+  #answer(message: Exclude<ClientToNode, { kind: "offer" }>): Promise<void> {
     switch (message.kind) {
       case "find":
         return this.#find(message);
@@ -378,32 +392,13 @@ export class ClientService implements Disposable {
     const file = this.#files.standingFor(of);
     if (file === undefined) return await this.#refuse("gone", request);
     this.#turns.join(file.version);
-    const held = this.#service.heldOf?.(of);
-    if (held === undefined || held.pieces.isComplete) {
-      const has = { kind: "has", request, complete: true } as const;
-      return await this.#outbox.message(has);
-    }
-    const bitmap = held.pieces.format();
-    // From the same moment on.
-    this.#followed.get(of)?.[Symbol.dispose]();
-    const { promise: told, resolve } = Promise.withResolvers<void>();
-    const follow = held.follow(async (runs) => {
-      await told;
-      await this.#tellGained(request, runs);
-    });
-    this.#followed.set(of, follow);
-    this.#work.charge(WORK_MS.sendByte * bitmap.length);
-    await this.#outbox.message({ kind: "has", request, bitmap });
-    await this.#outbox.flush();
-    resolve();
+    await this.#news.answer({ request, of }, this.#service.heldOf?.(of));
   }
 
-  /** Between whole frames of what is being sent. */
-  #tellGained(request: number, runs: readonly PieceRun[]): Promise<void> {
-    return this.#channel.send({
-      ...{ kind: "gained", request },
-      runs: runs.map(({ first, count }) => [first, count]),
-    });
+  /** Takes an offer of pieces, if these are wanted, from one who may have them. */
+  #take({ of, id }: MessageOf<"offer">): TakenOffer | undefined {
+    if (this.#files.standingFor(of) === undefined) return undefined;
+    return this.#service.takeOffer?.({ of, id }, this.#source);
   }
 
   async #refuse(reason: ReadRefusal, request: number): Promise<void> {
@@ -423,7 +418,7 @@ export class ClientService implements Disposable {
 
   [Symbol.dispose](): void {
     this.#tellUnsent();
-    for (const follow of this.#followed.values()) follow[Symbol.dispose]();
+    this.#news[Symbol.dispose]();
     this.#turns[Symbol.dispose]();
     this.#reads[Symbol.dispose]();
     this.#work[Symbol.dispose]();
@@ -432,14 +427,6 @@ export class ClientService implements Disposable {
 }
 
 const CLIENT_LEFT = new Deno.errors.ConnectionReset("the client left");
-
-/** Whether a client needs no bytes of the file: it is empty, or all zeros. */
-function isSentByItsName(file: ShareFile, digests: ServedDigests): boolean {
-  if (file.size === 0) return true;
-  const manifest = digests.manifestOf(file);
-  return manifest !== undefined &&
-    zeroPieces(manifest).length === manifest.pieceCount;
-}
 
 /** The field for the executable bit; none if it is not set. */
 function bitOf({ isExecutable }: ShareFile): { executable?: true } {

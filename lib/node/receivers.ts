@@ -6,6 +6,9 @@
  */
 
 import { pieceCountOf, pieceLength } from "../content/manifest.ts";
+import { zeroPieces } from "../content/zeros.ts";
+import type { ShareFile } from "../share/shared_file.ts";
+import type { ServedDigests } from "./served.ts";
 
 /**
  * Pieces that a client was sent. None, if it asked for a file, needed none of its
@@ -20,6 +23,17 @@ export interface PiecesSent {
   readonly first: number;
   /** How many pieces. */
   readonly count: number;
+}
+
+/** Whether what is told of a file is all of it: it is empty, or zeros. */
+export function isSentByItsName(
+  file: ShareFile,
+  digests: Pick<ServedDigests, "manifestOf">,
+): boolean {
+  if (file.size === 0) return true;
+  const manifest = digests.manifestOf(file);
+  return manifest !== undefined &&
+    zeroPieces(manifest).length === manifest.pieceCount;
 }
 
 /** A file whose receivers are counted. */

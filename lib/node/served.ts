@@ -6,6 +6,7 @@
  */
 
 import type { PieceRun, PieceSet } from "../content/piece_set.ts";
+import type { Channel } from "../protocol/channel.ts";
 import type { Digests } from "../share/digests.ts";
 import type { FileDigest } from "../share/file_table.ts";
 import type { Share } from "../share/share.ts";
@@ -56,6 +57,28 @@ export interface HeldContent {
 
 /** Resolves when a client has been told. */
 export type TellGained = (runs: readonly PieceRun[]) => Promise<void>;
+
+/** Pieces of a content that a client has, and this end may ask for. */
+export interface Offer {
+  readonly of: string;
+  /** The id that the client has as a holder, by its own word. */
+  readonly id: string;
+}
+
+/** An offer that is taken. Disposing makes room for another. */
+export interface TakenOffer extends Disposable {
+  /** Asks for pieces over the client's connection, until that is of no use. */
+  receive(channel: Channel): Promise<void>;
+}
+
+/**
+ * Takes an offer of a client that is counted under `source`, or does not want
+ * it.
+ */
+export type TakeOffer = (
+  offer: Offer,
+  source: string,
+) => TakenOffer | undefined;
 
 /** Whose turn it is to be sent pieces. */
 export interface ReadTurns {

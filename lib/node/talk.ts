@@ -39,13 +39,37 @@ export async function talkToClient(
   host: Host,
   { conn, source, settle }: Accepted,
 ): Promise<void> {
-  const { limits, deadlines, incidents, gate, within = asItIs } = host;
+  const { limits, deadlines } = host;
   await using channel = new Channel(conn, {
     limits,
     writeStallMs: limits.dataWriteStallMs,
     idleMs: limits.idleMs,
     deadlines,
   });
+  await talkOver(channel, host, { source, settle });
+}
+
+/** Options of {@linkcode talkOver}. */
+export interface TalkOptions {
+  /** The group that limits count the client in. */
+  readonly source: string;
+  /** Ends the handshake deadline, after the client's hello. */
+  readonly settle: () => void;
+  /** What a client may have that is asked for no grant; by default all. */
+  readonly only?: Grant;
+}
+
+/** The same over a channel on which hello has not been said. */
+export async function talkOver(
+  channel: Channel,
+  host: Host,
+  { source, settle, only }: TalkOptions,
+): Promise<void> {
+  const { incidents, gate, within = asItIs } = host;
+  const talk = async (grant?: Grant) => {
+    using offered = await client.run(grant);
+    await offered?.receive(channel);
+  };
   const introduction = { role: "node", id: host.id };
   using client = new ClientService(channel, host.service, source);
   try {
@@ -53,11 +77,11 @@ export async function talkToClient(
       channel,
       { introduction, settle, incidents },
       async (hello) => {
-        if (gate === null) return await client.run();
+        if (gate === null) return await talk(only);
         const admitted = await gate.admit(channel, hello, source);
         if (admitted === null) return;
         using _until = admitted;
-        await client.run(within(admitted.grant));
+        await talk(within(admitted.grant));
       },
     );
   } finally {

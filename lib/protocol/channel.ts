@@ -51,10 +51,10 @@ export interface ChannelOptions {
 /** A conversation with one peer, in messages. */
 export class Channel implements AsyncDisposable {
   readonly conn: Conn;
-  readonly #options: ChannelOptions;
+  #options: ChannelOptions;
   readonly #frames: FrameReader;
   readonly #watch: ConnDeadlines;
-  readonly #progress: ProgressWatch;
+  #progress: ProgressWatch;
   readonly #rate: TokenBucket | null;
   /** Messages of the peer that do not count against its rate. */
   #offered = 0;
@@ -71,11 +71,7 @@ export class Channel implements AsyncDisposable {
     this.#options = options;
     const { limits } = options;
     this.#watch = new ConnDeadlines(conn, options.deadlines);
-    this.#progress = this.#watch.watchProgress({
-      done: () => conn.progress?.() ?? this.#frames.readBytes,
-      ms: options.idleMs,
-      reason: () => this.#idleError(),
-    });
+    this.#progress = this.#watchProgress();
     this.#frames = new FrameReader(conn, {
       limitFor: (type) => this.#limitFor(type),
       ...(options.readAheadBytes === undefined
@@ -91,12 +87,32 @@ export class Channel implements AsyncDisposable {
       : null;
   }
 
+  #watchProgress(): ProgressWatch {
+    return this.#watch.watchProgress({
+      done: () => this.conn.progress?.() ?? this.#frames.readBytes,
+      ms: this.#options.idleMs,
+      reason: () => this.#idleError(),
+    });
+  }
+
   #limitFor(type: number): number {
     const { limits, acceptsData } = this.#options;
     if (this.#phase === "hello") return limits.frameBeforeHelloBytes;
     return acceptsData && type === DATA_FRAME_TYPE
       ? limits.frameDataBytes + REQUEST_BYTES
       : limits.frameControlBytes;
+  }
+
+  /**
+   * Begins again, before hello: from now on the peer asks, and this end answers,
+   * or the other way round. Nothing may be under way.
+   */
+  swapRoles(
+    options: Required<Pick<ChannelOptions, "acceptsData" | "idleMs">>,
+  ): void {
+    this.#options = { ...this.#options, ...options };
+    this.#progress = this.#watchProgress();
+    this.#phase = "hello";
   }
 
   /** Allows larger frames: both sides have said hello. */

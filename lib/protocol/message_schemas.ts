@@ -1,10 +1,9 @@
 /**
  * The schemas of all messages: for each kind its permanent number and its
- * fields, by which roles exchange it. `messages.ts` derives the types and the
- * checks from them. `docs/PROTOCOL.md` is the same table in words. Pure.
+ * fields. `messages.ts` derives the types and the checks from them;
+ * `docs/PROTOCOL.md` is the same table in words. Pure.
  *
- * Bodies are JSON, except for the hashes of pieces. File bytes are not
- * messages; `bulk.ts` has both.
+ * Bodies are JSON, except for the hashes of pieces (`bulk.ts`).
  *
  * @module
  */
@@ -425,6 +424,11 @@ const WITH_NODE = {
       }),
     }),
   },
+  offer: {
+    type: 0x4d,
+    schema: Type.Object({ request: RequestId, of: Digest, id: Id }),
+  },
+  taken: { type: 0x4e, schema: Type.Object({ request: RequestId }) },
   // Not JSON; see `bulk.ts`.
   pieces: {
     type: PIECES_FRAME_TYPE,

@@ -116,7 +116,15 @@ export const DIRECTION = {
   relayToInstance: ["rendezvous", "refused"],
   toTunnel: ["join"],
   fromTunnel: ["joined", "refused"],
-  clientToNode: ["find", "browse", "describe", "read", "readMany", "holding"],
+  clientToNode: [
+    "find",
+    "browse",
+    "describe",
+    "read",
+    "readMany",
+    "holding",
+    "offer",
+  ],
   nodeToClient: [
     "found",
     "files",
@@ -126,6 +134,7 @@ export const DIRECTION = {
     "working",
     "has",
     "gained",
+    "taken",
     "refused",
   ],
 } as const satisfies Record<string, readonly MessageKind[]>;

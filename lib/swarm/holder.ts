@@ -9,6 +9,7 @@
 
 import { NodeGate } from "../access/gate.ts";
 import { type Grant, isContentGranted } from "../access/grant.ts";
+import { addressGroup } from "../base/address.ts";
 import type { Endpoint } from "../base/conn.ts";
 import type { Limits } from "../base/limits.ts";
 import type { RateLimit } from "../base/rate.ts";
@@ -19,8 +20,10 @@ import type { Service } from "../node/client_service.ts";
 import { FetchWatch } from "../node/fetch_watch.ts";
 import { BufferPool } from "../node/outbox.ts";
 import { ReaderTurns } from "../node/reader_turns.ts";
-import { talkToClient } from "../node/talk.ts";
+import type { TakeOffer } from "../node/served.ts";
+import { type Host, talkOver, talkToClient } from "../node/talk.ts";
 import { WorkQueue } from "../node/work_queue.ts";
+import type { Channel } from "../protocol/channel.ts";
 import { Deadlines } from "../protocol/deadline.ts";
 import { DIRECTION } from "../protocol/messages.ts";
 import { listen, type Listener } from "../transport/listen.ts";
@@ -43,6 +46,8 @@ export interface HolderOptions {
   /** Limits all that is given. */
   readonly rate?: RateLimit | undefined;
   readonly onEvent?: (event: IncidentEvent) => void;
+  /** Takes pieces that clients offer. */
+  readonly takeOffer?: TakeOffer;
 }
 
 /** Gives what it holds. Disposing ends all connections. */
@@ -59,6 +64,7 @@ export class Holder implements AsyncDisposable {
   /** The relay that gave the keys: grants name contents in its terms. */
   #relayId = "";
   #gaveAt = -Infinity;
+  #wasDialled = false;
   #listener: Listener | null = null;
 
   private constructor(options: HolderOptions) {
@@ -97,6 +103,7 @@ export class Holder implements AsyncDisposable {
       readTurns: this.#turns,
       allTakeTurns: true,
       onSent: () => this.#gaveAt = performance.now(),
+      ...options.takeOffer && { takeOffer: options.takeOffer },
       sentBytes: 0,
     };
   }
@@ -109,25 +116,50 @@ export class Holder implements AsyncDisposable {
   static async open(options: HolderOptions): Promise<Holder> {
     const holder = new Holder(options);
     const { swarmAcceptCount } = options.limits;
-    const host = {
-      id: holder.id,
-      limits: holder.#limits,
-      service: holder.#service,
-      gate: holder.#gate,
-      incidents: holder.#incidents,
-      deadlines: new Deadlines(),
-      within: (grant: Grant) => holder.#within(grant),
-    };
+    const host = holder.#host(holder.#gate);
     holder.#listener = await listen({
       at: options.at,
       identity: options.plaintext ? null : options.identity,
       limits: holder.#limits,
       // The machines of one office have one address.
       connectionsPerAddressCount: swarmAcceptCount,
-      handle: (accepted) => talkToClient(host, accepted),
+      handle: (accepted) => {
+        holder.#wasDialled = true;
+        return talkToClient(host, accepted);
+      },
       incidents: holder.#incidents,
     });
     return holder;
+  }
+
+  #host(gate: NodeGate | null): Host {
+    return {
+      id: this.id,
+      limits: this.#limits,
+      service: this.#service,
+      gate,
+      incidents: this.#incidents,
+      deadlines: new Deadlines(),
+      within: (grant) => this.#within(grant),
+    };
+  }
+
+  /**
+   * Gives one content over a channel that this client opened, to a holder that
+   * the relay has listed for it, and that needs no grant therefore.
+   */
+  async giveOver(channel: Channel, content: string): Promise<void> {
+    const { idleMs } = this.#limits;
+    channel.swapRoles({ acceptsData: false, idleMs });
+    const source = addressGroup(channel.conn.remote.host);
+    const only = { expires: Infinity, content };
+    const settle = () => {};
+    await talkOver(channel, this.#host(null), { source, settle, only });
+  }
+
+  /** Whether anybody has dialled it. */
+  get wasDialled(): boolean {
+    return this.#wasDialled;
   }
 
   /** The address that it listens at. */

@@ -14,7 +14,8 @@ import { askAgainMs, SwarmLinks } from "./links.ts";
 
 /** A holder as a source, which has an id of its own for each content. */
 export interface HolderSource {
-  readonly holder: ListedHolder;
+  /** It, as the relay lists it; of one that has dialled us only this is known. */
+  readonly holder: Pick<ListedHolder, "id" | "addresses">;
   readonly source: DownloadSource;
 }
 
@@ -32,6 +33,8 @@ export interface HolderSearchOptions {
     signal: AbortSignal,
   ) => Promise<NodeSession>;
   readonly onSource: (found: HolderSource) => void;
+  /** Hears of each holder that there is a link to, again and again. */
+  readonly onLinked: (holder: ListedHolder) => void;
   /** Returns a number from 0 to below 1. */
   readonly random: () => number;
 }
@@ -42,6 +45,7 @@ export class HolderSearch {
   readonly #links: SwarmLinks;
   /** Holders that lied, or gave nothing of what they promised. */
   readonly #useless = new Set<string>();
+  readonly #linked = new Map<string, ListedHolder>();
 
   constructor(options: HolderSearchOptions) {
     const { id, limits: numbers, random } = options;
@@ -54,9 +58,14 @@ export class HolderSearch {
     this.#links.completed();
   }
 
+  /** Whether there is a link to a holder. */
+  isLinked(id: string): boolean {
+    return this.#linked.has(id);
+  }
+
   /** Searches until `signal` is aborted. */
   async run(signal: AbortSignal): Promise<void> {
-    const { ask, limits, onSource } = this.#options;
+    const { ask, limits, onSource, onLinked } = this.#options;
     const startedAt = performance.now();
     while (!signal.aborted) {
       try {
@@ -69,6 +78,7 @@ export class HolderSearch {
           const holder = byId.get(id)!;
           onSource({ holder, source: this.#sourceOf(holder) });
         }
+        for (const holder of this.#linked.values()) onLinked(holder);
         const pauseMs = askAgainMs(performance.now() - startedAt, limits);
         await delay(pauseMs, { signal });
       } catch (error) {
@@ -85,7 +95,9 @@ export class HolderSearch {
       content,
       open: async (signal) => {
         try {
-          return await this.#options.dial(holder, signal);
+          const session = await this.#options.dial(holder, signal);
+          this.#linked.set(holder.id, holder);
+          return session;
         } catch (error) {
           signal.throwIfAborted();
           // It rests for a while, and another is dialled.
@@ -94,6 +106,7 @@ export class HolderSearch {
       },
       ended: ({ mayReturn }) => {
         if (!mayReturn) this.#useless.add(holder.id);
+        this.#linked.delete(holder.id);
         this.#links.closed(holder.id, performance.now());
       },
     };

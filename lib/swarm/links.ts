@@ -3,8 +3,8 @@
  * arguments, and the caller opens and closes the connections.
  *
  * Each client reads from a few that it dials, and accepts more that read from it,
- * so that newcomers find a place. Pieces go one way over a connection: a client
- * that cannot be dialled gives none.
+ * so that newcomers find a place. A client that cannot be dialled dials twice: see
+ * `offers.ts`.
  *
  * @module
  */

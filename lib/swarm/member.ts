@@ -20,6 +20,8 @@ import { Holder } from "./holder.ts";
 import type { ClockWatch } from "../base/clock_watch.ts";
 import { HolderSearch, type HolderSource } from "./holder_search.ts";
 import { type HeldFile, Holding } from "./holding.ts";
+import { Offers } from "./offers.ts";
+import { TakenOffers } from "./taken_offers.ts";
 
 /** Options of {@linkcode SwarmMember.open}. */
 export interface SwarmMemberOptions {
@@ -60,15 +62,22 @@ export class SwarmMember implements AsyncDisposable {
   readonly #lease: HolderLease;
   readonly #stop = new AbortController();
   readonly #seeking = new Set<Promise<void>>();
+  /** Offers of other clients, by content. */
+  readonly #taken: Map<string, TakenOffers>;
+  readonly #openedAt = performance.now();
 
   private constructor(
     options: SwarmMemberOptions,
-    holder: Holder,
-    lease: HolderLease,
+    { holder, lease, taken }: {
+      holder: Holder;
+      lease: HolderLease;
+      taken: Map<string, TakenOffers>;
+    },
   ) {
     this.#options = options;
     this.#holder = holder;
     this.#lease = lease;
+    this.#taken = taken;
   }
 
   /**
@@ -80,8 +89,10 @@ export class SwarmMember implements AsyncDisposable {
     const { dialer, plaintext, isPrivate, limits, rate, onEvent } = options;
     const identity = await createIdentity();
     const at = { host: options.host ?? ANY_HOST, port: 0 };
+    const taken = new Map<string, TakenOffers>();
     const holder = await Holder.open({
       ...{ identity, plaintext, at, limits, isPrivate, rate },
+      takeOffer: (offer, source) => taken.get(offer.of)?.take(offer, source),
       ...onEvent === undefined ? {} : { onEvent },
     });
     const { host, port } = holder.address;
@@ -99,7 +110,7 @@ export class SwarmMember implements AsyncDisposable {
       clock: options.clock,
       ...onEvent === undefined ? {} : { onEvent },
     });
-    return new SwarmMember(options, holder, lease);
+    return new SwarmMember(options, { holder, lease, taken });
   }
 
   /** Its id as a holder. */
@@ -136,25 +147,33 @@ export class SwarmMember implements AsyncDisposable {
     onSource: (found: HolderSource) => void,
   ): SwarmContent {
     const { limits, dial, random = Math.random } = this.#options;
+    const { id } = this;
     const content = held.manifest.contentId;
     const holding = new Holding(held, limits);
     const over = new AbortController();
+    const offers = new Offers({
+      ...{ content, id, limits, dial },
+      isNeeded: (holder) => this.#isOutOfReachOf(holder),
+      give: (channel) => this.#holder.giveOver(channel, content),
+    });
     const search = new HolderSearch({
-      ...{ content, id: this.id, limits, dial, onSource, random },
+      ...{ content, id, limits, dial, onSource, random },
+      onLinked: (holder) => offers.linked(holder),
       ask: (signal) => this.#lease.askHolders(content, { signal }),
     });
+    const isLinked = (other: string) => search.isLinked(other);
+    const taken = new TakenOffers({ content, limits, isLinked, onSource });
     const complete = () => {
       if (!holding.isComplete) return;
       search.completed();
+      taken.completed();
       over.abort(new Error("all pieces are here"));
     };
+    this.#taken.set(content, taken);
     this.#holder.add(holding);
     this.#lease.hold(content);
     complete();
-    const seeking = search
-      .run(AbortSignal.any([over.signal, this.#stop.signal]))
-      .finally(() => this.#seeking.delete(seeking));
-    this.#seeking.add(seeking);
+    this.#keep(search.run(AbortSignal.any([over.signal, this.#stop.signal])));
     return {
       get isComplete() {
         return holding.isComplete;
@@ -166,10 +185,30 @@ export class SwarmMember implements AsyncDisposable {
       [Symbol.dispose]: () => {
         over.abort(new Error("the content is given no longer"));
         this.#lease.release(content);
+        this.#taken.delete(content);
+        taken[Symbol.dispose]();
+        this.#keep(offers[Symbol.asyncDispose]());
         this.#holder.remove(holding);
         holding[Symbol.dispose]();
       },
     };
+  }
+
+  /**
+   * Whether a holder cannot dial this client. One behind the same router may,
+   * although the relay cannot, unless nobody did.
+   */
+  #isOutOfReachOf({ signed }: ListedHolder): boolean {
+    if (!this.#lease.isUnreached) return false;
+    if (signed.near !== true) return true;
+    const ms = performance.now() - this.#openedAt;
+    const { swarmNearOfferMs } = this.#options.limits;
+    return !this.#holder.wasDialled && ms >= swarmNearOfferMs;
+  }
+
+  #keep(part: Promise<void>): void {
+    const kept = part.finally(() => this.#seeking.delete(kept));
+    this.#seeking.add(kept);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

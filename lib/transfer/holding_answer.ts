@@ -5,10 +5,10 @@
  * @module
  */
 
-import { LIMITS } from "../base/limits.ts";
 import { type PieceRun, PieceSet } from "../content/piece_set.ts";
 import type { MessageOf, NodeToClient } from "../protocol/messages.ts";
 import { type Answer, lie, type Refused, unasked } from "./answers.ts";
+import { Stays } from "./stays.ts";
 
 /** Which pieces the peer has, or a refusal. */
 export type HoldingOutcome =
@@ -32,9 +32,7 @@ export class HoldingAnswer implements Answer {
   readonly #outcome = Promise.withResolvers<HoldingOutcome>();
   /** What it has; nothing before it has said so, or once it has refused. */
   #pieces: PieceSet | undefined;
-  /** How often it may say now that it is still there. */
-  #credit: number = LIMITS.workingBurstCount;
-  #toldAt: number | undefined;
+  readonly #stays = new Stays();
 
   constructor(request: number, question: HoldingQuestion, from: string) {
     this.request = request;
@@ -80,7 +78,10 @@ export class HoldingAnswer implements Answer {
   gain({ runs }: MessageOf<"gained">, now: number): void {
     const pieces = this.#pieces;
     if (pieces === undefined) throw unasked(this.#from);
-    if (runs.length === 0) return this.#stays(now);
+    if (runs.length === 0) {
+      if (!this.#stays.take(now)) throw unasked(this.#from);
+      return;
+    }
     const gained = runs.map(([first, count]) => ({ first, count }));
     for (const { first, count } of gained) {
       for (let piece = first; piece < first + count; piece++) {
@@ -90,15 +91,6 @@ export class HoldingAnswer implements Answer {
       }
     }
     this.#question.onGained(gained);
-  }
-
-  /** The same bounds as for a peer that says it works. */
-  #stays(now: number): void {
-    const { workingBurstCount, workingPauseMs } = LIMITS;
-    const earned = (now - (this.#toldAt ?? now)) / workingPauseMs;
-    this.#toldAt = now;
-    this.#credit = Math.min(workingBurstCount, this.#credit + earned) - 1;
-    if (this.#credit < 0) throw unasked(this.#from);
   }
 
   fail(error: Error): void {

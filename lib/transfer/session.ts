@@ -40,6 +40,7 @@ import {
   type HoldingOutcome,
   type HoldingQuestion,
 } from "./holding_answer.ts";
+import { Stays } from "./stays.ts";
 
 /** The node will have nothing to do with this client. */
 export class Denied extends Error {
@@ -76,9 +77,7 @@ export class NodeSession implements AsyncDisposable {
   #nextRequest = 1;
   #pumping = false;
   #workingCount = 0;
-  /** How often the node may say now that it works. */
-  #workingCredit: number = LIMITS.workingBurstCount;
-  #workedAt = performance.now();
+  readonly #stays = new Stays();
   #failure: Error | null = null;
   #ending: Disposable | null = null;
 
@@ -248,6 +247,19 @@ export class NodeSession implements AsyncDisposable {
   }
 
   /**
+   * Offers pieces of a content, as the holder `id`. Resolves to the channel, on
+   * which the peer asks from then on, or to its refusal.
+   */
+  async offer(of: string, id: string): Promise<Channel | Refused> {
+    const request = this.#nextRequest++;
+    const kinds = ["taken", "refused"] as const;
+    const answer = new OneAnswer(request, kinds, this.#from);
+    const offer = { kind: "offer", request, of, id } as const;
+    const answered = await this.#ask(offer, answer);
+    return answered.kind === "taken" ? this.#channel : answered;
+  }
+
+  /**
    * Sends a request. Its answer is expected from before that, because answers
    *  come in the order of the requests.
    */
@@ -371,16 +383,8 @@ export class NodeSession implements AsyncDisposable {
    * share. It says so every 5 s, and no file takes for ever.
    */
   #works({ works }: Answer): void {
-    const now = performance.now();
-    const { workingBurstCount, workingPauseMs, workingCount } = LIMITS;
-    const earned = (now - this.#workedAt) / workingPauseMs;
-    this.#workingCredit = Math.min(
-      workingBurstCount,
-      this.#workingCredit + earned,
-    ) - 1;
-    this.#workedAt = now;
-    const isFlood = this.#workingCredit < 0 ||
-      ++this.#workingCount > workingCount;
+    const isFlood = !this.#stays.take(performance.now()) ||
+      ++this.#workingCount > LIMITS.workingCount;
     if (works === undefined || isFlood) throw unasked(this.#from);
     works();
   }

@@ -121,6 +121,11 @@ export class HolderLease implements AsyncDisposable {
     return true;
   }
 
+  /** Whether the relay could not dial this client. */
+  get isUnreached(): boolean {
+    return this.#reached === "gone";
+  }
+
   /** Withdraws this client as a holder of a content. Returns at once. */
   release(content: string): void {
     if (this.#contents.delete(content)) this.#wake?.();

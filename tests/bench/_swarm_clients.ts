@@ -18,7 +18,7 @@ const { relay, count, swarm, limits, directory } = JSON.parse(
 async function fetchOne(n: number) {
   const folder = await Deno.makeTempDir({ dir: Deno.args[1]! });
   const startedAt = performance.now();
-  let [nodes, clients, ms, smallClients] = [0, 0, NaN, 0];
+  let [nodes, clients, ms, smallClients, given] = [0, 0, NaN, 0, 0];
   let endedAt = NaN;
   const { failed } = await getFiles({
     relay,
@@ -32,6 +32,7 @@ async function fetchOne(n: number) {
     limits,
     ...swarm === undefined ? {} : { swarm },
     onEvent: (event) => {
+      if (event.event === "swarm_ended") given = event.given;
       if (event.event !== "file_received") return;
       ms = performance.now() - startedAt;
       endedAt = Date.now();
@@ -43,7 +44,7 @@ async function fetchOne(n: number) {
     },
   });
   const why = [...failed.values()].at(0)?.message;
-  return { n, ms, endedAt, nodes, clients, smallClients, why };
+  return { n, ms, endedAt, nodes, clients, smallClients, given, why };
 }
 
 await Deno.stdin.read(new Uint8Array(1));

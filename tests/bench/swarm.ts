@@ -3,18 +3,22 @@
  * the clients by the library in others.
  *
  *     deno task bench:swarm [CLIENTS] [--processes N] [--mib N] [--rate BYTES] [--meet]
- *     deno task bench:swarm [CLIENTS] --scripts [--mib N] [--rate BYTES]
+ *     deno task bench:swarm [CLIENTS] --scripts [--faults] [--mib N] [--rate BYTES]
  *     deno task bench:swarm --few [ROUNDS]
  *     deno task bench:swarm --folder [--rate BYTES]
+ *     deno task bench:swarm [CLIENTS] --office [--mib N] [--rate BYTES]
  *
  * 50 clients in 5 processes by default, of which each gives at most 4 MB/s, as
  * the seed does; the time of one copy is what the seed alone needs for one client.
  * With `--meet` the time begins when all clients have begun, and know each other:
  * two cores take long to start 50 clients, where each has its own machine.
  * With `--scripts` each is `peer_client.ts` with the permissions of the README.
+ * With `--faults` the first is killed -9 when it has a third, and two more processes
+ * announce everything: one sends wrong bytes, and one sends nothing.
  * With `--few`, 4 and 1 without limits, with and without the swarm. With `--folder`
  * 4 fetch 10,000 small files and three images, with and without. All are at one
- * address, so limits that count connections by address are raised.
+ * address, so limits that count connections by address are raised. With `--office`
+ * they are behind a router, in network namespaces, and no limit is raised.
  */
 
 import { parseArgs } from "@std/cli/parse-args";
@@ -27,8 +31,10 @@ import type { RelayAddress } from "../../lib/base/address.ts";
 import type { Limits } from "../../lib/base/limits.ts";
 import type { ClientEvent } from "../../lib/client/events.ts";
 import type { SwarmOptions } from "../../lib/client/swarming.ts";
+import type { Office } from "../long/_office.ts";
 import { startNode, startRelay, type TestRelay } from "../_network.ts";
 import { randomBytes, seededRandom } from "../_random.ts";
+import { startEvil } from "./_evil_clients.ts";
 import { verdict } from "./_figures.ts";
 import { median } from "./_measuring.ts";
 import { say } from "./_report.ts";
@@ -43,7 +49,8 @@ export interface SwarmClients {
   readonly directory?: string | undefined;
 }
 
-interface Fetched {
+/** What a client says at its end. */
+export interface Fetched {
   /** Seconds of processor time that its process used in all. */
   readonly cpuS: number;
   readonly n: number;
@@ -55,6 +62,8 @@ interface Fetched {
   readonly clients: number;
   /** Of these, bytes of small files. */
   readonly smallClients?: number;
+  /** Bytes that it gave to others. */
+  readonly given?: number;
   readonly why?: string;
 }
 
@@ -62,6 +71,7 @@ const MIB = 1024 ** 2;
 // A piece takes a minute, so nobody has one to give.
 const TRICKLE = 4_096;
 const WANTED_COPIES = 1.5;
+const WANTED_FAULTY_COPIES = 2;
 const WANTED_SEED_COPIES = 3;
 const WANTED_SLOWER = 1.05;
 const LIMITS: Partial<Limits> = {
@@ -105,7 +115,13 @@ function startProcess(clients: SwarmClients, folder: string) {
 /** The script, as a person types it, in a folder of its own. */
 function startScript(
   relay: string,
-  { rate, folder, n }: { rate: number; folder: string; n: number },
+  { rate, folder, n, killAt = Infinity }: {
+    rate: number;
+    folder: string;
+    n: number;
+    /** Bytes with which it is killed. */
+    killAt?: number;
+  },
 ) {
   const lines: Promise<Fetched[]>[] = [];
   const run = async () => {
@@ -126,6 +142,10 @@ function startScript(
     }).spawn();
     const all: Fetched[] = [];
     for await (const event of eventsOf(process.stdout)) {
+      if (event.event === "progress" && event.received >= killAt) {
+        process.kill("SIGKILL");
+        break;
+      }
       if (event.event !== "file_received") continue;
       const ms = performance.now() - startedAt;
       const sum = (wanted: boolean) =>
@@ -169,6 +189,8 @@ interface Fleet {
   readonly set?: Readonly<Record<string, string | Uint8Array>>;
   /** Whether each is the script. */
   readonly areScripts?: boolean;
+  /** Whether one of them is killed, and two others do harm. */
+  readonly hasFaults?: boolean;
   /** Whether the seed sends next to nothing until all know each other. */
   readonly meets?: boolean;
 }
@@ -178,7 +200,7 @@ async function fetchAll(
   fleet: Fleet,
 ): Promise<Fetched[]> {
   const { count, processes, rate, isSwarm, lingerMs = 0 } = fleet;
-  const { bytes, set, areScripts, meets = false } = fleet;
+  const { bytes, set, areScripts, meets = false, hasFaults = false } = fleet;
   await using relay = await startRelay({ limits: LIMITS });
   const files = set ??
     { "big.iso": randomBytes(bytes, seededRandom(1)) };
@@ -193,13 +215,19 @@ async function fetchAll(
   const all = Object.keys(files).length;
   await seed.log.until("hashed", ({ files }) => files === all);
   const folder = await Deno.makeTempDir();
+  await using _evil = hasFaults
+    ? await startEvil(relay.server.relayAddress, `${seed.directory}/big.iso`)
+    : undefined;
   const { host, port } = relay.server.address;
   const limitUpload = rate === undefined ? {} : { limitUpload: rate };
   const started = Array.from(
     { length: processes },
     (_, n) =>
       areScripts
-        ? startScript(relay.server.relayAddress, { rate: rate!, folder, n })
+        ? startScript(relay.server.relayAddress, {
+          ...{ rate: rate!, folder, n },
+          ...hasFaults && n === 0 ? { killAt: bytes / 3 } : {},
+        })
         : startProcess({
           relay: { host, port, id: relay.identity.id },
           count: Math.floor((count + n) / processes),
@@ -237,6 +265,7 @@ async function many(
   fleet: Omit<Fleet, "isSwarm"> & { readonly rate: number },
 ): Promise<boolean> {
   const { count, processes, rate, bytes, areScripts = false, meets } = fleet;
+  const { hasFaults = false } = fleet;
   const before = cpuS();
   const fetched = await fetchAll({
     ...fleet,
@@ -249,15 +278,17 @@ async function many(
   const lastS = times.at(-1)!;
   const copies = lastS / copyS;
   const seedCopies = fetched.reduce((sum, { nodes }) => sum + nodes, 0) / bytes;
-  const isReached = fetched.length === count && copies <= WANTED_COPIES &&
-    seedCopies <= WANTED_SEED_COPIES;
+  const wantedCount = hasFaults ? count - 1 : count;
+  const wantedCopies = hasFaults ? WANTED_FAULTY_COPIES : WANTED_COPIES;
+  const isReached = fetched.length === wantedCount &&
+    copies <= wantedCopies && seedCopies <= WANTED_SEED_COPIES;
   const theirs = fetched.reduce((sum, { n, cpuS }) => sum + (n ? 0 : cpuS), 0);
   const coresS = availableParallelism() * lastS;
   say(
     `${count} clients in ${processes} processes, ${bytes / MIB} MiB at ` +
-      `${rate / 1e6} MB/s${meets ? ", once all have met" : ""}: median ${
-        median(times).toFixed(1)
-      } s, last ` +
+      `${rate / 1e6} MB/s${meets ? ", once all have met" : ""}${
+        hasFaults ? ", one killed, a liar and an idler" : ""
+      }: median ${median(times).toFixed(1)} s, last ` +
       `${lastS.toFixed(1)} s = ${copies.toFixed(2)} copies; ` +
       `${seedCopies.toFixed(2)} copies came from the seed: ` +
       verdict(isReached),
@@ -280,6 +311,7 @@ function cpuS(): number {
 /** A few without limits, with the swarm and without, in turn. */
 async function few(count: number, rounds: number): Promise<boolean> {
   const times: Record<"with" | "without", number[]> = { with: [], without: [] };
+  const cpus: typeof times = { with: [], without: [] };
   for (let round = 0; round < rounds; round++) {
     for (const which of ["without", "with"] as const) {
       const isSwarm = which === "with";
@@ -288,6 +320,7 @@ async function few(count: number, rounds: number): Promise<boolean> {
         ...{ count, processes: count, isSwarm, bytes },
       });
       times[which].push(Math.max(...fetched.map(({ ms }) => ms)));
+      cpus[which].push(fetched.reduce((sum, { cpuS }) => sum + cpuS, 0));
     }
   }
   const [without, within] = [median(times.without), median(times.with)];
@@ -295,7 +328,9 @@ async function few(count: number, rounds: number): Promise<boolean> {
   say(
     `${count} without limits, until the last is done: ` +
       `${without.toFixed(0)} ms without a swarm, ${within.toFixed(0)} ms ` +
-      `with: ${(within / without).toFixed(2)} x: ${verdict(isReached)}`,
+      `with: ${(within / without).toFixed(2)} x: ${verdict(isReached)}; ` +
+      `processor time of the clients ${median(cpus.without).toFixed(2)} s ` +
+      `and ${median(cpus.with).toFixed(2)} s`,
   );
   return isReached;
 }
@@ -339,10 +374,31 @@ async function folder(rate: number): Promise<boolean> {
   return isReached;
 }
 
+/** Many behind one address; whether all take part. */
+async function office(office: Office): Promise<boolean> {
+  const { fetchInOffice } = await import("../long/_office.ts");
+  const { count, rate, bytes } = office;
+  const fetched = await fetchInOffice(office);
+  for (const { why } of fetched) if (why !== undefined) say(why);
+  const copyS = bytes / rate;
+  const lastS = Math.max(...fetched.map(({ ms }) => ms)) / 1_000;
+  const seed = fetched.reduce((sum, { nodes }) => sum + nodes, 0) / bytes;
+  const got = fetched.filter(({ clients }) => clients > 0).length;
+  const gave = fetched.filter(({ given = 0 }) => given > 0).length;
+  const isReached = fetched.length === count && got === count;
+  say(
+    `${count} clients behind one address, ${bytes / MIB} MiB at ` +
+      `${rate / 1e6} MB/s: ${got} got pieces from others, ${gave} gave some; ` +
+      `last ${lastS.toFixed(1)} s = ${(lastS / copyS).toFixed(2)} copies, ` +
+      `${seed.toFixed(2)} copies came from the seed: ${verdict(isReached)}`,
+  );
+  return isReached;
+}
+
 async function main(args: string[]): Promise<number> {
   const options = parseArgs(args, {
     string: ["processes", "rate", "mib", "few"],
-    boolean: ["scripts", "folder", "meet"],
+    boolean: ["scripts", "faults", "folder", "meet", "office"],
   });
   const areScripts = options.scripts === true;
   const { _: [count = areScripts ? 10 : 50] } = options;
@@ -354,11 +410,17 @@ async function main(args: string[]): Promise<number> {
     return areQuick.every((is) => is) ? 0 : 1;
   }
   if (options.folder) return await folder(parseRate(String(rate))!) ? 0 : 1;
+  const bytes = Number(mib) * MIB;
+  if (options.office) {
+    const fleet = { count: Number(count), processes: Number(processes), bytes };
+    return await office({ ...fleet, rate: parseRate(String(rate))! }) ? 0 : 1;
+  }
   const isQuick = await many({
     ...{ count: Number(count), areScripts, meets: options.meet === true },
+    hasFaults: options.faults === true,
     processes: Number(processes),
     rate: parseRate(String(rate))!,
-    bytes: Number(mib) * MIB,
+    bytes,
   });
   return isQuick ? 0 : 1;
 }

@@ -57,7 +57,7 @@ const WARNED: readonly [string, RelayOptions["limits"], string][] = [
     // No dial is that quick.
     { reachMs: 0 },
     "the relay cannot dial this machine: it gives only to machines that " +
-    "the relay sees at the same address",
+    "it can dial itself",
   ],
   [
     "a relay that does not try",

@@ -284,6 +284,8 @@ const BODY: { readonly [Kind in MessageKind]: fc.Arbitrary<Body<Kind>> } = {
       requiredKeys: ["request"],
     },
   ),
+  offer: fc.record({ request, of: digest, id }),
+  taken: fc.record({ request }),
   gained: fc.record({
     request,
     runs: fc.array(fc.tuple(index, fc.integer({ min: 1, max: 65_536 })), {

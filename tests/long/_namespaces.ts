@@ -79,7 +79,7 @@ export async function openNetwork(): Promise<Network> {
 }
 
 /** A cable from the relay to another, which sends there what it cannot place. */
-async function connect(
+export async function connect(
   relay: string,
   other: string,
   subnet: string,

@@ -10,12 +10,13 @@ import { Holder, type HolderOptions } from "../../lib/swarm/holder.ts";
 import { Holding } from "../../lib/swarm/holding.ts";
 import { NodeSession } from "../../lib/transfer/session.ts";
 import type { DownloadSource } from "../../lib/transfer/source.ts";
-import { dial } from "../../lib/transport/dial.ts";
+import { dial, type PeerIdentity } from "../../lib/transport/dial.ts";
 import { tempShare } from "../_temp_share.ts";
 
 /** A holder that runs. */
 export interface RunningHolder {
   readonly holder: Holder;
+  readonly identity: PeerIdentity;
   readonly held: Holding;
   /** Opens a session with it, which the caller disposes of. */
   meet(grant?: string): Promise<NodeSession>;
@@ -65,5 +66,5 @@ export async function runHolder(
     return session;
   };
   const source = { id: identity.id, isHolder: true, open: () => meet() };
-  return { holder, held, meet, source };
+  return { holder, identity, held, meet, source };
 }

@@ -1,0 +1,23 @@
+/**
+ * How often a peer may say that it is still there, and has nothing else to say:
+ * often at first, and then once in a while. Pure.
+ *
+ * @module
+ */
+
+import { LIMITS } from "../base/limits.ts";
+
+/** Counts such words of one peer. */
+export class Stays {
+  #credit: number = LIMITS.workingBurstCount;
+  #toldAt: number | undefined;
+
+  /** It has said so at `now`; whether it may. */
+  take(now: number): boolean {
+    const { workingBurstCount, workingPauseMs } = LIMITS;
+    const earned = (now - (this.#toldAt ?? now)) / workingPauseMs;
+    this.#toldAt = now;
+    this.#credit = Math.min(workingBurstCount, this.#credit + earned) - 1;
+    return this.#credit >= 0;
+  }
+}
