@@ -7,13 +7,14 @@
 import { assertEquals } from "@std/assert";
 import { startNode, startRelay } from "../_network.ts";
 import { remediesInSource } from "../_remedies.ts";
+import { OF_ACCESS } from "./_remedies_of_access.ts";
 import { OF_COMMANDS } from "./_remedies_of_commands.ts";
 import { OF_ENGINES } from "./_remedies_of_engines.ts";
 import { UNTRIED } from "./_remedies_untried.ts";
 import { RoleHost } from "./_role_host.ts";
 import { tryRemedy } from "./_remedy_trials.ts";
 
-const TRIED = { ...OF_COMMANDS, ...OF_ENGINES };
+const TRIED = { ...OF_COMMANDS, ...OF_ACCESS, ...OF_ENGINES };
 
 // As many commands at a time as a small machine starts without delay.
 const AT_A_TIME = 3;
