@@ -12,13 +12,7 @@ import { ANY_HOST, isUnspecified } from "../base/address.ts";
 import { Channel } from "../protocol/channel.ts";
 import type { ListedNode } from "../client/nodes.ts";
 import { type Endpoint, formatEndpoint } from "../base/conn.ts";
-import {
-  describeCause,
-  Failure,
-  isBug,
-  localKindOf,
-  systemErrorCode,
-} from "../base/errors.ts";
+import { describeCause, Failure, isBug } from "../base/errors.ts";
 import { receivePeer } from "../protocol/hello.ts";
 import { createIdentity, type Identity } from "../identity/identity.ts";
 import { Incidents } from "../guard/incidents.ts";
@@ -30,6 +24,7 @@ import { acceptTunnel } from "../transport/join.ts";
 import { listen, type Listener } from "../transport/listen.ts";
 import type { Findings } from "./check.ts";
 import { tellIndex } from "./index.ts";
+import { openPort } from "./port.ts";
 import {
   checkRelay,
   type ExaminationOptions,
@@ -84,8 +79,8 @@ async function checkPort(
   const { identity, limits, plaintext, port } = options;
   const host = options.host ?? ANY_HOST;
   const incidents = new Incidents(limits.refusalPauseMs, () => {});
-  try {
-    const listener = await listen({
+  const open = () =>
+    listen({
       at: { host, port },
       identity: plaintext ? null : identity,
       limits,
@@ -102,23 +97,16 @@ async function checkPort(
         await receivePeer(channel, reception, () => Promise.resolve());
       },
     });
+  const listener = await openPort(open, findings, {
+    check: "port",
+    what: "Cannot listen",
+    at: { host, port },
+    remedy: "choose another port, or stop the node if it runs already",
+  });
+  if (listener !== undefined) {
     findings.ok("port", `listens on ${formatEndpoint(listener.address)}`);
-    return listener;
-  } catch (error) {
-    if (isBug(error) && systemErrorCode(error) === undefined) throw error;
-    findings.failed(
-      "port",
-      new Failure(localKindOf(error), {
-        what: "Cannot listen",
-        where: formatEndpoint({ host, port }),
-        why: describeCause(error),
-        remedy: error instanceof Deno.errors.NotCapable
-          ? "grant it with --allow-net"
-          : "choose another port, or stop the node if it runs already",
-      }),
-    );
-    return undefined;
   }
+  return listener;
 }
 
 /** One trial registration, and the checks that depend on it. */

@@ -7,19 +7,12 @@
  */
 
 import { ANY_HOST } from "../base/address.ts";
-import { type Endpoint, formatEndpoint } from "../base/conn.ts";
-import {
-  describeCause,
-  Failure,
-  isBug,
-  localKindOf,
-  systemErrorCode,
-} from "../base/errors.ts";
 import { within } from "../base/waiting.ts";
-import { createIdentity, type Identity } from "../identity/identity.ts";
+import { createIdentity } from "../identity/identity.ts";
 import { Holder } from "../swarm/holder.ts";
 import { type HolderEvent, HolderLease } from "../uplink/holder_lease.ts";
 import type { Findings } from "./check.ts";
+import { openPort } from "./port.ts";
 import type { ExaminationOptions, MetRelay } from "./relay.ts";
 
 /** Examines giving. Adds one check, `swarm`. */
@@ -30,10 +23,14 @@ export async function checkSwarm(
   const { limits, plaintext, signal } = options;
   const identity = await createIdentity();
   const at = { host: ANY_HOST, port: 0 };
-  await using holder = await openHolder(
-    { identity, plaintext, at, limits, isPrivate },
-    findings,
-  );
+  const open = () =>
+    Holder.open({ identity, plaintext, at, limits, isPrivate });
+  // A holder of nothing.
+  await using holder = await openPort(open, findings, {
+    check: "swarm",
+    what: "Cannot open a port to give files from",
+    at,
+  });
   if (holder === undefined) return;
   const outcome = Promise.withResolvers<HolderEvent>();
   await using lease = new HolderLease({
@@ -53,36 +50,6 @@ export async function checkSwarm(
   // The relay dials for reachMs, and is asked about it as often.
   const told = await within(outcome.promise, 5 * limits.reachMs, signal);
   tell(told, { port: holder.address.port, findings });
-}
-
-/** A holder of nothing; `undefined` if no port can be opened. */
-async function openHolder(
-  options: {
-    readonly identity: Identity;
-    readonly plaintext: boolean;
-    readonly at: Endpoint;
-    readonly limits: ExaminationOptions["limits"];
-    readonly isPrivate: boolean;
-  },
-  findings: Findings,
-): Promise<Holder | undefined> {
-  try {
-    return await Holder.open(options);
-  } catch (error) {
-    if (isBug(error) && systemErrorCode(error) === undefined) throw error;
-    findings.failed(
-      "swarm",
-      new Failure(localKindOf(error), {
-        what: "Cannot open a port to give files from",
-        where: formatEndpoint(options.at),
-        why: describeCause(error),
-        ...error instanceof Deno.errors.NotCapable
-          ? { remedy: "grant it with --allow-net" }
-          : {},
-      }),
-    );
-    return undefined;
-  }
 }
 
 function tell(

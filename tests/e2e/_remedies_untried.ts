@@ -113,8 +113,10 @@ export const UNTRIED: Readonly<
       "a warning, after which the doctor ends with 0",
   },
   "lib/doctor/node.ts": {
-    "grant it with --allow-net": "the relay's check before it says the same",
     "run it again in a few seconds": OF_TIME,
+  },
+  "lib/doctor/port.ts": {
+    "grant it with --allow-net": "the relay's check before it says the same",
   },
   "lib/doctor/relay.ts": {
     "give its relay address in place of host and port":
@@ -125,7 +127,6 @@ export const UNTRIED: Readonly<
   },
   "lib/doctor/swarm.ts": {
     "files come from nodes alone meanwhile": NO_ADVICE,
-    "grant it with --allow-net": "the relay's check before it says the same",
     "let deno accept connections in the firewall": OF_MACHINES,
     "run it again in a few seconds": OF_TIME,
   },
