@@ -16,7 +16,8 @@ export class FakeTime implements Disposable {
   readonly #timers = new Map<number, Timer>();
   readonly #startedAt = Date.now();
   readonly #restore: () => void;
-  #now = 1_000;
+  // Not before now: what was made earlier has the time of the real clock.
+  #now = Math.ceil(performance.now() / 1_000) * 1_000;
   /** Milliseconds that the wall clock was set by. */
   #setBy = 0;
   #nextId = 1_000_000;

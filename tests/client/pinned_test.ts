@@ -31,7 +31,7 @@ import {
 } from "./_setting.ts";
 
 /** Later than any file here is written, and not too far in the future. */
-const NEWEST_MS = Date.now() + LIMITS.clockToleranceMs / 2;
+const newestMs = () => Date.now() + LIMITS.clockToleranceMs / 2;
 const SIZES = [
   ["small", MIDDLE.slice(0, 99)],
   ["large", MIDDLE],
@@ -96,7 +96,10 @@ async function liars(
   const stack = new AsyncDisposableStack();
   for (const [n, identity] of [MALLORY, TRUDY].entries()) {
     const described = describeBytes("f", randomBytes(size, seededRandom(n)));
-    const { content, ...rest } = { ...described.listed, modifiedMs: NEWEST_MS };
+    const { content, ...rest } = {
+      ...described.listed,
+      modifiedMs: newestMs(),
+    };
     const listed = isHashed ? { ...rest, content: content! } : rest;
     const node = await evil(relay, { "f": described.bytes }, {
       identity,
@@ -210,7 +213,7 @@ Deno.test("fetchFile does not take the beginning of one content that a node clai
   const whole = describeBytes("f", MIDDLE.slice(0, (TASK + 1) * PIECE));
   const start = describeBytes("f", MIDDLE.slice(0, TASK * PIECE));
   const { sha256 } = describeBytes("f", MIDDLE);
-  const listed = { ...whole.listed, modifiedMs: NEWEST_MS };
+  const listed = { ...whole.listed, modifiedMs: newestMs() };
   await using _mallory = await evil(relay, { "f": whole.bytes }, {
     piece: sendsOnly(TASK, async (channel, piece) => {
       await taken.promise;

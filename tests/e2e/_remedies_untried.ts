@@ -60,7 +60,7 @@ export const UNTRIED: Readonly<
   "lib/cli/commands/get.ts": {
     grantRemedy: ELSEWHERE,
     "run the same command again to continue":
-      "tests/e2e/transfer_test.ts interrupts one",
+      "tests/long/e2e/transfer_test.ts interrupts one",
   },
   "lib/cli/commands/link.ts": {
     "get LINK fetches it, and never replaces a file":
@@ -68,7 +68,7 @@ export const UNTRIED: Readonly<
   },
   "lib/cli/commands/send.ts": {
     "name its file with --node-token-file":
-      "takes a private relay and a node: tests/e2e/send_test.ts sends so",
+      "takes a private relay and a node: tests/long/e2e/send_test.ts sends so",
     "pack it into a file first, or share it with peer_node.ts":
       "what is to be packed is up to the person",
     "send it again, with a longer --expires": OF_TIME,

@@ -4,11 +4,11 @@
 
 import { assertEquals, assertMatch } from "@std/assert";
 import { join } from "@std/path";
-import { nodeHere, relayHere } from "../_scenery.ts";
-import { tempShare } from "../_temp_share.ts";
-import { testWith } from "../_tools.ts";
-import { commandLine } from "./_processes.ts";
-import { Tmux } from "./_terminal.ts";
+import { nodeHere, relayHere } from "../../_scenery.ts";
+import { tempShare } from "../../_temp_share.ts";
+import { testWith } from "../../_tools.ts";
+import { commandLine } from "../../e2e/_processes.ts";
+import { Tmux } from "../../e2e/_terminal.ts";
 import {
   demo,
   EXPECT,
@@ -16,7 +16,7 @@ import {
   plainTranscript,
   SIZE,
   TMUX,
-} from "./_picker.ts";
+} from "../../e2e/_picker.ts";
 
 testWith(
   EXPECT,

@@ -5,11 +5,11 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { join } from "@std/path";
-import { widthOf } from "../../lib/cli/output/width.ts";
-import { startNode, startRelay } from "../_network.ts";
-import { testWith } from "../_tools.ts";
-import { ROOT } from "./_processes.ts";
-import { Pty, QUESTION } from "./_pty.ts";
+import { widthOf } from "../../../lib/cli/output/width.ts";
+import { startNode, startRelay } from "../../_network.ts";
+import { testWith } from "../../_tools.ts";
+import { ROOT } from "../../e2e/_processes.ts";
+import { Pty, QUESTION } from "../../e2e/_pty.ts";
 
 const FILES: Record<string, string | Uint8Array> = {
   "写真/とても長い名前の写真のファイル.jpg": "x",

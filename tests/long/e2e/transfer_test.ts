@@ -5,18 +5,21 @@
 
 import { assert, assertEquals, assertLess, assertMatch } from "@std/assert";
 import { join } from "@std/path";
-import { sha256 } from "../../lib/base/hash.ts";
-import { pieceCountOf } from "../../lib/content/manifest.ts";
-import type { ClientToNode, MessageOf } from "../../lib/protocol/messages.ts";
-import { within } from "../_event_log.ts";
-import { type EvilNode, startEvilNode } from "../_evil_node.ts";
-import { startFaultProxy } from "../_fault_proxy.ts";
-import { honestBut } from "../_lies.ts";
-import { IDENTITIES, startRelay } from "../_network.ts";
-import { randomBytes, seededRandom } from "../_random.ts";
-import { nodeHere, relayHere } from "../_scenery.ts";
-import { tempShare } from "../_temp_share.ts";
-import { commandLine, spawnNode, spawnRole } from "./_processes.ts";
+import { sha256 } from "../../../lib/base/hash.ts";
+import { pieceCountOf } from "../../../lib/content/manifest.ts";
+import type {
+  ClientToNode,
+  MessageOf,
+} from "../../../lib/protocol/messages.ts";
+import { within } from "../../_event_log.ts";
+import { type EvilNode, startEvilNode } from "../../_evil_node.ts";
+import { startFaultProxy } from "../../_fault_proxy.ts";
+import { honestBut } from "../../_lies.ts";
+import { IDENTITIES, startRelay } from "../../_network.ts";
+import { randomBytes, seededRandom } from "../../_random.ts";
+import { nodeHere, relayHere } from "../../_scenery.ts";
+import { tempShare } from "../../_temp_share.ts";
+import { commandLine, spawnNode, spawnRole } from "../../e2e/_processes.ts";
 import {
   accessTo,
   assertSaved,
@@ -33,8 +36,8 @@ import {
   spawnGet,
   spawnNodes,
   until,
-} from "./_transfer.ts";
-import { CONTENT, PARTIAL } from "./_transfers.ts";
+} from "../../e2e/_transfer.ts";
+import { CONTENT, PARTIAL } from "../../e2e/_transfers.ts";
 
 // What TLS, frames and messages add.
 const OVERHEAD = 1.003;

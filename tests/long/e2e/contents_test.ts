@@ -3,15 +3,20 @@
  */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { sha256 } from "../../lib/base/hash.ts";
-import { startEvilNode } from "../_evil_node.ts";
-import { honestBut, sendWrongBytes } from "../_lies.ts";
-import { IDENTITIES, startRelay, type TestRelay } from "../_network.ts";
-import { randomBytes, seededRandom } from "../_random.ts";
-import { relayHere } from "../_scenery.ts";
-import { tempShare } from "../_temp_share.ts";
-import { assertSaved, namesIn, runGet, spawnNodes } from "./_transfer.ts";
-import { CONTENT, PARTIAL } from "./_transfers.ts";
+import { sha256 } from "../../../lib/base/hash.ts";
+import { startEvilNode } from "../../_evil_node.ts";
+import { honestBut, sendWrongBytes } from "../../_lies.ts";
+import { IDENTITIES, startRelay, type TestRelay } from "../../_network.ts";
+import { randomBytes, seededRandom } from "../../_random.ts";
+import { relayHere } from "../../_scenery.ts";
+import { tempShare } from "../../_temp_share.ts";
+import {
+  assertSaved,
+  namesIn,
+  runGet,
+  spawnNodes,
+} from "../../e2e/_transfer.ts";
+import { CONTENT, PARTIAL } from "../../e2e/_transfers.ts";
 
 /** The port that a relay in this process listens on. */
 function portOf(relay: TestRelay): { port: string } {

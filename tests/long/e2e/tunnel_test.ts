@@ -4,10 +4,15 @@
  */
 
 import { assert, assertEquals, assertLess, assertMatch } from "@std/assert";
-import { within } from "../_event_log.ts";
-import { randomBytes, seededRandom } from "../_random.ts";
-import { tempShare } from "../_temp_share.ts";
-import { runRole, spawnNode, spawnRelay, spawnRole } from "./_processes.ts";
+import { within } from "../../_event_log.ts";
+import { randomBytes, seededRandom } from "../../_random.ts";
+import { tempShare } from "../../_temp_share.ts";
+import {
+  runRole,
+  spawnNode,
+  spawnRelay,
+  spawnRole,
+} from "../../e2e/_processes.ts";
 import {
   accessTo,
   assertSaved,
@@ -19,7 +24,7 @@ import {
   say,
   sentBytes,
   spawnGet,
-} from "./_transfer.ts";
+} from "../../e2e/_transfer.ts";
 
 const CONTENT = randomBytes(6 * MIB + 7, seededRandom(85));
 

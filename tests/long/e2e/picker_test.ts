@@ -4,9 +4,9 @@
  */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { testWith } from "../_tools.ts";
-import { runRole } from "./_processes.ts";
-import { onTerminal, type Session, Tmux } from "./_terminal.ts";
+import { testWith } from "../../_tools.ts";
+import { runRole } from "../../e2e/_processes.ts";
+import { onTerminal, type Session, Tmux } from "../../e2e/_terminal.ts";
 import {
   demo,
   EXPECT,
@@ -14,7 +14,7 @@ import {
   plainTranscript,
   SIZE,
   TMUX,
-} from "./_picker.ts";
+} from "../../e2e/_picker.ts";
 
 const ESC = "\x1b";
 

@@ -7,16 +7,16 @@
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { dirname, join } from "@std/path";
-import { SCRIPTS } from "../../lib/cli/options/command_table.ts";
-import type { Role } from "../../lib/cli/options/option_spec.ts";
-import { OPTIONS } from "../../lib/cli/options/option_table.ts";
-import { createIdentity } from "../../lib/identity/identity.ts";
-import { within } from "../_event_log.ts";
-import { nodeHere, relayHere } from "../_scenery.ts";
-import { tempShare } from "../_temp_share.ts";
-import { testWith } from "../_tools.ts";
-import { ROOT } from "./_processes.ts";
-import { Pty, type PtyOptions, QUESTION } from "./_pty.ts";
+import { SCRIPTS } from "../../../lib/cli/options/command_table.ts";
+import type { Role } from "../../../lib/cli/options/option_spec.ts";
+import { OPTIONS } from "../../../lib/cli/options/option_table.ts";
+import { createIdentity } from "../../../lib/identity/identity.ts";
+import { within } from "../../_event_log.ts";
+import { nodeHere, relayHere } from "../../_scenery.ts";
+import { tempShare } from "../../_temp_share.ts";
+import { testWith } from "../../_tools.ts";
+import { ROOT } from "../../e2e/_processes.ts";
+import { Pty, type PtyOptions, QUESTION } from "../../e2e/_pty.ts";
 
 const PATH = `${dirname(Deno.execPath())}:${Deno.env.get("PATH")}`;
 const SERVES =

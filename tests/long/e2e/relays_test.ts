@@ -10,15 +10,15 @@ import {
   assertStringIncludes,
 } from "@std/assert";
 import { join } from "@std/path/join";
-import { within } from "../_event_log.ts";
-import { randomBytes, seededRandom } from "../_random.ts";
-import { tempShare } from "../_temp_share.ts";
+import { within } from "../../_event_log.ts";
+import { randomBytes, seededRandom } from "../../_random.ts";
+import { tempShare } from "../../_temp_share.ts";
 import {
   type RelayProcess,
   runRole,
   spawnRelay,
   spawnRole,
-} from "./_processes.ts";
+} from "../../e2e/_processes.ts";
 import {
   accessTo,
   assertSaved,
@@ -26,7 +26,7 @@ import {
   only,
   received,
   until,
-} from "./_transfer.ts";
+} from "../../e2e/_transfer.ts";
 
 const CONTENT = randomBytes(6 * MIB + 7, seededRandom(734));
 

@@ -4,16 +4,21 @@
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { dirname, join } from "@std/path";
-import { within } from "../_event_log.ts";
-import { runRoleHere } from "../_here.ts";
-import { randomBytes, seededRandom } from "../_random.ts";
-import { nodeHere, relayHere } from "../_scenery.ts";
-import { tempShare } from "../_temp_share.ts";
-import { testWith } from "../_tools.ts";
-import { makeKeys, privateRelayHere } from "./_private.ts";
-import { type RoleProcess, ROOT, runRole, spawnRole } from "./_processes.ts";
-import { Pty, QUESTION } from "./_pty.ts";
-import { assertSaved, MIB, namesIn } from "./_transfer.ts";
+import { within } from "../../_event_log.ts";
+import { runRoleHere } from "../../_here.ts";
+import { randomBytes, seededRandom } from "../../_random.ts";
+import { nodeHere, relayHere } from "../../_scenery.ts";
+import { tempShare } from "../../_temp_share.ts";
+import { testWith } from "../../_tools.ts";
+import { makeKeys, privateRelayHere } from "../../e2e/_private.ts";
+import {
+  type RoleProcess,
+  ROOT,
+  runRole,
+  spawnRole,
+} from "../../e2e/_processes.ts";
+import { Pty, QUESTION } from "../../e2e/_pty.ts";
+import { assertSaved, MIB, namesIn } from "../../e2e/_transfer.ts";
 
 const CONTENT = randomBytes(3 * MIB, seededRandom(1));
 

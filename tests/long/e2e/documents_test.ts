@@ -6,15 +6,20 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { join } from "@std/path";
-import { tempShare } from "../_temp_share.ts";
-import { testWith } from "../_tools.ts";
-import { copyProject } from "./_project.ts";
-import { ROOT } from "./_processes.ts";
-import { type Block, blocksOf, documentNames, STORIES } from "./_readme.ts";
-import { Walk } from "./_walk.ts";
+import { tempShare } from "../../_temp_share.ts";
+import { testWith } from "../../_tools.ts";
+import { copyProject } from "../../e2e/_project.ts";
+import { ROOT } from "../../e2e/_processes.ts";
+import {
+  type Block,
+  blocksOf,
+  documentNames,
+  STORIES,
+} from "../../e2e/_readme.ts";
+import { Walk } from "../../e2e/_walk.ts";
 
-const INSTALLED = "takes an installed p2p: tests/e2e/p2p_test.ts has one";
-const TWO_RELAYS = "row 872 in tests/e2e/p2p_test.ts types it";
+const INSTALLED = "takes an installed p2p: tests/long/e2e/p2p_test.ts has one";
+const TWO_RELAYS = "row 872 in tests/long/e2e/p2p_test.ts types it";
 const INSTALLS = "installs into the home folder";
 const BUILDS = "takes the runtime of each target, which Deno downloads";
 const SYSTEM = "changes the system that the tests run on";

@@ -5,15 +5,15 @@
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { join } from "@std/path";
-import { createIdentity } from "../../lib/identity/identity.ts";
-import { announce } from "../../lib/transport/announce.ts";
-import { within } from "../_event_log.ts";
-import { nodeHere, relayHere } from "../_scenery.ts";
-import { tempShare } from "../_temp_share.ts";
-import { testWith } from "../_tools.ts";
-import { type P2pHome, p2pHome } from "../packaging/_p2p.ts";
-import { spawnCommand } from "./_processes.ts";
-import { Pty, QUESTION } from "./_pty.ts";
+import { createIdentity } from "../../../lib/identity/identity.ts";
+import { announce } from "../../../lib/transport/announce.ts";
+import { within } from "../../_event_log.ts";
+import { nodeHere, relayHere } from "../../_scenery.ts";
+import { tempShare } from "../../_temp_share.ts";
+import { testWith } from "../../_tools.ts";
+import { type P2pHome, p2pHome } from "../../packaging/_p2p.ts";
+import { spawnCommand } from "../../e2e/_processes.ts";
+import { Pty, QUESTION } from "../../e2e/_pty.ts";
 
 interface Ran {
   readonly code: number;

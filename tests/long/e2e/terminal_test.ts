@@ -5,12 +5,12 @@
 
 import { assertEquals, assertMatch } from "@std/assert";
 import { join } from "@std/path";
-import { randomBytes, seededRandom } from "../_random.ts";
-import { nodeHere, relayHere } from "../_scenery.ts";
-import { tempShare } from "../_temp_share.ts";
-import { testWith } from "../_tools.ts";
-import { ROOT, spawnNode, spawnRelay } from "./_processes.ts";
-import { onTerminal, type Session } from "./_terminal.ts";
+import { randomBytes, seededRandom } from "../../_random.ts";
+import { nodeHere, relayHere } from "../../_scenery.ts";
+import { tempShare } from "../../_temp_share.ts";
+import { testWith } from "../../_tools.ts";
+import { ROOT, spawnNode, spawnRelay } from "../../e2e/_processes.ts";
+import { onTerminal, type Session } from "../../e2e/_terminal.ts";
 
 const TOOLS = ["expect"];
 

@@ -6,9 +6,9 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { join, resolve } from "@std/path";
-import { within } from "../_event_log.ts";
-import { tempShare } from "../_temp_share.ts";
-import { Lines, ROOT, spawnCommand } from "./_processes.ts";
+import { within } from "../../_event_log.ts";
+import { tempShare } from "../../_temp_share.ts";
+import { Lines, ROOT, spawnCommand } from "../../e2e/_processes.ts";
 
 /** One permission that was asked for, whether it was granted or not. */
 interface Asked {

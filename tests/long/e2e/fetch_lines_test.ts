@@ -4,12 +4,12 @@
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { dirname } from "@std/path";
-import { runRoleHere } from "../_here.ts";
-import { relayHere } from "../_scenery.ts";
-import { tempShare } from "../_temp_share.ts";
-import { testWith } from "../_tools.ts";
-import { type Lines, ROOT, spawnRole } from "./_processes.ts";
-import { Pty, QUESTION } from "./_pty.ts";
+import { runRoleHere } from "../../_here.ts";
+import { relayHere } from "../../_scenery.ts";
+import { tempShare } from "../../_temp_share.ts";
+import { testWith } from "../../_tools.ts";
+import { type Lines, ROOT, spawnRole } from "../../e2e/_processes.ts";
+import { Pty, QUESTION } from "../../e2e/_pty.ts";
 
 const SMALL = Object.fromEntries(
   Array.from({ length: 300 }, (_, n) => [`small/${n}`, `${n}`]),

@@ -4,13 +4,13 @@
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { join } from "@std/path";
-import { fromBase64Url } from "../../lib/access/keys.ts";
-import { formatLink, parseLink } from "../../lib/access/link.ts";
-import { decodePass, formatPass, linkKeyOf } from "../../lib/access/pass.ts";
-import { randomBytes, seededRandom } from "../_random.ts";
-import { tempShare } from "../_temp_share.ts";
-import { runRoleHere } from "../_here.ts";
-import { relayHere } from "../_scenery.ts";
+import { fromBase64Url } from "../../../lib/access/keys.ts";
+import { formatLink, parseLink } from "../../../lib/access/link.ts";
+import { decodePass, formatPass, linkKeyOf } from "../../../lib/access/pass.ts";
+import { randomBytes, seededRandom } from "../../_random.ts";
+import { tempShare } from "../../_temp_share.ts";
+import { runRoleHere } from "../../_here.ts";
+import { relayHere } from "../../_scenery.ts";
 import {
   makeKeys,
   privateNodeHere,
@@ -19,9 +19,9 @@ import {
   spawnPrivateNode,
   spawnPrivateRelay,
   writeSecret,
-} from "./_private.ts";
-import { runRole, spawnRelay, spawnRole } from "./_processes.ts";
-import { assertSaved, MIB, namesIn } from "./_transfer.ts";
+} from "../../e2e/_private.ts";
+import { runRole, spawnRelay, spawnRole } from "../../e2e/_processes.ts";
+import { assertSaved, MIB, namesIn } from "../../e2e/_transfer.ts";
 
 const FILES = { "a.txt": "abc", "b.txt": "other" };
 

@@ -1,0 +1,40 @@
+/**
+ * Runs test files in groups. Each module that `deno test` runs is a thread with
+ * a library of its own, and loading that takes longer than the tests of most
+ * files. A group loads it once for all its files. The modules of
+ * `tests/groups/` are the groups: the files are dealt out to them in turn, so
+ * a new file needs no entry.
+ */
+
+import { basename, join } from "@std/path";
+import { modulesBelow } from "./_rooms.ts";
+
+/** The folders whose files run by themselves, as processes or apart. */
+export const UNGROUPED = ["alone", "e2e", "groups", "long"];
+
+/** What belongs into groups, by its path below the project. */
+export function groupedFiles(): string[] {
+  return modulesBelow("tests").sort().filter((path) =>
+    path.endsWith("_test.ts") &&
+    !UNGROUPED.some((folder) => path.startsWith(join("tests", folder, "/")))
+  );
+}
+
+/** The modules that are groups. */
+export function groups(): string[] {
+  return modulesBelow("tests/groups").sort();
+}
+
+/** The files of one group. */
+export function filesOf(group: string): string[] {
+  const all = groups();
+  const turn = all.findIndex((path) => basename(path) === basename(group));
+  return groupedFiles().filter((_, at) => at % all.length === turn);
+}
+
+/** Registers the tests of the group whose module has this address. */
+export async function runGroup(address: string): Promise<void> {
+  for (const path of filesOf(new URL(address).pathname)) {
+    await import(new URL(path, new URL("..", import.meta.url)).href);
+  }
+}

@@ -1,0 +1,3 @@
+import { runGroup } from "../_groups.ts";
+
+await runGroup(import.meta.url);

@@ -1,0 +1,40 @@
+/**
+ * No test file is lost or run twice.
+ */
+
+import { assert, assertEquals } from "@std/assert";
+import { filesOf, groupedFiles, groups, UNGROUPED } from "./_groups.ts";
+import { modulesBelow, read } from "./_rooms.ts";
+
+const { test, tasks } = JSON.parse(read("deno.json"));
+
+Deno.test("Each test file outside of the folders apart is in one group", () => {
+  const dealt = groups().flatMap(filesOf);
+  assertEquals(dealt.toSorted(), groupedFiles());
+  assertEquals(new Set(dealt).size, dealt.length);
+  const files = modulesBelow("tests").filter((path) =>
+    path.endsWith("_test.ts")
+  );
+  const apart = files.filter((path) => !dealt.includes(path));
+  assertEquals(
+    new Set(apart.map((path) => path.split("/")[1])),
+    new Set(UNGROUPED),
+  );
+});
+
+Deno.test("A task runs each folder apart, and deno task test the groups", () => {
+  const run = [
+    ...test.include,
+    tasks["test:long"].command,
+    tasks["test:alone"].command,
+  ];
+  for (const folder of UNGROUPED) {
+    assert(run.some((words) => words.endsWith(`tests/${folder}/`)), folder);
+  }
+});
+
+Deno.test("The groups are of one size, and all the same module", () => {
+  const sizes = groups().map((group) => filesOf(group).length);
+  assert(Math.max(...sizes) - Math.min(...sizes) <= 1);
+  assertEquals(new Set(groups().map(read)).size, 1);
+});
