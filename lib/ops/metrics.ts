@@ -95,7 +95,11 @@ export class RelayMetrics {
     return [
       ...connectionFamilies(stats),
       gauge("leases", "Nodes that hold a lease.", stats.nodeCount),
-      gauge("leases_max", "Leases that there may be.", stats.nodeLimit),
+      gauge(
+        "leases_max",
+        "Most leases that the relay grants.",
+        stats.nodeLimit,
+      ),
       counter("nodes_joined_total", "Nodes that got a lease.", this.#joined),
       counterBy(
         "nodes_left_total",
@@ -126,7 +130,7 @@ export class RelayMetrics {
       ),
       counterBy(
         "tunnel_bytes_total",
-        "Bytes of tunnels that have ended, encrypted, by whom they went to.",
+        "Encrypted bytes of ended tunnels, by receiver.",
         "to",
         this.#tunnelBytes.snapshot(),
       ),
@@ -143,16 +147,20 @@ export class RelayMetrics {
 function holderFamilies(stats: RelayStats): MetricFamily[] {
   return [
     gauge("holders", "Clients that hold contents.", stats.holderCount),
-    gauge("holders_max", "Holders that there may be.", stats.holderLimit),
+    gauge(
+      "holders_max",
+      "Most holders that the relay accepts.",
+      stats.holderLimit,
+    ),
     gauge("held_contents", "Contents with a holder.", stats.heldContentCount),
     counter(
       "holdings_total",
-      "Times that clients said what they hold, renewals included.",
+      "Messages in which clients said what they hold, renewals included.",
       stats.holdings,
     ),
     counter(
       "holder_lookups_total",
-      "Times that clients asked who holds a content.",
+      "Requests for the holders of a content.",
       stats.holderLookups,
     ),
   ];
@@ -167,7 +175,7 @@ function clusterFamilies(
   return [
     {
       name: named("cluster_phase"),
-      help: "1 for what the instance is: away, stale or whole.",
+      help: "1 for the current state of the instance: away, stale or whole.",
       type: "gauge",
       samples: phases.map((phase) => ({
         labels: { phase },
@@ -176,7 +184,7 @@ function clusterFamilies(
     },
     gauge(
       "cluster_instances",
-      "Instances that are there, this one included.",
+      "Running instances, this one included.",
       cluster.instances,
     ),
     gauge(
@@ -186,24 +194,24 @@ function clusterFamilies(
     ),
     gauge(
       "cluster_lag_batches",
-      "Batches of the stream that were written and not read yet.",
+      "Batches of the stream that are written but not read yet.",
       cluster.lagBatches,
     ),
     gauge(
       "cluster_lag_seconds",
-      "For how long there have been such batches.",
+      "How long such batches have existed.",
       cluster.lagSeconds,
     ),
     gauge("cluster_waiting", "Items still to be written.", cluster.waiting),
     counter("cluster_written_total", "Items written.", cluster.written),
     counter(
       "cluster_taken_total",
-      "Items of other instances taken.",
+      "Items accepted from other instances.",
       cluster.taken,
     ),
     counterBy(
       "cluster_dropped_total",
-      "Items of other instances that were not taken, by reason.",
+      "Items of other instances that were rejected, by reason.",
       "reason",
       cluster.dropped,
     ),
@@ -236,7 +244,7 @@ function indexFamilies(
     ),
     counter(
       "index_wrong_hits_total",
-      "Indexed nodes that lacked a name they were listed for, by clients' word.",
+      "Indexed nodes that lacked a name they were listed for, as clients reported.",
       indexWrongHits,
     ),
   ];
@@ -309,7 +317,7 @@ export class NodeMetrics {
       gauge("files", "Files shared.", stats.fileCount),
       gauge(
         "hashing_backlog_files",
-        "Files still to be looked at or hashed.",
+        "Files that are not scanned or hashed yet.",
         stats.backlogCount,
       ),
       counterBy(
@@ -321,7 +329,7 @@ export class NodeMetrics {
       counter("sent_bytes_total", "Bytes of files sent.", stats.sentBytes),
       counter(
         "clients_served_total",
-        "Clients that left after they had been sent something.",
+        "Clients that disconnected after they had received data.",
         this.#clientsServed,
       ),
     ];
@@ -359,12 +367,12 @@ function connectionFamilies(
     ),
     counter(
       "connections_failed_total",
-      "Connections that ended in a way nobody foresaw.",
+      "Connections that ended with an unexpected error.",
       stats.failedConnections,
     ),
     counter(
       "accept_stalls_total",
-      "Times the system would not let connections be accepted.",
+      "Times the system refused to accept connections.",
       stats.acceptStalls,
     ),
   ];

@@ -401,7 +401,7 @@ const WRONG_USES: readonly WrongUse[] = [
     args: ({ folder }) => ["verify", `${folder}/1.txt`, `${folder}/r.json`],
     code: 6,
     line: ({ folder }) =>
-      `Cannot verify file (${folder}/1.txt): it has 4 bytes, received were 17; fetch it again`,
+      `Cannot verify file (${folder}/1.txt): it has 4 bytes, but 17 were received; fetch it again`,
   },
 ];
 

@@ -22,7 +22,7 @@ const AMOUNTS = [
   /(?<= )\d+(?:\.\d)? [KMGT]iB(?= free )/, // room on a disk
   /(?<=\()\d+(?:\.\d)? (?:[KMG]?B|bytes)\/s(?=\))/, // a rate
   // A port that the system picked.
-  /(?<=enter at port )\d{4,5}(?=,)/,
+  /(?<=use port )\d{4,5}(?=,)/,
   /(?<= tunnel_port .*:)\d{4,5}(?= )/,
 ];
 

@@ -96,7 +96,7 @@ Deno.test("A node continues with a relay that came back as another one, and says
   // Its renewal finds the other one; leaving asks it at once.
   node.signal("SIGTERM");
   await node.stderr.until(
-    new RegExp(`is another one now: relay id ${after.id}`),
+    new RegExp(`has a new identity: relay id ${after.id}`),
   );
   assertEquals(await within(node.exitCode, "the exit"), 0);
 });

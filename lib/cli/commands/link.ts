@@ -71,8 +71,8 @@ export function warnOfLoopback(
 ): void {
   if (!isLoopback(host)) return;
   terminal.note(
-    `warning: the link names ${host}, which is another machine ` +
-      "everywhere else; name the relay as others reach it",
+    `warning: the link names ${host}, which means another machine ` +
+      "elsewhere; use the address at which others reach the relay",
   );
 }
 

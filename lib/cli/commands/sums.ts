@@ -123,8 +123,8 @@ export async function readSums(
     where: show(path),
     why: found instanceof Map
       ? "the file is empty"
-      : `line ${found.line} is not SHA-256, two spaces and name, or has ` +
-        "another sum of a name before it",
+      : `line ${found.line} is not SHA-256, two spaces and name, or ` +
+        "contradicts an earlier line",
     remedy: "name a file that sums or sha256sum wrote",
   });
 }

@@ -78,9 +78,9 @@ function differs(
   found: FileDigests,
 ): Failure {
   const why = entry.bytes !== found.bytes
-    ? `it has ${counted(found.bytes, "byte")}, received were ${entry.bytes}`
+    ? `it has ${counted(found.bytes, "byte")}, but ${entry.bytes} were received`
     : entry.sha256 !== found.sha256
-    ? `its SHA-256 is ${found.sha256}, received was ${entry.sha256}`
+    ? `its SHA-256 is ${found.sha256}, but ${entry.sha256} was received`
     : "the receipt contradicts itself: SHA-256 and content id belong to different files";
   return new Failure("corrupt", {
     what: "Cannot verify file",

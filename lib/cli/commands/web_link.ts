@@ -40,8 +40,8 @@ export function warnOfGateway(line: CommandLine, terminal: Terminal): void {
   const host = hostname.replace(/^\[(.*)\]$/, "$1");
   if (isLoopback(host)) {
     terminal.note(
-      `warning: ${host} is another machine everywhere else; give the address ` +
-        "of the gateway as others reach it",
+      `warning: ${host} means another machine elsewhere; give the address ` +
+        "at which others reach the gateway",
     );
   } else if (protocol === "http:") {
     terminal.note(

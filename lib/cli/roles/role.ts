@@ -303,7 +303,7 @@ export function tellRelayMet(event: RelayLinkEvent, terminal: Terminal): void {
   const { relay, id } = event;
   if (event.event === "relay_changed") {
     terminal.note(
-      `warning: the relay at ${relay} is another one now: relay id ${id}`,
+      `warning: the relay at ${relay} has a new identity: relay id ${id}`,
     );
   } else if (event.event === "relay_remembered") {
     terminal.note(

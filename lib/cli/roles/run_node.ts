@@ -231,9 +231,9 @@ export function tell(
       break;
     case "share_unwatched":
       terminal.note(
-        `changes in ${
+        `the system does not report changes in ${
           show(event.directory)
-        } are found by looking through it: the system does not watch it (${event.why})`,
+        } (${event.why}): the node scans it every few seconds`,
       );
       break;
     case "share_risky":

@@ -216,8 +216,8 @@ export function tell(event: RelayEvent, terminal: Terminal): void {
       );
       if (tunnelPort !== undefined) {
         terminal.note(
-          `tunnels to nodes that cannot be dialled enter at port ${tunnelPort}, ` +
-            `or where that is closed at ${port}`,
+          `tunnels to nodes that cannot be dialled use port ${tunnelPort}, ` +
+            `or ${port} if that one is closed`,
         );
       }
       if (!encrypted) terminal.note(PLAINTEXT_WARNING);

@@ -119,12 +119,12 @@ Deno.test("get --receipt says what came from whom, and verify finds every change
   assertEquals([flipped.code, flipped.text], [6, ""]);
   assertMatch(
     flipped.stderr.join("\n"),
-    /^error: Cannot verify file \(disk\.img\): its SHA-256 is [0-9a-f]{64}, received was [0-9a-f]{64}; fetch it again$/,
+    /^error: Cannot verify file \(disk\.img\): its SHA-256 is [0-9a-f]{64}, but [0-9a-f]{64} was received; fetch it again$/,
   );
   await Deno.writeFile(`${path}/disk.img`, CONTENT.slice(1));
   const cut = await verify(folder, "disk.img", "receipt.json");
   assertEquals([cut.code, cut.stderr], [6, [
-    "error: Cannot verify file (disk.img): it has 1499999 bytes, received were 1500000; fetch it again",
+    "error: Cannot verify file (disk.img): it has 1499999 bytes, but 1500000 were received; fetch it again",
   ]]);
   await Deno.rename(`${path}/disk.img`, `${path}/renamed`);
   const other = await verify(folder, "renamed", "receipt.json");

@@ -116,7 +116,7 @@ Deno.test("link of several relays warns of the one that the link names, and not 
   assert(text.startsWith(`${relay.address}/`), text);
   assertMatch(
     stderr.join("\n"),
-    /^warning: the link names 127\.0\.0\.1, which is another machine/m,
+    /^warning: the link names 127\.0\.0\.1, which means another machine/m,
   );
 });
 
