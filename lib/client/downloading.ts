@@ -154,8 +154,8 @@ export interface ManifestOptions {
 
 /**
  * The manifest from the first node that gives it; nothing if none does. A node
- *  that is silent, or says that it is hashing, delays nothing: the next is
- *  asked too.
+ * that is silent, or says that it is hashing, delays nothing: the next is
+ * asked too.
  */
 export async function manifestFrom(
   describers: readonly Describer[],

@@ -1,6 +1,6 @@
 /**
- * Says for each file of a `get` what would become of it, and fetches nothing.
- * Reads the disk, and changes nothing there.
+ * Says for each file of a `get` what would be done with it, and fetches
+ * nothing. Reads the disk, and changes nothing there.
  *
  * @module
  */
@@ -20,7 +20,7 @@ import type { SaveReport } from "./save_report.ts";
 
 /** Options of {@linkcode DryRun}. */
 export interface DryRunOptions extends PresenceOptions {
-  /** Hears of files that could not be saved. */
+  /** Called for files that could not be saved. */
   readonly outcomes: SaveReport;
   /** Asks for the manifest of a file. */
   readonly describe: (job: Job) => Promise<Manifest>;
@@ -33,7 +33,7 @@ export interface DryRunOptions extends PresenceOptions {
   readonly elsewhere: (job: Job) => Promise<Job | undefined>;
   /** A node by its id. */
   readonly nodeOf: (id: string) => ListedNode;
-  /** Hears what would become of each file. */
+  /** Called with what would be done with each file. */
   readonly tell: (event: ClientEvent) => void;
   readonly turnMs: number;
   readonly signal: AbortSignal;
@@ -65,7 +65,9 @@ export class DryRun {
     }
   }
 
-  /** Tells what would become of a file; returns why it could not be saved. */
+  /**
+   * Reports what would be done with a file; returns why it could not be saved.
+   */
   async #plan(job: Job): Promise<Failure | undefined> {
     const failure = await this.#tried(job);
     if (failure?.kind !== "undelivered") return failure;

@@ -47,7 +47,7 @@ export interface EarlyProgress {
 
 /**
  * Whether the rest of a file would take so long that others could help. On a
- *  busy machine nothing seems to arrive at first, even over a fast network.
+ * busy machine nothing seems to arrive at first, even over a fast network.
  */
 export function isSwarmOfUse(
   { came, left, ms }: EarlyProgress,

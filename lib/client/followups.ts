@@ -139,8 +139,8 @@ export class Followups implements AsyncDisposable {
 
   /**
    * Finds what to fetch after a content did not have the SHA-256 that its
-   *  nodes claimed: another content, first those of nodes at other addresses.
-   *  If there is none, waits for late answers.
+   * nodes claimed: another content, first those of nodes at other addresses.
+   * If there is none, waits for late answers.
    */
   async otherwise(job: Job): Promise<Job | Failure> {
     const { name, path, group } = job;

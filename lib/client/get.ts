@@ -28,7 +28,7 @@ export interface GetOptions extends TransferOptions {
   overwrite?: boolean;
   /**
    * Whether each file is stored durably before `file_received` is reported;
-   *  true by default. Otherwise a power failure may lose reported files.
+   * true by default. Otherwise a power failure may lose reported files.
    */
   sync?: boolean;
   /**

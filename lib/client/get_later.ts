@@ -34,7 +34,7 @@ type Round = GetResult | Failure;
 
 /**
  * Fetches files with `get`, and again those that no node has, for `waitMs`. A
- *  relay that answered once may be unreachable later.
+ * relay that answered once may be unreachable later.
  *
  * @throws {Failure} if a round fails in another way, or the last one at all; the
  * signal's reason when aborted.

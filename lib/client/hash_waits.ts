@@ -117,7 +117,7 @@ export class HashAccount {
 
   /**
    * The same for a node that has not answered yet, if there is no other: the
-   *  sizes of the files that it hashes are not known.
+   * sizes of the files that it hashes are not known.
    */
   worksOnFind(now: number, askedAt: number): boolean {
     this.#spentFindingMs += this.#count(now, askedAt);
@@ -201,8 +201,8 @@ export class HashWaits {
 
   /**
    * Records that a node hashes files before it answers, because of a grant. If
-   *  another node has answered, that one counts. A single node gets
-   *  `hashingFindMs`, because the sizes of these files are not known.
+   * another node has answered, that one counts. A single node gets
+   * `hashingFindMs`, because the sizes of these files are not known.
    */
   findWorks(node: ListedNode): (askedAt: number) => void {
     const waited = this.#of(node);

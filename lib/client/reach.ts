@@ -385,7 +385,7 @@ function channelOver(conn: Conn, limits: Limits): Channel {
 
 /**
  * Whether the node seems dead: not if this process lacked file descriptors,
- *  and not if a program answered there that had no room for another connection.
+ * and not if a program answered there that had no room for another connection.
  */
 function isDead(error: unknown): boolean {
   const cause = error instanceof NoPath ? error.direct : error;

@@ -19,7 +19,7 @@ import type { ListedNode, NodeListing } from "./nodes.ts";
 export type RelaysEvent =
   /**
    * One of several relays could not be asked; the others continue. Reported
-   *  once until it answers again.
+   * once until it answers again.
    */
   | { event: "relay_failed"; relay: string; error: Failure }
   /**

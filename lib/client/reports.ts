@@ -56,8 +56,8 @@ export class Reports implements AsyncDisposable {
 
   /**
    * Sends pending reports, and those added while it sends. Does not wait for
-   *  the answers, because checking a node can take the relay seconds. Errors
-   *  are ignored: reports only help others.
+   * the answers, because checking a node can take the relay seconds. Errors
+   * are ignored: reports only help others.
    */
   async #send(): Promise<void> {
     const { dialer, limits } = this.#options;

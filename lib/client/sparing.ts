@@ -1,6 +1,6 @@
 /**
- * Finds out which pieces of a large file no node has to send: what an earlier
- * run has left, zeros, and what is right in older files.
+ * Finds the pieces of a large file that no node has to send: those of an
+ * earlier run, zeros, and right pieces of older files.
  *
  * @module
  */
@@ -22,13 +22,13 @@ import type { SaveReport } from "./save_report.ts";
 export interface SparingOptions {
   /** The manifest of the file, where it is known. */
   readonly manifest: Manifest | undefined;
-  /** A file that the person named to take pieces from. */
+  /** A file that the user named, to take pieces from. */
   readonly base: BaseFile | undefined;
   /** Whether the file replaces another. */
   readonly overwrite: boolean;
-  /** Hashes what is there. */
+  /** Hashes the existing bytes. */
   readonly hasher: Hasher;
-  /** Hears how much it is. */
+  /** Called with the number of these bytes. */
   readonly outcomes: SaveReport;
   /** Asks for the manifest of a file; throws a `Failure` if no node gives it. */
   readonly describe: (job: Job) => Promise<Manifest>;
@@ -44,9 +44,9 @@ export interface SparedPieces {
 }
 
 /**
- * Brings into the partial file what no node has to send.
+ * Writes the pieces into the partial file that no node has to send.
  *
- * @throws {Failure} when nobody describes the file, or the disk fails.
+ * @throws {Failure} if no node describes the file, or the disk fails.
  */
 export async function sparedPieces(
   job: Job,

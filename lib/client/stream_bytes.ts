@@ -1,6 +1,6 @@
 /**
  * The bytes of one streamed file: receives a content from its nodes, piece
- *  after piece in order, and continues with another content if one breaks off.
+ * after piece in order, and continues with another content if one breaks off.
  *
  * @module
  */

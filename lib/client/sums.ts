@@ -37,7 +37,7 @@ export interface SumsOptions extends TransferOptions {
    * relay only the nodes that may have such names are asked.
    */
   pattern?: string;
-  /** The only wanted name, for the same purpose. */
+  /** The only wanted name, if there is one, for the same purpose. */
   name?: string;
   /** Whether a name is wanted; by default every name. */
   matches?: (name: string) => boolean;
@@ -131,7 +131,7 @@ interface Summing {
   readonly hashWaits: HashWaits;
   readonly sessions: ReadonlyMap<string, NodeSession>;
   readonly nodes: readonly ListedNode[];
-  /** Nodes that owe an answer: they are asked last. */
+  /** Nodes with a pending answer: they are asked last. */
   readonly late: Set<string>;
   /** Milliseconds of waiting after which the next node is asked as well. */
   readonly patienceMs: number;
@@ -154,8 +154,8 @@ async function sumOf(
 }
 
 /**
- * The SHA-256 of a content, from the first node that gives it. Others do not
- * wait for one that only says that it works.
+ * The SHA-256 of a content, from the first node that gives it. If a node only
+ * says that it is hashing, the others are asked too.
  *
  * @throws {Failure} of kind `undelivered` if none does.
  */

@@ -25,7 +25,7 @@ export interface SwarmOptions {
   limitUpload?: number;
   /**
    * How long to serve after all files are saved, in milliseconds, while there
-   *  are readers; 0 by default.
+   * are readers; 0 by default.
    */
   lingerMs?: number;
 }
@@ -133,8 +133,8 @@ export class Swarming implements AsyncDisposable {
 
   /**
    * Joins the swarm of a file if it does not arrive quickly from nodes alone,
-   *  and stays until it is left. Returns at once: nodes deliver it in the
-   *  meantime.
+   * and stays until it is left. Returns at once: nodes deliver it in the
+   * meantime.
    */
   join(file: SwarmFile): void {
     const { contentId } = file.manifest;

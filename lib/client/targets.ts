@@ -87,8 +87,8 @@ export class Targets implements AsyncDisposable {
 
   /**
    * Asks for the manifest of a file that may exist already, if its content is
-   *  not known otherwise. Changes nothing, and may run for several files at
-   *  once.
+   * not known otherwise. Changes nothing, and may run for several files at
+   * once.
    *
    * @throws {Failure} when it cannot be described.
    */
@@ -180,7 +180,7 @@ export class Targets implements AsyncDisposable {
 
   /**
    * Opens the partial file, and finds its right pieces; nothing if the file
-   *  exists by now.
+   * exists by now.
    */
   async #openLarge(
     job: Job,
@@ -237,7 +237,7 @@ export class Targets implements AsyncDisposable {
 
   /**
    * Saves. A failure of one file ends only that file; a failure of the disk
-   *  ends everything.
+   * ends everything.
    */
   async #attempt(job: Job, save: () => Promise<void>): Promise<void> {
     try {
@@ -257,7 +257,7 @@ export class Targets implements AsyncDisposable {
 
   /**
    * Opens a large file a second time, to read its received pieces. The caller
-   *  closes it.
+   * closes it.
    */
   openToRead(name: string): number {
     return this.#partials.get(name)!.openToRead();

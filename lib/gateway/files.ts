@@ -67,8 +67,8 @@ export async function answerWithFile(
 
 /**
  * Waits for the first part, so that an earlier failure is reported by the
- *  status. Ends the parts when the client disconnects, even if they are not
- *  being read.
+ * status. Ends the parts when the client disconnects, even if they are not
+ * being read.
  */
 async function begun(
   bytes: AsyncGenerator<Uint8Array>,

@@ -51,7 +51,7 @@ function isOwnHost(text: string, names: readonly string[]): boolean {
 
 /**
  * Whether a request comes from a page of another origin. Following a link from
- *  such a page is allowed.
+ * such a page is allowed.
  */
 function isFromElsewhere({ method, headers }: Guarded): boolean {
   const site = headers.get("sec-fetch-site");

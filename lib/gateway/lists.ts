@@ -1,6 +1,6 @@
 /**
  * Keeps a list of all files on all nodes, and fetches a new one when it is
- *  requested and the list is old. Only one such fetch runs at a time.
+ * requested and the list is old. Only one such fetch runs at a time.
  *
  * @module
  */

@@ -28,7 +28,7 @@ export function logIn(request: WebRequest, { login }: Gateway): HttpAnswer {
 
 /**
  * The answer if the token is missing or wrong. A browser gets the form, which
- *  also opens links; other programs get a text about how to send the token.
+ * also opens links; other programs get a text about how to send the token.
  */
 export function unproved(
   request: WebRequest,

@@ -263,8 +263,8 @@ class Reader {
 
   /**
    * The reader has stopped. A connection with much data still to come, and no
-   *  other user, is closed, because the next request would wait behind that
-   *  data.
+   * other user, is closed, because the next request would wait behind that
+   * data.
    */
   cancel(): void {
     this.#isOver = true;

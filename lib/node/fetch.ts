@@ -1,6 +1,6 @@
 /**
  * The parts of `fetches.ts`: one fetch of one file by one client, files that
- *  are reported together, and how often an event may be reported. Pure.
+ * are reported together, and how often an event may be reported. Pure.
  *
  * @module
  */
@@ -87,8 +87,8 @@ export class Budget {
 
 /**
  * A fetch of a file that is reported by itself: each of its pieces was sent
- *  once. Pieces that were sent a second time belong to `again`, the fetch of
- *  another client at the same address.
+ * once. Pieces that were sent a second time belong to `again`, the fetch of
+ * another client at the same address.
  */
 export class Fetch extends Moving {
   readonly file: ShareFile;

@@ -1,8 +1,8 @@
 /**
  * The fingerprints of a node's names, and of the contents that it has hashed,
- *  as its relay has them or will have them. They follow the share without
- *  another scan: the share reports each name and content that appears or
- *  disappears, and only changed fingerprints are sent.
+ * as its relay has them or will have them. They follow the share without
+ * another scan: the share reports each name and content that appears or
+ * disappears, and only changed fingerprints are sent.
  *
  * @module
  */
@@ -52,7 +52,7 @@ export class IndexedNames {
   #version = 0;
   /**
    * Fingerprints that changed since the last version, and whether they were in
-   *  it; `null` if all of them must be sent.
+   * it; `null` if all of them must be sent.
    */
   #changes: Map<number, boolean> | null = null;
   #isForgotten = false;
@@ -82,7 +82,7 @@ export class IndexedNames {
 
   /**
    * Counts all of them, with turns for others: under the relay's key, unless
-   *  the node has its own. Starts again with another key.
+   * the node has its own. Starts again with another key.
    */
   async gather(relayKey: string, signal: AbortSignal): Promise<void> {
     const key = this.#options.key?.toBase64() ?? relayKey;

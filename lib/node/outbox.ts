@@ -32,7 +32,7 @@ export function writeBytes(bytes: number, peerCount: number): number {
 
 /**
  * Buffers to send from, bounded in bytes and reused: discarded buffers wait
- *  for the garbage collector, and take more memory in total.
+ * for the garbage collector, and take more memory in total.
  */
 export class BufferPool {
   readonly #mostBytes: number;
@@ -89,7 +89,7 @@ export class BufferPool {
 
 /**
  * Joins frames that are sent over a channel. No other code may send at the
- *  same time. Holds a buffer from the first append until {@linkcode rest}.
+ * same time. Holds a buffer from the first append until {@linkcode rest}.
  */
 export class Outbox implements Disposable {
   readonly #channel: Channel;
@@ -102,8 +102,8 @@ export class Outbox implements Disposable {
 
   /**
    * Sends over `channel`, up to `capacity` file bytes in one write; it is
-   *  computed again for each buffer, because memory is shared with other peers.
-   *  Buffers come from `pool`.
+   * computed again for each buffer, because memory is shared with other peers.
+   * Buffers come from `pool`.
    */
   constructor(
     channel: Channel,
@@ -178,8 +178,8 @@ export class Outbox implements Disposable {
 
   /**
    * Starts to send the full buffer, so that the next can be filled at the same
-   *  time. Waits for the previous one first: a peer can hold at most two
-   *  buffers.
+   * time. Waits for the previous one first: a peer can hold at most two
+   * buffers.
    */
   async #handOver(): Promise<void> {
     await this.#sending;

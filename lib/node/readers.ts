@@ -81,10 +81,10 @@ export class Readers<Request extends PieceRun> {
 
   /**
    * Readers have turns for pieces that were not sent yet. A piece that was
-   *  sent to a client that does not pass it on is wanted by many, but counts as
-   *  sent. Of the other requests, the latest is served first: its reader knows
-   *  best what it cannot get elsewhere. Now and then it is the one that has
-   *  waited longest.
+   * sent to a client that does not pass it on is wanted by many, but counts as
+   * sent. Of the other requests, the latest is served first: its reader knows
+   * best what it cannot get elsewhere. Now and then it is the one that has
+   * waited longest.
    */
   #first(): string | undefined {
     let partlyNew: string | undefined;

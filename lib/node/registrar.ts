@@ -70,7 +70,7 @@ export interface RegistrarOptions {
   readonly index?: IndexTeller | undefined;
   /**
    * Reports that the machine has slept: the node then reconnects at once.
-   *  There is none by default.
+   * There is none by default.
    */
   readonly clock?: Pick<ClockWatch, "wake"> | undefined;
   /** Returns a number from 0 to below 1; spreads renewals and attempts. */
@@ -212,7 +212,7 @@ class Registrar {
 
   /**
    * Registers. Stays connected if the relay asks for it, or if clients need
-   *  it. `lost` if the connection broke: the relay may be back already.
+   * it. `lost` if the connection broke: the relay may be back already.
    */
   async #stayUntil(signal: AbortSignal): Promise<"over" | "lost"> {
     const { limits } = this.#options;

@@ -36,6 +36,6 @@ export type RegistrarEvent =
 
 /**
  * Why a node attaches: an option says so, the relay cannot dial it, or it is
- *  not known whether the relay can.
+ * not known whether the relay can.
  */
 export type AttachReason = "forced" | "unreachable" | "unchecked";

@@ -88,8 +88,8 @@ export interface ReadTurns {
   isNeededFor(file: string): boolean;
   /**
    * Resolves when it is the turn of a request for pieces of that file version.
-   *  A client is slow only if it takes `ownMs` longer, the time that a rate
-   *  limit takes.
+   * A client is slow only if it takes `ownMs` longer, the time that a rate
+   * limit takes.
    */
   take(file: string, run: PieceRun, ownMs?: number): Promise<ReadTurn>;
 }

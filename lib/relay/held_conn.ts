@@ -1,7 +1,7 @@
 /**
  * One end of a tunnel, while it waits for the other end. It is read while it
- *  waits, so that a disconnect is noticed at once. Bytes that arrive early are
- *  delivered later, in order.
+ * waits, so that a disconnect is noticed at once. Bytes that arrive early are
+ * delivered later, in order.
  *
  * @module
  */

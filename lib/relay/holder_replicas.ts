@@ -1,8 +1,8 @@
 /**
  * Exchanges the holders of swarms between the instances of a relay: sends
- *  those of this instance, and receives the others. Each received holder is
- *  checked as if an unknown client had sent it. A client of any instance finds
- *  the holders of all instances.
+ * those of this instance, and receives the others. Each received holder is
+ * checked as if an unknown client had sent it. A client of any instance finds
+ * the holders of all instances.
  *
  * @module
  */

@@ -207,7 +207,7 @@ export class IndexedNodes {
 
   /**
    * How many fingerprints a node has, and when it last sent some; `undefined`
-   *  if its index is not complete.
+   * if its index is not complete.
    */
   toldBy(id: string): { fingerprints: number; at: number } | undefined {
     const node = this.#nodes.get(id);

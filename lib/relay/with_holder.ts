@@ -1,8 +1,8 @@
 /**
  * The relay's side of a client in a swarm. Over one connection, the client
- *  proves a key of its own, says which contents it holds, and asks for other
- *  holders. The relay lists it to clients that ask for one of these contents,
- *  until the connection ends.
+ * proves a key of its own, says which contents it holds, and asks for other
+ * holders. The relay lists it to clients that ask for one of these contents,
+ * until the connection ends.
  *
  * @module
  */

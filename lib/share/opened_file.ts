@@ -72,9 +72,9 @@ export function readShortText(path: string, size: number): string {
 
 /**
  * Whether the disk is quick enough to be read synchronously. Files in the page
- *  cache are, and then a call costs half of one that goes through a thread. A
- *  slow read blocks all clients. For some time after one, reads go to the
- *  threads, so slow reads block only for a small share of the time.
+ * cache are, and then a call costs half of one that goes through a thread. A
+ * slow read blocks all clients. For some time after one, reads go to the
+ * threads, so slow reads block only for a small share of the time.
  */
 export class DiskSpeed {
   readonly #pauses: number;

@@ -170,8 +170,8 @@ export class FolderUpkeep implements Upkeep {
 
   /**
    * Brings the table up to date before an answer that there is no such file. A
-   *  watch is trusted, but a folder on the network is still scanned now and
-   *  then, because changes by other machines are not reported.
+   * watch is trusted, but a folder on the network is still scanned now and
+   * then, because changes by other machines are not reported.
    */
   async catchUp(): Promise<void> {
     if (this.#isWatched) {

@@ -1,7 +1,7 @@
 /**
  * The source of the system's reports of changes in a folder: a watch in this
- *  thread, or one in a worker. Before a watch starts, it looks at every file
- *  below the folder, which blocks the thread (12 s for a million files).
+ * thread, or one in a worker. Before a watch starts, it looks at every file
+ * below the folder, which blocks the thread (12 s for a million files).
  *
  * @module
  */

@@ -1,7 +1,7 @@
 /**
  * One content that this process receives and serves at the same time: which
- *  pieces are verified and on the disk, how to read them back, and whom to
- *  notify of new ones.
+ * pieces are verified and on the disk, how to read them back, and whom to
+ * notify of new ones.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
  * Handles received pieces: has them verified and written, marks the right ones
- *  in the plan, and reports the nodes of wrong ones.
+ * in the plan, and reports the nodes of wrong ones.
  *
  * @module
  */
@@ -121,8 +121,8 @@ export class Arrivals {
 
   /**
    * Writes pieces that have arrived. The plan has already counted them: a sink
-   *  that needs pieces in order keeps some waiting, and in the meantime their
-   *  source must be free to fetch the missing ones.
+   * that needs pieces in order keeps some waiting, and in the meantime their
+   * source must be free to fetch the missing ones.
    */
   async #write(
     task: Task,

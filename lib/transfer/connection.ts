@@ -165,7 +165,7 @@ export class Connection {
 
   /**
    * One session in a lane, until it fails or all is done. An error of `open`
-   *  is no trouble, because the other connections continue.
+   * is no trouble, because the other connections continue.
    */
   async serveInLane(
     open: (signal: AbortSignal) => Promise<NodeSession>,

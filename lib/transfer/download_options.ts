@@ -55,7 +55,7 @@ export interface DownloadOptions {
   readonly onFinished: (file: number) => void;
   /**
    * A file cannot be received. In a swarm, it also lists the pieces that no
-   *  source had.
+   * source had.
    */
   readonly onFailed: (
     file: number,

@@ -73,7 +73,7 @@ export class HoldingAnswer implements Answer {
 
   /**
    * Takes newly gained pieces, each of which may be sent once; an empty
-   *  message only shows that the peer is still connected.
+   * message only shows that the peer is still connected.
    */
   gain({ runs }: MessageOf<"gained">, now: number): void {
     const pieces = this.#pieces;

@@ -1,6 +1,6 @@
 /**
  * The pieces of a file that are verified and written: what this client can
- *  serve to others, and what it has not announced yet. Pure.
+ * serve to others, and what it has not announced yet. Pure.
  *
  * @module
  */

@@ -9,8 +9,8 @@ const MEASURED_BYTES = 64 * 1024;
 
 /**
  * A clock that runs only while we wait for a source: we read its socket, and
- *  it owes bytes. Time in which our own rate limit, memory or disk delays it
- *  does not count.
+ * it owes bytes. Time in which our own rate limit, memory or disk delays it
+ * does not count.
  */
 export class WaitClock {
   #ms = 0;

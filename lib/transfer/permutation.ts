@@ -1,6 +1,6 @@
 /**
  * An individual order of the numbers below a count: a random start, and steps
- *  of a random stride. Pure: randomness is an argument.
+ * of a random stride. Pure: randomness is an argument.
  *
  * @module
  */

@@ -161,7 +161,7 @@ export class IncomingFile {
 
   /**
    * Records the hashes of pieces, from `first` on, that are written next:
-   *  without a manifest, nodes may send different hashes.
+   * without a manifest, nodes may send different hashes.
    */
   note(first: number, hashes: readonly Uint8Array[]): void {
     if (this.given.manifest !== undefined) return;

@@ -261,7 +261,7 @@ export class NodeSession implements AsyncDisposable {
 
   /**
    * Sends a request. Its answer is expected from before that, because answers
-   *  come in the order of the requests.
+   * come in the order of the requests.
    */
   async #ask<T>(
     message: ClientToNode,

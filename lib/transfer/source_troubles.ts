@@ -1,6 +1,6 @@
 /**
  * Handles a source that broke off, sent wrong data or is too slow: decides
- *  whether to try it again, and what to report.
+ * whether to try it again, and what to report.
  *
  * @module
  */

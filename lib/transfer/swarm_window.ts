@@ -37,7 +37,7 @@ export class SwarmWindow {
 
   /**
    * A piece came, `ms` after it was asked for. A client that is alone makes no
-   *  other wait: its window grows as long as pieces arrive.
+   * other wait: its window grows as long as pieces arrive.
    */
   came(ms: number, isAlone = false): void {
     const { swarmQuickMs, swarmSlowMs } = this.#numbers;

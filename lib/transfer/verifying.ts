@@ -55,7 +55,7 @@ export async function verify(
 
 /**
  * Only with a manifest: otherwise two nodes may send different pieces, and the
- *  plan decides which one is written.
+ * plan decides which one is written.
  */
 function save({ file, first, bytes, claimed }: ReceivedPieces) {
   const { manifest, sink } = file.given;

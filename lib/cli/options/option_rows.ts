@@ -211,14 +211,14 @@ export const ROWS = {
   tree: {
     roles: CLIENT,
     commands: LISTING,
-    help: "list as a tree of folders, with their sums",
+    help: "list as a tree of folders, with their totals",
   },
   depth: {
     roles: CLIENT,
     commands: LISTING,
     value: "N",
     parse: values.depth,
-    help: "list N levels, and the sums of deeper folders",
+    help: "list N levels, and the totals of deeper folders",
   },
   long: {
     roles: CLIENT,
