@@ -298,11 +298,14 @@ export const NETWORK_LIMITS = {
   /** Share of the time that may go into collecting, even on a slow machine. */
   collectBusyPercent: 5,
   /**
-   * How long a collection may stop the process at that share of the time. One
-   * that takes twice as long is twice as rare: a node with a million files
-   * keeps what it has, and others wait meanwhile.
+   * The buffer that makes V8 collect in slices: more than it leaves be, 64 MiB
+   * and as much again after each collection. It takes no memory.
    */
-  collectLongMs: 100,
+  collectBufferBytes: 200 * MIB,
+  /** Processor time of such a collection for each MiB in use. */
+  collectMsPerMib: 1.5,
+  /** If it has not ended by then, another buffer follows. */
+  collectAgainMs: 5_000,
   /** A client with a smaller heap does not collect early: a fifth of its time. */
   collectClientFromBytes: 32 * MIB,
   /** Growth of its heap after which a client collects. */

@@ -10,6 +10,8 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { LIMITS, type Limits } from "../../base/limits.ts";
 
+const MIB = 1024 ** 2;
+
 /** The numbers of `limits.ts` that bound collections. */
 export type CollectionLimits =
   & Pick<
@@ -18,7 +20,6 @@ export type CollectionLimits =
     | "collectGrowthPercent"
     | "collectBusyPercent"
     | "collectIdleMs"
-    | "collectLongMs"
     | "collectHeapPercent"
   >
   & {
@@ -26,6 +27,8 @@ export type CollectionLimits =
     readonly collectFromBytes?: number;
     /** How much of the memory outside of the heap counts; all by default. */
     readonly collectRestPercent?: number;
+    /** Whether collecting may stop the process. */
+    readonly collectsAtOnce?: boolean;
   };
 
 /** The fields of `Deno.memoryUsage()` that a plan needs. */
@@ -95,9 +98,9 @@ export class CollectionPlan {
   ): void {
     this.#floorBytes = bytes;
     this.#collectedAt = now;
-    const { collectBusyPercent, collectLongMs } = this.#limits;
-    const rest = (100 - collectBusyPercent) / collectBusyPercent;
-    this.#notBefore = now + ms * rest * Math.max(1, ms / collectLongMs);
+    const { collectBusyPercent } = this.#limits;
+    this.#notBefore = now +
+      ms * (100 - collectBusyPercent) / collectBusyPercent;
   }
 }
 
@@ -108,19 +111,59 @@ export class CollectionPlan {
 export function collectInTime(
   limits: Limits & CollectionLimits = LIMITS,
 ): Disposable {
-  const collect = collector();
+  const collect = limits.collectsAtOnce ? collectorAtOnce() : inSlices(limits);
   if (collect === undefined) return { [Symbol.dispose]: () => {} };
   const bytes = () => countedBytes(Deno.memoryUsage(), limits);
   const plan = new CollectionPlan(limits, bytes());
+  let isCollecting = false;
   const timer = setInterval(() => {
-    const startedAt = performance.now();
-    if (!plan.isDue(bytes(), startedAt)) return;
-    collect();
-    const now = performance.now();
-    plan.collected({ ms: now - startedAt, bytes: bytes() }, now);
+    if (isCollecting || !plan.isDue(bytes(), performance.now())) return;
+    isCollecting = true;
+    collect((ms) => {
+      isCollecting = false;
+      plan.collected({ ms, bytes: bytes() }, performance.now());
+    });
   }, limits.collectCheckMs);
   Deno.unrefTimer(timer);
   return { [Symbol.dispose]: () => clearInterval(timer) };
+}
+
+/** Collects, then says how many milliseconds that took. */
+type Collect = (done: (ms: number) => void) => void;
+
+/**
+ * Makes V8 collect in slices of a few milliseconds, while the process goes on.
+ * V8 does so when buffers beside its heap have grown by much; it has no function
+ * for it, and `gc` stops the process for two whole collections. The pages of the
+ * buffer are never touched, so it takes no memory.
+ */
+function inSlices(
+  { collectBufferBytes, collectMsPerMib, collectAgainMs }: Limits,
+): Collect {
+  const atOnce = collectorAtOnce();
+  return (done) => {
+    const ms = Deno.memoryUsage().heapUsed / MIB * collectMsPerMib;
+    let isOver = false;
+    const over = (took: number) => {
+      if (isOver) return;
+      isOver = true;
+      clearInterval(again);
+      done(took);
+    };
+    const registry = new FinalizationRegistry(() => over(ms));
+    const provoke = () => {
+      try {
+        registry.register(new ArrayBuffer(collectBufferBytes), undefined);
+      } catch { // a limit of the address space: then at once
+        if (atOnce === undefined) over(ms);
+        else atOnce(over);
+      }
+    };
+    // Another buffer, if the first one was not enough.
+    const again = setInterval(provoke, collectAgainMs);
+    Deno.unrefTimer(again);
+    provoke();
+  };
 }
 
 /**
@@ -136,7 +179,7 @@ export function ofClient(
     collectFromBytes: limits.collectClientFromBytes,
     collectGrowthBytes: limits.collectClientGrowthBytes,
     collectBusyPercent: limits.collectClientBusyPercent,
-    collectLongMs: Infinity, // nobody waits for a client's answer
+    collectsAtOnce: true, // nobody waits for a client's answer
     collectHeapPercent: 100,
     collectRestPercent: 0,
   };
@@ -145,8 +188,13 @@ export function ofClient(
 /**
  * The `gc` function of V8. Only a context made after the flag was set has it.
  */
-function collector(): (() => void) | undefined {
+function collectorAtOnce(): Collect | undefined {
   setFlagsFromString("--expose-gc");
   const collect: unknown = runInNewContext("globalThis.gc");
-  return typeof collect === "function" ? () => collect() : undefined;
+  if (typeof collect !== "function") return undefined;
+  return (done) => {
+    const startedAt = performance.now();
+    collect();
+    done(performance.now() - startedAt);
+  };
 }
