@@ -18,7 +18,16 @@ export async function startEvil(
   await Promise.all(processes.map(async ({ stdout }) => {
     const lines = stdout.pipeThrough(new TextDecoderStream())
       .pipeThrough(new TextLineStream());
-    for await (const line of lines) if (line === "holder_listed") return;
+    const listed = Promise.withResolvers<void>();
+    // Its further lines are read too, or it would end with a broken pipe.
+    void lines.pipeTo(
+      new WritableStream({
+        write: (line) => {
+          if (line === "holder_listed") listed.resolve();
+        },
+      }),
+    );
+    await listed.promise;
   }));
   return {
     [Symbol.asyncDispose]: async () => {
