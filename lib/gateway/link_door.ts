@@ -11,7 +11,7 @@ import { toBase64Url } from "../access/keys.ts";
 import { type Link, parseLink } from "../access/link.ts";
 import { addressGroup, type RelayAddress } from "../base/address.ts";
 import { type Endpoint, formatEndpoint } from "../base/conn.ts";
-import { Failure } from "../base/errors.ts";
+import { Failure, isBug } from "../base/errors.ts";
 import type { Limits } from "../base/limits.ts";
 import { Candidates } from "../client/candidates.ts";
 import type { ClientEvent } from "../client/events.ts";
@@ -202,9 +202,16 @@ export class LinkDoor implements AsyncDisposable {
   async #relayOf({ relay: { id } }: Link): Promise<RelayAddress> {
     const { relay, relays = [] } = this.#options.client;
     const own = [relay, ...relays.map(({ address }) => address)];
+    let failure: unknown;
     for (const address of own) {
-      if (await this.#idOf(address) === id) return { ...address, id };
+      try {
+        if (await this.#idOf(address) === id) return { ...address, id };
+      } catch (error) {
+        if (isBug(error)) throw error;
+        failure ??= error; // another one may be the right one
+      }
     }
+    if (failure !== undefined) throw failure;
     throw new Failure("usage", {
       what: "Cannot use link",
       why: "it is for a relay that this gateway does not use",

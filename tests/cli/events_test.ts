@@ -334,6 +334,7 @@ type NetworkEvent = Extract<
       | "announcing"
       | "page_opened"
       | "announce_failed"
+      | "identity_elsewhere"
       | "relay_found"
       | "reloaded"
       | "reload_failed";
@@ -405,6 +406,7 @@ const RARE: (
   { event: "reload_failed", error: FAILURE },
   { event: "announcing", name: "nas", port: 1_700 },
   { event: "announce_failed", port: 1_700, why: "address already in use" },
+  { event: "identity_elsewhere", address: "192.0.2.7:1700" },
   {
     event: "relay_found",
     name: "nas",

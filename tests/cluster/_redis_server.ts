@@ -101,6 +101,18 @@ export class RedisServer implements AsyncDisposable {
     return new RedisStore({ address, relayId, limits, caCerts });
   }
 
+  /** Puts an item there by hand. */
+  async put(tag: string, key: string, value: string): Promise<void> {
+    await this.ask("SET", key, value);
+    await this.ask("ZADD", `${tag}:x`, "9999999999999", key);
+  }
+
+  /** Adds a batch to the stream, as if an instance had. */
+  async tell(tag: string, head: string): Promise<void> {
+    const count = await this.ask("INCR", `${tag}:c`);
+    await this.ask("XADD", `${tag}:log`, "*", "c", String(count), "h", head);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.kill();
   }

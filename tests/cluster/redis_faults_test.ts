@@ -165,22 +165,6 @@ withRedis(
   },
 );
 
-/** Puts a value under a key, where the instances look for items. */
-async function put(
-  server: RedisServer,
-  id: string,
-  value: string,
-): Promise<void> {
-  await server.ask("SET", `${TAG}:n:${id}`, value);
-  await server.ask("ZADD", `${TAG}:x`, "9999999999999", `${TAG}:n:${id}`);
-}
-
-/** Adds a batch to the stream, as if an instance had. */
-async function tell(server: RedisServer, head: string): Promise<void> {
-  const count = await server.ask("INCR", `${TAG}:c`);
-  await server.ask("XADD", `${TAG}:log`, "*", "c", String(count), "h", head);
-}
-
 withRedis(
   "Nothing that was put into Redis by hand is listed, and each is counted",
   async (server) => {
@@ -190,19 +174,23 @@ withRedis(
     const value = String(await server.ask("GET", `${TAG}:n:one`));
     const [head = "", body = ""] = value.split("\n");
     const sequenceUp = head.replace("n one 1 ", "n one 9 ");
-    await put(server, "garbage", "garbage");
-    await put(server, "large", "x".repeat(1 << 20));
-    await put(server, "other", value.replace("n one", "n other"));
-    await put(server, "body", `${head}\n${body.replace("one", "two")}`);
+    await server.put(TAG, `${TAG}:n:garbage`, "garbage");
+    await server.put(TAG, `${TAG}:n:large`, "x".repeat(1 << 20));
+    await server.put(TAG, `${TAG}:n:other`, value.replace("n one", "n other"));
+    await server.put(
+      TAG,
+      `${TAG}:n:body`,
+      `${head}\n${body.replace("one", "two")}`,
+    );
     await server.ask("LPUSH", `${TAG}:n:list`, "x");
     await server.ask("ZADD", `${TAG}:x`, "9999999999999", `${TAG}:n:list`);
     await server.ask("ZADD", `${TAG}:x`, "9999999999999", "elsewhere");
     await using b = new Side(server.store(PATIENT));
     await b.untilListed("one 1");
     assertEquals(b.replicator.stats().dropped["forged"], 4);
-    await tell(server, sequenceUp);
-    await tell(server, "garbage");
-    await tell(server, head.replace(" - ", " w "));
+    await server.tell(TAG, sequenceUp);
+    await server.tell(TAG, "garbage");
+    await server.tell(TAG, head.replace(" - ", " w "));
     await b.until(() => b.replicator.stats().dropped["forged"] === 7);
     assertEquals(b.listed, ["one 1"]);
     assertEquals(b.phase, "whole");
@@ -222,8 +210,8 @@ withRedis(
     await b.untilListed();
     const written = String(await server.ask("GET", `${TAG}:n:one`));
     assertMatch(written, /^n one 1 \d+ \S+ w /);
-    await put(server, "one", value);
-    await tell(server, head);
+    await server.put(TAG, `${TAG}:n:one`, value);
+    await server.tell(TAG, head);
     await b.until(() => b.replicator.stats().dropped["stale"]! >= 1);
     assertEquals(b.listed, []);
   },
@@ -239,7 +227,7 @@ withRedis(
     let left: Reply = 1;
     while (left !== null) left = await server.ask("GET", `${TAG}:n:one`);
     a.end("one", 0);
-    await put(server, "one", value);
+    await server.put(TAG, `${TAG}:n:one`, value);
     await using b = new Side(server.store(PATIENT));
     await b.until(() => b.replicator.stats().dropped["over"] === 1);
     assertEquals(b.listed, []);

@@ -12,6 +12,7 @@ import { makeLink } from "../../lib/client/link.ts";
 import { type GatewayOptions, serveGateway } from "../../lib/gateway/server.ts";
 import { randomBytes, seededRandom } from "../_random.ts";
 import { IDENTITIES, startNode, startRelay } from "../_network.ts";
+import { freePort } from "../cluster/_redis_server.ts";
 import { WebClient } from "../http/_web_client.ts";
 
 const SECRET = new Uint8Array(32).fill(7);
@@ -238,6 +239,21 @@ Deno.test("A gateway that does not know its relay's id learns it, and then opens
   assertEquals(JSON.parse((await look(text)).text).size, BYTES.length);
   const other = { ...parseLink(text).relay, id: IDENTITIES[1]!.id };
   assertEquals((await look(altered(text, { relay: other }))).status, 400);
+});
+
+Deno.test("A gateway whose first relay is away opens the links of its second", async () => {
+  await using one = await start({ isPrivate: false });
+  const { host, port } = one.at;
+  await using gateway = await serveGateway({
+    relay: { host, port: freePort() },
+    relays: [{ address: { host, port } }],
+    listen: { host: "127.0.0.1", port: 0 },
+  });
+  using client = await WebClient.to(gateway.address);
+  const body = JSON.stringify({ link: await one.link("trip/grün.bin") });
+  const fields = { ...JSON_TYPE, "Content-Length": `${body.length}` };
+  const { text } = await client.ask("POST /api/link/look", fields, body);
+  assertEquals(JSON.parse(text).size, BYTES.length);
 });
 
 Deno.test("A forged link says nothing of the files, opens nothing, and is tried gatewayLinkRejectedCount times a minute", async () => {

@@ -3,19 +3,17 @@
 import { assertEquals } from "@std/assert";
 import type { Item } from "../../lib/cluster/replicator.ts";
 import { contentFingerprint } from "../../lib/content/fingerprints.ts";
-import { createIdentity, type Identity } from "../../lib/identity/identity.ts";
-import type { Channel } from "../../lib/protocol/channel.ts";
-import { DIRECTION, type Message } from "../../lib/protocol/messages.ts";
-import {
-  type NodeRecord,
-  signRegistration,
-} from "../../lib/protocol/signed_record.ts";
-import { greetedBy } from "../access/_private.ts";
+import { createIdentity } from "../../lib/identity/identity.ts";
 import {
   CLUSTER_SECRET,
   eventually,
   startInstance,
 } from "../cluster/_instances.ts";
+import {
+  holdersAt,
+  signedHolder,
+  SwarmClient,
+} from "../cluster/_swarm_client.ts";
 import { MemoryStore } from "../cluster/_memory_store.ts";
 import { RedisServer } from "../cluster/_redis_server.ts";
 import { PATIENT, Side } from "../cluster/_side.ts";
@@ -25,79 +23,12 @@ import { testWith } from "../_tools.ts";
 const CONTENT = "cd".repeat(32);
 const OTHER = "ab".repeat(32);
 
-function signed(
-  relay: TestRelay,
-  identity: Identity,
-  record: Partial<NodeRecord> = {},
-) {
-  return signRegistration({
-    ...{ purpose: "hold", relay: relay.identity.id, nonce: "nonce" },
-    ...{ instance: "AAECAwQFBgcICQoL", sequence: 0, name: "" },
-    addresses: [{ host: "127.0.0.1", port: 9 }],
-    ...record,
-  }, identity);
-}
-
-/** A client of one instance. */
-class Client implements AsyncDisposable {
-  readonly identity: Identity;
-  readonly #relay: TestRelay;
-  readonly #channel: Channel;
-
-  private constructor(relay: TestRelay, channel: Channel, identity: Identity) {
-    this.#relay = relay;
-    this.#channel = channel;
-    this.identity = identity;
-  }
-
-  /** Enters a swarm. */
-  static async enter(
-    relay: TestRelay,
-    identity?: Identity,
-  ): Promise<Client> {
-    const { channel, nonce } = await greetedBy(relay, "client", "127.0.0.1");
-    identity ??= await createIdentity();
-    const client = new Client(relay, channel, identity);
-    const entering = await signed(relay, identity, { nonce });
-    assertEquals(await client.#ask({ kind: "enter", ...entering }), "entered");
-    return client;
-  }
-
-  async hold(...contents: string[]): Promise<void> {
-    const { id } = this.#relay.identity;
-    const fingerprints = contents.map((it) => contentFingerprint(id, it));
-    const message = { kind: "hold", contents: fingerprints } as const;
-    assertEquals(await this.#ask(message), "held");
-  }
-
-  async #ask(message: Message): Promise<string | undefined> {
-    await this.#channel.send(message);
-    return (await this.#channel.receive(DIRECTION.relayToClient))?.kind;
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.#channel.close();
-  }
-}
-
-/** How many hold a content, as an instance tells. */
-async function countAt(relay: TestRelay, content = CONTENT): Promise<number> {
-  const { channel } = await greetedBy(relay, "client", "127.0.0.1");
-  await using _end = { [Symbol.asyncDispose]: () => channel.close() };
-  await channel.send({
-    kind: "holders",
-    content: contentFingerprint(relay.identity.id, content),
-  });
-  const answer = await channel.receive(["holderList"]);
-  return answer?.holders.length ?? -1;
-}
-
 function untilCounted(
   relay: TestRelay,
   count: number,
   content = CONTENT,
 ): Promise<void> {
-  return eventually(async () => await countAt(relay, content) === count);
+  return eventually(async () => await holdersAt(relay, content) === count);
 }
 
 async function follows(store: MemoryStore | RedisServer): Promise<void> {
@@ -105,7 +36,7 @@ async function follows(store: MemoryStore | RedisServer): Promise<void> {
     store instanceof MemoryStore ? store : store.store(PATIENT);
   await using a = await startInstance(meeting());
   await using b = await startInstance(meeting());
-  const client = await Client.enter(a);
+  const client = await SwarmClient.enter(a);
   await client.hold(CONTENT);
   await untilCounted(b, 1);
   await client.hold(OTHER);
@@ -114,12 +45,15 @@ async function follows(store: MemoryStore | RedisServer): Promise<void> {
   await using late = await startInstance(meeting());
   await untilCounted(late, 1, OTHER);
   // It comes to another instance, and the first notices later.
-  await using moved = await Client.enter(b, client.identity);
+  await using moved = await SwarmClient.enter(b, client.identity);
   await moved.hold(CONTENT, OTHER);
   await untilCounted(a, 1);
   await client[Symbol.asyncDispose]();
   await untilCounted(late, 1);
-  assertEquals([await countAt(a), await countAt(b)], [1, 1]);
+  assertEquals([await holdersAt(a, CONTENT), await holdersAt(b, CONTENT)], [
+    1,
+    1,
+  ]);
   await moved[Symbol.asyncDispose]();
   for (const instance of [a, b, late]) await untilCounted(instance, 0);
 }
@@ -142,7 +76,7 @@ Deno.test("An instance takes no holder that proves nothing, is over its limits o
   await using a = await startInstance(store);
   await using writer = new Side(store, { secret: CLUSTER_SECRET });
   const [alice, bob] = [await createIdentity(), await createIdentity()];
-  const good = await signed(a, alice);
+  const good = await signedHolder(a, alice);
   const fingerprint = contentFingerprint(a.identity.id, CONTENT);
   const rest = {
     ...{ host: "127.0.0.1", reached: "unchecked", contents: [fingerprint] },
@@ -154,10 +88,10 @@ Deno.test("An instance takes no holder that proves nothing, is over its limits o
     { ...good, ...rest, contents: Array(65).fill(fingerprint) },
     { ...good, ...rest, reached: "perhaps" },
     { ...good, ...rest, more: 1 },
-    { ...await signed(a, alice, { purpose: "register" }), ...rest },
-    { ...await signed(a, alice, { relay: bob.id }), ...rest },
-    { ...await signed(a, bob), ...rest },
-    { ...good, signature: (await signed(a, bob)).signature, ...rest },
+    { ...await signedHolder(a, alice, { purpose: "register" }), ...rest },
+    { ...await signedHolder(a, alice, { relay: bob.id }), ...rest },
+    { ...await signedHolder(a, bob), ...rest },
+    { ...good, signature: (await signedHolder(a, bob)).signature, ...rest },
   ];
   const dropped = () => a.server.stats().cluster!.dropped;
   const write = (body: unknown, sequence: number) => {
@@ -169,7 +103,7 @@ Deno.test("An instance takes no holder that proves nothing, is over its limits o
     write(body, n + 1);
     await eventually(() => dropped()["unproven"] === n + 1);
   }
-  assertEquals(await countAt(a), 0);
+  assertEquals(await holdersAt(a, CONTENT), 0);
   write({ ...good, ...rest }, 100);
   await untilCounted(a, 1);
   writer.replicator.ended({ kind: "h", id: alice.id }, 100);
@@ -181,7 +115,7 @@ Deno.test("A client of a swarm is found at every instance while the store is awa
   const limits = { leaseSeconds: 1 };
   await using a = await startInstance(store, { limits });
   await using b = await startInstance(store, { limits });
-  await using client = await Client.enter(a);
+  await using client = await SwarmClient.enter(a);
   await client.hold(CONTENT);
   await untilCounted(b, 1);
   store.stop();
@@ -189,6 +123,6 @@ Deno.test("A client of a swarm is found at every instance while the store is awa
   const awayAt = performance.now();
   while (performance.now() - awayAt < 4_000) {
     await client.hold(CONTENT); // b cannot hear of it
-    assertEquals(await countAt(b), 1);
+    assertEquals(await holdersAt(b, CONTENT), 1);
   }
 });

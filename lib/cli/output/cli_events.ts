@@ -55,6 +55,8 @@ export type CliEvent =
   | { event: "announcing"; name: string; port: number }
   /** It cannot. */
   | { event: "announce_failed"; port: number; why: string }
+  /** Another relay with the same identity answers at this address. */
+  | { event: "identity_elsewhere"; address: string }
   /** `p2p use` has found a relay on the local network. */
   | { event: "relay_found"; name: string; relay: string; isPrivate: boolean }
   /** A node has read its settings again, on SIGHUP. */

@@ -35,6 +35,7 @@ import { RELAY as SPEC } from "../options/command_table.ts";
 import { checkAnnouncing, startAnnouncing } from "./announcing.ts";
 import { collectInTime } from "./memory.ts";
 import { serveMetrics } from "./metrics.ts";
+import { keepAddress, warnOfTwin } from "./identity_twin.ts";
 import { keepPrivate } from "./private_mark.ts";
 import { type CommandLine, usageFailure } from "../options/command_line.ts";
 import { given } from "../options/values.ts";
@@ -68,6 +69,9 @@ export async function runRelay(context: RoleContext): Promise<number> {
   if (state !== undefined) {
     await keepPrivate(state, { isPrivate: secrets !== undefined });
   }
+  const isClustered = options.cluster !== undefined;
+  const keepsAddress = state !== undefined && !isClustered &&
+    !await warnOfTwin(state, { id: options.identity!.id, terminal, signal });
   const metricsAt = line.get("metrics");
   using _survive = surviveRejections(terminal);
   using _collect = collectInTime();
@@ -75,11 +79,16 @@ export async function runRelay(context: RoleContext): Promise<number> {
   const onEvent = (event: RelayEvent) => {
     metrics.onEvent(event, performance.now());
     tell(event, terminal);
+    if (event.event === "relay_listening" && keepsAddress) {
+      keeping = keepAddress(state, event.address);
+    }
   };
+  let keeping: Promise<void> | undefined;
   await using relay = await listening(
     options,
     serveRelay({ ...options, onEvent }),
   );
+  await keeping;
   await using _announcing = await startAnnouncing(relay, {
     line,
     terminal,

@@ -85,6 +85,11 @@ export const PROGRAMS = {
     roles: RELAY,
     fields: { port: count("the UDP port"), why: text("why") },
   },
+  "identity_elsewhere": {
+    says: "another relay with this identity answers elsewhere",
+    roles: RELAY,
+    fields: { address: text("where, as HOST:PORT") },
+  },
   "relay_found": {
     says: "`p2p use` has found a relay on the local network; nothing is proven",
     roles: ["p2p"],

@@ -1,0 +1,65 @@
+/**
+ * Warns where another relay with the same identity answers, as after a copy of
+ * the state folder: each would list only the nodes that register with it. The
+ * folder keeps the relay's address, and so does a copy.
+ *
+ * @module
+ */
+
+import { join } from "@std/path/join";
+import { parseRelayAddress } from "../../base/address.ts";
+import { formatEndpoint } from "../../base/conn.ts";
+import { LIMITS } from "../../base/limits.ts";
+import { certificateId } from "../../identity/identity.ts";
+import { learnCertificate } from "../../transport/learn.ts";
+import type { CliEvent } from "../output/cli_events.ts";
+import type { Terminal } from "../output/terminal.ts";
+
+const ADDRESS_FILE = "address";
+
+/**
+ * Asks at the address that the folder names, and warns if a relay with this id
+ * answers there. Call it before the relay listens: then it is another one.
+ *
+ * @returns whether one answers.
+ */
+export async function warnOfTwin(
+  state: string,
+  { id, terminal, signal }: {
+    id: string;
+    terminal: Terminal;
+    signal: AbortSignal;
+  },
+): Promise<boolean> {
+  const { twinAnswerMs: timeoutMs } = LIMITS;
+  let at;
+  try {
+    at = parseRelayAddress(await Deno.readTextFile(join(state, ADDRESS_FILE)));
+    const certificate = await learnCertificate(at, { timeoutMs, signal });
+    if (certificateId(certificate) !== id) return false;
+  } catch (error) {
+    if (error instanceof Error) return false; // nothing is kept, or nobody there
+    throw error;
+  }
+  const address = formatEndpoint(at);
+  terminal.event<CliEvent>({ event: "identity_elsewhere", address });
+  terminal.note(
+    `warning: another relay with this identity answers at ${address}, and each ` +
+      "lists only the nodes that register with it; start this one with " +
+      "another --state folder, or both with --cluster URL",
+  );
+  return true;
+}
+
+/** Keeps where the relay is, as far as the folder can be written to. */
+export async function keepAddress(
+  state: string,
+  address: string,
+): Promise<void> {
+  try {
+    const path = join(state, ADDRESS_FILE);
+    await Deno.writeTextFile(path, `${address}\n`, { mode: 0o600 });
+  } catch (error) {
+    if (!(error instanceof Error)) throw error; // it is for a warning alone
+  }
+}
