@@ -315,8 +315,11 @@ const NUMBERS = {
   announceListCount: 64,
 
   // several instances of one relay
-  /** For another relay with the same identity to answer: the start waits for it. */
-  twinAnswerMs: 1_000,
+  /**
+   * For another relay with the same identity to answer, also a busy one. A start
+   * waits for it only where nothing answers and nothing refuses.
+   */
+  twinAnswerMs: 5_000,
   /**
    * For the store to answer: no request waits for it, so this only says when it
    * counts as away.

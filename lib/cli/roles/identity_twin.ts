@@ -34,7 +34,8 @@ export async function warnOfTwin(
   const { twinAnswerMs: timeoutMs } = LIMITS;
   let at;
   try {
-    at = parseRelayAddress(await Deno.readTextFile(join(state, ADDRESS_FILE)));
+    const text = await Deno.readTextFile(join(state, ADDRESS_FILE));
+    at = parseRelayAddress(text.trim());
     const certificate = await learnCertificate(at, { timeoutMs, signal });
     if (certificateId(certificate) !== id) return false;
   } catch (error) {

@@ -16,8 +16,7 @@ Deno.test("A relay whose state was copied from one that still runs warns at its 
   await using folder = await tempShare({});
   const [first, second] = [`${folder.path}/first`, `${folder.path}/second`];
   await using one = relayWith(first, "--host", "127.0.0.1");
-  const [address = ""] = await one.stdout.until(isReady);
-  const at = /p2p:\/\/([^/]+)\//.exec(address)![1]!;
+  const [, at] = await one.stdout.until(/^relay address p2p:\/\/([^/]+)\//);
   const path = `${first}/address`;
   while (await Deno.readTextFile(path).then((it) => it === "", () => true)) {
     await new Promise((done) => setTimeout(done, 10));
