@@ -10,6 +10,7 @@ import { join } from "@std/path/join";
 import { parseRelayAddress } from "../../base/address.ts";
 import { formatEndpoint } from "../../base/conn.ts";
 import { LIMITS } from "../../base/limits.ts";
+import { isGranted } from "../../base/permission.ts";
 import { certificateId } from "../../identity/identity.ts";
 import { learnCertificate } from "../../transport/learn.ts";
 import type { CliEvent } from "../output/cli_events.ts";
@@ -57,8 +58,10 @@ export async function keepAddress(
   state: string,
   address: string,
 ): Promise<void> {
+  const path = join(state, ADDRESS_FILE);
+  // Else Deno might ask for the permission at a terminal.
+  if (!isGranted({ name: "write", path })) return;
   try {
-    const path = join(state, ADDRESS_FILE);
     await Deno.writeTextFile(path, `${address}\n`, { mode: 0o600 });
   } catch (error) {
     if (!(error instanceof Error)) throw error; // it is for a warning alone
