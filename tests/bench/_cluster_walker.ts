@@ -33,14 +33,15 @@ function exchangeWith(port: number): Promise<Exchange> {
 /** Nodes on all pages. */
 async function walk(exchange: Exchange): Promise<number> {
   let count = 0;
-  for (let cursor: string | undefined;;) {
+  let cursor: string | undefined;
+  do {
     const list = { kind: "list", ...cursor === undefined ? {} : { cursor } };
     const answer = await exchange.ask(encodeMessage(list as { kind: "list" }));
     const text = decoder.decode(answer.subarray(5));
     count += text.split('"record":').length - 1;
     cursor = /"cursor":"([^"]+)"/.exec(text)?.[1];
-    if (cursor === undefined) return count;
-  }
+  } while (cursor !== undefined);
+  return count;
 }
 
 scope.onmessage = async ({ data }) => {
