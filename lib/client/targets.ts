@@ -12,7 +12,7 @@ import { type Manifest, pieceCountOf } from "../content/manifest.ts";
 import { manifestIfZeros } from "../content/zeros.ts";
 import type { DownloadFile, Sink } from "../transfer/receiving.ts";
 import type { Hasher } from "../transfer/hashing.ts";
-import { occupantAtOnce, occupantOf } from "../disk/occupant.ts";
+import { occupantAtOnce } from "../disk/occupant.ts";
 import { PartialFile } from "../disk/partial.ts";
 import { partialPathOf } from "../disk/partial_name.ts";
 import type { BaseFile } from "../disk/base_file.ts";
@@ -94,8 +94,9 @@ export class Targets implements AsyncDisposable {
    */
   async askAhead(job: Job): Promise<Manifest | undefined> {
     const { path, group: { size } } = job;
-    if (!this.#presence.isUnknown(job)) return undefined;
-    const mayBeIt = await occupantOf(path, size) === "same_size";
+    const isKnown = !this.#presence.isUnknown(job);
+    if (isKnown || this.#folders.isNew(dirname(path))) return undefined;
+    const mayBeIt = occupantAtOnce(path, size).occupant === "same_size";
     return mayBeIt ? await this.#options.describe(job) : undefined;
   }
 

@@ -34,6 +34,11 @@ export class Folders {
   #syncing: Promise<unknown> | undefined;
   readonly #links = new Map<string, boolean>();
 
+  /** Whether {@linkcode Folders.ensure} made a folder. */
+  isNew(path: string): boolean {
+    return this.#known.get(path) === "new";
+  }
+
   /** Makes sure of a folder; whether it is new, and so empty. */
   async ensure(path: string): Promise<boolean> {
     const known = this.#known.get(path);

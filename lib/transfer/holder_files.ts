@@ -58,9 +58,12 @@ export class HolderFiles {
 
   /** A file was added: sources may have been open before it. */
   fileAdded(index: number): void {
+    const content = heldContent(this.#options.files.get(index)!);
+    if (content === undefined) return; // as with nearly all of many small files
     for (const [source, session] of this.#sessions) {
-      for (const [held] of this.#held(source.given.content)) {
-        if (held === index) this.#ask(index, source, session);
+      const only = source.given.content;
+      if (only === undefined || only === content) {
+        this.#ask(index, source, session);
       }
     }
   }
@@ -127,8 +130,8 @@ export class HolderFiles {
     only?: string,
   ): Generator<[index: number, file: IncomingFile, content: string]> {
     for (const [index, file] of this.#options.files) {
-      const { rarest, content } = file.given;
-      if (file.ended || !rarest || content === undefined) continue;
+      const content = heldContent(file);
+      if (content === undefined) continue;
       if (only === undefined || only === content) yield [index, file, content];
     }
   }
@@ -162,4 +165,11 @@ export class HolderFiles {
       // The connection finds out by itself.
     }
   }
+}
+
+/** The content of a file that holders may have. */
+function heldContent(
+  { ended, given: { rarest, content } }: IncomingFile,
+): string | undefined {
+  return ended || !rarest ? undefined : content;
 }

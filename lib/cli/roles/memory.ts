@@ -23,7 +23,7 @@ export type CollectionLimits =
     | "collectHeapPercent"
   >
   & {
-    /** A smaller process never collects early. */
+    /** A process with less resident memory never collects early. */
     readonly collectFromBytes?: number;
     /** How much of the memory outside of the heap counts; all by default. */
     readonly collectRestPercent?: number;
@@ -70,13 +70,13 @@ export class CollectionPlan {
   /**
    * Whether the process has grown enough since the last collection, and long
    * enough ago. Also after a pause, if it uses more than it once did, because
-   * what has been freed since causes no growth.
+   * what has been freed since causes no growth. `rss` is all resident memory.
    */
-  isDue(bytes: number, now: number): boolean {
+  isDue(bytes: number, now: number, rss = Infinity): boolean {
     this.#floorBytes = Math.min(this.#floorBytes, bytes);
     this.#leastBytes = Math.min(this.#leastBytes, bytes);
     const { collectFromBytes = 0 } = this.#limits;
-    if (now < this.#notBefore || bytes < collectFromBytes) return false;
+    if (now < this.#notBefore || rss < collectFromBytes) return false;
     const isLong = now - this.#collectedAt >= this.#limits.collectIdleMs;
     return this.#exceeds(bytes, this.#floorBytes) ||
       isLong && this.#exceeds(bytes, this.#leastBytes);
@@ -117,7 +117,10 @@ export function collectInTime(
   const plan = new CollectionPlan(limits, bytes());
   let isCollecting = false;
   const timer = setInterval(() => {
-    if (isCollecting || !plan.isDue(bytes(), performance.now())) return;
+    if (isCollecting) return;
+    const use = Deno.memoryUsage();
+    const counted = countedBytes(use, limits);
+    if (!plan.isDue(counted, performance.now(), use.rss)) return;
     isCollecting = true;
     collect((ms) => {
       isCollecting = false;
@@ -168,8 +171,10 @@ function inSlices(
 
 /**
  * The limits for a client. With a long list in memory, V8 would let the heap
- * grow to three times its size before it collects. Only the heap counts: a
- * collection gives nothing back of the memory of workers and buffers.
+ * grow to three times its size before it collects. Only the growth of the heap
+ * counts: a collection gives nothing back of the memory of workers and buffers.
+ * It counts only near the limit that we promise for the whole process: each
+ * collection is two in full, empties the nursery and shrinks it.
  */
 export function ofClient(
   limits: Limits = LIMITS,
