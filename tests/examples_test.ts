@@ -113,6 +113,28 @@ Deno.test("examples/embedded_node.ts shares what it makes, and withdraws", async
   assertEquals(ids[0], ids[1]);
 });
 
+Deno.test("examples/embedded_gateway.ts gets a file from its own gateway, and says what is not there", async () => {
+  await using relay = await startRelay();
+  await using _node = await startNode(relay, { "a b/ü.txt": "hello" }, {
+    name: "nas",
+  });
+  const flags = await permissionsOf("embedded_gateway.ts");
+  const run = async (name: string) => {
+    const program = spawn(deno, [
+      ...["run", "--no-prompt", flags[0]!, example("embedded_gateway.ts")],
+      ...[addressOf(relay), name],
+    ], { cwd: ROOT });
+    const code = await program.code();
+    return { code, out: program.stdout.all, err: program.stderr.all };
+  };
+  assertEquals(await run("a b/ü.txt"), {
+    ...{ code: 0, out: ["hello"], err: ["5 bytes from nas"] },
+  });
+  const { code, err } = await run("none.txt");
+  assertEquals(code, 1);
+  assertMatch(err.join("\n"), /none\.txt/);
+});
+
 Deno.test("The programs in examples/ serve and fetch at a private relay, by tokens in files", async () => {
   await using relay = await startPrivate();
   await using folder = await tempShare({

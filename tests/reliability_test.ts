@@ -11,11 +11,11 @@ import { LIMITS } from "../lib/base/limits.ts";
 const DOCUMENT = await Deno.readTextFile("docs/RELIABILITY.md");
 
 /** The cells of every row of the tables below a heading. */
-function rowsBelow(heading: string): string[][] {
-  const start = DOCUMENT.indexOf(`\n## ${heading}\n`);
+function rowsBelow(heading: string, document = DOCUMENT): string[][] {
+  const start = document.indexOf(`\n## ${heading}\n`);
   assert(start >= 0, heading);
-  const end = DOCUMENT.indexOf("\n## ", start + 1);
-  return DOCUMENT.slice(start, end < 0 ? undefined : end).split("\n")
+  const end = document.indexOf("\n## ", start + 1);
+  return document.slice(start, end < 0 ? undefined : end).split("\n")
     .filter((line) => /^\|(?! *(-|what|limit|#))/.test(line))
     .map((line) => line.split("|").slice(1, -1).map((cell) => cell.trim()));
 }
@@ -109,4 +109,14 @@ Deno.test("RELIABILITY.md names tests that there are, or says why there is none"
       `faults covered: ${covered.length} of ${rows.length}\n`,
     ),
   );
+});
+
+Deno.test("GATEWAY.md names tests that there are for each of the 14 rules", async () => {
+  const document = await Deno.readTextFile("docs/GATEWAY.md");
+  const rows = rowsBelow("Rules and their tests", document);
+  const cells = rows.map(([number, , , names]) =>
+    [`rule ${number}`, names!] as const
+  );
+  assertEquals(rows.length, 14);
+  assertEquals(await missingTests(cells), []);
 });

@@ -26,6 +26,11 @@ export const WEB_LIMITS = {
   webStallMs: 300_000,
   /** After this it gives way, where somebody else has no connection. */
   webStalledMs: 10_000,
+  /**
+   * After this it gives way to another connection of its own address. A reader
+   * that works takes something in that time, on all but the slowest lines.
+   */
+  webOwnStalledMs: 250,
 
   // gateway
   /** A list of all files is asked for again when it is so old. */
@@ -34,8 +39,8 @@ export const WEB_LIMITS = {
   gatewayListPatienceMs: 2_000,
   /** Transfers that have ended and are still shown. */
   gatewayEndedTransferCount: 50,
-  /** Entries on one page of a folder: below 300 kB. */
-  gatewayPageEntryCount: 2_000,
+  /** Entries on one page of a folder: below 300 kB, where names are not long. */
+  gatewayPageEntryCount: 1_500,
   /** Wrong tokens of one address in a minute. */
   gatewayLoginFailureCount: 5,
   /** Looks at links, and downloads by them, of one address in a minute. */

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Guard } from "./guard.ts";
 import type { FileSource } from "./file_source.ts";
 import type { LinkDoor } from "./link_door.ts";
 import type { Login } from "./login.ts";
@@ -11,15 +12,13 @@ import type { Lists } from "./lists.ts";
 import type { Transfers } from "./transfers.ts";
 
 /** The parts of a running gateway. */
-export interface Gateway {
+export interface Gateway extends Guard {
   readonly lists: Lists;
   readonly source: FileSource;
   readonly transfers: Transfers;
   readonly login: Login;
   /** Opens links. */
   readonly links: LinkDoor;
-  /** Names that it answers to, beside addresses, in lower case. */
-  readonly names: readonly string[];
   /** Entries on a page of a folder. */
   readonly pageEntryCount: number;
 }

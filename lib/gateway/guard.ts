@@ -7,6 +7,7 @@
 
 import { isIpv4, isIpv6 } from "../base/address.ts";
 import type { RequestHead } from "../http/request.ts";
+import { isFromChosen } from "./cors.ts";
 
 /** Why a request is refused. */
 export interface Refusal {
@@ -17,10 +18,18 @@ export interface Refusal {
 /** The request, as far as it matters. */
 export type Guarded = Pick<RequestHead, "method" | "headers">;
 
-/** Checks requests of a gateway that has such names, in lower case. */
+/** What a gateway answers to. */
+export interface Guard {
+  /** Its names, beside its addresses, in lower case. */
+  readonly names: readonly string[];
+  /** Origins of other sites whose scripts may read. */
+  readonly origins: readonly string[];
+}
+
+/** Checks requests of a gateway. */
 export function refusalOf(
   request: Guarded,
-  names: readonly string[],
+  { names, origins }: Guard,
 ): Refusal | undefined {
   const host = request.headers.get("host");
   // HTTP/1.0 needs none, and no browser speaks it.
@@ -31,7 +40,9 @@ export function refusalOf(
         "this gateway does not accept that host name; use its address, or ask its owner to add the name",
     };
   }
-  if (!isFromElsewhere(request)) return undefined;
+  if (!isFromElsewhere(request) || isFromChosen(request, origins)) {
+    return undefined;
+  }
   return { status: 403, why: "a page of another site sent this request" };
 }
 

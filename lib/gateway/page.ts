@@ -57,7 +57,9 @@ ${iconOf("search")}<label class="unseen" for="q">Search files by name</label>
 </div>
 ${alertOf(error?.message ?? "", "problem")}
 ${tableOf(model)}
-<p id="none" class="none" hidden>${iconOf("search")} Nothing to show.</p>
+<p id="none" class="none" hidden>${
+    iconOf("search")
+  } <span id="none-words">Nothing to show.</span></p>
 </section>
 <section id="nodes" class="view" aria-labelledby="nodes-title">
 <h2 id="nodes-title">Nodes</h2>
@@ -79,7 +81,7 @@ ${tableOf(model)}
 }
 
 const MARKS =
-  markup`<button type="button" class="filter" id="mark-only" aria-pressed="false" title="files that only one node has" hidden>only</button><button type="button" class="filter" id="mark-differs" aria-pressed="false" title="names under which nodes have different contents" hidden>differs</button>`;
+  markup`<button type="button" class="filter" id="from-node" hidden></button><button type="button" class="filter" id="mark-only" aria-pressed="false" title="files that only one node has" hidden>only</button><button type="button" class="filter" id="mark-differs" aria-pressed="false" title="names under which nodes have different contents" hidden>differs</button>`;
 
 /** The page that opens a link, for a person without a token. */
 function linkOf({ base, error }: PageModel): Markup {

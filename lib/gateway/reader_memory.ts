@@ -77,4 +77,13 @@ export class ReaderMemory {
       this.#idleBytes -= this.#idle.shift()!.byteLength;
     }
   }
+
+  /**
+   * Frees a buffer that is not needed any more, though something may still be
+   * reading from it or writing to it: it is not used again, and its memory does
+   * not wait for a garbage collection.
+   */
+  static free({ buffer }: Uint8Array<ArrayBuffer>): void {
+    if (!buffer.detached) buffer.transfer(0);
+  }
 }

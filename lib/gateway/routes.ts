@@ -11,6 +11,7 @@ import { isContentId } from "../content/manifest.ts";
 import { type HttpAnswer, plainAnswer } from "../http/answer.ts";
 import { decodePath } from "../http/request.ts";
 import type { WebRequest } from "../http/web_server.ts";
+import { preflightAnswer, withCors } from "./cors.ts";
 import type { Gateway } from "./gateway.ts";
 import { httpFailureOf } from "./failures.ts";
 import { answerWithFile } from "./files.ts";
@@ -37,13 +38,14 @@ export async function answerTo(
   request: WebRequest,
   gateway: Gateway,
 ): Promise<HttpAnswer> {
+  const { origins } = gateway;
   try {
-    return await guarded(request, gateway);
+    return withCors(await guarded(request, gateway), request, origins);
   } catch (error) {
     request.signal.throwIfAborted();
     const failure = httpFailureOf(error);
     if (failure === undefined) throw error;
-    return errorPage(request, failure);
+    return withCors(errorPage(request, failure), request, origins);
   }
 }
 
@@ -53,10 +55,12 @@ async function guarded(
   gateway: Gateway,
 ): Promise<HttpAnswer> {
   const { method, path } = request;
-  const refusal = refusalOf(request, gateway.names);
+  const refusal = refusalOf(request, gateway);
   if (refusal !== undefined) {
     return { ...plainAnswer(refusal.status, refusal.why), closes: true };
   }
+  const preflight = preflightAnswer(request, gateway.origins);
+  if (preflight !== undefined) return preflight;
   const isRead = method === "GET" || method === "HEAD";
   if (isRead && path === "/healthz") {
     return plainAnswer(200, "ok", [["Server", GATEWAY_NAME]]);

@@ -16,6 +16,7 @@ import type { TransferOptions } from "../client/transfer_options.ts";
 import { serveWeb } from "../http/web_server.ts";
 import type { WebCertificate } from "../transport/accept.ts";
 import { checkCertificate } from "./certificate.ts";
+import { checkOrigins } from "./cors.ts";
 import { FileSource } from "./file_source.ts";
 import type { Gateway } from "./gateway.ts";
 import { Hashers } from "./hashers.ts";
@@ -50,6 +51,11 @@ export interface GatewayOptions
   inClear?: boolean;
   /** Names that lead to this gateway, beside its addresses. */
   names?: readonly string[];
+  /**
+   * Origins of other sites whose scripts may read all files, such as
+   * `https://example.org`. None unless given.
+   */
+  origins?: readonly string[];
   /** Called for every event. */
   onEvent?: (event: GatewayEvent) => void;
 }
@@ -73,9 +79,10 @@ export interface GatewayServer extends AsyncDisposable {
 export async function serveGateway(
   options: GatewayOptions,
 ): Promise<GatewayServer> {
-  const { listen, tls, token, names = [], ...others } = options;
+  const { listen, tls, token, names = [], origins = [], ...others } = options;
   const { onEvent = () => {}, inClear: _inClear, ...client } = others;
   requireSafe(options);
+  checkOrigins(origins);
   if (tls !== undefined) checkCertificate(tls);
   const limits = limitsWith(options.limits);
   const lists = new Lists({
@@ -99,6 +106,7 @@ export async function serveGateway(
       failureCount: limits.gatewayLoginFailureCount,
     }),
     names: names.map((name) => name.toLowerCase()),
+    origins,
     pageEntryCount: limits.gatewayPageEntryCount,
   };
   const server = await serveWeb({

@@ -24,7 +24,7 @@ import {
   hashParts,
 } from "../transfer/hashing.ts";
 import type { NodeSessions, SessionLease } from "./node_sessions.ts";
-import type { ReaderMemory } from "./reader_memory.ts";
+import { ReaderMemory } from "./reader_memory.ts";
 
 /** A node with the content, and what to ask it for. */
 export interface Holder {
@@ -88,7 +88,7 @@ export async function* readVerified(
   const reader = new Reader(section, options);
   try {
     for (let task = reader.next(); task; task = reader.next()) {
-      const bytes = await task.bytes;
+      const bytes = await reader.give(task);
       const position = task.first * reader.pieceBytes;
       yield cutToSection(bytes, position, section);
       reader.taken(bytes);
@@ -102,6 +102,8 @@ class Reader {
   readonly pieceBytes: number;
   readonly #options: ReadOptions;
   readonly #tasks: Task[] = [];
+  /** What the reader has, and has not taken yet. */
+  #given: Uint8Array<ArrayBuffer> | undefined;
   readonly #out = new Set<string>();
   /** One for each node. */
   readonly #lines = new Map<string, Line>();
@@ -132,8 +134,14 @@ class Reader {
     return this.#tasks.shift();
   }
 
+  /** The bytes of a task, which are the reader's until it has taken them. */
+  async give(task: Task): Promise<Uint8Array<ArrayBuffer>> {
+    return this.#given = await task.bytes;
+  }
+
   /** The reader has taken a part, and does not need it any more. */
   taken(part: Uint8Array<ArrayBuffer>): void {
+    this.#given = undefined;
     this.#aheadBytes -= part.length;
     this.#windowBytes += part.length;
     this.#options.memory.giveBack(part);
@@ -207,11 +215,12 @@ class Reader {
     line.owedBytes += bytes;
     let at = 0;
     let lease: SessionLease | undefined;
+    let unused: Uint8Array<ArrayBuffer> | undefined;
     try {
       lease = await line.lease;
       const { session } = lease;
       if (this.#isOver) throw new NothingLeft();
-      const buffer = this.#options.memory.take(bytes);
+      const buffer = unused = this.#options.memory.take(bytes);
       const refused = await session.read({ of, first, count }, {
         target: (length) =>
           Promise.resolve(buffer.subarray(at, Math.min(at + length, bytes))),
@@ -225,8 +234,10 @@ class Reader {
       if (at < bytes) throw new RefusedPieces("it sent too few bytes");
       const right = await this.#verified(buffer, first);
       this.#options.from(node.name);
+      unused = undefined;
       return right;
     } finally {
+      if (unused !== undefined) ReaderMemory.free(unused);
       line.owedBytes -= bytes - at;
       line.requests--;
       if (line.requests === 0 || lease?.session.failure !== null) {
@@ -264,10 +275,14 @@ class Reader {
   /**
    * The reader has stopped. A connection with much data still to come, and no
    * other user, is closed, because the next request would wait behind that
-   * data.
+   * data. Buffers are freed: a socket may still read the one that was given out.
    */
   cancel(): void {
     this.#isOver = true;
+    if (this.#given !== undefined) ReaderMemory.free(this.#given);
+    for (const { bytes } of this.#tasks) {
+      void bytes.then(ReaderMemory.free, () => {}); // told to nobody any more
+    }
     for (const line of this.#lines.values()) {
       void line.lease.then((lease) => {
         if (lease.users === 1 && line.owedBytes > this.#options.drainBytes) {

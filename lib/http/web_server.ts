@@ -73,18 +73,30 @@ export async function serveWeb(options: WebOptions): Promise<WebServer> {
  * The connection to give up for one from `host`: the one that has waited longest
  * for a request, or else for its client to read; or else the one that has waited
  * longest of the address that has most of them, if that keeps more than the
- * newcomer's.
+ * newcomer's; or else one of the newcomer's own whose client does not read.
  */
 function loserAmong(
   connections: Iterable<WebConnection>,
-  { webStalledMs, host }: Pick<WebLimits, "webStalledMs"> & { host: string },
+  { webStalledMs, webOwnStalledMs, host }:
+    & Pick<WebLimits, "webStalledMs" | "webOwnStalledMs">
+    & { host: string },
 ): WebConnection | undefined {
   const now = performance.now();
-  const isLost = (one: WebConnection) =>
-    one.phase === "waiting" ||
-    one.phase === "writing" && now - one.since >= webStalledMs;
-  return firstOf([...connections].filter(isLost)) ??
-    firstOf(crowdAgainst(addressGroup(host), connections));
+  const group = addressGroup(host);
+  const all = [...connections];
+  const hasStalled = (one: WebConnection, ms: number) =>
+    one.phase === "writing" && now - one.since >= ms;
+  return firstOf(
+    all.filter((one) =>
+      one.phase === "waiting" || hasStalled(one, webStalledMs)
+    ),
+  ) ??
+    firstOf(crowdAgainst(group, all)) ??
+    firstOf(
+      all.filter((one) =>
+        addressGroup(one.host) === group && hasStalled(one, webOwnStalledMs)
+      ),
+    );
 }
 
 /** The connections of the address with most, where it has two more. */

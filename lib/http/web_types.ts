@@ -44,6 +44,7 @@ export type WebLimits = Pick<
   | "webBodyBytes"
   | "webStallMs"
   | "webStalledMs"
+  | "webOwnStalledMs"
   | "acceptPauseMs"
   | "acceptCheckMs"
 >;

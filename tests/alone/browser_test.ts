@@ -248,6 +248,36 @@ testInBrowser(
 );
 
 testInBrowser(
+  "A node leads to its files, and Back to the nodes; all files are one press away",
+  async () => {
+    await using at = host();
+    await using opened = await openPage(`${at.url}#nodes`);
+    const { page, errors } = opened;
+    await page.click("#nodes a:has-text('laptop')");
+    await page.waitForURL(/\?node=laptop/);
+    await until(page, `document.querySelectorAll(".row").length === 5`);
+    assertEquals((await textsOf(page, NAMES)).includes("lonely.bin"), false);
+    assertEquals(
+      await page.textContent("#summary"),
+      "7 of 8 files, 6.3 MB",
+    );
+    assertEquals(await page.innerText("#from-node"), "on laptop");
+    await assertAccessible(page);
+    await page.fill("#q", "o");
+    await page.waitForSelector('.list[data-view="o"]');
+    assertEquals((await textsOf(page, NAMES)).includes("lonely.bin"), false);
+    await page.goBack();
+    await page.goBack();
+    await page.waitForSelector("#nodes h3 >> visible=true");
+    await page.goForward();
+    await page.click("#from-node");
+    await page.waitForSelector("text=lonely.bin");
+    assertEquals(await page.isVisible("#from-node"), false);
+    assertEquals(errors, []);
+  },
+);
+
+testInBrowser(
   "axe-core finds nothing on any view, light and dark, with and without script",
   async () => {
     await using at = host({

@@ -146,7 +146,7 @@ function inMib(count: number): string {
 
 /**
  * Readers of one address that take nothing, and the requests of another address
- * meanwhile.
+ * meanwhile, and of their own.
  */
 async function crowd(film: URL, gateway: number): Promise<void> {
   const at = { host: film.hostname, port: Number(film.port) };
@@ -158,23 +158,29 @@ async function crowd(film: URL, gateway: number): Promise<void> {
     slow.push(client);
     await client.send(`${head}\r\n\r\n`).catch(() => {}); // it was refused
   }
-  const seconds: number[] = [];
-  let served = 0;
-  for (let n = 0; n < HONEST_REQUESTS; n++) {
-    const from = performance.now();
-    const range = `Range: bytes=${n * MIB}-${n * MIB + 9}\r\nConnection: close`;
-    const status = await statusFrom("127.0.0.2", at, `${head}\r\n${range}`);
-    if (status === 206) served++;
-    seconds.push((performance.now() - from) / 1_000);
+  for (
+    const [whose, address] of [["another", "127.0.0.2"], ["their", "127.0.0.1"]]
+  ) {
+    const seconds: number[] = [];
+    let served = 0;
+    for (let n = 0; n < HONEST_REQUESTS; n++) {
+      const from = performance.now();
+      const range = `Range: bytes=${n * MIB}-${
+        n * MIB + 9
+      }\r\nConnection: close`;
+      const status = await statusFrom(address!, at, `${head}\r\n${range}`);
+      if (status === 206) served++;
+      seconds.push((performance.now() - from) / 1_000);
+    }
+    seconds.sort((a, b) => a - b);
+    const p95 = seconds[Math.floor(seconds.length * 0.95)]!;
+    say(
+      `beside ${SLOW_READERS} readers that take nothing, from ${whose} address: ${served} of ${HONEST_REQUESTS} requests served, 95 % within ${
+        p95.toFixed(3)
+      } s; peak memory ${inMib(await peakBytesOf([gateway]))}`,
+    );
   }
-  seconds.sort((a, b) => a - b);
-  const p95 = seconds[Math.floor(seconds.length * 0.95)]!;
   for (const client of slow) client[Symbol.dispose]();
-  say(
-    `beside ${SLOW_READERS} readers that take nothing: ${served} of ${HONEST_REQUESTS} requests served, 95 % within ${
-      p95.toFixed(3)
-    } s; peak memory ${inMib(await peakBytesOf([gateway]))}`,
-  );
 }
 
 async function main(): Promise<number> {

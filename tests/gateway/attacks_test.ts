@@ -38,7 +38,10 @@ for (
 ) {
   Deno.test(`DNS rebinding: Host ${JSON.stringify(host)} is ${isServed ? "served" : "refused"}`, () => {
     const headers = new Map([["host", host]]);
-    const refusal = refusalOf({ method: "GET", headers }, OWN);
+    const refusal = refusalOf({ method: "GET", headers }, {
+      names: OWN,
+      origins: [],
+    });
     assertEquals(refusal?.status, isServed ? undefined : 421);
   });
 }
@@ -95,7 +98,8 @@ for (
     const headers = new Map(
       Object.entries({ host: "127.0.0.1:8080", ...fields }),
     );
-    const refusal = refusalOf({ method, headers }, []);
+    const guard = { names: [], origins: [] };
+    const refusal = refusalOf({ method, headers }, guard);
     assertEquals(refusal?.status, isServed ? undefined : 403);
   });
 }

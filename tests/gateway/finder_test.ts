@@ -2,25 +2,30 @@
 
 import { assertEquals } from "@std/assert";
 import { seededRandom } from "../_random.ts";
-import {
-  Finder,
-  fold,
-  orderKey,
-  placesOf,
-  termsOf,
-} from "../../lib/gateway/page/finder.js";
+import { Finder, placesOf, termsOf } from "../../lib/gateway/page/finder.js";
+import { fold, orderKey, sortedOrder } from "../../lib/gateway/page/order.js";
+import { readList } from "../../lib/gateway/page/list_text.js";
 
 type Wanted = Parameters<Finder["view"]>[0];
 type File = [string, number, number, number[], number];
 
 const ALL: Wanted = {
-  ...{ query: "", folder: "", column: "", descending: false, mark: "" },
+  ...{
+    query: "",
+    folder: "",
+    column: "",
+    descending: false,
+    mark: "",
+    node: "",
+  },
 };
+
+const NODES = [{ id: "a", name: "nas" }, { id: "b", name: "laptop" }];
 
 function finderOf(files: readonly (string | File)[]): Finder {
   const finder = new Finder();
-  finder.load({
-    nodes: [{ id: "a", name: "nas" }, { id: "b", name: "laptop" }],
+  load(finder, {
+    nodes: NODES,
     files: files.map((file) =>
       typeof file === "string" ? [file, 10, 1_000, [0], 0] : file
     ),
@@ -28,13 +33,22 @@ function finderOf(files: readonly (string | File)[]): Finder {
   return finder;
 }
 
-/** A view, and between how many pauses it was made. */
-function viewOf(finder: Finder, wanted: Partial<Wanted>) {
-  const steps = finder.view({ ...ALL, ...wanted });
+/** Goes through steps to their end. */
+function finished<T>(steps: Generator<void, T>) {
   for (let pauses = 0;; pauses++) {
     const step = steps.next();
-    if (step.done) return { view: step.value, pauses };
+    if (step.done) return { value: step.value, pauses };
   }
+}
+
+function load(finder: Finder, list: Parameters<Finder["load"]>[0]): void {
+  finished(finder.load(list));
+}
+
+/** A view, and between how many pauses it was made. */
+function viewOf(finder: Finder, wanted: Partial<Wanted>) {
+  const { value, pauses } = finished(finder.view({ ...ALL, ...wanted }));
+  return { view: value, pauses };
 }
 
 function namesIn(finder: Finder, wanted: Partial<Wanted>): string[] {
@@ -129,6 +143,28 @@ Deno.test("Finder shows what only one node has, and what differs, below a folder
   assertEquals(view.marks, { only: 2, differs: 1 }, "of all, to switch");
 });
 
+Deno.test("Finder shows the files of one node: folders, a search, and what it counts", () => {
+  const finder = finderOf([
+    ["a/x", 1, 1, [0], 1],
+    ["a/y", 2, 1, [0, 1], 0],
+    ["b/x", 4, 1, [0], 1],
+    ["x", 8, 1, [1], 1],
+  ]);
+  assertEquals(namesIn(finder, { node: "a" }), ["a/", "b/"]);
+  assertEquals(namesIn(finder, { node: "b" }), ["a/", "x"]);
+  assertEquals(namesIn(finder, { node: "b", folder: "a/" }), ["a/y"]);
+  assertEquals(namesIn(finder, { node: "b", query: "x" }), ["x"]);
+  assertEquals(namesIn(finder, { query: "x" }), ["a/x", "b/x", "x"]);
+  const { view } = viewOf(finder, { node: "b" });
+  const { files, bytes, marks, on } = view;
+  assertEquals({ files, bytes, marks, on }, {
+    ...{ files: 2, bytes: 10, on: "laptop" },
+    marks: { only: 1, differs: 0 },
+  });
+  assertEquals(namesIn(finder, { node: "gone" }), []);
+  assertEquals(viewOf(finder, { node: "gone" }).view.on, "gone");
+});
+
 Deno.test("Finder pauses at least every 10,000 names, and finds all of 100,000", () => {
   const names = Array.from(
     { length: 100_000 },
@@ -166,15 +202,18 @@ Deno.test("Finder finds the same whatever was searched before", () => {
       query: one(["", "n", "no", "not", "note 1", "1", "12", "2 not", "t n"]),
       folder: one(["", "a/", "b/"]),
       mark: one(["", "differs"] as const),
+      node: one(["", "a", "b"]),
     };
-    if (round % 50 === 49) used.load({ nodes: [], files: files.slice(round) });
+    if (round % 50 === 49) {
+      load(used, { nodes: NODES, files: files.slice(round) });
+    }
     const left = round < 49 ? files : files.slice(round - (round + 1) % 50);
     assertEquals(namesIn(used, wanted), namesIn(freshOf(left), wanted));
   }
 
   function freshOf(list: File[]): Finder {
     const fresh = new Finder();
-    fresh.load({ nodes: [], files: list });
+    load(fresh, { nodes: NODES, files: list });
     return fresh;
   }
 });
@@ -182,7 +221,10 @@ Deno.test("Finder finds the same whatever was searched before", () => {
 Deno.test("Finder marks nothing as only here where there is one node", () => {
   const finder = new Finder();
   const nodes = [{ id: "a", name: "nas" }];
-  finder.load({ nodes, files: [["x", 1, 1, [0], 1], ["y", 1, 1, [0], 2]] });
+  load(finder, {
+    nodes,
+    files: [["x", 1, 1, [0], 1], ["y", 1, 1, [0], 2]],
+  });
   const { view } = viewOf(finder, {});
   assertEquals(view.marks, { only: 0, differs: 1 });
   assertEquals(view.rows(0, 2).map(({ mark }) => mark), ["", "differs"]);
@@ -205,7 +247,68 @@ Deno.test("fold keeps every place of a text, whatever its letters", () => {
     assertEquals(fold(text).length, text.length, text);
   }
   assertEquals(fold("ÄÖÜ Éa"), "aou ea");
-  assertEquals(orderKey("A2/b") < orderKey("a10/b"), true);
+});
+
+Deno.test("orderKey orders numbers by their values, however many digits they have", () => {
+  const ordered = [
+    ...["a/x", "a b", "a-", "a0", "a2/b", "a007", "a10/b", "a99999999"],
+    ...["a123456789", "a1234567890123456789", "a12345678901234567890", "ab"],
+  ];
+  const keys = ordered.map(orderKey);
+  assertEquals(keys.toSorted(), keys);
+  assertEquals(orderKey("img02.jpg"), orderKey("img2.jpg"));
+});
+
+Deno.test("sortedOrder is that of a sort that keeps equal keys as they come, in slices", () => {
+  const random = seededRandom(23);
+  for (const length of [0, 1, 9, 10, 11, 100, 137]) {
+    const keys = Array.from({ length }, () => `${Math.floor(random() * 40)}`);
+    const expected = [...keys.keys()].sort((a, b) =>
+      keys[a]! < keys[b]! ? -1 : keys[a]! > keys[b]! ? 1 : a - b
+    );
+    const { value, pauses } = finished(sortedOrder(keys, 10));
+    assertEquals([...value], expected);
+    assertEquals(pauses >= length / 10, true);
+  }
+});
+
+Deno.test("Finder takes a list in slices of 2,000 names, and is searched in the one before meanwhile", () => {
+  const finder = finderOf(["old 1", "old 2"]);
+  const files = Array.from(
+    { length: 100_000 },
+    (_, index): File => [`new ${index}`, 1, 1, [0], 0],
+  );
+  const steps = finder.load({ nodes: [], files });
+  let pauses = 0;
+  while (!steps.next().done) {
+    if (pauses++ % 100 === 0) {
+      assertEquals(namesIn(finder, { query: "1" }), ["old 1"]);
+    }
+  }
+  assertEquals(pauses > 3 * 50, true, `${pauses}`);
+  assertEquals(
+    viewOf(finder, { query: "1" }).view.rows(0, 2).map(
+      ({ name }) => name,
+    ),
+    ["new 1", "new 10"],
+  );
+});
+
+Deno.test("readList reads a list in slices, whatever its names are", () => {
+  const names = ["a],\n[", '],\n["b', "c]", "\n]}", "d\u2028"];
+  const files = Array.from({ length: 9_000 }, (_, index): File =>
+    [
+      ...[`${names[index % names.length]} ${index}`, index, 1, [0], 1],
+    ] as unknown as File);
+  for (const list of [files, files.slice(0, 1), []]) {
+    const head = { v: 1, complete: true, nodes: [{ id: "a", name: "],\n" }] };
+    const rows = list.map((row) => JSON.stringify(row)).join(",\n");
+    const start = JSON.stringify(head).slice(0, -1);
+    const text = `${start},"files":[\n${rows}\n]}\n`;
+    const { value, pauses } = finished(readList(text));
+    assertEquals(value, { ...head, files: list });
+    assertEquals(pauses, Math.ceil(rows.length / 200_000));
+  }
 });
 
 Deno.test("placesOf marks each word where it stands, the last part first", () => {

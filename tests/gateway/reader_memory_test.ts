@@ -40,3 +40,11 @@ Deno.test("ReaderMemory uses buffers again, and keeps no more of them than one w
   for (let n = 0; n < 9; n++) memory.giveBack(new Uint8Array(MIB));
   assertEquals(memory.idleBytes, 2 * MIB);
 });
+
+Deno.test("ReaderMemory frees a buffer at once, once, and what still reads from it sees nothing of another reader", () => {
+  const memory = new ReaderMemory(LIMITS);
+  const part = memory.take(700 * KIB);
+  ReaderMemory.free(part);
+  ReaderMemory.free(part);
+  assertEquals([part.length, memory.idleBytes], [0, 0]);
+});

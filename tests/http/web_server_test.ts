@@ -198,7 +198,9 @@ Deno.test("Web holds webConnectionCount connections: one that waits gives way", 
 for (const [webStalledMs, isServed] of [[0, true], [60_000, false]] as const) {
   Deno.test(`Web lets a connection that has stalled for webStalledMs give way: ${isServed}`, async () => {
     await using server = await serve({
-      limits: { webConnectionCount: 1, webStalledMs },
+      limits: {
+        ...{ webConnectionCount: 1, webStalledMs, webOwnStalledMs: 600_000 },
+      },
     });
     using slow = await WebClient.to(server.address);
     await slow.send("GET /endless HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -210,9 +212,37 @@ for (const [webStalledMs, isServed] of [[0, true], [60_000, false]] as const) {
   });
 }
 
+for (
+  const [webOwnStalledMs, status] of [[0, 200], [600_000, 0]] as const
+) {
+  Deno.test(`Web answers a client with ${status} whose own address holds every connection, with webOwnStalledMs of ${webOwnStalledMs}`, async () => {
+    await using server = await serve({
+      limits: { webConnectionCount: 4, webStalledMs: 600_000, webOwnStalledMs },
+    });
+    const slow: WebClient[] = [];
+    for (let n = 0; n < 4; n++) {
+      const client = await WebClient.to(server.address);
+      slow.push(client);
+      await client.send("GET /endless HTTP/1.1\r\nHost: a\r\n\r\n");
+      await client.take(1_000);
+    }
+    const request = "GET /one HTTP/1.1\r\nHost: a";
+    for (let n = 0; n < 9; n++) {
+      assertEquals(
+        await statusFrom("127.0.0.1", server.address, request),
+        status,
+      );
+    }
+    for (const client of slow) client[Symbol.dispose]();
+  });
+}
+
 Deno.test("Web serves another address while one holds every connection and takes nothing", async () => {
   await using server = await serve({
-    limits: { webConnectionCount: 4, webStalledMs: 600_000 },
+    limits: {
+      ...{ webConnectionCount: 4, webStalledMs: 600_000 },
+      webOwnStalledMs: 600_000,
+    },
   });
   const slow: WebClient[] = [];
   for (let n = 0; n < 4; n++) {

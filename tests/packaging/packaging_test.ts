@@ -7,7 +7,7 @@ import { assert, assertEquals } from "@std/assert";
 import { join } from "@std/path";
 import { PROTOCOL_VERSION } from "../../lib/base/version.ts";
 import { parseCommandLine } from "../../lib/cli/options/command_line.ts";
-import { NODE, RELAY } from "../../lib/cli/options/command_table.ts";
+import { CLIENT, NODE, RELAY } from "../../lib/cli/options/command_table.ts";
 import { planOf } from "../../packaging/p2p/plan.ts";
 import { ANNOUNCE_PORT } from "../../lib/protocol/announcement.ts";
 import { tempShare } from "../_temp_share.ts";
@@ -125,6 +125,7 @@ Deno.test("The Avahi service names the relay's usual port, and is well-formed", 
 const USER_UNITS = {
   "p2p-relay.service": { script: "relay.ts", words: ["--log", "text"] },
   "p2p-share.service": { script: "peer_node.ts", words: ["--log", "text"] },
+  "p2p-gateway.service": { script: "peer_client.ts", words: ["gateway"] },
 };
 
 for (const [name, { script, words }] of Object.entries(USER_UNITS)) {
@@ -135,7 +136,7 @@ for (const [name, { script, words }] of Object.entries(USER_UNITS)) {
     const plan = await planOf(typed, around(REMEMBERED));
     assertEquals(plan.script, script);
     for (const word of words) assert(plan.args.includes(word), word);
-    const spec = script === "relay.ts" ? RELAY : NODE;
+    const spec = { "relay.ts": RELAY, "peer_node.ts": NODE }[script] ?? CLIENT;
     parseCommandLine(plan.args, spec); // throws for an unknown option
   });
 

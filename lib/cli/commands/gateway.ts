@@ -79,7 +79,9 @@ async function gatewayOptions(
     );
   }
   const names = line.get("gateway-host");
-  return { ...client, listen, inClear, ...given({ tls, token, names }) };
+  const origins = line.get("gateway-cors");
+  const more = given({ tls, token, names, origins });
+  return { ...client, listen, inClear, ...more };
 }
 
 /** `[HOST:]PORT`; only this machine can connect where no host is given. */

@@ -96,6 +96,14 @@ export const GATEWAY_ROWS = {
     parse: values.lines,
     help: "host name that is accepted; repeatable",
   },
+  "gateway-cors": {
+    roles: ["client"],
+    commands: ["gateway"],
+    value: "ORIGIN",
+    isRepeated: true,
+    parse: values.lines,
+    help: "site whose scripts may read; repeat it",
+  },
   "gateway-plaintext": {
     roles: ["client"],
     commands: ["gateway"],

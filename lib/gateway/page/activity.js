@@ -2,6 +2,8 @@
 /// <reference lib="dom" />
 /** The nodes, and the transfers as they run. */
 
+import { folderAddress } from "./address.js";
+import { marked } from "./cells.js";
 import { byId, h, icon, KeptItems, ROOT, svg } from "./dom.js";
 import { counted, formatAgo, formatBytes, kindOf } from "./formats.js";
 import { Rates } from "./rates.js";
@@ -29,6 +31,7 @@ const STATES = {
 
 export class Activity {
   #section = "";
+  #open;
   #nodes = new KeptItems(byId("node-list"));
   #transfers = new KeptItems(byId("transfer-list"));
   #rates = new Rates();
@@ -36,6 +39,11 @@ export class Activity {
   #nodesTimer;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #transfersTimer;
+
+  /** @param {{ open: (node: string) => void }} options what shows the files of a node */
+  constructor({ open }) {
+    this.#open = open;
+  }
 
   /**
    * Keeps a section up to date while it is shown.
@@ -76,11 +84,11 @@ export class Activity {
       /** @type {{ nodes: NodeTold[], nowMs?: number }} */
       const { nodes, nowMs = Date.now() } = await answer.json();
       byId("node-summary").textContent = nodes.length === 0
-        ? "The relay lists no node."
+        ? "No node is listed yet. Those that start appear here by themselves."
         : counted(nodes.length, "node");
       this.#nodes.show(nodes.map((node) => ({
         key: JSON.stringify([node, agoOf(node, nowMs)]),
-        make: () => nodeItem(node, nowMs),
+        make: () => nodeItem(node, { nowMs, open: this.#open }),
       })));
     } catch (error) {
       byId("node-summary").textContent = `Cannot list nodes: ${wordsOf(error)}`;
@@ -163,15 +171,25 @@ function agoOf({ lastSeenMs }, nowMs) {
 
 /**
  * @param {NodeTold} node
- * @param {number} nowMs
+ * @param {{ nowMs: number, open: (node: string) => void }} options
  */
-function nodeItem(node, nowMs) {
+function nodeItem(node, { nowMs, open }) {
   const { id, name, host, port, path, files, error } = node;
   const isDirect = path === "direct";
+  const link = h(
+    "a",
+    { href: folderAddress("", id), title: `Show the files of ${name}` },
+    name,
+  );
+  link.addEventListener("click", (event) => {
+    if (event.ctrlKey || event.metaKey || event.shiftKey) return; // a new tab
+    event.preventDefault();
+    open(id);
+  });
   const item = h(
     "li",
     { class: error === undefined ? "" : "failed" },
-    h("h3", {}, name, h("code", { title: id }, id.slice(0, 8))),
+    h("h3", {}, link, h("code", { title: id }, id.slice(0, 8))),
     h(
       "p",
       {},
@@ -187,7 +205,11 @@ function nodeItem(node, nowMs) {
         {},
         agoOf(node, nowMs),
       ),
-      h("span", { class: "address" }, `${host}:${port}`),
+      h(
+        "span",
+        { class: "address" },
+        host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`,
+      ),
     ),
   );
   if (error !== undefined) item.append(h("p", { class: "alert" }, error));
@@ -218,7 +240,7 @@ function transferItem(transfer, { points, most, now }) {
       "h3",
       {},
       icon(kindOf(name)),
-      h("span", { class: "words", title: name }, name),
+      h("span", { class: "words", title: name }, ...marked(name, [])),
     ),
     most === 0 ? undefined : plot(points, most, `Bytes a second of ${name}`),
     bar,

@@ -6,25 +6,17 @@
  */
 
 import { Activity } from "./activity.js";
-import { byId, h, icon, ROOT } from "./dom.js";
-import {
-  counted,
-  fileUrl,
-  formatAgo,
-  formatBytes,
-  formatCount,
-  formatDate,
-  kindOf,
-} from "./formats.js";
-import { placesOf, termsOf } from "./finder.js";
+import { addressOf, folderAddress, wantedIn } from "./address.js";
+import { cellsOf } from "./cells.js";
+import { byId, h, icon } from "./dom.js";
+import { counted, formatAgo, formatBytes, formatCount } from "./formats.js";
+import { termsOf } from "./finder.js";
 import { RowList } from "./list.js";
 import { Preview } from "./preview.js";
 
 /**
  * @typedef {import("./finder.js").Row} Row
  * @typedef {import("./finder.js").Wanted} Wanted
- * @typedef {import("./finder.js").Column} Column
- * @typedef {import("./finder.js").Mark} Mark
  * @typedef {import("./worker.js").ViewTold} ViewTold
  * @typedef {import("./worker.js").ListTold} ListTold
  */
@@ -36,8 +28,6 @@ const COLUMNS = /** @type {const} */ ([
   ["date", "Modified", true],
   ["nodes", "On", true],
 ]);
-const FOLDER = new URL("files/", ROOT).pathname;
-
 const search = /** @type {HTMLInputElement} */ (byId("q"));
 const summary = byId("summary");
 const problem = byId("problem");
@@ -71,8 +61,8 @@ const table = h(
 
 const list = new RowList({
   body,
-  cells,
-  manner: () => JSON.stringify([terms(), wanted.folder]),
+  cells: (row) => cellsOf(row, { ...wanted, terms: terms() }),
+  manner: () => JSON.stringify([terms(), wanted.folder, wanted.node]),
   ask: (from, to) => worker.postMessage({ kind: "rows", id: asked, from, to }),
   open: (row, index) => open(row, index),
   leave: () => search.focus(),
@@ -84,55 +74,18 @@ const preview = new Preview({
 });
 
 /**
- * The view that an address stands for.
- * @param {URL | Location} address
- * @returns {Wanted}
- */
-function wantedIn({ pathname, search }) {
-  const terms = new URLSearchParams(search);
-  const [column = "", direction] = (terms.get("sort") ?? "").split("-");
-  const mark = terms.get("mark") ?? "";
-  let folder = "";
-  try {
-    if (pathname.startsWith(FOLDER)) {
-      folder = decodeURIComponent(pathname.slice(FOLDER.length));
-    }
-  } catch {
-    folder = ""; // no address of ours
-  }
-  return {
-    folder,
-    query: terms.get("q") ?? "",
-    column: COLUMNS.some(([name]) => name === column)
-      ? /** @type {Column} */ (column)
-      : "",
-    descending: direction === "down",
-    mark: mark === "only" || mark === "differs" ? mark : "",
-  };
-}
-
-/** @param {Wanted} wanted */
-function addressOf({ folder, query, column, descending, mark }) {
-  const terms = new URLSearchParams();
-  if (query !== "") terms.set("q", query);
-  if (column !== "") terms.set("sort", column + (descending ? "-down" : ""));
-  if (mark !== "") terms.set("mark", mark);
-  const url = folder === "" ? new URL(ROOT) : new URL(fileUrl(folder, ROOT));
-  url.search = terms.toString();
-  return url.href;
-}
-
-/**
  * Shows another view.
  * @param {Partial<Wanted>} change
  * @param {{ isNew?: boolean }} [options] whether the browser's Back leads here
  */
 function go(change, { isNew = true } = {}) {
   wanted = { ...wanted, ...change };
-  showFiles();
   clearTimeout(addressTimer);
-  if (isNew) history.pushState(null, "", addressOf(wanted));
-  else {
+  if (isNew) {
+    history.pushState(null, "", addressOf(wanted));
+    showSection();
+  } else {
+    showFiles();
     // Browsers allow so many changes of the address, and people type quicker.
     const write = () => history.replaceState(null, "", addressOf(wanted));
     addressTimer = setTimeout(write, 250);
@@ -181,101 +134,20 @@ function neighbour(index, by) {
   return undefined;
 }
 
-/**
- * The cells of a row.
- * @param {Row} row
- */
-function cells(row) {
-  const { name, isFolder, size, modifiedMs, nodes, files, mark } = row;
-  const shown = name.slice(terms().length > 0 ? 0 : wanted.folder.length);
-  const link = h("a", {
-    href: isFolder
-      ? addressOf({ ...BLANK, folder: name })
-      : fileUrl(name, ROOT),
-    tabindex: -1,
-  });
-  link.append(...marked(shown));
-  const on = isFolder
-    ? counted(files, "file")
-    : nodes.length > 2
-    ? `${nodes.length} nodes`
-    : nodes.join(", ");
-  return [
-    h(
-      "div",
-      { class: "name", role: "cell" },
-      icon(isFolder ? "folder" : kindOf(name)),
-      h("span", { class: "words", title: name }, link),
-      mark === "" ? undefined : h("span", {
-        class: `mark ${mark}`,
-        title: mark === "only"
-          ? "only one node has this file"
-          : "nodes have different contents under this name",
-      }, mark),
-    ),
-    h("div", {
-      class: "size",
-      role: "cell",
-      title: `${formatCount(size)} bytes`,
-    }, formatBytes(size)),
-    h(
-      "div",
-      { class: "date", role: "cell" },
-      h(
-        "time",
-        { datetime: new Date(modifiedMs).toISOString() },
-        formatDate(modifiedMs),
-      ),
-    ),
-    h("div", { class: "on", role: "cell", title: nodes.join(", ") }, on),
-  ];
-}
-
-/** @type {Wanted} */
-const BLANK = {
-  ...{ folder: "", query: "", column: "", descending: false, mark: "" },
-};
-
 function terms() {
   return termsOf(wanted.query);
 }
 
-/**
- * A name with its folder quieter, and what was searched marked.
- * @param {string} name
- */
-function marked(name) {
-  const folderEnd = name.lastIndexOf("/", name.length - 2) + 1;
-  const places = placesOf(name, terms());
-  /** @type {HTMLElement[]} */
-  const parts = [];
-  /** @type {[number, number, string][]} */
-  const spans = [[0, folderEnd, "in"], [folderEnd, name.length, "base"]];
-  for (const [start, end, kind] of spans) {
-    if (start === end) continue;
-    const part = h("span", { class: kind });
-    let at = start;
-    for (const [from, to] of places) {
-      const [left, right] = [Math.max(from, start), Math.min(to, end)];
-      if (left >= right) continue;
-      part.append(name.slice(at, left), h("mark", {}, name.slice(left, right)));
-      at = right;
-    }
-    part.append(name.slice(at, end));
-    parts.push(part);
-  }
-  return parts;
-}
-
 /** What stands above the list; it is not made again while it stays the same. */
-const above = { folder: "?", order: "?" };
+const above = { place: "?", order: "?" };
 
 function drawPath() {
   const names = wanted.folder.split("/").filter((part) => part !== "");
   const here = names.at(-1) ?? "All files";
   document.title = `${wanted.query === "" ? here : wanted.query} · relay-p2p`;
-  if (above.folder === wanted.folder) return;
-  above.folder = wanted.folder;
+  const place = JSON.stringify([wanted.folder, wanted.node]);
+  if (above.place === place) return;
+  above.place = place;
   const parts = [{ name: "All files", folder: "" }];
   names.forEach((name, index) =>
     parts.push({ name, folder: names.slice(0, index + 1).join("/") + "/" })
@@ -283,7 +155,7 @@ function drawPath() {
   byId("path").replaceChildren(...parts.map(({ name, folder }, index) => {
     const isHere = index === parts.length - 1;
     const link = h("a", {
-      href: addressOf({ ...BLANK, folder }),
+      href: folderAddress(folder, wanted.node),
       "aria-current": isHere ? "page" : undefined,
     }, name);
     link.addEventListener("click", (event) => {
@@ -324,10 +196,10 @@ function drawHeads() {
 
 function drawSummary() {
   if (view === undefined) return;
-  const { files, bytes, marks } = view;
-  const found = wanted.query !== "" || wanted.mark !== "";
+  const { files, bytes, marks, on } = view;
+  const found = [wanted.query, wanted.mark, wanted.node].some((word) => word);
   const all = told === undefined ? files : told.files;
-  const words = files === 0 && found
+  const words = files === 0 && (wanted.query !== "" || wanted.mark !== "")
     ? "no file has such a name"
     : files === 0
     ? "no files here"
@@ -338,6 +210,13 @@ function drawSummary() {
     ? "; some nodes could not be asked"
     : "";
   summary.textContent = words + missing;
+  const from = byId("from-node");
+  from.hidden = wanted.node === "";
+  from.replaceChildren(
+    h("span", { class: "words" }, `on ${on}`),
+    icon("close"),
+  );
+  from.title = `Show the files of all nodes, not of ${on} alone`;
   for (const mark of /** @type {const} */ (["only", "differs"])) {
     const button = byId(`mark-${mark}`);
     const count = marks[mark];
@@ -376,6 +255,9 @@ worker.addEventListener("message", ({ data }) => {
   list.show(data.count, data.rows);
   table.setAttribute("aria-rowcount", String(data.count + 1));
   byId("none").hidden = data.count > 0;
+  byId("none-words").textContent = told?.files === 0
+    ? "No node shares a file yet. Those that do appear here by themselves."
+    : "Nothing to show.";
   drawSummary();
   // For tests and the curious: how long the answer took.
   table.dataset["ms"] = (performance.now() - askedAt).toFixed(1);
@@ -427,8 +309,19 @@ for (const mark of /** @type {const} */ (["only", "differs"])) {
   });
 }
 
+byId("from-node").addEventListener("click", () => {
+  go({ node: "" });
+  search.focus();
+});
+
 const SECTIONS = ["files", "nodes", "transfers"];
-const activity = new Activity();
+const activity = new Activity({
+  open: (node) => {
+    search.value = "";
+    go({ folder: "", query: "", mark: "", node });
+    list.goTo(0);
+  },
+});
 
 /** Shows the section that the address names. */
 function showSection() {

@@ -5,14 +5,16 @@
  * generator that can be left between two of them.
  */
 
+import { fold, orderKey, sortedOrder } from "./order.js";
+
 /**
  * @typedef {[name: string, size: number, modifiedMs: number, nodes: number[], flags: number]} ListedFile
  * @typedef {{ complete: boolean, nodes: { id: string, name: string }[], files: ListedFile[] }} FileList
  * @typedef {"name" | "size" | "date" | "nodes"} Column
  * @typedef {"" | "only" | "differs"} Mark
- * @typedef {{ query: string, folder: string, column: Column | "", descending: boolean, mark: Mark }} Wanted
+ * @typedef {{ query: string, folder: string, column: Column | "", descending: boolean, mark: Mark, node: string }} Wanted
  * @typedef {{ name: string, isFolder: boolean, size: number, modifiedMs: number, nodes: string[], files: number, mark: Mark }} Row
- * @typedef {{ count: number, files: number, folders: number, bytes: number, marks: { only: number, differs: number }, rows: (from: number, to: number) => Row[] }} View
+ * @typedef {{ count: number, files: number, folders: number, bytes: number, marks: { only: number, differs: number }, on: string, rows: (from: number, to: number) => Row[] }} View
  */
 
 /** Bits of a file's flags. */
@@ -20,25 +22,8 @@ export const FLAGS = { only: 1, differs: 2 };
 
 /** Names that are looked at between two pauses: a few milliseconds of work. */
 const SLICE = 10_000;
-
-/**
- * Small letters without accents, one code unit for each of the text, so that a
- * place in one is a place in the other.
- * @param {string} text
- */
-export function fold(text) {
-  const small = text.toLowerCase();
-  // deno-lint-ignore no-control-regex
-  if (/^[\x00-\x7f]*$/.test(text)) return small;
-  let folded = "";
-  for (let at = 0; at < text.length; at++) {
-    const unit = text[at] ?? "";
-    const base = unit.normalize("NFD")[0] ?? unit;
-    const letter = base.toLowerCase();
-    folded += letter.length === 1 ? letter : unit;
-  }
-  return folded;
-}
+/** Names that are put in order between two pauses, which is more work. */
+const LOAD_SLICE = 2_000;
 
 /**
  * The words of a query, all of which a name must contain.
@@ -92,14 +77,14 @@ export class Finder {
   #sizes = new Float64Array();
   /** Flags of each file. */
   #marks = new Uint8Array();
-  /** @type {string[]} */
+  /** @type {readonly { id: string, name: string }[]} */
   #nodes = [];
   /** Flags that say something: with one node, all files are only there. */
   #flags = FLAGS.only | FLAGS.differs;
   /**
    * What the last search found, in the order of names, and for which terms: a
    * longer query finds no other files.
-   * @type {{ terms: readonly string[], folder: string, files: readonly number[] } | undefined}
+   * @type {{ terms: readonly string[], folder: string, node: string, files: readonly number[] } | undefined}
    */
   #found;
 
@@ -109,27 +94,47 @@ export class Finder {
   }
 
   /**
-   * Takes a list in place of the one before.
+   * Takes a list in place of the one before, once all of it is in order. Yields
+   * between slices, in which the list before can be searched.
    * @param {Pick<FileList, "nodes" | "files">} list
+   * @returns {Generator<void, void>}
    */
-  load({ nodes, files }) {
-    this.#nodes = nodes.map(({ name }) => name);
-    this.#flags = FLAGS.differs | (nodes.length > 1 ? FLAGS.only : 0);
+  *load({ nodes, files }) {
+    /** @type {string[]} */
+    const unordered = [];
+    /** @type {string[]} */
+    const keys = [];
+    for (const [name] of files) {
+      const text = fold(name);
+      unordered.push(text);
+      keys.push(orderKey(text));
+      if (keys.length % LOAD_SLICE === 0) yield;
+    }
+    const order = yield* sortedOrder(keys, LOAD_SLICE);
+    const flags = FLAGS.differs | (nodes.length > 1 ? FLAGS.only : 0);
+    /** @type {ListedFile[]} */
+    const ordered = [];
+    /** @type {string[]} */
+    const folded = [];
+    const lastParts = new Uint32Array(files.length);
+    const sizes = new Float64Array(files.length);
+    const marks = new Uint8Array(files.length);
+    for (let at = 0; at < files.length; at++) {
+      if (at % LOAD_SLICE === LOAD_SLICE - 1) yield;
+      const from = order[at] ?? 0;
+      const file = files[from] ?? NO_FILE;
+      ordered.push(file);
+      folded.push(unordered[from] ?? "");
+      lastParts[at] = file[0].lastIndexOf("/") + 1;
+      sizes[at] = file[1];
+      marks[at] = file[4] & flags;
+    }
+    this.#nodes = nodes;
+    this.#flags = flags;
     this.#found = undefined;
-    const keys = files.map(([name]) => orderKey(name));
-    const order = Uint32Array.from(files.keys());
-    order.sort((a, b) => compare(keys[a] ?? "", keys[b] ?? "") || a - b);
-    this.#files = Array.from(order, (at) => files[at] ?? NO_FILE);
-    this.#folded = this.#files.map(([name]) => fold(name));
-    this.#sizes = Float64Array.from(this.#files, ([, size]) => size);
-    this.#marks = Uint8Array.from(
-      this.#files,
-      ([, , , , flags]) => flags & this.#flags,
-    );
-    this.#lastParts = Uint32Array.from(
-      this.#files,
-      ([name]) => name.lastIndexOf("/") + 1,
-    );
+    this.#files = ordered;
+    this.#folded = folded;
+    [this.#sizes, this.#marks, this.#lastParts] = [sizes, marks, lastParts];
   }
 
   /**
@@ -138,11 +143,16 @@ export class Finder {
    * @returns {Generator<void, View>}
    */
   *view(wanted) {
-    const { query, folder, column, descending, mark } = wanted;
+    const { query, column, descending, mark, node } = wanted;
     const terms = termsOf(query);
+    const at = this.#nodes.findIndex(({ id }) => id === node);
+    const isOn = node === ""
+      ? () => true
+      : /** @param {number} file */ (file) =>
+        this.#files[file]?.[3].includes(at) ?? false;
     const found = terms.length > 0 || mark !== ""
-      ? yield* this.#matches(terms, folder, mark)
-      : yield* this.#children(folder);
+      ? yield* this.#matches(terms, wanted, isOn)
+      : yield* this.#children(wanted, isOn);
     const { files, folders, marks } = found;
     const ordered = this.#ordered(files, { column, descending });
     const groups = orderFolders(folders, { column, descending });
@@ -155,6 +165,7 @@ export class Finder {
       folders: groups.length,
       files: groups.reduce((sum, group) => sum + group.files, files.length),
       marks,
+      on: this.#nodes[at]?.name ?? node,
       rows: (from, to) => {
         const rows = groups.slice(from, to);
         const start = Math.max(0, from - groups.length);
@@ -170,15 +181,15 @@ export class Finder {
   /**
    * Files below a folder that contain all terms and have a mark, best first.
    * @param {readonly string[]} terms
-   * @param {string} folder
-   * @param {Mark} mark
+   * @param {Wanted} wanted
+   * @param {(file: number) => boolean} isOn whether the wanted node has a file
    */
-  *#matches(terms, folder, mark) {
+  *#matches(terms, { folder, mark, node }, isOn) {
     /** @type {number[][]} */
     const ranks = [[], [], [], []];
     const marks = { only: 0, differs: 0 };
     const flag = mark === "" ? 0 : FLAGS[mark];
-    const among = this.#foundBefore(terms, folder);
+    const among = this.#foundBefore(terms, { folder, node });
     /** @type {number[]} */
     const all = [];
     const count = among?.length ?? this.#files.length;
@@ -186,7 +197,7 @@ export class Finder {
       if (at % SLICE === SLICE - 1) yield;
       const index = among?.[at] ?? at;
       const folded = this.#folded[index] ?? "";
-      if (!hasAll(folded, terms)) continue;
+      if (!hasAll(folded, terms) || !isOn(index)) continue;
       if (folder !== "" && !this.#files[index]?.[0].startsWith(folder)) {
         continue;
       }
@@ -197,28 +208,30 @@ export class Finder {
       const rank = rankOf(folded, terms[0] ?? "", this.#lastParts[index] ?? 0);
       ranks[rank]?.push(index);
     }
-    this.#found = { terms, folder, files: all };
+    this.#found = { terms, folder, node, files: all };
     return { files: ranks.flat(), folders: [], marks };
   }
 
   /**
    * The files among which those with these terms are, if that is known.
    * @param {readonly string[]} terms
-   * @param {string} folder
+   * @param {Pick<Wanted, "folder" | "node">} wanted
    */
-  #foundBefore(terms, folder) {
+  #foundBefore(terms, { folder, node }) {
     const before = this.#found;
     const isNarrower = before !== undefined &&
       folder.startsWith(before.folder) &&
+      (before.node === "" || before.node === node) &&
       before.terms.every((old) => terms.some((term) => term.includes(old)));
     return isNarrower ? before.files : undefined;
   }
 
   /**
    * Files and folders that lie in a folder.
-   * @param {string} folder
+   * @param {Pick<Wanted, "folder">} wanted
+   * @param {(file: number) => boolean} isOn whether the wanted node has a file
    */
-  *#children(folder) {
+  *#children({ folder }, isOn) {
     /** @type {number[]} */
     const files = [];
     /** @type {Map<string, Row>} */
@@ -230,6 +243,7 @@ export class Finder {
       if (index % SLICE === SLICE - 1) yield;
       const file = this.#files[index];
       if (file === undefined || !file[0].startsWith(folder)) continue;
+      if (!isOn(index)) continue;
       const [name, size, modifiedMs] = file;
       const flags = this.#marks[index] ?? 0;
       if (flags !== 0) countMarks(marks, flags);
@@ -293,7 +307,7 @@ export class Finder {
       NO_FILE;
     return {
       ...{ name, isFolder: false, size, modifiedMs, files: 1 },
-      nodes: nodes.map((node) => this.#nodes[node] ?? "?"),
+      nodes: nodes.map((node) => this.#nodes[node]?.name ?? "?"),
       mark: flags & FLAGS.differs
         ? "differs"
         : flags & this.#flags & FLAGS.only
@@ -301,28 +315,6 @@ export class Finder {
         : "",
     };
   }
-}
-
-/**
- * A text whose order is the one that people expect: capitals and accents do not
- * matter, numbers go by their values, and a folder's files stand together.
- * @param {string} name
- */
-export function orderKey(name) {
-  const key = fold(name).replaceAll("/", "\u0000");
-  if (!/\d/.test(key)) return key;
-  return key.replaceAll(
-    /\d+/g,
-    (digits) => digits.replace(/^0+(?=\d)/, "").padStart(16, "0"),
-  );
-}
-
-/**
- * @param {string} a
- * @param {string} b
- */
-function compare(a, b) {
-  return a < b ? -1 : a > b ? 1 : 0;
 }
 
 /**

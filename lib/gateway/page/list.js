@@ -124,19 +124,29 @@ export class RowList {
     return this.#parts.body.getBoundingClientRect().top + scrollY;
   }
 
+  /** Rows above the window; negative where there is something else. */
+  #above() {
+    const { top } = this.#parts.body.getBoundingClientRect();
+    return Math.floor(-top / this.#height);
+  }
+
   /** What stays at the top of the window, above the rows. */
   #headHeight() {
     const style = getComputedStyle(document.documentElement);
     return parseFloat(style.getPropertyValue("--head")) || 0;
   }
 
+  /** Draws what is in sight at once, and what is beyond the edges later. */
   #redraw() {
     const style = getComputedStyle(this.#parts.body);
     this.#height = parseFloat(style.getPropertyValue("--row")) || 44;
-    this.#parts.body.style.height = `${this.#count * this.#height}px`;
     const focused = indexOf(document.activeElement);
+    const above = this.#above(); // before anything changes, which costs more
     this.#takeAway();
-    this.#draw();
+    this.#parts.body.style.height = `${this.#count * this.#height}px`;
+    this.#draw({ above, spare: 0 });
+    // In the frame after the one that shows these.
+    requestAnimationFrame(() => setTimeout(() => this.#draw()));
     if (focused !== undefined && this.#count > 0) {
       this.#linkAt(Math.min(focused, this.#count - 1))?.focus({
         preventScroll: true,
@@ -150,7 +160,7 @@ export class RowList {
       const row = this.#rows.get(index);
       const top = this.#topOf(index);
       if (
-        row !== undefined && element.style.transform === top &&
+        row !== undefined && element.style.top === top &&
         this.#contents.get(element) === this.#contentOf(row)
       ) continue;
       element.remove();
@@ -165,7 +175,7 @@ export class RowList {
 
   /** @param {number} index */
   #topOf(index) {
-    return `translateY(${index * this.#height}px)`;
+    return `${index * this.#height}px`;
   }
 
   #drawSoon() {
@@ -177,11 +187,10 @@ export class RowList {
     });
   }
 
-  #draw() {
-    const first = Math.floor((scrollY - this.#top()) / this.#height) - SPARE;
-    const inSight = Math.ceil(innerHeight / this.#height) + 2 * SPARE;
-    const from = Math.max(0, Math.min(first, this.#count));
-    const to = Math.min(this.#count, Math.max(first + inSight, inSight));
+  #draw({ above = this.#above(), spare = SPARE } = {}) {
+    const inSight = Math.ceil(innerHeight / this.#height) + 1;
+    const from = Math.max(0, Math.min(above - spare, this.#count));
+    const to = Math.min(this.#count, Math.max(0, above + inSight + spare));
     for (const [index, element] of this.#shown) {
       const isKept = index === this.#current && element.contains(
         document.activeElement,
@@ -234,7 +243,7 @@ export class RowList {
     );
     this.#contents.set(element, this.#contentOf(row));
     element.dataset["index"] = String(index);
-    element.style.transform = this.#topOf(index);
+    element.style.top = this.#topOf(index);
     const link = element.querySelector("a");
     if (link !== null) link.tabIndex = index === this.#current ? 0 : -1;
     return element;

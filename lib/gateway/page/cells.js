@@ -1,0 +1,110 @@
+// @ts-check
+/// <reference lib="dom" />
+/** The cells of a row of the list. */
+
+import { folderAddress } from "./address.js";
+import { h, icon, ROOT } from "./dom.js";
+import {
+  counted,
+  fileUrl,
+  formatBytes,
+  formatCount,
+  formatDate,
+  kindOf,
+} from "./formats.js";
+import { placesOf } from "./finder.js";
+
+/**
+ * @typedef {import("./finder.js").Row} Row
+ * @typedef {{ terms: readonly string[], folder: string, node: string }} View what was searched, and where
+ */
+
+/** Cells of which copies are filled: making each element anew takes longer. */
+const BLANK = h(
+  "div",
+  {},
+  h(
+    "div",
+    { class: "name", role: "cell" },
+    icon(""),
+    h("span", { class: "words" }, h("a", { tabindex: -1 })),
+  ),
+  h("div", { class: "size", role: "cell" }),
+  h("div", { class: "date", role: "cell" }, h("time")),
+  h("div", { class: "on", role: "cell" }),
+);
+
+/**
+ * @param {Row} row
+ * @param {View} view
+ */
+export function cellsOf(row, view) {
+  const copy = /** @type {HTMLElement} */ (BLANK.cloneNode(true));
+  const [naming, size, date, on] =
+    /** @type {[HTMLElement, HTMLElement, HTMLElement, HTMLElement]} */ ([
+      ...copy.children,
+    ]);
+  fillName(naming, row, view);
+  size.title = `${formatCount(row.size)} bytes`;
+  size.textContent = formatBytes(row.size);
+  const time = /** @type {HTMLTimeElement} */ (date.firstElementChild);
+  time.dateTime = new Date(row.modifiedMs).toISOString();
+  time.textContent = formatDate(row.modifiedMs);
+  on.title = row.nodes.join(", ");
+  on.textContent = row.isFolder
+    ? counted(row.files, "file")
+    : row.nodes.length > 2
+    ? `${row.nodes.length} nodes`
+    : row.nodes.join(", ");
+  return [naming, size, date, on];
+}
+
+/**
+ * @param {HTMLElement} cell
+ * @param {Row} row
+ * @param {View} view
+ */
+function fillName(cell, { name, isFolder, mark }, { terms, folder, node }) {
+  const [symbol, words] = cell.children;
+  const use = symbol?.firstElementChild;
+  use?.setAttribute("href", `#i-${isFolder ? "folder" : kindOf(name)}`);
+  words?.setAttribute("title", name);
+  const link = /** @type {HTMLAnchorElement} */ (words?.firstElementChild);
+  link.href = isFolder ? folderAddress(name, node) : fileUrl(name, ROOT);
+  link.append(
+    ...marked(name.slice(terms.length > 0 ? 0 : folder.length), terms),
+  );
+  if (mark === "") return;
+  const title = mark === "only"
+    ? "only one node has this file"
+    : "nodes have different contents under this name";
+  cell.append(h("span", { class: `mark ${mark}`, title }, mark));
+}
+
+/**
+ * A name with its folder quieter, and what was searched marked.
+ * @param {string} name
+ * @param {readonly string[]} terms
+ */
+export function marked(name, terms) {
+  const folderEnd = name.lastIndexOf("/", name.length - 2) + 1;
+  const places = placesOf(name, terms);
+  /** @type {HTMLElement[]} */
+  const parts = [];
+  /** @type {[number, number, string][]} */
+  const spans = [[0, folderEnd, "in"], [folderEnd, name.length, "base"]];
+  for (const [start, end, kind] of spans) {
+    if (start === end) continue;
+    const part = h("span", { class: kind });
+    let at = start;
+    for (const [from, to] of places) {
+      const [left, right] = [Math.max(from, start), Math.min(to, end)];
+      if (left >= right) continue;
+      part.append(name.slice(at, left), h("mark", {}, name.slice(left, right)));
+      at = right;
+    }
+    part.append(name.slice(at, end));
+    parts.push(part);
+  }
+  return parts;
+}

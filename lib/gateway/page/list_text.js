@@ -1,0 +1,32 @@
+// @ts-check
+/**
+ * Reads the list of files, of which each file is a line, in slices: a list of
+ * 100,000 files takes long, and nothing else happens meanwhile. Pure.
+ */
+
+/** @typedef {import("./finder.js").FileList} FileList */
+
+/** Characters that are read between two pauses. */
+const SLICE_LENGTH = 200_000;
+
+/**
+ * Yields between slices.
+ * @param {string} text
+ * @returns {Generator<void, FileList>}
+ */
+export function* readList(text) {
+  const lines = text.indexOf("\n") + 1;
+  /** @type {FileList} */
+  const list = JSON.parse(`${text.slice(0, lines)}]}`);
+  const end = text.lastIndexOf("\n]");
+  for (let at = lines; at < end;) {
+    const cut = text.indexOf(",\n", at + SLICE_LENGTH);
+    const to = cut < 0 ? end : cut;
+    for (const file of JSON.parse(`[${text.slice(at, to)}]`)) {
+      list.files.push(file);
+    }
+    at = to + 2;
+    yield;
+  }
+  return list;
+}

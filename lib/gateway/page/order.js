@@ -1,0 +1,86 @@
+// @ts-check
+/** The order of names that people expect, made in slices. Pure. */
+
+/**
+ * Small letters without accents, one code unit for each of the text, so that a
+ * place in one is a place in the other.
+ * @param {string} text
+ */
+export function fold(text) {
+  const small = text.toLowerCase();
+  // deno-lint-ignore no-control-regex
+  if (/^[\x00-\x7f]*$/.test(text)) return small;
+  let folded = "";
+  for (let at = 0; at < text.length; at++) {
+    const unit = text[at] ?? "";
+    const base = unit.normalize("NFD")[0] ?? unit;
+    const letter = base.toLowerCase();
+    folded += letter.length === 1 ? letter : unit;
+  }
+  return folded;
+}
+
+/**
+ * A text whose order is the one that people expect: capitals and accents do not
+ * matter, numbers go by their values, and a folder's files stand together.
+ * @param {string} folded a name, as {@linkcode fold} makes it
+ */
+export function orderKey(folded) {
+  let key = "";
+  let from = 0;
+  for (let at = 0; at < folded.length; at++) {
+    if (!isDigit(folded.charCodeAt(at))) continue;
+    let end = at + 1;
+    while (isDigit(folded.charCodeAt(end))) end++;
+    let first = at;
+    while (first < end - 1 && folded.charCodeAt(first) === ZERO) first++;
+    // How long a number is goes before its digits.
+    const length = end - first;
+    const size = "9".repeat(Math.floor(length / 9)) + (length % 9);
+    key += folded.slice(from, at) + size + folded.slice(first, end);
+    [from, at] = [end, end - 1];
+  }
+  return (key + folded.slice(from)).replaceAll("/", "\u0000");
+}
+
+const ZERO = 0x30;
+
+/** @param {number} unit */
+function isDigit(unit) {
+  return unit >= ZERO && unit <= 0x39;
+}
+
+/**
+ * Where each key stands in order, equal ones as they come. Yields after every
+ * `slice` keys: sorts so many at once, and then merges what is sorted.
+ * @param {readonly string[]} keys
+ * @param {number} slice
+ * @returns {Generator<void, Uint32Array>}
+ */
+export function* sortedOrder(keys, slice) {
+  /** @param {number} a @param {number} b */
+  const isAfter = (a, b) => (keys[a] ?? "") > (keys[b] ?? "");
+  const { length } = keys;
+  let order = Uint32Array.from(keys.keys());
+  for (let start = 0; start < length; start += slice) {
+    order.subarray(start, start + slice)
+      .sort((a, b) => isAfter(a, b) ? 1 : isAfter(b, a) ? -1 : a - b);
+    yield;
+  }
+  for (let width = slice; width < length; width *= 2) {
+    const merged = new Uint32Array(length);
+    for (let start = 0; start < length; start += 2 * width) {
+      const middle = Math.min(start + width, length);
+      const end = Math.min(start + 2 * width, length);
+      let [left, right] = [start, middle];
+      for (let at = start; at < end; at++) {
+        const isRight = left === middle ||
+          right < end && isAfter(order[left] ?? 0, order[right] ?? 0);
+        merged[at] = order[isRight ? right++ : left++] ?? 0;
+        if (at % slice === slice - 1) yield;
+      }
+    }
+    order = merged;
+  }
+  return order;
+}
