@@ -68,8 +68,8 @@ export function grantRemedy(
     paths.some((path) => !isGranted({ name, path }))
   );
   if (missing.length === 0) {
-    return "Deno opens what is below /dev, /proc and /sys with --allow-all " +
-      "alone: choose another path, or grant that";
+    return "Deno opens files below /dev, /proc and /sys only with " +
+      "--allow-all: choose another path, or grant that";
   }
   const unnamed = paths.find((path) => grantablePath(path) === undefined);
   if (unnamed !== undefined) {

@@ -227,7 +227,7 @@ export const OF_ENGINES: Readonly<Record<string, Trials>> = {
     grantRemedy: (here) => ({
       wrong: ungranted(here.client("get", "sub/", "-o", "there")),
     }),
-    "Deno opens what is below /dev, /proc and /sys with --allow-all alone: choose another path, or grant that":
+    "Deno opens files below /dev, /proc and /sys only with --allow-all: choose another path, or grant that":
       (here) => ({
         wrong: {
           ...here.client("get", "a.txt", "-o", "/dev/shm/"),
