@@ -53,8 +53,8 @@ async function run(
   return decode(stdout).trimEnd().split("\n");
 }
 
-Deno.test("docs/LIBRARY.md has a program for a fetch, for private relays and for errors", () => {
-  assertEquals(PROGRAMS.length, 3);
+Deno.test("docs/LIBRARY.md has a program for a fetch, for a gateway, for private relays and for errors", () => {
+  assertEquals(PROGRAMS.length, 4);
 });
 
 Deno.test("The library is imported from another folder with a deno.json of its own, and fetches a file", async () => {
@@ -69,6 +69,15 @@ Deno.test("The library is imported from another folder with a deno.json of its o
   );
 });
 
+Deno.test("A program serves a gateway, and reads a part of a file from it", async () => {
+  await using folder = await otherFolder();
+  await using relay = await startRelay();
+  await using _node = await startNode(relay, FILES);
+  const address = relay.server.relayAddress;
+  const cwd = folder.path;
+  assertEquals(await run(PROGRAMS[1]!, { relay: address, cwd }), ["206 12"]);
+});
+
 Deno.test("A program with a token lists a private relay, and fetches by the link that it makes", async () => {
   await using folder = await otherFolder();
   await using relay = await startPrivate();
@@ -76,7 +85,7 @@ Deno.test("A program with a token lists a private relay, and fetches by the link
   const cwd = folder.path;
   await writeSecret(join(cwd, "client.token"), formatToken(MEMBER.token!));
   assertEquals(
-    await run(PROGRAMS[1]!, {
+    await run(PROGRAMS[2]!, {
       relay: relay.server.relayAddress,
       cwd,
       flags: ["--allow-read=client.token"],
@@ -90,13 +99,13 @@ Deno.test("A program tells errors apart by kind, access code and remedy code", a
   const cwd = folder.path;
   await using open = await startRelay();
   await using _node = await startNode(open, FILES);
-  const missing = await run(PROGRAMS[2]!, {
+  const missing = await run(PROGRAMS[3]!, {
     relay: open.server.relayAddress,
     cwd,
   });
   assertMatch(missing.join("\n"), /^not_found 4 /);
   await using closed = await startPrivate();
-  const refused = await run(PROGRAMS[2]!, {
+  const refused = await run(PROGRAMS[3]!, {
     relay: closed.server.relayAddress,
     cwd,
   });

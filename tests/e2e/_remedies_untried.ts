@@ -47,6 +47,10 @@ export const UNTRIED: Readonly<
     "give the key of this certificate":
       "tests/gateway/attacks_test.ts gives a right pair",
   },
+  "lib/gateway/cors.ts": {
+    "give scheme, name and port, such as https://example.org":
+      "tests/gateway/cors_test.ts gives such origins",
+  },
   "lib/gateway/file_source.ts": {
     "look for it in the list": "takes a browser: it shows the list",
   },
