@@ -91,7 +91,7 @@ Deno.test("--max-relayed: exit 5 says how to continue, and the next run fetches 
   };
   const stopped = await get("4M");
   assertEquals(stopped.code, 5);
-  assertMatch(stopped.said, /as many bytes have come through the relay/);
+  assertMatch(stopped.said, /the limit of bytes through the relay is reached/);
   assertMatch(
     stopped.said,
     /^error: Cannot fetch file \(f\): .*; run again to resume$/m,
