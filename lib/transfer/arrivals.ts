@@ -54,6 +54,10 @@ export class Arrivals {
     const accepted = await Promise.all(
       requests.map((request) => this.#acceptOne(connection, request, path)),
     );
+    for (const { task, receiver: { file } } of requests) {
+      // Another source was quicker. What is left here would fill the window.
+      if (file.ended) this.#options.plan.release(connection.id, task, false);
+    }
     const wrong = requests.filter((_, at) => !accepted[at]);
     for (const { receiver: { file } } of wrong) file.lied = true;
     for (const { task, receiver: { file } } of wrong) {
