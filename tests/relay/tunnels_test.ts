@@ -59,7 +59,7 @@ for (const entrance of ["tunnel", "own"] as const) {
 
 Deno.test("row 81: where the node never joins, the client is told peer_did_not_join and the tunnel is expired", async () => {
   await using relay = await startRelay({
-    limits: { ...OFTEN, tunnelJoinMs: 50 },
+    limits: { ...OFTEN, tunnelJoinMs: 500 },
   });
   await using node = await attachNode(relay, alice);
   const keys = await openTunnel(relay, node);
