@@ -100,11 +100,10 @@ export class RelayGate {
    * the link expired. On `false` the gate has sent the refusal, and the caller
    * must close the channel.
    */
-  async keeps(channel: Channel, visitor: Visitor): Promise<boolean> {
+  keeps(channel: Channel, visitor: Visitor): true | Promise<false> {
     const objection = this.#access.objectionTo(visitor, moment());
-    if (objection === undefined) return true;
-    await turnAway(channel, objection, this.#options);
-    return false;
+    return objection === undefined ||
+      turnAway(channel, objection, this.#options).then(() => false as const);
   }
 
   /**
@@ -166,10 +165,10 @@ export class Admittance {
    * Whether the peer may continue. On `false` the gate has sent the refusal,
    * and the caller must close the channel.
    */
-  async holds(channel: Channel): Promise<boolean> {
+  holds(channel: Channel): true | Promise<false> {
     if (this.#admitted === null) return true;
     const { gate, visitor } = this.#admitted;
-    return await gate.keeps(channel, visitor);
+    return gate.keeps(channel, visitor);
   }
 
   /** Makes the peer's grant for a node id; `undefined` at an open relay. */

@@ -14,6 +14,17 @@ export function aborted(signal: AbortSignal): Promise<void> {
   });
 }
 
+/**
+ * Goes on with a value: at once if it is there, for a promise costs as much as
+ * much of what goes on; else when it is.
+ */
+export function andThen<T, U>(
+  value: T | Promise<T>,
+  next: (value: T) => U | Promise<U>,
+): U | Promise<U> {
+  return value instanceof Promise ? value.then(next) : next(value);
+}
+
 /** Waits for `work`; rejects with the signal's reason when aborted. */
 export function orAborted<T>(
   work: Promise<T>,

@@ -68,14 +68,14 @@ export class IndexTeller {
   }
 
   /**
-   * Resolves when there are changes to tell, and the time for it has come: a
-   * fifth of the time between renewals has passed, so that a busy relay hears
+   * Resolves when there are changes to tell, and the time for it has come: an
+   * eighth of the time between renewals has passed, so that a busy relay hears
    * less often, or `indexPauseMs`.
    */
   async due(renewSeconds: number, signal: AbortSignal): Promise<void> {
     do await this.#changedOr(signal); while (!this.#isOfUse);
     const { indexPauseMs } = this.#options.limits;
-    const pauseMs = Math.max(indexPauseMs, renewSeconds * 1_000 / 5);
+    const pauseMs = Math.max(indexPauseMs, renewSeconds * 1_000 / 8);
     const at = Math.max(this.#toldAt + pauseMs, this.#refusedUntil);
     await delay(Math.max(0, at - performance.now()), { signal });
   }

@@ -7,9 +7,10 @@
  * @module
  */
 
-import { type Conn, formatEndpoint, writeAll } from "../base/conn.ts";
+import { type Conn, formatEndpoint } from "../base/conn.ts";
 import { ProtocolError, type ProtocolErrorCode } from "../base/errors.ts";
 import { type FrameHeader, FrameReader } from "./frame.ts";
+import { FrameSender } from "./frame_sender.ts";
 import type { Limits } from "../base/limits.ts";
 import { DATA_FRAME_TYPE, type DataFrame, REQUEST_BYTES } from "./bulk.ts";
 import {
@@ -48,6 +49,12 @@ export interface ChannelOptions {
   readonly deadlines?: Deadlines;
 }
 
+/**
+ * The frame that answers a message; `undefined` for none, `null` to end the
+ * conversation.
+ */
+export type Answer = Uint8Array | undefined | null;
+
 /** A conversation with one peer, in messages. */
 export class Channel implements AsyncDisposable {
   readonly conn: Conn;
@@ -60,10 +67,10 @@ export class Channel implements AsyncDisposable {
   #offered = 0;
   #unknownFrames = 0;
   #phase: "hello" | "open" = "hello";
-  readonly #queue: QueuedFrames[] = [];
-  #queuedBytes = 0;
-  #writing: Promise<void> | null = null;
-  #partBytes = FIRST_PART_BYTES;
+  readonly #sender: FrameSender;
+  /** Answers that wait for those to messages that came with theirs. */
+  readonly #answers: Uint8Array[] = [];
+  #answerBytes = 0;
 
   /** Takes ownership of `conn`. */
   constructor(conn: Conn, options: ChannelOptions) {
@@ -72,6 +79,12 @@ export class Channel implements AsyncDisposable {
     const { limits } = options;
     this.#watch = new ConnDeadlines(conn, options.deadlines);
     this.#progress = this.#watchProgress();
+    this.#sender = new FrameSender(conn, {
+      limits,
+      watch: this.#watch,
+      stallMs: options.writeStallMs,
+      slow: (what) => this.#error("slow_consumer", what),
+    });
     this.#frames = new FrameReader(conn, {
       limitFor: (type) => this.#limitFor(type),
       ...(options.readAheadBytes === undefined
@@ -132,81 +145,22 @@ export class Channel implements AsyncDisposable {
 
   /** Queues encoded frames. */
   sendFrames(...frames: Uint8Array[]): Promise<void> {
-    const { limits } = this.#options;
-    const bytes = joined(frames);
-    if (
-      this.#queue.length + frames.length > limits.sendQueueFrameCount ||
-      this.#queuedBytes + bytes.length > limits.sendQueueBytes
-    ) {
-      const error = this.#error("slow_consumer", "reads too slowly");
-      this.#watch.end(error);
-      return Promise.reject(error);
-    }
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    this.#queue.push({ bytes, resolve, reject });
-    this.#queuedBytes += bytes.length;
-    if (this.#writing === null) this.#writing = this.#drain();
-    return promise;
+    const held = this.#answers.splice(0);
+    this.#answerBytes = 0;
+    return this.#sender.send(held.length === 0 ? frames : [...held, ...frames]);
   }
 
   /**
    * Sends frames with file bytes, without queueing. When this resolves, the
    * caller may use the buffer again.
    */
-  async sendBulk(frames: Uint8Array): Promise<void> {
-    while (this.#writing !== null) await this.#writing;
-    this.#writing = this.#write(frames).finally(() => {
-      this.#writing = this.#queue.length > 0 ? this.#drain() : null;
-    });
-    await this.#writing;
-  }
-
-  /** Writes until the queue is empty. Never rejects. */
-  async #drain(): Promise<void> {
-    while (this.#queue.length > 0) {
-      const batch = this.#queue.splice(0);
-      this.#queuedBytes = 0;
-      try {
-        await this.#write(joined(batch.map(({ bytes }) => bytes)));
-        for (const { resolve } of batch) resolve();
-      } catch (error) {
-        for (const { reject } of batch) reject(error);
-      }
-    }
-    this.#writing = null;
+  sendBulk(frames: Uint8Array): Promise<void> {
+    return this.#sender.sendBulk(frames);
   }
 
   /** Whether the whole next message has been read already. */
   get hasWholeFrame(): boolean {
     return this.#frames.hasWholeFrame;
-  }
-
-  /**
-   * Writes all of `bytes`, each part under the stall deadline. A slow peer gets
-   * smaller parts, so that it does not count as stalled.
-   */
-  async #write(bytes: Uint8Array): Promise<void> {
-    for (let offset = 0; offset < bytes.length;) {
-      const part = bytes.subarray(offset, offset + this.#partBytes);
-      const startedAt = performance.now();
-      using _stall = this.#watch.expect(
-        this.#options.writeStallMs,
-        () => this.#error("slow_consumer", "does not read"),
-      );
-      await this.#watch.guard(writeAll(this.conn, part));
-      this.#adapt(part.length, performance.now() - startedAt);
-      offset += part.length;
-    }
-  }
-
-  /**
-   * Aims at parts that take about a second, at least 4 KiB. Doubles them for a
-   * quick peer.
-   */
-  #adapt(bytes: number, ms: number): void {
-    if (ms < ADAPT_FROM_MS) {
-      this.#partBytes = Math.min(2 * this.#partBytes, MOST_PART_BYTES);
-    } else this.#partBytes = Math.max(4096, Math.ceil(bytes / ms * 1000));
   }
 
   /**
@@ -224,6 +178,41 @@ export class Channel implements AsyncDisposable {
       const message = await this.#message(header, allowed);
       if (message !== undefined) return message;
     }
+  }
+
+  /**
+   * Receives messages until the peer or `answer` ends, and sends the answers in
+   * the same order. Answers to messages that came together leave together; one
+   * that takes time holds back none before it.
+   *
+   * @throws {ProtocolError} if the peer breaks a rule, or is idle.
+   */
+  async answerAll<Kind extends MessageKind>(
+    allowed: readonly Kind[],
+    answer: (message: MessageOf<Kind>) => Answer | Promise<Answer>,
+  ): Promise<void> {
+    for (;;) {
+      const message = await this.receive(allowed);
+      if (message === null) return;
+      const answered = answer(message);
+      const frame = answered instanceof Promise
+        ? await this.#sendingHeld(answered)
+        : answered;
+      if (frame === null) return;
+      if (frame !== undefined) {
+        this.#answers.push(frame);
+        this.#answerBytes += frame.length;
+      }
+      const isHeld = this.hasWholeFrame && this.#answerBytes < HELD_BYTES;
+      if (!isHeld && this.#answers.length > 0) await this.sendFrames();
+    }
+  }
+
+  /** Waits for an answer, and sends meanwhile those that were held. */
+  async #sendingHeld(answered: Promise<Answer>): Promise<Answer> {
+    if (this.#answers.length === 0) return await answered;
+    const [answer] = await Promise.all([answered, this.sendFrames()]);
+    return answer;
   }
 
   /**
@@ -261,43 +250,57 @@ export class Channel implements AsyncDisposable {
     }
   }
 
-  /** Reads the message behind `header`; `undefined` if it is skipped. */
-  async #message<Kind extends MessageKind>(
+  /**
+   * The message behind `header`; `undefined` if it is skipped. Without a promise
+   * where it has been read ahead.
+   */
+  #message<Kind extends MessageKind>(
     header: FrameHeader,
     allowed: readonly Kind[],
-  ): Promise<MessageOf<Kind> | undefined> {
-    const { limits } = this.#options;
-    if (this.#offered > 0) this.#offered--;
-    else if (this.#rate?.take(performance.now()) === false) {
-      throw this.#error("rate_limited", "sends messages too fast");
-    }
-    if (header.type === DATA_FRAME_TYPE) {
-      throw this.#error(
-        "wrong_phase",
-        "sent file bytes that were not requested",
+  ): Promise<MessageOf<Kind> | undefined> | MessageOf<Kind> | undefined {
+    this.#admit(header);
+    const { type, length } = header;
+    const body = new Uint8Array(length);
+    if (!this.#frames.hasAhead(length)) {
+      return this.#readBody(body).then(() =>
+        this.#decoded({ type, body }, allowed)
       );
     }
-    const body = await this.#body(header.length);
-    const message = decodeMessage({ type: header.type, body }, allowed);
-    if (message.kind !== "unknown") return message as MessageOf<Kind>;
-    if (++this.#unknownFrames > limits.unknownFrameCount) {
-      throw this.#error("rate_limited", "sends too many unknown messages");
-    }
-    return undefined;
+    this.#frames.takeAhead(body);
+    return this.#decoded({ type, body }, allowed);
   }
 
-  async #body(length: number): Promise<Uint8Array> {
-    const body = new Uint8Array(length);
-    if (this.#frames.hasAhead(length)) {
-      this.#frames.takeAhead(body);
-      return body;
-    }
+  async #readBody(body: Uint8Array): Promise<void> {
     using _deadline = this.#watch.expect(
       this.#options.limits.controlBodyMs,
       () => this.#error("timed_out", "did not finish a message"),
     );
     await this.#watch.guard(this.#frames.readBodyInto(body));
-    return body;
+  }
+
+  #admit({ type }: FrameHeader): void {
+    if (this.#offered > 0) this.#offered--;
+    else if (this.#rate?.take(performance.now()) === false) {
+      throw this.#error("rate_limited", "sends messages too fast");
+    }
+    if (type === DATA_FRAME_TYPE) {
+      throw this.#error(
+        "wrong_phase",
+        "sent file bytes that were not requested",
+      );
+    }
+  }
+
+  #decoded<Kind extends MessageKind>(
+    frame: { type: number; body: Uint8Array },
+    allowed: readonly Kind[],
+  ): MessageOf<Kind> | undefined {
+    const message = decodeMessage(frame, allowed);
+    if (message.kind !== "unknown") return message as MessageOf<Kind>;
+    if (++this.#unknownFrames > this.#options.limits.unknownFrameCount) {
+      throw this.#error("rate_limited", "sends too many unknown messages");
+    }
+    return undefined;
   }
 
   async #dataFrame(header: FrameHeader): Promise<DataFrame> {
@@ -373,7 +376,7 @@ export class Channel implements AsyncDisposable {
    */
   async close(): Promise<void> {
     try {
-      while (this.#writing !== null) await this.#writing;
+      await this.#sender.ended();
       using _stall = this.#watch.expect(
         this.#options.writeStallMs,
         () => this.#error("slow_consumer", "does not read"),
@@ -402,28 +405,5 @@ export class Channel implements AsyncDisposable {
   }
 }
 
-const FIRST_PART_BYTES = 128 * 1024;
-// A peer that takes less than this within the stall time is stalled, not slow.
-const MOST_PART_BYTES = 256 * 1024;
-// A write that takes longer shows how fast the peer reads.
-const ADAPT_FROM_MS = 1_000;
-
-interface QueuedFrames {
-  readonly bytes: Uint8Array;
-  readonly resolve: () => void;
-  readonly reject: (error: unknown) => void;
-}
-
-/** Joins the parts. A single part is not copied. */
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  if (parts.length === 1) return parts[0]!;
-  const whole = new Uint8Array(
-    parts.reduce((sum, part) => sum + part.length, 0),
-  );
-  let offset = 0;
-  for (const part of parts) {
-    whole.set(part, offset);
-    offset += part.length;
-  }
-  return whole;
-}
+// Answers are held to leave together up to about this size.
+const HELD_BYTES = 32 * 1024;

@@ -39,13 +39,20 @@ export function encodeFrame(type: number, body: Uint8Array): Uint8Array {
   return frame;
 }
 
+// While reads follow each other quickly, the read-ahead buffer is at least this
+// large, so that one read takes a whole request, or several that come together.
+const BUSY_BUFFER_BYTES = 2048;
+// A peer is busy after so many reads, none of them this long after the last.
+const BUSY_READS = 8;
+const BUSY_GAP_MS = 1_000;
+
 /** Options of {@linkcode FrameReader}. */
 export interface FrameReaderOptions {
   /** The most bytes that the body of a frame of this type may have now. */
   limitFor: (type: number) => number;
   /**
-   * Size of the read-ahead buffer; larger bodies go directly to the caller's
-   * buffer.
+   * Size of the read-ahead buffer, which may grow while the peer is busy; larger
+   * bodies go directly to the caller's buffer.
    */
   bufferBytes?: number;
 }
@@ -58,17 +65,23 @@ export interface FrameReaderOptions {
 export class FrameReader {
   readonly #source: Pick<Conn, "read">;
   readonly #limitFor: (type: number) => number;
-  readonly #buffer: Uint8Array;
+  readonly #bufferBytes: number;
+  #buffer: Uint8Array;
   #start = 0;
   #end = 0;
   #bodyLeft = 0;
   #readBytes = 0;
+  /** When something was last read ahead. */
+  #filledAt = 0;
+  /** Reads ahead that followed each other quickly. */
+  #quickReads = 0;
 
   /** Reads from `source`; nothing else may read from it at the same time. */
   constructor(source: Pick<Conn, "read">, options: FrameReaderOptions) {
     this.#source = source;
     this.#limitFor = options.limitFor;
-    this.#buffer = new Uint8Array(options.bufferBytes ?? 4096);
+    this.#bufferBytes = options.bufferBytes ?? 4096;
+    this.#buffer = new Uint8Array(this.#bufferBytes);
   }
 
   /** Bytes read from the source so far. */
@@ -193,6 +206,7 @@ export class FrameReader {
   #fill(part: "header" | "body"): Promise<boolean> {
     if (this.#start === this.#end) {
       this.#start = this.#end = 0;
+      this.#fit();
     } else if (this.#start > 0) {
       this.#buffer.copyWithin(0, this.#start, this.#end);
       this.#end -= this.#start;
@@ -202,8 +216,20 @@ export class FrameReader {
     return this.#source.read(free).then((count) => this.#filled(count, part));
   }
 
+  /** Gives the empty buffer the size that suits the peer. */
+  #fit(): void {
+    const bytes = this.#quickReads < BUSY_READS
+      ? this.#bufferBytes
+      : Math.max(this.#bufferBytes, BUSY_BUFFER_BYTES);
+    if (this.#buffer.length !== bytes) this.#buffer = new Uint8Array(bytes);
+  }
+
   #filled(count: number | null, part: "header" | "body"): boolean {
     if (count !== null) {
+      const now = performance.now();
+      const isQuick = now - this.#filledAt < BUSY_GAP_MS;
+      this.#quickReads = isQuick ? this.#quickReads + 1 : 0;
+      this.#filledAt = now;
       this.#readBytes += count;
       this.#end += count;
       return true;

@@ -227,17 +227,23 @@ export class IndexedNodes {
     if (this.unindexedCount(key) > most) {
       return { ids: undefined, workCount: 0 };
     }
+    // Slots first: for a name that too many nodes have, no id is looked up.
+    const slots = new Set<number>();
+    const note = (slot: number) => slots.add(slot).size <= most;
+    let workCount = 0;
+    for (const fingerprint of fingerprints) {
+      workCount += this.#index.visit(fingerprint, note);
+      if (slots.size > most) return { ids: undefined, workCount };
+    }
     const ids = new Set(this.#unindexed);
     for (const [other, nodes] of this.#byKey) {
       if (other !== key) { for (const id of nodes) ids.add(id); }
     }
-    const note = (slot: number) => ids.add(this.#ids[slot]!).size <= most;
-    let workCount = ids.size;
-    for (const fingerprint of fingerprints) {
-      workCount += this.#index.visit(fingerprint, note);
-      if (ids.size > most) return { ids: undefined, workCount };
-    }
-    return { ids: [...ids].sort(), workCount };
+    workCount += ids.size;
+    for (const slot of slots) ids.add(this.#ids[slot]!);
+    return ids.size > most
+      ? { ids: undefined, workCount }
+      : { ids: [...ids].sort(), workCount };
   }
 
   /** Tidies the index a little. Returns whether it has not finished. */

@@ -36,14 +36,22 @@ const OVER_SHARE = 3 / 2;
 // Two neighbours with fewer pairs than this together become one block.
 const JOINED_PAIRS = 2_048;
 
+/** What the nodes of one address group have together. */
+interface GroupState {
+  readonly name: string;
+  /** Their fingerprints. */
+  held: number;
+  /** Their live slots. */
+  slots: number;
+}
+
 /** A node's place in the index. */
 interface SlotState {
-  readonly group: string;
+  readonly group: GroupState;
   /** Its fingerprints. */
   pairs: number;
   /** The highest it ever had, so that one above is not looked for. */
   highest: number;
-  isLive: boolean;
 }
 
 /** The fingerprints of all nodes. */
@@ -55,7 +63,14 @@ export class NameIndex {
   #firsts = new Float64Array(1);
   readonly #slots: (SlotState | undefined)[] = [];
   readonly #freeSlots: number[] = [];
-  readonly #perGroup = new Map<string, number>();
+  /**
+   * 1 for each slot of a node that is there. Apart from the slots: a look-up of a
+   * common name visits a thousand of them, and these bytes stay in the cache.
+   */
+  #live = new Uint8Array(1_024);
+  readonly #groups = new Map<string, GroupState>();
+  /** Groups with fingerprints. */
+  #holdingCount = 0;
   /** Pairs of live slots that are not marked. */
   #pairs = 0;
   /** All pairs in the blocks. */
@@ -85,17 +100,28 @@ export class NameIndex {
   /** A slot for a node at an address of `group`. */
   open(group: string): number {
     const slot = this.#freeSlots.pop() ?? this.#slots.length;
-    this.#slots[slot] = { group, pairs: 0, highest: -1, isLive: true };
+    const state = this.#groups.get(group) ?? { name: group, held: 0, slots: 0 };
+    state.slots++;
+    this.#groups.set(group, state);
+    this.#slots[slot] = { group: state, pairs: 0, highest: -1 };
+    if (slot >= this.#live.length) {
+      const larger = new Uint8Array(2 * this.#live.length);
+      larger.set(this.#live);
+      this.#live = larger;
+    }
+    this.#live[slot] = 1;
     return slot;
   }
 
   /** Removes a node with all of its fingerprints. */
   close(slot: number): void {
     const state = this.#stateOf(slot);
-    state.isLive = false;
+    this.#live[slot] = 0;
     if (state.pairs === 0) this.#free(slot);
     else this.#dying.push(slot);
     this.#count(state, -state.pairs);
+    const { group } = state;
+    if (--group.slots === 0) this.#groups.delete(group.name);
   }
 
   /** Fingerprints of a node. */
@@ -147,10 +173,11 @@ export class NameIndex {
   visit(fingerprint: number, visit: (slot: number) => boolean): number {
     const first = pairOf(fingerprint, 0);
     const last = pairOf(fingerprint, LAST_SLOT);
+    const live = this.#live;
     let count = 0;
     const visitLive = (slot: number) => {
       count++;
-      return !this.#slots[slot]!.isLive || visit(slot);
+      return live[slot] === 0 || visit(slot);
     };
     let number = this.#blockOf(first);
     let goesOn: boolean;
@@ -174,34 +201,34 @@ export class NameIndex {
     const { indexEntryCount } = this.#limits;
     if (this.#stored < indexEntryCount * CROWDED_PART) return undefined;
     const { group } = this.#stateOf(slot);
-    const held = this.#perGroup.get(group);
-    const groupCount = this.#perGroup.size + Number(held === undefined);
+    const { held } = group;
+    const groupCount = this.#holdingCount + Number(held === 0);
     if (groupCount === 1) return undefined;
     const share = indexEntryCount * SHARED_PART / groupCount;
-    const largest = this.#largestGroup();
-    const isSmall = 2 * (held ?? 0) <= largest.held;
-    if ((held ?? 0) > share && !isSmall) return "index_full";
+    const largest = this.#largestGroup(group);
+    const isSmall = 2 * held <= largest.held;
+    if (held > share && !isSmall) return "index_full";
     // Equal groups hold a little more than their shares, and stay. Garbage is
     // room enough until it is removed.
     const isOver = largest.held > OVER_SHARE * share && isSmall &&
       !this.#isMuchGarbage;
-    return isOver ? this.#largestSlotOf(largest.group) : undefined;
+    return isOver ? this.#largestSlotOf(largest) : undefined;
   }
 
-  #largestGroup(): { group: string; held: number } {
-    let largest = { group: "", held: 0 };
-    for (const [group, held] of this.#perGroup) {
-      if (held > largest.held) largest = { group, held };
+  /** The group that holds most; `first` if all hold as much. */
+  #largestGroup(first: GroupState): GroupState {
+    let largest = first;
+    for (const group of this.#groups.values()) {
+      if (group.held > largest.held) largest = group;
     }
     return largest;
   }
 
-  #largestSlotOf(group: string): number | undefined {
+  #largestSlotOf(group: GroupState): number | undefined {
     let [largest, most]: [number | undefined, number] = [undefined, 0];
     for (const [slot, state] of this.#slots.entries()) {
-      if (!state?.isLive || state.group !== group || state.pairs <= most) {
-        continue;
-      }
+      const isOther = state?.group !== group || this.#live[slot] === 0;
+      if (isOther || state.pairs <= most) continue;
       [largest, most] = [slot, state.pairs];
     }
     return largest;
@@ -247,7 +274,7 @@ export class NameIndex {
 
   #stateOf(slot: number): SlotState {
     const state = this.#slots[slot];
-    if (state?.isLive) return state;
+    if (state !== undefined && this.#live[slot] === 1) return state;
     throw new TypeError(`Cannot use slot ${slot}: it is not open`);
   }
 
@@ -257,8 +284,7 @@ export class NameIndex {
   ): IndexRefusal | undefined {
     const limits = this.#limits;
     if (pairs >= limits.indexEntriesPerNodeCount) return "node_full";
-    const held = this.#perGroup.get(group) ?? 0;
-    if (held >= limits.indexEntriesPerAddressCount) return "group_full";
+    if (group.held >= limits.indexEntriesPerAddressCount) return "group_full";
     return isNew && this.#stored >= limits.indexEntryCount
       ? "index_full"
       : undefined;
@@ -267,9 +293,10 @@ export class NameIndex {
   #count(state: SlotState, change: number): void {
     state.pairs += change;
     this.#pairs += change;
-    const held = (this.#perGroup.get(state.group) ?? 0) + change;
-    if (held === 0) this.#perGroup.delete(state.group);
-    else this.#perGroup.set(state.group, held);
+    const { group } = state;
+    this.#holdingCount -= Number(group.held > 0);
+    group.held += change;
+    this.#holdingCount += Number(group.held > 0);
   }
 
   /** The last block that begins before `pair` or with it; else the first. */
@@ -316,8 +343,7 @@ export class NameIndex {
       : [block!];
     const before = olds.reduce((sum, { count }) => sum + count, 0);
     const run = new Run(before);
-    const isKept = (slot: number) => this.#slots[slot]!.isLive;
-    for (const old of olds) old.copyTo(run, isKept);
+    for (const old of olds) old.copyTo(run, this.#live);
     this.#stored += run.count - before;
     const news = [...run.blocks()];
     if (news.length === 0 && this.#blocks.length === olds.length) {

@@ -134,8 +134,8 @@ export class PairBlock {
     return at < this.#count ? at : -1;
   }
 
-  /** Adds the pairs to keep to `run`, in order. */
-  copyTo(run: Run, isKept: (slot: number) => boolean): void {
+  /** Adds the pairs whose slots are 1 in `live` to `run`, in order. */
+  copyTo(run: Run, live: Uint8Array): void {
     const highs = this.#highs;
     const lows = this.#lows;
     const slots = this.#slots;
@@ -148,7 +148,7 @@ export class PairBlock {
         next < tail.length && this.#isAfter(at, tail[next]!);
       const from = isTail ? tail[next++]! : at++;
       const slot = slots[from]!;
-      if (slot >= REMOVED || !isKept(slot)) continue;
+      if (slot >= REMOVED || live[slot] !== 1) continue;
       run.highs[to] = highs[from]!;
       run.lows[to] = lows[from]!;
       run.slots[to++] = slot;

@@ -7,7 +7,6 @@
 
 import { ProtocolError } from "../base/errors.ts";
 import { decodeFingerprints } from "../content/fingerprints.ts";
-import type { Channel } from "../protocol/channel.ts";
 import type { MessageOf } from "../protocol/messages.ts";
 import type { RelayContext } from "./context.ts";
 import type { MayHave } from "./indexed_nodes.ts";
@@ -21,23 +20,19 @@ export function questionIn(
 
 /** The question that one client asks. */
 export class Question {
-  readonly #channel: Channel;
-  readonly #relay: RelayContext;
+  readonly #relay: Pick<RelayContext, "names">;
   #text = "";
   #ids: readonly string[] | undefined;
 
-  constructor(channel: Channel, relay: RelayContext) {
-    this.#channel = channel;
+  constructor(relay: Pick<RelayContext, "names">) {
     this.#relay = relay;
   }
 
   /**
-   * The nodes that may have what the client asks for; `ids` is `undefined` if
-   * they are too many. Waits for a turn if they are many.
+   * The nodes that may have what the client asks for, and what finding them took;
+   * `ids` is `undefined` if they are too many.
    */
-  async answer(
-    message: MessageOf<"list">,
-  ): Promise<MayHave> {
+  answer(message: MessageOf<"list">): MayHave {
     const { fingerprints: asked = "", cursor, key } = message;
     const text = questionIn(message);
     const isNext = cursor !== undefined && text === this.#text;
@@ -55,15 +50,7 @@ export class Question {
     if (answer === undefined) return { ids: undefined, workCount: 0 };
     this.#text = text;
     this.#ids = answer.ids;
-    await this.charge(answer.workCount);
     return answer;
-  }
-
-  /** Waits until what an answer took is paid for. */
-  async charge(workCount: number): Promise<void> {
-    const { turns, limits } = this.#relay;
-    const requestCount = Math.floor(workCount / limits.indexPerRequestCount);
-    await turns.next(this.#channel.conn.remote, requestCount);
   }
 
   /** Forgets the answer: its last page is sent. */

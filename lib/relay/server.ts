@@ -105,6 +105,8 @@ class Relay implements RelayServer {
   readonly #stop = new AbortController();
   /** Shared by all channels: a timer for each would take 0.5 KiB. */
   readonly #deadlines = new Deadlines();
+  /** A timer for each write would take longer than the write. */
+  readonly #heldTimers = this.#deadlines.hold();
   readonly #startedAt = performance.now();
   #clock: ClockWatch | undefined;
   #listener: Listener | null = null;
@@ -349,6 +351,7 @@ class Relay implements RelayServer {
     await this.#state.cluster?.[Symbol.asyncDispose]();
     await this.#state.tunnels?.close();
     await Promise.all([this.#listener?.close(), this.#entrance?.close()]);
+    this.#heldTimers[Symbol.dispose]();
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -6,12 +6,14 @@
  */
 
 import { withoutMapping } from "../base/address.ts";
-import type { Channel } from "../protocol/channel.ts";
+import { andThen } from "../base/waiting.ts";
+import type { Answer, Channel } from "../protocol/channel.ts";
 import type { Admittance } from "../access/gate.ts";
 import { refusal } from "../protocol/hello.ts";
 import {
   type ClientToRelay,
   DIRECTION,
+  encodeMessage,
   type MessageOf,
   type RelayToClient,
 } from "../protocol/messages.ts";
@@ -20,120 +22,144 @@ import type { DialBackOutcome } from "./dial_backs.ts";
 import type { ListingPage } from "./listings.ts";
 import { type RelayContext, tellLeft } from "./context.ts";
 import { Question, questionIn } from "./question.ts";
-import {
-  type HolderRequest,
-  HolderTalk,
-  type HolderTalkOptions,
-} from "./with_holder.ts";
+import { HolderTalk, type HolderTalkOptions } from "./with_holder.ts";
 
 /** Talks with the client on `channel` until it ends. */
 export async function talkWithClient(
   channel: Channel,
   options: HolderTalkOptions,
 ): Promise<void> {
-  const { relay, admittance } = options;
-  const question = new Question(channel, relay);
-  using holder = new HolderTalk(channel, options);
-  for (;;) {
-    const message = await channel.receive(DIRECTION.clientToRelay);
-    if (message === null || !await admittance.holds(channel)) return;
-    await relay.turns.next(channel.conn.remote);
-    if (message.kind === "list") {
-      if (message.cursor === undefined) relay.requests.add("lookup");
-      const page = await pageFor(message, { relay, admittance, question });
-      if (page.hasMore) channel.offer();
-      else question.end();
-      await channel.sendFrames(page.frame);
-      continue;
-    }
-    if (isHolderRequest(message)) {
-      await channel.sendFrames(await holder.answer(message));
-      continue;
-    }
-    const answered = message.kind === "mint"
-      ? admittance.mint(message)
-      : await answer(message, channel, { relay, admittance });
-    await channel.send(answered);
-  }
+  using client = new ClientTalk(channel, options);
+  await channel.answerAll(
+    DIRECTION.clientToRelay,
+    (message) => client.answer(message),
+  );
 }
 
-/**
- * The page of a listing: of the nodes that may have what is asked for, if the
- * client can do with those and the relay knows them.
- */
-async function pageFor(
-  message: MessageOf<"list">,
-  { relay, admittance, question }: {
-    relay: RelayContext;
-    admittance: Admittance;
-    question: Question;
-  },
-): Promise<ListingPage> {
-  const { listings, names, registry } = relay;
-  const { cursor, most, fingerprints = "", sender } = message;
-  const isFirst = cursor === undefined;
-  const { granter, mayUseIndex } = admittance;
-  if (sender !== undefined) {
-    await question.charge(registry.count(performance.now()));
-    const now = performance.now(); // after the wait for a turn
-    const id = registry.startingWith(sender, now);
-    return listings.alone(id, { granter }, now);
+class ClientTalk implements Disposable {
+  readonly #channel: Channel;
+  readonly #relay: RelayContext;
+  readonly #admittance: Admittance;
+  readonly #question: Question;
+  readonly #holder: HolderTalk;
+
+  constructor(channel: Channel, options: HolderTalkOptions) {
+    this.#channel = channel;
+    this.#relay = options.relay;
+    this.#admittance = options.admittance;
+    this.#question = new Question(options.relay);
+    this.#holder = new HolderTalk(channel, options);
   }
-  const isLarge = most !== undefined &&
-    registry.count(performance.now()) > most;
-  if (isLarge && mayUseIndex && names !== null) {
-    if (fingerprints === "") return listings.keyAlone(performance.now());
-    // All grants differ, so a private relay makes a new answer for each client.
+
+  /** Answers a message when it is the client's turn. */
+  answer(message: ClientToRelay): Answer | Promise<Answer> {
+    const holds = this.#admittance.holds(this.#channel);
+    if (holds !== true) return holds.then(() => null);
+    const turn = this.#relay.turns.next(this.#channel.conn.remote);
+    return andThen(turn, () => this.#answerNow(message));
+  }
+
+  #answerNow(message: ClientToRelay): Uint8Array | Promise<Uint8Array> {
+    switch (message.kind) {
+      case "list":
+        return this.#list(message);
+      case "enter":
+      case "hold":
+      case "holders":
+        return this.#holder.answer(message);
+      case "mint":
+        return encodeMessage(this.#admittance.mint(message));
+      case "lookup": {
+        const { mayUseIndex } = this.#admittance;
+        const names = mayUseIndex ? this.#relay.names : null;
+        return encodeMessage(lookUp(message, { ...this.#relay, names }));
+      }
+      case "report":
+        return answerReport(message, this.#relay).then(encodeMessage);
+      case "tunnel": {
+        const opened = openTunnel(message, this.#channel, this.#relay);
+        return andThen(opened, encodeMessage);
+      }
+    }
+    message satisfies never;
+  }
+
+  #list(message: MessageOf<"list">): Uint8Array | Promise<Uint8Array> {
+    if (message.cursor === undefined) this.#relay.requests.add("lookup");
+    return andThen(this.#page(message), ({ frame, hasMore }) => {
+      if (hasMore) this.#channel.offer();
+      else this.#question.end();
+      return frame;
+    });
+  }
+
+  /**
+   * The page of a listing: of the nodes that may have what is asked for, if the
+   * client can do with those and the relay knows them.
+   */
+  #page(message: MessageOf<"list">): ListingPage | Promise<ListingPage> {
+    const { listings, names, registry } = this.#relay;
+    const { cursor, most, fingerprints = "", sender } = message;
+    const { granter, mayUseIndex } = this.#admittance;
+    const count = registry.count(performance.now());
+    if (sender !== undefined) {
+      return andThen(this.#charge(count), () => {
+        const now = performance.now();
+        const id = registry.startingWith(sender, now);
+        return listings.alone(id, { granter }, now);
+      });
+    }
+    const isLarge = most !== undefined && count > most;
+    if (isLarge && mayUseIndex && names !== null) {
+      return fingerprints === ""
+        ? listings.keyAlone(performance.now())
+        : this.#narrowed(message);
+    }
+    return listings.page({ cursor, granter }, performance.now());
+  }
+
+  /** The page with the nodes that may have what is asked for. */
+  #narrowed(message: MessageOf<"list">): ListingPage | Promise<ListingPage> {
+    const { listings, requests } = this.#relay;
+    const { cursor, key: askedKey } = message;
+    const { granter } = this.#admittance;
+    const isFirst = cursor === undefined;
+    // All grants differ, so a private relay makes each answer anew.
     const isShared = isFirst && granter === undefined;
-    const hot = isShared
-      ? listings.hot(questionIn(message), performance.now())
-      : undefined;
+    const question = questionIn(message);
+    const askedAt = performance.now();
+    const hot = isShared ? listings.hot(question, askedAt) : undefined;
     if (hot !== undefined) {
-      relay.requests.add("index_some");
-      await question.charge(hot.workCount);
-      return { frame: hot.frame, hasMore: false };
+      requests.add("index_some");
+      const page = { frame: hot.frame, hasMore: false };
+      return andThen(this.#charge(hot.workCount), () => page);
     }
-    const changes = listings.answerChanges(performance.now());
-    const { ids, workCount } = await question.answer(message);
-    if (isFirst) {
-      relay.requests.add(ids === undefined ? "index_all" : "index_some");
-    }
-    const now = performance.now(); // after the wait for a turn
-    if (ids !== undefined) {
-      const askedKey = message.key;
+    const changes = listings.answerChanges(askedAt);
+    const { ids, workCount } = this.#question.answer(message);
+    return andThen(this.#charge(workCount), () => {
+      if (isFirst) requests.add(ids === undefined ? "index_all" : "index_some");
+      const now = performance.now(); // after the wait for a turn
+      if (ids === undefined) return listings.page({ cursor, granter }, now);
       const page = listings.narrowed({ cursor, granter, ids, askedKey }, now);
       if (isShared && !page.hasMore) {
         const { frame, trueUntil } = page;
         const answer = { frame, workCount, trueUntil };
-        listings.keep(questionIn(message), answer, { changes, now });
+        listings.keep(question, answer, { changes, now });
       }
       return page;
-    }
+    });
   }
-  return listings.page({ cursor, granter }, performance.now());
-}
 
-function isHolderRequest(message: ClientToRelay): message is HolderRequest {
-  return message.kind === "enter" || message.kind === "hold" ||
-    message.kind === "holders";
-}
-
-function answer(
-  message: MessageOf<"lookup" | "report" | "tunnel">,
-  channel: Channel,
-  { relay, admittance }: { relay: RelayContext; admittance: Admittance },
-): RelayToClient | Promise<RelayToClient> {
-  switch (message.kind) {
-    case "lookup": {
-      const names = admittance.mayUseIndex ? relay.names : null;
-      return lookUp(message, { ...relay, names });
-    }
-    case "report":
-      return answerReport(message, relay);
-    case "tunnel":
-      return openTunnel(message, channel, relay);
+  /** Waits until what an answer took is paid for. */
+  #charge(workCount: number): Promise<void> | undefined {
+    const { turns, limits } = this.#relay;
+    const requestCount = Math.floor(workCount / limits.indexPerRequestCount);
+    return turns.next(this.#channel.conn.remote, requestCount);
   }
-  message satisfies never;
+
+  [Symbol.dispose](): void {
+    this.#holder[Symbol.dispose]();
+  }
 }
 
 /**

@@ -8,13 +8,15 @@
 
 import { addressGroup, withoutMapping } from "../base/address.ts";
 import { isShared } from "../guard/admission.ts";
-import type { Channel } from "../protocol/channel.ts";
+import { andThen } from "../base/waiting.ts";
+import type { Answer, Channel } from "../protocol/channel.ts";
 import { type Endpoint, formatEndpoint } from "../base/conn.ts";
 import { ProtocolError } from "../base/errors.ts";
 import type { Admittance } from "../access/gate.ts";
 import { refusal } from "../protocol/hello.ts";
 import {
   DIRECTION,
+  encodeMessage,
   type MessageOf,
   type NodeToRelay,
   type RelayToNode,
@@ -70,40 +72,56 @@ class NodeTalk implements Disposable {
     this.#relay = relay;
   }
 
-  async run(): Promise<void> {
-    const channel = this.#channel;
-    for (;;) {
-      const message = await channel.receive(DIRECTION.nodeToRelay);
-      if (message === null || !await this.#admittance.holds(channel)) return;
-      if (message.kind !== "pong" && message.kind !== "decline") {
-        await this.#relay.turns.next(channel.conn.remote);
-      }
-      const answer = await this.#answer(message);
-      if (answer === undefined) continue;
-      // After a restart of the relay, every node shows a token of the last one.
-      if (answer.kind === "refused" && answer.code !== "renewal_refused") {
-        this.#relay.incidents.refused(answer.code, channel.conn.remote);
-      }
-      await channel.send(answer);
-      // The signature check costs most, so a forger must reconnect for each
-      // attempt.
-      if (answer.kind === "refused" && answer.code === "bad_signature") return;
-    }
+  /** Talks with the node until it ends. */
+  run(): Promise<void> {
+    return this.#channel.answerAll(
+      DIRECTION.nodeToRelay,
+      (message) => this.#answer(message),
+    );
   }
 
-  async #answer(message: NodeToRelay): Promise<RelayToNode | undefined> {
+  /** Answers a message when it is the node's turn. */
+  #answer(message: NodeToRelay): Answer | Promise<Answer> {
+    const channel = this.#channel;
+    const holds = this.#admittance.holds(channel);
+    if (holds !== true) return holds.then(() => null);
+    const isAnswer = message.kind === "pong" || message.kind === "decline";
+    const turn = isAnswer
+      ? undefined
+      : this.#relay.turns.next(channel.conn.remote);
+    const answered = andThen(turn, () => this.#answerNow(message));
+    return andThen(answered, (answer) => this.#frameOf(answer));
+  }
+
+  #frameOf(answer: RelayToNode | undefined): Answer | Promise<Answer> {
+    if (answer?.kind !== "refused") return answer && encodeMessage(answer);
+    const { code } = answer;
+    // After a restart of the relay, every node shows a token of the last one.
+    if (code !== "renewal_refused") {
+      this.#relay.incidents.refused(code, this.#channel.conn.remote);
+    }
+    // The signature check costs most, so a forger must reconnect for each
+    // attempt.
+    return code === "bad_signature"
+      ? this.#channel.send(answer).then(() => null)
+      : encodeMessage(answer);
+  }
+
+  #answerNow(
+    message: NodeToRelay,
+  ): RelayToNode | undefined | Promise<RelayToNode | undefined> {
     switch (message.kind) {
       case "register":
       case "withdraw":
-        return await this.#answerSigned(message);
+        return this.#answerSigned(message);
       case "renew":
         return this.#renew(message);
       case "index":
-        return await this.#index(message);
+        return this.#index(message);
       case "lookup":
         return lookUp(message, this.#relay);
       case "reach":
-        return { kind: "reached", outcome: await this.#reach() };
+        return this.#reach().then((outcome) => ({ kind: "reached", outcome }));
       case "attach":
         return this.#attach();
       case "decline":
@@ -253,7 +271,7 @@ class NodeTalk implements Disposable {
   }
 
   /** Takes a part of the node's index. */
-  async #index(message: MessageOf<"index">): Promise<RelayToNode> {
+  #index(message: MessageOf<"index">): RelayToNode | Promise<RelayToNode> {
     const { names, limits, turns } = this.#relay;
     const node = this.#registered;
     const fingerprints = fingerprintsIn(message);
@@ -267,11 +285,13 @@ class NodeTalk implements Disposable {
     const { added, removed } = fingerprints;
     const { remote } = this.#channel.conn;
     const count = added.length + removed.length;
-    await turns.next(remote, Math.floor(count / limits.indexPerRequestCount));
-    const { id, instance } = node;
-    const part = { ...message, instance, added, removed };
-    const outcome = names.take(id, part, performance.now());
-    return { kind: "indexed", outcome };
+    const requestCount = Math.floor(count / limits.indexPerRequestCount);
+    return andThen(turns.next(remote, requestCount), () => {
+      const { id, instance } = node;
+      const part = { ...message, instance, added, removed };
+      const outcome = names.take(id, part, performance.now());
+      return { kind: "indexed", outcome };
+    });
   }
 
   /** Whether the node should stay connected until it renews. */

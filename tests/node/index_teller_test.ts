@@ -185,7 +185,7 @@ Deno.test("A node tells nothing before its share is scanned, or to a relay witho
   assertEquals(told, []);
 });
 
-Deno.test("A node reports a change at once after quiet, and else after indexPauseMs, or a fifth of the time between renewals", async () => {
+Deno.test("A node reports a change at once after quiet, and else after indexPauseMs, or an eighth of the time between renewals", async () => {
   using time = new FakeTime();
   const { put, calls, teller } = setUp(["a"]);
   const { signal } = new AbortController();
@@ -204,14 +204,14 @@ Deno.test("A node reports a change at once after quiet, and else after indexPaus
   assertEquals(await dueAfter(20), LIMITS.indexPauseMs);
   await teller.tell(calls);
   put("c");
-  assertEquals(await dueAfter(100), 20_000);
+  assertEquals(await dueAfter(100), 12_500);
   await teller.tell(calls);
   await time.advance(60_000);
   put("d");
   assertEquals(await dueAfter(20), 0);
 });
 
-Deno.test("A name that appears is told within 4 s, and so is one that goes, whenever that happens", async () => {
+Deno.test("A name that appears is told within half of the 5 s until others find it, and so is one that goes, whenever that happens", async () => {
   using time = new FakeTime();
   const { put, table, calls, teller, told, log } = setUp(["first"]);
   const { signal } = new AbortController();
@@ -231,7 +231,7 @@ Deno.test("A name that appears is told within 4 s, and so is one that goes, when
     return ms;
   };
   let latest = 0;
-  for (const quietMs of [0, 1, 2_500, 3_999, 4_000, 60_000]) {
+  for (const quietMs of [0, 1, 1_700, 2_499, 2_500, 60_000]) {
     await time.advance(quietMs);
     latest = Math.max(latest, await toldAfter(() => put(`new ${quietMs}`)));
     assertEquals(countsOf(told.slice(-1)), [[2, 0]]); // whole name, last part
@@ -242,7 +242,7 @@ Deno.test("A name that appears is told within 4 s, and so is one that goes, when
     );
     assertEquals(countsOf(told.slice(-1)), [[0, 2]]);
   }
-  assertEquals(latest, 4_000);
+  assertEquals(latest, 2_500);
   assertEquals(log.events.length, told.length);
 });
 

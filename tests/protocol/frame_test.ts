@@ -5,6 +5,7 @@ import {
   FrameReader,
   readFrame,
 } from "../../lib/protocol/frame.ts";
+import { FakeTime } from "../_fake_time.ts";
 import { memoryPair } from "../_memory_conn.ts";
 import { mutate, randomBytes, seededRandom } from "../_random.ts";
 
@@ -55,6 +56,38 @@ Deno.test("FrameReader reads the golden bytes of a frame", async () => {
 Deno.test("encodeFrame writes type, unsigned length and body", () => {
   const frame = encodeFrame(0xfe, Uint8Array.of(1, 2));
   assertEquals(frame.toHex(), "fe000000020102");
+});
+
+Deno.test("FrameReader takes a request in one read while the peer is busy, and keeps a small buffer for an idle one", async () => {
+  using time = new FakeTime();
+  const frame = encodeFrame(0x24, new Uint8Array(100));
+  let rest = frame;
+  let reads = 0;
+  const source = {
+    read: (buffer: Uint8Array) => {
+      reads++;
+      const part = rest.subarray(0, buffer.length);
+      buffer.set(part);
+      rest = part.length === rest.length ? frame : rest.subarray(part.length);
+      return Promise.resolve(part.length);
+    },
+  };
+  const reader = new FrameReader(source, {
+    limitFor: () => LIMIT,
+    bufferBytes: 64,
+  });
+  const readsOfNext = async () => {
+    const before = reads;
+    const header = await reader.next();
+    await reader.readBodyInto(new Uint8Array(header!.length));
+    return reads - before;
+  };
+  assertEquals(await readsOfNext(), 2);
+  for (let n = 0; n < 20; n++) await readsOfNext();
+  assertEquals(await readsOfNext(), 1);
+  await time.advance(20_000);
+  await readsOfNext();
+  assertEquals(await readsOfNext(), 2, "a node that renews");
 });
 
 Deno.test("FrameReader reads the same at every boundary of two chunks", async () => {

@@ -131,7 +131,8 @@ Deno.test("Listings make a page for each peer that needs grants, and for each cu
 });
 
 Deno.test("Turns let others in between two requests of one address", async () => {
-  const turns = new AddressTurns(LIMITS, new AbortController().signal);
+  const stop = new AbortController();
+  const turns = new AddressTurns(LIMITS, stop.signal);
   const order: string[] = [];
   const ask = async (host: string, name: string) => {
     await turns.next({ host, port: 1 });
@@ -144,6 +145,20 @@ Deno.test("Turns let others in between two requests of one address", async () =>
   const isBusy = (name: string) => name.startsWith("busy");
   assertEquals(order.filter(isBusy), ["busy 1", "busy 2", "busy 3"]);
   assert(order.indexOf("other") < order.indexOf("busy 3"), order.join());
+  stop.abort();
+});
+
+Deno.test("Turns hold back nobody whose address has not asked in the same round, and take no turn of the loop for it", async () => {
+  const stop = new AbortController();
+  const turns = new AddressTurns(LIMITS, stop.signal);
+  for (let n = 0; n < 200; n++) {
+    assertEquals(turns.next({ host: `192.0.2.${n}`, port: 1 }), undefined);
+  }
+  const second = turns.next({ host: "192.0.2.7", port: 1 });
+  assert(second !== undefined, "one request of an address in a round");
+  await second;
+  stop.abort();
+  assertEquals(turns.next({ host: "192.0.2.7", port: 1 }), undefined);
 });
 
 Deno.test("Turns hold one address to its requests over all its connections, and nobody else", async () => {
@@ -152,8 +167,10 @@ Deno.test("Turns hold one address to its requests over all its connections, and 
   const limits = { requestRatePerSecond: 10, requestBurstCount: 2 };
   const turns = new AddressTurns(limits, stop.signal);
   const answered: string[] = [];
-  const ask = (host: string, what: string) =>
-    turns.next({ host, port: 1 }).then(() => answered.push(what));
+  const ask = async (host: string, what: string) => {
+    await turns.next({ host, port: 1 });
+    answered.push(what);
+  };
   const asked = [1, 2, 3, 4].map((n) => ask("192.0.2.7", `${n}`));
   for (let n = 0; n < 3; n++) asked.push(ask("127.0.0.1", "proxy"));
   asked.push(ask("2001:db8:1:2::1", "other"));
