@@ -87,6 +87,7 @@ export class Channel implements AsyncDisposable {
     });
     this.#frames = new FrameReader(conn, {
       limitFor: (type) => this.#limitFor(type),
+      now: () => performance.now(),
       ...(options.readAheadBytes === undefined
         ? {}
         : { bufferBytes: options.readAheadBytes }),
@@ -198,7 +199,10 @@ export class Channel implements AsyncDisposable {
       const frame = answered instanceof Promise
         ? await this.#sendingHeld(answered)
         : answered;
-      if (frame === null) return;
+      if (frame === null) {
+        if (this.#answers.length > 0) await this.sendFrames();
+        return;
+      }
       if (frame !== undefined) {
         this.#answers.push(frame);
         this.#answerBytes += frame.length;

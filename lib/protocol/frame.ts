@@ -55,6 +55,10 @@ export interface FrameReaderOptions {
    * bodies go directly to the caller's buffer.
    */
   bufferBytes?: number;
+  /**
+   * A monotonic clock, in milliseconds. Without one the buffer keeps its size.
+   */
+  now?: () => number;
 }
 
 /**
@@ -66,6 +70,7 @@ export class FrameReader {
   readonly #source: Pick<Conn, "read">;
   readonly #limitFor: (type: number) => number;
   readonly #bufferBytes: number;
+  readonly #now: () => number;
   #buffer: Uint8Array;
   #start = 0;
   #end = 0;
@@ -81,6 +86,7 @@ export class FrameReader {
     this.#source = source;
     this.#limitFor = options.limitFor;
     this.#bufferBytes = options.bufferBytes ?? 4096;
+    this.#now = options.now ?? (() => Infinity);
     this.#buffer = new Uint8Array(this.#bufferBytes);
   }
 
@@ -226,7 +232,7 @@ export class FrameReader {
 
   #filled(count: number | null, part: "header" | "body"): boolean {
     if (count !== null) {
-      const now = performance.now();
+      const now = this.#now();
       const isQuick = now - this.#filledAt < BUSY_GAP_MS;
       this.#quickReads = isQuick ? this.#quickReads + 1 : 0;
       this.#filledAt = now;

@@ -75,6 +75,7 @@ Deno.test("FrameReader takes a request in one read while the peer is busy, and k
   const reader = new FrameReader(source, {
     limitFor: () => LIMIT,
     bufferBytes: 64,
+    now: () => performance.now(),
   });
   const readsOfNext = async () => {
     const before = reads;
