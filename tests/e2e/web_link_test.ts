@@ -48,7 +48,10 @@ Deno.test("link --web prints the address of a gateway with the link behind its #
     made.text,
     new RegExp(`^${gateway.url}link#p2p://\\S+,size=12\n$`),
   );
-  assertMatch(made.stderr.join("\n"), /give the address at which others reach the gateway/);
+  assertMatch(
+    made.stderr.join("\n"),
+    /give the address at which others reach the gateway/,
+  );
   const answer = await press(made.text.trim());
   assertEquals([answer.status, await answer.text()], [200, CONTENT]);
 
