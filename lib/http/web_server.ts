@@ -70,8 +70,9 @@ export async function serveWeb(options: WebOptions): Promise<WebServer> {
 }
 
 /**
- * The connection to give up for one from `host`: the one that has waited longest
- * for a request, or else for its client to read; or else the one that has waited
+ * The connection to give up for one from `host`: of the addresses with most
+ * connections that wait for a request, or for their client to read, the one that
+ * has waited longest; or else the one that has waited
  * longest of the address that has most of them, if that keeps more than the
  * newcomer's; or else one of the newcomer's own whose client does not read.
  */
@@ -86,17 +87,27 @@ function loserAmong(
   const all = [...connections];
   const hasStalled = (one: WebConnection, ms: number) =>
     one.phase === "writing" && now - one.since >= ms;
-  return firstOf(
-    all.filter((one) =>
-      one.phase === "waiting" || hasStalled(one, webStalledMs)
-    ),
-  ) ??
+  const idle = all.filter((one) =>
+    one.phase === "waiting" || hasStalled(one, webStalledMs)
+  );
+  return firstOf(ofLargestGroups(idle)) ??
     firstOf(crowdAgainst(group, all)) ??
     firstOf(
       all.filter((one) =>
         addressGroup(one.host) === group && hasStalled(one, webOwnStalledMs)
       ),
     );
+}
+
+/** The connections of the addresses that have most of them. */
+function ofLargestGroups(
+  connections: readonly WebConnection[],
+): readonly WebConnection[] {
+  const groups = Map.groupBy(connections, (one) => addressGroup(one.host));
+  const most = Math.max(...groups.values().map((each) => each.length));
+  return connections.filter((one) =>
+    groups.get(addressGroup(one.host))!.length === most
+  );
 }
 
 /** The connections of the address with most, where it has two more. */

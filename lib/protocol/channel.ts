@@ -178,6 +178,7 @@ export class Channel implements AsyncDisposable {
       if (header === null) return null;
       const message = await this.#message(header, allowed);
       if (message !== undefined) return message;
+      await this.#sendHeld(); // no answer waits behind what is skipped
     }
   }
 
@@ -199,17 +200,20 @@ export class Channel implements AsyncDisposable {
       const frame = answered instanceof Promise
         ? await this.#sendingHeld(answered)
         : answered;
-      if (frame === null) {
-        if (this.#answers.length > 0) await this.sendFrames();
-        return;
-      }
+      if (frame === null) return await this.#sendHeld();
       if (frame !== undefined) {
         this.#answers.push(frame);
         this.#answerBytes += frame.length;
       }
-      const isHeld = this.hasWholeFrame && this.#answerBytes < HELD_BYTES;
-      if (!isHeld && this.#answers.length > 0) await this.sendFrames();
+      const isHeld = this.hasWholeFrame && this.#answerBytes < HELD_BYTES &&
+        this.#answers.length < HELD_COUNT;
+      if (!isHeld) await this.#sendHeld();
     }
+  }
+
+  /** Sends the answers that were held, if there are any. */
+  async #sendHeld(): Promise<void> {
+    if (this.#answers.length > 0) await this.sendFrames();
   }
 
   /** Waits for an answer, and sends meanwhile those that were held. */
@@ -411,3 +415,5 @@ export class Channel implements AsyncDisposable {
 
 // Answers are held to leave together up to about this size.
 const HELD_BYTES = 32 * 1024;
+// And so few that the queue takes them beside what it has.
+const HELD_COUNT = 32;

@@ -4,6 +4,7 @@
 
 import { assertEquals } from "@std/assert";
 import { headOf } from "../../lib/http/answer.ts";
+import { parseRequestHead } from "../../lib/http/request.ts";
 import { attachment } from "../../lib/http/disposition.ts";
 import { SANDBOX, typeFields, typeOf } from "../../lib/http/content_types.ts";
 
@@ -83,4 +84,12 @@ Deno.test("A head holds what a stranger's name puts into a field on one line", (
     "",
     "",
   ]);
+});
+
+Deno.test("A field with many blanks is read, or refused, in time by its length", () => {
+  const blanks = " ".repeat(1 << 16); // the square of it would take minutes
+  const head = (value: string) =>
+    parseRequestHead(`GET / HTTP/1.1\r\nHost: a\r\nA:${value}`);
+  assertEquals(head(`${blanks}\x01`), undefined);
+  assertEquals(head(`${blanks}b c${blanks}`)?.headers.get("a"), "b c");
 });

@@ -3,6 +3,8 @@
  * stay open, bodies that are streamed, and every limit.
  */
 
+import { once } from "node:events";
+import { connect } from "node:net";
 import { assertEquals } from "@std/assert";
 import { LIMITS, type Limits } from "../../lib/base/limits.ts";
 import type { HttpAnswer } from "../../lib/http/answer.ts";
@@ -193,6 +195,28 @@ Deno.test("Web holds webConnectionCount connections: one that waits gives way", 
   assertEquals((await third.ask("GET /one")).status, 200);
   assertEquals(await first.rest(), "");
   assertEquals((await second.ask("GET /one")).status, 200);
+});
+
+Deno.test("Web lets none give way to an address whose own connections wait in greater number", async () => {
+  await using server = await serve({ limits: { webConnectionCount: 4 } });
+  const { host, port } = server.address;
+  const honest = connect({ host, port, localAddress: "127.0.0.2" });
+  const ask = async () => {
+    const answered = once(honest, "data");
+    honest.write("GET /one HTTP/1.1\r\nHost: a\r\n\r\n");
+    const [bytes] = await within(answered, "an answer");
+    return String(bytes).slice(0, 12);
+  };
+  assertEquals(await ask(), "HTTP/1.1 200");
+  const others: WebClient[] = [];
+  for (let n = 0; n < 9; n++) {
+    const client = await WebClient.to(server.address);
+    others.push(client);
+    assertEquals((await client.ask("GET /one")).status, 200);
+  }
+  assertEquals(await ask(), "HTTP/1.1 200");
+  honest.destroy();
+  for (const client of others) client[Symbol.dispose]();
 });
 
 for (const [webStalledMs, isServed] of [[0, true], [60_000, false]] as const) {

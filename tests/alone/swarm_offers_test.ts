@@ -3,8 +3,8 @@
 import { assert, assertEquals } from "@std/assert";
 import { within } from "../_event_log.ts";
 import { startRelay } from "../_network.ts";
-import { PIECE } from "./_holding.ts";
-import { COUNT, startClient } from "./_member.ts";
+import { PIECE } from "../swarm/_holding.ts";
+import { COUNT, startClient } from "../swarm/_member.ts";
 
 const HALF = COUNT / 2;
 /** Where the relay does not dial: it sees all come from 127.0.0.1. */
