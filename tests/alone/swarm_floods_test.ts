@@ -7,9 +7,9 @@ import type { Message } from "../../lib/protocol/messages.ts";
 import type { PieceReceiver } from "../../lib/transfer/answers.ts";
 import { within } from "../_event_log.ts";
 import { collectGarbage } from "../_garbage.ts";
-import type { Flood } from "./_flooder.ts";
-import { runHolder } from "./_holders.ts";
-import { contentOf, PIECE } from "./_holding.ts";
+import type { Flood } from "../swarm/_flooder.ts";
+import { runHolder } from "../swarm/_holders.ts";
+import { contentOf, PIECE } from "../swarm/_holding.ts";
 
 const COUNT = 64;
 const CONTENT = contentOf(COUNT);
@@ -17,7 +17,7 @@ const OF = CONTENT.manifest.contentId;
 const HAVE = [...Array(COUNT - 1).keys()];
 const ROUNDS = 16;
 /** What the holder may keep more, without garbage. */
-const GROWTH_BYTES = 32 * 1024 ** 2;
+const GROWTH_BYTES = 64 * 1024 ** 2;
 
 const FLOODS: Readonly<Record<string, Message>> = {
   "questions of what it has": { kind: "holding", request: 1, of: OF },
@@ -47,7 +47,7 @@ class Counter implements PieceReceiver {
 async function startFlood(
   flood: Omit<Flood, "connections">,
 ): Promise<AsyncDisposable> {
-  const script = new URL("_flooder.ts", import.meta.url).pathname;
+  const script = new URL("../swarm/_flooder.ts", import.meta.url).pathname;
   const told = JSON.stringify({ ...flood, connections: 4 });
   const process = new Deno.Command(Deno.execPath(), {
     args: ["run", "--allow-net", script, told],
