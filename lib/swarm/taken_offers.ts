@@ -75,16 +75,8 @@ export class TakenOffers implements Disposable {
     const { content, limits, onSource } = this.#options;
     const { pieceStallMs, swarmRetryMs } = limits;
     channel.swapRoles({ acceptsData: true, idleMs: pieceStallMs });
-    const rest = () =>
-      this.#rests.set(
-        this.#taken.get(offer)!,
-        performance.now() + swarmRetryMs,
-      );
     const { session } = await NodeSession.open(channel, {
       ...{ id: offer.id, path: "direct" },
-    }).catch((error) => {
-      rest(); // or whoever says nothing takes the place again at once
-      throw error;
     });
     await using _session = session;
     if (this.#isOver) return;
@@ -102,7 +94,8 @@ export class TakenOffers implements Disposable {
     });
     const { mayReturn } = await ended;
     this.#sessions.delete(session);
-    if (!mayReturn) rest();
+    if (mayReturn) return;
+    this.#rests.set(this.#taken.get(offer)!, performance.now() + swarmRetryMs);
   }
 
   [Symbol.dispose](): void {

@@ -1,6 +1,6 @@
 /** The offers that a client takes of others, which it cannot dial. */
 
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { LIMITS } from "../../lib/base/limits.ts";
 import { Channel } from "../../lib/protocol/channel.ts";
 import { NodeSession } from "../../lib/transfer/session.ts";
@@ -99,21 +99,6 @@ Deno.test("TakenOffers asks for the pieces of an offer, and takes none of that a
   const rested = taking({ retryMs: 0 });
   await offered(rested, { mayReturn: false });
   assert(rested.take("192.0.2.1") !== undefined);
-});
-
-Deno.test("TakenOffers takes none of an address for swarmRetryMs after one that said nothing", async () => {
-  await using stack = new AsyncDisposableStack();
-  const options = { limits: LIMITS, writeStallMs: 30_000, idleMs: 30_000 };
-  const [near, far] = memoryPair();
-  const channel = stack.use(new Channel(near, options));
-  const { take } = taking();
-  using taken = take("192.0.2.1");
-  assert(taken !== undefined);
-  const receiving = taken.receive(channel);
-  far.close();
-  await assertRejects(() => within(receiving, "the end of receiving"));
-  assertEquals(take("192.0.2.1"), undefined);
-  assert(take("192.0.2.2") !== undefined);
 });
 
 Deno.test("A client that gives over a connection that it opened gives the content of its offer alone", async () => {
