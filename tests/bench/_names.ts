@@ -56,9 +56,11 @@ export async function tellIndexes(
   say(`  indexes of one name each: ${rate.toFixed(0)} a second`);
 }
 
-/** Asks over the clients' connections; each answer is one node. */
+/** Asks over connections of each measurement's own; each answer is one node. */
 export async function nameRates(
-  clients: readonly Exchange[],
+  overConnections: (
+    work: (clients: readonly Exchange[]) => Promise<Cost>,
+  ) => Promise<Cost>,
   { pid, key, nodes }: { pid: number; key: string; nodes: number },
 ): Promise<NameRates> {
   const random = seededRandom(16);
@@ -70,19 +72,28 @@ export async function nameRates(
         fingerprints: fingerprintsOf(n, key),
       }),
   );
-  const first: MessageOf<"nodes"> = messageIn(
-    await clients[0]!.ask(requests[0]!),
-    "nodes",
-  );
-  if (first.nodes.length !== 1 || first.index?.unindexed !== 0) {
-    throw new Error(`${first.nodes.length} nodes may have one name`);
-  }
   const rate = (count: number) =>
-    loopCost(pid, clients, async (client) => {
-      await client.ask(requests[Math.floor(random() * count)]!);
+    overConnections(async (clients) => {
+      await expectOneNode(clients[0]!, requests[0]!);
+      return await loopCost(pid, clients, async (client) => {
+        await client.ask(requests[Math.floor(random() * count)]!);
+      });
     });
   return {
     hot: await rate(Math.min(HOT_NAMES, requests.length)),
     any: await rate(requests.length),
   };
+}
+
+async function expectOneNode(
+  client: Exchange,
+  request: Uint8Array,
+): Promise<void> {
+  const answer: MessageOf<"nodes"> = messageIn(
+    await client.ask(request),
+    "nodes",
+  );
+  if (answer.nodes.length !== 1 || answer.index?.unindexed !== 0) {
+    throw new Error(`${answer.nodes.length} nodes may have one name`);
+  }
 }

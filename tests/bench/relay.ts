@@ -176,21 +176,40 @@ async function relayLookups(
   target: Target,
   asking: { pid: number; key: string; nodes: number },
 ): Promise<{ pages: number; names: NameRates }> {
-  const clients: Exchange[] = [];
-  for (let n = 0; n < LOOKUP_CONNECTIONS; n++) {
-    // From where the limits of one address do not apply.
-    clients.push((await greetFrom("127.0.0.1", target, "client")).exchange);
-  }
   const request = encodeMessage({ kind: "list" });
-  const first = messageIn(await clients[0]!.ask(request), "nodes");
-  if (first.count !== asking.nodes) throw new Error(`listed ${first.count}`);
-  say(`  a page holds ${first.nodes.length} of ${first.count} nodes`);
-  const pages = await loopRate(clients, async (client) => {
-    await client.ask(request);
+  const pages = await overConnections(target, async (clients) => {
+    const first = messageIn(await clients[0]!.ask(request), "nodes");
+    if (first.count !== asking.nodes) throw new Error(`listed ${first.count}`);
+    say(`  a page holds ${first.nodes.length} of ${first.count} nodes`);
+    return await loopRate(clients, async (client) => {
+      await client.ask(request);
+    });
   });
-  const names = await nameRates(clients, asking);
-  for (const { conn } of clients) conn.close();
+  const names = await nameRates(
+    (work) => overConnections(target, work),
+    asking,
+  );
   return { pages, names };
+}
+
+/**
+ * Does `work` over connections of its own: what a relay allows a connection
+ * is used up by one measurement.
+ */
+async function overConnections<Result>(
+  target: Target,
+  work: (clients: readonly Exchange[]) => Promise<Result>,
+): Promise<Result> {
+  const clients: Exchange[] = [];
+  try {
+    for (let n = 0; n < LOOKUP_CONNECTIONS; n++) {
+      // From where the limits of one address do not apply.
+      clients.push((await greetFrom("127.0.0.1", target, "client")).exchange);
+    }
+    return await work(clients);
+  } finally {
+    for (const { conn } of clients) conn.close();
+  }
 }
 
 async function bench(plan: Plan): Promise<number> {
