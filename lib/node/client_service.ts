@@ -143,7 +143,10 @@ export class ClientService implements Disposable {
         await this.#outbox.flush();
         this.#outbox.rest();
       }
-      const message = await this.#channel.receive(DIRECTION.clientToNode);
+      const message = await this.#channel.receive(
+        DIRECTION.clientToNode,
+        () => this.#outbox.flush(),
+      );
       if (message === null) return undefined;
       this.#service.requests.add(message.kind);
       this.#work.charge(WORK_MS.request, "sent");

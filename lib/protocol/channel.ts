@@ -167,18 +167,22 @@ export class Channel implements AsyncDisposable {
   /**
    * Receives the next message, which must be one of `allowed`. Skips messages
    * of kinds that this version does not know. `null` if the peer has ended.
+   * `sendHeld` sends what the caller holds back: nothing waits behind what is
+   * skipped.
    *
    * @throws {ProtocolError} if the peer breaks a rule, or is idle.
    */
   async receive<Kind extends MessageKind>(
     allowed: readonly Kind[],
+    sendHeld?: () => Promise<void>,
   ): Promise<MessageOf<Kind> | null> {
     for (;;) {
       const header = this.#frames.nextAhead() ?? await this.#header();
       if (header === null) return null;
       const message = await this.#message(header, allowed);
       if (message !== undefined) return message;
-      await this.#sendHeld(); // no answer waits behind what is skipped
+      await this.#sendHeld();
+      await sendHeld?.();
     }
   }
 

@@ -10,8 +10,10 @@ import {
   type ClientToNode,
   encodeMessage,
 } from "../../lib/protocol/messages.ts";
+import { encodeFrame } from "../../lib/protocol/frame.ts";
 import type { ReadTurn } from "../../lib/node/served.ts";
 import { serviceOf, TIMING } from "../_client_service.ts";
+import { within } from "../_event_log.ts";
 import { FakeTime } from "../_fake_time.ts";
 
 const FILES = { "a.txt": "abc", "empty": "", "other/empty": "" };
@@ -147,6 +149,25 @@ Deno.test("A node that works on one question has sent the answers to those befor
   scan.resolve();
   assertEquals(await next(), "files 2");
   conn.close();
+  await served;
+});
+
+Deno.test("A node holds back no answer behind a frame of a kind that it does not know", async () => {
+  await using stack = new AsyncDisposableStack();
+  const { conn, client: service, hash } = await serviceOf(FILES, stack);
+  await hash();
+  await using client = new Channel(conn, { ...TIMING, acceptsData: true });
+  await writeAll(
+    conn,
+    new Uint8Array([
+      ...encodeMessage({ kind: "find", request: 1, name: "a.txt" }),
+      ...encodeFrame(0xee, new Uint8Array(3)),
+    ]),
+  );
+  const served = service.run(undefined);
+  const answer = await within(client.receive(["found"]), "an answer");
+  assertEquals(answer?.request, 1);
+  await client.close();
   await served;
 });
 
