@@ -105,7 +105,12 @@ export {
   AccessFailure,
   type LinkAccess,
 } from "./access/credentials.ts";
-export { formatLink, type Link, parseLink } from "./access/link.ts";
+export {
+  formatLink,
+  type Link,
+  type LinkRelay,
+  parseLink,
+} from "./access/link.ts";
 export type { AccessRefusalCode } from "./access/refusal.ts";
 export type { Secrets } from "./access/relay_access.ts";
 export { parseSecret } from "./access/secret.ts";
@@ -159,6 +164,7 @@ export {
   type MadeLink,
   makeLink,
 } from "./client/link.ts";
+export type { LinkText } from "./client/passes.ts";
 export {
   type FileListing,
   listFiles,

@@ -16,6 +16,8 @@ export interface FurtherRelay {
   readonly address: RelayAddress;
   /** Its token, if it is private. */
   readonly token?: Token;
+  /** Its pass, if it is private, and a link of several relays is used. */
+  readonly pass?: string;
 }
 
 /**

@@ -1,13 +1,12 @@
 /**
  * Links: `p2p://HOST:PORT/RELAY_ID/PAYLOAD/NAME`, one file with one content,
- * for sending to another person. No character of a link is special to a shell.
+ * for sending to another person. The payload may name further relays. No character of a link is special to a shell.
  * A checksum over the whole link detects a cut or altered one before anything
  * is dialled. Pure.
  *
  * @module
  */
 
-import { decodeBase32, encodeBase32 } from "@std/encoding/base32";
 import {
   formatRelayAddress,
   parseRelayAddress,
@@ -19,9 +18,15 @@ import { LIMITS } from "../base/limits.ts";
 import { safeName } from "../base/names.ts";
 import { show } from "../base/text.ts";
 import { fromBase64Url, toBase64Url } from "./keys.ts";
-import { decodePass, encodeBare } from "./pass.ts";
+import {
+  decodePayload,
+  encodePayload,
+  type LinkRelay,
+} from "./link_payload.ts";
 
-/** One file, by name and content, at the nodes of one relay. */
+export { type LinkRelay, SENDER_LENGTH } from "./link_payload.ts";
+
+/** One file, by name and content, at the nodes of one relay or of several. */
 export interface Link {
   /** The relay to ask. */
   readonly relay: Required<RelayAddress>;
@@ -36,11 +41,9 @@ export interface Link {
    * {@linkcode SENDER_LENGTH} characters of its id.
    */
   readonly sender?: string;
+  /** Further relays that list a node with the file, with their passes. */
+  readonly others?: readonly LinkRelay[];
 }
-
-/** Characters of a node's id in a link. Nobody can make another id with these. */
-export const SENDER_LENGTH = 16;
-const SENDER_BYTES = SENDER_LENGTH * 5 / 8;
 
 const CHECK_BYTES = 4;
 const CONTEXT = "relay-p2p link 1\n";
@@ -65,11 +68,8 @@ export function looksLikeLink(text: string): boolean {
  * @throws {Failure} of kind `usage` if the name is too long for a link.
  */
 export function formatLink(link: Link): string {
-  const { relay, name, content, pass, sender = "" } = link;
-  const said = new Uint8Array([
-    ...(pass === undefined ? encodeBare(content) : fromBase64Url(pass)!),
-    ...decodeBase32(sender.toUpperCase()),
-  ]);
+  const { relay, name } = link;
+  const said = encodePayload(link);
   const head = encodePart(formatRelayAddress(relay).slice(SCHEME.length));
   const tail = encodePart(name);
   const check = checkOf(head, said, tail);
@@ -100,12 +100,14 @@ export function parseLink(text: string): Link {
   const head = given.replace(/[^/]+$/, (id) => id.toLowerCase());
   const bytes = fromBase64Url(payload) ?? new Uint8Array();
   const said = bytes.slice(0, -CHECK_BYTES);
-  const { terms, pass, sender } = partsOf(said);
+  const told = decodePayload(said);
   const check = bytes.slice(-CHECK_BYTES).toHex();
   if (match === null || check !== checkOf(head, said, tail).toHex()) {
     throw badLink("it is incomplete or was altered");
   }
-  if (terms === undefined) {
+  const isKnown = told !== undefined &&
+    relayCountOf(told) <= LIMITS.relaysCount;
+  if (!isKnown) {
     throw badLink("this version does not know its kind");
   }
   const address = decodePart(head);
@@ -117,22 +119,18 @@ export function parseLink(text: string): Link {
   return {
     relay: parseRelayAddress(SCHEME + address),
     name: verdict.name,
-    content: terms.content,
-    ...("serial" in terms ? { pass: toBase64Url(pass) } : {}),
-    ...(sender.length > 0
-      ? { sender: encodeBase32(sender).toLowerCase() }
-      : {}),
+    ...told,
   };
 }
 
-/** A pass, or a content alone, and the sender after it, if there is one. */
-function partsOf(said: Uint8Array) {
-  const none = said.subarray(said.length);
-  const whole = decodePass(said);
-  if (whole !== undefined) return { terms: whole, pass: said, sender: none };
-  const pass = said.slice(0, -SENDER_BYTES);
-  const sender = said.slice(-SENDER_BYTES);
-  return { terms: decodePass(pass), pass, sender };
+/** The relays of a link, that of its beginning first. */
+export function relaysOfLink(link: Link): LinkRelay[] {
+  const { relay: address, pass, others = [] } = link;
+  return [{ address, ...pass === undefined ? {} : { pass } }, ...others];
+}
+
+function relayCountOf({ others = [] }: Pick<Link, "others">): number {
+  return 1 + others.length;
 }
 
 function badLink(why: string): Failure {

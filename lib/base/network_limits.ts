@@ -398,6 +398,14 @@ export const NETWORK_LIMITS = {
   grantRenewMs: 1_800_000,
   /** A node whose token was refused asks again after about this time. */
   unauthorizedRetryMs: 120_000,
-  /** Characters of a link: it must survive mail, chat and a QR code. */
+  /**
+   * Characters of a link: it must survive mail, chat and a QR code. There is room
+   * for two or three relays.
+   */
   linkLength: 512,
+  /**
+   * How long a link waits for further relays when the first lists its node, in
+   * milliseconds: a few round trips around the world.
+   */
+  linkRelaysMs: 2_000,
 };

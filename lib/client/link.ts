@@ -1,16 +1,13 @@
 /**
- * Makes links: finds a file as a fetch does, and gets a pass for it from the
- * relay.
+ * Makes links: finds a file as a fetch does, and gets a pass for it from each
+ * relay that lists a node with it.
  *
  * @module
  */
 
-import { accessFailure } from "../access/credentials.ts";
-import { formatLink, SENDER_LENGTH } from "../access/link.ts";
 import type { ContentGroup } from "../content/choice.ts";
 import { formatEndpoint } from "../base/conn.ts";
-import { describeCause, Failure, isBug } from "../base/errors.ts";
-import { DIRECTION, type RelayToClient } from "../protocol/messages.ts";
+import { Failure, isBug } from "../base/errors.ts";
 import { show } from "../base/text.ts";
 import { Asking, type FoundNode } from "./ask_node.ts";
 import { Candidates } from "./candidates.ts";
@@ -18,7 +15,8 @@ import { Choosing } from "./choosing.ts";
 import type { ClientEvent } from "./events.ts";
 import { exhausted } from "./failures.ts";
 import { explained, lacking } from "./folders.ts";
-import type { ListedNode } from "./nodes.ts";
+import { entriesOf, type ListedNode } from "./nodes.ts";
+import { type LinkText, linkText } from "./passes.ts";
 import { Peers } from "./peers.ts";
 import { checkedName, type TransferOptions } from "./transfer_options.ts";
 import { insteadOf } from "./wider.ts";
@@ -34,11 +32,7 @@ export interface LinkOptions extends TransferOptions {
 }
 
 /** A link, with what it allows. */
-export interface MadeLink {
-  /** The link. It is a secret if the relay is private. */
-  readonly text: string;
-  /** Whether the relay enforces its time and number of fetches. */
-  readonly isHeld: boolean;
+export interface MadeLink extends LinkText {
   /** The file's whole name, which may be longer than the one asked for. */
   readonly name: string;
   /** Bytes of the file. */
@@ -46,8 +40,8 @@ export interface MadeLink {
 }
 
 /**
- * Makes a link to one file with its current content. The link names the relay
- * by the address given in `options`.
+ * Makes a link to one file with its current content. The link names the relays
+ * that list a node with it, by the addresses given in `options`.
  *
  * @throws {Failure} of kind `usage` for an impossible name or one too long for
  * a link, `relay` if the relay cannot be asked, `not_allowed` if it makes no
@@ -81,8 +75,18 @@ export async function makeLink(options: LinkOptions): Promise<MadeLink> {
     ...{ found, asking, peers },
   });
   const { size } = group;
-  const sealing = { ...options, name: asking.name, content };
-  return { ...await sealed(peers, sealing), name: asking.name, size };
+  const relays = new Set(
+    group.offers.flatMap(({ node }) =>
+      entriesOf(found.get(node)!.node).map(({ relay }) => relay)
+    ),
+  );
+  const [only, ...more] = peers.dialers;
+  const dialers = more.length === 0
+    ? [only!]
+    : peers.dialers.filter(({ relay }) => relays.has(formatEndpoint(relay)));
+  const linked = { ...options, name: asking.name, content };
+  const link = await linkText(dialers, linked);
+  return { ...link, name: asking.name, size };
 }
 
 /** The nodes with a file, and the answers of all. */
@@ -159,16 +163,17 @@ export interface LinkToOptions extends LinkOptions {
 }
 
 /**
- * Makes a link to one file whose content is known, and asks no node.
+ * Makes a link to one file whose content is known, and asks no node. It names
+ * all relays that answer.
  *
  * @throws {Failure} like {@linkcode makeLink}.
  */
 export async function linkTo(
   options: LinkToOptions,
-): Promise<Pick<MadeLink, "text" | "isHeld">> {
+): Promise<LinkText> {
   const name = checkedName(options.name);
   await using peers = new Peers(options, options.onEvent ?? (() => {}));
-  return await sealed(peers, { ...options, name });
+  return await linkText(peers.dialers, { ...options, name });
 }
 
 /**
@@ -195,51 +200,4 @@ async function contentOf(
     }
   }
   throw exhausted(asking.name, asking.answers, asking.found);
-}
-
-/** The link, with the relay's pass. */
-async function sealed(
-  peers: Peers,
-  options: LinkToOptions,
-): Promise<{ text: string; isHeld: boolean }> {
-  const { name, content, expiresSeconds = 3_600, uses = 1, signal } = options;
-  const { waiting } = options;
-  const sender = waiting?.slice(0, SENDER_LENGTH);
-  const named = { name, content, ...(sender === undefined ? {} : { sender }) };
-  const { relay: { host, port }, access } = peers.dialer;
-  const session = await peers.askRelay();
-  await using channel = session.channel;
-  using _end = channel.endOn(signal);
-  const relay = { host, port, id: session.id };
-  if (!session.isPrivate) {
-    return { text: formatLink({ relay, ...named }), isHeld: false };
-  }
-  let answer: RelayToClient | null;
-  try {
-    await channel.send({ kind: "mint", name, content, expiresSeconds, uses });
-    answer = await channel.receive(DIRECTION.relayToClient);
-  } catch (error) {
-    signal?.throwIfAborted();
-    if (isBug(error)) throw error;
-    throw noLink(relay, describeCause(error));
-  }
-  if (answer?.kind === "minted") {
-    const { pass } = answer;
-    return { text: formatLink({ relay, ...named, pass }), isHeld: true };
-  }
-  if (answer?.kind !== "refused") throw noLink(relay, "the relay hung up");
-  const where = formatEndpoint(relay);
-  throw accessFailure(answer, { where, access }) ??
-    noLink(relay, `the relay refused: ${show(answer.text)}`);
-}
-
-function noLink(
-  relay: { host: string; port: number },
-  why: string,
-): Failure {
-  return new Failure("relay", {
-    what: "Cannot make link",
-    where: formatEndpoint(relay),
-    why,
-  });
 }

@@ -137,7 +137,8 @@ export class Peers implements AsyncDisposable {
   readonly clock: ClockWatch;
   readonly #relays: Relays;
   readonly #grants: Grants;
-  readonly #dialers: readonly RelayDialer[];
+  /** One for each relay. */
+  readonly dialers: readonly RelayDialer[];
   /** Absent where nothing is remembered. */
   readonly #known: KnownNodes | undefined;
   #isAwayTold = false;
@@ -164,13 +165,13 @@ export class Peers implements AsyncDisposable {
       new RelayDialer(relay.address, {
         role: "client",
         plaintext,
-        access: n === 0 ? access : { token: relay.token },
+        access: n === 0 ? access : accessOf(relay, access),
         knownRelays,
         limits,
         onEvent: tell,
       })
     );
-    this.#dialers = dialers;
+    this.dialers = dialers;
     // Without encryption the relay cannot prove its id. A link is for one file.
     const isKept = !plaintext && access.link === undefined;
     this.#known = knownRelays !== undefined && isKept
@@ -249,7 +250,7 @@ export class Peers implements AsyncDisposable {
   /** The nodes that were listed before; throws the error if there are none. */
   async #listKnown(error: unknown): Promise<NodeListing> {
     if (!(error instanceof AwayFailure)) throw error;
-    const known = await this.#known?.of(this.#dialers);
+    const known = await this.#known?.of(this.dialers);
     if (known === undefined) throw error;
     const { nodes, endedCount: ended, seconds } = known;
     if (!this.#isAwayTold && nodes.length + ended > 0) {
@@ -414,6 +415,11 @@ export class Peers implements AsyncDisposable {
     }
     await this.reach[Symbol.asyncDispose]();
   }
+}
+
+/** The credentials for a further relay: those of the link, if there is one. */
+function accessOf({ token, pass }: FurtherRelay, { link }: Access): Access {
+  return link === undefined ? { token } : { token, link: { ...link, pass } };
 }
 
 function eitherOf(

@@ -8,7 +8,6 @@
 
 import { closeSync } from "node:fs";
 import { delay } from "@std/async/delay";
-import { formatEndpoint } from "../base/conn.ts";
 import { describeCause, isBug } from "../base/errors.ts";
 import { RateLimit } from "../base/rate.ts";
 import type { PieceRun } from "../content/piece_set.ts";
@@ -103,22 +102,19 @@ export class Swarming implements AsyncDisposable {
 
   async #open(): Promise<SwarmMember | undefined> {
     const { limitUpload, tell, isPrivate } = this.#options;
-    const { dialer, limits, clock, options } = this.#peers;
+    const { dialers, limits, clock, options } = this.#peers;
     try {
       // Others need none of it, and start sooner without.
       const { SwarmMember } = await import("../swarm/member.ts");
       return await SwarmMember.open({
-        ...{ dialer, limits, clock },
+        ...{ dialers, limits, clock },
         plaintext: options.plaintext ?? false,
         isPrivate: isPrivate(),
         rate: limitUpload === undefined
           ? undefined
           : new RateLimit(limitUpload),
-        dial: async (holder, signal) => {
-          const relay = formatEndpoint(dialer.relay);
-          const listed = { ...holder, relay };
-          return (await this.#peers.open(listed, { signal })).session;
-        },
+        dial: async (holder, signal) =>
+          (await this.#peers.open(holder, { signal })).session,
         onEvent: (event) => {
           // Refused or interrupted clients are not errors of our files.
           if ("relay" in event) tell(event);

@@ -49,18 +49,14 @@ export class RedisConn implements Disposable {
     this.#writing = this.#writing
       .then(() => writeAll(this.#conn, encodeCommand(words)))
       .catch((error) => this.#over(unreachable(error)));
-    const timer = setTimeout(
+    using _patience = new Patience(
+      timeoutMs,
       () =>
         this.#over(new StoreError("timed_out", "it does not answer in time")),
-      timeoutMs,
     );
-    try {
-      const reply = await promise;
-      if (reply instanceof ReplyError) throw storeErrorOf(reply);
-      return reply;
-    } finally {
-      clearTimeout(timer);
-    }
+    const reply = await promise;
+    if (reply instanceof ReplyError) throw storeErrorOf(reply);
+    return reply;
   }
 
   [Symbol.dispose](): void {
@@ -89,6 +85,32 @@ export class RedisConn implements Disposable {
     this.#end ??= reason;
     for (const { reject } of this.#asked.splice(0)) reject(this.#end);
     this.#conn.close();
+  }
+}
+
+/**
+ * Waits for a reply. If this process stood still meanwhile, the reply may have
+ * come and not been read yet: it is waited for once more. Disposing ends it.
+ */
+class Patience implements Disposable {
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(ms: number, onEnd: () => void) {
+    this.#wait(ms, () => this.#wait(ms, onEnd, onEnd), onEnd);
+  }
+
+  /** Calls one or the other in `ms`: the first if that is much later. */
+  #wait(ms: number, onLate: () => void, onEnd: () => void): void {
+    const dueAt = performance.now() + ms;
+    this.#timer = setTimeout(() => {
+      const isLate = performance.now() - dueAt > ms / 4;
+      if (isLate) onLate();
+      else onEnd();
+    }, ms);
+  }
+
+  [Symbol.dispose](): void {
+    clearTimeout(this.#timer);
   }
 }
 

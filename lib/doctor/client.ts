@@ -11,6 +11,7 @@ import { listAll, type ListedNode } from "../client/nodes.ts";
 import { formatEndpoint } from "../base/conn.ts";
 import { Failure, isBug } from "../base/errors.ts";
 import type { Findings } from "./check.ts";
+import { meetByOtherFamily } from "./families.ts";
 import { checkRelay, type ExaminationOptions, tellAccess } from "./relay.ts";
 import type { RelaySession } from "../uplink/relay_dialer.ts";
 import { checkSwarm } from "./swarm.ts";
@@ -37,6 +38,8 @@ export async function examineClient(
   if (met === undefined) return;
   await using channel = met.session.channel;
   using _end = channel.endOn(signal);
+  const parts = { options, role: "client", findings } as const;
+  await (await meetByOtherFamily(met, parts))?.channel.close();
   try {
     const nodes = await nodesOf(met.session, options);
     tellAccess(met, findings);

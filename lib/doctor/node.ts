@@ -23,6 +23,7 @@ import { show } from "../base/text.ts";
 import { acceptTunnel } from "../transport/join.ts";
 import { listen, type Listener } from "../transport/listen.ts";
 import type { Findings } from "./check.ts";
+import { familyOf, meetByOtherFamily } from "./families.ts";
 import { tellIndex } from "./index.ts";
 import { openPort } from "./port.ts";
 import {
@@ -140,7 +141,7 @@ class Trial {
       dialer: met.dialer,
       identity: options.identity,
       name: options.name,
-      addressesFrom: () => [this.#address()],
+      addressesFrom: (local) => [this.#address(local)],
       token: options.access.token,
     });
   }
@@ -162,6 +163,7 @@ class Trial {
         findings: this.#findings,
       });
       await this.#reach(calls, hasTunnels);
+      await this.#reachByOtherFamily();
       if (hasTunnels) await this.#tunnel(calls);
       await this.#registrant.withdraw(calls);
     } catch (error) {
@@ -232,6 +234,38 @@ class Trial {
     );
   }
 
+  /** Registers by the relay's other family too, and asks for a dial-back there. */
+  async #reachByOtherFamily(): Promise<void> {
+    const options = this.#options;
+    const { signal, limits } = options;
+    const findings = this.#findings;
+    // At one address it is of one family.
+    if (!isUnspecified(this.#listener.address.host)) return;
+    const parts = { options, role: "node", findings } as const;
+    const session = await meetByOtherFamily(this.#met, parts);
+    if (session === undefined) return;
+    using _end = session.channel.endOn(signal);
+    await using calls = new RelayCalls(session, {
+      answerMs: limits.handshakeMs,
+      onRefused: () => {},
+      onInvite: () => {},
+    });
+    await this.#registrant.register(calls);
+    const answer = await calls.ask({ kind: "reach" });
+    const outcome = answer.kind === "reached" ? answer.outcome : "unchecked";
+    const family = familyOf(session.channel.conn.local.host);
+    if (outcome === "alive") {
+      findings.ok("reach", `the relay can dial this node by ${family} too`);
+    } else if (outcome === "gone") {
+      findings.warn(
+        "reach",
+        `the relay cannot dial this node by ${family}: clients that have only ` +
+          `${family} come through the relay`,
+        { remedyCode: "open_port" },
+      );
+    }
+  }
+
   /** Opens a tunnel to itself, as a client would. */
   async #tunnel(calls: RelayCalls): Promise<void> {
     const answer = await calls.ask({ kind: "attach" });
@@ -287,10 +321,10 @@ class Trial {
     this.#ends.push(join().catch(() => {})); // the other end reports the error
   }
 
-  #address(): Endpoint {
+  /** The address for clients, where this end of a connection to the relay is so. */
+  #address(local: Endpoint = this.#met.session.channel.conn.local): Endpoint {
     const { advertise } = this.#options;
     const { host, port } = this.#listener.address;
-    const { local } = this.#met.session.channel.conn;
     const bound = isUnspecified(host) ? local.host : host;
     return { host: advertise?.host ?? bound, port: advertise?.port ?? port };
   }

@@ -41,6 +41,8 @@ export interface ExaminationOptions {
   readonly limits: Limits;
   /** Stops when aborted. */
   readonly signal: AbortSignal;
+  /** All addresses of a name; by default those that the system knows. */
+  readonly resolve?: ((name: string) => Promise<readonly string[]>) | undefined;
   /** Called for the relay's announcements. */
   readonly onEvent: (event: RelayLinkEvent) => void;
 }

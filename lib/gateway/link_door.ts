@@ -8,7 +8,8 @@
 
 import { AccessFailure } from "../access/credentials.ts";
 import { toBase64Url } from "../access/keys.ts";
-import { type Link, parseLink } from "../access/link.ts";
+import type { FurtherRelay } from "../access/further_relay.ts";
+import { type Link, parseLink, relaysOfLink } from "../access/link.ts";
 import { addressGroup, type RelayAddress } from "../base/address.ts";
 import { type Endpoint, formatEndpoint } from "../base/conn.ts";
 import { Failure, isBug } from "../base/errors.ts";
@@ -61,6 +62,17 @@ class TooManyRejected extends Error {
   override readonly name = "TooManyRejected";
 }
 
+/** Relays of a link, with their passes. */
+type Relays = readonly [FurtherRelay, ...FurtherRelay[]];
+
+/** A use to be spent. */
+interface Redemption {
+  /** Name of the file. */
+  readonly name: string;
+  readonly relays: Relays;
+  readonly clientOf: (relays: Relays) => TransferOptions;
+}
+
 /** Looks at links, and opens them. Disposing ends what is under way. */
 export class LinkDoor implements AsyncDisposable {
   readonly #options: LinkDoorOptions;
@@ -88,7 +100,7 @@ export class LinkDoor implements AsyncDisposable {
   ): Promise<LinkVerdict<{ link: Link }>> {
     if (!this.#count(remote)) return refused(429, TOO_MANY);
     const link = parseLink(text);
-    await this.#relayOf(link);
+    await this.#relaysOf(link);
     return { kind: "welcome", link };
   }
 
@@ -110,9 +122,15 @@ export class LinkDoor implements AsyncDisposable {
     const link = parseLink(text);
     const { stack, close } = this.#untilLeft(signal);
     try {
-      const client = this.#clientOf(link, await this.#relayOf(link));
+      const relays = await this.#relaysOf(link);
       const { name, content } = link;
-      if (link.pass !== undefined) await this.#redeemInTurn(name, client);
+      const isPrivate = relays.some(({ pass }) => pass !== undefined);
+      const clientOf = this.#clientsFor(link);
+      const client = clientOf(
+        isPrivate
+          ? await this.#redeemInTurn({ name, relays, clientOf })
+          : relays,
+      );
       signal.throwIfAborted();
       const source = stack.use(
         new FileSource({
@@ -155,62 +173,95 @@ export class LinkDoor implements AsyncDisposable {
   }
 
   /** Spends the use; one after the other, so that none is tried too many. */
-  async #redeemInTurn(name: string, client: TransferOptions): Promise<void> {
-    const redeemed = this.#redeeming.then(() => this.#redeem(name, client));
-    this.#redeeming = redeemed.catch(() => {}); // thrown here
-    await redeemed;
+  async #redeemInTurn(redemption: Redemption): Promise<Relays> {
+    const redeemed = this.#redeeming.then(() => this.#redeem(redemption));
+    this.#redeeming = redeemed.then(() => {}, () => {}); // thrown here
+    return await redeemed;
   }
 
   /**
    * Spends the use. A relay that has rejected some rejects the gateway's token
    * too, so after some nothing is tried for a while.
+   *
+   * @returns the relays, without those that reject the link.
    */
-  async #redeem(name: string, client: TransferOptions): Promise<void> {
+  async #redeem({ name, relays, clientOf }: Redemption): Promise<Relays> {
     const { limits, tell } = this.#options;
     const now = performance.now();
     const count = this.#rejected.countOf("", now);
     if (count >= limits.gatewayLinkRejectedCount) throw new TooManyRejected();
-    await using peers = new Peers(client, tell);
+    const client = clientOf(relays);
+    const refusing = new Set<string>();
+    const note = (error: unknown) => {
+      if (!(error instanceof AccessFailure)) return false;
+      if (error.code !== "unauthorized") return true;
+      this.#rejected.note("", performance.now());
+      return true;
+    };
+    await using peers = new Peers(client, (event) => {
+      const isRefused = event.event === "relay_failed" && note(event.error);
+      // One that is late could refuse while the file is read.
+      const isLate = event.event === "relay_late";
+      if (isRefused || isLate) refusing.add(event.relay);
+      if (!isRefused) tell(event);
+    });
     try {
       // A relay says whether it takes a link when it is asked something.
       await Candidates.of(peers, [{ kind: "name", name }], client);
     } catch (error) {
-      if (error instanceof AccessFailure && error.code === "unauthorized") {
-        this.#rejected.note("", performance.now());
-      }
+      note(error);
       throw error;
     }
+    const [first, ...others] = relays.filter(({ address }) =>
+      !refusing.has(formatEndpoint(address))
+    );
+    return first === undefined ? relays : [first, ...others];
   }
 
-  /** A client that has the link, and nothing else that would let it in. */
-  #clientOf(link: Link, relay: RelayAddress): TransferOptions {
+  /** Makes clients that have the link, and nothing else that would let them in. */
+  #clientsFor(link: Link): (relays: Relays) => TransferOptions {
     const { relays: _, node: _node, ...client } = this.#options.client;
-    const { pass, name, content, sender } = link;
+    const { name, content, sender } = link;
     const bytes = crypto.getRandomValues(new Uint8Array(FETCH_BYTES));
-    return {
+    const fetch = toBase64Url(bytes);
+    return ([{ address: relay, pass }, ...others]) => ({
       ...client,
-      ...{ relay, content },
+      ...{ relay, relays: others, content },
       ...sender === undefined ? {} : { sender },
-      access: { link: { pass, name, fetch: toBase64Url(bytes) } },
-    };
+      access: { link: { pass, name, fetch } },
+    });
   }
 
   /**
-   * The gateway's own relay that a link is for. The address in the link is a
-   * stranger's word, and is never dialled.
+   * The gateway's own relays that a link is for. The addresses in the link are a
+   * stranger's word, and are never dialled.
    */
-  async #relayOf({ relay: { id } }: Link): Promise<RelayAddress> {
+  async #relaysOf(link: Link): Promise<Relays> {
     const { relay, relays = [] } = this.#options.client;
     const own = [relay, ...relays.map(({ address }) => address)];
+    const named = new Map(
+      relaysOfLink(link).map(({ address: { id }, pass }) => [id, pass]),
+    );
+    const found: FurtherRelay[] = [];
     let failure: unknown;
     for (const address of own) {
       try {
-        if (await this.#idOf(address) === id) return { ...address, id };
+        const id = await this.#idOf(address);
+        if (!named.has(id)) continue;
+        const pass = named.get(id);
+        named.delete(id); // another address of the same relay
+        found.push({
+          address: { ...address, id },
+          ...pass === undefined ? {} : { pass },
+        });
       } catch (error) {
         if (isBug(error)) throw error;
         failure ??= error; // another one may be the right one
       }
+      if (named.size === 0) break;
     }
+    const [first, ...others] = found;
+    if (first !== undefined) return [first, ...others];
     if (failure !== undefined) throw failure;
     throw new Failure("usage", {
       what: "Cannot use link",

@@ -6,6 +6,7 @@
  * @module
  */
 
+import { relaysOfLink } from "../access/link.ts";
 import { type HttpAnswer, plainAnswer } from "../http/answer.ts";
 import type { WebRequest } from "../http/web_types.ts";
 import { answerWithFile } from "./files.ts";
@@ -57,8 +58,10 @@ async function look(
   if (text === undefined) return plainAnswer(400, "there is no link in it");
   const verdict = await links.look(text, request);
   if (verdict.kind === "refused") return refusal(request, verdict);
-  const { name, content, pass } = verdict.link;
-  const mayList = pass === undefined || login.proofOf(request) === "right";
+  const { name, content } = verdict.link;
+  const isOpen = relaysOfLink(verdict.link)
+    .every(({ pass }) => pass === undefined);
+  const mayList = isOpen || login.proofOf(request) === "right";
   if (!mayList) return jsonAnswer({ name });
   const { files } = await lists.latest();
   const size = files.find(name)?.offers

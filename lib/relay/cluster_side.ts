@@ -36,6 +36,11 @@ export interface InstanceTunnels {
     request: { readonly id: string; readonly at: string },
     from: Endpoint,
   ): Promise<Travelling<"relayToInstance">>;
+  /**
+   * Whether the instance at `at` answers. One is dialled now and then, however
+   * often somebody wants to know.
+   */
+  answers(at: string): Promise<boolean>;
   /** Whether another instance has sent this, in answer to that nonce. */
   isOfInstance(message: MessageOf<"open">, nonce: string): boolean;
 }

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { addressGroup } from "../base/address.ts";
+import { addressGroup, isIpv4, withoutMapping } from "../base/address.ts";
 import { isShared } from "../guard/admission.ts";
 import type { Endpoint } from "../base/conn.ts";
 import { isShortage } from "../base/errors.ts";
@@ -37,7 +37,7 @@ export interface DialBacksOptions {
 
 /** A node to dial. */
 export interface DialBackTarget {
-  /** Id of the node, because each is dialled only now and then. */
+  /** Id of the node, because each is dialled only now and then by a family. */
   readonly id: string;
   /**
    * The endpoint to dial. It must be one that the peer was seen to come from,
@@ -51,7 +51,7 @@ export interface DialBackTarget {
 /** The dial-backs of one relay. */
 export class DialBacks {
   readonly #options: DialBacksOptions;
-  /** When each id was last dialled, oldest first. */
+  /** When each id was last dialled by IPv4 or IPv6, oldest first. */
   readonly #dialledAt = new Map<string, number>();
   #running = 0;
   /** Dials in flight, by the group of the dialled address. */
@@ -76,7 +76,8 @@ export class DialBacks {
     }
     const source = addressGroup(host);
     const beside = isShared(source) ? 0 : this.#perSource.get(source) ?? 0;
-    return !this.#dialledAt.has(id) && this.#running < limits.dialBackCount &&
+    return !this.#dialledAt.has(wayTo(id, host)) &&
+      this.#running < limits.dialBackCount &&
       beside < limits.dialBacksPerAddressCount;
   }
 
@@ -87,7 +88,7 @@ export class DialBacks {
   ): Promise<DialBackOutcome> {
     const { signal } = this.#options;
     if (!this.may({ id, host: endpoint.host }, now)) return "unchecked";
-    this.#dialledAt.set(id, now);
+    this.#dialledAt.set(wayTo(id, endpoint.host), now);
     const source = addressGroup(endpoint.host);
     if (!this.#failures.mayDial(source, endpoint.port, now)) return "unchecked";
     this.#count(source, 1);
@@ -128,6 +129,11 @@ export class DialBacks {
     const found = await learnCertificate(endpoint, timing);
     return equal(found, peer.certificate);
   }
+}
+
+/** A node, and the family that it is dialled by. */
+function wayTo(id: string, host: string): string {
+  return isIpv4(withoutMapping(host)) ? id : `${id} IPv6`;
 }
 
 /**

@@ -129,13 +129,38 @@ export class Holders {
     this.expire(now);
     const { holderCount, holdersPerAddressCount } = this.#limits;
     const former = this.#byId.get(id);
-    if (former === undefined && this.#byId.size >= holderCount) {
-      return "too_many_holders";
-    }
+    const isFull = former === undefined && this.#byId.size >= holderCount;
+    if (isFull && this.#kept(now) === undefined) return "too_many_holders";
     const beside = this.#perSource.get(source)?.holders ?? 0;
-    return former?.source !== source && beside >= holdersPerAddressCount
+    return former?.source !== source && beside >= holdersPerAddressCount &&
+        this.#kept(now, source) === undefined
       ? "too_many_holders_for_address"
       : undefined;
+  }
+
+  /**
+   * The client, one of an address if given, that is listed the longest after the
+   * time that it was granted.
+   */
+  #kept(now: number, source?: string): MutableHolder | undefined {
+    if (this.#heldMs === 0) return undefined;
+    for (const holder of this.#byId.values()) {
+      if (this.ownEndOf(holder) > now) return undefined; // so are the others
+      if (source === undefined || holder.source === source) return holder;
+    }
+    return undefined;
+  }
+
+  /** Ends one that is only kept, if there is no room for another. */
+  #makeRoom(source: string, now: number): void {
+    const { holderCount, holdersPerAddressCount } = this.#limits;
+    const beside = this.#perSource.get(source)?.holders ?? 0;
+    const kept = beside >= holdersPerAddressCount
+      ? this.#kept(now, source)
+      : this.#byId.size >= holderCount
+      ? this.#kept(now)
+      : undefined;
+    if (kept !== undefined) this.#remove(kept);
   }
 
   /**
@@ -150,6 +175,7 @@ export class Holders {
     if (refusal !== undefined) return { refusal };
     const former = this.#byId.get(entrant.id);
     if (former !== undefined) this.leave(former);
+    this.#makeRoom(entrant.source, now);
     const holder: MutableHolder = {
       ...entrant,
       expiresAt: this.#endFrom(now),

@@ -14,7 +14,7 @@
 
 import { parseEndpoint } from "../base/address.ts";
 import { type Conn, type Endpoint, writeAll } from "../base/conn.ts";
-import { isBug, ProtocolError } from "../base/errors.ts";
+import { isBug, isShortage, ProtocolError } from "../base/errors.ts";
 import { isSameCode } from "../access/keys.ts";
 import type { Replicator } from "../cluster/replicator.ts";
 import { certificateId } from "../identity/identity.ts";
@@ -49,6 +49,11 @@ export class InstanceCalls implements InstanceTunnels {
   /** Ends that are being passed on, by instance. */
   readonly #passing = new Map<string, number>();
   #callCount = 0;
+  /** Whether instances answered lately, by address. */
+  readonly #answers = new Map<
+    string,
+    { readonly until: number; readonly answers: Promise<boolean> }
+  >();
 
   constructor(options: InstanceCallsOptions) {
     this.#options = options;
@@ -145,6 +150,39 @@ export class InstanceCalls implements InstanceTunnels {
       return elsewhere;
     } finally {
       this.#callCount--;
+    }
+  }
+
+  answers(at: string): Promise<boolean> {
+    const { limits } = this.#options.relay;
+    const now = performance.now();
+    for (const [other, { until }] of this.#answers) {
+      if (until <= now) this.#answers.delete(other);
+    }
+    const known = this.#answers.get(at);
+    if (known !== undefined) return known.answers;
+    const answers = this.#isThere(at);
+    const until = now + limits.clusterInstanceMs;
+    this.#answers.set(at, { until, answers });
+    return answers;
+  }
+
+  async #isThere(at: string): Promise<boolean> {
+    const { plaintext, id, limits } = this.#options.relay;
+    const endpoint = endpointIn(at);
+    if (endpoint === undefined) return false;
+    const timeoutMs = limits.connectMs;
+    try {
+      if (plaintext) {
+        using _conn = await dial(endpoint, { peer: null, timeoutMs });
+        return true;
+      }
+      const { conn, certificate } = await dialToLearn(endpoint, { timeoutMs });
+      conn.close();
+      return certificateId(certificate) === id;
+    } catch (error) {
+      if (isBug(error)) throw error;
+      return isShortage(error); // that says nothing of the instance
     }
   }
 

@@ -1,7 +1,7 @@
 /**
  * The leases themselves: by node, in one array to list them from, and in a heap
- * for the moment at which each may have ended. It knows no rule but expiry.
- * Pure: time is an argument.
+ * for the moment until which each may have been granted. It knows no rule but
+ * expiry. Pure: time is an argument.
  *
  * If very many leases end at once, only some of them are swept in one turn. A
  * renewal only moves `expiresAt`; when the moment in the heap comes, the lease
@@ -12,6 +12,7 @@
 
 import { BinaryHeap } from "@std/data-structures/binary-heap";
 import { Departed } from "./departed.ts";
+import { KeptLeases } from "./kept_leases.ts";
 import type { History, Lease, MutableLease, Registration } from "./lease.ts";
 import type { Limits } from "../base/limits.ts";
 
@@ -32,7 +33,10 @@ export class LeaseTable {
   readonly #departed: Departed;
   readonly #dense: MutableLease[] = [];
   readonly #perSource = new Map<string, number>();
-  #checks = newHeap();
+  /** All but those that are kept. */
+  readonly #checks = newHeap();
+  /** Those whose own time is over, while leases last longer. */
+  readonly #kept = new KeptLeases();
   /** How long a node that has left is remembered. */
   #rememberMs: number;
   /** By how much all leases last longer than they were granted for. */
@@ -110,16 +114,49 @@ export class LeaseTable {
     let left = this.#departed.forget(now, this.#limits.sweepCount);
     if (left < 0) return true;
     for (;;) {
+      const lease = this.#kept.oldest();
+      if (lease === undefined || lease.expiresAt > now) break;
+      if (left-- <= 0) return true;
+      this.#end(lease);
+    }
+    for (;;) {
       const lease = this.#checks.peek();
       if (lease === undefined || lease.checkAt > now) return false;
       if (left-- <= 0) return true;
       this.#checks.pop();
       if (lease.index < 0) continue; // withdrawn meanwhile
-      if (lease.expiresAt > now) {
-        lease.checkAt = lease.expiresAt;
-        this.#checks.push(lease);
-      } else this.#end(lease);
+      if (this.ownEndOf(lease) > now) this.#watch(lease);
+      else if (lease.expiresAt > now) this.#kept.add(lease);
+      else this.#end(lease);
     }
+  }
+
+  /** Looks at a lease again when the time is over for which it was granted. */
+  #watch(lease: MutableLease): void {
+    lease.checkAt = this.ownEndOf(lease);
+    this.#checks.push(lease);
+  }
+
+  /** When the time is over for which a lease was granted. */
+  ownEndOf({ expiresAt }: Pick<Lease, "expiresAt">): number {
+    return expiresAt - this.#heldMs;
+  }
+
+  /** Whether a lease, one of an address group if given, is only kept. */
+  hasKept(source?: string): boolean {
+    return this.#kept.oldest(source) !== undefined;
+  }
+
+  /**
+   * Ends the lease that has been kept the longest, one of an address group if
+   * given. Its node is not remembered, so that it can come back.
+   *
+   * @returns whether there was one.
+   */
+  giveWay(source?: string): boolean {
+    const lease = this.#kept.oldest(source);
+    if (lease !== undefined) this.#end(lease);
+    return lease !== undefined;
   }
 
   /** Adds a lease of this instance that is granted until `end`. */
@@ -141,7 +178,7 @@ export class LeaseTable {
       displaced: undefined,
       holder: "",
       isAttachedThere: false,
-      checkAt: expiresAt,
+      checkAt: end,
       index: this.#dense.length,
       windowCount: history?.windowCount ?? 0,
       windowAt: history?.windowAt ?? now,
@@ -158,6 +195,7 @@ export class LeaseTable {
   /** Puts a newer registration of the node in the place of the older one. */
   replace(lease: MutableLease, node: Registration): void {
     if (node.source !== lease.source) {
+      if (this.#kept.delete(lease)) this.#watch(lease);
       this.#countSource(lease.source, -1);
       this.#countSource(node.source, 1);
       lease.source = node.source;
@@ -177,13 +215,11 @@ export class LeaseTable {
   /** Moves the end of a lease: it is granted until `end`. */
   extend(lease: MutableLease, end: number, now: number): void {
     lease.renewedAt = now;
+    const isKept = this.#kept.delete(lease);
     // The heap would notice the end of a shorter lease too late.
-    lease.expiresAt = Math.max(lease.checkAt, end + this.#heldMs);
-  }
-
-  /** By how much all leases last longer than they were granted for. */
-  get heldMs(): number {
-    return this.#heldMs;
+    const until = isKept ? end : Math.max(lease.checkAt, end);
+    lease.expiresAt = until + this.#heldMs;
+    if (isKept) this.#watch(lease);
   }
 
   /** From now on all leases last so much longer than they were granted for. */
@@ -191,12 +227,7 @@ export class LeaseTable {
     const more = ms - this.#heldMs;
     if (more === 0) return;
     this.#heldMs = ms;
-    this.#checks = newHeap();
-    for (const lease of this.#dense) {
-      lease.expiresAt += more;
-      lease.checkAt = lease.expiresAt;
-      this.#checks.push(lease);
-    }
+    for (const lease of this.#dense) lease.expiresAt += more;
   }
 
   /** Remembers nodes that leave for longer than a rate window. */
@@ -227,6 +258,7 @@ export class LeaseTable {
    */
   #remove(lease: MutableLease): string {
     this.#byId.delete(lease.id);
+    this.#kept.delete(lease);
     const last = this.#dense.pop();
     if (last !== undefined && last !== lease) {
       this.#dense[lease.index] = last;

@@ -116,6 +116,10 @@ export class Registry {
     const reason = this.refusalOf(node, now);
     if (reason !== undefined) return { kind: "refused", reason };
     const lease = this.#table.alive(node.id, now);
+    const { isFull, isSourceFull } = this.#roomFor(node, lease);
+    // One that is kept for its node may be dead, and this one is not.
+    if (isSourceFull) this.#table.giveWay(node.source);
+    else if (isFull) this.#table.giveWay();
     const terms = this.terms();
     const expiresAt = now + terms.leaseSeconds * 1000;
     if (lease === undefined) {
@@ -167,13 +171,24 @@ export class Registry {
     if (this.#windowOf(past, now).windowCount >= limits.reregisterCount) {
       return "registering_too_fast";
     }
-    if (lease === undefined && this.#table.count >= limits.nodeCount) {
-      return "registry_full";
-    }
-    const held = this.#table.countOf(node.source);
-    return node.source !== lease?.source && held >= limits.nodesPerAddressCount
+    const { isFull, isSourceFull } = this.#roomFor(node, lease);
+    if (isFull && !this.#table.hasKept()) return "registry_full";
+    return isSourceFull && !this.#table.hasKept(node.source)
       ? "too_many_nodes_for_address"
       : undefined;
+  }
+
+  /** What a node would need another place for. */
+  #roomFor(
+    { source }: Pick<Registration, "source">,
+    lease: Lease | undefined,
+  ): { isFull: boolean; isSourceFull: boolean } {
+    const { nodeCount, nodesPerAddressCount } = this.#limits;
+    return {
+      isFull: lease === undefined && this.#table.count >= nodeCount,
+      isSourceFull: source !== lease?.source &&
+        this.#table.countOf(source) >= nodesPerAddressCount,
+    };
   }
 
   /** The rate window that a registration at `now` falls into. */

@@ -43,7 +43,8 @@ export class Replicas {
     if (departed !== undefined && sequence <= departed.sequence) return "stale";
     if (!(replica.leftMs > 0)) return "stale";
     if (lease === undefined) {
-      if (this.#table.count >= this.#limits.nodeCount) return "full";
+      const isFull = this.#table.count >= this.#limits.nodeCount;
+      if (isFull && !this.#table.giveWay()) return "full";
       const added = this.#table.add(replica, this.#endOf(replica, now), now);
       this.#mark(added, replica);
       return "taken";
@@ -121,7 +122,7 @@ export class Replicas {
 
   /** When the time is over for which a lease was granted. */
   ownEndOf({ expiresAt }: Pick<Lease, "expiresAt">): number {
-    return expiresAt - this.#table.heldMs;
+    return this.#table.ownEndOf({ expiresAt });
   }
 
   #endOf({ leftMs }: Pick<Replica, "leftMs">, now: number): number {

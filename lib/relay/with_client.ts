@@ -182,26 +182,35 @@ async function answerReport(
 /**
  * Checks whether a node is dead by dialling the host that it registered from.
  * The relay does this only if the node also asked to be dialled there;
- * otherwise a failure proves nothing. An attached node is alive.
+ * otherwise a failure proves nothing. An attached node is alive; one that is
+ * attached to another instance is, as far as that one is heard.
  */
 async function findOut(
   id: string,
   relay: RelayContext,
 ): Promise<DialBackOutcome | "unknown"> {
   const { registry, entries, dialBacks, plaintext, tunnels, cluster } = relay;
-  const now = performance.now();
-  const lease = registry.find(id, now);
+  const lease = registry.find(id, performance.now());
   if (lease === undefined) return "unknown";
-  if (tunnels?.isAttached(id) || cluster?.tunnelAt(lease)) return "alive";
+  if (tunnels?.isAttached(id)) return "alive";
+  const at = cluster?.tunnelAt(lease);
+  if (at !== undefined && await cluster!.tunnels.answers(at)) {
+    return cluster!.stats().phase === "whole" ? "alive" : "unchecked";
+  }
   const { sequence, renewedAt, observedHost } = lease;
   // Checked first, because reading an entry means reading a certificate.
-  if (!dialBacks.may({ id, host: observedHost }, now)) return "unchecked";
+  if (!dialBacks.may({ id, host: observedHost }, performance.now())) {
+    return "unchecked";
+  }
   const registration = entries.registrationIn(lease.entry);
   const endpoint = registration.addresses
     .find((address) => withoutMapping(address.host) === observedHost);
   if (endpoint === undefined) return "unchecked";
   const peer = plaintext ? null : registration;
-  const outcome = await dialBacks.check({ id, endpoint, peer }, now);
+  const outcome = await dialBacks.check(
+    { id, endpoint, peer },
+    performance.now(),
+  );
   if (outcome === "gone") {
     const seen = { id, sequence, renewedAt };
     const entry = registry.drop(seen, performance.now());

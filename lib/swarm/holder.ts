@@ -61,8 +61,8 @@ export class Holder implements AsyncDisposable {
   readonly #watch: FetchWatch;
   readonly #incidents: Incidents;
   readonly #gate: NodeGate | null;
-  /** The relay that gave the keys: grants name contents in its terms. */
-  #relayId = "";
+  /** The keys that each relay gave, by its id: grants name contents in its terms. */
+  readonly #keys = new Map<string, readonly string[]>();
   #gaveAt = -Infinity;
   #wasDialled = false;
   #listener: Listener | null = null;
@@ -209,8 +209,8 @@ export class Holder implements AsyncDisposable {
 
   /** Replaces the keys (base64) that grants of a relay are checked with. */
   setGrantKeys(keys: readonly string[], relayId: string): void {
-    this.#relayId = relayId;
-    this.#gate?.setKeys(keys);
+    this.#keys.set(relayId, keys);
+    this.#gate?.setKeys([...this.#keys.values()].flat());
   }
 
   /**
@@ -218,9 +218,11 @@ export class Holder implements AsyncDisposable {
    * the name at the node, and clients may have saved it under another.
    */
   #within(grant: Grant): Grant {
-    const relayId = this.#relayId;
-    const content = this.#files.contents
-      .find((content) => isContentGranted(grant, { content, relayId }));
+    const content = this.#files.contents.find((content) =>
+      this.#keys.keys().some((relayId) =>
+        isContentGranted(grant, { content, relayId })
+      )
+    );
     return { expires: grant.expires, content: content ?? NO_CONTENT };
   }
 

@@ -1,7 +1,7 @@
 /**
- * One client's part in swarms: gives what it holds, stays listed at the relay
- * while it does, and finds the other holders of what it receives. The caller
- * dials them, and receives from them.
+ * One client's part in swarms: gives what it holds, stays listed at its
+ * relays while it does, and finds the other holders of what it receives. The
+ * caller dials them, and receives from them.
  *
  * @module
  */
@@ -13,22 +13,23 @@ import type { PieceRun } from "../content/piece_set.ts";
 import type { IncidentEvent } from "../guard/incidents.ts";
 import { createIdentity } from "../identity/identity.ts";
 import type { NodeSession } from "../transfer/session.ts";
-import { type HolderEvent, HolderLease } from "../uplink/holder_lease.ts";
+import type { HolderEvent } from "../uplink/holder_lease.ts";
 import type { ListedHolder } from "../uplink/listed_holders.ts";
 import type { RelayDialer } from "../uplink/relay_dialer.ts";
 import { Holder } from "./holder.ts";
 import type { ClockWatch } from "../base/clock_watch.ts";
 import { HolderSearch, type HolderSource } from "./holder_search.ts";
 import { type HeldFile, Holding } from "./holding.ts";
+import { HolderLeases } from "./leases.ts";
 import { Offers } from "./offers.ts";
 import { TakenOffers } from "./taken_offers.ts";
 
 /** Options of {@linkcode SwarmMember.open}. */
 export interface SwarmMemberOptions {
-  /** Connects to the relay that lists holders. */
-  readonly dialer: RelayDialer;
+  /** Each connects to a relay that lists holders. */
+  readonly dialers: readonly RelayDialer[];
   readonly plaintext: boolean;
-  /** Whether others must show grants of the relay. */
+  /** Whether others must show grants of a relay. */
   readonly isPrivate: boolean;
   /** Address to bind; every address of the machine by default. */
   readonly host?: string;
@@ -59,7 +60,7 @@ export interface SwarmContent extends Disposable {
 export class SwarmMember implements AsyncDisposable {
   readonly #options: SwarmMemberOptions;
   readonly #holder: Holder;
-  readonly #lease: HolderLease;
+  readonly #leases: HolderLeases;
   readonly #stop = new AbortController();
   readonly #seeking = new Set<Promise<void>>();
   /** Offers of other clients, by content. */
@@ -68,15 +69,15 @@ export class SwarmMember implements AsyncDisposable {
 
   private constructor(
     options: SwarmMemberOptions,
-    { holder, lease, taken }: {
+    { holder, leases, taken }: {
       holder: Holder;
-      lease: HolderLease;
+      leases: HolderLeases;
       taken: Map<string, TakenOffers>;
     },
   ) {
     this.#options = options;
     this.#holder = holder;
-    this.#lease = lease;
+    this.#leases = leases;
     this.#taken = taken;
   }
 
@@ -86,7 +87,7 @@ export class SwarmMember implements AsyncDisposable {
    * @throws {Deno.errors} or an `E…` error if no port can be bound.
    */
   static async open(options: SwarmMemberOptions): Promise<SwarmMember> {
-    const { dialer, plaintext, isPrivate, limits, rate, onEvent } = options;
+    const { plaintext, isPrivate, limits, rate, onEvent } = options;
     const identity = await createIdentity();
     const at = { host: options.host ?? ANY_HOST, port: 0 };
     const taken = new Map<string, TakenOffers>();
@@ -96,8 +97,7 @@ export class SwarmMember implements AsyncDisposable {
       ...onEvent === undefined ? {} : { onEvent },
     });
     const { host, port } = holder.address;
-    const lease = new HolderLease({
-      dialer,
+    const leases = new HolderLeases(options.dialers, {
       serving: {
         identity,
         addressesFrom: (local) => [{
@@ -110,7 +110,7 @@ export class SwarmMember implements AsyncDisposable {
       clock: options.clock,
       ...onEvent === undefined ? {} : { onEvent },
     });
-    return new SwarmMember(options, { holder, lease, taken });
+    return new SwarmMember(options, { holder, leases, taken });
   }
 
   /** Its id as a holder. */
@@ -159,7 +159,7 @@ export class SwarmMember implements AsyncDisposable {
     const search = new HolderSearch({
       ...{ content, id, limits, dial, onSource, random },
       onLinked: (holder) => offers.linked(holder),
-      ask: (signal) => this.#lease.askHolders(content, { signal }),
+      ask: this.#leases.asker(content),
     });
     const isLinked = (other: string) => search.isLinked(other);
     const taken = new TakenOffers({ content, limits, isLinked, onSource });
@@ -171,7 +171,7 @@ export class SwarmMember implements AsyncDisposable {
     };
     this.#taken.set(content, taken);
     this.#holder.add(holding);
-    this.#lease.hold(content);
+    this.#leases.hold(content);
     complete();
     this.#keep(search.run(AbortSignal.any([over.signal, this.#stop.signal])));
     return {
@@ -184,7 +184,7 @@ export class SwarmMember implements AsyncDisposable {
       },
       [Symbol.dispose]: () => {
         over.abort(new Error("the content is given no longer"));
-        this.#lease.release(content);
+        this.#leases.release(content);
         this.#taken.delete(content);
         taken[Symbol.dispose]();
         this.#keep(offers[Symbol.asyncDispose]());
@@ -198,8 +198,9 @@ export class SwarmMember implements AsyncDisposable {
    * Whether a holder cannot dial this client. One behind the same router may,
    * although the relay cannot, unless nobody did.
    */
-  #isOutOfReachOf({ signed }: ListedHolder): boolean {
-    if (!this.#lease.isUnreached) return false;
+  #isOutOfReachOf(holder: ListedHolder): boolean {
+    const { signed } = holder;
+    if (!this.#leases.isUnreachedAt(holder)) return false;
     if (signed.near !== true) return true;
     const ms = performance.now() - this.#openedAt;
     const { swarmNearOfferMs } = this.#options.limits;
@@ -214,7 +215,7 @@ export class SwarmMember implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort(new Error("the swarm was left"));
     await Promise.all(this.#seeking);
-    await this.#lease[Symbol.asyncDispose]();
+    await this.#leases[Symbol.asyncDispose]();
     await this.#holder[Symbol.asyncDispose]();
   }
 }

@@ -73,7 +73,8 @@ export interface HolderLeaseOptions {
 /** One client at one relay. Disposing withdraws it. */
 export class HolderLease implements AsyncDisposable {
   readonly #options: HolderLeaseOptions;
-  readonly #relay: string;
+  /** The relay's address. */
+  readonly relay: string;
   readonly #random: () => number;
   /** Content ids. */
   readonly #contents = new Set<string>();
@@ -92,7 +93,7 @@ export class HolderLease implements AsyncDisposable {
   /** Does not dial yet. */
   constructor(options: HolderLeaseOptions) {
     this.#options = options;
-    this.#relay = formatEndpoint(options.dialer.relay);
+    this.relay = formatEndpoint(options.dialer.relay);
     this.#random = options.random ?? Math.random;
     this.#renewSeconds = options.limits.renewSeconds;
   }
@@ -255,7 +256,7 @@ export class HolderLease implements AsyncDisposable {
     const { id: relayId, nonce, isPrivate } = session;
     if (!isPrivate) return;
     if (token !== undefined) {
-      const where = this.#relay;
+      const where = this.relay;
       requireKeysProof(answer, { token, relayId, nonce, where });
     }
     serving?.onGrantKeys?.(answer.grantKeys ?? [], relayId);
@@ -335,10 +336,10 @@ export class HolderLease implements AsyncDisposable {
       return new ProtocolError("wrong_phase", "the relay answered otherwise");
     }
     const { access } = this.#options.dialer;
-    return accessFailure({ code }, { where: this.#relay, access }) ??
+    return accessFailure({ code }, { where: this.relay, access }) ??
       new Failure("relay", {
         what: "Cannot take part in swarm",
-        where: this.#relay,
+        where: this.relay,
         why: `the relay refused: ${show(text)} (${show(code)})`,
       });
   }
@@ -352,7 +353,7 @@ export class HolderLease implements AsyncDisposable {
   }
 
   #tell(event: Untold<HolderEvent>): void {
-    const relay = this.#relay;
+    const relay = this.relay;
     this.#options.onEvent?.({ ...event, relay } as HolderEvent);
   }
 

@@ -29,6 +29,8 @@ export interface ListedHolder {
   readonly isAttached: false;
   /** Its signed record, which the rest was read from. */
   readonly signed: ListedHolderRecord;
+  /** The address of the relay that lists it, if a client asks several. */
+  readonly relay?: string;
   /** The grant to show to it, if the relay is private. */
   readonly grant?: { readonly text: string; readonly listedAt: number };
 }

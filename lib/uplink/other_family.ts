@@ -56,11 +56,7 @@ export class OtherFamily {
     const isFresh = from === this.#from &&
       now - this.#lookedAt < limits.reachCheckMs;
     // Beside its relay, this machine has no other address to tell.
-    const isAlone = isIpv4(relay.host) || isIpv6(relay.host) ||
-      isLoopback(from);
-    if (isFresh || isAlone) return;
-    // Else Deno might ask for the permission at a terminal.
-    if (!isGranted({ name: "net" })) return;
+    if (isFresh || isLoopback(from)) return;
     this.#from = from;
     this.#lookedAt = now;
     const looking = this.#find(from).catch((error) => {
@@ -71,16 +67,35 @@ export class OtherFamily {
   }
 
   async #find(from: string): Promise<string | undefined> {
-    const { relay, limits, signal } = this.#options;
-    const { resolve = addressesOf, localOf = localEnd } = this.#options;
-    const isOther = isIpv4(from) ? isIpv6 : isIpv4;
-    const host = (await resolve(relay.host)).find(isOther);
+    const { relay, limits, signal, resolve } = this.#options;
+    const { localOf = localEnd } = this.#options;
+    const host = await otherAddressOf(relay, from, resolve);
     if (host === undefined) return undefined;
     return await localOf({ host, port: relay.port }, {
       timeoutMs: limits.connectMs,
       signal,
     });
   }
+}
+
+/**
+ * The address of a relay in the family that `from` is not of; `undefined` if its
+ * name has none, or cannot be looked up.
+ */
+export async function otherAddressOf(
+  { host }: Pick<Endpoint, "host">,
+  from: string,
+  resolve: (name: string) => Promise<readonly string[]> = addressesOf,
+): Promise<string | undefined> {
+  if (isIpv4(host) || isIpv6(host)) return undefined;
+  // Else Deno might ask for the permission at a terminal.
+  if (!isGranted({ name: "net" })) return undefined;
+  const isOther = isIpv4(from) ? isIpv6 : isIpv4;
+  const found = await resolve(host).catch((error) => {
+    if (isBug(error)) throw error;
+    return [];
+  });
+  return found.find(isOther);
 }
 
 async function addressesOf(name: string): Promise<string[]> {

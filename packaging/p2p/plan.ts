@@ -19,6 +19,7 @@ import type { ClientCommand } from "../../lib/cli/options/option_spec.ts";
 import { optionsOfCommand } from "../../lib/cli/options/option_table.ts";
 import { needsRelay, permissionFlags } from "./permissions.ts";
 import { nodeTokenFor, relayFor } from "./relay_arguments.ts";
+import { knownNodesPaths } from "./remembered.ts";
 import { planRelay, planShare } from "./serving.ts";
 import {
   lineOf,
@@ -124,7 +125,10 @@ async function planClient(
       (words.some(isLink) || line.isSet("link-file"));
   const options = optionsOfCommand(name);
   const relay = needsNet && !isByLink
-    ? await relayFor(relayWords, { line, options, role: "client", around })
+    ? await relayFor(relayWords, {
+      ...{ line, options, role: "client", around },
+      keepsNodes: !ASKS_NO_NODES.includes(name),
+    })
     : { words: relayWords, options: [], paths: [] };
   const files = spec.operands === "files" ? words : [];
   const forNode = name === "send" && relayWords.length === 0
@@ -136,8 +140,8 @@ async function planClient(
       ...{ line, options, net: needsNet },
       paths: [
         ...files.map((path) => ({ path, use: "read" as const })),
-        ...(spec.savesHere ? [{ path: ".", use: "save" as const }] : []),
         ...relay.paths,
+        ...(spec.savesHere ? [{ path: ".", use: "save" as const }] : []),
         ...forNode.map((path) => ({ path, use: "read" as const })),
         ...nodesBeside(line).map((path) => ({ path, use: "keep" as const })),
       ],
@@ -157,10 +161,11 @@ async function planClient(
   };
 }
 
+/** Commands that are of no use while no relay answers, or examine relays. */
+const ASKS_NO_NODES: readonly ClientCommand[] = ["doctor", "link", "send"];
+
 /** The nodes that a client keeps beside `--known-relays`. */
 function nodesBeside(line: CommandLine): readonly string[] {
   const path = line.value("known-relays");
-  return path === undefined || path === ""
-    ? []
-    : [`${path}.nodes`, `${path}.nodes.new`];
+  return path === undefined || path === "" ? [] : knownNodesPaths(path);
 }

@@ -8,6 +8,7 @@ import { Failure } from "../../lib/base/errors.ts";
 import type { CommandLine } from "../../lib/cli/options/command_line.ts";
 import type { OptionTable } from "../../lib/cli/options/option_spec.ts";
 import type { UsedPath } from "./permissions.ts";
+import { knownNodesPaths, knownRelaysPath } from "./remembered.ts";
 import { cannotStart, type Surroundings } from "./surroundings.ts";
 
 /** A relay as the arguments of a script. */
@@ -25,11 +26,13 @@ export interface RelayArguments {
  */
 export async function relayFor(
   relayWords: readonly string[],
-  { line, options: taken, role, around }: {
+  { line, options: taken, role, around, keepsNodes = false }: {
     line: CommandLine;
     options: OptionTable;
     role: "node" | "client";
     around: Surroundings;
+    /** Whether to keep the nodes that the remembered relays list. */
+    keepsNodes?: boolean;
   },
 ): Promise<RelayArguments> {
   const isListed = ["relay", "relays"].some((name) => line.isSet(name));
@@ -55,19 +58,45 @@ export async function relayFor(
   const key = isKeyGiven
     ? undefined
     : remembered.find(({ indexKeyFile }) => indexKeyFile)?.indexKeyFile;
-  const keyOption = key === undefined ? [] : ["--index-key-file", key];
-  const paths = [...tokens, key].filter((path) => path !== undefined)
-    .map(toRead);
+  const known = keepsNodes
+    ? knownRelaysFor(line, around)
+    : { options: [], paths: [] };
+  const common = [
+    ...known.options,
+    ...key === undefined ? [] : ["--index-key-file", key],
+  ];
+  const paths = [
+    ...[...tokens, key].filter((path) => path !== undefined).map(toRead),
+    ...known.paths,
+  ];
   if (others.length === 0) {
     const [token] = tokens;
     const options = token === undefined ? [] : ["--token-file", token];
-    return { words: [first.relay], options: [...options, ...keyOption], paths };
+    return { words: [first.relay], options: [...options, ...common], paths };
   }
   const options = remembered.flatMap(({ relay }, n) => {
     const token = tokens[n];
     return ["--relay", token === undefined ? relay : `${relay} ${token}`];
   });
-  return { words: [], options: [...options, ...keyOption], paths };
+  return { words: [], options: [...options, ...common], paths };
+}
+
+/**
+ * Where a client keeps the nodes of the remembered relays, so that it finds them
+ * while no relay answers.
+ */
+function knownRelaysFor(
+  line: CommandLine,
+  { places }: Surroundings,
+): Pick<RelayArguments, "options" | "paths"> {
+  const isKept = !line.isSet("known-relays") &&
+    !line.isOn("plaintext") && !line.isOn("dry-run");
+  if (!isKept) return { options: [], paths: [] };
+  const path = knownRelaysPath(places.config);
+  return {
+    options: ["--known-relays", path],
+    paths: [toRead(path), ...knownNodesPaths(path).map(toKeep)],
+  };
 }
 
 /** The files with tokens that go with `--relay` and `--relays`. */
@@ -95,6 +124,10 @@ function tokenFilesOf(line: CommandLine): readonly string[] {
 
 function toRead(path: string): UsedPath {
   return { path, use: "read" };
+}
+
+function toKeep(path: string): UsedPath {
+  return { path, use: "keep" };
 }
 
 /** The remembered node token, for a client that shares files itself. */

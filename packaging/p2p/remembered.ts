@@ -28,6 +28,19 @@ export function rememberedPath(folder: string): string {
 }
 
 /**
+ * The file for `--known-relays`. It never exists, because remembered relays have
+ * their ids, but the nodes that they list are kept beside it.
+ */
+export function knownRelaysPath(folder: string): string {
+  return join(folder, "known-relays");
+}
+
+/** The files with these nodes. */
+export function knownNodesPaths(knownRelays: string): readonly string[] {
+  return [`${knownRelays}.nodes`, `${knownRelays}.nodes.new`];
+}
+
+/**
  * Reads what is remembered; an empty list if nothing is.
  *
  * @throws {Failure} of kind `local` if the file cannot be read or understood.
@@ -99,11 +112,14 @@ export function writeRemembered(
 }
 
 /**
- * Forgets all relays.
+ * Forgets all relays, and their nodes.
  *
- * @returns whether any was remembered.
+ * @returns whether any relay was remembered.
  */
 export function forget(folder: string): boolean {
+  for (const path of knownNodesPaths(knownRelaysPath(folder))) {
+    removeIfThere(path);
+  }
   return removeIfThere(rememberedPath(folder));
 }
 

@@ -29,7 +29,12 @@ import {
   PLACE_VARIABLES,
   type Places,
 } from "./places.ts";
-import { type Remembered, rememberedPath } from "./remembered.ts";
+import {
+  knownNodesPaths,
+  knownRelaysPath,
+  type Remembered,
+  rememberedPath,
+} from "./remembered.ts";
 
 /** The port of `p2p relay`. */
 export const RELAY_PORT = "1700";
@@ -165,8 +170,13 @@ function needsOfUse(typed: OwnTyped): Needs {
   const env = ["HOME", "XDG_CONFIG_HOME"];
   const isAlone = words.length === 0;
   if (line.isOn("forget")) {
-    const path = isAlone ? rememberedPath(config) : config;
-    return { net: false, paths: [{ path, use: "keep" }], env };
+    const nodes = knownNodesPaths(knownRelaysPath(config));
+    const paths = isAlone ? [rememberedPath(config), ...nodes] : [config];
+    return {
+      net: false,
+      paths: paths.map((path) => ({ path, use: "keep" })),
+      env,
+    };
   }
   const isKnown = isAlone && !line.isOn("add") && typed.remembered().length > 0;
   if (isKnown && !isToldMore(line)) {

@@ -4,6 +4,7 @@ import {
   type Link,
   looksLikeLink,
   parseLink,
+  relaysOfLink,
   SENDER_LENGTH,
 } from "../../lib/access/link.ts";
 import { toBase64Url } from "../../lib/access/keys.ts";
@@ -13,7 +14,9 @@ import {
   openPass,
   SERIAL_BYTES,
 } from "../../lib/access/pass.ts";
+import { parseRelayAddress } from "../../lib/base/address.ts";
 import { Failure } from "../../lib/base/errors.ts";
+import { sha256 } from "../../lib/base/hash.ts";
 import { LIMITS } from "../../lib/base/limits.ts";
 import {
   CONTENT,
@@ -44,6 +47,84 @@ Deno.test("The link of an open relay is that of PROTOCOL.md", () => {
   const { pass: _, ...open } = LINK;
   assertEquals(formatLink(open), golden("open link"));
   assertEquals(parseLink(golden("open link")), open);
+});
+
+const OTHER = {
+  address: parseRelayAddress(golden("other relay")),
+  pass: golden("other pass"),
+};
+const SENDER = NODE_ID.slice(0, SENDER_LENGTH);
+const TWO: Link = { ...LINK, sender: SENDER, others: [OTHER] };
+
+Deno.test("The link of two relays is that of PROTOCOL.md", () => {
+  assertEquals(formatLink(TWO), golden("link of two"));
+  assertEquals(parseLink(golden("link of two")), TWO);
+  assertEquals(relaysOfLink(TWO), [{ address: RELAY, pass: PASS }, OTHER]);
+});
+
+Deno.test("A link of several relays comes back, with and without sender and passes", () => {
+  const { pass: _, ...open } = LINK;
+  const bare = { address: { ...RELAY, host: "b.example", port: 65_535 } };
+  const v6 = { address: { ...RELAY, host: "2001:db8::7" }, pass: PASS };
+  for (const first of [LINK, open]) {
+    for (const sender of [{}, { sender: SENDER }]) {
+      for (const others of [[bare], [v6], [bare, v6], [v6, bare]]) {
+        const link = { ...first, ...sender, others, name: "f" };
+        const text = formatLink(link);
+        assertEquals(parseLink(text), link);
+        assert(/^[\w.\/:%-]+$/.test(text), text);
+      }
+    }
+  }
+});
+
+/** A link of two relays whose payload is another one, with a right checksum. */
+function withPayload(alter: (said: Uint8Array) => Uint8Array): string {
+  const [, , head, id, payload, ...name] = formatLink(TWO).split("/");
+  const bytes = Uint8Array.fromBase64(payload!, { alphabet: "base64url" });
+  const said = alter(bytes.slice(0, -4));
+  const text = `relay-p2p link 1\n${head}/${id}\n${name.join("/")}\n`;
+  const check = sha256(
+    new Uint8Array([...new TextEncoder().encode(text), ...said]),
+  ).slice(0, 4);
+  const coded = toBase64Url(new Uint8Array([...said, ...check]));
+  return ["p2p:", "", head, id, coded, ...name].join("/");
+}
+
+Deno.test("A link of several relays is refused if its payload ends early, has more at its end, or unknown flags", () => {
+  assertEquals(parseLink(withPayload((said) => said)), TWO);
+  const bad = (alter: (said: Uint8Array) => Uint8Array) =>
+    assertThrows(
+      () => parseLink(withPayload(alter)),
+      Failure,
+      "this version does not know its kind",
+    );
+  const { length } = Uint8Array.fromBase64(
+    golden("link of two").split("/")[4]!,
+    { alphabet: "base64url" },
+  );
+  for (let cut = 1; cut < length - 4; cut++) {
+    bad((said) => said.slice(0, -cut));
+  }
+  bad((said) => new Uint8Array([...said, 0]));
+  for (const flag of [4, 0x80]) {
+    bad((said) => said.with(1, said[1]! | flag));
+  }
+});
+
+Deno.test("A link of more relays than a client takes is refused", () => {
+  const at = (port: number) => ({ host: "h", port, id: RELAY_ID });
+  const of = (count: number) => ({
+    ...{ relay: at(1), name: "f", content: CONTENT },
+    others: Array.from(
+      { length: count - 1 },
+      (_, n) => ({ address: at(n + 2) }),
+    ),
+  });
+  const most = of(LIMITS.relaysCount);
+  assertEquals(parseLink(formatLink(most)), most);
+  const more = formatLink(of(LIMITS.relaysCount + 1));
+  assertThrows(() => parseLink(more), Failure, "does not know its kind");
 });
 
 for (

@@ -1,7 +1,11 @@
-import { assertEquals } from "@std/assert";
-import { storeErrorOf } from "../../lib/cluster/redis_conn.ts";
+import { assertEquals, assertRejects } from "@std/assert";
+import { LIMITS } from "../../lib/base/limits.ts";
+import { RedisConn, storeErrorOf } from "../../lib/cluster/redis_conn.ts";
 import { ReplyError } from "../../lib/cluster/resp.ts";
-import type { StoreTrouble } from "../../lib/cluster/store.ts";
+import { StoreError, type StoreTrouble } from "../../lib/cluster/store.ts";
+import { dialService } from "../../lib/transport/service_conn.ts";
+import { testWith } from "../_tools.ts";
+import { RedisServer } from "./_redis_server.ts";
 
 const SAID: readonly (readonly [text: string, trouble: StoreTrouble])[] = [
   ["LOADING Redis is loading the dataset in memory", "loading"],
@@ -30,3 +34,26 @@ for (const [text, trouble] of SAID) {
     assertEquals(error.message.includes(text), false);
   });
 }
+
+testWith(
+  ["redis-server"],
+  "A reply that came while this process stood still is not too late, and one that does not come is",
+  async () => {
+    await using server = await RedisServer.start();
+    const conn = await dialService(server.at, {
+      encrypted: false,
+      timeoutMs: 10_000,
+    });
+    using redis = new RedisConn(conn, LIMITS.clusterReplyBytes);
+    const reply = redis.ask(["BLPOP", "nothing", "0.05"], { timeoutMs: 100 });
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    const until = performance.now() + 400;
+    while (performance.now() < until); // as where other work takes long
+    assertEquals(await reply, null);
+    await assertRejects(
+      () => redis.ask(["BLPOP", "nothing", "60"], { timeoutMs: 100 }),
+      StoreError,
+      "it does not answer in time",
+    );
+  },
+);

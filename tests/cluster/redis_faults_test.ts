@@ -4,6 +4,7 @@ import { assertEquals, assertMatch, assertNotEquals } from "@std/assert";
 import type { Limits } from "../../lib/base/limits.ts";
 import type { Reply } from "../../lib/cluster/resp.ts";
 import { startFaultProxy } from "../_fault_proxy.ts";
+import { tempShare } from "../_temp_share.ts";
 import { testWith } from "../_tools.ts";
 import { Gate } from "./_gate.ts";
 import { RedisServer } from "./_redis_server.ts";
@@ -103,6 +104,34 @@ withRedis(
     assertNotEquals(a.phase, "whole");
     a.hold("two");
     await server.ask("REPLICAOF", "NO", "ONE");
+    await using b = new Side(server.store(PATIENT));
+    await b.untilListed("one 1", "two 1");
+  },
+);
+
+testWith(
+  ["redis-server"],
+  "A Redis that is still loading what it saved counts as away, and is used once it has",
+  async () => {
+    await using folder = await tempShare();
+    await using server = await RedisServer.start(
+      ...["--dir", folder.path, "--key-load-delay", "20000"],
+      ...["--loading-process-events-interval-bytes", "1024"],
+    );
+    await using a = new Side(server.store(PATIENT));
+    a.hold("one");
+    await a.until(() => a.phase === "whole");
+    const keys = Array.from({ length: 150 }, (_, n) => `filler:${n}`);
+    const text = "0123456789abcdef".repeat(8);
+    await server.ask("MSET", ...keys.flatMap((key) => [key, key + text]));
+    await server.ask("SAVE");
+    await server.kill();
+    await a.until(() => a.phase === "away");
+    await server.start();
+    await a.until(() => failuresOf(a)["loading"]! >= 1);
+    assertEquals(a.phase, "away");
+    a.hold("two");
+    await a.until(() => a.phase === "whole");
     await using b = new Side(server.store(PATIENT));
     await b.untilListed("one 1", "two 1");
   },

@@ -5,11 +5,23 @@ import { delay } from "@std/async/delay";
 import { listNodes } from "../../lib/client/listing.ts";
 import { type ClientEvent, fetchFile } from "../../lib/mod.ts";
 import { EventLog } from "../_event_log.ts";
-import { startNode } from "../_network.ts";
+import { startNode, type TestRelay } from "../_network.ts";
+import { greeted } from "../relay/_server.ts";
 import { askForTunnel } from "../_tunnel_ends.ts";
 import { eventually, startInstance, untilListed } from "./_instances.ts";
 import { MemoryStore } from "./_memory_store.ts";
 import { freePort } from "./_redis_server.ts";
+
+/** Reports a node as dead; the relay's finding. */
+async function report(
+  relay: TestRelay,
+  id: string,
+): Promise<string | undefined> {
+  const { channel } = await greeted(relay, "client");
+  await using _channel = channel;
+  await channel.send({ kind: "report", ids: [id] });
+  return (await channel.receive(["reported"]))?.outcomes[0];
+}
 
 for (const plaintext of [false, true]) {
   Deno.test(`A client of one instance fetches through the instance that the node is attached to${plaintext ? ", without encryption" : ""}`, async () => {
@@ -69,6 +81,31 @@ Deno.test("A client of one instance fetches through another while the store is a
   });
   const pieces = await Array.fromAsync(file.pieces(), (it) => it.slice());
   assertEquals(await new Blob(pieces).text(), "abc");
+});
+
+Deno.test("A report of a node that is attached elsewhere is alive while the instances hear each other, unchecked while not, and gone once that instance is", async () => {
+  const store = new MemoryStore();
+  // Each report asks again.
+  const limits = { clusterInstanceMs: 1_000, dialBackPauseMs: 1 };
+  const b = await startInstance(store, { limits });
+  await using a = await startInstance(store, { limits });
+  await using node = await startNode(b, { "a.txt": "abc" }, {
+    advertise: { host: "127.0.0.1", port: freePort() },
+  });
+  await node.log.until("attached");
+  await eventually(async () => {
+    const { nodes } = await listNodes({ relay: a.server.address });
+    return nodes[0]?.isAttached ?? false;
+  });
+  const { id } = node.server;
+  assertEquals(await report(a, id), "alive");
+  store.stop();
+  await eventually(() => a.server.stats().cluster!.phase === "away");
+  assertEquals(await report(a, id), "unchecked");
+  assertEquals(a.server.nodeCount, 1);
+  await b[Symbol.asyncDispose]();
+  await eventually(async () => await report(a, id) === "gone");
+  assertEquals(a.server.nodeCount, 0);
 });
 
 Deno.test("An instance that cannot reach the one that a node is attached to names it", async () => {

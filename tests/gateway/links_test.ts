@@ -256,6 +256,49 @@ Deno.test("A gateway whose first relay is away opens the links of its second", a
   assertEquals(JSON.parse(text).size, BYTES.length);
 });
 
+Deno.test("A gateway opens a link of several relays by each of its own, also if the link begins with a foreign one", async () => {
+  await using one = await start({ token: TOKEN });
+  const link = parseLink(await one.link("trip/grün.bin"));
+  const { relay: address, pass, ...file } = link;
+  const foreign = { host: "192.0.2.1", port: 1, id: IDENTITIES[3]!.id };
+  const text = formatLink({
+    ...{ ...file, relay: foreign, pass: pass! },
+    others: [{ address, pass: pass! }],
+  });
+  // Neither foreign address nor that of the gateway's relay is dialled.
+  const elsewhere = formatLink({
+    ...{ ...file, relay: foreign },
+    others: [{ address: { ...address, host: "192.0.2.2" }, pass: pass! }],
+  });
+  assertEquals(JSON.parse((await one.look(elsewhere)).text).name, link.name);
+  const opened = await one.open(text);
+  assertEquals(opened.status, 200);
+  assertEquals(opened.body, BYTES);
+});
+
+Deno.test("A gateway of two relays opens a link of which one relay rejects its pass, counts that, and does not ask it again", async () => {
+  const secret = new Uint8Array(32).fill(9);
+  await using second = await startRelay({
+    secrets: { current: secret },
+    identity: IDENTITIES[1]!,
+  });
+  const address = { ...second.server.address, id: second.identity.id };
+  await using one = await start({
+    token: TOKEN,
+    relays: [{ address, token: tokenOf(secret, "client") }],
+    limits: { gatewayLinkRejectedCount: 2, relayGraceMs: 60_000 },
+  });
+  const statuses: number[] = [];
+  for (let n = 0; n < 3; n++) {
+    const link = parseLink(await one.link("x.html"));
+    const others = [{ address, pass: link.pass! }]; // not made by it
+    statuses.push((await one.open(formatLink({ ...link, others }))).status);
+  }
+  assertEquals(statuses, [200, 200, 429]);
+  const rejected = second.log.events.filter(({ event }) => event === "refused");
+  assert(rejected.length <= 2, `${rejected.length}`);
+});
+
 Deno.test("A forged link says nothing of the files, opens nothing, and is tried gatewayLinkRejectedCount times a minute", async () => {
   await using one = await start({
     token: TOKEN,

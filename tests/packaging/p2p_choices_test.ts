@@ -5,7 +5,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Failure } from "../../lib/base/errors.ts";
 import { ALLOW_LIST_BYTES } from "../../packaging/p2p/permissions.ts";
-import { planOf } from "../../packaging/p2p/plan.ts";
+import { planOf as wholePlanOf } from "../../packaging/p2p/plan.ts";
 import { placesOf } from "../../packaging/p2p/places.ts";
 import type { Remembered } from "../../packaging/p2p/remembered.ts";
 import { withVariables } from "../_here.ts";
@@ -19,6 +19,27 @@ import {
   OTHER,
   RELAY_SYS,
 } from "./_p2p_plan.ts";
+
+const KNOWN = `${CONFIG}/known-relays`;
+
+/** A plan but for the nodes that it keeps: see `p2p_plan_test.ts`. */
+async function planOf(...given: Parameters<typeof wholePlanOf>) {
+  const { args, flags, ...plan } = await wholePlanOf(...given);
+  const isKept = (path: string) => path.startsWith(KNOWN);
+  return {
+    ...plan,
+    args: args.filter((arg) => arg !== "--known-relays" && !isKept(arg)),
+    flags: flags.flatMap((flag) => {
+      const [name, paths] = flag.split("=");
+      const left = (paths ?? "").split(",").filter((path) => !isKept(path));
+      return paths === undefined
+        ? [flag]
+        : left.length === 0
+        ? []
+        : [`${name}=${left.join(",")}`];
+    }),
+  };
+}
 
 const WITH_TOKENS: Remembered = {
   relay: KEPT,

@@ -259,8 +259,12 @@ const ROWS: readonly (readonly [string, readonly string[], string])[] = [
   [
     "use --forget",
     [
-      `--allow-read=${CONFIG}/relay.json`,
-      `--allow-write=${CONFIG}/relay.json`,
+      ...["read", "write"].map((name) =>
+        `--allow-${name}=` + [
+          ...["relay.json", "known-relays.nodes", "known-relays.nodes.new"]
+            .map((file) => `${CONFIG}/${file}`),
+        ]
+      ),
       CONFIG_ENV,
     ],
     "packaging/p2p/p2p.ts use --forget",
@@ -347,7 +351,35 @@ const ROWS: readonly (readonly [string, readonly string[], string])[] = [
   ["lss", [ENV], "packaging/p2p/p2p.ts lss"],
 ];
 
-for (const [typed, flags, line] of ROWS) {
+const KNOWN = `${CONFIG}/known-relays`;
+const NODES = `${KNOWN}.nodes,${KNOWN}.nodes.new`;
+
+/** Flags that also permit to keep the nodes of the remembered relays. */
+function keepingNodes(flags: readonly string[]): string[] {
+  const with_ = (name: string, paths: string) => {
+    const given = flags.find((flag) => flag.startsWith(`--allow-${name}=`));
+    const [, more] = given?.split("=") ?? [];
+    return `--allow-${name}=${more === undefined ? paths : `${paths},${more}`}`;
+  };
+  const [net, ...others] = flags;
+  return [
+    ...[net!, with_("read", `${KNOWN},${NODES}`), with_("write", NODES)],
+    ...others.filter((flag) => !/^--allow-(read|write)=/.test(flag)),
+  ];
+}
+
+/** Whether a row is that of a client that finds nodes without a relay. */
+function keepsNodes(typed: string, line: string): boolean {
+  return `${line} `.startsWith(`peer_client.ts ${KEPT} `) &&
+    !/^(doctor|link|send)\b|--known-relays|--dry-run/.test(typed);
+}
+
+for (const [typed, given, command] of ROWS) {
+  const isKept = keepsNodes(typed, command);
+  const flags = isKept ? keepingNodes(given) : given;
+  const line = isKept
+    ? command.replace(".ts ", `.ts --known-relays ${KNOWN} `)
+    : command;
   Deno.test(`p2p ${typed} gets no permission but ${flags.join(" ")}`, async () => {
     using _ = withVariables({});
     const words = typed === "" ? [] : typed.split(" ");

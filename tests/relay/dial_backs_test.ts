@@ -73,6 +73,20 @@ Deno.test("DialBacks releases a node that takes the connection and does not answ
   silent.close();
 });
 
+Deno.test("DialBacks dials a node by each family every 5 s at most", async () => {
+  const listener = await serve(alice);
+  const { port } = listener.address;
+  const checks = dialBacks({ connectMs: 1_000 });
+  const at = (host: string, now: number) =>
+    checks.check({ id: "a", endpoint: { host, port }, peer: alice }, now);
+  assertEquals(await at("127.0.0.1", 0), "alive");
+  assertEquals(await at("100::1", 0), "gone", "dialled, and not there");
+  assertEquals(await at("127.0.0.1", 4_999), "unchecked");
+  assertEquals(await at("100::1", 4_999), "unchecked");
+  assertEquals(await at("127.0.0.1", 5_000), "alive");
+  await listener.close();
+});
+
 Deno.test("DialBacks dials a node every 5 s at most, and 16 at once", async () => {
   const listener = await serve(alice);
   const { address: endpoint } = listener;

@@ -108,6 +108,29 @@ Deno.test("Holders holds all longer than their leases while the relay cannot hea
   assertEquals(idsOf(holders, "a", { now: 660_000 }), []);
 });
 
+Deno.test("Holders makes room for a client in the place of one that is only kept, at its address or where the table is full", () => {
+  const holders = new Holders({
+    ...LIMITS,
+    ...{ holdersPerAddressCount: 2, holderCount: 3 },
+  });
+  const at = (id: string, source: string) => ({ ...entrant(id), source });
+  holders.holdAll(3_600_000);
+  enter(holders, at("a", "s"));
+  enter(holders, at("b", "s"));
+  enter(holders, at("c", "t"));
+  const leaseMs = 1_000 * LIMITS.leaseSeconds;
+  assertEquals(
+    holders.refusalOf(at("d", "s"), leaseMs - 1),
+    "too_many_holders",
+  );
+  assertEquals("refusal" in holders.enter(at("d", "s"), leaseMs), false);
+  assertEquals("refusal" in holders.enter(at("e", "u"), leaseMs), false);
+  assertEquals(holders.count, 3);
+  assertEquals("refusal" in holders.enter(at("f", "s"), leaseMs), false);
+  assertEquals(holders.refusalOf(at("g", "s"), leaseMs), "too_many_holders");
+  assertEquals(holders.count, 3);
+});
+
 Deno.test("Holders lets a newer connection of a key take its place, and the end of the older one takes nothing from it", () => {
   const holders = newHolders();
   const older = enter(holders, entrant("1"));

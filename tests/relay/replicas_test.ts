@@ -1,6 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { LIMITS } from "../../lib/base/limits.ts";
 import type { Registration, Replica } from "../../lib/relay/lease.ts";
+import { seededRandom } from "../_random.ts";
 import { Registry, type RegistryLimits } from "../../lib/relay/registry.ts";
 
 const LEFT_MS = 40_000;
@@ -165,6 +166,99 @@ Deno.test("Replicas ends held leases whose own time is over once it holds them n
   assertEquals(expired, ["a of b"]);
   assertEquals(listed(registry, 2 * LEFT_MS - 1), ["b 1"]);
   assertEquals(registry.count(2 * LEFT_MS), 0, "it was swept in time");
+});
+
+/** A registry whose held leases are all that may be of one address. */
+function heldRegistry(overrides: Partial<RegistryLimits> = {}) {
+  const made = newRegistry({ nodesPerAddressCount: 3, ...overrides });
+  const { registry } = made;
+  const at = (id: string, sequence = 1) => ({
+    ...node(id, sequence),
+    source: "one address",
+  });
+  registry.replicas.hold(3_600_000);
+  for (const [n, id] of ["a", "b", "c"].entries()) {
+    registry.register(at(id), n);
+  }
+  const leaseMs = 1_000 * registry.terms().leaseSeconds;
+  return { ...made, at, leaseMs };
+}
+
+Deno.test("A node that registers takes the place of the one that is kept the longest of its address, and of none in its own time", () => {
+  const { registry, expired, at, leaseMs } = heldRegistry();
+  const refusal = (id: string, now: number) => {
+    const outcome = registry.register(at(id), now);
+    return outcome.kind === "refused" ? outcome.reason : outcome.kind;
+  };
+  assertEquals(refusal("d", leaseMs - 1), "too_many_nodes_for_address");
+  registry.renew("a", leaseMs - 1); // b is the oldest then
+  assertEquals(refusal("d", leaseMs), "too_many_nodes_for_address");
+  const now = leaseMs + 10; // b and c are only kept
+  assertEquals(listed(registry, now), ["a 1", "b 1", "c 1"]);
+  assertEquals(refusal("d", now), "granted");
+  assertEquals(expired, ["b of this"]);
+  assertEquals(refusal("e", now), "granted");
+  assertEquals(refusal("f", now), "too_many_nodes_for_address");
+  assertEquals(listed(registry, now), ["a 1", "d 1", "e 1"]);
+  // Nothing stands in the way of one that gave way and is alive.
+  registry.replicas.leave({ id: "e", sequence: 1 }, now);
+  assertEquals(refusal("b", now), "granted");
+});
+
+Deno.test("A node of another address makes none of one address give way, unless the registry is full", () => {
+  const { registry, leaseMs } = heldRegistry({ nodeCount: 4 });
+  const now = leaseMs + 10;
+  assertEquals(registry.register(node("x"), now).kind, "granted");
+  assertEquals(registry.count(now), 4);
+  assertEquals(registry.register(node("y"), now).kind, "granted");
+  assertEquals(listed(registry, now), ["b 1", "c 1", "x 1", "y 1"]);
+  assertEquals(registry.replicas.merge(replica("z"), now), "taken");
+  assertEquals(listed(registry, now), ["c 1", "x 1", "y 1", "z 1"]);
+});
+
+Deno.test("A kept lease that is renewed is in its own time again, and ends with the others when nothing is held", () => {
+  const { registry, at, leaseMs } = heldRegistry();
+  const now = leaseMs + 10;
+  registry.expire(now);
+  assertEquals(registry.renew("a", now).kind, "granted");
+  assertEquals(registry.register(at("b", 2), now).kind, "granted");
+  assertEquals(registry.register(at("d"), now).kind, "granted");
+  assertEquals(
+    registry.register(at("e"), now),
+    { kind: "refused", reason: "too_many_nodes_for_address" },
+  );
+  registry.replicas.hold(0);
+  assertEquals(listed(registry, now + leaseMs - 1), ["a 1", "b 2", "d 1"]);
+  assertEquals(listed(registry, now + leaseMs), []);
+  assertEquals(registry.count(now + leaseMs), 0);
+});
+
+Deno.test("A registry agrees with a list of leases, whatever is held, renewed and let go in it", () => {
+  const random = seededRandom(1018);
+  const { registry } = newRegistry({ nodesPerAddressCount: 1_000 });
+  const ends = new Map<string, number>();
+  const leaseMs = 1_000 * registry.terms().leaseSeconds;
+  let [now, held, sequence] = [0, 0, 1];
+  for (let step = 0; step < 5_000; step++) {
+    now += Math.floor(random() * 3_000);
+    const id = `n${Math.floor(random() * 40)}`;
+    const dice = random();
+    if (dice < 0.02) {
+      held = random() < 0.5 ? 0 : Math.floor(random() * 200_000);
+      registry.replicas.hold(held);
+    } else if (dice < 0.5) {
+      const source = `s${Math.floor(random() * 3)}`;
+      const granted = registry.register(
+        { ...node(id, sequence++), source },
+        now,
+      );
+      if (granted.kind === "granted") ends.set(id, now + leaseMs);
+    } else if (registry.renew(id, now).kind === "granted") {
+      ends.set(id, now + leaseMs);
+    }
+    for (const [id, end] of ends) if (end + held <= now) ends.delete(id);
+    assertEquals(listed(registry, now).length, ends.size, `step ${step}`);
+  }
 });
 
 Deno.test("Replicas tells of attachments elsewhere as changes of the list", () => {

@@ -33,26 +33,26 @@ export interface MemberOptions {
 
 /** A client that has some pieces, and receives the others. */
 export async function startClient(
-  relay: TestRelay,
+  relays: TestRelay | readonly TestRelay[],
   { have = [], seed, host = "127.0.0.1", hidden, limits: given }: MemberOptions,
   stack: AsyncDisposableStack,
 ) {
   const { bytes, manifest } = CONTENT;
   const limits = { ...LIMITS, swarmAskEveryMs: 50, ...given };
-  const dialer = new RelayDialer(relay.server.address, {
-    role: "client",
-    plaintext: false,
-    access: {},
-    limits,
-    onEvent: () => {},
-  });
-  const reach = stack.use(
-    new Reach({ dialers: [dialer], plaintext: false, limits }),
+  const dialers = [relays].flat().map(({ server }) =>
+    new RelayDialer(server.address, {
+      role: "client",
+      plaintext: false,
+      access: {},
+      limits,
+      onEvent: () => {},
+    })
   );
+  const reach = stack.use(new Reach({ dialers, plaintext: false, limits }));
   const log = new EventLog<HolderEvent>();
   const member = stack.use(
     await SwarmMember.open({
-      dialer,
+      dialers,
       plaintext: false,
       isPrivate: false,
       host,

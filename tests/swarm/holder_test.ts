@@ -119,6 +119,22 @@ Deno.test("A holder of a private relay gives its content to a member and to a li
   assertEquals(holder.sentBytes, 2 * PIECE);
 });
 
+Deno.test("A holder of two private relays serves clients of both, each with grants of its own relay", async () => {
+  await using stack = new AsyncDisposableStack();
+  const { get, holder } = await privately(stack);
+  const second = crypto.getRandomValues(new Uint8Array(32));
+  const relay = "8".repeat(64);
+  holder.setGrantKeys([second.toBase64()], relay);
+  const fingerprint = contentFingerprint(relay, OF);
+  const has = ["has", "pieces"];
+  assertEquals(await get(grantFor(OF)), has);
+  assertEquals(await get(grantFor(OF, { fingerprint }), second), has);
+  // Keys that a relay replaces are gone, and those of the other stay.
+  holder.setGrantKeys([], relay);
+  assertEquals(await get(grantFor(OF)), has);
+  await assertRejects(() => get(grantFor(OF, { fingerprint }), second));
+});
+
 Deno.test("A holder of a private relay gives nothing without a grant, with one of another key, or with one for a node", async () => {
   await using stack = new AsyncDisposableStack();
   const { get, meet, holder } = await privately(stack);

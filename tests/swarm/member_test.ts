@@ -33,3 +33,36 @@ Deno.test("A client that comes when the first holder has left gets all of the fi
   const given = others.reduce((sum, { member }) => sum + member.sentBytes, 0);
   assert(given >= COUNT * PIECE, `${given}`);
 });
+
+Deno.test("A client of several relays meets the clients of each, and of the second alone when the first is gone", async () => {
+  await using stack = new AsyncDisposableStack();
+  const first = await startRelay();
+  const second = stack.use(await startRelay());
+  const seed = await startClient(second, { have: ALL, seed: 1 }, stack);
+  await within(seed.log.until("holder_listed"), "the lease");
+  const both = await startClient([first, second], { seed: 2 }, stack);
+  await both.receive();
+  const idsOf = ({ from }: typeof both) =>
+    new Set([...from.keys()].map((id) => id.split(" ")[0]!));
+  assertEquals(idsOf(both), new Set([seed.member.id]));
+  const last = await startClient(first, { seed: 3 }, stack);
+  await last.receive();
+  assertEquals(idsOf(last), new Set([both.member.id]));
+  await first[Symbol.asyncDispose]();
+  const late = await startClient([first, second], { seed: 4 }, stack);
+  await late.receive();
+  const others = [seed, both].map(({ member }) => member.id);
+  assert(idsOf(late).isSubsetOf(new Set(others)));
+});
+
+Deno.test("A client meets the clients of a relay whose answers always come later than those of another", async () => {
+  await using stack = new AsyncDisposableStack();
+  const gone = await startRelay();
+  const slow = stack.use(await startRelay());
+  const seed = await startClient(slow, { have: ALL, seed: 1 }, stack);
+  await within(seed.log.until("holder_listed"), "the lease");
+  await gone[Symbol.asyncDispose]();
+  const limits = { relayGraceMs: 0 };
+  const client = await startClient([gone, slow], { seed: 2, limits }, stack);
+  await client.receive();
+});

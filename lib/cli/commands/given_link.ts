@@ -5,7 +5,12 @@
  */
 
 import type { RelayAddress } from "../../base/address.ts";
-import { type Link, looksLikeLink, parseLink } from "../../access/link.ts";
+import {
+  type Link,
+  looksLikeLink,
+  parseLink,
+  relaysOfLink,
+} from "../../access/link.ts";
 import { readSecretFile } from "../../access/secret_file.ts";
 import { formatEndpoint } from "../../base/conn.ts";
 import { Failure } from "../../base/errors.ts";
@@ -62,22 +67,29 @@ function isMisplaced(word: string): boolean {
 }
 
 /**
- * The relay of a link, with the address that the user gave, if any.
+ * The link, at the relay that the user named alone, and at the address that the
+ * user gave for it.
  *
- * @throws {Failure} of kind `usage` if the user named another relay.
+ * @throws {Failure} of kind `usage` if the link does not name that relay.
  */
-export function relayOf(
-  { relay }: Link,
-  given: RelayAddress | undefined,
-): RelayAddress {
-  if (given === undefined) return relay;
-  if (given.id === undefined || given.id === relay.id) {
-    return { ...given, id: relay.id };
+export function linkAt(link: Link, given: RelayAddress): Link {
+  const relays = relaysOfLink(link);
+  const { id, host, port } = given;
+  const place = formatEndpoint(given);
+  const named = id === undefined
+    ? relays.find(({ address }) => formatEndpoint(address) === place) ??
+      relays[0]!
+    : relays.find(({ address }) => address.id === id);
+  if (named === undefined) {
+    const ids = relays.map(({ address }) => show(address.id));
+    throw new Failure("usage", {
+      what: "Cannot use link",
+      where: place,
+      why: `it is for another relay, ${ids.join(", ")}`,
+      remedy: "omit the relay: the link contains it",
+    });
   }
-  throw new Failure("usage", {
-    what: "Cannot use link",
-    where: formatEndpoint(given),
-    why: `it is for another relay, ${show(relay.id)}`,
-    remedy: "omit the relay: the link contains it",
-  });
+  const { relay: _, pass: _pass, others: _others, ...file } = link;
+  const { address, ...pass } = named;
+  return { ...file, relay: { host, port, id: address.id }, ...pass };
 }

@@ -5,11 +5,13 @@
  */
 
 import { isLoopback, type RelayAddress } from "../../base/address.ts";
-import { type Link, parseLink } from "../../access/link.ts";
+import { type Link, relaysOfLink } from "../../access/link.ts";
 import { AccessFailure } from "../../access/credentials.ts";
 import type { Selection } from "../../client/get.ts";
 import { makeLink } from "../../client/link.ts";
+import type { LinkText } from "../../client/passes.ts";
 import type { TransferOptions } from "../../client/transfer_options.ts";
+import { formatEndpoint } from "../../base/conn.ts";
 import { Failure } from "../../base/errors.ts";
 import { KeptFetch, newFetchId } from "../../disk/kept_fetch.ts";
 import { formatDuration, given } from "../options/values.ts";
@@ -40,21 +42,21 @@ export async function runLink(
   const uses = line.get("uses") ?? LINK_USES;
   const web = webAddressIn(line);
   const { onEvent } = new Telling(terminal);
-  const { text, isHeld, name, size: bytes } = await makeLink({
+  const { name, size: bytes, ...link } = await makeLink({
     ...options,
     name: wanted,
     expiresSeconds: seconds,
     uses,
     onEvent,
   });
-  await tellLink({ text, name, bytes, isHeld, web }, { terminal, line });
+  await tellLink({ ...link, name, bytes, web }, { terminal, line });
   terminal.note(
-    isHeld
+    link.isHeld
       ? `valid for ${fetchesInWords(uses)} in the next ` +
         `${formatDuration(seconds)}, by anyone who has it`
       : "the relay is open: the link works as long as the file has this content",
   );
-  if (web === undefined) warnOfLoopback(parseLink(text).relay, terminal);
+  if (web === undefined) warnOfLoopback(link.relays, terminal);
   else warnOfGateway(line, terminal);
   return 0;
 }
@@ -66,43 +68,46 @@ export function fetchesInWords(uses: number): string {
 
 /** Warns of a link that is of no use on other machines. */
 export function warnOfLoopback(
-  { host }: RelayAddress,
+  relays: readonly RelayAddress[],
   terminal: Terminal,
 ): void {
-  if (!isLoopback(host)) return;
+  const found = relays.find(({ host }) => isLoopback(host));
+  if (found === undefined) return;
   terminal.note(
-    `warning: the link names ${host}, which means another machine ` +
+    `warning: the link names ${found.host}, which means another machine ` +
       "elsewhere; use the address at which others reach the relay",
   );
 }
 
 /** A link to be told of. */
-export interface ToldLink {
-  readonly text: string;
+export interface ToldLink extends LinkText {
   readonly name: string;
   /** Bytes of the file. */
   readonly bytes: number;
-  /** Whether the relay enforces its time and number of fetches. */
-  readonly isHeld: boolean;
   /** Makes the address for a browser, if one is wanted. */
   readonly web: WebAddress | undefined;
 }
 
 /** Prints a link, or its address for a browser, and on request a code of it. */
 export async function tellLink(
-  { text: link, name, bytes, isHeld, web }: ToldLink,
+  { text: link, name, bytes, isHeld, web, relays, leftOut }: ToldLink,
   { terminal, line }: SecretSource,
 ): Promise<void> {
   const url = web?.(link, bytes);
   terminal.revealEvent(
     {
       ...{ event: "link_made", link, ...given({ url }) } as const,
-      ...{ name, bytes, isHeld },
+      ...{ name, bytes, isHeld, relays: relays.map(formatEndpoint) },
     } satisfies CliEvent,
   );
   const text = url ?? link;
   terminal.reveal(text);
   if (line.isOn("qr")) await drawQr(text, terminal);
+  if (leftOut.length === 0) return;
+  const unnamed = leftOut.map(formatEndpoint).join(", ");
+  terminal.note(
+    `warning: the link is too long to name all relays; missing: ${unnamed}`,
+  );
 }
 
 async function drawQr(text: string, terminal: Terminal): Promise<void> {
@@ -138,7 +143,9 @@ export async function getByLink(
     ) => Promise<number>;
   },
 ): Promise<number> {
-  const { name, pass, content, sender } = link;
+  const { name, content, sender } = link;
+  // The relays have a pass each, and the fetch one id.
+  const [pass] = relaysOfLink(link).flatMap(({ pass }) => pass ?? []);
   if (pass !== undefined && line.isOn("dry-run")) {
     throw new Failure("usage", {
       what: "Cannot use --dry-run",
@@ -152,7 +159,7 @@ export async function getByLink(
     ...options,
     ...given({ sender }),
     content,
-    access: { ...options.access, link: { pass, name, fetch } },
+    access: { ...options.access, link: { pass: link.pass, name, fetch } },
   });
   if (pass === undefined || output === "-") {
     return await run(optionsFor(newFetchId()), selection);

@@ -5,10 +5,11 @@
  * @module
  */
 
+import type { Link } from "../../access/link.ts";
 import type { Selection } from "../../client/selections.ts";
 import type { TransferOptions } from "../../client/transfer_options.ts";
 import { Failure } from "../../base/errors.ts";
-import { type GivenLink, relayOf, takeLink } from "./given_link.ts";
+import { linkAt, takeLink } from "./given_link.ts";
 import { hasRelayOptions, takeRelays } from "../roles/given_relays.ts";
 import { readIndexKey, readToken } from "../roles/secrets.ts";
 import { noSuchCommand, wordsWithoutRelay } from "../roles/about.ts";
@@ -50,10 +51,10 @@ async function verify(
 
 async function runWithRelay(context: RoleContext): Promise<number> {
   const { line, terminal } = context;
-  const given = await takeLink(context);
+  const link = await givenLink(context);
   const isListed = hasRelayOptions(line.words, line, SPEC);
-  const typed = given !== undefined
-    ? relayFor(given)
+  const typed = link !== undefined
+    ? { relay: link.relay, rest: ["get"] }
     : isListed
     ? { rest: line.words }
     : takeRelay(wordsWithRelay(line.words), SPEC);
@@ -62,7 +63,10 @@ async function runWithRelay(context: RoleContext): Promise<number> {
   refuseStrayOptions(line, command);
   const { options: relays, token } = "relay" in typed
     ? {
-      options: { relay: typed.relay },
+      options: {
+        relay: typed.relay,
+        ...given({ relays: link?.others }),
+      },
       token: await readToken("client", context),
     }
     : await takeRelays(line.words, context, { spec: SPEC, role: "client" });
@@ -73,7 +77,7 @@ async function runWithRelay(context: RoleContext): Promise<number> {
     tunnels: !line.isOn("no-tunnel"),
     ...transferOptions(line),
     // A link stands for exactly one name, and the dialogue takes one.
-    anywhere: given === undefined && command !== "dialogue",
+    anywhere: link === undefined && command !== "dialogue",
     ignoreCase: line.isOn("ignore-case"),
     ...await loadKnownRelays(line),
     ...await readIndexKey(context),
@@ -81,9 +85,9 @@ async function runWithRelay(context: RoleContext): Promise<number> {
   };
   if (options.plaintext) terminal.note(PLAINTEXT_WARNING);
   try {
-    return given === undefined
+    return link === undefined
       ? await runCommand(command, words, { ...context, options })
-      : await runGetByLink(given, { ...context, options });
+      : await runGetByLink(link, { ...context, options });
   } catch (error) {
     if (!isInterruption(error)) {
       triedOn(terminal).tell(terminal, { isTold: command === "dialogue" });
@@ -96,16 +100,17 @@ function isInterruption(error: unknown): boolean {
   return error instanceof Failure && error.kind === "interrupted";
 }
 
-/** The relay of a link, and the command that the link stands for. */
-function relayFor({ link, relayWords }: GivenLink) {
-  if (relayWords.length === 0) return { relay: link.relay, rest: ["get"] };
+/** The link, if one is given, at the relay that is typed before it, if any. */
+async function givenLink(context: RoleContext): Promise<Link | undefined> {
+  const { link, relayWords = [] } = await takeLink(context) ?? {};
+  if (link === undefined || relayWords.length === 0) return link;
   const { relay, rest } = takeRelay(relayWords, SPEC);
   expectNoMore(rest, SPEC, SPEC.commands["get"]!.usage);
-  return { relay: relayOf(link, relay), rest: ["get"] };
+  return linkAt(link, relay);
 }
 
 async function runGetByLink(
-  { link }: GivenLink,
+  link: Link,
   context: Context,
 ): Promise<number> {
   const { line, terminal } = context;

@@ -6,10 +6,9 @@
  */
 
 import { delay } from "@std/async/delay";
-import { parseToken, type Token } from "../../access/token.ts";
+import type { FurtherRelay } from "../../access/further_relay.ts";
+import { formatToken, parseToken, type Token } from "../../access/token.ts";
 import { readSecretFile } from "../../access/secret_file.ts";
-import type { RelayAddress } from "../../base/address.ts";
-import { formatEndpoint } from "../../base/conn.ts";
 import { Failure } from "../../base/errors.ts";
 import { LIMITS } from "../../base/limits.ts";
 import { show } from "../../base/text.ts";
@@ -18,11 +17,7 @@ import { linkTo } from "../../client/link.ts";
 import type { TransferOptions } from "../../client/transfer_options.ts";
 import type { TunnelMode } from "../../node/registrar.ts";
 import { type PiecesSent, Receivers } from "../../node/receivers.ts";
-import {
-  type NodeEvent,
-  type NodeServer,
-  serveNode,
-} from "../../node/server.ts";
+import { type NodeServer, serveNode } from "../../node/server.ts";
 import { type LoneFile, resolvePaths } from "../../share/shared_path.ts";
 import type { CommandLine } from "../options/command_line.ts";
 import { spokenLine } from "../options/spoken.ts";
@@ -37,6 +32,7 @@ import {
   tellLink,
   warnOfLoopback,
 } from "./link.ts";
+import { NodeLife } from "./node_life.ts";
 import { Sending } from "./sending.ts";
 import { Telling } from "./telling.ts";
 import { warnOfGateway, type WebAddress, webAddressIn } from "./web_link.ts";
@@ -68,16 +64,15 @@ export async function runSend(
     receivers: new Receivers(LIMITS.receiverCount),
     uses,
   });
-  const { relay, plaintext, knownRelays, limitRate, tunnels, indexKey } =
-    options;
-  const [, ...further] = relays;
+  const { plaintext, knownRelays, limitRate, tunnels, indexKey } = options;
+  const [{ address: relay }, ...further] = relays;
   const at = { port: 0, ...given({ host: line.get("host") }) };
   await using node = await listening(
     at,
     serveNode({
       ...at,
       relay,
-      relays: further.map((address) => ({ address })),
+      relays: further.map(({ address }) => ({ address, ...given({ token }) })),
       paths: files.map(({ given: path, name }) => ({ path, name })),
       tunnels: tunnelMode(line, tunnels),
       lanAddress: !line.isOn("no-lan-address"),
@@ -94,13 +89,12 @@ export async function runSend(
       onSent: (sent: PiecesSent) => sending.note(sent, performance.now()),
     }),
   );
-  const named = await orAborted(life.registered, signal);
-  const { relays: _, ...one } = options; // a link names one relay
+  const [first, ...others] = await orAborted(life.registered(signal), signal);
   const links = { terminal, line, uses, seconds, web };
+  const named = { ...options, relay: first.address, relays: others };
   for (const file of files) {
     await makeLinkTo(file, {
-      ...{ ...links, options: { ...one, relay: named } },
-      ...{ node, sending, signal },
+      ...{ ...links, options: named, node, sending, signal },
     });
   }
   terminal.note(
@@ -118,7 +112,8 @@ export async function runSend(
       "the relay is open: until then anyone who reaches it can list and fetch this too",
     );
   }
-  if (web === undefined) warnOfLoopback(named, terminal);
+  const addresses = [first, ...others].map(({ address }) => address);
+  if (web === undefined) warnOfLoopback(addresses, terminal);
   else warnOfGateway(line, terminal);
   sending.wait(performance.now());
   const isInTime = await untilSent({
@@ -160,104 +155,20 @@ async function untilSent({ sending, life, seconds, terminal, signal }: {
 }
 
 /**
- * The relays to register with. A token for a node is for the first relay alone.
+ * The relays to register with, with the tokens that make links. A token for a
+ * node goes with that of `--token-file`, so relays with another are left out.
  */
 function relaysOf(
-  { relay, relays = [] }: TransferOptions,
-  token: Token | undefined,
-): readonly RelayAddress[] {
-  if (token !== undefined) return [relay];
-  return [relay, ...relays.map(({ address }) => address)];
-}
-
-/** What becomes of the node, as far as `send` waits for it. */
-class NodeLife {
-  readonly #telling: Telling;
-  /** By the name in events, in the order of the relays. */
-  readonly #relays: ReadonlyMap<string, RelayLife>;
-  readonly #ended = Promise.withResolvers<never>();
-
-  constructor(telling: Telling, relays: readonly RelayAddress[]) {
-    this.#telling = telling;
-    this.#relays = new Map(relays.map((relay) => [
-      formatEndpoint(relay),
-      { relay, isGone: false, first: Promise.withResolvers() },
-    ]));
-    this.#ended.promise.catch(() => {}); // reported where it is awaited
-  }
-
-  /**
-   * Resolves to the first relay of those given that lists the node.
-   *
-   * @throws {Failure} of the first of them if none does.
-   */
-  get registered(): Promise<RelayAddress> {
-    return this.#firstListed();
-  }
-
-  async #firstListed(): Promise<RelayAddress> {
-    const failures: Failure[] = [];
-    for (const { relay, first } of this.#relays.values()) {
-      const failure = await first.promise;
-      if (failure === undefined) return relay;
-      failures.push(failure);
-    }
-    throw failures[0];
-  }
-
-  /** Rejects when the node cannot go on at any relay. */
-  get ended(): Promise<never> {
-    return this.#ended.promise;
-  }
-
-  note(event: NodeEvent): void {
-    switch (event.event) {
-      case "registered":
-        return this.#at(event.relay).first.resolve(undefined);
-      case "registration_failed":
-        // Later on it tries again by itself.
-        return this.#at(event.relay).first.resolve(event.error);
-      case "outdated":
-      case "turned_away":
-        return this.#lose(event);
-      case "relay_unverified":
-      case "relay_remembered":
-      case "relay_changed": {
-        const life = this.#at(event.relay);
-        life.relay = { ...life.relay, id: event.id };
-        return this.#telling.onEvent(event);
-      }
-      case "relay_motd":
-      case "relay_version_differs":
-      case "relay_open":
-      case "clock_gap":
-        return this.#telling.onEvent(event);
-    }
-  }
-
-  #lose({ relay, error }: { relay: string; error: Failure }): void {
-    const life = this.#at(relay);
-    life.isGone = true;
-    life.first.resolve(error);
-    const all = [...this.#relays.values()];
-    if (all.every(({ isGone }) => isGone)) this.#ended.reject(error);
-  }
-
-  #at(relay: string): RelayLife {
-    const life = this.#relays.get(relay);
-    if (life === undefined) throw new TypeError(`No such relay: ${relay}`);
-    return life;
-  }
-}
-
-/** What becomes of the node at one relay. */
-interface RelayLife {
-  /** Its address, with the id once it is known. */
-  relay: RelayAddress;
-  /** Whether it refuses the node for good. */
-  isGone: boolean;
-  /** Whether it lists the node: the failure of the first attempt, if not. */
-  readonly first: PromiseWithResolvers<Failure | undefined>;
+  { relay, relays = [], access }: TransferOptions,
+  nodeToken: Token | undefined,
+): readonly [FurtherRelay, ...FurtherRelay[]] {
+  const token = access?.token;
+  const first = { address: relay, ...given({ token }) };
+  if (nodeToken === undefined) return [first, ...relays];
+  const isAlike = (one: FurtherRelay) =>
+    one.token !== undefined &&
+    token !== undefined && formatToken(one.token) === formatToken(token);
+  return [first, ...relays.filter(isAlike)];
 }
 
 async function makeLinkTo(
@@ -286,14 +197,14 @@ async function makeLinkTo(
   }
   const { size, content, zeroPieces } = found;
   sending.add(name, { size, spared: zeroPieces });
-  const { text, isHeld } = await linkTo({
+  const link = await linkTo({
     ...options,
     ...{ name, content, uses, expiresSeconds: seconds, waiting: node.id },
     onEvent: (event) => {
       if (event.event !== "relay_motd") new Telling(terminal).onEvent(event);
     },
   });
-  await tellLink({ text, name, bytes: size, isHeld, web }, { terminal, line });
+  await tellLink({ ...link, name, bytes: size, web }, { terminal, line });
 }
 
 /** The files to send. */

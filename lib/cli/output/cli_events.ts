@@ -118,6 +118,8 @@ export type CliEvent =
     name: string;
     bytes: number;
     isHeld: boolean;
+    /** The relays that it names. */
+    relays: readonly string[];
   }
   /** Somebody fetches a sent file; at most once a second for each address. */
   | {

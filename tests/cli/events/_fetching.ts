@@ -263,7 +263,12 @@ export const FETCHING = {
       ),
       name,
       bytes: count("bytes of the file"),
-      isHeld: flag("whether the relay enforces its time and number of uses"),
+      isHeld: flag(
+        "whether all its relays enforce its time and number of uses",
+      ),
+      relays: Type.Array(Type.String(), {
+        description: "the relays that it names",
+      }),
     },
   },
   tokens: {

@@ -4,6 +4,7 @@
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { dirname, join } from "@std/path";
+import { formatLink, parseLink } from "../../../lib/access/link.ts";
 import { within } from "../../_event_log.ts";
 import { runRoleHere } from "../../_here.ts";
 import { randomBytes, seededRandom } from "../../_random.ts";
@@ -81,10 +82,10 @@ Deno.test("send sends a file to whoever has the link, shares nothing else, and e
   assertEquals(nodes.text, "", "it has withdrawn");
 });
 
-Deno.test("row 871: send of several relays goes on without one that is away, and its link names the first that lists the file", async () => {
+Deno.test("row 871: send of several relays goes on without one that is away, and its link names those that list the file and opens when the first is gone", async () => {
   await using source = await tempShare({ "f": "hello\n" });
   await using one = await relayHere();
-  await using two = await relayHere();
+  const two = await relayHere();
   const away = await relayHere();
   await away[Symbol.asyncDispose]();
   const relays = [away.address, two.address, one.address];
@@ -96,11 +97,29 @@ Deno.test("row 871: send of several relays goes on without one that is away, and
     const listed = await runRoleHere("peer_client.ts", [address, "ls"]);
     assertMatch(listed.text, /\bf\n$/);
   }
-  for (const _ of [1, 2]) {
+  for (const isLast of [false, true]) {
+    if (isLast) await two[Symbol.asyncDispose]();
     await using folder = await tempShare();
     const got = await getLink(link, folder);
     assertEquals(got.code, 0, got.stderr.join("\n"));
+    assertEquals(/other relays/.test(got.stderr.join("\n")), isLast);
   }
+  assertEquals(await within(sender.exitCode, "the sender"), 0);
+});
+
+Deno.test("send waits linkRelaysMs for relays that do not answer, and its link names the others", async () => {
+  await using source = await tempShare({ "f": "hello\n" });
+  await using folder = await tempShare();
+  await using relay = await relayHere();
+  using silent = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const mute = `p2p://127.0.0.1:${silent.addr.port}/${"a".repeat(52)}`;
+  const args = [mute, relay.address].flatMap((address) => ["--relay", address]);
+  await using sender = spawnSend(source, args, ["f"]);
+  const link = parseLink(await linkTo(sender, "f"));
+  assertEquals(link.relay.port, Number(relay.port));
+  assertEquals(link.others, undefined);
+  const got = await getLink(formatLink(link), folder);
+  assertEquals(got.code, 0, got.stderr.join("\n"));
   assertEquals(await within(sender.exitCode, "the sender"), 0);
 });
 

@@ -1,0 +1,40 @@
+/**
+ * Leases that are listed longer than they were granted for, because this
+ * instance of the relay hears nothing of the others. Those that are kept the
+ * longest come first, and give way to nodes that register. Pure.
+ *
+ * @module
+ */
+
+import type { MutableLease } from "./lease.ts";
+
+/** The leases that are kept. */
+export class KeptLeases {
+  /** In the order in which they end. */
+  readonly #all = new Set<MutableLease>();
+  /** The same by address group. */
+  readonly #bySource = new Map<string, Set<MutableLease>>();
+
+  /** The one that was kept first, of all or of an address group. */
+  oldest(source?: string): MutableLease | undefined {
+    const among = source === undefined ? this.#all : this.#bySource.get(source);
+    return among?.values().next().value;
+  }
+
+  /** Keeps one. Its source must not change meanwhile. */
+  add(lease: MutableLease): void {
+    this.#all.add(lease);
+    const beside = this.#bySource.get(lease.source) ?? new Set();
+    this.#bySource.set(lease.source, beside);
+    beside.add(lease);
+  }
+
+  /** Keeps one no longer; returns whether it was kept. */
+  delete(lease: MutableLease): boolean {
+    if (!this.#all.delete(lease)) return false;
+    const beside = this.#bySource.get(lease.source);
+    beside?.delete(lease);
+    if (beside?.size === 0) this.#bySource.delete(lease.source);
+    return true;
+  }
+}
