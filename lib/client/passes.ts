@@ -17,7 +17,23 @@ import { describeCause, Failure, isBug } from "../base/errors.ts";
 import { show } from "../base/text.ts";
 import { DIRECTION, type RelayToClient } from "../protocol/messages.ts";
 import type { RelayDialer } from "../uplink/relay_dialer.ts";
-import type { LinkToOptions } from "./link.ts";
+import type { ClientEvent } from "./events.ts";
+
+/** Options of {@linkcode linkText}. */
+export interface LinkTextOptions {
+  /** Name of the file, as its node shares it. */
+  readonly name: string;
+  /** Content id of the file. */
+  readonly content: string;
+  /** Id of the node that waits until all of the file was fetched from it. */
+  readonly waiting?: string;
+  /** How long the link stays valid, in seconds; by default an hour. */
+  readonly expiresSeconds?: number;
+  /** How many fetches it allows; by default one. */
+  readonly uses?: number;
+  readonly signal?: AbortSignal;
+  readonly onEvent?: (event: ClientEvent) => void;
+}
 
 /** The text of a link. */
 export interface LinkText {
@@ -40,7 +56,7 @@ export interface LinkText {
  */
 export async function linkText(
   dialers: readonly RelayDialer[],
-  options: LinkToOptions,
+  options: LinkTextOptions,
 ): Promise<LinkText> {
   const { name, content, waiting, signal, onEvent } = options;
   const passes = await Promise.all(
@@ -90,7 +106,7 @@ function fitting(
 /** A relay with its pass, or why it makes none. */
 async function passOf(
   dialer: RelayDialer,
-  { name, content, expiresSeconds = 3_600, uses = 1, signal }: LinkToOptions,
+  { name, content, expiresSeconds = 3_600, uses = 1, signal }: LinkTextOptions,
 ): Promise<LinkRelay | Failure> {
   const { relay: { host, port }, access } = dialer;
   const where = formatEndpoint({ host, port });

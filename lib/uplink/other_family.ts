@@ -51,7 +51,7 @@ export class OtherFamily {
    * later counts with the next renewal.
    */
   async look(from: string): Promise<void> {
-    const { relay, limits } = this.#options;
+    const { limits } = this.#options;
     const now = performance.now();
     const isFresh = from === this.#from &&
       now - this.#lookedAt < limits.reachCheckMs;

@@ -7,11 +7,6 @@ import { assertEquals, assertMatch } from "@std/assert";
 import { Channel } from "../../lib/protocol/channel.ts";
 import { listNodes } from "../../lib/client/listing.ts";
 import type { ListedNode } from "../../lib/client/nodes.ts";
-import {
-  type Check,
-  type CheckName,
-  Findings,
-} from "../../lib/doctor/check.ts";
 import { examineClient } from "../../lib/doctor/client.ts";
 import {
   checkDisk,
@@ -21,7 +16,6 @@ import {
   flagsFor,
 } from "../../lib/doctor/machine.ts";
 import { examineNode } from "../../lib/doctor/node.ts";
-import type { ExaminationOptions } from "../../lib/doctor/relay.ts";
 import { checkTunnel } from "../../lib/doctor/tunnels.ts";
 import { receivePeer } from "../../lib/protocol/hello.ts";
 import { Incidents } from "../../lib/guard/incidents.ts";
@@ -32,42 +26,9 @@ import { listen } from "../../lib/transport/listen.ts";
 import { MEMBER, NODE_TOKEN, startImpostor } from "../access/_private.ts";
 import { IDENTITIES, startNode, startRelay } from "../_network.ts";
 import { tempShare } from "../_temp_share.ts";
+import { optionsFor, Seen } from "./_seen.ts";
 
 const limits = LIMITS;
-
-function optionsFor(
-  relay: ExaminationOptions["relay"],
-  others: Partial<ExaminationOptions> = {},
-): ExaminationOptions {
-  return {
-    relay,
-    plaintext: false,
-    access: {},
-    tunnels: true,
-    limits,
-    signal: new AbortController().signal,
-    onEvent: () => {},
-    ...others,
-  };
-}
-
-/** Verdicts by check, and what was said of one. */
-class Seen {
-  readonly checks: Check[] = [];
-  readonly findings = new Findings((check) => this.checks.push(check));
-
-  verdicts(): Record<string, string> {
-    return Object.fromEntries(
-      this.checks.map(({ check, verdict }) => [check, verdict]),
-    );
-  }
-
-  of(name: CheckName): Check {
-    const found = this.checks.find(({ check }) => check === name);
-    assertEquals(found?.check, name);
-    return found!;
-  }
-}
 
 /** A relay that says hello with what a test wants, and lists nobody. */
 async function startTalker(says: Partial<Hello>) {
@@ -123,68 +84,6 @@ for (
     if (seconds === -63) assertMatch(seen.of("clock").says, /behind/);
   });
 }
-
-/** Whether this machine has IPv6 on its loopback. */
-function hasIpv6(): boolean {
-  try {
-    using _listener = Deno.listen({ hostname: "::1", port: 0 });
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-Deno.test({
-  name:
-    "The doctor meets a relay by both families of its name, and says by which of them the relay can dial the node",
-  ignore: !hasIpv6(),
-  fn: async () => {
-    await using relay = await startRelay({ host: "::" });
-    const { port } = relay.server.address;
-    const resolve = () => Promise.resolve(["127.0.0.1", "::1"]);
-    const options = optionsFor({ host: "localhost", port }, { resolve });
-    const client = new Seen();
-    await examineClient(options, client.findings);
-    const saidBy = (seen: Seen, check: CheckName) =>
-      seen.checks.filter((one) => one.check === check)
-        .map(({ says, verdict }) => `${verdict}: ${says}`);
-    assertEquals(saidBy(client, "relay").length, 2);
-    assertMatch(
-      saidBy(client, "relay")[1]!,
-      /^ok: it answers by IPv[46] too, at (127\.0\.0\.1|\[::1\]):\d+$/,
-    );
-    const node = new Seen();
-    await examineNode({
-      ...options,
-      ...{ identity: IDENTITIES[1]!, name: "n", port: 0 },
-    }, node.findings);
-    assertEquals(saidBy(node, "reach").length, 2, node.checks.join("\n"));
-    assertMatch(
-      saidBy(node, "reach")[1]!,
-      /^ok: the relay can dial this node by IPv[46] too$/,
-    );
-    assertEquals(relay.server.nodeCount, 0, "it has withdrawn");
-  },
-});
-
-Deno.test("The doctor warns of a name with an address of another family at which the relay does not answer", async () => {
-  await using relay = await startRelay();
-  const { port } = relay.server.address;
-  const resolve = () => Promise.resolve(["127.0.0.1", "100::1"]);
-  const seen = new Seen();
-  await examineClient(
-    optionsFor({ host: "localhost", port }, {
-      ...{ resolve, limits: { ...LIMITS, connectMs: 500 } },
-    }),
-    seen.findings,
-  );
-  const [, other] = seen.checks.filter(({ check }) => check === "relay");
-  assertEquals(other?.verdict, "warning");
-  assertMatch(
-    other!.says,
-    /^this machine reaches it by IPv4 and not by IPv6, at \[100::1\]:\d+: /,
-  );
-});
 
 Deno.test("The doctor says so where a relay tells neither time nor version, as one from before", async () => {
   await using relay = await startTalker({});
